@@ -1,0 +1,255 @@
+//! Bytes of records and packed arrays, both ways. The only file that names the bincode crate.
+//!
+//! A record is one JSON document in canonical form: keys sorted by their UTF-8 bytes, no spaces,
+//! UTF-8, shortest round-trip floats. A packed array is a 12-byte header (8 ASCII letters that name
+//! the kind, a `u32` version) and bincode with fixed-width little-endian integers behind it.
+//! `schema/on-disk.md` specifies both.
+
+use serde_json::{Map, Value};
+
+use super::{Packed, Record};
+use crate::hash::Hash;
+
+/// A packed array longer than this is refused before anything is allocated for it.
+const MAX_PACKED: usize = 4 << 30;
+/// A record longer than this is no record.
+pub const MAX_RECORD: u64 = 64 << 20;
+const HEADER: usize = 12;
+
+/// Why bytes are not the record or packed array that they should be.
+#[derive(Debug, thiserror::Error)]
+pub enum CodecError {
+    /// Not JSON, or not of the kind's shape.
+    #[error("not a valid {kind} record at `{path}`: {source}")]
+    Shape {
+        /// The kind that was expected.
+        kind: &'static str,
+        /// Where in the document.
+        path: String,
+        /// What serde says.
+        source: serde_json::Error,
+    },
+    /// Not JSON at all, or without kind and version.
+    #[error("not a record: {0}")]
+    NotARecord(String),
+    /// A record of another kind.
+    #[error("a {found} where a {expected} is expected")]
+    Kind {
+        /// What the caller wants.
+        expected: &'static str,
+        /// What the bytes say.
+        found: String,
+    },
+    /// Written by a newer reg.
+    #[error("{kind} version {found} is newer than this reg, which reads up to version {known}")]
+    Version {
+        /// The kind.
+        kind: String,
+        /// The version in the bytes.
+        found: u64,
+        /// The newest version that this reg reads.
+        known: u32,
+    },
+    /// The same value in another spelling would have another hash.
+    #[error("a {0} record that is not in canonical form")]
+    NotCanonical(&'static str),
+    /// A packed array that does not decode.
+    #[error("not a valid packed {kind}: {reason}")]
+    Packed {
+        /// The kind that was expected.
+        kind: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A float that JSON cannot write (NaN or an infinity).
+    #[error("a {kind} record with a value that JSON cannot hold: {source}")]
+    Unwritable {
+        /// The kind.
+        kind: &'static str,
+        /// What serde says.
+        source: serde_json::Error,
+    },
+}
+
+/// The canonical bytes of a record, `kind` and `version` included.
+pub fn encode<T: Record>(record: &T) -> Result<Vec<u8>, CodecError> {
+    let value = serde_json::to_value(record)
+        .map_err(|source| CodecError::Unwritable { kind: T::KIND, source })?;
+    // serde_json writes NaN as null in silence; what comes back then lacks a number.
+    T::deserialize(&value).map_err(|source| CodecError::Unwritable { kind: T::KIND, source })?;
+    let Value::Object(mut map) = value else {
+        return Err(CodecError::NotARecord("a record is a JSON object".into()));
+    };
+    map.insert("kind".into(), T::KIND.into());
+    map.insert("version".into(), T::VERSION.into());
+    Ok(canonical(&Value::Object(map)))
+}
+
+/// Reads a record of kind `T`: kind, version, shape and canonical form are checked.
+pub fn decode<T: Record>(bytes: &[u8]) -> Result<T, CodecError> {
+    let header = Header::read(bytes)?;
+    if header.kind != T::KIND {
+        return Err(CodecError::Kind { expected: T::KIND, found: header.kind });
+    }
+    if header.version > u64::from(T::VERSION) {
+        return Err(CodecError::Version { kind: header.kind, found: header.version, known: T::VERSION });
+    }
+    let mut map = header.document;
+    map.remove("kind");
+    map.remove("version");
+    let record: T = serde_path_to_error::deserialize(Value::Object(map)).map_err(|e| {
+        CodecError::Shape { kind: T::KIND, path: e.path().to_string(), source: e.into_inner() }
+    })?;
+    if encode(&record)? != bytes {
+        return Err(CodecError::NotCanonical(T::KIND));
+    }
+    Ok(record)
+}
+
+/// What every record says of itself.
+pub struct Header {
+    /// The record's kind.
+    pub kind: String,
+    /// The version of that kind.
+    pub version: u64,
+    /// The whole document, kind and version included.
+    pub document: Map<String, Value>,
+}
+
+impl Header {
+    /// Reads a document and takes kind and version from it.
+    pub fn read(bytes: &[u8]) -> Result<Self, CodecError> {
+        let not = |reason: &str| CodecError::NotARecord(reason.to_owned());
+        if bytes.first() != Some(&b'{') {
+            return Err(not("it does not begin with `{`"));
+        }
+        let document: Map<String, Value> =
+            serde_json::from_slice(bytes).map_err(|e| not(&e.to_string()))?;
+        let kind = document.get("kind").and_then(Value::as_str);
+        let version = document.get("version").and_then(Value::as_u64);
+        match (kind, version) {
+            (Some(kind), Some(version)) => Ok(Header { kind: kind.to_owned(), version, document }),
+            _ => Err(not("it has no `kind` and `version`")),
+        }
+    }
+
+    /// The links of the document: every 64-digit hash in it, with the key that it stands under.
+    ///
+    /// That this is so for every kind is a rule of the format, so lineage needs no code per kind
+    /// and an auditor can follow it with jq.
+    pub fn links(&self) -> Vec<Link> {
+        let mut links = Vec::new();
+        for (key, value) in &self.document {
+            collect_links(key, value, &mut links);
+        }
+        links
+    }
+}
+
+/// One object's mention of another.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Link {
+    /// The object that is named.
+    pub to: Hash,
+    /// The key under which it is named: the part it plays.
+    pub role: String,
+}
+
+fn collect_links(role: &str, value: &Value, links: &mut Vec<Link>) {
+    match value {
+        Value::String(text) => {
+            if let Ok(to) = text.parse() {
+                links.push(Link { to, role: role.to_owned() });
+            }
+        }
+        Value::Array(items) => items.iter().for_each(|item| collect_links(role, item, links)),
+        Value::Object(map) => map.iter().for_each(|(key, item)| collect_links(key, item, links)),
+        _ => {}
+    }
+}
+
+/// The canonical bytes of a JSON value.
+pub fn canonical(value: &Value) -> Vec<u8> {
+    let mut out = Vec::new();
+    write_canonical(value, &mut out);
+    out
+}
+
+fn write_canonical(value: &Value, out: &mut Vec<u8>) {
+    match value {
+        Value::Object(map) => {
+            // Sorted here, not by trust in how serde_json was built (`preserve_order`).
+            let mut entries: Vec<_> = map.iter().collect();
+            entries.sort_by(|a, b| a.0.as_bytes().cmp(b.0.as_bytes()));
+            out.push(b'{');
+            for (i, (key, item)) in entries.into_iter().enumerate() {
+                if i > 0 {
+                    out.push(b',');
+                }
+                write_scalar(&Value::String(key.clone()), out);
+                out.push(b':');
+                write_canonical(item, out);
+            }
+            out.push(b'}');
+        }
+        Value::Array(items) => {
+            out.push(b'[');
+            for (i, item) in items.iter().enumerate() {
+                if i > 0 {
+                    out.push(b',');
+                }
+                write_canonical(item, out);
+            }
+            out.push(b']');
+        }
+        scalar => write_scalar(scalar, out),
+    }
+}
+
+fn write_scalar(value: &Value, out: &mut Vec<u8>) {
+    serde_json::to_writer(out, value).expect("a scalar always has a JSON form");
+}
+
+fn config() -> impl bincode::config::Config {
+    bincode::config::standard()
+        .with_little_endian()
+        .with_fixed_int_encoding()
+        .with_limit::<MAX_PACKED>()
+}
+
+/// The bytes of a packed array.
+pub fn pack<T: Packed>(value: &T) -> Result<Vec<u8>, CodecError> {
+    let mut bytes = Vec::from(*T::MAGIC);
+    bytes.extend(T::VERSION.to_le_bytes());
+    bincode::serde::encode_into_std_write(value, &mut bytes, config())
+        .map_err(|e| CodecError::Packed { kind: T::KIND, reason: e.to_string() })?;
+    Ok(bytes)
+}
+
+/// Reads a packed array: header, shape, and that no byte is left over.
+pub fn unpack<T: Packed>(bytes: &[u8]) -> Result<T, CodecError> {
+    let wrong = |reason: String| CodecError::Packed { kind: T::KIND, reason };
+    let (header, body) =
+        bytes.split_at_checked(HEADER).ok_or_else(|| wrong("shorter than its header".into()))?;
+    if header[..8] != *T::MAGIC {
+        return Err(wrong("it begins with other letters".into()));
+    }
+    let version = u32::from_le_bytes(header[8..].try_into().expect("four bytes"));
+    if version > T::VERSION {
+        let kind = T::KIND.to_owned();
+        return Err(CodecError::Version { kind, found: version.into(), known: T::VERSION });
+    }
+    let (value, consumed): (T, usize) =
+        bincode::serde::decode_from_slice(body, config()).map_err(|e| wrong(e.to_string()))?;
+    // bincode does not mind trailing bytes; two byte strings must not mean one value.
+    if consumed != body.len() {
+        return Err(wrong(format!("{} bytes too many", body.len() - consumed)));
+    }
+    value.check().map_err(wrong)?;
+    Ok(value)
+}
+
+/// The kind of a packed array, read off its header.
+pub fn packed_magic(bytes: &[u8]) -> Option<[u8; 8]> {
+    if bytes.len() < HEADER { None } else { bytes[..8].try_into().ok() }
+}

@@ -1,0 +1,165 @@
+//! A data set: which images, with which labels and patients, out of which metadata file.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{File, Packed};
+use crate::hash::{Hash, Id, Sha256};
+
+/// A version of a data set.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Dataset {
+    /// Where the format of the metadata comes from: `ChestX-ray14`.
+    pub source: String,
+    /// Label names; bit `i` of a manifest row's `labels` is `labels[i]`.
+    pub labels: Vec<String>,
+    /// One row an image, sorted by name.
+    pub manifest: Id<Manifest>,
+    /// The metadata CSV as it was given.
+    pub metadata: File,
+    /// The box list as it was given.
+    pub boxes_file: Option<File>,
+    /// The boxes of this data set's images.
+    pub boxes: Option<Id<Boxes>>,
+    /// True when no image files belong to it, only metadata rows.
+    pub metadata_only: bool,
+    /// Rows of the manifest.
+    pub images: u64,
+    /// Different patients among them.
+    pub patients: u64,
+    /// Bytes of the image files.
+    pub bytes: u64,
+    /// Rows of the metadata whose image was not there (`--allow-missing`).
+    pub missing: u64,
+    /// Smallest and largest plausible age, by which the meta feature is scaled.
+    pub age: Option<AgeRange>,
+    /// Images whose age is recorded as given but is impossible; left out of `age`.
+    pub impossible_ages: u64,
+}
+
+/// Smallest and largest age of a data set, in years.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AgeRange {
+    /// Smallest plausible age in years.
+    pub min: i32,
+    /// Largest plausible age in years.
+    pub max: i32,
+}
+
+/// Ages from 0 to this are plausible; the published files also hold 148 and 414.
+pub(crate) const MAX_AGE: i32 = 120;
+
+/// One row an image, sorted by name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// The rows.
+    pub rows: Vec<ImageRow>,
+}
+
+impl Packed for Manifest {
+    const KIND: &'static str = "manifest";
+    const MAGIC: &'static [u8; 8] = b"regmanif";
+
+    fn check(&self) -> Result<(), String> {
+        match self.rows.windows(2).find(|pair| pair[0].name >= pair[1].name) {
+            Some(pair) => Err(format!("`{}` is not in the order of names", pair[1].name)),
+            None => Ok(()),
+        }
+    }
+}
+
+/// One image of a data set.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImageRow {
+    /// `Image Index`: the file name.
+    pub name: String,
+    /// The image file; none in a data set of metadata only.
+    pub object: Option<Hash>,
+    /// SHA-256 of the image file; zeros without one.
+    pub sha256: Sha256,
+    /// Size of the image file in bytes.
+    pub bytes: u64,
+    /// Width in pixels as the PNG header says; 0 without a file.
+    pub width: u32,
+    /// Height in pixels.
+    pub height: u32,
+    /// Data row of the metadata CSV, counted from 1 behind the header.
+    pub row: u32,
+    /// `Patient ID`.
+    pub patient: u32,
+    /// `Follow-up #`.
+    pub follow_up: u32,
+    /// `Patient Age` in years as given, impossible ones included.
+    pub age: i32,
+    /// `Patient Gender`.
+    pub gender: Gender,
+    /// `View Position`.
+    pub view: ViewPosition,
+    /// Bit `i` is set when the data set's label `i` is positive.
+    pub labels: u32,
+}
+
+impl ImageRow {
+    /// Whether label `i` is positive.
+    pub fn has(&self, label: usize) -> bool {
+        self.labels >> label & 1 == 1
+    }
+
+    /// The age in years, if it is possible.
+    pub fn plausible_age(&self) -> Option<i32> {
+        (0..=MAX_AGE).contains(&self.age).then_some(self.age)
+    }
+}
+
+/// `Patient Gender`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Gender {
+    /// `M`
+    Male,
+    /// `F`
+    Female,
+    /// An empty field.
+    Unknown,
+}
+
+/// `View Position`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum ViewPosition {
+    /// `PA`: the beam goes from back to front, the patient stands.
+    PA,
+    /// `AP`: from front to back, often lying.
+    AP,
+    /// An empty field.
+    Unknown,
+}
+
+/// The annotated boxes of a data set's images.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Boxes {
+    /// The boxes, by image and then label.
+    pub rows: Vec<BoxRow>,
+}
+
+impl Packed for Boxes {
+    const KIND: &'static str = "boxes";
+    const MAGIC: &'static [u8; 8] = b"regboxes";
+}
+
+/// One annotated box, in pixels of the original image.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct BoxRow {
+    /// Row of the manifest.
+    pub image: u32,
+    /// Index of the label.
+    pub label: u32,
+    /// Left edge.
+    pub x: f64,
+    /// Upper edge.
+    pub y: f64,
+    /// Width.
+    pub w: f64,
+    /// Height.
+    pub h: f64,
+}

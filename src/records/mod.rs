@@ -1,0 +1,152 @@
+//! The documents and packed arrays that a registry holds, their kinds and their versions.
+//!
+//! A *record* is a small JSON document that names its inputs by id; a *packed* array holds bulk
+//! data. Both are objects of the store. [`codec`] turns them into bytes and back.
+
+pub mod codec;
+mod dataset;
+mod event;
+mod model;
+mod run;
+mod split;
+mod table;
+
+use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+pub use codec::{CodecError, Header, Link};
+pub use dataset::{AgeRange, BoxRow, Boxes, Dataset, Gender, ImageRow, Manifest, ViewPosition};
+pub use event::{Event, NameChange};
+pub use model::{Architecture, ImageInput, Model};
+pub use run::{
+    Augmentation, DeviceKind, EpochLog, Execution, Git, Init, Loss, Predictions, Run, Scores, ScoreSource,
+    Software, Spec, Training, Weights,
+};
+pub use split::{Assignment, FoldSizes, Split, SplitMethod, Subset, SubsetSize};
+pub use table::{AucTable, Comparison, ComparedModel, DelongRow, LabelAuc, LabelSpread, Spread, Table};
+
+use crate::hash::{Hash, Id, Sha256};
+
+/// A kind of JSON document.
+pub trait Record: Serialize + DeserializeOwned + JsonSchema {
+    /// The value of the document's `kind`.
+    const KIND: &'static str;
+    /// The newest version of the kind, the one that is written.
+    const VERSION: u32 = 1;
+}
+
+/// A kind of packed array.
+pub trait Packed: Serialize + DeserializeOwned {
+    /// What messages call it.
+    const KIND: &'static str;
+    /// The first eight bytes.
+    const MAGIC: &'static [u8; 8];
+    /// The newest version of the kind, the one that is written.
+    const VERSION: u32 = 1;
+
+    /// Says what is wrong when lengths that belong together differ.
+    fn check(&self) -> Result<(), String> {
+        Ok(())
+    }
+}
+
+/// Marks an object that is neither record nor packed array: bytes from outside, a checkpoint, a log.
+pub struct Blob;
+
+/// A file that came from outside, kept byte for byte.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct File {
+    /// The bytes.
+    pub object: Id<Blob>,
+    /// SHA-256 of the same bytes.
+    pub sha256: Sha256,
+    /// Their number.
+    pub bytes: u64,
+}
+
+impl From<crate::hash::Digest> for File {
+    fn from(digest: crate::hash::Digest) -> Self {
+        File { object: Id::new(digest.blake3), sha256: digest.sha256, bytes: digest.bytes }
+    }
+}
+
+macro_rules! kinds {
+    ($($type:ident = $kind:literal),* $(,)?) => {
+        $(impl Record for $type { const KIND: &'static str = $kind; })*
+
+        /// The kinds of record, in the order in which a study makes them.
+        pub const KINDS: &[&str] = &[$($kind),*];
+
+        /// The JSON Schema of each kind, for `schema/`.
+        pub fn schemas() -> Vec<(&'static str, serde_json::Value)> {
+            vec![$(($kind, schema::<$type>())),*]
+        }
+
+        /// Checks that `bytes` are a canonical record of a known kind and returns its links.
+        pub fn check(bytes: &[u8]) -> Result<Header, CodecError> {
+            let header = Header::read(bytes)?;
+            match header.kind.as_str() {
+                $($kind => { codec::decode::<$type>(bytes)?; })*
+                other => return Err(CodecError::NotARecord(format!("unknown kind `{other}`"))),
+            }
+            Ok(header)
+        }
+    };
+}
+
+kinds! {
+    Dataset = "dataset",
+    Split = "split",
+    Weights = "weights",
+    Software = "software",
+    Spec = "spec",
+    Run = "run",
+    Predictions = "predictions",
+    Table = "table",
+    Execution = "execution",
+    Event = "event",
+}
+
+fn schema<T: Record>() -> serde_json::Value {
+    let mut schema = schemars::schema_for!(T).to_value();
+    let object = schema.as_object_mut().expect("the schema of a struct is an object");
+    object.insert("title".into(), T::KIND.into());
+    // `kind` and `version` belong to the document and not to the Rust type.
+    let envelope = serde_json::json!({
+        "kind": { "const": T::KIND },
+        "version": { "const": T::VERSION },
+    });
+    if let Some(variants) = object.get_mut("oneOf").and_then(|v| v.as_array_mut()) {
+        variants.iter_mut().for_each(|v| add_envelope(v, &envelope));
+    } else {
+        add_envelope(&mut schema, &envelope);
+    }
+    schema
+}
+
+fn add_envelope(schema: &mut serde_json::Value, envelope: &serde_json::Value) {
+    for (key, value) in envelope.as_object().expect("an object") {
+        schema["properties"][key] = value.clone();
+        let required = schema["required"].as_array_mut().expect("an object schema lists what it requires");
+        required.push(key.as_str().into());
+    }
+}
+
+/// The packed kinds: what messages call them and their first eight bytes.
+pub const PACKED: &[(&str, &[u8; 8])] = &[
+    (Manifest::KIND, Manifest::MAGIC),
+    (Boxes::KIND, Boxes::MAGIC),
+    (Assignment::KIND, Assignment::MAGIC),
+    (Scores::KIND, Scores::MAGIC),
+];
+
+/// The links of a packed array: the images of a manifest, nothing of the others.
+pub fn packed_links(bytes: &[u8]) -> Result<Vec<Hash>, CodecError> {
+    if codec::packed_magic(bytes).as_ref() != Some(Manifest::MAGIC) {
+        return Ok(Vec::new());
+    }
+    let manifest: Manifest = codec::unpack(bytes)?;
+    Ok(manifest.rows.iter().filter_map(|row| row.object).collect())
+}

@@ -1,0 +1,312 @@
+//! A training as a function: its specification, its result, what it predicts, and how it went.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Blob, Dataset, File, Model, Packed, Split, Subset};
+use crate::hash::{Hash, Id};
+
+/// Everything that determines the result of a training, defaults included.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Spec {
+    /// The images and labels.
+    pub dataset: Id<Dataset>,
+    /// Which of them train, validate and test.
+    pub split: Id<Split>,
+    /// Fold of the split, from 0.
+    pub fold: u32,
+    /// The network.
+    pub model: Model,
+    /// Where its weights start.
+    pub init: Init,
+    /// The weights that it starts from, unless from scratch.
+    pub weights: Option<Id<Weights>>,
+    /// How it is trained.
+    pub training: Training,
+    /// Seed of initial weights, order and augmentation.
+    pub seed: u64,
+    /// Threads of the tensor library: sums in another order give other bits.
+    pub threads: u32,
+    /// Kind of device.
+    pub device: DeviceKind,
+    /// The code.
+    pub software: Id<Software>,
+}
+
+/// Where weights start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Init {
+    /// He initialisation.
+    Scratch,
+    /// Given weights; everything is trained.
+    FineTune,
+    /// Given weights, frozen (BatchNorm in evaluation mode); only the dense layer is trained.
+    OffTheShelf,
+}
+
+impl Init {
+    /// As the command line writes it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Init::Scratch => "scratch",
+            Init::FineTune => "fine-tune",
+            Init::OffTheShelf => "off-the-shelf",
+        }
+    }
+}
+
+/// Kind of device that computes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum DeviceKind {
+    /// The processor.
+    Cpu,
+    /// An NVIDIA GPU.
+    Cuda,
+}
+
+/// How a network is trained.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Training {
+    /// Passes over the training images.
+    pub epochs: u32,
+    /// Images a step.
+    pub batch: u32,
+    /// Learning rate of Adam at the start.
+    pub lr: f64,
+    /// Adam's decay of the first moment.
+    pub beta1: f64,
+    /// Adam's decay of the second moment.
+    pub beta2: f64,
+    /// Adam's term in the denominator.
+    pub eps: f64,
+    /// The learning rate is multiplied by this when the validation loss has not improved.
+    pub lr_factor: f64,
+    /// Epochs without improvement that are let pass before that.
+    pub patience: u32,
+    /// What is minimised.
+    pub loss: Loss,
+    /// Random views of the training images; none for a model that sees no images.
+    pub augmentation: Option<Augmentation>,
+}
+
+/// What is minimised: binary cross-entropy on logits, averaged over labels and batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Loss {
+    /// Every term counts the same.
+    Bce,
+    /// Positives and negatives of a label count the same in sum over the training images.
+    PositiveNegative,
+    /// Labels are weighted inversely to their number of positives.
+    ClassBalanced,
+}
+
+/// Random views of the training images.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Augmentation {
+    /// Smallest and largest share of the image's area that a crop covers.
+    pub crop_area: [f64; 2],
+    /// Smallest and largest aspect ratio (width over height) of a crop.
+    pub crop_aspect: [f64; 2],
+    /// Rotation in degrees, uniform between minus and plus this.
+    pub rotation: f64,
+    /// Probability of a horizontal flip.
+    pub flip: f64,
+}
+
+/// The program that computes: what its bits depend on besides the spec.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Software {
+    /// Version of reg-torch.
+    pub worker: String,
+    /// Version of the tch crate.
+    pub tch: String,
+    /// Version of libtorch that it was built against.
+    pub libtorch: String,
+    /// Processor architecture and operating system.
+    pub target: String,
+    /// Hashes of the source files that the numbers depend on, as `b3sum --check` reads them from the
+    /// root of the source tree.
+    pub sources: Id<Blob>,
+}
+
+/// Trained weights: the result of carrying out a spec.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Run {
+    /// What was carried out.
+    pub spec: Id<Spec>,
+    /// Weights of the epoch with the lowest validation loss, as safetensors with torchvision's names.
+    pub checkpoint: Id<Blob>,
+    /// One [`EpochLog`] a line.
+    pub log: Id<Blob>,
+    /// Epochs that were trained.
+    pub epochs: u32,
+    /// The one that was selected, from 1.
+    pub best_epoch: u32,
+    /// Its validation loss.
+    pub val_loss: f64,
+    /// Trainable and frozen parameters, without buffers.
+    pub parameters: u64,
+}
+
+/// One line of a run's log.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EpochLog {
+    /// From 1.
+    pub epoch: u32,
+    /// Learning rate of this epoch.
+    pub lr: f64,
+    /// Mean loss over the training images as they were seen.
+    pub train_loss: f64,
+    /// Mean loss over the validation images.
+    pub val_loss: f64,
+    /// Mean AUC over the labels where it is defined on the validation images.
+    pub val_auc: Option<f64>,
+    /// Labels that this mean covers.
+    pub val_auc_labels: u32,
+    /// Whether it is the best so far.
+    pub improved: bool,
+}
+
+/// Scores of a model for images.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Predictions {
+    /// The images.
+    pub dataset: Id<Dataset>,
+    /// The split whose subset was scored.
+    pub split: Option<Id<Split>>,
+    /// Its fold.
+    pub fold: Option<u32>,
+    /// Its subset.
+    pub subset: Option<Subset>,
+    /// Who scored.
+    pub source: ScoreSource,
+    /// What tables call the model.
+    pub model: String,
+    /// Columns of the scores.
+    pub labels: Vec<String>,
+    /// Rows of the scores.
+    pub images: u64,
+    /// The scores.
+    pub scores: Id<Scores>,
+}
+
+/// Where scores come from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "type", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum ScoreSource {
+    /// A run's checkpoint.
+    Run {
+        /// The run.
+        run: Id<Run>,
+        /// Kind of device that computed.
+        device: DeviceKind,
+        /// Threads of the tensor library.
+        threads: u32,
+        /// The code.
+        software: Id<Software>,
+    },
+    /// Another tool's scores.
+    Import {
+        /// The CSV as it was given.
+        file: File,
+    },
+}
+
+/// Probabilities, a row an image.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Scores {
+    /// Rows of the manifest, ascending.
+    pub rows: Vec<u32>,
+    /// Number of columns.
+    pub labels: u32,
+    /// `[rows, labels]`, row after row, each in [0, 1].
+    pub scores: Vec<f64>,
+}
+
+impl Scores {
+    /// One label's scores, in the order of `rows`.
+    pub fn column(&self, label: usize) -> Vec<f64> {
+        self.scores.iter().skip(label).step_by(self.labels as usize).copied().collect()
+    }
+}
+
+impl Packed for Scores {
+    const KIND: &'static str = "scores";
+    const MAGIC: &'static [u8; 8] = b"regscore";
+
+    fn check(&self) -> Result<(), String> {
+        let expected = self.rows.len() * self.labels as usize;
+        if self.scores.len() != expected {
+            return Err(format!("{} scores, not {expected}", self.scores.len()));
+        }
+        if self.rows.windows(2).any(|pair| pair[0] >= pair[1]) {
+            return Err("its rows are not ascending".into());
+        }
+        match self.scores.iter().find(|score| !score.is_finite()) {
+            Some(score) => Err(format!("{score} is no score")),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Weights from outside.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Weights {
+    /// The safetensors file as it was given.
+    pub file: File,
+    /// Tensors in it.
+    pub tensors: u64,
+    /// Numbers in them.
+    pub parameters: u64,
+}
+
+/// When, where and how long: recorded beside a result, never inside what is compared.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Execution {
+    /// The run or the predictions that it made.
+    pub made: Hash,
+    /// Start, in UTC.
+    pub started: String,
+    /// Wall-clock seconds.
+    pub seconds: f64,
+    /// Name of the machine.
+    pub host: String,
+    /// Its processor, as it names itself.
+    pub cpu: String,
+    /// Its GPU, where one was used.
+    pub gpu: Option<String>,
+    /// Cores that it showed.
+    pub cores: u32,
+    /// Vector instructions that the tensor library used.
+    pub cpu_capability: String,
+    /// Version of reg.
+    pub reg: String,
+    /// State of the source tree that reg was built from.
+    pub git: Option<Git>,
+    /// The command line, quoted as a shell takes it.
+    pub command: String,
+    /// How often it had been interrupted and went on.
+    pub resumed: u32,
+}
+
+/// State of a source tree.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Git {
+    /// Commit: `git:` and its hex digits.
+    pub commit: String,
+    /// Whether it had no changes on top of the commit.
+    pub clean: bool,
+}

@@ -1,0 +1,122 @@
+//! A split: for each fold, which images train, select and test.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Dataset, File, Packed};
+use crate::hash::Id;
+
+/// A division of a data set into training, validation and test images, one or more times.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Split {
+    /// The data set that is divided.
+    pub dataset: Id<Dataset>,
+    /// How it was divided.
+    pub method: SplitMethod,
+    /// The subset of each image in each fold.
+    pub assignment: Id<Assignment>,
+    /// Sizes, a fold each.
+    pub folds: Vec<FoldSizes>,
+}
+
+/// How a split was made.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "type", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum SplitMethod {
+    /// Patient-wise random re-sampling, filled to the image quota.
+    Resample {
+        /// Seed of the draw.
+        seed: u64,
+        /// Shares of the images for training, validation and test; they add up to 100.
+        ratios: [u32; 3],
+    },
+    /// Published lists of image names.
+    Official {
+        /// Names for training and validation.
+        train_val: File,
+        /// Names for test.
+        test: File,
+        /// Share of the training images that validate, cut patient-wise.
+        val_fraction: f64,
+        /// Seed of that cut.
+        seed: u64,
+    },
+}
+
+/// Sizes of the subsets of one fold.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FoldSizes {
+    /// Training.
+    pub train: SubsetSize,
+    /// Validation, on which models are selected.
+    pub val: SubsetSize,
+    /// Test.
+    pub test: SubsetSize,
+}
+
+/// Size of one subset.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SubsetSize {
+    /// Images.
+    pub images: u64,
+    /// Different patients.
+    pub patients: u64,
+}
+
+/// The part that an image plays in a fold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Subset {
+    /// Training.
+    Train,
+    /// Validation.
+    Val,
+    /// Test.
+    Test,
+}
+
+impl Subset {
+    /// The three, in the order of their codes in an [`Assignment`].
+    pub const ALL: [Subset; 3] = [Subset::Train, Subset::Val, Subset::Test];
+
+    /// `train`, `val` or `test`.
+    pub fn name(self) -> &'static str {
+        ["train", "val", "test"][self as usize]
+    }
+}
+
+/// The subset of each image in each fold.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Assignment {
+    /// `folds[k][i]` is the code of manifest row `i` in fold `k`: 0 train, 1 val, 2 test, 3 unused.
+    pub folds: Vec<Vec<u8>>,
+}
+
+impl Assignment {
+    /// The code of an image that a fold does not use.
+    pub const UNUSED: u8 = 3;
+
+    /// Manifest rows of a subset of a fold, ascending.
+    pub fn rows(&self, fold: usize, subset: Subset) -> Vec<u32> {
+        let codes = self.folds[fold].iter();
+        codes.zip(0..).filter(|(code, _)| **code == subset as u8).map(|(_, row)| row).collect()
+    }
+}
+
+impl Packed for Assignment {
+    const KIND: &'static str = "assignment";
+    const MAGIC: &'static [u8; 8] = b"regassgn";
+
+    fn check(&self) -> Result<(), String> {
+        if self.folds.windows(2).any(|pair| pair[0].len() != pair[1].len()) {
+            return Err("its folds differ in length".into());
+        }
+        match self.folds.iter().flatten().find(|code| **code > Self::UNUSED) {
+            Some(code) => Err(format!("there is no subset of code {code}")),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! The protocol between `reg` and its worker `reg-torch`. Both sides use this one file.
+//!
+//! `reg` starts the worker, writes one [`Job`] as a JSON document to its standard input and closes
+//! it. The worker answers with one [`Event`] as JSON a line on standard output, ending with exactly
+//! one of `done`, `interrupted` and `failed`, and leaves its files in the job's folder. It reads
+//! objects (checking their hashes) and never opens the index, so nothing that happens to it hurts a
+//! record. `reg-torch identity` prints an [`Identity`] instead.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::hash::{Hash, Id};
+use crate::records::{
+    AgeRange, Assignment, Blob, EpochLog, ImageRow, Manifest, Model, Spec, Subset,
+};
+
+/// Changes whenever [`Job`], [`Event`] or [`Identity`] do.
+pub const PROTOCOL: u32 = 1;
+
+/// What the worker says of itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Identity {
+    /// [`PROTOCOL`] of the worker.
+    pub protocol: u32,
+    /// Version of reg-torch.
+    pub worker: String,
+    /// Version of the tch crate.
+    pub tch: String,
+    /// Version of libtorch that it was built against.
+    pub libtorch: String,
+    /// Processor architecture and operating system.
+    pub target: String,
+    /// Vector instructions that libtorch uses on this machine (`AVX2`, `AVX512`, `DEFAULT`).
+    pub cpu_capability: String,
+    /// Names of the CUDA devices that it can use.
+    pub cuda: Vec<String>,
+    /// Hashes of the source files that its numbers depend on, as `b3sum --check` reads them from the
+    /// root of the source tree.
+    pub sources: String,
+}
+
+/// A piece of work.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Job {
+    /// [`PROTOCOL`] of the sender.
+    pub protocol: u32,
+    /// The registry's folder of objects.
+    pub objects: PathBuf,
+    /// Where files go: results, and the state that an interrupted training goes on from.
+    pub out: PathBuf,
+    /// Device: `cpu` or `cuda:N`.
+    pub device: String,
+    /// Threads of the tensor library.
+    pub threads: u32,
+    /// Number of labels: outputs of the network.
+    pub labels: u32,
+    /// Ages by which the meta feature is scaled to [0, 1].
+    pub age: Option<AgeRange>,
+    /// What to do.
+    pub work: Work,
+}
+
+/// What to do.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "work", rename_all = "kebab-case")]
+pub enum Work {
+    /// Train by a spec. Makes `checkpoint.safetensors` and `log.jsonl`, and goes on from the state
+    /// that an interrupted training left in the same folder.
+    Train {
+        /// What to train.
+        spec: Box<Spec>,
+        /// The images, from the spec's data set.
+        manifest: Id<Manifest>,
+        /// The subsets, from the spec's split.
+        assignment: Id<Assignment>,
+        /// The weights to start from, from the spec's weights.
+        weights: Option<Hash>,
+    },
+    /// Score images of a data set. Makes `scores.bin`, packed [`crate::records::Scores`].
+    Predict {
+        /// The network.
+        model: Model,
+        /// Its weights.
+        checkpoint: Id<Blob>,
+        /// Images a batch.
+        batch: u32,
+        /// The images.
+        manifest: Id<Manifest>,
+        /// The subsets.
+        assignment: Id<Assignment>,
+        /// Fold of the split.
+        fold: u32,
+        /// Subset to score.
+        subset: Subset,
+    },
+    /// Score image files that belong to no data set. Makes `scores.bin` with the images' positions as
+    /// rows.
+    PredictFiles {
+        /// The network.
+        model: Model,
+        /// Its weights.
+        checkpoint: Id<Blob>,
+        /// The files, with the meta features of each where the model wants them.
+        images: Vec<(PathBuf, Option<ImageRow>)>,
+    },
+}
+
+/// File names in a job's folder.
+pub mod files {
+    /// Weights of the selected epoch.
+    pub const CHECKPOINT: &str = "checkpoint.safetensors";
+    /// One [`super::EpochLog`] a line.
+    pub const LOG: &str = "log.jsonl";
+    /// Packed [`crate::records::Scores`].
+    pub const SCORES: &str = "scores.bin";
+}
+
+/// What the worker reports, a line each.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+pub enum Event {
+    /// The work begins.
+    Started {
+        /// Name of the GPU, where one is used.
+        gpu: Option<String>,
+        /// Epochs that are already there from an interrupted training.
+        resumed_epochs: u32,
+        /// Parameters of the network.
+        parameters: u64,
+    },
+    /// How far it is. At most ten a second.
+    Progress {
+        /// What is going on.
+        phase: Phase,
+        /// Epoch, from 1; 0 outside training.
+        epoch: u32,
+        /// Epochs in all.
+        epochs: u32,
+        /// Images done in this phase.
+        done: u64,
+        /// Images of this phase.
+        total: u64,
+        /// Mean loss so far.
+        loss: Option<f64>,
+    },
+    /// An epoch is over.
+    Epoch(EpochLog),
+    /// All files are written.
+    Done(Outcome),
+    /// Stopped by a signal; the same job goes on from here.
+    Interrupted {
+        /// Whole epochs that are kept.
+        epochs: u32,
+    },
+    /// It cannot be done.
+    Failed {
+        /// One sentence that names the thing.
+        message: String,
+        /// What might help.
+        hint: Option<String>,
+    },
+}
+
+/// What goes on in a [`Event::Progress`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Phase {
+    /// Training steps.
+    Train,
+    /// Loss on the validation images.
+    Validate,
+    /// Scores.
+    Predict,
+}
+
+/// What came out.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Outcome {
+    /// Epochs that were trained.
+    pub epochs: u32,
+    /// The selected one, from 1.
+    pub best_epoch: u32,
+    /// Its validation loss.
+    pub val_loss: f64,
+    /// Parameters of the network.
+    pub parameters: u64,
+    /// Seconds by part of the work, for who wants to know what takes the time.
+    pub seconds: BTreeMap<String, f64>,
+}
+
