@@ -343,7 +343,8 @@ mod tests {
         let hash = Hash::of(b"x");
         assert_eq!(hash.to_string().parse(), Ok(hash));
         let upper = hash.to_string().to_uppercase();
-        for wrong in ["", "abc", upper.as_str(), &format!("{hash}0"), &format!("é{}", &hash.to_string()[2..])] {
+        for wrong in ["", "abc", upper.as_str(), &format!("{hash}0"), &format!("é{}", &hash.to_string()[2..])]
+        {
             assert!(wrong.parse::<Hash>().is_err(), "{wrong}");
         }
     }

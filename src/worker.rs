@@ -12,9 +12,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::hash::{Hash, Id};
-use crate::records::{
-    AgeRange, Assignment, Blob, EpochLog, ImageRow, Manifest, Model, Spec, Subset,
-};
+use crate::records::{AgeRange, Assignment, Blob, EpochLog, ImageRow, Manifest, Model, Spec, Subset};
 
 /// Changes whenever [`Job`], [`Event`] or [`Identity`] do.
 pub const PROTOCOL: u32 = 1;
@@ -189,4 +187,3 @@ pub struct Outcome {
     /// Seconds by part of the work, for who wants to know what takes the time.
     pub seconds: BTreeMap<String, f64>,
 }
-

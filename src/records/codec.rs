@@ -73,8 +73,8 @@ pub enum CodecError {
 
 /// The canonical bytes of a record, `kind` and `version` included.
 pub fn encode<T: Record>(record: &T) -> Result<Vec<u8>, CodecError> {
-    let value = serde_json::to_value(record)
-        .map_err(|source| CodecError::Unwritable { kind: T::KIND, source })?;
+    let value =
+        serde_json::to_value(record).map_err(|source| CodecError::Unwritable { kind: T::KIND, source })?;
     // serde_json writes NaN as null in silence; what comes back then lacks a number.
     T::deserialize(&value).map_err(|source| CodecError::Unwritable { kind: T::KIND, source })?;
     let Value::Object(mut map) = value else {
@@ -97,8 +97,10 @@ pub fn decode<T: Record>(bytes: &[u8]) -> Result<T, CodecError> {
     let mut map = header.document;
     map.remove("kind");
     map.remove("version");
-    let record: T = serde_path_to_error::deserialize(Value::Object(map)).map_err(|e| {
-        CodecError::Shape { kind: T::KIND, path: e.path().to_string(), source: e.into_inner() }
+    let record: T = serde_path_to_error::deserialize(Value::Object(map)).map_err(|e| CodecError::Shape {
+        kind: T::KIND,
+        path: e.path().to_string(),
+        source: e.into_inner(),
     })?;
     if encode(&record)? != bytes {
         return Err(CodecError::NotCanonical(T::KIND));
@@ -123,8 +125,7 @@ impl Header {
         if bytes.first() != Some(&b'{') {
             return Err(not("it does not begin with `{`"));
         }
-        let document: Map<String, Value> =
-            serde_json::from_slice(bytes).map_err(|e| not(&e.to_string()))?;
+        let document: Map<String, Value> = serde_json::from_slice(bytes).map_err(|e| not(&e.to_string()))?;
         let kind = document.get("kind").and_then(Value::as_str);
         let version = document.get("version").and_then(Value::as_u64);
         match (kind, version) {
@@ -211,10 +212,7 @@ fn write_scalar(value: &Value, out: &mut Vec<u8>) {
 }
 
 fn config() -> impl bincode::config::Config {
-    bincode::config::standard()
-        .with_little_endian()
-        .with_fixed_int_encoding()
-        .with_limit::<MAX_PACKED>()
+    bincode::config::standard().with_little_endian().with_fixed_int_encoding().with_limit::<MAX_PACKED>()
 }
 
 /// The bytes of a packed array.

@@ -20,11 +20,11 @@ pub use dataset::{AgeRange, BoxRow, Boxes, Dataset, Gender, ImageRow, Manifest, 
 pub use event::{Event, NameChange};
 pub use model::{Architecture, ImageInput, Model};
 pub use run::{
-    Augmentation, DeviceKind, EpochLog, Execution, Git, Init, Loss, Predictions, Run, Scores, ScoreSource,
+    Augmentation, DeviceKind, EpochLog, Execution, Git, Init, Loss, Predictions, Run, ScoreSource, Scores,
     Software, Spec, Training, Weights,
 };
 pub use split::{Assignment, FoldSizes, Split, SplitMethod, Subset, SubsetSize};
-pub use table::{AucTable, Comparison, ComparedModel, DelongRow, LabelAuc, LabelSpread, Spread, Table};
+pub use table::{AucTable, ComparedModel, Comparison, DelongRow, LabelAuc, LabelSpread, Spread, Table};
 
 use crate::hash::{Hash, Id, Sha256};
 
