@@ -1,7 +1,9 @@
 //! `reg`: a content-addressed registry of chest X-ray data sets, splits, models and results.
 #![forbid(unsafe_code)]
 pub mod hash;
+pub mod index;
 pub mod random;
 pub mod records;
+pub mod registry;
 pub mod store;
 pub mod worker;
