@@ -2,6 +2,8 @@
 #![forbid(unsafe_code)]
 pub mod hash;
 pub mod index;
+pub mod lineage;
+pub mod progress;
 pub mod random;
 pub mod records;
 pub mod registry;

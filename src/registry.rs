@@ -338,7 +338,13 @@ impl Transaction<'_> {
     }
 
     /// Adds the file `source`, whose bytes have been read and hashed. Threads may add at the same time.
-    pub fn put_file(&self, source: &Path, bytes: &[u8], digest: &Digest, how: Link) -> Result<(), RegistryError> {
+    pub fn put_file(
+        &self,
+        source: &Path,
+        bytes: &[u8],
+        digest: &Digest,
+        how: Link,
+    ) -> Result<(), RegistryError> {
         self.batch.put_file(source, bytes, digest.blake3, how)?;
         Ok(())
     }

@@ -14,7 +14,8 @@ pub(super) const KINDS: TableDefinition<(&str, u64), [u8; 32]> = TableDefinition
 /// (object, record or manifest that names it) -> the parts it plays there, separated by commas.
 ///
 /// Only this direction is kept: what an object names is written in the object itself.
-pub(super) const REFERRERS: TableDefinition<([u8; 32], [u8; 32]), &str> = TableDefinition::new("referrers_v1");
+pub(super) const REFERRERS: TableDefinition<([u8; 32], [u8; 32]), &str> =
+    TableDefinition::new("referrers_v1");
 
 /// Name -> what it names.
 pub(super) const NAMES: TableDefinition<&str, [u8; 32]> = TableDefinition::new("names_v1");

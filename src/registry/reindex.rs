@@ -88,7 +88,9 @@ impl Registry {
         };
         let filled = match self.index.write(fill) {
             // A file that is not there or no database is replaced.
-            Err(RegistryError::Index(IndexError::Missing(_) | IndexError::Damaged { .. } | IndexError::Io { .. })) => {
+            Err(RegistryError::Index(
+                IndexError::Missing(_) | IndexError::Damaged { .. } | IndexError::Io { .. },
+            )) => {
                 match fs::remove_file(self.index.path()) {
                     Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
                         return Err(io("remove", self.index.path())(e));
@@ -130,9 +132,11 @@ impl Registry {
                 .map_err(|_| *id));
         }
         // An intact object that only looks like a record is somebody's JSON file.
-        Ok(Ok(records::check(&bytes)
-            .ok()
-            .map(|header| Found::Record { id: *id, links: header.links(), kind: header.kind })))
+        Ok(Ok(records::check(&bytes).ok().map(|header| Found::Record {
+            id: *id,
+            links: header.links(),
+            kind: header.kind,
+        })))
     }
 
     fn age(&self, id: &Hash) -> Result<std::time::SystemTime, RegistryError> {

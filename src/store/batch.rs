@@ -134,7 +134,8 @@ impl Batch {
 
     /// Makes all objects of the batch durable and puts them under their names.
     pub fn persist(self) -> Result<Persisted, StoreError> {
-        let staged = std::mem::take(&mut *self.staged.lock().expect("no thread panics while it holds this lock"));
+        let staged =
+            std::mem::take(&mut *self.staged.lock().expect("no thread panics while it holds this lock"));
         let staged: Vec<(Hash, Staged)> = staged.into_iter().collect();
         if staged.is_empty() {
             return Ok(Persisted::default());
@@ -198,7 +199,8 @@ impl Batch {
 }
 
 fn set_read_only(path: &Path) -> Result<(), StoreError> {
-    fs::set_permissions(path, Permissions::from_mode(READ_ONLY)).map_err(StoreError::io("make read-only", path))
+    fs::set_permissions(path, Permissions::from_mode(READ_ONLY))
+        .map_err(StoreError::io("make read-only", path))
 }
 
 fn sync_dir(dir: &Path) -> Result<(), StoreError> {
