@@ -7,5 +7,6 @@ pub mod progress;
 pub mod random;
 pub mod records;
 pub mod registry;
+pub mod runs;
 pub mod store;
 pub mod worker;
