@@ -3,4 +3,5 @@
 pub mod hash;
 pub mod random;
 pub mod records;
+pub mod stats;
 pub mod worker;
