@@ -9,6 +9,7 @@ mod event;
 mod model;
 mod run;
 mod split;
+mod summary;
 mod table;
 
 use schemars::JsonSchema;
@@ -16,6 +17,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 pub use codec::{CodecError, Header, Link};
+pub(crate) use dataset::MAX_AGE;
 pub use dataset::{AgeRange, BoxRow, Boxes, Dataset, Gender, ImageRow, Manifest, ViewPosition};
 pub use event::{Event, NameChange};
 pub use model::{Architecture, ImageInput, Model};
@@ -24,6 +26,7 @@ pub use run::{
     Software, Spec, Training, Weights,
 };
 pub use split::{Assignment, FoldSizes, Split, SplitMethod, Subset, SubsetSize};
+pub use summary::summary;
 pub use table::{AucTable, ComparedModel, Comparison, DelongRow, LabelAuc, LabelSpread, Spread, Table};
 
 use crate::hash::{Hash, Id, Sha256};
