@@ -311,7 +311,7 @@ mod tests {
         #[test]
         fn no_bytes_make_the_check_panic(bytes: Vec<u8>, length: u32, kind: [u8; 4]) {
             let _ = check(&bytes);
-            let _ = check(&png(&[bytes.clone()]));
+            let _ = check(&png(std::slice::from_ref(&bytes)));
             let _ = check(&png(&[grey(), length.to_be_bytes().to_vec(), kind.to_vec(), bytes.clone()]));
             let _ = check(&png(&[grey(), chunk(&kind, &bytes), data(), bytes]));
         }
