@@ -3,5 +3,6 @@
 pub mod hash;
 pub mod random;
 pub mod records;
+pub mod split;
 pub mod stats;
 pub mod worker;
