@@ -17,6 +17,7 @@ pub mod random;
 pub mod records;
 pub mod registry;
 pub mod runs;
+pub mod split;
 pub mod stats;
 pub mod store;
 pub mod worker;

@@ -153,8 +153,8 @@ pub fn ingest(
     let mut missing = 0;
     if !request.metadata_only {
         let found = find_images(&request.paths)?;
-        let images = store_images(&transaction, &found, &rows, request, progress)?;
-        findings.extend(images.findings);
+        let (images, odd) = store_images(&transaction, &found, &rows, request, progress)?;
+        findings.extend(odd);
         missing = images.fill(&mut rows, request)?;
     }
     rows.sort_unstable_by(|a, b| a.name.cmp(&b.name));
@@ -216,7 +216,6 @@ struct Image {
 struct Images {
     by_name: HashMap<String, Image>,
     without_row: usize,
-    findings: Vec<String>,
 }
 
 fn store_images(
@@ -225,7 +224,7 @@ fn store_images(
     rows: &[ImageRow],
     request: &Request,
     progress: &dyn Progress,
-) -> Result<Images, IngestError> {
+) -> Result<(Images, Vec<String>), IngestError> {
     let known: std::collections::HashSet<&str> = rows.iter().map(|row| row.name.as_str()).collect();
     let (wanted, without_row): (Vec<_>, Vec<_>) =
         found.images.iter().partition(|image| known.contains(image.name.as_str()));
@@ -269,10 +268,10 @@ fn store_images(
                 without.push(name.to_owned());
                 return Ok(());
             }
-            match look(bytes, &inside, request.decode) {
+            match look(&bytes, &inside, request.decode) {
                 Err(e) => bad.push((inside, e)),
                 Ok(seen) => {
-                    transaction.put_blob(bytes)?;
+                    transaction.put_blob(&bytes)?;
                     match by_name.insert(name.to_owned(), seen) {
                         Some(other) if other.digest != by_name[name].digest => {
                             return Err(IngestError::TwoOfOneName(other.path, inside));
@@ -301,7 +300,7 @@ fn store_images(
         findings.push(format!("{} no row in the metadata, not ingested: {named}", count(without.len(), "image has", "images have")));
     }
     findings.extend(same_pixels(&by_name));
-    Ok(Images { by_name, without_row: without.len(), findings })
+    Ok((Images { by_name, without_row: without.len() }, findings))
 }
 
 fn look(bytes: &[u8], path: &Path, decode: bool) -> Result<Image, BadImage> {

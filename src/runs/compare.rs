@@ -40,13 +40,14 @@ impl Input {
     pub fn resolve(registry: &Registry, view: &View, text: &str) -> Result<Self, RunError> {
         let id = registry.resolve(view, text)?;
         let kind = view.kind(&id)?.unwrap_or_else(|| "object that is no record".to_owned());
-        let named = |id: &Hash| Ok(crate::lineage::names_by_id(view)?.remove(id).unwrap_or_else(|| id.short()));
+        let mut names = view.names_by_id()?;
+        let mut named = |id: &Hash| names.remove(id).unwrap_or_else(|| id.short());
         match kind.as_str() {
             Predictions::KIND => {
                 let predictions: Predictions = registry.get(Id::new(id))?;
                 let name = match &predictions.source {
-                    ScoreSource::Run { run, .. } => named(&run.hash)?,
-                    ScoreSource::Import { .. } => named(&id)?,
+                    ScoreSource::Run { run, .. } => named(&run.hash),
+                    ScoreSource::Import { .. } => named(&id),
                 };
                 Ok(Input { name, id: Id::new(id), predictions })
             }
@@ -57,7 +58,7 @@ impl Input {
                     .rfind(|(_, predictions)| predictions.subset == Some(Subset::Test));
                 let (predictions_id, predictions) =
                     test.ok_or_else(|| RunError::NoPredictions(text.to_owned()))?;
-                Ok(Input { name: named(&id)?, id: predictions_id, predictions })
+                Ok(Input { name: named(&id), id: predictions_id, predictions })
             }
             _ => Err(RunError::NotComparable { text: text.to_owned(), kind }),
         }
@@ -195,7 +196,7 @@ impl Truths {
 }
 
 fn spread(values: Vec<Option<f64>>) -> Spread {
-    let summary = stats::Summary::of(&values);
+    let summary = stats::summarize(&values);
     Spread {
         n: summary.n as u32,
         mean: summary.mean,
@@ -222,7 +223,7 @@ fn judge(column: &Column, labels: &[String], truths: &Truths) -> ComparedModel {
         .collect();
     let means = (0..column.folds.len()).map(|fold| {
         let of_fold: Vec<Option<f64>> = label_spreads.iter().map(|label| label.auc.folds[fold]).collect();
-        stats::Summary::of(&of_fold).mean
+        stats::summarize(&of_fold).mean
     });
     ComparedModel {
         name: column.name.clone(),
@@ -246,7 +247,7 @@ fn spearman(columns: &[Column], folds: &[Option<u32>], labels: usize) -> Vec<Vec
     let n = columns.len();
     let mean = |i: usize, j: usize| {
         let values: Vec<Option<f64>> = matrices.iter().map(|matrix| matrix[i][j]).collect();
-        stats::Summary::of(&values).mean
+        stats::summarize(&values).mean
     };
     (0..n).map(|i| (0..n).map(|j| mean(i, j)).collect()).collect()
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::config::ConfigError;
 use super::process::WorkerError;
+use crate::index::IndexError;
 use crate::registry::RegistryError;
 use crate::store::StoreError;
 
@@ -141,6 +142,12 @@ pub enum RunError {
 
 impl From<StoreError> for RunError {
     fn from(e: StoreError) -> Self {
+        RunError::Registry(e.into())
+    }
+}
+
+impl From<IndexError> for RunError {
+    fn from(e: IndexError) -> Self {
         RunError::Registry(e.into())
     }
 }

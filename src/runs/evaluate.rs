@@ -175,7 +175,7 @@ pub fn auc_table(
         })
         .collect();
     let aucs: Vec<Option<f64>> = labels.iter().map(|label| label.auc).collect();
-    let summary = stats::Summary::of(&aucs);
+    let summary = stats::summarize(&aucs);
     AucTable {
         predictions: id,
         dataset: predictions.dataset,

@@ -74,7 +74,7 @@ pub fn train(
     let known = registry.referring::<Run>(&view, &spec_id.hash)?.into_iter().next();
     let (trained, cached) = match known {
         Some((id, record)) => {
-            let existing = crate::lineage::names_by_id(&view)?.remove(&id.hash);
+            let existing = view.names_by_id()?.remove(&id.hash);
             drop(view);
             let name = keep_name(registry, order, id.hash, existing, surroundings)?;
             ((id, record, name), true)
@@ -181,7 +181,7 @@ fn free_name(
     order: &Order,
     context: &Context,
 ) -> Result<String, RegistryError> {
-    let names = crate::lineage::names_by_id(view)?;
+    let names = view.names_by_id()?;
     let split = names.get(&order.split.hash).cloned().unwrap_or_else(|| order.split.hash.short());
     let base = match context.split.folds.len() {
         1 => format!("{}-{split}", order.model.name),

@@ -48,7 +48,14 @@ fn halves_won(many: Vec<f64>, mut few: Vec<f64>) -> u128 {
     few.sort_unstable_by(f64::total_cmp);
     let of_one = |score: &f64| {
         let below = few.partition_point(|other| other.total_cmp(score).is_lt());
-        let equal = few[below..].partition_point(|other| other.total_cmp(score).is_eq());
+        let rest = &few[below..];
+        // Most scores meet no equal, and then a second search would be in vain.
+        let equal = match rest.first() {
+            Some(next) if next.total_cmp(score).is_eq() => {
+                rest.partition_point(|other| other.total_cmp(score).is_eq())
+            }
+            _ => 0,
+        };
         (2 * below + equal) as u128
     };
     many.iter().map(of_one).sum()
