@@ -1,0 +1,3 @@
+//! What ChestX-ray14 means.
+
+pub mod synthetic;
