@@ -6,6 +6,9 @@
 
 use crate::random::Stream;
 
+/// Brightness beside the body.
+const BACKGROUND: f32 = 0.03;
+
 /// What is drawn, in numbers that findings may change.
 pub(super) struct Anatomy {
     /// Height of the lungs' apex.
@@ -25,6 +28,8 @@ pub(super) struct Anatomy {
     pub(super) ribs: [f32; 2],
     /// Strength of the breasts' shadow.
     pub(super) breast: f32,
+    /// Centre of the gas in the stomach.
+    pub(super) stomach: [f32; 2],
     /// Brightness of the lungs.
     pub(super) lung: f32,
     /// Strength of the lungs' vessels.
@@ -68,7 +73,9 @@ pub(super) struct Spot {
     pub(super) above: f32,
     /// 1 in the lung, 0 outside, with a soft edge.
     pub(super) lung: f32,
-    /// The lung as far as heart and mediastinum do not cover it.
+    /// How far heart, aorta and mediastinum cover the lung, 0 to 1.
+    centre: f32,
+    /// The lung as far as they do not cover it.
     pub(super) air: f32,
 }
 
@@ -94,11 +101,12 @@ impl Anatomy {
                 rx: about(0.25, 0.02) * if ap { 1.15 } else { 1.0 },
                 ry: about(0.29, 0.02),
             },
-            knob: 0.05 + 0.05 * age,
+            knob: 0.03 + 0.055 * age,
             body: [about(0.98, 0.05), about(0.82, 0.06)],
             bone: about(1.25, 0.1) - 0.9 * age,
             ribs: [about(0.165, 0.01), about(0.5, 0.5)],
             breast: if female { breast } else { 0.0 },
+            stomach: [about(0.33, 0.08), base + about(0.06, 0.05)],
             lung: about(0.24, 0.03) + if ap { 0.03 } else { 0.0 },
             vessels: about(0.13, 0.03),
             scapula: if ap { 0.09 } else { 0.0 },
@@ -126,16 +134,17 @@ impl Anatomy {
         let q = (across - 0.27) / 0.42;
         let above = base - dome * (1.0 - q * q).max(0.0) - y;
         let lung = step(0.0, 0.05, outer) * step(-0.01, 0.04, inner) * step(-0.012, 0.012, above);
-        let air = lung * (1.0 - self.centre(x, y));
-        Spot { x, y, across, side, outer, inner, above, lung, air }
+        let centre = self.centre(x, y);
+        let air = lung * (1.0 - centre);
+        Spot { x, y, across, side, outer, inner, above, lung, centre, air }
     }
 
     /// How far heart, aorta and mediastinum cover the lungs at a point, 0 to 1.
     fn centre(&self, x: f32, y: f32) -> f32 {
         let heart = step(1.12, 0.82, self.heart.distance(x, y));
-        let knob = ellipse(x, y, [0.13, -0.27], [self.knob + 0.03, self.knob + 0.05]);
+        let knob = ellipse(x, y, [0.12, -0.27], [self.knob + 0.03, self.knob + 0.07]);
         let middle = step(0.17, 0.10, (x - 0.015).abs() - 0.05 * (y + 0.3).max(0.0));
-        0.93 * heart.max(step(1.2, 0.7, knob)).max(middle)
+        0.93 * heart.max(step(1.3, 0.5, knob)).max(middle)
     }
 
     /// Brightness of the chest at a point.
@@ -146,23 +155,28 @@ impl Anatomy {
         let half = neck + (waist - shoulder) * step(-0.35, 0.15, y);
         let edge = across / half;
         let inside = step(1.02, 0.97, edge);
+        if inside == 0.0 {
+            return BACKGROUND;
+        }
         let thick = 1.0 - edge * edge * edge * edge;
-        let soft = 0.40 + 0.26 * thick + 0.16 * step(-0.02, 0.15, -spot.above) * step(-0.2, 0.3, y);
+        let soft = 0.40 + 0.24 * thick + 0.14 * step(0.1, 0.55, y) + 0.04 * step(-0.4, -0.9, y);
         // Less tissue lies over the middle of a lung than over its edges and its base.
-        let lung = self.lung + 0.16 * step(-0.5, 0.6, y) + 0.10 * step(0.16, 0.0, spot.outer)
+        let lung = self.lung + 0.14 * step(-0.5, 0.6, y) + 0.10 * step(0.16, 0.0, spot.outer)
             - 0.05 * bump((across - 0.4) / 0.3);
         let mut value = soft + (lung - soft) * air;
-        value += 0.05 * (1.0 - air) * self.centre(x, y) * step(0.5, 0.3, y);
-        value -= 0.22
-            * step(1.0, 0.6, ellipse(x, y, [0.36, self.sides[1].base + 0.02], [0.15, 0.085]))
-            * step(0.0, 0.05, -spot.above);
-        value += self.bones(spot);
-        value += self.lung_markings(spot, clouds);
-        value += self.breast
-            * step(1.05, 0.75, ellipse(across, y, [0.42, 0.30], [0.30, 0.30]))
-            * (0.4 + 0.6 * step(0.0, 0.5, y));
-        value += 0.05 * (clouds.at(3.0 * x, 3.0 * y) - 0.5);
-        0.03 + inside * (value - 0.03)
+        value += 0.07 * (1.0 - air) * spot.centre * step(0.55, 0.2, y);
+        let gas = ellipse(x, y, self.stomach, [0.13, 0.075]);
+        if gas < 1.6 {
+            let gas = gas + 0.9 * (clouds.fine(x, y, 5.0) - 0.5);
+            value -= 0.16 * step(1.1, 0.2, gas) * step(0.0, 0.06, -spot.above);
+        }
+        let texture = clouds.fine(x, y, 3.0);
+        value += self.bones(spot) + self.lung_markings(spot, texture, clouds);
+        // A breast fades upwards and has a rim below.
+        let breast = ellipse(across, y, [0.40, 0.26], [0.29, 0.32]);
+        value += self.breast * step(1.05, 0.85, breast) * step(-0.1, 0.45, y) * (0.3 + 0.7 * air);
+        value += 0.06 * (texture - 0.5);
+        BACKGROUND + inside * (value - BACKGROUND)
     }
 
     fn bones(&self, spot: &Spot) -> f32 {
@@ -186,7 +200,7 @@ impl Anatomy {
     }
 
     /// Vessels, which leave the hilum like rays, and the hilum itself.
-    fn lung_markings(&self, spot: &Spot, clouds: &Clouds) -> f32 {
+    fn lung_markings(&self, spot: &Spot, texture: f32, clouds: &Clouds) -> f32 {
         let (dx, dy) = (spot.across - 0.15, spot.y + 0.04);
         let r = (dx * dx + dy * dy).sqrt();
         if spot.air == 0.0 || r > 0.75 {
@@ -194,7 +208,7 @@ impl Anatomy {
         }
         // A cheap stand-in for the angle.
         let turn = dy / (dx.abs() + dy.abs() + 0.01);
-        let ray = ridge(clouds.at(6.0 * turn + 13.0 * spot.side as f32, 2.5 * r + 7.0));
+        let ray = ridge(clouds.at(6.0 * turn + 2.0 * texture + 13.0 * spot.side as f32, 2.5 * r + 7.0));
         let fade = 1.0 - r / 0.75;
         spot.air * self.vessels * fade * (0.9 * ray + 1.3 * bump(r / 0.26))
     }
@@ -220,7 +234,7 @@ impl Clouds {
 
     /// A number between 0 and 1 that changes over a distance of about 1, and repeats after 32.
     pub(super) fn at(&self, u: f32, v: f32) -> f32 {
-        let (u0, v0) = (u.floor(), v.floor());
+        let (u0, v0) = (floor(u), floor(v));
         let (fu, fv) = (step(0.0, 1.0, u - u0), step(0.0, 1.0, v - v0));
         let cell = |i: f32| (i as i32).rem_euclid(Self::SIDE as i32) as usize;
         let (i, j) = (cell(u0), cell(v0));
@@ -231,6 +245,12 @@ impl Clouds {
         };
         let (upper, lower) = (row(j), row(down));
         upper + (lower - upper) * fv
+    }
+
+    /// Two octaves at a point of the body, `scale` cells to a unit, askew so that no lattice shows.
+    pub(super) fn fine(&self, x: f32, y: f32, scale: f32) -> f32 {
+        let (u, v) = (scale * (x + 0.45 * y), scale * (y - 0.45 * x));
+        0.65 * self.at(u, v) + 0.35 * self.at(2.1 * v + 5.0, 2.1 * u + 9.0)
     }
 }
 
@@ -259,5 +279,10 @@ pub(super) fn ellipse(x: f32, y: f32, centre: [f32; 2], radii: [f32; 2]) -> f32 
 
 /// A hump in the middle of each unit.
 fn wave(t: f32) -> f32 {
-    bump((t - t.floor() - 0.5) / 0.33)
+    bump((t - floor(t) - 0.5) / 0.33)
+}
+
+/// The next integer below, for numbers of a few thousand at most; quicker than a call of the C library.
+fn floor(t: f32) -> f32 {
+    ((t + 4096.0) as i32 - 4096) as f32
 }

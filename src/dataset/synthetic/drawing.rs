@@ -44,11 +44,11 @@ impl Drawing {
 
         let spread = if visit.ap { 1.6 } else { 1.0 };
         let pose = Pose::new(
-            [spread * between(-0.04, 0.04), spread * between(-0.04, 0.04) + 0.03],
-            between(0.93, 1.05),
+            [spread * between(-0.04, 0.04), spread * between(-0.04, 0.04) + 0.08],
+            between(1.14, 1.32),
             spread * between(-0.03, 0.03),
         );
-        let (contrast, exposure, grain) = (between(0.85, 1.1), between(-0.05, 0.05), between(0.015, 0.04));
+        let (contrast, exposure, grain) = (between(0.85, 1.1), between(-0.05, 0.05), between(0.01, 0.03));
         let boxed = f64::from(between(0.0, 1.0)) < BOXED;
         let strengths: Vec<f32> = visit.findings.iter().map(|_| between(0.0, 1.0)).collect();
         let lesions = visit.findings.iter().zip(strengths).map(|(finding, strength)| {
@@ -149,6 +149,7 @@ fn bell(stream: &mut Stream) -> f32 {
 
 #[cfg(test)]
 mod tests {
+    use super::super::population::{Findings, visits};
     use super::*;
 
     #[test]
@@ -156,5 +157,51 @@ mod tests {
         let pose = Pose::new([0.1, -0.05], 0.9, 0.06);
         let [x, y] = pose.to_body(pose.to_detector([0.3, -0.7]));
         assert!((x - 0.3).abs() < 1e-6 && (y + 0.7).abs() < 1e-6, "{x} {y}");
+    }
+
+    /// Pixels of one patient with the given findings, without grain, and the drawing itself.
+    fn draw(findings: &[Finding], patient: u32) -> (Vec<f32>, Drawing) {
+        let mut visit = visits(patient, 3).pop().expect("there is a patient");
+        visit.findings = Findings::default();
+        findings.iter().for_each(|&f| visit.findings.insert(f));
+        let mut drawing = Drawing::new(&visit, SIZE, 3);
+        drawing.grain = 0.0;
+        (drawing.pixels().into_iter().map(f32::from).collect(), drawing)
+    }
+
+    const SIZE: u32 = 64;
+
+    #[test]
+    fn every_finding_changes_the_picture_visibly() {
+        for finding in Finding::all() {
+            for patient in 1..=8 {
+                let (healthy, _) = draw(&[], patient);
+                let (ill, _) = draw(&[finding], patient);
+                let visible = healthy.iter().zip(&ill).filter(|(a, b)| (*a - *b).abs() > 15.0).count();
+                assert!(visible >= 8, "{}, patient {patient}: {visible} pixels", finding.name());
+            }
+        }
+    }
+
+    #[test]
+    fn boxes_lie_where_findings_change_the_picture() {
+        for finding in Finding::all() {
+            // Change and area in boxes, then outside of them.
+            let mut sums = [[0.0; 2]; 2];
+            for patient in 1..=8 {
+                let (healthy, _) = draw(&[], patient);
+                let (ill, drawing) = draw(&[finding], patient);
+                let Some(extent) = drawing.lesions[0].extent() else { continue };
+                let [x, y, w, h] = drawing.to_pixels(extent);
+                for (i, (a, b)) in healthy.iter().zip(&ill).enumerate() {
+                    let (column, row) = ((i as u32 % SIZE) as f32 + 0.5, (i as u32 / SIZE) as f32 + 0.5);
+                    let inside = (x..x + w).contains(&column) && (y..y + h).contains(&row);
+                    let sum = &mut sums[usize::from(!inside)];
+                    *sum = [sum[0] + (a - b).abs(), sum[1] + 1.0];
+                }
+            }
+            let [inside, outside] = sums.map(|[change, area]| change / area);
+            assert!(sums[0][1] == 0.0 || inside > 5.0 * outside, "{}: {inside} {outside}", finding.name());
+        }
     }
 }

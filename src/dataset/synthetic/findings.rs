@@ -8,7 +8,7 @@ use super::population::Finding;
 use crate::random::Stream;
 
 /// Brightness of consolidated lung, fluid and tumours.
-const DENSE: f32 = 0.78;
+const DENSE: f32 = 0.74;
 /// Brightness of air without lung.
 const FREE_AIR: f32 = 0.08;
 
@@ -74,6 +74,7 @@ pub(super) fn apply(finding: Finding, chest: &mut Anatomy, strength: f32, place:
             chest.heart.y += 0.06;
             chest.lung -= 0.06 + 0.08 * strength;
             chest.vessels *= 0.4;
+            // All of both lungs; nothing is laid over them.
             ([0.0, 0.0], [0.7, 0.7])
         }
         Finding::Fibrosis => {
@@ -103,6 +104,14 @@ impl Lesion {
             Atelectasis | Cardiomegaly | Effusion | Infiltration | Mass | Nodule | Pneumonia | Pneumothorax
         );
         let ([x, y], [rx, ry]) = (self.centre, self.radii);
+        let rise = match self.finding {
+            // The band is tilted.
+            Atelectasis => 0.2 * rx,
+            // The fluid creeps up the chest wall.
+            Effusion => 0.04,
+            _ => 0.0,
+        };
+        let ry = ry + rise;
         boxed.then_some([x - rx, y - ry, x + rx, y + ry])
     }
 
@@ -111,21 +120,21 @@ impl Lesion {
         let &Spot { x, y, .. } = spot;
         let side = if spot.side == self.side { 1.0 } else { 0.0 };
         let r2 = ellipse(x, y, self.centre, self.radii);
-        let noise = |scale: f32| clouds.at(scale * x + self.texture, scale * y + self.texture);
+        let noise = |scale: f32| clouds.fine(x + self.texture, y, scale);
         // How much of the point is as bright as `DENSE`.
         let dense = match self.finding {
             Finding::Cardiomegaly | Finding::Emphysema => 0.0,
             Finding::Atelectasis => {
                 let slope = if self.side == 0 { 0.25 } else { -0.25 };
                 let away = (y - self.centre[1] - slope * (x - self.centre[0])) / self.radii[1];
-                0.85 * step(1.1, 0.5, away.abs())
+                0.85 * step(1.3, 0.2, away.abs() + 0.5 * (noise(6.0) - 0.5))
                     * bump((x - self.centre[0]) / (1.3 * self.radii[0]))
                     * spot.lung
             }
             Finding::Consolidation => 0.92 * step(1.2, 0.45, r2 + 0.8 * (noise(7.0) - 0.5)) * spot.lung,
             Finding::Pneumonia => 0.62 * step(1.3, 0.1, r2 + 0.6 * (noise(7.0) - 0.5)) * spot.lung,
             Finding::Infiltration => {
-                0.55 * step(1.4, 0.2, r2) * (0.15 + step(0.35, 0.75, noise(13.0))) * spot.lung
+                0.55 * step(1.4, 0.2, r2) * (0.2 + step(0.38, 0.68, noise(9.0))) * spot.lung
             }
             Finding::Edema => {
                 let wing = ellipse(spot.across, y, [0.20, self.centre[1]], [0.36, self.radii[1]]);
@@ -139,9 +148,9 @@ impl Lesion {
             }
             Finding::Fibrosis => {
                 let low = step(-0.15, 0.35, y) * spot.air;
-                low * (0.12 + 0.75 * ridge(noise(15.0)).max(ridge(noise(11.0))))
+                low * (0.12 + 0.6 * ridge(noise(10.0)).max(ridge(noise(7.0))))
             }
-            Finding::Mass => 0.95 * step(1.25, 0.75, r2) * spot.lung.max(0.3),
+            Finding::Mass => 0.95 * step(1.3, 0.7, r2 + 0.7 * (noise(6.0) - 0.5)) * spot.lung.max(0.3),
             Finding::Nodule => 0.95 * step(1.5, 0.6, r2) * spot.lung.max(0.3),
             Finding::PleuralThickening => {
                 let inward = self.radii[0] * (0.7 + 0.6 * noise(5.0));
@@ -156,11 +165,11 @@ impl Lesion {
 
     /// A bubble of air behind the heart, with a bright wall and fluid at its bottom.
     fn hernia(&self, value: f32, r2: f32, y: f32) -> f32 {
-        let wall = bump((r2 - 1.0) / 0.35);
+        let wall = bump((r2 - 1.0) / 0.4);
         let fluid = step(-0.01, 0.01, y - self.centre[1] - 0.35 * self.radii[1]);
         let air = step(1.0, 0.75, r2) * (1.0 - 0.8 * fluid);
-        let value = value + (0.20 - value) * self.strength * air;
-        value + 0.18 * self.strength * wall
+        let value = value + (0.30 - value) * self.strength * air;
+        value + 0.10 * self.strength * wall
     }
 
     /// The lung has come off the chest wall: nothing but air outside a thin line.

@@ -164,3 +164,54 @@ fn encode_png(size: u32, pixels: Vec<u8>) -> Vec<u8> {
     image.write_to(&mut png, image::ImageFormat::Png).expect("a grey image can be written to memory");
     png.into_inner()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn contents(dir: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+        let read = |path: &Path| (path.strip_prefix(dir).unwrap().to_owned(), fs::read(path).unwrap());
+        let lists = [METADATA, BOXES, TRAIN_VAL, TEST].map(|name| dir.join(name));
+        let images = fs::read_dir(dir.join(IMAGES)).unwrap().map(|entry| entry.unwrap().path());
+        let mut files: Vec<_> = lists.into_iter().chain(images).map(|path| read(&path)).collect();
+        files.sort();
+        files
+    }
+
+    #[test]
+    fn the_number_of_threads_changes_nothing() {
+        let made = [1, 3].map(|threads| {
+            let dir = tempfile::tempdir().unwrap();
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            let options = Options { patients: 10, size: 32, seed: 9 };
+            pool.install(|| generate(dir.path(), &options)).unwrap();
+            contents(dir.path())
+        });
+        assert_eq!(made[0], made[1]);
+    }
+
+    #[test]
+    fn a_summary_counts_what_was_written() {
+        let dir = tempfile::tempdir().unwrap();
+        let summary = generate(dir.path(), &Options { patients: 30, size: 32, seed: 4 }).unwrap();
+        let lines = |name| fs::read_to_string(dir.path().join(name)).unwrap().lines().count() as u32;
+        assert_eq!(lines(METADATA), summary.images + 1);
+        assert_eq!(lines(BOXES), summary.boxes + 1);
+        assert_eq!(lines(TRAIN_VAL) + lines(TEST), summary.images);
+        let images = contents(dir.path()).into_iter().filter(|(path, _)| path.starts_with(IMAGES));
+        assert_eq!(images.map(|(_, bytes)| bytes.len() as u64).sum::<u64>(), summary.bytes);
+    }
+
+    #[test]
+    fn what_cannot_be_generated_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let options = Options { patients: 2, size: 16, seed: 0 };
+        let try_with = |options| generate(dir.path(), &options);
+        assert!(matches!(try_with(Options { size: 15, ..options }), Err(SyntheticError::Size(15))));
+        assert!(matches!(try_with(Options { patients: 0, ..options }), Err(SyntheticError::Patients(0))));
+        try_with(options).unwrap();
+        assert!(matches!(try_with(options), Err(SyntheticError::NotEmpty(_))));
+        let file = dir.path().join(TEST);
+        assert!(matches!(generate(&file, &options), Err(SyntheticError::Write { .. })));
+    }
+}
