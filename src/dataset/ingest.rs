@@ -120,9 +120,10 @@ impl IngestError {
             IngestError::BadImages(_) => {
                 Some("nothing was registered; fetch these images again or move them away".to_owned())
             }
-            IngestError::NothingMatches { .. } => {
-                Some("does the metadata belong to these images? its column `Image Index` holds file names".to_owned())
-            }
+            IngestError::NothingMatches { .. } => Some(
+                "does the metadata belong to these images? its column `Image Index` holds file names"
+                    .to_owned(),
+            ),
             IngestError::TwoOfOneName(..) => Some("move one of them away".to_owned()),
             IngestError::Registry(_) => None,
         }
@@ -166,7 +167,10 @@ pub fn ingest(
     if let (Some(bytes), Some(entries)) = (boxes_bytes, entries) {
         let (boxes, elsewhere) = boxes::of_manifest(&entries, &manifest);
         if elsewhere > 0 {
-            findings.push(format!("{} of images that are not in this data set, left out", count(elsewhere, "box", "boxes")));
+            findings.push(format!(
+                "{} of images that are not in this data set, left out",
+                count(elsewhere, "box", "boxes")
+            ));
         }
         boxes_file = Some(transaction.put_outside(&bytes)?);
         packed_boxes = Some(transaction.put_packed(&boxes)?);
@@ -188,8 +192,11 @@ pub fn ingest(
         bytes: manifest.rows.iter().map(|row| row.bytes).sum(),
         missing: missing as u64,
         age: ages.clone().min().zip(ages.max()).map(|(min, max)| AgeRange { min, max }),
-        impossible_ages: manifest.rows.iter().filter(|row| row.age.is_some() && row.plausible_age().is_none()).count()
-            as u64,
+        impossible_ages: manifest
+            .rows
+            .iter()
+            .filter(|row| row.age.is_some() && row.plausible_age().is_none())
+            .count() as u64,
     };
     let id = transaction.put(&dataset)?;
     if let Some(name) = &request.name {
@@ -230,7 +237,8 @@ fn store_images(
         found.images.iter().partition(|image| known.contains(image.name.as_str()));
     let mut without: Vec<String> = without_row.iter().map(|image| image.name.clone()).collect();
     // Fail before an hour of copying, not behind it.
-    if found.archives.is_empty() && wanted.len() < rows.len() && !request.allow_missing && !wanted.is_empty() {
+    if found.archives.is_empty() && wanted.len() < rows.len() && !request.allow_missing && !wanted.is_empty()
+    {
         let there: std::collections::HashSet<&str> = wanted.iter().map(|image| image.name.as_str()).collect();
         return Err(missing(rows.iter().filter(|row| !there.contains(row.name.as_str())), request));
     }
@@ -297,7 +305,10 @@ fn store_images(
     }
     if !without.is_empty() {
         let named = first(without.iter().cloned());
-        findings.push(format!("{} no row in the metadata, not ingested: {named}", count(without.len(), "image has", "images have")));
+        findings.push(format!(
+            "{} no row in the metadata, not ingested: {named}",
+            count(without.len(), "image has", "images have")
+        ));
     }
     findings.extend(same_pixels(&by_name));
     Ok((Images { by_name, without_row: without.len() }, findings))
@@ -306,7 +317,13 @@ fn store_images(
 fn look(bytes: &[u8], path: &Path, decode: bool) -> Result<Image, BadImage> {
     let info = png::check(bytes)?;
     let pixels = if decode { Some(Hash::of(&pixels::decode(bytes)?.data)) } else { None };
-    Ok(Image { digest: Digest::of(bytes), width: info.width, height: info.height, pixels, path: path.to_owned() })
+    Ok(Image {
+        digest: Digest::of(bytes),
+        width: info.width,
+        height: info.height,
+        pixels,
+        path: path.to_owned(),
+    })
 }
 
 impl Images {
@@ -348,8 +365,10 @@ fn same_bytes(rows: &[ImageRow]) -> Option<String> {
 
 /// Images of different names and bytes and the same pixels.
 fn same_pixels(images: &HashMap<String, Image>) -> Option<String> {
-    let mut named: Vec<_> =
-        images.iter().filter_map(|(name, image)| Some((image.pixels?, image.digest.blake3, name.as_str()))).collect();
+    let mut named: Vec<_> = images
+        .iter()
+        .filter_map(|(name, image)| Some((image.pixels?, image.digest.blake3, name.as_str())))
+        .collect();
     named.sort_unstable();
     named.dedup_by_key(|(pixels, bytes, _)| (*pixels, *bytes));
     report_same(named.into_iter().map(|(pixels, _, name)| (pixels, name)).collect(), "picture")
@@ -363,5 +382,11 @@ fn report_same(mut named: Vec<(Hash, &str)>, what: &str) -> Option<String> {
         .map(|group| group.iter().map(|(_, name)| *name).collect::<Vec<_>>().join(" = "))
         .collect();
     let found = !groups.is_empty();
-    found.then(|| format!("{} under several names: {}", count(groups.len(), &format!("{what} is"), &format!("{what}s are")), first(groups.into_iter())))
+    found.then(|| {
+        format!(
+            "{} under several names: {}",
+            count(groups.len(), &format!("{what} is"), &format!("{what}s are")),
+            first(groups.into_iter())
+        )
+    })
 }

@@ -4,7 +4,7 @@
 //! [`boxes`] and [`lists`] read the published text files, [`png`] checks an image without decoding
 //! it, [`pixels`] decodes it, [`source`] finds images in folders, [`archive`] reads those of an
 //! archive, [`statistics`] counts what the paper's
-//! tables 2 and 3 and its figure 3 show. A file that means two things is refused with the row that
+//! tables 2 and 3 and its figure 3 show; [`synthetic`] draws a look-alike. A file that means two things is refused with the row that
 //! says so; what is odd but clear is reported as a [`Finding`] and kept. [`ingest`] puts it all together.
 
 pub mod archive;
@@ -19,6 +19,7 @@ pub mod pixels;
 pub mod png;
 pub mod source;
 pub mod statistics;
+pub mod synthetic;
 mod table;
 mod text;
 

@@ -9,8 +9,8 @@ use super::evaluate::truth;
 use crate::hash::{Hash, Id};
 use crate::index::View;
 use crate::records::{
-    ComparedModel, Comparison, Dataset, DelongRow, LabelSpread, Manifest, Predictions, Record, Run, ScoreSource,
-    Scores, Spread, Subset, Table,
+    ComparedModel, Comparison, Dataset, DelongRow, LabelSpread, Manifest, Predictions, Record, Run,
+    ScoreSource, Scores, Spread, Subset, Table,
 };
 use crate::registry::{Registry, Stamp};
 use crate::stats;
@@ -145,7 +145,8 @@ fn check_same(columns: &[Column]) -> Result<(), RunError> {
     let a = &columns[0];
     let labels = |column: &Column| column.folds.values().next().map(|(_, p, _)| p.labels.clone());
     for b in columns {
-        let names = |column: &Column| column.folds.keys().map(|fold| fold_name(*fold)).collect::<Vec<_>>().join(", ");
+        let names =
+            |column: &Column| column.folds.keys().map(|fold| fold_name(*fold)).collect::<Vec<_>>().join(", ");
         if a.folds.keys().collect::<BTreeSet<_>>() != b.folds.keys().collect() {
             return Err(RunError::DifferentFolds {
                 a: a.name.clone(),
@@ -190,7 +191,8 @@ struct Truths(BTreeMap<Option<u32>, Vec<Vec<bool>>>);
 
 impl Truths {
     fn new(column: &Column, dataset: &Dataset, manifest: &Manifest, labels: &[String]) -> Self {
-        let of = |scores: &Scores| labels.iter().map(|label| truth(dataset, manifest, scores, label)).collect();
+        let of =
+            |scores: &Scores| labels.iter().map(|label| truth(dataset, manifest, scores, label)).collect();
         Truths(column.folds.iter().map(|(fold, (_, _, scores))| (*fold, of(scores))).collect())
     }
 }
@@ -216,8 +218,13 @@ fn judge(column: &Column, labels: &[String], truths: &Truths) -> ComparedModel {
             let truth = |fold| &truths.0[fold][i];
             LabelSpread {
                 label: label.clone(),
-                positives: folds.clone().map(|(fold, _)| truth(fold).iter().filter(|p| **p).count() as u64).collect(),
-                auc: spread(folds.map(|(fold, (_, _, scores))| stats::auc(&scores.column(i), truth(fold))).collect()),
+                positives: folds
+                    .clone()
+                    .map(|(fold, _)| truth(fold).iter().filter(|p| **p).count() as u64)
+                    .collect(),
+                auc: spread(
+                    folds.map(|(fold, (_, _, scores))| stats::auc(&scores.column(i), truth(fold))).collect(),
+                ),
             }
         })
         .collect();
@@ -240,7 +247,8 @@ fn spearman(columns: &[Column], folds: &[Option<u32>], labels: usize) -> Vec<Vec
     let matrices: Vec<Vec<Vec<Option<f64>>>> = cells
         .par_iter()
         .map(|(fold, label)| {
-            let scores: Vec<Vec<f64>> = columns.iter().map(|column| column.folds[fold].2.column(*label)).collect();
+            let scores: Vec<Vec<f64>> =
+                columns.iter().map(|column| column.folds[fold].2.column(*label)).collect();
             stats::spearman_matrix(&scores.iter().map(Vec::as_slice).collect::<Vec<_>>())
         })
         .collect();
@@ -278,4 +286,3 @@ fn delong(columns: &[Column], labels: &[String], truths: &Truths) -> Vec<DelongR
         })
         .collect()
 }
-

@@ -165,7 +165,9 @@ impl RunError {
             RunError::Worker(e) => return e.hint(),
             RunError::BadDevice(_) => "there are auto, cpu, cuda:0, cuda:1, …",
             RunError::NeedsImages { .. } => "the model `mlp` needs only metadata; or ingest the images",
-            RunError::NeedsWeights(_) => "name imported weights with --weights; `reg weights import` takes them in",
+            RunError::NeedsWeights(_) => {
+                "name imported weights with --weights; `reg weights import` takes them in"
+            }
             RunError::UnusedWeights => "leave --weights away, or ask for --init fine-tune or off-the-shelf",
             RunError::Leak { .. } => "`reg split check` names them",
             RunError::SameCell { .. } => "compare them with --by run",
@@ -182,7 +184,9 @@ impl RunError {
     pub fn is_refusal(&self) -> bool {
         matches!(
             self,
-            RunError::DifferentFolds { .. } | RunError::DifferentImages { .. } | RunError::DifferentLabels { .. }
+            RunError::DifferentFolds { .. }
+                | RunError::DifferentImages { .. }
+                | RunError::DifferentLabels { .. }
         )
     }
 }

@@ -63,5 +63,9 @@ pub fn predict(
     let scores: Scores = codec::unpack(&bytes).map_err(RegistryError::Unwritable)?;
     let of = |row: &[f64]| context.dataset.labels.iter().cloned().zip(row.iter().copied()).collect();
     let rows = scores.scores.chunks_exact(context.dataset.labels.len());
-    Ok(images.iter().zip(rows).map(|(path, row)| FileScores { path: path.clone(), scores: of(row) }).collect())
+    Ok(images
+        .iter()
+        .zip(rows)
+        .map(|(path, row)| FileScores { path: path.clone(), scores: of(row) })
+        .collect())
 }

@@ -68,9 +68,10 @@ pub fn reproduce(
     compare("log", record.log.hash, hash_file(&scratch.path().join(files::LOG))?);
 
     let view = registry.view()?;
-    let test = registry.referring::<Predictions>(&view, &run.hash)?.into_iter().find(|(_, predictions)| {
-        predictions.subset == Some(Subset::Test)
-    });
+    let test = registry
+        .referring::<Predictions>(&view, &run.hash)?
+        .into_iter()
+        .find(|(_, predictions)| predictions.subset == Some(Subset::Test));
     if let Some((_, predictions)) = test {
         // With the recorded checkpoint: a difference here is one of predicting, not of training.
         let threads = match &predictions.source {
@@ -97,7 +98,11 @@ pub fn reproduce(
     differs("the device", format!("{:?}", spec.device), format!("{:?}", device.kind));
     if let Some((_, execution)) = registry.referring::<Execution>(&view, &run.hash)?.into_iter().next() {
         differs("the processor", execution.cpu, surroundings.cpu.clone());
-        differs("the vector instructions", execution.cpu_capability, worker.identity().cpu_capability.clone());
+        differs(
+            "the vector instructions",
+            execution.cpu_capability,
+            worker.identity().cpu_capability.clone(),
+        );
     }
     Ok(Reproduction { identical: differences.is_empty(), compared, differences, environment })
 }

@@ -8,8 +8,7 @@ use super::process::{Listener, Worked, Worker};
 use super::{Device, RunError, Surroundings};
 use crate::hash::{Digest, Hash, Id};
 use crate::records::{
-    Dataset, Execution, Init, Model, Run, Software, Spec, Split, Subset, Training, Weights,
-    codec,
+    Dataset, Execution, Init, Model, Run, Software, Spec, Split, Subset, Training, Weights, codec,
 };
 use crate::registry::{Registry, RegistryError};
 use crate::store::Link;
@@ -90,13 +89,29 @@ pub fn train(
             transaction.put(&software)?;
             transaction.put(&spec)?;
             transaction.commit(&surroundings.stamp)?;
-            let (id, record) = carry_out(registry, worker, &context, (spec_id, &spec), &name, order, surroundings, listener)?;
+            let (id, record) = carry_out(
+                registry,
+                worker,
+                &context,
+                (spec_id, &spec),
+                &name,
+                order,
+                surroundings,
+                listener,
+            )?;
             ((id, record, name), false)
         }
     };
     let (run, record, name) = trained;
     let test = evaluate_run(
-        registry, worker, (run, &record, &spec), Subset::Test, &order.device, order.threads, surroundings, listener,
+        registry,
+        worker,
+        (run, &record, &spec),
+        Subset::Test,
+        &order.device,
+        order.threads,
+        surroundings,
+        listener,
     )?;
     Ok(Trained { run, record, name, test, cached })
 }
@@ -176,11 +191,7 @@ fn spec(order: &Order, software: Id<Software>) -> Spec {
 }
 
 /// `MODEL-SPLIT-fFOLD`, with a number behind it when that is taken by another run.
-fn free_name(
-    view: &crate::index::View,
-    order: &Order,
-    context: &Context,
-) -> Result<String, RegistryError> {
+fn free_name(view: &crate::index::View, order: &Order, context: &Context) -> Result<String, RegistryError> {
     let names = view.names_by_id()?;
     let split = names.get(&order.split.hash).cloned().unwrap_or_else(|| order.split.hash.short());
     let base = match context.split.folds.len() {
