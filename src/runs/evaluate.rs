@@ -69,8 +69,7 @@ pub(super) fn evaluate_run(
     }
 
     let context = Context::load(registry, spec)?;
-    let out = tempfile::tempdir_in(registry.root().join("tmp"))
-        .map_err(RunError::io("create a folder in", &registry.root().join("tmp")))?;
+    let out = registry.store().scratch()?;
     let start = Instant::now();
     let job = predict_job(registry, &context, (record, spec), subset, device, threads, out.path().to_owned());
     let worked = worker.run(&job, listener)?;

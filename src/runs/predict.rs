@@ -41,8 +41,7 @@ pub fn predict(
         let place = manifest.rows.binary_search_by(|row| row.name.as_str().cmp(name)).ok()?;
         Some(manifest.rows[place].clone())
     };
-    let tmp = registry.root().join("tmp");
-    let out = tempfile::tempdir_in(&tmp).map_err(RunError::io("create a folder in", &tmp))?;
+    let out = registry.store().scratch()?;
     let job = Job {
         protocol: PROTOCOL,
         objects: registry.store().objects().to_owned(),

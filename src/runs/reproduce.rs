@@ -51,8 +51,7 @@ pub fn reproduce(
     let spec = registry.get(record.spec)?;
     let context = Context::load(registry, &spec)?;
     let device = device.unwrap_or_else(|| Device::of(spec.device));
-    let tmp = registry.root().join("tmp");
-    let scratch = tempfile::tempdir_in(&tmp).map_err(RunError::io("create a folder in", &tmp))?;
+    let scratch = registry.store().scratch()?;
 
     let job = train_job(registry, &context, &spec, &device.name, scratch.path().to_owned());
     worker.run(&job, listener)?;

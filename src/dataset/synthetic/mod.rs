@@ -83,7 +83,7 @@ pub enum SyntheticError {
         /// The file or folder.
         path: PathBuf,
         /// Why.
-        source: io::Error,
+        source: std::io::Error,
     },
 }
 
