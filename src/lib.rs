@@ -3,6 +3,7 @@
 pub mod hash;
 pub mod random;
 pub mod records;
+pub mod report;
 pub mod split;
 pub mod stats;
 pub mod worker;
