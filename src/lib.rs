@@ -1,5 +1,6 @@
 //! `reg`: a content-addressed registry of chest X-ray data sets, splits, models and results.
 #![forbid(unsafe_code)]
+pub mod dataset;
 pub mod hash;
 pub mod random;
 pub mod records;

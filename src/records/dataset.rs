@@ -91,8 +91,8 @@ pub struct ImageRow {
     pub patient: u32,
     /// `Follow-up #`.
     pub follow_up: u32,
-    /// `Patient Age` in years as given, impossible ones included.
-    pub age: i32,
+    /// `Patient Age` in years as given, impossible ones included; none where the field is empty.
+    pub age: Option<i32>,
     /// `Patient Gender`.
     pub gender: Gender,
     /// `View Position`.
@@ -107,9 +107,9 @@ impl ImageRow {
         self.labels >> label & 1 == 1
     }
 
-    /// The age in years, if it is possible.
+    /// The age in years, if it is given and possible.
     pub fn plausible_age(&self) -> Option<i32> {
-        (0..=MAX_AGE).contains(&self.age).then_some(self.age)
+        self.age.filter(|age| (0..=MAX_AGE).contains(age))
     }
 }
 

@@ -16,6 +16,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 pub use codec::{CodecError, Header, Link};
+pub(crate) use dataset::MAX_AGE;
 pub use dataset::{AgeRange, BoxRow, Boxes, Dataset, Gender, ImageRow, Manifest, ViewPosition};
 pub use event::{Event, NameChange};
 pub use model::{Architecture, ImageInput, Model};

@@ -1,0 +1,248 @@
+//! What can be wrong with the files of a data set, each with the file and the row or line.
+//!
+//! Text out of a file is shown quoted and escaped: it may hold anything, control sequences included.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+
+use super::labels;
+
+/// Why the files of a data set cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum DatasetError {
+    /// The operating system refuses.
+    #[error("cannot read {}: {source}", path.display())]
+    Read {
+        /// File or folder.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// It begins like a gzip file and does not go on like one.
+    #[error("{} is a damaged or cut-off gzip file: {source}", path.display())]
+    Gzip {
+        /// File.
+        path: PathBuf,
+        /// What the decoder says.
+        source: io::Error,
+    },
+    /// More text than any such file holds.
+    #[error("{} unpacks to more than {limit} bytes", path.display())]
+    TooLarge {
+        /// File.
+        path: PathBuf,
+        /// The limit.
+        limit: u64,
+    },
+    /// Not UTF-8.
+    #[error("{} is not UTF-8 text: line {line} holds other bytes", path.display())]
+    NotUtf8 {
+        /// File.
+        path: PathBuf,
+        /// First such line, from 1.
+        line: usize,
+    },
+    /// Nothing in it but, perhaps, a header.
+    #[error("{} holds no rows", path.display())]
+    Empty {
+        /// File.
+        path: PathBuf,
+    },
+    /// A column that must be there is not.
+    #[error("{} has no column {column:?}; it has {}", path.display(), list(found))]
+    MissingColumn {
+        /// File.
+        path: PathBuf,
+        /// The column's name.
+        column: &'static str,
+        /// The names in the header.
+        found: Vec<String>,
+    },
+    /// Two columns of one name.
+    #[error("{} has two columns {column:?}", path.display())]
+    RepeatedColumn {
+        /// File.
+        path: PathBuf,
+        /// The column's name.
+        column: &'static str,
+    },
+    /// A row with too many or too few fields.
+    #[error("{}, row {row}: {fields} fields where the header has {expected}", path.display())]
+    RowLength {
+        /// File.
+        path: PathBuf,
+        /// Data row, from 1.
+        row: u32,
+        /// Fields of the row.
+        fields: usize,
+        /// Named columns of the header.
+        expected: usize,
+    },
+    /// A quoted field that goes over the end of its line.
+    #[error("{}, row {row}: a quotation mark is not closed in its line", path.display())]
+    OpenQuote {
+        /// File.
+        path: PathBuf,
+        /// Data row, from 1.
+        row: u32,
+    },
+    /// A field that does not say what its column should.
+    #[error("{}, row {row}: {column} is {value:?}, not {expected}", path.display())]
+    Value {
+        /// File.
+        path: PathBuf,
+        /// Data row, from 1.
+        row: u32,
+        /// The column's name.
+        column: &'static str,
+        /// What is there.
+        value: String,
+        /// What may be there.
+        expected: &'static str,
+    },
+    /// A label that is none of the fifteen.
+    #[error("{}, row {row}: image {image:?} has the unknown label {label:?}", path.display())]
+    UnknownLabel {
+        /// File.
+        path: PathBuf,
+        /// Data row, from 1.
+        row: u32,
+        /// The image's name.
+        image: String,
+        /// What is written.
+        label: String,
+    },
+    /// A name that could lead out of a folder, or that no image has.
+    #[error("{}, {place}: {name:?} is not a plain file name", path.display())]
+    NotAName {
+        /// File.
+        path: PathBuf,
+        /// Where in it.
+        place: Place,
+        /// What is written.
+        name: String,
+    },
+    /// Two rows that say different things of one image.
+    #[error("{}, rows {first} and {second} say different things of image {image:?}", path.display())]
+    Contradiction {
+        /// File.
+        path: PathBuf,
+        /// The image's name.
+        image: String,
+        /// Data row, from 1.
+        first: u32,
+        /// The later one.
+        second: u32,
+    },
+    /// A list that names an image twice.
+    #[error("{}, line {line}: {name:?} is already in line {first}", path.display())]
+    RepeatedLine {
+        /// File.
+        path: PathBuf,
+        /// Line, from 1.
+        line: u32,
+        /// Where it stands first.
+        first: u32,
+        /// The image's name.
+        name: String,
+    },
+    /// A path that does not exist.
+    #[error("{} does not exist", path.display())]
+    NotThere {
+        /// The path.
+        path: PathBuf,
+    },
+    /// A folder or archive without a single PNG.
+    #[error("{} holds no PNG images", path.display())]
+    NoImages {
+        /// The folder or archive.
+        path: PathBuf,
+        /// Whether it is a folder that holds archives instead.
+        archives: bool,
+    },
+    /// A file that is neither an image nor an archive of images.
+    #[error("{} is neither a folder nor a .png nor a .tar.gz file", path.display())]
+    NotASource {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A file name that is not UTF-8, which no metadata can name.
+    #[error("the name of {} is not UTF-8", path.display())]
+    NameNotUtf8 {
+        /// The path; shown with replacement characters.
+        path: PathBuf,
+    },
+    /// An archive that ends early or is damaged.
+    #[error("{} is a damaged or cut-off archive: {source}", path.display())]
+    Archive {
+        /// The archive.
+        path: PathBuf,
+        /// What the decoder says.
+        source: io::Error,
+    },
+    /// A member of an archive that is not taken.
+    #[error("{} holds {member:?}, which {reason}", path.display())]
+    Member {
+        /// The archive.
+        path: PathBuf,
+        /// The member's name.
+        member: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+}
+
+/// Where something stands in a text file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// Data row of a CSV file, counted from 1 behind the header.
+    Row(u32),
+    /// Line of a list, from 1.
+    Line(u32),
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Place::Row(row) => write!(f, "row {row}"),
+            Place::Line(line) => write!(f, "line {line}"),
+        }
+    }
+}
+
+impl DatasetError {
+    /// Says what might help, where something might.
+    pub fn hint(&self) -> Option<String> {
+        let hint = match self {
+            DatasetError::Gzip { .. } | DatasetError::Archive { .. } => "download it again".to_owned(),
+            DatasetError::NotUtf8 { .. } => "save it as UTF-8".to_owned(),
+            DatasetError::MissingColumn { .. } => {
+                "the first line must be the header, with commas between the columns".to_owned()
+            }
+            DatasetError::UnknownLabel { label, .. } => match labels::nearest(label) {
+                Some(nearest) => format!("did you mean `{nearest}`?"),
+                None => format!("the labels are {}", labels::LABELS.join(", ")),
+            },
+            DatasetError::NotAName { .. } => {
+                "an image is named by its file name alone, without a folder: 00000001_000.png".to_owned()
+            }
+            DatasetError::Contradiction { .. } => "remove one of the two rows".to_owned(),
+            DatasetError::NoImages { archives: true, .. } => {
+                "it holds archives: name those (images_*.tar.gz) instead of the folder".to_owned()
+            }
+            DatasetError::NoImages { archives: false, .. } => {
+                "name what holds the .png files; links to folders are not followed".to_owned()
+            }
+            _ => return None,
+        };
+        Some(hint)
+    }
+}
+
+fn list(found: &[String]) -> String {
+    match found {
+        [] => "no columns at all".to_owned(),
+        names => names.iter().map(|name| format!("{name:?}")).collect::<Vec<_>>().join(", "),
+    }
+}

@@ -1,0 +1,158 @@
+//! What is odd about metadata but clear enough to go on with: reported, never corrected in silence.
+
+use std::collections::{BTreeSet, HashMap};
+use std::fmt;
+use std::path::Path;
+
+use super::DatasetError;
+use super::labels::{LABELS, NO_FINDING};
+use crate::records::{Gender, ImageRow, MAX_AGE};
+
+/// Cases of a finding that are named; the rest is counted.
+const NAMED: usize = 5;
+
+/// Something odd in metadata that does not keep it from being used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Finding {
+    /// Rows that repeat an earlier one word for word, and are left out.
+    RepeatedRows {
+        /// How many.
+        count: usize,
+        /// The first of them: row and image.
+        first: Vec<(u32, String)>,
+    },
+    /// Patients who are male in one row and female in another.
+    TwoGenders {
+        /// How many.
+        count: usize,
+        /// The first of them.
+        first: Vec<u32>,
+    },
+    /// Ages below 0 or above 120, recorded as given and left out of statistics.
+    ImpossibleAges {
+        /// How many.
+        count: usize,
+        /// The first of them: row, image and age in years.
+        first: Vec<(u32, String, i32)>,
+    },
+    /// Images with `No Finding` and a pathology.
+    NoFindingBesideOthers {
+        /// How many.
+        count: usize,
+        /// The first of them: row and image.
+        first: Vec<(u32, String)>,
+    },
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Finding::RepeatedRows { count, first } => {
+                write!(f, "{count} repeated {}, taken once", plural(*count, "row", "rows"))?;
+                name_first(f, *count, first.iter().map(|(row, image)| format!("row {row} ({image})")))
+            }
+            Finding::TwoGenders { count, first } => {
+                write!(f, "{count} {} with two genders", plural(*count, "patient", "patients"))?;
+                name_first(f, *count, first.iter().map(|patient| format!("patient {patient}")))
+            }
+            Finding::ImpossibleAges { count, first } => {
+                let ages = plural(*count, "age", "ages");
+                write!(f, "{count} impossible {ages} (below 0 or above {MAX_AGE}), kept as given")?;
+                let cases = first.iter().map(|(row, image, age)| format!("row {row} ({image}): {age}"));
+                name_first(f, *count, cases)
+            }
+            Finding::NoFindingBesideOthers { count, first } => {
+                write!(
+                    f,
+                    "{count} {} with `{NO_FINDING}` and another label",
+                    plural(*count, "image", "images")
+                )?;
+                name_first(f, *count, first.iter().map(|(row, image)| format!("row {row} ({image})")))
+            }
+        }
+    }
+}
+
+fn plural(count: usize, one: &'static str, many: &'static str) -> &'static str {
+    if count == 1 { one } else { many }
+}
+
+fn name_first(f: &mut fmt::Formatter<'_>, count: usize, cases: impl Iterator<Item = String>) -> fmt::Result {
+    let cases: Vec<String> = cases.collect();
+    let rest = if cases.len() < count { ", …" } else { "" };
+    write!(f, ": {}{rest}", cases.join(", "))
+}
+
+/// Drops repeated rows and reports what is odd about the rest.
+///
+/// # Errors
+/// Two rows that say different things of one image.
+pub(super) fn examine(rows: &mut Vec<ImageRow>, path: &Path) -> Result<Vec<Finding>, DatasetError> {
+    let repeated = repeated_rows(rows, path)?;
+    let mut findings = Vec::new();
+    if let Some(cases) = Cases::of(rows.iter().filter(|row| repeated.contains(&row.row)).map(name)) {
+        findings.push(Finding::RepeatedRows { count: cases.count, first: cases.first });
+        rows.retain(|row| !repeated.contains(&row.row));
+    }
+    if let Some(cases) = Cases::of(patients_with_two_genders(rows).into_iter()) {
+        findings.push(Finding::TwoGenders { count: cases.count, first: cases.first });
+    }
+    let impossible = rows.iter().filter(|row| row.plausible_age().is_none());
+    if let Some(cases) = Cases::of(impossible.filter_map(|r| Some((r.row, r.name.clone(), r.age?)))) {
+        findings.push(Finding::ImpossibleAges { count: cases.count, first: cases.first });
+    }
+    let no_finding = 1 << (LABELS.len() - 1);
+    let beside = rows.iter().filter(|row| row.labels & no_finding != 0 && row.labels != no_finding);
+    if let Some(cases) = Cases::of(beside.map(name)) {
+        findings.push(Finding::NoFindingBesideOthers { count: cases.count, first: cases.first });
+    }
+    Ok(findings)
+}
+
+fn name(row: &ImageRow) -> (u32, String) {
+    (row.row, row.name.clone())
+}
+
+/// The number of the cases and the first few of them; none when there are none.
+struct Cases<T> {
+    count: usize,
+    first: Vec<T>,
+}
+
+impl<T> Cases<T> {
+    fn of(mut cases: impl Iterator<Item = T>) -> Option<Self> {
+        let first: Vec<T> = cases.by_ref().take(NAMED).collect();
+        let count = first.len() + cases.count();
+        (count > 0).then_some(Cases { count, first })
+    }
+}
+
+/// Row numbers of rows that repeat an earlier one.
+fn repeated_rows(rows: &[ImageRow], path: &Path) -> Result<BTreeSet<u32>, DatasetError> {
+    let mut by_name: Vec<&ImageRow> = rows.iter().collect();
+    by_name.sort_unstable_by(|a, b| (&a.name, a.row).cmp(&(&b.name, b.row)));
+    let mut repeated = BTreeSet::new();
+    for same in by_name.chunk_by(|a, b| a.name == b.name) {
+        for row in &same[1..] {
+            if (ImageRow { row: same[0].row, ..(*row).clone() }) != *same[0] {
+                return Err(DatasetError::Contradiction {
+                    path: path.to_owned(),
+                    image: row.name.clone(),
+                    first: same[0].row,
+                    second: row.row,
+                });
+            }
+            repeated.insert(row.row);
+        }
+    }
+    Ok(repeated)
+}
+
+fn patients_with_two_genders(rows: &[ImageRow]) -> BTreeSet<u32> {
+    let mut genders = HashMap::new();
+    let known = rows.iter().filter(|row| row.gender != Gender::Unknown);
+    known
+        .filter(|row| *genders.entry(row.patient).or_insert(row.gender) != row.gender)
+        .map(|row| row.patient)
+        .collect()
+}

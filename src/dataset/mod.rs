@@ -1,0 +1,34 @@
+//! What ChestX-ray14 means: its labels, its files and how they go wrong.
+//!
+//! Everything here is a function of bytes or of a folder, and knows no registry: [`metadata`],
+//! [`boxes`] and [`lists`] read the published text files, [`png`] checks an image without decoding
+//! it, [`source`] finds images in folders, [`archive`] reads those of an archive, [`statistics`] counts what the paper's
+//! tables 2 and 3 and its figure 3 show. A file that means two things is refused with the row that
+//! says so; what is odd but clear is reported as a [`Finding`] and kept.
+
+pub mod archive;
+pub mod boxes;
+mod error;
+mod findings;
+pub mod labels;
+pub mod lists;
+pub mod metadata;
+pub mod png;
+pub mod source;
+pub mod statistics;
+mod table;
+mod text;
+
+pub use error::{DatasetError, Place};
+pub use findings::Finding;
+
+/// The folder of the published files, where somebody has put them beside or above the source tree.
+#[cfg(test)]
+pub(crate) fn published() -> Option<std::path::PathBuf> {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let found = root.ancestors().map(|above| above.join("shared/nih")).find(|folder| folder.is_dir());
+    if found.is_none() {
+        eprintln!("skipped: no folder shared/nih with the published files");
+    }
+    found
+}

@@ -1,0 +1,319 @@
+//! Whether bytes are a whole, undamaged PNG: its frame and checksums, without decoding a pixel.
+//!
+//! A PNG carries a CRC-32 a chunk, so a damaged or cut-off download shows at the speed of reading.
+//! Section numbers are those of the PNG specification, third edition (W3C, 2025).
+
+/// Images wider or higher than this are refused: the pixels of one would take gigabytes.
+pub const MAX_SIDE: u32 = 16_384;
+
+const SIGNATURE: [u8; 8] = *b"\x89PNG\r\n\x1a\n";
+
+/// What the header of a PNG says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PngInfo {
+    /// Width in pixels.
+    pub width: u32,
+    /// Height in pixels.
+    pub height: u32,
+    /// Bits a sample.
+    pub bit_depth: u8,
+    /// Colour type: 0 grey, 2 RGB, 3 palette, 4 grey with alpha, 6 RGBA.
+    pub color_type: u8,
+}
+
+/// Why bytes are not a whole PNG: the second half of a sentence that begins with the file.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PngError {
+    /// No bytes.
+    #[error("is empty")]
+    Empty,
+    /// Other first bytes.
+    #[error("is not a PNG: it begins with \"{0}\"")]
+    Signature(String),
+    /// It ends inside a chunk.
+    #[error("is cut off in chunk {chunk} at byte {at}")]
+    CutOff {
+        /// The chunk's type.
+        chunk: String,
+        /// Where the bytes end.
+        at: usize,
+    },
+    /// It ends between chunks, before IEND.
+    #[error("is cut off at byte {0}, where another chunk should begin")]
+    NoEnd(usize),
+    /// A chunk's type is not four letters.
+    #[error("is damaged at byte {0}: no chunk begins there")]
+    NotAChunk(usize),
+    /// A chunk's bytes are not those that were written.
+    #[error("has a wrong checksum in chunk {chunk} at byte {at}")]
+    Checksum {
+        /// The chunk's type.
+        chunk: String,
+        /// Where the chunk begins.
+        at: usize,
+    },
+    /// IHDR is not the first chunk.
+    #[error("does not begin with chunk IHDR but with {0}")]
+    NoHeader(String),
+    /// IHDR stands there twice, or has another length than 13.
+    #[error("has a malformed chunk IHDR at byte {0}")]
+    Header(usize),
+    /// No pixels.
+    #[error("has no pixels: {width} x {height}")]
+    NoPixels {
+        /// Width in pixels.
+        width: u32,
+        /// Height in pixels.
+        height: u32,
+    },
+    /// More pixels than any radiograph has.
+    #[error("is too large: {width} x {height}, where a side may have {MAX_SIDE} pixels")]
+    TooLarge {
+        /// Width in pixels.
+        width: u32,
+        /// Height in pixels.
+        height: u32,
+    },
+    /// A combination that section 11.2.1 does not have.
+    #[error("has no valid pixel format: colour type {color_type} with {bit_depth} bits")]
+    Format {
+        /// Colour type.
+        color_type: u8,
+        /// Bits a sample.
+        bit_depth: u8,
+    },
+    /// An unknown compression, filter or interlace method.
+    #[error("has an unknown compression, filter or interlace method")]
+    Method,
+    /// No IDAT.
+    #[error("has no image data: chunk IDAT is missing")]
+    NoData,
+    /// Another chunk between two IDAT.
+    #[error("has image data in two places: another chunk IDAT at byte {0}")]
+    SplitData(usize),
+    /// Bytes behind IEND.
+    #[error("has {0} bytes behind its end")]
+    Trailing(usize),
+}
+
+/// Checks signature, chunks, checksums and header.
+///
+/// Never decodes: the compressed bytes of a PNG that passes are those that were written.
+pub fn check(bytes: &[u8]) -> Result<PngInfo, PngError> {
+    let Some(mut rest) = bytes.strip_prefix(&SIGNATURE) else {
+        return Err(match bytes {
+            [] => PngError::Empty,
+            _ => PngError::Signature(bytes[..bytes.len().min(8)].escape_ascii().to_string()),
+        });
+    };
+    let mut info = None;
+    let mut data = Data::Before;
+    loop {
+        let at = bytes.len() - rest.len();
+        let (chunk, behind) = Chunk::read(rest, at, bytes.len())?;
+        rest = behind;
+        match (info, chunk.kind) {
+            (None, b"IHDR") => info = Some(header(chunk.body, at)?),
+            (None, _) => return Err(PngError::NoHeader(chunk.name())),
+            (Some(_), b"IHDR") => return Err(PngError::Header(at)),
+            (Some(_), b"IDAT") if data == Data::Behind => return Err(PngError::SplitData(at)),
+            (Some(_), b"IDAT") => data = Data::Within,
+            (Some(_), b"IEND") if data == Data::Before => return Err(PngError::NoData),
+            (Some(_), b"IEND") if !rest.is_empty() => return Err(PngError::Trailing(rest.len())),
+            (Some(info), b"IEND") => return Ok(info),
+            (Some(_), _) if data == Data::Within => data = Data::Behind,
+            (Some(_), _) => {}
+        }
+    }
+}
+
+/// Where the walk is with regard to the chunks of image data.
+#[derive(PartialEq)]
+enum Data {
+    Before,
+    Within,
+    Behind,
+}
+
+struct Chunk<'a> {
+    kind: &'a [u8; 4],
+    body: &'a [u8],
+}
+
+impl<'a> Chunk<'a> {
+    /// Reads the chunk at byte `at` of a file that ends at byte `end`, and what is behind it.
+    fn read(rest: &'a [u8], at: usize, end: usize) -> Result<(Self, &'a [u8]), PngError> {
+        let head = rest.split_first_chunk::<4>();
+        let Some((length, (kind, behind))) =
+            head.and_then(|(n, rest)| Some((n, rest.split_first_chunk::<4>()?)))
+        else {
+            return Err(PngError::NoEnd(end));
+        };
+        if !kind.iter().all(u8::is_ascii_alphabetic) {
+            return Err(PngError::NotAChunk(at));
+        }
+        let length = u32::from_be_bytes(*length) as usize;
+        let body = behind.split_at_checked(length);
+        let Some((body, (crc, behind))) =
+            body.and_then(|(b, rest)| Some((b, rest.split_first_chunk::<4>()?)))
+        else {
+            return Err(PngError::CutOff { chunk: name(kind), at: end });
+        };
+        let mut hasher = crc32fast::Hasher::new();
+        hasher.update(kind);
+        hasher.update(body);
+        if hasher.finalize() != u32::from_be_bytes(*crc) {
+            return Err(PngError::Checksum { chunk: name(kind), at });
+        }
+        Ok((Chunk { kind, body }, behind))
+    }
+
+    fn name(&self) -> String {
+        name(self.kind)
+    }
+}
+
+fn name(kind: &[u8; 4]) -> String {
+    kind.escape_ascii().to_string()
+}
+
+fn header(body: &[u8], at: usize) -> Result<PngInfo, PngError> {
+    let Ok([w0, w1, w2, w3, h0, h1, h2, h3, bit_depth, color_type, compression, filter, interlace]) =
+        <[u8; 13]>::try_from(body)
+    else {
+        return Err(PngError::Header(at));
+    };
+    let (width, height) = (u32::from_be_bytes([w0, w1, w2, w3]), u32::from_be_bytes([h0, h1, h2, h3]));
+    if width == 0 || height == 0 {
+        return Err(PngError::NoPixels { width, height });
+    }
+    if width > MAX_SIDE || height > MAX_SIDE {
+        return Err(PngError::TooLarge { width, height });
+    }
+    if !matches!((color_type, bit_depth), (0, 1 | 2 | 4 | 8 | 16) | (2 | 4 | 6, 8 | 16) | (3, 1 | 2 | 4 | 8))
+    {
+        return Err(PngError::Format { color_type, bit_depth });
+    }
+    if !matches!((compression, filter, interlace), (0, 0, 0 | 1)) {
+        return Err(PngError::Method);
+    }
+    Ok(PngInfo { width, height, bit_depth, color_type })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chunk(kind: &[u8; 4], body: &[u8]) -> Vec<u8> {
+        let mut bytes = (body.len() as u32).to_be_bytes().to_vec();
+        bytes.extend(kind);
+        bytes.extend(body);
+        let crc = crc32fast::hash(&bytes[4..]);
+        bytes.extend(crc.to_be_bytes());
+        bytes
+    }
+
+    fn ihdr(width: u32, height: u32, rest: [u8; 5]) -> Vec<u8> {
+        chunk(b"IHDR", &[&width.to_be_bytes()[..], &height.to_be_bytes(), &rest].concat())
+    }
+
+    fn png(chunks: &[Vec<u8>]) -> Vec<u8> {
+        [&SIGNATURE[..], &chunks.concat()].concat()
+    }
+
+    fn grey() -> Vec<u8> {
+        ihdr(640, 480, [8, 0, 0, 0, 0])
+    }
+    fn data() -> Vec<u8> {
+        chunk(b"IDAT", b"pixels")
+    }
+    fn end() -> Vec<u8> {
+        chunk(b"IEND", b"")
+    }
+
+    #[test]
+    fn a_whole_png_says_its_size_and_format() {
+        let expected = PngInfo { width: 640, height: 480, bit_depth: 8, color_type: 0 };
+        assert_eq!(check(&png(&[grey(), data(), end()])), Ok(expected));
+        let text = chunk(b"tEXt", b"Comment");
+        assert_eq!(check(&png(&[grey(), text.clone(), data(), data(), text, end()])), Ok(expected));
+    }
+
+    #[test]
+    fn every_way_of_being_no_png_has_its_own_sentence() {
+        for (bytes, message) in [
+            (Vec::new(), "is empty"),
+            (b"Image Index,Finding".to_vec(), r#"is not a PNG: it begins with "Image In""#),
+            (
+                b"\xff\xd8\xff\xe0\0\x10JFIF".to_vec(),
+                r#"is not a PNG: it begins with "\xff\xd8\xff\xe0\x00\x10JF""#,
+            ),
+            (SIGNATURE[..5].to_vec(), r#"is not a PNG: it begins with "\x89PNG\r""#),
+            (png(&[]), "is cut off at byte 8, where another chunk should begin"),
+            (png(&[grey(), data()]), "is cut off at byte 51, where another chunk should begin"),
+            (png(&[grey(), data()[..15].to_vec()]), "is cut off in chunk IDAT at byte 48"),
+            (png(&[grey(), b"\xff\xff\xff\xffIDATpixels".to_vec()]), "is cut off in chunk IDAT at byte 47"),
+            (png(&[grey(), vec![0; 12], end()]), "is damaged at byte 33: no chunk begins there"),
+            (png(&[data(), end()]), "does not begin with chunk IHDR but with IDAT"),
+            (png(&[chunk(b"IHDR", b"short"), end()]), "has a malformed chunk IHDR at byte 8"),
+            (png(&[grey(), grey(), data(), end()]), "has a malformed chunk IHDR at byte 33"),
+            (png(&[ihdr(0, 480, [8, 0, 0, 0, 0])]), "has no pixels: 0 x 480"),
+            (
+                png(&[ihdr(16_384, 16_385, [8, 0, 0, 0, 0])]),
+                "is too large: 16384 x 16385, where a side may have 16384 pixels",
+            ),
+            (png(&[ihdr(1, 1, [4, 2, 0, 0, 0])]), "has no valid pixel format: colour type 2 with 4 bits"),
+            (png(&[ihdr(1, 1, [8, 0, 0, 0, 2])]), "has an unknown compression, filter or interlace method"),
+            (png(&[grey(), end()]), "has no image data: chunk IDAT is missing"),
+            (
+                png(&[grey(), data(), chunk(b"tEXt", b""), data(), end()]),
+                "has image data in two places: another chunk IDAT at byte 63",
+            ),
+            (png(&[grey(), data(), end(), b"xyz".to_vec()]), "has 3 bytes behind its end"),
+        ] {
+            assert_eq!(check(&bytes).unwrap_err().to_string(), message);
+        }
+    }
+
+    #[test]
+    fn one_flipped_bit_anywhere_is_noticed() {
+        let whole = png(&[grey(), data(), end()]);
+        for bit in 0..whole.len() * 8 {
+            let mut bytes = whole.clone();
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            assert!(check(&bytes).is_err(), "bit {bit}");
+        }
+        let mut bytes = whole;
+        bytes[33 + 8] ^= 1;
+        assert_eq!(check(&bytes).unwrap_err().to_string(), "has a wrong checksum in chunk IDAT at byte 33");
+    }
+
+    #[test]
+    fn every_published_image_passes_and_none_does_cut_off() {
+        let Some(folder) = crate::dataset::published() else { return };
+        let found = crate::dataset::source::find_images(&[folder.join("images")]).unwrap();
+        assert_eq!(found.images.len(), 96);
+        for image in found.images {
+            let bytes = std::fs::read(&image.path).unwrap();
+            let info = check(&bytes).unwrap();
+            let color_type = if image.name == "00002578_000.png" { 6 } else { 0 };
+            assert_eq!(
+                info,
+                PngInfo { width: 1024, height: 1024, bit_depth: 8, color_type },
+                "{}",
+                image.name
+            );
+            assert!(check(&bytes[..bytes.len() - 1]).is_err());
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_bytes_make_the_check_panic(bytes: Vec<u8>, length: u32, kind: [u8; 4]) {
+            let _ = check(&bytes);
+            let _ = check(&png(std::slice::from_ref(&bytes)));
+            let _ = check(&png(&[grey(), length.to_be_bytes().to_vec(), kind.to_vec(), bytes.clone()]));
+            let _ = check(&png(&[grey(), chunk(&kind, &bytes), data(), bytes]));
+        }
+    }
+}

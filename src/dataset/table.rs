@@ -1,0 +1,128 @@
+//! A CSV file with a header, read by column names. The only file of this room that names the csv crate.
+//!
+//! The published files end their header or their rows with empty fields, in every combination. So the
+//! header counts up to its last name, and what a row has behind that must be empty.
+
+use std::path::Path;
+
+use csv::{Reader, ReaderBuilder, StringRecord};
+
+use super::text::is_plain_name;
+use super::{DatasetError, Place, labels};
+
+/// A CSV file on its way through.
+pub(super) struct Table<'a> {
+    path: &'a Path,
+    reader: Reader<&'a [u8]>,
+    header: Vec<String>,
+    record: StringRecord,
+    row: u32,
+}
+
+/// A column that the header names.
+#[derive(Clone, Copy)]
+pub(super) struct Column {
+    index: usize,
+    name: &'static str,
+}
+
+/// One data row.
+pub(super) struct Row<'t> {
+    path: &'t Path,
+    record: &'t StringRecord,
+    /// Data row, counted from 1 behind the header; blank lines do not count.
+    pub(super) row: u32,
+}
+
+impl<'a> Table<'a> {
+    /// Reads the header.
+    pub(super) fn open(text: &'a str, path: &'a Path) -> Result<Self, DatasetError> {
+        let mut reader = ReaderBuilder::new().flexible(true).from_reader(text.as_bytes());
+        let header = reader.headers().map_err(|e| failed(path, e))?;
+        let mut header: Vec<String> = header.iter().map(|name| name.trim().to_owned()).collect();
+        while header.last().is_some_and(String::is_empty) {
+            header.pop();
+        }
+        Ok(Table { path, reader, header, record: StringRecord::new(), row: 0 })
+    }
+
+    /// Finds a column that must be there once.
+    pub(super) fn column(&self, name: &'static str) -> Result<Column, DatasetError> {
+        let mut places = (0..self.header.len()).filter(|i| self.header[*i] == name);
+        let path = || self.path.to_owned();
+        match (places.next(), places.next()) {
+            (Some(index), None) => Ok(Column { index, name }),
+            (None, _) => {
+                let found = self.header.clone();
+                Err(DatasetError::MissingColumn { path: path(), column: name, found })
+            }
+            (Some(_), Some(_)) => Err(DatasetError::RepeatedColumn { path: path(), column: name }),
+        }
+    }
+
+    /// Goes on to the next data row.
+    pub(super) fn next_row(&mut self) -> Result<Option<Row<'_>>, DatasetError> {
+        if !self.reader.read_record(&mut self.record).map_err(|e| failed(self.path, e))? {
+            return Ok(None);
+        }
+        self.row += 1;
+        let (row, record, path) = (self.row, &self.record, self.path);
+        // An unclosed quotation mark would swallow the rows behind it in silence.
+        if record.as_slice().contains(['\n', '\r']) {
+            return Err(DatasetError::OpenQuote { path: path.to_owned(), row });
+        }
+        let (fields, expected) = (record.len(), self.header.len());
+        if fields < expected || record.iter().skip(expected).any(|field| !field.trim().is_empty()) {
+            return Err(DatasetError::RowLength { path: path.to_owned(), row, fields, expected });
+        }
+        Ok(Some(Row { path, record, row }))
+    }
+}
+
+impl<'t> Row<'t> {
+    /// The field without the blanks around it.
+    pub(super) fn text(&self, column: Column) -> &'t str {
+        self.record[column.index].trim()
+    }
+
+    /// The field through `parse`, or an error that says what is `expected`.
+    pub(super) fn parse<T>(
+        &self,
+        column: Column,
+        expected: &'static str,
+        parse: impl FnOnce(&str) -> Option<T>,
+    ) -> Result<T, DatasetError> {
+        let text = self.text(column);
+        parse(text).ok_or_else(|| DatasetError::Value {
+            path: self.path.to_owned(),
+            row: self.row,
+            column: column.name,
+            value: text.to_owned(),
+            expected,
+        })
+    }
+
+    /// The field as the name of an image.
+    pub(super) fn image(&self, column: Column) -> Result<&'t str, DatasetError> {
+        let name = self.text(column);
+        if is_plain_name(name) {
+            return Ok(name);
+        }
+        let (place, name) = (Place::Row(self.row), name.to_owned());
+        Err(DatasetError::NotAName { path: self.path.to_owned(), place, name })
+    }
+
+    /// The position of the label that is written as `label`.
+    pub(super) fn label(&self, image: &str, label: &str) -> Result<usize, DatasetError> {
+        labels::index(label).ok_or_else(|| DatasetError::UnknownLabel {
+            path: self.path.to_owned(),
+            row: self.row,
+            image: image.to_owned(),
+            label: label.to_owned(),
+        })
+    }
+}
+
+fn failed(path: &Path, error: csv::Error) -> DatasetError {
+    DatasetError::Read { path: path.to_owned(), source: error.into() }
+}

@@ -1,0 +1,105 @@
+//! The text of a published file: packed with gzip or plain, with or without a byte order mark.
+
+use std::borrow::Cow;
+use std::io::Read;
+use std::path::Path;
+use std::str::Utf8Error;
+
+use flate2::read::MultiGzDecoder;
+
+use super::DatasetError;
+
+/// Text longer than this is refused, 30 times the complete metadata: a small gzip file can unpack to
+/// any size.
+const LIMIT: u64 = 256 << 20;
+const GZIP: &[u8] = &[0x1f, 0x8b];
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// Unpacks `bytes` where they are gzip, drops a byte order mark and checks that they are UTF-8.
+pub(super) fn decode<'a>(bytes: &'a [u8], path: &Path) -> Result<Cow<'a, str>, DatasetError> {
+    decode_up_to(LIMIT, bytes, path)
+}
+
+fn decode_up_to<'a>(limit: u64, bytes: &'a [u8], path: &Path) -> Result<Cow<'a, str>, DatasetError> {
+    let not_utf8 = |line| DatasetError::NotUtf8 { path: path.to_owned(), line };
+    if !bytes.starts_with(GZIP) {
+        let bytes = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes);
+        return std::str::from_utf8(bytes).map(Cow::Borrowed).map_err(|e| not_utf8(line_of(e, bytes)));
+    }
+    let mut unpacked = Vec::new();
+    MultiGzDecoder::new(bytes)
+        .take(limit + 1)
+        .read_to_end(&mut unpacked)
+        .map_err(|source| DatasetError::Gzip { path: path.to_owned(), source })?;
+    if unpacked.len() as u64 > limit {
+        return Err(DatasetError::TooLarge { path: path.to_owned(), limit });
+    }
+    if unpacked.starts_with(BYTE_ORDER_MARK) {
+        unpacked.drain(..BYTE_ORDER_MARK.len());
+    }
+    String::from_utf8(unpacked).map(Cow::Owned).map_err(|e| not_utf8(line_of(e.utf8_error(), e.as_bytes())))
+}
+
+/// The line in which text stops being UTF-8, from 1.
+fn line_of(error: Utf8Error, bytes: &[u8]) -> usize {
+    1 + bytes[..error.valid_up_to()].iter().filter(|byte| **byte == b'\n').count()
+}
+
+/// Whether `name` names a file in whatever folder it is looked up in, and nothing outside it.
+pub(super) fn is_plain_name(name: &str) -> bool {
+    !matches!(name, "" | "." | "..") && !name.contains(|c: char| c == '/' || c == '\\' || c.is_control())
+}
+
+#[cfg(test)]
+pub(super) fn gzip(bytes: &[u8]) -> Vec<u8> {
+    use std::io::Write;
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(limit: u64, bytes: &[u8]) -> String {
+        decode_up_to(limit, bytes, Path::new("f")).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn packed_and_plain_text_with_or_without_a_mark_are_the_same() {
+        for bytes in [&b"a\nb"[..], b"\xef\xbb\xbfa\nb", &gzip(b"a\nb"), &gzip(b"\xef\xbb\xbfa\nb")] {
+            assert_eq!(decode(bytes, Path::new("f")).unwrap(), "a\nb");
+        }
+    }
+
+    #[test]
+    fn a_gzip_bomb_stops_at_the_limit() {
+        let bomb = gzip(&[b'x'; 4097]);
+        assert_eq!(message(4096, &bomb), "f unpacks to more than 4096 bytes");
+        assert!(decode_up_to(4097, &bomb, Path::new("f")).is_ok());
+    }
+
+    #[test]
+    fn a_cut_off_gzip_file_is_an_error_and_not_short_text() {
+        let whole = gzip(b"some text that is long enough to be cut");
+        for end in 2..whole.len() {
+            assert!(message(4096, &whole[..end]).contains("cut-off gzip"), "{end}");
+        }
+    }
+
+    #[test]
+    fn bytes_that_are_no_utf8_are_named_by_line() {
+        for bytes in [&b"a\nb\n\xff"[..], &gzip(b"\xef\xbb\xbfa\nb\n\xff")] {
+            assert_eq!(message(9, bytes), "f is not UTF-8 text: line 3 holds other bytes");
+        }
+    }
+
+    #[test]
+    fn names_that_lead_elsewhere_are_not_plain() {
+        for name in ["", ".", "..", "/a", "a/b", "../a", "a\\b", "a\0", "a\n", "\u{85}"] {
+            assert!(!is_plain_name(name), "{name:?}");
+        }
+        assert!(is_plain_name("00000001_000.png"));
+    }
+}
