@@ -16,6 +16,7 @@ pub mod progress;
 pub mod random;
 pub mod records;
 pub mod registry;
+pub mod report;
 pub mod runs;
 pub mod split;
 pub mod stats;
