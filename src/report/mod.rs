@@ -3,8 +3,11 @@
 //! A report is first a [`Table`] of typed cells, with every digit, and only then text; so the same
 //! numbers stand in a terminal, a spreadsheet and a paper.
 
+pub mod dataset;
 mod histogram;
+pub mod lineage;
 mod markup;
+pub mod results;
 mod table;
 
 pub use histogram::{Bar, bars};
