@@ -33,7 +33,10 @@ pub fn overview(statistics: &Statistics) -> Table {
         ("Images", Cell::Integer(s.images)),
         ("Patients", Cell::Integer(s.patients)),
         ("Pathologies per image, mean", number(s.findings_per_image, 3)),
-        ("Age, mean ± standard deviation (sample) [years]", Cell::MeanStd { mean: s.age.mean, std: s.age.std, decimals: 2 }),
+        (
+            "Age, mean ± standard deviation (sample) [years]",
+            Cell::MeanStd { mean: s.age.mean, std: s.age.std, decimals: 2 },
+        ),
         ("Age, youngest", year(s.age.min)),
         ("Age, oldest", year(s.age.max)),
         ("Age impossible, left out", Cell::Integer(s.age.impossible)),
@@ -96,13 +99,14 @@ pub fn split_sizes(folds: &[FoldSizes]) -> Table {
 }
 
 /// Prevalence of each label in each subset of each fold, in percent.
-pub fn split_prevalence(folds: &[Vec<SubsetPrevalence>]) -> Table {
+pub fn split_prevalence(folds: &[[SubsetPrevalence; 3]]) -> Table {
     let mut columns = vec![Column::left("Label")];
     for (fold, subsets) in folds.iter().enumerate() {
-        columns.extend(subsets.iter().map(|subset| Column::right(format!("{fold} {}", subset.subset.name()))));
+        columns
+            .extend(subsets.iter().map(|subset| Column::right(format!("{fold} {}", subset.subset.name()))));
     }
     let mut table = Table::new("Prevalence by fold and subset [%]", columns);
-    let labels = folds.first().and_then(|subsets| subsets.first()).map_or(0, |subset| subset.labels.len());
+    let labels = folds.first().map_or(0, |subsets| subsets[0].labels.len());
     for label in 0..labels {
         let name = folds[0][0].labels[label].label.clone();
         let cells = folds.iter().flatten().map(|subset| {

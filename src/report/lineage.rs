@@ -92,18 +92,25 @@ fn line(node: &Node, role: Option<&str>) -> String {
 /// Writes a lineage in the language of Graphviz; arrows lead from inputs to results. The images of a
 /// data set are one box unless `all`.
 pub fn dot(graph: &Graph, all: bool) -> String {
-    let mut out = String::from("digraph lineage {\n  rankdir=LR;\n  node [shape=box, fontname=\"sans-serif\"];\n");
-    let folded: HashSet<Hash> =
-        graph.nodes.iter().filter(|node| !all && node.kind == IMAGE && node.id != graph.root).map(|n| n.id).collect();
+    let mut out =
+        String::from("digraph lineage {\n  rankdir=LR;\n  node [shape=box, fontname=\"sans-serif\"];\n");
+    let folded: HashSet<Hash> = graph
+        .nodes
+        .iter()
+        .filter(|node| !all && node.kind == IMAGE && node.id != graph.root)
+        .map(|n| n.id)
+        .collect();
     for node in graph.nodes.iter().filter(|node| !folded.contains(&node.id)) {
         let name = node.name.as_deref().unwrap_or_default();
-        let label = format!("{} {}\n{name}\n{}", node.kind, node.id.short(), node.summary).replace("\n\n", "\n");
+        let label =
+            format!("{} {}\n{name}\n{}", node.kind, node.id.short(), node.summary).replace("\n\n", "\n");
         let _ = writeln!(out, "  \"{}\" [label=\"{}\"];", node.id, escape(&label));
     }
     let mut counts: Vec<(Hash, usize)> = Vec::new();
     for edge in &graph.edges {
         if !folded.contains(&edge.to) {
-            let _ = writeln!(out, "  \"{}\" -> \"{}\" [label=\"{}\"];", edge.to, edge.from, escape(&edge.role));
+            let _ =
+                writeln!(out, "  \"{}\" -> \"{}\" [label=\"{}\"];", edge.to, edge.from, escape(&edge.role));
         } else if let Some((_, count)) = counts.iter_mut().find(|(from, _)| *from == edge.from) {
             *count += 1;
         } else {

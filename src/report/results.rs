@@ -7,8 +7,12 @@ const DECIMALS: usize = 4;
 
 /// The AUCs of one model.
 pub fn auc(title: &str, auc: &AucTable) -> Table {
-    let columns =
-        vec![Column::left("Label"), Column::right("AUC"), Column::right("Positives"), Column::right("Negatives")];
+    let columns = vec![
+        Column::left("Label"),
+        Column::right("AUC"),
+        Column::right("Positives"),
+        Column::right("Negatives"),
+    ];
     let mut table = Table::new(title, columns);
     for label in &auc.labels {
         table.rows.push(vec![
@@ -80,9 +84,8 @@ pub fn range(comparison: &Comparison) -> Table {
         columns.push(Column::right("max"));
     }
     let mut table = Table::new("Smallest and largest AUC over the folds", columns);
-    let cells = |spread: &Spread| {
-        [spread.min, spread.max].map(|value| Cell::Number { value, decimals: DECIMALS })
-    };
+    let cells =
+        |spread: &Spread| [spread.min, spread.max].map(|value| Cell::Number { value, decimals: DECIMALS });
     let labels = comparison.models.first().map_or(0, |model| model.labels.len());
     for label in 0..labels {
         let name = comparison.models[0].labels[label].label.clone();

@@ -67,6 +67,14 @@ pub enum RunError {
     /// Weights that would not be used.
     #[error("--init scratch does not use weights, and some are given")]
     UnusedWeights,
+    /// A file of weights in another format.
+    #[error("{} is not a safetensors file: {reason}", path.display())]
+    NotSafetensors {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// Another process is at it.
     #[error("this very run is being trained by another process: {} is locked", .0.display())]
     Running(PathBuf),
@@ -169,6 +177,14 @@ impl RunError {
                 "name imported weights with --weights; `reg weights import` takes them in"
             }
             RunError::UnusedWeights => "leave --weights away, or ask for --init fine-tune or off-the-shelf",
+            RunError::NotSafetensors { path, .. }
+                if path.extension().is_some_and(|e| e == "pth" || e == "pt") =>
+            {
+                return Some(format!(
+                    "a pickle can run code, so none is loaded; convert it: python -c \"import torch, safetensors.torch as s; s.save_file(torch.load('{}', weights_only=True), 'weights.safetensors')\"",
+                    path.display()
+                ));
+            }
             RunError::Leak { .. } => "`reg split check` names them",
             RunError::SameCell { .. } => "compare them with --by run",
             RunError::DifferentFolds { .. } | RunError::DifferentImages { .. } => {

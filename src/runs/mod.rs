@@ -10,6 +10,7 @@ pub mod presets;
 pub mod process;
 mod reproduce;
 mod train;
+mod weights;
 
 pub use compare::{Grouping, Input, compare};
 pub use error::RunError;
@@ -17,6 +18,7 @@ pub use evaluate::{Evaluated, auc_table, evaluate};
 pub use predict::{FileScores, predict};
 pub use reproduce::{Difference, Reproduction, reproduce};
 pub use train::{Order, Trained, train};
+pub use weights::import_weights;
 
 use crate::records::{DeviceKind, Git};
 use crate::registry::Stamp;

@@ -97,8 +97,7 @@ pub fn import(
     let transaction = registry.transaction()?;
     let (train_val, test) = (transaction.put_outside(&train_val)?, transaction.put_outside(&test)?);
     let method = SplitMethod::Official { train_val, test, val_fraction, seed };
-    let mut registered =
-        register(transaction, dataset, method, &manifest, &divided.assignment, name, stamp)?;
+    let mut registered = register(transaction, dataset, method, &manifest, &divided.assignment, name, stamp)?;
     let (unknown, unlisted) = (divided.unknown_names.len(), divided.unlisted.len());
     if unknown > 0 {
         registered.findings.push(format!("{unknown} listed images are not in the data set"));

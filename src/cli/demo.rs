@@ -1,0 +1,137 @@
+//! `reg demo`: the whole pipeline on X-rays that it draws itself.
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use reg::dataset::ingest::{Request, ingest};
+use reg::dataset::statistics::Statistics;
+use reg::dataset::synthetic::{self, Options};
+use reg::lineage::{Direction, trace, verify};
+use reg::records::Init;
+use reg::registry::Registry;
+use reg::report::{dataset as tables, lineage::tree, results, thousands};
+use reg::runs::config::{Wishes, resolve};
+use reg::runs::process::Worker;
+use reg::runs::{Device, Grouping, Input, Order, compare, train};
+use reg::split;
+use reg::store::Link;
+use serde_json::json;
+
+use super::Context;
+use super::error::Failure;
+use super::output::{Reply, TableFormat, width};
+use super::surroundings::cores;
+
+/// Draw synthetic X-rays, run the whole pipeline on them, and show tables and a trace
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Folder for images and registry
+    #[arg(default_value = "reg-demo")]
+    dir: PathBuf,
+    /// Patients to draw
+    #[arg(long, default_value_t = 400)]
+    patients: u32,
+}
+
+const FOLDS: u32 = 3;
+const SEED: u64 = 1;
+/// Pixels a side: small files, and more than the network sees.
+const SIZE: u32 = 128;
+
+pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
+    let json = context.global.json;
+    let say = |text: &str| {
+        if !json {
+            let mut out = std::io::stdout().lock();
+            // Whoever has read enough need not hear the rest.
+            let _ = writeln!(out, "{}", text.trim_end());
+        }
+    };
+    let worker = Worker::find()?;
+    let registry = Registry::init(&args.dir)?;
+    let stamp = &context.surroundings.stamp;
+
+    let xrays = args.dir.join("xrays");
+    say(&format!("\n# Synthetic X-rays, written to {}", xrays.display()));
+    let drawn = synthetic::generate(&xrays, &Options { patients: args.patients, size: SIZE, seed: SEED })?;
+    say(&format!(
+        "{} images of {} patients",
+        thousands(drawn.images.into()),
+        thousands(drawn.patients.into())
+    ));
+
+    say("\n# reg ingest, reg dataset stats");
+    let request = Request {
+        paths: vec![xrays.join(synthetic::IMAGES)],
+        metadata: xrays.join(synthetic::METADATA),
+        boxes: Some(xrays.join(synthetic::BOXES)),
+        name: Some("demo".to_owned()),
+        link: Link::Reflink,
+        allow_missing: false,
+        metadata_only: false,
+        decode: true,
+    };
+    let ingested = ingest(&registry, &request, stamp, &context.progress())?;
+    let manifest = registry.get_packed(ingested.dataset.manifest)?;
+    let statistics = Statistics::of(&ingested.dataset.labels, manifest.rows.iter());
+    say(&TableFormat::Text.render(&[tables::prevalence(&statistics)]));
+    say(&tables::age_histogram(&statistics, width().unwrap_or(80)));
+
+    say("\n# reg split make: by patient, 70/10/20");
+    let split = split::make(&registry, ingested.id, [70, 10, 20], FOLDS, SEED, Some("demo-split"), stamp)?;
+    say(&TableFormat::Text.render(&[tables::split_sizes(&split.split.folds)]));
+
+    let mut runs = Vec::new();
+    for model in ["tiny", "tiny-meta", "mlp"] {
+        for fold in 0..FOLDS {
+            say(&format!("\n# reg train --model {model} --fold {fold}"));
+            let wishes = Wishes { model: model.to_owned(), ..Wishes::default() };
+            let (model, training) = resolve(&wishes)?;
+            let order = Order {
+                dataset: ingested.id,
+                split: split.id,
+                fold,
+                model,
+                training,
+                init: Init::Scratch,
+                weights: None,
+                seed: SEED,
+                threads: cores(),
+                device: Device::cpu(),
+                name: None,
+            };
+            let trained = train(&registry, &worker, &order, &context.surroundings, &mut context.watch())?;
+            let mean = trained.test.auc.mean.map_or("n/a".to_owned(), |mean| format!("{mean:.4}"));
+            let over = trained.test.auc.mean_over;
+            say(&format!("run {}: mean AUC {mean} over {over} labels of the test images", trained.name));
+            runs.push(trained.run);
+        }
+    }
+
+    say("\n# reg compare");
+    let view = registry.view()?;
+    let inputs = runs.iter().map(|run| Input::resolve(&registry, &view, &run.to_string()));
+    let inputs = inputs.collect::<Result<_, _>>()?;
+    drop(view);
+    let (table, comparison) = compare(&registry, inputs, Grouping::Model, Some("demo-table"), stamp)?;
+    say(&TableFormat::Text.render(&[results::comparison(&comparison), results::spearman(&comparison)]));
+
+    say("\n# reg trace: what the test AUCs of one run are made of");
+    let view = registry.view()?;
+    let auc = registry.referring::<reg::records::Table>(&view, &comparison.models[0].predictions[0].hash)?;
+    if let Some((id, _)) = auc.first() {
+        let graph = trace(&registry, &view, id.hash, Direction::Up)?;
+        say(&tree(&graph, Direction::Up, false));
+    }
+
+    say("\n# reg verify");
+    let verified = verify(&registry, &view, None, &context.progress())?;
+    say(&format!(
+        "{} objects hashed again, {} damaged\n\nThe registry is {}; try `cd {}` and `reg list`.",
+        thousands(verified.checked),
+        verified.damaged.len(),
+        registry.root().display(),
+        args.dir.display()
+    ));
+    Ok(Reply::new("", json!({ "dataset": ingested.id, "split": split.id, "runs": runs, "table": table })))
+}

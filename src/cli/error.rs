@@ -1,0 +1,188 @@
+//! Every error becomes a message, a hint and an exit code here.
+
+use std::process::ExitCode;
+
+use reg::dataset::DatasetError;
+use reg::dataset::ingest::IngestError;
+use reg::dataset::synthetic::SyntheticError;
+use reg::index::IndexError;
+use reg::registry::RegistryError;
+use reg::runs::RunError;
+use reg::runs::config::ConfigError;
+use reg::runs::process::WorkerError;
+use reg::split::{RegisterError, SplitError};
+use reg::store::StoreError;
+use serde_json::json;
+
+use super::output::NO;
+
+/// Why a command did not do what it was asked for.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    message: String,
+    hint: Option<String>,
+    code: u8,
+}
+
+const ERROR: u8 = 1;
+const USAGE: u8 = 2;
+/// As shells report a program that was interrupted.
+const INTERRUPTED: u8 = 130;
+
+impl Failure {
+    pub(crate) fn new(message: impl Into<String>, hint: Option<String>) -> Self {
+        Failure { message: message.into(), hint, code: ERROR }
+    }
+
+    /// Arguments that do not go together.
+    pub(crate) fn usage(message: impl Into<String>) -> Self {
+        Failure { message: message.into(), hint: None, code: USAGE }
+    }
+
+    pub(crate) fn print(self, json: bool) -> ExitCode {
+        if json {
+            println!("{}", json!({ "error": self.message, "hint": self.hint }));
+        }
+        eprintln!("error: {}", self.message);
+        if let Some(hint) = self.hint {
+            eprintln!("hint: {hint}");
+        }
+        ExitCode::from(self.code)
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(e: StoreError) -> Self {
+        let hint = match &e {
+            StoreError::Missing { .. } | StoreError::Damaged { .. } => {
+                Some("`reg verify` lists what is damaged and which results it taints".to_owned())
+            }
+            StoreError::Io { source, .. } => io_hint(source),
+        };
+        Failure::new(e.to_string(), hint)
+    }
+}
+
+fn io_hint(e: &std::io::Error) -> Option<String> {
+    match e.kind() {
+        std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
+            Some("nothing was registered; free some space and run the same command again".to_owned())
+        }
+        std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => {
+            Some("the registry cannot be written to; it can still be read".to_owned())
+        }
+        std::io::ErrorKind::CrossesDevices => {
+            Some("hard links work on one file system only; use --link copy".to_owned())
+        }
+        _ => None,
+    }
+}
+
+impl From<IndexError> for Failure {
+    fn from(e: IndexError) -> Self {
+        let hint = match &e {
+            IndexError::Busy { .. } => Some("try again when that process is done".to_owned()),
+            IndexError::Missing(_) | IndexError::Damaged { .. } => {
+                Some("`reg reindex` builds it anew from the objects".to_owned())
+            }
+            IndexError::Io { source, .. } => io_hint(source),
+        };
+        Failure::new(e.to_string(), hint)
+    }
+}
+
+impl From<RegistryError> for Failure {
+    fn from(e: RegistryError) -> Self {
+        let message = e.to_string();
+        let hint = match e {
+            RegistryError::Store(e) => return e.into(),
+            RegistryError::Index(e) => return e.into(),
+            RegistryError::NotFound(_) => {
+                "`reg init` makes one here; --registry DIR or REG_REGISTRY name one elsewhere".to_owned()
+            }
+            RegistryError::NotARegistry(_) => "`reg init DIR` makes one".to_owned(),
+            RegistryError::Exists(_) => "use it, or make another one elsewhere".to_owned(),
+            RegistryError::NewerFormat { .. } => "install a newer reg".to_owned(),
+            RegistryError::Unknown { similar, .. } if !similar.is_empty() => {
+                format!("did you mean {}?", similar.join(", "))
+            }
+            RegistryError::Unknown { .. } => {
+                "`reg list` shows what there is; an id may be abbreviated to 6 digits or more".to_owned()
+            }
+            RegistryError::Ambiguous { .. } => "give more digits".to_owned(),
+            RegistryError::BadName(_) => {
+                "letters, digits and . _ - + do, up to 128 of them, and not only hex digits".to_owned()
+            }
+            RegistryError::Io { source, .. } => {
+                return Failure::new(message, io_hint(&source));
+            }
+            RegistryError::Codec { .. } => "`reg verify` lists what is damaged".to_owned(),
+            RegistryError::WrongKind { .. }
+            | RegistryError::Dangling { .. }
+            | RegistryError::Unwritable(_) => return Failure::new(message, None),
+        };
+        Failure::new(message, Some(hint))
+    }
+}
+
+impl From<RunError> for Failure {
+    fn from(e: RunError) -> Self {
+        let code = match &e {
+            RunError::Worker(WorkerError::Interrupted { .. }) => INTERRUPTED,
+            e if e.is_refusal() => NO,
+            _ => ERROR,
+        };
+        match e {
+            RunError::Registry(e) => e.into(),
+            e => Failure { message: e.to_string(), hint: e.hint(), code },
+        }
+    }
+}
+
+impl From<WorkerError> for Failure {
+    fn from(e: WorkerError) -> Self {
+        RunError::Worker(e).into()
+    }
+}
+
+impl From<ConfigError> for Failure {
+    fn from(e: ConfigError) -> Self {
+        RunError::Config(e).into()
+    }
+}
+
+impl From<IngestError> for Failure {
+    fn from(e: IngestError) -> Self {
+        match e {
+            IngestError::Registry(e) => e.into(),
+            e => Failure::new(e.to_string(), e.hint()),
+        }
+    }
+}
+
+impl From<DatasetError> for Failure {
+    fn from(e: DatasetError) -> Self {
+        Failure::new(e.to_string(), e.hint())
+    }
+}
+
+impl From<SplitError> for Failure {
+    fn from(e: SplitError) -> Self {
+        Failure::new(e.to_string(), e.hint().map(str::to_owned))
+    }
+}
+
+impl From<RegisterError> for Failure {
+    fn from(e: RegisterError) -> Self {
+        match e {
+            RegisterError::Registry(e) => e.into(),
+            e => Failure::new(e.to_string(), e.hint()),
+        }
+    }
+}
+
+impl From<SyntheticError> for Failure {
+    fn from(e: SyntheticError) -> Self {
+        Failure::new(e.to_string(), None)
+    }
+}

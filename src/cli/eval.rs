@@ -1,0 +1,75 @@
+//! `reg eval`.
+
+use clap::ValueEnum;
+use reg::records::{Run, Subset};
+use reg::report::results;
+use reg::runs::process::Worker;
+use reg::runs::{Device, evaluate};
+use serde_json::json;
+
+use super::Context;
+use super::error::Failure;
+use super::output::{Reply, TableFormat};
+use super::train::auc_json;
+
+/// Predict a subset with an existing checkpoint and make the AUC table
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Name or id of the run
+    run: String,
+    /// The subset
+    #[arg(long, value_enum, default_value = "test")]
+    subset: SubsetArg,
+    /// auto, cpu or cuda:N; default: what the run was trained on
+    #[arg(long)]
+    device: Option<String>,
+    /// Threads of the tensor library; default: what the run was trained with
+    #[arg(long)]
+    threads: Option<u32>,
+    /// How the table is written
+    #[arg(long, value_enum, default_value = "text")]
+    format: TableFormat,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum SubsetArg {
+    Train,
+    Val,
+    Test,
+}
+
+pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
+    let registry = context.registry()?;
+    let run = registry.resolve_as::<Run>(&registry.view()?, &args.run)?;
+    let subset = match args.subset {
+        SubsetArg::Train => Subset::Train,
+        SubsetArg::Val => Subset::Val,
+        SubsetArg::Test => Subset::Test,
+    };
+    let worker = Worker::find()?;
+    let device = args.device.map(|text| Device::parse(&text, worker.identity())).transpose()?;
+    let evaluated = evaluate(
+        &registry,
+        &worker,
+        run,
+        subset,
+        device,
+        args.threads,
+        &context.surroundings,
+        &mut context.watch(),
+    )?;
+    let title = format!("AUC of {} on its {} images", args.run, subset.name());
+    let mut text = args.format.render(&[results::auc(&title, &evaluated.auc)]);
+    if args.format == TableFormat::Text {
+        text += &format!("table {}\n", evaluated.table.hash.short());
+    }
+    let json = json!({
+        "run": run,
+        "subset": subset,
+        "predictions": evaluated.predictions,
+        "table": evaluated.table,
+        "cached": evaluated.cached,
+        "auc": auc_json(&evaluated.auc),
+    });
+    Ok(Reply::new(text, json))
+}

@@ -1,0 +1,106 @@
+//! `reg ingest`.
+
+use std::path::PathBuf;
+
+use clap::ValueEnum;
+use reg::dataset::ingest::{Request, ingest};
+use reg::report::thousands;
+use reg::store::Link;
+use serde_json::json;
+
+use super::Context;
+use super::error::Failure;
+use super::output::Reply;
+
+/// Take in images and their metadata as a data set
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Folders of PNGs, however nested, single PNGs, or archives such as images_001.tar.gz
+    #[arg(value_name = "PATH", required_unless_present = "metadata_only")]
+    paths: Vec<PathBuf>,
+    /// The metadata (Data_Entry_2017.csv or Data_Entry_2017_v2020.csv), plain or .gz
+    #[arg(long, value_name = "CSV")]
+    metadata: PathBuf,
+    /// The box list (BBox_List_2017.csv), plain or .gz
+    #[arg(long, value_name = "CSV")]
+    boxes: Option<PathBuf>,
+    /// Name of the data set
+    #[arg(long)]
+    name: Option<String>,
+    /// How image files become objects: `reflink` copies where the file system cannot share blocks;
+    /// `hardlink` makes the source files read-only
+    #[arg(long, value_enum, default_value = "reflink")]
+    link: LinkArg,
+    /// Go on when rows of the metadata have no image
+    #[arg(long)]
+    allow_missing: bool,
+    /// Register the metadata without images
+    #[arg(long, conflicts_with_all = ["paths", "link", "allow_missing", "check"])]
+    metadata_only: bool,
+    /// How closely images are looked at: `structure` walks through the chunks of each PNG and their
+    /// checksums, `full` decodes it too
+    #[arg(long, value_enum, default_value = "structure")]
+    check: Check,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum LinkArg {
+    Copy,
+    Reflink,
+    Hardlink,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, ValueEnum)]
+enum Check {
+    Structure,
+    Full,
+}
+
+pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
+    let registry = context.registry()?;
+    let request = Request {
+        paths: args.paths,
+        metadata: args.metadata,
+        boxes: args.boxes,
+        name: args.name,
+        link: match args.link {
+            LinkArg::Copy => Link::Copy,
+            LinkArg::Reflink => Link::Reflink,
+            LinkArg::Hardlink => Link::Hardlink,
+        },
+        allow_missing: args.allow_missing,
+        metadata_only: args.metadata_only,
+        decode: args.check == Check::Full,
+    };
+    let ingested = ingest(&registry, &request, &context.surroundings.stamp, &context.progress())?;
+    for finding in &ingested.findings {
+        context.note(&format!("note: {finding}"));
+    }
+    let dataset = &ingested.dataset;
+    let what = if dataset.metadata_only { "rows of metadata" } else { "images" };
+    let mut text = format!(
+        "data set {}{}\n{} {what} of {} patients, {} bytes; {} new objects",
+        ingested.id.hash.short(),
+        request.name.as_ref().map(|name| format!(" {name}")).unwrap_or_default(),
+        thousands(dataset.images),
+        thousands(dataset.patients),
+        thousands(dataset.bytes),
+        thousands(ingested.persisted.objects),
+    );
+    if dataset.missing > 0 {
+        text += &format!("; {} rows of the metadata have no image", thousands(dataset.missing));
+    }
+    if request.link == Link::Hardlink && !dataset.metadata_only {
+        text += "\nthe image files are now also objects of the registry, and read-only";
+    }
+    let json = json!({
+        "id": ingested.id,
+        "images": dataset.images,
+        "patients": dataset.patients,
+        "bytes": dataset.bytes,
+        "new_objects": ingested.persisted.objects,
+        "missing": dataset.missing,
+        "findings": ingested.findings,
+    });
+    Ok(Reply::new(text, json))
+}

@@ -1,0 +1,23 @@
+//! `reg init`.
+
+use std::path::PathBuf;
+
+use reg::registry::Registry;
+use serde_json::json;
+
+use super::error::Failure;
+use super::output::Reply;
+
+/// Make a registry
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Folder that gets a `.reg`; made if it is not there
+    #[arg(default_value = ".")]
+    dir: PathBuf,
+}
+
+pub(crate) fn run(args: Args) -> Result<Reply, Failure> {
+    let registry = Registry::init(&args.dir)?;
+    let root = registry.root().display();
+    Ok(Reply::new(format!("made the registry {root}"), json!({ "registry": root.to_string() })))
+}

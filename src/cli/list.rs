@@ -1,0 +1,67 @@
+//! `reg list`.
+
+use reg::records::{Header, KINDS, summary};
+use reg::report::{Cell, Column, Table};
+use serde_json::{Value, json};
+
+use super::Context;
+use super::error::Failure;
+use super::output::{Reply, TableFormat};
+
+/// List records, oldest first
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// One kind only: dataset, split, weights, spec, run, predictions, table, software, execution
+    kind: Option<String>,
+}
+
+pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
+    of_kind(context, args.kind.as_deref())
+}
+
+/// Kinds that a list without kind shows; the others only support them.
+const MAIN: [&str; 5] = ["dataset", "split", "weights", "run", "table"];
+
+pub(super) fn of_kind(context: &Context, kind: Option<&str>) -> Result<Reply, Failure> {
+    let kinds: Vec<&str> = match kind {
+        None => MAIN.to_vec(),
+        Some(kind) => match KINDS.iter().find(|known| **known == kind || format!("{known}s") == kind) {
+            Some(known) => vec![known],
+            None => {
+                return Err(Failure::new(
+                    format!("there is no kind `{kind}`"),
+                    Some(format!("there are {}", KINDS.join(", "))),
+                ));
+            }
+        },
+    };
+    let registry = context.registry()?;
+    let view = registry.view()?;
+    let names = view.names_by_id()?;
+    let columns = ["Kind", "Id", "Name", "What"].map(Column::left);
+    let mut table = Table::new("", columns.into());
+    let mut documents: Vec<Value> = Vec::new();
+    for kind in kinds {
+        for id in view.of_kind(kind)? {
+            // A damaged record is listed as such; `verify` says more.
+            let what = match registry.store().read(&id).map(|bytes| Header::read(&bytes)) {
+                Ok(Ok(header)) => summary(&header),
+                Ok(Err(e)) => e.to_string(),
+                Err(e) => e.to_string(),
+            };
+            let name = names.get(&id).cloned();
+            table.rows.push(vec![
+                Cell::Text(kind.to_owned()),
+                Cell::Text(id.short()),
+                Cell::Text(name.clone().unwrap_or_default()),
+                Cell::Text(what.clone()),
+            ]);
+            documents.push(json!({ "id": id, "kind": kind, "name": name, "summary": what }));
+        }
+    }
+    let text = match table.rows.is_empty() {
+        true => "nothing here yet".to_owned(),
+        false => TableFormat::Text.render(&[table]),
+    };
+    Ok(Reply::new(text, json!({ "records": documents })))
+}

@@ -1,0 +1,174 @@
+//! The command line: arguments become one library call, its answer becomes text or JSON.
+//!
+//! One file a command. Clock, machine and terminal are looked at here and nowhere below.
+
+mod compare;
+mod completions;
+mod dataset;
+mod demo;
+mod error;
+mod eval;
+mod ingest;
+mod init;
+mod list;
+mod log;
+mod output;
+mod predict;
+mod progress;
+mod reindex;
+mod reproduce;
+mod show;
+mod split;
+mod surroundings;
+mod tag;
+mod trace;
+mod train;
+mod verify;
+mod weights;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use reg::registry::{Registry, RegistryError};
+use reg::runs::Surroundings;
+
+use error::Failure;
+use output::Reply;
+
+/// A content-addressed registry of chest X-ray data sets, splits, models and results.
+#[derive(Parser)]
+#[command(name = "reg", version, max_term_width = 100, arg_required_else_help = true)]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What every command takes.
+#[derive(clap::Args)]
+struct Global {
+    /// The registry, instead of the nearest `.reg` in this folder or one above it
+    #[arg(long, global = true, value_name = "DIR", env = "REG_REGISTRY")]
+    registry: Option<PathBuf>,
+    /// Print exactly one JSON document on standard output
+    #[arg(long, global = true)]
+    json: bool,
+    /// Print nothing but results and errors
+    #[arg(short, long, global = true)]
+    quiet: bool,
+    /// Say more on standard error
+    #[arg(short, long, global = true)]
+    verbose: bool,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Init(init::Args),
+    Demo(demo::Args),
+    Ingest(ingest::Args),
+    #[command(subcommand)]
+    Dataset(dataset::Command),
+    #[command(subcommand)]
+    Split(split::Command),
+    #[command(subcommand)]
+    Weights(weights::Command),
+    Train(train::Args),
+    Eval(eval::Args),
+    Predict(predict::Args),
+    Compare(compare::Args),
+    Reproduce(reproduce::Args),
+    List(list::Args),
+    Show(show::ShowArgs),
+    Cat(show::CatArgs),
+    Log(log::Args),
+    Tag(tag::Args),
+    Trace(trace::Args),
+    Verify(verify::Args),
+    Reindex(reindex::Args),
+    Completions(completions::Args),
+    Man(completions::ManArgs),
+}
+
+/// What a command runs in.
+struct Context {
+    global: Global,
+    surroundings: Surroundings,
+}
+
+impl Context {
+    fn registry(&self) -> Result<Registry, RegistryError> {
+        match &self.global.registry {
+            Some(dir) => Registry::load(dir),
+            None => {
+                let here = std::env::current_dir().map_err(|source| RegistryError::Io {
+                    doing: "find",
+                    path: ".".into(),
+                    source,
+                })?;
+                Registry::find(&here)
+            }
+        }
+    }
+
+    fn progress(&self) -> progress::Bars {
+        progress::Bars::new(self.global.quiet)
+    }
+
+    fn watch(&self) -> progress::Watch {
+        progress::Watch::new(self.global.quiet)
+    }
+
+    /// Tells something on standard error that is neither result nor failure.
+    fn note(&self, text: &str) {
+        if !self.global.quiet {
+            eprintln!("{text}");
+        }
+    }
+}
+
+/// Runs the program.
+pub(crate) fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(e) => {
+            // Prints help and version to standard output and mistakes to standard error; nobody is
+            // left to tell if that fails.
+            let _ = e.print();
+            return ExitCode::from(e.exit_code() as u8);
+        }
+    };
+    let json = cli.global.json;
+    let context = Context { global: cli.global, surroundings: surroundings::look() };
+    match run(&context, cli.command) {
+        Ok(reply) => reply.print(json),
+        Err(failure) => failure.print(json),
+    }
+}
+
+fn run(context: &Context, command: Command) -> Result<Reply, Failure> {
+    match command {
+        Command::Init(args) => init::run(args),
+        Command::Demo(args) => demo::run(context, args),
+        Command::Ingest(args) => ingest::run(context, args),
+        Command::Dataset(command) => dataset::run(context, command),
+        Command::Split(command) => split::run(context, command),
+        Command::Weights(command) => weights::run(context, command),
+        Command::Train(args) => train::run(context, args),
+        Command::Eval(args) => eval::run(context, args),
+        Command::Predict(args) => predict::run(context, args),
+        Command::Compare(args) => compare::run(context, args),
+        Command::Reproduce(args) => reproduce::run(context, args),
+        Command::List(args) => list::run(context, args),
+        Command::Show(args) => show::run(context, args),
+        Command::Cat(args) => show::cat(context, args),
+        Command::Log(args) => log::run(context, args),
+        Command::Tag(args) => tag::run(context, args),
+        Command::Trace(args) => trace::run(context, args),
+        Command::Verify(args) => verify::run(context, args),
+        Command::Reindex(args) => reindex::run(context, args),
+        Command::Completions(args) => Ok(completions::run(args)),
+        Command::Man(args) => completions::man(args),
+    }
+}

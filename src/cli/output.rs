@@ -1,0 +1,89 @@
+//! How answers are printed: text, or exactly one JSON document, and an exit code.
+
+use std::io::{self, IsTerminal, Write};
+use std::process::ExitCode;
+
+use clap::ValueEnum;
+use reg::report::{Format, Table};
+use serde_json::Value;
+
+/// The check says no.
+pub(crate) const NO: u8 = 3;
+
+/// A command's answer.
+pub(crate) struct Reply {
+    text: Vec<u8>,
+    json: Value,
+    code: u8,
+}
+
+impl Reply {
+    /// An answer that is both text for a person and a document for a program.
+    pub(crate) fn new(text: impl Into<String>, json: Value) -> Self {
+        let mut text = text.into();
+        if !text.is_empty() && !text.ends_with('\n') {
+            text.push('\n');
+        }
+        Reply { text: text.into_bytes(), json, code: 0 }
+    }
+
+    /// Bytes that are passed through.
+    pub(crate) fn raw(bytes: Vec<u8>, json: Value) -> Self {
+        Reply { text: bytes, json, code: 0 }
+    }
+
+    /// The same answer with another exit code.
+    pub(crate) fn with_code(self, code: u8) -> Self {
+        Reply { code, ..self }
+    }
+
+    pub(crate) fn print(self, json: bool) -> ExitCode {
+        let bytes = if json { (self.json.to_string() + "\n").into_bytes() } else { self.text };
+        let mut out = io::stdout().lock();
+        match out.write_all(&bytes).and_then(|()| out.flush()) {
+            Ok(()) => ExitCode::from(self.code),
+            // Somebody has read enough, as `head` does.
+            Err(e) if e.kind() == io::ErrorKind::BrokenPipe => ExitCode::from(self.code),
+            Err(e) => {
+                eprintln!("error: cannot write to standard output: {e}");
+                ExitCode::FAILURE
+            }
+        }
+    }
+}
+
+/// How a table is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub(crate) enum TableFormat {
+    /// For reading
+    #[default]
+    Text,
+    /// Comma-separated values with every digit
+    Csv,
+    /// GitHub-flavoured Markdown
+    Markdown,
+    /// LaTeX with booktabs
+    Latex,
+}
+
+impl TableFormat {
+    /// Writes tables one below the other.
+    pub(crate) fn render(self, tables: &[Table]) -> String {
+        let format = match self {
+            TableFormat::Text => Format::Text { width: width() },
+            TableFormat::Csv => Format::Csv,
+            TableFormat::Markdown => Format::Markdown,
+            TableFormat::Latex => Format::Latex,
+        };
+        tables.iter().map(|table| table.render(format)).collect::<Vec<_>>().join("\n")
+    }
+}
+
+/// Columns of the terminal, where standard output is one.
+pub(crate) fn width() -> Option<u16> {
+    let out = io::stdout();
+    if !out.is_terminal() {
+        return None;
+    }
+    rustix::termios::tcgetwinsize(out).ok().map(|size| size.ws_col).filter(|columns| *columns > 0)
+}

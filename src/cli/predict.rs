@@ -1,0 +1,67 @@
+//! `reg predict`.
+
+use std::path::PathBuf;
+
+use reg::records::Run;
+use reg::report::{Cell, Column, Table};
+use reg::runs::process::Worker;
+use reg::runs::{Device, predict};
+use serde_json::{Map, Value, json};
+
+use super::Context;
+use super::error::Failure;
+use super::output::{Reply, TableFormat};
+
+/// Score new images with a run's checkpoint
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Name or id of the run
+    run: String,
+    /// PNG files
+    #[arg(required = true)]
+    images: Vec<PathBuf>,
+    /// auto, cpu or cuda:N; default: what the run was trained on
+    #[arg(long)]
+    device: Option<String>,
+    /// How the table is written
+    #[arg(long, value_enum, default_value = "text")]
+    format: TableFormat,
+}
+
+pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
+    let registry = context.registry()?;
+    let run = registry.resolve_as::<Run>(&registry.view()?, &args.run)?;
+    let worker = Worker::find()?;
+    let device = args.device.map(|text| Device::parse(&text, worker.identity())).transpose()?;
+    // The worker may be started in another folder.
+    let absolute = |path: &PathBuf| {
+        path.canonicalize().map_err(|e| Failure::new(format!("cannot read {}: {e}", path.display()), None))
+    };
+    let images: Vec<PathBuf> = args.images.iter().map(absolute).collect::<Result<_, _>>()?;
+    let scored = predict(&registry, &worker, run, &images, device, &mut context.watch())?;
+
+    let mut columns = vec![Column::left("Label")];
+    let name =
+        |path: &PathBuf| path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    columns.extend(images.iter().map(|path| Column::right(name(path))));
+    let mut table = Table::new("Probabilities", columns);
+    let labels = scored.first().map_or(0, |image| image.scores.len());
+    for label in 0..labels {
+        let cells =
+            scored.iter().map(|image| Cell::Number { value: Some(image.scores[label].1), decimals: 4 });
+        table
+            .rows
+            .push(std::iter::once(Cell::Text(scored[0].scores[label].0.clone())).chain(cells).collect());
+    }
+    let each: Vec<Value> = args
+        .images
+        .iter()
+        .zip(&scored)
+        .map(|(path, image)| {
+            let scores: Map<String, Value> =
+                image.scores.iter().map(|(label, score)| (label.clone(), json!(score))).collect();
+            json!({ "path": path, "scores": scores })
+        })
+        .collect();
+    Ok(Reply::new(args.format.render(&[table]), json!({ "run": run, "images": each })))
+}

@@ -1,0 +1,88 @@
+//! `reg show` and `reg cat`.
+
+use reg::hash::Hash;
+use reg::records::{self, Header, Record, Table};
+use reg::report::results;
+use serde_json::{Value, json};
+
+use super::Context;
+use super::error::Failure;
+use super::output::{Reply, TableFormat};
+
+/// Show what an id or name stands for
+#[derive(clap::Args)]
+pub(crate) struct ShowArgs {
+    /// Name or id
+    id: String,
+    /// How a table is written
+    #[arg(long, value_enum, default_value = "text")]
+    format: TableFormat,
+}
+
+/// Print the bytes of an object
+#[derive(clap::Args)]
+pub(crate) struct CatArgs {
+    /// Name or id
+    id: String,
+}
+
+pub(crate) fn run(context: &Context, args: ShowArgs) -> Result<Reply, Failure> {
+    let registry = context.registry()?;
+    let view = registry.view()?;
+    let id = registry.resolve(&view, &args.id)?;
+    if view.kind(&id)?.as_deref() == Some(Table::KIND) {
+        let tables = match registry.get::<Table>(reg::hash::Id::new(id))? {
+            Table::Auc(auc) => vec![results::auc("AUC", &auc)],
+            Table::Comparison(c) => vec![results::comparison(&c), results::spearman(&c)],
+        };
+        let document = document(&registry.store().read(&id)?).unwrap_or(Value::Null);
+        let text = args.format.render(&tables);
+        return Ok(Reply::new(text, with_id(id, document)));
+    }
+    let size = registry.store().size(&id)?;
+    if size > records::codec::MAX_RECORD {
+        return Ok(object(id, size));
+    }
+    let bytes = registry.store().read(&id)?;
+    match document(&bytes) {
+        Some(document) => Ok(shown(id, document)),
+        None => Ok(object(id, size)),
+    }
+}
+
+/// The record of a kind.
+pub(super) fn record<T: Record>(context: &Context, text: &str) -> Result<Reply, Failure> {
+    let registry = context.registry()?;
+    let id = registry.resolve_as::<T>(&registry.view()?, text)?;
+    let document = document(&registry.store().read(&id.hash)?).unwrap_or(Value::Null);
+    Ok(shown(id.hash, document))
+}
+
+fn document(bytes: &[u8]) -> Option<Value> {
+    Header::read(bytes).ok().map(|header| Value::Object(header.document))
+}
+
+fn shown(id: Hash, document: Value) -> Reply {
+    let text = serde_json::to_string_pretty(&document).unwrap_or_default();
+    Reply::new(format!("{id}\n{text}"), with_id(id, document))
+}
+
+fn with_id(id: Hash, document: Value) -> Value {
+    json!({ "id": id, "record": document })
+}
+
+fn object(id: Hash, bytes: u64) -> Reply {
+    let text = format!(
+        "{id}\nan object of {bytes} bytes; `reg cat` prints them, `reg trace --down` shows who uses it"
+    );
+    Reply::new(text, json!({ "id": id, "bytes": bytes }))
+}
+
+pub(crate) fn cat(context: &Context, args: CatArgs) -> Result<Reply, Failure> {
+    if context.global.json {
+        return Err(Failure::usage("`reg cat` prints an object's bytes and not a JSON document"));
+    }
+    let registry = context.registry()?;
+    let id = registry.resolve(&registry.view()?, &args.id)?;
+    Ok(Reply::raw(registry.store().read(&id)?, Value::Null))
+}

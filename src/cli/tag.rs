@@ -1,0 +1,38 @@
+//! `reg tag`.
+
+use serde_json::json;
+
+use super::Context;
+use super::error::Failure;
+use super::output::Reply;
+
+/// Give a name to an object, or take one away; the log keeps what it named before
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// The name
+    name: String,
+    /// Name or id of what it shall name
+    #[arg(required_unless_present = "delete")]
+    id: Option<String>,
+    /// Take the name away
+    #[arg(long, conflicts_with = "id")]
+    delete: bool,
+}
+
+pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
+    let registry = context.registry()?;
+    let stamp = &context.surroundings.stamp;
+    let Some(text) = args.id else {
+        registry.remove_name(&args.name, stamp)?;
+        let json = json!({ "name": args.name, "id": null });
+        return Ok(Reply::new(format!("{} names nothing any more", args.name), json));
+    };
+    let id = registry.resolve(&registry.view()?, &text)?;
+    let mut transaction = registry.transaction()?;
+    transaction.name(&args.name, id)?;
+    let committed = transaction.commit(stamp)?;
+    let was = committed.names.first().and_then(|change| change.from);
+    let before = was.map(|was| format!(", and no longer {}", was.short())).unwrap_or_default();
+    let text = format!("{} names {}{before}", args.name, id.short());
+    Ok(Reply::new(text, json!({ "name": args.name, "id": id, "was": was })))
+}

@@ -1,0 +1,51 @@
+//! `reg trace`.
+
+use clap::ValueEnum;
+use reg::lineage::{Direction, trace};
+use reg::report::lineage::{dot, tree};
+use serde_json::json;
+
+use super::Context;
+use super::error::Failure;
+use super::output::Reply;
+
+/// Show what a result is made of, down to images and code, or what was made of an input
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Name or id of a table, run, data set, image, or anything else
+    id: String,
+    /// Towards the inputs (the default)
+    #[arg(long, conflicts_with = "down")]
+    up: bool,
+    /// Towards the results
+    #[arg(long)]
+    down: bool,
+    /// How it is written
+    #[arg(long, value_enum, default_value = "tree")]
+    format: TraceFormat,
+    /// Show every image, not the first few of each data set
+    #[arg(long)]
+    all: bool,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum TraceFormat {
+    Tree,
+    Json,
+    Dot,
+}
+
+pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
+    let registry = context.registry()?;
+    let view = registry.view()?;
+    let root = registry.resolve(&view, &args.id)?;
+    let direction = if args.down { Direction::Down } else { Direction::Up };
+    let graph = trace(&registry, &view, root, direction)?;
+    let json = json!(graph);
+    let text = match args.format {
+        TraceFormat::Tree => tree(&graph, direction, args.all),
+        TraceFormat::Json => json.to_string(),
+        TraceFormat::Dot => dot(&graph, args.all),
+    };
+    Ok(Reply::new(text, json))
+}

@@ -1,0 +1,138 @@
+//! `reg train`.
+
+use std::fs;
+use std::path::PathBuf;
+
+use clap::ValueEnum;
+use reg::records::{AucTable, Dataset, Init, Split, Weights};
+use reg::report::results;
+use reg::runs::config::{Wishes, resolve};
+use reg::runs::process::Worker;
+use reg::runs::{Device, Order, train};
+use serde_json::{Map, Value, json};
+
+use super::Context;
+use super::error::Failure;
+use super::output::{Reply, TableFormat};
+use super::surroundings::cores;
+
+/// Train a model, select on validation loss, predict the test images and make the AUC table
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Name or id of the data set
+    #[arg(long)]
+    dataset: String,
+    /// Name or id of the split
+    #[arg(long)]
+    split: String,
+    /// Fold of the split, counted from 0
+    #[arg(long, default_value_t = 0)]
+    fold: u32,
+    /// The model: mlp, tiny, or resnet38|50|101, then -1channel or -large, then -meta
+    #[arg(long)]
+    model: String,
+    /// Where weights start; fine-tune where weights are given, else scratch
+    #[arg(long, value_enum)]
+    init: Option<InitArg>,
+    /// Name or id of imported weights
+    #[arg(long)]
+    weights: Option<String>,
+    /// Settings in TOML
+    #[arg(long, value_name = "FILE.toml")]
+    config: Option<PathBuf>,
+    /// One setting; may be repeated and wins over the file
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// Seed of initial weights, order and augmentation
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// auto, cpu or cuda:N
+    #[arg(long, default_value = "auto")]
+    device: String,
+    /// Threads of the tensor library; the result depends on it in its last bits. Default: all cores
+    #[arg(long)]
+    threads: Option<u32>,
+    /// Name of the run; default: MODEL-SPLIT-fFOLD
+    #[arg(long)]
+    name: Option<String>,
+    /// How the table is written
+    #[arg(long, value_enum, default_value = "text")]
+    format: TableFormat,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(super) enum InitArg {
+    Scratch,
+    FineTune,
+    OffTheShelf,
+}
+
+pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
+    let registry = context.registry()?;
+    let view = registry.view()?;
+    let dataset = registry.resolve_as::<Dataset>(&view, &args.dataset)?;
+    let split = registry.resolve_as::<Split>(&view, &args.split)?;
+    let weights = args.weights.map(|text| registry.resolve_as::<Weights>(&view, &text)).transpose()?;
+    drop(view);
+    let init = match (args.init, weights) {
+        (Some(InitArg::Scratch), _) | (None, None) => Init::Scratch,
+        (Some(InitArg::FineTune), _) | (None, Some(_)) => Init::FineTune,
+        (Some(InitArg::OffTheShelf), _) => Init::OffTheShelf,
+    };
+    let file = match args.config {
+        Some(path) => {
+            let text = fs::read_to_string(&path)
+                .map_err(|e| Failure::new(format!("cannot read {}: {e}", path.display()), None))?;
+            Some((path, text))
+        }
+        None => None,
+    };
+    let wishes = Wishes { model: args.model, init: Some(init), file, set: args.set };
+    let (model, training) = resolve(&wishes)?;
+    let worker = Worker::find()?;
+    let order = Order {
+        dataset,
+        split,
+        fold: args.fold,
+        model,
+        training,
+        init,
+        weights,
+        seed: args.seed,
+        threads: args.threads.unwrap_or_else(cores).max(1),
+        device: Device::parse(&args.device, worker.identity())?,
+        name: args.name,
+    };
+    let trained = train(&registry, &worker, &order, &context.surroundings, &mut context.watch())?;
+
+    let title = format!("AUC of {} on its test images", trained.name);
+    let mut text = args.format.render(&[results::auc(&title, &trained.test.auc)]);
+    if args.format == TableFormat::Text {
+        text += &format!(
+            "run {} {}{}\ntable {}\n",
+            trained.run.hash.short(),
+            trained.name,
+            if trained.cached { " (was there already)" } else { "" },
+            trained.test.table.hash.short()
+        );
+    }
+    let json = json!({
+        "run": trained.run,
+        "name": trained.name,
+        "spec": trained.record.spec,
+        "checkpoint": trained.record.checkpoint,
+        "predictions": trained.test.predictions,
+        "table": trained.test.table,
+        "cached": trained.cached,
+        "auc": auc_json(&trained.test.auc),
+    });
+    Ok(Reply::new(text, json))
+}
+
+/// The AUC of each label, and `mean`.
+pub(super) fn auc_json(table: &AucTable) -> Value {
+    let mut map: Map<String, Value> =
+        table.labels.iter().map(|label| (label.label.clone(), json!(label.auc))).collect();
+    map.insert("mean".to_owned(), json!(table.mean));
+    Value::Object(map)
+}

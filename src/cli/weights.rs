@@ -1,0 +1,37 @@
+//! `reg weights`.
+
+use std::path::PathBuf;
+
+use reg::runs::import_weights;
+use serde_json::json;
+
+use super::Context;
+use super::error::Failure;
+use super::output::Reply;
+
+/// Take in pre-trained weights
+#[derive(clap::Subcommand)]
+pub(crate) enum Command {
+    /// Import a safetensors file with torchvision's tensor names
+    Import {
+        /// The file
+        #[arg(value_name = "FILE.safetensors")]
+        file: PathBuf,
+        /// Name of the weights
+        #[arg(long)]
+        name: Option<String>,
+    },
+}
+
+pub(crate) fn run(context: &Context, command: Command) -> Result<Reply, Failure> {
+    let Command::Import { file, name } = command;
+    let registry = context.registry()?;
+    let (id, weights) = import_weights(&registry, &file, name.as_deref(), &context.surroundings.stamp)?;
+    let text = format!(
+        "weights {}: {} tensors, {} parameters",
+        id.hash.short(),
+        weights.tensors,
+        weights.parameters
+    );
+    Ok(Reply::new(text, json!({ "id": id, "tensors": weights.tensors, "parameters": weights.parameters })))
+}

@@ -1,0 +1,96 @@
+//! Pre-trained weights come in as safetensors, never as pickle, which can run code.
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::{Map, Value};
+
+use super::RunError;
+use crate::hash::Id;
+use crate::records::Weights;
+use crate::registry::{Registry, Stamp};
+
+/// The header of a safetensors file is JSON of at most this many bytes, as its authors define it.
+const MAX_HEADER: u64 = 100 << 20;
+
+/// Imports a safetensors file.
+pub fn import_weights(
+    registry: &Registry,
+    path: &Path,
+    name: Option<&str>,
+    stamp: &Stamp,
+) -> Result<(Id<Weights>, Weights), RunError> {
+    let bytes = fs::read(path).map_err(RunError::io("read", path))?;
+    let wrong = |reason: &str| RunError::NotSafetensors { path: path.to_owned(), reason: reason.to_owned() };
+    let (tensors, parameters) = inspect(&bytes).map_err(|reason| wrong(&reason))?;
+    let mut transaction = registry.transaction()?;
+    let weights = Weights { file: transaction.put_outside(&bytes)?, tensors, parameters };
+    let id = transaction.put(&weights)?;
+    if let Some(name) = name {
+        transaction.name(name, id.hash)?;
+    }
+    transaction.commit(stamp)?;
+    Ok((id, weights))
+}
+
+/// Counts tensors and numbers; checks that every tensor lies within the file.
+fn inspect(bytes: &[u8]) -> Result<(u64, u64), String> {
+    let too_short = || "it is cut off".to_owned();
+    let (length, rest) = bytes.split_first_chunk().ok_or_else(too_short)?;
+    let length = u64::from_le_bytes(*length);
+    if length > MAX_HEADER {
+        return Err("it does not begin with the length of a header".to_owned());
+    }
+    let (header, data) = rest.split_at_checked(length as usize).ok_or_else(too_short)?;
+    let header: Map<String, Value> =
+        serde_json::from_slice(header).map_err(|e| format!("its header: {e}"))?;
+    let (mut tensors, mut parameters) = (0, 0u64);
+    for (name, tensor) in header.iter().filter(|(name, _)| *name != "__metadata__") {
+        let numbers = |key: &str| -> Option<Vec<u64>> {
+            tensor.get(key)?.as_array()?.iter().map(Value::as_u64).collect()
+        };
+        let shape = numbers("shape").ok_or_else(|| format!("tensor `{name}` has no shape"))?;
+        match numbers("data_offsets").as_deref() {
+            Some([from, to]) if from <= to && *to <= data.len() as u64 => {}
+            _ => return Err(format!("tensor `{name}` does not lie within the file")),
+        }
+        tensors += 1;
+        let count = shape.iter().try_fold(1u64, |product, side| product.checked_mul(*side));
+        parameters = count
+            .and_then(|n| parameters.checked_add(n))
+            .ok_or_else(|| format!("tensor `{name}` is too large"))?;
+    }
+    if tensors == 0 { Err("it holds no tensors".to_owned()) } else { Ok((tensors, parameters)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(header: &str, data: usize) -> Vec<u8> {
+        let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
+        bytes.extend(header.as_bytes());
+        bytes.resize(bytes.len() + data, 0);
+        bytes
+    }
+
+    #[test]
+    fn tensors_and_numbers_are_counted() {
+        let header = r#"{"__metadata__":{"a":"b"},"x":{"dtype":"F32","shape":[2,3],"data_offsets":[0,24]}}"#;
+        assert_eq!(inspect(&file(header, 24)), Ok((1, 6)));
+    }
+
+    #[test]
+    fn what_is_no_safetensors_is_refused() {
+        let outside = r#"{"x":{"dtype":"F32","shape":[2,3],"data_offsets":[0,24]}}"#;
+        for wrong in [
+            Vec::new(),
+            b"PK\x03\x04 a pickle in a zip".to_vec(),
+            file("{}", 0),
+            file("[", 0),
+            file(outside, 23),
+        ] {
+            assert!(inspect(&wrong).is_err());
+        }
+    }
+}
