@@ -261,6 +261,11 @@ impl Hasher {
         }
     }
 
+    /// Bytes hashed so far.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
     /// The object's name.
     pub fn finish(&self) -> Hash {
         Hash(*self.blake3.finalize().as_bytes())

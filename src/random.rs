@@ -72,7 +72,7 @@ mod tests {
         let drawn: Vec<u64> = (0..4).map(|_| stream.below(1000)).collect();
         let mut order: Vec<u32> = (0..8).collect();
         stream.shuffle(&mut order);
-        insta::assert_compact_debug_snapshot!((drawn, order, stream.uniform(), stream.normal()), @"");
+        insta::assert_compact_debug_snapshot!((drawn, order, stream.uniform(), stream.normal()), @"([28, 881, 875, 601], [7, 0, 4, 2, 5, 1, 6, 3], 0.041079337687833894, -0.09175075045587591)");
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod event;
 mod model;
 mod run;
 mod split;
+mod summary;
 mod table;
 
 use schemars::JsonSchema;
@@ -25,6 +26,7 @@ pub use run::{
     Software, Spec, Training, Weights,
 };
 pub use split::{Assignment, FoldSizes, Split, SplitMethod, Subset, SubsetSize};
+pub use summary::summary;
 pub use table::{AucTable, ComparedModel, Comparison, DelongRow, LabelAuc, LabelSpread, Spread, Table};
 
 use crate::hash::{Hash, Id, Sha256};

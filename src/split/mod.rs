@@ -6,10 +6,12 @@
 
 mod check;
 mod official;
+mod register;
 mod resample;
 
 pub use check::{LabelPrevalence, Leak, SubsetPrevalence, leaks, prevalence, sizes};
 pub use official::{Official, official};
+pub use register::{Lists, RegisterError, Registered, import, make};
 pub use resample::{MAX_FOLDS, parse_ratios, resample};
 
 use std::collections::BTreeMap;

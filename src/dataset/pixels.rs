@@ -1,0 +1,353 @@
+//! Grey values of an image file, and the squares of them that a network sees. The only file that
+//! names the image and fast_image_resize crates.
+//!
+//! What a file's pixels become is a rule of the data set, so it is stated once, at [`decode`].
+//! Views are computed in integers behind a few `f64` per image, so they depend on nothing but
+//! the image and the random stream.
+
+use std::io::Cursor;
+
+use fast_image_resize as fir;
+use image::codecs::png::{PngDecoder, PngEncoder};
+use image::{DynamicImage, ImageDecoder, ImageEncoder, Limits};
+
+use crate::random::Stream;
+use crate::records::Augmentation;
+
+/// Largest width and height of an image, in pixels.
+pub const MAX_SIDE: u32 = 16_384;
+/// Most bytes of decoded samples, before they become grey.
+const MAX_DECODED: u64 = 512 << 20;
+/// Draws of a crop before the whole image is taken, as torchvision has it.
+const CROP_DRAWS: u32 = 10;
+
+/// Why bytes are no image that can be read.
+#[derive(Debug, thiserror::Error)]
+pub enum PixelError {
+    /// Not a PNG, or a damaged one.
+    #[error("not a readable PNG: {0}")]
+    Decode(image::ImageError),
+    /// Refused before memory is taken for it.
+    #[error("an image of {width} x {height} pixels is larger than what is read ({MAX_SIDE} x {MAX_SIDE})")]
+    TooLarge {
+        /// Width that the header claims.
+        width: u32,
+        /// Height that the header claims.
+        height: u32,
+    },
+}
+
+/// An image of 8-bit grey values.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Grey {
+    /// Width in pixels, at least 1.
+    pub width: u32,
+    /// Height in pixels, at least 1.
+    pub height: u32,
+    /// `[height, width]`, row after row.
+    pub data: Vec<u8>,
+}
+
+/// Reads a PNG as 8-bit grey.
+///
+/// 8-bit grey is kept as it is. Samples of 1, 2 and 4 bits are expanded to the full range, palettes
+/// to their colours; a sample `v` of 16 bits becomes `(255 v + 32767) / 65535`, rounded down.
+/// Transparency is ignored. A colour becomes the luma of Rec. 601 in integers,
+/// `(19595 R + 38470 G + 7471 B + 32768) / 65536`, rounded down, which is `v` for `R = G = B = v`.
+pub fn decode(bytes: &[u8]) -> Result<Grey, PixelError> {
+    let mut limits = Limits::no_limits();
+    limits.max_alloc = Some(MAX_DECODED);
+    let decoder = PngDecoder::with_limits(Cursor::new(bytes), limits).map_err(PixelError::Decode)?;
+    let (width, height) = decoder.dimensions();
+    if width > MAX_SIDE || height > MAX_SIDE || decoder.total_bytes() > MAX_DECODED {
+        return Err(PixelError::TooLarge { width, height });
+    }
+    let narrow = |v: u16| ((u32::from(v) * 255 + 32_767) / 65_535) as u8;
+    let data = match DynamicImage::from_decoder(decoder).map_err(PixelError::Decode)? {
+        DynamicImage::ImageLuma8(grey) => grey.into_raw(),
+        DynamicImage::ImageLumaA8(image) => image.pixels().map(|p| p.0[0]).collect(),
+        DynamicImage::ImageRgb8(image) => image.pixels().map(|p| luma(p.0)).collect(),
+        DynamicImage::ImageRgba8(image) => image.pixels().map(|p| luma([p.0[0], p.0[1], p.0[2]])).collect(),
+        DynamicImage::ImageLuma16(image) => image.pixels().map(|p| narrow(p.0[0])).collect(),
+        DynamicImage::ImageLumaA16(image) => image.pixels().map(|p| narrow(p.0[0])).collect(),
+        DynamicImage::ImageRgb16(image) => image.pixels().map(|p| luma(p.0.map(narrow))).collect(),
+        // The PNG decoder makes nothing else.
+        other => other.to_rgba16().pixels().map(|p| luma([0, 1, 2].map(|c| narrow(p.0[c])))).collect(),
+    };
+    Ok(Grey { width, height, data })
+}
+
+fn luma([r, g, b]: [u8; 3]) -> u8 {
+    ((19_595 * u32::from(r) + 38_470 * u32::from(g) + 7_471 * u32::from(b) + 32_768) >> 16) as u8
+}
+
+/// Writes 8-bit grey as a PNG.
+pub fn encode_png(image: &Grey) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    PngEncoder::new(&mut bytes)
+        .write_image(&image.data, image.width, image.height, image::ExtendedColorType::L8)
+        .expect("memory takes every byte, and a Grey has width x height values");
+    bytes
+}
+
+/// The square that validation and test see: `[input, input]` grey values, row after row.
+///
+/// The image is resized to `resize` x `resize` (whatever its shape) by antialiased bilinear
+/// interpolation, then the centre is cropped. `input` is at most `resize`.
+pub fn evaluation_view(image: &Grey, resize: u32, input: u32) -> Vec<u8> {
+    debug_assert!(input <= resize);
+    let source = fir::images::ImageRef::new(image.width, image.height, &image.data, fir::PixelType::U8)
+        .expect("a Grey has width x height values");
+    let mut resized = fir::images::Image::new(resize, resize, fir::PixelType::U8);
+    let options =
+        fir::ResizeOptions::new().resize_alg(fir::ResizeAlg::Convolution(fir::FilterType::Bilinear));
+    fir::Resizer::new()
+        .resize(&source, &mut resized, &options)
+        .expect("both images hold one byte a pixel and are not cropped");
+    let (side, offset) = (resize as usize, (resize - input) as usize / 2);
+    let rows = resized.buffer().chunks_exact(side).skip(offset).take(input as usize);
+    rows.flat_map(|row| &row[offset..offset + input as usize]).copied().collect()
+}
+
+/// A random square for training: `[input, input]` grey values, row after row.
+///
+/// A crop of random area and aspect ratio is stretched to the square, which is rotated about its
+/// centre and perhaps mirrored: one affine map, sampled once with bilinear weights. Where it reaches
+/// outside the crop the image goes on, outside the image its nearest edge. A crop larger than the
+/// square is first halved by means over 2 x 2 pixels until less than a factor of 2 is left, so that
+/// nothing aliases. A crop that does not fit is drawn again, ten times, then the whole image is taken.
+pub fn training_view(image: &Grey, input: u32, how: &Augmentation, stream: &mut Stream) -> Vec<u8> {
+    let crop = Crop::draw(image, how, stream);
+    let angle = stream.between(-how.rotation, how.rotation).to_radians();
+    let flip = stream.uniform() < how.flip;
+    let side = f64::from(input);
+    let (mut scale_x, mut scale_y) = (crop.width / side, crop.height / side);
+    let (mut centre_x, mut centre_y) = (crop.x + crop.width / 2.0, crop.y + crop.height / 2.0);
+
+    let mut halved: Option<Grey> = None;
+    while scale_x.max(scale_y) >= 2.0 {
+        let next = halve(halved.as_ref().unwrap_or(image));
+        (scale_x, scale_y) = (scale_x / 2.0, scale_y / 2.0);
+        (centre_x, centre_y) = (centre_x / 2.0, centre_y / 2.0);
+        halved = Some(next);
+    }
+
+    // From the centre of an output pixel to the source: the mirror, then the rotation, then the scale.
+    let (sin, cos) = angle.sin_cos();
+    let mirror = if flip { -1.0 } else { 1.0 };
+    let map = Affine {
+        step_x: [fixed(scale_x * cos * mirror), fixed(scale_y * sin * mirror)],
+        step_y: [fixed(-scale_x * sin), fixed(scale_y * cos)],
+        centre: [fixed(centre_x), fixed(centre_y)],
+    };
+    map.sample(halved.as_ref().unwrap_or(image), input)
+}
+
+/// A rectangle of an image, in pixels.
+struct Crop {
+    x: f64,
+    y: f64,
+    width: f64,
+    height: f64,
+}
+
+impl Crop {
+    fn draw(image: &Grey, how: &Augmentation, stream: &mut Stream) -> Self {
+        let (width, height) = (f64::from(image.width), f64::from(image.height));
+        for _ in 0..CROP_DRAWS {
+            let area = stream.between(how.crop_area[0], how.crop_area[1]) * width * height;
+            let aspect = stream.between(how.crop_aspect[0], how.crop_aspect[1]);
+            let (w, h) = ((area * aspect).sqrt().round(), (area / aspect).sqrt().round());
+            if (1.0..=width).contains(&w) && (1.0..=height).contains(&h) {
+                let x = stream.below((width - w) as u64 + 1) as f64;
+                let y = stream.below((height - h) as u64 + 1) as f64;
+                return Crop { x, y, width: w, height: h };
+            }
+        }
+        Crop { x: 0.0, y: 0.0, width, height }
+    }
+}
+
+/// Means over 2 x 2 pixels, rounded; an odd last row or column is paired with itself.
+fn halve(image: &Grey) -> Grey {
+    let (width, height) = (image.width as usize, image.height as usize);
+    let (half_width, half_height) = (width.div_ceil(2), height.div_ceil(2));
+    let mut data = Vec::with_capacity(half_width * half_height);
+    for y in 0..half_height {
+        let upper = &image.data[2 * y * width..][..width];
+        let lower = &image.data[(2 * y + 1).min(height - 1) * width..][..width];
+        let sum = |a: &[u8], b: &[u8], last: usize| {
+            u16::from(a[0]) + u16::from(a[last]) + u16::from(b[0]) + u16::from(b[last])
+        };
+        let pairs = upper.chunks(2).zip(lower.chunks(2));
+        data.extend(pairs.map(|(a, b)| ((sum(a, b, a.len() - 1) + 2) >> 2) as u8));
+    }
+    Grey { width: half_width as u32, height: half_height as u32, data }
+}
+
+const FRACTION: u32 = 16;
+const ONE: i64 = 1 << FRACTION;
+
+fn fixed(value: f64) -> i64 {
+    (value * ONE as f64).round() as i64
+}
+
+/// An affine map from output to source pixels, in fixed point of [`FRACTION`] bits, x before y.
+struct Affine {
+    step_x: [i64; 2],
+    step_y: [i64; 2],
+    centre: [i64; 2],
+}
+
+impl Affine {
+    fn sample(&self, source: &Grey, side: u32) -> Vec<u8> {
+        let side = i64::from(side);
+        let width = source.width as usize;
+        let (last_x, last_y) = (i64::from(source.width) - 1, i64::from(source.height) - 1);
+        let mut out = Vec::with_capacity((side * side) as usize);
+        for row in 0..side {
+            // Twice the offsets from the centre are odd or even integers, so halving comes last.
+            let dy = 2 * row + 1 - side;
+            let start = |axis: usize| {
+                self.centre[axis] - ONE / 2 + (self.step_y[axis] * dy + self.step_x[axis] * (1 - side)) / 2
+            };
+            let (mut x, mut y) = (start(0), start(1));
+            for _ in 0..side {
+                let (cx, cy) = (x.clamp(0, last_x * ONE), y.clamp(0, last_y * ONE));
+                let (x0, y0) = ((cx >> FRACTION) as usize, (cy >> FRACTION) as usize);
+                let (fx, fy) = ((cx & (ONE - 1)) as u64, (cy & (ONE - 1)) as u64);
+                let x1 = if fx == 0 { x0 } else { x0 + 1 };
+                let y1 = if fy == 0 { y0 } else { y0 + 1 };
+                let at = |x: usize, y: usize| u64::from(source.data[y * width + x]);
+                let upper = at(x0, y0) * (ONE as u64 - fx) + at(x1, y0) * fx;
+                let lower = at(x0, y1) * (ONE as u64 - fx) + at(x1, y1) * fx;
+                let sum = upper * (ONE as u64 - fy) + lower * fy;
+                out.push(((sum + (1 << (2 * FRACTION - 1))) >> (2 * FRACTION)) as u8);
+                x += self.step_x[0];
+                y += self.step_x[1];
+            }
+        }
+        out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ramp(width: u32, height: u32) -> Grey {
+        let data = (0..height).flat_map(|y| (0..width).map(move |x| (x * 7 + y * 13) as u8)).collect();
+        Grey { width, height, data }
+    }
+
+    fn whole() -> Augmentation {
+        Augmentation { crop_area: [1.0, 1.0], crop_aspect: [1.0, 1.0], rotation: 0.0, flip: 0.0 }
+    }
+
+    fn paper() -> Augmentation {
+        Augmentation { crop_area: [0.08, 1.0], crop_aspect: [0.75, 4.0 / 3.0], rotation: 7.0, flip: 0.5 }
+    }
+
+    fn view(image: &Grey, input: u32, how: &Augmentation) -> Vec<u8> {
+        training_view(image, input, how, &mut Stream::new("reg test", 1, &[]))
+    }
+
+    fn png(color: image::ExtendedColorType, width: u32, data: &[u8]) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        PngEncoder::new(&mut bytes).write_image(data, width, 1, color).unwrap();
+        bytes
+    }
+
+    #[test]
+    fn grey_survives_png_unchanged() {
+        let image = ramp(31, 17);
+        assert_eq!(decode(&encode_png(&image)).unwrap(), image);
+    }
+
+    #[test]
+    fn every_kind_of_sample_becomes_grey_by_the_stated_rule() {
+        use image::ExtendedColorType::{L16, La8, Rgb8, Rgba8};
+        let rgba = png(Rgba8, 2, &[90, 90, 90, 255, 91, 91, 91, 0]);
+        assert_eq!(decode(&rgba).unwrap().data, [90, 91]);
+        // 0.299 * 255 = 76.2, 0.587 * 255 = 149.7, 0.114 * 255 = 29.1
+        let rgb = png(Rgb8, 3, &[255, 0, 0, 0, 255, 0, 0, 0, 255]);
+        assert_eq!(decode(&rgb).unwrap().data, [76, 150, 29]);
+        assert_eq!(decode(&png(La8, 2, &[7, 0, 8, 255])).unwrap().data, [7, 8]);
+        // 128 * 257 = 32896 is exactly 128; 32767 / 257 = 127.498; 65535 is white. Native byte order.
+        let deep: Vec<u8> = [32_896u16, 32_767, 65_535, 0].iter().flat_map(|v| v.to_ne_bytes()).collect();
+        assert_eq!(decode(&png(L16, 4, &deep)).unwrap().data, [128, 127, 255, 0]);
+    }
+
+    #[test]
+    fn a_bomb_is_refused_by_its_header() {
+        let mut bytes = encode_png(&ramp(1, 1));
+        // Width and height stand behind the signature and the chunk's length and type, the CRC behind 13 bytes.
+        bytes[16..20].copy_from_slice(&60_000u32.to_be_bytes());
+        bytes[20..24].copy_from_slice(&60_000u32.to_be_bytes());
+        let crc = crc32fast::hash(&bytes[12..29]);
+        bytes[29..33].copy_from_slice(&crc.to_be_bytes());
+        let error = decode(&bytes).unwrap_err();
+        assert!(matches!(error, PixelError::TooLarge { width: 60_000, .. }), "{error}");
+    }
+
+    #[test]
+    fn damaged_and_foreign_bytes_are_errors() {
+        let good = encode_png(&ramp(40, 40));
+        for bytes in [&b""[..], b"GIF89a", &good[..good.len() / 2]] {
+            assert!(matches!(decode(bytes), Err(PixelError::Decode(_))));
+        }
+    }
+
+    #[test]
+    fn the_whole_image_at_its_own_size_is_itself() {
+        let image = ramp(24, 24);
+        assert_eq!(view(&image, 24, &whole()), image.data);
+        assert_eq!(evaluation_view(&image, 24, 24), image.data);
+    }
+
+    #[test]
+    fn a_flip_mirrors_and_a_half_turn_reverses() {
+        let image = ramp(25, 25);
+        let mirrored: Vec<u8> = image.data.chunks(25).flat_map(|row| row.iter().rev()).copied().collect();
+        assert_eq!(view(&image, 25, &Augmentation { flip: 1.0, ..whole() }), mirrored);
+
+        let map = Affine { step_x: [-ONE, 0], step_y: [0, -ONE], centre: [fixed(12.5), fixed(12.5)] };
+        let reversed: Vec<u8> = image.data.iter().rev().copied().collect();
+        assert_eq!(map.sample(&image, 25), reversed);
+    }
+
+    #[test]
+    fn the_same_stream_gives_the_same_view_and_another_one_another() {
+        let image = ramp(200, 180);
+        assert_eq!(view(&image, 32, &paper()), view(&image, 32, &paper()));
+        let other = training_view(&image, 32, &paper(), &mut Stream::new("reg test", 2, &[]));
+        assert_ne!(view(&image, 32, &paper()), other);
+    }
+
+    #[test]
+    fn shrinking_does_not_alias() {
+        // Columns of black and white: any sharp sample is 0 or 255, their mean is 127.5.
+        let data = (0..256 * 256).map(|i| if i % 2 == 0 { 0 } else { 255 }).collect();
+        let stripes = Grey { width: 256, height: 256, data };
+        for pixels in [view(&stripes, 32, &whole()), evaluation_view(&stripes, 40, 32)] {
+            assert_eq!(pixels.len(), 32 * 32);
+            assert!(pixels.iter().all(|v| (120..=136).contains(v)), "{pixels:?}");
+        }
+    }
+
+    #[test]
+    fn the_evaluation_view_is_the_centre() {
+        let mut image = Grey { width: 8, height: 8, data: vec![0; 64] };
+        for y in 2..6 {
+            image.data[y * 8 + 2..y * 8 + 6].fill(200);
+        }
+        assert_eq!(evaluation_view(&image, 8, 4), [200; 16]);
+    }
+
+    #[test]
+    fn a_crop_that_never_fits_becomes_the_whole_image() {
+        let image = ramp(16, 16);
+        let wide = Augmentation { crop_aspect: [9.0, 9.0], ..whole() };
+        assert_eq!(view(&image, 16, &wide), image.data);
+    }
+}

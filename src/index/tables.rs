@@ -1,0 +1,24 @@
+//! Every table of the index. A change of meaning gets a new name with the next number.
+//!
+//! All of it but names and log is derived from the objects; those two are kept as `event` objects.
+//! Types are plain: decoding them cannot fail.
+
+use redb::TableDefinition;
+
+/// Record id -> (order of registration, kind).
+pub(super) const RECORDS: TableDefinition<[u8; 32], (u64, &str)> = TableDefinition::new("records_v1");
+
+/// (kind, order of registration) -> record id.
+pub(super) const KINDS: TableDefinition<(&str, u64), [u8; 32]> = TableDefinition::new("kinds_v1");
+
+/// (object, record or manifest that names it) -> the parts it plays there, separated by commas.
+///
+/// Only this direction is kept: what an object names is written in the object itself.
+pub(super) const REFERRERS: TableDefinition<([u8; 32], [u8; 32]), &str> =
+    TableDefinition::new("referrers_v1");
+
+/// Name -> what it names.
+pub(super) const NAMES: TableDefinition<&str, [u8; 32]> = TableDefinition::new("names_v1");
+
+/// Number of a log entry -> its event.
+pub(super) const LOG: TableDefinition<u64, [u8; 32]> = TableDefinition::new("log_v1");

@@ -1,0 +1,251 @@
+//! The part of the lineage graph that can be reached from one object.
+
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::hash::{Hash, Id};
+use crate::index::View;
+use crate::records::codec::{self, MAX_RECORD};
+use crate::records::{self, Execution, Header, Manifest, Packed, Record};
+use crate::registry::{IMAGE, Registry, RegistryError};
+use crate::store::StoreError;
+
+/// Which way to follow the edges.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    /// To the inputs.
+    Up,
+    /// To what was made of it.
+    Down,
+}
+
+/// An object in a lineage.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Node {
+    /// Its id.
+    pub id: Hash,
+    /// A record's or packed array's kind, `image`, or `file`.
+    pub kind: String,
+    /// The name that it was given, the image's name, or the part that a file plays.
+    pub name: Option<String>,
+    /// One line on what it is.
+    pub summary: String,
+    /// Data row of an image in the metadata CSV, from 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub row: Option<u32>,
+}
+
+/// One object's mention of another.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Edge {
+    /// The one that names.
+    pub from: Hash,
+    /// The one that is named: an input of `from`.
+    pub to: Hash,
+    /// The part that it plays.
+    pub role: String,
+}
+
+/// Nodes in the order in which they were reached, and the edges between them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Graph {
+    /// Where the trace began; the first node.
+    pub root: Hash,
+    /// The objects.
+    pub nodes: Vec<Node>,
+    /// Who names whom.
+    pub edges: Vec<Edge>,
+}
+
+impl Graph {
+    /// The node of an object.
+    pub fn node(&self, id: &Hash) -> Option<&Node> {
+        self.nodes.iter().find(|node| node.id == *id)
+    }
+}
+
+/// Follows the lineage from `root` to its end.
+///
+/// Upwards, the executions that made a run or predictions are shown beside them: they say when, where
+/// and from which source tree.
+pub fn trace(
+    registry: &Registry,
+    view: &View,
+    root: Hash,
+    direction: Direction,
+) -> Result<Graph, RegistryError> {
+    let names = view.names_by_id()?;
+    let mut graph = Graph { root, nodes: Vec::new(), edges: Vec::new() };
+    let mut seen = HashSet::from([root]);
+    let mut queue = VecDeque::from([(root, None)]);
+    while let Some((id, role)) = queue.pop_front() {
+        let object = Object::read(registry, view, id)?;
+        graph.nodes.push(object.node(role.as_deref(), &names));
+        let mut next = Vec::new();
+        match direction {
+            Direction::Up => {
+                if let Object::Manifest(_, manifest) = &object {
+                    add_images(&mut graph, &mut seen, id, manifest);
+                    continue;
+                }
+                for link in object.links() {
+                    graph.edges.push(Edge { from: id, to: link.to, role: link.role.clone() });
+                    next.push((link.to, link.role));
+                }
+                if matches!(object.kind(), "run" | "predictions") {
+                    for (execution, role) in view.referrers(&id)? {
+                        if view.kind(&execution)?.as_deref() == Some(Execution::KIND) {
+                            graph.edges.push(Edge { from: execution, to: id, role: role.clone() });
+                            next.push((execution, role));
+                        }
+                    }
+                }
+            }
+            Direction::Down => {
+                for (from, role) in view.referrers(&id)? {
+                    graph.edges.push(Edge { from, to: id, role: role.clone() });
+                    next.push((from, role));
+                }
+            }
+        }
+        // An execution names the run that it made; following it leads nowhere new.
+        next.retain(|(id, _)| seen.insert(*id));
+        queue.extend(next.into_iter().map(|(id, role)| (id, Some(role))));
+    }
+    Ok(graph)
+}
+
+fn add_images(graph: &mut Graph, seen: &mut HashSet<Hash>, from: Hash, manifest: &Manifest) {
+    for row in &manifest.rows {
+        let Some(to) = row.object else { continue };
+        graph.edges.push(Edge { from, to, role: IMAGE.to_owned() });
+        if seen.insert(to) {
+            graph.nodes.push(Node {
+                id: to,
+                kind: IMAGE.to_owned(),
+                name: Some(row.name.clone()),
+                summary: format!("{} x {}, patient {}", row.width, row.height, row.patient),
+                row: Some(row.row),
+            });
+        }
+    }
+}
+
+/// An object, read as far as lineage needs it.
+enum Object {
+    Record(Hash, Header),
+    Manifest(Hash, Manifest),
+    Packed(Hash, &'static str, u64),
+    File(Hash, u64),
+    Image(Hash, String, u64),
+    Missing(Hash),
+}
+
+impl Object {
+    fn read(registry: &Registry, view: &View, id: Hash) -> Result<Self, RegistryError> {
+        let bytes = match registry.store().size(&id) {
+            Ok(bytes) => bytes,
+            Err(StoreError::Missing { .. }) => return Ok(Object::Missing(id)),
+            Err(e) => return Err(e.into()),
+        };
+        let wrong = |source| RegistryError::Codec { id, source };
+        if view.kind(&id)?.is_some() {
+            let bytes = registry.store().read(&id)?;
+            return Ok(Object::Record(id, Header::read(&bytes).map_err(wrong)?));
+        }
+        let head = head(registry, &id)?;
+        if let Some(magic) = codec::packed_magic(&head) {
+            if magic == *Manifest::MAGIC {
+                return Ok(Object::Manifest(id, registry.get_packed(Id::new(id))?));
+            }
+            if let Some((kind, _)) = records::PACKED.iter().find(|(_, known)| **known == magic) {
+                return Ok(Object::Packed(id, kind, bytes));
+            }
+        }
+        // An event is a record that the index does not list.
+        if head.first() == Some(&b'{') && bytes <= MAX_RECORD {
+            let bytes = registry.store().read(&id)?;
+            if let Ok(header) = records::check(&bytes) {
+                return Ok(Object::Record(id, header));
+            }
+        }
+        if let Some(name) = image_name(registry, view, &id)? {
+            return Ok(Object::Image(id, name, bytes));
+        }
+        Ok(Object::File(id, bytes))
+    }
+
+    fn kind(&self) -> &str {
+        match self {
+            Object::Record(_, header) => &header.kind,
+            Object::Manifest(..) => Manifest::KIND,
+            Object::Packed(_, kind, _) => kind,
+            Object::File(..) => "file",
+            Object::Image(..) => IMAGE,
+            Object::Missing(_) => "missing",
+        }
+    }
+
+    fn links(&self) -> Vec<codec::Link> {
+        let Object::Record(_, header) = self else { return Vec::new() };
+        let mut links = header.links();
+        let mut seen = HashSet::new();
+        links.retain(|link| seen.insert(link.to));
+        links
+    }
+
+    fn node(&self, role: Option<&str>, names: &HashMap<Hash, String>) -> Node {
+        let (id, own_name, summary) = match self {
+            Object::Record(id, header) => (*id, None, records::summary(header)),
+            Object::Manifest(id, manifest) => (*id, None, format!("{} images", manifest.rows.len())),
+            Object::Packed(id, _, bytes) => (*id, None, format!("{bytes} bytes")),
+            Object::File(id, bytes) => (*id, role.map(str::to_owned), format!("{bytes} bytes")),
+            Object::Image(id, name, bytes) => (*id, Some(name.clone()), format!("{bytes} bytes")),
+            Object::Missing(id) => (*id, role.map(str::to_owned), "not in the registry".to_owned()),
+        };
+        let name = names.get(&id).cloned().or(own_name);
+        Node { id, kind: self.kind().to_owned(), name, summary, row: None }
+    }
+}
+
+fn head(registry: &Registry, id: &Hash) -> Result<Vec<u8>, RegistryError> {
+    use std::io::Read;
+    let path = registry.store().path(id);
+    let read = || -> std::io::Result<Vec<u8>> {
+        let mut head = Vec::with_capacity(12);
+        std::fs::File::open(&path)?.take(12).read_to_end(&mut head)?;
+        Ok(head)
+    };
+    read().map_err(|source| RegistryError::Io { doing: "read", path: path.clone(), source })
+}
+
+/// The name that a manifest gives to an image.
+pub(crate) fn image_name(
+    registry: &Registry,
+    view: &View,
+    id: &Hash,
+) -> Result<Option<String>, RegistryError> {
+    for (from, role) in view.referrers(id)? {
+        if role != IMAGE {
+            continue;
+        }
+        // A damaged manifest must not keep `verify` from naming the rest.
+        if let Ok(manifest) = registry.get_packed::<Manifest>(Id::new(from)) {
+            return Ok(manifest.rows.into_iter().find(|row| row.object == Some(*id)).map(|row| row.name));
+        }
+    }
+    Ok(None)
+}
+
+/// Everything that `roots` depend on, themselves included.
+pub(crate) fn closure(registry: &Registry, view: &View, roots: &[Hash]) -> Result<Vec<Hash>, RegistryError> {
+    let mut all = BTreeMap::new();
+    for root in roots {
+        for node in trace(registry, view, *root, Direction::Up)?.nodes {
+            all.insert(node.id, ());
+        }
+    }
+    Ok(all.into_keys().collect())
+}

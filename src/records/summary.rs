@@ -1,0 +1,103 @@
+//! One line on each kind of record, for lists and lineages.
+
+use serde_json::{Map, Value};
+
+use super::Header;
+
+/// Says in one line what a record is, from its document.
+pub fn summary(header: &Header) -> String {
+    let document = &header.document;
+    let text = |key: &str| document.get(key).and_then(Value::as_str).unwrap_or("?").to_owned();
+    let number = |key: &str| document.get(key).and_then(Value::as_u64).unwrap_or(0);
+    let within = |path: &str| at(document, path).map(plain).unwrap_or_else(|| "?".to_owned());
+    match header.kind.as_str() {
+        "dataset" => {
+            let what = if document.get("metadata_only") == Some(&Value::Bool(true)) {
+                "rows of metadata"
+            } else {
+                "images"
+            };
+            format!("{} {what}, {} patients", number("images"), number("patients"))
+        }
+        "split" => {
+            let folds = document.get("folds").and_then(Value::as_array).map_or(0, Vec::len);
+            let folds = if folds == 1 { "1 fold".to_owned() } else { format!("{folds} folds") };
+            match within("/method/type").as_str() {
+                "resample" => {
+                    let shares = ["/method/ratios/0", "/method/ratios/1", "/method/ratios/2"].map(within);
+                    format!("{folds}, {} by patient, seed {}", shares.join("/"), within("/method/seed"))
+                }
+                _ => format!(
+                    "{folds}, official lists, {} of them for validation",
+                    within("/method/val_fraction")
+                ),
+            }
+        }
+        "weights" => format!("{} tensors, {} parameters", number("tensors"), number("parameters")),
+        "software" => {
+            format!("reg-torch {}, libtorch {}, {}", text("worker"), text("libtorch"), text("target"))
+        }
+        "spec" => format!(
+            "{}, {}, fold {}, seed {}, {} epochs, {} threads, {}",
+            within("/model/name"),
+            text("init"),
+            number("fold"),
+            number("seed"),
+            within("/training/epochs"),
+            number("threads"),
+            text("device"),
+        ),
+        "run" => format!(
+            "epoch {} of {}, validation loss {}",
+            number("best_epoch"),
+            number("epochs"),
+            rounded(document.get("val_loss"))
+        ),
+        "predictions" => {
+            let fold = document.get("fold").and_then(Value::as_u64).map(|fold| format!(", fold {fold}"));
+            let subset = document.get("subset").and_then(Value::as_str).map(|subset| format!(", {subset}"));
+            format!(
+                "{}{}{}, {} images",
+                text("model"),
+                fold.unwrap_or_default(),
+                subset.unwrap_or_default(),
+                number("images")
+            )
+        }
+        "table" => match text("type").as_str() {
+            "auc" => {
+                format!("AUC, mean {} over {} labels", rounded(document.get("mean")), number("mean_over"))
+            }
+            _ => {
+                let models = document.get("models").and_then(Value::as_array);
+                let names = models.into_iter().flatten().filter_map(|model| model.get("name")).map(plain);
+                format!("comparison of {}", names.collect::<Vec<_>>().join(", "))
+            }
+        },
+        "execution" => format!(
+            "{} on {}, {:.1} s",
+            text("started"),
+            text("host"),
+            document.get("seconds").and_then(Value::as_f64).unwrap_or(0.0)
+        ),
+        "event" => {
+            let names = document.get("names").and_then(Value::as_array);
+            let names = names.into_iter().flatten().filter_map(|change| change.get("name")).map(plain);
+            format!("{} {}", text("time"), names.collect::<Vec<_>>().join(", "))
+        }
+        other => other.to_owned(),
+    }
+}
+
+fn at<'a>(document: &'a Map<String, Value>, path: &str) -> Option<&'a Value> {
+    let (key, rest) = path[1..].split_once('/')?;
+    document.get(key)?.pointer(&format!("/{rest}"))
+}
+
+fn plain(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+fn rounded(value: Option<&Value>) -> String {
+    value.and_then(Value::as_f64).map_or("n/a".to_owned(), |number| format!("{number:.4}"))
+}

@@ -1,0 +1,456 @@
+//! A registry: store and index together, and the order in which they are written.
+//!
+//! Every change goes through a [`Transaction`]: first all objects are durable, then one index commit
+//! makes them known. A crash in between leaves objects that nobody names, never a record that names
+//! nothing.
+
+mod reindex;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::hash::{Digest, Hash, Id, MIN_PREFIX};
+use crate::index::{Index, IndexError, View, Writer};
+use crate::records::codec::{self, CodecError};
+use crate::records::{self, Blob, Event, File, NameChange, Packed, Record};
+use crate::store::{Batch, Link, Persisted, Store, StoreError};
+
+pub use reindex::Reindexed;
+
+/// Name of a registry's folder, looked for upwards from the working directory.
+pub const FOLDER: &str = ".reg";
+const FORMAT_FILE: &str = "format";
+/// The format that this reg reads and writes.
+const FORMAT: u32 = 1;
+
+/// What can go wrong with a registry.
+#[derive(Debug, thiserror::Error)]
+pub enum RegistryError {
+    /// None in sight.
+    #[error("no registry found in {} or any folder above it", .0.display())]
+    NotFound(PathBuf),
+    /// The folder that was named is none.
+    #[error("{} is not a registry", .0.display())]
+    NotARegistry(PathBuf),
+    /// `init` where one is.
+    #[error("there is a registry in {} already", .0.display())]
+    Exists(PathBuf),
+    /// Made by a newer reg.
+    #[error("registry {} has format {found}, and this reg reads format {FORMAT}", path.display())]
+    NewerFormat {
+        /// The registry.
+        path: PathBuf,
+        /// Its format.
+        found: u32,
+    },
+    /// The folder cannot be read or made.
+    #[error("cannot {doing} {}: {source}", path.display())]
+    Io {
+        /// The verb.
+        doing: &'static str,
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// Neither a name nor the beginning of an id.
+    #[error("nothing here is named `{text}`, and no id begins so")]
+    Unknown {
+        /// What was asked for.
+        text: String,
+        /// Names that look like it.
+        similar: Vec<String>,
+    },
+    /// An abbreviated id that fits several objects.
+    #[error("`{prefix}` fits {} objects: {}", candidates.len(), list(candidates))]
+    Ambiguous {
+        /// What was asked for.
+        prefix: String,
+        /// What it fits, with the kinds.
+        candidates: Vec<(Hash, String)>,
+    },
+    /// Something of another kind.
+    #[error("`{text}` is a {found}, and a {expected} is expected here")]
+    WrongKind {
+        /// What was asked for.
+        text: String,
+        /// Kind that is expected.
+        expected: &'static str,
+        /// Kind that it is.
+        found: String,
+    },
+    /// A name that cannot be given.
+    #[error("`{0}` cannot be a name")]
+    BadName(String),
+    /// A record that would name something that is not there.
+    #[error("the {kind} {id} names {missing}, which is not in the registry")]
+    Dangling {
+        /// The record.
+        id: Hash,
+        /// Its kind.
+        kind: String,
+        /// What it names.
+        missing: Hash,
+    },
+    /// An object whose bytes are intact but do not mean what they should.
+    #[error("object {id}: {source}")]
+    Codec {
+        /// The object.
+        id: Hash,
+        /// What is wrong.
+        source: CodecError,
+    },
+    /// A value that cannot be written.
+    #[error(transparent)]
+    Unwritable(CodecError),
+    /// An object that cannot be read or written.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The index.
+    #[error(transparent)]
+    Index(#[from] IndexError),
+}
+
+fn list(candidates: &[(Hash, String)]) -> String {
+    let each = candidates.iter().map(|(id, kind)| format!("{} ({kind})", &id.to_string()[..16]));
+    each.collect::<Vec<_>>().join(", ")
+}
+
+/// When a change was made and by which command; both come from the edge of the program.
+#[derive(Debug, Clone)]
+pub struct Stamp {
+    /// Time in UTC, RFC 3339.
+    pub time: String,
+    /// The command.
+    pub command: String,
+}
+
+/// One registry on disk.
+#[derive(Debug, Clone)]
+pub struct Registry {
+    root: PathBuf,
+    store: Store,
+    index: Index,
+}
+
+impl Registry {
+    /// Makes a registry in `dir/.reg` and loads it.
+    pub fn init(dir: &Path) -> Result<Self, RegistryError> {
+        let root = dir.join(FOLDER);
+        if root.join(FORMAT_FILE).exists() {
+            return Err(RegistryError::Exists(root));
+        }
+        fs::create_dir_all(&root).map_err(io("create", &root))?;
+        let registry = Registry::in_folder(root);
+        registry.store.create()?;
+        for name in ["live", "cache"] {
+            let path = registry.root.join(name);
+            fs::create_dir_all(&path).map_err(io("create", &path))?;
+        }
+        registry.index.create()?;
+        // Written last: without it, the folder is no registry.
+        let path = registry.root.join(FORMAT_FILE);
+        fs::write(&path, format!("reg {FORMAT}\n")).map_err(io("write", &path))?;
+        Ok(registry)
+    }
+
+    /// Loads the registry in `dir`, which is a registry's folder or one that holds `.reg`.
+    pub fn load(dir: &Path) -> Result<Self, RegistryError> {
+        let inner = dir.join(FOLDER);
+        let root = if inner.join(FORMAT_FILE).exists() { inner } else { dir.to_owned() };
+        let path = root.join(FORMAT_FILE);
+        let text = fs::read_to_string(&path).map_err(|e| match e.kind() {
+            std::io::ErrorKind::NotFound => RegistryError::NotARegistry(dir.to_owned()),
+            _ => io("read", &path)(e),
+        })?;
+        let format = text.trim_end().strip_prefix("reg ").and_then(|number| number.parse().ok());
+        match format {
+            Some(FORMAT) => Ok(Registry::in_folder(root)),
+            Some(found) if found > FORMAT => Err(RegistryError::NewerFormat { path: root, found }),
+            _ => Err(RegistryError::NotARegistry(dir.to_owned())),
+        }
+    }
+
+    /// Loads the nearest registry in `from` or a folder above it.
+    pub fn find(from: &Path) -> Result<Self, RegistryError> {
+        let found = from.ancestors().find(|dir| dir.join(FOLDER).join(FORMAT_FILE).exists());
+        Registry::load(found.ok_or_else(|| RegistryError::NotFound(from.to_owned()))?)
+    }
+
+    fn in_folder(root: PathBuf) -> Self {
+        let store = Store::at(&root.join("objects"));
+        let index = Index::at(root.join("reg.redb"));
+        Registry { root, store, index }
+    }
+
+    /// The registry's folder.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Its objects.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// Where the running training of a spec keeps its state.
+    pub fn live(&self, spec: &Hash) -> PathBuf {
+        self.root.join("live").join(spec.to_string())
+    }
+
+    /// Opens the index for reading.
+    pub fn view(&self) -> Result<View, RegistryError> {
+        Ok(self.index.view()?)
+    }
+
+    /// Reads a record.
+    pub fn get<T: Record>(&self, id: Id<T>) -> Result<T, RegistryError> {
+        let bytes = self.store.read(&id.hash)?;
+        codec::decode(&bytes).map_err(|source| RegistryError::Codec { id: id.hash, source })
+    }
+
+    /// Reads a packed array.
+    pub fn get_packed<T: Packed>(&self, id: Id<T>) -> Result<T, RegistryError> {
+        let bytes = self.store.read(&id.hash)?;
+        codec::unpack(&bytes).map_err(|source| RegistryError::Codec { id: id.hash, source })
+    }
+
+    /// What a name, a full id or the beginning of one means.
+    pub fn resolve(&self, view: &View, text: &str) -> Result<Hash, RegistryError> {
+        if let Some(id) = view.name(text)? {
+            return Ok(id);
+        }
+        let digits = text.len() >= MIN_PREFIX && text.len() <= 64;
+        let hex = text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+        let found = if digits && hex { self.store.matching(text)? } else { Vec::new() };
+        match found[..] {
+            [id] => Ok(id),
+            [] => {
+                let names = view.names()?.into_iter().map(|(name, _)| name);
+                let similar = names.filter(|name| strsim::damerau_levenshtein(name, text) <= 3).collect();
+                Err(RegistryError::Unknown { text: text.to_owned(), similar })
+            }
+            _ => {
+                let kind = |id: &Hash| Ok(view.kind(id)?.unwrap_or_else(|| "object".into()));
+                let candidates = found.iter().map(|id| kind(id).map(|kind| (*id, kind)));
+                let candidates = candidates.collect::<Result<_, RegistryError>>()?;
+                Err(RegistryError::Ambiguous { prefix: text.to_owned(), candidates })
+            }
+        }
+    }
+
+    /// What `text` means, which must be a `T`.
+    pub fn resolve_as<T: Record>(&self, view: &View, text: &str) -> Result<Id<T>, RegistryError> {
+        let id = self.resolve(view, text)?;
+        match view.kind(&id)? {
+            Some(kind) if kind == T::KIND => Ok(Id::new(id)),
+            kind => Err(RegistryError::WrongKind {
+                text: text.to_owned(),
+                expected: T::KIND,
+                found: kind.unwrap_or_else(|| "object that is no record".into()),
+            }),
+        }
+    }
+
+    /// Records of kind `T` that name `id`, oldest first, with their ids.
+    pub fn referring<T: Record>(&self, view: &View, id: &Hash) -> Result<Vec<(Id<T>, T)>, RegistryError> {
+        let mut found = Vec::new();
+        for (from, _) in view.referrers(id)? {
+            if view.kind(&from)?.as_deref() == Some(T::KIND) {
+                found.push((Id::new(from), self.get(Id::new(from))?));
+            }
+        }
+        Ok(found)
+    }
+
+    /// Begins a change.
+    pub fn transaction(&self) -> Result<Transaction<'_>, RegistryError> {
+        Ok(Transaction {
+            registry: self,
+            batch: self.store.batch()?,
+            records: Vec::new(),
+            bulk: Vec::new(),
+            names: Vec::new(),
+        })
+    }
+}
+
+fn io(doing: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> RegistryError {
+    let path = path.to_owned();
+    move |source| RegistryError::Io { doing, path, source }
+}
+
+/// Whether `name` may be given: letters, digits and `._-+`, beginning with a letter or digit, and
+/// nothing that could be taken for the beginning of an id.
+pub fn is_name(name: &str) -> bool {
+    let first = name.bytes().next().is_some_and(|b| b.is_ascii_alphanumeric());
+    let plain = name.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-+".contains(&b));
+    let hex = name.len() >= MIN_PREFIX && name.bytes().all(|b| b.is_ascii_hexdigit());
+    first && plain && !hex && name.len() <= 128
+}
+
+/// A change on its way: objects are staged as they are added and known to nobody before the commit.
+pub struct Transaction<'r> {
+    registry: &'r Registry,
+    batch: Batch,
+    records: Vec<(Hash, &'static str, Vec<codec::Link>)>,
+    bulk: Vec<(Hash, Vec<Hash>)>,
+    names: Vec<(String, Hash)>,
+}
+
+/// What a transaction did.
+#[derive(Debug, Default)]
+pub struct Committed {
+    /// New objects and their bytes.
+    pub persisted: Persisted,
+    /// Names that are new or name something else now.
+    pub names: Vec<NameChange>,
+}
+
+impl Transaction<'_> {
+    /// Adds a record.
+    pub fn put<T: Record>(&mut self, record: &T) -> Result<Id<T>, RegistryError> {
+        let bytes = codec::encode(record).map_err(RegistryError::Unwritable)?;
+        let id = self.batch.put(&bytes)?;
+        let links = codec::Header::read(&bytes).map_err(RegistryError::Unwritable)?.links();
+        self.records.push((id, T::KIND, links));
+        Ok(Id::new(id))
+    }
+
+    /// Adds a packed array.
+    pub fn put_packed<T: Packed>(&mut self, value: &T) -> Result<Id<T>, RegistryError> {
+        let bytes = codec::pack(value).map_err(RegistryError::Unwritable)?;
+        let id = self.batch.put(&bytes)?;
+        let links = records::packed_links(&bytes).map_err(RegistryError::Unwritable)?;
+        self.bulk.push((id, links));
+        Ok(Id::new(id))
+    }
+
+    /// Adds bytes that reg made and that are neither record nor packed array.
+    pub fn put_blob(&self, bytes: &[u8]) -> Result<Id<Blob>, RegistryError> {
+        Ok(Id::new(self.batch.put(bytes)?))
+    }
+
+    /// Adds bytes that came from outside.
+    pub fn put_outside(&self, bytes: &[u8]) -> Result<File, RegistryError> {
+        self.batch.put(bytes)?;
+        Ok(Digest::of(bytes).into())
+    }
+
+    /// Adds the file `source`, whose bytes have been read and hashed. Threads may add at the same time.
+    pub fn put_file(
+        &self,
+        source: &Path,
+        bytes: &[u8],
+        digest: &Digest,
+        how: Link,
+    ) -> Result<(), RegistryError> {
+        self.batch.put_file(source, bytes, digest.blake3, how)?;
+        Ok(())
+    }
+
+    /// Gives `id` a name; what the name named before is kept in the log.
+    pub fn name(&mut self, name: &str, id: Hash) -> Result<(), RegistryError> {
+        if !is_name(name) {
+            return Err(RegistryError::BadName(name.to_owned()));
+        }
+        self.names.push((name.to_owned(), id));
+        Ok(())
+    }
+
+    /// Makes everything durable, then known.
+    pub fn commit(self, stamp: &Stamp) -> Result<Committed, RegistryError> {
+        let Transaction { registry, batch, records, mut bulk, names } = self;
+        let persisted = batch.persist()?;
+        for (id, kind, links) in &records {
+            if let Some(link) = links.iter().find(|link| !registry.store.contains(&link.to)) {
+                return Err(RegistryError::Dangling { id: *id, kind: (*kind).into(), missing: link.to });
+            }
+        }
+        bulk.iter_mut().for_each(|(_, links)| links.sort_unstable());
+        let names = registry.index.write(|writer| {
+            for (id, kind, links) in &records {
+                writer.record(id, kind)?;
+                write_links(writer, id, kind, links.clone())?;
+            }
+            for (id, links) in &bulk {
+                writer.referrers(id, links.iter().map(|to| (*to, IMAGE)))?;
+            }
+            registry.change_names(writer, &names, stamp)
+        })?;
+        Ok(Committed { persisted, names })
+    }
+}
+
+/// The part that an image plays in a manifest.
+pub const IMAGE: &str = "image";
+
+/// Notes who names whom. Events are left out: that something was given a name is not lineage.
+fn write_links(
+    writer: &mut Writer,
+    id: &Hash,
+    kind: &str,
+    mut links: Vec<codec::Link>,
+) -> Result<(), IndexError> {
+    if kind == Event::KIND {
+        return Ok(());
+    }
+    links.sort_unstable();
+    links.dedup();
+    let merged: Vec<(Hash, String)> = links
+        .chunk_by(|a, b| a.to == b.to)
+        .map(|same| (same[0].to, same.iter().map(|link| link.role.as_str()).collect::<Vec<_>>().join(",")))
+        .collect();
+    writer.referrers(id, merged.iter().map(|(to, role)| (*to, role.as_str())))
+}
+
+impl Registry {
+    /// Changes names inside an index transaction. The event is durable before the commit; if the
+    /// commit then fails, it is an entry that no log leads to, and `reindex` prefers the longer chain.
+    fn change_names(
+        &self,
+        writer: &mut Writer,
+        names: &[(String, Hash)],
+        stamp: &Stamp,
+    ) -> Result<Vec<NameChange>, RegistryError> {
+        let mut changes = Vec::new();
+        for (name, to) in names {
+            let from = writer.name(name)?;
+            if from != Some(*to) {
+                writer.set_name(name, Some(*to))?;
+                changes.push(NameChange { name: name.clone(), from, to: Some(*to) });
+            }
+        }
+        if !changes.is_empty() {
+            self.log(writer, changes.clone(), stamp)?;
+        }
+        Ok(changes)
+    }
+
+    fn log(&self, writer: &mut Writer, names: Vec<NameChange>, stamp: &Stamp) -> Result<(), RegistryError> {
+        let head = writer.log_head()?;
+        let event = Event {
+            seq: head.map_or(1, |(seq, _)| seq + 1),
+            prev: head.map(|(_, id)| Id::new(id)),
+            time: stamp.time.clone(),
+            command: stamp.command.clone(),
+            names,
+        };
+        let bytes = codec::encode(&event).map_err(RegistryError::Unwritable)?;
+        let batch = self.store.batch()?;
+        let id = batch.put(&bytes)?;
+        batch.persist()?;
+        Ok(writer.push_log(event.seq, &id)?)
+    }
+
+    /// Removes a name; what it named stays.
+    pub fn remove_name(&self, name: &str, stamp: &Stamp) -> Result<(), RegistryError> {
+        self.index.write(|writer| {
+            let Some(from) = writer.name(name)? else {
+                return Err(RegistryError::Unknown { text: name.to_owned(), similar: Vec::new() });
+            };
+            writer.set_name(name, None)?;
+            self.log(writer, vec![NameChange { name: name.to_owned(), from: Some(from), to: None }], stamp)
+        })
+    }
+}

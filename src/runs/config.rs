@@ -1,0 +1,408 @@
+//! From a preset, a TOML file and `--set key=value` to the settings of a run.
+//!
+//! The keys are those of the [`Model`] and [`Training`] records themselves, found by their last name,
+//! so a new field is a new key without another line here.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::presets;
+use crate::records::{Architecture, Init, Model, Training};
+
+/// What a person asked for.
+#[derive(Debug, Clone, Default)]
+pub struct Wishes {
+    /// Name of the preset.
+    pub model: String,
+    /// Where weights start.
+    pub init: Option<Init>,
+    /// The configuration file and its text.
+    pub file: Option<(PathBuf, String)>,
+    /// `key=value`, in order.
+    pub set: Vec<String>,
+}
+
+/// Settings that make no sense.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// No such preset.
+    #[error("there is no model `{name}`")]
+    UnknownModel {
+        /// What was asked for.
+        name: String,
+        /// The preset that looks most like it.
+        nearest: Option<String>,
+    },
+    /// No such key.
+    #[error("{origin}: there is no setting `{key}` for {model}")]
+    UnknownKey {
+        /// Where it stands.
+        origin: String,
+        /// The key.
+        key: String,
+        /// The preset.
+        model: String,
+        /// The key that looks most like it, or none.
+        nearest: Option<String>,
+        /// All keys.
+        known: Vec<String>,
+    },
+    /// Not `key=value`.
+    #[error("--set {0}: `key=value` is expected")]
+    NotAPair(String),
+    /// Not TOML.
+    #[error("{}: {reason}", path.display())]
+    Toml {
+        /// The file.
+        path: PathBuf,
+        /// What the parser says, with the line.
+        reason: String,
+    },
+    /// A value of the wrong type.
+    #[error("{origin}: `{key}` cannot be {value}: {reason}")]
+    IllTyped {
+        /// Where it stands.
+        origin: String,
+        /// The key.
+        key: String,
+        /// The value.
+        value: String,
+        /// What is expected.
+        reason: String,
+    },
+    /// A value out of range.
+    #[error("`{key}` cannot be {value}: {reason}")]
+    OutOfRange {
+        /// The key.
+        key: &'static str,
+        /// The value.
+        value: String,
+        /// What is expected.
+        reason: &'static str,
+    },
+}
+
+#[derive(Serialize, Deserialize)]
+struct Settings {
+    model: Model,
+    training: Training,
+}
+
+/// Settles model and training: the preset's defaults, then the file, then `--set`.
+pub fn resolve(wishes: &Wishes) -> Result<(Model, Training), ConfigError> {
+    let name = &wishes.model;
+    let model = presets::model(name).ok_or_else(|| ConfigError::UnknownModel {
+        name: name.clone(),
+        nearest: nearest(name, presets::names().iter()),
+    })?;
+    let training = presets::training(&model, wishes.init.unwrap_or(Init::Scratch));
+    let mut settings = Settings { model, training };
+
+    let mut wanted = Vec::new();
+    if let Some((path, text)) = &wishes.file {
+        let table: toml::Table = toml::from_str(text).map_err(|e| ConfigError::Toml {
+            path: path.clone(),
+            reason: e.to_string().trim_end().to_owned(),
+        })?;
+        flatten(table, path, &mut wanted);
+    }
+    for pair in &wishes.set {
+        let (key, value) = pair.split_once('=').ok_or_else(|| ConfigError::NotAPair(pair.clone()))?;
+        wanted.push((format!("--set {pair}"), key.trim().to_owned(), parse(value.trim())));
+    }
+    let resized = wanted.iter().any(|(_, key, _)| last(key) == "resize");
+    for (origin, key, value) in wanted {
+        settings = apply(settings, &origin, &key, value, resized)?;
+    }
+    check(&settings)?;
+    Ok((settings.model, settings.training))
+}
+
+/// Entries of a TOML file by their dotted keys; tables only group them.
+fn flatten(table: toml::Table, path: &Path, wanted: &mut Vec<(String, String, Value)>) {
+    for (key, value) in table {
+        match value {
+            toml::Value::Table(inner) => flatten(inner, path, wanted),
+            other => {
+                let value = serde_json::to_value(&other).unwrap_or(Value::Null);
+                wanted.push((path.display().to_string(), key, value));
+            }
+        }
+    }
+}
+
+/// A value as TOML writes it; a bare word is a string, `none` is nothing.
+fn parse(text: &str) -> Value {
+    if text == "none" {
+        return Value::Null;
+    }
+    let parsed = toml::from_str::<toml::Table>(&format!("value = {text}"));
+    let value = parsed.ok().and_then(|mut table| table.remove("value"));
+    value.and_then(|value| serde_json::to_value(value).ok()).unwrap_or_else(|| text.into())
+}
+
+fn last(key: &str) -> &str {
+    key.rsplit('.').next().unwrap_or(key)
+}
+
+fn apply(
+    settings: Settings,
+    origin: &str,
+    key: &str,
+    value: Value,
+    resized: bool,
+) -> Result<Settings, ConfigError> {
+    let before = settings.model.architecture.image().map(|image| (image.input, image.resize));
+    let mut tree = serde_json::to_value(&settings).expect("settings have a JSON form");
+    let mut known = Vec::new();
+    keys(&tree, &mut known);
+    let Some(slot) = find(&mut tree, last(key)) else {
+        return Err(ConfigError::UnknownKey {
+            origin: origin.to_owned(),
+            key: key.to_owned(),
+            model: settings.model.name,
+            nearest: nearest(last(key), known.iter()),
+            known,
+        });
+    };
+    *slot = value.clone();
+    let mut settings: Settings =
+        serde_path_to_error::deserialize(tree).map_err(|e| ConfigError::IllTyped {
+            origin: origin.to_owned(),
+            key: key.to_owned(),
+            value: value.to_string(),
+            reason: e.into_inner().to_string(),
+        })?;
+    // Another input size keeps the margin that the preset leaves for the centre crop.
+    if let (Some((input, resize)), false, "input") = (before, resized, last(key))
+        && let Architecture::Resnet { image, .. } | Architecture::Tiny { image, .. } =
+            &mut settings.model.architecture
+    {
+        let scaled = f64::from(resize) * f64::from(image.input) / f64::from(input);
+        image.resize = scaled.round() as u32;
+    }
+    Ok(settings)
+}
+
+/// Keys that say what a preset is and cannot be set.
+const FIXED: [&str; 2] = ["name", "family"];
+/// Groups of keys that have no key of their own.
+const GROUPS: [&str; 4] = ["model", "training", "architecture", "image"];
+
+fn keys(value: &Value, known: &mut Vec<String>) {
+    for (key, item) in value.as_object().into_iter().flatten() {
+        if !FIXED.contains(&key.as_str()) && !GROUPS.contains(&key.as_str()) {
+            known.push(key.clone());
+        }
+        keys(item, known);
+    }
+}
+
+fn find<'a>(value: &'a mut Value, wanted: &str) -> Option<&'a mut Value> {
+    let map: &mut Map<String, Value> = value.as_object_mut()?;
+    let settable = !FIXED.contains(&wanted) && !GROUPS.contains(&wanted);
+    if settable && map.contains_key(wanted) {
+        return map.get_mut(wanted);
+    }
+    map.values_mut().find_map(|item| find(item, wanted))
+}
+
+fn nearest<'a>(wanted: &str, known: impl Iterator<Item = &'a String>) -> Option<String> {
+    let scored = known.map(|name| (strsim::jaro_winkler(wanted, name), name));
+    let best = scored.filter(|(score, _)| *score > 0.7).max_by(|a, b| a.0.total_cmp(&b.0));
+    best.map(|(_, name)| name.clone())
+}
+
+fn check(settings: &Settings) -> Result<(), ConfigError> {
+    let wrong = |key, value: String, reason| Err(ConfigError::OutOfRange { key, value, reason });
+    let t = &settings.training;
+    for (key, value) in [("epochs", t.epochs), ("batch", t.batch)] {
+        if value == 0 {
+            return wrong(key, "0".into(), "at least 1 is needed");
+        }
+    }
+    for (key, value) in [("lr", t.lr), ("eps", t.eps)] {
+        if !(value > 0.0 && value.is_finite()) {
+            return wrong(key, value.to_string(), "it must be above 0");
+        }
+    }
+    for (key, value) in [("beta1", t.beta1), ("beta2", t.beta2)] {
+        if !(0.0..1.0).contains(&value) {
+            return wrong(key, value.to_string(), "it must be in [0, 1)");
+        }
+    }
+    if !(t.lr_factor > 0.0 && t.lr_factor <= 1.0) {
+        return wrong("lr_factor", t.lr_factor.to_string(), "it must be in (0, 1]");
+    }
+    if let Some(a) = &t.augmentation {
+        let [low, high] = a.crop_area;
+        if !(low > 0.0 && low <= high && high <= 1.0) {
+            return wrong(
+                "crop_area",
+                format!("{:?}", a.crop_area),
+                "two shares of the area in (0, 1], the smaller first",
+            );
+        }
+        let [low, high] = a.crop_aspect;
+        if !(low > 0.0 && low <= high && high.is_finite()) {
+            return wrong(
+                "crop_aspect",
+                format!("{:?}", a.crop_aspect),
+                "two ratios above 0, the smaller first",
+            );
+        }
+        if !(0.0..=180.0).contains(&a.rotation) {
+            return wrong("rotation", a.rotation.to_string(), "degrees from 0 to 180");
+        }
+        if !(0.0..=1.0).contains(&a.flip) {
+            return wrong("flip", a.flip.to_string(), "it is a probability");
+        }
+    }
+    match &settings.model.architecture {
+        Architecture::Resnet { blocks, .. } if blocks.contains(&0) => {
+            return wrong("blocks", format!("{blocks:?}"), "every stage needs a block");
+        }
+        Architecture::Tiny { widths: units, .. } | Architecture::Mlp { hidden: units }
+            if units.contains(&0) =>
+        {
+            return wrong("widths", format!("{units:?}"), "a layer needs units");
+        }
+        Architecture::Tiny { widths, .. } if widths.is_empty() => {
+            return wrong("widths", "[]".into(), "one convolution is needed");
+        }
+        _ => {}
+    }
+    if let Some(image) = settings.model.architecture.image() {
+        let smallest = match &settings.model.architecture {
+            Architecture::Tiny { widths, .. } => 1u32.checked_shl(widths.len() as u32).unwrap_or(u32::MAX),
+            _ => 32,
+        };
+        if image.input < smallest || image.input > 4096 {
+            return wrong(
+                "input",
+                image.input.to_string(),
+                "the network cannot take so small or large an image",
+            );
+        }
+        if image.resize < image.input {
+            return wrong("resize", image.resize.to_string(), "it must not be smaller than `input`");
+        }
+        if image.channels != 1 && image.channels != 3 {
+            return wrong("channels", image.channels.to_string(), "1 or 3");
+        }
+        for (key, values) in [("mean", &image.mean), ("std", &image.std)] {
+            if values.len() != image.channels as usize
+                || values.iter().any(|v| !v.is_finite() || key == "std" && *v <= 0.0)
+            {
+                return wrong(
+                    key,
+                    format!("{values:?}"),
+                    "one number a channel is expected, deviations above 0",
+                );
+            }
+        }
+    }
+    Ok(())
+}
+
+impl ConfigError {
+    /// What might help.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            ConfigError::UnknownModel { nearest: Some(nearest), .. } => {
+                Some(format!("did you mean `{nearest}`?"))
+            }
+            ConfigError::UnknownModel { .. } => Some(format!("there are {}", presets::names().join(", "))),
+            ConfigError::UnknownKey { nearest: Some(nearest), .. } => {
+                Some(format!("did you mean `{nearest}`?"))
+            }
+            ConfigError::UnknownKey { known, .. } => Some(format!("there are {}", known.join(", "))),
+            ConfigError::NotAPair(_) => Some("for example --set epochs=5".to_owned()),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(model: &str, file: Option<&str>, set: &[&str]) -> Result<(Model, Training), ConfigError> {
+        resolve(&Wishes {
+            model: model.to_owned(),
+            init: None,
+            file: file.map(|text| ("run.toml".into(), text.to_owned())),
+            set: set.iter().map(|&pair| pair.to_owned()).collect(),
+        })
+    }
+
+    #[test]
+    fn the_command_line_wins_over_the_file_and_the_file_over_the_preset() {
+        let file = "epochs = 7\n[training.augmentation]\nflip = 0\n[model.image]\ninput = 64\n";
+        let (model, training) =
+            with("resnet50-1channel", Some(file), &["epochs=3", "loss=class-balanced"]).unwrap();
+        assert_eq!((training.epochs, training.batch), (3, 16));
+        assert_eq!(training.augmentation.unwrap().flip, 0.0);
+        assert_eq!(training.loss, crate::records::Loss::ClassBalanced);
+        let image = model.architecture.image().unwrap();
+        assert_eq!((image.input, image.resize), (64, 73));
+    }
+
+    #[test]
+    fn nothing_can_be_asked_for_with_none_and_lists_as_in_toml() {
+        let (model, training) =
+            with("tiny", None, &["augmentation=none", "widths=[4,8]", "resize=70"]).unwrap();
+        assert_eq!(training.augmentation, None);
+        assert!(matches!(&model.architecture, Architecture::Tiny { widths, image, .. }
+            if *widths == [4, 8] && image.resize == 70));
+    }
+
+    #[test]
+    fn an_unknown_key_is_named_with_the_nearest_one() {
+        let error = with("mlp", None, &["epoch=3"]).unwrap_err();
+        assert_eq!(error.to_string(), "--set epoch=3: there is no setting `epoch` for mlp");
+        assert_eq!(error.hint().unwrap(), "did you mean `epochs`?");
+        let error = with("mlp", Some("[training]\nbatchsize = 3"), &[]).unwrap_err();
+        assert_eq!(error.to_string(), "run.toml: there is no setting `batchsize` for mlp");
+        assert_eq!(error.hint().unwrap(), "did you mean `batch`?");
+        for fixed in ["name=x", "family=tiny", "image=none", "zzz=1"] {
+            assert!(matches!(with("tiny", None, &[fixed]), Err(ConfigError::UnknownKey { .. })), "{fixed}");
+        }
+    }
+
+    #[test]
+    fn an_ill_typed_or_impossible_value_is_named() {
+        let error = with("mlp", None, &["epochs=many"]).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "--set epochs=many: `epochs` cannot be \"many\": invalid type: string \"many\", expected u32"
+        );
+        for wrong in [
+            "epochs=0",
+            "epochs=-1",
+            "lr=0",
+            "lr=nan",
+            "beta1=1",
+            "flip=2",
+            "crop_area=[0.5,0.1]",
+            "input=4",
+            "resize=10",
+            "channels=2",
+            "channels=3",
+            "std=[0]",
+            "widths=[]",
+            "widths=[0]",
+            "lr_factor=0",
+        ] {
+            let error = with("tiny", None, &[wrong]).unwrap_err();
+            let key = wrong.split('=').next().unwrap();
+            let named = if key == "channels" && wrong.ends_with('3') { "mean" } else { key };
+            assert!(error.to_string().contains(&format!("`{named}`")), "{wrong}: {error}");
+        }
+        assert!(matches!(with("mlp", None, &["epochs"]), Err(ConfigError::NotAPair(_))));
+        assert!(matches!(with("mlp", Some("epochs = "), &[]), Err(ConfigError::Toml { .. })));
+        assert_eq!(with("resnet51", None, &[]).unwrap_err().hint().unwrap(), "did you mean `resnet50`?");
+    }
+}

@@ -1,0 +1,265 @@
+//! The worker as a process: found, asked who it is, given a job, listened to.
+
+use std::fs;
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+use crate::records::EpochLog;
+use crate::worker::{Event, Identity, Job, Outcome, PROTOCOL, Phase};
+
+const PROGRAM: &str = "reg-torch";
+/// Names the worker where it does not lie beside `reg`.
+pub const VARIABLE: &str = "REG_TORCH";
+
+/// A worker that is not there, not ours, or that failed.
+#[derive(Debug, thiserror::Error)]
+pub enum WorkerError {
+    /// There is none.
+    #[error("this command computes, and the worker {} is not there", .0.display())]
+    Missing(PathBuf),
+    /// It cannot be started.
+    #[error("cannot start the worker {}: {source}", path.display())]
+    Start {
+        /// The program.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// It is no reg-torch, or its libraries are missing.
+    #[error("the worker {} does not say who it is: {reason}", path.display())]
+    Mute {
+        /// The program.
+        path: PathBuf,
+        /// The last line that it wrote to standard error, or its exit status.
+        reason: String,
+    },
+    /// It is of another version.
+    #[error("the worker {} is version {found}, and this reg is {}", path.display(), env!("CARGO_PKG_VERSION"))]
+    OtherVersion {
+        /// The program.
+        path: PathBuf,
+        /// Its version.
+        found: String,
+    },
+    /// It said so itself.
+    #[error("{message}")]
+    Failed {
+        /// One sentence.
+        message: String,
+        /// What might help.
+        hint: Option<String>,
+    },
+    /// It ended without a word.
+    #[error("the worker ended early ({status}){}", if last.is_empty() { String::new() } else { format!(": {last}") })]
+    Died {
+        /// How.
+        status: ExitStatus,
+        /// The last line that it wrote to standard error.
+        last: String,
+    },
+    /// It said something that is not in the protocol.
+    #[error("the worker said `{0}`, which is not in the protocol")]
+    Garbled(String),
+    /// It was stopped by a signal.
+    #[error("interrupted; {epochs} whole epochs are kept")]
+    Interrupted {
+        /// Whole epochs that are kept.
+        epochs: u32,
+    },
+    /// The pipe to it broke.
+    #[error("cannot talk to the worker: {0}")]
+    Pipe(io::Error),
+}
+
+impl WorkerError {
+    /// What might help.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            WorkerError::Missing(_) => Some(format!(
+                "install it with `cargo install --path src/tensor`, or name it in {VARIABLE}; everything but computing works without"
+            )),
+            WorkerError::OtherVersion { .. } => {
+                Some(format!("build both from the same source, or name another worker in {VARIABLE}"))
+            }
+            WorkerError::Mute { .. } => {
+                Some("run it with the argument `identity` to see what is wrong".to_owned())
+            }
+            WorkerError::Failed { hint, .. } => hint.clone(),
+            WorkerError::Died { status, .. } => {
+                use std::os::unix::process::ExitStatusExt;
+                (status.signal() == Some(9)).then(|| {
+                    "signal 9 is often the system's answer to memory running out: try a smaller `batch`; the run goes on where it stopped".to_owned()
+                })
+            }
+            WorkerError::Interrupted { .. } => Some("run the same command again to go on".to_owned()),
+            WorkerError::Start { .. } | WorkerError::Garbled(_) | WorkerError::Pipe(_) => None,
+        }
+    }
+}
+
+/// The worker program.
+#[derive(Debug, Clone)]
+pub struct Worker {
+    path: PathBuf,
+    identity: Identity,
+}
+
+/// What a caller hears while a worker works.
+pub trait Listener {
+    /// The work begins.
+    fn started(&mut self, parameters: u64, resumed_epochs: u32, gpu: Option<&str>);
+    /// How far it is.
+    fn progress(&mut self, phase: Phase, epoch: u32, epochs: u32, done: u64, total: u64, loss: Option<f64>);
+    /// An epoch is over.
+    fn epoch(&mut self, log: &EpochLog);
+}
+
+/// What a piece of work came to.
+#[derive(Debug, Clone, Default)]
+pub struct Worked {
+    /// What the worker says.
+    pub outcome: Outcome,
+    /// Name of the GPU, where one was used.
+    pub gpu: Option<String>,
+    /// Epochs that were there from an interrupted training.
+    pub resumed_epochs: u32,
+}
+
+impl Worker {
+    /// Finds the worker (`$REG_TORCH`, or beside this program) and asks who it is.
+    pub fn find() -> Result<Self, WorkerError> {
+        let path = match std::env::var_os(VARIABLE) {
+            Some(path) => PathBuf::from(path),
+            None => {
+                let here = std::env::current_exe().ok();
+                here.and_then(|exe| exe.parent().map(|dir| dir.join(PROGRAM)))
+                    .unwrap_or_else(|| PROGRAM.into())
+            }
+        };
+        if !path.is_file() {
+            return Err(WorkerError::Missing(path));
+        }
+        let start = |source| WorkerError::Start { path: path.clone(), source };
+        let output = Command::new(&path).arg("identity").stdin(Stdio::null()).output().map_err(start)?;
+        // Read loosely first: a worker of another version may answer in another form.
+        let answer: serde_json::Value = serde_json::from_slice(&output.stdout).map_err(|_| {
+            let last = String::from_utf8_lossy(&output.stderr).lines().last().map(str::to_owned);
+            WorkerError::Mute {
+                path: path.clone(),
+                reason: last.unwrap_or_else(|| output.status.to_string()),
+            }
+        })?;
+        let version = answer.get("worker").and_then(|v| v.as_str()).unwrap_or("unknown").to_owned();
+        let protocol = answer.get("protocol").and_then(|v| v.as_u64());
+        match serde_json::from_value(answer) {
+            Ok(identity) if protocol == Some(PROTOCOL.into()) && version == env!("CARGO_PKG_VERSION") => {
+                Ok(Worker { path, identity })
+            }
+            _ => Err(WorkerError::OtherVersion { path, found: version }),
+        }
+    }
+
+    /// Who it is.
+    pub fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    /// Has it do a job. Its standard error goes to `live/worker.log` beside its files.
+    pub fn run(&self, job: &Job, listener: &mut dyn Listener) -> Result<Worked, WorkerError> {
+        let errors = job.out.join("worker.log");
+        let log = fs::File::create(&errors).map_err(WorkerError::Pipe)?;
+        let mut child = Command::new(&self.path)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(log)
+            .spawn()
+            .map_err(|source| WorkerError::Start { path: self.path.clone(), source })?;
+        let forwarding = Forwarding::to(&child).map_err(WorkerError::Pipe)?;
+        let result = converse(&mut child, job, listener);
+        let status = child.wait().map_err(WorkerError::Pipe)?;
+        forwarding.end();
+        match result {
+            Ok(Some(worked)) => Ok(worked),
+            Ok(None) => Err(WorkerError::Died { status, last: last_line(&errors) }),
+            // A worker that died before it read its job broke the pipe; how it died says more.
+            Err(WorkerError::Pipe(e)) if e.kind() == io::ErrorKind::BrokenPipe => {
+                Err(WorkerError::Died { status, last: last_line(&errors) })
+            }
+            Err(e) => Err(e),
+        }
+    }
+}
+
+/// Passes interrupts on while a worker works, so that it stops cleanly and says so.
+struct Forwarding {
+    handle: signal_hook::iterator::Handle,
+    thread: std::thread::JoinHandle<()>,
+}
+
+impl Forwarding {
+    fn to(child: &Child) -> io::Result<Self> {
+        let mut signals = Signals::new([SIGINT, SIGTERM])?;
+        let handle = signals.handle();
+        let pid = Pid::from_child(child);
+        let thread = std::thread::spawn(move || {
+            for _ in signals.forever() {
+                // It may have ended in this very moment.
+                let _ = kill_process(pid, Signal::TERM);
+            }
+        });
+        Ok(Forwarding { handle, thread })
+    }
+
+    fn end(self) {
+        self.handle.close();
+        let _ = self.thread.join();
+    }
+}
+
+fn converse(
+    child: &mut Child,
+    job: &Job,
+    listener: &mut dyn Listener,
+) -> Result<Option<Worked>, WorkerError> {
+    let document = serde_json::to_vec(job).map_err(|e| WorkerError::Pipe(e.into()))?;
+    let mut input = child.stdin.take().expect("the worker's standard input is a pipe");
+    input.write_all(&document).map_err(WorkerError::Pipe)?;
+    drop(input);
+    let output = child.stdout.take().expect("the worker's standard output is a pipe");
+    let mut worked = Worked::default();
+    for line in BufReader::new(output).lines() {
+        let line = line.map_err(WorkerError::Pipe)?;
+        let Ok(event) = serde_json::from_str(&line) else {
+            let _ = child.kill();
+            return Err(WorkerError::Garbled(line));
+        };
+        match event {
+            Event::Started { gpu, resumed_epochs, parameters } => {
+                listener.started(parameters, resumed_epochs, gpu.as_deref());
+                (worked.gpu, worked.resumed_epochs) = (gpu, resumed_epochs);
+            }
+            Event::Progress { phase, epoch, epochs, done, total, loss } => {
+                listener.progress(phase, epoch, epochs, done, total, loss);
+            }
+            Event::Epoch(log) => listener.epoch(&log),
+            Event::Done(outcome) => return Ok(Some(Worked { outcome, ..worked })),
+            Event::Interrupted { epochs } => return Err(WorkerError::Interrupted { epochs }),
+            Event::Failed { message, hint } => return Err(WorkerError::Failed { message, hint }),
+        }
+    }
+    Ok(None)
+}
+
+fn last_line(path: &Path) -> String {
+    let mut text = String::new();
+    let read = fs::File::open(path).and_then(|mut file| file.read_to_string(&mut text));
+    if read.is_err() {
+        return String::new();
+    }
+    text.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default().to_owned()
+}

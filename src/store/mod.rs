@@ -1,0 +1,228 @@
+//! Immutable objects on disk, each named by the BLAKE3 hash of its bytes. Knows no record.
+//!
+//! `objects/ab/cdef…` is the object whose hash is `abcdef…`: a plain read-only file. Objects arrive
+//! through a [`Batch`], which makes many of them durable with few syncs; nothing is ever overwritten.
+//! Whatever is handed out has been hashed on the way and is what its name says.
+
+mod batch;
+mod error;
+mod scratch;
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+
+pub use batch::{Batch, Link, Persisted};
+pub use error::StoreError;
+pub use scratch::Scratch;
+
+use crate::hash::{Hash, Hasher};
+
+/// A folder of objects, and where new ones are staged.
+#[derive(Debug, Clone)]
+pub struct Store {
+    objects: PathBuf,
+    staging: PathBuf,
+}
+
+impl Store {
+    /// The store whose objects lie in `objects`; new ones are staged in a folder `tmp` beside it.
+    pub fn at(objects: &Path) -> Self {
+        let parent = objects.parent().unwrap_or(Path::new("."));
+        Store { objects: objects.to_owned(), staging: parent.join("tmp") }
+    }
+
+    /// Makes the folders of an empty store.
+    pub fn create(&self) -> Result<(), StoreError> {
+        for dir in [&self.objects, &self.staging] {
+            fs::create_dir_all(dir).map_err(StoreError::io("create", dir))?;
+        }
+        Ok(())
+    }
+
+    /// The folder of the objects.
+    pub fn objects(&self) -> &Path {
+        &self.objects
+    }
+
+    /// Where the object lies, whether it is there or not.
+    pub fn path(&self, id: &Hash) -> PathBuf {
+        let name = id.to_string();
+        self.objects.join(&name[..2]).join(&name[2..])
+    }
+
+    /// Whether there is a file of this name; says nothing of its bytes.
+    pub fn contains(&self, id: &Hash) -> bool {
+        self.path(id).exists()
+    }
+
+    /// Size of the object in bytes.
+    pub fn size(&self, id: &Hash) -> Result<u64, StoreError> {
+        let path = self.path(id);
+        fs::metadata(&path).map(|m| m.len()).map_err(|e| StoreError::open(*id, path, e))
+    }
+
+    /// Reads an object and checks its hash.
+    pub fn read(&self, id: &Hash) -> Result<Vec<u8>, StoreError> {
+        let path = self.path(id);
+        let bytes = fs::read(&path).map_err(|e| StoreError::open(*id, path.clone(), e))?;
+        let found = Hash::of(&bytes);
+        if found == *id { Ok(bytes) } else { Err(StoreError::Damaged { id: *id, path, found }) }
+    }
+
+    /// Hashes an object without keeping it in memory and returns its size in bytes.
+    pub fn verify(&self, id: &Hash) -> Result<u64, StoreError> {
+        let path = self.path(id);
+        let file = File::open(&path).map_err(|e| StoreError::open(*id, path.clone(), e))?;
+        let mut hasher = Hasher::name_only();
+        hasher.read(file).map_err(StoreError::io("read", &path))?;
+        match hasher.finish() {
+            found if found == *id => Ok(hasher.bytes()),
+            found => Err(StoreError::Damaged { id: *id, path, found }),
+        }
+    }
+
+    /// The objects, in order of their ids, and the files among them that are named like none.
+    pub fn list(&self) -> Result<Listing, StoreError> {
+        let mut listing = Listing::default();
+        for (prefix, dir) in entries(&self.objects)? {
+            if !dir.is_dir() {
+                listing.strangers.push(dir);
+                continue;
+            }
+            for (rest, path) in entries(&dir)? {
+                match format!("{prefix}{rest}").parse() {
+                    Ok(id) if prefix.len() == 2 => listing.objects.push(id),
+                    _ => listing.strangers.push(path),
+                }
+            }
+        }
+        listing.objects.sort_unstable();
+        Ok(listing)
+    }
+
+    /// The objects whose id begins with the hex digits `prefix`, of which there must be two or more.
+    pub fn matching(&self, prefix: &str) -> Result<Vec<Hash>, StoreError> {
+        let Some((folder, rest)) = prefix.split_at_checked(2) else { return Ok(Vec::new()) };
+        let dir = self.objects.join(folder);
+        if !dir.is_dir() {
+            return Ok(Vec::new());
+        }
+        let names = entries(&dir)?.into_iter().map(|(name, _)| name);
+        let mut found: Vec<Hash> = names
+            .filter(|name| name.starts_with(rest))
+            .filter_map(|name| format!("{folder}{name}").parse().ok())
+            .collect();
+        found.sort_unstable();
+        Ok(found)
+    }
+
+    /// A folder on the same file system for files on their way; it vanishes when dropped.
+    pub fn scratch(&self) -> Result<Scratch, StoreError> {
+        Scratch::new(&self.staging)
+    }
+
+    /// Begins to add objects.
+    pub fn batch(&self) -> Result<Batch, StoreError> {
+        Batch::new(self.clone())
+    }
+}
+
+/// What a store holds.
+#[derive(Debug, Default)]
+pub struct Listing {
+    /// Ids of the objects, ascending.
+    pub objects: Vec<Hash>,
+    /// Files in the folder of objects that are named like none.
+    pub strangers: Vec<PathBuf>,
+}
+
+fn entries(dir: &Path) -> Result<Vec<(String, PathBuf)>, StoreError> {
+    let read = || -> std::io::Result<Vec<(String, PathBuf)>> {
+        fs::read_dir(dir)?
+            .map(|entry| entry.map(|e| (e.file_name().to_string_lossy().into_owned(), e.path())))
+            .collect()
+    };
+    read().map_err(StoreError::io("list", dir))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn store() -> (tempfile::TempDir, Store) {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::at(&dir.path().join("objects"));
+        store.create().unwrap();
+        (dir, store)
+    }
+
+    fn put(store: &Store, bytes: &[u8]) -> Hash {
+        let batch = store.batch().unwrap();
+        let id = batch.put(bytes).unwrap();
+        batch.persist().unwrap();
+        id
+    }
+
+    #[test]
+    fn an_object_is_a_read_only_file_named_by_its_hash() {
+        let (_dir, store) = store();
+        let id = put(&store, b"hello");
+        assert_eq!(id, Hash::of(b"hello"));
+        assert_eq!(store.read(&id).unwrap(), b"hello");
+        assert_eq!(store.verify(&id).unwrap(), 5);
+        assert!(fs::metadata(store.path(&id)).unwrap().permissions().readonly());
+        assert_eq!(store.list().unwrap().objects, [id]);
+        assert_eq!(store.matching(&id.to_string()[..7]).unwrap(), [id]);
+    }
+
+    #[test]
+    fn the_same_bytes_are_stored_once() {
+        let (_dir, store) = store();
+        put(&store, b"hello");
+        let batch = store.batch().unwrap();
+        batch.put(b"hello").unwrap();
+        batch.put(b"again").unwrap();
+        batch.put(b"again").unwrap();
+        let persisted = batch.persist().unwrap();
+        assert_eq!((persisted.objects, persisted.bytes), (1, 5));
+    }
+
+    #[test]
+    fn a_dropped_batch_leaves_nothing() {
+        let (dir, store) = store();
+        store.batch().unwrap().put(b"hello").unwrap();
+        assert!(store.list().unwrap().objects.is_empty());
+        assert_eq!(fs::read_dir(dir.path().join("tmp")).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn damaged_and_missing_objects_are_named() {
+        let (_dir, store) = store();
+        let id = put(&store, b"hello");
+        let path = store.path(&id);
+        fs::remove_file(&path).unwrap();
+        assert!(matches!(store.read(&id), Err(StoreError::Missing { id: missing, .. }) if missing == id));
+        fs::write(&path, b"hellO").unwrap();
+        for damaged in [store.read(&id).map(drop), store.verify(&id).map(drop)] {
+            assert!(matches!(damaged, Err(StoreError::Damaged { id: found, .. }) if found == id));
+        }
+    }
+
+    #[test]
+    fn files_come_in_by_link_and_become_read_only() {
+        use std::os::unix::fs::MetadataExt;
+        let (dir, store) = store();
+        for (how, bytes) in [(Link::Copy, b"one"), (Link::Reflink, b"two"), (Link::Hardlink, b"six")] {
+            let source = dir.path().join("source");
+            fs::write(&source, bytes).unwrap();
+            let batch = store.batch().unwrap();
+            let id = batch.put_file(&source, bytes, Hash::of(bytes), how).unwrap();
+            batch.persist().unwrap();
+            assert_eq!(store.read(&id).unwrap(), bytes);
+            assert!(fs::metadata(store.path(&id)).unwrap().permissions().readonly());
+            let linked = fs::metadata(store.path(&id)).unwrap().ino() == fs::metadata(&source).unwrap().ino();
+            assert_eq!(linked, how == Link::Hardlink);
+            fs::remove_file(&source).unwrap();
+        }
+    }
+}
