@@ -21,11 +21,6 @@ pub struct Official {
     pub unlisted: Vec<u32>,
 }
 
-/// Reads a list of image names, one a line, blank lines skipped.
-pub fn parse_list(text: &str) -> Vec<String> {
-    text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect()
-}
-
 /// Divides the images by two lists of names and cuts validation images out of the first.
 ///
 /// Of the `train_val` images in the data set, `val_fraction` validate, rounded half up: patients, ordered by
@@ -149,10 +144,5 @@ mod tests {
         assert_eq!(divide(&train_val[3..4], 0.1), SplitError::InBothLists(train_val[3].clone()));
         test.clear();
         assert_eq!(divide(&test, 0.1), SplitError::NoneFound { list: "test", listed: 0 });
-    }
-
-    #[test]
-    fn lists_end_lines_as_they_like() {
-        assert_eq!(parse_list("a.png\r\nb.png\n\n c.png"), ["a.png", "b.png", "c.png"]);
     }
 }
