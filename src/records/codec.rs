@@ -134,7 +134,8 @@ impl Header {
         }
     }
 
-    /// The links of the document: every 64-digit hash in it, with the key that it stands under.
+    /// The links of the document: every 64-digit hash in it, with the key that it stands under; for
+    /// the `object` of a file from outside, the key of that file.
     ///
     /// That this is so for every kind is a rule of the format, so lineage needs no code per kind
     /// and an auditor can follow it with jq.
@@ -156,6 +157,9 @@ pub struct Link {
     pub role: String,
 }
 
+/// The key of the bytes in a [`super::File`].
+const FILE_OBJECT: &str = "object";
+
 fn collect_links(role: &str, value: &Value, links: &mut Vec<Link>) {
     match value {
         Value::String(text) => {
@@ -164,7 +168,10 @@ fn collect_links(role: &str, value: &Value, links: &mut Vec<Link>) {
             }
         }
         Value::Array(items) => items.iter().for_each(|item| collect_links(role, item, links)),
-        Value::Object(map) => map.iter().for_each(|(key, item)| collect_links(key, item, links)),
+        Value::Object(map) => map.iter().for_each(|(key, item)| {
+            let key = if key == FILE_OBJECT { role } else { key };
+            collect_links(key, item, links);
+        }),
         _ => {}
     }
 }

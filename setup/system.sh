@@ -1,0 +1,34 @@
+#!/usr/bin/env bash
+# Makes sure of the programs that the build needs: Rust, a C++ compiler, Python 3 with pip (which
+# fetches libtorch). Installs what Debian packages, where it may; says what is missing otherwise.
+set -euo pipefail
+
+missing=()
+command -v c++ >/dev/null || missing+=(g++)
+command -v git >/dev/null || missing+=(git)
+if [ -z "${LIBTORCH:-}${LIBTORCH_USE_PYTORCH:-}" ] && [ ! -e "$(dirname "$0")/../libtorch/build-version" ]; then
+  python3 -m pip --version >/dev/null 2>&1 || missing+=(python3-pip)
+fi
+if [ ${#missing[@]} -gt 0 ]; then
+  if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+    echo "setup: installing ${missing[*]}"
+    apt-get update -qq
+    DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "${missing[@]}" >/dev/null
+  else
+    echo "setup: missing: ${missing[*]}" >&2
+    echo "hint: apt-get install ${missing[*]}, or what your system calls them" >&2
+    exit 1
+  fi
+fi
+
+command -v cargo >/dev/null || {
+  echo "setup: Rust is missing" >&2
+  echo "hint: install Rust 1.89 or newer with rustup" >&2
+  exit 1
+}
+version=$(rustc --version | cut -d' ' -f2)
+if [ "$(printf '%s\n' 1.89.0 "$version" | sort -V | head -n1)" != 1.89.0 ]; then
+  echo "setup: Rust is $version, and reg needs 1.89 or newer" >&2
+  echo "hint: rustup update" >&2
+  exit 1
+fi
