@@ -2,8 +2,8 @@
 //!
 //! Everything here is a function of bytes or of a folder, and knows no registry: [`metadata`],
 //! [`boxes`] and [`lists`] read the published text files, [`png`] checks an image without decoding
-//! it, [`pixels`] decodes it, [`source`] finds images in folders and archives, [`statistics`] counts what the paper's
-//! tables 2 and 3 and its figure 3 show. A file that means two things is refused with the row that
+//! it, [`pixels`] decodes it, [`source`] finds images in folders and archives, [`statistics`] counts
+//! what the paper's tables 2 and 3 and its figure 3 show. A file that means two things is refused with the row that
 //! says so; what is odd but clear is reported as a [`Finding`] and kept.
 
 pub mod boxes;

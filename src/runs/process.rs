@@ -79,8 +79,12 @@ impl WorkerError {
             WorkerError::Missing(_) => Some(format!(
                 "install it with `cargo install --path src/tensor`, or name it in {VARIABLE}; everything but computing works without"
             )),
-            WorkerError::OtherVersion { .. } => Some(format!("build both from the same source, or name another worker in {VARIABLE}")),
-            WorkerError::Mute { .. } => Some("run it with the argument `identity` to see what is wrong".to_owned()),
+            WorkerError::OtherVersion { .. } => {
+                Some(format!("build both from the same source, or name another worker in {VARIABLE}"))
+            }
+            WorkerError::Mute { .. } => {
+                Some("run it with the argument `identity` to see what is wrong".to_owned())
+            }
             WorkerError::Failed { hint, .. } => hint.clone(),
             WorkerError::Died { status, .. } => {
                 use std::os::unix::process::ExitStatusExt;
@@ -129,7 +133,8 @@ impl Worker {
             Some(path) => PathBuf::from(path),
             None => {
                 let here = std::env::current_exe().ok();
-                here.and_then(|exe| exe.parent().map(|dir| dir.join(PROGRAM))).unwrap_or_else(|| PROGRAM.into())
+                here.and_then(|exe| exe.parent().map(|dir| dir.join(PROGRAM)))
+                    .unwrap_or_else(|| PROGRAM.into())
             }
         };
         if !path.is_file() {
@@ -140,7 +145,10 @@ impl Worker {
         // Read loosely first: a worker of another version may answer in another form.
         let answer: serde_json::Value = serde_json::from_slice(&output.stdout).map_err(|_| {
             let last = String::from_utf8_lossy(&output.stderr).lines().last().map(str::to_owned);
-            WorkerError::Mute { path: path.clone(), reason: last.unwrap_or_else(|| output.status.to_string()) }
+            WorkerError::Mute {
+                path: path.clone(),
+                reason: last.unwrap_or_else(|| output.status.to_string()),
+            }
         })?;
         let version = answer.get("worker").and_then(|v| v.as_str()).unwrap_or("unknown").to_owned();
         let protocol = answer.get("protocol").and_then(|v| v.as_u64());
@@ -181,7 +189,11 @@ impl Worker {
     }
 }
 
-fn converse(child: &mut Child, job: &Job, listener: &mut dyn Listener) -> Result<Option<Worked>, WorkerError> {
+fn converse(
+    child: &mut Child,
+    job: &Job,
+    listener: &mut dyn Listener,
+) -> Result<Option<Worked>, WorkerError> {
     let document = serde_json::to_vec(job).map_err(|e| WorkerError::Pipe(e.into()))?;
     let mut input = child.stdin.take().expect("the worker's standard input is a pipe");
     input.write_all(&document).map_err(WorkerError::Pipe)?;
