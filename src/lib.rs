@@ -1,5 +1,13 @@
 //! `reg`: a content-addressed registry of chest X-ray data sets, splits, models and results.
+//!
+//! The rooms, from below: [`hash`] names bytes, [`store`] keeps them, [`records`] gives them meaning,
+//! [`index`] finds them, [`registry`] keeps store and index in step. On these stand [`dataset`] and
+//! [`split`] (what ChestX-ray14 means), [`stats`] (pure functions on slices), [`runs`] (from a
+//! specification to recorded results, through the [`worker`]), [`lineage`] (trace and verify), and
+//! [`report`] (records to tables). `cli`, in the binary, is thin. Arrows go down only.
+
 #![forbid(unsafe_code)]
+
 pub mod dataset;
 pub mod hash;
 pub mod index;
@@ -8,6 +16,9 @@ pub mod progress;
 pub mod random;
 pub mod records;
 pub mod registry;
+pub mod report;
 pub mod runs;
+pub mod split;
+pub mod stats;
 pub mod store;
 pub mod worker;

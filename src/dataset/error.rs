@@ -153,12 +153,12 @@ pub enum DatasetError {
         /// The path.
         path: PathBuf,
     },
-    /// A folder without a single PNG.
+    /// A folder or archive without a single PNG.
     #[error("{} holds no PNG images", path.display())]
     NoImages {
-        /// The folder.
+        /// The folder or archive.
         path: PathBuf,
-        /// Whether it holds archives instead.
+        /// Whether it is a folder that holds archives instead.
         archives: bool,
     },
     /// A file that is neither an image nor an archive of images.
@@ -232,7 +232,7 @@ impl DatasetError {
                 "it holds archives: name those (images_*.tar.gz) instead of the folder".to_owned()
             }
             DatasetError::NoImages { archives: false, .. } => {
-                "links to folders are not followed; name the folder that holds the .png files".to_owned()
+                "name what holds the .png files; links to folders are not followed".to_owned()
             }
             _ => return None,
         };

@@ -127,3 +127,178 @@ fn view(text: &str) -> Option<ViewPosition> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dataset::text::gzip;
+
+    const HEADER_2020: &str = "Image Index,Finding Labels,Follow-up #,Patient ID,Patient Age,Patient Gender,\
+        View Position,OriginalImage[Width,Height],OriginalImagePixelSpacing[x,y]";
+
+    fn csv(rows: &[&str]) -> String {
+        rows.iter().fold(HEADER_2020.to_owned(), |csv, row| csv + "\n" + row)
+    }
+
+    fn parse(text: impl AsRef<[u8]>) -> Result<Metadata, String> {
+        read(text.as_ref(), Path::new("d.csv")).map_err(|e| match e.hint() {
+            Some(hint) => format!("{e}; {hint}"),
+            None => e.to_string(),
+        })
+    }
+
+    fn with_age(age: &str) -> Result<Option<i32>, String> {
+        parse(csv(&[&format!("a.png,Mass,0,1,{age},M,PA,1,1,1,1")])).map(|metadata| metadata.rows[0].age)
+    }
+
+    #[test]
+    fn both_published_forms_read_the_same() {
+        let rows = [
+            "a.png,Cardiomegaly|Edema,3,17,58,M,AP,2682,2749,0.143,0.143",
+            "b.png,No Finding,0,2,7,F,PA,1,1,1,1",
+        ];
+        let form_2020 = parse(csv(&rows)).unwrap();
+        let first = &form_2020.rows[0];
+        assert_eq!((first.name.as_str(), first.row, first.follow_up, first.patient), ("a.png", 1, 3, 17));
+        assert_eq!((first.age, first.gender, first.view), (Some(58), Gender::Male, ViewPosition::AP));
+        assert_eq!((first.labels, form_2020.rows[1].labels), (0b1010, 1 << 14));
+        let form_2017 = csv(&rows).replace('\n', ",\r\n") + ",\r\n";
+        let only_header = csv(&rows).replacen('\n', ",\n", 1);
+        let only_rows = csv(&rows).replace("0.143\n", "0.143,\n");
+        let marked = format!("\u{feff}{form_2017}");
+        for text in [&form_2017, &only_header, &only_rows, &marked] {
+            assert_eq!(parse(text).as_ref(), Ok(&form_2020));
+            assert_eq!(parse(gzip(text.as_bytes())).as_ref(), Ok(&form_2020));
+        }
+    }
+
+    #[test]
+    fn columns_are_found_by_name_in_any_order() {
+        let text = "View Position,Patient Gender,Patient Age,Patient ID,Follow-up #,Finding Labels,Image Index\n\
+            pa,f,,1,0,Mass | Nodule,a.png\n,,3,1,1,Mass,b.png";
+        let rows = parse(text).unwrap().rows;
+        assert_eq!((rows[0].view, rows[0].gender, rows[0].age), (ViewPosition::PA, Gender::Female, None));
+        assert_eq!(
+            (rows[1].view, rows[1].gender, rows[1].age),
+            (ViewPosition::Unknown, Gender::Unknown, Some(3))
+        );
+        assert_eq!(rows[0].labels, 1 << 9 | 1 << 10);
+    }
+
+    #[test]
+    fn ages_of_every_published_spelling_are_whole_years() {
+        for (written, age) in [
+            ("58", Some(58)),
+            ("058Y", Some(58)),
+            ("011M", Some(0)),
+            ("030M", Some(2)),
+            ("003D", Some(0)),
+            ("366D", Some(1)),
+            ("060W", Some(1)),
+            ("411", Some(411)),
+            ("-3", Some(-3)),
+            ("", None),
+        ] {
+            assert_eq!(with_age(written), Ok(age), "{written}");
+        }
+        for wrong in ["old", "Y", "5.5", "99999999999", "9999999999Y", "5 Y", "٥"] {
+            let message = with_age(wrong).unwrap_err();
+            assert!(
+                message.starts_with(&format!("d.csv, row 1: Patient Age is {wrong:?}, not")),
+                "{message}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_right_is_refused_with_file_and_row() {
+        let good = "a.png,Mass,0,1,58,M,PA,1,1,1,1";
+        for (text, message) in [
+            (String::new(), "d.csv has no column \"Image Index\"; it has no columns at all; the first line"),
+            (csv(&[]), "d.csv holds no rows"),
+            (
+                csv(&[good]).replace("Patient ID", "Patient"),
+                r#"d.csv has no column "Patient ID"; it has "Image Index", "Finding Labels", "Follow-up #", "Patient","#,
+            ),
+            (csv(&[good]).replace("Patient ID", "Patient Age"), "d.csv has no column \"Patient ID\"; it has"),
+            (csv(&[good]).replace("Height]", "Patient Age"), "d.csv has two columns \"Patient Age\""),
+            (csv(&[good, "b.png,Mass"]), "d.csv, row 2: 2 fields where the header has 11"),
+            (csv(&[&format!("{good},,9")]), "d.csv, row 1: 13 fields where the header has 11"),
+            (
+                csv(&[good, "b.png,Mass|Nodul,0,1,58,M,PA,1,1,1,1"]),
+                "d.csv, row 2: image \"b.png\" has the unknown label \"Nodul\"; did you mean `Nodule`?",
+            ),
+            (
+                csv(&["b.png,,0,1,58,M,PA,1,1,1,1"]),
+                "d.csv, row 1: image \"b.png\" has the unknown label \"\"; the labels are",
+            ),
+            (csv(&["b.png,Mass,0,x,58,M,PA,1,1,1,1"]), "d.csv, row 1: Patient ID is \"x\", not a number"),
+            (csv(&["b.png,Mass,-1,1,58,M,PA,1,1,1,1"]), "d.csv, row 1: Follow-up # is \"-1\", not a number"),
+            (csv(&["b.png,Mass,0,1,58,X,PA,1,1,1,1"]), "d.csv, row 1: Patient Gender is \"X\", not M or F"),
+            (csv(&["b.png,Mass,0,1,58,M,LL,1,1,1,1"]), "d.csv, row 1: View Position is \"LL\", not PA or AP"),
+            (
+                csv(&["../b.png,Mass,0,1,58,M,PA,1,1,1,1"]),
+                "d.csv, row 1: \"../b.png\" is not a plain file name",
+            ),
+            (csv(&[",Mass,0,1,58,M,PA,1,1,1,1"]), "d.csv, row 1: \"\" is not a plain file name"),
+            (
+                csv(&["\u{1b}[2J.png,Mass,0,1,58,M,PA,1,1,1,1"]),
+                "d.csv, row 1: \"\\u{1b}[2J.png\" is not a plain",
+            ),
+            (
+                csv(&[good, "a.png,Mass,0,1,59,M,PA,1,1,1,1"]),
+                "d.csv, rows 1 and 2 say different things of image \"a.png\"; remove one",
+            ),
+            (
+                csv(&["a.png,Mass,0,1,58,M,PA,1,1,1,\"1", good]),
+                "d.csv, row 1: a quotation mark is not closed",
+            ),
+        ] {
+            let error = parse(&text).unwrap_err();
+            assert!(error.starts_with(message), "{error}\n{message}");
+        }
+    }
+
+    #[test]
+    fn what_is_odd_is_reported_and_kept() {
+        let mut rows = vec![
+            "z.png,Mass,0,1,58,M,PA,1,1,1,1".to_owned(),
+            "y.png,No Finding|Mass,1,1,-2,F,PA,1,1,1,1".to_owned(),
+            "z.png,Mass,0,1,58,M,PA,1,1,1,1".to_owned(),
+            "x.png,Mass,1,1,58,,PA,1,1,1,1".to_owned(),
+        ];
+        rows.extend((0..5).map(|i| format!("{i}.png,Mass,0,2,{},F,AP,1,1,1,1", 411 + i)));
+        let metadata = parse(csv(&rows.iter().map(String::as_str).collect::<Vec<_>>())).unwrap();
+        assert_eq!(metadata.rows.iter().map(|row| row.row).collect::<Vec<_>>(), [1, 2, 4, 5, 6, 7, 8, 9]);
+        assert_eq!(metadata.rows[1].age, Some(-2));
+        assert_eq!(
+            metadata.findings.iter().map(Finding::to_string).collect::<Vec<_>>(),
+            [
+                "1 repeated row, taken once: row 3 (z.png)",
+                "1 patient with two genders: patient 1",
+                "6 impossible ages (below 0 or above 120), kept as given: row 2 (y.png): -2, row 5 (0.png): 411, \
+                 row 6 (1.png): 412, row 7 (2.png): 413, row 8 (3.png): 414, …",
+                "1 image with `No Finding` and another label: row 2 (y.png)",
+            ]
+        );
+    }
+
+    #[test]
+    fn the_published_file_is_read_without_a_finding() {
+        let Some(folder) = crate::dataset::published() else { return };
+        let path = folder.join("Data_Entry_2017_v2020.csv.gz");
+        let metadata = read(&std::fs::read(&path).unwrap(), &path).unwrap();
+        assert_eq!((metadata.rows.len(), metadata.findings), (112_120, vec![]));
+        assert!(metadata.rows.iter().zip(1..).all(|(row, i)| row.row == i));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_bytes_make_the_reader_panic(bytes: Vec<u8>, fields in "([\"a-zA-Z0-9|.\\-é\r ]{0,6}[,\n]){0,30}") {
+            let _ = parse(&bytes);
+            let _ = parse([HEADER_2020.as_bytes(), b"\n", &bytes].concat());
+            let _ = parse([&b"\x1f\x8b\x08\x00"[..], &bytes].concat());
+            let _ = parse(csv(&[&fields]));
+        }
+    }
+}

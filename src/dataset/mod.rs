@@ -1,14 +1,17 @@
 //! What ChestX-ray14 means: its labels, its files and how they go wrong.
 //!
-//! Everything here is a function of bytes or of a folder, and knows no registry: [`metadata`],
+//! Everything but [`ingest`] is a function of bytes or of a folder, and knows no registry: [`metadata`],
 //! [`boxes`] and [`lists`] read the published text files, [`png`] checks an image without decoding
-//! it, [`pixels`] decodes it, [`source`] finds images in folders and archives, [`statistics`] counts
-//! what the paper's tables 2 and 3 and its figure 3 show. A file that means two things is refused with the row that
-//! says so; what is odd but clear is reported as a [`Finding`] and kept.
+//! it, [`pixels`] decodes it, [`source`] finds images in folders, [`archive`] reads those of an
+//! archive, [`statistics`] counts what the paper's
+//! tables 2 and 3 and its figure 3 show; [`synthetic`] draws a look-alike. A file that means two things is refused with the row that
+//! says so; what is odd but clear is reported as a [`Finding`] and kept. [`ingest`] puts it all together.
 
+pub mod archive;
 pub mod boxes;
 mod error;
 mod findings;
+pub mod ingest;
 pub mod labels;
 pub mod lists;
 pub mod metadata;
@@ -16,6 +19,7 @@ pub mod pixels;
 pub mod png;
 pub mod source;
 pub mod statistics;
+pub mod synthetic;
 mod table;
 mod text;
 

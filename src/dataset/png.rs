@@ -199,3 +199,121 @@ fn header(body: &[u8], at: usize) -> Result<PngInfo, PngError> {
     }
     Ok(PngInfo { width, height, bit_depth, color_type })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chunk(kind: &[u8; 4], body: &[u8]) -> Vec<u8> {
+        let mut bytes = (body.len() as u32).to_be_bytes().to_vec();
+        bytes.extend(kind);
+        bytes.extend(body);
+        let crc = crc32fast::hash(&bytes[4..]);
+        bytes.extend(crc.to_be_bytes());
+        bytes
+    }
+
+    fn ihdr(width: u32, height: u32, rest: [u8; 5]) -> Vec<u8> {
+        chunk(b"IHDR", &[&width.to_be_bytes()[..], &height.to_be_bytes(), &rest].concat())
+    }
+
+    fn png(chunks: &[Vec<u8>]) -> Vec<u8> {
+        [&SIGNATURE[..], &chunks.concat()].concat()
+    }
+
+    fn grey() -> Vec<u8> {
+        ihdr(640, 480, [8, 0, 0, 0, 0])
+    }
+    fn data() -> Vec<u8> {
+        chunk(b"IDAT", b"pixels")
+    }
+    fn end() -> Vec<u8> {
+        chunk(b"IEND", b"")
+    }
+
+    #[test]
+    fn a_whole_png_says_its_size_and_format() {
+        let expected = PngInfo { width: 640, height: 480, bit_depth: 8, color_type: 0 };
+        assert_eq!(check(&png(&[grey(), data(), end()])), Ok(expected));
+        let text = chunk(b"tEXt", b"Comment");
+        assert_eq!(check(&png(&[grey(), text.clone(), data(), data(), text, end()])), Ok(expected));
+    }
+
+    #[test]
+    fn every_way_of_being_no_png_has_its_own_sentence() {
+        for (bytes, message) in [
+            (Vec::new(), "is empty"),
+            (b"Image Index,Finding".to_vec(), r#"is not a PNG: it begins with "Image In""#),
+            (
+                b"\xff\xd8\xff\xe0\0\x10JFIF".to_vec(),
+                r#"is not a PNG: it begins with "\xff\xd8\xff\xe0\x00\x10JF""#,
+            ),
+            (SIGNATURE[..5].to_vec(), r#"is not a PNG: it begins with "\x89PNG\r""#),
+            (png(&[]), "is cut off at byte 8, where another chunk should begin"),
+            (png(&[grey(), data()]), "is cut off at byte 51, where another chunk should begin"),
+            (png(&[grey(), data()[..15].to_vec()]), "is cut off in chunk IDAT at byte 48"),
+            (png(&[grey(), b"\xff\xff\xff\xffIDATpixels".to_vec()]), "is cut off in chunk IDAT at byte 47"),
+            (png(&[grey(), vec![0; 12], end()]), "is damaged at byte 33: no chunk begins there"),
+            (png(&[data(), end()]), "does not begin with chunk IHDR but with IDAT"),
+            (png(&[chunk(b"IHDR", b"short"), end()]), "has a malformed chunk IHDR at byte 8"),
+            (png(&[grey(), grey(), data(), end()]), "has a malformed chunk IHDR at byte 33"),
+            (png(&[ihdr(0, 480, [8, 0, 0, 0, 0])]), "has no pixels: 0 x 480"),
+            (
+                png(&[ihdr(16_384, 16_385, [8, 0, 0, 0, 0])]),
+                "is too large: 16384 x 16385, where a side may have 16384 pixels",
+            ),
+            (png(&[ihdr(1, 1, [4, 2, 0, 0, 0])]), "has no valid pixel format: colour type 2 with 4 bits"),
+            (png(&[ihdr(1, 1, [8, 0, 0, 0, 2])]), "has an unknown compression, filter or interlace method"),
+            (png(&[grey(), end()]), "has no image data: chunk IDAT is missing"),
+            (
+                png(&[grey(), data(), chunk(b"tEXt", b""), data(), end()]),
+                "has image data in two places: another chunk IDAT at byte 63",
+            ),
+            (png(&[grey(), data(), end(), b"xyz".to_vec()]), "has 3 bytes behind its end"),
+        ] {
+            assert_eq!(check(&bytes).unwrap_err().to_string(), message);
+        }
+    }
+
+    #[test]
+    fn one_flipped_bit_anywhere_is_noticed() {
+        let whole = png(&[grey(), data(), end()]);
+        for bit in 0..whole.len() * 8 {
+            let mut bytes = whole.clone();
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            assert!(check(&bytes).is_err(), "bit {bit}");
+        }
+        let mut bytes = whole;
+        bytes[33 + 8] ^= 1;
+        assert_eq!(check(&bytes).unwrap_err().to_string(), "has a wrong checksum in chunk IDAT at byte 33");
+    }
+
+    #[test]
+    fn every_published_image_passes_and_none_does_cut_off() {
+        let Some(folder) = crate::dataset::published() else { return };
+        let found = crate::dataset::source::find_images(&[folder.join("images")]).unwrap();
+        assert_eq!(found.images.len(), 96);
+        for image in found.images {
+            let bytes = std::fs::read(&image.path).unwrap();
+            let info = check(&bytes).unwrap();
+            let color_type = if image.name == "00002578_000.png" { 6 } else { 0 };
+            assert_eq!(
+                info,
+                PngInfo { width: 1024, height: 1024, bit_depth: 8, color_type },
+                "{}",
+                image.name
+            );
+            assert!(check(&bytes[..bytes.len() - 1]).is_err());
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_bytes_make_the_check_panic(bytes: Vec<u8>, length: u32, kind: [u8; 4]) {
+            let _ = check(&bytes);
+            let _ = check(&png(std::slice::from_ref(&bytes)));
+            let _ = check(&png(&[grey(), length.to_be_bytes().to_vec(), kind.to_vec(), bytes.clone()]));
+            let _ = check(&png(&[grey(), chunk(&kind, &bytes), data(), bytes]));
+        }
+    }
+}

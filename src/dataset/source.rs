@@ -1,4 +1,4 @@
-//! Where the images of a data set are: nested folders, single files, archives as they are published.
+//! Where the images of a data set are: in nested folders, as single files, in archives.
 //!
 //! Folders are walked without following links to other folders, so a walk ends. Links to files are
 //! taken for the file, which is how shared clusters and git-annex keep large data.
@@ -19,7 +19,7 @@ pub struct Found {
     /// Pairs of different paths with the same name: the one in `images` and another. Whether they are
     /// the same image is for the caller to find out.
     pub duplicates: Vec<(PathBuf, PathBuf)>,
-    /// The archives among the given paths, sorted.
+    /// The archives among the given paths, sorted; [`super::archive::read`] reads them.
     pub archives: Vec<PathBuf>,
 }
 
@@ -74,8 +74,9 @@ pub fn find_images(paths: &[PathBuf]) -> Result<Found, DatasetError> {
 fn walk(folder: &Path, images: &mut Vec<ImageFile>) -> Result<(), DatasetError> {
     let before = images.len();
     let mut archives = false;
-    for entry in
-        WalkDir::new(folder).into_iter().filter_entry(|entry| entry.depth() == 0 || !is_hidden(entry))
+    for entry in WalkDir::new(folder)
+        .into_iter()
+        .filter_entry(|entry| entry.depth() == 0 || !is_hidden(entry.file_name()))
     {
         let entry = entry.map_err(|error| {
             let path = error.path().unwrap_or(folder).to_owned();
@@ -93,8 +94,8 @@ fn walk(folder: &Path, images: &mut Vec<ImageFile>) -> Result<(), DatasetError> 
     Ok(())
 }
 
-fn is_hidden(entry: &DirEntry) -> bool {
-    let name = entry.file_name();
+/// Whether a file or folder of this name is none of the data set's: `.DS_Store`, `._00000001_000.png`.
+pub(super) fn is_hidden(name: &OsStr) -> bool {
     name.as_encoded_bytes().starts_with(b".") || name == "__MACOSX"
 }
 
@@ -108,7 +109,7 @@ fn is_file(entry: &DirEntry) -> Result<bool, DatasetError> {
     Ok(target.is_file())
 }
 
-fn is_png(path: &Path) -> bool {
+pub(super) fn is_png(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("png"))
 }
 
@@ -122,5 +123,103 @@ fn image_file(path: &Path) -> Result<ImageFile, DatasetError> {
     match path.file_name().and_then(OsStr::to_str) {
         Some(name) => Ok(ImageFile { name: name.to_owned(), path: path.to_owned() }),
         None => Err(DatasetError::NameNotUtf8 { path: path.to_owned() }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    fn folder(files: &[&str]) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        for file in files {
+            let path = folder.path().join(file);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, file).unwrap();
+        }
+        folder
+    }
+
+    fn names(found: &Found) -> Vec<&str> {
+        found.images.iter().map(|image| image.name.as_str()).collect()
+    }
+
+    #[test]
+    fn images_are_found_in_nested_folders_by_name() {
+        let folder = folder(&[
+            "images_002/images/a.png",
+            "images_001/images/c.PNG",
+            "b.png",
+            "._b.png",
+            ".hidden/d.png",
+            "__MACOSX/images/e.png",
+            "README.txt",
+            "png",
+        ]);
+        let found = find_images(&[folder.path().to_owned()]).unwrap();
+        assert_eq!(names(&found), ["a.png", "b.png", "c.PNG"]);
+        assert_eq!(found.images[0].path, folder.path().join("images_002/images/a.png"));
+        assert!(found.duplicates.is_empty());
+    }
+
+    #[test]
+    fn a_name_in_two_places_is_left_to_the_caller_but_one_path_counts_once() {
+        let folder = folder(&["x/a.png", "y/a.png", "y/b.png", "images_001.tar.gz"]);
+        let at = |path: &str| folder.path().join(path);
+        let found = find_images(&[at("y"), at(""), at("y/b.png"), at("images_001.tar.gz")]).unwrap();
+        assert_eq!(names(&found), ["a.png", "b.png"]);
+        assert_eq!(found.duplicates, [(at("x/a.png"), at("y/a.png"))]);
+        assert_eq!(found.archives, [at("images_001.tar.gz")]);
+    }
+
+    #[test]
+    fn a_path_that_holds_no_image_is_an_error_with_a_hint() {
+        let folder = folder(&["empty/notes.txt", "archives/images_001.tar.gz"]);
+        for (path, message, hint) in [
+            ("nowhere", "does not exist", None),
+            (
+                "empty",
+                "holds no PNG images",
+                Some("name what holds the .png files; links to folders are not followed"),
+            ),
+            (
+                "archives",
+                "holds no PNG images",
+                Some("it holds archives: name those (images_*.tar.gz) instead of the folder"),
+            ),
+            ("empty/notes.txt", "is neither a folder nor a .png nor a .tar.gz file", None),
+        ] {
+            let path = folder.path().join(path);
+            let error = find_images(std::slice::from_ref(&path)).unwrap_err();
+            assert_eq!(error.to_string(), format!("{} {message}", path.display()));
+            assert_eq!(error.hint().as_deref(), hint);
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_are_taken_for_files_only_and_a_link_to_nothing_is_an_error() {
+        use std::os::unix::fs::symlink;
+        let folder = folder(&["real/a.png", "linked/z.png"]);
+        let at = |path: &str| folder.path().join(path);
+        symlink(at("real/a.png"), at("linked/b.png")).unwrap();
+        symlink(at("real"), at("linked/folder.png")).unwrap();
+        symlink(at("linked"), at("linked/loop")).unwrap();
+        assert_eq!(names(&find_images(&[at("linked")]).unwrap()), ["b.png", "z.png"]);
+        symlink(at("gone.png"), at("linked/c.png")).unwrap();
+        let error = find_images(&[at("linked")]).unwrap_err().to_string();
+        assert!(error.starts_with(&format!("cannot read {}", at("linked/c.png").display())), "{error}");
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_name_that_is_not_utf8_is_an_error() {
+        use std::os::unix::ffi::OsStrExt;
+        let folder = folder(&[]);
+        fs::write(folder.path().join(OsStr::from_bytes(b"\xff.png")), "").unwrap();
+        let error = find_images(&[folder.path().to_owned()]).unwrap_err().to_string();
+        assert!(error.ends_with("\u{fffd}.png is not UTF-8"), "{error}");
     }
 }

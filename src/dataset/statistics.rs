@@ -210,3 +210,86 @@ impl Ages {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::dataset::{labels, metadata, published};
+
+    fn of(rows: &str) -> Statistics {
+        let header =
+            "Image Index,Finding Labels,Follow-up #,Patient ID,Patient Age,Patient Gender,View Position";
+        let csv = format!("{header}\n{rows}");
+        let metadata = metadata::read(csv.as_bytes(), Path::new("d.csv")).unwrap();
+        Statistics::of(&labels::names(), metadata.rows.iter())
+    }
+
+    #[test]
+    fn counts_are_those_of_the_rows() {
+        let statistics =
+            of("a,Mass|Hernia,0,1,7,M,PA\nb,Mass,1,1,10,M,PA\nc,No Finding,0,2,411,F,AP\nd,Mass,0,3,,,");
+        assert_eq!((statistics.images, statistics.patients), (4, 3));
+        // Ages 7 and 10: mean 8.5, squared deviations 2 * 1.5^2 over n - 1 = 1.
+        let age = &statistics.age;
+        assert_eq!((age.mean, age.std), (Some(8.5), Some(4.5f64.sqrt())));
+        assert_eq!((age.min, age.max, age.impossible, age.missing), (Some(7), Some(10), 1, 1));
+        let bins: Vec<_> = age.histogram.iter().map(|bin| (bin.from, bin.to, bin.images)).collect();
+        assert_eq!(bins, [(6, 8, 1), (8, 10, 0), (10, 12, 1)]);
+        let json = serde_json::to_string(&statistics).unwrap();
+        assert!(json.contains(r#""gender":{"M":2,"F":1,"unknown":1,"ratio":2.0}"#), "{json}");
+        assert!(json.contains(r#""view":{"PA":2,"AP":1,"unknown":1,"ratio":2.0}"#), "{json}");
+        assert!(
+            json.contains(r#""labels":{"Atelectasis":{"positives":0,"prevalence":0.0},"Cardio"#),
+            "{json}"
+        );
+        assert!(json.contains(r#""Mass":{"positives":3,"prevalence":0.75}"#), "{json}");
+        assert!(json.contains(r#""findings_per_image":1.0"#), "{json}");
+    }
+
+    #[test]
+    fn what_is_not_defined_is_null() {
+        let json = serde_json::to_value(Statistics::of(&labels::names(), std::iter::empty())).unwrap();
+        for pointer in [
+            "/age/mean",
+            "/age/std",
+            "/age/min",
+            "/gender/ratio",
+            "/labels/Mass/prevalence",
+            "/findings_per_image",
+        ] {
+            assert!(json.pointer(pointer).unwrap().is_null(), "{pointer}");
+        }
+        let one = of("a,Mass,0,1,7,M,PA");
+        assert_eq!((one.age.mean, one.age.std, one.gender.ratio), (Some(7.0), None, None));
+    }
+
+    #[test]
+    fn the_published_file_gives_the_paper_s_tables() {
+        let Some(folder) = published() else { return };
+        let path = folder.join("Data_Entry_2017_v2020.csv.gz");
+        let metadata = metadata::read(&std::fs::read(&path).unwrap(), &path).unwrap();
+        let statistics = Statistics::of(&labels::names(), metadata.rows.iter());
+        assert_eq!((statistics.images, statistics.patients), (112_120, 30_805));
+        let rounded = |value: Option<f64>, digits: f64| (value.unwrap() * digits).round() / digits;
+        let age = &statistics.age;
+        assert_eq!((rounded(age.mean, 1e4), rounded(age.std, 1e4)), (46.6264, 16.6027));
+        assert_eq!((age.min, age.max, age.impossible, age.missing), (Some(0), Some(95), 0, 0));
+        assert_eq!(age.histogram.iter().map(|bin| bin.images).sum::<u64>(), 112_120);
+        let (gender, view) = (&statistics.gender, &statistics.view);
+        assert_eq!((gender.male, gender.female, rounded(gender.ratio, 10.0)), (63_340, 48_780, 1.3));
+        assert_eq!((view.pa, view.ap, rounded(view.ratio, 10.0)), (67_310, 44_810, 1.5));
+        let positives: Vec<u64> = statistics.labels.iter().map(|label| label.positives).collect();
+        assert_eq!(
+            positives,
+            [
+                11_559, 2_776, 4_667, 2_303, 13_317, 2_516, 1_686, 227, 19_894, 5_782, 6_331, 3_385, 1_431,
+                5_302, 60_361
+            ]
+        );
+        // Table 2: 0.2 % of Hernia to 17.74 % of Infiltration.
+        assert_eq!(rounded(statistics.labels[8].prevalence, 1e4), 0.1774);
+        assert_eq!(rounded(statistics.labels[7].prevalence, 1e3), 0.002);
+    }
+}

@@ -3,12 +3,13 @@
 use std::borrow::Cow;
 use std::io::Read;
 use std::path::Path;
+use std::str::Utf8Error;
 
 use flate2::read::MultiGzDecoder;
 
 use super::DatasetError;
 
-/// Text longer than this is refused, 28 times the complete metadata: a small gzip file can unpack to
+/// Text longer than this is refused, 30 times the complete metadata: a small gzip file can unpack to
 /// any size.
 const LIMIT: u64 = 256 << 20;
 const GZIP: &[u8] = &[0x1f, 0x8b];
@@ -20,29 +21,28 @@ pub(super) fn decode<'a>(bytes: &'a [u8], path: &Path) -> Result<Cow<'a, str>, D
 }
 
 fn decode_up_to<'a>(limit: u64, bytes: &'a [u8], path: &Path) -> Result<Cow<'a, str>, DatasetError> {
-    let path = || path.to_owned();
+    let not_utf8 = |line| DatasetError::NotUtf8 { path: path.to_owned(), line };
     if !bytes.starts_with(GZIP) {
-        return utf8(bytes).map(Cow::Borrowed).map_err(|line| DatasetError::NotUtf8 { path: path(), line });
+        let bytes = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes);
+        return std::str::from_utf8(bytes).map(Cow::Borrowed).map_err(|e| not_utf8(line_of(e, bytes)));
     }
     let mut unpacked = Vec::new();
     MultiGzDecoder::new(bytes)
         .take(limit + 1)
         .read_to_end(&mut unpacked)
-        .map_err(|source| DatasetError::Gzip { path: path(), source })?;
+        .map_err(|source| DatasetError::Gzip { path: path.to_owned(), source })?;
     if unpacked.len() as u64 > limit {
-        return Err(DatasetError::TooLarge { path: path(), limit });
+        return Err(DatasetError::TooLarge { path: path.to_owned(), limit });
     }
-    match utf8(&unpacked) {
-        Ok(text) => Ok(Cow::Owned(text.to_owned())),
-        Err(line) => Err(DatasetError::NotUtf8 { path: path(), line }),
+    if unpacked.starts_with(BYTE_ORDER_MARK) {
+        unpacked.drain(..BYTE_ORDER_MARK.len());
     }
+    String::from_utf8(unpacked).map(Cow::Owned).map_err(|e| not_utf8(line_of(e.utf8_error(), e.as_bytes())))
 }
 
-/// The text, or the first line that is none.
-fn utf8(bytes: &[u8]) -> Result<&str, usize> {
-    let bytes = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes);
-    std::str::from_utf8(bytes)
-        .map_err(|e| 1 + bytes[..e.valid_up_to()].iter().filter(|byte| **byte == b'\n').count())
+/// The line in which text stops being UTF-8, from 1.
+fn line_of(error: Utf8Error, bytes: &[u8]) -> usize {
+    1 + bytes[..error.valid_up_to()].iter().filter(|byte| **byte == b'\n').count()
 }
 
 /// Whether `name` names a file in whatever folder it is looked up in, and nothing outside it.
@@ -90,7 +90,9 @@ mod tests {
 
     #[test]
     fn bytes_that_are_no_utf8_are_named_by_line() {
-        assert_eq!(message(9, b"a\nb\n\xff"), "f is not UTF-8 text: line 3 holds other bytes");
+        for bytes in [&b"a\nb\n\xff"[..], &gzip(b"\xef\xbb\xbfa\nb\n\xff")] {
+            assert_eq!(message(9, bytes), "f is not UTF-8 text: line 3 holds other bytes");
+        }
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 mod tables;
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -184,6 +185,15 @@ impl View {
     pub fn names(&self) -> Result<Vec<(String, Hash)>, IndexError> {
         let table = self.transaction.open_table(NAMES).map_err(|e| self.index.error(e))?;
         self.collect(table.iter(), |name: &str, id: [u8; 32]| (name.to_owned(), Hash(id)))
+    }
+
+    /// The name of everything that has one; the first in alphabetical order where there are several.
+    pub fn names_by_id(&self) -> Result<HashMap<Hash, String>, IndexError> {
+        let mut names = HashMap::new();
+        for (name, id) in self.names()? {
+            names.entry(id).or_insert(name);
+        }
+        Ok(names)
     }
 
     /// The kind of a record; none for an object that is no record.

@@ -76,7 +76,7 @@ pub fn trace(
     root: Hash,
     direction: Direction,
 ) -> Result<Graph, RegistryError> {
-    let names = names_by_id(view)?;
+    let names = view.names_by_id()?;
     let mut graph = Graph { root, nodes: Vec::new(), edges: Vec::new() };
     let mut seen = HashSet::from([root]);
     let mut queue = VecDeque::from([(root, None)]);
@@ -115,15 +115,6 @@ pub fn trace(
         queue.extend(next.into_iter().map(|(id, role)| (id, Some(role))));
     }
     Ok(graph)
-}
-
-/// The names of everything that has one; the first in alphabetical order where there are several.
-pub(crate) fn names_by_id(view: &View) -> Result<HashMap<Hash, String>, RegistryError> {
-    let mut names = HashMap::new();
-    for (name, id) in view.names()? {
-        names.entry(id).or_insert(name);
-    }
-    Ok(names)
 }
 
 fn add_images(graph: &mut Graph, seen: &mut HashSet<Hash>, from: Hash, manifest: &Manifest) {

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use rayon::prelude::*;
 use serde::Serialize;
 
-use super::graph::{closure, image_name, names_by_id};
+use super::graph::{closure, image_name};
 use crate::hash::Hash;
 use crate::index::View;
 use crate::progress::{Progress, Unit};
@@ -105,7 +105,7 @@ pub fn verify(
     problems.extend(expected.into_iter().map(|id| (id, "is missing".to_owned())));
     problems.sort();
 
-    let names = names_by_id(view)?;
+    let names = view.names_by_id()?;
     for (id, problem) in problems {
         let (kind, role_name) = describe(registry, view, &id)?;
         let name = names.get(&id).cloned().or(role_name);

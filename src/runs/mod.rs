@@ -1,5 +1,76 @@
-//! From a specification to recorded results: settle the settings, start the worker, register what it made.
+//! From a specification to recorded results: settle the settings, start the worker, register what it
+//! made, judge it, compare it, make it again.
 
+pub mod compare;
 pub mod config;
+mod error;
+mod evaluate;
+mod predict;
 pub mod presets;
 pub mod process;
+mod reproduce;
+mod train;
+
+pub use compare::{Grouping, Input, compare};
+pub use error::RunError;
+pub use evaluate::{Evaluated, auc_table, evaluate};
+pub use predict::{FileScores, predict};
+pub use reproduce::{Difference, Reproduction, reproduce};
+pub use train::{Order, Trained, train};
+
+use crate::records::{DeviceKind, Git};
+use crate::registry::Stamp;
+
+/// What only the edge of the program knows: clock, machine, command line.
+#[derive(Debug, Clone)]
+pub struct Surroundings {
+    /// Time and command.
+    pub stamp: Stamp,
+    /// Name of the machine.
+    pub host: String,
+    /// Its processor, as it names itself.
+    pub cpu: String,
+    /// Cores that it shows.
+    pub cores: u32,
+    /// State of the source tree that reg was built from.
+    pub git: Option<Git>,
+}
+
+/// A device that was asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Device {
+    /// Its kind.
+    pub kind: DeviceKind,
+    /// As the worker takes it: `cpu` or `cuda:N`.
+    pub name: String,
+}
+
+impl Device {
+    /// Reads `auto`, `cpu` or `cuda:N`; `auto` is the first GPU that the worker can use, else the CPU.
+    pub fn parse(text: &str, worker: &crate::worker::Identity) -> Result<Self, RunError> {
+        let cuda = |n: usize| Device { kind: DeviceKind::Cuda, name: format!("cuda:{n}") };
+        match text {
+            "cpu" => Ok(Device::cpu()),
+            "auto" if worker.cuda.is_empty() => Ok(Device::cpu()),
+            "auto" | "cuda" => Ok(cuda(0)),
+            _ => {
+                let n = text.strip_prefix("cuda:").and_then(|n| n.parse().ok());
+                n.map(cuda).ok_or_else(|| RunError::BadDevice(text.to_owned()))
+            }
+        }
+    }
+
+    /// The first device of a kind.
+    pub fn of(kind: DeviceKind) -> Self {
+        let name = match kind {
+            DeviceKind::Cpu => "cpu",
+            DeviceKind::Cuda => "cuda:0",
+        };
+        Device { kind, name: name.to_owned() }
+    }
+
+    /// The processor.
+    pub fn cpu() -> Self {
+        Device::of(DeviceKind::Cpu)
+    }
+}

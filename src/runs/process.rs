@@ -5,6 +5,10 @@ use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 
+use rustix::process::{Pid, Signal, kill_process};
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
 use crate::records::EpochLog;
 use crate::worker::{Event, Identity, Job, Outcome, PROTOCOL, Phase};
 
@@ -175,8 +179,10 @@ impl Worker {
             .stderr(log)
             .spawn()
             .map_err(|source| WorkerError::Start { path: self.path.clone(), source })?;
+        let forwarding = Forwarding::to(&child).map_err(WorkerError::Pipe)?;
         let result = converse(&mut child, job, listener);
         let status = child.wait().map_err(WorkerError::Pipe)?;
+        forwarding.end();
         match result {
             Ok(Some(worked)) => Ok(worked),
             Ok(None) => Err(WorkerError::Died { status, last: last_line(&errors) }),
@@ -186,6 +192,32 @@ impl Worker {
             }
             Err(e) => Err(e),
         }
+    }
+}
+
+/// Passes interrupts on while a worker works, so that it stops cleanly and says so.
+struct Forwarding {
+    handle: signal_hook::iterator::Handle,
+    thread: std::thread::JoinHandle<()>,
+}
+
+impl Forwarding {
+    fn to(child: &Child) -> io::Result<Self> {
+        let mut signals = Signals::new([SIGINT, SIGTERM])?;
+        let handle = signals.handle();
+        let pid = Pid::from_child(child);
+        let thread = std::thread::spawn(move || {
+            for _ in signals.forever() {
+                // It may have ended in this very moment.
+                let _ = kill_process(pid, Signal::TERM);
+            }
+        });
+        Ok(Forwarding { handle, thread })
+    }
+
+    fn end(self) {
+        self.handle.close();
+        let _ = self.thread.join();
     }
 }
 

@@ -13,7 +13,7 @@ use std::sync::Mutex;
 
 use rayon::prelude::*;
 
-use super::{Store, StoreError};
+use super::{Scratch, Store, StoreError};
 use crate::hash::Hash;
 
 const READ_ONLY: u32 = 0o444;
@@ -34,7 +34,7 @@ pub enum Link {
 /// Objects on their way into a store. Dropped without [`Batch::persist`], it leaves nothing.
 pub struct Batch {
     store: Store,
-    staging: tempfile::TempDir,
+    staging: Scratch,
     staged: Mutex<BTreeMap<Hash, Staged>>,
 }
 
@@ -56,10 +56,7 @@ pub struct Persisted {
 
 impl Batch {
     pub(super) fn new(store: Store) -> Result<Self, StoreError> {
-        let staging = tempfile::Builder::new()
-            .prefix("batch-")
-            .tempdir_in(&store.staging)
-            .map_err(StoreError::io("create a folder in", &store.staging))?;
+        let staging = store.scratch()?;
         Ok(Batch { store, staging, staged: Mutex::default() })
     }
 

@@ -6,12 +6,14 @@
 
 mod batch;
 mod error;
+mod scratch;
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 pub use batch::{Batch, Link, Persisted};
 pub use error::StoreError;
+pub use scratch::Scratch;
 
 use crate::hash::{Hash, Hasher};
 
@@ -112,6 +114,11 @@ impl Store {
             .collect();
         found.sort_unstable();
         Ok(found)
+    }
+
+    /// A folder on the same file system for files on their way; it vanishes when dropped.
+    pub fn scratch(&self) -> Result<Scratch, StoreError> {
+        Scratch::new(&self.staging)
     }
 
     /// Begins to add objects.

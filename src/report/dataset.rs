@@ -1,0 +1,115 @@
+//! Tables 2 and 3 and figure 3 of the paper, for any data set; and the sizes of a split.
+
+use super::{Bar, Cell, Column, Table, bars};
+use crate::dataset::statistics::Statistics;
+use crate::records::{FoldSizes, Subset};
+use crate::split::SubsetPrevalence;
+
+/// Table 2: positives and prevalence of each label.
+pub fn prevalence(statistics: &Statistics) -> Table {
+    let columns = vec![Column::left("Label"), Column::right("Images"), Column::right("Prevalence [%]")];
+    let mut table = Table::new("Prevalence of labels", columns);
+    table.rows = statistics
+        .labels
+        .iter()
+        .map(|label| {
+            let percent = label.prevalence.map(|share| 100.0 * share);
+            vec![
+                Cell::Text(label.name.clone()),
+                Cell::Integer(label.positives),
+                Cell::Number { value: percent, decimals: 2 },
+            ]
+        })
+        .collect();
+    table
+}
+
+/// Table 3: sizes, age, gender, view position.
+pub fn overview(statistics: &Statistics) -> Table {
+    let s = statistics;
+    let number = |value, decimals| Cell::Number { value, decimals };
+    let year = |value: Option<i32>| number(value.map(f64::from), 0);
+    let rows = [
+        ("Images", Cell::Integer(s.images)),
+        ("Patients", Cell::Integer(s.patients)),
+        ("Pathologies per image, mean", number(s.findings_per_image, 3)),
+        ("Age, mean ± standard deviation (sample) [years]", Cell::MeanStd { mean: s.age.mean, std: s.age.std, decimals: 2 }),
+        ("Age, youngest", year(s.age.min)),
+        ("Age, oldest", year(s.age.max)),
+        ("Age impossible, left out", Cell::Integer(s.age.impossible)),
+        ("Age not given", Cell::Integer(s.age.missing)),
+        ("Gender, male", Cell::Integer(s.gender.male)),
+        ("Gender, female", Cell::Integer(s.gender.female)),
+        ("Gender, not given", Cell::Integer(s.gender.unknown)),
+        ("Gender, M : F", number(s.gender.ratio, 2)),
+        ("View, PA", Cell::Integer(s.view.pa)),
+        ("View, AP", Cell::Integer(s.view.ap)),
+        ("View, not given", Cell::Integer(s.view.unknown)),
+        ("View, PA : AP", number(s.view.ratio, 2)),
+    ];
+    let mut table = Table::new("Data set", vec![Column::left("Quantity"), Column::right("Value")]);
+    table.rows = rows.into_iter().map(|(name, cell)| vec![Cell::Text(name.to_owned()), cell]).collect();
+    table
+}
+
+/// Figure 3: the ages as a table of two-year bins.
+pub fn ages(statistics: &Statistics) -> Table {
+    let columns = vec![Column::right("From [years]"), Column::right("Below"), Column::right("Images")];
+    let mut table = Table::new("Ages", columns);
+    let year = |age: i32| Cell::Number { value: Some(f64::from(age)), decimals: 0 };
+    table.rows = statistics
+        .age
+        .histogram
+        .iter()
+        .map(|bin| vec![year(bin.from), year(bin.to), Cell::Integer(bin.images)])
+        .collect();
+    table
+}
+
+/// Figure 3: the ages as bars for a terminal of `width` columns.
+pub fn age_histogram(statistics: &Statistics, width: u16) -> String {
+    let bin = |bin: &crate::dataset::statistics::AgeBin| Bar {
+        label: format!("{}-{}", bin.from, bin.to - 1),
+        count: bin.images,
+    };
+    let each: Vec<Bar> = statistics.age.histogram.iter().map(bin).collect();
+    format!("Ages in years, images a bin\n{}", bars(&each, width))
+}
+
+/// Images and patients of each subset of each fold.
+pub fn split_sizes(folds: &[FoldSizes]) -> Table {
+    let mut columns = vec![Column::right("Fold")];
+    for subset in Subset::ALL {
+        columns.push(Column::right(format!("{} images", subset.name())));
+        columns.push(Column::right("patients"));
+    }
+    let mut table = Table::new("Sizes of the subsets", columns);
+    for (number, fold) in folds.iter().enumerate() {
+        let mut row = vec![Cell::Integer(number as u64)];
+        for size in [fold.train, fold.val, fold.test] {
+            row.push(Cell::Integer(size.images));
+            row.push(Cell::Integer(size.patients));
+        }
+        table.rows.push(row);
+    }
+    table
+}
+
+/// Prevalence of each label in each subset of each fold, in percent.
+pub fn split_prevalence(folds: &[Vec<SubsetPrevalence>]) -> Table {
+    let mut columns = vec![Column::left("Label")];
+    for (fold, subsets) in folds.iter().enumerate() {
+        columns.extend(subsets.iter().map(|subset| Column::right(format!("{fold} {}", subset.subset.name()))));
+    }
+    let mut table = Table::new("Prevalence by fold and subset [%]", columns);
+    let labels = folds.first().and_then(|subsets| subsets.first()).map_or(0, |subset| subset.labels.len());
+    for label in 0..labels {
+        let name = folds[0][0].labels[label].label.clone();
+        let cells = folds.iter().flatten().map(|subset| {
+            let share = subset.labels[label].prevalence.map(|share| 100.0 * share);
+            Cell::Number { value: share, decimals: 2 }
+        });
+        table.rows.push(std::iter::once(Cell::Text(name)).chain(cells).collect());
+    }
+    table
+}

@@ -1,0 +1,157 @@
+//! Tables as Markdown and LaTeX.
+
+use super::table::{Align, Table, one_line};
+
+/// A GitHub-flavoured Markdown table, its pipes aligned.
+pub(super) fn markdown(table: &Table) -> String {
+    let mut rows = vec![table.columns.iter().map(|column| escape_markdown(&column.name)).collect()];
+    rows.extend(cells(table, escape_markdown, |text| format!("**{text}**")));
+    // The rule under the header needs three dashes.
+    let width = |column: usize| rows.iter().map(|row: &Vec<String>| row[column].chars().count()).max();
+    let widths: Vec<usize> =
+        (0..table.columns.len()).map(|column| width(column).unwrap_or(0).max(3)).collect();
+    let columns = || table.columns.iter().zip(&widths);
+    let line = |row: &Vec<String>| {
+        let padded = row.iter().zip(columns()).map(|(cell, (column, width))| match column.align {
+            Align::Left => format!(" {cell:<width$} |"),
+            Align::Right => format!(" {cell:>width$} |"),
+        });
+        format!("|{}\n", padded.collect::<String>())
+    };
+    let rule = columns().map(|(column, width)| match column.align {
+        Align::Left => format!(" {} |", "-".repeat(*width)),
+        Align::Right => format!(" {}: |", "-".repeat(width - 1)),
+    });
+    let rule = format!("|{}\n", rule.collect::<String>());
+    let title = (!table.title.is_empty()).then(|| format!("**{}**\n\n", escape_markdown(&table.title)));
+    let notes = table.notes.iter().map(|note| format!("\n{}\n", escape_markdown(note)));
+    title.into_iter().chain([line(&rows[0]), rule]).chain(rows[1..].iter().map(line)).chain(notes).collect()
+}
+
+/// A LaTeX `table` for the package booktabs.
+pub(super) fn latex(table: &Table) -> String {
+    let line = |row: Vec<String>| format!("    {} \\\\\n", row.join(" & "));
+    let alignment = table.columns.iter().map(|column| match column.align {
+        Align::Left => 'l',
+        Align::Right => 'r',
+    });
+    let mut out = String::from("\\begin{table}\n  \\centering\n");
+    if !table.title.is_empty() {
+        out += &format!("  \\caption{{{}}}\n", escape_latex(&table.title));
+    }
+    out += &format!("  \\begin{{tabular}}{{{}}}\n    \\toprule\n", alignment.collect::<String>());
+    out += &line(table.columns.iter().map(|column| escape_latex(&column.name)).collect());
+    out += "    \\midrule\n";
+    cells(table, escape_latex, |text| format!("\\textbf{{{text}}}")).for_each(|row| out += &line(row));
+    out += "    \\bottomrule\n  \\end{tabular}\n";
+    for note in &table.notes {
+        out += &format!("  \\par\\smallskip{{\\footnotesize {}}}\n", escape_latex(note));
+    }
+    out + "\\end{table}\n"
+}
+
+fn cells(
+    table: &Table,
+    escape: fn(&str) -> String,
+    bold: fn(String) -> String,
+) -> impl Iterator<Item = Vec<String>> {
+    table.filled_rows().enumerate().map(move |(i, row)| {
+        let cell = |(j, cell): (usize, &&super::Cell)| {
+            let text = escape(&cell.shown());
+            if table.bold.contains(&(i, j)) { bold(text) } else { text }
+        };
+        row.iter().enumerate().map(cell).collect()
+    })
+}
+
+fn escape_markdown(text: &str) -> String {
+    let mut escaped = String::new();
+    for c in one_line(text).chars() {
+        if matches!(c, '\\' | '`' | '*' | '_' | '<' | '[' | '|' | '~') {
+            escaped.push('\\');
+        }
+        escaped.push(c);
+    }
+    escaped
+}
+
+fn escape_latex(text: &str) -> String {
+    let mut escaped = String::new();
+    for c in one_line(text).chars() {
+        match c {
+            '\\' => escaped += "\\textbackslash{}",
+            '~' => escaped += "\\textasciitilde{}",
+            '^' => escaped += "\\textasciicircum{}",
+            '<' | '>' => escaped.extend(['$', c, '$']),
+            '|' => escaped += "\\textbar{}",
+            '±' => escaped += "$\\pm$",
+            '&' | '%' | '$' | '#' | '_' | '{' | '}' => escaped.extend(['\\', c]),
+            c => escaped.push(c),
+        }
+    }
+    // A hyphen is no minus sign.
+    match escaped.strip_prefix('-') {
+        Some(number) if number.starts_with(|c: char| c.is_ascii_digit()) => format!("$-${number}"),
+        _ => escaped,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::table::tests::example;
+    use super::*;
+    use crate::report::Format;
+
+    #[test]
+    fn markdown_is_aligned_and_escaped() {
+        insta::assert_snapshot!(example().render(Format::Markdown), @r"
+        **Table\_4: AUC & more, 5 folds**
+
+        | Label               | Positives |           AUC | Difference |       p |
+        | ------------------- | --------: | ------------: | ---------: | ------: |
+        | Pleural\_Thickening |     3,385 | 0.765 ± 0.013 |      0.000 | \<0.001 |
+        | 100 % \| \<odd>     | 1,234,567 |     **0.800** |     -0.250 |   0.046 |
+        | Hernia              |         0 |           n/a |        n/a |     n/a |
+        | Mean                |           |               |            |         |
+
+        Means of 2 labels.
+        ");
+    }
+
+    #[test]
+    fn latex_is_escaped_and_uses_booktabs() {
+        insta::assert_snapshot!(example().render(Format::Latex), @r"
+        \begin{table}
+          \centering
+          \caption{Table\_4: AUC \& more, 5 folds}
+          \begin{tabular}{lrrrr}
+            \toprule
+            Label & Positives & AUC & Difference & p \\
+            \midrule
+            Pleural\_Thickening & 3,385 & 0.765 $\pm$ 0.013 & 0.000 & $<$0.001 \\
+            100 \% \textbar{} $<$odd$>$ & 1,234,567 & \textbf{0.800} & $-$0.250 & 0.046 \\
+            Hernia & 0 & n/a & n/a & n/a \\
+            Mean &  &  &  &  \\
+            \bottomrule
+          \end{tabular}
+          \par\smallskip{\footnotesize Means of 2 labels.}
+        \end{table}
+        ");
+    }
+
+    #[test]
+    fn nothing_that_latex_takes_for_a_command_gets_through() {
+        assert_eq!(
+            escape_latex(r"\a{b}$c#d^e~f"),
+            r"\textbackslash{}a\{b\}\$c\#d\textasciicircum{}e\textasciitilde{}f"
+        );
+    }
+
+    #[test]
+    fn a_table_without_columns_or_rows_is_still_written() {
+        let table = Table::default();
+        for format in [Format::Text { width: Some(80) }, Format::Csv, Format::Markdown, Format::Latex] {
+            assert!(table.render(format).ends_with('\n'), "{format:?}");
+        }
+    }
+}

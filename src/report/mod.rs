@@ -1,0 +1,14 @@
+//! What people and other programs read: tables as text, CSV, Markdown and LaTeX, and bar charts.
+//!
+//! A report is first a [`Table`] of typed cells, with every digit, and only then text; so the same
+//! numbers stand in a terminal, a spreadsheet and a paper.
+
+pub mod dataset;
+mod histogram;
+pub mod lineage;
+mod markup;
+pub mod results;
+mod table;
+
+pub use histogram::{Bar, bars};
+pub use table::{Align, Cell, Column, Format, Table, thousands};

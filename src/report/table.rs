@@ -1,0 +1,354 @@
+//! A table of typed cells, and how it looks in a terminal and as CSV. `markup.rs` adds Markdown and
+//! LaTeX.
+
+use std::collections::BTreeSet;
+
+use comfy_table::{Attribute, CellAlignment, ContentArrangement, LineStyle, TableStyle};
+
+use super::markup;
+
+/// What stands where a quantity is not defined.
+const UNDEFINED: &str = "n/a";
+
+/// A table.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Table {
+    /// One line above it; none if empty.
+    pub title: String,
+    /// Its columns.
+    pub columns: Vec<Column>,
+    /// Its rows; what a row lacks at its end is empty.
+    pub rows: Vec<Vec<Cell>>,
+    /// Lines below it.
+    pub notes: Vec<String>,
+    /// Cells in bold type, as row and column; [`Table::mark_best`] adds to them.
+    pub bold: BTreeSet<(usize, usize)>,
+}
+
+/// A column of a table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Column {
+    /// Its heading.
+    pub name: String,
+    /// Where its cells stand.
+    pub align: Align,
+}
+
+/// Where the cells of a column stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Align {
+    /// Left, as words do.
+    Left,
+    /// Right, as numbers do.
+    Right,
+}
+
+/// A cell of a table. CSV gets all digits of it, the other formats what a person reads.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Cell {
+    /// Words.
+    Text(String),
+    /// A count, with separators between thousands.
+    Integer(u64),
+    /// A quantity, rounded to decimals; `n/a` where it is undefined.
+    Number {
+        /// The quantity.
+        value: Option<f64>,
+        /// Digits behind the point.
+        decimals: usize,
+    },
+    /// A mean and its standard deviation; CSV has a second column for the latter.
+    MeanStd {
+        /// The mean.
+        mean: Option<f64>,
+        /// The standard deviation; left out where it is undefined.
+        std: Option<f64>,
+        /// Digits behind the point.
+        decimals: usize,
+    },
+    /// A p-value: three decimals, and `<0.001` under that.
+    PValue(Option<f64>),
+    /// Nothing.
+    Empty,
+}
+
+/// How a table is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// For reading: aligned columns.
+    Text {
+        /// Columns of the terminal, into which long cells are broken and where bold type shows; `None` where
+        /// the output is no terminal.
+        width: Option<u16>,
+    },
+    /// For computing: a header, every digit, an empty field where a quantity is undefined.
+    Csv,
+    /// A GitHub-flavoured Markdown table.
+    Markdown,
+    /// A LaTeX `table` that needs the package booktabs.
+    Latex,
+}
+
+impl Column {
+    /// A column of words.
+    pub fn left(name: impl Into<String>) -> Self {
+        Column { name: name.into(), align: Align::Left }
+    }
+
+    /// A column of numbers.
+    pub fn right(name: impl Into<String>) -> Self {
+        Column { name: name.into(), align: Align::Right }
+    }
+}
+
+impl Cell {
+    /// What a person reads: in plain characters, on one line.
+    pub fn shown(&self) -> String {
+        match self {
+            Cell::Text(text) => one_line(text),
+            Cell::Integer(count) => thousands(*count),
+            Cell::Number { value, decimals } => value.map_or(UNDEFINED.into(), |v| rounded(v, *decimals)),
+            Cell::MeanStd { mean: None, .. } => UNDEFINED.into(),
+            Cell::MeanStd { mean: Some(mean), std: None, decimals } => rounded(*mean, *decimals),
+            Cell::MeanStd { mean: Some(mean), std: Some(std), decimals } => {
+                format!("{} ± {}", rounded(*mean, *decimals), rounded(*std, *decimals))
+            }
+            Cell::PValue(None) => UNDEFINED.into(),
+            Cell::PValue(Some(p)) if *p < 0.001 => "<0.001".into(),
+            Cell::PValue(Some(p)) => rounded(*p, 3),
+            Cell::Empty => String::new(),
+        }
+    }
+
+    /// What cells are compared by, at the precision that is shown.
+    fn comparable(&self) -> Option<f64> {
+        let shown = |value: Option<f64>, decimals| value.and_then(|v| rounded(v, decimals).parse().ok());
+        match self {
+            Cell::Integer(count) => Some(*count as f64),
+            Cell::Number { value, decimals } => shown(*value, *decimals),
+            Cell::MeanStd { mean, decimals, .. } => shown(*mean, *decimals),
+            Cell::Text(_) | Cell::PValue(_) | Cell::Empty => None,
+        }
+    }
+}
+
+impl Table {
+    /// A table without rows.
+    pub fn new(title: impl Into<String>, columns: Vec<Column>) -> Self {
+        Table { title: title.into(), columns, ..Table::default() }
+    }
+
+    /// Puts the largest of some cells, given as row and column, into bold type.
+    ///
+    /// All that look as large as it are bold, so that rounding hides no winner. Words, p-values and
+    /// undefined quantities do not compete.
+    pub fn mark_best(&mut self, cells: impl IntoIterator<Item = (usize, usize)>) {
+        let value = |(row, column): (usize, usize)| self.rows.get(row)?.get(column)?.comparable();
+        let competing: Vec<_> = cells.into_iter().filter_map(|at| Some((at, value(at)?))).collect();
+        let best = competing.iter().map(|(_, value)| *value).max_by(f64::total_cmp);
+        let best_cells = competing.iter().filter(|(_, value)| Some(*value) == best).map(|(at, _)| *at);
+        self.bold.extend(best_cells);
+    }
+
+    /// Writes the table; the last line ends with a newline.
+    pub fn render(&self, format: Format) -> String {
+        match format {
+            Format::Text { width } => self.text(width),
+            Format::Csv => self.csv(),
+            Format::Markdown => markup::markdown(self),
+            Format::Latex => markup::latex(self),
+        }
+    }
+
+    /// Each row with as many cells as there are columns.
+    pub(super) fn filled_rows(&self) -> impl Iterator<Item = Vec<&Cell>> {
+        let columns = self.columns.len();
+        self.rows
+            .iter()
+            .map(move |row| row.iter().chain(std::iter::repeat(&Cell::Empty)).take(columns).collect())
+    }
+
+    fn text(&self, width: Option<u16>) -> String {
+        const RULE: LineStyle = LineStyle::none().fill('─').junction('─');
+        let mut table = comfy_table::Table::new();
+        table.load_style(TableStyle::new().header_separator(RULE));
+        match width {
+            Some(width) => {
+                table.set_width(width).set_content_arrangement(ContentArrangement::Dynamic).enforce_styling()
+            }
+            None => table.set_content_arrangement(ContentArrangement::Disabled).force_no_tty(),
+        };
+        let aligned = |text: String, column: &Column| {
+            comfy_table::Cell::new(text).set_alignment(match column.align {
+                Align::Left => CellAlignment::Left,
+                Align::Right => CellAlignment::Right,
+            })
+        };
+        let heading = |column: &Column| aligned(one_line(&column.name), column);
+        table.set_header(self.columns.iter().map(heading).collect::<Vec<_>>());
+        for (i, row) in self.filled_rows().enumerate() {
+            let cell = |(j, (cell, column)): (usize, (&&Cell, &Column))| {
+                let cell = aligned(cell.shown(), column);
+                let bold = width.is_some() && self.bold.contains(&(i, j));
+                if bold { cell.add_attribute(Attribute::Bold) } else { cell }
+            };
+            table.add_row(row.iter().zip(&self.columns).enumerate().map(cell).collect::<Vec<_>>());
+        }
+        let title = (!self.title.is_empty()).then(|| one_line(&self.title));
+        let notes = self.notes.iter().map(|note| one_line(note));
+        let lines = title.into_iter().chain([table.trim_fmt()]).chain(notes);
+        lines.map(|line| line + "\n").collect()
+    }
+
+    fn csv(&self) -> String {
+        let has_std =
+            |column: usize| self.rows.iter().any(|row| matches!(row.get(column), Some(Cell::MeanStd { .. })));
+        let two_fields: Vec<bool> = (0..self.columns.len()).map(has_std).collect();
+        let mut header = Vec::new();
+        for (column, two) in self.columns.iter().zip(&two_fields) {
+            header.push(column.name.clone());
+            header.extend(two.then(|| format!("{} std", column.name)));
+        }
+        let mut writer = csv::Writer::from_writer(Vec::new());
+        let in_memory = "writing to memory does not fail";
+        writer.write_record(header).expect(in_memory);
+        for row in self.filled_rows() {
+            let mut fields = Vec::new();
+            for (cell, two) in row.iter().zip(&two_fields) {
+                let (value, std) = fields_of(cell);
+                fields.push(value);
+                fields.extend(two.then_some(std));
+            }
+            writer.write_record(fields).expect(in_memory);
+        }
+        let bytes = writer.into_inner().expect(in_memory);
+        String::from_utf8(bytes).expect("fields are UTF-8")
+    }
+}
+
+/// A cell with all its digits, and its standard deviation.
+fn fields_of(cell: &Cell) -> (String, String) {
+    // `Debug` and not `Display`, which writes 1e-300 with 300 zeros. Both round-trip.
+    let digits = |value: &Option<f64>| value.map(|v| format!("{v:?}")).unwrap_or_default();
+    match cell {
+        Cell::Text(text) => (text.clone(), String::new()),
+        Cell::Integer(count) => (count.to_string(), String::new()),
+        Cell::Number { value, .. } | Cell::PValue(value) => (digits(value), String::new()),
+        Cell::MeanStd { mean, std, .. } => (digits(mean), digits(std)),
+        Cell::Empty => (String::new(), String::new()),
+    }
+}
+
+/// The number to so many decimals, and zero without a sign.
+fn rounded(value: f64, decimals: usize) -> String {
+    let text = format!("{value:.decimals$}");
+    match text.strip_prefix('-') {
+        Some(digits) if digits.chars().all(|c| matches!(c, '0' | '.')) => digits.to_owned(),
+        _ => text,
+    }
+}
+
+/// The text without line breaks and escape codes, which must not come from a file to a terminal.
+pub(super) fn one_line(text: &str) -> String {
+    let harmless = |c: char| match c {
+        '\n' | '\r' | '\t' => ' ',
+        c if c.is_control() => char::REPLACEMENT_CHARACTER,
+        c => c,
+    };
+    text.chars().map(harmless).collect()
+}
+
+/// A count with commas between thousands: `112,120`.
+pub fn thousands(count: u64) -> String {
+    let digits = count.to_string();
+    let grouped = digits.as_bytes().rchunks(3).rev().map(String::from_utf8_lossy);
+    grouped.collect::<Vec<_>>().join(",")
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    pub(in crate::report) fn example() -> Table {
+        let columns = vec![
+            Column::left("Label"),
+            Column::right("Positives"),
+            Column::right("AUC"),
+            Column::right("Difference"),
+            Column::right("p"),
+        ];
+        let mut table = Table::new("Table_4: AUC & more, 5 folds", columns);
+        let row = |label: &str, positives, mean, std, difference, p| {
+            let decimals = 3;
+            vec![
+                Cell::Text(label.into()),
+                Cell::Integer(positives),
+                Cell::MeanStd { mean, std, decimals },
+                Cell::Number { value: difference, decimals },
+                Cell::PValue(p),
+            ]
+        };
+        table.rows = vec![
+            row("Pleural_Thickening", 3385, Some(0.76512), Some(0.0125), Some(-0.0001), Some(1e-299)),
+            row("100 % | <odd>", 1_234_567, Some(0.8), None, Some(-0.25), Some(0.04567)),
+            row("Hernia", 0, None, None, None, None),
+            vec![Cell::Text("Mean".into())],
+        ];
+        table.notes = vec!["Means of 2 labels.".into()];
+        table.mark_best([(0, 2), (1, 2), (2, 2)]);
+        table
+    }
+
+    #[test]
+    fn text_aligns_numbers_and_shows_undefined_ones() {
+        insta::assert_snapshot!(example().render(Format::Text { width: None }), @r"
+        Table_4: AUC & more, 5 folds
+         Label                Positives             AUC   Difference        p
+        ──────────────────────────────────────────────────────────────────────
+         Pleural_Thickening       3,385   0.765 ± 0.013        0.000   <0.001
+         100 % | <odd>        1,234,567           0.800       -0.250    0.046
+         Hernia                       0             n/a          n/a      n/a
+         Mean
+        Means of 2 labels.
+        ");
+    }
+
+    #[test]
+    fn a_narrow_terminal_breaks_cells_and_shows_bold_type() {
+        let text = example().render(Format::Text { width: Some(50) });
+        let visible = text.replace("\u{1b}[1m", "").replace("\u{1b}[0m", "");
+        assert!(visible.lines().skip(1).all(|line| line.chars().count() <= 50), "{visible}");
+        assert!(text.contains("\u{1b}[1m"), "{text:?}");
+    }
+
+    #[test]
+    fn csv_keeps_every_digit_and_leaves_undefined_fields_empty() {
+        insta::assert_snapshot!(example().render(Format::Csv), @r"
+        Label,Positives,AUC,AUC std,Difference,p
+        Pleural_Thickening,3385,0.76512,0.0125,-0.0001,1e-299
+        100 % | <odd>,1234567,0.8,,-0.25,0.04567
+        Hernia,0,,,,
+        Mean,,,,,
+        ");
+    }
+
+    #[test]
+    fn all_that_look_best_are_marked_best() {
+        let mut table = Table::new("", vec![Column::right("AUC")]);
+        let cell = |value| vec![Cell::Number { value, decimals: 3 }];
+        table.rows = vec![cell(Some(0.8221)), cell(Some(0.8219)), cell(None), cell(Some(0.8212))];
+        table.mark_best((0..9).map(|row| (row, 0)));
+        assert_eq!(table.bold, [(0, 0), (1, 0)].into());
+    }
+
+    #[test]
+    fn escape_codes_of_a_file_do_not_reach_the_terminal() {
+        let cell = Cell::Text("a\u{1b}[31m\nb".into());
+        assert_eq!(cell.shown(), "a\u{fffd}[31m b");
+    }
+
+    #[test]
+    fn thousands_are_set_apart() {
+        assert_eq!([0, 999, 1000, 112_120].map(thousands), ["0", "999", "1,000", "112,120"]);
+    }
+}

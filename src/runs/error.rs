@@ -1,0 +1,192 @@
+//! Why something was not trained, judged or compared.
+
+use std::path::PathBuf;
+
+use super::config::ConfigError;
+use super::process::WorkerError;
+use crate::index::IndexError;
+use crate::registry::RegistryError;
+use crate::store::StoreError;
+
+/// Why something was not trained, judged or compared.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The registry.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+    /// The settings.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The worker.
+    #[error(transparent)]
+    Worker(#[from] WorkerError),
+    /// Neither `auto`, `cpu` nor `cuda:N`.
+    #[error("there is no device `{0}`")]
+    BadDevice(String),
+    /// The split divides another data set.
+    #[error("split {split} divides data set {divides}, not {dataset}")]
+    OtherDataset {
+        /// The split.
+        split: String,
+        /// Data set that it divides.
+        divides: String,
+        /// Data set that was asked for.
+        dataset: String,
+    },
+    /// The split has fewer folds.
+    #[error("split {split} has {folds} folds, counted from 0, so there is no fold {fold}")]
+    NoSuchFold {
+        /// The split.
+        split: String,
+        /// How many it has.
+        folds: usize,
+        /// Which was asked for.
+        fold: u32,
+    },
+    /// Two patients' data in two subsets of one fold.
+    #[error("split {split}, fold {fold}: {patients} patients are in more than one subset")]
+    Leak {
+        /// The split.
+        split: String,
+        /// The fold.
+        fold: u32,
+        /// How many patients.
+        patients: usize,
+    },
+    /// A model that looks at images, on metadata.
+    #[error("data set {dataset} holds metadata only, and {model} looks at images")]
+    NeedsImages {
+        /// The data set.
+        dataset: String,
+        /// The model.
+        model: String,
+    },
+    /// Transfer learning without weights.
+    #[error("--init {0} starts from given weights, and none are given")]
+    NeedsWeights(&'static str),
+    /// Weights that would not be used.
+    #[error("--init scratch does not use weights, and some are given")]
+    UnusedWeights,
+    /// Another process is at it.
+    #[error("this very run is being trained by another process: {} is locked", .0.display())]
+    Running(PathBuf),
+    /// A file of the worker.
+    #[error("cannot {doing} {}: {source}", path.display())]
+    Io {
+        /// The verb.
+        doing: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// A run without predictions of the subset.
+    #[error("run {0} has no predictions of its test images")]
+    NoPredictions(String),
+    /// Neither a run nor predictions.
+    #[error("`{text}` is a {kind}; runs and predictions can be compared")]
+    NotComparable {
+        /// What was asked for.
+        text: String,
+        /// What it is.
+        kind: String,
+    },
+    /// Two results that would be one cell of the table.
+    #[error("{a} and {b} are both model {model} on {fold}")]
+    SameCell {
+        /// The first.
+        a: String,
+        /// The second.
+        b: String,
+        /// Their model.
+        model: String,
+        /// Their fold.
+        fold: String,
+    },
+    /// Models that were judged on different folds.
+    #[error("{a} has folds {folds_a}, and {b} has folds {folds_b}")]
+    DifferentFolds {
+        /// The first model.
+        a: String,
+        /// Its folds.
+        folds_a: String,
+        /// The second model.
+        b: String,
+        /// Its folds.
+        folds_b: String,
+    },
+    /// Models that were judged on different images.
+    #[error("{a} and {b} scored different images on {fold}: {why}")]
+    DifferentImages {
+        /// The first model.
+        a: String,
+        /// The second model.
+        b: String,
+        /// The fold.
+        fold: String,
+        /// In which way.
+        why: String,
+    },
+    /// Models that score different labels.
+    #[error("{a} and {b} score different labels")]
+    DifferentLabels {
+        /// The first model.
+        a: String,
+        /// The second model.
+        b: String,
+    },
+    /// Nothing to compare.
+    #[error("nothing to compare")]
+    Nothing,
+}
+
+impl From<StoreError> for RunError {
+    fn from(e: StoreError) -> Self {
+        RunError::Registry(e.into())
+    }
+}
+
+impl From<IndexError> for RunError {
+    fn from(e: IndexError) -> Self {
+        RunError::Registry(e.into())
+    }
+}
+
+impl RunError {
+    pub(super) fn io(doing: &'static str, path: &std::path::Path) -> impl FnOnce(std::io::Error) -> RunError {
+        let path = path.to_owned();
+        move |source| RunError::Io { doing, path, source }
+    }
+
+    /// What might help.
+    pub fn hint(&self) -> Option<String> {
+        let hint = match self {
+            RunError::Config(e) => return e.hint(),
+            RunError::Worker(e) => return e.hint(),
+            RunError::BadDevice(_) => "there are auto, cpu, cuda:0, cuda:1, …",
+            RunError::NeedsImages { .. } => "the model `mlp` needs only metadata; or ingest the images",
+            RunError::NeedsWeights(_) => {
+                "name imported weights with --weights; `reg weights import` takes them in"
+            }
+            RunError::UnusedWeights => "leave --weights away, or ask for --init fine-tune or off-the-shelf",
+            RunError::Leak { .. } => "`reg split check` names them",
+            RunError::SameCell { .. } => "compare them with --by run",
+            RunError::DifferentFolds { .. } | RunError::DifferentImages { .. } => {
+                "only scores of the same images can be compared: train or evaluate both on the same split and fold"
+            }
+            RunError::NoPredictions(_) => "`reg eval RUN` makes them",
+            _ => return None,
+        };
+        Some(hint.to_owned())
+    }
+
+    /// Whether it is the answer "no" of a check rather than a failure.
+    pub fn is_refusal(&self) -> bool {
+        matches!(
+            self,
+            RunError::DifferentFolds { .. }
+                | RunError::DifferentImages { .. }
+                | RunError::DifferentLabels { .. }
+        )
+    }
+}

@@ -1,0 +1,193 @@
+//! Predictions of a run's checkpoint, and the AUC table that judges them.
+
+use std::fs;
+use std::time::Instant;
+
+use super::process::{Listener, Worker};
+use super::train::{Context, execution, software};
+use super::{Device, RunError, Surroundings};
+use crate::hash::Id;
+use crate::records::{
+    AucTable, Dataset, LabelAuc, Manifest, Predictions, Run, ScoreSource, Scores, Spec, Subset, Table, codec,
+};
+use crate::registry::{Registry, RegistryError};
+use crate::stats;
+use crate::worker::{Job, PROTOCOL, Work, files};
+
+/// Judged predictions.
+#[derive(Debug, Clone)]
+pub struct Evaluated {
+    /// The predictions.
+    pub predictions: Id<Predictions>,
+    /// The table.
+    pub table: Id<Table>,
+    /// Its content.
+    pub auc: AucTable,
+    /// Whether both were there already.
+    pub cached: bool,
+}
+
+/// Predicts a subset with a run's checkpoint and makes the AUC table; answers from the registry when
+/// the same code has done so on the same kind of device with as many threads.
+///
+/// `device` and `threads` default to those of the run's spec.
+pub fn evaluate(
+    registry: &Registry,
+    worker: &Worker,
+    run: Id<Run>,
+    subset: Subset,
+    device: Option<Device>,
+    threads: Option<u32>,
+    surroundings: &Surroundings,
+    listener: &mut dyn Listener,
+) -> Result<Evaluated, RunError> {
+    let record = registry.get(run)?;
+    let spec = registry.get(record.spec)?;
+    let device = device.unwrap_or_else(|| Device::of(spec.device));
+    let threads = threads.unwrap_or(spec.threads);
+    evaluate_run(registry, worker, (run, &record, &spec), subset, &device, threads, surroundings, listener)
+}
+
+#[allow(clippy::too_many_arguments)]
+pub(super) fn evaluate_run(
+    registry: &Registry,
+    worker: &Worker,
+    (run, record, spec): (Id<Run>, &Run, &Spec),
+    subset: Subset,
+    device: &Device,
+    threads: u32,
+    surroundings: &Surroundings,
+    listener: &mut dyn Listener,
+) -> Result<Evaluated, RunError> {
+    let (software, sources) = software(worker.identity());
+    let mut transaction = registry.transaction()?;
+    transaction.put_blob(sources.as_bytes())?;
+    let software = transaction.put(&software)?;
+    let source = ScoreSource::Run { run, device: device.kind, threads, software };
+    if let Some(existing) = existing(registry, run, subset, &source)? {
+        return Ok(existing);
+    }
+
+    let context = Context::load(registry, spec)?;
+    let out = registry.store().scratch()?;
+    let start = Instant::now();
+    let job = predict_job(registry, &context, (record, spec), subset, device, threads, out.path().to_owned());
+    let worked = worker.run(&job, listener)?;
+    let path = out.path().join(files::SCORES);
+    let bytes = fs::read(&path).map_err(RunError::io("read", &path))?;
+    let scores: Scores = codec::unpack(&bytes).map_err(RegistryError::Unwritable)?;
+
+    let manifest = registry.get_packed(context.dataset.manifest)?;
+    let predictions = Predictions {
+        dataset: spec.dataset,
+        split: Some(spec.split),
+        fold: Some(spec.fold),
+        subset: Some(subset),
+        source,
+        model: spec.model.name.clone(),
+        labels: context.dataset.labels.clone(),
+        images: scores.rows.len() as u64,
+        scores: transaction.put_packed(&scores)?,
+    };
+    let id = transaction.put(&predictions)?;
+    let auc = auc_table(id, &predictions, &context.dataset, &manifest, &scores);
+    let table = transaction.put(&Table::Auc(auc.clone()))?;
+    transaction.put(&execution(id.hash, worker, &worked, start, surroundings))?;
+    transaction.commit(&surroundings.stamp)?;
+    Ok(Evaluated { predictions: id, table, auc, cached: false })
+}
+
+/// The job that predicts a subset with a run's checkpoint.
+pub(super) fn predict_job(
+    registry: &Registry,
+    context: &Context,
+    (run, spec): (&Run, &Spec),
+    subset: Subset,
+    device: &Device,
+    threads: u32,
+    out: std::path::PathBuf,
+) -> Job {
+    Job {
+        protocol: PROTOCOL,
+        objects: registry.store().objects().to_owned(),
+        out,
+        device: device.name.clone(),
+        threads,
+        labels: context.dataset.labels.len() as u32,
+        age: context.dataset.age,
+        work: Work::Predict {
+            model: spec.model.clone(),
+            checkpoint: run.checkpoint,
+            batch: spec.training.batch,
+            manifest: context.dataset.manifest,
+            assignment: context.split.assignment,
+            fold: spec.fold,
+            subset,
+        },
+    }
+}
+
+fn existing(
+    registry: &Registry,
+    run: Id<Run>,
+    subset: Subset,
+    source: &ScoreSource,
+) -> Result<Option<Evaluated>, RegistryError> {
+    let view = registry.view()?;
+    for (id, predictions) in registry.referring::<Predictions>(&view, &run.hash)? {
+        if predictions.subset != Some(subset) || predictions.source != *source {
+            continue;
+        }
+        for (table, content) in registry.referring::<Table>(&view, &id.hash)? {
+            if let Table::Auc(auc) = content {
+                return Ok(Some(Evaluated { predictions: id, table, auc, cached: true }));
+            }
+        }
+    }
+    Ok(None)
+}
+
+/// Judges scores by the labels of their images.
+///
+/// An AUC is undefined where all images have a label or none has; the mean leaves it out and says how
+/// many it covers.
+pub fn auc_table(
+    id: Id<Predictions>,
+    predictions: &Predictions,
+    dataset: &Dataset,
+    manifest: &Manifest,
+    scores: &Scores,
+) -> AucTable {
+    let labels: Vec<LabelAuc> = predictions
+        .labels
+        .iter()
+        .enumerate()
+        .map(|(column, label)| {
+            let truth = truth(dataset, manifest, scores, label);
+            let positives = truth.iter().filter(|positive| **positive).count() as u64;
+            LabelAuc {
+                label: label.clone(),
+                auc: stats::auc(&scores.column(column), &truth),
+                positives,
+                negatives: truth.len() as u64 - positives,
+            }
+        })
+        .collect();
+    let aucs: Vec<Option<f64>> = labels.iter().map(|label| label.auc).collect();
+    let summary = stats::summarize(&aucs);
+    AucTable {
+        predictions: id,
+        dataset: predictions.dataset,
+        labels,
+        mean: summary.mean,
+        mean_over: summary.n as u32,
+        reg: env!("CARGO_PKG_VERSION").to_owned(),
+    }
+}
+
+/// Whether each scored image has a label; false for a label that the data set does not know.
+pub(super) fn truth(dataset: &Dataset, manifest: &Manifest, scores: &Scores, label: &str) -> Vec<bool> {
+    let bit = dataset.labels.iter().position(|known| known == label);
+    let has = |row: &u32| bit.is_some_and(|bit| manifest.rows[*row as usize].has(bit));
+    scores.rows.iter().map(has).collect()
+}

@@ -1,0 +1,70 @@
+//! Probabilities of images that belong to no data set.
+
+use std::fs;
+use std::path::PathBuf;
+
+use super::process::{Listener, Worker};
+use super::train::Context;
+use super::{Device, RunError};
+use crate::hash::Id;
+use crate::records::{ImageRow, Run, Scores, codec};
+use crate::registry::{Registry, RegistryError};
+use crate::worker::{Job, PROTOCOL, Work, files};
+
+/// The probabilities of one image file.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FileScores {
+    /// The file.
+    pub path: PathBuf,
+    /// A label and its probability, in the order of the data set's labels.
+    pub scores: Vec<(String, f64)>,
+}
+
+/// Scores image files with a run's checkpoint. Nothing is recorded.
+///
+/// Where the model looks at age, gender and view, a file whose name is in the run's data set gets them
+/// from there, and any other file gets the values that stand for "unknown".
+pub fn predict(
+    registry: &Registry,
+    worker: &Worker,
+    run: Id<Run>,
+    images: &[PathBuf],
+    device: Option<Device>,
+    listener: &mut dyn Listener,
+) -> Result<Vec<FileScores>, RunError> {
+    let record = registry.get(run)?;
+    let spec = registry.get(record.spec)?;
+    let context = Context::load(registry, &spec)?;
+    let manifest = registry.get_packed(context.dataset.manifest)?;
+    let row = |path: &PathBuf| -> Option<ImageRow> {
+        let name = path.file_name()?.to_str()?;
+        let place = manifest.rows.binary_search_by(|row| row.name.as_str().cmp(name)).ok()?;
+        Some(manifest.rows[place].clone())
+    };
+    let out = registry.store().scratch()?;
+    let job = Job {
+        protocol: PROTOCOL,
+        objects: registry.store().objects().to_owned(),
+        out: out.path().to_owned(),
+        device: device.unwrap_or_else(|| Device::of(spec.device)).name,
+        threads: spec.threads,
+        labels: context.dataset.labels.len() as u32,
+        age: context.dataset.age,
+        work: Work::PredictFiles {
+            model: spec.model.clone(),
+            checkpoint: record.checkpoint,
+            images: images.iter().map(|path| (path.clone(), row(path))).collect(),
+        },
+    };
+    worker.run(&job, listener)?;
+    let path = out.path().join(files::SCORES);
+    let bytes = fs::read(&path).map_err(RunError::io("read", &path))?;
+    let scores: Scores = codec::unpack(&bytes).map_err(RegistryError::Unwritable)?;
+    let of = |row: &[f64]| context.dataset.labels.iter().cloned().zip(row.iter().copied()).collect();
+    let rows = scores.scores.chunks_exact(context.dataset.labels.len());
+    Ok(images
+        .iter()
+        .zip(rows)
+        .map(|(path, row)| FileScores { path: path.clone(), scores: of(row) })
+        .collect())
+}

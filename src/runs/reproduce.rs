@@ -1,0 +1,111 @@
+//! Carries out a recorded spec again, in scratch space, and compares every output.
+
+use std::fs;
+use std::path::Path;
+
+use serde::Serialize;
+
+use super::evaluate::predict_job;
+use super::process::{Listener, Worker};
+use super::train::{Context, software, train_job};
+use super::{Device, RunError, Surroundings};
+use crate::hash::{Hash, Id};
+use crate::records::{Execution, Predictions, Run, ScoreSource, Subset};
+use crate::registry::Registry;
+use crate::worker::files;
+
+/// What came of carrying out a spec again.
+#[derive(Debug, Clone, Serialize)]
+pub struct Reproduction {
+    /// Whether every output has the same bytes.
+    pub identical: bool,
+    /// Outputs that were compared.
+    pub compared: Vec<&'static str>,
+    /// Outputs that differ.
+    pub differences: Vec<Difference>,
+    /// What is not as it was when the run was made; an explanation where bits differ.
+    pub environment: Vec<String>,
+}
+
+/// An output that differs.
+#[derive(Debug, Clone, Serialize)]
+pub struct Difference {
+    /// Which.
+    pub output: &'static str,
+    /// As recorded.
+    pub recorded: Hash,
+    /// As it came out now.
+    pub now: Hash,
+}
+
+/// Trains a run's spec again and predicts the test subset again. Nothing is recorded.
+pub fn reproduce(
+    registry: &Registry,
+    worker: &Worker,
+    run: Id<Run>,
+    device: Option<Device>,
+    surroundings: &Surroundings,
+    listener: &mut dyn Listener,
+) -> Result<Reproduction, RunError> {
+    let record = registry.get(run)?;
+    let spec = registry.get(record.spec)?;
+    let context = Context::load(registry, &spec)?;
+    let device = device.unwrap_or_else(|| Device::of(spec.device));
+    let scratch = registry.store().scratch()?;
+
+    let job = train_job(registry, &context, &spec, &device.name, scratch.path().to_owned());
+    worker.run(&job, listener)?;
+    let mut compared = Vec::new();
+    let mut differences = Vec::new();
+    let mut compare = |output, recorded: Hash, now: Hash| {
+        compared.push(output);
+        if recorded != now {
+            differences.push(Difference { output, recorded, now });
+        }
+    };
+    compare("checkpoint", record.checkpoint.hash, hash_file(&scratch.path().join(files::CHECKPOINT))?);
+    compare("log", record.log.hash, hash_file(&scratch.path().join(files::LOG))?);
+
+    let view = registry.view()?;
+    let test = registry
+        .referring::<Predictions>(&view, &run.hash)?
+        .into_iter()
+        .find(|(_, predictions)| predictions.subset == Some(Subset::Test));
+    if let Some((_, predictions)) = test {
+        // With the recorded checkpoint: a difference here is one of predicting, not of training.
+        let threads = match &predictions.source {
+            ScoreSource::Run { threads, .. } => *threads,
+            ScoreSource::Import { .. } => spec.threads,
+        };
+        let out = scratch.path().to_owned();
+        let job = predict_job(registry, &context, (&record, &spec), Subset::Test, &device, threads, out);
+        worker.run(&job, listener)?;
+        compare("predictions", predictions.scores.hash, hash_file(&scratch.path().join(files::SCORES))?);
+    }
+
+    let mut environment = Vec::new();
+    let mut differs = |what: &str, then: String, now: String| {
+        if then != now {
+            environment.push(format!("{what} was {then} and is {now}"));
+        }
+    };
+    let (then, (now, _)) = (registry.get(spec.software)?, software(worker.identity()));
+    differs("reg-torch", then.worker, now.worker);
+    differs("libtorch", then.libtorch, now.libtorch);
+    differs("the machine", then.target, now.target);
+    differs("the hash of the source files", then.sources.hash.short(), now.sources.hash.short());
+    differs("the device", format!("{:?}", spec.device), format!("{:?}", device.kind));
+    if let Some((_, execution)) = registry.referring::<Execution>(&view, &run.hash)?.into_iter().next() {
+        differs("the processor", execution.cpu, surroundings.cpu.clone());
+        differs(
+            "the vector instructions",
+            execution.cpu_capability,
+            worker.identity().cpu_capability.clone(),
+        );
+    }
+    Ok(Reproduction { identical: differences.is_empty(), compared, differences, environment })
+}
+
+fn hash_file(path: &Path) -> Result<Hash, RunError> {
+    fs::read(path).map(|bytes| Hash::of(&bytes)).map_err(RunError::io("read", path))
+}

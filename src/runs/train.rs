@@ -1,0 +1,321 @@
+//! Trains by a spec, once: a spec whose run is recorded is answered from the registry.
+
+use std::fs::{self, File};
+use std::time::Instant;
+
+use super::evaluate::{Evaluated, evaluate_run};
+use super::process::{Listener, Worked, Worker};
+use super::{Device, RunError, Surroundings};
+use crate::hash::{Digest, Hash, Id};
+use crate::records::{
+    Dataset, Execution, Init, Model, Run, Software, Spec, Split, Subset, Training, Weights, codec,
+};
+use crate::registry::{Registry, RegistryError};
+use crate::store::Link;
+use crate::worker::{Identity, Job, PROTOCOL, Work, files};
+
+/// What to train.
+#[derive(Debug, Clone)]
+pub struct Order {
+    /// The data set.
+    pub dataset: Id<Dataset>,
+    /// The split.
+    pub split: Id<Split>,
+    /// Its fold, from 0.
+    pub fold: u32,
+    /// The network.
+    pub model: Model,
+    /// How it is trained.
+    pub training: Training,
+    /// Where weights start.
+    pub init: Init,
+    /// The weights to start from.
+    pub weights: Option<Id<Weights>>,
+    /// Seed of initial weights, order and augmentation.
+    pub seed: u64,
+    /// Threads of the tensor library.
+    pub threads: u32,
+    /// Where to compute.
+    pub device: Device,
+    /// Name of the run; else one is made up of model, split and fold.
+    pub name: Option<String>,
+}
+
+/// A trained and judged run.
+#[derive(Debug)]
+pub struct Trained {
+    /// The run.
+    pub run: Id<Run>,
+    /// Its record.
+    pub record: Run,
+    /// Its name.
+    pub name: String,
+    /// Predictions and AUC table of the test subset.
+    pub test: Evaluated,
+    /// Whether it was there already.
+    pub cached: bool,
+}
+
+/// Trains, selects on validation loss, predicts the test subset and makes its AUC table.
+pub fn train(
+    registry: &Registry,
+    worker: &Worker,
+    order: &Order,
+    surroundings: &Surroundings,
+    listener: &mut dyn Listener,
+) -> Result<Trained, RunError> {
+    let (software, sources) = software(worker.identity());
+    let spec = spec(order, Id::new(hash_of(&software)?));
+    let context = Context::load(registry, &spec)?;
+    let spec_id: Id<Spec> = Id::new(hash_of(&spec)?);
+
+    let view = registry.view()?;
+    let known = registry.referring::<Run>(&view, &spec_id.hash)?.into_iter().next();
+    let (trained, cached) = match known {
+        Some((id, record)) => {
+            let existing = view.names_by_id()?.remove(&id.hash);
+            drop(view);
+            let name = keep_name(registry, order, id.hash, existing, surroundings)?;
+            ((id, record, name), true)
+        }
+        None => {
+            let name = match &order.name {
+                Some(name) => name.clone(),
+                None => free_name(&view, order, &context)?,
+            };
+            drop(view);
+            let mut transaction = registry.transaction()?;
+            transaction.put_blob(sources.as_bytes())?;
+            transaction.put(&software)?;
+            transaction.put(&spec)?;
+            transaction.commit(&surroundings.stamp)?;
+            let (id, record) = carry_out(
+                registry,
+                worker,
+                &context,
+                (spec_id, &spec),
+                &name,
+                order,
+                surroundings,
+                listener,
+            )?;
+            ((id, record, name), false)
+        }
+    };
+    let (run, record, name) = trained;
+    let test = evaluate_run(
+        registry,
+        worker,
+        (run, &record, &spec),
+        Subset::Test,
+        &order.device,
+        order.threads,
+        surroundings,
+        listener,
+    )?;
+    Ok(Trained { run, record, name, test, cached })
+}
+
+/// The records that a training needs, checked against each other.
+pub(super) struct Context {
+    pub(super) dataset: Dataset,
+    pub(super) split: Split,
+    pub(super) weights: Option<Hash>,
+}
+
+impl Context {
+    /// Reads what a spec names and checks that it belongs together.
+    pub(super) fn load(registry: &Registry, spec: &Spec) -> Result<Self, RunError> {
+        let dataset = registry.get(spec.dataset)?;
+        let split = registry.get(spec.split)?;
+        if split.dataset != spec.dataset {
+            return Err(RunError::OtherDataset {
+                split: spec.split.hash.short(),
+                divides: split.dataset.hash.short(),
+                dataset: spec.dataset.hash.short(),
+            });
+        }
+        if spec.fold as usize >= split.folds.len() {
+            return Err(RunError::NoSuchFold {
+                split: spec.split.hash.short(),
+                folds: split.folds.len(),
+                fold: spec.fold,
+            });
+        }
+        if dataset.metadata_only && spec.model.architecture.image().is_some() {
+            return Err(RunError::NeedsImages {
+                dataset: spec.dataset.hash.short(),
+                model: spec.model.name.clone(),
+            });
+        }
+        let weights = match (spec.init, spec.weights) {
+            (Init::Scratch, None) => None,
+            (Init::Scratch, Some(_)) => return Err(RunError::UnusedWeights),
+            (init, None) => return Err(RunError::NeedsWeights(init.name())),
+            (_, Some(weights)) => Some(registry.get(weights)?.file.object.hash),
+        };
+        Ok(Context { dataset, split, weights })
+    }
+}
+
+fn hash_of<T: crate::records::Record>(record: &T) -> Result<Hash, RegistryError> {
+    codec::encode(record).map(|bytes| Hash::of(&bytes)).map_err(RegistryError::Unwritable)
+}
+
+/// The worker's identity as a record, and the list of its sources.
+pub(super) fn software(identity: &Identity) -> (Software, &str) {
+    let software = Software {
+        worker: identity.worker.clone(),
+        tch: identity.tch.clone(),
+        libtorch: identity.libtorch.clone(),
+        target: identity.target.clone(),
+        sources: Id::new(Hash::of(identity.sources.as_bytes())),
+    };
+    (software, &identity.sources)
+}
+
+fn spec(order: &Order, software: Id<Software>) -> Spec {
+    Spec {
+        dataset: order.dataset,
+        split: order.split,
+        fold: order.fold,
+        model: order.model.clone(),
+        init: order.init,
+        weights: order.weights,
+        training: order.training.clone(),
+        seed: order.seed,
+        threads: order.threads,
+        device: order.device.kind,
+        software,
+    }
+}
+
+/// `MODEL-SPLIT-fFOLD`, with a number behind it when that is taken by another run.
+fn free_name(view: &crate::index::View, order: &Order, context: &Context) -> Result<String, RegistryError> {
+    let names = view.names_by_id()?;
+    let split = names.get(&order.split.hash).cloned().unwrap_or_else(|| order.split.hash.short());
+    let base = match context.split.folds.len() {
+        1 => format!("{}-{split}", order.model.name),
+        _ => format!("{}-{split}-f{}", order.model.name, order.fold),
+    };
+    let mut name = base.clone();
+    let mut number = 2;
+    while view.name(&name)?.is_some() {
+        name = format!("{base}-{number}");
+        number += 1;
+    }
+    Ok(name)
+}
+
+/// The name of a run that is there already: the one asked for now, else the one that it has.
+fn keep_name(
+    registry: &Registry,
+    order: &Order,
+    run: Hash,
+    existing: Option<String>,
+    surroundings: &Surroundings,
+) -> Result<String, RunError> {
+    let Some(wanted) = &order.name else { return Ok(existing.unwrap_or_else(|| run.short())) };
+    let mut transaction = registry.transaction()?;
+    transaction.name(wanted, run)?;
+    transaction.commit(&surroundings.stamp)?;
+    Ok(wanted.clone())
+}
+
+#[allow(clippy::too_many_arguments)]
+fn carry_out(
+    registry: &Registry,
+    worker: &Worker,
+    context: &Context,
+    (spec_id, spec): (Id<Spec>, &Spec),
+    name: &str,
+    order: &Order,
+    surroundings: &Surroundings,
+    listener: &mut dyn Listener,
+) -> Result<(Id<Run>, Run), RunError> {
+    let live = registry.live(&spec_id.hash);
+    fs::create_dir_all(&live).map_err(RunError::io("create", &live))?;
+    let lock = live.join("lock");
+    let locked = File::create(&lock).map_err(RunError::io("create", &lock))?;
+    // Let go by the system however this process ends.
+    locked.try_lock().map_err(|e| match e {
+        fs::TryLockError::WouldBlock => RunError::Running(lock.clone()),
+        fs::TryLockError::Error(source) => RunError::io("lock", &lock)(source),
+    })?;
+
+    let start = Instant::now();
+    let job = train_job(registry, context, spec, &order.device.name, live.clone());
+    let worked = worker.run(&job, listener)?;
+
+    let mut transaction = registry.transaction()?;
+    let checkpoint = live.join(files::CHECKPOINT);
+    let checkpoint_bytes = fs::read(&checkpoint).map_err(RunError::io("read", &checkpoint))?;
+    let digest = Digest::of(&checkpoint_bytes);
+    transaction.put_file(&checkpoint, &checkpoint_bytes, &digest, Link::Reflink)?;
+    let log = live.join(files::LOG);
+    let log_bytes = fs::read(&log).map_err(RunError::io("read", &log))?;
+    let record = Run {
+        spec: spec_id,
+        checkpoint: Id::new(digest.blake3),
+        log: transaction.put_blob(&log_bytes)?,
+        epochs: worked.outcome.epochs,
+        best_epoch: worked.outcome.best_epoch,
+        val_loss: worked.outcome.val_loss,
+        parameters: worked.outcome.parameters,
+    };
+    let run = transaction.put(&record)?;
+    transaction.put(&execution(run.hash, worker, &worked, start, surroundings))?;
+    transaction.name(name, run.hash)?;
+    transaction.commit(&surroundings.stamp)?;
+    fs::remove_dir_all(&live).map_err(RunError::io("remove", &live))?;
+    Ok((run, record))
+}
+
+/// The job that carries out a spec.
+pub(super) fn train_job(
+    registry: &Registry,
+    context: &Context,
+    spec: &Spec,
+    device: &str,
+    out: std::path::PathBuf,
+) -> Job {
+    Job {
+        protocol: PROTOCOL,
+        objects: registry.store().objects().to_owned(),
+        out,
+        device: device.to_owned(),
+        threads: spec.threads,
+        labels: context.dataset.labels.len() as u32,
+        age: context.dataset.age,
+        work: Work::Train {
+            spec: Box::new(spec.clone()),
+            manifest: context.dataset.manifest,
+            assignment: context.split.assignment,
+            weights: context.weights,
+        },
+    }
+}
+
+/// When, where and how long.
+pub(super) fn execution(
+    made: Hash,
+    worker: &Worker,
+    worked: &Worked,
+    start: Instant,
+    surroundings: &Surroundings,
+) -> Execution {
+    Execution {
+        made,
+        started: surroundings.stamp.time.clone(),
+        seconds: start.elapsed().as_secs_f64(),
+        host: surroundings.host.clone(),
+        cpu: surroundings.cpu.clone(),
+        gpu: worked.gpu.clone(),
+        cores: surroundings.cores,
+        cpu_capability: worker.identity().cpu_capability.clone(),
+        reg: env!("CARGO_PKG_VERSION").to_owned(),
+        git: surroundings.git.clone(),
+        command: surroundings.stamp.command.clone(),
+        resumed: u32::from(worked.resumed_epochs > 0),
+    }
+}

@@ -1,0 +1,160 @@
+//! What a split amounts to: sizes, prevalence, and patients in more than one subset.
+//!
+//! An assignment must belong to the manifest rows beside it: one code an image.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+use serde::Serialize;
+
+use crate::records::{Assignment, FoldSizes, ImageRow, Subset, SubsetSize};
+
+/// A patient in more than one subset of a fold.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Leak {
+    /// Fold, from 0.
+    pub fold: u32,
+    /// The patient.
+    pub patient: u32,
+    /// The subsets that have images of the patient, two or three.
+    pub subsets: Vec<Subset>,
+    /// Manifest rows of these images, ascending.
+    pub images: Vec<u32>,
+}
+
+/// How frequent each label is in one subset of a fold.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct SubsetPrevalence {
+    /// The subset.
+    pub subset: Subset,
+    /// Its images.
+    pub images: u64,
+    /// A label each.
+    pub labels: Vec<LabelPrevalence>,
+}
+
+/// How frequent a label is.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct LabelPrevalence {
+    /// Name.
+    pub label: String,
+    /// Images with the label.
+    pub positives: u64,
+    /// Their share of the images; `None` of no images.
+    pub prevalence: Option<f64>,
+}
+
+/// The images that a fold uses: manifest row, image, subset.
+fn used<'a>(rows: &'a [ImageRow], codes: &'a [u8]) -> impl Iterator<Item = (u32, &'a ImageRow, Subset)> {
+    let subset = |code: u8| Subset::ALL.get(usize::from(code)).copied();
+    let coded = (0..).zip(rows).zip(codes);
+    coded.filter_map(move |((row, image), code)| Some((row, image, subset(*code)?)))
+}
+
+/// Counts images and patients of each subset, a fold each.
+pub fn sizes(rows: &[ImageRow], assignment: &Assignment) -> Vec<FoldSizes> {
+    let of_fold = |codes: &Vec<u8>| {
+        let mut patients: [HashSet<u32>; 3] = Default::default();
+        let mut images = [0; 3];
+        for (_, image, subset) in used(rows, codes) {
+            images[subset as usize] += 1;
+            patients[subset as usize].insert(image.patient);
+        }
+        let size = |subset: Subset| SubsetSize {
+            images: images[subset as usize],
+            patients: patients[subset as usize].len() as u64,
+        };
+        FoldSizes { train: size(Subset::Train), val: size(Subset::Val), test: size(Subset::Test) }
+    };
+    assignment.folds.iter().map(of_fold).collect()
+}
+
+/// Finds the patients who are in more than one subset of a fold, by fold and patient.
+pub fn leaks(rows: &[ImageRow], assignment: &Assignment) -> Vec<Leak> {
+    let of_fold = |(fold, codes): (u32, &Vec<u8>)| {
+        let mut patients = BTreeMap::<u32, (BTreeSet<Subset>, Vec<u32>)>::new();
+        for (row, image, subset) in used(rows, codes) {
+            let (subsets, images) = patients.entry(image.patient).or_default();
+            subsets.insert(subset);
+            images.push(row);
+        }
+        let leaking = patients.into_iter().filter(|(_, (subsets, _))| subsets.len() > 1);
+        leaking.map(move |(patient, (subsets, images))| Leak {
+            fold,
+            patient,
+            subsets: subsets.into_iter().collect(),
+            images,
+        })
+    };
+    (0..).zip(&assignment.folds).flat_map(of_fold).collect()
+}
+
+/// Counts the positives of each label in training, validation and test, a fold each.
+///
+/// `labels` are the data set's, in the order of the bits of [`ImageRow::labels`].
+pub fn prevalence(
+    rows: &[ImageRow],
+    labels: &[String],
+    assignment: &Assignment,
+) -> Vec<[SubsetPrevalence; 3]> {
+    let of_fold = |codes: &Vec<u8>| {
+        let mut images = [0u64; 3];
+        let mut positives = [(); 3].map(|()| vec![0u64; labels.len()]);
+        for (_, image, subset) in used(rows, codes) {
+            images[subset as usize] += 1;
+            for (label, count) in positives[subset as usize].iter_mut().enumerate() {
+                *count += u64::from(image.has(label));
+            }
+        }
+        Subset::ALL.map(|subset| {
+            let total = images[subset as usize];
+            let of_label = |(label, positives): (&String, &u64)| LabelPrevalence {
+                label: label.clone(),
+                positives: *positives,
+                prevalence: (total > 0).then(|| *positives as f64 / total as f64),
+            };
+            let counted = labels.iter().zip(&positives[subset as usize]);
+            SubsetPrevalence { subset, images: total, labels: counted.map(of_label).collect() }
+        })
+    };
+    assignment.folds.iter().map(of_fold).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::rows;
+    use super::*;
+
+    #[test]
+    fn unused_images_count_nowhere_and_leak_nothing() {
+        let rows = rows(&[2, 2]);
+        let split = Assignment { folds: vec![vec![0, 3, 2, 2]] };
+        let size = |images, patients| SubsetSize { images, patients };
+        let expected = FoldSizes { train: size(1, 1), val: size(0, 0), test: size(2, 1) };
+        assert_eq!(sizes(&rows, &split), [expected]);
+        assert_eq!(leaks(&rows, &split), []);
+    }
+
+    #[test]
+    fn a_leak_names_fold_patient_subsets_and_images() {
+        let rows = rows(&[1, 3]);
+        let split = Assignment { folds: vec![vec![0, 1, 1, 1], vec![1, 2, 2, 0]] };
+        let subsets = vec![Subset::Train, Subset::Test];
+        assert_eq!(leaks(&rows, &split), [Leak { fold: 1, patient: 2, subsets, images: vec![1, 2, 3] }]);
+    }
+
+    #[test]
+    fn prevalence_is_counted_by_subset_and_undefined_without_images() {
+        let mut rows = rows(&[1, 1, 1]);
+        rows[0].labels = 0b10;
+        rows[2].labels = 0b11;
+        let labels = ["Mass".to_owned(), "Hernia".to_owned()];
+        let folds = prevalence(&rows, &labels, &Assignment { folds: vec![vec![0, 0, 2]] });
+        let shares = folds[0].each_ref().map(|subset| {
+            let labels = subset.labels.iter().map(|l| (l.positives, l.prevalence));
+            (subset.images, labels.collect::<Vec<_>>())
+        });
+        assert_eq!(shares[0], (2, vec![(0, Some(0.0)), (1, Some(0.5))]));
+        assert_eq!(shares[1], (0, vec![(0, None), (0, None)]));
+        assert_eq!(shares[2], (1, vec![(1, Some(1.0)), (1, Some(1.0))]));
+    }
+}

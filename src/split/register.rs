@@ -1,0 +1,138 @@
+//! Splits as records: divides a registered data set and registers the result.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::{SplitError, official, resample, sizes};
+use crate::dataset::{DatasetError, lists};
+use crate::hash::Id;
+use crate::records::{Assignment, Dataset, Manifest, Split, SplitMethod};
+use crate::registry::{Registry, RegistryError, Stamp, Transaction};
+
+/// Why no split was registered.
+#[derive(Debug, thiserror::Error)]
+pub enum RegisterError {
+    /// The data set cannot be divided so.
+    #[error(transparent)]
+    Split(#[from] SplitError),
+    /// A list cannot be read.
+    #[error(transparent)]
+    List(#[from] DatasetError),
+    /// The registry.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+}
+
+impl RegisterError {
+    /// What might help.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            RegisterError::Split(e) => e.hint().map(str::to_owned),
+            RegisterError::List(e) => e.hint(),
+            RegisterError::Registry(_) => None,
+        }
+    }
+}
+
+/// A registered split.
+#[derive(Debug)]
+pub struct Registered {
+    /// The split.
+    pub id: Id<Split>,
+    /// Its record.
+    pub split: Split,
+    /// What is odd but clear enough to go on with, a sentence each.
+    pub findings: Vec<String>,
+}
+
+/// Re-samples a data set by patient and registers the split.
+pub fn make(
+    registry: &Registry,
+    dataset: Id<Dataset>,
+    ratios: [u32; 3],
+    folds: u32,
+    seed: u64,
+    name: Option<&str>,
+    stamp: &Stamp,
+) -> Result<Registered, RegisterError> {
+    let manifest = registry.get_packed(registry.get(dataset)?.manifest)?;
+    let assignment = resample(&manifest.rows, ratios, folds, seed)?;
+    let method = SplitMethod::Resample { seed, ratios };
+    let transaction = registry.transaction()?;
+    register(transaction, dataset, method, &manifest, &assignment, name, stamp)
+}
+
+/// Published lists of names, and how validation images are cut from the training images.
+#[derive(Debug, Clone)]
+pub struct Lists {
+    /// Names for training and validation.
+    pub train_val: PathBuf,
+    /// Names for test.
+    pub test: PathBuf,
+    /// Share of the training images that validate.
+    pub val_fraction: f64,
+    /// Seed of that cut.
+    pub seed: u64,
+}
+
+/// Divides a data set by published lists and registers the split.
+pub fn import(
+    registry: &Registry,
+    dataset: Id<Dataset>,
+    lists: &Lists,
+    name: Option<&str>,
+    stamp: &Stamp,
+) -> Result<Registered, RegisterError> {
+    let manifest = registry.get_packed(registry.get(dataset)?.manifest)?;
+    let (train_val, test) = (read(&lists.train_val)?, read(&lists.test)?);
+    let names = |bytes: &[u8], path: &Path| lists::read(bytes, path);
+    let (val_fraction, seed) = (lists.val_fraction, lists.seed);
+    let divided = official(
+        &manifest.rows,
+        &names(&train_val, &lists.train_val)?,
+        &names(&test, &lists.test)?,
+        val_fraction,
+        seed,
+    )?;
+    let transaction = registry.transaction()?;
+    let (train_val, test) = (transaction.put_outside(&train_val)?, transaction.put_outside(&test)?);
+    let method = SplitMethod::Official { train_val, test, val_fraction, seed };
+    let mut registered =
+        register(transaction, dataset, method, &manifest, &divided.assignment, name, stamp)?;
+    let (unknown, unlisted) = (divided.unknown_names.len(), divided.unlisted.len());
+    if unknown > 0 {
+        registered.findings.push(format!("{unknown} listed images are not in the data set"));
+    }
+    if unlisted > 0 {
+        registered.findings.push(format!("{unlisted} images of the data set are on no list and not used"));
+    }
+    Ok(registered)
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, DatasetError> {
+    fs::read(path).map_err(|source| DatasetError::Read { path: path.to_owned(), source })
+}
+
+fn register(
+    mut transaction: Transaction<'_>,
+    dataset: Id<Dataset>,
+    method: SplitMethod,
+    manifest: &Manifest,
+    assignment: &Assignment,
+    name: Option<&str>,
+    stamp: &Stamp,
+) -> Result<Registered, RegisterError> {
+    let folds = sizes(&manifest.rows, assignment);
+    let split = Split { dataset, method, assignment: transaction.put_packed(assignment)?, folds };
+    let id = transaction.put(&split)?;
+    if let Some(name) = name {
+        transaction.name(name, id.hash)?;
+    }
+    transaction.commit(stamp)?;
+    let mut findings = Vec::new();
+    let leaks = super::leaks(&manifest.rows, assignment).len();
+    if leaks > 0 {
+        findings.push(format!("{leaks} patients are in more than one subset: `reg split check` names them"));
+    }
+    Ok(Registered { id, split, findings })
+}

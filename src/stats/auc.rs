@@ -1,0 +1,140 @@
+//! The area under the receiver operating characteristic, exact.
+//!
+//! It is the share of pairs (a positive, a negative) that the scores put in the right order, a tie
+//! counting half (Mann and Whitney; Hanley and McNeil, Radiology 143, 1982). Pairs are counted as
+//! integers and divided once, so the result depends neither on the order of the images nor on the
+//! platform.
+
+/// Computes the exact AUC of `scores` against `positive`, a label each; `None` where a class is missing.
+///
+/// Sorts the smaller class and looks the larger one up in it: O(n log m) for m images of the smaller
+/// class. Scores must not be NaN, which the caller checks; one that is stands beyond the infinities.
+///
+/// # Panics
+/// If the slices differ in length.
+pub fn auc(scores: &[f64], positive: &[bool]) -> Option<f64> {
+    let (positives, negatives) = by_class(scores, positive);
+    if positives.is_empty() || negatives.is_empty() {
+        return None;
+    }
+    let pairs = positives.len() as u128 * negatives.len() as u128;
+    let won = if positives.len() <= negatives.len() {
+        // What the negatives win is what the positives lose.
+        2 * pairs - halves_won(negatives, positives)
+    } else {
+        halves_won(positives, negatives)
+    };
+    Some(won as f64 / (2 * pairs) as f64)
+}
+
+/// The scores of the positives and those of the negatives.
+pub(super) fn by_class(scores: &[f64], positive: &[bool]) -> (Vec<f64>, Vec<f64>) {
+    assert_eq!(scores.len(), positive.len(), "one label a score");
+    let mut classes = (Vec::new(), Vec::new());
+    for (score, positive) in scores.iter().zip(positive) {
+        let class = if *positive { &mut classes.0 } else { &mut classes.1 };
+        class.push(ordered(*score));
+    }
+    classes
+}
+
+/// The score with one zero instead of two: `total_cmp` tells -0.0 from 0.0, a reader does not.
+pub(super) fn ordered(score: f64) -> f64 {
+    score + 0.0
+}
+
+/// Pairs in which a score of `many` is above one of `few`, twice, and once where they are equal.
+fn halves_won(many: Vec<f64>, mut few: Vec<f64>) -> u128 {
+    few.sort_unstable_by(f64::total_cmp);
+    let of_one = |score: &f64| {
+        let below = few.partition_point(|other| other.total_cmp(score).is_lt());
+        let rest = &few[below..];
+        // Most scores meet no equal, and then a second search would be in vain.
+        let equal = match rest.first() {
+            Some(next) if next.total_cmp(score).is_eq() => {
+                rest.partition_point(|other| other.total_cmp(score).is_eq())
+            }
+            _ => 0,
+        };
+        (2 * below + equal) as u128
+    };
+    many.iter().map(of_one).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Mann and Whitney's statistic by its definition: every pair, one after the other.
+    fn by_pairs(scores: &[f64], positive: &[bool]) -> Option<f64> {
+        let class = |wanted| (0..scores.len()).filter(move |i| positive[*i] == wanted).map(|i| scores[i]);
+        let (mut halves, mut pairs) = (0u64, 0u64);
+        for p in class(true) {
+            for n in class(false) {
+                pairs += 1;
+                halves += u64::from(p > n) + u64::from(p >= n);
+            }
+        }
+        (pairs > 0).then(|| halves as f64 / (2 * pairs) as f64)
+    }
+
+    /// Few different scores, so that most are tied.
+    fn tied() -> impl Strategy<Value = (Vec<f64>, Vec<bool>)> {
+        prop::collection::vec((0u8..12, any::<bool>()), 0..120)
+            .prop_map(|rows| rows.into_iter().map(|(s, p)| (f64::from(s) / 16.0 - 0.3, p)).unzip())
+    }
+
+    #[test]
+    fn a_perfect_a_reversed_and_a_constant_score() {
+        let positive = [false, false, true, true];
+        assert_eq!(auc(&[0.1, 0.2, 0.3, 0.4], &positive), Some(1.0));
+        assert_eq!(auc(&[0.4, 0.3, 0.2, 0.1], &positive), Some(0.0));
+        assert_eq!(auc(&[0.5; 4], &positive), Some(0.5));
+    }
+
+    #[test]
+    fn undefined_where_a_class_is_missing() {
+        assert_eq!(auc(&[0.1, 0.2], &[true, true]), None);
+        assert_eq!(auc(&[0.1, 0.2], &[false, false]), None);
+        assert_eq!(auc(&[], &[]), None);
+    }
+
+    #[test]
+    fn both_zeros_are_tied() {
+        assert_eq!(auc(&[-0.0, 0.0], &[true, false]), Some(0.5));
+    }
+
+    #[test]
+    fn a_nan_does_not_panic() {
+        assert_eq!(auc(&[f64::NAN, 1.0, f64::INFINITY], &[true, false, false]), Some(1.0));
+    }
+
+    proptest! {
+        #[test]
+        fn equals_the_count_of_all_pairs((scores, positive) in tied()) {
+            prop_assert_eq!(auc(&scores, &positive), by_pairs(&scores, &positive));
+        }
+
+        #[test]
+        fn strictly_monotone_transforms_change_nothing((scores, positive) in tied()) {
+            let transformed: Vec<f64> = scores.iter().map(|s| (3.0 * s).exp() - 7.0).collect();
+            prop_assert_eq!(auc(&transformed, &positive), auc(&scores, &positive));
+        }
+
+        #[test]
+        fn negated_scores_give_the_rest_to_one((scores, positive) in tied()) {
+            let negated: Vec<f64> = scores.iter().map(|s| -s).collect();
+            let sum = auc(&scores, &positive).zip(auc(&negated, &positive)).map(|(a, b)| a + b);
+            prop_assert!(sum.is_none_or(|sum| (sum - 1.0).abs() < 1e-15), "{:?}", sum);
+        }
+
+        #[test]
+        fn swapped_classes_equal_negated_scores((scores, positive) in tied()) {
+            let negated: Vec<f64> = scores.iter().map(|s| -s).collect();
+            let swapped: Vec<bool> = positive.iter().map(|p| !p).collect();
+            prop_assert_eq!(auc(&scores, &swapped), auc(&negated, &positive));
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! The receiver operating characteristic and the threshold that Youden's index chooses on it.
+
+use super::ranks::{same, sorted};
+
+/// The curve: a point for each different score.
+///
+/// Point `i` calls an image positive whose score is `thresholds[i]` or more.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Roc {
+    /// False positive rate, 1 - specificity, ascending from 0 to 1.
+    pub fpr: Vec<f64>,
+    /// True positive rate, sensitivity, ascending from 0 to 1.
+    pub tpr: Vec<f64>,
+    /// Falling; the first, where nothing is positive, is infinite.
+    pub thresholds: Vec<f64>,
+}
+
+/// The threshold that separates the classes best, and how well it does.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Youden {
+    /// An image with this score or more is called positive.
+    pub threshold: f64,
+    /// Share of the positives that are called positive.
+    pub sensitivity: f64,
+    /// Share of the negatives that are not.
+    pub specificity: f64,
+    /// Sensitivity + specificity - 1.
+    pub index: f64,
+}
+
+/// Computes the receiver operating characteristic; `None` where a class is missing.
+///
+/// Tied scores make one point, so that the area under the straight lines between the points is
+/// [`super::auc()`]. Scores must not be NaN, which the caller checks.
+///
+/// # Panics
+/// If the slices differ in length.
+pub fn roc(scores: &[f64], positive: &[bool]) -> Option<Roc> {
+    let counts = Counts::new(scores, positive)?;
+    let (mut fpr, mut tpr, mut thresholds) = (vec![0.0], vec![0.0], vec![f64::INFINITY]);
+    for point in &counts.points {
+        fpr.push(point.false_positives as f64 / counts.negatives as f64);
+        tpr.push(point.true_positives as f64 / counts.positives as f64);
+        thresholds.push(point.threshold);
+    }
+    Some(Roc { fpr, tpr, thresholds })
+}
+
+/// Finds the threshold with the largest Youden index (Cancer 3, 1950); `None` where a class is missing.
+///
+/// Every score is tried as a threshold. Of several with the same index it takes the highest, the one
+/// with the most specificity. Scores must not be NaN, which the caller checks.
+///
+/// # Panics
+/// If the slices differ in length.
+pub fn youden(scores: &[f64], positive: &[bool]) -> Option<Youden> {
+    let Counts { points, positives, negatives } = Counts::new(scores, positive)?;
+    // The index times positives times negatives, an integer: ties are ties and not a matter of rounding.
+    let scaled = |point: &Point| {
+        i128::from(point.true_positives) * i128::from(negatives)
+            - i128::from(point.false_positives) * i128::from(positives)
+    };
+    // Thresholds fall, and `max_by_key` keeps the last of equals.
+    let best = points.iter().rev().max_by_key(|point| scaled(point))?;
+    Some(Youden {
+        threshold: best.threshold,
+        sensitivity: best.true_positives as f64 / positives as f64,
+        specificity: (negatives - best.false_positives) as f64 / negatives as f64,
+        index: scaled(best) as f64 / (i128::from(positives) * i128::from(negatives)) as f64,
+    })
+}
+
+/// What each different score, taken as a threshold, calls positive; thresholds fall.
+struct Counts {
+    points: Vec<Point>,
+    positives: u64,
+    negatives: u64,
+}
+
+struct Point {
+    threshold: f64,
+    true_positives: u64,
+    false_positives: u64,
+}
+
+impl Counts {
+    fn new(scores: &[f64], positive: &[bool]) -> Option<Self> {
+        assert_eq!(scores.len(), positive.len(), "one label a score");
+        let mut sorted = sorted(scores);
+        sorted.reverse();
+        let (mut true_positives, mut false_positives) = (0, 0);
+        let mut points = Vec::new();
+        for tied in sorted.chunk_by(same) {
+            let hits = tied.iter().filter(|(_, image)| positive[*image]).count();
+            true_positives += hits as u64;
+            false_positives += (tied.len() - hits) as u64;
+            points.push(Point { threshold: tied[0].0, true_positives, false_positives });
+        }
+        let both = true_positives > 0 && false_positives > 0;
+        both.then_some(Counts { points, positives: true_positives, negatives: false_positives })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::stats::auc;
+
+    #[test]
+    fn tied_scores_make_one_point() {
+        let roc = roc(&[0.8, 0.5, 0.5, 0.1], &[true, true, false, false]).unwrap();
+        assert_eq!(roc.fpr, [0.0, 0.0, 0.5, 1.0]);
+        assert_eq!(roc.tpr, [0.0, 0.5, 1.0, 1.0]);
+        assert_eq!(roc.thresholds, [f64::INFINITY, 0.8, 0.5, 0.1]);
+    }
+
+    #[test]
+    fn of_equal_indices_the_highest_threshold_is_chosen() {
+        // 0.9 and 0.5 both have index 1/2.
+        let best = youden(&[0.9, 0.7, 0.5, 0.3], &[true, false, true, false]).unwrap();
+        assert_eq!(best, Youden { threshold: 0.9, sensitivity: 0.5, specificity: 1.0, index: 0.5 });
+    }
+
+    #[test]
+    fn a_score_that_is_wrong_throughout_has_index_zero_at_a_finite_threshold() {
+        let best = youden(&[0.1, 0.9], &[true, false]).unwrap();
+        assert_eq!(best, Youden { threshold: 0.1, sensitivity: 1.0, specificity: 0.0, index: 0.0 });
+    }
+
+    #[test]
+    fn undefined_where_a_class_is_missing() {
+        assert_eq!(roc(&[0.1], &[true]), None);
+        assert_eq!(youden(&[0.1], &[false]), None);
+        assert_eq!(roc(&[], &[]), None);
+    }
+
+    proptest! {
+        #[test]
+        fn the_area_under_the_curve_is_the_auc(
+            rows in prop::collection::vec((0u8..20, any::<bool>()), 0..200)
+        ) {
+            let (scores, positive): (Vec<f64>, Vec<bool>) =
+                rows.into_iter().map(|(s, p)| (f64::from(s), p)).unzip();
+            let area = roc(&scores, &positive).map(|roc| {
+                let strips = roc.fpr.windows(2).zip(roc.tpr.windows(2));
+                strips.map(|(x, y)| (x[1] - x[0]) * (y[0] + y[1]) / 2.0).sum::<f64>()
+            });
+            let auc = auc(&scores, &positive);
+            prop_assert_eq!(area.is_some(), auc.is_some());
+            prop_assert!(area.zip(auc).is_none_or(|(area, auc)| (area - auc).abs() < 1e-12));
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! Mean, standard deviation and extremes of a few values, such as an AUC over the folds.
+
+/// What a quantity does over folds, labels or images.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Summary {
+    /// How many values are defined; the rest of this is over those.
+    pub n: usize,
+    /// Their mean.
+    pub mean: Option<f64>,
+    /// Their sample standard deviation (divisor n - 1); `None` below two.
+    pub std: Option<f64>,
+    /// The smallest.
+    pub min: Option<f64>,
+    /// The largest.
+    pub max: Option<f64>,
+}
+
+/// Summarises the values that are defined, in two passes.
+///
+/// Sums run in ascending order, so the order of `values` changes no bit. Values must not be NaN, which
+/// the caller checks.
+pub fn summarize(values: &[Option<f64>]) -> Summary {
+    let mut defined: Vec<f64> = values.iter().copied().flatten().collect();
+    defined.sort_unstable_by(f64::total_cmp);
+    let (min, max) = (defined.first().copied(), defined.last().copied());
+    let n = defined.len();
+    let Some((low, high)) = min.zip(max) else {
+        return Summary { n, mean: None, std: None, min, max };
+    };
+    // Rounding must not carry the mean of equal values away from them. Not `clamp`, which panics on NaN.
+    let mean = (defined.iter().sum::<f64>() / n as f64).max(low).min(high);
+    let squares: f64 = defined.iter().map(|value| (value - mean).powi(2)).sum();
+    let std = (n > 1).then(|| (squares / (n - 1) as f64).sqrt());
+    Summary { n, mean: Some(mean), std, min, max }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn undefined_values_are_left_out_and_not_counted() {
+        let summary = summarize(&[Some(0.5), None, Some(1.0), None]);
+        let std = Some(0.125_f64.sqrt());
+        assert_eq!(summary, Summary { n: 2, mean: Some(0.75), std, min: Some(0.5), max: Some(1.0) });
+    }
+
+    #[test]
+    fn one_value_has_a_mean_and_no_deviation_and_none_has_neither() {
+        let one = Some(0.7);
+        assert_eq!(summarize(&[one]), Summary { n: 1, mean: one, std: None, min: one, max: one });
+        assert_eq!(summarize(&[None]), Summary { n: 0, mean: None, std: None, min: None, max: None });
+    }
+
+    #[test]
+    fn equal_values_deviate_by_nothing() {
+        // In plain floating point 0.1 + 0.1 + 0.1 is above 3 * 0.1.
+        let summary = summarize(&[Some(0.1); 3]);
+        assert_eq!((summary.mean, summary.std), (Some(0.1), Some(0.0)));
+    }
+
+    #[test]
+    fn a_nan_does_not_panic() {
+        assert_eq!(summarize(&[Some(f64::NAN), Some(1.0)]).n, 2);
+    }
+
+    proptest! {
+        #[test]
+        fn order_changes_no_bit(mut values in prop::collection::vec(-1.0..1.0f64, 0..40)) {
+            let summary = |values: &[f64]| summarize(&values.iter().copied().map(Some).collect::<Vec<_>>());
+            let before = summary(&values);
+            values.reverse();
+            prop_assert_eq!(summary(&values), before);
+        }
+    }
+}
