@@ -24,7 +24,6 @@ fn main() {
     let single = ["Cargo.lock", "src/tensor/Cargo.toml", "src/hash.rs", "src/random.rs", "src/worker.rs"];
     sources.extend(single.map(|path| root.join(path)));
     sources.extend(["src/dataset/pixels.rs", "src/stats/auc.rs"].map(|path| root.join(path)));
-    sources.retain(|path| path.is_file());
     sources.sort();
 
     let mut list = String::from("&[\n");

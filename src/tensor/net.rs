@@ -240,6 +240,27 @@ mod tests {
     }
 
     #[test]
+    fn a_resnet_50_computes_what_tch_s_own_computes() {
+        let _off = tch::no_grad_guard();
+        let ours = build(&resnet([3, 4, 6, 3], 3, 64, false, false), 15, Start::Drawn(3));
+        let mut theirs = tch::nn::VarStore::new(Device::Cpu);
+        let reference = tch::vision::resnet::resnet50(&theirs.root(), 15);
+        let file = tempfile::Builder::new().suffix(".safetensors").tempfile().unwrap();
+        std::fs::write(file.path(), crate::weights::checkpoint(&ours).unwrap()).unwrap();
+        theirs.load(file.path()).unwrap();
+        let bytes: Vec<u8> = (0..2 * 64 * 64u32).map(|i| (i * i / 7 % 251) as u8).collect();
+        let grey = Tensor::from_data_size(&bytes, &[2, 64, 64], Kind::Uint8);
+        let meta = Tensor::zeros([2, META], (Kind::Float, Device::Cpu));
+        let found = ours.forward(Some(&grey), &meta, false).unwrap();
+        let image =
+            ((grey.to_kind(Kind::Float) / 255.0 - 0.5) / 0.25).unsqueeze(1).expand([2, 3, 64, 64], false);
+        let expected = image.apply_t(&reference, false);
+        let scale = expected.abs().max().double_value(&[]);
+        let difference = (&found - &expected).abs().max().double_value(&[]);
+        assert!(difference < 1e-4 * scale && scale > 0.0, "{found} and {expected}");
+    }
+
+    #[test]
     fn meta_features_and_the_extra_pooling_keep_the_shape_of_the_logits() {
         let _off = tch::no_grad_guard();
         let model = resnet([1, 1, 1, 1], 1, 64, true, true);

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use reg::hash::Hash;
 use reg::records::{EpochLog, Init, Spec, Subset, Training, codec};
+use reg::stats::auc;
 use reg::worker::{Event, Outcome, Phase, files};
 use tch::Tensor;
 
@@ -226,23 +227,4 @@ impl Run<'_> {
         let val_auc_labels = aucs.len() as u32;
         Ok(EpochLog { epoch, lr, train_loss, val_loss, val_auc, val_auc_labels, improved: false })
     }
-}
-
-/// Area under the ROC curve by ranks, ties counting half.
-fn auc(scores: &[f64], positive: &[bool]) -> Option<f64> {
-    let mut order: Vec<usize> = (0..scores.len()).collect();
-    order.sort_by(|a, b| scores[*a].total_cmp(&scores[*b]));
-    let positives = positive.iter().filter(|p| **p).count();
-    let negatives = positive.len() - positives;
-    if positives == 0 || negatives == 0 {
-        return None;
-    }
-    let (mut below, mut twice) = (0u64, 0u64);
-    for tied in order.chunk_by(|a, b| scores[*a] == scores[*b]) {
-        let p = tied.iter().filter(|i| positive[**i]).count() as u64;
-        let n = tied.len() as u64 - p;
-        twice += p * (2 * below + n);
-        below += n;
-    }
-    Some(twice as f64 / (2 * positives as u64 * negatives as u64) as f64)
 }

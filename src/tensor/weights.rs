@@ -122,3 +122,55 @@ pub(crate) fn load(net: &Net, file: &[u8], id: Hash, fit: Fit) -> Result<()> {
         None => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::layers::Start;
+    use reg::records::{Architecture, ImageInput, Model};
+
+    fn net(channels: u32, blocks: [u32; 4], labels: u32, seed: u64) -> Net {
+        let (mean, std) = (vec![0.5; channels as usize], vec![0.25; channels as usize]);
+        let image = ImageInput { channels, input: 32, resize: 32, mean, std };
+        let architecture = Architecture::Resnet { blocks, extra_pool: false, meta: false, image };
+        let model = Model { name: "test".into(), architecture };
+        Net::build(&model, labels, Start::Drawn(seed), Device::Cpu).unwrap()
+    }
+
+    fn tensor(net: &Net, name: &str) -> Vec<u8> {
+        bytes(&net.named.iter().find(|entry| entry.name == name).unwrap().tensor).unwrap()
+    }
+
+    #[test]
+    fn weights_fit_by_name_and_shape_or_the_tensor_is_named() {
+        let id = Hash::of(b"");
+        let blocks = [1, 1, 1, 1];
+        let given = net(3, blocks, 10, 1);
+        let file = checkpoint(&given).unwrap();
+        assert!(file == checkpoint(&given).unwrap(), "the same bytes each time");
+
+        let same = net(3, blocks, 10, 2);
+        load(&same, &file, id, Fit::Whole).unwrap();
+        assert!(checkpoint(&same).unwrap() == file);
+
+        let other_labels = net(3, blocks, 15, 2);
+        let head = tensor(&other_labels, "fc.weight");
+        let error = load(&other_labels, &file, id, Fit::Whole).unwrap_err().to_string();
+        assert!(error.contains("fc.weight is F32 [10, 2048], and F32 [15, 2048]"), "{error}");
+        load(&other_labels, &file, id, Fit::Body).unwrap();
+        assert!(tensor(&other_labels, "fc.weight") == head);
+        assert!(tensor(&other_labels, "layer4.0.conv2.weight") == tensor(&given, "layer4.0.conv2.weight"));
+
+        let error = load(&net(1, blocks, 10, 2), &file, id, Fit::Body).unwrap_err();
+        assert!(matches!(error, TensorError::Channels { .. }) && error.hint().is_some(), "{error}");
+        let deeper = load(&net(3, [2, 1, 1, 1], 10, 2), &file, id, Fit::Body).unwrap_err().to_string();
+        assert!(deeper.contains("layer1.1.conv1.weight is missing"), "{deeper}");
+
+        let mut entries = vec![Entry::raw("extra".into(), vec![1])];
+        entries.push(Entry::raw("bn1.num_batches_tracked".into(), vec![1]));
+        entries.extend(given.named.iter().map(|n| Entry::tensor(n.name.clone(), &n.tensor).unwrap()));
+        let error = load(&same, &encode(&entries, None), id, Fit::Whole).unwrap_err().to_string();
+        assert!(error.contains("extra has no place"), "{error}");
+        load(&same, &encode(&entries[1..], None), id, Fit::Whole).unwrap();
+    }
+}
