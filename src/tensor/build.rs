@@ -1,5 +1,62 @@
-//! Gives the worker a run path to libtorch, so that it starts without LD_LIBRARY_PATH.
+//! Gives the worker a run path to libtorch, the versions that it names, and the source files that its
+//! numbers depend on, so that it can hash them at run time.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::{env, fs};
+
 fn main() {
-    let lib = std::env::var("DEP_TCH_LIBTORCH_LIB").expect("torch-sys names its library folder");
-    println!("cargo:rustc-link-arg=-Wl,-rpath,{lib}");
+    let lib = PathBuf::from(env::var("DEP_TCH_LIBTORCH_LIB").expect("torch-sys names its library folder"));
+    // So that it starts without LD_LIBRARY_PATH.
+    println!("cargo:rustc-link-arg=-Wl,-rpath,{}", lib.display());
+
+    let room = PathBuf::from(env::var("CARGO_MANIFEST_DIR").expect("cargo sets it"));
+    let root = room.ancestors().nth(2).expect("the crate lies in src/tensor").to_owned();
+    println!("cargo:rustc-env=REG_TCH={}", locked_version(&root.join("Cargo.lock"), "tch"));
+    println!("cargo:rustc-env=REG_LIBTORCH={}", libtorch_version(&lib));
+
+    let mut sources = Vec::new();
+    for dir in ["src/tensor", "src/records"] {
+        println!("cargo:rerun-if-changed={}", root.join(dir).display());
+        let files = fs::read_dir(root.join(dir)).expect("the source tree is complete");
+        sources.extend(files.map(|entry| entry.expect("readable").path()).filter(|path| is_source(path)));
+    }
+    let single = ["Cargo.lock", "src/tensor/Cargo.toml", "src/hash.rs", "src/random.rs", "src/worker.rs"];
+    sources.extend(single.map(|path| root.join(path)));
+    sources.extend(["src/dataset/pixels.rs", "src/stats/auc.rs"].map(|path| root.join(path)));
+    sources.sort();
+
+    let mut list = String::from("&[\n");
+    for path in sources {
+        println!("cargo:rerun-if-changed={}", path.display());
+        let name = path.strip_prefix(&root).expect("below the root").display();
+        writeln!(list, "    ({:?}, include_bytes!({path:?})),", name.to_string()).expect("a string grows");
+    }
+    list.push_str("]\n");
+    let out = PathBuf::from(env::var("OUT_DIR").expect("cargo sets it")).join("sources.rs");
+    fs::write(&out, list).expect("the folder for generated files takes one");
+}
+
+fn is_source(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "rs")
+}
+
+fn locked_version(lock: &Path, name: &str) -> String {
+    let text = fs::read_to_string(lock).unwrap_or_default();
+    let after = text.split_once(&format!("name = \"{name}\"\nversion = \"")).map(|(_, rest)| rest);
+    after.and_then(|rest| rest.split('"').next()).unwrap_or("unknown").to_owned()
+}
+
+/// The version in the headers, which a download of libtorch and an installed PyTorch both have.
+fn libtorch_version(lib: &Path) -> String {
+    let header = lib.with_file_name("include").join("torch/headeronly/version.h");
+    let text = fs::read_to_string(header).unwrap_or_default();
+    let part = |name: &str| {
+        let define = format!("#define TORCH_VERSION_{name} ");
+        text.lines().find_map(|line| line.strip_prefix(&define)).map(str::trim)
+    };
+    match (part("MAJOR"), part("MINOR"), part("PATCH")) {
+        (Some(major), Some(minor), Some(patch)) => format!("{major}.{minor}.{patch}"),
+        _ => "unknown".to_owned(),
+    }
 }

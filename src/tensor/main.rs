@@ -1,4 +1,85 @@
-//! stub
-fn main() {
-    println!("{}", tch::Tensor::ones([2], (tch::Kind::Float, tch::Device::Cpu)).sum(tch::Kind::Float));
+//! `reg-torch`: the worker that trains and scores. `reg` starts it, hands it a job and reads its events.
+//!
+//! It is a program of its own because linking libtorch costs a third of a second at every start, and
+//! because what happens to it (a crash, memory that runs out) then hurts no record.
+
+mod adam;
+mod device;
+mod error;
+mod identity;
+mod images;
+mod job;
+mod layers;
+mod loss;
+mod net;
+mod output;
+mod predict;
+mod reporter;
+mod resnet;
+mod state;
+mod train;
+mod weights;
+
+use std::io::{self, Read};
+use std::process::ExitCode;
+
+use error::TensorError;
+use reg::worker::Event;
+use reporter::Reporter;
+
+/// Exit status after a signal asked to stop, as shells write SIGINT.
+const INTERRUPTED: i32 = 130;
+const USAGE: u8 = 2;
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        [] => work(),
+        ["identity"] => {
+            let text =
+                serde_json::to_string(&identity::identity()).expect("strings and numbers have a JSON form");
+            print(&text)
+        }
+        ["--version" | "-V"] => print(concat!("reg-torch ", env!("CARGO_PKG_VERSION"))),
+        _ => {
+            eprintln!(
+                "usage: reg-torch [identity | --version]; without arguments it reads a job from standard input"
+            );
+            ExitCode::from(USAGE)
+        }
+    }
+}
+
+fn print(text: &str) -> ExitCode {
+    use std::io::Write;
+    match writeln!(io::stdout(), "{text}") {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_) => ExitCode::FAILURE,
+    }
+}
+
+fn work() -> ExitCode {
+    let mut reporter = match Reporter::listen(io::stdout().lock()) {
+        Ok(reporter) => reporter,
+        Err(e) => {
+            eprintln!("reg-torch: {e}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let mut text = Vec::new();
+    let read = io::stdin().lock().read_to_end(&mut text).map_err(|e| TensorError::Job(e.to_string()));
+    let result = read.and_then(|_| job::parse(&text)).and_then(|job| job::carry_out(job, &mut reporter));
+    let (event, code) = match result {
+        Ok(outcome) => (Event::Done(outcome), ExitCode::SUCCESS),
+        Err(TensorError::Interrupted { epochs }) => {
+            (Event::Interrupted { epochs }, ExitCode::from(INTERRUPTED as u8))
+        }
+        // Nobody would read it.
+        Err(TensorError::Gone) => return ExitCode::FAILURE,
+        Err(e) => (Event::Failed { message: e.to_string(), hint: e.hint() }, ExitCode::FAILURE),
+    };
+    match reporter.send(&event) {
+        Ok(()) => code,
+        Err(_) => ExitCode::FAILURE,
+    }
 }

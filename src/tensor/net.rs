@@ -1,0 +1,304 @@
+//! A network built from a [`Model`]: images and meta features in, one logit a label out.
+
+use reg::records::{Architecture, ImageInput, Model};
+use tch::{Device, Kind, Tensor};
+
+use crate::error::TensorError;
+use crate::layers::{BatchNorm, Builder, Conv, Dense, Named, Start, global_mean, layout};
+use crate::resnet::{FEATURES, Resnet};
+
+type Result<T> = std::result::Result<T, TensorError>;
+
+/// Meta features of an image: age, gender, view position.
+pub(crate) const META: i64 = 3;
+/// Name of the last dense layer in front of its `.weight` and `.bias`.
+pub(crate) const HEAD: &str = "fc.";
+
+/// A network.
+pub(crate) struct Net {
+    body: Body,
+    fc: Dense,
+    meta: bool,
+    input: Option<Input>,
+    frozen: bool,
+    /// All parameters and buffers, in the order in which they were made.
+    pub(crate) named: Vec<Named>,
+}
+
+enum Body {
+    Resnet(Resnet),
+    Tiny(Vec<(Conv, BatchNorm)>),
+    Mlp(Vec<Dense>),
+}
+
+/// How grey bytes become what the first convolution sees.
+struct Input {
+    channels: i64,
+    side: i64,
+    /// `[1, channels, 1, 1]` each.
+    scale: Tensor,
+    shift: Tensor,
+}
+
+impl Net {
+    /// Builds the network on a device.
+    pub(crate) fn build(model: &Model, labels: u32, start: Start, device: Device) -> Result<Self> {
+        check(model)?;
+        let mut builder = Builder::new(start, device);
+        let to = &mut builder;
+        let (body, features) = match &model.architecture {
+            Architecture::Resnet { blocks, extra_pool, image, .. } => {
+                let resnet = Resnet::build(to, *blocks, *extra_pool, i64::from(image.channels))?;
+                (Body::Resnet(resnet), FEATURES)
+            }
+            Architecture::Tiny { widths, image, .. } => {
+                let mut inputs = i64::from(image.channels);
+                let mut layers = Vec::new();
+                for (number, width) in widths.iter().map(|width| i64::from(*width)).enumerate() {
+                    let conv = to.conv(&format!("features.{number}.conv"), [inputs, width], 3, 1)?;
+                    layers.push((conv, to.batch_norm(&format!("features.{number}.bn"), width)?));
+                    inputs = width;
+                }
+                (Body::Tiny(layers), inputs)
+            }
+            Architecture::Mlp { hidden } => {
+                let mut inputs = META;
+                let mut layers = Vec::new();
+                for (number, units) in hidden.iter().map(|units| i64::from(*units)).enumerate() {
+                    layers.push(to.dense(&format!("hidden.{number}"), inputs, units)?);
+                    inputs = units;
+                }
+                (Body::Mlp(layers), inputs)
+            }
+        };
+        // A perceptron's features are made of the meta features already.
+        let meta = model.architecture.meta() && !matches!(body, Body::Mlp(_));
+        let fc = to.dense("fc", features + if meta { META } else { 0 }, i64::from(labels))?;
+        let input = model.architecture.image().map(|image| Input::new(image, device)).transpose()?;
+        Ok(Net { body, fc, meta, input, frozen: false, named: builder.named })
+    }
+
+    /// Leaves only the dense layer to be trained; BatchNorm stays in evaluation mode.
+    pub(crate) fn freeze(&mut self) -> Result<()> {
+        for entry in self.named.iter().filter(|entry| entry.parameter && !entry.name.starts_with(HEAD)) {
+            let _ = entry.tensor.f_set_requires_grad(false)?;
+        }
+        self.frozen = true;
+        Ok(())
+    }
+
+    /// The parameters that are trained.
+    pub(crate) fn trained(&self) -> Vec<&Named> {
+        let trained = |entry: &&Named| entry.parameter && (!self.frozen || entry.name.starts_with(HEAD));
+        self.named.iter().filter(trained).collect()
+    }
+
+    /// Whether training normalises by the statistics of a batch.
+    pub(crate) fn has_batch_statistics(&self) -> bool {
+        !self.frozen && !matches!(self.body, Body::Mlp(_))
+    }
+
+    /// Parameters, frozen ones included, without buffers.
+    pub(crate) fn parameters(&self) -> u64 {
+        self.named.iter().filter(|entry| entry.parameter).map(|entry| entry.tensor.numel() as u64).sum()
+    }
+
+    /// Logits `[batch, labels]` of grey values `[batch, side, side]` in bytes and meta features
+    /// `[batch, 3]`, each used by the models that look at it.
+    pub(crate) fn forward(&self, grey: Option<&Tensor>, meta: &Tensor, training: bool) -> Result<Tensor> {
+        let features = match self.frozen {
+            true => {
+                let _off = tch::no_grad_guard();
+                self.features(grey, meta, false)?
+            }
+            false => self.features(grey, meta, training)?,
+        };
+        match self.meta {
+            true => self.fc.forward(&Tensor::f_cat(&[&features, meta], 1)?),
+            false => self.fc.forward(&features),
+        }
+    }
+
+    fn features(&self, grey: Option<&Tensor>, meta: &Tensor, training: bool) -> Result<Tensor> {
+        if let Body::Mlp(layers) = &self.body {
+            let mut x = meta.shallow_clone();
+            for layer in layers {
+                x = layer.forward(&x)?.f_relu()?;
+            }
+            return Ok(x);
+        }
+        let (Some(input), Some(grey)) = (&self.input, grey) else {
+            return Err(TensorError::Settings("it looks at images and was given none".into()));
+        };
+        let mut x = input.prepare(grey)?;
+        match &self.body {
+            Body::Resnet(resnet) => resnet.features(&x, training),
+            Body::Tiny(layers) => {
+                for (conv, bn) in layers {
+                    x = bn.forward(&conv.forward(&x)?, training)?.f_relu_()?;
+                    x = x.f_max_pool2d([2, 2], [2, 2], [0, 0], [1, 1], false)?;
+                }
+                global_mean(&x)
+            }
+            Body::Mlp(_) => unreachable!("a perceptron has returned above"),
+        }
+    }
+}
+
+impl Input {
+    fn new(image: &ImageInput, device: Device) -> Result<Self> {
+        let channels = i64::from(image.channels);
+        let pairs = || image.mean.iter().zip(&image.std);
+        let row = |values: Vec<f32>| -> Result<Tensor> {
+            Ok(Tensor::f_from_slice(&values)?.f_reshape([1, channels, 1, 1])?.f_to_device(device)?)
+        };
+        Ok(Input {
+            channels,
+            side: i64::from(image.input),
+            scale: row(pairs().map(|(_, std)| (1.0 / (255.0 * std)) as f32).collect())?,
+            shift: row(pairs().map(|(mean, std)| (-mean / std) as f32).collect())?,
+        })
+    }
+
+    /// `[batch, side, side]` bytes to `[batch, channels, side, side]`: (v / 255 - mean) / std.
+    fn prepare(&self, grey: &Tensor) -> Result<Tensor> {
+        let x = grey.f_reshape([-1, 1, self.side, self.side])?.f_to_kind(Kind::Float)?;
+        let x = x.f_expand([-1, self.channels, -1, -1], false)?;
+        layout(&x.f_mul(&self.scale)?.f_add(&self.shift)?)
+    }
+}
+
+/// Refuses models that no preset makes but a configuration file can ask for.
+fn check(model: &Model) -> Result<()> {
+    let wrong = |reason: String| Err(TensorError::Settings(reason));
+    let (widths, smallest) = match &model.architecture {
+        Architecture::Resnet { blocks, .. } => (&blocks[..], 1),
+        Architecture::Tiny { widths, .. } => {
+            (&widths[..], 1u32.checked_shl(widths.len() as u32).unwrap_or(u32::MAX))
+        }
+        Architecture::Mlp { hidden } => (&hidden[..], 1),
+    };
+    if widths.contains(&0) {
+        return wrong("a layer has no units, or a stage no blocks".into());
+    }
+    let Some(image) = model.architecture.image() else {
+        return Ok(());
+    };
+    let channels = image.channels as usize;
+    if ![1, 3].contains(&channels) || image.mean.len() != channels || image.std.len() != channels {
+        return wrong("`channels` is 1 or 3, with a `mean` and a `std` each".into());
+    }
+    if !image.mean.iter().all(|v| v.is_finite()) || !image.std.iter().all(|v| v.is_finite() && *v > 0.0) {
+        return wrong("`mean` must be finite and `std` positive".into());
+    }
+    if image.input < smallest || image.input > image.resize || image.resize > reg::dataset::pixels::MAX_SIDE {
+        return wrong(format!("`input` must lie between {smallest} and `resize`"));
+    }
+    if widths.is_empty() {
+        return wrong("`widths` is empty".into());
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn resnet(blocks: [u32; 4], channels: u32, side: u32, extra_pool: bool, meta: bool) -> Model {
+        let (mean, std) = (vec![0.5; channels as usize], vec![0.25; channels as usize]);
+        let image = ImageInput { channels, input: side, resize: side, mean, std };
+        Model { name: "test".into(), architecture: Architecture::Resnet { blocks, extra_pool, meta, image } }
+    }
+
+    fn build(model: &Model, labels: u32, start: Start) -> Net {
+        Net::build(model, labels, start, Device::Cpu).unwrap()
+    }
+
+    fn shape<'a>(net: &'a Net, name: &str) -> Vec<i64> {
+        let entry = net.named.iter().find(|entry| entry.name == name);
+        entry.unwrap_or_else(|| panic!("no tensor {name}")).tensor.size()
+    }
+
+    #[test]
+    fn resnets_have_the_tensors_and_parameters_of_torchvision() {
+        let fifty = build(&resnet([3, 4, 6, 3], 3, 32, false, false), 1000, Start::Empty);
+        assert_eq!(fifty.parameters(), 25_557_032);
+        let convolutions = fifty.named.iter().filter(|entry| entry.tensor.dim() == 4).count();
+        assert_eq!(convolutions, 53);
+        // 53 convolutions, 53 x 4 of BatchNorm, 2 of the dense layer.
+        assert_eq!(fifty.named.len(), 53 + 53 * 4 + 2);
+        assert_eq!(shape(&fifty, "conv1.weight"), [64, 3, 7, 7]);
+        assert_eq!(shape(&fifty, "bn1.running_var"), [64]);
+        assert_eq!(shape(&fifty, "layer1.0.conv1.weight"), [64, 64, 1, 1]);
+        assert_eq!(shape(&fifty, "layer1.0.downsample.0.weight"), [256, 64, 1, 1]);
+        assert_eq!(shape(&fifty, "layer1.0.downsample.1.bias"), [256]);
+        assert_eq!(shape(&fifty, "layer2.0.conv2.weight"), [128, 128, 3, 3]);
+        assert_eq!(shape(&fifty, "layer4.2.bn3.running_mean"), [2048]);
+        assert_eq!(shape(&fifty, "fc.weight"), [1000, 2048]);
+        let hundred = build(&resnet([3, 4, 23, 3], 3, 32, false, false), 1000, Start::Empty);
+        assert_eq!(hundred.parameters(), 44_549_160);
+    }
+
+    #[test]
+    fn a_resnet_50_computes_what_tch_s_own_computes() {
+        let _off = tch::no_grad_guard();
+        let ours = build(&resnet([3, 4, 6, 3], 3, 64, false, false), 15, Start::Drawn(3));
+        let mut theirs = tch::nn::VarStore::new(Device::Cpu);
+        let reference = tch::vision::resnet::resnet50(&theirs.root(), 15);
+        let file = tempfile::Builder::new().suffix(".safetensors").tempfile().unwrap();
+        std::fs::write(file.path(), crate::weights::checkpoint(&ours).unwrap()).unwrap();
+        theirs.load(file.path()).unwrap();
+        let bytes: Vec<u8> = (0..2 * 64 * 64u32).map(|i| (i * i / 7 % 251) as u8).collect();
+        let grey = Tensor::from_data_size(&bytes, &[2, 64, 64], Kind::Uint8);
+        let meta = Tensor::zeros([2, META], (Kind::Float, Device::Cpu));
+        let found = ours.forward(Some(&grey), &meta, false).unwrap();
+        let image =
+            ((grey.to_kind(Kind::Float) / 255.0 - 0.5) / 0.25).unsqueeze(1).expand([2, 3, 64, 64], false);
+        let expected = image.apply_t(&reference, false);
+        let scale = expected.abs().max().double_value(&[]);
+        let difference = (&found - &expected).abs().max().double_value(&[]);
+        assert!(difference < 1e-4 * scale && scale > 0.0, "{found} and {expected}");
+    }
+
+    #[test]
+    fn meta_features_and_the_extra_pooling_keep_the_shape_of_the_logits() {
+        let _off = tch::no_grad_guard();
+        let model = resnet([1, 1, 1, 1], 1, 64, true, true);
+        let net = build(&model, 15, Start::Drawn(1));
+        assert_eq!(shape(&net, "fc.weight"), [15, 2051]);
+        let grey = Tensor::f_zeros([2, 64, 64], (Kind::Uint8, Device::Cpu)).unwrap();
+        let logits = |meta: f64| {
+            let meta = Tensor::f_full([2, META], meta, (Kind::Float, Device::Cpu)).unwrap();
+            net.forward(Some(&grey), &meta, false).unwrap()
+        };
+        assert_eq!(logits(0.0).size(), [2, 15]);
+        assert!(logits(0.0) != logits(1.0), "the meta features reach the logits");
+    }
+
+    #[test]
+    fn initial_weights_follow_the_seed_and_he_s_variance() {
+        let model = resnet([1, 1, 1, 1], 1, 64, false, false);
+        let values = |seed| {
+            let net = build(&model, 15, Start::Drawn(seed));
+            let conv = net.named.iter().find(|entry| entry.name == "layer2.0.conv2.weight").unwrap();
+            conv.tensor.f_detach().unwrap().f_contiguous().unwrap()
+        };
+        assert!(values(1) == values(1) && values(1) != values(2));
+        let deviation = values(1).std(false).double_value(&[]);
+        let expected = (2.0f64 / (128.0 * 9.0)).sqrt();
+        assert!((deviation / expected - 1.0).abs() < 0.01, "{deviation}, not {expected}");
+    }
+
+    #[test]
+    fn models_that_make_no_sense_are_refused() {
+        let mut three = resnet([1, 1, 1, 1], 3, 64, false, false);
+        let Architecture::Resnet { image, .. } = &mut three.architecture else { panic!("a ResNet") };
+        image.mean.pop();
+        for model in [three, resnet([1, 0, 1, 1], 1, 64, false, false), resnet([1; 4], 2, 64, false, false)] {
+            assert!(matches!(
+                Net::build(&model, 15, Start::Empty, Device::Cpu),
+                Err(TensorError::Settings(_))
+            ));
+        }
+    }
+}

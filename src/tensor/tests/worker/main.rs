@@ -1,0 +1,213 @@
+//! The worker as `reg` sees it: a job in, events and files out. About half a second a start.
+
+mod bench;
+
+use std::fs;
+use std::process::Command;
+
+use bench::*;
+use reg::records::{Init, Loss, Subset};
+use reg::worker::{Event, Identity, Work};
+
+/// Share of (positive, negative) pairs in the right order.
+fn auc(scores: &[f64], positive: &[bool]) -> f64 {
+    let of = |class| scores.iter().zip(positive).filter(move |(_, p)| **p == class).map(|(s, _)| *s);
+    let pairs = of(true).flat_map(|p| of(false).map(move |n| (p, n)));
+    let (right, all) = pairs.fold((0, 0), |(right, all), (p, n)| (right + u32::from(p > n), all + 1));
+    f64::from(right) / f64::from(all)
+}
+
+#[test]
+fn a_perceptron_learns_a_planted_rule_and_scores_the_test_subset() {
+    let bench = Bench::new(600, false);
+    let (out, spec) = (bench.out("train"), spec(mlp(), 30));
+    let (outcome, events) = run(&bench.train(&out, &spec, None));
+    assert_eq!((outcome.epochs, outcome.parameters), (30, 3 * 16 + 16 + 16 * 2 + 2));
+    let epochs: Vec<_> =
+        events.iter().filter_map(|e| if let Event::Epoch(log) = e { Some(log) } else { None }).collect();
+    assert_eq!(epochs.len(), 30);
+    assert_eq!(outcome.val_loss, epochs.iter().map(|log| log.val_loss).fold(f64::INFINITY, f64::min));
+    assert_eq!(outcome.val_loss, epochs[outcome.best_epoch as usize - 1].val_loss);
+
+    let checkpoint = bench.put(&results(&out)["checkpoint.safetensors"]);
+    let scored = bench.out("predict");
+    run(&bench.predict(&scored, &spec.model, checkpoint, Subset::Test));
+    let scores = scores(&scored);
+    assert_eq!(scores.rows, (0..600).filter(|row| row % 5 == 4).collect::<Vec<_>>());
+    let positive: Vec<bool> = scores.rows.iter().map(|row| bench.rows[*row as usize].has(1)).collect();
+    let found = auc(&scores.column(1), &positive);
+    assert!(found > 0.95, "AUC {found} of a rule on age and gender");
+}
+
+#[test]
+fn the_same_spec_gives_the_same_bytes_however_many_threads_load() {
+    let bench = Bench::new(40, true);
+    let spec = spec(tiny(), 4);
+    let (first, second) = (bench.out("first"), bench.out("second"));
+    let (_, events) = run(&bench.train(&first, &spec, None));
+    let (events_of_two, _) = start(&bench.train(&second, &spec, None), 2).finish();
+    assert!(matches!(events_of_two.last(), Some(Event::Done(_))));
+    assert!(results(&first) == results(&second));
+    let losses: Vec<f64> = events
+        .iter()
+        .filter_map(|e| if let Event::Epoch(l) = e { Some(l.train_loss) } else { None })
+        .collect();
+    assert!(losses[3] < losses[0], "{losses:?}");
+
+    let mut other = spec.clone();
+    other.seed += 1;
+    let third = bench.out("third");
+    run(&bench.train(&third, &other, None));
+    assert!(results(&first)["checkpoint.safetensors"] != results(&third)["checkpoint.safetensors"]);
+}
+
+#[test]
+fn an_interrupted_training_ends_with_the_same_bytes() {
+    let bench = Bench::new(40, true);
+    let spec = spec(tiny(), 30);
+    let (whole, broken) = (bench.out("whole"), bench.out("broken"));
+    run(&bench.train(&whole, &spec, None));
+    let mut resumed = Vec::new();
+    for signal in ["INT", "KILL", "TERM"] {
+        let mut running = start(&bench.train(&broken, &spec, None), 1);
+        while let Some(event) = running.next() {
+            match event {
+                Event::Started { resumed_epochs, .. } => resumed.push(resumed_epochs),
+                Event::Epoch(_) => break,
+                _ => {}
+            }
+        }
+        Command::new("kill").args(["-s", signal, &running.child.id().to_string()]).status().unwrap();
+        let (events, code) = running.finish();
+        match signal {
+            "KILL" => assert_eq!(code, None),
+            _ => {
+                assert_eq!(code, Some(130));
+                assert!(matches!(events.last(), Some(Event::Interrupted { epochs: 1.. })), "{events:?}");
+            }
+        }
+    }
+    let (_, events) = run(&bench.train(&broken, &spec, None));
+    let Event::Started { resumed_epochs, .. } = events[0] else { panic!("{events:?}") };
+    resumed.push(resumed_epochs);
+    assert!(resumed[0] == 0 && resumed.is_sorted() && resumed[3] > resumed[0], "{resumed:?}");
+    assert!(results(&whole) == results(&broken));
+}
+
+#[test]
+fn the_state_of_another_spec_is_left_alone() {
+    let bench = Bench::new(40, false);
+    let (spec, out, fresh) = (spec(mlp(), 2), bench.out("out"), bench.out("fresh"));
+    let mut other = spec.clone();
+    other.seed += 1;
+    run(&bench.train(&out, &other, None));
+    let (_, events) = run(&bench.train(&out, &spec, None));
+    assert!(matches!(events[0], Event::Started { resumed_epochs: 0, .. }));
+    run(&bench.train(&fresh, &spec, None));
+    assert!(results(&out) == results(&fresh));
+}
+
+#[test]
+fn frozen_networks_change_only_their_last_layer() {
+    let bench = Bench::new(20, true);
+    let (first, second) = (bench.out("first"), bench.out("second"));
+    let scratch = spec(tiny(), 1);
+    run(&bench.train(&first, &scratch, None));
+    let given = results(&first)["checkpoint.safetensors"].clone();
+    let mut frozen = scratch.clone();
+    (frozen.init, frozen.training.loss) = (Init::OffTheShelf, Loss::PositiveNegative);
+    run(&bench.train(&second, &frozen, Some(bench.put(&given))));
+    let trained = results(&second)["checkpoint.safetensors"].clone();
+    let read = |bytes: &'_ [u8]| -> Vec<(String, Vec<u8>)> {
+        let file = safetensors::SafeTensors::deserialize(bytes).unwrap();
+        file.tensors().into_iter().map(|(name, view)| (name, view.data().to_vec())).collect()
+    };
+    let (mut before, mut after) = (read(&given), read(&trained));
+    before.sort();
+    after.sort();
+    assert!(before.len() > 10);
+    for ((name, a), (_, b)) in before.iter().zip(&after) {
+        assert_eq!(a != b, name.starts_with("fc."), "{name}");
+    }
+}
+
+#[test]
+fn files_of_no_data_set_are_scored_as_the_data_set_scores_them() {
+    let bench = Bench::new(20, true);
+    let (out, spec) = (bench.out("out"), spec(tiny(), 1));
+    run(&bench.train(&out, &spec, None));
+    let checkpoint = bench.put(&results(&out)["checkpoint.safetensors"]);
+    let (of_dataset, of_files) = (bench.out("dataset"), bench.out("files"));
+    run(&bench.predict(&of_dataset, &spec.model, checkpoint, Subset::Test));
+    let expected = scores(&of_dataset);
+    let images = expected.rows.iter().map(|row| {
+        let row = &bench.rows[*row as usize];
+        (bench.object(&row.object.unwrap()), Some(row.clone()))
+    });
+    let (model, checkpoint) = (spec.model.clone(), reg::hash::Id::new(checkpoint));
+    let work = Work::PredictFiles { model, checkpoint, images: images.collect() };
+    run(&bench.job(&of_files, work));
+    let found = scores(&of_files);
+    assert_eq!(found.rows, (0..expected.rows.len() as u32).collect::<Vec<_>>());
+    for (a, b) in found.scores.iter().zip(&expected.scores) {
+        assert!((a - b).abs() < 1e-6, "{a} and {b}");
+    }
+}
+
+#[test]
+fn failures_name_the_thing_and_say_what_might_help() {
+    let bench = Bench::new(20, true);
+    let out = bench.out("out");
+    let tiny = spec(tiny(), 1);
+
+    let mut job = serde_json::to_value(bench.train(&out, &tiny, None)).unwrap();
+    job["protocol"] = 99.into();
+    assert!(fail(&job).0.contains("version 99"));
+
+    let mut job = bench.train(&out, &tiny, None);
+    job.device = "cuda:0".into();
+    assert!(fail(&job).0.contains("cuda:0"));
+
+    let mut fine = tiny.clone();
+    fine.init = Init::FineTune;
+    let weights = bench.put(b"no safetensors");
+    assert!(fail(&bench.train(&out, &fine, Some(weights))).0.contains("no safetensors file"));
+
+    let image = bench.rows[0].object.unwrap();
+    let bytes = fs::read(bench.object(&image)).unwrap();
+    fs::write(bench.object(&image), &bytes[..bytes.len() - 1]).unwrap();
+    let (message, hint) = fail(&bench.train(&out, &tiny, None));
+    assert!(message.contains(&bench.rows[0].name) && message.contains(&image.to_string()), "{message}");
+    assert!(hint.contains("reg verify"), "{hint}");
+    fs::remove_file(bench.object(&image)).unwrap();
+    assert!(fail(&bench.train(&out, &tiny, None)).0.contains("missing"));
+
+    let unselected = Bench::with_subsets(10, false, |_| 0);
+    let (message, hint) = fail(&unselected.train(&unselected.out("out"), &spec(mlp(), 1), None));
+    assert!(message.contains("val subset") && hint.contains("--ratios"), "{message} {hint}");
+
+    let mut wild = spec(mlp(), 5);
+    wild.training.lr = 1e38;
+    let bare = Bench::new(20, false);
+    let (message, hint) = fail(&bare.train(&bare.out("out"), &wild, None));
+    assert!(message.contains("epoch") && hint.contains("learning rate"), "{message} {hint}");
+}
+
+#[test]
+fn the_worker_says_who_it_is() {
+    let program = env!("CARGO_BIN_EXE_reg-torch");
+    let output = Command::new(program).arg("identity").output().unwrap();
+    let identity: Identity = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(identity.protocol, reg::worker::PROTOCOL);
+    assert!(identity.sources.contains("  src/tensor/train.rs\n"));
+    assert_eq!(Command::new(program).arg("no such word").output().unwrap().status.code(), Some(2));
+}
+
+#[test]
+fn nobody_listening_ends_the_worker_quietly() {
+    let bench = Bench::new(200, false);
+    let running = start(&bench.train(&bench.out("out"), &spec(mlp(), 1_000_000), None), 1);
+    let mut child = running.child;
+    drop(running.events);
+    assert_eq!(child.wait().unwrap().code(), Some(1));
+}

@@ -1,0 +1,176 @@
+//! Tensors as safetensors bytes and back. No pickle is ever read: it can run code.
+
+use std::collections::HashMap;
+
+use reg::hash::Hash;
+use safetensors::tensor::TensorView;
+use safetensors::{Dtype, SafeTensors};
+use tch::{Device, Tensor};
+
+use crate::error::TensorError;
+use crate::net::{HEAD, Net};
+
+type Result<T> = std::result::Result<T, TensorError>;
+
+/// Which tensors of a file may be of another shape than the network's.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Fit {
+    /// None: the file is a checkpoint of this model.
+    Whole,
+    /// The dense layer at the end, which then keeps its initial values.
+    Body,
+}
+
+/// A tensor's values as bytes, little endian, channels first.
+fn bytes(tensor: &Tensor) -> Result<Vec<u8>> {
+    let tensor = tensor.f_detach()?.f_to_device(Device::Cpu)?.f_contiguous()?;
+    let mut values = vec![0f32; tensor.numel()];
+    tensor.f_copy_data(&mut values, tensor.numel())?;
+    Ok(values.iter().flat_map(|value| value.to_le_bytes()).collect())
+}
+
+/// Copies values into a tensor, which keeps its layout and device.
+pub(crate) fn fill(tensor: &Tensor, view: &TensorView) -> Result<()> {
+    let values: Vec<f32> =
+        view.data().chunks_exact(4).map(|b| f32::from_le_bytes(b.try_into().expect("four bytes"))).collect();
+    let _off = tch::no_grad_guard();
+    let source = Tensor::f_from_slice(&values)?.f_reshape(tensor.size())?;
+    Ok(tensor.shallow_clone().f_copy_(&source)?)
+}
+
+/// Whether a stored tensor has the values and shape of one of ours.
+pub(crate) fn matches(tensor: &Tensor, view: &TensorView) -> bool {
+    let shape = view.shape().iter().map(|n| *n as i64);
+    view.dtype() == Dtype::F32 && shape.eq(tensor.size())
+}
+
+/// One entry of a safetensors file.
+pub(crate) struct Entry {
+    name: String,
+    dtype: Dtype,
+    shape: Vec<usize>,
+    bytes: Vec<u8>,
+}
+
+impl Entry {
+    /// A tensor of ours.
+    pub(crate) fn tensor(name: String, tensor: &Tensor) -> Result<Self> {
+        let shape = tensor.size().iter().map(|n| *n as usize).collect();
+        Ok(Entry { name, dtype: Dtype::F32, shape, bytes: bytes(tensor)? })
+    }
+
+    /// Plain bytes.
+    pub(crate) fn raw(name: String, bytes: Vec<u8>) -> Self {
+        Entry { name, dtype: Dtype::U8, shape: vec![bytes.len()], bytes }
+    }
+}
+
+/// The bytes of a safetensors file with at most one note. The same entries give the same bytes: they
+/// are sorted by type and name, and a map of one note has one order.
+pub(crate) fn encode(entries: &[Entry], note: Option<(&str, String)>) -> Vec<u8> {
+    let views = entries.iter().map(|entry| {
+        let view = TensorView::new(entry.dtype, entry.shape.clone(), &entry.bytes);
+        (&entry.name, view.expect("as many bytes as the shape asks for"))
+    });
+    let notes = note.map(|(key, text)| HashMap::from([(key.to_owned(), text)]));
+    safetensors::serialize(views, notes).expect("memory takes every byte, and shapes do not overflow")
+}
+
+/// The network's parameters and buffers as a checkpoint.
+pub(crate) fn checkpoint(net: &Net) -> Result<Vec<u8>> {
+    let entries = net.named.iter().map(|n| Entry::tensor(n.name.clone(), &n.tensor));
+    Ok(encode(&entries.collect::<Result<Vec<_>>>()?, None))
+}
+
+/// Loads the safetensors `file`, whose object is `id`, into a network.
+///
+/// Every tensor of the network must be there with its shape, and nothing else but torchvision's
+/// counters of batches; `fit` says what is let pass.
+pub(crate) fn load(net: &Net, file: &[u8], id: Hash, fit: Fit) -> Result<()> {
+    let wrong = |reason: String| TensorError::Weights { id, reason };
+    let file =
+        SafeTensors::deserialize(file).map_err(|e| wrong(format!("they are no safetensors file ({e})")))?;
+    for entry in &net.named {
+        let skippable = fit == Fit::Body && entry.name.starts_with(HEAD);
+        let Ok(view) = file.tensor(&entry.name) else {
+            if skippable {
+                continue;
+            }
+            return Err(wrong(format!("tensor {} is missing", entry.name)));
+        };
+        if matches(&entry.tensor, &view) {
+            fill(&entry.tensor, &view)?;
+        } else if entry.name == "conv1.weight"
+            && view.shape().get(1) == Some(&3)
+            && entry.tensor.size()[1] == 1
+        {
+            return Err(TensorError::Channels { id });
+        } else if !skippable {
+            let (found, dtype) = (view.shape(), view.dtype());
+            let expected = entry.tensor.size();
+            return Err(wrong(format!(
+                "tensor {} is {dtype:?} {found:?}, and F32 {expected:?} is expected",
+                entry.name
+            )));
+        }
+    }
+    let known = |name: &str| net.named.iter().any(|entry| entry.name == name);
+    let mut names = file.names();
+    names.sort_unstable();
+    match names.into_iter().find(|name| !known(name) && !name.ends_with(".num_batches_tracked")) {
+        Some(name) => Err(wrong(format!("tensor {name} has no place in it"))),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::layers::Start;
+    use reg::records::{Architecture, ImageInput, Model};
+
+    fn net(channels: u32, blocks: [u32; 4], labels: u32, seed: u64) -> Net {
+        let (mean, std) = (vec![0.5; channels as usize], vec![0.25; channels as usize]);
+        let image = ImageInput { channels, input: 32, resize: 32, mean, std };
+        let architecture = Architecture::Resnet { blocks, extra_pool: false, meta: false, image };
+        let model = Model { name: "test".into(), architecture };
+        Net::build(&model, labels, Start::Drawn(seed), Device::Cpu).unwrap()
+    }
+
+    fn tensor(net: &Net, name: &str) -> Vec<u8> {
+        bytes(&net.named.iter().find(|entry| entry.name == name).unwrap().tensor).unwrap()
+    }
+
+    #[test]
+    fn weights_fit_by_name_and_shape_or_the_tensor_is_named() {
+        let id = Hash::of(b"");
+        let blocks = [1, 1, 1, 1];
+        let given = net(3, blocks, 10, 1);
+        let file = checkpoint(&given).unwrap();
+        assert!(file == checkpoint(&given).unwrap(), "the same bytes each time");
+
+        let same = net(3, blocks, 10, 2);
+        load(&same, &file, id, Fit::Whole).unwrap();
+        assert!(checkpoint(&same).unwrap() == file);
+
+        let other_labels = net(3, blocks, 15, 2);
+        let head = tensor(&other_labels, "fc.weight");
+        let error = load(&other_labels, &file, id, Fit::Whole).unwrap_err().to_string();
+        assert!(error.contains("fc.weight is F32 [10, 2048], and F32 [15, 2048]"), "{error}");
+        load(&other_labels, &file, id, Fit::Body).unwrap();
+        assert!(tensor(&other_labels, "fc.weight") == head);
+        assert!(tensor(&other_labels, "layer4.0.conv2.weight") == tensor(&given, "layer4.0.conv2.weight"));
+
+        let error = load(&net(1, blocks, 10, 2), &file, id, Fit::Body).unwrap_err();
+        assert!(matches!(error, TensorError::Channels { .. }) && error.hint().is_some(), "{error}");
+        let deeper = load(&net(3, [2, 1, 1, 1], 10, 2), &file, id, Fit::Body).unwrap_err().to_string();
+        assert!(deeper.contains("layer1.1.conv1.weight is missing"), "{deeper}");
+
+        let mut entries = vec![Entry::raw("extra".into(), vec![1])];
+        entries.push(Entry::raw("bn1.num_batches_tracked".into(), vec![1]));
+        entries.extend(given.named.iter().map(|n| Entry::tensor(n.name.clone(), &n.tensor).unwrap()));
+        let error = load(&same, &encode(&entries, None), id, Fit::Whole).unwrap_err().to_string();
+        assert!(error.contains("extra has no place"), "{error}");
+        load(&same, &encode(&entries[1..], None), id, Fit::Whole).unwrap();
+    }
+}
