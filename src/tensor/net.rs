@@ -214,7 +214,7 @@ mod tests {
         Net::build(model, labels, start, Device::Cpu).unwrap()
     }
 
-    fn shape<'a>(net: &'a Net, name: &str) -> Vec<i64> {
+    fn shape(net: &Net, name: &str) -> Vec<i64> {
         let entry = net.named.iter().find(|entry| entry.name == name);
         entry.unwrap_or_else(|| panic!("no tensor {name}")).tensor.size()
     }
