@@ -76,7 +76,7 @@ pub enum Work {
         /// The weights to start from, from the spec's weights.
         weights: Option<Hash>,
     },
-    /// Score images of a data set. Makes `scores.bin`, packed [`crate::records::Scores`].
+    /// Score images of a data set. Makes `scores.bin`, packed [`crate::records::Scores`] of logits.
     Predict {
         /// The network.
         model: Model,

@@ -7,9 +7,9 @@ use reg::dataset::ingest::{Request, ingest};
 use reg::dataset::statistics::Statistics;
 use reg::dataset::synthetic::{self, Options};
 use reg::lineage::{Direction, trace, verify};
-use reg::records::Init;
+use reg::records::{Init, Table};
 use reg::registry::Registry;
-use reg::report::{dataset as tables, lineage::tree, results, thousands};
+use reg::report::{dataset as report, lineage::tree, results, thousands};
 use reg::runs::config::{Wishes, resolve};
 use reg::runs::process::Worker;
 use reg::runs::{Device, Grouping, Input, Order, compare, train};
@@ -74,12 +74,12 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
     let ingested = ingest(&registry, &request, stamp, &context.progress())?;
     let manifest = registry.get_packed(ingested.dataset.manifest)?;
     let statistics = Statistics::of(&ingested.dataset.labels, manifest.rows.iter());
-    say(&TableFormat::Text.render(&[tables::prevalence(&statistics)]));
-    say(&tables::age_histogram(&statistics, width().unwrap_or(80)));
+    say(&TableFormat::Text.render(&[report::prevalence(&statistics)]));
+    say(&report::age_histogram(&statistics, width().unwrap_or(80)));
 
     say("\n# reg split make: by patient, 70/10/20");
     let split = split::make(&registry, ingested.id, [70, 10, 20], FOLDS, SEED, Some("demo-split"), stamp)?;
-    say(&TableFormat::Text.render(&[tables::split_sizes(&split.split.folds)]));
+    say(&TableFormat::Text.render(&[report::split_sizes(&split.split.folds)]));
 
     let mut runs = Vec::new();
     for model in ["tiny", "tiny-meta", "mlp"] {
@@ -118,8 +118,8 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
 
     say("\n# reg trace: what the test AUCs of one run are made of");
     let view = registry.view()?;
-    let auc = registry.referring::<reg::records::Table>(&view, &comparison.models[0].predictions[0].hash)?;
-    if let Some((id, _)) = auc.first() {
+    let tables = registry.referring::<Table>(&view, &comparison.models[0].predictions[0].hash)?;
+    if let Some((id, _)) = tables.iter().find(|(_, table)| matches!(table, Table::Auc(_))) {
         let graph = trace(&registry, &view, id.hash, Direction::Up)?;
         say(&tree(&graph, Direction::Up, false));
     }

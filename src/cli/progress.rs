@@ -150,8 +150,16 @@ impl Listener for Watch {
             log.val_auc.map_or("n/a".to_owned(), |auc| format!("{auc:.4} ({} labels)", log.val_auc_labels));
         let mark = if log.improved { " *" } else { "" };
         eprintln!(
-            "epoch {}: loss {:.4}, validation loss {:.4}, AUC {auc}, learning rate {}{mark}",
-            log.epoch, log.train_loss, log.val_loss, log.lr
+            "epoch {}: loss {}, validation loss {}, AUC {auc}, learning rate {:.2e}{mark}",
+            log.epoch,
+            loss(log.train_loss),
+            loss(log.val_loss),
+            log.lr
         );
     }
+}
+
+/// Four decimals, or an exponent where a loss has run away.
+fn loss(value: f64) -> String {
+    if value < 1e4 { format!("{value:.4}") } else { format!("{value:.2e}") }
 }

@@ -90,7 +90,10 @@ pub fn trace(
                     add_images(&mut graph, &mut seen, id, manifest);
                     continue;
                 }
-                for link in object.links() {
+                // An execution is reached from what it made, and leads nowhere else.
+                let links =
+                    if object.kind() == Execution::KIND && id != root { Vec::new() } else { object.links() };
+                for link in links {
                     graph.edges.push(Edge { from: id, to: link.to, role: link.role.clone() });
                     next.push((link.to, link.role));
                 }
@@ -110,7 +113,6 @@ pub fn trace(
                 }
             }
         }
-        // An execution names the run that it made; following it leads nowhere new.
         next.retain(|(id, _)| seen.insert(*id));
         queue.extend(next.into_iter().map(|(id, role)| (id, Some(role))));
     }

@@ -194,10 +194,33 @@ pub struct Predictions {
     pub model: String,
     /// Columns of the scores.
     pub labels: Vec<String>,
+    /// What a score means.
+    pub scale: Scale,
     /// Rows of the scores.
     pub images: u64,
     /// The scores.
     pub scores: Id<Scores>,
+}
+
+/// What a score means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Scale {
+    /// The network's output before the sigmoid: unlike a probability, it does not run together near 0
+    /// and 1, where ties would change ranks.
+    Logit,
+    /// A probability.
+    Probability,
+}
+
+impl Scale {
+    /// The probability that a score stands for.
+    pub fn probability(self, score: f64) -> f64 {
+        match self {
+            Scale::Logit => 1.0 / (1.0 + (-score).exp()),
+            Scale::Probability => score,
+        }
+    }
 }
 
 /// Where scores come from.
@@ -222,14 +245,14 @@ pub enum ScoreSource {
     },
 }
 
-/// Probabilities, a row an image.
+/// Scores, a row an image.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Scores {
     /// Rows of the manifest, ascending.
     pub rows: Vec<u32>,
     /// Number of columns.
     pub labels: u32,
-    /// `[rows, labels]`, row after row, each in [0, 1].
+    /// `[rows, labels]`, row after row, on the scale that the predictions name.
     pub scores: Vec<f64>,
 }
 

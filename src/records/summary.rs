@@ -99,5 +99,7 @@ fn plain(value: &Value) -> String {
 }
 
 fn rounded(value: Option<&Value>) -> String {
-    value.and_then(Value::as_f64).map_or("n/a".to_owned(), |number| format!("{number:.4}"))
+    value.and_then(Value::as_f64).map_or("n/a".to_owned(), |number| {
+        if number.abs() < 1e4 { format!("{number:.4}") } else { format!("{number:.2e}") }
+    })
 }

@@ -8,7 +8,8 @@ use super::train::{Context, execution, software};
 use super::{Device, RunError, Surroundings};
 use crate::hash::Id;
 use crate::records::{
-    AucTable, Dataset, LabelAuc, Manifest, Predictions, Run, ScoreSource, Scores, Spec, Subset, Table, codec,
+    AucTable, Dataset, LabelAuc, Manifest, Predictions, Run, Scale, ScoreSource, Scores, Spec, Subset, Table,
+    codec,
 };
 use crate::registry::{Registry, RegistryError};
 use crate::stats;
@@ -86,6 +87,7 @@ pub(super) fn evaluate_run(
         source,
         model: spec.model.name.clone(),
         labels: context.dataset.labels.clone(),
+        scale: Scale::Logit,
         images: scores.rows.len() as u64,
         scores: transaction.put_packed(&scores)?,
     };

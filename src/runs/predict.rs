@@ -7,7 +7,7 @@ use super::process::{Listener, Worker};
 use super::train::Context;
 use super::{Device, RunError};
 use crate::hash::Id;
-use crate::records::{ImageRow, Run, Scores, codec};
+use crate::records::{ImageRow, Run, Scale, Scores, codec};
 use crate::registry::{Registry, RegistryError};
 use crate::worker::{Job, PROTOCOL, Work, files};
 
@@ -60,7 +60,9 @@ pub fn predict(
     let path = out.path().join(files::SCORES);
     let bytes = fs::read(&path).map_err(RunError::io("read", &path))?;
     let scores: Scores = codec::unpack(&bytes).map_err(RegistryError::Unwritable)?;
-    let of = |row: &[f64]| context.dataset.labels.iter().cloned().zip(row.iter().copied()).collect();
+    let probabilities =
+        |row: &[f64]| row.iter().map(|logit| Scale::Logit.probability(*logit)).collect::<Vec<_>>();
+    let of = |row: &[f64]| context.dataset.labels.iter().cloned().zip(probabilities(row)).collect();
     let rows = scores.scores.chunks_exact(context.dataset.labels.len());
     Ok(images
         .iter()

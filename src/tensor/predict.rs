@@ -101,9 +101,7 @@ pub(crate) fn predict<W: Write>(
         let name = inputs.images.name(rows[index / inputs.labels as usize]);
         return Err(TensorError::Settings(format!("image {name} has a score that is no number")));
     }
-    // From the logits in double precision, so that no two of them become one near 0 and 1.
-    let scores = logits.iter().map(|x| 1.0 / (1.0 + (-x).exp())).collect();
-    let scores = Scores { rows, labels: inputs.labels, scores };
+    let scores = Scores { rows, labels: inputs.labels, scores: logits };
     let bytes = codec::pack(&scores).map_err(|source| TensorError::Encode { what: "scores", source })?;
     output::write(&place.out, files::SCORES, &bytes)?;
     let seconds = [("wait", waited), ("all", start.elapsed())];
