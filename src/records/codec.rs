@@ -110,8 +110,8 @@ pub fn decode<T: Record>(bytes: &[u8]) -> Result<T, CodecError> {
         path: e.path().to_string(),
         source: e.into_inner(),
     })?;
-    let value = serde_json::to_value(&record)
-        .map_err(|source| CodecError::Unwritable { kind: T::KIND, source })?;
+    let value =
+        serde_json::to_value(&record).map_err(|source| CodecError::Unwritable { kind: T::KIND, source })?;
     if document::<T>(value)? != bytes {
         return Err(CodecError::NotCanonical(T::KIND));
     }

@@ -37,7 +37,8 @@ fn the_schemas_are_what_the_types_say() {
 #[test]
 fn the_schemas_accept_every_golden_record() {
     for (file, document) in documents() {
-        let errors: Vec<String> = validator(&document).iter_errors(&document).map(|e| e.to_string()).collect();
+        let errors: Vec<String> =
+            validator(&document).iter_errors(&document).map(|e| e.to_string()).collect();
         assert!(errors.is_empty(), "{file}: {errors:?}");
     }
 }

@@ -5,21 +5,21 @@
 use reg::hash::{Digest, Hash, Id, Sha256};
 use reg::records::codec::{self, CodecError};
 use reg::records::{
-    Architecture, Assignment, AucTable, Augmentation, Blob, BoxRow, Boxes, ComparedModel, Comparison, Dataset,
-    DelongRow, DeviceKind, Event, Execution, File, FoldSizes, Gender, Git, ImageInput, ImageRow, Init,
-    LabelAuc, LabelSpread, Loss, Manifest, Model, NameChange, Packed, Predictions, Record, Run, Scale,
+    Architecture, Assignment, AucTable, Augmentation, Blob, BoxRow, Boxes, ComparedModel, Comparison,
+    Dataset, DelongRow, DeviceKind, Event, Execution, File, FoldSizes, Gender, Git, ImageInput, ImageRow,
+    Init, LabelAuc, LabelSpread, Loss, Manifest, Model, NameChange, Packed, Predictions, Record, Run, Scale,
     ScoreSource, Scores, Software, Spec, Split, SplitMethod, Spread, Subset, SubsetSize, Table, Training,
     ViewPosition, Weights,
 };
 
 /// A kind's bytes, both ways, without its type.
-pub struct Golden {
+pub(crate) struct Golden {
     /// Name of the file in `fixtures/golden`.
-    pub file: &'static str,
+    pub(crate) file: &'static str,
     /// What the value encodes to.
-    pub bytes: Vec<u8>,
+    pub(crate) bytes: Vec<u8>,
     /// Reads bytes and says whether they mean the value.
-    pub means: Box<dyn Fn(&[u8]) -> Result<bool, CodecError>>,
+    pub(crate) means: Box<dyn Fn(&[u8]) -> Result<bool, CodecError>>,
 }
 
 fn record<T: Record + 'static>(file: &'static str, value: T) -> Golden {
@@ -33,7 +33,7 @@ fn packed<T: Packed + PartialEq + 'static>(file: &'static str, value: T) -> Gold
 }
 
 /// Every golden file and what it means.
-pub fn all() -> Vec<Golden> {
+pub(crate) fn all() -> Vec<Golden> {
     vec![
         packed("manifest.bin", manifest()),
         packed("manifest-metadata-only.bin", manifest_of_metadata()),
@@ -75,7 +75,7 @@ fn blob(content: &str) -> Id<Blob> {
     Id::new(Hash::of(content.as_bytes()))
 }
 
-pub fn manifest() -> Manifest {
+pub(crate) fn manifest() -> Manifest {
     let image = |name: &str, row| {
         let digest = Digest::of(name.as_bytes());
         ImageRow {
@@ -128,11 +128,11 @@ fn boxes() -> Boxes {
     Boxes { rows: vec![first.clone(), BoxRow { image: 1, label: 0, x: 1.0, ..first }] }
 }
 
-pub fn assignment() -> Assignment {
+pub(crate) fn assignment() -> Assignment {
     Assignment { folds: vec![vec![0, 2], vec![1, 3]] }
 }
 
-pub fn scores() -> Scores {
+pub(crate) fn scores() -> Scores {
     Scores { rows: vec![0, 1], labels: 3, scores: vec![-2.5, 0.0, 1e-3, 0.1, 0.125, 3e20] }
 }
 
@@ -325,7 +325,7 @@ fn imported() -> Predictions {
     }
 }
 
-pub fn auc_table() -> AucTable {
+pub(crate) fn auc_table() -> AucTable {
     let label = |label: &str, auc, positives| LabelAuc {
         label: label.to_owned(),
         auc,
@@ -350,7 +350,7 @@ fn auc() -> Table {
     Table::Auc(auc_table())
 }
 
-pub fn comparison() -> Comparison {
+pub(crate) fn comparison() -> Comparison {
     let defined = Spread {
         folds: vec![Some(0.5), Some(0.75)],
         n: 2,
@@ -359,8 +359,7 @@ pub fn comparison() -> Comparison {
         min: Some(0.5),
         max: Some(0.75),
     };
-    let undefined =
-        Spread { folds: vec![None, None], n: 0, mean: None, std: None, min: None, max: None };
+    let undefined = Spread { folds: vec![None, None], n: 0, mean: None, std: None, min: None, max: None };
     let label = |label: &str, auc| LabelSpread { label: label.to_owned(), positives: vec![1, 0], auc };
     let model = |name: &str, predictions: &Predictions| ComparedModel {
         name: name.to_owned(),
@@ -406,7 +405,7 @@ fn execution() -> Execution {
     }
 }
 
-pub fn event() -> Event {
+pub(crate) fn event() -> Event {
     let change = |name: &str, from, to| NameChange { name: name.to_owned(), from, to };
     let (old, new) = (id(&dataset_of_metadata()).hash, id(&dataset()).hash);
     Event {
