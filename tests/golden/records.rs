@@ -174,8 +174,8 @@ proptest::proptest! {
     #[test]
     fn no_bytes_make_the_reader_panic(bytes: Vec<u8>, cut in 0usize..2000, at in 0usize..2000, byte: u8) {
         let _ = reg::records::check(&bytes);
-        for value in values::all().iter().filter(|value| value.file.ends_with(".json")) {
-            let mut changed = value.bytes.clone();
+        for (_, golden) in values::BYTES.iter().filter(|(file, _)| file.ends_with(".json")) {
+            let mut changed = golden.clone();
             changed.truncate(cut);
             if let Some(place) = changed.get_mut(at) {
                 *place = byte;

@@ -85,7 +85,7 @@ fn mutations(document: &Value) -> Vec<(String, Value)> {
         let value = document.pointer(&place).unwrap();
         // The codec tells 1 from 1.0, and JSON Schema cannot.
         let float = value.is_f64() || value.is_null();
-        for other in others.iter().filter(|other| !(float && other.is_i64() || float && other.is_u64())) {
+        for other in others.iter().filter(|other| !float || other.is_f64() || !other.is_number()) {
             make(other.to_string(), &|value| *value = other.clone());
         }
         if let Some(map) = value.as_object() {

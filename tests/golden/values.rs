@@ -2,6 +2,8 @@
 //! others as a real study would. Together they hold every variant and both an absent and a present
 //! value of what may be absent.
 
+use std::sync::LazyLock;
+
 use reg::hash::{Digest, Hash, Id, Sha256};
 use reg::records::codec::{self, CodecError};
 use reg::records::{
@@ -12,6 +14,8 @@ use reg::records::{
     ViewPosition, Weights,
 };
 
+type Means = dyn Fn(&[u8]) -> Result<bool, CodecError>;
+
 /// A kind's bytes, both ways, without its type.
 pub(crate) struct Golden {
     /// Name of the file in `fixtures/golden`.
@@ -19,7 +23,7 @@ pub(crate) struct Golden {
     /// What the value encodes to.
     pub(crate) bytes: Vec<u8>,
     /// Reads bytes and says whether they mean the value.
-    pub(crate) means: Box<dyn Fn(&[u8]) -> Result<bool, CodecError>>,
+    pub(crate) means: Box<Means>,
 }
 
 fn record<T: Record + 'static>(file: &'static str, value: T) -> Golden {
@@ -31,6 +35,10 @@ fn packed<T: Packed + PartialEq + 'static>(file: &'static str, value: T) -> Gold
     let bytes = codec::pack(&value).unwrap();
     Golden { file, bytes, means: Box::new(move |bytes| Ok(codec::unpack::<T>(bytes)? == value)) }
 }
+
+/// The bytes of every golden file, encoded once for tests that want them many times.
+pub(crate) static BYTES: LazyLock<Vec<(&str, Vec<u8>)>> =
+    LazyLock::new(|| all().into_iter().map(|value| (value.file, value.bytes)).collect());
 
 /// Every golden file and what it means.
 pub(crate) fn all() -> Vec<Golden> {
