@@ -63,7 +63,6 @@ fn keys_of(schema: &serde_json::Value, keys: &mut Vec<String>) {
 
 /// What a program of the document, named in its first line, prints for a file; none without Python.
 fn python(name: &str, file: &Path) -> Option<String> {
-    Command::new("python3").arg("--version").output().ok()?;
     let document = document();
     let program = document
         .split("```python\n")
@@ -72,7 +71,10 @@ fn python(name: &str, file: &Path) -> Option<String> {
         .find(|block| block.starts_with(&format!("# {name}:")))
         .unwrap_or_else(|| panic!("schema/on-disk.md has no program {name}"));
     assert!(program.lines().count() <= 20, "{name} has {} lines", program.lines().count());
-    let output = Command::new("python3").arg("-c").arg(program).arg(file).output().unwrap();
+    let output = match Command::new("python3").arg("-c").arg(program).arg(file).output() {
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return None,
+        started => started.unwrap(),
+    };
     assert!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stderr));
     Some(String::from_utf8(output.stdout).unwrap())
 }
@@ -117,17 +119,19 @@ fn the_python_program_reads_scores() {
 
 #[test]
 fn the_python_program_writes_canonical_json() {
-    for value in values::all().iter().filter(|value| value.file.ends_with(".json")) {
-        let Some(printed) = python("canonical.py", &golden(value.file)) else { return };
-        assert_eq!(printed.as_bytes(), value.bytes, "{}", value.file);
-    }
     let floats = [0.0, -0.0, 1e-5, 1.25e-5, 1e-6, 1.5e-7, 123456.75, 1e15, 1e16, -1.5e300, f64::MAX, 5e-324];
-    let bytes = codec::canonical(&serde_json::json!(floats));
+    let mut list = format!("[{}", String::from_utf8(codec::canonical(&serde_json::json!(floats))).unwrap());
+    for (_, golden) in values::BYTES.iter().filter(|(file, _)| file.ends_with(".json")) {
+        list.push(',');
+        list.push_str(std::str::from_utf8(golden).unwrap());
+    }
+    list.push(']');
     let dir = tempfile::tempdir().unwrap();
-    let file = dir.path().join("floats.json");
-    fs::write(&file, &bytes).unwrap();
+    let file = dir.path().join("list.json");
+    // Spaces, to see that the program takes them out.
+    fs::write(&file, list.replace("],{", "] , {").replace("},{", "} ,\n{")).unwrap();
     let Some(printed) = python("canonical.py", &file) else { return };
-    assert_eq!(printed.as_bytes(), bytes);
+    assert_eq!(printed, list);
 }
 
 #[test]
