@@ -31,7 +31,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use reg::registry::{Registry, RegistryError};
-use reg::runs::Surroundings;
+use reg::runs::process::Worker;
+use reg::runs::{Session, Surroundings};
 
 use error::Failure;
 use output::Reply;
@@ -110,6 +111,10 @@ impl Context {
                 Registry::find(&here)
             }
         }
+    }
+
+    fn session<'a>(&'a self, registry: &'a Registry, worker: &'a Worker) -> Session<'a> {
+        Session { registry, worker, surroundings: &self.surroundings }
     }
 
     fn progress(&self) -> progress::Bars {

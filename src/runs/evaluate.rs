@@ -3,9 +3,9 @@
 use std::fs;
 use std::time::Instant;
 
-use super::process::{Listener, Worker};
+use super::process::Listener;
 use super::train::{Context, execution, software};
-use super::{Device, RunError, Surroundings};
+use super::{Device, RunError, Session};
 use crate::hash::Id;
 use crate::records::{
     AucTable, Dataset, LabelAuc, Manifest, Predictions, Run, Scale, ScoreSource, Scores, Spec, Subset, Table,
@@ -33,33 +33,29 @@ pub struct Evaluated {
 ///
 /// `device` and `threads` default to those of the run's spec.
 pub fn evaluate(
-    registry: &Registry,
-    worker: &Worker,
+    session: Session,
     run: Id<Run>,
     subset: Subset,
     device: Option<Device>,
     threads: Option<u32>,
-    surroundings: &Surroundings,
     listener: &mut dyn Listener,
 ) -> Result<Evaluated, RunError> {
-    let record = registry.get(run)?;
-    let spec = registry.get(record.spec)?;
+    let record = session.registry.get(run)?;
+    let spec = session.registry.get(record.spec)?;
     let device = device.unwrap_or_else(|| Device::of(spec.device));
     let threads = threads.unwrap_or(spec.threads);
-    evaluate_run(registry, worker, (run, &record, &spec), subset, &device, threads, surroundings, listener)
+    evaluate_run(session, (run, &record, &spec), subset, &device, threads, listener)
 }
 
-#[allow(clippy::too_many_arguments)]
 pub(super) fn evaluate_run(
-    registry: &Registry,
-    worker: &Worker,
+    session: Session,
     (run, record, spec): (Id<Run>, &Run, &Spec),
     subset: Subset,
     device: &Device,
     threads: u32,
-    surroundings: &Surroundings,
     listener: &mut dyn Listener,
 ) -> Result<Evaluated, RunError> {
+    let Session { registry, worker, surroundings } = session;
     let (software, sources) = software(worker.identity());
     let mut transaction = registry.transaction()?;
     transaction.put_blob(sources.as_bytes())?;

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use super::evaluate::{Evaluated, evaluate_run};
 use super::process::{Listener, Worked, Worker};
-use super::{Device, RunError, Surroundings};
+use super::{Device, RunError, Session, Surroundings};
 use crate::hash::{Digest, Hash, Id};
 use crate::records::{
     Dataset, Execution, Init, Model, Run, Software, Spec, Split, Subset, Training, Weights, codec,
@@ -57,13 +57,8 @@ pub struct Trained {
 }
 
 /// Trains, selects on validation loss, predicts the test subset and makes its AUC table.
-pub fn train(
-    registry: &Registry,
-    worker: &Worker,
-    order: &Order,
-    surroundings: &Surroundings,
-    listener: &mut dyn Listener,
-) -> Result<Trained, RunError> {
+pub fn train(session: Session, order: &Order, listener: &mut dyn Listener) -> Result<Trained, RunError> {
+    let Session { registry, worker, surroundings } = session;
     let (software, sources) = software(worker.identity());
     let spec = spec(order, Id::new(hash_of(&software)?));
     let context = Context::load(registry, &spec)?;
@@ -89,30 +84,14 @@ pub fn train(
             transaction.put(&software)?;
             transaction.put(&spec)?;
             transaction.commit(&surroundings.stamp)?;
-            let (id, record) = carry_out(
-                registry,
-                worker,
-                &context,
-                (spec_id, &spec),
-                &name,
-                order,
-                surroundings,
-                listener,
-            )?;
+            let (id, record) =
+                carry_out(session, &context, (spec_id, &spec), &name, &order.device, listener)?;
             ((id, record, name), false)
         }
     };
     let (run, record, name) = trained;
-    let test = evaluate_run(
-        registry,
-        worker,
-        (run, &record, &spec),
-        Subset::Test,
-        &order.device,
-        order.threads,
-        surroundings,
-        listener,
-    )?;
+    let run_and_spec = (run, &record, &spec);
+    let test = evaluate_run(session, run_and_spec, Subset::Test, &order.device, order.threads, listener)?;
     Ok(Trained { run, record, name, test, cached })
 }
 
@@ -222,17 +201,15 @@ fn keep_name(
     Ok(wanted.clone())
 }
 
-#[allow(clippy::too_many_arguments)]
 fn carry_out(
-    registry: &Registry,
-    worker: &Worker,
+    session: Session,
     context: &Context,
     (spec_id, spec): (Id<Spec>, &Spec),
     name: &str,
-    order: &Order,
-    surroundings: &Surroundings,
+    device: &Device,
     listener: &mut dyn Listener,
 ) -> Result<(Id<Run>, Run), RunError> {
+    let Session { registry, worker, surroundings } = session;
     let live = registry.live(&spec_id.hash);
     fs::create_dir_all(&live).map_err(RunError::io("create", &live))?;
     let lock = live.join("lock");
@@ -244,7 +221,7 @@ fn carry_out(
     })?;
 
     let start = Instant::now();
-    let job = train_job(registry, context, spec, &order.device.name, live.clone());
+    let job = train_job(registry, context, spec, &device.name, live.clone());
     let worked = worker.run(&job, listener)?;
 
     let mut transaction = registry.transaction()?;
