@@ -295,7 +295,16 @@ pub struct Transaction<'r> {
     batch: Batch,
     records: Vec<(Hash, &'static str, Vec<codec::Link>)>,
     bulk: Vec<(Hash, Vec<Hash>)>,
-    names: Vec<(String, Hash)>,
+    names: Vec<(Wish, Hash)>,
+}
+
+/// A name that something shall have.
+#[derive(Debug)]
+enum Wish {
+    /// This one, whatever it names now.
+    Exact(String),
+    /// This one, with a number behind it if it is taken.
+    Free(String),
 }
 
 /// What a transaction did.
@@ -351,10 +360,19 @@ impl Transaction<'_> {
 
     /// Gives `id` a name; what the name named before is kept in the log.
     pub fn name(&mut self, name: &str, id: Hash) -> Result<(), RegistryError> {
+        self.wish(Wish::Exact(name.to_owned()), name, id)
+    }
+
+    /// Gives `id` the name `base`, or `base-2`, `base-3`, … when that is taken at the commit.
+    pub fn name_freely(&mut self, base: &str, id: Hash) -> Result<(), RegistryError> {
+        self.wish(Wish::Free(base.to_owned()), base, id)
+    }
+
+    fn wish(&mut self, wish: Wish, name: &str, id: Hash) -> Result<(), RegistryError> {
         if !is_name(name) {
             return Err(RegistryError::BadName(name.to_owned()));
         }
-        self.names.push((name.to_owned(), id));
+        self.names.push((wish, id));
         Ok(())
     }
 
@@ -404,21 +422,35 @@ fn write_links(
     writer.referrers(id, merged.iter().map(|(to, role)| (*to, role.as_str())))
 }
 
+fn free_name(writer: &Writer, base: &str) -> Result<String, RegistryError> {
+    let mut name = base.to_owned();
+    let mut number = 2;
+    while writer.name(&name)?.is_some() {
+        name = format!("{base}-{number}");
+        number += 1;
+    }
+    Ok(name)
+}
+
 impl Registry {
     /// Changes names inside an index transaction. The event is durable before the commit; if the
     /// commit then fails, it is an entry that no log leads to, and `reindex` prefers the longer chain.
     fn change_names(
         &self,
         writer: &mut Writer,
-        names: &[(String, Hash)],
+        names: &[(Wish, Hash)],
         stamp: &Stamp,
     ) -> Result<Vec<NameChange>, RegistryError> {
         let mut changes = Vec::new();
-        for (name, to) in names {
-            let from = writer.name(name)?;
+        for (wish, to) in names {
+            let name = match wish {
+                Wish::Exact(name) => name.clone(),
+                Wish::Free(base) => free_name(writer, base)?,
+            };
+            let from = writer.name(&name)?;
             if from != Some(*to) {
-                writer.set_name(name, Some(*to))?;
-                changes.push(NameChange { name: name.clone(), from, to: Some(*to) });
+                writer.set_name(&name, Some(*to))?;
+                changes.push(NameChange { name, from, to: Some(*to) });
             }
         }
         if !changes.is_empty() {

@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::hash::{Hash, Id};
 use crate::index::View;
 use crate::records::codec::{self, MAX_RECORD};
-use crate::records::{self, Execution, Header, Manifest, Packed, Record};
+use crate::records::{self, Dataset, Execution, Header, Manifest, Packed, Record};
 use crate::registry::{IMAGE, Registry, RegistryError};
 use crate::store::StoreError;
 
@@ -221,6 +221,17 @@ fn head(registry: &Registry, id: &Hash) -> Result<Vec<u8>, RegistryError> {
         Ok(head)
     };
     read().map_err(|source| RegistryError::Io { doing: "read", path: path.clone(), source })
+}
+
+/// The image of this name in the newest data set that has one.
+pub fn image_named(registry: &Registry, view: &View, name: &str) -> Result<Option<Hash>, RegistryError> {
+    for dataset in view.of_kind(Dataset::KIND)?.into_iter().rev() {
+        let manifest = registry.get_packed(registry.get::<Dataset>(Id::new(dataset))?.manifest)?;
+        if let Some(row) = manifest.row_named(name) {
+            return Ok(manifest.rows[row].object);
+        }
+    }
+    Ok(None)
 }
 
 /// The name that a manifest gives to an image.

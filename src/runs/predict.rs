@@ -38,8 +38,7 @@ pub fn predict(
     let manifest = registry.get_packed(context.dataset.manifest)?;
     let row = |path: &PathBuf| -> Option<ImageRow> {
         let name = path.file_name()?.to_str()?;
-        let place = manifest.rows.binary_search_by(|row| row.name.as_str().cmp(name)).ok()?;
-        Some(manifest.rows[place].clone())
+        manifest.row_named(name).map(|place| manifest.rows[place].clone())
     };
     let out = registry.store().scratch()?;
     let job = Job {

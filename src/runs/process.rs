@@ -174,6 +174,8 @@ impl Worker {
         let errors = job.out.join("worker.log");
         let log = fs::File::create(&errors).map_err(WorkerError::Pipe)?;
         let mut child = Command::new(&self.path)
+            // PyTorch documents this beside its deterministic algorithms; without a GPU it means nothing.
+            .env("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(log)

@@ -7,6 +7,7 @@ use super::evaluate::{Evaluated, evaluate_run};
 use super::process::{Listener, Worked, Worker};
 use super::{Device, RunError, Session, Surroundings};
 use crate::hash::{Digest, Hash, Id};
+use crate::index::View;
 use crate::records::{
     Dataset, Execution, Init, Model, Run, Software, Spec, Split, Subset, Training, Weights, codec,
 };
@@ -74,19 +75,14 @@ pub fn train(session: Session, order: &Order, listener: &mut dyn Listener) -> Re
             ((id, record, name), true)
         }
         None => {
-            let name = match &order.name {
-                Some(name) => name.clone(),
-                None => free_name(&view, order, &context)?,
-            };
+            let base = base_name(&view, order, &context)?;
             drop(view);
             let mut transaction = registry.transaction()?;
             transaction.put_blob(sources.as_bytes())?;
             transaction.put(&software)?;
             transaction.put(&spec)?;
             transaction.commit(&surroundings.stamp)?;
-            let (id, record) =
-                carry_out(session, &context, (spec_id, &spec), &name, &order.device, listener)?;
-            ((id, record, name), false)
+            (carry_out(session, &context, (spec_id, &spec), order, &base, listener)?, false)
         }
     };
     let (run, record, name) = trained;
@@ -169,21 +165,13 @@ fn spec(order: &Order, software: Id<Software>) -> Spec {
     }
 }
 
-/// `MODEL-SPLIT-fFOLD`, with a number behind it when that is taken by another run.
-fn free_name(view: &crate::index::View, order: &Order, context: &Context) -> Result<String, RegistryError> {
-    let names = view.names_by_id()?;
-    let split = names.get(&order.split.hash).cloned().unwrap_or_else(|| order.split.hash.short());
-    let base = match context.split.folds.len() {
+/// `MODEL-SPLIT-fFOLD`.
+fn base_name(view: &View, order: &Order, context: &Context) -> Result<String, RegistryError> {
+    let split = view.names_by_id()?.remove(&order.split.hash).unwrap_or_else(|| order.split.hash.short());
+    Ok(match context.split.folds.len() {
         1 => format!("{}-{split}", order.model.name),
         _ => format!("{}-{split}-f{}", order.model.name, order.fold),
-    };
-    let mut name = base.clone();
-    let mut number = 2;
-    while view.name(&name)?.is_some() {
-        name = format!("{base}-{number}");
-        number += 1;
-    }
-    Ok(name)
+    })
 }
 
 /// The name of a run that is there already: the one asked for now, else the one that it has.
@@ -205,10 +193,10 @@ fn carry_out(
     session: Session,
     context: &Context,
     (spec_id, spec): (Id<Spec>, &Spec),
-    name: &str,
-    device: &Device,
+    order: &Order,
+    base: &str,
     listener: &mut dyn Listener,
-) -> Result<(Id<Run>, Run), RunError> {
+) -> Result<(Id<Run>, Run, String), RunError> {
     let Session { registry, worker, surroundings } = session;
     let live = registry.live(&spec_id.hash);
     fs::create_dir_all(&live).map_err(RunError::io("create", &live))?;
@@ -221,7 +209,7 @@ fn carry_out(
     })?;
 
     let start = Instant::now();
-    let job = train_job(registry, context, spec, &device.name, live.clone());
+    let job = train_job(registry, context, spec, &order.device.name, live.clone());
     let worked = worker.run(&job, listener)?;
 
     let mut transaction = registry.transaction()?;
@@ -242,10 +230,13 @@ fn carry_out(
     };
     let run = transaction.put(&record)?;
     transaction.put(&execution(run.hash, worker, &worked, start, surroundings))?;
-    transaction.name(name, run.hash)?;
-    transaction.commit(&surroundings.stamp)?;
+    match &order.name {
+        Some(name) => transaction.name(name, run.hash)?,
+        None => transaction.name_freely(base, run.hash)?,
+    }
+    let named = transaction.commit(&surroundings.stamp)?.names.pop().map(|change| change.name);
     fs::remove_dir_all(&live).map_err(RunError::io("remove", &live))?;
-    Ok((run, record))
+    Ok((run, record, named.or(order.name.clone()).unwrap_or_else(|| run.hash.short())))
 }
 
 /// The job that carries out a spec.
