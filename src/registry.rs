@@ -6,6 +6,7 @@
 
 mod reindex;
 
+use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -293,9 +294,16 @@ pub fn is_name(name: &str) -> bool {
 pub struct Transaction<'r> {
     registry: &'r Registry,
     batch: Batch,
-    records: Vec<(Hash, &'static str, Vec<codec::Link>)>,
+    records: Vec<NewRecord>,
     bulk: Vec<(Hash, Vec<Hash>)>,
     names: Vec<(Wish, Hash)>,
+}
+
+struct NewRecord {
+    id: Hash,
+    kind: &'static str,
+    bytes: Vec<u8>,
+    links: Vec<codec::Link>,
 }
 
 /// A name that something shall have.
@@ -320,9 +328,9 @@ impl Transaction<'_> {
     /// Adds a record.
     pub fn put<T: Record>(&mut self, record: &T) -> Result<Id<T>, RegistryError> {
         let bytes = codec::encode(record).map_err(RegistryError::Unwritable)?;
-        let id = self.batch.put(&bytes)?;
+        let id = Hash::of(&bytes);
         let links = codec::Header::read(&bytes).map_err(RegistryError::Unwritable)?.links();
-        self.records.push((id, T::KIND, links));
+        self.records.push(NewRecord { id, kind: T::KIND, bytes, links });
         Ok(Id::new(id))
     }
 
@@ -379,15 +387,26 @@ impl Transaction<'_> {
     /// Makes everything durable, then known.
     pub fn commit(self, stamp: &Stamp) -> Result<Committed, RegistryError> {
         let Transaction { registry, batch, records, mut bulk, names } = self;
-        let persisted = batch.persist()?;
-        for (id, kind, links) in &records {
-            if let Some(link) = links.iter().find(|link| !registry.store.contains(&link.to)) {
+        let mut persisted = batch.persist()?;
+        let new: HashSet<Hash> = records.iter().map(|record| record.id).collect();
+        for NewRecord { id, kind, links, .. } in &records {
+            let there = |link: &&codec::Link| new.contains(&link.to) || registry.store.contains(&link.to);
+            if let Some(link) = links.iter().find(|link| !there(link)) {
                 return Err(RegistryError::Dangling { id: *id, kind: (*kind).into(), missing: link.to });
             }
         }
+        // Records follow when all that they name is durable, so that a crash leaves none that names
+        // what is not there.
+        let batch = registry.store.batch()?;
+        for record in &records {
+            batch.put(&record.bytes)?;
+        }
+        let more = batch.persist()?;
+        persisted.objects += more.objects;
+        persisted.bytes += more.bytes;
         bulk.iter_mut().for_each(|(_, links)| links.sort_unstable());
         let names = registry.index.write(|writer| {
-            for (id, kind, links) in &records {
+            for NewRecord { id, kind, links, .. } in &records {
                 writer.record(id, kind)?;
                 write_links(writer, id, kind, links.clone())?;
             }

@@ -59,7 +59,7 @@ struct Global {
     /// Print nothing but results and errors
     #[arg(short, long, global = true)]
     quiet: bool,
-    /// Say more on standard error
+    /// Say more on standard error: where the time of a training went
     #[arg(short, long, global = true)]
     verbose: bool,
 }
@@ -122,7 +122,7 @@ impl Context {
     }
 
     fn watch(&self) -> progress::Watch {
-        progress::Watch::new(self.global.quiet)
+        progress::Watch::new(self.global.quiet, self.global.verbose)
     }
 
     /// Tells something on standard error that is neither result nor failure.
