@@ -4,7 +4,7 @@ use std::fs;
 use std::time::Instant;
 
 use super::process::Listener;
-use super::train::{Context, execution, software};
+use super::train::{Context, execution, hash_of, software};
 use super::{Device, RunError, Session};
 use crate::hash::Id;
 use crate::records::{
@@ -57,10 +57,8 @@ pub(super) fn evaluate_run(
 ) -> Result<Evaluated, RunError> {
     let Session { registry, worker, surroundings } = session;
     let (software, sources) = software(worker.identity());
-    let mut transaction = registry.transaction()?;
-    transaction.put_blob(sources.as_bytes())?;
-    let software = transaction.put(&software)?;
-    let source = ScoreSource::Run { run, device: device.kind, threads, software };
+    let software_id = Id::new(hash_of(&software)?);
+    let source = ScoreSource::Run { run, device: device.kind, threads, software: software_id };
     if let Some(existing) = existing(registry, run, subset, &source)? {
         return Ok(existing);
     }
@@ -75,6 +73,9 @@ pub(super) fn evaluate_run(
     let scores: Scores = codec::unpack(&bytes).map_err(RegistryError::Unwritable)?;
 
     let manifest = registry.get_packed(context.dataset.manifest)?;
+    let mut transaction = registry.transaction()?;
+    transaction.put_blob(sources.as_bytes())?;
+    transaction.put(&software)?;
     let predictions = Predictions {
         dataset: spec.dataset,
         split: Some(spec.split),

@@ -133,7 +133,7 @@ impl Context {
     }
 }
 
-fn hash_of<T: crate::records::Record>(record: &T) -> Result<Hash, RegistryError> {
+pub(super) fn hash_of<T: crate::records::Record>(record: &T) -> Result<Hash, RegistryError> {
     codec::encode(record).map(|bytes| Hash::of(&bytes)).map_err(RegistryError::Unwritable)
 }
 
