@@ -1,6 +1,7 @@
 //! Predictions of a run's checkpoint, and the AUC table that judges them.
 
 use std::fs;
+use std::path::Path;
 use std::time::Instant;
 
 use super::process::Listener;
@@ -68,11 +69,8 @@ pub(super) fn evaluate_run(
     let start = Instant::now();
     let job = predict_job(registry, &context, (record, spec), subset, device, threads, out.path().to_owned());
     let worked = worker.run(&job, listener)?;
-    let path = out.path().join(files::SCORES);
-    let bytes = fs::read(&path).map_err(RunError::io("read", &path))?;
-    let scores: Scores = codec::unpack(&bytes).map_err(RegistryError::Unwritable)?;
-
     let manifest = registry.get_packed(context.dataset.manifest)?;
+    let scores = read_scores(out.path(), context.dataset.labels.len(), manifest.rows.len())?;
     let mut transaction = registry.transaction()?;
     transaction.put_blob(sources.as_bytes())?;
     transaction.put(&software)?;
@@ -94,6 +92,21 @@ pub(super) fn evaluate_run(
     transaction.put(&execution(id.hash, worker, &worked, start, surroundings))?;
     transaction.commit(&surroundings.stamp)?;
     Ok(Evaluated { predictions: id, table, auc, cached: false })
+}
+
+/// Reads the scores that the worker left in its folder: a column a label, rows below `rows`.
+pub(super) fn read_scores(dir: &Path, labels: usize, rows: usize) -> Result<Scores, RunError> {
+    let path = dir.join(files::SCORES);
+    let bytes = fs::read(&path).map_err(RunError::io("read", &path))?;
+    let wrong = |reason: String| RunError::BadScores { path: path.clone(), reason };
+    let scores: Scores = codec::unpack(&bytes).map_err(|e| wrong(e.to_string()))?;
+    if scores.labels as usize != labels {
+        return Err(wrong(format!("{} columns for {labels} labels", scores.labels)));
+    }
+    match scores.rows.last() {
+        Some(last) if *last as usize >= rows => Err(wrong(format!("there is no image {last}"))),
+        _ => Ok(scores),
+    }
 }
 
 /// The job that predicts a subset with a run's checkpoint.
