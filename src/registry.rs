@@ -5,6 +5,8 @@
 //! nothing.
 
 mod reindex;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashSet;
 use std::fs;

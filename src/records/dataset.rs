@@ -1,7 +1,7 @@
 //! A data set: which images, with which labels and patients, out of which metadata file.
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::{File, Packed};
 use crate::hash::{Hash, Id, Sha256};
@@ -51,6 +51,9 @@ pub struct AgeRange {
 /// Ages from 0 to this are plausible; the published files also hold 148 and 414.
 pub(crate) const MAX_AGE: i32 = 120;
 
+/// Stands where there is no file.
+const NO_SHA256: Sha256 = Sha256([0; 32]);
+
 /// One row an image, sorted by name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Manifest {
@@ -70,8 +73,13 @@ impl Packed for Manifest {
     const MAGIC: &'static [u8; 8] = b"regmanif";
 
     fn check(&self) -> Result<(), String> {
-        match self.rows.windows(2).find(|pair| pair[0].name >= pair[1].name) {
-            Some(pair) => Err(format!("`{}` is not in the order of names", pair[1].name)),
+        if let Some(pair) = self.rows.windows(2).find(|pair| pair[0].name >= pair[1].name) {
+            return Err(format!("`{}` is not in the order of names", pair[1].name));
+        }
+        let fileless = |row: &&ImageRow| row.object.is_none();
+        let nothing = |row: &ImageRow| (row.sha256, row.bytes, row.width, row.height) == (NO_SHA256, 0, 0, 0);
+        match self.rows.iter().filter(fileless).find(|row| !nothing(row)) {
+            Some(row) => Err(format!("`{}` has no file, and yet a hash or a size", row.name)),
             None => Ok(()),
         }
     }
@@ -81,6 +89,7 @@ impl Packed for Manifest {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ImageRow {
     /// `Image Index`: the file name.
+    #[serde(deserialize_with = "text")]
     pub name: String,
     /// The image file; none in a data set of metadata only.
     pub object: Option<Hash>,
@@ -108,10 +117,16 @@ pub struct ImageRow {
     pub labels: u32,
 }
 
+/// Reads a string that lies in the bytes at hand. bincode takes an owned one's length at its word and
+/// allocates that much before it looks whether so many bytes are there.
+fn text<'de, D: Deserializer<'de>>(bytes: D) -> Result<String, D::Error> {
+    <&str>::deserialize(bytes).map(str::to_owned)
+}
+
 impl ImageRow {
     /// Whether label `i` is positive.
     pub fn has(&self, label: usize) -> bool {
-        self.labels >> label & 1 == 1
+        label < u32::BITS as usize && self.labels >> label & 1 == 1
     }
 
     /// The age in years, if it is given and possible.
@@ -152,6 +167,17 @@ pub struct Boxes {
 impl Packed for Boxes {
     const KIND: &'static str = "boxes";
     const MAGIC: &'static [u8; 8] = b"regboxes";
+
+    fn check(&self) -> Result<(), String> {
+        let place = |row: &BoxRow| (row.image, row.label);
+        if self.rows.windows(2).any(|pair| place(&pair[0]) > place(&pair[1])) {
+            return Err("its boxes are not in the order of images and labels".into());
+        }
+        match self.rows.iter().flat_map(|row| [row.x, row.y, row.w, row.h]).find(|edge| !edge.is_finite()) {
+            Some(edge) => Err(format!("{edge} is no position")),
+            None => Ok(()),
+        }
+    }
 }
 
 /// One annotated box, in pixels of the original image.
