@@ -128,7 +128,7 @@ impl Context {
     /// Tells something on standard error that is neither result nor failure.
     fn note(&self, text: &str) {
         if !self.global.quiet {
-            eprintln!("{text}");
+            output::tell(text);
         }
     }
 }
@@ -141,6 +141,11 @@ pub(crate) fn main() -> ExitCode {
             // Prints help and version to standard output and mistakes to standard error; nobody is
             // left to tell if that fails.
             let _ = e.print();
+            if e.use_stderr() && std::env::args_os().any(|argument| argument == "--json") {
+                let text = e.to_string();
+                let first = text.lines().next().unwrap_or_default();
+                error::document(first.strip_prefix("error: ").unwrap_or(first), None);
+            }
             return ExitCode::from(e.exit_code() as u8);
         }
     };

@@ -12,6 +12,8 @@ use reg::records::EpochLog;
 use reg::runs::process::Listener;
 use reg::worker::{Outcome, Phase};
 
+use super::output::tell;
+
 const AFTER: Duration = Duration::from_secs(1);
 
 /// A bar that shows itself when it has lasted a second.
@@ -119,9 +121,9 @@ impl Listener for Watch {
             return;
         }
         let on = gpu.map(|name| format!(" on {name}")).unwrap_or_default();
-        eprintln!("{} parameters{on}", reg::report::thousands(parameters));
+        tell(&format!("{} parameters{on}", reg::report::thousands(parameters)));
         if resumed_epochs > 0 {
-            eprintln!("going on behind epoch {resumed_epochs}");
+            tell(&format!("going on behind epoch {resumed_epochs}"));
         }
     }
 
@@ -163,13 +165,13 @@ impl Listener for Watch {
         let auc =
             log.val_auc.map_or("n/a".to_owned(), |auc| format!("{auc:.4} ({} labels)", log.val_auc_labels));
         let mark = if log.improved { " *" } else { "" };
-        eprintln!(
+        tell(&format!(
             "epoch {}: loss {}, validation loss {}, AUC {auc}, learning rate {:.2e}{mark}",
             log.epoch,
             loss(log.train_loss),
             loss(log.val_loss),
             log.lr
-        );
+        ));
     }
 }
 
