@@ -221,7 +221,7 @@ pub struct Digest {
     pub bytes: u64,
 }
 
-/// Hashes a stream of bytes, piece by piece, as [`Hash`] and, if asked for, as [`Sha256`].
+/// Hashes a stream of bytes, piece by piece, as [`struct@Hash`] and, if asked for, as [`Sha256`].
 pub struct Hasher {
     blake3: blake3::Hasher,
     sha256: Option<sha2::Sha256>,

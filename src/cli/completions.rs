@@ -2,7 +2,7 @@
 
 use clap::CommandFactory;
 use clap_complete::Shell;
-use serde_json::Value;
+use serde_json::json;
 
 use super::Cli;
 use super::error::Failure;
@@ -25,7 +25,8 @@ pub(crate) struct ManArgs {
 pub(crate) fn run(args: Args) -> Reply {
     let mut out = Vec::new();
     clap_complete::generate(args.shell, &mut Cli::command(), "reg", &mut out);
-    Reply::raw(out, Value::Null)
+    let json = json!({ "shell": args.shell.to_string(), "script": String::from_utf8_lossy(&out) });
+    Reply::raw(out, json)
 }
 
 pub(crate) fn man(args: ManArgs) -> Result<Reply, Failure> {
@@ -42,5 +43,6 @@ pub(crate) fn man(args: ManArgs) -> Result<Reply, Failure> {
     clap_mangen::Man::new(command)
         .render(&mut out)
         .map_err(|e| Failure::new(format!("cannot write the manual page: {e}"), None))?;
-    Ok(Reply::raw(out, Value::Null))
+    let json = json!({ "roff": String::from_utf8_lossy(&out) });
+    Ok(Reply::raw(out, json))
 }

@@ -1,5 +1,6 @@
 //! Every error becomes a message, a hint and an exit code here.
 
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use reg::dataset::DatasetError;
@@ -14,7 +15,7 @@ use reg::split::{RegisterError, SplitError};
 use reg::store::StoreError;
 use serde_json::json;
 
-use super::output::NO;
+use super::output::{NO, tell};
 
 /// Why a command did not do what it was asked for.
 #[derive(Debug)]
@@ -41,14 +42,19 @@ impl Failure {
 
     pub(crate) fn print(self, json: bool) -> ExitCode {
         if json {
-            println!("{}", json!({ "error": self.message, "hint": self.hint }));
+            document(&self.message, self.hint.as_deref());
         }
-        eprintln!("error: {}", self.message);
+        tell(&format!("error: {}", self.message));
         if let Some(hint) = self.hint {
-            eprintln!("hint: {hint}");
+            tell(&format!("hint: {hint}"));
         }
         ExitCode::from(self.code)
     }
+}
+
+/// The one JSON document of a command that failed. Whoever does not read it knows the exit code.
+pub(crate) fn document(message: &str, hint: Option<&str>) {
+    let _ = writeln!(io::stdout(), "{}", json!({ "error": message, "hint": hint }));
 }
 
 impl From<StoreError> for Failure {
@@ -134,6 +140,7 @@ impl From<RunError> for Failure {
         };
         match e {
             RunError::Registry(e) => e.into(),
+            RunError::Io { ref source, .. } => Failure::new(e.to_string(), io_hint(source)),
             e => Failure { message: e.to_string(), hint: e.hint(), code },
         }
     }

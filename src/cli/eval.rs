@@ -48,16 +48,8 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
     };
     let worker = Worker::find()?;
     let device = args.device.map(|text| Device::parse(&text, worker.identity())).transpose()?;
-    let evaluated = evaluate(
-        &registry,
-        &worker,
-        run,
-        subset,
-        device,
-        args.threads,
-        &context.surroundings,
-        &mut context.watch(),
-    )?;
+    let session = context.session(&registry, &worker);
+    let evaluated = evaluate(session, run, subset, device, args.threads, &mut context.watch())?;
     let title = format!("AUC of {} on its {} images", args.run, subset.name());
     let mut text = args.format.render(&[results::auc(&title, &evaluated.auc)]);
     if args.format == TableFormat::Text {

@@ -31,7 +31,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use reg::registry::{Registry, RegistryError};
-use reg::runs::Surroundings;
+use reg::runs::process::Worker;
+use reg::runs::{Session, Surroundings};
 
 use error::Failure;
 use output::Reply;
@@ -58,7 +59,7 @@ struct Global {
     /// Print nothing but results and errors
     #[arg(short, long, global = true)]
     quiet: bool,
-    /// Say more on standard error
+    /// Say more on standard error: where the time of a training went
     #[arg(short, long, global = true)]
     verbose: bool,
 }
@@ -112,18 +113,22 @@ impl Context {
         }
     }
 
+    fn session<'a>(&'a self, registry: &'a Registry, worker: &'a Worker) -> Session<'a> {
+        Session { registry, worker, surroundings: &self.surroundings }
+    }
+
     fn progress(&self) -> progress::Bars {
         progress::Bars::new(self.global.quiet)
     }
 
     fn watch(&self) -> progress::Watch {
-        progress::Watch::new(self.global.quiet)
+        progress::Watch::new(self.global.quiet, self.global.verbose)
     }
 
     /// Tells something on standard error that is neither result nor failure.
     fn note(&self, text: &str) {
         if !self.global.quiet {
-            eprintln!("{text}");
+            output::tell(text);
         }
     }
 }
@@ -136,6 +141,11 @@ pub(crate) fn main() -> ExitCode {
             // Prints help and version to standard output and mistakes to standard error; nobody is
             // left to tell if that fails.
             let _ = e.print();
+            if e.use_stderr() && std::env::args_os().any(|argument| argument == "--json") {
+                let text = e.to_string();
+                let first = text.lines().next().unwrap_or_default();
+                error::document(first.strip_prefix("error: ").unwrap_or(first), None);
+            }
             return ExitCode::from(e.exit_code() as u8);
         }
     };

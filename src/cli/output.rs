@@ -45,11 +45,16 @@ impl Reply {
             // Somebody has read enough, as `head` does.
             Err(e) if e.kind() == io::ErrorKind::BrokenPipe => ExitCode::from(self.code),
             Err(e) => {
-                eprintln!("error: cannot write to standard output: {e}");
+                tell(&format!("error: cannot write to standard output: {e}"));
                 ExitCode::FAILURE
             }
         }
     }
+}
+
+/// Writes a line to standard error. That nobody reads it must not end a training.
+pub(crate) fn tell(line: &str) {
+    let _ = writeln!(io::stderr(), "{line}");
 }
 
 /// How a table is written.

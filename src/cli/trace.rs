@@ -1,7 +1,8 @@
 //! `reg trace`.
 
 use clap::ValueEnum;
-use reg::lineage::{Direction, trace};
+use reg::lineage::{Direction, image_named, trace};
+use reg::registry::RegistryError;
 use reg::report::lineage::{dot, tree};
 use serde_json::json;
 
@@ -12,7 +13,7 @@ use super::output::Reply;
 /// Show what a result is made of, down to images and code, or what was made of an input
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Name or id of a table, run, data set, image, or anything else
+    /// Name or id of a table, run, data set or anything else, or the file name of an image
     id: String,
     /// Towards the inputs (the default)
     #[arg(long, conflicts_with = "down")]
@@ -38,7 +39,10 @@ enum TraceFormat {
 pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
     let registry = context.registry()?;
     let view = registry.view()?;
-    let root = registry.resolve(&view, &args.id)?;
+    let root = match registry.resolve(&view, &args.id) {
+        Err(e @ RegistryError::Unknown { .. }) => image_named(&registry, &view, &args.id)?.ok_or(e)?,
+        other => other?,
+    };
     let direction = if args.down { Direction::Down } else { Direction::Up };
     let graph = trace(&registry, &view, root, direction)?;
     let json = json!(graph);

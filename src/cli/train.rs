@@ -103,7 +103,7 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
         device: Device::parse(&args.device, worker.identity())?,
         name: args.name,
     };
-    let trained = train(&registry, &worker, &order, &context.surroundings, &mut context.watch())?;
+    let trained = train(context.session(&registry, &worker), &order, &mut context.watch())?;
 
     let title = format!("AUC of {} on its test images", trained.name);
     let mut text = args.format.render(&[results::auc(&title, &trained.test.auc)]);

@@ -3,19 +3,22 @@
 //! Names, the log of their changes, kinds and who names whom. redb lets one process open a file for
 //! writing at a time, so it is opened for one short transaction only, with a bounded wait.
 
+mod guard;
 mod tables;
 
 use std::collections::HashMap;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use redb::{
     Database, DatabaseError, ReadOnlyDatabase, ReadTransaction, ReadableDatabase, ReadableTable,
-    ReadableTableMetadata, StorageError, WriteTransaction,
+    ReadableTableMetadata, WriteTransaction,
 };
 
 use crate::hash::Hash;
+use guard::guard;
 use tables::{KINDS, LOG, NAMES, RECORDS, REFERRERS};
 
 /// How long to wait for another process before giving up.
@@ -86,6 +89,10 @@ impl Index {
     /// Opens the index for reading. Keep the view for one command's worth of questions, no longer.
     pub fn view(&self) -> Result<View, IndexError> {
         self.must_exist()?;
+        self.guarded(|| self.open_view())
+    }
+
+    fn open_view(&self) -> Result<View, IndexError> {
         let opened = match self.wait(|| ReadOnlyDatabase::open(&self.path)) {
             // What a process left that was killed inside a transaction is mended by opening the file
             // for writing once.
@@ -106,8 +113,15 @@ impl Index {
         change: impl FnOnce(&mut Writer) -> Result<T, E>,
     ) -> Result<T, E> {
         self.must_exist()?;
-        let database = self.wait(|| Database::open(&self.path))?;
-        self.transact(&database, change)
+        self.guarded(|| {
+            let database = self.wait(|| Database::open(&self.path))?;
+            self.transact(&database, change)
+        })
+    }
+
+    fn guarded<T, E: From<IndexError>>(&self, work: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
+        let damaged = |reason| IndexError::Damaged { path: self.path.clone(), reason };
+        guard(work).unwrap_or_else(|reason| Err(damaged(reason).into()))
     }
 
     fn transact<T, E: From<IndexError>>(
@@ -148,6 +162,12 @@ impl Index {
     fn error(&self, e: impl Into<redb::Error>) -> IndexError {
         let path = self.path.clone();
         match e.into() {
+            // Of a file that is none of its own, redb says so by way of an I/O error.
+            redb::Error::Io(source)
+                if matches!(source.kind(), ErrorKind::InvalidData | ErrorKind::UnexpectedEof) =>
+            {
+                IndexError::Damaged { path, reason: source.to_string().trim_end().to_owned() }
+            }
             redb::Error::Io(source) => IndexError::Io { path, source },
             other => IndexError::Damaged { path, reason: other.to_string() },
         }
@@ -177,14 +197,13 @@ pub struct View {
 impl View {
     /// What `name` names.
     pub fn name(&self, name: &str) -> Result<Option<Hash>, IndexError> {
-        let table = self.transaction.open_table(NAMES).map_err(|e| self.index.error(e))?;
-        Ok(table.get(name).map_err(|e| self.index.error(e))?.map(|id| Hash(id.value())))
+        self.read(|t| Ok(t.open_table(NAMES)?.get(name)?.map(|id| Hash(id.value()))))
     }
 
     /// All names and what they name, sorted.
     pub fn names(&self) -> Result<Vec<(String, Hash)>, IndexError> {
-        let table = self.transaction.open_table(NAMES).map_err(|e| self.index.error(e))?;
-        self.collect(table.iter(), |name: &str, id: [u8; 32]| (name.to_owned(), Hash(id)))
+        let row = |name: &str, id: [u8; 32]| (name.to_owned(), Hash(id));
+        self.read(|t| collect(t.open_table(NAMES)?.iter()?, row))
     }
 
     /// The name of everything that has one; the first in alphabetical order where there are several.
@@ -198,50 +217,49 @@ impl View {
 
     /// The kind of a record; none for an object that is no record.
     pub fn kind(&self, id: &Hash) -> Result<Option<String>, IndexError> {
-        let table = self.transaction.open_table(RECORDS).map_err(|e| self.index.error(e))?;
-        Ok(table.get(id.0).map_err(|e| self.index.error(e))?.map(|row| row.value().1.to_owned()))
+        self.read(|t| Ok(t.open_table(RECORDS)?.get(id.0)?.map(|row| row.value().1.to_owned())))
     }
 
     /// The records of a kind, oldest first.
     pub fn of_kind(&self, kind: &str) -> Result<Vec<Hash>, IndexError> {
-        let table = self.transaction.open_table(KINDS).map_err(|e| self.index.error(e))?;
-        self.collect(table.range((kind, 0)..=(kind, u64::MAX)), |_: (&str, u64), id: [u8; 32]| Hash(id))
+        let range = (kind, 0)..=(kind, u64::MAX);
+        self.read(|t| collect(t.open_table(KINDS)?.range(range)?, |_: (&str, u64), id: [u8; 32]| Hash(id)))
     }
 
     /// Number of records.
     pub fn records(&self) -> Result<u64, IndexError> {
-        let table = self.transaction.open_table(RECORDS).map_err(|e| self.index.error(e))?;
-        table.len().map_err(|e| self.index.error(e))
+        self.read(|t| Ok(t.open_table(RECORDS)?.len()?))
     }
 
     /// Who names the object, and as what (roles separated by commas).
     pub fn referrers(&self, id: &Hash) -> Result<Vec<(Hash, String)>, IndexError> {
-        let table = self.transaction.open_table(REFERRERS).map_err(|e| self.index.error(e))?;
-        let range = table.range((id.0, [0; 32])..=(id.0, [255; 32]));
-        self.collect(range, |(_, from): ([u8; 32], [u8; 32]), role: &str| (Hash(from), role.to_owned()))
+        let range = (id.0, [0; 32])..=(id.0, [255; 32]);
+        let row = |(_, from): ([u8; 32], [u8; 32]), role: &str| (Hash(from), role.to_owned());
+        self.read(|t| collect(t.open_table(REFERRERS)?.range(range)?, row))
     }
 
     /// The events of the log, oldest first.
     pub fn log(&self) -> Result<Vec<Hash>, IndexError> {
-        let table = self.transaction.open_table(LOG).map_err(|e| self.index.error(e))?;
-        self.collect(table.iter(), |_: u64, id: [u8; 32]| Hash(id))
+        self.read(|t| collect(t.open_table(LOG)?.iter()?, |_: u64, id: [u8; 32]| Hash(id)))
     }
 
-    fn collect<'a, K, V, T>(
-        &self,
-        range: Result<redb::Range<'a, K, V>, StorageError>,
-        map: impl Fn(K::SelfType<'_>, V::SelfType<'_>) -> T,
-    ) -> Result<Vec<T>, IndexError>
-    where
-        K: redb::Key + 'static,
-        V: redb::Value + 'static,
-    {
-        let range = range.map_err(|e| self.index.error(e))?;
-        range
-            .map(|row| row.map(|(key, value)| map(key.value(), value.value())))
-            .collect::<Result<_, _>>()
-            .map_err(|e| self.index.error(e))
+    fn read<T>(&self, ask: impl FnOnce(&ReadTransaction) -> Result<T, redb::Error>) -> Result<T, IndexError> {
+        self.index.guarded(|| ask(&self.transaction).map_err(|e| self.index.error(e)))
     }
+}
+
+fn collect<K, V, T>(
+    range: redb::Range<'_, K, V>,
+    row: impl Fn(K::SelfType<'_>, V::SelfType<'_>) -> T,
+) -> Result<Vec<T>, redb::Error>
+where
+    K: redb::Key + 'static,
+    V: redb::Value + 'static,
+{
+    range
+        .map(|entry| entry.map(|(key, value)| row(key.value(), value.value())))
+        .collect::<Result<_, _>>()
+        .map_err(Into::into)
 }
 
 /// A transaction that changes the index.
@@ -420,7 +438,7 @@ mod tests {
     fn a_damaged_or_missing_file_is_an_error() {
         let (_dir, index) = index();
         std::fs::write(index.path(), b"not a database").unwrap();
-        assert!(matches!(index.view().err(), Some(IndexError::Damaged { .. } | IndexError::Io { .. })));
+        assert!(matches!(index.view().err(), Some(IndexError::Damaged { .. })));
         std::fs::remove_file(index.path()).unwrap();
         assert!(matches!(index.view().err(), Some(IndexError::Missing(_))));
     }

@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::hash::{Hash, Id};
 use crate::index::View;
 use crate::records::codec::{self, MAX_RECORD};
-use crate::records::{self, Execution, Header, Manifest, Packed, Record};
+use crate::records::{self, Dataset, Execution, Header, Manifest, Packed, Record};
 use crate::registry::{IMAGE, Registry, RegistryError};
 use crate::store::StoreError;
 
@@ -143,10 +143,22 @@ enum Object {
     File(Hash, u64),
     Image(Hash, String, u64),
     Missing(Hash),
+    /// Not the bytes that it is named by; the kind is what the index says.
+    Damaged(Hash, String),
 }
 
 impl Object {
+    /// A lineage goes around what is damaged or missing, so that it can be traced and verified at all.
     fn read(registry: &Registry, view: &View, id: Hash) -> Result<Self, RegistryError> {
+        match Self::read_intact(registry, view, id) {
+            Err(RegistryError::Store(StoreError::Damaged { .. }) | RegistryError::Codec { .. }) => {
+                Ok(Object::Damaged(id, view.kind(&id)?.unwrap_or_else(|| "object".to_owned())))
+            }
+            other => other,
+        }
+    }
+
+    fn read_intact(registry: &Registry, view: &View, id: Hash) -> Result<Self, RegistryError> {
         let bytes = match registry.store().size(&id) {
             Ok(bytes) => bytes,
             Err(StoreError::Missing { .. }) => return Ok(Object::Missing(id)),
@@ -187,6 +199,7 @@ impl Object {
             Object::File(..) => "file",
             Object::Image(..) => IMAGE,
             Object::Missing(_) => "missing",
+            Object::Damaged(_, kind) => kind,
         }
     }
 
@@ -206,6 +219,9 @@ impl Object {
             Object::File(id, bytes) => (*id, role.map(str::to_owned), format!("{bytes} bytes")),
             Object::Image(id, name, bytes) => (*id, Some(name.clone()), format!("{bytes} bytes")),
             Object::Missing(id) => (*id, role.map(str::to_owned), "not in the registry".to_owned()),
+            Object::Damaged(id, _) => {
+                (*id, role.map(str::to_owned), "damaged: what it names is not known".to_owned())
+            }
         };
         let name = names.get(&id).cloned().or(own_name);
         Node { id, kind: self.kind().to_owned(), name, summary, row: None }
@@ -221,6 +237,17 @@ fn head(registry: &Registry, id: &Hash) -> Result<Vec<u8>, RegistryError> {
         Ok(head)
     };
     read().map_err(|source| RegistryError::Io { doing: "read", path: path.clone(), source })
+}
+
+/// The image of this name in the newest data set that has one.
+pub fn image_named(registry: &Registry, view: &View, name: &str) -> Result<Option<Hash>, RegistryError> {
+    for dataset in view.of_kind(Dataset::KIND)?.into_iter().rev() {
+        let manifest = registry.get_packed(registry.get::<Dataset>(Id::new(dataset))?.manifest)?;
+        if let Some(row) = manifest.row_named(name) {
+            return Ok(manifest.rows[row].object);
+        }
+    }
+    Ok(None)
 }
 
 /// The name that a manifest gives to an image.

@@ -61,6 +61,13 @@ pub struct Manifest {
     pub rows: Vec<ImageRow>,
 }
 
+impl Manifest {
+    /// Position of the row of this name.
+    pub fn row_named(&self, name: &str) -> Option<usize> {
+        self.rows.binary_search_by(|row| row.name.as_str().cmp(name)).ok()
+    }
+}
+
 impl Packed for Manifest {
     const KIND: &'static str = "manifest";
     const MAGIC: &'static [u8; 8] = b"regmanif";

@@ -88,6 +88,14 @@ pub enum RunError {
         /// What the system says.
         source: std::io::Error,
     },
+    /// Scores of the worker that do not fit what was asked for.
+    #[error("{}: the worker's scores are of no use: {reason}", path.display())]
+    BadScores {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// A run without predictions of the subset.
     #[error("run {0} has no predictions of its test images")]
     NoPredictions(String),

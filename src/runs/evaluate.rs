@@ -1,11 +1,12 @@
 //! Predictions of a run's checkpoint, and the AUC table that judges them.
 
 use std::fs;
+use std::path::Path;
 use std::time::Instant;
 
-use super::process::{Listener, Worker};
-use super::train::{Context, execution, software};
-use super::{Device, RunError, Surroundings};
+use super::process::Listener;
+use super::train::{Context, execution, hash_of, software};
+use super::{Device, RunError, Session};
 use crate::hash::Id;
 use crate::records::{
     AucTable, Dataset, LabelAuc, Manifest, Predictions, Run, Scale, ScoreSource, Scores, Spec, Subset, Table,
@@ -33,38 +34,32 @@ pub struct Evaluated {
 ///
 /// `device` and `threads` default to those of the run's spec.
 pub fn evaluate(
-    registry: &Registry,
-    worker: &Worker,
+    session: Session,
     run: Id<Run>,
     subset: Subset,
     device: Option<Device>,
     threads: Option<u32>,
-    surroundings: &Surroundings,
     listener: &mut dyn Listener,
 ) -> Result<Evaluated, RunError> {
-    let record = registry.get(run)?;
-    let spec = registry.get(record.spec)?;
+    let record = session.registry.get(run)?;
+    let spec = session.registry.get(record.spec)?;
     let device = device.unwrap_or_else(|| Device::of(spec.device));
     let threads = threads.unwrap_or(spec.threads);
-    evaluate_run(registry, worker, (run, &record, &spec), subset, &device, threads, surroundings, listener)
+    evaluate_run(session, (run, &record, &spec), subset, &device, threads, listener)
 }
 
-#[allow(clippy::too_many_arguments)]
 pub(super) fn evaluate_run(
-    registry: &Registry,
-    worker: &Worker,
+    session: Session,
     (run, record, spec): (Id<Run>, &Run, &Spec),
     subset: Subset,
     device: &Device,
     threads: u32,
-    surroundings: &Surroundings,
     listener: &mut dyn Listener,
 ) -> Result<Evaluated, RunError> {
+    let Session { registry, worker, surroundings } = session;
     let (software, sources) = software(worker.identity());
-    let mut transaction = registry.transaction()?;
-    transaction.put_blob(sources.as_bytes())?;
-    let software = transaction.put(&software)?;
-    let source = ScoreSource::Run { run, device: device.kind, threads, software };
+    let software_id = Id::new(hash_of(&software)?);
+    let source = ScoreSource::Run { run, device: device.kind, threads, software: software_id };
     if let Some(existing) = existing(registry, run, subset, &source)? {
         return Ok(existing);
     }
@@ -74,11 +69,11 @@ pub(super) fn evaluate_run(
     let start = Instant::now();
     let job = predict_job(registry, &context, (record, spec), subset, device, threads, out.path().to_owned());
     let worked = worker.run(&job, listener)?;
-    let path = out.path().join(files::SCORES);
-    let bytes = fs::read(&path).map_err(RunError::io("read", &path))?;
-    let scores: Scores = codec::unpack(&bytes).map_err(RegistryError::Unwritable)?;
-
     let manifest = registry.get_packed(context.dataset.manifest)?;
+    let scores = read_scores(out.path(), context.dataset.labels.len(), manifest.rows.len())?;
+    let mut transaction = registry.transaction()?;
+    transaction.put_blob(sources.as_bytes())?;
+    transaction.put(&software)?;
     let predictions = Predictions {
         dataset: spec.dataset,
         split: Some(spec.split),
@@ -97,6 +92,21 @@ pub(super) fn evaluate_run(
     transaction.put(&execution(id.hash, worker, &worked, start, surroundings))?;
     transaction.commit(&surroundings.stamp)?;
     Ok(Evaluated { predictions: id, table, auc, cached: false })
+}
+
+/// Reads the scores that the worker left in its folder: a column a label, rows below `rows`.
+pub(super) fn read_scores(dir: &Path, labels: usize, rows: usize) -> Result<Scores, RunError> {
+    let path = dir.join(files::SCORES);
+    let bytes = fs::read(&path).map_err(RunError::io("read", &path))?;
+    let wrong = |reason: String| RunError::BadScores { path: path.clone(), reason };
+    let scores: Scores = codec::unpack(&bytes).map_err(|e| wrong(e.to_string()))?;
+    if scores.labels as usize != labels {
+        return Err(wrong(format!("{} columns for {labels} labels", scores.labels)));
+    }
+    match scores.rows.last() {
+        Some(last) if *last as usize >= rows => Err(wrong(format!("there is no image {last}"))),
+        _ => Ok(scores),
+    }
 }
 
 /// The job that predicts a subset with a run's checkpoint.

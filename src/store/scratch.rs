@@ -4,6 +4,7 @@
 //! removes it. Nothing under `tmp/` is ever part of the registry.
 
 use std::fs::{self, File};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use super::StoreError;
@@ -23,9 +24,12 @@ impl Scratch {
                 .prefix("scratch-")
                 .tempdir_in(staging)
                 .map_err(StoreError::io("create a folder in", staging))?;
-            let lock = File::open(dir.path()).map_err(StoreError::io("open", dir.path()))?;
+            // Between its making and its locking, another process may take it for abandoned.
+            let lock = match File::open(dir.path()) {
+                Err(e) if e.kind() == io::ErrorKind::NotFound => continue,
+                opened => opened.map_err(StoreError::io("open", dir.path()))?,
+            };
             lock.lock().map_err(StoreError::io("lock", dir.path()))?;
-            // Between its making and its locking, another process may have taken it for abandoned.
             if dir.path().exists() {
                 return Ok(Scratch { dir, _lock: lock });
             }
@@ -42,8 +46,9 @@ impl Scratch {
 fn remove_abandoned(staging: &Path) {
     let entries = fs::read_dir(staging).into_iter().flatten().flatten();
     for path in entries.map(|entry| entry.path()).filter(|path: &PathBuf| path.is_dir()) {
-        let abandoned = File::open(&path).is_ok_and(|dir| dir.try_lock().is_ok());
-        if abandoned {
+        let Ok(folder) = File::open(&path) else { continue };
+        // Locked until it is gone, so that whoever has just made it waits and then sees that it is.
+        if folder.try_lock().is_ok() {
             let _ = fs::remove_dir_all(&path);
         }
     }
@@ -63,5 +68,21 @@ mod tests {
         let other = Scratch::new(staging.path()).unwrap();
         assert!(!abandoned.exists());
         assert!(in_use.path().exists() && other.path().exists());
+    }
+
+    #[test]
+    fn nobody_takes_a_folder_for_abandoned_while_it_is_made() {
+        let staging = tempfile::tempdir().unwrap();
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for _ in 0..200 {
+                        let scratch = Scratch::new(staging.path()).unwrap();
+                        fs::write(scratch.path().join("file"), b"mine").unwrap();
+                    }
+                });
+            }
+        });
+        assert_eq!(fs::read_dir(staging.path()).unwrap().count(), 0);
     }
 }

@@ -183,6 +183,9 @@ impl TensorError {
             TensorError::Channels { .. } => {
                 "pre-trained weights need a model with 3 channels, such as resnet50 or resnet50-meta"
             }
+            TensorError::File { source, .. } if source.kind() == io::ErrorKind::StorageFull => {
+                "free some space and run the same command again: a training goes on where it stopped"
+            }
             TensorError::Diverged { .. } => "try a smaller learning rate (`--set lr=0.001`)",
             _ => return None,
         };

@@ -1,0 +1,18 @@
+//! The promises of `reg`, held to the program itself: each test runs the binary in a folder of its own
+//! and looks at exit code, standard output and standard error.
+//!
+//! What computes needs the worker `reg-torch` beside `reg`: `cargo test --workspace` builds both.
+
+mod bad_input;
+mod damage;
+mod harness;
+mod index;
+mod ingest;
+mod journey;
+mod machine;
+mod output;
+mod published;
+mod settings;
+mod splits;
+mod together;
+mod training;

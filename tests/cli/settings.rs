@@ -1,0 +1,135 @@
+//! Settings that make no sense are refused by name, before anything is computed.
+
+use std::fs;
+
+use serde_json::json;
+
+use crate::harness::Study;
+
+fn train(arguments: &str) -> String {
+    format!("train --dataset tiny --split s --threads 1 {arguments}")
+}
+
+#[test]
+fn a_setting_that_does_not_exist_is_named_with_the_nearest() {
+    let study = Study::divided();
+    study.refused(
+        1,
+        &train("--model tiny --set epoch=2"),
+        &["--set epoch=2", "`epoch`", "hint: did you mean `epochs`?"],
+    );
+    fs::write(study.path("run.toml"), "epochs = 1\n[training]\nbatchsize = 4\n").unwrap();
+    study.refused(
+        1,
+        &train("--model tiny --config run.toml"),
+        &["run.toml", "`batchsize`", "hint: did you mean `batch`?"],
+    );
+    study.refused(1, &train("--model tiny --config none.toml"), &["none.toml"]);
+    fs::write(study.path("run.toml"), "epochs = = 1\n").unwrap();
+    study.refused(1, &train("--model tiny --config run.toml"), &["run.toml"]);
+    assert_eq!(study.json("list run")["records"], json!([]));
+}
+
+#[test]
+fn an_ill_typed_or_impossible_value_is_named() {
+    let study = Study::divided();
+    for (setting, words) in [
+        ("epochs=many", "`epochs` cannot be \"many\""),
+        ("epochs=0", "`epochs` cannot be 0"),
+        ("lr=-1", "`lr` cannot be -1"),
+        ("epochs", "`key=value` is expected"),
+    ] {
+        study.refused(1, &train(&format!("--model tiny --set {setting}")), &[words]);
+    }
+}
+
+#[test]
+fn an_unknown_model_device_or_fold_is_named() {
+    let study = Study::divided();
+    study.refused(1, &train("--model resnet5"), &["no model `resnet5`", "hint: did you mean `resnet50`?"]);
+    study.refused(1, &train("--model mlp --device tpu"), &["no device `tpu`", "hint: there are auto, cpu"]);
+    study.refused(1, &train("--model mlp --fold 2"), &["2 folds, counted from 0, so there is no fold 2"]);
+    assert_eq!(study.reg(&train("--model mlp --fold minus")).code, 2);
+}
+
+#[test]
+fn something_of_another_kind_is_refused_as_such() {
+    let study = Study::divided();
+    study.refused(
+        1,
+        "train --dataset s --split s --model mlp",
+        &["`s` is a split, and a dataset is expected here"],
+    );
+    study.refused(
+        1,
+        "train --dataset tiny --split tiny --model mlp",
+        &["`tiny` is a dataset, and a split is expected"],
+    );
+    study.refused(1, "eval tiny", &["`tiny` is a dataset, and a run is expected"]);
+    study.refused(1, &train("--model mlp --weights s"), &["`s` is a split, and a weights is expected"]);
+    study.refused(1, "train --dataset tinny --split s --model mlp", &["`tinny`", "hint: did you mean tiny?"]);
+    // A split of another data set.
+    study.ok("ingest --metadata-only --metadata data.csv --name rows");
+    study.refused(1, "train --dataset rows --split s --model mlp", &["divides data set"]);
+}
+
+#[test]
+fn a_model_that_looks_at_images_needs_some() {
+    let study = Study::new();
+    study.ok("ingest --metadata-only --metadata data.csv --name tiny");
+    study.ok("split make tiny --folds 1 --name s");
+    study.refused(
+        1,
+        &train("--model tiny"),
+        &["holds metadata only, and tiny looks at images", "hint: the model `mlp`"],
+    );
+    study.ok(&train("--model mlp --set epochs=1"));
+}
+
+#[test]
+fn transfer_learning_needs_weights_and_scratch_takes_none() {
+    let study = Study::trained();
+    study.refused(1, &train("--model tiny --init fine-tune"), &["--init fine-tune", "hint:", "--weights"]);
+    study.refused(1, &train("--model tiny --init off-the-shelf"), &["--init off-the-shelf"]);
+    study.ok(&format!("weights import {} --name w", checkpoint(&study)));
+    study.refused(1, &train("--model tiny --weights w --init scratch"), &["does not use weights", "hint:"]);
+}
+
+/// Writes the checkpoint of a run to a file and returns its name.
+fn checkpoint(study: &Study) -> &'static str {
+    let id = study.json("show tiny-s-f0")["record"]["checkpoint"].as_str().unwrap().to_owned();
+    fs::copy(study.object(&id), study.path("w.safetensors")).unwrap();
+    "w.safetensors"
+}
+
+#[test]
+fn a_checkpoint_is_imported_and_trained_on() {
+    let study = Study::trained();
+    let imported = study.json(&format!("weights import {} --name w", checkpoint(&study)));
+    assert!(imported["tensors"].as_u64().unwrap() > 4 && imported["parameters"].as_u64().unwrap() > 20_000);
+    let tuned = study.json(&train("--model tiny --weights w --init fine-tune --set epochs=1 --name tuned"));
+    let shelf = study.json(&train("--model tiny --weights w --init off-the-shelf --set epochs=1"));
+    assert_ne!(tuned["checkpoint"], shelf["checkpoint"]);
+    assert_eq!(study.json("show tuned")["record"]["epochs"], json!(1));
+    let graph = study.json("trace tuned");
+    assert!(graph["nodes"].as_array().unwrap().iter().any(|node| node["name"] == json!("w")));
+    // A network that they do not fit.
+    study.refused(1, &train("--model mlp --weights w"), &["weights"]);
+    study.is_sound();
+}
+
+#[test]
+fn a_pickle_is_never_loaded_and_the_hint_converts_it() {
+    let study = Study::new();
+    fs::write(study.path("model.pth"), b"PK\x03\x04 not really").unwrap();
+    let words = [
+        "model.pth is not a safetensors file",
+        "hint: a pickle can run code",
+        "torch.load('model.pth', weights_only=True)",
+    ];
+    study.refused(1, "weights import model.pth --name w", &words);
+    fs::write(study.path("cut.safetensors"), b"\x40\0\0\0\0\0\0\0{\"a\":").unwrap();
+    study.refused(1, "weights import cut.safetensors", &["cut.safetensors is not a safetensors file"]);
+    study.refused(1, "weights import none.safetensors", &["none.safetensors"]);
+    study.is_empty();
+}

@@ -1,0 +1,104 @@
+//! Splits: by patient, deterministic, checked for leaks.
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use serde_json::{Value, json};
+
+use crate::harness::{INGEST, Study};
+
+#[test]
+fn a_split_follows_from_its_seed_and_is_checked() {
+    let study = Study::divided();
+    let again = study.json("split make tiny --folds 2 --seed 1");
+    assert_eq!(again["id"].as_str(), Some(study.id("s").as_str()));
+    assert_ne!(study.json("split make tiny --folds 2 --seed 2")["id"], again["id"]);
+    for fold in again["folds"].as_array().unwrap() {
+        let total: u64 = ["train", "val", "test"].iter().map(|s| fold[s]["images"].as_u64().unwrap()).sum();
+        assert_eq!(total, 30);
+    }
+    let checked = study.json("split check s");
+    assert_eq!(checked["leaks"], json!([]));
+    let shown = study.json("split show s");
+    for (fold, sizes) in shown["folds"].as_array().unwrap().iter().zip(again["folds"].as_array().unwrap()) {
+        assert_eq!(fold["test"]["images"], sizes["test"]["images"]);
+        assert_eq!(fold["test"]["labels"].as_object().unwrap().len(), 15);
+    }
+    assert!(study.ok("split show s").contains("Pneumothorax"));
+}
+
+#[test]
+fn ratios_and_folds_that_cannot_be_are_refused() {
+    let study = Study::divided();
+    for (arguments, words) in [
+        ("--ratios 70/10/10", "70/10/10"),
+        ("--ratios 0.7/0.1/0.2", "0.7/0.1/0.2"),
+        ("--ratios 100/0/0", "0"),
+        ("--folds 0", "0"),
+    ] {
+        study.refused(1, &format!("split make tiny {arguments}"), &[words]);
+    }
+    assert_eq!(study.json("list split")["records"].as_array().unwrap().len(), 1);
+}
+
+const IMPORT: &str =
+    "split import tiny --train-val train_val.txt --test test.txt --val-fraction 0.2 --name official";
+
+#[test]
+fn published_lists_are_kept_and_validation_is_cut_by_patient() {
+    let study = Study::new();
+    study.ok(INGEST);
+    let answer = study.json(IMPORT);
+    let listed = |file: &str| fs::read_to_string(study.path(file)).unwrap().lines().count();
+    assert_eq!(answer["folds"][0]["test"]["images"], json!(listed("test.txt")));
+    assert_eq!(study.json("split check official")["leaks"], json!([]));
+    let record = study.json("show official")["record"].clone();
+    let kept = record["method"]["test"]["object"].as_str().unwrap();
+    assert_eq!(study.reg(&format!("cat {kept}")).stdout, fs::read(study.path("test.txt")).unwrap());
+    study.is_sound();
+}
+
+#[test]
+fn lists_that_share_a_patient_are_a_leak_that_names_the_patient() {
+    let study = Study::new();
+    study.ok(INGEST);
+    // Patient 24 has two images: one of them goes to the other list.
+    let lists = ["train_val.txt", "test.txt"].map(|file| fs::read_to_string(study.path(file)).unwrap());
+    let all: BTreeSet<&str> = lists.iter().flat_map(|list| list.lines()).collect();
+    let write = |file: &str, names: Vec<&str>| fs::write(study.path(file), names.join("\n")).unwrap();
+    let test = |name: &&str| lists[1].lines().any(|listed| listed == *name) && !name.starts_with("00000024");
+    let mut testing: Vec<&str> = all.iter().copied().filter(test).collect();
+    testing.push("00000024_001.png");
+    write("train_val.txt", all.iter().copied().filter(|name| !testing.contains(name)).collect());
+    write("test.txt", testing);
+    let imported = study.json(IMPORT);
+    assert!(imported["findings"][0].as_str().unwrap().contains("more than one subset"), "{imported}");
+    let answer = study.reg("split check official");
+    assert_eq!(answer.code, 3);
+    let text = String::from_utf8(answer.stdout).unwrap();
+    assert!(text.contains("fold 0: patient 24 is in") && text.contains("test"), "{text}");
+    let answer = study.reg("--json split check official");
+    assert_eq!(answer.code, 3);
+    let leaks: Value = answer.json()["leaks"].clone();
+    assert_eq!((leaks.as_array().unwrap().len(), &leaks[0]["patient"]), (1, &json!(24)));
+    assert_eq!(leaks[0]["images"], json!(["00000024_000.png", "00000024_001.png"]));
+}
+
+#[test]
+fn lists_that_make_no_split_are_refused_by_file_and_line() {
+    let study = Study::new();
+    study.ok(INGEST);
+    let refused = |words: &[&str]| {
+        study.refused(1, IMPORT, words);
+        assert_eq!(study.json("list split")["records"], json!([]));
+    };
+    let whole = fs::read_to_string(study.path("test.txt")).unwrap();
+    fs::write(study.path("test.txt"), format!("{whole}\n{}", whole.lines().next().unwrap())).unwrap();
+    refused(&["test.txt, line 7", "already in line 1"]);
+    fs::write(study.path("test.txt"), "../x.png").unwrap();
+    refused(&["test.txt, line 1", "not a plain file name"]);
+    fs::write(study.path("test.txt"), "elsewhere.png\n").unwrap();
+    refused(&["test"]);
+    fs::remove_file(study.path("test.txt")).unwrap();
+    refused(&["cannot read test.txt"]);
+}

@@ -1,0 +1,187 @@
+//! Training through a worker that may be missing, wrong, killed, interrupted or busy.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read};
+use std::os::unix::fs::PermissionsExt;
+use std::process::{Child, Command, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::{Value, json};
+
+use crate::harness::{MLP, Study, TINY, finish, worker};
+
+/// A program for REG_TORCH that runs a shell script.
+fn script(study: &Study, text: &str) -> std::path::PathBuf {
+    let path = study.path("reg-torch.sh");
+    fs::write(&path, format!("#!/bin/sh\n{text}\n")).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    path
+}
+
+/// No run, no prediction, no table, and what is there is sound.
+fn nothing_was_made(study: &Study) {
+    for kind in ["run", "predictions", "table", "execution"] {
+        assert_eq!(study.json(&format!("list {kind}"))["records"], json!([]));
+    }
+    study.is_sound();
+    study.nothing_staged();
+}
+
+#[test]
+fn without_a_worker_everything_but_computing_works() {
+    let study = Study::divided();
+    let nowhere = study.path("nowhere/reg-torch");
+    for command in [TINY, MLP] {
+        let answer = study.reg_with("REG_TORCH", &nowhere, command);
+        answer.says(1, &["nowhere/reg-torch is not there", "hint: install it", "REG_TORCH"]);
+    }
+    for command in ["list", "dataset stats tiny", "split check s", "verify", "trace s"] {
+        assert_eq!(study.reg_with("REG_TORCH", &nowhere, command).code, 0, "{command}");
+    }
+    nothing_was_made(&study);
+}
+
+#[test]
+fn a_worker_of_another_version_is_refused() {
+    let study = Study::divided();
+    let identity = Command::new(worker()).arg("identity").output().unwrap();
+    let mut identity: Value = serde_json::from_slice(&identity.stdout).unwrap();
+    identity["worker"] = json!("9.9.9");
+    fs::write(study.path("identity.json"), identity.to_string()).unwrap();
+    let other = script(&study, &format!("cat {}", study.path("identity.json").display()));
+    let answer = study.reg_with("REG_TORCH", &other, TINY);
+    answer.says(
+        1,
+        &["reg-torch.sh is version 9.9.9, and this reg is", "hint: build both from the same source"],
+    );
+    // One of a protocol to come may say who it is in another form.
+    let future = script(&study, r#"echo '{"worker":"10.0.0","protocol":99,"whoami":[]}'"#);
+    study.reg_with("REG_TORCH", &future, TINY).says(1, &["is version 10.0.0", "hint:"]);
+    nothing_was_made(&study);
+}
+
+#[test]
+fn a_program_that_is_no_worker_is_refused() {
+    let study = Study::divided();
+    let mute = script(&study, "echo libtorch_cpu.so is missing >&2; exit 127");
+    study
+        .reg_with("REG_TORCH", &mute, TINY)
+        .says(1, &["does not say who it is: libtorch_cpu.so is missing", "hint:"]);
+    let text = study.path("data.csv");
+    study.reg_with("REG_TORCH", text, TINY).says(1, &["cannot start the worker"]);
+    nothing_was_made(&study);
+}
+
+#[test]
+fn a_worker_that_dies_hurts_no_record_and_the_run_goes_on() {
+    let study = Study::divided();
+    let real = worker();
+    let dies = |how: &str| script(&study, &format!("[ $# -gt 0 ] && exec {} \"$@\"\n{how}", real.display()));
+    for (how, words) in [
+        ("echo out of luck >&2; exit 1", &["the worker ended early", "exit status: 1", "out of luck"][..]),
+        ("cat >/dev/null; exit 0", &["the worker ended early"]),
+        ("kill -9 $$", &["the worker ended early", "signal: 9", "hint: signal 9", "memory", "`batch`"]),
+        ("cat >/dev/null; kill -9 $$", &["signal: 9", "hint:"]),
+        ("echo hello; cat >/dev/null", &["the worker said `hello`, which is not in the protocol"]),
+    ] {
+        for json in ["", "--json "] {
+            let answer = study.reg_with("REG_TORCH", dies(how), &format!("{json}{TINY}"));
+            answer.says(1, words);
+        }
+        nothing_was_made(&study);
+    }
+    assert_eq!(study.json(TINY)["cached"], json!(false));
+    study.is_sound();
+}
+
+#[test]
+fn a_worker_that_leaves_no_files_makes_no_run() {
+    let study = Study::divided();
+    let done = r#"{"event":"done","epochs":2,"best_epoch":1,"val_loss":0.5,"parameters":3,"seconds":{}}"#;
+    let liar = script(
+        &study,
+        &format!("[ $# -gt 0 ] && exec {} \"$@\"\ncat >/dev/null; echo '{done}'", worker().display()),
+    );
+    study.reg_with("REG_TORCH", liar, TINY).says(1, &["cannot read", "checkpoint.safetensors"]);
+    nothing_was_made(&study);
+}
+
+const LONG: &str = "train --dataset tiny --split s --model tiny --set epochs=12 --threads 1";
+
+/// A training that has done its first epochs.
+fn begun(study: &Study, command: &str) -> (Child, BufReader<std::process::ChildStderr>) {
+    let mut child = study.command(command).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut errors = BufReader::new(child.stderr.take().unwrap());
+    let mut line = String::new();
+    while !line.starts_with("epoch 2:") {
+        line.clear();
+        assert_ne!(errors.read_line(&mut line).unwrap(), 0, "it ended before its second epoch");
+    }
+    (child, errors)
+}
+
+fn signal(child: &Child, signal: Signal) {
+    kill_process(Pid::from_child(child), signal).unwrap();
+}
+
+#[test]
+fn an_interrupted_or_killed_training_goes_on_and_ends_with_the_same_bits() {
+    let whole = Study::divided();
+    let uninterrupted = whole.json(LONG);
+
+    let study = Study::divided();
+    let (mut child, mut errors) = begun(&study, LONG);
+    signal(&child, Signal::INT);
+    let mut rest = String::new();
+    errors.read_to_string(&mut rest).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(130), "{rest}");
+    assert!(rest.contains("error: interrupted;") && rest.contains("whole epochs are kept"), "{rest}");
+    assert!(
+        rest.contains("hint: run the same command again to go on") && !rest.contains("panicked"),
+        "{rest}"
+    );
+    nothing_was_made(&study);
+
+    // Now without any warning.
+    let (mut child, _) = begun_again(&study);
+    signal(&child, Signal::KILL);
+    child.wait().unwrap();
+    nothing_was_made(&study);
+
+    let answer = study.reg(&format!("--json {LONG}"));
+    assert_eq!(answer.code, 0, "{answer:?}");
+    assert!(answer.stderr.contains("going on behind epoch"), "{}", answer.stderr);
+    let resumed = answer.json();
+    for key in ["spec", "checkpoint", "run", "predictions", "table"] {
+        assert_eq!(resumed[key], uninterrupted[key], "{key}");
+    }
+    study.is_sound();
+    study.nothing_staged();
+    assert_eq!(fs::read_dir(study.path(".reg/live")).unwrap().count(), 0);
+}
+
+/// The same training, until it has gone on by an epoch.
+fn begun_again(study: &Study) -> (Child, BufReader<std::process::ChildStderr>) {
+    let mut child = study.command(LONG).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut errors = BufReader::new(child.stderr.take().unwrap());
+    let mut line = String::new();
+    while !line.starts_with("epoch ") {
+        line.clear();
+        assert_ne!(errors.read_line(&mut line).unwrap(), 0, "it ended before an epoch");
+    }
+    (child, errors)
+}
+
+#[test]
+fn two_processes_do_not_train_the_same_run() {
+    let study = Study::divided();
+    let command = "train --dataset tiny --split s --model tiny --set epochs=5000 --threads 1";
+    let (child, errors) = begun(&study, command);
+    study.refused(1, command, &["being trained by another process", "lock"]);
+    // Another run is another matter.
+    assert_eq!(study.json(MLP)["cached"], json!(false));
+    signal(&child, Signal::TERM);
+    drop(errors);
+    assert_eq!(finish(child.wait_with_output(), command).code, 130);
+    study.is_sound();
+}
