@@ -10,6 +10,7 @@ mod tests;
 
 use std::collections::HashSet;
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use crate::hash::{Digest, Hash, Id, MIN_PREFIX};
@@ -153,7 +154,13 @@ impl Registry {
         registry.index.create()?;
         // Written last: without it, the folder is no registry.
         let path = registry.root.join(FORMAT_FILE);
-        fs::write(&path, format!("reg {FORMAT}\n")).map_err(io("write", &path))?;
+        let write = || -> std::io::Result<()> {
+            let mut file = fs::File::create(&path)?;
+            file.write_all(format!("reg {FORMAT}\n").as_bytes())?;
+            file.sync_all()?;
+            fs::File::open(&registry.root)?.sync_all()
+        };
+        write().map_err(io("write", &path))?;
         Ok(registry)
     }
 
@@ -230,7 +237,7 @@ impl Registry {
             [id] => Ok(id),
             [] => {
                 let names = view.names()?.into_iter().map(|(name, _)| name);
-                let similar = names.filter(|name| strsim::damerau_levenshtein(name, text) <= 3).collect();
+                let similar = names.filter(|name| strsim::damerau_levenshtein(name, text) <= text.chars().count().min(9) / 3).collect();
                 Err(RegistryError::Unknown { text: text.to_owned(), similar })
             }
             _ => {

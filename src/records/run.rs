@@ -323,7 +323,7 @@ pub struct Execution {
     pub git: Option<Git>,
     /// The command line, quoted as a shell takes it.
     pub command: String,
-    /// How often it had been interrupted and went on.
+    /// Epochs that were there already from interrupted attempts; 0 if it went through.
     pub resumed: u32,
 }
 

@@ -284,6 +284,6 @@ pub(super) fn execution(
         reg: env!("CARGO_PKG_VERSION").to_owned(),
         git: surroundings.git.clone(),
         command: surroundings.stamp.command.clone(),
-        resumed: u32::from(worked.resumed_epochs > 0),
+        resumed: worked.resumed_epochs,
     }
 }
