@@ -9,6 +9,7 @@ mod error;
 mod scratch;
 
 use std::fs::{self, File};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 pub use batch::{Batch, Link, Persisted};
@@ -69,15 +70,26 @@ impl Store {
         if found == *id { Ok(bytes) } else { Err(StoreError::Damaged { id: *id, path, found }) }
     }
 
-    /// Hashes an object without keeping it in memory and returns its size in bytes.
-    pub fn verify(&self, id: &Hash) -> Result<u64, StoreError> {
+    /// Hashes an object and returns its size in bytes. What has at most `keep` bytes is left in
+    /// `buffer`, of what is larger nothing is.
+    pub fn verify(&self, id: &Hash, keep: u64, buffer: &mut Vec<u8>) -> Result<u64, StoreError> {
         let path = self.path(id);
-        let file = File::open(&path).map_err(|e| StoreError::open(*id, path.clone(), e))?;
-        let mut hasher = Hasher::name_only();
-        hasher.read(file).map_err(StoreError::io("read", &path))?;
-        match hasher.finish() {
-            found if found == *id => Ok(hasher.bytes()),
-            found => Err(StoreError::Damaged { id: *id, path, found }),
+        let mut file = File::open(&path).map_err(|e| StoreError::open(*id, path.clone(), e))?;
+        buffer.clear();
+        let mut hash = || -> std::io::Result<(u64, Hash)> {
+            Read::take(&mut file, keep.saturating_add(1)).read_to_end(buffer)?;
+            if buffer.len() as u64 <= keep {
+                return Ok((buffer.len() as u64, Hash::of(buffer)));
+            }
+            let mut hasher = Hasher::name_only();
+            hasher.update(buffer);
+            buffer.clear();
+            hasher.read(&mut file)?;
+            Ok((hasher.bytes(), hasher.finish()))
+        };
+        match hash().map_err(StoreError::io("read", &path))? {
+            (bytes, found) if found == *id => Ok(bytes),
+            (_, found) => Err(StoreError::Damaged { id: *id, path, found }),
         }
     }
 
@@ -169,7 +181,11 @@ mod tests {
         let id = put(&store, b"hello");
         assert_eq!(id, Hash::of(b"hello"));
         assert_eq!(store.read(&id).unwrap(), b"hello");
-        assert_eq!(store.verify(&id).unwrap(), 5);
+        for (keep, left) in [(5, b"hello".as_slice()), (4, b"")] {
+            let mut buffer = b"of another".to_vec();
+            assert_eq!(store.verify(&id, keep, &mut buffer).unwrap(), 5);
+            assert_eq!(buffer, left);
+        }
         assert!(fs::metadata(store.path(&id)).unwrap().permissions().readonly());
         assert_eq!(store.list().unwrap().objects, [id]);
         assert_eq!(store.matching(&id.to_string()[..7]).unwrap(), [id]);
@@ -203,7 +219,7 @@ mod tests {
         fs::remove_file(&path).unwrap();
         assert!(matches!(store.read(&id), Err(StoreError::Missing { id: missing, .. }) if missing == id));
         fs::write(&path, b"hellO").unwrap();
-        for damaged in [store.read(&id).map(drop), store.verify(&id).map(drop)] {
+        for damaged in [store.read(&id).map(drop), store.verify(&id, 0, &mut Vec::new()).map(drop)] {
             assert!(matches!(damaged, Err(StoreError::Damaged { id: found, .. }) if found == id));
         }
     }
