@@ -28,4 +28,5 @@ lint: setup
 	else echo "lint: the database of advisories is out of reach, so they were not checked"; fi
 
 bench: build
-	benches/ingest.sh
+	cargo build --release -p reg
+	benches/scale.sh

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use crate::hash::{Digest, Hash, Id, MIN_PREFIX};
 use crate::index::{Index, IndexError, View, Writer};
 use crate::records::codec::{self, CodecError};
-use crate::records::{self, Blob, Event, File, NameChange, Packed, Record};
+use crate::records::{Blob, Event, File, NameChange, Packed, Record};
 use crate::store::{Batch, Link, Persisted, Store, StoreError};
 
 pub use reindex::Reindexed;
@@ -237,7 +237,9 @@ impl Registry {
             [id] => Ok(id),
             [] => {
                 let names = view.names()?.into_iter().map(|(name, _)| name);
-                let similar = names.filter(|name| strsim::damerau_levenshtein(name, text) <= text.chars().count().min(9) / 3).collect();
+                let similar = names
+                    .filter(|name| strsim::damerau_levenshtein(name, text) <= text.chars().count().min(9) / 3)
+                    .collect();
                 Err(RegistryError::Unknown { text: text.to_owned(), similar })
             }
             _ => {
@@ -347,8 +349,7 @@ impl Transaction<'_> {
     pub fn put_packed<T: Packed>(&mut self, value: &T) -> Result<Id<T>, RegistryError> {
         let bytes = codec::pack(value).map_err(RegistryError::Unwritable)?;
         let id = self.batch.put(&bytes)?;
-        let links = records::packed_links(&bytes).map_err(RegistryError::Unwritable)?;
-        self.bulk.push((id, links));
+        self.bulk.push((id, value.links()));
         Ok(Id::new(id))
     }
 

@@ -4,7 +4,7 @@ use clap::ValueEnum;
 use reg::lineage::{Direction, image_named, trace};
 use reg::registry::RegistryError;
 use reg::report::lineage::{dot, tree};
-use serde_json::json;
+use serde_json::Value;
 
 use super::Context;
 use super::error::Failure;
@@ -45,11 +45,11 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
     };
     let direction = if args.down { Direction::Down } else { Direction::Up };
     let graph = trace(&registry, &view, root, direction)?;
-    let json = json!(graph);
-    let text = match args.format {
-        TraceFormat::Tree => tree(&graph, direction, args.all),
-        TraceFormat::Json => json.to_string(),
-        TraceFormat::Dot => dot(&graph, args.all),
-    };
-    Ok(Reply::new(text, json))
+    // It may hold every image: only what is printed is written.
+    let format = if context.global.json { TraceFormat::Json } else { args.format };
+    Ok(match format {
+        TraceFormat::Tree => Reply::new(tree(&graph, direction, args.all), Value::Null),
+        TraceFormat::Json => Reply::document(&graph),
+        TraceFormat::Dot => Reply::new(dot(&graph, args.all), Value::Null),
+    })
 }

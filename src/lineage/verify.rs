@@ -74,8 +74,8 @@ pub fn verify(
     progress.begin("verify", Unit::Items, wanted.len() as u64);
     let checked: Vec<Checked> = wanted
         .par_iter()
-        .map(|id| {
-            let checked = check(registry, id);
+        .map_init(Vec::new, |buffer, id| {
+            let checked = check(registry, id, buffer);
             progress.advance(1);
             checked
         })
@@ -124,8 +124,8 @@ struct Checked {
     problem: Option<String>,
 }
 
-fn check(registry: &Registry, id: &Hash) -> Checked {
-    match examine(registry, id) {
+fn check(registry: &Registry, id: &Hash, buffer: &mut Vec<u8>) -> Checked {
+    match examine(registry, id, buffer) {
         Ok(checked) => checked,
         Err(StoreError::Missing { .. }) => {
             Checked { problem: Some("is missing".into()), ..Checked::default() }
@@ -142,23 +142,22 @@ fn check(registry: &Registry, id: &Hash) -> Checked {
     }
 }
 
-fn examine(registry: &Registry, id: &Hash) -> Result<Checked, StoreError> {
-    let store = registry.store();
-    if store.size(id)? > MAX_RECORD {
-        return Ok(Checked { bytes: store.verify(id)?, ..Checked::default() });
+fn examine(registry: &Registry, id: &Hash, buffer: &mut Vec<u8>) -> Result<Checked, StoreError> {
+    let bytes = registry.store().verify(id, MAX_RECORD, buffer)?;
+    let mut checked = Checked { bytes, ..Checked::default() };
+    if bytes > MAX_RECORD {
+        return Ok(checked);
     }
-    let bytes = store.read(id)?;
-    let mut checked = Checked { bytes: bytes.len() as u64, ..Checked::default() };
     // JSON from outside may look like a record; one of ours always has a kind.
-    if let Ok(header) = codec::Header::read(&bytes)
+    if let Ok(header) = codec::Header::read(buffer)
         && records::KINDS.contains(&header.kind.as_str())
     {
-        match records::check(&bytes) {
+        match records::check(buffer) {
             Ok(header) => checked.names = header.links().into_iter().map(|link| link.to).collect(),
             Err(e) => checked.problem = Some(e.to_string()),
         }
     } else {
-        match records::packed_links(&bytes) {
+        match records::packed_links(buffer) {
             Ok(names) => checked.names = names,
             Err(e) => checked.problem = Some(e.to_string()),
         }

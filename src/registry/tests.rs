@@ -3,6 +3,7 @@
 use tempfile::TempDir;
 
 use super::*;
+use crate::records;
 use crate::records::{Software, Weights};
 
 fn registry() -> (TempDir, Registry) {
