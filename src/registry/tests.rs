@@ -4,7 +4,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::records;
-use crate::records::{Software, Weights};
+use crate::records::{self, Software, Weights};
 
 fn registry() -> (TempDir, Registry) {
     let dir = tempfile::tempdir().unwrap();
