@@ -3,7 +3,6 @@
 use tempfile::TempDir;
 
 use super::*;
-use crate::records;
 use crate::records::{self, Software, Weights};
 
 fn registry() -> (TempDir, Registry) {
