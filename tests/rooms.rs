@@ -1,0 +1,172 @@
+//! The house rules that a compiler does not hold: one importer a crate, arrows that go down only, files
+//! that can be read in one sitting. Reads the sources.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Crates, and the only files or folders of `src` that may name them.
+const IMPORTERS: &[(&str, &[&str])] = &[
+    ("bincode", &["records/codec.rs"]),
+    ("redb", &["index/"]),
+    ("tch", &["tensor/"]),
+    ("blake3", &["hash.rs"]),
+    ("sha2", &["hash.rs"]),
+    ("image", &["dataset/pixels.rs"]),
+    ("fast_image_resize", &["dataset/pixels.rs"]),
+    ("csv", &["dataset/table.rs", "report/table.rs"]),
+    ("clap", &["cli/"]),
+    ("clap_complete", &["cli/"]),
+    ("clap_mangen", &["cli/"]),
+    ("indicatif", &["cli/"]),
+    ("jiff", &["cli/"]),
+    ("comfy_table", &["report/"]),
+    ("rand_chacha", &["random.rs"]),
+];
+
+/// Rooms of the library, and the rooms that each may use.
+const ARROWS: &[(&str, &[&str])] = &[
+    ("hash", &[]),
+    ("progress", &[]),
+    ("stats", &[]),
+    ("random", &["hash"]),
+    ("records", &["hash"]),
+    ("store", &["hash"]),
+    ("index", &["hash"]),
+    ("worker", &["hash", "records"]),
+    ("registry", &["hash", "index", "records", "store"]),
+    ("dataset", &["hash", "progress", "random", "records", "registry", "store"]),
+    ("split", &["dataset", "hash", "random", "records", "registry"]),
+    ("lineage", &["hash", "index", "progress", "records", "registry", "store"]),
+    ("runs", &["hash", "index", "records", "registry", "stats", "store", "worker"]),
+    ("report", &["dataset", "hash", "lineage", "records", "registry", "split"]),
+];
+
+/// Rooms of the library that the worker may use: no registry, no index.
+const OF_THE_WORKER: &[&str] = &["dataset", "hash", "random", "records", "stats", "store", "worker"];
+
+const LONGEST: usize = 600;
+
+/// A source file: its path below `src` and its text without comments.
+struct Source {
+    path: String,
+    lines: usize,
+    code: String,
+}
+
+fn sources() -> Vec<Source> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let files = walkdir::WalkDir::new(&root).into_iter().map(|entry| entry.unwrap().into_path());
+    let files: Vec<PathBuf> = files.filter(|path| path.extension().is_some_and(|e| e == "rs")).collect();
+    assert!(files.len() > 50, "the sources are found");
+    files
+        .into_iter()
+        .map(|path| {
+            let text = fs::read_to_string(&path).unwrap();
+            let code: Vec<&str> = text.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
+            let path = path.strip_prefix(&root).unwrap().to_str().unwrap().to_owned();
+            Source { path, lines: text.lines().count(), code: code.join("\n") }
+        })
+        .collect()
+}
+
+/// Whether `code` has a path that begins with the name of a crate.
+fn names(code: &str, name: &str) -> bool {
+    let begins = |at: usize| {
+        let before = code[..at].chars().next_back();
+        !before.is_some_and(|c| c.is_alphanumeric() || c == '_' || c == ':')
+    };
+    let paths = code.match_indices(&format!("{name}::")).any(|(at, _)| begins(at));
+    paths || code.contains(&format!("use {name};")) || code.contains(&format!("use {name} as "))
+}
+
+/// The first segments behind `prefix` in paths such as `crate::store::Link` or `crate::{hash, store}`.
+fn used(code: &str, prefix: &str) -> BTreeSet<String> {
+    let mut rooms = BTreeSet::new();
+    for (at, _) in code.match_indices(&format!("{prefix}::")) {
+        let before = code[..at].chars().next_back();
+        if before.is_some_and(|c| c.is_alphanumeric() || c == '_') {
+            continue;
+        }
+        let rest = &code[at + prefix.len() + 2..];
+        let group = rest.strip_prefix('{').and_then(|rest| rest.split('}').next()).unwrap_or("");
+        let first =
+            |text: &str| text.trim().chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+        rooms.extend(group.split(',').map(first));
+        rooms.insert(first(rest));
+    }
+    rooms.remove("");
+    rooms
+}
+
+fn room(path: &str) -> &str {
+    path.split('/').next().unwrap().trim_end_matches(".rs")
+}
+
+#[test]
+fn each_crate_is_named_in_its_place_only() {
+    let sources = sources();
+    for (name, places) in IMPORTERS {
+        let allowed = |path: &str| {
+            places.iter().any(|place| path == *place || place.ends_with('/') && path.starts_with(place))
+        };
+        let users: Vec<&str> = sources
+            .iter()
+            .filter(|source| names(&source.code, name))
+            .map(|source| source.path.as_str())
+            .collect();
+        assert!(!users.is_empty(), "nobody uses {name}; is its name right?");
+        let strangers: Vec<&str> = users.into_iter().filter(|path| !allowed(path)).collect();
+        assert!(strangers.is_empty(), "{name} belongs to {places:?}, and {strangers:?} name it");
+    }
+}
+
+#[test]
+fn arrows_go_down_only() {
+    let mut seen = BTreeSet::new();
+    for source in sources() {
+        let room = room(&source.path);
+        let (uses, allowed) = match ARROWS.iter().find(|(name, _)| *name == room) {
+            Some((_, allowed)) => (used(&source.code, "crate"), *allowed),
+            None if room == "tensor" => (used(&source.code, "reg"), OF_THE_WORKER),
+            None => {
+                assert!(
+                    ["cli", "main", "lib"].contains(&room),
+                    "the room {room} is not in the list of arrows"
+                );
+                continue;
+            }
+        };
+        seen.insert(room.to_owned());
+        let wrong: Vec<&String> =
+            uses.iter().filter(|used| *used != room && !allowed.contains(&used.as_str())).collect();
+        // An item at the root of the crate, such as a macro, would be a room that does not exist.
+        assert!(wrong.is_empty(), "src/{} uses {wrong:?}; {room} may use {allowed:?}", source.path);
+    }
+    assert_eq!(seen.len(), ARROWS.len() + 1, "every room was looked at: {seen:?}");
+}
+
+#[test]
+fn the_registry_is_not_linked_to_libtorch() {
+    let manifest = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml")).unwrap();
+    assert!(!manifest.lines().any(|line| line.starts_with("tch") || line.starts_with("torch-sys")));
+}
+
+#[test]
+fn no_file_is_longer_than_it_can_be_read() {
+    let long: Vec<String> = sources()
+        .into_iter()
+        .filter(|source| source.lines > LONGEST)
+        .map(|source| format!("{} ({} lines)", source.path, source.lines))
+        .collect();
+    assert!(long.is_empty(), "more than {LONGEST} lines: {long:?}");
+}
+
+#[test]
+fn uses_are_found_in_every_form() {
+    assert!(names("use csv::Reader;", "csv") && names("let r = csv::Reader::new();", "csv"));
+    assert!(names("use redb;", "redb") && !names("crate::image::x", "image") && !names("mycsv::x", "csv"));
+    let code = "use crate::{hash::Hash, store};\npub(crate) fn f(x: crate::index::View) {}\nmycrate::no";
+    let rooms: Vec<String> = used(code, "crate").into_iter().collect();
+    assert_eq!(rooms, ["hash", "index", "store"]);
+}
