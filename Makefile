@@ -7,7 +7,8 @@ demo: build
 	rm -rf target/demo
 	./target/debug/reg demo target/demo
 
-test: build
+# Builds the programs too; a build before it would compile some crates twice, with other features.
+test: setup
 	cargo test --workspace
 
 build: setup
