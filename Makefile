@@ -26,4 +26,5 @@ lint: setup
 	cargo deny check
 
 bench: build
-	benches/ingest.sh
+	cargo build --release -p reg
+	benches/scale.sh

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use crate::hash::{Digest, Hash, Id, MIN_PREFIX};
 use crate::index::{Index, IndexError, View, Writer};
 use crate::records::codec::{self, CodecError};
-use crate::records::{self, Blob, Event, File, NameChange, Packed, Record};
+use crate::records::{Blob, Event, File, NameChange, Packed, Record};
 use crate::store::{Batch, Link, Persisted, Store, StoreError};
 
 pub use reindex::Reindexed;
@@ -321,8 +321,7 @@ impl Transaction<'_> {
     pub fn put_packed<T: Packed>(&mut self, value: &T) -> Result<Id<T>, RegistryError> {
         let bytes = codec::pack(value).map_err(RegistryError::Unwritable)?;
         let id = self.batch.put(&bytes)?;
-        let links = records::packed_links(&bytes).map_err(RegistryError::Unwritable)?;
-        self.bulk.push((id, links));
+        self.bulk.push((id, value.links()));
         Ok(Id::new(id))
     }
 

@@ -224,6 +224,7 @@ fn config() -> impl bincode::config::Config {
 
 /// The bytes of a packed array.
 pub fn pack<T: Packed>(value: &T) -> Result<Vec<u8>, CodecError> {
+    value.check().map_err(|reason| CodecError::Packed { kind: T::KIND, reason })?;
     let mut bytes = Vec::from(*T::MAGIC);
     bytes.extend(T::VERSION.to_le_bytes());
     bincode::serde::encode_into_std_write(value, &mut bytes, config())

@@ -62,6 +62,10 @@ impl Packed for Manifest {
     const KIND: &'static str = "manifest";
     const MAGIC: &'static [u8; 8] = b"regmanif";
 
+    fn links(&self) -> Vec<Hash> {
+        self.rows.iter().filter_map(|row| row.object).collect()
+    }
+
     fn check(&self) -> Result<(), String> {
         match self.rows.windows(2).find(|pair| pair[0].name >= pair[1].name) {
             Some(pair) => Err(format!("`{}` is not in the order of names", pair[1].name)),

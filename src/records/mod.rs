@@ -48,6 +48,11 @@ pub trait Packed: Serialize + DeserializeOwned {
     /// The newest version of the kind, the one that is written.
     const VERSION: u32 = 1;
 
+    /// The objects that it names.
+    fn links(&self) -> Vec<Hash> {
+        Vec::new()
+    }
+
     /// Says what is wrong when lengths that belong together differ.
     fn check(&self) -> Result<(), String> {
         Ok(())
@@ -150,6 +155,5 @@ pub fn packed_links(bytes: &[u8]) -> Result<Vec<Hash>, CodecError> {
     if codec::packed_magic(bytes).as_ref() != Some(Manifest::MAGIC) {
         return Ok(Vec::new());
     }
-    let manifest: Manifest = codec::unpack(bytes)?;
-    Ok(manifest.rows.iter().filter_map(|row| row.object).collect())
+    Ok(codec::unpack::<Manifest>(bytes)?.links())
 }

@@ -12,6 +12,8 @@ use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use rayon::prelude::*;
+
 pub use batch::{Batch, Link, Persisted};
 pub use error::StoreError;
 pub use scratch::Scratch;
@@ -95,18 +97,12 @@ impl Store {
 
     /// The objects, in order of their ids, and the files among them that are named like none.
     pub fn list(&self) -> Result<Listing, StoreError> {
+        let folders: Vec<Listing> =
+            entries(&self.objects)?.into_par_iter().map(list_folder).collect::<Result<_, _>>()?;
         let mut listing = Listing::default();
-        for (prefix, dir) in entries(&self.objects)? {
-            if !dir.is_dir() {
-                listing.strangers.push(dir);
-                continue;
-            }
-            for (rest, path) in entries(&dir)? {
-                match format!("{prefix}{rest}").parse() {
-                    Ok(id) if prefix.len() == 2 => listing.objects.push(id),
-                    _ => listing.strangers.push(path),
-                }
-            }
+        for folder in folders {
+            listing.objects.extend(folder.objects);
+            listing.strangers.extend(folder.strangers);
         }
         listing.objects.sort_unstable();
         Ok(listing)
@@ -146,6 +142,21 @@ pub struct Listing {
     pub objects: Vec<Hash>,
     /// Files in the folder of objects that are named like none.
     pub strangers: Vec<PathBuf>,
+}
+
+fn list_folder((prefix, dir): (String, PathBuf)) -> Result<Listing, StoreError> {
+    let mut listing = Listing::default();
+    if !dir.is_dir() {
+        listing.strangers.push(dir);
+        return Ok(listing);
+    }
+    for (rest, path) in entries(&dir)? {
+        match format!("{prefix}{rest}").parse() {
+            Ok(id) if prefix.len() == 2 => listing.objects.push(id),
+            _ => listing.strangers.push(path),
+        }
+    }
+    Ok(listing)
 }
 
 fn entries(dir: &Path) -> Result<Vec<(String, PathBuf)>, StoreError> {
