@@ -63,7 +63,8 @@ def report(results, objects, large):
         return (bound, says) if bound else None
 
     floor = [("small/link", "links"), ("small/hash", "b3sum"), ("small/dvc", "dvc")]
-    print("\nmedian, smallest to largest, and peak memory, of each step\n")
+    print("\nmedian, smallest to largest, and peak memory, of each step")
+    print(f"on {os.cpu_count()} cores, 15-minute load {os.getloadavg()[2]:.1f}\n")
     print("ingest of small images by hard links")
     row("small/link", "cp -rl and sync")
     row("small/hash", "b3sum")

@@ -24,7 +24,7 @@ pub(crate) struct Args {
     #[arg(long)]
     device: Option<String>,
     /// Threads of the tensor library; default: what the run was trained with
-    #[arg(long)]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1024))]
     threads: Option<u32>,
     /// How the table is written
     #[arg(long, value_enum, default_value = "text")]

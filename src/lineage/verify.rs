@@ -1,17 +1,17 @@
 //! Re-hashes objects, and says which results a damaged one taints.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::path::PathBuf;
 
 use rayon::prelude::*;
 use serde::Serialize;
 
 use super::graph::{closure, image_name};
-use crate::hash::Hash;
+use crate::hash::{Hash, Id};
 use crate::index::View;
 use crate::progress::{Progress, Unit};
 use crate::records::codec::{self, MAX_RECORD};
-use crate::records::{self, Execution, Record, Table};
+use crate::records::{self, Event, Execution, Record, Table};
 use crate::registry::{Registry, RegistryError};
 use crate::store::StoreError;
 
@@ -24,6 +24,8 @@ pub struct Verification {
     pub bytes: u64,
     /// Objects that are not what they should be.
     pub damaged: Vec<Damage>,
+    /// Names that are not what the log of their changes says, and breaks in that log.
+    pub names: Vec<String>,
     /// Files in the folder of objects that are named like none. They harm nothing.
     pub strangers: Vec<PathBuf>,
 }
@@ -95,6 +97,7 @@ pub fn verify(
         problems.extend(checked.problem.map(|problem| (*id, problem)));
     }
     if roots.is_none() {
+        result.names = check_names(registry, view)?;
         expected.extend(view.names()?.into_iter().map(|(_, id)| id));
         expected.extend(view.log()?);
         for kind in records::KINDS {
@@ -115,6 +118,44 @@ pub fn verify(
         result.damaged.push(Damage { id, kind, name, problem, taints: taints(view, &names, &id)? });
     }
     Ok(result)
+}
+
+impl Verification {
+    /// Whether nothing is wrong.
+    pub fn sound(&self) -> bool {
+        self.damaged.is_empty() && self.names.is_empty()
+    }
+}
+
+/// Replays the log of names and compares what comes out with the index.
+fn check_names(registry: &Registry, view: &View) -> Result<Vec<String>, RegistryError> {
+    let mut problems = Vec::new();
+    let mut replayed = BTreeMap::new();
+    let mut before = None;
+    for (number, id) in (1u64..).zip(view.log()?) {
+        // A missing or damaged event is among the damaged objects already.
+        let Ok(event) = registry.get::<Event>(Id::new(id)) else { return Ok(problems) };
+        if event.seq != number || event.prev.map(|prev| prev.hash) != before {
+            problems.push(format!("log entry {number} ({}) does not continue the one before", id.short()));
+        }
+        for change in event.names {
+            match change.to {
+                Some(to) => drop(replayed.insert(change.name, to)),
+                None => drop(replayed.remove(&change.name)),
+            }
+        }
+        before = Some(id);
+    }
+    let names: BTreeMap<String, Hash> = view.names()?.into_iter().collect();
+    let short = |id: Option<&Hash>| id.map_or("nothing".to_owned(), Hash::short);
+    let both: BTreeSet<&String> = names.keys().chain(replayed.keys()).collect();
+    for name in both {
+        let (now, logged) = (names.get(name), replayed.get(name));
+        if now != logged {
+            problems.push(format!("{name} names {}, and {} by the log", short(now), short(logged)));
+        }
+    }
+    Ok(problems)
 }
 
 #[derive(Default)]

@@ -122,9 +122,12 @@ pub struct ImageRow {
 }
 
 /// Reads a string that lies in the bytes at hand. bincode takes an owned one's length at its word and
-/// allocates that much before it looks whether so many bytes are there.
+/// allocates that much before it looks whether so many bytes are there. JSON, in which jobs come, does not.
 fn text<'de, D: Deserializer<'de>>(bytes: D) -> Result<String, D::Error> {
-    <&str>::deserialize(bytes).map(str::to_owned)
+    match bytes.is_human_readable() {
+        true => String::deserialize(bytes),
+        false => <&str>::deserialize(bytes).map(str::to_owned),
+    }
 }
 
 impl ImageRow {

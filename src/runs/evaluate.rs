@@ -2,17 +2,16 @@
 
 use std::fs;
 use std::path::Path;
-use std::time::Instant;
 
 use super::process::Listener;
-use super::train::{Context, execution, hash_of, software};
+use super::train::{Context, Start, execution, hash_of, software};
 use super::{Device, RunError, Session};
 use crate::hash::Id;
 use crate::records::{
     AucTable, Dataset, LabelAuc, Manifest, Predictions, Run, Scale, ScoreSource, Scores, Spec, Subset, Table,
     codec,
 };
-use crate::registry::{Registry, RegistryError};
+use crate::registry::Registry;
 use crate::stats;
 use crate::worker::{Job, PROTOCOL, Work, files};
 
@@ -66,7 +65,7 @@ pub(super) fn evaluate_run(
 
     let context = Context::load(registry, spec)?;
     let out = registry.store().scratch()?;
-    let start = Instant::now();
+    let start = Start::now(surroundings);
     let job = predict_job(registry, &context, (record, spec), subset, device, threads, out.path().to_owned());
     let worked = worker.run(&job, listener)?;
     let manifest = registry.get_packed(context.dataset.manifest)?;
@@ -89,7 +88,7 @@ pub(super) fn evaluate_run(
     let id = transaction.put(&predictions)?;
     let auc = auc_table(id, &predictions, &context.dataset, &manifest, &scores);
     let table = transaction.put(&Table::Auc(auc.clone()))?;
-    transaction.put(&execution(id.hash, worker, &worked, start, surroundings))?;
+    transaction.put(&execution(id.hash, worker, &worked, &start, surroundings))?;
     transaction.commit(&surroundings.stamp)?;
     Ok(Evaluated { predictions: id, table, auc, cached: false })
 }
@@ -139,12 +138,29 @@ pub(super) fn predict_job(
     }
 }
 
+/// Computes a recorded table again, so that none is handed out that its scores do not bear out.
+fn check_table(
+    registry: &Registry,
+    id: Id<Predictions>,
+    predictions: &Predictions,
+    table: Id<Table>,
+    recorded: &AucTable,
+) -> Result<(), RunError> {
+    let dataset = registry.get(predictions.dataset)?;
+    let manifest = registry.get_packed(dataset.manifest)?;
+    let scores = registry.get_packed(predictions.scores)?;
+    let now = auc_table(id, predictions, &dataset, &manifest, &scores);
+    // Another version of reg may say so in its table.
+    let now = AucTable { reg: recorded.reg.clone(), ..now };
+    if now == *recorded { Ok(()) } else { Err(RunError::FalseTable(table.hash)) }
+}
+
 fn existing(
     registry: &Registry,
     run: Id<Run>,
     subset: Subset,
     source: &ScoreSource,
-) -> Result<Option<Evaluated>, RegistryError> {
+) -> Result<Option<Evaluated>, RunError> {
     let view = registry.view()?;
     for (id, predictions) in registry.referring::<Predictions>(&view, &run.hash)? {
         if predictions.subset != Some(subset) || predictions.source != *source {
@@ -152,6 +168,7 @@ fn existing(
         }
         for (table, content) in registry.referring::<Table>(&view, &id.hash)? {
             if let Table::Auc(auc) = content {
+                check_table(registry, id, &predictions, table, &auc)?;
                 return Ok(Some(Evaluated { predictions: id, table, auc, cached: true }));
             }
         }

@@ -29,6 +29,8 @@ use process::Worker;
 pub struct Surroundings {
     /// Time and command.
     pub stamp: Stamp,
+    /// The clock: time in UTC, RFC 3339.
+    pub now: fn() -> String,
     /// Name of the machine.
     pub host: String,
     /// Its processor, as it names itself.

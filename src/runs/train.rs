@@ -69,6 +69,10 @@ pub fn train(session: Session, order: &Order, listener: &mut dyn Listener) -> Re
     let known = registry.referring::<Run>(&view, &spec_id.hash)?.into_iter().next();
     let (trained, cached) = match known {
         Some((id, record)) => {
+            // What is answered with must be what was recorded.
+            for object in [record.checkpoint, record.log] {
+                registry.store().verify(&object.hash, 0, &mut Vec::new())?;
+            }
             let existing = view.names_by_id()?.remove(&id.hash);
             drop(view);
             let name = keep_name(registry, order, id.hash, existing, surroundings)?;
@@ -208,7 +212,7 @@ fn carry_out(
         fs::TryLockError::Error(source) => RunError::io("lock", &lock)(source),
     })?;
 
-    let start = Instant::now();
+    let start = Start::now(surroundings);
     let job = train_job(registry, context, spec, &order.device.name, live.clone());
     let worked = worker.run(&job, listener)?;
 
@@ -229,7 +233,7 @@ fn carry_out(
         parameters: worked.outcome.parameters,
     };
     let run = transaction.put(&record)?;
-    transaction.put(&execution(run.hash, worker, &worked, start, surroundings))?;
+    transaction.put(&execution(run.hash, worker, &worked, &start, surroundings))?;
     match &order.name {
         Some(name) => transaction.name(name, run.hash)?,
         None => transaction.name_freely(base, run.hash)?,
@@ -264,18 +268,30 @@ pub(super) fn train_job(
     }
 }
 
+/// When a piece of work began.
+pub(super) struct Start {
+    time: String,
+    instant: Instant,
+}
+
+impl Start {
+    pub(super) fn now(surroundings: &Surroundings) -> Self {
+        Start { time: (surroundings.now)(), instant: Instant::now() }
+    }
+}
+
 /// When, where and how long.
 pub(super) fn execution(
     made: Hash,
     worker: &Worker,
     worked: &Worked,
-    start: Instant,
+    start: &Start,
     surroundings: &Surroundings,
 ) -> Execution {
     Execution {
         made,
-        started: surroundings.stamp.time.clone(),
-        seconds: start.elapsed().as_secs_f64(),
+        started: start.time.clone(),
+        seconds: start.instant.elapsed().as_secs_f64(),
         host: surroundings.host.clone(),
         cpu: surroundings.cpu.clone(),
         gpu: worked.gpu.clone(),
