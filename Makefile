@@ -7,7 +7,8 @@ demo: build
 	rm -rf target/demo
 	./target/debug/reg demo target/demo
 
-test: build
+# Builds the programs too; a build before it would compile some crates twice, with other features.
+test: setup
 	cargo test --workspace
 
 build: setup
@@ -23,7 +24,10 @@ lint: setup
 	cargo clippy --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items
 	@command -v cargo-deny >/dev/null || cargo install --locked --quiet cargo-deny
-	cargo deny check
+	cargo deny check bans licenses sources
+	@if cargo deny fetch db >/dev/null 2>&1; then cargo deny check advisories; \
+	else echo "lint: the database of advisories is out of reach, so they were not checked"; fi
 
 bench: build
-	benches/ingest.sh
+	cargo build --release -p reg
+	benches/scale.sh

@@ -40,7 +40,7 @@ impl Hash {
 
 impl fmt::Display for Hash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&hex(&self.0))
+        f.write_str(as_text(&hex(&self.0)))
     }
 }
 
@@ -168,7 +168,7 @@ const SHA256_PREFIX: &str = "sha256:";
 
 impl fmt::Display for Sha256 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{SHA256_PREFIX}{}", hex(&self.0))
+        write!(f, "{SHA256_PREFIX}{}", as_text(&hex(&self.0)))
     }
 }
 
@@ -221,7 +221,7 @@ pub struct Digest {
     pub bytes: u64,
 }
 
-/// Hashes a stream of bytes, piece by piece, as [`Hash`] and, if asked for, as [`Sha256`].
+/// Hashes a stream of bytes, piece by piece, as [`struct@Hash`] and, if asked for, as [`Sha256`].
 pub struct Hasher {
     blake3: blake3::Hasher,
     sha256: Option<sha2::Sha256>,
@@ -302,10 +302,19 @@ pub fn derive_key(context: &str, words: &[u64]) -> [u8; 32] {
     *hasher.finalize().as_bytes()
 }
 
-fn hex(bytes: &[u8]) -> String {
+/// On the stack: a data set has its hashes written by the hundred thousand.
+fn hex(bytes: &[u8; 32]) -> [u8; 64] {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let digits = bytes.iter().flat_map(|b| [DIGITS[usize::from(b >> 4)], DIGITS[usize::from(b & 15)]]);
-    digits.map(char::from).collect()
+    let mut text = [0; 64];
+    for (pair, byte) in text.chunks_exact_mut(2).zip(bytes) {
+        pair[0] = DIGITS[usize::from(byte >> 4)];
+        pair[1] = DIGITS[usize::from(byte & 15)];
+    }
+    text
+}
+
+fn as_text(digits: &[u8; 64]) -> &str {
+    std::str::from_utf8(digits).expect("hex digits are ASCII")
 }
 
 fn unhex(text: &str) -> Option<[u8; 32]> {

@@ -5,14 +5,18 @@
 //! nothing.
 
 mod reindex;
+#[cfg(test)]
+mod tests;
 
+use std::collections::HashSet;
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use crate::hash::{Digest, Hash, Id, MIN_PREFIX};
 use crate::index::{Index, IndexError, View, Writer};
 use crate::records::codec::{self, CodecError};
-use crate::records::{self, Blob, Event, File, NameChange, Packed, Record};
+use crate::records::{Blob, Event, File, NameChange, Packed, Record};
 use crate::store::{Batch, Link, Persisted, Store, StoreError};
 
 pub use reindex::Reindexed;
@@ -150,7 +154,13 @@ impl Registry {
         registry.index.create()?;
         // Written last: without it, the folder is no registry.
         let path = registry.root.join(FORMAT_FILE);
-        fs::write(&path, format!("reg {FORMAT}\n")).map_err(io("write", &path))?;
+        let write = || -> std::io::Result<()> {
+            let mut file = fs::File::create(&path)?;
+            file.write_all(format!("reg {FORMAT}\n").as_bytes())?;
+            file.sync_all()?;
+            fs::File::open(&registry.root)?.sync_all()
+        };
+        write().map_err(io("write", &path))?;
         Ok(registry)
     }
 
@@ -227,7 +237,9 @@ impl Registry {
             [id] => Ok(id),
             [] => {
                 let names = view.names()?.into_iter().map(|(name, _)| name);
-                let similar = names.filter(|name| strsim::damerau_levenshtein(name, text) <= 3).collect();
+                let similar = names
+                    .filter(|name| strsim::damerau_levenshtein(name, text) <= text.chars().count().min(9) / 3)
+                    .collect();
                 Err(RegistryError::Unknown { text: text.to_owned(), similar })
             }
             _ => {
@@ -293,9 +305,25 @@ pub fn is_name(name: &str) -> bool {
 pub struct Transaction<'r> {
     registry: &'r Registry,
     batch: Batch,
-    records: Vec<(Hash, &'static str, Vec<codec::Link>)>,
+    records: Vec<NewRecord>,
     bulk: Vec<(Hash, Vec<Hash>)>,
-    names: Vec<(String, Hash)>,
+    names: Vec<(Wish, Hash)>,
+}
+
+struct NewRecord {
+    id: Hash,
+    kind: &'static str,
+    bytes: Vec<u8>,
+    links: Vec<codec::Link>,
+}
+
+/// A name that something shall have.
+#[derive(Debug)]
+enum Wish {
+    /// This one, whatever it names now.
+    Exact(String),
+    /// This one, with a number behind it if it is taken.
+    Free(String),
 }
 
 /// What a transaction did.
@@ -311,9 +339,9 @@ impl Transaction<'_> {
     /// Adds a record.
     pub fn put<T: Record>(&mut self, record: &T) -> Result<Id<T>, RegistryError> {
         let bytes = codec::encode(record).map_err(RegistryError::Unwritable)?;
-        let id = self.batch.put(&bytes)?;
+        let id = Hash::of(&bytes);
         let links = codec::Header::read(&bytes).map_err(RegistryError::Unwritable)?.links();
-        self.records.push((id, T::KIND, links));
+        self.records.push(NewRecord { id, kind: T::KIND, bytes, links });
         Ok(Id::new(id))
     }
 
@@ -321,8 +349,7 @@ impl Transaction<'_> {
     pub fn put_packed<T: Packed>(&mut self, value: &T) -> Result<Id<T>, RegistryError> {
         let bytes = codec::pack(value).map_err(RegistryError::Unwritable)?;
         let id = self.batch.put(&bytes)?;
-        let links = records::packed_links(&bytes).map_err(RegistryError::Unwritable)?;
-        self.bulk.push((id, links));
+        self.bulk.push((id, value.links()));
         Ok(Id::new(id))
     }
 
@@ -351,25 +378,45 @@ impl Transaction<'_> {
 
     /// Gives `id` a name; what the name named before is kept in the log.
     pub fn name(&mut self, name: &str, id: Hash) -> Result<(), RegistryError> {
+        self.wish(Wish::Exact(name.to_owned()), name, id)
+    }
+
+    /// Gives `id` the name `base`, or `base-2`, `base-3`, … when that is taken at the commit.
+    pub fn name_freely(&mut self, base: &str, id: Hash) -> Result<(), RegistryError> {
+        self.wish(Wish::Free(base.to_owned()), base, id)
+    }
+
+    fn wish(&mut self, wish: Wish, name: &str, id: Hash) -> Result<(), RegistryError> {
         if !is_name(name) {
             return Err(RegistryError::BadName(name.to_owned()));
         }
-        self.names.push((name.to_owned(), id));
+        self.names.push((wish, id));
         Ok(())
     }
 
     /// Makes everything durable, then known.
     pub fn commit(self, stamp: &Stamp) -> Result<Committed, RegistryError> {
         let Transaction { registry, batch, records, mut bulk, names } = self;
-        let persisted = batch.persist()?;
-        for (id, kind, links) in &records {
-            if let Some(link) = links.iter().find(|link| !registry.store.contains(&link.to)) {
+        let mut persisted = batch.persist()?;
+        let new: HashSet<Hash> = records.iter().map(|record| record.id).collect();
+        for NewRecord { id, kind, links, .. } in &records {
+            let there = |link: &&codec::Link| new.contains(&link.to) || registry.store.contains(&link.to);
+            if let Some(link) = links.iter().find(|link| !there(link)) {
                 return Err(RegistryError::Dangling { id: *id, kind: (*kind).into(), missing: link.to });
             }
         }
+        // Records follow when all that they name is durable, so that a crash leaves none that names
+        // what is not there.
+        let batch = registry.store.batch()?;
+        for record in &records {
+            batch.put(&record.bytes)?;
+        }
+        let more = batch.persist()?;
+        persisted.objects += more.objects;
+        persisted.bytes += more.bytes;
         bulk.iter_mut().for_each(|(_, links)| links.sort_unstable());
         let names = registry.index.write(|writer| {
-            for (id, kind, links) in &records {
+            for NewRecord { id, kind, links, .. } in &records {
                 writer.record(id, kind)?;
                 write_links(writer, id, kind, links.clone())?;
             }
@@ -404,21 +451,35 @@ fn write_links(
     writer.referrers(id, merged.iter().map(|(to, role)| (*to, role.as_str())))
 }
 
+fn free_name(writer: &Writer, base: &str) -> Result<String, RegistryError> {
+    let mut name = base.to_owned();
+    let mut number = 2;
+    while writer.name(&name)?.is_some() {
+        name = format!("{base}-{number}");
+        number += 1;
+    }
+    Ok(name)
+}
+
 impl Registry {
     /// Changes names inside an index transaction. The event is durable before the commit; if the
     /// commit then fails, it is an entry that no log leads to, and `reindex` prefers the longer chain.
     fn change_names(
         &self,
         writer: &mut Writer,
-        names: &[(String, Hash)],
+        names: &[(Wish, Hash)],
         stamp: &Stamp,
     ) -> Result<Vec<NameChange>, RegistryError> {
         let mut changes = Vec::new();
-        for (name, to) in names {
-            let from = writer.name(name)?;
+        for (wish, to) in names {
+            let name = match wish {
+                Wish::Exact(name) => name.clone(),
+                Wish::Free(base) => free_name(writer, base)?,
+            };
+            let from = writer.name(&name)?;
             if from != Some(*to) {
-                writer.set_name(name, Some(*to))?;
-                changes.push(NameChange { name: name.clone(), from, to: Some(*to) });
+                writer.set_name(&name, Some(*to))?;
+                changes.push(NameChange { name, from, to: Some(*to) });
             }
         }
         if !changes.is_empty() {

@@ -100,7 +100,7 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
                 device: Device::cpu(),
                 name: None,
             };
-            let trained = train(&registry, &worker, &order, &context.surroundings, &mut context.watch())?;
+            let trained = train(context.session(&registry, &worker), &order, &mut context.watch())?;
             let mean = trained.test.auc.mean.map_or("n/a".to_owned(), |mean| format!("{mean:.4}"));
             let over = trained.test.auc.mean_over;
             say(&format!("run {}: mean AUC {mean} over {over} labels of the test images", trained.name));

@@ -24,7 +24,7 @@ pub(crate) struct Args {
     #[arg(long)]
     device: Option<String>,
     /// Threads of the tensor library; default: what the run was trained with
-    #[arg(long)]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1024))]
     threads: Option<u32>,
     /// How the table is written
     #[arg(long, value_enum, default_value = "text")]
@@ -48,16 +48,8 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
     };
     let worker = Worker::find()?;
     let device = args.device.map(|text| Device::parse(&text, worker.identity())).transpose()?;
-    let evaluated = evaluate(
-        &registry,
-        &worker,
-        run,
-        subset,
-        device,
-        args.threads,
-        &context.surroundings,
-        &mut context.watch(),
-    )?;
+    let session = context.session(&registry, &worker);
+    let evaluated = evaluate(session, run, subset, device, args.threads, &mut context.watch())?;
     let title = format!("AUC of {} on its {} images", args.run, subset.name());
     let mut text = args.format.render(&[results::auc(&title, &evaluated.auc)]);
     if args.format == TableFormat::Text {

@@ -31,7 +31,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use reg::registry::{Registry, RegistryError};
-use reg::runs::Surroundings;
+use reg::runs::process::Worker;
+use reg::runs::{Session, Surroundings};
 
 use error::Failure;
 use output::Reply;
@@ -58,7 +59,7 @@ struct Global {
     /// Print nothing but results and errors
     #[arg(short, long, global = true)]
     quiet: bool,
-    /// Say more on standard error
+    /// Say more on standard error: where the time of a training went
     #[arg(short, long, global = true)]
     verbose: bool,
 }
@@ -112,12 +113,16 @@ impl Context {
         }
     }
 
+    fn session<'a>(&'a self, registry: &'a Registry, worker: &'a Worker) -> Session<'a> {
+        Session { registry, worker, surroundings: &self.surroundings }
+    }
+
     fn progress(&self) -> progress::Bars {
         progress::Bars::new(self.global.quiet)
     }
 
     fn watch(&self) -> progress::Watch {
-        progress::Watch::new(self.global.quiet)
+        progress::Watch::new(self.global.quiet, self.global.verbose)
     }
 
     /// Tells something on standard error that is neither result nor failure.

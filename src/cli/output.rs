@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::ValueEnum;
 use reg::report::{Format, Table};
+use serde::Serialize;
 use serde_json::Value;
 
 /// The check says no.
@@ -13,7 +14,8 @@ pub(crate) const NO: u8 = 3;
 /// A command's answer.
 pub(crate) struct Reply {
     text: Vec<u8>,
-    json: Value,
+    /// None where the text is the document.
+    json: Option<Value>,
     code: u8,
 }
 
@@ -24,12 +26,19 @@ impl Reply {
         if !text.is_empty() && !text.ends_with('\n') {
             text.push('\n');
         }
-        Reply { text: text.into_bytes(), json, code: 0 }
+        Reply { text: text.into_bytes(), json: Some(json), code: 0 }
     }
 
     /// Bytes that are passed through.
     pub(crate) fn raw(bytes: Vec<u8>, json: Value) -> Self {
-        Reply { text: bytes, json, code: 0 }
+        Reply { text: bytes, json: Some(json), code: 0 }
+    }
+
+    /// A document that is too large to be held as a tree of values besides.
+    pub(crate) fn document(document: &impl Serialize) -> Self {
+        let mut text = serde_json::to_vec(document).expect("a document's keys are texts");
+        text.push(b'\n');
+        Reply { text, json: None, code: 0 }
     }
 
     /// The same answer with another exit code.
@@ -38,7 +47,10 @@ impl Reply {
     }
 
     pub(crate) fn print(self, json: bool) -> ExitCode {
-        let bytes = if json { (self.json.to_string() + "\n").into_bytes() } else { self.text };
+        let bytes = match self.json {
+            Some(document) if json => (document.to_string() + "\n").into_bytes(),
+            _ => self.text,
+        };
         let mut out = io::stdout().lock();
         match out.write_all(&bytes).and_then(|()| out.flush()) {
             Ok(()) => ExitCode::from(self.code),

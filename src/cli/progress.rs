@@ -1,15 +1,16 @@
 //! Progress on standard error: a bar with rate and time left on anything over a second, none where
 //! standard error is no terminal.
 
+use std::fmt::Write;
 use std::io::IsTerminal;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use reg::progress::{Progress, Unit};
 use reg::records::EpochLog;
 use reg::runs::process::Listener;
-use reg::worker::Phase;
+use reg::worker::{Outcome, Phase};
 
 use super::output::tell;
 
@@ -26,7 +27,11 @@ impl LateBar {
     fn new(template: &str, total: u64, quiet: bool) -> Self {
         let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::hidden());
         let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
-        bar.set_style(style);
+        // A bar that cannot be written is a bar that is not there.
+        let rate = |state: &ProgressState, out: &mut dyn Write| {
+            let _ = write!(out, "{:.1}", state.per_sec());
+        };
+        bar.set_style(style.with_key("rate", rate));
         LateBar { bar, since: Instant::now(), shown: quiet || !std::io::stderr().is_terminal() }
     }
 
@@ -60,10 +65,10 @@ impl Bars {
 impl Progress for Bars {
     fn begin(&self, what: &str, unit: Unit, total: u64) {
         let counts = match unit {
-            Unit::Items => "{human_pos}/{human_len} {per_sec}",
-            Unit::Bytes => "{bytes}/{total_bytes} {bytes_per_sec}",
+            Unit::Items => "{human_pos}/{human_len}, {rate} a second,",
+            Unit::Bytes => "{bytes}/{total_bytes}, {bytes_per_sec},",
         };
-        let template = format!("{what} [{{wide_bar}}] {counts} eta {{eta}}");
+        let template = format!("{what} [{{wide_bar}}] {counts} {{eta}} left");
         self.with(|current| *current = Some(LateBar::new(&template, total, self.quiet)));
     }
 
@@ -88,12 +93,13 @@ impl Progress for Bars {
 /// The progress of the worker: a bar a phase, a line an epoch.
 pub(crate) struct Watch {
     quiet: bool,
+    verbose: bool,
     current: Option<(Phase, u32, LateBar)>,
 }
 
 impl Watch {
-    pub(crate) fn new(quiet: bool) -> Self {
-        Watch { quiet, current: None }
+    pub(crate) fn new(quiet: bool, verbose: bool) -> Self {
+        Watch { quiet, verbose, current: None }
     }
 
     fn clear(&mut self) {
@@ -131,15 +137,23 @@ impl Listener for Watch {
                 Phase::Predict => "predict".to_owned(),
             };
             let template =
-                format!("{what} [{{wide_bar}}] {{pos}}/{{len}} images {{per_sec}} {{msg}} eta {{eta}}");
+                format!("{what} [{{wide_bar}}] {{pos}}/{{len}}, {{rate}} images/s{{msg}}, {{eta}} left");
             self.current = Some((phase, epoch, LateBar::new(&template, total, self.quiet)));
         }
         if let Some((_, _, bar)) = &mut self.current {
             bar.bar.set_position(done);
             if let Some(loss) = loss {
-                bar.bar.set_message(format!("loss {loss:.4}"));
+                bar.bar.set_message(format!(", loss {}", self::loss(loss)));
             }
             bar.touch();
+        }
+    }
+
+    fn done(&mut self, outcome: &Outcome) {
+        self.clear();
+        if self.verbose {
+            let parts = outcome.seconds.iter().map(|(part, seconds)| format!("{part} {seconds:.1} s"));
+            eprintln!("time by part: {}", parts.collect::<Vec<_>>().join(", "));
         }
     }
 

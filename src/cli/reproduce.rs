@@ -24,7 +24,7 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
     let run = registry.resolve_as::<Run>(&registry.view()?, &args.run)?;
     let worker = Worker::find()?;
     let device = args.device.map(|text| Device::parse(&text, worker.identity())).transpose()?;
-    let result = reproduce(&registry, &worker, run, device, &context.surroundings, &mut context.watch())?;
+    let result = reproduce(context.session(&registry, &worker), run, device, &mut context.watch())?;
     let mut lines: Vec<String> = result
         .differences
         .iter()

@@ -9,6 +9,7 @@ pub(crate) fn look() -> Surroundings {
     let uname = rustix::system::uname();
     Surroundings {
         stamp: Stamp { time: now(), command: command() },
+        now,
         host: uname.nodename().to_string_lossy().into_owned(),
         cpu: cpu().unwrap_or_else(|| uname.machine().to_string_lossy().into_owned()),
         cores: cores(),

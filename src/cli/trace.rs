@@ -1,9 +1,10 @@
 //! `reg trace`.
 
 use clap::ValueEnum;
-use reg::lineage::{Direction, trace};
+use reg::lineage::{Direction, image_named, trace};
+use reg::registry::RegistryError;
 use reg::report::lineage::{dot, tree};
-use serde_json::json;
+use serde_json::Value;
 
 use super::Context;
 use super::error::Failure;
@@ -12,7 +13,7 @@ use super::output::Reply;
 /// Show what a result is made of, down to images and code, or what was made of an input
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Name or id of a table, run, data set, image, or anything else
+    /// Name or id of a table, run, data set or anything else, or the file name of an image
     id: String,
     /// Towards the inputs (the default)
     #[arg(long, conflicts_with = "down")]
@@ -38,14 +39,17 @@ enum TraceFormat {
 pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
     let registry = context.registry()?;
     let view = registry.view()?;
-    let root = registry.resolve(&view, &args.id)?;
+    let root = match registry.resolve(&view, &args.id) {
+        Err(e @ RegistryError::Unknown { .. }) => image_named(&registry, &view, &args.id)?.ok_or(e)?,
+        other => other?,
+    };
     let direction = if args.down { Direction::Down } else { Direction::Up };
     let graph = trace(&registry, &view, root, direction)?;
-    let json = json!(graph);
-    let text = match args.format {
-        TraceFormat::Tree => tree(&graph, direction, args.all),
-        TraceFormat::Json => json.to_string(),
-        TraceFormat::Dot => dot(&graph, args.all),
-    };
-    Ok(Reply::new(text, json))
+    // It may hold every image: only what is printed is written.
+    let format = if context.global.json { TraceFormat::Json } else { args.format };
+    Ok(match format {
+        TraceFormat::Tree => Reply::new(tree(&graph, direction, args.all), Value::Null),
+        TraceFormat::Json => Reply::document(&graph),
+        TraceFormat::Dot => Reply::new(dot(&graph, args.all), Value::Null),
+    })
 }

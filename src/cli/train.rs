@@ -50,7 +50,7 @@ pub(crate) struct Args {
     #[arg(long, default_value = "auto")]
     device: String,
     /// Threads of the tensor library; the result depends on it in its last bits. Default: all cores
-    #[arg(long)]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1024))]
     threads: Option<u32>,
     /// Name of the run; default: MODEL-SPLIT-fFOLD
     #[arg(long)]
@@ -99,11 +99,11 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
         init,
         weights,
         seed: args.seed,
-        threads: args.threads.unwrap_or_else(cores).max(1),
+        threads: args.threads.unwrap_or_else(cores),
         device: Device::parse(&args.device, worker.identity())?,
         name: args.name,
     };
-    let trained = train(&registry, &worker, &order, &context.surroundings, &mut context.watch())?;
+    let trained = train(context.session(&registry, &worker), &order, &mut context.watch())?;
 
     let title = format!("AUC of {} on its test images", trained.name);
     let mut text = args.format.render(&[results::auc(&title, &trained.test.auc)]);

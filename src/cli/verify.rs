@@ -31,11 +31,15 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
             lines.push(format!("  taints {} {}{name}", tainted.kind, tainted.id.short()));
         }
     }
+    lines.extend(result.names.iter().cloned());
+    if !result.names.is_empty() {
+        lines.push("`reg reindex` builds the names anew from their log".to_owned());
+    }
     for stranger in &result.strangers {
         context.note(&format!("note: {} is no object", stranger.display()));
     }
     let (checked, bytes) = (thousands(result.checked), thousands(result.bytes));
-    let sound = result.damaged.is_empty();
+    let sound = result.sound();
     lines.push(match sound {
         true => format!("sound: {checked} objects, {bytes} bytes"),
         false => format!("{} damaged among {checked} objects, {bytes} bytes", result.damaged.len()),

@@ -71,7 +71,7 @@ pub fn of_manifest(entries: &[BoxEntry], manifest: &Manifest) -> (Boxes, usize) 
     let mut rows: Vec<BoxRow> = entries
         .iter()
         .filter_map(|entry| {
-            let image = manifest.rows.binary_search_by(|row| row.name.as_str().cmp(&entry.image)).ok()?;
+            let image = manifest.row_named(&entry.image)?;
             let BoxEntry { x, y, w, h, label, .. } = *entry;
             Some(BoxRow { image: image as u32, label: label as u32, x, y, w, h })
         })

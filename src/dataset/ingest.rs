@@ -3,12 +3,13 @@
 
 use std::collections::HashMap;
 use std::fs;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
 use super::png::{self, PngError};
-use super::source::{Found, find_images};
+use super::source::{Found, ImageFile, find_images};
 use super::{DatasetError, archive, boxes, labels, metadata, pixels};
 use crate::hash::{Digest, Hash, Id};
 use crate::progress::{Progress, Unit};
@@ -244,11 +245,15 @@ fn store_images(
     }
 
     progress.begin("ingest", Unit::Items, wanted.len() as u64);
-    let examine = |image: &super::source::ImageFile| -> Result<Result<Image, BadImage>, IngestError> {
-        let bytes = read(&image.path)?;
-        let result = match look(&bytes, &image.path, request.decode) {
+    // One buffer for many images; a `File` itself would first ask for its size and position.
+    let examine = |bytes: &mut Vec<u8>, image: &ImageFile| -> Result<Result<Image, BadImage>, IngestError> {
+        bytes.clear();
+        fs::File::open(&image.path)
+            .and_then(|file| file.take(u64::MAX).read_to_end(bytes))
+            .map_err(|source| DatasetError::Read { path: image.path.clone(), source })?;
+        let result = match look(bytes, &image.path, request.decode) {
             Ok(seen) => {
-                transaction.put_file(&image.path, &bytes, &seen.digest, request.link)?;
+                transaction.put_file(&image.path, bytes, &seen.digest, request.link)?;
                 Ok(seen)
             }
             Err(bad) => Err(bad),
@@ -256,7 +261,8 @@ fn store_images(
         progress.advance(1);
         Ok(result)
     };
-    let seen: Vec<_> = wanted.par_iter().map(|image| examine(image)).collect::<Result<_, IngestError>>()?;
+    let seen = wanted.par_iter().map_init(Vec::new, |bytes, image| examine(bytes, image));
+    let seen: Vec<_> = seen.collect::<Result<_, IngestError>>()?;
     progress.end();
 
     let mut bad = Vec::new();

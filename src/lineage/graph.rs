@@ -1,5 +1,6 @@
 //! The part of the lineage graph that can be reached from one object.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 
 use schemars::JsonSchema;
@@ -8,7 +9,7 @@ use serde::Serialize;
 use crate::hash::{Hash, Id};
 use crate::index::View;
 use crate::records::codec::{self, MAX_RECORD};
-use crate::records::{self, Execution, Header, Manifest, Packed, Record};
+use crate::records::{self, Dataset, Execution, Header, Manifest, Packed, Record};
 use crate::registry::{IMAGE, Registry, RegistryError};
 use crate::store::StoreError;
 
@@ -27,7 +28,7 @@ pub struct Node {
     /// Its id.
     pub id: Hash,
     /// A record's or packed array's kind, `image`, or `file`.
-    pub kind: String,
+    pub kind: Cow<'static, str>,
     /// The name that it was given, the image's name, or the part that a file plays.
     pub name: Option<String>,
     /// One line on what it is.
@@ -45,7 +46,7 @@ pub struct Edge {
     /// The one that is named: an input of `from`.
     pub to: Hash,
     /// The part that it plays.
-    pub role: String,
+    pub role: Cow<'static, str>,
 }
 
 /// Nodes in the order in which they were reached, and the edges between them.
@@ -94,13 +95,13 @@ pub fn trace(
                 let links =
                     if object.kind() == Execution::KIND && id != root { Vec::new() } else { object.links() };
                 for link in links {
-                    graph.edges.push(Edge { from: id, to: link.to, role: link.role.clone() });
+                    graph.edges.push(Edge { from: id, to: link.to, role: link.role.clone().into() });
                     next.push((link.to, link.role));
                 }
                 if matches!(object.kind(), "run" | "predictions") {
                     for (execution, role) in view.referrers(&id)? {
                         if view.kind(&execution)?.as_deref() == Some(Execution::KIND) {
-                            graph.edges.push(Edge { from: execution, to: id, role: role.clone() });
+                            graph.edges.push(Edge { from: execution, to: id, role: role.clone().into() });
                             next.push((execution, role));
                         }
                     }
@@ -108,7 +109,7 @@ pub fn trace(
             }
             Direction::Down => {
                 for (from, role) in view.referrers(&id)? {
-                    graph.edges.push(Edge { from, to: id, role: role.clone() });
+                    graph.edges.push(Edge { from, to: id, role: role.clone().into() });
                     next.push((from, role));
                 }
             }
@@ -122,11 +123,11 @@ pub fn trace(
 fn add_images(graph: &mut Graph, seen: &mut HashSet<Hash>, from: Hash, manifest: &Manifest) {
     for row in &manifest.rows {
         let Some(to) = row.object else { continue };
-        graph.edges.push(Edge { from, to, role: IMAGE.to_owned() });
+        graph.edges.push(Edge { from, to, role: IMAGE.into() });
         if seen.insert(to) {
             graph.nodes.push(Node {
                 id: to,
-                kind: IMAGE.to_owned(),
+                kind: IMAGE.into(),
                 name: Some(row.name.clone()),
                 summary: format!("{} x {}, patient {}", row.width, row.height, row.patient),
                 row: Some(row.row),
@@ -224,7 +225,7 @@ impl Object {
             }
         };
         let name = names.get(&id).cloned().or(own_name);
-        Node { id, kind: self.kind().to_owned(), name, summary, row: None }
+        Node { id, kind: self.kind().to_owned().into(), name, summary, row: None }
     }
 }
 
@@ -237,6 +238,17 @@ fn head(registry: &Registry, id: &Hash) -> Result<Vec<u8>, RegistryError> {
         Ok(head)
     };
     read().map_err(|source| RegistryError::Io { doing: "read", path: path.clone(), source })
+}
+
+/// The image of this name in the newest data set that has one.
+pub fn image_named(registry: &Registry, view: &View, name: &str) -> Result<Option<Hash>, RegistryError> {
+    for dataset in view.of_kind(Dataset::KIND)?.into_iter().rev() {
+        let manifest = registry.get_packed(registry.get::<Dataset>(Id::new(dataset))?.manifest)?;
+        if let Some(row) = manifest.row_named(name) {
+            return Ok(manifest.rows[row].object);
+        }
+    }
+    Ok(None)
 }
 
 /// The name that a manifest gives to an image.

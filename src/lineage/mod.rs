@@ -6,5 +6,5 @@
 mod graph;
 mod verify;
 
-pub use graph::{Direction, Edge, Graph, Node, trace};
+pub use graph::{Direction, Edge, Graph, Node, image_named, trace};
 pub use verify::{Damage, Verification, verify};

@@ -1,17 +1,17 @@
 //! Re-hashes objects, and says which results a damaged one taints.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::path::PathBuf;
 
 use rayon::prelude::*;
 use serde::Serialize;
 
 use super::graph::{closure, image_name};
-use crate::hash::Hash;
+use crate::hash::{Hash, Id};
 use crate::index::View;
 use crate::progress::{Progress, Unit};
 use crate::records::codec::{self, MAX_RECORD};
-use crate::records::{self, Execution, Record, Table};
+use crate::records::{self, Event, Execution, Record, Table};
 use crate::registry::{Registry, RegistryError};
 use crate::store::StoreError;
 
@@ -24,6 +24,8 @@ pub struct Verification {
     pub bytes: u64,
     /// Objects that are not what they should be.
     pub damaged: Vec<Damage>,
+    /// Names that are not what the log of their changes says, and breaks in that log.
+    pub names: Vec<String>,
     /// Files in the folder of objects that are named like none. They harm nothing.
     pub strangers: Vec<PathBuf>,
 }
@@ -74,8 +76,8 @@ pub fn verify(
     progress.begin("verify", Unit::Items, wanted.len() as u64);
     let checked: Vec<Checked> = wanted
         .par_iter()
-        .map(|id| {
-            let checked = check(registry, id);
+        .map_init(Vec::new, |buffer, id| {
+            let checked = check(registry, id, buffer);
             progress.advance(1);
             checked
         })
@@ -88,10 +90,14 @@ pub fn verify(
     for (id, checked) in wanted.iter().zip(checked) {
         result.checked += 1;
         result.bytes += checked.bytes;
-        expected.extend(checked.names);
+        // What nobody registered, as a crash can leave it, promises nothing.
+        if !checked.names.is_empty() && (view.kind(id)?.is_some() || !view.referrers(id)?.is_empty()) {
+            expected.extend(checked.names);
+        }
         problems.extend(checked.problem.map(|problem| (*id, problem)));
     }
     if roots.is_none() {
+        result.names = check_names(registry, view)?;
         expected.extend(view.names()?.into_iter().map(|(_, id)| id));
         expected.extend(view.log()?);
         for kind in records::KINDS {
@@ -114,6 +120,44 @@ pub fn verify(
     Ok(result)
 }
 
+impl Verification {
+    /// Whether nothing is wrong.
+    pub fn sound(&self) -> bool {
+        self.damaged.is_empty() && self.names.is_empty()
+    }
+}
+
+/// Replays the log of names and compares what comes out with the index.
+fn check_names(registry: &Registry, view: &View) -> Result<Vec<String>, RegistryError> {
+    let mut problems = Vec::new();
+    let mut replayed = BTreeMap::new();
+    let mut before = None;
+    for (number, id) in (1u64..).zip(view.log()?) {
+        // A missing or damaged event is among the damaged objects already.
+        let Ok(event) = registry.get::<Event>(Id::new(id)) else { return Ok(problems) };
+        if event.seq != number || event.prev.map(|prev| prev.hash) != before {
+            problems.push(format!("log entry {number} ({}) does not continue the one before", id.short()));
+        }
+        for change in event.names {
+            match change.to {
+                Some(to) => drop(replayed.insert(change.name, to)),
+                None => drop(replayed.remove(&change.name)),
+            }
+        }
+        before = Some(id);
+    }
+    let names: BTreeMap<String, Hash> = view.names()?.into_iter().collect();
+    let short = |id: Option<&Hash>| id.map_or("nothing".to_owned(), Hash::short);
+    let both: BTreeSet<&String> = names.keys().chain(replayed.keys()).collect();
+    for name in both {
+        let (now, logged) = (names.get(name), replayed.get(name));
+        if now != logged {
+            problems.push(format!("{name} names {}, and {} by the log", short(now), short(logged)));
+        }
+    }
+    Ok(problems)
+}
+
 #[derive(Default)]
 struct Checked {
     bytes: u64,
@@ -121,8 +165,8 @@ struct Checked {
     problem: Option<String>,
 }
 
-fn check(registry: &Registry, id: &Hash) -> Checked {
-    match examine(registry, id) {
+fn check(registry: &Registry, id: &Hash, buffer: &mut Vec<u8>) -> Checked {
+    match examine(registry, id, buffer) {
         Ok(checked) => checked,
         Err(StoreError::Missing { .. }) => {
             Checked { problem: Some("is missing".into()), ..Checked::default() }
@@ -139,23 +183,22 @@ fn check(registry: &Registry, id: &Hash) -> Checked {
     }
 }
 
-fn examine(registry: &Registry, id: &Hash) -> Result<Checked, StoreError> {
-    let store = registry.store();
-    if store.size(id)? > MAX_RECORD {
-        return Ok(Checked { bytes: store.verify(id)?, ..Checked::default() });
+fn examine(registry: &Registry, id: &Hash, buffer: &mut Vec<u8>) -> Result<Checked, StoreError> {
+    let bytes = registry.store().verify(id, MAX_RECORD, buffer)?;
+    let mut checked = Checked { bytes, ..Checked::default() };
+    if bytes > MAX_RECORD {
+        return Ok(checked);
     }
-    let bytes = store.read(id)?;
-    let mut checked = Checked { bytes: bytes.len() as u64, ..Checked::default() };
     // JSON from outside may look like a record; one of ours always has a kind.
-    if let Ok(header) = codec::Header::read(&bytes)
+    if let Ok(header) = codec::Header::read(buffer)
         && records::KINDS.contains(&header.kind.as_str())
     {
-        match records::check(&bytes) {
+        match records::check(buffer) {
             Ok(header) => checked.names = header.links().into_iter().map(|link| link.to).collect(),
             Err(e) => checked.problem = Some(e.to_string()),
         }
     } else {
-        match records::packed_links(&bytes) {
+        match records::packed_links(buffer) {
             Ok(names) => checked.names = names,
             Err(e) => checked.problem = Some(e.to_string()),
         }

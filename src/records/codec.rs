@@ -73,10 +73,18 @@ pub enum CodecError {
 
 /// The canonical bytes of a record, `kind` and `version` included.
 pub fn encode<T: Record>(record: &T) -> Result<Vec<u8>, CodecError> {
-    let value =
-        serde_json::to_value(record).map_err(|source| CodecError::Unwritable { kind: T::KIND, source })?;
-    // serde_json writes NaN as null in silence; what comes back then lacks a number.
-    T::deserialize(&value).map_err(|source| CodecError::Unwritable { kind: T::KIND, source })?;
+    let unwritable = |source| CodecError::Unwritable { kind: T::KIND, source };
+    let value = serde_json::to_value(record).map_err(unwritable)?;
+    // serde_json writes NaN and the infinities as null in silence: then what comes back lacks a number,
+    // or, where it may be absent, differs from what went in.
+    if T::deserialize(&value).map_err(unwritable)? != *record {
+        return Err(unwritable(serde::ser::Error::custom("a number is not finite")));
+    }
+    document::<T>(value)
+}
+
+/// Adds kind and version to what a record's type holds.
+fn document<T: Record>(value: Value) -> Result<Vec<u8>, CodecError> {
     let Value::Object(mut map) = value else {
         return Err(CodecError::NotARecord("a record is a JSON object".into()));
     };
@@ -102,7 +110,9 @@ pub fn decode<T: Record>(bytes: &[u8]) -> Result<T, CodecError> {
         path: e.path().to_string(),
         source: e.into_inner(),
     })?;
-    if encode(&record)? != bytes {
+    let value =
+        serde_json::to_value(&record).map_err(|source| CodecError::Unwritable { kind: T::KIND, source })?;
+    if document::<T>(value)? != bytes {
         return Err(CodecError::NotCanonical(T::KIND));
     }
     Ok(record)
@@ -222,8 +232,9 @@ fn config() -> impl bincode::config::Config {
     bincode::config::standard().with_little_endian().with_fixed_int_encoding().with_limit::<MAX_PACKED>()
 }
 
-/// The bytes of a packed array.
+/// The bytes of a packed array. One that [`unpack`] would refuse is not written.
 pub fn pack<T: Packed>(value: &T) -> Result<Vec<u8>, CodecError> {
+    value.check().map_err(|reason| CodecError::Packed { kind: T::KIND, reason })?;
     let mut bytes = Vec::from(*T::MAGIC);
     bytes.extend(T::VERSION.to_le_bytes());
     bincode::serde::encode_into_std_write(value, &mut bytes, config())
@@ -243,6 +254,9 @@ pub fn unpack<T: Packed>(bytes: &[u8]) -> Result<T, CodecError> {
     if version > T::VERSION {
         let kind = T::KIND.to_owned();
         return Err(CodecError::Version { kind, found: version.into(), known: T::VERSION });
+    }
+    if version == 0 {
+        return Err(wrong("versions count from 1".into()));
     }
     let (value, consumed): (T, usize) =
         bincode::serde::decode_from_slice(body, config()).map_err(|e| wrong(e.to_string()))?;

@@ -1,7 +1,7 @@
 //! A data set: which images, with which labels and patients, out of which metadata file.
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::{File, Packed};
 use crate::hash::{Hash, Id, Sha256};
@@ -51,6 +51,9 @@ pub struct AgeRange {
 /// Ages from 0 to this are plausible; the published files also hold 148 and 414.
 pub(crate) const MAX_AGE: i32 = 120;
 
+/// Stands where there is no file.
+const NO_SHA256: Sha256 = Sha256([0; 32]);
+
 /// One row an image, sorted by name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Manifest {
@@ -58,13 +61,29 @@ pub struct Manifest {
     pub rows: Vec<ImageRow>,
 }
 
+impl Manifest {
+    /// Position of the row of this name.
+    pub fn row_named(&self, name: &str) -> Option<usize> {
+        self.rows.binary_search_by(|row| row.name.as_str().cmp(name)).ok()
+    }
+}
+
 impl Packed for Manifest {
     const KIND: &'static str = "manifest";
     const MAGIC: &'static [u8; 8] = b"regmanif";
 
+    fn links(&self) -> Vec<Hash> {
+        self.rows.iter().filter_map(|row| row.object).collect()
+    }
+
     fn check(&self) -> Result<(), String> {
-        match self.rows.windows(2).find(|pair| pair[0].name >= pair[1].name) {
-            Some(pair) => Err(format!("`{}` is not in the order of names", pair[1].name)),
+        if let Some(pair) = self.rows.windows(2).find(|pair| pair[0].name >= pair[1].name) {
+            return Err(format!("`{}` is not in the order of names", pair[1].name));
+        }
+        let fileless = |row: &&ImageRow| row.object.is_none();
+        let nothing = |row: &ImageRow| (row.sha256, row.bytes, row.width, row.height) == (NO_SHA256, 0, 0, 0);
+        match self.rows.iter().filter(fileless).find(|row| !nothing(row)) {
+            Some(row) => Err(format!("`{}` has no file, and yet a hash or a size", row.name)),
             None => Ok(()),
         }
     }
@@ -74,6 +93,7 @@ impl Packed for Manifest {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ImageRow {
     /// `Image Index`: the file name.
+    #[serde(deserialize_with = "text")]
     pub name: String,
     /// The image file; none in a data set of metadata only.
     pub object: Option<Hash>,
@@ -101,10 +121,19 @@ pub struct ImageRow {
     pub labels: u32,
 }
 
+/// Reads a string that lies in the bytes at hand. bincode takes an owned one's length at its word and
+/// allocates that much before it looks whether so many bytes are there. JSON, in which jobs come, does not.
+fn text<'de, D: Deserializer<'de>>(bytes: D) -> Result<String, D::Error> {
+    match bytes.is_human_readable() {
+        true => String::deserialize(bytes),
+        false => <&str>::deserialize(bytes).map(str::to_owned),
+    }
+}
+
 impl ImageRow {
     /// Whether label `i` is positive.
     pub fn has(&self, label: usize) -> bool {
-        self.labels >> label & 1 == 1
+        label < u32::BITS as usize && self.labels >> label & 1 == 1
     }
 
     /// The age in years, if it is given and possible.
@@ -145,6 +174,17 @@ pub struct Boxes {
 impl Packed for Boxes {
     const KIND: &'static str = "boxes";
     const MAGIC: &'static [u8; 8] = b"regboxes";
+
+    fn check(&self) -> Result<(), String> {
+        let place = |row: &BoxRow| (row.image, row.label);
+        if self.rows.windows(2).any(|pair| place(&pair[0]) > place(&pair[1])) {
+            return Err("its boxes are not in the order of images and labels".into());
+        }
+        match self.rows.iter().flat_map(|row| [row.x, row.y, row.w, row.h]).find(|edge| !edge.is_finite()) {
+            Some(edge) => Err(format!("{edge} is no position")),
+            None => Ok(()),
+        }
+    }
 }
 
 /// One annotated box, in pixels of the original image.

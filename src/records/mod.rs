@@ -8,6 +8,7 @@ mod dataset;
 mod event;
 mod model;
 mod run;
+mod schema;
 mod split;
 mod summary;
 mod table;
@@ -32,7 +33,7 @@ pub use table::{AucTable, ComparedModel, Comparison, DelongRow, LabelAuc, LabelS
 use crate::hash::{Hash, Id, Sha256};
 
 /// A kind of JSON document.
-pub trait Record: Serialize + DeserializeOwned + JsonSchema {
+pub trait Record: Serialize + DeserializeOwned + JsonSchema + PartialEq {
     /// The value of the document's `kind`.
     const KIND: &'static str;
     /// The newest version of the kind, the one that is written.
@@ -48,7 +49,12 @@ pub trait Packed: Serialize + DeserializeOwned {
     /// The newest version of the kind, the one that is written.
     const VERSION: u32 = 1;
 
-    /// Says what is wrong when lengths that belong together differ.
+    /// The objects that it names.
+    fn links(&self) -> Vec<Hash> {
+        Vec::new()
+    }
+
+    /// Says what is wrong with a value that the types allow: lengths that differ, rows out of order.
     fn check(&self) -> Result<(), String> {
         Ok(())
     }
@@ -84,7 +90,7 @@ macro_rules! kinds {
 
         /// The JSON Schema of each kind, for `schema/`.
         pub fn schemas() -> Vec<(&'static str, serde_json::Value)> {
-            vec![$(($kind, schema::<$type>())),*]
+            vec![$(($kind, schema::schema::<$type>())),*]
         }
 
         /// Checks that `bytes` are a canonical record of a known kind and returns its links.
@@ -112,31 +118,6 @@ kinds! {
     Event = "event",
 }
 
-fn schema<T: Record>() -> serde_json::Value {
-    let mut schema = schemars::schema_for!(T).to_value();
-    let object = schema.as_object_mut().expect("the schema of a struct is an object");
-    object.insert("title".into(), T::KIND.into());
-    // `kind` and `version` belong to the document and not to the Rust type.
-    let envelope = serde_json::json!({
-        "kind": { "const": T::KIND },
-        "version": { "const": T::VERSION },
-    });
-    if let Some(variants) = object.get_mut("oneOf").and_then(|v| v.as_array_mut()) {
-        variants.iter_mut().for_each(|v| add_envelope(v, &envelope));
-    } else {
-        add_envelope(&mut schema, &envelope);
-    }
-    schema
-}
-
-fn add_envelope(schema: &mut serde_json::Value, envelope: &serde_json::Value) {
-    for (key, value) in envelope.as_object().expect("an object") {
-        schema["properties"][key] = value.clone();
-        let required = schema["required"].as_array_mut().expect("an object schema lists what it requires");
-        required.push(key.as_str().into());
-    }
-}
-
 /// The packed kinds: what messages call them and their first eight bytes.
 pub const PACKED: &[(&str, &[u8; 8])] = &[
     (Manifest::KIND, Manifest::MAGIC),
@@ -150,6 +131,5 @@ pub fn packed_links(bytes: &[u8]) -> Result<Vec<Hash>, CodecError> {
     if codec::packed_magic(bytes).as_ref() != Some(Manifest::MAGIC) {
         return Ok(Vec::new());
     }
-    let manifest: Manifest = codec::unpack(bytes)?;
-    Ok(manifest.rows.iter().filter_map(|row| row.object).collect())
+    Ok(codec::unpack::<Manifest>(bytes)?.links())
 }

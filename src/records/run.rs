@@ -268,9 +268,12 @@ impl Packed for Scores {
     const MAGIC: &'static [u8; 8] = b"regscore";
 
     fn check(&self) -> Result<(), String> {
-        let expected = self.rows.len() * self.labels as usize;
-        if self.scores.len() != expected {
-            return Err(format!("{} scores, not {expected}", self.scores.len()));
+        if self.labels == 0 {
+            return Err("it has no columns".into());
+        }
+        if self.rows.len().checked_mul(self.labels as usize) != Some(self.scores.len()) {
+            let (scores, rows, labels) = (self.scores.len(), self.rows.len(), self.labels);
+            return Err(format!("{scores} scores for {rows} rows of {labels}"));
         }
         if self.rows.windows(2).any(|pair| pair[0] >= pair[1]) {
             return Err("its rows are not ascending".into());
@@ -320,7 +323,7 @@ pub struct Execution {
     pub git: Option<Git>,
     /// The command line, quoted as a shell takes it.
     pub command: String,
-    /// How often it had been interrupted and went on.
+    /// Epochs that were there already from interrupted attempts; 0 if it went through.
     pub resumed: u32,
 }
 

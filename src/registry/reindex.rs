@@ -37,56 +37,7 @@ impl Registry {
     /// Records are ordered by the time of their files. Of events that continue the same entry, which
     /// a crash can leave, the longest chain counts.
     pub fn reindex(&self) -> Result<Reindexed, RegistryError> {
-        let mut result = Reindexed::default();
-        let mut found = Vec::new();
-        let mut events = HashMap::new();
-        for id in self.store.list()?.objects {
-            result.objects += 1;
-            match self.examine(&id)? {
-                Ok(Some(Found::Record { id, kind, links })) => {
-                    if kind == Event::KIND {
-                        events.insert(id, self.get::<Event>(Id::new(id))?);
-                    }
-                    found.push((self.age(&id)?, Found::Record { id, kind, links }));
-                }
-                Ok(Some(packed)) => found.push((self.age(&id)?, packed)),
-                Ok(None) => {}
-                Err(id) => result.damaged.push(id),
-            }
-        }
-        // By time, then id: the order does not depend on the order of the folders.
-        found.sort_by_key(|(age, item)| match item {
-            Found::Record { id, .. } | Found::Packed { id, .. } => (*age, *id),
-        });
-        let log = chain(&events);
-
-        let fill = |writer: &mut Writer| -> Result<(u64, u64), RegistryError> {
-            writer.clear()?;
-            let mut records = 0;
-            for (_, item) in &found {
-                match item {
-                    Found::Record { id, kind, links } => {
-                        // Events are reached through the log.
-                        if kind != Event::KIND {
-                            records += 1;
-                            writer.record(id, kind)?;
-                            write_links(writer, id, kind, links.clone())?;
-                        }
-                    }
-                    Found::Packed { id, images } => {
-                        writer.referrers(id, images.iter().map(|to| (*to, IMAGE)))?;
-                    }
-                }
-            }
-            for (id, event) in &log {
-                writer.push_log(event.seq, id)?;
-                for change in &event.names {
-                    writer.set_name(&change.name, change.to)?;
-                }
-            }
-            Ok((records, log.len() as u64))
-        };
-        let filled = match self.index.write(fill) {
+        let mut result = match self.index.write(|writer| self.rebuild(writer)) {
             // A file that is not there or no database is replaced.
             Err(RegistryError::Index(
                 IndexError::Missing(_) | IndexError::Damaged { .. } | IndexError::Io { .. },
@@ -97,12 +48,55 @@ impl Registry {
                     }
                     _ => self.index.create()?,
                 }
-                self.index.write(fill)?
+                self.index.write(|writer| self.rebuild(writer))?
             }
             other => other?,
         };
-        (result.records, result.log) = filled;
         result.names = self.view()?.names()?.len() as u64;
+        Ok(result)
+    }
+
+    /// Fills an emptied index. The objects are looked through inside the transaction, so that what other
+    /// processes commit meanwhile comes after it and is not lost.
+    fn rebuild(&self, writer: &mut Writer) -> Result<Reindexed, RegistryError> {
+        let mut result = Reindexed::default();
+        let mut found = Vec::new();
+        let mut events = HashMap::new();
+        for id in self.store.list()?.objects {
+            result.objects += 1;
+            match self.examine(&id)? {
+                // Events are reached through the log.
+                Ok(Some(Found::Record { id, kind, .. })) if kind == Event::KIND => {
+                    events.insert(id, self.get::<Event>(Id::new(id))?);
+                }
+                Ok(Some(item)) => found.push((self.age(&id)?, id, item)),
+                Ok(None) => {}
+                Err(id) => result.damaged.push(id),
+            }
+        }
+        // By time, then id: the order does not depend on the order of the folders.
+        found.sort_by_key(|(age, id, _)| (*age, *id));
+
+        writer.clear()?;
+        for (_, _, item) in found {
+            match item {
+                Found::Record { id, kind, links } => {
+                    result.records += 1;
+                    writer.record(&id, &kind)?;
+                    write_links(writer, &id, &kind, links)?;
+                }
+                Found::Packed { id, images } => {
+                    writer.referrers(&id, images.iter().map(|to| (*to, IMAGE)))?;
+                }
+            }
+        }
+        for (id, event) in chain(&events) {
+            result.log += 1;
+            writer.push_log(event.seq, &id)?;
+            for change in &event.names {
+                writer.set_name(&change.name, change.to)?;
+            }
+        }
         Ok(result)
     }
 

@@ -70,7 +70,7 @@ impl Tree<'_> {
 }
 
 fn is_leaf(node: &Node) -> bool {
-    matches!(node.kind.as_str(), "file" | "image" | "boxes" | "assignment" | "scores" | "missing")
+    matches!(&*node.kind, "file" | "image" | "boxes" | "assignment" | "scores" | "missing")
 }
 
 fn line(node: &Node, role: Option<&str>) -> String {

@@ -260,29 +260,33 @@ fn spearman(columns: &[Column], folds: &[Option<u32>], labels: usize) -> Vec<Vec
     (0..n).map(|i| (0..n).map(|j| mean(i, j)).collect()).collect()
 }
 
+/// Every pair of models, by label, then fold. Ranking the scores is nearly all of the work, so each model
+/// is ranked once a cell.
 fn delong(columns: &[Column], labels: &[String], truths: &Truths) -> Vec<DelongRow> {
-    let mut cells = Vec::new();
-    for (i, a) in columns.iter().enumerate() {
-        for b in &columns[i + 1..] {
-            for (column, label) in labels.iter().enumerate() {
-                cells.extend(a.folds.keys().map(|fold| (a, b, column, label, *fold)));
+    let folds = || columns[0].folds.keys().copied();
+    let cells: Vec<(usize, Option<u32>)> =
+        (0..labels.len()).flat_map(|label| folds().map(move |fold| (label, fold))).collect();
+    let rows = cells.par_iter().flat_map_iter(|(label, fold)| {
+        let truth = &truths.0[fold][*label];
+        let place = |column: &Column| stats::Placements::new(&column.folds[fold].2.column(*label), truth);
+        let placed: Vec<_> = columns.iter().map(|column| (column, place(column))).collect();
+        let mut rows = Vec::new();
+        for (i, (a, x)) in placed.iter().enumerate() {
+            for (b, y) in &placed[i + 1..] {
+                let (Some(x), Some(y)) = (x, y) else { continue };
+                let test = x.paired(y);
+                rows.push(DelongRow {
+                    a: a.name.clone(),
+                    b: b.name.clone(),
+                    label: labels[*label].clone(),
+                    fold: *fold,
+                    difference: test.difference,
+                    std_error: test.std_error,
+                    p: test.p,
+                });
             }
         }
-    }
-    cells
-        .par_iter()
-        .filter_map(|(a, b, column, label, fold)| {
-            let (x, y) = (a.folds[fold].2.column(*column), b.folds[fold].2.column(*column));
-            let test = stats::delong_paired(&x, &y, &truths.0[fold][*column])?;
-            Some(DelongRow {
-                a: a.name.clone(),
-                b: b.name.clone(),
-                label: (*label).clone(),
-                fold: *fold,
-                difference: test.difference,
-                std_error: test.std_error,
-                p: test.p,
-            })
-        })
-        .collect()
+        rows
+    });
+    rows.collect()
 }

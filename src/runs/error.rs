@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::config::ConfigError;
 use super::process::WorkerError;
+use crate::hash::Hash;
 use crate::index::IndexError;
 use crate::registry::RegistryError;
 use crate::store::StoreError;
@@ -88,6 +89,19 @@ pub enum RunError {
         /// What the system says.
         source: std::io::Error,
     },
+    /// Scores of the worker that do not fit what was asked for.
+    #[error("{}: the worker's scores are of no use: {reason}", path.display())]
+    BadScores {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A table that says something else than its predictions.
+    #[error(
+        "table {0} is not what its scores and labels give: it was not made by reg, or by another version"
+    )]
+    FalseTable(Hash),
     /// A run without predictions of the subset.
     #[error("run {0} has no predictions of its test images")]
     NoPredictions(String),

@@ -1,17 +1,17 @@
 //! Predictions of a run's checkpoint, and the AUC table that judges them.
 
 use std::fs;
-use std::time::Instant;
+use std::path::Path;
 
-use super::process::{Listener, Worker};
-use super::train::{Context, execution, software};
-use super::{Device, RunError, Surroundings};
+use super::process::Listener;
+use super::train::{Context, Start, execution, hash_of, software};
+use super::{Device, RunError, Session};
 use crate::hash::Id;
 use crate::records::{
     AucTable, Dataset, LabelAuc, Manifest, Predictions, Run, Scale, ScoreSource, Scores, Spec, Subset, Table,
     codec,
 };
-use crate::registry::{Registry, RegistryError};
+use crate::registry::Registry;
 use crate::stats;
 use crate::worker::{Job, PROTOCOL, Work, files};
 
@@ -33,52 +33,46 @@ pub struct Evaluated {
 ///
 /// `device` and `threads` default to those of the run's spec.
 pub fn evaluate(
-    registry: &Registry,
-    worker: &Worker,
+    session: Session,
     run: Id<Run>,
     subset: Subset,
     device: Option<Device>,
     threads: Option<u32>,
-    surroundings: &Surroundings,
     listener: &mut dyn Listener,
 ) -> Result<Evaluated, RunError> {
-    let record = registry.get(run)?;
-    let spec = registry.get(record.spec)?;
+    let record = session.registry.get(run)?;
+    let spec = session.registry.get(record.spec)?;
     let device = device.unwrap_or_else(|| Device::of(spec.device));
     let threads = threads.unwrap_or(spec.threads);
-    evaluate_run(registry, worker, (run, &record, &spec), subset, &device, threads, surroundings, listener)
+    evaluate_run(session, (run, &record, &spec), subset, &device, threads, listener)
 }
 
-#[allow(clippy::too_many_arguments)]
 pub(super) fn evaluate_run(
-    registry: &Registry,
-    worker: &Worker,
+    session: Session,
     (run, record, spec): (Id<Run>, &Run, &Spec),
     subset: Subset,
     device: &Device,
     threads: u32,
-    surroundings: &Surroundings,
     listener: &mut dyn Listener,
 ) -> Result<Evaluated, RunError> {
+    let Session { registry, worker, surroundings } = session;
     let (software, sources) = software(worker.identity());
-    let mut transaction = registry.transaction()?;
-    transaction.put_blob(sources.as_bytes())?;
-    let software = transaction.put(&software)?;
-    let source = ScoreSource::Run { run, device: device.kind, threads, software };
+    let software_id = Id::new(hash_of(&software)?);
+    let source = ScoreSource::Run { run, device: device.kind, threads, software: software_id };
     if let Some(existing) = existing(registry, run, subset, &source)? {
         return Ok(existing);
     }
 
     let context = Context::load(registry, spec)?;
     let out = registry.store().scratch()?;
-    let start = Instant::now();
+    let start = Start::now(surroundings);
     let job = predict_job(registry, &context, (record, spec), subset, device, threads, out.path().to_owned());
     let worked = worker.run(&job, listener)?;
-    let path = out.path().join(files::SCORES);
-    let bytes = fs::read(&path).map_err(RunError::io("read", &path))?;
-    let scores: Scores = codec::unpack(&bytes).map_err(RegistryError::Unwritable)?;
-
     let manifest = registry.get_packed(context.dataset.manifest)?;
+    let scores = read_scores(out.path(), context.dataset.labels.len(), manifest.rows.len())?;
+    let mut transaction = registry.transaction()?;
+    transaction.put_blob(sources.as_bytes())?;
+    transaction.put(&software)?;
     let predictions = Predictions {
         dataset: spec.dataset,
         split: Some(spec.split),
@@ -94,9 +88,24 @@ pub(super) fn evaluate_run(
     let id = transaction.put(&predictions)?;
     let auc = auc_table(id, &predictions, &context.dataset, &manifest, &scores);
     let table = transaction.put(&Table::Auc(auc.clone()))?;
-    transaction.put(&execution(id.hash, worker, &worked, start, surroundings))?;
+    transaction.put(&execution(id.hash, worker, &worked, &start, surroundings))?;
     transaction.commit(&surroundings.stamp)?;
     Ok(Evaluated { predictions: id, table, auc, cached: false })
+}
+
+/// Reads the scores that the worker left in its folder: a column a label, rows below `rows`.
+pub(super) fn read_scores(dir: &Path, labels: usize, rows: usize) -> Result<Scores, RunError> {
+    let path = dir.join(files::SCORES);
+    let bytes = fs::read(&path).map_err(RunError::io("read", &path))?;
+    let wrong = |reason: String| RunError::BadScores { path: path.clone(), reason };
+    let scores: Scores = codec::unpack(&bytes).map_err(|e| wrong(e.to_string()))?;
+    if scores.labels as usize != labels {
+        return Err(wrong(format!("{} columns for {labels} labels", scores.labels)));
+    }
+    match scores.rows.last() {
+        Some(last) if *last as usize >= rows => Err(wrong(format!("there is no image {last}"))),
+        _ => Ok(scores),
+    }
 }
 
 /// The job that predicts a subset with a run's checkpoint.
@@ -129,12 +138,29 @@ pub(super) fn predict_job(
     }
 }
 
+/// Computes a recorded table again, so that none is handed out that its scores do not bear out.
+fn check_table(
+    registry: &Registry,
+    id: Id<Predictions>,
+    predictions: &Predictions,
+    table: Id<Table>,
+    recorded: &AucTable,
+) -> Result<(), RunError> {
+    let dataset = registry.get(predictions.dataset)?;
+    let manifest = registry.get_packed(dataset.manifest)?;
+    let scores = registry.get_packed(predictions.scores)?;
+    let now = auc_table(id, predictions, &dataset, &manifest, &scores);
+    // Another version of reg may say so in its table.
+    let now = AucTable { reg: recorded.reg.clone(), ..now };
+    if now == *recorded { Ok(()) } else { Err(RunError::FalseTable(table.hash)) }
+}
+
 fn existing(
     registry: &Registry,
     run: Id<Run>,
     subset: Subset,
     source: &ScoreSource,
-) -> Result<Option<Evaluated>, RegistryError> {
+) -> Result<Option<Evaluated>, RunError> {
     let view = registry.view()?;
     for (id, predictions) in registry.referring::<Predictions>(&view, &run.hash)? {
         if predictions.subset != Some(subset) || predictions.source != *source {
@@ -142,6 +168,7 @@ fn existing(
         }
         for (table, content) in registry.referring::<Table>(&view, &id.hash)? {
             if let Table::Auc(auc) = content {
+                check_table(registry, id, &predictions, table, &auc)?;
                 return Ok(Some(Evaluated { predictions: id, table, auc, cached: true }));
             }
         }

@@ -21,13 +21,16 @@ pub use train::{Order, Trained, train};
 pub use weights::import_weights;
 
 use crate::records::{DeviceKind, Git};
-use crate::registry::Stamp;
+use crate::registry::{Registry, Stamp};
+use process::Worker;
 
 /// What only the edge of the program knows: clock, machine, command line.
 #[derive(Debug, Clone)]
 pub struct Surroundings {
     /// Time and command.
     pub stamp: Stamp,
+    /// The clock: time in UTC, RFC 3339.
+    pub now: fn() -> String,
     /// Name of the machine.
     pub host: String,
     /// Its processor, as it names itself.
@@ -36,6 +39,17 @@ pub struct Surroundings {
     pub cores: u32,
     /// State of the source tree that reg was built from.
     pub git: Option<Git>,
+}
+
+/// With what runs are carried out: where their records are, who computes, and what surrounds it.
+#[derive(Clone, Copy)]
+pub struct Session<'a> {
+    /// The registry.
+    pub registry: &'a Registry,
+    /// The worker.
+    pub worker: &'a Worker,
+    /// Clock, machine, command line.
+    pub surroundings: &'a Surroundings,
 }
 
 /// A device that was asked for.

@@ -1,15 +1,15 @@
 //! Probabilities of images that belong to no data set.
 
-use std::fs;
 use std::path::PathBuf;
 
+use super::evaluate::read_scores;
 use super::process::{Listener, Worker};
 use super::train::Context;
 use super::{Device, RunError};
 use crate::hash::Id;
-use crate::records::{ImageRow, Run, Scale, Scores, codec};
-use crate::registry::{Registry, RegistryError};
-use crate::worker::{Job, PROTOCOL, Work, files};
+use crate::records::{ImageRow, Run, Scale};
+use crate::registry::Registry;
+use crate::worker::{Job, PROTOCOL, Work};
 
 /// The probabilities of one image file.
 #[derive(Debug, Clone, PartialEq)]
@@ -38,8 +38,7 @@ pub fn predict(
     let manifest = registry.get_packed(context.dataset.manifest)?;
     let row = |path: &PathBuf| -> Option<ImageRow> {
         let name = path.file_name()?.to_str()?;
-        let place = manifest.rows.binary_search_by(|row| row.name.as_str().cmp(name)).ok()?;
-        Some(manifest.rows[place].clone())
+        manifest.row_named(name).map(|place| manifest.rows[place].clone())
     };
     let out = registry.store().scratch()?;
     let job = Job {
@@ -57,9 +56,7 @@ pub fn predict(
         },
     };
     worker.run(&job, listener)?;
-    let path = out.path().join(files::SCORES);
-    let bytes = fs::read(&path).map_err(RunError::io("read", &path))?;
-    let scores: Scores = codec::unpack(&bytes).map_err(RegistryError::Unwritable)?;
+    let scores = read_scores(out.path(), context.dataset.labels.len(), images.len())?;
     let probabilities =
         |row: &[f64]| row.iter().map(|logit| Scale::Logit.probability(*logit)).collect::<Vec<_>>();
     let of = |row: &[f64]| context.dataset.labels.iter().cloned().zip(probabilities(row)).collect();

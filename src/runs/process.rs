@@ -117,6 +117,8 @@ pub trait Listener {
     fn progress(&mut self, phase: Phase, epoch: u32, epochs: u32, done: u64, total: u64, loss: Option<f64>);
     /// An epoch is over.
     fn epoch(&mut self, log: &EpochLog);
+    /// All is done.
+    fn done(&mut self, outcome: &Outcome);
 }
 
 /// What a piece of work came to.
@@ -174,6 +176,8 @@ impl Worker {
         let errors = job.out.join("worker.log");
         let log = fs::File::create(&errors).map_err(WorkerError::Pipe)?;
         let mut child = Command::new(&self.path)
+            // PyTorch documents this beside its deterministic algorithms; without a GPU it means nothing.
+            .env("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(log)
@@ -260,7 +264,10 @@ fn converse(
                 *epochs = log.epoch;
                 listener.epoch(&log);
             }
-            Event::Done(outcome) => return Ok(Some(Worked { outcome, ..worked })),
+            Event::Done(outcome) => {
+                listener.done(&outcome);
+                return Ok(Some(Worked { outcome, ..worked }));
+            }
             Event::Interrupted { epochs } => return Err(WorkerError::Interrupted { epochs }),
             Event::Failed { message, hint } => return Err(WorkerError::Failed { message, hint }),
         }

@@ -6,12 +6,11 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::evaluate::predict_job;
-use super::process::{Listener, Worker};
+use super::process::Listener;
 use super::train::{Context, software, train_job};
-use super::{Device, RunError, Surroundings};
+use super::{Device, RunError, Session};
 use crate::hash::{Hash, Id};
 use crate::records::{Execution, Predictions, Run, ScoreSource, Subset};
-use crate::registry::Registry;
 use crate::worker::files;
 
 /// What came of carrying out a spec again.
@@ -40,13 +39,12 @@ pub struct Difference {
 
 /// Trains a run's spec again and predicts the test subset again. Nothing is recorded.
 pub fn reproduce(
-    registry: &Registry,
-    worker: &Worker,
+    session: Session,
     run: Id<Run>,
     device: Option<Device>,
-    surroundings: &Surroundings,
     listener: &mut dyn Listener,
 ) -> Result<Reproduction, RunError> {
+    let Session { registry, worker, surroundings } = session;
     let record = registry.get(run)?;
     let spec = registry.get(record.spec)?;
     let context = Context::load(registry, &spec)?;

@@ -5,8 +5,9 @@ use std::time::Instant;
 
 use super::evaluate::{Evaluated, evaluate_run};
 use super::process::{Listener, Worked, Worker};
-use super::{Device, RunError, Surroundings};
+use super::{Device, RunError, Session, Surroundings};
 use crate::hash::{Digest, Hash, Id};
+use crate::index::View;
 use crate::records::{
     Dataset, Execution, Init, Model, Run, Software, Spec, Split, Subset, Training, Weights, codec,
 };
@@ -57,13 +58,8 @@ pub struct Trained {
 }
 
 /// Trains, selects on validation loss, predicts the test subset and makes its AUC table.
-pub fn train(
-    registry: &Registry,
-    worker: &Worker,
-    order: &Order,
-    surroundings: &Surroundings,
-    listener: &mut dyn Listener,
-) -> Result<Trained, RunError> {
+pub fn train(session: Session, order: &Order, listener: &mut dyn Listener) -> Result<Trained, RunError> {
+    let Session { registry, worker, surroundings } = session;
     let (software, sources) = software(worker.identity());
     let spec = spec(order, Id::new(hash_of(&software)?));
     let context = Context::load(registry, &spec)?;
@@ -73,46 +69,29 @@ pub fn train(
     let known = registry.referring::<Run>(&view, &spec_id.hash)?.into_iter().next();
     let (trained, cached) = match known {
         Some((id, record)) => {
+            // What is answered with must be what was recorded.
+            for object in [record.checkpoint, record.log] {
+                registry.store().verify(&object.hash, 0, &mut Vec::new())?;
+            }
             let existing = view.names_by_id()?.remove(&id.hash);
             drop(view);
             let name = keep_name(registry, order, id.hash, existing, surroundings)?;
             ((id, record, name), true)
         }
         None => {
-            let name = match &order.name {
-                Some(name) => name.clone(),
-                None => free_name(&view, order, &context)?,
-            };
+            let base = base_name(&view, order, &context)?;
             drop(view);
             let mut transaction = registry.transaction()?;
             transaction.put_blob(sources.as_bytes())?;
             transaction.put(&software)?;
             transaction.put(&spec)?;
             transaction.commit(&surroundings.stamp)?;
-            let (id, record) = carry_out(
-                registry,
-                worker,
-                &context,
-                (spec_id, &spec),
-                &name,
-                order,
-                surroundings,
-                listener,
-            )?;
-            ((id, record, name), false)
+            (carry_out(session, &context, (spec_id, &spec), order, &base, listener)?, false)
         }
     };
     let (run, record, name) = trained;
-    let test = evaluate_run(
-        registry,
-        worker,
-        (run, &record, &spec),
-        Subset::Test,
-        &order.device,
-        order.threads,
-        surroundings,
-        listener,
-    )?;
+    let run_and_spec = (run, &record, &spec);
+    let test = evaluate_run(session, run_and_spec, Subset::Test, &order.device, order.threads, listener)?;
     Ok(Trained { run, record, name, test, cached })
 }
 
@@ -158,7 +137,7 @@ impl Context {
     }
 }
 
-fn hash_of<T: crate::records::Record>(record: &T) -> Result<Hash, RegistryError> {
+pub(super) fn hash_of<T: crate::records::Record>(record: &T) -> Result<Hash, RegistryError> {
     codec::encode(record).map(|bytes| Hash::of(&bytes)).map_err(RegistryError::Unwritable)
 }
 
@@ -190,21 +169,13 @@ fn spec(order: &Order, software: Id<Software>) -> Spec {
     }
 }
 
-/// `MODEL-SPLIT-fFOLD`, with a number behind it when that is taken by another run.
-fn free_name(view: &crate::index::View, order: &Order, context: &Context) -> Result<String, RegistryError> {
-    let names = view.names_by_id()?;
-    let split = names.get(&order.split.hash).cloned().unwrap_or_else(|| order.split.hash.short());
-    let base = match context.split.folds.len() {
+/// `MODEL-SPLIT-fFOLD`.
+fn base_name(view: &View, order: &Order, context: &Context) -> Result<String, RegistryError> {
+    let split = view.names_by_id()?.remove(&order.split.hash).unwrap_or_else(|| order.split.hash.short());
+    Ok(match context.split.folds.len() {
         1 => format!("{}-{split}", order.model.name),
         _ => format!("{}-{split}-f{}", order.model.name, order.fold),
-    };
-    let mut name = base.clone();
-    let mut number = 2;
-    while view.name(&name)?.is_some() {
-        name = format!("{base}-{number}");
-        number += 1;
-    }
-    Ok(name)
+    })
 }
 
 /// The name of a run that is there already: the one asked for now, else the one that it has.
@@ -222,17 +193,15 @@ fn keep_name(
     Ok(wanted.clone())
 }
 
-#[allow(clippy::too_many_arguments)]
 fn carry_out(
-    registry: &Registry,
-    worker: &Worker,
+    session: Session,
     context: &Context,
     (spec_id, spec): (Id<Spec>, &Spec),
-    name: &str,
     order: &Order,
-    surroundings: &Surroundings,
+    base: &str,
     listener: &mut dyn Listener,
-) -> Result<(Id<Run>, Run), RunError> {
+) -> Result<(Id<Run>, Run, String), RunError> {
+    let Session { registry, worker, surroundings } = session;
     let live = registry.live(&spec_id.hash);
     fs::create_dir_all(&live).map_err(RunError::io("create", &live))?;
     let lock = live.join("lock");
@@ -243,7 +212,7 @@ fn carry_out(
         fs::TryLockError::Error(source) => RunError::io("lock", &lock)(source),
     })?;
 
-    let start = Instant::now();
+    let start = Start::now(surroundings);
     let job = train_job(registry, context, spec, &order.device.name, live.clone());
     let worked = worker.run(&job, listener)?;
 
@@ -264,11 +233,14 @@ fn carry_out(
         parameters: worked.outcome.parameters,
     };
     let run = transaction.put(&record)?;
-    transaction.put(&execution(run.hash, worker, &worked, start, surroundings))?;
-    transaction.name(name, run.hash)?;
-    transaction.commit(&surroundings.stamp)?;
+    transaction.put(&execution(run.hash, worker, &worked, &start, surroundings))?;
+    match &order.name {
+        Some(name) => transaction.name(name, run.hash)?,
+        None => transaction.name_freely(base, run.hash)?,
+    }
+    let named = transaction.commit(&surroundings.stamp)?.names.pop().map(|change| change.name);
     fs::remove_dir_all(&live).map_err(RunError::io("remove", &live))?;
-    Ok((run, record))
+    Ok((run, record, named.or(order.name.clone()).unwrap_or_else(|| run.hash.short())))
 }
 
 /// The job that carries out a spec.
@@ -296,18 +268,30 @@ pub(super) fn train_job(
     }
 }
 
+/// When a piece of work began.
+pub(super) struct Start {
+    time: String,
+    instant: Instant,
+}
+
+impl Start {
+    pub(super) fn now(surroundings: &Surroundings) -> Self {
+        Start { time: (surroundings.now)(), instant: Instant::now() }
+    }
+}
+
 /// When, where and how long.
 pub(super) fn execution(
     made: Hash,
     worker: &Worker,
     worked: &Worked,
-    start: Instant,
+    start: &Start,
     surroundings: &Surroundings,
 ) -> Execution {
     Execution {
         made,
-        started: surroundings.stamp.time.clone(),
-        seconds: start.elapsed().as_secs_f64(),
+        started: start.time.clone(),
+        seconds: start.instant.elapsed().as_secs_f64(),
         host: surroundings.host.clone(),
         cpu: surroundings.cpu.clone(),
         gpu: worked.gpu.clone(),
@@ -316,6 +300,6 @@ pub(super) fn execution(
         reg: env!("CARGO_PKG_VERSION").to_owned(),
         git: surroundings.git.clone(),
         command: surroundings.stamp.command.clone(),
-        resumed: u32::from(worked.resumed_epochs > 0),
+        resumed: worked.resumed_epochs,
     }
 }

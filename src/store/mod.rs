@@ -9,7 +9,10 @@ mod error;
 mod scratch;
 
 use std::fs::{self, File};
+use std::io::Read;
 use std::path::{Path, PathBuf};
+
+use rayon::prelude::*;
 
 pub use batch::{Batch, Link, Persisted};
 pub use error::StoreError;
@@ -69,32 +72,37 @@ impl Store {
         if found == *id { Ok(bytes) } else { Err(StoreError::Damaged { id: *id, path, found }) }
     }
 
-    /// Hashes an object without keeping it in memory and returns its size in bytes.
-    pub fn verify(&self, id: &Hash) -> Result<u64, StoreError> {
+    /// Hashes an object and returns its size in bytes. What has at most `keep` bytes is left in
+    /// `buffer`, of what is larger nothing is.
+    pub fn verify(&self, id: &Hash, keep: u64, buffer: &mut Vec<u8>) -> Result<u64, StoreError> {
         let path = self.path(id);
-        let file = File::open(&path).map_err(|e| StoreError::open(*id, path.clone(), e))?;
-        let mut hasher = Hasher::name_only();
-        hasher.read(file).map_err(StoreError::io("read", &path))?;
-        match hasher.finish() {
-            found if found == *id => Ok(hasher.bytes()),
-            found => Err(StoreError::Damaged { id: *id, path, found }),
+        let mut file = File::open(&path).map_err(|e| StoreError::open(*id, path.clone(), e))?;
+        buffer.clear();
+        let mut hash = || -> std::io::Result<(u64, Hash)> {
+            Read::take(&mut file, keep.saturating_add(1)).read_to_end(buffer)?;
+            if buffer.len() as u64 <= keep {
+                return Ok((buffer.len() as u64, Hash::of(buffer)));
+            }
+            let mut hasher = Hasher::name_only();
+            hasher.update(buffer);
+            buffer.clear();
+            hasher.read(&mut file)?;
+            Ok((hasher.bytes(), hasher.finish()))
+        };
+        match hash().map_err(StoreError::io("read", &path))? {
+            (bytes, found) if found == *id => Ok(bytes),
+            (_, found) => Err(StoreError::Damaged { id: *id, path, found }),
         }
     }
 
     /// The objects, in order of their ids, and the files among them that are named like none.
     pub fn list(&self) -> Result<Listing, StoreError> {
+        let folders: Vec<Listing> =
+            entries(&self.objects)?.into_par_iter().map(list_folder).collect::<Result<_, _>>()?;
         let mut listing = Listing::default();
-        for (prefix, dir) in entries(&self.objects)? {
-            if !dir.is_dir() {
-                listing.strangers.push(dir);
-                continue;
-            }
-            for (rest, path) in entries(&dir)? {
-                match format!("{prefix}{rest}").parse() {
-                    Ok(id) if prefix.len() == 2 => listing.objects.push(id),
-                    _ => listing.strangers.push(path),
-                }
-            }
+        for folder in folders {
+            listing.objects.extend(folder.objects);
+            listing.strangers.extend(folder.strangers);
         }
         listing.objects.sort_unstable();
         Ok(listing)
@@ -136,6 +144,21 @@ pub struct Listing {
     pub strangers: Vec<PathBuf>,
 }
 
+fn list_folder((prefix, dir): (String, PathBuf)) -> Result<Listing, StoreError> {
+    let mut listing = Listing::default();
+    if !dir.is_dir() {
+        listing.strangers.push(dir);
+        return Ok(listing);
+    }
+    for (rest, path) in entries(&dir)? {
+        match format!("{prefix}{rest}").parse() {
+            Ok(id) if prefix.len() == 2 => listing.objects.push(id),
+            _ => listing.strangers.push(path),
+        }
+    }
+    Ok(listing)
+}
+
 fn entries(dir: &Path) -> Result<Vec<(String, PathBuf)>, StoreError> {
     let read = || -> std::io::Result<Vec<(String, PathBuf)>> {
         fs::read_dir(dir)?
@@ -169,7 +192,11 @@ mod tests {
         let id = put(&store, b"hello");
         assert_eq!(id, Hash::of(b"hello"));
         assert_eq!(store.read(&id).unwrap(), b"hello");
-        assert_eq!(store.verify(&id).unwrap(), 5);
+        for (keep, left) in [(5, b"hello".as_slice()), (4, b"")] {
+            let mut buffer = b"of another".to_vec();
+            assert_eq!(store.verify(&id, keep, &mut buffer).unwrap(), 5);
+            assert_eq!(buffer, left);
+        }
         assert!(fs::metadata(store.path(&id)).unwrap().permissions().readonly());
         assert_eq!(store.list().unwrap().objects, [id]);
         assert_eq!(store.matching(&id.to_string()[..7]).unwrap(), [id]);
@@ -203,7 +230,7 @@ mod tests {
         fs::remove_file(&path).unwrap();
         assert!(matches!(store.read(&id), Err(StoreError::Missing { id: missing, .. }) if missing == id));
         fs::write(&path, b"hellO").unwrap();
-        for damaged in [store.read(&id).map(drop), store.verify(&id).map(drop)] {
+        for damaged in [store.read(&id).map(drop), store.verify(&id, 0, &mut Vec::new()).map(drop)] {
             assert!(matches!(damaged, Err(StoreError::Damaged { id: found, .. }) if found == id));
         }
     }

@@ -1,0 +1,258 @@
+//! What a registry promises: names, references that lead somewhere, and an index that can be lost.
+
+use tempfile::TempDir;
+
+use super::*;
+use crate::records::{self, Software, Weights};
+
+fn registry() -> (TempDir, Registry) {
+    let dir = tempfile::tempdir().unwrap();
+    let registry = Registry::init(dir.path()).unwrap();
+    (dir, registry)
+}
+
+fn stamp(time: &str) -> Stamp {
+    Stamp { time: time.to_owned(), command: "test".to_owned() }
+}
+
+/// Adds weights of the bytes `content` under a name.
+fn add(registry: &Registry, content: &str, name: &str) -> Id<Weights> {
+    let mut transaction = registry.transaction().unwrap();
+    let file = transaction.put_outside(content.as_bytes()).unwrap();
+    let id = transaction.put(&Weights { file, tensors: 1, parameters: 2 }).unwrap();
+    transaction.name(name, id.hash).unwrap();
+    transaction.commit(&stamp("2026-11-01T00:00:00Z")).unwrap();
+    id
+}
+
+fn names(registry: &Registry) -> Vec<String> {
+    registry.view().unwrap().names().unwrap().into_iter().map(|(name, _)| name).collect()
+}
+
+#[test]
+fn a_name_is_plain_and_cannot_be_taken_for_an_id() {
+    let longest = "n".repeat(128);
+    for good in ["a", "0", "nih96", "resnet50-1channel", "v1.0+b_2", "beef", "abcde", "Face-12", &longest] {
+        assert!(is_name(good), "{good}");
+    }
+    let too_long = "n".repeat(129);
+    for bad in [
+        "", "-a", ".a", "+a", "_a", "a b", "a/b", "..", "a:b", "a\n", "é", "facade", "FACADE", "123456",
+        &too_long,
+    ] {
+        assert!(!is_name(bad), "{bad}");
+    }
+    let (_dir, registry) = registry();
+    let mut transaction = registry.transaction().unwrap();
+    let refused = transaction.name("a/b", Hash::of(b"x")).unwrap_err();
+    assert!(matches!(refused, RegistryError::BadName(name) if name == "a/b"));
+}
+
+#[test]
+fn a_record_that_names_what_is_not_there_is_refused() {
+    let (_dir, registry) = registry();
+    let missing = Hash::of(b"nowhere");
+    let text = || "1".to_owned();
+    let software =
+        Software { worker: text(), tch: text(), libtorch: text(), target: text(), sources: Id::new(missing) };
+    let mut transaction = registry.transaction().unwrap();
+    let id = transaction.put(&software).unwrap();
+    transaction.name("dangling", id.hash).unwrap();
+    let refused = transaction.commit(&stamp("")).unwrap_err();
+    let RegistryError::Dangling { id: named, missing: found, .. } = refused else { panic!("{refused}") };
+    assert_eq!((named, found), (id.hash, missing));
+    let view = registry.view().unwrap();
+    assert_eq!((view.records().unwrap(), view.names().unwrap(), view.log().unwrap()), (0, vec![], vec![]));
+
+    // With the object in the same transaction it may be named.
+    drop(view);
+    let mut transaction = registry.transaction().unwrap();
+    transaction.put(&software).unwrap();
+    transaction.put_blob(b"nowhere").unwrap();
+    transaction.commit(&stamp("")).unwrap();
+    assert_eq!(registry.view().unwrap().records().unwrap(), 1);
+}
+
+#[test]
+fn an_object_is_found_by_name_by_id_and_by_the_beginning_of_its_id() {
+    let (_dir, registry) = registry();
+    let id = add(&registry, "one", "first");
+    let view = registry.view().unwrap();
+    let digits = id.to_string();
+    for text in ["first", &digits, &digits[..6], &digits[..63]] {
+        assert_eq!(registry.resolve(&view, text).unwrap(), id.hash, "{text}");
+        assert_eq!(registry.resolve_as::<Weights>(&view, text).unwrap(), id, "{text}");
+    }
+    let wrong = registry.resolve_as::<Software>(&view, "first").unwrap_err();
+    assert!(
+        matches!(&wrong, RegistryError::WrongKind { expected: "software", found, .. } if found == "weights"),
+        "{wrong}"
+    );
+    let file = Hash::of(b"one").to_string();
+    let wrong = registry.resolve_as::<Weights>(&view, &file).unwrap_err();
+    assert!(
+        matches!(&wrong, RegistryError::WrongKind { found, .. } if found.contains("no record")),
+        "{wrong}"
+    );
+}
+
+#[test]
+fn what_fits_nothing_or_several_objects_is_refused() {
+    let (_dir, registry) = registry();
+    let id = add(&registry, "one", "resnet50");
+    let view = registry.view().unwrap();
+    let digits = id.to_string();
+    let too_long = format!("{digits}0");
+    for text in ["", "a", "ab", &digits[..5], &too_long, &digits.to_uppercase(), "zzzzzz", "../../../x"] {
+        let unknown = registry.resolve(&view, text).unwrap_err();
+        assert!(matches!(unknown, RegistryError::Unknown { .. }), "{text}: {unknown}");
+    }
+    let unknown = registry.resolve(&view, "resnet-50").unwrap_err();
+    assert!(
+        matches!(&unknown, RegistryError::Unknown { similar, .. } if *similar == ["resnet50"]),
+        "{unknown}"
+    );
+
+    // Another object whose id begins with the same digits.
+    let twin: Hash = format!("{}{}", &digits[..10], "0".repeat(54)).parse().unwrap();
+    std::fs::write(registry.store().path(&twin), b"").unwrap();
+    let ambiguous = registry.resolve(&view, &digits[..10]).unwrap_err();
+    let RegistryError::Ambiguous { candidates, .. } = &ambiguous else { panic!("{ambiguous}") };
+    let mut expected = vec![(twin, "object".to_owned()), (id.hash, "weights".to_owned())];
+    expected.sort();
+    assert_eq!(*candidates, expected);
+    assert_eq!(registry.resolve(&view, &digits).unwrap(), id.hash);
+}
+
+/// All that an index can be asked.
+fn answers(registry: &Registry) -> String {
+    let view = registry.view().unwrap();
+    let kinds: Vec<_> = records::KINDS
+        .iter()
+        .map(|kind| {
+            let mut ids = view.of_kind(kind).unwrap();
+            ids.sort();
+            (kind, ids)
+        })
+        .collect();
+    let objects = registry.store().list().unwrap().objects;
+    let referrers: Vec<_> = objects.iter().map(|id| (id, view.referrers(id).unwrap())).collect();
+    format!("{kinds:?} {referrers:?} {:?} {:?}", view.names().unwrap(), view.log().unwrap())
+}
+
+#[test]
+fn a_lost_or_damaged_index_comes_back_with_its_names_and_log() {
+    let (_dir, registry) = registry();
+    let one = add(&registry, "one", "a");
+    add(&registry, "two", "b");
+    add(&registry, "three", "b");
+    let mut transaction = registry.transaction().unwrap();
+    transaction.name("c", one.hash).unwrap();
+    transaction.commit(&stamp("2026-11-02T00:00:00Z")).unwrap();
+    registry.remove_name("a", &stamp("2026-11-03T00:00:00Z")).unwrap();
+    let before = answers(&registry);
+    assert_eq!(names(&registry), ["b", "c"]);
+
+    for spoil in [None, Some(&b""[..]), Some(b"not a database")] {
+        match spoil {
+            None => std::fs::remove_file(registry.index.path()).unwrap(),
+            Some(bytes) => std::fs::write(registry.index.path(), bytes).unwrap(),
+        }
+        let found = registry.reindex().unwrap();
+        assert_eq!(answers(&registry), before);
+        assert_eq!((found.records, found.names, found.log, found.damaged.len()), (3, 2, 5, 0));
+    }
+    // Over a sound index too, which says what is no longer true.
+    registry
+        .index
+        .write(|writer| {
+            writer.record(&Hash::of(b"ghost"), "run")?;
+            writer.set_name("ghost", Some(one.hash))
+        })
+        .unwrap();
+    registry.reindex().unwrap();
+    assert_eq!(answers(&registry), before);
+    // The log goes on where it was.
+    add(&registry, "four", "d");
+    assert_eq!(registry.view().unwrap().log().unwrap().len(), 6);
+}
+
+/// Leaves an event that no log leads to, as a crash between its writing and the commit does.
+fn orphan(registry: &Registry, seq: u64, prev: Hash, time: &str, name: &str, to: Hash) {
+    let names = vec![NameChange { name: name.to_owned(), from: None, to: Some(to) }];
+    let event =
+        Event { seq, prev: Some(Id::new(prev)), time: time.to_owned(), command: "crashed".to_owned(), names };
+    let batch = registry.store().batch().unwrap();
+    batch.put(&codec::encode(&event).unwrap()).unwrap();
+    batch.persist().unwrap();
+}
+
+#[test]
+fn of_two_chains_of_events_the_longer_counts_and_of_equal_ones_the_later() {
+    let (_dir, registry) = registry();
+    let one = add(&registry, "one", "a");
+    let log = |registry: &Registry| registry.view().unwrap().log().unwrap();
+    // It is the second entry, and later than all that follow; but another one has a successor.
+    orphan(&registry, 2, log(&registry)[0], "2099-01-01T00:00:00Z", "shorter", one.hash);
+    add(&registry, "two", "b");
+    add(&registry, "three", "c");
+    // As long as the log, and earlier than its end.
+    orphan(&registry, 3, log(&registry)[1], "2026-01-01T00:00:00Z", "earlier", one.hash);
+    let before = log(&registry);
+    registry.reindex().unwrap();
+    assert_eq!((names(&registry), log(&registry)), (["a", "b", "c"].map(str::to_owned).into(), before));
+
+    // As long as the log, and later: the command had done all but its last step.
+    orphan(&registry, 3, log(&registry)[1], "2027-01-01T00:00:00Z", "later", one.hash);
+    registry.reindex().unwrap();
+    assert_eq!(names(&registry), ["a", "b", "later"]);
+}
+
+#[test]
+fn a_damaged_record_is_left_out_and_reported() {
+    let (_dir, registry) = registry();
+    let id = add(&registry, "one", "a");
+    let path = registry.store().path(&id.hash);
+    let bytes = std::fs::read(&path).unwrap();
+    std::fs::remove_file(&path).unwrap();
+    std::fs::write(&path, [&bytes[..bytes.len() - 1], b" "].concat()).unwrap();
+    let found = registry.reindex().unwrap();
+    assert_eq!((found.damaged, found.records, found.names), (vec![id.hash], 0, 1));
+}
+
+#[test]
+fn a_registry_is_made_once_and_found_from_below() {
+    let (dir, registry) = registry();
+    let text = std::fs::read_to_string(registry.root().join(FORMAT_FILE)).unwrap();
+    assert_eq!(text, "reg 1\n");
+    assert!(
+        matches!(Registry::init(dir.path()), Err(RegistryError::Exists(root)) if root == registry.root())
+    );
+    let below = dir.path().join("a/b");
+    std::fs::create_dir_all(&below).unwrap();
+    assert_eq!(Registry::find(&below).unwrap().root(), registry.root());
+    assert_eq!(Registry::find(dir.path()).unwrap().root(), registry.root());
+    for named in [dir.path(), registry.root()] {
+        assert_eq!(Registry::load(named).unwrap().root(), registry.root());
+    }
+    // The nearest one counts.
+    let nearer = Registry::init(&dir.path().join("a")).unwrap();
+    assert_eq!(Registry::find(&below).unwrap().root(), nearer.root());
+}
+
+#[test]
+fn another_format_and_no_registry_are_told_apart() {
+    let (dir, registry) = registry();
+    let format = registry.root().join(FORMAT_FILE);
+    std::fs::write(&format, "reg 2\n").unwrap();
+    for loaded in [Registry::load(dir.path()), Registry::find(dir.path())] {
+        assert!(matches!(loaded, Err(RegistryError::NewerFormat { found: 2, .. })));
+    }
+    for other in ["", "reg\n", "reg one\n", "git 1\n"] {
+        std::fs::write(&format, other).unwrap();
+        assert!(matches!(Registry::load(dir.path()), Err(RegistryError::NotARegistry(_))), "{other:?}");
+    }
+    std::fs::remove_file(&format).unwrap();
+    assert!(matches!(Registry::load(dir.path()), Err(RegistryError::NotARegistry(_))));
+    assert!(matches!(Registry::find(dir.path()), Err(RegistryError::NotFound(_))));
+}

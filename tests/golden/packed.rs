@@ -1,0 +1,180 @@
+//! What is no packed array, and that no bytes make its reader panic or allocate without bound.
+
+use std::fs;
+
+use proptest::collection::{btree_set, vec};
+use proptest::prelude::*;
+
+use reg::records::codec::{self, CodecError};
+use reg::records::{Assignment, Boxes, ImageRow, Manifest, Packed, Scores};
+
+use super::{golden, values};
+
+const ARRAYS: [&str; 5] =
+    ["manifest.bin", "manifest-metadata-only.bin", "boxes.bin", "assignment.bin", "scores.bin"];
+
+/// Why bytes are no array of the kind of a golden file, if they are not.
+fn refusal(file: &str, bytes: &[u8]) -> Option<CodecError> {
+    match file {
+        "boxes.bin" => codec::unpack::<Boxes>(bytes).err(),
+        "assignment.bin" => codec::unpack::<Assignment>(bytes).err(),
+        "scores.bin" => codec::unpack::<Scores>(bytes).err(),
+        _ => codec::unpack::<Manifest>(bytes).err(),
+    }
+}
+
+#[test]
+fn one_byte_more_or_less_is_refused() {
+    for file in ARRAYS {
+        let bytes = fs::read(golden(file)).unwrap();
+        assert!(refusal(file, &bytes).is_none());
+        for cut in 0..bytes.len() {
+            assert!(refusal(file, &bytes[..cut]).is_some(), "{file} cut to {cut} bytes");
+        }
+        let error = refusal(file, &[bytes.as_slice(), &[0]].concat()).unwrap().to_string();
+        assert!(error.contains("1 bytes too many"), "{file}: {error}");
+    }
+}
+
+#[test]
+fn other_letters_and_other_versions_are_refused() {
+    for file in ARRAYS {
+        let bytes = fs::read(golden(file)).unwrap();
+        for at in 0..8 {
+            let mut other = bytes.clone();
+            other[at] ^= 1;
+            assert!(matches!(refusal(file, &other), Some(CodecError::Packed { .. })), "{file} {at}");
+        }
+        let with_version = |version: u32| [&bytes[..8], &version.to_le_bytes(), &bytes[12..]].concat();
+        for newer in [2, 0x0100_0001] {
+            let error = refusal(file, &with_version(newer)).unwrap();
+            assert!(
+                matches!(error, CodecError::Version { found, known: 1, .. } if found == u64::from(newer)),
+                "{file}: {error}"
+            );
+        }
+        // Two spellings of one value would be two objects.
+        assert!(matches!(refusal(file, &with_version(0)), Some(CodecError::Packed { .. })), "{file}");
+    }
+}
+
+/// Largest size that this process's address space has had, in bytes.
+#[cfg(target_os = "linux")]
+fn peak() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmPeak:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() << 10
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_huge_claimed_length_is_refused_without_allocating_it() {
+    let before = peak();
+    for file in ARRAYS {
+        let bytes = fs::read(golden(file)).unwrap();
+        for length in [u64::MAX, 1 << 40, 3 << 30] {
+            let claiming = [&bytes[..12], &length.to_le_bytes(), &bytes[20..]].concat();
+            assert!(refusal(file, &claiming).is_some(), "{file}: {length}");
+            // At every other place too, since names, folds and scores have lengths of their own.
+            for at in 20..bytes.len() - 8 {
+                let claiming = [&bytes[..at], &length.to_le_bytes(), &bytes[at + 8..]].concat();
+                let _ = refusal(file, &claiming);
+            }
+        }
+    }
+    // Other tests run beside this one and need some memory.
+    assert!(peak() - before < 1 << 30, "{} more bytes", peak() - before);
+}
+
+#[test]
+fn values_that_break_the_rules_are_neither_written_nor_read() {
+    let scores = values::scores;
+    for wrong in [
+        Scores { rows: vec![1, 1], ..scores() },
+        Scores { rows: vec![1, 0], ..scores() },
+        Scores { rows: vec![0], ..scores() },
+        Scores { labels: u32::MAX, ..scores() },
+        Scores { rows: vec![], labels: 0, scores: vec![] },
+        Scores { scores: vec![f64::NAN; 6], ..scores() },
+        Scores { scores: vec![f64::NEG_INFINITY; 6], ..scores() },
+    ] {
+        refuses(&wrong);
+    }
+    refuses(&Assignment { folds: vec![vec![0], vec![0, 0]] });
+    refuses(&Assignment { folds: vec![vec![4]] });
+
+    let [first, second]: [ImageRow; 2] = values::manifest().rows.try_into().unwrap();
+    refuses(&Manifest { rows: vec![second.clone(), first.clone()] });
+    refuses(&Manifest { rows: vec![first.clone(), first.clone()] });
+    refuses(&Manifest { rows: vec![ImageRow { object: None, ..first }] });
+
+    let boxes: Boxes = codec::unpack(&fs::read(golden("boxes.bin")).unwrap()).unwrap();
+    refuses(&Boxes { rows: boxes.rows.iter().rev().cloned().collect() });
+    let mut infinite = boxes;
+    infinite.rows[0].w = f64::INFINITY;
+    refuses(&infinite);
+}
+
+/// A kind without its check: what another program might write.
+#[derive(serde::Serialize, serde::Deserialize)]
+#[serde(transparent)]
+struct Unchecked<T>(T);
+
+impl<T: Packed> Packed for Unchecked<T> {
+    const KIND: &'static str = T::KIND;
+    const MAGIC: &'static [u8; 8] = T::MAGIC;
+}
+
+fn refuses<T: Packed + Clone + std::fmt::Debug>(value: &T) {
+    assert!(matches!(codec::pack(value), Err(CodecError::Packed { .. })), "{value:?} is written");
+    let bytes = codec::pack(&Unchecked(value.clone())).unwrap();
+    assert!(matches!(codec::unpack::<T>(&bytes), Err(CodecError::Packed { .. })), "{value:?} is read");
+}
+
+proptest! {
+    #[test]
+    fn scores_come_back_as_they_were(
+        rows in btree_set(any::<u32>(), 0..40),
+        labels in 1u32..5,
+        draws in vec(proptest::num::f64::NORMAL | proptest::num::f64::SUBNORMAL | proptest::num::f64::ZERO, 160),
+    ) {
+        let rows: Vec<u32> = rows.into_iter().collect();
+        let scores = draws[..rows.len() * labels as usize].to_vec();
+        let value = Scores { rows, labels, scores };
+        let bytes = codec::pack(&value).unwrap();
+        prop_assert_eq!(bytes.len(), 12 + 8 + 4 * value.rows.len() + 4 + 8 + 8 * value.scores.len());
+        let back: Scores = codec::unpack(&bytes).unwrap();
+        // Bits, so that a zero keeps its sign.
+        let bits = |scores: &Scores| scores.scores.iter().map(|score| score.to_bits()).collect::<Vec<_>>();
+        prop_assert_eq!(bits(&back), bits(&value));
+        prop_assert_eq!(back, value);
+    }
+
+    #[test]
+    fn assignments_come_back_as_they_were(folds in 0usize..5, codes in vec(0u8..4, 0..50)) {
+        let value = Assignment { folds: vec![codes; folds] };
+        prop_assert_eq!(codec::unpack::<Assignment>(&codec::pack(&value).unwrap()).unwrap(), value);
+    }
+
+    #[test]
+    fn no_bytes_make_the_reader_panic(body: Vec<u8>, at in 0usize..400, byte: u8) {
+        for (file, golden) in values::BYTES.iter().filter(|(file, _)| ARRAYS.contains(file)) {
+            let _ = refusal(file, &body);
+            let _ = refusal(file, &[&golden[..12], &body].concat());
+            let mut changed = golden.clone();
+            if let Some(place) = changed.get_mut(at) {
+                *place = byte;
+            }
+            // Whatever is read is written back as the same bytes: no value has two spellings.
+            let again = match *file {
+                "boxes.bin" => codec::unpack::<Boxes>(&changed).and_then(|value| codec::pack(&value)),
+                "assignment.bin" => codec::unpack::<Assignment>(&changed).and_then(|value| codec::pack(&value)),
+                "scores.bin" => codec::unpack::<Scores>(&changed).and_then(|value| codec::pack(&value)),
+                _ => codec::unpack::<Manifest>(&changed).and_then(|value| codec::pack(&value)),
+            };
+            if let Ok(again) = again {
+                prop_assert_eq!(again, changed);
+            }
+        }
+    }
+}

@@ -1,0 +1,430 @@
+//! The values behind the golden files: one of each kind of record and packed array, each naming the
+//! others as a real study would. Together they hold every variant and both an absent and a present
+//! value of what may be absent.
+
+use std::sync::LazyLock;
+
+use reg::hash::{Digest, Hash, Id, Sha256};
+use reg::records::codec::{self, CodecError};
+use reg::records::{
+    Architecture, Assignment, AucTable, Augmentation, Blob, BoxRow, Boxes, ComparedModel, Comparison,
+    Dataset, DelongRow, DeviceKind, Event, Execution, File, FoldSizes, Gender, Git, ImageInput, ImageRow,
+    Init, LabelAuc, LabelSpread, Loss, Manifest, Model, NameChange, Packed, Predictions, Record, Run, Scale,
+    ScoreSource, Scores, Software, Spec, Split, SplitMethod, Spread, Subset, SubsetSize, Table, Training,
+    ViewPosition, Weights,
+};
+
+type Means = dyn Fn(&[u8]) -> Result<bool, CodecError>;
+
+/// A kind's bytes, both ways, without its type.
+pub(crate) struct Golden {
+    /// Name of the file in `fixtures/golden`.
+    pub(crate) file: &'static str,
+    /// What the value encodes to.
+    pub(crate) bytes: Vec<u8>,
+    /// Reads bytes and says whether they mean the value.
+    pub(crate) means: Box<Means>,
+}
+
+fn record<T: Record + 'static>(file: &'static str, value: T) -> Golden {
+    let bytes = codec::encode(&value).unwrap();
+    Golden { file, bytes, means: Box::new(move |bytes| Ok(codec::decode::<T>(bytes)? == value)) }
+}
+
+fn packed<T: Packed + PartialEq + 'static>(file: &'static str, value: T) -> Golden {
+    let bytes = codec::pack(&value).unwrap();
+    Golden { file, bytes, means: Box::new(move |bytes| Ok(codec::unpack::<T>(bytes)? == value)) }
+}
+
+/// The bytes of every golden file, encoded once for tests that want them many times.
+pub(crate) static BYTES: LazyLock<Vec<(&str, Vec<u8>)>> =
+    LazyLock::new(|| all().into_iter().map(|value| (value.file, value.bytes)).collect());
+
+/// Every golden file and what it means.
+pub(crate) fn all() -> Vec<Golden> {
+    vec![
+        packed("manifest.bin", manifest()),
+        packed("manifest-metadata-only.bin", manifest_of_metadata()),
+        packed("boxes.bin", boxes()),
+        packed("assignment.bin", assignment()),
+        packed("scores.bin", scores()),
+        record("dataset.json", dataset()),
+        record("dataset-metadata-only.json", dataset_of_metadata()),
+        record("split-resample.json", resampled()),
+        record("split-official.json", official()),
+        record("weights.json", weights()),
+        record("software.json", software()),
+        record("spec-resnet.json", spec_resnet()),
+        record("spec-tiny.json", spec_tiny()),
+        record("spec-mlp.json", spec_mlp()),
+        record("run.json", run()),
+        record("predictions-run.json", predicted()),
+        record("predictions-import.json", imported()),
+        record("table-auc.json", auc()),
+        record("table-comparison.json", Table::Comparison(comparison())),
+        record("execution.json", execution()),
+        record("event.json", event()),
+    ]
+}
+
+fn id<T: Record>(value: &T) -> Id<T> {
+    Id::new(Hash::of(&codec::encode(value).unwrap()))
+}
+
+fn packed_id<T: Packed>(value: &T) -> Id<T> {
+    Id::new(Hash::of(&codec::pack(value).unwrap()))
+}
+
+fn file(content: &str) -> File {
+    Digest::of(content.as_bytes()).into()
+}
+
+fn blob(content: &str) -> Id<Blob> {
+    Id::new(Hash::of(content.as_bytes()))
+}
+
+pub(crate) fn manifest() -> Manifest {
+    let image = |name: &str, row| {
+        let digest = Digest::of(name.as_bytes());
+        ImageRow {
+            name: name.to_owned(),
+            object: Some(digest.blake3),
+            sha256: digest.sha256,
+            bytes: digest.bytes,
+            width: 1024,
+            height: 1000 + row,
+            row,
+            patient: 1,
+            follow_up: row - 1,
+            age: Some(58),
+            gender: Gender::Male,
+            view: ViewPosition::PA,
+            labels: 0b10,
+        }
+    };
+    let second = ImageRow {
+        age: None,
+        gender: Gender::Female,
+        view: ViewPosition::AP,
+        labels: 0b101,
+        ..image("00000001_001.png", 2)
+    };
+    Manifest { rows: vec![image("00000001_000.png", 1), second] }
+}
+
+fn manifest_of_metadata() -> Manifest {
+    let row = ImageRow {
+        name: "a-\u{e9}.png".to_owned(),
+        object: None,
+        sha256: Sha256([0; 32]),
+        bytes: 0,
+        width: 0,
+        height: 0,
+        row: 7,
+        patient: u32::MAX,
+        follow_up: 0,
+        age: Some(-1),
+        gender: Gender::Unknown,
+        view: ViewPosition::Unknown,
+        labels: 1 << 31,
+    };
+    Manifest { rows: vec![row] }
+}
+
+fn boxes() -> Boxes {
+    let first = BoxRow { image: 0, label: 1, x: 225.5, y: 0.0, w: 86.25, h: 79.0 };
+    Boxes { rows: vec![first.clone(), BoxRow { image: 1, label: 0, x: 1.0, ..first }] }
+}
+
+pub(crate) fn assignment() -> Assignment {
+    Assignment { folds: vec![vec![0, 2], vec![1, 3]] }
+}
+
+pub(crate) fn scores() -> Scores {
+    Scores { rows: vec![0, 1], labels: 3, scores: vec![-2.5, 0.0, 1e-3, 0.1, 0.125, 3e20] }
+}
+
+fn dataset() -> Dataset {
+    Dataset {
+        source: "ChestX-ray14".to_owned(),
+        labels: ["Atelectasis", "Cardiomegaly", "No Finding"].map(str::to_owned).into(),
+        manifest: packed_id(&manifest()),
+        metadata: file("metadata"),
+        boxes_file: Some(file("boxes")),
+        boxes: Some(packed_id(&boxes())),
+        metadata_only: false,
+        images: 2,
+        patients: 1,
+        bytes: 32,
+        missing: 3,
+        age: Some(reg::records::AgeRange { min: 58, max: 58 }),
+        impossible_ages: 0,
+    }
+}
+
+fn dataset_of_metadata() -> Dataset {
+    Dataset {
+        manifest: packed_id(&manifest_of_metadata()),
+        boxes_file: None,
+        boxes: None,
+        metadata_only: true,
+        images: 1,
+        bytes: 0,
+        missing: 0,
+        age: None,
+        impossible_ages: 1,
+        ..dataset()
+    }
+}
+
+fn folds() -> Vec<FoldSizes> {
+    let of = |images, patients| SubsetSize { images, patients };
+    vec![
+        FoldSizes { train: of(1, 1), val: of(0, 0), test: of(1, 1) },
+        FoldSizes { train: of(0, 0), val: of(1, 1), test: of(0, 0) },
+    ]
+}
+
+fn resampled() -> Split {
+    Split {
+        dataset: id(&dataset()),
+        // The largest seed: a reader that takes integers for 64-bit floats loses it.
+        method: SplitMethod::Resample { seed: u64::MAX, ratios: [70, 10, 20] },
+        assignment: packed_id(&assignment()),
+        folds: folds(),
+    }
+}
+
+fn official() -> Split {
+    let method = SplitMethod::Official {
+        train_val: file("train_val_list.txt"),
+        test: file("test_list.txt"),
+        val_fraction: 0.125,
+        seed: 1,
+    };
+    Split { method, ..resampled() }
+}
+
+fn weights() -> Weights {
+    Weights { file: file("resnet50.safetensors"), tensors: 267, parameters: 25_557_032 }
+}
+
+fn software() -> Software {
+    Software {
+        worker: "0.1.0".to_owned(),
+        tch: "0.24.0".to_owned(),
+        libtorch: "2.11.0".to_owned(),
+        target: "x86_64-linux".to_owned(),
+        sources: blob("sources"),
+    }
+}
+
+fn image_input(channels: usize) -> ImageInput {
+    ImageInput {
+        channels: channels as u32,
+        input: 224,
+        resize: 256,
+        mean: [0.485, 0.456, 0.406][..channels].into(),
+        std: [0.229, 0.224, 0.225][..channels].into(),
+    }
+}
+
+fn training() -> Training {
+    Training {
+        epochs: 30,
+        batch: 16,
+        lr: 0.001,
+        beta1: 0.9,
+        beta2: 0.999,
+        eps: 1e-8,
+        lr_factor: 0.5,
+        patience: 1,
+        loss: Loss::PositiveNegative,
+        augmentation: Some(Augmentation {
+            crop_area: [0.08, 1.0],
+            crop_aspect: [0.75, 4.0 / 3.0],
+            rotation: 7.0,
+            flip: 0.5,
+        }),
+    }
+}
+
+fn spec_resnet() -> Spec {
+    let architecture =
+        Architecture::Resnet { blocks: [3, 4, 6, 3], extra_pool: true, meta: true, image: image_input(3) };
+    Spec {
+        dataset: id(&dataset()),
+        split: id(&resampled()),
+        fold: 1,
+        model: Model { name: "resnet50-large-meta".to_owned(), architecture },
+        init: Init::FineTune,
+        weights: Some(id(&weights())),
+        training: training(),
+        seed: 1,
+        threads: 2,
+        device: DeviceKind::Cuda,
+        software: id(&software()),
+    }
+}
+
+fn spec_tiny() -> Spec {
+    let architecture = Architecture::Tiny { widths: vec![8, 16], meta: false, image: image_input(1) };
+    Spec {
+        model: Model { name: "tiny".to_owned(), architecture },
+        init: Init::OffTheShelf,
+        training: Training { loss: Loss::ClassBalanced, ..training() },
+        device: DeviceKind::Cpu,
+        ..spec_resnet()
+    }
+}
+
+fn spec_mlp() -> Spec {
+    Spec {
+        model: Model { name: "mlp".to_owned(), architecture: Architecture::Mlp { hidden: vec![16] } },
+        init: Init::Scratch,
+        weights: None,
+        training: Training { loss: Loss::Bce, augmentation: None, ..training() },
+        device: DeviceKind::Cpu,
+        ..spec_resnet()
+    }
+}
+
+fn run() -> Run {
+    Run {
+        spec: id(&spec_mlp()),
+        checkpoint: blob("checkpoint"),
+        log: blob("log"),
+        epochs: 30,
+        best_epoch: 12,
+        val_loss: 0.1875,
+        parameters: 79,
+    }
+}
+
+fn predicted() -> Predictions {
+    Predictions {
+        dataset: id(&dataset()),
+        split: Some(id(&resampled())),
+        fold: Some(1),
+        subset: Some(Subset::Val),
+        source: ScoreSource::Run {
+            run: id(&run()),
+            device: DeviceKind::Cpu,
+            threads: 2,
+            software: id(&software()),
+        },
+        model: "mlp".to_owned(),
+        labels: dataset().labels,
+        scale: Scale::Logit,
+        images: 2,
+        scores: packed_id(&scores()),
+    }
+}
+
+fn imported() -> Predictions {
+    Predictions {
+        split: None,
+        fold: None,
+        subset: None,
+        source: ScoreSource::Import { file: file("scores.csv") },
+        model: "theirs".to_owned(),
+        scale: Scale::Probability,
+        ..predicted()
+    }
+}
+
+pub(crate) fn auc_table() -> AucTable {
+    let label = |label: &str, auc, positives| LabelAuc {
+        label: label.to_owned(),
+        auc,
+        positives,
+        negatives: 2 - positives,
+    };
+    AucTable {
+        predictions: id(&predicted()),
+        dataset: id(&dataset()),
+        labels: vec![
+            label("Atelectasis", Some(1.0), 1),
+            label("Cardiomegaly", Some(0.5), 1),
+            label("No Finding", None, 0),
+        ],
+        mean: Some(0.75),
+        mean_over: 2,
+        reg: "0.1.0".to_owned(),
+    }
+}
+
+fn auc() -> Table {
+    Table::Auc(auc_table())
+}
+
+pub(crate) fn comparison() -> Comparison {
+    let defined = Spread {
+        folds: vec![Some(0.5), Some(0.75)],
+        n: 2,
+        mean: Some(0.625),
+        std: Some(0.1767766952966369),
+        min: Some(0.5),
+        max: Some(0.75),
+    };
+    let undefined = Spread { folds: vec![None, None], n: 0, mean: None, std: None, min: None, max: None };
+    let label = |label: &str, auc| LabelSpread { label: label.to_owned(), positives: vec![1, 0], auc };
+    let model = |name: &str, predictions: &Predictions| ComparedModel {
+        name: name.to_owned(),
+        predictions: vec![id(predictions), id(predictions)],
+        labels: vec![label("Atelectasis", defined.clone()), label("No Finding", undefined.clone())],
+        mean: defined.clone(),
+    };
+    let delong = |fold, p| DelongRow {
+        a: "mlp".to_owned(),
+        b: "theirs".to_owned(),
+        label: "Atelectasis".to_owned(),
+        fold,
+        difference: -0.0625,
+        std_error: 1e-16,
+        p,
+    };
+    Comparison {
+        dataset: id(&dataset()),
+        subset: Some(Subset::Test),
+        folds: vec![0, 1],
+        models: vec![model("mlp", &predicted()), model("theirs", &imported())],
+        spearman: vec![vec![Some(1.0), None], vec![None, Some(1.0)]],
+        delong: vec![delong(Some(0), Some(0.03125)), delong(None, None)],
+        reg: "0.1.0".to_owned(),
+    }
+}
+
+fn execution() -> Execution {
+    Execution {
+        made: id(&run()).hash,
+        started: "2026-11-05T08:30:00Z".to_owned(),
+        seconds: 12345678.9,
+        host: "radiologie-\u{e9}t\u{e9}".to_owned(),
+        cpu: "AMD EPYC 7763".to_owned(),
+        gpu: None,
+        cores: 2,
+        cpu_capability: "AVX2".to_owned(),
+        reg: "0.1.0".to_owned(),
+        git: Some(Git { commit: "git:0123456789abcdef0123456789abcdef01234567".to_owned(), clean: true }),
+        // What JSON must escape, and what it need not.
+        command: "reg train --name 'a\"b\\c/d\t\u{1}\u{7f}\u{2028}'".to_owned(),
+        resumed: 1,
+    }
+}
+
+pub(crate) fn event() -> Event {
+    let change = |name: &str, from, to| NameChange { name: name.to_owned(), from, to };
+    let (old, new) = (id(&dataset_of_metadata()).hash, id(&dataset()).hash);
+    Event {
+        seq: 2,
+        prev: Some(Id::new(Hash::of(b"the event before"))),
+        time: "2026-11-05T08:30:00Z".to_owned(),
+        command: "reg ingest images".to_owned(),
+        names: vec![
+            change("nih", Some(old), Some(new)),
+            change("old", Some(old), None),
+            change("tiny", None, Some(new)),
+        ],
+    }
+}
