@@ -184,11 +184,14 @@ impl Worker {
             .spawn()
             .map_err(|source| WorkerError::Start { path: self.path.clone(), source })?;
         let forwarding = Forwarding::to(&child).map_err(WorkerError::Pipe)?;
-        let result = converse(&mut child, job, listener);
+        let mut epochs = 0;
+        let result = converse(&mut child, job, listener, &mut epochs);
         let status = child.wait().map_err(WorkerError::Pipe)?;
-        forwarding.end();
+        let asked_to_stop = forwarding.end();
         match result {
             Ok(Some(worked)) => Ok(worked),
+            // It was killed by a second signal and could not say so.
+            Ok(None) if asked_to_stop => Err(WorkerError::Interrupted { epochs }),
             Ok(None) => Err(WorkerError::Died { status, last: last_line(&errors) }),
             // A worker that died before it read its job broke the pipe; how it died says more.
             Err(WorkerError::Pipe(e)) if e.kind() == io::ErrorKind::BrokenPipe => {
@@ -199,10 +202,11 @@ impl Worker {
     }
 }
 
-/// Passes interrupts on while a worker works, so that it stops cleanly and says so.
+/// Passes interrupts on while a worker works, so that it stops cleanly and says so. At the second
+/// interrupt it is killed, which costs no more than the epoch that it is in.
 struct Forwarding {
     handle: signal_hook::iterator::Handle,
-    thread: std::thread::JoinHandle<()>,
+    thread: std::thread::JoinHandle<u32>,
 }
 
 impl Forwarding {
@@ -211,17 +215,21 @@ impl Forwarding {
         let handle = signals.handle();
         let pid = Pid::from_child(child);
         let thread = std::thread::spawn(move || {
+            let mut count = 0;
             for _ in signals.forever() {
+                count += 1;
                 // It may have ended in this very moment.
-                let _ = kill_process(pid, Signal::TERM);
+                let _ = kill_process(pid, if count == 1 { Signal::TERM } else { Signal::KILL });
             }
+            count
         });
         Ok(Forwarding { handle, thread })
     }
 
-    fn end(self) {
+    /// Stops listening and says whether there was an interrupt.
+    fn end(self) -> bool {
         self.handle.close();
-        let _ = self.thread.join();
+        self.thread.join().is_ok_and(|count| count > 0)
     }
 }
 
@@ -229,6 +237,7 @@ fn converse(
     child: &mut Child,
     job: &Job,
     listener: &mut dyn Listener,
+    epochs: &mut u32,
 ) -> Result<Option<Worked>, WorkerError> {
     let document = serde_json::to_vec(job).map_err(|e| WorkerError::Pipe(e.into()))?;
     let mut input = child.stdin.take().expect("the worker's standard input is a pipe");
@@ -245,12 +254,16 @@ fn converse(
         match event {
             Event::Started { gpu, resumed_epochs, parameters } => {
                 listener.started(parameters, resumed_epochs, gpu.as_deref());
+                *epochs = resumed_epochs;
                 (worked.gpu, worked.resumed_epochs) = (gpu, resumed_epochs);
             }
-            Event::Progress { phase, epoch, epochs, done, total, loss } => {
-                listener.progress(phase, epoch, epochs, done, total, loss);
+            Event::Progress { phase, epoch, epochs: all, done, total, loss } => {
+                listener.progress(phase, epoch, all, done, total, loss);
             }
-            Event::Epoch(log) => listener.epoch(&log),
+            Event::Epoch(log) => {
+                *epochs = log.epoch;
+                listener.epoch(&log);
+            }
             Event::Done(outcome) => {
                 listener.done(&outcome);
                 return Ok(Some(Worked { outcome, ..worked }));

@@ -28,7 +28,7 @@ use reg::worker::Event;
 use reporter::Reporter;
 
 /// Exit status after a signal asked to stop, as shells write SIGINT.
-const INTERRUPTED: i32 = 130;
+const INTERRUPTED: u8 = 130;
 const USAGE: u8 = 2;
 
 fn main() -> ExitCode {
@@ -72,7 +72,7 @@ fn work() -> ExitCode {
     let (event, code) = match result {
         Ok(outcome) => (Event::Done(outcome), ExitCode::SUCCESS),
         Err(TensorError::Interrupted { epochs }) => {
-            (Event::Interrupted { epochs }, ExitCode::from(INTERRUPTED as u8))
+            (Event::Interrupted { epochs }, ExitCode::from(INTERRUPTED))
         }
         // Nobody would read it.
         Err(TensorError::Gone) => return ExitCode::FAILURE,

@@ -23,12 +23,14 @@ pub(crate) struct Reporter<W> {
 }
 
 impl<W: Write> Reporter<W> {
-    /// Writes to `out`, and stops at SIGINT and SIGTERM; at the second of them at once.
+    /// Writes to `out`, and stops at SIGINT and SIGTERM.
+    ///
+    /// More of them change nothing: Ctrl-C and job schedulers send one to `reg` and one here, and `reg`
+    /// passes its own on. Whoever cannot wait asks `reg` twice, which then kills the worker.
     pub(crate) fn listen(out: W) -> Result<Self, TensorError> {
         let stop = Arc::new(AtomicBool::new(false));
         for signal in [SIGINT, SIGTERM] {
-            signal_hook::flag::register_conditional_shutdown(signal, crate::INTERRUPTED, stop.clone())
-                .and_then(|_| signal_hook::flag::register(signal, stop.clone()))
+            signal_hook::flag::register(signal, stop.clone())
                 .map_err(|e| TensorError::Job(format!("signals cannot be caught ({e})")))?;
         }
         Ok(Reporter { out, last: None, stop, parent: parent_id() })

@@ -3,9 +3,10 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use serde_json::{Value, json};
 
 use crate::harness::{MLP, Study, TINY, finish, worker};
@@ -108,7 +109,13 @@ const LONG: &str = "train --dataset tiny --split s --model tiny --set epochs=12 
 
 /// A training that has done its first epochs.
 fn begun(study: &Study, command: &str) -> (Child, BufReader<std::process::ChildStderr>) {
-    let mut child = study.command(command).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut child = study
+        .command(command)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .process_group(0)
+        .spawn()
+        .unwrap();
     let mut errors = BufReader::new(child.stderr.take().unwrap());
     let mut line = String::new();
     while !line.starts_with("epoch 2:") {
@@ -129,7 +136,8 @@ fn an_interrupted_or_killed_training_goes_on_and_ends_with_the_same_bits() {
 
     let study = Study::divided();
     let (mut child, mut errors) = begun(&study, LONG);
-    signal(&child, Signal::INT);
+    // As Ctrl-C does: to the worker too.
+    kill_process_group(Pid::from_child(&child), Signal::INT).unwrap();
     let mut rest = String::new();
     errors.read_to_string(&mut rest).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(130), "{rest}");
@@ -168,6 +176,39 @@ fn begun_again(study: &Study) -> (Child, BufReader<std::process::ChildStderr>) {
         assert_ne!(errors.read_line(&mut line).unwrap(), 0, "it ended before an epoch");
     }
     (child, errors)
+}
+
+#[test]
+fn a_second_interrupt_ends_a_worker_that_does_not_listen() {
+    let study = Study::divided();
+    let started = r#"{"event":"started","gpu":null,"resumed_epochs":0,"parameters":3}"#;
+    let deaf = script(
+        &study,
+        &format!(
+            "[ $# -gt 0 ] && exec {} \"$@\"\ntrap '' INT TERM; cat >/dev/null; echo '{started}'; exec sleep 60",
+            worker().display()
+        ),
+    );
+    let mut child = study
+        .command(TINY)
+        .env("REG_TORCH", deaf)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut errors = BufReader::new(child.stderr.take().unwrap());
+    let mut text = String::new();
+    errors.read_line(&mut text).unwrap();
+    assert_eq!(text, "3 parameters\n");
+    signal(&child, Signal::INT);
+    // Two of them that are pending at once would count as one.
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    assert_eq!(child.try_wait().unwrap(), None, "the first one leaves the worker its time");
+    signal(&child, Signal::INT);
+    errors.read_to_string(&mut text).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(130), "{text}");
+    assert!(text.contains("interrupted; 0 whole epochs are kept"), "{text}");
+    nothing_was_made(&study);
 }
 
 #[test]
