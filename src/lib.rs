@@ -1,6 +1,6 @@
 //! `reg`: a content-addressed registry of chest X-ray data sets, splits, models and results.
 //!
-//! The rooms, from below: [`hash`] names bytes, [`store`] keeps them, [`records`] gives them meaning,
+//! The rooms, from below: [`hash`] names bytes, `disk` changes files, [`store`] keeps them, [`records`] gives them meaning,
 //! [`index`] finds them, [`registry`] keeps store and index in step. On these stand [`dataset`] and
 //! [`split`] (what ChestX-ray14 means), [`stats`] (pure functions on slices), [`runs`] (from a
 //! specification to recorded results, through the [`worker`]), [`lineage`] (trace and verify), and
@@ -9,6 +9,7 @@
 #![forbid(unsafe_code)]
 
 pub mod dataset;
+mod disk;
 pub mod hash;
 pub mod index;
 pub mod lineage;

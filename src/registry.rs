@@ -4,21 +4,26 @@
 //! makes them known. A crash in between leaves objects that nobody names, never a record that names
 //! nothing.
 
+mod gc;
+mod lease;
 mod reindex;
+pub mod survey;
 #[cfg(test)]
 mod tests;
 
 use std::collections::HashSet;
 use std::fs;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use crate::disk;
 use crate::hash::{Digest, Hash, Id, MIN_PREFIX};
 use crate::index::{Index, IndexError, View, Writer};
 use crate::records::codec::{self, CodecError};
 use crate::records::{Blob, Event, File, NameChange, Packed, Record};
-use crate::store::{Batch, Link, Persisted, Store, StoreError};
+use crate::store::{Batch, FileState, Link, Persisted, Store, StoreError};
 
+pub use gc::{Cutoff, Garbage, Swept};
+use lease::Lease;
 pub use reindex::Reindexed;
 
 /// Name of a registry's folder, looked for upwards from the working directory.
@@ -104,6 +109,14 @@ pub enum RegistryError {
         /// What is wrong.
         source: CodecError,
     },
+    /// Something that cannot be done while objects are damaged or missing.
+    #[error("{doing} would lose more than it should: {problem}")]
+    Unsound {
+        /// What.
+        doing: &'static str,
+        /// What is wrong first.
+        problem: String,
+    },
     /// A value that cannot be written.
     #[error(transparent)]
     Unwritable(CodecError),
@@ -144,21 +157,23 @@ impl Registry {
         if root.join(FORMAT_FILE).exists() {
             return Err(RegistryError::Exists(root));
         }
-        fs::create_dir_all(&root).map_err(io("create", &root))?;
+        disk::create_dir_all(&root).map_err(io("create", &root))?;
         let registry = Registry::in_folder(root);
         registry.store.create()?;
         for name in ["live", "cache"] {
             let path = registry.root.join(name);
-            fs::create_dir_all(&path).map_err(io("create", &path))?;
+            disk::create_dir_all(&path).map_err(io("create", &path))?;
         }
         registry.index.create()?;
         // Written last: without it, the folder is no registry.
         let path = registry.root.join(FORMAT_FILE);
+        let staged = registry.root.join("tmp").join(FORMAT_FILE);
         let write = || -> std::io::Result<()> {
-            let mut file = fs::File::create(&path)?;
-            file.write_all(format!("reg {FORMAT}\n").as_bytes())?;
-            file.sync_all()?;
-            fs::File::open(&registry.root)?.sync_all()
+            disk::write_over(&staged, format!("reg {FORMAT}\n").as_bytes())?;
+            disk::sync(&staged)?;
+            disk::sync_dir(&registry.root)?;
+            disk::rename(&staged, &path)?;
+            disk::sync_dir(&registry.root)
         };
         write().map_err(io("write", &path))?;
         Ok(registry)
@@ -206,6 +221,16 @@ impl Registry {
     /// Where the running training of a spec keeps its state.
     pub fn live(&self, spec: &Hash) -> PathBuf {
         self.root.join("live").join(spec.to_string())
+    }
+
+    /// Its index.
+    pub fn index(&self) -> &Index {
+        &self.index
+    }
+
+    /// The folder of derived files, which may be deleted at any time.
+    pub fn cache(&self) -> PathBuf {
+        self.root.join("cache")
     }
 
     /// Opens the index for reading.
@@ -279,6 +304,7 @@ impl Registry {
     pub fn transaction(&self) -> Result<Transaction<'_>, RegistryError> {
         Ok(Transaction {
             registry: self,
+            _lease: self.lease_to_add()?,
             batch: self.store.batch()?,
             records: Vec::new(),
             bulk: Vec::new(),
@@ -305,6 +331,8 @@ pub fn is_name(name: &str) -> bool {
 pub struct Transaction<'r> {
     registry: &'r Registry,
     batch: Batch,
+    /// Let go last, behind the commit.
+    _lease: Lease,
     records: Vec<NewRecord>,
     bulk: Vec<(Hash, Vec<Hash>)>,
     names: Vec<(Wish, Hash)>,
@@ -364,16 +392,21 @@ impl Transaction<'_> {
         Ok(Digest::of(bytes).into())
     }
 
+    /// Adds bytes that came from outside and have been hashed. Threads may add at the same time.
+    pub fn put_hashed(&self, bytes: &[u8], digest: &Digest) -> Result<(), RegistryError> {
+        Ok(self.batch.put_hashed(digest.blake3, bytes)?)
+    }
+
     /// Adds the file `source`, whose bytes have been read and hashed. Threads may add at the same time.
     pub fn put_file(
         &self,
         source: &Path,
+        state: &FileState,
         bytes: &[u8],
         digest: &Digest,
         how: Link,
     ) -> Result<(), RegistryError> {
-        self.batch.put_file(source, bytes, digest.blake3, how)?;
-        Ok(())
+        Ok(self.batch.put_file(source, state, bytes, digest.blake3, how)?)
     }
 
     /// Gives `id` a name; what the name named before is kept in the log.
@@ -396,7 +429,7 @@ impl Transaction<'_> {
 
     /// Makes everything durable, then known.
     pub fn commit(self, stamp: &Stamp) -> Result<Committed, RegistryError> {
-        let Transaction { registry, batch, records, mut bulk, names } = self;
+        let Transaction { registry, batch, _lease, records, mut bulk, names } = self;
         let mut persisted = batch.persist()?;
         let new: HashSet<Hash> = records.iter().map(|record| record.id).collect();
         for NewRecord { id, kind, links, .. } in &records {
@@ -421,7 +454,7 @@ impl Transaction<'_> {
                 write_links(writer, id, kind, links.clone())?;
             }
             for (id, links) in &bulk {
-                writer.referrers(id, links.iter().map(|to| (*to, IMAGE)))?;
+                writer.mentions(links.iter().map(|to| (*to, *id, IMAGE)))?;
             }
             registry.change_names(writer, &names, stamp)
         })?;
@@ -437,18 +470,22 @@ fn write_links(
     writer: &mut Writer,
     id: &Hash,
     kind: &str,
-    mut links: Vec<codec::Link>,
+    links: Vec<codec::Link>,
 ) -> Result<(), IndexError> {
     if kind == Event::KIND {
         return Ok(());
     }
+    let roles = roles(links);
+    writer.mentions(roles.iter().map(|(to, role)| (*to, *id, role.as_str())))
+}
+
+/// What is named, in ascending order, and the parts that each plays, separated by commas.
+pub(crate) fn roles(mut links: Vec<codec::Link>) -> Vec<(Hash, String)> {
     links.sort_unstable();
     links.dedup();
-    let merged: Vec<(Hash, String)> = links
-        .chunk_by(|a, b| a.to == b.to)
-        .map(|same| (same[0].to, same.iter().map(|link| link.role.as_str()).collect::<Vec<_>>().join(",")))
-        .collect();
-    writer.referrers(id, merged.iter().map(|(to, role)| (*to, role.as_str())))
+    let roles =
+        |same: &[codec::Link]| same.iter().map(|link| link.role.as_str()).collect::<Vec<_>>().join(",");
+    links.chunk_by(|a, b| a.to == b.to).map(|same| (same[0].to, roles(same))).collect()
 }
 
 fn free_name(writer: &Writer, base: &str) -> Result<String, RegistryError> {
@@ -506,6 +543,7 @@ impl Registry {
 
     /// Removes a name; what it named stays.
     pub fn remove_name(&self, name: &str, stamp: &Stamp) -> Result<(), RegistryError> {
+        let _lease = self.lease_to_add()?;
         self.index.write(|writer| {
             let Some(from) = writer.name(name)? else {
                 return Err(RegistryError::Unknown { text: name.to_owned(), similar: Vec::new() });

@@ -69,6 +69,7 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
         link: Link::Reflink,
         allow_missing: false,
         metadata_only: false,
+        paranoid: false,
         decode: true,
     };
     let ingested = ingest(&registry, &request, stamp, &context.progress())?;
@@ -125,7 +126,7 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
     }
 
     say("\n# reg verify");
-    let verified = verify(&registry, &view, None, &context.progress())?;
+    let verified = verify(&registry, &context.progress())?;
     say(&format!(
         "{} objects hashed again, {} damaged\n\nThe registry is {}; try `cd {}` and `reg list`.",
         thousands(verified.checked),

@@ -7,6 +7,7 @@ use reg::dataset::DatasetError;
 use reg::dataset::ingest::IngestError;
 use reg::dataset::synthetic::SyntheticError;
 use reg::index::IndexError;
+use reg::lineage::RepairError;
 use reg::registry::RegistryError;
 use reg::runs::RunError;
 use reg::runs::config::ConfigError;
@@ -63,6 +64,8 @@ impl From<StoreError> for Failure {
             StoreError::Missing { .. } | StoreError::Damaged { .. } => {
                 Some("`reg verify` lists what is damaged and which results it taints".to_owned())
             }
+            StoreError::Exposed { .. } => Some("`chmod 444` makes it read-only".to_owned()),
+            StoreError::Changed(_) => Some("run the same command again when nobody writes to it".to_owned()),
             StoreError::Io { source, .. } => io_hint(source),
         };
         Failure::new(e.to_string(), hint)
@@ -88,7 +91,7 @@ impl From<IndexError> for Failure {
     fn from(e: IndexError) -> Self {
         let hint = match &e {
             IndexError::Busy { .. } => Some("try again when that process is done".to_owned()),
-            IndexError::Missing(_) | IndexError::Damaged { .. } => {
+            IndexError::Missing(_) | IndexError::Damaged { .. } | IndexError::Stale { .. } => {
                 Some("`reg reindex` builds it anew from the objects".to_owned())
             }
             IndexError::Io { source, .. } => io_hint(source),
@@ -122,6 +125,9 @@ impl From<RegistryError> for Failure {
             RegistryError::Io { source, .. } => {
                 return Failure::new(message, io_hint(&source));
             }
+            RegistryError::Unsound { .. } => {
+                "`reg verify` lists what is damaged, `reg verify --repair-from PATH` mends it".to_owned()
+            }
             RegistryError::Codec { .. } => "`reg verify` lists what is damaged".to_owned(),
             RegistryError::WrongKind { .. }
             | RegistryError::Dangling { .. }
@@ -142,6 +148,15 @@ impl From<RunError> for Failure {
             RunError::Registry(e) => e.into(),
             RunError::Io { ref source, .. } => Failure::new(e.to_string(), io_hint(source)),
             e => Failure { message: e.to_string(), hint: e.hint(), code },
+        }
+    }
+}
+
+impl From<RepairError> for Failure {
+    fn from(e: RepairError) -> Self {
+        match e {
+            RepairError::Registry(e) => e.into(),
+            RepairError::Source { ref source, .. } => Failure::new(e.to_string(), io_hint(source)),
         }
     }
 }

@@ -41,6 +41,10 @@ pub(crate) struct Args {
     /// checksums, `full` decodes it too
     #[arg(long, value_enum, default_value = "structure")]
     check: Check,
+    /// Read every file again, also those whose size, time and inode are as they were when they were read
+    /// before
+    #[arg(long, conflicts_with = "metadata_only")]
+    paranoid: bool,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -71,6 +75,7 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
         allow_missing: args.allow_missing,
         metadata_only: args.metadata_only,
         decode: args.check == Check::Full,
+        paranoid: args.paranoid,
     };
     let ingested = ingest(&registry, &request, &context.surroundings.stamp, &context.progress())?;
     for finding in &ingested.findings {
@@ -87,6 +92,12 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
         thousands(dataset.bytes),
         thousands(ingested.persisted.objects),
     );
+    if ingested.unchanged > 0 {
+        let unchanged = thousands(ingested.unchanged);
+        context.note(&format!(
+            "note: {unchanged} files look as they did and were not read again (--paranoid does)"
+        ));
+    }
     if dataset.missing > 0 {
         text += &format!("; {} rows of the metadata have no image", thousands(dataset.missing));
     }
@@ -99,6 +110,7 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
         "patients": dataset.patients,
         "bytes": dataset.bytes,
         "new_objects": ingested.persisted.objects,
+        "unchanged": ingested.unchanged,
         "missing": dataset.missing,
         "findings": ingested.findings,
     });

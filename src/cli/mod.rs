@@ -8,6 +8,7 @@ mod dataset;
 mod demo;
 mod error;
 mod eval;
+mod gc;
 mod ingest;
 mod init;
 mod list;
@@ -87,6 +88,7 @@ enum Command {
     Tag(tag::Args),
     Trace(trace::Args),
     Verify(verify::Args),
+    Gc(gc::Args),
     Reindex(reindex::Args),
     Completions(completions::Args),
     Man(completions::ManArgs),
@@ -177,6 +179,7 @@ fn run(context: &Context, command: Command) -> Result<Reply, Failure> {
         Command::Tag(args) => tag::run(context, args),
         Command::Trace(args) => trace::run(context, args),
         Command::Verify(args) => verify::run(context, args),
+        Command::Gc(args) => gc::run(context, args),
         Command::Reindex(args) => reindex::run(context, args),
         Command::Completions(args) => Ok(completions::run(args)),
         Command::Man(args) => completions::man(args),

@@ -11,20 +11,19 @@ use super::output::{NO, Reply};
 pub(crate) struct Args {}
 
 pub(crate) fn run(context: &Context, _: Args) -> Result<Reply, Failure> {
-    let r = context.registry()?.reindex()?;
-    let mut lines: Vec<String> = r
-        .damaged
-        .iter()
-        .map(|id| format!("object {id} is damaged and was left out; `reg verify` says more"))
-        .collect();
+    let r = context.registry()?.reindex(&context.progress())?;
+    let left_out = |id| format!("object {id} is damaged and was left out; `reg verify` says more");
+    let mut lines: Vec<String> = r.damaged.iter().map(left_out).collect();
+    lines.extend(r.missing.iter().map(|id| format!("object {id} is named and is missing")));
+    lines.extend(r.breaks.iter().cloned());
     lines.push(format!(
         "{} objects: {} records, {} names, {} log entries",
         r.objects, r.records, r.names, r.log
     ));
-    let sound = r.damaged.is_empty();
     let json = json!({
-        "objects": r.objects, "records": r.records, "names": r.names, "log": r.log, "damaged": r.damaged,
+        "objects": r.objects, "records": r.records, "names": r.names, "log": r.log,
+        "damaged": r.damaged, "missing": r.missing, "breaks": r.breaks,
     });
     let reply = Reply::new(lines.join("\n"), json);
-    Ok(if sound { reply } else { reply.with_code(NO) })
+    Ok(if r.is_whole() { reply } else { reply.with_code(NO) })
 }

@@ -1,7 +1,7 @@
 //! Looks at what only the edge of the program may know: clock, machine, command line, source tree.
 
 use reg::records::Git;
-use reg::registry::Stamp;
+use reg::registry::{Cutoff, Stamp};
 use reg::runs::Surroundings;
 
 /// Looks once, when the program starts.
@@ -28,6 +28,13 @@ pub(crate) fn cores() -> u32 {
 fn now() -> String {
     let now = jiff::Timestamp::now();
     now.round(jiff::Unit::Second).unwrap_or(now).to_string()
+}
+
+/// The moment that lies `days` days back.
+pub(crate) fn days_ago(days: u32) -> Cutoff {
+    let seconds = jiff::Timestamp::now().as_second() - i64::from(days) * 86_400;
+    let moment = jiff::Timestamp::from_second(seconds).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+    Cutoff { seconds, time: moment.to_string() }
 }
 
 /// The command line, quoted as a shell takes it.

@@ -1,7 +1,9 @@
 //! `reg verify`.
 
+use std::path::PathBuf;
+
 use reg::hash::Hash;
-use reg::lineage::verify;
+use reg::lineage::{Verification, repair, verify, verify_some};
 use reg::report::thousands;
 use serde_json::json;
 
@@ -14,14 +16,50 @@ use super::output::{NO, Reply};
 pub(crate) struct Args {
     /// Names or ids: check only what these depend on
     ids: Vec<String>,
+    /// Put good bytes in the place of damaged ones: from another registry, or from a folder that holds
+    /// the original files under any names
+    #[arg(long, value_name = "PATH")]
+    repair_from: Vec<PathBuf>,
 }
 
 pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
     let registry = context.registry()?;
-    let view = registry.view()?;
-    let roots: Vec<Hash> = args.ids.iter().map(|id| registry.resolve(&view, id)).collect::<Result<_, _>>()?;
-    let roots = (!roots.is_empty()).then_some(roots.as_slice());
-    let result = verify(&registry, &view, roots, &context.progress())?;
+    let progress = context.progress();
+    let check = || -> Result<Verification, Failure> {
+        if args.ids.is_empty() {
+            return Ok(verify(&registry, &progress)?);
+        }
+        let view = registry.view()?;
+        let ids = args.ids.iter().map(|id| registry.resolve(&view, id));
+        let roots: Vec<Hash> = ids.collect::<Result<_, _>>()?;
+        Ok(verify_some(&registry, &view, &roots, &progress)?)
+    };
+    let mut result = check()?;
+    for path in &args.repair_from {
+        let repaired = repair(&registry, &result.damaged, path, &progress)?;
+        if !repaired.is_empty() {
+            // What is whole again may name what is not.
+            let before = std::mem::take(&mut result.repaired);
+            result = check()?;
+            result.repaired = before.into_iter().chain(repaired).collect();
+        }
+    }
+    for stranger in &result.strangers {
+        context.note(&format!("note: {} is no object", stranger.display()));
+    }
+    for id in &result.unregistered {
+        context.note(&format!(
+            "note: record {} is whole and unknown to the index, as a killed command leaves it; `reg reindex` \
+             takes it in, `reg gc` removes it some day",
+            id.short()
+        ));
+    }
+    let text = describe(&result);
+    let reply = Reply::new(text, json!(result));
+    Ok(if result.sound() { reply } else { reply.with_code(NO) })
+}
+
+fn describe(result: &Verification) -> String {
     let mut lines = Vec::new();
     for damage in &result.damaged {
         let name = damage.name.as_ref().map(|name| format!(" {name}")).unwrap_or_default();
@@ -31,19 +69,16 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
             lines.push(format!("  taints {} {}{name}", tainted.kind, tainted.id.short()));
         }
     }
-    lines.extend(result.names.iter().cloned());
-    if !result.names.is_empty() {
-        lines.push("`reg reindex` builds the names anew from their log".to_owned());
-    }
-    for stranger in &result.strangers {
-        context.note(&format!("note: {} is no object", stranger.display()));
+    lines.extend(result.repaired.iter().map(|(id, path)| format!("repaired {id} from {}", path.display())));
+    lines.extend(result.names.iter().chain(&result.index).cloned());
+    if !result.names.is_empty() || !result.index.is_empty() {
+        lines.push("`reg reindex` builds index and names anew from the objects".to_owned());
     }
     let (checked, bytes) = (thousands(result.checked), thousands(result.bytes));
-    let sound = result.sound();
-    lines.push(match sound {
-        true => format!("sound: {checked} objects, {bytes} bytes"),
-        false => format!("{} damaged among {checked} objects, {bytes} bytes", result.damaged.len()),
+    lines.push(match result.damaged.len() {
+        0 if result.sound() => format!("sound: {checked} objects, {bytes} bytes"),
+        0 => format!("the index is damaged, the objects are sound: {checked} objects, {bytes} bytes"),
+        damaged => format!("{damaged} damaged among {checked} objects, {bytes} bytes"),
     });
-    let reply = Reply::new(lines.join("\n"), json!(result));
-    Ok(if sound { reply } else { reply.with_code(NO) })
+    lines.join("\n")
 }

@@ -1,21 +1,21 @@
 //! A data set comes in: metadata read, images matched, checked, hashed and stored, then registered at
 //! once. If anything fails, nothing is registered and nothing staged stays.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
 use super::png::{self, PngError};
+use super::seen::{Seen, SeenFile, SeenImage};
 use super::source::{Found, ImageFile, find_images};
 use super::{DatasetError, archive, boxes, labels, metadata, pixels};
 use crate::hash::{Digest, Hash, Id};
 use crate::progress::{Progress, Unit};
 use crate::records::{AgeRange, Dataset, ImageRow, Manifest};
 use crate::registry::{Registry, RegistryError, Stamp, Transaction};
-use crate::store::{Link, Persisted};
+use crate::store::{FileState, Link, Persisted, StoreError};
 
 /// Cases that a message names; the rest is counted.
 const NAMED: usize = 5;
@@ -39,6 +39,8 @@ pub struct Request {
     pub metadata_only: bool,
     /// Decode every image, not only walk through its chunks.
     pub decode: bool,
+    /// Read every file again, also those that look as they did when they were read before.
+    pub paranoid: bool,
 }
 
 /// What came of it.
@@ -50,6 +52,8 @@ pub struct Ingested {
     pub dataset: Dataset,
     /// What was new.
     pub persisted: Persisted,
+    /// Files that looked as they did when they were read before, and were not read again.
+    pub unchanged: u64,
     /// What is odd but clear enough to go on with, a sentence each.
     pub findings: Vec<String>,
 }
@@ -152,12 +156,17 @@ pub fn ingest(
 
     let mut transaction = registry.transaction()?;
     let mut rows = table.rows;
-    let mut missing = 0;
+    let (mut missing, mut unchanged, mut seen) = (0, 0, None);
     if !request.metadata_only {
         let found = find_images(&request.paths)?;
-        let (images, odd) = store_images(&transaction, &found, &rows, request, progress)?;
-        findings.extend(odd);
-        missing = images.fill(&mut rows, request)?;
+        let cache = Seen::open(registry, &request.paths, request.paranoid)
+            .map_err(|source| RegistryError::Io { doing: "write to", path: registry.cache(), source })?;
+        let taking = Taking { registry, transaction: &transaction, cache: &cache, request, progress };
+        let taken = taking.all(&found, &rows)?;
+        findings.extend(taken.findings);
+        missing = taken.images.fill(&mut rows, request)?;
+        unchanged = taken.unchanged;
+        seen = Some((cache, taken.files));
     }
     rows.sort_unstable_by(|a, b| a.name.cmp(&b.name));
     findings.extend(same_bytes(&rows));
@@ -204,7 +213,11 @@ pub fn ingest(
         transaction.name(name, id.hash)?;
     }
     let committed = transaction.commit(stamp)?;
-    Ok(Ingested { id, dataset, persisted: committed.persisted, findings })
+    if let Some((cache, files)) = seen {
+        // A lost cache costs time and nothing else.
+        let _ = cache.save(files);
+    }
+    Ok(Ingested { id, dataset, persisted: committed.persisted, unchanged, findings })
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, IngestError> {
@@ -226,98 +239,183 @@ struct Images {
     without_row: usize,
 }
 
-fn store_images(
-    transaction: &Transaction<'_>,
-    found: &Found,
-    rows: &[ImageRow],
-    request: &Request,
-    progress: &dyn Progress,
-) -> Result<(Images, Vec<String>), IngestError> {
-    let known: std::collections::HashSet<&str> = rows.iter().map(|row| row.name.as_str()).collect();
-    let (wanted, without_row): (Vec<_>, Vec<_>) =
-        found.images.iter().partition(|image| known.contains(image.name.as_str()));
-    let mut without: Vec<String> = without_row.iter().map(|image| image.name.clone()).collect();
-    // Fail before an hour of copying, not behind it.
-    if found.archives.is_empty() && wanted.len() < rows.len() && !request.allow_missing && !wanted.is_empty()
-    {
-        let there: std::collections::HashSet<&str> = wanted.iter().map(|image| image.name.as_str()).collect();
-        return Err(missing(rows.iter().filter(|row| !there.contains(row.name.as_str())), request));
-    }
+/// Images on their way into a registry.
+#[derive(Clone, Copy)]
+struct Taking<'a> {
+    registry: &'a Registry,
+    transaction: &'a Transaction<'a>,
+    cache: &'a Seen,
+    request: &'a Request,
+    progress: &'a dyn Progress,
+}
 
-    progress.begin("ingest", Unit::Items, wanted.len() as u64);
-    // One buffer for many images; a `File` itself would first ask for its size and position.
-    let examine = |bytes: &mut Vec<u8>, image: &ImageFile| -> Result<Result<Image, BadImage>, IngestError> {
-        bytes.clear();
-        fs::File::open(&image.path)
-            .and_then(|file| file.take(u64::MAX).read_to_end(bytes))
-            .map_err(|source| DatasetError::Read { path: image.path.clone(), source })?;
-        let result = match look(bytes, &image.path, request.decode) {
-            Ok(seen) => {
-                transaction.put_file(&image.path, bytes, &seen.digest, request.link)?;
-                Ok(seen)
-            }
-            Err(bad) => Err(bad),
-        };
-        progress.advance(1);
-        Ok(result)
-    };
-    let seen = wanted.par_iter().map_init(Vec::new, |bytes, image| examine(bytes, image));
-    let seen: Vec<_> = seen.collect::<Result<_, IngestError>>()?;
-    progress.end();
+/// What came of them.
+struct Taken {
+    images: Images,
+    files: Vec<SeenFile>,
+    unchanged: u64,
+    findings: Vec<String>,
+}
 
-    let mut bad = Vec::new();
-    let mut by_name = HashMap::with_capacity(wanted.len());
-    for (image, result) in wanted.iter().zip(seen) {
-        match result {
-            Ok(seen) => drop(by_name.insert(image.name.clone(), seen)),
-            Err(e) => bad.push((image.path.clone(), e)),
+/// What one file, or one archive, holds.
+#[derive(Default)]
+struct Content {
+    images: Vec<(String, Image)>,
+    bad: Vec<(PathBuf, BadImage)>,
+    /// Images that no row names.
+    without: Vec<String>,
+    state: Option<FileState>,
+    unchanged: bool,
+}
+
+impl Taking<'_> {
+    fn all(self, found: &Found, rows: &[ImageRow]) -> Result<Taken, IngestError> {
+        let known: HashSet<&str> = rows.iter().map(|row| row.name.as_str()).collect();
+        let (wanted, without): (Vec<_>, Vec<_>) =
+            found.images.iter().partition(|image| known.contains(image.name.as_str()));
+        // Fail before an hour of copying, not behind it.
+        let all_found = found.archives.is_empty() && !wanted.is_empty();
+        if all_found && wanted.len() < rows.len() && !self.request.allow_missing {
+            let there: HashSet<&str> = wanted.iter().map(|image| image.name.as_str()).collect();
+            let rows = rows.iter().filter(|row| !there.contains(row.name.as_str()));
+            return Err(missing(rows, self.request));
         }
+
+        self.progress.begin("ingest", Unit::Items, wanted.len() as u64);
+        // One buffer for many images.
+        let contents = wanted.par_iter().map_init(Vec::new, |bytes, image| self.file(image, bytes));
+        let mut contents: Vec<(&Path, Content)> = wanted
+            .iter()
+            .map(|image| image.path.as_path())
+            .zip(contents.collect::<Result<Vec<_>, IngestError>>()?)
+            .collect();
+        self.progress.end();
+        if !found.archives.is_empty() {
+            self.progress.begin("ingest archives", Unit::Items, 0);
+            let archives =
+                found.archives.par_iter().map(|path| Ok((path.as_path(), self.archive(path, &known)?)));
+            contents.extend(archives.collect::<Result<Vec<_>, IngestError>>()?);
+            self.progress.end();
+        }
+
+        let mut findings = Vec::new();
+        let mut without: Vec<String> = without.iter().map(|image| image.name.clone()).collect();
+        let (mut files, mut unchanged, mut bad) = (Vec::new(), 0, Vec::new());
+        let mut by_name: HashMap<String, Image> = HashMap::with_capacity(rows.len());
+        for (path, content) in contents {
+            bad.extend(content.bad);
+            without.extend(content.without);
+            unchanged += u64::from(content.unchanged);
+            if let Some(state) = content.state {
+                let images = content.images.iter().map(|(name, image)| image.remember(name)).collect();
+                files.push(SeenFile::new(path, state, images));
+            }
+            for (name, image) in content.images {
+                match by_name.get(&name) {
+                    Some(other) if other.digest != image.digest => {
+                        return Err(IngestError::TwoOfOneName(other.path.clone(), image.path));
+                    }
+                    Some(_) => {}
+                    None => drop(by_name.insert(name, image)),
+                }
+            }
+        }
+        if !bad.is_empty() {
+            return Err(IngestError::BadImages(bad));
+        }
+        for (kept, other) in &found.duplicates {
+            if read(kept)? != read(other)? {
+                return Err(IngestError::TwoOfOneName(kept.clone(), other.clone()));
+            }
+            findings.push(format!(
+                "{} and {} are the same image, taken once",
+                kept.display(),
+                other.display()
+            ));
+        }
+        if !without.is_empty() {
+            let named = first(without.iter().cloned());
+            findings.push(format!(
+                "{} no row in the metadata, not ingested: {named}",
+                count(without.len(), "image has", "images have")
+            ));
+        }
+        findings.extend(same_pixels(&by_name));
+        let images = Images { by_name, without_row: without.len() };
+        Ok(Taken { images, files, unchanged, findings })
     }
-    for path in &found.archives {
-        progress.begin(&path.display().to_string(), Unit::Items, 0);
+
+    fn file(self, image: &ImageFile, bytes: &mut Vec<u8>) -> Result<Content, IngestError> {
+        let (path, name) = (&image.path, &image.name);
+        let unreadable = |source| DatasetError::Read { path: path.clone(), source };
+        self.progress.advance(1);
+        if let Some(content) = self.unchanged(path, |_| true).map_err(unreadable)? {
+            return Ok(content);
+        }
+        let state = FileState::read(path, bytes).map_err(unreadable)?;
+        let mut content = Content { state: Some(state), ..Content::default() };
+        match look(bytes, path, self.request.decode) {
+            Ok(seen) => {
+                self.transaction.put_file(path, &state, bytes, &seen.digest, self.request.link)?;
+                content.images.push((name.clone(), seen));
+            }
+            Err(e) => content.bad.push((path.clone(), e)),
+        }
+        Ok(content)
+    }
+
+    fn archive(self, path: &Path, known: &HashSet<&str>) -> Result<Content, IngestError> {
+        let unreadable = |source| DatasetError::Read { path: path.to_owned(), source };
+        // An image that was passed over for want of a row is not remembered.
+        let complete = |images: &[SeenImage]| images.iter().all(|image| known.contains(image.name.as_str()));
+        if let Some(content) = self.unchanged(path, complete).map_err(unreadable)? {
+            return Ok(content);
+        }
+        let state = FileState::at(path).map_err(unreadable)?;
+        let mut content = Content::default();
         archive::read(path, |name, bytes| -> Result<(), IngestError> {
-            progress.advance(1);
+            self.progress.advance(1);
             let inside = path.join(name);
             if !known.contains(name) {
-                without.push(name.to_owned());
+                content.without.push(name.to_owned());
                 return Ok(());
             }
-            match look(&bytes, &inside, request.decode) {
-                Err(e) => bad.push((inside, e)),
+            match look(&bytes, &inside, self.request.decode) {
+                Err(e) => content.bad.push((inside, e)),
                 Ok(seen) => {
-                    transaction.put_blob(&bytes)?;
-                    match by_name.insert(name.to_owned(), seen) {
-                        Some(other) if other.digest != by_name[name].digest => {
-                            return Err(IngestError::TwoOfOneName(other.path, inside));
-                        }
-                        _ => {}
-                    }
+                    self.transaction.put_hashed(&bytes, &seen.digest)?;
+                    content.images.push((name.to_owned(), seen));
                 }
             }
             Ok(())
         })?;
-        progress.end();
-    }
-    if !bad.is_empty() {
-        return Err(IngestError::BadImages(bad));
+        if FileState::at(path).map_err(unreadable)? != state {
+            return Err(RegistryError::Store(StoreError::Changed(path.to_owned())).into());
+        }
+        content.state = content.without.is_empty().then_some(state);
+        Ok(content)
     }
 
-    let mut findings = Vec::new();
-    for (kept, other) in &found.duplicates {
-        if read(kept)? != read(other)? {
-            return Err(IngestError::TwoOfOneName(kept.clone(), other.clone()));
+    /// What a file held when it was last read, if it still looks as it did, that will do, and the store has
+    /// all of it.
+    fn unchanged(
+        self,
+        path: &Path,
+        will_do: impl FnOnce(&[SeenImage]) -> bool,
+    ) -> std::io::Result<Option<Content>> {
+        let state = FileState::at(path)?;
+        let Some(images) = self.cache.images(path, &state) else { return Ok(None) };
+        let store = self.registry.store();
+        let there = |image: &SeenImage| {
+            (image.pixels.is_some() || !self.request.decode) && store.contains(&image.blake3)
+        };
+        if !images.iter().all(there) || !will_do(images) {
+            return Ok(None);
         }
-        findings.push(format!("{} and {} are the same image, taken once", kept.display(), other.display()));
+        let images =
+            images.iter().map(|image| (image.name.clone(), Image::remembered(image, path))).collect();
+        Ok(Some(Content { images, state: Some(state), unchanged: true, ..Content::default() }))
     }
-    if !without.is_empty() {
-        let named = first(without.iter().cloned());
-        findings.push(format!(
-            "{} no row in the metadata, not ingested: {named}",
-            count(without.len(), "image has", "images have")
-        ));
-    }
-    findings.extend(same_pixels(&by_name));
-    Ok((Images { by_name, without_row: without.len() }, findings))
 }
 
 fn look(bytes: &[u8], path: &Path, decode: bool) -> Result<Image, BadImage> {
@@ -330,6 +428,30 @@ fn look(bytes: &[u8], path: &Path, decode: bool) -> Result<Image, BadImage> {
         pixels,
         path: path.to_owned(),
     })
+}
+
+impl Image {
+    fn remember(&self, name: &str) -> SeenImage {
+        SeenImage {
+            name: name.to_owned(),
+            blake3: self.digest.blake3,
+            sha256: self.digest.sha256,
+            bytes: self.digest.bytes,
+            width: self.width,
+            height: self.height,
+            pixels: self.pixels,
+        }
+    }
+
+    fn remembered(image: &SeenImage, path: &Path) -> Self {
+        Image {
+            digest: Digest { blake3: image.blake3, sha256: image.sha256, bytes: image.bytes },
+            width: image.width,
+            height: image.height,
+            pixels: image.pixels,
+            path: path.to_owned(),
+        }
+    }
 }
 
 impl Images {

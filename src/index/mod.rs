@@ -3,26 +3,36 @@
 //! Names, the log of their changes, kinds and who names whom. redb lets one process open a file for
 //! writing at a time, so it is opened for one short transaction only, with a bounded wait.
 
+mod file;
 mod guard;
 mod tables;
 
 use std::collections::HashMap;
+use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use redb::backends::InMemoryBackend;
 use redb::{
-    Database, DatabaseError, ReadOnlyDatabase, ReadTransaction, ReadableDatabase, ReadableTable,
-    ReadableTableMetadata, WriteTransaction,
+    Builder, Database, DatabaseError, ReadOnlyDatabase, ReadTransaction, ReadableDatabase, ReadableTable,
+    ReadableTableMetadata, StorageBackend, TableError, WriteTransaction,
 };
 
+use crate::disk;
 use crate::hash::Hash;
 use guard::guard;
-use tables::{KINDS, LOG, NAMES, RECORDS, REFERRERS};
+use tables::{KINDS, LOG, NAMES, RECORDS, REFERRERS, STATE};
 
 /// How long to wait for another process before giving up.
 pub const PATIENCE: Duration = Duration::from_secs(20);
+/// The file beside the index that holds the number of its transactions.
+const COMMITS_FILE: &str = "commits";
+/// The key of that number within it.
+const COMMITS: &str = "commits";
+/// The key of the place of the next record in the order of registration.
+const ORDER: &str = "order";
 
 /// An index that cannot be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -45,6 +55,16 @@ pub enum IndexError {
         path: PathBuf,
         /// What redb says.
         reason: String,
+    },
+    /// It was put back to what it was: somebody copied an old one here.
+    #[error("the index {} is older than its registry: it has seen {seen} changes of {known}", path.display())]
+    Stale {
+        /// The index file.
+        path: PathBuf,
+        /// Transactions that it has seen.
+        seen: u64,
+        /// Transactions that there were.
+        known: u64,
     },
     /// The file system says no.
     #[error("cannot use the index {}: {source}", path.display())]
@@ -82,12 +102,21 @@ impl Index {
 
     /// Makes an index with empty tables.
     pub fn create(&self) -> Result<(), IndexError> {
-        let database = self.wait(|| Database::create(&self.path))?;
-        self.transact(&database, |_| Ok::<_, IndexError>(()))
+        let database = self.wait(|| file::create(&self.path))?;
+        self.transact(&database, None, |_| Ok(()))
     }
 
     /// Opens the index for reading. Keep the view for one command's worth of questions, no longer.
     pub fn view(&self) -> Result<View, IndexError> {
+        // Asked for first: what is opened then has seen that much or more.
+        let known = self.commits();
+        let view = self.view_of_any_age()?;
+        let seen = view.commits()?;
+        if seen < known { Err(self.stale(seen, known)) } else { Ok(view) }
+    }
+
+    /// Opens the index for reading even if it is not the newest.
+    pub fn view_of_any_age(&self) -> Result<View, IndexError> {
         self.must_exist()?;
         self.guarded(|| self.open_view())
     }
@@ -97,7 +126,7 @@ impl Index {
             // What a process left that was killed inside a transaction is mended by opening the file
             // for writing once.
             Err(IndexError::Damaged { .. }) => {
-                let database = self.wait(|| Database::open(&self.path))?;
+                let database = self.wait(|| file::open(&self.path))?;
                 drop(database);
                 self.wait(|| ReadOnlyDatabase::open(&self.path))?
             }
@@ -113,9 +142,72 @@ impl Index {
         change: impl FnOnce(&mut Writer) -> Result<T, E>,
     ) -> Result<T, E> {
         self.must_exist()?;
+        let known = self.commits();
         self.guarded(|| {
-            let database = self.wait(|| Database::open(&self.path))?;
-            self.transact(&database, change)
+            let database = self.wait(|| file::open(&self.path))?;
+            self.transact(&database, Some(known), change)
+        })
+    }
+
+    /// Fills an emptied index in one transaction, whatever it was before: damaged, old or gone.
+    pub fn rebuild<T, E: From<IndexError>>(
+        &self,
+        fill: impl Fn(&mut Writer) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let fill = |writer: &mut Writer| {
+            writer.clear()?;
+            fill(writer).map_err(Attempt::Fill)
+        };
+        let attempt = self.guarded(|| {
+            let database = self.wait(|| file::open_intact(&self.path))?;
+            self.transact(&database, None, fill)
+        });
+        let again = match attempt {
+            Err(Attempt::Index(
+                IndexError::Missing(_) | IndexError::Damaged { .. } | IndexError::Io { .. },
+            )) => {
+                match disk::remove_file(&self.path) {
+                    Err(source) if source.kind() != ErrorKind::NotFound => {
+                        return Err(IndexError::Io { path: self.path.clone(), source }.into());
+                    }
+                    _ => {}
+                }
+                self.guarded(|| {
+                    let database = self.wait(|| file::create(&self.path))?;
+                    self.transact(&database, None, fill)
+                })
+            }
+            other => other,
+        };
+        again.map_err(|e| match e {
+            Attempt::Index(e) => e.into(),
+            Attempt::Fill(e) => e,
+        })
+    }
+
+    /// Checks the sums that redb keeps of every page, on a copy in memory: nothing is mended, and an
+    /// index that cannot be written to can be checked.
+    pub fn check(&self) -> Result<(), IndexError> {
+        self.must_exist()?;
+        self.guarded(|| {
+            // Held while the file is read, so that nobody writes to it.
+            let held = self.open_view()?;
+            let bytes =
+                fs::read(&self.path).map_err(|source| IndexError::Io { path: self.path.clone(), source })?;
+            drop(held);
+            let copy = InMemoryBackend::new();
+            copy.set_len(bytes.len() as u64).and_then(|()| copy.write(0, &bytes)).map_err(|e| {
+                IndexError::Io { path: self.path.clone(), source: std::io::Error::other(e.to_string()) }
+            })?;
+            drop(bytes);
+            let open = Builder::new().create_with_backend(copy).and_then(|mut copy| copy.check_integrity());
+            match open.map_err(|e| self.error(e))? {
+                true => Ok(()),
+                false => Err(IndexError::Damaged {
+                    path: self.path.clone(),
+                    reason: "a page does not have the checksum that is noted for it".to_owned(),
+                }),
+            }
         })
     }
 
@@ -124,17 +216,45 @@ impl Index {
         guard(work).unwrap_or_else(|reason| Err(damaged(reason).into()))
     }
 
+    /// One transaction. If it is `known` how many there were, an index that has seen fewer is refused.
     fn transact<T, E: From<IndexError>>(
         &self,
         database: &Database,
+        known: Option<u64>,
         change: impl FnOnce(&mut Writer) -> Result<T, E>,
     ) -> Result<T, E> {
         let transaction = database.begin_write().map_err(|e| self.error(e))?;
         let mut writer = Writer { index: self, transaction };
         writer.open_all()?;
+        let seen = writer.commits()?;
+        if let Some(known) = known.filter(|known| seen < *known) {
+            return Err(self.stale(seen, known).into());
+        }
         let result = change(&mut writer)?;
+        let commits = seen.max(self.commits()) + 1;
+        writer.set_commits(commits)?;
         writer.transaction.commit().map_err(|e| self.error(e))?;
+        self.note_commits(commits);
         Ok(result)
+    }
+
+    /// The number of transactions as it is noted beside the index. It may lag behind, never run ahead:
+    /// it is written behind each commit, while the index is still locked, and never waited for.
+    fn commits(&self) -> u64 {
+        let text = fs::read_to_string(self.path.with_file_name(COMMITS_FILE)).ok();
+        text.and_then(|text| text.strip_suffix('\n')?.parse().ok()).unwrap_or(0)
+    }
+
+    /// That it cannot be noted harms nothing but the notice of an old index.
+    fn note_commits(&self, commits: u64) {
+        let path = self.path.with_file_name(COMMITS_FILE);
+        let new = path.with_extension("new");
+        let _ = disk::write_over(&new, format!("{commits}\n").as_bytes())
+            .and_then(|()| disk::rename(&new, &path));
+    }
+
+    fn stale(&self, seen: u64, known: u64) -> IndexError {
+        IndexError::Stale { path: self.path.clone(), seen, known }
     }
 
     fn must_exist(&self) -> Result<(), IndexError> {
@@ -152,7 +272,10 @@ impl Index {
                     pause = (pause * 2).min(Duration::from_millis(50));
                 }
                 Err(DatabaseError::DatabaseAlreadyOpen) => {
-                    return Err(IndexError::Busy { path: self.path.clone(), holder: holder(&self.path) });
+                    return Err(IndexError::Busy {
+                        path: self.path.clone(),
+                        holder: disk::lock_holder(&self.path),
+                    });
                 }
                 Err(e) => return Err(self.error(e)),
             }
@@ -174,17 +297,16 @@ impl Index {
     }
 }
 
-/// The process that holds a lock on `path`, where the system tells.
-fn holder(path: &Path) -> Option<u32> {
-    use std::os::unix::fs::MetadataExt;
-    let inode = format!(":{}", std::fs::metadata(path).ok()?.ino());
-    let locks = std::fs::read_to_string("/proc/locks").ok()?;
-    // `1: FLOCK  ADVISORY  WRITE 4711 08:01:393217 0 EOF`
-    let mut columns = locks.lines().map(|line| line.split_whitespace().skip(4));
-    columns.find_map(|mut rest| {
-        let pid = rest.next()?.parse().ok()?;
-        rest.next()?.ends_with(&inode).then_some(pid)
-    })
+/// Why a rebuild did not come to its end: the file, or what should be written to it.
+enum Attempt<E> {
+    Index(IndexError),
+    Fill(E),
+}
+
+impl<E> From<IndexError> for Attempt<E> {
+    fn from(e: IndexError) -> Self {
+        Attempt::Index(e)
+    }
 }
 
 /// The index as it was at one moment.
@@ -198,6 +320,16 @@ impl View {
     /// What `name` names.
     pub fn name(&self, name: &str) -> Result<Option<Hash>, IndexError> {
         self.read(|t| Ok(t.open_table(NAMES)?.get(name)?.map(|id| Hash(id.value()))))
+    }
+
+    /// The number of transactions that the index has seen.
+    fn commits(&self) -> Result<u64, IndexError> {
+        self.read(|t| match t.open_table(STATE) {
+            Ok(table) => Ok(table.get(COMMITS)?.map_or(0, |row| row.value())),
+            // Made by a reg that did not count.
+            Err(TableError::TableDoesNotExist(_)) => Ok(0),
+            Err(e) => Err(e.into()),
+        })
     }
 
     /// All names and what they name, sorted.
@@ -224,6 +356,27 @@ impl View {
     pub fn of_kind(&self, kind: &str) -> Result<Vec<Hash>, IndexError> {
         let range = (kind, 0)..=(kind, u64::MAX);
         self.read(|t| collect(t.open_table(KINDS)?.range(range)?, |_: (&str, u64), id: [u8; 32]| Hash(id)))
+    }
+
+    /// All records with their kinds, as the one of two tables and as the other has them: order of
+    /// registration, kind, record, sorted by kind and order.
+    pub fn registrations(&self) -> Result<[Vec<(String, u64, Hash)>; 2], IndexError> {
+        let mut by_id = self.read(|t| {
+            let row = |id: [u8; 32], (order, kind): (u64, &str)| (kind.to_owned(), order, Hash(id));
+            collect(t.open_table(RECORDS)?.iter()?, row)
+        })?;
+        by_id.sort_unstable();
+        let by_kind = self.read(|t| {
+            let row = |(kind, order): (&str, u64), id: [u8; 32]| (kind.to_owned(), order, Hash(id));
+            collect(t.open_table(KINDS)?.iter()?, row)
+        })?;
+        Ok([by_id, by_kind])
+    }
+
+    /// Everything that is named by anything: object, who names it, as what.
+    pub fn all_referrers(&self) -> Result<Vec<(Hash, Hash, String)>, IndexError> {
+        let row = |(to, from): ([u8; 32], [u8; 32]), role: &str| (Hash(to), Hash(from), role.to_owned());
+        self.read(|t| collect(t.open_table(REFERRERS)?.iter()?, row))
     }
 
     /// Number of records.
@@ -276,19 +429,55 @@ impl Writer<'_> {
             self.transaction.open_table(REFERRERS)?;
             self.transaction.open_table(NAMES)?;
             self.transaction.open_table(LOG)?;
+            self.transaction.open_table(STATE)?;
             Ok(())
         };
         open().map_err(|e| self.index.error(e))
     }
 
-    /// Empties all tables.
+    fn commits(&self) -> Result<u64, IndexError> {
+        let read = || -> Result<u64, redb::Error> {
+            Ok(self.transaction.open_table(STATE)?.get(COMMITS)?.map_or(0, |row| row.value()))
+        };
+        read().map_err(|e| self.index.error(e))
+    }
+
+    fn set_commits(&mut self, commits: u64) -> Result<(), IndexError> {
+        let set = || -> Result<(), redb::Error> {
+            self.transaction.open_table(STATE)?.insert(COMMITS, commits)?;
+            Ok(())
+        };
+        set().map_err(|e| self.index.error(e))
+    }
+
+    /// Forgets a record: its kind, and that it names others.
+    pub fn forget(&mut self, id: &Hash, links: impl Iterator<Item = Hash>) -> Result<(), IndexError> {
+        let forget = || -> Result<(), redb::Error> {
+            let row = self.transaction.open_table(RECORDS)?.remove(id.0)?.map(|row| {
+                let (order, kind) = row.value();
+                (order, kind.to_owned())
+            });
+            if let Some((order, kind)) = row {
+                self.transaction.open_table(KINDS)?.remove((kind.as_str(), order))?;
+            }
+            let mut referrers = self.transaction.open_table(REFERRERS)?;
+            for to in links {
+                referrers.remove((to.0, id.0))?;
+            }
+            Ok(())
+        };
+        forget().map_err(|e| self.index.error(e))
+    }
+
+    /// Empties all tables but the number of transactions.
     pub fn clear(&mut self) -> Result<(), IndexError> {
-        let clear = || -> Result<(), redb::TableError> {
+        let clear = || -> Result<(), redb::Error> {
             self.transaction.delete_table(RECORDS)?;
             self.transaction.delete_table(KINDS)?;
             self.transaction.delete_table(REFERRERS)?;
             self.transaction.delete_table(NAMES)?;
             self.transaction.delete_table(LOG)?;
+            self.transaction.open_table(STATE)?.remove(ORDER)?;
             Ok(())
         };
         clear().map_err(|e| self.index.error(e))?;
@@ -302,7 +491,10 @@ impl Writer<'_> {
             if records.get(id.0)?.is_some() {
                 return Ok(());
             }
-            let order = records.len()?;
+            // Not their number: some may have been forgotten.
+            let order = self.transaction.open_table(STATE)?.get(ORDER)?.map(|row| row.value());
+            let order = order.unwrap_or(records.len()?);
+            self.transaction.open_table(STATE)?.insert(ORDER, order + 1)?;
             records.insert(id.0, (order, kind))?;
             self.transaction.open_table(KINDS)?.insert((kind, order), id.0)?;
             Ok(())
@@ -310,16 +502,15 @@ impl Writer<'_> {
         add().map_err(|e| self.index.error(e))
     }
 
-    /// Notes that `from` names each of `to`, with the part it plays. Cheapest in ascending order.
-    pub fn referrers<'r>(
+    /// Notes who is named, by whom, as what. Cheapest in ascending order.
+    pub fn mentions<'r>(
         &mut self,
-        from: &Hash,
-        to: impl Iterator<Item = (Hash, &'r str)>,
+        mentions: impl Iterator<Item = (Hash, Hash, &'r str)>,
     ) -> Result<(), IndexError> {
         let add = || -> Result<(), redb::Error> {
             let mut referrers = self.transaction.open_table(REFERRERS)?;
-            for (id, role) in to {
-                referrers.insert((id.0, from.0), role)?;
+            for (to, from, role) in mentions {
+                referrers.insert((to.0, from.0), role)?;
             }
             Ok(())
         };
@@ -412,8 +603,8 @@ mod tests {
         let (_dir, index) = index();
         let (image, a, b) = (Hash([255; 32]), Hash([0; 32]), Hash([255; 32]));
         let add = |w: &mut Writer| {
-            w.referrers(&b, [(image, "x")].into_iter())?;
-            w.referrers(&a, [(image, "y"), (Hash([254; 32]), "z")].into_iter())
+            w.mentions([(image, b, "x")].into_iter())?;
+            w.mentions([(image, a, "y"), (Hash([254; 32]), a, "z")].into_iter())
         };
         index.write(add).unwrap();
         let found = index.view().unwrap().referrers(&image).unwrap();

@@ -251,22 +251,20 @@ pub fn image_named(registry: &Registry, view: &View, name: &str) -> Result<Optio
     Ok(None)
 }
 
-/// The name that a manifest gives to an image.
-pub(crate) fn image_name(
-    registry: &Registry,
-    view: &View,
-    id: &Hash,
-) -> Result<Option<String>, RegistryError> {
-    for (from, role) in view.referrers(id)? {
-        if role != IMAGE {
-            continue;
-        }
-        // A damaged manifest must not keep `verify` from naming the rest.
-        if let Ok(manifest) = registry.get_packed::<Manifest>(Id::new(from)) {
-            return Ok(manifest.rows.into_iter().find(|row| row.object == Some(*id)).map(|row| row.name));
+/// The name that some manifest gives to an image.
+fn image_name(registry: &Registry, view: &View, id: &Hash) -> Result<Option<String>, RegistryError> {
+    for (from, _) in view.referrers(id)?.into_iter().filter(|(_, role)| role == IMAGE) {
+        // A damaged manifest must not keep the rest from being named.
+        if let Ok(manifest) = registry.get_packed(Id::new(from)) {
+            return Ok(manifest_name(&manifest, id));
         }
     }
     Ok(None)
+}
+
+/// The name that a manifest gives to an image.
+pub(super) fn manifest_name(manifest: &Manifest, id: &Hash) -> Option<String> {
+    manifest.rows.iter().find(|row| row.object == Some(*id)).map(|row| row.name.clone())
 }
 
 /// Everything that `roots` depend on, themselves included.

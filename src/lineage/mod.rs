@@ -4,7 +4,10 @@
 //! towards results: who names an object. That is asked of the index.
 
 mod graph;
+mod known;
+mod repair;
 mod verify;
 
 pub use graph::{Direction, Edge, Graph, Node, image_named, trace};
-pub use verify::{Damage, Verification, verify};
+pub use repair::{RepairError, repair};
+pub use verify::{Damage, Verification, verify, verify_some};

@@ -1,19 +1,19 @@
-//! Re-hashes objects, and says which results a damaged one taints.
+//! Re-hashes objects, checks what they and the index say of each other, and says which results damage
+//! taints.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::path::PathBuf;
 
-use rayon::prelude::*;
 use serde::Serialize;
 
-use super::graph::{closure, image_name};
+use super::graph::{closure, manifest_name};
+use super::known::Known;
 use crate::hash::{Hash, Id};
-use crate::index::View;
+use crate::index::{IndexError, View};
 use crate::progress::{Progress, Unit};
-use crate::records::codec::{self, MAX_RECORD};
-use crate::records::{self, Event, Execution, Record, Table};
-use crate::registry::{Registry, RegistryError};
-use crate::store::StoreError;
+use crate::records::{self, Execution, Manifest, Record, Table};
+use crate::registry::survey::{Depth, Survey, breaks};
+use crate::registry::{IMAGE, Registry, RegistryError};
 
 /// What a verification found.
 #[derive(Debug, Default, Serialize)]
@@ -26,12 +26,19 @@ pub struct Verification {
     pub damaged: Vec<Damage>,
     /// Names that are not what the log of their changes says, and breaks in that log.
     pub names: Vec<String>,
+    /// What the index says and the objects do not, and the other way round.
+    pub index: Vec<String>,
+    /// Records that are whole and that the index does not know: a crash left them, and the command that was
+    /// to register them was never repeated. They harm nothing.
+    pub unregistered: Vec<Hash>,
     /// Files in the folder of objects that are named like none. They harm nothing.
     pub strangers: Vec<PathBuf>,
+    /// Objects that were damaged and are whole again, and the file that the bytes came from.
+    pub repaired: Vec<(Hash, PathBuf)>,
 }
 
 /// One damaged or missing object.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 pub struct Damage {
     /// Its id.
     pub id: Hash,
@@ -56,187 +63,176 @@ pub struct Tainted {
     pub name: Option<String>,
 }
 
-/// Checks all objects, or those that `roots` depend on.
+impl Verification {
+    /// Whether nothing is wrong.
+    pub fn sound(&self) -> bool {
+        self.damaged.is_empty() && self.names.is_empty() && self.index.is_empty()
+    }
+}
+
+/// Checks all objects and the index.
 ///
 /// Every byte is hashed again; records and packed arrays must also be of their kind's form, and what a
-/// record, a manifest, a name or the index names must be there.
-pub fn verify(
-    registry: &Registry,
-    view: &View,
-    roots: Option<&[Hash]>,
-    progress: &dyn Progress,
-) -> Result<Verification, RegistryError> {
+/// registered record, a manifest, a name or the index names must be there. The index must hold exactly what
+/// the objects say, and its pages must have their checksums. A damaged index keeps nothing from being checked.
+pub fn verify(registry: &Registry, progress: &dyn Progress) -> Result<Verification, RegistryError> {
     let listing = registry.store().list()?;
-    let wanted = match roots {
-        Some(roots) => closure(registry, view, roots)?,
-        None => listing.objects.clone(),
-    };
-    let present: HashSet<Hash> = listing.objects.into_iter().collect();
-
-    progress.begin("verify", Unit::Items, wanted.len() as u64);
-    let checked: Vec<Checked> = wanted
-        .par_iter()
-        .map_init(Vec::new, |buffer, id| {
-            let checked = check(registry, id, buffer);
-            progress.advance(1);
-            checked
-        })
-        .collect();
-    progress.end();
-
-    let mut problems: Vec<(Hash, String)> = Vec::new();
-    let mut expected: Vec<Hash> = Vec::new();
     let mut result = Verification { strangers: listing.strangers, ..Verification::default() };
-    for (id, checked) in wanted.iter().zip(checked) {
-        result.checked += 1;
-        result.bytes += checked.bytes;
-        // What nobody registered, as a crash can leave it, promises nothing.
-        if !checked.names.is_empty() && (view.kind(id)?.is_some() || !view.referrers(id)?.is_empty()) {
-            expected.extend(checked.names);
+    let known = match Known::read(registry.index()) {
+        Ok(known) => Some(known),
+        Err(e @ (IndexError::Missing(_) | IndexError::Damaged { .. })) => {
+            result.index.push(e.to_string());
+            None
         }
-        problems.extend(checked.problem.map(|problem| (*id, problem)));
-    }
-    if roots.is_none() {
-        result.names = check_names(registry, view)?;
-        expected.extend(view.names()?.into_iter().map(|(_, id)| id));
-        expected.extend(view.log()?);
-        for kind in records::KINDS {
-            expected.extend(view.of_kind(kind)?);
-        }
-    }
-    let known: HashSet<Hash> = problems.iter().map(|(id, _)| *id).collect();
-    expected.sort_unstable();
-    expected.dedup();
-    expected.retain(|id| !present.contains(id) && !known.contains(id));
-    problems.extend(expected.into_iter().map(|id| (id, "is missing".to_owned())));
-    problems.sort();
+        Err(e) => return Err(e.into()),
+    };
+    progress.begin("verify", Unit::Items, listing.objects.len() as u64);
+    let survey = registry.survey(&listing.objects, Depth::Everything, progress);
+    progress.end();
+    (result.checked, result.bytes) = (listing.objects.len() as u64, survey.bytes);
 
-    let names = view.names_by_id()?;
+    let there = |id: &Hash| listing.objects.binary_search(id).is_ok();
+    let mut expected: Vec<Hash> = Vec::new();
+    match &known {
+        Some(known) => {
+            result.index.extend(known.compare(&survey, there));
+            result.names = known.check_names(&survey);
+            result.unregistered =
+                survey.records.keys().filter(|id| !known.is_registered(id)).copied().collect();
+            expected.extend(known.expected());
+            // What nobody registered, as a crash can leave it, promises nothing.
+            for id in survey.records.keys().chain(survey.packed.keys()).filter(|id| known.mentions_from(id)) {
+                expected.extend(survey.links(id));
+            }
+        }
+        None => {
+            let log = survey.log(None);
+            result.names = breaks(&log);
+            let names = crate::registry::survey::replay(log.into_iter().map(|(_, event)| event));
+            expected.extend(names.into_values());
+            expected
+                .extend(survey.records.keys().chain(survey.packed.keys()).flat_map(|id| survey.links(id)));
+        }
+    }
+    result.unregistered.sort_unstable();
+    expected.retain(|id| !there(id));
+    let problems = with_missing(&survey, expected);
+    let graph = Graph::of(&survey, known.as_ref());
     for (id, problem) in problems {
-        let (kind, role_name) = describe(registry, view, &id)?;
-        let name = names.get(&id).cloned().or(role_name);
-        result.damaged.push(Damage { id, kind, name, problem, taints: taints(view, &names, &id)? });
+        let (kind, name) = graph.describe(registry, &id);
+        result.damaged.push(Damage { id, kind, name, problem, taints: graph.taints(&id) });
     }
     Ok(result)
 }
 
-impl Verification {
-    /// Whether nothing is wrong.
-    pub fn sound(&self) -> bool {
-        self.damaged.is_empty() && self.names.is_empty()
+/// Checks the objects that `roots` depend on, themselves included, and nothing of the index but what leads
+/// to them.
+pub fn verify_some(
+    registry: &Registry,
+    view: &View,
+    roots: &[Hash],
+    progress: &dyn Progress,
+) -> Result<Verification, RegistryError> {
+    let wanted = closure(registry, view, roots)?;
+    progress.begin("verify", Unit::Items, wanted.len() as u64);
+    let survey = registry.survey(&wanted, Depth::Everything, progress);
+    progress.end();
+    let known = Known::of(view)?;
+    let named = survey.records.keys().chain(survey.packed.keys()).flat_map(|id| survey.links(id));
+    let expected = named.filter(|id| !registry.store().contains(id)).collect();
+    let graph = Graph::of(&survey, Some(&known));
+    let mut result =
+        Verification { checked: wanted.len() as u64, bytes: survey.bytes, ..Verification::default() };
+    for (id, problem) in with_missing(&survey, expected) {
+        let (kind, name) = graph.describe(registry, &id);
+        result.damaged.push(Damage { id, kind, name, problem, taints: graph.taints(&id) });
     }
+    Ok(result)
 }
 
-/// Replays the log of names and compares what comes out with the index.
-fn check_names(registry: &Registry, view: &View) -> Result<Vec<String>, RegistryError> {
-    let mut problems = Vec::new();
-    let mut replayed = BTreeMap::new();
-    let mut before = None;
-    for (number, id) in (1u64..).zip(view.log()?) {
-        // A missing or damaged event is among the damaged objects already.
-        let Ok(event) = registry.get::<Event>(Id::new(id)) else { return Ok(problems) };
-        if event.seq != number || event.prev.map(|prev| prev.hash) != before {
-            problems.push(format!("log entry {number} ({}) does not continue the one before", id.short()));
-        }
-        for change in event.names {
-            match change.to {
-                Some(to) => drop(replayed.insert(change.name, to)),
-                None => drop(replayed.remove(&change.name)),
+/// The problems of a survey, and for each object that is not there another, in order of ids.
+fn with_missing(survey: &Survey, missing: Vec<Hash>) -> Vec<(Hash, String)> {
+    let mut problems = survey.problems.clone();
+    let known: HashSet<Hash> = problems.iter().map(|(id, _)| *id).collect();
+    problems
+        .extend(missing.into_iter().filter(|id| !known.contains(id)).map(|id| (id, "is missing".to_owned())));
+    problems.sort();
+    problems.dedup();
+    problems
+}
+
+/// Who names whom, by the objects and by the index together: a damaged object no longer says what it named.
+struct Graph {
+    referrers: HashMap<Hash, Vec<(Hash, String)>>,
+    kinds: HashMap<Hash, String>,
+    names: HashMap<Hash, String>,
+}
+
+impl Graph {
+    fn of(survey: &Survey, known: Option<&Known>) -> Self {
+        let mut mentions: Vec<(Hash, Hash, String)> = survey.mentions().collect();
+        let mut kinds: HashMap<Hash, String> =
+            survey.records.iter().map(|(id, (kind, _))| (*id, kind.clone())).collect();
+        kinds.extend(survey.events.keys().map(|id| (*id, records::Event::KIND.to_owned())));
+        let mut names = HashMap::new();
+        if let Some(known) = known {
+            mentions.extend(known.mentions.iter().cloned());
+            kinds.extend(known.kinds());
+            for (name, id) in &known.names {
+                names.entry(*id).or_insert_with(|| name.clone());
             }
         }
-        before = Some(id);
-    }
-    let names: BTreeMap<String, Hash> = view.names()?.into_iter().collect();
-    let short = |id: Option<&Hash>| id.map_or("nothing".to_owned(), Hash::short);
-    let both: BTreeSet<&String> = names.keys().chain(replayed.keys()).collect();
-    for name in both {
-        let (now, logged) = (names.get(name), replayed.get(name));
-        if now != logged {
-            problems.push(format!("{name} names {}, and {} by the log", short(now), short(logged)));
+        mentions.sort_unstable();
+        mentions.dedup();
+        let mut referrers: HashMap<Hash, Vec<(Hash, String)>> = HashMap::new();
+        for (to, from, role) in mentions {
+            referrers.entry(to).or_default().push((from, role));
         }
+        Graph { referrers, kinds, names }
     }
-    Ok(problems)
-}
 
-#[derive(Default)]
-struct Checked {
-    bytes: u64,
-    names: Vec<Hash>,
-    problem: Option<String>,
-}
+    fn named_by(&self, id: &Hash) -> &[(Hash, String)] {
+        self.referrers.get(id).map_or(&[], Vec::as_slice)
+    }
 
-fn check(registry: &Registry, id: &Hash, buffer: &mut Vec<u8>) -> Checked {
-    match examine(registry, id, buffer) {
-        Ok(checked) => checked,
-        Err(StoreError::Missing { .. }) => {
-            Checked { problem: Some("is missing".into()), ..Checked::default() }
+    /// What an object is that may be unreadable, and its name.
+    fn describe(&self, registry: &Registry, id: &Hash) -> (String, Option<String>) {
+        let name = self.names.get(id).cloned();
+        if let Some(kind) = self.kinds.get(id) {
+            return (kind.clone(), name);
         }
-        Err(StoreError::Damaged { path, found, .. }) => Checked {
-            bytes: std::fs::metadata(path).map_or(0, |m| m.len()),
-            problem: Some(format!(
-                "does not have the bytes that it is named by: they hash to {}…",
-                found.short()
-            )),
-            ..Checked::default()
-        },
-        Err(e) => Checked { problem: Some(format!("cannot be read: {e}")), ..Checked::default() },
-    }
-}
-
-fn examine(registry: &Registry, id: &Hash, buffer: &mut Vec<u8>) -> Result<Checked, StoreError> {
-    let bytes = registry.store().verify(id, MAX_RECORD, buffer)?;
-    let mut checked = Checked { bytes, ..Checked::default() };
-    if bytes > MAX_RECORD {
-        return Ok(checked);
-    }
-    // JSON from outside may look like a record; one of ours always has a kind.
-    if let Ok(header) = codec::Header::read(buffer)
-        && records::KINDS.contains(&header.kind.as_str())
-    {
-        match records::check(buffer) {
-            Ok(header) => checked.names = header.links().into_iter().map(|link| link.to).collect(),
-            Err(e) => checked.problem = Some(e.to_string()),
+        let by = self.named_by(id);
+        // A damaged manifest must not keep the rest from being named.
+        let manifests = by.iter().filter(|(_, role)| role == IMAGE);
+        let read = |from: &Hash| registry.get_packed::<Manifest>(Id::new(*from)).ok();
+        if let Some(image) = manifests.filter_map(|(from, _)| manifest_name(&read(from)?, id)).next() {
+            return (IMAGE.to_owned(), name.or(Some(image)));
         }
-    } else {
-        match records::packed_links(buffer) {
-            Ok(names) => checked.names = names,
-            Err(e) => checked.problem = Some(e.to_string()),
-        }
+        let role = by.first().map(|(_, role)| role.clone());
+        (role.unwrap_or_else(|| "object that nothing names".to_owned()), name)
     }
-    Ok(checked)
-}
 
-/// What an object is that may be unreadable: asked of the index.
-fn describe(registry: &Registry, view: &View, id: &Hash) -> Result<(String, Option<String>), RegistryError> {
-    if let Some(kind) = view.kind(id)? {
-        return Ok((kind, None));
-    }
-    if let Some(name) = image_name(registry, view, id)? {
-        return Ok((crate::registry::IMAGE.to_owned(), Some(name)));
-    }
-    let role = view.referrers(id)?.into_iter().map(|(_, role)| role).next();
-    Ok((role.unwrap_or_else(|| "object that nothing names".to_owned()), None))
-}
-
-/// The records that depend on an object, tables first, then in the order of a study.
-fn taints(view: &View, names: &HashMap<Hash, String>, id: &Hash) -> Result<Vec<Tainted>, RegistryError> {
-    let mut seen = HashSet::from([*id]);
-    let mut queue = VecDeque::from([*id]);
-    let mut tainted = Vec::new();
-    while let Some(next) = queue.pop_front() {
-        for (from, _) in view.referrers(&next)? {
-            if !seen.insert(from) {
-                continue;
-            }
-            queue.push_back(from);
-            // That a run was executed says nothing of its value, and packed arrays stand for the
-            // records that name them.
-            if let Some(kind) = view.kind(&from)?.filter(|kind| kind != Execution::KIND) {
-                tainted.push(Tainted { id: from, kind, name: names.get(&from).cloned() });
+    /// The records that depend on an object, tables first, then in the order of a study.
+    fn taints(&self, id: &Hash) -> Vec<Tainted> {
+        let mut seen = HashSet::from([*id]);
+        let mut queue = VecDeque::from([*id]);
+        let mut tainted = Vec::new();
+        while let Some(next) = queue.pop_front() {
+            for (from, _) in self.named_by(&next) {
+                if !seen.insert(*from) {
+                    continue;
+                }
+                queue.push_back(*from);
+                // That a run was executed says nothing of its value, and packed arrays stand for the
+                // records that name them.
+                if let Some(kind) = self.kinds.get(from).filter(|kind| *kind != Execution::KIND) {
+                    let name = self.names.get(from).cloned();
+                    tainted.push(Tainted { id: *from, kind: kind.clone(), name });
+                }
             }
         }
+        let place = |kind: &str| records::KINDS.iter().position(|known| *known == kind);
+        tainted.sort_by_key(|t| (t.kind != Table::KIND, place(&t.kind), t.id));
+        tainted
     }
-    let place = |kind: &str| records::KINDS.iter().position(|known| *known == kind);
-    tainted.sort_by_key(|t| (t.kind != Table::KIND, place(&t.kind), t.id));
-    Ok(tainted)
 }

@@ -3,6 +3,7 @@
 use tempfile::TempDir;
 
 use super::*;
+use crate::progress::Silent;
 use crate::records::{self, Software, Weights};
 
 fn registry() -> (TempDir, Registry) {
@@ -158,7 +159,7 @@ fn a_lost_or_damaged_index_comes_back_with_its_names_and_log() {
             None => std::fs::remove_file(registry.index.path()).unwrap(),
             Some(bytes) => std::fs::write(registry.index.path(), bytes).unwrap(),
         }
-        let found = registry.reindex().unwrap();
+        let found = registry.reindex(&Silent).unwrap();
         assert_eq!(answers(&registry), before);
         assert_eq!((found.records, found.names, found.log, found.damaged.len()), (3, 2, 5, 0));
     }
@@ -170,7 +171,7 @@ fn a_lost_or_damaged_index_comes_back_with_its_names_and_log() {
             writer.set_name("ghost", Some(one.hash))
         })
         .unwrap();
-    registry.reindex().unwrap();
+    registry.reindex(&Silent).unwrap();
     assert_eq!(answers(&registry), before);
     // The log goes on where it was.
     add(&registry, "four", "d");
@@ -188,7 +189,7 @@ fn orphan(registry: &Registry, seq: u64, prev: Hash, time: &str, name: &str, to:
 }
 
 #[test]
-fn of_two_chains_of_events_the_longer_counts_and_of_equal_ones_the_later() {
+fn of_two_chains_of_events_the_known_one_counts_then_the_longer_then_the_later() {
     let (_dir, registry) = registry();
     let one = add(&registry, "one", "a");
     let log = |registry: &Registry| registry.view().unwrap().log().unwrap();
@@ -199,12 +200,15 @@ fn of_two_chains_of_events_the_longer_counts_and_of_equal_ones_the_later() {
     // As long as the log, and earlier than its end.
     orphan(&registry, 3, log(&registry)[1], "2026-01-01T00:00:00Z", "earlier", one.hash);
     let before = log(&registry);
-    registry.reindex().unwrap();
+    registry.reindex(&Silent).unwrap();
     assert_eq!((names(&registry), log(&registry)), (["a", "b", "c"].map(str::to_owned).into(), before));
 
     // As long as the log, and later: the command had done all but its last step.
     orphan(&registry, 3, log(&registry)[1], "2027-01-01T00:00:00Z", "later", one.hash);
-    registry.reindex().unwrap();
+    registry.reindex(&Silent).unwrap();
+    assert_eq!(names(&registry), ["a", "b", "c"], "the index knows better");
+    std::fs::remove_file(registry.index.path()).unwrap();
+    registry.reindex(&Silent).unwrap();
     assert_eq!(names(&registry), ["a", "b", "later"]);
 }
 
@@ -216,7 +220,7 @@ fn a_damaged_record_is_left_out_and_reported() {
     let bytes = std::fs::read(&path).unwrap();
     std::fs::remove_file(&path).unwrap();
     std::fs::write(&path, [&bytes[..bytes.len() - 1], b" "].concat()).unwrap();
-    let found = registry.reindex().unwrap();
+    let found = registry.reindex(&Silent).unwrap();
     assert_eq!((found.damaged, found.records, found.names), (vec![id.hash], 0, 1));
 }
 

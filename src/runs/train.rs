@@ -6,13 +6,14 @@ use std::time::Instant;
 use super::evaluate::{Evaluated, evaluate_run};
 use super::process::{Listener, Worked, Worker};
 use super::{Device, RunError, Session, Surroundings};
+use crate::disk;
 use crate::hash::{Digest, Hash, Id};
 use crate::index::View;
 use crate::records::{
     Dataset, Execution, Init, Model, Run, Software, Spec, Split, Subset, Training, Weights, codec,
 };
 use crate::registry::{Registry, RegistryError};
-use crate::store::Link;
+use crate::store::{FileState, Link};
 use crate::worker::{Identity, Job, PROTOCOL, Work, files};
 
 /// What to train.
@@ -203,7 +204,7 @@ fn carry_out(
 ) -> Result<(Id<Run>, Run, String), RunError> {
     let Session { registry, worker, surroundings } = session;
     let live = registry.live(&spec_id.hash);
-    fs::create_dir_all(&live).map_err(RunError::io("create", &live))?;
+    disk::create_dir_all(&live).map_err(RunError::io("create", &live))?;
     let lock = live.join("lock");
     let locked = File::create(&lock).map_err(RunError::io("create", &lock))?;
     // Let go by the system however this process ends.
@@ -218,9 +219,10 @@ fn carry_out(
 
     let mut transaction = registry.transaction()?;
     let checkpoint = live.join(files::CHECKPOINT);
-    let checkpoint_bytes = fs::read(&checkpoint).map_err(RunError::io("read", &checkpoint))?;
-    let digest = Digest::of(&checkpoint_bytes);
-    transaction.put_file(&checkpoint, &checkpoint_bytes, &digest, Link::Reflink)?;
+    let mut bytes = Vec::new();
+    let state = FileState::read(&checkpoint, &mut bytes).map_err(RunError::io("read", &checkpoint))?;
+    let digest = Digest::of(&bytes);
+    transaction.put_file(&checkpoint, &state, &bytes, &digest, Link::Reflink)?;
     let log = live.join(files::LOG);
     let log_bytes = fs::read(&log).map_err(RunError::io("read", &log))?;
     let record = Run {
@@ -239,7 +241,7 @@ fn carry_out(
         None => transaction.name_freely(base, run.hash)?,
     }
     let named = transaction.commit(&surroundings.stamp)?.names.pop().map(|change| change.name);
-    fs::remove_dir_all(&live).map_err(RunError::io("remove", &live))?;
+    disk::remove_dir_all(&live).map_err(RunError::io("remove", &live))?;
     Ok((run, record, named.or(order.name.clone()).unwrap_or_else(|| run.hash.short())))
 }
 

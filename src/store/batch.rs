@@ -1,24 +1,32 @@
 //! Many objects made durable together: stage, sync, move into place, sync.
 //!
-//! Bytes are staged in a folder of their own under `tmp/`, on the same file system. Nothing lies in
-//! `objects/` under a name before its bytes are on the disk, so a crash leaves either the object or
-//! nothing. A few files are synced one by one; for more, one sync of the file system is cheaper.
+//! Bytes are staged under `tmp/`, on the same file system, in folders like those of `objects/`. Nothing
+//! lies in `objects/` under a name before its bytes are on the disk, so a crash leaves either the object
+//! or nothing. A few files are synced one by one; for more, one sync of the file system is cheaper. A
+//! folder that `objects/` does not have yet is moved as a whole.
+//!
+//! What is staged is moved whenever there is much of it, so that work which is killed has lost little: the
+//! next try finds those objects.
 
-use std::collections::BTreeMap;
-use std::fs::{self, File, OpenOptions, Permissions};
-use std::io::{self, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::collections::HashSet;
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, RwLock};
 
 use rayon::prelude::*;
 
-use super::{Scratch, Store, StoreError};
+use super::{FileState, Scratch, Store, StoreError};
+use crate::disk;
 use crate::hash::Hash;
 
-const READ_ONLY: u32 = 0o444;
+pub(super) const READ_ONLY: u32 = 0o444;
 /// Up to this many new objects are synced one by one.
 const FEW: usize = 16;
+/// What is staged is moved into place when it is this many objects or bytes.
+const MANY: usize = if cfg!(test) { 1 << 7 } else { 1 << 15 };
+const MUCH: u64 = 1 << 30;
 
 /// How a file from outside becomes an object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,18 +39,30 @@ pub enum Link {
     Hardlink,
 }
 
-/// Objects on their way into a store. Dropped without [`Batch::persist`], it leaves nothing.
+/// Objects on their way into a store. Dropped without [`Batch::persist`], what was not moved yet vanishes.
 pub struct Batch {
     store: Store,
     staging: Scratch,
-    staged: Mutex<BTreeMap<Hash, Staged>>,
+    /// Held shared while something is staged, and alone to begin a new stage.
+    stage: RwLock<Stage>,
+    /// All that this batch was given and the store did not have.
+    new: Mutex<HashSet<Hash>>,
+    bytes: AtomicU64,
 }
 
-enum Staged {
-    /// Lies in the staging folder under its hash.
-    File { bytes: u64 },
-    /// Is hard-linked from here when the batch is persisted.
-    Source { path: PathBuf, bytes: u64 },
+/// A folder of staged objects that will be moved together.
+struct Stage {
+    number: u32,
+    dir: PathBuf,
+    staged: Mutex<Vec<Staged>>,
+    bytes: AtomicU64,
+}
+
+#[derive(Clone, Copy)]
+struct Staged {
+    id: Hash,
+    /// It is a file from outside with a second name, and not read-only yet.
+    linked: bool,
 }
 
 /// What a batch added.
@@ -57,165 +77,183 @@ pub struct Persisted {
 impl Batch {
     pub(super) fn new(store: Store) -> Result<Self, StoreError> {
         let staging = store.scratch()?;
-        Ok(Batch { store, staging, staged: Mutex::default() })
+        let stage = RwLock::new(Stage::new(staging.path(), 0));
+        Ok(Batch { store, staging, stage, new: Mutex::default(), bytes: AtomicU64::new(0) })
     }
 
     /// Adds `bytes`. Threads may add at the same time.
     pub fn put(&self, bytes: &[u8]) -> Result<Hash, StoreError> {
         let id = Hash::of(bytes);
-        if self.begin(id, Staged::File { bytes: bytes.len() as u64 }) {
-            self.write(&id, bytes)?;
-        }
+        self.put_hashed(id, bytes)?;
         Ok(id)
     }
 
-    /// Adds the file `source`, whose bytes have been read and hash to `id`.
-    pub fn put_file(&self, source: &Path, bytes: &[u8], id: Hash, how: Link) -> Result<Hash, StoreError> {
-        let len = bytes.len() as u64;
-        let entry = match how {
-            Link::Hardlink => Staged::Source { path: source.to_owned(), bytes: len },
-            Link::Copy | Link::Reflink => Staged::File { bytes: len },
-        };
-        if !self.begin(id, entry) {
-            return Ok(id);
+    /// Adds `bytes` that are known to hash to `id`.
+    pub fn put_hashed(&self, id: Hash, bytes: &[u8]) -> Result<(), StoreError> {
+        if self.begin(id) { self.write(id, bytes) } else { Ok(()) }
+    }
+
+    /// Adds `bytes` again, in place of an object that is damaged.
+    pub(super) fn put_anew(&self, bytes: &[u8]) -> Result<(), StoreError> {
+        self.write(Hash::of(bytes), bytes)
+    }
+
+    fn write(&self, id: Hash, bytes: &[u8]) -> Result<(), StoreError> {
+        self.stage(id, bytes.len() as u64, false, |path| disk::write_new(path, bytes, READ_ONLY))
+    }
+
+    /// Adds the file `source`, which was in `state` when its bytes were read, and they hash to `id`.
+    ///
+    /// # Errors
+    /// Among others, a file that has been written to since.
+    pub fn put_file(
+        &self,
+        source: &Path,
+        state: &FileState,
+        bytes: &[u8],
+        id: Hash,
+        how: Link,
+    ) -> Result<(), StoreError> {
+        if !self.begin(id) {
+            return Ok(());
         }
-        match how {
-            Link::Hardlink => {}
-            Link::Copy => self.write(&id, bytes)?,
-            Link::Reflink => {
-                let target = self.staged_path(&id);
-                if reflink_copy::reflink(source, &target).is_ok() {
-                    set_read_only(&target)?;
-                } else {
+        let write = |path: &Path| disk::write_new(path, bytes, READ_ONLY);
+        let linked = how == Link::Hardlink;
+        self.stage(id, bytes.len() as u64, linked, |path| match how {
+            Link::Copy => write(path),
+            Link::Hardlink => disk::hard_link(source, path),
+            Link::Reflink => match disk::reflink(source, path) {
+                Ok(()) => disk::set_mode(path, READ_ONLY),
+                Err(_) => {
                     // What a failed attempt left, if anything.
-                    let _ = fs::remove_file(&target);
-                    self.write(&id, bytes)?;
+                    let _ = fs::remove_file(path);
+                    write(path)
                 }
-            }
+            },
+        })
+        .map_err(|e| match e {
+            StoreError::Io { source: e, .. } if linked => StoreError::io("hard-link an object to", source)(e),
+            e => e,
+        })?;
+        // Shared bytes must be those that were hashed.
+        if how != Link::Copy && FileState::at(source).ok().as_ref() != Some(state) {
+            return Err(StoreError::Changed(source.to_owned()));
         }
-        Ok(id)
+        Ok(())
     }
 
-    /// Bytes of an object of this batch that is not persisted yet.
-    pub fn read(&self, id: &Hash) -> Option<Vec<u8>> {
-        fs::read(self.staged_path(id)).ok()
+    /// Notes an object; false if it is in the store or was given to the batch already.
+    fn begin(&self, id: Hash) -> bool {
+        !self.store.contains(&id) && lock(&self.new).insert(id)
     }
 
-    /// Notes an object; false if it is in the store or in the batch already.
-    fn begin(&self, id: Hash, entry: Staged) -> bool {
-        if self.store.contains(&id) {
-            return false;
-        }
-        let mut staged = self.staged.lock().expect("no thread panics while it holds this lock");
-        match staged.entry(id) {
-            std::collections::btree_map::Entry::Occupied(_) => false,
-            std::collections::btree_map::Entry::Vacant(slot) => {
-                slot.insert(entry);
-                true
-            }
-        }
-    }
-
-    fn staged_path(&self, id: &Hash) -> PathBuf {
-        self.staging.path().join(id.to_string())
-    }
-
-    fn write(&self, id: &Hash, bytes: &[u8]) -> Result<(), StoreError> {
-        let path = self.staged_path(id);
-        let write = || -> io::Result<()> {
-            let mut file = OpenOptions::new().write(true).create_new(true).mode(READ_ONLY).open(&path)?;
-            file.write_all(bytes)
+    fn stage(
+        &self,
+        id: Hash,
+        bytes: u64,
+        linked: bool,
+        make: impl Fn(&Path) -> io::Result<()>,
+    ) -> Result<(), StoreError> {
+        let full = {
+            let stage = self.stage.read().expect("no thread panics while it holds this lock");
+            let path = stage.path(&id);
+            let made = match make(&path) {
+                Err(e) if e.kind() == io::ErrorKind::NotFound => {
+                    let dir = path.parent().expect("an object lies in a folder");
+                    disk::create_dir_all(dir).map_err(StoreError::io("create", dir))?;
+                    make(&path)
+                }
+                other => other,
+            };
+            made.map_err(StoreError::io("write", &path))?;
+            lock(&stage.staged).push(Staged { id, linked });
+            stage.bytes.fetch_add(bytes, Ordering::Relaxed);
+            self.bytes.fetch_add(bytes, Ordering::Relaxed);
+            stage.is_full()
         };
-        write().map_err(StoreError::io("write", &path))
+        if full { self.flush(Stage::is_full) } else { Ok(()) }
     }
 
     /// Makes all objects of the batch durable and puts them under their names.
     pub fn persist(self) -> Result<Persisted, StoreError> {
-        let staged =
-            std::mem::take(&mut *self.staged.lock().expect("no thread panics while it holds this lock"));
-        let staged: Vec<(Hash, Staged)> = staged.into_iter().collect();
-        if staged.is_empty() {
-            return Ok(Persisted::default());
-        }
-        let few = staged.len() <= FEW;
-
-        if few {
-            for (id, _) in &staged {
-                match File::open(self.staged_path(id)) {
-                    Ok(file) => file.sync_all().map_err(StoreError::io("sync", &self.staged_path(id)))?,
-                    Err(e) if e.kind() == io::ErrorKind::NotFound => {}
-                    Err(e) => return Err(StoreError::io("sync", &self.staged_path(id))(e)),
-                }
-            }
-        } else {
-            sync_file_system(self.staging.path())?;
-        }
-
-        // Sorted by id, so each folder is filled in one go.
-        let by_folder: Vec<&[(Hash, Staged)]> = staged.chunk_by(|a, b| a.0.0[0] == b.0.0[0]).collect();
-        by_folder.par_iter().try_for_each(|entries| self.place(entries, few))?;
-        if few {
-            sync_dir(&self.store.objects)?;
-        } else {
-            sync_file_system(&self.store.objects)?;
-        }
-
-        let bytes = staged.iter().map(|(_, s)| match s {
-            Staged::File { bytes } | Staged::Source { bytes, .. } => bytes,
-        });
-        Ok(Persisted { objects: staged.len() as u64, bytes: bytes.sum() })
+        self.flush(|stage| !lock(&stage.staged).is_empty())?;
+        let objects = lock(&self.new).len() as u64;
+        Ok(Persisted { objects, bytes: self.bytes.load(Ordering::Relaxed) })
     }
 
-    fn place(&self, entries: &[(Hash, Staged)], sync: bool) -> Result<(), StoreError> {
-        let folder = self.store.path(&entries[0].0);
-        let folder = folder.parent().expect("an object lies in a folder");
-        fs::create_dir_all(folder).map_err(StoreError::io("create", folder))?;
-        for (id, staged) in entries {
-            let target = self.store.path(id);
-            match staged {
-                Staged::File { .. } => {
-                    fs::rename(self.staged_path(id), &target).map_err(StoreError::io("create", &target))?;
-                }
-                Staged::Source { path, .. } => {
-                    match fs::hard_link(path, &target) {
-                        Ok(()) => {}
-                        // Another process was faster with the same bytes.
-                        Err(e) if e.kind() == io::ErrorKind::AlreadyExists => continue,
-                        Err(e) => return Err(StoreError::io("hard-link an object to", path)(e)),
-                    }
-                    set_read_only(&target)?;
-                    if sync {
-                        let file = File::open(&target).map_err(StoreError::io("sync", &target))?;
-                        file.sync_all().map_err(StoreError::io("sync", &target))?;
-                    }
-                }
+    /// Moves what is staged so far, if `due` still says so, while others go on with a new stage.
+    fn flush(&self, due: impl Fn(&Stage) -> bool) -> Result<(), StoreError> {
+        let stage = {
+            let mut stage = self.stage.write().expect("no thread panics while it holds this lock");
+            if !due(&stage) {
+                return Ok(());
+            }
+            let next = Stage::new(self.staging.path(), stage.number + 1);
+            std::mem::replace(&mut *stage, next)
+        };
+        let mut staged = std::mem::take(&mut *lock(&stage.staged));
+        // Each folder is filled in one go.
+        staged.sort_unstable_by_key(|staged| staged.id);
+        let by_folder: Vec<&[Staged]> = staged.chunk_by(|a, b| a.id.0[0] == b.id.0[0]).collect();
+        let few = staged.len() <= FEW;
+
+        staged.par_iter().filter(|staged| staged.linked).try_for_each(|staged| {
+            let path = stage.path(&staged.id);
+            disk::set_mode(&path, READ_ONLY).map_err(StoreError::io("make read-only", &path))
+        })?;
+        if few {
+            for path in staged.iter().map(|staged| stage.path(&staged.id)) {
+                disk::sync(&path).map_err(StoreError::io("sync", &path))?;
+            }
+        } else {
+            sync_file_system(&stage.dir)?;
+        }
+        by_folder.par_iter().try_for_each(|entries| self.place(&stage, entries, few))?;
+        if few { sync_dir(&self.store.objects) } else { sync_file_system(&self.store.objects) }
+    }
+
+    /// Moves the staged objects of one folder to where they belong.
+    fn place(&self, stage: &Stage, entries: &[Staged], sync: bool) -> Result<(), StoreError> {
+        let parent = |path: PathBuf| path.parent().expect("an object lies in a folder").to_owned();
+        let (from, to) = (parent(stage.path(&entries[0].id)), parent(self.store.path(&entries[0].id)));
+        if let Err(e) = disk::rename(&from, &to) {
+            match e.kind() {
+                // There is such a folder, with objects in it.
+                io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::AlreadyExists => {}
+                _ => return Err(StoreError::io("create", &to)(e)),
+            }
+            for Staged { id, .. } in entries {
+                let target = self.store.path(id);
+                disk::rename(&stage.path(id), &target).map_err(StoreError::io("create", &target))?;
             }
         }
-        if sync { sync_dir(folder) } else { Ok(()) }
+        if sync { sync_dir(&to) } else { Ok(()) }
     }
 }
 
-fn set_read_only(path: &Path) -> Result<(), StoreError> {
-    fs::set_permissions(path, Permissions::from_mode(READ_ONLY))
-        .map_err(StoreError::io("make read-only", path))
+impl Stage {
+    fn new(staging: &Path, number: u32) -> Self {
+        let dir = staging.join(number.to_string());
+        Stage { number, dir, staged: Mutex::default(), bytes: AtomicU64::new(0) }
+    }
+
+    fn path(&self, id: &Hash) -> PathBuf {
+        super::object_path(&self.dir, id)
+    }
+
+    fn is_full(&self) -> bool {
+        lock(&self.staged).len() >= MANY || self.bytes.load(Ordering::Relaxed) >= MUCH
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().expect("no thread panics while it holds this lock")
 }
 
 fn sync_dir(dir: &Path) -> Result<(), StoreError> {
-    File::open(dir).and_then(|d| d.sync_all()).map_err(StoreError::io("sync", dir))
+    disk::sync_dir(dir).map_err(StoreError::io("sync", dir))
 }
 
-/// Writes out all that is pending on the file system that holds `dir`.
 fn sync_file_system(dir: &Path) -> Result<(), StoreError> {
-    let sync = || -> io::Result<()> {
-        let dir = File::open(dir)?;
-        #[cfg(target_os = "linux")]
-        rustix::fs::syncfs(&dir)?;
-        #[cfg(not(target_os = "linux"))]
-        {
-            drop(dir);
-            rustix::fs::sync();
-        }
-        Ok(())
-    };
-    sync().map_err(StoreError::io("sync", dir))
+    disk::sync_file_system(dir).map_err(StoreError::io("sync", dir))
 }

@@ -26,6 +26,19 @@ pub enum StoreError {
         /// The hash of what lies there.
         found: Hash,
     },
+    /// The bytes are right, but any program could change them in place.
+    #[error("object {id} is not a read-only file: {} {found}", path.display())]
+    Exposed {
+        /// The object.
+        id: Hash,
+        /// Where it lies.
+        path: PathBuf,
+        /// What lies there: the second half of a sentence that begins with it.
+        found: String,
+    },
+    /// A file from outside was written to while it was taken in.
+    #[error("{} was written to while it was read", .0.display())]
+    Changed(PathBuf),
     /// The file system says no.
     #[error("cannot {doing} {}: {source}", path.display())]
     Io {
@@ -55,8 +68,10 @@ impl StoreError {
     /// The object that is damaged or missing, if it is that.
     pub fn bad_object(&self) -> Option<Hash> {
         match self {
-            StoreError::Missing { id, .. } | StoreError::Damaged { id, .. } => Some(*id),
-            StoreError::Io { .. } => None,
+            StoreError::Missing { id, .. }
+            | StoreError::Damaged { id, .. }
+            | StoreError::Exposed { id, .. } => Some(*id),
+            StoreError::Changed(_) | StoreError::Io { .. } => None,
         }
     }
 }

@@ -7,9 +7,11 @@
 mod batch;
 mod error;
 mod scratch;
+mod state;
 
-use std::fs::{self, File};
+use std::fs::{self, OpenOptions};
 use std::io::Read;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
@@ -17,7 +19,9 @@ use rayon::prelude::*;
 pub use batch::{Batch, Link, Persisted};
 pub use error::StoreError;
 pub use scratch::Scratch;
+pub use state::FileState;
 
+use crate::disk;
 use crate::hash::{Hash, Hasher};
 
 /// A folder of objects, and where new ones are staged.
@@ -37,7 +41,7 @@ impl Store {
     /// Makes the folders of an empty store.
     pub fn create(&self) -> Result<(), StoreError> {
         for dir in [&self.objects, &self.staging] {
-            fs::create_dir_all(dir).map_err(StoreError::io("create", dir))?;
+            disk::create_dir_all(dir).map_err(StoreError::io("create", dir))?;
         }
         Ok(())
     }
@@ -49,8 +53,7 @@ impl Store {
 
     /// Where the object lies, whether it is there or not.
     pub fn path(&self, id: &Hash) -> PathBuf {
-        let name = id.to_string();
-        self.objects.join(&name[..2]).join(&name[2..])
+        object_path(&self.objects, id)
     }
 
     /// Whether there is a file of this name; says nothing of its bytes.
@@ -74,9 +77,21 @@ impl Store {
 
     /// Hashes an object and returns its size in bytes. What has at most `keep` bytes is left in
     /// `buffer`, of what is larger nothing is.
+    ///
+    /// # Errors
+    /// Also an object that is no read-only file of its own ([`StoreError::Exposed`]), which is looked at
+    /// last: its bytes are right.
     pub fn verify(&self, id: &Hash, keep: u64, buffer: &mut Vec<u8>) -> Result<u64, StoreError> {
         let path = self.path(id);
-        let mut file = File::open(&path).map_err(|e| StoreError::open(*id, path.clone(), e))?;
+        let no_follow = rustix::fs::OFlags::NOFOLLOW.bits() as i32;
+        let opened = OpenOptions::new().read(true).custom_flags(no_follow).open(&path);
+        let mut file = match opened {
+            Err(_) if path.is_symlink() => {
+                let found = "is a symbolic link".to_owned();
+                return Err(StoreError::Exposed { id: *id, path, found });
+            }
+            opened => opened.map_err(|e| StoreError::open(*id, path.clone(), e))?,
+        };
         buffer.clear();
         let mut hash = || -> std::io::Result<(u64, Hash)> {
             Read::take(&mut file, keep.saturating_add(1)).read_to_end(buffer)?;
@@ -89,10 +104,34 @@ impl Store {
             hasher.read(&mut file)?;
             Ok((hasher.bytes(), hasher.finish()))
         };
-        match hash().map_err(StoreError::io("read", &path))? {
-            (bytes, found) if found == *id => Ok(bytes),
-            (_, found) => Err(StoreError::Damaged { id: *id, path, found }),
+        let (bytes, found) = hash().map_err(StoreError::io("read", &path))?;
+        if found != *id {
+            return Err(StoreError::Damaged { id: *id, path, found });
         }
+        match file.metadata().map_err(StoreError::io("read", &path))?.permissions().mode() & 0o777 {
+            mode if mode & 0o222 == 0 => Ok(bytes),
+            mode => Err(StoreError::Exposed { id: *id, path, found: format!("has mode {mode:o}") }),
+        }
+    }
+
+    /// Puts `bytes` in the place of a damaged or missing object that they are the bytes of.
+    pub fn restore(&self, bytes: &[u8]) -> Result<(), StoreError> {
+        let path = self.path(&Hash::of(bytes));
+        // A folder of that name cannot be replaced by a file.
+        if path.is_dir() {
+            disk::remove_dir_all(&path).map_err(StoreError::io("remove", &path))?;
+        }
+        let batch = self.batch()?;
+        batch.put_anew(bytes)?;
+        batch.persist().map(drop)
+    }
+
+    /// Removes an object for good, and returns its size in bytes. Nothing may name it any more.
+    pub fn remove(&self, id: &Hash) -> Result<u64, StoreError> {
+        let bytes = self.size(id)?;
+        let path = self.path(id);
+        disk::remove_file(&path).map_err(StoreError::io("remove", &path))?;
+        Ok(bytes)
     }
 
     /// The objects, in order of their ids, and the files among them that are named like none.
@@ -122,6 +161,13 @@ impl Store {
             .collect();
         found.sort_unstable();
         Ok(found)
+    }
+
+    /// Time of the last change of an object's file or of its name there, in seconds since 1970. That it came
+    /// in by a hard link is such a change.
+    pub fn arrived(&self, id: &Hash) -> Result<i64, StoreError> {
+        let path = self.path(id);
+        fs::metadata(&path).map(|m| m.ctime()).map_err(|e| StoreError::open(*id, path, e))
     }
 
     /// A folder on the same file system for files on their way; it vanishes when dropped.
@@ -157,6 +203,11 @@ fn list_folder((prefix, dir): (String, PathBuf)) -> Result<Listing, StoreError> 
         }
     }
     Ok(listing)
+}
+
+fn object_path(objects: &Path, id: &Hash) -> PathBuf {
+    let name = id.to_string();
+    objects.join(&name[..2]).join(&name[2..])
 }
 
 fn entries(dir: &Path) -> Result<Vec<(String, PathBuf)>, StoreError> {
@@ -223,16 +274,55 @@ mod tests {
     }
 
     #[test]
-    fn damaged_and_missing_objects_are_named() {
-        let (_dir, store) = store();
+    fn a_batch_that_is_much_moves_on_the_way_and_is_counted_whole() {
+        let (dir, store) = store();
+        let batch = store.batch().unwrap();
+        let add = |n: u32| batch.put(&n.to_le_bytes()).map(drop);
+        (0..200).into_par_iter().try_for_each(add).unwrap();
+        assert!(store.list().unwrap().objects.len() >= 1 << 7, "killed now, this much would stay");
+        let persisted = batch.persist().unwrap();
+        assert_eq!((persisted.objects, persisted.bytes), (200, 800));
+        assert_eq!(store.list().unwrap().objects.len(), 200);
+        assert_eq!(fs::read_dir(dir.path().join("tmp")).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_file_that_is_written_to_while_it_is_taken_in_is_refused() {
+        let (dir, store) = store();
+        let source = dir.path().join("source");
+        fs::write(&source, b"one").unwrap();
+        let (state, mut bytes) = (FileState::at(&source).unwrap(), Vec::new());
+        assert_eq!(FileState::read(&source, &mut bytes).unwrap(), state);
+        fs::write(&source, b"other").unwrap();
+        let batch = store.batch().unwrap();
+        let refused = batch.put_file(&source, &state, &bytes, Hash::of(&bytes), Link::Hardlink);
+        assert!(matches!(refused, Err(StoreError::Changed(path)) if path == source));
+    }
+
+    #[test]
+    fn damaged_missing_and_exposed_objects_are_named_and_restored() {
+        let (dir, store) = store();
         let id = put(&store, b"hello");
         let path = store.path(&id);
+        for found in ["has mode 644", "is a symbolic link"] {
+            if found == "has mode 644" {
+                fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+            } else {
+                fs::rename(&path, dir.path().join("elsewhere")).unwrap();
+                std::os::unix::fs::symlink(dir.path().join("elsewhere"), &path).unwrap();
+            }
+            let error = store.verify(&id, 0, &mut Vec::new()).unwrap_err().to_string();
+            assert!(error.ends_with(found), "{error}");
+            assert_eq!(store.read(&id).unwrap(), b"hello");
+        }
         fs::remove_file(&path).unwrap();
         assert!(matches!(store.read(&id), Err(StoreError::Missing { id: missing, .. }) if missing == id));
         fs::write(&path, b"hellO").unwrap();
         for damaged in [store.read(&id).map(drop), store.verify(&id, 0, &mut Vec::new()).map(drop)] {
             assert!(matches!(damaged, Err(StoreError::Damaged { id: found, .. }) if found == id));
         }
+        store.restore(b"hello").unwrap();
+        assert_eq!(store.verify(&id, 0, &mut Vec::new()).unwrap(), 5);
     }
 
     #[test]
@@ -243,7 +333,9 @@ mod tests {
             let source = dir.path().join("source");
             fs::write(&source, bytes).unwrap();
             let batch = store.batch().unwrap();
-            let id = batch.put_file(&source, bytes, Hash::of(bytes), how).unwrap();
+            let id = Hash::of(bytes);
+            let state = FileState::at(&source).unwrap();
+            batch.put_file(&source, &state, bytes, id, how).unwrap();
             batch.persist().unwrap();
             assert_eq!(store.read(&id).unwrap(), bytes);
             assert!(fs::metadata(store.path(&id)).unwrap().permissions().readonly());

@@ -6,31 +6,38 @@
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::process;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::StoreError;
+use crate::disk;
 
 /// A folder for files on their way.
 #[derive(Debug)]
 pub struct Scratch {
-    dir: tempfile::TempDir,
+    dir: PathBuf,
     _lock: File,
 }
 
 impl Scratch {
     pub(super) fn new(staging: &Path) -> Result<Self, StoreError> {
+        static COUNT: AtomicU64 = AtomicU64::new(0);
         remove_abandoned(staging);
         loop {
-            let dir = tempfile::Builder::new()
-                .prefix("scratch-")
-                .tempdir_in(staging)
-                .map_err(StoreError::io("create a folder in", staging))?;
+            let number = COUNT.fetch_add(1, Ordering::Relaxed);
+            let dir = staging.join(format!("scratch-{}-{number}", process::id()));
+            match disk::create_dir(&dir) {
+                // Another machine that shares the registry has a process of this number.
+                Err(e) if e.kind() == io::ErrorKind::AlreadyExists => continue,
+                made => made.map_err(StoreError::io("create", &dir))?,
+            }
             // Between its making and its locking, another process may take it for abandoned.
-            let lock = match File::open(dir.path()) {
+            let lock = match File::open(&dir) {
                 Err(e) if e.kind() == io::ErrorKind::NotFound => continue,
-                opened => opened.map_err(StoreError::io("open", dir.path()))?,
+                opened => opened.map_err(StoreError::io("open", &dir))?,
             };
-            lock.lock().map_err(StoreError::io("lock", dir.path()))?;
-            if dir.path().exists() {
+            lock.lock().map_err(StoreError::io("lock", &dir))?;
+            if dir.exists() {
                 return Ok(Scratch { dir, _lock: lock });
             }
         }
@@ -38,7 +45,14 @@ impl Scratch {
 
     /// The folder.
     pub fn path(&self) -> &Path {
-        self.dir.path()
+        &self.dir
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // What cannot be removed now counts as abandoned from now on.
+        let _ = disk::remove_dir_all(&self.dir);
     }
 }
 
@@ -49,7 +63,7 @@ fn remove_abandoned(staging: &Path) {
         let Ok(folder) = File::open(&path) else { continue };
         // Locked until it is gone, so that whoever has just made it waits and then sees that it is.
         if folder.try_lock().is_ok() {
-            let _ = fs::remove_dir_all(&path);
+            let _ = disk::remove_dir_all(&path);
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Damage is found, named, and followed to the results that it taints.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use serde_json::{Value, json};
@@ -99,6 +100,7 @@ fn a_deleted_object_is_named_as_missing() {
             assert!(taints.iter().any(|taint| taint["id"] == json!(table)), "{kind}: {found}");
         }
         fs::write(&path, whole).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o444)).unwrap();
     }
     study.is_sound();
 }

@@ -1,0 +1,74 @@
+//! `reg gc`.
+
+use std::collections::BTreeMap;
+
+use reg::records::KINDS;
+use reg::registry::Garbage;
+use reg::report::thousands;
+use serde_json::json;
+
+use super::error::Failure;
+use super::output::Reply;
+use super::{Context, surroundings};
+
+/// Remove what nothing needs: no name, no result, no interrupted training, no recent entry of the log
+///
+/// Runs, predictions, tables and executions stay, named or not, with all that they depend on.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Say what would be removed, and remove nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Keep also what came in, or was given or lost a name, in the last DAYS days
+    #[arg(long, value_name = "DAYS", default_value_t = 30)]
+    keep_days: u32,
+}
+
+pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
+    let registry = context.registry()?;
+    let cutoff = surroundings::days_ago(args.keep_days);
+    let swept = registry.gc(&cutoff, args.dry_run, &context.progress())?;
+
+    let mut lines: Vec<String> = Vec::new();
+    let mut by_kind: BTreeMap<&str, (u64, u64)> = BTreeMap::new();
+    for Garbage { id, kind, bytes } in &swept.removed {
+        let (objects, sum) = by_kind.entry(kind).or_default();
+        (*objects, *sum) = (*objects + 1, *sum + bytes);
+        if KINDS.contains(&kind.as_str()) {
+            lines.push(format!("{kind} {id}"));
+        }
+    }
+    let sum = |kinds: &BTreeMap<&str, (u64, u64)>| {
+        kinds.values().fold((0, 0), |sum, kind| (sum.0 + kind.0, sum.1 + kind.1))
+    };
+    let (objects, bytes) = sum(&by_kind);
+    let amount =
+        |(objects, bytes): (u64, u64)| format!("{} objects, {} bytes", thousands(objects), thousands(bytes));
+    for (kind, found) in by_kind.iter().filter(|(kind, _)| !KINDS.contains(kind)) {
+        lines.push(format!("{kind}s: {}", amount(*found)));
+    }
+    let finished = swept.finished.len();
+    if finished > 0 {
+        lines.push(format!("{finished} working folders of trainings that are recorded"));
+    }
+    let verb = if args.dry_run { "would remove" } else { "removed" };
+    lines.push(format!("{verb} {}; {} stay", amount((objects, bytes)), amount(swept.kept)));
+    if swept.young.0 > 0 {
+        let days = args.keep_days;
+        lines.push(format!(
+            "of these, {} stay only because they came in the last {days} days",
+            amount(swept.young)
+        ));
+    }
+    let total = |(objects, bytes): (u64, u64)| json!({ "objects": objects, "bytes": bytes });
+    let each = |g: &Garbage| json!({ "id": g.id, "kind": g.kind, "bytes": g.bytes });
+    let json = json!({
+        "dry_run": args.dry_run,
+        "removed": total((objects, bytes)),
+        "kept": total(swept.kept),
+        "young": total(swept.young),
+        "finished": swept.finished,
+        "objects": swept.removed.iter().map(each).collect::<Vec<_>>(),
+    });
+    Ok(Reply::new(lines.join("\n"), json))
+}

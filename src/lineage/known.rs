@@ -1,0 +1,146 @@
+//! All that the index knows, held against what the objects say.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+use crate::hash::Hash;
+use crate::index::{Index, IndexError, View};
+use crate::registry::survey::{Survey, breaks, replay};
+
+/// Differences that are told one by one; the rest is counted.
+const TOLD: usize = 20;
+
+/// The tables of an index.
+pub(super) struct Known {
+    /// Record -> order of registration, kind.
+    records: HashMap<Hash, (u64, String)>,
+    by_id: Vec<(String, u64, Hash)>,
+    by_kind: Vec<(String, u64, Hash)>,
+    /// Who is named, by whom, as what; ascending.
+    pub(super) mentions: Vec<(Hash, Hash, String)>,
+    naming: HashSet<Hash>,
+    pub(super) names: BTreeMap<String, Hash>,
+    log: Vec<Hash>,
+    /// Why it is not the newest index, if so.
+    stale: Option<String>,
+}
+
+impl Known {
+    /// Reads an index whole, after a check of its pages.
+    pub(super) fn read(index: &Index) -> Result<Self, IndexError> {
+        index.check()?;
+        let stale = match index.view() {
+            Err(e @ IndexError::Stale { .. }) => Some(e.to_string()),
+            other => other.map(|_| None)?,
+        };
+        Ok(Known { stale, ..Known::of(&index.view_of_any_age()?)? })
+    }
+
+    /// Reads the tables of a view.
+    pub(super) fn of(view: &View) -> Result<Self, IndexError> {
+        let [by_id, by_kind] = view.registrations()?;
+        let mentions = view.all_referrers()?;
+        Ok(Known {
+            records: by_id.iter().map(|(kind, order, id)| (*id, (*order, kind.clone()))).collect(),
+            by_id,
+            by_kind,
+            naming: mentions.iter().map(|(_, from, _)| *from).collect(),
+            mentions,
+            names: view.names()?.into_iter().collect(),
+            log: view.log()?,
+            stale: None,
+        })
+    }
+
+    pub(super) fn is_registered(&self, id: &Hash) -> bool {
+        self.records.contains_key(id)
+    }
+
+    /// Whether the index has noted what an object names.
+    pub(super) fn mentions_from(&self, id: &Hash) -> bool {
+        self.naming.contains(id)
+    }
+
+    pub(super) fn kinds(&self) -> impl Iterator<Item = (Hash, String)> + '_ {
+        self.records.iter().map(|(id, (_, kind))| (*id, kind.clone()))
+    }
+
+    /// What must be there because a name or a table names it.
+    pub(super) fn expected(&self) -> impl Iterator<Item = Hash> + '_ {
+        self.names.values().chain(&self.log).chain(self.records.keys()).copied()
+    }
+
+    /// What is in the index and not in the objects, and the other way round, a sentence each.
+    ///
+    /// Of a record that is damaged or missing, only the index speaks; those are reported as such elsewhere.
+    pub(super) fn compare(&self, survey: &Survey, there: impl Fn(&Hash) -> bool) -> Vec<String> {
+        let mut problems: Vec<String> = self.stale.iter().cloned().collect();
+        if self.by_id != self.by_kind {
+            problems.push("the index lists other records by kind than by id".to_owned());
+        }
+        let unreadable: HashSet<Hash> = survey.problems.iter().map(|(id, _)| *id).collect();
+        let speaks = |id: &Hash| there(id) && !unreadable.contains(id);
+        for (id, (_, kind)) in &self.records {
+            match survey.records.get(id) {
+                Some((found, _)) if found != kind => {
+                    problems.push(format!("the index calls {} a {kind}, and it is a {found}", id.short()));
+                }
+                None if speaks(id) => {
+                    problems.push(format!("the index calls {} a {kind}, and it is none", id.short()));
+                }
+                _ => {}
+            }
+        }
+        // Of records, those that are registered; of packed arrays, those that a registered record names.
+        let mut speaking: HashSet<Hash> =
+            survey.records.keys().filter(|id| self.is_registered(id)).copied().collect();
+        let named: Vec<Hash> = speaking.iter().flat_map(|id| survey.links(id)).collect();
+        speaking.extend(named.iter().filter(|id| survey.packed.contains_key(id)));
+        let named: HashSet<Hash> = named.into_iter().collect();
+        let mut said: Vec<(Hash, Hash, String)> =
+            survey.mentions().filter(|(_, from, _)| speaking.contains(from)).collect();
+        said.sort_unstable();
+        let said: BTreeSet<&(Hash, Hash, String)> = said.iter().collect();
+        let noted: BTreeSet<&(Hash, Hash, String)> = self.mentions.iter().collect();
+        for (to, from, role) in said.difference(&noted) {
+            problems.push(format!(
+                "{} names {} as {role}, and the index does not say so",
+                from.short(),
+                to.short()
+            ));
+        }
+        for (to, from, role) in noted.difference(&said) {
+            // What is damaged or gone cannot contradict, and is reported as such.
+            let gone = !there(from) && (self.is_registered(from) || named.contains(from));
+            if !gone && !unreadable.contains(from) {
+                problems.push(format!("the index says that {} names {} as {role}", from.short(), to.short()));
+            }
+        }
+        let rest = problems.len().saturating_sub(TOLD);
+        problems.truncate(TOLD);
+        problems.extend((rest > 0).then(|| format!("and {rest} more differences between index and objects")));
+        problems
+    }
+
+    /// Replays the log and compares what comes out with the names; looks for a log that goes on.
+    pub(super) fn check_names(&self, survey: &Survey) -> Vec<String> {
+        // A missing or damaged event is among the damaged objects already.
+        let events = self.log.iter().map(|id| Some((*id, survey.events.get(id)?)));
+        let Some(log) = events.collect::<Option<Vec<_>>>() else { return Vec::new() };
+        let mut problems = breaks(&log);
+        let further = survey.log(self.log.last().copied()).len();
+        // One entry more can be what a crash left, which no command has told anybody.
+        if further > self.log.len() + 1 {
+            problems.push(format!("the index lacks {} entries of the log", further - self.log.len()));
+        }
+        let replayed = replay(log.into_iter().map(|(_, event)| event));
+        let short = |id: Option<&Hash>| id.map_or("nothing".to_owned(), Hash::short);
+        let both: BTreeSet<&String> = self.names.keys().chain(replayed.keys()).collect();
+        for name in both {
+            let (now, logged) = (self.names.get(name), replayed.get(name));
+            if now != logged {
+                problems.push(format!("{name} names {}, and {} by the log", short(now), short(logged)));
+            }
+        }
+        problems
+    }
+}

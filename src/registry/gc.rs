@@ -1,0 +1,220 @@
+//! Removes what nothing needs any more: mark, then sweep.
+//!
+//! What is kept is found from the objects themselves, never from the index alone: an index that lost
+//! something must not cost an object.
+
+use std::collections::HashSet;
+use std::fs;
+
+use super::survey::{Depth, Survey};
+use super::{Registry, RegistryError, io};
+use crate::disk;
+use crate::hash::Hash;
+use crate::progress::{Progress, Unit};
+use crate::records::{self, Execution, Predictions, Record, Run, Table};
+
+/// Kinds of what was computed. Such a record stays, named or not, and so does all that it depends on.
+const RESULTS: [&str; 4] = [Run::KIND, Predictions::KIND, Table::KIND, Execution::KIND];
+
+/// What is younger stays.
+#[derive(Debug, Clone)]
+pub struct Cutoff {
+    /// Seconds since 1970.
+    pub seconds: i64,
+    /// The same as RFC 3339 in UTC, as events have it.
+    pub time: String,
+}
+
+/// An object that nothing needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Garbage {
+    /// Its id.
+    pub id: Hash,
+    /// The kind of a record, `packed array` or `blob`.
+    pub kind: String,
+    /// Its size.
+    pub bytes: u64,
+}
+
+/// What a sweep removed, or would remove.
+#[derive(Debug, Default)]
+pub struct Swept {
+    /// What went, in the order in which it did: nothing goes before what names it.
+    pub removed: Vec<Garbage>,
+    /// Objects that stay, and their bytes.
+    pub kept: (u64, u64),
+    /// Those of them that stay only because they are young, or because something young names them.
+    pub young: (u64, u64),
+    /// Folders of trainings whose run is recorded.
+    pub finished: Vec<Hash>,
+}
+
+impl Registry {
+    /// Removes every object that no name, no result, no interrupted training and no entry of the log since
+    /// `cutoff` leads to, and that has been here since before `cutoff`. With `dry_run`, only says so.
+    ///
+    /// # Errors
+    /// Also whenever something that is kept is damaged or names what is not there: what else it needs
+    /// cannot be known then.
+    pub fn gc(
+        &self,
+        cutoff: &Cutoff,
+        dry_run: bool,
+        progress: &dyn Progress,
+    ) -> Result<Swept, RegistryError> {
+        let _lease = if dry_run { None } else { Some(self.lease_to_remove()?) };
+        let objects = self.store.list()?.objects;
+        progress.begin("read", Unit::Items, objects.len() as u64);
+        let survey = self.survey(&objects, Depth::Records, progress);
+        progress.end();
+        if let Some((id, problem)) = survey.problems.first() {
+            return Err(unsound(format!("object {id} {problem}")));
+        }
+        let there = |id: &Hash| objects.binary_search(id).is_ok();
+        let (roots, finished) = self.roots(&survey, cutoff)?;
+        let mut needed = HashSet::new();
+        let mark = |needed: &mut HashSet<Hash>, roots: Vec<Hash>, strict: bool| {
+            let mut queue = roots;
+            while let Some(id) = queue.pop() {
+                if !there(&id) {
+                    match strict {
+                        true => return Err(unsound(format!("object {id} is missing"))),
+                        false => continue,
+                    }
+                }
+                if needed.insert(id) {
+                    queue.extend(survey.links(&id));
+                }
+            }
+            Ok(())
+        };
+        mark(&mut needed, roots, true)?;
+        let marked = needed.len();
+        let mut young = Vec::new();
+        for id in objects.iter().filter(|id| !needed.contains(id)) {
+            if self.store.arrived(id)? >= cutoff.seconds {
+                young.push(*id);
+            }
+        }
+        let before: HashSet<Hash> = needed.clone();
+        mark(&mut needed, young, false)?;
+        debug_assert!(needed.len() >= marked);
+
+        let mut swept = Swept { finished, ..Swept::default() };
+        for id in &objects {
+            let bytes = self.store.size(id)?;
+            let add = |(objects, sum): &mut (u64, u64)| (*objects, *sum) = (*objects + 1, *sum + bytes);
+            if needed.contains(id) {
+                add(&mut swept.kept);
+                if !before.contains(id) {
+                    add(&mut swept.young);
+                }
+            } else {
+                swept.removed.push(Garbage { id: *id, kind: kind(&survey, id).to_owned(), bytes });
+            }
+        }
+        swept.removed.sort_by_key(|garbage| (rank(&garbage.kind), garbage.id));
+        if !dry_run {
+            self.sweep(&survey, &swept)?;
+        }
+        Ok(swept)
+    }
+
+    /// What must stay, and the folders of trainings that nothing will go on with.
+    fn roots(&self, survey: &Survey, cutoff: &Cutoff) -> Result<(Vec<Hash>, Vec<Hash>), RegistryError> {
+        let view = self.view()?;
+        let mut roots: Vec<Hash> = view.names()?.into_iter().map(|(_, id)| id).collect();
+        let log = view.log()?;
+        // What the index knows and the objects do not is missing, and marking says so.
+        for id in &log {
+            roots.push(*id);
+            let recent = survey.events.get(id).filter(|event| event.time >= cutoff.time);
+            let changes = recent.into_iter().flat_map(|event| &event.names);
+            // A name may have been taken from something that has been removed since.
+            roots.extend(changes.clone().filter_map(|change| change.to));
+            roots.extend(changes.filter_map(|change| change.from).filter(|id| self.store.contains(id)));
+        }
+        // A record or manifest whose first bytes are damaged looks like any file; the index knows better.
+        let naming = view.all_referrers()?.into_iter().map(|(_, from, _)| from);
+        let known = |id: &Hash| survey.records.contains_key(id) || survey.packed.contains_key(id);
+        if let Some(id) = naming.filter(|id| !known(id)).find(|id| self.store.contains(id)) {
+            return Err(unsound(format!("object {id} is damaged: it does not name what it named")));
+        }
+        // Names that an index has lost are found in the log that the objects hold.
+        let longest = survey.log(log.last().copied());
+        if longest.len() > log.len() + 1 {
+            return Err(unsound(format!("the index lacks {} entries of the log", longest.len() - log.len())));
+        }
+        let results = survey.records.iter().filter(|(_, (kind, _))| RESULTS.contains(&kind.as_str()));
+        roots.extend(results.map(|(id, _)| *id));
+        let recorded: HashSet<Hash> = survey
+            .records
+            .iter()
+            .filter(|(_, (kind, _))| kind == Run::KIND)
+            .flat_map(|(id, _)| survey.links(id))
+            .collect();
+        let mut finished = Vec::new();
+        let live = self.root.join("live");
+        for entry in fs::read_dir(&live).map_err(io("list", &live))? {
+            let entry = entry.map_err(io("list", &live))?;
+            let Some(spec) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
+            match recorded.contains(&spec) {
+                true => finished.push(spec),
+                false => roots.extend(self.store.contains(&spec).then_some(spec)),
+            }
+        }
+        Ok((roots, finished))
+    }
+
+    /// First the index forgets, then the objects go: records, what they name, what that names. Each round
+    /// is on the disk before the next, so that a crash leaves nothing that names what is gone.
+    fn sweep(&self, survey: &Survey, swept: &Swept) -> Result<(), RegistryError> {
+        for spec in &swept.finished {
+            let live = self.live(spec);
+            disk::remove_dir_all(&live).map_err(io("remove", &live))?;
+        }
+        if swept.removed.is_empty() {
+            return Ok(());
+        }
+        self.index.write(|writer| {
+            for garbage in &swept.removed {
+                writer.forget(&garbage.id, survey.links(&garbage.id))?;
+            }
+            Ok::<_, RegistryError>(())
+        })?;
+        let objects = self.store.objects();
+        for round in swept.removed.chunk_by(|a, b| rank(&a.kind) == rank(&b.kind)) {
+            for garbage in round {
+                self.store.remove(&garbage.id)?;
+            }
+            disk::sync_file_system(objects).map_err(io("sync", objects))?;
+        }
+        Ok(())
+    }
+}
+
+fn unsound(problem: String) -> RegistryError {
+    RegistryError::Unsound { doing: "removing objects", problem }
+}
+
+const PACKED: &str = "packed array";
+const BLOB: &str = "blob";
+
+fn kind<'s>(survey: &'s Survey, id: &Hash) -> &'s str {
+    match survey.records.get(id) {
+        Some((kind, _)) => kind,
+        None if survey.events.contains_key(id) => records::Event::KIND,
+        None if survey.packed.contains_key(id) => PACKED,
+        None => BLOB,
+    }
+}
+
+/// Place in the order of removal: a kind goes before those that it may name.
+fn rank(kind: &str) -> usize {
+    let kinds = records::KINDS;
+    match kinds.iter().position(|known| *known == kind) {
+        Some(place) => kinds.len() - place,
+        None if kind == PACKED => kinds.len() + 1,
+        None => kinds.len() + 2,
+    }
+}

@@ -1,0 +1,52 @@
+//! Who changes the registry: many who add, or one who removes.
+//!
+//! Whoever adds objects holds a shared lock from before the first object to behind the commit, so that
+//! nothing it found there is removed before it is named. Locks go with the process, however it ends.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::{Registry, RegistryError, io};
+use crate::disk;
+use crate::index::{IndexError, PATIENCE};
+
+const FILE: &str = "lock";
+
+/// The right to change a registry, until it is dropped.
+#[derive(Debug)]
+pub(super) struct Lease {
+    _file: File,
+}
+
+impl Registry {
+    /// The right to add objects, together with others.
+    pub(super) fn lease_to_add(&self) -> Result<Lease, RegistryError> {
+        take(&self.root.join(FILE), File::try_lock_shared)
+    }
+
+    /// The right to remove objects, alone.
+    pub(super) fn lease_to_remove(&self) -> Result<Lease, RegistryError> {
+        take(&self.root.join(FILE), File::try_lock)
+    }
+}
+
+fn take(path: &Path, try_lock: fn(&File) -> Result<(), TryLockError>) -> Result<Lease, RegistryError> {
+    let file = OpenOptions::new().create(true).truncate(false).write(true).open(path);
+    let file = file.map_err(io("open", path))?;
+    let start = Instant::now();
+    loop {
+        match try_lock(&file) {
+            Ok(()) => return Ok(Lease { _file: file }),
+            Err(TryLockError::WouldBlock) if start.elapsed() < PATIENCE => {
+                thread::sleep(Duration::from_millis(5));
+            }
+            Err(TryLockError::WouldBlock) => {
+                let holder = disk::lock_holder(path);
+                return Err(IndexError::Busy { path: path.to_owned(), holder }.into());
+            }
+            Err(TryLockError::Error(source)) => return Err(io("lock", path)(source)),
+        }
+    }
+}

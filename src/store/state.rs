@@ -1,0 +1,63 @@
+//! How a file from outside looked when it was read.
+
+use std::fs::{self, File, Metadata};
+use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+/// What changes when a file is written to or replaced: size, time of the last change, inode.
+///
+/// A file whose bytes were changed in place and whose time was then set back looks the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileState {
+    size: u64,
+    /// Time of the last change: seconds since 1970 and nanoseconds.
+    modified: (i64, i64),
+    device: u64,
+    inode: u64,
+}
+
+impl FileState {
+    /// The state of the file at `path`.
+    pub fn at(path: &Path) -> io::Result<Self> {
+        fs::metadata(path).map(|metadata| FileState::of(&metadata))
+    }
+
+    fn of(metadata: &Metadata) -> Self {
+        FileState {
+            size: metadata.size(),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+            device: metadata.dev(),
+            inode: metadata.ino(),
+        }
+    }
+
+    /// Reads a file into `buffer`, emptied before.
+    ///
+    /// # Errors
+    /// Also a file that was written to meanwhile ([`io::ErrorKind::ResourceBusy`]).
+    pub fn read(path: &Path, buffer: &mut Vec<u8>) -> io::Result<Self> {
+        buffer.clear();
+        let mut file = File::open(path)?;
+        let before = FileState::of(&file.metadata()?);
+        // A `File` itself would first ask for its size and position.
+        Read::take(&mut file, u64::MAX).read_to_end(buffer)?;
+        if FileState::of(&file.metadata()?) != before || buffer.len() as u64 != before.size {
+            return Err(io::Error::new(io::ErrorKind::ResourceBusy, "it was written to while it was read"));
+        }
+        Ok(before)
+    }
+
+    /// Time of the last change, in seconds since 1970.
+    pub fn modified(&self) -> i64 {
+        self.modified.0
+    }
+
+    /// Whether the last change lies so far back, at `now` (seconds since 1970), that another one would
+    /// have got another time: file systems keep times in steps of up to two seconds.
+    pub fn is_settled(&self, now: i64) -> bool {
+        self.modified.0 + 2 < now
+    }
+}
