@@ -103,7 +103,13 @@ impl Index {
     /// Makes an index with empty tables.
     pub fn create(&self) -> Result<(), IndexError> {
         let database = self.wait(|| file::create(&self.path))?;
-        self.transact(&database, None, |_| Ok(()))
+        self.transact(&database, None, |_| Ok::<_, IndexError>(()))?;
+        self.sync_folder()
+    }
+
+    fn sync_folder(&self) -> Result<(), IndexError> {
+        let folder = self.path.parent().unwrap_or(Path::new("."));
+        disk::sync_dir(folder).map_err(|source| IndexError::Io { path: folder.to_owned(), source })
     }
 
     /// Opens the index for reading. Keep the view for one command's worth of questions, no longer.
@@ -159,23 +165,25 @@ impl Index {
             fill(writer).map_err(Attempt::Fill)
         };
         let attempt = self.guarded(|| {
+            self.must_exist()?;
             let database = self.wait(|| file::open_intact(&self.path))?;
             self.transact(&database, None, fill)
         });
         let again = match attempt {
-            Err(Attempt::Index(
-                IndexError::Missing(_) | IndexError::Damaged { .. } | IndexError::Io { .. },
-            )) => {
-                match disk::remove_file(&self.path) {
-                    Err(source) if source.kind() != ErrorKind::NotFound => {
-                        return Err(IndexError::Io { path: self.path.clone(), source }.into());
-                    }
+            // Made beside it, so that what is there stays until there is something better.
+            Err(Attempt::Index(IndexError::Missing(_) | IndexError::Damaged { .. })) => {
+                let new = self.path.with_extension("new");
+                let io = |source| IndexError::Io { path: new.clone(), source };
+                match disk::remove_file(&new) {
+                    Err(e) if e.kind() != ErrorKind::NotFound => return Err(io(e).into()),
                     _ => {}
                 }
-                self.guarded(|| {
-                    let database = self.wait(|| file::create(&self.path))?;
+                let filled = self.guarded(|| {
+                    let database = self.wait(|| file::create(&new))?;
                     self.transact(&database, None, fill)
-                })
+                });
+                let moved = || disk::rename(&new, &self.path).map_err(io).and_then(|()| self.sync_folder());
+                filled.and_then(|filled| moved().map(|()| filled).map_err(Attempt::Index))
             }
             other => other,
         };
