@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::sync::OnceLock;
+use std::time::{Duration, Instant};
 
 use crate::place::{Names, Place};
 
@@ -17,15 +18,19 @@ pub(crate) struct Case {
     pub(crate) names: [Names; 2],
     /// It mends something, so that the registry need not be sound before it ends.
     mends: bool,
+    /// How long it takes.
+    pub(crate) took: Duration,
 }
 
 impl Case {
     fn new(what: &'static str, before: Place, command: impl Into<String>) -> Self {
         let command = command.into();
         let after = before.copy();
+        let start = Instant::now();
         after.ok(&command);
+        let took = start.elapsed();
         let names = [before.names(), after.names()];
-        Case { what, before, command, names, mends: false }
+        Case { what, before, command, names, mends: false, took }
     }
 
     fn mends(self) -> Self {
