@@ -11,13 +11,13 @@ use fast_image_resize as fir;
 use image::codecs::png::{PngDecoder, PngEncoder};
 use image::{DynamicImage, ImageDecoder, ImageEncoder, Limits};
 
+use super::png::is_too_large;
+pub use super::png::{MAX_PIXELS, MAX_SIDE};
 use crate::random::Stream;
 use crate::records::Augmentation;
 
-/// Largest width and height of an image, in pixels.
-pub const MAX_SIDE: u32 = 16_384;
-/// Most bytes of decoded samples, before they become grey.
-const MAX_DECODED: u64 = 512 << 20;
+/// Most bytes that an image may take beside its samples: colour profile, text, the rows at hand.
+const MAX_BESIDE: u64 = 16 << 20;
 /// Draws of a crop before the whole image is taken, as torchvision has it.
 const CROP_DRAWS: u32 = 10;
 
@@ -28,7 +28,10 @@ pub enum PixelError {
     #[error("not a readable PNG: {0}")]
     Decode(image::ImageError),
     /// Refused before memory is taken for it.
-    #[error("an image of {width} x {height} pixels is larger than what is read ({MAX_SIDE} x {MAX_SIDE})")]
+    #[error(
+        "an image of {width} x {height} pixels is larger than what is read: a side may have {MAX_SIDE} and all \
+         {MAX_PIXELS}"
+    )]
     TooLarge {
         /// Width that the header claims.
         width: u32,
@@ -48,7 +51,7 @@ pub struct Grey {
     pub data: Vec<u8>,
 }
 
-/// Reads a PNG as 8-bit grey.
+/// Reads a PNG as 8-bit grey. Its memory is bounded by [`MAX_PIXELS`], whatever the bytes unpack to.
 ///
 /// 8-bit grey is kept as it is. Samples of 1, 2 and 4 bits are expanded to the full range, palettes
 /// to their colours; a sample `v` of 16 bits becomes `(255 v + 32767) / 65535`, rounded down.
@@ -56,10 +59,10 @@ pub struct Grey {
 /// `(19595 R + 38470 G + 7471 B + 32768) / 65536`, rounded down, which is `v` for `R = G = B = v`.
 pub fn decode(bytes: &[u8]) -> Result<Grey, PixelError> {
     let mut limits = Limits::no_limits();
-    limits.max_alloc = Some(MAX_DECODED);
+    limits.max_alloc = Some(MAX_BESIDE);
     let decoder = PngDecoder::with_limits(Cursor::new(bytes), limits).map_err(PixelError::Decode)?;
     let (width, height) = decoder.dimensions();
-    if width > MAX_SIDE || height > MAX_SIDE || decoder.total_bytes() > MAX_DECODED {
+    if is_too_large(width, height) {
         return Err(PixelError::TooLarge { width, height });
     }
     let narrow = |v: u16| ((u32::from(v) * 255 + 32_767) / 65_535) as u8;

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use walkdir::{DirEntry, WalkDir};
 
 use super::DatasetError;
+use super::text::is_plain_name;
 
 /// What is found under the given paths.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -38,7 +39,7 @@ pub struct ImageFile {
 ///
 /// # Errors
 /// A path that does not exist or is something else; a folder without an image; a file name that is
-/// not UTF-8; a link to nothing.
+/// not UTF-8 or holds control characters; a link to nothing.
 pub fn find_images(paths: &[PathBuf]) -> Result<Found, DatasetError> {
     let mut found = Found::default();
     let mut images = Vec::new();
@@ -121,6 +122,7 @@ fn is_archive(path: &Path) -> bool {
 
 fn image_file(path: &Path) -> Result<ImageFile, DatasetError> {
     match path.file_name().and_then(OsStr::to_str) {
+        Some(name) if !is_plain_name(name) => Err(DatasetError::OddName { path: path.to_owned() }),
         Some(name) => Ok(ImageFile { name: name.to_owned(), path: path.to_owned() }),
         None => Err(DatasetError::NameNotUtf8 { path: path.to_owned() }),
     }
@@ -221,5 +223,13 @@ mod tests {
         fs::write(folder.path().join(OsStr::from_bytes(b"\xff.png")), "").unwrap();
         let error = find_images(&[folder.path().to_owned()]).unwrap_err().to_string();
         assert!(error.ends_with("\u{fffd}.png is not UTF-8"), "{error}");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_name_that_could_steer_a_terminal_is_an_error_and_is_shown_escaped() {
+        let folder = folder(&["\u{1b}[2J.png"]);
+        let error = find_images(&[folder.path().to_owned()]).unwrap_err().to_string();
+        assert!(error.ends_with("\\u{1b}[2J.png\" holds a backslash or control characters"), "{error}");
     }
 }

@@ -12,8 +12,9 @@ use crate::hash::Hash;
 
 /// A packed array longer than this is refused before anything is allocated for it.
 const MAX_PACKED: usize = 4 << 30;
-/// A record longer than this is no record.
-pub const MAX_RECORD: u64 = 64 << 20;
+/// A record longer than this is neither read nor written. As JSON values it may take 32 times as much
+/// memory; that they are nested at most 128 deep is serde_json's own limit.
+pub const MAX_RECORD: u64 = 16 << 20;
 const HEADER: usize = 12;
 
 /// Why bytes are not the record or packed array that they should be.
@@ -90,7 +91,16 @@ fn document<T: Record>(value: Value) -> Result<Vec<u8>, CodecError> {
     };
     map.insert("kind".into(), T::KIND.into());
     map.insert("version".into(), T::VERSION.into());
-    Ok(canonical(&Value::Object(map)))
+    let bytes = canonical(&Value::Object(map));
+    check_length(&bytes)?;
+    Ok(bytes)
+}
+
+fn check_length(bytes: &[u8]) -> Result<(), CodecError> {
+    match bytes.len() as u64 {
+        0..=MAX_RECORD => Ok(()),
+        _ => Err(CodecError::NotARecord(format!("it is longer than {MAX_RECORD} bytes"))),
+    }
 }
 
 /// Reads a record of kind `T`: kind, version, shape and canonical form are checked.
@@ -135,6 +145,7 @@ impl Header {
         if bytes.first() != Some(&b'{') {
             return Err(not("it does not begin with `{`"));
         }
+        check_length(bytes)?;
         let document: Map<String, Value> = serde_json::from_slice(bytes).map_err(|e| not(&e.to_string()))?;
         let kind = document.get("kind").and_then(Value::as_str);
         let version = document.get("version").and_then(Value::as_u64);
