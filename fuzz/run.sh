@@ -20,11 +20,10 @@ for target; do
     found=target/found/$target
     mkdir -p "$found/corpus"
     echo "fuzz: $target, $seconds s"
-    # A run that ends well says one line; one that does not says everything.
     if ! "target/stable/$host/release/$target" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 \
         -max_len=65536 -artifact_prefix="$found/" -print_final_stats=1 \
         "$found/corpus" "../fixtures/fuzz/$target" >"$found/log" 2>&1; then
-        cat "$found/log" >&2
+        tail -n 60 "$found/log" >&2
         exit 1
     fi
     grep -E '^#[0-9]+\s+DONE' "$found/log"

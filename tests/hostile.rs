@@ -5,6 +5,7 @@
 //! need the whole program, or an input too large to keep.
 
 #[path = "../fuzz/src/lib.rs"]
+#[expect(unreachable_pub, reason = "the fuzz targets are another crate")]
 mod bodies;
 
 use std::ffi::OsStr;

@@ -7,6 +7,7 @@ use std::io;
 use std::path::PathBuf;
 
 use super::labels;
+use crate::records::codec::printable;
 
 /// Characters of a file's text, and columns of a file's header, that a message shows.
 const SHOWN: usize = 80;
@@ -24,7 +25,7 @@ pub enum DatasetError {
         source: io::Error,
     },
     /// It begins like a gzip file and does not go on like one.
-    #[error("{} is a damaged or cut-off gzip file: {source}", path.display())]
+    #[error("{} is a damaged or cut-off gzip file: {}", path.display(), printable(source))]
     Gzip {
         /// File.
         path: PathBuf,
@@ -202,7 +203,7 @@ pub enum DatasetError {
         path: PathBuf,
     },
     /// An archive that ends early or is damaged.
-    #[error("{} is a damaged or cut-off archive: {}", path.display(), escaped(&source.to_string()))]
+    #[error("{} is a damaged or cut-off archive: {}", path.display(), printable(source))]
     Archive {
         /// The archive.
         path: PathBuf,
@@ -293,9 +294,4 @@ fn quoted(text: &str) -> String {
         Some((end, _)) => format!("{:?}…", &text[..end]),
         None => format!("{text:?}"),
     }
-}
-
-/// What a decoder says; it may hold text out of the file.
-fn escaped(message: &str) -> String {
-    message.chars().take(4 * SHOWN).flat_map(char::escape_debug).collect()
 }

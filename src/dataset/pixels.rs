@@ -15,6 +15,7 @@ use super::png::is_too_large;
 pub use super::png::{MAX_PIXELS, MAX_SIDE};
 use crate::random::Stream;
 use crate::records::Augmentation;
+use crate::records::codec::printable;
 
 /// Most bytes that an image may take beside its samples: colour profile, text, the rows at hand.
 const MAX_BESIDE: u64 = 16 << 20;
@@ -25,7 +26,7 @@ const CROP_DRAWS: u32 = 10;
 #[derive(Debug, thiserror::Error)]
 pub enum PixelError {
     /// Not a PNG, or a damaged one.
-    #[error("not a readable PNG: {0}")]
+    #[error("not a readable PNG: {}", printable(.0))]
     Decode(image::ImageError),
     /// Refused before memory is taken for it.
     #[error(

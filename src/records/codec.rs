@@ -21,7 +21,7 @@ const HEADER: usize = 12;
 #[derive(Debug, thiserror::Error)]
 pub enum CodecError {
     /// Not JSON, or not of the kind's shape.
-    #[error("not a valid {kind} record at `{path}`: {source}")]
+    #[error("not a valid {kind} record at `{}`: {}", printable(path), printable(source))]
     Shape {
         /// The kind that was expected.
         kind: &'static str,
@@ -31,10 +31,10 @@ pub enum CodecError {
         source: serde_json::Error,
     },
     /// Not JSON at all, or without kind and version.
-    #[error("not a record: {0}")]
+    #[error("not a record: {}", printable(.0))]
     NotARecord(String),
     /// A record of another kind.
-    #[error("a {found} where a {expected} is expected")]
+    #[error("a {} where a {expected} is expected", printable(found))]
     Kind {
         /// What the caller wants.
         expected: &'static str,
@@ -42,7 +42,7 @@ pub enum CodecError {
         found: String,
     },
     /// Written by a newer reg.
-    #[error("{kind} version {found} is newer than this reg, which reads up to version {known}")]
+    #[error("{} version {found} is newer than this reg, which reads up to version {known}", printable(kind))]
     Version {
         /// The kind.
         kind: String,
@@ -55,7 +55,7 @@ pub enum CodecError {
     #[error("a {0} record that is not in canonical form")]
     NotCanonical(&'static str),
     /// A packed array that does not decode.
-    #[error("not a valid packed {kind}: {reason}")]
+    #[error("not a valid packed {kind}: {}", printable(reason))]
     Packed {
         /// The kind that was expected.
         kind: &'static str,
@@ -70,6 +70,23 @@ pub enum CodecError {
         /// What serde says.
         source: serde_json::Error,
     },
+}
+
+/// Text that may hold a stranger's words, cut to what a terminal can show and without what could steer it.
+pub(crate) fn printable(text: impl std::fmt::Display) -> String {
+    const SHOWN: usize = 400;
+    let text = text.to_string();
+    let mut shown = String::new();
+    for c in text.chars().take(SHOWN) {
+        match c {
+            '"' | '\'' | '\\' => shown.push(c),
+            c => shown.extend(c.escape_debug()),
+        }
+    }
+    if text.chars().nth(SHOWN).is_some() {
+        shown.push('…');
+    }
+    shown
 }
 
 /// The canonical bytes of a record, `kind` and `version` included.
