@@ -16,6 +16,8 @@ use std::process::{Command, Output, Stdio};
 
 use flate2::write::{GzEncoder, ZlibEncoder};
 use reg::dataset::{DatasetError, archive, pixels, png};
+use reg::records::codec::{self, CodecError};
+use reg::records::{self, Event};
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -163,17 +165,42 @@ fn a_member_of_any_kind_that_is_too_large_is_refused_unread() {
 }
 
 #[test]
-fn an_archive_of_a_million_empty_members_and_one_more_is_refused() {
+fn an_archive_of_more_members_than_are_read_is_refused() {
     let member = header("README", tar::EntryType::Regular, 0);
     let mut encoder = GzEncoder::new(Vec::new(), flate2::Compression::none());
     // Stored, so that the ratio is no reason.
-    let thousand = member.repeat(1_000);
-    for _ in 0..1_000 {
-        encoder.write_all(&thousand).unwrap();
+    for _ in 0..=archive::MAX_MEMBERS {
+        encoder.write_all(&member).unwrap();
     }
-    encoder.write_all(&member).unwrap();
     let (_, error) = archive_error(&encoder.finish().unwrap()[..]);
-    assert_eq!(error, "f holds more than 1000000 members");
+    assert_eq!(error, "f holds more than 250000 members");
+}
+
+#[test]
+fn a_record_is_nested_at_most_127_deep_and_has_at_most_16_mebibytes() {
+    let nested = |depth: usize| {
+        let document =
+            format!("{{\"a\":{}{},\"kind\":\"event\",\"version\":1}}", "[".repeat(depth), "]".repeat(depth));
+        records::check(document.as_bytes()).err().unwrap()
+    };
+    // The document itself is one level.
+    assert!(matches!(nested(126), CodecError::Shape { .. }));
+    for depth in [127, 1 << 20] {
+        assert!(nested(depth).to_string().starts_with("not a record: recursion limit exceeded"));
+    }
+
+    let event = |length: usize| {
+        let (time, command) = (String::new(), "x".repeat(length));
+        codec::encode(&Event { seq: 1, prev: None, time, command, names: Vec::new() })
+    };
+    let around = event(0).unwrap().len();
+    let longest = event(codec::MAX_RECORD as usize - around).unwrap();
+    assert_eq!(longest.len() as u64, codec::MAX_RECORD);
+    assert!(records::check(&longest).is_ok());
+    let longer = [&longest[..], b" "].concat();
+    for refused in [event(codec::MAX_RECORD as usize - around + 1).err(), records::check(&longer).err()] {
+        assert_eq!(refused.unwrap().to_string(), "not a record: it is longer than 16777216 bytes");
+    }
 }
 
 fn chunk(kind: &[u8; 4], body: &[u8]) -> Vec<u8> {
@@ -185,26 +212,33 @@ fn chunk(kind: &[u8; 4], body: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// 8-bit grey of that side, with other chunks before its data.
-fn image(side: u32, before: &[u8], pixels: &[u8]) -> Vec<u8> {
-    let header = [&side.to_be_bytes()[..], &side.to_be_bytes(), &[8, 0, 0, 0, 0]].concat();
+/// Bits a sample and colour type.
+const GREY: [u8; 2] = [8, 0];
+const DEEP_COLOUR: [u8; 2] = [16, 6];
+
+/// A square of that side, with other chunks before its data.
+fn image(side: u32, format: [u8; 2], before: &[u8], pixels: &[u8]) -> Vec<u8> {
+    let header = [&side.to_be_bytes()[..], &side.to_be_bytes(), &format, &[0, 0, 0]].concat();
     let data = chunk(b"IDAT", pixels);
     [&b"\x89PNG\r\n\x1a\n"[..], &chunk(b"IHDR", &header), before, &data, &chunk(b"IEND", b"")].concat()
 }
 
 /// As many mebibytes of zeros, packed.
 fn zeros(mebibytes: usize) -> Vec<u8> {
-    let mut encoder = ZlibEncoder::new(Vec::new(), flate2::Compression::best());
+    let mut encoder = ZlibEncoder::new(Vec::new(), flate2::Compression::fast());
     for _ in 0..mebibytes {
         encoder.write_all(&[0; 1 << 20]).unwrap();
     }
     encoder.finish().unwrap()
 }
 
-/// Address space that `reg` may take: with that of its two threads, a fraction of any bomb below.
-const MEMORY: &str = "1500000";
+/// Address space that `reg` may take, in KiB: less than any one bomb below unpacks to, and enough for two
+/// threads that decode the largest image each.
+const MEMORY: &str = "1000000";
+/// What a bomb unpacks to.
+const MEBIBYTES: usize = 1 << 10;
 
-/// `reg` in a folder, with two threads and no more memory than [`MEMORY`] (in KiB).
+/// `reg` in a folder, with two threads and no more memory than [`MEMORY`].
 fn reg(folder: &Path, arguments: &[&OsStr]) -> Output {
     let mut command = Command::new("sh");
     let limit = if cfg!(target_os = "linux") { MEMORY } else { "unlimited" };
@@ -243,15 +277,16 @@ fn study() -> tempfile::TempDir {
 fn images_that_unpack_to_far_more_than_they_are_take_no_memory() {
     let folder = study();
     let good = pixels::encode_png(&pixels::Grey { width: 4, height: 4, data: vec![7; 16] });
-    // Of 2 GiB, which the profile's length in the file does not show.
-    let profile = chunk(b"iCCP", &[&b"p\0\0"[..], &zeros(2 << 10)].concat());
-    let text = chunk(b"zTXt", &[&b"Comment\0\0"[..], &zeros(2 << 10)].concat());
+    let (some, many) = (zeros(1), zeros(MEBIBYTES));
+    let profile = chunk(b"iCCP", &[&b"p\0\0"[..], &many].concat());
+    let text = chunk(b"zTXt", &[&b"Comment\0\0"[..], &many].concat());
     for (bytes, reason) in [
-        (image(60_000, b"", &zeros(1)), Some("is too large: 60000 x 60000 pixels")),
-        (image(5_792, b"", &zeros(1)), Some("not a readable PNG")),
-        (image(4, &profile, &zeros(1)), None),
-        (image(4, &text, &zeros(1)), None),
-        (image(4, b"", &zeros(2 << 10)), None),
+        (image(60_000, GREY, b"", &some), Some("is too large: 60000 x 60000 pixels")),
+        (image(5_793, GREY, b"", &some), Some("is too large: 5793 x 5793 pixels")),
+        (image(5_792, DEEP_COLOUR, b"", &some), Some("not a readable PNG")),
+        (image(4, GREY, &profile, &some), None),
+        (image(4, GREY, &text, &some), None),
+        (image(4, GREY, b"", &many), None),
     ] {
         fs::create_dir_all(folder.path().join("images")).unwrap();
         // Two at once, because two threads read.
@@ -283,7 +318,7 @@ fn images_that_unpack_to_far_more_than_they_are_take_no_memory() {
 fn text_that_unpacks_to_far_more_than_it_is_takes_no_memory() {
     let folder = study();
     for (name, bytes, reason) in [
-        ("zeros.csv", gzip(METADATA.as_bytes(), b'\n', 2 << 10), "holds more than 134217728 bytes of text"),
+        ("zeros.csv", gzip(METADATA.as_bytes(), b'\n', MEBIBYTES), "holds more than 134217728 bytes of text"),
         ("field.csv", gzip(METADATA.as_bytes(), b'x', 100), "line 4 is longer than 65536 bytes"),
         ("columns.csv", gzip(METADATA.trim_end().as_bytes(), b',', 100), "line 3 is longer than 65536 bytes"),
     ] {
@@ -342,7 +377,7 @@ mod other_bytes {
         let images = folder.path().join(odd());
         fs::create_dir(&images).unwrap();
         for name in ["a.png", "b.png"] {
-            fs::write(images.join(name), image(1, b"", &zeros(0))).unwrap();
+            fs::write(images.join(name), image(1, GREY, b"", &zeros(0))).unwrap();
         }
         fs::copy(folder.path().join("data.csv"), folder.path().join(OsStr::from_bytes(b"\xfe.csv"))).unwrap();
         let ingest = [words("ingest --metadata"), vec![OsStr::from_bytes(b"\xfe.csv"), odd()]].concat();

@@ -17,8 +17,8 @@ use super::png::MAX_FILE;
 use super::source::{is_hidden, is_png};
 use super::text::is_plain_name;
 
-/// Most members of an archive, 9 times the images of all published ones.
-pub const MAX_MEMBERS: u64 = 1_000_000;
+/// Most members of an archive, twice the images of all published ones.
+pub const MAX_MEMBERS: u64 = 250_000;
 /// Most bytes before a member (its headers, with names of any length in them) and behind the last one.
 pub const MAX_BETWEEN: u64 = 1 << 20;
 /// Most bytes that come out of one packed byte. The pixels of a PNG are packed already, so an archive
@@ -55,8 +55,9 @@ pub fn read_from<E: From<DatasetError>>(
     mut image: impl FnMut(&str, Vec<u8>) -> Result<(), E>,
 ) -> Result<(), E> {
     let meter = Meter::default();
+    let refused = |reason| DatasetError::ArchiveRefused { path: path.to_owned(), reason };
     let damaged = |source| match meter.exceeded.take() {
-        Some(reason) => DatasetError::Bomb { path: path.to_owned(), reason },
+        Some(reason) => refused(reason),
         None => DatasetError::Archive { path: path.to_owned(), source },
     };
     let packed = BufReader::new(Packed { inner: packed, meter: &meter });
@@ -69,8 +70,7 @@ pub fn read_from<E: From<DatasetError>>(
         let mut entry = entry.map_err(damaged)?;
         members += 1;
         if members > MAX_MEMBERS {
-            let reason = format!("holds more than {MAX_MEMBERS} members");
-            return Err(DatasetError::Bomb { path: path.to_owned(), reason }.into());
+            return Err(refused(format!("holds more than {MAX_MEMBERS} members")).into());
         }
         let name = image_name(&entry, path)?;
         meter.allow(entry.size());
@@ -82,8 +82,13 @@ pub fn read_from<E: From<DatasetError>>(
             io::copy(&mut entry, &mut io::sink()).map_err(damaged)?;
         }
     }
-    // The checksum of the gzip stream stands behind the last member.
-    io::copy(&mut archive.into_inner(), &mut io::sink()).map_err(damaged)?;
+    // The checksum of the gzip stream stands behind the last member. Anything but zeros there would be
+    // left out in silence.
+    let mut behind = Vec::new();
+    archive.into_inner().read_to_end(&mut behind).map_err(damaged)?;
+    if behind.iter().any(|byte| *byte != 0) {
+        return Err(refused("holds something behind its end, such as another archive".to_owned()).into());
+    }
     if images == 0 {
         return Err(DatasetError::NoImages { path: path.to_owned(), archives: false }.into());
     }
@@ -271,6 +276,23 @@ mod tests {
         let checksum = wrong.len() - 8;
         wrong[checksum] ^= 1;
         assert!(names(&wrong).unwrap_err().contains("cut-off archive"));
+    }
+
+    #[test]
+    fn a_cut_off_member_that_is_passed_over_is_an_error_too() {
+        let whole = tar(&[("a.png", EntryType::Regular, b"x"), ("README", EntryType::Regular, &[8; 700])]);
+        for end in [1600, 2100, 2500] {
+            assert!(names(&gzip(&whole[..end])).unwrap_err().contains("cut-off archive"), "{end}");
+        }
+    }
+
+    #[test]
+    fn two_archives_in_one_are_refused_and_padding_is_not() {
+        let one = tar(&[("a.png", EntryType::Regular, b"x")]);
+        assert_eq!(names(&gzip(&[&one[..], &[0; 10_240]].concat())), Ok(vec!["a.png: 1".to_owned()]));
+        for both in [gzip(&one.repeat(2)), gzip(&one).repeat(2)] {
+            assert!(names(&both).unwrap_err().ends_with("such as another archive"));
+        }
     }
 
     #[test]

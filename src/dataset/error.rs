@@ -220,12 +220,12 @@ pub enum DatasetError {
         /// What is wrong with it.
         reason: &'static str,
     },
-    /// An archive that holds more than is read.
+    /// An archive that is not taken as a whole: it holds more than is read.
     #[error("{} {reason}", path.display())]
-    Bomb {
+    ArchiveRefused {
         /// The archive.
         path: PathBuf,
-        /// Which limit it exceeds.
+        /// What is wrong with it, such as the limit that it exceeds.
         reason: String,
     },
 }
