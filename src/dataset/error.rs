@@ -197,7 +197,7 @@ pub enum DatasetError {
         path: PathBuf,
     },
     /// A file name that no metadata can name and no terminal should show.
-    #[error("the name of {path:?} holds a backslash or control characters")]
+    #[error("the name of {path:?} holds a backslash, control or invisible characters")]
     OddName {
         /// The path.
         path: PathBuf,

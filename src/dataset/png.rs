@@ -93,6 +93,10 @@ pub enum PngError {
     /// An unknown compression, filter or interlace method.
     #[error("has an unknown compression, filter or interlace method")]
     Method,
+    /// A palette of no whole colours or of more than 256, a second one, or one that is missing or behind
+    /// the data.
+    #[error("has a malformed or misplaced palette")]
+    Palette,
     /// No IDAT.
     #[error("has no image data: chunk IDAT is missing")]
     NoData,
@@ -117,7 +121,7 @@ pub fn check(bytes: &[u8]) -> Result<PngInfo, PngError> {
             _ => PngError::Signature(bytes[..bytes.len().min(8)].escape_ascii().to_string()),
         });
     };
-    let mut info = None;
+    let (mut info, mut palette) = (None, false);
     let mut data = Data::Before;
     loop {
         let at = bytes.len() - rest.len();
@@ -127,6 +131,11 @@ pub fn check(bytes: &[u8]) -> Result<PngInfo, PngError> {
             (None, b"IHDR") => info = Some(header(chunk.body, at)?),
             (None, _) => return Err(PngError::NoHeader(chunk.name())),
             (Some(_), b"IHDR") => return Err(PngError::Header(at)),
+            (Some(_), b"PLTE") if palette || data != Data::Before || !is_palette(chunk.body) => {
+                return Err(PngError::Palette);
+            }
+            (Some(_), b"PLTE") => palette = true,
+            (Some(PngInfo { color_type: 3, .. }), b"IDAT") if !palette => return Err(PngError::Palette),
             (Some(_), b"IDAT") if data == Data::Behind => return Err(PngError::SplitData(at)),
             (Some(_), b"IDAT") => data = Data::Within,
             (Some(_), b"IEND") if data == Data::Before => return Err(PngError::NoData),
@@ -188,8 +197,13 @@ fn name(kind: &[u8; 4]) -> String {
     kind.escape_ascii().to_string()
 }
 
+/// Whether a PLTE chunk holds 1 to 256 colours of three bytes (section 11.2.2).
+fn is_palette(body: &[u8]) -> bool {
+    (1..=256).contains(&(body.len() / 3)) && body.len() % 3 == 0
+}
+
 /// Whether an image of this size is refused before memory is taken for its pixels.
-pub(super) fn is_too_large(width: u32, height: u32) -> bool {
+fn is_too_large(width: u32, height: u32) -> bool {
     width.max(height) > MAX_SIDE || u64::from(width) * u64::from(height) > MAX_PIXELS
 }
 
@@ -240,6 +254,9 @@ mod tests {
     fn grey() -> Vec<u8> {
         ihdr(640, 480, [8, 0, 0, 0, 0])
     }
+    fn palette() -> Vec<u8> {
+        ihdr(640, 480, [8, 3, 0, 0, 0])
+    }
     fn data() -> Vec<u8> {
         chunk(b"IDAT", b"pixels")
     }
@@ -281,6 +298,21 @@ mod tests {
             (vec![0; MAX_FILE as usize + 1], "is too large: more than 67108864 bytes"),
             (png(&[ihdr(1, 1, [4, 2, 0, 0, 0])]), "has no valid pixel format: colour type 2 with 4 bits"),
             (png(&[ihdr(1, 1, [8, 0, 0, 0, 2])]), "has an unknown compression, filter or interlace method"),
+            (
+                png(&[palette(), chunk(b"PLTE", &[0; 49]), data(), end()]),
+                "has a malformed or misplaced palette",
+            ),
+            (
+                png(&[palette(), chunk(b"PLTE", &[0; 771]), data(), end()]),
+                "has a malformed or misplaced palette",
+            ),
+            (png(&[palette(), chunk(b"PLTE", b""), data(), end()]), "has a malformed or misplaced palette"),
+            (png(&[palette(), data(), end()]), "has a malformed or misplaced palette"),
+            (
+                png(&[palette(), chunk(b"PLTE", b"rgb"), chunk(b"PLTE", b"rgb"), data(), end()]),
+                "has a malformed or misplaced palette",
+            ),
+            (png(&[grey(), data(), chunk(b"PLTE", b"rgb"), end()]), "has a malformed or misplaced palette"),
             (png(&[grey(), end()]), "has no image data: chunk IDAT is missing"),
             (
                 png(&[grey(), data(), chunk(b"tEXt", b""), data(), end()]),

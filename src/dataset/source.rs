@@ -230,6 +230,9 @@ mod tests {
     fn a_name_that_could_steer_a_terminal_is_an_error_and_is_shown_escaped() {
         let folder = folder(&["\u{1b}[2J.png"]);
         let error = find_images(&[folder.path().to_owned()]).unwrap_err().to_string();
-        assert!(error.ends_with("\\u{1b}[2J.png\" holds a backslash or control characters"), "{error}");
+        assert!(
+            error.ends_with("\\u{1b}[2J.png\" holds a backslash, control or invisible characters"),
+            "{error}"
+        );
     }
 }

@@ -63,10 +63,16 @@ fn line_of(error: Utf8Error, bytes: &[u8]) -> usize {
     1 + bytes[..error.valid_up_to()].iter().filter(|byte| **byte == b'\n').count()
 }
 
-/// Whether `name` names a file in whatever folder it is looked up in, and nothing outside it.
+/// Whether `name` names a file in whatever folder it is looked up in, and nothing outside it, and looks
+/// like no other name.
 pub(super) fn is_plain_name(name: &str) -> bool {
     let is_name = !matches!(name, "" | "." | "..") && name.len() <= MAX_NAME;
-    is_name && !name.contains(|c: char| c == '/' || c == '\\' || c.is_control())
+    is_name && !name.contains(|c: char| c == '/' || c == '\\' || c.is_control() || is_unseen(c))
+}
+
+/// Whether a character is not seen or turns the text behind it around.
+fn is_unseen(c: char) -> bool {
+    matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 #[cfg(test)]
@@ -131,7 +137,9 @@ mod tests {
 
     #[test]
     fn names_that_lead_elsewhere_are_not_plain() {
-        for name in ["", ".", "..", "/a", "a/b", "../a", "a\\b", "a\0", "a\n", "\u{85}"] {
+        for name in
+            ["", ".", "..", "/a", "a/b", "../a", "a\\b", "a\0", "a\n", "\u{85}", "\u{feff}a", "a\u{202e}gnp."]
+        {
             assert!(!is_plain_name(name), "{name:?}");
         }
         assert!(!is_plain_name(&"a".repeat(256)) && is_plain_name(&"a".repeat(255)));
