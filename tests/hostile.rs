@@ -346,6 +346,18 @@ fn what_a_file_says_fills_no_terminal() {
 }
 
 #[cfg(target_os = "linux")]
+#[test]
+fn a_list_without_an_end_is_read_up_to_the_limit() {
+    let folder = study();
+    assert!(
+        reg(folder.path(), &words("ingest --metadata-only --metadata data.csv --name d")).status.success()
+    );
+    let import = words("split import d --train-val /dev/zero --test /dev/zero");
+    let said = refused(folder.path(), 1, &import);
+    assert!(said.contains("/dev/zero holds more than 134217728 bytes of text"), "{said}");
+}
+
+#[cfg(target_os = "linux")]
 mod other_bytes {
     //! Names that are not UTF-8: on the command line, in folders, in archives.
 

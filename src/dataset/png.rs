@@ -199,7 +199,7 @@ fn name(kind: &[u8; 4]) -> String {
 
 /// Whether a PLTE chunk holds 1 to 256 colours of three bytes (section 11.2.2).
 fn is_palette(body: &[u8]) -> bool {
-    (1..=256).contains(&(body.len() / 3)) && body.len() % 3 == 0
+    (1..=256).contains(&(body.len() / 3)) && body.len().is_multiple_of(3)
 }
 
 /// Whether an image of this size is refused before memory is taken for its pixels.

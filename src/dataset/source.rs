@@ -4,7 +4,8 @@
 //! taken for the file, which is how shared clusters and git-annex keep large data.
 
 use std::ffi::OsStr;
-use std::io;
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use walkdir::{DirEntry, WalkDir};
@@ -70,6 +71,16 @@ pub fn find_images(paths: &[PathBuf]) -> Result<Found, DatasetError> {
     found.archives.sort_unstable();
     found.archives.dedup();
     Ok(found)
+}
+
+/// Reads a file, of one longer than `limit` the first `limit + 1` bytes: whoever reads those refuses them
+/// for their number, be the file as long as `/dev/zero`.
+pub fn load(path: &Path, limit: u64) -> Result<Vec<u8>, DatasetError> {
+    let mut bytes = Vec::new();
+    File::open(path)
+        .and_then(|file| file.take(limit + 1).read_to_end(&mut bytes))
+        .map_err(|source| DatasetError::Read { path: path.to_owned(), source })?;
+    Ok(bytes)
 }
 
 fn walk(folder: &Path, images: &mut Vec<ImageFile>) -> Result<(), DatasetError> {
@@ -146,6 +157,14 @@ mod tests {
 
     fn names(found: &Found) -> Vec<&str> {
         found.images.iter().map(|image| image.name.as_str()).collect()
+    }
+
+    #[test]
+    fn a_file_is_read_up_to_one_byte_beyond_its_limit() {
+        let folder = folder(&["seven77"]);
+        for (limit, read) in [(5, "seven7"), (6, "seven77"), (7, "seven77")] {
+            assert_eq!(load(&folder.path().join("seven77"), limit).unwrap(), read.as_bytes());
+        }
     }
 
     #[test]

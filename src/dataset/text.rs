@@ -11,7 +11,7 @@ use super::DatasetError;
 
 /// Text longer than this is refused, 15 times the complete metadata: a small gzip file can unpack to
 /// any size.
-pub(super) const MAX_TEXT: u64 = 128 << 20;
+pub const MAX_TEXT: u64 = 128 << 20;
 /// A longer line is no row of metadata: each of its commas would take the memory of a field.
 pub(super) const MAX_LINE: usize = 64 << 10;
 /// Most rows of a file, 9 times those of the complete metadata. They take more memory than their text.
