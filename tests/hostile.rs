@@ -203,6 +203,18 @@ fn a_record_is_nested_at_most_127_deep_and_has_at_most_16_mebibytes() {
     }
 }
 
+#[test]
+fn what_a_record_says_fills_no_terminal() {
+    let kind = "\\u001b[2J\u{202e}".repeat(10_000);
+    let poem = format!("{{\"kind\":\"{kind}\",\"version\":1}}");
+    let event = format!("{{\"{kind}\":1,\"kind\":\"event\",\"version\":1}}");
+    for record in [poem, event] {
+        let said = records::check(record.as_bytes()).err().unwrap().to_string();
+        assert!(said.len() < 9_000 && said.ends_with('…'), "{} bytes: {said:.300}", said.len());
+        assert!(!said.contains(['\u{1b}', '\u{202e}']), "{said:.300}");
+    }
+}
+
 fn chunk(kind: &[u8; 4], body: &[u8]) -> Vec<u8> {
     let mut bytes = (body.len() as u32).to_be_bytes().to_vec();
     bytes.extend(kind);
