@@ -1,7 +1,7 @@
 # `make demo` and `make test` do everything on a fresh machine, set-up included.
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
-.PHONY: demo test setup build lint bench clean-demo
+.PHONY: demo test setup build lint fuzz bench clean-demo
 
 demo: build
 	rm -rf target/demo
@@ -28,6 +28,11 @@ lint: setup
 	cargo deny check bans licenses sources
 	@if cargo deny fetch db >/dev/null 2>&1; then cargo deny check advisories; \
 	else echo "lint: the database of advisories is out of reach, so they were not checked"; fi
+
+# A short run of every fuzz target on its corpus: SECONDS each.
+fuzz: SECONDS ?= 20
+fuzz:
+	fuzz/run.sh $(SECONDS)
 
 bench: build
 	cargo build --release -p reg
