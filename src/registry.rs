@@ -409,21 +409,21 @@ impl Transaction<'_> {
         Ok(Digest::of(bytes).into())
     }
 
-    /// Adds bytes that came from outside and have been hashed. Threads may add at the same time.
-    pub fn put_hashed(&self, bytes: &[u8], digest: &Digest) -> Result<(), RegistryError> {
-        Ok(self.batch.put_hashed(digest.blake3, bytes)?)
+    /// Adds bytes that came from outside and hash to `id`. Threads may add at the same time.
+    pub fn put_hashed(&self, bytes: &[u8], id: Hash) -> Result<(), RegistryError> {
+        Ok(self.batch.put_hashed(id, bytes)?)
     }
 
-    /// Adds the file `source`, whose bytes have been read and hashed. Threads may add at the same time.
+    /// Adds the file `source`, whose bytes were read in `state` and hash to `id`. Threads may add at the same time.
     pub fn put_file(
         &self,
         source: &Path,
         state: &FileState,
         bytes: &[u8],
-        digest: &Digest,
+        id: Hash,
         how: Link,
     ) -> Result<(), RegistryError> {
-        Ok(self.batch.put_file(source, state, bytes, digest.blake3, how)?)
+        Ok(self.batch.put_file(source, state, bytes, id, how)?)
     }
 
     /// Gives `id` a name; what the name named before is kept in the log.
@@ -475,6 +475,11 @@ impl Transaction<'_> {
                 write_links(writer, id, kind, links.clone())?;
             }
             for NewPacked { id, links, .. } in &packed {
+                // All of them were noted together, if at all.
+                let noted = links.last().map(|to| writer.is_mentioned(to, id)).transpose()?;
+                if noted == Some(true) {
+                    continue;
+                }
                 writer.mentions(links.iter().map(|to| (*to, *id, IMAGE)))?;
             }
             registry.change_names(writer, &names, stamp)

@@ -1,16 +1,17 @@
 //! A data set comes in: metadata read, images matched, checked, hashed and stored, then registered at
 //! once. If anything fails, nothing is registered and nothing staged stays.
 
+use std::borrow::Cow;
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
 use super::png::{self, PngError};
-use super::seen::{Seen, SeenFile, SeenImage};
-use super::source::{Found, ImageFile, find_images};
-use super::{DatasetError, archive, boxes, labels, metadata, pixels};
+use super::seen::{Image, Seen, SeenFile};
+use super::source::{Found, ImageFile, find_images, load};
+use super::{DatasetError, MAX_TEXT, archive, boxes, labels, metadata, pixels};
 use crate::hash::{Digest, Hash, Id};
 use crate::progress::{Progress, Unit};
 use crate::records::{AgeRange, Dataset, ImageRow, Manifest};
@@ -145,10 +146,10 @@ pub fn ingest(
     progress: &dyn Progress,
 ) -> Result<Ingested, IngestError> {
     let mut findings = Vec::new();
-    let metadata_bytes = read(&request.metadata)?;
+    let metadata_bytes = load(&request.metadata, MAX_TEXT)?;
     let table = metadata::read(&metadata_bytes, &request.metadata)?;
     findings.extend(table.findings.iter().map(ToString::to_string));
-    let boxes_bytes = request.boxes.as_deref().map(read).transpose()?;
+    let boxes_bytes = request.boxes.as_deref().map(|path| load(path, MAX_TEXT)).transpose()?;
     let entries = match (&boxes_bytes, &request.boxes) {
         (Some(bytes), Some(path)) => Some(boxes::read(bytes, path)?),
         _ => None,
@@ -157,18 +158,26 @@ pub fn ingest(
     let mut transaction = registry.transaction()?;
     let mut rows = table.rows;
     let (mut missing, mut unchanged, mut seen) = (0, 0, None);
+    let found;
     if !request.metadata_only {
-        let found = find_images(&request.paths)?;
-        let cache = Seen::open(registry, &request.paths, request.paranoid)
-            .map_err(|source| RegistryError::Io { doing: "write to", path: registry.cache(), source })?;
-        let taking = Taking { registry, transaction: &transaction, cache: &cache, request, progress };
+        // What the store has is asked for at once, not image by image.
+        let remembered = || -> Result<(Seen, Vec<Hash>), RegistryError> {
+            let cache = Seen::open(registry, &request.paths, request.paranoid)
+                .map_err(|source| RegistryError::Io { doing: "write to", path: registry.cache(), source })?;
+            let stored = if cache.is_empty() { Vec::new() } else { registry.store().list()?.objects };
+            Ok((cache, stored))
+        };
+        let (remembered, walked) = rayon::join(remembered, || find_images(&request.paths));
+        let (cache, stored) = remembered?;
+        found = walked?;
+        let taking = Taking { stored, transaction: &transaction, cache: &cache, request, progress };
         let taken = taking.all(&found, &rows)?;
         findings.extend(taken.findings);
         missing = taken.images.fill(&mut rows, request)?;
         unchanged = taken.unchanged;
         seen = Some((cache, taken.files));
     }
-    rows.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+    rows.par_sort_unstable_by(|a, b| a.name.cmp(&b.name));
     findings.extend(same_bytes(&rows));
 
     let manifest = Manifest { rows };
@@ -214,50 +223,41 @@ pub fn ingest(
     }
     let committed = transaction.commit(stamp)?;
     if let Some((cache, files)) = seen {
+        drop(manifest);
         // A lost cache costs time and nothing else.
-        let _ = cache.save(files);
+        let _ = match files.len() as u64 {
+            all if all == unchanged => cache.keep(),
+            _ => cache.save(files.into_iter()),
+        };
     }
     Ok(Ingested { id, dataset, persisted: committed.persisted, unchanged, findings })
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, IngestError> {
-    Ok(fs::read(path).map_err(|source| DatasetError::Read { path: path.to_owned(), source })?)
-}
-
-/// What an image file says of itself.
-struct Image {
-    digest: Digest,
-    width: u32,
-    height: u32,
-    /// Hash of the decoded pixels, where they were decoded.
-    pixels: Option<Hash>,
-    path: PathBuf,
-}
-
-struct Images {
-    by_name: HashMap<String, Image>,
+/// Images by name, and the file or archive that each came from.
+struct Images<'a> {
+    by_name: HashMap<Cow<'a, str>, (Image, &'a Path)>,
     without_row: usize,
 }
 
 /// Images on their way into a registry.
-#[derive(Clone, Copy)]
 struct Taking<'a> {
-    registry: &'a Registry,
+    /// What the registry holds, ascending; empty where nobody asks.
+    stored: Vec<Hash>,
     transaction: &'a Transaction<'a>,
-    cache: &'a Seen,
+    cache: &'a Seen<'a>,
     request: &'a Request,
     progress: &'a dyn Progress,
 }
 
 /// What came of them.
-struct Taken {
-    images: Images,
-    files: Vec<SeenFile>,
+struct Taken<'a> {
+    images: Images<'a>,
+    files: Vec<(&'a Path, SeenFile)>,
     unchanged: u64,
     findings: Vec<String>,
 }
 
-/// What one file, or one archive, holds.
+/// What one archive holds.
 #[derive(Default)]
 struct Content {
     images: Vec<(String, Image)>,
@@ -269,9 +269,9 @@ struct Content {
 }
 
 impl Taking<'_> {
-    fn all(self, found: &Found, rows: &[ImageRow]) -> Result<Taken, IngestError> {
+    fn all<'f>(&self, found: &'f Found, rows: &[ImageRow]) -> Result<Taken<'f>, IngestError> {
         let known: HashSet<&str> = rows.iter().map(|row| row.name.as_str()).collect();
-        let (wanted, without): (Vec<_>, Vec<_>) =
+        let (wanted, without): (Vec<&ImageFile>, Vec<_>) =
             found.images.iter().partition(|image| known.contains(image.name.as_str()));
         // Fail before an hour of copying, not behind it.
         let all_found = found.archives.is_empty() && !wanted.is_empty();
@@ -280,51 +280,52 @@ impl Taking<'_> {
             let rows = rows.iter().filter(|row| !there.contains(row.name.as_str()));
             return Err(missing(rows, self.request));
         }
+        let mut without: Vec<String> = without.iter().map(|image| image.name.clone()).collect();
+        let mut images = Images { by_name: HashMap::with_capacity(rows.len()), without_row: 0 };
+        let (mut files, mut unchanged, mut bad) = (Vec::new(), 0, Vec::new());
 
         self.progress.begin("ingest", Unit::Items, wanted.len() as u64);
         // One buffer for many images.
-        let contents = wanted.par_iter().map_init(Vec::new, |bytes, image| self.file(image, bytes));
-        let mut contents: Vec<(&Path, Content)> = wanted
-            .iter()
-            .map(|image| image.path.as_path())
-            .zip(contents.collect::<Result<Vec<_>, IngestError>>()?)
-            .collect();
+        let looked = wanted.par_iter().map_init(Vec::new, |bytes, image| self.file(image, bytes));
+        let looked: Vec<_> = looked.collect::<Result<_, IngestError>>()?;
         self.progress.end();
+        for (file, (state, image, same)) in wanted.into_iter().zip(looked) {
+            match image {
+                Err(e) => bad.push((file.path.clone(), e)),
+                Ok(image) => {
+                    unchanged += u64::from(same);
+                    files.push((
+                        file.path.as_path(),
+                        SeenFile { state, images: vec![(String::new(), image)] },
+                    ));
+                    images.add(file.name.as_str().into(), image, &file.path)?;
+                }
+            }
+        }
         if !found.archives.is_empty() {
             self.progress.begin("ingest archives", Unit::Items, 0);
-            let archives =
-                found.archives.par_iter().map(|path| Ok((path.as_path(), self.archive(path, &known)?)));
-            contents.extend(archives.collect::<Result<Vec<_>, IngestError>>()?);
+            let contents = found.archives.par_iter().map(|path| self.archive(path, &known));
+            let contents: Vec<Content> = contents.collect::<Result<_, IngestError>>()?;
             self.progress.end();
-        }
-
-        let mut findings = Vec::new();
-        let mut without: Vec<String> = without.iter().map(|image| image.name.clone()).collect();
-        let (mut files, mut unchanged, mut bad) = (Vec::new(), 0, Vec::new());
-        let mut by_name: HashMap<String, Image> = HashMap::with_capacity(rows.len());
-        for (path, content) in contents {
-            bad.extend(content.bad);
-            without.extend(content.without);
-            unchanged += u64::from(content.unchanged);
-            if let Some(state) = content.state {
-                let images = content.images.iter().map(|(name, image)| image.remember(name)).collect();
-                files.push(SeenFile::new(path, state, images));
-            }
-            for (name, image) in content.images {
-                match by_name.get(&name) {
-                    Some(other) if other.digest != image.digest => {
-                        return Err(IngestError::TwoOfOneName(other.path.clone(), image.path));
-                    }
-                    Some(_) => {}
-                    None => drop(by_name.insert(name, image)),
+            for (path, content) in found.archives.iter().zip(contents) {
+                bad.extend(content.bad);
+                without.extend(content.without);
+                unchanged += u64::from(content.unchanged);
+                for (name, image) in &content.images {
+                    images.add(name.clone().into(), *image, path)?;
+                }
+                if let Some(state) = content.state {
+                    files.push((path.as_path(), SeenFile { state, images: content.images }));
                 }
             }
         }
         if !bad.is_empty() {
             return Err(IngestError::BadImages(bad));
         }
+
+        let mut findings = Vec::new();
         for (kept, other) in &found.duplicates {
-            if read(kept)? != read(other)? {
+            if load(kept, png::MAX_FILE)? != load(other, png::MAX_FILE)? {
                 return Err(IngestError::TwoOfOneName(kept.clone(), other.clone()));
             }
             findings.push(format!(
@@ -340,51 +341,53 @@ impl Taking<'_> {
                 count(without.len(), "image has", "images have")
             ));
         }
-        findings.extend(same_pixels(&by_name));
-        let images = Images { by_name, without_row: without.len() };
+        findings.extend(same_pixels(&images));
+        images.without_row = without.len();
         Ok(Taken { images, files, unchanged, findings })
     }
 
-    fn file(self, image: &ImageFile, bytes: &mut Vec<u8>) -> Result<Content, IngestError> {
-        let (path, name) = (&image.path, &image.name);
+    /// The state of a file, its image, and whether both are those that are remembered.
+    fn file(
+        &self,
+        image: &ImageFile,
+        bytes: &mut Vec<u8>,
+    ) -> Result<(FileState, Result<Image, BadImage>, bool), IngestError> {
+        let path = &image.path;
         let unreadable = |source| DatasetError::Read { path: path.clone(), source };
         self.progress.advance(1);
-        if let Some(content) = self.unchanged(path, |_| true).map_err(unreadable)? {
-            return Ok(content);
+        if let Some((state, [(_, image)])) = self.unchanged(path).map_err(unreadable)? {
+            return Ok((state, Ok(*image), true));
         }
-        let state = FileState::read(path, bytes).map_err(unreadable)?;
-        let mut content = Content { state: Some(state), ..Content::default() };
-        match look(bytes, path, self.request.decode) {
-            Ok(seen) => {
-                self.transaction.put_file(path, &state, bytes, &seen.digest, self.request.link)?;
-                content.images.push((name.clone(), seen));
-            }
-            Err(e) => content.bad.push((path.clone(), e)),
+        let state = FileState::read(path, png::MAX_FILE, bytes).map_err(unreadable)?;
+        let image = look(bytes, self.request.decode);
+        if let Ok(image) = &image {
+            self.transaction.put_file(path, &state, bytes, image.blake3, self.request.link)?;
         }
-        Ok(content)
+        Ok((state, image, false))
     }
 
-    fn archive(self, path: &Path, known: &HashSet<&str>) -> Result<Content, IngestError> {
+    fn archive(&self, path: &Path, known: &HashSet<&str>) -> Result<Content, IngestError> {
         let unreadable = |source| DatasetError::Read { path: path.to_owned(), source };
-        // An image that was passed over for want of a row is not remembered.
-        let complete = |images: &[SeenImage]| images.iter().all(|image| known.contains(image.name.as_str()));
-        if let Some(content) = self.unchanged(path, complete).map_err(unreadable)? {
-            return Ok(content);
+        if let Some((state, images)) = self.unchanged(path).map_err(unreadable)?
+            // One that is read again says which of its images have no row.
+            && images.iter().all(|(name, _)| known.contains(name.as_str()))
+        {
+            let images = images.to_vec();
+            return Ok(Content { images, state: Some(state), unchanged: true, ..Content::default() });
         }
         let state = FileState::at(path).map_err(unreadable)?;
         let mut content = Content::default();
         archive::read(path, |name, bytes| -> Result<(), IngestError> {
             self.progress.advance(1);
-            let inside = path.join(name);
             if !known.contains(name) {
                 content.without.push(name.to_owned());
                 return Ok(());
             }
-            match look(&bytes, &inside, self.request.decode) {
-                Err(e) => content.bad.push((inside, e)),
-                Ok(seen) => {
-                    self.transaction.put_hashed(&bytes, &seen.digest)?;
-                    content.images.push((name.to_owned(), seen));
+            match look(&bytes, self.request.decode) {
+                Err(e) => content.bad.push((path.join(name), e)),
+                Ok(image) => {
+                    self.transaction.put_hashed(&bytes, image.blake3)?;
+                    content.images.push((name.to_owned(), image));
                 }
             }
             Ok(())
@@ -398,63 +401,43 @@ impl Taking<'_> {
 
     /// What a file held when it was last read, if it still looks as it did, that will do, and the store has
     /// all of it.
-    fn unchanged(
-        self,
-        path: &Path,
-        will_do: impl FnOnce(&[SeenImage]) -> bool,
-    ) -> std::io::Result<Option<Content>> {
-        let state = FileState::at(path)?;
-        let Some(images) = self.cache.images(path, &state) else { return Ok(None) };
-        let store = self.registry.store();
-        let there = |image: &SeenImage| {
-            (image.pixels.is_some() || !self.request.decode) && store.contains(&image.blake3)
-        };
-        if !images.iter().all(there) || !will_do(images) {
+    fn unchanged(&self, path: &Path) -> std::io::Result<Option<(FileState, &[(String, Image)])>> {
+        if self.cache.is_empty() {
             return Ok(None);
         }
-        let images =
-            images.iter().map(|image| (image.name.clone(), Image::remembered(image, path))).collect();
-        Ok(Some(Content { images, state: Some(state), unchanged: true, ..Content::default() }))
+        let state = FileState::at(path)?;
+        let there = |(_, image): &(String, Image)| {
+            (image.pixels.is_some() || !self.request.decode)
+                && self.stored.binary_search(&image.blake3).is_ok()
+        };
+        let images = self.cache.images(path, &state).filter(|images| images.iter().all(there));
+        Ok(images.map(|images| (state, images)))
     }
 }
 
-fn look(bytes: &[u8], path: &Path, decode: bool) -> Result<Image, BadImage> {
+fn look(bytes: &[u8], decode: bool) -> Result<Image, BadImage> {
     let info = png::check(bytes)?;
     let pixels = if decode { Some(Hash::of(&pixels::decode(bytes)?.data)) } else { None };
-    Ok(Image {
-        digest: Digest::of(bytes),
-        width: info.width,
-        height: info.height,
-        pixels,
-        path: path.to_owned(),
-    })
+    let Digest { blake3, sha256, bytes } = Digest::of(bytes);
+    Ok(Image { blake3, sha256, bytes, width: info.width, height: info.height, pixels })
 }
 
-impl Image {
-    fn remember(&self, name: &str) -> SeenImage {
-        SeenImage {
-            name: name.to_owned(),
-            blake3: self.digest.blake3,
-            sha256: self.digest.sha256,
-            bytes: self.digest.bytes,
-            width: self.width,
-            height: self.height,
-            pixels: self.pixels,
+impl<'a> Images<'a> {
+    fn add(&mut self, name: Cow<'a, str>, image: Image, path: &'a Path) -> Result<(), IngestError> {
+        match self.by_name.entry(name) {
+            Entry::Occupied(there) if there.get().0.blake3 != image.blake3 => {
+                let inside = |path: &Path| match path.ends_with(&**there.key()) {
+                    true => path.to_owned(),
+                    false => path.join(&**there.key()),
+                };
+                return Err(IngestError::TwoOfOneName(inside(there.get().1), inside(path)));
+            }
+            Entry::Occupied(_) => {}
+            Entry::Vacant(free) => drop(free.insert((image, path))),
         }
+        Ok(())
     }
 
-    fn remembered(image: &SeenImage, path: &Path) -> Self {
-        Image {
-            digest: Digest { blake3: image.blake3, sha256: image.sha256, bytes: image.bytes },
-            width: image.width,
-            height: image.height,
-            pixels: image.pixels,
-            path: path.to_owned(),
-        }
-    }
-}
-
-impl Images {
     /// Joins files to rows, drops the rows without, and returns how many those are.
     fn fill(mut self, rows: &mut Vec<ImageRow>, request: &Request) -> Result<usize, IngestError> {
         if self.by_name.is_empty() {
@@ -462,10 +445,10 @@ impl Images {
             return Err(IngestError::NothingMatches { images: self.without_row, path });
         }
         for row in rows.iter_mut() {
-            if let Some(image) = self.by_name.remove(&row.name) {
-                row.object = Some(image.digest.blake3);
-                row.sha256 = image.digest.sha256;
-                row.bytes = image.digest.bytes;
+            if let Some((image, _)) = self.by_name.remove(row.name.as_str()) {
+                row.object = Some(image.blake3);
+                row.sha256 = image.sha256;
+                row.bytes = image.bytes;
                 (row.width, row.height) = (image.width, image.height);
             }
         }
@@ -492,10 +475,11 @@ fn same_bytes(rows: &[ImageRow]) -> Option<String> {
 }
 
 /// Images of different names and bytes and the same pixels.
-fn same_pixels(images: &HashMap<String, Image>) -> Option<String> {
+fn same_pixels(images: &Images<'_>) -> Option<String> {
     let mut named: Vec<_> = images
+        .by_name
         .iter()
-        .filter_map(|(name, image)| Some((image.pixels?, image.digest.blake3, name.as_str())))
+        .filter_map(|(name, (image, _))| Some((image.pixels?, image.blake3, &**name)))
         .collect();
     named.sort_unstable();
     named.dedup_by_key(|(pixels, bytes, _)| (*pixels, *bytes));

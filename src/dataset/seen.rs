@@ -4,43 +4,24 @@
 //! is not whole is not used. What it says of a file counts while the file looks as it did.
 
 use std::collections::HashMap;
-use std::ffi::OsString;
 use std::fs;
 use std::io;
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use crate::disk;
 use crate::hash::{Hash, Sha256};
-use crate::records::Packed;
-use crate::records::codec;
+use crate::records::{Packed, codec};
 use crate::registry::Registry;
 use crate::store::FileState;
 
 const FOLDER: &str = "seen";
 
-/// What is remembered of the files of an ingest.
-pub(super) struct Seen {
-    path: PathBuf,
-    /// Time of the file system when it was opened, in seconds since 1970.
-    begun: i64,
-    files: HashMap<PathBuf, SeenFile>,
-}
-
-/// A file and the images in it: one, or those of an archive.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct SeenFile {
-    path: Vec<u8>,
-    state: FileState,
-    pub(super) images: Vec<SeenImage>,
-}
-
 /// An image as it was found to be.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct SeenImage {
-    pub(super) name: String,
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Image {
     pub(super) blake3: Hash,
     pub(super) sha256: Sha256,
     pub(super) bytes: u64,
@@ -50,10 +31,26 @@ pub(super) struct SeenImage {
     pub(super) pixels: Option<Hash>,
 }
 
+/// A file, and the images in it by name: one, or those of an archive.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct SeenFile {
+    pub(super) state: FileState,
+    pub(super) images: Vec<(String, Image)>,
+}
+
+/// The paths of an ingest, and what is remembered of the files below them.
+pub(super) struct Seen<'a> {
+    roots: &'a [PathBuf],
+    path: PathBuf,
+    /// Time of the file system when it was opened, in seconds since 1970.
+    begun: i64,
+    files: HashMap<Vec<u8>, SeenFile>,
+}
+
 /// The file's content; the BLAKE3 hash of its packed bytes stands behind them.
 #[derive(Serialize, Deserialize)]
 struct Content {
-    files: Vec<SeenFile>,
+    files: Vec<(Vec<u8>, SeenFile)>,
 }
 
 impl Packed for Content {
@@ -61,50 +58,58 @@ impl Packed for Content {
     const MAGIC: &'static [u8; 8] = b"regseenf";
 }
 
-impl SeenFile {
-    pub(super) fn new(path: &Path, state: FileState, images: Vec<SeenImage>) -> Self {
-        SeenFile { path: path.as_os_str().as_bytes().to_owned(), state, images }
-    }
-}
-
-impl Seen {
+impl<'a> Seen<'a> {
     /// Opens what is remembered of these paths; of `paranoid`, nothing is.
-    pub(super) fn open(registry: &Registry, paths: &[PathBuf], paranoid: bool) -> io::Result<Self> {
+    pub(super) fn open(registry: &Registry, roots: &'a [PathBuf], paranoid: bool) -> io::Result<Self> {
         let folder = registry.cache().join(FOLDER);
         disk::create_dir_all(&folder)?;
-        let absolute: Vec<PathBuf> = paths.iter().map(std::path::absolute).collect::<Result<_, _>>()?;
+        let absolute: Vec<PathBuf> = roots.iter().map(std::path::absolute).collect::<Result<_, _>>()?;
         let key: Vec<&[u8]> = absolute.iter().map(|path| path.as_os_str().as_bytes()).collect();
         let path = folder.join(Hash::of(&key.join(&0)).to_string());
         let new = path.with_extension("new");
         disk::write_over(&new, b"")?;
         let begun = FileState::at(&new)?.modified();
         let content = if paranoid { None } else { load(&path) };
-        let files = content.into_iter().flat_map(|content| content.files);
-        let files = files.map(|file| (PathBuf::from(OsString::from_vec(file.path.clone())), file));
-        Ok(Seen { path, begun, files: files.collect() })
+        let files = content.into_iter().flat_map(|content| content.files).collect();
+        Ok(Seen { roots, path, begun, files })
+    }
+
+    /// Whether nothing is remembered.
+    pub(super) fn is_empty(&self) -> bool {
+        self.files.is_empty()
     }
 
     /// The images of a file that is in `state`, if it was in that state when it was read.
-    pub(super) fn images(&self, path: &Path, state: &FileState) -> Option<&[SeenImage]> {
-        let path = std::path::absolute(path).ok()?;
-        self.files.get(&path).filter(|file| file.state == *state).map(|file| file.images.as_slice())
+    pub(super) fn images(&self, path: &Path, state: &FileState) -> Option<&[(String, Image)]> {
+        let file = self.files.get(&self.key(path))?;
+        (file.state == *state).then_some(file.images.as_slice())
+    }
+
+    /// The number of a root and what leads from there to the file.
+    fn key(&self, path: &Path) -> Vec<u8> {
+        let path = path.as_os_str().as_bytes();
+        let below = |root: &PathBuf| path.strip_prefix(root.as_os_str().as_bytes());
+        let found = (0u32..).zip(self.roots).find_map(|(number, root)| Some((number, below(root)?)));
+        let (number, rest) = found.unwrap_or((u32::MAX, path));
+        [&number.to_le_bytes(), rest].concat()
     }
 
     /// Remembers these files instead. Files that were changed a moment ago could be changed again without
     /// looking different, so they are not remembered.
-    pub(super) fn save(self, files: Vec<SeenFile>) -> io::Result<()> {
-        let mut files: Vec<SeenFile> =
-            files.into_iter().filter(|file| file.state.is_settled(self.begun)).collect();
-        for file in &mut files {
-            let path = PathBuf::from(OsString::from_vec(std::mem::take(&mut file.path)));
-            file.path = std::path::absolute(path)?.into_os_string().into_vec();
-        }
+    pub(super) fn save<'f>(self, files: impl Iterator<Item = (&'f Path, SeenFile)>) -> io::Result<()> {
+        let settled = files.filter(|(_, file)| file.state.is_settled(self.begun));
+        let files = settled.map(|(path, file)| (self.key(path), file)).collect();
         let mut bytes = codec::pack(&Content { files }).map_err(io::Error::other)?;
         let sum = Hash::of(&bytes);
         bytes.extend(sum.0);
         let new = self.path.with_extension("new");
         disk::write_over(&new, &bytes)?;
         disk::rename(&new, &self.path)
+    }
+
+    /// Leaves what is remembered as it is.
+    pub(super) fn keep(self) -> io::Result<()> {
+        disk::remove_file(&self.path.with_extension("new"))
     }
 }
 

@@ -8,6 +8,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use rayon::prelude::*;
 use walkdir::{DirEntry, WalkDir};
 
 use super::DatasetError;
@@ -59,7 +60,7 @@ pub fn find_images(paths: &[PathBuf]) -> Result<Found, DatasetError> {
             return Err(DatasetError::NotASource { path: path.clone() });
         }
     }
-    images.sort_unstable();
+    images.par_sort_unstable();
     // The same path twice is one file: somebody named a folder and its parent.
     images.dedup();
     for image in images {

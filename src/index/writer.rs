@@ -108,6 +108,14 @@ impl Writer<'_> {
         add().map_err(|e| self.index.error(e))
     }
 
+    /// Whether it is noted that `from` names `to`.
+    pub fn is_mentioned(&self, to: &Hash, from: &Hash) -> Result<bool, IndexError> {
+        let read = || -> Result<bool, redb::Error> {
+            Ok(self.transaction.open_table(REFERRERS)?.get((to.0, from.0))?.is_some())
+        };
+        read().map_err(|e| self.index.error(e))
+    }
+
     /// What `name` names.
     pub fn name(&self, name: &str) -> Result<Option<Hash>, IndexError> {
         let read = || -> Result<Option<Hash>, redb::Error> {

@@ -255,16 +255,11 @@ pub fn image_named(registry: &Registry, view: &View, name: &str) -> Result<Optio
 fn image_name(registry: &Registry, view: &View, id: &Hash) -> Result<Option<String>, RegistryError> {
     for (from, _) in view.referrers(id)?.into_iter().filter(|(_, role)| role == IMAGE) {
         // A damaged manifest must not keep the rest from being named.
-        if let Ok(manifest) = registry.get_packed(Id::new(from)) {
-            return Ok(manifest_name(&manifest, id));
+        if let Ok(manifest) = registry.get_packed::<Manifest>(Id::new(from)) {
+            return Ok(manifest.rows.into_iter().find(|row| row.object == Some(*id)).map(|row| row.name));
         }
     }
     Ok(None)
-}
-
-/// The name that a manifest gives to an image.
-pub(super) fn manifest_name(manifest: &Manifest, id: &Hash) -> Option<String> {
-    manifest.rows.iter().find(|row| row.object == Some(*id)).map(|row| row.name.clone())
 }
 
 /// Everything that `roots` depend on, themselves included.

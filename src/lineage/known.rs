@@ -99,16 +99,14 @@ impl Known {
         let mut said: Vec<(Hash, Hash, String)> =
             survey.mentions().filter(|(_, from, _)| speaking.contains(from)).collect();
         said.sort_unstable();
-        let said: BTreeSet<&(Hash, Hash, String)> = said.iter().collect();
-        let noted: BTreeSet<&(Hash, Hash, String)> = self.mentions.iter().collect();
-        for (to, from, role) in said.difference(&noted) {
+        for (to, from, role) in without(&said, &self.mentions) {
             problems.push(format!(
                 "{} names {} as {role}, and the index does not say so",
                 from.short(),
                 to.short()
             ));
         }
-        for (to, from, role) in noted.difference(&said) {
+        for (to, from, role) in without(&self.mentions, &said) {
             // What is damaged or gone cannot contradict, and is reported as such.
             let gone = !there(from) && (self.is_registered(from) || named.contains(from));
             if !gone && !unreadable.contains(from) {
@@ -143,4 +141,13 @@ impl Known {
         }
         problems
     }
+}
+
+/// What is in `these` and not in `those`, both ascending.
+fn without<'a, T: Ord>(these: &'a [T], those: &'a [T]) -> impl Iterator<Item = &'a T> {
+    let mut those = those.iter().peekable();
+    these.iter().filter(move |this| {
+        while those.next_if(|that| that < this).is_some() {}
+        those.peek() != Some(this)
+    })
 }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::graph::{closure, manifest_name};
+use super::graph::closure;
 use super::known::Known;
 use crate::hash::{Hash, Id};
 use crate::index::{IndexError, View};
@@ -78,7 +78,13 @@ impl Verification {
 pub fn verify(registry: &Registry, progress: &dyn Progress) -> Result<Verification, RegistryError> {
     let listing = registry.store().list()?;
     let mut result = Verification { strangers: listing.strangers, ..Verification::default() };
-    let known = match Known::read(registry.index()) {
+    progress.begin("verify", Unit::Items, listing.objects.len() as u64);
+    let (known, survey) = rayon::join(
+        || Known::read(registry.index()),
+        || registry.survey(&listing.objects, Depth::Everything, progress),
+    );
+    progress.end();
+    let known = match known {
         Ok(known) => Some(known),
         Err(e @ (IndexError::Missing(_) | IndexError::Damaged { .. })) => {
             result.index.push(e.to_string());
@@ -86,9 +92,6 @@ pub fn verify(registry: &Registry, progress: &dyn Progress) -> Result<Verificati
         }
         Err(e) => return Err(e.into()),
     };
-    progress.begin("verify", Unit::Items, listing.objects.len() as u64);
-    let survey = registry.survey(&listing.objects, Depth::Everything, progress);
-    progress.end();
     (result.checked, result.bytes) = (listing.objects.len() as u64, survey.bytes);
 
     let there = |id: &Hash| listing.objects.binary_search(id).is_ok();
@@ -116,12 +119,7 @@ pub fn verify(registry: &Registry, progress: &dyn Progress) -> Result<Verificati
     }
     result.unregistered.sort_unstable();
     expected.retain(|id| !there(id));
-    let problems = with_missing(&survey, expected);
-    let graph = Graph::of(&survey, known.as_ref());
-    for (id, problem) in problems {
-        let (kind, name) = graph.describe(registry, &id);
-        result.damaged.push(Damage { id, kind, name, problem, taints: graph.taints(&id) });
-    }
+    result.damaged = damage(registry, &survey, known.as_ref(), expected);
     Ok(result)
 }
 
@@ -140,25 +138,32 @@ pub fn verify_some(
     let known = Known::of(view)?;
     let named = survey.records.keys().chain(survey.packed.keys()).flat_map(|id| survey.links(id));
     let expected = named.filter(|id| !registry.store().contains(id)).collect();
-    let graph = Graph::of(&survey, Some(&known));
-    let mut result =
-        Verification { checked: wanted.len() as u64, bytes: survey.bytes, ..Verification::default() };
-    for (id, problem) in with_missing(&survey, expected) {
-        let (kind, name) = graph.describe(registry, &id);
-        result.damaged.push(Damage { id, kind, name, problem, taints: graph.taints(&id) });
-    }
-    Ok(result)
+    Ok(Verification {
+        checked: wanted.len() as u64,
+        bytes: survey.bytes,
+        damaged: damage(registry, &survey, Some(&known), expected),
+        ..Verification::default()
+    })
 }
 
-/// The problems of a survey, and for each object that is not there another, in order of ids.
-fn with_missing(survey: &Survey, missing: Vec<Hash>) -> Vec<(Hash, String)> {
+/// The problems of a survey and what is `missing` besides, in order of ids, with what each taints.
+fn damage(registry: &Registry, survey: &Survey, known: Option<&Known>, missing: Vec<Hash>) -> Vec<Damage> {
     let mut problems = survey.problems.clone();
-    let known: HashSet<Hash> = problems.iter().map(|(id, _)| *id).collect();
-    problems
-        .extend(missing.into_iter().filter(|id| !known.contains(id)).map(|id| (id, "is missing".to_owned())));
+    let named: HashSet<Hash> = problems.iter().map(|(id, _)| *id).collect();
+    let missing = missing.into_iter().filter(|id| !named.contains(id));
+    problems.extend(missing.map(|id| (id, "is missing".to_owned())));
+    if problems.is_empty() {
+        return Vec::new();
+    }
     problems.sort();
     problems.dedup();
-    problems
+    let graph = Graph::of(survey, known);
+    let images = graph.image_names(registry, problems.iter().map(|(id, _)| id));
+    let each = problems.into_iter().map(|(id, problem)| {
+        let (kind, name) = graph.describe(&id, &images);
+        Damage { id, kind, name, problem, taints: graph.taints(&id) }
+    });
+    each.collect()
 }
 
 /// Who names whom, by the objects and by the index together: a damaged object no longer says what it named.
@@ -195,20 +200,42 @@ impl Graph {
         self.referrers.get(id).map_or(&[], Vec::as_slice)
     }
 
+    /// The names that manifests give to images among `ids`. Each manifest is read once; a damaged one must
+    /// not keep the rest from being named.
+    fn image_names<'i>(
+        &self,
+        registry: &Registry,
+        ids: impl Iterator<Item = &'i Hash>,
+    ) -> HashMap<Hash, String> {
+        let images: Vec<&Hash> = ids.filter(|id| self.manifests_of(id).next().is_some()).collect();
+        let manifests: HashSet<&Hash> = images.iter().flat_map(|id| self.manifests_of(id)).collect();
+        let images: HashSet<&Hash> = images.into_iter().collect();
+        let mut names = HashMap::new();
+        for manifest in manifests {
+            let Ok(manifest) = registry.get_packed::<Manifest>(Id::new(*manifest)) else { continue };
+            for row in manifest.rows {
+                if let Some(id) = row.object.filter(|id| images.contains(id)) {
+                    names.entry(id).or_insert(row.name);
+                }
+            }
+        }
+        names
+    }
+
+    fn manifests_of(&self, id: &Hash) -> impl Iterator<Item = &Hash> {
+        self.named_by(id).iter().filter(|(_, role)| role == IMAGE).map(|(from, _)| from)
+    }
+
     /// What an object is that may be unreadable, and its name.
-    fn describe(&self, registry: &Registry, id: &Hash) -> (String, Option<String>) {
+    fn describe(&self, id: &Hash, images: &HashMap<Hash, String>) -> (String, Option<String>) {
         let name = self.names.get(id).cloned();
         if let Some(kind) = self.kinds.get(id) {
             return (kind.clone(), name);
         }
-        let by = self.named_by(id);
-        // A damaged manifest must not keep the rest from being named.
-        let manifests = by.iter().filter(|(_, role)| role == IMAGE);
-        let read = |from: &Hash| registry.get_packed::<Manifest>(Id::new(*from)).ok();
-        if let Some(image) = manifests.filter_map(|(from, _)| manifest_name(&read(from)?, id)).next() {
-            return (IMAGE.to_owned(), name.or(Some(image)));
+        if let Some(image) = images.get(id) {
+            return (IMAGE.to_owned(), name.or(Some(image.clone())));
         }
-        let role = by.first().map(|(_, role)| role.clone());
+        let role = self.named_by(id).first().map(|(_, role)| role.clone());
         (role.unwrap_or_else(|| "object that nothing names".to_owned()), name)
     }
 

@@ -7,7 +7,7 @@ use super::evaluate::{Evaluated, evaluate_run};
 use super::process::{Listener, Worked, Worker};
 use super::{Device, RunError, Session, Surroundings};
 use crate::disk;
-use crate::hash::{Digest, Hash, Id};
+use crate::hash::{Hash, Id};
 use crate::index::View;
 use crate::records::{
     Dataset, Execution, Init, Model, Run, Software, Spec, Split, Subset, Training, Weights, codec,
@@ -220,14 +220,15 @@ fn carry_out(
     let mut transaction = registry.transaction()?;
     let checkpoint = live.join(files::CHECKPOINT);
     let mut bytes = Vec::new();
-    let state = FileState::read(&checkpoint, &mut bytes).map_err(RunError::io("read", &checkpoint))?;
-    let digest = Digest::of(&bytes);
-    transaction.put_file(&checkpoint, &state, &bytes, &digest, Link::Reflink)?;
+    let state =
+        FileState::read(&checkpoint, u64::MAX, &mut bytes).map_err(RunError::io("read", &checkpoint))?;
+    let weights = Hash::of(&bytes);
+    transaction.put_file(&checkpoint, &state, &bytes, weights, Link::Reflink)?;
     let log = live.join(files::LOG);
     let log_bytes = fs::read(&log).map_err(RunError::io("read", &log))?;
     let record = Run {
         spec: spec_id,
-        checkpoint: Id::new(digest.blake3),
+        checkpoint: Id::new(weights),
         log: transaction.put_blob(&log_bytes)?,
         epochs: worked.outcome.epochs,
         best_epoch: worked.outcome.best_epoch,

@@ -24,8 +24,8 @@ use crate::hash::Hash;
 pub(super) const READ_ONLY: u32 = 0o444;
 /// Up to this many new objects are synced one by one.
 const FEW: usize = 16;
-/// What is staged is moved into place when it is this many objects or bytes.
-const MANY: usize = if cfg!(test) { 1 << 7 } else { 1 << 15 };
+/// What is staged is moved into place when it is this many objects, or bytes that were written.
+const MANY: usize = if cfg!(test) { 1 << 7 } else { 1 << 17 };
 const MUCH: u64 = 1 << 30;
 
 /// How a file from outside becomes an object.
@@ -167,7 +167,9 @@ impl Batch {
             };
             made.map_err(StoreError::io("write", &path))?;
             lock(&stage.staged).push(Staged { id, linked });
-            stage.bytes.fetch_add(bytes, Ordering::Relaxed);
+            if !linked {
+                stage.bytes.fetch_add(bytes, Ordering::Relaxed);
+            }
             self.bytes.fetch_add(bytes, Ordering::Relaxed);
             stage.is_full()
         };

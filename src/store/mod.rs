@@ -292,7 +292,7 @@ mod tests {
         let source = dir.path().join("source");
         fs::write(&source, b"one").unwrap();
         let (state, mut bytes) = (FileState::at(&source).unwrap(), Vec::new());
-        assert_eq!(FileState::read(&source, &mut bytes).unwrap(), state);
+        assert_eq!(FileState::read(&source, 9, &mut bytes).unwrap(), state);
         fs::write(&source, b"other").unwrap();
         let batch = store.batch().unwrap();
         let refused = batch.put_file(&source, &state, &bytes, Hash::of(&bytes), Link::Hardlink);

@@ -34,17 +34,18 @@ impl FileState {
         }
     }
 
-    /// Reads a file into `buffer`, emptied before.
+    /// Reads a file into `buffer`, emptied before; of one longer than `limit` the first `limit + 1` bytes.
     ///
     /// # Errors
     /// Also a file that was written to meanwhile ([`io::ErrorKind::ResourceBusy`]).
-    pub fn read(path: &Path, buffer: &mut Vec<u8>) -> io::Result<Self> {
+    pub fn read(path: &Path, limit: u64, buffer: &mut Vec<u8>) -> io::Result<Self> {
         buffer.clear();
         let mut file = File::open(path)?;
         let before = FileState::of(&file.metadata()?);
         // A `File` itself would first ask for its size and position.
-        Read::take(&mut file, u64::MAX).read_to_end(buffer)?;
-        if FileState::of(&file.metadata()?) != before || buffer.len() as u64 != before.size {
+        Read::take(&mut file, limit.saturating_add(1)).read_to_end(buffer)?;
+        let whole = buffer.len() as u64 == before.size.min(limit.saturating_add(1));
+        if FileState::of(&file.metadata()?) != before || !whole {
             return Err(io::Error::new(io::ErrorKind::ResourceBusy, "it was written to while it was read"));
         }
         Ok(before)

@@ -9,11 +9,14 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rayon::prelude::*;
-use reg::dataset::pixels::{self, Grey};
+use reg::dataset::{
+    pixels::{self, Grey},
+    png,
+};
 use reg::hash::Hash;
 use reg::random::Stream;
 use reg::records::{AgeRange, Augmentation, Gender, ImageInput, ImageRow, ViewPosition};
-use reg::store::Store;
+use reg::store::{FileState, Store};
 use tch::{Device, Tensor};
 
 use crate::error::TensorError;
@@ -113,7 +116,8 @@ impl Images {
             }
             Images::Files(files) => {
                 let path = &files[index as usize].0;
-                let bytes = std::fs::read(path).map_err(TensorError::file("read", path))?;
+                let mut bytes = Vec::new();
+                FileState::read(path, png::MAX_FILE, &mut bytes).map_err(TensorError::file("read", path))?;
                 pixels::decode(&bytes)
                     .map_err(|source| TensorError::FilePixels { path: path.clone(), source })
             }
