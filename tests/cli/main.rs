@@ -10,6 +10,7 @@ mod index;
 mod ingest;
 mod journey;
 mod machine;
+mod noise;
 mod output;
 mod published;
 mod settings;
