@@ -15,5 +15,6 @@ mod output;
 mod published;
 mod settings;
 mod splits;
+mod storm;
 mod together;
 mod training;
