@@ -121,16 +121,17 @@ impl Known {
         problems
     }
 
-    /// Replays the log and compares what comes out with the names; looks for a log that goes on.
-    pub(super) fn check_names(&self, survey: &Survey) -> Vec<String> {
+    /// Replays the log and compares what comes out with the names; looks for a log that goes on, further
+    /// than the index says `later`.
+    pub(super) fn check_names(&self, survey: &Survey, later: &Known) -> Vec<String> {
         // A missing or damaged event is among the damaged objects already.
         let events = self.log.iter().map(|id| Some((*id, survey.events.get(id)?)));
         let Some(log) = events.collect::<Option<Vec<_>>>() else { return Vec::new() };
         let mut problems = breaks(&log);
         let further = survey.log(self.log.last().copied()).len();
         // One entry more can be what a crash left, which no command has told anybody.
-        if further > self.log.len() + 1 {
-            problems.push(format!("the index lacks {} entries of the log", further - self.log.len()));
+        if further > later.log.len() + 1 {
+            problems.push(format!("the index lacks {} entries of the log", further - later.log.len()));
         }
         let replayed = replay(log.into_iter().map(|(_, event)| event));
         let short = |id: Option<&Hash>| id.map_or("nothing".to_owned(), Hash::short);

@@ -4,6 +4,7 @@
 //! nothing it found there is removed before it is named. Locks go with the process, however it ends.
 
 use std::fs::{File, OpenOptions, TryLockError};
+use std::io::ErrorKind;
 use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -16,7 +17,7 @@ const FILE: &str = "lock";
 
 /// The right to change a registry, until it is dropped.
 #[derive(Debug)]
-pub(super) struct Lease {
+pub(crate) struct Lease {
     _file: File,
 }
 
@@ -24,6 +25,18 @@ impl Registry {
     /// The right to add objects, together with others.
     pub(super) fn lease_to_add(&self) -> Result<Lease, RegistryError> {
         take(&self.root.join(FILE), File::try_lock_shared)
+    }
+
+    /// The right to look at all objects while none is removed; none where the registry cannot be written to.
+    pub(crate) fn lease_to_look(&self) -> Result<Option<Lease>, RegistryError> {
+        match self.lease_to_add() {
+            Err(RegistryError::Io { source, .. })
+                if matches!(source.kind(), ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem) =>
+            {
+                Ok(None)
+            }
+            other => other.map(Some),
+        }
     }
 
     /// The right to remove objects, alone.
