@@ -13,6 +13,7 @@ mod machine;
 mod noise;
 mod output;
 mod published;
+mod repair;
 mod settings;
 mod splits;
 mod storm;

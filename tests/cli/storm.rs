@@ -138,7 +138,7 @@ impl Walk<'_> {
         answer.ok()
     }
 
-    /// Three images of the fixture, of one patient or more.
+    /// An image of each of three patients.
     fn images(&mut self) -> String {
         let mut files: Vec<String> = fs::read_dir(self.storm.study.path("images"))
             .unwrap()
@@ -146,6 +146,8 @@ impl Walk<'_> {
             .collect();
         files.sort();
         self.draw.shuffle(&mut files);
+        let mut patients = BTreeSet::new();
+        files.retain(|file| patients.insert(file[..8].to_owned()));
         files[..3].iter().map(|file| format!(" images/{file}")).collect()
     }
 
