@@ -82,7 +82,8 @@ pub fn trace(
     let mut seen = HashSet::from([root]);
     let mut queue = VecDeque::from([(root, None)]);
     while let Some((id, role)) = queue.pop_front() {
-        let object = Object::read(registry, view, id)?;
+        let part = role.as_deref().filter(|_| direction == Direction::Up);
+        let object = Object::read(registry, view, id, part)?;
         graph.nodes.push(object.node(role.as_deref(), &names));
         let mut next = Vec::new();
         match direction {
@@ -144,16 +145,35 @@ enum Object {
     File(Hash, u64),
     Image(Hash, String, u64),
     Missing(Hash),
-    /// Not the bytes that it is named by; the kind is what the index says.
+    /// Not the bytes that it is named by, or none that can be read; the kind is what the index says.
     Damaged(Hash, String),
 }
 
 impl Object {
     /// A lineage goes around what is damaged or missing, so that it can be traced and verified at all.
-    fn read(registry: &Registry, view: &View, id: Hash) -> Result<Self, RegistryError> {
+    fn read(
+        registry: &Registry,
+        view: &View,
+        id: Hash,
+        part: Option<&str>,
+    ) -> Result<Self, RegistryError> {
+        let damaged = || {
+            let kind = view.kind(&id)?.or_else(|| part.map(str::to_owned));
+            Ok(Object::Damaged(id, kind.unwrap_or_else(|| "object".to_owned())))
+        };
+        // A packed array, and nothing else, plays the part that its kind is called by.
+        let is_one = |part: &str| records::PACKED.iter().any(|(kind, _)| *kind == part);
         match Self::read_intact(registry, view, id) {
-            Err(RegistryError::Store(StoreError::Damaged { .. }) | RegistryError::Codec { .. }) => {
-                Ok(Object::Damaged(id, view.kind(&id)?.unwrap_or_else(|| "object".to_owned())))
+            Err(
+                RegistryError::Store(StoreError::Damaged { .. } | StoreError::Io { .. })
+                | RegistryError::Io { .. }
+                | RegistryError::Codec { .. },
+            ) => damaged(),
+            Ok(Object::File(..) | Object::Image(..)) if part.is_some_and(is_one) => damaged(),
+            Ok(object @ (Object::Packed(..) | Object::Manifest(..)))
+                if part.is_some_and(|part| part != object.kind()) =>
+            {
+                damaged()
             }
             other => other,
         }

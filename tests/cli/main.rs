@@ -3,8 +3,10 @@
 //!
 //! What computes needs the worker `reg-torch` beside `reg`: `cargo test --workspace` builds both.
 
+mod again;
 mod bad_input;
 mod damage;
+mod gc;
 mod harness;
 mod index;
 mod ingest;
@@ -16,6 +18,7 @@ mod published;
 mod repair;
 mod settings;
 mod splits;
+mod stale;
 mod storm;
 mod together;
 mod training;

@@ -217,8 +217,7 @@ impl Walk<'_> {
 
 #[test]
 fn sixteen_at_once_with_gc_and_kills_lose_nothing_that_has_a_name() {
-    let number =
-        |variable: &str| std::env::var(variable).ok().map(|text| text.parse::<u64>().unwrap());
+    let number = |variable: &str| std::env::var(variable).ok().map(|text| text.parse::<u64>().unwrap());
     let seconds = number("REG_STORM_SECONDS").unwrap_or(8);
     let seed = number("REG_SEED").unwrap_or_else(|| {
         SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().subsec_nanos().into()
