@@ -151,12 +151,7 @@ enum Object {
 
 impl Object {
     /// A lineage goes around what is damaged or missing, so that it can be traced and verified at all.
-    fn read(
-        registry: &Registry,
-        view: &View,
-        id: Hash,
-        part: Option<&str>,
-    ) -> Result<Self, RegistryError> {
+    fn read(registry: &Registry, view: &View, id: Hash, part: Option<&str>) -> Result<Self, RegistryError> {
         let damaged = || {
             let kind = view.kind(&id)?.or_else(|| part.map(str::to_owned));
             Ok(Object::Damaged(id, kind.unwrap_or_else(|| "object".to_owned())))

@@ -129,7 +129,11 @@ impl Registry {
         // What the index knows and the objects do not is missing, and marking says so.
         for id in &log {
             roots.push(*id);
-            let recent = survey.events.get(id).filter(|event| event.time >= cutoff.time);
+            let event = survey.events.get(id);
+            if event.is_none() && self.store.contains(id) {
+                return Err(unsound(format!("object {id} is damaged: it is no entry of the log any more")));
+            }
+            let recent = event.filter(|event| event.time >= cutoff.time);
             let changes = recent.into_iter().flat_map(|event| &event.names);
             for id in changes.flat_map(|change| [change.from, change.to]).flatten() {
                 // It may have been removed since, by a sweep that kept less; the index then knows it no more.

@@ -212,6 +212,7 @@ fn nothing_is_removed_while_something_that_stays_is_damaged_or_missing() {
     past_this_second();
     assert_eq!(removed(&study.json(&format!("{GC} --dry-run"))), BTreeSet::from([garbage.clone()]));
     let refused = |what: &str| {
+        println!("{what}");
         let before = objects(&study);
         for command in [GC.to_owned(), format!("{GC} --dry-run")] {
             study.refused(1, &command, &["removing objects would lose more", "hint: `reg verify`"]);

@@ -113,6 +113,7 @@ fn noise_at_random_places_of_the_index_is_noticed_or_harmless_and_always_mended(
             // Once, because records of one moment are then in order of their ids.
             registry.reindex(&Silent).unwrap();
             let before = ask(&registry).unwrap();
+            assert!(verify(&registry, &Silent).unwrap().sound());
             let whole = fs::read(registry.index().path()).unwrap();
             for place in (first..places).step_by(THREADS as usize) {
                 let (described, bytes) = spoil(&whole, seed, place);
@@ -184,4 +185,56 @@ fn no_command_panics_crashes_or_hangs_on_a_noisy_index() {
         study.ok("reindex");
         study.ok("verify");
     }
+}
+
+/// Where an inner page keeps the numbers of the pages below it, 8 bytes each.
+fn pointers(page: &[u8]) -> Vec<usize> {
+    const INNER: u8 = 2;
+    if page[0] != INNER {
+        return Vec::new();
+    }
+    let children = usize::from(u16::from_le_bytes([page[2], page[3]])) + 1;
+    let checksums = 8 + 16 * children;
+    (0..children).map(|child| checksums + 8 * child).collect()
+}
+
+#[test]
+fn pages_that_lead_in_circles_or_nowhere_are_noticed_and_hang_nobody() {
+    const PAGE: usize = 4096;
+    let study = Study::trained();
+    let path = study.path(".reg/reg.redb");
+    let whole = fs::read(&path).unwrap();
+    let commands = ["verify", "trace table", "list", "log"];
+    let before = commands.map(|command| study.ok(command));
+    let pages = whole.len() / PAGE;
+    let (mut cases, mut noticed) = (0, 0);
+    for (number, page) in whole.chunks(PAGE).enumerate() {
+        for at in pointers(page).into_iter().map(|at| number * PAGE + at) {
+            // To each page, itself and those above it among them, and behind the last.
+            for to in 0..=pages as u32 {
+                let mut bytes = whole.clone();
+                bytes[at..at + 2].copy_from_slice(&(to as u16).to_le_bytes());
+                if bytes == whole {
+                    continue;
+                }
+                cases += 1;
+                let answers = commands.map(|command| {
+                    fs::write(&path, &bytes).unwrap();
+                    let what = format!("page {number} leads to {to}: reg {command}");
+                    let answer = finish(Ok(bounded(study.command(command), &what)), &what);
+                    assert!([0, 1, 3].contains(&answer.code), "{what}: {answer:?}");
+                    assert!(command != "verify" || answer.code != 1, "{what}: {answer:?}");
+                    answer
+                });
+                match answers[0].code {
+                    0 => assert!(
+                        answers.iter().zip(&before).all(|(now, before)| now.stdout == before.as_bytes())
+                    ),
+                    _ => noticed += 1,
+                }
+            }
+        }
+    }
+    println!("{noticed} of {cases} noticed, the others in pages that are free");
+    assert!(noticed > 0, "where have the inner pages gone?");
 }
