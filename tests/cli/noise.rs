@@ -5,6 +5,7 @@
 
 use std::fs;
 use std::io::Write;
+use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
@@ -72,19 +73,39 @@ fn spoil(whole: &[u8], seed: u64, place: u64) -> (String, Vec<u8>) {
     (format!("place {place} of seed {seed}: bytes {at}..{end} of {}", whole.len()), bytes)
 }
 
+/// An index and the count of its transactions, to be put back again and again.
+struct Saved {
+    paths: [PathBuf; 2],
+    index: Vec<u8>,
+    commits: Vec<u8>,
+}
+
+impl Saved {
+    fn of(registry: &Registry) -> Self {
+        let index = registry.index().path().to_owned();
+        let paths = [index.clone(), index.with_file_name("commits")];
+        Saved { index: fs::read(&paths[0]).unwrap(), commits: fs::read(&paths[1]).unwrap(), paths }
+    }
+
+    /// Puts other bytes in the place of the index, as if it were the newest: an old one is noticed anyway.
+    fn put(&self, index: &[u8]) {
+        fs::write(&self.paths[0], index).unwrap();
+        fs::write(&self.paths[1], &self.commits).unwrap();
+    }
+}
+
 /// What came of one place: whether it was noticed.
-fn look(registry: &Registry, before: &Said, bytes: &[u8], place: &str) -> bool {
-    let path = registry.index().path();
-    fs::write(path, bytes).unwrap();
+fn look(registry: &Registry, before: &Said, saved: &Saved, bytes: &[u8], place: &str) -> bool {
+    saved.put(bytes);
     let verified = verify(registry, &Silent).unwrap_or_else(|e| panic!("{place}: verify: {e}"));
     assert!(verified.damaged.is_empty(), "{place}: {:?}", verified.damaged);
     // As whoever comes first finds it: looking may have mended something.
-    fs::write(path, bytes).unwrap();
+    saved.put(bytes);
     let said = ask(registry);
     if verified.sound() {
         assert_eq!(&said.unwrap_or_else(|e| panic!("{place}: {e}")), before, "{place}");
     }
-    fs::write(path, bytes).unwrap();
+    saved.put(bytes);
     let rebuilt = registry.reindex(&Silent).unwrap_or_else(|e| panic!("{place}: reindex: {e}"));
     assert!(rebuilt.is_whole(), "{place}: {rebuilt:?}");
     assert_eq!(&ask(registry).unwrap_or_else(|e| panic!("{place}: rebuilt: {e}")), before, "{place}");
@@ -114,10 +135,10 @@ fn noise_at_random_places_of_the_index_is_noticed_or_harmless_and_always_mended(
             registry.reindex(&Silent).unwrap();
             let before = ask(&registry).unwrap();
             assert!(verify(&registry, &Silent).unwrap().sound());
-            let whole = fs::read(registry.index().path()).unwrap();
+            let saved = Saved::of(&registry);
             for place in (first..places).step_by(THREADS as usize) {
-                let (described, bytes) = spoil(&whole, seed, place);
-                let noticed = look(&registry, &before, &bytes, &described);
+                let (described, bytes) = spoil(&saved.index, seed, place);
+                let noticed = look(&registry, &before, &saved, &bytes, &described);
                 tell.send(noticed).unwrap();
             }
         });
@@ -153,11 +174,10 @@ fn bounded(mut command: Command, what: &str) -> Output {
 #[test]
 fn no_command_panics_crashes_or_hangs_on_a_noisy_index() {
     let study = Study::trained();
-    let registry = study.registry();
-    let whole = fs::read(registry.index().path()).unwrap();
+    let saved = Saved::of(&study.registry());
     let seed = number("REG_SEED").unwrap_or(1);
     for place in 0..20 {
-        let (described, bytes) = spoil(&whole, seed, place);
+        let (described, bytes) = spoil(&saved.index, seed, place);
         let commands = [
             "verify",
             "verify table",
@@ -171,7 +191,7 @@ fn no_command_panics_crashes_or_hangs_on_a_noisy_index() {
             MLP,
         ];
         for command in commands {
-            fs::write(registry.index().path(), &bytes).unwrap();
+            saved.put(&bytes);
             let what = format!("{described}: reg {command}");
             let answer = finish(Ok(bounded(study.command(command), &what)), &what);
             match answer.code {
@@ -181,7 +201,7 @@ fn no_command_panics_crashes_or_hangs_on_a_noisy_index() {
                 _ => panic!("{what}: {answer:?}"),
             }
         }
-        fs::write(registry.index().path(), &bytes).unwrap();
+        saved.put(&bytes);
         study.ok("reindex");
         study.ok("verify");
     }
@@ -202,8 +222,8 @@ fn pointers(page: &[u8]) -> Vec<usize> {
 fn pages_that_lead_in_circles_or_nowhere_are_noticed_and_hang_nobody() {
     const PAGE: usize = 4096;
     let study = Study::trained();
-    let path = study.path(".reg/reg.redb");
-    let whole = fs::read(&path).unwrap();
+    let saved = Saved::of(&study.registry());
+    let whole = &saved.index;
     let commands = ["verify", "trace table", "list", "log"];
     let before = commands.map(|command| study.ok(command));
     let pages = whole.len() / PAGE;
@@ -214,12 +234,12 @@ fn pages_that_lead_in_circles_or_nowhere_are_noticed_and_hang_nobody() {
             for to in 0..=pages as u32 {
                 let mut bytes = whole.clone();
                 bytes[at..at + 2].copy_from_slice(&(to as u16).to_le_bytes());
-                if bytes == whole {
+                if bytes == *whole {
                     continue;
                 }
                 cases += 1;
                 let answers = commands.map(|command| {
-                    fs::write(&path, &bytes).unwrap();
+                    saved.put(&bytes);
                     let what = format!("page {number} leads to {to}: reg {command}");
                     let answer = finish(Ok(bounded(study.command(command), &what)), &what);
                     assert!([0, 1, 3].contains(&answer.code), "{what}: {answer:?}");
