@@ -5,6 +5,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use reg::records::codec::Header;
+use reg::registry::Stamp;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
@@ -249,4 +250,39 @@ fn nothing_is_removed_while_something_that_stays_is_damaged_or_missing() {
     assert_eq!(removed(&study.json(GC)), BTreeSet::from([garbage]));
     overwrite(&image, &whole);
     study.ok("verify table");
+}
+
+#[test]
+fn what_is_about_to_be_named_is_never_removed_and_a_waiting_gc_keeps_nobody_out() {
+    let study = Study::divided();
+    let registry = study.registry();
+    // As a slow ingest is in the middle of its work.
+    let mut transaction = registry.transaction().unwrap();
+    let found = id_of(&study.path("data.csv"));
+    study.ok("tag tiny --delete");
+    study.ok("tag s --delete");
+    transaction.put_outside(&fs::read(study.path("data.csv")).unwrap()).unwrap();
+    transaction.name("kept", found.parse().unwrap()).unwrap();
+    past_this_second();
+    let before = objects(&study);
+    assert!(removed(&study.json(&format!("{GC} --dry-run"))).contains(&found));
+    std::thread::scope(|scope| {
+        let gc = scope.spawn(|| study.reg(&format!("--json {GC}")));
+        // These come while it waits, or before; they wait for it no longer than they would for each other.
+        for n in 0..3 {
+            study.ok(&format!("tag t{n} {found}"));
+            study.ok(&format!("tag t{n} --delete"));
+            study.ok("list");
+        }
+        let holder = format!("process {}", std::process::id());
+        gc.join().unwrap().says(1, &["registry is busy", "lock is held by", &holder, "hint: try again"]);
+    });
+    let names: Vec<PathBuf> = objects(&study).into_iter().filter(|path| before.contains(path)).collect();
+    assert_eq!(names, before);
+    let stamp = Stamp { time: "2026-01-01T00:00:00Z".to_owned(), command: "test".to_owned() };
+    transaction.commit(&stamp).unwrap();
+    past_this_second();
+    assert!(removed(&study.json(GC)).len() > 2);
+    assert_eq!(study.ok("cat kept").into_bytes(), fs::read(study.path("data.csv")).unwrap());
+    study.is_sound();
 }

@@ -191,6 +191,10 @@ fn no_command_panics_crashes_or_hangs_on_a_noisy_index() {
             MLP,
         ];
         for command in commands {
+            // Starting a worker takes longer than all the others.
+            if command == MLP && place % 5 != 0 {
+                continue;
+            }
             saved.put(&bytes);
             let what = format!("{described}: reg {command}");
             let answer = finish(Ok(bounded(study.command(command), &what)), &what);
