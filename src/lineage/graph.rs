@@ -185,7 +185,7 @@ impl Object {
             let bytes = registry.store().read(&id)?;
             return Ok(Object::Record(id, Header::read(&bytes).map_err(wrong)?));
         }
-        let head = head(registry, &id)?;
+        let head = registry.store().head(&id)?;
         if let Some(magic) = codec::packed_magic(&head) {
             if magic == *Manifest::MAGIC {
                 return Ok(Object::Manifest(id, registry.get_packed(Id::new(id))?));
@@ -242,17 +242,6 @@ impl Object {
         let name = names.get(&id).cloned().or(own_name);
         Node { id, kind: self.kind().to_owned().into(), name, summary, row: None }
     }
-}
-
-fn head(registry: &Registry, id: &Hash) -> Result<Vec<u8>, RegistryError> {
-    use std::io::Read;
-    let path = registry.store().path(id);
-    let read = || -> std::io::Result<Vec<u8>> {
-        let mut head = Vec::with_capacity(12);
-        std::fs::File::open(&path)?.take(12).read_to_end(&mut head)?;
-        Ok(head)
-    };
-    read().map_err(|source| RegistryError::Io { doing: "read", path: path.clone(), source })
 }
 
 /// The image of this name in the newest data set that has one.

@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::fs;
-use std::io::Read;
 
 use rayon::prelude::*;
 
@@ -166,9 +165,8 @@ fn examine(store: &Store, id: &Hash, depth: Depth, buffer: &mut Vec<u8>) -> Look
 }
 
 /// Whether an object begins like a record or packed array.
-fn may_be_ours(store: &Store, id: &Hash) -> std::io::Result<bool> {
-    let mut head = Vec::with_capacity(12);
-    fs::File::open(store.path(id))?.take(12).read_to_end(&mut head)?;
+fn may_be_ours(store: &Store, id: &Hash) -> Result<bool, StoreError> {
+    let head = store.head(id)?;
     Ok(head.first() == Some(&b'{') || is_packed(&head))
 }
 

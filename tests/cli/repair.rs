@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
+use std::process::Command;
 
 use serde_json::{Value, json};
 
@@ -10,8 +11,18 @@ use crate::damage::{flip, verify, victims};
 use crate::harness::{Study, TINY, files, id_of, overwrite};
 
 /// What can happen to a file.
-const HARM: [&str; 8] =
-    ["flipped", "cut short", "longer", "emptied", "deleted", "writable", "a link", "a folder"];
+const HARM: [&str; 10] = [
+    "flipped",
+    "cut short",
+    "longer",
+    "emptied",
+    "deleted",
+    "writable",
+    "a link",
+    "a folder",
+    "a pipe",
+    "a link to what never ends",
+];
 
 fn harm(path: &Path, how: &str, elsewhere: &Path) {
     let bytes = fs::read(path).unwrap();
@@ -29,6 +40,14 @@ fn harm(path: &Path, how: &str, elsewhere: &Path) {
         "a folder" => {
             fs::remove_file(path).unwrap();
             fs::create_dir(path).unwrap();
+        }
+        "a pipe" => {
+            fs::remove_file(path).unwrap();
+            assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
+        }
+        "a link to what never ends" => {
+            fs::remove_file(path).unwrap();
+            symlink("/dev/zero", path).unwrap();
         }
         other => panic!("{other}"),
     }
@@ -92,8 +111,10 @@ fn every_harm_to_every_kind_of_object_is_named_and_taints_the_table() {
             match how {
                 "deleted" => assert_eq!(problem, "is missing"),
                 "writable" => assert!(problem.starts_with("has mode 644"), "{problem}"),
-                "a link" => assert!(problem.starts_with("is a symbolic link"), "{problem}"),
-                "a folder" => assert!(problem.starts_with("cannot be read"), "{problem}"),
+                "a link" | "a link to what never ends" => {
+                    assert!(problem.starts_with("is a symbolic link"), "{problem}")
+                }
+                "a folder" | "a pipe" => assert!(problem.starts_with("cannot be read"), "{problem}"),
                 _ => assert!(problem.starts_with("does not have the bytes"), "{problem}"),
             }
             heal(&path, &whole);
@@ -244,7 +265,7 @@ fn images_are_mended_from_their_folder_whatever_they_are_called_there() {
     for (n, id) in images.iter().enumerate() {
         harm(&study.object(id), HARM[n % HARM.len()], &study.path(&format!("elsewhere-{n}")));
     }
-    flip(&study.object(&run));
+    harm(&study.object(&run), "a pipe", Path::new(""));
     let (code, mended) = verify(&study, "--repair-from moved");
     assert_eq!((code, ids(&mended)), (3, vec![run.clone()]), "the rest is named: {mended}");
     assert_eq!(mended["repaired"].as_array().unwrap().len(), images.len());
