@@ -1,15 +1,16 @@
 # `make demo` and `make test` do everything on a fresh machine, set-up included.
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
-.PHONY: demo test setup build lint bench clean-demo
+.PHONY: demo test setup build lint fuzz bench clean-demo
 
 demo: build
 	rm -rf target/demo
 	./target/debug/reg demo target/demo
 
 # Builds the programs too; a build before it would compile some crates twice, with other features.
+# Without the feature, the tests that kill the program at each of its steps are left out.
 test: setup
-	cargo test --workspace
+	cargo test --workspace --features reg/faults
 
 build: setup
 	cargo build --workspace
@@ -27,6 +28,11 @@ lint: setup
 	cargo deny check bans licenses sources
 	@if cargo deny fetch db >/dev/null 2>&1; then cargo deny check advisories; \
 	else echo "lint: the database of advisories is out of reach, so they were not checked"; fi
+
+# A short run of every fuzz target on its corpus: SECONDS each.
+fuzz: SECONDS ?= 20
+fuzz:
+	fuzz/run.sh $(SECONDS)
 
 bench: build
 	cargo build --release -p reg

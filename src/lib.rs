@@ -4,12 +4,13 @@
 //! [`index`] finds them, [`registry`] keeps store and index in step. On these stand [`dataset`] and
 //! [`split`] (what ChestX-ray14 means), [`stats`] (pure functions on slices), [`runs`] (from a
 //! specification to recorded results, through the [`worker`]), [`lineage`] (trace and verify), and
-//! [`report`] (records to tables). `cli`, in the binary, is thin. Arrows go down only.
+//! [`report`] (records to tables); [`doctor`] looks at all of it. `cli`, in the binary, is thin. Arrows go down only.
 
 #![forbid(unsafe_code)]
 
 pub mod dataset;
 mod disk;
+pub mod doctor;
 pub mod hash;
 pub mod index;
 pub mod lineage;

@@ -164,10 +164,19 @@ impl Registry {
             let path = registry.root.join(name);
             disk::create_dir_all(&path).map_err(io("create", &path))?;
         }
-        registry.index.create()?;
+        match registry.index.create() {
+            // What an `init` left that was killed.
+            Err(IndexError::Damaged { .. }) => {
+                let path = registry.index.path();
+                disk::remove_file(path).map_err(io("remove", path))?;
+                registry.index.create()?;
+            }
+            created => created?,
+        }
         // Written last: without it, the folder is no registry.
         let path = registry.root.join(FORMAT_FILE);
-        let staged = registry.root.join("tmp").join(FORMAT_FILE);
+        let scratch = registry.store.scratch()?;
+        let staged = scratch.path().join(FORMAT_FILE);
         let write = || -> std::io::Result<()> {
             disk::write_over(&staged, format!("reg {FORMAT}\n").as_bytes())?;
             disk::sync(&staged)?;
@@ -307,7 +316,7 @@ impl Registry {
             _lease: self.lease_to_add()?,
             batch: self.store.batch()?,
             records: Vec::new(),
-            bulk: Vec::new(),
+            packed: Vec::new(),
             names: Vec::new(),
         })
     }
@@ -334,8 +343,14 @@ pub struct Transaction<'r> {
     /// Let go last, behind the commit.
     _lease: Lease,
     records: Vec<NewRecord>,
-    bulk: Vec<(Hash, Vec<Hash>)>,
+    packed: Vec<NewPacked>,
     names: Vec<(Wish, Hash)>,
+}
+
+struct NewPacked {
+    id: Hash,
+    bytes: Vec<u8>,
+    links: Vec<Hash>,
 }
 
 struct NewRecord {
@@ -376,8 +391,10 @@ impl Transaction<'_> {
     /// Adds a packed array.
     pub fn put_packed<T: Packed>(&mut self, value: &T) -> Result<Id<T>, RegistryError> {
         let bytes = codec::pack(value).map_err(RegistryError::Unwritable)?;
-        let id = self.batch.put(&bytes)?;
-        self.bulk.push((id, value.links()));
+        let id = Hash::of(&bytes);
+        let mut links = value.links();
+        links.sort_unstable();
+        self.packed.push(NewPacked { id, bytes, links });
         Ok(Id::new(id))
     }
 
@@ -429,8 +446,21 @@ impl Transaction<'_> {
 
     /// Makes everything durable, then known.
     pub fn commit(self, stamp: &Stamp) -> Result<Committed, RegistryError> {
-        let Transaction { registry, batch, _lease, records, mut bulk, names } = self;
+        let Transaction { registry, batch, _lease, records, packed, names } = self;
         let mut persisted = batch.persist()?;
+        // What names others follows when all that it names is durable, so that a crash leaves nothing that
+        // names what is not there.
+        let mut follow = |objects: &mut dyn Iterator<Item = &[u8]>| -> Result<(), RegistryError> {
+            let batch = registry.store.batch()?;
+            for bytes in objects {
+                batch.put(bytes)?;
+            }
+            let more = batch.persist()?;
+            persisted.objects += more.objects;
+            persisted.bytes += more.bytes;
+            Ok(())
+        };
+        follow(&mut packed.iter().map(|packed| packed.bytes.as_slice()))?;
         let new: HashSet<Hash> = records.iter().map(|record| record.id).collect();
         for NewRecord { id, kind, links, .. } in &records {
             let there = |link: &&codec::Link| new.contains(&link.to) || registry.store.contains(&link.to);
@@ -438,22 +468,13 @@ impl Transaction<'_> {
                 return Err(RegistryError::Dangling { id: *id, kind: (*kind).into(), missing: link.to });
             }
         }
-        // Records follow when all that they name is durable, so that a crash leaves none that names
-        // what is not there.
-        let batch = registry.store.batch()?;
-        for record in &records {
-            batch.put(&record.bytes)?;
-        }
-        let more = batch.persist()?;
-        persisted.objects += more.objects;
-        persisted.bytes += more.bytes;
-        bulk.iter_mut().for_each(|(_, links)| links.sort_unstable());
+        follow(&mut records.iter().map(|record| record.bytes.as_slice()))?;
         let names = registry.index.write(|writer| {
             for NewRecord { id, kind, links, .. } in &records {
                 writer.record(id, kind)?;
                 write_links(writer, id, kind, links.clone())?;
             }
-            for (id, links) in &bulk {
+            for NewPacked { id, links, .. } in &packed {
                 writer.mentions(links.iter().map(|to| (*to, *id, IMAGE)))?;
             }
             registry.change_names(writer, &names, stamp)

@@ -6,6 +6,7 @@ mod compare;
 mod completions;
 mod dataset;
 mod demo;
+mod doctor;
 mod error;
 mod eval;
 mod gc;
@@ -89,6 +90,7 @@ enum Command {
     Trace(trace::Args),
     Verify(verify::Args),
     Gc(gc::Args),
+    Doctor(doctor::Args),
     Reindex(reindex::Args),
     Completions(completions::Args),
     Man(completions::ManArgs),
@@ -179,6 +181,7 @@ fn run(context: &Context, command: Command) -> Result<Reply, Failure> {
         Command::Tag(args) => tag::run(context, args),
         Command::Trace(args) => trace::run(context, args),
         Command::Verify(args) => verify::run(context, args),
+        Command::Doctor(args) => Ok(doctor::run(context, args)),
         Command::Gc(args) => gc::run(context, args),
         Command::Reindex(args) => reindex::run(context, args),
         Command::Completions(args) => Ok(completions::run(args)),

@@ -31,8 +31,11 @@ fn now() -> String {
     jiff::Timestamp::from_second(now.as_second()).unwrap_or(now).to_string()
 }
 
-/// The moment that lies `days` days back.
+/// The moment that lies `days` days back; of none, one that everything is older than.
 pub(crate) fn days_ago(days: u32) -> Cutoff {
+    if days == 0 {
+        return Cutoff { seconds: i64::MAX, time: jiff::Timestamp::MAX.to_string() };
+    }
     let seconds = jiff::Timestamp::now().as_second() - i64::from(days) * 86_400;
     let moment = jiff::Timestamp::from_second(seconds).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
     Cutoff { seconds, time: moment.to_string() }

@@ -1,8 +1,10 @@
 //! The images of an archive such as `images_001.tar.gz`, streamed: nothing is ever unpacked to disk.
 //!
 //! A member's name is a stranger's text. Whatever points out of the archive, absolute paths, `..` and
-//! links, is refused and not skipped, because no archive of images has a reason to hold it.
+//! links, is refused and not skipped, because no archive of images has a reason to hold it. What it
+//! unpacks to is counted while it is read, so that a bomb stops at the first limit that it exceeds.
 
+use std::cell::{Cell, RefCell};
 use std::fs::File;
 use std::io::{self, BufReader, Read};
 use std::path::{Component, Path};
@@ -11,43 +13,147 @@ use flate2::bufread::MultiGzDecoder;
 use tar::{Archive, Entry, EntryType};
 
 use super::DatasetError;
+use super::png::MAX_FILE;
 use super::source::{is_hidden, is_png};
 use super::text::is_plain_name;
 
-/// A member longer than this is no radiograph.
-pub const MAX_MEMBER: u64 = 64 << 20;
+/// Most members of an archive, twice the images of all published ones.
+pub const MAX_MEMBERS: u64 = 250_000;
+/// Most bytes before a member (its headers, with names of any length in them) and behind the last one.
+pub const MAX_BETWEEN: u64 = 1 << 20;
+/// Most bytes that come out of one packed byte. The pixels of a PNG are packed already, so an archive
+/// of them shrinks by little, and gzip packs nothing 1,100-fold.
+pub const MAX_RATIO: u64 = 50;
+/// Bytes for which the ratio does not count: pictures that a program drew may shrink.
+pub const FREE_OF_RATIO: u64 = 64 << 20;
 
 /// Reads the `*.png` members of a gzip-packed tar archive and hands name and bytes of each to `image`,
 /// in the archive's order. Folders within it do not matter; hidden members are passed over.
 ///
 /// The archive is read to its end, so that a cut-off or damaged one is an error, if a late one: what
-/// `image` did before should be undone or harmless.
+/// `image` did before should be undone or harmless. At most one member, of [`MAX_FILE`] bytes, is in
+/// memory.
 ///
 /// # Errors
-/// An archive that is damaged, ends early, holds no image or a member that is refused; what `image`
-/// returns.
+/// An archive that is damaged, ends early, holds no image, more than is read or a member that is
+/// refused; what `image` returns.
 pub fn read<E: From<DatasetError>>(
+    path: &Path,
+    image: impl FnMut(&str, Vec<u8>) -> Result<(), E>,
+) -> Result<(), E> {
+    let file = File::open(path).map_err(|source| DatasetError::Read { path: path.to_owned(), source })?;
+    read_from(file, path, image)
+}
+
+/// Reads an archive as [`read`] does, from anywhere; `path` is what errors call it.
+///
+/// # Errors
+/// Those of [`read`].
+pub fn read_from<E: From<DatasetError>>(
+    packed: impl Read,
     path: &Path,
     mut image: impl FnMut(&str, Vec<u8>) -> Result<(), E>,
 ) -> Result<(), E> {
-    let damaged = |source| DatasetError::Archive { path: path.to_owned(), source };
-    let file = File::open(path).map_err(|source| DatasetError::Read { path: path.to_owned(), source })?;
-    let mut archive = Archive::new(MultiGzDecoder::new(BufReader::new(file)));
-    let mut images = 0u64;
-    for entry in archive.entries().map_err(damaged)? {
+    let meter = Meter::default();
+    let refused = |reason| DatasetError::ArchiveRefused { path: path.to_owned(), reason };
+    let damaged = |source| match meter.exceeded.take() {
+        Some(reason) => refused(reason),
+        None => DatasetError::Archive { path: path.to_owned(), source },
+    };
+    let packed = BufReader::new(Packed { inner: packed, meter: &meter });
+    let mut archive = Archive::new(Unpacked { inner: MultiGzDecoder::new(packed), meter: &meter });
+    let (mut members, mut images) = (0, 0u64);
+    let mut entries = archive.entries().map_err(damaged)?;
+    loop {
+        meter.allow(MAX_BETWEEN);
+        let Some(entry) = entries.next() else { break };
         let mut entry = entry.map_err(damaged)?;
-        if let Some(name) = image_name(&entry, path)? {
+        members += 1;
+        if members > MAX_MEMBERS {
+            return Err(refused(format!("holds more than {MAX_MEMBERS} members")).into());
+        }
+        let name = image_name(&entry, path)?;
+        meter.allow(entry.size());
+        if let Some(name) = name {
             let bytes = content(&mut entry).map_err(damaged)?;
             image(&name, bytes)?;
             images += 1;
+        } else {
+            io::copy(&mut entry, &mut io::sink()).map_err(damaged)?;
         }
     }
-    // The checksum of the gzip stream stands behind the last member.
-    io::copy(&mut archive.into_inner(), &mut io::sink()).map_err(damaged)?;
+    // The checksum of the gzip stream stands behind the last member. Anything but zeros there would be
+    // left out in silence.
+    let mut behind = Vec::new();
+    archive.into_inner().read_to_end(&mut behind).map_err(damaged)?;
+    if behind.iter().any(|byte| *byte != 0) {
+        return Err(refused("holds something behind its end, such as another archive".to_owned()).into());
+    }
     if images == 0 {
         return Err(DatasetError::NoImages { path: path.to_owned(), archives: false }.into());
     }
     Ok(())
+}
+
+/// Counts what goes into the unpacking and what comes out of it.
+///
+/// The tar crate takes names of any length into memory and passes over members of any size, so the
+/// limits have to stand below it.
+#[derive(Default)]
+struct Meter {
+    packed: Cell<u64>,
+    unpacked: Cell<u64>,
+    /// Up to where it may be unpacked now.
+    until: Cell<u64>,
+    /// Which limit is exceeded.
+    exceeded: RefCell<Option<String>>,
+}
+
+impl Meter {
+    /// Allows as many bytes as that, counted from here.
+    fn allow(&self, bytes: u64) {
+        self.until.set(self.unpacked.get().saturating_add(bytes));
+    }
+
+    fn check(&self) -> io::Result<()> {
+        let (packed, unpacked) = (self.packed.get(), self.unpacked.get());
+        let reason = if unpacked > FREE_OF_RATIO && unpacked / MAX_RATIO > packed {
+            format!("unpacks to more than {MAX_RATIO} times its size")
+        } else if unpacked > self.until.get() {
+            format!("holds more than {MAX_BETWEEN} bytes before, between or behind its members")
+        } else {
+            return Ok(());
+        };
+        *self.exceeded.borrow_mut() = Some(reason);
+        Err(io::ErrorKind::QuotaExceeded.into())
+    }
+}
+
+struct Packed<'m, R> {
+    inner: R,
+    meter: &'m Meter,
+}
+
+impl<R: Read> Read for Packed<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let n = self.inner.read(buffer)?;
+        self.meter.packed.set(self.meter.packed.get() + n as u64);
+        Ok(n)
+    }
+}
+
+struct Unpacked<'m, R> {
+    inner: R,
+    meter: &'m Meter,
+}
+
+impl<R: Read> Read for Unpacked<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let n = self.inner.read(buffer)?;
+        self.meter.unpacked.set(self.meter.unpacked.get() + n as u64);
+        self.meter.check()?;
+        Ok(n)
+    }
 }
 
 /// The file name of a member that is an image; none for a member that is passed over.
@@ -57,10 +163,16 @@ fn image_name<R: Read>(entry: &Entry<R>, archive: &Path) -> Result<Option<String
     let refuse = |reason| {
         Err(DatasetError::Member { path: archive.to_owned(), member: member.clone().into_owned(), reason })
     };
-    match entry.header().entry_type() {
-        EntryType::Regular | EntryType::Continuous | EntryType::Directory => {}
-        EntryType::XGlobalHeader => return Ok(None),
+    let kind = entry.header().entry_type();
+    match kind {
+        EntryType::Regular | EntryType::Continuous | EntryType::Directory | EntryType::XGlobalHeader => {}
         _ => return refuse("is neither a file nor a folder"),
+    }
+    if entry.size() > MAX_FILE {
+        return refuse("is larger than 64 MiB");
+    }
+    if kind == EntryType::XGlobalHeader {
+        return Ok(None);
     }
     let path = Path::new(&*member);
     let mut hidden = false;
@@ -71,11 +183,10 @@ fn image_name<R: Read>(entry: &Entry<R>, archive: &Path) -> Result<Option<String
             _ => return refuse("leads out of the archive"),
         }
     }
-    if hidden || entry.header().entry_type().is_dir() || !is_png(path) {
+    if hidden || kind.is_dir() || !is_png(path) {
         return Ok(None);
     }
     match std::str::from_utf8(&bytes).ok().and_then(|member| member.rsplit('/').next()) {
-        _ if entry.size() > MAX_MEMBER => refuse("is larger than 64 MiB"),
         Some(name) if is_plain_name(name) => Ok(Some(name.to_owned())),
         _ => refuse("is not a plain file name"),
     }
@@ -142,19 +253,12 @@ mod tests {
             ("a.png", EntryType::Link, "neither a file nor a folder"),
             ("a.png", EntryType::Fifo, "neither a file nor a folder"),
             ("images\\a.png", EntryType::Regular, "not a plain file name"),
+            ("a.png/", EntryType::Regular, "not a plain file name"),
+            ("a.png", EntryType::Block, "neither a file nor a folder"),
         ] {
             let message = names(&gzip(&tar(&[(name, kind, b"")]))).unwrap_err();
             assert!(message.contains(reason) && message.contains(&format!("{name:?}")), "{message}");
         }
-    }
-
-    #[test]
-    fn a_member_of_any_size_is_refused_before_it_is_read() {
-        let mut header = tar::Header::new_gnu();
-        header.set_path("a.png").unwrap();
-        header.set_size(MAX_MEMBER + 1);
-        header.set_cksum();
-        assert!(names(&gzip(header.as_bytes())).unwrap_err().contains("larger than 64 MiB"));
     }
 
     #[test]
@@ -172,6 +276,23 @@ mod tests {
         let checksum = wrong.len() - 8;
         wrong[checksum] ^= 1;
         assert!(names(&wrong).unwrap_err().contains("cut-off archive"));
+    }
+
+    #[test]
+    fn a_cut_off_member_that_is_passed_over_is_an_error_too() {
+        let whole = tar(&[("a.png", EntryType::Regular, b"x"), ("README", EntryType::Regular, &[8; 700])]);
+        for end in [1600, 2100, 2500] {
+            assert!(names(&gzip(&whole[..end])).unwrap_err().contains("cut-off archive"), "{end}");
+        }
+    }
+
+    #[test]
+    fn two_archives_in_one_are_refused_and_padding_is_not() {
+        let one = tar(&[("a.png", EntryType::Regular, b"x")]);
+        assert_eq!(names(&gzip(&[&one[..], &[0; 10_240]].concat())), Ok(vec!["a.png: 1".to_owned()]));
+        for both in [gzip(&one.repeat(2)), gzip(&one).repeat(2)] {
+            assert!(names(&both).unwrap_err().ends_with("such as another archive"));
+        }
     }
 
     #[test]

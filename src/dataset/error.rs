@@ -7,6 +7,11 @@ use std::io;
 use std::path::PathBuf;
 
 use super::labels;
+use crate::records::codec::printable;
+
+/// Characters of a file's text, and columns of a file's header, that a message shows.
+const SHOWN: usize = 80;
+const SHOWN_COLUMNS: usize = 20;
 
 /// Why the files of a data set cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -20,7 +25,7 @@ pub enum DatasetError {
         source: io::Error,
     },
     /// It begins like a gzip file and does not go on like one.
-    #[error("{} is a damaged or cut-off gzip file: {source}", path.display())]
+    #[error("{} is a damaged or cut-off gzip file: {}", path.display(), printable(source))]
     Gzip {
         /// File.
         path: PathBuf,
@@ -28,12 +33,30 @@ pub enum DatasetError {
         source: io::Error,
     },
     /// More text than any such file holds.
-    #[error("{} unpacks to more than {limit} bytes", path.display())]
+    #[error("{} holds more than {limit} bytes of text", path.display())]
     TooLarge {
         /// File.
         path: PathBuf,
         /// The limit.
         limit: u64,
+    },
+    /// A line that is no row.
+    #[error("{}, line {line} is longer than {limit} bytes", path.display())]
+    LongLine {
+        /// File.
+        path: PathBuf,
+        /// Line, from 1.
+        line: u64,
+        /// The limit.
+        limit: usize,
+    },
+    /// More rows than any such file holds.
+    #[error("{} has more than {limit} rows", path.display())]
+    TooManyRows {
+        /// File.
+        path: PathBuf,
+        /// The limit.
+        limit: u32,
     },
     /// Not UTF-8.
     #[error("{} is not UTF-8 text: line {line} holds other bytes", path.display())]
@@ -88,7 +111,7 @@ pub enum DatasetError {
         row: u32,
     },
     /// A field that does not say what its column should.
-    #[error("{}, row {row}: {column} is {value:?}, not {expected}", path.display())]
+    #[error("{}, row {row}: {column} is {}, not {expected}", path.display(), quoted(value))]
     Value {
         /// File.
         path: PathBuf,
@@ -102,7 +125,7 @@ pub enum DatasetError {
         expected: &'static str,
     },
     /// A label that is none of the fifteen.
-    #[error("{}, row {row}: image {image:?} has the unknown label {label:?}", path.display())]
+    #[error("{}, row {row}: image {image:?} has the unknown label {}", path.display(), quoted(label))]
     UnknownLabel {
         /// File.
         path: PathBuf,
@@ -114,7 +137,7 @@ pub enum DatasetError {
         label: String,
     },
     /// A name that could lead out of a folder, or that no image has.
-    #[error("{}, {place}: {name:?} is not a plain file name", path.display())]
+    #[error("{}, {place}: {} is not a plain file name", path.display(), quoted(name))]
     NotAName {
         /// File.
         path: PathBuf,
@@ -173,8 +196,14 @@ pub enum DatasetError {
         /// The path; shown with replacement characters.
         path: PathBuf,
     },
+    /// A file name that no metadata can name and no terminal should show.
+    #[error("the name of {path:?} holds a backslash, control or invisible characters")]
+    OddName {
+        /// The path.
+        path: PathBuf,
+    },
     /// An archive that ends early or is damaged.
-    #[error("{} is a damaged or cut-off archive: {source}", path.display())]
+    #[error("{} is a damaged or cut-off archive: {}", path.display(), printable(source))]
     Archive {
         /// The archive.
         path: PathBuf,
@@ -182,7 +211,7 @@ pub enum DatasetError {
         source: io::Error,
     },
     /// A member of an archive that is not taken.
-    #[error("{} holds {member:?}, which {reason}", path.display())]
+    #[error("{} holds {}, which {reason}", path.display(), quoted(member))]
     Member {
         /// The archive.
         path: PathBuf,
@@ -190,6 +219,14 @@ pub enum DatasetError {
         member: String,
         /// What is wrong with it.
         reason: &'static str,
+    },
+    /// An archive that is not taken as a whole: it holds more than is read.
+    #[error("{} {reason}", path.display())]
+    ArchiveRefused {
+        /// The archive.
+        path: PathBuf,
+        /// What is wrong with it, such as the limit that it exceeds.
+        reason: String,
     },
 }
 
@@ -243,6 +280,18 @@ impl DatasetError {
 fn list(found: &[String]) -> String {
     match found {
         [] => "no columns at all".to_owned(),
-        names => names.iter().map(|name| format!("{name:?}")).collect::<Vec<_>>().join(", "),
+        names => {
+            let shown: Vec<String> = names.iter().take(SHOWN_COLUMNS).map(|name| quoted(name)).collect();
+            let rest = if names.len() > SHOWN_COLUMNS { ", …" } else { "" };
+            shown.join(", ") + rest
+        }
+    }
+}
+
+/// Text out of a file, quoted, escaped and cut to what a line can show.
+fn quoted(text: &str) -> String {
+    match text.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{:?}…", &text[..end]),
+        None => format!("{text:?}"),
     }
 }

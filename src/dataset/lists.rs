@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use super::text::{self, is_plain_name};
+use super::text::{self, MAX_ROWS, is_plain_name};
 use super::{DatasetError, Place};
 
 /// Reads a list of image names, plain or packed with gzip, in its own order. Blank lines are skipped.
@@ -24,6 +24,9 @@ pub fn read(bytes: &[u8], path: &Path) -> Result<Vec<String>, DatasetError> {
         let (path, owned) = (|| path.to_owned(), || name.to_owned());
         if !is_plain_name(name) {
             return Err(DatasetError::NotAName { path: path(), place: Place::Line(line), name: owned() });
+        }
+        if names.len() == MAX_ROWS as usize {
+            return Err(DatasetError::TooManyRows { path: path(), limit: MAX_ROWS });
         }
         if let Some(first) = lines.insert(name, line) {
             return Err(DatasetError::RepeatedLine { path: path(), line, first, name: owned() });

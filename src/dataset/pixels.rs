@@ -9,32 +9,28 @@ use std::io::Cursor;
 
 use fast_image_resize as fir;
 use image::codecs::png::{PngDecoder, PngEncoder};
-use image::{DynamicImage, ImageDecoder, ImageEncoder, Limits};
+use image::{DynamicImage, ImageEncoder, Limits};
 
+pub use super::png::MAX_SIDE;
+use super::png::{self, PngError};
 use crate::random::Stream;
 use crate::records::Augmentation;
+use crate::records::codec::printable;
 
-/// Largest width and height of an image, in pixels.
-pub const MAX_SIDE: u32 = 16_384;
-/// Most bytes of decoded samples, before they become grey.
-const MAX_DECODED: u64 = 512 << 20;
+/// Most bytes that an image may take beside its samples: colour profile, text, the rows at hand.
+const MAX_BESIDE: u64 = 16 << 20;
 /// Draws of a crop before the whole image is taken, as torchvision has it.
 const CROP_DRAWS: u32 = 10;
 
 /// Why bytes are no image that can be read.
 #[derive(Debug, thiserror::Error)]
 pub enum PixelError {
-    /// Not a PNG, or a damaged one.
-    #[error("not a readable PNG: {0}")]
+    /// Pixels that cannot be unpacked.
+    #[error("not a readable PNG: {}", printable(.0))]
     Decode(image::ImageError),
-    /// Refused before memory is taken for it.
-    #[error("an image of {width} x {height} pixels is larger than what is read ({MAX_SIDE} x {MAX_SIDE})")]
-    TooLarge {
-        /// Width that the header claims.
-        width: u32,
-        /// Height that the header claims.
-        height: u32,
-    },
+    /// Not a whole PNG, or too large: refused before memory is taken for it.
+    #[error("not a readable PNG: it {0}")]
+    Check(#[from] PngError),
 }
 
 /// An image of 8-bit grey values.
@@ -48,20 +44,18 @@ pub struct Grey {
     pub data: Vec<u8>,
 }
 
-/// Reads a PNG as 8-bit grey.
+/// Reads a PNG as 8-bit grey: one that passes [`png::check`], which bounds the memory that it takes,
+/// whatever the bytes unpack to, and keeps from the decoder what it does not bear.
 ///
 /// 8-bit grey is kept as it is. Samples of 1, 2 and 4 bits are expanded to the full range, palettes
 /// to their colours; a sample `v` of 16 bits becomes `(255 v + 32767) / 65535`, rounded down.
 /// Transparency is ignored. A colour becomes the luma of Rec. 601 in integers,
 /// `(19595 R + 38470 G + 7471 B + 32768) / 65536`, rounded down, which is `v` for `R = G = B = v`.
 pub fn decode(bytes: &[u8]) -> Result<Grey, PixelError> {
+    let png::PngInfo { width, height, .. } = png::check(bytes)?;
     let mut limits = Limits::no_limits();
-    limits.max_alloc = Some(MAX_DECODED);
+    limits.max_alloc = Some(MAX_BESIDE);
     let decoder = PngDecoder::with_limits(Cursor::new(bytes), limits).map_err(PixelError::Decode)?;
-    let (width, height) = decoder.dimensions();
-    if width > MAX_SIDE || height > MAX_SIDE || decoder.total_bytes() > MAX_DECODED {
-        return Err(PixelError::TooLarge { width, height });
-    }
     let narrow = |v: u16| ((u32::from(v) * 255 + 32_767) / 65_535) as u8;
     let data = match DynamicImage::from_decoder(decoder).map_err(PixelError::Decode)? {
         DynamicImage::ImageLuma8(grey) => grey.into_raw(),
@@ -287,14 +281,20 @@ mod tests {
         let crc = crc32fast::hash(&bytes[12..29]);
         bytes[29..33].copy_from_slice(&crc.to_be_bytes());
         let error = decode(&bytes).unwrap_err();
-        assert!(matches!(error, PixelError::TooLarge { width: 60_000, .. }), "{error}");
+        assert!(matches!(error, PixelError::Check(PngError::TooLarge { width: 60_000, .. })), "{error}");
+    }
+
+    #[test]
+    fn a_palette_that_the_decoder_does_not_bear_is_refused() {
+        let bytes = include_bytes!("../../fixtures/fuzz/png/52af55ced27332addb9dacd8e942c71d6f88f319");
+        assert!(matches!(decode(bytes), Err(PixelError::Check(PngError::Palette))));
     }
 
     #[test]
     fn damaged_and_foreign_bytes_are_errors() {
         let good = encode_png(&ramp(40, 40));
         for bytes in [&b""[..], b"GIF89a", &good[..good.len() / 2]] {
-            assert!(matches!(decode(bytes), Err(PixelError::Decode(_))));
+            assert!(matches!(decode(bytes), Err(PixelError::Check(_))));
         }
     }
 

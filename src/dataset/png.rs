@@ -3,8 +3,13 @@
 //! A PNG carries a CRC-32 a chunk, so a damaged or cut-off download shows at the speed of reading.
 //! Section numbers are those of the PNG specification, third edition (W3C, 2025).
 
-/// Images wider or higher than this are refused: the pixels of one would take gigabytes.
+/// Largest width and height of an image, in pixels.
 pub const MAX_SIDE: u32 = 16_384;
+/// Most pixels of an image, three times those of the largest X-ray detectors. At up to 8 bytes a pixel,
+/// one that is decoded takes 256 MiB at most.
+pub const MAX_PIXELS: u64 = 1 << 25;
+/// Most bytes of an image file.
+pub const MAX_FILE: u64 = 64 << 20;
 
 const SIGNATURE: [u8; 8] = *b"\x89PNG\r\n\x1a\n";
 
@@ -66,8 +71,11 @@ pub enum PngError {
         /// Height in pixels.
         height: u32,
     },
+    /// More bytes than any radiograph has.
+    #[error("is too large: more than {MAX_FILE} bytes")]
+    TooLong,
     /// More pixels than any radiograph has.
-    #[error("is too large: {width} x {height}, where a side may have {MAX_SIDE} pixels")]
+    #[error("is too large: {width} x {height} pixels, where a side may have {MAX_SIDE} and all {MAX_PIXELS}")]
     TooLarge {
         /// Width in pixels.
         width: u32,
@@ -85,6 +93,10 @@ pub enum PngError {
     /// An unknown compression, filter or interlace method.
     #[error("has an unknown compression, filter or interlace method")]
     Method,
+    /// A palette of no whole colours or of more than 256, a second one, or one that is missing or behind
+    /// the data.
+    #[error("has a malformed or misplaced palette")]
+    Palette,
     /// No IDAT.
     #[error("has no image data: chunk IDAT is missing")]
     NoData,
@@ -100,13 +112,16 @@ pub enum PngError {
 ///
 /// Never decodes: the compressed bytes of a PNG that passes are those that were written.
 pub fn check(bytes: &[u8]) -> Result<PngInfo, PngError> {
+    if bytes.len() as u64 > MAX_FILE {
+        return Err(PngError::TooLong);
+    }
     let Some(mut rest) = bytes.strip_prefix(&SIGNATURE) else {
         return Err(match bytes {
             [] => PngError::Empty,
             _ => PngError::Signature(bytes[..bytes.len().min(8)].escape_ascii().to_string()),
         });
     };
-    let mut info = None;
+    let (mut info, mut palette) = (None, false);
     let mut data = Data::Before;
     loop {
         let at = bytes.len() - rest.len();
@@ -116,6 +131,11 @@ pub fn check(bytes: &[u8]) -> Result<PngInfo, PngError> {
             (None, b"IHDR") => info = Some(header(chunk.body, at)?),
             (None, _) => return Err(PngError::NoHeader(chunk.name())),
             (Some(_), b"IHDR") => return Err(PngError::Header(at)),
+            (Some(_), b"PLTE") if palette || data != Data::Before || !is_palette(chunk.body) => {
+                return Err(PngError::Palette);
+            }
+            (Some(_), b"PLTE") => palette = true,
+            (Some(PngInfo { color_type: 3, .. }), b"IDAT") if !palette => return Err(PngError::Palette),
             (Some(_), b"IDAT") if data == Data::Behind => return Err(PngError::SplitData(at)),
             (Some(_), b"IDAT") => data = Data::Within,
             (Some(_), b"IEND") if data == Data::Before => return Err(PngError::NoData),
@@ -177,6 +197,16 @@ fn name(kind: &[u8; 4]) -> String {
     kind.escape_ascii().to_string()
 }
 
+/// Whether a PLTE chunk holds 1 to 256 colours of three bytes (section 11.2.2).
+fn is_palette(body: &[u8]) -> bool {
+    (1..=256).contains(&(body.len() / 3)) && body.len().is_multiple_of(3)
+}
+
+/// Whether an image of this size is refused before memory is taken for its pixels.
+fn is_too_large(width: u32, height: u32) -> bool {
+    width.max(height) > MAX_SIDE || u64::from(width) * u64::from(height) > MAX_PIXELS
+}
+
 fn header(body: &[u8], at: usize) -> Result<PngInfo, PngError> {
     let Ok([w0, w1, w2, w3, h0, h1, h2, h3, bit_depth, color_type, compression, filter, interlace]) =
         <[u8; 13]>::try_from(body)
@@ -187,7 +217,7 @@ fn header(body: &[u8], at: usize) -> Result<PngInfo, PngError> {
     if width == 0 || height == 0 {
         return Err(PngError::NoPixels { width, height });
     }
-    if width > MAX_SIDE || height > MAX_SIDE {
+    if is_too_large(width, height) {
         return Err(PngError::TooLarge { width, height });
     }
     if !matches!((color_type, bit_depth), (0, 1 | 2 | 4 | 8 | 16) | (2 | 4 | 6, 8 | 16) | (3, 1 | 2 | 4 | 8))
@@ -224,6 +254,9 @@ mod tests {
     fn grey() -> Vec<u8> {
         ihdr(640, 480, [8, 0, 0, 0, 0])
     }
+    fn palette() -> Vec<u8> {
+        ihdr(640, 480, [8, 3, 0, 0, 0])
+    }
     fn data() -> Vec<u8> {
         chunk(b"IDAT", b"pixels")
     }
@@ -259,11 +292,27 @@ mod tests {
             (png(&[grey(), grey(), data(), end()]), "has a malformed chunk IHDR at byte 33"),
             (png(&[ihdr(0, 480, [8, 0, 0, 0, 0])]), "has no pixels: 0 x 480"),
             (
-                png(&[ihdr(16_384, 16_385, [8, 0, 0, 0, 0])]),
-                "is too large: 16384 x 16385, where a side may have 16384 pixels",
+                png(&[ihdr(1, 16_385, [8, 0, 0, 0, 0])]),
+                "is too large: 1 x 16385 pixels, where a side may have 16384 and all 33554432",
             ),
+            (vec![0; MAX_FILE as usize + 1], "is too large: more than 67108864 bytes"),
             (png(&[ihdr(1, 1, [4, 2, 0, 0, 0])]), "has no valid pixel format: colour type 2 with 4 bits"),
             (png(&[ihdr(1, 1, [8, 0, 0, 0, 2])]), "has an unknown compression, filter or interlace method"),
+            (
+                png(&[palette(), chunk(b"PLTE", &[0; 49]), data(), end()]),
+                "has a malformed or misplaced palette",
+            ),
+            (
+                png(&[palette(), chunk(b"PLTE", &[0; 771]), data(), end()]),
+                "has a malformed or misplaced palette",
+            ),
+            (png(&[palette(), chunk(b"PLTE", b""), data(), end()]), "has a malformed or misplaced palette"),
+            (png(&[palette(), data(), end()]), "has a malformed or misplaced palette"),
+            (
+                png(&[palette(), chunk(b"PLTE", b"rgb"), chunk(b"PLTE", b"rgb"), data(), end()]),
+                "has a malformed or misplaced palette",
+            ),
+            (png(&[grey(), data(), chunk(b"PLTE", b"rgb"), end()]), "has a malformed or misplaced palette"),
             (png(&[grey(), end()]), "has no image data: chunk IDAT is missing"),
             (
                 png(&[grey(), data(), chunk(b"tEXt", b""), data(), end()]),
@@ -272,6 +321,19 @@ mod tests {
             (png(&[grey(), data(), end(), b"xyz".to_vec()]), "has 3 bytes behind its end"),
         ] {
             assert_eq!(check(&bytes).unwrap_err().to_string(), message);
+        }
+    }
+
+    #[test]
+    fn sides_and_pixels_have_limits() {
+        let size = |width, height| check(&png(&[ihdr(width, height, [16, 6, 0, 0, 0]), data(), end()]));
+        for (width, height) in [(16_384, 2_048), (1, 16_384), (5_792, 5_792)] {
+            assert!(size(width, height).is_ok(), "{width} x {height}");
+        }
+        for (width, height) in
+            [(16_384, 2_049), (16_385, 1), (5_793, 5_793), (60_000, 60_000), (u32::MAX, u32::MAX)]
+        {
+            assert_eq!(size(width, height), Err(PngError::TooLarge { width, height }));
         }
     }
 

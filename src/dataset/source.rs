@@ -4,12 +4,14 @@
 //! taken for the file, which is how shared clusters and git-annex keep large data.
 
 use std::ffi::OsStr;
-use std::io;
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use walkdir::{DirEntry, WalkDir};
 
 use super::DatasetError;
+use super::text::is_plain_name;
 
 /// What is found under the given paths.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -38,7 +40,7 @@ pub struct ImageFile {
 ///
 /// # Errors
 /// A path that does not exist or is something else; a folder without an image; a file name that is
-/// not UTF-8; a link to nothing.
+/// not UTF-8 or holds control characters; a link to nothing.
 pub fn find_images(paths: &[PathBuf]) -> Result<Found, DatasetError> {
     let mut found = Found::default();
     let mut images = Vec::new();
@@ -69,6 +71,16 @@ pub fn find_images(paths: &[PathBuf]) -> Result<Found, DatasetError> {
     found.archives.sort_unstable();
     found.archives.dedup();
     Ok(found)
+}
+
+/// Reads a file, of one longer than `limit` the first `limit + 1` bytes: whoever reads those refuses them
+/// for their number, be the file as long as `/dev/zero`.
+pub fn load(path: &Path, limit: u64) -> Result<Vec<u8>, DatasetError> {
+    let mut bytes = Vec::new();
+    File::open(path)
+        .and_then(|file| file.take(limit + 1).read_to_end(&mut bytes))
+        .map_err(|source| DatasetError::Read { path: path.to_owned(), source })?;
+    Ok(bytes)
 }
 
 fn walk(folder: &Path, images: &mut Vec<ImageFile>) -> Result<(), DatasetError> {
@@ -121,6 +133,7 @@ fn is_archive(path: &Path) -> bool {
 
 fn image_file(path: &Path) -> Result<ImageFile, DatasetError> {
     match path.file_name().and_then(OsStr::to_str) {
+        Some(name) if !is_plain_name(name) => Err(DatasetError::OddName { path: path.to_owned() }),
         Some(name) => Ok(ImageFile { name: name.to_owned(), path: path.to_owned() }),
         None => Err(DatasetError::NameNotUtf8 { path: path.to_owned() }),
     }
@@ -144,6 +157,14 @@ mod tests {
 
     fn names(found: &Found) -> Vec<&str> {
         found.images.iter().map(|image| image.name.as_str()).collect()
+    }
+
+    #[test]
+    fn a_file_is_read_up_to_one_byte_beyond_its_limit() {
+        let folder = folder(&["seven77"]);
+        for (limit, read) in [(5, "seven7"), (6, "seven77"), (7, "seven77")] {
+            assert_eq!(load(&folder.path().join("seven77"), limit).unwrap(), read.as_bytes());
+        }
     }
 
     #[test]
@@ -221,5 +242,16 @@ mod tests {
         fs::write(folder.path().join(OsStr::from_bytes(b"\xff.png")), "").unwrap();
         let error = find_images(&[folder.path().to_owned()]).unwrap_err().to_string();
         assert!(error.ends_with("\u{fffd}.png is not UTF-8"), "{error}");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_name_that_could_steer_a_terminal_is_an_error_and_is_shown_escaped() {
+        let folder = folder(&["\u{1b}[2J.png"]);
+        let error = find_images(&[folder.path().to_owned()]).unwrap_err().to_string();
+        assert!(
+            error.ends_with("\\u{1b}[2J.png\" holds a backslash, control or invisible characters"),
+            "{error}"
+        );
     }
 }

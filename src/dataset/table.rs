@@ -7,7 +7,7 @@ use std::path::Path;
 
 use csv::{Reader, ReaderBuilder, StringRecord};
 
-use super::text::is_plain_name;
+use super::text::{MAX_ROWS, is_plain_name};
 use super::{DatasetError, Place, labels};
 
 /// A CSV file on its way through.
@@ -64,6 +64,9 @@ impl<'a> Table<'a> {
     pub(super) fn next_row(&mut self) -> Result<Option<Row<'_>>, DatasetError> {
         if !self.reader.read_record(&mut self.record).map_err(|e| failed(self.path, e))? {
             return Ok(None);
+        }
+        if self.row == MAX_ROWS {
+            return Err(DatasetError::TooManyRows { path: self.path.to_owned(), limit: MAX_ROWS });
         }
         self.row += 1;
         let (row, record, path) = (self.row, &self.record, self.path);

@@ -9,20 +9,38 @@ use flate2::read::MultiGzDecoder;
 
 use super::DatasetError;
 
-/// Text longer than this is refused, 30 times the complete metadata: a small gzip file can unpack to
+/// Text longer than this is refused, 15 times the complete metadata: a small gzip file can unpack to
 /// any size.
-const LIMIT: u64 = 256 << 20;
+pub const MAX_TEXT: u64 = 128 << 20;
+/// A longer line is no row of metadata: each of its commas would take the memory of a field.
+pub(super) const MAX_LINE: usize = 64 << 10;
+/// Most rows of a file, 9 times those of the complete metadata. They take more memory than their text.
+pub(super) const MAX_ROWS: u32 = 1_000_000;
+/// Most bytes of a file name, as file systems have it.
+const MAX_NAME: usize = 255;
 const GZIP: &[u8] = &[0x1f, 0x8b];
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// Unpacks `bytes` where they are gzip, drops a byte order mark and checks that they are UTF-8.
+/// Unpacks `bytes` where they are gzip, drops a byte order mark, checks that they are UTF-8 and that no
+/// line is longer than [`MAX_LINE`].
 pub(super) fn decode<'a>(bytes: &'a [u8], path: &Path) -> Result<Cow<'a, str>, DatasetError> {
-    decode_up_to(LIMIT, bytes, path)
+    let text = decode_up_to(MAX_TEXT, bytes, path)?;
+    let mut lines = (1..).zip(text.split('\n'));
+    // The csv crate ends a row at a lone carriage return too.
+    let long = lines.find(|(_, line)| line.split('\r').any(|part| part.len() > MAX_LINE));
+    match long.map(|(line, _)| line) {
+        Some(line) => Err(DatasetError::LongLine { path: path.to_owned(), line, limit: MAX_LINE }),
+        None => Ok(text),
+    }
 }
 
 fn decode_up_to<'a>(limit: u64, bytes: &'a [u8], path: &Path) -> Result<Cow<'a, str>, DatasetError> {
     let not_utf8 = |line| DatasetError::NotUtf8 { path: path.to_owned(), line };
+    let too_large = || DatasetError::TooLarge { path: path.to_owned(), limit };
     if !bytes.starts_with(GZIP) {
+        if bytes.len() as u64 > limit {
+            return Err(too_large());
+        }
         let bytes = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes);
         return std::str::from_utf8(bytes).map(Cow::Borrowed).map_err(|e| not_utf8(line_of(e, bytes)));
     }
@@ -32,7 +50,7 @@ fn decode_up_to<'a>(limit: u64, bytes: &'a [u8], path: &Path) -> Result<Cow<'a, 
         .read_to_end(&mut unpacked)
         .map_err(|source| DatasetError::Gzip { path: path.to_owned(), source })?;
     if unpacked.len() as u64 > limit {
-        return Err(DatasetError::TooLarge { path: path.to_owned(), limit });
+        return Err(too_large());
     }
     if unpacked.starts_with(BYTE_ORDER_MARK) {
         unpacked.drain(..BYTE_ORDER_MARK.len());
@@ -45,9 +63,16 @@ fn line_of(error: Utf8Error, bytes: &[u8]) -> usize {
     1 + bytes[..error.valid_up_to()].iter().filter(|byte| **byte == b'\n').count()
 }
 
-/// Whether `name` names a file in whatever folder it is looked up in, and nothing outside it.
+/// Whether `name` names a file in whatever folder it is looked up in, and nothing outside it, and looks
+/// like no other name.
 pub(super) fn is_plain_name(name: &str) -> bool {
-    !matches!(name, "" | "." | "..") && !name.contains(|c: char| c == '/' || c == '\\' || c.is_control())
+    let is_name = !matches!(name, "" | "." | "..") && name.len() <= MAX_NAME;
+    is_name && !name.contains(|c: char| c == '/' || c == '\\' || c.is_control() || is_unseen(c))
+}
+
+/// Whether a character is not seen or turns the text behind it around.
+fn is_unseen(c: char) -> bool {
+    matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 #[cfg(test)]
@@ -74,10 +99,25 @@ mod tests {
     }
 
     #[test]
-    fn a_gzip_bomb_stops_at_the_limit() {
-        let bomb = gzip(&[b'x'; 4097]);
-        assert_eq!(message(4096, &bomb), "f unpacks to more than 4096 bytes");
-        assert!(decode_up_to(4097, &bomb, Path::new("f")).is_ok());
+    fn long_text_and_a_gzip_bomb_stop_at_the_limit() {
+        for bytes in [&gzip(&[b'x'; 4097])[..], &[b'x'; 4097]] {
+            assert_eq!(message(4096, bytes), "f holds more than 4096 bytes of text");
+            assert!(decode_up_to(4097, bytes, Path::new("f")).is_ok());
+        }
+        let unpacked = MAX_TEXT as usize + 1;
+        let error = decode(&gzip(&vec![b'\n'; unpacked]), Path::new("f")).unwrap_err();
+        assert_eq!(error.to_string(), "f holds more than 134217728 bytes of text");
+    }
+
+    #[test]
+    fn a_line_of_any_length_is_refused_and_a_file_of_short_ones_is_not() {
+        let most = "x".repeat(MAX_LINE);
+        for end in ["\n", "\r", "\r\n"] {
+            assert!(decode(format!("{most}{end}{most}").as_bytes(), Path::new("f")).is_ok());
+            let error = decode(format!("a\n{most}{end}{most}x").as_bytes(), Path::new("f")).unwrap_err();
+            let line = if end == "\r" { 2 } else { 3 };
+            assert_eq!(error.to_string(), format!("f, line {line} is longer than 65536 bytes"));
+        }
     }
 
     #[test]
@@ -97,9 +137,12 @@ mod tests {
 
     #[test]
     fn names_that_lead_elsewhere_are_not_plain() {
-        for name in ["", ".", "..", "/a", "a/b", "../a", "a\\b", "a\0", "a\n", "\u{85}"] {
+        for name in
+            ["", ".", "..", "/a", "a/b", "../a", "a\\b", "a\0", "a\n", "\u{85}", "\u{feff}a", "a\u{202e}gnp."]
+        {
             assert!(!is_plain_name(name), "{name:?}");
         }
+        assert!(!is_plain_name(&"a".repeat(256)) && is_plain_name(&"a".repeat(255)));
         assert!(is_plain_name("00000001_000.png"));
     }
 }

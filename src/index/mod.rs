@@ -6,8 +6,9 @@
 mod file;
 mod guard;
 mod tables;
+mod view;
+mod writer;
 
-use std::collections::HashMap;
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -15,24 +16,17 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use redb::backends::InMemoryBackend;
-use redb::{
-    Builder, Database, DatabaseError, ReadOnlyDatabase, ReadTransaction, ReadableDatabase, ReadableTable,
-    ReadableTableMetadata, StorageBackend, TableError, WriteTransaction,
-};
+use redb::{Builder, Database, DatabaseError, ReadOnlyDatabase, ReadableDatabase, StorageBackend};
 
 use crate::disk;
-use crate::hash::Hash;
 use guard::guard;
-use tables::{KINDS, LOG, NAMES, RECORDS, REFERRERS, STATE};
+pub use view::View;
+pub use writer::Writer;
 
 /// How long to wait for another process before giving up.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 /// The file beside the index that holds the number of its transactions.
 const COMMITS_FILE: &str = "commits";
-/// The key of that number within it.
-const COMMITS: &str = "commits";
-/// The key of the place of the next record in the order of registration.
-const ORDER: &str = "order";
 
 /// An index that cannot be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -103,7 +97,13 @@ impl Index {
     /// Makes an index with empty tables.
     pub fn create(&self) -> Result<(), IndexError> {
         let database = self.wait(|| file::create(&self.path))?;
-        self.transact(&database, None, |_| Ok(()))
+        self.transact(&database, None, |_| Ok::<_, IndexError>(()))?;
+        self.sync_folder()
+    }
+
+    fn sync_folder(&self) -> Result<(), IndexError> {
+        let folder = self.path.parent().unwrap_or(Path::new("."));
+        disk::sync_dir(folder).map_err(|source| IndexError::Io { path: folder.to_owned(), source })
     }
 
     /// Opens the index for reading. Keep the view for one command's worth of questions, no longer.
@@ -159,23 +159,25 @@ impl Index {
             fill(writer).map_err(Attempt::Fill)
         };
         let attempt = self.guarded(|| {
+            self.must_exist()?;
             let database = self.wait(|| file::open_intact(&self.path))?;
             self.transact(&database, None, fill)
         });
         let again = match attempt {
-            Err(Attempt::Index(
-                IndexError::Missing(_) | IndexError::Damaged { .. } | IndexError::Io { .. },
-            )) => {
-                match disk::remove_file(&self.path) {
-                    Err(source) if source.kind() != ErrorKind::NotFound => {
-                        return Err(IndexError::Io { path: self.path.clone(), source }.into());
-                    }
+            // Made beside it, so that what is there stays until there is something better.
+            Err(Attempt::Index(IndexError::Missing(_) | IndexError::Damaged { .. })) => {
+                let new = self.path.with_extension("new");
+                let io = |source| IndexError::Io { path: new.clone(), source };
+                match disk::remove_file(&new) {
+                    Err(e) if e.kind() != ErrorKind::NotFound => return Err(io(e).into()),
                     _ => {}
                 }
-                self.guarded(|| {
-                    let database = self.wait(|| file::create(&self.path))?;
+                let filled = self.guarded(|| {
+                    let database = self.wait(|| file::create(&new))?;
                     self.transact(&database, None, fill)
-                })
+                });
+                let moved = || disk::rename(&new, &self.path).map_err(io).and_then(|()| self.sync_folder());
+                filled.and_then(|filled| moved().map(|()| filled).map_err(Attempt::Index))
             }
             other => other,
         };
@@ -310,258 +312,10 @@ impl<E> From<IndexError> for Attempt<E> {
     }
 }
 
-/// The index as it was at one moment.
-pub struct View {
-    index: Index,
-    transaction: ReadTransaction,
-    _database: ReadOnlyDatabase,
-}
-
-impl View {
-    /// What `name` names.
-    pub fn name(&self, name: &str) -> Result<Option<Hash>, IndexError> {
-        self.read(|t| Ok(t.open_table(NAMES)?.get(name)?.map(|id| Hash(id.value()))))
-    }
-
-    /// The number of transactions that the index has seen.
-    fn commits(&self) -> Result<u64, IndexError> {
-        self.read(|t| match t.open_table(STATE) {
-            Ok(table) => Ok(table.get(COMMITS)?.map_or(0, |row| row.value())),
-            // Made by a reg that did not count.
-            Err(TableError::TableDoesNotExist(_)) => Ok(0),
-            Err(e) => Err(e.into()),
-        })
-    }
-
-    /// All names and what they name, sorted.
-    pub fn names(&self) -> Result<Vec<(String, Hash)>, IndexError> {
-        let row = |name: &str, id: [u8; 32]| (name.to_owned(), Hash(id));
-        self.read(|t| collect(t.open_table(NAMES)?.iter()?, row))
-    }
-
-    /// The name of everything that has one; the first in alphabetical order where there are several.
-    pub fn names_by_id(&self) -> Result<HashMap<Hash, String>, IndexError> {
-        let mut names = HashMap::new();
-        for (name, id) in self.names()? {
-            names.entry(id).or_insert(name);
-        }
-        Ok(names)
-    }
-
-    /// The kind of a record; none for an object that is no record.
-    pub fn kind(&self, id: &Hash) -> Result<Option<String>, IndexError> {
-        self.read(|t| Ok(t.open_table(RECORDS)?.get(id.0)?.map(|row| row.value().1.to_owned())))
-    }
-
-    /// The records of a kind, oldest first.
-    pub fn of_kind(&self, kind: &str) -> Result<Vec<Hash>, IndexError> {
-        let range = (kind, 0)..=(kind, u64::MAX);
-        self.read(|t| collect(t.open_table(KINDS)?.range(range)?, |_: (&str, u64), id: [u8; 32]| Hash(id)))
-    }
-
-    /// All records with their kinds, as the one of two tables and as the other has them: order of
-    /// registration, kind, record, sorted by kind and order.
-    pub fn registrations(&self) -> Result<[Vec<(String, u64, Hash)>; 2], IndexError> {
-        let mut by_id = self.read(|t| {
-            let row = |id: [u8; 32], (order, kind): (u64, &str)| (kind.to_owned(), order, Hash(id));
-            collect(t.open_table(RECORDS)?.iter()?, row)
-        })?;
-        by_id.sort_unstable();
-        let by_kind = self.read(|t| {
-            let row = |(kind, order): (&str, u64), id: [u8; 32]| (kind.to_owned(), order, Hash(id));
-            collect(t.open_table(KINDS)?.iter()?, row)
-        })?;
-        Ok([by_id, by_kind])
-    }
-
-    /// Everything that is named by anything: object, who names it, as what.
-    pub fn all_referrers(&self) -> Result<Vec<(Hash, Hash, String)>, IndexError> {
-        let row = |(to, from): ([u8; 32], [u8; 32]), role: &str| (Hash(to), Hash(from), role.to_owned());
-        self.read(|t| collect(t.open_table(REFERRERS)?.iter()?, row))
-    }
-
-    /// Number of records.
-    pub fn records(&self) -> Result<u64, IndexError> {
-        self.read(|t| Ok(t.open_table(RECORDS)?.len()?))
-    }
-
-    /// Who names the object, and as what (roles separated by commas).
-    pub fn referrers(&self, id: &Hash) -> Result<Vec<(Hash, String)>, IndexError> {
-        let range = (id.0, [0; 32])..=(id.0, [255; 32]);
-        let row = |(_, from): ([u8; 32], [u8; 32]), role: &str| (Hash(from), role.to_owned());
-        self.read(|t| collect(t.open_table(REFERRERS)?.range(range)?, row))
-    }
-
-    /// The events of the log, oldest first.
-    pub fn log(&self) -> Result<Vec<Hash>, IndexError> {
-        self.read(|t| collect(t.open_table(LOG)?.iter()?, |_: u64, id: [u8; 32]| Hash(id)))
-    }
-
-    fn read<T>(&self, ask: impl FnOnce(&ReadTransaction) -> Result<T, redb::Error>) -> Result<T, IndexError> {
-        self.index.guarded(|| ask(&self.transaction).map_err(|e| self.index.error(e)))
-    }
-}
-
-fn collect<K, V, T>(
-    range: redb::Range<'_, K, V>,
-    row: impl Fn(K::SelfType<'_>, V::SelfType<'_>) -> T,
-) -> Result<Vec<T>, redb::Error>
-where
-    K: redb::Key + 'static,
-    V: redb::Value + 'static,
-{
-    range
-        .map(|entry| entry.map(|(key, value)| row(key.value(), value.value())))
-        .collect::<Result<_, _>>()
-        .map_err(Into::into)
-}
-
-/// A transaction that changes the index.
-pub struct Writer<'a> {
-    index: &'a Index,
-    transaction: WriteTransaction,
-}
-
-impl Writer<'_> {
-    fn open_all(&self) -> Result<(), IndexError> {
-        let open = || -> Result<(), redb::TableError> {
-            self.transaction.open_table(RECORDS)?;
-            self.transaction.open_table(KINDS)?;
-            self.transaction.open_table(REFERRERS)?;
-            self.transaction.open_table(NAMES)?;
-            self.transaction.open_table(LOG)?;
-            self.transaction.open_table(STATE)?;
-            Ok(())
-        };
-        open().map_err(|e| self.index.error(e))
-    }
-
-    fn commits(&self) -> Result<u64, IndexError> {
-        let read = || -> Result<u64, redb::Error> {
-            Ok(self.transaction.open_table(STATE)?.get(COMMITS)?.map_or(0, |row| row.value()))
-        };
-        read().map_err(|e| self.index.error(e))
-    }
-
-    fn set_commits(&mut self, commits: u64) -> Result<(), IndexError> {
-        let set = || -> Result<(), redb::Error> {
-            self.transaction.open_table(STATE)?.insert(COMMITS, commits)?;
-            Ok(())
-        };
-        set().map_err(|e| self.index.error(e))
-    }
-
-    /// Forgets a record: its kind, and that it names others.
-    pub fn forget(&mut self, id: &Hash, links: impl Iterator<Item = Hash>) -> Result<(), IndexError> {
-        let forget = || -> Result<(), redb::Error> {
-            let row = self.transaction.open_table(RECORDS)?.remove(id.0)?.map(|row| {
-                let (order, kind) = row.value();
-                (order, kind.to_owned())
-            });
-            if let Some((order, kind)) = row {
-                self.transaction.open_table(KINDS)?.remove((kind.as_str(), order))?;
-            }
-            let mut referrers = self.transaction.open_table(REFERRERS)?;
-            for to in links {
-                referrers.remove((to.0, id.0))?;
-            }
-            Ok(())
-        };
-        forget().map_err(|e| self.index.error(e))
-    }
-
-    /// Empties all tables but the number of transactions.
-    pub fn clear(&mut self) -> Result<(), IndexError> {
-        let clear = || -> Result<(), redb::Error> {
-            self.transaction.delete_table(RECORDS)?;
-            self.transaction.delete_table(KINDS)?;
-            self.transaction.delete_table(REFERRERS)?;
-            self.transaction.delete_table(NAMES)?;
-            self.transaction.delete_table(LOG)?;
-            self.transaction.open_table(STATE)?.remove(ORDER)?;
-            Ok(())
-        };
-        clear().map_err(|e| self.index.error(e))?;
-        self.open_all()
-    }
-
-    /// Adds a record; one that is there already stays as it is.
-    pub fn record(&mut self, id: &Hash, kind: &str) -> Result<(), IndexError> {
-        let add = || -> Result<(), redb::Error> {
-            let mut records = self.transaction.open_table(RECORDS)?;
-            if records.get(id.0)?.is_some() {
-                return Ok(());
-            }
-            // Not their number: some may have been forgotten.
-            let order = self.transaction.open_table(STATE)?.get(ORDER)?.map(|row| row.value());
-            let order = order.unwrap_or(records.len()?);
-            self.transaction.open_table(STATE)?.insert(ORDER, order + 1)?;
-            records.insert(id.0, (order, kind))?;
-            self.transaction.open_table(KINDS)?.insert((kind, order), id.0)?;
-            Ok(())
-        };
-        add().map_err(|e| self.index.error(e))
-    }
-
-    /// Notes who is named, by whom, as what. Cheapest in ascending order.
-    pub fn mentions<'r>(
-        &mut self,
-        mentions: impl Iterator<Item = (Hash, Hash, &'r str)>,
-    ) -> Result<(), IndexError> {
-        let add = || -> Result<(), redb::Error> {
-            let mut referrers = self.transaction.open_table(REFERRERS)?;
-            for (to, from, role) in mentions {
-                referrers.insert((to.0, from.0), role)?;
-            }
-            Ok(())
-        };
-        add().map_err(|e| self.index.error(e))
-    }
-
-    /// What `name` names.
-    pub fn name(&self, name: &str) -> Result<Option<Hash>, IndexError> {
-        let read = || -> Result<Option<Hash>, redb::Error> {
-            let names = self.transaction.open_table(NAMES)?;
-            Ok(names.get(name)?.map(|id| Hash(id.value())))
-        };
-        read().map_err(|e| self.index.error(e))
-    }
-
-    /// Lets `name` name `to`, or nothing any more.
-    pub fn set_name(&mut self, name: &str, to: Option<Hash>) -> Result<(), IndexError> {
-        let set = || -> Result<(), redb::Error> {
-            let mut names = self.transaction.open_table(NAMES)?;
-            match to {
-                Some(to) => drop(names.insert(name, to.0)?),
-                None => drop(names.remove(name)?),
-            }
-            Ok(())
-        };
-        set().map_err(|e| self.index.error(e))
-    }
-
-    /// The newest entry of the log and its number.
-    pub fn log_head(&self) -> Result<Option<(u64, Hash)>, IndexError> {
-        let read = || -> Result<Option<(u64, Hash)>, redb::Error> {
-            let log = self.transaction.open_table(LOG)?;
-            Ok(log.last()?.map(|(seq, id)| (seq.value(), Hash(id.value()))))
-        };
-        read().map_err(|e| self.index.error(e))
-    }
-
-    /// Adds an entry to the log.
-    pub fn push_log(&mut self, seq: u64, event: &Hash) -> Result<(), IndexError> {
-        let push = || -> Result<(), redb::Error> {
-            self.transaction.open_table(LOG)?.insert(seq, event.0)?;
-            Ok(())
-        };
-        push().map_err(|e| self.index.error(e))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::hash::Hash;
 
     fn index() -> (tempfile::TempDir, Index) {
         let dir = tempfile::tempdir().unwrap();

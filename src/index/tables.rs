@@ -23,6 +23,9 @@ pub(super) const NAMES: TableDefinition<&str, [u8; 32]> = TableDefinition::new("
 /// Number of a log entry -> its event.
 pub(super) const LOG: TableDefinition<u64, [u8; 32]> = TableDefinition::new("log_v1");
 
-/// What is to be known of the index itself: `commits`, the number of transactions that it has seen;
-/// `order`, the place of the next record in the order of registration.
+/// What is to be known of the index itself.
 pub(super) const STATE: TableDefinition<&str, u64> = TableDefinition::new("state_v1");
+/// Key of [`STATE`]: the number of transactions that the index has seen.
+pub(super) const COMMITS: &str = "commits";
+/// Key of [`STATE`]: the place of the next record in the order of registration.
+pub(super) const ORDER: &str = "order";

@@ -12,15 +12,16 @@ use crate::hash::Hash;
 
 /// A packed array longer than this is refused before anything is allocated for it.
 const MAX_PACKED: usize = 4 << 30;
-/// A record longer than this is no record.
-pub const MAX_RECORD: u64 = 64 << 20;
+/// A record longer than this is neither read nor written. As JSON values it may take 32 times as much
+/// memory; that they are nested at most 128 deep is serde_json's own limit.
+pub const MAX_RECORD: u64 = 16 << 20;
 const HEADER: usize = 12;
 
 /// Why bytes are not the record or packed array that they should be.
 #[derive(Debug, thiserror::Error)]
 pub enum CodecError {
     /// Not JSON, or not of the kind's shape.
-    #[error("not a valid {kind} record at `{path}`: {source}")]
+    #[error("not a valid {kind} record at `{}`: {}", printable(path), printable(source))]
     Shape {
         /// The kind that was expected.
         kind: &'static str,
@@ -30,10 +31,10 @@ pub enum CodecError {
         source: serde_json::Error,
     },
     /// Not JSON at all, or without kind and version.
-    #[error("not a record: {0}")]
+    #[error("not a record: {}", printable(.0))]
     NotARecord(String),
     /// A record of another kind.
-    #[error("a {found} where a {expected} is expected")]
+    #[error("a {} where a {expected} is expected", printable(found))]
     Kind {
         /// What the caller wants.
         expected: &'static str,
@@ -41,7 +42,7 @@ pub enum CodecError {
         found: String,
     },
     /// Written by a newer reg.
-    #[error("{kind} version {found} is newer than this reg, which reads up to version {known}")]
+    #[error("{} version {found} is newer than this reg, which reads up to version {known}", printable(kind))]
     Version {
         /// The kind.
         kind: String,
@@ -54,7 +55,7 @@ pub enum CodecError {
     #[error("a {0} record that is not in canonical form")]
     NotCanonical(&'static str),
     /// A packed array that does not decode.
-    #[error("not a valid packed {kind}: {reason}")]
+    #[error("not a valid packed {kind}: {}", printable(reason))]
     Packed {
         /// The kind that was expected.
         kind: &'static str,
@@ -69,6 +70,23 @@ pub enum CodecError {
         /// What serde says.
         source: serde_json::Error,
     },
+}
+
+/// Text that may hold a stranger's words, cut to what a terminal can show and without what could steer it.
+pub(crate) fn printable(text: impl std::fmt::Display) -> String {
+    const SHOWN: usize = 400;
+    let text = text.to_string();
+    let mut shown = String::new();
+    for c in text.chars().take(SHOWN) {
+        match c {
+            '"' | '\'' | '\\' => shown.push(c),
+            c => shown.extend(c.escape_debug()),
+        }
+    }
+    if text.chars().nth(SHOWN).is_some() {
+        shown.push('…');
+    }
+    shown
 }
 
 /// The canonical bytes of a record, `kind` and `version` included.
@@ -90,7 +108,16 @@ fn document<T: Record>(value: Value) -> Result<Vec<u8>, CodecError> {
     };
     map.insert("kind".into(), T::KIND.into());
     map.insert("version".into(), T::VERSION.into());
-    Ok(canonical(&Value::Object(map)))
+    let bytes = canonical(&Value::Object(map));
+    check_length(&bytes)?;
+    Ok(bytes)
+}
+
+fn check_length(bytes: &[u8]) -> Result<(), CodecError> {
+    match bytes.len() as u64 {
+        0..=MAX_RECORD => Ok(()),
+        _ => Err(CodecError::NotARecord(format!("it is longer than {MAX_RECORD} bytes"))),
+    }
 }
 
 /// Reads a record of kind `T`: kind, version, shape and canonical form are checked.
@@ -135,6 +162,7 @@ impl Header {
         if bytes.first() != Some(&b'{') {
             return Err(not("it does not begin with `{`"));
         }
+        check_length(bytes)?;
         let document: Map<String, Value> = serde_json::from_slice(bytes).map_err(|e| not(&e.to_string()))?;
         let kind = document.get("kind").and_then(Value::as_str);
         let version = document.get("version").and_then(Value::as_u64);

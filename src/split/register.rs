@@ -1,10 +1,9 @@
 //! Splits as records: divides a registered data set and registers the result.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::{SplitError, official, resample, sizes};
-use crate::dataset::{DatasetError, lists};
+use crate::dataset::{DatasetError, MAX_TEXT, lists, source};
 use crate::hash::Id;
 use crate::records::{Assignment, Dataset, Manifest, Split, SplitMethod};
 use crate::registry::{Registry, RegistryError, Stamp, Transaction};
@@ -84,7 +83,7 @@ pub fn import(
     stamp: &Stamp,
 ) -> Result<Registered, RegisterError> {
     let manifest = registry.get_packed(registry.get(dataset)?.manifest)?;
-    let (train_val, test) = (read(&lists.train_val)?, read(&lists.test)?);
+    let (train_val, test) = (source::load(&lists.train_val, MAX_TEXT)?, source::load(&lists.test, MAX_TEXT)?);
     let names = |bytes: &[u8], path: &Path| lists::read(bytes, path);
     let (val_fraction, seed) = (lists.val_fraction, lists.seed);
     let divided = official(
@@ -106,10 +105,6 @@ pub fn import(
         registered.findings.push(format!("{unlisted} images of the data set are on no list and not used"));
     }
     Ok(registered)
-}
-
-fn read(path: &Path) -> Result<Vec<u8>, DatasetError> {
-    fs::read(path).map_err(|source| DatasetError::Read { path: path.to_owned(), source })
 }
 
 fn register(

@@ -1,0 +1,282 @@
+//! What must hold of any bytes: the bodies of the fuzz targets, each a function that panics when its
+//! promise is broken. `tests/hostile.rs` runs the same functions on every file of `fixtures/fuzz`.
+//!
+//! Checksums would keep a fuzzer out, so images and archives are also tried with theirs put right.
+
+use std::collections::{BTreeSet, HashSet};
+use std::io::{Read, Write};
+use std::path::Path;
+
+use reg::dataset::labels::LABELS;
+use reg::dataset::{DatasetError, archive, boxes, lists, metadata, pixels, png};
+use reg::random::Stream;
+use reg::records::codec::{self, CodecError};
+use reg::records::{
+    self, Assignment, Augmentation, Boxes, Dataset, Event, Execution, Manifest, Packed, Predictions, Record,
+    Run, Scores, Software, Spec, Split, Table, Weights,
+};
+
+/// Images of more pixels are left to the tests of the limits: time, not memory, is short here.
+const QUICK: u64 = 1 << 18;
+/// Bytes of the longest message and hint: some quoted text and the list of labels or columns.
+const MESSAGE: usize = 16 << 10;
+
+/// A metadata CSV that is read says one thing of each image, and makes a manifest.
+pub fn metadata(bytes: &[u8]) {
+    let read = match metadata::read(bytes, path()) {
+        Ok(read) => read,
+        Err(error) => return can_be_shown(&error),
+    };
+    let mut rows = read.rows;
+    assert!(!rows.is_empty());
+    assert!(rows.windows(2).all(|pair| pair[0].row < pair[1].row), "rows are in the order of the file");
+    for row in &rows {
+        assert!(row.object.is_none() && row.bytes == 0, "an image file was not looked at");
+        assert!(row.labels != 0 && row.labels < 1 << LABELS.len(), "labels {:b}", row.labels);
+        is_a_plain_name(&row.name);
+    }
+    for finding in read.findings {
+        is_one_line(&finding.to_string());
+    }
+    rows.sort_by(|a, b| a.name.cmp(&b.name));
+    let manifest = Manifest { rows };
+    let packed = codec::pack(&manifest).expect("names are unique");
+    assert!(codec::unpack::<Manifest>(&packed).is_ok_and(|back| back == manifest));
+}
+
+/// A box list that is read has boxes with an extent, and packs whatever images are there.
+pub fn boxes(bytes: &[u8]) {
+    let entries = match boxes::read(bytes, path()) {
+        Ok(entries) => entries,
+        Err(error) => return can_be_shown(&error),
+    };
+    for entry in &entries {
+        is_a_plain_name(&entry.image);
+        assert!(entry.label < LABELS.len());
+        assert!([entry.x, entry.y].iter().all(|edge| edge.is_finite() && *edge >= 0.0), "{entry:?}");
+        assert!([entry.w, entry.h].iter().all(|side| side.is_finite() && *side > 0.0), "{entry:?}");
+    }
+    // Every other image is in the data set.
+    let names: BTreeSet<&str> = entries.iter().map(|entry| entry.image.as_str()).collect();
+    let csv =
+        names.iter().step_by(2).map(|name| format!("\"{}\",Mass,0,1,1,M,PA\n", name.replace('"', "\"\"")));
+    let header =
+        "Image Index,Finding Labels,Follow-up #,Patient ID,Patient Age,Patient Gender,View Position\n";
+    let rows = metadata::read((header.to_owned() + &csv.collect::<String>()).as_bytes(), path());
+    let manifest = Manifest { rows: rows.map(|read| read.rows).unwrap_or_default() };
+    assert_eq!(manifest.rows.len(), names.len().div_ceil(2), "a name of one file is a name of the other");
+    let (found, elsewhere) = boxes::of_manifest(&entries, &manifest);
+    assert_eq!(found.rows.len() + elsewhere, entries.len());
+    let packed = codec::pack(&found).expect("boxes are in order and finite");
+    assert!(codec::unpack::<Boxes>(&packed).is_ok_and(|back| back == found));
+}
+
+/// An official list that is read holds plain names, each once, and is read again as the same.
+pub fn lists(bytes: &[u8]) {
+    let names = match lists::read(bytes, path()) {
+        Ok(names) => names,
+        Err(error) => return can_be_shown(&error),
+    };
+    names.iter().for_each(|name| is_a_plain_name(name));
+    assert_eq!(names.iter().collect::<HashSet<_>>().len(), names.len());
+    let again = lists::read((names.join("\n") + "\n").as_bytes(), path());
+    assert!(again.is_ok_and(|again| again == names));
+}
+
+/// An image that passes the check is within the limits, and its decoding ends with the pixels that its
+/// header claims or with an error of the decoder; one that does not pass is not decoded.
+pub fn png(bytes: &[u8]) {
+    image(bytes);
+    image(&with_png_checksums(bytes.to_vec()));
+}
+
+fn image(bytes: &[u8]) {
+    let checked = png::check(bytes);
+    match &checked {
+        Ok(info) => {
+            assert!((1..=png::MAX_SIDE).contains(&info.width) && (1..=png::MAX_SIDE).contains(&info.height));
+            assert!(u64::from(info.width) * u64::from(info.height) <= png::MAX_PIXELS);
+        }
+        Err(error) => is_one_line(&error.to_string()),
+    }
+    // Signature, length and type of IHDR, then width and height.
+    let claimed = |at: usize| {
+        bytes
+            .get(at..at + 4)
+            .map_or(0, |side| u64::from(u32::from_be_bytes(side.try_into().expect("four bytes"))))
+    };
+    if (QUICK..=png::MAX_PIXELS).contains(&claimed(16).saturating_mul(claimed(20))) {
+        return;
+    }
+    let grey = match pixels::decode(bytes) {
+        Ok(grey) => grey,
+        Err(error) => {
+            assert_eq!(checked.is_err(), matches!(error, pixels::PixelError::Check(_)), "{error}");
+            return is_one_line(&error.to_string());
+        }
+    };
+    assert_eq!(grey.data.len() as u64, u64::from(grey.width) * u64::from(grey.height));
+    assert!(checked.is_ok_and(|info| (info.width, info.height) == (grey.width, grey.height)));
+    let again = pixels::encode_png(&grey);
+    assert!(png::check(&again).is_ok());
+    assert!(pixels::decode(&again).is_ok_and(|back| back == grey), "what is written is what was read");
+    let how =
+        Augmentation { crop_area: [0.08, 1.0], crop_aspect: [0.75, 4.0 / 3.0], rotation: 7.0, flip: 0.5 };
+    assert_eq!(pixels::evaluation_view(&grey, 9, 8).len(), 64);
+    assert_eq!(pixels::training_view(&grey, 8, &how, &mut Stream::new("reg fuzz", 1, &[])).len(), 64);
+}
+
+/// A packed array that is read is written as the same bytes, and belongs to one kind only.
+pub fn packed(bytes: &[u8]) {
+    let kinds = [
+        repacks::<Manifest>(bytes),
+        repacks::<Boxes>(bytes),
+        repacks::<Assignment>(bytes),
+        repacks::<Scores>(bytes),
+    ];
+    assert!(kinds.iter().filter(|read| **read).count() <= 1);
+    match records::packed_links(bytes) {
+        Ok(links) => assert!(links.is_empty() || kinds[0], "only a manifest has links"),
+        Err(error) => can_be_shown_too(&error),
+    }
+}
+
+fn repacks<T: Packed>(bytes: &[u8]) -> bool {
+    match codec::unpack::<T>(bytes) {
+        Ok(value) => {
+            assert!(
+                codec::pack(&value).is_ok_and(|again| again == bytes),
+                "a {} with two spellings",
+                T::KIND
+            );
+            true
+        }
+        Err(error) => {
+            can_be_shown_too(&error);
+            false
+        }
+    }
+}
+
+/// A record that is read is written as the same bytes, and belongs to one kind only, the one that it
+/// names.
+pub fn records(bytes: &[u8]) {
+    let kinds = [
+        rewrites::<Dataset>(bytes),
+        rewrites::<Split>(bytes),
+        rewrites::<Weights>(bytes),
+        rewrites::<Software>(bytes),
+        rewrites::<Spec>(bytes),
+        rewrites::<Run>(bytes),
+        rewrites::<Predictions>(bytes),
+        rewrites::<Table>(bytes),
+        rewrites::<Execution>(bytes),
+        rewrites::<Event>(bytes),
+    ];
+    assert_eq!(kinds.len(), records::KINDS.len());
+    let read: Vec<&str> = kinds.into_iter().flatten().collect();
+    match records::check(bytes) {
+        Ok(header) => {
+            assert_eq!(read, [header.kind.as_str()]);
+            let text = std::str::from_utf8(bytes).expect("JSON is UTF-8");
+            assert!(header.links().iter().all(|link| text.contains(&link.to.to_string())));
+            assert_eq!(codec::canonical(&header.document.into()), bytes);
+        }
+        Err(error) => {
+            assert!(read.is_empty(), "{read:?}: {error}");
+            can_be_shown_too(&error);
+        }
+    }
+}
+
+fn rewrites<T: Record>(bytes: &[u8]) -> Option<&'static str> {
+    let record = codec::decode::<T>(bytes).ok()?;
+    assert!(codec::encode(&record).is_ok_and(|again| again == bytes), "a {} with two spellings", T::KIND);
+    Some(T::KIND)
+}
+
+/// The images of an archive have plain names and bounded sizes; a tar file is packed first.
+pub fn archives(bytes: &[u8]) {
+    if bytes.starts_with(b"\x1f\x8b") {
+        return members(bytes);
+    }
+    members(&gzip(bytes));
+    members(&gzip(&with_tar_checksums(bytes.to_vec())));
+}
+
+fn members(packed: &[u8]) {
+    let mut images = 0;
+    let read = archive::read_from(packed, path(), |name, bytes| -> Result<(), DatasetError> {
+        is_a_plain_name(name);
+        assert!(name.to_ascii_lowercase().ends_with(".png") && !name.starts_with('.'), "{name}");
+        assert!(bytes.len() as u64 <= png::MAX_FILE);
+        images += 1;
+        Ok(())
+    });
+    match read {
+        Ok(()) => {
+            assert!(images > 0);
+            let mut whole = Vec::new();
+            let ends = flate2::bufread::MultiGzDecoder::new(packed).read_to_end(&mut whole);
+            assert!(ends.is_ok(), "an archive that is cut off or damaged is an error");
+        }
+        Err(error) => can_be_shown(&error),
+    }
+}
+
+fn path() -> &'static Path {
+    Path::new("f")
+}
+
+fn is_a_plain_name(name: &str) {
+    assert!(!matches!(name, "" | "." | "..") && name.len() <= 255, "{name:?}");
+    assert!(!name.contains(|c: char| c == '/' || c == '\\' || c.is_control()), "{name:?}");
+    assert_eq!(Path::new(name).file_name(), Some(name.as_ref()), "it leads nowhere else");
+}
+
+fn can_be_shown(error: &DatasetError) {
+    is_one_line(&error.to_string());
+    error.hint().iter().for_each(|hint| is_one_line(hint));
+}
+
+fn can_be_shown_too(error: &CodecError) {
+    is_one_line(&error.to_string());
+}
+
+/// What a stranger wrote must not fill a terminal or steer it.
+fn is_one_line(message: &str) {
+    assert!(!message.contains(char::is_control), "{message:?}");
+    assert!(message.len() <= MESSAGE, "{} bytes: {:.99}", message.len(), message);
+}
+
+/// Puts the checksum of every chunk right.
+fn with_png_checksums(mut bytes: Vec<u8>) -> Vec<u8> {
+    let mut at = 8;
+    while let Some(length) = bytes.get(at..at + 4) {
+        let length = u32::from_be_bytes(length.try_into().expect("four bytes")) as usize;
+        let end = at + 8 + length;
+        if bytes.len() < end + 4 {
+            break;
+        }
+        let crc = crc32fast::hash(&bytes[at + 4..end]);
+        bytes[end..end + 4].copy_from_slice(&crc.to_be_bytes());
+        at = end + 4;
+    }
+    bytes
+}
+
+/// Puts the checksum of every block that looks like a header right.
+fn with_tar_checksums(mut bytes: Vec<u8>) -> Vec<u8> {
+    for block in bytes.chunks_exact_mut(512).filter(|block| &block[257..262] == b"ustar") {
+        block[148..156].fill(b' ');
+        let sum: u32 = block.iter().map(|byte| u32::from(*byte)).sum();
+        block[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+    }
+    bytes
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::none());
+    encoder.write_all(bytes).expect("memory takes every byte");
+    encoder.finish().expect("memory takes every byte")
+}

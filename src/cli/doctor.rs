@@ -1,0 +1,48 @@
+//! `reg doctor`.
+
+use reg::doctor::{self, Check, Status};
+use serde_json::json;
+
+use super::output::{NO, Reply};
+use super::{Context, surroundings};
+
+/// Say what is wrong with this registry, this disk and this libtorch, and what to type
+#[derive(clap::Args)]
+pub(crate) struct Args {}
+
+pub(crate) fn run(context: &Context, _: Args) -> Reply {
+    let (mut checks, folder) = match context.registry() {
+        Ok(registry) => (doctor::registry(&registry), registry.root().to_owned()),
+        Err(e) => {
+            let message = e.to_string();
+            let hint = "`reg init` makes one here; --registry DIR or REG_REGISTRY name one elsewhere";
+            let none =
+                Check { section: "registry", status: Status::Bad, message, hint: Some(hint.to_owned()) };
+            (vec![none], ".".into())
+        }
+    };
+    checks.extend(doctor::disk(&folder));
+    checks.extend(doctor::worker(surroundings::cores()));
+
+    let mut lines = Vec::new();
+    for section in checks.chunk_by(|a, b| a.section == b.section) {
+        lines.push(section[0].section.to_owned());
+        for check in section {
+            let mark = match check.status {
+                Status::Ok => "  ok  ",
+                Status::Note => "  note",
+                Status::Bad => "  BAD ",
+            };
+            lines.push(format!("{mark}  {}", check.message));
+            lines.extend(check.hint.iter().map(|hint| format!("        -> {hint}")));
+        }
+    }
+    let bad = checks.iter().filter(|check| check.status == Status::Bad).count();
+    lines.push(match bad {
+        0 => "nothing is wrong that can be seen without hashing; `reg verify` hashes every object".to_owned(),
+        1 => "1 thing is wrong".to_owned(),
+        _ => format!("{bad} things are wrong"),
+    });
+    let reply = Reply::new(lines.join("\n"), json!({ "checks": checks, "bad": bad }));
+    if bad == 0 { reply } else { reply.with_code(NO) }
+}

@@ -1,0 +1,299 @@
+//! What is wrong with a registry, the disk below it and the tensor library, and what to type.
+//!
+//! Looks at everything that costs little: no object is hashed. Nothing is changed.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use serde::Serialize;
+
+use crate::disk;
+use crate::hash::Hash;
+use crate::registry::{Registry, RegistryError};
+use crate::runs::process::Worker;
+
+/// One thing that was looked at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Check {
+    /// What it is about: `registry`, `disk`, `worker`.
+    pub section: &'static str,
+    /// How it is.
+    pub status: Status,
+    /// What was found, in a sentence.
+    pub message: String,
+    /// What to do.
+    pub hint: Option<String>,
+}
+
+/// How something is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// As it should be.
+    Ok,
+    /// Worth knowing.
+    Note,
+    /// Wrong.
+    Bad,
+}
+
+/// Less free space than this is worth knowing, in bytes.
+const LITTLE_SPACE: u64 = 5 << 30;
+/// With less than this nothing large can be done.
+const NO_SPACE: u64 = 100 << 20;
+
+struct Page {
+    section: &'static str,
+    checks: Vec<Check>,
+}
+
+impl Page {
+    fn new(section: &'static str) -> Self {
+        Page { section, checks: Vec::new() }
+    }
+
+    fn add(&mut self, status: Status, message: impl Into<String>, hint: Option<&str>) {
+        let hint = hint.map(str::to_owned);
+        self.checks.push(Check { section: self.section, status, message: message.into(), hint });
+    }
+
+    fn ok(&mut self, message: impl Into<String>) {
+        self.add(Status::Ok, message, None);
+    }
+
+    fn note(&mut self, message: impl Into<String>, hint: &str) {
+        self.add(Status::Note, message, Some(hint));
+    }
+
+    fn bad(&mut self, message: impl Into<String>, hint: &str) {
+        self.add(Status::Bad, message, Some(hint));
+    }
+}
+
+/// Looks at a registry: whether its index opens and is the newest, whether what it names is there, what
+/// was left behind.
+pub fn registry(registry: &Registry) -> Vec<Check> {
+    let mut page = Page::new("registry");
+    page.ok(format!("registry {}", registry.root().display()));
+    let listing = match registry.store().list() {
+        Ok(listing) => listing,
+        Err(e) => {
+            page.bad(e.to_string(), "a registry needs its folder objects/; restore it from a copy");
+            return page.checks;
+        }
+    };
+    page.ok(format!("{} objects", listing.objects.len()));
+    if let Some(stranger) = listing.strangers.first() {
+        let others = listing.strangers.len() - 1;
+        page.note(
+            format!("{} and {others} more files among the objects are named like none", stranger.display()),
+            "they harm nothing; move them away",
+        );
+    }
+    match registry.index().check().map_err(RegistryError::from).and_then(|()| registry.view()) {
+        Err(e) => page.bad(e.to_string(), "`reg reindex` builds it anew from the objects"),
+        Ok(view) => {
+            let named = || -> Result<(usize, u64, Vec<Hash>), RegistryError> {
+                let names = view.names()?;
+                let [records, _] = view.registrations()?;
+                let named = names.iter().map(|(_, id)| *id).chain(records.into_iter().map(|(.., id)| id));
+                let named =
+                    named.chain(view.all_referrers()?.into_iter().map(|(to, ..)| to)).chain(view.log()?);
+                let mut missing: Vec<Hash> =
+                    named.filter(|id| listing.objects.binary_search(id).is_err()).collect();
+                missing.sort_unstable();
+                missing.dedup();
+                Ok((names.len(), view.records()?, missing))
+            };
+            match named() {
+                Err(e) => page.bad(e.to_string(), "`reg reindex` builds it anew from the objects"),
+                Ok((names, records, missing)) => {
+                    page.ok(format!("the index is intact: {records} records, {names} names"));
+                    if let Some(first) = missing.first() {
+                        page.bad(
+                            format!("{} objects are named and missing, {first} first", missing.len()),
+                            "`reg verify` says what they are; `reg verify --repair-from PATH` brings them back \
+                             from another registry or from the original files",
+                        );
+                    }
+                }
+            }
+        }
+    }
+    left_behind(registry, &mut page);
+    page.checks
+}
+
+/// Folders of processes that died, and trainings that were interrupted.
+fn left_behind(registry: &Registry, page: &mut Page) {
+    let folders = |dir: PathBuf| -> Vec<PathBuf> {
+        let entries = fs::read_dir(dir).into_iter().flatten().flatten();
+        entries.map(|entry| entry.path()).filter(|path| path.is_dir()).collect()
+    };
+    let unlocked = |path: &Path| File::open(path).is_ok_and(|file| file.try_lock().is_ok());
+    let abandoned = folders(registry.root().join("tmp")).iter().filter(|path| unlocked(path)).count();
+    if abandoned > 0 {
+        page.note(
+            format!("{abandoned} folders in tmp/ were left by processes that died"),
+            "the next command that writes removes them",
+        );
+    }
+    for live in folders(registry.root().join("live")) {
+        let spec = live.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let short = spec.chars().take(12).collect::<String>();
+        match unlocked(&live.join("lock")) {
+            false => page.ok(format!("a training of spec {short} is running")),
+            true => page.note(
+                format!("the training of spec {short} was interrupted and can go on"),
+                "the same `reg train` again goes on where it stopped; `reg show SPEC` shows its settings",
+            ),
+        }
+    }
+}
+
+/// Looks at the file system that holds `folder`: space, and whether it can do what a registry asks of it.
+pub fn disk(folder: &Path) -> Vec<Check> {
+    let mut page = Page::new("disk");
+    let shown = folder.display();
+    match rustix::fs::statvfs(folder) {
+        Err(e) => page.bad(format!("cannot look at the file system of {shown}: {e}"), "is it mounted?"),
+        Ok(status) => {
+            let free = status.f_bavail * status.f_frsize;
+            let message =
+                format!("{:.1} GB free of {:.1} GB", gb(free), gb(status.f_blocks * status.f_frsize));
+            match free {
+                free if free < NO_SPACE => {
+                    page.bad(message, "free some space; `reg gc --dry-run` says what reg could")
+                }
+                free if free < LITTLE_SPACE => {
+                    page.note(message, "`reg gc --dry-run` says what could be removed")
+                }
+                _ => page.ok(message),
+            }
+        }
+    }
+    if let Some(kind) = file_system(folder) {
+        match kind.as_str() {
+            "tmpfs" | "ramfs" => {
+                page.note(format!("{kind}: it is gone when the machine stops"), "keep it on a disk")
+            }
+            "nfs" | "nfs4" | "cifs" | "smb3" | "9p" | "fuse.sshfs" | "lustre" | "ceph" => page.note(
+                format!("{kind}: a network file system"),
+                "several machines at once need its locks (flock) to hold between them",
+            ),
+            _ => page.ok(format!("file system {kind}")),
+        }
+    }
+    let dir = match tempfile::Builder::new().prefix("doctor-").tempdir_in(folder) {
+        Ok(dir) => dir,
+        Err(e) => {
+            page.note(format!("{shown} cannot be written to: {e}"), "what is there can still be read");
+            return page.checks;
+        }
+    };
+    if let Err(e) = abilities(dir.path(), &mut page) {
+        page.bad(format!("cannot write files in {shown}: {e}"), "look at its mount options and quotas");
+    }
+    page.checks
+}
+
+fn abilities(dir: &Path, page: &mut Page) -> std::io::Result<()> {
+    let (one, two, three) = (dir.join("one"), dir.join("two"), dir.join("three"));
+    let mut file = File::create(&one)?;
+    file.write_all(&[7; 1 << 16])?;
+    let start = Instant::now();
+    const SYNCS: u32 = 8;
+    for _ in 0..SYNCS {
+        file.write_all(b"more")?;
+        file.sync_all()?;
+    }
+    page.ok(format!("a sync takes {:.1} ms", start.elapsed().as_secs_f64() * 1e3 / f64::from(SYNCS)));
+    fs::set_permissions(&one, fs::Permissions::from_mode(0o444))?;
+    match fs::metadata(&one)?.permissions().mode() & 0o222 {
+        0 => page.ok("files can be made read-only"),
+        _ => page.bad(
+            "files cannot be made read-only",
+            "`reg verify` will call each object writable; use a file system that keeps modes",
+        ),
+    }
+    match fs::hard_link(&one, &two) {
+        Ok(()) => page.ok("hard links work (--link hardlink)"),
+        Err(e) => page.note(format!("hard links do not work: {e}"), "use --link copy"),
+    }
+    match disk::reflink(&one, &three) {
+        Ok(()) => page.ok("files can share blocks (--link reflink)"),
+        Err(_) => page.ok("files cannot share blocks: --link reflink copies"),
+    }
+    let (first, second) = (File::open(&one)?, File::open(&one)?);
+    let locks = first.try_lock().is_ok() && second.try_lock().is_err();
+    match locks {
+        true => page.ok("locks work"),
+        false => page.bad(
+            "locks (flock) do not hold",
+            "several processes at once would damage the index; use another file system or mount option",
+        ),
+    }
+    Ok(())
+}
+
+fn gb(bytes: u64) -> f64 {
+    bytes as f64 / 1e9
+}
+
+/// Kind of the file system that holds `folder`, where the system tells.
+fn file_system(folder: &Path) -> Option<String> {
+    let folder = fs::canonicalize(folder).ok()?;
+    let mounts = fs::read_to_string("/proc/mounts").ok()?;
+    let mounts = mounts.lines().filter_map(|line| {
+        let mut words = line.split(' ').skip(1);
+        // The file writes a space as \\040.
+        Some((PathBuf::from(words.next()?.replace("\\040", " ")), words.next()?.to_owned()))
+    });
+    // Of several on one point, the last one hides the others.
+    let of_folder = mounts.filter(|(point, _)| folder.starts_with(point));
+    of_folder.max_by_key(|(point, _)| point.as_os_str().len()).map(|(_, kind)| kind)
+}
+
+/// Looks at the worker and the tensor library; `cores` is what this machine has.
+pub fn worker(cores: u32) -> Vec<Check> {
+    let mut page = Page::new("worker");
+    let start = Instant::now();
+    match Worker::find() {
+        Err(e) => page.bad(
+            e.to_string(),
+            &e.hint().unwrap_or_else(|| "`make build` builds it; all but computing works without".to_owned()),
+        ),
+        Ok(worker) => {
+            let identity = worker.identity();
+            page.ok(format!(
+                "reg-torch {} with libtorch {} (tch {}), starts in {:.2} s",
+                identity.worker,
+                identity.libtorch,
+                identity.tch,
+                start.elapsed().as_secs_f64()
+            ));
+            match identity.cpu_capability.as_str() {
+                "DEFAULT" => page.note(
+                    "libtorch uses no vector instructions here",
+                    "unset ATEN_CPU_CAPABILITY if it is set; numbers differ from machines that use them",
+                ),
+                capability => page.ok(format!("{cores} cores with {capability}")),
+            }
+            match identity.cuda.as_slice() {
+                [] => page.ok("no CUDA device: it computes on the processor"),
+                devices => page.ok(format!("CUDA: {}", devices.join(", "))),
+            }
+        }
+    }
+    let threads = std::env::var("OMP_NUM_THREADS").ok();
+    if let Some(threads) = threads.filter(|text| text.parse().is_ok_and(|threads: u32| threads > cores)) {
+        page.note(
+            format!("OMP_NUM_THREADS is {threads}, and there are {cores} cores"),
+            "more threads than cores make libtorch slower; `reg train --threads N` decides",
+        );
+    }
+    page.checks
+}

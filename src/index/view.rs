@@ -1,0 +1,115 @@
+//! Questions to the index, all answered as of one moment.
+
+use std::collections::HashMap;
+
+use redb::{ReadOnlyDatabase, ReadTransaction, ReadableTable, ReadableTableMetadata, TableError};
+
+use super::tables::{COMMITS, KINDS, LOG, NAMES, RECORDS, REFERRERS, STATE};
+use super::{Index, IndexError};
+use crate::hash::Hash;
+
+/// The index as it was at one moment.
+pub struct View {
+    pub(super) index: Index,
+    pub(super) transaction: ReadTransaction,
+    pub(super) _database: ReadOnlyDatabase,
+}
+
+impl View {
+    /// What `name` names.
+    pub fn name(&self, name: &str) -> Result<Option<Hash>, IndexError> {
+        self.read(|t| Ok(t.open_table(NAMES)?.get(name)?.map(|id| Hash(id.value()))))
+    }
+
+    /// The number of transactions that the index has seen.
+    pub(super) fn commits(&self) -> Result<u64, IndexError> {
+        self.read(|t| match t.open_table(STATE) {
+            Ok(table) => Ok(table.get(COMMITS)?.map_or(0, |row| row.value())),
+            // Made by a reg that did not count.
+            Err(TableError::TableDoesNotExist(_)) => Ok(0),
+            Err(e) => Err(e.into()),
+        })
+    }
+
+    /// All names and what they name, sorted.
+    pub fn names(&self) -> Result<Vec<(String, Hash)>, IndexError> {
+        let row = |name: &str, id: [u8; 32]| (name.to_owned(), Hash(id));
+        self.read(|t| collect(t.open_table(NAMES)?.iter()?, row))
+    }
+
+    /// The name of everything that has one; the first in alphabetical order where there are several.
+    pub fn names_by_id(&self) -> Result<HashMap<Hash, String>, IndexError> {
+        let mut names = HashMap::new();
+        for (name, id) in self.names()? {
+            names.entry(id).or_insert(name);
+        }
+        Ok(names)
+    }
+
+    /// The kind of a record; none for an object that is no record.
+    pub fn kind(&self, id: &Hash) -> Result<Option<String>, IndexError> {
+        self.read(|t| Ok(t.open_table(RECORDS)?.get(id.0)?.map(|row| row.value().1.to_owned())))
+    }
+
+    /// The records of a kind, oldest first.
+    pub fn of_kind(&self, kind: &str) -> Result<Vec<Hash>, IndexError> {
+        let range = (kind, 0)..=(kind, u64::MAX);
+        self.read(|t| collect(t.open_table(KINDS)?.range(range)?, |_: (&str, u64), id: [u8; 32]| Hash(id)))
+    }
+
+    /// All records with their kinds, as the one of two tables and as the other has them: order of
+    /// registration, kind, record, sorted by kind and order.
+    pub fn registrations(&self) -> Result<[Vec<(String, u64, Hash)>; 2], IndexError> {
+        let mut by_id = self.read(|t| {
+            let row = |id: [u8; 32], (order, kind): (u64, &str)| (kind.to_owned(), order, Hash(id));
+            collect(t.open_table(RECORDS)?.iter()?, row)
+        })?;
+        by_id.sort_unstable();
+        let by_kind = self.read(|t| {
+            let row = |(kind, order): (&str, u64), id: [u8; 32]| (kind.to_owned(), order, Hash(id));
+            collect(t.open_table(KINDS)?.iter()?, row)
+        })?;
+        Ok([by_id, by_kind])
+    }
+
+    /// Everything that is named by anything: object, who names it, as what.
+    pub fn all_referrers(&self) -> Result<Vec<(Hash, Hash, String)>, IndexError> {
+        let row = |(to, from): ([u8; 32], [u8; 32]), role: &str| (Hash(to), Hash(from), role.to_owned());
+        self.read(|t| collect(t.open_table(REFERRERS)?.iter()?, row))
+    }
+
+    /// Number of records.
+    pub fn records(&self) -> Result<u64, IndexError> {
+        self.read(|t| Ok(t.open_table(RECORDS)?.len()?))
+    }
+
+    /// Who names the object, and as what (roles separated by commas).
+    pub fn referrers(&self, id: &Hash) -> Result<Vec<(Hash, String)>, IndexError> {
+        let range = (id.0, [0; 32])..=(id.0, [255; 32]);
+        let row = |(_, from): ([u8; 32], [u8; 32]), role: &str| (Hash(from), role.to_owned());
+        self.read(|t| collect(t.open_table(REFERRERS)?.range(range)?, row))
+    }
+
+    /// The events of the log, oldest first.
+    pub fn log(&self) -> Result<Vec<Hash>, IndexError> {
+        self.read(|t| collect(t.open_table(LOG)?.iter()?, |_: u64, id: [u8; 32]| Hash(id)))
+    }
+
+    fn read<T>(&self, ask: impl FnOnce(&ReadTransaction) -> Result<T, redb::Error>) -> Result<T, IndexError> {
+        self.index.guarded(|| ask(&self.transaction).map_err(|e| self.index.error(e)))
+    }
+}
+
+fn collect<K, V, T>(
+    range: redb::Range<'_, K, V>,
+    row: impl Fn(K::SelfType<'_>, V::SelfType<'_>) -> T,
+) -> Result<Vec<T>, redb::Error>
+where
+    K: redb::Key + 'static,
+    V: redb::Value + 'static,
+{
+    range
+        .map(|entry| entry.map(|(key, value)| row(key.value(), value.value())))
+        .collect::<Result<_, _>>()
+        .map_err(Into::into)
+}

@@ -1,0 +1,150 @@
+//! Changes of the index, all made in one transaction.
+
+use redb::{ReadableTable, ReadableTableMetadata, WriteTransaction};
+
+use super::tables::{COMMITS, KINDS, LOG, NAMES, ORDER, RECORDS, REFERRERS, STATE};
+use super::{Index, IndexError};
+use crate::hash::Hash;
+
+/// A transaction that changes the index.
+pub struct Writer<'a> {
+    pub(super) index: &'a Index,
+    pub(super) transaction: WriteTransaction,
+}
+
+impl Writer<'_> {
+    pub(super) fn open_all(&self) -> Result<(), IndexError> {
+        let open = || -> Result<(), redb::TableError> {
+            self.transaction.open_table(RECORDS)?;
+            self.transaction.open_table(KINDS)?;
+            self.transaction.open_table(REFERRERS)?;
+            self.transaction.open_table(NAMES)?;
+            self.transaction.open_table(LOG)?;
+            self.transaction.open_table(STATE)?;
+            Ok(())
+        };
+        open().map_err(|e| self.index.error(e))
+    }
+
+    pub(super) fn commits(&self) -> Result<u64, IndexError> {
+        let read = || -> Result<u64, redb::Error> {
+            Ok(self.transaction.open_table(STATE)?.get(COMMITS)?.map_or(0, |row| row.value()))
+        };
+        read().map_err(|e| self.index.error(e))
+    }
+
+    pub(super) fn set_commits(&mut self, commits: u64) -> Result<(), IndexError> {
+        let set = || -> Result<(), redb::Error> {
+            self.transaction.open_table(STATE)?.insert(COMMITS, commits)?;
+            Ok(())
+        };
+        set().map_err(|e| self.index.error(e))
+    }
+
+    /// Forgets a record: its kind, and that it names others.
+    pub fn forget(&mut self, id: &Hash, links: impl Iterator<Item = Hash>) -> Result<(), IndexError> {
+        let forget = || -> Result<(), redb::Error> {
+            let row = self.transaction.open_table(RECORDS)?.remove(id.0)?.map(|row| {
+                let (order, kind) = row.value();
+                (order, kind.to_owned())
+            });
+            if let Some((order, kind)) = row {
+                self.transaction.open_table(KINDS)?.remove((kind.as_str(), order))?;
+            }
+            let mut referrers = self.transaction.open_table(REFERRERS)?;
+            for to in links {
+                referrers.remove((to.0, id.0))?;
+            }
+            Ok(())
+        };
+        forget().map_err(|e| self.index.error(e))
+    }
+
+    /// Empties all tables but the number of transactions.
+    pub fn clear(&mut self) -> Result<(), IndexError> {
+        let clear = || -> Result<(), redb::Error> {
+            self.transaction.delete_table(RECORDS)?;
+            self.transaction.delete_table(KINDS)?;
+            self.transaction.delete_table(REFERRERS)?;
+            self.transaction.delete_table(NAMES)?;
+            self.transaction.delete_table(LOG)?;
+            self.transaction.open_table(STATE)?.remove(ORDER)?;
+            Ok(())
+        };
+        clear().map_err(|e| self.index.error(e))?;
+        self.open_all()
+    }
+
+    /// Adds a record; one that is there already stays as it is.
+    pub fn record(&mut self, id: &Hash, kind: &str) -> Result<(), IndexError> {
+        let add = || -> Result<(), redb::Error> {
+            let mut records = self.transaction.open_table(RECORDS)?;
+            if records.get(id.0)?.is_some() {
+                return Ok(());
+            }
+            // Not their number: some may have been forgotten.
+            let order = self.transaction.open_table(STATE)?.get(ORDER)?.map(|row| row.value());
+            let order = order.unwrap_or(records.len()?);
+            self.transaction.open_table(STATE)?.insert(ORDER, order + 1)?;
+            records.insert(id.0, (order, kind))?;
+            self.transaction.open_table(KINDS)?.insert((kind, order), id.0)?;
+            Ok(())
+        };
+        add().map_err(|e| self.index.error(e))
+    }
+
+    /// Notes who is named, by whom, as what. Cheapest in ascending order.
+    pub fn mentions<'r>(
+        &mut self,
+        mentions: impl Iterator<Item = (Hash, Hash, &'r str)>,
+    ) -> Result<(), IndexError> {
+        let add = || -> Result<(), redb::Error> {
+            let mut referrers = self.transaction.open_table(REFERRERS)?;
+            for (to, from, role) in mentions {
+                referrers.insert((to.0, from.0), role)?;
+            }
+            Ok(())
+        };
+        add().map_err(|e| self.index.error(e))
+    }
+
+    /// What `name` names.
+    pub fn name(&self, name: &str) -> Result<Option<Hash>, IndexError> {
+        let read = || -> Result<Option<Hash>, redb::Error> {
+            let names = self.transaction.open_table(NAMES)?;
+            Ok(names.get(name)?.map(|id| Hash(id.value())))
+        };
+        read().map_err(|e| self.index.error(e))
+    }
+
+    /// Lets `name` name `to`, or nothing any more.
+    pub fn set_name(&mut self, name: &str, to: Option<Hash>) -> Result<(), IndexError> {
+        let set = || -> Result<(), redb::Error> {
+            let mut names = self.transaction.open_table(NAMES)?;
+            match to {
+                Some(to) => drop(names.insert(name, to.0)?),
+                None => drop(names.remove(name)?),
+            }
+            Ok(())
+        };
+        set().map_err(|e| self.index.error(e))
+    }
+
+    /// The newest entry of the log and its number.
+    pub fn log_head(&self) -> Result<Option<(u64, Hash)>, IndexError> {
+        let read = || -> Result<Option<(u64, Hash)>, redb::Error> {
+            let log = self.transaction.open_table(LOG)?;
+            Ok(log.last()?.map(|(seq, id)| (seq.value(), Hash(id.value()))))
+        };
+        read().map_err(|e| self.index.error(e))
+    }
+
+    /// Adds an entry to the log.
+    pub fn push_log(&mut self, seq: u64, event: &Hash) -> Result<(), IndexError> {
+        let push = || -> Result<(), redb::Error> {
+            self.transaction.open_table(LOG)?.insert(seq, event.0)?;
+            Ok(())
+        };
+        push().map_err(|e| self.index.error(e))
+    }
+}

@@ -1,0 +1,125 @@
+//! The commands that write, each with what lies there before.
+
+use std::fs;
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use crate::place::{Names, Place};
+
+const DATA: &str = "--metadata Data_Entry_2017_v2020.csv";
+const BOXES: &str = "--boxes BBox_List_2017.csv";
+
+/// A command that is struck.
+pub(crate) struct Case {
+    pub(crate) what: &'static str,
+    pub(crate) before: Place,
+    pub(crate) command: String,
+    /// Names before and behind it.
+    pub(crate) names: [Names; 2],
+    /// It mends something, so that the registry need not be sound before it ends.
+    mends: bool,
+    /// How long it takes.
+    pub(crate) took: Duration,
+}
+
+impl Case {
+    fn new(what: &'static str, before: Place, command: impl Into<String>) -> Self {
+        let command = command.into();
+        let after = before.copy();
+        let start = Instant::now();
+        after.ok(&command);
+        let took = start.elapsed();
+        let names = [before.names(), after.names()];
+        Case { what, before, command, names, mends: false, took }
+    }
+
+    fn mends(self) -> Self {
+        Case { mends: true, ..self }
+    }
+
+    /// Asserts what must hold however the command ended, and that it succeeds when it is given again.
+    pub(crate) fn survives(&self, place: &Place, how: &str) {
+        let what = format!("{}, {how}", self.what);
+        if !self.mends {
+            place.is_sound(&what);
+        }
+        let [before, after] = &self.names;
+        place.names_are_old_or_new(before, after, &what);
+        let again = place.reg(&self.command);
+        // What was done already and cannot be done twice says so.
+        let done = ["already", "nothing here is named"].iter().any(|text| again.stderr.contains(text));
+        assert!(again.status.success() || done, "{what}: {}", again.stderr);
+        assert_eq!(place.names(), *after, "{what}");
+        place.is_sound(&what);
+    }
+}
+
+fn registry() -> Place {
+    let place = Place::new();
+    place.ok("init");
+    place
+}
+
+fn ingested() -> Place {
+    let place = registry();
+    place.ok(&format!("ingest images {DATA} --name tiny"));
+    place
+}
+
+fn divided() -> Place {
+    let place = ingested();
+    place.ok("split make tiny --folds 1 --seed 1 --name s");
+    place.ok("tag best tiny");
+    place
+}
+
+/// All commands but trainings.
+pub(crate) fn cases() -> &'static [Case] {
+    static CASES: OnceLock<Vec<Case>> = OnceLock::new();
+    CASES.get_or_init(|| {
+        // The name moves to a data set with boxes, and nothing needs the one without.
+        let moved = ingested();
+        moved.ok(&format!("ingest images {DATA} {BOXES} --name tiny"));
+        moved.ok("split make tiny --folds 1 --seed 1 --name s");
+        moved.ok("tag s --delete");
+        moved.ok("tag keep tiny");
+        let lost = divided();
+        fs::remove_file(lost.path().join(".reg/reg.redb")).unwrap();
+        let damaged = divided();
+        let image = fs::read(damaged.path().join("images/00000001_000.png")).unwrap();
+        let object = damaged.registry().unwrap().store().path(&reg::hash::Hash::of(&image));
+        fs::remove_file(object).unwrap();
+        vec![
+            Case::new("init", Place::new(), "init"),
+            Case::new("ingest", registry(), format!("ingest images {DATA} {BOXES} --name tiny --link copy")),
+            Case::new(
+                "ingest by links",
+                registry(),
+                format!("ingest images {DATA} --name tiny --link hardlink"),
+            ),
+            Case::new("ingest again", ingested(), format!("ingest images {DATA} {BOXES} --name tiny")),
+            Case::new("split", ingested(), "split make tiny --folds 1 --seed 1 --name s"),
+            Case::new("tag", divided(), "tag best s"),
+            Case::new("untag", divided(), "tag best --delete"),
+            Case::new("reindex", divided(), "reindex"),
+            Case::new("reindex of nothing", lost, "reindex").mends(),
+            Case::new("gc", moved, "gc --keep-days 0"),
+            Case::new("repair", damaged, "verify --repair-from images").mends(),
+        ]
+    })
+}
+
+/// A training, whose worker takes most of the time.
+pub(crate) fn training() -> Case {
+    let train = "train --dataset tiny --split s --model mlp --set epochs=1 --threads 1";
+    Case::new("train", divided(), train)
+}
+
+/// The number of steps that a command takes.
+pub(crate) fn steps(case: &Case) -> u64 {
+    let (place, outside) = (case.before.copy(), Place::empty());
+    let count = outside.path().join("count");
+    let answer = place.strike(&case.command, format!("count:{}", count.display()));
+    assert!(answer.status.success(), "{}: {}", case.what, answer.stderr);
+    fs::read_to_string(count).unwrap().parse().unwrap()
+}

@@ -1,0 +1,99 @@
+//! A full disk.
+
+use std::process::Command;
+
+use rayon::prelude::*;
+
+use crate::cases::{cases, steps};
+use crate::place::{Place, copy};
+
+#[test]
+fn a_disk_that_is_full_from_any_step_on_is_an_error_and_leaves_the_registry_sound() {
+    for case in cases() {
+        let steps = steps(case);
+        let failed: u64 = (1..=steps)
+            .into_par_iter()
+            .map(|step| {
+                let place = case.before.copy();
+                let answer = place.strike(&case.command, format!("full:{step}"));
+                let how = format!("full from step {step}");
+                if answer.status.success() {
+                    // Only what may be lost did not fit.
+                    assert_eq!(place.names(), case.names[1], "{}, {how}", case.what);
+                } else {
+                    assert_eq!(answer.status.code(), Some(1), "{}, {how}: {answer:?}", case.what);
+                    assert!(
+                        answer.stderr.contains("No space left on device"),
+                        "{}, {how}: {answer:?}",
+                        case.what
+                    );
+                    place.nothing_is_staged(&how);
+                }
+                case.survives(&place, &how);
+                u64::from(!answer.status.success())
+            })
+            .sum();
+        println!("{}: full from each of {steps} steps on, {failed} errors", case.what);
+        assert!(failed > 0);
+    }
+}
+
+/// A small file system that is unmounted when dropped.
+struct SmallDisk(Place);
+
+impl SmallDisk {
+    fn mount() -> Option<Self> {
+        let disk = SmallDisk(Place::empty());
+        let mount = ["-t", "tmpfs", "-o", "size=64m", "tmpfs"];
+        let mounted = rustix::process::geteuid().is_root()
+            && Command::new("mount")
+                .args(mount)
+                .arg(disk.0.path())
+                .output()
+                .is_ok_and(|o| o.status.success());
+        if !mounted {
+            eprintln!("skipped: only root can mount a small disk here");
+        }
+        mounted.then_some(disk)
+    }
+
+    /// Makes it as large as what it holds and some pages more.
+    fn leave(&self, pages: u64) {
+        let status = rustix::fs::statvfs(self.0.path()).unwrap();
+        let used = (status.f_blocks - status.f_bfree) * status.f_frsize;
+        let size = format!("remount,size={}", used + pages * 4096);
+        assert!(Command::new("mount").args(["-o", &size]).arg(self.0.path()).status().unwrap().success());
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(self.0.path()).status();
+    }
+}
+
+#[test]
+fn a_real_disk_that_ends_at_any_page_is_an_error_and_leaves_the_registry_sound() {
+    let ingest = cases().iter().find(|case| case.what == "ingest").unwrap();
+    let (mut pages, mut failed) = (0, 0);
+    loop {
+        let Some(disk) = SmallDisk::mount() else { return };
+        copy(&ingest.before.path().join("."), disk.0.path());
+        disk.leave(pages);
+        let answer = disk.0.reg(&ingest.command);
+        disk.leave(100_000);
+        let how = format!("{pages} pages free");
+        if answer.status.success() {
+            ingest.survives(&disk.0, &how);
+            break;
+        }
+        assert_eq!(answer.status.code(), Some(1), "{how}: {answer:?}");
+        assert!(answer.stderr.contains("No space left on device"), "{how}: {answer:?}");
+        disk.0.nothing_is_staged(&how);
+        ingest.survives(&disk.0, &how);
+        failed += 1;
+        pages += 1;
+    }
+    println!("ingest: failed for {failed} sizes of the disk, then fit");
+    assert!(failed > 20, "{failed}");
+}

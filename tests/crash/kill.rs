@@ -1,0 +1,77 @@
+//! SIGKILL: what the process wrote so far is there, what it was about to write is not.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rayon::prelude::*;
+
+use crate::cases::{Case, cases, steps, training};
+use crate::place::{Draw, Place, seed};
+
+fn kill_at(case: &Case, step: u64) {
+    let place = case.before.copy();
+    let answer = place.strike(&case.command, format!("kill:{step}"));
+    // The last steps of two threads may fall together.
+    assert!(answer.was_killed() || answer.status.success(), "{} at {step}: {answer:?}", case.what);
+    case.survives(&place, &format!("killed at step {step}"));
+}
+
+#[test]
+fn a_command_killed_at_any_step_leaves_the_registry_sound_and_succeeds_when_repeated() {
+    for case in cases() {
+        let steps = steps(case);
+        assert!(steps >= 5, "{}: {steps} steps", case.what);
+        (1..=steps).into_par_iter().for_each(|step| kill_at(case, step));
+        println!("{}: killed at each of {steps} steps", case.what);
+    }
+}
+
+#[test]
+fn a_training_killed_at_any_step_of_its_bookkeeping_goes_on_when_repeated() {
+    let case = training();
+    let steps = steps(&case);
+    let stride = if std::env::var("REG_CRASH").is_ok_and(|what| what == "all") { 1 } else { 9 };
+    let first = 1 + Draw::new(seed()).below(stride);
+    let struck: Vec<u64> = (first..=steps).step_by(stride as usize).collect();
+    struck.par_iter().for_each(|step| kill_at(&case, *step));
+    println!("train: killed at {} of {steps} steps", struck.len());
+}
+
+#[test]
+fn two_hundred_kills_from_outside_at_random_moments_lose_nothing() {
+    let mut draw = Draw::new(seed());
+    let cases: Vec<&Case> = cases().iter().filter(|case| case.what != "init").collect();
+    let (mut killed, mut rounds) = (0, 0);
+    while killed < 200 {
+        rounds += 1;
+        assert!(rounds < 2000, "most kills should strike");
+        let case = cases[draw.below(cases.len() as u64) as usize];
+        let place = case.before.copy();
+        let moment = Duration::from_micros(draw.below(case.took.as_micros() as u64));
+        let mut child = place.command(&case.command).spawn().unwrap();
+        let start = Instant::now();
+        while start.elapsed() < moment && child.try_wait().unwrap().is_none() {
+            thread::sleep(Duration::from_micros(100));
+        }
+        child.kill().unwrap();
+        killed += u32::from(!child.wait().unwrap().success());
+        case.survives(&place, &format!("killed in round {rounds} after {moment:?}"));
+    }
+    println!("killed 200 times in {rounds} rounds");
+}
+
+#[test]
+fn a_killed_process_leaves_no_lock_and_nothing_on_the_way() {
+    let place = Place::new();
+    place.ok("init");
+    let ingest = "ingest images --metadata Data_Entry_2017_v2020.csv --name tiny";
+    for step in [20, 40] {
+        assert!(place.strike(ingest, format!("kill:{step}")).was_killed());
+    }
+    let start = Instant::now();
+    place.ok("gc --keep-days 0");
+    place.ok(ingest);
+    // The bounded wait for a lock that somebody holds is 20 seconds.
+    assert!(start.elapsed() < Duration::from_secs(15));
+    place.nothing_is_staged("behind the next ingest");
+}
