@@ -541,6 +541,8 @@ impl Registry {
             };
             let from = writer.name(&name)?;
             if from != Some(*to) {
+                // What had no name may have been removed since it was looked up, before the lease.
+                self.store.size(to)?;
                 writer.set_name(&name, Some(*to))?;
                 changes.push(NameChange { name, from, to: Some(*to) });
             }

@@ -26,8 +26,9 @@ pub(crate) fn cores() -> u32 {
 }
 
 fn now() -> String {
+    // Cut off, not rounded: nothing happens in the future.
     let now = jiff::Timestamp::now();
-    now.round(jiff::Unit::Second).unwrap_or(now).to_string()
+    jiff::Timestamp::from_second(now.as_second()).unwrap_or(now).to_string()
 }
 
 /// The moment that lies `days` days back; of none, one that everything is older than.

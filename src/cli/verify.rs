@@ -32,7 +32,8 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
         let view = registry.view()?;
         let ids = args.ids.iter().map(|id| registry.resolve(&view, id));
         let roots: Vec<Hash> = ids.collect::<Result<_, _>>()?;
-        Ok(verify_some(&registry, &view, &roots, &progress)?)
+        drop(view);
+        Ok(verify_some(&registry, &roots, &progress)?)
     };
     let mut result = check()?;
     for path in &args.repair_from {

@@ -203,12 +203,13 @@ impl Index {
             })?;
             drop(bytes);
             let open = Builder::new().create_with_backend(copy).and_then(|mut copy| copy.check_integrity());
-            match open.map_err(|e| self.error(e))? {
-                true => Ok(()),
-                false => Err(IndexError::Damaged {
-                    path: self.path.clone(),
-                    reason: "a page does not have the checksum that is noted for it".to_owned(),
-                }),
+            let damaged = |reason| Err(IndexError::Damaged { path: self.path.clone(), reason });
+            match open.map_err(|e| self.error(e)) {
+                Ok(true) => Ok(()),
+                Ok(false) => damaged("a page does not have the checksum that is noted for it".to_owned()),
+                // Memory does not fail: a page leads to where there is none.
+                Err(IndexError::Io { source, .. }) => damaged(source.to_string()),
+                Err(e) => Err(e),
             }
         })
     }
@@ -242,7 +243,7 @@ impl Index {
 
     /// The number of transactions as it is noted beside the index. It may lag behind, never run ahead:
     /// it is written behind each commit, while the index is still locked, and never waited for.
-    fn commits(&self) -> u64 {
+    pub fn commits(&self) -> u64 {
         let text = fs::read_to_string(self.path.with_file_name(COMMITS_FILE)).ok();
         text.and_then(|text| text.strip_suffix('\n')?.parse().ok()).unwrap_or(0)
     }

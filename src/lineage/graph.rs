@@ -82,7 +82,8 @@ pub fn trace(
     let mut seen = HashSet::from([root]);
     let mut queue = VecDeque::from([(root, None)]);
     while let Some((id, role)) = queue.pop_front() {
-        let object = Object::read(registry, view, id)?;
+        let part = role.as_deref().filter(|_| direction == Direction::Up);
+        let object = Object::read(registry, view, id, part)?;
         graph.nodes.push(object.node(role.as_deref(), &names));
         let mut next = Vec::new();
         match direction {
@@ -144,16 +145,30 @@ enum Object {
     File(Hash, u64),
     Image(Hash, String, u64),
     Missing(Hash),
-    /// Not the bytes that it is named by; the kind is what the index says.
+    /// Not the bytes that it is named by, or none that can be read; the kind is what the index says.
     Damaged(Hash, String),
 }
 
 impl Object {
     /// A lineage goes around what is damaged or missing, so that it can be traced and verified at all.
-    fn read(registry: &Registry, view: &View, id: Hash) -> Result<Self, RegistryError> {
+    fn read(registry: &Registry, view: &View, id: Hash, part: Option<&str>) -> Result<Self, RegistryError> {
+        let damaged = || {
+            let kind = view.kind(&id)?.or_else(|| part.map(str::to_owned));
+            Ok(Object::Damaged(id, kind.unwrap_or_else(|| "object".to_owned())))
+        };
+        // A packed array, and nothing else, plays the part that its kind is called by.
+        let is_one = |part: &str| records::PACKED.iter().any(|(kind, _)| *kind == part);
         match Self::read_intact(registry, view, id) {
-            Err(RegistryError::Store(StoreError::Damaged { .. }) | RegistryError::Codec { .. }) => {
-                Ok(Object::Damaged(id, view.kind(&id)?.unwrap_or_else(|| "object".to_owned())))
+            Err(
+                RegistryError::Store(StoreError::Damaged { .. } | StoreError::Io { .. })
+                | RegistryError::Io { .. }
+                | RegistryError::Codec { .. },
+            ) => damaged(),
+            Ok(Object::File(..) | Object::Image(..)) if part.is_some_and(is_one) => damaged(),
+            Ok(object @ (Object::Packed(..) | Object::Manifest(..)))
+                if part.is_some_and(|part| part != object.kind()) =>
+            {
+                damaged()
             }
             other => other,
         }
@@ -170,7 +185,7 @@ impl Object {
             let bytes = registry.store().read(&id)?;
             return Ok(Object::Record(id, Header::read(&bytes).map_err(wrong)?));
         }
-        let head = head(registry, &id)?;
+        let head = registry.store().head(&id)?;
         if let Some(magic) = codec::packed_magic(&head) {
             if magic == *Manifest::MAGIC {
                 return Ok(Object::Manifest(id, registry.get_packed(Id::new(id))?));
@@ -227,17 +242,6 @@ impl Object {
         let name = names.get(&id).cloned().or(own_name);
         Node { id, kind: self.kind().to_owned().into(), name, summary, row: None }
     }
-}
-
-fn head(registry: &Registry, id: &Hash) -> Result<Vec<u8>, RegistryError> {
-    use std::io::Read;
-    let path = registry.store().path(id);
-    let read = || -> std::io::Result<Vec<u8>> {
-        let mut head = Vec::with_capacity(12);
-        std::fs::File::open(&path)?.take(12).read_to_end(&mut head)?;
-        Ok(head)
-    };
-    read().map_err(|source| RegistryError::Io { doing: "read", path: path.clone(), source })
 }
 
 /// The image of this name in the newest data set that has one.

@@ -20,6 +20,8 @@ pub(super) struct Known {
     naming: HashSet<Hash>,
     pub(super) names: BTreeMap<String, Hash>,
     log: Vec<Hash>,
+    /// Transactions that there were before it was read.
+    pub(super) commits: u64,
     /// Why it is not the newest index, if so.
     stale: Option<String>,
 }
@@ -27,12 +29,13 @@ pub(super) struct Known {
 impl Known {
     /// Reads an index whole, after a check of its pages.
     pub(super) fn read(index: &Index) -> Result<Self, IndexError> {
+        let commits = index.commits();
         index.check()?;
         let stale = match index.view() {
             Err(e @ IndexError::Stale { .. }) => Some(e.to_string()),
             other => other.map(|_| None)?,
         };
-        Ok(Known { stale, ..Known::of(&index.view_of_any_age()?)? })
+        Ok(Known { stale, commits, ..Known::of(&index.view_of_any_age()?)? })
     }
 
     /// Reads the tables of a view.
@@ -47,6 +50,7 @@ impl Known {
             mentions,
             names: view.names()?.into_iter().collect(),
             log: view.log()?,
+            commits: 0,
             stale: None,
         })
     }
@@ -119,16 +123,17 @@ impl Known {
         problems
     }
 
-    /// Replays the log and compares what comes out with the names; looks for a log that goes on.
-    pub(super) fn check_names(&self, survey: &Survey) -> Vec<String> {
+    /// Replays the log and compares what comes out with the names; looks for a log that goes on, further
+    /// than the index says `later`.
+    pub(super) fn check_names(&self, survey: &Survey, later: &Known) -> Vec<String> {
         // A missing or damaged event is among the damaged objects already.
         let events = self.log.iter().map(|id| Some((*id, survey.events.get(id)?)));
         let Some(log) = events.collect::<Option<Vec<_>>>() else { return Vec::new() };
         let mut problems = breaks(&log);
         let further = survey.log(self.log.last().copied()).len();
         // One entry more can be what a crash left, which no command has told anybody.
-        if further > self.log.len() + 1 {
-            problems.push(format!("the index lacks {} entries of the log", further - self.log.len()));
+        if further > later.log.len() + 1 {
+            problems.push(format!("the index lacks {} entries of the log", further - later.log.len()));
         }
         let replayed = replay(log.into_iter().map(|(_, event)| event));
         let short = |id: Option<&Hash>| id.map_or("nothing".to_owned(), Hash::short);

@@ -51,7 +51,8 @@ pub fn repair(
     let mut repaired = Vec::new();
     for damage in damaged {
         let path = &sources[&damage.id];
-        let Ok(bytes) = std::fs::read(path) else { continue };
+        // A pipe may lie there, or a link to what never ends.
+        let Some(bytes) = path.is_file().then(|| std::fs::read(path).ok()).flatten() else { continue };
         // It may be another one than a moment ago.
         if Hash::of(&bytes) == damage.id {
             registry.store().restore(&bytes).map_err(RegistryError::Store)?;

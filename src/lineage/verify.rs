@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::graph::closure;
 use super::known::Known;
 use crate::hash::{Hash, Id};
-use crate::index::{IndexError, View};
+use crate::index::IndexError;
 use crate::progress::{Progress, Unit};
 use crate::records::{self, Execution, Manifest, Record, Table};
 use crate::registry::survey::{Depth, Survey, breaks};
@@ -76,14 +76,21 @@ impl Verification {
 /// registered record, a manifest, a name or the index names must be there. The index must hold exactly what
 /// the objects say, and its pages must have their checksums. A damaged index keeps nothing from being checked.
 pub fn verify(registry: &Registry, progress: &dyn Progress) -> Result<Verification, RegistryError> {
-    let listing = registry.store().list()?;
-    let mut result = Verification { strangers: listing.strangers, ..Verification::default() };
-    progress.begin("verify", Unit::Items, listing.objects.len() as u64);
-    let (known, survey) = rayon::join(
+    let _lease = registry.lease_to_look()?;
+    let mut result = Verification::default();
+    let before = registry.store().list()?.objects;
+    progress.begin("verify", Unit::Items, before.len() as u64);
+    let (known, mut survey) = rayon::join(
         || Known::read(registry.index()),
-        || registry.survey(&listing.objects, Depth::Everything, progress),
+        || registry.survey(&before, Depth::Everything, progress),
     );
+    // What the index knew when it was read is there now, but may not have been when the objects were listed.
+    let listing = registry.store().list()?;
+    let new: Vec<Hash> =
+        listing.objects.iter().filter(|id| before.binary_search(id).is_err()).copied().collect();
+    survey.extend(registry.survey(&new, Depth::Everything, progress));
     progress.end();
+    result.strangers = listing.strangers;
     let known = match known {
         Ok(known) => Some(known),
         Err(e @ (IndexError::Missing(_) | IndexError::Damaged { .. })) => {
@@ -98,10 +105,16 @@ pub fn verify(registry: &Registry, progress: &dyn Progress) -> Result<Verificati
     let mut expected: Vec<Hash> = Vec::new();
     match &known {
         Some(known) => {
+            // What others have added meanwhile, they have also registered.
+            let later = match registry.index().commits() == known.commits {
+                true => None,
+                false => Some(Known::of(&registry.index().view_of_any_age()?)?),
+            };
+            let later = later.as_ref().unwrap_or(known);
             result.index.extend(known.compare(&survey, there));
-            result.names = known.check_names(&survey);
-            result.unregistered =
-                survey.records.keys().filter(|id| !known.is_registered(id)).copied().collect();
+            result.names = known.check_names(&survey, later);
+            let nobodys = survey.records.keys().filter(|id| !known.is_registered(id));
+            result.unregistered = nobodys.filter(|id| !later.is_registered(id)).copied().collect();
             expected.extend(known.expected());
             // What nobody registered, as a crash can leave it, promises nothing.
             for id in survey.records.keys().chain(survey.packed.keys()).filter(|id| known.mentions_from(id)) {
@@ -127,15 +140,18 @@ pub fn verify(registry: &Registry, progress: &dyn Progress) -> Result<Verificati
 /// to them.
 pub fn verify_some(
     registry: &Registry,
-    view: &View,
     roots: &[Hash],
     progress: &dyn Progress,
 ) -> Result<Verification, RegistryError> {
-    let wanted = closure(registry, view, roots)?;
+    let _lease = registry.lease_to_look()?;
+    // Not kept open while the objects are read, which may take long: nobody could register anything.
+    let (wanted, known) = {
+        let view = registry.view()?;
+        (closure(registry, &view, roots)?, Known::of(&view)?)
+    };
     progress.begin("verify", Unit::Items, wanted.len() as u64);
     let survey = registry.survey(&wanted, Depth::Everything, progress);
     progress.end();
-    let known = Known::of(view)?;
     let named = survey.records.keys().chain(survey.packed.keys()).flat_map(|id| survey.links(id));
     let expected = named.filter(|id| !registry.store().contains(id)).collect();
     Ok(Verification {

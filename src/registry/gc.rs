@@ -5,6 +5,7 @@
 
 use std::collections::HashSet;
 use std::fs;
+use std::path::Path;
 
 use super::survey::{Depth, Survey};
 use super::{Registry, RegistryError, io};
@@ -128,11 +129,18 @@ impl Registry {
         // What the index knows and the objects do not is missing, and marking says so.
         for id in &log {
             roots.push(*id);
-            let recent = survey.events.get(id).filter(|event| event.time >= cutoff.time);
+            let event = survey.events.get(id);
+            if event.is_none() && self.store.contains(id) {
+                return Err(unsound(format!("object {id} is damaged: it is no entry of the log any more")));
+            }
+            let recent = event.filter(|event| event.time >= cutoff.time);
             let changes = recent.into_iter().flat_map(|event| &event.names);
-            // A name may have been taken from something that has been removed since.
-            roots.extend(changes.clone().filter_map(|change| change.to));
-            roots.extend(changes.filter_map(|change| change.from).filter(|id| self.store.contains(id)));
+            for id in changes.flat_map(|change| [change.from, change.to]).flatten() {
+                // It may have been removed since, by a sweep that kept less; the index then knows it no more.
+                if self.store.contains(&id) || view.kind(&id)?.is_some() {
+                    roots.push(id);
+                }
+            }
         }
         // A record or manifest whose first bytes are damaged looks like any file; the index knows better.
         let naming = view.all_referrers()?.into_iter().map(|(_, from, _)| from);
@@ -159,6 +167,7 @@ impl Registry {
             let entry = entry.map_err(io("list", &live))?;
             let Some(spec) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
             match recorded.contains(&spec) {
+                true if is_locked(&entry.path()) => {}
                 true => finished.push(spec),
                 false => roots.extend(self.store.contains(&spec).then_some(spec)),
             }
@@ -191,6 +200,11 @@ impl Registry {
         }
         Ok(())
     }
+}
+
+/// Whether a process is training in the folder.
+fn is_locked(live: &Path) -> bool {
+    fs::File::open(live.join("lock")).is_ok_and(|lock| lock.try_lock().is_err())
 }
 
 fn unsound(problem: String) -> RegistryError {

@@ -2,8 +2,13 @@
 //!
 //! Whoever adds objects holds a shared lock from before the first object to behind the commit, so that
 //! nothing it found there is removed before it is named. Locks go with the process, however it ends.
+//!
+//! Those who add come and go all the time, so one who waits until there are none would wait for ever.
+//! Everybody therefore takes a turn first, those who add together, and keeps it until it has the lock:
+//! while one who removes waits, nobody new comes in.
 
 use std::fs::{File, OpenOptions, TryLockError};
+use std::io::ErrorKind;
 use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -13,33 +18,57 @@ use crate::disk;
 use crate::index::{IndexError, PATIENCE};
 
 const FILE: &str = "lock";
+const TURN: &str = "turn";
+/// How long one who removes keeps the others waiting: well under their patience.
+const HOLD_UP: Duration = Duration::from_secs(5);
 
 /// The right to change a registry, until it is dropped.
 #[derive(Debug)]
-pub(super) struct Lease {
+pub(crate) struct Lease {
     _file: File,
 }
 
 impl Registry {
     /// The right to add objects, together with others.
     pub(super) fn lease_to_add(&self) -> Result<Lease, RegistryError> {
-        take(&self.root.join(FILE), File::try_lock_shared)
+        let _turn = take(&self.root.join(TURN), File::try_lock_shared, PATIENCE)?;
+        take(&self.root.join(FILE), File::try_lock_shared, PATIENCE)
+    }
+
+    /// The right to look at all objects while none is removed; none where the registry cannot be written to.
+    pub(crate) fn lease_to_look(&self) -> Result<Option<Lease>, RegistryError> {
+        match self.lease_to_add() {
+            Err(RegistryError::Io { source, .. })
+                if matches!(
+                    source.kind(),
+                    ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem | ErrorKind::StorageFull
+                ) =>
+            {
+                Ok(None)
+            }
+            other => other.map(Some),
+        }
     }
 
     /// The right to remove objects, alone.
     pub(super) fn lease_to_remove(&self) -> Result<Lease, RegistryError> {
-        take(&self.root.join(FILE), File::try_lock)
+        let _turn = take(&self.root.join(TURN), File::try_lock, PATIENCE)?;
+        take(&self.root.join(FILE), File::try_lock, HOLD_UP)
     }
 }
 
-fn take(path: &Path, try_lock: fn(&File) -> Result<(), TryLockError>) -> Result<Lease, RegistryError> {
+fn take(
+    path: &Path,
+    try_lock: fn(&File) -> Result<(), TryLockError>,
+    patience: Duration,
+) -> Result<Lease, RegistryError> {
     let file = OpenOptions::new().create(true).truncate(false).write(true).open(path);
     let file = file.map_err(io("open", path))?;
     let start = Instant::now();
     loop {
         match try_lock(&file) {
             Ok(()) => return Ok(Lease { _file: file }),
-            Err(TryLockError::WouldBlock) if start.elapsed() < PATIENCE => {
+            Err(TryLockError::WouldBlock) if start.elapsed() < patience => {
                 thread::sleep(Duration::from_millis(5));
             }
             Err(TryLockError::WouldBlock) => {

@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::fs;
-use std::io::Read;
 
 use rayon::prelude::*;
 
@@ -70,6 +69,15 @@ impl Registry {
 }
 
 impl Survey {
+    /// Adds what another look at other objects found.
+    pub fn extend(&mut self, other: Survey) {
+        self.bytes += other.bytes;
+        self.records.extend(other.records);
+        self.packed.extend(other.packed);
+        self.events.extend(other.events);
+        self.problems.extend(other.problems);
+    }
+
     /// What an object names.
     pub fn links(&self, id: &Hash) -> impl Iterator<Item = Hash> + '_ {
         let record = self.records.get(id).into_iter().flat_map(|(_, links)| links.iter().map(|link| link.to));
@@ -166,9 +174,8 @@ fn examine(store: &Store, id: &Hash, depth: Depth, buffer: &mut Vec<u8>) -> Look
 }
 
 /// Whether an object begins like a record or packed array.
-fn may_be_ours(store: &Store, id: &Hash) -> std::io::Result<bool> {
-    let mut head = Vec::with_capacity(12);
-    fs::File::open(store.path(id))?.take(12).read_to_end(&mut head)?;
+fn may_be_ours(store: &Store, id: &Hash) -> Result<bool, StoreError> {
+    let head = store.head(id)?;
     Ok(head.first() == Some(&b'{') || is_packed(&head))
 }
 

@@ -242,7 +242,11 @@ fn carry_out(
         None => transaction.name_freely(base, run.hash)?,
     }
     let named = transaction.commit(&surroundings.stamp)?.names.pop().map(|change| change.name);
-    disk::remove_dir_all(&live).map_err(RunError::io("remove", &live))?;
+    match disk::remove_dir_all(&live) {
+        // `reg gc` has seen that the run is recorded.
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
+        removed => removed.map_err(RunError::io("remove", &live))?,
+    }
     Ok((run, record, named.or(order.name.clone()).unwrap_or_else(|| run.hash.short())))
 }
 

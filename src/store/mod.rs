@@ -15,6 +15,7 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
+use rustix::fs::OFlags;
 
 pub use batch::{Batch, Link, Persisted};
 pub use error::StoreError;
@@ -70,7 +71,10 @@ impl Store {
     /// Reads an object and checks its hash.
     pub fn read(&self, id: &Hash) -> Result<Vec<u8>, StoreError> {
         let path = self.path(id);
-        let bytes = fs::read(&path).map_err(|e| StoreError::open(*id, path.clone(), e))?;
+        let (mut file, metadata) =
+            open(&path, OFlags::empty()).map_err(|e| StoreError::open(*id, path.clone(), e))?;
+        let mut bytes = Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or(0));
+        Read::take(&mut file, u64::MAX).read_to_end(&mut bytes).map_err(StoreError::io("read", &path))?;
         let found = Hash::of(&bytes);
         if found == *id { Ok(bytes) } else { Err(StoreError::Damaged { id: *id, path, found }) }
     }
@@ -83,9 +87,7 @@ impl Store {
     /// last: its bytes are right.
     pub fn verify(&self, id: &Hash, keep: u64, buffer: &mut Vec<u8>) -> Result<u64, StoreError> {
         let path = self.path(id);
-        let no_follow = rustix::fs::OFlags::NOFOLLOW.bits() as i32;
-        let opened = OpenOptions::new().read(true).custom_flags(no_follow).open(&path);
-        let mut file = match opened {
+        let (mut file, metadata) = match open(&path, OFlags::NOFOLLOW) {
             Err(_) if path.is_symlink() => {
                 let found = "is a symbolic link".to_owned();
                 return Err(StoreError::Exposed { id: *id, path, found });
@@ -108,10 +110,19 @@ impl Store {
         if found != *id {
             return Err(StoreError::Damaged { id: *id, path, found });
         }
-        match file.metadata().map_err(StoreError::io("read", &path))?.permissions().mode() & 0o777 {
+        match metadata.permissions().mode() & 0o777 {
             mode if mode & 0o222 == 0 => Ok(bytes),
             mode => Err(StoreError::Exposed { id: *id, path, found: format!("has mode {mode:o}") }),
         }
+    }
+
+    /// The first bytes of an object, twelve or fewer, as they are.
+    pub fn head(&self, id: &Hash) -> Result<Vec<u8>, StoreError> {
+        let path = self.path(id);
+        let mut head = Vec::with_capacity(12);
+        let read = |(file, _): (fs::File, _)| file.take(12).read_to_end(&mut head);
+        open(&path, OFlags::empty()).and_then(read).map_err(|e| StoreError::open(*id, path, e))?;
+        Ok(head)
     }
 
     /// Puts `bytes` in the place of a damaged or missing object that they are the bytes of.
@@ -203,6 +214,15 @@ fn list_folder((prefix, dir): (String, PathBuf)) -> Result<Listing, StoreError> 
         }
     }
     Ok(listing)
+}
+
+/// Opens a plain file for reading; a pipe or device in its place, which may never end, is an error.
+fn open(path: &Path, flags: OFlags) -> std::io::Result<(fs::File, fs::Metadata)> {
+    // Without NONBLOCK a pipe would wait for somebody to write to it.
+    let flags = (flags | OFlags::NONBLOCK).bits() as i32;
+    let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+    let metadata = file.metadata()?;
+    if metadata.is_file() { Ok((file, metadata)) } else { Err(std::io::Error::other("it is no file")) }
 }
 
 fn object_path(objects: &Path, id: &Hash) -> PathBuf {

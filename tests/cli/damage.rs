@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::harness::{Study, id_of, overwrite};
 
 /// Flips one bit in the middle of a file and returns what was there.
-fn flip(path: &Path) -> Vec<u8> {
+pub(crate) fn flip(path: &Path) -> Vec<u8> {
     let whole = fs::read(path).unwrap();
     let mut bytes = whole.clone();
     bytes[whole.len() / 2] ^= 1;
@@ -17,13 +17,13 @@ fn flip(path: &Path) -> Vec<u8> {
     whole
 }
 
-fn verify(study: &Study, arguments: &str) -> (i32, Value) {
+pub(crate) fn verify(study: &Study, arguments: &str) -> (i32, Value) {
     let answer = study.reg(&format!("--json verify {arguments}"));
     (answer.code, answer.json())
 }
 
 /// Objects of every sort: id, the kind that verify calls it, and its name.
-fn victims(study: &Study) -> Vec<(String, &'static str, Option<&'static str>)> {
+pub(crate) fn victims(study: &Study) -> Vec<(String, &'static str, Option<&'static str>)> {
     let link = |name: &str, key: &str| {
         let record = study.json(&format!("show {name}"))["record"].clone();
         record[key].as_str().or(record[key]["object"].as_str()).unwrap().to_owned()

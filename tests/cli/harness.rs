@@ -92,6 +92,8 @@ impl Study {
                 train("mlp", MLP);
             });
             study.ok("compare tiny-s-f0 tiny-s-f1 mlp-s-f0 mlp-s-f1 --name table");
+            // Of two trainings at once, the one whose files came first may be registered last.
+            study.ok("reindex");
             let kept = Path::new(env!("CARGO_TARGET_TMPDIR")).join("trained");
             if kept.exists() {
                 fs::remove_dir_all(&kept).unwrap();

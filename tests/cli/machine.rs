@@ -187,14 +187,28 @@ fn a_read_only_registry_can_be_read_and_says_that_it_cannot_be_written() {
         return;
     }
     let table = study.id("table");
-    for command in
-        ["list", "show table", "log", "dataset stats tiny", "split check s", "trace table", "verify"]
-    {
+    for command in [
+        "list",
+        "show table",
+        "log",
+        "dataset stats tiny",
+        "split check s",
+        "trace table",
+        "verify",
+        "gc --dry-run",
+    ] {
         let answer = finish(nobody(&format!("--json {command}")).output(), command);
         assert_eq!(answer.code, 0, "{command}: {answer:?}");
         answer.json();
     }
-    for command in [INGEST, "split make tiny --seed 3", "tag it tiny", "compare tiny-s-f1 mlp-s-f1"] {
+    for command in [
+        INGEST,
+        "split make tiny --seed 3",
+        "tag it tiny",
+        "compare tiny-s-f1 mlp-s-f1",
+        "gc --keep-days 0",
+        "reindex",
+    ] {
         let answer = finish(nobody(&format!("--json {command}")).output(), command);
         answer
             .says(1, &["ermission denied", "hint: the registry cannot be written to; it can still be read"]);

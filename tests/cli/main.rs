@@ -3,16 +3,22 @@
 //!
 //! What computes needs the worker `reg-torch` beside `reg`: `cargo test --workspace` builds both.
 
+mod again;
 mod bad_input;
 mod damage;
+mod gc;
 mod harness;
 mod index;
 mod ingest;
 mod journey;
 mod machine;
+mod noise;
 mod output;
 mod published;
+mod repair;
 mod settings;
 mod splits;
+mod stale;
+mod storm;
 mod together;
 mod training;

@@ -108,7 +108,7 @@ fn a_worker_that_leaves_no_files_makes_no_run() {
 const LONG: &str = "train --dataset tiny --split s --model tiny --set epochs=12 --threads 1";
 
 /// A training that has done its first epochs.
-fn begun(study: &Study, command: &str) -> (Child, BufReader<std::process::ChildStderr>) {
+pub(crate) fn begun(study: &Study, command: &str) -> (Child, BufReader<std::process::ChildStderr>) {
     let mut child = study
         .command(command)
         .stdout(Stdio::piped())
@@ -125,7 +125,7 @@ fn begun(study: &Study, command: &str) -> (Child, BufReader<std::process::ChildS
     (child, errors)
 }
 
-fn signal(child: &Child, signal: Signal) {
+pub(crate) fn signal(child: &Child, signal: Signal) {
     kill_process(Pid::from_child(child), signal).unwrap();
 }
 
