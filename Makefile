@@ -36,4 +36,5 @@ fuzz:
 
 bench: build
 	cargo build --release -p reg
+	benches/ingest
 	benches/scale.sh
