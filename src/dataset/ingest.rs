@@ -355,8 +355,10 @@ impl Taking<'_> {
         let path = &image.path;
         let unreadable = |source| DatasetError::Read { path: path.clone(), source };
         self.progress.advance(1);
-        if let Some((state, [(_, image)])) = self.unchanged(path).map_err(unreadable)? {
-            return Ok((state, Ok(*image), true));
+        if let Some(SeenFile { state, images }) = self.unchanged(path).map_err(unreadable)?
+            && let [(_, image)] = images.as_slice()
+        {
+            return Ok((*state, Ok(*image), true));
         }
         let state = FileState::read(path, png::MAX_FILE, bytes).map_err(unreadable)?;
         let image = look(bytes, self.request.decode);
@@ -368,12 +370,12 @@ impl Taking<'_> {
 
     fn archive(&self, path: &Path, known: &HashSet<&str>) -> Result<Content, IngestError> {
         let unreadable = |source| DatasetError::Read { path: path.to_owned(), source };
-        if let Some((state, images)) = self.unchanged(path).map_err(unreadable)?
+        if let Some(SeenFile { state, images }) = self.unchanged(path).map_err(unreadable)?
             // One that is read again says which of its images have no row.
             && images.iter().all(|(name, _)| known.contains(name.as_str()))
         {
-            let images = images.to_vec();
-            return Ok(Content { images, state: Some(state), unchanged: true, ..Content::default() });
+            let images = images.clone();
+            return Ok(Content { images, state: Some(*state), unchanged: true, ..Content::default() });
         }
         let state = FileState::at(path).map_err(unreadable)?;
         let mut content = Content::default();
@@ -401,7 +403,7 @@ impl Taking<'_> {
 
     /// What a file held when it was last read, if it still looks as it did, that will do, and the store has
     /// all of it.
-    fn unchanged(&self, path: &Path) -> std::io::Result<Option<(FileState, &[(String, Image)])>> {
+    fn unchanged(&self, path: &Path) -> std::io::Result<Option<&SeenFile>> {
         if self.cache.is_empty() {
             return Ok(None);
         }
@@ -410,8 +412,7 @@ impl Taking<'_> {
             (image.pixels.is_some() || !self.request.decode)
                 && self.stored.binary_search(&image.blake3).is_ok()
         };
-        let images = self.cache.images(path, &state).filter(|images| images.iter().all(there));
-        Ok(images.map(|images| (state, images)))
+        Ok(self.cache.file(path, &state).filter(|file| file.images.iter().all(there)))
     }
 }
 

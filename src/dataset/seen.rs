@@ -79,10 +79,9 @@ impl<'a> Seen<'a> {
         self.files.is_empty()
     }
 
-    /// The images of a file that is in `state`, if it was in that state when it was read.
-    pub(super) fn images(&self, path: &Path, state: &FileState) -> Option<&[(String, Image)]> {
-        let file = self.files.get(&self.key(path))?;
-        (file.state == *state).then_some(file.images.as_slice())
+    /// What is remembered of a file that is in `state`, if it was in that state when it was read.
+    pub(super) fn file(&self, path: &Path, state: &FileState) -> Option<&SeenFile> {
+        self.files.get(&self.key(path)).filter(|file| file.state == *state)
     }
 
     /// The number of a root and what leads from there to the file.

@@ -20,7 +20,7 @@ use redb::{Builder, Database, DatabaseError, ReadOnlyDatabase, ReadableDatabase,
 
 use crate::disk;
 use guard::guard;
-pub use view::View;
+pub use view::{Registration, View};
 pub use writer::Writer;
 
 /// How long to wait for another process before giving up.

@@ -8,6 +8,9 @@ use super::tables::{COMMITS, KINDS, LOG, NAMES, RECORDS, REFERRERS, STATE};
 use super::{Index, IndexError};
 use crate::hash::Hash;
 
+/// A record's kind, its place in the order of registration, and its id.
+pub type Registration = (String, u64, Hash);
+
 /// The index as it was at one moment.
 pub struct View {
     pub(super) index: Index,
@@ -59,7 +62,7 @@ impl View {
 
     /// All records with their kinds, as the one of two tables and as the other has them: order of
     /// registration, kind, record, sorted by kind and order.
-    pub fn registrations(&self) -> Result<[Vec<(String, u64, Hash)>; 2], IndexError> {
+    pub fn registrations(&self) -> Result<[Vec<Registration>; 2], IndexError> {
         let mut by_id = self.read(|t| {
             let row = |id: [u8; 32], (order, kind): (u64, &str)| (kind.to_owned(), order, Hash(id));
             collect(t.open_table(RECORDS)?.iter()?, row)

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use crate::hash::Hash;
-use crate::index::{Index, IndexError, View};
+use crate::index::{Index, IndexError, Registration, View};
 use crate::registry::survey::{Survey, breaks, replay};
 
 /// Differences that are told one by one; the rest is counted.
@@ -13,8 +13,8 @@ const TOLD: usize = 20;
 pub(super) struct Known {
     /// Record -> order of registration, kind.
     records: HashMap<Hash, (u64, String)>,
-    by_id: Vec<(String, u64, Hash)>,
-    by_kind: Vec<(String, u64, Hash)>,
+    by_id: Vec<Registration>,
+    by_kind: Vec<Registration>,
     /// Who is named, by whom, as what; ascending.
     pub(super) mentions: Vec<(Hash, Hash, String)>,
     naming: HashSet<Hash>,

@@ -55,7 +55,7 @@ fn spoil(whole: &[u8], seed: u64, place: u64) -> (String, Vec<u8>) {
     let at = loop {
         let at = draw.below(whole.len() as u64) as usize;
         let beside = &whole[at.saturating_sub(8)..whole.len().min(at + 8)];
-        if place % 2 == 0 || beside.iter().any(|byte| *byte != 0) {
+        if place.is_multiple_of(2) || beside.iter().any(|byte| *byte != 0) {
             break at;
         }
     };
