@@ -461,14 +461,26 @@ impl Transaction<'_> {
             Ok(())
         };
         follow(&mut packed.iter().map(|packed| packed.bytes.as_slice()))?;
-        let new: HashSet<Hash> = records.iter().map(|record| record.id).collect();
-        for NewRecord { id, kind, links, .. } in &records {
+        // A record that names another new one is in a later round.
+        let mut rounds: Vec<Vec<&NewRecord>> = vec![Vec::new()];
+        let mut new = HashSet::new();
+        for record in &records {
+            let NewRecord { id, kind, links, .. } = record;
             let there = |link: &&codec::Link| new.contains(&link.to) || registry.store.contains(&link.to);
             if let Some(link) = links.iter().find(|link| !there(link)) {
                 return Err(RegistryError::Dangling { id: *id, kind: (*kind).into(), missing: link.to });
             }
+            let round = rounds.last_mut().expect("there is one from the start");
+            let names_one = |other: &&NewRecord| links.iter().any(|link| link.to == other.id);
+            match round.iter().any(names_one) {
+                true => rounds.push(vec![record]),
+                false => round.push(record),
+            }
+            new.insert(*id);
         }
-        follow(&mut records.iter().map(|record| record.bytes.as_slice()))?;
+        for round in &rounds {
+            follow(&mut round.iter().map(|record| record.bytes.as_slice()))?;
+        }
         let names = registry.index.write(|writer| {
             for NewRecord { id, kind, links, .. } in &records {
                 writer.record(id, kind)?;
