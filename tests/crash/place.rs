@@ -37,7 +37,8 @@ impl Place {
     /// The files of `fixtures/tiny`, in memory where the system has a file system for that.
     pub(crate) fn new() -> Self {
         let memory = Path::new("/dev/shm");
-        let dir = match memory.is_dir() {
+        let roomy = rustix::fs::statvfs(memory).is_ok_and(|disk| disk.f_bavail * disk.f_frsize > 1 << 30);
+        let dir = match roomy {
             true => tempfile::tempdir_in(memory),
             false => tempfile::tempdir(),
         };
