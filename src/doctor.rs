@@ -165,9 +165,10 @@ pub fn disk(folder: &Path) -> Vec<Check> {
             let message =
                 format!("{:.1} GB free of {:.1} GB", gb(free), gb(status.f_blocks * status.f_frsize));
             match free {
-                free if free < NO_SPACE => {
-                    page.bad(message, "free some space; `reg gc --dry-run` says what reg could")
-                }
+                free if free < NO_SPACE => page.bad(
+                    message,
+                    "free some space: all in cache/ may be deleted, and `reg gc` needs a little itself",
+                ),
                 free if free < LITTLE_SPACE => {
                     page.note(message, "`reg gc --dry-run` says what could be removed")
                 }

@@ -1,6 +1,7 @@
 //! `reg doctor`.
 
 use reg::doctor::{self, Check, Status};
+use reg::registry::RegistryError;
 use serde_json::json;
 
 use super::output::{NO, Reply};
@@ -15,7 +16,10 @@ pub(crate) fn run(context: &Context, _: Args) -> Reply {
         Ok(registry) => (doctor::registry(&registry), registry.root().to_owned()),
         Err(e) => {
             let message = e.to_string();
-            let hint = "`reg init` makes one here; --registry DIR or REG_REGISTRY name one elsewhere";
+            let hint = match e {
+                RegistryError::NewerFormat { .. } => "install a newer reg",
+                _ => "`reg init` makes one here; --registry DIR or REG_REGISTRY name one elsewhere",
+            };
             let none =
                 Check { section: "registry", status: Status::Bad, message, hint: Some(hint.to_owned()) };
             (vec![none], ".".into())

@@ -101,8 +101,11 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
     if dataset.missing > 0 {
         text += &format!("; {} rows of the metadata have no image", thousands(dataset.missing));
     }
-    if request.link == Link::Hardlink && !dataset.metadata_only {
-        text += "\nthe image files are now also objects of the registry, and read-only";
+    if ingested.persisted.linked > 0 {
+        let linked = thousands(ingested.persisted.linked);
+        text += &format!("\n{linked} image files are now also objects of the registry, and read-only");
+    } else if request.link == Link::Hardlink {
+        text += "\nno file was linked: what came in was there already, or came out of an archive";
     }
     let json = json!({
         "id": ingested.id,

@@ -234,7 +234,7 @@ impl Index {
             return Err(self.stale(seen, known).into());
         }
         let result = change(&mut writer)?;
-        let commits = seen.max(self.commits()) + 1;
+        let commits = seen.max(self.commits()).saturating_add(1);
         writer.set_commits(commits)?;
         writer.transaction.commit().map_err(|e| self.error(e))?;
         self.note_commits(commits);

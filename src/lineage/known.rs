@@ -94,11 +94,12 @@ impl Known {
                 _ => {}
             }
         }
-        // Of records, those that are registered; of packed arrays, those that a registered record names.
+        // Of records, those that are registered; of packed arrays, those that one of them names, and those that
+        // the index knows from a record that is damaged now.
         let mut speaking: HashSet<Hash> =
             survey.records.keys().filter(|id| self.is_registered(id)).copied().collect();
         let named: Vec<Hash> = speaking.iter().flat_map(|id| survey.links(id)).collect();
-        speaking.extend(named.iter().filter(|id| survey.packed.contains_key(id)));
+        speaking.extend(named.iter().chain(&self.naming).filter(|id| survey.packed.contains_key(id)));
         let named: HashSet<Hash> = named.into_iter().collect();
         let mut said: Vec<(Hash, Hash, String)> =
             survey.mentions().filter(|(_, from, _)| speaking.contains(from)).collect();

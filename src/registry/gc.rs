@@ -163,7 +163,12 @@ impl Registry {
             .collect();
         let mut finished = Vec::new();
         let live = self.root.join("live");
-        for entry in fs::read_dir(&live).map_err(io("list", &live))? {
+        // A copy of a registry may lack its empty folders.
+        let entries = match fs::read_dir(&live) {
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => None,
+            entries => Some(entries.map_err(io("list", &live))?),
+        };
+        for entry in entries.into_iter().flatten() {
             let entry = entry.map_err(io("list", &live))?;
             let Some(spec) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
             match recorded.contains(&spec) {

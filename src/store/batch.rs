@@ -48,6 +48,7 @@ pub struct Batch {
     /// All that this batch was given and the store did not have.
     new: Mutex<HashSet<Hash>>,
     bytes: AtomicU64,
+    linked: AtomicU64,
 }
 
 /// A folder of staged objects that will be moved together.
@@ -72,13 +73,22 @@ pub struct Persisted {
     pub objects: u64,
     /// Their bytes.
     pub bytes: u64,
+    /// Those of them that are files from outside, with a second name and read-only now.
+    pub linked: u64,
 }
 
 impl Batch {
     pub(super) fn new(store: Store) -> Result<Self, StoreError> {
         let staging = store.scratch()?;
         let stage = RwLock::new(Stage::new(staging.path(), 0));
-        Ok(Batch { store, staging, stage, new: Mutex::default(), bytes: AtomicU64::new(0) })
+        Ok(Batch {
+            store,
+            staging,
+            stage,
+            new: Mutex::default(),
+            bytes: AtomicU64::new(0),
+            linked: AtomicU64::new(0),
+        })
     }
 
     /// Adds `bytes`. Threads may add at the same time.
@@ -90,7 +100,7 @@ impl Batch {
 
     /// Adds `bytes` that are known to hash to `id`.
     pub fn put_hashed(&self, id: Hash, bytes: &[u8]) -> Result<(), StoreError> {
-        if self.begin(id) { self.write(id, bytes) } else { Ok(()) }
+        if self.begin(id, bytes) { self.write(id, bytes) } else { Ok(()) }
     }
 
     /// Adds `bytes` again, in place of an object that is damaged.
@@ -114,9 +124,13 @@ impl Batch {
         id: Hash,
         how: Link,
     ) -> Result<(), StoreError> {
-        if !self.begin(id) {
+        if !self.begin(id, bytes) {
             return Ok(());
         }
+        // A link to a link would not be a file.
+        let real =
+            if how == Link::Hardlink && source.is_symlink() { fs::canonicalize(source).ok() } else { None };
+        let source = real.as_deref().unwrap_or(source);
         let write = |path: &Path| disk::write_new(path, bytes, READ_ONLY);
         let linked = how == Link::Hardlink;
         self.stage(id, bytes.len() as u64, linked, |path| match how {
@@ -142,9 +156,11 @@ impl Batch {
         Ok(())
     }
 
-    /// Notes an object; false if it is in the store or was given to the batch already.
-    fn begin(&self, id: Hash) -> bool {
-        !self.store.contains(&id) && lock(&self.new).insert(id)
+    /// Notes an object; false if it is in the store or was given to the batch already. One that is there with
+    /// another size is damaged, and is put in its place again.
+    fn begin(&self, id: Hash, bytes: &[u8]) -> bool {
+        let there = self.store.size(&id).is_ok_and(|size| size == bytes.len() as u64);
+        !there && lock(&self.new).insert(id)
     }
 
     fn stage(
@@ -167,7 +183,9 @@ impl Batch {
             };
             made.map_err(StoreError::io("write", &path))?;
             lock(&stage.staged).push(Staged { id, linked });
-            if !linked {
+            if linked {
+                self.linked.fetch_add(1, Ordering::Relaxed);
+            } else {
                 stage.bytes.fetch_add(bytes, Ordering::Relaxed);
             }
             self.bytes.fetch_add(bytes, Ordering::Relaxed);
@@ -180,7 +198,8 @@ impl Batch {
     pub fn persist(self) -> Result<Persisted, StoreError> {
         self.flush(|stage| !lock(&stage.staged).is_empty())?;
         let objects = lock(&self.new).len() as u64;
-        Ok(Persisted { objects, bytes: self.bytes.load(Ordering::Relaxed) })
+        let [bytes, linked] = [&self.bytes, &self.linked].map(|sum| sum.load(Ordering::Relaxed));
+        Ok(Persisted { objects, bytes, linked })
     }
 
     /// Moves what is staged so far, if `due` still says so, while others go on with a new stage.

@@ -111,7 +111,7 @@ impl Store {
             return Err(StoreError::Damaged { id: *id, path, found });
         }
         match metadata.permissions().mode() & 0o777 {
-            mode if mode & 0o222 == 0 => Ok(bytes),
+            mode if mode & 0o222 == 0 && mode & 0o400 != 0 => Ok(bytes),
             mode => Err(StoreError::Exposed { id: *id, path, found: format!("has mode {mode:o}") }),
         }
     }

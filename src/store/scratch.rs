@@ -26,7 +26,12 @@ impl Scratch {
         loop {
             let number = COUNT.fetch_add(1, Ordering::Relaxed);
             let dir = staging.join(format!("scratch-{}-{number}", process::id()));
-            match disk::create_dir(&dir) {
+            let made = match disk::create_dir(&dir) {
+                // A copy of a registry may lack its empty folders.
+                Err(e) if e.kind() == io::ErrorKind::NotFound => disk::create_dir_all(&dir),
+                made => made,
+            };
+            match made {
                 // Another machine that shares the registry has a process of this number.
                 Err(e) if e.kind() == io::ErrorKind::AlreadyExists => continue,
                 made => made.map_err(StoreError::io("create", &dir))?,
