@@ -26,7 +26,7 @@ pub(super) const READ_ONLY: u32 = 0o444;
 const FEW: usize = 16;
 /// What is staged is moved into place when it is this many objects, or bytes that were written.
 const MANY: usize = if cfg!(test) { 1 << 7 } else { 1 << 17 };
-const MUCH: u64 = 1 << 30;
+const MUCH: u64 = 1 << 28;
 
 /// How a file from outside becomes an object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
