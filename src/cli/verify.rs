@@ -38,7 +38,11 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
     let mut result = check()?;
     for path in &args.repair_from {
         let repaired = repair(&registry, &result.damaged, path, &progress)?;
-        if !repaired.is_empty() {
+        if repaired.is_empty() {
+            if !result.damaged.is_empty() {
+                context.note(&format!("note: {} has none of the damaged objects", path.display()));
+            }
+        } else {
             // What is whole again may name what is not.
             let before = std::mem::take(&mut result.repaired);
             result = check()?;

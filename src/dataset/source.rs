@@ -93,7 +93,8 @@ fn walk(folder: &Path, images: &mut Vec<ImageFile>) -> Result<(), DatasetError> 
     {
         let entry = entry.map_err(|error| {
             let path = error.path().unwrap_or(folder).to_owned();
-            DatasetError::Read { path, source: error.into() }
+            let source = error.into_io_error().unwrap_or_else(|| io::Error::other("links lead in a circle"));
+            DatasetError::Read { path, source }
         })?;
         let path = entry.path();
         if is_png(path) && is_file(&entry)? {

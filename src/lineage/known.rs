@@ -11,8 +11,8 @@ const TOLD: usize = 20;
 
 /// The tables of an index.
 pub(super) struct Known {
-    /// Record -> order of registration, kind.
-    records: HashMap<Hash, (u64, String)>,
+    /// Record -> kind.
+    records: HashMap<Hash, String>,
     by_id: Vec<Registration>,
     by_kind: Vec<Registration>,
     /// Who is named, by whom, as what; ascending.
@@ -43,7 +43,7 @@ impl Known {
         let [by_id, by_kind] = view.registrations()?;
         let mentions = view.all_referrers()?;
         Ok(Known {
-            records: by_id.iter().map(|(kind, order, id)| (*id, (*order, kind.clone()))).collect(),
+            records: by_id.iter().map(|(kind, _, id)| (*id, kind.clone())).collect(),
             by_id,
             by_kind,
             naming: mentions.iter().map(|(_, from, _)| *from).collect(),
@@ -65,7 +65,7 @@ impl Known {
     }
 
     pub(super) fn kinds(&self) -> impl Iterator<Item = (Hash, String)> + '_ {
-        self.records.iter().map(|(id, (_, kind))| (*id, kind.clone()))
+        self.records.iter().map(|(id, kind)| (*id, kind.clone()))
     }
 
     /// What must be there because a name or a table names it.
@@ -83,7 +83,7 @@ impl Known {
         }
         let unreadable: HashSet<Hash> = survey.problems.iter().map(|(id, _)| *id).collect();
         let speaks = |id: &Hash| there(id) && !unreadable.contains(id);
-        for (id, (_, kind)) in &self.records {
+        for (id, kind) in &self.records {
             match survey.records.get(id) {
                 Some((found, _)) if found != kind => {
                     problems.push(format!("the index calls {} a {kind}, and it is a {found}", id.short()));

@@ -1,6 +1,6 @@
 //! Good bytes for damaged objects: from another registry, or from the folder that the images came from.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
@@ -39,51 +39,58 @@ pub fn repair(
     from: &Path,
     progress: &dyn Progress,
 ) -> Result<Vec<(Hash, PathBuf)>, RepairError> {
-    let wanted: Vec<Hash> = damaged.iter().map(|damage| damage.id).collect();
-    let mut sources = match Registry::load(from) {
-        Ok(other) => in_registry(other.store(), &wanted),
-        Err(_) => in_folder(damaged, from, progress)?,
-    };
+    let wanted: HashSet<Hash> = damaged.iter().map(|damage| damage.id).collect();
     // What is only exposed is whole, and so its own source.
-    for id in &wanted {
-        sources.entry(*id).or_insert_with(|| registry.store().path(id));
-    }
+    let mut sources = in_registry(registry.store(), &wanted);
+    let rest = &wanted - &sources.keys().copied().collect();
+    sources.extend(match Registry::load(from) {
+        Ok(other) => in_registry(other.store(), &rest),
+        Err(_) => in_folder(damaged, rest, from, progress)?,
+    });
+    let batch = registry.store().batch().map_err(RegistryError::Store)?;
     let mut repaired = Vec::new();
-    for damage in damaged {
-        let path = &sources[&damage.id];
-        // A pipe may lie there, or a link to what never ends.
-        let Some(bytes) = path.is_file().then(|| std::fs::read(path).ok()).flatten() else { continue };
+    for (id, path) in sources {
         // It may be another one than a moment ago.
-        if Hash::of(&bytes) == damage.id {
-            registry.store().restore(&bytes).map_err(RegistryError::Store)?;
-            repaired.push((damage.id, path.clone()));
+        if let Some(bytes) = read(&path).filter(|bytes| Hash::of(bytes) == id) {
+            batch.put_anew(id, &bytes).map_err(RegistryError::Store)?;
+            repaired.push((id, path));
         }
     }
+    batch.persist().map_err(RegistryError::Store)?;
+    repaired.sort();
     Ok(repaired)
 }
 
-fn in_registry(other: &Store, wanted: &[Hash]) -> HashMap<Hash, PathBuf> {
-    wanted.iter().filter(|id| other.read(id).is_ok()).map(|id| (*id, other.path(id))).collect()
+/// The bytes of a file; nothing of a pipe, or of a link to what never ends.
+fn read(path: &Path) -> Option<Vec<u8>> {
+    path.is_file().then(|| std::fs::read(path).ok()).flatten()
+}
+
+fn in_registry(store: &Store, wanted: &HashSet<Hash>) -> HashMap<Hash, PathBuf> {
+    let whole = wanted.par_iter().filter(|id| store.read(id).is_ok());
+    whole.map(|id| (*id, store.path(id))).collect()
 }
 
 /// Looks among the files of a folder: first at those named like a wanted image, then at all.
 fn in_folder(
     damaged: &[Damage],
+    wanted: HashSet<Hash>,
     folder: &Path,
     progress: &dyn Progress,
 ) -> Result<HashMap<Hash, PathBuf>, RepairError> {
-    let unreadable = |path: &Path, source| RepairError::Source { path: path.to_owned(), source };
     let mut files = Vec::new();
     for entry in WalkDir::new(folder) {
-        let entry = entry
-            .map_err(|e| unreadable(e.path().map(Path::to_owned).as_deref().unwrap_or(folder), e.into()))?;
+        let entry = entry.map_err(|e| RepairError::Source {
+            path: e.path().unwrap_or(folder).to_owned(),
+            source: e.into_io_error().unwrap_or_else(|| std::io::Error::other("links lead in a circle")),
+        })?;
         if entry.path().is_file() {
             files.push(entry.into_path());
         }
     }
+    let names: HashSet<&str> = damaged.iter().filter_map(|damage| damage.name.as_deref()).collect();
     let named = |path: &PathBuf| {
-        let name = path.file_name().and_then(|name| name.to_str());
-        damaged.iter().any(|damage| damage.name.as_deref() == name)
+        path.file_name().and_then(|name| name.to_str()).is_some_and(|name| names.contains(name))
     };
     let (likely, others): (Vec<PathBuf>, Vec<PathBuf>) = files.into_iter().partition(named);
     let sources: Mutex<HashMap<Hash, PathBuf>> = Mutex::default();
@@ -92,17 +99,15 @@ fn in_folder(
     for files in [likely, others] {
         files.par_iter().for_each(|path| {
             progress.advance(1);
-            if lock().len() == damaged.len() {
+            if lock().len() == wanted.len() {
                 return;
             }
             let mut hasher = Hasher::name_only();
             let read = std::fs::File::open(path).and_then(|mut file| hasher.read(&mut file));
+            let id = hasher.finish();
             // A file that cannot be read is as good as none.
-            if read.is_ok() {
-                let id = hasher.finish();
-                if damaged.iter().any(|damage| damage.id == id) {
-                    lock().insert(id, path.clone());
-                }
+            if read.is_ok() && wanted.contains(&id) {
+                lock().insert(id, path.clone());
             }
         });
     }

@@ -73,33 +73,29 @@ impl Registry {
         }
         let there = |id: &Hash| objects.binary_search(id).is_ok();
         let (roots, finished) = self.roots(&survey, cutoff)?;
-        let mut needed = HashSet::new();
-        let mark = |needed: &mut HashSet<Hash>, roots: Vec<Hash>, strict: bool| {
-            let mut queue = roots;
+        // All that is reached from somewhere, but for what was marked before.
+        let mark = |from: Vec<Hash>, marked: &HashSet<Hash>, strict: bool| {
+            let mut reached = HashSet::new();
+            let mut queue = from;
             while let Some(id) = queue.pop() {
-                if !there(&id) {
-                    match strict {
-                        true => return Err(unsound(format!("object {id} is missing"))),
-                        false => continue,
-                    }
-                }
-                if needed.insert(id) {
-                    queue.extend(survey.links(&id));
+                match there(&id) {
+                    false if strict => return Err(unsound(format!("object {id} is missing"))),
+                    false => {}
+                    true if marked.contains(&id) || !reached.insert(id) => {}
+                    true => queue.extend(survey.links(&id)),
                 }
             }
-            Ok(())
+            Ok(reached)
         };
-        mark(&mut needed, roots, true)?;
-        let marked = needed.len();
-        let mut young = Vec::new();
+        let needed = mark(roots, &HashSet::new(), true)?;
+        let mut recent = Vec::new();
         for id in objects.iter().filter(|id| !needed.contains(id)) {
             if self.store.arrived(id)? >= cutoff.seconds {
-                young.push(*id);
+                recent.push(*id);
             }
         }
-        let before: HashSet<Hash> = needed.clone();
-        mark(&mut needed, young, false)?;
-        debug_assert!(needed.len() >= marked);
+        // Nobody has promised yet that what they name is there.
+        let young = mark(recent, &needed, false)?;
 
         let mut swept = Swept { finished, ..Swept::default() };
         for id in &objects {
@@ -107,9 +103,9 @@ impl Registry {
             let add = |(objects, sum): &mut (u64, u64)| (*objects, *sum) = (*objects + 1, *sum + bytes);
             if needed.contains(id) {
                 add(&mut swept.kept);
-                if !before.contains(id) {
-                    add(&mut swept.young);
-                }
+            } else if young.contains(id) {
+                add(&mut swept.kept);
+                add(&mut swept.young);
             } else {
                 swept.removed.push(Garbage { id: *id, kind: kind(&survey, id).to_owned(), bytes });
             }

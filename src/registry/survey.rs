@@ -1,6 +1,6 @@
 //! What the objects themselves say, without the index: who is a record, who names whom.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs;
 
 use rayon::prelude::*;
@@ -214,8 +214,8 @@ fn understand(bytes: &[u8]) -> Result<Found, String> {
 }
 
 /// The changes of a log applied in order: names, and what each names at the end.
-pub fn replay<'e>(log: impl IntoIterator<Item = &'e Event>) -> std::collections::BTreeMap<String, Hash> {
-    let mut names = std::collections::BTreeMap::new();
+pub fn replay<'e>(log: impl IntoIterator<Item = &'e Event>) -> BTreeMap<String, Hash> {
+    let mut names = BTreeMap::new();
     for change in log.into_iter().flat_map(|event| &event.names) {
         match change.to {
             Some(to) => drop(names.insert(change.name.clone(), to)),

@@ -103,9 +103,14 @@ impl Batch {
         if self.begin(id, bytes) { self.write(id, bytes) } else { Ok(()) }
     }
 
-    /// Adds `bytes` again, in place of an object that is damaged.
-    pub(super) fn put_anew(&self, bytes: &[u8]) -> Result<(), StoreError> {
-        self.write(Hash::of(bytes), bytes)
+    /// Adds `bytes`, which hash to `id`, in the place of an object that is damaged or missing.
+    pub fn put_anew(&self, id: Hash, bytes: &[u8]) -> Result<(), StoreError> {
+        let path = self.store.path(&id);
+        // A folder of that name cannot be replaced by a file.
+        if path.is_dir() {
+            disk::remove_dir_all(&path).map_err(StoreError::io("remove", &path))?;
+        }
+        self.write(id, bytes)
     }
 
     fn write(&self, id: Hash, bytes: &[u8]) -> Result<(), StoreError> {

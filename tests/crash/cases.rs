@@ -115,6 +115,11 @@ pub(crate) fn training() -> Case {
     Case::new("train", divided(), train)
 }
 
+/// Trainings are struck at every so many steps.
+pub(crate) fn stride() -> u64 {
+    if std::env::var("REG_CRASH").is_ok_and(|what| what == "all") { 1 } else { 9 }
+}
+
 /// The number of steps that a command takes.
 pub(crate) fn steps(case: &Case) -> u64 {
     let (place, outside) = (case.before.copy(), Place::empty());

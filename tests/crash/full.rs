@@ -1,38 +1,36 @@
 //! A full disk.
 
 use std::process::Command;
-
-use rayon::prelude::*;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::cases::{cases, steps};
-use crate::place::{Place, copy};
+use crate::place::{Place, copy, each};
 
 #[test]
 fn a_disk_that_is_full_from_any_step_on_is_an_error_and_leaves_the_registry_sound() {
     for case in cases() {
         let steps = steps(case);
-        let failed: u64 = (1..=steps)
-            .into_par_iter()
-            .map(|step| {
-                let place = case.before.copy();
-                let answer = place.strike(&case.command, format!("full:{step}"));
-                let how = format!("full from step {step}");
-                if answer.status.success() {
-                    // Only what may be lost did not fit.
-                    assert_eq!(place.names(), case.names[1], "{}, {how}", case.what);
-                } else {
-                    assert_eq!(answer.status.code(), Some(1), "{}, {how}: {answer:?}", case.what);
-                    assert!(
-                        answer.stderr.contains("No space left on device"),
-                        "{}, {how}: {answer:?}",
-                        case.what
-                    );
-                    place.nothing_is_staged(&how);
-                }
-                case.survives(&place, &how);
-                u64::from(!answer.status.success())
-            })
-            .sum();
+        let failed = AtomicU64::new(0);
+        each(&(1..=steps).collect::<Vec<_>>(), |step| {
+            let place = case.before.copy();
+            let answer = place.strike(&case.command, format!("full:{step}"));
+            let how = format!("full from step {step}");
+            if answer.status.success() {
+                // Only what may be lost did not fit.
+                assert_eq!(place.names(), case.names[1], "{}, {how}", case.what);
+            } else {
+                assert_eq!(answer.status.code(), Some(1), "{}, {how}: {answer:?}", case.what);
+                assert!(
+                    answer.stderr.contains("No space left on device"),
+                    "{}, {how}: {answer:?}",
+                    case.what
+                );
+                place.nothing_is_staged(&how);
+                failed.fetch_add(1, Ordering::Relaxed);
+            }
+            case.survives(&place, &how);
+        });
+        let failed = failed.into_inner();
         println!("{}: full from each of {steps} steps on, {failed} errors", case.what);
         assert!(failed > 0);
     }

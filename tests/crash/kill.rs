@@ -3,10 +3,8 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rayon::prelude::*;
-
-use crate::cases::{Case, cases, steps, training};
-use crate::place::{Draw, Place, seed};
+use crate::cases::{Case, cases, steps, stride, training};
+use crate::place::{Draw, Place, each, seed};
 
 fn kill_at(case: &Case, step: u64) {
     let place = case.before.copy();
@@ -21,7 +19,7 @@ fn a_command_killed_at_any_step_leaves_the_registry_sound_and_succeeds_when_repe
     for case in cases() {
         let steps = steps(case);
         assert!(steps >= 5, "{}: {steps} steps", case.what);
-        (1..=steps).into_par_iter().for_each(|step| kill_at(case, step));
+        each(&(1..=steps).collect::<Vec<_>>(), |step| kill_at(case, *step));
         println!("{}: killed at each of {steps} steps", case.what);
     }
 }
@@ -30,10 +28,10 @@ fn a_command_killed_at_any_step_leaves_the_registry_sound_and_succeeds_when_repe
 fn a_training_killed_at_any_step_of_its_bookkeeping_goes_on_when_repeated() {
     let case = training();
     let steps = steps(&case);
-    let stride = if std::env::var("REG_CRASH").is_ok_and(|what| what == "all") { 1 } else { 9 };
+    let stride = stride();
     let first = 1 + Draw::new(seed()).below(stride);
     let struck: Vec<u64> = (first..=steps).step_by(stride as usize).collect();
-    struck.par_iter().for_each(|step| kill_at(&case, *step));
+    each(&struck, |step| kill_at(&case, *step));
     println!("train: killed at {} of {steps} steps", struck.len());
 }
 

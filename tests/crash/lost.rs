@@ -2,11 +2,9 @@
 
 use std::fs;
 
-use rayon::prelude::*;
-
-use crate::cases::{Case, cases};
+use crate::cases::{Case, cases, stride, training};
 use crate::disk::{Disk, Step};
-use crate::place::{Draw, Place, seed};
+use crate::place::{Draw, Place, each, seed};
 
 /// Ways in which each step is lost.
 const WAYS: u64 = 4;
@@ -22,22 +20,33 @@ fn traced(case: &Case) -> (Disk, Vec<Step>) {
     (disk, text.lines().map(|line| serde_json::from_str(line).unwrap()).collect())
 }
 
+/// Stops a command behind each of `ends`, in each of `ways`.
+fn stop(case: &Case, disk: &Disk, steps: &[Step], ends: impl Iterator<Item = usize>, ways: u64, seed: u64) {
+    let ends: Vec<(usize, u64)> = ends.flat_map(|end| (0..ways).map(move |way| (end, way))).collect();
+    each(&ends, |(end, way)| {
+        let mut draw = Draw::new(seed ^ ((*end as u64) << 32 | way << 16));
+        let place = Place::empty();
+        disk.after(&steps[..*end], &mut draw).write(place.path());
+        case.survives(&place, &format!("REG_SEED={seed}, stopped behind step {end}, way {way}"));
+    });
+    println!("{}: stopped {} times on the way of {} steps", case.what, ends.len(), steps.len());
+}
+
 #[test]
 fn a_machine_that_stops_at_any_step_loses_nothing_but_what_was_on_its_way() {
     let seed = seed();
     for case in cases() {
         let (disk, steps) = traced(case);
-        let ways = (0..=steps.len() as u64).flat_map(|end| (0..WAYS).map(move |way| (end, way)));
-        let ways: Vec<(u64, u64)> = ways.collect();
-        ways.par_iter().for_each(|(end, way)| {
-            let mut draw = Draw::new(seed ^ (end << 32 | way << 16));
-            let found = disk.after(&steps[..*end as usize], &mut draw);
-            let place = Place::empty();
-            found.write(place.path());
-            case.survives(&place, &format!("REG_SEED={seed}, stopped behind step {end}, way {way}"));
-        });
-        println!("{}: stopped behind each of {} steps, {WAYS} ways each", case.what, steps.len());
+        stop(case, &disk, &steps, 0..=steps.len(), WAYS, seed);
     }
+}
+
+#[test]
+fn a_machine_that_stops_in_the_bookkeeping_of_a_training_loses_nothing_else() {
+    let (case, seed) = (training(), seed());
+    let (disk, steps) = traced(&case);
+    let first = Draw::new(seed).below(stride()) as usize;
+    stop(&case, &disk, &steps, (first..=steps.len()).step_by(stride() as usize), 1, seed);
 }
 
 #[test]

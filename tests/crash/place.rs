@@ -7,6 +7,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 
+use rayon::prelude::*;
 use reg::hash::Hash;
 use reg::lineage::verify;
 use reg::progress::Silent;
@@ -145,6 +146,13 @@ fn answer(command: &mut Command, arguments: &str) -> Answer {
     let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(!stderr.contains("panicked"), "reg {arguments}: {stderr}");
     Answer { status: output.status, stderr }
+}
+
+/// Does something for each of many, in threads whose output is that of this test.
+pub(crate) fn each<T: Sync>(items: &[T], act: impl Fn(&T) + Sync + Send) {
+    // Those of the common pool speak for the test that came first.
+    let pool = rayon::ThreadPoolBuilder::new().build().unwrap();
+    pool.install(|| items.par_iter().for_each(act));
 }
 
 /// Copies with times, modes and hard links.
