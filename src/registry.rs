@@ -229,7 +229,12 @@ impl Registry {
 
     /// Where the running training of a spec keeps its state.
     pub fn live(&self, spec: &Hash) -> PathBuf {
-        self.root.join("live").join(spec.to_string())
+        self.live_folder().join(spec.to_string())
+    }
+
+    /// The folder of all running trainings.
+    pub fn live_folder(&self) -> PathBuf {
+        self.root.join("live")
     }
 
     /// Its index.

@@ -12,10 +12,12 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::hash::{Hash, Id};
-use crate::records::{AgeRange, Assignment, Blob, EpochLog, ImageRow, Manifest, Model, Spec, Subset};
+use crate::records::{
+    AgeRange, Assignment, Blob, EpochLog, ImageRow, Layout, Manifest, Model, Precision, Spec, Subset,
+};
 
 /// Changes whenever [`Job`], [`Event`] or [`Identity`] do.
-pub const PROTOCOL: u32 = 1;
+pub const PROTOCOL: u32 = 2;
 
 /// What the worker says of itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,6 +50,8 @@ pub struct Job {
     pub objects: PathBuf,
     /// Where files go: results, and the state that an interrupted training goes on from.
     pub out: PathBuf,
+    /// Where derived pixels and features are kept for the next time; none where they are not.
+    pub cache: Option<PathBuf>,
     /// Device: `cpu` or `cuda:N`.
     pub device: String,
     /// Threads of the tensor library.
@@ -75,13 +79,17 @@ pub enum Work {
         assignment: Id<Assignment>,
         /// The weights to start from, from the spec's weights.
         weights: Option<Hash>,
+        /// Seconds after which the state is kept anew; a kill costs no more of the work.
+        save_every: f64,
     },
-    /// Score images of a data set. Makes `scores.bin`, packed [`crate::records::Scores`] of logits.
+    /// Score images of a data set by a checkpoint. Makes `scores.bin`, packed [`crate::records::Scores`] of logits.
     Predict {
         /// The network.
         model: Model,
         /// Its weights.
         checkpoint: Id<Blob>,
+        /// How it computes.
+        numbers: Numbers,
         /// Images a batch.
         batch: u32,
         /// The images.
@@ -100,9 +108,20 @@ pub enum Work {
         model: Model,
         /// Its weights.
         checkpoint: Id<Blob>,
+        /// How it computes.
+        numbers: Numbers,
         /// The files, with the meta features of each where the model wants them.
         images: Vec<(PathBuf, Option<ImageRow>)>,
     },
+}
+
+/// How a network computes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Numbers {
+    /// Arithmetic.
+    pub precision: Precision,
+    /// Order in memory.
+    pub layout: Layout,
 }
 
 /// File names in a job's folder.
@@ -111,6 +130,8 @@ pub mod files {
     pub const CHECKPOINT: &str = "checkpoint.safetensors";
     /// One [`super::EpochLog`] a line.
     pub const LOG: &str = "log.jsonl";
+    /// A [`super::Standing`], replaced about once a second.
+    pub const STANDING: &str = "standing.json";
     /// Packed [`crate::records::Scores`].
     pub const SCORES: &str = "scores.bin";
 }
@@ -123,26 +144,24 @@ pub enum Event {
     Started {
         /// Name of the GPU, where one is used.
         gpu: Option<String>,
+        /// Whether that GPU is held to algorithms that give the same bits at every run.
+        deterministic: Option<bool>,
         /// Epochs that are already there from an interrupted training.
         resumed_epochs: u32,
+        /// Batches of the next epoch that are already there.
+        resumed_batches: u64,
         /// Parameters of the network.
         parameters: u64,
+        /// Bytes of memory that the work will take at most, by estimate.
+        memory: u64,
+    },
+    /// Something worth knowing that stops nothing.
+    Note {
+        /// One sentence.
+        message: String,
     },
     /// How far it is. At most ten a second.
-    Progress {
-        /// What is going on.
-        phase: Phase,
-        /// Epoch, from 1; 0 outside training.
-        epoch: u32,
-        /// Epochs in all.
-        epochs: u32,
-        /// Images done in this phase.
-        done: u64,
-        /// Images of this phase.
-        total: u64,
-        /// Mean loss so far.
-        loss: Option<f64>,
-    },
+    Progress(Step),
     /// An epoch is over.
     Epoch(EpochLog),
     /// All files are written.
@@ -151,6 +170,8 @@ pub enum Event {
     Interrupted {
         /// Whole epochs that are kept.
         epochs: u32,
+        /// Batches of the next epoch that are kept.
+        batches: u64,
     },
     /// It cannot be done.
     Failed {
@@ -161,10 +182,44 @@ pub enum Event {
     },
 }
 
-/// What goes on in a [`Event::Progress`].
+/// How far a piece of work is.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Step {
+    /// What is going on.
+    pub phase: Phase,
+    /// Epoch, from 1; 0 outside training.
+    pub epoch: u32,
+    /// Epochs in all.
+    pub epochs: u32,
+    /// Images done in this phase.
+    pub done: u64,
+    /// Images of this phase.
+    pub total: u64,
+    /// Images of this phase a second, so far.
+    pub rate: f64,
+    /// Mean loss so far.
+    pub loss: Option<f64>,
+    /// Seconds to the end of the whole training, by estimate.
+    pub left: Option<f64>,
+}
+
+/// How a training stands, for whoever looks at its folder.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Standing {
+    /// How far it is.
+    pub step: Step,
+    /// The epochs that are over.
+    pub epochs: Vec<EpochLog>,
+}
+
+/// What goes on in a [`Step`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Phase {
+    /// Pixels are decoded and kept in the cache.
+    Pixels,
+    /// Features of the images are computed by a frozen network and kept in the cache.
+    Features,
     /// Training steps.
     Train,
     /// Loss on the validation images.

@@ -99,6 +99,7 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
                 seed: SEED,
                 threads: cores(),
                 device: Device::cpu(),
+                save_every: 300.0,
                 name: None,
             };
             let trained = train(context.session(&registry, &worker), &order, &mut context.watch())?;

@@ -10,7 +10,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use reg::progress::{Progress, Unit};
 use reg::records::EpochLog;
 use reg::runs::process::Listener;
-use reg::worker::{Outcome, Phase};
+use reg::worker::{Event, Phase, Step};
 
 use super::output::tell;
 
@@ -107,6 +107,28 @@ impl Watch {
             bar.bar.finish_and_clear();
         }
     }
+
+    fn tell(&self, text: &str) {
+        if !self.quiet {
+            tell(text);
+        }
+    }
+
+    fn progress(&mut self, step: &Step) {
+        let same = self.current.as_ref().is_some_and(|(p, e, _)| (*p, *e) == (step.phase, step.epoch));
+        if !same {
+            self.clear();
+            let template = format!("{} [{{wide_bar}}] {{pos}}/{{len}}, {{msg}}{{eta}} left", phase(step));
+            self.current = Some((step.phase, step.epoch, LateBar::new(&template, step.total, self.quiet)));
+        }
+        if let Some((_, _, bar)) = &mut self.current {
+            bar.bar.set_position(step.done);
+            let loss = step.loss.map(|value| format!("loss {}, ", loss(value))).unwrap_or_default();
+            let all = step.left.map(|left| format!("{} for all, ", span(left))).unwrap_or_default();
+            bar.bar.set_message(format!("{:.1} images/s, {loss}{all}", step.rate));
+            bar.touch();
+        }
+    }
 }
 
 impl Drop for Watch {
@@ -116,66 +138,73 @@ impl Drop for Watch {
 }
 
 impl Listener for Watch {
-    fn started(&mut self, parameters: u64, resumed_epochs: u32, gpu: Option<&str>) {
-        if self.quiet {
-            return;
-        }
-        let on = gpu.map(|name| format!(" on {name}")).unwrap_or_default();
-        tell(&format!("{} parameters{on}", reg::report::thousands(parameters)));
-        if resumed_epochs > 0 {
-            tell(&format!("going on behind epoch {resumed_epochs}"));
-        }
-    }
-
-    fn progress(&mut self, phase: Phase, epoch: u32, epochs: u32, done: u64, total: u64, loss: Option<f64>) {
-        let same = self.current.as_ref().is_some_and(|(p, e, _)| (*p, *e) == (phase, epoch));
-        if !same {
-            self.clear();
-            let what = match phase {
-                Phase::Train => format!("epoch {epoch}/{epochs}"),
-                Phase::Validate => format!("epoch {epoch}/{epochs} validation"),
-                Phase::Predict => "predict".to_owned(),
-            };
-            let template =
-                format!("{what} [{{wide_bar}}] {{pos}}/{{len}}, {{rate}} images/s{{msg}}, {{eta}} left");
-            self.current = Some((phase, epoch, LateBar::new(&template, total, self.quiet)));
-        }
-        if let Some((_, _, bar)) = &mut self.current {
-            bar.bar.set_position(done);
-            if let Some(loss) = loss {
-                bar.bar.set_message(format!(", loss {}", self::loss(loss)));
+    fn hear(&mut self, event: &Event) {
+        match event {
+            Event::Started { gpu, resumed_epochs, resumed_batches, parameters, memory, .. } => {
+                let on = gpu.as_ref().map(|name| format!(" on {name}")).unwrap_or_default();
+                let (parameters, gb) = (reg::report::thousands(*parameters), *memory as f64 / 1e9);
+                self.tell(&format!("{parameters} parameters{on}, at most about {gb:.1} GB of memory"));
+                if *resumed_epochs > 0 || *resumed_batches > 0 {
+                    self.tell(&format!("going on behind epoch {resumed_epochs}, batch {resumed_batches}"));
+                }
             }
-            bar.touch();
+            Event::Note { message } => {
+                self.clear();
+                self.tell(&format!("note: {message}"));
+            }
+            Event::Progress(step) => self.progress(step),
+            Event::Epoch(log) => {
+                self.clear();
+                self.tell(&format!("{}{}", epoch_line(log), if log.improved { " *" } else { "" }));
+            }
+            Event::Done(outcome) => {
+                self.clear();
+                if self.verbose {
+                    let parts =
+                        outcome.seconds.iter().map(|(part, seconds)| format!("{part} {seconds:.1} s"));
+                    eprintln!("time by part: {}", parts.collect::<Vec<_>>().join(", "));
+                }
+            }
+            Event::Interrupted { .. } | Event::Failed { .. } => self.clear(),
         }
     }
+}
 
-    fn done(&mut self, outcome: &Outcome) {
-        self.clear();
-        if self.verbose {
-            let parts = outcome.seconds.iter().map(|(part, seconds)| format!("{part} {seconds:.1} s"));
-            eprintln!("time by part: {}", parts.collect::<Vec<_>>().join(", "));
-        }
+/// What is going on.
+pub(crate) fn phase(step: &Step) -> String {
+    match step.phase {
+        Phase::Pixels => "decode images".to_owned(),
+        Phase::Features => "compute features".to_owned(),
+        Phase::Train => format!("epoch {}/{}", step.epoch, step.epochs),
+        Phase::Validate => format!("epoch {}/{} validation", step.epoch, step.epochs),
+        Phase::Predict => "predict".to_owned(),
     }
+}
 
-    fn epoch(&mut self, log: &EpochLog) {
-        self.clear();
-        if self.quiet {
-            return;
-        }
-        let auc =
-            log.val_auc.map_or("n/a".to_owned(), |auc| format!("{auc:.4} ({} labels)", log.val_auc_labels));
-        let mark = if log.improved { " *" } else { "" };
-        tell(&format!(
-            "epoch {}: loss {}, validation loss {}, AUC {auc}, learning rate {:.2e}{mark}",
-            log.epoch,
-            loss(log.train_loss),
-            loss(log.val_loss),
-            log.lr
-        ));
+/// One line about an epoch that is over.
+pub(crate) fn epoch_line(log: &EpochLog) -> String {
+    let auc = log.val_auc.map_or("n/a".to_owned(), |auc| format!("{auc:.4} ({} labels)", log.val_auc_labels));
+    format!(
+        "epoch {}: loss {}, validation loss {}, AUC {auc}, learning rate {:.2e}",
+        log.epoch,
+        loss(log.train_loss),
+        loss(log.val_loss),
+        log.lr
+    )
+}
+
+/// Hours and minutes, or less.
+pub(crate) fn span(seconds: f64) -> String {
+    let seconds = seconds.round().max(0.0) as u64;
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        60..3600 => format!("{} min", seconds / 60),
+        3600..172_800 => format!("{} h {:02} min", seconds / 3600, seconds % 3600 / 60),
+        _ => format!("{} d {} h", seconds / 86_400, seconds % 86_400 / 3600),
     }
 }
 
 /// Four decimals, or an exponent where a loss has run away.
-fn loss(value: f64) -> String {
+pub(crate) fn loss(value: f64) -> String {
     if value < 1e4 { format!("{value:.4}") } else { format!("{value:.2e}") }
 }

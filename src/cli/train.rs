@@ -52,12 +52,22 @@ pub(crate) struct Args {
     /// Threads of the tensor library; the result depends on it in its last bits. Default: all cores
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1024))]
     threads: Option<u32>,
+    /// Minutes after which the state is kept anew: what a kill costs at most. An interrupt costs nothing
+    #[arg(long, value_name = "MINUTES", default_value_t = 5.0, value_parser = minutes)]
+    save_every: f64,
     /// Name of the run; default: MODEL-SPLIT-fFOLD
     #[arg(long)]
     name: Option<String>,
     /// How the table is written
     #[arg(long, value_enum, default_value = "text")]
     format: TableFormat,
+}
+
+fn minutes(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(minutes) if (0.0..=1e6).contains(&minutes) => Ok(minutes),
+        _ => Err("a number of minutes, 0 or more".to_owned()),
+    }
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -101,6 +111,7 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
         seed: args.seed,
         threads: args.threads.unwrap_or_else(cores),
         device: Device::parse(&args.device, worker.identity())?,
+        save_every: args.save_every * 60.0,
         name: args.name,
     };
     let trained = train(context.session(&registry, &worker), &order, &mut context.watch())?;

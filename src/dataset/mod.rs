@@ -17,6 +17,7 @@ pub mod lists;
 pub mod metadata;
 pub mod pixels;
 pub mod png;
+pub mod renditions;
 mod seen;
 pub mod source;
 pub mod statistics;

@@ -90,17 +90,45 @@ pub fn encode_png(image: &Grey) -> Vec<u8> {
 /// interpolation, then the centre is cropped. `input` is at most `resize`.
 pub fn evaluation_view(image: &Grey, resize: u32, input: u32) -> Vec<u8> {
     debug_assert!(input <= resize);
+    let resized = resized(image, resize, resize);
+    let (side, offset) = (resize as usize, (resize - input) as usize / 2);
+    let rows = resized.data.chunks_exact(side).skip(offset).take(input as usize);
+    rows.flat_map(|row| &row[offset..offset + input as usize]).copied().collect()
+}
+
+/// The image with its shorter side shrunk to `side` pixels, antialiased, in its shape; the image itself
+/// where that is not longer.
+pub fn shrunk(image: Grey, side: u32) -> Grey {
+    match shrunk_size(image.width, image.height, side) {
+        size if size == (image.width, image.height) => image,
+        (width, height) => resized(&image, width, height),
+    }
+}
+
+/// Width and height of an image that is [`shrunk`].
+pub fn shrunk_size(width: u32, height: u32, side: u32) -> (u32, u32) {
+    let shorter = width.min(height);
+    if shorter <= side {
+        return (width, height);
+    }
+    let scaled = |length: u32| {
+        let (length, side, shorter) = (u64::from(length), u64::from(side), u64::from(shorter));
+        ((length * side + shorter / 2) / shorter) as u32
+    };
+    (scaled(width), scaled(height))
+}
+
+/// Bilinear interpolation over as many pixels as become one: what is thinner does not alias.
+fn resized(image: &Grey, width: u32, height: u32) -> Grey {
     let source = fir::images::ImageRef::new(image.width, image.height, &image.data, fir::PixelType::U8)
         .expect("a Grey has width x height values");
-    let mut resized = fir::images::Image::new(resize, resize, fir::PixelType::U8);
+    let mut resized = fir::images::Image::new(width, height, fir::PixelType::U8);
     let options =
         fir::ResizeOptions::new().resize_alg(fir::ResizeAlg::Convolution(fir::FilterType::Bilinear));
     fir::Resizer::new()
         .resize(&source, &mut resized, &options)
         .expect("both images hold one byte a pixel and are not cropped");
-    let (side, offset) = (resize as usize, (resize - input) as usize / 2);
-    let rows = resized.buffer().chunks_exact(side).skip(offset).take(input as usize);
-    rows.flat_map(|row| &row[offset..offset + input as usize]).copied().collect()
+    Grey { width, height, data: resized.into_vec() }
 }
 
 /// A random square for training: `[input, input]` grey values, row after row.
@@ -333,6 +361,26 @@ mod tests {
             assert_eq!(pixels.len(), 32 * 32);
             assert!(pixels.iter().all(|v| (120..=136).contains(v)), "{pixels:?}");
         }
+    }
+
+    #[test]
+    fn what_is_shrunk_keeps_its_shape_and_nothing_grows() {
+        assert_eq!(shrunk_size(1024, 1024, 792), (792, 792));
+        assert_eq!(shrunk_size(2500, 2048, 792), (967, 792));
+        assert_eq!(shrunk_size(700, 900, 792), (700, 900));
+        let image = ramp(48, 40);
+        assert_eq!(shrunk(image.clone(), 40), image);
+        let small = shrunk(image, 20);
+        assert_eq!((small.width, small.height, small.data.len()), (24, 20, 480));
+    }
+
+    /// The cache of pixels holds such bytes. If this fails, `renditions::RULES` must be counted up.
+    #[test]
+    fn renditions_have_the_bytes_that_they_always_had() {
+        let image = ramp(101, 83);
+        let hash = |bytes: &[u8]| crate::hash::Hash::of(bytes).short();
+        let found = [hash(&shrunk(image.clone(), 37).data), hash(&evaluation_view(&image, 40, 32))];
+        insta::assert_compact_debug_snapshot!(found, @r#"["565d25ca5a78", "eb7ea96d10c2"]"#);
     }
 
     #[test]

@@ -23,8 +23,8 @@ pub use dataset::{AgeRange, BoxRow, Boxes, Dataset, Gender, ImageRow, Manifest, 
 pub use event::{Event, NameChange};
 pub use model::{Architecture, ImageInput, Model};
 pub use run::{
-    Augmentation, DeviceKind, EpochLog, Execution, Git, Init, Loss, Predictions, Run, Scale, ScoreSource,
-    Scores, Software, Spec, Training, Weights,
+    Augmentation, DeviceKind, EarlyStop, EpochLog, Execution, Git, Init, Layout, Loss, Pixels, Precision,
+    Predictions, Run, Scale, ScoreSource, Scores, Software, Spec, Training, Weights,
 };
 pub use split::{Assignment, FoldSizes, Split, SplitMethod, Subset, SubsetSize};
 pub use summary::summary;

@@ -91,6 +91,93 @@ pub struct Training {
     pub loss: Loss,
     /// Random views of the training images; none for a model that sees no images.
     pub augmentation: Option<Augmentation>,
+    /// What the random views are cut from; absent in older specs, which cut them from the original.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Pixels")]
+    pub pixels: Option<Pixels>,
+    /// Arithmetic of the network; absent in older specs, which have `f32`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Precision")]
+    pub precision: Option<Precision>,
+    /// Order of the numbers of an image in memory; absent in older specs, which have `channels-last` on
+    /// the processor and `channels-first` on a GPU.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Layout")]
+    pub layout: Option<Layout>,
+    /// When training ends before its last epoch; absent in older specs, which have `never`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "EarlyStop")]
+    pub early_stop: Option<EarlyStop>,
+}
+
+impl Training {
+    /// What random views are cut from.
+    pub fn pixels(&self) -> Pixels {
+        self.pixels.unwrap_or(Pixels::Original)
+    }
+
+    /// Arithmetic of the network.
+    pub fn precision(&self) -> Precision {
+        self.precision.unwrap_or(Precision::F32)
+    }
+
+    /// Order of the numbers of an image on a kind of device.
+    pub fn layout(&self, device: DeviceKind) -> Layout {
+        let older = match device {
+            DeviceKind::Cpu => Layout::ChannelsLast,
+            DeviceKind::Cuda => Layout::ChannelsFirst,
+        };
+        self.layout.unwrap_or(older)
+    }
+
+    /// Whether training ends when the last `stalled` epochs have not improved.
+    pub fn stops_after(&self, stalled: u32) -> bool {
+        matches!(self.early_stop, Some(EarlyStop::Epochs(epochs)) if stalled >= epochs)
+    }
+}
+
+/// What random views are cut from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Pixels {
+    /// The image as it is.
+    Original,
+    /// The image shrunk, antialiased, to this length of its shorter side where that is longer.
+    #[serde(untagged)]
+    Side(u32),
+}
+
+/// Arithmetic of a network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Precision {
+    /// IEEE single precision.
+    F32,
+    /// Single precision whose products a GPU may round to TensorFloat-32.
+    Tf32,
+    /// bfloat16 for the operations that bear it (autocast), single precision for weights and the rest.
+    Bf16,
+}
+
+/// Order of the numbers of a batch of images in memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Layout {
+    /// `[batch, height, width, channels]`.
+    ChannelsLast,
+    /// `[batch, channels, height, width]`.
+    ChannelsFirst,
+}
+
+/// When training ends before its last epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum EarlyStop {
+    /// Never.
+    Never,
+    /// When the validation loss has not improved for so many epochs.
+    #[serde(untagged)]
+    Epochs(u32),
 }
 
 /// What is minimised: binary cross-entropy on logits, averaged over labels and batch.
@@ -325,6 +412,10 @@ pub struct Execution {
     pub command: String,
     /// Epochs that were there already from interrupted attempts; 0 if it went through.
     pub resumed: u32,
+    /// Whether a GPU was held to algorithms that give the same bits at every run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "bool")]
+    pub deterministic: Option<bool>,
 }
 
 /// State of a source tree.

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::presets;
-use crate::records::{Architecture, Init, Model, Training};
+use crate::records::{Architecture, EarlyStop, Init, Model, Pixels, Training};
 
 /// What a person asked for.
 #[derive(Debug, Clone, Default)]
@@ -90,6 +90,9 @@ struct Settings {
     training: Training,
 }
 
+/// Stands for the size that follows from input and crops, as long as nobody has asked for another.
+const UNSETTLED: Pixels = Pixels::Side(0);
+
 /// Settles model and training: the preset's defaults, then the file, then `--set`.
 pub fn resolve(wishes: &Wishes) -> Result<(Model, Training), ConfigError> {
     let name = &wishes.model;
@@ -97,7 +100,8 @@ pub fn resolve(wishes: &Wishes) -> Result<(Model, Training), ConfigError> {
         name: name.clone(),
         nearest: nearest(name, presets::names().iter()),
     })?;
-    let training = presets::training(&model, wishes.init.unwrap_or(Init::Scratch));
+    let mut training = presets::training(&model, wishes.init.unwrap_or(Init::Scratch));
+    training.pixels = model.architecture.image().map(|_| UNSETTLED);
     let mut settings = Settings { model, training };
 
     let mut wanted = Vec::new();
@@ -117,7 +121,11 @@ pub fn resolve(wishes: &Wishes) -> Result<(Model, Training), ConfigError> {
         settings = apply(settings, &origin, &key, value, resized)?;
     }
     check(&settings)?;
-    Ok((settings.model, settings.training))
+    let Settings { model, mut training } = settings;
+    if training.pixels == Some(UNSETTLED) {
+        training.pixels = presets::pixels(&model, &training);
+    }
+    Ok((model, training))
 }
 
 /// Entries of a TOML file by their dotted keys; tables only group them.
@@ -236,6 +244,9 @@ fn check(settings: &Settings) -> Result<(), ConfigError> {
     if !(t.lr_factor > 0.0 && t.lr_factor <= 1.0) {
         return wrong("lr_factor", t.lr_factor.to_string(), "it must be in (0, 1]");
     }
+    if t.early_stop == Some(EarlyStop::Epochs(0)) {
+        return wrong("early_stop", "0".into(), "`never`, or a number of epochs above 0");
+    }
     if let Some(a) = &t.augmentation {
         let [low, high] = a.crop_area;
         if !(low > 0.0 && low <= high && high <= 1.0) {
@@ -285,6 +296,12 @@ fn check(settings: &Settings) -> Result<(), ConfigError> {
                 image.input.to_string(),
                 "the network cannot take so small or large an image",
             );
+        }
+        match t.pixels {
+            Some(Pixels::Side(side)) if t.pixels != Some(UNSETTLED) && side < image.input => {
+                return wrong("pixels", side.to_string(), "`original`, or a side that is not below `input`");
+            }
+            _ => {}
         }
         if image.resize < image.input {
             return wrong("resize", image.resize.to_string(), "it must not be smaller than `input`");

@@ -8,12 +8,12 @@ use super::train::{Context, Start, execution, hash_of, software};
 use super::{Device, RunError, Session};
 use crate::hash::Id;
 use crate::records::{
-    AucTable, Dataset, LabelAuc, Manifest, Predictions, Run, Scale, ScoreSource, Scores, Spec, Subset, Table,
-    codec,
+    AucTable, Dataset, DeviceKind, LabelAuc, Manifest, Predictions, Run, Scale, ScoreSource, Scores, Spec,
+    Subset, Table, codec,
 };
 use crate::registry::Registry;
 use crate::stats;
-use crate::worker::{Job, PROTOCOL, Work, files};
+use crate::worker::{Job, Numbers, PROTOCOL, Work, files};
 
 /// Judged predictions.
 #[derive(Debug, Clone)]
@@ -93,6 +93,11 @@ pub(super) fn evaluate_run(
     Ok(Evaluated { predictions: id, table, auc, cached: false })
 }
 
+/// How a spec's network computes on a kind of device.
+pub(super) fn numbers(spec: &Spec, device: DeviceKind) -> Numbers {
+    Numbers { precision: spec.training.precision(), layout: spec.training.layout(device) }
+}
+
 /// Reads the scores that the worker left in its folder: a column a label, rows below `rows`.
 pub(super) fn read_scores(dir: &Path, labels: usize, rows: usize) -> Result<Scores, RunError> {
     let path = dir.join(files::SCORES);
@@ -122,6 +127,7 @@ pub(super) fn predict_job(
         protocol: PROTOCOL,
         objects: registry.store().objects().to_owned(),
         out,
+        cache: Some(registry.cache()),
         device: device.name.clone(),
         threads,
         labels: context.dataset.labels.len() as u32,
@@ -129,6 +135,7 @@ pub(super) fn predict_job(
         work: Work::Predict {
             model: spec.model.clone(),
             checkpoint: run.checkpoint,
+            numbers: numbers(spec, device.kind),
             batch: spec.training.batch,
             manifest: context.dataset.manifest,
             assignment: context.split.assignment,

@@ -5,6 +5,7 @@ pub mod compare;
 pub mod config;
 mod error;
 mod evaluate;
+pub mod live;
 mod predict;
 pub mod presets;
 pub mod process;

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::evaluate::read_scores;
+use super::evaluate::{numbers, read_scores};
 use super::process::{Listener, Worker};
 use super::train::Context;
 use super::{Device, RunError};
@@ -41,17 +41,20 @@ pub fn predict(
         manifest.row_named(name).map(|place| manifest.rows[place].clone())
     };
     let out = registry.store().scratch()?;
+    let device = device.unwrap_or_else(|| Device::of(spec.device));
     let job = Job {
         protocol: PROTOCOL,
         objects: registry.store().objects().to_owned(),
         out: out.path().to_owned(),
-        device: device.unwrap_or_else(|| Device::of(spec.device)).name,
+        cache: None,
+        device: device.name,
         threads: spec.threads,
         labels: context.dataset.labels.len() as u32,
         age: context.dataset.age,
         work: Work::PredictFiles {
             model: spec.model.clone(),
             checkpoint: record.checkpoint,
+            numbers: numbers(&spec, device.kind),
             images: images.iter().map(|path| (path.clone(), row(path))).collect(),
         },
     };

@@ -3,7 +3,9 @@
 //! Baltruschat et al., Scientific Reports 9, 6381 (2019). A ResNet's name is composed:
 //! `resnet38|resnet50|resnet101`, then `-1channel` or `-large`, then `-meta`.
 
-use crate::records::{Architecture, Augmentation, ImageInput, Init, Loss, Model, Training};
+use crate::records::{
+    Architecture, Augmentation, EarlyStop, ImageInput, Init, Layout, Loss, Model, Pixels, Precision, Training,
+};
 
 /// Names of all presets.
 pub fn names() -> Vec<String> {
@@ -73,6 +75,14 @@ fn grey(input: u32, resize: u32) -> ImageInput {
 
 /// How the paper trains such a model, where it says so.
 pub fn training(model: &Model, init: Init) -> Training {
+    // Without random views the features of an image are the same in each epoch, so that a frozen network
+    // needs to see it once.
+    let augmentation = (init != Init::OffTheShelf).then_some(Augmentation {
+        crop_area: [0.08, 1.0],
+        crop_aspect: [0.75, 4.0 / 3.0],
+        rotation: 7.0,
+        flip: 0.5,
+    });
     let adam = Training {
         epochs: 30,
         batch: 16,
@@ -83,15 +93,16 @@ pub fn training(model: &Model, init: Init) -> Training {
         lr_factor: 0.5,
         patience: 0,
         loss: Loss::Bce,
-        augmentation: Some(Augmentation {
-            crop_area: [0.08, 1.0],
-            crop_aspect: [0.75, 4.0 / 3.0],
-            rotation: 7.0,
-            flip: 0.5,
-        }),
+        augmentation,
+        pixels: None,
+        precision: Some(Precision::F32),
+        layout: Some(Layout::ChannelsLast),
+        early_stop: Some(EarlyStop::Never),
     };
     match &model.architecture {
-        Architecture::Mlp { .. } => Training { epochs: 40, batch: 512, augmentation: None, ..adam },
+        Architecture::Mlp { .. } => {
+            Training { epochs: 40, batch: 512, augmentation: None, precision: None, layout: None, ..adam }
+        }
         // A net for tests and the demo learns faster from views near the evaluation's.
         Architecture::Tiny { .. } => Training {
             epochs: 10,
@@ -103,6 +114,17 @@ pub fn training(model: &Model, init: Init) -> Training {
         }
         Architecture::Resnet { .. } => adam,
     }
+}
+
+/// What random views are cut from unless something else is asked for: the image shrunk to a size at which
+/// the smallest crop still has as many pixels as the network's input.
+///
+/// The paper cuts its crops from the images of 1024 x 1024; of those, a crop of 8 % has 290 x 290 pixels,
+/// of which an input of 224 x 224 leaves 224. Shrunk to 792 x 792, it has 224 x 224.
+pub fn pixels(model: &Model, training: &Training) -> Option<Pixels> {
+    let (image, augmentation) = (model.architecture.image()?, training.augmentation.as_ref()?);
+    let side = f64::from(image.input) / augmentation.crop_area[0].sqrt();
+    Some(Pixels::Side((side / 8.0).ceil() as u32 * 8))
 }
 
 #[cfg(test)]

@@ -9,8 +9,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-use crate::records::EpochLog;
-use crate::worker::{Event, Identity, Job, Outcome, PROTOCOL, Phase};
+use crate::worker::{Event, Identity, Job, Outcome, PROTOCOL};
 
 const PROGRAM: &str = "reg-torch";
 /// Names the worker where it does not lie beside `reg`.
@@ -66,11 +65,16 @@ pub enum WorkerError {
     #[error("the worker said `{0}`, which is not in the protocol")]
     Garbled(String),
     /// It was stopped by a signal.
-    #[error("interrupted; {epochs} whole epochs are kept")]
+    #[error("interrupted; {epochs} whole epochs {}are kept", if *batches > 0 { format!("and {batches} batches ") } else { String::new() })]
     Interrupted {
         /// Whole epochs that are kept.
         epochs: u32,
+        /// Batches of the next one that are kept.
+        batches: u64,
     },
+    /// It was stopped by a second signal.
+    #[error("stopped at once; the run goes on from the state that was kept last")]
+    Killed,
     /// The pipe to it broke.
     #[error("cannot talk to the worker: {0}")]
     Pipe(io::Error),
@@ -96,7 +100,9 @@ impl WorkerError {
                     "signal 9 is often the system's answer to memory running out: try a smaller `batch`; the run goes on where it stopped".to_owned()
                 })
             }
-            WorkerError::Interrupted { .. } => Some("run the same command again to go on".to_owned()),
+            WorkerError::Interrupted { .. } | WorkerError::Killed => {
+                Some("run the same command again to go on".to_owned())
+            }
             WorkerError::Start { .. } | WorkerError::Garbled(_) | WorkerError::Pipe(_) => None,
         }
     }
@@ -111,14 +117,8 @@ pub struct Worker {
 
 /// What a caller hears while a worker works.
 pub trait Listener {
-    /// The work begins.
-    fn started(&mut self, parameters: u64, resumed_epochs: u32, gpu: Option<&str>);
-    /// How far it is.
-    fn progress(&mut self, phase: Phase, epoch: u32, epochs: u32, done: u64, total: u64, loss: Option<f64>);
-    /// An epoch is over.
-    fn epoch(&mut self, log: &EpochLog);
-    /// All is done.
-    fn done(&mut self, outcome: &Outcome);
+    /// Hears an event that does not end the work, or its [`Event::Done`].
+    fn hear(&mut self, event: &Event);
 }
 
 /// What a piece of work came to.
@@ -128,6 +128,8 @@ pub struct Worked {
     pub outcome: Outcome,
     /// Name of the GPU, where one was used.
     pub gpu: Option<String>,
+    /// Whether that GPU was held to algorithms that give the same bits at every run.
+    pub deterministic: Option<bool>,
     /// Epochs that were there from an interrupted training.
     pub resumed_epochs: u32,
 }
@@ -184,14 +186,13 @@ impl Worker {
             .spawn()
             .map_err(|source| WorkerError::Start { path: self.path.clone(), source })?;
         let forwarding = Forwarding::to(&child).map_err(WorkerError::Pipe)?;
-        let mut epochs = 0;
-        let result = converse(&mut child, job, listener, &mut epochs);
+        let result = converse(&mut child, job, listener);
         let status = child.wait().map_err(WorkerError::Pipe)?;
         let asked_to_stop = forwarding.end();
         match result {
             Ok(Some(worked)) => Ok(worked),
             // It was killed by a second signal and could not say so.
-            Ok(None) if asked_to_stop => Err(WorkerError::Interrupted { epochs }),
+            Ok(None) if asked_to_stop => Err(WorkerError::Killed),
             Ok(None) => Err(WorkerError::Died { status, last: last_line(&errors) }),
             // A worker that died before it read its job broke the pipe; how it died says more.
             Err(WorkerError::Pipe(e)) if e.kind() == io::ErrorKind::BrokenPipe => {
@@ -203,7 +204,7 @@ impl Worker {
 }
 
 /// Passes interrupts on while a worker works, so that it stops cleanly and says so. At the second
-/// interrupt it is killed, which costs no more than the epoch that it is in.
+/// interrupt it is killed, which costs what it has done since its state was kept last.
 struct Forwarding {
     handle: signal_hook::iterator::Handle,
     thread: std::thread::JoinHandle<u32>,
@@ -237,7 +238,6 @@ fn converse(
     child: &mut Child,
     job: &Job,
     listener: &mut dyn Listener,
-    epochs: &mut u32,
 ) -> Result<Option<Worked>, WorkerError> {
     let document = serde_json::to_vec(job).map_err(|e| WorkerError::Pipe(e.into()))?;
     let mut input = child.stdin.take().expect("the worker's standard input is a pipe");
@@ -252,24 +252,18 @@ fn converse(
             return Err(WorkerError::Garbled(line));
         };
         match event {
-            Event::Started { gpu, resumed_epochs, parameters } => {
-                listener.started(parameters, resumed_epochs, gpu.as_deref());
-                *epochs = resumed_epochs;
-                (worked.gpu, worked.resumed_epochs) = (gpu, resumed_epochs);
+            Event::Interrupted { epochs, batches } => {
+                return Err(WorkerError::Interrupted { epochs, batches });
             }
-            Event::Progress { phase, epoch, epochs: all, done, total, loss } => {
-                listener.progress(phase, epoch, all, done, total, loss);
-            }
-            Event::Epoch(log) => {
-                *epochs = log.epoch;
-                listener.epoch(&log);
-            }
-            Event::Done(outcome) => {
-                listener.done(&outcome);
-                return Ok(Some(Worked { outcome, ..worked }));
-            }
-            Event::Interrupted { epochs } => return Err(WorkerError::Interrupted { epochs }),
             Event::Failed { message, hint } => return Err(WorkerError::Failed { message, hint }),
+            _ => listener.hear(&event),
+        }
+        match event {
+            Event::Started { gpu, deterministic, resumed_epochs, .. } => {
+                worked = Worked { gpu, deterministic, resumed_epochs, ..worked };
+            }
+            Event::Done(outcome) => return Ok(Some(Worked { outcome, ..worked })),
+            _ => {}
         }
     }
     Ok(None)

@@ -5,13 +5,16 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::evaluate::predict_job;
+use super::evaluate::{auc_table, predict_job, read_scores};
 use super::process::Listener;
-use super::train::{Context, software, train_job};
+use super::train::{Context, hash_of, software, train_job};
 use super::{Device, RunError, Session};
 use crate::hash::{Hash, Id};
-use crate::records::{Execution, Predictions, Run, ScoreSource, Subset};
-use crate::worker::files;
+use crate::records::{AucTable, Execution, Predictions, Run, ScoreSource, Subset, Table};
+use crate::worker::{Job, files};
+
+/// Seconds: a training in scratch space is not gone on with.
+const NEVER: f64 = 1e9;
 
 /// What came of carrying out a spec again.
 #[derive(Debug, Clone, Serialize)]
@@ -51,7 +54,10 @@ pub fn reproduce(
     let device = device.unwrap_or_else(|| Device::of(spec.device));
     let scratch = registry.store().scratch()?;
 
-    let job = train_job(registry, &context, &spec, &device.name, scratch.path().to_owned());
+    // With pixels and features of its own: what lies in the cache was made by the run that is in question.
+    let cache = scratch.path().join("cache");
+    let place = [scratch.path().to_owned(), cache.clone()];
+    let job = train_job(registry, &context, &spec, &device.name, place, NEVER);
     worker.run(&job, listener)?;
     let mut compared = Vec::new();
     let mut differences = Vec::new();
@@ -69,7 +75,7 @@ pub fn reproduce(
         .referring::<Predictions>(&view, &run.hash)?
         .into_iter()
         .find(|(_, predictions)| predictions.subset == Some(Subset::Test));
-    if let Some((_, predictions)) = test {
+    if let Some((id, predictions)) = test {
         // With the recorded checkpoint: a difference here is one of predicting, not of training.
         let threads = match &predictions.source {
             ScoreSource::Run { threads, .. } => *threads,
@@ -77,8 +83,20 @@ pub fn reproduce(
         };
         let out = scratch.path().to_owned();
         let job = predict_job(registry, &context, (&record, &spec), Subset::Test, &device, threads, out);
-        worker.run(&job, listener)?;
+        worker.run(&Job { cache: Some(cache), ..job }, listener)?;
         compare("predictions", predictions.scores.hash, hash_file(&scratch.path().join(files::SCORES))?);
+        let tables = registry.referring::<Table>(&view, &id.hash)?.into_iter();
+        let table = tables.filter_map(
+            |(table, content)| if let Table::Auc(auc) = content { Some((table, auc)) } else { None },
+        );
+        if let Some((table, recorded)) = table.last() {
+            let manifest = registry.get_packed(context.dataset.manifest)?;
+            let scores = read_scores(scratch.path(), predictions.labels.len(), manifest.rows.len())?;
+            let now = auc_table(id, &predictions, &context.dataset, &manifest, &scores);
+            // Another version of reg may say so in its table.
+            let now = Table::Auc(AucTable { reg: recorded.reg, ..now });
+            compare("table", table.hash, hash_of(&now)?);
+        }
     }
 
     let mut environment = Vec::new();

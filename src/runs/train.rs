@@ -1,11 +1,12 @@
 //! Trains by a spec, once: a spec whose run is recorded is answered from the registry.
 
 use std::fs::{self, File};
+use std::path::PathBuf;
 use std::time::Instant;
 
 use super::evaluate::{Evaluated, evaluate_run};
 use super::process::{Listener, Worked, Worker};
-use super::{Device, RunError, Session, Surroundings};
+use super::{Device, RunError, Session, Surroundings, live};
 use crate::disk;
 use crate::hash::{Hash, Id};
 use crate::index::View;
@@ -39,6 +40,8 @@ pub struct Order {
     pub threads: u32,
     /// Where to compute.
     pub device: Device,
+    /// Seconds after which the state of the training is kept anew.
+    pub save_every: f64,
     /// Name of the run; else one is made up of model, split and fold.
     pub name: Option<String>,
 }
@@ -203,9 +206,9 @@ fn carry_out(
     listener: &mut dyn Listener,
 ) -> Result<(Id<Run>, Run, String), RunError> {
     let Session { registry, worker, surroundings } = session;
-    let live = registry.live(&spec_id.hash);
-    disk::create_dir_all(&live).map_err(RunError::io("create", &live))?;
-    let lock = live.join("lock");
+    let folder = registry.live(&spec_id.hash);
+    disk::create_dir_all(&folder).map_err(RunError::io("create", &folder))?;
+    let lock = folder.join(live::LOCK);
     let locked = File::create(&lock).map_err(RunError::io("create", &lock))?;
     // Let go by the system however this process ends.
     locked.try_lock().map_err(|e| match e {
@@ -214,17 +217,20 @@ fn carry_out(
     })?;
 
     let start = Start::now(surroundings);
-    let job = train_job(registry, context, spec, &order.device.name, live.clone());
+    let name = order.name.as_deref().unwrap_or(base);
+    live::announce(&folder, name, spec_id, &start.time, surroundings)?;
+    let place = [folder.clone(), registry.cache()];
+    let job = train_job(registry, context, spec, &order.device.name, place, order.save_every);
     let worked = worker.run(&job, listener)?;
 
     let mut transaction = registry.transaction()?;
-    let checkpoint = live.join(files::CHECKPOINT);
+    let checkpoint = folder.join(files::CHECKPOINT);
     let mut bytes = Vec::new();
     let state =
         FileState::read(&checkpoint, u64::MAX, &mut bytes).map_err(RunError::io("read", &checkpoint))?;
     let weights = Hash::of(&bytes);
     transaction.put_file(&checkpoint, &state, &bytes, weights, Link::Reflink)?;
-    let log = live.join(files::LOG);
+    let log = folder.join(files::LOG);
     let log_bytes = fs::read(&log).map_err(RunError::io("read", &log))?;
     let record = Run {
         spec: spec_id,
@@ -242,26 +248,28 @@ fn carry_out(
         None => transaction.name_freely(base, run.hash)?,
     }
     let named = transaction.commit(&surroundings.stamp)?.names.pop().map(|change| change.name);
-    match disk::remove_dir_all(&live) {
+    match disk::remove_dir_all(&folder) {
         // `reg gc` has seen that the run is recorded.
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
-        removed => removed.map_err(RunError::io("remove", &live))?,
+        removed => removed.map_err(RunError::io("remove", &folder))?,
     }
     Ok((run, record, named.or(order.name.clone()).unwrap_or_else(|| run.hash.short())))
 }
 
-/// The job that carries out a spec.
+/// The job that carries out a spec, with its files in `out`.
 pub(super) fn train_job(
     registry: &Registry,
     context: &Context,
     spec: &Spec,
     device: &str,
-    out: std::path::PathBuf,
+    [out, cache]: [PathBuf; 2],
+    save_every: f64,
 ) -> Job {
     Job {
         protocol: PROTOCOL,
         objects: registry.store().objects().to_owned(),
         out,
+        cache: Some(cache),
         device: device.to_owned(),
         threads: spec.threads,
         labels: context.dataset.labels.len() as u32,
@@ -271,6 +279,7 @@ pub(super) fn train_job(
             manifest: context.dataset.manifest,
             assignment: context.split.assignment,
             weights: context.weights,
+            save_every,
         },
     }
 }
@@ -308,5 +317,6 @@ pub(super) fn execution(
         git: surroundings.git.clone(),
         command: surroundings.stamp.command.clone(),
         resumed: worked.resumed_epochs,
+        deterministic: worked.deterministic,
     }
 }

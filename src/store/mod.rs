@@ -7,6 +7,7 @@
 mod batch;
 mod error;
 mod scratch;
+mod slots;
 mod state;
 
 use std::fs::{self, OpenOptions};
@@ -20,6 +21,7 @@ use rustix::fs::OFlags;
 pub use batch::{Batch, Link, Persisted};
 pub use error::StoreError;
 pub use scratch::Scratch;
+pub use slots::Slots;
 pub use state::FileState;
 
 use crate::disk;

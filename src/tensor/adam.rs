@@ -1,60 +1,76 @@
-//! Adam with moments that can be saved. Kingma and Ba, ICLR 2015, in the form in which PyTorch computes
-//! it; without weight decay.
+//! Adam with moments that can be saved. Kingma and Ba, ICLR 2015, by the fused kernel that PyTorch's
+//! `Adam(fused=True)` runs; without weight decay.
 //!
 //! tch's optimiser neither gives nor takes its moments, without which no training can go on where it
-//! was interrupted.
+//! was interrupted, and goes through the memory of the parameters several times a step.
 
 use reg::records::Training;
-use tch::Tensor;
+use tch::{Device, Kind, Tensor};
 
+use crate::calls::{self, Decay};
 use crate::error::TensorError;
 
 type Result<T> = std::result::Result<T, TensorError>;
 
-/// The optimiser's state.
+/// The optimiser and its state.
 pub(crate) struct Adam {
-    beta1: f64,
-    beta2: f64,
-    eps: f64,
+    decay: Decay,
     /// Steps taken.
     pub(crate) steps: u64,
     /// First and second moment of each parameter, in the order of the parameters.
     pub(crate) moments: Vec<[Tensor; 2]>,
+    /// The same number where the parameters live.
+    step: Tensor,
+    /// Parameters, first and second moments, as the kernel takes them: their memory in its own order.
+    flat: [Vec<Tensor>; 3],
+    /// Whether that order is channels last, a parameter each.
+    last: Vec<bool>,
 }
 
 impl Adam {
     /// Begins with moments of zero.
     pub(crate) fn new(training: &Training, parameters: &[Tensor]) -> Result<Self> {
-        let zeros = |tensor: &Tensor| -> Result<[Tensor; 2]> {
-            let zero = || tensor.f_detach().and_then(|tensor| tensor.f_zeros_like());
-            Ok([zero()?, zero()?])
-        };
-        let moments = parameters.iter().map(zeros).collect::<Result<_>>()?;
+        let mut moments = Vec::new();
+        let mut flat: [Vec<Tensor>; 3] = Default::default();
+        let mut last = Vec::new();
+        for parameter in parameters {
+            let parameter = parameter.f_detach()?;
+            let channels_last = !parameter.is_contiguous();
+            let [m, v] = [parameter.f_zeros_like()?, parameter.f_zeros_like()?];
+            for (list, tensor) in flat.iter_mut().zip([&parameter, &m, &v]) {
+                list.push(in_memory_order(tensor, channels_last)?);
+            }
+            moments.push([m, v]);
+            last.push(channels_last);
+        }
+        let device = parameters.first().map_or(Device::Cpu, Tensor::device);
+        let step = Tensor::f_zeros(&[][..], (Kind::Float, device))?;
         let Training { beta1, beta2, eps, .. } = *training;
-        Ok(Adam { beta1, beta2, eps, steps: 0, moments })
+        Ok(Adam { decay: Decay { beta1, beta2, eps }, steps: 0, moments, step, flat, last })
     }
 
     /// Takes one step: `m = b1 m + (1 - b1) g`, `v = b2 v + (1 - b2) g^2`,
     /// `p -= lr / (1 - b1^t) m / (sqrt(v) / sqrt(1 - b2^t) + eps)`.
-    pub(crate) fn step(&mut self, parameters: &[Tensor], gradients: &[Tensor], lr: f64) -> Result<()> {
+    ///
+    /// `gradients` are in the order and of the shapes of the parameters.
+    pub(crate) fn step(&mut self, gradients: &[Tensor], lr: f64) -> Result<()> {
         let _off = tch::no_grad_guard();
         self.steps += 1;
-        let t = self.steps as f64;
-        let size = lr / (1.0 - self.beta1.powf(t));
-        let correction = (1.0 - self.beta2.powf(t)).sqrt();
-        for ((parameter, gradient), [m, v]) in parameters.iter().zip(gradients).zip(&mut self.moments) {
-            let _ = m.f_lerp_(gradient, 1.0 - self.beta1)?;
-            let _ = v.f_mul_scalar_(self.beta2)?;
-            let _ = v.f_add_(&gradient.f_mul(gradient)?.f_mul_scalar_(1.0 - self.beta2)?)?;
-            let mut denominator = v.f_sqrt()?;
-            let _ = denominator.f_mul_scalar_(1.0 / correction)?;
-            let _ = denominator.f_add_scalar_(self.eps)?;
-            let mut change = m.f_div(&denominator)?;
-            let _ = change.f_mul_scalar_(-size)?;
-            let _ = parameter.shallow_clone().f_add_(&change)?;
-        }
-        Ok(())
+        let _ = self.step.f_fill_(self.steps as f64)?;
+        let [parameters, m, v] = &self.flat;
+        let gradients: Vec<Tensor> = gradients
+            .iter()
+            .zip(&self.last)
+            // Where the backward pass has chosen another layout, this copies.
+            .map(|(gradient, last)| Ok(in_memory_order(gradient, *last)?.f_contiguous()?))
+            .collect::<Result<_>>()?;
+        calls::adam([parameters, &gradients, m, v], &self.step, lr, self.decay)
     }
+}
+
+/// A view of a tensor whose order is that of its memory.
+fn in_memory_order(tensor: &Tensor, channels_last: bool) -> Result<Tensor> {
+    Ok(if channels_last { tensor.f_permute([0, 2, 3, 1])? } else { tensor.shallow_clone() })
 }
 
 #[cfg(test)]
@@ -75,6 +91,10 @@ mod tests {
             patience: 0,
             loss: Loss::Bce,
             augmentation: None,
+            pixels: None,
+            precision: None,
+            layout: None,
+            early_stop: None,
         };
         // Minimises (p - 3)^2 from p = [0, 5], whose gradient is 2 (p - 3).
         let parameter = Tensor::from_slice(&[0.0f32, 5.0]);
@@ -82,7 +102,7 @@ mod tests {
         let mut expected = [(0.0f64, 0.0, 0.0), (5.0, 0.0, 0.0)];
         for t in 1..=50 {
             let gradient: Tensor = (&parameter - 3.0) * 2.0;
-            adam.step(std::slice::from_ref(&parameter), &[gradient], training.lr).unwrap();
+            adam.step(&[gradient], training.lr).unwrap();
             for (p, m, v) in &mut expected {
                 let g = 2.0 * (*p - 3.0);
                 *m = 0.9 * *m + 0.1 * g;

@@ -9,6 +9,7 @@ fn main() {
     let lib = PathBuf::from(env::var("DEP_TCH_LIBTORCH_LIB").expect("torch-sys names its library folder"));
     // So that it starts without LD_LIBRARY_PATH.
     println!("cargo:rustc-link-arg=-Wl,-rpath,{}", lib.display());
+    compile_calls(&lib);
 
     let room = PathBuf::from(env::var("CARGO_MANIFEST_DIR").expect("cargo sets it"));
     let root = room.ancestors().nth(2).expect("the crate lies in src/tensor").to_owned();
@@ -23,7 +24,10 @@ fn main() {
     }
     let single = ["Cargo.lock", "src/tensor/Cargo.toml", "src/hash.rs", "src/random.rs", "src/worker.rs"];
     sources.extend(single.map(|path| root.join(path)));
-    sources.extend(["src/dataset/pixels.rs", "src/stats/auc.rs"].map(|path| root.join(path)));
+    let others =
+        ["src/dataset/pixels.rs", "src/dataset/renditions.rs", "src/stats/auc.rs", "src/store/slots.rs"];
+    sources.extend(others.map(|path| root.join(path)));
+    sources.push(root.join("src/tensor/cpp/calls.cpp"));
     sources.sort();
 
     let mut list = String::from("&[\n");
@@ -35,6 +39,20 @@ fn main() {
     list.push_str("]\n");
     let out = PathBuf::from(env::var("OUT_DIR").expect("cargo sets it")).join("sources.rs");
     fs::write(&out, list).expect("the folder for generated files takes one");
+}
+
+/// Compiles what calls libtorch beside tch, against the headers that lie beside its libraries.
+fn compile_calls(lib: &Path) {
+    println!("cargo:rerun-if-changed=cpp/calls.cpp");
+    let include = lib.with_file_name("include");
+    cc::Build::new()
+        .cpp(true)
+        .std("c++17")
+        // The headers' own.
+        .warnings(false)
+        .includes([include.join("torch/csrc/api/include"), include])
+        .file("cpp/calls.cpp")
+        .compile("calls");
 }
 
 fn is_source(path: &Path) -> bool {

@@ -1,15 +1,16 @@
 //! Where tensors live, and with how many threads. One binary serves machines with and without CUDA.
 
-use std::ffi::c_void;
 use std::path::{Path, PathBuf};
 
 use libloading::os::unix::{Library, RTLD_GLOBAL, RTLD_LAZY};
 use tch::{Cuda, Device};
 
+use crate::calls;
 use crate::error::TensorError;
 
-/// Prepares the device that a job names (`cpu` or `cuda:N`) and the threads of libtorch.
-pub(crate) fn prepare(name: &str, threads: u32) -> Result<Device, TensorError> {
+/// Prepares the device that a job names (`cpu` or `cuda:N`) and the threads of libtorch; on a GPU `tf32`
+/// says whether single precision may be TensorFloat-32.
+pub(crate) fn prepare(name: &str, threads: u32, tf32: bool) -> Result<Device, TensorError> {
     let fail = |reason: String| TensorError::Device { device: name.to_owned(), reason };
     let device = parse(name).ok_or_else(|| fail("a device is `cpu` or `cuda:N`".into()))?;
     let threads = i32::try_from(threads).ok().filter(|n| *n > 0);
@@ -23,9 +24,7 @@ pub(crate) fn prepare(name: &str, threads: u32) -> Result<Device, TensorError> {
     if index >= count {
         return Err(fail(format!("libtorch sees {count} CUDA devices")));
     }
-    // Benchmarking picks algorithms by time, so not the same at every run.
-    Cuda::cudnn_set_benchmark(false);
-    set_deterministic_cudnn().map_err(fail)?;
+    calls::cuda_rules(tf32)?;
     Ok(device)
 }
 
@@ -45,6 +44,22 @@ pub(crate) fn cuda_names() -> Vec<String> {
         names = (0..count).map(|index| format!("CUDA device {index}")).collect();
     }
     names
+}
+
+/// Bytes that are free on a GPU, where CUDA tells.
+#[allow(unsafe_code)]
+pub(crate) fn free_memory(index: usize) -> Option<u64> {
+    use libloading::os::unix::Symbol;
+    let (index, program) = (i32::try_from(index).ok()?, Library::this());
+    let (mut free, mut total) = (0usize, 0usize);
+    // SAFETY: the signatures of `cudaSetDevice` and `cudaMemGetInfo` as CUDA's runtime declares them; they
+    // are looked up among the libraries that libtorch_cuda has brought along.
+    unsafe {
+        let set: Symbol<unsafe extern "C" fn(i32) -> i32> = program.get(b"cudaSetDevice\0").ok()?;
+        let ask: Symbol<unsafe extern "C" fn(*mut usize, *mut usize) -> i32> =
+            program.get(b"cudaMemGetInfo\0").ok()?;
+        (set(index) == 0 && ask(&mut free, &mut total) == 0).then_some(free as u64)
+    }
 }
 
 /// The name of a GPU; none for the processor.
@@ -112,24 +127,6 @@ fn load_for_ever(library: &Path) -> Result<(), String> {
     opened.map(std::mem::forget).map_err(|e| format!("{} does not load: {e}", library.display()))
 }
 
-/// Has cuDNN choose only algorithms that give the same bits at every run; tch has no call for it.
-#[allow(unsafe_code)]
-fn set_deterministic_cudnn() -> Result<(), String> {
-    let missing = |e: libloading::Error| format!("libtorch cannot be asked for reproducible results: {e}");
-    let program = Library::this();
-    // SAFETY: `at::Context& at::globalContext()` and `void at::Context::setDeterministicCuDNN(bool)`:
-    // a reference and `this` are pointers in the C++ ABI of every platform that libtorch runs on, and
-    // the symbols' mangled names contain the parameter types.
-    unsafe {
-        let context: libloading::os::unix::Symbol<unsafe extern "C" fn() -> *mut c_void> =
-            program.get(b"_ZN2at13globalContextEv\0").map_err(missing)?;
-        let set: libloading::os::unix::Symbol<unsafe extern "C" fn(*mut c_void, bool)> =
-            program.get(b"_ZN2at7Context21setDeterministicCuDNNEb\0").map_err(missing)?;
-        set(context(), true);
-    }
-    Ok(())
-}
-
 /// The names that NVIDIA's driver gives its devices, in the order of their bus addresses.
 fn driver_names() -> Vec<String> {
     let mut folders: Vec<PathBuf> = std::fs::read_dir("/proc/driver/nvidia/gpus")
@@ -158,6 +155,8 @@ mod tests {
     #[test]
     fn libtorch_is_found_and_can_be_asked_for_reproducible_results() {
         assert!(libtorch_folder().unwrap().join("libtorch_cpu.so").exists());
-        set_deterministic_cudnn().unwrap();
+        assert!(!calls::cuda_reproducible());
+        calls::cuda_rules(false).unwrap();
+        assert!(calls::cuda_reproducible());
     }
 }

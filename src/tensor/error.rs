@@ -119,12 +119,28 @@ pub(crate) enum TensorError {
         /// The weights.
         id: Hash,
     },
+    /// The work would take more memory than there is.
+    #[error(
+        "this takes about {:.1} GB of memory at `batch` {batch}, and {:.1} GB are free on {place}",
+        *needed as f64 / 1e9,
+        *free as f64 / 1e9
+    )]
+    Memory {
+        /// Bytes that it takes, by estimate.
+        needed: u64,
+        /// Bytes that are free.
+        free: u64,
+        /// The machine or the GPU.
+        place: String,
+        /// Images a step.
+        batch: u32,
+    },
     /// The loss is no number any more.
     #[error("the loss is not finite in epoch {epoch}, {place}")]
     Diverged {
         /// Epoch, from 1.
         epoch: u32,
-        /// The batch and its first images.
+        /// The batch and its images.
         place: String,
     },
     /// A file in the job's folder cannot be written, or an image file not be read.
@@ -137,11 +153,13 @@ pub(crate) enum TensorError {
         /// What the system says.
         source: io::Error,
     },
-    /// A signal asked to stop; the files of whole epochs are kept.
-    #[error("interrupted after {epochs} whole epochs")]
+    /// A signal asked to stop.
+    #[error("interrupted after {epochs} whole epochs and {batches} batches")]
     Interrupted {
         /// Whole epochs that are kept.
         epochs: u32,
+        /// Batches of the next one that are kept.
+        batches: u64,
     },
     /// Nobody listens any more.
     #[error("nobody reads the worker's events")]
@@ -163,6 +181,7 @@ impl TensorError {
                 "`cpu` always works; `cuda:0` needs libtorch with CUDA, a driver and a GPU"
             }
             TensorError::Torch(e) if e.to_string().contains("out of memory") => "try a smaller `batch`",
+            TensorError::Memory { .. } => "try a smaller `batch`, or a smaller `input`",
             TensorError::ImageObject { .. }
             | TensorError::Object { .. }
             | TensorError::ImagePixels { .. } => {

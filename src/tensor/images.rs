@@ -3,36 +3,52 @@
 //! What a batch holds depends on the seed, the epoch and the manifest's row, never on how many threads
 //! make it or how far ahead they are.
 
-use std::path::PathBuf;
+use std::io::Write;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use rayon::prelude::*;
+use reg::dataset::renditions::{Rendition, Renditions};
 use reg::dataset::{
     pixels::{self, Grey},
     png,
 };
-use reg::hash::Hash;
+use reg::hash::{Hash, Id};
 use reg::random::Stream;
-use reg::records::{AgeRange, Augmentation, Gender, ImageInput, ImageRow, ViewPosition};
+use reg::records::{AgeRange, Augmentation, Gender, ImageInput, ImageRow, Manifest, ViewPosition};
 use reg::store::{FileState, Store};
+use reg::worker::{Event, Phase, Step};
 use tch::{Device, Tensor};
 
 use crate::error::TensorError;
 use crate::net::META;
+use crate::reporter::{Pace, Reporter};
 
 type Result<T> = std::result::Result<T, TensorError>;
 
 /// Batches that may wait for the device.
 const AHEAD: usize = 2;
 
+/// Images decoded between two looks at whether to stop.
+const DECODED_AT_ONCE: usize = 64;
+
 /// The images that a job is about.
 pub(crate) enum Images {
-    /// Those of a data set, and where their objects lie.
-    Dataset(Store, Vec<ImageRow>),
+    /// Those of a data set.
+    Dataset(Dataset),
     /// Files, with what is known of each.
     Files(Vec<(PathBuf, Option<ImageRow>)>),
+}
+
+/// The images of a data set.
+pub(crate) struct Dataset {
+    store: Store,
+    manifest: Id<Manifest>,
+    rows: Vec<ImageRow>,
+    /// Renditions that are kept from one run to the next.
+    kept: Vec<Renditions>,
 }
 
 /// How an image becomes a square.
@@ -44,6 +60,8 @@ pub(crate) enum View<'a> {
     Training {
         /// What is drawn.
         how: &'a Augmentation,
+        /// What it is cut from.
+        from: Rendition,
         /// The spec's seed.
         seed: u64,
         /// From 1.
@@ -51,18 +69,136 @@ pub(crate) enum View<'a> {
     },
 }
 
-impl Images {
-    /// Their number.
+impl Dataset {
+    /// The images of a manifest, whose objects lie in `store`.
+    pub(crate) fn new(store: Store, manifest: Id<Manifest>, rows: Vec<ImageRow>) -> Self {
+        Dataset { store, manifest, rows, kept: Vec::new() }
+    }
+
+    /// Number of images.
     pub(crate) fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// The manifest.
+    pub(crate) fn manifest(&self) -> Id<Manifest> {
+        self.manifest
+    }
+
+    /// What an image was made from, if it has a file.
+    pub(crate) fn source(&self, index: u32) -> Option<Hash> {
+        self.rows[index as usize].object
+    }
+
+    /// Makes a rendition of these rows and keeps it below `cache`, except for those that are there.
+    ///
+    /// Where it finds no room, images are decoded each time that they are needed, and a note says so.
+    pub(crate) fn keep<W: Write>(
+        &mut self,
+        cache: &Path,
+        rendition: Rendition,
+        rows: &[u32],
+        reporter: &mut Reporter<W>,
+    ) -> Result<()> {
+        let note = |reporter: &mut Reporter<W>, why: String| {
+            let place = cache.display();
+            let message = format!("pixels are not kept in {place}, so each is decoded when needed: {why}");
+            reporter.send(&Event::Note { message })
+        };
+        let kept = match Renditions::open(cache, self.manifest, &self.rows, rendition) {
+            Ok(kept) => kept,
+            Err(e) => return note(reporter, e.to_string()),
+        };
+        let missing: Vec<u32> = rows.iter().copied().filter(|row| !kept.looks_made(*row as usize)).collect();
+        let size = |row: &u32| {
+            let ImageRow { width, height, .. } = self.rows[*row as usize];
+            let (width, height) = rendition.size(width, height);
+            u64::from(width) * u64::from(height)
+        };
+        let (needed, free) = (missing.iter().map(size).sum::<u64>(), free_space(cache));
+        if free.is_some_and(|free| free < needed) {
+            let gb = |bytes: u64| bytes as f64 / 1e9;
+            let why = format!("they take {:.1} GB, and {:.1} GB are free", gb(needed), gb(free.unwrap_or(0)));
+            return note(reporter, why);
+        }
+        let total = missing.len() as u64;
+        let pace = Pace::begin(Step {
+            phase: Phase::Pixels,
+            epoch: 0,
+            epochs: 0,
+            done: 0,
+            total,
+            rate: 0.0,
+            loss: None,
+            left: None,
+        });
+        let mut done = 0;
+        for rows in missing.chunks(DECODED_AT_ONCE) {
+            let wrote: Vec<std::io::Result<()>> = rows
+                .par_iter()
+                .map(|&index| {
+                    let (row, object) = self.object(index)?;
+                    Ok(kept.put(index as usize, row, &object, &rendition.of(self.decode(index)?)))
+                })
+                .collect::<Result<_>>()?;
+            if let Some(e) = wrote.into_iter().find_map(|wrote| wrote.err()) {
+                return note(reporter, e.to_string());
+            }
+            done += rows.len() as u64;
+            reporter.progress(pace.step(done, None, None))?;
+        }
+        self.kept.push(kept);
+        Ok(())
+    }
+
+    fn object(&self, index: u32) -> Result<(&ImageRow, Hash)> {
+        let row = &self.rows[index as usize];
+        let object = row.object.ok_or_else(|| TensorError::NoPixels { name: row.name.clone() })?;
+        Ok((row, object))
+    }
+
+    fn decode(&self, index: u32) -> Result<Grey> {
+        let (row, id) = self.object(index)?;
+        let name = || row.name.clone();
+        let bytes =
+            self.store.read(&id).map_err(|source| TensorError::ImageObject { name: name(), source })?;
+        pixels::decode(&bytes).map_err(|source| TensorError::ImagePixels { name: name(), id, source })
+    }
+
+    fn rendition(&self, index: u32, rendition: Rendition) -> Result<Grey> {
+        let Some(kept) = self.kept.iter().find(|kept| kept.rendition() == rendition) else {
+            return Ok(rendition.of(self.decode(index)?));
+        };
+        let (row, object) = self.object(index)?;
+        if let Some(image) = kept.get(index as usize, row, &object) {
+            return Ok(image);
+        }
+        // Damaged since it was made.
+        let image = rendition.of(self.decode(index)?);
+        let _ = kept.put(index as usize, row, &object, &image);
+        Ok(image)
+    }
+}
+
+/// Bytes that may still be written where `path` is or will be.
+fn free_space(path: &Path) -> Option<u64> {
+    let place = path.ancestors().find(|place| place.exists())?;
+    let space = rustix::fs::statvfs(place).ok()?;
+    Some(space.f_bavail * space.f_frsize)
+}
+
+impl Images {
+    /// The data set that they are of.
+    pub(crate) fn dataset(&self) -> Option<&Dataset> {
         match self {
-            Images::Dataset(_, rows) => rows.len(),
-            Images::Files(files) => files.len(),
+            Images::Dataset(dataset) => Some(dataset),
+            Images::Files(_) => None,
         }
     }
 
     fn row(&self, index: u32) -> Option<&ImageRow> {
         match self {
-            Images::Dataset(_, rows) => rows.get(index as usize),
+            Images::Dataset(dataset) => dataset.rows.get(index as usize),
             Images::Files(files) => files.get(index as usize)?.1.as_ref(),
         }
     }
@@ -99,38 +235,31 @@ impl Images {
     /// What messages call an image.
     pub(crate) fn name(&self, index: u32) -> String {
         match self {
-            Images::Dataset(_, rows) => rows[index as usize].name.clone(),
+            Images::Dataset(dataset) => dataset.rows[index as usize].name.clone(),
             Images::Files(files) => files[index as usize].0.display().to_string(),
         }
     }
 
-    fn decode(&self, index: u32) -> Result<Grey> {
+    fn rendition(&self, index: u32, rendition: Rendition) -> Result<Grey> {
         match self {
-            Images::Dataset(store, rows) => {
-                let row = &rows[index as usize];
-                let name = || row.name.clone();
-                let id: Hash = row.object.ok_or_else(|| TensorError::NoPixels { name: name() })?;
-                let bytes =
-                    store.read(&id).map_err(|source| TensorError::ImageObject { name: name(), source })?;
-                pixels::decode(&bytes).map_err(|source| TensorError::ImagePixels { name: name(), id, source })
-            }
+            Images::Dataset(dataset) => dataset.rendition(index, rendition),
             Images::Files(files) => {
                 let path = &files[index as usize].0;
                 let mut bytes = Vec::new();
                 FileState::read(path, png::MAX_FILE, &mut bytes).map_err(TensorError::file("read", path))?;
-                pixels::decode(&bytes)
-                    .map_err(|source| TensorError::FilePixels { path: path.clone(), source })
+                let image = pixels::decode(&bytes)
+                    .map_err(|source| TensorError::FilePixels { path: path.clone(), source })?;
+                Ok(rendition.of(image))
             }
         }
     }
 
     fn square(&self, index: u32, input: &ImageInput, view: View) -> Result<Vec<u8>> {
-        let grey = self.decode(index)?;
         Ok(match view {
-            View::Evaluation => pixels::evaluation_view(&grey, input.resize, input.input),
-            View::Training { how, seed, epoch } => {
+            View::Evaluation => self.rendition(index, Rendition::evaluation(input))?.data,
+            View::Training { how, from, seed, epoch } => {
                 let mut stream = Stream::new("reg view", seed, &[epoch.into(), index.into()]);
-                pixels::training_view(&grey, input.input, how, &mut stream)
+                pixels::training_view(&self.rendition(index, from)?, input.input, how, &mut stream)
             }
         })
     }

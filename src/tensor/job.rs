@@ -2,18 +2,21 @@
 
 use std::io::Write;
 use std::path::PathBuf;
+use std::time::Duration;
 
-use reg::hash::Hash;
-use reg::records::{Assignment, Manifest, Packed, Subset, codec};
+use reg::dataset::renditions::Rendition;
+use reg::hash::{Hash, Id};
+use reg::records::{Assignment, Manifest, Packed, Precision, Subset, codec};
 use reg::store::Store;
-use reg::worker::{Job, Outcome, PROTOCOL, Work};
+use reg::worker::{Job, Numbers, Outcome, PROTOCOL, Work};
 
 use crate::device;
 use crate::error::TensorError;
-use crate::images::Images;
+use crate::images::{Dataset, Images};
+use crate::layers::Memory;
 use crate::predict::{Inputs, predict};
 use crate::reporter::Reporter;
-use crate::train::{Rows, train};
+use crate::train::{Rows, Setup, train};
 
 type Result<T> = std::result::Result<T, TensorError>;
 
@@ -53,55 +56,63 @@ pub(crate) fn parse(text: &[u8]) -> Result<Job> {
 
 /// Does what a job asks for.
 pub(crate) fn carry_out<W: Write>(job: Job, reporter: &mut Reporter<W>) -> Result<Outcome> {
-    let device = device::prepare(&job.device, job.threads)?;
-    let Job { out, labels, age, threads, .. } = job;
+    let numbers = match &job.work {
+        Work::Train { spec, .. } => {
+            Numbers { precision: spec.training.precision(), layout: spec.training.layout(spec.device) }
+        }
+        Work::Predict { numbers, .. } | Work::PredictFiles { numbers, .. } => *numbers,
+    };
+    let device = device::prepare(&job.device, job.threads, numbers.precision == Precision::Tf32)?;
+    let memory = Memory { device, layout: numbers.layout };
+    let Job { out, cache, labels, age, threads, .. } = job;
     if labels == 0 || labels > u32::BITS {
         return Err(TensorError::Settings(format!("{labels} labels, and 1 to {} are possible", u32::BITS)));
     }
     let place = Place { store: Store::at(&job.objects), out, threads };
-    let dataset = |manifest: Hash| -> Result<Images> {
-        let manifest: Manifest = place.unpack("manifest", manifest)?;
-        Ok(Images::Dataset(place.store.clone(), manifest.rows))
+    let dataset = |manifest: Id<Manifest>| -> Result<Dataset> {
+        let rows = place.unpack::<Manifest>("manifest", manifest.hash)?.rows;
+        Ok(Dataset::new(place.store.clone(), manifest, rows))
     };
+    let cache = cache.as_deref();
+    let inputs = |images, model| Inputs { images, model, age, labels, memory, precision: numbers.precision };
     match job.work {
-        Work::Train { spec, manifest, assignment, weights } => {
-            let images = &dataset(manifest.hash)?;
+        Work::Train { spec, manifest, assignment, weights, save_every } => {
+            let dataset = dataset(manifest)?;
             let assignment: Assignment = place.unpack("assignment", assignment.hash)?;
-            let part = |subset| rows(&assignment, spec.fold, subset, images);
+            let part = |subset| rows(&assignment, spec.fold, subset, dataset.len());
             let rows = Rows { training: part(Subset::Train)?, validation: part(Subset::Val)? };
-            let inputs = Inputs { images, model: &spec.model, age, labels, device };
-            train(&place, &inputs, &spec, &rows, weights, reporter)
+            let save_every = Duration::try_from_secs_f64(save_every)
+                .map_err(|_| TensorError::Job(format!("`save_every` cannot be {save_every} seconds")))?;
+            let setup = Setup { spec: &spec, rows: &rows, weights, cache, save_every };
+            train(&place, inputs(Images::Dataset(dataset), &spec.model), setup, reporter)
         }
-        Work::Predict { model, checkpoint, batch, manifest, assignment, fold, subset } => {
-            let images = &dataset(manifest.hash)?;
-            let rows = rows(&place.unpack("assignment", assignment.hash)?, fold, subset, images)?;
+        Work::Predict { model, checkpoint, numbers: _, batch, manifest, assignment, fold, subset } => {
+            let mut dataset = dataset(manifest)?;
+            let rows = rows(&place.unpack("assignment", assignment.hash)?, fold, subset, dataset.len())?;
             if rows.is_empty() {
                 return Err(TensorError::Empty { subset, fold });
             }
-            let inputs = Inputs { images, model: &model, age, labels, device };
-            predict(&place, &inputs, checkpoint.hash, rows, batch, reporter)
+            if let (Some(cache), Some(image)) = (cache, model.architecture.image()) {
+                dataset.keep(cache, Rendition::evaluation(image), &rows, reporter)?;
+            }
+            predict(&place, &inputs(Images::Dataset(dataset), &model), checkpoint.hash, rows, batch, reporter)
         }
-        Work::PredictFiles { model, checkpoint, images } => {
+        Work::PredictFiles { model, checkpoint, numbers: _, images } => {
             let rows = (0..images.len() as u32).collect();
-            let images = &Images::Files(images);
-            let inputs = Inputs { images, model: &model, age, labels, device };
+            let inputs = inputs(Images::Files(images), &model);
             predict(&place, &inputs, checkpoint.hash, rows, FILES_BATCH, reporter)
         }
     }
 }
 
 /// Rows of a subset of a fold, after a look at whether split and data set belong together.
-fn rows(assignment: &Assignment, fold: u32, subset: Subset, images: &Images) -> Result<Vec<u32>> {
+fn rows(assignment: &Assignment, fold: u32, subset: Subset, images: usize) -> Result<Vec<u32>> {
     let folds = assignment.folds.len();
     let Some(codes) = assignment.folds.get(fold as usize) else {
         return Err(TensorError::Split(format!("fold {fold} of {folds} folds, which are counted from 0")));
     };
-    if codes.len() != images.len() {
-        return Err(TensorError::Split(format!(
-            "it is of {} images, the data set of {}",
-            codes.len(),
-            images.len()
-        )));
+    if codes.len() != images {
+        return Err(TensorError::Split(format!("it is of {} images, the data set of {images}", codes.len())));
     }
     Ok(assignment.rows(fold as usize, subset))
 }

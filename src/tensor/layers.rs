@@ -4,8 +4,10 @@
 //! from libtorch's generators, so that they are the same on every device.
 
 use reg::random::Stream;
+use reg::records::Layout;
 use tch::{Device, Kind, Tensor};
 
+use crate::calls;
 use crate::error::TensorError;
 
 type Result<T> = std::result::Result<T, TensorError>;
@@ -29,21 +31,50 @@ pub(crate) enum Start {
     Empty,
 }
 
+/// Where tensors live, and in which order their numbers lie there.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Memory {
+    /// The device.
+    pub(crate) device: Device,
+    /// The order.
+    pub(crate) layout: Layout,
+}
+
+impl Memory {
+    /// The processor with the layout in which its convolutions are fastest.
+    #[cfg(test)]
+    pub(crate) const CPU: Memory = Memory { device: Device::Cpu, layout: Layout::ChannelsLast };
+
+    /// Brings a tensor there. Only those with 4 dimensions have a layout.
+    pub(crate) fn place(self, tensor: &Tensor) -> Result<Tensor> {
+        let tensor = tensor.f_to_device(self.device)?;
+        let size = tensor.size();
+        let (&[_, channels, height, width], Layout::ChannelsLast) = (size.as_slice(), self.layout) else {
+            return Ok(tensor);
+        };
+        // Written with strides of their own: libtorch takes a permuted one-channel tensor for channels first.
+        let strides = [channels * height * width, 1, width * channels, channels];
+        let mut last = Tensor::f_empty_strided(size, strides, (tensor.kind(), self.device))?;
+        last.f_copy_(&tensor)?;
+        Ok(last)
+    }
+}
+
 /// Makes layers and keeps account of their tensors.
 pub(crate) struct Builder {
     start: Start,
-    device: Device,
+    memory: Memory,
     pub(crate) named: Vec<Named>,
 }
 
 impl Builder {
-    pub(crate) fn new(start: Start, device: Device) -> Self {
-        Builder { start, device, named: Vec::new() }
+    pub(crate) fn new(start: Start, memory: Memory) -> Self {
+        Builder { start, memory, named: Vec::new() }
     }
 
     fn add(&mut self, name: String, values: &[f32], shape: &[i64], parameter: bool) -> Result<Tensor> {
         let tensor = Tensor::f_from_slice(values)?.f_reshape(shape)?;
-        let tensor = layout(&tensor.f_to_device(self.device)?)?.f_set_requires_grad(parameter)?;
+        let tensor = self.memory.place(&tensor)?.f_set_requires_grad(parameter)?;
         self.named.push(Named { name, tensor: tensor.shallow_clone(), parameter });
         Ok(tensor)
     }
@@ -61,29 +92,26 @@ impl Builder {
         self.add(name, &values, shape, true)
     }
 
-    /// A convolution without bias: normal with variance 2 / fan-out. He et al., ICCV 2015.
+    /// A convolution without bias, and the BatchNorm behind it. The convolution begins normal with variance
+    /// 2 / fan-out (He et al., ICCV 2015), the BatchNorm as the identity on normalised values.
     pub(crate) fn conv(
         &mut self,
-        name: &str,
-        [from, to]: [i64; 2],
-        kernel: i64,
-        stride: i64,
+        [name, norm]: [&str; 2],
+        channels: [i64; 2],
+        shape: [i64; 2],
     ) -> Result<Conv> {
+        let ([from, to], [kernel, stride]) = (channels, shape);
         let deviation = (2.0 / (to * kernel * kernel) as f64).sqrt();
-        let shape = [to, from, kernel, kernel];
-        let weight = self.drawn(format!("{name}.weight"), &shape, |s| deviation * s.normal())?;
-        Ok(Conv { weight, stride, padding: kernel / 2 })
-    }
-
-    /// A BatchNorm that begins as the identity on normalised values.
-    pub(crate) fn batch_norm(&mut self, name: &str, width: i64) -> Result<BatchNorm> {
-        let [zeros, ones] = [0.0, 1.0].map(|value| vec![value; width as usize]);
-        Ok(BatchNorm {
-            weight: self.add(format!("{name}.weight"), &ones, &[width], true)?,
-            bias: self.add(format!("{name}.bias"), &zeros, &[width], true)?,
-            mean: self.add(format!("{name}.running_mean"), &zeros, &[width], false)?,
-            variance: self.add(format!("{name}.running_var"), &ones, &[width], false)?,
-        })
+        let weight =
+            self.drawn(format!("{name}.weight"), &[to, from, kernel, kernel], |s| deviation * s.normal())?;
+        let [zeros, ones] = [0.0, 1.0].map(|value| vec![value; to as usize]);
+        let norm = Norm::Batch {
+            weight: self.add(format!("{norm}.weight"), &ones, &[to], true)?,
+            bias: self.add(format!("{norm}.bias"), &zeros, &[to], true)?,
+            mean: self.add(format!("{norm}.running_mean"), &zeros, &[to], false)?,
+            variance: self.add(format!("{norm}.running_var"), &ones, &[to], false)?,
+        };
+        Ok(Conv { weight, stride, padding: kernel / 2, norm })
     }
 
     /// A dense layer: uniform within 1 / sqrt(inputs), as PyTorch begins.
@@ -96,50 +124,78 @@ impl Builder {
     }
 }
 
-/// Gives a 4-dimensional tensor on the processor the layout in which its convolutions are fastest:
-/// channels last. Others are returned as they are.
-pub(crate) fn layout(tensor: &Tensor) -> Result<Tensor> {
-    let size = tensor.size();
-    let &[_, channels, height, width] = size.as_slice() else {
-        return Ok(tensor.shallow_clone());
-    };
-    if tensor.device() != Device::Cpu {
-        return Ok(tensor.shallow_clone());
-    }
-    // Written with strides of their own: libtorch takes a permuted one-channel tensor for channels first.
-    let strides = [channels * height * width, 1, width * channels, channels];
-    let mut last = Tensor::f_empty_strided(size, strides, (Kind::Float, Device::Cpu))?;
-    last.f_copy_(tensor)?;
-    Ok(last)
-}
-
-/// A convolution whose padding keeps the size at stride 1.
+/// A convolution whose padding keeps the size at stride 1, normalised.
 pub(crate) struct Conv {
     weight: Tensor,
     stride: i64,
     padding: i64,
+    norm: Norm,
+}
+
+/// What normalises the channels behind a convolution.
+enum Norm {
+    /// Batch normalisation with torch's defaults: momentum 0.1, epsilon 1e-5.
+    Batch { weight: Tensor, bias: Tensor, mean: Tensor, variance: Tensor },
+    /// Nothing: BatchNorm by running statistics is one factor and one term a channel, and these are in the
+    /// weights and in this bias.
+    Folded { bias: Tensor, one_pass: bool },
+}
+
+const MOMENTUM: f64 = 0.1;
+const EPSILON: f64 = 1e-5;
+
+/// What follows a normalised convolution.
+pub(crate) enum Then {
+    /// Nothing.
+    Nothing,
+    /// Negative values become 0.
+    Relu,
+    /// This is added first; its memory may be used for the result.
+    AddRelu(Tensor),
 }
 
 impl Conv {
-    pub(crate) fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let (stride, padding) = ([self.stride; 2], [self.padding; 2]);
-        Ok(x.f_conv2d(&self.weight, None::<&Tensor>, stride, padding, [1, 1], 1)?)
+    /// Convolves and normalises: in `training` by the batch's statistics, which also move the running
+    /// ones, else by those.
+    pub(crate) fn forward(&self, x: &Tensor, training: bool, then: Then) -> Result<Tensor> {
+        let mut y = match &self.norm {
+            Norm::Folded { bias, one_pass: true } => {
+                let (add, relu) = match then {
+                    Then::Nothing => (None, false),
+                    Then::Relu => (None, true),
+                    Then::AddRelu(tensor) => (Some(tensor), true),
+                };
+                return calls::convolution(x, [&self.weight, bias], self.stride, self.padding, add, relu);
+            }
+            Norm::Folded { bias, one_pass: false } => self.convolve(x, Some(bias))?,
+            Norm::Batch { weight, bias, mean, variance } => {
+                let y = self.convolve(x, None)?;
+                let (weight, bias, mean, variance) = (Some(weight), Some(bias), Some(mean), Some(variance));
+                y.f_batch_norm(weight, bias, mean, variance, training, MOMENTUM, EPSILON, true)?
+            }
+        };
+        Ok(match then {
+            Then::Nothing => y,
+            Then::Relu => y.f_relu_()?,
+            Then::AddRelu(tensor) => y.f_add_(&tensor)?.f_relu_()?,
+        })
     }
-}
 
-/// Batch normalisation with torch's defaults: momentum 0.1, epsilon 1e-5.
-pub(crate) struct BatchNorm {
-    weight: Tensor,
-    bias: Tensor,
-    mean: Tensor,
-    variance: Tensor,
-}
+    fn convolve(&self, x: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
+        Ok(x.f_conv2d(&self.weight, bias, [self.stride; 2], [self.padding; 2], [1, 1], 1)?)
+    }
 
-impl BatchNorm {
-    /// Normalises by the batch's statistics, which also move the running ones, or by the running ones.
-    pub(crate) fn forward(&self, x: &Tensor, training: bool) -> Result<Tensor> {
-        let (mean, variance) = (Some(&self.mean), Some(&self.variance));
-        Ok(x.f_batch_norm(Some(&self.weight), Some(&self.bias), mean, variance, training, 0.1, 1e-5, true)?)
+    /// The same convolution with its running statistics in the weights, for evaluation.
+    pub(crate) fn folded(&self, memory: Memory) -> Result<Self> {
+        let Norm::Batch { weight, bias, mean, variance } = &self.norm else {
+            return Err(TensorError::Settings("what is folded already cannot be folded".into()));
+        };
+        let _off = tch::no_grad_guard();
+        let factor = weight.f_div(&variance.f_add_scalar(EPSILON)?.f_sqrt()?)?;
+        let weight = memory.place(&self.weight.f_mul(&factor.f_reshape([-1, 1, 1, 1])?)?)?;
+        let bias = bias.f_sub(&mean.f_mul(&factor)?)?;
+        let one_pass = memory.device == Device::Cpu && tch::utils::has_mkldnn();
+        Ok(Conv { weight, stride: self.stride, padding: self.padding, norm: Norm::Folded { bias, one_pass } })
     }
 }
 
@@ -150,6 +206,12 @@ pub(crate) struct Dense {
 }
 
 impl Dense {
+    /// The same layer, its tensors shared.
+    pub(crate) fn shared(&self) -> Self {
+        Dense { weight: self.weight.shallow_clone(), bias: self.bias.shallow_clone() }
+    }
+
+    /// `[batch, inputs]` to `[batch, outputs]`.
     pub(crate) fn forward(&self, x: &Tensor) -> Result<Tensor> {
         Ok(x.f_linear(&self.weight, Some(&self.bias))?)
     }

@@ -4,13 +4,16 @@
 //! because what happens to it (a crash, memory that runs out) then hurts no record.
 
 mod adam;
+mod calls;
 mod device;
 mod error;
+mod features;
 mod identity;
 mod images;
 mod job;
 mod layers;
 mod loss;
+mod memory;
 mod net;
 mod output;
 mod predict;
@@ -71,8 +74,8 @@ fn work() -> ExitCode {
     let result = read.and_then(|_| job::parse(&text)).and_then(|job| job::carry_out(job, &mut reporter));
     let (event, code) = match result {
         Ok(outcome) => (Event::Done(outcome), ExitCode::SUCCESS),
-        Err(TensorError::Interrupted { epochs }) => {
-            (Event::Interrupted { epochs }, ExitCode::from(INTERRUPTED))
+        Err(TensorError::Interrupted { epochs, batches }) => {
+            (Event::Interrupted { epochs, batches }, ExitCode::from(INTERRUPTED))
         }
         // Nobody would read it.
         Err(TensorError::Gone) => return ExitCode::FAILURE,

@@ -1,10 +1,12 @@
 //! A network built from a [`Model`]: images and meta features in, one logit a label out.
 
+use std::rc::Rc;
+
 use reg::records::{Architecture, ImageInput, Model};
-use tch::{Device, Kind, Tensor};
+use tch::{Kind, Tensor};
 
 use crate::error::TensorError;
-use crate::layers::{BatchNorm, Builder, Conv, Dense, Named, Start, global_mean, layout};
+use crate::layers::{Builder, Conv, Dense, Memory, Named, Start, Then, global_mean};
 use crate::resnet::{FEATURES, Resnet};
 
 type Result<T> = std::result::Result<T, TensorError>;
@@ -16,23 +18,26 @@ pub(crate) const HEAD: &str = "fc.";
 
 /// A network.
 pub(crate) struct Net {
-    body: Body,
+    body: Rc<Body>,
     fc: Dense,
     meta: bool,
-    input: Option<Input>,
+    input: Option<Rc<Input>>,
+    features: i64,
     frozen: bool,
+    memory: Memory,
     /// All parameters and buffers, in the order in which they were made.
     pub(crate) named: Vec<Named>,
 }
 
 enum Body {
     Resnet(Resnet),
-    Tiny(Vec<(Conv, BatchNorm)>),
+    Tiny(Vec<Conv>),
     Mlp(Vec<Dense>),
 }
 
 /// How grey bytes become what the first convolution sees.
 struct Input {
+    memory: Memory,
     channels: i64,
     side: i64,
     /// `[1, channels, 1, 1]` each.
@@ -41,10 +46,10 @@ struct Input {
 }
 
 impl Net {
-    /// Builds the network on a device.
-    pub(crate) fn build(model: &Model, labels: u32, start: Start, device: Device) -> Result<Self> {
+    /// Builds the network where it is to compute.
+    pub(crate) fn build(model: &Model, labels: u32, start: Start, memory: Memory) -> Result<Self> {
         check(model)?;
-        let mut builder = Builder::new(start, device);
+        let mut builder = Builder::new(start, memory);
         let to = &mut builder;
         let (body, features) = match &model.architecture {
             Architecture::Resnet { blocks, extra_pool, image, .. } => {
@@ -55,8 +60,8 @@ impl Net {
                 let mut inputs = i64::from(image.channels);
                 let mut layers = Vec::new();
                 for (number, width) in widths.iter().map(|width| i64::from(*width)).enumerate() {
-                    let conv = to.conv(&format!("features.{number}.conv"), [inputs, width], 3, 1)?;
-                    layers.push((conv, to.batch_norm(&format!("features.{number}.bn"), width)?));
+                    let names = ["conv", "bn"].map(|part| format!("features.{number}.{part}"));
+                    layers.push(to.conv([&names[0], &names[1]], [inputs, width], [3, 1])?);
                     inputs = width;
                 }
                 (Body::Tiny(layers), inputs)
@@ -74,8 +79,9 @@ impl Net {
         // A perceptron's features are made of the meta features already.
         let meta = model.architecture.meta() && !matches!(body, Body::Mlp(_));
         let fc = to.dense("fc", features + if meta { META } else { 0 }, i64::from(labels))?;
-        let input = model.architecture.image().map(|image| Input::new(image, device)).transpose()?;
-        Ok(Net { body, fc, meta, input, frozen: false, named: builder.named })
+        let input = model.architecture.image().map(|image| Input::new(image, memory)).transpose()?;
+        let (body, input) = (Rc::new(body), input.map(Rc::new));
+        Ok(Net { body, fc, meta, input, features, frozen: false, memory, named: builder.named })
     }
 
     /// Leaves only the dense layer to be trained; BatchNorm stays in evaluation mode.
@@ -83,8 +89,23 @@ impl Net {
         for entry in self.named.iter().filter(|entry| entry.parameter && !entry.name.starts_with(HEAD)) {
             let _ = entry.tensor.f_set_requires_grad(false)?;
         }
+        self.body = Rc::new(self.body.folded(self.memory)?);
         self.frozen = true;
         Ok(())
+    }
+
+    /// The network as it is now, for evaluation: faster, and of no parameters of its own.
+    pub(crate) fn folded(&self) -> Result<Self> {
+        Ok(Net {
+            body: if self.frozen { self.body.clone() } else { Rc::new(self.body.folded(self.memory)?) },
+            fc: self.fc.shared(),
+            meta: self.meta,
+            input: self.input.clone(),
+            features: self.features,
+            frozen: true,
+            memory: self.memory,
+            named: Vec::new(),
+        })
     }
 
     /// The parameters that are trained.
@@ -95,7 +116,7 @@ impl Net {
 
     /// Whether training normalises by the statistics of a batch.
     pub(crate) fn has_batch_statistics(&self) -> bool {
-        !self.frozen && !matches!(self.body, Body::Mlp(_))
+        !self.frozen && !matches!(*self.body, Body::Mlp(_))
     }
 
     /// Parameters, frozen ones included, without buffers.
@@ -109,18 +130,29 @@ impl Net {
         let features = match self.frozen {
             true => {
                 let _off = tch::no_grad_guard();
-                self.features(grey, meta, false)?
+                self.body(grey, meta, false)?
             }
-            false => self.features(grey, meta, training)?,
+            false => self.body(grey, meta, training)?,
         };
+        self.head(&features, meta)
+    }
+
+    /// Logits `[batch, labels]` of features and meta features.
+    pub(crate) fn head(&self, features: &Tensor, meta: &Tensor) -> Result<Tensor> {
         match self.meta {
-            true => self.fc.forward(&Tensor::f_cat(&[&features, meta], 1)?),
-            false => self.fc.forward(&features),
+            true => self.fc.forward(&Tensor::f_cat(&[features, meta], 1)?),
+            false => self.fc.forward(features),
         }
     }
 
-    fn features(&self, grey: Option<&Tensor>, meta: &Tensor, training: bool) -> Result<Tensor> {
-        if let Body::Mlp(layers) = &self.body {
+    /// Number of features that the body gives to the dense layer.
+    pub(crate) fn features(&self) -> i64 {
+        self.features
+    }
+
+    /// What the body gives to the dense layer: `[batch, features]`.
+    pub(crate) fn body(&self, grey: Option<&Tensor>, meta: &Tensor, training: bool) -> Result<Tensor> {
+        if let Body::Mlp(layers) = &*self.body {
             let mut x = meta.shallow_clone();
             for layer in layers {
                 x = layer.forward(&x)?.f_relu()?;
@@ -131,11 +163,11 @@ impl Net {
             return Err(TensorError::Settings("it looks at images and was given none".into()));
         };
         let mut x = input.prepare(grey)?;
-        match &self.body {
+        match &*self.body {
             Body::Resnet(resnet) => resnet.features(&x, training),
             Body::Tiny(layers) => {
-                for (conv, bn) in layers {
-                    x = bn.forward(&conv.forward(&x)?, training)?.f_relu_()?;
+                for conv in layers {
+                    x = conv.forward(&x, training, Then::Relu)?;
                     x = x.f_max_pool2d([2, 2], [2, 2], [0, 0], [1, 1], false)?;
                 }
                 global_mean(&x)
@@ -145,15 +177,29 @@ impl Net {
     }
 }
 
+impl Body {
+    /// The same layers with their running statistics in the weights.
+    fn folded(&self, memory: Memory) -> Result<Self> {
+        Ok(match self {
+            Body::Resnet(resnet) => Body::Resnet(resnet.folded(memory)?),
+            Body::Tiny(layers) => {
+                Body::Tiny(layers.iter().map(|conv| conv.folded(memory)).collect::<Result<_>>()?)
+            }
+            Body::Mlp(layers) => Body::Mlp(layers.iter().map(Dense::shared).collect()),
+        })
+    }
+}
+
 impl Input {
-    fn new(image: &ImageInput, device: Device) -> Result<Self> {
+    fn new(image: &ImageInput, memory: Memory) -> Result<Self> {
         let channels = i64::from(image.channels);
         let pairs = || image.mean.iter().zip(&image.std);
         let row = |values: Vec<f32>| -> Result<Tensor> {
-            Ok(Tensor::f_from_slice(&values)?.f_reshape([1, channels, 1, 1])?.f_to_device(device)?)
+            Ok(Tensor::f_from_slice(&values)?.f_reshape([1, channels, 1, 1])?.f_to_device(memory.device)?)
         };
         Ok(Input {
             channels,
+            memory,
             side: i64::from(image.input),
             scale: row(pairs().map(|(_, std)| (1.0 / (255.0 * std)) as f32).collect())?,
             shift: row(pairs().map(|(mean, std)| (-mean / std) as f32).collect())?,
@@ -164,7 +210,7 @@ impl Input {
     fn prepare(&self, grey: &Tensor) -> Result<Tensor> {
         let x = grey.f_reshape([-1, 1, self.side, self.side])?.f_to_kind(Kind::Float)?;
         let x = x.f_expand([-1, self.channels, -1, -1], false)?;
-        layout(&x.f_mul(&self.scale)?.f_add(&self.shift)?)
+        self.memory.place(&x.f_mul(&self.scale)?.f_add(&self.shift)?)
     }
 }
 
@@ -203,6 +249,8 @@ fn check(model: &Model) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use reg::records::Layout;
+    use tch::Device;
 
     fn resnet(blocks: [u32; 4], channels: u32, side: u32, extra_pool: bool, meta: bool) -> Model {
         let (mean, std) = (vec![0.5; channels as usize], vec![0.25; channels as usize]);
@@ -211,7 +259,7 @@ mod tests {
     }
 
     fn build(model: &Model, labels: u32, start: Start) -> Net {
-        Net::build(model, labels, start, Device::Cpu).unwrap()
+        Net::build(model, labels, start, Memory::CPU).unwrap()
     }
 
     fn shape(net: &Net, name: &str) -> Vec<i64> {
@@ -261,6 +309,30 @@ mod tests {
     }
 
     #[test]
+    fn a_folded_network_computes_the_same() {
+        let _off = tch::no_grad_guard();
+        for memory in [Memory::CPU, Memory { layout: Layout::ChannelsFirst, ..Memory::CPU }] {
+            let net =
+                Net::build(&resnet([2, 1, 1, 1], 1, 64, true, true), 15, Start::Drawn(3), memory).unwrap();
+            // Running statistics that are not those of the identity.
+            for (index, entry) in net.named.iter().enumerate() {
+                let offset = 0.1 * (index % 7) as f64;
+                if entry.name.ends_with("running_var") || entry.name.contains("bn") {
+                    let _ = entry.tensor.shallow_clone().f_add_scalar_(offset).unwrap();
+                }
+            }
+            let bytes: Vec<u8> = (0..3 * 64 * 64u32).map(|i| (i * i / 7 % 251) as u8).collect();
+            let grey = Tensor::from_data_size(&bytes, &[3, 64, 64], Kind::Uint8);
+            let meta = Tensor::zeros([3, META], (Kind::Float, Device::Cpu));
+            let expected = net.forward(Some(&grey), &meta, false).unwrap();
+            let found = net.folded().unwrap().forward(Some(&grey), &meta, false).unwrap();
+            let scale = expected.abs().max().double_value(&[]);
+            let difference = (&found - &expected).abs().max().double_value(&[]);
+            assert!(difference < 1e-5 * scale && scale > 0.0, "{memory:?}: {found} and {expected}");
+        }
+    }
+
+    #[test]
     fn meta_features_and_the_extra_pooling_keep_the_shape_of_the_logits() {
         let _off = tch::no_grad_guard();
         let model = resnet([1, 1, 1, 1], 1, 64, true, true);
@@ -296,7 +368,7 @@ mod tests {
         image.mean.pop();
         for model in [three, resnet([1, 0, 1, 1], 1, 64, false, false), resnet([1; 4], 2, 64, false, false)] {
             assert!(matches!(
-                Net::build(&model, 15, Start::Empty, Device::Cpu),
+                Net::build(&model, 15, Start::Empty, Memory::CPU),
                 Err(TensorError::Settings(_))
             ));
         }

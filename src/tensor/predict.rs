@@ -4,17 +4,21 @@ use std::io::Write;
 use std::time::{Duration, Instant};
 
 use reg::hash::Hash;
-use reg::records::{AgeRange, Model, Scores, codec};
-use reg::worker::{Event, Outcome, Phase, files};
+use reg::records::{AgeRange, ImageInput, Model, Precision, Scores, codec};
+use reg::worker::{Event, Outcome, Phase, Step, files};
 use tch::{Device, Kind, Tensor};
 
+use crate::calls::Autocast;
+
 use crate::error::TensorError;
+use crate::features::Features;
 use crate::images::{Images, View, batches};
 use crate::job::Place;
-use crate::layers::Start;
+use crate::layers::{Memory, Start};
+use crate::memory;
 use crate::net::Net;
 use crate::output;
-use crate::reporter::{Progress, Reporter};
+use crate::reporter::{Pace, Reporter};
 use crate::weights::{self, Fit};
 
 type Result<T> = std::result::Result<T, TensorError>;
@@ -22,7 +26,7 @@ type Result<T> = std::result::Result<T, TensorError>;
 /// What turns rows into what a network takes.
 pub(crate) struct Inputs<'a> {
     /// The images.
-    pub(crate) images: &'a Images,
+    pub(crate) images: Images,
     /// The network as data.
     pub(crate) model: &'a Model,
     /// Scales the age.
@@ -30,7 +34,9 @@ pub(crate) struct Inputs<'a> {
     /// Outputs.
     pub(crate) labels: u32,
     /// Where tensors live.
-    pub(crate) device: Device,
+    pub(crate) memory: Memory,
+    /// Arithmetic.
+    pub(crate) precision: Precision,
 }
 
 impl Inputs<'_> {
@@ -42,39 +48,87 @@ impl Inputs<'_> {
         squares: Option<&[u8]>,
         training: bool,
     ) -> Result<Tensor> {
-        let meta = self.images.meta(rows, self.age, self.device)?;
-        let grey = match squares {
-            Some(squares) => {
-                let grey = Tensor::f_from_data_size(squares, &[squares.len() as i64], Kind::Uint8)?;
-                Some(grey.f_to_device(self.device)?)
-            }
-            None => None,
-        };
-        net.forward(grey.as_ref(), &meta, training)
+        let (meta, grey) = (self.meta(rows)?, self.grey(squares)?);
+        let _cast = self.cast()?;
+        Ok(net.forward(grey.as_ref(), &meta, training)?.f_to_kind(Kind::Float)?)
     }
 
-    /// Logits of the evaluation views, row after row, and the time spent waiting for images.
+    /// What the last layer sees of a batch: `[rows, features]`.
+    pub(crate) fn body(&self, net: &Net, rows: &[u32], squares: Option<&[u8]>) -> Result<Tensor> {
+        let (meta, grey) = (self.meta(rows)?, self.grey(squares)?);
+        let _cast = self.cast()?;
+        Ok(net.body(grey.as_ref(), &meta, false)?.f_to_kind(Kind::Float)?)
+    }
+
+    /// Logits `[rows, labels]` of what the last layer sees.
+    pub(crate) fn head(&self, net: &Net, rows: &[u32], features: &Features) -> Result<Tensor> {
+        net.head(&features.of(rows)?, &self.meta(rows)?)
+    }
+
+    fn cast(&self) -> Result<Option<Autocast>> {
+        (self.precision == Precision::Bf16).then(|| Autocast::on(self.memory.device)).transpose()
+    }
+
+    fn meta(&self, rows: &[u32]) -> Result<Tensor> {
+        self.images.meta(rows, self.age, self.memory.device)
+    }
+
+    fn grey(&self, squares: Option<&[u8]>) -> Result<Option<Tensor>> {
+        let Some(squares) = squares else { return Ok(None) };
+        let grey = Tensor::f_from_data_size(squares, &[squares.len() as i64], Kind::Uint8)?;
+        Ok(Some(grey.f_to_device(self.memory.device)?))
+    }
+
+    /// Logits of the evaluation views, row after row, and the time spent waiting for images. `left` says
+    /// how long the whole work goes on, of the images that are done.
     pub(crate) fn logits<W: Write>(
         &self,
         net: &Net,
         rows: &[u32],
-        batch: u32,
-        at: &Progress,
+        (batch, at): (u32, Step),
+        left: impl Fn(u64) -> Option<f64>,
         reporter: &mut Reporter<W>,
     ) -> Result<(Vec<f64>, Duration)> {
-        let _off = tch::no_grad_guard();
-        let mut logits = Vec::with_capacity(rows.len() * self.labels as usize);
         let view = self.model.architecture.image().map(|image| (image, View::Evaluation));
-        let mut done = 0;
+        self.collect(rows, (batch, at), view, left, reporter, |rows, squares| {
+            self.forward(net, rows, squares, false)
+        })
+    }
+
+    /// The same of a frozen network's features.
+    pub(crate) fn logits_of_features<W: Write>(
+        &self,
+        (net, features): (&Net, &Features),
+        rows: &[u32],
+        batch_at: (u32, Step),
+        left: impl Fn(u64) -> Option<f64>,
+        reporter: &mut Reporter<W>,
+    ) -> Result<(Vec<f64>, Duration)> {
+        self.collect(rows, batch_at, None, left, reporter, |rows, _| self.head(net, rows, features))
+    }
+
+    fn collect<W: Write>(
+        &self,
+        rows: &[u32],
+        (batch, at): (u32, Step),
+        view: Option<(&ImageInput, View)>,
+        left: impl Fn(u64) -> Option<f64>,
+        reporter: &mut Reporter<W>,
+        logits: impl Fn(&[u32], Option<&[u8]>) -> Result<Tensor>,
+    ) -> Result<(Vec<f64>, Duration)> {
+        let _off = tch::no_grad_guard();
+        let pace = Pace::begin(at);
+        let (mut done, mut parts) = (0, Vec::new());
         let waited = self.images.for_each_batch(&batches(rows, batch, false), view, |rows, squares| {
-            let out = self.forward(net, rows, squares, false)?.f_to_device(Device::Cpu)?.f_contiguous()?;
-            let mut values = vec![0f32; out.numel()];
-            out.f_copy_data(&mut values, out.numel())?;
-            logits.extend(values.into_iter().map(f64::from));
+            // Fetched all at once: a GPU goes on with the next batch meanwhile.
+            parts.push(logits(rows, squares)?);
             done += rows.len() as u64;
-            reporter.progress(at, done, None)
+            reporter.progress(pace.step(done, None, left(done)))
         })?;
-        Ok((logits, waited))
+        let all = Tensor::f_cat(&parts, 0)?.f_to_device(Device::Cpu)?.f_contiguous()?;
+        let mut values = vec![0f32; all.numel()];
+        all.f_copy_data(&mut values, all.numel())?;
+        Ok((values.into_iter().map(f64::from).collect(), waited))
     }
 }
 
@@ -88,15 +142,26 @@ pub(crate) fn predict<W: Write>(
     reporter: &mut Reporter<W>,
 ) -> Result<Outcome> {
     let start = Instant::now();
-    let net = Net::build(inputs.model, inputs.labels, Start::Empty, inputs.device)?;
+    let net = Net::build(inputs.model, inputs.labels, Start::Empty, inputs.memory)?;
     weights::load(&net, &place.read("checkpoint", checkpoint)?, checkpoint, Fit::Whole)?;
     let parameters = net.parameters();
-    let gpu = crate::device::gpu_name(inputs.device);
-    reporter.send(&Event::Started { gpu, resumed_epochs: 0, parameters })?;
+    let needed = memory::of_scoring(inputs.model, batch.min(rows.len() as u32), parameters);
+    reporter.send(&started(inputs.memory.device, [0, 0], parameters, needed))?;
+    memory::check(needed, batch, inputs.memory.device)?;
+    let net = net.folded()?;
 
     let total = rows.len() as u64;
-    let at = Progress { phase: Phase::Predict, epoch: 0, epochs: 0, kept: 0, total };
-    let (logits, waited) = inputs.logits(&net, &rows, batch, &at, reporter)?;
+    let at = Step {
+        phase: Phase::Predict,
+        epoch: 0,
+        epochs: 0,
+        done: 0,
+        total,
+        rate: 0.0,
+        loss: None,
+        left: None,
+    };
+    let (logits, waited) = inputs.logits(&net, &rows, (batch, at), |_| None, reporter)?;
     if let Some(index) = logits.iter().position(|x| !x.is_finite()) {
         let name = inputs.images.name(rows[index / inputs.labels as usize]);
         return Err(TensorError::Settings(format!("image {name} has a score that is no number")));
@@ -107,4 +172,16 @@ pub(crate) fn predict<W: Write>(
     let seconds = [("wait", waited), ("all", start.elapsed())];
     let seconds = seconds.map(|(part, time)| (part.to_owned(), time.as_secs_f64())).into();
     Ok(Outcome { parameters, seconds, ..Outcome::default() })
+}
+
+/// The event that says who works, how far it was, and what it takes.
+pub(crate) fn started(device: Device, [epochs, batches]: [u64; 2], parameters: u64, memory: u64) -> Event {
+    Event::Started {
+        gpu: crate::device::gpu_name(device),
+        deterministic: (device != Device::Cpu).then(crate::calls::cuda_reproducible),
+        resumed_epochs: epochs as u32,
+        resumed_batches: batches,
+        parameters,
+        memory,
+    }
 }

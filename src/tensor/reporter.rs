@@ -1,25 +1,33 @@
 //! Events out, signals in: how the worker talks to the `reg` that started it, and when it stops.
 
+use std::fs;
 use std::io::Write;
 use std::os::unix::process::parent_id;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use reg::worker::{Event, Phase};
+use reg::records::EpochLog;
+use reg::worker::{Event, Phase, Standing, Step, files};
 use signal_hook::consts::{SIGINT, SIGTERM};
 
 use crate::error::TensorError;
 
 /// The pause between two progress events.
 const PAUSE: Duration = Duration::from_millis(100);
+/// The pause between two versions of the standing.
+const STANDING_PAUSE: Duration = Duration::from_secs(1);
 
 /// The way back to `reg`.
 pub(crate) struct Reporter<W> {
     out: W,
-    last: Option<Instant>,
+    last: Option<(Instant, Phase)>,
     stop: Arc<AtomicBool>,
     parent: u32,
+    /// Where a training says how it stands, and the epochs that are over.
+    standing: Option<(PathBuf, Vec<EpochLog>)>,
+    stood: Option<Instant>,
 }
 
 impl<W: Write> Reporter<W> {
@@ -33,51 +41,82 @@ impl<W: Write> Reporter<W> {
             signal_hook::flag::register(signal, stop.clone())
                 .map_err(|e| TensorError::Job(format!("signals cannot be caught ({e})")))?;
         }
-        Ok(Reporter { out, last: None, stop, parent: parent_id() })
+        Ok(Reporter { out, last: None, stop, parent: parent_id(), standing: None, stood: None })
+    }
+
+    /// Says from now on in a file of `dir`, too, how the training stands, of which `epochs` are over.
+    pub(crate) fn stand(&mut self, dir: &std::path::Path, epochs: Vec<EpochLog>) {
+        self.standing = Some((dir.join(files::STANDING), epochs));
     }
 
     /// Writes one event, a line.
     pub(crate) fn send(&mut self, event: &Event) -> Result<(), TensorError> {
+        if let (Event::Epoch(log), Some((_, epochs))) = (event, &mut self.standing) {
+            epochs.push(log.clone());
+            self.stood = None;
+        }
         let mut line = serde_json::to_vec(event).map_err(|e| TensorError::Job(e.to_string()))?;
         line.push(b'\n');
         // Whatever keeps a line from being written, nobody hears of it.
         self.out.write_all(&line).and_then(|()| self.out.flush()).map_err(|_| TensorError::Gone)
     }
 
-    /// Reports how far a phase is, if the last report is long enough ago, and stops where a signal has
-    /// asked for it or the parent is gone.
-    pub(crate) fn progress(
-        &mut self,
-        at: &Progress,
-        done: u64,
-        loss: Option<f64>,
-    ) -> Result<(), TensorError> {
+    /// Fails where a signal has asked to stop or the parent is gone.
+    pub(crate) fn go_on(&self) -> Result<(), TensorError> {
         if self.stop.load(Ordering::Relaxed) {
-            return Err(TensorError::Interrupted { epochs: at.kept });
+            return Err(TensorError::Interrupted { epochs: 0, batches: 0 });
         }
         if parent_id() != self.parent {
             return Err(TensorError::Gone);
         }
-        if self.last.is_some_and(|last| last.elapsed() < PAUSE) {
+        Ok(())
+    }
+
+    /// Reports how far the work is, if the last report is long enough ago, and fails as [`Self::go_on`]
+    /// does.
+    pub(crate) fn progress(&mut self, step: Step) -> Result<(), TensorError> {
+        self.go_on()?;
+        if self.last.is_some_and(|(at, phase)| phase == step.phase && at.elapsed() < PAUSE) {
             return Ok(());
         }
-        self.last = Some(Instant::now());
-        let Progress { phase, epoch, epochs, total, .. } = *at;
-        self.send(&Event::Progress { phase, epoch, epochs, done, total, loss })
+        self.last = Some((Instant::now(), step.phase));
+        self.write_standing(step);
+        self.send(&Event::Progress(step))
+    }
+
+    fn write_standing(&mut self, step: Step) {
+        let Some((path, epochs)) = &self.standing else { return };
+        if self.stood.is_some_and(|stood| stood.elapsed() < STANDING_PAUSE) {
+            return;
+        }
+        self.stood = Some(Instant::now());
+        let standing = Standing { step, epochs: epochs.clone() };
+        let part = path.with_extension("part");
+        // Nothing depends on it: a training goes on when nobody can look at it.
+        if let Ok(text) = serde_json::to_vec(&standing) {
+            let _ = fs::write(&part, text).and_then(|()| fs::rename(&part, path));
+        }
     }
 }
 
-/// The phase that progress is reported of.
-#[derive(Clone, Copy)]
-pub(crate) struct Progress {
-    /// What is going on.
-    pub(crate) phase: Phase,
-    /// Epoch, from 1; 0 outside training.
-    pub(crate) epoch: u32,
-    /// Epochs in all.
-    pub(crate) epochs: u32,
-    /// Whole epochs that are kept when it stops here.
-    pub(crate) kept: u32,
-    /// Images of this phase.
-    pub(crate) total: u64,
+/// Counts the images of a phase and the time that they take.
+pub(crate) struct Pace {
+    start: Instant,
+    /// What is the same in every report of the phase.
+    at: Step,
+    /// Images that were done before this process came to them.
+    before: u64,
+}
+
+impl Pace {
+    /// Begins a phase whose first `done` images are done.
+    pub(crate) fn begin(at: Step) -> Self {
+        Pace { start: Instant::now(), at, before: at.done }
+    }
+
+    /// How far the phase is.
+    pub(crate) fn step(&self, done: u64, loss: Option<f64>, left: Option<f64>) -> Step {
+        let seconds = self.start.elapsed().as_secs_f64().max(1e-9);
+        Step { done, loss, left, rate: (done - self.before) as f64 / seconds, ..self.at }
+    }
 }

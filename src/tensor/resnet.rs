@@ -4,7 +4,7 @@
 use tch::Tensor;
 
 use crate::error::TensorError;
-use crate::layers::{BatchNorm, Builder, Conv, global_mean, pool_3x3};
+use crate::layers::{Builder, Conv, Memory, Then, global_mean, pool_3x3};
 
 type Result<T> = std::result::Result<T, TensorError>;
 
@@ -18,15 +18,13 @@ pub(crate) const FEATURES: i64 = PLANES[3] * EXPANSION;
 /// The layers before the dense one.
 pub(crate) struct Resnet {
     conv1: Conv,
-    bn1: BatchNorm,
     stages: Vec<Vec<Bottleneck>>,
     extra_pool: bool,
 }
 
 impl Resnet {
     pub(crate) fn build(to: &mut Builder, blocks: [u32; 4], extra_pool: bool, channels: i64) -> Result<Self> {
-        let conv1 = to.conv("conv1", [channels, PLANES[0]], 7, 2)?;
-        let bn1 = to.batch_norm("bn1", PLANES[0])?;
+        let conv1 = to.conv(["conv1", "bn1"], [channels, PLANES[0]], [7, 2])?;
         let mut inputs = PLANES[0];
         let mut stages = Vec::new();
         for (stage, (&count, planes)) in blocks.iter().zip(PLANES).enumerate() {
@@ -39,62 +37,82 @@ impl Resnet {
             }
             stages.push(blocks);
         }
-        Ok(Resnet { conv1, bn1, stages, extra_pool })
+        Ok(Resnet { conv1, stages, extra_pool })
     }
 
     /// `[batch, channels, side, side]` to `[batch, 2048]`.
     pub(crate) fn features(&self, images: &Tensor, training: bool) -> Result<Tensor> {
-        let mut x = self.bn1.forward(&self.conv1.forward(images)?, training)?;
-        x = pool_3x3(&x.f_relu_()?)?;
+        global_mean(&self.map(images, training)?)
+    }
+
+    /// What the last convolution gives: `[batch, 2048, side, side]`.
+    fn map(&self, images: &Tensor, training: bool) -> Result<Tensor> {
+        let mut x = pool_3x3(&self.conv1.forward(images, training, Then::Relu)?)?;
         for (stage, blocks) in self.stages.iter().enumerate() {
             for block in blocks {
-                x = block.forward(&x, training)?;
+                x = block.forward(x, training)?;
             }
             if stage == 0 && self.extra_pool {
                 x = pool_3x3(&x)?;
             }
         }
-        global_mean(&x)
+        Ok(x)
+    }
+
+    /// The same layers with their running statistics in the weights, for evaluation.
+    pub(crate) fn folded(&self, memory: Memory) -> Result<Self> {
+        let stage = |blocks: &Vec<Bottleneck>| blocks.iter().map(|block| block.folded(memory)).collect();
+        Ok(Resnet {
+            conv1: self.conv1.folded(memory)?,
+            stages: self.stages.iter().map(stage).collect::<Result<_>>()?,
+            extra_pool: self.extra_pool,
+        })
     }
 }
 
 /// 1 x 1, 3 x 3 and 1 x 1 convolution, added to the input.
 struct Bottleneck {
-    layers: [(Conv, BatchNorm); 3],
-    downsample: Option<(Conv, BatchNorm)>,
+    layers: [Conv; 3],
+    downsample: Option<Conv>,
 }
 
 impl Bottleneck {
     fn build(to: &mut Builder, name: &str, inputs: i64, planes: i64, stride: i64) -> Result<Self> {
         let outputs = planes * EXPANSION;
-        let mut layer = |number: u32, channels: [i64; 2], kernel, stride| -> Result<(Conv, BatchNorm)> {
-            let conv = to.conv(&format!("{name}.conv{number}"), channels, kernel, stride)?;
-            Ok((conv, to.batch_norm(&format!("{name}.bn{number}"), channels[1])?))
+        let mut layer = |number: u32, channels: [i64; 2], shape: [i64; 2]| {
+            to.conv([&format!("{name}.conv{number}"), &format!("{name}.bn{number}")], channels, shape)
         };
         let layers = [
-            layer(1, [inputs, planes], 1, 1)?,
-            layer(2, [planes, planes], 3, stride)?,
-            layer(3, [planes, outputs], 1, 1)?,
+            layer(1, [inputs, planes], [1, 1])?,
+            layer(2, [planes, planes], [3, stride])?,
+            layer(3, [planes, outputs], [1, 1])?,
         ];
         let downsample = match stride != 1 || inputs != outputs {
             true => {
-                let conv = to.conv(&format!("{name}.downsample.0"), [inputs, outputs], 1, stride)?;
-                Some((conv, to.batch_norm(&format!("{name}.downsample.1"), outputs)?))
+                let names = [&format!("{name}.downsample.0"), &format!("{name}.downsample.1")];
+                Some(to.conv(names.map(String::as_str), [inputs, outputs], [1, stride])?)
             }
             false => None,
         };
         Ok(Bottleneck { layers, downsample })
     }
 
-    fn forward(&self, x: &Tensor, training: bool) -> Result<Tensor> {
-        let [(conv1, bn1), (conv2, bn2), (conv3, bn3)] = &self.layers;
-        let y = bn1.forward(&conv1.forward(x)?, training)?.f_relu_()?;
-        let y = bn2.forward(&conv2.forward(&y)?, training)?.f_relu_()?;
-        let mut y = bn3.forward(&conv3.forward(&y)?, training)?;
-        let mut sum = match &self.downsample {
-            Some((conv, bn)) => y.f_add_(&bn.forward(&conv.forward(x)?, training)?)?,
-            None => y.f_add_(x)?,
+    fn forward(&self, x: Tensor, training: bool) -> Result<Tensor> {
+        let [conv1, conv2, conv3] = &self.layers;
+        let y = conv1.forward(&x, training, Then::Relu)?;
+        let y = conv2.forward(&y, training, Then::Relu)?;
+        let shortcut = match &self.downsample {
+            Some(conv) => conv.forward(&x, training, Then::Nothing)?,
+            None => x,
         };
-        Ok(sum.f_relu_()?)
+        conv3.forward(&y, training, Then::AddRelu(shortcut))
+    }
+
+    fn folded(&self, memory: Memory) -> Result<Self> {
+        let [a, b, c] = &self.layers;
+        Ok(Bottleneck {
+            layers: [a.folded(memory)?, b.folded(memory)?, c.folded(memory)?],
+            downsample: self.downsample.as_ref().map(|conv| conv.folded(memory)).transpose()?,
+        })
     }
 }

@@ -1,35 +1,50 @@
 //! Training: epochs of steps, selection on the validation loss, and going on where it stopped.
 //!
 //! What comes out depends on the spec alone: order and views are drawn from streams keyed by seed,
-//! epoch and image, libtorch's own generators are not used, and an interrupted training repeats the
-//! epoch that it was in from the state at its start.
+//! epoch and image, libtorch's own generators are not used, and what is kept of an interrupted training
+//! is all that its next step depends on.
 
 use std::io::Write;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
+use reg::dataset::renditions::Rendition;
 use reg::hash::Hash;
-use reg::records::{EpochLog, Init, Spec, Subset, Training, codec};
+use reg::records::{EpochLog, Init, Pixels, Spec, Subset, Training, codec};
 use reg::stats::auc;
-use reg::worker::{Event, Outcome, Phase, files};
+use reg::worker::{Event, Outcome, Phase, Step, files};
 use tch::Tensor;
 
 use crate::adam::Adam;
 use crate::error::TensorError;
-use crate::images::{View, batches, order};
+use crate::features::Features;
+use crate::images::{Images, View, batches, order};
 use crate::job::Place;
 use crate::layers::Start;
 use crate::loss::Criterion;
+use crate::memory;
 use crate::net::Net;
 use crate::output;
-use crate::predict::Inputs;
-use crate::reporter::{Progress, Reporter};
-use crate::state::{self, Course, Owner};
+use crate::predict::{Inputs, started};
+use crate::reporter::{Pace, Reporter};
+use crate::state::{Best, Course, Keeper, Owner, Part};
 use crate::weights::{self, Fit};
 
 type Result<T> = std::result::Result<T, TensorError>;
 
-/// Names of images that a message about a diverged loss lists.
-const NAMED_IMAGES: usize = 3;
+/// What is trained, on what.
+pub(crate) struct Setup<'a> {
+    /// What to train.
+    pub(crate) spec: &'a Spec,
+    /// The images' parts.
+    pub(crate) rows: &'a Rows,
+    /// The weights to start from.
+    pub(crate) weights: Option<Hash>,
+    /// Where pixels and features are kept.
+    pub(crate) cache: Option<&'a Path>,
+    /// Time after which the state is kept anew.
+    pub(crate) save_every: Duration,
+}
 
 /// Rows of the manifest by the part that they play.
 pub(crate) struct Rows {
@@ -39,28 +54,30 @@ pub(crate) struct Rows {
     pub(crate) validation: Vec<u32>,
 }
 
-/// Seconds by part of the work.
+/// Time by part of the work, and images of each.
 #[derive(Default)]
 struct Clock {
+    prepare: Duration,
     wait: Duration,
     train: Duration,
     validate: Duration,
     save: Duration,
+    trained: u64,
+    validated: u64,
 }
 
 /// Carries out a spec and leaves checkpoint and log.
 pub(crate) fn train<W: Write>(
     place: &Place,
-    inputs: &Inputs,
-    spec: &Spec,
-    rows: &Rows,
-    given: Option<Hash>,
+    mut inputs: Inputs,
+    setup: Setup,
     reporter: &mut Reporter<W>,
 ) -> Result<Outcome> {
+    let Setup { spec, rows, .. } = setup;
     let how = &spec.training;
     check(how, spec.fold, rows)?;
-    let mut net = Net::build(inputs.model, inputs.labels, Start::Drawn(spec.seed), inputs.device)?;
-    match (spec.init, given) {
+    let mut net = Net::build(inputs.model, inputs.labels, Start::Drawn(spec.seed), inputs.memory)?;
+    match (spec.init, setup.weights) {
         (Init::Scratch, _) => {}
         (_, Some(id)) => weights::load(&net, &place.read("weights", id)?, id, Fit::Body)?,
         (init, None) => {
@@ -75,40 +92,69 @@ pub(crate) fn train<W: Write>(
     let mut adam = Adam::new(how, &trained)?;
     let record = codec::encode(spec).map_err(|source| TensorError::Encode { what: "spec", source })?;
     let owner = Owner { spec: Hash::of(&record), threads: place.threads };
-    let (mut course, mut best) = state::resume(&place.out, owner, &net, &mut adam)?
-        .unwrap_or_else(|| (Course::new(how.lr), Vec::new()));
-    let done = course.epochs.len() as u32;
-    let (gpu, parameters) = (crate::device::gpu_name(inputs.device), net.parameters());
-    reporter.send(&Event::Started { gpu, resumed_epochs: done, parameters })?;
+    let mut keeper = Keeper::new(&place.out, owner, setup.save_every);
+    let (course, best) = keeper.resume(&net, &mut adam)?.unwrap_or_else(|| (Course::new(how.lr), None));
 
-    let criterion = Criterion::new(how.loss, inputs.images, &rows.training, inputs.labels);
-    let mut run = Run { inputs, spec, rows, net, trained, adam, criterion, clock: Clock::default() };
-    for epoch in done + 1..=how.epochs {
-        let train_loss = run.epoch(epoch, course.lr, reporter)?;
-        let log = run.validate(epoch, course.lr, train_loss, reporter)?;
-        course.add(log, how.lr_factor, how.patience);
-        let start = Instant::now();
-        let log = course.epochs.last().expect("one was added");
-        if log.improved {
-            best = weights::checkpoint(&run.net)?;
+    let parameters = net.parameters();
+    let trainable = trained.iter().map(|tensor| tensor.numel() as u64).sum();
+    let needed = memory::of_training(inputs.model, how.batch, parameters, trainable);
+    let resumed = [course.epochs.len() as u64, course.part.batches];
+    reporter.send(&started(inputs.memory.device, resumed, parameters, needed))?;
+    memory::check(needed, how.batch, inputs.memory.device)?;
+    reporter.stand(&place.out, course.epochs.clone());
+
+    let start = Instant::now();
+    let features = prepare(place, &mut inputs, &setup, &net, reporter)?;
+    let clock = Clock { prepare: start.elapsed(), ..Clock::default() };
+    let criterion = Criterion::new(how.loss, &inputs.images, &rows.training, inputs.labels);
+    let inputs = &inputs;
+    let mut run =
+        Run { inputs, spec, rows, net, features, trained, adam, criterion, course, best, keeper, clock };
+    match run.carry_on(reporter) {
+        // Whoever is no longer there may come back.
+        Err(stopped @ (TensorError::Interrupted { .. } | TensorError::Gone)) => {
+            run.keep()?;
+            run.keeper.settle()?;
+            let (epochs, batches) = (run.course.epochs.len() as u32, run.course.part.batches);
+            return Err(match stopped {
+                TensorError::Gone => stopped,
+                _ => TensorError::Interrupted { epochs, batches },
+            });
         }
-        state::save(&place.out, owner, &course, &run.net, &run.adam, &best)?;
-        run.clock.save += start.elapsed();
-        reporter.send(&Event::Epoch(log.clone()))?;
+        other => other?,
     }
+    run.finish(place)
+}
 
-    output::write(&place.out, files::CHECKPOINT, &best)?;
-    output::write(&place.out, files::LOG, &lines(&course)?)?;
-    let selected = course.best().expect("the first epoch is the best of one");
-    let Clock { wait, train, validate, save } = run.clock;
-    let seconds = [("wait", wait), ("train", train), ("validate", validate), ("save", save)];
-    Ok(Outcome {
-        epochs: how.epochs,
-        best_epoch: selected.epoch,
-        val_loss: selected.val_loss,
-        parameters,
-        seconds: seconds.map(|(part, time)| (part.to_owned(), time.as_secs_f64())).into(),
-    })
+/// Has the cache hold what the training needs, and computes what it needs only once.
+fn prepare<W: Write>(
+    place: &Place,
+    inputs: &mut Inputs,
+    setup: &Setup,
+    net: &Net,
+    reporter: &mut Reporter<W>,
+) -> Result<Option<Features>> {
+    let Setup { spec, rows, .. } = setup;
+    let Some(image) = inputs.model.architecture.image() else { return Ok(None) };
+    let evaluation = Rendition::evaluation(image);
+    let fixed = spec.training.augmentation.is_none();
+    if let (Some(cache), Images::Dataset(dataset)) = (setup.cache, &mut inputs.images) {
+        let training = if fixed { evaluation } else { rendition(&spec.training) };
+        dataset.keep(cache, training, &rows.training, reporter)?;
+        dataset.keep(cache, evaluation, &rows.validation, reporter)?;
+    }
+    let (Init::OffTheShelf, true, Some(weights)) = (spec.init, fixed, setup.weights) else { return Ok(None) };
+    let mut all: Vec<u32> = rows.training.iter().chain(&rows.validation).copied().collect();
+    all.sort_unstable();
+    let cache = setup.cache.unwrap_or(&place.out);
+    Features::compute(net, inputs, (weights, place.threads), &all, cache, reporter).map(Some)
+}
+
+fn rendition(how: &Training) -> Rendition {
+    match how.pixels() {
+        Pixels::Original => Rendition::Original,
+        Pixels::Side(side) => Rendition::Shrunk(side),
+    }
 }
 
 fn check(how: &Training, fold: u32, rows: &Rows) -> Result<()> {
@@ -147,67 +193,173 @@ struct Run<'a> {
     spec: &'a Spec,
     rows: &'a Rows,
     net: Net,
+    /// What a frozen network sees instead of images.
+    features: Option<Features>,
     trained: Vec<Tensor>,
     adam: Adam,
     criterion: Criterion,
+    course: Course,
+    best: Option<Best>,
+    keeper: Keeper,
     clock: Clock,
 }
 
 impl Run<'_> {
-    fn progress(&self, phase: Phase, epoch: u32, rows: &[u32]) -> Progress {
-        let epochs = self.spec.training.epochs;
-        Progress { phase, epoch, epochs, kept: epoch - 1, total: rows.len() as u64 }
+    /// Trains from where it is to the last epoch.
+    fn carry_on<W: Write>(&mut self, reporter: &mut Reporter<W>) -> Result<()> {
+        let how = &self.spec.training;
+        let ended = |course: &Course| {
+            course.epochs.len() as u32 >= how.epochs || how.stops_after(course.since_best())
+        };
+        while !ended(&self.course) {
+            let epoch = self.course.epochs.len() as u32 + 1;
+            let train_loss = self.epoch(epoch, reporter)?;
+            let log = self.validate(epoch, train_loss, reporter)?;
+            self.course.add(log, how.lr_factor, how.patience);
+            let log = self.course.epochs.last().expect("one was added").clone();
+            if log.improved {
+                self.best = Some(Best::new(weights::checkpoint(&self.net)?));
+            }
+            reporter.send(&Event::Epoch(log))?;
+            self.keep_if_due(reporter)?;
+        }
+        Ok(())
     }
 
-    /// One pass over the training images. Returns the mean loss over them as they were seen.
-    fn epoch<W: Write>(&mut self, epoch: u32, lr: f64, reporter: &mut Reporter<W>) -> Result<f64> {
+    /// Leaves checkpoint and log.
+    fn finish(mut self, place: &Place) -> Result<Outcome> {
         let start = Instant::now();
-        let (inputs, how) = (self.inputs, &self.spec.training);
-        let order = order(&self.rows.training, self.spec.seed, epoch);
-        let batches = batches(&order, how.batch, self.net.has_batch_statistics());
-        let at = self.progress(Phase::Train, epoch, &order);
-        let view = how.augmentation.as_ref().map_or(View::Evaluation, |how| View::Training {
-            how,
-            seed: self.spec.seed,
-            epoch,
-        });
-        let view = inputs.model.architecture.image().map(|image| (image, view));
-        let (mut done, mut batch, mut sum) = (0, 0, 0.0);
-        let waited = inputs.images.for_each_batch(&batches, view, |rows, squares| {
-            batch += 1;
-            let logits = inputs.forward(&self.net, rows, squares, true)?;
-            let targets = inputs.images.targets(rows, inputs.labels, inputs.device)?;
-            let loss = self.criterion.of_batch(&logits, &targets)?;
-            let value = loss.f_double_value(&[])?;
-            if !value.is_finite() {
-                let names: Vec<_> =
-                    rows.iter().take(NAMED_IMAGES).map(|row| inputs.images.name(*row)).collect();
-                let place = format!("batch {batch} (its first images: {})", names.join(", "));
-                return Err(TensorError::Diverged { epoch, place });
+        if self.keeper.has_kept() {
+            // Else whoever comes after a crash would do again what lies behind the state.
+            self.keep()?;
+        }
+        self.keeper.settle()?;
+        let best = self.best.as_ref().expect("the first epoch is the best of one");
+        output::write(&place.out, files::CHECKPOINT, best.bytes())?;
+        output::write(&place.out, files::LOG, &lines(&self.course)?)?;
+        self.clock.save += start.elapsed();
+        let selected = self.course.best().expect("the first epoch is the best of one");
+        let Clock { prepare, wait, train, validate, save, .. } = self.clock;
+        let seconds =
+            [("prepare", prepare), ("wait", wait), ("train", train), ("validate", validate), ("save", save)];
+        Ok(Outcome {
+            epochs: self.course.epochs.len() as u32,
+            best_epoch: selected.epoch,
+            val_loss: selected.val_loss,
+            parameters: self.net.parameters(),
+            seconds: seconds.map(|(part, time)| (part.to_owned(), time.as_secs_f64())).into(),
+        })
+    }
+
+    fn keep(&mut self) -> Result<()> {
+        self.keeper.keep(&self.course, &self.net, &self.adam, self.best.as_ref())
+    }
+
+    /// Keeps the state if it is time. Where it cannot be written, the training goes on without.
+    fn keep_if_due<W: Write>(&mut self, reporter: &mut Reporter<W>) -> Result<()> {
+        if !self.keeper.is_due() {
+            return Ok(());
+        }
+        let start = Instant::now();
+        let kept = self.keep();
+        self.clock.save += start.elapsed();
+        match kept {
+            Err(e @ TensorError::File { .. }) => {
+                let message = format!("{e}: what is trained from now on is lost if the training is killed");
+                reporter.send(&Event::Note { message })
             }
-            let gradients = Tensor::f_run_backward(&[&loss], &self.trained, false, false)?;
-            self.adam.step(&self.trained, &gradients, lr)?;
-            done += rows.len() as u64;
-            sum += value * rows.len() as f64;
-            reporter.progress(&at, done, Some(sum / done as f64))
-        })?;
+            kept => kept,
+        }
+    }
+
+    fn step(&self, phase: Phase, epoch: u32, done: u64, rows: &[u32]) -> Step {
+        let (epochs, total) = (self.spec.training.epochs, rows.len() as u64);
+        Step { phase, epoch, epochs, done, total, rate: 0.0, loss: None, left: None }
+    }
+
+    /// Seconds to the end, when `trained` images of an epoch are done and `validated` of its validation.
+    fn left(&self, epoch: u32, trained: u64, validated: u64) -> Option<f64> {
+        let each = |time: Duration, images: u64| (images > 0).then(|| time.as_secs_f64() / images as f64);
+        let train = each(self.clock.train, self.clock.trained)?;
+        // Without the backward pass, a third.
+        let validate = each(self.clock.validate, self.clock.validated).unwrap_or(train / 3.0);
+        let epochs = u64::from(self.spec.training.epochs.saturating_sub(epoch) + 1);
+        let images = |rows: &[u32], done| (rows.len() as u64 * epochs).saturating_sub(done) as f64;
+        Some(
+            images(&self.rows.training, trained) * train
+                + images(&self.rows.validation, validated) * validate,
+        )
+    }
+
+    /// One pass over the training images, or what is left of it. Returns the mean loss over them as they
+    /// were seen.
+    fn epoch<W: Write>(&mut self, epoch: u32, reporter: &mut Reporter<W>) -> Result<f64> {
+        let (inputs, spec, how) = (self.inputs, self.spec, &self.spec.training);
+        let order = order(&self.rows.training, spec.seed, epoch);
+        let batches = batches(&order, how.batch, self.net.has_batch_statistics());
+        let first = self.course.part.batches as usize;
+        let pace = Pace::begin(self.step(Phase::Train, epoch, self.course.part.images, &order));
+        let view = match &how.augmentation {
+            Some(augmentation) => {
+                View::Training { how: augmentation, from: rendition(how), seed: spec.seed, epoch }
+            }
+            None => View::Evaluation,
+        };
+        let image = inputs.model.architecture.image().filter(|_| self.features.is_none());
+        let mut last = Instant::now();
+        let waited = inputs.images.for_each_batch(
+            &batches[first..],
+            image.map(|image| (image, view)),
+            |rows, squares| {
+                let logits = match &self.features {
+                    Some(features) => inputs.head(&self.net, rows, features)?,
+                    None => inputs.forward(&self.net, rows, squares, true)?,
+                };
+                let targets = inputs.images.targets(rows, inputs.labels, inputs.memory.device)?;
+                let loss = self.criterion.of_batch(&logits, &targets)?;
+                let gradients = Tensor::f_run_backward(&[&loss], &self.trained, false, false)?;
+                self.adam.step(&gradients, self.course.lr)?;
+                // Read when all of the step is on its way, so that a GPU has no break.
+                let value = loss.f_double_value(&[])?;
+                let Part { batches, images, loss } = &mut self.course.part;
+                *batches += 1;
+                if !value.is_finite() {
+                    let names: Vec<_> = rows.iter().map(|row| inputs.images.name(*row)).collect();
+                    let place = format!("batch {batches} (images {})", names.join(", "));
+                    return Err(TensorError::Diverged { epoch, place });
+                }
+                *images += rows.len() as u64;
+                *loss += value * rows.len() as f64;
+                let (done, mean) = (*images, *loss / *images as f64);
+                self.clock.trained += rows.len() as u64;
+                self.clock.train += last.elapsed();
+                self.keep_if_due(reporter)?;
+                last = Instant::now();
+                reporter.progress(pace.step(done, Some(mean), self.left(epoch, done, 0)))
+            },
+        )?;
         self.clock.wait += waited;
-        self.clock.train += start.elapsed();
-        Ok(sum / done as f64)
+        Ok(self.course.part.loss / self.course.part.images as f64)
     }
 
     /// Loss and mean AUC on the validation images.
     fn validate<W: Write>(
         &mut self,
         epoch: u32,
-        lr: f64,
         train_loss: f64,
         reporter: &mut Reporter<W>,
     ) -> Result<EpochLog> {
         let start = Instant::now();
         let (inputs, rows) = (self.inputs, &self.rows.validation);
-        let at = self.progress(Phase::Validate, epoch, rows);
-        let (logits, waited) = inputs.logits(&self.net, rows, self.spec.training.batch, &at, reporter)?;
+        let (batch, at) = (self.spec.training.batch, self.step(Phase::Validate, epoch, 0, rows));
+        let trained = self.rows.training.len() as u64;
+        let left = |done| self.left(epoch, trained, done);
+        let (logits, waited) = match &self.features {
+            Some(features) => {
+                inputs.logits_of_features((&self.net, features), rows, (batch, at), left, reporter)?
+            }
+            None => inputs.logits(&self.net.folded()?, rows, (batch, at), left, reporter)?,
+        };
         let has = |image: usize, label| inputs.images.has(rows[image], label);
         let val_loss = self.criterion.mean(&logits, has);
         if !val_loss.is_finite() {
@@ -224,7 +376,8 @@ impl Run<'_> {
         let val_auc = (!aucs.is_empty()).then(|| aucs.iter().sum::<f64>() / aucs.len() as f64);
         self.clock.wait += waited;
         self.clock.validate += start.elapsed();
-        let val_auc_labels = aucs.len() as u32;
+        self.clock.validated += rows.len() as u64;
+        let (lr, val_auc_labels) = (self.course.lr, aucs.len() as u32);
         Ok(EpochLog { epoch, lr, train_loss, val_loss, val_auc, val_auc_labels, improved: false })
     }
 }

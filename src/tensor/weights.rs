@@ -1,10 +1,13 @@
 //! Tensors as safetensors bytes and back. No pickle is ever read: it can run code.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
+use std::io;
+use std::path::Path;
 
 use reg::hash::Hash;
-use safetensors::tensor::TensorView;
-use safetensors::{Dtype, SafeTensors};
+use safetensors::tensor::{TensorView, View};
+use safetensors::{Dtype, SafeTensorError, SafeTensors};
 use tch::{Device, Tensor};
 
 use crate::error::TensorError;
@@ -44,42 +47,59 @@ pub(crate) fn matches(tensor: &Tensor, view: &TensorView) -> bool {
     view.dtype() == Dtype::F32 && shape.eq(tensor.size())
 }
 
-/// One entry of a safetensors file.
+/// One tensor of a safetensors file.
 pub(crate) struct Entry {
     name: String,
-    dtype: Dtype,
     shape: Vec<usize>,
     bytes: Vec<u8>,
 }
 
 impl Entry {
-    /// A tensor of ours.
+    /// A copy of a tensor of ours.
     pub(crate) fn tensor(name: String, tensor: &Tensor) -> Result<Self> {
         let shape = tensor.size().iter().map(|n| *n as usize).collect();
-        Ok(Entry { name, dtype: Dtype::F32, shape, bytes: bytes(tensor)? })
-    }
-
-    /// Plain bytes.
-    pub(crate) fn raw(name: String, bytes: Vec<u8>) -> Self {
-        Entry { name, dtype: Dtype::U8, shape: vec![bytes.len()], bytes }
+        Ok(Entry { name, shape, bytes: bytes(tensor)? })
     }
 }
 
-/// The bytes of a safetensors file with at most one note. The same entries give the same bytes: they
-/// are sorted by type and name, and a map of one note has one order.
-pub(crate) fn encode(entries: &[Entry], note: Option<(&str, String)>) -> Vec<u8> {
-    let views = entries.iter().map(|entry| {
-        let view = TensorView::new(entry.dtype, entry.shape.clone(), &entry.bytes);
-        (&entry.name, view.expect("as many bytes as the shape asks for"))
-    });
-    let notes = note.map(|(key, text)| HashMap::from([(key.to_owned(), text)]));
-    safetensors::serialize(views, notes).expect("memory takes every byte, and shapes do not overflow")
+impl View for &Entry {
+    fn dtype(&self) -> Dtype {
+        Dtype::F32
+    }
+
+    fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    fn data(&self) -> Cow<'_, [u8]> {
+        Cow::Borrowed(&self.bytes)
+    }
+
+    fn data_len(&self) -> usize {
+        self.bytes.len()
+    }
+}
+
+/// The bytes of a safetensors file. The same entries give the same bytes: they are sorted by name.
+fn encode(entries: &[Entry]) -> Vec<u8> {
+    let entries = entries.iter().map(|entry| (&entry.name, entry));
+    safetensors::serialize(entries, None).expect("memory takes every byte, and shapes do not overflow")
+}
+
+/// Writes a safetensors file with a note.
+pub(crate) fn write_to(path: &Path, entries: &[Entry], (key, text): (&str, String)) -> io::Result<()> {
+    let entries = entries.iter().map(|entry| (&entry.name, entry));
+    let notes = HashMap::from([(key.to_owned(), text)]);
+    safetensors::serialize_to_file(entries, Some(notes), path).map_err(|e| match e {
+        SafeTensorError::IoError(e) => e,
+        other => io::Error::other(other),
+    })
 }
 
 /// The network's parameters and buffers as a checkpoint.
 pub(crate) fn checkpoint(net: &Net) -> Result<Vec<u8>> {
     let entries = net.named.iter().map(|n| Entry::tensor(n.name.clone(), &n.tensor));
-    Ok(encode(&entries.collect::<Result<Vec<_>>>()?, None))
+    Ok(encode(&entries.collect::<Result<Vec<_>>>()?))
 }
 
 /// Loads the safetensors `file`, whose object is `id`, into a network.
@@ -126,7 +146,7 @@ pub(crate) fn load(net: &Net, file: &[u8], id: Hash, fit: Fit) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::layers::Start;
+    use crate::layers::{Memory, Start};
     use reg::records::{Architecture, ImageInput, Model};
 
     fn net(channels: u32, blocks: [u32; 4], labels: u32, seed: u64) -> Net {
@@ -134,7 +154,7 @@ mod tests {
         let image = ImageInput { channels, input: 32, resize: 32, mean, std };
         let architecture = Architecture::Resnet { blocks, extra_pool: false, meta: false, image };
         let model = Model { name: "test".into(), architecture };
-        Net::build(&model, labels, Start::Drawn(seed), Device::Cpu).unwrap()
+        Net::build(&model, labels, Start::Drawn(seed), Memory::CPU).unwrap()
     }
 
     fn tensor(net: &Net, name: &str) -> Vec<u8> {
@@ -166,11 +186,11 @@ mod tests {
         let deeper = load(&net(3, [2, 1, 1, 1], 10, 2), &file, id, Fit::Body).unwrap_err().to_string();
         assert!(deeper.contains("layer1.1.conv1.weight is missing"), "{deeper}");
 
-        let mut entries = vec![Entry::raw("extra".into(), vec![1])];
-        entries.push(Entry::raw("bn1.num_batches_tracked".into(), vec![1]));
+        let other = |name: &str| Entry { name: name.into(), shape: vec![1], bytes: vec![0; 4] };
+        let mut entries = vec![other("extra"), other("bn1.num_batches_tracked")];
         entries.extend(given.named.iter().map(|n| Entry::tensor(n.name.clone(), &n.tensor).unwrap()));
-        let error = load(&same, &encode(&entries, None), id, Fit::Whole).unwrap_err().to_string();
+        let error = load(&same, &encode(&entries), id, Fit::Whole).unwrap_err().to_string();
         assert!(error.contains("extra has no place"), "{error}");
-        load(&same, &encode(&entries[1..], None), id, Fit::Whole).unwrap();
+        load(&same, &encode(&entries[1..]), id, Fit::Whole).unwrap();
     }
 }

@@ -33,12 +33,14 @@ const IDS: &[(&str, &str)] = &[
     ("spec-resnet.json", "4f675d9eabc92622e0fac43525a6a53e1f517ad7bfb33fb6c1b4c2f4b31624d5"),
     ("spec-tiny.json", "5694fa0a3369eec2877289c52c14d9b220dc6623d5ee3d4830c8c9c0d7eb5906"),
     ("spec-mlp.json", "76b9914db2b5dd7256576c3fc97b6dfea5047a80627365e6aaa0cd433567fe25"),
+    ("spec-settings.json", "e30cdbea6c6c39902caea2483a5af30bd2c450b6ee2e159a596ca0cd5bc7792c"),
     ("run.json", "de30664b91dbc8100c5740fd085dc8c8d111a386cb5fe4a66fbdc33c937a40b4"),
     ("predictions-run.json", "b284f1f431deed5a5fda4255416933dbc06f83631fbb6c7ff5149fd08cc7b932"),
     ("predictions-import.json", "1d1aaaf0977fa90e15ce7a5a50ddb79f17538c01224c451fcaa7130ecd9a924e"),
     ("table-auc.json", "c327bb7c30854a291e3c07e6d06f9d60e98527f847bda5db05cea6b2f453bfe3"),
     ("table-comparison.json", "c37b2277139b359e7bdc19765f8d917c83be38776dd1638d332b5c338159c8a7"),
     ("execution.json", "788976b2cf17e0a2eae55937ed3e6c93b2581b55f79bb81f045fb625cfb1f012"),
+    ("execution-deterministic.json", "3d5b3aedd121f5473cc46a79eb3b23729ea71a3f1ab3ebbd8aad9fedbd40e16f"),
     ("event.json", "18d489af96db1bbe9e75c524197d39e240a26df2dec9a018c5997f559da74cda"),
 ];
 

@@ -8,10 +8,10 @@ use reg::hash::{Digest, Hash, Id, Sha256};
 use reg::records::codec::{self, CodecError};
 use reg::records::{
     Architecture, Assignment, AucTable, Augmentation, Blob, BoxRow, Boxes, ComparedModel, Comparison,
-    Dataset, DelongRow, DeviceKind, Event, Execution, File, FoldSizes, Gender, Git, ImageInput, ImageRow,
-    Init, LabelAuc, LabelSpread, Loss, Manifest, Model, NameChange, Packed, Predictions, Record, Run, Scale,
-    ScoreSource, Scores, Software, Spec, Split, SplitMethod, Spread, Subset, SubsetSize, Table, Training,
-    ViewPosition, Weights,
+    Dataset, DelongRow, DeviceKind, EarlyStop, Event, Execution, File, FoldSizes, Gender, Git, ImageInput,
+    ImageRow, Init, LabelAuc, LabelSpread, Layout, Loss, Manifest, Model, NameChange, Packed, Pixels,
+    Precision, Predictions, Record, Run, Scale, ScoreSource, Scores, Software, Spec, Split, SplitMethod,
+    Spread, Subset, SubsetSize, Table, Training, ViewPosition, Weights,
 };
 
 type Means = dyn Fn(&[u8]) -> Result<bool, CodecError>;
@@ -57,12 +57,14 @@ pub(crate) fn all() -> Vec<Golden> {
         record("spec-resnet.json", spec_resnet()),
         record("spec-tiny.json", spec_tiny()),
         record("spec-mlp.json", spec_mlp()),
+        record("spec-settings.json", spec_settings()),
         record("run.json", run()),
         record("predictions-run.json", predicted()),
         record("predictions-import.json", imported()),
         record("table-auc.json", auc()),
         record("table-comparison.json", Table::Comparison(comparison())),
         record("execution.json", execution()),
+        record("execution-deterministic.json", Execution { deterministic: Some(true), ..execution() }),
         record("event.json", event()),
     ]
 }
@@ -246,6 +248,10 @@ fn training() -> Training {
             rotation: 7.0,
             flip: 0.5,
         }),
+        pixels: None,
+        precision: None,
+        layout: None,
+        early_stop: None,
     }
 }
 
@@ -274,6 +280,20 @@ fn spec_tiny() -> Spec {
         init: Init::OffTheShelf,
         training: Training { loss: Loss::ClassBalanced, ..training() },
         device: DeviceKind::Cpu,
+        ..spec_resnet()
+    }
+}
+
+/// With all settings that older specs do without.
+fn spec_settings() -> Spec {
+    Spec {
+        training: Training {
+            pixels: Some(Pixels::Side(792)),
+            precision: Some(Precision::Bf16),
+            layout: Some(Layout::ChannelsFirst),
+            early_stop: Some(EarlyStop::Epochs(3)),
+            ..training()
+        },
         ..spec_resnet()
     }
 }
@@ -410,6 +430,7 @@ fn execution() -> Execution {
         // What JSON must escape, and what it need not.
         command: "reg train --name 'a\"b\\c/d\t\u{1}\u{7f}\u{2028}'".to_owned(),
         resumed: 1,
+        deterministic: None,
     }
 }
 

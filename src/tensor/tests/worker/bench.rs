@@ -10,12 +10,14 @@ use reg::dataset::pixels::{Grey, encode_png};
 use reg::hash::{Hash, Id, Sha256};
 use reg::random::Stream;
 use reg::records::{
-    AgeRange, Architecture, Assignment, Augmentation, DeviceKind, Gender, ImageInput, ImageRow, Init, Loss,
-    Manifest, Model, Packed, Scores, Spec, Subset, Training, ViewPosition, codec,
+    AgeRange, Architecture, Assignment, Augmentation, DeviceKind, EarlyStop, Gender, ImageInput, ImageRow,
+    Init, Layout, Loss, Manifest, Model, Packed, Pixels, Precision, Scores, Spec, Subset, Training,
+    ViewPosition, codec,
 };
-use reg::worker::{Event, Job, Outcome, PROTOCOL, Work};
+use reg::worker::{Event, Job, Numbers, Outcome, PROTOCOL, Work};
 
 pub(crate) const LABELS: u32 = 2;
+pub(crate) const NUMBERS: Numbers = Numbers { precision: Precision::F32, layout: Layout::ChannelsLast };
 
 /// Objects, and a data set of `images` whose label 0 says which half of the picture is bright and whose
 /// label 1 says that the patient is female and older than 50.
@@ -84,6 +86,7 @@ impl Bench {
             protocol: PROTOCOL,
             objects: self.dir.path().join("objects"),
             out: out.to_owned(),
+            cache: Some(self.dir.path().join("cache")),
             device: "cpu".into(),
             threads: 1,
             labels: LABELS,
@@ -94,13 +97,17 @@ impl Bench {
 
     pub(crate) fn train(&self, out: &Path, spec: &Spec, weights: Option<Hash>) -> Job {
         let (manifest, assignment) = (Id::new(self.manifest), Id::new(self.assignment));
-        self.job(out, Work::Train { spec: Box::new(spec.clone()), manifest, assignment, weights })
+        self.job(
+            out,
+            Work::Train { spec: Box::new(spec.clone()), manifest, assignment, weights, save_every: 0.0 },
+        )
     }
 
     pub(crate) fn predict(&self, out: &Path, model: &Model, checkpoint: Hash, subset: Subset) -> Job {
         let work = Work::Predict {
             model: model.clone(),
             checkpoint: Id::new(checkpoint),
+            numbers: NUMBERS,
             batch: 4,
             manifest: Id::new(self.manifest),
             assignment: Id::new(self.assignment),
@@ -178,6 +185,10 @@ pub(crate) fn spec(architecture: Architecture, epochs: u32) -> Spec {
                 rotation: 7.0,
                 flip: 0.0,
             }),
+            pixels: Some(Pixels::Side(32)),
+            precision: Some(Precision::F32),
+            layout: Some(Layout::ChannelsLast),
+            early_stop: Some(EarlyStop::Never),
         },
         seed: 5,
         threads: 1,

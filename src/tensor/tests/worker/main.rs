@@ -3,11 +3,12 @@
 mod bench;
 
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 
 use bench::*;
-use reg::records::{Init, Loss, Subset};
-use reg::worker::{Event, Identity, Work};
+use reg::records::{Architecture, EarlyStop, EpochLog, Init, Layout, Pixels, Precision, Subset, Training};
+use reg::worker::{Event, Identity, Phase, Step, Work};
 
 /// Share of (positive, negative) pairs in the right order.
 fn auc(scores: &[f64], positive: &[bool]) -> f64 {
@@ -63,18 +64,27 @@ fn the_same_spec_gives_the_same_bytes_however_many_threads_load() {
 
 #[test]
 fn an_interrupted_training_ends_with_the_same_bytes() {
-    let bench = Bench::new(40, true);
-    let spec = spec(tiny(), 30);
+    let bench = Bench::new(200, true);
+    let slow = Architecture::Tiny { widths: vec![16, 32, 32], meta: true, image: image_input(1, 32) };
+    let mut spec = spec(slow, 20);
+    spec.training.batch = 2;
     let (whole, broken) = (bench.out("whole"), bench.out("broken"));
     run(&bench.train(&whole, &spec, None));
     let mut resumed = Vec::new();
-    for signal in ["INT", "KILL", "TERM"] {
-        let mut running = start(&bench.train(&broken, &spec, None), 1);
+    // Somewhere in an epoch, each time with another number of threads that load.
+    for (attempt, signal) in ["INT", "KILL", "TERM", "KILL", "INT"].into_iter().enumerate() {
+        let mut running = start(&bench.train(&broken, &spec, None), 1 + attempt as u32 % 3);
+        let mut seen = 0;
         while let Some(event) = running.next() {
             match event {
-                Event::Started { resumed_epochs, .. } => resumed.push(resumed_epochs),
-                Event::Epoch(_) => break,
+                Event::Started { resumed_epochs, resumed_batches, .. } => {
+                    resumed.push((resumed_epochs, resumed_batches));
+                }
+                Event::Progress(Step { phase: Phase::Train, done: 4.., .. }) => seen += 1,
                 _ => {}
+            }
+            if seen == 1 {
+                break;
             }
         }
         Command::new("kill").args(["-s", signal, &running.child.id().to_string()]).status().unwrap();
@@ -83,15 +93,110 @@ fn an_interrupted_training_ends_with_the_same_bytes() {
             "KILL" => assert_eq!(code, None),
             _ => {
                 assert_eq!(code, Some(130));
-                assert!(matches!(events.last(), Some(Event::Interrupted { epochs: 1.. })), "{events:?}");
+                assert!(matches!(events.last(), Some(Event::Interrupted { .. })), "{events:?}");
             }
         }
     }
     let (_, events) = run(&bench.train(&broken, &spec, None));
-    let Event::Started { resumed_epochs, .. } = events[0] else { panic!("{events:?}") };
-    resumed.push(resumed_epochs);
-    assert!(resumed[0] == 0 && resumed.is_sorted() && resumed[3] > resumed[0], "{resumed:?}");
+    let Event::Started { resumed_epochs, resumed_batches, .. } = events[0] else { panic!("{events:?}") };
+    resumed.push((resumed_epochs, resumed_batches));
+    assert!(resumed[0] == (0, 0) && resumed.is_sorted() && resumed[5] > resumed[0], "{resumed:?}");
+    assert!(resumed.iter().any(|(_, batches)| *batches > 0), "within an epoch: {resumed:?}");
     assert!(results(&whole) == results(&broken));
+}
+
+#[test]
+fn a_state_that_is_kept_seldom_or_damaged_costs_time_and_changes_nothing() {
+    let bench = Bench::new(40, true);
+    let spec = spec(tiny(), 6);
+    let (whole, broken) = (bench.out("whole"), bench.out("broken"));
+    let never = |out: &Path| {
+        let mut job = bench.train(out, &spec, None);
+        let Work::Train { save_every, .. } = &mut job.work else { panic!("a training") };
+        *save_every = 1e9;
+        job
+    };
+    run(&never(&whole));
+    assert!(!whole.join("state.safetensors").exists());
+    run(&bench.train(&broken, &spec, None));
+    for name in fs::read_dir(&broken).unwrap().map(|entry| entry.unwrap().path()) {
+        let text = name.file_name().unwrap().to_str().unwrap().to_owned();
+        if !text.starts_with("state") && !text.starts_with("best-") {
+            continue;
+        }
+        let bytes = fs::read(&name).unwrap();
+        fs::write(&name, &bytes[..bytes.len() - 9]).unwrap();
+        fs::remove_file(broken.join("checkpoint.safetensors")).unwrap();
+        let (_, events) = run(&never(&broken));
+        assert!(matches!(events[0], Event::Started { resumed_epochs: 0, resumed_batches: 0, .. }), "{text}");
+        assert!(results(&whole) == results(&broken), "{text}");
+        fs::write(&name, &bytes).unwrap();
+    }
+}
+
+#[test]
+fn pixels_are_decoded_once_and_checked_when_they_are_used() {
+    let bench = Bench::new(40, true);
+    let spec = spec(tiny(), 2);
+    let [first, second, damaged, without] = ["a", "b", "c", "d"].map(|name| bench.out(name));
+    let decodes = |events: &[Event]| {
+        events.iter().any(|e| matches!(e, Event::Progress(Step { phase: Phase::Pixels, .. })))
+    };
+    let (_, events) = run(&bench.train(&first, &spec, None));
+    assert!(decodes(&events));
+    let (_, events) = run(&bench.train(&second, &spec, None));
+    assert!(!decodes(&events));
+    let folder = bench.dir.path().join("cache/pixels");
+    let files: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert_eq!(files.len(), 2, "shrunk for training, cut for validation: {files:?}");
+    for file in &files {
+        let mut bytes = fs::read(file).unwrap();
+        bytes.iter_mut().step_by(1000).for_each(|byte| *byte ^= 0x10);
+        fs::write(file, bytes).unwrap();
+    }
+    run(&bench.train(&damaged, &spec, None));
+    let mut job = bench.train(&without, &spec, None);
+    job.cache = None;
+    run(&job);
+    for out in [&second, &damaged, &without] {
+        assert!(results(&first) == results(out), "{}", out.display());
+    }
+    // A folder in which nothing can be kept costs time only.
+    job.cache = Some("/proc/none".into());
+    let (_, events) = run(&job);
+    assert!(events.iter().any(|e| matches!(e, Event::Note { message } if message.contains("/proc/none"))));
+
+    let mut original = spec.clone();
+    original.training.pixels = Some(Pixels::Original);
+    let other = bench.out("e");
+    run(&bench.train(&other, &original, None));
+    assert!(results(&first)["checkpoint.safetensors"] != results(&other)["checkpoint.safetensors"]);
+}
+
+#[test]
+fn arithmetic_layout_and_early_stop_follow_the_spec() {
+    let bench = Bench::new(40, true);
+    let spec = spec(tiny(), 4);
+    let trained = |name: &str, change: &dyn Fn(&mut Training)| {
+        let (out, mut spec) = (bench.out(name), spec.clone());
+        change(&mut spec.training);
+        let (outcome, _) = run(&bench.train(&out, &spec, None));
+        (outcome, results(&out)["checkpoint.safetensors"].clone())
+    };
+    let (plain, checkpoint) = trained("plain", &|_| {});
+    for (name, change) in [
+        ("bf16", &(|t: &mut Training| t.precision = Some(Precision::Bf16)) as &dyn Fn(&mut Training)),
+        ("first", &|t: &mut Training| t.layout = Some(Layout::ChannelsFirst)),
+    ] {
+        let (outcome, other) = trained(name, change);
+        assert!(other != checkpoint, "{name} has other bits");
+        let distance = (outcome.val_loss / plain.val_loss - 1.0).abs();
+        assert!(distance < 0.1, "{name}: {} and {}", outcome.val_loss, plain.val_loss);
+    }
+    let (stopped, _) = trained("stopped", &|t: &mut Training| {
+        (t.epochs, t.lr, t.early_stop) = (50, 1.0, Some(EarlyStop::Epochs(2)));
+    });
+    assert!(stopped.epochs < 50 && stopped.epochs == stopped.best_epoch + 2, "{stopped:?}");
 }
 
 #[test]
@@ -115,7 +220,7 @@ fn frozen_networks_change_only_their_last_layer() {
     run(&bench.train(&first, &scratch, None));
     let given = results(&first)["checkpoint.safetensors"].clone();
     let mut frozen = scratch.clone();
-    (frozen.init, frozen.training.loss) = (Init::OffTheShelf, Loss::PositiveNegative);
+    frozen.init = Init::OffTheShelf;
     run(&bench.train(&second, &frozen, Some(bench.put(&given))));
     let trained = results(&second)["checkpoint.safetensors"].clone();
     let read = |bytes: &'_ [u8]| -> Vec<(String, Vec<u8>)> {
@@ -129,6 +234,53 @@ fn frozen_networks_change_only_their_last_layer() {
     for ((name, a), (_, b)) in before.iter().zip(&after) {
         assert_eq!(a != b, name.starts_with("fc."), "{name}");
     }
+
+    // Without random views, the features are computed once: the same whether they are kept or not.
+    frozen.training.augmentation = None;
+    frozen.training.epochs = 5;
+    let [first, second, without] = ["a", "b", "c"].map(|name| bench.out(name));
+    let given = bench.put(&given);
+    let computes = |events: &[Event]| {
+        events.iter().any(|e| matches!(e, Event::Progress(Step { phase: Phase::Features, .. })))
+    };
+    let (_, events) = run(&bench.train(&first, &frozen, Some(given)));
+    assert!(computes(&events));
+    let (_, events) = run(&bench.train(&second, &frozen, Some(given)));
+    assert!(!computes(&events), "{events:?}");
+    let mut job = bench.train(&without, &frozen, Some(given));
+    job.cache = None;
+    run(&job);
+    assert!(results(&first) == results(&second) && results(&first) == results(&without));
+    let losses: Vec<EpochLog> = String::from_utf8(results(&first)["log.jsonl"].clone())
+        .unwrap()
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert!(losses[4].train_loss < losses[0].train_loss, "{losses:?}");
+    // What validation says of the features is what the whole network says of the images.
+    let checkpoint = bench.put(&results(&first)["checkpoint.safetensors"]);
+    let scored = bench.out("scored");
+    run(&bench.predict(&scored, &frozen.model, checkpoint, Subset::Val));
+    let scores = scores(&scored);
+    let loss = scores
+        .rows
+        .iter()
+        .enumerate()
+        .map(|(image, row)| {
+            (0..LABELS as usize)
+                .map(|label| {
+                    let (x, y) = (
+                        scores.scores[image * LABELS as usize + label],
+                        bench.rows[*row as usize].has(label),
+                    );
+                    (if y { -x } else { x }).exp().ln_1p()
+                })
+                .sum::<f64>()
+        })
+        .sum::<f64>()
+        / scores.scores.len() as f64;
+    let best = losses.iter().map(|log| log.val_loss).fold(f64::INFINITY, f64::min);
+    assert!((loss / best - 1.0).abs() < 1e-5, "{loss} and {best}");
 }
 
 #[test]
@@ -145,7 +297,7 @@ fn files_of_no_data_set_are_scored_as_the_data_set_scores_them() {
         (bench.object(&row.object.unwrap()), Some(row.clone()))
     });
     let (model, checkpoint) = (spec.model.clone(), reg::hash::Id::new(checkpoint));
-    let work = Work::PredictFiles { model, checkpoint, images: images.collect() };
+    let work = Work::PredictFiles { model, checkpoint, numbers: NUMBERS, images: images.collect() };
     run(&bench.job(&of_files, work));
     let found = scores(&of_files);
     assert_eq!(found.rows, (0..expected.rows.len() as u32).collect::<Vec<_>>());
@@ -190,7 +342,18 @@ fn failures_name_the_thing_and_say_what_might_help() {
     wild.training.lr = 1e38;
     let bare = Bench::new(20, false);
     let (message, hint) = fail(&bare.train(&bare.out("out"), &wild, None));
-    assert!(message.contains("epoch") && hint.contains("learning rate"), "{message} {hint}");
+    assert!(
+        message.contains("epoch 1, batch 2 (images 0000") && hint.contains("learning rate"),
+        "{message} {hint}"
+    );
+
+    let image = image_input(1, 4096);
+    let mut vast =
+        spec(Architecture::Resnet { blocks: [3, 4, 23, 3], extra_pool: false, meta: false, image }, 1);
+    vast.training.batch = 10_000;
+    let (message, hint) = fail(&bench.train(&out, &vast, None));
+    assert!(message.contains("at `batch` 10000") && message.contains("GB are free"), "{message}");
+    assert!(hint.contains("batch"), "{hint}");
 }
 
 #[test]

@@ -1,0 +1,121 @@
+//! The pixels of a data set in the forms that networks are fed from, decoded and resized once.
+//!
+//! Unpacking a PNG of 1024 x 1024 takes several milliseconds, reading its pixels a tenth of one. A
+//! rendition's file is named by what its bytes follow from, and each image is checked when it is read.
+
+use std::io;
+use std::path::Path;
+
+use super::pixels::{self, Grey};
+use crate::hash::{Hash, Id};
+use crate::records::{ImageInput, ImageRow, Manifest};
+use crate::store::Slots;
+
+/// Counted up whenever the bytes of a rendition of some image change.
+const RULES: u32 = 1;
+
+/// A form of an image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rendition {
+    /// As it is.
+    Original,
+    /// Its shorter side shrunk to this length, where it is longer.
+    Shrunk(u32),
+    /// Resized to a square of side `resize`, of which the centre of side `input` is left.
+    Evaluation {
+        /// Side before the crop.
+        resize: u32,
+        /// Side of what is left.
+        input: u32,
+    },
+}
+
+impl Rendition {
+    /// What a network sees in validation and test.
+    pub fn evaluation(image: &ImageInput) -> Self {
+        Rendition::Evaluation { resize: image.resize, input: image.input }
+    }
+
+    /// Width and height of the rendition of an image of this width and height.
+    pub fn size(self, width: u32, height: u32) -> (u32, u32) {
+        match self {
+            Rendition::Original => (width, height),
+            Rendition::Shrunk(side) => pixels::shrunk_size(width, height, side),
+            Rendition::Evaluation { input, .. } => (input, input),
+        }
+    }
+
+    /// Makes it.
+    pub fn of(self, image: Grey) -> Grey {
+        match self {
+            Rendition::Original => image,
+            Rendition::Shrunk(side) => pixels::shrunk(image, side),
+            Rendition::Evaluation { resize, input } => {
+                let data = pixels::evaluation_view(&image, resize, input);
+                Grey { width: input, height: input, data }
+            }
+        }
+    }
+
+    fn name(self) -> String {
+        match self {
+            Rendition::Original => "original".to_owned(),
+            Rendition::Shrunk(side) => format!("{side}"),
+            Rendition::Evaluation { resize, input } => format!("{input}-of-{resize}"),
+        }
+    }
+}
+
+/// One rendition of all images of a data set, as far as it was made: a file of 8-bit grey values.
+pub struct Renditions {
+    rendition: Rendition,
+    slots: Slots,
+}
+
+impl Renditions {
+    /// Opens the file below `cache`, or makes it.
+    pub fn open(
+        cache: &Path,
+        manifest: Id<Manifest>,
+        rows: &[ImageRow],
+        rendition: Rendition,
+    ) -> io::Result<Self> {
+        let name = format!("{}-{}-r{RULES}", manifest.hash, rendition.name());
+        let lengths = rows.iter().map(|row| {
+            let (width, height) = rendition.size(row.width, row.height);
+            u64::from(width) * u64::from(height)
+        });
+        let slots = Slots::open(&cache.join("pixels").join(name), lengths)?;
+        Ok(Renditions { rendition, slots })
+    }
+
+    /// The form.
+    pub fn rendition(&self) -> Rendition {
+        self.rendition
+    }
+
+    /// Bytes of the file when all of it is made.
+    pub fn bytes(&self) -> u64 {
+        self.slots.bytes()
+    }
+
+    /// Whether an image looks made. Only [`Renditions::get`] tells for sure.
+    pub fn looks_made(&self, index: usize) -> bool {
+        self.slots.looks_filled(index)
+    }
+
+    /// The rendition of the image `row`, the manifest's row `index`, whose object is `object`; none
+    /// unless it was made from that object and is whole.
+    pub fn get(&self, index: usize, row: &ImageRow, object: &Hash) -> Option<Grey> {
+        let (width, height) = self.rendition.size(row.width, row.height);
+        self.slots.get(index, object).map(|data| Grey { width, height, data })
+    }
+
+    /// Keeps the rendition of an image. One of another size than the manifest says is not kept.
+    pub fn put(&self, index: usize, row: &ImageRow, object: &Hash, image: &Grey) -> io::Result<()> {
+        if self.rendition.size(row.width, row.height) != (image.width, image.height) {
+            return Ok(());
+        }
+        self.slots.put(index, object, &image.data)
+    }
+}

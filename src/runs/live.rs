@@ -1,0 +1,86 @@
+//! Trainings that go on: what another process can see of them.
+
+use std::fs;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::{RunError, Surroundings};
+use crate::disk;
+use crate::hash::Id;
+use crate::records::Spec;
+use crate::registry::Registry;
+use crate::worker::{Standing, files};
+
+const FILE: &str = "training.json";
+/// Holds a lock while the training goes on.
+pub(super) const LOCK: &str = "lock";
+
+/// A training as it was announced.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Announcement {
+    /// The name that its run will have, unless that is taken by then.
+    pub name: String,
+    /// Its spec.
+    pub spec: Id<Spec>,
+    /// When it was started last, in UTC.
+    pub started: String,
+    /// Name of the machine.
+    pub host: String,
+    /// The command line.
+    pub command: String,
+}
+
+/// A training that goes on, or that was interrupted.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Live {
+    /// How it was announced.
+    #[serde(flatten)]
+    pub announcement: Announcement,
+    /// The process that trains, where the system tells; none where it was interrupted.
+    pub pid: Option<u32>,
+    /// How far it is; none before its first report.
+    pub standing: Option<Standing>,
+}
+
+/// Says in the folder of a training what goes on there.
+pub(super) fn announce(
+    dir: &Path,
+    name: &str,
+    spec: Id<Spec>,
+    started: &str,
+    surroundings: &Surroundings,
+) -> Result<(), RunError> {
+    let announcement = Announcement {
+        name: name.to_owned(),
+        spec,
+        started: started.to_owned(),
+        host: surroundings.host.clone(),
+        command: surroundings.stamp.command.clone(),
+    };
+    let text = serde_json::to_vec(&announcement).expect("strings have a JSON form");
+    let path = dir.join(FILE);
+    disk::write_over(&path, &text).map_err(RunError::io("write", &path))
+}
+
+/// All trainings that go on or were interrupted, by name.
+pub fn all(registry: &Registry) -> Vec<Live> {
+    let entries = fs::read_dir(registry.live_folder()).into_iter().flatten().flatten();
+    let mut all: Vec<Live> = entries.filter_map(|entry| read(&entry.path())).collect();
+    all.sort_by(|a, b| a.announcement.name.cmp(&b.announcement.name));
+    all
+}
+
+/// The training that will have this name, or whose spec's id begins so.
+pub fn find(registry: &Registry, text: &str) -> Option<Live> {
+    let begins = |live: &Live| text.len() >= 6 && live.announcement.spec.hash.to_string().starts_with(text);
+    all(registry).into_iter().find(|live| live.announcement.name == text || begins(live))
+}
+
+/// What lies in a training's folder; none where it is not announced, or half written.
+fn read(dir: &Path) -> Option<Live> {
+    let announcement = serde_json::from_slice(&fs::read(dir.join(FILE)).ok()?).ok()?;
+    let standing = fs::read(dir.join(files::STANDING)).ok();
+    let standing = standing.and_then(|text| serde_json::from_slice(&text).ok());
+    Some(Live { announcement, pid: disk::lock_holder(&dir.join(LOCK)), standing })
+}

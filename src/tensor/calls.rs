@@ -1,0 +1,132 @@
+//! What libtorch can do and tch has no call for, through `cpp/calls.cpp`.
+
+use std::ffi::{CStr, c_char};
+
+use tch::{Device, Tensor};
+use torch_sys::C_tensor;
+
+use crate::error::TensorError;
+
+type Result<T> = std::result::Result<T, TensorError>;
+
+#[allow(unsafe_code)]
+mod foreign {
+    use super::*;
+
+    unsafe extern "C" {
+        pub(super) fn reg_adam(
+            four: *const *const C_tensor,
+            count: usize,
+            step: *const C_tensor,
+            lr: f64,
+            beta1: f64,
+            beta2: f64,
+            eps: f64,
+        ) -> *const c_char;
+        pub(super) fn reg_cuda_rules(tf32: bool) -> *const c_char;
+        pub(super) fn reg_cuda_reproducible() -> bool;
+        pub(super) fn reg_autocast(cuda: bool, on: bool) -> *const c_char;
+        pub(super) fn reg_convolution(
+            x: *const C_tensor,
+            weight: *const C_tensor,
+            bias: *const C_tensor,
+            stride: i64,
+            padding: i64,
+            add: *const C_tensor,
+            relu: bool,
+            out: *mut *mut C_tensor,
+        ) -> *const c_char;
+    }
+
+    /// Turns the words of a call that failed into an error.
+    pub(super) fn check(words: *const c_char) -> Result<()> {
+        if words.is_null() {
+            return Ok(());
+        }
+        // SAFETY: a call returns null or a string that lives until the next call of this thread.
+        let words = unsafe { CStr::from_ptr(words) };
+        Err(TensorError::Torch(tch::TchError::Torch(words.to_string_lossy().into_owned())))
+    }
+}
+
+/// Settings of Adam that stay the same from step to step.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Decay {
+    pub(crate) beta1: f64,
+    pub(crate) beta2: f64,
+    pub(crate) eps: f64,
+}
+
+/// Takes one step of Adam in place by libtorch's fused kernel, which goes through the memory of each
+/// parameter once. The four lists are of one length, and the tensors at one position of one layout.
+#[allow(unsafe_code)]
+pub(crate) fn adam(lists: [&[Tensor]; 4], step: &Tensor, lr: f64, decay: Decay) -> Result<()> {
+    let count = lists[0].len();
+    assert!(lists.iter().all(|list| list.len() == count), "a gradient and two moments a parameter");
+    let pointers: Vec<*const C_tensor> = lists.into_iter().flatten().map(Tensor::as_ptr).collect();
+    let Decay { beta1, beta2, eps } = decay;
+    // SAFETY: the pointers are those of tensors that live through the call, four times `count` of them.
+    foreign::check(unsafe {
+        foreign::reg_adam(pointers.as_ptr(), count, step.as_ptr(), lr, beta1, beta2, eps)
+    })
+}
+
+/// Makes CUDA compute the same bits at every run, or fail where it cannot, and says whether float32 may
+/// be computed in TensorFloat-32.
+#[allow(unsafe_code)]
+pub(crate) fn cuda_rules(tf32: bool) -> Result<()> {
+    // SAFETY: it takes a plain value and sets fields of libtorch's global context.
+    foreign::check(unsafe { foreign::reg_cuda_rules(tf32) })
+}
+
+/// Whether those rules are in force.
+#[allow(unsafe_code)]
+pub(crate) fn cuda_reproducible() -> bool {
+    // SAFETY: it reads fields of libtorch's global context.
+    unsafe { foreign::reg_cuda_reproducible() }
+}
+
+/// Computes in bfloat16 what bears it, as long as it lives.
+pub(crate) struct Autocast {
+    cuda: bool,
+}
+
+impl Autocast {
+    #[allow(unsafe_code)]
+    pub(crate) fn on(device: Device) -> Result<Self> {
+        let cuda = device != Device::Cpu;
+        // SAFETY: it takes plain values and sets fields of this thread.
+        foreign::check(unsafe { foreign::reg_autocast(cuda, true) })?;
+        Ok(Autocast { cuda })
+    }
+}
+
+impl Drop for Autocast {
+    #[allow(unsafe_code)]
+    fn drop(&mut self) {
+        // SAFETY: as above; what it says cannot differ from what it said then.
+        let _ = foreign::check(unsafe { foreign::reg_autocast(self.cuda, false) });
+    }
+}
+
+/// A convolution on the processor with all that follows it in one pass over the memory: the bias, `add`
+/// (which gives its memory to the result), and the clamp of negative values.
+#[allow(unsafe_code)]
+pub(crate) fn convolution(
+    x: &Tensor,
+    [weight, bias]: [&Tensor; 2],
+    stride: i64,
+    padding: i64,
+    add: Option<Tensor>,
+    relu: bool,
+) -> Result<Tensor> {
+    let mut out: *mut C_tensor = std::ptr::null_mut();
+    let added = add.as_ref().map_or(std::ptr::null(), Tensor::as_ptr);
+    // SAFETY: the tensors live through the call; without an error `out` is a new tensor of ours.
+    unsafe {
+        let (weight, bias) = (weight.as_ptr(), bias.as_ptr());
+        let said = foreign::reg_convolution(x.as_ptr(), weight, bias, stride, padding, added, relu, &mut out);
+        foreign::check(said)?;
+        Ok(Tensor::from_ptr(out))
+    }
+}
