@@ -140,7 +140,7 @@ impl From<RegistryError> for Failure {
 impl From<RunError> for Failure {
     fn from(e: RunError) -> Self {
         let code = match &e {
-            RunError::Worker(WorkerError::Interrupted { .. }) => INTERRUPTED,
+            RunError::Worker(WorkerError::Interrupted { .. } | WorkerError::Killed) => INTERRUPTED,
             e if e.is_refusal() => NO,
             _ => ERROR,
         };

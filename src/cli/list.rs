@@ -2,6 +2,7 @@
 
 use reg::records::{Header, KINDS, summary};
 use reg::report::{Cell, Column, Table};
+use reg::runs::live;
 use serde_json::{Value, json};
 
 use super::Context;
@@ -59,9 +60,13 @@ pub(super) fn of_kind(context: &Context, kind: Option<&str>) -> Result<Reply, Fa
             documents.push(json!({ "id": id, "kind": kind, "name": name, "summary": what }));
         }
     }
-    let text = match table.rows.is_empty() {
+    let mut text = match table.rows.is_empty() {
         true => "nothing here yet".to_owned(),
         false => TableFormat::Text.render(&[table]),
     };
-    Ok(Reply::new(text, json!({ "records": documents })))
+    let live = if kind.is_none() { live::all(&registry) } else { Vec::new() };
+    for live in &live {
+        text = format!("{}\n{}", text.trim_end(), super::live::line(live));
+    }
+    Ok(Reply::new(text, json!({ "records": documents, "live": live })))
 }

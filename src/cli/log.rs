@@ -1,42 +1,132 @@
 //! `reg log`.
 
-use reg::hash::Id;
-use reg::records::Event;
-use serde_json::json;
+use std::collections::HashMap;
+use std::io::{self, Write};
+use std::thread;
+use std::time::Duration;
+
+use reg::hash::{Hash, Id};
+use reg::records::{EpochLog, Event, Run};
+use reg::registry::{Registry, RegistryError};
+use reg::runs::live;
+use serde_json::{Value, json};
 
 use super::Context;
 use super::error::Failure;
 use super::output::Reply;
+use super::progress::epoch_line;
 
-/// Show which names changed when, newest first
+/// The pause between two looks.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// Show which names changed when, newest first, and the epochs of a run
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// The changes of one name only
+    /// The changes of one name only; of a run or a training, its epochs too
     name: Option<String>,
+    /// Go on: print changes, and the epochs of what trains, as they come; with a name, until its
+    /// training ends
+    #[arg(short, long)]
+    follow: bool,
 }
 
 pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
     let registry = context.registry()?;
+    if args.follow {
+        if context.global.json {
+            return Err(Failure::usage("`reg log --follow` does not end with one JSON document"));
+        }
+        return follow(&registry, args.name.as_deref());
+    }
     let log = registry.view()?.log()?;
     let mut lines = Vec::new();
     let mut events = Vec::new();
     for id in log.into_iter().rev() {
         let event: Event = registry.get(Id::new(id))?;
-        let wanted = |name: &str| args.name.as_deref().is_none_or(|wanted| wanted == name);
-        let changes: Vec<_> = event.names.iter().filter(|change| wanted(&change.name)).collect();
-        for change in &changes {
-            let to = change.to.map_or("removed".to_owned(), |id| id.short());
-            let from = change.from.map(|id| format!(", was {}", id.short())).unwrap_or_default();
-            lines.push(format!(
-                "{:>4} {} {} {to}{from}  ({})",
-                event.seq, event.time, change.name, event.command
-            ));
-        }
+        let changes = changes(&event, args.name.as_deref());
         if !changes.is_empty() {
-            events.push(json!({
-                "id": id, "seq": event.seq, "time": event.time, "command": event.command, "names": changes,
-            }));
+            lines.extend(changes);
+            events.push(document(id, &event, args.name.as_deref()));
         }
     }
-    Ok(Reply::new(lines.join("\n"), json!({ "events": events })))
+    let mut reply = json!({ "events": events });
+    if let Some(epochs) = args.name.as_deref().map(|name| epochs(&registry, name)).transpose()?.flatten() {
+        lines.extend(epochs.iter().map(epoch_line));
+        reply["epochs"] = json!(epochs);
+    }
+    Ok(Reply::new(lines.join("\n"), reply))
+}
+
+/// A line a change of a name.
+fn changes(event: &Event, wanted: Option<&str>) -> Vec<String> {
+    let wanted = |name: &str| wanted.is_none_or(|wanted| wanted == name);
+    let line = |change: &reg::records::NameChange| {
+        let to = change.to.map_or("removed".to_owned(), |id| id.short());
+        let from = change.from.map(|id| format!(", was {}", id.short())).unwrap_or_default();
+        format!("{:>4} {} {} {to}{from}  ({})", event.seq, event.time, change.name, event.command)
+    };
+    event.names.iter().filter(|change| wanted(&change.name)).map(line).collect()
+}
+
+fn document(id: Hash, event: &Event, wanted: Option<&str>) -> Value {
+    let names: Vec<_> =
+        event.names.iter().filter(|change| wanted.is_none_or(|wanted| wanted == change.name)).collect();
+    json!({ "id": id, "seq": event.seq, "time": event.time, "command": event.command, "names": names })
+}
+
+/// The epochs of a training that goes on, or of a run; none of anything else.
+fn epochs(registry: &Registry, name: &str) -> Result<Option<Vec<EpochLog>>, Failure> {
+    if let Some(live) = live::find(registry, name) {
+        return Ok(live.standing.map(|standing| standing.epochs));
+    }
+    let run = match registry.resolve_as::<Run>(&registry.view()?, name) {
+        Ok(run) => registry.get(run)?,
+        Err(RegistryError::Unknown { .. } | RegistryError::WrongKind { .. }) => return Ok(None),
+        Err(e) => return Err(e.into()),
+    };
+    let bytes = registry.store().read(&run.log.hash).map_err(RegistryError::from)?;
+    let lines = String::from_utf8_lossy(&bytes);
+    Ok(Some(lines.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()))
+}
+
+/// Prints what happens from now on.
+fn follow(registry: &Registry, name: Option<&str>) -> Result<Reply, Failure> {
+    let mut seen = match name {
+        Some(_) => 0,
+        None => registry.view()?.log()?.len(),
+    };
+    let mut told: HashMap<String, usize> = HashMap::new();
+    let mut reads = true;
+    loop {
+        let trainings: Vec<_> = live::all(registry)
+            .into_iter()
+            .filter(|live| name.is_none_or(|name| live.announcement.name == name))
+            .collect();
+        for live in &trainings {
+            let of = &live.announcement.name;
+            let epochs = live.standing.as_ref().map(|standing| &standing.epochs[..]).unwrap_or_default();
+            let told = told.entry(of.clone()).or_default();
+            for epoch in epochs.get(*told..).unwrap_or_default() {
+                reads &= say(&format!("{of}: {}", epoch_line(epoch)));
+            }
+            *told = epochs.len();
+        }
+        let log = registry.view()?.log()?;
+        for id in log.get(seen..).unwrap_or_default() {
+            for line in changes(&registry.get(Id::new(*id))?, name) {
+                reads &= say(&line);
+            }
+        }
+        seen = log.len();
+        let over = name.is_some() && trainings.iter().all(|live| live.pid.is_none());
+        if over || !reads {
+            return Ok(Reply::new("", Value::Null));
+        }
+        thread::sleep(PAUSE);
+    }
+}
+
+/// Prints a line, and says whether somebody goes on reading.
+fn say(line: &str) -> bool {
+    writeln!(io::stdout().lock(), "{line}").is_ok()
 }

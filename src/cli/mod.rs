@@ -13,6 +13,7 @@ mod gc;
 mod ingest;
 mod init;
 mod list;
+mod live;
 mod log;
 mod output;
 mod predict;

@@ -2,7 +2,9 @@
 
 use reg::hash::Hash;
 use reg::records::{self, Header, Record, Table};
+use reg::registry::RegistryError;
 use reg::report::results;
+use reg::runs::live;
 use serde_json::{Value, json};
 
 use super::Context;
@@ -29,7 +31,16 @@ pub(crate) struct CatArgs {
 pub(crate) fn run(context: &Context, args: ShowArgs) -> Result<Reply, Failure> {
     let registry = context.registry()?;
     let view = registry.view()?;
-    let id = registry.resolve(&view, &args.id)?;
+    let id = match registry.resolve(&view, &args.id) {
+        // What trains has no record of its own yet.
+        Err(e @ RegistryError::Unknown { .. }) => {
+            return live::find(&registry, &args.id).map(|live| super::live::reply(&live)).ok_or(e.into());
+        }
+        resolved => resolved?,
+    };
+    if let Some(live) = live::find(&registry, &id.to_string()) {
+        return Ok(super::live::reply(&live));
+    }
     if view.kind(&id)?.as_deref() == Some(Table::KIND) {
         let tables = match registry.get::<Table>(reg::hash::Id::new(id))? {
             Table::Auc(auc) => vec![results::auc("AUC", &auc)],

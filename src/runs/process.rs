@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use crate::worker::{Event, Identity, Job, Outcome, PROTOCOL};
@@ -65,7 +65,7 @@ pub enum WorkerError {
     #[error("the worker said `{0}`, which is not in the protocol")]
     Garbled(String),
     /// It was stopped by a signal.
-    #[error("interrupted; {epochs} whole epochs {}are kept", if *batches > 0 { format!("and {batches} batches ") } else { String::new() })]
+    #[error("interrupted; {} kept", kept(*epochs, *batches))]
     Interrupted {
         /// Whole epochs that are kept.
         epochs: u32,
@@ -78,6 +78,15 @@ pub enum WorkerError {
     /// The pipe to it broke.
     #[error("cannot talk to the worker: {0}")]
     Pipe(io::Error),
+}
+
+fn kept(epochs: u32, batches: u64) -> String {
+    let count = |n: u64, one: &str, many: &str| format!("{n} {}", if n == 1 { one } else { many });
+    let epochs = count(epochs.into(), "whole epoch", "whole epochs");
+    match batches {
+        0 => format!("{epochs} are"),
+        _ => format!("{epochs} and {} of the next one are", count(batches, "batch", "batches")),
+    }
 }
 
 impl WorkerError {
@@ -212,7 +221,7 @@ struct Forwarding {
 
 impl Forwarding {
     fn to(child: &Child) -> io::Result<Self> {
-        let mut signals = Signals::new([SIGINT, SIGTERM])?;
+        let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])?;
         let handle = signals.handle();
         let pid = Pid::from_child(child);
         let thread = std::thread::spawn(move || {

@@ -9,6 +9,17 @@ use crate::weights::{Entry, write_to};
 
 type Result<T> = std::result::Result<T, TensorError>;
 
+const PART: &str = ".part";
+
+/// Removes what processes that were killed have left half written.
+pub(crate) fn remove_parts(dir: &Path) {
+    for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
+        if entry.file_name().to_string_lossy().ends_with(PART) {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
 /// Writes a file so that a crash leaves the old one or the new one.
 pub(crate) fn write(dir: &Path, name: &str, bytes: &[u8]) -> Result<()> {
     whole(dir, name, |part| File::create(part)?.write_all(bytes))
@@ -21,7 +32,8 @@ pub(crate) fn write_tensors(dir: &Path, name: &str, entries: &[Entry], note: (&s
 
 fn whole(dir: &Path, name: &str, make: impl FnOnce(&Path) -> std::io::Result<()>) -> Result<()> {
     let path = dir.join(name);
-    let part = dir.join(format!("{name}.part"));
+    // A worker whose `reg` was killed may still write while the next one does.
+    let part = dir.join(format!("{name}.{}{PART}", std::process::id()));
     let wrong = || TensorError::file("write", &path);
     make(&part).and_then(|()| File::open(&part)?.sync_all()).map_err(wrong())?;
     fs::rename(&part, &path).map_err(wrong())?;

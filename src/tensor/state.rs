@@ -131,6 +131,7 @@ pub(crate) struct Keeper {
 impl Keeper {
     /// Keeps the state in `dir`, at most once in the time `every`.
     pub(crate) fn new(dir: &Path, owner: Owner, every: Duration) -> Self {
+        output::remove_parts(dir);
         Keeper {
             dir: dir.to_owned(),
             owner,

@@ -104,22 +104,25 @@ pub(crate) fn train<W: Write>(
     reporter.stand(&place.out, course.epochs.clone());
 
     let start = Instant::now();
-    let features = prepare(place, &mut inputs, &setup, &net, reporter)?;
+    let features = match prepare(place, &mut inputs, &setup, &net, reporter) {
+        Err(TensorError::Interrupted { .. }) => {
+            let (epochs, batches) = (course.epochs.len() as u32, course.part.batches);
+            return Err(TensorError::Interrupted { epochs, batches });
+        }
+        prepared => prepared?,
+    };
     let clock = Clock { prepare: start.elapsed(), ..Clock::default() };
     let criterion = Criterion::new(how.loss, &inputs.images, &rows.training, inputs.labels);
     let inputs = &inputs;
     let mut run =
         Run { inputs, spec, rows, net, features, trained, adam, criterion, course, best, keeper, clock };
     match run.carry_on(reporter) {
-        // Whoever is no longer there may come back.
-        Err(stopped @ (TensorError::Interrupted { .. } | TensorError::Gone)) => {
+        // Not where `reg` is gone: the next one may be at work in the same folder.
+        Err(TensorError::Interrupted { .. }) => {
             run.keep()?;
             run.keeper.settle()?;
             let (epochs, batches) = (run.course.epochs.len() as u32, run.course.part.batches);
-            return Err(match stopped {
-                TensorError::Gone => stopped,
-                _ => TensorError::Interrupted { epochs, batches },
-            });
+            return Err(TensorError::Interrupted { epochs, batches });
         }
         other => other?,
     }

@@ -300,7 +300,7 @@ fn a_run_is_reproduced_to_the_bit_and_nothing_is_recorded() {
     for run in ["tiny-s-f0", "mlp-s-f1"] {
         let answer = study.json(&format!("reproduce {run}"));
         assert_eq!((&answer["identical"], &answer["differences"]), (&json!(true), &json!([])));
-        assert_eq!(answer["compared"], json!(["checkpoint", "log", "predictions"]));
+        assert_eq!(answer["compared"], json!(["checkpoint", "log", "predictions", "table"]));
     }
     assert_eq!(before, files(&study.path(".reg/objects")));
     study.nothing_staged();

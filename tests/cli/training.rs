@@ -141,7 +141,7 @@ fn an_interrupted_or_killed_training_goes_on_and_ends_with_the_same_bits() {
     let mut rest = String::new();
     errors.read_to_string(&mut rest).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(130), "{rest}");
-    assert!(rest.contains("error: interrupted;") && rest.contains("whole epochs are kept"), "{rest}");
+    assert!(rest.contains("error: interrupted; ") && rest.contains(" whole epochs"), "{rest}");
     assert!(
         rest.contains("hint: run the same command again to go on") && !rest.contains("panicked"),
         "{rest}"
@@ -181,7 +181,7 @@ fn begun_again(study: &Study) -> (Child, BufReader<std::process::ChildStderr>) {
 #[test]
 fn a_second_interrupt_ends_a_worker_that_does_not_listen() {
     let study = Study::divided();
-    let started = r#"{"event":"started","gpu":null,"resumed_epochs":0,"parameters":3}"#;
+    let started = r#"{"event":"started","gpu":null,"deterministic":null,"resumed_epochs":0,"resumed_batches":0,"parameters":3,"memory":2000000000}"#;
     let deaf = script(
         &study,
         &format!(
@@ -199,7 +199,7 @@ fn a_second_interrupt_ends_a_worker_that_does_not_listen() {
     let mut errors = BufReader::new(child.stderr.take().unwrap());
     let mut text = String::new();
     errors.read_line(&mut text).unwrap();
-    assert_eq!(text, "3 parameters\n");
+    assert_eq!(text, "3 parameters, at most about 2.0 GB of memory\n");
     signal(&child, Signal::INT);
     // Two of them that are pending at once would count as one.
     std::thread::sleep(std::time::Duration::from_millis(300));
@@ -207,8 +207,41 @@ fn a_second_interrupt_ends_a_worker_that_does_not_listen() {
     signal(&child, Signal::INT);
     errors.read_to_string(&mut text).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(130), "{text}");
-    assert!(text.contains("interrupted; 0 whole epochs are kept"), "{text}");
+    assert!(text.contains("stopped at once") && text.contains("hint: run the same command again"), "{text}");
     nothing_was_made(&study);
+}
+
+#[test]
+fn a_training_can_be_watched_from_elsewhere() {
+    let study = Study::divided();
+    let command = "train --dataset tiny --split s --model tiny --set epochs=5000 --threads 1 --name watched";
+    let (child, errors) = begun(&study, command);
+    let mut follower = study.command("log watched --follow").stdout(Stdio::piped()).spawn().unwrap();
+    let mut followed = BufReader::new(follower.stdout.take().unwrap());
+    let mut first = String::new();
+    followed.read_line(&mut first).unwrap();
+    assert!(first.starts_with("watched: epoch 1: loss ") && first.contains("AUC"), "{first}");
+
+    let shown = study.ok("show watched");
+    assert!(shown.contains("watched trains (pid ") && shown.contains("left in all"), "{shown}");
+    assert!(shown.contains("Validation loss") && shown.contains("\nspec "), "{shown}");
+    let live = study.json("show watched")["live"].clone();
+    assert!(live["standing"]["epochs"][0]["val_loss"].is_number() && live["pid"].is_number(), "{live}");
+    let spec = live["spec"].as_str().unwrap();
+    assert!(study.ok(&format!("show {}", &spec[..12])).contains("watched trains"));
+    assert!(study.ok("list").contains("watched trains"));
+    assert_eq!(study.json("list")["live"][0]["name"], "watched");
+    assert!(study.json("log watched")["epochs"][0]["epoch"] == 1);
+    let answer = study.reg("--json log watched --follow");
+    assert!(answer.code == 2 && answer.stderr.contains("one JSON document"), "{answer:?}");
+
+    signal(&child, Signal::HUP);
+    drop(errors);
+    assert_eq!(finish(child.wait_with_output(), command).code, 130);
+    assert!(follower.wait().unwrap().success(), "it ends with the training");
+    assert!(study.ok("show watched").contains("watched was interrupted"));
+    study.ok(TINY);
+    assert_eq!(study.json("log tiny-s-f0")["epochs"].as_array().unwrap().len(), 2);
 }
 
 #[test]

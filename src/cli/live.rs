@@ -1,0 +1,62 @@
+//! Trainings that go on, as `reg show`, `reg list` and `reg log` show them.
+
+use reg::records::EpochLog;
+use reg::report::{Cell, Column, Table, thousands};
+use reg::runs::live::Live;
+use serde_json::{Value, json};
+
+use super::output::{Reply, TableFormat};
+use super::progress::{loss, phase, span};
+
+/// One line: how far a training is.
+pub(super) fn line(live: &Live) -> String {
+    let name = &live.announcement.name;
+    let state = match live.pid {
+        Some(pid) => format!("{name} trains (pid {pid}, since {})", live.announcement.started),
+        None => format!("{name} was interrupted; the same command goes on with it"),
+    };
+    let Some(standing) = &live.standing else { return state };
+    let step = standing.step;
+    let done = format!("{} of {} images", thousands(step.done), thousands(step.total));
+    let loss = step.loss.map(|value| format!(", loss {}", loss(value))).unwrap_or_default();
+    let left = step.left.filter(|_| live.pid.is_some());
+    let left = left.map(|left| format!(", {} left in all", span(left))).unwrap_or_default();
+    format!("{state}\n{}: {done}, {:.1} images/s{loss}{left}", phase(&step), step.rate)
+}
+
+/// A training with its epochs.
+pub(super) fn reply(live: &Live) -> Reply {
+    let mut text = line(live);
+    let epochs = live.standing.as_ref().map(|standing| &standing.epochs[..]).unwrap_or_default();
+    if !epochs.is_empty() {
+        text.push('\n');
+        text += &TableFormat::Text.render(&[table(epochs)]);
+    }
+    text += &format!("\nspec {}", live.announcement.spec.hash);
+    Reply::new(text, document(live))
+}
+
+/// The same for a program.
+pub(super) fn document(live: &Live) -> Value {
+    json!({ "live": live })
+}
+
+fn table(epochs: &[EpochLog]) -> Table {
+    let mut columns = vec![Column::left("Epoch")];
+    columns.extend(["Loss", "Validation loss", "AUC", "Labels", "Learning rate"].map(Column::right));
+    columns.push(Column::left("Best"));
+    let mut table = Table::new("", columns);
+    let best = epochs.iter().rposition(|epoch| epoch.improved);
+    for (index, epoch) in epochs.iter().enumerate() {
+        table.rows.push(vec![
+            Cell::Text(epoch.epoch.to_string()),
+            Cell::Text(loss(epoch.train_loss)),
+            Cell::Text(loss(epoch.val_loss)),
+            Cell::Text(epoch.val_auc.map_or("n/a".to_owned(), |auc| format!("{auc:.4}"))),
+            Cell::Text(epoch.val_auc_labels.to_string()),
+            Cell::Text(format!("{:.2e}", epoch.lr)),
+            Cell::Text(if Some(index) == best { "*".to_owned() } else { String::new() }),
+        ]);
+    }
+    table
+}
