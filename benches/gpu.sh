@@ -69,6 +69,7 @@ train() {
 
 # Kills reg and its worker in the second epoch; says whether there was something to kill.
 kill_in_second_epoch() {
+  : >broken.log
   (train broken "$1") >/dev/null 2>broken.log &
   local pid=$! children
   until grep -q '^epoch 1:' broken.log || ! kill -0 $pid 2>/dev/null; do sleep 0.05; done
