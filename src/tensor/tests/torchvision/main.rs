@@ -1,0 +1,228 @@
+//! The worker computes what PyTorch and torchvision compute: logits, gradients, training steps, names.
+//!
+//! `tests/torchvision_reference.py` writes the golden numbers, in double precision; beside each it says
+//! how far torchvision's own float32 is from it, and the tolerances here are a few times that. Half a minute
+//! at most: every network has its true size, and each step of a training is kept on the disk.
+
+mod formula;
+mod place;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use place::{Place, Shown, checkpoint, golden, is_counter, logits, shapes};
+use reg::records::{EpochLog, ImageRow};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+/// Of the largest logit; float32 alone makes 1e-6 of it.
+const LOGITS: f64 = 1e-5;
+
+/// Values by a tensor's name.
+type Values = BTreeMap<String, Vec<f64>>;
+
+#[derive(Deserialize)]
+struct Golden {
+    #[serde(flatten)]
+    shown: Shown,
+    logits: Vec<Vec<f64>>,
+}
+
+#[derive(Deserialize)]
+struct Training {
+    side: u32,
+    batch: u32,
+    steps: u32,
+    lr: f64,
+    betas: [f64; 2],
+    eps: f64,
+    losses: Vec<f64>,
+    val_losses: Vec<f64>,
+    gradients: Values,
+    changes: Values,
+}
+
+/// The largest difference over the largest magnitude.
+fn apart(found: &[f64], expected: &[f64]) -> f64 {
+    assert_eq!(found.len(), expected.len());
+    let largest = |values: &mut dyn Iterator<Item = f64>| values.fold(0.0, |a: f64, b| a.max(b.abs()));
+    largest(&mut found.iter().zip(expected).map(|(a, b)| a - b)) / largest(&mut expected.iter().copied())
+}
+
+/// Holds tensors to golden sums and samples: no sum further off than `sums` of the sum of magnitudes, and
+/// the samples no further than `samples` of the largest in each tensor, in the root mean square.
+fn hold(what: &str, found: &Values, expected: &Values, sums: f64, samples: f64) {
+    let (mut worst, mut at, mut squares) = (0.0, "", Vec::new());
+    for (name, expected) in expected {
+        let found = formula::sampled(name, &found[name]);
+        for place in 0..2 {
+            let off = (found[place] - expected[place]).abs() / expected[1];
+            (worst, at) = if off > worst { (off, name.as_str()) } else { (worst, at) };
+        }
+        let largest = expected[2..].iter().fold(0.0, |a: f64, b| a.max(b.abs()));
+        squares.extend(found[2..].iter().zip(&expected[2..]).map(|(a, b)| ((a - b) / largest).powi(2)));
+    }
+    let off = (squares.iter().sum::<f64>() / squares.len() as f64).sqrt();
+    eprintln!("{what}: a sum is {worst:.1e} off in {at}, samples {off:.1e}");
+    assert!(worst <= sums, "sum of the {what} of {at} is {worst:.1e} off");
+    assert!(off <= samples, "samples of the {what} are {off:.1e} off");
+}
+
+/// Holds numbers to golden ones by the largest difference over the largest magnitude.
+fn close(what: &str, found: &[f64], expected: &[f64], tolerance: f64) {
+    let off = apart(found, expected);
+    eprintln!("{what}: {off:.1e} off");
+    assert!(off <= tolerance, "{what}: {off:.1e} off");
+}
+
+/// Logits of the formula's images by a checkpoint: through a data set where the model wants meta features,
+/// else as files of none.
+fn predict(place: &Place, shown: &Shown, name: &str, weights: reg::hash::Hash, images: u32) -> Vec<f64> {
+    let (files, rows): (Vec<_>, Vec<_>) = (0..images).map(|n| place.image(n, shown.side)).unzip();
+    let model = shown.model(name);
+    let work = if shown.meta {
+        let [manifest, assignment] = place.dataset(rows, vec![2; images as usize]);
+        json!({
+            "work": "predict", "model": model, "checkpoint": weights, "batch": 2, "manifest": manifest,
+            "assignment": assignment, "fold": 0, "subset": "test",
+        })
+    } else {
+        let images: Vec<_> = files.into_iter().map(|path| (path, Value::Null)).collect();
+        json!({ "work": "predict-files", "model": model, "checkpoint": weights, "images": images })
+    };
+    logits(&place.run(&format!("predict {name}"), work))
+}
+
+fn logits_agree(name: &str) {
+    #[derive(Deserialize)]
+    struct File {
+        models: BTreeMap<String, Golden>,
+    }
+    let Golden { shown, logits } = golden::<File>("logits.json").models.remove(name).unwrap();
+    let place = Place::new();
+    // The worker takes a checkpoint only if it has every tensor of its network and no other.
+    let weights = place.weights(&shapes(name));
+    let found = predict(&place, &shown, name, weights, logits.len() as u32);
+    close(&format!("logits of {name}"), &found, &logits.concat(), LOGITS);
+}
+
+#[test]
+fn resnet50_has_the_tensors_and_logits_of_torchvision() {
+    logits_agree("resnet50");
+}
+
+#[test]
+fn resnet101_has_the_tensors_and_logits_of_torchvision() {
+    logits_agree("resnet101");
+}
+
+#[test]
+fn what_the_paper_changes_gives_the_logits_that_torchvision_would() {
+    for name in ["resnet38-meta", "resnet50-1channel", "resnet50-large-meta"] {
+        logits_agree(name);
+    }
+}
+
+/// Trains the golden ResNet-50 on its one batch, validated on the same images: steps are epochs. Returns
+/// the log and what changed.
+fn train(place: &Place, name: &str, golden: &Training, settings: &Value) -> (Vec<EpochLog>, Values) {
+    let shown =
+        Shown { blocks: vec![3, 4, 6, 3], channels: 3, extra_pool: false, meta: false, side: golden.side };
+    let all = shapes("resnet50");
+    let weights = place.weights(&all);
+    let mut rows: Vec<_> = (0..golden.batch).map(|n| place.image(n, golden.side).1).collect();
+    let codes = [vec![0; rows.len()], vec![1; rows.len()]].concat();
+    let again = rows.clone().into_iter().map(|row| ImageRow { name: format!("again {}", row.name), ..row });
+    rows.extend(again);
+    let [manifest, assignment] = place.dataset(rows, codes);
+    let mut training = json!({
+        "batch": golden.batch, "beta1": golden.betas[0], "beta2": golden.betas[1], "lr_factor": 0.5,
+        "patience": 100, "loss": "bce", "augmentation": null,
+    });
+    for (key, value) in settings.as_object().unwrap() {
+        training[key] = value.clone();
+    }
+    let spec = json!({
+        "dataset": weights, "split": weights, "fold": 0, "model": shown.model("resnet50"), "init": "fine-tune",
+        "weights": weights, "training": training, "seed": 1, "threads": 1, "device": "cpu", "software": weights,
+    });
+    let work = json!({
+        "work": "train", "spec": spec, "manifest": manifest, "assignment": assignment, "weights": weights,
+    });
+    let out = place.run(name, work);
+    let log = fs::read_to_string(out.join("log.jsonl")).unwrap();
+    let log = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+
+    let (tensors, mut found) = checkpoint(&out);
+    let mut expected = all.clone();
+    // The counters are all there or none of them is.
+    if !found.keys().any(|name| is_counter(name)) {
+        expected.retain(|name, _| !is_counter(name));
+    }
+    found.retain(|name, shape| expected.get(name) != Some(shape));
+    assert!(found.is_empty(), "torchvision does not have {found:?}");
+    let changes = tensors.into_iter().map(|(name, after)| {
+        let before = formula::weight(&name, &all[&name]);
+        let change = |(after, before): (&f32, &f32)| f64::from(*after) - f64::from(*before);
+        (name, after.iter().zip(&before).map(change).collect())
+    });
+    let changes: Values = changes.collect();
+    assert_eq!(changes.len(), all.keys().filter(|name| !is_counter(name)).count());
+    (log, changes)
+}
+
+#[test]
+fn gradients_of_resnet50_are_those_of_torchvision() {
+    // Where Adam's epsilon outweighs the second moment by far, a step is a multiple of the gradient.
+    const MULTIPLE: f64 = 16.0;
+    const EPS: f64 = 1e6;
+    let golden: Training = golden("training.json");
+    let settings = json!({ "epochs": 1, "lr": MULTIPLE * EPS, "eps": EPS });
+    let (log, mut changes) = train(&Place::new(), "one step", &golden, &settings);
+    close("loss of the first step", &[log[0].train_loss], &golden.losses[..1], 1e-6);
+    changes.values_mut().flatten().for_each(|value| *value /= -MULTIPLE);
+    hold("gradient", &changes, &golden.gradients, 3e-3, 1e-2);
+}
+
+#[test]
+fn three_steps_of_resnet50_are_those_of_torchvision_and_torch_s_adam() {
+    let (place, golden): (_, Training) = (Place::new(), golden("training.json"));
+    let settings = json!({ "epochs": golden.steps, "lr": golden.lr, "eps": golden.eps });
+    let (log, changes) = train(&place, "steps", &golden, &settings);
+    // So the checkpoint is that of the last step.
+    assert!(golden.val_losses.is_sorted_by(|a, b| a > b));
+    assert!(log.iter().all(|epoch| epoch.improved && epoch.lr == golden.lr));
+    let of = |loss: fn(&EpochLog) -> f64| log.iter().map(loss).collect::<Vec<_>>();
+    close("losses", &of(|epoch| epoch.train_loss), &golden.losses, 5e-4);
+    close("validation losses", &of(|epoch| epoch.val_loss), &golden.val_losses, 5e-4);
+    let (counted, trained) = golden.changes.into_iter().partition(|(name, _)| name.contains(".running_"));
+    hold("change of parameters", &changes, &trained, 2e-2, 5e-2);
+    hold("change of running statistics", &changes, &counted, 1e-3, 2e-3);
+
+    match std::env::var_os("REG_PYTHON") {
+        Some(python) => torchvision_loads(Path::new(&python), &place),
+        None => {
+            eprintln!("REG_PYTHON names no Python with torch and torchvision: loading there is not checked")
+        }
+    }
+}
+
+/// Has torchvision load the checkpoint strictly and compares its logits with ours.
+fn torchvision_loads(python: &Path, place: &Place) {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let path = place.path("steps").join("checkpoint.safetensors");
+    let output = Command::new(python)
+        .arg(root.join("tests/torchvision_reference.py"))
+        .args(["--model", "resnet50", "--load"])
+        .arg(&path)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let theirs: Vec<Vec<f64>> = serde_json::from_slice(&output.stdout).unwrap();
+    let shown = Shown { blocks: vec![3, 4, 6, 3], channels: 3, extra_pool: false, meta: false, side: 224 };
+    let id = place.put(&fs::read(path).unwrap());
+    let ours = predict(place, &shown, "resnet50", id, theirs.len() as u32);
+    close("logits of the loaded checkpoint", &ours, &theirs.concat(), LOGITS);
+}
