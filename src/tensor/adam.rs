@@ -76,17 +76,18 @@ fn in_memory_order(tensor: &Tensor, channels_last: bool) -> Result<Tensor> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use reg::records::Loss;
+    use crate::formula;
+    use crate::layers::Memory;
+    use reg::records::{Layout, Loss};
 
-    #[test]
-    fn steps_are_those_of_the_published_equations() {
-        let training = Training {
+    fn training(beta1: f64, beta2: f64, eps: f64) -> Training {
+        Training {
             epochs: 1,
             batch: 1,
             lr: 0.05,
-            beta1: 0.9,
-            beta2: 0.999,
-            eps: 1e-8,
+            beta1,
+            beta2,
+            eps,
             lr_factor: 0.5,
             patience: 0,
             loss: Loss::Bce,
@@ -95,7 +96,63 @@ mod tests {
             precision: None,
             layout: None,
             early_stop: None,
+        }
+    }
+
+    /// `fixtures/torchvision/adam.json`: ten steps of `torch.optim.Adam(fused=True)`.
+    #[test]
+    fn steps_are_those_of_pytorch_one_by_one() {
+        #[derive(serde::Deserialize)]
+        struct Golden {
+            after: Vec<Vec<Vec<f64>>>,
+            betas: [f64; 2],
+            eps: f64,
+            lr: Vec<f64>,
+            shapes: Vec<Vec<i64>>,
+        }
+        let golden: Golden =
+            serde_json::from_str(include_str!("../../fixtures/torchvision/adam.json")).unwrap();
+        let tensor = |shape: &[i64], value: &dyn Fn(u64) -> f64| {
+            let values: Vec<f32> =
+                (0..shape.iter().product::<i64>() as u64).map(|i| value(i) as f32).collect();
+            Tensor::from_slice(&values).reshape(shape)
         };
+        let values = |tensor: &Tensor| Vec::<f32>::try_from(tensor.flatten(0, -1)).unwrap();
+        for last in [false, true] {
+            let layout = if last { Layout::ChannelsLast } else { Layout::ChannelsFirst };
+            let place = |tensor: Tensor| Memory { device: Device::Cpu, layout }.place(&tensor).unwrap();
+            let parameters: Vec<Tensor> = (golden.shapes.iter().enumerate())
+                .map(|(n, shape)| place(tensor(shape, &formula::uniform(&format!("parameter {n}")))))
+                .collect();
+            let mut adam =
+                Adam::new(&training(golden.betas[0], golden.betas[1], golden.eps), &parameters).unwrap();
+            assert_eq!(golden.after.len(), 10);
+            for (t, (after, lr)) in golden.after.iter().zip(&golden.lr).enumerate() {
+                let gradients: Vec<Tensor> = (golden.shapes.iter().enumerate())
+                    .map(|(n, shape)| {
+                        let uniform = formula::uniform(&format!("gradient {n} {t}"));
+                        let value = |i: u64| match i {
+                            0 => 0.0,
+                            _ => uniform(i) * [1.0, 1e-3, 1e-6, 1e-9][i as usize % 4],
+                        };
+                        // The backward pass chooses the layout of gradients.
+                        if t % 2 == 0 { place(tensor(shape, &value)) } else { tensor(shape, &value) }
+                    })
+                    .collect();
+                adam.step(&gradients, *lr).unwrap();
+                for (n, (found, expected)) in parameters.iter().zip(after).enumerate() {
+                    for (found, expected) in values(found).iter().zip(expected) {
+                        let off = (f64::from(*found) - expected).abs();
+                        assert!(off < 1e-6, "step {t}, parameter {n}: {found}, not {expected}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn steps_are_those_of_the_published_equations() {
+        let training = training(0.9, 0.999, 1e-8);
         // Minimises (p - 3)^2 from p = [0, 5], whose gradient is 2 (p - 3).
         let parameter = Tensor::from_slice(&[0.0f32, 5.0]);
         let mut adam = Adam::new(&training, std::slice::from_ref(&parameter)).unwrap();

@@ -23,6 +23,12 @@ mod state;
 mod train;
 mod weights;
 
+/// The values of the golden files, for unit tests.
+#[cfg(test)]
+#[allow(dead_code)]
+#[path = "tests/torchvision/formula.rs"]
+mod formula;
+
 use std::io::{self, Read};
 use std::process::ExitCode;
 

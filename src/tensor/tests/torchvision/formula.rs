@@ -19,6 +19,12 @@ fn bits(name: &str) -> impl Fn(u64) -> u64 + use<> {
     }
 }
 
+/// Uniform in [-1, 1).
+pub(crate) fn uniform(name: &str) -> impl Fn(u64) -> f64 + use<> {
+    let bits = bits(name);
+    move |index| (bits(index) >> 40) as f64 / f64::from(1 << 23) - 1.0
+}
+
 /// Values of a parameter or buffer by its name.
 pub(crate) fn weight(name: &str, shape: &[usize]) -> Vec<f32> {
     let (centre, width) = match shape {
@@ -33,11 +39,8 @@ pub(crate) fn weight(name: &str, shape: &[usize]) -> Vec<f32> {
         }
         _ => (0.0, 0.1),
     };
-    let bits = bits(name);
-    let value = |index| {
-        let uniform = (bits(index) >> 40) as f64 / f64::from(1 << 23) - 1.0;
-        (centre + width * uniform) as f32
-    };
+    let uniform = uniform(name);
+    let value = |index| (centre + width * uniform(index)) as f32;
     (0..shape.iter().product::<usize>() as u64).map(value).collect()
 }
 

@@ -82,15 +82,18 @@ fn close(what: &str, found: &[f64], expected: &[f64], tolerance: f64) {
 fn predict(place: &Place, shown: &Shown, name: &str, weights: reg::hash::Hash, images: u32) -> Vec<f64> {
     let (files, rows): (Vec<_>, Vec<_>) = (0..images).map(|n| place.image(n, shown.side)).unzip();
     let model = shown.model(name);
+    let numbers = json!({ "precision": "f32", "layout": "channels-last" });
     let work = if shown.meta {
         let [manifest, assignment] = place.dataset(rows, vec![2; images as usize]);
         json!({
-            "work": "predict", "model": model, "checkpoint": weights, "batch": 2, "manifest": manifest,
-            "assignment": assignment, "fold": 0, "subset": "test",
+            "work": "predict", "model": model, "checkpoint": weights, "numbers": numbers, "batch": 2,
+            "manifest": manifest, "assignment": assignment, "fold": 0, "subset": "test",
         })
     } else {
         let images: Vec<_> = files.into_iter().map(|path| (path, Value::Null)).collect();
-        json!({ "work": "predict-files", "model": model, "checkpoint": weights, "images": images })
+        json!({
+            "work": "predict-files", "model": model, "checkpoint": weights, "numbers": numbers, "images": images,
+        })
     };
     logits(&place.run(&format!("predict {name}"), work))
 }
@@ -150,6 +153,7 @@ fn train(place: &Place, name: &str, golden: &Training, settings: &Value) -> (Vec
     });
     let work = json!({
         "work": "train", "spec": spec, "manifest": manifest, "assignment": assignment, "weights": weights,
+        "save_every": 1e9,
     });
     let out = place.run(name, work);
     let log = fs::read_to_string(out.join("log.jsonl")).unwrap();
