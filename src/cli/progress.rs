@@ -163,6 +163,14 @@ impl Listener for Watch {
                     let parts =
                         outcome.seconds.iter().map(|(part, seconds)| format!("{part} {seconds:.1} s"));
                     eprintln!("time by part: {}", parts.collect::<Vec<_>>().join(", "));
+                    let part = |name| outcome.seconds.get(name).copied().unwrap_or_default();
+                    let steps = part("train") + part("validate") + part("all");
+                    if steps > 0.0 {
+                        eprintln!(
+                            "waited for images: {:.2} % of the steps' time",
+                            100.0 * part("wait") / steps
+                        );
+                    }
                 }
             }
             Event::Interrupted { .. } | Event::Failed { .. } => self.clear(),
