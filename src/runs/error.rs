@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::config::ConfigError;
 use super::process::WorkerError;
+use crate::dataset::DatasetError;
 use crate::hash::Hash;
 use crate::index::IndexError;
 use crate::registry::RegistryError;
@@ -21,6 +22,9 @@ pub enum RunError {
     /// The worker.
     #[error(transparent)]
     Worker(#[from] WorkerError),
+    /// A file of another tool.
+    #[error(transparent)]
+    Dataset(#[from] DatasetError),
     /// Neither `auto`, `cpu` nor `cuda:N`.
     #[error("there is no device `{0}`")]
     BadDevice(String),
@@ -43,6 +47,41 @@ pub enum RunError {
         folds: usize,
         /// Which was asked for.
         fold: u32,
+    },
+    /// Several folds, and none was named.
+    #[error("split {split} has {folds} folds: say which of them was scored")]
+    WhichFold {
+        /// The split.
+        split: String,
+        /// How many it has.
+        folds: usize,
+    },
+    /// Scores that are no probabilities.
+    #[error("{}: image {image:?} has {score} for {label}, which is no probability", path.display())]
+    NotAProbability {
+        /// The file.
+        path: PathBuf,
+        /// The image.
+        image: String,
+        /// The label.
+        label: String,
+        /// What is there.
+        score: f64,
+    },
+    /// A file of scores for other images.
+    #[error(
+        "{} scores no image that counts: {unknown} are not in data set {dataset}, {extra} not in the subset",
+        path.display()
+    )]
+    NothingScored {
+        /// The file.
+        path: PathBuf,
+        /// The data set.
+        dataset: String,
+        /// Its images that the data set does not have.
+        unknown: usize,
+        /// Its images outside the subset.
+        extra: usize,
     },
     /// Two patients' data in two subsets of one fold.
     #[error("split {split}, fold {fold}: {patients} patients are in more than one subset")]
@@ -185,6 +224,10 @@ impl RunError {
         let hint = match self {
             RunError::Config(e) => return e.hint(),
             RunError::Worker(e) => return e.hint(),
+            RunError::Dataset(e) => return e.hint(),
+            RunError::WhichFold { .. } => "--fold K, counted from 0",
+            RunError::NotAProbability { .. } => "with --logits, scores are outputs before the sigmoid",
+            RunError::NothingScored { .. } => "is it the right --dataset, --split and --fold?",
             RunError::BadDevice(_) => "there are auto, cpu, cuda:0, cuda:1, …",
             RunError::NeedsImages { .. } => "the model `mlp` needs only metadata; or ingest the images",
             RunError::NeedsWeights(_) => {

@@ -16,6 +16,22 @@ pub struct Delong {
     pub variance: f64,
 }
 
+/// The normal distribution is within this many standard deviations of its mean in 95 of 100 draws.
+const Z_95: f64 = 1.959963984540054;
+
+impl Delong {
+    /// The interval of 95 % under the normal distribution, cut to what an AUC can be.
+    pub fn interval(&self) -> [f64; 2] {
+        interval(self.auc, self.variance.sqrt())
+    }
+}
+
+/// The interval of 95 % of an AUC with this standard error under the normal distribution, cut to 0 to 1.
+pub fn interval(auc: f64, std_error: f64) -> [f64; 2] {
+    let reach = Z_95 * std_error;
+    [(auc - reach).max(0.0), (auc + reach).min(1.0)]
+}
+
 /// A test of whether two AUCs on the same images differ.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct DelongPaired {
