@@ -33,7 +33,7 @@ pub(crate) fn run(context: &Context, args: ShowArgs) -> Result<Reply, Failure> {
     if view.kind(&id)?.as_deref() == Some(Table::KIND) {
         let tables = match registry.get::<Table>(reg::hash::Id::new(id))? {
             Table::Auc(auc) => vec![results::auc("AUC", &auc)],
-            Table::Comparison(c) => vec![results::comparison(&c), results::spearman(&c)],
+            Table::Comparison(c) => results::main_tables(&c),
         };
         let document = document(&registry.store().read(&id)?).unwrap_or(Value::Null);
         let text = args.format.render(&tables);

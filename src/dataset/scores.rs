@@ -83,15 +83,18 @@ pub fn read(bytes: &[u8], path: &Path) -> Result<ScoreFile, DatasetError> {
     Ok(file)
 }
 
+/// Columns of scores, each with the position of its label, ascending.
+type Columns = Vec<(usize, Column)>;
+
 /// The columns of scores by label, and the headings of those that are none.
-fn columns(table: &Table, path: &Path) -> Result<(Vec<(usize, Column)>, Vec<String>), DatasetError> {
+fn columns(table: &Table, path: &Path) -> Result<(Columns, Vec<String>), DatasetError> {
     let bare = |heading: &str| match heading.get(..PREFIX.len()) {
         Some(start) if start.eq_ignore_ascii_case(PREFIX) => Some(heading[PREFIX.len()..].to_owned()),
         _ => None,
     };
     let headings = table.headings();
     let prefixed = headings.iter().filter_map(|heading| bare(heading)).any(|name| label(&name).is_some());
-    let (mut columns, mut ignored): (Vec<(usize, Column)>, _) = (Vec::new(), Vec::new());
+    let (mut columns, mut ignored): (Columns, _) = (Vec::new(), Vec::new());
     for (place, heading) in headings.iter().enumerate() {
         if heading == IMAGE {
             continue;

@@ -7,6 +7,7 @@ use super::process::WorkerError;
 use crate::dataset::DatasetError;
 use crate::hash::Hash;
 use crate::index::IndexError;
+use crate::records::{Unfair, UnfairKind};
 use crate::registry::RegistryError;
 use crate::store::StoreError;
 
@@ -164,37 +165,27 @@ pub enum RunError {
         /// Their fold.
         fold: String,
     },
-    /// Models that were judged on different folds.
-    #[error("{a} has folds {folds_a}, and {b} has folds {folds_b}")]
-    DifferentFolds {
-        /// The first model.
-        a: String,
-        /// Its folds.
-        folds_a: String,
-        /// The second model.
-        b: String,
-        /// Its folds.
-        folds_b: String,
+    /// Results that cannot be compared.
+    #[error("{}", reasons(.0))]
+    Unfair(Vec<Unfair>),
+    /// A label that some model does not score.
+    #[error("not every model scores {label}; all score {}", shared.join(", "))]
+    LabelNotScored {
+        /// The label.
+        label: String,
+        /// What they all score.
+        shared: Vec<String>,
     },
-    /// Models that were judged on different images.
-    #[error("{a} and {b} scored different images on {fold}: {why}")]
-    DifferentImages {
-        /// The first model.
-        a: String,
-        /// The second model.
-        b: String,
-        /// The fold.
-        fold: String,
-        /// In which way.
-        why: String,
-    },
-    /// Models that score different labels.
-    #[error("{a} and {b} score different labels")]
-    DifferentLabels {
-        /// The first model.
-        a: String,
-        /// The second model.
-        b: String,
+    /// Models without a label in common.
+    #[error("no label is scored by every model")]
+    NoSharedLabel,
+    /// A file of published numbers that cannot be read.
+    #[error("{} does not hold published numbers: {reason}", path.display())]
+    NotPublished {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
     },
     /// Nothing to compare.
     #[error("nothing to compare")]
@@ -244,8 +235,19 @@ impl RunError {
             }
             RunError::Leak { .. } => "`reg split check` names them",
             RunError::SameCell { .. } => "compare them with --by run",
-            RunError::DifferentFolds { .. } | RunError::DifferentImages { .. } => {
-                "only scores of the same images can be compared: train or evaluate both on the same split and fold"
+            RunError::Unfair(unfair) => match unfair.first().map(|unfair| unfair.kind) {
+                Some(UnfairKind::DifferentLabels) => {
+                    "--labels shared compares them by the labels that all score"
+                }
+                Some(UnfairKind::Published) => {
+                    "evaluate on the official split (`reg split import`), or see them marked with --allow-different-images"
+                }
+                _ => {
+                    "only scores of the same images can be compared: train or evaluate both on the same split and fold; --allow-different-images shows them side by side, marked"
+                }
+            },
+            RunError::NotPublished { .. } => {
+                "a [[model]] has name, source, split = \"official\", and mean or a table [model.auc]; images and mean_over say more"
             }
             RunError::NoPredictions(_) => "`reg eval RUN` makes them",
             _ => return None,
@@ -255,11 +257,16 @@ impl RunError {
 
     /// Whether it is the answer "no" of a check rather than a failure.
     pub fn is_refusal(&self) -> bool {
-        matches!(
-            self,
-            RunError::DifferentFolds { .. }
-                | RunError::DifferentImages { .. }
-                | RunError::DifferentLabels { .. }
-        )
+        matches!(self, RunError::Unfair(_))
+    }
+}
+
+/// The first reasons; the rest is more of the same.
+fn reasons(unfair: &[Unfair]) -> String {
+    const SHOWN: usize = 3;
+    let shown: Vec<&str> = unfair.iter().take(SHOWN).map(|unfair| unfair.why.as_str()).collect();
+    match unfair.len().saturating_sub(SHOWN) {
+        0 => shown.join("; "),
+        more => format!("{}; and {more} more reasons", shown.join("; ")),
     }
 }

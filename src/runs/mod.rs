@@ -13,7 +13,7 @@ mod reproduce;
 mod train;
 mod weights;
 
-pub use compare::{Grouping, Input, compare};
+pub use compare::{Grouping, Input, Labels, Options, RocCurve, compare, roc_curves};
 pub use error::RunError;
 pub use evaluate::{Evaluated, auc_table, evaluate};
 pub use import::{Foreign, Imported, import_scores};

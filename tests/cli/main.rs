@@ -6,6 +6,7 @@
 mod again;
 mod bad_input;
 mod damage;
+mod fair;
 mod foreign;
 mod gc;
 mod harness;

@@ -38,6 +38,7 @@ const IDS: &[(&str, &str)] = &[
     ("predictions-import.json", "1d1aaaf0977fa90e15ce7a5a50ddb79f17538c01224c451fcaa7130ecd9a924e"),
     ("table-auc.json", "c327bb7c30854a291e3c07e6d06f9d60e98527f847bda5db05cea6b2f453bfe3"),
     ("table-comparison.json", "c37b2277139b359e7bdc19765f8d917c83be38776dd1638d332b5c338159c8a7"),
+    ("table-comparison-full.json", "17706c60d83a3a240ad0d66463393df386620b9df3d3568cdaec8f5c14ffcb82"),
     ("execution.json", "788976b2cf17e0a2eae55937ed3e6c93b2581b55f79bb81f045fb625cfb1f012"),
     ("event.json", "18d489af96db1bbe9e75c524197d39e240a26df2dec9a018c5997f559da74cda"),
 ];
