@@ -26,6 +26,9 @@ pub(crate) struct Args {
     /// Labels to compare by, or `shared` for those that all models score; default: all, which must be the same
     #[arg(long, value_name = "LABEL,…|shared", value_delimiter = ',')]
     labels: Vec<String>,
+    /// Images to compare on: `all`, which must be the same, or those that all models scored on the same fold
+    #[arg(long, value_enum, default_value = "all")]
+    images: Images,
     /// How rank correlations pool labels: one a `label` and then their mean, or one over `all` scores
     #[arg(long, value_enum, default_value = "label")]
     pool: Pool,
@@ -70,6 +73,12 @@ enum By {
     Age,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Images {
+    All,
+    Shared,
+}
+
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum Pool {
     Label,
@@ -109,6 +118,7 @@ impl Args {
                 [one] if one == "shared" => Labels::Shared,
                 labels => Labels::These(labels.to_vec()),
             },
+            shared_images: self.images == Images::Shared,
             pooling: match self.pool {
                 Pool::Label => Pooling::PerLabel,
                 Pool::All => Pooling::AllScores,
@@ -179,7 +189,7 @@ fn document(id: &str, comparison: &Comparison) -> Value {
     let of_label = |label: &LabelSpread| {
         let mut value = spread(&label.auc);
         let each = label.auc.folds.iter().zip(&label.std_errors);
-        let intervals = each.map(|(auc, error)| Some(stats::interval((*auc)?, (*error)?)));
+        let intervals = each.map(|(auc, error)| stats::interval((*auc)?, (*error)?));
         value["intervals"] = intervals.collect::<Vec<_>>().into_iter().map(|ends| json!(ends)).collect();
         value["positives"] = json!(label.positives);
         value

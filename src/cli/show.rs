@@ -1,11 +1,13 @@
 //! `reg show` and `reg cat`.
 
+use reg::dataset::statistics::Statistics;
 use reg::hash::Hash;
 use reg::records::{self, Header, Record, Table};
 use reg::report::results;
 use serde_json::{Value, json};
 
 use super::Context;
+use super::dataset;
 use super::error::Failure;
 use super::output::{Reply, TableFormat};
 
@@ -31,12 +33,12 @@ pub(crate) fn run(context: &Context, args: ShowArgs) -> Result<Reply, Failure> {
     let view = registry.view()?;
     let id = registry.resolve(&view, &args.id)?;
     if view.kind(&id)?.as_deref() == Some(Table::KIND) {
-        let tables = match registry.get::<Table>(reg::hash::Id::new(id))? {
-            Table::Auc(auc) => vec![results::auc("AUC", &auc)],
-            Table::Comparison(c) => results::main_tables(&c),
+        let text = match registry.get::<Table>(reg::hash::Id::new(id))? {
+            Table::Auc(auc) => args.format.render(&[results::auc("AUC", &auc)]),
+            Table::Dataset(counted) => dataset::counts(&Statistics::from(&counted), args.format),
+            Table::Comparison(c) => args.format.render(&results::main_tables(&c)),
         };
         let document = document(&registry.store().read(&id)?).unwrap_or(Value::Null);
-        let text = args.format.render(&tables);
         return Ok(Reply::new(text, with_id(id, document)));
     }
     let size = registry.store().size(&id)?;

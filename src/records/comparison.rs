@@ -20,6 +20,10 @@ pub struct Comparison {
     pub subset: Option<Subset>,
     /// Folds of the models, in order; empty where scores belong to no fold.
     pub folds: Vec<u32>,
+    /// Whether images that not every model scored were left out.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[schemars(extend("const" = true))]
+    pub shared_images: bool,
     /// A model each.
     pub models: Vec<ComparedModel>,
     /// Spearman's rank correlation between every pair of models, pooled as `pooling` says, then averaged over

@@ -34,7 +34,7 @@ pub use run::{
 };
 pub use split::{Assignment, FoldSizes, Split, SplitMethod, Subset, SubsetSize};
 pub use summary::summary;
-pub use table::{AucTable, LabelAuc, Table};
+pub use table::{AgeCount, AucTable, DatasetTable, LabelAuc, LabelPrevalence, Table};
 
 use crate::hash::{Hash, Id, Sha256};
 

@@ -1,6 +1,8 @@
 //! AUC tables, comparisons and Spearman matrices.
 
-use super::{Cell, Column, Table, details, uncertainty};
+use std::collections::BTreeMap;
+
+use super::{Cell, Column, Table, details, thousands, uncertainty};
 use crate::records::{AucTable, Comparison, Pooling, PublishedModel, Spread};
 
 pub(super) const DECIMALS: usize = 4;
@@ -107,21 +109,36 @@ pub(super) fn labels(comparison: &Comparison) -> impl Iterator<Item = &str> {
 
 fn notes(comparison: &Comparison) -> Vec<String> {
     let labels = labels(comparison).count();
+    let same_folds =
+        comparison.models.windows(2).all(|pair| pair[0].predictions.len() == pair[1].predictions.len());
     let folds = match comparison.folds.len() {
         0 | 1 => format!("One fold, so no deviation. The mean is over {labels} labels."),
-        n => format!(
-            "Mean ± sample standard deviation over {n} folds. The mean over {labels} labels is taken in each fold first."
-        ),
+        n => {
+            let whose = if same_folds { format!("{n} folds") } else { "the folds of each model".to_owned() };
+            format!(
+                "Mean ± sample standard deviation over {whose}. The mean over {labels} labels is taken in each fold first."
+            )
+        }
     };
-    let undefined: Vec<String> = comparison
+    // A fold that a model does not have is no undefined one.
+    let undefined: BTreeMap<String, (u32, usize)> = comparison
         .models
-        .first()
-        .into_iter()
-        .flat_map(|model| &model.labels)
-        .filter(|label| (label.auc.n as usize) < label.auc.folds.len())
-        .map(|label| format!("{} ({} of {})", label.label, label.auc.n, label.auc.folds.len()))
+        .iter()
+        .flat_map(|model| model.labels.iter().map(|label| (label, model.predictions.len())))
+        .filter(|(label, folds)| (label.auc.n as usize) < *folds)
+        .map(|(label, folds)| (label.label.clone(), (label.auc.n, folds)))
         .collect();
+    let undefined: Vec<String> =
+        undefined.into_iter().map(|(label, (n, folds))| format!("{label} ({n} of {folds})")).collect();
     let mut notes = vec![folds];
+    if comparison.shared_images {
+        let images = comparison.models.first().map_or(&[][..], |model| &model.images);
+        let images: Vec<String> = images.iter().map(|images| thousands(*images)).collect();
+        notes.push(format!(
+            "On the images alone that every model scored: {}, a fold each.",
+            images.join(", ")
+        ));
+    }
     if !undefined.is_empty() {
         notes.push(format!(
             "Undefined in some folds, as all images have the label or none has it, and left out of the means; folds that count: {}.",

@@ -397,7 +397,8 @@ pub(super) mod tests {
         let csv = "Label,a,a low,a high,not comparable\nMass,0.5,0.25,0.75,other images\nEdema,0.5,,,other images\n";
         assert_eq!(table.render(Format::Csv), csv);
         for format in [Format::Text { width: None }, Format::Markdown, Format::Latex] {
-            let text = table.render(format);
+            // Markdown would take brackets for a link.
+            let text = table.render(format).replace("\\[", "[");
             assert!(
                 text.contains("NOT COMPARABLE: other images") && text.contains("0.50 [0.25, 0.75]"),
                 "{text}"

@@ -23,12 +23,15 @@ pub(super) fn intervals(comparison: &Comparison) -> Table {
 
 /// What an interval over so many folds means.
 pub(super) fn about_intervals(folds: usize) -> String {
-    match folds {
-        0 | 1 => "Normal distribution, images taken as independent: --bootstrap draws patients.".to_owned(),
+    let over = match folds {
+        0 | 1 => String::new(),
         n => format!(
-            "Mean over {n} folds; its standard error is the mean of theirs, as if all folds tested on the same images: rather too wide. Images taken as independent: --bootstrap draws patients."
+            "Mean over {n} folds; its standard error is the mean of theirs, as if all folds tested on the same images: rather too wide. "
         ),
-    }
+    };
+    format!(
+        "{over}Normal distribution, images taken as independent (--bootstrap draws patients); none for a class of one image, nor where nothing is in the wrong order."
+    )
 }
 
 /// The mean AUC over folds with an interval. Folds that are re-sampled share images, in the worst case all of
@@ -38,7 +41,7 @@ pub(super) fn interval(aucs: &[Option<f64>], std_errors: &[Option<f64>]) -> Cell
     let known: Vec<Option<f64>> = aucs.iter().zip(std_errors).map(|(auc, e)| auc.and(*e)).collect();
     let complete = aucs.iter().zip(&known).all(|(auc, e)| auc.is_some() == e.is_some());
     let std_error = stats::summarize(&known).mean.filter(|_| complete);
-    let ends = value.zip(std_error).map(|(value, std_error)| stats::interval(value, std_error));
+    let ends = value.zip(std_error).and_then(|(value, std_error)| stats::interval(value, std_error));
     Cell::Interval { value, ends, decimals: DECIMALS }
 }
 
@@ -120,7 +123,10 @@ pub(super) fn bootstrap(comparison: &Comparison, bootstrap: &Bootstrap) -> Table
     let heading =
         |row: &&BootstrapRow| format!("{} - {}", row.model, row.less.as_deref().unwrap_or_default());
     columns.extend(pairs.iter().map(|row| Column::right(heading(row))));
-    let title = format!("AUC and its interval of {percent} %, {} draws of patients", bootstrap.draws);
+    let title = format!(
+        "AUC and its interval of {percent} %, {} draws of patients",
+        super::thousands(bootstrap.draws.into())
+    );
     let mut table = Table::new(title, columns);
     let cell = |model: &str, less: Option<&str>, label: Option<&str>| {
         let same = |row: &&BootstrapRow| {

@@ -176,6 +176,9 @@ pub enum RunError {
         /// What they all score.
         shared: Vec<String>,
     },
+    /// Models without an image in common.
+    #[error("no image is scored by every model on the same fold")]
+    NoSharedImage,
     /// Models without a label in common.
     #[error("no label is scored by every model")]
     NoSharedLabel,
@@ -242,8 +245,11 @@ impl RunError {
                 Some(UnfairKind::Published) => {
                     "evaluate on the official split (`reg split import`), or see them marked with --allow-different-images"
                 }
+                Some(UnfairKind::Leak) => {
+                    "compare models that have not seen these patients; --allow-different-images shows them nevertheless, marked"
+                }
                 _ => {
-                    "only scores of the same images can be compared: train or evaluate both on the same split and fold; --allow-different-images shows them side by side, marked"
+                    "only scores of the same images can be compared: train, evaluate or import both on the same split and fold, or take --images shared; --allow-different-images shows them side by side, marked"
                 }
             },
             RunError::NotPublished { .. } => {

@@ -8,6 +8,7 @@ mod auc;
 mod calibration;
 mod delong;
 mod multiple;
+mod order;
 mod precision;
 mod ranks;
 mod resampled;

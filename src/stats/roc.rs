@@ -1,6 +1,6 @@
 //! The receiver operating characteristic and the threshold that Youden's index chooses on it.
 
-use super::ranks::{same, sorted};
+use super::order::{same, sorted};
 
 /// The curve: a point for each different score.
 ///

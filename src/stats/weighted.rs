@@ -4,7 +4,7 @@
 //! scores is the same in every draw, so it is found once; a draw then takes one pass, in integers, and
 //! equals the AUC of the images written out as often as they were drawn.
 
-use super::ranks::{same, sorted};
+use super::order::{same, sorted};
 
 /// Scores and classes in ascending order of the scores.
 #[derive(Debug, Clone)]

@@ -53,6 +53,27 @@ fn different_labels_are_refused_and_the_shared_ones_compared() {
 }
 
 #[test]
+fn models_can_be_compared_on_the_images_that_all_scored() {
+    let study = Study::trained();
+    let csv = theirs(&study, &reg::dataset::labels::LABELS);
+    let rows = csv.lines().count() - 1;
+    let cut: Vec<&str> = csv.lines().take(rows).collect();
+    fs::write(study.path("theirs.csv"), cut.join("\n")).unwrap();
+    study.ok("predictions import theirs.csv --dataset tiny --split s --fold 0 --name theirs");
+    study.refused(3, "compare mlp-s-f0 theirs", &["different images", "hint:", "--images shared"]);
+    let command = "compare mlp-s-f0 theirs --images shared --name shared";
+    let answer = study.json(command);
+    assert_eq!(answer["unfair"], json!([]));
+    let record = &study.json("show shared")["record"];
+    let images = json!([rows - 1]);
+    assert_eq!((&record["models"][0]["images"], &record["models"][1]["images"]), (&images, &images));
+    assert!(study.ok(command).contains("every model scored"), "the table says so");
+    let all = study.json("compare mlp-s-f0");
+    assert_ne!(answer["auc"]["mlp"]["mean"], all["auc"]["mlp"]["mean"]);
+    study.refused(1, "compare mlp-s-f0 tiny-s-f1 --images shared", &["no image is scored by every model"]);
+}
+
+#[test]
 fn a_model_that_has_seen_the_test_patients_is_found_through_its_lineage() {
     let study = Study::trained();
     // Its own training images: every patient is known to it.
@@ -221,6 +242,24 @@ fn published_numbers_stand_beside_on_the_same_test_images_only() {
         fs::write(study.path("them.toml"), wrong).unwrap();
         study.refused(1, "compare o --published them.toml", &["them.toml", words, "hint:"]);
     }
+}
+
+#[test]
+fn counts_of_a_data_set_are_a_record_that_leads_back_to_the_metadata() {
+    let study = Study::divided();
+    let answer = study.json("dataset stats tiny --name counted");
+    assert_eq!(answer["table"], json!(study.id("counted")));
+    let metadata = study.json("dataset show tiny")["record"]["metadata"]["object"].clone();
+    let trace = study.json("trace counted");
+    assert!(trace["nodes"].as_array().unwrap().iter().any(|node| node["id"] == metadata), "{trace}");
+    for format in ["text", "csv", "markdown", "latex"] {
+        let shown = study.ok(&format!("show counted --format {format}"));
+        assert!(
+            shown.contains(study.ok(&format!("dataset stats tiny --format {format}")).trim_end()),
+            "{format}"
+        );
+    }
+    assert!(study.json("dataset stats tiny").get("table").is_none(), "nothing is recorded unasked");
 }
 
 #[test]

@@ -37,8 +37,9 @@ const IDS: &[(&str, &str)] = &[
     ("predictions-run.json", "b284f1f431deed5a5fda4255416933dbc06f83631fbb6c7ff5149fd08cc7b932"),
     ("predictions-import.json", "1d1aaaf0977fa90e15ce7a5a50ddb79f17538c01224c451fcaa7130ecd9a924e"),
     ("table-auc.json", "c327bb7c30854a291e3c07e6d06f9d60e98527f847bda5db05cea6b2f453bfe3"),
+    ("table-dataset.json", "d3848863052692c47c53c2a72330a3a030a12834746d9fd2081e62897c8c738d"),
     ("table-comparison.json", "c37b2277139b359e7bdc19765f8d917c83be38776dd1638d332b5c338159c8a7"),
-    ("table-comparison-full.json", "17706c60d83a3a240ad0d66463393df386620b9df3d3568cdaec8f5c14ffcb82"),
+    ("table-comparison-full.json", "98103164d0e0736c75ec143f3a00bd87f9caa39c92d008be8ac248055463e717"),
     ("execution.json", "788976b2cf17e0a2eae55937ed3e6c93b2581b55f79bb81f045fb625cfb1f012"),
     ("event.json", "18d489af96db1bbe9e75c524197d39e240a26df2dec9a018c5997f559da74cda"),
 ];

@@ -7,12 +7,13 @@ use std::sync::LazyLock;
 use reg::hash::{Digest, Hash, Id, Sha256};
 use reg::records::codec::{self, CodecError};
 use reg::records::{
-    Architecture, Assignment, AucTable, Augmentation, Blob, Bootstrap, BootstrapRow, BoxRow, Boxes,
-    CalibrationBin, ComparedModel, Comparison, Dataset, DelongRow, DeviceKind, Event, Execution, File,
-    FoldSizes, Gender, Git, GroupBy, GroupRow, ImageInput, ImageRow, Init, LabelAuc, LabelSpread, Loss,
-    Manifest, MetricRow, Model, NameChange, Packed, Pooling, Predictions, PublishedAuc, PublishedModel,
-    PublishedTable, Record, ResampledRow, Run, Scale, ScoreSource, Scores, Software, Spec, Split,
-    SplitMethod, Spread, Subset, SubsetSize, Table, Training, Unfair, UnfairKind, ViewPosition, Weights,
+    AgeCount, Architecture, Assignment, AucTable, Augmentation, Blob, Bootstrap, BootstrapRow, BoxRow, Boxes,
+    CalibrationBin, ComparedModel, Comparison, Dataset, DatasetTable, DelongRow, DeviceKind, Event,
+    Execution, File, FoldSizes, Gender, Git, GroupBy, GroupRow, ImageInput, ImageRow, Init, LabelAuc,
+    LabelPrevalence, LabelSpread, Loss, Manifest, MetricRow, Model, NameChange, Packed, Pooling, Predictions,
+    PublishedAuc, PublishedModel, PublishedTable, Record, ResampledRow, Run, Scale, ScoreSource, Scores,
+    Software, Spec, Split, SplitMethod, Spread, Subset, SubsetSize, Table, Training, Unfair, UnfairKind,
+    ViewPosition, Weights,
 };
 
 type Means = dyn Fn(&[u8]) -> Result<bool, CodecError>;
@@ -62,6 +63,7 @@ pub(crate) fn all() -> Vec<Golden> {
         record("predictions-run.json", predicted()),
         record("predictions-import.json", imported()),
         record("table-auc.json", auc()),
+        record("table-dataset.json", counted()),
         record("table-comparison.json", Table::Comparison(comparison().into())),
         record("table-comparison-full.json", Table::Comparison(full_comparison().into())),
         record("execution.json", execution()),
@@ -356,6 +358,31 @@ pub(crate) fn auc_table() -> AucTable {
     }
 }
 
+fn counted() -> Table {
+    let label = |label: &str, positives, prevalence| LabelPrevalence {
+        label: label.to_owned(),
+        positives,
+        prevalence,
+    };
+    Table::Dataset(DatasetTable {
+        dataset: id(&dataset()),
+        images: 4,
+        patients: 3,
+        gender: [2, 1, 1],
+        view: [3, 1, 0],
+        age_mean: Some(8.5),
+        age_std: None,
+        ages: vec![AgeCount { from: 8, to: 10, images: 2 }],
+        age_min: Some(8),
+        age_max: Some(9),
+        impossible_ages: 1,
+        missing_ages: 1,
+        labels: vec![label("Atelectasis", 1, Some(0.25)), label("No Finding", 0, None)],
+        findings_per_image: Some(0.25),
+        reg: "0.1.0".to_owned(),
+    })
+}
+
 fn auc() -> Table {
     Table::Auc(auc_table())
 }
@@ -400,6 +427,7 @@ pub(crate) fn comparison() -> Comparison {
         dataset: id(&dataset()),
         subset: Some(Subset::Test),
         folds: vec![0, 1],
+        shared_images: false,
         models: vec![model("mlp", &predicted()), model("theirs", &imported())],
         spearman: vec![vec![Some(1.0), None], vec![None, Some(1.0)]],
         pooling: Pooling::PerLabel,
@@ -417,6 +445,7 @@ pub(crate) fn comparison() -> Comparison {
 /// A comparison with everything that can be asked for.
 fn full_comparison() -> Comparison {
     let mut full = comparison();
+    full.shared_images = true;
     full.pooling = Pooling::AllScores;
     full.models[1].imported = true;
     full.models[0].validation = vec![id(&predicted())];

@@ -82,6 +82,8 @@ pub struct Options {
     pub grouping: Grouping,
     /// By which labels models are compared.
     pub labels: Labels,
+    /// Whether to compare on the images and folds alone that every model scored.
+    pub shared_images: bool,
     /// How Spearman's correlation pools the labels.
     pub pooling: Pooling,
     /// Draws of patients and their seed.
@@ -101,6 +103,7 @@ impl Default for Options {
         Options {
             grouping: Grouping::Model,
             labels: Labels::All,
+            shared_images: false,
             pooling: Pooling::default(),
             bootstrap: None,
             metrics: false,
@@ -136,6 +139,12 @@ pub fn compare(
 ) -> Result<(Id<Table>, Comparison), RunError> {
     let first = inputs.first().ok_or(RunError::Nothing)?.predictions.clone();
     let mut columns = columns::columns(registry, inputs, options.grouping)?;
+    if options.shared_images {
+        columns = columns::common(&columns);
+        if columns.iter().any(|column| column.folds.values().all(|cell| cell.rows.is_empty())) {
+            return Err(RunError::NoSharedImage);
+        }
+    }
     let mut unfair = fair::check(registry, &columns)?;
     let labels = choose_labels(&columns, &options.labels, &mut unfair)?;
     let published = options.published.as_deref().map(published::read).transpose()?;
@@ -217,6 +226,7 @@ fn assemble(
         dataset: first.predictions.dataset,
         subset: first.predictions.subset,
         folds: folds.iter().copied().flatten().collect(),
+        shared_images: options.shared_images,
         models,
         spearman: judge::spearman(&common, labels.len(), options.pooling),
         pooling: options.pooling,

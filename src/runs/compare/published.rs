@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use super::RunError;
+use crate::dataset::{MAX_TEXT, source};
 use crate::records::{PublishedAuc, PublishedModel};
 
 /// What comes with reg: the averages of the paper's table 6, on the official split, and those of its table 4.
@@ -46,7 +47,7 @@ impl From<Entry> for PublishedModel {
 pub(super) fn read(wanted: &Path) -> Result<(Vec<u8>, Vec<PublishedModel>), RunError> {
     let bytes = match OURS.iter().find(|(name, _)| Path::new(name) == wanted) {
         Some((_, text)) => text.as_bytes().to_vec(),
-        None => std::fs::read(wanted).map_err(RunError::io("read", wanted))?,
+        None => source::load(wanted, MAX_TEXT)?,
     };
     let wrong = |reason: String| RunError::NotPublished { path: PathBuf::from(wanted), reason };
     let text = std::str::from_utf8(&bytes).map_err(|e| wrong(e.to_string()))?;
