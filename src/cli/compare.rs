@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::ValueEnum;
-use reg::records::{Comparison, GroupBy, LabelSpread, Pooling, Spread};
+use reg::records::{Comparison, GroupBy, LabelSpread, Pooling, Spread, Unfair};
 use reg::registry::Registry;
 use reg::report::{Cell, Column, Table, results};
 use reg::runs::{Grouping, Input, Labels, Options, RocCurve, compare, roc_curves};
@@ -158,8 +158,8 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
     drop(view);
     let (id, comparison) =
         compare(&registry, inputs, &args.options(), args.name.as_deref(), &context.surroundings.stamp)?;
-    for unfair in &comparison.unfair {
-        context.note(&format!("warning: not comparable: {}", unfair.why));
+    if !comparison.unfair.is_empty() {
+        context.note(&format!("warning: not comparable: {}", Unfair::reasons(&comparison.unfair)));
     }
     let curves = curves(&registry, &args, &comparison)?;
     let tables = args.tables(&comparison, &curves);

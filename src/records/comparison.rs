@@ -367,6 +367,19 @@ pub struct Unfair {
     pub why: String,
 }
 
+impl Unfair {
+    /// The first reasons in one sentence; the rest is more of the same.
+    pub fn reasons(unfair: &[Unfair]) -> String {
+        const SHOWN: usize = 3;
+        let shown: Vec<&str> = unfair.iter().take(SHOWN).map(|unfair| unfair.why.as_str()).collect();
+        match unfair.len().saturating_sub(SHOWN) {
+            0 => shown.join("; "),
+            1 => format!("{}; and one more reason", shown.join("; ")),
+            more => format!("{}; and {more} more reasons", shown.join("; ")),
+        }
+    }
+}
+
 /// In which way columns cannot be compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]

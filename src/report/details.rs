@@ -47,7 +47,7 @@ pub(super) fn metrics(comparison: &Comparison) -> Table {
         .collect();
     if !without.is_empty() {
         table.notes.push(format!(
-            "No predictions of validation images in every fold for {}: `reg eval RUN --subset val` makes those of a run.",
+            "No predictions of validation images in every fold for {}: `reg eval RUN --subset val` makes those of a run, `reg predictions import --subset val` takes in those of another tool under the same --model.",
             without.join(", ")
         ));
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Cell, Column, Table, details, thousands, uncertainty};
-use crate::records::{AucTable, Comparison, Pooling, PublishedModel, Spread};
+use crate::records::{AucTable, Comparison, Pooling, PublishedModel, Spread, Unfair};
 
 pub(super) const DECIMALS: usize = 4;
 
@@ -56,10 +56,9 @@ pub fn tables(comparison: &Comparison) -> Vec<(&'static str, Table)> {
     if !comparison.groups.is_empty() {
         tables.push(("groups", details::groups(comparison)));
     }
-    let reasons: Vec<&str> = comparison.unfair.iter().map(|unfair| unfair.why.as_str()).collect();
     for (_, table) in &mut tables {
-        if !reasons.is_empty() {
-            table.warning = Some(reasons.join("; "));
+        if !comparison.unfair.is_empty() {
+            table.warning = Some(Unfair::reasons(&comparison.unfair));
             // Where nothing can be compared, nothing is best.
             table.bold.clear();
         }
@@ -153,15 +152,24 @@ fn notes(comparison: &Comparison) -> Vec<String> {
             imported.join(", ")
         ));
     }
+    // What is from one place is said once.
+    let mut sources: Vec<(String, Vec<&str>)> = Vec::new();
     for model in comparison.published.iter().flat_map(|table| &table.models) {
         let over = match (model.mean_over, model.mean) {
-            (Some(n), _) => format!("; its mean is over {n} labels"),
+            (Some(n), _) => format!("; mean over {n} labels"),
             (None, Some(_)) => "; over how many labels its mean is, is not said".to_owned(),
             (None, None) => String::new(),
         };
+        let source = format!("{}{over}", model.source);
+        match sources.iter_mut().find(|(known, _)| *known == source) {
+            Some((_, names)) => names.push(&model.name),
+            None => sources.push((source, vec![&model.name])),
+        }
+    }
+    for (source, names) in sources {
         notes.push(format!(
-            "{}: {}{over}. Published to three digits, without scores: not tested.",
-            model.name, model.source
+            "Published numbers, without scores and so not tested: {} ({source}).",
+            names.join(", ")
         ));
     }
     notes

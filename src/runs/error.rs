@@ -166,7 +166,7 @@ pub enum RunError {
         fold: String,
     },
     /// Results that cannot be compared.
-    #[error("{}", reasons(.0))]
+    #[error("{}", Unfair::reasons(.0))]
     Unfair(Vec<Unfair>),
     /// A label that some model does not score.
     #[error("not every model scores {label}; all score {}", shared.join(", "))]
@@ -264,15 +264,5 @@ impl RunError {
     /// Whether it is the answer "no" of a check rather than a failure.
     pub fn is_refusal(&self) -> bool {
         matches!(self, RunError::Unfair(_))
-    }
-}
-
-/// The first reasons; the rest is more of the same.
-fn reasons(unfair: &[Unfair]) -> String {
-    const SHOWN: usize = 3;
-    let shown: Vec<&str> = unfair.iter().take(SHOWN).map(|unfair| unfair.why.as_str()).collect();
-    match unfair.len().saturating_sub(SHOWN) {
-        0 => shown.join("; "),
-        more => format!("{}; and {more} more reasons", shown.join("; ")),
     }
 }

@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use reg::records::Subset;
 use serde_json::{Value, json};
 
 use crate::harness::Study;
@@ -15,15 +16,15 @@ fn in_every_form(study: &Study, command: &str) -> Vec<String> {
     forms.into_iter().chain([study.json(command).to_string()]).collect()
 }
 
-/// A CSV with the scores of `mlp-s-f0`'s test images, the label's truth itself being the score.
-fn theirs(study: &Study, labels: &[&str]) -> String {
+/// A CSV with scores of a subset of `mlp-s-f0`'s fold, the label's truth itself being the score.
+fn theirs(study: &Study, labels: &[&str], subset: Subset) -> String {
     let test = study.json("show mlp-s-f0")["record"]["spec"].as_str().unwrap().to_owned();
     let split = study.json(&format!("show {test}"))["record"]["split"].as_str().unwrap().to_owned();
     let registry = study.registry();
     let split: reg::records::Split = registry.get(reg::hash::Id::new(split.parse().unwrap())).unwrap();
     let dataset = registry.get(split.dataset).unwrap();
     let manifest = registry.get_packed(dataset.manifest).unwrap();
-    let rows = registry.get_packed(split.assignment).unwrap().rows(0, reg::records::Subset::Test);
+    let rows = registry.get_packed(split.assignment).unwrap().rows(0, subset);
     let mut csv = format!("Image Index,{}\n", labels.join(","));
     for row in rows {
         let row = &manifest.rows[row as usize];
@@ -37,7 +38,7 @@ fn theirs(study: &Study, labels: &[&str]) -> String {
 #[test]
 fn different_labels_are_refused_and_the_shared_ones_compared() {
     let study = Study::trained();
-    fs::write(study.path("theirs.csv"), theirs(&study, &["Mass", "Atelectasis"])).unwrap();
+    fs::write(study.path("theirs.csv"), theirs(&study, &["Mass", "Atelectasis"], Subset::Test)).unwrap();
     study.ok("predictions import theirs.csv --dataset tiny --split s --fold 0 --name theirs");
     study.refused(3, "compare mlp-s-f0 theirs", &["different labels", "No Finding", "hint: --labels shared"]);
     let shared = study.json("compare mlp-s-f0 theirs --labels shared");
@@ -55,7 +56,7 @@ fn different_labels_are_refused_and_the_shared_ones_compared() {
 #[test]
 fn models_can_be_compared_on_the_images_that_all_scored() {
     let study = Study::trained();
-    let csv = theirs(&study, &reg::dataset::labels::LABELS);
+    let csv = theirs(&study, &reg::dataset::labels::LABELS, Subset::Test);
     let rows = csv.lines().count() - 1;
     let cut: Vec<&str> = csv.lines().take(rows).collect();
     fs::write(study.path("theirs.csv"), cut.join("\n")).unwrap();
@@ -216,6 +217,22 @@ fn thresholds_are_chosen_on_validation_images_or_not_at_all() {
 }
 
 #[test]
+fn another_tools_threshold_is_chosen_on_its_own_validation_scores() {
+    let study = Study::trained();
+    for (subset, name) in [(Subset::Test, "test"), (Subset::Val, "val")] {
+        fs::write(study.path("theirs.csv"), theirs(&study, &["Mass", "No Finding"], subset)).unwrap();
+        let import = "predictions import theirs.csv --dataset tiny --split s --fold 0 --model theirs";
+        study.ok(&format!("{import} --subset {name} --name theirs-{name}"));
+    }
+    let answer = study.json("compare theirs-test --metrics");
+    let rows = answer["metrics"].as_array().unwrap();
+    let row = rows.iter().find(|row| row["label"] == "No Finding").unwrap();
+    let judged = ["threshold", "sensitivity", "specificity"].map(|key| row[key].as_f64());
+    assert_eq!(judged, [Some(1.0); 3], "{row}");
+    assert_eq!((row["brier"].as_f64(), row["ece"].as_f64()), (Some(0.0), Some(0.0)));
+}
+
+#[test]
 fn published_numbers_stand_beside_on_the_same_test_images_only() {
     let study = Study::trained();
     study.refused(3, "compare mlp-s-f0 --published paper", &["is published", "another split", "hint:"]);
@@ -232,7 +249,7 @@ fn published_numbers_stand_beside_on_the_same_test_images_only() {
     for form in in_every_form(&study, "compare o --published them.toml --name beside") {
         assert!(form.contains("They") && form.contains("0.75"), "{form}");
     }
-    assert!(study.ok("show beside").contains("They: Their paper, table 1"));
+    assert!(study.ok("show beside").contains("They (Their paper, table 1"));
     for (wrong, words) in [
         ("[[model]]\nname = \"x\"\n", "missing field"),
         ("", "missing field"),

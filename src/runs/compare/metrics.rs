@@ -61,17 +61,32 @@ fn row(model: &str, fold: Option<u32>, cell: &Cell, validation: Option<&Cell>, l
     }
 }
 
-/// What the same run scored of its validation images, by the same code where that was done; `None` where nobody
-/// did, and for what is itself of validation images.
+/// What the same model scored of the validation images of the fold; `None` where nobody did that, and for what is
+/// itself of validation images.
+///
+/// Of a run, by the same code where there is a choice; of another tool, under the same name of the model.
 fn validation(registry: &Registry, view: &View, cell: &Cell) -> Result<Option<Cell>, RunError> {
-    let ScoreSource::Run { run, .. } = cell.predictions.source else { return Ok(None) };
-    if cell.predictions.subset == Some(Subset::Val) {
+    let own = &cell.predictions;
+    let of_whom = match (&own.source, own.split) {
+        (ScoreSource::Run { run, .. }, _) => run.hash,
+        (ScoreSource::Import { .. }, Some(split)) => split.hash,
+        (ScoreSource::Import { .. }, None) => return Ok(None),
+    };
+    if own.subset == Some(Subset::Val) {
         return Ok(None);
     }
-    let mut found = registry.referring::<Predictions>(view, &run.hash)?;
-    found.retain(|(_, predictions)| predictions.subset == Some(Subset::Val));
-    let same = found.iter().rposition(|(_, predictions)| predictions.source == cell.predictions.source);
+    let mut found = registry.referring::<Predictions>(view, &of_whom)?;
+    let imported = |source: &ScoreSource| matches!(source, ScoreSource::Import { .. });
+    found.retain(|(_, other)| {
+        let same = (other.dataset, other.fold, &other.model) == (own.dataset, own.fold, &own.model);
+        same && other.subset == Some(Subset::Val) && imported(&other.source) == imported(&own.source)
+    });
+    let same = found.iter().rposition(|(_, other)| other.source == own.source);
     let chosen = same.or(found.len().checked_sub(1)).map(|place| found.swap_remove(place));
-    let read = |(id, predictions)| columns::cell(registry, id, predictions, cell.images.clone());
-    chosen.filter(|(_, p)| p.dataset == cell.predictions.dataset).map(read).transpose()
+    let read = |(id, predictions): (_, Predictions)| {
+        // A threshold means something on its own scale only.
+        let same_scale = predictions.scale == own.scale;
+        same_scale.then(|| columns::cell(registry, id, predictions, cell.images.clone())).transpose()
+    };
+    Ok(chosen.map(read).transpose()?.flatten())
 }
