@@ -51,6 +51,11 @@ fn lists_mean_one_thing_or_are_refused() {
 }
 
 #[test]
+fn scores_mean_one_thing_or_are_refused() {
+    replay("scores", bodies::scores);
+}
+
+#[test]
 fn images_are_decoded_within_their_limits_or_refused() {
     replay("png", bodies::png);
 }

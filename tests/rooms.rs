@@ -39,9 +39,12 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("dataset", &["disk", "hash", "progress", "random", "records", "registry", "store"]),
     ("split", &["dataset", "hash", "random", "records", "registry"]),
     ("lineage", &["hash", "index", "progress", "records", "registry", "store"]),
-    ("runs", &["disk", "hash", "index", "records", "registry", "stats", "store", "worker"]),
+    (
+        "runs",
+        &["dataset", "disk", "hash", "index", "random", "records", "registry", "stats", "store", "worker"],
+    ),
     ("doctor", &["disk", "hash", "registry", "runs"]),
-    ("report", &["dataset", "hash", "lineage", "records", "registry", "split"]),
+    ("report", &["dataset", "hash", "lineage", "records", "registry", "split", "stats"]),
 ];
 
 /// Rooms of the library that the worker may use: no registry, no index.

@@ -3,11 +3,19 @@
     pip install numpy==2.4.6 scipy==1.17.1 scikit-learn==1.9.1
     python tests/stats_reference.py
 
-AUC, ROC and Youden's threshold come from scikit-learn, ranks, correlations and p-values from scipy,
-means and deviations from numpy. DeLong's variance is computed here from its definition, every
-positive against every negative (DeLong, DeLong and Clarke-Pearson, Biometrics 44, 1988).
+AUC (also weighted), ROC, Youden's threshold, average precision and the Brier score come from scikit-learn,
+ranks, correlations, p-values and Benjamini and Hochberg's adjustment from scipy, means, deviations and
+quantiles from numpy. What these lack is computed here from its definition: DeLong's variance, every positive
+against every negative (DeLong, DeLong and Clarke-Pearson, Biometrics 44, 1988), the expected calibration error,
+Holm's adjustment, the corrected resampled t-test. A bootstrap is given as its draws, a weight an image, because
+random streams differ.
+
+With the published metadata in shared/nih beside or above the project it also writes `import-nih.json`: AUCs of made-up scores of the
+first 22,433 real images, which tests/cli/foreign.rs makes by the same rule and imports.
 """
 
+import csv
+import gzip
 import json
 import math
 import platform
@@ -16,8 +24,8 @@ from pathlib import Path
 import numpy as np
 import scipy
 import sklearn
-from scipy.stats import norm, rankdata, spearmanr
-from sklearn.metrics import roc_auc_score, roc_curve
+from scipy.stats import false_discovery_control, norm, rankdata, spearmanr, t
+from sklearn.metrics import average_precision_score, brier_score_loss, roc_auc_score, roc_curve
 
 FOLDER = Path(__file__).resolve().parent.parent / "fixtures" / "stats"
 
@@ -53,7 +61,102 @@ def paired(a, b, positive):
     }
 
 
-def case(a, b, positive):
+def calibration(p, positive, bins):
+    """Bins (k / bins, (k + 1) / bins], 0 in the first; Guo et al., ICML 2017."""
+    place = np.maximum(np.searchsorted(np.arange(1, bins + 1) / bins, p, side="left"), 0)
+    counts = [int((place == k).sum()) for k in range(bins)]
+    hits = [int(positive[place == k].sum()) for k in range(bins)]
+    means = [float(p[place == k].mean()) if counts[k] else None for k in range(bins)]
+    distance = [n * abs(h / n - m) for n, h, m in zip(counts, hits, means) if n]
+    return {"ece": sum(distance) / len(p), "images": counts, "positives": hits, "means": means}
+
+
+def bootstrap(a, b, positive, draw):
+    """Patients of one to four images each, drawn with replacement; draws without both classes count not."""
+    patients = np.sort(draw.integers(0, max(2, len(a) // 2), size=len(a)))
+    names = np.unique(patients)
+    weights, aucs, differences = [], [], []
+    for _ in range(40):
+        times = np.bincount(draw.integers(0, len(names), size=len(names)), minlength=len(names))
+        weight = times[np.searchsorted(names, patients)]
+        weights.append(weight.tolist())
+        if weight[positive].sum() and weight[~positive].sum():
+            x, y = (roc_auc_score(positive, s, sample_weight=weight) for s in (a, b))
+            aucs.append(x)
+            differences.append(x - y)
+        else:
+            aucs.append(None)
+    defined = [x for x in aucs if x is not None]
+    return {
+        "weights": weights,
+        "aucs": aucs,
+        "bounds": np.quantile(defined, [0.025, 0.975]).tolist(),
+        "difference_bounds": np.quantile(differences, [0.025, 0.975]).tolist(),
+    }
+
+
+def holm(p):
+    adjusted, largest = [0.0] * len(p), 0.0
+    for rank, i in enumerate(np.argsort(p, kind="stable")):
+        largest = min(1.0, max(largest, p[i] * (len(p) - rank)))
+        adjusted[i] = largest
+    return adjusted
+
+
+def resampled(differences, test_to_train):
+    n = len(differences)
+    std_error = math.sqrt((1 / n + test_to_train) * np.var(differences, ddof=1))
+    statistic = np.mean(differences) / std_error
+    return {
+        "differences": differences.tolist(),
+        "test_to_train": test_to_train,
+        "std_error": std_error,
+        "t": statistic,
+        "p": 2 * t.sf(abs(statistic), n - 1),
+    }
+
+
+def several_tests():
+    draw = np.random.default_rng(6381)
+    p = np.concatenate([draw.random(9) ** 4, [0.01, 0.01, 1.0, 0.0]])
+    return {
+        "p": p.tolist(),
+        "holm": holm(p),
+        "bh": false_discovery_control(p, method="bh").tolist(),
+        "resampled": [
+            resampled(draw.normal(0.003, 0.005, size=5), 20 / 70),
+            resampled(draw.normal(0.0, 0.01, size=10), 0.25),
+            resampled(draw.normal(0.2, 1e-4, size=3), 0.5),
+        ],
+    }
+
+
+def imported(folder):
+    """AUCs of scores made from row and label by 32-bit arithmetic; tests/cli/foreign.rs does the same."""
+    with gzip.open(folder / "Data_Entry_2017_v2020.csv.gz", "rt") as file:
+        rows = [(row["Image Index"], row["Finding Labels"].split("|")) for row in csv.DictReader(file)]
+    rows = rows[:22433]
+    labels = sorted({label for _, found in rows for label in found} - {"No Finding"})
+    auc = {}
+    for j, label in enumerate(labels):
+        truth = [label in found for _, found in rows]
+        scores = [made_up_score(i, j, positive) for i, positive in enumerate(truth)]
+        auc[label] = roc_auc_score(truth, [float(score) for score in scores])
+    return {"images": len(rows), "auc": auc}
+
+
+def made_up_score(row, label, positive):
+    """Even labels have 1,000 different scores and so many ties, odd ones as good as none."""
+    h = (row * 2654435761 + label * 40503 + 12345) % 2**32
+    h = (h ^ (h >> 15)) * 2246822519 % 2**32
+    h = h ^ (h >> 13)
+    lift = (3 + label) if positive else 0
+    if label % 2 == 0:
+        return f"0.{(h % 1000 * (100 - lift) + 1000 * lift) // 100:03d}"
+    return f"0.{(h * (100 - lift) + 2**32 * lift) // 100:010d}"
+
+
+def case(a, b, positive, draw):
     fpr, tpr, thresholds = roc_curve(positive, a, drop_intermediate=False)
     best = 1 + np.argmax(tpr[1:] - fpr[1:])
     return {
@@ -73,6 +176,11 @@ def case(a, b, positive):
             "specificity": 1 - fpr[best],
             "index": tpr[best] - fpr[best],
         },
+        "average_precision": average_precision_score(positive, a),
+        "brier": brier_score_loss(positive, a),
+        "calibration": calibration(a, positive, 10),
+        "bootstrap": bootstrap(a, b, positive, draw),
+        "at": {"sensitivity": (b >= thresholds[best])[positive].mean(), "specificity": (b < thresholds[best])[~positive].mean()},
         "summary": {"mean": a.mean(), "std": a.std(ddof=1), "min": a.min(), "max": a.max()},
     }
 
@@ -89,7 +197,7 @@ def cases():
             for _ in range(2)
         ]
         a, b = (np.round(1 / (1 + np.exp(-s)), digits) for s in scores)
-        return case(a, b, positive)
+        return case(a, b, positive, np.random.default_rng(n))
 
     return {
         "continuous": two_models(200, 0.4, 0.9, 0.5, 15),
@@ -109,8 +217,13 @@ def main():
         "scikit-learn": sklearn.__version__,
     }
     FOLDER.mkdir(parents=True, exist_ok=True)
-    for name, content in cases().items():
-        document = {"versions": versions, "case": content}
+    documents = {name: {"case": content} for name, content in cases().items()}
+    documents["several-tests"] = {"tests": several_tests()}
+    nih = next((p / "shared/nih" for p in FOLDER.parents if (p / "shared/nih").is_dir()), None)
+    if nih:
+        documents["import-nih"] = imported(nih)
+    for name, document in documents.items():
+        document["versions"] = versions
         (FOLDER / f"{name}.json").write_text(json.dumps(document, sort_keys=True) + "\n")
 
 

@@ -25,6 +25,55 @@ struct Case {
     roc: Roc,
     youden: Youden,
     summary: Summary,
+    average_precision: f64,
+    brier: f64,
+    calibration: Calibration,
+    bootstrap: Bootstrap,
+    at: At,
+}
+
+#[derive(Deserialize)]
+struct Calibration {
+    ece: f64,
+    images: Vec<u64>,
+    positives: Vec<u64>,
+    means: Vec<Option<f64>>,
+}
+
+#[derive(Deserialize)]
+struct Bootstrap {
+    weights: Vec<Vec<u32>>,
+    aucs: Vec<Option<f64>>,
+    bounds: [f64; 2],
+    difference_bounds: [f64; 2],
+}
+
+#[derive(Deserialize)]
+struct At {
+    sensitivity: f64,
+    specificity: f64,
+}
+
+#[derive(Deserialize)]
+struct SeveralTests {
+    tests: Tests,
+}
+
+#[derive(Deserialize)]
+struct Tests {
+    p: Vec<f64>,
+    holm: Vec<f64>,
+    bh: Vec<f64>,
+    resampled: Vec<Resampled>,
+}
+
+#[derive(Deserialize)]
+struct Resampled {
+    differences: Vec<f64>,
+    test_to_train: f64,
+    std_error: f64,
+    t: f64,
+    p: f64,
 }
 
 #[derive(Deserialize)]
@@ -58,12 +107,15 @@ struct Summary {
     max: f64,
 }
 
+fn read<T: serde::de::DeserializeOwned>(name: &str) -> T {
+    let path = format!("{}/fixtures/stats/{name}.json", env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{path}: {e}"));
+    serde_json::from_str(&text).unwrap_or_else(|e| panic!("{path}: {e}"))
+}
+
 fn each_case(check: impl Fn(&str, Case)) {
     for name in CASES {
-        let path = format!("{}/fixtures/stats/{name}.json", env!("CARGO_MANIFEST_DIR"));
-        let text = std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{path}: {e}"));
-        let file: File = serde_json::from_str(&text).unwrap_or_else(|e| panic!("{path}: {e}"));
-        check(name, file.case);
+        check(name, read::<File>(name).case);
     }
 }
 
@@ -140,4 +192,82 @@ fn means_and_deviations_are_those_of_numpy() {
         close(name, summary.min, case.summary.min);
         close(name, summary.max, case.summary.max);
     });
+}
+
+#[test]
+fn average_precision_and_brier_score_are_those_of_scikit_learn() {
+    each_case(|name, case| {
+        close(name, stats::average_precision(&case.a, &case.positive), case.average_precision);
+        close(name, stats::brier(&case.a, &case.positive), case.brier);
+    });
+}
+
+#[test]
+fn calibration_equals_its_definition() {
+    each_case(|name, case| {
+        let ours = stats::calibration(&case.a, &case.positive, case.calibration.images.len()).unwrap();
+        close(name, ours.ece, case.calibration.ece);
+        let counts = |pick: fn(&stats::CalibrationBin) -> u64| ours.bins.iter().map(pick).collect::<Vec<_>>();
+        assert_eq!(counts(|bin| bin.images), case.calibration.images, "{name}");
+        assert_eq!(counts(|bin| bin.positives), case.calibration.positives, "{name}");
+        for (bin, mean) in ours.bins.iter().zip(&case.calibration.means) {
+            assert_eq!(bin.mean.is_some(), mean.is_some(), "{name}");
+            mean.iter().for_each(|mean| close(name, bin.mean, *mean));
+        }
+    });
+}
+
+#[test]
+fn a_threshold_is_judged_on_other_scores_as_numpy_counts() {
+    each_case(|name, case| {
+        let judged = stats::at_threshold(&case.b, &case.positive, case.youden.threshold);
+        close(name, judged.sensitivity, case.at.sensitivity);
+        close(name, judged.specificity, case.at.specificity);
+    });
+}
+
+#[test]
+fn bootstrap_draws_and_bounds_are_those_of_scikit_learn_and_numpy() {
+    each_case(|name, case| {
+        let a = stats::InOrder::new(&case.a, &case.positive);
+        let b = stats::InOrder::new(&case.b, &case.positive);
+        let (mut drawn, mut differences) = (Vec::new(), Vec::new());
+        for (weights, reference) in case.bootstrap.weights.iter().zip(&case.bootstrap.aucs) {
+            let ours = a.auc(weights);
+            assert_eq!(ours.is_some(), reference.is_some(), "{name}");
+            if let Some(reference) = reference {
+                close(name, ours, *reference);
+                drawn.extend(ours);
+                differences.extend(ours.zip(b.auc(weights)).map(|(a, b)| a - b));
+            }
+        }
+        for (mut draws, bounds) in
+            [(drawn, case.bootstrap.bounds), (differences, case.bootstrap.difference_bounds)]
+        {
+            draws.sort_by(f64::total_cmp);
+            close(name, stats::quantile(&draws, 0.025), bounds[0]);
+            close(name, stats::quantile(&draws, 0.975), bounds[1]);
+        }
+    });
+}
+
+#[test]
+fn adjusted_p_values_are_those_of_scipy_and_of_their_definition() {
+    let tests = read::<SeveralTests>("several-tests").tests;
+    let p: Vec<Option<f64>> = tests.p.iter().copied().map(Some).collect();
+    let defined = |p: Vec<Option<f64>>| p.into_iter().flatten().collect::<Vec<f64>>();
+    all_close("Holm", &defined(stats::holm(&p)), &tests.holm);
+    all_close("Benjamini and Hochberg", &defined(stats::benjamini_hochberg(&p)), &tests.bh);
+}
+
+#[test]
+fn the_corrected_resampled_t_test_equals_its_definition() {
+    for reference in read::<SeveralTests>("several-tests").tests.resampled {
+        let ours = stats::resampled_t(&reference.differences, reference.test_to_train).unwrap();
+        close("std_error", ours.std_error, reference.std_error);
+        // Far from 0, t has fewer digits behind the point.
+        let t = ours.t.unwrap();
+        assert!((t - reference.t).abs() <= 1e-12 * reference.t.abs().max(1.0), "{t}, not {}", reference.t);
+        close("p", ours.p, reference.p);
+    }
 }

@@ -8,7 +8,7 @@ use std::io::{Read, Write};
 use std::path::Path;
 
 use reg::dataset::labels::LABELS;
-use reg::dataset::{DatasetError, archive, boxes, lists, metadata, pixels, png};
+use reg::dataset::{DatasetError, archive, boxes, lists, metadata, pixels, png, scores};
 use reg::random::Stream;
 use reg::records::codec::{self, CodecError};
 use reg::records::{
@@ -81,6 +81,22 @@ pub fn lists(bytes: &[u8]) {
     assert_eq!(names.iter().collect::<HashSet<_>>().len(), names.len());
     let again = lists::read((names.join("\n") + "\n").as_bytes(), path());
     assert!(again.is_ok_and(|again| again == names));
+}
+
+/// A file of scores that is read has a finite score for each image and label, each image and label once.
+pub fn scores(bytes: &[u8]) {
+    let file = match scores::read(bytes, path()) {
+        Ok(file) => file,
+        Err(error) => return can_be_shown(&error),
+    };
+    file.images.iter().for_each(|name| is_a_plain_name(name));
+    assert_eq!(file.images.iter().collect::<HashSet<_>>().len(), file.images.len());
+    assert!(!file.images.is_empty() && !file.labels.is_empty());
+    assert!(
+        file.labels.windows(2).all(|pair| pair[0] < pair[1]) && file.labels.iter().all(|l| *l < LABELS.len())
+    );
+    assert_eq!(file.scores.len(), file.images.len() * file.labels.len());
+    assert!(file.scores.iter().all(|score| score.is_finite()));
 }
 
 /// An image that passes the check is within the limits, and its decoding ends with the pixels that its

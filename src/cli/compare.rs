@@ -1,39 +1,154 @@
 //! `reg compare`.
 
+use std::path::PathBuf;
+
 use clap::ValueEnum;
-use reg::records::{Comparison, Spread};
-use reg::report::results;
-use reg::runs::{Grouping, Input, compare};
+use reg::records::{Comparison, GroupBy, LabelSpread, Pooling, Spread, Unfair};
+use reg::registry::Registry;
+use reg::report::{Cell, Column, Table, results};
+use reg::runs::{Grouping, Input, Labels, Options, RocCurve, compare, roc_curves};
+use reg::stats;
 use serde_json::{Map, Value, json};
 
 use super::Context;
 use super::error::Failure;
 use super::output::{Reply, TableFormat};
 
-/// Compare models on the same images: AUC table, Spearman matrix, paired tests
+/// Compare models on the same images: AUC table, Spearman matrix, paired tests, intervals
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// Names or ids of runs or predictions
     #[arg(value_name = "ID", required = true)]
     ids: Vec<String>,
-    /// What makes a column: all folds of a `model`, or each `run`
-    #[arg(long, value_enum, default_value = "model")]
-    by: By,
+    /// What makes a column, all folds of a `model` or each `run`; and by which groups of patients AUCs are shown
+    #[arg(long, value_enum, value_delimiter = ',', default_value = "model")]
+    by: Vec<By>,
+    /// Labels to compare by, or `shared` for those that all models score; default: all, which must be the same
+    #[arg(long, value_name = "LABEL,…|shared", value_delimiter = ',')]
+    labels: Vec<String>,
+    /// Images to compare on: `all`, which must be the same, or those that all models scored on the same fold
+    #[arg(long, value_enum, default_value = "all")]
+    images: Images,
+    /// How rank correlations pool labels: one a `label` and then their mean, or one over `all` scores
+    #[arg(long, value_enum, default_value = "label")]
+    pool: Pool,
+    /// Intervals from so many draws of patients, such as 2000
+    #[arg(long, value_name = "DRAWS", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    bootstrap: Option<u32>,
+    /// Seed of the draws
+    #[arg(long, default_value_t = 1, requires = "bootstrap")]
+    seed: u64,
+    /// Average precision, sensitivity and specificity at a threshold chosen on validation images, calibration
+    #[arg(long)]
+    metrics: bool,
+    /// Published numbers beside ours: a TOML file, `paper` (its table 6) or `paper-table4`
+    #[arg(long, value_name = "FILE.toml")]
+    published: Option<PathBuf>,
+    /// The points of the ROC curves, in JSON and as the table `roc`
+    #[arg(long)]
+    roc: bool,
+    /// Show what cannot be compared side by side nevertheless; the table says so in every form
+    #[arg(long)]
+    allow_different_images: bool,
     /// Name of the table
     #[arg(long)]
     name: Option<String>,
     /// How the tables are written
     #[arg(long, value_enum, default_value = "text")]
     format: TableFormat,
-    /// Show every test of DeLong, and the smallest and largest AUC over the folds
+    /// Show every table: also ranges over folds, intervals and every test
     #[arg(long)]
     full: bool,
+    /// Show these tables only
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "TABLE,…")]
+    table: Vec<Which>,
 }
 
-#[derive(Debug, Clone, Copy, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum By {
     Model,
     Run,
+    Gender,
+    View,
+    Age,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Images {
+    All,
+    Shared,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Pool {
+    Label,
+    All,
+}
+
+/// The tables, by the names that `reg::report::results::tables` gives them, and the ROC curves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Which {
+    /// Table 4; with --published, table 6
+    Auc,
+    /// Table 5
+    Spearman,
+    /// Figure 5
+    Range,
+    Intervals,
+    Delong,
+    Resampled,
+    Bootstrap,
+    Metrics,
+    Groups,
+    Roc,
+}
+
+impl Args {
+    fn options(&self) -> Options {
+        let group = |by: &By| match by {
+            By::Gender => Some(GroupBy::Gender),
+            By::View => Some(GroupBy::View),
+            By::Age => Some(GroupBy::Age),
+            By::Model | By::Run => None,
+        };
+        Options {
+            grouping: if self.by.contains(&By::Run) { Grouping::Run } else { Grouping::Model },
+            labels: match self.labels.as_slice() {
+                [] => Labels::All,
+                [one] if one == "shared" => Labels::Shared,
+                labels => Labels::These(labels.to_vec()),
+            },
+            shared_images: self.images == Images::Shared,
+            pooling: match self.pool {
+                Pool::Label => Pooling::PerLabel,
+                Pool::All => Pooling::AllScores,
+            },
+            bootstrap: self.bootstrap.map(|draws| (draws, self.seed)),
+            metrics: self.metrics || self.table.contains(&Which::Metrics),
+            groups: self.by.iter().filter_map(group).collect(),
+            published: self.published.clone(),
+            allow_unfair: self.allow_different_images,
+        }
+    }
+
+    fn tables(&self, comparison: &Comparison, curves: &[RocCurve]) -> Vec<Table> {
+        if self.table.is_empty() && !self.full {
+            return results::main_tables(comparison);
+        }
+        let mut tables = results::tables(comparison);
+        if self.roc || self.table.contains(&Which::Roc) {
+            let warning = tables.first().and_then(|(_, table)| table.warning.clone());
+            tables.push(("roc", Table { warning, ..roc(curves) }));
+        }
+        let wanted = |name: &str| {
+            self.table
+                .iter()
+                .any(|which| which.to_possible_value().is_some_and(|value| value.get_name() == name))
+        };
+        // In full, the points would hide everything else.
+        let shown = |name: &str| if self.table.is_empty() { name != "roc" } else { wanted(name) };
+        tables.into_iter().filter(|(name, _)| shown(name)).map(|(_, table)| table).collect()
+    }
 }
 
 pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
@@ -41,31 +156,50 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
     let view = registry.view()?;
     let inputs = args.ids.iter().map(|id| Input::resolve(&registry, &view, id)).collect::<Result<_, _>>()?;
     drop(view);
-    let by = match args.by {
-        By::Model => Grouping::Model,
-        By::Run => Grouping::Run,
-    };
-    let (id, comparison) = compare(&registry, inputs, by, args.name.as_deref(), &context.surroundings.stamp)?;
-
-    let mut tables = vec![results::comparison(&comparison), results::spearman(&comparison)];
-    if args.full {
-        tables.extend([results::range(&comparison), results::delong(&comparison)]);
+    let (id, comparison) =
+        compare(&registry, inputs, &args.options(), args.name.as_deref(), &context.surroundings.stamp)?;
+    if !comparison.unfair.is_empty() {
+        context.note(&format!("warning: not comparable: {}", Unfair::reasons(&comparison.unfair)));
+    }
+    let curves = curves(&registry, &args, &comparison)?;
+    let tables = args.tables(&comparison, &curves);
+    if tables.is_empty() {
+        context.note("note: nothing of that kind: --bootstrap, --by gender|view|age and several folds of a split make it");
     }
     let mut text = args.format.render(&tables);
     if args.format == TableFormat::Text {
         text += &format!("table {}\n", id.hash.short());
     }
-    Ok(Reply::new(text, document(&id.to_string(), &comparison)))
+    let mut document = document(&id.to_string(), &comparison);
+    if args.roc {
+        document["roc"] = json!(curves);
+    }
+    Ok(Reply::new(text, document))
+}
+
+fn curves(registry: &Registry, args: &Args, comparison: &Comparison) -> Result<Vec<RocCurve>, Failure> {
+    match args.roc || args.table.contains(&Which::Roc) {
+        true => Ok(roc_curves(registry, comparison)?),
+        false => Ok(Vec::new()),
+    }
 }
 
 fn document(id: &str, comparison: &Comparison) -> Value {
     let spread = |s: &Spread| json!({ "mean": s.mean, "std": s.std, "min": s.min, "max": s.max, "n": s.n, "folds": s.folds });
+    let of_label = |label: &LabelSpread| {
+        let mut value = spread(&label.auc);
+        let each = label.auc.folds.iter().zip(&label.std_errors);
+        let intervals = each.map(|(auc, error)| stats::interval((*auc)?, (*error)?));
+        value["intervals"] = intervals.collect::<Vec<_>>().into_iter().map(|ends| json!(ends)).collect();
+        value["positives"] = json!(label.positives);
+        value
+    };
     let auc: Map<String, Value> = comparison
         .models
         .iter()
         .map(|model| {
             let mut labels: Map<String, Value> =
-                model.labels.iter().map(|label| (label.label.clone(), spread(&label.auc))).collect();
+                model.labels.iter().map(|label| (label.label.clone(), of_label(label))).collect();
             labels.insert("mean".to_owned(), spread(&model.mean));
             (model.name.clone(), Value::Object(labels))
         })
@@ -74,7 +208,40 @@ fn document(id: &str, comparison: &Comparison) -> Value {
     json!({
         "table": id,
         "auc": auc,
-        "spearman": { "models": models, "matrix": comparison.spearman },
+        "spearman": { "models": models, "matrix": comparison.spearman, "pooling": comparison.pooling },
         "delong": comparison.delong,
+        "resampled": comparison.resampled,
+        "bootstrap": comparison.bootstrap,
+        "metrics": comparison.metrics,
+        "groups": comparison.groups,
+        "published": comparison.published,
+        "unfair": comparison.unfair,
     })
+}
+
+/// The points of the curves, a row each.
+fn roc(curves: &[RocCurve]) -> Table {
+    let columns = vec![
+        Column::left("Model"),
+        Column::left("Label"),
+        Column::right("Fold"),
+        Column::right("False positive rate"),
+        Column::right("True positive rate"),
+        Column::right("Threshold"),
+    ];
+    let mut table = Table::new("Corners of the ROC curves", columns);
+    for curve in curves {
+        for ((x, y), threshold) in curve.fpr.iter().zip(&curve.tpr).zip(&curve.thresholds) {
+            let number = |value: Option<f64>| Cell::Number { value, decimals: 4 };
+            table.rows.push(vec![
+                Cell::Text(curve.model.clone()),
+                Cell::Text(curve.label.clone()),
+                curve.fold.map_or(Cell::Empty, |fold| Cell::Integer(fold.into())),
+                number(Some(*x)),
+                number(Some(*y)),
+                threshold.map_or(Cell::Empty, |threshold| number(Some(threshold))),
+            ]);
+        }
+    }
+    table
 }

@@ -1,6 +1,7 @@
 //! `reg dataset`.
 
 use reg::dataset::statistics::Statistics;
+use reg::dataset::tabulate;
 use reg::records::{Dataset, Record};
 use reg::report::dataset::{age_histogram, ages, overview, prevalence};
 use serde_json::json;
@@ -25,6 +26,9 @@ pub(crate) enum Command {
     Stats {
         /// Name or id
         dataset: String,
+        /// Record the tables under this name
+        #[arg(long)]
+        name: Option<String>,
         /// How the tables are written
         #[arg(long, value_enum, default_value = "text")]
         format: TableFormat,
@@ -35,24 +39,41 @@ pub(crate) fn run(context: &Context, command: Command) -> Result<Reply, Failure>
     match command {
         Command::List => list::of_kind(context, Some(Dataset::KIND)),
         Command::Show { dataset } => show::record::<Dataset>(context, &dataset),
-        Command::Stats { dataset, format } => stats(context, &dataset, format),
+        Command::Stats { dataset, name, format } => stats(context, &dataset, name.as_deref(), format),
     }
 }
 
-fn stats(context: &Context, dataset: &str, format: TableFormat) -> Result<Reply, Failure> {
+fn stats(
+    context: &Context,
+    dataset: &str,
+    name: Option<&str>,
+    format: TableFormat,
+) -> Result<Reply, Failure> {
     let registry = context.registry()?;
     let id = registry.resolve_as::<Dataset>(&registry.view()?, dataset)?;
     let record = registry.get(id)?;
     let manifest = registry.get_packed(record.manifest)?;
     let statistics = Statistics::of(&record.labels, manifest.rows.iter());
-    let tables = [overview(&statistics), prevalence(&statistics)];
-    let text = match format {
-        TableFormat::Text => {
-            format!("{}\n{}", format.render(&tables), age_histogram(&statistics, width().unwrap_or(80)))
-        }
-        _ => format.render(&[tables[0].clone(), tables[1].clone(), ages(&statistics)]),
-    };
+    let mut text = counts(&statistics, format);
     let mut json = json!(statistics);
     json["id"] = json!(id);
+    if let Some(name) = name {
+        let table = tabulate(&registry, id, &statistics, name, &context.surroundings.stamp)?;
+        json["table"] = json!(table);
+        if format == TableFormat::Text {
+            text += &format!("table {}\n", table.hash.short());
+        }
+    }
     Ok(Reply::new(text, json))
+}
+
+/// Tables 2 and 3 and figure 3: bars for reading, a table in the other formats.
+pub(super) fn counts(statistics: &Statistics, format: TableFormat) -> String {
+    let tables = [overview(statistics), prevalence(statistics)];
+    match format {
+        TableFormat::Text => {
+            format!("{}\n{}", format.render(&tables), age_histogram(statistics, width().unwrap_or(80)))
+        }
+        _ => format.render(&tables.into_iter().chain([ages(statistics)]).collect::<Vec<_>>()),
+    }
 }

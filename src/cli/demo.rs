@@ -12,7 +12,7 @@ use reg::registry::Registry;
 use reg::report::{dataset as report, lineage::tree, results, thousands};
 use reg::runs::config::{Wishes, resolve};
 use reg::runs::process::Worker;
-use reg::runs::{Device, Grouping, Input, Order, compare, train};
+use reg::runs::{Device, Input, Options as Comparing, Order, compare, train};
 use reg::split;
 use reg::store::Link;
 use serde_json::json;
@@ -115,8 +115,8 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
     let inputs = runs.iter().map(|run| Input::resolve(&registry, &view, &run.to_string()));
     let inputs = inputs.collect::<Result<_, _>>()?;
     drop(view);
-    let (table, comparison) = compare(&registry, inputs, Grouping::Model, Some("demo-table"), stamp)?;
-    say(&TableFormat::Text.render(&[results::comparison(&comparison), results::spearman(&comparison)]));
+    let (table, comparison) = compare(&registry, inputs, &Comparing::default(), Some("demo-table"), stamp)?;
+    say(&TableFormat::Text.render(&results::main_tables(&comparison)));
 
     say("\n# reg trace: what the test AUCs of one run are made of");
     let view = registry.view()?;

@@ -32,20 +32,26 @@ pub(crate) struct Args {
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
-enum SubsetArg {
+pub(super) enum SubsetArg {
     Train,
     Val,
     Test,
 }
 
+impl SubsetArg {
+    pub(super) fn subset(self) -> Subset {
+        match self {
+            SubsetArg::Train => Subset::Train,
+            SubsetArg::Val => Subset::Val,
+            SubsetArg::Test => Subset::Test,
+        }
+    }
+}
+
 pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
     let registry = context.registry()?;
     let run = registry.resolve_as::<Run>(&registry.view()?, &args.run)?;
-    let subset = match args.subset {
-        SubsetArg::Train => Subset::Train,
-        SubsetArg::Val => Subset::Val,
-        SubsetArg::Test => Subset::Test,
-    };
+    let subset = args.subset.subset();
     let worker = Worker::find()?;
     let device = args.device.map(|text| Device::parse(&text, worker.identity())).transpose()?;
     let session = context.session(&registry, &worker);

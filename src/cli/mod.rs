@@ -17,6 +17,7 @@ mod live;
 mod log;
 mod output;
 mod predict;
+mod predictions;
 mod progress;
 mod reindex;
 mod reproduce;
@@ -81,6 +82,8 @@ enum Command {
     Train(train::Args),
     Eval(eval::Args),
     Predict(predict::Args),
+    #[command(subcommand)]
+    Predictions(predictions::Command),
     Compare(compare::Args),
     Reproduce(reproduce::Args),
     List(list::Args),
@@ -173,6 +176,7 @@ fn run(context: &Context, command: Command) -> Result<Reply, Failure> {
         Command::Train(args) => train::run(context, args),
         Command::Eval(args) => eval::run(context, args),
         Command::Predict(args) => predict::run(context, args),
+        Command::Predictions(command) => predictions::run(context, command),
         Command::Compare(args) => compare::run(context, args),
         Command::Reproduce(args) => reproduce::run(context, args),
         Command::List(args) => list::run(context, args),

@@ -1,5 +1,6 @@
 //! `reg show` and `reg cat`.
 
+use reg::dataset::statistics::Statistics;
 use reg::hash::Hash;
 use reg::records::{self, Header, Record, Table};
 use reg::registry::RegistryError;
@@ -8,6 +9,7 @@ use reg::runs::live;
 use serde_json::{Value, json};
 
 use super::Context;
+use super::dataset;
 use super::error::Failure;
 use super::output::{Reply, TableFormat};
 
@@ -42,12 +44,12 @@ pub(crate) fn run(context: &Context, args: ShowArgs) -> Result<Reply, Failure> {
         return Ok(super::live::reply(&live));
     }
     if view.kind(&id)?.as_deref() == Some(Table::KIND) {
-        let tables = match registry.get::<Table>(reg::hash::Id::new(id))? {
-            Table::Auc(auc) => vec![results::auc("AUC", &auc)],
-            Table::Comparison(c) => vec![results::comparison(&c), results::spearman(&c)],
+        let text = match registry.get::<Table>(reg::hash::Id::new(id))? {
+            Table::Auc(auc) => args.format.render(&[results::auc("AUC", &auc)]),
+            Table::Dataset(counted) => dataset::counts(&Statistics::from(&counted), args.format),
+            Table::Comparison(c) => args.format.render(&results::main_tables(&c)),
         };
         let document = document(&registry.store().read(&id)?).unwrap_or(Value::Null);
-        let text = args.format.render(&tables);
         return Ok(Reply::new(text, with_id(id, document)));
     }
     let size = registry.store().size(&id)?;

@@ -90,6 +90,14 @@ pub enum DatasetError {
         /// The column's name.
         column: &'static str,
     },
+    /// A file of scores without a column that is headed by a label.
+    #[error("{} has no column of scores; it has {}", path.display(), list(found))]
+    NoScores {
+        /// File.
+        path: PathBuf,
+        /// The names in the header.
+        found: Vec<String>,
+    },
     /// A row with too many or too few fields.
     #[error("{}, row {row}: {fields} fields where the header has {expected}", path.display())]
     RowLength {
@@ -256,6 +264,12 @@ impl DatasetError {
             DatasetError::NotUtf8 { .. } => "save it as UTF-8".to_owned(),
             DatasetError::MissingColumn { .. } => {
                 "the first line must be the header, with commas between the columns".to_owned()
+            }
+            DatasetError::NoScores { .. } => {
+                format!(
+                    "a column is headed by its label, with or without `prob_`: {}",
+                    labels::LABELS.join(", ")
+                )
             }
             DatasetError::UnknownLabel { label, .. } => match labels::nearest(label) {
                 Some(nearest) => format!("did you mean `{nearest}`?"),

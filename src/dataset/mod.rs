@@ -1,9 +1,9 @@
 //! What ChestX-ray14 means: its labels, its files and how they go wrong.
 //!
-//! Everything but [`ingest`] is a function of bytes or of a folder, and knows no registry: [`metadata`],
+//! Everything but [`ingest`] and [`tabulate`] is a function of bytes or of a folder, and knows no registry: [`metadata`],
 //! [`boxes`] and [`lists`] read the published text files, [`png`] checks an image without decoding
 //! it, [`pixels`] decodes it, [`source`] finds images in folders, [`archive`] reads those of an
-//! archive, [`statistics`] counts what the paper's
+//! archive, [`scores`] reads another tool's scores, [`statistics`] counts what the paper's
 //! tables 2 and 3 and its figure 3 show; [`synthetic`] draws a look-alike. A file that means two things is refused with the row that
 //! says so; what is odd but clear is reported as a [`Finding`] and kept. [`ingest`] puts it all together.
 
@@ -18,15 +18,18 @@ pub mod metadata;
 pub mod pixels;
 pub mod png;
 pub mod renditions;
+pub mod scores;
 mod seen;
 pub mod source;
 pub mod statistics;
 pub mod synthetic;
 mod table;
+mod tabulate;
 mod text;
 
 pub use error::{DatasetError, Place};
 pub use findings::Finding;
+pub use tabulate::tabulate;
 pub use text::MAX_TEXT;
 
 /// The folder of the published files, where somebody has put them beside or above the source tree.

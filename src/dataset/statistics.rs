@@ -147,7 +147,7 @@ impl Statistics {
     }
 }
 
-fn ratio(part: u64, of: u64) -> Option<f64> {
+pub(super) fn ratio(part: u64, of: u64) -> Option<f64> {
     (of > 0).then(|| part as f64 / of as f64)
 }
 

@@ -60,6 +60,16 @@ impl<'a> Table<'a> {
         }
     }
 
+    /// The headings, without the blanks around them.
+    pub(super) fn headings(&self) -> &[String] {
+        &self.header
+    }
+
+    /// The column at a place, which errors call `name`.
+    pub(super) fn column_at(&self, index: usize, name: &'static str) -> Column {
+        Column { index, name }
+    }
+
     /// Goes on to the next data row.
     pub(super) fn next_row(&mut self) -> Result<Option<Row<'_>>, DatasetError> {
         if !self.reader.read_record(&mut self.record).map_err(|e| failed(self.path, e))? {

@@ -4,6 +4,7 @@
 //! data. Both are objects of the store. [`codec`] turns them into bytes and back.
 
 pub mod codec;
+mod comparison;
 mod dataset;
 mod event;
 mod model;
@@ -18,6 +19,11 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 pub use codec::{CodecError, Header, Link};
+pub use comparison::{
+    Bootstrap, BootstrapRow, CalibrationBin, ComparedModel, Comparison, DelongRow, GroupBy, GroupRow,
+    LabelSpread, MetricRow, Pooling, PublishedAuc, PublishedModel, PublishedTable, ResampledRow, Spread,
+    Unfair, UnfairKind,
+};
 pub(crate) use dataset::MAX_AGE;
 pub use dataset::{AgeRange, BoxRow, Boxes, Dataset, Gender, ImageRow, Manifest, ViewPosition};
 pub use event::{Event, NameChange};
@@ -28,7 +34,7 @@ pub use run::{
 };
 pub use split::{Assignment, FoldSizes, Split, SplitMethod, Subset, SubsetSize};
 pub use summary::summary;
-pub use table::{AucTable, ComparedModel, Comparison, DelongRow, LabelAuc, LabelSpread, Spread, Table};
+pub use table::{AgeCount, AucTable, DatasetTable, LabelAuc, LabelPrevalence, Table};
 
 use crate::hash::{Hash, Id, Sha256};
 

@@ -68,6 +68,7 @@ pub fn summary(header: &Header) -> String {
             "auc" => {
                 format!("AUC, mean {} over {} labels", rounded(document.get("mean")), number("mean_over"))
             }
+            "dataset" => format!("counts of {} images, {} patients", number("images"), number("patients")),
             _ => {
                 let models = document.get("models").and_then(Value::as_array);
                 let names = models.into_iter().flatten().filter_map(|model| model.get("name")).map(plain);

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Dataset, Predictions, Subset};
+use super::{Comparison, Dataset, Predictions};
 use crate::hash::Id;
 
 /// A table of results.
@@ -12,8 +12,10 @@ use crate::hash::Id;
 pub enum Table {
     /// AUCs of one model on one subset.
     Auc(AucTable),
+    /// What a data set holds.
+    Dataset(DatasetTable),
     /// Several models, each on one or more folds.
-    Comparison(Comparison),
+    Comparison(Box<Comparison>),
 }
 
 /// AUCs of one model on one subset.
@@ -48,87 +50,62 @@ pub struct LabelAuc {
     pub negatives: u64,
 }
 
-/// Several models side by side.
+/// What a data set holds, counted: tables 2 and 3 and figure 3 of the paper.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Comparison {
-    /// The images that all are judged by.
+pub struct DatasetTable {
+    /// What is counted.
     pub dataset: Id<Dataset>,
-    /// The subset that all are judged on.
-    pub subset: Option<Subset>,
-    /// Folds of the models, in order; empty where scores belong to no fold.
-    pub folds: Vec<u32>,
-    /// A model each.
-    pub models: Vec<ComparedModel>,
-    /// Spearman's rank correlation between every pair of models: per label over the images of a fold,
-    /// then averaged over labels and folds. Null where no label had two different scores in both.
-    pub spearman: Vec<Vec<Option<f64>>>,
-    /// DeLong's paired test of every pair of models, a label and fold each.
-    pub delong: Vec<DelongRow>,
-    /// Version of reg that computed it.
+    /// Images.
+    pub images: u64,
+    /// Different patients.
+    pub patients: u64,
+    /// Images of male patients, of female ones, of others.
+    pub gender: [u64; 3],
+    /// Images taken from back to front (PA), from front to back (AP), otherwise.
+    pub view: [u64; 3],
+    /// Mean plausible age in years; null without one.
+    pub age_mean: Option<f64>,
+    /// Its sample standard deviation (divisor n - 1); null below two.
+    pub age_std: Option<f64>,
+    /// Figure 3: images by two years of age, without a gap, those without a plausible age left out.
+    pub ages: Vec<AgeCount>,
+    /// Smallest plausible age; null without one.
+    pub age_min: Option<i32>,
+    /// Largest plausible age; null without one.
+    pub age_max: Option<i32>,
+    /// Images with an age below 0 or above 120.
+    pub impossible_ages: u64,
+    /// Images without an age.
+    pub missing_ages: u64,
+    /// A label each.
+    pub labels: Vec<LabelPrevalence>,
+    /// Mean number of positive pathologies of an image; null without images.
+    pub findings_per_image: Option<f64>,
+    /// Version of reg that counted.
     pub reg: String,
 }
 
-/// One model of a comparison.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+/// Images in two years of age.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct ComparedModel {
-    /// What the table calls it.
-    pub name: String,
-    /// Its predictions, a fold each.
-    pub predictions: Vec<Id<Predictions>>,
-    /// AUC of each label over the folds.
-    pub labels: Vec<LabelSpread>,
-    /// Mean over the labels of a fold, then over the folds.
-    pub mean: Spread,
+pub struct AgeCount {
+    /// Smallest age in years.
+    pub from: i32,
+    /// Smallest age of the next.
+    pub to: i32,
+    /// Images.
+    pub images: u64,
 }
 
-/// The AUC of one label over folds.
+/// How often a label is positive.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct LabelSpread {
+pub struct LabelPrevalence {
     /// Name.
     pub label: String,
-    /// Positives of each fold.
-    pub positives: Vec<u64>,
-    /// Over the folds where it is defined.
-    pub auc: Spread,
-}
-
-/// A quantity over folds.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Spread {
-    /// The value of each fold; null where it is undefined.
-    pub folds: Vec<Option<f64>>,
-    /// How many are defined.
-    pub n: u32,
-    /// Their mean.
-    pub mean: Option<f64>,
-    /// Their sample standard deviation (divisor n - 1); null below two.
-    pub std: Option<f64>,
-    /// The smallest.
-    pub min: Option<f64>,
-    /// The largest.
-    pub max: Option<f64>,
-}
-
-/// DeLong's paired test for two models on the same images.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct DelongRow {
-    /// The first model.
-    pub a: String,
-    /// The second.
-    pub b: String,
-    /// Label.
-    pub label: String,
-    /// Fold; null where scores belong to none.
-    pub fold: Option<u32>,
-    /// AUC of the first minus that of the second.
-    pub difference: f64,
-    /// Standard error of the difference.
-    pub std_error: f64,
-    /// Two-sided p-value; null where the standard error is zero.
-    pub p: Option<f64>,
+    /// Images with the label.
+    pub positives: u64,
+    /// Their share of all images, from 0 to 1; null without images.
+    pub prevalence: Option<f64>,
 }

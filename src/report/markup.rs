@@ -1,6 +1,6 @@
 //! Tables as Markdown and LaTeX.
 
-use super::table::{Align, Table, one_line};
+use super::table::{Align, NOT_COMPARABLE, Table, one_line};
 
 /// A GitHub-flavoured Markdown table, its pipes aligned.
 pub(super) fn markdown(table: &Table) -> String {
@@ -25,7 +25,10 @@ pub(super) fn markdown(table: &Table) -> String {
     let rule = format!("|{}\n", rule.collect::<String>());
     let title = (!table.title.is_empty()).then(|| format!("**{}**\n\n", escape_markdown(&table.title)));
     let notes = table.notes.iter().map(|note| format!("\n{}\n", escape_markdown(note)));
-    title.into_iter().chain([line(&rows[0]), rule]).chain(rows[1..].iter().map(line)).chain(notes).collect()
+    let warning =
+        table.warning.iter().map(|why| format!("**{NOT_COMPARABLE}: {}**\n\n", escape_markdown(why)));
+    let above = warning.chain(title);
+    above.chain([line(&rows[0]), rule]).chain(rows[1..].iter().map(line)).chain(notes).collect()
 }
 
 /// A LaTeX `table` for the package booktabs.
@@ -36,8 +39,11 @@ pub(super) fn latex(table: &Table) -> String {
         Align::Right => 'r',
     });
     let mut out = String::from("\\begin{table}\n  \\centering\n");
-    if !table.title.is_empty() {
-        out += &format!("  \\caption{{{}}}\n", escape_latex(&table.title));
+    let warning =
+        table.warning.iter().map(|why| format!("\\textbf{{{NOT_COMPARABLE}: {}}} ", escape_latex(why)));
+    let caption = warning.chain([escape_latex(&table.title)]).collect::<String>();
+    if !caption.is_empty() {
+        out += &format!("  \\caption{{{}}}\n", caption.trim_end());
     }
     out += &format!("  \\begin{{tabular}}{{{}}}\n    \\toprule\n", alignment.collect::<String>());
     out += &line(table.columns.iter().map(|column| escape_latex(&column.name)).collect());

@@ -4,11 +4,13 @@
 //! numbers stand in a terminal, a spreadsheet and a paper.
 
 pub mod dataset;
+mod details;
 mod histogram;
 pub mod lineage;
 mod markup;
 pub mod results;
 mod table;
+mod uncertainty;
 
 pub use histogram::{Bar, bars};
 pub use table::{Align, Cell, Column, Format, Table, thousands};

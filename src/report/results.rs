@@ -1,9 +1,11 @@
 //! AUC tables, comparisons and Spearman matrices.
 
-use super::{Cell, Column, Table};
-use crate::records::{AucTable, Comparison, Spread};
+use std::collections::BTreeMap;
 
-const DECIMALS: usize = 4;
+use super::{Cell, Column, Table, details, thousands, uncertainty};
+use crate::records::{AucTable, Comparison, Pooling, PublishedModel, Spread, Unfair};
+
+pub(super) const DECIMALS: usize = 4;
 
 /// The AUCs of one model.
 pub fn auc(title: &str, auc: &AucTable) -> Table {
@@ -32,73 +34,181 @@ pub fn auc(title: &str, auc: &AucTable) -> Table {
     table
 }
 
-/// Table 4: the AUC of each label and model, over folds; the best of a label in bold.
-pub fn comparison(comparison: &Comparison) -> Table {
+/// The tables of a comparison by the name that the command line calls them by. What was not asked for when it was
+/// made is not among them.
+pub fn tables(comparison: &Comparison) -> Vec<(&'static str, Table)> {
+    let mut tables = vec![
+        ("auc", self::comparison(comparison)),
+        ("spearman", spearman(comparison)),
+        ("range", range(comparison)),
+        ("intervals", uncertainty::intervals(comparison)),
+        ("delong", uncertainty::delong(comparison)),
+    ];
+    if !comparison.resampled.is_empty() {
+        tables.push(("resampled", uncertainty::resampled(comparison)));
+    }
+    if let Some(bootstrap) = &comparison.bootstrap {
+        tables.push(("bootstrap", uncertainty::bootstrap(comparison, bootstrap)));
+    }
+    if !comparison.metrics.is_empty() {
+        tables.push(("metrics", details::metrics(comparison)));
+    }
+    if !comparison.groups.is_empty() {
+        tables.push(("groups", details::groups(comparison)));
+    }
+    for (_, table) in &mut tables {
+        if !comparison.unfair.is_empty() {
+            table.warning = Some(Unfair::reasons(&comparison.unfair));
+            // Where nothing can be compared, nothing is best.
+            table.bold.clear();
+        }
+    }
+    tables
+}
+
+/// The tables that are shown unasked: AUCs, rank correlations, and what was asked for when it was made.
+pub fn main_tables(comparison: &Comparison) -> Vec<Table> {
+    let more = ["range", "intervals", "delong", "resampled"];
+    tables(comparison).into_iter().filter(|(name, _)| !more.contains(name)).map(|(_, table)| table).collect()
+}
+
+/// Table 4: the AUC of each label and model, over folds; the best of a label in bold. With published numbers
+/// beside, table 6.
+fn comparison(comparison: &Comparison) -> Table {
+    let published = comparison.published.iter().flat_map(|table| &table.models);
     let mut columns = vec![Column::left("Label")];
     columns.extend(comparison.models.iter().map(|model| Column::right(&model.name)));
+    columns.extend(published.clone().map(|model| Column::right(&model.name)));
     let mut table = Table::new("AUC", columns);
-    let labels = comparison.models.first().map_or(0, |model| model.labels.len());
     let cell = |spread: &Spread| Cell::MeanStd { mean: spread.mean, std: spread.std, decimals: DECIMALS };
-    for label in 0..labels {
-        let name = comparison.models[0].labels[label].label.clone();
+    let of_others = |value: Option<f64>| {
+        value.map_or(Cell::Empty, |value| Cell::Number { value: Some(value), decimals: 3 })
+    };
+    for (label, name) in labels(comparison).enumerate() {
         let cells = comparison.models.iter().map(|model| cell(&model.labels[label].auc));
-        table.rows.push(std::iter::once(Cell::Text(name)).chain(cells).collect());
+        let of_label =
+            |model: &PublishedModel| model.auc.iter().find(|other| other.label == name).map(|l| l.auc);
+        let others = published.clone().map(|model| of_others(of_label(model)));
+        table.rows.push(std::iter::once(Cell::Text(name.to_owned())).chain(cells).chain(others).collect());
     }
     let means = comparison.models.iter().map(|model| cell(&model.mean));
-    table.rows.push(std::iter::once(Cell::Text("Mean".into())).chain(means).collect());
+    let others = published.map(|model| of_others(model.mean));
+    table.rows.push(std::iter::once(Cell::Text("Mean".into())).chain(means).chain(others).collect());
     for row in 0..table.rows.len() {
-        table.mark_best((1..=comparison.models.len()).map(|column| (row, column)));
+        table.mark_best((1..table.columns.len()).map(|column| (row, column)));
     }
     table.notes = notes(comparison);
     table
 }
 
+/// Names of the labels that are compared.
+pub(super) fn labels(comparison: &Comparison) -> impl Iterator<Item = &str> {
+    comparison.models.first().into_iter().flat_map(|model| &model.labels).map(|label| label.label.as_str())
+}
+
 fn notes(comparison: &Comparison) -> Vec<String> {
+    let labels = labels(comparison).count();
+    let same_folds =
+        comparison.models.windows(2).all(|pair| pair[0].predictions.len() == pair[1].predictions.len());
     let folds = match comparison.folds.len() {
-        0 | 1 => "One fold, so no deviation.".to_owned(),
-        n => format!("Mean ± sample standard deviation over {n} folds."),
+        0 | 1 => format!("One fold, so no deviation. The mean is over {labels} labels."),
+        n => {
+            let whose = if same_folds { format!("{n} folds") } else { "the folds of each model".to_owned() };
+            format!(
+                "Mean ± sample standard deviation over {whose}. The mean over {labels} labels is taken in each fold first."
+            )
+        }
     };
-    let undefined: Vec<String> = comparison
+    // A fold that a model does not have is no undefined one.
+    let undefined: BTreeMap<String, (u32, usize)> = comparison
         .models
-        .first()
-        .into_iter()
-        .flat_map(|model| &model.labels)
-        .filter(|label| (label.auc.n as usize) < label.auc.folds.len())
-        .map(|label| format!("{} ({} of {})", label.label, label.auc.n, label.auc.folds.len()))
+        .iter()
+        .flat_map(|model| model.labels.iter().map(|label| (label, model.predictions.len())))
+        .filter(|(label, folds)| (label.auc.n as usize) < *folds)
+        .map(|(label, folds)| (label.label.clone(), (label.auc.n, folds)))
         .collect();
+    let undefined: Vec<String> =
+        undefined.into_iter().map(|(label, (n, folds))| format!("{label} ({n} of {folds})")).collect();
     let mut notes = vec![folds];
+    if comparison.shared_images {
+        let images = comparison.models.first().map_or(&[][..], |model| &model.images);
+        let images: Vec<String> = images.iter().map(|images| thousands(*images)).collect();
+        notes.push(format!(
+            "On the images alone that every model scored: {}, a fold each.",
+            images.join(", ")
+        ));
+    }
     if !undefined.is_empty() {
         notes.push(format!(
             "Undefined in some folds, as all images have the label or none has it, and left out of the means; folds that count: {}.",
             undefined.join(", ")
         ));
     }
+    let imported: Vec<&str> =
+        comparison.models.iter().filter(|model| model.imported).map(|model| model.name.as_str()).collect();
+    if !imported.is_empty() {
+        notes.push(format!(
+            "Scores of another tool: {}. What it was trained on is not known here, these patients perhaps among it.",
+            imported.join(", ")
+        ));
+    }
+    // What is from one place is said once.
+    let mut sources: Vec<(String, Vec<&str>)> = Vec::new();
+    for model in comparison.published.iter().flat_map(|table| &table.models) {
+        let over = match (model.mean_over, model.mean) {
+            (Some(n), _) => format!("; mean over {n} labels"),
+            (None, Some(_)) => "; over how many labels its mean is, is not said".to_owned(),
+            (None, None) => String::new(),
+        };
+        let source = format!("{}{over}", model.source);
+        match sources.iter_mut().find(|(known, _)| *known == source) {
+            Some((_, names)) => names.push(&model.name),
+            None => sources.push((source, vec![&model.name])),
+        }
+    }
+    for (source, names) in sources {
+        notes.push(format!(
+            "Published numbers, without scores and so not tested: {} ({source}).",
+            names.join(", ")
+        ));
+    }
     notes
 }
 
-/// Smallest and largest AUC of each label and model over the folds.
-pub fn range(comparison: &Comparison) -> Table {
+/// Figure 5: mean, smallest and largest AUC of each label and model over the folds, labels in descending order of
+/// their mean over all models.
+fn range(comparison: &Comparison) -> Table {
     let mut columns = vec![Column::left("Label")];
     for model in &comparison.models {
-        columns.push(Column::right(format!("{} min", model.name)));
-        columns.push(Column::right("max"));
+        let of = |what: &str| Column::right(format!("{} {what}", model.name));
+        columns.extend([of("mean"), of("min"), of("max")]);
     }
-    let mut table = Table::new("Smallest and largest AUC over the folds", columns);
-    let cells =
-        |spread: &Spread| [spread.min, spread.max].map(|value| Cell::Number { value, decimals: DECIMALS });
-    let labels = comparison.models.first().map_or(0, |model| model.labels.len());
-    for label in 0..labels {
-        let name = comparison.models[0].labels[label].label.clone();
+    let mut table = Table::new("Mean, smallest and largest AUC over the folds", columns);
+    let cells = |spread: &Spread| {
+        [spread.mean, spread.min, spread.max].map(|value| Cell::Number { value, decimals: DECIMALS })
+    };
+    let mut order: Vec<(f64, usize, &str)> = labels(comparison)
+        .enumerate()
+        .map(|(label, name)| {
+            let means: Vec<f64> =
+                comparison.models.iter().filter_map(|model| model.labels[label].auc.mean).collect();
+            let mean = if means.is_empty() { -1.0 } else { means.iter().sum::<f64>() / means.len() as f64 };
+            (mean, label, name)
+        })
+        .collect();
+    order.sort_by(|a, b| b.0.total_cmp(&a.0));
+    for (_, label, name) in order {
         let row = comparison.models.iter().flat_map(|model| cells(&model.labels[label].auc));
-        table.rows.push(std::iter::once(Cell::Text(name)).chain(row).collect());
+        table.rows.push(std::iter::once(Cell::Text(name.to_owned())).chain(row).collect());
     }
     let row = comparison.models.iter().flat_map(|model| cells(&model.mean));
     table.rows.push(std::iter::once(Cell::Text("Mean".into())).chain(row).collect());
+    table.notes.push("Labels in descending order of their mean AUC over all models.".to_owned());
     table
 }
 
 /// Table 5: Spearman's rank correlation of every pair of models.
-pub fn spearman(comparison: &Comparison) -> Table {
+fn spearman(comparison: &Comparison) -> Table {
     let mut columns = vec![Column::left("Model")];
     columns.extend(comparison.models.iter().map(|model| Column::right(&model.name)));
     let mut table = Table::new("Spearman's rank correlation of the scores", columns);
@@ -106,36 +216,18 @@ pub fn spearman(comparison: &Comparison) -> Table {
         let cells = row.iter().map(|value| Cell::Number { value: *value, decimals: DECIMALS });
         table.rows.push(std::iter::once(Cell::Text(model.name.clone())).chain(cells).collect());
     }
-    let over = match comparison.folds.len() {
-        0 | 1 => "labels".to_owned(),
-        n => format!("labels and {n} folds"),
-    };
-    table.notes.push(format!("Per label over the images of a fold, then averaged over {over}."));
-    table
-}
-
-/// DeLong's paired tests, a row each.
-pub fn delong(comparison: &Comparison) -> Table {
-    let columns = vec![
-        Column::left("Label"),
-        Column::left("A"),
-        Column::left("B"),
-        Column::right("Fold"),
-        Column::right("AUC A - B"),
-        Column::right("Standard error"),
-        Column::right("p"),
-    ];
-    let mut table = Table::new("DeLong's paired test, two-sided, not corrected for many tests", columns);
-    for row in &comparison.delong {
-        table.rows.push(vec![
-            Cell::Text(row.label.clone()),
-            Cell::Text(row.a.clone()),
-            Cell::Text(row.b.clone()),
-            row.fold.map_or(Cell::Empty, |fold| Cell::Integer(fold.into())),
-            Cell::Number { value: Some(row.difference), decimals: DECIMALS },
-            Cell::Number { value: Some(row.std_error), decimals: DECIMALS },
-            Cell::PValue(row.p),
-        ]);
-    }
+    let folds = comparison.folds.len();
+    table.notes.push(match (comparison.pooling, folds) {
+        (Pooling::PerLabel, 0 | 1) => {
+            "Per label over the images of a fold, then averaged over labels.".to_owned()
+        }
+        (Pooling::PerLabel, n) => {
+            format!("Per label over the images of a fold, then averaged over labels and {n} folds.")
+        }
+        (Pooling::AllScores, 0 | 1) => "Over all scores of all labels at once.".to_owned(),
+        (Pooling::AllScores, n) => {
+            format!("Over all scores of all labels of a fold at once, then averaged over {n} folds.")
+        }
+    });
     table
 }

@@ -7,6 +7,8 @@ use comfy_table::{Attribute, CellAlignment, ContentArrangement, LineStyle, Table
 
 use super::markup;
 
+/// What a warning begins with.
+pub(super) const NOT_COMPARABLE: &str = "NOT COMPARABLE";
 /// What stands where a quantity is not defined.
 const UNDEFINED: &str = "n/a";
 
@@ -15,6 +17,8 @@ const UNDEFINED: &str = "n/a";
 pub struct Table {
     /// One line above it; none if empty.
     pub title: String,
+    /// Why its numbers must not be read as they stand. Every format shows it, CSV as one more column.
+    pub warning: Option<String>,
     /// Its columns.
     pub columns: Vec<Column>,
     /// Its rows; what a row lacks at its end is empty.
@@ -66,6 +70,15 @@ pub enum Cell {
         /// Digits behind the point.
         decimals: usize,
     },
+    /// A quantity and the ends of its interval; CSV has two more columns for these.
+    Interval {
+        /// The quantity.
+        value: Option<f64>,
+        /// The ends; left out where they are undefined.
+        ends: Option<[f64; 2]>,
+        /// Digits behind the point.
+        decimals: usize,
+    },
     /// A p-value: three decimals, and `<0.001` under that.
     PValue(Option<f64>),
     /// Nothing.
@@ -113,6 +126,12 @@ impl Cell {
             Cell::MeanStd { mean: Some(mean), std: Some(std), decimals } => {
                 format!("{} ± {}", rounded(*mean, *decimals), rounded(*std, *decimals))
             }
+            Cell::Interval { value: None, .. } => UNDEFINED.into(),
+            Cell::Interval { value: Some(value), ends: None, decimals } => rounded(*value, *decimals),
+            Cell::Interval { value: Some(value), ends: Some([low, high]), decimals } => {
+                let [value, low, high] = [value, low, high].map(|number| rounded(*number, *decimals));
+                format!("{value} [{low}, {high}]")
+            }
             Cell::PValue(None) => UNDEFINED.into(),
             Cell::PValue(Some(p)) if *p < 0.001 => "<0.001".into(),
             Cell::PValue(Some(p)) => rounded(*p, 3),
@@ -127,6 +146,7 @@ impl Cell {
             Cell::Integer(count) => Some(*count as f64),
             Cell::Number { value, decimals } => shown(*value, *decimals),
             Cell::MeanStd { mean, decimals, .. } => shown(*mean, *decimals),
+            Cell::Interval { value, decimals, .. } => shown(*value, *decimals),
             Cell::Text(_) | Cell::PValue(_) | Cell::Empty => None,
         }
     }
@@ -196,29 +216,35 @@ impl Table {
         }
         let title = (!self.title.is_empty()).then(|| one_line(&self.title));
         let notes = self.notes.iter().map(|note| one_line(note));
-        let lines = title.into_iter().chain([table.trim_fmt()]).chain(notes);
+        let warning = self.warning.as_ref().map(|why| one_line(&format!("{NOT_COMPARABLE}: {why}")));
+        let lines = warning.into_iter().chain(title).chain([table.trim_fmt()]).chain(notes);
         lines.map(|line| line + "\n").collect()
     }
 
     fn csv(&self) -> String {
-        let has_std =
-            |column: usize| self.rows.iter().any(|row| matches!(row.get(column), Some(Cell::MeanStd { .. })));
-        let two_fields: Vec<bool> = (0..self.columns.len()).map(has_std).collect();
+        let more = |column: usize| {
+            let cells = self.rows.iter().filter_map(|row| row.get(column));
+            cells.map(further_fields).find(|names| !names.is_empty()).unwrap_or_default()
+        };
+        let more: Vec<&[&str]> = (0..self.columns.len()).map(more).collect();
         let mut header = Vec::new();
-        for (column, two) in self.columns.iter().zip(&two_fields) {
+        for (column, more) in self.columns.iter().zip(&more) {
             header.push(column.name.clone());
-            header.extend(two.then(|| format!("{} std", column.name)));
+            header.extend(more.iter().map(|name| format!("{} {name}", column.name)));
         }
+        header.extend(self.warning.iter().map(|_| NOT_COMPARABLE.to_lowercase()));
         let mut writer = csv::Writer::from_writer(Vec::new());
         let in_memory = "writing to memory does not fail";
         writer.write_record(header).expect(in_memory);
         for row in self.filled_rows() {
             let mut fields = Vec::new();
-            for (cell, two) in row.iter().zip(&two_fields) {
-                let (value, std) = fields_of(cell);
-                fields.push(value);
-                fields.extend(two.then_some(std));
+            for (cell, more) in row.iter().zip(&more) {
+                let own = fields_of(cell);
+                let missing = (1 + more.len()).saturating_sub(own.len());
+                fields.extend(own);
+                fields.extend(std::iter::repeat_n(String::new(), missing));
             }
+            fields.extend(self.warning.clone());
             writer.write_record(fields).expect(in_memory);
         }
         let bytes = writer.into_inner().expect(in_memory);
@@ -226,16 +252,28 @@ impl Table {
     }
 }
 
-/// A cell with all its digits, and its standard deviation.
-fn fields_of(cell: &Cell) -> (String, String) {
-    // `Debug` and not `Display`, which writes 1e-300 with 300 zeros. Both round-trip.
-    let digits = |value: &Option<f64>| value.map(|v| format!("{v:?}")).unwrap_or_default();
+/// The fields that a kind of cell has beside its own.
+fn further_fields(cell: &Cell) -> &'static [&'static str] {
     match cell {
-        Cell::Text(text) => (text.clone(), String::new()),
-        Cell::Integer(count) => (count.to_string(), String::new()),
-        Cell::Number { value, .. } | Cell::PValue(value) => (digits(value), String::new()),
-        Cell::MeanStd { mean, std, .. } => (digits(mean), digits(std)),
-        Cell::Empty => (String::new(), String::new()),
+        Cell::MeanStd { .. } => &["std"],
+        Cell::Interval { .. } => &["low", "high"],
+        _ => &[],
+    }
+}
+
+/// A cell with all its digits, and its further fields.
+fn fields_of(cell: &Cell) -> Vec<String> {
+    // `Debug` and not `Display`, which writes 1e-300 with 300 zeros. Both round-trip.
+    let digits = |value: Option<f64>| value.map(|v| format!("{v:?}")).unwrap_or_default();
+    match cell {
+        Cell::Text(text) => vec![text.clone()],
+        Cell::Integer(count) => vec![count.to_string()],
+        Cell::Number { value, .. } | Cell::PValue(value) => vec![digits(*value)],
+        Cell::MeanStd { mean, std, .. } => vec![digits(*mean), digits(*std)],
+        Cell::Interval { value, ends, .. } => {
+            vec![digits(*value), digits(ends.map(|[low, _]| low)), digits(ends.map(|[_, high]| high))]
+        }
+        Cell::Empty => vec![String::new()],
     }
 }
 
@@ -345,6 +383,27 @@ pub(super) mod tests {
     fn escape_codes_of_a_file_do_not_reach_the_terminal() {
         let cell = Cell::Text("a\u{1b}[31m\nb".into());
         assert_eq!(cell.shown(), "a\u{fffd}[31m b");
+    }
+
+    #[test]
+    fn a_warning_and_an_interval_are_in_every_format() {
+        let mut table = Table::new("AUC", vec![Column::left("Label"), Column::right("a")]);
+        let cell = |ends| Cell::Interval { value: Some(0.5), ends, decimals: 2 };
+        table.rows = vec![
+            vec![Cell::Text("Mass".into()), cell(Some([0.25, 0.75]))],
+            vec![Cell::Text("Edema".into()), cell(None)],
+        ];
+        table.warning = Some("other images".into());
+        let csv = "Label,a,a low,a high,not comparable\nMass,0.5,0.25,0.75,other images\nEdema,0.5,,,other images\n";
+        assert_eq!(table.render(Format::Csv), csv);
+        for format in [Format::Text { width: None }, Format::Markdown, Format::Latex] {
+            // Markdown would take brackets for a link.
+            let text = table.render(format).replace("\\[", "[");
+            assert!(
+                text.contains("NOT COMPARABLE: other images") && text.contains("0.50 [0.25, 0.75]"),
+                "{text}"
+            );
+        }
     }
 
     #[test]

@@ -4,8 +4,10 @@ use std::path::PathBuf;
 
 use super::config::ConfigError;
 use super::process::WorkerError;
+use crate::dataset::DatasetError;
 use crate::hash::Hash;
 use crate::index::IndexError;
+use crate::records::{Unfair, UnfairKind};
 use crate::registry::RegistryError;
 use crate::store::StoreError;
 
@@ -21,6 +23,9 @@ pub enum RunError {
     /// The worker.
     #[error(transparent)]
     Worker(#[from] WorkerError),
+    /// A file of another tool.
+    #[error(transparent)]
+    Dataset(#[from] DatasetError),
     /// Neither `auto`, `cpu` nor `cuda:N`.
     #[error("there is no device `{0}`")]
     BadDevice(String),
@@ -43,6 +48,41 @@ pub enum RunError {
         folds: usize,
         /// Which was asked for.
         fold: u32,
+    },
+    /// Several folds, and none was named.
+    #[error("split {split} has {folds} folds: say which of them was scored")]
+    WhichFold {
+        /// The split.
+        split: String,
+        /// How many it has.
+        folds: usize,
+    },
+    /// Scores that are no probabilities.
+    #[error("{}: image {image:?} has {score} for {label}, which is no probability", path.display())]
+    NotAProbability {
+        /// The file.
+        path: PathBuf,
+        /// The image.
+        image: String,
+        /// The label.
+        label: String,
+        /// What is there.
+        score: f64,
+    },
+    /// A file of scores for other images.
+    #[error(
+        "{} scores no image that counts: {unknown} are not in data set {dataset}, {extra} not in the subset",
+        path.display()
+    )]
+    NothingScored {
+        /// The file.
+        path: PathBuf,
+        /// The data set.
+        dataset: String,
+        /// Its images that the data set does not have.
+        unknown: usize,
+        /// Its images outside the subset.
+        extra: usize,
     },
     /// Two patients' data in two subsets of one fold.
     #[error("split {split}, fold {fold}: {patients} patients are in more than one subset")]
@@ -125,37 +165,30 @@ pub enum RunError {
         /// Their fold.
         fold: String,
     },
-    /// Models that were judged on different folds.
-    #[error("{a} has folds {folds_a}, and {b} has folds {folds_b}")]
-    DifferentFolds {
-        /// The first model.
-        a: String,
-        /// Its folds.
-        folds_a: String,
-        /// The second model.
-        b: String,
-        /// Its folds.
-        folds_b: String,
+    /// Results that cannot be compared.
+    #[error("{}", Unfair::reasons(.0))]
+    Unfair(Vec<Unfair>),
+    /// A label that some model does not score.
+    #[error("not every model scores {label}; all score {}", shared.join(", "))]
+    LabelNotScored {
+        /// The label.
+        label: String,
+        /// What they all score.
+        shared: Vec<String>,
     },
-    /// Models that were judged on different images.
-    #[error("{a} and {b} scored different images on {fold}: {why}")]
-    DifferentImages {
-        /// The first model.
-        a: String,
-        /// The second model.
-        b: String,
-        /// The fold.
-        fold: String,
-        /// In which way.
-        why: String,
-    },
-    /// Models that score different labels.
-    #[error("{a} and {b} score different labels")]
-    DifferentLabels {
-        /// The first model.
-        a: String,
-        /// The second model.
-        b: String,
+    /// Models without an image in common.
+    #[error("no image is scored by every model on the same fold")]
+    NoSharedImage,
+    /// Models without a label in common.
+    #[error("no label is scored by every model")]
+    NoSharedLabel,
+    /// A file of published numbers that cannot be read.
+    #[error("{} does not hold published numbers: {reason}", path.display())]
+    NotPublished {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
     },
     /// Nothing to compare.
     #[error("nothing to compare")]
@@ -185,6 +218,10 @@ impl RunError {
         let hint = match self {
             RunError::Config(e) => return e.hint(),
             RunError::Worker(e) => return e.hint(),
+            RunError::Dataset(e) => return e.hint(),
+            RunError::WhichFold { .. } => "--fold K, counted from 0",
+            RunError::NotAProbability { .. } => "with --logits, scores are outputs before the sigmoid",
+            RunError::NothingScored { .. } => "is it the right --dataset, --split and --fold?",
             RunError::BadDevice(_) => "there are auto, cpu, cuda:0, cuda:1, …",
             RunError::NeedsImages { .. } => "the model `mlp` needs only metadata; or ingest the images",
             RunError::NeedsWeights(_) => {
@@ -201,8 +238,22 @@ impl RunError {
             }
             RunError::Leak { .. } => "`reg split check` names them",
             RunError::SameCell { .. } => "compare them with --by run",
-            RunError::DifferentFolds { .. } | RunError::DifferentImages { .. } => {
-                "only scores of the same images can be compared: train or evaluate both on the same split and fold"
+            RunError::Unfair(unfair) => match unfair.first().map(|unfair| unfair.kind) {
+                Some(UnfairKind::DifferentLabels) => {
+                    "--labels shared compares them by the labels that all score"
+                }
+                Some(UnfairKind::Published) => {
+                    "evaluate on the official split (`reg split import`), or see them marked with --allow-different-images"
+                }
+                Some(UnfairKind::Leak) => {
+                    "compare models that have not seen these patients; --allow-different-images shows them nevertheless, marked"
+                }
+                _ => {
+                    "only scores of the same images can be compared: train, evaluate or import both on the same split and fold, or take --images shared; --allow-different-images shows them side by side, marked"
+                }
+            },
+            RunError::NotPublished { .. } => {
+                "a [[model]] has name, source, split = \"official\", and mean or a table [model.auc]; images and mean_over say more"
             }
             RunError::NoPredictions(_) => "`reg eval RUN` makes them",
             _ => return None,
@@ -212,11 +263,6 @@ impl RunError {
 
     /// Whether it is the answer "no" of a check rather than a failure.
     pub fn is_refusal(&self) -> bool {
-        matches!(
-            self,
-            RunError::DifferentFolds { .. }
-                | RunError::DifferentImages { .. }
-                | RunError::DifferentLabels { .. }
-        )
+        matches!(self, RunError::Unfair(_))
     }
 }

@@ -5,60 +5,29 @@
 //! integers and divided once, so the result depends neither on the order of the images nor on the
 //! platform.
 
+use super::order::{same, sorted};
+
 /// Computes the exact AUC of `scores` against `positive`, a label each; `None` where a class is missing.
 ///
-/// Sorts the smaller class and looks the larger one up in it: O(n log m) for m images of the smaller
-/// class. Scores must not be NaN, which the caller checks; one that is stands beyond the infinities.
+/// Sorts the scores and goes through them once. Scores must not be NaN, which the caller checks; one that is
+/// stands beyond the infinities.
 ///
 /// # Panics
 /// If the slices differ in length.
 pub fn auc(scores: &[f64], positive: &[bool]) -> Option<f64> {
-    let (positives, negatives) = by_class(scores, positive);
-    if positives.is_empty() || negatives.is_empty() {
-        return None;
-    }
-    let pairs = positives.len() as u128 * negatives.len() as u128;
-    let won = if positives.len() <= negatives.len() {
-        // What the negatives win is what the positives lose.
-        2 * pairs - halves_won(negatives, positives)
-    } else {
-        halves_won(positives, negatives)
-    };
-    Some(won as f64 / (2 * pairs) as f64)
-}
-
-/// The scores of the positives and those of the negatives.
-pub(super) fn by_class(scores: &[f64], positive: &[bool]) -> (Vec<f64>, Vec<f64>) {
     assert_eq!(scores.len(), positive.len(), "one label a score");
-    let mut classes = (Vec::new(), Vec::new());
-    for (score, positive) in scores.iter().zip(positive) {
-        let class = if *positive { &mut classes.0 } else { &mut classes.1 };
-        class.push(ordered(*score));
+    let (mut positives, mut negatives) = (0u64, 0u64);
+    // Pairs that a positive wins count twice, tied ones once.
+    let mut halves = 0u128;
+    for tied in sorted(scores).chunk_by(same) {
+        let tied_positives: u64 = tied.iter().map(|(_, image)| u64::from(positive[*image])).sum();
+        let tied_negatives = tied.len() as u64 - tied_positives;
+        halves += u128::from(tied_positives) * u128::from(2 * negatives + tied_negatives);
+        positives += tied_positives;
+        negatives += tied_negatives;
     }
-    classes
-}
-
-/// The score with one zero instead of two: `total_cmp` tells -0.0 from 0.0, a reader does not.
-pub(super) fn ordered(score: f64) -> f64 {
-    score + 0.0
-}
-
-/// Pairs in which a score of `many` is above one of `few`, twice, and once where they are equal.
-fn halves_won(many: Vec<f64>, mut few: Vec<f64>) -> u128 {
-    few.sort_unstable_by(f64::total_cmp);
-    let of_one = |score: &f64| {
-        let below = few.partition_point(|other| other.total_cmp(score).is_lt());
-        let rest = &few[below..];
-        // Most scores meet no equal, and then a second search would be in vain.
-        let equal = match rest.first() {
-            Some(next) if next.total_cmp(score).is_eq() => {
-                rest.partition_point(|other| other.total_cmp(score).is_eq())
-            }
-            _ => 0,
-        };
-        (2 * below + equal) as u128
-    };
-    many.iter().map(of_one).sum()
+    let pairs = u128::from(positives) * u128::from(negatives);
+    (pairs > 0).then(|| halves as f64 / (2 * pairs) as f64)
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@
 //! half. Twice the number that it beats is an integer, so sums, squares and differences are exact
 //! and a standard error is zero exactly where it should be.
 
-use super::ranks::{same, sorted};
+use super::order::{same, sorted};
 
 /// An AUC and its variance.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -14,6 +14,25 @@ pub struct Delong {
     pub auc: f64,
     /// Its variance.
     pub variance: f64,
+}
+
+/// The normal distribution is within this many standard deviations of its mean in 95 of 100 draws.
+const Z_95: f64 = 1.959963984540054;
+
+impl Delong {
+    /// The interval of 95 %, as [`interval`] has it.
+    pub fn interval(&self) -> Option<[f64; 2]> {
+        interval(self.auc, self.variance.sqrt())
+    }
+}
+
+/// The interval of 95 % of an AUC with this standard error under the normal distribution, cut to 0 to 1.
+///
+/// `None` where the standard error is 0: classes that these images separate without a fault may overlap in the
+/// next ones, which the method cannot say.
+pub fn interval(auc: f64, std_error: f64) -> Option<[f64; 2]> {
+    let reach = Z_95 * std_error;
+    (std_error > 0.0).then(|| [(auc - reach).max(0.0), (auc + reach).min(1.0)])
 }
 
 /// A test of whether two AUCs on the same images differ.
@@ -208,6 +227,13 @@ mod tests {
     fn undefined_where_a_class_has_fewer_than_two_images() {
         assert_eq!(delong(&[0.1, 0.2, 0.3], &[true, false, false]), None);
         assert_eq!(delong(&[], &[]), None);
+    }
+
+    #[test]
+    fn an_interval_ends_where_an_auc_can_and_a_faultless_one_has_none() {
+        let close = Delong { auc: 0.99, variance: 0.01f64.powi(2) }.interval().unwrap();
+        assert!((close[0] - 0.97040036).abs() < 1e-8 && close[1] == 1.0, "{close:?}");
+        assert_eq!(delong(&[0.1, 0.2, 0.8, 0.9], &[false, false, true, true]).unwrap().interval(), None);
     }
 
     #[test]

@@ -5,13 +5,24 @@
 //! NaN and never a conventional value.
 
 mod auc;
+mod calibration;
 mod delong;
+mod multiple;
+mod order;
+mod precision;
 mod ranks;
+mod resampled;
 mod roc;
 mod summary;
+mod weighted;
 
 pub use auc::auc;
-pub use delong::{Delong, DelongPaired, Placements, delong, delong_paired};
+pub use calibration::{Calibration, CalibrationBin, brier, calibration};
+pub use delong::{Delong, DelongPaired, Placements, delong, delong_paired, interval};
+pub use multiple::{benjamini_hochberg, holm};
+pub use precision::average_precision;
 pub use ranks::{average_ranks, spearman, spearman_matrix};
-pub use roc::{Roc, Youden, roc, youden};
-pub use summary::{Summary, summarize};
+pub use resampled::{ResampledT, resampled_t};
+pub use roc::{AtThreshold, Roc, Youden, at_threshold, roc, youden};
+pub use summary::{Summary, quantile, summarize};
+pub use weighted::InOrder;

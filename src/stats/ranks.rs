@@ -4,7 +4,7 @@
 //! is twice its distance from the mean rank: sums of products are exact, and the correlation is
 //! rounded three times in all, whatever the order of the images.
 
-use super::auc::ordered;
+use super::order::order;
 
 /// Computes the ranks of `values`, from 1, tied values sharing their average rank, in O(n log n).
 ///
@@ -19,7 +19,8 @@ pub fn average_ranks(values: &[f64]) -> Vec<f64> {
 /// # Panics
 /// If the slices differ in length.
 pub fn spearman(a: &[f64], b: &[f64]) -> Option<f64> {
-    correlation(&centred(a), &centred(b))
+    let (a, b) = (centred(a), centred(b));
+    correlation(product(&a, &b), product(&a, &a), product(&b, &b))
 }
 
 /// Computes Spearman's rank correlation between every pair of `columns`, each of which is ranked once.
@@ -31,19 +32,15 @@ pub fn spearman(a: &[f64], b: &[f64]) -> Option<f64> {
 /// If the columns differ in length.
 pub fn spearman_matrix(columns: &[&[f64]]) -> Vec<Vec<Option<f64>>> {
     let ranks: Vec<Vec<i64>> = columns.iter().map(|column| centred(column)).collect();
-    ranks.iter().map(|a| ranks.iter().map(|b| correlation(a, b)).collect()).collect()
-}
-
-/// The values in ascending order with their positions; [`same`] tells where ties begin and end.
-pub(super) fn sorted(values: &[f64]) -> Vec<(f64, usize)> {
-    let mut sorted: Vec<_> = values.iter().map(|value| ordered(*value)).zip(0..).collect();
-    sorted.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
-    sorted
-}
-
-/// Whether two of [`sorted`] are tied.
-pub(super) fn same(a: &(f64, usize), b: &(f64, usize)) -> bool {
-    a.0.total_cmp(&b.0).is_eq()
+    let squares: Vec<f64> = ranks.iter().map(|ranks| product(ranks, ranks)).collect();
+    let mut matrix = vec![vec![None; ranks.len()]; ranks.len()];
+    for (i, a) in ranks.iter().enumerate() {
+        for (j, b) in ranks.iter().enumerate().skip(i) {
+            matrix[i][j] = correlation(product(a, b), squares[i], squares[j]);
+            matrix[j][i] = matrix[i][j];
+        }
+    }
+    matrix
 }
 
 /// Twice the average rank of each value, less twice their mean: 2 r - (n + 1). Their sum is 0.
@@ -51,24 +48,29 @@ fn centred(values: &[f64]) -> Vec<i64> {
     let mut ranks = vec![0; values.len()];
     let mean = values.len() as i64 + 1;
     let mut below = 0;
-    for tied in sorted(values).chunk_by(same) {
+    let equal = |a: &u32, b: &u32| values[*a as usize] == values[*b as usize];
+    for tied in order(values).chunk_by(equal) {
         let first_and_last = 2 * below + 1 + tied.len() as i64;
-        for (_, position) in tied {
-            ranks[*position] = first_and_last - mean;
+        for position in tied {
+            ranks[*position as usize] = first_and_last - mean;
         }
         below += tied.len() as i64;
     }
     ranks
 }
 
-fn correlation(a: &[i64], b: &[i64]) -> Option<f64> {
+fn correlation(ab: f64, aa: f64, bb: f64) -> Option<f64> {
+    (aa > 0.0 && bb > 0.0).then(|| (ab / (aa * bb).sqrt()).clamp(-1.0, 1.0))
+}
+
+/// The sum of products of ranks, exact before it is rounded.
+fn product(a: &[i64], b: &[i64]) -> f64 {
     assert_eq!(a.len(), b.len(), "columns of the same images");
-    let product = |a: &[i64], b: &[i64]| -> f64 {
-        // At most n^3 / 3, which leaves 64 bits behind from two million images on.
-        a.iter().zip(b).map(|(a, b)| i128::from(a * b)).sum::<i128>() as f64
-    };
-    let (aa, bb) = (product(a, a), product(b, b));
-    (aa > 0.0 && bb > 0.0).then(|| (product(a, b) / (aa * bb).sqrt()).clamp(-1.0, 1.0))
+    // A rank is below n, so that the sum of so many products fits 64 bits wherever n is at most 2^25.
+    const MANY: usize = 1 << 13;
+    let of_chunk = |(a, b): (&[i64], &[i64])| a.iter().zip(b).map(|(a, b)| a * b).sum::<i64>();
+    let chunk = if a.len() < 1 << 25 { MANY } else { 1 };
+    a.chunks(chunk).zip(b.chunks(chunk)).map(|chunks| i128::from(of_chunk(chunks))).sum::<i128>() as f64
 }
 
 #[cfg(test)]

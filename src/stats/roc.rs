@@ -1,6 +1,6 @@
 //! The receiver operating characteristic and the threshold that Youden's index chooses on it.
 
-use super::ranks::{same, sorted};
+use super::order::{same, sorted};
 
 /// The curve: a point for each different score.
 ///
@@ -70,21 +70,48 @@ pub fn youden(scores: &[f64], positive: &[bool]) -> Option<Youden> {
     })
 }
 
-/// What each different score, taken as a threshold, calls positive; thresholds fall.
-struct Counts {
-    points: Vec<Point>,
-    positives: u64,
-    negatives: u64,
+/// How well a threshold that was chosen elsewhere separates the classes.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct AtThreshold {
+    /// Share of the positives with that score or more; `None` without positives.
+    pub sensitivity: Option<f64>,
+    /// Share of the negatives below it; `None` without negatives.
+    pub specificity: Option<f64>,
 }
 
-struct Point {
-    threshold: f64,
-    true_positives: u64,
-    false_positives: u64,
+/// Judges a threshold, such as that of [`youden`] on validation images: one that is chosen on the test images
+/// flatters the model.
+///
+/// # Panics
+/// If the slices differ in length.
+pub fn at_threshold(scores: &[f64], positive: &[bool], threshold: f64) -> AtThreshold {
+    assert_eq!(scores.len(), positive.len(), "one label a score");
+    let share = |class: bool, right: &dyn Fn(f64) -> bool| {
+        let of_class = || scores.iter().zip(positive).filter(|(_, positive)| **positive == class);
+        let n = of_class().count();
+        (n > 0).then(|| of_class().filter(|(score, _)| right(**score)).count() as f64 / n as f64)
+    };
+    AtThreshold {
+        sensitivity: share(true, &|score| score >= threshold),
+        specificity: share(false, &|score| score < threshold),
+    }
+}
+
+/// What each different score, taken as a threshold, calls positive; thresholds fall.
+pub(super) struct Counts {
+    pub(super) points: Vec<Point>,
+    pub(super) positives: u64,
+    pub(super) negatives: u64,
+}
+
+pub(super) struct Point {
+    pub(super) threshold: f64,
+    pub(super) true_positives: u64,
+    pub(super) false_positives: u64,
 }
 
 impl Counts {
-    fn new(scores: &[f64], positive: &[bool]) -> Option<Self> {
+    pub(super) fn new(scores: &[f64], positive: &[bool]) -> Option<Self> {
         assert_eq!(scores.len(), positive.len(), "one label a score");
         let mut sorted = sorted(scores);
         sorted.reverse();
@@ -134,6 +161,15 @@ mod tests {
         assert_eq!(roc(&[0.1], &[true]), None);
         assert_eq!(youden(&[0.1], &[false]), None);
         assert_eq!(roc(&[], &[]), None);
+    }
+
+    #[test]
+    fn a_threshold_is_judged_as_it_was_chosen() {
+        let (scores, positive) = ([0.9, 0.7, 0.5, 0.3], [true, false, true, false]);
+        let best = youden(&scores, &positive).unwrap();
+        let judged = at_threshold(&scores, &positive, best.threshold);
+        assert_eq!(judged, AtThreshold { sensitivity: Some(0.5), specificity: Some(1.0) });
+        assert_eq!(at_threshold(&[0.5], &[true], 0.6).specificity, None);
     }
 
     proptest! {

@@ -34,6 +34,16 @@ pub fn summarize(values: &[Option<f64>]) -> Summary {
     Summary { n, mean: Some(mean), std, min, max }
 }
 
+/// Computes the quantile `p`, from 0 to 1, of values in ascending order, linear between them (definition 7 of
+/// Hyndman and Fan, The American Statistician 50, 1996); `None` of no values.
+pub fn quantile(ascending: &[f64], p: f64) -> Option<f64> {
+    let last = ascending.len().checked_sub(1)?;
+    let place = p * last as f64;
+    let below = (place.floor() as usize).min(last);
+    let (low, high) = (ascending[below], ascending[(below + 1).min(last)]);
+    Some(low + (place - below as f64) * (high - low))
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

@@ -6,6 +6,8 @@
 mod again;
 mod bad_input;
 mod damage;
+mod fair;
+mod foreign;
 mod gc;
 mod harness;
 mod index;

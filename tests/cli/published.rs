@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::harness::Study;
 
-fn nih() -> Option<PathBuf> {
+pub(crate) fn nih() -> Option<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let found = root.ancestors().map(|above| above.join("shared/nih")).find(|folder| folder.is_dir());
     if found.is_none() {
@@ -41,7 +41,7 @@ fn the_real_images_are_ingested_with_their_rows_and_boxes() {
     study.is_sound();
 }
 
-fn metadata_only() -> Option<Study> {
+pub(crate) fn metadata_only() -> Option<Study> {
     let nih = nih()?;
     let study = Study::bare();
     study.ok("init");

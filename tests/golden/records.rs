@@ -97,7 +97,7 @@ fn a_number_that_json_cannot_hold_is_not_written() {
         assert!(matches!(refused, CodecError::Unwritable { kind: "table", .. }), "{refused}");
         let mut comparison = values::comparison();
         comparison.spearman[0][1] = Some(val_loss);
-        assert!(codec::encode(&Table::Comparison(comparison)).is_err());
+        assert!(codec::encode(&Table::Comparison(comparison.into())).is_err());
     }
 }
 
@@ -153,6 +153,8 @@ fn links_are_the_hashes_in_a_document_and_roles_their_keys() {
     assert_eq!(roles("predictions-run.json"), "dataset run scores software split");
     assert_eq!(roles("predictions-import.json"), "dataset file scores");
     assert_eq!(roles("table-comparison.json"), "dataset predictions predictions predictions predictions");
+    let full = "dataset file predictions predictions predictions predictions validation";
+    assert_eq!(roles("table-comparison-full.json"), full);
     // A commit and a SHA-256 are no links.
     assert_eq!(roles("execution.json"), "made");
     assert_eq!(roles("event.json"), "from from prev to to");

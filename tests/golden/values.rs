@@ -7,11 +7,13 @@ use std::sync::LazyLock;
 use reg::hash::{Digest, Hash, Id, Sha256};
 use reg::records::codec::{self, CodecError};
 use reg::records::{
-    Architecture, Assignment, AucTable, Augmentation, Blob, BoxRow, Boxes, ComparedModel, Comparison,
-    Dataset, DelongRow, DeviceKind, EarlyStop, Event, Execution, File, FoldSizes, Gender, Git, ImageInput,
-    ImageRow, Init, LabelAuc, LabelSpread, Layout, Loss, Manifest, Model, NameChange, Packed, Pixels,
-    Precision, Predictions, Record, Run, Scale, ScoreSource, Scores, Software, Spec, Split, SplitMethod,
-    Spread, Subset, SubsetSize, Table, Training, ViewPosition, Weights,
+    AgeCount, Architecture, Assignment, AucTable, Augmentation, Blob, Bootstrap, BootstrapRow, BoxRow, Boxes,
+    CalibrationBin, ComparedModel, Comparison, Dataset, DatasetTable, DelongRow, DeviceKind, EarlyStop,
+    Event, Execution, File, FoldSizes, Gender, Git, GroupBy, GroupRow, ImageInput, ImageRow, Init, LabelAuc,
+    LabelPrevalence, LabelSpread, Layout, Loss, Manifest, MetricRow, Model, NameChange, Packed, Pixels,
+    Pooling, Precision, Predictions, PublishedAuc, PublishedModel, PublishedTable, Record, ResampledRow, Run,
+    Scale, ScoreSource, Scores, Software, Spec, Split, SplitMethod, Spread, Subset, SubsetSize, Table,
+    Training, Unfair, UnfairKind, ViewPosition, Weights,
 };
 
 type Means = dyn Fn(&[u8]) -> Result<bool, CodecError>;
@@ -62,7 +64,9 @@ pub(crate) fn all() -> Vec<Golden> {
         record("predictions-run.json", predicted()),
         record("predictions-import.json", imported()),
         record("table-auc.json", auc()),
-        record("table-comparison.json", Table::Comparison(comparison())),
+        record("table-dataset.json", counted()),
+        record("table-comparison.json", Table::Comparison(comparison().into())),
+        record("table-comparison-full.json", Table::Comparison(full_comparison().into())),
         record("execution.json", execution()),
         record("execution-deterministic.json", Execution { deterministic: Some(true), ..execution() }),
         record("event.json", event()),
@@ -374,6 +378,31 @@ pub(crate) fn auc_table() -> AucTable {
     }
 }
 
+fn counted() -> Table {
+    let label = |label: &str, positives, prevalence| LabelPrevalence {
+        label: label.to_owned(),
+        positives,
+        prevalence,
+    };
+    Table::Dataset(DatasetTable {
+        dataset: id(&dataset()),
+        images: 4,
+        patients: 3,
+        gender: [2, 1, 1],
+        view: [3, 1, 0],
+        age_mean: Some(8.5),
+        age_std: None,
+        ages: vec![AgeCount { from: 8, to: 10, images: 2 }],
+        age_min: Some(8),
+        age_max: Some(9),
+        impossible_ages: 1,
+        missing_ages: 1,
+        labels: vec![label("Atelectasis", 1, Some(0.25)), label("No Finding", 0, None)],
+        findings_per_image: Some(0.25),
+        reg: "0.1.0".to_owned(),
+    })
+}
+
 fn auc() -> Table {
     Table::Auc(auc_table())
 }
@@ -388,10 +417,18 @@ pub(crate) fn comparison() -> Comparison {
         max: Some(0.75),
     };
     let undefined = Spread { folds: vec![None, None], n: 0, mean: None, std: None, min: None, max: None };
-    let label = |label: &str, auc| LabelSpread { label: label.to_owned(), positives: vec![1, 0], auc };
+    let label = |label: &str, auc| LabelSpread {
+        label: label.to_owned(),
+        positives: vec![1, 0],
+        auc,
+        std_errors: Vec::new(),
+    };
     let model = |name: &str, predictions: &Predictions| ComparedModel {
         name: name.to_owned(),
+        imported: false,
         predictions: vec![id(predictions), id(predictions)],
+        validation: Vec::new(),
+        images: Vec::new(),
         labels: vec![label("Atelectasis", defined.clone()), label("No Finding", undefined.clone())],
         mean: defined.clone(),
     };
@@ -403,16 +440,120 @@ pub(crate) fn comparison() -> Comparison {
         difference: -0.0625,
         std_error: 1e-16,
         p,
+        p_holm: None,
+        p_bh: None,
     };
     Comparison {
         dataset: id(&dataset()),
         subset: Some(Subset::Test),
         folds: vec![0, 1],
+        shared_images: false,
         models: vec![model("mlp", &predicted()), model("theirs", &imported())],
         spearman: vec![vec![Some(1.0), None], vec![None, Some(1.0)]],
+        pooling: Pooling::PerLabel,
         delong: vec![delong(Some(0), Some(0.03125)), delong(None, None)],
+        resampled: Vec::new(),
+        bootstrap: None,
+        metrics: Vec::new(),
+        groups: Vec::new(),
+        published: None,
+        unfair: Vec::new(),
         reg: "0.1.0".to_owned(),
     }
+}
+
+/// A comparison with everything that can be asked for.
+fn full_comparison() -> Comparison {
+    let mut full = comparison();
+    full.shared_images = true;
+    full.pooling = Pooling::AllScores;
+    full.models[1].imported = true;
+    full.models[0].validation = vec![id(&predicted())];
+    full.models[0].images = vec![2, 2];
+    full.models[0].labels[0].std_errors = vec![Some(0.125), None];
+    (full.delong[0].p_holm, full.delong[0].p_bh) = (Some(0.0625), Some(0.03125));
+    let resampled = |label: Option<&str>, adjusted| ResampledRow {
+        a: "mlp".to_owned(),
+        b: "theirs".to_owned(),
+        label: label.map(str::to_owned),
+        n: 2,
+        test_to_train: 0.25,
+        difference: -0.0625,
+        std_error: 0.5,
+        p: Some(0.75),
+        p_holm: adjusted,
+        p_bh: adjusted,
+    };
+    full.resampled = vec![resampled(Some("Atelectasis"), Some(0.75)), resampled(None, None)];
+    let drawn = |less: Option<&str>, label: Option<&str>| BootstrapRow {
+        model: "mlp".to_owned(),
+        less: less.map(str::to_owned),
+        label: label.map(str::to_owned),
+        value: 0.625,
+        low: 0.5,
+        high: 0.75,
+        draws: 1999,
+    };
+    full.bootstrap = Some(Bootstrap {
+        draws: 2000,
+        seed: 1,
+        level: 0.95,
+        patients: 2,
+        rows: vec![drawn(None, Some("Atelectasis")), drawn(Some("theirs"), None)],
+    });
+    full.metrics = vec![MetricRow {
+        model: "mlp".to_owned(),
+        label: "Atelectasis".to_owned(),
+        fold: Some(0),
+        prevalence: Some(0.5),
+        average_precision: Some(1.0),
+        threshold: None,
+        sensitivity: None,
+        specificity: None,
+        brier: Some(0.25),
+        ece: Some(0.0),
+        bins: vec![
+            CalibrationBin { images: 2, positives: 1, mean: Some(0.5) },
+            CalibrationBin { images: 0, positives: 0, mean: None },
+        ],
+    }];
+    let group = |by, group: &str, auc| GroupRow {
+        by,
+        group: group.to_owned(),
+        model: "mlp".to_owned(),
+        label: "Atelectasis".to_owned(),
+        fold: None,
+        images: 2,
+        positives: 1,
+        auc,
+        std_error: None,
+    };
+    full.groups = vec![
+        group(GroupBy::Gender, "F", Some(1.0)),
+        group(GroupBy::View, "PA", None),
+        group(GroupBy::Age, "40-49", None),
+    ];
+    let published = |mean, auc: &[(&str, f64)]| PublishedModel {
+        name: "somebody".to_owned(),
+        source: "somewhere, table 1".to_owned(),
+        split: "official".to_owned(),
+        images: Some(25_596),
+        mean,
+        mean_over: None,
+        auc: auc.iter().map(|(label, auc)| PublishedAuc { label: (*label).to_owned(), auc: *auc }).collect(),
+    };
+    full.published = Some(PublishedTable {
+        file: file("published.toml"),
+        models: vec![published(Some(0.75), &[]), published(None, &[("Hernia", 0.875)])],
+    });
+    full.unfair = vec![
+        Unfair {
+            kind: UnfairKind::DifferentImages,
+            why: "mlp and theirs scored different images".to_owned(),
+        },
+        Unfair { kind: UnfairKind::Leak, why: "mlp was trained on them".to_owned() },
+    ];
+    full
 }
 
 fn execution() -> Execution {

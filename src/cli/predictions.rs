@@ -1,0 +1,136 @@
+//! `reg predictions`.
+
+use std::path::PathBuf;
+
+use reg::records::{Dataset, Scale, Split};
+use reg::report::{results, thousands};
+use reg::runs::{Foreign, Imported, RunError, import_scores};
+use serde_json::json;
+
+use super::Context;
+use super::error::Failure;
+use super::eval::SubsetArg;
+use super::output::{Reply, TableFormat};
+use super::train::auc_json;
+
+/// Take in scores that another tool computed
+#[derive(clap::Subcommand)]
+pub(crate) enum Command {
+    /// Import a CSV: a column `Image Index`, then a column a label, with or without `prob_`
+    Import(ImportArgs),
+}
+
+#[derive(clap::Args)]
+pub(crate) struct ImportArgs {
+    /// The scores, plain or .gz
+    #[arg(value_name = "CSV")]
+    file: PathBuf,
+    /// Name or id of the data set that holds the images
+    #[arg(long)]
+    dataset: String,
+    /// Name or id of the split whose test images count; without one, all images do
+    #[arg(long)]
+    split: Option<String>,
+    /// Fold of the split, from 0
+    #[arg(long, requires = "split")]
+    fold: Option<u32>,
+    /// The subset of the fold
+    #[arg(long, value_enum, default_value = "test", requires = "split")]
+    subset: SubsetArg,
+    /// Name of the predictions
+    #[arg(long)]
+    name: String,
+    /// What tables call the model, the same for all its folds; default: the name
+    #[arg(long)]
+    model: Option<String>,
+    /// The scores are outputs before the sigmoid, not probabilities
+    #[arg(long)]
+    logits: bool,
+    /// How the table is written
+    #[arg(long, value_enum, default_value = "text")]
+    format: TableFormat,
+}
+
+pub(crate) fn run(context: &Context, command: Command) -> Result<Reply, Failure> {
+    let Command::Import(args) = command;
+    let registry = context.registry()?;
+    let view = registry.view()?;
+    let dataset = registry.resolve_as::<Dataset>(&view, &args.dataset)?;
+    let split = args.split.map(|text| registry.resolve_as::<Split>(&view, &text)).transpose()?;
+    drop(view);
+    let subset = match split {
+        None => None,
+        Some(split) => {
+            let folds = registry.get(split)?.folds.len();
+            match args.fold {
+                None if folds > 1 => {
+                    return Err(RunError::WhichFold { split: split.hash.short(), folds }.into());
+                }
+                fold => Some((split, fold.unwrap_or(0), args.subset.subset())),
+            }
+        }
+    };
+    let foreign = Foreign {
+        file: args.file,
+        dataset,
+        subset,
+        scale: if args.logits { Scale::Logit } else { Scale::Probability },
+        model: args.model.unwrap_or_else(|| args.name.clone()),
+        name: args.name.clone(),
+    };
+    let imported = import_scores(&registry, &foreign, &context.surroundings.stamp)?;
+    findings(&imported, subset.is_some())
+        .iter()
+        .for_each(|finding| context.note(&format!("note: {finding}")));
+
+    let images = imported.predictions.images;
+    let title = format!("AUC of {} on {} images", args.name, thousands(images));
+    let mut text = args.format.render(&[results::auc(&title, &imported.auc)]);
+    if args.format == TableFormat::Text {
+        let (id, table) = (imported.id.hash.short(), imported.table.hash.short());
+        text += &format!("predictions {id} {}\ntable {table}\n", args.name);
+    }
+    let json = json!({
+        "id": imported.id,
+        "images": images,
+        "labels": imported.predictions.labels,
+        "table": imported.table,
+        "auc": auc_json(&imported.auc),
+        "missing_labels": imported.missing_labels,
+        "ignored_columns": imported.ignored_columns,
+        "unknown_images": imported.unknown_images,
+        "extra_images": imported.extra_images,
+        "missing_images": imported.missing_images.len(),
+    });
+    Ok(Reply::new(text, json))
+}
+
+/// What did not count, a sentence each.
+fn findings(imported: &Imported, of_a_subset: bool) -> Vec<String> {
+    const SHOWN: usize = 5;
+    let some = |names: &[String]| {
+        let rest = if names.len() > SHOWN { ", …" } else { "" };
+        names[..names.len().min(SHOWN)].join(", ") + rest
+    };
+    let whole = if of_a_subset { "the subset" } else { "the data set" };
+    let said = |names: &[String], what: &str| {
+        let noun = if names.len() == 1 { "image" } else { "images" };
+        (!names.is_empty())
+            .then(|| format!("{} {noun} {what}: {}", thousands(names.len() as u64), some(names)))
+    };
+    // Quoted, because a heading may hold anything, control sequences included.
+    let listed = |names: &[String], what: &str| {
+        let names: Vec<String> = names.iter().map(|name| format!("{name:?}")).collect();
+        (!names.is_empty()).then(|| format!("{what}: {}", names.join(", ")))
+    };
+    [
+        listed(&imported.missing_labels, "labels without a column of scores"),
+        listed(&imported.ignored_columns, "columns that are no scores of a label, left out"),
+        said(&imported.unknown_images, "of the file not in the data set, left out"),
+        said(&imported.extra_images, &format!("of the file not in {whole}, left out")),
+        said(&imported.missing_images, &format!("of {whole} without scores")),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}

@@ -1,0 +1,397 @@
+//! Several models side by side, and how sure the differences are.
+//!
+//! Fields that came later than the first comparisons are left out where they say nothing, so that what is
+//! stored keeps its bytes and its id. Their schemas say so too: what may be left out is not empty where it is
+//! there.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Dataset, File, Predictions, Subset};
+use crate::hash::Id;
+
+/// Several models side by side.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Comparison {
+    /// The images that all are judged by.
+    pub dataset: Id<Dataset>,
+    /// The subset that all are judged on.
+    pub subset: Option<Subset>,
+    /// Folds of the models, in order; empty where scores belong to no fold.
+    pub folds: Vec<u32>,
+    /// Whether images that not every model scored were left out.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[schemars(extend("const" = true))]
+    pub shared_images: bool,
+    /// A model each.
+    pub models: Vec<ComparedModel>,
+    /// Spearman's rank correlation between every pair of models, pooled as `pooling` says, then averaged over
+    /// the folds. Null where no label had two different scores in both.
+    pub spearman: Vec<Vec<Option<f64>>>,
+    /// How the labels of a fold are pooled for it.
+    #[serde(default, skip_serializing_if = "Pooling::is_per_label")]
+    #[schemars(extend("const" = "all-scores"))]
+    pub pooling: Pooling,
+    /// DeLong's paired test of every pair of models, a label and fold each.
+    pub delong: Vec<DelongRow>,
+    /// Tests over folds of every pair of models.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(min = 1))]
+    pub resampled: Vec<ResampledRow>,
+    /// Intervals by drawing patients, where they were asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Bootstrap")]
+    pub bootstrap: Option<Bootstrap>,
+    /// Further figures of each model, label and fold, where they were asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(min = 1))]
+    pub metrics: Vec<MetricRow>,
+    /// AUCs of groups of patients, where they were asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(min = 1))]
+    pub groups: Vec<GroupRow>,
+    /// Published numbers that stand beside.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "PublishedTable")]
+    pub published: Option<PublishedTable>,
+    /// Why the columns cannot be compared, where somebody wanted to see them nevertheless.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(min = 1))]
+    pub unfair: Vec<Unfair>,
+    /// Version of reg that computed it.
+    pub reg: String,
+}
+
+/// One model of a comparison.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ComparedModel {
+    /// What the table calls it.
+    pub name: String,
+    /// Whether other tools made its scores, so that nothing is known of what it was trained on.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[schemars(extend("const" = true))]
+    pub imported: bool,
+    /// Its predictions, a fold each.
+    pub predictions: Vec<Id<Predictions>>,
+    /// Its predictions of validation images, on which thresholds are chosen; a fold each, where there are any.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(min = 1))]
+    pub validation: Vec<Id<Predictions>>,
+    /// Images that it scored, a fold each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(min = 1))]
+    pub images: Vec<u64>,
+    /// AUC of each label over the folds.
+    pub labels: Vec<LabelSpread>,
+    /// Mean over the labels of a fold, then over the folds.
+    pub mean: Spread,
+}
+
+/// The AUC of one label over folds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LabelSpread {
+    /// Name.
+    pub label: String,
+    /// Positives of each fold.
+    pub positives: Vec<u64>,
+    /// Over the folds where it is defined.
+    pub auc: Spread,
+    /// DeLong's standard error of each fold's AUC; null where a class has fewer than two images.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(min = 1))]
+    pub std_errors: Vec<Option<f64>>,
+}
+
+/// A quantity over folds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Spread {
+    /// The value of each fold; null where it is undefined.
+    pub folds: Vec<Option<f64>>,
+    /// How many are defined.
+    pub n: u32,
+    /// Their mean.
+    pub mean: Option<f64>,
+    /// Their sample standard deviation (divisor n - 1); null below two.
+    pub std: Option<f64>,
+    /// The smallest.
+    pub min: Option<f64>,
+    /// The largest.
+    pub max: Option<f64>,
+}
+
+/// How the labels of a fold are pooled for a rank correlation.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Pooling {
+    /// A correlation for each label over the images, then their mean.
+    #[default]
+    PerLabel,
+    /// One correlation over all scores of all labels.
+    AllScores,
+}
+
+impl Pooling {
+    fn is_per_label(&self) -> bool {
+        *self == Pooling::PerLabel
+    }
+}
+
+/// DeLong's paired test for two models on the same images.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DelongRow {
+    /// The first model.
+    pub a: String,
+    /// The second.
+    pub b: String,
+    /// Label.
+    pub label: String,
+    /// Fold; null where scores belong to none.
+    pub fold: Option<u32>,
+    /// AUC of the first minus that of the second.
+    pub difference: f64,
+    /// Standard error of the difference.
+    pub std_error: f64,
+    /// Two-sided p-value; null where the standard error is zero.
+    pub p: Option<f64>,
+    /// The same, adjusted by Holm over the labels of the pair and fold.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "f64")]
+    pub p_holm: Option<f64>,
+    /// The same, adjusted by Benjamini and Hochberg over the labels of the pair and fold.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "f64")]
+    pub p_bh: Option<f64>,
+}
+
+/// The corrected resampled t-test (Nadeau and Bengio) for two models over the same folds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ResampledRow {
+    /// The first model.
+    pub a: String,
+    /// The second.
+    pub b: String,
+    /// Label; null for the mean over the labels.
+    pub label: Option<String>,
+    /// Folds in which both have an AUC.
+    pub n: u32,
+    /// Test images over training images, by which the variance is widened.
+    pub test_to_train: f64,
+    /// Mean over the folds of the AUC of the first minus that of the second.
+    pub difference: f64,
+    /// Its corrected standard error.
+    pub std_error: f64,
+    /// Two-sided p-value; null where the standard error is zero.
+    pub p: Option<f64>,
+    /// The same, adjusted by Holm over the labels of the pair.
+    pub p_holm: Option<f64>,
+    /// The same, adjusted by Benjamini and Hochberg over the labels of the pair.
+    pub p_bh: Option<f64>,
+}
+
+/// Intervals by drawing patients with replacement, all images of a patient together.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Bootstrap {
+    /// Draws.
+    pub draws: u32,
+    /// Seed of the draws.
+    pub seed: u64,
+    /// Share of the draws that an interval holds, from its lower to its upper percentile.
+    pub level: f64,
+    /// Different patients, as many as each draw takes.
+    pub patients: u64,
+    /// Intervals of AUCs and of differences of AUCs.
+    pub rows: Vec<BootstrapRow>,
+}
+
+/// An interval of an AUC, or of the difference of two.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BootstrapRow {
+    /// The model.
+    pub model: String,
+    /// The model whose AUC is subtracted; null for an AUC by itself.
+    pub less: Option<String>,
+    /// Label; null for the mean over the labels.
+    pub label: Option<String>,
+    /// The value of the images as they are, a mean over the folds.
+    pub value: f64,
+    /// Lower end.
+    pub low: f64,
+    /// Upper end.
+    pub high: f64,
+    /// Draws in which it was defined.
+    pub draws: u32,
+}
+
+/// Figures of one model, label and fold besides the AUC.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MetricRow {
+    /// The model.
+    pub model: String,
+    /// Label.
+    pub label: String,
+    /// Fold; null where scores belong to none.
+    pub fold: Option<u32>,
+    /// Share of the images with the label: the average precision of a model that knows nothing.
+    pub prevalence: Option<f64>,
+    /// Average precision; null where a class is missing.
+    pub average_precision: Option<f64>,
+    /// Score with the largest Youden index on the validation images; null without predictions of them.
+    pub threshold: Option<f64>,
+    /// Share of the positives at or above the threshold.
+    pub sensitivity: Option<f64>,
+    /// Share of the negatives below the threshold.
+    pub specificity: Option<f64>,
+    /// Mean squared distance of probability and truth.
+    pub brier: Option<f64>,
+    /// Expected calibration error over the bins.
+    pub ece: Option<f64>,
+    /// Bins of equal width from 0 to 1, an edge belonging to the bin below.
+    pub bins: Vec<CalibrationBin>,
+}
+
+/// Images whose probability lies in a bin.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CalibrationBin {
+    /// How many.
+    pub images: u64,
+    /// How many of them have the label.
+    pub positives: u64,
+    /// Their mean probability; null of none.
+    pub mean: Option<f64>,
+}
+
+/// The AUC of one model, label and fold in a group of patients.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct GroupRow {
+    /// What the images are grouped by.
+    pub by: GroupBy,
+    /// The group: `M`, `F`, `PA`, `AP`, `40-49` or `unknown`.
+    pub group: String,
+    /// The model.
+    pub model: String,
+    /// Label.
+    pub label: String,
+    /// Fold; null where scores belong to none.
+    pub fold: Option<u32>,
+    /// Images of the group.
+    pub images: u64,
+    /// How many of them have the label.
+    pub positives: u64,
+    /// AUC within the group; null where a class is missing.
+    pub auc: Option<f64>,
+    /// DeLong's standard error; null where a class has fewer than two images.
+    pub std_error: Option<f64>,
+}
+
+/// What images are grouped by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum GroupBy {
+    /// The patient's gender.
+    Gender,
+    /// The view position.
+    View,
+    /// The patient's age in decades.
+    Age,
+}
+
+impl GroupBy {
+    /// As the command line writes it.
+    pub fn name(self) -> &'static str {
+        match self {
+            GroupBy::Gender => "gender",
+            GroupBy::View => "view",
+            GroupBy::Age => "age",
+        }
+    }
+}
+
+/// Published numbers.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PublishedTable {
+    /// The TOML file as it was given.
+    pub file: File,
+    /// A model each.
+    pub models: Vec<PublishedModel>,
+}
+
+/// What somebody published of a model.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PublishedModel {
+    /// What the table calls it.
+    pub name: String,
+    /// Where it is published.
+    pub source: String,
+    /// `official`, or in words how its test images were chosen.
+    pub split: String,
+    /// Test images, where it is said.
+    pub images: Option<u64>,
+    /// Mean AUC.
+    pub mean: Option<f64>,
+    /// Labels that the mean covers, where it is said.
+    pub mean_over: Option<u32>,
+    /// AUCs by label.
+    pub auc: Vec<PublishedAuc>,
+}
+
+/// A published AUC.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PublishedAuc {
+    /// Label.
+    pub label: String,
+    /// Its AUC.
+    pub auc: f64,
+}
+
+/// Why columns cannot be compared.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Unfair {
+    /// In a word.
+    pub kind: UnfairKind,
+    /// In a sentence.
+    pub why: String,
+}
+
+impl Unfair {
+    /// The first reasons in one sentence; the rest is more of the same.
+    pub fn reasons(unfair: &[Unfair]) -> String {
+        const SHOWN: usize = 3;
+        let shown: Vec<&str> = unfair.iter().take(SHOWN).map(|unfair| unfair.why.as_str()).collect();
+        match unfair.len().saturating_sub(SHOWN) {
+            0 => shown.join("; "),
+            1 => format!("{}; and one more reason", shown.join("; ")),
+            more => format!("{}; and {more} more reasons", shown.join("; ")),
+        }
+    }
+}
+
+/// In which way columns cannot be compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum UnfairKind {
+    /// They were judged on different images.
+    DifferentImages,
+    /// They have different folds.
+    DifferentFolds,
+    /// They score different labels.
+    DifferentLabels,
+    /// One was trained or selected on patients that another is tested on.
+    Leak,
+    /// Published numbers are of other images.
+    Published,
+}

@@ -1,0 +1,113 @@
+//! What lies beside and below the AUCs of a comparison: further figures, and groups of patients.
+
+use super::results::{DECIMALS, labels};
+use super::uncertainty::{about_intervals, interval};
+use super::{Cell, Column, Table};
+use crate::records::{Comparison, GroupBy, GroupRow, MetricRow};
+use crate::stats;
+
+/// Average precision, sensitivity and specificity, Brier score and calibration error, means over the folds.
+pub(super) fn metrics(comparison: &Comparison) -> Table {
+    let names = ["Prevalence", "Average precision", "Sensitivity", "Specificity", "Brier score", "ECE"];
+    let mut columns = vec![Column::left("Label"), Column::left("Model")];
+    columns.extend(names.map(Column::right));
+    let mut table = Table::new("Beyond the AUC", columns);
+    let figures: [fn(&MetricRow) -> Option<f64>; 6] = [
+        |row| row.prevalence,
+        |row| row.average_precision,
+        |row| row.sensitivity,
+        |row| row.specificity,
+        |row| row.brier,
+        |row| row.ece,
+    ];
+    for label in labels(comparison) {
+        for model in &comparison.models {
+            let rows: Vec<&MetricRow> = comparison
+                .metrics
+                .iter()
+                .filter(|row| row.model == model.name && row.label == label)
+                .collect();
+            let cells = figures.map(|figure| {
+                let summary = stats::summarize(&rows.iter().map(|row| figure(row)).collect::<Vec<_>>());
+                Cell::MeanStd { mean: summary.mean, std: summary.std, decimals: DECIMALS }
+            });
+            let names = [Cell::Text(label.to_owned()), Cell::Text(model.name.clone())];
+            table.rows.push(names.into_iter().chain(cells).collect());
+        }
+    }
+    table.notes.push(
+        "Sensitivity and specificity at the threshold with the largest Youden index on validation images."
+            .to_owned(),
+    );
+    let without: Vec<&str> = comparison
+        .models
+        .iter()
+        .filter(|model| model.validation.len() < model.predictions.len())
+        .map(|model| model.name.as_str())
+        .collect();
+    if !without.is_empty() {
+        table.notes.push(format!(
+            "No predictions of validation images in every fold for {}: `reg eval RUN --subset val` makes those of a run, `reg predictions import --subset val` takes in those of another tool under the same --model.",
+            without.join(", ")
+        ));
+    }
+    let bins = comparison.metrics.first().map_or(0, |row| row.bins.len());
+    table.notes.push(format!(
+        "Brier score and expected calibration error (ECE, {bins} bins of equal width) of the probabilities; a model that knows nothing has the prevalence as average precision."
+    ));
+    table
+}
+
+/// AUCs within groups, a row for each label and group.
+pub(super) fn groups(comparison: &Comparison) -> Table {
+    let mut columns = vec![
+        Column::left("Label"),
+        Column::left("Group"),
+        Column::right("Images"),
+        Column::right("Positives"),
+    ];
+    columns.extend(comparison.models.iter().map(|model| Column::right(&model.name)));
+    let mut kinds: Vec<GroupBy> = comparison.groups.iter().map(|row| row.by).collect();
+    kinds.dedup();
+    kinds.sort();
+    kinds.dedup();
+    let by: Vec<&str> = kinds.iter().map(|by| by.name()).collect();
+    let mut table =
+        Table::new(format!("AUC by {}, with its interval of 95 % (DeLong)", by.join(", ")), columns);
+    // In the order of the first model's rows, to which groups that only others have are added.
+    let mut groups: Vec<(GroupBy, &str)> = Vec::new();
+    for row in &comparison.groups {
+        if !groups.contains(&(row.by, row.group.as_str())) {
+            groups.push((row.by, &row.group));
+        }
+    }
+    for label in labels(comparison) {
+        for (by, group) in &groups {
+            let of_model = |model: &str| -> Vec<&GroupRow> {
+                let same = |row: &&GroupRow| {
+                    row.by == *by && row.group == *group && row.label == label && row.model == model
+                };
+                comparison.groups.iter().filter(same).collect()
+            };
+            let first = comparison.models.first().map_or(Vec::new(), |model| of_model(&model.name));
+            let sum = |count: fn(&GroupRow) -> u64| Cell::Integer(first.iter().map(|row| count(row)).sum());
+            let mut cells = vec![
+                Cell::Text(label.to_owned()),
+                Cell::Text((*group).to_owned()),
+                sum(|row| row.images),
+                sum(|row| row.positives),
+            ];
+            cells.extend(comparison.models.iter().map(|model| {
+                let rows = of_model(&model.name);
+                let aucs: Vec<Option<f64>> = rows.iter().map(|row| row.auc).collect();
+                interval(&aucs, &rows.iter().map(|row| row.std_error).collect::<Vec<_>>())
+            }));
+            table.rows.push(cells);
+        }
+    }
+    table.notes.push(about_intervals(comparison.folds.len()));
+    if comparison.folds.len() > 1 {
+        table.notes.push("Images and positives are sums over the folds; an AUC that is undefined in a fold is left out of the mean.".to_owned());
+    }
+    table
+}

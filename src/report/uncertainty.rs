@@ -1,0 +1,164 @@
+//! How sure the numbers of a comparison are: intervals and paired tests.
+
+use super::results::{DECIMALS, labels};
+use super::{Cell, Column, Table};
+use crate::records::{Bootstrap, BootstrapRow, Comparison};
+use crate::stats;
+
+/// AUCs with DeLong's interval.
+pub(super) fn intervals(comparison: &Comparison) -> Table {
+    let mut columns = vec![Column::left("Label")];
+    columns.extend(comparison.models.iter().map(|model| Column::right(&model.name)));
+    let mut table = Table::new("AUC and its interval of 95 % (DeLong)", columns);
+    for (place, name) in labels(comparison).enumerate() {
+        let cells = comparison.models.iter().map(|model| {
+            let label = &model.labels[place];
+            interval(&label.auc.folds, &label.std_errors)
+        });
+        table.rows.push(std::iter::once(Cell::Text(name.to_owned())).chain(cells).collect());
+    }
+    table.notes.push(about_intervals(comparison.folds.len()));
+    table
+}
+
+/// What an interval over so many folds means.
+pub(super) fn about_intervals(folds: usize) -> String {
+    let over = match folds {
+        0 | 1 => String::new(),
+        n => format!(
+            "Mean over {n} folds; its standard error is the mean of theirs, as if all folds tested on the same images: rather too wide. "
+        ),
+    };
+    format!(
+        "{over}Normal distribution, images taken as independent (--bootstrap draws patients); none for a class of one image, nor where nothing is in the wrong order."
+    )
+}
+
+/// The mean AUC over folds with an interval. Folds that are re-sampled share images, in the worst case all of
+/// them; then the standard error of a mean is the mean of the standard errors, and never more.
+pub(super) fn interval(aucs: &[Option<f64>], std_errors: &[Option<f64>]) -> Cell {
+    let value = stats::summarize(aucs).mean;
+    let known: Vec<Option<f64>> = aucs.iter().zip(std_errors).map(|(auc, e)| auc.and(*e)).collect();
+    let complete = aucs.iter().zip(&known).all(|(auc, e)| auc.is_some() == e.is_some());
+    let std_error = stats::summarize(&known).mean.filter(|_| complete);
+    let ends = value.zip(std_error).and_then(|(value, std_error)| stats::interval(value, std_error));
+    Cell::Interval { value, ends, decimals: DECIMALS }
+}
+
+/// DeLong's paired tests, a row each.
+pub(super) fn delong(comparison: &Comparison) -> Table {
+    let columns = vec![
+        Column::left("Label"),
+        Column::left("A"),
+        Column::left("B"),
+        Column::right("Fold"),
+        Column::right("AUC A - B"),
+        Column::right("Standard error"),
+        Column::right("p"),
+        Column::right("p (Holm)"),
+        Column::right("p (BH)"),
+    ];
+    let mut table = Table::new("DeLong's paired test, two-sided", columns);
+    for row in &comparison.delong {
+        table.rows.push(vec![
+            Cell::Text(row.label.clone()),
+            Cell::Text(row.a.clone()),
+            Cell::Text(row.b.clone()),
+            row.fold.map_or(Cell::Empty, |fold| Cell::Integer(fold.into())),
+            Cell::Number { value: Some(row.difference), decimals: DECIMALS },
+            Cell::Number { value: Some(row.std_error), decimals: DECIMALS },
+            Cell::PValue(row.p),
+            Cell::PValue(row.p_holm),
+            Cell::PValue(row.p_bh),
+        ]);
+    }
+    table.notes.push("Adjusted over the labels of a pair and fold: Holm for any false finding, Benjamini and Hochberg (BH) for their share.".to_owned());
+    table
+}
+
+/// The corrected resampled t-tests, a row each.
+pub(super) fn resampled(comparison: &Comparison) -> Table {
+    let columns = vec![
+        Column::left("Label"),
+        Column::left("A"),
+        Column::left("B"),
+        Column::right("Folds"),
+        Column::right("AUC A - B"),
+        Column::right("Standard error"),
+        Column::right("p"),
+        Column::right("p (Holm)"),
+        Column::right("p (BH)"),
+    ];
+    let mut table = Table::new("Corrected resampled t-test over folds, two-sided", columns);
+    for row in &comparison.resampled {
+        let of_labels = |p| if row.label.is_some() { Cell::PValue(p) } else { Cell::Empty };
+        table.rows.push(vec![
+            Cell::Text(row.label.clone().unwrap_or_else(|| "Mean".to_owned())),
+            Cell::Text(row.a.clone()),
+            Cell::Text(row.b.clone()),
+            Cell::Integer(row.n.into()),
+            Cell::Number { value: Some(row.difference), decimals: DECIMALS },
+            Cell::Number { value: Some(row.std_error), decimals: DECIMALS },
+            Cell::PValue(row.p),
+            of_labels(row.p_holm),
+            of_labels(row.p_bh),
+        ]);
+    }
+    if let Some(row) = comparison.resampled.first() {
+        let ratio = row.test_to_train;
+        table.notes.push(format!(
+            "Nadeau and Bengio (2003): the variance over folds times 1/n + {ratio:.3}, test over training images, as folds share training images. Adjusted over the labels of a pair."
+        ));
+    }
+    table
+}
+
+/// Bootstrap intervals: AUCs by label, then differences of the means over the labels.
+pub(super) fn bootstrap(comparison: &Comparison, bootstrap: &Bootstrap) -> Table {
+    let percent = 100.0 * bootstrap.level;
+    let mut columns = vec![Column::left("Label")];
+    columns.extend(comparison.models.iter().map(|model| Column::right(&model.name)));
+    let pairs: Vec<&BootstrapRow> =
+        bootstrap.rows.iter().filter(|row| row.less.is_some() && row.label.is_none()).collect();
+    let heading =
+        |row: &&BootstrapRow| format!("{} - {}", row.model, row.less.as_deref().unwrap_or_default());
+    columns.extend(pairs.iter().map(|row| Column::right(heading(row))));
+    let title = format!(
+        "AUC and its interval of {percent} %, {} draws of patients",
+        super::thousands(bootstrap.draws.into())
+    );
+    let mut table = Table::new(title, columns);
+    let cell = |model: &str, less: Option<&str>, label: Option<&str>| {
+        let same = |row: &&BootstrapRow| {
+            row.model == model && row.less.as_deref() == less && row.label.as_deref() == label
+        };
+        let row = bootstrap.rows.iter().find(same);
+        let ends = row.map(|row| [row.low, row.high]);
+        Cell::Interval { value: row.map(|row| row.value), ends, decimals: DECIMALS }
+    };
+    for label in labels(comparison).map(Some).chain([None]) {
+        let mut row = vec![Cell::Text(label.unwrap_or("Mean").to_owned())];
+        row.extend(comparison.models.iter().map(|model| cell(&model.name, None, label)));
+        row.extend(pairs.iter().map(|pair| cell(&pair.model, pair.less.as_deref(), label)));
+        table.rows.push(row);
+    }
+    let folds = match comparison.folds.len() {
+        0 | 1 => String::new(),
+        n => format!(" Means over {n} folds, all of which a draw weighs alike."),
+    };
+    table.notes.push(format!(
+        "{} patients drawn with replacement, all images of a patient together, seed {}; percentiles.{folds}",
+        super::thousands(bootstrap.patients),
+        bootstrap.seed
+    ));
+    let short: Vec<String> = bootstrap
+        .rows
+        .iter()
+        .filter(|row| row.draws < bootstrap.draws && row.less.is_none())
+        .filter_map(|row| Some(format!("{} of {} ({})", row.label.as_ref()?, row.model, row.draws)))
+        .collect();
+    if !short.is_empty() {
+        table.notes.push(format!("Not defined in every draw; draws that count: {}.", short.join(", ")));
+    }
+    table
+}

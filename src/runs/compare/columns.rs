@@ -1,0 +1,190 @@
+//! The columns of a comparison: each model's scores by fold, beside the truth.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+
+use super::{Grouping, Input, RunError};
+use crate::hash::Id;
+use crate::records::{Dataset, ImageRow, Manifest, Predictions};
+use crate::registry::Registry;
+use crate::runs::evaluate::truth;
+
+/// A data set, read once however many models scored it.
+pub(super) struct Images {
+    pub(super) dataset: Dataset,
+    pub(super) manifest: Manifest,
+}
+
+/// One model on one fold.
+#[derive(Clone)]
+pub(super) struct Cell {
+    pub(super) id: Id<Predictions>,
+    pub(super) predictions: Predictions,
+    pub(super) images: Arc<Images>,
+    /// Rows of the manifest that are scored, ascending.
+    pub(super) rows: Vec<u32>,
+    /// What `scores` and `truth` are by.
+    pub(super) labels: Vec<String>,
+    /// `[labels, images]`.
+    pub(super) scores: Vec<Vec<f64>>,
+    /// `[labels, images]`: which images have the label.
+    pub(super) truth: Vec<Vec<bool>>,
+}
+
+/// One model: its cells by fold.
+#[derive(Clone)]
+pub(super) struct Column {
+    pub(super) name: String,
+    pub(super) folds: BTreeMap<Option<u32>, Cell>,
+}
+
+impl Cell {
+    pub(super) fn image_rows(&self) -> impl Iterator<Item = &ImageRow> {
+        self.rows.iter().map(|row| &self.images.manifest.rows[*row as usize])
+    }
+
+    /// The cell by these labels alone, each of which it must have.
+    fn select(&mut self, labels: &[String]) {
+        let place = |label| self.labels.iter().position(|own| own == label).expect("labels were checked");
+        let places: Vec<usize> = labels.iter().map(place).collect();
+        self.scores = places.iter().map(|place| self.scores[*place].clone()).collect();
+        self.truth = places.iter().map(|place| self.truth[*place].clone()).collect();
+        self.labels = labels.to_vec();
+    }
+
+    /// The cell on those of its images that are in `rows`.
+    fn restrict(&self, rows: &HashSet<u32>) -> Cell {
+        fn pick<T: Copy>(values: &[T], kept: &[usize]) -> Vec<T> {
+            kept.iter().map(|place| values[*place]).collect()
+        }
+        let kept: Vec<usize> =
+            (0..self.rows.len()).filter(|place| rows.contains(&self.rows[*place])).collect();
+        Cell {
+            rows: pick(&self.rows, &kept),
+            scores: self.scores.iter().map(|scores| pick(scores, &kept)).collect(),
+            truth: self.truth.iter().map(|truth| pick(truth, &kept)).collect(),
+            ..self.clone()
+        }
+    }
+}
+
+/// Reads scores and truth of all inputs and puts them into columns.
+pub(super) fn columns(
+    registry: &Registry,
+    inputs: Vec<Input>,
+    grouping: Grouping,
+) -> Result<Vec<Column>, RunError> {
+    let mut columns: Vec<Column> = Vec::new();
+    let mut owners: BTreeMap<(usize, Option<u32>), String> = BTreeMap::new();
+    let mut datasets: HashMap<Id<Dataset>, Arc<Images>> = HashMap::new();
+    for input in inputs {
+        let Input { name, id, predictions } = input;
+        let key = match grouping {
+            Grouping::Model => predictions.model.clone(),
+            Grouping::Run => name.clone(),
+        };
+        let place = columns.iter().position(|column| column.name == key).unwrap_or_else(|| {
+            columns.push(Column { name: key.clone(), folds: BTreeMap::new() });
+            columns.len() - 1
+        });
+        let fold = predictions.fold;
+        match columns[place].folds.get(&fold) {
+            // The same predictions named twice are one.
+            Some(cell) if cell.id == id => continue,
+            Some(_) => {
+                let a = owners.remove(&(place, fold)).unwrap_or_default();
+                return Err(RunError::SameCell { a, b: name, model: key, fold: fold_name(fold) });
+            }
+            None => {}
+        }
+        let images = match datasets.get(&predictions.dataset) {
+            Some(images) => images.clone(),
+            None => {
+                let dataset = registry.get(predictions.dataset)?;
+                let manifest = registry.get_packed(dataset.manifest)?;
+                let images = Arc::new(Images { dataset, manifest });
+                datasets.insert(predictions.dataset, images.clone());
+                images
+            }
+        };
+        owners.insert((place, fold), name);
+        columns[place].folds.insert(fold, cell(registry, id, predictions, images)?);
+    }
+    Ok(columns)
+}
+
+/// Reads scores and truth of predictions.
+pub(super) fn cell(
+    registry: &Registry,
+    id: Id<Predictions>,
+    predictions: Predictions,
+    images: Arc<Images>,
+) -> Result<Cell, RunError> {
+    let scores = registry.get_packed(predictions.scores)?;
+    let labels = predictions.labels.clone();
+    let of = |label: &String| truth(&images.dataset, &images.manifest, &scores, label);
+    Ok(Cell {
+        truth: labels.iter().map(of).collect(),
+        scores: (0..labels.len()).map(|label| scores.column(label)).collect(),
+        rows: scores.rows,
+        id,
+        predictions,
+        images,
+        labels,
+    })
+}
+
+/// What messages call a fold.
+pub(super) fn fold_name(fold: Option<u32>) -> String {
+    fold.map_or("no fold".to_owned(), |fold| format!("fold {fold}"))
+}
+
+/// The labels that every cell scores, in the order of the first.
+pub(super) fn shared_labels(columns: &[Column]) -> Vec<String> {
+    let mut cells = columns.iter().flat_map(|column| column.folds.values());
+    let mut labels = cells.next().map_or(Vec::new(), |cell| cell.labels.clone());
+    for cell in cells {
+        labels.retain(|label| cell.labels.contains(label));
+    }
+    labels
+}
+
+/// Keeps these labels of every cell, in this order.
+pub(super) fn select(columns: &mut [Column], labels: &[String]) {
+    columns.iter_mut().flat_map(|column| column.folds.values_mut()).for_each(|cell| cell.select(labels));
+}
+
+/// The columns on the folds and images that all of them scored: what paired figures can be computed of.
+pub(super) fn common(columns: &[Column]) -> Vec<Column> {
+    let mut common = columns.to_vec();
+    let folds: Vec<Option<u32>> = columns[0].folds.keys().copied().collect();
+    let shared = |fold: &Option<u32>| columns.iter().all(|column| column.folds.contains_key(fold));
+    let (shared, single): (Vec<_>, Vec<_>) = folds.into_iter().partition(shared);
+    for column in &mut common {
+        column.folds.retain(|fold, _| shared.contains(fold) && !single.contains(fold));
+    }
+    for fold in &shared {
+        let cells: Vec<&Cell> = columns.iter().map(|column| &column.folds[fold]).collect();
+        if cells.windows(2).all(|pair| same_images(pair[0], pair[1])) {
+            continue;
+        }
+        let mut rows: HashSet<u32> = cells[0].rows.iter().copied().collect();
+        for cell in &cells {
+            let own: HashSet<u32> = match cell.predictions.dataset == cells[0].predictions.dataset {
+                true => cell.rows.iter().copied().collect(),
+                false => HashSet::new(),
+            };
+            rows.retain(|row| own.contains(row));
+        }
+        for column in &mut common {
+            let cell = column.folds[fold].restrict(&rows);
+            column.folds.insert(*fold, cell);
+        }
+    }
+    common
+}
+
+/// Whether two cells are of the same images.
+pub(super) fn same_images(a: &Cell, b: &Cell) -> bool {
+    a.predictions.dataset == b.predictions.dataset && a.rows == b.rows
+}

@@ -1,0 +1,65 @@
+//! The ROC curves behind a comparison. They follow from the predictions that it names, so they are computed
+//! where somebody asks for them and not recorded a second time.
+
+use rayon::prelude::*;
+
+use super::columns::{self, Images};
+use super::{Comparison, RunError};
+use crate::registry::Registry;
+use crate::stats;
+
+/// One curve.
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+pub struct RocCurve {
+    /// The model.
+    pub model: String,
+    /// Label.
+    pub label: String,
+    /// Fold; none where scores belong to none.
+    pub fold: Option<u32>,
+    /// 1 - specificity, ascending from 0 to 1.
+    pub fpr: Vec<f64>,
+    /// Sensitivity, ascending from 0 to 1.
+    pub tpr: Vec<f64>,
+    /// Scores from which on an image is called positive; none for the first point, where none is.
+    pub thresholds: Vec<Option<f64>>,
+}
+
+/// Computes the curve of each model, label and fold of a comparison, its corners alone: points on a straight line
+/// between two others are left out. A label without both classes has none.
+pub fn roc_curves(registry: &Registry, comparison: &Comparison) -> Result<Vec<RocCurve>, RunError> {
+    let mut curves = Vec::new();
+    for model in &comparison.models {
+        for id in &model.predictions {
+            let predictions = registry.get(*id)?;
+            let dataset = registry.get(predictions.dataset)?;
+            let manifest = registry.get_packed(dataset.manifest)?;
+            let images = std::sync::Arc::new(Images { dataset, manifest });
+            let fold = predictions.fold;
+            let cell = columns::cell(registry, *id, predictions, images)?;
+            let compared = |label: &String| model.labels.iter().any(|own| own.label == *label);
+            let places: Vec<usize> = (0..cell.labels.len()).filter(|i| compared(&cell.labels[*i])).collect();
+            let curve = |place: &usize| {
+                let roc = stats::roc(&cell.scores[*place], &cell.truth[*place])?;
+                let (model, label) = (model.name.clone(), cell.labels[*place].clone());
+                let kept = corners(&roc);
+                let pick = |values: &[f64]| kept.iter().map(|i| values[*i]).collect::<Vec<f64>>();
+                let thresholds =
+                    pick(&roc.thresholds).into_iter().map(|t| t.is_finite().then_some(t)).collect();
+                Some(RocCurve { model, label, fold, fpr: pick(&roc.fpr), tpr: pick(&roc.tpr), thresholds })
+            };
+            curves.extend(places.par_iter().filter_map(curve).collect::<Vec<_>>());
+        }
+    }
+    Ok(curves)
+}
+
+/// Points at which the curve turns from up to right or back: most neighbours differ in one class only.
+fn corners(roc: &stats::Roc) -> Vec<usize> {
+    let straight = |i: usize| {
+        let same = |values: &[f64]| values[i - 1] == values[i] && values[i] == values[i + 1];
+        same(&roc.fpr) || same(&roc.tpr)
+    };
+    let last = roc.fpr.len() - 1;
+    (0..=last).filter(|i| *i == 0 || *i == last || !straight(*i)).collect()
+}

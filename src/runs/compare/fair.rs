@@ -1,0 +1,168 @@
+//! What makes a comparison unfair: other images, other labels, patients that a model has seen before.
+//!
+//! Such differences are the size of what is to be compared, which is the point of the paper. So they are
+//! looked for in the lineage, whatever the names say, and refused unless somebody insists; then the table
+//! itself says what is wrong with it.
+
+use std::collections::{BTreeSet, HashSet};
+
+use super::RunError;
+use super::columns::{Cell, Column, fold_name};
+use crate::records::{PublishedModel, ScoreSource, Split, SplitMethod, Subset, Unfair, UnfairKind};
+use crate::registry::Registry;
+
+/// Everything that speaks against a comparison.
+pub(super) fn check(registry: &Registry, columns: &[Column]) -> Result<Vec<Unfair>, RunError> {
+    let mut unfair = Vec::new();
+    let Some((a, rest)) = columns.split_first() else { return Ok(unfair) };
+    for b in rest {
+        if !a.folds.keys().eq(b.folds.keys()) {
+            let names = |column: &Column| {
+                column.folds.keys().map(|fold| fold_name(*fold)).collect::<Vec<_>>().join(", ")
+            };
+            let why = format!("{} has {}, and {} has {}", a.name, names(a), b.name, names(b));
+            unfair.push(Unfair { kind: UnfairKind::DifferentFolds, why });
+        }
+        for (fold, cell) in &b.folds {
+            let Some(difference) = a.folds.get(fold).and_then(|expected| different_images(expected, cell))
+            else {
+                continue;
+            };
+            let (a, b, fold) = (&a.name, &b.name, fold_name(*fold));
+            let why = format!("{a} and {b} scored different images on {fold}: {difference}");
+            unfair.push(Unfair { kind: UnfairKind::DifferentImages, why });
+        }
+    }
+    leaks(registry, columns, &mut unfair)?;
+    Ok(unfair)
+}
+
+/// In which way two models scored different images.
+fn different_images(a: &Cell, b: &Cell) -> Option<String> {
+    if a.predictions.dataset != b.predictions.dataset {
+        let (x, y) = (a.predictions.dataset.hash.short(), b.predictions.dataset.hash.short());
+        return Some(format!("they are of data sets {x} and {y}"));
+    }
+    // What another tool scored has no subset where none was named; then the images speak.
+    let (x, y) = (a.predictions.subset, b.predictions.subset);
+    if let (Some(x), Some(y)) = (x, y)
+        && x != y
+    {
+        return Some(format!("{} and {}", x.name(), y.name()));
+    }
+    if a.rows == b.rows {
+        return None;
+    }
+    let ours: HashSet<u32> = a.rows.iter().copied().collect();
+    let shared = b.rows.iter().filter(|row| ours.contains(row)).count();
+    Some(format!("{} and {} images, {shared} of them the same", a.rows.len(), b.rows.len()))
+}
+
+/// Where models score different labels, which ones.
+pub(super) fn different_labels(columns: &[Column]) -> Option<Unfair> {
+    let cells: Vec<(&Column, &Cell)> =
+        columns.iter().flat_map(|column| column.folds.values().map(move |cell| (column, cell))).collect();
+    let (a, first) = cells.first()?;
+    let set = |cell: &Cell| cell.labels.iter().cloned().collect::<BTreeSet<String>>();
+    let (b, other) = cells.iter().find(|(_, cell)| set(cell) != set(first))?;
+    let only = |name: &str, own: &Cell, theirs: &Cell| {
+        let labels: Vec<String> = set(own).difference(&set(theirs)).cloned().collect();
+        (!labels.is_empty()).then(|| format!("only {name} has {}", labels.join(", ")))
+    };
+    let sides = [only(&a.name, first, other), only(&b.name, other, first)];
+    let sides = sides.into_iter().flatten().collect::<Vec<_>>().join("; ");
+    let why = format!("{} and {} score different labels: {sides}", a.name, b.name);
+    Some(Unfair { kind: UnfairKind::DifferentLabels, why })
+}
+
+/// The patients, each with the source of its number, of some images.
+type Patients = HashSet<(String, u32)>;
+
+fn patients<'a>(cell: &'a Cell, rows: impl Iterator<Item = u32> + 'a) -> Patients {
+    let images = &cell.images;
+    rows.map(|row| (images.dataset.source.clone(), images.manifest.rows[row as usize].patient)).collect()
+}
+
+/// Models that were trained or selected on patients whose images one of them is judged by.
+///
+/// Cells of one fold stand beside each other; where the folds differ, every cell stands beside every other.
+fn leaks(registry: &Registry, columns: &[Column], unfair: &mut Vec<Unfair>) -> Result<(), RunError> {
+    let same_folds = columns.iter().all(|column| column.folds.keys().eq(columns[0].folds.keys()));
+    for a in columns {
+        for (fold_a, learner) in &a.folds {
+            let Some(seen) = seen_patients(registry, learner)? else { continue };
+            for b in columns {
+                for (fold_b, judged) in &b.folds {
+                    if fold_a != fold_b && (same_folds || a.name == b.name) {
+                        continue;
+                    }
+                    let tested = patients(judged, judged.rows.iter().copied());
+                    let known = tested.intersection(&seen).count();
+                    if known > 0 {
+                        let whose = if a.name == b.name { "it" } else { &b.name };
+                        let why = format!(
+                            "{} ({}) was trained or selected on {known} of the {} patients that {whose} is tested on",
+                            a.name,
+                            fold_name(*fold_a),
+                            tested.len()
+                        );
+                        unfair.push(Unfair { kind: UnfairKind::Leak, why });
+                    }
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The patients that a run was trained and selected on; `None` for another tool's scores, of which nobody
+/// knows. Validation images that are themselves what is judged do not count as seen.
+fn seen_patients(registry: &Registry, cell: &Cell) -> Result<Option<Patients>, RunError> {
+    let ScoreSource::Run { run, .. } = cell.predictions.source else { return Ok(None) };
+    let spec = registry.get(registry.get(run)?.spec)?;
+    let split = registry.get(spec.split)?;
+    let assignment = registry.get_packed(split.assignment)?;
+    let subsets: &[Subset] = match cell.predictions.subset {
+        Some(Subset::Val) => &[Subset::Train],
+        _ => &[Subset::Train, Subset::Val],
+    };
+    let rows = subsets.iter().flat_map(|subset| assignment.rows(spec.fold as usize, *subset));
+    if spec.dataset == cell.predictions.dataset {
+        return Ok(Some(patients(cell, rows)));
+    }
+    let dataset = registry.get(spec.dataset)?;
+    let manifest = registry.get_packed(dataset.manifest)?;
+    Ok(Some(rows.map(|row| (dataset.source.clone(), manifest.rows[row as usize].patient)).collect()))
+}
+
+/// Published numbers that are not of the images that the columns are judged by.
+pub(super) fn published(
+    registry: &Registry,
+    columns: &[Column],
+    models: &[PublishedModel],
+) -> Result<Vec<Unfair>, RunError> {
+    let mut unfair = Vec::new();
+    for model in models {
+        let mut reason = None;
+        for cell in columns.iter().flat_map(|column| column.folds.values()) {
+            let split: Option<Split> = cell.predictions.split.map(|split| registry.get(split)).transpose()?;
+            let official = split.is_some_and(|split| matches!(split.method, SplitMethod::Official { .. }));
+            let scored = cell.rows.len() as u64;
+            reason = reason.or(match model.images {
+                _ if model.split != "official" => Some(format!("on other images ({})", model.split)),
+                _ if !official => {
+                    Some("on the official test images, and these are of another split".to_owned())
+                }
+                Some(images) if images != scored => {
+                    Some(format!("on {images} test images, and these are {scored}"))
+                }
+                _ => None,
+            });
+        }
+        if let Some(reason) = reason {
+            let why = format!("{} is published {reason}", model.name);
+            unfair.push(Unfair { kind: UnfairKind::Published, why });
+        }
+    }
+    Ok(unfair)
+}

@@ -1,0 +1,92 @@
+//! Figures beside the AUC: average precision, a threshold chosen on validation images, calibration.
+
+use rayon::prelude::*;
+
+use super::RunError;
+use super::columns::{self, Cell, Column};
+use crate::hash::Id;
+use crate::index::View;
+use crate::records::{CalibrationBin, MetricRow, Predictions, ScoreSource, Subset};
+use crate::registry::Registry;
+use crate::stats;
+
+/// Bins of the expected calibration error.
+const BINS: usize = 10;
+
+/// The figures of a column, and the validation predictions that its thresholds were chosen on.
+pub(super) fn metrics(
+    registry: &Registry,
+    view: &View,
+    column: &Column,
+) -> Result<(Vec<MetricRow>, Vec<Id<Predictions>>), RunError> {
+    let (mut rows, mut used) = (Vec::new(), Vec::new());
+    for (fold, cell) in &column.folds {
+        let validation = validation(registry, view, cell)?;
+        used.extend(validation.as_ref().map(|validation| validation.id));
+        let places: Vec<usize> = (0..cell.labels.len()).collect();
+        let of_label = |label: &usize| row(&column.name, *fold, cell, validation.as_ref(), *label);
+        rows.extend(places.par_iter().map(of_label).collect::<Vec<_>>());
+    }
+    Ok((rows, used))
+}
+
+fn row(model: &str, fold: Option<u32>, cell: &Cell, validation: Option<&Cell>, label: usize) -> MetricRow {
+    let (scores, truth) = (&cell.scores[label], &cell.truth[label]);
+    let scale = cell.predictions.scale;
+    let probabilities: Vec<f64> = scores.iter().map(|score| scale.probability(*score)).collect();
+    let best = validation.and_then(|validation| {
+        let place = validation.labels.iter().position(|name| *name == cell.labels[label])?;
+        stats::youden(&validation.scores[place], &validation.truth[place])
+    });
+    let judged = best.map(|best| stats::at_threshold(scores, truth, best.threshold));
+    let calibration = stats::calibration(&probabilities, truth, BINS);
+    let positives = truth.iter().filter(|positive| **positive).count();
+    let bin = |bin: &stats::CalibrationBin| CalibrationBin {
+        images: bin.images,
+        positives: bin.positives,
+        mean: bin.mean,
+    };
+    MetricRow {
+        model: model.to_owned(),
+        label: cell.labels[label].clone(),
+        fold,
+        prevalence: (!truth.is_empty()).then(|| positives as f64 / truth.len() as f64),
+        average_precision: stats::average_precision(scores, truth),
+        threshold: best.map(|best| best.threshold),
+        sensitivity: judged.and_then(|judged| judged.sensitivity),
+        specificity: judged.and_then(|judged| judged.specificity),
+        brier: stats::brier(&probabilities, truth),
+        ece: calibration.as_ref().map(|calibration| calibration.ece),
+        bins: calibration.map_or(Vec::new(), |calibration| calibration.bins.iter().map(bin).collect()),
+    }
+}
+
+/// What the same model scored of the validation images of the fold; `None` where nobody did that, and for what is
+/// itself of validation images.
+///
+/// Of a run, by the same code where there is a choice; of another tool, under the same name of the model.
+fn validation(registry: &Registry, view: &View, cell: &Cell) -> Result<Option<Cell>, RunError> {
+    let own = &cell.predictions;
+    let of_whom = match (&own.source, own.split) {
+        (ScoreSource::Run { run, .. }, _) => run.hash,
+        (ScoreSource::Import { .. }, Some(split)) => split.hash,
+        (ScoreSource::Import { .. }, None) => return Ok(None),
+    };
+    if own.subset == Some(Subset::Val) {
+        return Ok(None);
+    }
+    let mut found = registry.referring::<Predictions>(view, &of_whom)?;
+    let imported = |source: &ScoreSource| matches!(source, ScoreSource::Import { .. });
+    found.retain(|(_, other)| {
+        let same = (other.dataset, other.fold, &other.model) == (own.dataset, own.fold, &own.model);
+        same && other.subset == Some(Subset::Val) && imported(&other.source) == imported(&own.source)
+    });
+    let same = found.iter().rposition(|(_, other)| other.source == own.source);
+    let chosen = same.or(found.len().checked_sub(1)).map(|place| found.swap_remove(place));
+    let read = |(id, predictions): (_, Predictions)| {
+        // A threshold means something on its own scale only.
+        let same_scale = predictions.scale == own.scale;
+        same_scale.then(|| columns::cell(registry, id, predictions, cell.images.clone())).transpose()
+    };
+    Ok(chosen.map(read).transpose()?.flatten())
+}

@@ -1,0 +1,244 @@
+//! Models side by side, judged on the same images or not at all.
+
+mod bootstrap;
+mod columns;
+mod curves;
+mod fair;
+mod groups;
+mod judge;
+mod metrics;
+mod published;
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use rayon::prelude::*;
+
+use super::RunError;
+use crate::hash::{Hash, Id};
+use crate::index::View;
+use crate::records::{
+    Comparison, GroupBy, Pooling, Predictions, PublishedTable, Record, Run, ScoreSource, Subset, Table,
+    Unfair,
+};
+use crate::registry::{Registry, Stamp};
+use columns::{Cell, Column};
+pub use curves::{RocCurve, roc_curves};
+
+/// What makes one column of the table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Grouping {
+    /// Runs of one model, a fold each.
+    Model,
+    /// Each run by itself.
+    Run,
+}
+
+/// Predictions that take part.
+#[derive(Debug, Clone)]
+pub struct Input {
+    /// What messages and, grouped by run, the table call it.
+    pub name: String,
+    /// Id of the predictions.
+    pub id: Id<Predictions>,
+    /// The predictions.
+    pub predictions: Predictions,
+}
+
+impl Input {
+    /// The test predictions that `text` means: a run's newest, or predictions themselves.
+    pub fn resolve(registry: &Registry, view: &View, text: &str) -> Result<Self, RunError> {
+        let id = registry.resolve(view, text)?;
+        let kind = view.kind(&id)?.unwrap_or_else(|| "object that is no record".to_owned());
+        let mut names = view.names_by_id()?;
+        let mut named = |id: &Hash| names.remove(id).unwrap_or_else(|| id.short());
+        match kind.as_str() {
+            Predictions::KIND => {
+                let predictions: Predictions = registry.get(Id::new(id))?;
+                let name = match &predictions.source {
+                    ScoreSource::Run { run, .. } => named(&run.hash),
+                    ScoreSource::Import { .. } => named(&id),
+                };
+                Ok(Input { name, id: Id::new(id), predictions })
+            }
+            Run::KIND => {
+                let test = registry
+                    .referring::<Predictions>(view, &id)?
+                    .into_iter()
+                    .rfind(|(_, predictions)| predictions.subset == Some(Subset::Test));
+                let (predictions_id, predictions) =
+                    test.ok_or_else(|| RunError::NoPredictions(text.to_owned()))?;
+                Ok(Input { name: named(&id), id: predictions_id, predictions })
+            }
+            _ => Err(RunError::NotComparable { text: text.to_owned(), kind }),
+        }
+    }
+}
+
+/// What a comparison looks at.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// What makes a column.
+    pub grouping: Grouping,
+    /// By which labels models are compared.
+    pub labels: Labels,
+    /// Whether to compare on the images and folds alone that every model scored.
+    pub shared_images: bool,
+    /// How Spearman's correlation pools the labels.
+    pub pooling: Pooling,
+    /// Draws of patients and their seed.
+    pub bootstrap: Option<(u32, u64)>,
+    /// Whether to look beyond the AUC.
+    pub metrics: bool,
+    /// Groups of patients that are judged by themselves.
+    pub groups: Vec<GroupBy>,
+    /// A file of published numbers, or `paper` or `paper-table4`.
+    pub published: Option<PathBuf>,
+    /// Whether what cannot be compared is put side by side nevertheless, and marked.
+    pub allow_unfair: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options {
+            grouping: Grouping::Model,
+            labels: Labels::All,
+            shared_images: false,
+            pooling: Pooling::default(),
+            bootstrap: None,
+            metrics: false,
+            groups: Vec::new(),
+            published: None,
+            allow_unfair: false,
+        }
+    }
+}
+
+/// By which labels models are compared.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Labels {
+    /// All, which must be the same.
+    All,
+    /// Those that every model scores.
+    Shared,
+    /// These.
+    These(Vec<String>),
+}
+
+/// Compares models and records the comparison.
+///
+/// All of them must have scored the same images of the same data set for the same labels, fold by
+/// fold, and none may have learnt from a patient that another is tested on; anything else is refused, or
+/// marked in the record where `allow_unfair` insists.
+pub fn compare(
+    registry: &Registry,
+    inputs: Vec<Input>,
+    options: &Options,
+    name: Option<&str>,
+    stamp: &Stamp,
+) -> Result<(Id<Table>, Comparison), RunError> {
+    let first = inputs.first().ok_or(RunError::Nothing)?.predictions.clone();
+    let mut columns = columns::columns(registry, inputs, options.grouping)?;
+    if options.shared_images {
+        columns = columns::common(&columns);
+        if columns.iter().any(|column| column.folds.values().all(|cell| cell.rows.is_empty())) {
+            return Err(RunError::NoSharedImage);
+        }
+    }
+    let mut unfair = fair::check(registry, &columns)?;
+    let labels = choose_labels(&columns, &options.labels, &mut unfair)?;
+    let published = options.published.as_deref().map(published::read).transpose()?;
+    if let Some((_, models)) = &published {
+        unfair.extend(fair::published(registry, &columns, models)?);
+    }
+    if !unfair.is_empty() && !options.allow_unfair {
+        return Err(RunError::Unfair(unfair));
+    }
+    columns::select(&mut columns, &labels);
+    let comparison = assemble(registry, &columns, &labels, options, unfair)?;
+
+    let mut transaction = registry.transaction()?;
+    let published = published
+        .map(|(bytes, models)| {
+            Ok::<_, RunError>(PublishedTable { file: transaction.put_outside(&bytes)?, models })
+        })
+        .transpose()?;
+    let comparison = Comparison { dataset: first.dataset, subset: first.subset, published, ..comparison };
+    let id = transaction.put(&Table::Comparison(Box::new(comparison.clone())))?;
+    if let Some(name) = name {
+        transaction.name(name, id.hash)?;
+    }
+    transaction.commit(stamp)?;
+    Ok((id, comparison))
+}
+
+fn choose_labels(
+    columns: &[Column],
+    wanted: &Labels,
+    unfair: &mut Vec<Unfair>,
+) -> Result<Vec<String>, RunError> {
+    let shared = columns::shared_labels(columns);
+    let labels = match wanted {
+        Labels::All => {
+            unfair.extend(fair::different_labels(columns));
+            shared
+        }
+        Labels::Shared => shared,
+        Labels::These(labels) => match labels.iter().find(|label| !shared.contains(label)) {
+            Some(label) => return Err(RunError::LabelNotScored { label: label.clone(), shared }),
+            None => labels.clone(),
+        },
+    };
+    if labels.is_empty() { Err(RunError::NoSharedLabel) } else { Ok(labels) }
+}
+
+/// Computes everything that was asked for. Data set, subset and published numbers are for the caller to fill in.
+fn assemble(
+    registry: &Registry,
+    columns: &[Column],
+    labels: &[String],
+    options: &Options,
+    unfair: Vec<Unfair>,
+) -> Result<Comparison, RunError> {
+    let first = columns[0].folds.values().next().ok_or(RunError::Nothing)?;
+    let folds: BTreeSet<Option<u32>> =
+        columns.iter().flat_map(|column| column.folds.keys().copied()).collect();
+    let folds: Vec<Option<u32>> = folds.into_iter().collect();
+    // What is paired is computed of the images that all scored.
+    let common = columns::common(columns);
+    let paired = columns.iter().zip(&common).all(|(column, common)| {
+        let same = |(a, b): (&Cell, &Cell)| columns::same_images(a, b);
+        column.folds.len() == common.folds.len() && column.folds.values().zip(common.folds.values()).all(same)
+    });
+    let judge = |column: &Column| judge::judge(column, &folds, labels);
+    let mut models: Vec<_> = columns.par_iter().map(judge).collect();
+    let resampled = if paired { judge::resampled(registry, &common, &models)? } else { Vec::new() };
+    let mut metrics = Vec::new();
+    if options.metrics {
+        let view = registry.view()?;
+        for (column, model) in columns.iter().zip(&mut models) {
+            let (rows, validation) = metrics::metrics(registry, &view, column)?;
+            metrics.extend(rows);
+            model.validation = validation;
+        }
+    }
+    Ok(Comparison {
+        dataset: first.predictions.dataset,
+        subset: first.predictions.subset,
+        folds: folds.iter().copied().flatten().collect(),
+        shared_images: options.shared_images,
+        models,
+        spearman: judge::spearman(&common, labels.len(), options.pooling),
+        pooling: options.pooling,
+        delong: judge::delong(&common, labels),
+        resampled,
+        bootstrap: options
+            .bootstrap
+            .map(|(draws, seed)| bootstrap::bootstrap(columns, labels, draws, seed, paired)),
+        metrics,
+        groups: groups::groups(columns, &options.groups),
+        published: None,
+        unfair,
+        reg: env!("CARGO_PKG_VERSION").to_owned(),
+    })
+}

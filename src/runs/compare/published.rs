@@ -1,0 +1,82 @@
+//! Published numbers beside ours: a TOML file that names its source for every model.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use super::RunError;
+use crate::dataset::{MAX_TEXT, source};
+use crate::records::{PublishedAuc, PublishedModel};
+
+/// What comes with reg: the averages of the paper's table 6, on the official split, and those of its table 4.
+const OURS: [(&str, &str); 2] = [
+    ("paper", include_str!("../published/table6.toml")),
+    ("paper-table4", include_str!("../published/table4.toml")),
+];
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    model: Vec<Entry>,
+}
+
+/// A model as it is written: a record has every key, a file may leave some out.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Entry {
+    name: String,
+    source: String,
+    split: String,
+    images: Option<u64>,
+    mean: Option<f64>,
+    mean_over: Option<u32>,
+    #[serde(default)]
+    auc: BTreeMap<String, f64>,
+}
+
+impl From<Entry> for PublishedModel {
+    fn from(entry: Entry) -> Self {
+        let Entry { name, source, split, images, mean, mean_over, auc } = entry;
+        let auc = auc.into_iter().map(|(label, auc)| PublishedAuc { label, auc }).collect();
+        PublishedModel { name, source, split, images, mean, mean_over, auc }
+    }
+}
+
+/// Reads published numbers: `paper`, `paper-table4`, or a file. Returns the bytes with them.
+pub(super) fn read(wanted: &Path) -> Result<(Vec<u8>, Vec<PublishedModel>), RunError> {
+    let bytes = match OURS.iter().find(|(name, _)| Path::new(name) == wanted) {
+        Some((_, text)) => text.as_bytes().to_vec(),
+        None => source::load(wanted, MAX_TEXT)?,
+    };
+    let wrong = |reason: String| RunError::NotPublished { path: PathBuf::from(wanted), reason };
+    let text = std::str::from_utf8(&bytes).map_err(|e| wrong(e.to_string()))?;
+    let file: File = toml::from_str(text).map_err(|e| wrong(e.message().to_owned()))?;
+    let models: Vec<PublishedModel> = file.model.into_iter().map(PublishedModel::from).collect();
+    if models.is_empty() {
+        return Err(wrong("it holds no [[model]]".to_owned()));
+    }
+    for model in &models {
+        let no_auc = |value: &f64| !(0.0..=1.0).contains(value);
+        if let Some(value) =
+            model.auc.iter().map(|label| &label.auc).chain(&model.mean).find(|value| no_auc(value))
+        {
+            return Err(wrong(format!("{value} of {} is no AUC", model.name)));
+        }
+    }
+    Ok((bytes, models))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_comes_with_reg_is_read_and_names_its_source() {
+        for (name, _) in OURS {
+            let (_, models) = read(Path::new(name)).unwrap();
+            assert!(models.len() >= 4 && models.iter().all(|model| model.source.contains("table")));
+        }
+        assert!(read(Path::new("paper")).unwrap().1.iter().all(|model| model.split == "official"));
+    }
+}

@@ -1,0 +1,187 @@
+//! Other people's models: their scores as a CSV become predictions like those of a run.
+
+use std::collections::HashSet;
+use std::path::PathBuf;
+
+use super::RunError;
+use super::evaluate::auc_table;
+use crate::dataset::labels::LABELS;
+use crate::dataset::scores::{self, ScoreFile};
+use crate::dataset::{MAX_TEXT, source};
+use crate::hash::Id;
+use crate::records::{
+    AucTable, Dataset, Manifest, Predictions, Scale, ScoreSource, Scores, Split, Subset, Table,
+};
+use crate::registry::{Registry, Stamp};
+
+/// Scores of another tool, and what they are scores of.
+#[derive(Debug, Clone)]
+pub struct Foreign {
+    /// The CSV.
+    pub file: PathBuf,
+    /// The data set with the scored images.
+    pub dataset: Id<Dataset>,
+    /// Split, fold and subset whose images count; all images of the data set where there is none.
+    pub subset: Option<(Id<Split>, u32, Subset)>,
+    /// What a score means.
+    pub scale: Scale,
+    /// What tables call the model.
+    pub model: String,
+    /// Name of the predictions.
+    pub name: String,
+}
+
+/// What became of a file of scores.
+#[derive(Debug, Clone)]
+pub struct Imported {
+    /// The predictions.
+    pub id: Id<Predictions>,
+    /// Their record.
+    pub predictions: Predictions,
+    /// The table.
+    pub table: Id<Table>,
+    /// Its content.
+    pub auc: AucTable,
+    /// Labels of the data set that have no column.
+    pub missing_labels: Vec<String>,
+    /// Headings of columns that hold no scores.
+    pub ignored_columns: Vec<String>,
+    /// Names in the file that the data set does not have.
+    pub unknown_images: Vec<String>,
+    /// Names in the file that are no images of the subset.
+    pub extra_images: Vec<String>,
+    /// Images of the subset, or of the data set, that the file does not score.
+    pub missing_images: Vec<String>,
+}
+
+/// Registers the scores of a CSV and judges them.
+///
+/// What does not count is left out and reported: images outside the subset, columns that are no label.
+///
+/// # Errors
+/// A file that cannot be read as scores; a probability outside 0 to 1; not one image of the subset.
+pub fn import_scores(registry: &Registry, foreign: &Foreign, stamp: &Stamp) -> Result<Imported, RunError> {
+    let bytes = source::load(&foreign.file, MAX_TEXT)?;
+    let file = scores::read(&bytes, &foreign.file)?;
+    if foreign.scale == Scale::Probability {
+        check_probabilities(&file, foreign)?;
+    }
+    let dataset = registry.get(foreign.dataset)?;
+    let manifest = registry.get_packed(dataset.manifest)?;
+    let wanted: HashSet<u32> = match foreign.subset {
+        Some((split, fold, subset)) => {
+            rows_of(registry, foreign.dataset, split, fold, subset)?.into_iter().collect()
+        }
+        None => (0..manifest.rows.len() as u32).collect(),
+    };
+    let columns: Vec<usize> = (0..file.labels.len())
+        .filter(|i| dataset.labels.iter().any(|label| label == LABELS[file.labels[*i]]))
+        .collect();
+    let labels: Vec<String> = columns.iter().map(|i| LABELS[file.labels[*i]].to_owned()).collect();
+    let Sorted { rows, unknown, extra } = sort(&file, &manifest, &wanted);
+    if rows.is_empty() || labels.is_empty() {
+        let dataset = foreign.dataset.hash.short();
+        return Err(RunError::NothingScored {
+            path: foreign.file.clone(),
+            dataset,
+            unknown: unknown.len(),
+            extra: extra.len(),
+        });
+    }
+    let scored: HashSet<u32> = rows.iter().map(|(row, _)| *row).collect();
+    let mut missing: Vec<u32> = wanted.difference(&scored).copied().collect();
+    missing.sort_unstable();
+    let scores = Scores {
+        rows: rows.iter().map(|(row, _)| *row).collect(),
+        labels: labels.len() as u32,
+        scores: rows.iter().flat_map(|(_, image)| columns.iter().map(|i| file.row(*image)[*i])).collect(),
+    };
+
+    let mut transaction = registry.transaction()?;
+    let predictions = Predictions {
+        dataset: foreign.dataset,
+        split: foreign.subset.map(|(split, ..)| split),
+        fold: foreign.subset.map(|(_, fold, _)| fold),
+        subset: foreign.subset.map(|(.., subset)| subset),
+        source: ScoreSource::Import { file: transaction.put_outside(&bytes)? },
+        model: foreign.model.clone(),
+        labels,
+        scale: foreign.scale,
+        images: scores.rows.len() as u64,
+        scores: transaction.put_packed(&scores)?,
+    };
+    let id = transaction.put(&predictions)?;
+    let auc = auc_table(id, &predictions, &dataset, &manifest, &scores);
+    let table = transaction.put(&Table::Auc(auc.clone()))?;
+    transaction.name(&foreign.name, id.hash)?;
+    transaction.commit(stamp)?;
+    let missing_labels =
+        dataset.labels.iter().filter(|label| !predictions.labels.contains(label)).cloned().collect();
+    Ok(Imported {
+        id,
+        predictions,
+        table,
+        auc,
+        missing_labels,
+        ignored_columns: file.ignored,
+        unknown_images: unknown,
+        extra_images: extra,
+        missing_images: missing.iter().map(|row| manifest.rows[*row as usize].name.clone()).collect(),
+    })
+}
+
+/// A network's output before the sigmoid, taken for a probability, would spoil every figure but the AUC.
+fn check_probabilities(file: &ScoreFile, foreign: &Foreign) -> Result<(), RunError> {
+    let Some(place) = file.scores.iter().position(|score| !(0.0..=1.0).contains(score)) else {
+        return Ok(());
+    };
+    let (image, column) = (place / file.labels.len(), place % file.labels.len());
+    Err(RunError::NotAProbability {
+        path: foreign.file.clone(),
+        image: file.images[image].clone(),
+        label: LABELS[file.labels[column]].to_owned(),
+        score: file.scores[place],
+    })
+}
+
+/// Manifest rows of a subset of a fold, once split, fold and data set are seen to belong together.
+fn rows_of(
+    registry: &Registry,
+    dataset: Id<Dataset>,
+    split: Id<Split>,
+    fold: u32,
+    subset: Subset,
+) -> Result<Vec<u32>, RunError> {
+    let record = registry.get(split)?;
+    let name = split.hash.short();
+    if record.dataset != dataset {
+        let (divides, dataset) = (record.dataset.hash.short(), dataset.hash.short());
+        return Err(RunError::OtherDataset { split: name, divides, dataset });
+    }
+    let assignment = registry.get_packed(record.assignment)?;
+    if fold as usize >= assignment.folds.len() {
+        return Err(RunError::NoSuchFold { split: name, folds: assignment.folds.len(), fold });
+    }
+    Ok(assignment.rows(fold as usize, subset))
+}
+
+/// The images of a file, by what they are to the data set.
+struct Sorted {
+    /// Manifest row and place in the file, in the order of rows.
+    rows: Vec<(u32, usize)>,
+    unknown: Vec<String>,
+    extra: Vec<String>,
+}
+
+fn sort(file: &ScoreFile, manifest: &Manifest, wanted: &HashSet<u32>) -> Sorted {
+    let mut sorted = Sorted { rows: Vec::new(), unknown: Vec::new(), extra: Vec::new() };
+    for (place, name) in file.images.iter().enumerate() {
+        match manifest.row_named(name).map(|row| row as u32) {
+            None => sorted.unknown.push(name.clone()),
+            Some(row) if !wanted.contains(&row) => sorted.extra.push(name.clone()),
+            Some(row) => sorted.rows.push((row, place)),
+        }
+    }
+    sorted.rows.sort_unstable();
+    sorted
+}

@@ -1,0 +1,87 @@
+//! Whether probabilities mean what they say: the Brier score and the expected calibration error.
+
+/// Computes the mean squared distance of the probabilities from the truth, 0 or 1 (Brier, Monthly Weather
+/// Review 78, 1950); `None` without images.
+///
+/// # Panics
+/// If the slices differ in length.
+pub fn brier(probabilities: &[f64], positive: &[bool]) -> Option<f64> {
+    assert_eq!(probabilities.len(), positive.len(), "one label a probability");
+    let distance = |(p, positive): (&f64, &bool)| (p - f64::from(u8::from(*positive))).powi(2);
+    let sum: f64 = probabilities.iter().zip(positive).map(distance).sum();
+    (!positive.is_empty()).then(|| sum / positive.len() as f64)
+}
+
+/// How probabilities and frequencies agree, bin by bin.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Calibration {
+    /// Expected calibration error: the distance of mean probability and frequency, averaged over the images.
+    pub ece: f64,
+    /// The bins, of equal width from 0 to 1.
+    pub bins: Vec<CalibrationBin>,
+}
+
+/// Images whose probability is above `k / bins` and at most `(k + 1) / bins`; 0 belongs to the first bin.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct CalibrationBin {
+    /// How many.
+    pub images: u64,
+    /// How many of them are positive.
+    pub positives: u64,
+    /// Their mean probability; `None` of no images.
+    pub mean: Option<f64>,
+}
+
+/// Computes the calibration in `bins` bins (Guo et al., ICML 2017, section 2); `None` without images.
+///
+/// # Panics
+/// If the slices differ in length, or there are no bins.
+pub fn calibration(probabilities: &[f64], positive: &[bool], bins: usize) -> Option<Calibration> {
+    assert_eq!(probabilities.len(), positive.len(), "one label a probability");
+    assert!(bins > 0, "at least one bin");
+    let upper: Vec<f64> = (1..=bins).map(|k| k as f64 / bins as f64).collect();
+    let mut sums = vec![(0u64, 0u64, 0.0f64); bins];
+    for (p, positive) in probabilities.iter().zip(positive) {
+        let bin = upper.partition_point(|edge| edge < p).min(bins - 1);
+        let (images, positives, sum) = &mut sums[bin];
+        *images += 1;
+        *positives += u64::from(*positive);
+        *sum += p;
+    }
+    let n = positive.len() as f64;
+    // An empty bin has distance 0.
+    let distance = |(_, positives, sum): &(u64, u64, f64)| (sum - *positives as f64).abs();
+    let ece = sums.iter().map(distance).sum::<f64>() / n;
+    let bins = sums.iter().map(|(images, positives, sum)| CalibrationBin {
+        images: *images,
+        positives: *positives,
+        mean: (*images > 0).then(|| sum / *images as f64),
+    });
+    (!positive.is_empty()).then(|| Calibration { ece, bins: bins.collect() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn certain_and_right_is_zero_and_certain_and_wrong_is_one() {
+        assert_eq!(brier(&[1.0, 0.0], &[true, false]), Some(0.0));
+        assert_eq!(brier(&[0.0, 1.0], &[true, false]), Some(1.0));
+        assert_eq!(calibration(&[1.0, 0.0], &[true, false], 10).unwrap().ece, 0.0);
+        assert_eq!(calibration(&[0.0, 1.0], &[true, false], 10).unwrap().ece, 1.0);
+    }
+
+    #[test]
+    fn edges_belong_to_the_bin_below_and_zero_to_the_first() {
+        let found = calibration(&[0.0, 0.5, 0.50001, 1.0], &[false, true, true, true], 2).unwrap();
+        let bins: Vec<_> = found.bins.iter().map(|bin| (bin.images, bin.positives, bin.mean)).collect();
+        assert_eq!(bins, [(2, 1, Some(0.25)), (2, 2, Some(0.750005))]);
+        assert_eq!(calibration(&[0.9], &[true], 2).unwrap().bins[0].mean, None);
+    }
+
+    #[test]
+    fn undefined_without_images() {
+        assert_eq!((brier(&[], &[]), calibration(&[], &[], 3)), (None, None));
+    }
+}

@@ -1,0 +1,119 @@
+//! Values in ascending order: what ranks, AUCs and curves begin with, and nearly all of their time.
+//!
+//! Tens of thousands of scores are sorted by their bits, eleven at a time, which is several times faster than by
+//! comparing them. The order is that of `f64::total_cmp` with one zero instead of two.
+
+/// Bits that one pass sorts by.
+const DIGIT: u32 = 11;
+/// Leading bits that are sorted by in this way. Few scores are the same in all of them and still not the same.
+const LEADING: u32 = 2 * DIGIT;
+/// Fewer values than this are compared.
+const FEW: usize = 1 << 10;
+
+/// The values in ascending order with their positions, equal ones in the order of these; [`same`] tells where
+/// ties begin and end. A NaN stands beyond the infinities.
+///
+/// # Panics
+/// If there are 2^32 values or more.
+pub(super) fn sorted(values: &[f64]) -> Vec<(f64, usize)> {
+    let with_value = |position: u32| (ordered(values[position as usize]), position as usize);
+    order(values).into_iter().map(with_value).collect()
+}
+
+/// Whether two of [`sorted`] are tied.
+pub(super) fn same(a: &(f64, usize), b: &(f64, usize)) -> bool {
+    a.0.to_bits() == b.0.to_bits()
+}
+
+/// The value with one zero instead of two: `total_cmp` tells -0.0 from 0.0, a reader does not.
+fn ordered(value: f64) -> f64 {
+    value + 0.0
+}
+
+/// An integer that is ordered like the value.
+fn key(value: f64) -> u64 {
+    const SIGN: u64 = 1 << 63;
+    let bits = ordered(value).to_bits();
+    if bits & SIGN == 0 { bits | SIGN } else { !bits }
+}
+
+/// The positions of the values in ascending order, as [`sorted`] has them.
+pub(super) fn order(values: &[f64]) -> Vec<u32> {
+    assert!(u32::try_from(values.len()).is_ok(), "positions take 32 bits");
+    let keys: Vec<u64> = values.iter().map(|value| key(*value)).collect();
+    let low = keys.iter().copied().min().unwrap_or(0);
+    let range = keys.iter().copied().max().unwrap_or(0) - low;
+    // The leading bits of a key's distance from the lowest, beside its position.
+    let bits = u64::BITS - range.leading_zeros();
+    let shift = bits.saturating_sub(LEADING);
+    let pack = |(key, position): (&u64, u64)| (((key - low) >> shift) << u32::BITS) | position;
+    let mut packed: Vec<u64> = keys.iter().zip(0..).map(pack).collect();
+    match packed.len() < FEW {
+        true => packed.sort_unstable(),
+        false => sort_by_digits(&mut packed, bits - shift),
+    }
+    let position = |packed: u64| packed as u32;
+    if shift > 0 {
+        for run in packed.chunk_by_mut(|a, b| a >> u32::BITS == b >> u32::BITS).filter(|run| run.len() > 1) {
+            run.sort_unstable_by_key(|packed| (keys[position(*packed) as usize], position(*packed)));
+        }
+    }
+    packed.into_iter().map(position).collect()
+}
+
+/// Sorts by the lowest `bits` of the upper half, the rest staying in order.
+fn sort_by_digits(packed: &mut Vec<u64>, bits: u32) {
+    let mut sorted = vec![0; packed.len()];
+    for pass in 0..bits.div_ceil(DIGIT) {
+        let digit = |packed: u64| (packed >> (u32::BITS + pass * DIGIT)) as usize % (1 << DIGIT);
+        let mut places = [0u32; 1 << DIGIT];
+        packed.iter().for_each(|packed| places[digit(*packed)] += 1);
+        let mut next = 0;
+        for place in &mut places {
+            (*place, next) = (next, next + *place);
+        }
+        for packed in packed.iter() {
+            let place = &mut places[digit(*packed)];
+            sorted[*place as usize] = *packed;
+            *place += 1;
+        }
+        std::mem::swap(packed, &mut sorted);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn by_comparing(values: &[f64]) -> Vec<(u64, usize)> {
+        let mut sorted: Vec<(f64, usize)> = values.iter().map(|value| ordered(*value)).zip(0..).collect();
+        sorted.sort_by(|a, b| a.0.total_cmp(&b.0));
+        sorted.into_iter().map(|(value, position)| (value.to_bits(), position)).collect()
+    }
+
+    fn ours(values: &[f64]) -> Vec<(u64, usize)> {
+        sorted(values).into_iter().map(|(value, position)| (value.to_bits(), position)).collect()
+    }
+
+    #[test]
+    fn the_order_is_that_of_comparing_whatever_the_values() {
+        // A multiplicative sequence: all bits vary, nothing is in order.
+        let bits = |i: u64| i.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(17);
+        let any: Vec<f64> = (0..5000).map(|i| f64::from_bits(bits(i))).collect();
+        let close: Vec<f64> = (0..5000).map(|i| 0.5 + (bits(i) >> 44) as f64 * f64::EPSILON).collect();
+        let far: Vec<f64> = close.iter().copied().chain([f64::MAX, -1e-300, f64::NAN, 0.0, -0.0]).collect();
+        let tied: Vec<f64> = (0..5000).map(|i| (bits(i) >> 61) as f64 - 3.0).collect();
+        for values in [any, close, far, tied, vec![0.25; 3000], Vec::new()] {
+            assert_eq!(ours(&values), by_comparing(&values));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_order_of_few_is_that_of_comparing(values in prop::collection::vec(any::<f64>(), 0..50)) {
+            prop_assert_eq!(ours(&values), by_comparing(&values));
+        }
+    }
+}

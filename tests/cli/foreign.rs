@@ -1,0 +1,163 @@
+//! Other people's models: `reg predictions import`, and its scores beside those of runs.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+
+use reg::hash::{Hasher, Id, Sha256};
+use reg::records::{Dataset, Manifest};
+use serde_json::{Value, json};
+
+use crate::harness::Study;
+use crate::published;
+
+/// Names of the images of fold 0's test subset of split `s`, in the order of the manifest.
+fn test_images(study: &Study) -> Vec<String> {
+    let registry = study.registry();
+    let split: reg::records::Split = registry.get(id(study, "s")).unwrap();
+    let dataset: Dataset = registry.get(split.dataset).unwrap();
+    let manifest: Manifest = registry.get_packed(dataset.manifest).unwrap();
+    let rows = registry.get_packed(split.assignment).unwrap().rows(0, reg::records::Subset::Test);
+    rows.iter().map(|row| manifest.rows[*row as usize].name.clone()).collect()
+}
+
+fn id<T>(study: &Study, name: &str) -> Id<T> {
+    Id::new(study.id(name).parse().unwrap())
+}
+
+/// A CSV of scores of these images, some of them tied.
+fn scores(images: &[String], labels: &[&str]) -> String {
+    let mut csv = format!("prob_{},Image Index\n", labels.join(",prob_"));
+    for (i, image) in images.iter().enumerate() {
+        for j in 0..labels.len() {
+            write!(csv, "0.{},", (i * 7 + j * 3) % 10).unwrap();
+        }
+        writeln!(csv, "{image}").unwrap();
+    }
+    csv
+}
+
+const LABELS: [&str; 15] = reg::dataset::labels::LABELS;
+
+#[test]
+fn another_tools_scores_take_part_like_a_run() {
+    let study = Study::trained();
+    let csv = scores(&test_images(&study), &LABELS);
+    fs::write(study.path("theirs.csv"), &csv).unwrap();
+    let import = "predictions import theirs.csv --dataset tiny --split s --fold 0 --name theirs";
+    let answer = study.json(import);
+    assert_eq!(answer["images"], json!(test_images(&study).len()));
+    assert_eq!(answer["labels"], json!(LABELS));
+    assert_eq!((&answer["missing_labels"], &answer["extra_images"]), (&json!([]), &json!([])));
+    assert_eq!(study.json(import), answer, "again");
+    let compared = study.json("compare theirs tiny-s-f0 --name both");
+    assert_eq!(compared["auc"]["theirs"]["mean"]["mean"], answer["auc"]["mean"]);
+    assert_eq!(compared["spearman"]["models"], json!(["theirs", "tiny"]));
+    // The file itself is kept, and the table leads to it.
+    let record = &study.json("show theirs")["record"];
+    let file = &record["source"]["file"];
+    let stored = fs::read(study.object(file["object"].as_str().unwrap())).unwrap();
+    assert_eq!(String::from_utf8(stored).unwrap(), csv);
+    let sha256: Sha256 = serde_json::from_value(file["sha256"].clone()).unwrap();
+    let mut hasher = Hasher::both();
+    hasher.update(csv.as_bytes());
+    assert_eq!(sha256, hasher.digest().sha256);
+    let trace = study.json("trace both");
+    let nodes = trace["nodes"].as_array().unwrap();
+    assert!(nodes.iter().any(|node| node["id"] == file["object"]), "{trace}");
+    study.is_sound();
+}
+
+#[test]
+fn what_does_not_count_is_left_out_and_reported() {
+    let study = Study::divided();
+    let mut images = test_images(&study);
+    let missing = images.pop().unwrap();
+    let train = fs::read_to_string(study.path("data.csv")).unwrap();
+    let other = train.lines().skip(1).map(|line| line.split(',').next().unwrap().to_owned());
+    let other = other.filter(|name| !images.contains(name) && *name != missing).take(2);
+    images.extend(other.collect::<Vec<_>>());
+    images.push("unheard_of.png".to_owned());
+    let mut csv = scores(&images, &LABELS[..14]);
+    csv = csv.lines().map(|line| format!("{line},7\n")).collect();
+    fs::write(study.path("theirs.csv"), csv.replacen(",7\n", ",Patient\n", 1)).unwrap();
+    let import = "predictions import theirs.csv --dataset tiny --split s --fold 0 --name theirs";
+    let answer = study.json(import);
+    assert_eq!(answer["images"], json!(images.len() - 3));
+    assert_eq!(answer["missing_labels"], json!(["No Finding"]));
+    assert_eq!(answer["ignored_columns"], json!(["Patient"]));
+    assert_eq!(answer["unknown_images"], json!(["unheard_of.png"]));
+    assert_eq!(answer["extra_images"].as_array().unwrap().len(), 2);
+    assert_eq!(answer["missing_images"], json!(1));
+    let told = study.reg(import).stderr;
+    for word in
+        ["No Finding", "\"Patient\"", "unheard_of.png", "2 images of the file not in the subset", &missing]
+    {
+        assert!(told.contains(word), "{word}: {told}");
+    }
+}
+
+#[test]
+fn scores_that_mean_nothing_here_are_refused() {
+    let study = Study::divided();
+    let import = |csv: &str, more: &str, code: i32, words: &[&str]| {
+        fs::write(study.path("theirs.csv"), csv).unwrap();
+        study.refused(
+            code,
+            &format!("predictions import theirs.csv --dataset tiny --name theirs {more}"),
+            words,
+        );
+    };
+    let one = test_images(&study)[0].clone();
+    import(&format!("Image Index,Mass\n{one},1.5\n"), "", 1, &[&one, "1.5", "Mass", "hint: with --logits"]);
+    import(&format!("Image Index,Mass\n{one},x\n"), "", 1, &["theirs.csv, row 1: Mass is \"x\""]);
+    import("Image Index,Mass\nno.png,1\n", "", 1, &["no image that counts", "hint:"]);
+    import("Image Index,Masse\nno.png,1\n", "", 1, &["no column of scores", "hint:"]);
+    import(&format!("Image Index,Mass\n{one},1\n"), "--split s", 1, &["2 folds", "hint: --fold"]);
+    import(&format!("Image Index,Mass\n{one},1\n"), "--split s --fold 2", 1, &["no fold 2"]);
+    import(&format!("Image Index,Mass\n{one},1\n"), "--fold 0", 2, &["--split"]);
+    assert!(study.json("list predictions")["records"].as_array().unwrap().is_empty());
+    fs::write(study.path("theirs.csv"), format!("Image Index,Mass\n{one},1.5\n")).unwrap();
+    study.ok("predictions import theirs.csv --dataset tiny --name theirs --logits");
+}
+
+/// A score as `tests/stats_reference.py` makes it.
+fn made_up_score(row: u64, label: u64, positive: bool) -> String {
+    let mut h = (row * 2_654_435_761 + label * 40_503 + 12_345) % (1 << 32);
+    h = (h ^ (h >> 15)) * 2_246_822_519 % (1 << 32);
+    h ^= h >> 13;
+    let lift = if positive { 3 + label } else { 0 };
+    match label % 2 {
+        0 => format!("0.{:03}", (h % 1000 * (100 - lift) + 1000 * lift) / 100),
+        _ => format!("0.{:010}", (h * (100 - lift) + (lift << 32)) / 100),
+    }
+}
+
+#[test]
+fn aucs_of_imported_scores_of_real_images_are_those_of_scikit_learn() {
+    let Some(study) = published::metadata_only() else { return };
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/stats/import-nih.json");
+    let golden: Value = serde_json::from_slice(&fs::read(golden).unwrap()).unwrap();
+    let registry = study.registry();
+    let dataset: Dataset = registry.get(id(&study, "nih-meta")).unwrap();
+    let mut rows = registry.get_packed(dataset.manifest).unwrap().rows;
+    rows.sort_by_key(|row| row.row);
+    let mut csv = format!("Image Index,{}\n", LABELS[..14].join(","));
+    let images = golden["images"].as_u64().unwrap();
+    for (number, row) in (0..images).zip(&rows) {
+        csv += &row.name;
+        for label in 0..14u64 {
+            csv += ",";
+            csv += &made_up_score(number, label, row.has(label as usize));
+        }
+        csv += "\n";
+    }
+    fs::write(study.path("theirs.csv"), csv).unwrap();
+    let answer = study.json("predictions import theirs.csv --dataset nih-meta --name theirs");
+    assert_eq!(answer["images"], golden["images"]);
+    assert_eq!(answer["missing_labels"], json!(["No Finding"]));
+    for (label, auc) in golden["auc"].as_object().unwrap() {
+        let (ours, reference) = (answer["auc"][label].as_f64().unwrap(), auc.as_f64().unwrap());
+        assert!((ours - reference).abs() <= 1e-12, "{label}: {ours}, the reference is {reference}");
+    }
+}
