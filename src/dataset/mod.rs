@@ -1,6 +1,6 @@
 //! What ChestX-ray14 means: its labels, its files and how they go wrong.
 //!
-//! Everything but [`ingest`] and [`tabulate`] is a function of bytes or of a folder, and knows no registry: [`metadata`],
+//! Everything but [`ingest`] and [`tabulate()`] is a function of bytes or of a folder, and knows no registry: [`metadata`],
 //! [`boxes`] and [`lists`] read the published text files, [`png`] checks an image without decoding
 //! it, [`pixels`] decodes it, [`source`] finds images in folders, [`archive`] reads those of an
 //! archive, [`scores`] reads another tool's scores, [`statistics`] counts what the paper's
