@@ -86,10 +86,11 @@ pub fn reproduce(
         worker.run(&Job { cache: Some(cache), ..job }, listener)?;
         compare("predictions", predictions.scores.hash, hash_file(&scratch.path().join(files::SCORES))?);
         let tables = registry.referring::<Table>(&view, &id.hash)?.into_iter();
-        let table = tables.filter_map(
-            |(table, content)| if let Table::Auc(auc) = content { Some((table, auc)) } else { None },
-        );
-        if let Some((table, recorded)) = table.last() {
+        let newest = tables.rev().find_map(|(table, content)| match content {
+            Table::Auc(auc) => Some((table, auc)),
+            _ => None,
+        });
+        if let Some((table, recorded)) = newest {
             let manifest = registry.get_packed(context.dataset.manifest)?;
             let scores = read_scores(scratch.path(), predictions.labels.len(), manifest.rows.len())?;
             let now = auc_table(id, &predictions, &context.dataset, &manifest, &scores);
