@@ -198,6 +198,9 @@ impl Image {
     }
 }
 
+/// The logit of a label, and the cells of its map.
+type Seen = (f64, Vec<f64>);
+
 /// A run that looks.
 struct Looker<'a> {
     session: Session<'a>,
@@ -229,7 +232,7 @@ impl<'a> Looker<'a> {
         images: Looked,
         labels: Vec<u32>,
         listener: &mut dyn Listener,
-    ) -> Result<(Vec<(f64, Vec<f64>)>, Worked), RunError> {
+    ) -> Result<(Vec<Seen>, Worked), RunError> {
         let Session { registry, worker, .. } = self.session;
         let out = registry.store().scratch()?;
         let count = labels.len();
