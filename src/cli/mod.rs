@@ -11,6 +11,7 @@ mod error;
 mod eval;
 mod figures;
 mod gc;
+mod gradcam;
 mod ingest;
 mod init;
 mod list;
@@ -19,6 +20,7 @@ mod log;
 mod output;
 mod predict;
 mod predictions;
+mod probe;
 mod progress;
 mod reindex;
 mod reproduce;
@@ -86,6 +88,8 @@ enum Command {
     #[command(subcommand)]
     Predictions(predictions::Command),
     Compare(compare::Args),
+    Probe(probe::Args),
+    Gradcam(gradcam::Args),
     Reproduce(reproduce::Args),
     List(list::Args),
     Show(show::ShowArgs),
@@ -179,6 +183,8 @@ fn run(context: &Context, command: Command) -> Result<Reply, Failure> {
         Command::Predict(args) => predict::run(context, args),
         Command::Predictions(command) => predictions::run(context, command),
         Command::Compare(args) => compare::run(context, args),
+        Command::Probe(args) => probe::run(context, args),
+        Command::Gradcam(args) => gradcam::run(context, args),
         Command::Reproduce(args) => reproduce::run(context, args),
         Command::List(args) => list::run(context, args),
         Command::Show(args) => show::run(context, args),

@@ -7,6 +7,7 @@
 mod auc;
 mod calibration;
 mod delong;
+mod heat;
 mod mean_roc;
 mod multiple;
 mod order;
@@ -20,6 +21,7 @@ mod weighted;
 pub use auc::auc;
 pub use calibration::{Calibration, CalibrationBin, brier, calibration};
 pub use delong::{Delong, DelongPaired, Placements, delong, delong_paired, interval};
+pub use heat::{HeatMap, Rect};
 pub use mean_roc::mean_roc;
 pub use multiple::{benjamini_hochberg, holm};
 pub use precision::average_precision;
