@@ -11,6 +11,7 @@ mod model;
 mod run;
 mod schema;
 mod split;
+mod study;
 mod summary;
 mod table;
 
@@ -33,6 +34,7 @@ pub use run::{
     Predictions, Run, Scale, ScoreSource, Scores, Software, Spec, Training, Weights,
 };
 pub use split::{Assignment, FoldSizes, Split, SplitMethod, Subset, SubsetSize};
+pub use study::{Study, StudyProbe, StudyRun, StudySection};
 pub use summary::summary;
 pub use table::{AgeCount, AucTable, DatasetTable, LabelAuc, LabelPrevalence, Table};
 
@@ -120,6 +122,7 @@ kinds! {
     Run = "run",
     Predictions = "predictions",
     Table = "table",
+    Study = "study",
     Execution = "execution",
     Event = "event",
 }

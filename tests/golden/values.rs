@@ -12,8 +12,8 @@ use reg::records::{
     Event, Execution, File, FoldSizes, Gender, Git, GroupBy, GroupRow, ImageInput, ImageRow, Init, LabelAuc,
     LabelPrevalence, LabelSpread, Layout, Loss, Manifest, MetricRow, Model, NameChange, Packed, Pixels,
     Pooling, Precision, Predictions, PublishedAuc, PublishedModel, PublishedTable, Record, ResampledRow, Run,
-    Scale, ScoreSource, Scores, Software, Spec, Split, SplitMethod, Spread, Subset, SubsetSize, Table,
-    Training, Unfair, UnfairKind, ViewPosition, Weights,
+    Scale, ScoreSource, Scores, Software, Spec, Split, SplitMethod, Spread, Study, StudyProbe, StudyRun,
+    StudySection, Subset, SubsetSize, Table, Training, Unfair, UnfairKind, ViewPosition, Weights,
 };
 
 type Means = dyn Fn(&[u8]) -> Result<bool, CodecError>;
@@ -67,6 +67,7 @@ pub(crate) fn all() -> Vec<Golden> {
         record("table-dataset.json", counted()),
         record("table-comparison.json", Table::Comparison(comparison().into())),
         record("table-comparison-full.json", Table::Comparison(full_comparison().into())),
+        record("study.json", study()),
         record("execution.json", execution()),
         record("execution-deterministic.json", Execution { deterministic: Some(true), ..execution() }),
         record("event.json", event()),
@@ -554,6 +555,34 @@ fn full_comparison() -> Comparison {
         Unfair { kind: UnfairKind::Leak, why: "mlp was trained on them".to_owned() },
     ];
     full
+}
+
+/// One run that is planned and one that lacks its weights.
+fn study() -> Study {
+    let section = |name: &str, published: Option<&str>| StudySection {
+        name: name.to_owned(),
+        title: "Eight setups, five re-samplings".to_owned(),
+        split: id(&resampled()),
+        published: published.map(str::to_owned),
+    };
+    let run = |section: &str, fold, spec| StudyRun {
+        section: section.to_owned(),
+        setup: "fine-tuned".to_owned(),
+        fold,
+        name: format!("paper-fine-tuned-f{fold}"),
+        spec,
+        weights: None,
+    };
+    let lacking = StudyRun { weights: Some("imagenet".to_owned()), ..run("table-6", 1, None) };
+    Study {
+        name: "paper".to_owned(),
+        file: file("study.toml"),
+        dataset: id(&dataset()),
+        sections: vec![section("table-4", None), section("table-6", Some("paper"))],
+        runs: vec![run("table-4", 0, Some(id(&spec_mlp()))), lacking],
+        probes: vec![StudyProbe { run: "paper-fine-tuned-f0".to_owned(), target: "view".to_owned() }],
+        reg: "0.1.0".to_owned(),
+    }
 }
 
 fn execution() -> Execution {
