@@ -37,8 +37,8 @@ pub struct StudySection {
     pub name: String,
     /// What its tables are headed with.
     pub title: String,
-    /// Which images train, validate and test.
-    pub split: Id<Split>,
+    /// Which images train, validate and test; none where the split could not be made.
+    pub split: Option<Id<Split>>,
     /// Published numbers to stand beside: a file, `paper` or `paper-table4`.
     pub published: Option<String>,
 }
@@ -55,7 +55,7 @@ pub struct StudyRun {
     pub fold: u32,
     /// The name that its run gets.
     pub name: String,
-    /// What it trains by; none as long as the weights that it starts from are not there.
+    /// What it trains by; none as long as something is missing: its split, the weights that it starts from.
     pub spec: Option<Id<Spec>>,
     /// Name of the weights that it starts from.
     pub weights: Option<String>,

@@ -41,7 +41,7 @@ const IDS: &[(&str, &str)] = &[
     ("table-dataset.json", "d3848863052692c47c53c2a72330a3a030a12834746d9fd2081e62897c8c738d"),
     ("table-comparison.json", "c37b2277139b359e7bdc19765f8d917c83be38776dd1638d332b5c338159c8a7"),
     ("table-comparison-full.json", "98103164d0e0736c75ec143f3a00bd87f9caa39c92d008be8ac248055463e717"),
-    ("study.json", "716bfccf1ff94c99c5a73b909fb7b928ff1199c6aae22350bff4dceccff1a52e"),
+    ("study.json", "ffc312e12f13fad9c8d9d9fac1c2352e3ac86f17d940e9938abfb632df4902d5"),
     ("execution.json", "788976b2cf17e0a2eae55937ed3e6c93b2581b55f79bb81f045fb625cfb1f012"),
     ("execution-deterministic.json", "3d5b3aedd121f5473cc46a79eb3b23729ea71a3f1ab3ebbd8aad9fedbd40e16f"),
     ("event.json", "18d489af96db1bbe9e75c524197d39e240a26df2dec9a018c5997f559da74cda"),

@@ -559,10 +559,10 @@ fn full_comparison() -> Comparison {
 
 /// One run that is planned and one that lacks its weights.
 fn study() -> Study {
-    let section = |name: &str, published: Option<&str>| StudySection {
+    let section = |name: &str, split, published: Option<&str>| StudySection {
         name: name.to_owned(),
         title: "Eight setups, five re-samplings".to_owned(),
-        split: id(&resampled()),
+        split,
         published: published.map(str::to_owned),
     };
     let run = |section: &str, fold, spec| StudyRun {
@@ -578,7 +578,10 @@ fn study() -> Study {
         name: "paper".to_owned(),
         file: file("study.toml"),
         dataset: id(&dataset()),
-        sections: vec![section("table-4", None), section("table-6", Some("paper"))],
+        sections: vec![
+            section("table-4", Some(id(&resampled())), None),
+            section("table-6", None, Some("paper")),
+        ],
         runs: vec![run("table-4", 0, Some(id(&spec_mlp()))), lacking],
         probes: vec![StudyProbe { run: "paper-fine-tuned-f0".to_owned(), target: "view".to_owned() }],
         reg: "0.1.0".to_owned(),
