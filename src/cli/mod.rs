@@ -23,6 +23,8 @@ mod reindex;
 mod reproduce;
 mod show;
 mod split;
+mod study;
+mod study_table;
 mod surroundings;
 mod tag;
 mod trace;
@@ -85,6 +87,8 @@ enum Command {
     #[command(subcommand)]
     Predictions(predictions::Command),
     Compare(compare::Args),
+    #[command(subcommand)]
+    Study(study::Command),
     Reproduce(reproduce::Args),
     List(list::Args),
     Show(show::ShowArgs),
@@ -178,6 +182,7 @@ fn run(context: &Context, command: Command) -> Result<Reply, Failure> {
         Command::Predict(args) => predict::run(context, args),
         Command::Predictions(command) => predictions::run(context, command),
         Command::Compare(args) => compare::run(context, args),
+        Command::Study(command) => study::run(context, command),
         Command::Reproduce(args) => reproduce::run(context, args),
         Command::List(args) => list::run(context, args),
         Command::Show(args) => show::run(context, args),

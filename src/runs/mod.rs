@@ -11,6 +11,7 @@ mod predict;
 pub mod presets;
 pub mod process;
 mod reproduce;
+pub mod study;
 mod train;
 mod weights;
 
