@@ -13,11 +13,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::hash::{Hash, Id};
 use crate::records::{
-    AgeRange, Assignment, Blob, EpochLog, ImageRow, Layout, Manifest, Model, Precision, Spec, Subset,
+    AgeRange, Assignment, Blob, EpochLog, ImageRow, Layout, Manifest, Model, Precision, Spec, Subset, Target,
 };
 
 /// Changes whenever [`Job`], [`Event`] or [`Identity`] do.
-pub const PROTOCOL: u32 = 2;
+pub const PROTOCOL: u32 = 3;
 
 /// What the worker says of itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -113,6 +113,48 @@ pub enum Work {
         /// The files, with the meta features of each where the model wants them.
         images: Vec<(PathBuf, Option<ImageRow>)>,
     },
+    /// Fit a linear predictor of a target to the frozen pooled features of images. Makes `validation.bin` and
+    /// `scores.bin`, packed [`crate::records::Scores`] of one column: logits, or years.
+    Probe {
+        /// The network.
+        model: Model,
+        /// Its weights.
+        checkpoint: Id<Blob>,
+        /// How it computes.
+        numbers: Numbers,
+        /// The images.
+        manifest: Id<Manifest>,
+        /// The subsets.
+        assignment: Id<Assignment>,
+        /// Fold of the split.
+        fold: u32,
+        /// What is predicted.
+        target: Target,
+    },
+    /// Grad-CAM of the last convolutional layer. Makes `scores.bin` with the images' positions as rows and, of
+    /// each, the logit and then the map, row after row.
+    Gradcam {
+        /// The network.
+        model: Model,
+        /// Its weights.
+        checkpoint: Id<Blob>,
+        /// How it computes.
+        numbers: Numbers,
+        /// The images.
+        images: Looked,
+        /// Of each image, which label.
+        labels: Vec<u32>,
+    },
+}
+
+/// Images that a network looks at one by one.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Looked {
+    /// Rows of a manifest; one may come more than once.
+    Rows(Id<Manifest>, Vec<u32>),
+    /// Files, with the meta features of each where the model wants them.
+    Files(Vec<(PathBuf, Option<ImageRow>)>),
 }
 
 /// How a network computes.
@@ -134,6 +176,8 @@ pub mod files {
     pub const STANDING: &str = "standing.json";
     /// Packed [`crate::records::Scores`].
     pub const SCORES: &str = "scores.bin";
+    /// The same of the validation images, of a probe.
+    pub const VALIDATION: &str = "validation.bin";
 }
 
 /// What the worker reports, a line each.
@@ -226,6 +270,8 @@ pub enum Phase {
     Validate,
     /// Scores.
     Predict,
+    /// A predictor is fitted to features; `done` and `total` count tries.
+    Fit,
 }
 
 /// What came out.
@@ -239,6 +285,8 @@ pub struct Outcome {
     pub val_loss: f64,
     /// Parameters of the network.
     pub parameters: u64,
+    /// The penalty that a probe chose.
+    pub penalty: Option<f64>,
     /// Seconds by part of the work, for who wants to know what takes the time.
     pub seconds: BTreeMap<String, f64>,
 }

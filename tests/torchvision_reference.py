@@ -161,6 +161,26 @@ def logits(name, dtype):
         return model(*inputs(name, range(count), side, dtype)).double()
 
 
+def gradcam(name, dtype):
+    """Grad-CAM of every label on the first two images, by hooks and a backward pass: `[image][label]`, a map each.
+
+    The layer is the last block, as is usual for a ResNet; each channel is weighted by the mean of its gradient.
+    """
+    model = filled(name, dtype).eval()
+    kept = {}
+    model.layer4.register_forward_hook(lambda _module, _inputs, output: kept.update(map=output))
+    maps = []
+    for number in range(2):
+        said = model(*inputs(name, [number], MODELS[name][4], dtype))[0]
+        of_image = []
+        for label in range(LABELS):
+            (gradient,) = torch.autograd.grad(said[label], kept["map"], retain_graph=True)
+            weights = gradient.mean(dim=(2, 3), keepdim=True)
+            of_image.append(torch.relu((weights * kept["map"]).sum(dim=1))[0].flatten().tolist())
+        maps.append(of_image)
+    return maps
+
+
 def sampled(tensor, name):
     """Sum, sum of magnitudes and a few values at places that the name draws."""
     flat = tensor.detach().double().flatten().numpy()
@@ -274,6 +294,8 @@ def documents():
         print(f"{name}: logits within {exact.abs().max():.2f}, over images {exact.std(0).mean():.2f}, "
               f"float32 {apart(rough, exact):.1e}", file=sys.stderr)
     yield "logits.json", short({"versions": versions, "models": models})
+    heat = {name: gradcam(name, torch.float64) for name in ("resnet50", "resnet50-large-meta")}
+    yield "gradcam.json", short({"versions": versions, "models": heat})
     exact = training(torch.float64)
     spread = {"losses": 0.0, "val_losses": 0.0, "gradients": [0.0, 0.0], "changes": [0.0, 0.0]}
     for layout in (torch.contiguous_format, torch.channels_last):

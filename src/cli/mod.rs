@@ -10,6 +10,7 @@ mod doctor;
 mod error;
 mod eval;
 mod gc;
+mod gradcam;
 mod ingest;
 mod init;
 mod list;
@@ -18,6 +19,7 @@ mod log;
 mod output;
 mod predict;
 mod predictions;
+mod probe;
 mod progress;
 mod reindex;
 mod reproduce;
@@ -89,6 +91,8 @@ enum Command {
     Compare(compare::Args),
     #[command(subcommand)]
     Study(study::Command),
+    Probe(probe::Args),
+    Gradcam(gradcam::Args),
     Reproduce(reproduce::Args),
     List(list::Args),
     Show(show::ShowArgs),
@@ -183,6 +187,8 @@ fn run(context: &Context, command: Command) -> Result<Reply, Failure> {
         Command::Predictions(command) => predictions::run(context, command),
         Command::Compare(args) => compare::run(context, args),
         Command::Study(command) => study::run(context, command),
+        Command::Probe(args) => probe::run(context, args),
+        Command::Gradcam(args) => gradcam::run(context, args),
         Command::Reproduce(args) => reproduce::run(context, args),
         Command::List(args) => list::run(context, args),
         Command::Show(args) => show::run(context, args),

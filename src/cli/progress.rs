@@ -186,6 +186,7 @@ pub(crate) fn phase(step: &Step) -> String {
         Phase::Train => format!("epoch {}/{}", step.epoch, step.epochs),
         Phase::Validate => format!("epoch {}/{} validation", step.epoch, step.epochs),
         Phase::Predict => "predict".to_owned(),
+        Phase::Fit => "fit a predictor".to_owned(),
     }
 }
 

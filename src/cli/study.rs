@@ -6,10 +6,11 @@ use std::path::PathBuf;
 use clap::Subcommand;
 use reg::records::Study;
 use reg::registry::Registry;
-use reg::report::{Cell, Column, Table, results};
+use reg::report::{Cell, Column, Table, features, results};
 use reg::runs::process::Worker;
 use reg::runs::study::{
-    self, Basis, Cost, Orders, Outcome, PAPER, Plan, SMALL, Source, Standing, State, StudyError,
+    self, Basis, Cost, Orders, Outcome, PAPER, Plan, Probe, ProbeState, SMALL, Source, Standing, State,
+    StudyError,
 };
 use reg::runs::{Device, Options};
 use serde_json::{Value, json};
@@ -196,8 +197,10 @@ fn carry_out(context: &Context, args: RunArgs) -> Result<Reply, Failure> {
     drop(table);
 
     let runs = study::standing(&registry, &plan.study)?;
+    let mut probes = study::probes(&registry, &plan.study, &runs)?;
+    study::carry_out_probes(session, &mut probes, &devices[0], &mut context.watch())?;
     let mut text = TableFormat::Text.render(&[summary(&runs)]);
-    let failed: Vec<String> = plan
+    let mut failed: Vec<String> = plan
         .runs
         .iter()
         .zip(&outcomes)
@@ -210,13 +213,22 @@ fn carry_out(context: &Context, args: RunArgs) -> Result<Reply, Failure> {
             }
         })
         .collect();
+    failed.extend(probes.iter().filter_map(|probe| match &probe.state {
+        ProbeState::Failed(error, hint) => {
+            let hint = hint.as_ref().map(|hint| format!("\n  hint: {hint}")).unwrap_or_default();
+            Some(format!("failed: {}: {error}{hint}", probe.row.name))
+        }
+        _ => None,
+    }));
     for line in blocked(&plan).iter().chain(&failed) {
         text += line;
         text.push('\n');
     }
     let name = &plan.study.name;
     text += &format!("study {} {name}; `reg study compare {name}` makes its tables\n", plan.id.hash.short());
-    let reply = Reply::new(text, document(&plan, &counts, &outcomes));
+    let mut document = document(&plan, &counts, &outcomes);
+    document["probes"] = probes.iter().map(probe_row).collect();
+    let reply = Reply::new(text, document);
     Ok(if failed.is_empty() { reply } else { reply.with_code(1) })
 }
 
@@ -370,6 +382,24 @@ fn row(standing: &Standing) -> Value {
     value
 }
 
+/// A probe as a document.
+fn probe_row(probe: &Probe) -> Value {
+    let mut value = json!(probe.row);
+    value["state"] = json!(probe.state.name());
+    match &probe.state {
+        ProbeState::Done(table, content) => {
+            value["table"] = json!(table);
+            value["result"] = json!(content.result);
+        }
+        ProbeState::Failed(error, hint) => {
+            value["error"] = json!(error);
+            value["hint"] = json!(hint);
+        }
+        ProbeState::Missing(_) | ProbeState::Waiting => {}
+    }
+    value
+}
+
 /// A line a setup: what is done, and the mean AUC over its folds.
 fn summary(runs: &[Standing]) -> Table {
     let columns = vec![
@@ -452,6 +482,7 @@ fn status(context: &Context, text: &str, format: TableFormat) -> Result<Reply, F
         line.push(auc);
         table.rows.push(line);
     }
+    let probes = study::probes(&registry, &study, &runs)?;
     let count = |name: &str| runs.iter().filter(|run| run.state.name() == name).count();
     let mut text = format.render(&[table]);
     if format == TableFormat::Text {
@@ -464,6 +495,9 @@ fn status(context: &Context, text: &str, format: TableFormat) -> Result<Reply, F
         }
         text += &reasons.concat();
         text += &format!("{} of {} done\n", count("done"), runs.len());
+        for Probe { row, state } in &probes {
+            text += &format!("probe {}: {}\n", row.name, state.name());
+        }
     }
     let json = json!({
         "name": study.name,
@@ -474,6 +508,7 @@ fn status(context: &Context, text: &str, format: TableFormat) -> Result<Reply, F
         "interrupted": count("interrupted"),
         "missing": count("missing"),
         "blocked": count("blocked"),
+        "probes": probes.iter().map(probe_row).collect::<Vec<_>>(),
     });
     Ok(Reply::new(text, json))
 }
@@ -520,9 +555,20 @@ fn compare_sections(
         document["left_out"] = json!(section.left_out);
         documents.push(document);
     }
+    let probes = study::probes(&registry, &study, &runs)?;
+    for probe in &probes {
+        let ProbeState::Done(table, content) = &probe.state else { continue };
+        text += &format.render(&[features::probe(content)]);
+        if format == TableFormat::Text {
+            text += &format!("table {} {}\n", table.hash.short(), probe.row.name);
+        }
+        text.push('\n');
+    }
     let left = study.sections.len() - sections.len();
     if left > 0 {
         context.note(&format!("note: {left} sections have no setup that is done on all folds"));
     }
-    Ok(Reply::new(text.trim_end(), json!({ "study": study.name, "sections": documents })))
+    let probes: Vec<Value> = probes.iter().map(probe_row).collect();
+    let json = json!({ "study": study.name, "sections": documents, "probes": probes });
+    Ok(Reply::new(text.trim_end(), json))
 }

@@ -15,6 +15,7 @@ pub mod ingest;
 pub mod labels;
 pub mod lists;
 pub mod metadata;
+pub mod overlay;
 pub mod pixels;
 pub mod png;
 pub mod renditions;

@@ -9,7 +9,7 @@ use std::io::Cursor;
 
 use fast_image_resize as fir;
 use image::codecs::png::{PngDecoder, PngEncoder};
-use image::{DynamicImage, ImageEncoder, Limits};
+use image::{DynamicImage, ExtendedColorType, ImageEncoder, Limits};
 
 pub use super::png::MAX_SIDE;
 use super::png::{self, PngError};
@@ -77,10 +77,22 @@ fn luma([r, g, b]: [u8; 3]) -> u8 {
 
 /// Writes 8-bit grey as a PNG.
 pub fn encode_png(image: &Grey) -> Vec<u8> {
+    encode(&image.data, image.width, image.height, ExtendedColorType::L8)
+}
+
+/// Writes red, green and blue, `[height, width, 3]` in bytes, as a PNG.
+///
+/// # Panics
+/// If that is not the number of bytes.
+pub fn encode_rgb(width: u32, height: u32, data: &[u8]) -> Vec<u8> {
+    encode(data, width, height, ExtendedColorType::Rgb8)
+}
+
+fn encode(data: &[u8], width: u32, height: u32, colour: ExtendedColorType) -> Vec<u8> {
     let mut bytes = Vec::new();
     PngEncoder::new(&mut bytes)
-        .write_image(&image.data, image.width, image.height, image::ExtendedColorType::L8)
-        .expect("memory takes every byte, and a Grey has width x height values");
+        .write_image(data, width, height, colour)
+        .expect("memory takes every byte, and there are as many values as pixels");
     bytes
 }
 

@@ -7,7 +7,9 @@ pub mod codec;
 mod comparison;
 mod dataset;
 mod event;
+mod heat;
 mod model;
+mod probe;
 mod run;
 mod schema;
 mod split;
@@ -28,10 +30,12 @@ pub use comparison::{
 pub(crate) use dataset::MAX_AGE;
 pub use dataset::{AgeRange, BoxRow, Boxes, Dataset, Gender, ImageRow, Manifest, ViewPosition};
 pub use event::{Event, NameChange};
+pub use heat::{Area, Heat, HeatInBox, PointedBox, PointedLabel, Pointing};
 pub use model::{Architecture, ImageInput, Model};
+pub use probe::{ProbeResult, ProbeTable, ProbedFold, Target};
 pub use run::{
-    Augmentation, DeviceKind, EarlyStop, EpochLog, Execution, Git, Init, Layout, Loss, Pixels, Precision,
-    Predictions, Run, Scale, ScoreSource, Scores, Software, Spec, Training, Weights,
+    Augmentation, Computed, DeviceKind, EarlyStop, EpochLog, Execution, Git, Init, Layout, Loss, Pixels,
+    Precision, Predictions, Run, Scale, ScoreSource, Scores, Software, Spec, Training, Weights,
 };
 pub use split::{Assignment, FoldSizes, Split, SplitMethod, Subset, SubsetSize};
 pub use study::{Study, StudyProbe, StudyRun, StudySection};

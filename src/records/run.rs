@@ -223,6 +223,18 @@ pub struct Software {
     pub sources: Id<Blob>,
 }
 
+/// With what numbers were computed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Computed {
+    /// Kind of device.
+    pub device: DeviceKind,
+    /// Threads of the tensor library.
+    pub threads: u32,
+    /// The code.
+    pub software: Id<Software>,
+}
+
 /// Trained weights: the result of carrying out a spec.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

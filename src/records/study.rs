@@ -6,7 +6,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Dataset, File, Spec, Split};
+use super::{Dataset, File, Spec, Split, Target};
 use crate::hash::Id;
 
 /// Runs that were planned together.
@@ -23,7 +23,7 @@ pub struct Study {
     pub sections: Vec<StudySection>,
     /// Every planned run: by section, then by setup, then by fold.
     pub runs: Vec<StudyRun>,
-    /// Every planned probe of such a run's features, in the same order.
+    /// Every planned probe of the features of a setup's runs, in the order of the file.
     pub probes: Vec<StudyProbe>,
     /// Version of reg that planned it.
     pub reg: String,
@@ -61,12 +61,14 @@ pub struct StudyRun {
     pub weights: Option<String>,
 }
 
-/// One planned probe: what the frozen features of a run know.
+/// One planned probe: what the frozen features of a setup's runs know.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StudyProbe {
-    /// Name of the run, as in `runs`.
-    pub run: String,
-    /// What is read from the features: `view`, `gender` or `age`.
-    pub target: String,
+    /// Name of the setup, all of whose runs are probed.
+    pub setup: String,
+    /// What is predicted.
+    pub target: Target,
+    /// The name that its table gets.
+    pub name: String,
 }

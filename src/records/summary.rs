@@ -69,6 +69,15 @@ pub fn summary(header: &Header) -> String {
                 format!("AUC, mean {} over {} labels", rounded(document.get("mean")), number("mean_over"))
             }
             "dataset" => format!("counts of {} images, {} patients", number("images"), number("patients")),
+            "probe" => {
+                let folds = document.get("folds").and_then(Value::as_array).map_or(0, Vec::len);
+                let mean =
+                    ["/result/auc/mean", "/result/mae/mean"].into_iter().find_map(|path| at(document, path));
+                let (model, target) = (text("model"), text("target"));
+                format!("probe of {model} for {target}, {} over {folds} folds", rounded(mean))
+            }
+            "heat" => format!("Grad-CAM of {} on {}", text("label"), text("image")),
+            "pointing" => format!("pointing game, {} of {} boxes", within("/all/hits"), within("/all/boxes")),
             _ => {
                 let models = document.get("models").and_then(Value::as_array);
                 let names = models.into_iter().flatten().filter_map(|model| model.get("name")).map(plain);

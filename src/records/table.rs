@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Comparison, Dataset, Predictions};
+use super::{Comparison, Dataset, Heat, Pointing, Predictions, ProbeTable};
 use crate::hash::Id;
 
 /// A table of results.
@@ -16,6 +16,12 @@ pub enum Table {
     Dataset(DatasetTable),
     /// Several models, each on one or more folds.
     Comparison(Box<Comparison>),
+    /// What a model's frozen features know.
+    Probe(Box<ProbeTable>),
+    /// Where a network looked in one image.
+    Heat(Box<Heat>),
+    /// Whether a network looks where boxes are annotated.
+    Pointing(Box<Pointing>),
 }
 
 /// AUCs of one model on one subset.

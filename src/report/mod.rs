@@ -5,6 +5,7 @@
 
 pub mod dataset;
 mod details;
+pub mod features;
 mod histogram;
 pub mod lineage;
 mod markup;

@@ -6,6 +6,7 @@ use super::config::ConfigError;
 use super::process::WorkerError;
 use super::study::StudyError;
 use crate::dataset::DatasetError;
+use crate::dataset::pixels::PixelError;
 use crate::hash::Hash;
 use crate::index::IndexError;
 use crate::records::{Unfair, UnfairKind};
@@ -194,6 +195,61 @@ pub enum RunError {
         /// What is wrong with it.
         reason: String,
     },
+    /// A model on metadata alone, asked what it sees in images.
+    #[error("model {0} sees no image")]
+    SeesNoImage(String),
+    /// A label that the data set does not have.
+    #[error("there is no label {label}; the data set has {}", labels.join(", "))]
+    NoSuchLabel {
+        /// The label.
+        label: String,
+        /// What there is.
+        labels: Vec<String>,
+    },
+    /// Neither a file nor an image of the data set.
+    #[error("`{0}` is neither a file nor an image of the run's data set")]
+    NoSuchImage(String),
+    /// A file that is no image.
+    #[error("{name} is {source}")]
+    NotAnImage {
+        /// The file.
+        name: String,
+        /// What is wrong with it.
+        source: PixelError,
+    },
+    /// A data set without boxes.
+    #[error("data set {0} has no annotated boxes")]
+    NoBoxes(String),
+    /// A subset without boxes.
+    #[error("no {subset} image of fold {fold} has an annotated box")]
+    NoBoxesIn {
+        /// The subset.
+        subset: &'static str,
+        /// The fold.
+        fold: u32,
+    },
+    /// Runs that are not folds of one thing.
+    #[error("a probe is of one model's folds: {a} is {one}, and {b} is {other}")]
+    NotOneModel {
+        /// The first run.
+        a: String,
+        /// What it is.
+        one: String,
+        /// The second.
+        b: String,
+        /// What it is.
+        other: String,
+    },
+    /// A target that is unknown or the same throughout.
+    #[error("fold {fold}: the {target} of its {subset} images is unknown, or the same for all of them")]
+    NothingToProbe {
+        /// The target.
+        target: &'static str,
+        /// The subset.
+        subset: &'static str,
+        /// The fold.
+        fold: u32,
+    },
     /// Nothing to compare.
     #[error("nothing to compare")]
     Nothing,
@@ -257,6 +313,9 @@ impl RunError {
                     "only scores of the same images can be compared: train, evaluate or import both on the same split and fold, or take --images shared; --allow-different-images shows them side by side, marked"
                 }
             },
+            RunError::SeesNoImage(_) => "name a run of a model that looks at images",
+            RunError::NoBoxes(_) => "`reg ingest --boxes BBox_List_2017.csv` takes them in",
+            RunError::NoBoxesIn { .. } => "--subset names another part of the fold",
             RunError::NotPublished { .. } => {
                 "a [[model]] has name, source, split = \"official\", and mean or a table [model.auc]; images and mean_over say more"
             }

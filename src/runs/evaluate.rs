@@ -101,12 +101,18 @@ pub(super) fn numbers(spec: &Spec, device: DeviceKind) -> Numbers {
 /// Reads the scores that the worker left in its folder: a column a label, rows below `rows`.
 pub(super) fn read_scores(dir: &Path, labels: usize, rows: usize) -> Result<Scores, RunError> {
     let path = dir.join(files::SCORES);
-    let bytes = fs::read(&path).map_err(RunError::io("read", &path))?;
-    let wrong = |reason: String| RunError::BadScores { path: path.clone(), reason };
-    let scores: Scores = codec::unpack(&bytes).map_err(|e| wrong(e.to_string()))?;
+    let scores = read_columns(&path, rows)?;
     if scores.labels as usize != labels {
-        return Err(wrong(format!("{} columns for {labels} labels", scores.labels)));
+        return Err(RunError::BadScores { path, reason: format!("{} columns for {labels}", scores.labels) });
     }
+    Ok(scores)
+}
+
+/// Reads a file of scores of the worker: any number of columns, rows below `rows`.
+pub(super) fn read_columns(path: &Path, rows: usize) -> Result<Scores, RunError> {
+    let bytes = fs::read(path).map_err(RunError::io("read", path))?;
+    let wrong = |reason: String| RunError::BadScores { path: path.to_owned(), reason };
+    let scores: Scores = codec::unpack(&bytes).map_err(|e| wrong(e.to_string()))?;
     match scores.rows.last() {
         Some(last) if *last as usize >= rows => Err(wrong(format!("there is no image {last}"))),
         _ => Ok(scores),

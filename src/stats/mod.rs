@@ -7,6 +7,7 @@
 mod auc;
 mod calibration;
 mod delong;
+mod heat;
 mod multiple;
 mod order;
 mod precision;
@@ -19,6 +20,7 @@ mod weighted;
 pub use auc::auc;
 pub use calibration::{Calibration, CalibrationBin, brier, calibration};
 pub use delong::{Delong, DelongPaired, Placements, delong, delong_paired, interval};
+pub use heat::{HeatMap, Rect};
 pub use multiple::{benjamini_hochberg, holm};
 pub use precision::average_precision;
 pub use ranks::{average_ranks, spearman, spearman_matrix};

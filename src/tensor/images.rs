@@ -85,6 +85,11 @@ impl Dataset {
         self.manifest
     }
 
+    /// What is known of an image.
+    pub(crate) fn row(&self, index: u32) -> &ImageRow {
+        &self.rows[index as usize]
+    }
+
     /// What an image was made from, if it has a file.
     pub(crate) fn source(&self, index: u32) -> Option<Hash> {
         self.rows[index as usize].object

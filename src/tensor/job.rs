@@ -8,13 +8,15 @@ use reg::dataset::renditions::Rendition;
 use reg::hash::{Hash, Id};
 use reg::records::{Assignment, Manifest, Packed, Precision, Subset, codec};
 use reg::store::Store;
-use reg::worker::{Job, Numbers, Outcome, PROTOCOL, Work};
+use reg::worker::{Job, Looked, Numbers, Outcome, PROTOCOL, Work};
 
 use crate::device;
 use crate::error::TensorError;
+use crate::gradcam::gradcam;
 use crate::images::{Dataset, Images};
 use crate::layers::Memory;
 use crate::predict::{Inputs, predict};
+use crate::probe::{Part, probe};
 use crate::reporter::Reporter;
 use crate::train::{Rows, Setup, train};
 
@@ -60,7 +62,10 @@ pub(crate) fn carry_out<W: Write>(job: Job, reporter: &mut Reporter<W>) -> Resul
         Work::Train { spec, .. } => {
             Numbers { precision: spec.training.precision(), layout: spec.training.layout(spec.device) }
         }
-        Work::Predict { numbers, .. } | Work::PredictFiles { numbers, .. } => *numbers,
+        Work::Predict { numbers, .. }
+        | Work::PredictFiles { numbers, .. }
+        | Work::Probe { numbers, .. }
+        | Work::Gradcam { numbers, .. } => *numbers,
     };
     let device = device::prepare(&job.device, job.threads, numbers.precision == Precision::Tf32)?;
     let memory = Memory { device, layout: numbers.layout };
@@ -101,6 +106,42 @@ pub(crate) fn carry_out<W: Write>(job: Job, reporter: &mut Reporter<W>) -> Resul
             let rows = (0..images.len() as u32).collect();
             let inputs = inputs(Images::Files(images), &model);
             predict(&place, &inputs, checkpoint.hash, rows, FILES_BATCH, reporter)
+        }
+        Work::Probe { model, checkpoint, numbers: _, manifest, assignment, fold, target } => {
+            let mut dataset = dataset(manifest)?;
+            let assignment: Assignment = place.unpack("assignment", assignment.hash)?;
+            let part = |subset| -> Result<Part> {
+                let rows = rows(&assignment, fold, subset, dataset.len())?;
+                let known = rows.into_iter().filter_map(|row| Some((row, target.of(dataset.row(row))?)));
+                let (rows, truth): (Vec<u32>, Vec<f64>) = known.unzip();
+                if rows.is_empty() {
+                    Err(TensorError::Empty { subset, fold })
+                } else {
+                    Ok(Part { rows, truth })
+                }
+            };
+            let parts = [part(Subset::Train)?, part(Subset::Val)?, part(Subset::Test)?];
+            if let (Some(cache), Some(image)) = (cache, model.architecture.image()) {
+                for part in &parts {
+                    dataset.keep(cache, Rendition::evaluation(image), &part.rows, reporter)?;
+                }
+            }
+            let inputs = inputs(Images::Dataset(dataset), &model);
+            let cache = cache.unwrap_or(&place.out);
+            probe(&place, &inputs, checkpoint.hash, (parts, target), cache, reporter)
+        }
+        Work::Gradcam { model, checkpoint, numbers: _, images, labels } => {
+            let (images, rows) = match images {
+                Looked::Rows(manifest, rows) => (Images::Dataset(dataset(manifest)?), rows),
+                Looked::Files(files) => {
+                    let rows = (0..files.len() as u32).collect();
+                    (Images::Files(files), rows)
+                }
+            };
+            if rows.len() != labels.len() || rows.is_empty() {
+                return Err(TensorError::Job("there must be images, and a label each".to_owned()));
+            }
+            gradcam(&place, &inputs(images, &model), checkpoint.hash, (&rows, &labels), reporter)
         }
     }
 }

@@ -211,6 +211,11 @@ impl Dense {
         Dense { weight: self.weight.shallow_clone(), bias: self.bias.shallow_clone() }
     }
 
+    /// `[outputs, inputs]`.
+    pub(crate) fn weight(&self) -> &Tensor {
+        &self.weight
+    }
+
     /// `[batch, inputs]` to `[batch, outputs]`.
     pub(crate) fn forward(&self, x: &Tensor) -> Result<Tensor> {
         Ok(x.f_linear(&self.weight, Some(&self.bias))?)

@@ -152,28 +152,54 @@ impl Net {
 
     /// What the body gives to the dense layer: `[batch, features]`.
     pub(crate) fn body(&self, grey: Option<&Tensor>, meta: &Tensor, training: bool) -> Result<Tensor> {
-        if let Body::Mlp(layers) = &*self.body {
-            let mut x = meta.shallow_clone();
-            for layer in layers {
-                x = layer.forward(&x)?.f_relu()?;
+        match &*self.body {
+            Body::Mlp(layers) => {
+                let mut x = meta.shallow_clone();
+                for layer in layers {
+                    x = layer.forward(&x)?.f_relu()?;
+                }
+                Ok(x)
             }
-            return Ok(x);
+            _ => global_mean(&self.map(grey, training)?),
         }
+    }
+
+    /// What the last convolutional layer gives, whose means over the plane are the features:
+    /// `[batch, features, side, side]`.
+    fn map(&self, grey: Option<&Tensor>, training: bool) -> Result<Tensor> {
         let (Some(input), Some(grey)) = (&self.input, grey) else {
             return Err(TensorError::Settings("it looks at images and was given none".into()));
         };
         let mut x = input.prepare(grey)?;
         match &*self.body {
-            Body::Resnet(resnet) => resnet.features(&x, training),
+            Body::Resnet(resnet) => resnet.map(&x, training),
             Body::Tiny(layers) => {
                 for conv in layers {
                     x = conv.forward(&x, training, Then::Relu)?;
                     x = x.f_max_pool2d([2, 2], [2, 2], [0, 0], [1, 1], false)?;
                 }
-                global_mean(&x)
+                Ok(x)
             }
-            Body::Mlp(_) => unreachable!("a perceptron has returned above"),
+            Body::Mlp(_) => Err(TensorError::Settings("a perceptron on metadata sees no image".into())),
         }
+    }
+
+    /// Grad-CAM of one label an image (Selvaraju et al., ICCV 2017): logits `[batch]` and heat
+    /// `[batch, side, side]`, 0 or more, of the layer whose means over the plane the dense layer sees.
+    ///
+    /// A logit's derivative with respect to a channel is then the same everywhere, the channel's weight in the
+    /// dense layer over the number of places, so that no backward pass is needed.
+    pub(crate) fn heat(&self, grey: Option<&Tensor>, meta: &Tensor, labels: &[i64]) -> Result<[Tensor; 2]> {
+        let map = self.map(grey, false)?.f_to_kind(Kind::Float)?;
+        let labels = Tensor::f_from_slice(labels)?.f_to_device(map.device())?;
+        let logits = self.head(&global_mean(&map)?, meta)?.f_gather(1, &labels.f_unsqueeze(1)?, false)?;
+        let &[batch, _, height, width] = map.size().as_slice() else {
+            return Err(TensorError::Settings("a map has rows and columns".into()));
+        };
+        let weights = self.fc.weight().f_narrow(1, 0, self.features)?.f_index_select(0, &labels)?;
+        let places = (height * width) as f64;
+        let heat = weights.f_unsqueeze(1)?.f_bmm(&map.f_flatten(2, 3)?)?.f_div_scalar(places)?.f_relu()?;
+        Ok([logits.f_squeeze_dim(1)?, heat.f_reshape([batch, height, width])?])
     }
 }
 

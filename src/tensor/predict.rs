@@ -53,6 +53,19 @@ impl Inputs<'_> {
         Ok(net.forward(grey.as_ref(), &meta, training)?.f_to_kind(Kind::Float)?)
     }
 
+    /// Grad-CAM of one label an image: logits `[rows]` and heat `[rows, side, side]`.
+    pub(crate) fn heat(
+        &self,
+        net: &Net,
+        rows: &[u32],
+        squares: Option<&[u8]>,
+        labels: &[i64],
+    ) -> Result<[Tensor; 2]> {
+        let (meta, grey) = (self.meta(rows)?, self.grey(squares)?);
+        let _cast = self.cast()?;
+        net.heat(grey.as_ref(), &meta, labels)
+    }
+
     /// What the last layer sees of a batch: `[rows, features]`.
     pub(crate) fn body(&self, net: &Net, rows: &[u32], squares: Option<&[u8]>) -> Result<Tensor> {
         let (meta, grey) = (self.meta(rows)?, self.grey(squares)?);
@@ -142,14 +155,7 @@ pub(crate) fn predict<W: Write>(
     reporter: &mut Reporter<W>,
 ) -> Result<Outcome> {
     let start = Instant::now();
-    let net = Net::build(inputs.model, inputs.labels, Start::Empty, inputs.memory)?;
-    weights::load(&net, &place.read("checkpoint", checkpoint)?, checkpoint, Fit::Whole)?;
-    let parameters = net.parameters();
-    let needed = memory::of_scoring(inputs.model, batch.min(rows.len() as u32), parameters);
-    reporter.send(&started(inputs.memory.device, [0, 0], parameters, needed))?;
-    memory::check(needed, batch, inputs.memory.device)?;
-    let net = net.folded()?;
-
+    let (net, parameters) = frozen(place, inputs, checkpoint, batch.min(rows.len() as u32), reporter)?;
     let total = rows.len() as u64;
     let at = Step {
         phase: Phase::Predict,
@@ -166,12 +172,34 @@ pub(crate) fn predict<W: Write>(
         let name = inputs.images.name(rows[index / inputs.labels as usize]);
         return Err(TensorError::Settings(format!("image {name} has a score that is no number")));
     }
-    let scores = Scores { rows, labels: inputs.labels, scores: logits };
-    let bytes = codec::pack(&scores).map_err(|source| TensorError::Encode { what: "scores", source })?;
-    output::write(&place.out, files::SCORES, &bytes)?;
+    write(place, files::SCORES, Scores { rows, labels: inputs.labels, scores: logits })?;
     let seconds = [("wait", waited), ("all", start.elapsed())];
     let seconds = seconds.map(|(part, time)| (part.to_owned(), time.as_secs_f64())).into();
     Ok(Outcome { parameters, seconds, ..Outcome::default() })
+}
+
+/// A checkpoint's network for evaluation, and the number of its parameters; says that the work begins, if there is
+/// memory for it.
+pub(crate) fn frozen<W: Write>(
+    place: &Place,
+    inputs: &Inputs,
+    checkpoint: Hash,
+    batch: u32,
+    reporter: &mut Reporter<W>,
+) -> Result<(Net, u64)> {
+    let net = Net::build(inputs.model, inputs.labels, Start::Empty, inputs.memory)?;
+    weights::load(&net, &place.read("checkpoint", checkpoint)?, checkpoint, Fit::Whole)?;
+    let parameters = net.parameters();
+    let needed = memory::of_scoring(inputs.model, batch, parameters);
+    reporter.send(&started(inputs.memory.device, [0, 0], parameters, needed))?;
+    memory::check(needed, batch, inputs.memory.device)?;
+    Ok((net.folded()?, parameters))
+}
+
+/// Writes scores into a job's folder.
+pub(crate) fn write(place: &Place, name: &str, scores: Scores) -> Result<()> {
+    let bytes = codec::pack(&scores).map_err(|source| TensorError::Encode { what: "scores", source })?;
+    output::write(&place.out, name, &bytes)
 }
 
 /// The event that says who works, how far it was, and what it takes.

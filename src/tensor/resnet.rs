@@ -4,7 +4,7 @@
 use tch::Tensor;
 
 use crate::error::TensorError;
-use crate::layers::{Builder, Conv, Memory, Then, global_mean, pool_3x3};
+use crate::layers::{Builder, Conv, Memory, Then, pool_3x3};
 
 type Result<T> = std::result::Result<T, TensorError>;
 
@@ -40,13 +40,8 @@ impl Resnet {
         Ok(Resnet { conv1, stages, extra_pool })
     }
 
-    /// `[batch, channels, side, side]` to `[batch, 2048]`.
-    pub(crate) fn features(&self, images: &Tensor, training: bool) -> Result<Tensor> {
-        global_mean(&self.map(images, training)?)
-    }
-
-    /// What the last convolution gives: `[batch, 2048, side, side]`.
-    fn map(&self, images: &Tensor, training: bool) -> Result<Tensor> {
+    /// What the last block gives: `[batch, channels, side, side]` to `[batch, 2048, side / 32, side / 32]`.
+    pub(crate) fn map(&self, images: &Tensor, training: bool) -> Result<Tensor> {
         let mut x = pool_3x3(&self.conv1.forward(images, training, Then::Relu)?)?;
         for (stage, blocks) in self.stages.iter().enumerate() {
             for block in blocks {

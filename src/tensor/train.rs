@@ -251,6 +251,7 @@ impl Run<'_> {
             val_loss: selected.val_loss,
             parameters: self.net.parameters(),
             seconds: seconds.map(|(part, time)| (part.to_owned(), time.as_secs_f64())).into(),
+            penalty: None,
         })
     }
 

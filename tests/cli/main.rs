@@ -7,6 +7,7 @@ mod again;
 mod bad_input;
 mod damage;
 mod fair;
+mod features;
 mod foreign;
 mod gc;
 mod harness;

@@ -18,7 +18,8 @@ const HEAD: &str = "name = 'st'\ndataset = 'tiny'\nthreads = 1\ndevice = 'cpu'\n
     [[setup]]\nsection = 'table-4'\nname = 'meta'\nmodel = 'mlp'\n";
 
 /// What runs away, what lacks weights, and what lacks a list.
-const TROUBLE: &str = "[[section]]\nname = 'trouble'\nsplit = 'drawn'\nfolds = [1]\n\
+const TROUBLE: &str = "[[probe]]\nsetup = 'image'\ntargets = ['view']\n\
+    [[probe]]\nsetup = 'tuned'\ntargets = ['age']\n[[section]]\nname = 'trouble'\nsplit = 'drawn'\nfolds = [1]\n\
     [[setup]]\nsection = 'trouble'\nname = 'wild'\nmodel = 'tiny'\nset = { lr = 1e30 }\n\
     [[setup]]\nsection = 'trouble'\nname = 'tuned'\nmodel = 'tiny'\nweights = 'imagenet'\n\
     [[section]]\nname = 'listed'\nsplit = 'official'\n\
@@ -74,6 +75,9 @@ fn a_study_trains_what_is_missing_names_what_fails_and_shares_with_trainings_by_
     assert!(ran["runs"][7]["hint"].as_str().unwrap().contains("weights import"), "{ran}");
     assert!(ran["runs"][8]["error"].as_str().unwrap().contains("nowhere.txt"), "{ran}");
 
+    assert_eq!((&ran["probes"][0]["state"], &ran["probes"][1]["state"]), (&json!("done"), &json!("waiting")));
+    assert_eq!(study.id("st-image-view"), ran["probes"][0]["table"].as_str().unwrap());
+
     // The same again does only what failed, and says so in words.
     let again = study.reg("study run st");
     again.says(1, &["There", "2 earlier runs of it here"]);
@@ -93,6 +97,7 @@ fn a_study_trains_what_is_missing_names_what_fails_and_shares_with_trainings_by_
     assert_eq!(study.json("study compare st")["sections"][0]["table"], section["table"]);
     let traced = study.ok("trace --down tiny");
     assert!(traced.contains("study") && traced.contains("st-table-4"), "{traced}");
+    assert_eq!(compared["probes"][0]["name"], "st-image-view");
     assert!(study.ok("study compare st --format markdown").contains("Networks: "));
 
     // Weights that come in unblock what lacked them; an edited file is a new study with the same runs.

@@ -7,13 +7,14 @@ use std::sync::LazyLock;
 use reg::hash::{Digest, Hash, Id, Sha256};
 use reg::records::codec::{self, CodecError};
 use reg::records::{
-    AgeCount, Architecture, Assignment, AucTable, Augmentation, Blob, Bootstrap, BootstrapRow, BoxRow, Boxes,
-    CalibrationBin, ComparedModel, Comparison, Dataset, DatasetTable, DelongRow, DeviceKind, EarlyStop,
-    Event, Execution, File, FoldSizes, Gender, Git, GroupBy, GroupRow, ImageInput, ImageRow, Init, LabelAuc,
-    LabelPrevalence, LabelSpread, Layout, Loss, Manifest, MetricRow, Model, NameChange, Packed, Pixels,
-    Pooling, Precision, Predictions, PublishedAuc, PublishedModel, PublishedTable, Record, ResampledRow, Run,
-    Scale, ScoreSource, Scores, Software, Spec, Split, SplitMethod, Spread, Study, StudyProbe, StudyRun,
-    StudySection, Subset, SubsetSize, Table, Training, Unfair, UnfairKind, ViewPosition, Weights,
+    AgeCount, Architecture, Area, Assignment, AucTable, Augmentation, Blob, Bootstrap, BootstrapRow, BoxRow,
+    Boxes, CalibrationBin, ComparedModel, Comparison, Computed, Dataset, DatasetTable, DelongRow, DeviceKind,
+    EarlyStop, Event, Execution, File, FoldSizes, Gender, Git, GroupBy, GroupRow, Heat, HeatInBox,
+    ImageInput, ImageRow, Init, LabelAuc, LabelPrevalence, LabelSpread, Layout, Loss, Manifest, MetricRow,
+    Model, NameChange, Packed, Pixels, PointedBox, PointedLabel, Pointing, Pooling, Precision, Predictions,
+    ProbeResult, ProbeTable, ProbedFold, PublishedAuc, PublishedModel, PublishedTable, Record, ResampledRow,
+    Run, Scale, ScoreSource, Scores, Software, Spec, Split, SplitMethod, Spread, Study, StudyProbe, StudyRun,
+    StudySection, Subset, SubsetSize, Table, Target, Training, Unfair, UnfairKind, ViewPosition, Weights,
 };
 
 type Means = dyn Fn(&[u8]) -> Result<bool, CodecError>;
@@ -67,6 +68,10 @@ pub(crate) fn all() -> Vec<Golden> {
         record("table-dataset.json", counted()),
         record("table-comparison.json", Table::Comparison(comparison().into())),
         record("table-comparison-full.json", Table::Comparison(full_comparison().into())),
+        record("table-probe-view.json", Table::Probe(probe(Target::View).into())),
+        record("table-probe-age.json", Table::Probe(probe(Target::Age).into())),
+        record("table-heat.json", Table::Heat(heat().into())),
+        record("table-pointing.json", Table::Pointing(pointing().into())),
         record("study.json", study()),
         record("execution.json", execution()),
         record("execution-deterministic.json", Execution { deterministic: Some(true), ..execution() }),
@@ -408,6 +413,103 @@ fn auc() -> Table {
     Table::Auc(auc_table())
 }
 
+fn computed() -> Computed {
+    Computed { device: DeviceKind::Cpu, threads: 2, software: id(&software()) }
+}
+
+fn probe(target: Target) -> ProbeTable {
+    let spread = |value| Spread {
+        folds: vec![Some(value)],
+        n: 1,
+        mean: Some(value),
+        std: None,
+        min: Some(value),
+        max: Some(value),
+    };
+    let result = match target {
+        Target::Age => {
+            ProbeResult::Years { mae: spread(9.25), deviation: spread(7.5), baseline: spread(13.5) }
+        }
+        _ => ProbeResult::Classes {
+            positive: "AP".to_owned(),
+            positives: vec![1],
+            auc: spread(0.75),
+            threshold: spread(-0.5),
+            sensitivity: spread(1.0),
+            specificity: spread(0.5),
+        },
+    };
+    let scores = Id::new(Hash::of(&codec::pack(&scores()).unwrap()));
+    ProbeTable {
+        target,
+        model: "resnet50-large".to_owned(),
+        dataset: id(&dataset()),
+        split: id(&resampled()),
+        folds: vec![ProbedFold {
+            fold: 1,
+            run: id(&run()),
+            images: [2, 1, 1],
+            unknown: 1,
+            penalty: 0.01,
+            validation: scores,
+            test: scores,
+            computed: computed(),
+        }],
+        result,
+        reg: "0.1.0".to_owned(),
+    }
+}
+
+fn heat_in_box(heat_share: Option<f64>) -> HeatInBox {
+    let area = Area { x: 10.5, y: 20.0, w: 30.0, h: 40.25 };
+    HeatInBox { area, area_share: 0.0625, heat_share, hit: heat_share.is_some() }
+}
+
+fn heat() -> Heat {
+    Heat {
+        run: id(&run()),
+        image: "00000001_000.png".to_owned(),
+        object: blob("image"),
+        size: [1024, 1024],
+        label: "Atelectasis".to_owned(),
+        logit: -1.25,
+        map: vec![vec![0.0, 0.5], vec![0.25, 1.0]],
+        over: Area { x: 64.0, y: 64.0, w: 896.0, h: 896.0 },
+        boxes: vec![heat_in_box(Some(0.5))],
+        picture: blob("picture"),
+        computed: computed(),
+        reg: "0.1.0".to_owned(),
+    }
+}
+
+fn pointing() -> Pointing {
+    let of = |label: &str, hits, heat_share| PointedLabel {
+        label: label.to_owned(),
+        boxes: 2,
+        hits,
+        without_heat: 1,
+        heat_share,
+        area_share: Some(0.0625),
+    };
+    let row = |heat_share| PointedBox {
+        image: "00000001_000.png".to_owned(),
+        label: "Atelectasis".to_owned(),
+        logit: 0.5,
+        heat: heat_in_box(heat_share),
+    };
+    Pointing {
+        run: id(&run()),
+        dataset: id(&dataset()),
+        boxes: Id::new(Hash::of(&codec::pack(&boxes()).unwrap())),
+        subset: Subset::Test,
+        rows: vec![row(Some(0.5)), row(None)],
+        labels: vec![of("Atelectasis", 1, Some(0.5))],
+        all: of("", 1, None),
+        computed: computed(),
+        reg: "0.1.0".to_owned(),
+    }
+}
+
 pub(crate) fn comparison() -> Comparison {
     let defined = Spread {
         folds: vec![Some(0.5), Some(0.75)],
@@ -583,7 +685,11 @@ fn study() -> Study {
             section("table-6", None, Some("paper")),
         ],
         runs: vec![run("table-4", 0, Some(id(&spec_mlp()))), lacking],
-        probes: vec![StudyProbe { run: "paper-fine-tuned-f0".to_owned(), target: "view".to_owned() }],
+        probes: vec![StudyProbe {
+            setup: "fine-tuned".to_owned(),
+            target: Target::View,
+            name: "paper-fine-tuned-view".to_owned(),
+        }],
         reg: "0.1.0".to_owned(),
     }
 }

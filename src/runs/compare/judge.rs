@@ -44,7 +44,8 @@ pub(super) fn judge(column: &Column, folds: &[Option<u32>], labels: &[String]) -
     }
 }
 
-fn spread(values: Vec<Option<f64>>) -> Spread {
+/// What a quantity does over the folds.
+pub(in crate::runs) fn spread(values: Vec<Option<f64>>) -> Spread {
     let summary = stats::summarize(&values);
     Spread {
         n: summary.n as u32,

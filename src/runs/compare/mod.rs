@@ -24,6 +24,7 @@ use crate::records::{
 use crate::registry::{Registry, Stamp};
 use columns::{Cell, Column};
 pub use curves::{RocCurve, roc_curves};
+pub(super) use judge::spread;
 
 /// What makes one column of the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use super::StudyError;
-use crate::records::Init;
+use crate::records::{Init, Target};
 use crate::registry::is_name;
 use crate::runs::config;
 
@@ -51,7 +51,7 @@ pub struct StudyFile {
     pub setup: Vec<SetupTable>,
     /// What the features of the trained networks are asked for.
     #[serde(default)]
-    pub probe: Vec<ProbeTable>,
+    pub probe: Vec<ProbeEntry>,
 }
 
 fn auto() -> String {
@@ -127,15 +127,12 @@ pub struct SetupTable {
 /// A `[[probe]]`.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct ProbeTable {
+pub struct ProbeEntry {
     /// The setup whose networks are asked.
     pub setup: String,
-    /// `view`, `gender`, `age`.
-    pub targets: Vec<String>,
+    /// What they are asked for.
+    pub targets: Vec<Target>,
 }
-
-/// What features can be asked for.
-const TARGETS: [&str; 3] = ["view", "gender", "age"];
 
 impl StudyFile {
     /// Reads a study file and checks that its parts fit together.
@@ -171,9 +168,6 @@ impl StudyFile {
         for probe in &self.probe {
             if !self.setup.iter().any(|setup| setup.name == probe.setup) {
                 return Err(format!("a probe asks setup `{}`, which is not there", probe.setup));
-            }
-            if let Some(target) = probe.targets.iter().find(|target| !TARGETS.contains(&target.as_str())) {
-                return Err(format!("a probe asks for `{target}`: view, gender and age are expected"));
             }
         }
         for split in &self.split {
@@ -266,7 +260,7 @@ mod tests {
             (format!("threads = 0\n{LEAST}{setup}"), "`threads` is 0"),
             (format!("device = 'tpu'\n{LEAST}{setup}"), "auto, cpu or cuda"),
             (format!("{LEAST}{setup}[[split]]\nname = 'x'\nfolds = 2"), "split `x` needs"),
-            (format!("{LEAST}{setup}[[probe]]\nsetup = 't'\ntargets = ['height']"), "`height`"),
+            (format!("{LEAST}{setup}[[probe]]\nsetup = 't'\ntargets = ['height']"), "height"),
             (format!("{LEAST}{setup}[[probe]]\nsetup = 'u'\ntargets = ['age']"), "setup `u`"),
             (LEAST.replace("'s'", "'a b'"), "name `a b`"),
         ] {

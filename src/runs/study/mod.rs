@@ -9,6 +9,7 @@ mod compare;
 mod cost;
 mod file;
 mod plan;
+mod probes;
 mod standing;
 
 use std::path::PathBuf;
@@ -18,6 +19,7 @@ pub use compare::{Section, compare_sections};
 pub use cost::{Basis, Cost, Disk};
 pub use file::{PAPER, SMALL, StudyFile};
 pub use plan::{Plan, Planned, Source, load, plan};
+pub use probes::{Probe, ProbeState, carry_out_probes, probes};
 pub use standing::{Standing, State, standing};
 
 /// Why a study is not carried out.

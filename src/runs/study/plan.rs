@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::StudyError;
 use super::cost::{self, Cost, Disk, History, Load};
-use super::file::{SectionTable, SetupTable, SplitTable, StudyFile};
+use super::file::{ProbeEntry, SectionTable, SetupTable, SplitTable, StudyFile};
 use super::standing::{State, of_spec};
 use crate::hash::{Digest, Id};
 use crate::index::View;
@@ -162,7 +162,7 @@ pub fn plan(
         dataset: dataset_id,
         sections,
         runs: drafts.iter().map(|draft| draft.planned.row.clone()).collect(),
-        probes: probes(&source.file, &drafts),
+        probes: probes(&source.file),
         reg: env!("CARGO_PKG_VERSION").to_owned(),
     };
     if make {
@@ -404,14 +404,16 @@ impl Maker<'_> {
     }
 }
 
-/// The planned probes, in the order of the runs.
-fn probes(file: &StudyFile, drafts: &[Draft]) -> Vec<StudyProbe> {
-    let mut probes = Vec::new();
-    for StudyRun { setup, name, .. } in drafts.iter().map(|draft| &draft.planned.row) {
-        for probe in file.probe.iter().filter(|probe| probe.setup == *setup) {
-            let each = probe.targets.iter();
-            probes.extend(each.map(|target| StudyProbe { run: name.clone(), target: target.clone() }));
-        }
-    }
-    probes
+/// The planned probes, in the order of the file.
+fn probes(file: &StudyFile) -> Vec<StudyProbe> {
+    let of_setup = |probe: &ProbeEntry| {
+        let setup = probe.setup.clone();
+        let name = format!("{}-{setup}", file.name);
+        probe.targets.clone().into_iter().map(move |target| StudyProbe {
+            setup: setup.clone(),
+            target,
+            name: format!("{name}-{}", target.name()),
+        })
+    };
+    file.probe.iter().flat_map(of_setup).collect()
 }

@@ -9,7 +9,7 @@ mod place;
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use place::{Place, Shown, checkpoint, golden, is_counter, logits, shapes};
@@ -19,6 +19,8 @@ use serde_json::{Value, json};
 
 /// Of the largest logit; float32 alone makes 1e-6 of it.
 const LOGITS: f64 = 1e-5;
+/// Of the hottest cell, likewise.
+const HEAT: f64 = 1e-4;
 
 /// Values by a tensor's name.
 type Values = BTreeMap<String, Vec<f64>>;
@@ -125,6 +127,41 @@ fn resnet101_has_the_tensors_and_logits_of_torchvision() {
 fn what_the_paper_changes_gives_the_logits_that_torchvision_would() {
     for name in ["resnet38-meta", "resnet50-1channel", "resnet50-large-meta"] {
         logits_agree(name);
+    }
+}
+
+/// Grad-CAM of the last block, of every label on two images, beside hooks and a backward pass of PyTorch's.
+#[test]
+fn heat_is_that_of_pytorch_s_backward_pass() {
+    #[derive(Deserialize)]
+    struct Logits {
+        models: BTreeMap<String, Golden>,
+    }
+    #[derive(Deserialize)]
+    struct Heat {
+        models: BTreeMap<String, Vec<Vec<Vec<f64>>>>,
+    }
+    for (name, expected) in golden::<Heat>("gradcam.json").models {
+        let Golden { shown, logits } = golden::<Logits>("logits.json").models.remove(&name).unwrap();
+        let place = Place::new();
+        let weights = place.weights(&shapes(&name));
+        let (_, rows): (Vec<PathBuf>, Vec<ImageRow>) = (0..2).map(|n| place.image(n, shown.side)).unzip();
+        let [manifest, _] = place.dataset(rows, vec![2; 2]);
+        let labels: Vec<usize> = (0..expected[0].len()).collect();
+        let asked = (0..2).flat_map(|image| labels.iter().map(move |label| (image, *label)));
+        let (images, of): (Vec<u32>, Vec<usize>) = asked.unzip();
+        let work = json!({
+            "work": "gradcam", "model": shown.model(&name), "checkpoint": weights, "labels": of,
+            "numbers": { "precision": "f32", "layout": "channels-last" }, "images": { "rows": [manifest, images] },
+        });
+        let found = place::logits(&place.run(&format!("heat {name}"), work));
+        let cells = expected[0][0].len();
+        let (said, maps): (Vec<f64>, Vec<&[f64]>) =
+            found.chunks_exact(cells + 1).map(|row| (row[0], &row[1..])).unzip();
+        close(&format!("logits beside the heat of {name}"), &said, &logits[..2].concat(), LOGITS);
+        let expected: Vec<f64> = expected.into_iter().flatten().flatten().collect();
+        assert!(expected.iter().filter(|heat| **heat > 0.0).count() > expected.len() / 10);
+        close(&format!("heat of {name}"), &maps.concat(), &expected, HEAT);
     }
 }
 

@@ -1,0 +1,80 @@
+//! `reg gradcam`.
+
+use std::path::PathBuf;
+
+use reg::records::{Run, Scale};
+use reg::report::features;
+use reg::runs::process::Worker;
+use reg::runs::{Device, gradcam, pointing};
+use serde_json::json;
+
+use super::Context;
+use super::error::Failure;
+use super::eval::SubsetArg;
+use super::output::{Reply, TableFormat, save};
+
+/// Show where a network sees a label: a heat map over an image, or the pointing game over all annotated boxes
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Name or id of the run
+    run: String,
+    /// A PNG file, or the name of an image of the run's data set
+    #[arg(required_unless_present = "boxes")]
+    image: Option<String>,
+    /// The label
+    #[arg(long, required_unless_present = "boxes")]
+    label: Option<String>,
+    /// Where the picture goes, a PNG of the image's size
+    #[arg(short, long, value_name = "OUT.png", required_unless_present = "boxes")]
+    output: Option<PathBuf>,
+    /// Play the pointing game over the annotated boxes of a subset instead
+    #[arg(long, conflicts_with_all = ["image", "label", "output"])]
+    boxes: bool,
+    /// The subset whose boxes count
+    #[arg(long, value_enum, default_value = "test", requires = "boxes")]
+    subset: SubsetArg,
+    /// auto, cpu or cuda:N; default: what the run was trained on
+    #[arg(long)]
+    device: Option<String>,
+    /// How the table is written
+    #[arg(long, value_enum, default_value = "text")]
+    format: TableFormat,
+}
+
+pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
+    let registry = context.registry()?;
+    let run = registry.resolve_as::<Run>(&registry.view()?, &args.run)?;
+    let worker = Worker::find()?;
+    let device = args.device.map(|text| Device::parse(&text, worker.identity())).transpose()?;
+    let session = context.session(&registry, &worker);
+    let watch = &mut context.watch();
+    let (id, mut text, json) = match (args.image, args.label, args.output) {
+        (Some(image), Some(label), Some(file)) => {
+            let (id, heat, picture) = gradcam(session, run, &image, &label, device, watch)?;
+            save(&file, &picture)?;
+            let probability = Scale::Logit.probability(heat.logit);
+            let mut text = args.format.render(&[features::heat(&heat)]);
+            if args.format == TableFormat::Text {
+                text += &format!("probability {probability:.4}\npicture {}\n", file.display());
+            }
+            let json = json!({
+                "id": id, "file": file, "run": run, "image": heat.image, "label": label, "logit": heat.logit,
+                "probability": probability, "boxes": heat.boxes, "picture": heat.picture,
+            });
+            (id, text, json)
+        }
+        _ => {
+            let (id, pointing) = pointing(session, run, args.subset.subset(), device, watch)?;
+            let text = args.format.render(&[features::pointing(&pointing)]);
+            let json = json!({
+                "id": id, "table": id, "run": run, "subset": pointing.subset, "labels": pointing.labels,
+                "all": pointing.all, "boxes": pointing.rows,
+            });
+            (id, text, json)
+        }
+    };
+    if args.format == TableFormat::Text {
+        text += &format!("table {}\n", id.hash.short());
+    }
+    Ok(Reply::new(text, json))
+}

@@ -1,0 +1,89 @@
+//! `reg probe`.
+
+use clap::ValueEnum;
+use reg::records::{ProbeResult, Run, Target};
+use reg::report::features;
+use reg::runs::process::Worker;
+use reg::runs::{Device, probe};
+use serde_json::json;
+
+use super::Context;
+use super::error::Failure;
+use super::output::{Reply, TableFormat};
+
+/// Find what frozen features know: predict view position, gender or age from those of a run's checkpoint
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Names or ids of runs: folds of one model
+    #[arg(value_name = "RUN", required = true)]
+    runs: Vec<String>,
+    /// What is predicted
+    #[arg(long, value_enum)]
+    target: TargetArg,
+    /// auto, cpu or cuda:N; default: what each run was trained on
+    #[arg(long)]
+    device: Option<String>,
+    /// Name of the table
+    #[arg(long)]
+    name: Option<String>,
+    /// How the table is written
+    #[arg(long, value_enum, default_value = "text")]
+    format: TableFormat,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum TargetArg {
+    View,
+    Gender,
+    Age,
+}
+
+pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
+    let registry = context.registry()?;
+    let view = registry.view()?;
+    let runs = args
+        .runs
+        .iter()
+        .map(|text| registry.resolve_as::<Run>(&view, text))
+        .collect::<Result<Vec<_>, _>>()?;
+    drop(view);
+    let worker = Worker::find()?;
+    let device = args.device.map(|text| Device::parse(&text, worker.identity())).transpose()?;
+    let target = match args.target {
+        TargetArg::View => Target::View,
+        TargetArg::Gender => Target::Gender,
+        TargetArg::Age => Target::Age,
+    };
+    let session = context.session(&registry, &worker);
+    let name = args.name.as_deref();
+    let (table, probed) = probe(session, &runs, target, device, name, &mut context.watch())?;
+    let mut text = args.format.render(&[features::probe(&probed)]);
+    if args.format == TableFormat::Text {
+        text += &format!("table {}\n", table.hash.short());
+    }
+    let mut json = json!({
+        "table": table,
+        "target": target,
+        "model": probed.model,
+        "folds": probed.folds,
+        "spread": probed.result,
+    });
+    // Means over the folds under the names that a script looks for.
+    let means = match &probed.result {
+        ProbeResult::Classes { auc, threshold, sensitivity, specificity, positive, .. } => json!({
+            "auc": auc.mean,
+            "auc_std": auc.std,
+            "positive": positive,
+            "youden": {
+                "threshold": threshold.mean, "sensitivity": sensitivity.mean, "specificity": specificity.mean
+            },
+        }),
+        ProbeResult::Years { mae, deviation, baseline } => {
+            json!({ "mae": mae.mean, "mae_std": deviation.mean, "baseline": baseline.mean })
+        }
+    };
+    if let (Some(json), Some(means)) = (json.as_object_mut(), means.as_object()) {
+        json.extend(means.clone());
+    }
+    Ok(Reply::new(text, json))
+}

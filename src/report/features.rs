@@ -1,0 +1,121 @@
+//! What features know, and where networks look.
+
+use super::{Cell, Column, Table};
+use crate::records::{Heat, HeatInBox, PointedLabel, Pointing, ProbeResult, ProbeTable, Spread};
+
+const DECIMALS: usize = 4;
+
+/// How well a probe predicts, a fold a row, with the mean and the standard deviation over the folds.
+pub fn probe(probe: &ProbeTable) -> Table {
+    let (what, columns): (String, Vec<(&str, &Spread, usize)>) = match &probe.result {
+        ProbeResult::Classes { positive, auc, threshold, sensitivity, specificity, .. } => (
+            format!(": {positive}"),
+            vec![
+                ("AUC", auc, DECIMALS),
+                ("Threshold", threshold, 3),
+                ("Sensitivity", sensitivity, DECIMALS),
+                ("Specificity", specificity, DECIMALS),
+            ],
+        ),
+        ProbeResult::Years { mae, deviation, baseline } => (
+            String::new(),
+            vec![
+                ("Mean absolute error", mae, 2),
+                ("Deviation over images", deviation, 2),
+                ("Error of the mean age", baseline, 2),
+            ],
+        ),
+    };
+    let title = format!("What the features of {} know of {}{what}", probe.model, probe.target.name());
+    let mut heads = vec![Column::left("Fold"), Column::right("Test images")];
+    heads.extend(columns.iter().map(|(name, ..)| Column::right(*name)));
+    heads.push(Column::right("Penalty"));
+    let mut table = Table::new(title, heads);
+    for (place, fold) in probe.folds.iter().enumerate() {
+        let mut row = vec![Cell::Text(fold.fold.to_string()), Cell::Integer(fold.images[2])];
+        row.extend(columns.iter().map(|(_, spread, decimals)| Cell::Number {
+            value: spread.folds.get(place).copied().flatten(),
+            decimals: *decimals,
+        }));
+        // As it is written: from 10 to 0.00001, and no digits would do for all of them.
+        row.push(Cell::Text(fold.penalty.to_string()));
+        table.rows.push(row);
+    }
+    let mut row = vec![Cell::Text("Mean".into()), Cell::Empty];
+    row.extend(columns.iter().map(|(_, spread, decimals)| Cell::MeanStd {
+        mean: spread.mean,
+        std: spread.std,
+        decimals: *decimals,
+    }));
+    table.rows.push(row);
+    table.notes.push(
+        "A linear predictor on standardised pooled features, its penalty chosen on the validation images."
+            .into(),
+    );
+    table.notes.push(match &probe.result {
+        ProbeResult::Classes { .. } => {
+            "Sensitivity and specificity at the logit with the largest Youden index on the validation images.".into()
+        }
+        ProbeResult::Years { .. } => {
+            "Years. The deviation is the sample standard deviation of the absolute error over the test images; the error of the mean age is that of saying the training images' mean every time.".into()
+        }
+    });
+    if probe.folds.len() > 1 {
+        let folds = probe.folds.len();
+        table.notes.push(format!("Mean ± sample standard deviation over {folds} folds."));
+    }
+    let unknown: u64 = probe.folds.iter().map(|fold| fold.unknown).sum();
+    if unknown > 0 {
+        table.notes.push(format!("Left out in all, as theirs is not known: {unknown} images."));
+    }
+    table
+}
+
+/// How much of a map lies in the boxes of its image.
+pub fn heat(heat: &Heat) -> Table {
+    let title = format!("Grad-CAM of {} on {}", heat.label, heat.image);
+    let columns = ["Left", "Top", "Width", "Height", "Share of the image", "Share of the heat"];
+    let mut heads: Vec<Column> = columns.into_iter().map(Column::right).collect();
+    heads.push(Column::left("Hottest place in it"));
+    let mut table = Table::new(title, heads);
+    for HeatInBox { area, area_share, heat_share, hit } in &heat.boxes {
+        let pixels =
+            [area.x, area.y, area.w, area.h].map(|value| Cell::Number { value: Some(value), decimals: 1 });
+        let mut row: Vec<Cell> = pixels.into();
+        row.extend([Some(*area_share), *heat_share].map(|value| Cell::Number { value, decimals: DECIMALS }));
+        row.push(Cell::Text(if *hit { "yes" } else { "no" }.into()));
+        table.rows.push(row);
+    }
+    table.notes.push(match heat.boxes.as_slice() {
+        [] => "No box of this label is known on this image.".into(),
+        _ => "Boxes in pixels of the original.".into(),
+    });
+    if heat.map.iter().flatten().all(|cell| *cell == 0.0) {
+        table.notes.push("No heat: no place of the image speaks for the label.".into());
+    }
+    table
+}
+
+/// The pointing game by label.
+pub fn pointing(pointing: &Pointing) -> Table {
+    let title = format!("Pointing game on annotated boxes of {} images", pointing.subset.name());
+    let columns = ["Boxes", "Hits", "Hit rate", "Share of the heat", "Share of the image"];
+    let mut heads = vec![Column::left("Label")];
+    heads.extend(columns.into_iter().map(Column::right));
+    let mut table = Table::new(title, heads);
+    let row = |name: &str, of: &PointedLabel| {
+        let rate = (of.boxes > 0).then(|| of.hits as f64 / of.boxes as f64);
+        let mut row = vec![Cell::Text(name.to_owned()), Cell::Integer(of.boxes), Cell::Integer(of.hits)];
+        let shares = [rate, of.heat_share, of.area_share];
+        row.extend(shares.map(|value| Cell::Number { value, decimals: DECIMALS }));
+        row
+    };
+    table.rows.extend(pointing.labels.iter().map(|label| row(&label.label, label)));
+    table.rows.push(row("All", &pointing.all));
+    table.notes.push("A hit: the hottest place of the label's Grad-CAM lies in the box. Shares are means over the boxes; of a map without preference, both would be the same.".into());
+    if pointing.all.without_heat > 0 {
+        let n = pointing.all.without_heat;
+        table.notes.push(format!("Without any heat, counted as missed: {n}."));
+    }
+    table
+}

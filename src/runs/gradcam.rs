@@ -1,0 +1,294 @@
+//! Where a run's network looks: Grad-CAM on one image, and the pointing game over annotated boxes.
+
+use std::collections::HashSet;
+use std::fs;
+use std::path::Path;
+
+use super::evaluate::{numbers, read_columns};
+use super::process::{Listener, Worked};
+use super::train::{Context, Start, execution, hash_of, software};
+use super::{Device, RunError, Session};
+use crate::dataset::{overlay, pixels, png};
+use crate::hash::{Hash, Id};
+use crate::records::{
+    Area, BoxRow, Computed, Heat, HeatInBox, ImageInput, Manifest, PointedBox, PointedLabel, Pointing, Run,
+    Spec, Subset, Table,
+};
+use crate::registry::Transaction;
+use crate::stats::{HeatMap, Rect, summarize};
+use crate::store::FileState;
+use crate::worker::{Job, Looked, PROTOCOL, Work, files};
+
+/// Computes where a run's network sees a label in an image: a PNG file, or the name of an image of its data set.
+///
+/// Returns the record and the picture. Boxes are known of the images of the run's data set.
+pub fn gradcam(
+    session: Session,
+    run: Id<Run>,
+    image: &str,
+    label: &str,
+    device: Option<Device>,
+    listener: &mut dyn Listener,
+) -> Result<(Id<Table>, Heat, Vec<u8>), RunError> {
+    let registry = session.registry;
+    let looker = Looker::new(session, run, device)?;
+    let manifest = registry.get_packed(looker.context.dataset.manifest)?;
+    let place = looker.context.dataset.labels.iter().position(|known| known == label).ok_or_else(|| {
+        RunError::NoSuchLabel { label: label.to_owned(), labels: looker.context.dataset.labels.clone() }
+    })?;
+    let seen = Image::find(session, &manifest, image)?;
+    let looked = match seen.row {
+        Some(row) => Looked::Rows(looker.context.dataset.manifest, vec![row as u32]),
+        None => {
+            let path = fs::canonicalize(image).map_err(RunError::io("read", Path::new(image)))?;
+            let known = manifest.row_named(&seen.name).map(|row| manifest.rows[row].clone());
+            Looked::Files(vec![(path, known)])
+        }
+    };
+    let start = Start::now(session.surroundings);
+    let (mut maps, worked) = looker.look(looked, vec![place as u32], listener)?;
+    let (logit, cells) = maps.pop().ok_or(RunError::Nothing)?;
+    let grey = pixels::decode(&seen.bytes)
+        .map_err(|source| RunError::NotAnImage { name: seen.name.clone(), source })?;
+    let size = [grey.width, grey.height];
+    let map = looker.map(cells, size);
+    let boxes = match (seen.row, looker.context.dataset.boxes) {
+        (Some(row), Some(boxes)) => {
+            let of_image = |of: &&BoxRow| (of.image as usize, of.label as usize) == (row, place);
+            registry.get_packed(boxes)?.rows.iter().filter(of_image).map(|row| in_box(&map, row)).collect()
+        }
+        _ => Vec::new(),
+    };
+    let frames: Vec<[f64; 4]> =
+        boxes.iter().map(|HeatInBox { area, .. }| [area.x, area.y, area.w, area.h]).collect();
+    let picture = overlay::paint(&grey, &map.pixels(), &frames);
+
+    let transaction = registry.transaction()?;
+    let object = match seen.row {
+        Some(row) => Id::new(manifest.rows[row].object.ok_or(RunError::Nothing)?),
+        None => transaction.put_blob(&seen.bytes)?,
+    };
+    let heat = Heat {
+        run,
+        image: seen.name,
+        object,
+        size,
+        label: label.to_owned(),
+        logit,
+        map: map.cells.chunks_exact(map.side).map(<[f64]>::to_vec).collect(),
+        over: area(map.over),
+        boxes,
+        picture: transaction.put_blob(&picture)?,
+        computed: looker.computed,
+        reg: env!("CARGO_PKG_VERSION").to_owned(),
+    };
+    let id = looker.record(transaction, Table::Heat(Box::new(heat.clone())), (&worked, &start))?;
+    Ok((id, heat, picture))
+}
+
+/// Plays the pointing game over the boxes of a subset of the run's fold.
+pub fn pointing(
+    session: Session,
+    run: Id<Run>,
+    subset: Subset,
+    device: Option<Device>,
+    listener: &mut dyn Listener,
+) -> Result<(Id<Table>, Pointing), RunError> {
+    let registry = session.registry;
+    let looker = Looker::new(session, run, device)?;
+    let dataset = &looker.context.dataset;
+    let manifest = registry.get_packed(dataset.manifest)?;
+    let id = dataset.boxes.ok_or_else(|| RunError::NoBoxes(looker.spec.dataset.hash.short()))?;
+    let assignment = registry.get_packed(looker.context.split.assignment)?;
+    let members: HashSet<u32> = assignment.rows(looker.spec.fold as usize, subset).into_iter().collect();
+    let mut boxes = registry.get_packed(id)?.rows;
+    boxes.retain(|row| members.contains(&row.image));
+    if boxes.is_empty() {
+        return Err(RunError::NoBoxesIn { subset: subset.name(), fold: looker.spec.fold });
+    }
+    let rows = boxes.iter().map(|row| row.image).collect();
+    let labels = boxes.iter().map(|row| row.label).collect();
+    let start = Start::now(session.surroundings);
+    let (maps, worked) = looker.look(Looked::Rows(dataset.manifest, rows), labels, listener)?;
+    let pointed = boxes.iter().zip(maps).map(|(row, (logit, cells))| {
+        let image = &manifest.rows[row.image as usize];
+        let heat = in_box(&looker.map(cells, [image.width, image.height]), row);
+        let label = dataset.labels[row.label as usize].clone();
+        PointedBox { image: image.name.clone(), label, logit, heat }
+    });
+    let rows: Vec<PointedBox> = pointed.collect();
+    let of_label = |label: &String| {
+        let of: Vec<&PointedBox> = rows.iter().filter(|row| row.label == *label).collect();
+        (!of.is_empty()).then(|| over_boxes(label, &of))
+    };
+    let pointing = Pointing {
+        run,
+        dataset: looker.spec.dataset,
+        boxes: id,
+        subset,
+        labels: dataset.labels.iter().filter_map(of_label).collect(),
+        all: over_boxes("", &rows.iter().collect::<Vec<_>>()),
+        rows,
+        computed: looker.computed,
+        reg: env!("CARGO_PKG_VERSION").to_owned(),
+    };
+    let transaction = registry.transaction()?;
+    let table = Table::Pointing(Box::new(pointing.clone()));
+    Ok((looker.record(transaction, table, (&worked, &start))?, pointing))
+}
+
+fn over_boxes(label: &str, rows: &[&PointedBox]) -> PointedLabel {
+    let mean = |of: fn(&HeatInBox) -> Option<f64>| {
+        summarize(&rows.iter().map(|row| of(&row.heat)).collect::<Vec<_>>()).mean
+    };
+    let count = |of: fn(&HeatInBox) -> bool| rows.iter().filter(|row| of(&row.heat)).count() as u64;
+    PointedLabel {
+        label: label.to_owned(),
+        boxes: rows.len() as u64,
+        hits: count(|heat| heat.hit),
+        without_heat: count(|heat| heat.heat_share.is_none()),
+        heat_share: mean(|heat| heat.heat_share),
+        area_share: mean(|heat| Some(heat.area_share)),
+    }
+}
+
+fn in_box(map: &HeatMap, row: &BoxRow) -> HeatInBox {
+    let rect = Rect { x: row.x, y: row.y, w: row.w, h: row.h };
+    let [width, height] = map.image.map(f64::from);
+    // A box may reach over the image's edge.
+    let clipped = |start: f64, length: f64, end: f64| (start + length).min(end) - start.clamp(0.0, end);
+    let inside = clipped(row.x, row.w, width).max(0.0) * clipped(row.y, row.h, height).max(0.0);
+    HeatInBox {
+        area: area(rect),
+        area_share: inside / (width * height),
+        heat_share: map.share(rect),
+        hit: map.peak().is_some_and(|[x, y]| rect.holds(x, y)),
+    }
+}
+
+fn area(Rect { x, y, w, h }: Rect) -> Area {
+    Area { x, y, w, h }
+}
+
+/// An image that was asked for.
+struct Image {
+    name: String,
+    bytes: Vec<u8>,
+    /// Its row of the manifest, if it is one of the data set's.
+    row: Option<usize>,
+}
+
+impl Image {
+    /// A file, or the image of that name. A file with the bytes of the data set's image of its name is that.
+    fn find(session: Session, manifest: &Manifest, text: &str) -> Result<Self, RunError> {
+        let path = Path::new(text);
+        let named = |name: &str| manifest.row_named(name).map(|row| (row, manifest.rows[row].object));
+        if !path.exists() {
+            let Some((row, Some(object))) = named(text) else {
+                return Err(RunError::NoSuchImage(text.to_owned()));
+            };
+            let bytes = session.registry.store().read(&object)?;
+            return Ok(Image { name: text.to_owned(), bytes, row: Some(row) });
+        }
+        let mut bytes = Vec::new();
+        FileState::read(path, png::MAX_FILE, &mut bytes).map_err(RunError::io("read", path))?;
+        let name = path.file_name().map_or_else(|| text.into(), |name| name.to_string_lossy()).into_owned();
+        let same = named(&name).filter(|(_, object)| *object == Some(Hash::of(&bytes)));
+        Ok(Image { name, bytes, row: same.map(|(row, _)| row) })
+    }
+}
+
+/// A run that looks.
+struct Looker<'a> {
+    session: Session<'a>,
+    run: Run,
+    spec: Spec,
+    context: Context,
+    image: ImageInput,
+    device: Device,
+    computed: Computed,
+}
+
+impl<'a> Looker<'a> {
+    fn new(session: Session<'a>, run: Id<Run>, device: Option<Device>) -> Result<Self, RunError> {
+        let record = session.registry.get(run)?;
+        let spec = session.registry.get(record.spec)?;
+        let Some(image) = spec.model.architecture.image().cloned() else {
+            return Err(RunError::SeesNoImage(spec.model.name));
+        };
+        let context = Context::load(session.registry, &spec)?;
+        let device = device.unwrap_or_else(|| Device::of(spec.device));
+        let software = Id::new(hash_of(&software(session.worker.identity()).0)?);
+        let computed = Computed { device: device.kind, threads: spec.threads, software };
+        Ok(Looker { session, run: record, spec, context, image, device, computed })
+    }
+
+    /// The logit of each image's label and the cells of its map.
+    fn look(
+        &self,
+        images: Looked,
+        labels: Vec<u32>,
+        listener: &mut dyn Listener,
+    ) -> Result<(Vec<(f64, Vec<f64>)>, Worked), RunError> {
+        let Session { registry, worker, .. } = self.session;
+        let out = registry.store().scratch()?;
+        let count = labels.len();
+        let job = Job {
+            protocol: PROTOCOL,
+            objects: registry.store().objects().to_owned(),
+            out: out.path().to_owned(),
+            cache: None,
+            device: self.device.name.clone(),
+            threads: self.spec.threads,
+            labels: self.context.dataset.labels.len() as u32,
+            age: self.context.dataset.age,
+            work: Work::Gradcam {
+                model: self.spec.model.clone(),
+                checkpoint: self.run.checkpoint,
+                numbers: numbers(&self.spec, self.device.kind),
+                images,
+                labels,
+            },
+        };
+        let worked = worker.run(&job, listener)?;
+        let path = out.path().join(files::SCORES);
+        let scores = read_columns(&path, count)?;
+        let cells = scores.labels as usize - 1;
+        if scores.rows.len() != count || cells == 0 || cells.isqrt().pow(2) != cells {
+            let reason = format!("{} rows of {cells} cells for {count} images", scores.rows.len());
+            return Err(RunError::BadScores { path, reason });
+        }
+        let rows = scores.scores.chunks_exact(cells + 1);
+        Ok((rows.map(|row| (row[0], row[1..].to_vec())).collect(), worked))
+    }
+
+    /// A map where it belongs on an image: on the centre that evaluation crops out of the resized image.
+    fn map(&self, cells: Vec<f64>, image: [u32; 2]) -> HeatMap {
+        let ImageInput { input, resize, .. } = self.image;
+        let [resize, input, offset] = [resize, input, (resize - input) / 2].map(f64::from);
+        let [width, height] = image.map(f64::from);
+        let over = Rect {
+            x: offset / resize * width,
+            y: offset / resize * height,
+            w: input / resize * width,
+            h: input / resize * height,
+        };
+        HeatMap { side: cells.len().isqrt(), cells, over, image }
+    }
+
+    fn record(
+        &self,
+        mut transaction: Transaction,
+        table: Table,
+        (worked, start): (&Worked, &Start),
+    ) -> Result<Id<Table>, RunError> {
+        let Session { worker, surroundings, .. } = self.session;
+        let (software, sources) = software(worker.identity());
+        transaction.put_blob(sources.as_bytes())?;
+        transaction.put(&software)?;
+        let id = transaction.put(&table)?;
+        transaction.put(&execution(id.hash, worker, worked, start, surroundings))?;
+        transaction.commit(&surroundings.stamp)?;
+        Ok(id)
+    }
+}

@@ -1,0 +1,241 @@
+//! What a run's frozen features know: a linear predictor of view position, gender or age, over the folds.
+
+use std::path::Path;
+
+use super::compare::spread;
+use super::evaluate::{numbers, read_columns};
+use super::process::Listener;
+use super::train::{Context, Start, execution, hash_of, software};
+use super::{Device, RunError, Session};
+use crate::hash::Id;
+use crate::records::{
+    Assignment, Computed, Manifest, ProbeResult, ProbeTable, ProbedFold, Run, Scores, Spec, Subset, Table,
+    Target,
+};
+use crate::registry::Registry;
+use crate::stats;
+use crate::worker::{Job, PROTOCOL, Work, files};
+
+/// Trains a predictor on the features of each run, by the run's split and fold, and judges it on the test images.
+///
+/// The runs are folds of one model. What was fitted before by the same code is taken from the registry.
+pub fn probe(
+    session: Session,
+    runs: &[Id<Run>],
+    target: Target,
+    device: Option<Device>,
+    name: Option<&str>,
+    listener: &mut dyn Listener,
+) -> Result<(Id<Table>, ProbeTable), RunError> {
+    let Session { registry, worker, surroundings } = session;
+    let mut asked = runs
+        .iter()
+        .map(|id| {
+            let run = registry.get(*id)?;
+            let spec = registry.get(run.spec)?;
+            Ok((*id, run, spec))
+        })
+        .collect::<Result<Vec<_>, RunError>>()?;
+    asked.sort_by_key(|(.., spec)| spec.fold);
+    let first = &asked.first().ok_or(RunError::Nothing)?.2;
+    belong_together(&asked)?;
+    if first.model.architecture.image().is_none() {
+        return Err(RunError::SeesNoImage(first.model.name.clone()));
+    }
+    let context = Context::load(registry, first)?;
+    let manifest = registry.get_packed(context.dataset.manifest)?;
+    let assignment = registry.get_packed(context.split.assignment)?;
+    let (software, sources) = software(worker.identity());
+    let software_id = Id::new(hash_of(&software)?);
+
+    let mut folds = Vec::new();
+    for (id, run, spec) in &asked {
+        let device = device.clone().unwrap_or_else(|| Device::of(spec.device));
+        let computed = Computed { device: device.kind, threads: spec.threads, software: software_id };
+        let members =
+            [Subset::Train, Subset::Val, Subset::Test].map(|s| assignment.rows(spec.fold as usize, s));
+        let known = members.each_ref().map(|rows| truth(&manifest, rows, target));
+        check_classes(&known, target, spec.fold)?;
+        let images = known.each_ref().map(|part| part.len() as u64);
+        let unknown = members.iter().map(Vec::len).sum::<usize>() as u64 - images.iter().sum::<u64>();
+        if let Some(fold) = fitted(registry, *id, target, &computed)? {
+            folds.push(fold);
+            continue;
+        }
+        let start = Start::now(surroundings);
+        let out = registry.store().scratch()?;
+        let job = job(registry, &context, (run, spec), target, &device, out.path());
+        let worked = worker.run(&job, listener)?;
+        let read = |name| read_columns(&job.out.join(name), manifest.rows.len());
+        let [validation, test] = [read(files::VALIDATION)?, read(files::SCORES)?];
+        let mut transaction = registry.transaction()?;
+        transaction.put_blob(sources.as_bytes())?;
+        transaction.put(&software)?;
+        let fold = ProbedFold {
+            fold: spec.fold,
+            run: *id,
+            images,
+            unknown,
+            penalty: worked.outcome.penalty.unwrap_or(f64::NAN),
+            validation: transaction.put_packed(&validation)?,
+            test: transaction.put_packed(&test)?,
+            computed,
+        };
+        // Each fold is recorded by itself, so that after an interruption it need not be fitted again.
+        let alone = judged(first, target, &manifest, &assignment, vec![(fold.clone(), [validation, test])]);
+        let alone = transaction.put(&Table::Probe(Box::new(alone)))?;
+        transaction.put(&execution(alone.hash, worker, &worked, &start, surroundings))?;
+        transaction.commit(&surroundings.stamp)?;
+        folds.push(fold);
+    }
+    let with_scores = |fold: ProbedFold| -> Result<_, RunError> {
+        let scores = [registry.get_packed(fold.validation)?, registry.get_packed(fold.test)?];
+        Ok((fold, scores))
+    };
+    let folds = folds.into_iter().map(with_scores).collect::<Result<_, _>>()?;
+    let table = judged(first, target, &manifest, &assignment, folds);
+    let mut transaction = registry.transaction()?;
+    let id = transaction.put(&Table::Probe(Box::new(table.clone())))?;
+    if let Some(name) = name {
+        transaction.name(name, id.hash)?;
+    }
+    transaction.commit(&surroundings.stamp)?;
+    Ok((id, table))
+}
+
+/// Refuses runs that are not different folds of one model on one split.
+fn belong_together(asked: &[(Id<Run>, Run, Spec)]) -> Result<(), RunError> {
+    for pair in asked.windows(2) {
+        let [(a, _, one), (b, _, other)] = pair else { continue };
+        let (a, b) = (a.hash.short(), b.hash.short());
+        if (&one.model, one.split) != (&other.model, other.split) {
+            let [one, other] =
+                [one, other].map(|spec| format!("{} on split {}", spec.model.name, spec.split.hash.short()));
+            return Err(RunError::NotOneModel { a, one, b, other });
+        }
+        if one.fold == other.fold {
+            let (model, fold) = (one.model.name.clone(), format!("fold {}", one.fold));
+            return Err(RunError::SameCell { a, b, model, fold });
+        }
+    }
+    Ok(())
+}
+
+/// What is true of those of the rows of whom it is known.
+fn truth(manifest: &Manifest, rows: &[u32], target: Target) -> Vec<f64> {
+    rows.iter().filter_map(|row| target.of(&manifest.rows[*row as usize])).collect()
+}
+
+/// Refuses targets that cannot be learnt or judged.
+fn check_classes(parts: &[Vec<f64>; 3], target: Target, fold: u32) -> Result<(), RunError> {
+    for (subset, truth) in [Subset::Train, Subset::Val, Subset::Test].into_iter().zip(parts) {
+        let differ = truth.iter().any(|value| *value != truth[0]);
+        if truth.is_empty() || subset == Subset::Train && !differ {
+            return Err(RunError::NothingToProbe { target: target.name(), subset: subset.name(), fold });
+        }
+    }
+    Ok(())
+}
+
+/// The predictor of a run that is recorded already.
+fn fitted(
+    registry: &Registry,
+    run: Id<Run>,
+    target: Target,
+    computed: &Computed,
+) -> Result<Option<ProbedFold>, RunError> {
+    let view = registry.view()?;
+    let tables = registry.referring::<Table>(&view, &run.hash)?;
+    let folds = tables.into_iter().filter_map(|(_, table)| match table {
+        Table::Probe(probe) if probe.target == target => Some(probe.folds),
+        _ => None,
+    });
+    Ok(folds.flatten().find(|fold| fold.run == run && fold.computed == *computed))
+}
+
+fn job(
+    registry: &Registry,
+    context: &Context,
+    (run, spec): (&Run, &Spec),
+    target: Target,
+    device: &Device,
+    out: &Path,
+) -> Job {
+    Job {
+        protocol: PROTOCOL,
+        objects: registry.store().objects().to_owned(),
+        out: out.to_owned(),
+        cache: Some(registry.cache()),
+        device: device.name.clone(),
+        threads: spec.threads,
+        labels: context.dataset.labels.len() as u32,
+        age: context.dataset.age,
+        work: Work::Probe {
+            model: spec.model.clone(),
+            checkpoint: run.checkpoint,
+            numbers: numbers(spec, device.kind),
+            manifest: context.dataset.manifest,
+            assignment: context.split.assignment,
+            fold: spec.fold,
+            target,
+        },
+    }
+}
+
+/// Judges what predictors say of the validation and of the test images.
+fn judged(
+    spec: &Spec,
+    target: Target,
+    manifest: &Manifest,
+    assignment: &Assignment,
+    folds: Vec<(ProbedFold, [Scores; 2])>,
+) -> ProbeTable {
+    let over = |of: &dyn Fn(&ProbedFold, &[Scores; 2]) -> Option<f64>| {
+        spread(folds.iter().map(|(fold, scores)| of(fold, scores)).collect())
+    };
+    let values = |scores: &Scores| truth(manifest, &scores.rows, target);
+    let result = match target {
+        Target::Age => {
+            let errors = |said: &Scores| -> Vec<Option<f64>> {
+                said.scores.iter().zip(values(said)).map(|(said, truth)| Some((said - truth).abs())).collect()
+            };
+            let baseline = |fold: &ProbedFold, test: &Scores| {
+                let training = truth(manifest, &assignment.rows(fold.fold as usize, Subset::Train), target);
+                let mean = stats::summarize(&training.into_iter().map(Some).collect::<Vec<_>>()).mean?;
+                let errors = values(test).into_iter().map(|truth| Some((truth - mean).abs()));
+                stats::summarize(&errors.collect::<Vec<_>>()).mean
+            };
+            ProbeResult::Years {
+                mae: over(&|_, [_, test]| stats::summarize(&errors(test)).mean),
+                deviation: over(&|_, [_, test]| stats::summarize(&errors(test)).std),
+                baseline: over(&|fold, [_, test]| baseline(fold, test)),
+            }
+        }
+        Target::View | Target::Gender => {
+            let classes =
+                |scores: &Scores| values(scores).into_iter().map(|value| value == 1.0).collect::<Vec<_>>();
+            let chosen = |on: &Scores| stats::youden(&on.scores, &classes(on)).map(|best| best.threshold);
+            let at = |[on, test]: &[Scores; 2]| {
+                Some(stats::at_threshold(&test.scores, &classes(test), chosen(on)?))
+            };
+            let positives = |test: &Scores| classes(test).into_iter().filter(|class| *class).count() as u64;
+            ProbeResult::Classes {
+                positive: if target == Target::View { "AP" } else { "female" }.to_owned(),
+                positives: folds.iter().map(|(_, [_, test])| positives(test)).collect(),
+                auc: over(&|_, [_, test]| stats::auc(&test.scores, &classes(test))),
+                threshold: over(&|_, [on, _]| chosen(on)),
+                sensitivity: over(&|_, scores| at(scores)?.sensitivity),
+                specificity: over(&|_, scores| at(scores)?.specificity),
+            }
+        }
+    };
+    ProbeTable {
+        target,
+        model: spec.model.name.clone(),
+        dataset: spec.dataset,
+        split: spec.split,
+        result,
+        folds: folds.into_iter().map(|(fold, _)| fold).collect(),
+        reg: env!("CARGO_PKG_VERSION").to_owned(),
+    }
+}

@@ -1,0 +1,239 @@
+//! What features know, and where networks look: `reg probe` and `reg gradcam`.
+
+use std::fs;
+
+use reg::dataset::pixels;
+use reg::hash::Id;
+use reg::records::{Scores, Split};
+use serde_json::{Value, json};
+
+use crate::harness::Study;
+
+const FOLDS: &str = "tiny-s-f0 tiny-s-f1";
+
+/// Ids of the records of a kind.
+fn ids(study: &Study, kind: &str) -> Vec<String> {
+    let records = study.json(&format!("list {kind}"))["records"].clone();
+    records.as_array().unwrap().iter().map(|record| record["id"].as_str().unwrap().to_owned()).collect()
+}
+
+/// The share of pairs that scores put into the right order, counted.
+fn auc_by_pairs(scores: &[f64], positive: &[bool]) -> f64 {
+    let of = |class| scores.iter().zip(positive).filter(move |(_, p)| **p == class).map(|(score, _)| *score);
+    let (mut won, mut pairs) = (0.0, 0.0);
+    for a in of(true) {
+        for b in of(false) {
+            won += if a > b { 1.0 } else { f64::from(u8::from(a == b)) / 2.0 };
+            pairs += 1.0;
+        }
+    }
+    won / pairs
+}
+
+#[test]
+fn a_probe_is_judged_on_test_images_by_a_threshold_of_validation_images() {
+    let study = Study::trained();
+    let probed = study.json(&format!("probe {FOLDS} --target view --name what-it-knows"));
+    assert_eq!(probed["table"], study.id("what-it-knows").as_str());
+    let folds = probed["folds"].as_array().unwrap();
+    assert_eq!(folds.len(), 2);
+    let registry = study.registry();
+    let manifest = registry
+        .get_packed(
+            registry
+                .get(Id::new(study.id("tiny").parse().unwrap()))
+                .map(|dataset: reg::records::Dataset| dataset.manifest)
+                .unwrap(),
+        )
+        .unwrap();
+    for (place, fold) in folds.iter().enumerate() {
+        let read = |key: &str| -> (Vec<f64>, Vec<bool>) {
+            let id = fold[key].as_str().unwrap().parse().unwrap();
+            let scores: Scores = registry.get_packed(Id::new(id)).unwrap();
+            let ap = |row: &u32| manifest.rows[*row as usize].view == reg::records::ViewPosition::AP;
+            let positive = scores.rows.iter().map(ap).collect();
+            (scores.scores, positive)
+        };
+        let of_fold = |key: &str| probed["spread"][key]["folds"][place].as_f64();
+        let (scores, positive) = read("test");
+        assert_eq!(Some(auc_by_pairs(&scores, &positive)), of_fold("auc"));
+        let (on, truth) = read("validation");
+        let best = |t: f64| {
+            let share = |class| {
+                let of = || on.iter().zip(&truth).filter(|(_, p)| **p == class);
+                of().filter(|(score, _)| (**score >= t) == class).count() as f64 / of().count() as f64
+            };
+            share(true) + share(false)
+        };
+        let threshold = of_fold("threshold").unwrap();
+        assert!(on.iter().all(|t| best(*t) <= best(threshold) + 1e-12), "Youden's index is largest there");
+        let right = |class: bool| {
+            let of = || scores.iter().zip(&positive).filter(move |(_, p)| **p == class);
+            of().filter(|(score, _)| (**score >= threshold) == class).count() as f64 / of().count() as f64
+        };
+        assert_eq!((Some(right(true)), Some(right(false))), (of_fold("sensitivity"), of_fold("specificity")));
+    }
+    let mean = probed["spread"]["auc"]["mean"].clone();
+    assert_eq!((&probed["auc"], probed["spread"]["auc"]["n"].as_u64()), (&mean, Some(2)));
+    // Its lineage ends at the images.
+    let traced = study.json("trace what-it-knows");
+    let has = |kind: &str| traced["nodes"].as_array().unwrap().iter().any(|node| node["kind"] == kind);
+    assert!(["image", "run", "split", "software", "spec"].into_iter().all(has), "{traced}");
+    study.is_sound();
+}
+
+#[test]
+fn a_probe_gives_the_same_bytes_elsewhere_and_is_not_fitted_again() {
+    let (study, other) = (Study::trained(), Study::trained());
+    let table = |study: &Study, runs: &str| study.json(&format!("probe {runs} --target age"));
+    let first = table(&study, FOLDS);
+    assert!(first["mae"].as_f64().unwrap() > 0.0 && first["baseline"].as_f64().unwrap() > 0.0);
+    // One fold after the other, in another registry.
+    table(&other, "tiny-s-f1");
+    assert_eq!(table(&other, "tiny-s-f0 tiny-s-f1")["table"], first["table"]);
+    let executions = ids(&study, "execution");
+    assert_eq!(table(&study, "tiny-s-f1 tiny-s-f0")["table"], first["table"]);
+    assert_eq!(ids(&study, "execution"), executions, "nothing was computed");
+    let shown = study.ok(&format!("show {}", first["table"].as_str().unwrap()));
+    assert!(shown.contains("What the features of tiny know of age"), "{shown}");
+}
+
+#[test]
+fn runs_that_are_not_folds_of_one_network_on_images_are_not_probed() {
+    let study = Study::trained();
+    let before = ids(&study, "table");
+    study.refused(1, "probe mlp-s-f0 --target age", &["model mlp sees no image", "hint:"]);
+    study.refused(1, "probe tiny-s-f0 mlp-s-f1 --target age", &["one model's folds", "mlp on split"]);
+    study.refused(1, "probe tiny-s-f0 tiny-s-f0 --target view", &["both model tiny on fold 0"]);
+    study.refused(1, "probe s --target view", &["split"]);
+    study.refused(2, "probe tiny-s-f0 --target weight", &["weight"]);
+    assert_eq!(ids(&study, "table"), before);
+    study.nothing_staged();
+}
+
+#[test]
+fn a_target_that_never_changes_cannot_be_probed() {
+    let study = Study::new();
+    study.edit("data.csv", |text| text.replace(",AP,", ",PA,"));
+    study.ok("ingest images --metadata data.csv --name tiny");
+    study.ok("split make tiny --folds 2 --name s");
+    study.ok(crate::harness::TINY);
+    study.refused(1, "probe tiny-s-f0 --target view", &["fold 0: the view of its train images", "the same"]);
+}
+
+/// An image of fold 0's test subset, with a box, and the label of that.
+fn boxed(study: &Study) -> (String, String) {
+    let game = study.json("gradcam tiny-s-f0 --boxes --subset train");
+    let row = &game["boxes"][0];
+    (row["image"].as_str().unwrap().to_owned(), row["label"].as_str().unwrap().to_owned())
+}
+
+#[test]
+fn a_picture_has_the_size_of_its_image_and_its_record_says_how_it_was_made() {
+    let study = Study::trained();
+    let (image, label) = boxed(&study);
+    let command = format!("gradcam tiny-s-f0 {image} --label {label} -o out.png");
+    let answer = study.json(&command);
+    assert_eq!((&answer["file"], &answer["image"]), (&json!("out.png"), &json!(image)));
+    let picture = fs::read(study.path("out.png")).unwrap();
+    let original = fs::read(study.path("images").join(&image)).unwrap();
+    let size = |bytes: &[u8]| pixels::decode(bytes).map(|grey| (grey.width, grey.height)).unwrap();
+    assert_eq!(size(&picture), size(&original));
+
+    let record = study.json(&format!("show {}", answer["id"].as_str().unwrap()))["record"].clone();
+    assert_eq!(record["picture"], reg::hash::Hash::of(&picture).to_string());
+    assert_eq!(record["object"], reg::hash::Hash::of(&original).to_string());
+    let heat: Vec<f64> = record["map"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .flat_map(|row| row.as_array().unwrap())
+        .map(|v| v.as_f64().unwrap())
+        .collect();
+    assert!(heat.iter().all(|cell| *cell >= 0.0));
+    assert_eq!(heat.len(), 64);
+    assert_eq!(answer["boxes"].as_array().unwrap().len(), 1);
+
+    // The score is that of `reg predict`, and a file with the image's bytes is the image.
+    let predicted = study.json(&format!("predict tiny-s-f0 images/{image}"));
+    let [a, b] =
+        [&predicted["images"][0]["scores"][&label], &answer["probability"]].map(|v| v.as_f64().unwrap());
+    assert!((a - b).abs() < 1e-6, "{a} and {b}");
+    let again = study.json(&format!("gradcam tiny-s-f0 images/{image} --label {label} -o again.png"));
+    assert_eq!((&again["id"], fs::read(study.path("again.png")).unwrap()), (&answer["id"], picture));
+    study.is_sound();
+}
+
+#[test]
+fn a_file_of_nobody_s_can_be_looked_at_too() {
+    let study = Study::trained();
+    let (image, label) = boxed(&study);
+    let grey = pixels::decode(&fs::read(study.path("images").join(image)).unwrap()).unwrap();
+    let darker = pixels::Grey { data: grey.data.iter().map(|v| v / 2).collect(), ..grey };
+    fs::write(study.path("mine.png"), pixels::encode_png(&darker)).unwrap();
+    let answer = study.json(&format!("gradcam tiny-s-f0 mine.png --label {label} -o out.png"));
+    assert_eq!(answer["boxes"], json!([]));
+    let object = study.json(&format!("show {}", answer["id"].as_str().unwrap()))["record"]["object"].clone();
+    assert_eq!(
+        fs::read(study.object(object.as_str().unwrap())).unwrap(),
+        fs::read(study.path("mine.png")).unwrap()
+    );
+}
+
+#[test]
+fn what_cannot_be_looked_at_is_named() {
+    let study = Study::trained();
+    let before = ids(&study, "table");
+    let (image, out) = ("images/00000006_000.png", "--label Mass -o out.png");
+    study.refused(1, &format!("gradcam mlp-s-f0 {image} {out}"), &["model mlp sees no image", "hint:"]);
+    study.refused(
+        1,
+        &format!("gradcam tiny-s-f0 nobody.png {out}"),
+        &["`nobody.png` is neither a file nor an image"],
+    );
+    study.refused(
+        1,
+        &format!("gradcam tiny-s-f0 {image} --label Cold -o out.png"),
+        &["no label Cold", "Mass"],
+    );
+    study.refused(1, &format!("gradcam tiny-s-f0 data.csv {out}"), &["data.csv is not a readable PNG"]);
+    study.refused(2, &format!("gradcam tiny-s-f0 {image}"), &["--label"]);
+    assert_eq!(ids(&study, "table"), before);
+    study.refused(
+        1,
+        &format!("gradcam tiny-s-f0 {image} --label Mass -o no/where.png"),
+        &["cannot write no/where.png"],
+    );
+    assert!(!study.path("out.png").exists());
+    study.nothing_staged();
+}
+
+#[test]
+fn the_pointing_game_is_over_the_boxes_of_one_subset() {
+    let study = Study::trained();
+    let games = ["train", "val", "test"]
+        .map(|subset| study.reg(&format!("--json gradcam tiny-s-f0 --boxes --subset {subset}")));
+    let mut images: Vec<(String, String)> = Vec::new();
+    for game in games.iter().filter(|game| game.code == 0).map(|game| game.json()) {
+        let rows = game["boxes"].as_array().unwrap();
+        let count = |of: &dyn Fn(&Value) -> bool| rows.iter().filter(|row| of(row)).count() as u64;
+        assert_eq!(game["all"]["boxes"], rows.len());
+        assert_eq!(game["all"]["hits"], count(&|row| row["heat"]["hit"] == true));
+        assert_eq!(game["all"]["without_heat"], count(&|row| row["heat"]["heat_share"].is_null()));
+        let text = |row: &Value, key: &str| row[key].as_str().unwrap().to_owned();
+        images.extend(rows.iter().map(|row| (text(row, "image"), text(row, "label"))));
+    }
+    // Those without a box say so.
+    for game in games.iter().filter(|game| game.code != 0) {
+        game.says(1, &["image of fold 0 has an annotated box", "hint: --subset"]);
+    }
+    let boxes = fs::read_to_string(study.path("boxes.csv"))
+        .unwrap()
+        .lines()
+        .skip(1)
+        .filter(|l| !l.is_empty())
+        .count();
+    assert_eq!(images.len(), boxes, "each box is in one subset: {images:?}");
+    let split: Split = study.registry().get(Id::new(study.id("s").parse().unwrap())).unwrap();
+    assert_eq!(split.folds.len(), 2);
+}
