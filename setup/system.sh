@@ -9,6 +9,11 @@ command -v git >/dev/null || missing+=(git)
 if [ -z "${LIBTORCH:-}${LIBTORCH_USE_PYTORCH:-}" ] && [ ! -e "$(dirname "$0")/../libtorch/build-version" ]; then
   python3 -m pip --version >/dev/null 2>&1 || missing+=(python3-pip)
 fi
+# The book checks a registry without reg, and the tests type what it says. Who cannot install these may go without.
+if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+  command -v jq >/dev/null || missing+=(jq)
+  command -v b3sum >/dev/null || missing+=(b3sum)
+fi
 if [ ${#missing[@]} -gt 0 ]; then
   if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
     echo "setup: installing ${missing[*]}"
