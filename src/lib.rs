@@ -4,10 +4,11 @@
 //! [`index`] finds them, [`registry`] keeps store and index in step. On these stand [`dataset`] and
 //! [`split`] (what ChestX-ray14 means), [`stats`] (pure functions on slices), [`runs`] (from a
 //! specification to recorded results, through the [`worker`]), [`lineage`] (trace and verify), and
-//! [`report`] (records to tables); [`doctor`] looks at all of it. `cli`, in the binary, is thin. Arrows go down only.
+//! [`report`] (records to tables); [`audit`] packs a result with all that is behind it; [`doctor`] looks at all of it. `cli`, in the binary, is thin. Arrows go down only.
 
 #![forbid(unsafe_code)]
 
+pub mod audit;
 pub mod dataset;
 mod disk;
 pub mod doctor;

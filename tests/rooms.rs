@@ -22,6 +22,7 @@ const IMPORTERS: &[(&str, &[&str])] = &[
     ("jiff", &["cli/"]),
     ("comfy_table", &["report/"]),
     ("rand_chacha", &["random.rs"]),
+    ("zip", &["audit/"]),
 ];
 
 /// Rooms of the library, and the rooms that each may use.
@@ -46,6 +47,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "worker",
         ],
     ),
+    ("audit", &["hash", "index", "records", "registry", "report", "stats", "store"]),
     ("doctor", &["disk", "hash", "registry", "runs"]),
     ("report", &["dataset", "hash", "lineage", "records", "registry", "runs", "split", "stats"]),
 ];

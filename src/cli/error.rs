@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 use std::process::ExitCode;
 
+use reg::audit::AuditError;
 use reg::dataset::DatasetError;
 use reg::dataset::ingest::IngestError;
 use reg::dataset::synthetic::SyntheticError;
@@ -85,6 +86,16 @@ fn io_hint(e: &std::io::Error) -> Option<String> {
             Some("hard links work on one file system only; use --link copy".to_owned())
         }
         _ => None,
+    }
+}
+
+impl From<AuditError> for Failure {
+    fn from(e: AuditError) -> Self {
+        match e {
+            AuditError::Registry(e) => e.into(),
+            AuditError::Io { ref source, .. } => Failure::new(e.to_string(), io_hint(source)),
+            AuditError::Codec { .. } | AuditError::NotABundle { .. } => Failure::new(e.to_string(), None),
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! One file a command. Clock, machine and terminal are looked at here and nowhere below.
 
+mod audit;
 mod compare;
 mod completions;
 mod dataset;
@@ -102,6 +103,7 @@ enum Command {
     Tag(tag::Args),
     Trace(trace::Args),
     Verify(verify::Args),
+    Audit(audit::Args),
     Gc(gc::Args),
     Doctor(doctor::Args),
     Reindex(reindex::Args),
@@ -197,6 +199,7 @@ fn run(context: &Context, command: Command) -> Result<Reply, Failure> {
         Command::Log(args) => log::run(context, args),
         Command::Tag(args) => tag::run(context, args),
         Command::Trace(args) => trace::run(context, args),
+        Command::Audit(args) => audit::run(context, args),
         Command::Verify(args) => verify::run(context, args),
         Command::Doctor(args) => Ok(doctor::run(context, args)),
         Command::Gc(args) => gc::run(context, args),
