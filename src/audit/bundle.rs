@@ -72,7 +72,7 @@ pub fn bundle(registry: &Registry, root: Hash, weights: bool, out: &Path) -> Res
     let parts = walk(&mut objects, root, weights)?;
     let name = out.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let part = out.with_file_name(format!(".{name}.{}.part", std::process::id()));
-    let written = write(&mut objects, root, &parts, weights, &part)
+    let written = write(&mut objects, root, &parts, weights, [&part, out])
         .and_then(|()| fs::rename(&part, out).map_err(AuditError::io("write", out)));
     if let Err(e) = written {
         let _ = fs::remove_file(&part);
@@ -144,9 +144,9 @@ fn write(
     root: Hash,
     parts: &BTreeMap<Hash, Part>,
     weights: bool,
-    path: &Path,
+    [path, out]: [&Path; 2],
 ) -> Result<(), AuditError> {
-    let wrong = || AuditError::io("write", path);
+    let wrong = || AuditError::io("write", out);
     let file = File::create(path).map_err(wrong())?;
     let mut zip = ZipWriter::new(BufWriter::new(file));
     let mut member = |name: &str, bytes: &[u8]| -> Result<(), AuditError> {

@@ -179,7 +179,7 @@ fn what_is_no_bundle_is_refused() {
     study.refused(1, "audit verify short.zip", &["short.zip is not an audit bundle"]);
     study.refused(1, "audit verify data.csv", &["data.csv is not an audit bundle"]);
     study.refused(1, "audit verify nowhere.zip", &["cannot read nowhere.zip"]);
-    study.refused(1, "audit table -o no/where.zip", &["cannot write no/.where.zip"]);
+    study.refused(1, "audit table -o no/where.zip", &["cannot write no/where.zip"]);
     study.refused(1, "audit nothing -o b.zip", &["nothing"]);
     study.refused(2, "audit table", &["--output"]);
     assert!(!study.path("b.zip").exists());
