@@ -9,6 +9,13 @@ command -v git >/dev/null || missing+=(git)
 if [ -z "${LIBTORCH:-}${LIBTORCH_USE_PYTORCH:-}" ] && [ ! -e "$(dirname "$0")/../libtorch/build-version" ]; then
   python3 -m pip --version >/dev/null 2>&1 || missing+=(python3-pip)
 fi
+# The test of `reg study run --slurm` starts a Slurm of its own, which needs root (20 s to install); without root
+# the test says so and does nothing.
+if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+  for program in slurmctld slurmd munged sbatch; do
+    command -v $program >/dev/null || [ -x /usr/sbin/$program ] || { missing+=(slurmctld slurmd slurm-client munge); break; }
+  done
+fi
 if [ ${#missing[@]} -gt 0 ]; then
   if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
     echo "setup: installing ${missing[*]}"

@@ -189,3 +189,43 @@ fn a_study_file_is_written_once_and_what_makes_no_sense_in_it_is_named() {
     study.refused(1, "study run st.toml", &["st.toml: ", "thread", "line 3"]);
     assert_eq!(study.json("list study")["records"], json!([]));
 }
+
+#[test]
+fn a_manifest_for_kubernetes_holds_to_its_schema() {
+    let study = ingested(&format!("{HEAD}{TROUBLE}"));
+    study.ok("split make tiny --folds 2 --ratios 70/10/20 --seed 1 --name drawn");
+    let command = "study run st.toml --kubernetes --image registry.example/reg:1 --claim data --jobs 3";
+    let manifest = study.json(command);
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/kubernetes/job-v1.33.schema.json");
+    let schema: Value = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    let errors: Vec<String> =
+        validator.iter_errors(&manifest).map(|e| format!("{}: {e}", e.instance_path())).collect();
+    assert!(errors.is_empty(), "{errors:?}");
+    // What is printed for people is the same.
+    assert_eq!(serde_json::from_str::<Value>(&study.ok(command)).unwrap(), manifest);
+    // The schema refuses what is not of the kind.
+    for (place, wrong) in [("/spec/completion", json!(3)), ("/spec/completions", json!("3"))] {
+        let mut other = manifest.clone();
+        let (parent, key) = place.rsplit_once('/').unwrap();
+        other.pointer_mut(parent).unwrap()[key] = wrong;
+        assert!(!validator.is_valid(&other), "{place}");
+    }
+
+    // What the schema leaves open, and the server asks for.
+    assert_eq!((&manifest["apiVersion"], &manifest["kind"]), (&json!("batch/v1"), &json!("Job")));
+    let spec = &manifest["spec"];
+    assert_eq!(
+        (&spec["completionMode"], &spec["completions"], &spec["parallelism"]),
+        (&json!("Indexed"), &json!(7), &json!(3))
+    );
+    assert_eq!(spec["template"]["spec"]["restartPolicy"], "Never");
+    for rule in spec["podFailurePolicy"]["rules"].as_array().unwrap() {
+        assert!(["Ignore", "FailIndex"].contains(&rule["action"].as_str().unwrap()), "{rule}");
+    }
+    let script = spec["template"]["spec"]["containers"][0]["command"][2].as_str().unwrap();
+    assert_eq!(script.matches("exec reg --registry /registry --json train ").count(), 7, "{script}");
+    let parsed = std::process::Command::new("sh").args(["-n", "-c", script]).status().unwrap();
+    assert!(parsed.success(), "{script}");
+    study.refused(2, "study run st.toml --kubernetes", &["--image"]);
+}
