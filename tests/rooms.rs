@@ -47,7 +47,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     ("doctor", &["disk", "hash", "registry", "runs"]),
-    ("report", &["dataset", "hash", "lineage", "records", "registry", "split", "stats"]),
+    ("report", &["dataset", "hash", "lineage", "records", "registry", "runs", "split", "stats"]),
 ];
 
 /// Rooms of the library that the worker may use: no registry, no index.

@@ -5,13 +5,14 @@ use std::path::PathBuf;
 use clap::ValueEnum;
 use reg::records::{Comparison, GroupBy, LabelSpread, Pooling, Spread, Unfair};
 use reg::registry::Registry;
-use reg::report::{Cell, Column, Table, results};
+use reg::report::{Cell, Column, Table, results, svg};
 use reg::runs::{Grouping, Input, Labels, Options, RocCurve, compare, roc_curves};
 use reg::stats;
 use serde_json::{Map, Value, json};
 
 use super::Context;
 use super::error::Failure;
+use super::figures;
 use super::output::{Reply, TableFormat};
 
 /// Compare models on the same images: AUC table, Spearman matrix, paired tests, intervals
@@ -47,6 +48,9 @@ pub(crate) struct Args {
     /// The points of the ROC curves, in JSON and as the table `roc`
     #[arg(long)]
     roc: bool,
+    /// Write figures to this folder: ROC curves of each label, figure 5, the Spearman matrix
+    #[arg(long, value_name = "FOLDER")]
+    svg: Option<PathBuf>,
     /// Show what cannot be compared side by side nevertheless; the table says so in every form
     #[arg(long)]
     allow_different_images: bool,
@@ -171,6 +175,7 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
         text += &format!("table {}\n", id.hash.short());
     }
     let mut document = document(&id.to_string(), &comparison);
+    figures::write(args.svg.as_deref(), &svg::comparison(&comparison, &curves), &mut text, &mut document)?;
     if args.roc {
         document["roc"] = json!(curves);
     }
@@ -178,7 +183,7 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
 }
 
 fn curves(registry: &Registry, args: &Args, comparison: &Comparison) -> Result<Vec<RocCurve>, Failure> {
-    match args.roc || args.table.contains(&Which::Roc) {
+    match args.roc || args.svg.is_some() || args.table.contains(&Which::Roc) {
         true => Ok(roc_curves(registry, comparison)?),
         false => Ok(Vec::new()),
     }

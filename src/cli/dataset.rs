@@ -1,13 +1,17 @@
 //! `reg dataset`.
 
+use std::path::{Path, PathBuf};
+
 use reg::dataset::statistics::Statistics;
 use reg::dataset::tabulate;
 use reg::records::{Dataset, Record};
 use reg::report::dataset::{age_histogram, ages, overview, prevalence};
+use reg::report::svg;
 use serde_json::json;
 
 use super::Context;
 use super::error::Failure;
+use super::figures;
 use super::list;
 use super::output::{Reply, TableFormat, width};
 use super::show;
@@ -29,6 +33,9 @@ pub(crate) enum Command {
         /// Record the tables under this name
         #[arg(long)]
         name: Option<String>,
+        /// Write the histogram of ages to this folder
+        #[arg(long, value_name = "FOLDER")]
+        svg: Option<PathBuf>,
         /// How the tables are written
         #[arg(long, value_enum, default_value = "text")]
         format: TableFormat,
@@ -39,7 +46,9 @@ pub(crate) fn run(context: &Context, command: Command) -> Result<Reply, Failure>
     match command {
         Command::List => list::of_kind(context, Some(Dataset::KIND)),
         Command::Show { dataset } => show::record::<Dataset>(context, &dataset),
-        Command::Stats { dataset, name, format } => stats(context, &dataset, name.as_deref(), format),
+        Command::Stats { dataset, name, svg, format } => {
+            stats(context, &dataset, name.as_deref(), svg.as_deref(), format)
+        }
     }
 }
 
@@ -47,6 +56,7 @@ fn stats(
     context: &Context,
     dataset: &str,
     name: Option<&str>,
+    folder: Option<&Path>,
     format: TableFormat,
 ) -> Result<Reply, Failure> {
     let registry = context.registry()?;
@@ -64,6 +74,7 @@ fn stats(
             text += &format!("table {}\n", table.hash.short());
         }
     }
+    figures::write(folder, &[svg::ages(&statistics.age)], &mut text, &mut json)?;
     Ok(Reply::new(text, json))
 }
 

@@ -9,6 +9,7 @@ mod demo;
 mod doctor;
 mod error;
 mod eval;
+mod figures;
 mod gc;
 mod gradcam;
 mod ingest;

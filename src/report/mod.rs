@@ -1,4 +1,4 @@
-//! What people and other programs read: tables as text, CSV, Markdown and LaTeX, and bar charts.
+//! What people and other programs read: tables as text, CSV, Markdown and LaTeX, and figures.
 //!
 //! A report is first a [`Table`] of typed cells, with every digit, and only then text; so the same
 //! numbers stand in a terminal, a spreadsheet and a paper.
@@ -10,6 +10,7 @@ mod histogram;
 pub mod lineage;
 mod markup;
 pub mod results;
+pub mod svg;
 mod table;
 mod uncertainty;
 

@@ -175,6 +175,21 @@ fn notes(comparison: &Comparison) -> Vec<String> {
     notes
 }
 
+/// Labels with their places, in descending order of their mean AUC over all models, as figure 5 shows them.
+pub(super) fn labels_by_mean(comparison: &Comparison) -> Vec<(usize, &str)> {
+    let mut order: Vec<(f64, usize, &str)> = labels(comparison)
+        .enumerate()
+        .map(|(label, name)| {
+            let means: Vec<f64> =
+                comparison.models.iter().filter_map(|model| model.labels[label].auc.mean).collect();
+            let mean = if means.is_empty() { -1.0 } else { means.iter().sum::<f64>() / means.len() as f64 };
+            (mean, label, name)
+        })
+        .collect();
+    order.sort_by(|a, b| b.0.total_cmp(&a.0));
+    order.into_iter().map(|(_, label, name)| (label, name)).collect()
+}
+
 /// Figure 5: mean, smallest and largest AUC of each label and model over the folds, labels in descending order of
 /// their mean over all models.
 fn range(comparison: &Comparison) -> Table {
@@ -187,17 +202,7 @@ fn range(comparison: &Comparison) -> Table {
     let cells = |spread: &Spread| {
         [spread.mean, spread.min, spread.max].map(|value| Cell::Number { value, decimals: DECIMALS })
     };
-    let mut order: Vec<(f64, usize, &str)> = labels(comparison)
-        .enumerate()
-        .map(|(label, name)| {
-            let means: Vec<f64> =
-                comparison.models.iter().filter_map(|model| model.labels[label].auc.mean).collect();
-            let mean = if means.is_empty() { -1.0 } else { means.iter().sum::<f64>() / means.len() as f64 };
-            (mean, label, name)
-        })
-        .collect();
-    order.sort_by(|a, b| b.0.total_cmp(&a.0));
-    for (_, label, name) in order {
+    for (label, name) in labels_by_mean(comparison) {
         let row = comparison.models.iter().flat_map(|model| cells(&model.labels[label].auc));
         table.rows.push(std::iter::once(Cell::Text(name.to_owned())).chain(row).collect());
     }

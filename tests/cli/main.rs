@@ -8,6 +8,7 @@ mod bad_input;
 mod damage;
 mod fair;
 mod features;
+mod figures;
 mod foreign;
 mod gc;
 mod harness;

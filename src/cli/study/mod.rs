@@ -41,7 +41,7 @@ pub(crate) enum Command {
         slurm: bool,
     },
     /// Plan, then train what is missing; run it again after whatever stopped it
-    Run(run::Args),
+    Run(Box<run::Args>),
     /// How far each run is, also while another process trains
     Status {
         /// The file, or the name of a study
@@ -78,7 +78,7 @@ pub(crate) fn run(context: &Context, command: Command) -> Result<Reply, Failure>
             Ok(Reply::new("written; `reg study run --slurm --template` takes it", json!({})))
         }
         Command::Init { file, small, dataset, .. } => init(file, small, dataset),
-        Command::Run(args) => run::run(context, args),
+        Command::Run(args) => run::run(context, &args),
         Command::Status { study, format } => status::status(context, &study, format),
         Command::Compare { study, bootstrap, allow_different_images, full, format } => {
             let options = Options {

@@ -78,11 +78,11 @@ fn share(source: &Source, worker: &Worker, args: &Args) -> Result<Share, Failure
     Ok(Share { devices, jobs })
 }
 
-pub(super) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
+pub(super) fn run(context: &Context, args: &Args) -> Result<Reply, Failure> {
     let registry = context.registry()?;
     let source = study::load(&registry, &args.study)?;
     let worker = Worker::find()?;
-    let Share { devices, jobs } = share(&source, &worker, &args)?;
+    let Share { devices, jobs } = share(&source, &worker, args)?;
     let session = context.session(&registry, &worker);
     let plan = study::plan(session, &source, &devices[0], jobs, !args.plan)?;
     let counts = Counts::of(&plan);

@@ -1,0 +1,37 @@
+//! Figures as files.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use reg::report::svg::Figure;
+use serde_json::{Value, json};
+
+use super::error::Failure;
+use super::output::save;
+
+/// Writes figures into a folder, which is made where it is missing, and adds to an answer what they are called.
+pub(super) fn write(
+    folder: Option<&Path>,
+    figures: &[Figure],
+    text: &mut String,
+    document: &mut Value,
+) -> Result<(), Failure> {
+    let Some(folder) = folder else { return Ok(()) };
+    fs::create_dir_all(folder)
+        .map_err(|e| Failure::new(format!("cannot make the folder {}: {e}", folder.display()), None))?;
+    let mut files: Vec<PathBuf> = Vec::new();
+    for figure in figures {
+        // Labels that look alike as file names, `A b` and `A-b`, are numbered.
+        let names = (1..).map(|n| match n {
+            1 => format!("{}.svg", figure.key),
+            n => format!("{}-{n}.svg", figure.key),
+        });
+        let mut paths = names.map(|name| folder.join(name));
+        let path = paths.find(|path| !files.contains(path)).expect("numbers do not end");
+        save(&path, figure.file().as_bytes())?;
+        files.push(path);
+    }
+    *text += &format!("{} figures in {}\n", files.len(), folder.display());
+    document["figures"] = json!(files);
+    Ok(())
+}

@@ -1,0 +1,78 @@
+//! Learning curves: the losses of a run, epoch by epoch.
+
+use super::scale::Scale;
+use super::{Anchor, Canvas, Figure, fitted, key, series_class};
+use crate::records::EpochLog;
+
+const WIDTH: f64 = 366.0;
+const TOP: f64 = 48.0;
+const BOTTOM: f64 = 218.0;
+const LEFT: f64 = 52.0;
+const RIGHT: f64 = 12.0;
+/// Epochs above which single ones are not marked.
+const MARKED: usize = 40;
+
+/// Draws the loss on training and on validation images over the epochs, and marks the epoch that was kept.
+pub fn learning(run: &str, epochs: &[EpochLog]) -> Figure {
+    let mut canvas = Canvas::default();
+    canvas.text("head", Anchor::Start, [LEFT, 17.0], &fitted(run, WIDTH - LEFT - RIGHT));
+    canvas.legend([LEFT, 22.0], WIDTH - LEFT, &["training".to_owned(), "validation".to_owned()]);
+    let losses = || epochs.iter().flat_map(|epoch| [epoch.train_loss, epoch.val_loss]);
+    let low = losses().fold(f64::INFINITY, f64::min);
+    let high = losses().fold(f64::NEG_INFINITY, f64::max);
+    let (low, high) = if epochs.is_empty() { (0.0, 1.0) } else { (low, high) };
+    let last = epochs.last().map_or(1, |epoch| epoch.epoch);
+    let y = Scale::round(low, high, 5, [BOTTOM, TOP]);
+    // Epochs are whole: no tick lies between two, and one alone stands in the middle.
+    let x = |epoch: u32| match last {
+        0 | 1 => (LEFT + WIDTH - RIGHT) / 2.0,
+        _ => LEFT + 8.0 + f64::from(epoch - 1) / f64::from(last - 1) * (WIDTH - RIGHT - LEFT - 16.0),
+    };
+    for (at, text) in y.ticks() {
+        canvas.line("grid", [LEFT, at], [WIDTH - RIGHT, at]);
+        canvas.text("quiet", Anchor::End, [LEFT - 6.0, at + 4.0], &text);
+    }
+    canvas.line("axis", [LEFT, BOTTOM], [WIDTH - RIGHT, BOTTOM]);
+    let every = last.div_ceil(10).max(1);
+    for epoch in (1..=last).filter(|epoch| *epoch == 1 || epoch.is_multiple_of(every)) {
+        canvas.text("quiet", Anchor::Middle, [x(epoch), BOTTOM + 16.0], &epoch.to_string());
+    }
+    canvas.text("quiet", Anchor::Middle, [(LEFT + WIDTH - RIGHT) / 2.0, BOTTOM + 33.0], "Epoch");
+    canvas.turned("quiet", Anchor::Middle, [12.0, (TOP + BOTTOM) / 2.0], -90.0, "Loss");
+    let best = epochs.iter().rev().find(|epoch| epoch.improved);
+    if let Some(best) = best {
+        canvas.line("chance", [x(best.epoch), TOP], [x(best.epoch), BOTTOM]);
+    }
+    let series: [fn(&EpochLog) -> f64; 2] = [|epoch| epoch.train_loss, |epoch| epoch.val_loss];
+    for (number, loss) in series.iter().enumerate() {
+        let points: Vec<[f64; 2]> = epochs.iter().map(|epoch| [x(epoch.epoch), y.at(loss(epoch))]).collect();
+        if points.len() > 1 {
+            canvas.path(&format!("run {}", series_class(number)), &points);
+        }
+        let marked =
+            |place: &usize| epochs.len() <= MARKED || place.is_multiple_of(epochs.len().div_ceil(MARKED));
+        (0..points.len()).filter(marked).for_each(|place| canvas.mark(number, points[place]));
+    }
+    if let Some(best) = best {
+        let at = x(best.epoch);
+        let text = format!("kept: epoch {}", best.epoch);
+        match at > (LEFT + WIDTH) / 2.0 {
+            true => canvas.text("", Anchor::End, [at - 5.0, TOP + 11.0], &text),
+            false => canvas.text("", Anchor::Start, [at + 5.0, TOP + 11.0], &text),
+        }
+    }
+    let kept = best.map_or(String::new(), |best| {
+        format!(
+            " Epoch {} was kept, with a validation loss of {:.4} and a training loss of {:.4}.",
+            best.epoch, best.val_loss, best.train_loss
+        )
+    });
+    let n = epochs.len();
+    let description = format!("Loss on training and validation images over {n} epochs.{kept}");
+    canvas.into_figure(
+        format!("learning-{}", key(run)),
+        format!("Learning curves of {run}"),
+        description,
+        [WIDTH, BOTTOM + 42.0],
+    )
+}

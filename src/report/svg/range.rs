@@ -1,0 +1,97 @@
+//! Figure 5: the AUC of every label and model, with its range over the folds.
+
+use super::scale::Scale;
+use super::{Anchor, Canvas, Figure, fitted, series_class, shown, text_width};
+use crate::records::{Comparison, Spread};
+use crate::report::results::labels_by_mean;
+
+const WIDTH: f64 = 760.0;
+/// Pixels from model to model within a label.
+const LANE: f64 = 9.0;
+const RIGHT: f64 = 16.0;
+const LONGEST_LABEL: f64 = 180.0;
+
+/// Draws the mean AUC of each label and model as a mark, and the smallest and largest over the folds as a bar;
+/// labels in descending order of their mean over all models, then the mean over all labels.
+///
+/// The paper draws labels from left to right; from top to bottom their names can be read.
+pub fn range(comparison: &Comparison) -> Figure {
+    let models = &comparison.models;
+    let names: Vec<String> = models.iter().map(|model| model.name.clone()).collect();
+    let mut rows: Vec<(&str, Vec<&Spread>)> = labels_by_mean(comparison)
+        .into_iter()
+        .map(|(place, name)| (name, models.iter().map(|model| &model.labels[place].auc).collect()))
+        .collect();
+    rows.push(("Mean", models.iter().map(|model| &model.mean).collect()));
+    let labels_width = rows.iter().map(|(name, _)| text_width(name)).fold(40.0, f64::max);
+    let left = labels_width.min(LONGEST_LABEL) + 16.0;
+
+    let mut canvas = Canvas::default();
+    let top = canvas.legend([left, 4.0], WIDTH - left - RIGHT, &names) + 14.0;
+    let row_height = (models.len() as f64 * LANE + 12.0).max(24.0);
+    let bottom = top + row_height * rows.len() as f64 + 4.0;
+    let ends =
+        rows.iter().flat_map(|(_, spreads)| spreads.iter().flat_map(|spread| [spread.min, spread.max]));
+    let ends: Vec<f64> = ends.flatten().collect();
+    let (low, high) =
+        ends.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), end| (a.min(*end), b.max(*end)));
+    let (low, high) = if ends.is_empty() { (0.0, 1.0) } else { (low, high) };
+    let x = Scale::round(low, high, 8, [left, WIDTH - RIGHT]);
+    for (at, text) in x.ticks() {
+        canvas.line("grid", [at, top], [at, bottom]);
+        canvas.text("quiet", Anchor::Middle, [at, bottom + 16.0], &text);
+    }
+    if low < 0.5 && high > 0.5 {
+        canvas.line("chance", [x.at(0.5), top], [x.at(0.5), bottom]);
+    }
+    canvas.line("axis", [left, bottom], [WIDTH - RIGHT, bottom]);
+    canvas.text("quiet", Anchor::Middle, [(left + WIDTH - RIGHT) / 2.0, bottom + 34.0], "AUC");
+    for (place, (name, spreads)) in rows.iter().enumerate() {
+        let row_top = top + place as f64 * row_height;
+        let class = if place + 1 == rows.len() { "axis" } else { "grid" };
+        canvas.line(class, [0.0, row_top], [WIDTH - RIGHT, row_top]);
+        let middle = row_top + row_height / 2.0;
+        let class = if place + 1 == rows.len() { "head" } else { "" };
+        canvas.text(
+            class,
+            Anchor::End,
+            [left - 10.0, middle + 4.0],
+            &fitted(name, labels_width.min(LONGEST_LABEL)),
+        );
+        let first = middle - (spreads.len() as f64 - 1.0) * LANE / 2.0;
+        for (series, spread) in spreads.iter().enumerate() {
+            let y = first + series as f64 * LANE;
+            let class = format!("bar {}", series_class(series));
+            if let Some([low, high]) = spread.min.zip(spread.max).map(|(a, b)| [x.at(a), x.at(b)])
+                && high > low
+            {
+                canvas.line(&class, [low, y], [high, y]);
+                for end in [low, high] {
+                    canvas.line(&class, [end, y - 2.5], [end, y + 2.5]);
+                }
+            }
+            match spread.mean {
+                Some(mean) => canvas.mark(series, [x.at(mean), y]),
+                None => canvas.text("quiet", Anchor::Start, [left + 4.0, y + 4.0], "n/a"),
+            }
+        }
+    }
+    let mean = |(series, name): (usize, &String)| {
+        let spread = &models[series].mean;
+        let of = |value| shown(value, 3);
+        format!("{name}: mean {}, from {} to {}", of(spread.mean), of(spread.min), of(spread.max))
+    };
+    let each: Vec<String> = names.iter().enumerate().map(mean).collect();
+    let order: Vec<&str> = rows[..rows.len() - 1].iter().map(|(name, _)| *name).collect();
+    let description = format!(
+        "Mean AUC of each label and model, with the smallest and largest over the folds as a bar. Over all labels, {}. Labels from the largest mean to the smallest: {}.",
+        each.join("; "),
+        order.join(", ")
+    );
+    canvas.into_figure(
+        "range".to_owned(),
+        "AUC by label, mean and range over the folds".to_owned(),
+        description,
+        [WIDTH, bottom + 42.0],
+    )
+}
