@@ -112,16 +112,19 @@ fn a_study_trains_what_is_missing_names_what_fails_and_shares_with_trainings_by_
     study.nothing_staged();
 }
 
-/// A study that is carried out until a run of it has a state.
-fn begun(study: &Study) -> Child {
-    let command = "study run st.toml --jobs 2";
-    let child = study.command(command).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+fn begin(study: &Study) -> Child {
+    let mut command = study.command("study run st.toml --jobs 2");
+    command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+}
+
+/// Waits until a run of the study has learnt something.
+fn wait_for_epochs(study: &Study) {
     let since = Instant::now();
     loop {
         let status = study.json("study status st");
         let runs = status["runs"].as_array().unwrap();
         if runs.iter().any(|run| run["live"]["standing"]["epochs"].as_array().is_some_and(|e| e.len() > 1)) {
-            return child;
+            return;
         }
         assert!(since.elapsed() < Duration::from_secs(120), "{status}");
         std::thread::sleep(Duration::from_millis(50));
@@ -139,13 +142,15 @@ fn a_study_that_is_interrupted_or_killed_goes_on_and_trains_nothing_twice() {
     assert_eq!(plan["planned"], json!(6));
     study.reg("study run first.toml --jobs 2");
 
-    let mut child = begun(&study);
+    let mut child = begin(&study);
+    wait_for_epochs(&study);
     signal(&child, Signal::TERM);
     assert_eq!(child.wait().unwrap().code(), Some(130));
     let status = study.json("study status st");
     assert!(status["interrupted"].as_u64().unwrap() >= 1 && status["running"] == json!(0), "{status}");
 
-    let mut child = begun(&study);
+    let mut child = begin(&study);
+    wait_for_epochs(&study);
     signal(&child, Signal::KILL);
     child.wait().unwrap();
     // What it had started trains on, and whoever comes next waits for it.
