@@ -28,7 +28,6 @@ mod reproduce;
 mod show;
 mod split;
 mod study;
-mod study_table;
 mod surroundings;
 mod tag;
 mod trace;
