@@ -22,6 +22,9 @@ const IMPORTERS: &[(&str, &[&str])] = &[
     ("jiff", &["cli/"]),
     ("comfy_table", &["report/"]),
     ("rand_chacha", &["random.rs"]),
+    ("object_store", &["remote/place/s3.rs"]),
+    ("tokio", &["remote/place/s3.rs"]),
+    ("rustls", &["remote/place/s3.rs"]),
 ];
 
 /// Rooms of the library, and the rooms that each may use.
@@ -43,6 +46,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         "runs",
         &["dataset", "disk", "hash", "index", "random", "records", "registry", "stats", "store", "worker"],
     ),
+    ("remote", &["disk", "hash", "index", "progress", "records", "registry", "store"]),
     ("doctor", &["disk", "hash", "registry", "runs"]),
     ("report", &["dataset", "hash", "lineage", "records", "registry", "split", "stats"]),
 ];

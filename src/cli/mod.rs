@@ -9,6 +9,7 @@ mod demo;
 mod doctor;
 mod error;
 mod eval;
+mod exchange;
 mod gc;
 mod ingest;
 mod init;
@@ -93,6 +94,8 @@ enum Command {
     Tag(tag::Args),
     Trace(trace::Args),
     Verify(verify::Args),
+    Push(exchange::PushArgs),
+    Pull(exchange::PullArgs),
     Gc(gc::Args),
     Doctor(doctor::Args),
     Reindex(reindex::Args),
@@ -187,6 +190,8 @@ fn run(context: &Context, command: Command) -> Result<Reply, Failure> {
         Command::Trace(args) => trace::run(context, args),
         Command::Verify(args) => verify::run(context, args),
         Command::Doctor(args) => Ok(doctor::run(context, args)),
+        Command::Push(args) => exchange::run_push(context, args),
+        Command::Pull(args) => exchange::run_pull(context, args),
         Command::Gc(args) => gc::run(context, args),
         Command::Reindex(args) => reindex::run(context, args),
         Command::Completions(args) => Ok(completions::run(args)),

@@ -5,6 +5,8 @@
 
 mod again;
 mod bad_input;
+#[cfg(feature = "s3")]
+mod bucket;
 mod damage;
 mod fair;
 mod foreign;
@@ -17,7 +19,10 @@ mod machine;
 mod noise;
 mod output;
 mod published;
+mod remote;
 mod repair;
+#[cfg(feature = "s3")]
+mod s3;
 mod settings;
 mod splits;
 mod stale;
