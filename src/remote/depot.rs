@@ -12,7 +12,7 @@ use super::documents::{
     NameList, NamesKind, PackEntry, PackIndex, PackKind, Unreadable, VERSION, decode, encode,
 };
 use super::place::{Pieces, Place};
-use super::plan::Source;
+use super::plan::{Source, Take};
 use super::{Address, Job, Names, RemoteError, Way, crew};
 use crate::hash::{Hash, Hasher, MIN_PREFIX};
 use crate::progress::Unit;
@@ -365,11 +365,7 @@ impl Source for Depot<'_> {
         }))
     }
 
-    fn read_each(
-        &self,
-        ids: &[Hash],
-        take: &(dyn Fn(Hash, &[u8]) -> Result<(), RemoteError> + Sync),
-    ) -> Result<u64, RemoteError> {
+    fn read_each(&self, ids: &[Hash], take: &Take<'_>) -> Result<u64, RemoteError> {
         let here = |id: &Hash| self.near.as_ref().and_then(|store| store.read(id).ok());
         let far = std::sync::Mutex::new(Vec::new());
         crew::each(ids, self.job, |id| match here(id) {

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::Read;
 
 use super::place::Pieces;
-use super::plan::Source;
+use super::plan::{Source, Take};
 use super::{Job, RemoteError, crew};
 use crate::hash::{Hash, Hasher};
 use crate::records::codec::MAX_RECORD;
@@ -93,11 +93,7 @@ impl Source for Near<'_> {
         }
     }
 
-    fn read_each(
-        &self,
-        ids: &[Hash],
-        take: &(dyn Fn(Hash, &[u8]) -> Result<(), RemoteError> + Sync),
-    ) -> Result<u64, RemoteError> {
+    fn read_each(&self, ids: &[Hash], take: &Take<'_>) -> Result<u64, RemoteError> {
         crew::each(ids, self.job, |id| take(*id, &self.registry.store().read(id)?))?;
         Ok(0)
     }

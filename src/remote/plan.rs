@@ -9,6 +9,9 @@ use crate::hash::Hash;
 use crate::records::{self, Event, Execution, Manifest, Packed, Predictions, Record, Run, Table};
 use crate::registry::{BLOB, Kind, rank, record_kind};
 
+/// Takes an object that was read and hashed. Called from several threads.
+pub(super) type Take<'t> = dyn Fn(Hash, &[u8]) -> Result<(), RemoteError> + Sync + 't;
+
 /// The side that gives, as it was when it was opened.
 pub(super) trait Source: Sync {
     /// What messages call it.
@@ -30,11 +33,7 @@ pub(super) trait Source: Sync {
     fn size(&self, id: &Hash) -> Result<Option<u64>, RemoteError>;
 
     /// Reads objects whole, several at a time, each hashed; gives the number of packs that were read from.
-    fn read_each(
-        &self,
-        ids: &[Hash],
-        take: &(dyn Fn(Hash, &[u8]) -> Result<(), RemoteError> + Sync),
-    ) -> Result<u64, RemoteError>;
+    fn read_each(&self, ids: &[Hash], take: &Take<'_>) -> Result<u64, RemoteError>;
 
     /// Reads a large object piece by piece; behind the last, it is an error if they are not the object.
     fn pieces<'s>(&'s self, id: &Hash) -> Result<Box<Pieces<'s>>, RemoteError>;

@@ -65,7 +65,7 @@ impl S3 {
 fn told(doing: &'static str, place: &str, e: &Error) -> RemoteError {
     // The client says what it tried, and only the innermost cause says why it did not go.
     let causes = std::iter::successors(Some(e as &dyn std::error::Error), |e| e.source());
-    let texts: Vec<String> = causes.map(|e| crate::records::codec::printable(e)).collect();
+    let texts: Vec<String> = causes.map(crate::records::codec::printable).collect();
     let has = |what: &str| texts.iter().any(|text| text.contains(what));
     let hint = match e {
         Error::PermissionDenied { .. } | Error::Unauthenticated { .. } => {
