@@ -23,6 +23,9 @@ const IMPORTERS: &[(&str, &[&str])] = &[
     ("comfy_table", &["report/"]),
     ("rand_chacha", &["random.rs"]),
     ("zip", &["audit/"]),
+    ("object_store", &["remote/place/s3.rs"]),
+    ("tokio", &["remote/place/s3.rs"]),
+    ("rustls", &["remote/place/s3.rs"]),
 ];
 
 /// Rooms of the library, and the rooms that each may use.
@@ -48,6 +51,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     ("audit", &["hash", "index", "records", "registry", "report", "stats", "store"]),
+    ("remote", &["disk", "hash", "index", "progress", "records", "registry", "store"]),
     ("doctor", &["disk", "hash", "registry", "runs"]),
     ("report", &["dataset", "hash", "lineage", "records", "registry", "runs", "split", "stats"]),
 ];

@@ -43,6 +43,16 @@ impl Failure {
         Failure { message: message.into(), hint: None, code: USAGE }
     }
 
+    /// What the system says of a file.
+    pub(super) fn of_io(message: String, source: &io::Error) -> Self {
+        Failure::new(message, io_hint(source))
+    }
+
+    /// Ended because somebody asked for it.
+    pub(super) fn interrupted(message: String, hint: Option<String>) -> Self {
+        Failure { message, hint, code: INTERRUPTED }
+    }
+
     pub(crate) fn print(self, json: bool) -> ExitCode {
         if json {
             document(&self.message, self.hint.as_deref());

@@ -10,6 +10,7 @@ mod demo;
 mod doctor;
 mod error;
 mod eval;
+mod exchange;
 mod figures;
 mod gc;
 mod gradcam;
@@ -103,6 +104,8 @@ enum Command {
     Trace(trace::Args),
     Verify(verify::Args),
     Audit(audit::Args),
+    Push(exchange::PushArgs),
+    Pull(exchange::PullArgs),
     Gc(gc::Args),
     Doctor(doctor::Args),
     Reindex(reindex::Args),
@@ -201,6 +204,8 @@ fn run(context: &Context, command: Command) -> Result<Reply, Failure> {
         Command::Audit(args) => audit::run(context, args),
         Command::Verify(args) => verify::run(context, args),
         Command::Doctor(args) => Ok(doctor::run(context, args)),
+        Command::Push(args) => exchange::run_push(context, args),
+        Command::Pull(args) => exchange::run_pull(context, args),
         Command::Gc(args) => gc::run(context, args),
         Command::Reindex(args) => reindex::run(context, args),
         Command::Completions(args) => Ok(completions::run(args)),

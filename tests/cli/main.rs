@@ -6,6 +6,8 @@
 mod again;
 mod audit;
 mod bad_input;
+#[cfg(feature = "s3")]
+mod bucket;
 mod damage;
 mod fair;
 mod features;
@@ -20,7 +22,10 @@ mod machine;
 mod noise;
 mod output;
 mod published;
+mod remote;
 mod repair;
+#[cfg(feature = "s3")]
+mod s3;
 mod settings;
 mod splits;
 mod stale;
