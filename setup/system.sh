@@ -9,6 +9,11 @@ command -v git >/dev/null || missing+=(git)
 if [ -z "${LIBTORCH:-}${LIBTORCH_USE_PYTORCH:-}" ] && [ ! -e "$(dirname "$0")/../libtorch/build-version" ]; then
   python3 -m pip --version >/dev/null 2>&1 || missing+=(python3-pip)
 fi
+# Pages are tested in a real browser: 130 MB, 15 s. Who cannot install it may go without; the tests say so.
+if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+  command -v chromium >/dev/null || missing+=(chromium)
+  command -v chromedriver >/dev/null || missing+=(chromium-driver)
+fi
 if [ ${#missing[@]} -gt 0 ]; then
   if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
     echo "setup: installing ${missing[*]}"

@@ -44,7 +44,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         &["dataset", "disk", "hash", "index", "random", "records", "registry", "stats", "store", "worker"],
     ),
     ("doctor", &["disk", "hash", "registry", "runs"]),
-    ("report", &["dataset", "hash", "lineage", "records", "registry", "runs", "split", "stats"]),
+    ("report", &["dataset", "hash", "index", "lineage", "records", "registry", "runs", "split", "stats"]),
 ];
 
 /// Rooms of the library that the worker may use: no registry, no index.

@@ -17,9 +17,8 @@ pub(super) fn write(
     document: &mut Value,
 ) -> Result<(), Failure> {
     let Some(folder) = folder else { return Ok(()) };
-    fs::create_dir_all(folder).map_err(|e| {
-        Failure::new(format!("cannot make the folder {}: {e}", folder.display()), None)
-    })?;
+    fs::create_dir_all(folder)
+        .map_err(|e| Failure::new(format!("cannot make the folder {}: {e}", folder.display()), None))?;
     let mut files: Vec<PathBuf> = Vec::new();
     for figure in figures {
         // Labels that look alike as file names, `A b` and `A-b`, are numbered.

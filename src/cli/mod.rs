@@ -23,6 +23,7 @@ mod predictions;
 mod probe;
 mod progress;
 mod reindex;
+mod report;
 mod reproduce;
 mod show;
 mod split;
@@ -90,6 +91,7 @@ enum Command {
     Compare(compare::Args),
     Probe(probe::Args),
     Gradcam(gradcam::Args),
+    Report(report::Args),
     Reproduce(reproduce::Args),
     List(list::Args),
     Show(show::ShowArgs),
@@ -185,6 +187,7 @@ fn run(context: &Context, command: Command) -> Result<Reply, Failure> {
         Command::Compare(args) => compare::run(context, args),
         Command::Probe(args) => probe::run(context, args),
         Command::Gradcam(args) => gradcam::run(context, args),
+        Command::Report(args) => report::run(context, args),
         Command::Reproduce(args) => reproduce::run(context, args),
         Command::List(args) => list::run(context, args),
         Command::Show(args) => show::run(context, args),

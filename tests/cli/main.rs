@@ -5,6 +5,7 @@
 
 mod again;
 mod bad_input;
+mod browser;
 mod damage;
 mod fair;
 mod features;
@@ -20,6 +21,7 @@ mod noise;
 mod output;
 mod published;
 mod repair;
+mod report;
 mod settings;
 mod splits;
 mod stale;
