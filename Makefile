@@ -3,9 +3,13 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 .PHONY: demo test setup build lint fuzz bench clean-demo
 
+# Where the metadata of ChestX-ray14 is at hand, the paper's network on three features as well.
+NIH ?= $(firstword $(wildcard nih ../nih ../shared/nih))
 demo: build
 	rm -rf target/demo
 	./target/debug/reg demo target/demo
+	@if [ -n "$(NIH)" ]; then examples/three-features.sh "$(NIH)" target/demo/three-features; \
+	else echo; echo "With NIH=FOLDER of Data_Entry_2017_v2020.csv: the paper's network on three features, too."; fi
 
 # Builds the programs too; a build before it would compile some crates twice, with other features.
 # Without the feature, the tests that kill the program at each of its steps are left out.

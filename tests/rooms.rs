@@ -41,7 +41,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("lineage", &["hash", "index", "progress", "records", "registry", "store"]),
     (
         "runs",
-        &["dataset", "disk", "hash", "index", "random", "records", "registry", "stats", "store", "worker"],
+        &[
+            "dataset", "disk", "hash", "index", "random", "records", "registry", "split", "stats", "store",
+            "worker",
+        ],
     ),
     ("doctor", &["disk", "hash", "registry", "runs"]),
     ("report", &["dataset", "hash", "index", "lineage", "records", "registry", "runs", "split", "stats"]),

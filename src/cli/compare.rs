@@ -189,7 +189,7 @@ fn curves(registry: &Registry, args: &Args, comparison: &Comparison) -> Result<V
     }
 }
 
-fn document(id: &str, comparison: &Comparison) -> Value {
+pub(super) fn document(id: &str, comparison: &Comparison) -> Value {
     let spread = |s: &Spread| json!({ "mean": s.mean, "std": s.std, "min": s.min, "max": s.max, "n": s.n, "folds": s.folds });
     let of_label = |label: &LabelSpread| {
         let mut value = spread(&label.auc);

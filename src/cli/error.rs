@@ -13,6 +13,7 @@ use reg::report::page::PageError;
 use reg::runs::RunError;
 use reg::runs::config::ConfigError;
 use reg::runs::process::WorkerError;
+use reg::runs::study::StudyError;
 use reg::split::{RegisterError, SplitError};
 use reg::store::StoreError;
 use serde_json::json;
@@ -154,7 +155,8 @@ impl From<PageError> for Failure {
 impl From<RunError> for Failure {
     fn from(e: RunError) -> Self {
         let code = match &e {
-            RunError::Worker(WorkerError::Interrupted { .. } | WorkerError::Killed) => INTERRUPTED,
+            RunError::Worker(WorkerError::Interrupted { .. } | WorkerError::Killed)
+            | RunError::Study(StudyError::Interrupted { .. }) => INTERRUPTED,
             e if e.is_refusal() => NO,
             _ => ERROR,
         };
@@ -178,6 +180,12 @@ impl From<RepairError> for Failure {
 impl From<WorkerError> for Failure {
     fn from(e: WorkerError) -> Self {
         RunError::Worker(e).into()
+    }
+}
+
+impl From<StudyError> for Failure {
+    fn from(e: StudyError) -> Self {
+        RunError::Study(e).into()
     }
 }
 

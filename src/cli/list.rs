@@ -12,7 +12,7 @@ use super::output::{Reply, TableFormat};
 /// List records, oldest first
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// One kind only: dataset, split, weights, spec, run, predictions, table, software, execution
+    /// One kind only: dataset, split, weights, spec, run, predictions, table, study, software, execution
     kind: Option<String>,
 }
 
@@ -21,7 +21,7 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
 }
 
 /// Kinds that a list without kind shows; the others only support them.
-const MAIN: [&str; 5] = ["dataset", "split", "weights", "run", "table"];
+const MAIN: [&str; 6] = ["dataset", "split", "weights", "run", "table", "study"];
 
 pub(super) fn of_kind(context: &Context, kind: Option<&str>) -> Result<Reply, Failure> {
     let kinds: Vec<&str> = match kind {

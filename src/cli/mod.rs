@@ -27,6 +27,8 @@ mod report;
 mod reproduce;
 mod show;
 mod split;
+mod study;
+mod study_table;
 mod surroundings;
 mod tag;
 mod trace;
@@ -89,6 +91,8 @@ enum Command {
     #[command(subcommand)]
     Predictions(predictions::Command),
     Compare(compare::Args),
+    #[command(subcommand)]
+    Study(study::Command),
     Probe(probe::Args),
     Gradcam(gradcam::Args),
     Report(report::Args),
@@ -185,6 +189,7 @@ fn run(context: &Context, command: Command) -> Result<Reply, Failure> {
         Command::Predict(args) => predict::run(context, args),
         Command::Predictions(command) => predictions::run(context, command),
         Command::Compare(args) => compare::run(context, args),
+        Command::Study(command) => study::run(context, command),
         Command::Probe(args) => probe::run(context, args),
         Command::Gradcam(args) => gradcam::run(context, args),
         Command::Report(args) => report::run(context, args),

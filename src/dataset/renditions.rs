@@ -3,8 +3,9 @@
 //! Unpacking a PNG of 1024 x 1024 takes several milliseconds, reading its pixels a tenth of one. A
 //! rendition's file is named by what its bytes follow from, and each image is checked when it is read.
 
+use std::fs;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::pixels::{self, Grey};
 use crate::hash::{Hash, Id};
@@ -66,6 +67,25 @@ impl Rendition {
     }
 }
 
+fn path(cache: &Path, manifest: Id<Manifest>, rendition: Rendition) -> PathBuf {
+    cache.join("pixels").join(format!("{}-{}-r{RULES}", manifest.hash, rendition.name()))
+}
+
+/// Bytes of the pixels of one image.
+fn length(rendition: Rendition, row: &ImageRow) -> u64 {
+    let (width, height) = rendition.size(row.width, row.height);
+    u64::from(width) * u64::from(height)
+}
+
+/// Bytes that a rendition of all images takes on the disk once it is made, and those that it takes now.
+pub fn room(cache: &Path, manifest: Id<Manifest>, rows: &[ImageRow], rendition: Rendition) -> (u64, u64) {
+    use std::os::unix::fs::MetadataExt;
+    let all = rows.iter().map(|row| length(rendition, row)).sum();
+    // The file is sparse; blocks are counted in 512 bytes whatever their size.
+    let made = fs::metadata(path(cache, manifest, rendition)).map_or(0, |file| file.blocks() * 512);
+    (all, made)
+}
+
 /// One rendition of all images of a data set, as far as it was made: a file of 8-bit grey values.
 pub struct Renditions {
     rendition: Rendition,
@@ -80,12 +100,8 @@ impl Renditions {
         rows: &[ImageRow],
         rendition: Rendition,
     ) -> io::Result<Self> {
-        let name = format!("{}-{}-r{RULES}", manifest.hash, rendition.name());
-        let lengths = rows.iter().map(|row| {
-            let (width, height) = rendition.size(row.width, row.height);
-            u64::from(width) * u64::from(height)
-        });
-        let slots = Slots::open(&cache.join("pixels").join(name), lengths)?;
+        let lengths = rows.iter().map(|row| length(rendition, row));
+        let slots = Slots::open(&path(cache, manifest, rendition), lengths)?;
         Ok(Renditions { rendition, slots })
     }
 

@@ -13,6 +13,7 @@ mod probe;
 mod run;
 mod schema;
 mod split;
+mod study;
 mod summary;
 mod table;
 
@@ -37,6 +38,7 @@ pub use run::{
     Precision, Predictions, Run, Scale, ScoreSource, Scores, Software, Spec, Training, Weights,
 };
 pub use split::{Assignment, FoldSizes, Split, SplitMethod, Subset, SubsetSize};
+pub use study::{Study, StudyProbe, StudyRun, StudySection};
 pub use summary::summary;
 pub use table::{AgeCount, AucTable, DatasetTable, LabelAuc, LabelPrevalence, Table};
 
@@ -124,6 +126,7 @@ kinds! {
     Run = "run",
     Predictions = "predictions",
     Table = "table",
+    Study = "study",
     Execution = "execution",
     Event = "event",
 }

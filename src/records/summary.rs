@@ -84,6 +84,10 @@ pub fn summary(header: &Header) -> String {
                 format!("comparison of {}", names.collect::<Vec<_>>().join(", "))
             }
         },
+        "study" => {
+            let planned = |key: &str| document.get(key).and_then(Value::as_array).map_or(0, Vec::len);
+            format!("{}, {} runs planned, {} probes", text("name"), planned("runs"), planned("probes"))
+        }
         "execution" => format!(
             "{} on {}, {:.1} s",
             text("started"),

@@ -141,6 +141,25 @@ fn flatten(table: toml::Table, path: &Path, wanted: &mut Vec<(String, String, Va
     }
 }
 
+/// The entries of a table as `--set` takes them, `key=value`; those of a table in it by their dotted keys.
+pub fn pairs(table: &toml::Table) -> Vec<String> {
+    let mut pairs = Vec::new();
+    for (key, value) in table {
+        match value {
+            toml::Value::Table(inner) => pairs.extend(pairs_within(key, inner)),
+            toml::Value::String(text) if text == "none" || parse(text) == *text => {
+                pairs.push(format!("{key}={text}"));
+            }
+            other => pairs.push(format!("{key}={other}")),
+        }
+    }
+    pairs
+}
+
+fn pairs_within(key: &str, table: &toml::Table) -> impl Iterator<Item = String> {
+    pairs(table).into_iter().map(move |pair| format!("{key}.{pair}"))
+}
+
 /// A value as TOML writes it; a bare word is a string, `none` is nothing.
 fn parse(text: &str) -> Value {
     if text == "none" {

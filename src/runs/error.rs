@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::config::ConfigError;
 use super::process::WorkerError;
+use super::study::StudyError;
 use crate::dataset::DatasetError;
 use crate::dataset::pixels::PixelError;
 use crate::hash::Hash;
@@ -24,6 +25,9 @@ pub enum RunError {
     /// The worker.
     #[error(transparent)]
     Worker(#[from] WorkerError),
+    /// A study.
+    #[error(transparent)]
+    Study(#[from] StudyError),
     /// A file of another tool.
     #[error(transparent)]
     Dataset(#[from] DatasetError),
@@ -274,6 +278,7 @@ impl RunError {
         let hint = match self {
             RunError::Config(e) => return e.hint(),
             RunError::Worker(e) => return e.hint(),
+            RunError::Study(e) => return e.hint(),
             RunError::Dataset(e) => return e.hint(),
             RunError::WhichFold { .. } => "--fold K, counted from 0",
             RunError::NotAProbability { .. } => "with --logits, scores are outputs before the sigmoid",

@@ -37,6 +37,8 @@ pub fn gradcam(
         RunError::NoSuchLabel { label: label.to_owned(), labels: looker.context.dataset.labels.clone() }
     })?;
     let seen = Image::find(session, &manifest, image)?;
+    let grey = pixels::decode(&seen.bytes)
+        .map_err(|source| RunError::NotAnImage { name: seen.name.clone(), source })?;
     let looked = match seen.row {
         Some(row) => Looked::Rows(looker.context.dataset.manifest, vec![row as u32]),
         None => {
@@ -48,8 +50,6 @@ pub fn gradcam(
     let start = Start::now(session.surroundings);
     let (mut maps, worked) = looker.look(looked, vec![place as u32], listener)?;
     let (logit, cells) = maps.pop().ok_or(RunError::Nothing)?;
-    let grey = pixels::decode(&seen.bytes)
-        .map_err(|source| RunError::NotAnImage { name: seen.name.clone(), source })?;
     let size = [grey.width, grey.height];
     let map = looker.map(cells, size);
     let boxes = match (seen.row, looker.context.dataset.boxes) {
@@ -198,6 +198,9 @@ impl Image {
     }
 }
 
+/// The logit of a label, and the cells of its map.
+type Seen = (f64, Vec<f64>);
+
 /// A run that looks.
 struct Looker<'a> {
     session: Session<'a>,
@@ -229,7 +232,7 @@ impl<'a> Looker<'a> {
         images: Looked,
         labels: Vec<u32>,
         listener: &mut dyn Listener,
-    ) -> Result<(Vec<(f64, Vec<f64>)>, Worked), RunError> {
+    ) -> Result<(Vec<Seen>, Worked), RunError> {
         let Session { registry, worker, .. } = self.session;
         let out = registry.store().scratch()?;
         let count = labels.len();

@@ -77,6 +77,18 @@ pub fn find(registry: &Registry, text: &str) -> Option<Live> {
     all(registry).into_iter().find(|live| live.announcement.name == text || begins(live))
 }
 
+/// The training of a spec.
+pub fn of(registry: &Registry, spec: Id<Spec>) -> Option<Live> {
+    read(&registry.live(&spec.hash))
+}
+
+/// Whether some process, be it on another machine, trains by a spec. Itself it holds the lock for a moment:
+/// not to be asked while a training of this spec may be starting.
+pub(super) fn is_locked(registry: &Registry, spec: Id<Spec>) -> bool {
+    let lock = fs::File::open(registry.live(&spec.hash).join(LOCK));
+    lock.is_ok_and(|file| matches!(file.try_lock_shared(), Err(fs::TryLockError::WouldBlock)))
+}
+
 /// What lies in a training's folder; none where it is not announced, or half written.
 fn read(dir: &Path) -> Option<Live> {
     let announcement = serde_json::from_slice(&fs::read(dir.join(FILE)).ok()?).ok()?;

@@ -13,6 +13,7 @@ pub mod presets;
 mod probe;
 pub mod process;
 mod reproduce;
+pub mod study;
 mod train;
 mod weights;
 

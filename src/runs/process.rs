@@ -12,6 +12,8 @@ use signal_hook::iterator::Signals;
 use crate::worker::{Event, Identity, Job, Outcome, PROTOCOL};
 
 const PROGRAM: &str = "reg-torch";
+/// How often a thread of GNU's OpenMP looks for work before it sleeps.
+const SPIN: &str = "GOMP_SPINCOUNT";
 /// Names the worker where it does not lie beside `reg`.
 pub const VARIABLE: &str = "REG_TORCH";
 
@@ -186,7 +188,13 @@ impl Worker {
     pub fn run(&self, job: &Job, listener: &mut dyn Listener) -> Result<Worked, WorkerError> {
         let errors = job.out.join("worker.log");
         let log = fs::File::create(&errors).map_err(WorkerError::Pipe)?;
-        let mut child = Command::new(&self.path)
+        let mut command = Command::new(&self.path);
+        // OpenMP's threads spin for milliseconds before they sleep: time that images could be decoded in, and that
+        // a second training on the same cores waits for. Whoever has set it knows better.
+        if [SPIN, "OMP_WAIT_POLICY"].iter().all(|name| std::env::var_os(name).is_none()) {
+            command.env(SPIN, "1000");
+        }
+        let mut child = command
             // PyTorch documents this beside its deterministic algorithms; without a GPU it means nothing.
             .env("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
             .stdin(Stdio::piped())

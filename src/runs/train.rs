@@ -157,7 +157,8 @@ pub(super) fn software(identity: &Identity) -> (Software, &str) {
     (software, &identity.sources)
 }
 
-fn spec(order: &Order, software: Id<Software>) -> Spec {
+/// The spec of an order.
+pub(super) fn spec(order: &Order, software: Id<Software>) -> Spec {
     Spec {
         dataset: order.dataset,
         split: order.split,

@@ -26,5 +26,6 @@ mod settings;
 mod splits;
 mod stale;
 mod storm;
+mod study;
 mod together;
 mod training;

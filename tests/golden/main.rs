@@ -45,6 +45,7 @@ const IDS: &[(&str, &str)] = &[
     ("table-probe-age.json", "714716f4d6446007a4d47b30ecc4908a2b9f2bd5b3fea6579d32cec7ad0f7c8b"),
     ("table-heat.json", "5ee7e6ef91b05b8b42e47f5e11d606796b8bdc61e6a24a0cd96dad038ee8c6cc"),
     ("table-pointing.json", "1b3fc128b0d2cfa4a0aef8aafd17d90a6fa13264c19550e1b205f56037944abb"),
+    ("study.json", "9af05bd1e1d44ba81d7dc45949c50586a9601e02ddd6435cb03a6ccf864d39d2"),
     ("execution.json", "788976b2cf17e0a2eae55937ed3e6c93b2581b55f79bb81f045fb625cfb1f012"),
     ("execution-deterministic.json", "3d5b3aedd121f5473cc46a79eb3b23729ea71a3f1ab3ebbd8aad9fedbd40e16f"),
     ("event.json", "18d489af96db1bbe9e75c524197d39e240a26df2dec9a018c5997f559da74cda"),

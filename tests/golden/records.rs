@@ -155,6 +155,7 @@ fn links_are_the_hashes_in_a_document_and_roles_their_keys() {
     assert_eq!(roles("table-comparison.json"), "dataset predictions predictions predictions predictions");
     let full = "dataset file predictions predictions predictions predictions validation";
     assert_eq!(roles("table-comparison-full.json"), full);
+    assert_eq!(roles("study.json"), "dataset file spec split");
     // A commit and a SHA-256 are no links.
     assert_eq!(roles("execution.json"), "made");
     assert_eq!(roles("event.json"), "from from prev to to");

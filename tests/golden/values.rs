@@ -13,8 +13,8 @@ use reg::records::{
     ImageInput, ImageRow, Init, LabelAuc, LabelPrevalence, LabelSpread, Layout, Loss, Manifest, MetricRow,
     Model, NameChange, Packed, Pixels, PointedBox, PointedLabel, Pointing, Pooling, Precision, Predictions,
     ProbeResult, ProbeTable, ProbedFold, PublishedAuc, PublishedModel, PublishedTable, Record, ResampledRow,
-    Run, Scale, ScoreSource, Scores, Software, Spec, Split, SplitMethod, Spread, Subset, SubsetSize, Table,
-    Target, Training, Unfair, UnfairKind, ViewPosition, Weights,
+    Run, Scale, ScoreSource, Scores, Software, Spec, Split, SplitMethod, Spread, Study, StudyProbe, StudyRun,
+    StudySection, Subset, SubsetSize, Table, Target, Training, Unfair, UnfairKind, ViewPosition, Weights,
 };
 
 type Means = dyn Fn(&[u8]) -> Result<bool, CodecError>;
@@ -72,6 +72,7 @@ pub(crate) fn all() -> Vec<Golden> {
         record("table-probe-age.json", Table::Probe(probe(Target::Age).into())),
         record("table-heat.json", Table::Heat(heat().into())),
         record("table-pointing.json", Table::Pointing(pointing().into())),
+        record("study.json", study()),
         record("execution.json", execution()),
         record("execution-deterministic.json", Execution { deterministic: Some(true), ..execution() }),
         record("event.json", event()),
@@ -656,6 +657,41 @@ fn full_comparison() -> Comparison {
         Unfair { kind: UnfairKind::Leak, why: "mlp was trained on them".to_owned() },
     ];
     full
+}
+
+/// One run that is planned and one that lacks its weights.
+fn study() -> Study {
+    let section = |name: &str, split, published: Option<&str>| StudySection {
+        name: name.to_owned(),
+        title: "Eight setups, five re-samplings".to_owned(),
+        split,
+        published: published.map(str::to_owned),
+    };
+    let run = |section: &str, fold, spec| StudyRun {
+        section: section.to_owned(),
+        setup: "fine-tuned".to_owned(),
+        fold,
+        name: format!("paper-fine-tuned-f{fold}"),
+        spec,
+        weights: None,
+    };
+    let lacking = StudyRun { weights: Some("imagenet".to_owned()), ..run("table-6", 1, None) };
+    Study {
+        name: "paper".to_owned(),
+        file: file("study.toml"),
+        dataset: id(&dataset()),
+        sections: vec![
+            section("table-4", Some(id(&resampled())), None),
+            section("table-6", None, Some("paper")),
+        ],
+        runs: vec![run("table-4", 0, Some(id(&spec_mlp()))), lacking],
+        probes: vec![StudyProbe {
+            setup: "fine-tuned".to_owned(),
+            target: Target::View,
+            name: "paper-fine-tuned-view".to_owned(),
+        }],
+        reg: "0.1.0".to_owned(),
+    }
 }
 
 fn execution() -> Execution {

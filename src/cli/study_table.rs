@@ -1,0 +1,145 @@
+//! All runs of a study that are worked on, as one table that changes in place; where standard error is no
+//! terminal, a line when a run begins or ends.
+
+use std::io::IsTerminal;
+
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use reg::runs::study::{Ended, Outcome, Plan, Planned, Watcher, Working};
+
+use super::output::tell;
+use super::progress::{loss, phase, span};
+
+/// The table.
+pub(crate) struct LiveTable {
+    quiet: bool,
+    /// Lines of the terminal: one a run that is worked on, and a last one for all; none where there is no terminal.
+    lines: Option<(MultiProgress, Vec<ProgressBar>)>,
+    width: usize,
+    jobs: usize,
+    all: usize,
+    ended: usize,
+    failed: usize,
+    /// Seconds that the runs which have neither begun nor ended will take.
+    waiting: Vec<(String, f64)>,
+}
+
+impl LiveTable {
+    pub(crate) fn new(quiet: bool, plan: &Plan) -> Self {
+        let due: Vec<&Planned> = plan.runs.iter().filter(|run| run.is_due()).collect();
+        let terminal = !quiet && std::io::stderr().is_terminal();
+        LiveTable {
+            quiet,
+            lines: terminal
+                .then(|| (MultiProgress::with_draw_target(ProgressDrawTarget::stderr()), Vec::new())),
+            width: due.iter().map(|run| run.row.name.chars().count()).max().unwrap_or(0),
+            jobs: plan.jobs.min(due.len()).max(1),
+            all: due.len(),
+            ended: 0,
+            failed: 0,
+            waiting: due
+                .iter()
+                .map(|run| (run.row.name.clone(), run.cost.map_or(0.0, |cost| cost.seconds)))
+                .collect(),
+        }
+    }
+
+    fn say(&self, text: &str) {
+        match &self.lines {
+            // Above the table.
+            Some((lines, _)) => drop(lines.println(text)),
+            None if self.quiet => {}
+            None => tell(text),
+        }
+    }
+
+    /// One line about a run.
+    fn line(&self, working: &Working) -> String {
+        let name = format!("{:width$}", working.planned.row.name, width = self.width);
+        let place = working.device.unwrap_or("another process");
+        let standing = working.live.as_ref().and_then(|live| live.standing.as_ref());
+        let Some(step) = standing.map(|standing| standing.step) else {
+            return format!("{name}  {place}: starting");
+        };
+        let share = 100.0 * step.done as f64 / step.total.max(1) as f64;
+        let loss = step.loss.map(|value| format!("  loss {}", loss(value))).unwrap_or_default();
+        let left = step.left.map(|left| format!("  {} left", span(left))).unwrap_or_default();
+        format!("{name}  {place}: {} {share:3.0} %{loss}  {:.1} images/s{left}", phase(&step), step.rate)
+    }
+}
+
+impl Watcher for LiveTable {
+    fn began(&mut self, planned: &Planned, device: &str) {
+        self.waiting.retain(|(name, _)| *name != planned.row.name);
+        if self.lines.is_none() {
+            self.say(&format!("{}: started on {device}", planned.row.name));
+        }
+    }
+
+    fn ended(&mut self, ended: &Ended) {
+        let name = &ended.planned.row.name;
+        self.waiting.retain(|(waiting, _)| waiting != name);
+        self.ended += 1;
+        match ended.outcome {
+            Outcome::Done => {
+                let how = ended
+                    .seconds
+                    .map_or("by another process".to_owned(), |time| format!("in {}", span(time)));
+                self.say(&format!("{name}: done {how} ({} of {})", self.ended, self.all));
+            }
+            Outcome::Interrupted => self.say(&format!("{name}: interrupted, its state is kept")),
+            Outcome::Failed { error, .. } => {
+                self.failed += 1;
+                self.say(&format!("{name}: failed: {error}"));
+            }
+        }
+    }
+
+    fn look(&mut self, working: &[Working], waiting: usize) {
+        if self.lines.is_none() {
+            return;
+        }
+        let left = |working: &Working| {
+            let standing = working.live.as_ref().and_then(|live| live.standing.as_ref());
+            let planned = working.planned.cost.map_or(0.0, |cost| cost.seconds);
+            standing.and_then(|standing| standing.step.left).unwrap_or(planned)
+        };
+        let longest = working.iter().map(left).fold(0.0, f64::max);
+        let sum =
+            working.iter().map(left).chain(self.waiting.iter().map(|(_, seconds)| *seconds)).sum::<f64>();
+        let failed = if self.failed > 0 { format!(", {} failed", self.failed) } else { String::new() };
+        let mut texts: Vec<String> = working.iter().map(|working| self.line(working)).collect();
+        texts.push(format!(
+            "{} of {} runs ended{failed}, {} at work, {waiting} waiting, about {} left",
+            self.ended,
+            self.all,
+            working.len(),
+            span((sum / self.jobs as f64).max(longest)),
+        ));
+        if let Some((lines, bars)) = &mut self.lines {
+            let plain = || {
+                ProgressStyle::with_template("{wide_msg}").unwrap_or_else(|_| ProgressStyle::default_bar())
+            };
+            while bars.len() < texts.len() {
+                let bar = lines.add(ProgressBar::new(1));
+                bar.set_style(plain());
+                bars.push(bar);
+            }
+            for bar in bars.drain(texts.len()..) {
+                bar.finish_and_clear();
+                lines.remove(&bar);
+            }
+            for (bar, text) in bars.iter().zip(texts) {
+                bar.set_message(text);
+                bar.tick();
+            }
+        }
+    }
+}
+
+impl Drop for LiveTable {
+    fn drop(&mut self) {
+        if let Some((_, bars)) = &self.lines {
+            bars.iter().for_each(ProgressBar::finish_and_clear);
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! Compares what a study has trained: a section's setups side by side, by the code of `reg compare`.
+
+use super::StudyError;
+use super::standing::{Standing, State};
+use crate::hash::Id;
+use crate::records::{Comparison, Study, StudySection, Table};
+use crate::registry::{Registry, Stamp};
+use crate::runs::{Input, Options, RunError, compare};
+
+/// A section that was compared.
+#[derive(Debug)]
+pub struct Section {
+    /// The section.
+    pub section: StudySection,
+    /// Name of its table.
+    pub name: String,
+    /// Its table.
+    pub table: Id<Table>,
+    /// Its content.
+    pub comparison: Comparison,
+    /// Setups that are left out, because some of their folds are not done.
+    pub left_out: Vec<String>,
+}
+
+/// Compares, section by section, the setups of which all folds are done, and records each comparison under
+/// the name `STUDY-SECTION`. A section without such a setup is left out.
+pub fn compare_sections(
+    registry: &Registry,
+    study: &Study,
+    runs: &[Standing],
+    options: &Options,
+    stamp: &Stamp,
+) -> Result<Vec<Section>, RunError> {
+    let mut sections = Vec::new();
+    for section in &study.sections {
+        let mut inputs = Vec::new();
+        let mut left_out = Vec::new();
+        let own: Vec<&Standing> = runs.iter().filter(|run| run.row.section == section.name).collect();
+        for setup in own.chunk_by(|a, b| a.row.setup == b.row.setup) {
+            match setup.iter().map(|run| input(registry, run)).collect::<Result<Option<Vec<_>>, _>>()? {
+                Some(folds) => inputs.extend(folds),
+                None => left_out.push(setup[0].row.setup.clone()),
+            }
+        }
+        if inputs.is_empty() {
+            continue;
+        }
+        let name = format!("{}-{}", study.name, section.name);
+        let options = Options { published: section.published.as_ref().map(Into::into), ..options.clone() };
+        let (table, comparison) = compare(registry, inputs, &options, Some(&name), stamp)?;
+        sections.push(Section { section: section.clone(), name, table, comparison, left_out });
+    }
+    if sections.is_empty() {
+        return Err(StudyError::NothingDone(study.name.clone()).into());
+    }
+    Ok(sections)
+}
+
+/// The predictions of a run that is done, in the column of its setup.
+fn input(registry: &Registry, run: &Standing) -> Result<Option<Input>, RunError> {
+    let State::Done { predictions: id, .. } = &run.state else { return Ok(None) };
+    let mut predictions = registry.get(*id)?;
+    // Two setups may be of one model, such as frozen and fine-tuned.
+    predictions.model = run.row.setup.clone();
+    Ok(Some(Input { name: run.row.name.clone(), id: *id, predictions }))
+}

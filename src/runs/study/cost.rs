@@ -1,0 +1,340 @@
+//! What runs will take, said before they start: time from earlier runs where there are some, else from a rule
+//! of thumb; room on the disk from the sizes of networks and images.
+//!
+//! The rule counts multiplications. A training step costs three forward passes, validation and test one. A
+//! core does 19 billion a second (ResNet-50 at 224 pixels: 0.65 s an image), a GPU 1,200 billion (the paper's
+//! GTX 1080: 10 ms an image); reading an image takes 1 ms of a core. What earlier runs took longer or shorter
+//! than the rule says is held to apply to the next ones.
+
+use std::collections::BTreeSet;
+
+use serde::Serialize;
+
+use crate::dataset::renditions::{self, Rendition};
+use crate::hash::Id;
+use crate::records::{
+    Architecture, Dataset, DeviceKind, Execution, FoldSizes, Init, Manifest, Model, Pixels, Record, Run,
+    Training,
+};
+use crate::registry::Registry;
+use crate::runs::{RunError, Surroundings};
+
+/// Multiplications a second of a core.
+const CORE: f64 = 19e9;
+/// Multiplications a second of a GPU.
+const GPU: f64 = 1.2e12;
+/// Seconds of a core to read and change an image.
+const IMAGE: f64 = 1e-3;
+/// Seconds of a core for a row of metadata and the calls that it takes.
+const ROW: f64 = 2e-6;
+/// Seconds to start.
+const START: f64 = 2.0;
+/// Bytes of a parameter.
+const NUMBER: u64 = 4;
+
+/// Time that a run will take.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Cost {
+    /// Seconds on an otherwise idle device.
+    pub seconds: f64,
+    /// What that is concluded from.
+    pub basis: Basis,
+}
+
+/// What a time is concluded from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(tag = "from", content = "runs", rename_all = "kebab-case")]
+pub enum Basis {
+    /// So many earlier runs of the same network on such a machine.
+    SameModel(usize),
+    /// So many earlier runs of other networks on such a machine.
+    OtherModels(usize),
+    /// The rule of thumb.
+    Rule,
+}
+
+/// Bytes on the disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Disk {
+    /// Checkpoints that stay.
+    pub checkpoints: u64,
+    /// Working state of the runs that go side by side.
+    pub working: u64,
+    /// Decoded pixels and features in the cache, which can be deleted.
+    pub cache: u64,
+    /// What is free where the registry is, where the system tells.
+    pub free: Option<u64>,
+}
+
+/// What decides how much a run takes.
+pub(super) struct Load<'a> {
+    pub(super) model: &'a Model,
+    pub(super) training: &'a Training,
+    pub(super) init: Init,
+    pub(super) threads: u32,
+    pub(super) device: DeviceKind,
+    pub(super) sizes: FoldSizes,
+}
+
+impl Load<'_> {
+    /// Whether only features of a frozen network are computed, once an image.
+    fn frozen(&self) -> bool {
+        self.init == Init::OffTheShelf && self.training.augmentation.is_none()
+    }
+
+    /// Seconds by the rule.
+    fn rule(&self, epochs: u32) -> f64 {
+        let FoldSizes { train, val, test } = self.sizes;
+        let [train, val, test] = [train, val, test].map(|size| size.images as f64);
+        // In forward passes; each image is read once a pass.
+        let epochs = f64::from(epochs);
+        let (passes, images) = match self.frozen() {
+            true => (train + val + test, train + val + test),
+            false => (epochs * (3.0 * train + val) + test, epochs * (train + val) + test),
+        };
+        let threads = f64::from(self.threads);
+        let (speed, read) = match self.device {
+            DeviceKind::Cpu => (CORE * threads, 0.0),
+            DeviceKind::Cuda => (GPU, images * IMAGE / threads),
+        };
+        let compute = passes * layers(&self.model.architecture).1 as f64 / speed;
+        let rows = epochs * (train + val) * ROW;
+        let seen = if self.model.architecture.image().is_some() { images * IMAGE / threads } else { 0.0 };
+        START
+            + rows
+            + match self.device {
+                DeviceKind::Cpu => compute + seen,
+                // The next images are read while the GPU computes.
+                DeviceKind::Cuda => compute.max(read),
+            }
+    }
+}
+
+/// How much longer or shorter than the rule says earlier runs on such a machine took.
+pub(super) struct History {
+    device: DeviceKind,
+    /// Network and start, and the ratio.
+    ratios: Vec<(Architecture, Init, f64)>,
+}
+
+impl History {
+    /// Reads what runs took that went through on a kind of device and, on the processor, on one like ours.
+    pub(super) fn of(
+        registry: &Registry,
+        device: DeviceKind,
+        surroundings: &Surroundings,
+    ) -> Result<Self, RunError> {
+        let view = registry.view()?;
+        let mut ratios = Vec::new();
+        for id in view.of_kind(Execution::KIND)? {
+            let execution: Execution = registry.get(Id::new(id))?;
+            if view.kind(&execution.made)?.as_deref() != Some(Run::KIND) || execution.resumed > 0 {
+                continue;
+            }
+            let run: Run = registry.get(Id::new(execution.made))?;
+            let spec = registry.get(run.spec)?;
+            let same = match device {
+                DeviceKind::Cpu => execution.cpu == surroundings.cpu && execution.cores == surroundings.cores,
+                DeviceKind::Cuda => true,
+            };
+            if spec.device != device || !same {
+                continue;
+            }
+            let split = registry.get(spec.split)?;
+            let Some(sizes) = split.folds.get(spec.fold as usize) else { continue };
+            let load = Load {
+                model: &spec.model,
+                training: &spec.training,
+                init: spec.init,
+                threads: spec.threads,
+                device,
+                sizes: sizes.clone(),
+            };
+            ratios.push((
+                spec.model.architecture.clone(),
+                spec.init,
+                execution.seconds / load.rule(run.epochs),
+            ));
+        }
+        Ok(History { device, ratios })
+    }
+
+    /// The time that a run will take.
+    pub(super) fn cost(&self, load: &Load) -> Cost {
+        debug_assert_eq!(load.device, self.device, "one history is of one kind of device");
+        let rule = load.rule(load.training.epochs);
+        let ratios = |wanted: &dyn Fn(&Architecture, Init) -> bool| {
+            let all = self.ratios.iter().filter(|(architecture, init, _)| wanted(architecture, *init));
+            let mut all: Vec<f64> = all.map(|(_, _, ratio)| *ratio).collect();
+            all.sort_by(f64::total_cmp);
+            (all.get(all.len() / 2).copied(), all.len())
+        };
+        let same =
+            |architecture: &Architecture, init| *architecture == load.model.architecture && init == load.init;
+        if let (Some(ratio), n) = ratios(&same) {
+            return Cost { seconds: rule * ratio, basis: Basis::SameModel(n) };
+        }
+        // Whether a frozen network's features were there already says nothing of others.
+        match ratios(&|_, init| init != Init::OffTheShelf) {
+            (Some(ratio), n) => Cost { seconds: rule * ratio, basis: Basis::OtherModels(n) },
+            (None, _) => Cost { seconds: rule, basis: Basis::Rule },
+        }
+    }
+}
+
+/// Seconds until all of these are done, `jobs` at a time, the longest first.
+pub(super) fn wall_clock(mut seconds: Vec<f64>, jobs: usize) -> f64 {
+    seconds.sort_by(|a, b| b.total_cmp(a));
+    let mut ends = vec![0.0f64; jobs.max(1)];
+    for one in seconds {
+        let next = ends.iter_mut().min_by(|a, b| a.total_cmp(b)).expect("there is a job at least");
+        *next += one;
+    }
+    ends.into_iter().fold(0.0, f64::max)
+}
+
+/// Room that runs of a data set will take.
+pub(super) fn disk(
+    registry: &Registry,
+    (dataset, manifest): (&Dataset, &Manifest),
+    loads: &[Load],
+    jobs: usize,
+) -> Disk {
+    let parameters: Vec<u64> = loads.iter().map(|load| layers(&load.model.architecture).0).collect();
+    let largest = parameters.iter().max().copied().unwrap_or(0);
+    let mut forms = BTreeSet::new();
+    let mut features = 0;
+    for load in loads {
+        let Some(image) = load.model.architecture.image() else { continue };
+        let Rendition::Evaluation { resize, input } = Rendition::evaluation(image) else { continue };
+        forms.insert((resize, input));
+        match (load.training.augmentation.is_some(), load.training.pixels()) {
+            (true, Pixels::Original) => drop(forms.insert((0, 0))),
+            (true, Pixels::Side(side)) => drop(forms.insert((side, 0))),
+            (false, _) => features = manifest.rows.len() as u64 * 2048 * NUMBER,
+        }
+    }
+    let cache = forms.into_iter().map(|form| {
+        let rendition = match form {
+            (0, 0) => Rendition::Original,
+            (side, 0) => Rendition::Shrunk(side),
+            (resize, input) => Rendition::Evaluation { resize, input },
+        };
+        let (all, made) = renditions::room(&registry.cache(), dataset.manifest, &manifest.rows, rendition);
+        all.saturating_sub(made)
+    });
+    let cache = cache.sum::<u64>() + features;
+    Disk {
+        checkpoints: parameters.iter().sum::<u64>() * NUMBER,
+        // Parameters and two moments, the selected checkpoint, and the state that is being written.
+        working: 7 * largest * NUMBER * jobs.min(loads.len()) as u64,
+        cache,
+        free: rustix::fs::statvfs(registry.root()).ok().map(|space| space.f_bavail * space.f_frsize),
+    }
+}
+
+/// Parameters and multiplications of a forward pass on one image, but for the dense layer.
+fn layers(architecture: &Architecture) -> (u64, u64) {
+    let (mut parameters, mut products) = (0, 0);
+    // A square convolution with BatchNorm, its result of this side.
+    let mut conv = |inputs: u64, outputs: u64, kernel: u64, side: u64| {
+        let weights = kernel * kernel * inputs * outputs;
+        parameters += weights + 2 * outputs;
+        products += weights * side * side;
+    };
+    match architecture {
+        Architecture::Resnet { blocks, extra_pool, image, .. } => {
+            let mut side = u64::from(image.input).div_ceil(2);
+            conv(image.channels.into(), 64, 7, side);
+            side = side.div_ceil(2);
+            let mut inputs = 64;
+            for (stage, (&count, planes)) in blocks.iter().zip([64u64, 128, 256, 512]).enumerate() {
+                for block in 0..count {
+                    conv(inputs, planes, 1, side);
+                    if stage > 0 && block == 0 {
+                        side = side.div_ceil(2);
+                    }
+                    conv(planes, planes, 3, side);
+                    conv(planes, 4 * planes, 1, side);
+                    if block == 0 {
+                        conv(inputs, 4 * planes, 1, side);
+                    }
+                    inputs = 4 * planes;
+                }
+                if stage == 0 && *extra_pool {
+                    side = side.div_ceil(2);
+                }
+            }
+        }
+        Architecture::Tiny { widths, image, .. } => {
+            let (mut side, mut inputs) = (u64::from(image.input), u64::from(image.channels));
+            for width in widths {
+                conv(inputs, (*width).into(), 3, side);
+                (inputs, side) = ((*width).into(), side / 2);
+            }
+        }
+        Architecture::Mlp { hidden } => {
+            let mut inputs = 3;
+            for units in hidden {
+                conv(inputs, (*units).into(), 1, 1);
+                inputs = (*units).into();
+            }
+        }
+    }
+    (parameters, products)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::records::SubsetSize;
+    use crate::runs::presets;
+
+    #[test]
+    fn a_resnet_50_has_the_parameters_and_products_that_are_stated_of_it() {
+        let (parameters, products) = layers(&presets::model("resnet50").unwrap().architecture);
+        // 25,557,032 with a dense layer of 2048 x 1000 and its 1000 biases; 4.09 billion with its products.
+        assert_eq!(parameters, 25_557_032 - 2_049_000);
+        assert_eq!(products, 4_089_184_256 - 2_048_000);
+    }
+
+    fn load<'a>(model: &'a Model, training: &'a Training, init: Init, device: DeviceKind) -> Load<'a> {
+        let images = |images| SubsetSize { images, patients: images };
+        let sizes = FoldSizes { train: images(70_000), val: images(10_000), test: images(20_000) };
+        Load { model, training, init, threads: 2, device, sizes }
+    }
+
+    #[test]
+    fn the_rule_is_near_what_was_measured_and_earlier_runs_correct_it() {
+        let model = presets::model("resnet50").unwrap();
+        let training = presets::training(&model, Init::Scratch);
+        let cuda = load(&model, &training, Init::Scratch, DeviceKind::Cuda);
+        let none = History { device: DeviceKind::Cuda, ratios: Vec::new() };
+        let rule = none.cost(&cuda);
+        let images = 30.0 * 70_000.0;
+        assert!((0.009..0.012).contains(&(rule.seconds / images)), "{rule:?}");
+        assert_eq!(rule.basis, Basis::Rule);
+
+        let other = presets::model("resnet38").unwrap();
+        let mut ratios = vec![(other.architecture.clone(), Init::Scratch, 0.5)];
+        let history = History { device: DeviceKind::Cuda, ratios: ratios.clone() };
+        let cost = history.cost(&cuda);
+        assert_eq!((cost.seconds, cost.basis), (rule.seconds * 0.5, Basis::OtherModels(1)));
+        ratios.extend([0.1, 0.2, 9.0].map(|ratio| (model.architecture.clone(), Init::Scratch, ratio)));
+        let cost = History { device: DeviceKind::Cuda, ratios }.cost(&cuda);
+        assert_eq!((cost.seconds, cost.basis), (rule.seconds * 0.2, Basis::SameModel(3)));
+
+        // Frozen, each image is seen once.
+        let training = presets::training(&model, Init::OffTheShelf);
+        let frozen = none.cost(&load(&model, &training, Init::OffTheShelf, DeviceKind::Cuda));
+        assert!(frozen.seconds < rule.seconds / 50.0, "{frozen:?}");
+    }
+
+    #[test]
+    fn runs_side_by_side_take_as_long_as_the_longest_row_of_them() {
+        assert_eq!(wall_clock(vec![1.0, 2.0, 3.0], 1), 6.0);
+        assert_eq!(wall_clock(vec![1.0, 2.0, 3.0], 2), 3.0);
+        assert_eq!(wall_clock(vec![1.0, 2.0, 3.0], 8), 3.0);
+        assert_eq!(wall_clock(Vec::new(), 8), 0.0);
+    }
+}

@@ -1,0 +1,271 @@
+//! A study as a person writes it: one TOML file, checked as far as that goes without a registry.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use super::StudyError;
+use crate::records::{Init, Target};
+use crate::registry::is_name;
+use crate::runs::config;
+
+/// The paper's study, as `reg study init` writes it.
+pub const PAPER: &str = include_str!("paper.toml");
+/// A study of minutes on the demo's data, as `reg study init --small` writes it.
+pub const SMALL: &str = include_str!("small.toml");
+
+/// Threads of a run where the file does not say: they are part of its spec, so the machine does not decide.
+const THREADS: u32 = 4;
+/// Seed of a run where the file does not say.
+const SEED: u64 = 1;
+
+/// A study file.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StudyFile {
+    /// What it calls itself.
+    pub name: String,
+    /// Name or id of the data set.
+    pub dataset: String,
+    /// `auto`, `cpu` or `cuda`.
+    #[serde(default = "auto")]
+    pub device: String,
+    /// Threads of the tensor library in each run.
+    #[serde(default = "threads")]
+    pub threads: u32,
+    /// Seed of each run that has none of its own.
+    #[serde(default = "seed")]
+    pub seed: u64,
+    /// Settings of every run.
+    #[serde(default)]
+    pub settings: toml::Table,
+    /// Splits that are made where they are not there.
+    #[serde(default)]
+    pub split: Vec<SplitTable>,
+    /// What is compared with each other.
+    #[serde(default)]
+    pub section: Vec<SectionTable>,
+    /// What is trained.
+    #[serde(default)]
+    pub setup: Vec<SetupTable>,
+    /// What the features of the trained networks are asked for.
+    #[serde(default)]
+    pub probe: Vec<ProbeEntry>,
+}
+
+fn auto() -> String {
+    "auto".to_owned()
+}
+
+fn threads() -> u32 {
+    THREADS
+}
+
+fn seed() -> u64 {
+    SEED
+}
+
+/// A `[[split]]`.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SplitTable {
+    /// Its name in the registry.
+    pub name: String,
+    /// Seed of the draw.
+    #[serde(default = "seed")]
+    pub seed: u64,
+    /// Re-samplings.
+    pub folds: Option<u32>,
+    /// Shares of train, validation and test in per cent.
+    pub ratios: Option<[u32; 3]>,
+    /// Published list of images that train and validate, from the file's folder.
+    pub train_val: Option<PathBuf>,
+    /// Published list of images that test.
+    pub test: Option<PathBuf>,
+    /// Share of the former that validates.
+    pub val_fraction: Option<f64>,
+}
+
+/// A `[[section]]`.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SectionTable {
+    /// Its name, with which the name of its table ends.
+    pub name: String,
+    /// What its tables are headed with; the name where there is none.
+    pub title: Option<String>,
+    /// Name or id of the split.
+    pub split: String,
+    /// Folds that are trained; all where there are none.
+    pub folds: Option<Vec<u32>>,
+    /// Published numbers beside ours.
+    pub published: Option<String>,
+}
+
+/// A `[[setup]]`.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SetupTable {
+    /// Its name, which is a column of the tables.
+    pub name: String,
+    /// The section that it belongs to.
+    pub section: String,
+    /// The preset.
+    pub model: String,
+    /// Where weights start; fine-tune where weights are given, else scratch.
+    pub init: Option<Init>,
+    /// Name or id of imported weights.
+    pub weights: Option<String>,
+    /// Its own seed.
+    pub seed: Option<u64>,
+    /// Settings of its own, which win over those of every run.
+    #[serde(default)]
+    pub set: toml::Table,
+}
+
+/// A `[[probe]]`.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProbeEntry {
+    /// The setup whose networks are asked.
+    pub setup: String,
+    /// What they are asked for.
+    pub targets: Vec<Target>,
+}
+
+impl StudyFile {
+    /// Reads a study file and checks that its parts fit together.
+    pub fn parse(text: &str, path: &Path) -> Result<Self, StudyError> {
+        let file: StudyFile = toml::from_str(text).map_err(|e| StudyError::Toml {
+            path: path.to_owned(),
+            reason: e.to_string().trim_end().to_owned(),
+        })?;
+        file.check().map_err(|reason| StudyError::Senseless { path: path.to_owned(), reason })?;
+        Ok(file)
+    }
+
+    fn check(&self) -> Result<(), String> {
+        named("name", [&self.name])?;
+        named("section", self.section.iter().map(|section| &section.name))?;
+        named("setup", self.setup.iter().map(|setup| &setup.name))?;
+        named("split", self.split.iter().map(|split| &split.name))?;
+        if self.setup.is_empty() {
+            return Err("there is no [[setup]], so nothing to train".to_owned());
+        }
+        if self.threads == 0 {
+            return Err("`threads` is 0, and at least 1 is needed".to_owned());
+        }
+        if !["auto", "cpu", "cuda"].contains(&self.device.as_str()) {
+            return Err(format!("`device` is {:?}: auto, cpu or cuda is expected", self.device));
+        }
+        for setup in &self.setup {
+            if !self.section.iter().any(|section| section.name == setup.section) {
+                let (setup, section) = (&setup.name, &setup.section);
+                return Err(format!("setup `{setup}` belongs to section `{section}`, which is not there"));
+            }
+        }
+        for probe in &self.probe {
+            if !self.setup.iter().any(|setup| setup.name == probe.setup) {
+                return Err(format!("a probe asks setup `{}`, which is not there", probe.setup));
+            }
+        }
+        for split in &self.split {
+            let drawn = split.folds.is_some() && split.ratios.is_some();
+            let listed = split.train_val.is_some() && split.test.is_some();
+            if drawn == listed {
+                let name = &split.name;
+                return Err(format!("split `{name}` needs either folds and ratios, or train_val and test"));
+            }
+        }
+        Ok(())
+    }
+
+    /// The settings of a setup as `--set` of `reg train` takes them, in order.
+    pub fn settings_of(&self, setup: &SetupTable) -> Vec<String> {
+        [config::pairs(&self.settings), config::pairs(&setup.set)].concat()
+    }
+}
+
+impl SetupTable {
+    /// Where weights start.
+    pub fn start(&self) -> Init {
+        self.init.unwrap_or(if self.weights.is_some() { Init::FineTune } else { Init::Scratch })
+    }
+}
+
+/// Checks that these can be names, and are different.
+fn named<'a>(what: &str, names: impl IntoIterator<Item = &'a String>) -> Result<(), String> {
+    let mut seen = BTreeSet::new();
+    for name in names {
+        if !is_name(name) {
+            return Err(format!("{what} `{name}`: letters, digits and . _ - + make a name"));
+        }
+        if !seen.insert(name) {
+            return Err(format!("{what} `{name}` stands there twice"));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<StudyFile, String> {
+        StudyFile::parse(text, Path::new("study.toml")).map_err(|e| e.to_string())
+    }
+
+    const LEAST: &str = "name = 's'\ndataset = 'd'\n[[section]]\nname = 'a'\nsplit = 'x'\n";
+
+    #[test]
+    fn the_paper_is_eight_setups_on_five_folds_and_three_depths_on_the_official_split() {
+        let paper = parse(PAPER).unwrap();
+        let of = |section: &str| paper.setup.iter().filter(|setup| setup.section == section).count();
+        assert_eq!((of("table-4"), of("table-6"), paper.setup.len()), (8, 3, 11));
+        assert_eq!((paper.split[0].folds, paper.split[0].ratios), (Some(5), Some([70, 10, 20])));
+        let small = parse(SMALL).unwrap();
+        for file in [&paper, &small] {
+            for setup in &file.setup {
+                let wishes = config::Wishes {
+                    model: setup.model.clone(),
+                    init: Some(setup.start()),
+                    file: None,
+                    set: file.settings_of(setup),
+                };
+                config::resolve(&wishes).unwrap();
+            }
+        }
+    }
+
+    #[test]
+    fn settings_are_those_of_every_run_and_then_those_of_the_setup() {
+        let text = "[[setup]]\nname = 't'\nsection = 'a'\nmodel = 'tiny'\nset = { epochs = 3, augmentation = 'none', widths = [4, 8], loss = 'class-balanced', image = { input = 32 } }\n[settings]\nepochs = 9\n";
+        let file = parse(&format!("{LEAST}{text}")).unwrap();
+        let mut settings = file.settings_of(&file.setup[0]);
+        settings[1..].sort();
+        let own = ["augmentation=none", "epochs=3", "image.input=32", "loss=class-balanced", "widths=[4, 8]"];
+        assert_eq!(settings, [&["epochs=9"], &own[..]].concat());
+        assert_eq!((file.threads, file.seed, file.setup[0].start()), (4, 1, Init::Scratch));
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_named() {
+        let setup = "[[setup]]\nname = 't'\nsection = 'a'\nmodel = 'tiny'\n";
+        for (text, word) in [
+            (LEAST.to_owned(), "no [[setup]]"),
+            (format!("{LEAST}{setup}{setup}"), "`t` stands there twice"),
+            (format!("{LEAST}{}", setup.replace("'a'", "'b'")), "section `b`, which is not there"),
+            (format!("{LEAST}{setup}depth = 3"), "depth"),
+            (format!("threads = 0\n{LEAST}{setup}"), "`threads` is 0"),
+            (format!("device = 'tpu'\n{LEAST}{setup}"), "auto, cpu or cuda"),
+            (format!("{LEAST}{setup}[[split]]\nname = 'x'\nfolds = 2"), "split `x` needs"),
+            (format!("{LEAST}{setup}[[probe]]\nsetup = 't'\ntargets = ['height']"), "height"),
+            (format!("{LEAST}{setup}[[probe]]\nsetup = 'u'\ntargets = ['age']"), "setup `u`"),
+            (LEAST.replace("'s'", "'a b'"), "name `a b`"),
+        ] {
+            let refused = parse(&text).unwrap_err();
+            assert!(refused.starts_with("study.toml") && refused.contains(word), "{refused}");
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! Many runs from one file: planned, carried out side by side, looked at and compared.
+//!
+//! A run of a study is a `reg train` with the settings of its setup, so it has the same spec, and what one
+//! has trained the other finds. Each is a process of its own: a crash of one hurts none of the others, and
+//! a study that is killed goes on with whatever is missing.
+
+mod carry_out;
+mod compare;
+mod cost;
+mod file;
+mod plan;
+mod probes;
+mod standing;
+
+use std::path::PathBuf;
+
+pub use carry_out::{Ended, Orders, Outcome, Watcher, Working, carry_out};
+pub use compare::{Section, compare_sections};
+pub use cost::{Basis, Cost, Disk};
+pub use file::{PAPER, SMALL, StudyFile};
+pub use plan::{Plan, Planned, Source, load, plan};
+pub use probes::{Probe, ProbeState, carry_out_probes, probes};
+pub use standing::{Standing, State, standing};
+
+/// Why a study is not carried out.
+#[derive(Debug, thiserror::Error)]
+pub enum StudyError {
+    /// No file and no name.
+    #[error("there is no study `{0}`: neither a file nor a name of one")]
+    Unknown(String),
+    /// A file that cannot be read.
+    #[error("cannot read {}: {source}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// Not TOML, or not that of a study.
+    #[error("{}: {reason}", path.display())]
+    Toml {
+        /// The file.
+        path: PathBuf,
+        /// What the parser says, with the line.
+        reason: String,
+    },
+    /// Parts that do not fit together.
+    #[error("{}: {reason}", path.display())]
+    Senseless {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// Settings of a setup.
+    #[error("setup `{setup}`: {source}")]
+    Settings {
+        /// The setup.
+        setup: String,
+        /// What is wrong.
+        source: Box<crate::runs::config::ConfigError>,
+    },
+    /// No data set of this name.
+    #[error("the study is of data set `{0}`, which is not there")]
+    NoDataset(String),
+    /// Devices of which a run could take one or the other kind, which would be two specs.
+    #[error("the devices {0} are not of one kind")]
+    MixedDevices(String),
+    /// Nothing that can be compared yet.
+    #[error("no setup of study `{0}` is trained on all of its folds")]
+    NothingDone(String),
+    /// Stopped by a signal.
+    #[error("interrupted; {done} of {all} runs are done, what the others have learnt is kept")]
+    Interrupted {
+        /// Runs that are done.
+        done: usize,
+        /// Runs that are planned.
+        all: usize,
+    },
+}
+
+impl StudyError {
+    /// What might help.
+    pub fn hint(&self) -> Option<String> {
+        let hint = match self {
+            StudyError::Unknown(_) => {
+                "`reg study init` writes a file; `reg list study` shows those that were carried out"
+            }
+            StudyError::NoDataset(name) => {
+                return Some(format!(
+                    "`reg ingest images --metadata CSV --name {name}` takes it in; or change `dataset` in the file"
+                ));
+            }
+            StudyError::Settings { source, .. } => return source.hint(),
+            StudyError::MixedDevices(_) => "name GPUs (cuda:0,cuda:1) or cpu",
+            StudyError::NothingDone(_) => {
+                "`reg study status` says what is missing, `reg study run` trains it"
+            }
+            StudyError::Interrupted { .. } => "run the same command again to go on",
+            StudyError::Unreadable { .. } | StudyError::Toml { .. } | StudyError::Senseless { .. } => {
+                return None;
+            }
+        };
+        Some(hint.to_owned())
+    }
+}

@@ -1,0 +1,419 @@
+//! From a study file to what will be trained: specs, what is there already, what that will take.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::StudyError;
+use super::cost::{self, Cost, Disk, History, Load};
+use super::file::{ProbeEntry, SectionTable, SetupTable, SplitTable, StudyFile};
+use super::standing::{State, of_spec};
+use crate::hash::{Digest, Id};
+use crate::index::View;
+use crate::records::{
+    Dataset, FoldSizes, Model, Spec, Split, Study, StudyProbe, StudyRun, StudySection, SubsetSize, Training,
+    Weights,
+};
+use crate::registry::{Registry, RegistryError};
+use crate::runs::config::{Wishes, resolve};
+use crate::runs::train::{self, Context, hash_of, software};
+use crate::runs::{Device, Order, RunError, Session};
+use crate::split::{self, Lists};
+
+/// A study file as it was found.
+#[derive(Debug, Clone)]
+pub struct Source {
+    /// The file, or what it is called where it comes from the registry.
+    pub path: PathBuf,
+    /// What it says.
+    pub file: StudyFile,
+    /// Its record, where the study was asked for by name.
+    pub recorded: Option<Id<Study>>,
+    bytes: Vec<u8>,
+}
+
+/// Finds a study: a file, or the name or id of one that was carried out.
+pub fn load(registry: &Registry, text: &str) -> Result<Source, RunError> {
+    let path = PathBuf::from(text);
+    let (bytes, recorded) = match fs::read(&path) {
+        Ok(bytes) => (bytes, None),
+        Err(e) => {
+            let missing = e.kind() == std::io::ErrorKind::NotFound;
+            match registry.resolve_as::<Study>(&registry.view()?, text) {
+                Ok(id) => (registry.store().read(&registry.get(id)?.file.object.hash)?, Some(id)),
+                Err(RegistryError::Unknown { .. }) if missing => {
+                    return Err(StudyError::Unknown(text.to_owned()).into());
+                }
+                Err(RegistryError::Unknown { .. }) => {
+                    return Err(StudyError::Unreadable { path, source: e }.into());
+                }
+                Err(e) => return Err(e.into()),
+            }
+        }
+    };
+    let words = std::str::from_utf8(&bytes)
+        .map_err(|e| StudyError::Senseless { path: path.clone(), reason: e.to_string() })?;
+    let file = StudyFile::parse(words, &path)?;
+    Ok(Source { path, file, recorded, bytes })
+}
+
+/// What a study will do.
+#[derive(Debug)]
+pub struct Plan {
+    /// What is recorded of it.
+    pub study: Study,
+    /// Its id, once it is recorded.
+    pub id: Id<Study>,
+    /// Each run, in the same order.
+    pub runs: Vec<Planned>,
+    /// Runs that go side by side.
+    pub jobs: usize,
+    /// Seconds until the missing runs are done.
+    pub seconds: f64,
+    /// Room that they take.
+    pub disk: Disk,
+    /// What was, or would be, done beforehand, and what is odd, a sentence each.
+    pub notes: Vec<String>,
+}
+
+/// A run of a plan.
+#[derive(Debug)]
+pub struct Planned {
+    /// Its row in the record.
+    pub row: StudyRun,
+    /// How it stands.
+    pub state: State,
+    /// What it takes, where it is still to be done.
+    pub cost: Option<Cost>,
+    /// The arguments of `reg` that train it, but for the device; none where it is blocked.
+    pub arguments: Vec<String>,
+}
+
+impl Planned {
+    /// Whether it is still to be trained, by us or by whoever has begun.
+    pub fn is_due(&self) -> bool {
+        !matches!(self.state, State::Done { .. } | State::Blocked { .. })
+    }
+}
+
+/// A section's split.
+enum Divided {
+    /// It is there, with the sizes of its folds.
+    There(Id<Split>, Vec<FoldSizes>),
+    /// It will be made when the plan is carried out.
+    Due(FoldSizes, usize),
+    Absent {
+        why: String,
+        mend: Option<String>,
+    },
+}
+
+/// Plans a study for a kind of device and so many runs at once. With `make`, the splits that are missing are
+/// made and the plan is recorded under the study's name; without, nothing is written.
+pub fn plan(
+    session: Session,
+    source: &Source,
+    device: &Device,
+    jobs: usize,
+    make: bool,
+) -> Result<Plan, RunError> {
+    let Session { registry, worker, surroundings } = session;
+    let StudyFile { name, dataset, .. } = &source.file;
+    let dataset_id = match registry.resolve_as::<Dataset>(&registry.view()?, dataset) {
+        Err(RegistryError::Unknown { .. }) => return Err(StudyError::NoDataset(dataset.clone()).into()),
+        found => found?,
+    };
+    let record = registry.get(dataset_id)?;
+    let manifest = registry.get_packed(record.manifest)?;
+    let (software, sources) = software(worker.identity());
+    let mut notes = Vec::new();
+    let mut drafts = Vec::new();
+    let mut sections = Vec::new();
+    for section in &source.file.section {
+        let divided = divide(session, source, section, (dataset_id, &record), make, &mut notes)?;
+        sections.push(StudySection {
+            name: section.name.clone(),
+            title: section.title.clone().unwrap_or_else(|| section.name.clone()),
+            split: if let Divided::There(id, _) = divided { Some(id) } else { None },
+            published: section.published.clone(),
+        });
+        let view = registry.view()?;
+        for setup in source.file.setup.iter().filter(|setup| setup.section == section.name) {
+            let settled = settle(&source.file, setup)?;
+            for fold in folds(section, &divided) {
+                let maker = Maker { registry, view: &view, file: &source.file, dataset: dataset_id, device };
+                drafts.push(maker.draft(
+                    (section, &divided),
+                    setup,
+                    &settled,
+                    fold,
+                    Id::new(hash_of(&software)?),
+                )?);
+            }
+        }
+    }
+
+    let history = History::of(registry, device.kind, surroundings)?;
+    let due: Vec<Load> = drafts.iter().filter(|draft| draft.planned.is_due()).map(Draft::load).collect();
+    let seconds = due.iter().map(|load| history.cost(load).seconds).collect();
+    let disk = cost::disk(registry, (&record, &manifest), &due, jobs);
+    let study = Study {
+        name: name.clone(),
+        file: Digest::of(&source.bytes).into(),
+        dataset: dataset_id,
+        sections,
+        runs: drafts.iter().map(|draft| draft.planned.row.clone()).collect(),
+        probes: probes(&source.file),
+        reg: env!("CARGO_PKG_VERSION").to_owned(),
+    };
+    if make {
+        let mut transaction = registry.transaction()?;
+        transaction.put_blob(sources.as_bytes())?;
+        transaction.put(&software)?;
+        for spec in drafts.iter().filter_map(|draft| draft.spec.as_ref()) {
+            transaction.put(spec)?;
+        }
+        transaction.put_outside(&source.bytes)?;
+        let id = transaction.put(&study)?;
+        transaction.name(name, id.hash)?;
+        transaction.commit(&surroundings.stamp)?;
+    }
+    let id = Id::new(hash_of(&study)?);
+    for draft in &mut drafts {
+        draft.planned.cost = draft.planned.is_due().then(|| history.cost(&draft.load()));
+    }
+    let runs = drafts.into_iter().map(|draft| draft.planned).collect();
+    Ok(Plan { study, id, runs, jobs, seconds: cost::wall_clock(seconds, jobs), disk, notes })
+}
+
+/// Finds a section's split, or makes it.
+fn divide(
+    session: Session,
+    source: &Source,
+    section: &SectionTable,
+    (dataset_id, dataset): (Id<Dataset>, &Dataset),
+    make: bool,
+    notes: &mut Vec<String>,
+) -> Result<Divided, RunError> {
+    let Session { registry, surroundings, .. } = session;
+    let name = &section.split;
+    match registry.resolve_as::<Split>(&registry.view()?, name) {
+        Ok(id) => return Ok(Divided::There(id, registry.get(id)?.folds)),
+        Err(RegistryError::Unknown { .. }) => {}
+        Err(e) => return Err(e.into()),
+    }
+    let Some(table) = source.file.split.iter().find(|table| table.name == *name) else {
+        let mend = format!(
+            "`reg split make {} --name {name}` makes it; or a [[split]] in the file",
+            source.file.dataset
+        );
+        return Ok(Divided::Absent { why: format!("there is no split `{name}`"), mend: Some(mend) });
+    };
+    if !make {
+        if let Some(lists) = lists(source, table)
+            && let Some(missing) = [&lists.train_val, &lists.test].into_iter().find(|list| !list.exists())
+        {
+            let why = format!("split `{name}` needs {}, which is not there", missing.display());
+            return Ok(Divided::Absent { why, mend: None });
+        }
+        notes.push(format!("split `{name}` will be made"));
+        return Ok(nominal(table, dataset));
+    }
+    let stamp = &surroundings.stamp;
+    let made = match (lists(source, table), table.folds, table.ratios) {
+        (Some(lists), ..) => split::import(registry, dataset_id, &lists, Some(name), stamp),
+        (None, Some(folds), Some(ratios)) => {
+            split::make(registry, dataset_id, ratios, folds, table.seed, Some(name), stamp)
+        }
+        (None, ..) => unreachable!("the file's check asks for one or the other"),
+    };
+    match made {
+        Ok(made) => {
+            notes.push(format!("split `{name}` made: {} folds", made.split.folds.len()));
+            notes.extend(made.findings.into_iter().map(|finding| format!("split `{name}`: {finding}")));
+            Ok(Divided::There(made.id, made.split.folds))
+        }
+        Err(split::RegisterError::Registry(e)) => Err(e.into()),
+        Err(e) => Ok(Divided::Absent { why: format!("split `{name}` cannot be made: {e}"), mend: e.hint() }),
+    }
+}
+
+/// The lists of a split, from the folder of the study file.
+fn lists(source: &Source, table: &SplitTable) -> Option<Lists> {
+    let folder = source.path.parent().unwrap_or(Path::new(""));
+    Some(Lists {
+        train_val: folder.join(table.train_val.as_ref()?),
+        test: folder.join(table.test.as_ref()?),
+        val_fraction: table.val_fraction.unwrap_or(0.125),
+        seed: table.seed,
+    })
+}
+
+/// A split that is not made yet, as large as it will be by and large.
+fn nominal(table: &SplitTable, dataset: &Dataset) -> Divided {
+    // The official lists keep 77 % of the images for training and validation.
+    let ratios = table.ratios.unwrap_or([67, 10, 23]);
+    let [train, val, test] =
+        ratios.map(|share| SubsetSize { images: dataset.images * u64::from(share) / 100, patients: 0 });
+    Divided::Due(FoldSizes { train, val, test }, table.folds.unwrap_or(1) as usize)
+}
+
+fn folds(section: &SectionTable, divided: &Divided) -> Vec<u32> {
+    let all = match divided {
+        Divided::There(_, folds) => folds.len(),
+        Divided::Due(_, folds) => *folds,
+        Divided::Absent { .. } => 1,
+    };
+    section.folds.clone().unwrap_or_else(|| (0..all as u32).collect())
+}
+
+/// Model and training of a setup.
+fn settle(file: &StudyFile, setup: &SetupTable) -> Result<(Model, Training), RunError> {
+    let set = file.settings_of(setup);
+    let wishes = Wishes { model: setup.model.clone(), init: Some(setup.start()), file: None, set };
+    Ok(resolve(&wishes)
+        .map_err(|source| StudyError::Settings { setup: setup.name.clone(), source: Box::new(source) })?)
+}
+
+/// A planned run on its way.
+struct Draft {
+    planned: Planned,
+    spec: Option<Spec>,
+    order: Order,
+    sizes: FoldSizes,
+}
+
+impl Draft {
+    fn load(&self) -> Load<'_> {
+        Load {
+            model: &self.order.model,
+            training: &self.order.training,
+            init: self.order.init,
+            threads: self.order.threads,
+            device: self.order.device.kind,
+            sizes: self.sizes.clone(),
+        }
+    }
+}
+
+/// What the runs of a study share.
+struct Maker<'a> {
+    registry: &'a Registry,
+    view: &'a View,
+    file: &'a StudyFile,
+    dataset: Id<Dataset>,
+    device: &'a Device,
+}
+
+impl Maker<'_> {
+    fn draft(
+        &self,
+        (section, divided): (&SectionTable, &Divided),
+        setup: &SetupTable,
+        (model, training): &(Model, Training),
+        fold: u32,
+        software: Id<crate::records::Software>,
+    ) -> Result<Draft, RunError> {
+        let weights = self.weights(setup)?;
+        let (split, sizes) = match divided {
+            Divided::There(id, folds) => (Some(*id), folds.get(fold as usize).cloned()),
+            Divided::Due(sizes, _) => (None, Some(sizes.clone())),
+            Divided::Absent { .. } => (None, None),
+        };
+        let none = SubsetSize { images: 0, patients: 0 };
+        let mut order = Order {
+            dataset: self.dataset,
+            split: split.unwrap_or(Id::new(crate::hash::Hash([0; 32]))),
+            fold,
+            model: model.clone(),
+            training: training.clone(),
+            init: setup.start(),
+            weights: None,
+            seed: setup.seed.unwrap_or(self.file.seed),
+            threads: self.file.threads,
+            device: self.device.clone(),
+            save_every: 0.0,
+            name: Some(format!("{}-{}-f{fold}", self.file.name, setup.name)),
+        };
+        let mut spec = None;
+        let state = match (divided, weights) {
+            (Divided::Absent { why, mend }, _) => State::Blocked { why: why.clone(), mend: mend.clone() },
+            (_, Err(blocked)) => blocked,
+            (_, Ok(weights)) => {
+                order.weights = weights;
+                let wanted = train::spec(&order, software);
+                match split.map(|_| Context::load(self.registry, &wanted)) {
+                    None => State::Missing,
+                    Some(Err(RunError::Registry(e))) => return Err(e.into()),
+                    Some(Err(e)) => State::Blocked { why: e.to_string(), mend: e.hint() },
+                    Some(Ok(_)) => {
+                        let state = of_spec(self.registry, self.view, Id::new(hash_of(&wanted)?))?;
+                        spec = Some(wanted);
+                        state
+                    }
+                }
+            }
+        };
+        let row = StudyRun {
+            section: section.name.clone(),
+            setup: setup.name.clone(),
+            fold,
+            name: order.name.clone().expect("it was given one"),
+            spec: spec.as_ref().map(|spec| hash_of(spec).map(Id::new)).transpose()?,
+            weights: setup.weights.clone(),
+        };
+        let arguments = if spec.is_some() { self.arguments(&order, setup) } else { Vec::new() };
+        let sizes = sizes.unwrap_or(FoldSizes { train: none, val: none, test: none });
+        Ok(Draft { planned: Planned { row, state, cost: None, arguments }, spec, order, sizes })
+    }
+
+    /// The weights that a setup starts from, or why it cannot.
+    fn weights(&self, setup: &SetupTable) -> Result<Result<Option<Id<Weights>>, State>, RunError> {
+        let Some(name) = &setup.weights else { return Ok(Ok(None)) };
+        match self.registry.resolve_as::<Weights>(self.view, name) {
+            Ok(id) => Ok(Ok(Some(id))),
+            Err(RegistryError::Unknown { .. }) => Ok(Err(State::Blocked {
+                why: format!("there are no weights `{name}`"),
+                mend: Some(format!("reg weights import FILE.safetensors --name {name}")),
+            })),
+            Err(e @ RegistryError::WrongKind { .. }) => {
+                Ok(Err(State::Blocked { why: e.to_string(), mend: None }))
+            }
+            Err(e) => Err(e.into()),
+        }
+    }
+
+    /// `reg train` with these settings.
+    fn arguments(&self, order: &Order, setup: &SetupTable) -> Vec<String> {
+        let mut arguments = vec!["train".to_owned()];
+        let mut flag = |name: &str, value: String| arguments.extend([format!("--{name}"), value]);
+        flag("dataset", order.dataset.hash.to_string());
+        flag("split", order.split.hash.to_string());
+        flag("fold", order.fold.to_string());
+        flag("model", setup.model.clone());
+        flag("init", order.init.name().to_owned());
+        if let Some(weights) = order.weights {
+            flag("weights", weights.hash.to_string());
+        }
+        for pair in self.file.settings_of(setup) {
+            flag("set", pair);
+        }
+        flag("seed", order.seed.to_string());
+        flag("threads", order.threads.to_string());
+        flag("name", order.name.clone().unwrap_or_default());
+        arguments
+    }
+}
+
+/// The planned probes, in the order of the file.
+fn probes(file: &StudyFile) -> Vec<StudyProbe> {
+    let of_setup = |probe: &ProbeEntry| {
+        let setup = probe.setup.clone();
+        let name = format!("{}-{setup}", file.name);
+        probe.targets.clone().into_iter().map(move |target| StudyProbe {
+            setup: setup.clone(),
+            target,
+            name: format!("{name}-{}", target.name()),
+        })
+    };
+    file.probe.iter().flat_map(of_setup).collect()
+}

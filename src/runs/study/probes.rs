@@ -1,0 +1,89 @@
+//! What the features of a study's networks are asked for, once all runs of a setup are done.
+
+use super::standing::{Standing, State};
+use crate::hash::Id;
+use crate::records::{ProbeTable, Record, Run, Study, StudyProbe, Table};
+use crate::registry::Registry;
+use crate::runs::process::{Listener, WorkerError};
+use crate::runs::{Device, RunError, Session, probe};
+
+/// A planned probe and how it stands.
+#[derive(Debug)]
+pub struct Probe {
+    /// The probe.
+    pub row: StudyProbe,
+    /// How it stands.
+    pub state: ProbeState,
+}
+
+/// How a planned probe stands.
+#[derive(Debug)]
+pub enum ProbeState {
+    /// Its table is there.
+    Done(Id<Table>, Box<ProbeTable>),
+    /// All runs of its setup are done, so it can be made.
+    Missing(Vec<Id<Run>>),
+    /// Some runs of its setup are not done.
+    Waiting,
+    /// It failed: one sentence, and what might help.
+    Failed(String, Option<String>),
+}
+
+impl ProbeState {
+    /// As the command line calls it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            ProbeState::Done(..) => "done",
+            ProbeState::Missing(_) => "missing",
+            ProbeState::Waiting => "waiting",
+            ProbeState::Failed(..) => "failed",
+        }
+    }
+}
+
+/// How each probe of a study stands, in its order. `runs` says how its runs do.
+pub fn probes(registry: &Registry, study: &Study, runs: &[Standing]) -> Result<Vec<Probe>, RunError> {
+    let view = registry.view()?;
+    let of_row = |row: &StudyProbe| -> Result<ProbeState, RunError> {
+        let own = runs.iter().filter(|run| run.row.setup == row.setup);
+        let done: Option<Vec<Id<Run>>> = own
+            .map(|run| match run.state {
+                State::Done { run, .. } => Some(run),
+                _ => None,
+            })
+            .collect();
+        let Some(wanted) = done else { return Ok(ProbeState::Waiting) };
+        if let Some(id) = view.name(&row.name)?
+            && view.kind(&id)?.as_deref() == Some(Table::KIND)
+            && let Table::Probe(table) = registry.get(Id::new(id))?
+            && table.target == row.target
+            && table.folds.len() == wanted.len()
+            && table.folds.iter().all(|fold| wanted.contains(&fold.run))
+        {
+            return Ok(ProbeState::Done(Id::new(id), table));
+        }
+        Ok(ProbeState::Missing(wanted))
+    };
+    study.probes.iter().map(|row| Ok(Probe { row: row.clone(), state: of_row(row)? })).collect()
+}
+
+/// Makes the probes that can be made and goes on past one that fails; only an interrupt ends it.
+pub fn carry_out_probes(
+    session: Session,
+    probes: &mut [Probe],
+    device: &Device,
+    listener: &mut dyn Listener,
+) -> Result<(), RunError> {
+    for Probe { row, state } in probes {
+        let ProbeState::Missing(runs) = state else { continue };
+        let device = Some(device.clone());
+        *state = match probe(session, runs, row.target, device, Some(&row.name), listener) {
+            Ok((id, table)) => ProbeState::Done(id, Box::new(table)),
+            Err(e @ RunError::Worker(WorkerError::Interrupted { .. } | WorkerError::Killed)) => {
+                return Err(e);
+            }
+            Err(e) => ProbeState::Failed(e.to_string(), e.hint()),
+        };
+    }
+    Ok(())
+}

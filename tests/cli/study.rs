@@ -1,0 +1,191 @@
+//! Many runs from one file: planned, carried out, stopped in every way, shared with trainings by hand, compared.
+
+use std::fs;
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+use serde_json::{Value, json};
+
+use crate::harness::{INGEST, Study};
+use crate::training::signal;
+
+const HEAD: &str = "name = 'st'\ndataset = 'tiny'\nthreads = 1\ndevice = 'cpu'\n[settings]\nepochs = 2\n\
+    [[split]]\nname = 'drawn'\nfolds = 2\nratios = [70, 10, 20]\n\
+    [[section]]\nname = 'table-4'\ntitle = 'Networks'\nsplit = 'drawn'\n\
+    [[setup]]\nsection = 'table-4'\nname = 'image'\nmodel = 'tiny'\n\
+    [[setup]]\nsection = 'table-4'\nname = 'small'\nmodel = 'tiny'\nset = { input = 32, widths = [8, 8] }\n\
+    [[setup]]\nsection = 'table-4'\nname = 'meta'\nmodel = 'mlp'\n";
+
+/// What runs away, what lacks weights, and what lacks a list.
+const TROUBLE: &str = "[[probe]]\nsetup = 'image'\ntargets = ['view']\n\
+    [[probe]]\nsetup = 'tuned'\ntargets = ['age']\n[[section]]\nname = 'trouble'\nsplit = 'drawn'\nfolds = [1]\n\
+    [[setup]]\nsection = 'trouble'\nname = 'wild'\nmodel = 'tiny'\nset = { lr = 1e30 }\n\
+    [[setup]]\nsection = 'trouble'\nname = 'tuned'\nmodel = 'tiny'\nweights = 'imagenet'\n\
+    [[section]]\nname = 'listed'\nsplit = 'official'\n\
+    [[split]]\nname = 'official'\ntrain_val = 'nowhere.txt'\ntest = 'test.txt'\n\
+    [[setup]]\nsection = 'listed'\nname = 'other'\nmodel = 'mlp'\n";
+
+fn ingested(text: &str) -> Study {
+    let study = Study::new();
+    study.ok(INGEST);
+    fs::write(study.path("st.toml"), text).unwrap();
+    study
+}
+
+fn states(document: &Value) -> Vec<(&str, &str)> {
+    let runs = document["runs"].as_array().unwrap().iter();
+    runs.map(|run| (run["name"].as_str().unwrap(), run["state"].as_str().unwrap())).collect()
+}
+
+#[test]
+fn a_study_trains_what_is_missing_names_what_fails_and_shares_with_trainings_by_hand() {
+    let study = ingested(&format!("{HEAD}{TROUBLE}"));
+    let plan = study.json("study run st.toml --plan");
+    assert_eq!((&plan["planned"], &plan["cached"], &plan["blocked"]), (&json!(9), &json!(0), &json!(2)));
+    assert!(plan["seconds"].as_f64().unwrap() > 0.0 && plan["disk"]["checkpoints"].as_u64().unwrap() > 0);
+    assert_eq!(plan["runs"][0]["expected"]["basis"]["from"], "rule");
+    for kind in ["study", "split", "spec"] {
+        assert_eq!(study.json(&format!("list {kind}"))["records"], json!([]), "a plan writes nothing");
+    }
+
+    // By hand, one of them.
+    study.ok("split make tiny --folds 2 --ratios 70/10/20 --seed 1 --name drawn");
+    let by_hand =
+        study.json("train --dataset tiny --split drawn --fold 1 --model mlp --set epochs=2 --threads 1");
+
+    let answer = study.reg("--json study run st.toml --jobs 2");
+    assert_eq!(answer.code, 1, "{answer:?}");
+    let ran = answer.json();
+    for (key, count) in [("planned", 9), ("cached", 1), ("done", 6), ("failed", 1), ("blocked", 2)] {
+        assert_eq!(ran[key], json!(count), "{key}: {ran}");
+    }
+    assert_eq!(
+        states(&ran)[4..],
+        [
+            ("st-meta-f0", "done"),
+            ("st-meta-f1", "done"),
+            ("st-wild-f1", "failed"),
+            ("st-tuned-f1", "blocked"),
+            ("st-other-f0", "blocked")
+        ]
+    );
+    assert_eq!((&ran["runs"][5]["spec"], &ran["runs"][5]["cached"]), (&by_hand["spec"], &json!(true)));
+    assert!(ran["runs"][6]["error"].as_str().unwrap().contains("loss"), "{ran}");
+    assert!(ran["runs"][7]["hint"].as_str().unwrap().contains("weights import"), "{ran}");
+    assert!(ran["runs"][8]["error"].as_str().unwrap().contains("nowhere.txt"), "{ran}");
+
+    assert_eq!((&ran["probes"][0]["state"], &ran["probes"][1]["state"]), (&json!("done"), &json!("waiting")));
+    assert_eq!(study.id("st-image-view"), ran["probes"][0]["table"].as_str().unwrap());
+
+    // The same again does only what failed, and says so in words.
+    let again = study.reg("study run st");
+    again.says(1, &["There", "2 earlier runs of it here"]);
+    let text = String::from_utf8(again.stdout).unwrap();
+    for words in ["failed: st-wild-f1: ", "blocked: st-tuned-f1: there are no weights `imagenet`", "2 of 2"] {
+        assert!(text.contains(words), "{words} is missing in {text}");
+    }
+    let status = study.json("study status st");
+    assert_eq!((&status["done"], &status["blocked"]), (&json!(6), &json!(2)));
+
+    let compared = study.json("study compare st.toml");
+    assert_eq!(compared["sections"].as_array().unwrap().len(), 1, "{compared}");
+    let section = &compared["sections"][0];
+    assert_eq!(section["spearman"]["models"], json!(["image", "small", "meta"]));
+    assert_eq!(section["auc"]["image"]["mean"]["folds"].as_array().unwrap().len(), 2);
+    assert_eq!(study.id("st-table-4"), section["table"].as_str().unwrap());
+    assert_eq!(study.json("study compare st")["sections"][0]["table"], section["table"]);
+    let traced = study.ok("trace --down tiny");
+    assert!(traced.contains("study") && traced.contains("st-table-4"), "{traced}");
+    assert_eq!(compared["probes"][0]["name"], "st-image-view");
+    assert!(study.ok("study compare st --format markdown").contains("Networks: "));
+
+    // Weights that come in unblock what lacked them; an edited file is a new study with the same runs.
+    let checkpoint = study.json("show st-image-f1")["record"]["checkpoint"].as_str().unwrap().to_owned();
+    fs::copy(study.object(&checkpoint), study.path("w.safetensors")).unwrap();
+    study.ok("weights import w.safetensors --name imagenet");
+    study.edit("st.toml", |text| text.replace("lr = 1e30", "lr = 0.001"));
+    let mended = study.json("study run st.toml");
+    assert_eq!((&mended["done"], &mended["cached"], &mended["failed"]), (&json!(8), &json!(6), &json!(0)));
+    assert_ne!(mended["study"], ran["study"]);
+    study.is_sound();
+    study.nothing_staged();
+}
+
+/// A study that is carried out until a run of it has a state.
+fn begun(study: &Study) -> Child {
+    let command = "study run st.toml --jobs 2";
+    let child = study.command(command).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let since = Instant::now();
+    loop {
+        let status = study.json("study status st");
+        let runs = status["runs"].as_array().unwrap();
+        if runs.iter().any(|run| run["live"]["standing"]["epochs"].as_array().is_some_and(|e| e.len() > 1)) {
+            return child;
+        }
+        assert!(since.elapsed() < Duration::from_secs(120), "{status}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+#[test]
+fn a_study_that_is_interrupted_or_killed_goes_on_and_trains_nothing_twice() {
+    let study =
+        ingested(&HEAD.replace("epochs = 2", "epochs = 30").replace("'mlp'", "'mlp'\nset = { epochs = 2 }"));
+    // So that its name is known from the start.
+    let plan = study.json("study run st.toml --plan");
+    study.ok("split make tiny --folds 2 --ratios 70/10/20 --seed 1 --name drawn");
+    fs::write(study.path("first.toml"), HEAD.replace("epochs = 2", "epochs = 1")).unwrap();
+    assert_eq!(plan["planned"], json!(6));
+    study.reg("study run first.toml --jobs 2");
+
+    let mut child = begun(&study);
+    signal(&child, Signal::TERM);
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    let status = study.json("study status st");
+    assert!(status["interrupted"].as_u64().unwrap() >= 1 && status["running"] == json!(0), "{status}");
+
+    let mut child = begun(&study);
+    signal(&child, Signal::KILL);
+    child.wait().unwrap();
+    // What it had started trains on, and whoever comes next waits for it.
+    let ended = study.json("study run st.toml --jobs 2");
+    assert_eq!((&ended["done"], &ended["failed"]), (&json!(6), &json!(0)), "{ended}");
+    let specs: Vec<&str> =
+        ended["runs"].as_array().unwrap().iter().map(|r| r["spec"].as_str().unwrap()).collect();
+    let runs = study.json("list run")["records"].as_array().unwrap().len();
+    let executions = study.json("list execution")["records"].as_array().unwrap().len();
+    // Each run was trained once and its test images scored once; six specs of now and six of the first file.
+    assert_eq!((specs.len(), runs, executions), (6, 12, 24));
+    study.is_sound();
+    assert_eq!(fs::read_dir(study.path(".reg/live")).unwrap().count(), 0);
+}
+
+#[test]
+fn a_study_file_is_written_once_and_what_makes_no_sense_in_it_is_named() {
+    let study = ingested(HEAD);
+    study.ok("study init");
+    study.ok("study init small.toml --small --dataset tiny");
+    study.refused(1, "study init", &["paper.toml", "hint:"]);
+    assert_eq!(study.json("study run small.toml --plan")["planned"], json!(11));
+    let text = fs::read_to_string(study.path("paper.toml")).unwrap();
+    fs::write(study.path("paper.toml"), text.replace("\"nih\"", "\"tiny\"")).unwrap();
+    let paper = study.json("study run paper.toml --plan");
+    // Eight setups on five folds, and three whose lists are not there; without weights, four of eight wait.
+    assert_eq!((&paper["planned"], &paper["blocked"]), (&json!(43), &json!(23)));
+
+    study.refused(1, "study run nowhere.toml", &["no study `nowhere.toml`", "hint:"]);
+    study.refused(1, "study status s7", &["no study `s7`"]);
+    study.refused(1, "study run tiny", &["`tiny` is a dataset"]);
+    study.edit("st.toml", |text| text.replace("model = 'mlp'", "model = 'mlpp'"));
+    study.refused(
+        1,
+        "study run st.toml",
+        &["setup `meta`: there is no model `mlpp`", "hint: did you mean `mlp`"],
+    );
+    study.edit("st.toml", |text| text.replace("dataset = 'tiny'", "dataset = 'nih'"));
+    study.refused(1, "study run st.toml", &["data set `nih`, which is not there", "hint: `reg ingest"]);
+    study.edit("st.toml", |text| text.replace("threads = 1", "thread = 1"));
+    study.refused(1, "study run st.toml", &["st.toml: ", "thread", "line 3"]);
+    assert_eq!(study.json("list study")["records"], json!([]));
+}
