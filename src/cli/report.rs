@@ -14,7 +14,7 @@ use super::output::{Reply, save};
 /// Write tables, figures and lineage of results into one page that needs no network
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Names or ids of runs, predictions, tables or data sets
+    /// Names or ids of studies, runs, predictions, tables or data sets
     #[arg(value_name = "ID", required = true)]
     ids: Vec<String>,
     /// Where the page goes

@@ -61,6 +61,37 @@ fn a_report_is_made_of_results_and_fair_ones() {
 }
 
 #[test]
+fn a_study_is_reported_section_by_section_and_says_what_is_missing() {
+    let study = Study::divided();
+    let file = "name = 'st'\ndataset = 'tiny'\nthreads = 1\ndevice = 'cpu'\n[settings]\nepochs = 2\n\
+        [[split]]\nname = 'drawn'\nfolds = 2\nratios = [70, 10, 20]\n\
+        [[section]]\nname = 'one'\ntitle = 'Metadata <alone>'\nsplit = 'drawn'\n\
+        [[setup]]\nsection = 'one'\nname = 'meta'\nmodel = 'mlp'\n\
+        [[setup]]\nsection = 'one'\nname = 'tuned'\nmodel = 'tiny'\nweights = 'imagenet'\n";
+    fs::write(study.path("st.toml"), file).unwrap();
+    study.reg("study run st.toml").says(1, &["imagenet"]);
+    let names = study.json("list")["records"].as_array().unwrap().len();
+    study.ok("report st -o a.html");
+    let page = fs::read_to_string(study.path("a.html")).unwrap();
+    for said in [
+        "<h1>st on tiny</h1>",
+        "st, 2 of 4 runs done",
+        "Metadata &lt;alone&gt;",
+        "tuned is left out",
+        "2 of 4 planned runs are not done",
+    ] {
+        assert!(page.contains(said), "{said}");
+    }
+    let after = study.json("list")["records"].as_array().unwrap().clone();
+    assert_eq!(after.len(), names + 1, "a comparison is recorded");
+    assert_eq!(
+        after.iter().filter(|record| record["name"] == json!("st-one")).count(),
+        0,
+        "and gets no name"
+    );
+}
+
+#[test]
 fn a_browser_shows_sorts_and_unfolds_it() {
     let study = Study::trained();
     let Some(browser) = Browser::start() else { return };
@@ -84,6 +115,8 @@ fn a_browser_shows_sorts_and_unfolds_it() {
             "predictions import evil.csv --dataset tiny --split s --fold {fold} --name evil{fold} --model {evil}"
         ));
     }
+    let image = &manifest.rows[0].name;
+    study.ok(&format!("gradcam tiny-s-f0 {image} --label Mass -o heat.png"));
     study.ok(&format!("report {RUNS} evil0 evil1 -o page.html --title {evil}"));
     browser.open(&format!("file://{}", study.path("page.html").display()));
     assert_eq!(browser.console(), [""; 0], "the page has nothing to complain about");
@@ -93,6 +126,10 @@ fn a_browser_shows_sorts_and_unfolds_it() {
         json!(["undefined", 1])
     );
     assert_eq!(browser.script("return performance.getEntriesByType('resource').length"), json!(0));
+
+    let pictures =
+        browser.script("return [...document.images].map(i => i.naturalWidth > 0 && i.alt.includes('Mass'))");
+    assert_eq!(pictures, json!([true, true]), "the heat map beside its image");
 
     // Sorted by the mouse, downwards at first, and by the keyboard; the mean keeps its place.
     let table = browser.script("return [...document.querySelectorAll('table')].findIndex(t => t.caption.textContent.includes('AUC by label'))");

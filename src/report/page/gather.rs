@@ -9,9 +9,10 @@ use crate::index::View;
 use crate::lineage::{Direction, Graph, trace};
 use crate::records::{
     Comparison, Dataset, EpochLog, Execution, Heat, Pointing, Predictions, ProbeTable, Record, Run,
-    ScoreSource, Spec, Split, Table,
+    ScoreSource, Spec, Split, Study, Table,
 };
 use crate::registry::{Registry, RegistryError, Stamp};
+use crate::runs::study::{self, Standing, compare_sections, standing};
 use crate::runs::{Input, Options, RocCurve, compare, roc_curves};
 
 /// What a report was asked for.
@@ -54,9 +55,13 @@ pub(super) struct Counted {
     pub(super) statistics: Statistics,
 }
 
+/// A study, and how each of its runs stands.
+pub(super) type Stood = (Hash, Study, Vec<Standing>);
+
 /// All that is shown.
 #[derive(Default)]
 pub(super) struct Material {
+    pub(super) studies: Vec<Stood>,
     pub(super) datasets: Vec<Counted>,
     pub(super) splits: Vec<(Id<Split>, String, Split)>,
     pub(super) sections: Vec<Section>,
@@ -73,12 +78,14 @@ pub(super) struct Material {
 pub(super) fn gather(registry: &Registry, request: &Request, stamp: &Stamp) -> Result<Material, PageError> {
     let mut material = Material::default();
     let mut inputs = Vec::new();
+    let mut studies = Vec::new();
     let view = registry.view()?;
     for text in &request.ids {
         let id = registry.resolve(&view, text)?;
         let kind = view.kind(&id)?.unwrap_or_else(|| "object that is no record".to_owned());
         match kind.as_str() {
             Run::KIND | Predictions::KIND => inputs.push(Input::resolve(registry, &view, text)?),
+            Study::KIND => studies.push(id),
             Dataset::KIND => material.add_dataset(registry, &view, Id::new(id))?,
             Table::KIND => match registry.get::<Table>(Id::new(id))? {
                 Table::Auc(auc) => {
@@ -101,6 +108,15 @@ pub(super) fn gather(registry: &Registry, request: &Request, stamp: &Stamp) -> R
     if !inputs.is_empty() {
         let (id, comparison) = compare(registry, inputs, &request.options, None, stamp)?;
         material.add_section(registry, None, id, comparison, Vec::new())?;
+    }
+    for id in studies {
+        let study = registry.get::<Study>(Id::new(id))?;
+        let standing = standing(registry, &study)?;
+        for done in compare_sections(registry, &study, &standing, &request.options, false, stamp)? {
+            let study::Section { section, table, comparison, left_out, .. } = done;
+            material.add_section(registry, Some(section.title), table, comparison, left_out)?;
+        }
+        material.studies.push((id, study, standing));
     }
     let view = registry.view()?;
     material.add_runs(registry, &view)?;
@@ -183,6 +199,9 @@ impl Material {
                     Table::Pointing(game) if self.pointings.iter().all(|(known, _)| *known != table.hash) => {
                         self.pointings.push((table.hash, *game));
                     }
+                    Table::Probe(probe) if self.probes.iter().all(|(known, _)| *known != table.hash) => {
+                        self.probes.push((table.hash, *probe));
+                    }
                     _ => {}
                 }
             }
@@ -192,6 +211,7 @@ impl Material {
             (&heat_a.label, &heat_a.image, a).cmp(&(&heat_b.label, &heat_b.image, b))
         });
         self.pointings.sort_by_key(|(id, _)| *id);
+        self.probes.sort_by_key(|(id, _)| *id);
         Ok(())
     }
 
@@ -200,8 +220,9 @@ impl Material {
         let others = self.probes.iter().map(|(id, _)| *id).chain(self.pointings.iter().map(|(id, _)| *id));
         let heats = self.heats.iter().map(|(id, _)| *id);
         let roots: Vec<Hash> = of_sections.chain(others).chain(heats).collect();
+        let studies = self.studies.iter().map(|(id, ..)| *id);
         let datasets = self.datasets.iter().map(|counted| counted.id.hash);
-        for root in roots.into_iter().chain(datasets) {
+        for root in roots.into_iter().chain(studies).chain(datasets) {
             // A data set is a root only where nothing else leads to it.
             let known = self.graphs.iter().any(|graph| graph.node(&root).is_some());
             if !known {

@@ -8,12 +8,17 @@ use crate::records::{Architecture, ScoreSource, SplitMethod, Unfair};
 use crate::registry::Registry;
 use crate::report::svg::{self, escape};
 use crate::report::{Cell, Column, Table, dataset, details, features, results, thousands, uncertainty};
+use crate::runs::study::{Standing, State};
 
 /// What was asked: data, splits, models.
 pub(super) fn asked(page: &mut Writer, material: &Material, registry: &Registry) -> Result<(), PageError> {
     page.heading(2, "asked", "What was asked");
     let mut facts = String::from("<dl class=\"facts\">");
     let mut fact = |what: &str, html: String| facts += &format!("<dt>{what}</dt><dd>{html}</dd>");
+    for (id, study, standing) in &material.studies {
+        let (name, planned, done) = (escape(&study.name), standing.len(), done(standing));
+        fact("Study", format!("{name}, {done} of {planned} runs done {}", page.id(id)));
+    }
     for counted in &material.datasets {
         let Counted { id, name, dataset, .. } = counted;
         let what = if dataset.metadata_only { "rows of metadata, without images" } else { "images" };
@@ -53,6 +58,10 @@ pub(super) fn asked(page: &mut Writer, material: &Material, registry: &Registry)
         }
     }
     Ok(())
+}
+
+fn done(standing: &[Standing]) -> usize {
+    standing.iter().filter(|run| matches!(run.state, State::Done { .. })).count()
 }
 
 /// What each model of a section is and how it was trained, with its runs.
@@ -358,6 +367,12 @@ pub(super) fn cautions(page: &mut Writer, material: &Material, registry: &Regist
                 .iter()
                 .map(|what| format!("{title}: {what} is left out, as not all of its folds are done.")),
         );
+    }
+    for (_, study, standing) in &material.studies {
+        let missing = standing.len() - done(standing);
+        if missing > 0 {
+            items.push(format!("{}: {missing} of {} planned runs are not done.", study.name, standing.len()));
+        }
     }
     for counted in &material.datasets {
         let Counted { name, dataset, statistics, .. } = counted;
