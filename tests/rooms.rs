@@ -53,7 +53,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("audit", &["hash", "index", "records", "registry", "report", "stats", "store"]),
     ("remote", &["disk", "hash", "index", "progress", "records", "registry", "store"]),
     ("doctor", &["disk", "hash", "registry", "runs"]),
-    ("report", &["dataset", "hash", "lineage", "records", "registry", "runs", "split", "stats"]),
+    ("report", &["dataset", "hash", "index", "lineage", "records", "registry", "runs", "split", "stats"]),
 ];
 
 /// Rooms of the library that the worker may use: no registry, no index.

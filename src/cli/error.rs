@@ -10,6 +10,7 @@ use reg::dataset::synthetic::SyntheticError;
 use reg::index::IndexError;
 use reg::lineage::RepairError;
 use reg::registry::RegistryError;
+use reg::report::page::PageError;
 use reg::runs::RunError;
 use reg::runs::config::ConfigError;
 use reg::runs::process::WorkerError;
@@ -156,6 +157,19 @@ impl From<RegistryError> for Failure {
             | RegistryError::Unwritable(_) => return Failure::new(message, None),
         };
         Failure::new(message, Some(hint))
+    }
+}
+
+impl From<PageError> for Failure {
+    fn from(e: PageError) -> Self {
+        match e {
+            PageError::Registry(e) => e.into(),
+            PageError::Run(e) => e.into(),
+            PageError::NotReported { .. } => {
+                let hint = "`reg list` shows studies, runs and tables; `reg show ID` shows anything else";
+                Failure::new(e.to_string(), Some(hint.to_owned()))
+            }
+        }
     }
 }
 

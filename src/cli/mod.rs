@@ -25,6 +25,7 @@ mod predictions;
 mod probe;
 mod progress;
 mod reindex;
+mod report;
 mod reproduce;
 mod show;
 mod split;
@@ -95,6 +96,7 @@ enum Command {
     Study(study::Command),
     Probe(probe::Args),
     Gradcam(gradcam::Args),
+    Report(report::Args),
     Reproduce(reproduce::Args),
     List(list::Args),
     Show(show::ShowArgs),
@@ -194,6 +196,7 @@ fn run(context: &Context, command: Command) -> Result<Reply, Failure> {
         Command::Study(command) => study::run(context, command),
         Command::Probe(args) => probe::run(context, args),
         Command::Gradcam(args) => gradcam::run(context, args),
+        Command::Report(args) => report::run(context, args),
         Command::Reproduce(args) => reproduce::run(context, args),
         Command::List(args) => list::run(context, args),
         Command::Show(args) => show::run(context, args),

@@ -3,7 +3,7 @@
 use super::results::{DECIMALS, labels};
 use super::uncertainty::{about_intervals, interval};
 use super::{Cell, Column, Table};
-use crate::records::{Comparison, GroupBy, GroupRow, MetricRow};
+use crate::records::{Comparison, GroupBy, GroupRow, MetricRow, Unfair};
 use crate::stats;
 
 /// Average precision, sensitivity and specificity, Brier score and calibration error, means over the folds.
@@ -56,6 +56,23 @@ pub(super) fn metrics(comparison: &Comparison) -> Table {
         "Brier score and expected calibration error (ECE, {bins} bins of equal width) of the probabilities; a model that knows nothing has the prevalence as average precision."
     ));
     table
+}
+
+/// AUCs within groups, a table for each thing that images are grouped by.
+pub(super) fn each_group(comparison: &Comparison) -> Vec<Table> {
+    let by = |by: GroupBy| {
+        let of = comparison.groups.iter().filter(|row| row.by == by).cloned().collect();
+        Comparison { groups: of, ..comparison.clone() }
+    };
+    let kinds = [GroupBy::Gender, GroupBy::View, GroupBy::Age].into_iter().map(by);
+    kinds
+        .filter(|only| !only.groups.is_empty())
+        .map(|only| {
+            let mut table = groups(&only);
+            table.warning = (!only.unfair.is_empty()).then(|| Unfair::reasons(&only.unfair));
+            table
+        })
+        .collect()
 }
 
 /// AUCs within groups, a row for each label and group.

@@ -35,7 +35,7 @@ pub fn tree(graph: &Graph, direction: Direction, all: bool) -> String {
 }
 
 /// The part of a result in its execution.
-const MADE: &str = "made";
+pub(super) const MADE: &str = "made";
 
 struct Tree<'g> {
     nodes: HashMap<Hash, &'g Node>,

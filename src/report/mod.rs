@@ -9,6 +9,7 @@ pub mod features;
 mod histogram;
 pub mod lineage;
 mod markup;
+pub mod page;
 pub mod results;
 pub mod svg;
 mod table;

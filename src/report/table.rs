@@ -277,6 +277,16 @@ fn fields_of(cell: &Cell) -> Vec<String> {
     }
 }
 
+/// What a cell is sorted by, every digit; none of words and of what is undefined.
+pub(super) fn sort_value(cell: &Cell) -> Option<f64> {
+    match cell {
+        Cell::Integer(count) => Some(*count as f64),
+        Cell::Number { value, .. } | Cell::PValue(value) | Cell::Interval { value, .. } => *value,
+        Cell::MeanStd { mean, .. } => *mean,
+        Cell::Text(_) | Cell::Empty => None,
+    }
+}
+
 /// The number to so many decimals, and zero without a sign.
 fn rounded(value: f64, decimals: usize) -> String {
     let text = format!("{value:.decimals$}");

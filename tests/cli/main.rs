@@ -6,6 +6,7 @@
 mod again;
 mod audit;
 mod bad_input;
+mod browser;
 #[cfg(feature = "s3")]
 mod bucket;
 mod damage;
@@ -24,6 +25,7 @@ mod output;
 mod published;
 mod remote;
 mod repair;
+mod report;
 #[cfg(feature = "s3")]
 mod s3;
 mod settings;

@@ -21,7 +21,7 @@ pub(super) fn compare(
     let registry = context.registry()?;
     let (_, study, runs) = recorded(context, &registry, text)?;
     let stamp = &context.surroundings.stamp;
-    let sections = study::compare_sections(&registry, &study, &runs, options, stamp)?;
+    let sections = study::compare_sections(&registry, &study, &runs, options, true, stamp)?;
     let (mut text, mut documents) = (String::new(), Vec::new());
     for section in &sections {
         if !section.left_out.is_empty() {

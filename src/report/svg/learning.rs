@@ -4,7 +4,7 @@ use super::scale::Scale;
 use super::{Anchor, Canvas, Figure, fitted, key, series_class};
 use crate::records::EpochLog;
 
-const WIDTH: f64 = 366.0;
+const WIDTH: f64 = 306.0;
 const TOP: f64 = 48.0;
 const BOTTOM: f64 = 218.0;
 const LEFT: f64 = 52.0;
@@ -33,7 +33,7 @@ pub fn learning(run: &str, epochs: &[EpochLog]) -> Figure {
         canvas.text("quiet", Anchor::End, [LEFT - 6.0, at + 4.0], &text);
     }
     canvas.line("axis", [LEFT, BOTTOM], [WIDTH - RIGHT, BOTTOM]);
-    let every = last.div_ceil(10).max(1);
+    let every = last.div_ceil(8).max(1);
     for epoch in (1..=last).filter(|epoch| *epoch == 1 || epoch.is_multiple_of(every)) {
         canvas.text("quiet", Anchor::Middle, [x(epoch), BOTTOM + 16.0], &epoch.to_string());
     }

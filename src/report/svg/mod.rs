@@ -20,6 +20,8 @@ use std::fmt::Write as _;
 pub use ages::ages;
 pub use learning::learning;
 pub use matrix::spearman;
+#[cfg(test)]
+pub(super) use palette::contrast;
 pub use palette::style;
 pub use range::range;
 pub use roc::{Curve, roc};

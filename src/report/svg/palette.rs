@@ -76,7 +76,7 @@ pub(super) fn heat(value: f64) -> (String, &'static str) {
 }
 
 /// The contrast ratio of two colours, from 1 to 21 (WCAG 2.2).
-pub(super) fn contrast(a: &str, b: &str) -> f64 {
+pub(in crate::report) fn contrast(a: &str, b: &str) -> f64 {
     let (a, b) = (luminance(a), luminance(b));
     (a.max(b) + 0.05) / (a.min(b) + 0.05)
 }

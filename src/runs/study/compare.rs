@@ -22,13 +22,14 @@ pub struct Section {
     pub left_out: Vec<String>,
 }
 
-/// Compares, section by section, the setups of which all folds are done, and records each comparison under
-/// the name `STUDY-SECTION`. A section without such a setup is left out.
+/// Compares, section by section, the setups of which all folds are done, and records each comparison, where it is to be
+/// `named` under the name `STUDY-SECTION`. A section without such a setup is left out.
 pub fn compare_sections(
     registry: &Registry,
     study: &Study,
     runs: &[Standing],
     options: &Options,
+    named: bool,
     stamp: &Stamp,
 ) -> Result<Vec<Section>, RunError> {
     let mut sections = Vec::new();
@@ -47,7 +48,7 @@ pub fn compare_sections(
         }
         let name = format!("{}-{}", study.name, section.name);
         let options = Options { published: section.published.as_ref().map(Into::into), ..options.clone() };
-        let (table, comparison) = compare(registry, inputs, &options, Some(&name), stamp)?;
+        let (table, comparison) = compare(registry, inputs, &options, named.then_some(&name), stamp)?;
         sections.push(Section { section: section.clone(), name, table, comparison, left_out });
     }
     if sections.is_empty() {

@@ -1,0 +1,55 @@
+//! `reg report`.
+
+use std::path::PathBuf;
+
+use reg::records::GroupBy;
+use reg::report::page::{self, Request};
+use reg::runs::Options;
+use serde_json::json;
+
+use super::Context;
+use super::error::Failure;
+use super::output::{Reply, save};
+
+/// Write tables, figures and lineage of results into one page that needs no network
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Names or ids of studies, runs, predictions, tables or data sets
+    #[arg(value_name = "ID", required = true)]
+    ids: Vec<String>,
+    /// Where the page goes
+    #[arg(short, long, value_name = "FILE.html")]
+    output: PathBuf,
+    /// Its heading
+    #[arg(long)]
+    title: Option<String>,
+    /// Intervals from so many draws of patients, such as 2000, where runs are compared
+    #[arg(long, value_name = "DRAWS", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    bootstrap: Option<u32>,
+    /// Seed of the draws
+    #[arg(long, default_value_t = 1, requires = "bootstrap")]
+    seed: u64,
+    /// Published numbers beside ours: a TOML file, `paper` (its table 6) or `paper-table4`
+    #[arg(long, value_name = "FILE.toml")]
+    published: Option<PathBuf>,
+    /// Show what cannot be compared side by side nevertheless; the page says so at every table and figure
+    #[arg(long)]
+    allow_different_images: bool,
+}
+
+pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
+    let registry = context.registry()?;
+    let options = Options {
+        bootstrap: args.bootstrap.map(|draws| (draws, args.seed)),
+        metrics: true,
+        groups: vec![GroupBy::Gender, GroupBy::View, GroupBy::Age],
+        published: args.published,
+        allow_unfair: args.allow_different_images,
+        ..Options::default()
+    };
+    let request = Request { ids: args.ids, options, title: args.title };
+    let page = page::report(&registry, &request, &context.surroundings.stamp)?;
+    save(&args.output, page.as_bytes())?;
+    let text = format!("{} ({} kB)", args.output.display(), page.len().div_ceil(1000));
+    Ok(Reply::new(text, json!({ "file": args.output, "bytes": page.len() })))
+}

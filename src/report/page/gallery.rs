@@ -1,0 +1,94 @@
+//! Where networks looked: the heat maps that `reg gradcam` recorded, drawn small from image and map.
+
+use std::fmt::Write as _;
+
+use super::gather::Material;
+use super::html::{Writer, data};
+use crate::dataset::{overlay, pixels};
+use crate::hash::Hash;
+use crate::records::{Heat, Scale};
+use crate::registry::Registry;
+use crate::report::svg::escape;
+use crate::stats::{HeatMap, Rect};
+
+/// Pixels of the shorter side of a picture.
+const SIDE: u32 = 240;
+/// Heat maps that are shown; a page with all that were ever made would not open.
+const SHOWN: usize = 24;
+
+/// Shows each heat map beside its image, with the annotated boxes in both.
+pub(super) fn gallery(page: &mut Writer, material: &Material, registry: &Registry) {
+    page.heading(2, "gallery", "Where the networks looked");
+    if material.heats.is_empty() {
+        page.paragraph(
+            "",
+            "No heat map of these runs is recorded. `reg gradcam RUN IMAGE --label L -o OUT.png` makes one, and the next report shows it.",
+        );
+        return;
+    }
+    page.paragraph(
+        "",
+        "Grad-CAM of the last convolutional layer: left the image with the annotated boxes, right the heat over it. Each map has its own scale.",
+    );
+    let mut html = String::from("<div class=\"gallery\">");
+    for (id, heat) in material.heats.iter().take(SHOWN) {
+        html += &pair(page, material, registry, id, heat);
+    }
+    page.push(&(html + "</div>"));
+    if material.heats.len() > SHOWN {
+        let more = material.heats.len() - SHOWN;
+        page.paragraph("notes", &format!("{more} more are recorded; `reg list table` lists them."));
+    }
+}
+
+fn pair(page: &Writer, material: &Material, registry: &Registry, id: &Hash, heat: &Heat) -> String {
+    let run = material.runs.iter().find(|run| run.id == heat.run).map_or("?", |run| run.name.as_str());
+    let probability = Scale::Logit.probability(heat.logit);
+    let about = format!("{} in {}, {run}: probability {probability:.3}", heat.label, heat.image);
+    let boxes = match heat.boxes.as_slice() {
+        [] => "No box is annotated.".to_owned(),
+        boxes => {
+            let hits = boxes.iter().filter(|area| area.hit).count();
+            format!("The hottest place lies in {hits} of {} annotated boxes.", boxes.len())
+        }
+    };
+    let pictures = match pictures(registry, heat) {
+        Some(pictures) => {
+            let mut html = String::from("<div class=\"pair\">");
+            for (picture, what) in pictures.iter().zip(["X-ray", "Heat map over the X-ray"]) {
+                let alt = escape(&format!("{what}: {about}. {boxes}"));
+                let _ = write!(html, "<img alt=\"{alt}\" src=\"{}\">", data("image/png", picture));
+            }
+            html + "</div>"
+        }
+        None => "<p class=\"warning\">The image cannot be read.</p>".to_owned(),
+    };
+    format!(
+        "<figure>{pictures}<figcaption><b>{}</b> in {}. {}, probability {probability:.3}. {boxes} <span class=\"from\">From {} {}</span></figcaption></figure>",
+        escape(&heat.label),
+        escape(&heat.image),
+        escape(run),
+        page.id(id),
+        page.id(&heat.run.hash)
+    )
+}
+
+/// Image and heat, as PNG; none where the image is lost or damaged.
+fn pictures(registry: &Registry, heat: &Heat) -> Option<[Vec<u8>; 2]> {
+    let bytes = registry.store().read(&heat.object.hash).ok()?;
+    let grey = pixels::shrunk(pixels::decode(&bytes).ok()?, SIDE);
+    let scale =
+        [0, 1].map(|axis| f64::from([grey.width, grey.height][axis]) / f64::from(heat.size[axis].max(1)));
+    let scaled = |x: f64, y: f64, w: f64, h: f64| [x * scale[0], y * scale[1], w * scale[0], h * scale[1]];
+    let boxes: Vec<[f64; 4]> =
+        heat.boxes.iter().map(|of| scaled(of.area.x, of.area.y, of.area.w, of.area.h)).collect();
+    let [x, y, w, h] = scaled(heat.over.x, heat.over.y, heat.over.w, heat.over.h);
+    let side = heat.map.len();
+    let cells: Vec<f64> = heat.map.concat();
+    if side == 0 || cells.len() != side * side {
+        return None;
+    }
+    let map = HeatMap { cells, side, over: Rect { x, y, w, h }, image: [grey.width, grey.height] };
+    let cold = vec![0.0; grey.data.len()];
+    Some([overlay::paint(&grey, &cold, &boxes), overlay::paint(&grey, &map.pixels(), &boxes)])
+}

@@ -1,0 +1,266 @@
+//! Everything that a report shows, read from the registry.
+
+use std::collections::BTreeMap;
+
+use super::PageError;
+use crate::dataset::statistics::Statistics;
+use crate::hash::{Hash, Id};
+use crate::index::View;
+use crate::lineage::{Direction, Graph, trace};
+use crate::records::{
+    Comparison, Dataset, EpochLog, Execution, Heat, Pointing, Predictions, ProbeTable, Record, Run,
+    ScoreSource, Spec, Split, Study, Table,
+};
+use crate::registry::{Registry, RegistryError, Stamp};
+use crate::runs::study::{self, Standing, compare_sections, standing};
+use crate::runs::{Input, Options, RocCurve, compare, roc_curves};
+
+/// What a report was asked for.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// Names or ids, in order.
+    pub ids: Vec<String>,
+    /// How runs and predictions are compared that are in no table yet.
+    pub options: Options,
+    /// Its heading; none for one that says what it compares.
+    pub title: Option<String>,
+}
+
+/// One comparison.
+pub(super) struct Section {
+    pub(super) title: String,
+    pub(super) id: Id<Table>,
+    pub(super) comparison: Comparison,
+    pub(super) curves: Vec<RocCurve>,
+    /// What should be in it and is not.
+    pub(super) left_out: Vec<String>,
+}
+
+/// A run, and how it came about.
+pub(super) struct Trained {
+    pub(super) id: Id<Run>,
+    pub(super) name: String,
+    pub(super) run: Run,
+    pub(super) spec: Spec,
+    pub(super) epochs: Vec<EpochLog>,
+    /// Newest; none where the record of it is lost.
+    pub(super) execution: Option<Execution>,
+}
+
+/// A data set, counted.
+pub(super) struct Counted {
+    pub(super) id: Id<Dataset>,
+    pub(super) name: String,
+    pub(super) dataset: Dataset,
+    pub(super) statistics: Statistics,
+}
+
+/// A study, and how each of its runs stands.
+pub(super) type Stood = (Hash, Study, Vec<Standing>);
+
+/// All that is shown.
+#[derive(Default)]
+pub(super) struct Material {
+    pub(super) studies: Vec<Stood>,
+    pub(super) datasets: Vec<Counted>,
+    pub(super) splits: Vec<(Id<Split>, String, Split)>,
+    pub(super) sections: Vec<Section>,
+    pub(super) runs: Vec<Trained>,
+    pub(super) probes: Vec<(Hash, ProbeTable)>,
+    pub(super) pointings: Vec<(Hash, Pointing)>,
+    pub(super) heats: Vec<(Hash, Heat)>,
+    /// Lineages of all of these, a root each.
+    pub(super) graphs: Vec<Graph>,
+}
+
+/// Reads what `request` asks for. Runs and predictions are compared and the comparison is recorded, as `reg compare`
+/// does; nothing else is written.
+pub(super) fn gather(registry: &Registry, request: &Request, stamp: &Stamp) -> Result<Material, PageError> {
+    let mut material = Material::default();
+    let mut inputs = Vec::new();
+    let mut studies = Vec::new();
+    let view = registry.view()?;
+    for text in &request.ids {
+        let id = registry.resolve(&view, text)?;
+        let kind = view.kind(&id)?.unwrap_or_else(|| "object that is no record".to_owned());
+        match kind.as_str() {
+            Run::KIND | Predictions::KIND => inputs.push(Input::resolve(registry, &view, text)?),
+            Study::KIND => studies.push(id),
+            Dataset::KIND => material.add_dataset(registry, &view, Id::new(id))?,
+            Table::KIND => match registry.get::<Table>(Id::new(id))? {
+                Table::Auc(auc) => {
+                    inputs.push(Input::resolve(registry, &view, &auc.predictions.to_string())?)
+                }
+                Table::Dataset(table) => material.add_dataset(registry, &view, table.dataset)?,
+                Table::Comparison(comparison) => {
+                    let name = view.names_by_id()?.remove(&id);
+                    material.add_section(registry, name, Id::new(id), *comparison, Vec::new())?;
+                }
+                Table::Probe(probe) => material.probes.push((id, *probe)),
+                Table::Heat(heat) => material.heats.push((id, *heat)),
+                Table::Pointing(pointing) => material.pointings.push((id, *pointing)),
+            },
+            _ => return Err(PageError::NotReported { text: text.clone(), kind }),
+        }
+    }
+    // A comparison writes, and nobody writes beside a view that is open.
+    drop(view);
+    if !inputs.is_empty() {
+        let (id, comparison) = compare(registry, inputs, &request.options, None, stamp)?;
+        material.add_section(registry, None, id, comparison, Vec::new())?;
+    }
+    for id in studies {
+        let study = registry.get::<Study>(Id::new(id))?;
+        let standing = standing(registry, &study)?;
+        for done in compare_sections(registry, &study, &standing, &request.options, false, stamp)? {
+            let study::Section { section, table, comparison, left_out, .. } = done;
+            material.add_section(registry, Some(section.title), table, comparison, left_out)?;
+        }
+        material.studies.push((id, study, standing));
+    }
+    let view = registry.view()?;
+    material.add_runs(registry, &view)?;
+    material.add_lineages(registry, &view)?;
+    Ok(material)
+}
+
+impl Material {
+    fn add_section(
+        &mut self,
+        registry: &Registry,
+        title: Option<String>,
+        id: Id<Table>,
+        comparison: Comparison,
+        left_out: Vec<String>,
+    ) -> Result<(), PageError> {
+        if self.sections.iter().any(|section| section.id == id) {
+            return Ok(());
+        }
+        let curves = roc_curves(registry, &comparison)?;
+        let models: Vec<&str> = comparison.models.iter().map(|model| model.name.as_str()).collect();
+        let title = title.unwrap_or_else(|| models.join(", "));
+        self.sections.push(Section { title, id, comparison, curves, left_out });
+        Ok(())
+    }
+
+    fn add_dataset(&mut self, registry: &Registry, view: &View, id: Id<Dataset>) -> Result<(), PageError> {
+        if self.datasets.iter().any(|known| known.id == id) {
+            return Ok(());
+        }
+        let dataset = registry.get(id)?;
+        let manifest = registry.get_packed(dataset.manifest)?;
+        let statistics = Statistics::of(&dataset.labels, manifest.rows.iter());
+        let name = named(view, &id.hash)?;
+        self.datasets.push(Counted { id, name, dataset, statistics });
+        Ok(())
+    }
+
+    fn add_split(&mut self, registry: &Registry, view: &View, id: Id<Split>) -> Result<(), PageError> {
+        if !self.splits.iter().any(|(known, ..)| *known == id) {
+            self.splits.push((id, named(view, &id.hash)?, registry.get(id)?));
+        }
+        Ok(())
+    }
+
+    /// The runs behind the sections, and data sets, splits and heat maps that belong to them.
+    fn add_runs(&mut self, registry: &Registry, view: &View) -> Result<(), PageError> {
+        let predictions: Vec<Id<Predictions>> = self
+            .sections
+            .iter()
+            .flat_map(|section| &section.comparison.models)
+            .flat_map(|model| model.predictions.iter().copied())
+            .collect();
+        let mut runs = Vec::new();
+        for id in predictions {
+            let predictions: Predictions = registry.get(id)?;
+            self.add_dataset(registry, view, predictions.dataset)?;
+            if let Some(split) = predictions.split {
+                self.add_split(registry, view, split)?;
+            }
+            if let ScoreSource::Run { run, .. } = predictions.source {
+                runs.push(run);
+            }
+        }
+        runs.extend(self.heats.iter().map(|(_, heat)| heat.run));
+        runs.extend(self.pointings.iter().map(|(_, pointing)| pointing.run));
+        for id in runs {
+            if self.runs.iter().any(|known| known.id == id) {
+                continue;
+            }
+            let trained = trained(registry, view, id)?;
+            self.add_dataset(registry, view, trained.spec.dataset)?;
+            self.add_split(registry, view, trained.spec.split)?;
+            self.runs.push(trained);
+            for (table, recorded) in registry.referring::<Table>(view, &id.hash)? {
+                match recorded {
+                    Table::Heat(heat) if self.heats.iter().all(|(known, _)| *known != table.hash) => {
+                        self.heats.push((table.hash, *heat));
+                    }
+                    Table::Pointing(game) if self.pointings.iter().all(|(known, _)| *known != table.hash) => {
+                        self.pointings.push((table.hash, *game));
+                    }
+                    Table::Probe(probe) if self.probes.iter().all(|(known, _)| *known != table.hash) => {
+                        self.probes.push((table.hash, *probe));
+                    }
+                    _ => {}
+                }
+            }
+        }
+        // Whatever the order in which they were computed.
+        self.heats.sort_by(|(a, heat_a), (b, heat_b)| {
+            (&heat_a.label, &heat_a.image, a).cmp(&(&heat_b.label, &heat_b.image, b))
+        });
+        self.pointings.sort_by_key(|(id, _)| *id);
+        self.probes.sort_by_key(|(id, _)| *id);
+        Ok(())
+    }
+
+    fn add_lineages(&mut self, registry: &Registry, view: &View) -> Result<(), PageError> {
+        let of_sections = self.sections.iter().map(|section| section.id.hash);
+        let others = self.probes.iter().map(|(id, _)| *id).chain(self.pointings.iter().map(|(id, _)| *id));
+        let heats = self.heats.iter().map(|(id, _)| *id);
+        let roots: Vec<Hash> = of_sections.chain(others).chain(heats).collect();
+        let studies = self.studies.iter().map(|(id, ..)| *id);
+        let datasets = self.datasets.iter().map(|counted| counted.id.hash);
+        for root in roots.into_iter().chain(studies).chain(datasets) {
+            // A data set is a root only where nothing else leads to it.
+            let known = self.graphs.iter().any(|graph| graph.node(&root).is_some());
+            if !known {
+                self.graphs.push(trace(registry, view, root, Direction::Up)?);
+            }
+        }
+        Ok(())
+    }
+
+    /// The run behind predictions.
+    pub(super) fn run_of(
+        &self,
+        registry: &Registry,
+        id: Id<Predictions>,
+    ) -> Result<Option<&Trained>, PageError> {
+        let predictions: Predictions = registry.get(id)?;
+        Ok(match predictions.source {
+            ScoreSource::Run { run, .. } => self.runs.iter().find(|known| known.id == run),
+            ScoreSource::Import { .. } => None,
+        })
+    }
+}
+
+fn trained(registry: &Registry, view: &View, id: Id<Run>) -> Result<Trained, PageError> {
+    let run = registry.get(id)?;
+    let spec = registry.get(run.spec)?;
+    let log = registry.store().read(&run.log.hash).map_err(RegistryError::from)?;
+    let log = String::from_utf8_lossy(&log);
+    let epochs = log.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    let mut executions: BTreeMap<String, Execution> = BTreeMap::new();
+    for (_, execution) in registry.referring::<Execution>(view, &id.hash)? {
+        executions.insert(execution.started.clone(), execution);
+    }
+    let execution = executions.into_values().next_back();
+    Ok(Trained { id, name: named(view, &id.hash)?, run, spec, epochs, execution })
+}
+
+/// The name of an object, or its short id.
+fn named(view: &View, id: &Hash) -> Result<String, PageError> {
+    Ok(view.names_by_id()?.remove(id).unwrap_or_else(|| id.short()))
+}

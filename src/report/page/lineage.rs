@@ -1,0 +1,123 @@
+//! The lineage of everything on a page, as a tree that unfolds step by step, without a script.
+
+use std::collections::{HashMap, HashSet};
+use std::fmt::Write as _;
+
+use crate::hash::Hash;
+use crate::lineage::{Edge, Graph, Node};
+use crate::registry::IMAGE;
+use crate::report::lineage::MADE;
+use crate::report::svg::escape;
+use crate::report::thousands;
+
+/// Images of one manifest that are shown before the rest is counted.
+const SHOWN: usize = 3;
+
+/// The objects that have a place of their own in [`tree`].
+pub(super) fn places(graphs: &[Graph]) -> HashSet<Hash> {
+    let folded = |graph: &Graph| -> HashSet<Hash> {
+        let mut of_manifest: HashMap<Hash, usize> = HashMap::new();
+        let beyond = |edge: &&Edge| {
+            let count = of_manifest.entry(edge.from).or_default();
+            *count += usize::from(edge.role == IMAGE);
+            edge.role == IMAGE && *count > SHOWN
+        };
+        graph.edges.iter().filter(beyond).map(|edge| edge.to).collect()
+    };
+    graphs
+        .iter()
+        .flat_map(|graph| {
+            let folded = folded(graph);
+            graph.nodes.iter().map(|node| node.id).filter(move |id| !folded.contains(id))
+        })
+        .collect()
+}
+
+/// Draws lineages from results to inputs. An object has one place, which its id leads to; where it comes again it is
+/// a link to there. Of many images the first few are shown.
+pub(super) fn tree(graphs: &[Graph]) -> String {
+    let mut tree = Tree::default();
+    for graph in graphs {
+        tree.nodes.extend(graph.nodes.iter().map(|node| (node.id, node)));
+        for edge in &graph.edges {
+            // An execution stands beside what it made.
+            let (parent, child) = if edge.role == MADE { (edge.to, edge.from) } else { (edge.from, edge.to) };
+            let of_parent = tree.children.entry(parent).or_default();
+            if graphs.len() == 1 || !of_parent.iter().any(|(known, _)| *known == child) {
+                of_parent.push((child, &edge.role));
+            }
+        }
+    }
+    tree.out += "<div class=\"tree\"><ul>";
+    for graph in graphs {
+        tree.item(graph.root, None);
+    }
+    tree.out + "</ul></div>"
+}
+
+#[derive(Default)]
+struct Tree<'g> {
+    nodes: HashMap<Hash, &'g Node>,
+    children: HashMap<Hash, Vec<(Hash, &'g str)>>,
+    shown: HashSet<Hash>,
+    out: String,
+}
+
+impl Tree<'_> {
+    fn item(&mut self, id: Hash, role: Option<&str>) {
+        let Some(node) = self.nodes.get(&id).copied() else { return };
+        let short = id.short();
+        let again = !self.shown.insert(id);
+        if again {
+            let (kind, role) = (escape(&node.kind), part(node, role));
+            let _ = write!(
+                self.out,
+                "<li><span class=\"node again\">{role}{kind} <a class=\"id\" href=\"#o-{short}\">{short}</a> (above)</span></li>"
+            );
+            return;
+        }
+        let children = self.children.remove(&id).unwrap_or_default();
+        let text = words(node, role);
+        if children.is_empty() {
+            let _ = write!(
+                self.out,
+                "<li id=\"o-{short}\" tabindex=\"-1\"><span class=\"node\">{text}</span></li>"
+            );
+            return;
+        }
+        let _ = write!(
+            self.out,
+            "<li><details id=\"o-{short}\"><summary><span class=\"node\">{text}</span></summary><ul>"
+        );
+        let images = children.iter().filter(|(_, role)| *role == IMAGE).count();
+        let left_out = images.saturating_sub(SHOWN);
+        for (child, role) in children.iter().take(children.len() - left_out) {
+            self.item(*child, Some(role));
+        }
+        if left_out > 0 {
+            let _ = write!(
+                self.out,
+                "<li><span class=\"node again\">and {} more images</span></li>",
+                thousands(left_out as u64)
+            );
+        }
+        self.out += "</ul></details></li>\n";
+    }
+}
+
+/// The part that an object plays, where its kind does not say it.
+fn part(node: &Node, role: Option<&str>) -> String {
+    let role = role.filter(|role| *role != node.kind && *role != MADE);
+    role.map(|role| format!("<i>{}:</i> ", escape(role))).unwrap_or_default()
+}
+
+fn words(node: &Node, role: Option<&str>) -> String {
+    let mut text = part(node, role);
+    let _ = write!(text, "<b>{}</b> <span class=\"id\">{}</span>", escape(&node.kind), node.id.short());
+    if let Some(name) = node.name.as_ref().filter(|name| Some(name.as_str()) != role) {
+        let _ = write!(text, " {}", escape(name));
+    }
+    let row = node.row.map(|row| format!(", metadata row {row}")).unwrap_or_default();
+    let _ = write!(text, " <i>{}{row}</i>", escape(&node.summary));
+    text
+}

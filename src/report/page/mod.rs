@@ -1,0 +1,103 @@
+//! A report: one page that holds everything, fetches nothing, and says of every number where it is from.
+//!
+//! The same records make the same bytes: there is no clock in it but the recorded times.
+
+mod gallery;
+mod gather;
+mod html;
+mod lineage;
+mod sections;
+
+use crate::index::IndexError;
+use crate::registry::{Registry, RegistryError, Stamp};
+use crate::report::svg::escape;
+use crate::runs::RunError;
+pub use gather::Request;
+use html::Writer;
+
+/// Why there is no report.
+#[derive(Debug, thiserror::Error)]
+pub enum PageError {
+    /// The registry.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+    /// Models that cannot be compared, or the like.
+    #[error(transparent)]
+    Run(#[from] RunError),
+    /// Something that is no result.
+    #[error("`{text}` is a {kind}, and a report is made of studies, runs, predictions, tables and data sets")]
+    NotReported {
+        /// As it was written.
+        text: String,
+        /// Its kind.
+        kind: String,
+    },
+}
+
+impl From<IndexError> for PageError {
+    fn from(e: IndexError) -> Self {
+        PageError::Registry(e.into())
+    }
+}
+
+/// Makes the page.
+///
+/// Runs and predictions that are asked for are compared, and the comparison is recorded as `reg compare` does.
+pub fn report(registry: &Registry, request: &Request, stamp: &Stamp) -> Result<String, PageError> {
+    let material = gather::gather(registry, request, stamp)?;
+    let known = lineage::places(&material.graphs);
+    let mut page = Writer::new(&known);
+    let titles: Vec<&str> = material.sections.iter().map(|section| section.title.as_str()).collect();
+    let names: Vec<&str> = material.datasets.iter().map(|counted| counted.name.as_str()).collect();
+    let studies: Vec<&str> = material.studies.iter().map(|(_, study, _)| study.name.as_str()).collect();
+    let title = request.title.clone().unwrap_or_else(|| match titles.as_slice() {
+        _ if !studies.is_empty() => format!("{} on {}", studies.join("; "), names.join(", ")),
+        [] => names.join(", "),
+        titles => format!("{} on {}", titles.join("; "), names.join(", ")),
+    });
+
+    let key = |place: usize| if place == 0 { "results".to_owned() } else { format!("results-{}", place + 1) };
+    let mut contents =
+        vec![("asked".to_owned(), "What was asked".to_owned()), ("data".to_owned(), "Data".to_owned())];
+    for (place, section) in material.sections.iter().enumerate() {
+        let name = if material.sections.len() == 1 { "Results" } else { &section.title };
+        contents.push((key(place), name.to_owned()));
+    }
+    let has = |present: bool, id: &str, name: &str| present.then(|| (id.to_owned(), name.to_owned()));
+    contents.extend(has(!material.runs.is_empty(), "training", "Training"));
+    let looks = !material.probes.is_empty() || !material.pointings.is_empty();
+    contents.extend(has(looks, "features", "Features"));
+    contents.extend(has(true, "gallery", "Where the networks looked"));
+    contents.extend(has(true, "cautions", "Undefined or unfair"));
+    contents.extend(has(true, "lineage", "Lineage"));
+
+    page.push("<a class=\"skip\" href=\"#main\">Skip to the report</a>");
+    page.push(&format!("<header><h1>{}</h1>", escape(&title)));
+    page.paragraph("", "Every table and figure names, by a short id, the record that it is made of. The id leads to its lineage, at the end, which unfolds step by step down to images, labels, split, code and weights.");
+    let links: Vec<String> = contents
+        .iter()
+        .map(|(id, name)| format!("<li><a href=\"#{id}\">{}</a></li>", escape(name)))
+        .collect();
+    page.push(&format!(
+        "<nav aria-label=\"Contents\"><ol>{}</ol></nav></header>\n<main id=\"main\">",
+        links.join("")
+    ));
+    sections::asked(&mut page, &material, registry)?;
+    sections::data(&mut page, &material);
+    for (place, section) in material.sections.iter().enumerate() {
+        sections::results(&mut page, section, &key(place));
+    }
+    sections::training(&mut page, &material);
+    sections::features(&mut page, &material);
+    gallery::gallery(&mut page, &material, registry);
+    sections::cautions(&mut page, &material, registry)?;
+    page.heading(2, "lineage", "Lineage");
+    page.paragraph("", "Each box is a record or a file, named by the hash of its bytes; below it stand its inputs. Press a box to unfold them, one step at a time.");
+    page.push(&lineage::tree(&material.graphs));
+    page.push("</main>");
+    page.push(&format!(
+        "<footer><p>Made by reg {} from the records named above. `reg trace ID` prints a lineage with every image, `reg verify ID` hashes all of it again, `reg reproduce RUN` carries a run out again.</p></footer>",
+        env!("CARGO_PKG_VERSION")
+    ));
+    Ok(html::alone(&title, &page.out))
+}

@@ -1,0 +1,407 @@
+//! The sections of a report, from the data to what must be borne in mind.
+
+use super::PageError;
+use super::gather::{Counted, Material, Section, Trained};
+use super::html::{Beside, Writer};
+use crate::hash::Hash;
+use crate::records::{Architecture, ScoreSource, SplitMethod, Unfair};
+use crate::registry::Registry;
+use crate::report::svg::{self, escape};
+use crate::report::{Cell, Column, Table, dataset, details, features, results, thousands, uncertainty};
+use crate::runs::study::{Standing, State};
+
+/// What was asked: data, splits, models.
+pub(super) fn asked(page: &mut Writer, material: &Material, registry: &Registry) -> Result<(), PageError> {
+    page.heading(2, "asked", "What was asked");
+    let mut facts = String::from("<dl class=\"facts\">");
+    let mut fact = |what: &str, html: String| facts += &format!("<dt>{what}</dt><dd>{html}</dd>");
+    for (id, study, standing) in &material.studies {
+        let (name, planned, done) = (escape(&study.name), standing.len(), done(standing));
+        fact("Study", format!("{name}, {done} of {planned} runs done {}", page.id(id)));
+    }
+    for counted in &material.datasets {
+        let Counted { id, name, dataset, .. } = counted;
+        let what = if dataset.metadata_only { "rows of metadata, without images" } else { "images" };
+        let (images, patients) = (thousands(dataset.images), thousands(dataset.patients));
+        fact("Data", format!("{}, {images} {what}, {patients} patients {}", escape(name), page.id(&id.hash)));
+    }
+    for (id, name, split) in &material.splits {
+        let folds = split.folds.len();
+        let folds = if folds == 1 { "1 fold".to_owned() } else { format!("{folds} folds") };
+        let how = match &split.method {
+            SplitMethod::Resample { seed, ratios: [a, b, c] } => {
+                format!(
+                    "{folds}, re-sampled by patient, {a} % training, {b} % validation, {c} % test of the images, seed {seed}"
+                )
+            }
+            SplitMethod::Official { val_fraction, seed, .. } => format!(
+                "{folds}, the published lists, {:.1} % of the training images cut by patient for validation, seed {seed}",
+                100.0 * val_fraction
+            ),
+        };
+        fact("Split", format!("{}, {how} {}", escape(name), page.id(&id.hash)));
+    }
+    for section in &material.sections {
+        let models: Vec<String> = section.comparison.models.iter().map(|model| escape(&model.name)).collect();
+        let subset = section.comparison.subset.map_or("", |subset| subset.name());
+        let judged = match subset {
+            "" => String::new(),
+            subset => format!(", judged on the {subset} images"),
+        };
+        fact("Models", format!("{}{judged} {}", models.join(", "), page.id(&section.id.hash)));
+    }
+    page.push(&(facts + "</dl>"));
+    for section in &material.sections {
+        let (table, runs) = models(material, section, registry)?;
+        if !table.rows.is_empty() {
+            page.table(&table, &Beside { ids: Some(("Runs", runs)), ..Beside::default() });
+        }
+    }
+    Ok(())
+}
+
+fn done(standing: &[Standing]) -> usize {
+    standing.iter().filter(|run| matches!(run.state, State::Done { .. })).count()
+}
+
+/// What each model of a section is and how it was trained, with its runs.
+fn models(
+    material: &Material,
+    section: &Section,
+    registry: &Registry,
+) -> Result<(Table, Vec<Vec<Hash>>), PageError> {
+    let mut columns = vec![Column::left("Model"), Column::left("Starts from")];
+    columns.extend(["Input [px]", "Channels"].map(Column::right));
+    columns.push(Column::left("Metadata"));
+    columns.extend(
+        ["Batch", "Learning rate", "Epochs at most", "Seed", "Folds", "Parameters"].map(Column::right),
+    );
+    let mut table = Table::new(format!("Models of {}", section.title), columns);
+    let mut all = Vec::new();
+    for model in &section.comparison.models {
+        let mut runs: Vec<&Trained> = Vec::new();
+        for id in &model.predictions {
+            runs.extend(material.run_of(registry, *id)?);
+        }
+        let Some(run) = runs.first() else {
+            let row = [&model.name, "scores of another tool"].map(|text| Cell::Text(text.to_owned()));
+            table.rows.push(row.to_vec());
+            all.push(model.predictions.iter().map(|id| id.hash).collect());
+            continue;
+        };
+        let spec = &run.spec;
+        let image = spec.model.architecture.image();
+        let size = |value: Option<u32>| value.map_or(Cell::Text("none".into()), |n| Cell::Integer(n.into()));
+        table.rows.push(vec![
+            Cell::Text(model.name.clone()),
+            Cell::Text(spec.init.name().to_owned()),
+            size(image.map(|image| image.input)),
+            size(image.map(|image| image.channels)),
+            Cell::Text(metadata(&spec.model.architecture).to_owned()),
+            Cell::Integer(spec.training.batch.into()),
+            Cell::Text(spec.training.lr.to_string()),
+            Cell::Integer(spec.training.epochs.into()),
+            // No thousands in what is no count.
+            Cell::Text(spec.seed.to_string()),
+            Cell::Integer(model.predictions.len() as u64),
+            Cell::Integer(run.run.parameters),
+        ]);
+        all.push(runs.iter().map(|run| run.id.hash).collect());
+    }
+    table.notes.push("Settings of the first fold's run; the spec behind each run says all of them.".into());
+    Ok((table, all))
+}
+
+fn metadata(architecture: &Architecture) -> &'static str {
+    match architecture {
+        Architecture::Mlp { .. } => "age, gender, view alone",
+        other if other.meta() => "age, gender, view",
+        _ => "no",
+    }
+}
+
+/// Tables 2 and 3, figure 3, and the sizes of the splits.
+pub(super) fn data(page: &mut Writer, material: &Material) {
+    if material.datasets.is_empty() {
+        return;
+    }
+    page.heading(2, "data", "Data");
+    for counted in &material.datasets {
+        let source = &[counted.id.hash];
+        let beside = || Beside { source, ..Beside::default() };
+        if material.datasets.len() > 1 {
+            page.heading(3, &format!("data-{}", counted.id.hash.short()), &counted.name);
+        }
+        page.push("<div class=\"side\"><div>");
+        page.table(&dataset::prevalence(&counted.statistics), &beside());
+        page.push("</div><div>");
+        page.table(&dataset::overview(&counted.statistics), &beside());
+        page.push("</div></div>");
+        let mut ages = svg::ages(&counted.statistics.age);
+        ages.key += &format!("-{}", counted.id.hash.short());
+        page.figure(&ages, source);
+    }
+    for (id, name, split) in &material.splits {
+        let mut table = dataset::split_sizes(&split.folds);
+        table.title = format!("Sizes of the subsets of {name}");
+        page.table(&table, &Beside { source: &[id.hash], ..Beside::default() });
+    }
+}
+
+/// The results of one comparison.
+pub(super) fn results(page: &mut Writer, section: &Section, key: &str) {
+    let comparison = &section.comparison;
+    page.heading(2, key, &format!("Results: {}", section.title));
+    if !comparison.unfair.is_empty() {
+        page.push("<div class=\"box\" role=\"note\">");
+        page.paragraph("warning", "These models cannot be compared fairly.");
+        comparison.unfair.iter().for_each(|unfair| page.paragraph("", &capital(&unfair.why)));
+        page.push("</div>");
+    }
+    let source = &[section.id.hash];
+    let mut tables = results::tables(comparison);
+    let mut take = |name: &str| {
+        let at = tables.iter().position(|(known, _)| *known == name)?;
+        Some(tables.remove(at).1)
+    };
+    let intervals = take("intervals");
+    if let Some(mut table) = take("auc") {
+        table.title = "AUC by label and model".to_owned();
+        let over = comparison.folds.len();
+        table
+            .notes
+            .push(format!("In brackets: interval of 95 % (DeLong). {}", uncertainty::about_intervals(over)));
+        let made_of =
+            comparison.models.iter().map(|model| model.predictions.iter().map(|id| id.hash).collect());
+        let made_of = made_of.collect();
+        page.table(&table, &Beside { intervals: intervals.as_ref(), made_of, source, last: 1, ids: None });
+    }
+    let figures = keyed(svg::comparison(comparison, &section.curves), key);
+    let mut figures = figures.into_iter();
+    if let Some(range) = figures.next() {
+        page.figure(&range, source);
+    }
+    let matrix = figures.next();
+    page.heading(3, &format!("{key}-roc"), "ROC curves");
+    let folds = if comparison.folds.len() > 1 { "; the vertical mean over the folds" } else { "" };
+    let title = format!(
+        "ROC curves by label{folds}. Beside each model its AUC, over folds with its standard deviation. Points that lie within a sixth of a pixel of the line between their neighbours are left out."
+    );
+    page.figures(&title, &figures.collect::<Vec<_>>(), source);
+    page.heading(3, &format!("{key}-tests"), "How alike and how different the models are");
+    if let Some(matrix) = matrix {
+        page.figure(&matrix, source);
+    }
+    for (name, summary) in [
+        ("spearman", "Rank correlations with four digits"),
+        ("range", "Mean, smallest and largest AUC with four digits"),
+        ("delong", "DeLong's paired tests"),
+        ("resampled", "Corrected resampled t-tests over the folds"),
+        ("bootstrap", "Intervals by drawing patients"),
+    ] {
+        if let Some(table) = take(name).filter(|table| !table.rows.is_empty()) {
+            let last = usize::from(matches!(name, "range" | "bootstrap"));
+            page.fold(summary, |page| page.table(&table, &Beside { source, last, ..Beside::default() }));
+        }
+    }
+    if let Some(table) = take("metrics") {
+        page.fold("Beyond the AUC: precision, thresholds, calibration", |page| {
+            page.table(&table, &Beside { source, ..Beside::default() });
+        });
+    }
+    if !comparison.groups.is_empty() {
+        page.heading(3, &format!("{key}-groups"), "Groups of patients");
+        page.paragraph("", "A mean over all may hide for whom a model fails.");
+        for table in details::each_group(comparison) {
+            let summary = table.title.clone();
+            page.fold(&summary, |page| page.table(&table, &Beside { source, ..Beside::default() }));
+        }
+    }
+}
+
+/// Figures with ids that no other section has.
+fn keyed(mut figures: Vec<svg::Figure>, key: &str) -> Vec<svg::Figure> {
+    for (place, figure) in figures.iter_mut().enumerate() {
+        figure.key = format!("{key}-{place}-{}", figure.key);
+    }
+    figures
+}
+
+/// Learning curves, and when and where each run was carried out.
+pub(super) fn training(page: &mut Writer, material: &Material) {
+    if material.runs.is_empty() {
+        return;
+    }
+    page.heading(2, "training", "Training");
+    let figures: Vec<svg::Figure> =
+        material.runs.iter().map(|run| svg::learning(&run.name, &run.epochs)).collect();
+    let ids: Vec<Hash> = material.runs.iter().map(|run| run.id.hash).collect();
+    page.figures(
+        "Learning curves. The epoch with the lowest validation loss was kept.",
+        &keyed(figures, "run"),
+        &[],
+    );
+    let columns = vec![
+        Column::left("Run"),
+        Column::right("Fold"),
+        Column::right("Epoch kept"),
+        Column::right("of"),
+        Column::right("Validation loss"),
+        Column::left("Device"),
+        Column::right("Minutes"),
+        Column::left("Started (UTC)"),
+        Column::left("Machine"),
+    ];
+    let mut table = Table::new("Runs", columns);
+    for run in &material.runs {
+        let execution = run.execution.as_ref();
+        let text = |value: Option<&str>| value.map_or(Cell::Empty, |text| Cell::Text(text.to_owned()));
+        table.rows.push(vec![
+            Cell::Text(run.name.clone()),
+            Cell::Integer(run.spec.fold.into()),
+            Cell::Integer(run.run.best_epoch.into()),
+            Cell::Integer(run.run.epochs.into()),
+            Cell::Number { value: Some(run.run.val_loss), decimals: 4 },
+            Cell::Text(format!("{:?}, {} threads", run.spec.device, run.spec.threads).to_lowercase()),
+            execution.map_or(Cell::Empty, |e| Cell::Number { value: Some(e.seconds / 60.0), decimals: 1 }),
+            // To the minute.
+            text(
+                execution
+                    .map(|e| e.started.get(..16).unwrap_or(&e.started))
+                    .map(|t| t.replace('T', " "))
+                    .as_deref(),
+            ),
+            text(execution.map(|e| e.gpu.as_deref().unwrap_or(&e.cpu))),
+        ]);
+    }
+    let ids = ids.into_iter().map(|id| vec![id]).collect();
+    page.table(&table, &Beside { ids: Some(("Run id", ids)), ..Beside::default() });
+}
+
+/// Probes and pointing games.
+pub(super) fn features(page: &mut Writer, material: &Material) {
+    if material.probes.is_empty() && material.pointings.is_empty() {
+        return;
+    }
+    page.heading(2, "features", "What features know, and where networks look");
+    for (id, probe) in &material.probes {
+        page.table(&features::probe(probe), &Beside { source: &[*id], last: 1, ..Beside::default() });
+    }
+    for (id, pointing) in &material.pointings {
+        page.table(&features::pointing(pointing), &Beside { source: &[*id], ..Beside::default() });
+    }
+}
+
+/// What is undefined, unfair, odd or missing.
+pub(super) fn cautions(page: &mut Writer, material: &Material, registry: &Registry) -> Result<(), PageError> {
+    let mut items: Vec<String> = Vec::new();
+    for section in &material.sections {
+        let title = &section.title;
+        let comparison = &section.comparison;
+        if !comparison.unfair.is_empty() {
+            items.push(format!("{title}: not comparable: {}.", Unfair::reasons(&comparison.unfair)));
+        }
+        for model in &comparison.models {
+            let name = &model.name;
+            for label in &model.labels {
+                for (fold, positives) in label.positives.iter().enumerate() {
+                    // A fold that a model does not have is no undefined one.
+                    let images = model.images.get(fold).copied().unwrap_or(0);
+                    if label.auc.folds.get(fold).copied().flatten().is_some() || images == 0 {
+                        continue;
+                    }
+                    let why =
+                        if *positives == 0 { "no test image has it" } else { "every test image has it" };
+                    let fold = comparison.folds.get(fold).map(|fold| format!(" in fold {fold}"));
+                    let fold = fold.unwrap_or_default();
+                    items.push(format!("The AUC of {name} for {} is not defined{fold}: {why}.", label.label));
+                }
+            }
+            if model.imported {
+                items.push(format!(
+                    "What {name} was trained on is not known here, as its scores are another tool's; these patients may be among it."
+                ));
+            }
+            let without = model.validation.len() < model.predictions.len();
+            if !comparison.metrics.is_empty() && without {
+                items.push(format!("No threshold could be chosen for {name}: it has no scores of validation images in every fold."));
+            }
+            let mut uneven = Vec::new();
+            for id in &model.predictions {
+                if matches!(registry.get(*id)?.source, ScoreSource::Run { .. }) {
+                    uneven.extend(material.run_of(registry, *id)?.map(|run| &run.spec.training));
+                }
+            }
+            if uneven.windows(2).any(|pair| pair[0] != pair[1]) {
+                items.push(format!("The runs of {name} were not all trained with the same settings."));
+            }
+        }
+        let last_epoch = |run: &&Trained| run.run.best_epoch == run.run.epochs && run.run.epochs > 1;
+        let growing: Vec<&str> =
+            material.runs.iter().filter(last_epoch).map(|run| run.name.as_str()).collect();
+        if !growing.is_empty() && std::ptr::eq(section, &material.sections[0]) {
+            items.push(format!(
+                "Kept in its very last epoch, so that more epochs might have helped: {}.",
+                growing.join(", ")
+            ));
+        }
+        if comparison.folds.len() < 2 {
+            items
+                .push(format!("{title}: one fold, so that nothing is known of how much its choice matters."));
+        }
+        let undefined = comparison.groups.iter().filter(|row| row.auc.is_none()).count();
+        if undefined > 0 {
+            items.push(format!(
+                "{} of {} AUCs of groups are not defined: all images of the group have the label or none has it.",
+                thousands(undefined as u64),
+                thousands(comparison.groups.len() as u64)
+            ));
+        }
+        let apart = |row: &Vec<Option<f64>>| row.iter().any(Option::is_none);
+        if comparison.spearman.iter().any(apart) {
+            items.push(format!("{title}: some rank correlations are not defined: a model's scores are all the same, or folds are not shared."));
+        }
+        items.extend(
+            section
+                .left_out
+                .iter()
+                .map(|what| format!("{title}: {what} is left out, as not all of its folds are done.")),
+        );
+    }
+    for (_, study, standing) in &material.studies {
+        let missing = standing.len() - done(standing);
+        if missing > 0 {
+            items.push(format!("{}: {missing} of {} planned runs are not done.", study.name, standing.len()));
+        }
+    }
+    for counted in &material.datasets {
+        let Counted { name, dataset, statistics, .. } = counted;
+        for (count, what) in [
+            (dataset.missing, "rows of the metadata had no image and are left out"),
+            (
+                statistics.age.impossible,
+                "images have an impossible age, which is left out of means and not shown to a model",
+            ),
+            (statistics.age.missing, "images have no age"),
+            (statistics.gender.unknown, "images have no gender"),
+            (statistics.view.unknown, "images have no view position"),
+        ] {
+            if count > 0 {
+                items.push(format!("{name}: {} {what}.", thousands(count)));
+            }
+        }
+    }
+    page.heading(2, "cautions", "What is undefined or unfair");
+    if items.is_empty() {
+        page.paragraph("", "Nothing: every number is defined, all models scored the same images, and none has seen the patients that it is tested on.");
+    } else {
+        let items: Vec<String> = items.iter().map(|item| format!("<li>{}</li>", escape(item))).collect();
+        page.push(&format!("<ul>{}</ul>", items.join("\n")));
+    }
+    Ok(())
+}
+
+fn capital(sentence: &str) -> String {
+    let mut chars = sentence.chars();
+    chars.next().map_or(String::new(), |first| first.to_uppercase().chain(chars).collect::<String>() + ".")
+}

@@ -1,0 +1,165 @@
+//! A real browser: headless Chromium, driven over the WebDriver protocol by what it takes of HTTP and no crate.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::process::{Child, Command, Stdio};
+
+use serde_json::{Value, json};
+
+/// Chromium with one window. It ends with the value.
+pub(crate) struct Browser {
+    driver: Child,
+    port: u16,
+    session: String,
+    _profile: tempfile::TempDir,
+}
+
+const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
+
+impl Browser {
+    /// Starts Chromium; none where it is not installed and whoever runs the tests could not install it.
+    /// `make setup` does as root, so there it must be.
+    pub(crate) fn start() -> Option<Self> {
+        let mut command = Command::new("chromedriver");
+        let driver = command.arg("--port=0").stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
+        let mut driver = match driver {
+            Ok(driver) => driver,
+            Err(e) if !rustix::process::getuid().is_root() => {
+                eprintln!("not tested in a browser: chromedriver: {e}; Debian has it as chromium-driver");
+                return None;
+            }
+            Err(e) => panic!("chromedriver: {e}; `make setup` installs it"),
+        };
+        let mut lines = BufReader::new(driver.stdout.take().unwrap()).lines();
+        let port = lines
+            .find_map(|line| {
+                line.unwrap().split_once("successfully on port ")?.1.trim_end_matches('.').parse().ok()
+            })
+            .expect("chromedriver says its port");
+        // What it goes on to say must not fill the pipe.
+        std::thread::spawn(move || lines.count());
+        let profile = tempfile::tempdir().unwrap();
+        let mut browser = Browser { driver, port, session: String::new(), _profile: profile };
+        let data = format!("--user-data-dir={}", browser._profile.path().display());
+        let mut arguments = vec!["--headless", "--disable-gpu", "--disable-quic", "--no-first-run"];
+        arguments.extend(["--disable-background-networking", "--disable-component-update", "--disable-sync"]);
+        arguments.extend(["--no-sandbox", "--disable-dev-shm-usage", "--window-size=1100,900", &data]);
+        let session = browser.call(
+            "POST",
+            "/session",
+            json!({ "capabilities": { "alwaysMatch": {
+                "goog:chromeOptions": { "args": arguments },
+                "goog:loggingPrefs": { "browser": "ALL" },
+            } } }),
+        );
+        browser.session = format!("/session/{}", session["sessionId"].as_str().unwrap());
+        Some(browser)
+    }
+
+    /// Opens an address.
+    pub(crate) fn open(&self, url: &str) {
+        self.ask("url", json!({ "url": url }));
+    }
+
+    /// What the body of a function returns in the page.
+    pub(crate) fn script(&self, body: &str) -> Value {
+        self.ask("execute/sync", json!({ "script": body, "args": [] }))
+    }
+
+    /// Presses the first element of a CSS selector with the mouse; it must be in sight once scrolled to.
+    pub(crate) fn click(&self, selector: &str) {
+        let element = self.element(selector);
+        self.ask(&format!("element/{element}/click"), json!({}));
+    }
+
+    /// Types into the first element of a CSS selector.
+    pub(crate) fn keys(&self, selector: &str, text: &str) {
+        let element = self.element(selector);
+        self.ask(&format!("element/{element}/value"), json!({ "text": text }));
+    }
+
+    fn element(&self, selector: &str) -> String {
+        let found = self.ask("element", json!({ "using": "css selector", "value": selector }));
+        found[ELEMENT].as_str().unwrap_or_else(|| panic!("no {selector}: {found}")).to_owned()
+    }
+
+    /// A command of the DevTools protocol.
+    pub(crate) fn devtools(&self, command: &str, parameters: Value) -> Value {
+        self.ask("goog/cdp/execute", json!({ "cmd": command, "params": parameters }))
+    }
+
+    /// Width and height of the window's inside.
+    pub(crate) fn size(&self, width: u32, height: u32) {
+        let metrics = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": false });
+        self.devtools("Emulation.setDeviceMetricsOverride", metrics);
+    }
+
+    /// What the console of the page said since it was last asked.
+    pub(crate) fn console(&self) -> Vec<String> {
+        let entries = self.ask("se/log", json!({ "type": "browser" }));
+        entries.as_array().unwrap().iter().map(|entry| entry["message"].to_string()).collect()
+    }
+
+    /// The pages that a printer would get, as base64 of a PDF.
+    pub(crate) fn print(&self) -> String {
+        self.ask("print", json!({})).as_str().unwrap().to_owned()
+    }
+
+    fn ask(&self, what: &str, body: Value) -> Value {
+        self.call("POST", &format!("{}/{what}", self.session), body)
+    }
+
+    fn call(&self, method: &str, path: &str, body: Value) -> Value {
+        let body = body.to_string();
+        let text = http(
+            self.port,
+            &format!(
+                "{method} {path} HTTP/1.1\r\nHost: 127.0.0.1:{}\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+                self.port,
+                body.len()
+            ),
+        );
+        let (_, answer) = text.split_once("\r\n\r\n").expect("a head and a body");
+        let mut answer: Value = serde_json::from_str(answer).unwrap_or_else(|e| panic!("{e}: {text}"));
+        assert!(answer["value"].get("error").is_none(), "{method} {path}: {}", answer["value"]);
+        answer["value"].take()
+    }
+}
+
+/// Sends bytes to a port of this machine and reads what comes until the end.
+pub(crate) fn http(port: u16, request: &str) -> String {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    stream.write_all(request.as_bytes()).unwrap();
+    // A head that names the length, and a server that keeps the line open nevertheless.
+    let mut reader = BufReader::new(stream);
+    let mut head = String::new();
+    while !head.ends_with("\r\n\r\n") && reader.read_line(&mut head).unwrap() > 0 {}
+    let length = head.lines().find_map(|line| {
+        let (name, value) = line.split_once(':')?;
+        name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse().ok())?
+    });
+    let mut body = Vec::new();
+    match length {
+        Some(length) => {
+            body.resize(length, 0);
+            let _ = reader.read_exact(&mut body);
+        }
+        None => {
+            reader.read_to_end(&mut body).unwrap();
+        }
+    }
+    head + &String::from_utf8_lossy(&body)
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        // Ends Chromium; the driver does not when it is killed.
+        let request = format!(
+            "DELETE {} HTTP/1.1\r\nHost: 127.0.0.1:{}\r\nConnection: close\r\n\r\n",
+            self.session, self.port
+        );
+        http(self.port, &request);
+        let _ = self.driver.kill();
+        let _ = self.driver.wait();
+    }
+}
