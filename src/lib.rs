@@ -4,7 +4,8 @@
 //! [`index`] finds them, [`registry`] keeps store and index in step. On these stand [`dataset`] and
 //! [`split`] (what ChestX-ray14 means), [`stats`] (pure functions on slices), [`runs`] (from a
 //! specification to recorded results, through the [`worker`]), [`lineage`] (trace and verify), and
-//! [`report`] (records to tables); [`doctor`] looks at all of it. `cli`, in the binary, is thin. Arrows go down only.
+//! [`report`] (records to tables, figures and pages), [`serve`] (pages of a live registry); [`doctor`] looks at all of it. `cli`, in the
+//! binary, is thin. Arrows go down only.
 
 #![forbid(unsafe_code)]
 
@@ -20,6 +21,7 @@ pub mod records;
 pub mod registry;
 pub mod report;
 pub mod runs;
+pub mod serve;
 pub mod split;
 pub mod stats;
 pub mod store;

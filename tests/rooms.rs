@@ -20,6 +20,9 @@ const IMPORTERS: &[(&str, &[&str])] = &[
     ("clap_mangen", &["cli/"]),
     ("indicatif", &["cli/"]),
     ("jiff", &["cli/"]),
+    ("hyper", &["serve/"]),
+    ("hyper_util", &["serve/"]),
+    ("base64", &["report/page/html.rs"]),
     ("comfy_table", &["report/"]),
     ("rand_chacha", &["random.rs"]),
 ];
@@ -47,6 +50,10 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     ("doctor", &["disk", "hash", "registry", "runs"]),
+    (
+        "serve",
+        &["dataset", "hash", "index", "lineage", "records", "registry", "report", "runs", "stats", "store"],
+    ),
     ("report", &["dataset", "hash", "index", "lineage", "records", "registry", "runs", "split", "stats"]),
 ];
 

@@ -22,6 +22,7 @@ mod output;
 mod published;
 mod repair;
 mod report;
+mod serve;
 mod settings;
 mod splits;
 mod stale;
