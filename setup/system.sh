@@ -9,8 +9,16 @@ command -v git >/dev/null || missing+=(git)
 if [ -z "${LIBTORCH:-}${LIBTORCH_USE_PYTORCH:-}" ] && [ ! -e "$(dirname "$0")/../libtorch/build-version" ]; then
   python3 -m pip --version >/dev/null 2>&1 || missing+=(python3-pip)
 fi
-# Pages are tested in a real browser: 130 MB, 15 s. Who cannot install it may go without; the tests say so.
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+  # The book checks a registry without reg, and the tests type what it says. Who cannot install these may go without.
+  command -v jq >/dev/null || missing+=(jq)
+  command -v b3sum >/dev/null || missing+=(b3sum)
+  # The test of `reg study run --slurm` starts a Slurm of its own (20 s to install). It needs root; without, the test
+  # says so and does nothing.
+  for program in slurmctld slurmd munged sbatch; do
+    command -v $program >/dev/null || [ -x /usr/sbin/$program ] || { missing+=(slurmctld slurmd slurm-client munge); break; }
+  done
+  # Pages are tested in a real browser (130 MB, 15 s). Without, the tests say so.
   command -v chromium >/dev/null || missing+=(chromium)
   command -v chromedriver >/dev/null || missing+=(chromium-driver)
 fi

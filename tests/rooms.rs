@@ -25,6 +25,10 @@ const IMPORTERS: &[(&str, &[&str])] = &[
     ("base64", &["report/page/html.rs"]),
     ("comfy_table", &["report/"]),
     ("rand_chacha", &["random.rs"]),
+    ("zip", &["audit/"]),
+    ("object_store", &["remote/place/s3.rs"]),
+    ("tokio", &["remote/place/s3.rs"]),
+    ("rustls", &["remote/place/s3.rs"]),
 ];
 
 /// Rooms of the library, and the rooms that each may use.
@@ -49,6 +53,8 @@ const ARROWS: &[(&str, &[&str])] = &[
             "worker",
         ],
     ),
+    ("audit", &["hash", "index", "records", "registry", "report", "stats", "store"]),
+    ("remote", &["disk", "hash", "index", "progress", "records", "registry", "store"]),
     ("doctor", &["disk", "hash", "registry", "runs"]),
     (
         "serve",

@@ -4,8 +4,11 @@
 //! What computes needs the worker `reg-torch` beside `reg`: `cargo test --workspace` builds both.
 
 mod again;
+mod audit;
 mod bad_input;
 mod browser;
+#[cfg(feature = "s3")]
+mod bucket;
 mod damage;
 mod fair;
 mod features;
@@ -20,8 +23,11 @@ mod machine;
 mod noise;
 mod output;
 mod published;
+mod remote;
 mod repair;
 mod report;
+#[cfg(feature = "s3")]
+mod s3;
 mod serve;
 mod settings;
 mod splits;

@@ -112,16 +112,19 @@ fn a_study_trains_what_is_missing_names_what_fails_and_shares_with_trainings_by_
     study.nothing_staged();
 }
 
-/// A study that is carried out until a run of it has a state.
-fn begun(study: &Study) -> Child {
-    let command = "study run st.toml --jobs 2";
-    let child = study.command(command).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+fn begin(study: &Study) -> Child {
+    let mut command = study.command("study run st.toml --jobs 2");
+    command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+}
+
+/// Waits until a run of the study has learnt something.
+fn wait_for_epochs(study: &Study) {
     let since = Instant::now();
     loop {
         let status = study.json("study status st");
         let runs = status["runs"].as_array().unwrap();
         if runs.iter().any(|run| run["live"]["standing"]["epochs"].as_array().is_some_and(|e| e.len() > 1)) {
-            return child;
+            return;
         }
         assert!(since.elapsed() < Duration::from_secs(120), "{status}");
         std::thread::sleep(Duration::from_millis(50));
@@ -139,13 +142,15 @@ fn a_study_that_is_interrupted_or_killed_goes_on_and_trains_nothing_twice() {
     assert_eq!(plan["planned"], json!(6));
     study.reg("study run first.toml --jobs 2");
 
-    let mut child = begun(&study);
+    let mut child = begin(&study);
+    wait_for_epochs(&study);
     signal(&child, Signal::TERM);
     assert_eq!(child.wait().unwrap().code(), Some(130));
     let status = study.json("study status st");
     assert!(status["interrupted"].as_u64().unwrap() >= 1 && status["running"] == json!(0), "{status}");
 
-    let mut child = begun(&study);
+    let mut child = begin(&study);
+    wait_for_epochs(&study);
     signal(&child, Signal::KILL);
     child.wait().unwrap();
     // What it had started trains on, and whoever comes next waits for it.
@@ -188,4 +193,44 @@ fn a_study_file_is_written_once_and_what_makes_no_sense_in_it_is_named() {
     study.edit("st.toml", |text| text.replace("threads = 1", "thread = 1"));
     study.refused(1, "study run st.toml", &["st.toml: ", "thread", "line 3"]);
     assert_eq!(study.json("list study")["records"], json!([]));
+}
+
+#[test]
+fn a_manifest_for_kubernetes_holds_to_its_schema() {
+    let study = ingested(&format!("{HEAD}{TROUBLE}"));
+    study.ok("split make tiny --folds 2 --ratios 70/10/20 --seed 1 --name drawn");
+    let command = "study run st.toml --kubernetes --image registry.example/reg:1 --claim data --jobs 3";
+    let manifest = study.json(command);
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/kubernetes/job-v1.33.schema.json");
+    let schema: Value = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    let errors: Vec<String> =
+        validator.iter_errors(&manifest).map(|e| format!("{}: {e}", e.instance_path())).collect();
+    assert!(errors.is_empty(), "{errors:?}");
+    // What is printed for people is the same.
+    assert_eq!(serde_json::from_str::<Value>(&study.ok(command)).unwrap(), manifest);
+    // The schema refuses what is not of the kind.
+    for (place, wrong) in [("/spec/completion", json!(3)), ("/spec/completions", json!("3"))] {
+        let mut other = manifest.clone();
+        let (parent, key) = place.rsplit_once('/').unwrap();
+        other.pointer_mut(parent).unwrap()[key] = wrong;
+        assert!(!validator.is_valid(&other), "{place}");
+    }
+
+    // What the schema leaves open, and the server asks for.
+    assert_eq!((&manifest["apiVersion"], &manifest["kind"]), (&json!("batch/v1"), &json!("Job")));
+    let spec = &manifest["spec"];
+    assert_eq!(
+        (&spec["completionMode"], &spec["completions"], &spec["parallelism"]),
+        (&json!("Indexed"), &json!(7), &json!(3))
+    );
+    assert_eq!(spec["template"]["spec"]["restartPolicy"], "Never");
+    for rule in spec["podFailurePolicy"]["rules"].as_array().unwrap() {
+        assert!(["Ignore", "FailIndex"].contains(&rule["action"].as_str().unwrap()), "{rule}");
+    }
+    let script = spec["template"]["spec"]["containers"][0]["command"][2].as_str().unwrap();
+    assert_eq!(script.matches("exec reg --registry /registry --json train ").count(), 7, "{script}");
+    let parsed = std::process::Command::new("sh").args(["-n", "-c", script]).status().unwrap();
+    assert!(parsed.success(), "{script}");
+    study.refused(2, "study run st.toml --kubernetes", &["--image"]);
 }

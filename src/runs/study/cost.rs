@@ -31,6 +31,9 @@ const ROW: f64 = 2e-6;
 const START: f64 = 2.0;
 /// Bytes of a parameter.
 const NUMBER: u64 = 4;
+/// Bytes that a process takes before it computes anything, and one that uses a GPU.
+const PROCESS: u64 = 512 << 20;
+const GPU_PROCESS: u64 = 6 << 30;
 
 /// Time that a run will take.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -39,6 +42,8 @@ pub struct Cost {
     pub seconds: f64,
     /// What that is concluded from.
     pub basis: Basis,
+    /// Bytes of main memory that it takes at most, by estimate.
+    pub memory: u64,
 }
 
 /// What a time is concluded from.
@@ -82,6 +87,17 @@ impl Load<'_> {
         self.init == Init::OffTheShelf && self.training.augmentation.is_none()
     }
 
+    /// Bytes of main memory: on a GPU, network and batch lie there.
+    fn memory(&self) -> u64 {
+        let Size { parameters, traces, .. } = size(&self.model.architecture);
+        match self.device {
+            DeviceKind::Cpu => {
+                PROCESS + NUMBER * (8 * parameters + 3 * traces * u64::from(self.training.batch))
+            }
+            DeviceKind::Cuda => GPU_PROCESS + NUMBER * 8 * parameters,
+        }
+    }
+
     /// Seconds by the rule.
     fn rule(&self, epochs: u32) -> f64 {
         let FoldSizes { train, val, test } = self.sizes;
@@ -97,7 +113,7 @@ impl Load<'_> {
             DeviceKind::Cpu => (CORE * threads, 0.0),
             DeviceKind::Cuda => (GPU, images * IMAGE / threads),
         };
-        let compute = passes * layers(&self.model.architecture).1 as f64 / speed;
+        let compute = passes * size(&self.model.architecture).products as f64 / speed;
         let rows = epochs * (train + val) * ROW;
         let seen = if self.model.architecture.image().is_some() { images * IMAGE / threads } else { 0.0 };
         START
@@ -169,15 +185,16 @@ impl History {
             all.sort_by(f64::total_cmp);
             (all.get(all.len() / 2).copied(), all.len())
         };
+        let memory = load.memory();
         let same =
             |architecture: &Architecture, init| *architecture == load.model.architecture && init == load.init;
         if let (Some(ratio), n) = ratios(&same) {
-            return Cost { seconds: rule * ratio, basis: Basis::SameModel(n) };
+            return Cost { seconds: rule * ratio, basis: Basis::SameModel(n), memory };
         }
         // Whether a frozen network's features were there already says nothing of others.
         match ratios(&|_, init| init != Init::OffTheShelf) {
-            (Some(ratio), n) => Cost { seconds: rule * ratio, basis: Basis::OtherModels(n) },
-            (None, _) => Cost { seconds: rule, basis: Basis::Rule },
+            (Some(ratio), n) => Cost { seconds: rule * ratio, basis: Basis::OtherModels(n), memory },
+            (None, _) => Cost { seconds: rule, basis: Basis::Rule, memory },
         }
     }
 }
@@ -200,7 +217,7 @@ pub(super) fn disk(
     loads: &[Load],
     jobs: usize,
 ) -> Disk {
-    let parameters: Vec<u64> = loads.iter().map(|load| layers(&load.model.architecture).0).collect();
+    let parameters: Vec<u64> = loads.iter().map(|load| size(&load.model.architecture).parameters).collect();
     let largest = parameters.iter().max().copied().unwrap_or(0);
     let mut forms = BTreeSet::new();
     let mut features = 0;
@@ -233,14 +250,23 @@ pub(super) fn disk(
     }
 }
 
-/// Parameters and multiplications of a forward pass on one image, but for the dense layer.
-fn layers(architecture: &Architecture) -> (u64, u64) {
-    let (mut parameters, mut products) = (0, 0);
+/// How large a network is, but for the dense layer.
+struct Size {
+    parameters: u64,
+    /// Multiplications of a forward pass on one image.
+    products: u64,
+    /// Numbers that its convolutions make of one image.
+    traces: u64,
+}
+
+fn size(architecture: &Architecture) -> Size {
+    let mut size = Size { parameters: 0, products: 0, traces: 0 };
     // A square convolution with BatchNorm, its result of this side.
     let mut conv = |inputs: u64, outputs: u64, kernel: u64, side: u64| {
         let weights = kernel * kernel * inputs * outputs;
-        parameters += weights + 2 * outputs;
-        products += weights * side * side;
+        size.parameters += weights + 2 * outputs;
+        size.products += weights * side * side;
+        size.traces += outputs * side * side;
     };
     match architecture {
         Architecture::Resnet { blocks, extra_pool, image, .. } => {
@@ -281,7 +307,7 @@ fn layers(architecture: &Architecture) -> (u64, u64) {
             }
         }
     }
-    (parameters, products)
+    size
 }
 
 #[cfg(test)]
@@ -292,7 +318,8 @@ mod tests {
 
     #[test]
     fn a_resnet_50_has_the_parameters_and_products_that_are_stated_of_it() {
-        let (parameters, products) = layers(&presets::model("resnet50").unwrap().architecture);
+        let Size { parameters, products, traces } = size(&presets::model("resnet50").unwrap().architecture);
+        assert_eq!(traces, 11_113_984);
         // 25,557,032 with a dense layer of 2048 x 1000 and its 1000 biases; 4.09 billion with its products.
         assert_eq!(parameters, 25_557_032 - 2_049_000);
         assert_eq!(products, 4_089_184_256 - 2_048_000);

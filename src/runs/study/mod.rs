@@ -4,12 +4,15 @@
 //! has trained the other finds. Each is a process of its own: a crash of one hurts none of the others, and
 //! a study that is killed goes on with whatever is missing.
 
+mod batch;
 mod carry_out;
 mod compare;
 mod cost;
 mod file;
+pub mod kubernetes;
 mod plan;
 mod probes;
+pub mod slurm;
 mod standing;
 
 use std::path::PathBuf;
@@ -69,6 +72,14 @@ pub enum StudyError {
     /// Nothing that can be compared yet.
     #[error("no setup of study `{0}` is trained on all of its folds")]
     NothingDone(String),
+    /// A program of Slurm that is not there or says no.
+    #[error("{program} fails: {reason}")]
+    Slurm {
+        /// The program.
+        program: &'static str,
+        /// What it says.
+        reason: String,
+    },
     /// Stopped by a signal.
     #[error("interrupted; {done} of {all} runs are done, what the others have learnt is kept")]
     Interrupted {
@@ -93,6 +104,9 @@ impl StudyError {
             }
             StudyError::Settings { source, .. } => return source.hint(),
             StudyError::MixedDevices(_) => "name GPUs (cuda:0,cuda:1) or cpu",
+            StudyError::Slurm { .. } => {
+                "with --plan the script is printed and nothing submitted, also where there is no Slurm"
+            }
             StudyError::NothingDone(_) => {
                 "`reg study status` says what is missing, `reg study run` trains it"
             }

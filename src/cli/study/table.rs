@@ -6,11 +6,11 @@ use std::io::IsTerminal;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use reg::runs::study::{Ended, Outcome, Plan, Planned, Watcher, Working};
 
-use super::output::tell;
-use super::progress::{loss, phase, span};
+use crate::cli::output::tell;
+use crate::cli::progress::{loss, phase, span};
 
 /// The table.
-pub(crate) struct LiveTable {
+pub(super) struct LiveTable {
     quiet: bool,
     /// Lines of the terminal: one a run that is worked on, and a last one for all; none where there is no terminal.
     lines: Option<(MultiProgress, Vec<ProgressBar>)>,
@@ -24,7 +24,7 @@ pub(crate) struct LiveTable {
 }
 
 impl LiveTable {
-    pub(crate) fn new(quiet: bool, plan: &Plan) -> Self {
+    pub(super) fn new(quiet: bool, plan: &Plan) -> Self {
         let due: Vec<&Planned> = plan.runs.iter().filter(|run| run.is_due()).collect();
         let terminal = !quiet && std::io::stderr().is_terminal();
         LiveTable {

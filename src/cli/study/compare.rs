@@ -1,0 +1,72 @@
+//! `reg study compare`.
+
+use reg::report::{features, results};
+use reg::runs::Options;
+use reg::runs::study::{self, ProbeState};
+use serde_json::{Value, json};
+
+use super::{probe_row, recorded};
+use crate::cli::Context;
+use crate::cli::compare::document;
+use crate::cli::error::Failure;
+use crate::cli::output::{Reply, TableFormat};
+
+pub(super) fn compare(
+    context: &Context,
+    text: &str,
+    options: &Options,
+    full: bool,
+    format: TableFormat,
+) -> Result<Reply, Failure> {
+    let registry = context.registry()?;
+    let (_, study, runs) = recorded(context, &registry, text)?;
+    let stamp = &context.surroundings.stamp;
+    let sections = study::compare_sections(&registry, &study, &runs, options, true, stamp)?;
+    let (mut text, mut documents) = (String::new(), Vec::new());
+    for section in &sections {
+        if !section.left_out.is_empty() {
+            context.note(&format!(
+                "note: {}: not all folds are done of {}",
+                section.name,
+                section.left_out.join(", ")
+            ));
+        }
+        let mut tables = match full {
+            true => results::tables(&section.comparison).into_iter().map(|(_, table)| table).collect(),
+            false => results::main_tables(&section.comparison),
+        };
+        if format == TableFormat::Text {
+            text += &format!("# {} ({})\n", section.section.title, section.name);
+        } else {
+            for table in &mut tables {
+                table.title = format!("{}: {}", section.section.title, table.title);
+            }
+        }
+        text += &format.render(&tables);
+        if format == TableFormat::Text {
+            text += &format!("table {} {}\n", section.table.hash.short(), section.name);
+        }
+        text.push('\n');
+        let mut document = document(&section.table.to_string(), &section.comparison);
+        document["section"] = json!(section.section.name);
+        document["name"] = json!(section.name);
+        document["left_out"] = json!(section.left_out);
+        documents.push(document);
+    }
+    let probes = study::probes(&registry, &study, &runs)?;
+    for probe in &probes {
+        let ProbeState::Done(table, content) = &probe.state else { continue };
+        text += &format.render(&[features::probe(content)]);
+        if format == TableFormat::Text {
+            text += &format!("table {} {}\n", table.hash.short(), probe.row.name);
+        }
+        text.push('\n');
+    }
+    let left = study.sections.len() - sections.len();
+    if left > 0 {
+        context.note(&format!("note: {left} sections have no setup that is done on all folds"));
+    }
+    let probes: Vec<Value> = probes.iter().map(probe_row).collect();
+    let json = json!({ "study": study.name, "sections": documents, "probes": probes });
+    Ok(Reply::new(text.trim_end(), json))
+}

@@ -1,0 +1,127 @@
+//! `reg study run --slurm` and `--kubernetes`: a study handed to a scheduler.
+
+use std::path::PathBuf;
+
+use reg::records::DeviceKind;
+use reg::registry::Registry;
+use reg::runs::study::Plan;
+use reg::runs::study::kubernetes::{Pod, manifest};
+use reg::runs::study::slurm::{Wishes, script, submit};
+use serde_json::json;
+
+use crate::cli::Context;
+use crate::cli::error::Failure;
+use crate::cli::output::Reply;
+
+/// To whom runs are handed instead of being trained here.
+#[derive(clap::Args)]
+pub(super) struct Scheduler {
+    /// Submit one array job of Slurm, a task a run; with --plan, print its script
+    #[arg(long, conflicts_with = "kubernetes")]
+    slurm: bool,
+    /// Partition of the cluster
+    #[arg(long, requires = "slurm")]
+    partition: Option<String>,
+    /// Generic resources of each task, such as gpu:1
+    #[arg(long, requires = "slurm")]
+    gres: Option<String>,
+    /// Time limit of each task as Slurm takes it; default: twice what is expected and 10 minutes
+    #[arg(long, requires = "slurm")]
+    time: Option<String>,
+    /// Memory of each task as Slurm takes it; default: what is expected
+    #[arg(long, requires = "slurm")]
+    mem: Option<String>,
+    /// A site's own script, made from what `reg study init --slurm` writes
+    #[arg(long, value_name = "FILE", requires = "slurm")]
+    template: Option<PathBuf>,
+    /// Print an Indexed Job of Kubernetes, a completion a run, for `kubectl create -f -`
+    #[arg(long, requires_all = ["image", "claim"])]
+    kubernetes: bool,
+    /// Container image with reg and reg-torch in it
+    #[arg(long, requires = "kubernetes")]
+    image: Option<String>,
+    /// Persistent volume claim that holds the registry
+    #[arg(long, requires = "kubernetes")]
+    claim: Option<String>,
+    /// Where the claim is mounted
+    #[arg(long, value_name = "DIR", default_value = "/registry")]
+    mount: String,
+}
+
+/// What tasks are made of.
+pub(super) struct Seats<'a> {
+    pub(super) plan: &'a Plan,
+    pub(super) threads: u32,
+    pub(super) kind: DeviceKind,
+}
+
+impl Scheduler {
+    /// Whether a scheduler was asked for.
+    pub(super) fn is_wanted(&self) -> bool {
+        self.slurm || self.kubernetes
+    }
+
+    /// Whether each task gets a GPU, wherever the plan is made.
+    pub(super) fn gives_gpu(&self) -> bool {
+        self.gres.as_ref().is_some_and(|gres| gres.contains("gpu"))
+    }
+
+    pub(super) fn run(
+        &self,
+        context: &Context,
+        registry: &Registry,
+        seats: &Seats,
+        only_print: bool,
+    ) -> Result<Reply, Failure> {
+        if let (true, Some(image), Some(claim)) = (self.kubernetes, &self.image, &self.claim) {
+            let pod = Pod { image: image.clone(), claim: claim.clone(), mount: self.mount.clone() };
+            let manifest = manifest(seats.plan, seats.threads, seats.kind, &pod);
+            let text = serde_json::to_string_pretty(&manifest).expect("a manifest's keys are texts");
+            return Ok(Reply::new(text, manifest));
+        }
+        let template = match &self.template {
+            Some(path) => {
+                let text = std::fs::read_to_string(path)
+                    .map_err(|e| Failure::new(format!("cannot read {}: {e}", path.display()), None))?;
+                Some((path.clone(), text))
+            }
+            None => None,
+        };
+        let wishes = Wishes {
+            partition: self.partition.clone(),
+            gres: self.gres.clone(),
+            time: self.time.clone(),
+            memory: self.mem.clone(),
+            template,
+        };
+        let program = std::env::current_exe()
+            .map_err(|e| Failure::new(format!("cannot find the program itself: {e}"), None))?;
+        let script = script(registry, seats.plan, (&program, seats.threads, seats.kind), &wishes)?;
+        let names = |places: &[usize]| {
+            places.iter().map(|place| seats.plan.runs[*place].row.name.clone()).collect::<Vec<_>>()
+        };
+        let mut json =
+            json!({ "study": seats.plan.id, "tasks": names(&script.tasks), "queued": names(&script.queued) });
+        if only_print {
+            json["script"] = json!(script.text);
+            return Ok(Reply::new(script.text, json));
+        }
+        if !script.queued.is_empty() {
+            context.note(&format!("{} runs are in the queue already", script.queued.len()));
+        }
+        if script.tasks.is_empty() {
+            json["job"] = json!(null);
+            return Ok(Reply::new("nothing to submit", json));
+        }
+        let (job, path) = submit(registry, seats.plan, &script)?;
+        json["job"] = json!(job);
+        json["script"] = json!(path);
+        let name = &seats.plan.study.name;
+        let text = format!(
+            "job {job}: {} tasks, a run each, from {}\n`reg study status {name}` looks at them; probes are made by `reg study run` when they are done",
+            script.tasks.len(),
+            path.display(),
+        );
+        Ok(Reply::new(text, json))
+    }
+}

@@ -1,0 +1,185 @@
+//! `reg study`.
+
+mod compare;
+mod jobs;
+mod plan;
+mod run;
+mod status;
+mod table;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use clap::Subcommand;
+use reg::hash::Id;
+use reg::records::Study;
+use reg::registry::Registry;
+use reg::runs::process::Worker;
+use reg::runs::study::{self, PAPER, Probe, ProbeState, SMALL, Standing, State, slurm};
+use reg::runs::{Device, Options};
+use serde_json::{Value, json};
+
+use super::Context;
+use super::error::Failure;
+use super::output::{Reply, TableFormat};
+
+/// Many runs from one TOML file: plan, train what is missing, watch, compare
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Write the paper's study as a commented TOML file
+    Init {
+        /// The file; default: paper.toml, or small.toml
+        file: Option<PathBuf>,
+        /// A study of minutes on the data of `reg demo` instead
+        #[arg(long)]
+        small: bool,
+        /// Name of the data set in it
+        #[arg(long)]
+        dataset: Option<String>,
+        /// The template of Slurm's script instead, for a site to change; default: slurm.sh
+        #[arg(long, conflicts_with_all = ["small", "dataset"])]
+        slurm: bool,
+    },
+    /// Plan, then train what is missing; run it again after whatever stopped it
+    Run(Box<run::Args>),
+    /// How far each run is, also while another process trains
+    Status {
+        /// The file, or the name of a study
+        #[arg(value_name = "FILE|NAME")]
+        study: String,
+        /// How the table is written
+        #[arg(long, value_enum, default_value = "text")]
+        format: TableFormat,
+    },
+    /// The tables of each section (4, 5 and 6 of the paper), recorded as STUDY-SECTION
+    Compare {
+        /// The file, or the name of a study
+        #[arg(value_name = "FILE|NAME")]
+        study: String,
+        /// Intervals from so many draws of patients, such as 2000
+        #[arg(long, value_name = "DRAWS", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+        bootstrap: Option<u32>,
+        /// Show what cannot be compared side by side nevertheless; the table says so in every form
+        #[arg(long)]
+        allow_different_images: bool,
+        /// Show every table: also ranges over folds, intervals and every test
+        #[arg(long)]
+        full: bool,
+        /// How the tables are written
+        #[arg(long, value_enum, default_value = "text")]
+        format: TableFormat,
+    },
+}
+
+pub(crate) fn run(context: &Context, command: Command) -> Result<Reply, Failure> {
+    match command {
+        Command::Init { file, slurm: true, .. } => {
+            write(&file.unwrap_or_else(|| "slurm.sh".into()), slurm::TEMPLATE)?;
+            Ok(Reply::new("written; `reg study run --slurm --template` takes it", json!({})))
+        }
+        Command::Init { file, small, dataset, .. } => init(file, small, dataset),
+        Command::Run(args) => run::run(context, &args),
+        Command::Status { study, format } => status::status(context, &study, format),
+        Command::Compare { study, bootstrap, allow_different_images, full, format } => {
+            let options = Options {
+                bootstrap: bootstrap.map(|draws| (draws, 1)),
+                allow_unfair: allow_different_images,
+                ..Options::default()
+            };
+            compare::compare(context, &study, &options, full, format)
+        }
+    }
+}
+
+fn init(file: Option<PathBuf>, small: bool, dataset: Option<String>) -> Result<Reply, Failure> {
+    let (text, default) = if small { (SMALL, "small.toml") } else { (PAPER, "paper.toml") };
+    let path = file.unwrap_or_else(|| default.into());
+    let text = match &dataset {
+        Some(name) => {
+            let line = |line: &str| match line.starts_with("dataset = ") {
+                true => format!("dataset = {}\n", toml_text(name)),
+                false => format!("{line}\n"),
+            };
+            text.lines().map(line).collect()
+        }
+        None => text.to_owned(),
+    };
+    write(&path, &text)?;
+    let shown = path.display();
+    let text = format!("{shown} written; read it, change it, then `reg study run {shown} --plan`");
+    Ok(Reply::new(text, json!({ "file": path })))
+}
+
+/// Writes a file that is not there yet.
+fn write(path: &Path, text: &str) -> Result<(), Failure> {
+    let failed = |e: std::io::Error| {
+        let hint = (e.kind() == std::io::ErrorKind::AlreadyExists)
+            .then(|| "name another file; what is there may have been edited".to_owned());
+        Failure::new(format!("cannot write {}: {e}", path.display()), hint)
+    };
+    let mut out = fs::File::create_new(path).map_err(failed)?;
+    std::io::Write::write_all(&mut out, text.as_bytes()).map_err(failed)
+}
+
+/// A text as TOML quotes it, which is as JSON does.
+fn toml_text(text: &str) -> String {
+    Value::from(text).to_string()
+}
+
+/// A run as a document.
+fn row(standing: &Standing) -> Value {
+    let Standing { row, state } = standing;
+    let mut value = json!(row);
+    value["state"] = json!(state.name());
+    match state {
+        State::Done { run, predictions, table, auc } => {
+            value["run"] = json!(run);
+            value["predictions"] = json!(predictions);
+            value["table"] = json!(table);
+            value["mean_auc"] = json!(auc.mean);
+        }
+        State::Running(live) | State::Interrupted(live) => value["live"] = json!(live),
+        State::Blocked { why, mend } => {
+            value["error"] = json!(why);
+            value["hint"] = json!(mend);
+        }
+        State::Missing => {}
+    }
+    value
+}
+
+/// A probe as a document.
+fn probe_row(probe: &Probe) -> Value {
+    let mut value = json!(probe.row);
+    value["state"] = json!(probe.state.name());
+    match &probe.state {
+        ProbeState::Done(table, content) => {
+            value["table"] = json!(table);
+            value["result"] = json!(content.result);
+        }
+        ProbeState::Failed(error, hint) => {
+            value["error"] = json!(error);
+            value["hint"] = json!(hint);
+        }
+        ProbeState::Missing(_) | ProbeState::Waiting => {}
+    }
+    value
+}
+
+/// A study's id, its record and how its runs stand.
+type Recorded = (Id<Study>, Study, Vec<Standing>);
+
+/// The record of a study that was asked for by name, or what its file plans now.
+fn recorded(context: &Context, registry: &Registry, text: &str) -> Result<Recorded, Failure> {
+    let source = study::load(registry, text)?;
+    if let Some(id) = source.recorded {
+        let study = registry.get(id)?;
+        let runs = study::standing(registry, &study)?;
+        return Ok((id, study, runs));
+    }
+    let worker = Worker::find()?;
+    let device = Device::parse(&source.file.device, worker.identity())?;
+    let plan = study::plan(context.session(registry, &worker), &source, &device, 1, false)?;
+    let runs = plan.runs.into_iter().map(|run| Standing { row: run.row, state: run.state });
+    Ok((plan.id, plan.study, runs.collect()))
+}

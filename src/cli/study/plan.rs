@@ -1,0 +1,137 @@
+//! A plan in words and as a document.
+
+use reg::report::{Cell, Column, Table};
+use reg::runs::study::{Basis, Cost, Outcome, Plan, Standing, State};
+use serde_json::{Value, json};
+
+use super::row;
+use crate::cli::output::TableFormat;
+use crate::cli::progress::span;
+
+/// How many runs of a plan are what.
+pub(super) struct Counts {
+    pub(super) cached: usize,
+    pub(super) due: usize,
+    pub(super) blocked: usize,
+}
+
+impl Counts {
+    pub(super) fn of(plan: &Plan) -> Self {
+        let count =
+            |wanted: &dyn Fn(&State) -> bool| plan.runs.iter().filter(|run| wanted(&run.state)).count();
+        let cached = count(&|state| matches!(state, State::Done { .. }));
+        let blocked = count(&|state| matches!(state, State::Blocked { .. }));
+        Counts { cached, blocked, due: plan.runs.len() - cached - blocked }
+    }
+}
+
+/// One line for each reason why runs are blocked.
+pub(super) fn blocked(plan: &Plan) -> Vec<String> {
+    let mut lines: Vec<(String, Vec<&str>)> = Vec::new();
+    for run in &plan.runs {
+        let State::Blocked { why, mend } = &run.state else { continue };
+        let mend = mend.as_ref().map(|mend| format!("\n  hint: {mend}")).unwrap_or_default();
+        let reason = format!("{why}{mend}");
+        match lines.iter_mut().find(|(known, _)| *known == reason) {
+            Some((_, names)) => names.push(&run.row.name),
+            None => lines.push((reason, vec![&run.row.name])),
+        }
+    }
+    lines.into_iter().map(|(reason, names)| format!("blocked: {}: {reason}", names.join(", "))).collect()
+}
+
+fn basis(cost: &Cost) -> String {
+    match cost.basis {
+        Basis::SameModel(runs) => format!("{runs} earlier runs of it here"),
+        Basis::OtherModels(runs) => format!("{runs} earlier runs of others here"),
+        Basis::Rule => "a rule of thumb".to_owned(),
+    }
+}
+
+pub(super) fn plan_text(plan: &Plan, counts: &Counts) -> String {
+    let columns = vec![
+        Column::left("Section"),
+        Column::left("Setup"),
+        Column::right("Runs"),
+        Column::right("There"),
+        Column::right("To train"),
+        Column::right("Blocked"),
+        Column::right("Time a run"),
+        Column::left("By"),
+    ];
+    let mut table = Table::new(format!("Study {}", plan.study.name), columns);
+    for setup in plan.runs.chunk_by(|a, b| a.row.setup == b.row.setup) {
+        let count = |wanted: &dyn Fn(&State) -> bool| {
+            Cell::Integer(setup.iter().filter(|run| wanted(&run.state)).count() as u64)
+        };
+        let cost = setup.iter().find_map(|run| run.cost.as_ref());
+        table.rows.push(vec![
+            Cell::Text(setup[0].row.section.clone()),
+            Cell::Text(setup[0].row.setup.clone()),
+            Cell::Integer(setup.len() as u64),
+            count(&|state| matches!(state, State::Done { .. })),
+            Cell::Integer(setup.iter().filter(|run| run.is_due()).count() as u64),
+            count(&|state| matches!(state, State::Blocked { .. })),
+            Cell::Text(cost.map(|cost| span(cost.seconds)).unwrap_or_default()),
+            Cell::Text(cost.map(basis).unwrap_or_default()),
+        ]);
+    }
+    let mut text = TableFormat::Text.render(&[table]);
+    for line in plan.notes.iter().map(|note| format!("note: {note}")).chain(blocked(plan)) {
+        text += &line;
+        text.push('\n');
+    }
+    let gb = |bytes: u64| format!("{:.1} GB", bytes as f64 / 1e9);
+    let Plan { disk, jobs, seconds, .. } = plan;
+    if counts.due > 0 {
+        let free = disk.free.map(|free| format!(" of {} free", gb(free))).unwrap_or_default();
+        text += &format!(
+            "{} runs to train, {jobs} at a time: about {}; disk {} for checkpoints, {} while training, {} of cache{free}\n",
+            counts.due,
+            span(*seconds),
+            gb(disk.checkpoints),
+            gb(disk.working),
+            gb(disk.cache),
+        );
+        if disk.free.is_some_and(|free| free < disk.checkpoints + disk.working) {
+            text += "warning: that does not fit on the disk\n";
+        }
+    } else {
+        text += "nothing to train\n";
+    }
+    text
+}
+
+pub(super) fn document(plan: &Plan, counts: &Counts, outcomes: &[Option<Outcome>]) -> Value {
+    let runs = plan.runs.iter().zip(outcomes).map(|(planned, outcome)| {
+        let mut value = row(&Standing { row: planned.row.clone(), state: planned.state.clone() });
+        value["cached"] = json!(matches!(planned.state, State::Done { .. }));
+        if let Some(cost) = &planned.cost {
+            value["expected"] = json!({ "seconds": cost.seconds, "basis": cost.basis });
+        }
+        match outcome {
+            Some(Outcome::Done) => value["state"] = json!("done"),
+            Some(Outcome::Interrupted) => value["state"] = json!("interrupted"),
+            Some(Outcome::Failed { error, hint, log }) => {
+                value["state"] = json!("failed");
+                value["error"] = json!(error);
+                value["hint"] = json!(hint);
+                value["log"] = json!(log);
+            }
+            None => {}
+        }
+        value
+    });
+    let done = outcomes.iter().flatten().filter(|outcome| matches!(outcome, Outcome::Done)).count();
+    let failed = outcomes.iter().flatten().count() - done;
+    json!({
+        "study": plan.id,
+        "name": plan.study.name,
+        "runs": runs.collect::<Vec<_>>(),
+        "planned": plan.runs.len(),
+        "cached": counts.cached,
+        "blocked": counts.blocked,
+        "done": done + counts.cached,
+        "failed": failed,
+    })
+}

@@ -1,0 +1,178 @@
+//! `reg study run`.
+
+use reg::report::{Cell, Column, Table};
+use reg::runs::Device;
+use reg::runs::process::Worker;
+use reg::runs::study::{self, Orders, Outcome, ProbeState, Source, Standing, State, StudyError};
+use serde_json::json;
+
+use super::jobs::{self, Seats};
+use super::plan::{Counts, blocked, document, plan_text};
+use super::probe_row;
+use super::table::LiveTable;
+use crate::cli::Context;
+use crate::cli::error::Failure;
+use crate::cli::output::{Reply, TableFormat};
+use crate::cli::surroundings::cores;
+
+/// What `reg study run` takes.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// The file, or the name of a study that was begun
+    #[arg(value_name = "FILE|NAME")]
+    study: String,
+    /// Only say what is there, what would be trained, how long it takes and how much room; write nothing
+    #[arg(long)]
+    plan: bool,
+    /// Runs that go side by side; default: one a GPU, or as many as have cores for their threads
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
+    jobs: Option<u32>,
+    /// Devices that the runs get in turn, such as cuda:0,cuda:1; default: every GPU, or cpu, as the file says
+    #[arg(long, value_name = "DEVICE,…", value_delimiter = ',')]
+    devices: Vec<String>,
+    #[command(flatten)]
+    scheduler: jobs::Scheduler,
+}
+
+/// What runs get: devices of one kind, and how many go side by side.
+struct Share {
+    devices: Vec<Device>,
+    jobs: usize,
+}
+
+/// As many runs at once as `--jobs` takes.
+const MANY: usize = 1024;
+
+fn share(source: &Source, worker: &Worker, args: &Args) -> Result<Share, Failure> {
+    let identity = worker.identity();
+    let mut devices = Vec::new();
+    for text in &args.devices {
+        devices.push(Device::parse(text, identity)?);
+    }
+    if devices.is_empty() {
+        let kind = match source.file.device.as_str() {
+            // Where jobs are submitted there is often no GPU.
+            "auto" if args.scheduler.gives_gpu() => "cuda",
+            kind => kind,
+        };
+        devices = match Device::parse(kind, identity)? {
+            cpu if cpu.name == "cpu" => vec![cpu],
+            first => {
+                let gpus =
+                    (1..identity.cuda.len()).map(|n| Device { name: format!("cuda:{n}"), ..first.clone() });
+                std::iter::once(first.clone()).chain(gpus).collect()
+            }
+        };
+    }
+    if devices.iter().any(|device| device.kind != devices[0].kind) {
+        return Err(StudyError::MixedDevices(args.devices.join(",")).into());
+    }
+    let on_cpu = devices.iter().filter(|device| device.name == "cpu").count();
+    let jobs = match (args.jobs, on_cpu) {
+        (Some(jobs), _) => jobs as usize,
+        // A scheduler knows by itself how many it can carry out at once.
+        (None, _) if args.scheduler.is_wanted() => MANY,
+        (None, 0) => devices.len(),
+        (None, _) => (cores() / source.file.threads).max(1) as usize,
+    };
+    Ok(Share { devices, jobs })
+}
+
+pub(super) fn run(context: &Context, args: &Args) -> Result<Reply, Failure> {
+    let registry = context.registry()?;
+    let source = study::load(&registry, &args.study)?;
+    let worker = Worker::find()?;
+    let Share { devices, jobs } = share(&source, &worker, args)?;
+    let session = context.session(&registry, &worker);
+    let plan = study::plan(session, &source, &devices[0], jobs, !args.plan)?;
+    let counts = Counts::of(&plan);
+    if args.scheduler.is_wanted() {
+        let seats = Seats { plan: &plan, threads: source.file.threads, kind: devices[0].kind };
+        return args.scheduler.run(context, &registry, &seats, args.plan);
+    }
+    let (threads, cores) = (source.file.threads, cores());
+    let due = counts.due.min(jobs);
+    if due as u32 * threads > cores {
+        context.note(&format!(
+            "warning: {due} runs of {threads} threads each on {cores} cores slow each other down by more than they gain; \
+             fewer --jobs, or `threads` in the file, which makes other specs"
+        ));
+    }
+    if args.plan {
+        let mut document = document(&plan, &counts, &vec![None; plan.runs.len()]);
+        document["seconds"] = json!(plan.seconds);
+        document["disk"] = json!(plan.disk);
+        document["notes"] = json!(plan.notes);
+        return Ok(Reply::new(plan_text(&plan, &counts), document));
+    }
+    context.note(plan_text(&plan, &counts).trim_end());
+    let program = std::env::current_exe()
+        .map_err(|e| Failure::new(format!("cannot find the program itself: {e}"), None))?;
+    let orders = Orders { program: &program, devices: &devices, jobs };
+    let mut table = LiveTable::new(context.global.quiet, &plan);
+    let outcomes = study::carry_out(&registry, &plan, &orders, &mut table)?;
+    drop(table);
+
+    let runs = study::standing(&registry, &plan.study)?;
+    let mut probes = study::probes(&registry, &plan.study, &runs)?;
+    study::carry_out_probes(session, &mut probes, &devices[0], &mut context.watch())?;
+    let mut text = TableFormat::Text.render(&[summary(&runs)]);
+    let mut failed: Vec<String> = plan
+        .runs
+        .iter()
+        .zip(&outcomes)
+        .filter_map(|(planned, outcome)| match outcome.as_ref()? {
+            Outcome::Done => None,
+            Outcome::Interrupted => Some(format!("failed: {}: it was interrupted", planned.row.name)),
+            Outcome::Failed { error, hint, .. } => {
+                let hint = hint.as_ref().map(|hint| format!("\n  hint: {hint}")).unwrap_or_default();
+                Some(format!("failed: {}: {error}{hint}", planned.row.name))
+            }
+        })
+        .collect();
+    failed.extend(probes.iter().filter_map(|probe| match &probe.state {
+        ProbeState::Failed(error, hint) => {
+            let hint = hint.as_ref().map(|hint| format!("\n  hint: {hint}")).unwrap_or_default();
+            Some(format!("failed: {}: {error}{hint}", probe.row.name))
+        }
+        _ => None,
+    }));
+    for line in blocked(&plan).iter().chain(&failed) {
+        text += line;
+        text.push('\n');
+    }
+    let name = &plan.study.name;
+    text += &format!("study {} {name}; `reg study compare {name}` makes its tables\n", plan.id.hash.short());
+    let mut document = document(&plan, &counts, &outcomes);
+    document["probes"] = probes.iter().map(probe_row).collect();
+    let reply = Reply::new(text, document);
+    Ok(if failed.is_empty() { reply } else { reply.with_code(1) })
+}
+
+/// A line a setup: what is done, and the mean AUC over its folds.
+fn summary(runs: &[Standing]) -> Table {
+    let columns = vec![
+        Column::left("Section"),
+        Column::left("Setup"),
+        Column::right("Done"),
+        Column::right("Mean AUC"),
+    ];
+    let mut table = Table::new("", columns);
+    for setup in runs.chunk_by(|a, b| a.row.setup == b.row.setup) {
+        let aucs: Vec<Option<f64>> = setup
+            .iter()
+            .filter_map(|run| match &run.state {
+                State::Done { auc, .. } => Some(auc.mean),
+                _ => None,
+            })
+            .collect();
+        let spread = reg::stats::summarize(&aucs);
+        table.rows.push(vec![
+            Cell::Text(setup[0].row.section.clone()),
+            Cell::Text(setup[0].row.setup.clone()),
+            Cell::Text(format!("{} of {}", aucs.len(), setup.len())),
+            Cell::MeanStd { mean: spread.mean, std: spread.std, decimals: 4 },
+        ]);
+    }
+    table
+}

@@ -1,0 +1,78 @@
+//! What schedulers need to know of a plan: which runs, how much of a machine each takes, for how long.
+
+use super::plan::{Plan, Planned};
+use crate::records::DeviceKind;
+
+/// What one task takes, enough for the largest of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Needs {
+    /// Cores.
+    pub(super) threads: u32,
+    /// Gigabytes of main memory.
+    pub(super) memory_gb: u64,
+    /// Minutes of time.
+    pub(super) minutes: u64,
+}
+
+/// Time that a task may take over what is expected, and minutes on top.
+const MARGIN: (f64, f64) = (2.0, 10.0);
+
+impl Needs {
+    /// What the runs of a plan take at these places.
+    pub(super) fn of(plan: &Plan, threads: u32, due: &[usize]) -> Self {
+        let costs = || due.iter().filter_map(|index| plan.runs[*index].cost);
+        let seconds = costs().map(|cost| cost.seconds).fold(0.0, f64::max);
+        let memory = costs().map(|cost| cost.memory).max().unwrap_or(0);
+        Needs {
+            threads,
+            memory_gb: memory.div_ceil(1 << 30).max(1),
+            minutes: (seconds * MARGIN.0 / 60.0 + MARGIN.1).ceil() as u64,
+        }
+    }
+}
+
+/// Places of the runs that a scheduler may be given: those that are due and that no process has.
+pub(super) fn due(plan: &Plan) -> Vec<usize> {
+    let free = |run: &Planned| run.is_due() && !matches!(run.state, super::State::Running(_));
+    (0..plan.runs.len()).filter(|index| free(&plan.runs[*index])).collect()
+}
+
+/// The device of a task, which sees only what it was given.
+pub(super) fn device(kind: DeviceKind) -> &'static str {
+    match kind {
+        DeviceKind::Cpu => "cpu",
+        DeviceKind::Cuda => "cuda:0",
+    }
+}
+
+/// A word as a shell takes it.
+pub(super) fn quoted(word: &str) -> String {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_./=:,+@%".contains(&b);
+    match !word.is_empty() && word.bytes().all(plain) {
+        true => word.to_owned(),
+        false => format!("'{}'", word.replace('\'', r"'\''")),
+    }
+}
+
+/// The flags of `reg train` for a run, as a shell takes them.
+pub(super) fn flags(run: &Planned) -> String {
+    run.arguments.iter().skip(1).map(|word| quoted(word)).collect::<Vec<_>>().join(" ")
+}
+
+/// The beginning of a study's id, which its jobs and folders are called by.
+pub(super) fn tag(plan: &Plan) -> String {
+    plan.id.hash.to_string()[..12].to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::quoted;
+
+    #[test]
+    fn words_are_quoted_as_a_shell_takes_them() {
+        assert_eq!(quoted("lr=0.1"), "lr=0.1");
+        assert_eq!(quoted("widths=[8, 8]"), "'widths=[8, 8]'");
+        assert_eq!(quoted("it's $HOME"), r"'it'\''s $HOME'");
+        assert_eq!(quoted(""), "''");
+    }
+}

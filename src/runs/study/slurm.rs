@@ -1,0 +1,197 @@
+//! A study as one array job of Slurm: the script, its submission, and what the queue says of its tasks.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde::Serialize;
+
+use super::StudyError;
+use super::batch::{Needs, device, due, flags, quoted, tag};
+use super::plan::Plan;
+use crate::disk;
+use crate::hash::Id;
+use crate::records::{DeviceKind, Study};
+use crate::registry::Registry;
+use crate::runs::RunError;
+
+/// The script, with gaps that are filled in from a plan.
+pub const TEMPLATE: &str = include_str!("slurm.sh");
+/// Seconds before the limit at which a task keeps its state.
+const NOTICE: u32 = 120;
+
+/// What is asked of Slurm.
+#[derive(Debug, Clone, Default)]
+pub struct Wishes {
+    /// `--partition`.
+    pub partition: Option<String>,
+    /// `--gres`, such as `gpu:1`.
+    pub gres: Option<String>,
+    /// `--time`; else from the plan.
+    pub time: Option<String>,
+    /// `--mem`; else from the plan.
+    pub memory: Option<String>,
+    /// Another template than [`TEMPLATE`] and its text.
+    pub template: Option<(PathBuf, String)>,
+}
+
+/// A script that can be submitted.
+#[derive(Debug)]
+pub struct Script {
+    /// Its text.
+    pub text: String,
+    /// Places of the runs that are its tasks, which are called by these numbers.
+    pub tasks: Vec<usize>,
+    /// Places of the runs that the queue has already.
+    pub queued: Vec<usize>,
+}
+
+/// A task as the queue sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Task {
+    /// Number of the job.
+    pub job: String,
+    /// `PENDING`, `RUNNING`, …
+    pub state: String,
+    /// Why it is in that state, where Slurm says.
+    pub reason: String,
+    /// The node that it runs on.
+    pub node: String,
+    /// How long it has run.
+    pub time: String,
+}
+
+/// Where script and logs of a study lie.
+fn folder(registry: &Registry, tag: &str) -> PathBuf {
+    registry.root().join("slurm").join(tag)
+}
+
+/// Why the last attempt at a task failed, as it said itself; none where it did not, or there was none.
+pub fn last_error(registry: &Registry, study: Id<Study>, task: usize) -> Option<String> {
+    let log = folder(registry, &study.hash.to_string()[..12]).join(format!("{task}.log"));
+    let text = String::from_utf8_lossy(&fs::read(log).ok()?).into_owned();
+    let answers = text.lines().rev().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+    let last = answers.into_iter().find(serde_json::Value::is_object)?;
+    last.get("error")?.as_str().map(str::to_owned)
+}
+
+/// Writes the script of an array job that trains what is due in a plan and not in the queue already.
+pub fn script(
+    registry: &Registry,
+    plan: &Plan,
+    (program, threads, kind): (&Path, u32, DeviceKind),
+    wishes: &Wishes,
+) -> Result<Script, RunError> {
+    let known = tasks(registry, plan.id)?.unwrap_or_default();
+    let (queued, tasks): (Vec<usize>, Vec<usize>) =
+        due(plan).into_iter().partition(|index| known.contains_key(index));
+    let needs = Needs::of(plan, threads, &tasks);
+    let array = tasks.iter().map(usize::to_string).collect::<Vec<_>>().join(",");
+    let option = |name: &str, value: &Option<String>| {
+        value.as_ref().map(|value| format!("#SBATCH --{name}={value}\n")).unwrap_or_default()
+    };
+    let options = option("partition", &wishes.partition) + &option("gres", &wishes.gres);
+    let runs = tasks.iter().map(|index| format!("{index}) train {} ;;", flags(&plan.runs[*index])));
+    let worker = std::env::var(crate::runs::process::VARIABLE).ok();
+    let prepare = worker.map(|path| format!("export REG_TORCH={}\n", quoted(&path))).unwrap_or_default();
+    let root = fs::canonicalize(registry.root()).map_err(RunError::io("find", registry.root()))?;
+    let log = root.join("slurm").join(tag(plan)).join("%a.log");
+    let (path, text) = match &wishes.template {
+        Some((path, text)) => (path.clone(), text.as_str()),
+        None => (PathBuf::from("slurm.sh"), TEMPLATE),
+    };
+    let filled = [
+        ("study", plan.study.name.clone()),
+        ("job", format!("reg-{}", tag(plan))),
+        // At most as many at once as runs were to go side by side, where that was said.
+        ("array", if plan.jobs < tasks.len() { format!("{array}%{}", plan.jobs) } else { array }),
+        ("threads", needs.threads.to_string()),
+        ("memory", wishes.memory.clone().unwrap_or(format!("{}G", needs.memory_gb))),
+        ("time", wishes.time.clone().unwrap_or(needs.minutes.to_string())),
+        ("notice", NOTICE.to_string()),
+        ("log", log.display().to_string()),
+        ("options", options.trim_end().to_owned()),
+        ("registry", quoted(&root.display().to_string())),
+        ("prepare", prepare),
+        ("reg", quoted(&program.display().to_string())),
+        ("device", device(kind).to_owned()),
+        ("runs", runs.collect::<Vec<_>>().join("\n")),
+        ("finish", String::new()),
+    ];
+    let text = fill(text, &filled).map_err(|reason| StudyError::Senseless { path, reason })?;
+    Ok(Script { text, tasks, queued })
+}
+
+/// Puts what belongs there into the gaps of a template.
+fn fill(template: &str, filled: &[(&str, String)]) -> Result<String, String> {
+    let mut text = String::new();
+    let mut rest = template;
+    while let Some((before, behind)) = rest.split_once("{{") {
+        let (gap, behind) = behind.split_once("}}").ok_or("a {{ without }}")?;
+        let Some((_, value)) = filled.iter().find(|(name, _)| *name == gap) else {
+            let known = filled.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
+            return Err(format!("there is no {{{{{gap}}}}}; there are {known}"));
+        };
+        text += before;
+        text += value;
+        rest = behind;
+    }
+    Ok(text + rest)
+}
+
+/// Submits a script and returns the number of the job and where the script lies.
+pub fn submit(registry: &Registry, plan: &Plan, script: &Script) -> Result<(String, PathBuf), RunError> {
+    let folder = folder(registry, &tag(plan));
+    disk::create_dir_all(&folder).map_err(RunError::io("create", &folder))?;
+    let path = folder.join("job.sh");
+    disk::write_over(&path, script.text.as_bytes()).map_err(RunError::io("write", &path))?;
+    let job = ask("sbatch", &["--parsable".as_ref(), path.as_os_str()])?;
+    let job = job.trim().split(';').next().unwrap_or_default().to_owned();
+    Ok((job, path))
+}
+
+/// What the queue says of a study's tasks, by the place of the run; `None` where it was never submitted from
+/// this registry.
+pub fn tasks(registry: &Registry, study: Id<Study>) -> Result<Option<BTreeMap<usize, Task>>, RunError> {
+    let tag = &study.hash.to_string()[..12];
+    if !folder(registry, tag).exists() {
+        return Ok(None);
+    }
+    let name = format!("--name=reg-{tag}");
+    let arguments = ["--array", "--noheader", "--format=%K|%A|%T|%r|%N|%M", &name];
+    let answer = ask("squeue", &arguments.map(AsRef::as_ref))?;
+    let task = |line: &str| {
+        let mut fields = line.trim().split('|');
+        let index = fields.next()?.parse().ok()?;
+        let [job, state, reason, node, time] =
+            std::array::from_fn(|_| fields.next().unwrap_or("").to_owned());
+        Some((index, Task { job, state, reason, node, time }))
+    };
+    Ok(Some(answer.lines().filter_map(task).collect()))
+}
+
+/// Runs a program of Slurm and returns what it says.
+fn ask(program: &'static str, arguments: &[&std::ffi::OsStr]) -> Result<String, RunError> {
+    let failed = |reason: String| StudyError::Slurm { program, reason };
+    let output = Command::new(program).args(arguments).output().map_err(|e| failed(e.to_string()))?;
+    if !output.status.success() {
+        let errors = String::from_utf8_lossy(&output.stderr);
+        let last = errors.lines().rfind(|line| !line.trim().is_empty()).unwrap_or_default();
+        return Err(failed(format!("{} ({})", last.trim(), output.status)).into());
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_template_is_filled_and_a_gap_that_nothing_fills_is_named() {
+        let filled = [("job", "reg-1".to_owned()), ("runs", "0) train {{x}} ;;".to_owned())];
+        assert_eq!(fill("a={{job}} {{runs}}.", &filled).unwrap(), "a=reg-1 0) train {{x}} ;;.");
+        assert_eq!(fill("{{jobs}}", &filled).unwrap_err(), "there is no {{jobs}}; there are job, runs");
+        assert_eq!(fill("a {{job", &filled).unwrap_err(), "a {{ without }}");
+    }
+}

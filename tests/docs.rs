@@ -1,0 +1,116 @@
+//! The book in `docs/` tells the truth: its commands run, one chapter after the other, as a reader would
+//! type them. Blocks marked `sh` are run, blocks marked `text` are shown only.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+const ROOT: &str = env!("CARGO_MANIFEST_DIR");
+
+/// What `reg demo` makes, smaller: the chapters on lineage and audit begin with it.
+const DEMO: &str = "
+reg init >/dev/null
+reg ingest images --metadata data.csv --boxes boxes.csv --name demo
+reg split make demo --folds 2 --name demo-split
+for fold in 0 1; do reg train --dataset demo --split demo-split --fold $fold --model mlp --set epochs=2 --threads 1; done
+reg compare mlp-demo-split-f0 mlp-demo-split-f1 --name demo-table
+";
+
+/// The blocks of a chapter that are to be run, one below the other.
+fn commands(chapter: &str) -> String {
+    let path = Path::new(ROOT).join("docs/src").join(chapter);
+    let text = fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    let blocks = text.split("```sh\n").skip(1).map(|rest| rest.split("```").next().unwrap_or_default());
+    blocks.collect::<Vec<_>>().join("\n")
+}
+
+/// Runs a script in a folder with the `reg` that was built, and returns what it prints.
+fn run(folder: &Path, script: &str) -> String {
+    let bin = Path::new(env!("CARGO_BIN_EXE_reg")).parent().unwrap();
+    let path = std::env::join_paths(
+        std::iter::once(bin.to_owned()).chain(std::env::split_paths(&std::env::var_os("PATH").unwrap())),
+    );
+    let output = Command::new("bash")
+        .args(["-euc", script])
+        .current_dir(folder)
+        .env("PATH", path.unwrap())
+        .env_remove("REG_REGISTRY")
+        .output()
+        .unwrap();
+    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{script}\n{out}\n{err}");
+    out.into_owned()
+}
+
+fn with_fixture() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let tiny = Path::new(ROOT).join("fixtures/tiny");
+    for (from, to) in [("Data_Entry_2017_v2020.csv", "data.csv"), ("BBox_List_2017.csv", "boxes.csv")] {
+        fs::copy(tiny.join(from), folder.path().join(to)).unwrap();
+    }
+    std::os::unix::fs::symlink(tiny.join("images"), folder.path().join("images")).unwrap();
+    run(folder.path(), DEMO);
+    folder
+}
+
+/// Where the real X-rays are, if they are.
+fn nih() -> Option<PathBuf> {
+    let folder = Path::new(ROOT).join("../shared/nih");
+    folder.join("images").is_dir().then(|| fs::canonicalize(folder).unwrap())
+}
+
+/// Whether there is a program that the chapters use beside `reg`.
+fn have(program: &str) -> bool {
+    let found = Command::new(program).arg("--version").output().is_ok();
+    if !found {
+        eprintln!("{program} is not there, so the chapter is not tried");
+    }
+    found
+}
+
+#[test]
+fn the_chapters_on_audit_and_lineage_run_as_they_are_written() {
+    if !(have("jq") && have("b3sum")) {
+        return;
+    }
+    let folder = with_fixture();
+    let audit = run(folder.path(), &commands("audit.md"));
+    assert!(audit.contains("identical: checkpoint, log, predictions, table"), "{audit}");
+    assert!(!audit.contains("FAILED"), "{audit}");
+    let id = run(folder.path(), "reg --json show demo-table | jq -r .id");
+    assert!(run(folder.path(), &commands("lineage.md")).starts_with(&id), "the hash of the table is its id");
+}
+
+#[test]
+fn the_tutorial_runs_as_it_is_written() {
+    let Some(nih) = nih() else {
+        eprintln!("the real X-rays are not at hand, so the tutorial is not tried");
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    std::os::unix::fs::symlink(nih, folder.path().join("nih")).unwrap();
+    let said = run(folder.path(), &commands("tutorial.md"));
+    assert!(said.contains("96 images of 96 patients") && said.contains("sound: "), "{said}");
+    assert!(folder.path().join("study/heat.png").exists());
+}
+
+#[test]
+fn every_chapter_is_in_the_summary_and_every_link_leads_somewhere() {
+    let book = Path::new(ROOT).join("docs/src");
+    let summary = fs::read_to_string(book.join("SUMMARY.md")).unwrap();
+    let links = |text: &str| -> Vec<String> {
+        let targets = text.split("](").skip(1).filter_map(|rest| rest.split(')').next().map(str::to_owned));
+        targets.filter(|target| !target.contains("://") && !target.starts_with('#')).collect()
+    };
+    for entry in fs::read_dir(&book).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        if !name.ends_with(".md") {
+            continue;
+        }
+        assert!(name == "SUMMARY.md" || summary.contains(&format!("({name})")), "{name} is in no summary");
+        for link in links(&fs::read_to_string(book.join(&name)).unwrap()) {
+            let file = link.split('#').next().unwrap();
+            assert!(book.join(file).exists(), "{name} links to {link}, which is not there");
+        }
+    }
+}
