@@ -18,7 +18,7 @@ if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
   for program in slurmctld slurmd munged sbatch; do
     command -v $program >/dev/null || [ -x /usr/sbin/$program ] || { missing+=(slurmctld slurmd slurm-client munge); break; }
   done
-  # Pages are tested in a real browser (130 MB, 15 s). Without, the tests say so.
+  # Pages are tested in a real browser: 130 MB, 15 s. Who cannot install it may go without; the tests say so.
   command -v chromium >/dev/null || missing+=(chromium)
   command -v chromedriver >/dev/null || missing+=(chromium-driver)
 fi
