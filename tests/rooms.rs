@@ -27,7 +27,7 @@ const IMPORTERS: &[(&str, &[&str])] = &[
     ("rand_chacha", &["random.rs"]),
     ("zip", &["audit/"]),
     ("object_store", &["remote/place/s3.rs"]),
-    ("tokio", &["remote/place/s3.rs"]),
+    ("tokio", &["remote/place/s3.rs", "serve/"]),
     ("rustls", &["remote/place/s3.rs"]),
 ];
 
