@@ -4,8 +4,9 @@
 //! [`index`] finds them, [`registry`] keeps store and index in step. On these stand [`dataset`] and
 //! [`split`] (what ChestX-ray14 means), [`stats`] (pure functions on slices), [`runs`] (from a
 //! specification to recorded results, through the [`worker`]), [`lineage`] (trace and verify),
-//! [`remote`] (what one registry has and another lacks), and [`report`] (records to tables); [`audit`] packs a
-//! result with all that is behind it; [`doctor`] looks at all of it. `cli`, in the binary, is thin. Arrows go down only.
+//! [`remote`] (what one registry has and another lacks), [`report`] (records to tables, figures and
+//! pages) and [`serve`] (pages of a live registry); [`audit`] packs a result with all that is behind it; [`doctor`] looks at
+//! all of it. `cli`, in the binary, is thin. Arrows go down only.
 
 #![forbid(unsafe_code)]
 
@@ -23,6 +24,7 @@ pub mod registry;
 pub mod remote;
 pub mod report;
 pub mod runs;
+pub mod serve;
 pub mod split;
 pub mod stats;
 pub mod store;

@@ -82,6 +82,14 @@ fn the_chapters_on_audit_and_lineage_run_as_they_are_written() {
 }
 
 #[test]
+fn the_chapter_on_reports_runs_as_it_is_written() {
+    let folder = with_fixture();
+    let figures = run(folder.path(), &commands("report.md"));
+    assert!(figures.ends_with("figures/range.svg\nfigures/roc-Mass.svg\nfigures/spearman.svg\n"), "{figures}");
+    assert!(folder.path().join("runs.html").exists());
+}
+
+#[test]
 fn the_tutorial_runs_as_it_is_written() {
     let Some(nih) = nih() else {
         eprintln!("the real X-rays are not at hand, so the tutorial is not tried");

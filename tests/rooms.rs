@@ -20,11 +20,14 @@ const IMPORTERS: &[(&str, &[&str])] = &[
     ("clap_mangen", &["cli/"]),
     ("indicatif", &["cli/"]),
     ("jiff", &["cli/"]),
+    ("hyper", &["serve/"]),
+    ("hyper_util", &["serve/"]),
+    ("base64", &["report/page/html.rs"]),
     ("comfy_table", &["report/"]),
     ("rand_chacha", &["random.rs"]),
     ("zip", &["audit/"]),
     ("object_store", &["remote/place/s3.rs"]),
-    ("tokio", &["remote/place/s3.rs"]),
+    ("tokio", &["remote/place/s3.rs", "serve/"]),
     ("rustls", &["remote/place/s3.rs"]),
 ];
 
@@ -53,6 +56,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("audit", &["hash", "index", "records", "registry", "report", "stats", "store"]),
     ("remote", &["disk", "hash", "index", "progress", "records", "registry", "store"]),
     ("doctor", &["disk", "hash", "registry", "runs"]),
+    (
+        "serve",
+        &["dataset", "hash", "index", "lineage", "records", "registry", "report", "runs", "stats", "store"],
+    ),
     ("report", &["dataset", "hash", "index", "lineage", "records", "registry", "runs", "split", "stats"]),
 ];
 

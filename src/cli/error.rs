@@ -15,6 +15,7 @@ use reg::runs::RunError;
 use reg::runs::config::ConfigError;
 use reg::runs::process::WorkerError;
 use reg::runs::study::StudyError;
+use reg::serve::ServeError;
 use reg::split::{RegisterError, SplitError};
 use reg::store::StoreError;
 use serde_json::json;
@@ -160,11 +161,22 @@ impl From<RegistryError> for Failure {
     }
 }
 
+impl From<ServeError> for Failure {
+    fn from(e: ServeError) -> Self {
+        let hint = match e {
+            ServeError::Port { .. } => Some("--port N chooses another; 0 one that is free".to_owned()),
+            ServeError::System(_) => None,
+        };
+        Failure::new(e.to_string(), hint)
+    }
+}
+
 impl From<PageError> for Failure {
     fn from(e: PageError) -> Self {
         match e {
             PageError::Registry(e) => e.into(),
             PageError::Run(e) => e.into(),
+            PageError::NotCompared(_) => Failure::new(e.to_string(), None),
             PageError::NotReported { .. } => {
                 let hint = "`reg list` shows studies, runs and tables; `reg show ID` shows anything else";
                 Failure::new(e.to_string(), Some(hint.to_owned()))

@@ -27,6 +27,7 @@ mod progress;
 mod reindex;
 mod report;
 mod reproduce;
+mod serve;
 mod show;
 mod split;
 mod study;
@@ -97,6 +98,7 @@ enum Command {
     Probe(probe::Args),
     Gradcam(gradcam::Args),
     Report(report::Args),
+    Serve(serve::Args),
     Reproduce(reproduce::Args),
     List(list::Args),
     Show(show::ShowArgs),
@@ -197,6 +199,7 @@ fn run(context: &Context, command: Command) -> Result<Reply, Failure> {
         Command::Probe(args) => probe::run(context, args),
         Command::Gradcam(args) => gradcam::run(context, args),
         Command::Report(args) => report::run(context, args),
+        Command::Serve(args) => serve::run(context, args),
         Command::Reproduce(args) => reproduce::run(context, args),
         Command::List(args) => list::run(context, args),
         Command::Show(args) => show::run(context, args),

@@ -28,6 +28,7 @@ mod repair;
 mod report;
 #[cfg(feature = "s3")]
 mod s3;
+mod serve;
 mod settings;
 mod splits;
 mod stale;

@@ -74,8 +74,12 @@ pub(super) struct Material {
 }
 
 /// Reads what `request` asks for. Runs and predictions are compared and the comparison is recorded, as `reg compare`
-/// does; nothing else is written.
-pub(super) fn gather(registry: &Registry, request: &Request, stamp: &Stamp) -> Result<Material, PageError> {
+/// does; nothing else is written. Without a `stamp` nothing may be written, and only what is recorded is read.
+pub(super) fn gather(
+    registry: &Registry,
+    request: &Request,
+    stamp: Option<&Stamp>,
+) -> Result<Material, PageError> {
     let mut material = Material::default();
     let mut inputs = Vec::new();
     let mut studies = Vec::new();
@@ -105,11 +109,16 @@ pub(super) fn gather(registry: &Registry, request: &Request, stamp: &Stamp) -> R
     }
     // A comparison writes, and nobody writes beside a view that is open.
     drop(view);
-    if !inputs.is_empty() {
+    if let (None, Some(text)) = (stamp, request.ids.first())
+        && (!inputs.is_empty() || !studies.is_empty())
+    {
+        return Err(PageError::NotCompared(text.clone()));
+    }
+    if let Some(stamp) = stamp.filter(|_| !inputs.is_empty()) {
         let (id, comparison) = compare(registry, inputs, &request.options, None, stamp)?;
         material.add_section(registry, None, id, comparison, Vec::new())?;
     }
-    for id in studies {
+    for (id, stamp) in studies.into_iter().zip(stamp.into_iter().cycle()) {
         let study = registry.get::<Study>(Id::new(id))?;
         let standing = standing(registry, &study)?;
         for done in compare_sections(registry, &study, &standing, &request.options, false, stamp)? {

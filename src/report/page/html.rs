@@ -14,57 +14,64 @@ use crate::report::{Align, Cell, Table};
 /// The style sheet of pages, that of figures left out.
 pub(super) const STYLE: &str = include_str!("page.css");
 /// What sorts tables and opens lineages: a page is complete without it.
-pub(super) const SCRIPT: &str = include_str!("page.js");
+pub(crate) const SCRIPT: &str = include_str!("page.js");
 
 /// A page as it grows.
-pub(super) struct Writer<'a> {
-    pub(super) out: String,
+pub(crate) struct Writer<'a> {
+    pub(crate) out: String,
     tables: u32,
     figures: u32,
-    /// Objects that have a place in the page's lineage.
-    known: &'a HashSet<Hash>,
+    /// Objects that have a place in the page's lineage; none in a page of a live registry, where every object
+    /// has a page of its own.
+    known: Option<&'a HashSet<Hash>>,
 }
 
 /// What a table is shown with.
 #[derive(Default)]
-pub(super) struct Beside<'t> {
+pub(crate) struct Beside<'t> {
     /// Second lines of cells: those of this table in the same place, its first number left out.
-    pub(super) intervals: Option<&'t Table>,
+    pub(crate) intervals: Option<&'t Table>,
     /// What each column is made of; a row below the table.
-    pub(super) made_of: Vec<Vec<Hash>>,
+    pub(crate) made_of: Vec<Vec<Hash>>,
     /// The records that the numbers are from.
-    pub(super) source: &'t [Hash],
+    pub(crate) source: &'t [Hash],
     /// Ids of each row, as one more column of this heading.
-    pub(super) ids: Option<(&'t str, Vec<Vec<Hash>>)>,
+    pub(crate) ids: Option<(&'t str, Vec<Vec<Hash>>)>,
     /// Rows at the end that keep their place when others are sorted, such as a mean.
-    pub(super) last: usize,
+    pub(crate) last: usize,
 }
 
 impl<'a> Writer<'a> {
     pub(super) fn new(known: &'a HashSet<Hash>) -> Self {
-        Writer { out: String::new(), tables: 0, figures: 0, known }
+        Writer { out: String::new(), tables: 0, figures: 0, known: Some(known) }
     }
 
-    pub(super) fn push(&mut self, html: &str) {
+    /// A page of a live registry.
+    pub(crate) fn served() -> Writer<'static> {
+        Writer { out: String::new(), tables: 0, figures: 0, known: None }
+    }
+
+    pub(crate) fn push(&mut self, html: &str) {
         self.out += html;
         self.out.push('\n');
     }
 
-    pub(super) fn heading(&mut self, level: u8, id: &str, text: &str) {
+    pub(crate) fn heading(&mut self, level: u8, id: &str, text: &str) {
         self.push(&format!("<h{level} id=\"{id}\">{}</h{level}>", escape(text)));
     }
 
     /// A paragraph of plain text.
-    pub(super) fn paragraph(&mut self, class: &str, text: &str) {
+    pub(crate) fn paragraph(&mut self, class: &str, text: &str) {
         self.push(&format!("<p class=\"{class}\">{}</p>", escape(text)));
     }
 
     /// A short id that leads to its place in the lineage.
     pub(super) fn id(&self, id: &Hash) -> String {
         let short = id.short();
-        match self.known.contains(id) {
-            true => format!("<a class=\"id\" href=\"#o-{short}\">{short}</a>"),
-            false => format!("<span class=\"id\">{short}</span>"),
+        match self.known.map(|known| known.contains(id)) {
+            None => format!("<a class=\"id\" href=\"/record/{id}\">{short}</a>"),
+            Some(true) => format!("<a class=\"id\" href=\"#o-{short}\">{short}</a>"),
+            Some(false) => format!("<span class=\"id\">{short}</span>"),
         }
     }
 
@@ -73,7 +80,7 @@ impl<'a> Writer<'a> {
     }
 
     /// A figure with its number, and what it was drawn from.
-    pub(super) fn figure(&mut self, figure: &Figure, source: &[Hash]) {
+    pub(crate) fn figure(&mut self, figure: &Figure, source: &[Hash]) {
         self.figures += 1;
         let (number, title) = (self.figures, escape(&figure.title));
         let from = self.from(source);
@@ -103,14 +110,39 @@ impl<'a> Writer<'a> {
     }
 
     /// A table with its number.
-    pub(super) fn table(&mut self, table: &Table, beside: &Beside) {
+    pub(crate) fn table(&mut self, table: &Table, beside: &Beside) {
         self.tables += 1;
+        let number = format!("<b>Table {}.</b> ", self.tables);
+        self.any_table(table, beside, &number, |page, place| {
+            let ids = &beside.ids.as_ref()?.1;
+            Some(page.ids(ids.get(place).map_or(&[][..], Vec::as_slice)))
+        });
+    }
+
+    /// A list, without a number, of records: the ids of a row behind it.
+    pub(crate) fn list(&mut self, table: &Table, heading: &'static str, ids: Vec<Vec<Hash>>) {
+        let beside = Beside { ids: Some((heading, ids)), ..Beside::default() };
+        self.any_table(table, &beside, "", |page, place| Some(page.ids(beside.ids.as_ref()?.1.get(place)?)));
+    }
+
+    /// A list whose first column leads somewhere, a place a row.
+    pub(crate) fn links(&mut self, table: &Table, heading: &'static str, places: &[String]) {
+        let beside = Beside { ids: Some((heading, Vec::new())), ..Beside::default() };
+        self.any_table(table, &beside, "", |_, place| {
+            Some(format!("<a href=\"{}\">{}</a>", escape(places.get(place)?), escape(heading)))
+        });
+    }
+
+    fn any_table(
+        &mut self,
+        table: &Table,
+        beside: &Beside,
+        number: &str,
+        behind: impl Fn(&Self, usize) -> Option<String>,
+    ) {
+        let title = escape(&table.title);
         let mut html = format!(
-            "<div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-label=\"Table {}: {}\"><table class=\"sortable\"><caption><b>Table {}.</b> {}.",
-            self.tables,
-            escape(&table.title),
-            self.tables,
-            escape(&table.title)
+            "<div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-label=\"{title}\"><table class=\"sortable\"><caption>{number}{title}."
         );
         if let Some(why) = &table.warning {
             let _ = write!(html, " <strong class=\"warning\">{NOT_COMPARABLE}: {}</strong>", escape(why));
@@ -150,9 +182,8 @@ impl<'a> Writer<'a> {
                     &tag[..2]
                 );
             }
-            if let Some((_, ids)) = &beside.ids {
-                let ids = ids.get(place).map_or(&[][..], Vec::as_slice);
-                let _ = write!(html, "<td class=\"made\">{}</td>", self.ids(ids));
+            if beside.ids.is_some() {
+                let _ = write!(html, "<td class=\"made\">{}</td>", behind(self, place).unwrap_or_default());
             }
             html += "</tr>";
         }
@@ -168,13 +199,17 @@ impl<'a> Writer<'a> {
         html += "</table></div>";
         let notes: Vec<String> = table.notes.iter().map(|note| escape(note)).collect();
         let from = self.from(beside.source);
-        let _ = write!(html, "<p class=\"notes\">{} {from}</p>", notes.join(" "));
+        if !notes.is_empty() || !from.is_empty() {
+            let _ = write!(html, "<p class=\"notes\">{} {from}</p>", notes.join(" "));
+        }
         self.push(&html);
     }
 
-    /// What is folded away until it is asked for.
-    pub(super) fn fold(&mut self, summary: &str, inside: impl FnOnce(&mut Self)) {
-        self.push(&format!("<details><summary>{}</summary>", escape(summary)));
+    /// What is folded away until it is asked for; on paper it is shown where it `prints`, and else only where it was
+    /// unfolded.
+    pub(super) fn fold(&mut self, summary: &str, prints: bool, inside: impl FnOnce(&mut Self)) {
+        let class = if prints { " class=\"prints\"" } else { "" };
+        self.push(&format!("<details{class}><summary>{}</summary>", escape(summary)));
         inside(self);
         self.push("</details>");
     }
@@ -198,20 +233,44 @@ pub(super) fn data(kind: &str, bytes: &[u8]) -> String {
     format!("data:{kind};base64,{}", BASE64.encode(bytes))
 }
 
+/// The style sheet of pages and of the figures in them.
+pub(crate) fn style() -> String {
+    format!("{STYLE}{}", svg::style())
+}
+
 /// A page that needs nothing but itself, and may fetch nothing: its policy names its one style sheet and its one
 /// script by their hashes.
 pub(super) fn alone(title: &str, body: &str) -> String {
-    let style = format!("{STYLE}{}", svg::style());
+    let style = style();
     let hash = |text: &str| {
         let mut hasher = Hasher::both();
         hasher.update(text.as_bytes());
         BASE64.encode(hasher.digest().sha256.0)
     };
-    let title = escape(title);
+    let (of_style, of_script) = (hash(&style), hash(SCRIPT));
+    let policy = format!(
+        "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'sha256-{of_style}'; script-src 'sha256-{of_script}'; img-src data:; base-uri 'none'; form-action 'none'\">\n<meta name=\"referrer\" content=\"no-referrer\">\n"
+    );
+    let style = format!("<style>{style}</style>");
+    document(title, &format!("{policy}{style}"), &format!("{body}<script>{SCRIPT}</script>"))
+}
+
+/// A page of a live registry, whose policy comes with the answer.
+pub(crate) fn served(title: &str, body: &str) -> String {
+    let head = "<link rel=\"stylesheet\" href=\"/page.css\"><link rel=\"icon\" href=\"data:,\"><script src=\"/page.js\" defer></script>";
+    // A report brings its own heading.
+    let body = match body.contains("<main id=\"main\">") {
+        true => body.to_owned(),
+        false => format!("<header><h1>{}</h1></header>\n<main id=\"main\">\n{body}</main>", escape(title)),
+    };
+    let home = "<p class=\"bar\"><a href=\"/\">Registry</a></p>\n";
+    document(title, head, &format!("{home}{body}"))
+}
+
+fn document(title: &str, head: &str, body: &str) -> String {
     format!(
-        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'sha256-{}'; script-src 'sha256-{}'; img-src data:; base-uri 'none'; form-action 'none'\">\n<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<meta name=\"color-scheme\" content=\"light dark\">\n<meta name=\"referrer\" content=\"no-referrer\">\n<title>{title}</title>\n<style>{style}</style>\n</head>\n<body>\n{body}<script>{SCRIPT}</script>\n</body>\n</html>\n",
-        hash(&style),
-        hash(SCRIPT)
+        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<meta name=\"color-scheme\" content=\"light dark\">\n{head}\n<title>{}</title>\n</head>\n<body>\n{body}\n</body>\n</html>\n",
+        escape(title)
     )
 }
 
@@ -262,7 +321,7 @@ mod tests {
         let known = HashSet::new();
         let mut page = Writer::new(&known);
         page.table(&table, &Beside { ids: Some((hostile, vec![vec![Hash::of(b"")]])), ..Beside::default() });
-        page.fold(hostile, |page| page.paragraph("", hostile));
+        page.fold(hostile, true, |page| page.paragraph("", hostile));
         page.heading(2, "x", hostile);
         let html = alone(hostile, &page.out);
         assert_eq!(html.matches("<script").count(), 1, "its own: {html}");

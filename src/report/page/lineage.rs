@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
 
 use crate::hash::Hash;
-use crate::lineage::{Edge, Graph, Node};
+use crate::lineage::{Direction, Edge, Graph, Node};
 use crate::registry::IMAGE;
 use crate::report::lineage::MADE;
 use crate::report::svg::escape;
@@ -34,17 +34,19 @@ pub(super) fn places(graphs: &[Graph]) -> HashSet<Hash> {
 }
 
 /// Draws lineages from results to inputs. An object has one place, which its id leads to; where it comes again it is
-/// a link to there. Of many images the first few are shown.
-pub(super) fn tree(graphs: &[Graph]) -> String {
-    let mut tree = Tree::default();
+/// a link to there. Of many images the first few are shown. In a page of a live registry, ids are links to the page of
+/// an object.
+pub(crate) fn tree(graphs: &[Graph], direction: Direction, served: bool) -> String {
+    let mut tree = Tree { served, ..Tree::default() };
     for graph in graphs {
         tree.nodes.extend(graph.nodes.iter().map(|node| (node.id, node)));
         for edge in &graph.edges {
             // An execution stands beside what it made.
-            let (parent, child) = if edge.role == MADE { (edge.to, edge.from) } else { (edge.from, edge.to) };
+            let below = edge.role == MADE || direction == Direction::Down;
+            let (parent, child) = if below { (edge.to, edge.from) } else { (edge.from, edge.to) };
             let of_parent = tree.children.entry(parent).or_default();
             if graphs.len() == 1 || !of_parent.iter().any(|(known, _)| *known == child) {
-                of_parent.push((child, &edge.role));
+                of_parent.push((child, if direction == Direction::Down { "" } else { &edge.role }));
             }
         }
     }
@@ -57,6 +59,7 @@ pub(super) fn tree(graphs: &[Graph]) -> String {
 
 #[derive(Default)]
 struct Tree<'g> {
+    served: bool,
     nodes: HashMap<Hash, &'g Node>,
     children: HashMap<Hash, Vec<(Hash, &'g str)>>,
     shown: HashSet<Hash>,
@@ -77,7 +80,7 @@ impl Tree<'_> {
             return;
         }
         let children = self.children.remove(&id).unwrap_or_default();
-        let text = words(node, role);
+        let text = self.words(node, role);
         if children.is_empty() {
             let _ = write!(
                 self.out,
@@ -103,21 +106,26 @@ impl Tree<'_> {
         }
         self.out += "</ul></details></li>\n";
     }
+
+    fn words(&self, node: &Node, role: Option<&str>) -> String {
+        let mut text = part(node, role);
+        let (id, short) = (node.id, node.id.short());
+        let id = match self.served {
+            true => format!("<a class=\"id\" href=\"/record/{id}\">{short}</a>"),
+            false => format!("<span class=\"id\">{short}</span>"),
+        };
+        let _ = write!(text, "<b>{}</b> {id}", escape(&node.kind));
+        if let Some(name) = node.name.as_ref().filter(|name| Some(name.as_str()) != role) {
+            let _ = write!(text, " {}", escape(name));
+        }
+        let row = node.row.map(|row| format!(", metadata row {row}")).unwrap_or_default();
+        let _ = write!(text, " <i>{}{row}</i>", escape(&node.summary));
+        text
+    }
 }
 
 /// The part that an object plays, where its kind does not say it.
 fn part(node: &Node, role: Option<&str>) -> String {
-    let role = role.filter(|role| *role != node.kind && *role != MADE);
+    let role = role.filter(|role| !role.is_empty() && *role != node.kind && *role != MADE);
     role.map(|role| format!("<i>{}:</i> ", escape(role))).unwrap_or_default()
-}
-
-fn words(node: &Node, role: Option<&str>) -> String {
-    let mut text = part(node, role);
-    let _ = write!(text, "<b>{}</b> <span class=\"id\">{}</span>", escape(&node.kind), node.id.short());
-    if let Some(name) = node.name.as_ref().filter(|name| Some(name.as_str()) != role) {
-        let _ = write!(text, " {}", escape(name));
-    }
-    let row = node.row.map(|row| format!(", metadata row {row}")).unwrap_or_default();
-    let _ = write!(text, " <i>{}{row}</i>", escape(&node.summary));
-    text
 }

@@ -8,12 +8,16 @@ mod html;
 mod lineage;
 mod sections;
 
+use crate::hash::Hash;
 use crate::index::IndexError;
+use crate::lineage::Direction;
 use crate::registry::{Registry, RegistryError, Stamp};
 use crate::report::svg::escape;
-use crate::runs::RunError;
+use crate::runs::{Options, RunError};
+use gather::Material;
 pub use gather::Request;
-use html::Writer;
+pub(crate) use html::{Beside, SCRIPT, Writer, served, style};
+pub(crate) use lineage::tree;
 
 /// Why there is no report.
 #[derive(Debug, thiserror::Error)]
@@ -24,6 +28,9 @@ pub enum PageError {
     /// Models that cannot be compared, or the like.
     #[error(transparent)]
     Run(#[from] RunError),
+    /// Something that would have to be compared, and so recorded, first.
+    #[error("`{0}` is in no comparison yet: `reg report` or `reg compare` makes one")]
+    NotCompared(String),
     /// Something that is no result.
     #[error("`{text}` is a {kind}, and a report is made of studies, runs, predictions, tables and data sets")]
     NotReported {
@@ -44,9 +51,26 @@ impl From<IndexError> for PageError {
 ///
 /// Runs and predictions that are asked for are compared, and the comparison is recorded as `reg compare` does.
 pub fn report(registry: &Registry, request: &Request, stamp: &Stamp) -> Result<String, PageError> {
-    let material = gather::gather(registry, request, stamp)?;
+    let material = gather::gather(registry, request, Some(stamp))?;
+    let (title, body) = composed(registry, request, &material, false)?;
+    Ok(html::alone(&title, &body))
+}
+
+/// The title and the body of the page on one table or data set, of which everything is recorded: nothing is written.
+pub(crate) fn recorded(registry: &Registry, id: &Hash) -> Result<(String, String), PageError> {
+    let request = Request { ids: vec![id.to_string()], options: Options::default(), title: None };
+    let material = gather::gather(registry, &request, None)?;
+    composed(registry, &request, &material, true)
+}
+
+fn composed(
+    registry: &Registry,
+    request: &Request,
+    material: &Material,
+    served: bool,
+) -> Result<(String, String), PageError> {
     let known = lineage::places(&material.graphs);
-    let mut page = Writer::new(&known);
+    let mut page = if served { Writer::served() } else { Writer::new(&known) };
     let titles: Vec<&str> = material.sections.iter().map(|section| section.title.as_str()).collect();
     let names: Vec<&str> = material.datasets.iter().map(|counted| counted.name.as_str()).collect();
     let studies: Vec<&str> = material.studies.iter().map(|(_, study, _)| study.name.as_str()).collect();
@@ -82,22 +106,22 @@ pub fn report(registry: &Registry, request: &Request, stamp: &Stamp) -> Result<S
         "<nav aria-label=\"Contents\"><ol>{}</ol></nav></header>\n<main id=\"main\">",
         links.join("")
     ));
-    sections::asked(&mut page, &material, registry)?;
-    sections::data(&mut page, &material);
+    sections::asked(&mut page, material, registry)?;
+    sections::data(&mut page, material);
     for (place, section) in material.sections.iter().enumerate() {
         sections::results(&mut page, section, &key(place));
     }
-    sections::training(&mut page, &material);
-    sections::features(&mut page, &material);
-    gallery::gallery(&mut page, &material, registry);
-    sections::cautions(&mut page, &material, registry)?;
+    sections::training(&mut page, material);
+    sections::features(&mut page, material);
+    gallery::gallery(&mut page, material, registry);
+    sections::cautions(&mut page, material, registry)?;
     page.heading(2, "lineage", "Lineage");
     page.paragraph("", "Each box is a record or a file, named by the hash of its bytes; below it stand its inputs. Press a box to unfold them, one step at a time.");
-    page.push(&lineage::tree(&material.graphs));
+    page.push(&tree(&material.graphs, Direction::Up, served));
     page.push("</main>");
     page.push(&format!(
         "<footer><p>Made by reg {} from the records named above. `reg trace ID` prints a lineage with every image, `reg verify ID` hashes all of it again, `reg reproduce RUN` carries a run out again.</p></footer>",
         env!("CARGO_PKG_VERSION")
     ));
-    Ok(html::alone(&title, &page.out))
+    Ok((title, page.out))
 }

@@ -42,7 +42,7 @@ function unfold() {
 }
 addEventListener("hashchange", unfold);
 unfold();
-// Paper cannot be unfolded.
+// Paper cannot be unfolded: what belongs on it is.
 addEventListener("beforeprint", () => {
-  for (const fold of document.querySelectorAll("main details")) if (!fold.closest(".tree")) fold.open = true;
+  for (const fold of document.querySelectorAll("details.prints")) fold.open = true;
 });

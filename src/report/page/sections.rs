@@ -73,9 +73,8 @@ fn models(
     let mut columns = vec![Column::left("Model"), Column::left("Starts from")];
     columns.extend(["Input [px]", "Channels"].map(Column::right));
     columns.push(Column::left("Metadata"));
-    columns.extend(
-        ["Batch", "Learning rate", "Epochs at most", "Seed", "Folds", "Parameters"].map(Column::right),
-    );
+    columns
+        .extend(["Batch", "Learning rate", "Max. epochs", "Seed", "Folds", "Parameters"].map(Column::right));
     let mut table = Table::new(format!("Models of {}", section.title), columns);
     let mut all = Vec::new();
     for model in &section.comparison.models {
@@ -201,11 +200,13 @@ pub(super) fn results(page: &mut Writer, section: &Section, key: &str) {
     ] {
         if let Some(table) = take(name).filter(|table| !table.rows.is_empty()) {
             let last = usize::from(matches!(name, "range" | "bootstrap"));
-            page.fold(summary, |page| page.table(&table, &Beside { source, last, ..Beside::default() }));
+            page.fold(summary, false, |page| {
+                page.table(&table, &Beside { source, last, ..Beside::default() })
+            });
         }
     }
     if let Some(table) = take("metrics") {
-        page.fold("Beyond the AUC: precision, thresholds, calibration", |page| {
+        page.fold("Beyond the AUC: precision, thresholds, calibration", true, |page| {
             page.table(&table, &Beside { source, ..Beside::default() });
         });
     }
@@ -214,7 +215,7 @@ pub(super) fn results(page: &mut Writer, section: &Section, key: &str) {
         page.paragraph("", "A mean over all may hide for whom a model fails.");
         for table in details::each_group(comparison) {
             let summary = table.title.clone();
-            page.fold(&summary, |page| page.table(&table, &Beside { source, ..Beside::default() }));
+            page.fold(&summary, true, |page| page.table(&table, &Beside { source, ..Beside::default() }));
         }
     }
 }

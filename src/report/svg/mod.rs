@@ -94,7 +94,7 @@ pub fn comparison(comparison: &Comparison, curves: &[RocCurve]) -> Vec<Figure> {
 }
 
 /// Text for the inside of an element or a quoted attribute, of HTML as of XML.
-pub(super) fn escape(text: &str) -> String {
+pub(crate) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in one_line(text).chars() {
         match c {

@@ -1,0 +1,79 @@
+//! The first page: what goes on, a search, and a list of the records.
+
+use super::route::{Answer, Nothing, Query, encoded, leaves};
+use crate::hash::Hash;
+use crate::records::{Header, KINDS, summary};
+use crate::registry::{Registry, RegistryError};
+use crate::report::page::Writer;
+use crate::report::svg::escape;
+use crate::report::{Cell, Column, Table, thousands};
+
+/// Kinds that a list without kind shows; the others only support them.
+const MAIN: [&str; 6] = ["study", "table", "run", "split", "dataset", "weights"];
+/// Records a page.
+const LEAF: usize = 100;
+
+/// Lists records, the newest of a kind first, by kind and by words.
+pub(super) fn home(registry: &Registry, query: &Query) -> Result<Answer, Nothing> {
+    let (words, wanted) = (query.get("q"), query.get("kind"));
+    let words = words.trim();
+    let view = registry.view()?;
+    // A name or an id, or its beginning, leads there at once.
+    match registry.resolve(&view, words) {
+        Ok(id) if !words.is_empty() => return Ok(Answer::see(format!("/record/{id}"))),
+        Ok(_) | Err(RegistryError::Unknown { .. } | RegistryError::Ambiguous { .. }) => {}
+        Err(e) => return Err(e.into()),
+    }
+    let kinds: Vec<&str> = match KINDS.iter().find(|kind| **kind == wanted) {
+        Some(kind) => vec![kind],
+        None => MAIN.to_vec(),
+    };
+    let names = view.names_by_id()?;
+    let mut ids: Vec<(&str, Hash)> = Vec::new();
+    for kind in &kinds {
+        ids.extend(view.of_kind(kind)?.into_iter().rev().map(|id| (*kind, id)));
+    }
+    // Nobody who writes waits while records are read.
+    drop(view);
+    let what = |id: &Hash| match registry.store().read(id).map(|bytes| Header::read(&bytes)) {
+        Ok(Ok(header)) => summary(&header),
+        Ok(Err(e)) => e.to_string(),
+        Err(e) => e.to_string(),
+    };
+    let name = |id: &Hash| names.get(id).cloned().unwrap_or_default();
+    if !words.is_empty() {
+        let words = words.to_lowercase();
+        let holds = |text: &str| text.to_lowercase().contains(&words);
+        ids.retain(|(_, id)| id.to_string().starts_with(&words) || holds(&name(id)) || holds(&what(id)));
+    }
+    let (page, pages) = (query.page(), ids.len().div_ceil(LEAF));
+    let shown: Vec<(&str, Hash)> = ids.iter().skip(page * LEAF).take(LEAF).copied().collect();
+
+    let mut out = Writer::served();
+    out.push("<section id=\"live\" aria-live=\"polite\" hidden><h2>In training</h2><div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"In training\"><table><thead><tr><th scope=\"col\">Run</th><th scope=\"col\">State</th><th scope=\"col\" class=\"n\">Epoch</th><th scope=\"col\" class=\"n\">Images</th><th scope=\"col\" class=\"n\">Images/s</th><th scope=\"col\" class=\"n\">Loss</th><th scope=\"col\" class=\"n\">Best validation loss</th><th scope=\"col\" class=\"n\">Left</th></tr></thead><tbody></tbody></table></div></section>");
+    let options: Vec<String> = std::iter::once("<option value=\"\">results and inputs</option>".to_owned())
+        .chain(KINDS.iter().map(|kind| {
+            let chosen = if *kind == wanted { " selected" } else { "" };
+            format!("<option{chosen}>{kind}</option>")
+        }))
+        .collect();
+    out.push(&format!(
+        "<form class=\"bar\" role=\"search\"><label>Name, id or words <input type=\"search\" name=\"q\" value=\"{}\"></label> <label>Kind <select name=\"kind\">{}</select></label> <button>Search</button></form>",
+        escape(words),
+        options.join("")
+    ));
+    let columns = ["Kind", "Name", "What"].map(Column::left);
+    let title = match words {
+        "" => format!("{} records", thousands(ids.len() as u64)),
+        words => format!("{} records with “{words}”", thousands(ids.len() as u64)),
+    };
+    let mut table = Table::new(title, columns.into());
+    for (kind, id) in &shown {
+        let texts = [(*kind).to_owned(), name(id), what(id)];
+        table.rows.push(texts.map(Cell::Text).into());
+    }
+    out.list(&table, "Id", shown.iter().map(|(_, id)| vec![*id]).collect());
+    out.push(&leaves(page, pages, |n| format!("/?q={}&kind={}&page={n}", encoded(words), encoded(&wanted))));
+    out.push("<script src=\"/live.js\" defer></script>");
+    Ok(Answer::page("Registry", &out.out))
+}

@@ -1,0 +1,212 @@
+//! The images of a data set: a list, and a viewer with boxes and heat maps.
+
+use std::fmt::Write as _;
+
+use super::route::{Answer, Nothing, Query, encoded, leaves};
+use crate::dataset::{overlay, pixels, png};
+use crate::hash::{Hash, Id};
+use crate::records::{Boxes, Dataset, Heat, ImageRow, Manifest, Scale, Table};
+use crate::registry::{Registry, RegistryError};
+use crate::report::page::Writer;
+use crate::report::svg::escape;
+use crate::report::{Cell, Column, Table as Shown, thousands};
+use crate::stats::{HeatMap, Rect};
+
+/// Images a page.
+const LEAF: usize = 60;
+
+fn read(registry: &Registry, id: Hash) -> Result<(Dataset, Manifest), Nothing> {
+    if registry.view()?.kind(&id)?.as_deref() != Some("dataset") {
+        return Err(Nothing::Unknown(format!("data set {id}")));
+    }
+    let dataset: Dataset = registry.get(Id::new(id))?;
+    let manifest = registry.get_packed(dataset.manifest)?;
+    Ok((dataset, manifest))
+}
+
+fn row<'m>(manifest: &'m Manifest, place: &str) -> Result<(usize, &'m ImageRow), Nothing> {
+    let found = place.parse::<usize>().ok().and_then(|place| Some((place, manifest.rows.get(place)?)));
+    found.ok_or_else(|| Nothing::Unknown(format!("image {place}")))
+}
+
+fn labels(dataset: &Dataset, row: &ImageRow) -> String {
+    let named =
+        dataset.labels.iter().enumerate().filter(|(bit, _)| row.has(*bit)).map(|(_, name)| name.as_str());
+    named.collect::<Vec<_>>().join(", ")
+}
+
+/// Lists images by label, name and patient.
+pub(super) fn list(registry: &Registry, id: Hash, query: &Query) -> Result<Answer, Nothing> {
+    let (dataset, manifest) = read(registry, id)?;
+    let (words, wanted) = (query.get("q"), query.get("label"));
+    let words = words.trim();
+    let label = dataset.labels.iter().position(|label| *label == wanted);
+    let matches = |row: &ImageRow| {
+        label.is_none_or(|label| row.has(label))
+            && (words.is_empty() || row.name.contains(words) || row.patient.to_string() == words)
+    };
+    let found: Vec<usize> =
+        (0..manifest.rows.len()).filter(|place| matches(&manifest.rows[*place])).collect();
+    let (page, pages) = (query.page(), found.len().div_ceil(LEAF));
+
+    let mut out = Writer::served();
+    let options: Vec<String> = std::iter::once("<option value=\"\">any</option>".to_owned())
+        .chain(dataset.labels.iter().enumerate().map(|(place, name)| {
+            let chosen = if Some(place) == label { " selected" } else { "" };
+            format!("<option{chosen}>{}</option>", escape(name))
+        }))
+        .collect();
+    out.push(&format!(
+        "<form class=\"bar\" role=\"search\"><label>Name or patient <input type=\"search\" name=\"q\" value=\"{}\"></label> <label>Label <select name=\"label\">{}</select></label> <button>Search</button></form>",
+        escape(words),
+        options.join("")
+    ));
+    let columns = [
+        Column::left("Image"),
+        Column::right("Patient"),
+        Column::right("Follow-up"),
+        Column::right("Age"),
+        Column::left("Gender"),
+        Column::left("View"),
+        Column::left("Labels"),
+    ];
+    let mut table = Shown::new(format!("{} images", thousands(found.len() as u64)), columns.into());
+    let mut links = Vec::new();
+    for place in found.iter().skip(page * LEAF).take(LEAF) {
+        let row = &manifest.rows[*place];
+        let plain = |n: u32| Cell::Text(n.to_string());
+        table.rows.push(vec![
+            Cell::Text(row.name.clone()),
+            plain(row.patient),
+            plain(row.follow_up),
+            Cell::Text(row.age.map_or(String::new(), |age| age.to_string())),
+            Cell::Text(format!("{:?}", row.gender)),
+            Cell::Text(format!("{:?}", row.view)),
+            Cell::Text(labels(&dataset, row)),
+        ]);
+        links.push(format!("/image/{id}/{place}"));
+    }
+    out.links(&table, "Look", &links);
+    out.push(&leaves(page, pages, |n| {
+        format!("/images/{id}?q={}&label={}&page={n}", encoded(words), encoded(&wanted))
+    }));
+    Ok(Answer::page(&format!("Images of {}", id.short()), &out.out))
+}
+
+/// One image with its boxes, and the heat maps that are recorded of it.
+pub(super) fn viewer(registry: &Registry, id: Hash, place: &str, query: &Query) -> Result<Answer, Nothing> {
+    let (dataset, manifest) = read(registry, id)?;
+    let (place, row) = row(&manifest, place)?;
+    let boxes = match dataset.boxes {
+        Some(boxes) => registry.get_packed::<Boxes>(boxes)?.rows,
+        None => Vec::new(),
+    };
+    let mut heats: Vec<(Hash, Heat)> = Vec::new();
+    if let Some(object) = row.object {
+        let recorded = registry.referring::<Table>(&registry.view()?, &object)?;
+        heats.extend(recorded.into_iter().filter_map(|(id, table)| match table {
+            Table::Heat(heat) => Some((id.hash, *heat)),
+            _ => None,
+        }));
+    }
+    let chosen = heats.iter().find(|(heat, _)| heat.to_string() == query.get("heat"));
+
+    let mut out = Writer::served();
+    let fact = |what: &str, value: &str| format!("<dt>{what}</dt><dd>{}</dd>", escape(value));
+    let age = row.age.map_or("not given".to_owned(), |age| format!("{age} years"));
+    out.push(&format!(
+        "<dl class=\"facts\">{}{}{}{}{}</dl>",
+        fact("Labels", &labels(&dataset, row)),
+        fact("Patient", &format!("{}, follow-up {}, {age}, {:?}", row.patient, row.follow_up, row.gender)),
+        fact("View", &format!("{:?}", row.view)),
+        fact("Size", &format!("{} x {}", row.width, row.height)),
+        fact("Metadata", &format!("row {}", row.row)),
+    ));
+    if !heats.is_empty() {
+        let link = |heat: &str, text: &str, current: bool| {
+            let current = if current { " aria-current=\"true\"" } else { "" };
+            format!("<li><a href=\"/image/{id}/{place}{heat}\"{current}>{}</a></li>", escape(text))
+        };
+        let mut links = vec![link("", "X-ray", chosen.is_none())];
+        links.extend(heats.iter().map(|(hash, heat)| {
+            let probability = Scale::Logit.probability(heat.logit);
+            let text = format!("{}, run {}, probability {probability:.3}", heat.label, heat.run.hash.short());
+            link(&format!("?heat={hash}"), &text, chosen.is_some_and(|(chosen, _)| chosen == hash))
+        }));
+        out.push(&format!("<nav aria-label=\"Heat maps\"><ol>{}</ol></nav>", links.join("")));
+    }
+    match row.object {
+        None => out.paragraph("", "This data set has metadata only, and no images."),
+        Some(object) => {
+            let source = match chosen {
+                Some((heat, _)) => format!("/heat/{heat}"),
+                None => format!("/xray/{id}/{place}"),
+            };
+            let own: Vec<_> = boxes.iter().filter(|of| of.image as usize == place).collect();
+            let mut frames = String::new();
+            let mut said = Vec::new();
+            for of in &own {
+                let label = dataset.labels.get(of.label as usize).map_or("?", String::as_str);
+                let _ = write!(
+                    frames,
+                    "<rect x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\"/><text x=\"{}\" y=\"{}\" font-size=\"{}\">{}</text>",
+                    of.x,
+                    of.y,
+                    of.w,
+                    of.h,
+                    of.x,
+                    of.y - f64::from(row.height) / 120.0,
+                    row.height / 36 + 1,
+                    escape(label)
+                );
+                said.push(format!("{label} at {:.0}, {:.0}, {:.0} by {:.0} pixels", of.x, of.y, of.w, of.h));
+            }
+            let what = chosen
+                .map_or("X-ray".to_owned(), |(_, heat)| format!("Heat map of {} over the X-ray", heat.label));
+            let said = if said.is_empty() { "no annotated box".to_owned() } else { said.join("; ") };
+            out.push(&format!(
+                "<p class=\"bar\"><label><input type=\"checkbox\" id=\"boxes\" checked> Boxes ({})</label> <a href=\"/lineage/down/{object}\">What was made of it</a></p><div class=\"viewer\"><img src=\"{source}\" width=\"{}\" height=\"{}\" alt=\"{}\"><svg viewBox=\"0 0 {} {}\" role=\"img\"><title>{}</title>{frames}</svg></div>",
+                own.len(), row.width, row.height,
+                escape(&format!("{what}, {}", row.name)),
+                row.width, row.height,
+                escape(&said),
+            ));
+        }
+    }
+    let step = |to: usize, text: &str| format!("<a href=\"/image/{id}/{to}\">{text}</a>");
+    let before = place.checked_sub(1).map(|to| step(to, "Previous")).unwrap_or_default();
+    let after = if place + 1 < manifest.rows.len() { step(place + 1, "Next") } else { String::new() };
+    out.push(&format!("<p class=\"bar\">{before} <a href=\"/images/{id}\">All images</a> {after}</p>"));
+    Ok(Answer::page(&row.name, &out.out))
+}
+
+/// The bytes of an image: of a row of a manifest, and only if they are a PNG.
+pub(super) fn xray(registry: &Registry, id: Hash, place: &str) -> Result<Answer, Nothing> {
+    let (_, manifest) = read(registry, id)?;
+    let (_, row) = row(&manifest, place)?;
+    let object = row.object.ok_or_else(|| Nothing::Unknown(format!("image {place}")))?;
+    let bytes = registry.store().read(&object).map_err(RegistryError::from)?;
+    match png::check(&bytes) {
+        Ok(_) => Ok(Answer::png(bytes)),
+        Err(_) => Err(Nothing::Unknown(format!("image in {object}"))),
+    }
+}
+
+/// An image under the colours of a recorded heat map, without boxes.
+pub(super) fn heat(registry: &Registry, id: Hash) -> Result<Answer, Nothing> {
+    let unknown = || Nothing::Unknown(format!("heat map {id}"));
+    let kind = registry.view()?.kind(&id)?;
+    let heat = match kind.as_deref().map(|_| registry.get::<Table>(Id::new(id))) {
+        Some(Ok(Table::Heat(heat))) => heat,
+        _ => return Err(unknown()),
+    };
+    let bytes = registry.store().read(&heat.object.hash).map_err(RegistryError::from)?;
+    let grey = pixels::decode(&bytes).map_err(|_| unknown())?;
+    let (side, cells) = (heat.map.len(), heat.map.concat());
+    if side == 0 || cells.len() != side * side {
+        return Err(unknown());
+    }
+    let over = Rect { x: heat.over.x, y: heat.over.y, w: heat.over.w, h: heat.over.h };
+    let map = HeatMap { cells, side, over, image: [grey.width, grey.height] };
+    Ok(Answer::png(overlay::paint(&grey, &map.pixels(), &[])))
+}

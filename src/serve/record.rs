@@ -1,0 +1,179 @@
+//! One record: its tables and figures, what it is made of and what was made of it, and its document.
+
+use super::route::{Answer, Nothing};
+use crate::dataset::statistics::Statistics;
+use crate::hash::{Hash, Id};
+use crate::lineage::{Direction, trace};
+use crate::records::{Dataset, EpochLog, Header, Record, Run, Table, codec::MAX_RECORD, summary};
+use crate::registry::{Registry, RegistryError};
+use crate::report::page::{self, Beside, Writer};
+use crate::report::svg::{self, escape};
+use crate::report::{Cell, Column, dataset, features, results};
+
+/// Referrers that are shown; a manifest has as many as data sets, an image too.
+const SHOWN: usize = 200;
+
+/// Shows an object.
+pub(super) fn record(registry: &Registry, id: Hash) -> Result<Answer, Nothing> {
+    let size = registry.store().size(&id).map_err(RegistryError::from)?;
+    let view = registry.view()?;
+    let kind = view.kind(&id)?;
+    let mut names: Vec<String> =
+        view.names()?.into_iter().filter(|(_, of)| *of == id).map(|(name, _)| name).collect();
+    let used: Vec<(Hash, String, String)> = view
+        .referrers(&id)?
+        .into_iter()
+        .take(SHOWN)
+        .map(|(from, role)| Ok((from, view.kind(&from)?.unwrap_or_default(), role)))
+        .collect::<Result<_, RegistryError>>()?;
+    drop(view);
+    let bytes = if size <= MAX_RECORD {
+        registry.store().read(&id).map_err(RegistryError::from)?
+    } else {
+        Vec::new()
+    };
+    let header = Header::read(&bytes).ok().filter(|_| kind.is_some());
+    let kind = kind.unwrap_or_else(|| "object".to_owned());
+    names.sort();
+    let title = format!("{kind} {}", names.first().cloned().unwrap_or_else(|| id.short()));
+
+    let mut page = Writer::served();
+    let what = header.as_ref().map_or(format!("{size} bytes"), summary);
+    page.push(&format!(
+        "<dl class=\"facts\"><dt>Id</dt><dd><span class=\"id whole\">{id}</span></dd><dt>Names</dt><dd>{}</dd><dt>What</dt><dd>{}</dd></dl>",
+        escape(&names.join(", ")),
+        escape(&what)
+    ));
+    let mut links = vec![
+        format!("<a href=\"/lineage/up/{id}\">What it is made of</a>"),
+        format!("<a href=\"/lineage/down/{id}\">What was made of it</a>"),
+    ];
+    if header.is_some() {
+        links.push(format!("<a href=\"/json/{id}\">JSON</a>"));
+    }
+    content(registry, &mut page, &kind, id, &mut links)?;
+    let links: Vec<String> = links.iter().map(|link| format!("<li>{link}</li>")).collect();
+    // Where to go from here stands before the tables.
+    page.out = format!("<nav aria-label=\"Of this record\"><ol>{}</ol></nav>{}", links.join(""), page.out);
+    if !used.is_empty() {
+        let mut table = crate::report::Table::new("Used by", ["Kind", "As its"].map(Column::left).into());
+        table.rows =
+            used.iter().map(|(_, kind, role)| [kind, role].map(|t| Cell::Text(t.clone())).into()).collect();
+        page.list(&table, "Id", used.iter().map(|(from, ..)| vec![*from]).collect());
+    }
+    if let Some(header) = header {
+        let text = serde_json::to_string_pretty(&header.document).unwrap_or_default();
+        page.heading(2, "document", "Document");
+        page.push(&format!("<pre tabindex=\"0\">{}</pre>", linked(&text)));
+    }
+    Ok(Answer::page(&title, &page.out))
+}
+
+/// What a kind shows besides its document.
+fn content(
+    registry: &Registry,
+    page: &mut Writer,
+    kind: &str,
+    id: Hash,
+    links: &mut Vec<String>,
+) -> Result<(), Nothing> {
+    let whole = |id: &Hash| format!("<a href=\"/report/{id}\">Report</a>");
+    let plain = |page: &mut Writer, table: &crate::report::Table| {
+        let first = table.rows.last().and_then(|row| row.first());
+        let last = usize::from(first.is_some_and(|cell| cell.shown() == "Mean"));
+        page.table(table, &Beside { last, ..Beside::default() });
+    };
+    if kind == Dataset::KIND {
+        links.push(format!("<a href=\"/images/{id}\">Images</a>"));
+        links.push(whole(&id));
+    } else if kind == Run::KIND {
+        let run = registry.get::<Run>(Id::new(id))?;
+        let log = registry.store().read(&run.log.hash).map_err(RegistryError::from)?;
+        let log = String::from_utf8_lossy(&log);
+        let epochs: Vec<EpochLog> = log.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+        page.figure(&svg::learning(&id.short(), &epochs), &[]);
+    } else if kind == Table::KIND {
+        match registry.get::<Table>(Id::new(id))? {
+            Table::Auc(auc) => plain(page, &results::auc("AUC", &auc)),
+            Table::Dataset(counted) => {
+                let statistics = Statistics::from(&counted);
+                plain(page, &dataset::prevalence(&statistics));
+                plain(page, &dataset::overview(&statistics));
+                page.figure(&svg::ages(&statistics.age), &[]);
+            }
+            Table::Comparison(comparison) => {
+                links.push(whole(&id));
+                results::main_tables(&comparison).iter().for_each(|table| plain(page, table));
+            }
+            Table::Probe(probe) => plain(page, &features::probe(&probe)),
+            Table::Heat(heat) => {
+                plain(page, &features::heat(&heat));
+                let alt = escape(&format!("{} in {}", heat.label, heat.image));
+                page.push(&format!(
+                    "<p><img class=\"large\" src=\"/heat/{id}\" alt=\"Heat map of {alt}\"></p>"
+                ));
+            }
+            Table::Pointing(pointing) => plain(page, &features::pointing(&pointing)),
+        }
+    }
+    Ok(())
+}
+
+/// The text of a document, its ids as links.
+fn linked(text: &str) -> String {
+    let parts = text.split('"').enumerate().map(|(place, part)| match part.parse::<Hash>() {
+        // Every second part is between quotes.
+        Ok(_) if place % 2 == 1 => format!("<a href=\"/record/{part}\">{part}</a>"),
+        _ => {
+            part.lines().map(escape).collect::<Vec<_>>().join("\n")
+                + if part.ends_with('\n') { "\n" } else { "" }
+        }
+    });
+    parts.collect::<Vec<_>>().join("&quot;")
+}
+
+/// The bytes of a record, as they are hashed.
+pub(super) fn json(registry: &Registry, id: Hash) -> Result<Answer, Nothing> {
+    if registry.view()?.kind(&id)?.is_none() {
+        return Err(Nothing::Unknown(format!("record {id}")));
+    }
+    let bytes = registry.store().read(&id).map_err(RegistryError::from)?;
+    Ok(Answer { lasting: true, ..Answer::json(bytes) })
+}
+
+/// The report of what is recorded; nothing is computed that would have to be recorded first.
+pub(super) fn report(registry: &Registry, id: Hash) -> Result<Answer, Nothing> {
+    let (title, body) = page::recorded(registry, &id)?;
+    Ok(Answer::page(&title, &body))
+}
+
+/// The lineage of an object, upwards or downwards, as boxes that unfold.
+pub(super) fn lineage(registry: &Registry, id: Hash, down: bool) -> Result<Answer, Nothing> {
+    let direction = if down { Direction::Down } else { Direction::Up };
+    let graph = trace(registry, &registry.view()?, id, direction)?;
+    let mut page = Writer::served();
+    let below = if down { "below it stands what was made of it" } else { "below it stand its inputs" };
+    page.paragraph(
+        "",
+        &format!("Each box is a record or a file; {below}. Press a box to unfold them, one step at a time."),
+    );
+    page.push(&page::tree(&[graph], direction, true));
+    let title = if down { "What was made of it" } else { "What it is made of" };
+    let other = if down { "up" } else { "down" };
+    page.push(&format!("<p class=\"bar\"><a href=\"/lineage/{other}/{id}\">The other way</a></p>"));
+    Ok(Answer::page(title, &page.out))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_document_is_text_whose_ids_are_links() {
+        let id = Hash::of(b"").to_string();
+        let text = format!("{{\n  \"a<b>\": \"{id}\",\n  \"c\": \"<script>\"\n}}");
+        let html = linked(&text);
+        assert!(html.contains(&format!("&quot;<a href=\"/record/{id}\">{id}</a>&quot;,\n")), "{html}");
+        assert!(html.contains("&quot;&lt;script&gt;&quot;\n}") && html.contains("a&lt;b&gt;"), "{html}");
+    }
+}

@@ -1,0 +1,189 @@
+//! From a path to an answer.
+
+use super::{browse, images, record};
+use crate::hash::Hash;
+use crate::index::IndexError;
+use crate::registry::{Registry, RegistryError};
+use crate::report::page::{PageError, SCRIPT, Writer, served, style};
+use crate::report::svg::escape;
+use crate::runs::live;
+use crate::store::StoreError;
+
+/// What is sent back.
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) kind: &'static str,
+    pub(super) body: Vec<u8>,
+    /// Whether it never changes, as what is named by a hash.
+    pub(super) lasting: bool,
+    /// Where else to look.
+    pub(super) place: Option<String>,
+}
+
+impl Answer {
+    fn new(kind: &'static str, body: impl Into<Vec<u8>>) -> Self {
+        Answer { status: 200, kind, body: body.into(), lasting: false, place: None }
+    }
+
+    pub(super) fn text(status: u16, text: &str) -> Self {
+        Answer { status, ..Answer::new("text/plain; charset=utf-8", format!("{text}\n")) }
+    }
+
+    /// A page with a heading.
+    pub(super) fn page(title: &str, body: &str) -> Self {
+        Answer::new("text/html; charset=utf-8", served(title, body))
+    }
+
+    /// A picture that its name is the hash of, or of what it was made of.
+    pub(super) fn png(bytes: Vec<u8>) -> Self {
+        Answer { lasting: true, ..Answer::new("image/png", bytes) }
+    }
+
+    pub(super) fn json(bytes: Vec<u8>) -> Self {
+        Answer::new("application/json", bytes)
+    }
+
+    pub(super) fn see(place: String) -> Self {
+        Answer { place: Some(place), ..Answer::text(303, "see there") }
+    }
+}
+
+/// Why a page is not there.
+pub(super) enum Nothing {
+    /// Nothing is called that.
+    Unknown(String),
+    /// It cannot be read.
+    Failed(PageError),
+}
+
+impl<E: Into<PageError>> From<E> for Nothing {
+    fn from(e: E) -> Self {
+        Nothing::Failed(e.into())
+    }
+}
+
+/// Answers a path, which begins with `/`.
+pub(super) fn answer(registry: &Registry, path: &str, query: &str) -> Answer {
+    let parts: Vec<&str> = path.split('/').skip(1).collect();
+    let query = Query(query);
+    let answered = match parts[..] {
+        [""] => browse::home(registry, &query),
+        ["live.json"] => {
+            Ok(Answer::json(serde_json::to_vec(&live::all(registry)).expect("texts and numbers")))
+        }
+        ["page.css"] => Ok(Answer::new("text/css; charset=utf-8", style())),
+        ["page.js"] => Ok(Answer::new("text/javascript; charset=utf-8", SCRIPT)),
+        ["live.js"] => Ok(Answer::new("text/javascript; charset=utf-8", include_str!("live.js"))),
+        ["record", id] => hash(id).and_then(|id| record::record(registry, id)),
+        ["json", id] => hash(id).and_then(|id| record::json(registry, id)),
+        ["report", id] => hash(id).and_then(|id| record::report(registry, id)),
+        ["lineage", way @ ("up" | "down"), id] => {
+            hash(id).and_then(|id| record::lineage(registry, id, way == "down"))
+        }
+        ["images", id] => hash(id).and_then(|id| images::list(registry, id, &query)),
+        ["image", id, row] => hash(id).and_then(|id| images::viewer(registry, id, row, &query)),
+        ["xray", id, row] => hash(id).and_then(|id| images::xray(registry, id, row)),
+        ["heat", id] => hash(id).and_then(|id| images::heat(registry, id)),
+        _ => Err(Nothing::Unknown(path.to_owned())),
+    };
+    answered.unwrap_or_else(|nothing| match nothing {
+        Nothing::Unknown(what) => problem(404, &format!("There is no {what} here.")),
+        Nothing::Failed(e) => match &e {
+            PageError::Registry(RegistryError::Index(IndexError::Busy { .. })) => {
+                problem(503, "Somebody writes to the registry at this moment; try again.")
+            }
+            PageError::Registry(RegistryError::Store(StoreError::Missing { .. })) => {
+                problem(404, &format!("This is not in the registry: {e}."))
+            }
+            _ => problem(500, &format!("This page cannot be made: {e}.")),
+        },
+    })
+}
+
+fn problem(status: u16, what: &str) -> Answer {
+    let mut page = Writer::served();
+    page.paragraph("", what);
+    Answer { status, ..Answer::page(if status == 404 { "Not here" } else { "Not now" }, &page.out) }
+}
+
+/// An id, whole.
+fn hash(text: &str) -> Result<Hash, Nothing> {
+    text.parse().map_err(|_| Nothing::Unknown(format!("id {text}")))
+}
+
+/// What stands behind the `?`.
+pub(super) struct Query<'q>(&'q str);
+
+impl Query<'_> {
+    /// The value of a key, empty where there is none.
+    pub(super) fn get(&self, key: &str) -> String {
+        let pairs = self.0.split('&').filter_map(|pair| pair.split_once('='));
+        let value = pairs.into_iter().find(|(name, _)| *name == key).map_or("", |(_, value)| value);
+        decoded(value)
+    }
+
+    /// A page's number, from 0.
+    pub(super) fn page(&self) -> usize {
+        self.get("page").parse::<usize>().unwrap_or(1).max(1) - 1
+    }
+}
+
+/// The text that a form sent.
+fn decoded(text: &str) -> String {
+    let mut bytes = Vec::new();
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        let hex = |b: Option<u8>| b.and_then(|b| char::from(b).to_digit(16)).map(|digit| digit as u8);
+        match byte {
+            b'+' => bytes.push(b' '),
+            b'%' => match (hex(rest.next()), hex(rest.next())) {
+                (Some(high), Some(low)) => bytes.push(16 * high + low),
+                _ => bytes.push(b'?'),
+            },
+            other => bytes.push(other),
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// A text as it may stand in the query of a link.
+pub(super) fn encoded(text: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    text.bytes().map(|b| if plain(b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
+}
+
+/// Links to the pages before and after, where there are any; `link` leads to a page by its number from 1.
+pub(super) fn leaves(page: usize, pages: usize, link: impl Fn(usize) -> String) -> String {
+    if pages < 2 {
+        return String::new();
+    }
+    let to = |n: usize, text: &str| format!("<a href=\"{}\">{text}</a>", escape(&link(n)));
+    let before = if page > 0 { to(page, "Previous") } else { String::new() };
+    let after = if page + 1 < pages { to(page + 2, "Next") } else { String::new() };
+    format!("<p class=\"bar\">{before} Page {} of {pages} {after}</p>", page + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_form_sends_comes_back_as_it_was_typed() {
+        for text in ["a b&c=d/é<>\"'", "", "100 %", "..", "+"] {
+            assert_eq!(decoded(&encoded(text)), text);
+        }
+        assert_eq!(decoded("%zz%f"), "??");
+        let query = Query("q=a+b&page=3&q=c&x");
+        assert_eq!((query.get("q"), query.page(), query.get("x")), ("a b".to_owned(), 2, String::new()));
+        assert_eq!([Query("page=0").page(), Query("page=-1").page(), Query("").page()], [0; 3]);
+    }
+
+    #[test]
+    fn an_id_is_sixty_four_hex_digits_and_nothing_else() {
+        let id = Hash::of(b"").to_string();
+        assert!(hash(&id).is_ok());
+        for odd in [&id[..12], "..", "", &format!("{id}0"), &id.to_uppercase(), "%2e%2e"] {
+            assert!(hash(odd).is_err(), "{odd}");
+        }
+    }
+}

@@ -1,0 +1,269 @@
+//! `reg serve`: its answers, request by request, and its pages in a real browser.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+use serde_json::json;
+
+use crate::browser::{Browser, http};
+use crate::harness::{Study, files};
+use crate::training::signal;
+
+/// A server, which ends with the value.
+struct Server {
+    child: Child,
+    port: u16,
+}
+
+impl Server {
+    fn start(study: &Study) -> Self {
+        let mut child = study.command("serve --port 0").stderr(Stdio::piped()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stderr.take().unwrap()).read_line(&mut line).unwrap();
+        let port =
+            line.strip_prefix("http://127.0.0.1:").and_then(|rest| rest.split('/').next()?.parse().ok());
+        Server { child, port: port.unwrap_or_else(|| panic!("{line}")) }
+    }
+
+    /// Sends a request line and heads.
+    fn ask(&self, line: &str, heads: &[&str]) -> Reply {
+        let heads: String = heads.iter().map(|head| format!("{head}\r\n")).collect();
+        let text = http(self.port, &format!("{line} HTTP/1.1\r\n{heads}Connection: close\r\n\r\n"));
+        let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
+        let status = head.split(' ').nth(1).and_then(|code| code.parse().ok()).unwrap_or(0);
+        let pairs = head.lines().skip(1).filter_map(|line| line.split_once(": "));
+        let heads = pairs.map(|(name, value)| (name.to_lowercase(), value.to_owned())).collect();
+        Reply { status, heads, body: body.to_owned() }
+    }
+
+    fn get(&self, path: &str) -> Reply {
+        self.ask(&format!("GET {path}"), &[&format!("Host: 127.0.0.1:{}", self.port)])
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("http://127.0.0.1:{}{path}", self.port)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[derive(Debug)]
+struct Reply {
+    status: u16,
+    heads: BTreeMap<String, String>,
+    body: String,
+}
+
+fn links(page: &str) -> impl Iterator<Item = String> {
+    let parts = page.split("href=\"").chain(page.split("src=\""));
+    let places = parts.map(|rest| rest.split('"').next().unwrap().replace("&amp;", "&"));
+    places.filter(|place| place.starts_with('/')).collect::<Vec<_>>().into_iter()
+}
+
+#[test]
+fn every_link_of_every_page_leads_to_a_page_and_nothing_is_written() {
+    let study = Study::trained();
+    let image = study.registry();
+    let first = image.view().unwrap().of_kind("dataset").unwrap()[0];
+    let dataset: reg::records::Dataset = image.get(reg::hash::Id::new(first)).unwrap();
+    let name = image.get_packed(dataset.manifest).unwrap().rows[0].name.clone();
+    study.ok(&format!("gradcam tiny-s-f0 {name} --label Mass -o heat.png"));
+    let before = (files(&study.path(".reg/objects")), study.json("log"));
+    let server = Server::start(&study);
+    let mut seen = BTreeSet::from(["/".to_owned(), "/?q=mlp&kind=run".to_owned(), "/live.json".to_owned()]);
+    let mut next: Vec<String> = seen.iter().cloned().collect();
+    let mut kinds = BTreeSet::new();
+    while let Some(path) = next.pop() {
+        let reply = server.get(&path);
+        assert_eq!(reply.status, 200, "{path}: {}", reply.body);
+        let kind = reply.heads["content-type"].clone();
+        if kind.starts_with("text/html") {
+            assert!(!reply.body.contains("<style") && !reply.body.contains("<script>"), "{path}: inline");
+            // Images of a data set are many and alike.
+            let new = links(&reply.body).filter(|link| {
+                !link.starts_with("/image/") || link.ends_with("/0") || link.contains("heat=")
+            });
+            next.extend(new.filter(|link| seen.insert(link.clone())));
+        }
+        kinds.insert(format!("{} {kind}", path.split(['/', '?']).nth(1).unwrap()));
+    }
+    for kind in ["record", "report", "lineage", "images", "image"] {
+        assert!(kinds.contains(&format!("{kind} text/html; charset=utf-8")), "{kind}: {kinds:?}");
+    }
+    for kind in ["xray image/png", "heat image/png", "json application/json"] {
+        assert!(kinds.contains(kind), "{kind}: {kinds:?}");
+    }
+    assert!(seen.len() > 60, "{}", seen.len());
+    assert_eq!((files(&study.path(".reg/objects")), study.json("log")), before);
+    // A name or the beginning of an id leads to its record.
+    let table = study.id("table");
+    let found = server.get("/?q=table");
+    assert_eq!((found.status, &found.heads["location"]), (303, &format!("/record/{table}")));
+    assert_eq!(server.get(&format!("/?q={}", &table[..8])).status, 303);
+    assert!(
+        server.get("/?q=%3Cscript%3Ealert(1)%3C/script%3E").body.contains("0 records with “&lt;script&gt;")
+    );
+}
+
+#[test]
+fn only_a_reader_on_this_machine_gets_an_answer_and_only_from_the_registry() {
+    let study = Study::divided();
+    let server = Server::start(&study);
+    let port = server.port;
+    let own = format!("Host: localhost:{port}");
+    let reply = server.ask("GET /", &[&own]);
+    assert_eq!(reply.status, 200);
+    for (name, value) in [
+        ("x-content-type-options", "nosniff"),
+        ("referrer-policy", "no-referrer"),
+        ("x-frame-options", "DENY"),
+        ("cross-origin-resource-policy", "same-origin"),
+        ("cache-control", "no-store"),
+    ] {
+        assert_eq!(reply.heads[name], value, "{name}");
+    }
+    let policy = &reply.heads["content-security-policy"];
+    assert!(
+        policy.starts_with("default-src 'none'") && policy.contains("frame-ancestors 'none'"),
+        "{policy}"
+    );
+    assert!(policy.contains("script-src 'self'") && !policy.contains("unsafe"), "{policy}");
+    assert!(!reply.heads.contains_key("access-control-allow-origin"));
+
+    // A name that somebody else lets point here, another port, none, two.
+    for heads in [
+        &["Host: evil.example"][..],
+        &[&format!("Host: evil.example:{port}")],
+        &[&format!("Host: 127.0.0.1.evil.example:{port}")],
+        &[&format!("Host: 127.0.0.1:{}", port ^ 1)],
+        &["Host: 127.0.0.1"],
+        &["Host: "],
+        &[&own, "Host: evil.example"],
+    ] {
+        let reply = server.ask("GET /", heads);
+        assert!([400, 421].contains(&reply.status), "{heads:?}: {}", reply.status);
+        assert!(!reply.body.contains("tiny"), "{heads:?}");
+    }
+    assert_eq!(server.ask("GET http://evil.example/", &[&own]).status, 400);
+    for method in ["POST", "PUT", "DELETE", "OPTIONS", "PATCH"] {
+        let reply = server.ask(&format!("{method} /"), &[&own]);
+        assert_eq!((reply.status, &*reply.heads["allow"]), (405, "GET, HEAD"), "{method}");
+    }
+    let head = server.ask("HEAD /page.css", &[&own]);
+    assert!(head.status == 200 && head.body.is_empty() && head.heads["content-length"] != "0", "{head:?}");
+
+    // Nothing but ids, and of those only what is asked for.
+    let dataset = study.id("tiny");
+    let manifest = study.json("show tiny")["record"]["manifest"].as_str().unwrap().to_owned();
+    for path in [
+        "/etc/passwd".to_owned(),
+        "/../../../etc/passwd".to_owned(),
+        "//etc/passwd".to_owned(),
+        "/%2e%2e/%2e%2e/etc/passwd".to_owned(),
+        "/record/..".to_owned(),
+        "/record/../../reg.redb".to_owned(),
+        "/record/tiny".to_owned(),
+        format!("/record/{}", &dataset[..12]),
+        format!("/record/{}", dataset.to_uppercase()),
+        format!("/record/{}", "0".repeat(64)),
+        format!("/json/{manifest}"),
+        format!("/heat/{dataset}"),
+        format!("/images/{manifest}"),
+        format!("/image/{dataset}/-1"),
+        format!("/xray/{dataset}/99999999"),
+        format!("/xray/{dataset}/../reg.redb"),
+        format!("/report/{}/", dataset),
+    ] {
+        let reply = server.get(&path);
+        assert!([400, 404].contains(&reply.status), "{path}: {} {}", reply.status, reply.body);
+        assert!(!reply.body.contains("root:"), "{path}");
+    }
+    // A head without an end, and one without measure.
+    assert_ne!(server.ask("GET /", &[&own, &format!("X: {}", "x".repeat(100_000))]).status, 200);
+    study.refused(2, "serve", &["one JSON document"]);
+    study.reg(&format!("serve --port {port}")).says(1, &["cannot listen", "hint: --port"]);
+}
+
+#[test]
+fn who_writes_does_not_wait_for_who_reads() {
+    let study = Study::trained();
+    let server = Server::start(&study);
+    let over = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let readers = (0..3).map(|_| {
+            scope.spawn(|| {
+                let mut read = 0;
+                while !over.load(std::sync::atomic::Ordering::Relaxed) {
+                    // Beside a writer it may say that somebody writes, and nothing else.
+                    assert!([200, 503].contains(&server.get("/").status));
+                    read += 1;
+                }
+                read
+            })
+        });
+        let readers: Vec<_> = readers.collect();
+        for n in 0..10 {
+            study.ok(&format!("tag name{n} table"));
+        }
+        over.store(true, std::sync::atomic::Ordering::Relaxed);
+        assert!(readers.into_iter().map(|reader| reader.join().unwrap()).sum::<u32>() > 3);
+    });
+    assert!(server.get("/?q=name9").heads.contains_key("location"), "what was written is there");
+}
+
+#[test]
+fn a_browser_sees_a_training_move_and_boxes_on_an_image() {
+    let study = Study::divided();
+    let Some(browser) = Browser::start() else { return };
+    let server = Server::start(&study);
+    browser.open(&server.url("/"));
+    let rows =
+        || browser.script("return [...document.querySelectorAll('#live tbody tr')].map(r => r.textContent)");
+    let wait = |what: &str, holds: &dyn Fn() -> bool| {
+        let start = Instant::now();
+        while !holds() {
+            assert!(start.elapsed() < Duration::from_secs(60), "{what}: {}", rows());
+            std::thread::sleep(Duration::from_millis(200));
+        }
+    };
+    assert_eq!(browser.script("return document.getElementById('live').checkVisibility()"), json!(false));
+    let training =
+        "train --dataset tiny --split s --model tiny --set epochs=5000 --threads 1 --fold 0 --name moving";
+    let mut child = study.command(training).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let epoch = || rows()[0].as_str().is_some_and(|row| row.contains("moving") && row.contains(" of 5000"));
+    wait("it appears", &epoch);
+    let first = rows();
+    wait("it moves by itself", &|| rows() != first);
+    signal(&child, Signal::INT);
+    child.wait().unwrap();
+    wait("it was interrupted", &|| rows()[0].as_str().is_some_and(|row| row.contains("interrupted")));
+    assert_eq!(browser.console(), [""; 0]);
+
+    // An image with a box.
+    let registry = study.registry();
+    let id = study.id("tiny");
+    let dataset: reg::records::Dataset = registry.get(reg::hash::Id::new(id.parse().unwrap())).unwrap();
+    let boxes = registry.get_packed(dataset.boxes.unwrap()).unwrap().rows;
+    browser.open(&server.url(&format!("/image/{id}/{}", boxes[0].image)));
+    assert_eq!(browser.script("return document.images[0].naturalWidth > 0"), json!(true));
+    let seen = || browser.script("return document.querySelector('.viewer rect').checkVisibility()");
+    assert_eq!(seen(), json!(true));
+    browser.click("#boxes");
+    assert_eq!(seen(), json!(false));
+    browser.open(&server.url(&format!("/lineage/up/{id}")));
+    browser.click("summary");
+    assert_eq!(browser.script("return document.querySelector('.tree li li').checkVisibility()"), json!(true));
+    browser.click(".tree li li a.id");
+    assert!(browser.script("return location.pathname").as_str().unwrap().starts_with("/record/"));
+    assert_eq!(browser.console(), [""; 0], "nothing is against the policy");
+    fs::remove_dir_all(study.path(".reg/live")).unwrap();
+}
