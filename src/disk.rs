@@ -9,7 +9,7 @@ mod faults;
 
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{FileExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 /// One change of the disk, or one wait for it. Only faults look into it.
@@ -98,6 +98,18 @@ pub(crate) fn write_new(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> 
     step(Step::Write { path, bytes }, || {
         OpenOptions::new().write(true).create_new(true).mode(mode).open(path)?.write_all(bytes)
     })
+}
+
+/// Makes an empty file that only the returned handle can be written through where `mode` is read-only.
+pub(crate) fn create_new(path: &Path, mode: u32) -> io::Result<File> {
+    step(Step::Write { path, bytes: b"" }, || {
+        OpenOptions::new().write(true).create_new(true).mode(mode).open(path)
+    })
+}
+
+/// Writes bytes at a place of the file `path`, which is open as `file`.
+pub(crate) fn write_at(file: &File, path: &Path, offset: u64, bytes: &[u8]) -> io::Result<()> {
+    step(Step::WriteAt { path, offset, bytes }, || file.write_all_at(bytes, offset))
 }
 
 /// Makes a file, or writes one anew. A crash leaves anything: rename it to where it is read.

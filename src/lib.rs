@@ -3,11 +3,13 @@
 //! The rooms, from below: [`hash`] names bytes, `disk` changes files, [`store`] keeps them, [`records`] gives them meaning,
 //! [`index`] finds them, [`registry`] keeps store and index in step. On these stand [`dataset`] and
 //! [`split`] (what ChestX-ray14 means), [`stats`] (pure functions on slices), [`runs`] (from a
-//! specification to recorded results, through the [`worker`]), [`lineage`] (trace and verify), and
-//! [`report`] (records to tables); [`doctor`] looks at all of it. `cli`, in the binary, is thin. Arrows go down only.
+//! specification to recorded results, through the [`worker`]), [`lineage`] (trace and verify),
+//! [`remote`] (what one registry has and another lacks), and [`report`] (records to tables); [`audit`] packs a
+//! result with all that is behind it; [`doctor`] looks at all of it. `cli`, in the binary, is thin. Arrows go down only.
 
 #![forbid(unsafe_code)]
 
+pub mod audit;
 pub mod dataset;
 mod disk;
 pub mod doctor;
@@ -18,6 +20,7 @@ pub mod progress;
 pub mod random;
 pub mod records;
 pub mod registry;
+pub mod remote;
 pub mod report;
 pub mod runs;
 pub mod split;

@@ -4,14 +4,16 @@
 //! makes them known. A crash in between leaves objects that nobody names, never a record that names
 //! nothing.
 
+mod arrival;
 mod gc;
 mod lease;
+mod names;
 mod reindex;
 pub mod survey;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -22,8 +24,12 @@ use crate::records::codec::{self, CodecError};
 use crate::records::{Blob, Event, File, NameChange, Packed, Record};
 use crate::store::{Batch, FileState, Link, Persisted, Store, StoreError};
 
+pub use arrival::{BLOB, Kind, kind_of, packed_kind, rank, record_kind};
+pub(crate) use gc::RESULTS;
 pub use gc::{Cutoff, Garbage, Swept};
-use lease::Lease;
+pub(crate) use lease::Lease;
+use names::Wish;
+pub use names::{Taken, is_name};
 pub use reindex::Reindexed;
 
 /// Name of a registry's folder, looked for upwards from the working directory.
@@ -332,15 +338,6 @@ fn io(doing: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Regist
     move |source| RegistryError::Io { doing, path, source }
 }
 
-/// Whether `name` may be given: letters, digits and `._-+`, beginning with a letter or digit, and
-/// nothing that could be taken for the beginning of an id.
-pub fn is_name(name: &str) -> bool {
-    let first = name.bytes().next().is_some_and(|b| b.is_ascii_alphanumeric());
-    let plain = name.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-+".contains(&b));
-    let hex = name.len() >= MIN_PREFIX && name.bytes().all(|b| b.is_ascii_hexdigit());
-    first && plain && !hex && name.len() <= 128
-}
-
 /// A change on its way: objects are staged as they are added and known to nobody before the commit.
 pub struct Transaction<'r> {
     registry: &'r Registry,
@@ -354,7 +351,8 @@ pub struct Transaction<'r> {
 
 struct NewPacked {
     id: Hash,
-    bytes: Vec<u8>,
+    /// None if they are in the store already.
+    bytes: Option<Vec<u8>>,
     links: Vec<Hash>,
 }
 
@@ -365,15 +363,6 @@ struct NewRecord {
     links: Vec<codec::Link>,
 }
 
-/// A name that something shall have.
-#[derive(Debug)]
-enum Wish {
-    /// This one, whatever it names now.
-    Exact(String),
-    /// This one, with a number behind it if it is taken.
-    Free(String),
-}
-
 /// What a transaction did.
 #[derive(Debug, Default)]
 pub struct Committed {
@@ -381,6 +370,8 @@ pub struct Committed {
     pub persisted: Persisted,
     /// Names that are new or name something else now.
     pub names: Vec<NameChange>,
+    /// Names that were to be given only if they are free, and are not.
+    pub taken: Vec<Taken>,
 }
 
 impl Transaction<'_> {
@@ -399,7 +390,7 @@ impl Transaction<'_> {
         let id = Hash::of(&bytes);
         let mut links = value.links();
         links.sort_unstable();
-        self.packed.push(NewPacked { id, bytes, links });
+        self.packed.push(NewPacked { id, bytes: Some(bytes), links });
         Ok(Id::new(id))
     }
 
@@ -465,28 +456,26 @@ impl Transaction<'_> {
             persisted.bytes += more.bytes;
             Ok(())
         };
-        follow(&mut packed.iter().map(|packed| packed.bytes.as_slice()))?;
+        follow(&mut packed.iter().filter_map(|packed| packed.bytes.as_deref()))?;
         // A record that names another new one is in a later round.
-        let mut rounds: Vec<Vec<&NewRecord>> = vec![Vec::new()];
-        let mut new = HashSet::new();
+        let mut rounds: Vec<Vec<&NewRecord>> = Vec::new();
+        let mut new: HashMap<Hash, usize> = HashMap::new();
         for record in &records {
             let NewRecord { id, kind, links, .. } = record;
-            let there = |link: &&codec::Link| new.contains(&link.to) || registry.store.contains(&link.to);
+            let there = |link: &&codec::Link| new.contains_key(&link.to) || registry.store.contains(&link.to);
             if let Some(link) = links.iter().find(|link| !there(link)) {
                 return Err(RegistryError::Dangling { id: *id, kind: (*kind).into(), missing: link.to });
             }
-            let round = rounds.last_mut().expect("there is one from the start");
-            let names_one = |other: &&NewRecord| links.iter().any(|link| link.to == other.id);
-            match round.iter().any(names_one) {
-                true => rounds.push(vec![record]),
-                false => round.push(record),
-            }
-            new.insert(*id);
+            let round = links.iter().filter_map(|link| new.get(&link.to)).map(|round| round + 1).max();
+            let round = round.unwrap_or(0);
+            rounds.resize_with(rounds.len().max(round + 1), Vec::new);
+            rounds[round].push(record);
+            new.insert(*id, round);
         }
         for round in &rounds {
             follow(&mut round.iter().map(|record| record.bytes.as_slice()))?;
         }
-        let names = registry.index.write(|writer| {
+        let (names, taken) = registry.index.write(|writer| {
             for NewRecord { id, kind, links, .. } in &records {
                 writer.record(id, kind)?;
                 write_links(writer, id, kind, links.clone())?;
@@ -501,7 +490,7 @@ impl Transaction<'_> {
             }
             registry.change_names(writer, &names, stamp)
         })?;
-        Ok(Committed { persisted, names })
+        Ok(Committed { persisted, names, taken })
     }
 }
 
@@ -529,72 +518,4 @@ pub(crate) fn roles(mut links: Vec<codec::Link>) -> Vec<(Hash, String)> {
     let roles =
         |same: &[codec::Link]| same.iter().map(|link| link.role.as_str()).collect::<Vec<_>>().join(",");
     links.chunk_by(|a, b| a.to == b.to).map(|same| (same[0].to, roles(same))).collect()
-}
-
-fn free_name(writer: &Writer, base: &str) -> Result<String, RegistryError> {
-    let mut name = base.to_owned();
-    let mut number = 2;
-    while writer.name(&name)?.is_some() {
-        name = format!("{base}-{number}");
-        number += 1;
-    }
-    Ok(name)
-}
-
-impl Registry {
-    /// Changes names inside an index transaction. The event is durable before the commit; if the
-    /// commit then fails, it is an entry that no log leads to, and `reindex` prefers the longer chain.
-    fn change_names(
-        &self,
-        writer: &mut Writer,
-        names: &[(Wish, Hash)],
-        stamp: &Stamp,
-    ) -> Result<Vec<NameChange>, RegistryError> {
-        let mut changes = Vec::new();
-        for (wish, to) in names {
-            let name = match wish {
-                Wish::Exact(name) => name.clone(),
-                Wish::Free(base) => free_name(writer, base)?,
-            };
-            let from = writer.name(&name)?;
-            if from != Some(*to) {
-                // What had no name may have been removed since it was looked up, before the lease.
-                self.store.size(to)?;
-                writer.set_name(&name, Some(*to))?;
-                changes.push(NameChange { name, from, to: Some(*to) });
-            }
-        }
-        if !changes.is_empty() {
-            self.log(writer, changes.clone(), stamp)?;
-        }
-        Ok(changes)
-    }
-
-    fn log(&self, writer: &mut Writer, names: Vec<NameChange>, stamp: &Stamp) -> Result<(), RegistryError> {
-        let head = writer.log_head()?;
-        let event = Event {
-            seq: head.map_or(1, |(seq, _)| seq + 1),
-            prev: head.map(|(_, id)| Id::new(id)),
-            time: stamp.time.clone(),
-            command: stamp.command.clone(),
-            names,
-        };
-        let bytes = codec::encode(&event).map_err(RegistryError::Unwritable)?;
-        let batch = self.store.batch()?;
-        let id = batch.put(&bytes)?;
-        batch.persist()?;
-        Ok(writer.push_log(event.seq, &id)?)
-    }
-
-    /// Removes a name; what it named stays.
-    pub fn remove_name(&self, name: &str, stamp: &Stamp) -> Result<(), RegistryError> {
-        let _lease = self.lease_to_add()?;
-        self.index.write(|writer| {
-            let Some(from) = writer.name(name)? else {
-                return Err(RegistryError::Unknown { text: name.to_owned(), similar: Vec::new() });
-            };
-            writer.set_name(name, None)?;
-            self.log(writer, vec![NameChange { name: name.to_owned(), from: Some(from), to: None }], stamp)
-        })
-    }
 }

@@ -22,6 +22,10 @@ const IMPORTERS: &[(&str, &[&str])] = &[
     ("jiff", &["cli/"]),
     ("comfy_table", &["report/"]),
     ("rand_chacha", &["random.rs"]),
+    ("zip", &["audit/"]),
+    ("object_store", &["remote/place/s3.rs"]),
+    ("tokio", &["remote/place/s3.rs"]),
+    ("rustls", &["remote/place/s3.rs"]),
 ];
 
 /// Rooms of the library, and the rooms that each may use.
@@ -46,6 +50,8 @@ const ARROWS: &[(&str, &[&str])] = &[
             "worker",
         ],
     ),
+    ("audit", &["hash", "index", "records", "registry", "report", "stats", "store"]),
+    ("remote", &["disk", "hash", "index", "progress", "records", "registry", "store"]),
     ("doctor", &["disk", "hash", "registry", "runs"]),
     ("report", &["dataset", "hash", "lineage", "records", "registry", "runs", "split", "stats"]),
 ];

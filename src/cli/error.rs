@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 use std::process::ExitCode;
 
+use reg::audit::AuditError;
 use reg::dataset::DatasetError;
 use reg::dataset::ingest::IngestError;
 use reg::dataset::synthetic::SyntheticError;
@@ -40,6 +41,16 @@ impl Failure {
     /// Arguments that do not go together.
     pub(crate) fn usage(message: impl Into<String>) -> Self {
         Failure { message: message.into(), hint: None, code: USAGE }
+    }
+
+    /// What the system says of a file.
+    pub(super) fn of_io(message: String, source: &io::Error) -> Self {
+        Failure::new(message, io_hint(source))
+    }
+
+    /// Ended because somebody asked for it.
+    pub(super) fn interrupted(message: String, hint: Option<String>) -> Self {
+        Failure { message, hint, code: INTERRUPTED }
     }
 
     pub(crate) fn print(self, json: bool) -> ExitCode {
@@ -85,6 +96,16 @@ fn io_hint(e: &std::io::Error) -> Option<String> {
             Some("hard links work on one file system only; use --link copy".to_owned())
         }
         _ => None,
+    }
+}
+
+impl From<AuditError> for Failure {
+    fn from(e: AuditError) -> Self {
+        match e {
+            AuditError::Registry(e) => e.into(),
+            AuditError::Io { ref source, .. } => Failure::new(e.to_string(), io_hint(source)),
+            AuditError::Codec { .. } | AuditError::NotABundle { .. } => Failure::new(e.to_string(), None),
+        }
     }
 }
 

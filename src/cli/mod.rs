@@ -2,6 +2,7 @@
 //!
 //! One file a command. Clock, machine and terminal are looked at here and nowhere below.
 
+mod audit;
 mod compare;
 mod completions;
 mod dataset;
@@ -9,6 +10,7 @@ mod demo;
 mod doctor;
 mod error;
 mod eval;
+mod exchange;
 mod figures;
 mod gc;
 mod gradcam;
@@ -101,6 +103,9 @@ enum Command {
     Tag(tag::Args),
     Trace(trace::Args),
     Verify(verify::Args),
+    Audit(audit::Args),
+    Push(exchange::PushArgs),
+    Pull(exchange::PullArgs),
     Gc(gc::Args),
     Doctor(doctor::Args),
     Reindex(reindex::Args),
@@ -196,8 +201,11 @@ fn run(context: &Context, command: Command) -> Result<Reply, Failure> {
         Command::Log(args) => log::run(context, args),
         Command::Tag(args) => tag::run(context, args),
         Command::Trace(args) => trace::run(context, args),
+        Command::Audit(args) => audit::run(context, args),
         Command::Verify(args) => verify::run(context, args),
         Command::Doctor(args) => Ok(doctor::run(context, args)),
+        Command::Push(args) => exchange::run_push(context, args),
+        Command::Pull(args) => exchange::run_pull(context, args),
         Command::Gc(args) => gc::run(context, args),
         Command::Reindex(args) => reindex::run(context, args),
         Command::Completions(args) => Ok(completions::run(args)),

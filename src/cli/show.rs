@@ -4,7 +4,7 @@ use reg::dataset::statistics::Statistics;
 use reg::hash::Hash;
 use reg::records::{self, Header, Record, Table};
 use reg::registry::RegistryError;
-use reg::report::{features, results};
+use reg::report::results;
 use reg::runs::live;
 use serde_json::{Value, json};
 
@@ -45,12 +45,9 @@ pub(crate) fn run(context: &Context, args: ShowArgs) -> Result<Reply, Failure> {
     }
     if view.kind(&id)?.as_deref() == Some(Table::KIND) {
         let text = match registry.get::<Table>(reg::hash::Id::new(id))? {
-            Table::Auc(auc) => args.format.render(&[results::auc("AUC", &auc)]),
             Table::Dataset(counted) => dataset::counts(&Statistics::from(&counted), args.format),
             Table::Comparison(c) => args.format.render(&results::main_tables(&c)),
-            Table::Probe(probe) => args.format.render(&[features::probe(&probe)]),
-            Table::Heat(heat) => args.format.render(&[features::heat(&heat)]),
-            Table::Pointing(pointing) => args.format.render(&[features::pointing(&pointing)]),
+            table => args.format.render(&results::of(&table)),
         };
         let document = document(&registry.store().read(&id)?).unwrap_or(Value::Null);
         return Ok(Reply::new(text, with_id(id, document)));

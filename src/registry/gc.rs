@@ -15,7 +15,7 @@ use crate::progress::{Progress, Unit};
 use crate::records::{self, Execution, Predictions, Record, Run, Table};
 
 /// Kinds of what was computed. Such a record stays, named or not, and so does all that it depends on.
-const RESULTS: [&str; 4] = [Run::KIND, Predictions::KIND, Table::KIND, Execution::KIND];
+pub(crate) const RESULTS: [&str; 4] = [Run::KIND, Predictions::KIND, Table::KIND, Execution::KIND];
 
 /// What is younger stays.
 #[derive(Debug, Clone)]

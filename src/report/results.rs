@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::{Cell, Column, Table, details, thousands, uncertainty};
-use crate::records::{AucTable, Comparison, Pooling, PublishedModel, Spread, Unfair};
+use super::{Cell, Column, Table, dataset, details, features, thousands, uncertainty};
+use crate::dataset::statistics::Statistics;
+use crate::records::{self, AucTable, Comparison, Pooling, PublishedModel, Spread, Unfair};
 
 pub(super) const DECIMALS: usize = 4;
 
@@ -32,6 +33,23 @@ pub fn auc(title: &str, auc: &AucTable) -> Table {
     }
     table.notes.push(note + ".");
     table
+}
+
+/// Everything that a table's record says, as tables.
+pub fn of(table: &records::Table) -> Vec<Table> {
+    match table {
+        records::Table::Auc(table) => vec![auc("AUC", table)],
+        records::Table::Dataset(counted) => {
+            let statistics = Statistics::from(counted);
+            vec![dataset::overview(&statistics), dataset::prevalence(&statistics), dataset::ages(&statistics)]
+        }
+        records::Table::Comparison(comparison) => {
+            tables(comparison).into_iter().map(|(_, table)| table).collect()
+        }
+        records::Table::Probe(probe) => vec![features::probe(probe)],
+        records::Table::Heat(heat) => vec![features::heat(heat)],
+        records::Table::Pointing(pointing) => vec![features::pointing(pointing)],
+    }
 }
 
 /// The tables of a comparison by the name that the command line calls them by. What was not asked for when it was

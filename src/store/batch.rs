@@ -19,7 +19,7 @@ use rayon::prelude::*;
 
 use super::{FileState, Scratch, Store, StoreError};
 use crate::disk;
-use crate::hash::Hash;
+use crate::hash::{Hash, Hasher};
 
 pub(super) const READ_ONLY: u32 = 0o444;
 /// Up to this many new objects are synced one by one.
@@ -100,7 +100,7 @@ impl Batch {
 
     /// Adds `bytes` that are known to hash to `id`.
     pub fn put_hashed(&self, id: Hash, bytes: &[u8]) -> Result<(), StoreError> {
-        if self.begin(id, bytes) { self.write(id, bytes) } else { Ok(()) }
+        if self.begin(id, bytes.len() as u64) { self.write(id, bytes) } else { Ok(()) }
     }
 
     /// Adds `bytes`, which hash to `id`, in the place of an object that is damaged or missing.
@@ -111,6 +111,44 @@ impl Batch {
             disk::remove_dir_all(&path).map_err(StoreError::io("remove", &path))?;
         }
         self.write(id, bytes)
+    }
+
+    /// Adds an object of `size` bytes piece by piece, so that it is never whole in memory. `next` gives the
+    /// pieces, and none behind the last. Threads may add at the same time.
+    ///
+    /// # Errors
+    /// Among others, pieces that do not hash to `id` ([`StoreError::Damaged`]): nothing of them stays.
+    pub fn put_pieces<E: From<StoreError>>(
+        &self,
+        id: Hash,
+        size: u64,
+        mut next: impl FnMut() -> Result<Option<Vec<u8>>, E>,
+    ) -> Result<(), E> {
+        if !self.begin(id, size) {
+            return Ok(());
+        }
+        let path = self.staging.path().join(format!("pieces-{id}"));
+        let mut write = || -> Result<Hash, E> {
+            let file = disk::create_new(&path, READ_ONLY).map_err(StoreError::io("create", &path))?;
+            let mut hasher = Hasher::name_only();
+            while let Some(piece) = next()? {
+                let written = disk::write_at(&file, &path, hasher.bytes(), &piece);
+                written.map_err(StoreError::io("write", &path))?;
+                hasher.update(&piece);
+            }
+            Ok(hasher.finish())
+        };
+        let written = write().and_then(|found| match found == id {
+            true => Ok(()),
+            false => Err(StoreError::Damaged { id, path: path.clone(), found }.into()),
+        });
+        if let Err(e) = written {
+            lock(&self.new).remove(&id);
+            // What cannot be removed now goes with the folder.
+            let _ = fs::remove_file(&path);
+            return Err(e);
+        }
+        Ok(self.stage(id, size, false, |staged| disk::rename(&path, staged))?)
     }
 
     fn write(&self, id: Hash, bytes: &[u8]) -> Result<(), StoreError> {
@@ -129,7 +167,7 @@ impl Batch {
         id: Hash,
         how: Link,
     ) -> Result<(), StoreError> {
-        if !self.begin(id, bytes) {
+        if !self.begin(id, bytes.len() as u64) {
             return Ok(());
         }
         // A link to a link would not be a file.
@@ -163,8 +201,8 @@ impl Batch {
 
     /// Notes an object; false if it is in the store or was given to the batch already. One that is there with
     /// another size is damaged, and is put in its place again.
-    fn begin(&self, id: Hash, bytes: &[u8]) -> bool {
-        let there = self.store.size(&id).is_ok_and(|size| size == bytes.len() as u64);
+    fn begin(&self, id: Hash, bytes: u64) -> bool {
+        let there = self.store.size(&id).is_ok_and(|size| size == bytes);
         !there && lock(&self.new).insert(id)
     }
 
@@ -199,9 +237,14 @@ impl Batch {
         if full { self.flush(Stage::is_full) } else { Ok(()) }
     }
 
+    /// Makes what was added so far durable and puts it under its names, before anything that names it is added.
+    pub fn settle(&self) -> Result<(), StoreError> {
+        self.flush(|stage| !lock(&stage.staged).is_empty())
+    }
+
     /// Makes all objects of the batch durable and puts them under their names.
     pub fn persist(self) -> Result<Persisted, StoreError> {
-        self.flush(|stage| !lock(&stage.staged).is_empty())?;
+        self.settle()?;
         let objects = lock(&self.new).len() as u64;
         let [bytes, linked] = [&self.bytes, &self.linked].map(|sum| sum.load(Ordering::Relaxed));
         Ok(Persisted { objects, bytes, linked })

@@ -4,7 +4,10 @@
 //! What computes needs the worker `reg-torch` beside `reg`: `cargo test --workspace` builds both.
 
 mod again;
+mod audit;
 mod bad_input;
+#[cfg(feature = "s3")]
+mod bucket;
 mod damage;
 mod fair;
 mod features;
@@ -19,7 +22,10 @@ mod machine;
 mod noise;
 mod output;
 mod published;
+mod remote;
 mod repair;
+#[cfg(feature = "s3")]
+mod s3;
 mod settings;
 mod splits;
 mod stale;

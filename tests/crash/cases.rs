@@ -18,6 +18,8 @@ pub(crate) struct Case {
     pub(crate) names: [Names; 2],
     /// It mends something, so that the registry need not be sound before it ends.
     mends: bool,
+    /// It fills a remote in the folder `depot`, whose readers must never find half of it.
+    fills: bool,
     /// How long it takes.
     pub(crate) took: Duration,
 }
@@ -30,7 +32,25 @@ impl Case {
         after.ok(&command);
         let took = start.elapsed();
         let names = [before.names(), after.names()];
-        Case { what, before, command, names, mends: false, took }
+        Case { what, before, command, names, mends: false, fills: false, took }
+    }
+
+    fn fills(self) -> Self {
+        Case { fills: true, ..self }
+    }
+
+    /// Asserts that whoever pulls what is in the depot now finds nothing, or everything.
+    fn can_be_pulled(&self, place: &Place, what: &str) -> bool {
+        let reader = registry();
+        let answer = reader.reg(&format!("pull {}", place.path().join("depot").display()));
+        assert!(
+            answer.status.success() || answer.stderr.contains("there is nothing at"),
+            "{what}: {answer:?}"
+        );
+        reader.is_sound(what);
+        let names = reader.names();
+        assert!(names.is_empty() || names == self.names[1], "{what}: {names:?}");
+        !names.is_empty()
     }
 
     fn mends(self) -> Self {
@@ -45,12 +65,16 @@ impl Case {
         }
         let [before, after] = &self.names;
         place.names_are_old_or_new(before, after, &what);
+        if self.fills {
+            self.can_be_pulled(place, &what);
+        }
         let again = place.reg(&self.command);
         // What was done already and cannot be done twice says so.
         let done = ["already", "nothing here is named"].iter().any(|text| again.stderr.contains(text));
         assert!(again.status.success() || done, "{what}: {}", again.stderr);
         assert_eq!(place.names(), *after, "{what}");
         place.is_sound(&what);
+        assert!(!self.fills || self.can_be_pulled(place, &what), "{what}");
     }
 }
 
@@ -89,7 +113,11 @@ pub(crate) fn cases() -> &'static [Case] {
         let image = fs::read(damaged.path().join("images/00000001_000.png")).unwrap();
         let object = damaged.registry().unwrap().store().path(&reg::hash::Hash::of(&image));
         fs::remove_file(object).unwrap();
+        let filled = registry();
+        divided().ok(&format!("push {}", filled.path().join("depot").display()));
         vec![
+            Case::new("push", divided(), "push depot").fills(),
+            Case::new("pull", filled, "pull depot"),
             Case::new("init", Place::new(), "init"),
             Case::new("ingest", registry(), format!("ingest images {DATA} {BOXES} --name tiny --link copy")),
             Case::new(

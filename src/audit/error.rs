@@ -1,0 +1,62 @@
+//! Why a bundle cannot be made or read.
+
+use std::path::{Path, PathBuf};
+
+use crate::hash::Hash;
+use crate::index::IndexError;
+use crate::records::CodecError;
+use crate::registry::RegistryError;
+use crate::store::StoreError;
+
+/// Why a bundle cannot be made or read.
+#[derive(Debug, thiserror::Error)]
+pub enum AuditError {
+    /// The registry.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+    /// An object that cannot be read.
+    #[error("{id}: {source}")]
+    Codec {
+        /// Its id.
+        id: Hash,
+        /// What is wrong with it.
+        source: CodecError,
+    },
+    /// A file.
+    #[error("cannot {doing} {}: {source}", path.display())]
+    Io {
+        /// The verb.
+        doing: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// A file that is no bundle, or one of another version.
+    #[error("{} is not an audit bundle: {reason}", path.display())]
+    NotABundle {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+impl From<StoreError> for AuditError {
+    fn from(e: StoreError) -> Self {
+        AuditError::Registry(e.into())
+    }
+}
+
+impl From<IndexError> for AuditError {
+    fn from(e: IndexError) -> Self {
+        AuditError::Registry(e.into())
+    }
+}
+
+impl AuditError {
+    pub(super) fn io(doing: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> AuditError {
+        let path = path.to_owned();
+        move |source| AuditError::Io { doing, path, source }
+    }
+}

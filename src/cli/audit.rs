@@ -1,0 +1,84 @@
+//! `reg audit`.
+
+use std::path::PathBuf;
+
+use reg::audit::{bundle, check};
+use serde_json::json;
+
+use super::Context;
+use super::error::Failure;
+use super::output::{NO, Reply};
+
+/// Put a result and everything behind it into one file that can be checked without reg; or check one
+#[derive(clap::Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    verify: Option<Verify>,
+    /// Name or id of a table, or of anything else
+    #[arg(required = true)]
+    id: Option<String>,
+    /// The file
+    #[arg(short, long, value_name = "FILE.zip", required = true)]
+    output: Option<PathBuf>,
+    /// Name checkpoints and weights only, by their hashes
+    #[arg(long)]
+    no_weights: bool,
+}
+
+#[derive(clap::Subcommand)]
+enum Verify {
+    /// Check a bundle: every hash, the lineage, everything for reading, every AUC; exit code 3 if anything is wrong
+    Verify {
+        /// The file
+        file: PathBuf,
+    },
+}
+
+pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
+    if let Some(Verify::Verify { file }) = args.verify {
+        return verified(&file);
+    }
+    let (Some(id), Some(output)) = (args.id, args.output) else {
+        return Err(Failure::usage("an id and --output are needed"));
+    };
+    let registry = context.registry()?;
+    let id = registry.resolve(&registry.view()?, &id)?;
+    let made = bundle(&registry, id, !args.no_weights, &output)?;
+    let mut text = format!(
+        "{}: {} objects, {} of them records, {} bytes",
+        output.display(),
+        made.objects,
+        made.records,
+        reg::report::thousands(made.bytes)
+    );
+    if made.left_out > 0 {
+        text += &format!("; {} are named only", made.left_out);
+    }
+    let json = json!({
+        "ok": true, "id": id, "file": output, "records": made.records, "objects": made.objects,
+        "left_out": made.left_out, "bytes": made.bytes,
+    });
+    Ok(Reply::new(text, json))
+}
+
+fn verified(file: &std::path::Path) -> Result<Reply, Failure> {
+    let checked = check(file)?;
+    let ok = checked.wrong.is_empty();
+    let mut lines = checked.wrong.clone();
+    let (records, objects) = (checked.records, checked.objects);
+    lines.push(match ok {
+        true => format!(
+            "sound: {objects} objects, {records} of them records, behind {}; {} AUCs computed again",
+            checked.root.short(),
+            checked.aucs
+        ),
+        false => format!("not sound: {} things are wrong", checked.wrong.len()),
+    });
+    let json = json!({
+        "ok": ok, "id": checked.root, "records": records, "objects": objects, "aucs": checked.aucs,
+        "wrong": checked.wrong,
+    });
+    let reply = Reply::new(lines.join("\n"), json);
+    Ok(if ok { reply } else { reply.with_code(NO) })
+}

@@ -1,0 +1,95 @@
+//! What another registry made and this one takes over: bytes that arrive as they are, held to what they claim.
+
+use super::{NewPacked, NewRecord, RegistryError, Transaction, Wish};
+use crate::hash::Hash;
+use crate::records::{self, Event, Record, codec};
+
+/// What bytes are: the kind of a record or packed array, or [`BLOB`].
+pub type Kind = &'static str;
+/// What bytes are that are neither record nor packed array.
+pub const BLOB: Kind = "blob";
+
+/// What bytes are. Those that are no sound record or packed array are a blob, whatever they begin with.
+pub fn kind_of(bytes: &[u8]) -> Kind {
+    if let Some(kind) = packed_kind(bytes) {
+        return if records::packed_links(bytes).is_ok() { kind } else { BLOB };
+    }
+    let header = records::check(bytes).ok();
+    header.and_then(|header| record_kind(&header.kind)).unwrap_or(BLOB)
+}
+
+/// The kind of a packed array by its first twelve bytes or more.
+pub fn packed_kind(head: &[u8]) -> Option<Kind> {
+    let magic = codec::packed_magic(head)?;
+    records::PACKED.iter().find(|(_, known)| **known == magic).map(|(kind, _)| *kind)
+}
+
+/// The kind of a record by its name.
+pub fn record_kind(name: &str) -> Option<Kind> {
+    records::KINDS.iter().copied().find(|kind| *kind == name)
+}
+
+/// Place in the order in which objects arrive: what names others behind what it names.
+pub fn rank(kind: Kind) -> usize {
+    match records::KINDS.iter().position(|known| *known == kind) {
+        Some(place) => place + 2,
+        None => usize::from(kind != BLOB),
+    }
+}
+
+impl Transaction<'_> {
+    /// Adds an object of `size` bytes piece by piece; see [`crate::store::Batch::put_pieces`].
+    pub fn put_pieces<E: From<RegistryError>>(
+        &self,
+        id: Hash,
+        size: u64,
+        mut next: impl FnMut() -> Result<Option<Vec<u8>>, E>,
+    ) -> Result<(), E> {
+        enum Failed<E> {
+            Next(E),
+            Store(crate::store::StoreError),
+        }
+        impl<E> From<crate::store::StoreError> for Failed<E> {
+            fn from(e: crate::store::StoreError) -> Self {
+                Failed::Store(e)
+            }
+        }
+        self.batch.put_pieces(id, size, || next().map_err(Failed::Next)).map_err(|e| match e {
+            Failed::Next(e) => e,
+            Failed::Store(e) => RegistryError::from(e).into(),
+        })
+    }
+
+    /// Makes what was put so far durable, before anything comes that names it.
+    pub fn settle(&self) -> Result<(), RegistryError> {
+        Ok(self.batch.settle()?)
+    }
+
+    /// Takes over a record as another registry wrote it. What it names is here or was taken over before.
+    ///
+    /// # Errors
+    /// Bytes that are no canonical record, and entries of a log, which belong to the registry that wrote them.
+    pub fn adopt_record(&mut self, bytes: Vec<u8>) -> Result<(), RegistryError> {
+        let id = Hash::of(&bytes);
+        let wrong = |source| RegistryError::Codec { id, source };
+        let header = records::check(&bytes).map_err(wrong)?;
+        match record_kind(&header.kind) {
+            Some(kind) if kind != Event::KIND => {
+                self.records.push(NewRecord { id, kind, links: header.links(), bytes });
+                Ok(())
+            }
+            _ => Err(wrong(codec::CodecError::Kind { expected: "record of results", found: header.kind })),
+        }
+    }
+
+    /// Notes what a packed array names that was put as bytes and settled.
+    pub fn adopt_packed(&mut self, id: Hash, mut links: Vec<Hash>) {
+        links.sort_unstable();
+        self.packed.push(NewPacked { id, bytes: None, links });
+    }
+
+    /// Gives `id` a name unless that names something else; [`super::Committed::taken`] says if it does.
+    pub fn name_untaken(&mut self, name: &str, id: Hash) -> Result<(), RegistryError> {
+        self.wish(Wish::Untaken(name.to_owned()), name, id)
+    }
+}

@@ -1,0 +1,100 @@
+//! Names and the log of their changes.
+
+use super::{Registry, RegistryError, Stamp};
+use crate::hash::{Hash, Id, MIN_PREFIX};
+use crate::index::Writer;
+use crate::records::codec;
+use crate::records::{Event, NameChange};
+
+/// Whether `name` may be given: letters, digits and `._-+`, beginning with a letter or digit, and
+/// nothing that could be taken for the beginning of an id.
+pub fn is_name(name: &str) -> bool {
+    let first = name.bytes().next().is_some_and(|b| b.is_ascii_alphanumeric());
+    let plain = name.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-+".contains(&b));
+    let hex = name.len() >= MIN_PREFIX && name.bytes().all(|b| b.is_ascii_hexdigit());
+    first && plain && !hex && name.len() <= 128
+}
+
+/// A name that something shall have.
+#[derive(Debug)]
+pub(super) enum Wish {
+    /// This one, whatever it names now.
+    Exact(String),
+    /// This one, with a number behind it if it is taken.
+    Free(String),
+    /// This one, unless it names something else.
+    Untaken(String),
+}
+
+/// A name, what it names, and what it was to name.
+pub type Taken = (String, Hash, Hash);
+
+fn free_name(writer: &Writer, base: &str) -> Result<String, RegistryError> {
+    let mut name = base.to_owned();
+    let mut number = 2;
+    while writer.name(&name)?.is_some() {
+        name = format!("{base}-{number}");
+        number += 1;
+    }
+    Ok(name)
+}
+
+impl Registry {
+    /// Changes names inside an index transaction. The event is durable before the commit; if the
+    /// commit then fails, it is an entry that no log leads to, and `reindex` prefers the longer chain.
+    pub(super) fn change_names(
+        &self,
+        writer: &mut Writer,
+        names: &[(Wish, Hash)],
+        stamp: &Stamp,
+    ) -> Result<(Vec<NameChange>, Vec<Taken>), RegistryError> {
+        let (mut changes, mut taken) = (Vec::new(), Vec::new());
+        for (wish, to) in names {
+            let name = match wish {
+                Wish::Exact(name) | Wish::Untaken(name) => name.clone(),
+                Wish::Free(base) => free_name(writer, base)?,
+            };
+            let from = writer.name(&name)?;
+            if let (Wish::Untaken(_), Some(from)) = (wish, from.filter(|from| from != to)) {
+                taken.push((name, from, *to));
+            } else if from != Some(*to) {
+                // What had no name may have been removed since it was looked up, before the lease.
+                self.store.size(to)?;
+                writer.set_name(&name, Some(*to))?;
+                changes.push(NameChange { name, from, to: Some(*to) });
+            }
+        }
+        if !changes.is_empty() {
+            self.log(writer, changes.clone(), stamp)?;
+        }
+        Ok((changes, taken))
+    }
+
+    fn log(&self, writer: &mut Writer, names: Vec<NameChange>, stamp: &Stamp) -> Result<(), RegistryError> {
+        let head = writer.log_head()?;
+        let event = Event {
+            seq: head.map_or(1, |(seq, _)| seq + 1),
+            prev: head.map(|(_, id)| Id::new(id)),
+            time: stamp.time.clone(),
+            command: stamp.command.clone(),
+            names,
+        };
+        let bytes = codec::encode(&event).map_err(RegistryError::Unwritable)?;
+        let batch = self.store.batch()?;
+        let id = batch.put(&bytes)?;
+        batch.persist()?;
+        Ok(writer.push_log(event.seq, &id)?)
+    }
+
+    /// Removes a name; what it named stays.
+    pub fn remove_name(&self, name: &str, stamp: &Stamp) -> Result<(), RegistryError> {
+        let _lease = self.lease_to_add()?;
+        self.index.write(|writer| {
+            let Some(from) = writer.name(name)? else {
+                return Err(RegistryError::Unknown { text: name.to_owned(), similar: Vec::new() });
+            };
+            writer.set_name(name, None)?;
+            self.log(writer, vec![NameChange { name: name.to_owned(), from: Some(from), to: None }], stamp)
+        })
+    }
+}

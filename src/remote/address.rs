@@ -1,0 +1,172 @@
+//! Where the other side is: a folder or an S3 bucket; a registry or a depot.
+
+use std::fmt;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use super::depot::FORMAT_FILE;
+use super::place::{Folder, Place};
+use super::{RemoteError, depot};
+use crate::registry::{Registry, RegistryError};
+
+/// What a person names the other side by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Address {
+    /// A folder, which may be mounted from elsewhere.
+    Folder(PathBuf),
+    /// Keys of a bucket that begin with a prefix, or all of them.
+    S3 {
+        /// The bucket.
+        bucket: String,
+        /// The beginning of the keys, without a slash at either end.
+        prefix: String,
+    },
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Address::Folder(path) => path.display().fmt(f),
+            Address::S3 { bucket, prefix } if prefix.is_empty() => write!(f, "s3://{bucket}"),
+            Address::S3 { bucket, prefix } => write!(f, "s3://{bucket}/{prefix}"),
+        }
+    }
+}
+
+impl FromStr for Address {
+    type Err = RemoteError;
+
+    fn from_str(text: &str) -> Result<Self, RemoteError> {
+        let wrong = |reason| Err(RemoteError::Address { text: text.to_owned(), reason });
+        let Some((scheme, rest)) = text.split_once("://") else {
+            // `host:folder`, as scp has it; a folder of such a name can be written `./host:folder`.
+            let host = text.split(':').next().unwrap_or_default();
+            return match text {
+                "" => wrong("it is empty"),
+                _ if host.len() < text.len() && !host.contains('/') => {
+                    wrong("a folder on another machine must be mounted")
+                }
+                _ => Ok(Address::Folder(text.into())),
+            };
+        };
+        match scheme {
+            "file" => match rest.strip_prefix("localhost").unwrap_or(rest) {
+                path if !path.starts_with('/') => wrong("a file address needs a whole path"),
+                path => {
+                    unescape(path).map_or_else(|| wrong("it is escaped wrongly"), |p| Ok(Address::Folder(p)))
+                }
+            },
+            "s3" => {
+                let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
+                let plain = |b: u8| b.is_ascii_alphanumeric() || b".-_".contains(&b);
+                if bucket.is_empty() || !bucket.bytes().all(plain) {
+                    return wrong("it names no bucket; keys and regions come from the environment (AWS_…)");
+                }
+                let prefix = prefix.trim_matches('/');
+                let parts = || prefix.split('/').filter(|_| !prefix.is_empty());
+                if parts().any(|part| part.is_empty() || part == "." || part == "..") {
+                    return wrong("its prefix has an empty part or one of dots");
+                }
+                Ok(Address::S3 { bucket: bucket.to_owned(), prefix: prefix.to_owned() })
+            }
+            _ => wrong("only file:// and s3:// are known"),
+        }
+    }
+}
+
+/// A path without percent escapes.
+fn unescape(text: &str) -> Option<PathBuf> {
+    let mut bytes = Vec::new();
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        let digit = |b: Option<u8>| char::from(b?).to_digit(16);
+        bytes.push(match byte {
+            b'%' => u8::try_from(digit(rest.next())? * 16 + digit(rest.next())?).ok()?,
+            byte => byte,
+        });
+    }
+    use std::os::unix::ffi::OsStringExt;
+    Some(std::ffi::OsString::from_vec(bytes).into())
+}
+
+/// What lies at an address.
+pub(super) enum Far {
+    Registry(Registry),
+    /// A depot, or a place where one can be made.
+    Depot {
+        place: Box<dyn Place>,
+        exists: bool,
+    },
+}
+
+impl Address {
+    /// Looks at what is there.
+    pub(super) fn open(&self, ours: &Registry) -> Result<Far, RemoteError> {
+        let place: Box<dyn Place> = match self {
+            Address::Folder(path) => match Registry::load(path) {
+                Ok(other) if same(other.root(), ours.root()) => {
+                    return Err(RemoteError::Itself(path.clone()));
+                }
+                Ok(other) => return Ok(Far::Registry(other)),
+                Err(RegistryError::NotARegistry(_)) => Box::new(Folder::at(path.clone())),
+                Err(e) => return Err(e.into()),
+            },
+            #[cfg(feature = "s3")]
+            Address::S3 { bucket, prefix } => Box::new(super::place::S3::open(bucket, prefix)?),
+            #[cfg(not(feature = "s3"))]
+            Address::S3 { .. } => return Err(RemoteError::NoS3(self.to_string())),
+        };
+        match place.read(FORMAT_FILE, None)? {
+            Some(format) if depot::is_format(&format) => Ok(Far::Depot { place, exists: true }),
+            Some(format) => match String::from_utf8_lossy(&format).trim_end().strip_prefix("reg-remote ") {
+                Some(number) if number.parse::<u32>().is_ok() => {
+                    Err(RemoteError::Newer { remote: self.to_string(), what: format!("format {number}") })
+                }
+                _ => Err(RemoteError::Stranger(self.to_string())),
+            },
+            None if place.is_empty()? => Ok(Far::Depot { place, exists: false }),
+            None => Err(RemoteError::Stranger(self.to_string())),
+        }
+    }
+}
+
+fn same(a: &Path, b: &Path) -> bool {
+    matches!((fs::canonicalize(a), fs::canonicalize(b)), (Ok(a), Ok(b)) if a == b)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_read_and_mistakes_are_told() {
+        let folder = |path: &str| Address::Folder(path.into());
+        let s3 = |bucket: &str, prefix: &str| Address::S3 { bucket: bucket.into(), prefix: prefix.into() };
+        for (text, expected) in [
+            ("/a/b", folder("/a/b")),
+            ("a", folder("a")),
+            ("./host:a", folder("./host:a")),
+            ("file:///a%20b/%C3%A9", folder("/a b/é")),
+            ("file://localhost/a", folder("/a")),
+            ("s3://bucket", s3("bucket", "")),
+            ("s3://bucket/a/b/", s3("bucket", "a/b")),
+        ] {
+            assert_eq!(text.parse::<Address>().unwrap(), expected, "{text}");
+        }
+        for text in [
+            "",
+            "host:a",
+            "me@host:/a",
+            "ssh://h/a",
+            "file://a",
+            "file:///%4",
+            "s3://",
+            "s3://k:s@b/p",
+            "s3://b/a//c",
+            "s3://b/../c",
+        ] {
+            assert!(matches!(text.parse::<Address>(), Err(RemoteError::Address { .. })), "{text}");
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! What can go wrong with an exchange.
+
+use std::path::PathBuf;
+
+use crate::hash::Hash;
+use crate::index::IndexError;
+use crate::records::CodecError;
+use crate::registry::RegistryError;
+use crate::store::StoreError;
+
+/// An exchange that did not come to its end. What arrived before stays and need not travel again.
+#[derive(Debug, thiserror::Error)]
+pub enum RemoteError {
+    /// A text that is no address.
+    #[error("`{text}` is no remote: {reason}")]
+    Address {
+        /// What was given.
+        text: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// This reg was built without what the address needs.
+    #[error("this reg was built without S3, and {0} needs it")]
+    NoS3(String),
+    /// It is the registry itself.
+    #[error("{} is this registry itself", .0.display())]
+    Itself(PathBuf),
+    /// There is nothing to pull from.
+    #[error("there is nothing at {0}")]
+    Nothing(String),
+    /// Something lies there that is neither a registry nor a depot.
+    #[error("{0} holds something that is neither a registry nor a remote")]
+    Stranger(String),
+    /// Made by a newer reg.
+    #[error("the remote {remote} has {what}, which this reg does not know")]
+    Newer {
+        /// The remote.
+        remote: String,
+        /// A format, a version or a kind.
+        what: String,
+    },
+    /// The store overwrites what must be new.
+    #[error("{0} overwrites what is to be written only if it is new, so two pushes at once could lose names")]
+    NoConditions(String),
+    /// Two pushes met again and again.
+    #[error("others go on changing the names of {0}")]
+    Contended(String),
+    /// Neither a name nor the beginning of an id.
+    #[error("nothing in {remote} is named `{text}`, and no id begins so")]
+    Unknown {
+        /// The remote.
+        remote: String,
+        /// What was asked for.
+        text: String,
+    },
+    /// An abbreviated id that fits several objects.
+    #[error("`{text}` fits {count} objects in {remote}")]
+    Ambiguous {
+        /// The remote.
+        remote: String,
+        /// What was asked for.
+        text: String,
+        /// How many.
+        count: usize,
+    },
+    /// The source lacks what something in it names.
+    #[error("{remote} lacks object {id}, which {by} names")]
+    Missing {
+        /// The side that gives.
+        remote: String,
+        /// The object.
+        id: Hash,
+        /// Who names it.
+        by: String,
+    },
+    /// Bytes of a remote that are not those that they are named by.
+    #[error("object {id} is damaged in {place}: its bytes hash to {}…", found.short())]
+    Damaged {
+        /// The object.
+        id: Hash,
+        /// The pack or file, with the remote.
+        place: String,
+        /// What the bytes hash to.
+        found: Hash,
+    },
+    /// A file of a remote that does not hold what the format says.
+    #[error("{place} is damaged: {reason}")]
+    Garbled {
+        /// The file, with the remote.
+        place: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// An object whose bytes are right and not of the kind that the source says.
+    #[error("object {id} of {remote} is a {found}, and {claimed} was announced")]
+    Kind {
+        /// The side that gives.
+        remote: String,
+        /// The object.
+        id: Hash,
+        /// What its bytes say.
+        found: &'static str,
+        /// What was said of it.
+        claimed: &'static str,
+    },
+    /// An object that does not mean what it should.
+    #[error("object {id} of {remote}: {source}")]
+    Codec {
+        /// The side that gives.
+        remote: String,
+        /// The object.
+        id: Hash,
+        /// What is wrong.
+        source: CodecError,
+    },
+    /// A file of a remote that cannot be read or written.
+    #[error("cannot {doing} {}: {source}", path.display())]
+    Io {
+        /// The verb.
+        doing: &'static str,
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// What an S3 store says.
+    #[error("cannot {doing} {place}: {reason}")]
+    S3 {
+        /// The verb.
+        doing: &'static str,
+        /// The key, with the remote.
+        place: String,
+        /// What it says.
+        reason: String,
+        /// What might help.
+        hint: Option<&'static str>,
+    },
+    /// Somebody asked it to end.
+    #[error("interrupted; what arrived stays")]
+    Interrupted,
+    /// A registry.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+}
+
+impl RemoteError {
+    /// What might help.
+    pub fn hint(&self) -> Option<String> {
+        let hint = match self {
+            RemoteError::Address { .. } => {
+                "a folder, file:///FOLDER or s3://BUCKET/PREFIX; mount what ssh reaches with sshfs"
+            }
+            RemoteError::NoS3(_) => "build it with the feature `s3`, which is on by default",
+            RemoteError::Itself(_) => "name another one; `reg init DIR` makes one",
+            RemoteError::Nothing(_) => "`reg push` makes a remote there",
+            RemoteError::Stranger(_) => "name a folder or prefix that does not exist or is empty",
+            RemoteError::Newer { .. } => "install a newer reg",
+            RemoteError::NoConditions(_) => {
+                "it must heed `If-None-Match: *` of PutObject, as S3, MinIO, R2 and others do; or push to a folder"
+            }
+            RemoteError::Contended(_) | RemoteError::Interrupted => {
+                "run the same command again: it goes on where it stopped"
+            }
+            RemoteError::Unknown { .. } => {
+                "names travel with what they name; an id may be abbreviated to 6 digits or more"
+            }
+            RemoteError::Ambiguous { .. } => "give more digits",
+            RemoteError::Missing { .. } => "push it again from a registry that has it",
+            RemoteError::Damaged { .. } | RemoteError::Garbled { .. } => {
+                "nothing of it was taken; remove that file and push again from a registry that has the objects"
+            }
+            RemoteError::S3 { hint, .. } => return hint.map(str::to_owned),
+            RemoteError::Kind { .. } | RemoteError::Codec { .. } => {
+                "nothing of it was taken; ask who pushed it"
+            }
+            RemoteError::Io { .. } | RemoteError::Registry(_) => return None,
+        };
+        Some(hint.to_owned())
+    }
+}
+
+impl From<StoreError> for RemoteError {
+    fn from(e: StoreError) -> Self {
+        RemoteError::Registry(e.into())
+    }
+}
+
+impl From<IndexError> for RemoteError {
+    fn from(e: IndexError) -> Self {
+        RemoteError::Registry(e.into())
+    }
+}

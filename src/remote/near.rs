@@ -1,0 +1,122 @@
+//! A registry on a disk as the side that gives.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs::File;
+use std::io::Read;
+
+use super::place::Pieces;
+use super::plan::{Source, Take};
+use super::{Job, RemoteError, crew};
+use crate::hash::{Hash, Hasher};
+use crate::records::codec::MAX_RECORD;
+use crate::registry::{BLOB, Kind, Lease, RESULTS, Registry, kind_of, packed_kind, record_kind};
+use crate::store::StoreError;
+
+/// Bytes of a large object that are read at a time.
+const PIECE: u64 = 8 << 20;
+
+/// A registry as it was when it was opened. Nothing is removed from it meanwhile.
+pub(super) struct Near<'r> {
+    registry: &'r Registry,
+    called: String,
+    job: Job<'r>,
+    names: BTreeMap<String, Hash>,
+    kinds: HashMap<Hash, Kind>,
+    /// None where the registry cannot be written to, not even a lock.
+    _lease: Option<Lease>,
+}
+
+impl<'r> Near<'r> {
+    pub(super) fn open(registry: &'r Registry, job: Job<'r>) -> Result<Self, RemoteError> {
+        let lease = registry.lease_to_look()?;
+        let view = registry.view()?;
+        let [registrations, _] = view.registrations()?;
+        let kinds = registrations.into_iter().filter_map(|(kind, _, id)| Some((id, record_kind(&kind)?)));
+        Ok(Near {
+            registry,
+            called: registry.root().display().to_string(),
+            job,
+            names: view.names()?.into_iter().collect(),
+            kinds: kinds.collect(),
+            _lease: lease,
+        })
+    }
+}
+
+impl Near<'_> {
+    /// Reads an object and checks its hash.
+    pub(super) fn read(&self, id: &Hash) -> Result<Vec<u8>, RemoteError> {
+        Ok(self.registry.store().read(id)?)
+    }
+}
+
+impl Source for Near<'_> {
+    fn called(&self) -> &str {
+        &self.called
+    }
+
+    fn names(&self) -> &BTreeMap<String, Hash> {
+        &self.names
+    }
+
+    fn resolve(&self, text: &str) -> Result<Hash, RemoteError> {
+        Ok(self.registry.resolve(&self.registry.view()?, text)?)
+    }
+
+    fn results(&self) -> Vec<Hash> {
+        self.kinds.iter().filter(|(_, kind)| RESULTS.contains(kind)).map(|(id, _)| *id).collect()
+    }
+
+    fn kind(&self, id: &Hash) -> Result<Option<Kind>, RemoteError> {
+        if let Some(kind) = self.kinds.get(id) {
+            return Ok(Some(kind));
+        }
+        let store = self.registry.store();
+        let head = match store.head(id) {
+            Err(StoreError::Missing { .. }) => return Ok(None),
+            head => head?,
+        };
+        match packed_kind(&head) {
+            Some(kind) => Ok(Some(kind)),
+            // Entries of the log are in no list of records.
+            None if head.first() == Some(&b'{') && store.size(id)? <= MAX_RECORD => {
+                Ok(Some(kind_of(&store.read(id)?)))
+            }
+            None => Ok(Some(BLOB)),
+        }
+    }
+
+    fn size(&self, id: &Hash) -> Result<Option<u64>, RemoteError> {
+        match self.registry.store().size(id) {
+            Err(StoreError::Missing { .. }) => Ok(None),
+            size => Ok(Some(size?)),
+        }
+    }
+
+    fn read_each(&self, ids: &[Hash], take: &Take<'_>) -> Result<u64, RemoteError> {
+        crew::each(ids, self.job, |id| take(*id, &self.registry.store().read(id)?))?;
+        Ok(0)
+    }
+
+    fn pieces<'s>(&'s self, id: &Hash) -> Result<Box<Pieces<'s>>, RemoteError> {
+        let (id, path) = (*id, self.registry.store().path(id));
+        let io =
+            move |source| RemoteError::Io { doing: "read", path: self.registry.store().path(&id), source };
+        let mut file = File::open(&path).map_err(io)?;
+        let mut hasher = Hasher::name_only();
+        Ok(Box::new(move || {
+            self.job.go_on()?;
+            let mut piece = Vec::new();
+            (&mut file).take(PIECE).read_to_end(&mut piece).map_err(io)?;
+            hasher.update(&piece);
+            match piece.is_empty() {
+                false => Ok(Some(piece)),
+                true if hasher.finish() == id => Ok(None),
+                true => {
+                    let (path, found) = (path.clone(), hasher.finish());
+                    Err(StoreError::Damaged { id, path, found }.into())
+                }
+            }
+        }))
+    }
+}

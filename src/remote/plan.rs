@@ -1,0 +1,219 @@
+//! What shall travel: the walk from what is asked for to all that it depends on, and the order of it.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Mutex;
+
+use super::place::Pieces;
+use super::{Job, RemoteError};
+use crate::hash::Hash;
+use crate::records::{self, Event, Execution, Manifest, Packed, Predictions, Record, Run, Table};
+use crate::registry::{BLOB, Kind, rank, record_kind};
+
+/// Takes an object that was read and hashed. Called from several threads.
+pub(super) type Take<'t> = dyn Fn(Hash, &[u8]) -> Result<(), RemoteError> + Sync + 't;
+
+/// The side that gives, as it was when it was opened.
+pub(super) trait Source: Sync {
+    /// What messages call it.
+    fn called(&self) -> &str;
+
+    /// Its names.
+    fn names(&self) -> &BTreeMap<String, Hash>;
+
+    /// What a name, an id or the beginning of one means there.
+    fn resolve(&self, text: &str) -> Result<Hash, RemoteError>;
+
+    /// Its runs, predictions, tables and executions.
+    fn results(&self) -> Vec<Hash>;
+
+    /// What an object is; none if it is not there.
+    fn kind(&self, id: &Hash) -> Result<Option<Kind>, RemoteError>;
+
+    /// The bytes of an object that is no record; none if it is not there.
+    fn size(&self, id: &Hash) -> Result<Option<u64>, RemoteError>;
+
+    /// Reads objects whole, several at a time, each hashed; gives the number of packs that were read from.
+    fn read_each(&self, ids: &[Hash], take: &Take<'_>) -> Result<u64, RemoteError>;
+
+    /// Reads a large object piece by piece; behind the last, it is an error if they are not the object.
+    fn pieces<'s>(&'s self, id: &Hash) -> Result<Box<Pieces<'s>>, RemoteError>;
+}
+
+/// An object that shall be on the other side.
+#[derive(Debug)]
+pub(super) struct Item {
+    pub(super) id: Hash,
+    pub(super) kind: Kind,
+    /// What it names, if it is a record or a manifest.
+    pub(super) links: Vec<Hash>,
+}
+
+/// All that shall be on the other side.
+#[derive(Debug)]
+pub(super) struct Plan {
+    /// What names others stands behind what it names.
+    pub(super) items: Vec<Item>,
+    pub(super) names: BTreeMap<String, Hash>,
+}
+
+/// Results that hang on others: what was computed with a run, and when.
+const HANGS: [Kind; 3] = [Predictions::KIND, Table::KIND, Execution::KIND];
+/// What they hang on.
+const HOLDS: [Kind; 3] = [Run::KIND, Predictions::KIND, Table::KIND];
+
+struct Walk<'s> {
+    source: &'s dyn Source,
+    job: Job<'s>,
+    seen: HashMap<Hash, Item>,
+}
+
+impl Plan {
+    /// Walks from the ids, or from all names and results if there are none.
+    pub(super) fn make(source: &dyn Source, ids: &[String], job: Job<'_>) -> Result<Plan, RemoteError> {
+        let mut walk = Walk { source, job, seen: HashMap::new() };
+        if ids.is_empty() {
+            let named = source.names().values().copied();
+            walk.add(named.chain(source.results()).map(|id| (id, None)).collect())?;
+        } else {
+            for text in ids {
+                let id = source.resolve(text)?;
+                walk.add(vec![(id, None)])?;
+            }
+            walk.add_what_hangs()?;
+        }
+        // An entry of the log belongs to the registry that wrote it, and so does a name of one.
+        let travels = |id: &Hash| walk.seen.get(id).is_some_and(|item| item.kind != Event::KIND);
+        let names = source.names().iter().filter(|(_, id)| travels(id));
+        let names = names.map(|(name, id)| (name.clone(), *id)).collect();
+        let items = walk.seen.into_values().filter(|item| item.kind != Event::KIND).collect();
+        Ok(Plan { items: in_order(items), names })
+    }
+}
+
+impl Walk<'_> {
+    /// Adds objects and all that they depend on, wave by wave. Each comes with who names it.
+    fn add(&mut self, roots: Vec<(Hash, Option<Hash>)>) -> Result<(), RemoteError> {
+        let mut wave = roots;
+        while !wave.is_empty() {
+            let mut names_others = Vec::new();
+            for (id, by) in wave {
+                if self.seen.contains_key(&id) {
+                    continue;
+                }
+                self.job.go_on()?;
+                // What a manifest names is an image. Looking into a hundred thousand of them would take seconds.
+                let image = by.and_then(|by| self.seen.get(&by)).is_some_and(|by| by.kind == Manifest::KIND);
+                let kind = match image {
+                    true => BLOB,
+                    false => self.source.kind(&id)?.ok_or_else(|| self.missing(id, by))?,
+                };
+                if record_kind(kind).is_some_and(|kind| kind != Event::KIND) || kind == Manifest::KIND {
+                    names_others.push(id);
+                }
+                self.seen.insert(id, Item { id, kind, links: Vec::new() });
+            }
+            let links = self.links(&names_others)?;
+            wave = Vec::new();
+            for (id, links) in links {
+                wave.extend(links.iter().map(|to| (*to, Some(id))));
+                self.seen.get_mut(&id).expect("it was just added").links = links;
+            }
+            wave.retain(|(id, _)| !self.seen.contains_key(id));
+        }
+        Ok(())
+    }
+
+    /// What records and manifests name.
+    fn links(&self, ids: &[Hash]) -> Result<Vec<(Hash, Vec<Hash>)>, RemoteError> {
+        let found = Mutex::new(Vec::new());
+        self.source.read_each(ids, &|id, bytes| {
+            let links = links(self.source, id, bytes)?;
+            found.lock().expect("no thread panics while it holds this lock").push((id, links));
+            Ok(())
+        })?;
+        Ok(found.into_inner().expect("no thread panics while it holds this lock"))
+    }
+
+    fn missing(&self, id: Hash, by: Option<Hash>) -> RemoteError {
+        let by = by.map_or("a name".to_owned(), |by| {
+            let kind = self.seen.get(&by).map_or(BLOB, |item| item.kind);
+            format!("{kind} {}", by.short())
+        });
+        RemoteError::Missing { remote: self.source.called().to_owned(), id, by }
+    }
+
+    /// Adds the results that were made of runs, predictions and tables that are there, and of no others.
+    fn add_what_hangs(&mut self) -> Result<(), RemoteError> {
+        let holds = |walk: &Self| walk.seen.values().any(|item| HOLDS.contains(&item.kind));
+        if !holds(self) {
+            return Ok(());
+        }
+        let results: HashSet<Hash> = self.source.results().into_iter().collect();
+        let mut candidates = Vec::new();
+        for id in results.iter().filter(|id| !self.seen.contains_key(id)) {
+            if self.source.kind(id)?.is_some_and(|kind| HANGS.contains(&kind)) {
+                candidates.push(*id);
+            }
+        }
+        let mut candidates = self.links(&candidates)?;
+        loop {
+            let hangs = |links: &[Hash]| {
+                let mut on = links.iter().filter(|id| results.contains(id)).peekable();
+                on.peek().is_some() && on.all(|id| self.seen.contains_key(id))
+            };
+            let (taken, left): (Vec<_>, Vec<_>) = candidates.into_iter().partition(|(_, links)| hangs(links));
+            if taken.is_empty() {
+                return Ok(());
+            }
+            candidates = left;
+            self.add(taken.into_iter().map(|(id, _)| (id, None)).collect())?;
+        }
+    }
+}
+
+/// What a record or packed array names.
+fn links(source: &dyn Source, id: Hash, bytes: &[u8]) -> Result<Vec<Hash>, RemoteError> {
+    let wrong = |e| RemoteError::Codec { remote: source.called().to_owned(), id, source: e };
+    let mut links = match bytes.first() {
+        Some(b'{') => records::check(bytes).map_err(wrong)?.links().into_iter().map(|link| link.to).collect(),
+        _ => records::packed_links(bytes).map_err(wrong)?,
+    };
+    links.sort_unstable();
+    links.dedup();
+    Ok(links)
+}
+
+/// Blobs, packed arrays, then records: those first that name no other record, then those that name only such, …
+fn in_order(items: Vec<Item>) -> Vec<Item> {
+    let is_record = |item: &Item| rank(item.kind) > 1;
+    let records: HashMap<Hash, &Item> =
+        items.iter().filter(|item| is_record(item)).map(|item| (item.id, item)).collect();
+    let mut waits: HashMap<Hash, usize> = HashMap::new();
+    let mut waited_for: HashMap<Hash, Vec<Hash>> = HashMap::new();
+    for item in records.values() {
+        let on: Vec<&Hash> = item.links.iter().filter(|to| records.contains_key(to)).collect();
+        waits.insert(item.id, on.len());
+        on.into_iter().for_each(|to| waited_for.entry(*to).or_default().push(item.id));
+    }
+    let mut depths: HashMap<Hash, usize> = HashMap::new();
+    let mut ready: Vec<Hash> = waits.iter().filter(|(_, on)| **on == 0).map(|(id, _)| *id).collect();
+    let mut depth = 0;
+    while !ready.is_empty() {
+        let mut next = Vec::new();
+        for id in ready {
+            depths.insert(id, depth);
+            for by in waited_for.remove(&id).unwrap_or_default() {
+                let on = waits.get_mut(&by).expect("it waits");
+                *on -= 1;
+                if *on == 0 {
+                    next.push(by);
+                }
+            }
+        }
+        (ready, depth) = (next, depth + 1);
+    }
+    let mut items = items;
+    // No hash can name itself by way of others, so that every record has its depth.
+    items.sort_by_key(|item| (rank(item.kind).min(2), depths.get(&item.id).copied(), item.id));
+    items
+}

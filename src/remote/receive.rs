@@ -1,0 +1,164 @@
+//! Into a registry, from another or from a depot.
+
+use std::collections::HashSet;
+use std::sync::Mutex;
+
+use super::plan::{Item, Plan, Source};
+use super::{Exchanged, Job, Names, RemoteError, Request, Way};
+use crate::hash::Hash;
+use crate::progress::Unit;
+use crate::records::codec::MAX_RECORD;
+use crate::registry::{BLOB, Registry, Transaction, kind_of, packed_kind, rank};
+
+/// Takes what the registry lacks, in rounds: blobs, packed arrays, records; each is on the disk before the
+/// next begins. Then one transaction of the index makes records and names known.
+pub(super) fn receive(
+    registry: &Registry,
+    source: &dyn Source,
+    plan: &Plan,
+    request: &Request,
+    way: Way,
+    job: Job<'_>,
+) -> Result<Exchanged, RemoteError> {
+    // From here on nothing is removed, so what is found here will be here when it is named.
+    let mut transaction = registry.transaction()?;
+    let here = registry.store().list()?.objects;
+    let lacks = |item: &&Item| here.binary_search(&item.id).is_err();
+    let mut done = Exchanged::default();
+    for item in &plan.items {
+        if lacks(&item) {
+            let bytes = source.size(&item.id)?.ok_or_else(|| missing(source, item))?;
+            done.count(item.kind, bytes);
+        } else {
+            done.skipped += 1;
+        }
+    }
+    let view = registry.view()?;
+    let mut unknown = Vec::new();
+    for item in plan.items.iter().filter(|item| rank(item.kind) > 1) {
+        // A pull that was killed may have left it without having made it known.
+        if view.kind(&item.id)?.is_none() {
+            unknown.push(item.id);
+        }
+    }
+    let names: std::collections::BTreeMap<String, Hash> = view.names()?.into_iter().collect();
+    drop(view);
+    let (names, changes) =
+        Names::compare(&plan.names, |name| names.get(name).copied(), request.move_names, way);
+    done.names = names;
+    if request.dry_run || (done.objects == 0 && unknown.is_empty() && changes.is_empty()) {
+        return Ok(done);
+    }
+    job.progress.begin("receive", Unit::Bytes, done.bytes);
+    let arrival = Arrival { source, transaction: &transaction, job };
+    let round = |of: usize| plan.items.iter().filter(move |item| rank(item.kind).min(2) == of).filter(lacks);
+    for of in [0, 1] {
+        let arrived = arrival.take(round(of));
+        // What came before something went wrong is whole, and the next try finds it.
+        transaction.settle()?;
+        done.packs += arrived?;
+    }
+    let unknown: HashSet<Hash> = unknown.into_iter().collect();
+    let needed = plan.items.iter().filter(|item| rank(item.kind) > 1);
+    let needed: Vec<&Item> = needed.filter(|item| unknown.contains(&item.id) || lacks(item)).collect();
+    let (records, packs) = arrival.records(&needed)?;
+    done.packs += packs;
+    for bytes in records {
+        transaction.adopt_record(bytes)?;
+    }
+    for item in plan.items.iter().filter(|item| rank(item.kind) == 1 && !item.links.is_empty()) {
+        transaction.adopt_packed(item.id, item.links.clone());
+    }
+    for (name, id) in &plan.names {
+        match request.move_names {
+            true => transaction.name(name, *id)?,
+            false => transaction.name_untaken(name, *id)?,
+        }
+    }
+    job.go_on()?;
+    let committed = transaction.commit(job.stamp)?;
+    job.progress.end();
+    // As they were in the transaction, where nobody else could change them.
+    let moved = committed.names.iter().filter(|change| change.from.is_some()).count() as u64;
+    let added = committed.names.len() as u64 - moved;
+    let conflicts = committed.taken.iter().map(|(name, there, wanted)| way.conflict(name, *wanted, *there));
+    let conflicts: Vec<_> = conflicts.collect();
+    let unchanged = plan.names.len() as u64 - added - moved - conflicts.len() as u64;
+    done.names = Names { added, unchanged, moved, conflicts };
+    Ok(done)
+}
+
+fn missing(source: &dyn Source, item: &Item) -> RemoteError {
+    let by = "a manifest or record of it".to_owned();
+    RemoteError::Missing { remote: source.called().to_owned(), id: item.id, by }
+}
+
+/// Objects on their way into a registry.
+struct Arrival<'a, 'r> {
+    source: &'a dyn Source,
+    transaction: &'a Transaction<'r>,
+    job: Job<'a>,
+}
+
+impl Arrival<'_, '_> {
+    /// Takes blobs or packed arrays; gives the number of packs that were read from.
+    fn take<'i>(&self, items: impl Iterator<Item = &'i Item>) -> Result<u64, RemoteError> {
+        let (mut whole, mut large) = (Vec::new(), Vec::new());
+        let mut kinds = std::collections::HashMap::new();
+        for item in items {
+            let bytes = self.source.size(&item.id)?.ok_or_else(|| missing(self.source, item))?;
+            match item.kind == BLOB && bytes > MAX_RECORD {
+                true => large.push((item.id, bytes)),
+                false => whole.push(item.id),
+            }
+            kinds.insert(item.id, item.kind);
+        }
+        let packs = self.source.read_each(&whole, &|id, bytes| {
+            self.check_kind(id, kind_of(bytes), kinds[&id])?;
+            self.transaction.put_hashed(bytes, id)?;
+            self.job.progress.advance(bytes.len() as u64);
+            Ok(())
+        })?;
+        super::crew::each(&large, self.job, |(id, bytes)| {
+            let mut pieces = self.source.pieces(id)?;
+            let mut first = true;
+            self.transaction.put_pieces(*id, *bytes, || {
+                let piece = pieces()?;
+                if let (Some(piece), true) = (&piece, std::mem::take(&mut first)) {
+                    // Too long for a record.
+                    self.check_kind(*id, packed_kind(piece).unwrap_or(BLOB), BLOB)?;
+                }
+                self.job.progress.advance(piece.as_ref().map_or(0, |piece| piece.len() as u64));
+                Ok(piece)
+            })
+        })?;
+        Ok(packs)
+    }
+
+    /// Reads records, in the order in which they are named here.
+    fn records(&self, items: &[&Item]) -> Result<(Vec<Vec<u8>>, u64), RemoteError> {
+        let ids: Vec<Hash> = items.iter().map(|item| item.id).collect();
+        let read: Mutex<std::collections::HashMap<Hash, Vec<u8>>> = Mutex::default();
+        let packs = self.source.read_each(&ids, &|id, bytes| {
+            read.lock().expect("no thread panics while it holds this lock").insert(id, bytes.to_vec());
+            self.job.progress.advance(bytes.len() as u64);
+            Ok(())
+        })?;
+        let mut read = read.into_inner().expect("no thread panics while it holds this lock");
+        let mut records = Vec::new();
+        for item in items {
+            let bytes = read.remove(&item.id).ok_or_else(|| missing(self.source, item))?;
+            self.check_kind(item.id, kind_of(&bytes), item.kind)?;
+            records.push(bytes);
+        }
+        Ok((records, packs))
+    }
+
+    /// What an object is decides what it leads to, so a source must not call a record a blob.
+    fn check_kind(&self, id: Hash, found: &'static str, claimed: &'static str) -> Result<(), RemoteError> {
+        if found == claimed {
+            return Ok(());
+        }
+        Err(RemoteError::Kind { remote: self.source.called().to_owned(), id, found, claimed })
+    }
+}

@@ -1,0 +1,186 @@
+//! A result and everything behind it in one file: `reg audit`, and the Python program in it.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{Read, Write};
+use std::path::Path;
+use std::process::Command;
+
+use reg::hash::Id;
+use reg::records::Table;
+use reg::registry::Stamp;
+use zip::write::SimpleFileOptions;
+use zip::{ZipArchive, ZipWriter};
+
+use crate::harness::{Study, files};
+
+type Members = BTreeMap<String, Vec<u8>>;
+
+fn members(path: &Path) -> Members {
+    let mut zip = ZipArchive::new(File::open(path).unwrap()).unwrap();
+    (0..zip.len())
+        .map(|place| {
+            let mut member = zip.by_index(place).unwrap();
+            let (name, mut bytes) = (member.name().unwrap().into_owned(), Vec::new());
+            member.read_to_end(&mut bytes).unwrap();
+            (name, bytes)
+        })
+        .collect()
+}
+
+fn pack(path: &Path, members: &Members) {
+    let mut zip = ZipWriter::new(File::create(path).unwrap());
+    for (name, bytes) in members {
+        let options = SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
+        zip.start_file(name.as_str(), options).unwrap();
+        zip.write_all(bytes).unwrap();
+    }
+    zip.finish().unwrap();
+}
+
+/// The exit code of the bundle's own program, and what it says. It finds no other program.
+fn python(study: &Study, bundle: &str) -> (i32, String) {
+    let script = study.path("check.py");
+    if !script.exists() {
+        fs::write(&script, &members(&study.path(bundle))["check.py"]).unwrap();
+    }
+    let python =
+        ["/usr/bin/python3", "/usr/local/bin/python3"].into_iter().find(|path| Path::new(path).exists());
+    let mut command = Command::new(python.unwrap_or("python3"));
+    if python.is_some() {
+        command.env("PATH", "/nowhere");
+    }
+    let output = command.arg("-I").arg(script).arg(study.path(bundle)).output().unwrap();
+    let said =
+        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    (output.status.code().unwrap(), said)
+}
+
+#[test]
+fn a_bundle_of_the_same_table_is_the_same_bytes_and_checks_with_and_without_reg() {
+    let (study, other) = (Study::trained(), Study::trained());
+    let made = study.json("audit table -o a.zip");
+    assert_eq!((&made["ok"], &made["left_out"]), (&true.into(), &0.into()));
+    other.ok("tag another-name table");
+    other.ok("audit another-name -o b.zip");
+    assert_eq!(fs::read(study.path("a.zip")).unwrap(), fs::read(other.path("b.zip")).unwrap());
+
+    let checked = study.json("audit verify a.zip");
+    assert_eq!((&checked["ok"], &checked["id"]), (&true.into(), &study.id("table").into()));
+    assert_eq!((&checked["records"], &checked["objects"]), (&made["records"], &made["objects"]));
+    // Two models, two folds, fifteen labels.
+    assert_eq!(checked["aucs"], 60);
+    let (code, said) = python(&study, "a.zip");
+    assert_eq!(code, 0, "{said}");
+    assert!(
+        said.contains("60 AUCs computed again, the same to the last digit") && said.ends_with("as it says\n"),
+        "{said}"
+    );
+
+    let inside = members(&study.path("a.zip"));
+    let table = String::from_utf8(inside["readable/table.txt"].clone()).unwrap();
+    let shown = study.ok("show table");
+    assert!(shown.lines().filter(|line| line.contains(" ± ")).all(|line| table.contains(line)), "{table}");
+    assert!(!inside.keys().any(|name| name.ends_with(".png")));
+    assert!(
+        !study.path(".a.zip").exists()
+            && files(study.path(".").as_path()).iter().all(|f| !f.ends_with(".part"))
+    );
+}
+
+#[test]
+fn without_weights_checkpoints_are_named_and_not_included() {
+    let study = Study::trained();
+    let [with, without] =
+        ["audit table -o a.zip", "audit table --no-weights -o b.zip"].map(|c| study.json(c));
+    assert_eq!(without["left_out"], 4);
+    assert_eq!(with["objects"].as_u64().unwrap(), without["objects"].as_u64().unwrap() + 4);
+    assert_eq!(study.json("audit verify b.zip")["ok"], true);
+    let (code, said) = python(&study, "b.zip");
+    assert!(code == 0 && said.contains("not included and so not checked: checkpoint"), "{said}");
+    // That one was left out is not a way to lose it.
+    let mut inside = members(&study.path("a.zip"));
+    let run = inside.iter().find(|(name, _)| name.starts_with("readable/run-")).unwrap().1;
+    let run: serde_json::Value = serde_json::from_slice(run).unwrap();
+    let id = run["checkpoint"].as_str().unwrap();
+    inside.remove(&format!("objects/{}/{}", &id[..2], &id[2..])).unwrap();
+    pack(&study.path("c.zip"), &inside);
+    study.reg("audit verify c.zip").says(3, &[]);
+    assert_eq!(python(&study, "c.zip").0, 3);
+}
+
+#[test]
+fn a_changed_byte_anywhere_is_noticed() {
+    let study = Study::trained();
+    study.ok("audit tiny-s-f0 -o a.zip");
+    let whole = members(&study.path("a.zip"));
+    for name in whole.keys() {
+        let mut changed = whole.clone();
+        let bytes = changed.get_mut(name).unwrap();
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        pack(&study.path("changed.zip"), &changed);
+        let answer = study.reg("--json audit verify changed.zip");
+        // A listing that is no JSON any more is no bundle.
+        assert!(answer.code == 3 || answer.code == 1 && name == "bundle.json", "{name}: {answer:?}");
+        if name.starts_with("objects/") || name.starts_with("readable/") {
+            let (code, said) = python(&study, "changed.zip");
+            assert_eq!(code, 3, "{name}: {said}");
+        }
+    }
+    let mut more = whole.clone();
+    more.insert("extra.txt".to_owned(), b"hello".to_vec());
+    pack(&study.path("more.zip"), &more);
+    let answer = study.reg("--json audit verify more.zip");
+    assert_eq!((answer.code, &answer.json()["wrong"][0]), (3, &"extra.txt does not belong to it".into()));
+}
+
+#[test]
+fn a_table_that_its_scores_do_not_bear_out_is_caught_though_its_hashes_are_right() {
+    let study = Study::trained();
+    let registry = study.registry();
+    let predictions = study.json("show table")["record"]["models"][0]["predictions"][0].clone();
+    let below = study.json(&format!("trace --down {}", predictions.as_str().unwrap()));
+    let tables = below["nodes"].as_array().unwrap().iter().filter(|node| node["kind"] == "table");
+    let ids: Vec<Id<Table>> =
+        tables.map(|node| Id::new(node["id"].as_str().unwrap().parse().unwrap())).collect();
+    for (number, id) in ids.into_iter().enumerate() {
+        let forged = match registry.get(id).unwrap() {
+            Table::Auc(mut table) => {
+                table.labels.iter_mut().find(|label| label.auc.is_some()).unwrap().auc = Some(0.99);
+                Table::Auc(table)
+            }
+            Table::Comparison(mut table) => {
+                let mean = &mut table.models[1].mean.mean;
+                *mean = mean.map(|mean| mean + 1e-15);
+                Table::Comparison(table)
+            }
+            other => other,
+        };
+        let mut transaction = registry.transaction().unwrap();
+        let id = transaction.put(&forged).unwrap();
+        transaction.commit(&Stamp { time: "2026-01-01T00:00:00Z".into(), command: "forge".into() }).unwrap();
+        let file = format!("forged{number}.zip");
+        study.ok(&format!("audit {id} -o {file}"));
+        let answer = study.reg(&format!("audit verify {file}"));
+        assert_eq!(answer.code, 3, "{answer:?}");
+        assert!(String::from_utf8_lossy(&answer.stdout).contains("scores and labels give"), "{answer:?}");
+        let (code, said) = python(&study, &file);
+        assert!(code == 3 && said.contains("scores and labels give"), "{said}");
+    }
+}
+
+#[test]
+fn what_is_no_bundle_is_refused() {
+    let study = Study::trained();
+    study.ok("audit table -o a.zip");
+    let bytes = fs::read(study.path("a.zip")).unwrap();
+    fs::write(study.path("short.zip"), &bytes[..bytes.len() / 2]).unwrap();
+    study.refused(1, "audit verify short.zip", &["short.zip is not an audit bundle"]);
+    study.refused(1, "audit verify data.csv", &["data.csv is not an audit bundle"]);
+    study.refused(1, "audit verify nowhere.zip", &["cannot read nowhere.zip"]);
+    study.refused(1, "audit table -o no/where.zip", &["cannot write no/where.zip"]);
+    study.refused(1, "audit nothing -o b.zip", &["nothing"]);
+    study.refused(2, "audit table", &["--output"]);
+    assert!(!study.path("b.zip").exists());
+}
