@@ -6,7 +6,7 @@ use reg::records::DeviceKind;
 use reg::registry::Registry;
 use reg::runs::study::Plan;
 use reg::runs::study::kubernetes::{Pod, manifest};
-use reg::runs::study::slurm::{Wishes, script, submit};
+use reg::runs::study::slurm::{Exchange, Wishes, script, submit};
 use serde_json::json;
 
 use crate::cli::Context;
@@ -34,6 +34,13 @@ pub(super) struct Scheduler {
     /// A site's own script, made from what `reg study init --slurm` writes
     #[arg(long, value_name = "FILE", requires = "slurm")]
     template: Option<PathBuf>,
+    /// Where nodes share no file system: each task takes the study from this remote into a registry of its own and
+    /// pushes its run there; `reg pull` brings the runs here
+    #[arg(long, value_name = "REMOTE", requires = "slurm")]
+    push: Option<String>,
+    /// Folder of the nodes for that registry; default: one in their TMPDIR
+    #[arg(long, value_name = "DIR", requires = "push")]
+    local: Option<PathBuf>,
     /// Print an Indexed Job of Kubernetes, a completion a run, for `kubectl create -f -`
     #[arg(long, requires_all = ["image", "claim"])]
     kubernetes: bool,
@@ -92,6 +99,7 @@ impl Scheduler {
             gres: self.gres.clone(),
             time: self.time.clone(),
             memory: self.mem.clone(),
+            exchange: self.push.clone().map(|remote| Exchange { remote, local: self.local.clone() }),
             template,
         };
         let program = std::env::current_exe()
@@ -113,6 +121,9 @@ impl Scheduler {
             json["job"] = json!(null);
             return Ok(Reply::new("nothing to submit", json));
         }
+        if let Some(remote) = &self.push {
+            give(context, registry, &program, remote, seats.plan)?;
+        }
         let (job, path) = submit(registry, seats.plan, &script)?;
         json["job"] = json!(job);
         json["script"] = json!(path);
@@ -123,5 +134,27 @@ impl Scheduler {
             path.display(),
         );
         Ok(Reply::new(text, json))
+    }
+}
+
+/// Gives a remote what the tasks will take from it: the study with data set, splits, weights and specs.
+fn give(
+    context: &Context,
+    registry: &Registry,
+    program: &std::path::Path,
+    remote: &str,
+    plan: &Plan,
+) -> Result<(), Failure> {
+    let mut push = std::process::Command::new(program);
+    push.arg("--registry").arg(registry.root()).args(["--quiet", "push", "--move-names", remote]);
+    push.arg(plan.id.hash.to_string()).stdout(std::process::Stdio::null());
+    context.note(&format!("pushing the study to {remote}"));
+    let status =
+        push.status().map_err(|e| Failure::new(format!("cannot start {}: {e}", program.display()), None))?;
+    match status.success() {
+        true => Ok(()),
+        false => {
+            Err(Failure::new(format!("the study did not reach {remote}, so nothing was submitted"), None))
+        }
     }
 }

@@ -14,7 +14,6 @@ pub(super) struct LiveTable {
     quiet: bool,
     /// Lines of the terminal: one a run that is worked on, and a last one for all; none where there is no terminal.
     lines: Option<(MultiProgress, Vec<ProgressBar>)>,
-    width: usize,
     jobs: usize,
     all: usize,
     ended: usize,
@@ -29,9 +28,9 @@ impl LiveTable {
         let terminal = !quiet && std::io::stderr().is_terminal();
         LiveTable {
             quiet,
-            lines: terminal
-                .then(|| (MultiProgress::with_draw_target(ProgressDrawTarget::stderr()), Vec::new())),
-            width: due.iter().map(|run| run.row.name.chars().count()).max().unwrap_or(0),
+            lines: terminal.then(|| {
+                (MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(5)), Vec::new())
+            }),
             jobs: plan.jobs.min(due.len()).max(1),
             all: due.len(),
             ended: 0,
@@ -52,19 +51,40 @@ impl LiveTable {
         }
     }
 
-    /// One line about a run.
-    fn line(&self, working: &Working) -> String {
-        let name = format!("{:width$}", working.planned.row.name, width = self.width);
-        let place = working.device.unwrap_or("another process");
+    /// One row about a run: name, device, what it does, how much of that, loss, images a second, time left.
+    fn row(working: &Working) -> [String; 7] {
+        let name = working.planned.row.name.clone();
+        let place = working.device.unwrap_or("elsewhere").to_owned();
         let standing = working.live.as_ref().and_then(|live| live.standing.as_ref());
         let Some(step) = standing.map(|standing| standing.step) else {
-            return format!("{name}  {place}: starting");
+            let nothing = String::new;
+            return [name, place, "starting".to_owned(), nothing(), nothing(), nothing(), nothing()];
         };
         let share = 100.0 * step.done as f64 / step.total.max(1) as f64;
-        let loss = step.loss.map(|value| format!("  loss {}", loss(value))).unwrap_or_default();
-        let left = step.left.map(|left| format!("  {} left", span(left))).unwrap_or_default();
-        format!("{name}  {place}: {} {share:3.0} %{loss}  {:.1} images/s{left}", phase(&step), step.rate)
+        [
+            name,
+            place,
+            phase(&step),
+            format!("{share:.0} %"),
+            step.loss.map(loss).unwrap_or_default(),
+            format!("{:.1}", step.rate),
+            step.left.map(span).unwrap_or_default(),
+        ]
     }
+}
+
+const HEADS: [&str; 7] = ["Run", "Device", "Epoch", "Done", "Loss", "Images/s", "Left"];
+
+/// Rows below their heads, each column as wide as it must be; numbers to the right.
+fn aligned(rows: Vec<[String; 7]>) -> Vec<String> {
+    let rows: Vec<[String; 7]> = std::iter::once(HEADS.map(str::to_owned)).chain(rows).collect();
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let widths: [usize; 7] = std::array::from_fn(width);
+    let cell = |(column, text): (usize, &String)| match column {
+        0..3 => format!("{text:width$}", width = widths[column]),
+        _ => format!("{text:>width$}", width = widths[column]),
+    };
+    rows.iter().map(|row| row.iter().enumerate().map(cell).collect::<Vec<_>>().join("  ")).collect()
 }
 
 impl Watcher for LiveTable {
@@ -107,7 +127,7 @@ impl Watcher for LiveTable {
         let sum =
             working.iter().map(left).chain(self.waiting.iter().map(|(_, seconds)| *seconds)).sum::<f64>();
         let failed = if self.failed > 0 { format!(", {} failed", self.failed) } else { String::new() };
-        let mut texts: Vec<String> = working.iter().map(|working| self.line(working)).collect();
+        let mut texts = aligned(working.iter().map(LiveTable::row).collect());
         texts.push(format!(
             "{} of {} runs ended{failed}, {} at work, {waiting} waiting, about {} left",
             self.ended,
@@ -129,8 +149,10 @@ impl Watcher for LiveTable {
                 lines.remove(&bar);
             }
             for (bar, text) in bars.iter().zip(texts) {
-                bar.set_message(text);
-                bar.tick();
+                // What has not changed is not drawn again.
+                if bar.message() != text {
+                    bar.set_message(text);
+                }
             }
         }
     }

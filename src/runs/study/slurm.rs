@@ -32,8 +32,20 @@ pub struct Wishes {
     pub time: Option<String>,
     /// `--mem`; else from the plan.
     pub memory: Option<String>,
+    /// Where there is no shared file system: the remote from which each task takes the study and to which it
+    /// gives its run.
+    pub exchange: Option<Exchange>,
     /// Another template than [`TEMPLATE`] and its text.
     pub template: Option<(PathBuf, String)>,
+}
+
+/// How tasks come by the study without a shared file system.
+#[derive(Debug, Clone)]
+pub struct Exchange {
+    /// A remote, as `reg push` takes it.
+    pub remote: String,
+    /// Folder on the nodes for a registry of theirs; else one in their temporary folder.
+    pub local: Option<PathBuf>,
 }
 
 /// A script that can be submitted.
@@ -92,11 +104,14 @@ pub fn script(
         value.as_ref().map(|value| format!("#SBATCH --{name}={value}\n")).unwrap_or_default()
     };
     let options = option("partition", &wishes.partition) + &option("gres", &wishes.gres);
-    let runs = tasks.iter().map(|index| format!("{index}) train {} ;;", flags(&plan.runs[*index])));
+    let run = |index: &usize| {
+        let run = &plan.runs[*index];
+        format!("{index}) run={}; train {} ;;", quoted(&run.row.name), flags(run))
+    };
     let worker = std::env::var(crate::runs::process::VARIABLE).ok();
-    let prepare = worker.map(|path| format!("export REG_TORCH={}\n", quoted(&path))).unwrap_or_default();
+    let worker = worker.map(|path| format!("export REG_TORCH={}\n", quoted(&path))).unwrap_or_default();
     let root = fs::canonicalize(registry.root()).map_err(RunError::io("find", registry.root()))?;
-    let log = root.join("slurm").join(tag(plan)).join("%a.log");
+    let place = Place::of(plan, &root, program, wishes.exchange.as_ref());
     let (path, text) = match &wishes.template {
         Some((path, text)) => (path.clone(), text.as_str()),
         None => (PathBuf::from("slurm.sh"), TEMPLATE),
@@ -110,17 +125,60 @@ pub fn script(
         ("memory", wishes.memory.clone().unwrap_or(format!("{}G", needs.memory_gb))),
         ("time", wishes.time.clone().unwrap_or(needs.minutes.to_string())),
         ("notice", NOTICE.to_string()),
-        ("log", log.display().to_string()),
+        ("log", place.log),
         ("options", options.trim_end().to_owned()),
-        ("registry", quoted(&root.display().to_string())),
-        ("prepare", prepare),
+        ("registry", place.registry),
+        ("prepare", worker + &place.prepare),
         ("reg", quoted(&program.display().to_string())),
         ("device", device(kind).to_owned()),
-        ("runs", runs.collect::<Vec<_>>().join("\n")),
-        ("finish", String::new()),
+        ("runs", tasks.iter().map(run).collect::<Vec<_>>().join("\n")),
+        ("finish", place.finish),
     ];
     let text = fill(text, &filled).map_err(|reason| StudyError::Senseless { path, reason })?;
     Ok(Script { text, tasks, queued })
+}
+
+/// Where tasks train, as lines of the script.
+struct Place {
+    registry: String,
+    log: String,
+    /// Before the training.
+    prepare: String,
+    /// Behind it.
+    finish: String,
+}
+
+impl Place {
+    fn of(plan: &Plan, root: &Path, program: &Path, exchange: Option<&Exchange>) -> Self {
+        let tag = tag(plan);
+        let Some(Exchange { remote, local }) = exchange else {
+            return Place {
+                registry: quoted(&root.display().to_string()),
+                log: root.join("slurm").join(&tag).join("%a.log").display().to_string(),
+                prepare: String::new(),
+                finish: String::new(),
+            };
+        };
+        let (reg, remote) = (quoted(&program.display().to_string()), quoted(remote));
+        Place {
+            registry: match local {
+                Some(local) => quoted(&local.display().to_string()),
+                None => format!("\"${{TMPDIR:-/tmp}}/reg-{tag}\""),
+            },
+            // No folder of ours is on the nodes.
+            log: format!("/tmp/reg-{tag}-%a.log"),
+            // Tasks of one node share a registry; whoever comes second finds it made.
+            prepare: format!(
+                "{reg} --quiet init \"$registry\" >/dev/null 2>&1\n\
+                 {reg} --quiet --registry \"$registry\" pull {remote} {} || exit 1\n",
+                plan.id.hash
+            ),
+            finish: format!(
+                "if [ \"$code\" -eq 0 ]; then\n  \
+                 {reg} --quiet --registry \"$registry\" push --move-names {remote} \"$run\" || code=$?\nfi"
+            ),
+        }
+    }
 }
 
 /// Puts what belongs there into the gaps of a template.
