@@ -85,7 +85,10 @@ fn the_chapters_on_audit_and_lineage_run_as_they_are_written() {
 fn the_chapter_on_reports_runs_as_it_is_written() {
     let folder = with_fixture();
     let figures = run(folder.path(), &commands("report.md"));
-    assert!(figures.ends_with("figures/range.svg\nfigures/roc-Mass.svg\nfigures/spearman.svg\n"), "{figures}");
+    assert!(
+        figures.ends_with("figures/range.svg\nfigures/roc-Mass.svg\nfigures/spearman.svg\n"),
+        "{figures}"
+    );
     assert!(folder.path().join("runs.html").exists());
 }
 
