@@ -147,19 +147,24 @@ fn free_port() -> u16 {
 const STUDY: &str = "name = 'st'\ndataset = 'tiny'\nthreads = 1\ndevice = 'cpu'\n[settings]\nepochs = 2\n\
     [[split]]\nname = 'drawn'\nfolds = 1\nratios = [70, 10, 20]\n\
     [[section]]\nname = 'table-4'\nsplit = 'drawn'\n\
-    [[setup]]\nsection = 'table-4'\nname = 'a'\nmodel = 'tiny'\nset = { epochs = 30 }\n\
-    [[setup]]\nsection = 'table-4'\nname = 'b'\nmodel = 'tiny'\nset = { epochs = 31 }\n\
+    [[setup]]\nsection = 'table-4'\nname = 'a'\nmodel = 'tiny'\nset = { epochs = 100 }\n\
+    [[setup]]\nsection = 'table-4'\nname = 'b'\nmodel = 'tiny'\nset = { epochs = 101 }\n\
     [[setup]]\nsection = 'table-4'\nname = 'meta'\nmodel = 'mlp'\n\
     [[section]]\nname = 'wild'\nsplit = 'drawn'\n\
     [[setup]]\nsection = 'wild'\nname = 'wild'\nmodel = 'tiny'\nset = { lr = 1e30 }\n";
 
+/// A cluster; none, and words that say so, where there is no root.
+fn cluster() -> Option<Cluster> {
+    if rustix::process::geteuid().is_root() {
+        return Some(Cluster::start());
+    }
+    eprintln!("skipped: a Slurm of one's own needs root");
+    None
+}
+
 #[test]
 fn a_study_on_slurm_goes_on_where_its_tasks_were_killed_and_names_what_failed() {
-    if !rustix::process::geteuid().is_root() {
-        eprintln!("skipped: a Slurm of one's own needs root");
-        return;
-    }
-    let cluster = Cluster::start();
+    let Some(cluster) = cluster() else { return };
     let study = Study::new();
     study.ok(INGEST);
     fs::write(study.path("st.toml"), STUDY).unwrap();
@@ -191,14 +196,14 @@ fn a_study_on_slurm_goes_on_where_its_tasks_were_killed_and_names_what_failed() 
     };
     let both = cluster.until(&study, |status| trains(&status["runs"][0]) && trains(&status["runs"][1]));
     assert_eq!(both["runs"][0]["slurm"]["node"].as_str().map(str::is_empty), Some(false));
-    let again = cluster.json(&study, "study run st.toml --slurm");
-    let queued: Vec<&str> =
-        again["queued"].as_array().unwrap().iter().map(|name| name.as_str().unwrap()).collect();
-    assert!(!queued.contains(&"st-a-f0") && !again["tasks"].to_string().contains("st-a-f0"), "{again}");
-
     // One is killed and queued again by the administrator, one comes near its time limit.
     cluster.run("scontrol", &["requeue".to_owned(), format!("{job}_0")]);
     cluster.run("scancel", &["--signal=USR1", "--batch", &format!("{job}_1")].map(str::to_owned));
+    // What is in the queue, or trains, is not submitted again.
+    let again = cluster.json(&study, "study run st.toml --slurm");
+    for name in ["st-a-f0", "st-b-f0"] {
+        assert!(!again["tasks"].as_array().unwrap().contains(&json!(name)), "{again}");
+    }
     let done = cluster.until(&study, |status| status["done"] == json!(3));
     let error = |status: &Value| status["runs"][3]["slurm"]["error"].as_str().map(str::to_owned);
     let ended = cluster.until(&study, |status| error(status).is_some());
@@ -223,4 +228,38 @@ fn a_study_on_slurm_goes_on_where_its_tasks_were_killed_and_names_what_failed() 
         json!(["a", "b", "meta"])
     );
     study.is_sound();
+}
+
+#[test]
+fn without_a_shared_file_system_a_task_pulls_the_study_and_pushes_its_run() {
+    let Some(cluster) = cluster() else { return };
+    let study = Study::new();
+    study.ok(INGEST);
+    let wild = STUDY.find("[[section]]\nname = 'wild'").unwrap();
+    fs::write(
+        study.path("st.toml"),
+        STUDY[..wild].replace("epochs = 100", "epochs = 3").replace("epochs = 101", "epochs = 4"),
+    )
+    .unwrap();
+    let (remote, node) = (study.path("remote"), study.path("node"));
+    let command = format!("study run st.toml --slurm --push {} --local {}", remote.display(), node.display());
+    let submitted = cluster.json(&study, &command);
+    assert_eq!(submitted["tasks"].as_array().unwrap().len(), 3);
+    cluster.until(&study, |status| {
+        let runs = status["runs"].as_array().unwrap();
+        runs.iter().all(|run| run["slurm"].is_null())
+    });
+    assert_eq!(study.json("list run")["records"], json!([]), "the runs are not here");
+    study.ok(&format!("pull {}", remote.display()));
+    let status = study.json("study status st");
+    assert_eq!(status["done"], json!(3), "{status}\n{}", logs_of_tasks(&submitted));
+    assert!(node.join(".reg").is_dir());
+    study.is_sound();
+}
+
+/// What the tasks of a study without a shared file system wrote.
+fn logs_of_tasks(submitted: &Value) -> String {
+    let tag = &submitted["study"].as_str().unwrap()[..12];
+    let read = |task| fs::read_to_string(format!("/tmp/reg-{tag}-{task}.log")).unwrap_or_default();
+    (0..3).map(read).collect()
 }

@@ -41,7 +41,8 @@ pub(super) struct Scheduler {
     /// Folder of the nodes for that registry; default: one in their TMPDIR
     #[arg(long, value_name = "DIR", requires = "push")]
     local: Option<PathBuf>,
-    /// Print an Indexed Job of Kubernetes, a completion a run, for `kubectl create -f -`
+    /// Print an Indexed Job of Kubernetes, a completion a run, for `kubectl create -f -`; with `device = "cuda"` in the
+    /// file each pod asks for a GPU
     #[arg(long, requires_all = ["image", "claim"])]
     kubernetes: bool,
     /// Container image with reg and reg-torch in it

@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 
 use crate::dataset::renditions::{self, Rendition};
-use crate::hash::Id;
+use crate::hash::{Hash, Id};
 use crate::records::{
     Architecture, Dataset, DeviceKind, Execution, FoldSizes, Init, Manifest, Model, Pixels, Record, Run,
     Training,
@@ -141,37 +141,34 @@ impl History {
         surroundings: &Surroundings,
     ) -> Result<Self, RunError> {
         let view = registry.view()?;
-        let mut ratios = Vec::new();
-        for id in view.of_kind(Execution::KIND)? {
-            let execution: Execution = registry.get(Id::new(id))?;
-            if view.kind(&execution.made)?.as_deref() != Some(Run::KIND) || execution.resumed > 0 {
-                continue;
-            }
-            let run: Run = registry.get(Id::new(execution.made))?;
-            let spec = registry.get(run.spec)?;
+        // What cannot be read says nothing of time; `reg verify` names it.
+        let ratio = |id: Hash| {
+            let execution: Execution = registry.get(Id::new(id)).ok()?;
             let same = match device {
                 DeviceKind::Cpu => execution.cpu == surroundings.cpu && execution.cores == surroundings.cores,
                 DeviceKind::Cuda => true,
             };
-            if spec.device != device || !same {
-                continue;
+            if !same
+                || execution.resumed > 0
+                || view.kind(&execution.made).ok()?.as_deref() != Some(Run::KIND)
+            {
+                return None;
             }
-            let split = registry.get(spec.split)?;
-            let Some(sizes) = split.folds.get(spec.fold as usize) else { continue };
+            let run: Run = registry.get(Id::new(execution.made)).ok()?;
+            let spec = registry.get(run.spec).ok().filter(|spec| spec.device == device)?;
+            let sizes = registry.get(spec.split).ok()?.folds.get(spec.fold as usize)?.clone();
             let load = Load {
                 model: &spec.model,
                 training: &spec.training,
                 init: spec.init,
                 threads: spec.threads,
                 device,
-                sizes: sizes.clone(),
+                sizes,
             };
-            ratios.push((
-                spec.model.architecture.clone(),
-                spec.init,
-                execution.seconds / load.rule(run.epochs),
-            ));
-        }
+            let ratio = execution.seconds / load.rule(run.epochs);
+            Some((spec.model.architecture.clone(), spec.init, ratio))
+        };
+        let ratios = view.of_kind(Execution::KIND)?.into_iter().filter_map(ratio).collect();
         Ok(History { device, ratios })
     }
 
