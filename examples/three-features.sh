@@ -4,10 +4,14 @@
 #
 #     examples/three-features.sh FOLDER REGISTRY
 #
-# FOLDER holds Data_Entry_2017_v2020.csv or the same packed with gzip. REG names another reg.
+# FOLDER holds Data_Entry_2017_v2020.csv or the same packed with gzip. REG names another reg than the one that is
+# built beside this script, or else installed.
 set -euo pipefail
 nih=$1 registry=$2
-reg=${REG:-$(dirname "$0")/../target/debug/reg}
+built=$(dirname "$0")/../target/debug/reg
+[ -x "$built" ] || built=$(command -v reg || true)
+reg=${REG:-$built}
+[ -n "$reg" ] || { echo "three-features: no reg here: cargo build --workspace, or set REG to one" >&2; exit 1; }
 metadata=$(find "$nih" -maxdepth 1 -name 'Data_Entry_2017_v2020.csv*' | sort | head -n 1)
 [ -n "$metadata" ] || { echo "three-features: no Data_Entry_2017_v2020.csv in $nih" >&2; exit 1; }
 

@@ -29,7 +29,7 @@ pub(crate) use gc::RESULTS;
 pub use gc::{Cutoff, Garbage, Swept};
 pub(crate) use lease::Lease;
 use names::Wish;
-pub use names::{Taken, is_name};
+pub use names::{Moves, Taken, is_name};
 pub use reindex::Reindexed;
 
 /// Name of a registry's folder, looked for upwards from the working directory.
@@ -154,6 +154,7 @@ pub struct Registry {
     root: PathBuf,
     store: Store,
     index: Index,
+    moves: Moves,
 }
 
 impl Registry {
@@ -220,7 +221,13 @@ impl Registry {
     fn in_folder(root: PathBuf) -> Self {
         let store = Store::at(&root.join("objects"));
         let index = Index::at(root.join("reg.redb"));
-        Registry { root, store, index }
+        Registry { root, store, index, moves: Moves::default() }
+    }
+
+    /// The same registry, which from now on lists in `moves` every name that is taken from something else: a name
+    /// is moved as it was asked for, but whoever asked should hear of it.
+    pub fn noting(self, moves: &Moves) -> Self {
+        Registry { moves: moves.clone(), ..self }
     }
 
     /// The registry's folder.
@@ -449,7 +456,7 @@ impl Transaction<'_> {
         let mut follow = |objects: &mut dyn Iterator<Item = &[u8]>| -> Result<(), RegistryError> {
             let batch = registry.store.batch()?;
             for bytes in objects {
-                batch.put(bytes)?;
+                batch.put_sound(bytes)?;
             }
             let more = batch.persist()?;
             persisted.objects += more.objects;
@@ -490,6 +497,7 @@ impl Transaction<'_> {
             }
             registry.change_names(writer, &names, stamp)
         })?;
+        registry.moves.note(&names);
         Ok(Committed { persisted, names, taken })
     }
 }

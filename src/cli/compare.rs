@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::ValueEnum;
-use reg::records::{Comparison, GroupBy, LabelSpread, Pooling, Spread, Unfair};
+use reg::records::{Comparison, GroupBy, GroupRow, LabelSpread, Pooling, Spread, Unfair};
 use reg::registry::Registry;
 use reg::report::{Cell, Column, Table, results, svg};
 use reg::runs::{Grouping, Input, Labels, Options, RocCurve, compare, roc_curves};
@@ -33,8 +33,8 @@ pub(crate) struct Args {
     /// How rank correlations pool labels: one a `label` and then their mean, or one over `all` scores
     #[arg(long, value_enum, default_value = "label")]
     pool: Pool,
-    /// Intervals from so many draws of patients, such as 2000
-    #[arg(long, value_name = "DRAWS", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    /// Intervals from so many draws of patients, 100 or more, such as 2000
+    #[arg(long, value_name = "DRAWS", value_parser = clap::value_parser!(u32).range(100..=1_000_000))]
     bootstrap: Option<u32>,
     /// Seed of the draws
     #[arg(long, default_value_t = 1, requires = "bootstrap")]
@@ -156,6 +156,12 @@ impl Args {
 }
 
 pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
+    if args.table.contains(&Which::Bootstrap) && args.bootstrap.is_none() {
+        return Err(Failure::usage("--table bootstrap needs draws: --bootstrap 2000"));
+    }
+    if args.table.contains(&Which::Groups) && args.options().groups.is_empty() {
+        return Err(Failure::usage("--table groups needs groups: --by gender, view or age"));
+    }
     let registry = context.registry()?;
     let view = registry.view()?;
     let inputs = args.ids.iter().map(|id| Input::resolve(&registry, &view, id)).collect::<Result<_, _>>()?;
@@ -168,7 +174,7 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
     let curves = curves(&registry, &args, &comparison)?;
     let tables = args.tables(&comparison, &curves);
     if tables.is_empty() {
-        context.note("note: nothing of that kind: --bootstrap, --by gender|view|age and several folds of a split make it");
+        context.note("note: nothing of that kind: paired tests need two models, those over folds several folds of a split");
     }
     let mut text = args.format.render(&tables);
     if args.format == TableFormat::Text {
@@ -218,10 +224,18 @@ pub(super) fn document(id: &str, comparison: &Comparison) -> Value {
         "resampled": comparison.resampled,
         "bootstrap": comparison.bootstrap,
         "metrics": comparison.metrics,
-        "groups": comparison.groups,
+        "groups": comparison.groups.iter().map(group).collect::<Vec<_>>(),
         "published": comparison.published,
         "unfair": comparison.unfair,
     })
+}
+
+/// A group with the interval of its AUC, as the table shows it.
+fn group(row: &GroupRow) -> Value {
+    let mut value = json!(row);
+    value["interval"] =
+        json!(row.auc.zip(row.std_error).and_then(|(auc, error)| stats::interval(auc, error)));
+    value
 }
 
 /// The points of the curves, a row each.

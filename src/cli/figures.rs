@@ -31,7 +31,8 @@ pub(super) fn write(
         save(&path, figure.file().as_bytes())?;
         files.push(path);
     }
-    *text += &format!("{} figures in {}\n", files.len(), folder.display());
+    let figures = if files.len() == 1 { "figure" } else { "figures" };
+    *text += &format!("{} {figures} in {}\n", files.len(), folder.display());
     document["figures"] = json!(files);
     Ok(())
 }

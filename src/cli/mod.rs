@@ -42,7 +42,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use reg::registry::{Registry, RegistryError};
+use reg::records::NameChange;
+use reg::registry::{Moves, Registry, RegistryError};
 use reg::runs::process::Worker;
 use reg::runs::{Session, Surroundings};
 
@@ -121,11 +122,13 @@ enum Command {
 struct Context {
     global: Global,
     surroundings: Surroundings,
+    /// Names that the command took from something else.
+    moves: Moves,
 }
 
 impl Context {
     fn registry(&self) -> Result<Registry, RegistryError> {
-        match &self.global.registry {
+        let registry = match &self.global.registry {
             Some(dir) => Registry::load(dir),
             None => {
                 let here = std::env::current_dir().map_err(|source| RegistryError::Io {
@@ -135,7 +138,8 @@ impl Context {
                 })?;
                 Registry::find(&here)
             }
-        }
+        };
+        Ok(registry?.noting(&self.moves))
     }
 
     fn session<'a>(&'a self, registry: &'a Registry, worker: &'a Worker) -> Session<'a> {
@@ -175,9 +179,15 @@ pub(crate) fn main() -> ExitCode {
         }
     };
     let json = cli.global.json;
-    let context = Context { global: cli.global, surroundings: surroundings::look() };
-    match run(&context, cli.command) {
-        Ok(reply) => reply.print(json),
+    let context = Context { global: cli.global, surroundings: surroundings::look(), moves: Moves::default() };
+    let answer = run(&context, cli.command);
+    let moved = context.moves.take();
+    for NameChange { name, from, to } in &moved {
+        let [from, to] = [from, to].map(|id| id.map_or_else(String::new, |id| id.short()));
+        context.note(&format!("warning: {name} names {to} now, and no longer {from}"));
+    }
+    match answer {
+        Ok(reply) => reply.with_moves(moved).print(json),
         Err(failure) => failure.print(json),
     }
 }

@@ -6,9 +6,10 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use clap::ValueEnum;
+use reg::records::NameChange;
 use reg::report::{Format, Table};
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::error::Failure;
 
@@ -48,6 +49,14 @@ impl Reply {
     /// The same answer with another exit code.
     pub(crate) fn with_code(self, code: u8) -> Self {
         Reply { code, ..self }
+    }
+
+    /// The same answer, whose document says which names named something else before.
+    pub(crate) fn with_moves(mut self, moved: Vec<NameChange>) -> Self {
+        if let (Some(Value::Object(document)), false) = (&mut self.json, moved.is_empty()) {
+            document.insert("moved".to_owned(), json!(moved));
+        }
+        self
     }
 
     pub(crate) fn print(self, json: bool) -> ExitCode {

@@ -31,6 +31,8 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
     let mut transaction = registry.transaction()?;
     transaction.name(&args.name, id)?;
     let committed = transaction.commit(stamp)?;
+    // It is what was asked for, and the answer itself says so.
+    context.moves.take();
     let was = committed.names.first().and_then(|change| change.from);
     let before = was.map(|was| format!(", and no longer {}", was.short())).unwrap_or_default();
     let text = format!("{} names {}{before}", args.name, id.short());

@@ -115,6 +115,13 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
         name: args.name,
     };
     let trained = train(context.session(&registry, &worker), &order, &mut context.watch())?;
+    let loss = trained.record.val_loss;
+    if loss > DIVERGED {
+        let epoch = trained.record.best_epoch;
+        context.note(&format!(
+            "warning: the network has diverged: its validation loss is {loss:.3e} in its best epoch, {epoch}; a smaller learning rate (--set lr=0.001) or more steps help"
+        ));
+    }
 
     let title = format!("AUC of {} on its test images", trained.name);
     let mut text = args.format.render(&[results::auc(&title, &trained.test.auc)]);
@@ -139,6 +146,9 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
     });
     Ok(Reply::new(text, json))
 }
+
+/// A validation loss above this is no loss of a network that learns: one that knows nothing and says 0.5 has 0.69.
+const DIVERGED: f64 = 10.0;
 
 /// The AUC of each label, and `mean`.
 pub(super) fn auc_json(table: &AucTable) -> Value {

@@ -14,9 +14,9 @@ use crate::hash::Id;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Comparison {
-    /// The images that all are judged by.
+    /// The images that all are judged by; of `mixed-folds`, those of the first fold.
     pub dataset: Id<Dataset>,
-    /// The subset that all are judged on.
+    /// The subset that all are judged on; of `mixed-folds`, that of the first fold.
     pub subset: Option<Subset>,
     /// Folds of the models, in order; empty where scores belong to no fold.
     pub folds: Vec<u32>,
@@ -384,6 +384,8 @@ impl Unfair {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum UnfairKind {
+    /// The folds of one column differ in data set, split, subset, settings or source.
+    MixedFolds,
     /// They were judged on different images.
     DifferentImages,
     /// They have different folds.

@@ -113,10 +113,10 @@ pub struct PointedLabel {
     pub boxes: u64,
     /// Those that the hottest place lies in.
     pub hits: u64,
-    /// Those on whose image there is no heat: counted as missed, and not part of `heat_share`.
+    /// Those on whose image there is no heat: counted as missed, and no part of `heat_share` and `area_share`.
     pub without_heat: u64,
-    /// Mean share of the heat in a box; null without one.
+    /// Mean share of the heat in a box, of those with heat; null without one.
     pub heat_share: Option<f64>,
-    /// Mean share of the image's area.
+    /// Mean share of the image's area, of the same boxes.
     pub area_share: Option<f64>,
 }

@@ -81,7 +81,10 @@ pub fn summary(header: &Header) -> String {
             _ => {
                 let models = document.get("models").and_then(Value::as_array);
                 let names = models.into_iter().flatten().filter_map(|model| model.get("name")).map(plain);
-                format!("comparison of {}", names.collect::<Vec<_>>().join(", "))
+                let unfair =
+                    document.get("unfair").and_then(Value::as_array).is_some_and(|why| !why.is_empty());
+                let mark = if unfair { "NOT COMPARABLE: " } else { "" };
+                format!("{mark}comparison of {}", names.collect::<Vec<_>>().join(", "))
             }
         },
         "study" => {

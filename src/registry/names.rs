@@ -1,5 +1,7 @@
 //! Names and the log of their changes.
 
+use std::sync::{Arc, Mutex};
+
 use super::{Registry, RegistryError, Stamp};
 use crate::hash::{Hash, Id, MIN_PREFIX};
 use crate::index::Writer;
@@ -28,6 +30,22 @@ pub(super) enum Wish {
 
 /// A name, what it names, and what it was to name.
 pub type Taken = (String, Hash, Hash);
+
+/// Names that were taken from one thing and given to another. Copies of a list are the same list.
+#[derive(Debug, Clone, Default)]
+pub struct Moves(Arc<Mutex<Vec<NameChange>>>);
+
+impl Moves {
+    pub(super) fn note(&self, changes: &[NameChange]) {
+        let moved = changes.iter().filter(|change| change.from.is_some() && change.to.is_some()).cloned();
+        self.0.lock().expect("no thread panics while it holds this lock").extend(moved);
+    }
+
+    /// Empties the list.
+    pub fn take(&self) -> Vec<NameChange> {
+        std::mem::take(&mut *self.0.lock().expect("no thread panics while it holds this lock"))
+    }
+}
 
 fn free_name(writer: &Writer, base: &str) -> Result<String, RegistryError> {
     let mut name = base.to_owned();

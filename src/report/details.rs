@@ -53,7 +53,7 @@ pub(super) fn metrics(comparison: &Comparison) -> Table {
     }
     let bins = comparison.metrics.first().map_or(0, |row| row.bins.len());
     table.notes.push(format!(
-        "Brier score and expected calibration error (ECE, {bins} bins of equal width) of the probabilities; a model that knows nothing has the prevalence as average precision."
+        "Brier score and expected calibration error (ECE, {bins} bins of equal width, an edge belonging to the bin below) of the probabilities; a model that knows nothing has the prevalence as average precision."
     ));
     table
 }

@@ -99,20 +99,21 @@ pub fn heat(heat: &Heat) -> Table {
 /// The pointing game by label.
 pub fn pointing(pointing: &Pointing) -> Table {
     let title = format!("Pointing game on annotated boxes of {} images", pointing.subset.name());
-    let columns = ["Boxes", "Hits", "Hit rate", "Share of the heat", "Share of the image"];
+    let columns = ["Boxes", "Hits", "Hit rate", "With heat", "Share of the heat", "Share of the image"];
     let mut heads = vec![Column::left("Label")];
     heads.extend(columns.into_iter().map(Column::right));
     let mut table = Table::new(title, heads);
     let row = |name: &str, of: &PointedLabel| {
         let rate = (of.boxes > 0).then(|| of.hits as f64 / of.boxes as f64);
         let mut row = vec![Cell::Text(name.to_owned()), Cell::Integer(of.boxes), Cell::Integer(of.hits)];
-        let shares = [rate, of.heat_share, of.area_share];
-        row.extend(shares.map(|value| Cell::Number { value, decimals: DECIMALS }));
+        let number = |value| Cell::Number { value, decimals: DECIMALS };
+        row.extend([number(rate), Cell::Integer(of.boxes - of.without_heat.min(of.boxes))]);
+        row.extend([of.heat_share, of.area_share].map(number));
         row
     };
     table.rows.extend(pointing.labels.iter().map(|label| row(&label.label, label)));
     table.rows.push(row("All", &pointing.all));
-    table.notes.push("A hit: the hottest place of the label's Grad-CAM lies in the box. Shares are means over the boxes; of a map without preference, both would be the same.".into());
+    table.notes.push("A hit: the hottest place of the label's Grad-CAM lies in the box. Shares are means over the boxes with heat; of a map without preference, both would be the same.".into());
     if pointing.all.without_heat > 0 {
         let n = pointing.all.without_heat;
         table.notes.push(format!("Without any heat, counted as missed: {n}."));

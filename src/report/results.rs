@@ -1,10 +1,10 @@
 //! AUC tables, comparisons and Spearman matrices.
 
-use std::collections::BTreeMap;
-
 use super::{Cell, Column, Table, dataset, details, features, thousands, uncertainty};
 use crate::dataset::statistics::Statistics;
-use crate::records::{self, AucTable, Comparison, Pooling, PublishedModel, Spread, Unfair};
+use crate::records::{
+    self, AucTable, ComparedModel, Comparison, LabelSpread, Pooling, PublishedModel, Spread, Subset, Unfair,
+};
 
 pub(super) const DECIMALS: usize = 4;
 
@@ -60,8 +60,10 @@ pub fn tables(comparison: &Comparison) -> Vec<(&'static str, Table)> {
         ("spearman", spearman(comparison)),
         ("range", range(comparison)),
         ("intervals", uncertainty::intervals(comparison)),
-        ("delong", uncertainty::delong(comparison)),
     ];
+    if !comparison.delong.is_empty() {
+        tables.push(("delong", uncertainty::delong(comparison)));
+    }
     if !comparison.resampled.is_empty() {
         tables.push(("resampled", uncertainty::resampled(comparison)));
     }
@@ -74,7 +76,10 @@ pub fn tables(comparison: &Comparison) -> Vec<(&'static str, Table)> {
     if !comparison.groups.is_empty() {
         tables.push(("groups", details::groups(comparison)));
     }
-    for (_, table) in &mut tables {
+    for (name, table) in &mut tables {
+        if *name != "auc" {
+            table.notes.extend(judged_on(comparison).map(str::to_owned));
+        }
         if !comparison.unfair.is_empty() {
             table.warning = Some(Unfair::reasons(&comparison.unfair));
             // Where nothing can be compared, nothing is best.
@@ -96,8 +101,16 @@ fn comparison(comparison: &Comparison) -> Table {
     let published = comparison.published.iter().flat_map(|table| &table.models);
     let mut columns = vec![Column::left("Label")];
     columns.extend(comparison.models.iter().map(|model| Column::right(&model.name)));
-    columns.extend(published.clone().map(|model| Column::right(&model.name)));
-    let mut table = Table::new("AUC", columns);
+    let ours = |name: &str| comparison.models.iter().any(|model| model.name == name);
+    columns.extend(published.clone().map(|model| match ours(&model.name) {
+        true => Column::right(format!("{} (published)", model.name)),
+        false => Column::right(&model.name),
+    }));
+    let title = match comparison.subset {
+        Some(subset) if subset != Subset::Test => format!("AUC on {} images", subset_in_words(subset)),
+        _ => "AUC".to_owned(),
+    };
+    let mut table = Table::new(title, columns);
     let cell = |spread: &Spread| Cell::MeanStd { mean: spread.mean, std: spread.std, decimals: DECIMALS };
     let of_others = |value: Option<f64>| {
         value.map_or(Cell::Empty, |value| Cell::Number { value: Some(value), decimals: 3 })
@@ -124,30 +137,99 @@ pub(super) fn labels(comparison: &Comparison) -> impl Iterator<Item = &str> {
     comparison.models.first().into_iter().flat_map(|model| &model.labels).map(|label| label.label.as_str())
 }
 
+/// How many labels the means cover: fold by fold where folds differ, model by model where models do.
+fn covered(comparison: &Comparison) -> String {
+    let all = labels(comparison).count();
+    let of_model = |model: &ComparedModel| -> String {
+        let in_fold = |fold: usize| {
+            let defined = |label: &&LabelSpread| label.auc.folds.get(fold).is_some_and(Option::is_some);
+            (model.labels.iter().filter(defined).count(), model.images.get(fold).is_some_and(|n| *n > 0))
+        };
+        let folds = (0..model.mean.folds.len()).map(in_fold);
+        // A fold that the model does not have covers nothing.
+        let mut counts: Vec<usize> =
+            folds.filter(|(count, has_images)| *count > 0 || *has_images).map(|(count, _)| count).collect();
+        if counts.windows(2).all(|pair| pair[0] == pair[1]) {
+            counts.truncate(1);
+        }
+        match counts.as_slice() {
+            [] => format!("0 of {all} labels"),
+            [one] if *one == all => format!("{all} labels"),
+            [one] => format!("{one} of {all} labels"),
+            [first @ .., last] => {
+                let first: Vec<String> = first.iter().map(usize::to_string).collect();
+                format!("{} and {last} of {all} labels", first.join(", "))
+            }
+        }
+    };
+    let each: Vec<String> = comparison.models.iter().map(of_model).collect();
+    match each.split_first() {
+        None => "no labels".to_owned(),
+        Some((first, rest)) if rest.iter().all(|other| other == first) => first.clone(),
+        _ => {
+            let named =
+                comparison.models.iter().zip(&each).map(|(model, of)| format!("{of} ({})", model.name));
+            named.collect::<Vec<_>>().join(", ")
+        }
+    }
+}
+
+fn subset_in_words(subset: Subset) -> &'static str {
+    match subset {
+        Subset::Train => "training",
+        Subset::Val => "validation",
+        Subset::Test => "test",
+    }
+}
+
+/// What has to be said of numbers that are not of test images.
+fn judged_on(comparison: &Comparison) -> Option<&'static str> {
+    match comparison.subset? {
+        Subset::Test => None,
+        Subset::Val => Some(
+            "On validation images, by which runs chose their epoch: these numbers are too good for a test.",
+        ),
+        Subset::Train => Some("On training images: these numbers say nothing of other patients."),
+    }
+}
+
+/// Labels that are undefined in folds that a model has, each with the folds that count.
+fn undefined(comparison: &Comparison) -> Vec<String> {
+    let of_label = |place: usize, name: &str| {
+        let counts = comparison.models.iter().map(|model| {
+            let (n, folds) = (model.labels[place].auc.n as usize, model.predictions.len());
+            (model.name.as_str(), n, folds)
+        });
+        let counts: Vec<_> = counts.collect();
+        let same = counts.windows(2).all(|pair| (pair[0].1, pair[0].2) == (pair[1].1, pair[1].2));
+        let short = counts.iter().filter(|(_, n, folds)| n < folds);
+        let said: Vec<String> = match same {
+            true => short.take(1).map(|(_, n, folds)| format!("{n} of {folds}")).collect(),
+            false => short.map(|(model, n, folds)| format!("{n} of {folds} of {model}")).collect(),
+        };
+        (!said.is_empty()).then(|| format!("{name} ({})", said.join(", ")))
+    };
+    labels(comparison).enumerate().filter_map(|(place, name)| of_label(place, name)).collect()
+}
+
 fn notes(comparison: &Comparison) -> Vec<String> {
-    let labels = labels(comparison).count();
-    let same_folds =
-        comparison.models.windows(2).all(|pair| pair[0].predictions.len() == pair[1].predictions.len());
-    let folds = match comparison.folds.len() {
-        0 | 1 => format!("One fold, so no deviation. The mean is over {labels} labels."),
+    let covered = covered(comparison);
+    let most = comparison.models.iter().map(|model| model.predictions.len()).max().unwrap_or(0);
+    let same_folds = comparison.models.iter().all(|model| model.predictions.len() == most);
+    let mut notes = vec![match most {
+        0 | 1 if comparison.folds.len() > 1 => {
+            format!("One fold each, so no deviation. The mean is over {covered}.")
+        }
+        0 | 1 => format!("One fold, so no deviation. The mean is over {covered}."),
         n => {
             let whose = if same_folds { format!("{n} folds") } else { "the folds of each model".to_owned() };
             format!(
-                "Mean ± sample standard deviation over {whose}. The mean over {labels} labels is taken in each fold first."
+                "Mean ± sample standard deviation over {whose}. The mean over {covered} is taken in each fold first."
             )
         }
-    };
-    // A fold that a model does not have is no undefined one.
-    let undefined: BTreeMap<String, (u32, usize)> = comparison
-        .models
-        .iter()
-        .flat_map(|model| model.labels.iter().map(|label| (label, model.predictions.len())))
-        .filter(|(label, folds)| (label.auc.n as usize) < *folds)
-        .map(|(label, folds)| (label.label.clone(), (label.auc.n, folds)))
-        .collect();
-    let undefined: Vec<String> =
-        undefined.into_iter().map(|(label, (n, folds))| format!("{label} ({n} of {folds})")).collect();
-    let mut notes = vec![folds];
+    }];
+    notes.extend(judged_on(comparison).map(str::to_owned));
+    let undefined = undefined(comparison);
     if comparison.shared_images {
         let images = comparison.models.first().map_or(&[][..], |model| &model.images);
         let images: Vec<String> = images.iter().map(|images| thousands(*images)).collect();
@@ -156,7 +238,7 @@ fn notes(comparison: &Comparison) -> Vec<String> {
             images.join(", ")
         ));
     }
-    if !undefined.is_empty() {
+    if !undefined.is_empty() && most > 1 {
         notes.push(format!(
             "Undefined in some folds, as all images have the label or none has it, and left out of the means; folds that count: {}.",
             undefined.join(", ")

@@ -25,12 +25,10 @@ pub(super) fn intervals(comparison: &Comparison) -> Table {
 pub(super) fn about_intervals(folds: usize) -> String {
     let over = match folds {
         0 | 1 => String::new(),
-        n => format!(
-            "Mean over {n} folds; its standard error is the mean of theirs, as if all folds tested on the same images: rather too wide. "
-        ),
+        _ => "Mean over the folds where it is defined; its standard error is the mean of theirs, as if all folds tested on the same images: rather too wide. ".to_owned(),
     };
     format!(
-        "{over}Normal distribution, images taken as independent (--bootstrap draws patients); none for a class of one image, nor where nothing is in the wrong order."
+        "{over}Normal distribution, images taken as independent (--bootstrap draws patients); none for a class of one image, nor where all pairs are in the right order, or all in the wrong one."
     )
 }
 
@@ -144,7 +142,7 @@ pub(super) fn bootstrap(comparison: &Comparison, bootstrap: &Bootstrap) -> Table
     }
     let folds = match comparison.folds.len() {
         0 | 1 => String::new(),
-        n => format!(" Means over {n} folds, all of which a draw weighs alike."),
+        _ => " A draw weighs all folds alike, and its value is the mean over those where the AUC is defined in this draw; it counts if there is one.".to_owned(),
     };
     table.notes.push(format!(
         "{} patients drawn with replacement, all images of a patient together, seed {}; percentiles.{folds}",
@@ -158,7 +156,10 @@ pub(super) fn bootstrap(comparison: &Comparison, bootstrap: &Bootstrap) -> Table
         .filter_map(|row| Some(format!("{} of {} ({})", row.label.as_ref()?, row.model, row.draws)))
         .collect();
     if !short.is_empty() {
-        table.notes.push(format!("Not defined in every draw; draws that count: {}.", short.join(", ")));
+        table.notes.push(format!(
+            "Defined in no fold in some draws, which do not count; draws that count: {}.",
+            short.join(", ")
+        ));
     }
     table
 }

@@ -62,6 +62,9 @@ pub enum RunError {
         /// How many it has.
         folds: usize,
     },
+    /// A model that tables cannot show.
+    #[error("a model cannot be called {0:?}")]
+    BadModelName(String),
     /// Scores that are no probabilities.
     #[error("{}: image {image:?} has {score} for {label}, which is no probability", path.display())]
     NotAProbability {
@@ -169,6 +172,18 @@ pub enum RunError {
         model: String,
         /// Their fold.
         fold: String,
+    },
+    /// Two runs of one fold, where each fold counts once.
+    #[error("{a} and {b} are both {model} on fold {fold}")]
+    NotOneFold {
+        /// The first run.
+        a: String,
+        /// The second.
+        b: String,
+        /// Their model.
+        model: String,
+        /// Their fold.
+        fold: u32,
     },
     /// Results that cannot be compared.
     #[error("{}", Unfair::reasons(.0))]
@@ -281,6 +296,7 @@ impl RunError {
             RunError::Study(e) => return e.hint(),
             RunError::Dataset(e) => return e.hint(),
             RunError::WhichFold { .. } => "--fold K, counted from 0",
+            RunError::BadModelName(_) => "--model takes a text without control characters",
             RunError::NotAProbability { .. } => "with --logits, scores are outputs before the sigmoid",
             RunError::NothingScored { .. } => "is it the right --dataset, --split and --fold?",
             RunError::BadDevice(_) => "there are auto, cpu, cuda:0, cuda:1, …",
@@ -298,8 +314,13 @@ impl RunError {
                 ));
             }
             RunError::Leak { .. } => "`reg split check` names them",
-            RunError::SameCell { .. } => "compare them with --by run",
+            RunError::SameCell { .. } => "`reg compare --by run` makes each a column",
+            RunError::NotOneFold { .. } => "name one run of each fold",
+            RunError::NotOneModel { .. } => "probe each by itself",
             RunError::Unfair(unfair) => match unfair.first().map(|unfair| unfair.kind) {
+                Some(UnfairKind::MixedFolds) => {
+                    "a column is one model's folds of one split, trained alike: name such runs only, or give scores of another tool another --model; --allow-different-images shows them nevertheless, marked"
+                }
                 Some(UnfairKind::DifferentLabels) => {
                     "--labels shared compares them by the labels that all score"
                 }

@@ -148,7 +148,8 @@ fn over_boxes(label: &str, rows: &[&PointedBox]) -> PointedLabel {
         hits: count(|heat| heat.hit),
         without_heat: count(|heat| heat.heat_share.is_none()),
         heat_share: mean(|heat| heat.heat_share),
-        area_share: mean(|heat| Some(heat.area_share)),
+        // Of the same boxes, or the two means could not be compared.
+        area_share: mean(|heat| heat.heat_share.map(|_| heat.area_share)),
     }
 }
 

@@ -61,6 +61,10 @@ pub struct Imported {
 /// # Errors
 /// A file that cannot be read as scores; a probability outside 0 to 1; not one image of the subset.
 pub fn import_scores(registry: &Registry, foreign: &Foreign, stamp: &Stamp) -> Result<Imported, RunError> {
+    // It goes into every table, also where an escape sequence would be obeyed.
+    if foreign.model.trim().is_empty() || foreign.model.contains(char::is_control) {
+        return Err(RunError::BadModelName(foreign.model.clone()));
+    }
     let bytes = source::load(&foreign.file, MAX_TEXT)?;
     let file = scores::read(&bytes, &foreign.file)?;
     if foreign.scale == Scale::Probability {

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::compare::spread;
+use super::compare::{different_settings, spread};
 use super::evaluate::{numbers, read_columns};
 use super::process::Listener;
 use super::train::{Context, Start, execution, hash_of, software};
@@ -103,7 +103,7 @@ pub fn probe(
     Ok((id, table))
 }
 
-/// Refuses runs that are not different folds of one model on one split.
+/// Refuses runs that are not different folds of one model on one split, trained alike.
 fn belong_together(asked: &[(Id<Run>, Run, Spec)]) -> Result<(), RunError> {
     for pair in asked.windows(2) {
         let [(a, _, one), (b, _, other)] = pair else { continue };
@@ -114,8 +114,12 @@ fn belong_together(asked: &[(Id<Run>, Run, Spec)]) -> Result<(), RunError> {
             return Err(RunError::NotOneModel { a, one, b, other });
         }
         if one.fold == other.fold {
-            let (model, fold) = (one.model.name.clone(), format!("fold {}", one.fold));
-            return Err(RunError::SameCell { a, b, model, fold });
+            let (model, fold) = (one.model.name.clone(), one.fold);
+            return Err(RunError::NotOneFold { a, b, model, fold });
+        }
+        if let Some((what, one, other)) = different_settings(one, other) {
+            let [one, other] = [one, other].map(|value| format!("of {what} {value}"));
+            return Err(RunError::NotOneModel { a, one, b, other });
         }
     }
     Ok(())

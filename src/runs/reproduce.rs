@@ -61,14 +61,17 @@ pub fn reproduce(
     worker.run(&job, listener)?;
     let mut compared = Vec::new();
     let mut differences = Vec::new();
-    let mut compare = |output, recorded: Hash, now: Hash| {
+    let mut compare = |output, recorded: Hash, now: Hash| -> Result<(), RunError> {
+        // A name is no proof of what it names: what is damaged is the same as nothing.
+        registry.store().read(&recorded)?;
         compared.push(output);
         if recorded != now {
             differences.push(Difference { output, recorded, now });
         }
+        Ok(())
     };
-    compare("checkpoint", record.checkpoint.hash, hash_file(&scratch.path().join(files::CHECKPOINT))?);
-    compare("log", record.log.hash, hash_file(&scratch.path().join(files::LOG))?);
+    compare("checkpoint", record.checkpoint.hash, hash_file(&scratch.path().join(files::CHECKPOINT))?)?;
+    compare("log", record.log.hash, hash_file(&scratch.path().join(files::LOG))?)?;
 
     let view = registry.view()?;
     let test = registry
@@ -84,7 +87,7 @@ pub fn reproduce(
         let out = scratch.path().to_owned();
         let job = predict_job(registry, &context, (&record, &spec), Subset::Test, &device, threads, out);
         worker.run(&Job { cache: Some(cache), ..job }, listener)?;
-        compare("predictions", predictions.scores.hash, hash_file(&scratch.path().join(files::SCORES))?);
+        compare("predictions", predictions.scores.hash, hash_file(&scratch.path().join(files::SCORES))?)?;
         let tables = registry.referring::<Table>(&view, &id.hash)?.into_iter();
         let newest = tables.rev().find_map(|(table, content)| match content {
             Table::Auc(auc) => Some((table, auc)),
@@ -96,7 +99,7 @@ pub fn reproduce(
             let now = auc_table(id, &predictions, &context.dataset, &manifest, &scores);
             // Another version of reg may say so in its table.
             let now = Table::Auc(AucTable { reg: recorded.reg, ..now });
-            compare("table", table.hash, hash_of(&now)?);
+            compare("table", table.hash, hash_of(&now)?)?;
         }
     }
 

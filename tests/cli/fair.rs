@@ -17,7 +17,7 @@ fn in_every_form(study: &Study, command: &str) -> Vec<String> {
 }
 
 /// A CSV with scores of a subset of `mlp-s-f0`'s fold, the label's truth itself being the score.
-fn theirs(study: &Study, labels: &[&str], subset: Subset) -> String {
+pub(crate) fn theirs(study: &Study, labels: &[&str], subset: Subset) -> String {
     let test = study.json("show mlp-s-f0")["record"]["spec"].as_str().unwrap().to_owned();
     let split = study.json(&format!("show {test}"))["record"]["split"].as_str().unwrap().to_owned();
     let registry = study.registry();

@@ -104,7 +104,11 @@ fn runs_that_are_not_folds_of_one_network_on_images_are_not_probed() {
     let before = ids(&study, "table");
     study.refused(1, "probe mlp-s-f0 --target age", &["model mlp sees no image", "hint:"]);
     study.refused(1, "probe tiny-s-f0 mlp-s-f1 --target age", &["one model's folds", "mlp on split"]);
-    study.refused(1, "probe tiny-s-f0 tiny-s-f0 --target view", &["both model tiny on fold 0"]);
+    study.refused(
+        1,
+        "probe tiny-s-f0 tiny-s-f0 --target view",
+        &["both tiny on fold 0", "one run of each fold"],
+    );
     study.refused(1, "probe s --target view", &["split"]);
     study.refused(2, "probe tiny-s-f0 --target weight", &["weight"]);
     assert_eq!(ids(&study, "table"), before);
@@ -220,6 +224,14 @@ fn the_pointing_game_is_over_the_boxes_of_one_subset() {
         assert_eq!(game["all"]["boxes"], rows.len());
         assert_eq!(game["all"]["hits"], count(&|row| row["heat"]["hit"] == true));
         assert_eq!(game["all"]["without_heat"], count(&|row| row["heat"]["heat_share"].is_null()));
+        // Both shares are means over the same boxes.
+        for share in ["heat_share", "area_share"] {
+            let with_heat = rows.iter().filter(|row| !row["heat"]["heat_share"].is_null());
+            let each: Vec<f64> = with_heat.map(|row| row["heat"][share].as_f64().unwrap()).collect();
+            let mean = (!each.is_empty()).then(|| each.iter().sum::<f64>() / each.len() as f64);
+            let said = game["all"][share].as_f64();
+            assert!(said.zip(mean).map_or(said == mean, |(a, b)| (a - b).abs() < 1e-12), "{share}: {game}");
+        }
         let text = |row: &Value, key: &str| row[key].as_str().unwrap().to_owned();
         images.extend(rows.iter().map(|row| (text(row, "image"), text(row, "label"))));
     }

@@ -20,6 +20,7 @@ mod index;
 mod ingest;
 mod journey;
 mod machine;
+mod mixed;
 mod noise;
 mod output;
 mod published;

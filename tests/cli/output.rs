@@ -23,7 +23,7 @@ fn every_command_prints_exactly_one_document() {
         "eval mlp-s-f0",
         "predict mlp-s-f0 images/00000001_000.png",
         "compare mlp-s-f0",
-        "compare mlp-s-f0 mlp-s-f1 --full --metrics --roc --bootstrap 9 --by age",
+        "compare mlp-s-f0 mlp-s-f1 --full --metrics --roc --bootstrap 100 --by age",
         "reproduce mlp-s-f0",
         "list",
         "show table",

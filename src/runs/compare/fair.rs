@@ -1,4 +1,5 @@
-//! What makes a comparison unfair: other images, other labels, patients that a model has seen before.
+//! What makes a comparison unfair: a column of things that do not belong together, other images, other labels,
+//! patients that a model has seen before.
 //!
 //! Such differences are the size of what is to be compared, which is the point of the paper. So they are
 //! looked for in the lineage, whatever the names say, and refused unless somebody insists; then the table
@@ -6,15 +7,24 @@
 
 use std::collections::{BTreeSet, HashSet};
 
+use serde_json::Value;
+
 use super::RunError;
 use super::columns::{Cell, Column, fold_name};
-use crate::records::{PublishedModel, ScoreSource, Split, SplitMethod, Subset, Unfair, UnfairKind};
+use crate::hash::{Hash, Id};
+use crate::records::{PublishedModel, ScoreSource, Spec, Split, SplitMethod, Subset, Unfair, UnfairKind};
 use crate::registry::Registry;
 
 /// Everything that speaks against a comparison.
 pub(super) fn check(registry: &Registry, columns: &[Column]) -> Result<Vec<Unfair>, RunError> {
     let mut unfair = Vec::new();
     let Some((a, rest)) = columns.split_first() else { return Ok(unfair) };
+    for column in columns {
+        if let Some(difference) = mixed(registry, column)? {
+            let why = format!("the folds of {} are not of one experiment: {difference}", column.name);
+            unfair.push(Unfair { kind: UnfairKind::MixedFolds, why });
+        }
+    }
     for b in rest {
         if !a.folds.keys().eq(b.folds.keys()) {
             let names = |column: &Column| {
@@ -35,6 +45,81 @@ pub(super) fn check(registry: &Registry, columns: &[Column]) -> Result<Vec<Unfai
     }
     leaks(registry, columns, &mut unfair)?;
     Ok(unfair)
+}
+
+/// In which way the folds of a column are no folds of one experiment: of one data set and split, scored by one
+/// kind of tool, trained with the same settings. A mean over anything else is a number of nothing.
+fn mixed(registry: &Registry, column: &Column) -> Result<Option<String>, RunError> {
+    let mut cells = column.folds.iter();
+    let Some((first, a)) = cells.next() else { return Ok(None) };
+    let spec = |cell: &Cell| -> Result<Option<Spec>, RunError> {
+        let ScoreSource::Run { run, .. } = cell.predictions.source else { return Ok(None) };
+        Ok(Some(registry.get(registry.get(run)?.spec)?))
+    };
+    let expected = spec(a)?;
+    for (fold, b) in cells {
+        let (x, y) = (&a.predictions, &b.predictions);
+        let name = |id: Option<Hash>| id.map_or_else(|| "none".to_owned(), |id| id.short());
+        let subset = |subset: Option<Subset>| subset.map_or("no subset", Subset::name).to_owned();
+        let hash = |split: Option<Id<Split>>| split.map(|split| split.hash);
+        let own = spec(b)?;
+        let (what, x, y) = if x.dataset != y.dataset {
+            ("data set", x.dataset.hash.short(), y.dataset.hash.short())
+        } else if x.split != y.split {
+            ("split", name(hash(x.split)), name(hash(y.split)))
+        } else if x.subset != y.subset {
+            ("subset", subset(x.subset), subset(y.subset))
+        } else {
+            let source =
+                |spec: &Option<Spec>| if spec.is_some() { "a run" } else { "another tool" }.to_owned();
+            match (&expected, &own) {
+                (None, None) => continue,
+                (Some(one), Some(other)) => match different_settings(one, other) {
+                    None => continue,
+                    Some((what, x, y)) => return Ok(Some(differing(&what, *first, x, *fold, y))),
+                },
+                _ => ("source", source(&expected), source(&own)),
+            }
+        };
+        return Ok(Some(differing(what, *first, x, *fold, y)));
+    }
+    Ok(None)
+}
+
+fn differing(what: &str, a: Option<u32>, x: String, b: Option<u32>, y: String) -> String {
+    format!("{what} {x} on {}, and {y} on {}", fold_name(a), fold_name(b))
+}
+
+/// The first setting in which two trainings differ, and both its values. Folds of one experiment differ in their
+/// fold and may in their seed; threads, kind of device and code change bits, but not what is trained.
+pub(in crate::runs) fn different_settings(a: &Spec, b: &Spec) -> Option<(String, String, String)> {
+    let b = Spec {
+        fold: a.fold,
+        seed: a.seed,
+        threads: a.threads,
+        device: a.device,
+        software: a.software,
+        ..b.clone()
+    };
+    let document = |spec: &Spec| serde_json::to_value(spec).unwrap_or_default();
+    first_difference("", &document(a), &document(&b))
+}
+
+fn first_difference(path: &str, a: &Value, b: &Value) -> Option<(String, String, String)> {
+    let plain = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    match (a, b) {
+        (a, b) if a == b => None,
+        (Value::Object(x), Value::Object(y)) => {
+            let keys: BTreeSet<&String> = x.keys().chain(y.keys()).collect();
+            let of = |key: &str| [x, y].map(|object| object.get(key).cloned().unwrap_or_default());
+            keys.into_iter().find_map(|key| {
+                let [x, y] = of(key);
+                let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+                first_difference(&path, &x, &y)
+            })
+        }
+        _ => Some((path.to_owned(), plain(a), plain(b))),
+    }
 }
 
 /// In which way two models scored different images.

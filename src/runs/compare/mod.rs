@@ -19,11 +19,12 @@ use crate::hash::{Hash, Id};
 use crate::index::View;
 use crate::records::{
     Comparison, GroupBy, Pooling, Predictions, PublishedTable, Record, Run, ScoreSource, Subset, Table,
-    Unfair,
+    Unfair, UnfairKind,
 };
 use crate::registry::{Registry, Stamp};
 use columns::{Cell, Column};
 pub use curves::{RocCurve, roc_curves};
+pub(super) use fair::different_settings;
 pub(super) use judge::spread;
 
 /// What makes one column of the table.
@@ -128,8 +129,8 @@ pub enum Labels {
 
 /// Compares models and records the comparison.
 ///
-/// All of them must have scored the same images of the same data set for the same labels, fold by
-/// fold, and none may have learnt from a patient that another is tested on; anything else is refused, or
+/// The folds of a column must be of one experiment. All columns must have scored the same images of the same
+/// data set for the same labels, fold by fold, and none may have learnt from a patient that another is tested on; anything else is refused, or
 /// marked in the record where `allow_unfair` insists.
 pub fn compare(
     registry: &Registry,
@@ -213,7 +214,9 @@ fn assemble(
     });
     let judge = |column: &Column| judge::judge(column, &folds, labels);
     let mut models: Vec<_> = columns.par_iter().map(judge).collect();
-    let resampled = if paired { judge::resampled(registry, &common, &models)? } else { Vec::new() };
+    // A variance over folds of different experiments is none.
+    let mixed = unfair.iter().any(|unfair| unfair.kind == UnfairKind::MixedFolds);
+    let resampled = if paired && !mixed { judge::resampled(registry, &common, &models)? } else { Vec::new() };
     let mut metrics = Vec::new();
     if options.metrics {
         let view = registry.view()?;
