@@ -25,8 +25,9 @@ train() {
   child=$!
   # Time is nearly over: keep the state and queue this task again, to go on from there.
   trap 'again=yes; kill -TERM "$child"' USR1
-  # The task was cancelled, requeued or preempted: keep the state; Slurm knows what comes next.
-  trap 'kill -TERM "$child"' TERM
+  # The task was cancelled, requeued or preempted. Slurm tells every process of it, so the training keeps its state
+  # already, and a second signal would stop it at once; only this shell has to wait for it.
+  trap : TERM
   # A signal ends a `wait`, so there is another one until the child is gone.
   while :; do
     wait "$child"
