@@ -115,8 +115,8 @@ fn numbers_of_validation_images_say_so() {
     });
     let told = study.ok(&format!("compare {} --full", ids.join(" ")));
     assert!(told.contains("AUC on validation images"), "{told}");
-    let tables = study.ok(&format!("compare {} --full --format csv", ids.join(" ")));
-    assert!(tables.contains("On validation images, by which runs chose their epoch"), "{tables}");
+    let tables = told.matches("On validation images, by which runs chose their epoch").count();
+    assert!(tables > 3, "each table says so: {told}");
     assert!(!study.ok("compare mlp-s-f0 tiny-s-f0").contains("validation"));
 }
 
