@@ -13,7 +13,7 @@ use reg::random::Stream;
 use reg::records::codec::{self, CodecError};
 use reg::records::{
     self, Assignment, Augmentation, Boxes, Dataset, Event, Execution, Manifest, Packed, Predictions, Record,
-    Run, Scores, Software, Spec, Split, Table, Weights,
+    Run, Scores, Software, Spec, Split, Study, Table, Weights,
 };
 
 /// Images of more pixels are left to the tests of the limits: time, not memory, is short here.
@@ -186,6 +186,7 @@ pub fn records(bytes: &[u8]) {
         rewrites::<Run>(bytes),
         rewrites::<Predictions>(bytes),
         rewrites::<Table>(bytes),
+        rewrites::<Study>(bytes),
         rewrites::<Execution>(bytes),
         rewrites::<Event>(bytes),
     ];

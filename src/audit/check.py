@@ -306,9 +306,10 @@ def check_readable(bundle, id, kind):
     def same(name, expected):
         try:
             found = bundle.member(f"readable/{name}").decode()
-        except (KeyError, OSError):
+            found = json.loads(found) if name.endswith(".json") else found
+        except (KeyError, OSError, ValueError, zipfile.BadZipFile):
             found = None
-        if found != expected and not (name.endswith(".json") and found and json.loads(found) == expected):
+        if found != expected:
             bundle.complain(f"readable/{name} is not what the objects give")
 
     record = bundle.record(id)
@@ -435,20 +436,27 @@ def check_table(bundle, id):
     print(f"table {id[:12]}: {count} AUCs computed again, the same to the last digit" if not bundle.wrong else f"table {id[:12]}")
 
 
-def main():
-    here = Path(__file__).resolve().parent
-    bundle = Bundle(Path(sys.argv[1]) if len(sys.argv) > 1 else here)
+def check_all(bundle):
     check_hashes(bundle)
     if not bundle.wrong:
         check_lineage(bundle)
-    checks = {"dataset": check_dataset, "split": check_split, "table": check_table}
-    for kind, check in checks.items():
+    for kind, check in {"dataset": check_dataset, "split": check_split, "table": check_table}.items():
         for id, entry in bundle.objects.items():
             if not bundle.wrong and entry["kind"] == kind and entry["file"]:
                 check(bundle, id)
     for id, entry in bundle.objects.items():
         if not bundle.wrong and entry["file"] and entry["kind"] not in PACKED:
             check_readable(bundle, id, entry["kind"])
+
+
+def main():
+    here = Path(__file__).resolve().parent
+    bundle = Bundle(Path(sys.argv[1]) if len(sys.argv) > 1 else here)
+    try:
+        check_all(bundle)
+    except (AssertionError, ArithmeticError, LookupError, TypeError, ValueError, struct.error, zipfile.BadZipFile) as e:
+        # Whatever does not have the form that it should have is wrong, too.
+        bundle.complain(f"{type(e).__name__}: {e}")
     left_out = [entry for entry in bundle.objects.values() if not entry["file"]]
     if left_out:
         print(f"not included and so not checked: {', '.join(entry['role'] + ' ' + entry['id'][:12] for entry in left_out)}")
