@@ -117,7 +117,13 @@ impl Address {
             #[cfg(not(feature = "s3"))]
             Address::S3 { .. } => return Err(RemoteError::NoS3(self.to_string())),
         };
-        match place.read(FORMAT_FILE, None)? {
+        let mut format = place.read(FORMAT_FILE, None)?;
+        let new = format.is_none() && place.is_empty()?;
+        if format.is_none() && !new {
+            // The format is the first that a depot gets: if another push has just made this one, it is there now.
+            format = place.read(FORMAT_FILE, None)?;
+        }
+        match format {
             Some(format) if depot::is_format(&format) => Ok(Far::Depot { place, exists: true }),
             Some(format) => match String::from_utf8_lossy(&format).trim_end().strip_prefix("reg-remote ") {
                 Some(number) if number.parse::<u32>().is_ok() => {
@@ -125,7 +131,7 @@ impl Address {
                 }
                 _ => Err(RemoteError::Stranger(self.to_string())),
             },
-            None if place.is_empty()? => Ok(Far::Depot { place, exists: false }),
+            None if new => Ok(Far::Depot { place, exists: false }),
             None => Err(RemoteError::Stranger(self.to_string())),
         }
     }

@@ -61,6 +61,8 @@ impl S3 {
     }
 }
 
+const WHO_ASKS: &str = "AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_REGION say who asks";
+
 /// What the store says, with what might help.
 fn told(doing: &'static str, place: &str, e: &Error) -> RemoteError {
     // The client says what it tried, and only the innermost cause says why it did not go.
@@ -68,9 +70,9 @@ fn told(doing: &'static str, place: &str, e: &Error) -> RemoteError {
     let texts: Vec<String> = causes.map(crate::records::codec::printable).collect();
     let has = |what: &str| texts.iter().any(|text| text.contains(what));
     let hint = match e {
-        Error::PermissionDenied { .. } | Error::Unauthenticated { .. } => {
-            Some("AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_REGION say who asks")
-        }
+        Error::PermissionDenied { .. } | Error::Unauthenticated { .. } => Some(WHO_ASKS),
+        // What is refused when files are listed is no kind of error of its own.
+        _ if has("403 Forbidden") => Some(WHO_ASKS),
         Error::NotFound { .. } => {
             Some("the bucket must exist; AWS_ENDPOINT_URL names another store than Amazon's")
         }
