@@ -19,6 +19,7 @@ mod init;
 mod list;
 mod live;
 mod log;
+mod marks;
 mod output;
 mod predict;
 mod predictions;
@@ -37,6 +38,7 @@ mod trace;
 mod train;
 mod verify;
 mod weights;
+mod withdraw;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -107,6 +109,7 @@ enum Command {
     Log(log::Args),
     Tag(tag::Args),
     Trace(trace::Args),
+    Withdraw(withdraw::Args),
     Verify(verify::Args),
     Audit(audit::Args),
     Push(exchange::PushArgs),
@@ -143,7 +146,7 @@ impl Context {
     }
 
     fn session<'a>(&'a self, registry: &'a Registry, worker: &'a Worker) -> Session<'a> {
-        Session { registry, worker, surroundings: &self.surroundings }
+        Session { registry, worker, surroundings: &self.surroundings, allow_withdrawn: false }
     }
 
     fn progress(&self) -> progress::Bars {
@@ -217,6 +220,7 @@ fn run(context: &Context, command: Command) -> Result<Reply, Failure> {
         Command::Log(args) => log::run(context, args),
         Command::Tag(args) => tag::run(context, args),
         Command::Trace(args) => trace::run(context, args),
+        Command::Withdraw(args) => withdraw::run(context, args),
         Command::Audit(args) => audit::run(context, args),
         Command::Verify(args) => verify::run(context, args),
         Command::Doctor(args) => Ok(doctor::run(context, args)),

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use reg::hash::Hash;
-use reg::lineage::{Verification, repair, verify, verify_some};
+use reg::lineage::{Gone, Verification, repair, verify, verify_some};
 use reg::report::thousands;
 use serde_json::json;
 
@@ -61,7 +61,7 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
     }
     let text = describe(&result);
     let reply = Reply::new(text, json!(result));
-    Ok(if result.sound() { reply } else { reply.with_code(NO) })
+    Ok(if result.sound() && result.lingering.is_empty() { reply } else { reply.with_code(NO) })
 }
 
 fn describe(result: &Verification) -> String {
@@ -79,8 +79,27 @@ fn describe(result: &Verification) -> String {
     if !result.names.is_empty() || !result.index.is_empty() {
         lines.push("`reg reindex` builds index and names anew from the objects".to_owned());
     }
+    for Gone { id, name, subject, .. } in &result.lingering {
+        let name = name.as_deref().unwrap_or("a picture");
+        lines.push(format!("{name} {id} was to be removed for good with {subject}, and is here"));
+    }
+    if !result.lingering.is_empty() {
+        lines.push("`reg withdraw … --purge`, given again, removes what should be gone".to_owned());
+    }
+    for Gone { id, name, subject, withdrawal } in &result.purged {
+        let name = name.as_deref().unwrap_or("a picture");
+        lines.push(format!(
+            "purged {name} {}: {subject}, withdrawal {}, removed for good",
+            id.short(),
+            withdrawal.short()
+        ));
+    }
     let (checked, bytes) = (thousands(result.checked), thousands(result.bytes));
     lines.push(match result.damaged.len() {
+        0 if result.sound() && !result.purged.is_empty() => {
+            let purged = thousands(result.purged.len() as u64);
+            format!("sound: {checked} objects, {bytes} bytes; {purged} more were purged")
+        }
         0 if result.sound() => format!("sound: {checked} objects, {bytes} bytes"),
         0 => format!("the index is damaged, the objects are sound: {checked} objects, {bytes} bytes"),
         damaged => format!("{damaged} damaged among {checked} objects, {bytes} bytes"),

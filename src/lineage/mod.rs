@@ -6,8 +6,16 @@
 mod graph;
 mod known;
 mod repair;
+mod touched;
+mod usage;
 mod verify;
+mod withdraw;
 
 pub use graph::{Direction, Edge, Graph, Node, image_named, trace};
 pub use repair::{RepairError, repair};
-pub use verify::{Damage, Verification, verify, verify_some};
+pub use touched::{
+    Asked, InDataset, InFold, InSplit, Named, Touched, TouchedImage, Touching, datasets, touched,
+};
+pub use usage::{Choice, Counts, Rows, Usage, Use};
+pub use verify::{Damage, Gone, Verification, verify, verify_some};
+pub use withdraw::{Mark, Marks, Request, WithdrawError, Withdrew, revoke, withdraw};
