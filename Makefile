@@ -1,7 +1,7 @@
 # `make demo` and `make test` do everything on a fresh machine, set-up included.
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
-.PHONY: demo test setup build lint fuzz bench clean-demo
+.PHONY: demo test setup peers build lint fuzz bench clean-demo
 
 # Where the metadata of ChestX-ray14 is at hand, the paper's network on three features as well.
 NIH ?= $(firstword $(wildcard nih ../nih ../shared/nih))
@@ -23,6 +23,10 @@ build: setup
 setup:
 	@setup/system.sh
 	@setup/libtorch.sh
+
+# The tools of others that exports are checked with (1 GB): `make test` uses them where they are.
+peers: setup
+	@setup/peers.sh
 
 lint: setup
 	cargo fmt --all --check

@@ -10,9 +10,13 @@ if [ -z "${LIBTORCH:-}${LIBTORCH_USE_PYTORCH:-}" ] && [ ! -e "$(dirname "$0")/..
   python3 -m pip --version >/dev/null 2>&1 || missing+=(python3-pip)
 fi
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+  # `make peers` makes a virtual environment.
+  python3 -c 'import venv, ensurepip' 2>/dev/null || missing+=(python3-venv)
   # The book checks a registry without reg, and the tests type what it says. Who cannot install these may go without.
   command -v jq >/dev/null || missing+=(jq)
   command -v b3sum >/dev/null || missing+=(b3sum)
+  # What reg signs, and the keys that it makes, are held against openssl.
+  command -v openssl >/dev/null || missing+=(openssl)
   # The test of `reg study run --slurm` starts a Slurm of its own (20 s to install). It needs root; without, the test
   # says so and does nothing.
   for program in slurmctld slurmd munged sbatch; do

@@ -133,9 +133,8 @@ pub(super) fn derived(
     let lines = |of: &dyn Fn(&Digest) -> String| -> Vec<u8> {
         sums.iter().flat_map(|(name, digest)| format!("{}  {name}\n", of(digest)).into_bytes()).collect()
     };
-    let bare = |digest: &Digest| digest.sha256.to_string().trim_start_matches("sha256:").to_owned();
     files.insert("b3sums.txt".to_owned(), lines(&|digest| digest.blake3.to_string()));
-    files.insert("sha256sums.txt".to_owned(), lines(&bare));
+    files.insert("sha256sums.txt".to_owned(), lines(&|digest| digest.sha256.digits()));
     Ok(files)
 }
 

@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 use std::process::ExitCode;
 
+use reg::attest::AttestError;
 use reg::audit::AuditError;
 use reg::dataset::DatasetError;
 use reg::dataset::ingest::IngestError;
@@ -98,6 +99,26 @@ fn io_hint(e: &std::io::Error) -> Option<String> {
             Some("hard links work on one file system only; use --link copy".to_owned())
         }
         _ => None,
+    }
+}
+
+impl From<AttestError> for Failure {
+    fn from(e: AttestError) -> Self {
+        let message = e.to_string();
+        let hint = match e {
+            AttestError::Registry(e) => return e.into(),
+            AttestError::Io { source, .. } => return Failure::new(message, io_hint(&source)),
+            AttestError::Refused { .. } => return Failure { message, hint: None, code: NO },
+            AttestError::Random(_) => return Failure::new(message, None),
+            AttestError::Exists(_) => "use that key, or name another file with --output".to_owned(),
+            AttestError::InRegistry { .. } => "keep it where only its owner looks, such as ~/.ssh".to_owned(),
+            AttestError::Exposed { path, .. } => format!("`chmod 600 {}`", path.display()),
+            AttestError::NotAKey { .. } => {
+                "`reg key new` makes a pair; `openssl pkey` converts others".to_owned()
+            }
+            AttestError::Unsound { .. } => "`reg verify` lists what is damaged".to_owned(),
+        };
+        Failure::new(message, Some(hint))
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! One file a command. Clock, machine and terminal are looked at here and nowhere below.
 
+mod attest;
 mod audit;
 mod compare;
 mod completions;
@@ -16,6 +17,7 @@ mod gc;
 mod gradcam;
 mod ingest;
 mod init;
+mod key;
 mod list;
 mod live;
 mod log;
@@ -112,6 +114,9 @@ enum Command {
     Withdraw(withdraw::Args),
     Verify(verify::Args),
     Audit(audit::Args),
+    Attest(attest::Args),
+    #[command(subcommand)]
+    Key(key::Command),
     Push(exchange::PushArgs),
     Pull(exchange::PullArgs),
     Gc(gc::Args),
@@ -222,6 +227,8 @@ fn run(context: &Context, command: Command) -> Result<Reply, Failure> {
         Command::Trace(args) => trace::run(context, args),
         Command::Withdraw(args) => withdraw::run(context, args),
         Command::Audit(args) => audit::run(context, args),
+        Command::Attest(args) => attest::run(context, args),
+        Command::Key(command) => key::run(command),
         Command::Verify(args) => verify::run(context, args),
         Command::Doctor(args) => Ok(doctor::run(context, args)),
         Command::Push(args) => exchange::run_push(context, args),
