@@ -9,7 +9,7 @@ use reg::dataset::DatasetError;
 use reg::dataset::ingest::IngestError;
 use reg::dataset::synthetic::SyntheticError;
 use reg::index::IndexError;
-use reg::lineage::{RepairError, WithdrawError};
+use reg::lineage::{DiffError, RepairError, WithdrawError};
 use reg::registry::RegistryError;
 use reg::report::page::PageError;
 use reg::runs::RunError;
@@ -230,6 +230,18 @@ impl From<RepairError> for Failure {
         match e {
             RepairError::Registry(e) => e.into(),
             RepairError::Source { ref source, .. } => Failure::new(e.to_string(), io_hint(source)),
+        }
+    }
+}
+
+impl From<DiffError> for Failure {
+    fn from(e: DiffError) -> Self {
+        match e {
+            DiffError::Registry(e) => e.into(),
+            e => Failure::new(
+                e.to_string(),
+                Some("`reg list` shows runs, tables, data sets and splits".to_owned()),
+            ),
         }
     }
 }

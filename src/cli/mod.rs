@@ -8,6 +8,7 @@ mod compare;
 mod completions;
 mod dataset;
 mod demo;
+mod diff;
 mod doctor;
 mod error;
 mod eval;
@@ -111,6 +112,7 @@ enum Command {
     Log(log::Args),
     Tag(tag::Args),
     Trace(trace::Args),
+    Diff(diff::Args),
     Withdraw(withdraw::Args),
     Verify(verify::Args),
     Audit(audit::Args),
@@ -225,6 +227,7 @@ fn run(context: &Context, command: Command) -> Result<Reply, Failure> {
         Command::Log(args) => log::run(context, args),
         Command::Tag(args) => tag::run(context, args),
         Command::Trace(args) => trace::run(context, args),
+        Command::Diff(args) => diff::run(context, &args),
         Command::Withdraw(args) => withdraw::run(context, args),
         Command::Audit(args) => audit::run(context, args),
         Command::Attest(args) => attest::run(context, args),

@@ -1,8 +1,9 @@
-//! Where results come from and what they reach: trace, verify, taint.
+//! Where results come from and what they reach: trace, verify, taint; what is withdrawn, and what changed between two.
 //!
 //! Upwards is towards inputs: what an object names. That is written in the objects. Downwards is
 //! towards results: who names an object. That is asked of the index.
 
+mod diff;
 mod graph;
 mod known;
 mod repair;
@@ -11,6 +12,10 @@ mod usage;
 mod verify;
 mod withdraw;
 
+pub use diff::{
+    Change, Changed, DatasetDiff, DiffError, Difference, Parting, Relabelled, Side, SplitDiff, SubsetDiff,
+    diff, diff_datasets,
+};
 pub use graph::{Direction, Edge, Graph, Node, image_named, trace};
 pub use repair::{RepairError, repair};
 pub use touched::{
