@@ -352,7 +352,14 @@ impl Gather<'_, '_> {
             let dataset = self.registry.get::<Split>(Id::new(id))?.dataset.hash;
             let Some(at) = place(&grouped, &dataset) else { continue };
             let mut split = InSplit { id, name: self.names.get(&id).cloned(), folds: Vec::new() };
-            for (fold, [train, val, test]) in (0..).zip(self.usage.folds(Id::new(id))?.iter()) {
+            let divided = match self.usage.folds(Id::new(id)) {
+                Ok(divided) => divided,
+                Err(e) => {
+                    self.usage.unread.insert(id, e.to_string());
+                    continue;
+                }
+            };
+            for (fold, [train, val, test]) in (0..).zip(divided.iter()) {
                 folds.insert((id, fold), (at, grouped[at].splits.len(), split.folds.len()));
                 let [train, val, test] = [train, val, test].map(|rows| rows.len() as u64);
                 split.folds.push(InFold { fold, train, val, test, used_by: Vec::new() });

@@ -126,7 +126,7 @@ pub fn withdraw(
             (*id, record.clone(), false)
         }
         _ => {
-            let record = found.record(request, &objects, stamp);
+            let record = found.record(request, &objects, stamp, withdrawn.count());
             let mut transaction = registry.transaction()?;
             let id = transaction.put(&record)?;
             transaction.commit(stamp)?;
@@ -164,6 +164,7 @@ pub fn revoke(
     for id in &standing {
         transaction.put(&Withdrawal {
             subject: subject.clone(),
+            number: withdrawn.count(),
             reason: request.reason.to_owned(),
             time: stamp.time.clone(),
             host: request.host.to_owned(),
@@ -260,9 +261,10 @@ impl Affected {
         covering.all(|covering| covering.is_some()).then_some(first)
     }
 
-    fn record(&self, request: &Request<'_>, objects: &[Hash], stamp: &Stamp) -> Withdrawal {
+    fn record(&self, request: &Request<'_>, objects: &[Hash], stamp: &Stamp, number: u64) -> Withdrawal {
         Withdrawal {
             subject: self.subject.clone(),
+            number,
             reason: request.reason.to_owned(),
             time: stamp.time.clone(),
             host: request.host.to_owned(),

@@ -14,6 +14,8 @@ use crate::hash::{Id, Mention, Sha256};
 pub struct Withdrawal {
     /// Whom or what it is about.
     pub subject: Subject,
+    /// Withdrawals that were in the registry before, so that one that is given again is another.
+    pub number: u64,
     /// Why, in the words of who decided.
     pub reason: String,
     /// When, in UTC.

@@ -95,13 +95,14 @@ impl Registry {
     /// Removes the pixels of whole data sets, which are made again in minutes, and all features, whose
     /// files do not say what they are of.
     fn forget_pixels(&self, manifests: &[Hash]) -> Result<u64, RegistryError> {
-        let mut removed = 0;
+        let mut all_removed = 0;
         for (folder, all) in [("pixels", false), ("features", true)] {
             let folder = self.cache().join(folder);
             let entries = match fs::read_dir(&folder) {
                 Err(e) if e.kind() == ErrorKind::NotFound => continue,
                 entries => entries.map_err(io("list", &folder))?,
             };
+            let mut removed = 0;
             for entry in entries {
                 let path = entry.map_err(io("list", &folder))?.path();
                 let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
@@ -111,8 +112,12 @@ impl Registry {
                     removed += 1;
                 }
             }
+            if removed > 0 {
+                disk::sync_dir(&folder).map_err(io("sync", &folder))?;
+            }
+            all_removed += removed;
         }
-        Ok(removed)
+        Ok(all_removed)
     }
 
     /// Whether all that names an object names it as an image or as its picture. Nothing else can be purged: a

@@ -56,6 +56,11 @@ impl Withdrawn {
         self.patients.is_empty() && self.names.is_empty()
     }
 
+    /// How many withdrawals there are, those that take others back included.
+    pub fn count(&self) -> u64 {
+        self.records.len() as u64
+    }
+
     /// The withdrawals that hold, oldest first.
     pub fn holding(&self) -> impl Iterator<Item = &(Id<Withdrawal>, Withdrawal)> {
         self.records

@@ -730,6 +730,7 @@ fn withdrawal() -> Withdrawal {
     let file = Digest::of(b"an image");
     Withdrawal {
         subject: Subject::Patient { patient: 13 },
+        number: 1,
         reason: "consent withdrawn, letter of 2026-11-04".to_owned(),
         time: "2026-11-05T08:30:00Z".to_owned(),
         host: "radiologie".to_owned(),

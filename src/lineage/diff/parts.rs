@@ -30,8 +30,10 @@ pub struct Parting {
 pub(super) fn partings(registry: &Registry, a: Hash, b: Hash) -> Result<Vec<Parting>, RegistryError> {
     let mut walk = Walk { registry, seen: HashSet::new(), found: Vec::new() };
     walk.pair(String::new(), a, b)?;
-    // What is behind more of the rest comes first: a data set before its split, that before a spec.
-    walk.found.sort_by_key(|(owner, parting)| (*owner, parting.path.len(), parting.path.clone()));
+    // What is behind more of the rest comes first: a data set before its split, that before a spec; a file
+    // before the record that names it.
+    let depth = |path: &str| std::cmp::Reverse(path.matches('.').count());
+    walk.found.sort_by_key(|(owner, parting)| (*owner, depth(&parting.path), parting.path.clone()));
     Ok(walk.found.into_iter().map(|(_, parting)| parting).collect())
 }
 
@@ -146,6 +148,8 @@ fn differing(a: &Header, b: &Header) -> Vec<String> {
 /// The same of any two documents.
 pub(super) fn compare(at: &str, a: &Value, b: &Value, found: &mut Vec<String>) {
     match (a, b) {
+        // Hash and size of a file go with the link to it.
+        (Value::Object(one), Value::Object(other)) if is_file(one) && is_file(other) => {}
         (Value::Object(one), Value::Object(other)) => {
             let keys: std::collections::BTreeSet<&String> = one.keys().chain(other.keys()).collect();
             for key in keys {
@@ -162,6 +166,10 @@ pub(super) fn compare(at: &str, a: &Value, b: &Value, found: &mut Vec<String>) {
         _ if a == b || is_link(a) && is_link(b) => {}
         _ => found.push(at.to_owned()),
     }
+}
+
+fn is_file(map: &serde_json::Map<String, Value>) -> bool {
+    map.len() == 3 && ["object", "sha256", "bytes"].iter().all(|key| map.contains_key(*key))
 }
 
 fn is_link(value: &Value) -> bool {
