@@ -86,7 +86,7 @@ fn the_chapter_on_withdrawals_runs_as_it_is_written() {
     let folder = with_fixture();
     let said = run(folder.path(), &commands("withdraw.md"));
     assert!(said.contains("28 images") && said.contains("2 removed: 00000005_000.png, "), "{said}");
-    assert!(said.contains("purged 2 objects") && said.contains("2 more were purged"), "{said}");
+    assert!(said.contains("purged 2 objects, ") && said.contains("2 more were purged"), "{said}");
 }
 
 #[test]

@@ -61,12 +61,13 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
         .collect();
     let Withdrew { id, record, new, shared, purged, datasets } = &done;
     let mut lines = Vec::new();
-    let (images, subject) = (thousands(record.images.len() as u64), &record.subject);
+    let subject = &record.subject;
     match new {
         true => lines.push(format!(
-            "withdrawal {}: {subject}, {images} images in {} data sets",
+            "withdrawal {}: {subject}, {} in {}",
             id.hash.short(),
-            datasets.len()
+            plural(record.images.len(), "image"),
+            plural(datasets.len(), "data set")
         )),
         false => lines.push(format!(
             "{subject} was withdrawn already on {}: {} (withdrawal {})",
@@ -78,17 +79,21 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
     for other in shared {
         lines.push(format!("the same bytes are {other}, withdrawn with them"));
     }
-    lines.push(format!("{} results contain withdrawn data and are marked from now on", marked.len()));
+    lines.push(match marked.len() {
+        0 => "no result contains withdrawn data".to_owned(),
+        1 => "1 result contains withdrawn data and is marked from now on".to_owned(),
+        n => format!("{n} results contain withdrawn data and are marked from now on"),
+    });
     match purged {
         Some(purged) if record.images.iter().all(|image| image.blake3.is_none()) => {
             lines.push("no data set here has files of them, so there was nothing to purge".to_owned());
         }
         Some(purged) => {
             lines.push(format!(
-                "purged {} objects, {} bytes, and {} files of derived pixels and features",
-                thousands(purged.objects),
+                "purged {}, {} bytes, and {} of derived pixels and features",
+                plural(purged.objects as usize, "object"),
                 thousands(purged.bytes),
-                purged.cached
+                plural(purged.cached as usize, "file")
             ));
             if purged.linked > 0 {
                 context.note(&format!(
@@ -120,4 +125,8 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
         })),
     });
     Ok(Reply::new(lines.join("\n"), json))
+}
+
+fn plural(count: usize, one: &str) -> String {
+    format!("{} {one}{}", thousands(count as u64), if count == 1 { "" } else { "s" })
 }

@@ -176,12 +176,12 @@ impl<'a> Usage<'a> {
             }
             Run::KIND => {
                 let run: Run = codec::decode(&bytes).map_err(wrong)?;
-                used.add(&*self.of(&run.spec.hash));
+                used.add(&self.of(&run.spec.hash));
             }
             Predictions::KIND => {
                 let predictions: Predictions = codec::decode(&bytes).map_err(wrong)?;
                 if let ScoreSource::Run { run, .. } = &predictions.source {
-                    used.add(&*self.of(&run.hash));
+                    used.add(&self.of(&run.hash));
                 }
                 used.scored.extend(self.scored(&predictions)?);
             }
@@ -194,18 +194,18 @@ impl<'a> Usage<'a> {
     fn table(&mut self, table: Table) -> Result<Use, RegistryError> {
         let mut used = Use::default();
         match table {
-            Table::Auc(auc) => used.add(&*self.of(&auc.predictions.hash)),
+            Table::Auc(auc) => used.add(&self.of(&auc.predictions.hash)),
             Table::Dataset(counted) => used.holds = self.all(counted.dataset)?,
             Table::Comparison(comparison) => {
                 for model in &comparison.models {
                     for id in model.predictions.iter().chain(&model.validation) {
-                        used.add(&*self.of(&id.hash));
+                        used.add(&self.of(&id.hash));
                     }
                 }
             }
             Table::Probe(probe) => {
                 for fold in &probe.folds {
-                    used.add(&*self.of(&fold.run.hash));
+                    used.add(&self.of(&fold.run.hash));
                     let mut of = |subset| self.subset(probe.dataset, probe.split, fold.fold, subset);
                     used.trained.extend(of(Subset::Train)?);
                     used.validated.extend(of(Subset::Val)?);
@@ -213,13 +213,13 @@ impl<'a> Usage<'a> {
                 }
             }
             Table::Heat(heat) => {
-                used.add(&*self.of(&heat.run.hash));
+                used.add(&self.of(&heat.run.hash));
                 let dataset = self.dataset_of(heat.run)?;
                 let is = |row: &ImageRow| row.object == Some(heat.object.hash);
                 used.scored.extend(self.rows_that(dataset, is)?);
             }
             Table::Pointing(pointing) => {
-                used.add(&*self.of(&pointing.run.hash));
+                used.add(&self.of(&pointing.run.hash));
                 let pointed: BTreeSet<&str> = pointing.rows.iter().map(|row| row.image.as_str()).collect();
                 let is = |row: &ImageRow| pointed.contains(row.name.as_str());
                 used.scored.extend(self.rows_that(pointing.dataset, is)?);

@@ -122,3 +122,84 @@ impl Registry {
         Ok(Withdrawn::of(records.collect::<Result<_, RegistryError>>()?))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hash::{Mention, Sha256};
+    use crate::records::{Gender, ViewPosition, WithdrawnImage};
+
+    fn row(name: &str, patient: u32, file: Option<&[u8]>) -> ImageRow {
+        ImageRow {
+            name: name.to_owned(),
+            object: file.map(Hash::of),
+            sha256: Sha256([0; 32]),
+            bytes: 0,
+            width: 0,
+            height: 0,
+            row: 1,
+            patient,
+            follow_up: 0,
+            age: None,
+            gender: Gender::Unknown,
+            view: ViewPosition::Unknown,
+            labels: 0,
+        }
+    }
+
+    fn withdrawal(
+        number: u64,
+        subject: Subject,
+        file: Option<&[u8]>,
+        purge: bool,
+    ) -> (Id<Withdrawal>, Withdrawal) {
+        let image = WithdrawnImage {
+            name: "a.png".to_owned(),
+            patient: 13,
+            blake3: file.map(|file| Mention(Hash::of(file))),
+            sha256: None,
+            bytes: 0,
+        };
+        let record = Withdrawal {
+            subject,
+            number,
+            reason: "r".to_owned(),
+            time: "t".to_owned(),
+            host: "h".to_owned(),
+            command: "c".to_owned(),
+            images: vec![image],
+            pictures: Vec::new(),
+            purge,
+            revokes: None,
+        };
+        (Id::new(Hash::of(&number.to_le_bytes())), record)
+    }
+
+    #[test]
+    fn a_patient_is_withdrawn_with_what_comes_later_and_a_file_under_every_name() {
+        let patient = withdrawal(0, Subject::Patient { patient: 13 }, Some(b"x"), false);
+        let withdrawn = Withdrawn::of(vec![patient]);
+        assert!(withdrawn.of_row(&row("new.png", 13, Some(b"new"))).is_some());
+        assert!(withdrawn.of_row(&row("other.png", 14, Some(b"x"))).is_some(), "the same picture");
+        assert!(withdrawn.of_row(&row("a.png", 14, None)).is_none(), "another patient's");
+        let image = withdrawal(1, Subject::Image { name: "a.png".to_owned() }, None, false);
+        let withdrawn = Withdrawn::of(vec![image]);
+        assert!(withdrawn.of_row(&row("a.png", 14, Some(b"again"))).is_some());
+        assert!(withdrawn.of_row(&row("b.png", 13, Some(b"x"))).is_none());
+    }
+
+    #[test]
+    fn what_was_taken_back_holds_no_more_and_what_was_purged_stays_excused() {
+        let purged = withdrawal(0, Subject::Patient { patient: 13 }, Some(b"x"), true);
+        let mut back = withdrawal(1, Subject::Patient { patient: 13 }, None, false);
+        back.1.images.clear();
+        back.1.revokes = Some(purged.0);
+        let file = Hash::of(b"x");
+        let holds = Withdrawn::of(vec![purged.clone()]);
+        assert!(holds.is_purged(&file) && holds.gone(&file).is_some());
+        let withdrawn = Withdrawn::of(vec![purged, back]);
+        assert!(withdrawn.is_empty() && withdrawn.of_file(&file).is_none());
+        assert!(!withdrawn.is_purged(&file), "it may come back");
+        assert!(withdrawn.gone(&file).is_some(), "and need not");
+    }
+}

@@ -31,8 +31,10 @@ pub fn tree(touched: &Touched) -> String {
     if count == 0 {
         return format!("nothing here has {}\n", touched.root);
     }
-    let plural = if count == 1 { "image" } else { "images" };
-    let mut out = format!("{}: {} {plural}", touched.root, thousands(count as u64));
+    let plural = |count: usize, one: &str| {
+        format!("{} {one}{}", thousands(count as u64), if count == 1 { "" } else { "s" })
+    };
+    let mut out = format!("{}: {}", touched.root, plural(count, "image"));
     let named: Vec<String> = touched
         .images
         .iter()
@@ -40,7 +42,8 @@ pub fn tree(touched: &Touched) -> String {
         .map(|image| format!("{} (patient {}, metadata row {})", image.name, image.patient, image.row))
         .collect();
     let more = if count > NAMED { ", …" } else { "" };
-    let _ = writeln!(out, " in {} data sets: {}{more}", touched.datasets.len(), named.join(", "));
+    let datasets = plural(touched.datasets.len(), "data set");
+    let _ = writeln!(out, " in {datasets}: {}{more}", named.join(", "));
     for dataset in &touched.datasets {
         let tree = of_dataset(dataset);
         let _ = writeln!(out, "{}", tree.line);

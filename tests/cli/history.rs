@@ -58,7 +58,7 @@ fn a_patient_is_traced_to_what_was_trained_selected_or_judged_on_him() {
     }
     assert_eq!(seen.len(), 3, "the fixture has patients in each subset");
     let text = study.ok("trace --down patient:5");
-    assert!(text.starts_with("patient:5: 2 images in 1 data sets: 00000005_000.png (patient 5,"), "{text}");
+    assert!(text.starts_with("patient:5: 2 images in 1 data set: 00000005_000.png (patient 5,"), "{text}");
     assert!(text.contains("split s ") && text.contains("run mlp-s-f0 "), "{text}");
 }
 

@@ -231,7 +231,7 @@ impl Difference {
             ));
         }
         if self.environment.len() > sums.len() {
-            harmless.push("machine, time and host are noted beside a result and do not enter it".to_owned());
+            harmless.push("the machine is noted beside a result and does not enter it".to_owned());
         }
         let (equal, changes) = numbers::numbers(registry, view, &self.a, &self.b)?;
         (self.equal, self.numbers) = (equal, changes);
@@ -327,7 +327,7 @@ impl Difference {
             }
         }
         self.configuration.extend(Change::of("subset", a.subset, b.subset));
-        self.configuration.extend(Change::of("scores", &a.source, &b.source));
+        self.configuration.extend(Change::of("scores", a.source, b.source));
         let weights = |leg: &Leg| leg.spec.as_ref().and_then(|spec| spec.weights);
         self.configuration.extend(Change::of("weights", weights(a), weights(b)));
         for (software, threads) in a.software.iter().zip(&b.software).map(|(a, b)| ([a.0, b.0], [a.1, b.1])) {
@@ -347,7 +347,6 @@ impl Difference {
                 Change::of("cores", one.cores, other.cores),
                 Change::of("vector instructions", &one.cpu_capability, &other.cpu_capability),
                 Change::of("deterministic", one.deterministic, other.deterministic),
-                Change::of("started", &one.started, &other.started),
             ] {
                 self.environment.extend(change);
             }
