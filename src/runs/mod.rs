@@ -17,7 +17,7 @@ pub mod study;
 mod train;
 mod weights;
 
-pub use compare::{Grouping, Input, Labels, Options, RocCurve, compare, roc_curves};
+pub use compare::{Grouping, Input, Labels, Mismatch, Options, RocCurve, compare, recompute, roc_curves};
 pub use error::RunError;
 pub use evaluate::{Evaluated, auc_table, evaluate};
 pub use gradcam::{gradcam, pointing};
