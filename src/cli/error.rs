@@ -127,6 +127,10 @@ impl From<AuditError> for Failure {
         match e {
             AuditError::Registry(e) => e.into(),
             AuditError::Io { ref source, .. } => Failure::new(e.to_string(), io_hint(source)),
+            AuditError::Plan(_) => {
+                let hint = "`reg audit TABLE` takes the id that stands below each of them";
+                Failure::new(e.to_string(), Some(hint.to_owned()))
+            }
             AuditError::Codec { .. } | AuditError::NotABundle { .. } => Failure::new(e.to_string(), None),
         }
     }

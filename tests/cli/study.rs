@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use crate::harness::{INGEST, Study};
+use crate::harness::{INGEST, Study, overwrite};
 use crate::training::signal;
 
 const HEAD: &str = "name = 'st'\ndataset = 'tiny'\nthreads = 1\ndevice = 'cpu'\n[settings]\nepochs = 2\n\
@@ -86,7 +86,11 @@ fn a_study_trains_what_is_missing_names_what_fails_and_shares_with_trainings_by_
         assert!(text.contains(words), "{words} is missing in {text}");
     }
     let status = study.json("study status st");
-    assert_eq!((&status["done"], &status["blocked"]), (&json!(6), &json!(2)));
+    assert_eq!((&status["done"], &status["blocked"], &status["failed"]), (&json!(6), &json!(2), &json!(1)));
+    let why = status["runs"][6]["error"].as_str().unwrap();
+    assert!(
+        why.contains("loss") && study.ok("study status st").contains(&format!("failed: st-wild-f1: {why}"))
+    );
 
     let compared = study.json("study compare st.toml");
     assert_eq!(compared["sections"].as_array().unwrap().len(), 1, "{compared}");
@@ -109,6 +113,29 @@ fn a_study_trains_what_is_missing_names_what_fails_and_shares_with_trainings_by_
     assert_eq!((&mended["done"], &mended["cached"], &mended["failed"]), (&json!(8), &json!(6), &json!(0)));
     assert_ne!(mended["study"], ran["study"]);
     study.is_sound();
+
+    // A file that leaves the device to whoever runs it stands for what was run.
+    study.edit("st.toml", |text| text.replace("device = 'cpu'", "device = 'cuda'").replace("'st'", "'dv'"));
+    study.refused(1, "study run st.toml --devices cuda:7", &["no device `cuda:7`", "hint:"]);
+    let elsewhere = study.json("study run st.toml --devices cpu,cpu");
+    assert_eq!((&elsewhere["done"], &elsewhere["cached"]), (&json!(8), &json!(8)));
+    assert_eq!(study.json("study status st.toml")["done"], json!(8));
+    study.ok("report st.toml -o page.html");
+    study.refused(1, "audit dv -o dv.zip", &["is a study", "study compare dv"]);
+
+    // What came of a study travels with it, and is verified with it.
+    let other = Study::bare();
+    other.ok("init");
+    let there = other.path(".reg").display().to_string();
+    study.ok(&format!("push {there} dv"));
+    assert_eq!(other.json("study status dv")["done"], json!(8));
+    other.json("verify dv");
+    let path = other.object(&checkpoint);
+    let mut bytes = fs::read(&path).unwrap();
+    bytes[0] ^= 1;
+    overwrite(&path, &bytes);
+    let answer = other.reg("--json verify dv");
+    assert_eq!((answer.code, &answer.json()["damaged"][0]["id"]), (3, &json!(checkpoint)));
     study.nothing_staged();
 }
 

@@ -47,7 +47,17 @@ fn share(source: &Source, worker: &Worker, args: &Args) -> Result<Share, Failure
     let identity = worker.identity();
     let mut devices = Vec::new();
     for text in &args.devices {
-        devices.push(Device::parse(text, identity)?);
+        let device = Device::parse(text, identity)?;
+        // A scheduler's nodes may have what this machine has not.
+        let there = |n: &str| n.parse().is_ok_and(|n: usize| n < identity.cuda.len());
+        if !args.scheduler.is_wanted() && device.name.strip_prefix("cuda:").is_some_and(|n| !there(n)) {
+            let hint = match identity.cuda.len() {
+                0 => "there is no GPU that reg-torch can use; `reg doctor` says why".to_owned(),
+                n => format!("cuda:0 to cuda:{} are there", n - 1),
+            };
+            return Err(Failure::new(format!("there is no device `{text}`"), Some(hint)));
+        }
+        devices.push(device);
     }
     if devices.is_empty() {
         let kind = match source.file.device.as_str() {

@@ -132,7 +132,7 @@ fn composed(
     page.push(&tree(&material.graphs, Direction::Up, served));
     page.push("</main>");
     page.push(&format!(
-        "<footer><p>Made by reg {} from the records named above. `reg trace ID` prints a lineage with every image, `reg verify ID` hashes all of it again, `reg reproduce RUN` carries a run out again.</p></footer>",
+        "<footer><p>Made by reg {} from the records named above. Records, scores, labels and splits were hashed when they were read for it; checkpoints and images were not: `reg verify ID` hashes all of it again. `reg trace ID` prints a lineage with every image, `reg reproduce ID` computes a table or carries out a run again.</p></footer>",
         env!("CARGO_PKG_VERSION")
     ));
     Ok((title, page.out))
