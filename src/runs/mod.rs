@@ -20,7 +20,7 @@ mod weights;
 pub use compare::{Grouping, Input, Labels, Mismatch, Options, RocCurve, compare, recompute, roc_curves};
 pub use error::RunError;
 pub use evaluate::{Evaluated, auc_table, evaluate};
-pub use gradcam::{gradcam, pointing};
+pub use gradcam::{gradcam, gradcams, pointing};
 pub use import::{Foreign, Imported, import_scores};
 pub use predict::{FileScores, predict};
 pub use probe::probe;

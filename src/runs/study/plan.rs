@@ -171,6 +171,10 @@ pub fn plan(
         let view = registry.view()?;
         for setup in source.file.setup.iter().filter(|setup| setup.section == section.name) {
             let settled = settle(&source.file, setup)?;
+            if source.file.gradcam.contains(&setup.name) && settled.0.architecture.image().is_none() {
+                let reason = format!("`gradcam` names setup `{}`, whose model sees no image", setup.name);
+                return Err(StudyError::Senseless { path: source.path.clone(), reason }.into());
+            }
             for fold in folds(section, &divided) {
                 let maker = Maker { registry, view: &view, file: &source.file, dataset: dataset_id, device };
                 drafts.push(maker.draft(
