@@ -18,10 +18,10 @@ mod train;
 mod weights;
 mod withdrawn;
 
-pub use compare::{Grouping, Input, Labels, Options, RocCurve, compare, roc_curves};
+pub use compare::{Grouping, Input, Labels, Mismatch, Options, RocCurve, compare, recompute, roc_curves};
 pub use error::RunError;
 pub use evaluate::{Evaluated, auc_table, evaluate};
-pub use gradcam::{gradcam, pointing};
+pub use gradcam::{gradcam, gradcams, pointing};
 pub use import::{Foreign, Imported, import_scores};
 pub use predict::{FileScores, predict};
 pub use probe::probe;

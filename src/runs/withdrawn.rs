@@ -5,6 +5,7 @@
 //! before is still answered with, marked.
 
 use super::{RunError, Session};
+use crate::hash::Hash;
 use crate::records::{Assignment, Dataset, Manifest, Spec, Split, Subset};
 
 /// Refuses a spec whose fold, or the one subset of it that is asked for, has withdrawn images.
@@ -54,6 +55,18 @@ pub(super) fn refuse_rows(
     }
     match why {
         Some(why) if !session.allow_withdrawn => Err(RunError::Withdrawn { images, why }),
+        _ => Ok(()),
+    }
+}
+
+/// Refuses a file from outside with the bytes of a withdrawn image.
+pub(super) fn refuse_file(session: Session, file: &Hash) -> Result<(), RunError> {
+    let registry = session.registry;
+    match registry.withdrawn(&registry.view()?)?.of_file(file) {
+        Some((_, record)) if !session.allow_withdrawn => {
+            let why = format!("{}: {}", record.subject, record.reason);
+            Err(RunError::Withdrawn { images: 1, why })
+        }
         _ => Ok(()),
     }
 }
