@@ -8,15 +8,14 @@ use std::path::Path;
 use rayon::prelude::*;
 use schemars::JsonSchema;
 use serde::Serialize;
+use serde_json::Value;
 
 use super::graph::{Edge, Node, node_of};
 use super::usage::{Counts, Usage};
 use crate::hash::{Hash, Id};
 use crate::index::View;
 use crate::records::codec::Header;
-use crate::records::{
-    Dataset, Execution, ImageRow, Manifest, Predictions, Record, Run, ScoreSource, Spec, Split, Subset, Table,
-};
+use crate::records::{Dataset, Execution, ImageRow, Manifest, Predictions, Record, Run, Split, Table};
 use crate::registry::{IMAGE, Registry, RegistryError};
 
 /// Whom or what is asked about.
@@ -248,7 +247,7 @@ pub fn touched(registry: &Registry, view: &View, asked: &Asked) -> Result<Touche
         move |id: Id<Dataset>, _: &Dataset, _: &Manifest| chosen.get(&id.hash).cloned().unwrap_or_default();
     let mut usage = Usage::new(registry, Box::new(choice));
     let names = view.names_by_id()?;
-    let mut gather = Gather { registry, usage: &mut usage, names: &names, found: HashMap::new() };
+    let mut gather = Gather { usage: &mut usage, names: &names, found: HashMap::new() };
     let ids = gather.all(view, &holding)?;
     let (mut nodes, mut edges) = (Vec::new(), Vec::new());
     let mut files: HashSet<Hash> = HashSet::new();
@@ -283,7 +282,6 @@ struct Found {
 }
 
 struct Gather<'g, 'a> {
-    registry: &'g Registry,
     usage: &'g mut Usage<'a>,
     names: &'g HashMap<Hash, String>,
     found: HashMap<Hash, Found>,
@@ -297,11 +295,10 @@ impl Gather<'_, '_> {
         let mut ids = Vec::new();
         while let Some(id) = queue.pop_front() {
             let uses = self.usage.of(&id).counts();
-            let kind = view.kind(&id)?;
-            if uses != Counts::default() && kind.as_deref() != Some(Execution::KIND) {
-                // It was read a moment ago.
-                let bytes = self.registry.store().read(&id)?;
-                let header = Header::read(&bytes).map_err(|source| RegistryError::Codec { id, source })?;
+            let header = self.usage.take_header(&id);
+            if let Some(header) = header.filter(|header| header.kind != Execution::KIND)
+                && uses != Counts::default()
+            {
                 self.found.insert(id, Found { header, uses });
                 ids.push(id);
             }
@@ -327,6 +324,24 @@ impl Gather<'_, '_> {
         }
     }
 
+    /// A value in the document of a record.
+    fn value(&self, id: &Hash, at: &str) -> Option<&Value> {
+        let (key, rest) = at.split_once('/').unwrap_or((at, ""));
+        let value = self.found.get(id)?.header.document.get(key)?;
+        if rest.is_empty() { Some(value) } else { value.get(rest) }
+    }
+
+    /// A link in the document of a record.
+    fn link(&self, id: &Hash, at: &str) -> Option<Hash> {
+        self.value(id, at)?.as_str()?.parse().ok()
+    }
+
+    /// The split and the fold that a spec or scores name.
+    fn fold(&self, id: &Hash) -> Option<(Hash, u32)> {
+        let fold = self.value(id, "fold")?.as_u64()?;
+        Some((self.link(id, "split")?, u32::try_from(fold).ok()?))
+    }
+
     fn of_kind<'i>(&'i self, ids: &'i [Hash], kind: &'static str) -> impl Iterator<Item = &'i Hash> + 'i {
         ids.iter().filter(move |id| self.found[*id].header.kind == kind)
     }
@@ -349,8 +364,8 @@ impl Gather<'_, '_> {
         // Split and fold of each run and of scores, and where those stand in the groups.
         let mut folds: HashMap<(Hash, u32), (usize, usize, usize)> = HashMap::new();
         for id in self.of_kind(ids, Split::KIND).copied().collect::<Vec<_>>() {
-            let dataset = self.registry.get::<Split>(Id::new(id))?.dataset.hash;
-            let Some(at) = place(&grouped, &dataset) else { continue };
+            let dataset = self.link(&id, "dataset");
+            let Some(at) = dataset.and_then(|dataset| place(&grouped, &dataset)) else { continue };
             let mut split = InSplit { id, name: self.names.get(&id).cloned(), folds: Vec::new() };
             let divided = match self.usage.folds(Id::new(id)) {
                 Ok(divided) => divided,
@@ -371,19 +386,14 @@ impl Gather<'_, '_> {
         let mut holder: HashMap<Hash, usize> = HashMap::new();
         let mut homes: Vec<Option<(usize, usize, usize)>> = Vec::new();
         for id in self.of_kind(ids, Run::KIND) {
-            let spec: Spec = self.registry.get(self.registry.get::<Run>(Id::new(*id))?.spec)?;
+            let fold = self.link(id, "spec").and_then(|spec| self.fold(&spec));
             holder.insert(*id, runs.len());
             runs.push((*id, self.named(id)));
-            homes.push(folds.get(&(spec.split.hash, spec.fold)).copied());
+            homes.push(fold.and_then(|fold| folds.get(&fold).copied()));
         }
         for id in self.of_kind(ids, Predictions::KIND) {
-            let predictions: Predictions = self.registry.get(Id::new(*id))?;
-            let home = predictions.split.zip(predictions.fold);
-            let home = home.and_then(|(split, fold)| folds.get(&(split.hash, fold)).copied());
-            let made_by = match predictions.source {
-                ScoreSource::Run { run, .. } => Some(run.hash),
-                ScoreSource::Import { .. } => None,
-            };
+            let home = self.fold(id).and_then(|fold| folds.get(&fold).copied());
+            let made_by = self.link(id, "source/run");
             let at = match made_by.and_then(|run| holder.get(&run).copied()) {
                 Some(at) => at,
                 None => {
@@ -394,13 +404,13 @@ impl Gather<'_, '_> {
                         named.name = self.names.get(&run).cloned();
                         holder.insert(run, runs.len());
                     }
-                    runs.push((predictions.dataset.hash, named));
+                    runs.push((self.link(id, "dataset").unwrap_or(*id), named));
                     homes.push(home);
                     runs.len() - 1
                 }
             };
             let scored = self.found[id].uses.scored;
-            let subset = predictions.subset.map_or("all", Subset::name);
+            let subset = self.value(id, "subset").and_then(Value::as_str).unwrap_or("all").to_owned();
             let own = &mut runs[at].1;
             own.uses.scored = own.uses.scored.max(scored);
             if scored > 0 && made_by.is_some() {
@@ -410,11 +420,11 @@ impl Gather<'_, '_> {
         }
         for id in self.of_kind(ids, Table::KIND).copied().collect::<Vec<_>>() {
             let named = self.named(&id);
-            match self.registry.get::<Table>(Id::new(id))? {
-                Table::Auc(auc) if holder.contains_key(&auc.predictions.hash) => {
-                    runs[holder[&auc.predictions.hash]].1.tables.push(named);
-                }
-                _ => {
+            let is_auc = self.value(&id, "type").is_some_and(|kind| kind == "auc");
+            let predictions = self.link(&id, "predictions").filter(|_| is_auc);
+            match predictions.and_then(|predictions| holder.get(&predictions)) {
+                Some(at) => runs[*at].1.tables.push(named),
+                None => {
                     let mut of: Vec<Hash> = Vec::new();
                     let used = self.usage.of(&id);
                     of.extend(used.rows().into_iter().map(|(dataset, _)| dataset));

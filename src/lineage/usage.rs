@@ -101,6 +101,8 @@ pub struct Usage<'a> {
     /// Rows of each subset of each fold of a split.
     folds: HashMap<Hash, Rc<Vec<[Vec<u32>; 3]>>>,
     known: HashMap<Hash, Rc<Use>>,
+    /// Documents of the records that were looked at.
+    headers: HashMap<Hash, codec::Header>,
     /// What could not be read, so that its use is not known.
     pub unread: BTreeMap<Hash, String>,
 }
@@ -108,8 +110,8 @@ pub struct Usage<'a> {
 impl<'a> Usage<'a> {
     /// Begins to answer.
     pub fn new(registry: &'a Registry, choice: Box<Choice<'a>>) -> Self {
-        let (rows, folds, known) = Default::default();
-        Usage { registry, choice, rows, folds, known, unread: BTreeMap::new() }
+        let (rows, folds, known, headers) = Default::default();
+        Usage { registry, choice, rows, folds, known, headers, unread: BTreeMap::new() }
     }
 
     /// The chosen rows of a data set.
@@ -188,7 +190,13 @@ impl<'a> Usage<'a> {
             Table::KIND => used = self.table(codec::decode(&bytes).map_err(wrong)?)?,
             _ => {}
         }
+        self.headers.insert(*id, header);
         Ok(used)
+    }
+
+    /// The document of a record that was looked at.
+    pub(super) fn take_header(&mut self, id: &Hash) -> Option<codec::Header> {
+        self.headers.remove(id)
     }
 
     fn table(&mut self, table: Table) -> Result<Use, RegistryError> {
