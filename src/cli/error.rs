@@ -7,6 +7,7 @@ use reg::audit::AuditError;
 use reg::dataset::DatasetError;
 use reg::dataset::ingest::IngestError;
 use reg::dataset::synthetic::SyntheticError;
+use reg::export::ExportError;
 use reg::index::IndexError;
 use reg::lineage::RepairError;
 use reg::registry::RegistryError;
@@ -107,6 +108,16 @@ impl From<AuditError> for Failure {
             AuditError::Registry(e) => e.into(),
             AuditError::Io { ref source, .. } => Failure::new(e.to_string(), io_hint(source)),
             AuditError::Codec { .. } | AuditError::NotABundle { .. } => Failure::new(e.to_string(), None),
+        }
+    }
+}
+
+impl From<ExportError> for Failure {
+    fn from(e: ExportError) -> Self {
+        match e {
+            ExportError::Registry(e) => e.into(),
+            ExportError::Io { ref source, .. } => Failure::new(e.to_string(), io_hint(source)),
+            e => Failure::new(e.to_string(), e.hint().map(str::to_owned)),
         }
     }
 }

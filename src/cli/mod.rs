@@ -11,6 +11,7 @@ mod doctor;
 mod error;
 mod eval;
 mod exchange;
+mod export;
 mod figures;
 mod gc;
 mod gradcam;
@@ -109,6 +110,7 @@ enum Command {
     Trace(trace::Args),
     Verify(verify::Args),
     Audit(audit::Args),
+    Export(export::Args),
     Push(exchange::PushArgs),
     Pull(exchange::PullArgs),
     Gc(gc::Args),
@@ -218,6 +220,7 @@ fn run(context: &Context, command: Command) -> Result<Reply, Failure> {
         Command::Tag(args) => tag::run(context, args),
         Command::Trace(args) => trace::run(context, args),
         Command::Audit(args) => audit::run(context, args),
+        Command::Export(args) => export::run(context, args),
         Command::Verify(args) => verify::run(context, args),
         Command::Doctor(args) => Ok(doctor::run(context, args)),
         Command::Push(args) => exchange::run_push(context, args),
