@@ -82,6 +82,17 @@ fn the_chapters_on_audit_and_lineage_run_as_they_are_written() {
 }
 
 #[test]
+fn the_chapter_on_other_tools_runs_as_it_is_written() {
+    let folder = with_fixture();
+    run(folder.path(), &commands("tools.md"));
+    for made in
+        ["scores.csv", "tables/demo-table-auc.parquet", "model/model.py", "card.md", "crate/workflow.sh"]
+    {
+        assert!(folder.path().join(made).exists(), "{made}");
+    }
+}
+
+#[test]
 fn the_chapter_on_reports_runs_as_it_is_written() {
     let folder = with_fixture();
     let figures = run(folder.path(), &commands("report.md"));

@@ -56,7 +56,13 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     ("audit", &["hash", "index", "records", "registry", "report", "stats", "store"]),
-    ("export", &["disk", "hash", "index", "lineage", "records", "registry", "report", "stats", "store"]),
+    (
+        "export",
+        &[
+            "dataset", "disk", "hash", "index", "lineage", "records", "registry", "report", "runs", "stats",
+            "store",
+        ],
+    ),
     ("remote", &["disk", "hash", "index", "progress", "records", "registry", "store"]),
     ("doctor", &["disk", "hash", "registry", "runs"]),
     (

@@ -128,7 +128,9 @@ fn tables(
     if FileFormat::of(output) == Some(format) {
         let [(_, id, sheet)] = all.as_slice() else {
             let names = all.into_iter().map(|(_, _, sheet)| sheet.name).collect();
-            return Err(export::ExportError::Several { what: ids.join(", "), names, path: output.into() }.into());
+            return Err(
+                export::ExportError::Several { what: ids.join(", "), names, path: output.into() }.into()
+            );
         };
         export::save(output, &sheet.render(format))?;
         let text = format!("{}: {} rows, {} columns", output.display(), sheet.rows(), sheet.columns.len());
@@ -162,10 +164,9 @@ fn mlflow(
 ) -> Result<Reply, Failure> {
     let runs = match runs {
         [] => view.of_kind(Run::KIND)?.into_iter().map(reg::hash::Id::new).collect(),
-        named => named
-            .iter()
-            .map(|text| registry.resolve_as::<Run>(view, text))
-            .collect::<Result<Vec<_>, _>>()?,
+        named => {
+            named.iter().map(|text| registry.resolve_as::<Run>(view, text)).collect::<Result<Vec<_>, _>>()?
+        }
     };
     let out = Folder::begin(folder)?;
     let written = export::mlflow(registry, view, &runs, &out, link)?;

@@ -49,7 +49,11 @@ pub(super) fn activities(registry: &Registry, graph: &Graph) -> Result<Vec<Activ
             }
         }
         for input in inputs {
-            if is(&input, Software::KIND) { software.insert(input) } else { used.insert(input) };
+            if is(&input, Software::KIND) {
+                software.insert(input)
+            } else {
+                used.insert(input)
+            };
         }
         activities.push(Activity { id: node.id, execution, made, used, software });
     }

@@ -72,7 +72,8 @@ pub fn card(registry: &Registry, view: &View, id: Id<Run>) -> Result<String, Exp
     }
     let _ = write!(out, "\n\n{}", table.render(Format::Markdown));
     let log = epochs(registry, id, &run)?;
-    if let Some(auc) = log.iter().find(|epoch| epoch.epoch == run.best_epoch).and_then(|epoch| epoch.val_auc) {
+    if let Some(auc) = log.iter().find(|epoch| epoch.epoch == run.best_epoch).and_then(|epoch| epoch.val_auc)
+    {
         let _ = writeln!(out, "\nMean AUC on the validation images in that epoch: {auc:.4}.");
     }
     match &test {
@@ -84,8 +85,7 @@ pub fn card(registry: &Registry, view: &View, id: Id<Run>) -> Result<String, Exp
         out,
         "- One fold of one data set: nothing recorded says how it does on images from elsewhere.\n\
          - The epoch was chosen on the validation images, so numbers on these are too good for a test.\n\
-         - Images of one patient are in one subset only, but not independent of each other: intervals are rather \
-         too narrow."
+         - Intervals take images as independent, which those of one patient are not: they are rather too narrow."
     );
     let mut ids = vec![
         ("run", id.hash),
@@ -134,12 +134,8 @@ fn metadata(
         yaml(&id.to_string())
     );
     let mut metric = |name: String, value: f64| {
-        let _ = write!(
-            out,
-            "    - type: roc_auc\n      name: {}\n      value: {}\n",
-            yaml(&name),
-            json!(value)
-        );
+        let _ =
+            write!(out, "    - type: roc_auc\n      name: {}\n      value: {}\n", yaml(&name), json!(value));
     };
     if let Some(mean) = auc.mean {
         metric(format!("AUC, mean over {} of {} labels", auc.mean_over, auc.labels.len()), mean);
@@ -229,11 +225,8 @@ fn performance(registry: &Registry, view: &View, judged: &Judged) -> Result<Stri
     );
     let _ = write!(out, "\nThe mean covers {} of {} labels.", auc.mean_over, auc.labels.len());
     if !undefined.is_empty() {
-        let _ = write!(
-            out,
-            " Undefined, as all images have the label or none has it: {}.",
-            undefined.join(", ")
-        );
+        let _ =
+            write!(out, " Undefined, as all images have the label or none has it: {}.", undefined.join(", "));
     }
     out.push('\n');
     // Groups of patients, where a recorded comparison looked at them.

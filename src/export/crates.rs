@@ -24,6 +24,7 @@ const PROFILES: [[&str; 3]; 3] = [
 ];
 const WORKFLOW: &str = "workflow.sh";
 const RUN: &str = "#run";
+const README: &str = include_str!("crate.md");
 const BASH: &str = "https://www.gnu.org/software/bash/";
 
 /// A crate that was written.
@@ -36,7 +37,12 @@ pub struct Crate {
 ///
 /// # Errors
 /// Among others, objects that are damaged or missing, and a lineage of which nothing says when it was made.
-pub fn ro_crate(registry: &Registry, view: &View, graph: &Graph, folder: &Folder) -> Result<Crate, ExportError> {
+pub fn ro_crate(
+    registry: &Registry,
+    view: &View,
+    graph: &Graph,
+    folder: &Folder,
+) -> Result<Crate, ExportError> {
     let activities = activities(registry, graph)?;
     let commands = commands(registry, &view.log()?, graph, &activities)?;
     let mut parts = Parts { folder, entities: BTreeMap::new() };
@@ -69,10 +75,15 @@ pub fn ro_crate(registry: &Registry, view: &View, graph: &Graph, folder: &Folder
     workflow["version"] = json!(env!("CARGO_PKG_VERSION"));
     parts.add(workflow);
 
+    let mut readme = parts.file("README.md", README.as_bytes(), "text/markdown", "What is in this folder")?;
+    readme["about"] = reference("./");
+    parts.add(readme);
+
     let files: Vec<String> = parts.entities.keys().cloned().collect();
     let began = commands.first().map(|(time, _)| time.clone());
-    let ends = activities.iter().filter_map(|a| time::after(&a.execution.started, a.execution.seconds));
-    let ended = ends.chain(commands.iter().map(|(time, _)| time.clone())).max();
+    let began = began.and_then(|time| time::with_offset(&time, 0.0));
+    let ends = activities.iter().filter_map(|a| time::with_offset(&a.execution.started, a.execution.seconds));
+    let ended = ends.chain(commands.iter().filter_map(|(time, _)| time::with_offset(time, 0.0))).max();
     let (Some(began), Some(ended)) = (began, ended) else {
         let reason = "nothing recorded says when it was made".to_owned();
         return Err(ExportError::Inconsistent { id: graph.root, reason });
@@ -228,14 +239,15 @@ fn action(activity: &Activity) -> Value {
         "@type": "CreateAction",
         "name": format!("Execution {}", id.short()),
         "description": command,
-        "startTime": started,
         "instrument": references(software.iter().map(program_id)),
         "object": references(used.iter().map(path_of)),
         "result": references(made.iter().map(path_of)),
         "actionStatus": "http://schema.org/CompletedActionStatus",
     });
-    if let Some(end) = time::after(started, *seconds) {
-        action["endTime"] = json!(end);
+    for (key, after) in [("startTime", 0.0), ("endTime", *seconds)] {
+        if let Some(time) = time::with_offset(started, after) {
+            action[key] = json!(time);
+        }
     }
     action
 }
@@ -255,4 +267,3 @@ fn program(id: &Hash, software: &Software) -> Value {
         "isBasedOn": reference(&path_of(id)),
     })
 }
-

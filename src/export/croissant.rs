@@ -85,26 +85,31 @@ fn digits(sha256: &Sha256) -> String {
 /// The rows of a sheet; `with_content` joins each to its image file.
 fn record_set(sheet: &Sheet, file: &str, with_content: bool) -> Value {
     let id = |column: &str| format!("{}/{}", sheet.name, column.replace([' ', '#'], "_"));
-    let mut fields: Vec<Value> = sheet.columns.iter().map(|column| {
-        let kind = match &column.values {
-            Values::Text(_) => "sc:Text",
-            // What is not there is no integer for its readers.
-            Values::Integer(values) if values.contains(&None) => "sc:Float",
-            Values::Integer(_) => "sc:Integer",
-            Values::Number(_) => "sc:Float",
-            Values::Truth(_) => "sc:Boolean",
-        };
-        json!({
-            "@type": "cr:Field",
-            "@id": id(&column.name),
-            "name": id(&column.name),
-            "description": column.name,
-            "dataType": kind,
-            "source": { "fileObject": { "@id": file }, "extract": { "column": column.name } },
+    let mut fields: Vec<Value> = sheet
+        .columns
+        .iter()
+        .map(|column| {
+            let kind = match &column.values {
+                Values::Text(_) => "sc:Text",
+                // What is not there is no integer for its readers.
+                Values::Integer(values) if values.contains(&None) => "sc:Float",
+                Values::Integer(_) => "sc:Integer",
+                Values::Number(_) => "sc:Float",
+                Values::Truth(_) => "sc:Boolean",
+            };
+            json!({
+                "@type": "cr:Field",
+                "@id": id(&column.name),
+                "name": id(&column.name),
+                "description": column.name,
+                "dataType": kind,
+                "source": { "fileObject": { "@id": file }, "extract": { "column": column.name } },
+            })
         })
-    }).collect();
+        .collect();
     if with_content {
-        let source = |property: &str| json!({ "fileSet": { "@id": FILES }, "extract": { "fileProperty": property } });
+        let source =
+            |property: &str| json!({ "fileSet": { "@id": FILES }, "extract": { "fileProperty": property } });
         fields.push(json!({
             "@type": "cr:Field",
             "@id": id("file"),
@@ -128,5 +133,6 @@ fn record_set(sheet: &Sheet, file: &str, with_content: bool) -> Value {
 
 /// The context that the format prescribes.
 fn context() -> Value {
-    serde_json::from_str(include_str!("croissant.json")).expect("the file is JSON, which a test of every export sees")
+    serde_json::from_str(include_str!("croissant.json"))
+        .expect("the file is JSON, which a test of every export sees")
 }

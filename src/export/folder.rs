@@ -20,7 +20,9 @@ impl Folder {
     pub fn begin(path: &Path) -> Result<Self, ExportError> {
         match fs::read_dir(path).map(|mut entries| entries.next().is_some()) {
             Ok(true) => return Err(ExportError::Occupied(path.to_owned())),
-            Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(ExportError::io("make", path)(e)),
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+                return Err(ExportError::io("make", path)(e));
+            }
             _ => {}
         }
         let part = part_of(path);
@@ -49,10 +51,13 @@ impl Folder {
         let (from, to) = (store.path(id), self.file(name)?);
         let shown = self.path.join(name);
         let wrong = || ExportError::io("write", &shown);
+        // What leaves the registry is what its name says; what is read is hashed on the way.
+        if how != Link::Copy {
+            store.verify(id, 0, &mut Vec::new())?;
+        }
         match how {
             Link::Hardlink => disk::hard_link(&from, &to).map_err(wrong()),
             Link::Reflink if disk::reflink(&from, &to).is_ok() => disk::set_mode(&to, 0o644).map_err(wrong()),
-            // Hashed on the way: what leaves the registry is what its name says.
             _ => fs::write(&to, store.read(id)?).map_err(wrong()),
         }
     }

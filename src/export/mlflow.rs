@@ -5,8 +5,7 @@
 //! tables of an old one (`mlflow.sql`), which every later version brings to its own when it opens them. Paths are
 //! relative, so that the folder may be moved: MLflow is started in it.
 
-use std::collections::BTreeMap;
-use std::fs;
+use std::collections::{BTreeMap, HashMap};
 
 use rusqlite::{Connection, Transaction, params};
 
@@ -65,8 +64,6 @@ pub fn mlflow(
     }
     transaction.commit().map_err(wrong)?;
     connection.close().map_err(|(_, e)| wrong(e))?;
-    // As others write it too.
-    fs::File::open(&path).and_then(|file| file.sync_all()).map_err(ExportError::io("write", &path))?;
     Ok(Written { experiments: experiments.len() })
 }
 
@@ -74,15 +71,12 @@ fn add_experiment(
     to: &Transaction,
     number: i64,
     spec: &Spec,
-    names: &std::collections::HashMap<Hash, String>,
+    names: &HashMap<Hash, String>,
 ) -> rusqlite::Result<()> {
     let name_of = |id: &Hash| names.get(id).cloned().unwrap_or_else(|| id.short());
     let (dataset, split) = (spec.dataset.hash, spec.split.hash);
     let title = format!("{}, {}", name_of(&dataset), name_of(&split));
-    to.execute(
-        "INSERT INTO experiments VALUES (?, ?, ?, 'active')",
-        params![number, title, ARTIFACTS],
-    )?;
+    to.execute("INSERT INTO experiments VALUES (?, ?, ?, 'active')", params![number, title, ARTIFACTS])?;
     for (key, id) in [("reg.dataset", dataset), ("reg.split", split)] {
         let values = params![key, id.to_string(), number];
         to.execute("INSERT INTO experiment_tags VALUES (?, ?, ?)", values)?;

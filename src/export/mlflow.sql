@@ -44,8 +44,7 @@ CREATE TABLE metrics (
 	step BIGINT DEFAULT '0' NOT NULL,
 	is_nan BOOLEAN DEFAULT '0' NOT NULL,
 	CONSTRAINT metric_pk PRIMARY KEY ("key", timestamp, step, run_uuid, value, is_nan),
-	FOREIGN KEY(run_uuid) REFERENCES runs (run_uuid),
-	CHECK (is_nan IN (0, 1))
+	FOREIGN KEY(run_uuid) REFERENCES runs (run_uuid)
 );
 CREATE TABLE experiment_tags (
 	"key" VARCHAR(250) NOT NULL,

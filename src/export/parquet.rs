@@ -33,8 +33,7 @@ fn in_memory(sheet: &Sheet) -> Result<Vec<u8>> {
         let path = ColumnPath::new(vec![column.name.clone()]);
         properties = properties.set_column_dictionary_enabled(path, false);
     }
-    let mut writer =
-        SerializedFileWriter::new(Vec::new(), Arc::new(schema), Arc::new(properties.build()))?;
+    let mut writer = SerializedFileWriter::new(Vec::new(), Arc::new(schema), Arc::new(properties.build()))?;
     let mut group = writer.next_row_group()?;
     for column in &sheet.columns {
         match &column.values {

@@ -36,7 +36,8 @@ pub(super) fn judged(
 
 /// The epochs of a run.
 pub(super) fn epochs(registry: &Registry, id: Id<Run>, run: &Run) -> Result<Vec<EpochLog>, ExportError> {
-    let wrong = |reason: String| ExportError::Inconsistent { id: id.hash, reason: format!("its log: {reason}") };
+    let wrong =
+        |reason: String| ExportError::Inconsistent { id: id.hash, reason: format!("its log: {reason}") };
     let bytes = registry.store().read(&run.log.hash)?;
     let lines = bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
     lines.map(|line| serde_json::from_slice(line).map_err(|e| wrong(e.to_string()))).collect()

@@ -76,10 +76,7 @@ fn images(id: Id<Dataset>, dataset: &Dataset, manifest: &Manifest) -> Sheet {
         Column::new(IMAGE, names(rows)),
         Column::new(PATIENT, Values::integers(rows.iter().map(|row| row.patient))),
         Column::new("Follow-up #", Values::integers(rows.iter().map(|row| row.follow_up))),
-        Column::new(
-            "Patient Age",
-            Values::Integer(rows.iter().map(|row| row.age.map(i64::from)).collect()),
-        ),
+        Column::new("Patient Age", Values::Integer(rows.iter().map(|row| row.age.map(i64::from)).collect())),
         Column::new("Patient Gender", words(rows, |row| gender(row.gender))),
         Column::new("View Position", words(rows, |row| view_position(row.view))),
     ];
@@ -204,7 +201,9 @@ fn scores(registry: &Registry, id: Id<Predictions>) -> Result<Sheet, ExportError
         return Err(wrong("it has not a column of scores for each of its labels"));
     }
     let rows = scores.rows.iter().map(|row| manifest.rows.get(*row as usize));
-    let rows: Vec<&ImageRow> = rows.collect::<Option<_>>().ok_or_else(|| wrong("it scores an image that the data set does not have"))?;
+    let rows: Vec<&ImageRow> = rows
+        .collect::<Option<_>>()
+        .ok_or_else(|| wrong("it scores an image that the data set does not have"))?;
     let mut columns = vec![
         Column::new(IMAGE, Values::words(rows.iter().map(|row| row.name.as_str()))),
         Column::new(PATIENT, Values::integers(rows.iter().map(|row| row.patient))),

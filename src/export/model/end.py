@@ -6,7 +6,10 @@ ARGUMENTS    arguments = parser.parse_args()
     network.load_state_dict(load_file(arguments.checkpoint), strict=True)
     network.eval()
     with torch.inference_mode():
-        scores = torch.sigmoid(network(INPUTS).double())[0]
+        logits = network(
+            INPUTS
+        )
+    scores = torch.sigmoid(logits.double())[0]
     print(json.dumps(dict(zip(LABELS, scores.tolist())), indent=2))
 
 
