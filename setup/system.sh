@@ -15,6 +15,8 @@ if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
   # The book checks a registry without reg, and the tests type what it says. Who cannot install these may go without.
   command -v jq >/dev/null || missing+=(jq)
   command -v b3sum >/dev/null || missing+=(b3sum)
+  # What reg signs, and the keys that it makes, are held against openssl.
+  command -v openssl >/dev/null || missing+=(openssl)
   # The test of `reg study run --slurm` starts a Slurm of its own (20 s to install). It needs root; without, the test
   # says so and does nothing.
   for program in slurmctld slurmd munged sbatch; do

@@ -166,6 +166,13 @@ pub struct Sha256(pub [u8; 32]);
 
 const SHA256_PREFIX: &str = "sha256:";
 
+impl Sha256 {
+    /// Its 64 hex digits, as `sha256sum` prints them.
+    pub fn digits(&self) -> String {
+        as_text(&hex(&self.0)).to_owned()
+    }
+}
+
 impl fmt::Display for Sha256 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{SHA256_PREFIX}{}", as_text(&hex(&self.0)))

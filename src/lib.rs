@@ -5,11 +5,13 @@
 //! [`split`] (what ChestX-ray14 means), [`stats`] (pure functions on slices), [`runs`] (from a
 //! specification to recorded results, through the [`worker`]), [`lineage`] (trace and verify),
 //! [`remote`] (what one registry has and another lacks), [`report`] (records to tables, figures and
-//! pages) and [`serve`] (pages of a live registry); [`audit`] packs a result with all that is behind it, [`export`] writes what
-//! other people's tools read; [`doctor`] looks at all of it. `cli`, in the binary, is thin. Arrows go down only.
+//! pages) and [`serve`] (pages of a live registry); [`audit`] packs a result with all that is behind it, [`attest`] signs
+//! what it was made of, [`export`] writes what other people's tools read; [`doctor`] looks at all of it. `cli`, in the
+//! binary, is thin. Arrows go down only.
 
 #![forbid(unsafe_code)]
 
+pub mod attest;
 pub mod audit;
 pub mod dataset;
 mod disk;

@@ -93,6 +93,19 @@ fn the_chapter_on_other_tools_runs_as_it_is_written() {
 }
 
 #[test]
+fn the_chapter_on_signatures_runs_as_it_is_written() {
+    if !(have("jq") && have("openssl")) {
+        return;
+    }
+    let folder = with_fixture();
+    let said = run(folder.path(), &commands("attest.md"));
+    assert!(
+        said.contains("Signature Verified Successfully") && said.contains("believable: table-"),
+        "{said}"
+    );
+}
+
+#[test]
 fn the_chapter_on_reports_runs_as_it_is_written() {
     let folder = with_fixture();
     let figures = run(folder.path(), &commands("report.md"));

@@ -22,7 +22,9 @@ const IMPORTERS: &[(&str, &[&str])] = &[
     ("jiff", &["cli/", "export/time.rs"]),
     ("hyper", &["serve/"]),
     ("hyper_util", &["serve/"]),
-    ("base64", &["report/page/html.rs"]),
+    ("base64", &["attest/envelope.rs", "report/page/html.rs"]),
+    ("ed25519_dalek", &["attest/key.rs"]),
+    ("getrandom", &["attest/key.rs"]),
     ("comfy_table", &["report/"]),
     ("rand_chacha", &["random.rs"]),
     ("zip", &["audit/"]),
@@ -55,6 +57,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "worker",
         ],
     ),
+    ("attest", &["disk", "hash", "lineage", "records", "registry", "store"]),
     ("audit", &["hash", "index", "records", "registry", "report", "stats", "store"]),
     (
         "export",

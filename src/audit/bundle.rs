@@ -14,7 +14,7 @@ use super::views::views;
 use super::walk::{Objects, Part, walk};
 use crate::hash::{Digest, Hash};
 use crate::index::View;
-use crate::records::{Execution, Record};
+use crate::records::{Execution, Record, Study};
 use crate::registry::Registry;
 
 /// What a bundle says of its own format.
@@ -69,6 +69,10 @@ impl Objects for OfRegistry<'_> {
 /// The file is there as a whole or not at all.
 pub fn bundle(registry: &Registry, root: Hash, weights: bool, out: &Path) -> Result<Bundled, AuditError> {
     let mut objects = OfRegistry { registry, view: registry.view()? };
+    if objects.view.kind(&root)?.as_deref() == Some(Study::KIND) {
+        let name = objects.view.names_by_id()?.remove(&root).unwrap_or_else(|| root.short());
+        return Err(AuditError::Plan(name));
+    }
     let parts = walk(&mut objects, root, weights)?;
     let name = out.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let part = out.with_file_name(format!(".{name}.{}.part", std::process::id()));
@@ -133,9 +137,8 @@ pub(super) fn derived(
     let lines = |of: &dyn Fn(&Digest) -> String| -> Vec<u8> {
         sums.iter().flat_map(|(name, digest)| format!("{}  {name}\n", of(digest)).into_bytes()).collect()
     };
-    let bare = |digest: &Digest| digest.sha256.to_string().trim_start_matches("sha256:").to_owned();
     files.insert("b3sums.txt".to_owned(), lines(&|digest| digest.blake3.to_string()));
-    files.insert("sha256sums.txt".to_owned(), lines(&bare));
+    files.insert("sha256sums.txt".to_owned(), lines(&|digest| digest.sha256.digits()));
     Ok(files)
 }
 

@@ -32,6 +32,11 @@ pub enum AuditError {
         /// What the system says.
         source: std::io::Error,
     },
+    /// A study, which names what was planned and not what came of it.
+    #[error(
+        "`{0}` is a study, which names what was planned; what came of it are the tables of `reg study compare {0}`"
+    )]
+    Plan(String),
     /// A file that is no bundle, or one of another version.
     #[error("{} is not an audit bundle: {reason}", path.display())]
     NotABundle {

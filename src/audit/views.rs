@@ -83,9 +83,7 @@ fn images(dataset: &Dataset, manifest: &Manifest) -> String {
             .collect();
         let ImageRow { name, bytes, width, height, row: place, patient, follow_up, .. } = row;
         let [blake3, sha256] = match row.object {
-            Some(object) => {
-                [object.to_string(), row.sha256.to_string().trim_start_matches("sha256:").to_owned()]
-            }
+            Some(object) => [object.to_string(), row.sha256.digits()],
             None => [String::new(), String::new()],
         };
         let age = row.age.map(|age| age.to_string()).unwrap_or_default();

@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 use std::process::ExitCode;
 
+use reg::attest::AttestError;
 use reg::audit::AuditError;
 use reg::dataset::DatasetError;
 use reg::dataset::ingest::IngestError;
@@ -102,11 +103,35 @@ fn io_hint(e: &std::io::Error) -> Option<String> {
     }
 }
 
+impl From<AttestError> for Failure {
+    fn from(e: AttestError) -> Self {
+        let message = e.to_string();
+        let hint = match e {
+            AttestError::Registry(e) => return e.into(),
+            AttestError::Io { source, .. } => return Failure::new(message, io_hint(&source)),
+            AttestError::Refused { .. } => return Failure { message, hint: None, code: NO },
+            AttestError::Random(_) => return Failure::new(message, None),
+            AttestError::Exists(_) => "use that key, or name another file with --output".to_owned(),
+            AttestError::InRegistry { .. } => "keep it where only its owner looks, such as ~/.ssh".to_owned(),
+            AttestError::Exposed { path, .. } => format!("`chmod 600 {}`", path.display()),
+            AttestError::NotAKey { .. } => {
+                "`reg key new` makes a pair; `openssl pkey` converts others".to_owned()
+            }
+            AttestError::Unsound { .. } => "`reg verify` lists what is damaged".to_owned(),
+        };
+        Failure::new(message, Some(hint))
+    }
+}
+
 impl From<AuditError> for Failure {
     fn from(e: AuditError) -> Self {
         match e {
             AuditError::Registry(e) => e.into(),
             AuditError::Io { ref source, .. } => Failure::new(e.to_string(), io_hint(source)),
+            AuditError::Plan(_) => {
+                let hint = "`reg audit TABLE` takes the id that stands below each of them";
+                Failure::new(e.to_string(), Some(hint.to_owned()))
+            }
             AuditError::Codec { .. } | AuditError::NotABundle { .. } => Failure::new(e.to_string(), None),
         }
     }
@@ -188,6 +213,10 @@ impl From<PageError> for Failure {
             PageError::Registry(e) => e.into(),
             PageError::Run(e) => e.into(),
             PageError::NotCompared(_) => Failure::new(e.to_string(), None),
+            PageError::False { .. } => {
+                let hint = Some("`reg verify --recompute` computes every table again".to_owned());
+                Failure { message: e.to_string(), hint, code: NO }
+            }
             PageError::NotReported { .. } => {
                 let hint = "`reg list` shows studies, runs and tables; `reg show ID` shows anything else";
                 Failure::new(e.to_string(), Some(hint.to_owned()))

@@ -13,7 +13,10 @@ pub(super) fn line(live: &Live) -> String {
     let name = &live.announcement.name;
     let state = match live.pid {
         Some(pid) => format!("{name} trains (pid {pid}, since {})", live.announcement.started),
-        None => format!("{name} was interrupted; the same command goes on with it"),
+        None => match &live.error {
+            Some(error) => format!("{name} failed: {error}; the same command tries again"),
+            None => format!("{name} was interrupted; the same command goes on with it"),
+        },
     };
     let Some(standing) = &live.standing else { return state };
     let step = standing.step;

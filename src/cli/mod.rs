@@ -2,6 +2,7 @@
 //!
 //! One file a command. Clock, machine and terminal are looked at here and nowhere below.
 
+mod attest;
 mod audit;
 mod compare;
 mod completions;
@@ -17,6 +18,7 @@ mod gc;
 mod gradcam;
 mod ingest;
 mod init;
+mod key;
 mod list;
 mod live;
 mod log;
@@ -110,6 +112,9 @@ enum Command {
     Trace(trace::Args),
     Verify(verify::Args),
     Audit(audit::Args),
+    Attest(attest::Args),
+    #[command(subcommand)]
+    Key(key::Command),
     Export(export::Args),
     Push(exchange::PushArgs),
     Pull(exchange::PullArgs),
@@ -220,6 +225,8 @@ fn run(context: &Context, command: Command) -> Result<Reply, Failure> {
         Command::Tag(args) => tag::run(context, args),
         Command::Trace(args) => trace::run(context, args),
         Command::Audit(args) => audit::run(context, args),
+        Command::Attest(args) => attest::run(context, args),
+        Command::Key(command) => key::run(command),
         Command::Export(args) => export::run(context, args),
         Command::Verify(args) => verify::run(context, args),
         Command::Doctor(args) => Ok(doctor::run(context, args)),

@@ -57,7 +57,7 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
     let session = context.session(&registry, &worker);
     let name = args.name.as_deref();
     let (table, probed) = probe(session, &runs, target, device, name, &mut context.watch())?;
-    let mut text = args.format.render(&[features::probe(&probed)]);
+    let mut text = args.format.render(&[features::probe(&probed, None)]);
     if args.format == TableFormat::Text {
         text += &format!("table {}\n", table.hash.short());
     }

@@ -1,18 +1,21 @@
 //! `reg reproduce`.
 
-use reg::records::Run;
+use reg::hash::{Hash, Id};
+use reg::records::{Record, Run, Table};
+use reg::registry::Registry;
 use reg::runs::process::Worker;
-use reg::runs::{Device, reproduce};
-use serde_json::json;
+use reg::runs::{Device, Mismatch, recompute, reproduce};
+use serde_json::{Value, json};
 
 use super::Context;
 use super::error::Failure;
 use super::output::{NO, Reply};
 
-/// Carry out a run's spec again in scratch space and compare every output; exit code 3 if one differs
+/// Carry out a run's spec again in scratch space and compare every output, or compute a table again from the scores
+/// and labels that it names; exit code 3 if anything differs
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Name or id of the run
+    /// Name or id of the run, or of a table
     run: String,
     /// auto, cpu or cuda:N; default: what the run was trained on
     #[arg(long)]
@@ -21,7 +24,14 @@ pub(crate) struct Args {
 
 pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
     let registry = context.registry()?;
-    let run = registry.resolve_as::<Run>(&registry.view()?, &args.run)?;
+    let view = registry.view()?;
+    let id = registry.resolve(&view, &args.run)?;
+    if view.kind(&id)?.as_deref() == Some(Table::KIND) {
+        drop(view);
+        return table(&registry, id, &args.run);
+    }
+    let run = registry.resolve_as::<Run>(&view, &args.run)?;
+    drop(view);
     let worker = Worker::find()?;
     let device = args.device.map(|text| Device::parse(&text, worker.identity())).transpose()?;
     let result = reproduce(context.session(&registry, &worker), run, device, &mut context.watch())?;
@@ -37,4 +47,35 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
     });
     let reply = Reply::new(lines.join("\n"), json!(result));
     Ok(if result.identical { reply } else { reply.with_code(NO) })
+}
+
+fn table(registry: &Registry, id: Hash, called: &str) -> Result<Reply, Failure> {
+    let Some(found) = recompute(registry, Id::new(id))? else {
+        return Err(Failure::new(
+            format!("the numbers of `{called}` come out of a network, not out of scores"),
+            Some(
+                "the same `reg probe` or `reg gradcam` computes them again and names the same id".to_owned(),
+            ),
+        ));
+    };
+    let identical = found.is_empty();
+    let mut lines: Vec<String> = found.iter().map(described).collect();
+    lines.push(if identical { "identical: table".to_owned() } else { "not identical".to_owned() });
+    let difference =
+        |m: &Mismatch| json!({ "output": "table", "place": m.place, "recorded": m.recorded, "now": m.now });
+    let json = json!({
+        "identical": identical, "compared": ["table"],
+        "differences": found.iter().map(difference).collect::<Vec<_>>(), "environment": [],
+    });
+    let reply = Reply::new(lines.join("\n"), json);
+    Ok(if identical { reply } else { reply.with_code(NO) })
+}
+
+/// A line on a value that is not what its inputs give.
+pub(super) fn described(mismatch: &Mismatch) -> String {
+    let shown = |value: &Value| {
+        let text = value.to_string();
+        if text.chars().count() <= 60 { text } else { text.chars().take(59).chain(['…']).collect() }
+    };
+    format!("{}: recorded {}, now {}", mismatch.place, shown(&mismatch.recorded), shown(&mismatch.now))
 }

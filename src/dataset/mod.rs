@@ -30,7 +30,7 @@ mod text;
 
 pub use error::{DatasetError, Place};
 pub use findings::Finding;
-pub use tabulate::tabulate;
+pub use tabulate::{table_of, tabulate};
 pub use text::MAX_TEXT;
 
 /// The folder of the published files, where somebody has put them beside or above the source tree.

@@ -14,13 +14,14 @@ pub fn tabulate(
     stamp: &Stamp,
 ) -> Result<Id<Table>, RegistryError> {
     let mut transaction = registry.transaction()?;
-    let id = transaction.put(&Table::Dataset(record(dataset, statistics)))?;
+    let id = transaction.put(&Table::Dataset(table_of(dataset, statistics)))?;
     transaction.name(name, id.hash)?;
     transaction.commit(stamp)?;
     Ok(id)
 }
 
-fn record(dataset: Id<Dataset>, s: &Statistics) -> DatasetTable {
+/// The table of a data set's statistics, which is not recorded by this.
+pub fn table_of(dataset: Id<Dataset>, s: &Statistics) -> DatasetTable {
     let bin = |bin: &AgeBin| AgeCount { from: bin.from, to: bin.to, images: bin.images };
     let label = |label: &LabelCount| LabelPrevalence {
         label: label.name.clone(),
@@ -88,7 +89,7 @@ mod tests {
             a.png,Mass|Hernia,0,1,7,M,PA\nb.png,No Finding,0,2,411,F,AP\nc.png,Edema,0,3,,,\n";
         let metadata = crate::dataset::metadata::read(csv.as_bytes(), std::path::Path::new("d.csv")).unwrap();
         let statistics = Statistics::of(&crate::dataset::labels::names(), metadata.rows.iter());
-        let table = record(Id::new(Hash::of(b"a data set")), &statistics);
+        let table = table_of(Id::new(Hash::of(b"a data set")), &statistics);
         assert_eq!(Statistics::from(&table), statistics);
     }
 }

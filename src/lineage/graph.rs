@@ -1,7 +1,7 @@
 //! The part of the lineage graph that can be reached from one object.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -9,8 +9,8 @@ use serde::Serialize;
 use crate::hash::{Hash, Id};
 use crate::index::View;
 use crate::records::codec::{self, MAX_RECORD};
-use crate::records::{self, Dataset, Execution, Header, Manifest, Packed, Record};
-use crate::registry::{IMAGE, Registry, RegistryError};
+use crate::records::{self, Dataset, Execution, Header, Manifest, Packed, Record, Study};
+use crate::registry::{IMAGE, RESULTS, Registry, RegistryError};
 use crate::store::StoreError;
 
 /// Which way to follow the edges.
@@ -77,10 +77,20 @@ pub fn trace(
     root: Hash,
     direction: Direction,
 ) -> Result<Graph, RegistryError> {
+    follow(registry, view, &[root], direction)
+}
+
+/// The same from several at once, the first of which is the graph's root.
+fn follow(
+    registry: &Registry,
+    view: &View,
+    roots: &[Hash],
+    direction: Direction,
+) -> Result<Graph, RegistryError> {
     let names = view.names_by_id()?;
-    let mut graph = Graph { root, nodes: Vec::new(), edges: Vec::new() };
-    let mut seen = HashSet::from([root]);
-    let mut queue = VecDeque::from([(root, None)]);
+    let mut graph = Graph { root: roots[0], nodes: Vec::new(), edges: Vec::new() };
+    let mut seen: HashSet<Hash> = roots.iter().copied().collect();
+    let mut queue: VecDeque<(Hash, Option<String>)> = roots.iter().map(|root| (*root, None)).collect();
     while let Some((id, role)) = queue.pop_front() {
         let part = role.as_deref().filter(|_| direction == Direction::Up);
         let object = Object::read(registry, view, id, part)?;
@@ -93,8 +103,11 @@ pub fn trace(
                     continue;
                 }
                 // An execution is reached from what it made, and leads nowhere else.
-                let links =
-                    if object.kind() == Execution::KIND && id != root { Vec::new() } else { object.links() };
+                let links = if object.kind() == Execution::KIND && !roots.contains(&id) {
+                    Vec::new()
+                } else {
+                    object.links()
+                };
                 for link in links {
                     graph.edges.push(Edge { from: id, to: link.to, role: link.role.clone().into() });
                     next.push((link.to, link.role));
@@ -266,13 +279,25 @@ fn image_name(registry: &Registry, view: &View, id: &Hash) -> Result<Option<Stri
     Ok(None)
 }
 
-/// Everything that `roots` depend on, themselves included.
-pub(crate) fn closure(registry: &Registry, view: &View, roots: &[Hash]) -> Result<Vec<Hash>, RegistryError> {
-    let mut all = BTreeMap::new();
+/// Everything that `roots` depend on, themselves included. A study names the specs of its runs only: what was
+/// made of these belongs to it, too.
+pub fn behind(registry: &Registry, view: &View, roots: &[Hash]) -> Result<Vec<Hash>, RegistryError> {
+    let mut wanted = roots.to_vec();
     for root in roots {
-        for node in trace(registry, view, *root, Direction::Up)?.nodes {
-            all.insert(node.id, ());
+        if view.kind(root)?.as_deref() == Some(Study::KIND) {
+            // A damaged one is found with the rest, and does not say what it names.
+            let Ok(study) = registry.get::<Study>(Id::new(*root)) else { continue };
+            let specs: Vec<Hash> = study.runs.iter().filter_map(|run| Some(run.spec?.hash)).collect();
+            if !specs.is_empty() {
+                let made = follow(registry, view, &specs, Direction::Down)?.nodes.into_iter();
+                wanted.extend(made.filter(|node| RESULTS.contains(&&*node.kind)).map(|node| node.id));
+            }
         }
     }
-    Ok(all.into_keys().collect())
+    if wanted.is_empty() {
+        return Ok(wanted);
+    }
+    let graph = follow(registry, view, &wanted, Direction::Up)?;
+    let all: BTreeSet<Hash> = graph.nodes.into_iter().map(|node| node.id).collect();
+    Ok(all.into_iter().collect())
 }

@@ -8,6 +8,6 @@ mod known;
 mod repair;
 mod verify;
 
-pub use graph::{Direction, Edge, Graph, Node, image_named, trace};
+pub use graph::{Direction, Edge, Graph, Node, behind, image_named, trace};
 pub use repair::{RepairError, repair};
 pub use verify::{Damage, Verification, verify, verify_some};

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::graph::closure;
+use super::graph::behind;
 use super::known::Known;
 use crate::hash::{Hash, Id};
 use crate::index::IndexError;
@@ -147,7 +147,7 @@ pub fn verify_some(
     // Not kept open while the objects are read, which may take long: nobody could register anything.
     let (wanted, known) = {
         let view = registry.view()?;
-        (closure(registry, &view, roots)?, Known::of(&view)?)
+        (behind(registry, &view, roots)?, Known::of(&view)?)
     };
     progress.begin("verify", Unit::Items, wanted.len() as u64);
     let survey = registry.survey(&wanted, Depth::Everything, progress);

@@ -167,11 +167,11 @@ impl RemoteError {
             RemoteError::Ambiguous { .. } => "give more digits",
             RemoteError::Missing { .. } => "push it again from a registry that has it",
             RemoteError::Damaged { .. } | RemoteError::Garbled { .. } => {
-                "nothing of it was taken; remove that file and push again from a registry that has the objects"
+                "no record or name of it was taken; remove that file and push again from a registry that has the objects"
             }
             RemoteError::S3 { hint, .. } => return hint.map(str::to_owned),
             RemoteError::Kind { .. } | RemoteError::Codec { .. } => {
-                "nothing of it was taken; ask who pushed it"
+                "no record or name of it was taken; ask who pushed it"
             }
             RemoteError::Io { .. } | RemoteError::Registry(_) => return None,
         };

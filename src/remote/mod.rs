@@ -161,9 +161,11 @@ pub fn push(
     job: Job<'_>,
 ) -> Result<Exchanged, RemoteError> {
     let near = Near::open(registry, job)?;
-    let plan = |near: &Near| Plan::make(near, &request.ids, job);
-    match to.open(registry)? {
-        Far::Registry(other) => receive::receive(&other, &near, &plan(&near)?, request, Way::Push, job),
+    let far = to.open(registry)?;
+    // Before anything is made there.
+    let plan = Plan::make(&near, &request.ids, job)?;
+    match far {
+        Far::Registry(other) => receive::receive(&other, &near, &plan, request, Way::Push, job),
         Far::Depot { place, exists } => {
             if !exists && !request.dry_run {
                 Depot::create(&*place, to)?;
@@ -171,7 +173,7 @@ pub fn push(
                 Depot::check_conditions(&*place, to)?;
             }
             let depot = Depot::open(&*place, to, exists || !request.dry_run, None, job)?;
-            send::send(depot, &near, &plan(&near)?, request, job)
+            send::send(depot, &near, &plan, request, job)
         }
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use super::place::Pieces;
 use super::{Job, RemoteError};
 use crate::hash::Hash;
-use crate::records::{self, Event, Execution, Manifest, Packed, Predictions, Record, Run, Table};
+use crate::records::{self, Event, Execution, Manifest, Packed, Predictions, Record, Run, Spec, Table};
 use crate::registry::{BLOB, Kind, rank, record_kind};
 
 /// Takes an object that was read and hashed. Called from several threads.
@@ -57,9 +57,9 @@ pub(super) struct Plan {
 }
 
 /// Results that hang on others: what was computed with a run, and when.
-const HANGS: [Kind; 3] = [Predictions::KIND, Table::KIND, Execution::KIND];
-/// What they hang on.
-const HOLDS: [Kind; 3] = [Run::KIND, Predictions::KIND, Table::KIND];
+const HANGS: [Kind; 4] = [Run::KIND, Predictions::KIND, Table::KIND, Execution::KIND];
+/// What they hang on; a study names the specs of its runs, and not the runs.
+const HOLDS: [Kind; 4] = [Spec::KIND, Run::KIND, Predictions::KIND, Table::KIND];
 
 struct Walk<'s> {
     source: &'s dyn Source,
@@ -142,7 +142,7 @@ impl Walk<'_> {
         RemoteError::Missing { remote: self.source.called().to_owned(), id, by }
     }
 
-    /// Adds the results that were made of runs, predictions and tables that are there, and of no others.
+    /// Adds the results that were made of specs, runs, predictions and tables that are there, and of no others.
     fn add_what_hangs(&mut self) -> Result<(), RemoteError> {
         let holds = |walk: &Self| walk.seen.values().any(|item| HOLDS.contains(&item.kind));
         if !holds(self) {
@@ -157,8 +157,10 @@ impl Walk<'_> {
         }
         let mut candidates = self.links(&candidates)?;
         loop {
+            let is_spec = |id: &Hash| self.seen.get(id).is_some_and(|item| item.kind == Spec::KIND);
+            let holds = |id: &Hash| results.contains(id) || is_spec(id);
             let hangs = |links: &[Hash]| {
-                let mut on = links.iter().filter(|id| results.contains(id)).peekable();
+                let mut on = links.iter().filter(|id| holds(id)).peekable();
                 on.peek().is_some() && on.all(|id| self.seen.contains_key(id))
             };
             let (taken, left): (Vec<_>, Vec<_>) = candidates.into_iter().partition(|(_, links)| hangs(links));

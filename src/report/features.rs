@@ -5,8 +5,9 @@ use crate::records::{Heat, HeatInBox, PointedLabel, Pointing, ProbeResult, Probe
 
 const DECIMALS: usize = 4;
 
-/// How well a probe predicts, a fold a row, with the mean and the standard deviation over the folds.
-pub fn probe(probe: &ProbeTable) -> Table {
+/// How well a probe predicts, a fold a row, with the mean and the standard deviation over the folds. `of` is what a
+/// study calls the setup; else it is the model.
+pub fn probe(probe: &ProbeTable, of: Option<&str>) -> Table {
     let (what, columns): (String, Vec<(&str, &Spread, usize)>) = match &probe.result {
         ProbeResult::Classes { positive, auc, threshold, sensitivity, specificity, .. } => (
             format!(": {positive}"),
@@ -26,7 +27,8 @@ pub fn probe(probe: &ProbeTable) -> Table {
             ],
         ),
     };
-    let title = format!("What the features of {} know of {}{what}", probe.model, probe.target.name());
+    let of = of.unwrap_or(&probe.model);
+    let title = format!("What the features of {of} know of {}{what}", probe.target.name());
     let mut heads = vec![Column::left("Fold"), Column::right("Test images")];
     heads.extend(columns.iter().map(|(name, ..)| Column::right(*name)));
     heads.push(Column::right("Penalty"));

@@ -46,7 +46,7 @@ pub fn of(table: &records::Table) -> Vec<Table> {
         records::Table::Comparison(comparison) => {
             tables(comparison).into_iter().map(|(_, table)| table).collect()
         }
-        records::Table::Probe(probe) => vec![features::probe(probe)],
+        records::Table::Probe(probe) => vec![features::probe(probe, None)],
         records::Table::Heat(heat) => vec![features::heat(heat)],
         records::Table::Pointing(pointing) => vec![features::pointing(pointing)],
     }

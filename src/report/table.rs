@@ -129,13 +129,36 @@ impl Cell {
             Cell::Interval { value: None, .. } => UNDEFINED.into(),
             Cell::Interval { value: Some(value), ends: None, decimals } => rounded(*value, *decimals),
             Cell::Interval { value: Some(value), ends: Some([low, high]), decimals } => {
-                let [value, low, high] = [value, low, high].map(|number| rounded(*number, *decimals));
-                format!("{value} [{low}, {high}]")
+                format!(
+                    "{} [{}, {}]",
+                    rounded(*value, *decimals),
+                    rounded(*low, *decimals),
+                    rounded(*high, *decimals)
+                )
             }
             Cell::PValue(None) => UNDEFINED.into(),
             Cell::PValue(Some(p)) if *p < 0.001 => "<0.001".into(),
             Cell::PValue(Some(p)) => rounded(*p, 3),
             Cell::Empty => String::new(),
+        }
+    }
+
+    /// The quantity without its interval.
+    pub(crate) fn value(&self) -> Cell {
+        match self {
+            Cell::Interval { value, decimals, .. } => Cell::Number { value: *value, decimals: *decimals },
+            other => other.clone(),
+        }
+    }
+
+    /// The ends of its interval, in brackets.
+    pub(crate) fn ends(&self) -> Option<String> {
+        match self {
+            Cell::Interval { value: Some(_), ends: Some(ends), decimals } => {
+                let [low, high] = ends.map(|end| rounded(end, *decimals));
+                Some(format!("[{low}, {high}]"))
+            }
+            _ => None,
         }
     }
 

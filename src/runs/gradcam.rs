@@ -8,11 +8,12 @@ use super::evaluate::{numbers, read_columns};
 use super::process::{Listener, Worked};
 use super::train::{Context, Start, execution, hash_of, software};
 use super::{Device, RunError, Session};
+use crate::dataset::pixels::Grey;
 use crate::dataset::{overlay, pixels, png};
 use crate::hash::{Hash, Id};
 use crate::records::{
-    Area, BoxRow, Computed, Heat, HeatInBox, ImageInput, Manifest, PointedBox, PointedLabel, Pointing, Run,
-    Spec, Subset, Table,
+    Area, Blob, BoxRow, Computed, Heat, HeatInBox, ImageInput, Manifest, PointedBox, PointedLabel, Pointing,
+    Run, Spec, Subset, Table,
 };
 use crate::registry::Transaction;
 use crate::stats::{HeatMap, Rect, summarize};
@@ -50,40 +51,55 @@ pub fn gradcam(
     let start = Start::now(session.surroundings);
     let (mut maps, worked) = looker.look(looked, vec![place as u32], listener)?;
     let (logit, cells) = maps.pop().ok_or(RunError::Nothing)?;
-    let size = [grey.width, grey.height];
-    let map = looker.map(cells, size);
-    let boxes = match (seen.row, looker.context.dataset.boxes) {
-        (Some(row), Some(boxes)) => {
-            let of_image = |of: &&BoxRow| (of.image as usize, of.label as usize) == (row, place);
-            registry.get_packed(boxes)?.rows.iter().filter(of_image).map(|row| in_box(&map, row)).collect()
-        }
-        _ => Vec::new(),
+    let boxes = match seen.row {
+        Some(row) => looker.boxes(&[(row as u32, place as u32)])?,
+        None => Vec::new(),
     };
-    let frames: Vec<[f64; 4]> =
-        boxes.iter().map(|HeatInBox { area, .. }| [area.x, area.y, area.w, area.h]).collect();
-    let picture = overlay::paint(&grey, &map.pixels(), &frames);
-
     let transaction = registry.transaction()?;
     let object = match seen.row {
         Some(row) => Id::new(manifest.rows[row].object.ok_or(RunError::Nothing)?),
         None => transaction.put_blob(&seen.bytes)?,
     };
-    let heat = Heat {
-        run,
-        image: seen.name,
-        object,
-        size,
-        label: label.to_owned(),
-        logit,
-        map: map.cells.chunks_exact(map.side).map(<[f64]>::to_vec).collect(),
-        over: area(map.over),
-        boxes,
-        picture: transaction.put_blob(&picture)?,
-        computed: looker.computed,
-        reg: env!("CARGO_PKG_VERSION").to_owned(),
-    };
-    let id = looker.record(transaction, Table::Heat(Box::new(heat.clone())), (&worked, &start))?;
+    let image = (seen.name, object, &grey);
+    let (heat, picture) = looker.heat(&transaction, run, image, label, (logit, cells), &boxes)?;
+    let table = Table::Heat(Box::new(heat.clone()));
+    let id = looker.record(transaction, &[table], (&worked, &start))?.pop().ok_or(RunError::Nothing)?;
     Ok((id, heat, picture))
+}
+
+/// Computes where a run's network sees labels in images of its data set: manifest rows, and places among the labels.
+///
+/// Returns the records, in the same order.
+pub fn gradcams(
+    session: Session,
+    run: Id<Run>,
+    wanted: &[(u32, u32)],
+    device: Option<Device>,
+    listener: &mut dyn Listener,
+) -> Result<Vec<Id<Table>>, RunError> {
+    let registry = session.registry;
+    let looker = Looker::new(session, run, device)?;
+    let dataset = &looker.context.dataset;
+    let manifest = registry.get_packed(dataset.manifest)?;
+    let boxes = looker.boxes(wanted)?;
+    let (rows, labels) = wanted.iter().copied().unzip();
+    let start = Start::now(session.surroundings);
+    let (maps, worked) = looker.look(Looked::Rows(dataset.manifest, rows), labels, listener)?;
+    let transaction = registry.transaction()?;
+    let mut tables = Vec::new();
+    for ((row, label), seen) in wanted.iter().zip(maps) {
+        let image = &manifest.rows[*row as usize];
+        let object = image.object.ok_or_else(|| RunError::NoSuchImage(image.name.clone()))?;
+        let grey = pixels::decode(&registry.store().read(&object)?)
+            .map_err(|source| RunError::NotAnImage { name: image.name.clone(), source })?;
+        let own: Vec<BoxRow> =
+            boxes.iter().filter(|of| (of.image, of.label) == (*row, *label)).cloned().collect();
+        let name = &dataset.labels[*label as usize];
+        let image = (image.name.clone(), Id::new(object), &grey);
+        let (heat, _) = looker.heat(&transaction, run, image, name, seen, &own)?;
+        tables.push(Table::Heat(Box::new(heat)));
+    }
+    looker.record(transaction, &tables, (&worked, &start))
 }
 
 /// Plays the pointing game over the boxes of a subset of the run's fold.
@@ -134,7 +150,8 @@ pub fn pointing(
     };
     let transaction = registry.transaction()?;
     let table = Table::Pointing(Box::new(pointing.clone()));
-    Ok((looker.record(transaction, table, (&worked, &start))?, pointing))
+    let id = looker.record(transaction, &[table], (&worked, &start))?.pop().ok_or(RunError::Nothing)?;
+    Ok((id, pointing))
 }
 
 fn over_boxes(label: &str, rows: &[&PointedBox]) -> PointedLabel {
@@ -280,19 +297,65 @@ impl<'a> Looker<'a> {
         HeatMap { side: cells.len().isqrt(), cells, over, image }
     }
 
+    /// The boxes of these images and labels.
+    fn boxes(&self, wanted: &[(u32, u32)]) -> Result<Vec<BoxRow>, RunError> {
+        let Some(boxes) = self.context.dataset.boxes else { return Ok(Vec::new()) };
+        let mut rows = self.session.registry.get_packed(boxes)?.rows;
+        rows.retain(|row| wanted.contains(&(row.image, row.label)));
+        Ok(rows)
+    }
+
+    /// The record of a map, with its picture.
+    fn heat(
+        &self,
+        transaction: &Transaction,
+        run: Id<Run>,
+        (image, object, grey): (String, Id<Blob>, &Grey),
+        label: &str,
+        (logit, cells): Seen,
+        boxes: &[BoxRow],
+    ) -> Result<(Heat, Vec<u8>), RunError> {
+        let size = [grey.width, grey.height];
+        let map = self.map(cells, size);
+        let boxes: Vec<HeatInBox> = boxes.iter().map(|row| in_box(&map, row)).collect();
+        let frames: Vec<[f64; 4]> =
+            boxes.iter().map(|HeatInBox { area, .. }| [area.x, area.y, area.w, area.h]).collect();
+        let picture = overlay::paint(grey, &map.pixels(), &frames);
+        let heat = Heat {
+            run,
+            image,
+            object,
+            size,
+            label: label.to_owned(),
+            logit,
+            map: map.cells.chunks_exact(map.side).map(<[f64]>::to_vec).collect(),
+            over: area(map.over),
+            boxes,
+            picture: transaction.put_blob(&picture)?,
+            computed: self.computed,
+            reg: env!("CARGO_PKG_VERSION").to_owned(),
+        };
+        Ok((heat, picture))
+    }
+
+    /// Records tables that one piece of work made.
     fn record(
         &self,
         mut transaction: Transaction,
-        table: Table,
+        tables: &[Table],
         (worked, start): (&Worked, &Start),
-    ) -> Result<Id<Table>, RunError> {
+    ) -> Result<Vec<Id<Table>>, RunError> {
         let Session { worker, surroundings, .. } = self.session;
         let (software, sources) = software(worker.identity());
         transaction.put_blob(sources.as_bytes())?;
         transaction.put(&software)?;
-        let id = transaction.put(&table)?;
-        transaction.put(&execution(id.hash, worker, worked, start, surroundings))?;
+        let mut ids = Vec::new();
+        for table in tables {
+            let id = transaction.put(table)?;
+            transaction.put(&execution(id.hash, worker, worked, start, surroundings))?;
+            ids.push(id);
+        }
         transaction.commit(&surroundings.stamp)?;
-        Ok(id)
+        Ok(ids)
     }
 }

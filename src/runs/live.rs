@@ -13,6 +13,7 @@ use crate::registry::Registry;
 use crate::worker::{Standing, files};
 
 const FILE: &str = "training.json";
+const ERROR: &str = "error.txt";
 /// Holds a lock while the training goes on.
 pub(super) const LOCK: &str = "lock";
 
@@ -41,6 +42,9 @@ pub struct Live {
     pub pid: Option<u32>,
     /// How far it is; none before its first report.
     pub standing: Option<Standing>,
+    /// Why the last attempt failed, where it was not just interrupted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
 }
 
 /// Says in the folder of a training what goes on there.
@@ -59,8 +63,19 @@ pub(super) fn announce(
         command: surroundings.stamp.command.clone(),
     };
     let text = serde_json::to_vec(&announcement).expect("strings have a JSON form");
+    // A new attempt has not failed yet.
+    match disk::remove_file(&dir.join(ERROR)) {
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
+        removed => removed.map_err(RunError::io("remove", &dir.join(ERROR)))?,
+    }
     let path = dir.join(FILE);
     disk::write_over(&path, &text).map_err(RunError::io("write", &path))
+}
+
+/// Says in the folder of a training why it failed; whoever asks how it stands reads it there.
+pub(super) fn failed(dir: &Path, error: &str) {
+    // The failure itself goes on its way, whether or not it can be noted.
+    let _ = disk::write_over(&dir.join(ERROR), error.as_bytes());
 }
 
 /// All trainings that go on or were interrupted, by name.
@@ -94,5 +109,7 @@ fn read(dir: &Path) -> Option<Live> {
     let announcement = serde_json::from_slice(&fs::read(dir.join(FILE)).ok()?).ok()?;
     let standing = fs::read(dir.join(files::STANDING)).ok();
     let standing = standing.and_then(|text| serde_json::from_slice(&text).ok());
-    Some(Live { announcement, pid: disk::lock_holder(&dir.join(LOCK)), standing })
+    let pid = disk::lock_holder(&dir.join(LOCK));
+    let error = fs::read_to_string(dir.join(ERROR)).ok().filter(|_| pid.is_none());
+    Some(Live { announcement, pid, standing, error })
 }

@@ -17,10 +17,10 @@ pub mod study;
 mod train;
 mod weights;
 
-pub use compare::{Grouping, Input, Labels, Options, RocCurve, compare, roc_curves};
+pub use compare::{Grouping, Input, Labels, Mismatch, Options, RocCurve, compare, recompute, roc_curves};
 pub use error::RunError;
 pub use evaluate::{Evaluated, auc_table, evaluate};
-pub use gradcam::{gradcam, pointing};
+pub use gradcam::{gradcam, gradcams, pointing};
 pub use import::{Foreign, Imported, import_scores};
 pub use predict::{FileScores, predict};
 pub use probe::probe;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use super::evaluate::{Evaluated, evaluate_run};
-use super::process::{Listener, Worked, Worker};
+use super::process::{Listener, Worked, Worker, WorkerError};
 use super::{Device, RunError, Session, Surroundings, live};
 use crate::disk;
 use crate::hash::{Hash, Id};
@@ -13,7 +13,7 @@ use crate::index::View;
 use crate::records::{
     Dataset, Execution, Init, Model, Run, Software, Spec, Split, Subset, Training, Weights, codec,
 };
-use crate::registry::{Registry, RegistryError};
+use crate::registry::{Registry, RegistryError, is_name};
 use crate::store::{FileState, Link};
 use crate::worker::{Identity, Job, PROTOCOL, Work, files};
 
@@ -64,6 +64,9 @@ pub struct Trained {
 /// Trains, selects on validation loss, predicts the test subset and makes its AUC table.
 pub fn train(session: Session, order: &Order, listener: &mut dyn Listener) -> Result<Trained, RunError> {
     let Session { registry, worker, surroundings } = session;
+    if let Some(name) = order.name.as_ref().filter(|name| !is_name(name)) {
+        return Err(RegistryError::BadName(name.clone()).into());
+    }
     let (software, sources) = software(worker.identity());
     let spec = spec(order, Id::new(hash_of(&software)?));
     let context = Context::load(registry, &spec)?;
@@ -222,7 +225,11 @@ fn carry_out(
     live::announce(&folder, name, spec_id, &start.time, surroundings)?;
     let place = [folder.clone(), registry.cache()];
     let job = train_job(registry, context, spec, &order.device.name, place, order.save_every);
-    let worked = worker.run(&job, listener)?;
+    let worked = worker.run(&job, listener).inspect_err(|e| {
+        if !matches!(e, WorkerError::Interrupted { .. } | WorkerError::Killed) {
+            live::failed(&folder, &e.to_string());
+        }
+    })?;
 
     let mut transaction = registry.transaction()?;
     let checkpoint = folder.join(files::CHECKPOINT);

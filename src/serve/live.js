@@ -6,12 +6,12 @@ const fixed = (value, digits) => (value == null ? "" : value.toFixed(digits));
 const span = (seconds) =>
   seconds == null ? "" : seconds < 60 ? `${Math.round(seconds)} s` : seconds < 3600 ? `${Math.floor(seconds / 60)} min`
     : `${Math.floor(seconds / 3600)} h ${Math.floor((seconds % 3600) / 60)} min`;
-function row({ name, pid, standing }) {
+function row({ name, pid, standing, error }) {
   const step = standing?.step;
   const losses = (standing?.epochs ?? []).map((epoch) => epoch.val_loss);
   const cells = [
     name,
-    pid == null ? "interrupted" : step?.phase ?? "starts",
+    pid == null ? (error ? `failed: ${error}` : "interrupted") : step?.phase ?? "starts",
     step?.epoch ? `${step.epoch} of ${step.epochs}` : "",
     step ? `${step.done.toLocaleString("en")} of ${step.total.toLocaleString("en")}` : "",
     pid == null ? "" : fixed(step?.rate, 1),

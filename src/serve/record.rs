@@ -105,7 +105,7 @@ fn content(
                 links.push(whole(&id));
                 results::main_tables(&comparison).iter().for_each(|table| plain(page, table));
             }
-            Table::Probe(probe) => plain(page, &features::probe(&probe)),
+            Table::Probe(probe) => plain(page, &features::probe(&probe, None)),
             Table::Heat(heat) => {
                 plain(page, &features::heat(&heat));
                 let alt = escape(&format!("{} in {}", heat.label, heat.image));

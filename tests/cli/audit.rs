@@ -141,6 +141,9 @@ fn a_table_that_its_scores_do_not_bear_out_is_caught_though_its_hashes_are_right
     let registry = study.registry();
     let predictions = study.json("show table")["record"]["models"][0]["predictions"][0].clone();
     let below = study.json(&format!("trace --down {}", predictions.as_str().unwrap()));
+    assert_eq!(study.json("reproduce table")["identical"], true);
+    let sound = study.json("verify --recompute");
+    assert_eq!((&sound["wrong"], &sound["recomputed"]), (&[0; 0][..].into(), &5.into()));
     let tables = below["nodes"].as_array().unwrap().iter().filter(|node| node["kind"] == "table");
     let ids: Vec<Id<Table>> =
         tables.map(|node| Id::new(node["id"].as_str().unwrap().parse().unwrap())).collect();
@@ -160,6 +163,22 @@ fn a_table_that_its_scores_do_not_bear_out_is_caught_though_its_hashes_are_right
         let mut transaction = registry.transaction().unwrap();
         let id = transaction.put(&forged).unwrap();
         transaction.commit(&Stamp { time: "2026-01-01T00:00:00Z".into(), command: "forge".into() }).unwrap();
+        let again = study.reg(&format!("--json reproduce {id}"));
+        assert_eq!((again.code, &again.json()["identical"]), (3, &false.into()), "{again:?}");
+        let verified = study.reg(&format!("--json verify --recompute {id}"));
+        let document = verified.json();
+        assert_eq!(
+            (verified.code, &document["damaged"], &document["wrong"][0]["id"]),
+            (3, &[0; 0][..].into(), &id.to_string().into())
+        );
+        if matches!(forged, Table::Comparison(_)) {
+            study.refused(
+                3,
+                &format!("report {id} -o p.html"),
+                &["is false: models.1.mean.mean", "--recompute"],
+            );
+            assert!(!study.path("p.html").exists());
+        }
         let file = format!("forged{number}.zip");
         study.ok(&format!("audit {id} -o {file}"));
         let answer = study.reg(&format!("audit verify {file}"));

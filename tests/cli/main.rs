@@ -4,6 +4,7 @@
 //! What computes needs the worker `reg-torch` beside `reg`: `cargo test --workspace` builds both.
 
 mod again;
+mod attest;
 mod audit;
 mod bad_input;
 mod browser;

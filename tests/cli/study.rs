@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use crate::harness::{INGEST, Study};
+use crate::harness::{INGEST, Study, overwrite};
 use crate::training::signal;
 
 const HEAD: &str = "name = 'st'\ndataset = 'tiny'\nthreads = 1\ndevice = 'cpu'\n[settings]\nepochs = 2\n\
@@ -40,7 +40,8 @@ fn states(document: &Value) -> Vec<(&str, &str)> {
 
 #[test]
 fn a_study_trains_what_is_missing_names_what_fails_and_shares_with_trainings_by_hand() {
-    let study = ingested(&format!("{HEAD}{TROUBLE}"));
+    let head = HEAD.replace("[settings]", "gradcam = ['image']\n[settings]");
+    let study = ingested(&format!("{head}{TROUBLE}"));
     let plan = study.json("study run st.toml --plan");
     assert_eq!((&plan["planned"], &plan["cached"], &plan["blocked"]), (&json!(9), &json!(0), &json!(2)));
     assert!(plan["seconds"].as_f64().unwrap() > 0.0 && plan["disk"]["checkpoints"].as_u64().unwrap() > 0);
@@ -76,17 +77,24 @@ fn a_study_trains_what_is_missing_names_what_fails_and_shares_with_trainings_by_
     assert!(ran["runs"][8]["error"].as_str().unwrap().contains("nowhere.txt"), "{ran}");
 
     assert_eq!((&ran["probes"][0]["state"], &ran["probes"][1]["state"]), (&json!("done"), &json!("waiting")));
+    // Of a network that sees images; once.
+    assert!(ran["heats"][0]["made"].as_u64().unwrap() > 0, "{ran}");
     assert_eq!(study.id("st-image-view"), ran["probes"][0]["table"].as_str().unwrap());
 
     // The same again does only what failed, and says so in words.
     let again = study.reg("study run st");
     again.says(1, &["There", "2 earlier runs of it here"]);
     let text = String::from_utf8(again.stdout).unwrap();
+    assert!(!text.contains("heat maps of image"), "{text}");
     for words in ["failed: st-wild-f1: ", "blocked: st-tuned-f1: there are no weights `imagenet`", "2 of 2"] {
         assert!(text.contains(words), "{words} is missing in {text}");
     }
     let status = study.json("study status st");
-    assert_eq!((&status["done"], &status["blocked"]), (&json!(6), &json!(2)));
+    assert_eq!((&status["done"], &status["blocked"], &status["failed"]), (&json!(6), &json!(2), &json!(1)));
+    let why = status["runs"][6]["error"].as_str().unwrap();
+    assert!(
+        why.contains("loss") && study.ok("study status st").contains(&format!("failed: st-wild-f1: {why}"))
+    );
 
     let compared = study.json("study compare st.toml");
     assert_eq!(compared["sections"].as_array().unwrap().len(), 1, "{compared}");
@@ -109,6 +117,31 @@ fn a_study_trains_what_is_missing_names_what_fails_and_shares_with_trainings_by_
     assert_eq!((&mended["done"], &mended["cached"], &mended["failed"]), (&json!(8), &json!(6), &json!(0)));
     assert_ne!(mended["study"], ran["study"]);
     study.is_sound();
+
+    // A file that leaves the device to whoever runs it stands for what was run.
+    study.edit("st.toml", |text| text.replace("device = 'cpu'", "device = 'cuda'").replace("'st'", "'dv'"));
+    study.refused(1, "study run st.toml --devices cuda:7", &["no device `cuda:7`", "hint:"]);
+    let elsewhere = study.json("study run st.toml --devices cpu,cpu");
+    assert_eq!((&elsewhere["done"], &elsewhere["cached"]), (&json!(8), &json!(8)));
+    assert_eq!(study.json("study status st.toml")["done"], json!(8));
+    study.ok("report st.toml -o page.html");
+    let page = fs::read_to_string(study.path("page.html")).unwrap();
+    assert!(page.contains("Heat map over the X-ray: "), "the study's heat maps are in its report");
+    study.refused(1, "audit dv -o dv.zip", &["is a study", "study compare dv"]);
+
+    // What came of a study travels with it, and is verified with it.
+    let other = Study::bare();
+    other.ok("init");
+    let there = other.path(".reg").display().to_string();
+    study.ok(&format!("push {there} dv"));
+    assert_eq!(other.json("study status dv")["done"], json!(8));
+    other.json("verify dv");
+    let path = other.object(&checkpoint);
+    let mut bytes = fs::read(&path).unwrap();
+    bytes[0] ^= 1;
+    overwrite(&path, &bytes);
+    let answer = other.reg("--json verify dv");
+    assert_eq!((answer.code, &answer.json()["damaged"][0]["id"]), (3, &json!(checkpoint)));
     study.nothing_staged();
 }
 
@@ -182,6 +215,13 @@ fn a_study_file_is_written_once_and_what_makes_no_sense_in_it_is_named() {
     study.refused(1, "study run nowhere.toml", &["no study `nowhere.toml`", "hint:"]);
     study.refused(1, "study status s7", &["no study `s7`"]);
     study.refused(1, "study run tiny", &["`tiny` is a dataset"]);
+    study.edit("st.toml", |text| format!("gradcam = ['meta']\n{text}"));
+    study.refused(
+        1,
+        "study run st.toml --plan",
+        &["st.toml: `gradcam` names setup `meta`, whose model sees no image"],
+    );
+    study.edit("st.toml", |text| text.replace("gradcam = ['meta']\n", ""));
     study.edit("st.toml", |text| text.replace("model = 'mlp'", "model = 'mlpp'"));
     study.refused(
         1,

@@ -56,7 +56,7 @@ pub(super) fn compare(
     let probes = study::probes(&registry, &study, &runs)?;
     for probe in &probes {
         let ProbeState::Done(table, content) = &probe.state else { continue };
-        text += &format.render(&[features::probe(content)]);
+        text += &format.render(&[features::probe(content, Some(&probe.row.setup))]);
         if format == TableFormat::Text {
             text += &format!("table {} {}\n", table.hash.short(), probe.row.name);
         }

@@ -138,7 +138,12 @@ fn row(standing: &Standing) -> Value {
             value["table"] = json!(table);
             value["mean_auc"] = json!(auc.mean);
         }
-        State::Running(live) | State::Interrupted(live) => value["live"] = json!(live),
+        State::Running(live) | State::Interrupted(live) => {
+            value["live"] = json!(live);
+            if let Some(error) = &live.error {
+                value["error"] = json!(error);
+            }
+        }
         State::Blocked { why, mend } => {
             value["error"] = json!(why);
             value["hint"] = json!(mend);
@@ -178,7 +183,13 @@ fn recorded(context: &Context, registry: &Registry, text: &str) -> Result<Record
         return Ok((id, study, runs));
     }
     let worker = Worker::find()?;
-    let device = Device::parse(&source.file.device, worker.identity())?;
+    // The file may leave the device open: then it is that which the study was carried out with.
+    let carried_out = study::of_file(registry, &registry.view()?, &source.path)?;
+    let spec = carried_out.and_then(|(_, study)| study.runs.iter().find_map(|run| run.spec));
+    let device = match spec {
+        Some(spec) => Device::of(registry.get(spec)?.device),
+        None => Device::parse(&source.file.device, worker.identity())?,
+    };
     let plan = study::plan(context.session(registry, &worker), &source, &device, 1, false)?;
     let runs = plan.runs.into_iter().map(|run| Standing { row: run.row, state: run.state });
     Ok((plan.id, plan.study, runs.collect()))

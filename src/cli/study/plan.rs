@@ -42,7 +42,9 @@ pub(super) fn blocked(plan: &Plan) -> Vec<String> {
 
 fn basis(cost: &Cost) -> String {
     match cost.basis {
+        Basis::SameModel(1) => "an earlier run of it here".to_owned(),
         Basis::SameModel(runs) => format!("{runs} earlier runs of it here"),
+        Basis::OtherModels(1) => "an earlier run of another here".to_owned(),
         Basis::OtherModels(runs) => format!("{runs} earlier runs of others here"),
         Basis::Rule => "a rule of thumb".to_owned(),
     }
@@ -81,13 +83,16 @@ pub(super) fn plan_text(plan: &Plan, counts: &Counts) -> String {
         text += &line;
         text.push('\n');
     }
-    let gb = |bytes: u64| format!("{:.1} GB", bytes as f64 / 1e9);
+    let gb = |bytes: u64| match bytes {
+        0..100_000_000 => format!("{} MB", bytes.div_ceil(1_000_000)),
+        _ => format!("{:.1} GB", bytes as f64 / 1e9),
+    };
     let Plan { disk, jobs, seconds, .. } = plan;
     if counts.due > 0 {
         let free = disk.free.map(|free| format!(" of {} free", gb(free))).unwrap_or_default();
         text += &format!(
-            "{} runs to train, {jobs} at a time: about {}; disk {} for checkpoints, {} while training, {} of cache{free}\n",
-            counts.due,
+            "{} to train, {jobs} at a time: about {}; disk {} for checkpoints, {} while training, {} of cache{free}\n",
+            if counts.due == 1 { "1 run".to_owned() } else { format!("{} runs", counts.due) },
             span(*seconds),
             gb(disk.checkpoints),
             gb(disk.working),

@@ -3,8 +3,8 @@
 use reg::report::{Cell, Column, Table};
 use reg::runs::Device;
 use reg::runs::process::Worker;
-use reg::runs::study::{self, Orders, Outcome, ProbeState, Source, Standing, State, StudyError};
-use serde_json::json;
+use reg::runs::study::{self, Orders, Outcome, ProbeState, Seen, Source, Standing, State, StudyError};
+use serde_json::{Value, json};
 
 use super::jobs::{self, Seats};
 use super::plan::{Counts, blocked, document, plan_text};
@@ -47,7 +47,17 @@ fn share(source: &Source, worker: &Worker, args: &Args) -> Result<Share, Failure
     let identity = worker.identity();
     let mut devices = Vec::new();
     for text in &args.devices {
-        devices.push(Device::parse(text, identity)?);
+        let device = Device::parse(text, identity)?;
+        // A scheduler's nodes may have what this machine has not.
+        let there = |n: &str| n.parse().is_ok_and(|n: usize| n < identity.cuda.len());
+        if !args.scheduler.is_wanted() && device.name.strip_prefix("cuda:").is_some_and(|n| !there(n)) {
+            let hint = match identity.cuda.len() {
+                0 => "there is no GPU that reg-torch can use; `reg doctor` says why".to_owned(),
+                n => format!("cuda:0 to cuda:{} are there", n - 1),
+            };
+            return Err(Failure::new(format!("there is no device `{text}`"), Some(hint)));
+        }
+        devices.push(device);
     }
     if devices.is_empty() {
         let kind = match source.file.device.as_str() {
@@ -116,6 +126,7 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<Reply, Failure> {
     let runs = study::standing(&registry, &plan.study)?;
     let mut probes = study::probes(&registry, &plan.study, &runs)?;
     study::carry_out_probes(session, &mut probes, &devices[0], &mut context.watch())?;
+    let heats = study::carry_out_heats(session, &source.file, &runs, &devices[0], &mut context.watch())?;
     let mut text = TableFormat::Text.render(&[summary(&runs)]);
     let mut failed: Vec<String> = plan
         .runs
@@ -137,6 +148,22 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<Reply, Failure> {
         }
         _ => None,
     }));
+    let heats: Vec<Value> = heats
+        .into_iter()
+        .map(|Seen { setup, made }| match made {
+            Ok(made) => {
+                if made > 0 {
+                    text += &format!("{made} heat maps of {setup}, which its report shows\n");
+                }
+                json!({ "setup": setup, "made": made })
+            }
+            Err((error, hint)) => {
+                let said = hint.as_ref().map(|hint| format!("\n  hint: {hint}")).unwrap_or_default();
+                failed.push(format!("failed: heat maps of {setup}: {error}{said}"));
+                json!({ "setup": setup, "error": error, "hint": hint })
+            }
+        })
+        .collect();
     for line in blocked(&plan).iter().chain(&failed) {
         text += line;
         text.push('\n');
@@ -145,6 +172,7 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<Reply, Failure> {
     text += &format!("study {} {name}; `reg study compare {name}` makes its tables\n", plan.id.hash.short());
     let mut document = document(&plan, &counts, &outcomes);
     document["probes"] = probes.iter().map(probe_row).collect();
+    document["heats"] = json!(heats);
     let reply = Reply::new(text, document);
     Ok(if failed.is_empty() { reply } else { reply.with_code(1) })
 }

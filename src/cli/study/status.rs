@@ -69,6 +69,11 @@ pub(super) fn status(context: &Context, text: &str, format: TableFormat) -> Resu
                 let mend = mend.as_ref().map(|mend| format!("\n  hint: {mend}")).unwrap_or_default();
                 reasons.push(format!("blocked: {}: {why}{mend}\n", row.name));
             }
+            if let State::Interrupted(live) = state
+                && let Some(error) = &live.error
+            {
+                reasons.push(format!("failed: {}: {error}\n", row.name));
+            }
         }
         text += &reasons.concat();
         text += &format!("{} of {} done\n", count("done"), runs.len());
@@ -87,6 +92,7 @@ pub(super) fn status(context: &Context, text: &str, format: TableFormat) -> Resu
         "done": count("done"),
         "running": count("running"),
         "interrupted": count("interrupted"),
+        "failed": count("failed"),
         "missing": count("missing"),
         "blocked": count("blocked"),
         "probes": probes.iter().map(probe_row).collect::<Vec<_>>(),

@@ -46,6 +46,10 @@ fn pair(page: &Writer, material: &Material, registry: &Registry, id: &Hash, heat
     let probability = Scale::Logit.probability(heat.logit);
     let about = format!("{} in {}, {run}: probability {probability:.3}", heat.label, heat.image);
     let boxes = match heat.boxes.as_slice() {
+        // A plane without heat has no hottest place.
+        _ if heat.map.iter().flatten().all(|heat| *heat == 0.0) => {
+            "There is no heat: nothing speaks for it.".to_owned()
+        }
         [] => "No box is annotated.".to_owned(),
         boxes => {
             let hits = boxes.iter().filter(|area| area.hit).count();

@@ -1,6 +1,7 @@
 //! Everything that a report shows, read from the registry.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use super::PageError;
 use crate::dataset::statistics::Statistics;
@@ -13,7 +14,7 @@ use crate::records::{
 };
 use crate::registry::{Registry, RegistryError, Stamp};
 use crate::runs::study::{self, Standing, compare_sections, standing};
-use crate::runs::{Input, Options, RocCurve, compare, roc_curves};
+use crate::runs::{Input, Mismatch, Options, RocCurve, compare, recompute, roc_curves};
 
 /// What a report was asked for.
 #[derive(Debug, Clone)]
@@ -66,7 +67,8 @@ pub(super) struct Material {
     pub(super) splits: Vec<(Id<Split>, String, Split)>,
     pub(super) sections: Vec<Section>,
     pub(super) runs: Vec<Trained>,
-    pub(super) probes: Vec<(Hash, ProbeTable)>,
+    /// With what their features are of: a study's setup, or a model and what the table is named.
+    pub(super) probes: Vec<(Hash, String, ProbeTable)>,
     pub(super) pointings: Vec<(Hash, Pointing)>,
     pub(super) heats: Vec<(Hash, Heat)>,
     /// Lineages of all of these, a root each.
@@ -85,7 +87,13 @@ pub(super) fn gather(
     let mut studies = Vec::new();
     let view = registry.view()?;
     for text in &request.ids {
-        let id = registry.resolve(&view, text)?;
+        let id = match registry.resolve(&view, text) {
+            // A study's file stands for the study that was carried out from it.
+            Err(e @ RegistryError::Unknown { .. }) => {
+                study::of_file(registry, &view, Path::new(text))?.map(|(id, _)| id.hash).ok_or(e)?
+            }
+            found => found?,
+        };
         let kind = view.kind(&id)?.unwrap_or_else(|| "object that is no record".to_owned());
         match kind.as_str() {
             Run::KIND | Predictions::KIND => inputs.push(Input::resolve(registry, &view, text)?),
@@ -97,10 +105,17 @@ pub(super) fn gather(
                 }
                 Table::Dataset(table) => material.add_dataset(registry, &view, table.dataset)?,
                 Table::Comparison(comparison) => {
+                    // Whoever can write into a registry can write a false table, and hash it rightly.
+                    let wrong = stamp.map(|_| recompute(registry, Id::new(id))).transpose()?.flatten();
+                    if let Some(first) = wrong.unwrap_or_default().into_iter().next() {
+                        let Mismatch { place, recorded, now } = first;
+                        let [recorded, now] = [recorded, now].map(|value| value.to_string());
+                        return Err(PageError::False { text: text.clone(), place, recorded, now });
+                    }
                     let name = view.names_by_id()?.remove(&id);
                     material.add_section(registry, name, Id::new(id), *comparison, Vec::new())?;
                 }
-                Table::Probe(probe) => material.probes.push((id, *probe)),
+                Table::Probe(probe) => material.probes.push((id, String::new(), *probe)),
                 Table::Heat(heat) => material.heats.push((id, *heat)),
                 Table::Pointing(pointing) => material.pointings.push((id, *pointing)),
             },
@@ -208,8 +223,8 @@ impl Material {
                     Table::Pointing(game) if self.pointings.iter().all(|(known, _)| *known != table.hash) => {
                         self.pointings.push((table.hash, *game));
                     }
-                    Table::Probe(probe) if self.probes.iter().all(|(known, _)| *known != table.hash) => {
-                        self.probes.push((table.hash, *probe));
+                    Table::Probe(probe) if self.probes.iter().all(|(known, ..)| *known != table.hash) => {
+                        self.probes.push((table.hash, String::new(), *probe));
                     }
                     _ => {}
                 }
@@ -220,13 +235,43 @@ impl Material {
             (&heat_a.label, &heat_a.image, a).cmp(&(&heat_b.label, &heat_b.image, b))
         });
         self.pointings.sort_by_key(|(id, _)| *id);
-        self.probes.sort_by_key(|(id, _)| *id);
+        self.name_probes(view)?;
+        Ok(())
+    }
+
+    /// Says whose features each probe is of, and leaves out those of single folds that a probe over folds holds.
+    fn name_probes(&mut self, view: &View) -> Result<(), PageError> {
+        let names = view.names_by_id()?;
+        let planned = self.studies.iter().flat_map(|(_, study, _)| &study.probes);
+        let setups: BTreeMap<&str, &str> =
+            planned.map(|probe| (probe.name.as_str(), probe.setup.as_str())).collect();
+        let covers = |a: &ProbeTable, b: &ProbeTable| {
+            let has = |run| a.folds.iter().any(|fold| fold.run == run);
+            a.target == b.target && a.folds.len() > b.folds.len() && b.folds.iter().all(|fold| has(fold.run))
+        };
+        let all = std::mem::take(&mut self.probes);
+        for (id, _, probe) in &all {
+            if all.iter().any(|(_, _, other)| covers(other, probe)) {
+                continue;
+            }
+            let of = match names.get(id).map(String::as_str) {
+                Some(name) => match setups.get(name) {
+                    Some(setup) => (*setup).to_owned(),
+                    None => format!("{} ({name})", probe.model),
+                },
+                None => probe.model.clone(),
+            };
+            self.probes.push((*id, of, probe.clone()));
+        }
+        self.probes.sort_by(|(a, of_a, probe_a), (b, of_b, probe_b)| {
+            (of_a, probe_a.target.name(), a).cmp(&(of_b, probe_b.target.name(), b))
+        });
         Ok(())
     }
 
     fn add_lineages(&mut self, registry: &Registry, view: &View) -> Result<(), PageError> {
         let of_sections = self.sections.iter().map(|section| section.id.hash);
-        let others = self.probes.iter().map(|(id, _)| *id).chain(self.pointings.iter().map(|(id, _)| *id));
+        let others = self.probes.iter().map(|(id, ..)| *id).chain(self.pointings.iter().map(|(id, _)| *id));
         let heats = self.heats.iter().map(|(id, _)| *id);
         let roots: Vec<Hash> = of_sections.chain(others).chain(heats).collect();
         let studies = self.studies.iter().map(|(id, ..)| *id);

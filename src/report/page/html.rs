@@ -11,6 +11,8 @@ use crate::report::svg::{self, Figure, escape};
 use crate::report::table::{NOT_COMPARABLE, sort_value};
 use crate::report::{Align, Cell, Table};
 
+/// A table with more columns may be wider than the text.
+const MANY_COLUMNS: usize = 7;
 /// The style sheet of pages, that of figures left out.
 pub(super) const STYLE: &str = include_str!("page.css");
 /// What sorts tables and opens lineages: a page is complete without it.
@@ -141,8 +143,10 @@ impl<'a> Writer<'a> {
         behind: impl Fn(&Self, usize) -> Option<String>,
     ) {
         let title = escape(&table.title);
+        // More columns than the text is wide.
+        let wide = if table.columns.len() > MANY_COLUMNS { " wide" } else { "" };
         let mut html = format!(
-            "<div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-label=\"{title}\"><table class=\"sortable\"><caption>{number}{title}."
+            "<div class=\"scroll{wide}\" role=\"region\" tabindex=\"0\" aria-label=\"{title}\"><table class=\"sortable\"><caption>{number}{title}."
         );
         if let Some(why) = &table.warning {
             let _ = write!(html, " <strong class=\"warning\">{NOT_COMPARABLE}: {}</strong>", escape(why));
@@ -167,13 +171,14 @@ impl<'a> Writer<'a> {
                 let tag = if heading { "th scope=\"row\"" } else { "td" };
                 let value =
                     sort_value(cell).map(|value| format!(" data-v=\"{value:?}\"")).unwrap_or_default();
-                let shown = escape(&cell.shown());
+                // The interval stands below.
+                let shown = escape(&cell.value().shown());
                 let shown = match table.bold.contains(&(place, column)) {
                     true => format!("<b>{shown}</b>"),
                     false => shown,
                 };
                 let ends = beside.intervals.and_then(|other| other.rows.get(place)?.get(column));
-                let ends = ends.and_then(interval).map(|ends| format!("<small>{ends}</small>"));
+                let ends = ends.unwrap_or(cell).ends().map(|ends| format!("<small>{ends}</small>"));
                 let _ = write!(
                     html,
                     "<{tag}{}{value}>{shown}{}</{}>",
@@ -220,12 +225,6 @@ fn right(align: Align) -> &'static str {
         Align::Left => "",
         Align::Right => " class=\"n\"",
     }
-}
-
-/// The ends of an interval, in brackets.
-fn interval(cell: &Cell) -> Option<String> {
-    let shown = cell.shown();
-    shown.find('[').map(|at| escape(&shown[at..]))
 }
 
 /// Bytes as a source that needs no network.

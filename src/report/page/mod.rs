@@ -31,6 +31,18 @@ pub enum PageError {
     /// Something that would have to be compared, and so recorded, first.
     #[error("`{0}` is in no comparison yet: `reg report` or `reg compare` makes one")]
     NotCompared(String),
+    /// A recorded table that its own scores and labels do not give.
+    #[error("table `{text}` is false: {place} is recorded as {recorded}, and what it names gives {now}")]
+    False {
+        /// As it was written.
+        text: String,
+        /// Where the first such value stands.
+        place: String,
+        /// It.
+        recorded: String,
+        /// What it should be.
+        now: String,
+    },
     /// Something that is no result.
     #[error("`{text}` is a {kind}, and a report is made of studies, runs, predictions, tables and data sets")]
     NotReported {
@@ -120,7 +132,7 @@ fn composed(
     page.push(&tree(&material.graphs, Direction::Up, served));
     page.push("</main>");
     page.push(&format!(
-        "<footer><p>Made by reg {} from the records named above. `reg trace ID` prints a lineage with every image, `reg verify ID` hashes all of it again, `reg reproduce RUN` carries a run out again.</p></footer>",
+        "<footer><p>Made by reg {} from the records named above. Records, scores, labels and splits were hashed when they were read for it; checkpoints and images were not: `reg verify ID` hashes all of it again. `reg trace ID` prints a lineage with every image, `reg reproduce ID` computes a table or carries out a run again.</p></footer>",
         env!("CARGO_PKG_VERSION")
     ));
     Ok((title, page.out))

@@ -285,8 +285,11 @@ pub(super) fn features(page: &mut Writer, material: &Material) {
         return;
     }
     page.heading(2, "features", "What features know, and where networks look");
-    for (id, probe) in &material.probes {
-        page.table(&features::probe(probe), &Beside { source: &[*id], last: 1, ..Beside::default() });
+    for (id, of, probe) in &material.probes {
+        page.table(
+            &features::probe(probe, Some(of)),
+            &Beside { source: &[*id], last: 1, ..Beside::default() },
+        );
     }
     for (id, pointing) in &material.pointings {
         page.table(&features::pointing(pointing), &Beside { source: &[*id], ..Beside::default() });

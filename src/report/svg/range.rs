@@ -59,6 +59,10 @@ pub fn range(comparison: &Comparison) -> Figure {
             &fitted(name, labels_width.min(LONGEST_LABEL)),
         );
         let first = middle - (spreads.len() as f64 - 1.0) * LANE / 2.0;
+        if spreads.iter().all(|spread| spread.mean.is_none()) {
+            canvas.text("quiet", Anchor::Start, [left + 4.0, middle + 4.0], "n/a");
+            continue;
+        }
         for (series, spread) in spreads.iter().enumerate() {
             let y = first + series as f64 * LANE;
             let class = format!("bar {}", series_class(series));
@@ -72,7 +76,13 @@ pub fn range(comparison: &Comparison) -> Figure {
             }
             match spread.mean {
                 Some(mean) => canvas.mark(series, [x.at(mean), y]),
-                None => canvas.text("quiet", Anchor::Start, [left + 4.0, y + 4.0], "n/a"),
+                // A lane is lower than a text: the legend of the marks says whose it is.
+                None => canvas.text(
+                    &format!("quiet tiny {}", series_class(series)),
+                    Anchor::Start,
+                    [left + 4.0, y + 2.5],
+                    "n/a",
+                ),
             }
         }
     }

@@ -13,15 +13,17 @@ use crate::stats;
 /// Bins of the expected calibration error.
 const BINS: usize = 10;
 
-/// The figures of a column, and the validation predictions that its thresholds were chosen on.
+/// The figures of a column, and the validation predictions that its thresholds were chosen on, which are among
+/// `allowed` if that is given.
 pub(super) fn metrics(
     registry: &Registry,
     view: &View,
     column: &Column,
+    allowed: Option<&[Id<Predictions>]>,
 ) -> Result<(Vec<MetricRow>, Vec<Id<Predictions>>), RunError> {
     let (mut rows, mut used) = (Vec::new(), Vec::new());
     for (fold, cell) in &column.folds {
-        let validation = validation(registry, view, cell)?;
+        let validation = validation(registry, view, cell, allowed)?;
         used.extend(validation.as_ref().map(|validation| validation.id));
         let places: Vec<usize> = (0..cell.labels.len()).collect();
         let of_label = |label: &usize| row(&column.name, *fold, cell, validation.as_ref(), *label);
@@ -65,7 +67,12 @@ fn row(model: &str, fold: Option<u32>, cell: &Cell, validation: Option<&Cell>, l
 /// itself of validation images.
 ///
 /// Of a run, by the same code where there is a choice; of another tool, under the same name of the model.
-fn validation(registry: &Registry, view: &View, cell: &Cell) -> Result<Option<Cell>, RunError> {
+fn validation(
+    registry: &Registry,
+    view: &View,
+    cell: &Cell,
+    allowed: Option<&[Id<Predictions>]>,
+) -> Result<Option<Cell>, RunError> {
     let own = &cell.predictions;
     let of_whom = match (&own.source, own.split) {
         (ScoreSource::Run { run, .. }, _) => run.hash,
@@ -77,9 +84,13 @@ fn validation(registry: &Registry, view: &View, cell: &Cell) -> Result<Option<Ce
     }
     let mut found = registry.referring::<Predictions>(view, &of_whom)?;
     let imported = |source: &ScoreSource| matches!(source, ScoreSource::Import { .. });
-    found.retain(|(_, other)| {
+    found.retain(|(id, other)| {
         let same = (other.dataset, other.fold, &other.model) == (own.dataset, own.fold, &own.model);
-        same && other.subset == Some(Subset::Val) && imported(&other.source) == imported(&own.source)
+        let allowed = allowed.is_none_or(|allowed| allowed.contains(id));
+        allowed
+            && same
+            && other.subset == Some(Subset::Val)
+            && imported(&other.source) == imported(&own.source)
     });
     let same = found.iter().rposition(|(_, other)| other.source == own.source);
     let chosen = same.or(found.len().checked_sub(1)).map(|place| found.swap_remove(place));

@@ -1,5 +1,6 @@
 //! Models side by side, judged on the same images or not at all.
 
+mod again;
 mod bootstrap;
 mod columns;
 mod curves;
@@ -18,10 +19,11 @@ use super::RunError;
 use crate::hash::{Hash, Id};
 use crate::index::View;
 use crate::records::{
-    Comparison, GroupBy, Pooling, Predictions, PublishedTable, Record, Run, ScoreSource, Subset, Table,
-    Unfair, UnfairKind,
+    Comparison, GroupBy, Pooling, Predictions, PublishedModel, PublishedTable, Record, Run, ScoreSource,
+    Subset, Table, Unfair, UnfairKind,
 };
 use crate::registry::{Registry, Stamp};
+pub use again::{Mismatch, recompute};
 use columns::{Cell, Column};
 pub use curves::{RocCurve, roc_curves};
 pub(super) use fair::different_settings;
@@ -140,24 +142,10 @@ pub fn compare(
     stamp: &Stamp,
 ) -> Result<(Id<Table>, Comparison), RunError> {
     let first = inputs.first().ok_or(RunError::Nothing)?.predictions.clone();
-    let mut columns = columns::columns(registry, inputs, options.grouping)?;
-    if options.shared_images {
-        columns = columns::common(&columns);
-        if columns.iter().any(|column| column.folds.values().all(|cell| cell.rows.is_empty())) {
-            return Err(RunError::NoSharedImage);
-        }
-    }
-    let mut unfair = fair::check(registry, &columns)?;
-    let labels = choose_labels(&columns, &options.labels, &mut unfair)?;
     let published = options.published.as_deref().map(published::read).transpose()?;
-    if let Some((_, models)) = &published {
-        unfair.extend(fair::published(registry, &columns, models)?);
-    }
-    if !unfair.is_empty() && !options.allow_unfair {
-        return Err(RunError::Unfair(unfair));
-    }
-    columns::select(&mut columns, &labels);
-    let comparison = assemble(registry, &columns, &labels, options, unfair)?;
+    let models = published.as_ref().map(|(_, models)| models.as_slice());
+    let columns = columns::columns(registry, inputs, options.grouping)?;
+    let comparison = compute(registry, columns, options, models, None)?;
 
     let mut transaction = registry.transaction()?;
     let published = published
@@ -172,6 +160,34 @@ pub fn compare(
     }
     transaction.commit(stamp)?;
     Ok((id, comparison))
+}
+
+/// Compares columns, unless that would not be fair. Data set and subset are those of the first fold; the file of
+/// published numbers is for the caller to fill in. Thresholds are chosen on predictions that are among `validation`,
+/// if that is given.
+fn compute(
+    registry: &Registry,
+    mut columns: Vec<Column>,
+    options: &Options,
+    published: Option<&[PublishedModel]>,
+    validation: Option<&[Id<Predictions>]>,
+) -> Result<Comparison, RunError> {
+    if options.shared_images {
+        columns = columns::common(&columns);
+        if columns.iter().any(|column| column.folds.values().all(|cell| cell.rows.is_empty())) {
+            return Err(RunError::NoSharedImage);
+        }
+    }
+    let mut unfair = fair::check(registry, &columns)?;
+    let labels = choose_labels(&columns, &options.labels, &mut unfair)?;
+    if let Some(models) = published {
+        unfair.extend(fair::published(registry, &columns, models)?);
+    }
+    if !unfair.is_empty() && !options.allow_unfair {
+        return Err(RunError::Unfair(unfair));
+    }
+    columns::select(&mut columns, &labels);
+    assemble(registry, &columns, &labels, options, unfair, validation)
 }
 
 fn choose_labels(
@@ -194,13 +210,14 @@ fn choose_labels(
     if labels.is_empty() { Err(RunError::NoSharedLabel) } else { Ok(labels) }
 }
 
-/// Computes everything that was asked for. Data set, subset and published numbers are for the caller to fill in.
+/// Computes everything that was asked for.
 fn assemble(
     registry: &Registry,
     columns: &[Column],
     labels: &[String],
     options: &Options,
     unfair: Vec<Unfair>,
+    validation: Option<&[Id<Predictions>]>,
 ) -> Result<Comparison, RunError> {
     let first = columns[0].folds.values().next().ok_or(RunError::Nothing)?;
     let folds: BTreeSet<Option<u32>> =
@@ -221,9 +238,9 @@ fn assemble(
     if options.metrics {
         let view = registry.view()?;
         for (column, model) in columns.iter().zip(&mut models) {
-            let (rows, validation) = metrics::metrics(registry, &view, column)?;
+            let (rows, used) = metrics::metrics(registry, &view, column, validation)?;
             metrics.extend(rows);
-            model.validation = validation;
+            model.validation = used;
         }
     }
     Ok(Comparison {

@@ -1,7 +1,7 @@
 //! Published numbers beside ours: a TOML file that names its source for every model.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::Deserialize;
 
@@ -49,8 +49,14 @@ pub(super) fn read(wanted: &Path) -> Result<(Vec<u8>, Vec<PublishedModel>), RunE
         Some((_, text)) => text.as_bytes().to_vec(),
         None => source::load(wanted, MAX_TEXT)?,
     };
-    let wrong = |reason: String| RunError::NotPublished { path: PathBuf::from(wanted), reason };
-    let text = std::str::from_utf8(&bytes).map_err(|e| wrong(e.to_string()))?;
+    let models = parse(&bytes, wanted)?;
+    Ok((bytes, models))
+}
+
+/// Reads the text of a file of published numbers, which messages call `path`.
+pub(super) fn parse(bytes: &[u8], path: &Path) -> Result<Vec<PublishedModel>, RunError> {
+    let wrong = |reason: String| RunError::NotPublished { path: path.to_owned(), reason };
+    let text = std::str::from_utf8(bytes).map_err(|e| wrong(e.to_string()))?;
     let file: File = toml::from_str(text).map_err(|e| wrong(e.message().to_owned()))?;
     let models: Vec<PublishedModel> = file.model.into_iter().map(PublishedModel::from).collect();
     if models.is_empty() {
@@ -64,7 +70,7 @@ pub(super) fn read(wanted: &Path) -> Result<(Vec<u8>, Vec<PublishedModel>), RunE
             return Err(wrong(format!("{value} of {} is no AUC", model.name)));
         }
     }
-    Ok((bytes, models))
+    Ok(models)
 }
 
 #[cfg(test)]

@@ -37,6 +37,9 @@ pub struct StudyFile {
     /// Seed of each run that has none of its own.
     #[serde(default = "seed")]
     pub seed: u64,
+    /// Setups whose networks show where they look: heat maps of the first fold's run, for the report.
+    #[serde(default)]
+    pub gradcam: Vec<String>,
     /// Settings of every run.
     #[serde(default)]
     pub settings: toml::Table,
@@ -170,6 +173,11 @@ impl StudyFile {
                 return Err(format!("a probe asks setup `{}`, which is not there", probe.setup));
             }
         }
+        for name in &self.gradcam {
+            if !self.setup.iter().any(|setup| setup.name == *name) {
+                return Err(format!("`gradcam` names setup `{name}`, which is not there"));
+            }
+        }
         for split in &self.split {
             let drawn = split.folds.is_some() && split.ratios.is_some();
             let listed = split.train_val.is_some() && split.test.is_some();
@@ -262,6 +270,7 @@ mod tests {
             (format!("{LEAST}{setup}[[split]]\nname = 'x'\nfolds = 2"), "split `x` needs"),
             (format!("{LEAST}{setup}[[probe]]\nsetup = 't'\ntargets = ['height']"), "height"),
             (format!("{LEAST}{setup}[[probe]]\nsetup = 'u'\ntargets = ['age']"), "setup `u`"),
+            (format!("gradcam = ['u']\n{LEAST}{setup}"), "setup `u`"),
             (LEAST.replace("'s'", "'a b'"), "name `a b`"),
         ] {
             let refused = parse(&text).unwrap_err();

@@ -9,6 +9,7 @@ mod carry_out;
 mod compare;
 mod cost;
 mod file;
+mod heats;
 pub mod kubernetes;
 mod plan;
 mod probes;
@@ -21,7 +22,8 @@ pub use carry_out::{Ended, Orders, Outcome, Watcher, Working, carry_out};
 pub use compare::{Section, compare_sections};
 pub use cost::{Basis, Cost, Disk};
 pub use file::{PAPER, SMALL, StudyFile};
-pub use plan::{Plan, Planned, Source, load, plan};
+pub use heats::{Seen, carry_out_heats};
+pub use plan::{Plan, Planned, Source, load, of_file, plan};
 pub use probes::{Probe, ProbeState, carry_out_probes, probes};
 pub use standing::{Standing, State, standing};
 

@@ -7,11 +7,11 @@ use super::StudyError;
 use super::cost::{self, Cost, Disk, History, Load};
 use super::file::{ProbeEntry, SectionTable, SetupTable, SplitTable, StudyFile};
 use super::standing::{State, of_spec};
-use crate::hash::{Digest, Id};
+use crate::hash::{Digest, Hash, Id};
 use crate::index::View;
 use crate::records::{
-    Dataset, FoldSizes, Model, Spec, Split, Study, StudyProbe, StudyRun, StudySection, SubsetSize, Training,
-    Weights,
+    Dataset, FoldSizes, Model, Record, Spec, Split, SplitMethod, Study, StudyProbe, StudyRun, StudySection,
+    SubsetSize, Training, Weights,
 };
 use crate::registry::{Registry, RegistryError};
 use crate::runs::config::{Wishes, resolve};
@@ -54,6 +54,24 @@ pub fn load(registry: &Registry, text: &str) -> Result<Source, RunError> {
         .map_err(|e| StudyError::Senseless { path: path.clone(), reason: e.to_string() })?;
     let file = StudyFile::parse(words, &path)?;
     Ok(Source { path, file, recorded, bytes })
+}
+
+/// The newest study that was carried out from a file of these bytes, wherever it lay; none where there is no such file
+/// or study.
+pub fn of_file(
+    registry: &Registry,
+    view: &View,
+    path: &Path,
+) -> Result<Option<(Id<Study>, Study)>, RunError> {
+    let Ok(bytes) = fs::read(path) else { return Ok(None) };
+    let id = Hash::of(&bytes);
+    for study in view.of_kind(Study::KIND)?.into_iter().rev() {
+        let record: Study = registry.get(Id::new(study))?;
+        if record.file.object.hash == id {
+            return Ok(Some((Id::new(study), record)));
+        }
+    }
+    Ok(None)
 }
 
 /// What a study will do.
@@ -136,9 +154,27 @@ pub fn plan(
             split: if let Divided::There(id, _) = divided { Some(id) } else { None },
             published: section.published.clone(),
         });
+        let official = match &divided {
+            Divided::There(id, _) => matches!(registry.get(*id)?.method, SplitMethod::Official { .. }),
+            Divided::Due(..) | Divided::Absent { .. } => {
+                let table = source.file.split.iter().find(|table| table.name == section.split);
+                table.is_none_or(|table| table.test.is_some())
+            }
+        };
+        if section.published.as_deref() == Some("paper") && !official {
+            notes.push(format!(
+                "section `{}`: the paper's table 6 is of the official split, and this one is another, so `reg study compare` \
+                 will refuse to put them side by side; take `published` out of the section, or `paper-table4`",
+                section.name
+            ));
+        }
         let view = registry.view()?;
         for setup in source.file.setup.iter().filter(|setup| setup.section == section.name) {
             let settled = settle(&source.file, setup)?;
+            if source.file.gradcam.contains(&setup.name) && settled.0.architecture.image().is_none() {
+                let reason = format!("`gradcam` names setup `{}`, whose model sees no image", setup.name);
+                return Err(StudyError::Senseless { path: source.path.clone(), reason }.into());
+            }
             for fold in folds(section, &divided) {
                 let maker = Maker { registry, view: &view, file: &source.file, dataset: dataset_id, device };
                 drafts.push(maker.draft(

@@ -32,7 +32,7 @@ pub enum State {
     },
     /// Some process trains it.
     Running(Box<Live>),
-    /// It was interrupted and goes on where it was.
+    /// It was interrupted, or failed, and goes on where it was.
     Interrupted(Box<Live>),
     /// Nothing of it is there.
     Missing,
@@ -51,6 +51,7 @@ impl State {
         match self {
             State::Done { .. } => "done",
             State::Running(_) => "running",
+            State::Interrupted(live) if live.error.is_some() => "failed",
             State::Interrupted(_) => "interrupted",
             State::Missing => "missing",
             State::Blocked { .. } => "blocked",

@@ -1,0 +1,88 @@
+//! Why something cannot be signed, or a signature not be believed.
+
+use std::path::{Path, PathBuf};
+
+use crate::hash::Hash;
+use crate::registry::RegistryError;
+use crate::store::StoreError;
+
+/// Why something cannot be signed, or a signature not be believed.
+#[derive(Debug, thiserror::Error)]
+pub enum AttestError {
+    /// The registry.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+    /// A file.
+    #[error("cannot {doing} {}: {source}", path.display())]
+    Io {
+        /// The verb.
+        doing: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// The system gives no random bytes.
+    #[error("the system gives no random bytes for a key: {0}")]
+    Random(String),
+    /// A key would be replaced.
+    #[error("{} is there already, and a key is never overwritten", .0.display())]
+    Exists(PathBuf),
+    /// A private key would lie in a registry, whose folders are pushed and shared.
+    #[error("{} lies in the registry {}, where a private key must not be", path.display(), registry.display())]
+    InRegistry {
+        /// Where the key should lie.
+        path: PathBuf,
+        /// The registry.
+        registry: PathBuf,
+    },
+    /// A private key that others may read.
+    #[error("the private key {} can be read by others (mode {mode:03o})", path.display())]
+    Exposed {
+        /// The key.
+        path: PathBuf,
+        /// Its permissions.
+        mode: u32,
+    },
+    /// A file that is not the kind of key that is needed.
+    #[error("{} is no {expected}: {reason}", path.display())]
+    NotAKey {
+        /// The file.
+        path: PathBuf,
+        /// The kind of key that is needed.
+        expected: &'static str,
+        /// What it is instead.
+        reason: String,
+    },
+    /// Something behind the result is damaged or not there.
+    #[error("{role} {id} behind it is {what}, so nobody can vouch for it")]
+    Unsound {
+        /// The part that it plays.
+        role: String,
+        /// Its id.
+        id: Hash,
+        /// `missing` or `damaged`.
+        what: &'static str,
+    },
+    /// A file whose signature does not make what it says believable; the check says no.
+    #[error("{} is not to be believed: {reason}", path.display())]
+    Refused {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+}
+
+impl From<StoreError> for AttestError {
+    fn from(e: StoreError) -> Self {
+        AttestError::Registry(e.into())
+    }
+}
+
+impl AttestError {
+    pub(super) fn io(doing: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> AttestError {
+        let path = path.to_owned();
+        move |source| AttestError::Io { doing, path, source }
+    }
+}

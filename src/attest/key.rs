@@ -1,0 +1,170 @@
+//! Keys: made, written and read as every tool writes and reads them.
+
+use std::ffi::OsString;
+use std::fs;
+use std::io::ErrorKind;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use ed25519_dalek::pkcs8::spki::der::pem::LineEnding;
+use ed25519_dalek::pkcs8::{
+    DecodePrivateKey, DecodePublicKey, EncodePrivateKey, EncodePublicKey, KeypairBytes,
+};
+use ed25519_dalek::{Signature, Signer, VerifyingKey};
+
+use super::AttestError;
+use crate::disk;
+use crate::hash::Digest;
+use crate::registry::Registry;
+
+/// A key file is shorter.
+const MAX_KEY: u64 = 1 << 16;
+
+/// A private Ed25519 key; it is wiped from memory when it is dropped.
+pub struct SigningKey(ed25519_dalek::SigningKey);
+
+/// A public Ed25519 key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PublicKey(VerifyingKey);
+
+/// Where the public half of a private key lies: beside it, with `.pub` behind its name.
+pub fn public_path(private: &Path) -> PathBuf {
+    let mut name = OsString::from(private);
+    name.push(".pub");
+    name.into()
+}
+
+impl SigningKey {
+    /// Makes a key of the system's random bytes.
+    pub fn generate() -> Result<Self, AttestError> {
+        let mut seed = [0; 32];
+        getrandom::fill(&mut seed).map_err(|e| AttestError::Random(e.to_string()))?;
+        let key = ed25519_dalek::SigningKey::from_bytes(&seed);
+        seed.fill(0);
+        Ok(SigningKey(key))
+    }
+
+    /// Writes the private key, for its owner alone, and the public one beside it; both or neither.
+    ///
+    /// # Errors
+    /// A file that is there already, and a place inside a registry.
+    pub fn write(&self, path: &Path) -> Result<PathBuf, AttestError> {
+        let public = public_path(path);
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let folder = fs::canonicalize(folder).map_err(AttestError::io("write", path))?;
+        // A folder that has one is loaded by its name, too; a key may lie beside the registry.
+        let is_one = |folder: &&Path| {
+            Registry::load(folder)
+                .is_ok_and(|one| fs::canonicalize(one.root()).is_ok_and(|root| root == **folder))
+        };
+        if let Some(registry) = folder.ancestors().find(is_one) {
+            return Err(AttestError::InRegistry { path: path.to_owned(), registry: registry.to_owned() });
+        }
+        if let Some(there) = [path, &public].into_iter().find(|path| path.symlink_metadata().is_ok()) {
+            return Err(AttestError::Exists(there.to_owned()));
+        }
+        // Without the public half in it: OpenSSL 3.0 reads version 1 of PKCS #8 only.
+        let bytes = KeypairBytes { secret_key: self.0.to_bytes(), public_key: None };
+        let private = bytes.to_pkcs8_pem(LineEnding::LF).expect("an Ed25519 key can be written");
+        let new = |path: &Path, text: &str, mode| {
+            disk::write_new(path, text.as_bytes(), mode).map_err(|e| match e.kind() {
+                ErrorKind::AlreadyExists => AttestError::Exists(path.to_owned()),
+                _ => AttestError::io("write", path)(e),
+            })
+        };
+        new(path, &private, 0o600)?;
+        if let Err(e) = new(&public, &self.public().pem(), 0o644) {
+            let _ = fs::remove_file(path);
+            return Err(e);
+        }
+        Ok(public)
+    }
+
+    /// Reads a private key, of `reg key new` or of `openssl genpkey -algorithm ed25519`.
+    ///
+    /// # Errors
+    /// A file that others may read, and one that holds something else.
+    pub fn read(path: &Path) -> Result<Self, AttestError> {
+        let text = read(path)?;
+        let not = |reason: &str| AttestError::NotAKey {
+            path: path.to_owned(),
+            expected: "private Ed25519 key in PEM",
+            reason: reason.to_owned(),
+        };
+        match ed25519_dalek::SigningKey::from_pkcs8_pem(&text) {
+            Ok(key) => {
+                let mode = fs::metadata(path).map_err(AttestError::io("read", path))?.permissions().mode();
+                match mode & 0o077 {
+                    0 => Ok(SigningKey(key)),
+                    _ => Err(AttestError::Exposed { path: path.to_owned(), mode: mode & 0o777 }),
+                }
+            }
+            Err(_) if text.contains("BEGIN PUBLIC KEY") => Err(not("it is a public one")),
+            Err(_) if text.contains("BEGIN ENCRYPTED PRIVATE KEY") => {
+                Err(not("it is locked by a pass phrase"))
+            }
+            Err(_) if text.contains("BEGIN OPENSSH PRIVATE KEY") => Err(not("it is one of OpenSSH")),
+            Err(_) if text.contains("BEGIN PRIVATE KEY") => Err(not("it is another sort of key, or damaged")),
+            Err(_) => Err(not("there is none in it")),
+        }
+    }
+
+    /// The public half.
+    pub fn public(&self) -> PublicKey {
+        PublicKey(self.0.verifying_key())
+    }
+
+    /// Signs; the same bytes give the same signature.
+    pub(super) fn sign(&self, bytes: &[u8]) -> [u8; 64] {
+        self.0.sign(bytes).to_bytes()
+    }
+}
+
+impl PublicKey {
+    /// Reads a public key, in PEM.
+    pub fn read(path: &Path) -> Result<Self, AttestError> {
+        let text = read(path)?;
+        let not = |reason: &str| AttestError::NotAKey {
+            path: path.to_owned(),
+            expected: "public Ed25519 key in PEM",
+            reason: reason.to_owned(),
+        };
+        match VerifyingKey::from_public_key_pem(&text) {
+            // With a key of small order anything can be signed by anybody.
+            Ok(key) if key.is_weak() => Err(not("it is a weak one, that proves nothing")),
+            Ok(key) => Ok(PublicKey(key)),
+            Err(_) if text.contains("PRIVATE KEY") => {
+                Err(not("it is a private one, which stays where it is"))
+            }
+            Err(_) if text.contains("BEGIN PUBLIC KEY") => Err(not("it is another sort of key, or damaged")),
+            Err(_) => Err(not("there is none in it")),
+        }
+    }
+
+    /// As PEM (SubjectPublicKeyInfo).
+    pub fn pem(&self) -> String {
+        self.0.to_public_key_pem(LineEnding::LF).expect("an Ed25519 key can be written")
+    }
+
+    /// What envelopes call the key: SHA-256 of its canonical JSON, as The Update Framework has it
+    /// (specification 1.0, 4.2) and securesystemslib computes it.
+    pub fn id(&self) -> String {
+        let digits: String = self.0.to_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+        let canonical =
+            format!(r#"{{"keytype":"ed25519","keyval":{{"public":"{digits}"}},"scheme":"ed25519"}}"#);
+        Digest::of(canonical.as_bytes()).sha256.digits()
+    }
+
+    /// Whether the key's owner signed these bytes.
+    pub(super) fn verifies(&self, bytes: &[u8], signature: &[u8; 64]) -> bool {
+        self.0.verify_strict(bytes, &Signature::from_bytes(signature)).is_ok()
+    }
+}
+
+fn read(path: &Path) -> Result<String, AttestError> {
+    use std::io::Read;
+    let mut text = Vec::new();
+    let file = fs::File::open(path).map_err(AttestError::io("read", path))?;
+    file.take(MAX_KEY).read_to_end(&mut text).map_err(AttestError::io("read", path))?;
+    Ok(String::from_utf8_lossy(&text).into_owned())
+}

@@ -1,0 +1,244 @@
+//! The statement: what a result is, and what it was made of and by.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs::File;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::AttestError;
+use crate::hash::{Hash, Hasher};
+use crate::lineage::{Direction, Graph, Node, trace};
+use crate::records::codec::Header;
+use crate::records::{Execution, KINDS, Packed, Predictions, Record, Run, Scores, Software, Spec, Table};
+use crate::registry::{IMAGE, Registry};
+
+const STATEMENT_TYPE: &str = "https://in-toto.io/Statement/v1";
+/// What a statement of ours says of its subject: SLSA's provenance.
+pub const PREDICATE_TYPE: &str = "https://slsa.dev/provenance/v1";
+/// How the parameters in it are to be read: `docs/src/attest.md`.
+const BUILD_TYPE: &str = "urn:reg:result:1";
+
+/// An in-toto Statement v1 with SLSA's provenance v1 as predicate.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Statement {
+    #[serde(rename = "_type")]
+    statement_type: String,
+    /// The result, one.
+    pub subject: Vec<Artifact>,
+    predicate_type: String,
+    predicate: Predicate,
+}
+
+/// Something that has bytes: in-toto's resource descriptor.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Artifact {
+    /// Kind, or the part that a file plays, and the first digits of its id.
+    pub name: String,
+    /// `sha256`, and `blake3`, which is its id.
+    pub digest: BTreeMap<String, String>,
+    /// Number of bytes, kind of record and part in the lineage.
+    #[serde(default)]
+    pub annotations: BTreeMap<String, Value>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Predicate {
+    build_definition: BuildDefinition,
+    run_details: RunDetails,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct BuildDefinition {
+    build_type: String,
+    external_parameters: Value,
+    internal_parameters: Value,
+    resolved_dependencies: Vec<Artifact>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RunDetails {
+    builder: Builder,
+    metadata: Value,
+    byproducts: Vec<Artifact>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Builder {
+    id: String,
+    version: BTreeMap<String, String>,
+}
+
+impl Artifact {
+    /// Its SHA-256 in hex digits.
+    pub fn sha256(&self) -> Option<&str> {
+        self.digest.get("sha256").map(String::as_str)
+    }
+
+    /// Its id in a registry.
+    pub fn id(&self) -> Option<Hash> {
+        self.digest.get("blake3")?.parse().ok()
+    }
+}
+
+impl Statement {
+    /// Everything that the result was made of.
+    pub fn materials(&self) -> &[Artifact] {
+        &self.predicate.build_definition.resolved_dependencies
+    }
+
+    /// What was made on the way to it.
+    pub fn byproducts(&self) -> &[Artifact] {
+        &self.predicate.run_details.byproducts
+    }
+
+    /// Subject, materials and by-products.
+    pub fn artifacts(&self) -> impl Iterator<Item = &Artifact> {
+        self.subject.iter().chain(self.materials()).chain(self.byproducts())
+    }
+
+    /// Asserts that it is of the types that it is read as.
+    pub(super) fn checked(self) -> Result<Self, String> {
+        let types = [
+            (&self.statement_type, STATEMENT_TYPE),
+            (&self.predicate_type, PREDICATE_TYPE),
+            (&self.predicate.build_definition.build_type, BUILD_TYPE),
+        ];
+        if let Some((found, expected)) = types.into_iter().find(|(found, expected)| found != expected) {
+            return Err(format!("its type is {found:?}, and {expected:?} is expected"));
+        }
+        let bare = self.artifacts().find(|artifact| artifact.sha256().is_none() || artifact.id().is_none());
+        if let Some(artifact) = bare {
+            return Err(format!("{:?} has no digest", artifact.name));
+        }
+        if self.subject.is_empty() {
+            return Err("it is about nothing".to_owned());
+        }
+        Ok(self)
+    }
+}
+
+/// States what `root` is and what it was made of and by; every object of its lineage is hashed for that, images aside,
+/// which the manifests name with both hashes.
+///
+/// # Errors
+/// Anything behind it that is damaged or missing.
+pub fn state(registry: &Registry, root: Hash) -> Result<Statement, AttestError> {
+    let graph = trace(registry, &registry.view()?, root, Direction::Up)?;
+    let parts = parts(&graph);
+    let mut documents: BTreeMap<&str, BTreeMap<Hash, Value>> = BTreeMap::new();
+    let (mut subject, mut materials, mut byproducts) = (Vec::new(), Vec::new(), Vec::new());
+    for node in graph.nodes.iter().filter(|node| node.kind != IMAGE) {
+        let part = parts.get(&node.id).copied();
+        let artifact = artifact(registry, node, part.map(|(role, _)| role))?;
+        let document = || -> Result<Value, AttestError> {
+            let source = |source| crate::registry::RegistryError::Codec { id: node.id, source };
+            let bytes = registry.store().read(&node.id)?;
+            Ok(Value::Object(Header::read(&bytes).map_err(source)?.document))
+        };
+        match &*node.kind {
+            kind @ (Spec::KIND | Software::KIND | Execution::KIND) => {
+                documents.entry(kind).or_default().insert(node.id, document()?);
+            }
+            _ => {}
+        }
+        if node.id == root {
+            subject.push(artifact);
+        } else if is_product(&node.kind, part) {
+            byproducts.push(artifact);
+        } else {
+            materials.push(artifact);
+        }
+    }
+    for artifacts in [&mut materials, &mut byproducts] {
+        artifacts.sort_by(|a, b| (&a.name, &a.digest).cmp(&(&b.name, &b.digest)));
+    }
+    let of = |kind: &str| documents.get(kind).cloned().unwrap_or_default();
+    let started = of(Execution::KIND)
+        .into_values()
+        .filter_map(|document| document.get("started").and_then(Value::as_str).map(str::to_owned));
+    // Written in UTC and in one form, so the first in order is the earliest.
+    let metadata = started.min().map_or_else(|| json!({}), |started| json!({ "startedOn": started }));
+    let version = env!("CARGO_PKG_VERSION");
+    Ok(Statement {
+        statement_type: STATEMENT_TYPE.to_owned(),
+        subject,
+        predicate_type: PREDICATE_TYPE.to_owned(),
+        predicate: Predicate {
+            build_definition: BuildDefinition {
+                build_type: BUILD_TYPE.to_owned(),
+                external_parameters: json!({ "result": root, "specs": of(Spec::KIND) }),
+                internal_parameters: json!({
+                    "executions": of(Execution::KIND), "software": of(Software::KIND),
+                }),
+                resolved_dependencies: materials,
+            },
+            run_details: RunDetails {
+                builder: Builder {
+                    id: format!("urn:reg:{version}"),
+                    version: BTreeMap::from([("reg".to_owned(), version.to_owned())]),
+                },
+                metadata,
+                byproducts,
+            },
+        },
+    })
+}
+
+/// The part that each object plays for whoever named it first, and the kind of that.
+fn parts(graph: &Graph) -> HashMap<Hash, (&str, &str)> {
+    let kinds: HashMap<Hash, &str> = graph.nodes.iter().map(|node| (node.id, &*node.kind)).collect();
+    let mut parts = HashMap::new();
+    for edge in graph.edges.iter().filter(|edge| edge.role != IMAGE) {
+        let by = kinds.get(&edge.from).copied().unwrap_or_default();
+        // An execution names what it made, and stands beside it.
+        let (id, role) =
+            if by == Execution::KIND { (edge.from, "execution") } else { (edge.to, &*edge.role) };
+        parts.entry(id).or_insert((role, by));
+    }
+    parts
+}
+
+/// Whether something was made by a computation, and not given to it.
+fn is_product(kind: &str, part: Option<(&str, &str)>) -> bool {
+    matches!(kind, Run::KIND | Predictions::KIND | Table::KIND | Execution::KIND | Scores::KIND)
+        || part.is_some_and(|(_, by)| by == Run::KIND && kind == "file")
+}
+
+/// Names an object by its hashes, computed again.
+fn artifact(registry: &Registry, node: &Node, role: Option<&str>) -> Result<Artifact, AttestError> {
+    let unsound =
+        |what| AttestError::Unsound { role: role.unwrap_or(&node.kind).to_owned(), id: node.id, what };
+    let path = registry.store().path(&node.id);
+    let mut hasher = Hasher::both();
+    match File::open(&path) {
+        Ok(file) => hasher.read(file).map_err(AttestError::io("read", &path))?,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Err(unsound("missing")),
+        Err(e) => return Err(AttestError::io("read", &path)(e)),
+    }
+    let digest = hasher.digest();
+    if digest.blake3 != node.id {
+        return Err(unsound("damaged"));
+    }
+    let called = if KINDS.contains(&&*node.kind) { &*node.kind } else { role.unwrap_or(&node.kind) };
+    let mut annotations = BTreeMap::from([
+        ("bytes".to_owned(), Value::from(digest.bytes)),
+        ("kind".to_owned(), Value::from(node.kind.to_string())),
+    ]);
+    if let Some(role) = role {
+        annotations.insert("role".to_owned(), Value::from(role));
+    }
+    Ok(Artifact {
+        name: format!("{called}-{}", node.id.short()),
+        digest: BTreeMap::from([
+            ("blake3".to_owned(), node.id.to_string()),
+            ("sha256".to_owned(), digest.sha256.digits()),
+        ]),
+        annotations,
+    })
+}

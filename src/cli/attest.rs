@@ -1,0 +1,146 @@
+//! `reg attest`.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+
+use reg::attest::{Artifact, AttestError, PublicKey, SigningKey, open, seal, state};
+use reg::hash::Hasher;
+use reg::registry::Registry;
+use serde_json::json;
+
+use super::Context;
+use super::error::Failure;
+use super::output::{NO, Reply, save};
+
+/// Sign a statement of what a result is and what it was made of, as in-toto and SLSA write it; or check one
+#[derive(clap::Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    verify: Option<Verify>,
+    /// Name or id of a table, or of anything else
+    #[arg(required = true)]
+    id: Option<String>,
+    /// The private key, of `reg key new` or openssl
+    #[arg(long, value_name = "FILE", required = true)]
+    key: Option<PathBuf>,
+    /// The signed statement (a DSSE envelope)
+    #[arg(short, long, value_name = "FILE", required = true)]
+    output: Option<PathBuf>,
+}
+
+#[derive(clap::Subcommand)]
+enum Verify {
+    /// Check who signed a statement, and files against it; exit code 3 if it or one of them is not to be believed
+    Verify {
+        /// The signed statement
+        statement: PathBuf,
+        /// The public key of whoever should have signed it
+        #[arg(long, value_name = "FILE.pub")]
+        key: PathBuf,
+        /// Files that the statement must name by their SHA-256
+        files: Vec<PathBuf>,
+        /// Hash everything that it names in the registry again, too
+        #[arg(long)]
+        objects: bool,
+    },
+}
+
+pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
+    if let Some(Verify::Verify { statement, key, files, objects }) = args.verify {
+        return verify(context, &statement, &key, &files, objects);
+    }
+    let (Some(id), Some(key), Some(output)) = (args.id, args.key, args.output) else {
+        return Err(Failure::usage("an id, --key and --output are needed"));
+    };
+    let key = SigningKey::read(&key)?;
+    let registry = context.registry()?;
+    let id = registry.resolve(&registry.view()?, &id)?;
+    let statement = state(&registry, id)?;
+    save(&output, &seal(&statement, &key))?;
+    let (materials, byproducts) = (statement.materials().len(), statement.byproducts().len());
+    let text = format!(
+        "{}: {} was made of {materials} materials, with {byproducts} by-products; signed by {}",
+        output.display(),
+        statement.subject[0].name,
+        &key.public().id()[..12]
+    );
+    let json = json!({
+        "id": id, "file": output, "keyid": key.public().id(), "materials": materials, "byproducts": byproducts,
+    });
+    Ok(Reply::new(text, json))
+}
+
+fn verify(
+    context: &Context,
+    path: &Path,
+    key: &Path,
+    files: &[PathBuf],
+    objects: bool,
+) -> Result<Reply, Failure> {
+    let io = |path: &Path| {
+        let path = path.to_owned();
+        move |source| AttestError::Io { doing: "read", path, source }
+    };
+    let key = PublicKey::read(key)?;
+    let statement = open(&fs::read(path).map_err(io(path))?, &key, path)?;
+    let (mut lines, mut wrong, mut checked) = (Vec::new(), Vec::new(), Vec::new());
+    for file in files {
+        let mut hasher = Hasher::both();
+        File::open(file).and_then(|file| hasher.read(file)).map_err(io(file))?;
+        let digits = hasher.digest().sha256.digits();
+        match statement.artifacts().find(|artifact| artifact.sha256() == Some(&digits)) {
+            Some(artifact) => {
+                lines.push(format!("{}: {}", file.display(), artifact.name));
+                checked.push(json!({ "file": file, "sha256": digits, "name": artifact.name }));
+            }
+            None => {
+                wrong.push(format!("{}: nothing in the statement has its SHA-256 {digits}", file.display()))
+            }
+        }
+    }
+    if objects {
+        let registry = context.registry()?;
+        for artifact in statement.artifacts() {
+            if let Err(why) = object(&registry, artifact) {
+                wrong.push(format!("{}: {why}", artifact.name));
+            }
+        }
+    }
+    let ok = wrong.is_empty();
+    let (subject, materials, byproducts) =
+        (&statement.subject[0], statement.materials().len(), statement.byproducts().len());
+    lines.extend(wrong.iter().cloned());
+    lines.push(format!(
+        "{}: {} ({}) was made of {materials} materials, with {byproducts} by-products; so says {}",
+        if ok { "believable" } else { "signed, but not all of it is so" },
+        subject.name,
+        subject.sha256().unwrap_or_default(),
+        &key.id()[..12],
+    ));
+    if objects && ok {
+        lines.push(format!(
+            "{} objects in the registry have the bytes that it names",
+            statement.artifacts().count()
+        ));
+    }
+    let json = json!({
+        "ok": ok, "id": subject.id(), "keyid": key.id(), "subject": subject, "materials": materials,
+        "byproducts": byproducts, "files": checked, "wrong": wrong,
+    });
+    let reply = Reply::new(lines.join("\n"), json);
+    Ok(if ok { reply } else { reply.with_code(NO) })
+}
+
+/// Holds an object of the registry against what a statement says of it.
+fn object(registry: &Registry, artifact: &Artifact) -> Result<(), String> {
+    let id = artifact.id().ok_or("it has no id")?;
+    let mut hasher = Hasher::both();
+    let read = File::open(registry.store().path(&id)).and_then(|file| hasher.read(file));
+    read.map_err(|_| "it is not in the registry".to_owned())?;
+    let digest = hasher.digest();
+    match digest.blake3 == id && artifact.sha256() == Some(&digest.sha256.digits()) {
+        true => Ok(()),
+        false => Err("in the registry it has other bytes".to_owned()),
+    }
+}
