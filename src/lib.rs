@@ -6,7 +6,8 @@
 //! specification to recorded results, through the [`worker`]), [`lineage`] (trace and verify),
 //! [`remote`] (what one registry has and another lacks), [`report`] (records to tables, figures and
 //! pages) and [`serve`] (pages of a live registry); [`audit`] packs a result with all that is behind it, [`attest`] signs
-//! what it was made of; [`doctor`] looks at all of it. `cli`, in the binary, is thin. Arrows go down only.
+//! what it was made of, [`export`] writes what other people's tools read; [`doctor`] looks at all of it. `cli`, in the
+//! binary, is thin. Arrows go down only.
 
 #![forbid(unsafe_code)]
 
@@ -15,6 +16,7 @@ pub mod audit;
 pub mod dataset;
 mod disk;
 pub mod doctor;
+pub mod export;
 pub mod hash;
 pub mod index;
 pub mod lineage;

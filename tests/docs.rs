@@ -90,6 +90,17 @@ fn the_chapter_on_withdrawals_runs_as_it_is_written() {
 }
 
 #[test]
+fn the_chapter_on_other_tools_runs_as_it_is_written() {
+    let folder = with_fixture();
+    run(folder.path(), &commands("tools.md"));
+    for made in
+        ["scores.csv", "tables/demo-table-auc.parquet", "model/model.py", "card.md", "crate/workflow.sh"]
+    {
+        assert!(folder.path().join(made).exists(), "{made}");
+    }
+}
+
+#[test]
 fn the_chapter_on_signatures_runs_as_it_is_written() {
     if !(have("jq") && have("openssl")) {
         return;

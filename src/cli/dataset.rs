@@ -2,10 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
+use clap::ValueEnum;
 use reg::dataset::statistics::Statistics;
 use reg::dataset::tabulate;
+use reg::export::{self, FileFormat, Folder};
 use reg::lineage::diff_datasets;
-use reg::records::{Dataset, Record};
+use reg::records::{Dataset, Record, Split};
 use reg::report::dataset::{age_histogram, ages, overview, prevalence};
 use reg::report::diff::of_data;
 use reg::report::svg;
@@ -14,6 +16,7 @@ use serde_json::json;
 use super::Context;
 use super::error::Failure;
 use super::figures;
+use super::ingest::LinkArg;
 use super::list;
 use super::output::{Reply, TableFormat, width};
 use super::show;
@@ -49,6 +52,34 @@ pub(crate) enum Command {
         #[arg(long, value_enum, default_value = "text")]
         format: TableFormat,
     },
+    /// Write the images' rows and the boxes as tables, or all of it, images too, as Croissant
+    Export {
+        /// Name or id
+        dataset: String,
+        /// A folder that is not there yet
+        #[arg(short, long, value_name = "DIR")]
+        output: PathBuf,
+        /// What is written
+        #[arg(long, value_enum)]
+        format: DatasetFormat,
+        /// A split of it, whose folds become columns
+        #[arg(long)]
+        split: Option<String>,
+        /// How images get there (croissant): `reflink` copies where the file system cannot share blocks; `hardlink`
+        /// takes no room and stays read-only
+        #[arg(long, value_enum, default_value = "reflink")]
+        link: LinkArg,
+    },
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum DatasetFormat {
+    /// Comma-separated values
+    Csv,
+    /// Apache Parquet
+    Parquet,
+    /// Croissant 1.0: croissant.json, CSV files and the images
+    Croissant,
 }
 
 pub(crate) fn run(context: &Context, command: Command) -> Result<Reply, Failure> {
@@ -58,6 +89,9 @@ pub(crate) fn run(context: &Context, command: Command) -> Result<Reply, Failure>
         Command::Diff { a, b } => diff(context, &a, &b),
         Command::Stats { dataset, name, svg, format } => {
             stats(context, &dataset, name.as_deref(), svg.as_deref(), format)
+        }
+        Command::Export { dataset, output, format, split, link } => {
+            export(context, &dataset, &output, format, split.as_deref(), link)
         }
     }
 }
@@ -74,6 +108,41 @@ fn diff(context: &Context, a: &str, b: &str) -> Result<Reply, Failure> {
         false => "different".to_owned(),
     });
     Ok(Reply::new(lines.join("\n"), json!(found)))
+}
+
+fn export(
+    context: &Context,
+    dataset: &str,
+    output: &Path,
+    format: DatasetFormat,
+    split: Option<&str>,
+    link: LinkArg,
+) -> Result<Reply, Failure> {
+    let registry = context.registry()?;
+    let view = registry.view()?;
+    let id = registry.resolve_as::<Dataset>(&view, dataset)?;
+    let split = split.map(|split| registry.resolve_as::<Split>(&view, split)).transpose()?;
+    let folder = Folder::begin(output)?;
+    let mut files = Vec::new();
+    let format = match format {
+        DatasetFormat::Csv => FileFormat::Csv,
+        DatasetFormat::Parquet => FileFormat::Parquet,
+        DatasetFormat::Croissant => {
+            export::croissant(&registry, &view, id, split, link.into(), &folder)?;
+            folder.finish()?;
+            let file = output.join("croissant.json");
+            let json = json!({ "id": id, "folder": output, "files": [file] });
+            return Ok(Reply::new(file.display().to_string(), json));
+        }
+    };
+    for sheet in export::dataset_sheets(&registry, id, split)? {
+        let file = format!("{}.{}", sheet.name, format.extension());
+        folder.write(&file, &sheet.render(format))?;
+        files.push(output.join(file));
+    }
+    folder.finish()?;
+    let lines: Vec<String> = files.iter().map(|file| file.display().to_string()).collect();
+    Ok(Reply::new(lines.join("\n"), json!({ "id": id, "folder": output, "files": files })))
 }
 
 fn stats(

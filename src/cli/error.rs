@@ -8,6 +8,7 @@ use reg::audit::AuditError;
 use reg::dataset::DatasetError;
 use reg::dataset::ingest::IngestError;
 use reg::dataset::synthetic::SyntheticError;
+use reg::export::ExportError;
 use reg::index::IndexError;
 use reg::lineage::{DiffError, RepairError, WithdrawError};
 use reg::registry::RegistryError;
@@ -132,6 +133,16 @@ impl From<AuditError> for Failure {
                 Failure::new(e.to_string(), Some(hint.to_owned()))
             }
             AuditError::Codec { .. } | AuditError::NotABundle { .. } => Failure::new(e.to_string(), None),
+        }
+    }
+}
+
+impl From<ExportError> for Failure {
+    fn from(e: ExportError) -> Self {
+        match e {
+            ExportError::Registry(e) => e.into(),
+            ExportError::Io { ref source, .. } => Failure::new(e.to_string(), io_hint(source)),
+            e => Failure::new(e.to_string(), e.hint().map(str::to_owned)),
         }
     }
 }

@@ -48,10 +48,20 @@ pub(crate) struct Args {
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
-enum LinkArg {
+pub(super) enum LinkArg {
     Copy,
     Reflink,
     Hardlink,
+}
+
+impl From<LinkArg> for Link {
+    fn from(link: LinkArg) -> Self {
+        match link {
+            LinkArg::Copy => Link::Copy,
+            LinkArg::Reflink => Link::Reflink,
+            LinkArg::Hardlink => Link::Hardlink,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, ValueEnum)]
@@ -67,11 +77,7 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
         metadata: args.metadata,
         boxes: args.boxes,
         name: args.name,
-        link: match args.link {
-            LinkArg::Copy => Link::Copy,
-            LinkArg::Reflink => Link::Reflink,
-            LinkArg::Hardlink => Link::Hardlink,
-        },
+        link: args.link.into(),
         allow_missing: args.allow_missing,
         metadata_only: args.metadata_only,
         decode: args.check == Check::Full,

@@ -13,6 +13,7 @@ mod doctor;
 mod error;
 mod eval;
 mod exchange;
+mod export;
 mod figures;
 mod gc;
 mod gradcam;
@@ -119,6 +120,7 @@ enum Command {
     Attest(attest::Args),
     #[command(subcommand)]
     Key(key::Command),
+    Export(export::Args),
     Push(exchange::PushArgs),
     Pull(exchange::PullArgs),
     Gc(gc::Args),
@@ -232,6 +234,7 @@ fn run(context: &Context, command: Command) -> Result<Reply, Failure> {
         Command::Audit(args) => audit::run(context, args),
         Command::Attest(args) => attest::run(context, args),
         Command::Key(command) => key::run(command),
+        Command::Export(args) => export::run(context, args),
         Command::Verify(args) => verify::run(context, args),
         Command::Doctor(args) => Ok(doctor::run(context, args)),
         Command::Push(args) => exchange::run_push(context, args),

@@ -1,12 +1,15 @@
 //! `reg trace`.
 
+use std::path::PathBuf;
+
 use clap::ValueEnum;
+use reg::export::{Folder, prov, ro_crate};
 use reg::lineage::{Asked, Direction, Graph, Node, Touched, TouchedImage, image_named, touched, trace};
 use reg::records::{Subject, Withdrawal};
 use reg::registry::{Registry, RegistryError};
 use reg::report::lineage::{dot, tree};
 use reg::report::touched;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::error::Failure;
 use super::output::Reply;
@@ -27,6 +30,9 @@ pub(crate) struct Args {
     /// How it is written
     #[arg(long, value_enum, default_value = "tree")]
     format: TraceFormat,
+    /// Where an RO-Crate goes: a folder that is not there yet
+    #[arg(short, long, value_name = "DIR")]
+    output: Option<PathBuf>,
     /// Show every image, not the first few of each data set
     #[arg(long)]
     all: bool,
@@ -37,9 +43,19 @@ enum TraceFormat {
     Tree,
     Json,
     Dot,
+    /// PROV-JSON
+    Prov,
+    /// A folder as a Workflow Run RO-Crate, with the records and all that they are made of but images
+    RoCrate,
 }
 
 pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
+    if args.output.is_some() != matches!(args.format, TraceFormat::RoCrate) {
+        return Err(Failure::usage("--output is the folder of --format ro-crate, and the two go together"));
+    }
+    if args.down && args.output.is_some() {
+        return Err(Failure::usage("an RO-Crate holds what a result is made of: it goes with --up"));
+    }
     let registry = context.registry()?;
     let view = registry.view()?;
     let format = if context.global.json { TraceFormat::Json } else { args.format };
@@ -59,11 +75,24 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
     let graph = trace(&registry, &view, root, direction)?;
     drop(view);
     marks::warn(context, &registry, [root])?;
+    if let Some(output) = args.output {
+        let folder = Folder::begin(&output)?;
+        let written = ro_crate(&registry, &registry.view()?, &graph, &folder)?;
+        folder.finish()?;
+        let text = format!("{}: {} files and ro-crate-metadata.json", output.display(), written.files);
+        return Ok(Reply::new(text, json!({ "id": root, "folder": output, "files": written.files })));
+    }
     // It may hold every image: only what is printed is written.
-    Ok(match format {
+    Ok(match args.format {
+        TraceFormat::Tree | TraceFormat::Dot if context.global.json => Reply::document(&graph),
         TraceFormat::Tree => Reply::new(tree(&graph, direction, args.all), Value::Null),
         TraceFormat::Json => Reply::document(&graph),
         TraceFormat::Dot => Reply::new(dot(&graph, args.all), Value::Null),
+        // Without --output there is no RO-Crate.
+        TraceFormat::Prov | TraceFormat::RoCrate => {
+            let document = prov(&registry, &graph)?;
+            Reply::new(format!("{document:#}"), document)
+        }
     })
 }
 
@@ -97,6 +126,9 @@ fn down(
             let nodes: Vec<Node> = touched.nodes.iter().map(|node| node.node.clone()).collect();
             let root = nodes.first().map_or(touched.images[0].dataset, |node| node.id);
             Reply::new(dot(&Graph { root, nodes, edges: touched.edges.clone() }, true), Value::Null)
+        }
+        TraceFormat::Prov | TraceFormat::RoCrate => {
+            return Err(Failure::usage("what used an image is written as tree, json or dot"));
         }
     })
 }

@@ -1,0 +1,181 @@
+//! `reg export`.
+
+use std::path::{Path, PathBuf};
+
+use clap::ValueEnum;
+use reg::export::{self, FileFormat, Folder, Sheet};
+use reg::hash::Hash;
+use reg::index::View;
+use reg::records::{Record, Run};
+use reg::registry::Registry;
+use serde_json::json;
+
+use super::Context;
+use super::error::Failure;
+use super::output::Reply;
+
+/// Write what other tools read: scores and tables as CSV or Parquet, a checkpoint with a program for PyTorch, a
+/// model card, a store for MLflow
+#[derive(clap::Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    other: Option<Other>,
+    /// Names or ids of predictions, runs, data sets, splits or tables
+    #[arg(value_name = "ID", required = true)]
+    ids: Vec<String>,
+    /// A file that ends in .csv, .parquet or .md, or else a folder
+    #[arg(short, long, value_name = "PATH", required = true)]
+    output: Option<PathBuf>,
+    /// What is written; default: what the end of the file's name says
+    #[arg(long, value_enum)]
+    format: Option<ExportFormat>,
+}
+
+#[derive(clap::Subcommand)]
+enum Other {
+    /// Write runs, their settings, epochs, AUCs and files as a store for MLflow
+    Mlflow {
+        /// A folder that is not there yet; `mlflow ui` is started in it
+        #[arg(value_name = "DIR")]
+        folder: PathBuf,
+        /// Names or ids of runs; default: all
+        #[arg(value_name = "RUN")]
+        runs: Vec<String>,
+        /// How checkpoints get there: `reflink` copies where the file system cannot share blocks; `hardlink` takes
+        /// no room and stays read-only
+        #[arg(long, value_enum, default_value = "reflink")]
+        link: super::ingest::LinkArg,
+    },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum ExportFormat {
+    /// Comma-separated values
+    Csv,
+    /// Apache Parquet
+    Parquet,
+    /// The weights of a run as safetensors, and model.py, which scores images with them
+    Checkpoint,
+    /// A model card in Markdown, with the metadata that model hubs read
+    Card,
+}
+
+pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
+    let registry = context.registry()?;
+    let view = registry.view()?;
+    if let Some(Other::Mlflow { folder, runs, link }) = args.other {
+        return mlflow(&registry, &view, &folder, &runs, link.into());
+    }
+    let Some(output) = args.output else { return Err(Failure::usage("--output is needed")) };
+    let by_name = match output.extension().and_then(|end| end.to_str()) {
+        Some("csv") => Some(ExportFormat::Csv),
+        Some("parquet") => Some(ExportFormat::Parquet),
+        Some("md") => Some(ExportFormat::Card),
+        _ => None,
+    };
+    let Some(format) = args.format.or(by_name) else {
+        return Err(Failure::usage(format!(
+            "{} does not say what it is to be: --format csv, parquet, checkpoint or card does",
+            output.display()
+        )));
+    };
+    match format {
+        ExportFormat::Csv => tables(&registry, &view, &args.ids, &output, FileFormat::Csv),
+        ExportFormat::Parquet => tables(&registry, &view, &args.ids, &output, FileFormat::Parquet),
+        ExportFormat::Checkpoint => {
+            let run = registry.resolve_as::<Run>(&view, one(&args.ids)?)?;
+            let folder = Folder::begin(&output)?;
+            export::checkpoint(&registry, run, &folder)?;
+            folder.finish()?;
+            Ok(Reply::new(
+                format!("{}: checkpoint.safetensors, model.py", output.display()),
+                json!({ "id": run, "folder": output, "files": ["checkpoint.safetensors", "model.py"] }),
+            ))
+        }
+        ExportFormat::Card => {
+            let run = registry.resolve_as::<Run>(&view, one(&args.ids)?)?;
+            let card = export::card(&registry, &view, run)?;
+            export::save(&output, card.as_bytes())?;
+            Ok(Reply::new(output.display().to_string(), json!({ "id": run, "file": output })))
+        }
+    }
+}
+
+fn one(ids: &[String]) -> Result<&str, Failure> {
+    match ids {
+        [id] => Ok(id),
+        _ => Err(Failure::usage("one run at a time has its checkpoint or its card written")),
+    }
+}
+
+/// One sheet into a file of the format's ending, any number into a folder.
+fn tables(
+    registry: &Registry,
+    view: &View,
+    ids: &[String],
+    output: &Path,
+    format: FileFormat,
+) -> Result<Reply, Failure> {
+    let mut all: Vec<(String, Hash, Sheet)> = Vec::new();
+    for text in ids {
+        let id = registry.resolve(view, text)?;
+        let stem = if reg::registry::is_name(text) { text.clone() } else { id.short() };
+        for sheet in export::sheets(registry, view, id)? {
+            all.push((format!("{stem}-{}", sheet.name), id, sheet));
+        }
+    }
+    if FileFormat::of(output) == Some(format) {
+        let [(_, id, sheet)] = all.as_slice() else {
+            let names = all.into_iter().map(|(_, _, sheet)| sheet.name).collect();
+            return Err(
+                export::ExportError::Several { what: ids.join(", "), names, path: output.into() }.into()
+            );
+        };
+        export::save(output, &sheet.render(format))?;
+        let text = format!("{}: {} rows, {} columns", output.display(), sheet.rows(), sheet.columns.len());
+        return Ok(Reply::new(text, json!({ "files": [described(output, *id, sheet)] })));
+    }
+    let folder = Folder::begin(output)?;
+    let (mut lines, mut files) = (Vec::new(), Vec::new());
+    for (place, (name, id, sheet)) in all.iter().enumerate() {
+        // Predictions of one subset on several devices have one name.
+        let taken = all[..place].iter().filter(|(other, _, _)| other == name).count();
+        let number = if taken > 0 { format!("-{}", taken + 1) } else { String::new() };
+        let file = format!("{name}{number}.{}", format.extension());
+        folder.write(&file, &sheet.render(format))?;
+        lines.push(format!("{}: {} rows, {} columns", file, sheet.rows(), sheet.columns.len()));
+        files.push(described(&output.join(file), *id, sheet));
+    }
+    folder.finish()?;
+    Ok(Reply::new(lines.join("\n"), json!({ "folder": output, "files": files })))
+}
+
+fn described(file: &Path, id: Hash, sheet: &Sheet) -> serde_json::Value {
+    json!({ "file": file, "id": id, "rows": sheet.rows(), "columns": sheet.columns.len() })
+}
+
+fn mlflow(
+    registry: &Registry,
+    view: &View,
+    folder: &Path,
+    runs: &[String],
+    link: reg::store::Link,
+) -> Result<Reply, Failure> {
+    let runs = match runs {
+        [] => view.of_kind(Run::KIND)?.into_iter().map(reg::hash::Id::new).collect(),
+        named => {
+            named.iter().map(|text| registry.resolve_as::<Run>(view, text)).collect::<Result<Vec<_>, _>>()?
+        }
+    };
+    let out = Folder::begin(folder)?;
+    let written = export::mlflow(registry, view, &runs, &out, link)?;
+    out.finish()?;
+    let text = format!(
+        "{}: {} runs in {} experiments; `mlflow ui` in it shows them",
+        folder.display(),
+        runs.len(),
+        written.experiments
+    );
+    Ok(Reply::new(text, json!({ "folder": folder, "runs": runs.len(), "experiments": written.experiments })))
+}

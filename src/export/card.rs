@@ -1,0 +1,249 @@
+//! A model card: what is recorded of a run, for people, under a block of metadata that model hubs read.
+//!
+//! Nothing stands in it that no record says: no licence, no intended use, no claim.
+
+use std::fmt::Write as _;
+
+use serde_json::{Value, json};
+
+use super::ExportError;
+use super::results::{Judged, epochs, judged};
+use super::settings::settings;
+use crate::hash::Id;
+use crate::index::View;
+use crate::records::{
+    Architecture, Comparison, Dataset, Execution, Run, Split, SplitMethod, Subset, Table as Recorded,
+};
+use crate::registry::Registry;
+use crate::report::{Cell, Column, Format, Table, results, thousands};
+use crate::stats;
+
+const DECIMALS: usize = 4;
+
+/// Writes the card of a run.
+pub fn card(registry: &Registry, view: &View, id: Id<Run>) -> Result<String, ExportError> {
+    let run = registry.get(id)?;
+    let spec = registry.get(run.spec)?;
+    let (dataset, split) = (registry.get(spec.dataset)?, registry.get(spec.split)?);
+    let names = view.names_by_id()?;
+    let name_of = |id: &crate::hash::Hash| names.get(id).cloned().unwrap_or_else(|| id.short());
+    let test = judged(registry, view, id, Subset::Test)?;
+    let name = name_of(&id.hash);
+    let dataset_name = name_of(&spec.dataset.hash);
+
+    let mut out = metadata(&name, &spec.model.architecture, &dataset_name, spec.dataset, test.as_ref());
+    let sees = match (spec.model.architecture.image(), spec.model.architecture.meta()) {
+        (Some(image), meta) => format!(
+            "looks at chest X-rays of {0} x {0} pixels in {1}{2}",
+            image.input,
+            if image.channels == 1 { "one channel" } else { "three equal channels" },
+            if meta { ", and at age, gender and view position" } else { "" }
+        ),
+        (None, _) => "looks at age, gender and view position alone".to_owned(),
+    };
+    let _ = writeln!(
+        out,
+        "# {name}\n\n`{}` with {} parameters {sees}, and gives one logit for each of {} labels. \
+         It was trained and judged with reg; all that stands here is read from its records.",
+        spec.model.name,
+        thousands(run.parameters),
+        dataset.labels.len()
+    );
+    out += "\n## Use\n\nNo intended use, no clinical evaluation and no licence is recorded. \
+            The scores are of a research data set and no diagnosis.\n";
+    out += &data(&dataset_name, &dataset, &split, spec.fold);
+    let mut table = Table::new("", vec![Column::left("Setting"), Column::left("Value")]);
+    table.rows =
+        settings(&spec).into_iter().map(|(key, value)| vec![Cell::Text(key), Cell::Text(value)]).collect();
+    let _ = write!(
+        out,
+        "\n## Training\n\nThe weights are those of epoch {} of {}, which had the lowest loss on the validation \
+         images, {:.6}.",
+        run.best_epoch, run.epochs, run.val_loss
+    );
+    for (_, execution) in registry.referring::<Execution>(view, &id.hash)? {
+        let _ = write!(
+            out,
+            " Trained from {} in {:.0} s on {}.",
+            execution.started,
+            execution.seconds,
+            execution.gpu.as_ref().unwrap_or(&execution.cpu)
+        );
+    }
+    let _ = write!(out, "\n\n{}", table.render(Format::Markdown));
+    let log = epochs(registry, id, &run)?;
+    if let Some(auc) = log.iter().find(|epoch| epoch.epoch == run.best_epoch).and_then(|epoch| epoch.val_auc)
+    {
+        let _ = writeln!(out, "\nMean AUC on the validation images in that epoch: {auc:.4}.");
+    }
+    match &test {
+        Some(judged) => out += &performance(registry, view, judged)?,
+        None => out += "\n## Results\n\nNo scores of test images are recorded.\n",
+    }
+    out += "\n## Limits\n\n";
+    let _ = writeln!(
+        out,
+        "- One fold of one data set: nothing recorded says how it does on images from elsewhere.\n\
+         - The epoch was chosen on the validation images, so numbers on these are too good for a test.\n\
+         - Intervals take images as independent, which those of one patient are not: they are rather too narrow."
+    );
+    let mut ids = vec![
+        ("run", id.hash),
+        ("spec", run.spec.hash),
+        ("data set", spec.dataset.hash),
+        ("split", spec.split.hash),
+        ("software", spec.software.hash),
+        ("checkpoint", run.checkpoint.hash),
+    ];
+    ids.extend(spec.weights.map(|weights| ("initial weights", weights.hash)));
+    if let Some(judged) = &test {
+        ids.extend([("predictions", judged.predictions.hash), ("table", judged.table.hash)]);
+    }
+    out += "\n## Lineage\n\nEach id is the BLAKE3 hash of the record or file; `reg trace` follows them.\n\n";
+    let mut table = Table::new("", vec![Column::left("What"), Column::left("Id")]);
+    table.rows =
+        ids.into_iter().map(|(what, id)| vec![Cell::Text(what.into()), Cell::Text(id.to_string())]).collect();
+    out += &table.render(Format::Markdown);
+    Ok(out)
+}
+
+/// The block in front: YAML, of which JSON's texts, numbers and lists are a part.
+fn metadata(
+    name: &str,
+    architecture: &Architecture,
+    dataset: &str,
+    id: Id<Dataset>,
+    test: Option<&Judged>,
+) -> String {
+    let task = match architecture {
+        Architecture::Mlp { .. } => "tabular-classification",
+        _ => "image-classification",
+    };
+    let mut out = format!(
+        "---\nlibrary_name: pytorch\npipeline_tag: {task}\ntags:\n- chest-x-ray\n- multi-label-classification\n- reg\n"
+    );
+    let Some(Judged { auc, .. }) = test else { return out + "---\n\n" };
+    let _ = write!(
+        out,
+        "metrics:\n- roc_auc\nmodel-index:\n- name: {}\n  results:\n  - task:\n      type: {task}\n      \
+         name: Multi-label classification of chest X-rays\n    dataset:\n      type: {}\n      name: {}\n      \
+         split: test\n      revision: {}\n    metrics:\n",
+        yaml(name),
+        yaml(dataset),
+        yaml(dataset),
+        yaml(&id.to_string())
+    );
+    let mut metric = |name: String, value: f64| {
+        let _ =
+            write!(out, "    - type: roc_auc\n      name: {}\n      value: {}\n", yaml(&name), json!(value));
+    };
+    if let Some(mean) = auc.mean {
+        metric(format!("AUC, mean over {} of {} labels", auc.mean_over, auc.labels.len()), mean);
+    }
+    for label in &auc.labels {
+        // What is undefined is no number, and left out.
+        if let Some(value) = label.auc {
+            metric(format!("AUC {}", label.label), value);
+        }
+    }
+    out + "---\n\n"
+}
+
+/// A text in quotation marks, as YAML takes it from JSON.
+fn yaml(text: &str) -> String {
+    Value::from(text).to_string()
+}
+
+fn data(name: &str, dataset: &Dataset, split: &Split, fold: u32) -> String {
+    let mut out = format!(
+        "\n## Data\n\n{name} is in the format of {}: {} images of {} patients.",
+        dataset.source,
+        thousands(dataset.images),
+        thousands(dataset.patients)
+    );
+    let how = match &split.method {
+        SplitMethod::Resample { seed, ratios: [train, val, test] } => {
+            format!("drawn by patient, {train}/{val}/{test}, seed {seed}")
+        }
+        SplitMethod::Official { val_fraction, seed, .. } => format!(
+            "by given lists, {val_fraction} of the training images cut off by patient for validation, seed {seed}"
+        ),
+    };
+    let _ = writeln!(out, " Fold {fold} of {}, {how}:\n", split.folds.len());
+    let mut table =
+        Table::new("", vec![Column::left("Subset"), Column::right("Images"), Column::right("Patients")]);
+    if let Some(sizes) = split.folds.get(fold as usize) {
+        for (subset, size) in [("train", sizes.train), ("val", sizes.val), ("test", sizes.test)] {
+            table.rows.push(vec![
+                Cell::Text(subset.into()),
+                Cell::Integer(size.images),
+                Cell::Integer(size.patients),
+            ]);
+        }
+    }
+    out + &table.render(Format::Markdown)
+}
+
+fn performance(registry: &Registry, view: &View, judged: &Judged) -> Result<String, ExportError> {
+    let Judged { predictions, record, auc, .. } = judged;
+    let manifest = registry.get_packed(registry.get(record.dataset)?.manifest)?;
+    let dataset = registry.get(record.dataset)?;
+    let scores = registry.get_packed(record.scores)?;
+    let columns = vec![
+        Column::left("Label"),
+        Column::right("Positives"),
+        Column::right("Negatives"),
+        Column::right("AUC [95 %]"),
+    ];
+    let mut table = Table::new("", columns);
+    for (place, label) in auc.labels.iter().enumerate() {
+        let bit = dataset.labels.iter().position(|known| *known == label.label);
+        let truth: Option<Vec<bool>> = bit.and_then(|bit| {
+            scores.rows.iter().map(|row| Some(manifest.rows.get(*row as usize)?.has(bit))).collect()
+        });
+        let interval = truth.and_then(|truth| stats::delong(&scores.column(place), &truth)?.interval());
+        let ends = label.auc.and(interval);
+        table.rows.push(vec![
+            Cell::Text(label.label.clone()),
+            Cell::Integer(label.positives),
+            Cell::Integer(label.negatives),
+            Cell::Interval { value: label.auc, ends, decimals: DECIMALS },
+        ]);
+    }
+    table.rows.push(vec![
+        Cell::Text("Mean".into()),
+        Cell::Empty,
+        Cell::Empty,
+        Cell::Number { value: auc.mean, decimals: DECIMALS },
+    ]);
+    let undefined: Vec<&str> =
+        auc.labels.iter().filter(|label| label.auc.is_none()).map(|label| label.label.as_str()).collect();
+    let mut out = format!(
+        "\n## Results\n\nOn the {} test images, with DeLong's interval of 95 %:\n\n{}",
+        thousands(record.images),
+        table.render(Format::Markdown)
+    );
+    let _ = write!(out, "\nThe mean covers {} of {} labels.", auc.mean_over, auc.labels.len());
+    if !undefined.is_empty() {
+        let _ =
+            write!(out, " Undefined, as all images have the label or none has it: {}.", undefined.join(", "));
+    }
+    out.push('\n');
+    // Groups of patients, where a recorded comparison looked at them.
+    for (_, table) in registry.referring::<Recorded>(view, &predictions.hash)? {
+        let Recorded::Comparison(comparison) = table else { continue };
+        let of_this = |comparison: &Comparison| {
+            let own = comparison.models.iter().find(|model| model.predictions.contains(predictions))?;
+            (own.predictions.len() == 1).then(|| own.name.clone())
+        };
+        let Some(name) = of_this(&comparison) else { continue };
+        let mut comparison = *comparison;
+        comparison.groups.retain(|row| row.model == name);
+        let groups = results::tables(&comparison).into_iter().find(|(name, _)| *name == "groups");
+        if let Some((_, groups)) = groups {
+            let _ = write!(out, "\n## Groups of patients\n\n{}", groups.render(Format::Markdown));
+            break;
+        }
+    }
+    Ok(out)
+}

@@ -1,0 +1,138 @@
+//! A data set as Croissant 1.0 (MLCommons): `croissant.json`, the tables that it describes, and the images.
+
+use serde_json::{Value, json};
+
+use super::sheet::Values;
+use super::tables::{IMAGE, IMAGES};
+use super::{ExportError, FileFormat, Folder, Sheet, dataset_sheets};
+use crate::hash::{Id, Sha256};
+use crate::index::View;
+use crate::records::{Dataset, Split};
+use crate::registry::Registry;
+use crate::store::Link;
+
+const FILES: &str = "image-files";
+
+/// Writes a data set, its images among it, so that `mlcroissant` reads it from this folder; with `split`, the subset
+/// of each image in each fold.
+///
+/// # Errors
+/// Among others, images that are damaged or missing.
+pub fn croissant(
+    registry: &Registry,
+    view: &View,
+    id: Id<Dataset>,
+    split: Option<Id<Split>>,
+    link: Link,
+    folder: &Folder,
+) -> Result<(), ExportError> {
+    let dataset = registry.get(id)?;
+    let manifest = registry.get_packed(dataset.manifest)?;
+    let (mut distribution, mut records) = (Vec::new(), Vec::new());
+    let has_files = manifest.rows.iter().any(|row| row.object.is_some());
+    if has_files {
+        distribution.push(json!({
+            "@type": "cr:FileSet",
+            "@id": FILES,
+            "name": FILES,
+            "encodingFormat": "image/png",
+            "includes": format!("{IMAGES}/*"),
+        }));
+    }
+    for sheet in dataset_sheets(registry, id, split)? {
+        let file = format!("{}.csv", sheet.name);
+        let bytes = sheet.render(FileFormat::Csv);
+        folder.write(&file, &bytes)?;
+        distribution.push(json!({
+            "@type": "cr:FileObject",
+            "@id": file,
+            "name": file,
+            "contentUrl": file,
+            "contentSize": format!("{} B", bytes.len()),
+            "encodingFormat": "text/csv",
+            "sha256": digits(&crate::hash::Digest::of(&bytes).sha256),
+        }));
+        records.push(record_set(&sheet, &file, has_files && sheet.name == IMAGES));
+    }
+    for row in &manifest.rows {
+        if let Some(object) = &row.object {
+            folder.object(registry.store(), object, &format!("{IMAGES}/{}", row.name), link)?;
+        }
+    }
+    let name = view.names_by_id()?.remove(&id.hash).unwrap_or_else(|| id.hash.short());
+    let about = format!(
+        "{} images of {} patients in the format of {}; data set {} of a reg registry. The column of a label is true \
+         where the image has it.",
+        dataset.images, dataset.patients, dataset.source, id
+    );
+    let document = json!({
+        "@context": context(),
+        "@type": "sc:Dataset",
+        "conformsTo": "http://mlcommons.org/croissant/1.0",
+        "name": name,
+        "description": about,
+        "distribution": distribution,
+        "recordSet": records,
+    });
+    let text = serde_json::to_string_pretty(&document).expect("a document's keys are texts") + "\n";
+    folder.write("croissant.json", text.as_bytes())
+}
+
+fn digits(sha256: &Sha256) -> String {
+    sha256.to_string().trim_start_matches("sha256:").to_owned()
+}
+
+/// The rows of a sheet; `with_content` joins each to its image file.
+fn record_set(sheet: &Sheet, file: &str, with_content: bool) -> Value {
+    let id = |column: &str| format!("{}/{}", sheet.name, column.replace([' ', '#'], "_"));
+    let mut fields: Vec<Value> = sheet
+        .columns
+        .iter()
+        .map(|column| {
+            let kind = match &column.values {
+                Values::Text(_) => "sc:Text",
+                // What is not there is no integer for its readers.
+                Values::Integer(values) if values.contains(&None) => "sc:Float",
+                Values::Integer(_) => "sc:Integer",
+                Values::Number(_) => "sc:Float",
+                Values::Truth(_) => "sc:Boolean",
+            };
+            json!({
+                "@type": "cr:Field",
+                "@id": id(&column.name),
+                "name": id(&column.name),
+                "description": column.name,
+                "dataType": kind,
+                "source": { "fileObject": { "@id": file }, "extract": { "column": column.name } },
+            })
+        })
+        .collect();
+    if with_content {
+        let source =
+            |property: &str| json!({ "fileSet": { "@id": FILES }, "extract": { "fileProperty": property } });
+        fields.push(json!({
+            "@type": "cr:Field",
+            "@id": id("file"),
+            "name": id("file"),
+            "description": "Name of the image file",
+            "dataType": "sc:Text",
+            "source": source("filename"),
+            "references": { "fileObject": { "@id": file }, "extract": { "column": IMAGE } },
+        }));
+        fields.push(json!({
+            "@type": "cr:Field",
+            "@id": id("content"),
+            "name": id("content"),
+            "description": "The image",
+            "dataType": "sc:ImageObject",
+            "source": source("content"),
+        }));
+    }
+    json!({ "@type": "cr:RecordSet", "@id": sheet.name, "name": sheet.name, "field": fields })
+}
+
+/// The context that the format prescribes.
+fn context() -> Value {
+    serde_json::from_str(include_str!("croissant.json"))
+        .expect("the file is JSON, which a test of every export sees")
+}

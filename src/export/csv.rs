@@ -1,0 +1,43 @@
+//! Sheets as CSV.
+
+use std::borrow::Cow;
+
+use csv::ByteRecord;
+
+use super::sheet::{Sheet, Values};
+
+/// The bytes of a file.
+///
+/// Numbers have the shortest digits that are read as the same number.
+pub(super) fn write(sheet: &Sheet) -> Vec<u8> {
+    let in_memory = "writing to memory does not fail";
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    writer.write_record(sheet.columns.iter().map(|column| column.name.as_str())).expect(in_memory);
+    let mut record = ByteRecord::new();
+    for row in 0..sheet.rows() {
+        record.clear();
+        for column in &sheet.columns {
+            record.push_field(field(&column.values, row).as_bytes());
+        }
+        writer.write_byte_record(&record).expect(in_memory);
+    }
+    writer.into_inner().expect(in_memory)
+}
+
+fn field(values: &Values, row: usize) -> Cow<'_, str> {
+    match values {
+        Values::Text(words) => Cow::Borrowed(words[row].as_deref().unwrap_or_default()),
+        Values::Integer(numbers) => {
+            numbers[row].map_or(Cow::Borrowed(""), |number| number.to_string().into())
+        }
+        // `Debug` and not `Display`, which writes 1e-300 with 300 zeros. Both round-trip.
+        Values::Number(numbers) => {
+            numbers[row].map_or(Cow::Borrowed(""), |number| format!("{number:?}").into())
+        }
+        Values::Truth(truths) => Cow::Borrowed(match truths[row] {
+            Some(true) => "true",
+            Some(false) => "false",
+            None => "",
+        }),
+    }
+}

@@ -1,0 +1,101 @@
+//! Why something cannot be exported.
+
+use std::path::{Path, PathBuf};
+
+use crate::hash::Hash;
+use crate::index::IndexError;
+use crate::registry::RegistryError;
+use crate::store::StoreError;
+
+/// Why something cannot be exported.
+#[derive(Debug, thiserror::Error)]
+pub enum ExportError {
+    /// The registry.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+    /// A file.
+    #[error("cannot {doing} {}: {source}", path.display())]
+    Io {
+        /// The verb.
+        doing: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// A folder that holds something.
+    #[error("{} is there already, and not empty", .0.display())]
+    Occupied(PathBuf),
+    /// A kind of record that has no such form.
+    #[error("{kind} {} cannot be exported as {form}", id.short())]
+    NoSuchForm {
+        /// Its kind.
+        kind: String,
+        /// Its id.
+        id: Hash,
+        /// What was asked for.
+        form: &'static str,
+    },
+    /// Several tables for one file.
+    #[error("{what} has {} tables, {}, and {} is one file", names.len(), names.join(", "), path.display())]
+    Several {
+        /// Whose they are.
+        what: String,
+        /// What they are called.
+        names: Vec<String>,
+        /// The file.
+        path: PathBuf,
+    },
+    /// A run that nothing was predicted with.
+    #[error("run {} has no predictions", .0.short())]
+    NoPredictions(Hash),
+    /// A split of other images.
+    #[error("split {} divides another data set than {}", split.short(), dataset.short())]
+    OtherDataset {
+        /// The split.
+        split: Hash,
+        /// The data set.
+        dataset: Hash,
+    },
+    /// Records that contradict each other, so that no table can be made of them.
+    #[error("{} cannot be exported: {reason}", id.short())]
+    Inconsistent {
+        /// The one that is read.
+        id: Hash,
+        /// What does not fit.
+        reason: String,
+    },
+}
+
+impl From<StoreError> for ExportError {
+    fn from(e: StoreError) -> Self {
+        ExportError::Registry(e.into())
+    }
+}
+
+impl From<IndexError> for ExportError {
+    fn from(e: IndexError) -> Self {
+        ExportError::Registry(e.into())
+    }
+}
+
+impl ExportError {
+    pub(super) fn io(doing: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> ExportError {
+        let path = path.to_owned();
+        move |source| ExportError::Io { doing, path, source }
+    }
+
+    /// What to do about it.
+    pub fn hint(&self) -> Option<&'static str> {
+        Some(match self {
+            ExportError::Occupied(_) => "give a folder that is not there yet",
+            ExportError::NoSuchForm { .. } => {
+                "tables are made of data sets, splits, runs, predictions and tables; checkpoints and cards of runs"
+            }
+            ExportError::Several { .. } => "with --format, -o names a folder that takes all of them",
+            ExportError::NoPredictions(_) => "`reg eval RUN` makes them",
+            ExportError::OtherDataset { .. } => "`reg show SPLIT` says which",
+            _ => return None,
+        })
+    }
+}

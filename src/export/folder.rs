@@ -1,0 +1,94 @@
+//! A folder, or a file, that is there as a whole or not at all.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::ExportError;
+use crate::disk;
+use crate::hash::Hash;
+use crate::store::{Link, Store};
+
+/// A folder on its way: it has another name until it is whole, and is removed if it never becomes so.
+pub struct Folder {
+    part: PathBuf,
+    path: PathBuf,
+    done: bool,
+}
+
+impl Folder {
+    /// Begins a folder that is not there yet, or is empty.
+    pub fn begin(path: &Path) -> Result<Self, ExportError> {
+        match fs::read_dir(path).map(|mut entries| entries.next().is_some()) {
+            Ok(true) => return Err(ExportError::Occupied(path.to_owned())),
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+                return Err(ExportError::io("make", path)(e));
+            }
+            _ => {}
+        }
+        let part = part_of(path);
+        fs::create_dir_all(&part).map_err(ExportError::io("make", path))?;
+        Ok(Folder { part, path: path.to_owned(), done: false })
+    }
+
+    /// Where a file of it is written, the folders above it made.
+    pub fn file(&self, name: &str) -> Result<PathBuf, ExportError> {
+        let path = self.part.join(name);
+        let parent = path.parent().unwrap_or(&self.part);
+        fs::create_dir_all(parent).map_err(ExportError::io("make", parent))?;
+        Ok(path)
+    }
+
+    /// Writes a file of it.
+    pub fn write(&self, name: &str, bytes: &[u8]) -> Result<(), ExportError> {
+        fs::write(self.file(name)?, bytes).map_err(ExportError::io("write", &self.path.join(name)))
+    }
+
+    /// Puts an object there as a file.
+    ///
+    /// A hard link takes no room and is the object itself; it is read-only like it. A copy belongs to whoever
+    /// asked for it, and shares its blocks with the object where the file system can.
+    pub fn object(&self, store: &Store, id: &Hash, name: &str, how: Link) -> Result<(), ExportError> {
+        let (from, to) = (store.path(id), self.file(name)?);
+        let shown = self.path.join(name);
+        let wrong = || ExportError::io("write", &shown);
+        // What leaves the registry is what its name says; what is read is hashed on the way.
+        if how != Link::Copy {
+            store.verify(id, 0, &mut Vec::new())?;
+        }
+        match how {
+            Link::Hardlink => disk::hard_link(&from, &to).map_err(wrong()),
+            Link::Reflink if disk::reflink(&from, &to).is_ok() => disk::set_mode(&to, 0o644).map_err(wrong()),
+            _ => fs::write(&to, store.read(id)?).map_err(wrong()),
+        }
+    }
+
+    /// Gives the folder its name.
+    pub fn finish(mut self) -> Result<(), ExportError> {
+        fs::rename(&self.part, &self.path).map_err(ExportError::io("make", &self.path))?;
+        self.done = true;
+        Ok(())
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        if !self.done {
+            // What cannot be removed has a name that says what it is.
+            let _ = fs::remove_dir_all(&self.part);
+        }
+    }
+}
+
+/// Writes a file, whole or not at all.
+pub fn save(path: &Path, bytes: &[u8]) -> Result<(), ExportError> {
+    let part = part_of(path);
+    fs::write(&part, bytes).and_then(|()| fs::rename(&part, path)).map_err(|e| {
+        let _ = fs::remove_file(&part);
+        ExportError::io("write", path)(e)
+    })
+}
+
+fn part_of(path: &Path) -> PathBuf {
+    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    path.with_file_name(format!(".{name}.{}.part", std::process::id()))
+}

@@ -1,0 +1,215 @@
+//! A tracking store of MLflow: one file of SQLite, and a folder of artifacts beside it. The only file that names the
+//! rusqlite crate.
+//!
+//! MLflow refuses folders of files by now, and each of its versions wants a schema of its own. So the store has the
+//! tables of an old one (`mlflow.sql`), which every later version brings to its own when it opens them. Paths are
+//! relative, so that the folder may be moved: MLflow is started in it.
+
+use std::collections::{BTreeMap, HashMap};
+
+use rusqlite::{Connection, Transaction, params};
+
+use super::checkpoint::{CHECKPOINT, PROGRAM};
+use super::results::{epochs, judged};
+use super::settings::settings;
+use super::{ExportError, FileFormat, Folder, card, checkpoint, sheets, time};
+use crate::hash::{Hash, Id};
+use crate::index::View;
+use crate::records::{Dataset, Execution, Run, Spec, Split, Subset};
+use crate::registry::Registry;
+use crate::store::Link;
+
+const STORE: &str = "mlflow.db";
+const ARTIFACTS: &str = "artifacts";
+/// Of those in the store's tables.
+const ID_DIGITS: usize = 32;
+
+/// A store that was written.
+pub struct Written {
+    /// Experiments: one for each data set and split, whose runs can be compared.
+    pub experiments: usize,
+}
+
+/// Writes runs as a store.
+///
+/// A run's epochs have no times of their own in the registry: they are spread evenly over its execution.
+///
+/// # Errors
+/// Among others, checkpoints that are damaged or missing.
+pub fn mlflow(
+    registry: &Registry,
+    view: &View,
+    runs: &[Id<Run>],
+    folder: &Folder,
+    link: Link,
+) -> Result<Written, ExportError> {
+    let path = folder.file(STORE)?;
+    let wrong = |e: rusqlite::Error| ExportError::io("write", &path)(std::io::Error::other(e));
+    let names = view.names_by_id()?;
+    let mut experiments: BTreeMap<(Id<Dataset>, Id<Split>), i64> = BTreeMap::new();
+    let mut connection = Connection::open(&path).map_err(wrong)?;
+    let transaction = connection.transaction().map_err(wrong)?;
+    transaction.execute_batch(include_str!("mlflow.sql")).map_err(wrong)?;
+    for id in runs {
+        let run = registry.get(*id)?;
+        let spec = registry.get(run.spec)?;
+        let next = experiments.len() as i64 + 1;
+        let experiment = *experiments.entry((spec.dataset, spec.split)).or_insert(next);
+        if experiment == next {
+            add_experiment(&transaction, next, &spec, &names).map_err(wrong)?;
+        }
+        let entry = Entry::read(registry, view, *id, &run, &spec, names.get(&id.hash))?;
+        entry.add(&transaction, experiment).map_err(wrong)?;
+        artifacts(registry, view, *id, &run, &entry, folder, link)?;
+    }
+    transaction.commit().map_err(wrong)?;
+    connection.close().map_err(|(_, e)| wrong(e))?;
+    Ok(Written { experiments: experiments.len() })
+}
+
+fn add_experiment(
+    to: &Transaction,
+    number: i64,
+    spec: &Spec,
+    names: &HashMap<Hash, String>,
+) -> rusqlite::Result<()> {
+    let name_of = |id: &Hash| names.get(id).cloned().unwrap_or_else(|| id.short());
+    let (dataset, split) = (spec.dataset.hash, spec.split.hash);
+    let title = format!("{}, {}", name_of(&dataset), name_of(&split));
+    to.execute("INSERT INTO experiments VALUES (?, ?, ?, 'active')", params![number, title, ARTIFACTS])?;
+    for (key, id) in [("reg.dataset", dataset), ("reg.split", split)] {
+        let values = params![key, id.to_string(), number];
+        to.execute("INSERT INTO experiment_tags VALUES (?, ?, ?)", values)?;
+    }
+    Ok(())
+}
+
+/// A run as MLflow has it.
+struct Entry {
+    id: String,
+    name: String,
+    start: Option<i64>,
+    end: Option<i64>,
+    params: Vec<(String, String)>,
+    tags: Vec<(String, String)>,
+    /// Name, value, time, step.
+    metrics: Vec<(String, f64, i64, i64)>,
+}
+
+impl Entry {
+    fn read(
+        registry: &Registry,
+        view: &View,
+        id: Id<Run>,
+        run: &Run,
+        spec: &Spec,
+        name: Option<&String>,
+    ) -> Result<Self, ExportError> {
+        let name = name.cloned().unwrap_or_else(|| id.hash.short());
+        let execution = registry.referring::<Execution>(view, &id.hash)?.into_iter().next();
+        let execution = execution.map(|(_, execution)| execution);
+        let at = |share: f64| {
+            let Execution { started, seconds, .. } = execution.as_ref()?;
+            time::milliseconds_after(started, seconds * share)
+        };
+        let (start, end) = (at(0.0), at(1.0));
+        let mut tags = vec![
+            ("mlflow.runName".to_owned(), name.clone()),
+            ("mlflow.source.name".to_owned(), "reg".to_owned()),
+            ("mlflow.source.type".to_owned(), "LOCAL".to_owned()),
+            ("reg.checkpoint".to_owned(), run.checkpoint.to_string()),
+            ("reg.dataset".to_owned(), spec.dataset.to_string()),
+            ("reg.run".to_owned(), id.to_string()),
+            ("reg.software".to_owned(), spec.software.to_string()),
+            ("reg.spec".to_owned(), run.spec.to_string()),
+            ("reg.split".to_owned(), spec.split.to_string()),
+            ("reg.best_epoch".to_owned(), run.best_epoch.to_string()),
+            ("reg.parameters".to_owned(), run.parameters.to_string()),
+        ];
+        if let Some(weights) = spec.weights {
+            tags.push(("reg.weights".to_owned(), weights.to_string()));
+        }
+        if let Some(execution) = &execution {
+            tags.push(("reg.command".to_owned(), execution.command.clone()));
+            tags.push(("reg.metric_times".to_owned(), "epochs spread evenly over the execution".to_owned()));
+            if let Some(git) = &execution.git {
+                let commit = git.commit.trim_start_matches("git:").to_owned();
+                tags.push(("mlflow.source.git.commit".to_owned(), commit));
+                tags.push(("reg.clean_tree".to_owned(), git.clean.to_string()));
+            }
+        }
+        let mut metrics = Vec::new();
+        for epoch in epochs(registry, id, run)? {
+            let when = at(f64::from(epoch.epoch) / f64::from(run.epochs.max(1))).unwrap_or(0);
+            let values = [
+                ("learning rate", Some(epoch.lr)),
+                ("train loss", Some(epoch.train_loss)),
+                ("val loss", Some(epoch.val_loss)),
+                ("val AUC", epoch.val_auc),
+            ];
+            for (key, value) in values {
+                // What is undefined is not there.
+                let Some(value) = value else { continue };
+                metrics.push((key.to_owned(), value, when, i64::from(epoch.epoch)));
+            }
+        }
+        if let Some(judged) = judged(registry, view, id, Subset::Test)? {
+            tags.push(("reg.predictions".to_owned(), judged.predictions.to_string()));
+            tags.push(("reg.table".to_owned(), judged.table.to_string()));
+            let labels = judged.auc.labels.iter().map(|label| (label.label.as_str(), label.auc));
+            for (label, auc) in labels.chain([("mean", judged.auc.mean)]) {
+                let Some(auc) = auc else { continue };
+                let (when, step) = (end.unwrap_or(0), i64::from(run.best_epoch));
+                metrics.push((format!("test AUC/{label}"), auc, when, step));
+            }
+        }
+        let id = id.to_string()[..ID_DIGITS].to_owned();
+        Ok(Entry { id, name, start, end, params: settings(spec), tags, metrics })
+    }
+
+    fn add(&self, to: &Transaction, experiment: i64) -> rusqlite::Result<()> {
+        let Entry { id, name, start, end, .. } = self;
+        to.execute(
+            "INSERT INTO runs (run_uuid, name, source_type, source_name, entry_point_name, user_id, status, \
+             start_time, end_time, source_version, lifecycle_stage, artifact_uri, experiment_id) \
+             VALUES (?, ?, 'LOCAL', 'reg', '', '', 'FINISHED', ?, ?, '', 'active', ?, ?)",
+            params![id, name, start, end, format!("{ARTIFACTS}/{id}"), experiment],
+        )?;
+        for (key, value) in &self.params {
+            to.execute("INSERT INTO params VALUES (?, ?, ?)", params![key, value, id])?;
+        }
+        for (key, value) in &self.tags {
+            to.execute("INSERT INTO tags VALUES (?, ?, ?)", params![key, value, id])?;
+        }
+        for (key, value, when, step) in &self.metrics {
+            let values = params![key, value, when, id, step];
+            to.execute("INSERT INTO metrics VALUES (?, ?, ?, ?, ?, 0)", values)?;
+        }
+        Ok(())
+    }
+}
+
+/// The files of a run: its weights and program, its spec and log, its card and the AUCs.
+fn artifacts(
+    registry: &Registry,
+    view: &View,
+    id: Id<Run>,
+    run: &Run,
+    entry: &Entry,
+    folder: &Folder,
+    link: Link,
+) -> Result<(), ExportError> {
+    let place = |name: &str| format!("{ARTIFACTS}/{}/{name}", entry.id);
+    let store = registry.store();
+    folder.object(store, &run.checkpoint.hash, &place(CHECKPOINT), link)?;
+    folder.write(&place(PROGRAM), checkpoint::program_of(registry, id)?.as_bytes())?;
+    folder.object(store, &run.spec.hash, &place("spec.json"), Link::Copy)?;
+    folder.object(store, &run.log.hash, &place("log.jsonl"), Link::Copy)?;
+    folder.write(&place("README.md"), card(registry, view, id)?.as_bytes())?;
+    if let Some(judged) = judged(registry, view, id, Subset::Test)? {
+        for sheet in sheets(registry, view, judged.table.hash)? {
+            folder.write(&place(&format!("test-{}.csv", sheet.name)), &sheet.render(FileFormat::Csv))?;
+        }
+    }
+    Ok(())
+}

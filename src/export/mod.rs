@@ -1,0 +1,33 @@
+//! What other people's tools read: tables as CSV and Parquet, data sets as Croissant, lineages as PROV and
+//! RO-Crate, checkpoints with a program for PyTorch, model cards, a store for MLflow.
+//!
+//! Everything here is a function of the records: the same ones give the same bytes, and nothing is said that
+//! they do not say. The registry is only read. What is written is there as a whole or not at all.
+
+mod activities;
+mod card;
+mod checkpoint;
+mod crates;
+mod croissant;
+mod csv;
+mod error;
+mod folder;
+mod mlflow;
+mod parquet;
+mod prov;
+mod results;
+mod settings;
+mod sheet;
+mod tables;
+mod time;
+
+pub use card::card;
+pub use checkpoint::{CHECKPOINT, PROGRAM, checkpoint};
+pub use crates::{Crate, ro_crate};
+pub use croissant::croissant;
+pub use error::ExportError;
+pub use folder::{Folder, save};
+pub use mlflow::{Written, mlflow};
+pub use prov::prov;
+pub use sheet::{Column, FileFormat, Sheet, Values};
+pub use tables::{dataset_sheets, sheets};

@@ -1,0 +1,89 @@
+//! Sheets as Apache Parquet. The only file that names the parquet crate.
+//!
+//! Columns are optional, so that what is undefined is null. Nothing is compressed: the bytes follow from the
+//! values and the version of the crate alone, and hashes, which most bytes of a manifest are, do not shrink.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use parquet::basic::{Compression, LogicalType, Repetition, Type as Physical};
+use parquet::data_type::{BoolType, ByteArray, ByteArrayType, DataType, DoubleType, Int64Type};
+use parquet::errors::Result;
+use parquet::file::metadata::KeyValue;
+use parquet::file::properties::WriterProperties;
+use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
+use parquet::schema::types::{ColumnPath, Type};
+
+use super::sheet::{Column, Sheet, Values};
+
+/// The bytes of a file.
+pub(super) fn write(sheet: &Sheet) -> Vec<u8> {
+    in_memory(sheet).expect("memory takes every byte, and columns have the types of their values")
+}
+
+fn in_memory(sheet: &Sheet) -> Result<Vec<u8>> {
+    let fields = sheet.columns.iter().map(field).collect::<Result<Vec<_>>>()?;
+    let schema = Type::group_type_builder("reg").with_fields(fields).build()?;
+    let about = sheet.about.iter().map(|(key, value)| KeyValue::new(key.clone(), value.clone())).collect();
+    let mut properties = WriterProperties::builder()
+        .set_compression(Compression::UNCOMPRESSED)
+        .set_created_by(format!("reg {}", env!("CARGO_PKG_VERSION")))
+        .set_key_value_metadata(Some(about));
+    for column in sheet.columns.iter().filter(|column| !repeats(&column.values)) {
+        let path = ColumnPath::new(vec![column.name.clone()]);
+        properties = properties.set_column_dictionary_enabled(path, false);
+    }
+    let mut writer = SerializedFileWriter::new(Vec::new(), Arc::new(schema), Arc::new(properties.build()))?;
+    let mut group = writer.next_row_group()?;
+    for column in &sheet.columns {
+        match &column.values {
+            Values::Text(values) => {
+                put::<ByteArrayType, _>(&mut group, values, |word| ByteArray::from(word.as_str()))?;
+            }
+            Values::Integer(values) => put::<Int64Type, _>(&mut group, values, |number| *number)?,
+            Values::Number(values) => put::<DoubleType, _>(&mut group, values, |number| *number)?,
+            Values::Truth(values) => put::<BoolType, _>(&mut group, values, |truth| *truth)?,
+        }
+    }
+    group.close()?;
+    writer.into_inner()
+}
+
+fn field(column: &Column) -> Result<Arc<Type>> {
+    let (physical, logical) = match &column.values {
+        Values::Text(_) => (Physical::BYTE_ARRAY, Some(LogicalType::String)),
+        Values::Integer(_) => (Physical::INT64, None),
+        Values::Number(_) => (Physical::DOUBLE, None),
+        Values::Truth(_) => (Physical::BOOLEAN, None),
+    };
+    let field = Type::primitive_type_builder(&column.name, physical)
+        .with_repetition(Repetition::OPTIONAL)
+        .with_logical_type(logical);
+    Ok(Arc::new(field.build()?))
+}
+
+/// Whether a dictionary saves room: not for names and hashes, of which each is another.
+fn repeats(values: &Values) -> bool {
+    const LOOKED_AT: usize = 1000;
+    match values {
+        Values::Text(words) => {
+            let few: Vec<_> = words.iter().take(LOOKED_AT).collect();
+            let different: HashSet<_> = few.iter().collect();
+            different.len() * 2 <= few.len()
+        }
+        Values::Integer(_) => true,
+        Values::Number(_) | Values::Truth(_) => false,
+    }
+}
+
+fn put<T: DataType, V>(
+    group: &mut SerializedRowGroupWriter<'_, Vec<u8>>,
+    values: &[Option<V>],
+    convert: impl Fn(&V) -> T::T,
+) -> Result<()> {
+    let Some(mut column) = group.next_column()? else { return Ok(()) };
+    let levels: Vec<i16> = values.iter().map(|value| i16::from(value.is_some())).collect();
+    let defined: Vec<T::T> = values.iter().flatten().map(convert).collect();
+    column.typed::<T>().write_batch(&defined, Some(&levels), None)?;
+    column.close()
+}

@@ -1,0 +1,144 @@
+//! A lineage as PROV-JSON (W3C member submission of 24 April 2013).
+//!
+//! Every object is an entity, every execution an activity. That one object names another is a derivation with the
+//! part that it plays as its role; that a manifest names an image is membership, that an execution made something is
+//! its generation. The worker's version is an agent. Machines' names are left out.
+
+use std::collections::{BTreeMap, HashMap};
+
+use serde_json::{Map, Value, json};
+
+use super::activities::{Activity, activities};
+use super::{ExportError, time};
+use crate::hash::{Hash, Id};
+use crate::lineage::Graph;
+use crate::records::{Execution, Manifest, Packed, Record, Software};
+use crate::registry::{IMAGE, Registry};
+
+/// Relation, then its identifier, then what it relates.
+type Document = BTreeMap<&'static str, Map<String, Value>>;
+
+/// A lineage as a PROV-JSON document.
+///
+/// # Errors
+/// An execution or a description of software that cannot be read.
+pub fn prov(registry: &Registry, graph: &Graph) -> Result<Value, ExportError> {
+    let kinds: HashMap<Hash, &str> = graph.nodes.iter().map(|node| (node.id, &*node.kind)).collect();
+    let kind = |id: &Hash| kinds.get(id).copied().unwrap_or_default();
+    let mut document = Document::new();
+    for node in &graph.nodes {
+        if node.kind == Execution::KIND {
+            let execution: Execution = registry.get(Id::new(node.id))?;
+            activity(&mut document, node.id, &execution);
+            continue;
+        }
+        let mut entity = json!({
+            "prov:type": [typed(&node.kind)],
+            "prov:label": node.summary,
+            "reg:hash": format!("blake3:{}", node.id),
+        });
+        if let Some(name) = &node.name {
+            entity["reg:name"] = json!(name);
+        }
+        if let Some(row) = node.row {
+            entity["reg:metadataRow"] = json!(row);
+        }
+        if node.kind == Manifest::KIND
+            && let Some(types) = entity["prov:type"].as_array_mut()
+        {
+            types.push(json!({ "$": "prov:Collection", "type": "prov:QUALIFIED_NAME" }));
+        }
+        put(&mut document, "entity", name(&node.id), entity);
+        if node.kind == Software::KIND {
+            let software: Software = registry.get(Id::new(node.id))?;
+            put(&mut document, "agent", agent(&node.id), of_software(&software));
+        }
+    }
+    for (number, edge) in graph.edges.iter().enumerate() {
+        let (from, to, id) = (name(&edge.from), name(&edge.to), format!("_:e{number}"));
+        if kind(&edge.from) == Execution::KIND {
+            put(&mut document, "wasGeneratedBy", id, json!({ "prov:entity": to, "prov:activity": from }));
+        } else if edge.role == IMAGE {
+            put(&mut document, "hadMember", id, json!({ "prov:collection": from, "prov:entity": to }));
+        } else {
+            let derived =
+                json!({ "prov:generatedEntity": from, "prov:usedEntity": to, "reg:role": edge.role });
+            put(&mut document, "wasDerivedFrom", id, derived);
+        }
+    }
+    for activity in activities(registry, graph)? {
+        relate(&mut document, &activity);
+    }
+    let mut all = serde_json::to_value(document).expect("a document's keys are texts");
+    all["prefix"] = json!({ "reg": "urn:reg:" });
+    Ok(all)
+}
+
+fn put(document: &mut Document, relation: &'static str, id: String, what: Value) {
+    document.entry(relation).or_default().insert(id, what);
+}
+
+fn name(id: &Hash) -> String {
+    format!("reg:{id}")
+}
+
+fn agent(id: &Hash) -> String {
+    format!("reg:agent-{id}")
+}
+
+fn typed(kind: &str) -> Value {
+    json!({ "$": format!("reg:{kind}"), "type": "prov:QUALIFIED_NAME" })
+}
+
+fn activity(document: &mut Document, id: Hash, execution: &Execution) {
+    let mut activity = json!({
+        "prov:type": typed(Execution::KIND),
+        "prov:startTime": execution.started,
+        "reg:hash": format!("blake3:{id}"),
+        "reg:command": execution.command,
+        "reg:processor": execution.cpu,
+        "reg:version": execution.reg,
+    });
+    if let Some(end) = time::after(&execution.started, execution.seconds) {
+        activity["prov:endTime"] = json!(end);
+    }
+    for (key, value) in [
+        ("reg:gpu", execution.gpu.clone()),
+        ("reg:commit", execution.git.as_ref().map(|git| git.commit.clone())),
+        ("reg:cleanTree", execution.git.as_ref().map(|git| git.clean.to_string())),
+    ] {
+        if let Some(value) = value {
+            activity[key] = json!(value);
+        }
+    }
+    put(document, "activity", name(&id), activity);
+}
+
+fn of_software(software: &Software) -> Value {
+    json!({
+        "prov:type": { "$": "prov:SoftwareAgent", "type": "prov:QUALIFIED_NAME" },
+        "prov:label": format!("reg-torch {}", software.worker),
+        "reg:version": software.worker,
+        "reg:tch": software.tch,
+        "reg:libtorch": software.libtorch,
+        "reg:target": software.target,
+    })
+}
+
+/// What an execution used and made beside its result, and who carried it out.
+fn relate(document: &mut Document, activity: &Activity) {
+    let id = name(&activity.id);
+    let mut relate = |relation, letter: char, other: &Hash, [own, role]: [&str; 2], named: String| {
+        let related = json!({ own: id, role: named });
+        put(document, relation, format!("_:{letter}{}-{other}", activity.id), related);
+    };
+    for entity in &activity.used {
+        relate("used", 'u', entity, ["prov:activity", "prov:entity"], name(entity));
+    }
+    for entity in &activity.made[1..] {
+        relate("wasGeneratedBy", 'g', entity, ["prov:activity", "prov:entity"], name(entity));
+    }
+    for software in &activity.software {
+        relate("wasAssociatedWith", 'a', software, ["prov:activity", "prov:agent"], agent(software));
+    }
+}

@@ -1,0 +1,44 @@
+//! What is recorded of how good a run is.
+
+use super::ExportError;
+use crate::hash::Id;
+use crate::index::View;
+use crate::records::{AucTable, EpochLog, Predictions, Run, Subset, Table};
+use crate::registry::Registry;
+
+/// Predictions of a run and the AUCs that were computed of them.
+pub(super) struct Judged {
+    pub(super) predictions: Id<Predictions>,
+    pub(super) record: Predictions,
+    pub(super) table: Id<Table>,
+    pub(super) auc: AucTable,
+}
+
+/// The judged predictions of a subset: the oldest, where there are several.
+pub(super) fn judged(
+    registry: &Registry,
+    view: &View,
+    run: Id<Run>,
+    subset: Subset,
+) -> Result<Option<Judged>, ExportError> {
+    for (predictions, record) in registry.referring::<Predictions>(view, &run.hash)? {
+        if record.subset != Some(subset) {
+            continue;
+        }
+        for (table, content) in registry.referring::<Table>(view, &predictions.hash)? {
+            if let Table::Auc(auc) = content {
+                return Ok(Some(Judged { predictions, record, table, auc }));
+            }
+        }
+    }
+    Ok(None)
+}
+
+/// The epochs of a run.
+pub(super) fn epochs(registry: &Registry, id: Id<Run>, run: &Run) -> Result<Vec<EpochLog>, ExportError> {
+    let wrong =
+        |reason: String| ExportError::Inconsistent { id: id.hash, reason: format!("its log: {reason}") };
+    let bytes = registry.store().read(&run.log.hash)?;
+    let lines = bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+    lines.map(|line| serde_json::from_slice(line).map_err(|e| wrong(e.to_string()))).collect()
+}

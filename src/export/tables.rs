@@ -1,0 +1,299 @@
+//! Records as sheets: the images of a data set, the folds of a split, scores, what a table says.
+//!
+//! What the published CSV has a column for is called as it is there.
+
+use super::ExportError;
+use super::sheet::{Column, Sheet, Values};
+use crate::hash::{Hash, Id};
+use crate::index::View;
+use crate::records::{
+    Assignment, Boxes, Dataset, Gender, ImageRow, Manifest, Predictions, Record, Run, Scores, Split, Subset,
+    Table, ViewPosition,
+};
+use crate::registry::Registry;
+use crate::report::{self, Cell, results};
+
+/// Heading of the images' names.
+pub(super) const IMAGE: &str = "Image Index";
+/// Heading of the patients' numbers.
+pub(super) const PATIENT: &str = "Patient ID";
+/// Name of the sheet of images.
+pub(super) const IMAGES: &str = "images";
+
+/// The sheets of a record: of a run, those of its predictions.
+///
+/// # Errors
+/// Among others, a kind of record that is no table: a spec, weights.
+pub fn sheets(registry: &Registry, view: &View, id: Hash) -> Result<Vec<Sheet>, ExportError> {
+    let kind = view.kind(&id)?.unwrap_or_default();
+    match kind.as_str() {
+        Dataset::KIND => dataset_sheets(registry, Id::new(id), None),
+        Split::KIND => Ok(vec![folds(registry, Id::new(id))?]),
+        Predictions::KIND => Ok(vec![scores(registry, Id::new(id))?]),
+        Table::KIND => Ok(table(id, &registry.get(Id::new(id))?)),
+        Run::KIND => {
+            let all = registry.referring::<Predictions>(view, &id)?;
+            let sheets: Vec<Sheet> =
+                all.into_iter().map(|(id, _)| scores(registry, id)).collect::<Result<_, _>>()?;
+            if sheets.is_empty() { Err(ExportError::NoPredictions(id)) } else { Ok(sheets) }
+        }
+        _ => Err(ExportError::NoSuchForm { kind, id, form: "a table" }),
+    }
+}
+
+/// The images of a data set and, where it has some, its boxes; with `split`, the subset of each image in each fold.
+pub fn dataset_sheets(
+    registry: &Registry,
+    id: Id<Dataset>,
+    split: Option<Id<Split>>,
+) -> Result<Vec<Sheet>, ExportError> {
+    let dataset = registry.get(id)?;
+    let manifest = registry.get_packed(dataset.manifest)?;
+    let mut images = images(id, &dataset, &manifest);
+    if let Some(split) = split {
+        images.columns.extend(fold_columns(registry, split, id, &manifest)?);
+        images.about.push(("reg.split".to_owned(), split.hash.to_string()));
+    }
+    let mut sheets = vec![images];
+    if let Some(boxes) = dataset.boxes {
+        sheets.push(self::boxes(id, &dataset, &manifest, &registry.get_packed(boxes)?)?);
+    }
+    Ok(sheets)
+}
+
+fn about(id: Hash, kind: &str) -> Vec<(String, String)> {
+    [("reg.id", id.to_string()), ("reg.kind", kind.to_owned())]
+        .map(|(key, value)| (key.to_owned(), value))
+        .to_vec()
+}
+
+fn images(id: Id<Dataset>, dataset: &Dataset, manifest: &Manifest) -> Sheet {
+    let rows = &manifest.rows;
+    let of_file = |of: &dyn Fn(&ImageRow) -> i64| {
+        Values::Integer(rows.iter().map(|row| row.object.map(|_| of(row))).collect())
+    };
+    let mut columns = vec![
+        Column::new(IMAGE, names(rows)),
+        Column::new(PATIENT, Values::integers(rows.iter().map(|row| row.patient))),
+        Column::new("Follow-up #", Values::integers(rows.iter().map(|row| row.follow_up))),
+        Column::new("Patient Age", Values::Integer(rows.iter().map(|row| row.age.map(i64::from)).collect())),
+        Column::new("Patient Gender", words(rows, |row| gender(row.gender))),
+        Column::new("View Position", words(rows, |row| view_position(row.view))),
+    ];
+    columns.extend(dataset.labels.iter().enumerate().map(|(bit, label)| {
+        Column::new(label, Values::Truth(rows.iter().map(|row| Some(row.has(bit))).collect()))
+    }));
+    columns.extend([
+        Column::new("width", of_file(&|row| i64::from(row.width))),
+        Column::new("height", of_file(&|row| i64::from(row.height))),
+        Column::new("bytes", of_file(&|row| row.bytes as i64)),
+        Column::new(
+            "blake3",
+            Values::Text(rows.iter().map(|row| row.object.map(|object| object.to_string())).collect()),
+        ),
+        Column::new("sha256", Values::Text(rows.iter().map(|row| row.object.map(|_| digits(row))).collect())),
+        Column::new("metadata row", Values::integers(rows.iter().map(|row| row.row))),
+    ]);
+    Sheet { name: IMAGES.to_owned(), about: about(id.hash, Dataset::KIND), columns }
+}
+
+/// SHA-256 as `sha256sum` writes it.
+pub(super) fn digits(row: &ImageRow) -> String {
+    row.sha256.to_string().trim_start_matches("sha256:").to_owned()
+}
+
+fn names(rows: &[ImageRow]) -> Values {
+    Values::words(rows.iter().map(|row| row.name.as_str()))
+}
+
+fn words(rows: &[ImageRow], word: impl Fn(&ImageRow) -> Option<&'static str>) -> Values {
+    Values::Text(rows.iter().map(|row| word(row).map(str::to_owned)).collect())
+}
+
+fn gender(gender: Gender) -> Option<&'static str> {
+    match gender {
+        Gender::Male => Some("M"),
+        Gender::Female => Some("F"),
+        Gender::Unknown => None,
+    }
+}
+
+fn view_position(view: ViewPosition) -> Option<&'static str> {
+    match view {
+        ViewPosition::PA => Some("PA"),
+        ViewPosition::AP => Some("AP"),
+        ViewPosition::Unknown => None,
+    }
+}
+
+fn boxes(
+    id: Id<Dataset>,
+    dataset: &Dataset,
+    manifest: &Manifest,
+    boxes: &Boxes,
+) -> Result<Sheet, ExportError> {
+    let wrong = || ExportError::Inconsistent {
+        id: id.hash,
+        reason: "a box is of an image or a label that it does not have".to_owned(),
+    };
+    let (mut images, mut labels) = (Vec::new(), Vec::new());
+    for row in &boxes.rows {
+        images.push(manifest.rows.get(row.image as usize).ok_or_else(wrong)?.name.as_str());
+        labels.push(dataset.labels.get(row.label as usize).ok_or_else(wrong)?.as_str());
+    }
+    let edge = |of: fn(&crate::records::BoxRow) -> f64| {
+        Values::Number(boxes.rows.iter().map(|row| Some(of(row))).collect())
+    };
+    let columns = vec![
+        Column::new(IMAGE, Values::words(images)),
+        Column::new("Finding Label", Values::words(labels)),
+        Column::new("x", edge(|row| row.x)),
+        Column::new("y", edge(|row| row.y)),
+        Column::new("w", edge(|row| row.w)),
+        Column::new("h", edge(|row| row.h)),
+    ];
+    Ok(Sheet { name: "boxes".to_owned(), about: about(id.hash, Dataset::KIND), columns })
+}
+
+fn folds(registry: &Registry, id: Id<Split>) -> Result<Sheet, ExportError> {
+    let split = registry.get(id)?;
+    let manifest = registry.get_packed(registry.get(split.dataset)?.manifest)?;
+    let mut columns = vec![
+        Column::new(IMAGE, names(&manifest.rows)),
+        Column::new(PATIENT, Values::integers(manifest.rows.iter().map(|row| row.patient))),
+    ];
+    columns.extend(fold_columns(registry, id, split.dataset, &manifest)?);
+    let mut about = about(id.hash, Split::KIND);
+    about.push(("reg.dataset".to_owned(), split.dataset.hash.to_string()));
+    Ok(Sheet { name: "folds".to_owned(), about, columns })
+}
+
+/// `train`, `val` or `test`, a column a fold; nothing where an image plays no part.
+fn fold_columns(
+    registry: &Registry,
+    id: Id<Split>,
+    dataset: Id<Dataset>,
+    manifest: &Manifest,
+) -> Result<Vec<Column>, ExportError> {
+    let split = registry.get(id)?;
+    if split.dataset != dataset {
+        return Err(ExportError::OtherDataset { split: id.hash, dataset: dataset.hash });
+    }
+    let assignment: Assignment = registry.get_packed(split.assignment)?;
+    let column = |(number, fold): (usize, &Vec<u8>)| {
+        let subset = |code: Option<&u8>| {
+            let subset = Subset::ALL.into_iter().find(|subset| Some(&(*subset as u8)) == code);
+            subset.map(|subset| subset.name().to_owned())
+        };
+        let subsets = (0..manifest.rows.len()).map(|row| subset(fold.get(row)));
+        Column::new(format!("fold {number}"), Values::Text(subsets.collect()))
+    };
+    Ok(assignment.folds.iter().enumerate().map(column).collect())
+}
+
+/// Scores with the names of their images, in the form that `reg predictions import` takes.
+fn scores(registry: &Registry, id: Id<Predictions>) -> Result<Sheet, ExportError> {
+    let predictions = registry.get(id)?;
+    let manifest = registry.get_packed(registry.get(predictions.dataset)?.manifest)?;
+    let scores: Scores = registry.get_packed(predictions.scores)?;
+    let wrong = |reason: &str| ExportError::Inconsistent { id: id.hash, reason: reason.to_owned() };
+    if scores.labels as usize != predictions.labels.len() {
+        return Err(wrong("it has not a column of scores for each of its labels"));
+    }
+    let rows = scores.rows.iter().map(|row| manifest.rows.get(*row as usize));
+    let rows: Vec<&ImageRow> = rows
+        .collect::<Option<_>>()
+        .ok_or_else(|| wrong("it scores an image that the data set does not have"))?;
+    let mut columns = vec![
+        Column::new(IMAGE, Values::words(rows.iter().map(|row| row.name.as_str()))),
+        Column::new(PATIENT, Values::integers(rows.iter().map(|row| row.patient))),
+    ];
+    columns.extend(predictions.labels.iter().enumerate().map(|(label, name)| {
+        Column::new(name, Values::Number(scores.column(label).into_iter().map(Some).collect()))
+    }));
+    let mut about = about(id.hash, Predictions::KIND);
+    let scale = serde_json::to_value(predictions.scale).unwrap_or_default();
+    let mut more = |key: &str, value: String| about.push((format!("reg.{key}"), value));
+    more("scale", scale.as_str().unwrap_or_default().to_owned());
+    more("model", predictions.model.clone());
+    more("dataset", predictions.dataset.hash.to_string());
+    if let Some(split) = predictions.split {
+        more("split", split.hash.to_string());
+    }
+    if let Some(fold) = predictions.fold {
+        more("fold", fold.to_string());
+    }
+    if let Some(subset) = predictions.subset {
+        more("subset", subset.name().to_owned());
+    }
+    let name = predictions.subset.map_or("predictions", Subset::name);
+    Ok(Sheet { name: name.to_owned(), about, columns })
+}
+
+/// What a table says, as one or more sheets.
+fn table(id: Hash, table: &Table) -> Vec<Sheet> {
+    let names: Vec<&str> = match table {
+        Table::Auc(_) => vec!["auc"],
+        Table::Dataset(_) => vec!["overview", "prevalence", "ages"],
+        Table::Comparison(comparison) => {
+            results::tables(comparison).into_iter().map(|(name, _)| name).collect()
+        }
+        Table::Probe(_) => vec!["probe"],
+        Table::Heat(_) => vec!["heat"],
+        Table::Pointing(_) => vec!["pointing"],
+    };
+    names.into_iter().zip(results::of(table)).map(|(name, table)| typed(id, name, &table)).collect()
+}
+
+/// A printed table with every digit. A column with a deviation or an interval becomes several, as in its CSV.
+fn typed(id: Hash, name: &str, table: &report::Table) -> Sheet {
+    let mut columns = Vec::new();
+    for (place, column) in table.columns.iter().enumerate() {
+        let cells: Vec<&Cell> = table.rows.iter().map(|row| row.get(place).unwrap_or(&Cell::Empty)).collect();
+        let more: &[&str] = match cells.iter().find(|cell| !matches!(cell, Cell::Empty)) {
+            Some(Cell::MeanStd { .. }) => &["std"],
+            Some(Cell::Interval { .. }) => &["low", "high"],
+            _ => &[],
+        };
+        columns.push(Column::new(&column.name, main_values(&cells)));
+        for (number, what) in more.iter().enumerate() {
+            let value = |cell: &&Cell| match cell {
+                Cell::MeanStd { std, .. } => *std,
+                Cell::Interval { ends, .. } => ends.map(|ends| ends[number]),
+                _ => None,
+            };
+            let values = Values::Number(cells.iter().map(value).collect());
+            columns.push(Column::new(format!("{} {what}", column.name), values));
+        }
+    }
+    if let Some(why) = &table.warning {
+        let values = Values::words(table.rows.iter().map(|_| why.as_str()));
+        columns.push(Column::new("not comparable", values));
+    }
+    let mut about = about(id, Table::KIND);
+    about.push(("reg.title".to_owned(), table.title.clone()));
+    about.extend(table.notes.iter().enumerate().map(|(i, note)| (format!("reg.note.{i}"), note.clone())));
+    Sheet { name: name.to_owned(), about, columns }
+}
+
+/// Whole numbers where all cells are, else numbers where all are, else what a person reads.
+fn main_values(cells: &[&Cell]) -> Values {
+    let number = |cell: &Cell| match cell {
+        Cell::Integer(count) => Some(*count as f64),
+        Cell::Number { value, .. } | Cell::PValue(value) | Cell::Interval { value, .. } => *value,
+        Cell::MeanStd { mean, .. } => *mean,
+        Cell::Text(_) | Cell::Empty => None,
+    };
+    if cells.iter().any(|cell| matches!(cell, Cell::Text(_))) {
+        let shown = |cell: &&Cell| (!matches!(cell, Cell::Empty)).then(|| cell.shown());
+        return Values::Text(cells.iter().map(shown).collect());
+    }
+    if cells.iter().all(|cell| matches!(cell, Cell::Integer(_) | Cell::Empty)) {
+        let count = |cell: &&Cell| match cell {
+            Cell::Integer(count) => i64::try_from(*count).ok(),
+            _ => None,
+        };
+        return Values::Integer(cells.iter().map(count).collect());
+    }
+    Values::Number(cells.iter().map(|cell| number(cell)).collect())
+}
