@@ -114,11 +114,11 @@ fn network(architecture: &Architecture) -> String {
             }
             if *extra_pool {
                 init += "\n        self.layer1.append(nn.MaxPool2d(3, stride=2, padding=1))";
-                differences.push("one more max-pooling behind conv2_x");
+                differences.push("a max-pooling behind conv2_x");
             }
             let forward = if *meta {
                 init += "\n        self.fc = torch.nn.Linear(2048 + 3, len(LABELS))";
-                differences.push("age, gender and view position behind the pooled features");
+                differences.push("age, gender and view behind the features");
                 include_str!("model/resnet_meta.py")
             } else {
                 ""
