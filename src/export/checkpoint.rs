@@ -110,7 +110,7 @@ fn network(architecture: &Architecture) -> String {
                     "\n        self.conv1 = nn.Conv2d({}, 64, 7, stride=2, padding=3, bias=False)",
                     image.channels
                 );
-                differences.push("one input channel");
+                differences.push("one channel");
             }
             if *extra_pool {
                 init += "\n        self.layer1.append(nn.MaxPool2d(3, stride=2, padding=1))";
@@ -125,7 +125,7 @@ fn network(architecture: &Architecture) -> String {
             };
             let differences = match differences.as_slice() {
                 [] => ", as torchvision has it".to_owned(),
-                all => format!(".\n\n    Other than torchvision's: {}", all.join(", ")),
+                all => format!(".\n\n    Unlike torchvision's: {}", all.join(", ")),
             };
             include_str!("model/resnet.py")
                 .replace("blocks BLOCKS", &format!("blocks {}", numbers(blocks)))
