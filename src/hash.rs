@@ -204,6 +204,41 @@ impl<'de> Deserialize<'de> for Sha256 {
     }
 }
 
+/// The BLAKE3 hash of an object that is spoken of and not depended on.
+///
+/// Written `blake3:` and 64 hex digits, so that nobody takes it for a link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Mention(pub Hash);
+
+const MENTION_PREFIX: &str = "blake3:";
+
+impl Serialize for Mention {
+    fn serialize<S: serde::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        s.collect_str(&format_args!("{MENTION_PREFIX}{}", self.0))
+    }
+}
+
+impl<'de> Deserialize<'de> for Mention {
+    fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(d)?;
+        let hash = text.strip_prefix(MENTION_PREFIX).and_then(|digits| digits.parse().ok());
+        hash.map(Mention).ok_or_else(|| serde::de::Error::custom(format!("`{text}` is not a BLAKE3")))
+    }
+}
+
+impl schemars::JsonSchema for Mention {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Blake3".into()
+    }
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "type": "string",
+            "pattern": "^blake3:[0-9a-f]{64}$",
+            "description": "BLAKE3 hash of an object that is spoken of: no link, it need not be there."
+        })
+    }
+}
+
 impl schemars::JsonSchema for Sha256 {
     fn schema_name() -> std::borrow::Cow<'static, str> {
         "Sha256".into()

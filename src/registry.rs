@@ -8,12 +8,14 @@ mod arrival;
 mod gc;
 mod lease;
 mod names;
+mod purge;
 mod reindex;
 pub mod survey;
 #[cfg(test)]
 mod tests;
+mod withdrawn;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -30,7 +32,9 @@ pub use gc::{Cutoff, Garbage, Swept};
 pub(crate) use lease::Lease;
 use names::Wish;
 pub use names::{Moves, Taken, is_name};
+pub use purge::{Purged, is_pictured};
 pub use reindex::Reindexed;
+pub use withdrawn::Withdrawn;
 
 /// Name of a registry's folder, looked for upwards from the working directory.
 pub const FOLDER: &str = ".reg";
@@ -123,6 +127,9 @@ pub enum RegistryError {
         /// What is wrong first.
         problem: String,
     },
+    /// Images that cannot be removed while a network is trained on them.
+    #[error("a training goes on with these images: spec {}", .0.short())]
+    InUse(Hash),
     /// A value that cannot be written.
     #[error(transparent)]
     Unwritable(CodecError),
@@ -336,6 +343,7 @@ impl Registry {
             records: Vec::new(),
             packed: Vec::new(),
             names: Vec::new(),
+            gone: HashSet::new(),
         })
     }
 }
@@ -354,6 +362,8 @@ pub struct Transaction<'r> {
     records: Vec<NewRecord>,
     packed: Vec<NewPacked>,
     names: Vec<(Wish, Hash)>,
+    /// What may be named and need not be there.
+    gone: HashSet<Hash>,
 }
 
 struct NewPacked {
@@ -449,7 +459,7 @@ impl Transaction<'_> {
 
     /// Makes everything durable, then known.
     pub fn commit(self, stamp: &Stamp) -> Result<Committed, RegistryError> {
-        let Transaction { registry, batch, _lease, records, packed, names } = self;
+        let Transaction { registry, batch, _lease, records, packed, names, gone } = self;
         let mut persisted = batch.persist()?;
         // What names others follows when all that it names is durable, so that a crash leaves nothing that
         // names what is not there.
@@ -469,7 +479,9 @@ impl Transaction<'_> {
         let mut new: HashMap<Hash, usize> = HashMap::new();
         for record in &records {
             let NewRecord { id, kind, links, .. } = record;
-            let there = |link: &&codec::Link| new.contains_key(&link.to) || registry.store.contains(&link.to);
+            let there = |link: &&codec::Link| {
+                new.contains_key(&link.to) || registry.store.contains(&link.to) || gone.contains(&link.to)
+            };
             if let Some(link) = links.iter().find(|link| !there(link)) {
                 return Err(RegistryError::Dangling { id: *id, kind: (*kind).into(), missing: link.to });
             }

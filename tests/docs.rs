@@ -82,6 +82,14 @@ fn the_chapters_on_audit_and_lineage_run_as_they_are_written() {
 }
 
 #[test]
+fn the_chapter_on_withdrawals_runs_as_it_is_written() {
+    let folder = with_fixture();
+    let said = run(folder.path(), &commands("withdraw.md"));
+    assert!(said.contains("28 images") && said.contains("2 removed: 00000005_000.png, "), "{said}");
+    assert!(said.contains("purged 2 objects, ") && said.contains("2 more were purged"), "{said}");
+}
+
+#[test]
 fn the_chapter_on_other_tools_runs_as_it_is_written() {
     let folder = with_fixture();
     run(folder.path(), &commands("tools.md"));

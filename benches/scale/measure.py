@@ -1,4 +1,4 @@
-"""Measures commands for scale.sh and writes its table.
+"""Measures commands for scale.sh and history.sh and writes their table.
 
 measure.py run RESULTS LABEL COMMAND…      wall time and peak memory of one run
 measure.py starts RESULTS LABEL COMMAND…   wall times of 20 runs
@@ -62,6 +62,16 @@ def report(results):
     row("trace/up", "reg trace TABLE", 1)
     row("trace/json", "reg trace TABLE --json", 1)
     row("trace/down", "reg trace --down IMAGE", 1)
+    row("history/patient", "reg trace --down patient:13", 1)
+    row("history/json", "the same --json", 1)
+    row("history/image", "reg trace --down IMAGE", 1)
+    row("history/row", "reg trace --down DATASET:ROW", 1)
+    row("history/list", "reg list, behind a withdrawal")
+    row("history/grep", "grep over the lists of all runs")
+    row("history/cat", "cat of all records and arrays")
+    for peer in ("history/grep", "history/cat"):
+        if peer in time_of:
+            print(f"  trace --down patient:13 / {peer[8:]}: {time_of['history/patient'] / time_of[peer]:.2f}")
 
 
 def main():

@@ -13,7 +13,7 @@ use reg::random::Stream;
 use reg::records::codec::{self, CodecError};
 use reg::records::{
     self, Assignment, Augmentation, Boxes, Dataset, Event, Execution, Manifest, Packed, Predictions, Record,
-    Run, Scores, Software, Spec, Split, Study, Table, Weights,
+    Run, Scores, Software, Spec, Split, Study, Table, Weights, Withdrawal,
 };
 
 /// Images of more pixels are left to the tests of the limits: time, not memory, is short here.
@@ -188,6 +188,7 @@ pub fn records(bytes: &[u8]) {
         rewrites::<Table>(bytes),
         rewrites::<Study>(bytes),
         rewrites::<Execution>(bytes),
+        rewrites::<Withdrawal>(bytes),
         rewrites::<Event>(bytes),
     ];
     assert_eq!(kinds.len(), records::KINDS.len());

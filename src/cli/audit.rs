@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use reg::audit::{bundle, check};
 use serde_json::json;
 
-use super::Context;
 use super::error::Failure;
 use super::output::{NO, Reply};
+use super::{Context, marks};
 
 /// Put a result and everything behind it into one file that can be checked without reg; or check one
 #[derive(clap::Args)]
@@ -59,7 +59,7 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
         "ok": true, "id": id, "file": output, "records": made.records, "objects": made.objects,
         "left_out": made.left_out, "bytes": made.bytes,
     });
-    Ok(Reply::new(text, json))
+    Ok(Reply::new(text, json).marked(&marks::warn(context, &registry, [id])?))
 }
 
 fn verified(file: &std::path::Path) -> Result<Reply, Failure> {

@@ -10,10 +10,9 @@ use reg::runs::{Grouping, Input, Labels, Options, RocCurve, compare, roc_curves}
 use reg::stats;
 use serde_json::{Map, Value, json};
 
-use super::Context;
 use super::error::Failure;
-use super::figures;
 use super::output::{Reply, TableFormat};
+use super::{Context, figures, marks};
 
 /// Compare models on the same images: AUC table, Spearman matrix, paired tests, intervals
 #[derive(clap::Args)]
@@ -185,7 +184,7 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
     if args.roc {
         document["roc"] = json!(curves);
     }
-    Ok(Reply::new(text, document))
+    Ok(Reply::new(text, document).marked(&marks::warn(context, &registry, [id.hash])?))
 }
 
 fn curves(registry: &Registry, args: &Args, comparison: &Comparison) -> Result<Vec<RocCurve>, Failure> {

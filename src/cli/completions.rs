@@ -1,5 +1,7 @@
 //! `reg completions` and `reg man`.
 
+use std::path::PathBuf;
+
 use clap::CommandFactory;
 use clap_complete::Shell;
 use serde_json::json;
@@ -15,11 +17,14 @@ pub(crate) struct Args {
     shell: Shell,
 }
 
-/// Print the manual page of reg or of one of its commands
+/// Print the manual page of reg or of one of its commands, or write all of them
 #[derive(clap::Args)]
 pub(crate) struct ManArgs {
-    /// The command
-    command: Option<String>,
+    /// The command, such as `compare` or `study run`
+    command: Vec<String>,
+    /// Write every page into this folder, such as ~/.local/share/man/man1
+    #[arg(short, long, value_name = "FOLDER", conflicts_with = "command")]
+    output: Option<PathBuf>,
 }
 
 pub(crate) fn run(args: Args) -> Reply {
@@ -32,13 +37,21 @@ pub(crate) fn run(args: Args) -> Reply {
 pub(crate) fn man(args: ManArgs) -> Result<Reply, Failure> {
     let mut cli = Cli::command();
     cli.build();
-    let command = match &args.command {
-        None => cli,
-        Some(name) => match cli.find_subcommand(name) {
-            Some(found) => found.clone(),
-            None => return Err(Failure::new(format!("there is no command `{name}`"), None)),
-        },
-    };
+    if let Some(folder) = args.output {
+        let failed =
+            |e: std::io::Error| Failure::new(format!("cannot write to {}: {e}", folder.display()), None);
+        std::fs::create_dir_all(&folder).map_err(failed)?;
+        clap_mangen::generate_to(Cli::command(), &folder).map_err(failed)?;
+        return Ok(Reply::new(format!("pages written to {}", folder.display()), json!({ "folder": folder })));
+    }
+    let mut command = &cli;
+    // Also in one word, as a shell quotes it.
+    for name in args.command.iter().flat_map(|words| words.split_whitespace()) {
+        command = command
+            .find_subcommand(name)
+            .ok_or_else(|| Failure::new(format!("there is no command `{}`", args.command.join(" ")), None))?;
+    }
+    let command = command.clone();
     let mut out = Vec::new();
     clap_mangen::Man::new(command)
         .render(&mut out)

@@ -6,8 +6,10 @@ use clap::ValueEnum;
 use reg::dataset::statistics::Statistics;
 use reg::dataset::tabulate;
 use reg::export::{self, FileFormat, Folder};
+use reg::lineage::diff_datasets;
 use reg::records::{Dataset, Record, Split};
 use reg::report::dataset::{age_histogram, ages, overview, prevalence};
+use reg::report::diff::of_data;
 use reg::report::svg;
 use serde_json::json;
 
@@ -28,6 +30,13 @@ pub(crate) enum Command {
     Show {
         /// Name or id
         dataset: String,
+    },
+    /// Say which images were added, removed, relabelled or changed between two data sets
+    Diff {
+        /// Name or id
+        a: String,
+        /// Name or id of another
+        b: String,
     },
     /// Count labels, genders, views and ages: tables 2 and 3 and figure 3 of the paper
     Stats {
@@ -77,6 +86,7 @@ pub(crate) fn run(context: &Context, command: Command) -> Result<Reply, Failure>
     match command {
         Command::List => list::of_kind(context, Some(Dataset::KIND)),
         Command::Show { dataset } => show::record::<Dataset>(context, &dataset),
+        Command::Diff { a, b } => diff(context, &a, &b),
         Command::Stats { dataset, name, svg, format } => {
             stats(context, &dataset, name.as_deref(), svg.as_deref(), format)
         }
@@ -84,6 +94,20 @@ pub(crate) fn run(context: &Context, command: Command) -> Result<Reply, Failure>
             export(context, &dataset, &output, format, split.as_deref(), link)
         }
     }
+}
+
+fn diff(context: &Context, a: &str, b: &str) -> Result<Reply, Failure> {
+    let registry = context.registry()?;
+    let view = registry.view()?;
+    let ids = [registry.resolve_as::<Dataset>(&view, a)?, registry.resolve_as::<Dataset>(&view, b)?];
+    drop(view);
+    let found = diff_datasets(&registry, ids)?;
+    let mut lines = of_data(&found);
+    lines.push(match found.says_the_same() {
+        true => "equal: both say the same of every image".to_owned(),
+        false => "different".to_owned(),
+    });
+    Ok(Reply::new(lines.join("\n"), json!(found)))
 }
 
 fn export(

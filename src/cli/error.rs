@@ -10,7 +10,7 @@ use reg::dataset::ingest::IngestError;
 use reg::dataset::synthetic::SyntheticError;
 use reg::export::ExportError;
 use reg::index::IndexError;
-use reg::lineage::RepairError;
+use reg::lineage::{DiffError, RepairError, WithdrawError};
 use reg::registry::RegistryError;
 use reg::report::page::PageError;
 use reg::runs::RunError;
@@ -188,6 +188,9 @@ impl From<RegistryError> for Failure {
             RegistryError::Unsound { .. } => {
                 "`reg verify` lists what is damaged, `reg verify --repair-from PATH` mends it".to_owned()
             }
+            RegistryError::InUse(_) => {
+                "stop it (`reg list` shows what trains) and give the same command again".to_owned()
+            }
             RegistryError::Codec { .. } => "`reg verify` lists what is damaged".to_owned(),
             RegistryError::WrongKind { .. }
             | RegistryError::Dangling { .. }
@@ -246,6 +249,27 @@ impl From<RepairError> for Failure {
         match e {
             RepairError::Registry(e) => e.into(),
             RepairError::Source { ref source, .. } => Failure::new(e.to_string(), io_hint(source)),
+        }
+    }
+}
+
+impl From<DiffError> for Failure {
+    fn from(e: DiffError) -> Self {
+        match e {
+            DiffError::Registry(e) => e.into(),
+            e => Failure::new(
+                e.to_string(),
+                Some("`reg list` shows runs, tables, data sets and splits".to_owned()),
+            ),
+        }
+    }
+}
+
+impl From<WithdrawError> for Failure {
+    fn from(e: WithdrawError) -> Self {
+        match e {
+            WithdrawError::Registry(e) => e.into(),
+            e => Failure::new(e.to_string(), e.hint().map(str::to_owned)),
         }
     }
 }

@@ -7,10 +7,10 @@ use reg::runs::process::Worker;
 use reg::runs::{Device, evaluate};
 use serde_json::json;
 
-use super::Context;
 use super::error::Failure;
 use super::output::{Reply, TableFormat};
 use super::train::auc_json;
+use super::{Context, marks};
 
 /// Predict a subset with an existing checkpoint and make the AUC table
 #[derive(clap::Args)]
@@ -26,6 +26,9 @@ pub(crate) struct Args {
     /// Threads of the tensor library; default: what the run was trained with
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1024))]
     threads: Option<u32>,
+    /// Compute with withdrawn images all the same; what comes of it is marked
+    #[arg(long)]
+    allow_withdrawn: bool,
     /// How the table is written
     #[arg(long, value_enum, default_value = "text")]
     format: TableFormat,
@@ -54,13 +57,14 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
     let subset = args.subset.subset();
     let worker = Worker::find()?;
     let device = args.device.map(|text| Device::parse(&text, worker.identity())).transpose()?;
-    let session = context.session(&registry, &worker);
+    let session = context.session(&registry, &worker).allowing(args.allow_withdrawn);
     let evaluated = evaluate(session, run, subset, device, args.threads, &mut context.watch())?;
     let title = format!("AUC of {} on its {} images", args.run, subset.name());
     let mut text = args.format.render(&[results::auc(&title, &evaluated.auc)]);
     if args.format == TableFormat::Text {
         text += &format!("table {}\n", evaluated.table.hash.short());
     }
+    let marks = marks::warn(context, &registry, [evaluated.table.hash])?;
     let json = json!({
         "run": run,
         "subset": subset,
@@ -69,5 +73,5 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
         "cached": evaluated.cached,
         "auc": auc_json(&evaluated.auc),
     });
-    Ok(Reply::new(text, json))
+    Ok(Reply::new(text, json).marked(&marks))
 }

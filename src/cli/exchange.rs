@@ -72,6 +72,11 @@ fn run(context: &Context, args: Args, pushes: bool) -> Result<Reply, Failure> {
     let exchange = if pushes { push } else { pull };
     let done = exchange(&registry, &address, &request, job)?;
 
+    if let (Some((withdrawals, _)), false) = (done.kinds.get("withdrawal"), request.dry_run || pushes) {
+        context.note(&format!(
+            "note: withdrawals came along, {withdrawals} in number (`reg list withdrawal`): what they cover is marked from now on,              and its bytes stay until `reg withdraw … --purge` here"
+        ));
+    }
     let reply = Reply::new(describe(&done, &address, &request, pushes), document(&done, &address, &request));
     if done.names.conflicts.is_empty() {
         return Ok(reply);
@@ -115,6 +120,9 @@ fn describe(done: &Exchanged, address: &Address, request: &Request, pushes: bool
         thousands(done.bytes),
         thousands(done.skipped),
     ));
+    if done.purged > 0 {
+        lines.push(format!("{} images were purged, and do not travel", thousands(done.purged)));
+    }
     let names = &done.names;
     let mut counts = vec![format!("{} new", names.added), format!("{} as they were", names.unchanged)];
     if names.moved > 0 {
@@ -140,6 +148,7 @@ fn document(done: &Exchanged, address: &Address, request: &Request) -> serde_jso
         "bytes": done.bytes,
         "packs": done.packs,
         "skipped": done.skipped,
+        "purged": done.purged,
         "kinds": kinds.collect::<serde_json::Map<_, _>>(),
         "names": done.names,
     })

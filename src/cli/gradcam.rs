@@ -8,10 +8,10 @@ use reg::runs::process::Worker;
 use reg::runs::{Device, gradcam, pointing};
 use serde_json::json;
 
-use super::Context;
 use super::error::Failure;
 use super::eval::SubsetArg;
 use super::output::{Reply, TableFormat, save};
+use super::{Context, marks};
 
 /// Show where a network sees a label: a heat map over an image, or the pointing game over all annotated boxes
 #[derive(clap::Args)]
@@ -36,6 +36,9 @@ pub(crate) struct Args {
     /// auto, cpu or cuda:N; default: what the run was trained on
     #[arg(long)]
     device: Option<String>,
+    /// Compute with withdrawn images all the same; what comes of it is marked
+    #[arg(long)]
+    allow_withdrawn: bool,
     /// How the table is written
     #[arg(long, value_enum, default_value = "text")]
     format: TableFormat,
@@ -46,7 +49,7 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
     let run = registry.resolve_as::<Run>(&registry.view()?, &args.run)?;
     let worker = Worker::find()?;
     let device = args.device.map(|text| Device::parse(&text, worker.identity())).transpose()?;
-    let session = context.session(&registry, &worker);
+    let session = context.session(&registry, &worker).allowing(args.allow_withdrawn);
     let watch = &mut context.watch();
     let (id, mut text, json) = match (args.image, args.label, args.output) {
         (Some(image), Some(label), Some(file)) => {
@@ -76,5 +79,5 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
     if args.format == TableFormat::Text {
         text += &format!("table {}\n", id.hash.short());
     }
-    Ok(Reply::new(text, json))
+    Ok(Reply::new(text, json).marked(&marks::warn(context, &registry, [id.hash])?))
 }

@@ -107,6 +107,9 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
     if dataset.missing > 0 {
         text += &format!("; {} rows of the metadata have no image", thousands(dataset.missing));
     }
+    if let Some(withdrawn) = dataset.withdrawn {
+        text += &format!("; {} rows left out, because their images were withdrawn", thousands(withdrawn));
+    }
     if ingested.persisted.linked > 0 {
         let linked = thousands(ingested.persisted.linked);
         text += &format!("\n{linked} image files are now also objects of the registry, and read-only");
@@ -121,6 +124,7 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
         "new_objects": ingested.persisted.objects,
         "unchanged": ingested.unchanged,
         "missing": dataset.missing,
+        "withdrawn": dataset.withdrawn.unwrap_or(0),
         "findings": ingested.findings,
     });
     Ok(Reply::new(text, json))

@@ -1,5 +1,6 @@
 //! `reg list`.
 
+use reg::lineage::Marks;
 use reg::records::{Header, KINDS, summary};
 use reg::report::{Cell, Column, Table};
 use reg::runs::live;
@@ -12,7 +13,8 @@ use super::output::{Reply, TableFormat};
 /// List records, oldest first
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// One kind only: dataset, split, weights, spec, run, predictions, table, study, software, execution
+    /// One kind only: dataset, split, weights, spec, run, predictions, table, study, software, execution,
+    /// withdrawal
     kind: Option<String>,
 }
 
@@ -39,6 +41,14 @@ pub(super) fn of_kind(context: &Context, kind: Option<&str>) -> Result<Reply, Fa
     let registry = context.registry()?;
     let view = registry.view()?;
     let names = view.names_by_id()?;
+    let mut marks = match Marks::open(&registry, &view) {
+        Ok(marks) => Some(marks),
+        // A list must not depend on one damaged record; `verify` says more.
+        Err(e) => {
+            context.note(&format!("warning: what was withdrawn is not marked: {e}"));
+            None
+        }
+    };
     let columns = ["Kind", "Id", "Name", "What"].map(Column::left);
     let mut table = Table::new("", columns.into());
     let mut documents: Vec<Value> = Vec::new();
@@ -51,13 +61,19 @@ pub(super) fn of_kind(context: &Context, kind: Option<&str>) -> Result<Reply, Fa
                 Err(e) => e.to_string(),
             };
             let name = names.get(&id).cloned();
+            let mark = marks.as_mut().and_then(|marks| marks.of(&id));
+            let what = mark.map_or(what.clone(), |mark| format!("{what}; {mark}"));
             table.rows.push(vec![
                 Cell::Text(kind.to_owned()),
                 Cell::Text(id.short()),
                 Cell::Text(name.clone().unwrap_or_default()),
                 Cell::Text(what.clone()),
             ]);
-            documents.push(json!({ "id": id, "kind": kind, "name": name, "summary": what }));
+            let mut document = json!({ "id": id, "kind": kind, "name": name, "summary": what });
+            if let Some(mark) = mark {
+                document["withdrawn"] = json!(mark);
+            }
+            documents.push(document);
         }
     }
     let mut text = match table.rows.is_empty() {

@@ -8,6 +8,7 @@ mod compare;
 mod completions;
 mod dataset;
 mod demo;
+mod diff;
 mod doctor;
 mod error;
 mod eval;
@@ -22,6 +23,7 @@ mod key;
 mod list;
 mod live;
 mod log;
+mod marks;
 mod output;
 mod predict;
 mod predictions;
@@ -40,6 +42,7 @@ mod trace;
 mod train;
 mod verify;
 mod weights;
+mod withdraw;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -110,6 +113,8 @@ enum Command {
     Log(log::Args),
     Tag(tag::Args),
     Trace(trace::Args),
+    Diff(diff::Args),
+    Withdraw(withdraw::Args),
     Verify(verify::Args),
     Audit(audit::Args),
     Attest(attest::Args),
@@ -150,7 +155,7 @@ impl Context {
     }
 
     fn session<'a>(&'a self, registry: &'a Registry, worker: &'a Worker) -> Session<'a> {
-        Session { registry, worker, surroundings: &self.surroundings }
+        Session { registry, worker, surroundings: &self.surroundings, allow_withdrawn: false }
     }
 
     fn progress(&self) -> progress::Bars {
@@ -224,6 +229,8 @@ fn run(context: &Context, command: Command) -> Result<Reply, Failure> {
         Command::Log(args) => log::run(context, args),
         Command::Tag(args) => tag::run(context, args),
         Command::Trace(args) => trace::run(context, args),
+        Command::Diff(args) => diff::run(context, &args),
+        Command::Withdraw(args) => withdraw::run(context, args),
         Command::Audit(args) => audit::run(context, args),
         Command::Attest(args) => attest::run(context, args),
         Command::Key(command) => key::run(command),

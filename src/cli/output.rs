@@ -6,6 +6,8 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use clap::ValueEnum;
+use reg::hash::Hash;
+use reg::lineage::Mark;
 use reg::records::NameChange;
 use reg::report::{Format, Table};
 use serde::Serialize;
@@ -55,6 +57,15 @@ impl Reply {
     pub(crate) fn with_moves(mut self, moved: Vec<NameChange>) -> Self {
         if let (Some(Value::Object(document)), false) = (&mut self.json, moved.is_empty()) {
             document.insert("moved".to_owned(), json!(moved));
+        }
+        self
+    }
+
+    /// The same answer, whose document says which of its results contain withdrawn data.
+    pub(crate) fn marked(mut self, marks: &[(Hash, Mark)]) -> Self {
+        if let (Some(Value::Object(document)), false) = (&mut self.json, marks.is_empty()) {
+            let each = marks.iter().map(|(id, mark)| json!({ "id": id, "uses": mark }));
+            document.insert("withdrawn".to_owned(), each.collect());
         }
         self
     }

@@ -7,9 +7,9 @@ use reg::runs::process::Worker;
 use reg::runs::{Device, probe};
 use serde_json::json;
 
-use super::Context;
 use super::error::Failure;
 use super::output::{Reply, TableFormat};
+use super::{Context, marks};
 
 /// Find what frozen features know: predict view position, gender or age from those of a run's checkpoint
 #[derive(clap::Args)]
@@ -23,6 +23,9 @@ pub(crate) struct Args {
     /// auto, cpu or cuda:N; default: what each run was trained on
     #[arg(long)]
     device: Option<String>,
+    /// Compute with withdrawn images all the same; what comes of it is marked
+    #[arg(long)]
+    allow_withdrawn: bool,
     /// Name of the table
     #[arg(long)]
     name: Option<String>,
@@ -54,7 +57,7 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
         TargetArg::Gender => Target::Gender,
         TargetArg::Age => Target::Age,
     };
-    let session = context.session(&registry, &worker);
+    let session = context.session(&registry, &worker).allowing(args.allow_withdrawn);
     let name = args.name.as_deref();
     let (table, probed) = probe(session, &runs, target, device, name, &mut context.watch())?;
     let mut text = args.format.render(&[features::probe(&probed, None)]);
@@ -85,5 +88,5 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
     if let (Some(json), Some(means)) = (json.as_object_mut(), means.as_object()) {
         json.extend(means.clone());
     }
-    Ok(Reply::new(text, json))
+    Ok(Reply::new(text, json).marked(&marks::warn(context, &registry, [table.hash])?))
 }

@@ -8,10 +8,10 @@ use reg::report::results;
 use reg::runs::live;
 use serde_json::{Value, json};
 
-use super::Context;
 use super::dataset;
 use super::error::Failure;
 use super::output::{Reply, TableFormat};
+use super::{Context, marks};
 
 /// Show what an id or name stands for
 #[derive(clap::Args)]
@@ -43,6 +43,7 @@ pub(crate) fn run(context: &Context, args: ShowArgs) -> Result<Reply, Failure> {
     if let Some(live) = live::find(&registry, &id.to_string()) {
         return Ok(super::live::reply(&live));
     }
+    let marks = marks::warn(context, &registry, view.kind(&id)?.map(|_| id))?;
     if view.kind(&id)?.as_deref() == Some(Table::KIND) {
         let text = match registry.get::<Table>(reg::hash::Id::new(id))? {
             Table::Dataset(counted) => dataset::counts(&Statistics::from(&counted), args.format),
@@ -50,7 +51,7 @@ pub(crate) fn run(context: &Context, args: ShowArgs) -> Result<Reply, Failure> {
             table => args.format.render(&results::of(&table)),
         };
         let document = document(&registry.store().read(&id)?).unwrap_or(Value::Null);
-        return Ok(Reply::new(text, with_id(id, document)));
+        return Ok(Reply::new(text, with_id(id, document)).marked(&marks));
     }
     let size = registry.store().size(&id)?;
     if size > records::codec::MAX_RECORD {
@@ -58,7 +59,7 @@ pub(crate) fn run(context: &Context, args: ShowArgs) -> Result<Reply, Failure> {
     }
     let bytes = registry.store().read(&id)?;
     match document(&bytes) {
-        Some(document) => Ok(shown(id, document)),
+        Some(document) => Ok(shown(id, document).marked(&marks)),
         None => Ok(object(id, size)),
     }
 }

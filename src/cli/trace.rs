@@ -4,19 +4,22 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 use reg::export::{Folder, prov, ro_crate};
-use reg::lineage::{Direction, image_named, trace};
-use reg::registry::RegistryError;
+use reg::lineage::{Asked, Direction, Graph, Node, Touched, TouchedImage, image_named, touched, trace};
+use reg::records::{Subject, Withdrawal};
+use reg::registry::{Registry, RegistryError};
 use reg::report::lineage::{dot, tree};
+use reg::report::touched;
 use serde_json::{Value, json};
 
-use super::Context;
 use super::error::Failure;
 use super::output::Reply;
+use super::{Context, marks};
 
 /// Show what a result is made of, down to images and code, or what was made of an input
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Name or id of a table, run, data set or anything else, or the file name of an image
+    /// Name or id of a table, run, data set or anything else, or the file name of an image. With --down also
+    /// `patient:13`, and `DATASET:42` or `FILE.csv:42` for data row 42 of a metadata file
     id: String,
     /// Towards the inputs (the default)
     #[arg(long, conflicts_with = "down")]
@@ -47,23 +50,34 @@ enum TraceFormat {
 }
 
 pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
-    let registry = context.registry()?;
-    let view = registry.view()?;
-    let root = match registry.resolve(&view, &args.id) {
-        Err(e @ RegistryError::Unknown { .. }) => image_named(&registry, &view, &args.id)?.ok_or(e)?,
-        other => other?,
-    };
-    let direction = if args.down { Direction::Down } else { Direction::Up };
     if args.output.is_some() != matches!(args.format, TraceFormat::RoCrate) {
         return Err(Failure::usage("--output is the folder of --format ro-crate, and the two go together"));
     }
     if args.down && args.output.is_some() {
         return Err(Failure::usage("an RO-Crate holds what a result is made of: it goes with --up"));
     }
+    let registry = context.registry()?;
+    let view = registry.view()?;
+    let format = if context.global.json { TraceFormat::Json } else { args.format };
+    if args.down {
+        if let Some(asked) = Asked::read(&registry, &view, &args.id)? {
+            let touched = touched(&registry, &view, &asked)?;
+            return down(context, &registry, &touched, format);
+        }
+    } else if args.id.contains(':') {
+        return Err(Failure::usage("a patient or a row is an input, and is traced --down only"));
+    }
+    let root = match registry.resolve(&view, &args.id) {
+        Err(e @ RegistryError::Unknown { .. }) => image_named(&registry, &view, &args.id)?.ok_or(e)?,
+        other => other?,
+    };
+    let direction = if args.down { Direction::Down } else { Direction::Up };
     let graph = trace(&registry, &view, root, direction)?;
+    drop(view);
+    marks::warn(context, &registry, [root])?;
     if let Some(output) = args.output {
         let folder = Folder::begin(&output)?;
-        let written = ro_crate(&registry, &view, &graph, &folder)?;
+        let written = ro_crate(&registry, &registry.view()?, &graph, &folder)?;
         folder.finish()?;
         let text = format!("{}: {} files and ro-crate-metadata.json", output.display(), written.files);
         return Ok(Reply::new(text, json!({ "id": root, "folder": output, "files": written.files })));
@@ -78,6 +92,43 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
         TraceFormat::Prov | TraceFormat::RoCrate => {
             let document = prov(&registry, &graph)?;
             Reply::new(format!("{document:#}"), document)
+        }
+    })
+}
+
+/// What used some images, which may have been withdrawn.
+fn down(
+    context: &Context,
+    registry: &Registry,
+    touched: &Touched,
+    format: TraceFormat,
+) -> Result<Reply, Failure> {
+    if touched.images.is_empty() {
+        let hint = "`reg show DATASET` says what a data set holds; rows count from 1 behind the header";
+        return Err(Failure::new(format!("nothing here has {}", touched.root), Some(hint.to_owned())));
+    }
+    let withdrawn = registry.withdrawn(&registry.view()?)?;
+    for (id, record) in withdrawn.holding() {
+        let covers = |image: &TouchedImage| match &record.subject {
+            Subject::Patient { patient } => image.patient == *patient,
+            Subject::Image { name } => image.name == *name,
+        };
+        if touched.images.iter().any(covers) {
+            let Withdrawal { subject, time, reason, .. } = record;
+            context
+                .note(&format!("warning: {subject} was withdrawn on {time}: {reason} ({})", id.hash.short()));
+        }
+    }
+    Ok(match format {
+        TraceFormat::Tree => Reply::new(touched::tree(touched), Value::Null),
+        TraceFormat::Json => Reply::document(touched),
+        TraceFormat::Dot => {
+            let nodes: Vec<Node> = touched.nodes.iter().map(|node| node.node.clone()).collect();
+            let root = nodes.first().map_or(touched.images[0].dataset, |node| node.id);
+            Reply::new(dot(&Graph { root, nodes, edges: touched.edges.clone() }, true), Value::Null)
+        }
+        TraceFormat::Prov | TraceFormat::RoCrate => {
+            return Err(Failure::usage("what used an image is written as tree, json or dot"));
         }
     })
 }

@@ -11,10 +11,10 @@ use reg::runs::process::Worker;
 use reg::runs::{Device, Order, train};
 use serde_json::{Map, Value, json};
 
-use super::Context;
 use super::error::Failure;
 use super::output::{Reply, TableFormat};
 use super::surroundings::cores;
+use super::{Context, marks};
 
 /// Train a model, select on validation loss, predict the test images and make the AUC table
 #[derive(clap::Args)]
@@ -55,6 +55,9 @@ pub(crate) struct Args {
     /// Minutes after which the state is kept anew: what a kill costs at most. An interrupt costs nothing
     #[arg(long, value_name = "MINUTES", default_value_t = 5.0, value_parser = minutes)]
     save_every: f64,
+    /// Compute with withdrawn images all the same; what comes of it is marked
+    #[arg(long)]
+    allow_withdrawn: bool,
     /// Name of the run; default: MODEL-SPLIT-fFOLD
     #[arg(long)]
     name: Option<String>,
@@ -114,7 +117,8 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
         save_every: args.save_every * 60.0,
         name: args.name,
     };
-    let trained = train(context.session(&registry, &worker), &order, &mut context.watch())?;
+    let session = context.session(&registry, &worker).allowing(args.allow_withdrawn);
+    let trained = train(session, &order, &mut context.watch())?;
     let loss = trained.record.val_loss;
     if loss > DIVERGED {
         let epoch = trained.record.best_epoch;
@@ -134,6 +138,7 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
             trained.test.table.hash.short()
         );
     }
+    let marks = marks::warn(context, &registry, [trained.run.hash, trained.test.table.hash])?;
     let json = json!({
         "run": trained.run,
         "name": trained.name,
@@ -144,7 +149,7 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
         "cached": trained.cached,
         "auc": auc_json(&trained.test.auc),
     });
-    Ok(Reply::new(text, json))
+    Ok(Reply::new(text, json).marked(&marks))
 }
 
 /// A validation loss above this is no loss of a network that learns: one that knows nothing and says 0.5 has 0.69.

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::path::PathBuf;
 
 use reg::hash::{Hash, Id};
-use reg::lineage::{Verification, behind, repair, verify, verify_some};
+use reg::lineage::{Gone, Verification, behind, repair, verify, verify_some};
 use reg::records::{Record, Table};
 use reg::registry::Registry;
 use reg::report::thousands;
@@ -70,7 +70,7 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
     }
     let mut text = describe(&result);
     let mut json = json!(result);
-    let mut sound = result.sound();
+    let mut sound = result.sound() && result.lingering.is_empty();
     if args.recompute {
         let again = again(&registry, &args.ids)?;
         sound &= again.wrong.is_empty();
@@ -142,8 +142,27 @@ fn describe(result: &Verification) -> String {
     if !result.names.is_empty() || !result.index.is_empty() {
         lines.push("`reg reindex` builds index and names anew from the objects".to_owned());
     }
+    for Gone { id, name, subject, .. } in &result.lingering {
+        let name = name.as_deref().unwrap_or("a picture");
+        lines.push(format!("{name} {id} was to be removed for good with {subject}, and is here"));
+    }
+    if !result.lingering.is_empty() {
+        lines.push("`reg withdraw … --purge`, given again, removes what should be gone".to_owned());
+    }
+    for Gone { id, name, subject, withdrawal } in &result.purged {
+        let name = name.as_deref().unwrap_or("a picture");
+        lines.push(format!(
+            "purged {name} {}: {subject}, withdrawal {}, removed for good",
+            id.short(),
+            withdrawal.short()
+        ));
+    }
     let (checked, bytes) = (thousands(result.checked), thousands(result.bytes));
     lines.push(match result.damaged.len() {
+        0 if result.sound() && !result.purged.is_empty() => {
+            let purged = thousands(result.purged.len() as u64);
+            format!("sound: {checked} objects, {bytes} bytes; {purged} more were purged")
+        }
         0 if result.sound() => format!("sound: {checked} objects, {bytes} bytes"),
         0 => format!("the index is damaged, the objects are sound: {checked} objects, {bytes} bytes"),
         damaged => format!("{damaged} damaged among {checked} objects, {bytes} bytes"),

@@ -3,11 +3,12 @@
 
 use std::borrow::Cow;
 use std::collections::hash_map::Entry;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
+use super::left_out::LeftOut;
 use super::png::{self, PngError};
 use super::seen::{Image, Seen, SeenFile};
 use super::source::{Found, ImageFile, find_images, load};
@@ -15,7 +16,7 @@ use super::{DatasetError, MAX_TEXT, archive, boxes, labels, metadata, pixels};
 use crate::hash::{Digest, Hash, Id};
 use crate::progress::{Progress, Unit};
 use crate::records::{AgeRange, Dataset, ImageRow, Manifest};
-use crate::registry::{Registry, RegistryError, Stamp, Transaction};
+use crate::registry::{Registry, RegistryError, Stamp, Transaction, Withdrawn};
 use crate::store::{FileState, Link, Persisted, StoreError};
 
 /// Cases that a message names; the rest is counted.
@@ -84,6 +85,9 @@ pub enum IngestError {
     /// Two different files of one name.
     #[error("{} and {} have the same name and different bytes", .0.display(), .1.display())]
     TwoOfOneName(PathBuf, PathBuf),
+    /// Nothing is left.
+    #[error("every image in {} was withdrawn", .0.display())]
+    AllWithdrawn(PathBuf),
     /// No image fits any row.
     #[error("none of the {images} images found has a row in {}", path.display())]
     NothingMatches {
@@ -130,6 +134,9 @@ impl IngestError {
                 "does the metadata belong to these images? its column `Image Index` holds file names"
                     .to_owned(),
             ),
+            IngestError::AllWithdrawn(_) => {
+                Some("`reg list withdrawal` says why; `reg withdraw … --revoke` takes one back".to_owned())
+            }
             IngestError::TwoOfOneName(..) => Some("move one of them away".to_owned()),
             IngestError::Registry(_) => None,
         }
@@ -155,8 +162,13 @@ pub fn ingest(
         _ => None,
     };
 
+    let withdrawn = registry.withdrawn(&registry.view()?)?;
     let mut transaction = registry.transaction()?;
-    let mut rows = table.rows;
+    let mut left_out = LeftOut::default();
+    let mut rows = left_out.take(table.rows, &withdrawn);
+    if rows.is_empty() {
+        return Err(IngestError::AllWithdrawn(request.metadata.clone()));
+    }
     let (mut missing, mut unchanged, mut seen) = (0, 0, None);
     let found;
     if !request.metadata_only {
@@ -170,13 +182,23 @@ pub fn ingest(
         let (remembered, walked) = rayon::join(remembered, || find_images(&request.paths));
         let (cache, stored) = remembered?;
         found = walked?;
-        let taking = Taking { stored, transaction: &transaction, cache: &cache, request, progress };
+        let taking = Taking {
+            stored,
+            transaction: &transaction,
+            cache: &cache,
+            request,
+            progress,
+            withdrawn: &withdrawn,
+            out: left_out.names().clone(),
+        };
         let taken = taking.all(&found, &rows)?;
         findings.extend(taken.findings);
+        rows = left_out.take_files(rows, &taken.withdrawn, &withdrawn);
         missing = taken.images.fill(&mut rows, request)?;
         unchanged = taken.unchanged;
         seen = Some((cache, taken.files));
     }
+    findings.extend(left_out.findings());
     rows.par_sort_unstable_by(|a, b| a.name.cmp(&b.name));
     findings.extend(same_bytes(&rows));
 
@@ -216,6 +238,7 @@ pub fn ingest(
             .iter()
             .filter(|row| row.age.is_some() && row.plausible_age().is_none())
             .count() as u64,
+        withdrawn: left_out.count(),
     };
     let id = transaction.put(&dataset)?;
     if let Some(name) = &request.name {
@@ -247,6 +270,9 @@ struct Taking<'a> {
     cache: &'a Seen<'a>,
     request: &'a Request,
     progress: &'a dyn Progress,
+    withdrawn: &'a Withdrawn,
+    /// Names of images whose rows were left out.
+    out: BTreeSet<String>,
 }
 
 /// What came of them.
@@ -255,6 +281,8 @@ struct Taken<'a> {
     files: Vec<(&'a Path, SeenFile)>,
     unchanged: u64,
     findings: Vec<String>,
+    /// Files that were withdrawn, by name: they were not taken.
+    withdrawn: HashMap<String, Hash>,
 }
 
 /// What one archive holds.
@@ -273,6 +301,7 @@ impl Taking<'_> {
         let known: HashSet<&str> = rows.iter().map(|row| row.name.as_str()).collect();
         let (wanted, without): (Vec<&ImageFile>, Vec<_>) =
             found.images.iter().partition(|image| known.contains(image.name.as_str()));
+        let without: Vec<_> = without.into_iter().filter(|image| !self.out.contains(&image.name)).collect();
         // Fail before an hour of copying, not behind it.
         let all_found = found.archives.is_empty() && !wanted.is_empty();
         if all_found && wanted.len() < rows.len() && !self.request.allow_missing {
@@ -283,6 +312,7 @@ impl Taking<'_> {
         let mut without: Vec<String> = without.iter().map(|image| image.name.clone()).collect();
         let mut images = Images { by_name: HashMap::with_capacity(rows.len()), without_row: 0 };
         let (mut files, mut unchanged, mut bad) = (Vec::new(), 0, Vec::new());
+        let mut withdrawn = HashMap::new();
 
         self.progress.begin("ingest", Unit::Items, wanted.len() as u64);
         // One buffer for many images.
@@ -292,6 +322,9 @@ impl Taking<'_> {
         for (file, (state, image, same)) in wanted.into_iter().zip(looked) {
             match image {
                 Err(e) => bad.push((file.path.clone(), e)),
+                Ok(image) if self.withdrawn.of_file(&image.blake3).is_some() => {
+                    withdrawn.insert(file.name.clone(), image.blake3);
+                }
                 Ok(image) => {
                     unchanged += u64::from(same);
                     files.push((
@@ -311,10 +344,16 @@ impl Taking<'_> {
                 bad.extend(content.bad);
                 without.extend(content.without);
                 unchanged += u64::from(content.unchanged);
+                let mut all_taken = true;
                 for (name, image) in &content.images {
-                    images.add(name.clone().into(), *image, path)?;
+                    if self.withdrawn.of_file(&image.blake3).is_some() {
+                        withdrawn.insert(name.clone(), image.blake3);
+                        all_taken = false;
+                    } else {
+                        images.add(name.clone().into(), *image, path)?;
+                    }
                 }
-                if let Some(state) = content.state {
+                if let Some(state) = content.state.filter(|_| all_taken) {
                     files.push((path.as_path(), SeenFile { state, images: content.images }));
                 }
             }
@@ -343,7 +382,7 @@ impl Taking<'_> {
         }
         findings.extend(same_pixels(&images));
         images.without_row = without.len();
-        Ok(Taken { images, files, unchanged, findings })
+        Ok(Taken { images, files, unchanged, findings, withdrawn })
     }
 
     /// The state of a file, its image, and whether both are those that are remembered.
@@ -362,7 +401,9 @@ impl Taking<'_> {
         }
         let state = FileState::read(path, png::MAX_FILE, bytes).map_err(unreadable)?;
         let image = look(bytes, self.request.decode);
-        if let Ok(image) = &image {
+        if let Some(image) =
+            image.as_ref().ok().filter(|image| self.withdrawn.of_file(&image.blake3).is_none())
+        {
             self.transaction.put_file(path, &state, bytes, image.blake3, self.request.link)?;
         }
         Ok((state, image, false))
@@ -382,13 +423,17 @@ impl Taking<'_> {
         archive::read(path, |name, bytes| -> Result<(), IngestError> {
             self.progress.advance(1);
             if !known.contains(name) {
-                content.without.push(name.to_owned());
+                if !self.out.contains(name) {
+                    content.without.push(name.to_owned());
+                }
                 return Ok(());
             }
             match look(&bytes, self.request.decode) {
                 Err(e) => content.bad.push((path.join(name), e)),
                 Ok(image) => {
-                    self.transaction.put_hashed(&bytes, image.blake3)?;
+                    if self.withdrawn.of_file(&image.blake3).is_none() {
+                        self.transaction.put_hashed(&bytes, image.blake3)?;
+                    }
                     content.images.push((name.to_owned(), image));
                 }
             }

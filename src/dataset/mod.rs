@@ -13,6 +13,7 @@ mod error;
 mod findings;
 pub mod ingest;
 pub mod labels;
+mod left_out;
 pub mod lists;
 pub mod metadata;
 pub mod overlay;

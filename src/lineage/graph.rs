@@ -257,6 +257,17 @@ impl Object {
     }
 }
 
+/// A record as a node.
+pub(super) fn node_of(id: Hash, header: &Header, names: &HashMap<Hash, String>) -> Node {
+    Node {
+        id,
+        kind: header.kind.clone().into(),
+        name: names.get(&id).cloned(),
+        summary: records::summary(header),
+        row: None,
+    }
+}
+
 /// The image of this name in the newest data set that has one.
 pub fn image_named(registry: &Registry, view: &View, name: &str) -> Result<Option<Hash>, RegistryError> {
     for dataset in view.of_kind(Dataset::KIND)?.into_iter().rev() {

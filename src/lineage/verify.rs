@@ -13,7 +13,7 @@ use crate::index::IndexError;
 use crate::progress::{Progress, Unit};
 use crate::records::{self, Execution, Manifest, Record, Table};
 use crate::registry::survey::{Depth, Survey, breaks};
-use crate::registry::{IMAGE, Registry, RegistryError};
+use crate::registry::{IMAGE, Registry, RegistryError, Withdrawn, is_pictured};
 
 /// What a verification found.
 #[derive(Debug, Default, Serialize)]
@@ -24,6 +24,11 @@ pub struct Verification {
     pub bytes: u64,
     /// Objects that are not what they should be.
     pub damaged: Vec<Damage>,
+    /// Images that are named and not here because their removal for good was recorded: no damage.
+    pub purged: Vec<Gone>,
+    /// Images whose removal for good was recorded and that are here all the same: `reg withdraw … --purge`
+    /// was cut short, or somebody has put them back.
+    pub lingering: Vec<Gone>,
     /// Names that are not what the log of their changes says, and breaks in that log.
     pub names: Vec<String>,
     /// What the index says and the objects do not, and the other way round.
@@ -35,6 +40,19 @@ pub struct Verification {
     pub strangers: Vec<PathBuf>,
     /// Objects that were damaged and are whole again, and the file that the bytes came from.
     pub repaired: Vec<(Hash, PathBuf)>,
+}
+
+/// An image whose removal for good was recorded.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Gone {
+    /// Its id.
+    pub id: Hash,
+    /// Its file name; none for a picture of it.
+    pub name: Option<String>,
+    /// The withdrawal.
+    pub withdrawal: Hash,
+    /// Whom or what that is about.
+    pub subject: String,
 }
 
 /// One damaged or missing object.
@@ -67,6 +85,29 @@ impl Verification {
     /// Whether nothing is wrong.
     pub fn sound(&self) -> bool {
         self.damaged.is_empty() && self.names.is_empty() && self.index.is_empty()
+    }
+
+    /// Tells what is missing by right from what is damaged.
+    fn settle(
+        &mut self,
+        registry: &Registry,
+        survey: &mut Survey,
+        known: Option<&Known>,
+        mut missing: Vec<Hash>,
+        withdrawn: &Withdrawn,
+    ) {
+        let unread = survey.problems.iter().map(|(id, _)| *id).filter(|id| !registry.store().contains(id));
+        let suspects: HashSet<Hash> = missing.iter().copied().chain(unread).collect();
+        if suspects.iter().any(|id| withdrawn.gone(id).is_some()) {
+            let graph = Graph::of(survey, known);
+            let by_right = |id: &&Hash| withdrawn.gone(id).is_some() && graph.plays_image(id);
+            let purged: HashSet<&Hash> = suspects.iter().filter(by_right).collect();
+            missing.retain(|id| !purged.contains(id));
+            survey.problems.retain(|(id, _)| !purged.contains(id));
+            self.purged = purged.iter().filter_map(|id| gone(withdrawn, id)).collect();
+            self.purged.sort_by(|a, b| (&a.name, a.id).cmp(&(&b.name, b.id)));
+        }
+        self.damaged = damage(registry, survey, known, missing);
     }
 }
 
@@ -132,8 +173,26 @@ pub fn verify(registry: &Registry, progress: &dyn Progress) -> Result<Verificati
     }
     result.unregistered.sort_unstable();
     expected.retain(|id| !there(id));
-    result.damaged = damage(registry, &survey, known.as_ref(), expected);
+    let withdrawn = registry.withdrawn_in(&survey)?;
+    let lingering: Vec<&Hash> = listing.objects.iter().filter(|id| withdrawn.is_purged(id)).collect();
+    if !lingering.is_empty() {
+        let graph = Graph::of(&survey, known.as_ref());
+        let image = lingering.into_iter().filter(|id| graph.plays_image(id));
+        result.lingering = image.filter_map(|id| gone(&withdrawn, id)).collect();
+    }
+    result.settle(registry, &mut survey, known.as_ref(), expected, &withdrawn);
     Ok(result)
+}
+
+fn gone(withdrawn: &Withdrawn, id: &Hash) -> Option<Gone> {
+    let (withdrawal, record) = withdrawn.gone(id)?;
+    let image = record.images.iter().find(|image| image.blake3.is_some_and(|object| object.0 == *id));
+    Some(Gone {
+        id: *id,
+        name: image.map(|image| image.name.clone()),
+        withdrawal: withdrawal.hash,
+        subject: record.subject.to_string(),
+    })
 }
 
 /// Checks the objects that `roots` depend on, themselves included, and nothing of the index but what leads
@@ -145,21 +204,21 @@ pub fn verify_some(
 ) -> Result<Verification, RegistryError> {
     let _lease = registry.lease_to_look()?;
     // Not kept open while the objects are read, which may take long: nobody could register anything.
-    let (wanted, known) = {
+    let (wanted, known, withdrawn) = {
         let view = registry.view()?;
-        (behind(registry, &view, roots)?, Known::of(&view)?)
+        (behind(registry, &view, roots)?, Known::of(&view)?, registry.withdrawn(&view)?)
     };
     progress.begin("verify", Unit::Items, wanted.len() as u64);
-    let survey = registry.survey(&wanted, Depth::Everything, progress);
+    let mut survey = registry.survey(&wanted, Depth::Everything, progress);
     progress.end();
     let named = survey.records.keys().chain(survey.packed.keys()).flat_map(|id| survey.links(id));
-    let expected = named.filter(|id| !registry.store().contains(id)).collect();
-    Ok(Verification {
-        checked: wanted.len() as u64,
-        bytes: survey.bytes,
-        damaged: damage(registry, &survey, Some(&known), expected),
-        ..Verification::default()
-    })
+    let expected: Vec<Hash> = named.filter(|id| !registry.store().contains(id)).collect();
+    let mut result = Verification::default();
+    result.settle(registry, &mut survey, Some(&known), expected, &withdrawn);
+    // What was removed for good is among what they depend on, and nothing of it can be checked.
+    result.checked = (wanted.len() - result.purged.len()) as u64;
+    result.bytes = survey.bytes;
+    Ok(result)
 }
 
 /// The problems of a survey and what is `missing` besides, in order of ids, with what each taints.
@@ -214,6 +273,13 @@ impl Graph {
 
     fn named_by(&self, id: &Hash) -> &[(Hash, String)] {
         self.referrers.get(id).map_or(&[], Vec::as_slice)
+    }
+
+    /// Whether every part that an object plays is that of an image or of its picture. A withdrawal that somebody
+    /// made up must not excuse that a checkpoint is missing.
+    fn plays_image(&self, id: &Hash) -> bool {
+        let is = |role: &str| role == IMAGE || is_pictured(role);
+        self.named_by(id).iter().all(|(_, roles)| roles.split(',').all(is))
     }
 
     /// The names that manifests give to images among `ids`. Each manifest is read once; a damaged one must

@@ -36,6 +36,10 @@ pub struct Dataset {
     pub age: Option<AgeRange>,
     /// Images whose age is recorded as given but is impossible; left out of `age`.
     pub impossible_ages: u64,
+    /// Rows of the metadata that were left out because their images were withdrawn; absent where none were.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "u64")]
+    pub withdrawn: Option<u64>,
 }
 
 /// Smallest and largest age of a data set, in years.

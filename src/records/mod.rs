@@ -16,6 +16,7 @@ mod split;
 mod study;
 mod summary;
 mod table;
+mod withdrawal;
 
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
@@ -41,6 +42,7 @@ pub use split::{Assignment, FoldSizes, Split, SplitMethod, Subset, SubsetSize};
 pub use study::{Study, StudyProbe, StudyRun, StudySection};
 pub use summary::summary;
 pub use table::{AgeCount, AucTable, DatasetTable, LabelAuc, LabelPrevalence, Table};
+pub use withdrawal::{Subject, Withdrawal, WithdrawnImage};
 
 use crate::hash::{Hash, Id, Sha256};
 
@@ -128,6 +130,7 @@ kinds! {
     Table = "table",
     Study = "study",
     Execution = "execution",
+    Withdrawal = "withdrawal",
     Event = "event",
 }
 

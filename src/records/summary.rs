@@ -97,6 +97,17 @@ pub fn summary(header: &Header) -> String {
             text("host"),
             document.get("seconds").and_then(Value::as_f64).unwrap_or(0.0)
         ),
+        "withdrawal" => {
+            let who = ["/subject/patient", "/subject/name"].into_iter().find_map(|path| at(document, path));
+            let what = within("/subject/type");
+            let verb = match (document.get("revokes"), document.get("purge")) {
+                (Some(_), _) => "no longer withdrawn",
+                (None, Some(Value::Bool(true))) => "withdrawn and purged",
+                _ => "withdrawn",
+            };
+            let who = who.map(plain).unwrap_or_default();
+            format!("{what} {who} {verb} on {}: {}", text("time"), text("reason"))
+        }
         "event" => {
             let names = document.get("names").and_then(Value::as_array);
             let names = names.into_iter().flatten().filter_map(|change| change.get("name")).map(plain);

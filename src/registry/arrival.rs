@@ -88,6 +88,11 @@ impl Transaction<'_> {
         self.packed.push(NewPacked { id, bytes: None, links });
     }
 
+    /// Lets records name these, which were removed for good, though they are not here.
+    pub fn excuse(&mut self, gone: impl Iterator<Item = Hash>) {
+        self.gone.extend(gone);
+    }
+
     /// Gives `id` a name unless that names something else; [`super::Committed::taken`] says if it does.
     pub fn name_untaken(&mut self, name: &str, id: Hash) -> Result<(), RegistryError> {
         self.wish(Wish::Untaken(name.to_owned()), name, id)

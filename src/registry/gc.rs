@@ -12,10 +12,11 @@ use super::{Registry, RegistryError, io};
 use crate::disk;
 use crate::hash::Hash;
 use crate::progress::{Progress, Unit};
-use crate::records::{self, Execution, Predictions, Record, Run, Table};
+use crate::records::{self, Execution, Predictions, Record, Run, Table, Withdrawal};
 
-/// Kinds of what was computed. Such a record stays, named or not, and so does all that it depends on.
-pub(crate) const RESULTS: [&str; 4] = [Run::KIND, Predictions::KIND, Table::KIND, Execution::KIND];
+/// Kinds of what was computed or decided. Such a record stays, named or not, and so does all that it depends on.
+pub(crate) const RESULTS: [&str; 5] =
+    [Run::KIND, Predictions::KIND, Table::KIND, Execution::KIND, Withdrawal::KIND];
 
 /// What is younger stays.
 #[derive(Debug, Clone)]
@@ -72,6 +73,7 @@ impl Registry {
             return Err(unsound(format!("object {id} {problem}")));
         }
         let there = |id: &Hash| objects.binary_search(id).is_ok();
+        let withdrawn = self.withdrawn_in(&survey)?;
         let (roots, finished) = self.roots(&survey, cutoff)?;
         // All that is reached from somewhere, but for what was marked before.
         let mark = |from: Vec<Hash>, marked: &HashSet<Hash>, strict: bool| {
@@ -79,7 +81,9 @@ impl Registry {
             let mut queue = from;
             while let Some(id) = queue.pop() {
                 match there(&id) {
-                    false if strict => return Err(unsound(format!("object {id} is missing"))),
+                    false if strict && withdrawn.gone(&id).is_none() => {
+                        return Err(unsound(format!("object {id} is missing")));
+                    }
                     false => {}
                     true if marked.contains(&id) || !reached.insert(id) => {}
                     true => queue.extend(survey.links(&id)),
@@ -204,7 +208,7 @@ impl Registry {
 }
 
 /// Whether a process is training in the folder.
-fn is_locked(live: &Path) -> bool {
+pub(super) fn is_locked(live: &Path) -> bool {
     fs::File::open(live.join("lock")).is_ok_and(|lock| lock.try_lock().is_err())
 }
 

@@ -17,7 +17,7 @@ use super::{Address, Job, Names, RemoteError, Way, crew};
 use crate::hash::{Hash, Hasher, MIN_PREFIX};
 use crate::progress::Unit;
 use crate::records::codec::printable;
-use crate::records::{Event, Record};
+use crate::records::{Event, Record, Withdrawal};
 use crate::registry::{BLOB, Kind, RESULTS, is_name, packed_kind, record_kind};
 use crate::store::Store;
 
@@ -345,6 +345,11 @@ impl Source for Depot<'_> {
     fn results(&self) -> Vec<Hash> {
         let is_result = |at: &Where| matches!(at, Where::Packed { kind, .. } if RESULTS.contains(kind));
         self.found.iter().filter(|(_, at)| is_result(at)).map(|(id, _)| *id).collect()
+    }
+
+    fn withdrawals(&self) -> Vec<Hash> {
+        let is = |at: &Where| matches!(at, Where::Packed { kind, .. } if *kind == Withdrawal::KIND);
+        self.found.iter().filter(|(_, at)| is(at)).map(|(id, _)| *id).collect()
     }
 
     fn kind(&self, id: &Hash) -> Result<Option<Kind>, RemoteError> {

@@ -77,6 +77,8 @@ pub struct Exchanged {
     pub packs: u64,
     /// Objects that the target had.
     pub skipped: u64,
+    /// Images that did not travel because they were removed for good on one side.
+    pub purged: u64,
     /// The objects that the target lacked and their bytes, by kind.
     pub kinds: BTreeMap<Kind, (u64, u64)>,
     /// What became of the names.

@@ -9,6 +9,7 @@ use super::plan::{Source, Take};
 use super::{Job, RemoteError, crew};
 use crate::hash::{Hash, Hasher};
 use crate::records::codec::MAX_RECORD;
+use crate::records::{Record, Withdrawal};
 use crate::registry::{BLOB, Kind, Lease, RESULTS, Registry, kind_of, packed_kind, record_kind};
 use crate::store::StoreError;
 
@@ -65,6 +66,10 @@ impl Source for Near<'_> {
 
     fn results(&self) -> Vec<Hash> {
         self.kinds.iter().filter(|(_, kind)| RESULTS.contains(kind)).map(|(id, _)| *id).collect()
+    }
+
+    fn withdrawals(&self) -> Vec<Hash> {
+        self.kinds.iter().filter(|(_, kind)| **kind == Withdrawal::KIND).map(|(id, _)| *id).collect()
     }
 
     fn kind(&self, id: &Hash) -> Result<Option<Kind>, RemoteError> {

@@ -5,9 +5,11 @@ use std::sync::Mutex;
 
 use super::place::Pieces;
 use super::{Job, RemoteError};
-use crate::hash::Hash;
-use crate::records::{self, Event, Execution, Manifest, Packed, Predictions, Record, Run, Spec, Table};
-use crate::registry::{BLOB, Kind, rank, record_kind};
+use crate::hash::{Hash, Id};
+use crate::records::{
+    self, Event, Execution, Manifest, Packed, Predictions, Record, Run, Spec, Table, Withdrawal,
+};
+use crate::registry::{BLOB, Kind, Withdrawn, rank, record_kind};
 
 /// Takes an object that was read and hashed. Called from several threads.
 pub(super) type Take<'t> = dyn Fn(Hash, &[u8]) -> Result<(), RemoteError> + Sync + 't;
@@ -25,6 +27,9 @@ pub(super) trait Source: Sync {
 
     /// Its runs, predictions, tables and executions.
     fn results(&self) -> Vec<Hash>;
+
+    /// Its withdrawals: they travel whatever is asked for.
+    fn withdrawals(&self) -> Vec<Hash>;
 
     /// What an object is; none if it is not there.
     fn kind(&self, id: &Hash) -> Result<Option<Kind>, RemoteError>;
@@ -44,6 +49,8 @@ pub(super) trait Source: Sync {
 pub(super) struct Item {
     pub(super) id: Hash,
     pub(super) kind: Kind,
+    /// It is named as an image or its picture, which may have been removed for good.
+    pub(super) picture: bool,
     /// What it names, if it is a record or a manifest.
     pub(super) links: Vec<Hash>,
 }
@@ -54,6 +61,8 @@ pub(super) struct Plan {
     /// What names others stands behind what it names.
     pub(super) items: Vec<Item>,
     pub(super) names: BTreeMap<String, Hash>,
+    /// Images that a withdrawal has removed for good: they do not travel, and need not be there.
+    pub(super) gone: HashSet<Hash>,
 }
 
 /// Results that hang on others: what was computed with a run, and when.
@@ -65,12 +74,17 @@ struct Walk<'s> {
     source: &'s dyn Source,
     job: Job<'s>,
     seen: HashMap<Hash, Item>,
+    gone: HashSet<Hash>,
+    skipped: HashSet<Hash>,
 }
 
 impl Plan {
     /// Walks from the ids, or from all names and results if there are none.
     pub(super) fn make(source: &dyn Source, ids: &[String], job: Job<'_>) -> Result<Plan, RemoteError> {
-        let mut walk = Walk { source, job, seen: HashMap::new() };
+        let withdrawals = source.withdrawals();
+        let gone = gone(source, &withdrawals)?;
+        let mut walk = Walk { source, job, seen: HashMap::new(), gone, skipped: HashSet::new() };
+        walk.add(withdrawals.into_iter().map(|id| (id, None)).collect())?;
         if ids.is_empty() {
             let named = source.names().values().copied();
             walk.add(named.chain(source.results()).map(|id| (id, None)).collect())?;
@@ -86,7 +100,7 @@ impl Plan {
         let names = source.names().iter().filter(|(_, id)| travels(id));
         let names = names.map(|(name, id)| (name.clone(), *id)).collect();
         let items = walk.seen.into_values().filter(|item| item.kind != Event::KIND).collect();
-        Ok(Plan { items: in_order(items), names })
+        Ok(Plan { items: in_order(items), names, gone: walk.skipped })
     }
 }
 
@@ -101,16 +115,21 @@ impl Walk<'_> {
                     continue;
                 }
                 self.job.go_on()?;
+                let by_kind = by.and_then(|by| self.seen.get(&by)).map(|by| by.kind);
+                let picture = matches!(by_kind, Some(Manifest::KIND | Table::KIND));
+                if picture && self.gone.contains(&id) {
+                    self.skipped.insert(id);
+                    continue;
+                }
                 // What a manifest names is an image. Looking into a hundred thousand of them would take seconds.
-                let image = by.and_then(|by| self.seen.get(&by)).is_some_and(|by| by.kind == Manifest::KIND);
-                let kind = match image {
+                let kind = match by_kind == Some(Manifest::KIND) {
                     true => BLOB,
                     false => self.source.kind(&id)?.ok_or_else(|| self.missing(id, by))?,
                 };
                 if record_kind(kind).is_some_and(|kind| kind != Event::KIND) || kind == Manifest::KIND {
                     names_others.push(id);
                 }
-                self.seen.insert(id, Item { id, kind, links: Vec::new() });
+                self.seen.insert(id, Item { id, kind, picture, links: Vec::new() });
             }
             let links = self.links(&names_others)?;
             wave = Vec::new();
@@ -171,6 +190,20 @@ impl Walk<'_> {
             self.add(taken.into_iter().map(|(id, _)| (id, None)).collect())?;
         }
     }
+}
+
+/// What must not be on a side, by its withdrawals. Only what is named as an image or its picture counts: a
+/// withdrawal that somebody made up must not keep a checkpoint from travelling.
+pub(super) fn gone(source: &dyn Source, withdrawals: &[Hash]) -> Result<HashSet<Hash>, RemoteError> {
+    let read = Mutex::new(Vec::new());
+    source.read_each(withdrawals, &|id, bytes| {
+        let wrong = |e| RemoteError::Codec { remote: source.called().to_owned(), id, source: e };
+        let record: Withdrawal = records::codec::decode(bytes).map_err(wrong)?;
+        read.lock().expect("no thread panics while it holds this lock").push((Id::new(id), record));
+        Ok(())
+    })?;
+    let read = read.into_inner().expect("no thread panics while it holds this lock");
+    Ok(Withdrawn::of(read).purged().copied().collect())
 }
 
 /// What a record or packed array names.

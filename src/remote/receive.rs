@@ -23,8 +23,15 @@ pub(super) fn receive(
     // From here on nothing is removed, so what is found here will be here when it is named.
     let mut transaction = registry.transaction()?;
     let here = registry.store().list()?.objects;
-    let lacks = |item: &&Item| here.binary_search(&item.id).is_err();
-    let mut done = Exchanged::default();
+    let view = registry.view()?;
+    let withdrawn = registry.withdrawn(&view)?;
+    // What was removed here for good does not come back by another registry that still has it.
+    let purged = |item: &Item| item.picture && withdrawn.is_purged(&item.id);
+    let lacks = |item: &&Item| here.binary_search(&item.id).is_err() && !purged(item);
+    let kept_out = plan.items.iter().filter(|item| purged(item)).map(|item| item.id);
+    let gone: Vec<Hash> = kept_out.chain(plan.gone.iter().copied()).collect();
+    let mut done = Exchanged { purged: gone.len() as u64, ..Exchanged::default() };
+    transaction.excuse(gone.into_iter());
     for item in &plan.items {
         if lacks(&item) {
             let bytes = source.size(&item.id)?.ok_or_else(|| missing(source, item))?;
@@ -33,7 +40,6 @@ pub(super) fn receive(
             done.skipped += 1;
         }
     }
-    let view = registry.view()?;
     let mut unknown = Vec::new();
     for item in plan.items.iter().filter(|item| rank(item.kind) > 1) {
         // A pull that was killed may have left it without having made it known.

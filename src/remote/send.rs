@@ -3,7 +3,7 @@
 use super::depot::{ALONE, Depot, PACK};
 use super::documents::PackEntry;
 use super::near::Near;
-use super::plan::{Item, Plan, Source};
+use super::plan::{Item, Plan, Source, gone};
 use super::{Exchanged, Job, RemoteError, Request, crew};
 use crate::hash::Hash;
 use crate::progress::Unit;
@@ -32,7 +32,10 @@ pub(super) fn send(
     job: Job<'_>,
 ) -> Result<Exchanged, RemoteError> {
     let mut parcels = Vec::new();
-    for Item { id, kind, .. } in plan.items.iter().filter(|item| !depot.has(&item.id)) {
+    let gone = gone(&depot, &depot.withdrawals())?;
+    let purged = |item: &&Item| item.picture && gone.contains(&item.id);
+    let kept_out = plan.items.iter().filter(purged).count() + plan.gone.len();
+    for Item { id, kind, .. } in plan.items.iter().filter(|item| !depot.has(&item.id) && !purged(item)) {
         let missing = || RemoteError::Missing {
             remote: near.called().to_owned(),
             id: *id,
@@ -40,7 +43,11 @@ pub(super) fn send(
         };
         parcels.push(Parcel { id: *id, kind, bytes: near.size(id)?.ok_or_else(missing)? });
     }
-    let mut done = Exchanged { skipped: (plan.items.len() - parcels.len()) as u64, ..Exchanged::default() };
+    let mut done = Exchanged {
+        skipped: (plan.items.len() - parcels.len()) as u64,
+        purged: kept_out as u64,
+        ..Exchanged::default()
+    };
     for parcel in &parcels {
         done.count(parcel.kind, parcel.bytes);
     }

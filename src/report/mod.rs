@@ -5,6 +5,7 @@
 
 pub mod dataset;
 mod details;
+pub mod diff;
 pub mod features;
 mod histogram;
 pub mod lineage;
@@ -13,6 +14,7 @@ pub mod page;
 pub mod results;
 pub mod svg;
 mod table;
+pub mod touched;
 mod uncertainty;
 
 pub use histogram::{Bar, bars};

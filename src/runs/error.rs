@@ -265,6 +265,20 @@ pub enum RunError {
         /// The fold.
         fold: u32,
     },
+    /// Images that must not be used any more.
+    #[error("{images} of the images were withdrawn ({why})")]
+    Withdrawn {
+        /// How many.
+        images: u64,
+        /// Whom or what the first withdrawal is about, and its reason.
+        why: String,
+    },
+    /// Images whose bytes were removed for good.
+    #[error("{images} of the images were withdrawn and purged, so this cannot be computed any more")]
+    Purged {
+        /// How many.
+        images: u64,
+    },
     /// Nothing to compare.
     #[error("nothing to compare")]
     Nothing,
@@ -340,6 +354,12 @@ impl RunError {
             RunError::NotPublished { .. } => {
                 "a [[model]] has name, source, split = \"official\", and mean or a table [model.auc]; images and mean_over say more"
             }
+            RunError::Withdrawn { .. } => {
+                "ingest again for a data set without them, and divide that; --allow-withdrawn uses them all the same, and what comes of it is marked"
+            }
+            RunError::Purged { .. } => {
+                "what was computed before is still here, and `reg verify` checks it; `reg list withdrawal` says what was withdrawn and why"
+            }
             RunError::NoPredictions(_) => "`reg eval RUN` makes them",
             _ => return None,
         };
@@ -348,6 +368,6 @@ impl RunError {
 
     /// Whether it is the answer "no" of a check rather than a failure.
     pub fn is_refusal(&self) -> bool {
-        matches!(self, RunError::Unfair(_))
+        matches!(self, RunError::Unfair(_) | RunError::Withdrawn { .. } | RunError::Purged { .. })
     }
 }

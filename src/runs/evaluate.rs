@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::process::Listener;
 use super::train::{Context, Start, execution, hash_of, software};
+use super::withdrawn::refuse;
 use super::{Device, RunError, Session};
 use crate::hash::Id;
 use crate::records::{
@@ -55,7 +56,7 @@ pub(super) fn evaluate_run(
     threads: u32,
     listener: &mut dyn Listener,
 ) -> Result<Evaluated, RunError> {
-    let Session { registry, worker, surroundings } = session;
+    let Session { registry, worker, surroundings, .. } = session;
     let (software, sources) = software(worker.identity());
     let software_id = Id::new(hash_of(&software)?);
     let source = ScoreSource::Run { run, device: device.kind, threads, software: software_id };
@@ -64,6 +65,7 @@ pub(super) fn evaluate_run(
     }
 
     let context = Context::load(registry, spec)?;
+    refuse(session, spec, (&context.dataset, &context.split), Some(subset))?;
     let out = registry.store().scratch()?;
     let start = Start::now(surroundings);
     let job = predict_job(registry, &context, (record, spec), subset, device, threads, out.path().to_owned());

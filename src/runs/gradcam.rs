@@ -7,6 +7,7 @@ use std::path::Path;
 use super::evaluate::{numbers, read_columns};
 use super::process::{Listener, Worked};
 use super::train::{Context, Start, execution, hash_of, software};
+use super::withdrawn::refuse_rows;
 use super::{Device, RunError, Session};
 use crate::dataset::pixels::Grey;
 use crate::dataset::{overlay, pixels, png};
@@ -37,7 +38,13 @@ pub fn gradcam(
     let place = looker.context.dataset.labels.iter().position(|known| known == label).ok_or_else(|| {
         RunError::NoSuchLabel { label: label.to_owned(), labels: looker.context.dataset.labels.clone() }
     })?;
+    if let Some(row) = manifest.row_named(image) {
+        refuse_rows(session, &manifest, &[row as u32], true)?;
+    }
     let seen = Image::find(session, &manifest, image)?;
+    if let Some(row) = seen.row {
+        refuse_rows(session, &manifest, &[row as u32], true)?;
+    }
     let grey = pixels::decode(&seen.bytes)
         .map_err(|source| RunError::NotAnImage { name: seen.name.clone(), source })?;
     let looked = match seen.row {
@@ -122,7 +129,8 @@ pub fn pointing(
     if boxes.is_empty() {
         return Err(RunError::NoBoxesIn { subset: subset.name(), fold: looker.spec.fold });
     }
-    let rows = boxes.iter().map(|row| row.image).collect();
+    let rows: Vec<u32> = boxes.iter().map(|row| row.image).collect();
+    refuse_rows(session, &manifest, &rows, true)?;
     let labels = boxes.iter().map(|row| row.label).collect();
     let start = Start::now(session.surroundings);
     let (maps, worked) = looker.look(Looked::Rows(dataset.manifest, rows), labels, listener)?;

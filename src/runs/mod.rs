@@ -16,6 +16,7 @@ mod reproduce;
 pub mod study;
 mod train;
 mod weights;
+mod withdrawn;
 
 pub use compare::{Grouping, Input, Labels, Mismatch, Options, RocCurve, compare, recompute, roc_curves};
 pub use error::RunError;
@@ -58,6 +59,15 @@ pub struct Session<'a> {
     pub worker: &'a Worker,
     /// Clock, machine, command line.
     pub surroundings: &'a Surroundings,
+    /// Compute with withdrawn images all the same.
+    pub allow_withdrawn: bool,
+}
+
+impl Session<'_> {
+    /// The same, which computes with withdrawn images if `allow` says so.
+    pub fn allowing(self, allow: bool) -> Self {
+        Session { allow_withdrawn: allow, ..self }
+    }
 }
 
 /// A device that was asked for.

@@ -6,6 +6,7 @@ use super::compare::{different_settings, spread};
 use super::evaluate::{numbers, read_columns};
 use super::process::Listener;
 use super::train::{Context, Start, execution, hash_of, software};
+use super::withdrawn::refuse;
 use super::{Device, RunError, Session};
 use crate::hash::Id;
 use crate::records::{
@@ -27,7 +28,7 @@ pub fn probe(
     name: Option<&str>,
     listener: &mut dyn Listener,
 ) -> Result<(Id<Table>, ProbeTable), RunError> {
-    let Session { registry, worker, surroundings } = session;
+    let Session { registry, worker, surroundings, .. } = session;
     let mut asked = runs
         .iter()
         .map(|id| {
@@ -62,6 +63,7 @@ pub fn probe(
             folds.push(fold);
             continue;
         }
+        refuse(session, spec, (&context.dataset, &context.split), None)?;
         let start = Start::now(surroundings);
         let out = registry.store().scratch()?;
         let job = job(registry, &context, (run, spec), target, &device, out.path());

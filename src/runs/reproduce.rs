@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::evaluate::{auc_table, predict_job, read_scores};
 use super::process::Listener;
 use super::train::{Context, hash_of, software, train_job};
+use super::withdrawn::refuse;
 use super::{Device, RunError, Session};
 use crate::hash::{Hash, Id};
 use crate::records::{AucTable, Execution, Predictions, Run, ScoreSource, Subset, Table};
@@ -47,10 +48,12 @@ pub fn reproduce(
     device: Option<Device>,
     listener: &mut dyn Listener,
 ) -> Result<Reproduction, RunError> {
-    let Session { registry, worker, surroundings } = session;
+    let Session { registry, worker, surroundings, .. } = session;
     let record = registry.get(run)?;
     let spec = registry.get(record.spec)?;
     let context = Context::load(registry, &spec)?;
+    // Nothing is recorded, so that a result can be checked; but what is gone cannot be computed with.
+    refuse(session.allowing(true), &spec, (&context.dataset, &context.split), None)?;
     let device = device.unwrap_or_else(|| Device::of(spec.device));
     let scratch = registry.store().scratch()?;
 

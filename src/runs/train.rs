@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use super::evaluate::{Evaluated, evaluate_run};
 use super::process::{Listener, Worked, Worker, WorkerError};
+use super::withdrawn::refuse;
 use super::{Device, RunError, Session, Surroundings, live};
 use crate::disk;
 use crate::hash::{Hash, Id};
@@ -63,7 +64,7 @@ pub struct Trained {
 
 /// Trains, selects on validation loss, predicts the test subset and makes its AUC table.
 pub fn train(session: Session, order: &Order, listener: &mut dyn Listener) -> Result<Trained, RunError> {
-    let Session { registry, worker, surroundings } = session;
+    let Session { registry, worker, surroundings, .. } = session;
     if let Some(name) = order.name.as_ref().filter(|name| !is_name(name)) {
         return Err(RegistryError::BadName(name.clone()).into());
     }
@@ -88,6 +89,7 @@ pub fn train(session: Session, order: &Order, listener: &mut dyn Listener) -> Re
         None => {
             let base = base_name(&view, order, &context)?;
             drop(view);
+            refuse(session, &spec, (&context.dataset, &context.split), None)?;
             let mut transaction = registry.transaction()?;
             transaction.put_blob(sources.as_bytes())?;
             transaction.put(&software)?;
@@ -209,7 +211,7 @@ fn carry_out(
     base: &str,
     listener: &mut dyn Listener,
 ) -> Result<(Id<Run>, Run, String), RunError> {
-    let Session { registry, worker, surroundings } = session;
+    let Session { registry, worker, surroundings, .. } = session;
     let folder = registry.live(&spec_id.hash);
     disk::create_dir_all(&folder).map_err(RunError::io("create", &folder))?;
     let lock = folder.join(live::LOCK);

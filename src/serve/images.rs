@@ -7,7 +7,7 @@ use crate::dataset::{overlay, pixels, png};
 use crate::hash::{Hash, Id};
 use crate::records::{Boxes, Dataset, Heat, ImageRow, Manifest, Scale, Table};
 use crate::registry::{Registry, RegistryError};
-use crate::report::page::Writer;
+use crate::report::page::{Writer, withheld};
 use crate::report::svg::escape;
 use crate::report::{Cell, Column, Table as Shown, thousands};
 use crate::stats::{HeatMap, Rect};
@@ -137,6 +137,10 @@ pub(super) fn viewer(registry: &Registry, id: Hash, place: &str, query: &Query) 
     }
     match row.object {
         None => out.paragraph("", "This data set has metadata only, and no images."),
+        Some(object) if withheld(registry, &object)?.is_some() => {
+            let why = withheld(registry, &object)?.unwrap_or_default();
+            out.paragraph("warning", &why);
+        }
         Some(object) => {
             let source = match chosen {
                 Some((heat, _)) => format!("/heat/{heat}"),
@@ -185,6 +189,9 @@ pub(super) fn xray(registry: &Registry, id: Hash, place: &str) -> Result<Answer,
     let (_, manifest) = read(registry, id)?;
     let (_, row) = row(&manifest, place)?;
     let object = row.object.ok_or_else(|| Nothing::Unknown(format!("image {place}")))?;
+    if let Some(why) = withheld(registry, &object)? {
+        return Err(Nothing::Unknown(format!("image {place}: {why}")));
+    }
     let bytes = registry.store().read(&object).map_err(RegistryError::from)?;
     match png::check(&bytes) {
         Ok(_) => Ok(Answer::png(bytes)),
@@ -200,6 +207,9 @@ pub(super) fn heat(registry: &Registry, id: Hash) -> Result<Answer, Nothing> {
         Some(Ok(Table::Heat(heat))) => heat,
         _ => return Err(unknown()),
     };
+    if withheld(registry, &heat.object.hash)?.is_some() {
+        return Err(unknown());
+    }
     let bytes = registry.store().read(&heat.object.hash).map_err(RegistryError::from)?;
     let grey = pixels::decode(&bytes).map_err(|_| unknown())?;
     let (side, cells) = (heat.map.len(), heat.map.concat());

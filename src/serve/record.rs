@@ -6,7 +6,7 @@ use crate::hash::{Hash, Id};
 use crate::lineage::{Direction, trace};
 use crate::records::{Dataset, EpochLog, Header, Record, Run, Table, codec::MAX_RECORD, summary};
 use crate::registry::{Registry, RegistryError};
-use crate::report::page::{self, Beside, Writer};
+use crate::report::page::{self, Beside, Writer, notice};
 use crate::report::svg::{self, escape};
 use crate::report::{Cell, Column, dataset, features, results};
 
@@ -38,6 +38,7 @@ pub(super) fn record(registry: &Registry, id: Hash) -> Result<Answer, Nothing> {
     let title = format!("{kind} {}", names.first().cloned().unwrap_or_else(|| id.short()));
 
     let mut page = Writer::served();
+    notice(&mut page, registry, header.iter().map(|_| (id, kind.clone())))?;
     let what = header.as_ref().map_or(format!("{size} bytes"), summary);
     page.push(&format!(
         "<dl class=\"facts\"><dt>Id</dt><dd><span class=\"id whole\">{id}</span></dd><dt>Names</dt><dd>{}</dd><dt>What</dt><dd>{}</dd></dl>",

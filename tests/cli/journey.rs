@@ -242,10 +242,14 @@ fn an_image_is_traced_down_to_every_table_that_it_touched() {
     let nodes = graph["nodes"].as_array().unwrap();
     let table = study.id("table");
     assert!(nodes.iter().any(|node| node["id"] == json!(table)));
-    for name in ["tiny", "s", "tiny-s-f0", "mlp-s-f1"] {
+    for name in ["tiny", "s", "tiny-s-f0"] {
         assert!(nodes.iter().any(|node| node["name"] == json!(name)), "{name}");
     }
-    assert!(study.ok(&format!("trace --down {}", &image[..8])).contains("00000010_001.png"));
+    // It tests in the other fold: that run has not seen it, and only its scores have.
+    assert!(nodes.iter().all(|node| node["name"] != json!("mlp-s-f1")));
+    let text = study.ok(&format!("trace --down {}", &image[..8]));
+    assert!(text.contains("00000010_001.png") && text.contains("run mlp-s-f1 "), "{text}");
+    assert!(text.contains("scored 1, not trained on them"), "{text}");
 }
 
 #[test]
@@ -314,6 +318,9 @@ fn shells_get_completions_and_people_a_manual() {
     }
     assert!(study.ok("man").contains(".TH reg"));
     assert!(study.ok("man ingest").contains("metadata"));
+    assert!(study.ok("man study run").contains("--jobs") && study.ok("man").contains("reg-study(1)"));
+    study.ok("man -o pages");
+    assert!(study.path("pages/reg-study-run.1").exists() && study.path("pages/reg.1").exists());
     study.refused(1, "man paint", &["`paint`"]);
     assert!(study.ok("--help").contains("ingest") && study.ok("--version").starts_with("reg "));
 }

@@ -20,6 +20,8 @@ pub(crate) struct Case {
     mends: bool,
     /// It fills a remote in the folder `depot`, whose readers must never find half of it.
     fills: bool,
+    /// It removes bytes for good.
+    purges: bool,
     /// How long it takes.
     pub(crate) took: Duration,
 }
@@ -32,7 +34,11 @@ impl Case {
         after.ok(&command);
         let took = start.elapsed();
         let names = [before.names(), after.names()];
-        Case { what, before, command, names, mends: false, fills: false, took }
+        Case { what, before, command, names, mends: false, fills: false, purges: false, took }
+    }
+
+    fn purges(self) -> Self {
+        Case { purges: true, ..self }
     }
 
     fn fills(self) -> Self {
@@ -75,6 +81,9 @@ impl Case {
         assert_eq!(place.names(), *after, "{what}");
         place.is_sound(&what);
         assert!(!self.fills || self.can_be_pulled(place, &what), "{what}");
+        if self.purges {
+            place.is_purged(&what);
+        }
     }
 }
 
@@ -94,6 +103,19 @@ fn divided() -> Place {
     let place = ingested();
     place.ok("split make tiny --folds 1 --seed 1 --name s");
     place.ok("tag best tiny");
+    place
+}
+
+/// With pixels of its images in the cache, as a training leaves them.
+fn seen() -> Place {
+    let place = divided();
+    let registry = place.registry().unwrap();
+    let view = registry.view().unwrap();
+    let dataset = registry.resolve_as::<reg::records::Dataset>(&view, "tiny").unwrap();
+    let manifest = registry.get(dataset).unwrap().manifest;
+    let pixels = place.path().join(".reg/cache/pixels");
+    fs::create_dir_all(&pixels).unwrap();
+    fs::write(pixels.join(format!("{manifest}-original-r1")), b"pixels").unwrap();
     place
 }
 
@@ -132,6 +154,7 @@ pub(crate) fn cases() -> &'static [Case] {
             Case::new("reindex", divided(), "reindex"),
             Case::new("reindex of nothing", lost, "reindex").mends(),
             Case::new("gc", moved, "gc --keep-days 0"),
+            Case::new("purge", seen(), "withdraw patient:5 --reason consent --purge").purges(),
             Case::new("repair", damaged, "verify --repair-from images").mends(),
         ]
     })

@@ -109,13 +109,23 @@ impl Place {
         assert!(found.sound(), "{what}: {found:?}");
         let objects = registry.store().list().unwrap().objects;
         let survey = registry.survey(&objects, Depth::Records, &Silent);
+        let withdrawn = registry.withdrawn(&registry.view().unwrap()).unwrap();
         for id in survey.records.keys().chain(survey.packed.keys()) {
             for to in survey.links(id) {
-                assert!(objects.binary_search(&to).is_ok(), "{what}: {id} names {to}, which is not there");
+                let there = objects.binary_search(&to).is_ok() || withdrawn.is_purged(&to);
+                assert!(there, "{what}: {id} names {to}, which is not there");
             }
         }
         let named = survey.events.values().flat_map(|event| event.prev);
         assert!(named.into_iter().all(|prev| objects.binary_search(&prev.hash).is_ok()), "{what}");
+    }
+
+    /// Asserts that nothing is left of what was to be purged: no object, no derived pixels.
+    pub(crate) fn is_purged(&self, what: &str) {
+        let found = verify(&self.registry().unwrap(), &Silent).unwrap();
+        assert_eq!((found.lingering.len(), found.purged.len()), (0, 2), "{what}: {found:?}");
+        let pixels = fs::read_dir(self.path().join(".reg/cache/pixels")).unwrap();
+        assert_eq!(pixels.count(), 0, "{what}");
     }
 
     /// Asserts that every name names what it did before or what it shall name.

@@ -26,6 +26,7 @@ const IDS: &[(&str, &str)] = &[
     ("scores.bin", "0bdb70d46177b9af6f1e135236a5664a0c5095b8597fba8011db20c658d8310d"),
     ("dataset.json", "afc4c1968ee0f5525fad5f7c148ec26563dcc072b29651a139614a054f3d518a"),
     ("dataset-metadata-only.json", "eac25c918681d2b66c3b976ecb2f2a999edd57bf1fd57e22e10d610ec5bc526e"),
+    ("dataset-withdrawn.json", "faab135bdf9264b69084c81966a95994e046a692bf9ed770f91202acbaa094e1"),
     ("split-resample.json", "8ddac87aeabba75309ec883d7c7becc150be3f9d6ea6611757f677558daff7c4"),
     ("split-official.json", "7a0fad0aab0bc9e292159f3cd784eacd84b2f199d07dc07573def2a1af72d41e"),
     ("weights.json", "38ca378baf6bf8d2ff4e61e1a96cdf3c7f1c49a8dfb1400e476b771fd5952b88"),
@@ -48,6 +49,8 @@ const IDS: &[(&str, &str)] = &[
     ("study.json", "9af05bd1e1d44ba81d7dc45949c50586a9601e02ddd6435cb03a6ccf864d39d2"),
     ("execution.json", "788976b2cf17e0a2eae55937ed3e6c93b2581b55f79bb81f045fb625cfb1f012"),
     ("execution-deterministic.json", "3d5b3aedd121f5473cc46a79eb3b23729ea71a3f1ab3ebbd8aad9fedbd40e16f"),
+    ("withdrawal.json", "aabbf6dc08d4b0de7a83bd2f134d11736e3216fc19a5940fbd26b7742784f8fb"),
+    ("withdrawal-revoked.json", "1f3efb4cfebb86a5883320133f1140ee7235d30cf1f6feeb75b7462b2f38d828"),
     ("event.json", "18d489af96db1bbe9e75c524197d39e240a26df2dec9a018c5997f559da74cda"),
 ];
 

@@ -158,6 +158,8 @@ fn links_are_the_hashes_in_a_document_and_roles_their_keys() {
     assert_eq!(roles("study.json"), "dataset file spec split");
     // A commit and a SHA-256 are no links.
     assert_eq!(roles("execution.json"), "made");
+    assert_eq!(roles("withdrawal.json"), "", "what is withdrawn is spoken of and not depended on");
+    assert_eq!(roles("withdrawal-revoked.json"), "revokes");
     assert_eq!(roles("event.json"), "from from prev to to");
 }
 

@@ -4,7 +4,7 @@
 
 use std::sync::LazyLock;
 
-use reg::hash::{Digest, Hash, Id, Sha256};
+use reg::hash::{Digest, Hash, Id, Mention, Sha256};
 use reg::records::codec::{self, CodecError};
 use reg::records::{
     AgeCount, Architecture, Area, Assignment, AucTable, Augmentation, Blob, Bootstrap, BootstrapRow, BoxRow,
@@ -14,7 +14,8 @@ use reg::records::{
     Model, NameChange, Packed, Pixels, PointedBox, PointedLabel, Pointing, Pooling, Precision, Predictions,
     ProbeResult, ProbeTable, ProbedFold, PublishedAuc, PublishedModel, PublishedTable, Record, ResampledRow,
     Run, Scale, ScoreSource, Scores, Software, Spec, Split, SplitMethod, Spread, Study, StudyProbe, StudyRun,
-    StudySection, Subset, SubsetSize, Table, Target, Training, Unfair, UnfairKind, ViewPosition, Weights,
+    StudySection, Subject, Subset, SubsetSize, Table, Target, Training, Unfair, UnfairKind, ViewPosition,
+    Weights, Withdrawal, WithdrawnImage,
 };
 
 type Means = dyn Fn(&[u8]) -> Result<bool, CodecError>;
@@ -53,6 +54,7 @@ pub(crate) fn all() -> Vec<Golden> {
         packed("scores.bin", scores()),
         record("dataset.json", dataset()),
         record("dataset-metadata-only.json", dataset_of_metadata()),
+        record("dataset-withdrawn.json", Dataset { withdrawn: Some(2), ..dataset() }),
         record("split-resample.json", resampled()),
         record("split-official.json", official()),
         record("weights.json", weights()),
@@ -75,6 +77,8 @@ pub(crate) fn all() -> Vec<Golden> {
         record("study.json", study()),
         record("execution.json", execution()),
         record("execution-deterministic.json", Execution { deterministic: Some(true), ..execution() }),
+        record("withdrawal.json", withdrawal()),
+        record("withdrawal-revoked.json", revoked()),
         record("event.json", event()),
     ]
 }
@@ -171,6 +175,7 @@ fn dataset() -> Dataset {
         missing: 3,
         age: Some(reg::records::AgeRange { min: 58, max: 58 }),
         impossible_ages: 0,
+        withdrawn: None,
     }
 }
 
@@ -710,6 +715,44 @@ fn execution() -> Execution {
         command: "reg train --name 'a\"b\\c/d\t\u{1}\u{7f}\u{2028}'".to_owned(),
         resumed: 1,
         deterministic: None,
+    }
+}
+
+/// A patient, whose images are there once as files and once as rows alone.
+fn withdrawal() -> Withdrawal {
+    let image = |name: &str, blake3: Option<Mention>, sha256, bytes| WithdrawnImage {
+        name: name.to_owned(),
+        patient: 13,
+        blake3,
+        sha256,
+        bytes,
+    };
+    let file = Digest::of(b"an image");
+    Withdrawal {
+        subject: Subject::Patient { patient: 13 },
+        number: 1,
+        reason: "consent withdrawn, letter of 2026-11-04".to_owned(),
+        time: "2026-11-05T08:30:00Z".to_owned(),
+        host: "radiologie".to_owned(),
+        command: "reg withdraw patient:13 --purge".to_owned(),
+        images: vec![
+            image("00000013_000.png", None, None, 0),
+            image("00000013_000.png", Some(Mention(file.blake3)), Some(file.sha256), file.bytes),
+        ],
+        pictures: vec![Mention(Hash::of(b"a picture"))],
+        purge: true,
+        revokes: None,
+    }
+}
+
+fn revoked() -> Withdrawal {
+    Withdrawal {
+        subject: Subject::Image { name: "00000013_000.png".to_owned() },
+        images: Vec::new(),
+        pictures: Vec::new(),
+        purge: false,
+        revokes: Some(id(&withdrawal())),
+        ..withdrawal()
     }
 }
 

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use super::gather::Material;
 use super::html::{Writer, data};
+use super::withheld;
 use crate::dataset::{overlay, pixels};
 use crate::hash::Hash;
 use crate::records::{Heat, Scale};
@@ -56,7 +57,9 @@ fn pair(page: &Writer, material: &Material, registry: &Registry, id: &Hash, heat
             format!("The hottest place lies in {hits} of {} annotated boxes.", boxes.len())
         }
     };
-    let pictures = match pictures(registry, heat) {
+    // What cannot be looked up must not be shown either.
+    let withheld = withheld(registry, &heat.object.hash).unwrap_or_else(|e| Some(e.to_string()));
+    let pictures = match pictures(registry, heat).filter(|_| withheld.is_none()) {
         Some(pictures) => {
             let mut html = String::from("<div class=\"pair\">");
             for (picture, what) in pictures.iter().zip(["X-ray", "Heat map over the X-ray"]) {
@@ -65,7 +68,10 @@ fn pair(page: &Writer, material: &Material, registry: &Registry, id: &Hash, heat
             }
             html + "</div>"
         }
-        None => "<p class=\"warning\">The image cannot be read.</p>".to_owned(),
+        None => {
+            let why = withheld.unwrap_or_else(|| "The image cannot be read.".to_owned());
+            format!("<p class=\"warning\">{}</p>", escape(&why))
+        }
     };
     format!(
         "<figure>{pictures}<figcaption><b>{}</b> in {}. {}, probability {probability:.3}. {boxes} <span class=\"from\">From {} {}</span></figcaption></figure>",

@@ -7,6 +7,7 @@ mod gather;
 mod html;
 mod lineage;
 mod sections;
+mod withdrawn;
 
 use crate::hash::Hash;
 use crate::index::IndexError;
@@ -18,6 +19,7 @@ use gather::Material;
 pub use gather::Request;
 pub(crate) use html::{Beside, SCRIPT, Writer, served, style};
 pub(crate) use lineage::tree;
+pub(crate) use withdrawn::{notice, withheld};
 
 /// Why there is no report.
 #[derive(Debug, thiserror::Error)]
@@ -118,6 +120,15 @@ fn composed(
         "<nav aria-label=\"Contents\"><ol>{}</ol></nav></header>\n<main id=\"main\">",
         links.join("")
     ));
+    let named = |id: Hash, name: &str| (id, name.to_owned());
+    let tables = material.sections.iter().map(|section| named(section.id.hash, &section.title));
+    let ids = tables
+        .chain(material.datasets.iter().map(|counted| named(counted.id.hash, &counted.name)))
+        .chain(material.runs.iter().map(|run| named(run.id.hash, &run.name)))
+        .chain(material.probes.iter().map(|(id, ..)| named(*id, "probe")))
+        .chain(material.pointings.iter().map(|(id, _)| named(*id, "pointing game")))
+        .chain(material.heats.iter().map(|(id, heat)| named(*id, &heat.image)));
+    withdrawn::notice(&mut page, registry, ids)?;
     sections::asked(&mut page, material, registry)?;
     sections::data(&mut page, material);
     for (place, section) in material.sections.iter().enumerate() {

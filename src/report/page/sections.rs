@@ -4,7 +4,7 @@ use super::PageError;
 use super::gather::{Counted, Material, Section, Trained};
 use super::html::{Beside, Writer};
 use crate::hash::Hash;
-use crate::records::{Architecture, ScoreSource, SplitMethod, Unfair};
+use crate::records::{Architecture, ComparedModel, ScoreSource, SplitMethod, Unfair};
 use crate::registry::Registry;
 use crate::report::svg::{self, escape};
 use crate::report::{Cell, Column, Table, dataset, details, features, results, thousands, uncertainty};
@@ -326,10 +326,6 @@ pub(super) fn cautions(page: &mut Writer, material: &Material, registry: &Regist
                     "What {name} was trained on is not known here, as its scores are another tool's; these patients may be among it."
                 ));
             }
-            let without = model.validation.len() < model.predictions.len();
-            if !comparison.metrics.is_empty() && without {
-                items.push(format!("No threshold could be chosen for {name}: it has no scores of validation images in every fold."));
-            }
             let mut uneven = Vec::new();
             for id in &model.predictions {
                 if matches!(registry.get(*id)?.source, ScoreSource::Run { .. }) {
@@ -339,6 +335,15 @@ pub(super) fn cautions(page: &mut Writer, material: &Material, registry: &Regist
             if uneven.windows(2).any(|pair| pair[0] != pair[1]) {
                 items.push(format!("The runs of {name} were not all trained with the same settings."));
             }
+        }
+        let unscored = |model: &&ComparedModel| model.validation.len() < model.predictions.len();
+        let without: Vec<&str> =
+            comparison.models.iter().filter(unscored).map(|model| model.name.as_str()).collect();
+        if !comparison.metrics.is_empty() && !without.is_empty() {
+            items.push(format!(
+                "{title}: no threshold could be chosen for {}, as validation images are not scored in every fold (`reg eval RUN --subset val` does).",
+                without.join(", ")
+            ));
         }
         let last_epoch = |run: &&Trained| run.run.best_epoch == run.run.epochs && run.run.epochs > 1;
         let growing: Vec<&str> =

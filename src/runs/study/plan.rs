@@ -134,7 +134,7 @@ pub fn plan(
     jobs: usize,
     make: bool,
 ) -> Result<Plan, RunError> {
-    let Session { registry, worker, surroundings } = session;
+    let Session { registry, worker, surroundings, .. } = session;
     let StudyFile { name, dataset, .. } = &source.file;
     let dataset_id = match registry.resolve_as::<Dataset>(&registry.view()?, dataset) {
         Err(RegistryError::Unknown { .. }) => return Err(StudyError::NoDataset(dataset.clone()).into()),

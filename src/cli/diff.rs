@@ -1,0 +1,30 @@
+//! `reg diff`.
+
+use reg::lineage::diff;
+use reg::report::diff::text;
+use serde_json::json;
+
+use super::error::Failure;
+use super::output::Reply;
+use super::{Context, marks};
+
+/// Say what changed between two results, data sets or splits, and where their lineages part first
+///
+/// In the order in which a change has its effect: data, split, configuration, code, environment, numbers. Results whose
+/// numbers are the same although an input differs are said to be equal, and why.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Name or id of a run, predictions, a table, a data set or a split
+    a: String,
+    /// Name or id of another of the same kind
+    b: String,
+}
+
+pub(crate) fn run(context: &Context, args: &Args) -> Result<Reply, Failure> {
+    let registry = context.registry()?;
+    let view = registry.view()?;
+    let (a, b) = (registry.resolve(&view, &args.a)?, registry.resolve(&view, &args.b)?);
+    let found = diff(&registry, &view, a, b)?;
+    drop(view);
+    Ok(Reply::new(text(&found), json!(found)).marked(&marks::warn(context, &registry, [a, b])?))
+}

@@ -1,0 +1,28 @@
+//! Says of results that they contain withdrawn data.
+
+use reg::hash::Hash;
+use reg::lineage::{Mark, Marks};
+use reg::registry::Registry;
+
+use super::Context;
+use super::error::Failure;
+
+/// The marks of some records; each is also told on standard error.
+pub(super) fn warn(
+    context: &Context,
+    registry: &Registry,
+    ids: impl IntoIterator<Item = Hash>,
+) -> Result<Vec<(Hash, Mark)>, Failure> {
+    let view = registry.view()?;
+    let mut marks = Marks::open(registry, &view)?;
+    let mut found = Vec::new();
+    for id in ids {
+        if let Some(mark) = marks.of(&id) {
+            let kind = view.kind(&id).map_err(reg::registry::RegistryError::from)?;
+            let kind = kind.unwrap_or_else(|| "object".to_owned());
+            context.note(&format!("warning: {kind} {} {mark}", id.short()));
+            found.push((id, mark));
+        }
+    }
+    Ok(found)
+}

@@ -1,0 +1,132 @@
+//! `reg withdraw`.
+
+use reg::lineage::{Asked, Marks, Request, WithdrawError, Withdrew, revoke, withdraw};
+use reg::report::thousands;
+use serde_json::json;
+
+use super::Context;
+use super::error::Failure;
+use super::output::Reply;
+
+/// Take a patient's or an image's data out of use: later data sets leave it out, earlier results are marked
+///
+/// With --purge, its bytes are removed from this registry for good.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// `patient:N`, or the file name or id of an image
+    id: String,
+    /// Why, in a line; it is recorded
+    #[arg(long, value_name = "TEXT")]
+    reason: String,
+    /// Remove the bytes of the images from this registry for good, with all that was derived from them
+    #[arg(long)]
+    purge: bool,
+    /// Purge bytes also where they are the image of another patient
+    #[arg(long, requires = "purge")]
+    shared: bool,
+    /// Take a withdrawal back: it was a mistake, or consent was given again
+    #[arg(long, conflicts_with = "purge")]
+    revoke: bool,
+}
+
+pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
+    let registry = context.registry()?;
+    let asked = {
+        let view = registry.view()?;
+        match Asked::read(&registry, &view, &args.id)? {
+            Some(Asked::Row { .. }) => return Err(WithdrawError::NotAnImage(args.id).into()),
+            Some(asked) => asked,
+            None => {
+                registry.resolve(&view, &args.id)?;
+                return Err(WithdrawError::NotAnImage(args.id).into());
+            }
+        }
+    };
+    let surroundings = &context.surroundings;
+    let host = &surroundings.host;
+    let request = Request { asked, reason: &args.reason, purge: args.purge, shared: args.shared, host };
+    if args.revoke {
+        let revoked = revoke(&registry, &request, &surroundings.stamp)?;
+        let subject = request.asked.to_string();
+        let text = format!("{subject} is no longer withdrawn; what was purged does not come back by this");
+        return Ok(Reply::new(text, json!({ "subject": subject, "revoked": revoked })));
+    }
+    let done = withdraw(&registry, &request, &surroundings.stamp)?;
+    let view = registry.view()?;
+    let names = view.names_by_id()?;
+    let marked = Marks::open(&registry, &view)?.results(&view)?;
+    let results: Vec<_> = marked
+        .iter()
+        .map(|(id, kind, mark)| json!({ "id": id, "kind": kind, "name": names.get(id), "withdrawn": mark }))
+        .collect();
+    let Withdrew { id, record, new, shared, purged, datasets } = &done;
+    let mut lines = Vec::new();
+    let subject = &record.subject;
+    match new {
+        true => lines.push(format!(
+            "withdrawal {}: {subject}, {} in {}",
+            id.hash.short(),
+            plural(record.images.len(), "image"),
+            plural(datasets.len(), "data set")
+        )),
+        false => lines.push(format!(
+            "{subject} was withdrawn already on {}: {} (withdrawal {})",
+            record.time,
+            record.reason,
+            id.hash.short()
+        )),
+    }
+    for other in shared {
+        lines.push(format!("the same bytes are {other}, withdrawn with them"));
+    }
+    lines.push(match marked.len() {
+        0 => "no result contains withdrawn data".to_owned(),
+        1 => "1 result contains withdrawn data and is marked from now on".to_owned(),
+        n => format!("{n} results contain withdrawn data and are marked from now on"),
+    });
+    match purged {
+        Some(purged) if record.images.iter().all(|image| image.blake3.is_none()) => {
+            lines.push("no data set here has files of them, so there was nothing to purge".to_owned());
+        }
+        Some(purged) => {
+            lines.push(format!(
+                "purged {}, {} bytes, and {} of derived pixels and features",
+                plural(purged.objects as usize, "object"),
+                thousands(purged.bytes),
+                plural(purged.cached as usize, "file")
+            ));
+            if purged.linked > 0 {
+                context.note(&format!(
+                    "warning: {} of them were hard links: the files outside of the registry still have the bytes",
+                    purged.linked
+                ));
+            }
+            context.note(
+                "note: files and archives that they were ingested from, other registries, remotes and backups are not \
+                 touched; remove them there too",
+            );
+        }
+        None => lines.push("their bytes stay until --purge".to_owned()),
+    }
+    let json = json!({
+        "id": id,
+        "new": new,
+        "subject": subject,
+        "reason": record.reason,
+        "images": record.images,
+        "datasets": datasets.iter().map(|(id, images)| json!({ "id": id, "images": images })).collect::<Vec<_>>(),
+        "shared": shared,
+        "results": results,
+        "purged": purged.map(|purged| json!({
+            "objects": purged.objects,
+            "bytes": purged.bytes,
+            "hard_links": purged.linked,
+            "cached": purged.cached,
+        })),
+    });
+    Ok(Reply::new(lines.join("\n"), json))
+}
+
+fn plural(count: usize, one: &str) -> String {
+    format!("{} {one}{}", thousands(count as u64), if count == 1 { "" } else { "s" })
+}

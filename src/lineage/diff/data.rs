@@ -1,0 +1,161 @@
+//! Two data sets, image by image.
+
+use std::cmp::Ordering;
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::hash::{Hash, Id};
+use crate::records::{Dataset, ImageRow, Manifest};
+use crate::registry::{Registry, RegistryError};
+
+/// What differs between two data sets.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct DatasetDiff {
+    /// The two.
+    pub datasets: [Hash; 2],
+    /// Whether they are one and the same, name the same image for image, or differ.
+    pub same_images: bool,
+    /// Whether the metadata files have the same bytes.
+    pub same_metadata: bool,
+    /// Whether the lists of boxes say the same.
+    pub same_boxes: bool,
+    /// Images of each.
+    pub images: [u64; 2],
+    /// Patients of each.
+    pub patients: [u64; 2],
+    /// Smallest and largest age of each, by which the meta feature is scaled.
+    pub ages: [Option<[i32; 2]>; 2],
+    /// Names that only the second has.
+    pub added: Vec<String>,
+    /// Names that only the first has.
+    pub removed: Vec<String>,
+    /// Images with other labels.
+    pub relabelled: Vec<Relabelled>,
+    /// Images of which something else differs.
+    pub changed: Vec<Changed>,
+}
+
+/// An image with other labels.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Relabelled {
+    /// Its name.
+    pub name: String,
+    /// Labels that only the second gives it.
+    pub gained: Vec<String>,
+    /// Labels that only the first gave it.
+    pub lost: Vec<String>,
+}
+
+/// An image of which something else than its labels differs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Changed {
+    /// Its name.
+    pub name: String,
+    /// What: `file`, `patient`, `follow-up`, `age`, `gender`, `view`.
+    pub what: Vec<&'static str>,
+}
+
+impl DatasetDiff {
+    /// Whether nothing differs that says anything of an image.
+    pub fn says_the_same(&self) -> bool {
+        self.same_images && self.same_boxes && self.ages[0] == self.ages[1]
+    }
+
+    /// Notes what differs between two rows of one name.
+    fn compare(&mut self, [a, b]: &[Dataset; 2], row: &ImageRow, other: &ImageRow) {
+        let [had, has] = [labels(a, row), labels(b, other)];
+        if had != has {
+            let without = |these: &[String], those: &[String]| {
+                these.iter().filter(|label| !those.contains(label)).cloned().collect()
+            };
+            let (gained, lost) = (without(&has, &had), without(&had, &has));
+            self.relabelled.push(Relabelled { name: row.name.clone(), gained, lost });
+        }
+        let what = fields(row, other);
+        if !what.is_empty() {
+            self.changed.push(Changed { name: row.name.clone(), what });
+        }
+    }
+}
+
+/// Names of the labels of a row.
+fn labels(dataset: &Dataset, row: &ImageRow) -> Vec<String> {
+    let positive = (0..).zip(&dataset.labels).filter(|(bit, _)| row.has(*bit));
+    positive.map(|(_, label)| label.clone()).collect()
+}
+
+/// What differs between two rows of one name, labels aside.
+fn fields(a: &ImageRow, b: &ImageRow) -> Vec<&'static str> {
+    let differs = [
+        ("file", a.object != b.object),
+        ("patient", a.patient != b.patient),
+        ("follow-up", a.follow_up != b.follow_up),
+        ("age", a.age != b.age),
+        ("gender", a.gender != b.gender),
+        ("view", a.view != b.view),
+    ];
+    differs.into_iter().filter(|(_, differs)| *differs).map(|(what, _)| what).collect()
+}
+
+/// Compares two data sets. That rows stand elsewhere in the metadata file is no difference.
+pub fn datasets(registry: &Registry, [a, b]: [Id<Dataset>; 2]) -> Result<DatasetDiff, RegistryError> {
+    let records = [registry.get(a)?, registry.get(b)?];
+    let manifests = [registry.get_packed(records[0].manifest)?, registry.get_packed(records[1].manifest)?];
+    let mut diff = DatasetDiff {
+        datasets: [a.hash, b.hash],
+        same_images: true,
+        same_metadata: records[0].metadata.object == records[1].metadata.object,
+        same_boxes: same_boxes(registry, &records, &manifests)?,
+        images: [0, 1].map(|side| manifests[side].rows.len() as u64),
+        patients: [0, 1].map(|side| records[side].patients),
+        ages: [0, 1].map(|side| records[side].age.map(|age| [age.min, age.max])),
+        added: Vec::new(),
+        removed: Vec::new(),
+        relabelled: Vec::new(),
+        changed: Vec::new(),
+    };
+    let [mut left, mut right] = [0, 1].map(|side| manifests[side].rows.iter().peekable());
+    loop {
+        // Both are in the order of names.
+        let order = match (left.peek(), right.peek()) {
+            (None, None) => break,
+            (Some(_), None) => Ordering::Less,
+            (None, Some(_)) => Ordering::Greater,
+            (Some(row), Some(other)) => row.name.cmp(&other.name),
+        };
+        let row = if order.is_le() { left.next() } else { None };
+        let other = if order.is_ge() { right.next() } else { None };
+        match (row, other) {
+            (Some(row), None) => diff.removed.push(row.name.clone()),
+            (None, Some(other)) => diff.added.push(other.name.clone()),
+            (Some(row), Some(other)) => diff.compare(&records, row, other),
+            (None, None) => {}
+        }
+    }
+    let lists = [diff.added.len(), diff.removed.len(), diff.relabelled.len(), diff.changed.len()];
+    diff.same_images = lists == [0; 4];
+    Ok(diff)
+}
+
+/// Boxes name rows of their manifest, so that the same boxes of other manifests have other numbers.
+fn same_boxes(
+    registry: &Registry,
+    records: &[Dataset; 2],
+    manifests: &[Manifest; 2],
+) -> Result<bool, RegistryError> {
+    if records[0].boxes == records[1].boxes && records[0].manifest == records[1].manifest {
+        return Ok(true);
+    }
+    let named = |side: usize| -> Result<Vec<_>, RegistryError> {
+        let Some(boxes) = records[side].boxes else { return Ok(Vec::new()) };
+        let rows = registry.get_packed(boxes)?.rows;
+        let named = rows.into_iter().map(|of| {
+            let name = manifests[side].rows.get(of.image as usize).map(|row| row.name.clone());
+            let label = records[side].labels.get(of.label as usize).cloned();
+            (name, label, [of.x, of.y, of.w, of.h].map(f64::to_bits))
+        });
+        Ok(named.collect())
+    };
+    Ok(named(0)? == named(1)?)
+}

@@ -1,0 +1,429 @@
+//! What changed between two results: data, split, configuration, code, environment, then numbers, and where
+//! their lineages part first.
+
+mod data;
+mod legs;
+mod numbers;
+mod parts;
+mod split;
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::Value;
+
+pub use data::{Changed, DatasetDiff, Relabelled, datasets as diff_datasets};
+pub use parts::Parting;
+pub use split::{SplitDiff, SubsetDiff};
+
+use crate::hash::{Hash, Id};
+use crate::index::{IndexError, View};
+use crate::records::{Dataset, Execution, Predictions, Record, Run, Software, Split, Table};
+use crate::registry::{Registry, RegistryError};
+use legs::{Leg, legs};
+
+/// Why two things are not compared.
+#[derive(Debug, thiserror::Error)]
+pub enum DiffError {
+    /// The registry.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+    /// They are of different kinds.
+    #[error("{0} and {1} are not compared with each other")]
+    Kinds(String, String),
+    /// Nothing that has a difference to tell.
+    #[error("a {0} is not compared; runs, predictions, tables, data sets and splits are")]
+    Kind(String),
+}
+
+impl From<IndexError> for DiffError {
+    fn from(e: IndexError) -> Self {
+        DiffError::Registry(e.into())
+    }
+}
+
+/// One of the two.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct Side {
+    /// Its id.
+    pub id: Hash,
+    /// Its kind.
+    pub kind: String,
+    /// Its name.
+    pub name: Option<String>,
+    /// One line on what it is.
+    pub summary: String,
+}
+
+/// One value that differs.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+pub struct Change {
+    /// Which.
+    pub what: String,
+    /// The first's; null where it has none.
+    pub a: Value,
+    /// The second's.
+    pub b: Value,
+}
+
+impl Change {
+    /// A change, if the two differ.
+    fn of(what: impl Into<String>, a: impl Serialize, b: impl Serialize) -> Option<Self> {
+        let [a, b] = [serde_json::to_value(a), serde_json::to_value(b)].map(Result::unwrap_or_default);
+        (a != b).then(|| Change { what: what.into(), a, b })
+    }
+}
+
+/// What differs between two results, data sets or splits.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Difference {
+    /// The first.
+    pub a: Side,
+    /// The second.
+    pub b: Side,
+    /// Whether they say the same: the same numbers to the last digit, the same images, the same subsets.
+    pub equal: bool,
+    /// Why they are equal although something differs, or what made them differ.
+    pub why: Vec<String>,
+    /// Where the lineages part first; null where they are one.
+    pub first: Option<Parting>,
+    /// All points where they part.
+    pub parts: Vec<Parting>,
+    /// Data sets that differ.
+    pub data: Vec<DatasetDiff>,
+    /// Folds that differ.
+    pub split: Vec<SplitDiff>,
+    /// Settings.
+    pub configuration: Vec<Change>,
+    /// Programs.
+    pub code: Vec<Change>,
+    /// Machines.
+    pub environment: Vec<Change>,
+    /// Numbers.
+    pub numbers: Vec<Change>,
+}
+
+/// Compares two results of a kind, two data sets or two splits.
+pub fn diff(registry: &Registry, view: &View, a: Hash, b: Hash) -> Result<Difference, DiffError> {
+    let [a, b] = [side(registry, view, a)?, side(registry, view, b)?];
+    if a.kind != b.kind {
+        return Err(DiffError::Kinds(format!("a {}", a.kind), format!("a {}", b.kind)));
+    }
+    if ![Run::KIND, Predictions::KIND, Table::KIND, Dataset::KIND, Split::KIND].contains(&a.kind.as_str()) {
+        return Err(DiffError::Kind(a.kind));
+    }
+    let parts = parts::partings(registry, a.id, b.id)?;
+    let mut found = Difference {
+        a,
+        b,
+        equal: true,
+        why: Vec::new(),
+        first: parts.first().cloned(),
+        parts,
+        data: Vec::new(),
+        split: Vec::new(),
+        configuration: Vec::new(),
+        code: Vec::new(),
+        environment: Vec::new(),
+        numbers: Vec::new(),
+    };
+    if found.a.id == found.b.id {
+        found.why.push("they are one and the same record".to_owned());
+        return Ok(found);
+    }
+    match found.a.kind.as_str() {
+        Dataset::KIND => found.of_datasets(registry)?,
+        Split::KIND => found.of_splits(registry)?,
+        _ => found.of_results(registry, view)?,
+    }
+    Ok(found)
+}
+
+fn side(registry: &Registry, view: &View, id: Hash) -> Result<Side, DiffError> {
+    let kind = view.kind(&id)?.unwrap_or_else(|| "object that is no record".to_owned());
+    let name = view.names_by_id()?.remove(&id);
+    let bytes = registry.store().read(&id).map_err(RegistryError::from)?;
+    let header = crate::records::Header::read(&bytes).ok();
+    let summary = header.map(|header| crate::records::summary(&header)).unwrap_or_default();
+    Ok(Side { id, kind, name, summary })
+}
+
+/// What of an image enters a result besides its labels.
+#[derive(Debug, Clone, Copy, Default)]
+struct Sees {
+    files: bool,
+    meta: bool,
+}
+
+impl Difference {
+    fn of_datasets(&mut self, registry: &Registry) -> Result<(), DiffError> {
+        let found = data::datasets(registry, [Id::new(self.a.id), Id::new(self.b.id)])?;
+        self.equal = found.says_the_same();
+        if self.equal {
+            let what =
+                if found.same_metadata { "their records differ" } else { "their metadata files differ" };
+            self.why.push(format!("{what}, and both say the same of every image"));
+        }
+        self.data.push(found);
+        Ok(())
+    }
+
+    fn of_splits(&mut self, registry: &Registry) -> Result<(), DiffError> {
+        let ids: [Id<Split>; 2] = [Id::new(self.a.id), Id::new(self.b.id)];
+        let records = [registry.get(ids[0])?, registry.get(ids[1])?];
+        if records[0].dataset != records[1].dataset {
+            self.data.push(data::datasets(registry, [records[0].dataset, records[1].dataset])?);
+        }
+        self.configuration.extend(Change::of("method", &records[0].method, &records[1].method));
+        let folds = records[0].folds.len().max(records[1].folds.len());
+        self.configuration.extend(Change::of("folds", records[0].folds.len(), records[1].folds.len()));
+        for fold in 0..folds.min(records[0].folds.len()).min(records[1].folds.len()) as u32 {
+            let found = split::folds(registry, [(ids[0], fold), (ids[1], fold)])?;
+            self.split.extend((!found.same).then_some(found));
+        }
+        self.equal = self.split.is_empty() && records[0].folds.len() == records[1].folds.len();
+        if self.equal {
+            self.why.push("every fold has the same images in each subset".to_owned());
+        }
+        Ok(())
+    }
+
+    fn of_results(&mut self, registry: &Registry, view: &View) -> Result<(), DiffError> {
+        let pairs = self.pairs(registry)?;
+        let mut harmless = Vec::new();
+        let mut causes = Vec::new();
+        let mut seen = HashSet::new();
+        for (a, b) in &pairs {
+            let both = [a, b];
+            let sees = Sees {
+                files: both.iter().any(|leg| leg.sees_files()),
+                meta: both.iter().any(|leg| leg.sees_metadata()),
+            };
+            if seen.insert((a.dataset, b.dataset, a.split, b.split, a.fold, b.fold)) {
+                self.inputs(registry, both, sees, (&mut harmless, &mut causes))?;
+            }
+            self.settings(registry, view, both)?;
+        }
+        for changes in [&mut self.configuration, &mut self.code, &mut self.environment] {
+            let mut seen: Vec<Change> = Vec::new();
+            changes.retain(|change| {
+                let new = !seen.contains(change);
+                seen.push(change.clone());
+                new
+            });
+        }
+        let told =
+            |changes: &[Change]| changes.iter().map(|change| change.what.clone()).collect::<BTreeSet<_>>();
+        let code = told(&self.code).into_iter().collect::<Vec<_>>().join(", ");
+        let settings = told(&self.configuration).into_iter().collect::<Vec<_>>().join(", ");
+        let of_spec = |change: &&Change| matches!(change.what.as_str(), "threads" | "device");
+        let sums: Vec<Change> = self.environment.iter().filter(of_spec).cloned().collect();
+        for (what, text) in [("settings", settings), ("code", code)] {
+            if !text.is_empty() {
+                causes.push(format!("{what}: {text}"));
+            }
+        }
+        if !sums.is_empty() {
+            causes.push(format!(
+                "{}: sums are in another order",
+                told(&sums).into_iter().collect::<Vec<_>>().join(", ")
+            ));
+        }
+        if self.environment.len() > sums.len() {
+            harmless.push("the machine is noted beside a result and does not enter it".to_owned());
+        }
+        let (equal, changes) = numbers::numbers(registry, view, &self.a, &self.b)?;
+        (self.equal, self.numbers) = (equal, changes);
+        if equal {
+            self.why.push("the numbers are the same to the last digit".to_owned());
+            self.why.extend(harmless.iter().map(|why| format!("cannot matter: {why}")));
+            self.why.extend(causes.iter().map(|why| format!("could have mattered and did not: {why}")));
+        } else {
+            self.why.extend(causes.iter().map(|why| format!("can matter: {why}")));
+            self.why.extend(harmless.iter().map(|why| format!("cannot matter: {why}")));
+            if causes.is_empty() {
+                self.why.push(
+                    "no input that can matter differs: the computation was not the same to the bit"
+                        .to_owned(),
+                );
+            }
+        }
+        Ok(())
+    }
+
+    /// What was trained or scored on one side beside what was on the other.
+    fn pairs(&mut self, registry: &Registry) -> Result<Vec<(Leg, Leg)>, DiffError> {
+        let left = legs(registry, self.a.id, &self.a.kind)?;
+        let mut right = legs(registry, self.b.id, &self.b.kind)?;
+        let mut pairs = Vec::new();
+        // One beside one, whatever they are called.
+        if left.len() == 1 && right.len() == 1 {
+            return Ok(left.into_iter().zip(right).collect());
+        }
+        for leg in left {
+            match right.iter().position(|other| other.key == leg.key) {
+                Some(at) => pairs.push((leg, right.remove(at))),
+                None => self.configuration.extend(Change::of("part", Some(leg.key), None::<String>)),
+            }
+        }
+        for leg in right {
+            self.configuration.extend(Change::of("part", None::<String>, Some(leg.key)));
+        }
+        Ok(pairs)
+    }
+
+    /// Data and split of a pair, and whether what differs there can matter.
+    fn inputs(
+        &mut self,
+        registry: &Registry,
+        [a, b]: [&Leg; 2],
+        sees: Sees,
+        (harmless, causes): (&mut Vec<String>, &mut Vec<String>),
+    ) -> Result<(), DiffError> {
+        let folds = match (a.split.zip(a.fold), b.split.zip(b.fold)) {
+            (Some(one), Some(other)) if one != other => Some(split::folds(registry, [one, other])?),
+            _ => None,
+        };
+        if a.dataset != b.dataset {
+            let found = data::datasets(registry, [a.dataset, b.dataset])?;
+            let used = match (a.split.zip(a.fold), b.split.zip(b.fold)) {
+                (Some(one), Some(other)) => Some(split::members(registry, [one, other])?),
+                _ => None,
+            };
+            let matters = matters(&found, used.as_ref(), sees);
+            if matters.is_empty() {
+                harmless.push(why_harmless(&found));
+            }
+            causes.extend(matters);
+            if !found.same_boxes {
+                harmless.push("annotated boxes enter no score".to_owned());
+            }
+            self.data.push(found);
+        }
+        if let Some(found) = folds {
+            match found.same {
+                true => harmless.push("the folds have the same images in each subset".to_owned()),
+                false => causes.push(format!("split: {found}")),
+            }
+            self.split.push(found);
+        }
+        Ok(())
+    }
+
+    fn settings(&mut self, registry: &Registry, view: &View, [a, b]: [&Leg; 2]) -> Result<(), DiffError> {
+        if let (Some(one), Some(other)) = (&a.spec, &b.spec) {
+            let document = |spec| serde_json::to_value(spec).unwrap_or_default();
+            let (one, other) = (document(one), document(other));
+            let mut fields = Vec::new();
+            parts::compare("", &one, &other, &mut fields);
+            for at in fields {
+                let what = at.trim_start_matches('/').replace('/', ".");
+                let change = Change::of(what.as_str(), one.pointer(&at), other.pointer(&at));
+                match what.as_str() {
+                    "threads" | "device" => self.environment.extend(change),
+                    _ => self.configuration.extend(change),
+                }
+            }
+        }
+        self.configuration.extend(Change::of("subset", a.subset, b.subset));
+        self.configuration.extend(Change::of("scores", a.source, b.source));
+        let weights = |leg: &Leg| leg.spec.as_ref().and_then(|spec| spec.weights);
+        self.configuration.extend(Change::of("weights", weights(a), weights(b)));
+        for (software, threads) in a.software.iter().zip(&b.software).map(|(a, b)| ([a.0, b.0], [a.1, b.1])) {
+            self.environment.extend(Change::of("threads", threads[0], threads[1]));
+            if software[0] != software[1] {
+                self.programs(registry, software)?;
+            }
+        }
+        let [one, other] = [a, b].map(|leg| leg.run.map(|run| execution(registry, view, run.hash)));
+        if let (Some(Some(one)), Some(Some(other))) = (one.transpose()?, other.transpose()?) {
+            self.code.extend(Change::of("git", &one.git, &other.git));
+            self.code.extend(Change::of("reg", &one.reg, &other.reg));
+            for change in [
+                Change::of("host", &one.host, &other.host),
+                Change::of("processor", &one.cpu, &other.cpu),
+                Change::of("gpu", &one.gpu, &other.gpu),
+                Change::of("cores", one.cores, other.cores),
+                Change::of("vector instructions", &one.cpu_capability, &other.cpu_capability),
+                Change::of("deterministic", one.deterministic, other.deterministic),
+            ] {
+                self.environment.extend(change);
+            }
+        }
+        Ok(())
+    }
+
+    fn programs(&mut self, registry: &Registry, ids: [Id<Software>; 2]) -> Result<(), DiffError> {
+        let [a, b] = [registry.get(ids[0])?, registry.get(ids[1])?];
+        for change in [
+            Change::of("reg-torch", &a.worker, &b.worker),
+            Change::of("tch", &a.tch, &b.tch),
+            Change::of("libtorch", &a.libtorch, &b.libtorch),
+            Change::of("target", &a.target, &b.target),
+        ] {
+            self.code.extend(change);
+        }
+        if a.sources != b.sources {
+            let lines = |id: Hash| -> Result<BTreeMap<String, String>, RegistryError> {
+                let text = String::from_utf8_lossy(&registry.store().read(&id)?).into_owned();
+                let each = text.lines().filter_map(|line| line.split_once("  "));
+                Ok(each.map(|(hash, path)| (path.to_owned(), hash.to_owned())).collect())
+            };
+            let [one, other] = [lines(a.sources.hash)?, lines(b.sources.hash)?];
+            let paths: BTreeSet<&String> = one.keys().chain(other.keys()).collect();
+            for path in paths {
+                self.code.extend(Change::of(path.clone(), one.get(path), other.get(path)));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The first execution that made a run or scores.
+fn execution(registry: &Registry, view: &View, made: Hash) -> Result<Option<Execution>, RegistryError> {
+    Ok(registry.referring::<Execution>(view, &made)?.into_iter().next().map(|(_, execution)| execution))
+}
+
+/// What in the data can have made a difference; nothing where it cannot have.
+fn matters(found: &DatasetDiff, used: Option<&BTreeSet<String>>, sees: Sees) -> Vec<String> {
+    let within = |name: &&String| used.is_none_or(|used| used.contains(*name));
+    let enters = |changed: &&Changed| {
+        let enters = |what: &&str| match *what {
+            "file" => sees.files,
+            "age" | "gender" | "view" => sees.meta,
+            _ => false,
+        };
+        changed.what.iter().any(enters)
+    };
+    let count = |names: &[String]| names.iter().filter(within).count();
+    let relabelled = found.relabelled.iter().filter(|image| within(&&image.name)).count();
+    let changed = found.changed.iter().filter(|image| within(&&image.name)).filter(enters).count();
+    let mut causes = Vec::new();
+    for (images, what) in [
+        (count(&found.added), "images added"),
+        (count(&found.removed), "images removed"),
+        (relabelled, "images relabelled"),
+        (changed, "images changed in what the model sees"),
+    ] {
+        if images > 0 {
+            causes.push(format!("data: {images} {what}"));
+        }
+    }
+    if sees.meta && found.ages[0] != found.ages[1] {
+        causes.push("data: ages are scaled by another range".to_owned());
+    }
+    causes
+}
+
+fn why_harmless(found: &DatasetDiff) -> String {
+    match (found.same_images, found.same_metadata) {
+        (true, false) => "the metadata files differ in bytes and say the same of every image".to_owned(),
+        (true, true) => "the data sets say the same of every image".to_owned(),
+        (false, _) => {
+            let images =
+                found.added.len() + found.removed.len() + found.relabelled.len() + found.changed.len();
+            format!("the data sets differ in {images} images, in nothing that entered the result")
+        }
+    }
+}

@@ -1,0 +1,280 @@
+//! Which records used which images, exactly: not all that depends on a data set, but what was trained, selected
+//! or judged on some of its rows.
+//!
+//! A run of a fold in which a patient tests has not seen the patient, though its lineage leads to the data set that holds
+//! him. So this walks from a record towards its inputs and asks, at the split, for the subset of each row.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::rc::Rc;
+
+use serde::Serialize;
+
+use crate::hash::{Hash, Id};
+use crate::records::{
+    Dataset, ImageRow, Manifest, Predictions, Record, Run, ScoreSource, Spec, Split, Study, Subset, Table,
+    codec,
+};
+use crate::registry::{Registry, RegistryError};
+
+/// Rows of data sets: place of the row in the manifest, by data set.
+pub type Rows = BTreeSet<(Hash, u32)>;
+
+/// What a record did with the chosen images.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Use {
+    /// Holds them: a data set, a split, a table of counts.
+    pub holds: Rows,
+    /// Weights were fitted to them.
+    pub trained: Rows,
+    /// Weights, penalties or thresholds were selected on them.
+    pub validated: Rows,
+    /// Scores of them are in it, or numbers made of such scores.
+    pub scored: Rows,
+}
+
+/// How many of the chosen images a record used, and how.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+pub struct Counts {
+    /// Images that it holds.
+    pub holds: u64,
+    /// Images that weights were fitted to.
+    pub trained: u64,
+    /// Images that weights, penalties or thresholds were selected on.
+    pub validated: u64,
+    /// Images whose scores are in it.
+    pub scored: u64,
+}
+
+impl Use {
+    fn add(&mut self, other: &Use) {
+        self.holds.extend(&other.holds);
+        self.trained.extend(&other.trained);
+        self.validated.extend(&other.validated);
+        self.scored.extend(&other.scored);
+    }
+
+    /// Whether none of the images was used.
+    pub fn is_empty(&self) -> bool {
+        self.counts() == Counts::default()
+    }
+
+    /// The numbers of images.
+    pub fn counts(&self) -> Counts {
+        let count = |rows: &Rows| rows.len() as u64;
+        Counts {
+            holds: count(&self.holds),
+            trained: count(&self.trained),
+            validated: count(&self.validated),
+            scored: count(&self.scored),
+        }
+    }
+
+    /// All rows, however they were used.
+    pub fn rows(&self) -> Rows {
+        [&self.holds, &self.trained, &self.validated, &self.scored].into_iter().flatten().copied().collect()
+    }
+}
+
+impl std::fmt::Display for Counts {
+    /// `trained on 3, scored 2`.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let parts = [
+            ("trained on", self.trained),
+            ("selected on", self.validated),
+            ("scored", self.scored),
+            ("holds", self.holds),
+        ];
+        let said = parts.iter().filter(|(_, count)| *count > 0);
+        let said: Vec<String> = said.map(|(verb, count)| format!("{verb} {count}")).collect();
+        f.write_str(&said.join(", "))
+    }
+}
+
+/// Says which rows of a data set are asked about.
+pub type Choice<'a> = dyn Fn(Id<Dataset>, &Dataset, &Manifest) -> Vec<u32> + 'a;
+
+/// Answers for one choice of images; each record is looked at once.
+pub struct Usage<'a> {
+    registry: &'a Registry,
+    choice: Box<Choice<'a>>,
+    rows: HashMap<Hash, Rc<Vec<u32>>>,
+    /// Rows of each subset of each fold of a split.
+    folds: HashMap<Hash, Rc<Vec<[Vec<u32>; 3]>>>,
+    known: HashMap<Hash, Rc<Use>>,
+    /// What could not be read, so that its use is not known.
+    pub unread: BTreeMap<Hash, String>,
+}
+
+impl<'a> Usage<'a> {
+    /// Begins to answer.
+    pub fn new(registry: &'a Registry, choice: Box<Choice<'a>>) -> Self {
+        let (rows, folds, known) = Default::default();
+        Usage { registry, choice, rows, folds, known, unread: BTreeMap::new() }
+    }
+
+    /// The chosen rows of a data set.
+    pub fn rows(&mut self, dataset: Id<Dataset>) -> Result<Rc<Vec<u32>>, RegistryError> {
+        if let Some(rows) = self.rows.get(&dataset.hash) {
+            return Ok(rows.clone());
+        }
+        let record = self.registry.get(dataset)?;
+        let manifest = self.registry.get_packed(record.manifest)?;
+        let rows = Rc::new((self.choice)(dataset, &record, &manifest));
+        self.rows.insert(dataset.hash, rows.clone());
+        Ok(rows)
+    }
+
+    /// The chosen rows of each subset of each fold of a split.
+    pub fn folds(&mut self, split: Id<Split>) -> Result<Rc<Vec<[Vec<u32>; 3]>>, RegistryError> {
+        if let Some(folds) = self.folds.get(&split.hash) {
+            return Ok(folds.clone());
+        }
+        let record = self.registry.get(split)?;
+        let rows = self.rows(record.dataset)?;
+        let mut folds = Vec::new();
+        if !rows.is_empty() {
+            let assignment = self.registry.get_packed(record.assignment)?;
+            let of = |codes: &Vec<u8>, subset: Subset| {
+                let is = |row: &&u32| codes.get(**row as usize) == Some(&(subset as u8));
+                rows.iter().filter(is).copied().collect()
+            };
+            folds =
+                assignment.folds.iter().map(|codes| Subset::ALL.map(|subset| of(codes, subset))).collect();
+        }
+        let folds = Rc::new(folds);
+        self.folds.insert(split.hash, folds.clone());
+        Ok(folds)
+    }
+
+    /// What a record did with the chosen images. What cannot be read is noted and counts as nothing.
+    pub fn of(&mut self, id: &Hash) -> Rc<Use> {
+        if let Some(known) = self.known.get(id) {
+            return known.clone();
+        }
+        let found = self.look(id).unwrap_or_else(|e| {
+            self.unread.insert(*id, e.to_string());
+            Use::default()
+        });
+        let found = Rc::new(found);
+        self.known.insert(*id, found.clone());
+        found
+    }
+
+    fn look(&mut self, id: &Hash) -> Result<Use, RegistryError> {
+        let bytes = self.registry.store().read(id)?;
+        let wrong = |source| RegistryError::Codec { id: *id, source };
+        let header = codec::Header::read(&bytes).map_err(wrong)?;
+        let mut used = Use::default();
+        match header.kind.as_str() {
+            Dataset::KIND => used.holds = self.all(Id::new(*id))?,
+            Split::KIND => used.holds = self.all(codec::decode::<Split>(&bytes).map_err(wrong)?.dataset)?,
+            Study::KIND => used.holds = self.all(codec::decode::<Study>(&bytes).map_err(wrong)?.dataset)?,
+            Spec::KIND => {
+                let spec: Spec = codec::decode(&bytes).map_err(wrong)?;
+                used.trained = self.subset(spec.dataset, spec.split, spec.fold, Subset::Train)?;
+                used.validated = self.subset(spec.dataset, spec.split, spec.fold, Subset::Val)?;
+            }
+            Run::KIND => {
+                let run: Run = codec::decode(&bytes).map_err(wrong)?;
+                used.add(&self.of(&run.spec.hash));
+            }
+            Predictions::KIND => {
+                let predictions: Predictions = codec::decode(&bytes).map_err(wrong)?;
+                if let ScoreSource::Run { run, .. } = &predictions.source {
+                    used.add(&self.of(&run.hash));
+                }
+                used.scored.extend(self.scored(&predictions)?);
+            }
+            Table::KIND => used = self.table(codec::decode(&bytes).map_err(wrong)?)?,
+            _ => {}
+        }
+        Ok(used)
+    }
+
+    fn table(&mut self, table: Table) -> Result<Use, RegistryError> {
+        let mut used = Use::default();
+        match table {
+            Table::Auc(auc) => used.add(&self.of(&auc.predictions.hash)),
+            Table::Dataset(counted) => used.holds = self.all(counted.dataset)?,
+            Table::Comparison(comparison) => {
+                for model in &comparison.models {
+                    for id in model.predictions.iter().chain(&model.validation) {
+                        used.add(&self.of(&id.hash));
+                    }
+                }
+            }
+            Table::Probe(probe) => {
+                for fold in &probe.folds {
+                    used.add(&self.of(&fold.run.hash));
+                    let mut of = |subset| self.subset(probe.dataset, probe.split, fold.fold, subset);
+                    used.trained.extend(of(Subset::Train)?);
+                    used.validated.extend(of(Subset::Val)?);
+                    used.scored.extend(of(Subset::Test)?);
+                }
+            }
+            Table::Heat(heat) => {
+                used.add(&self.of(&heat.run.hash));
+                let dataset = self.dataset_of(heat.run)?;
+                let is = |row: &ImageRow| row.object == Some(heat.object.hash);
+                used.scored.extend(self.rows_that(dataset, is)?);
+            }
+            Table::Pointing(pointing) => {
+                used.add(&self.of(&pointing.run.hash));
+                let pointed: BTreeSet<&str> = pointing.rows.iter().map(|row| row.image.as_str()).collect();
+                let is = |row: &ImageRow| pointed.contains(row.name.as_str());
+                used.scored.extend(self.rows_that(pointing.dataset, is)?);
+            }
+        }
+        Ok(used)
+    }
+
+    fn dataset_of(&self, run: Id<Run>) -> Result<Id<Dataset>, RegistryError> {
+        Ok(self.registry.get(self.registry.get(run)?.spec)?.dataset)
+    }
+
+    fn all(&mut self, dataset: Id<Dataset>) -> Result<Rows, RegistryError> {
+        Ok(self.rows(dataset)?.iter().map(|row| (dataset.hash, *row)).collect())
+    }
+
+    fn subset(
+        &mut self,
+        dataset: Id<Dataset>,
+        split: Id<Split>,
+        fold: u32,
+        subset: Subset,
+    ) -> Result<Rows, RegistryError> {
+        let folds = self.folds(split)?;
+        let rows = folds.get(fold as usize).map(|subsets| subsets[subset as usize].as_slice());
+        Ok(rows.unwrap_or_default().iter().map(|row| (dataset.hash, *row)).collect())
+    }
+
+    /// The chosen images among those that were scored. A subset says which those are; else the scores do.
+    fn scored(&mut self, predictions: &Predictions) -> Result<Rows, RegistryError> {
+        if let (Some(split), Some(fold), Some(subset), ScoreSource::Run { .. }) =
+            (predictions.split, predictions.fold, predictions.subset, &predictions.source)
+        {
+            return self.subset(predictions.dataset, split, fold, subset);
+        }
+        let rows = self.rows(predictions.dataset)?;
+        if rows.is_empty() {
+            return Ok(Rows::new());
+        }
+        let scores = self.registry.get_packed(predictions.scores)?;
+        let scored = rows.iter().filter(|row| scores.rows.binary_search(row).is_ok());
+        Ok(scored.map(|row| (predictions.dataset.hash, *row)).collect())
+    }
+
+    fn rows_that(
+        &mut self,
+        dataset: Id<Dataset>,
+        is: impl Fn(&ImageRow) -> bool,
+    ) -> Result<Rows, RegistryError> {
+        let rows = self.rows(dataset)?;
+        if rows.is_empty() {
+            return Ok(Rows::new());
+        }
+        let manifest = self.registry.get_packed(self.registry.get(dataset)?.manifest)?;
+        let found = rows.iter().filter(|row| is(&manifest.rows[**row as usize]));
+        Ok(found.map(|row| (dataset.hash, *row)).collect())
+    }
+}

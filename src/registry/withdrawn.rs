@@ -1,0 +1,205 @@
+//! What has been withdrawn, as far as a registry knows: one look at all its withdrawals.
+//!
+//! They are few and nothing links to them, so they are read whole whenever somebody asks. A withdrawal of a patient
+//! or an image also covers what comes later: another picture of the patient, the same picture under another name.
+
+use std::collections::{HashMap, HashSet};
+
+use super::survey::Survey;
+use super::{Registry, RegistryError};
+use crate::hash::{Hash, Id};
+use crate::index::View;
+use crate::records::{ImageRow, Manifest, Record, Subject, Withdrawal};
+
+/// All withdrawals of a registry.
+#[derive(Debug, Default)]
+pub struct Withdrawn {
+    records: Vec<(Id<Withdrawal>, Withdrawal)>,
+    patients: HashMap<u32, usize>,
+    names: HashMap<String, usize>,
+    objects: HashMap<Hash, usize>,
+    purged: HashMap<Hash, usize>,
+    /// Removed for good once, whether that was taken back or not.
+    gone: HashMap<Hash, usize>,
+    revoked: HashSet<Hash>,
+}
+
+impl Withdrawn {
+    /// Puts withdrawals together, oldest first.
+    pub fn of(records: Vec<(Id<Withdrawal>, Withdrawal)>) -> Self {
+        let revoked = records.iter().filter_map(|(_, record)| record.revokes).map(|id| id.hash).collect();
+        let mut withdrawn = Withdrawn { revoked, ..Withdrawn::default() };
+        for (place, (id, record)) in records.iter().enumerate().filter(|(_, (_, r))| r.revokes.is_none()) {
+            let objects = record.images.iter().filter_map(|image| image.blake3).map(|object| object.0);
+            let all = objects.clone().chain(record.pictures.iter().map(|picture| picture.0));
+            if record.purge {
+                withdrawn.gone.extend(all.clone().map(|object| (object, place)));
+            }
+            if withdrawn.revoked.contains(&id.hash) {
+                continue;
+            }
+            match &record.subject {
+                Subject::Patient { patient } => drop(withdrawn.patients.insert(*patient, place)),
+                Subject::Image { name } => drop(withdrawn.names.insert(name.clone(), place)),
+            }
+            withdrawn.objects.extend(objects.map(|object| (object, place)));
+            if record.purge {
+                withdrawn.purged.extend(all.map(|object| (object, place)));
+            }
+        }
+        withdrawn.records = records;
+        withdrawn
+    }
+
+    /// Whether nothing is withdrawn.
+    pub fn is_empty(&self) -> bool {
+        self.patients.is_empty() && self.names.is_empty()
+    }
+
+    /// How many withdrawals there are, those that take others back included.
+    pub fn count(&self) -> u64 {
+        self.records.len() as u64
+    }
+
+    /// The withdrawals that hold, oldest first.
+    pub fn holding(&self) -> impl Iterator<Item = &(Id<Withdrawal>, Withdrawal)> {
+        self.records
+            .iter()
+            .filter(|(id, record)| record.revokes.is_none() && !self.revoked.contains(&id.hash))
+    }
+
+    /// The withdrawal that covers an image of this name, patient and file.
+    pub fn of_row(&self, row: &ImageRow) -> Option<&(Id<Withdrawal>, Withdrawal)> {
+        let by_file = || row.object.as_ref().and_then(|object| self.objects.get(object));
+        let place = self.patients.get(&row.patient).or_else(|| self.names.get(&row.name)).or_else(by_file);
+        place.map(|place| &self.records[*place])
+    }
+
+    /// The withdrawal that covers this file of an image.
+    pub fn of_file(&self, object: &Hash) -> Option<&(Id<Withdrawal>, Withdrawal)> {
+        self.objects.get(object).map(|place| &self.records[*place])
+    }
+
+    /// Rows of a manifest that are withdrawn, ascending.
+    pub fn rows(&self, manifest: &Manifest) -> Vec<u32> {
+        let rows = (0..).zip(&manifest.rows);
+        rows.filter(|(_, row)| self.of_row(row).is_some()).map(|(place, _)| place).collect()
+    }
+
+    /// Whether an object must not be here: its removal for good was recorded.
+    pub fn is_purged(&self, object: &Hash) -> bool {
+        self.purged.contains_key(object)
+    }
+
+    /// The withdrawal by which an object was removed for good.
+    pub fn gone(&self, object: &Hash) -> Option<&(Id<Withdrawal>, Withdrawal)> {
+        self.gone.get(object).map(|place| &self.records[*place])
+    }
+
+    /// All that must not be here.
+    pub fn purged(&self) -> impl Iterator<Item = &Hash> {
+        self.purged.keys()
+    }
+}
+
+impl Registry {
+    /// All withdrawals that the index knows.
+    ///
+    /// # Errors
+    /// Also a damaged one: what it covers must not be used by accident.
+    pub fn withdrawn(&self, view: &View) -> Result<Withdrawn, RegistryError> {
+        let ids = view.of_kind(Withdrawal::KIND)?.into_iter().map(Id::new);
+        let records = ids.map(|id| Ok((id, self.get(id)?)));
+        Ok(Withdrawn::of(records.collect::<Result<_, RegistryError>>()?))
+    }
+
+    /// All withdrawals among objects that were looked at, whether the index knows them or not.
+    pub(crate) fn withdrawn_in(&self, survey: &Survey) -> Result<Withdrawn, RegistryError> {
+        let found = survey.records.iter().filter(|(_, (kind, _))| kind == Withdrawal::KIND);
+        let mut ids: Vec<Id<Withdrawal>> = found.map(|(id, _)| Id::new(*id)).collect();
+        ids.sort_unstable();
+        let records = ids.into_iter().map(|id| Ok((id, self.get(id)?)));
+        Ok(Withdrawn::of(records.collect::<Result<_, RegistryError>>()?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hash::{Mention, Sha256};
+    use crate::records::{Gender, ViewPosition, WithdrawnImage};
+
+    fn row(name: &str, patient: u32, file: Option<&[u8]>) -> ImageRow {
+        ImageRow {
+            name: name.to_owned(),
+            object: file.map(Hash::of),
+            sha256: Sha256([0; 32]),
+            bytes: 0,
+            width: 0,
+            height: 0,
+            row: 1,
+            patient,
+            follow_up: 0,
+            age: None,
+            gender: Gender::Unknown,
+            view: ViewPosition::Unknown,
+            labels: 0,
+        }
+    }
+
+    fn withdrawal(
+        number: u64,
+        subject: Subject,
+        file: Option<&[u8]>,
+        purge: bool,
+    ) -> (Id<Withdrawal>, Withdrawal) {
+        let image = WithdrawnImage {
+            name: "a.png".to_owned(),
+            patient: 13,
+            blake3: file.map(|file| Mention(Hash::of(file))),
+            sha256: None,
+            bytes: 0,
+        };
+        let record = Withdrawal {
+            subject,
+            number,
+            reason: "r".to_owned(),
+            time: "t".to_owned(),
+            host: "h".to_owned(),
+            command: "c".to_owned(),
+            images: vec![image],
+            pictures: Vec::new(),
+            purge,
+            revokes: None,
+        };
+        (Id::new(Hash::of(&number.to_le_bytes())), record)
+    }
+
+    #[test]
+    fn a_patient_is_withdrawn_with_what_comes_later_and_a_file_under_every_name() {
+        let patient = withdrawal(0, Subject::Patient { patient: 13 }, Some(b"x"), false);
+        let withdrawn = Withdrawn::of(vec![patient]);
+        assert!(withdrawn.of_row(&row("new.png", 13, Some(b"new"))).is_some());
+        assert!(withdrawn.of_row(&row("other.png", 14, Some(b"x"))).is_some(), "the same picture");
+        assert!(withdrawn.of_row(&row("a.png", 14, None)).is_none(), "another patient's");
+        let image = withdrawal(1, Subject::Image { name: "a.png".to_owned() }, None, false);
+        let withdrawn = Withdrawn::of(vec![image]);
+        assert!(withdrawn.of_row(&row("a.png", 14, Some(b"again"))).is_some());
+        assert!(withdrawn.of_row(&row("b.png", 13, Some(b"x"))).is_none());
+    }
+
+    #[test]
+    fn what_was_taken_back_holds_no_more_and_what_was_purged_stays_excused() {
+        let purged = withdrawal(0, Subject::Patient { patient: 13 }, Some(b"x"), true);
+        let mut back = withdrawal(1, Subject::Patient { patient: 13 }, None, false);
+        back.1.images.clear();
+        back.1.revokes = Some(purged.0);
+        let file = Hash::of(b"x");
+        let holds = Withdrawn::of(vec![purged.clone()]);
+        assert!(holds.is_purged(&file) && holds.gone(&file).is_some());
+        let withdrawn = Withdrawn::of(vec![purged, back]);
+        assert!(withdrawn.is_empty() && withdrawn.of_file(&file).is_none());
+        assert!(!withdrawn.is_purged(&file), "it may come back");
+        assert!(withdrawn.gone(&file).is_some(), "and need not");
+    }
+}

@@ -1,0 +1,156 @@
+//! What changed between two results, for reading: in the order in which a change has its effect.
+
+use std::fmt::Write as _;
+
+use serde_json::Value;
+
+use super::table::thousands;
+use crate::lineage::{Change, DatasetDiff, Difference, Parting, Side, SplitDiff};
+
+/// Cases that are named before the rest is counted; all of them are in the JSON.
+const NAMED: usize = 5;
+/// Numbers that are shown before the rest is counted.
+const NUMBERS: usize = 40;
+
+/// Writes a difference as text.
+pub fn text(found: &Difference) -> String {
+    let mut out = String::new();
+    let _ = writeln!(out, "a: {}\nb: {}", of_side(&found.a), of_side(&found.b));
+    let verdict = if found.equal { "equal" } else { "different" };
+    let _ = writeln!(out, "{verdict}");
+    for why in &found.why {
+        let _ = writeln!(out, "  {why}");
+    }
+    if let Some(first) = &found.first {
+        let _ = writeln!(out, "they part first at {}", of_parting(first));
+    }
+    section(&mut out, "data", found.data.iter().flat_map(of_data));
+    section(&mut out, "split", found.split.iter().flat_map(of_split));
+    section(&mut out, "configuration", found.configuration.iter().map(of_change));
+    section(&mut out, "code", found.code.iter().map(of_change));
+    section(&mut out, "environment", found.environment.iter().map(of_change));
+    let more = found.numbers.len().saturating_sub(NUMBERS);
+    let rest = (more > 0).then(|| format!("… {more} more (--json has all)"));
+    section(&mut out, "numbers", found.numbers.iter().take(NUMBERS).map(of_change).chain(rest));
+    out
+}
+
+fn section(out: &mut String, title: &str, lines: impl Iterator<Item = String>) {
+    let lines: Vec<String> = lines.collect();
+    match lines.as_slice() {
+        [] => {
+            let _ = writeln!(out, "{title}: the same");
+        }
+        lines => {
+            let _ = writeln!(out, "{title}:");
+            for line in lines {
+                let _ = writeln!(out, "  {line}");
+            }
+        }
+    }
+}
+
+fn of_side(side: &Side) -> String {
+    let name = side.name.as_ref().map(|name| format!(" {name}")).unwrap_or_default();
+    format!("{} {}{name} ({})", side.kind, side.id.short(), side.summary)
+}
+
+fn of_parting(parting: &Parting) -> String {
+    let path = if parting.path.is_empty() { "themselves".to_owned() } else { parting.path.clone() };
+    let id = |id: Option<crate::hash::Hash>| id.map_or("nothing".to_owned(), |id| id.short());
+    let fields = match parting.fields.as_slice() {
+        [] => String::new(),
+        fields => {
+            let named: Vec<String> =
+                fields.iter().take(NAMED).map(|at| at.trim_start_matches('/').replace('/', ".")).collect();
+            let more = if fields.len() > NAMED { ", …" } else { "" };
+            format!(", in {}{more}", named.join(", "))
+        }
+    };
+    format!("{path}: {} {} and {}{fields}", parting.kind, id(parting.a), id(parting.b))
+}
+
+/// What differs between two data sets, a line each.
+pub fn of_data(found: &DatasetDiff) -> Vec<String> {
+    let [a, b] = found.datasets.map(|id| id.short());
+    let [one, other] = found.images.map(thousands);
+    let [few, many] = found.patients.map(thousands);
+    let mut lines = vec![format!("data set {a}: {one} images, {few} patients; {b}: {other}, {many}")];
+    if !found.same_metadata {
+        let says = if found.same_images { ", and say the same of every image" } else { "" };
+        lines.push(format!("metadata files differ{says}"));
+    }
+    let named = |names: Vec<String>, count: usize| {
+        let more = if count > NAMED { ", …" } else { "" };
+        format!("{}{more}", names.join(", "))
+    };
+    for (names, what) in [(&found.added, "added"), (&found.removed, "removed")] {
+        if !names.is_empty() {
+            let first = named(names.iter().take(NAMED).cloned().collect(), names.len());
+            lines.push(format!("{} {what}: {first}", thousands(names.len() as u64)));
+        }
+    }
+    if !found.relabelled.is_empty() {
+        let first = found.relabelled.iter().take(NAMED).map(|image| {
+            let gained = image.gained.iter().map(|label| format!("+{label}"));
+            let lost = image.lost.iter().map(|label| format!("-{label}"));
+            format!("{} {}", image.name, gained.chain(lost).collect::<Vec<_>>().join(" "))
+        });
+        let count = found.relabelled.len();
+        lines.push(format!("{} relabelled: {}", thousands(count as u64), named(first.collect(), count)));
+    }
+    if !found.changed.is_empty() {
+        let first = found
+            .changed
+            .iter()
+            .take(NAMED)
+            .map(|image| format!("{} ({})", image.name, image.what.join(", ")));
+        let count = found.changed.len();
+        lines.push(format!("{} changed: {}", thousands(count as u64), named(first.collect(), count)));
+    }
+    if found.ages[0] != found.ages[1] {
+        let range =
+            |age: Option<[i32; 2]>| age.map_or("none".to_owned(), |[min, max]| format!("{min}-{max}"));
+        lines.push(format!("ages: {} and {}", range(found.ages[0]), range(found.ages[1])));
+    }
+    if !found.same_boxes {
+        lines.push("annotated boxes differ".to_owned());
+    }
+    lines
+}
+
+fn of_split(found: &SplitDiff) -> Vec<String> {
+    let [a, b] = [0, 1].map(|side| format!("{} fold {}", found.splits[side].short(), found.folds[side]));
+    if found.same {
+        return vec![format!("{a} and {b} have the same images in each subset")];
+    }
+    let mut lines = vec![format!("{a}, {b}: {found}")];
+    lines.extend(found.subsets.iter().map(|subset| {
+        let [one, other] = subset.images.map(thousands);
+        format!("{}: {one} and {other} images, {} in both", subset.subset.name(), thousands(subset.shared))
+    }));
+    lines
+}
+
+fn of_change(change: &Change) -> String {
+    format!("{}: {} -> {}{}", change.what, shown(&change.a), shown(&change.b), gap(change))
+}
+
+/// A difference of two numbers.
+fn gap(change: &Change) -> String {
+    match (change.a.as_f64(), change.b.as_f64()) {
+        (Some(a), Some(b)) if change.a.is_f64() || change.b.is_f64() => format!(" ({:+.3e})", b - a),
+        _ => String::new(),
+    }
+}
+
+fn shown(value: &Value) -> String {
+    match value {
+        Value::Null => "none".to_owned(),
+        Value::String(text) => match text.parse::<crate::hash::Hash>() {
+            Ok(id) => id.short(),
+            Err(_) => text.clone(),
+        },
+        other => other.to_string(),
+    }
+}

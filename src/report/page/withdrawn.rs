@@ -1,0 +1,38 @@
+//! What a page says, and does not show, of withdrawn data.
+
+use super::html::Writer;
+use crate::hash::Hash;
+use crate::lineage::Marks;
+use crate::registry::{Registry, RegistryError};
+use crate::report::svg::escape;
+
+/// Says which of these records contain withdrawn data; nothing where none does.
+pub(crate) fn notice(
+    page: &mut Writer,
+    registry: &Registry,
+    ids: impl Iterator<Item = (Hash, String)>,
+) -> Result<(), RegistryError> {
+    let view = registry.view()?;
+    let mut marks = Marks::open(registry, &view)?;
+    let marked: Vec<String> = ids
+        .filter_map(|(id, name)| Some((id, name, marks.of(&id)?)))
+        .map(|(id, name, mark)| format!("<li>{} {}: {mark}</li>", escape(&name), page.id(&id)))
+        .collect();
+    if !marked.is_empty() {
+        page.push("<div class=\"box\" role=\"note\">");
+        page.paragraph("warning", "Contains withdrawn data");
+        page.paragraph("", "Some of the images behind these results must not be used any more.");
+        page.push(&format!("<ul>{}</ul></div>", marked.join("\n")));
+    }
+    Ok(())
+}
+
+/// Why an image must not be shown; none where it may be.
+pub(crate) fn withheld(registry: &Registry, object: &Hash) -> Result<Option<String>, RegistryError> {
+    let withdrawn = registry.withdrawn(&registry.view()?)?;
+    let found = withdrawn.of_file(object).or_else(|| withdrawn.gone(object));
+    Ok(found.map(|(_, record)| {
+        let what = if record.purge { "withdrawn and purged" } else { "withdrawn" };
+        format!("This image was {what} on {}: {}", record.time, record.reason)
+    }))
+}

@@ -1,0 +1,100 @@
+//! Who used some images, for reading: by data set, split and fold.
+
+use std::fmt::Write as _;
+
+use super::table::thousands;
+use crate::lineage::{Counts, InDataset, InFold, InSplit, Named, Touched};
+
+/// Images that are named one by one before the rest is counted.
+const NAMED: usize = 3;
+
+/// A line and what stands below it.
+struct Branch {
+    line: String,
+    below: Vec<Branch>,
+}
+
+impl Branch {
+    fn draw(&self, indent: &str, out: &mut String) {
+        for (place, branch) in self.below.iter().enumerate() {
+            let last = place + 1 == self.below.len();
+            let (twig, next) = if last { ("└─ ", "   ") } else { ("├─ ", "│  ") };
+            let _ = writeln!(out, "{indent}{twig}{}", branch.line);
+            branch.draw(&format!("{indent}{next}"), out);
+        }
+    }
+}
+
+/// Draws who used the images: a tree for each data set that has them.
+pub fn tree(touched: &Touched) -> String {
+    let count = touched.images.len();
+    if count == 0 {
+        return format!("nothing here has {}\n", touched.root);
+    }
+    let plural = |count: usize, one: &str| {
+        format!("{} {one}{}", thousands(count as u64), if count == 1 { "" } else { "s" })
+    };
+    let mut out = format!("{}: {}", touched.root, plural(count, "image"));
+    let named: Vec<String> = touched
+        .images
+        .iter()
+        .take(NAMED)
+        .map(|image| format!("{} (patient {}, metadata row {})", image.name, image.patient, image.row))
+        .collect();
+    let more = if count > NAMED { ", …" } else { "" };
+    let datasets = plural(touched.datasets.len(), "data set");
+    let _ = writeln!(out, " in {datasets}: {}{more}", named.join(", "));
+    for dataset in &touched.datasets {
+        let tree = of_dataset(dataset);
+        let _ = writeln!(out, "{}", tree.line);
+        tree.draw("", &mut out);
+    }
+    for (id, why) in &touched.unread {
+        let _ = writeln!(out, "not known, because {} cannot be read: {why}", id.short());
+    }
+    out
+}
+
+fn called(id: &crate::hash::Hash, name: Option<&String>) -> String {
+    name.map_or_else(|| id.short(), |name| format!("{name} {}", id.short()))
+}
+
+fn of_dataset(dataset: &InDataset) -> Branch {
+    let line = format!(
+        "data set {}: holds {}",
+        called(&dataset.id, dataset.name.as_ref()),
+        thousands(dataset.images)
+    );
+    let splits = dataset.splits.iter().map(of_split);
+    let below = splits.chain(dataset.others.iter().map(|named| of_record(named, None))).collect();
+    Branch { line, below }
+}
+
+fn of_split(split: &InSplit) -> Branch {
+    let line = format!("split {}", called(&split.id, split.name.as_ref()));
+    Branch { line, below: split.folds.iter().map(of_fold).collect() }
+}
+
+fn of_fold(fold: &InFold) -> Branch {
+    let parts = [("train", fold.train), ("val", fold.val), ("test", fold.test)];
+    let parts = parts.iter().filter(|(_, images)| *images > 0);
+    let parts: Vec<String> =
+        parts.map(|(subset, images)| format!("{} {subset}", thousands(*images))).collect();
+    let where_ = if parts.is_empty() { "not used".to_owned() } else { parts.join(", ") };
+    let line = format!("fold {}: {where_}", fold.fold);
+    Branch { line, below: fold.used_by.iter().map(|named| of_record(named, Some(fold))).collect() }
+}
+
+fn of_record(named: &Named, fold: Option<&InFold>) -> Branch {
+    let Counts { trained, validated, .. } = named.uses;
+    let unseen = fold.is_some() && named.kind == "run" && trained + validated == 0;
+    let what = if named.kind == "table" { format!(" ({})", named.summary) } else { String::new() };
+    let line = format!(
+        "{} {}{what}: {}{}",
+        named.kind,
+        called(&named.id, named.name.as_ref()),
+        named.uses,
+        if unseen { ", not trained on them" } else { "" }
+    );
+    Branch { line, below: named.tables.iter().map(|table| of_record(table, None)).collect() }
+}

@@ -1,0 +1,307 @@
+//! Data that must not be used any more: left out of what comes, marked in what was, and gone for good if that is asked for.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+use reg::hash::{Hash, Id, Mention};
+use reg::records::{Run, Spec, Split, Subject, Withdrawal, WithdrawnImage};
+use reg::registry::Stamp;
+use serde_json::{Value, json};
+
+use crate::harness::{INGEST, MLP, Study, TINY, files, id_of};
+
+/// A patient of the fixture with two images.
+const PATIENT: u32 = 5;
+const IMAGES: [&str; 2] = ["00000005_000.png", "00000005_001.png"];
+const WITHDRAW: &str = "withdraw patient:5 --reason consent";
+
+fn image(study: &Study, name: &str) -> String {
+    id_of(&study.path(&format!("images/{name}")))
+}
+
+/// Names of the runs whose training or validation images hold the patient, worked out from the split itself.
+fn runs_that_saw(study: &Study) -> BTreeSet<String> {
+    let registry = study.registry();
+    let view = registry.view().unwrap();
+    let names = view.names_by_id().unwrap();
+    let mut saw = BTreeSet::new();
+    for id in view.of_kind("run").unwrap() {
+        let spec: Spec = registry.get(registry.get::<Run>(Id::new(id)).unwrap().spec).unwrap();
+        let split: Split = registry.get(spec.split).unwrap();
+        let manifest = registry.get_packed(registry.get(spec.dataset).unwrap().manifest).unwrap();
+        let codes = registry.get_packed(split.assignment).unwrap().folds[spec.fold as usize].clone();
+        let of_patient = manifest.rows.iter().zip(codes).filter(|(row, _)| row.patient == PATIENT);
+        if of_patient.map(|(_, code)| code).any(|code| code < 2) {
+            saw.insert(names[&id].clone());
+        }
+    }
+    saw
+}
+
+fn marked(study: &Study, kind: &str) -> BTreeSet<String> {
+    let listed = study.json(&format!("list {kind}"));
+    let records = listed["records"].as_array().unwrap().iter().filter(|one| !one["withdrawn"].is_null());
+    records.map(|one| one["name"].as_str().unwrap_or("").to_owned()).collect()
+}
+
+#[test]
+fn a_withdrawn_patient_leaves_the_next_data_set_and_marks_what_used_him_and_nothing_else() {
+    let study = Study::trained();
+    assert_eq!(marked(&study, "run"), BTreeSet::new());
+    let done = study.json(WITHDRAW);
+    assert_eq!((&done["new"], &done["purged"]), (&json!(true), &Value::Null));
+    let names: Vec<&str> =
+        done["images"].as_array().unwrap().iter().map(|i| i["name"].as_str().unwrap()).collect();
+    assert_eq!(names, IMAGES);
+    assert_eq!(marked(&study, "run"), runs_that_saw(&study));
+    // Every fold has the patient somewhere, so each table is of a run that saw him or of scores of him.
+    let tables = study.json("list table")["records"].as_array().unwrap().len();
+    let of_tables = done["results"].as_array().unwrap().iter().filter(|one| one["kind"] == "table");
+    assert_eq!(of_tables.count(), tables);
+    let shown = study.reg("show table");
+    shown.says(0, &["contains withdrawn data: 2 images"]);
+    assert!(study.json("show table")["withdrawn"][0]["uses"]["images"] == json!(2));
+    study.reg("compare tiny-s-f0 mlp-s-f0").says(0, &["contains withdrawn data"]);
+    study.ok("report table -o page.html");
+    assert!(fs::read_to_string(study.path("page.html")).unwrap().contains("Contains withdrawn data"));
+    study.reg("trace table").says(0, &["contains withdrawn data"]);
+    study.reg("trace --down patient:5").says(0, &["patient 5 was withdrawn on", "consent"]);
+    study.is_sound();
+
+    let before = files(&study.path(".reg/objects")).len();
+    let again = study.json(INGEST);
+    assert_eq!((&again["images"], &again["withdrawn"]), (&json!(28), &json!(2)));
+    let findings = again["findings"].to_string();
+    assert!(findings.contains("2 images were left out: patient 5, withdrawn on"), "{findings}");
+    assert!(findings.contains("consent") && !findings.contains("no row"), "{findings}");
+    assert_eq!(study.json("show tiny")["record"]["withdrawn"], json!(2));
+    // Record, manifest, boxes and the entry of the log: the metadata file and the other images are there.
+    assert!(files(&study.path(".reg/objects")).len() <= before + 4);
+    let marked = marked(&study, "dataset");
+    assert!(!marked.contains("tiny"), "the new version is clean: {marked:?}");
+}
+
+#[test]
+fn what_would_compute_with_withdrawn_images_is_refused_until_it_is_allowed() {
+    let study = Study::trained();
+    let old = study.id("tiny");
+    study.ok(WITHDRAW);
+    // What is there is answered with, and marked.
+    let known = study.reg(MLP);
+    known.says(0, &[]);
+    assert!(known.stderr.contains("contains withdrawn data"), "{known:?}");
+    for command in [
+        format!("{MLP} --set lr=0.5"),
+        "eval tiny-s-f0 --subset train".to_owned(),
+        format!("{TINY} --seed 7"),
+    ] {
+        let answer = study.refused(3, &command, &["were withdrawn (patient 5: consent)"]);
+        assert!(answer.stderr.contains("--allow-withdrawn"), "{answer:?}");
+    }
+    assert_eq!(study.id("tiny"), old);
+    let allowed = study.json(&format!("{MLP} --set lr=0.5 --allow-withdrawn --name anyway"));
+    assert!(!allowed["withdrawn"].as_array().unwrap().is_empty());
+    study.ok("reproduce anyway");
+}
+
+#[test]
+fn a_withdrawal_can_be_taken_back_and_given_again() {
+    let study = Study::divided();
+    study.refused(1, &format!("{WITHDRAW} --revoke"), &["patient 5 is not withdrawn"]);
+    study.ok(WITHDRAW);
+    let again = study.json(WITHDRAW);
+    assert_eq!(again["new"], json!(false));
+    study.ok(&format!("withdraw {} --reason image", IMAGES[0]));
+    assert_eq!(study.json("list withdrawal")["records"].as_array().unwrap().len(), 1);
+    study.ok("withdraw patient:5 --reason typo --revoke");
+    assert_eq!(study.json(INGEST)["withdrawn"], json!(0));
+    assert_eq!(marked(&study, "split"), BTreeSet::new());
+    study.ok(WITHDRAW);
+    assert_eq!(study.json(INGEST)["withdrawn"], json!(2));
+    study.ok("withdraw 00000001_000.png --reason blurred");
+    assert_eq!(study.json(INGEST)["withdrawn"], json!(3));
+    study.ok("reindex");
+    assert_eq!(study.json(INGEST)["withdrawn"], json!(3));
+    study.is_sound();
+}
+
+#[test]
+fn purged_bytes_are_gone_for_good_and_that_is_no_damage() {
+    let study = Study::trained();
+    let objects = IMAGES.map(|name| study.object(&image(&study, name)));
+    study.ok("gradcam tiny-s-f0 00000005_000.png --label Hernia -o heat.png");
+    let picture = study.object(&id_of(&study.path("heat.png")));
+    assert!(picture.exists());
+    let pixels = files(&study.path(".reg/cache/pixels")).len();
+    assert!(pixels > 0, "a training leaves pixels in the cache");
+    study.ok(WITHDRAW);
+    assert!(objects.iter().all(|object| object.exists()), "withdrawn is not purged");
+    let done = study.json(&format!("{WITHDRAW} --purge"));
+    assert_eq!((&done["new"], &done["purged"]["objects"]), (&json!(true), &json!(3)));
+    assert_eq!(done["purged"]["cached"], json!(pixels));
+    assert!(objects.iter().all(|object| !object.exists()) && !picture.exists());
+
+    let gone = |study: &Study| {
+        let verified = study.json("verify");
+        assert_eq!((&verified["damaged"], &verified["lingering"]), (&json!([]), &json!([])));
+        let names: Vec<Value> =
+            verified["purged"].as_array().unwrap().iter().map(|one| one["name"].clone()).collect();
+        assert_eq!(names, [Value::Null, json!(IMAGES[0]), json!(IMAGES[1])]);
+    };
+    gone(&study);
+    assert!(study.ok("verify table").contains("2 more were purged"));
+    assert!(study.ok("verify").contains("purged 00000005_000.png"));
+    // The files that it was ingested from are there, and nothing takes them in again.
+    assert_eq!(study.json(INGEST)["withdrawn"], json!(2));
+    study.ok(&format!("{INGEST} --paranoid"));
+    study.ok("verify --repair-from images");
+    study.ok("gc --keep-days 0");
+    study.ok("reindex");
+    gone(&study);
+    study.refused(3, "reproduce tiny-s-f0", &["2 of the images were withdrawn and purged"]);
+    study.ok("reproduce mlp-s-f0");
+    let again = study.json(&format!("{WITHDRAW} --purge"));
+    assert_eq!((&again["new"], &again["purged"]["objects"]), (&json!(false), &json!(0)));
+    study.refused(3, "gradcam tiny-s-f0 00000005_000.png --label Hernia -o b.png", &["purged"]);
+    study.ok("report table -o page.html");
+    study.ok("trace table");
+    study.ok("trace --down patient:5");
+
+    // Somebody puts a byte string back.
+    fs::copy(study.path("images/00000005_000.png"), &objects[0]).unwrap();
+    fs::set_permissions(&objects[0], fs::Permissions::from_mode(0o444)).unwrap();
+    let found = study.reg("verify");
+    assert_eq!(found.code, 3, "{found:?}");
+    assert!(String::from_utf8_lossy(&found.stdout).contains("was to be removed for good with patient 5"));
+    study.ok(&format!("{WITHDRAW} --purge"));
+    gone(&study);
+}
+
+#[test]
+fn a_purge_travels_and_bytes_do_not_come_back_by_another_registry() {
+    let (study, other) = (Study::trained(), Study::bare());
+    other.ok("init");
+    let from = study.path("").display().to_string();
+    other.ok(&format!("pull {from}"));
+    let objects = IMAGES.map(|name| image(&study, name));
+    study.ok(&format!("{WITHDRAW} --purge"));
+    // The other one hears of it, marks what it has, and removes nothing by itself.
+    let pulled = other.reg(&format!("pull {from}"));
+    pulled.says(0, &["withdrawals came along, 1 in number"]);
+    assert_eq!(marked(&other, "run"), runs_that_saw(&study));
+    assert!(objects.iter().all(|id| other.object(id).exists()));
+    assert_eq!(other.reg("verify").code, 3, "what should be gone is here");
+    // It still has the bytes, and they do not come back from there.
+    let back = study.json(&format!("pull {}", other.path("").display()));
+    assert_eq!((&back["objects"], &back["purged"]), (&json!(0), &json!(2)));
+    study.is_sound();
+    assert!(objects.iter().all(|id| !study.object(id).exists()));
+    other.ok(&format!("{WITHDRAW} --purge"));
+    other.is_sound();
+    // A third gets all but the purged images, from a registry and by way of a depot.
+    for by in [from.clone(), "depot".to_owned()] {
+        if by == "depot" {
+            study.ok("push depot");
+        }
+        let third = Study::bare();
+        third.ok("init");
+        let by = if by == "depot" { study.path("depot").display().to_string() } else { by };
+        third.ok(&format!("pull {by} tiny-s-f0"));
+        assert_eq!(third.json("verify")["purged"].as_array().unwrap().len(), 2);
+        third.is_sound();
+        assert!(
+            third.reg("show tiny-s-f0").stderr.contains("withdrawn")
+                == runs_that_saw(&study).contains("tiny-s-f0")
+        );
+    }
+}
+
+#[test]
+fn a_made_up_withdrawal_excuses_no_checkpoint_and_keeps_none_from_travelling() {
+    let study = Study::trained();
+    let run = study.json("show mlp-s-f0")["record"].clone();
+    let checkpoint: Hash = run["checkpoint"].as_str().unwrap().parse().unwrap();
+    let registry = study.registry();
+    let forged = Withdrawal {
+        subject: Subject::Patient { patient: 999 },
+        number: 0,
+        reason: "none".to_owned(),
+        time: "2026-11-05T08:30:00Z".to_owned(),
+        host: "h".to_owned(),
+        command: "c".to_owned(),
+        images: vec![WithdrawnImage {
+            name: "x.png".to_owned(),
+            patient: 999,
+            blake3: Some(Mention(checkpoint)),
+            sha256: None,
+            bytes: 1,
+        }],
+        pictures: vec![Mention(checkpoint)],
+        purge: true,
+        revokes: None,
+    };
+    let stamp = Stamp { time: forged.time.clone(), command: "c".to_owned() };
+    let mut transaction = registry.transaction().unwrap();
+    transaction.put(&forged).unwrap();
+    transaction.commit(&stamp).unwrap();
+    assert_eq!(study.json("verify")["lingering"], json!([]));
+    let other = Study::bare();
+    other.ok("init");
+    other.ok(&format!("pull {}", study.path("").display()));
+    assert!(other.object(&checkpoint.to_string()).exists());
+    fs::remove_file(study.object(&checkpoint.to_string())).unwrap();
+    let found = study.reg("--json verify");
+    assert_eq!(found.code, 3);
+    assert_eq!(found.json()["damaged"][0]["id"], json!(checkpoint));
+    assert_eq!(found.json()["purged"], json!([]));
+}
+
+#[test]
+fn bytes_that_are_also_another_patients_are_purged_only_if_that_is_said() {
+    let study = Study::new();
+    fs::copy(study.path("images/00000005_000.png"), study.path("images/00000001_000.png")).unwrap();
+    study.ok(INGEST);
+    study.refused(1, &format!("{WITHDRAW} --purge"), &["00000001_000.png of patient 1", "--shared"]);
+    assert_eq!(study.json("list withdrawal")["records"], json!([]));
+    let done = study.json(&format!("{WITHDRAW} --purge --shared"));
+    assert_eq!(done["shared"], json!(["00000001_000.png of patient 1"]));
+    assert_eq!(study.json(INGEST)["withdrawn"], json!(3), "the same picture is the same picture");
+    study.is_sound();
+}
+
+#[test]
+fn a_hard_linked_original_is_told_of() {
+    let study = Study::new();
+    study.ok(&format!("{INGEST} --link hardlink"));
+    study
+        .reg(&format!("{WITHDRAW} --purge"))
+        .says(0, &["2 of them were hard links", "remove them there too"]);
+    assert!(study.path("images/00000005_000.png").exists());
+}
+
+#[test]
+fn what_cannot_be_withdrawn_is_said_and_leaves_nothing() {
+    let study = Study::divided();
+    let before = files(&study.path(".reg/objects"));
+    for (what, words) in [
+        ("patient:999", "no data set here has an image of patient:999"),
+        ("patient:x", "nothing here is named"),
+        ("tiny", "neither a patient nor an image"),
+        ("tiny:3", "neither a patient nor an image"),
+        ("nobody.png", "nothing here is named"),
+    ] {
+        study.refused(1, &format!("withdraw {what} --reason r"), &[words]);
+    }
+    let mut command = study.command("withdraw patient:5 --reason");
+    let answer = crate::harness::finish(command.arg("  ").output(), "withdraw");
+    answer.says(1, &["a reason is one line"]);
+    assert_eq!(study.reg("withdraw patient:5").code, 2);
+    assert_eq!(files(&study.path(".reg/objects")), before);
+
+    let rows = Study::new();
+    rows.ok("ingest --metadata-only --metadata data.csv --name rows");
+    assert!(rows.ok(&format!("{WITHDRAW} --purge")).contains("nothing to purge"));
+    rows.is_sound();
+    assert_eq!(rows.json("ingest --metadata-only --metadata data.csv")["images"], json!(28));
+}
