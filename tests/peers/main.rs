@@ -57,6 +57,18 @@ fn read(path: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
 }
 
 #[test]
+fn securesystemslib_and_in_toto_believe_a_statement_and_none_that_was_changed() {
+    let study = Study::trained();
+    let made = study.json("key new -o k");
+    study.ok("attest tiny --key k -o s.json");
+    let Some(found) = peer("attest.py", &study, &["s.json", "k.pub"]) else { return };
+    assert_eq!(found["keyid"], made["keyid"]);
+    assert_eq!(found["statement"]["subject"][0]["digest"]["blake3"], study.id("tiny"));
+    assert_eq!(found["believed"], json!([]));
+    assert!(found["tried"].as_u64().unwrap() > 8_000);
+}
+
+#[test]
 fn the_prov_package_reads_the_graph_of_the_trace() {
     let study = Study::trained();
     for traced in ["table", "--down 00000001_000.png", "mlp-s-f0"] {
