@@ -141,11 +141,8 @@ pub fn state(registry: &Registry, root: Hash) -> Result<Statement, AttestError> 
             let bytes = registry.store().read(&node.id)?;
             Ok(Value::Object(Header::read(&bytes).map_err(source)?.document))
         };
-        match &*node.kind {
-            kind @ (Spec::KIND | Software::KIND | Execution::KIND) => {
-                documents.entry(kind).or_default().insert(node.id, document()?);
-            }
-            _ => {}
+        if let kind @ (Spec::KIND | Software::KIND | Execution::KIND) = &*node.kind {
+            documents.entry(kind).or_default().insert(node.id, document()?);
         }
         if node.id == root {
             subject.push(artifact);

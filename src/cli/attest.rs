@@ -8,9 +8,9 @@ use reg::hash::Hasher;
 use reg::registry::Registry;
 use serde_json::json;
 
-use super::Context;
 use super::error::Failure;
 use super::output::{NO, Reply, save};
+use super::{Context, marks};
 
 /// Sign a statement of what a result is and what it was made of, as in-toto and SLSA write it; or check one
 #[derive(clap::Args)]
@@ -56,6 +56,7 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
     let key = SigningKey::read(&key)?;
     let registry = context.registry()?;
     let id = registry.resolve(&registry.view()?, &id)?;
+    marks::warn(context, &registry, [id])?;
     let statement = state(&registry, id)?;
     save(&output, &seal(&statement, &key))?;
     let (materials, byproducts) = (statement.materials().len(), statement.byproducts().len());

@@ -10,9 +10,9 @@ use reg::records::{Record, Run};
 use reg::registry::Registry;
 use serde_json::json;
 
-use super::Context;
 use super::error::Failure;
 use super::output::Reply;
+use super::{Context, marks};
 
 /// Write what other tools read: scores and tables as CSV or Parquet, a checkpoint with a program for PyTorch, a
 /// model card, a store for MLflow
@@ -63,9 +63,8 @@ enum ExportFormat {
 
 pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
     let registry = context.registry()?;
-    let view = registry.view()?;
     if let Some(Other::Mlflow { folder, runs, link }) = args.other {
-        return mlflow(&registry, &view, &folder, &runs, link.into());
+        return mlflow(context, &registry, &folder, &runs, link.into());
     }
     let Some(output) = args.output else { return Err(Failure::usage("--output is needed")) };
     let by_name = match output.extension().and_then(|end| end.to_str()) {
@@ -80,7 +79,12 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
             output.display()
         )));
     };
-    match format {
+    let view = registry.view()?;
+    let ids = args.ids.iter().map(|text| registry.resolve(&view, text)).collect::<Result<Vec<_>, _>>()?;
+    drop(view);
+    let marks = marks::warn(context, &registry, ids)?;
+    let view = registry.view()?;
+    let reply = match format {
         ExportFormat::Csv => tables(&registry, &view, &args.ids, &output, FileFormat::Csv),
         ExportFormat::Parquet => tables(&registry, &view, &args.ids, &output, FileFormat::Parquet),
         ExportFormat::Checkpoint => {
@@ -99,7 +103,8 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
             export::save(&output, card.as_bytes())?;
             Ok(Reply::new(output.display().to_string(), json!({ "id": run, "file": output })))
         }
-    }
+    }?;
+    Ok(reply.marked(&marks))
 }
 
 fn one(ids: &[String]) -> Result<&str, Failure> {
@@ -156,20 +161,23 @@ fn described(file: &Path, id: Hash, sheet: &Sheet) -> serde_json::Value {
 }
 
 fn mlflow(
+    context: &Context,
     registry: &Registry,
-    view: &View,
     folder: &Path,
     runs: &[String],
     link: reg::store::Link,
 ) -> Result<Reply, Failure> {
-    let runs = match runs {
+    let view = registry.view()?;
+    let runs: Vec<_> = match runs {
         [] => view.of_kind(Run::KIND)?.into_iter().map(reg::hash::Id::new).collect(),
         named => {
-            named.iter().map(|text| registry.resolve_as::<Run>(view, text)).collect::<Result<Vec<_>, _>>()?
+            named.iter().map(|text| registry.resolve_as::<Run>(&view, text)).collect::<Result<_, _>>()?
         }
     };
+    drop(view);
+    let marks = marks::warn(context, registry, runs.iter().map(|run| run.hash))?;
     let out = Folder::begin(folder)?;
-    let written = export::mlflow(registry, view, &runs, &out, link)?;
+    let written = export::mlflow(registry, &registry.view()?, &runs, &out, link)?;
     out.finish()?;
     let text = format!(
         "{}: {} runs in {} experiments; `mlflow ui` in it shows them",
@@ -177,5 +185,6 @@ fn mlflow(
         runs.len(),
         written.experiments
     );
-    Ok(Reply::new(text, json!({ "folder": folder, "runs": runs.len(), "experiments": written.experiments })))
+    let json = json!({ "folder": folder, "runs": runs.len(), "experiments": written.experiments });
+    Ok(Reply::new(text, json).marked(&marks))
 }

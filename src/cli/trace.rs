@@ -58,7 +58,10 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
     }
     let registry = context.registry()?;
     let view = registry.view()?;
-    let format = if context.global.json { TraceFormat::Json } else { args.format };
+    let format = match args.format {
+        TraceFormat::Tree | TraceFormat::Dot if context.global.json => TraceFormat::Json,
+        asked => asked,
+    };
     if args.down {
         if let Some(asked) = Asked::read(&registry, &view, &args.id)? {
             let touched = touched(&registry, &view, &asked)?;
@@ -83,17 +86,17 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
         return Ok(Reply::new(text, json!({ "id": root, "folder": output, "files": written.files })));
     }
     // It may hold every image: only what is printed is written.
-    Ok(match args.format {
-        TraceFormat::Tree | TraceFormat::Dot if context.global.json => Reply::document(&graph),
+    Ok(match format {
         TraceFormat::Tree => Reply::new(tree(&graph, direction, args.all), Value::Null),
         TraceFormat::Json => Reply::document(&graph),
         TraceFormat::Dot => Reply::new(dot(&graph, args.all), Value::Null),
-        // Without --output there is no RO-Crate.
-        TraceFormat::Prov | TraceFormat::RoCrate => {
-            let document = prov(&registry, &graph)?;
-            Reply::new(format!("{document:#}"), document)
-        }
+        TraceFormat::Prov | TraceFormat::RoCrate => of_prov(&registry, &graph)?,
     })
+}
+
+fn of_prov(registry: &Registry, graph: &Graph) -> Result<Reply, Failure> {
+    let document = prov(registry, graph)?;
+    Ok(Reply::new(format!("{document:#}"), document))
 }
 
 /// What used some images, which may have been withdrawn.
@@ -119,16 +122,15 @@ fn down(
                 .note(&format!("warning: {subject} was withdrawn on {time}: {reason} ({})", id.hash.short()));
         }
     }
+    let graph = || {
+        let nodes: Vec<Node> = touched.nodes.iter().map(|node| node.node.clone()).collect();
+        let root = nodes.first().map_or(touched.images[0].dataset, |node| node.id);
+        Graph { root, nodes, edges: touched.edges.clone() }
+    };
     Ok(match format {
         TraceFormat::Tree => Reply::new(touched::tree(touched), Value::Null),
         TraceFormat::Json => Reply::document(touched),
-        TraceFormat::Dot => {
-            let nodes: Vec<Node> = touched.nodes.iter().map(|node| node.node.clone()).collect();
-            let root = nodes.first().map_or(touched.images[0].dataset, |node| node.id);
-            Reply::new(dot(&Graph { root, nodes, edges: touched.edges.clone() }, true), Value::Null)
-        }
-        TraceFormat::Prov | TraceFormat::RoCrate => {
-            return Err(Failure::usage("what used an image is written as tree, json or dot"));
-        }
+        TraceFormat::Dot => Reply::new(dot(&graph(), true), Value::Null),
+        TraceFormat::Prov | TraceFormat::RoCrate => of_prov(registry, &graph())?,
     })
 }

@@ -110,22 +110,22 @@ fn network(architecture: &Architecture) -> String {
                     "\n        self.conv1 = nn.Conv2d({}, 64, 7, stride=2, padding=3, bias=False)",
                     image.channels
                 );
-                differences.push("one input channel");
+                differences.push("one channel");
             }
             if *extra_pool {
                 init += "\n        self.layer1.append(nn.MaxPool2d(3, stride=2, padding=1))";
-                differences.push("one more max-pooling behind conv2_x");
+                differences.push("a max-pooling behind conv2_x");
             }
             let forward = if *meta {
                 init += "\n        self.fc = torch.nn.Linear(2048 + 3, len(LABELS))";
-                differences.push("age, gender and view position behind the pooled features");
+                differences.push("age, gender and view behind the features");
                 include_str!("model/resnet_meta.py")
             } else {
                 ""
             };
             let differences = match differences.as_slice() {
                 [] => ", as torchvision has it".to_owned(),
-                all => format!(".\n\n    Other than torchvision's: {}", all.join(", ")),
+                all => format!(".\n\n    Unlike torchvision's: {}", all.join(", ")),
             };
             include_str!("model/resnet.py")
                 .replace("blocks BLOCKS", &format!("blocks {}", numbers(blocks)))

@@ -91,8 +91,7 @@ pub fn ro_crate(
     let root_file = path_of(&graph.root);
     let title = parts.entities.get(&root_file).map_or(Value::Null, |entity| entity["name"].clone());
     let actions: Vec<Value> = activities.iter().map(action).collect();
-    let mentions: Vec<Value> =
-        std::iter::once(reference(RUN)).chain(actions.iter().map(|action| action_id(action))).collect();
+    let mentions: Vec<Value> = std::iter::once(reference(RUN)).chain(actions.iter().map(action_id)).collect();
     let mut all = vec![
         json!({
             "@id": "ro-crate-metadata.json",

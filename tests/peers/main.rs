@@ -421,6 +421,17 @@ fn model_py_gives_the_scores_of_reg_predict() {
 }
 
 #[test]
+fn what_contains_withdrawn_data_is_exported_with_a_warning() {
+    let study = Study::trained();
+    study.ok("withdraw patient:1 --reason consent");
+    for command in ["export mlp-s-f0 -o scores.csv", "export mlflow store"] {
+        let answer = study.reg(&format!("--json {command}"));
+        answer.says(0, &["warning", "withdrawn"]);
+        assert!(!answer.json()["withdrawn"].as_array().unwrap().is_empty(), "{command}");
+    }
+}
+
+#[test]
 fn nothing_half_written_stays() {
     let study = Study::trained();
     let run = study.json("show mlp-s-f0")["record"].clone();
