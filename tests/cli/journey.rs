@@ -318,7 +318,7 @@ fn shells_get_completions_and_people_a_manual() {
     }
     assert!(study.ok("man").contains(".TH reg"));
     assert!(study.ok("man ingest").contains("metadata"));
-    assert!(study.ok("man study run").contains("--jobs") && study.ok("man").contains("reg-study(1)"));
+    assert!(study.ok("man study run").contains("\\-\\-jobs") && study.ok("man").contains("reg\\-study(1)"));
     study.ok("man -o pages");
     assert!(study.path("pages/reg-study-run.1").exists() && study.path("pages/reg.1").exists());
     study.refused(1, "man paint", &["`paint`"]);
