@@ -201,7 +201,7 @@ class Bundle:
         self.folder = path
         self.listing = json.loads(self.member("bundle.json"))
         self.objects = {entry["id"]: entry for entry in self.listing["objects"]}
-        self.wrong, self.kept = [], {}
+        self.wrong, self.kept, self.uncomputed = [], {}, set()
 
     def member(self, name):
         return self.zip.read(name) if self.zip else (self.folder / name).read_bytes()
@@ -333,6 +333,8 @@ def check_readable(bundle, id, kind):
         same(f"split-{short}.csv", "\n".join(lines) + "\n")
 
 
+# Figures of a comparison besides its AUCs.
+UNCOMPUTED = ("spearman", "delong", "resampled", "bootstrap", "metrics", "groups")
 RENAMED = {"Infiltrate": "Infiltration"}
 
 
@@ -343,7 +345,8 @@ def check_dataset(bundle, id):
     data = bundle.bytes(dataset["metadata"]["object"])
     if data[:2] == b"\x1f\x8b":
         data = gzip.decompress(data)
-    table = list(csv.reader(io.StringIO(data.decode("utf-8-sig"), newline="")))
+    # An empty line is no row.
+    table = [line for line in csv.reader(io.StringIO(data.decode("utf-8-sig"), newline="")) if line]
     head = {name.strip(): place for place, name in reversed(list(enumerate(table[0])))}
     names = dataset["labels"]
     for row in rows:
@@ -351,8 +354,8 @@ def check_dataset(bundle, id):
         given = {label.strip() for label in line[head["Finding Labels"]].split("|")} - {""}
         given = {RENAMED.get(label, label) for label in given}
         ours = {names[bit] for bit in range(len(names)) if row["labels"] >> bit & 1}
-        gender = {"M": 0, "F": 1}.get(line[head["Patient Gender"]].strip(), 2)
-        view = {"PA": 0, "AP": 1}.get(line[head["View Position"]].strip(), 2)
+        gender = {"M": 0, "F": 1}.get(line[head["Patient Gender"]].strip().upper(), 2)
+        view = {"PA": 0, "AP": 1}.get(line[head["View Position"]].strip().upper(), 2)
         age = line[head["Patient Age"]].strip()
         # The files of 2017 write 058Y; ages under two are in months or days there.
         same_age = not age.isdigit() and True or age.isdigit() and row["age"] == int(age)
@@ -385,6 +388,11 @@ def judged(bundle, id):
     dataset = bundle.record(predictions["dataset"])
     manifest = bundle.cached(dataset["manifest"], read_manifest)
     rows, columns = bundle.cached(predictions["scores"], read_scores)
+    if predictions["source"].get("run"):
+        spec = bundle.record(bundle.record(predictions["source"]["run"])["spec"])
+        for what in ("dataset", "split", "fold"):
+            if predictions[what] != spec[what]:
+                bundle.complain(f"predictions {id}: {what} is {predictions[what]}, and that of its run is {spec[what]}")
     if predictions["source"].get("run") and predictions["subset"]:
         codes = bundle.cached(bundle.record(predictions["split"])["assignment"], read_assignment)[predictions["fold"]]
         wanted = {"train": 0, "val": 1, "test": 2}[predictions["subset"]]
@@ -429,8 +437,10 @@ def check_table(bundle, id):
             means = [mean_std(fold)[0] for fold in means]
             same(f"the mean of {model['name']}", model["mean"]["folds"], means)
             same(f"the mean of {model['name']}", [model["mean"]["mean"], model["mean"]["std"]], list(mean_std(means)))
+            bundle.uncomputed |= {key for key in UNCOMPUTED if table.get(key)}
             print(f"    {model['name']:<20} mean AUC {model['mean']['mean']} ± {model['mean']['std']}")
     else:
+        bundle.uncomputed.add(f"table {id[:12]}")
         print(f"table {id[:12]}: of type {table['type']}; its hash and inputs were checked, its numbers are not computed here")
         return
     print(f"table {id[:12]}: {count} AUCs computed again, the same to the last digit" if not bundle.wrong else f"table {id[:12]}")
@@ -460,7 +470,9 @@ def main():
     left_out = [entry for entry in bundle.objects.values() if not entry["file"]]
     if left_out:
         print(f"not included and so not checked: {', '.join(entry['role'] + ' ' + entry['id'][:12] for entry in left_out)}")
-    print("WRONG" if bundle.wrong else "all of it is as it says")
+    if bundle.uncomputed:
+        print(f"hashed, but not computed again here (`reg reproduce` does): {', '.join(sorted(bundle.uncomputed))}")
+    print("WRONG" if bundle.wrong else "all that was checked is as it says")
     return 3 if bundle.wrong else 0
 
 

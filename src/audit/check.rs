@@ -8,6 +8,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 use zip::ZipArchive;
+use zip::result::ZipError;
 
 use super::AuditError;
 use super::bundle::{FORMAT, LISTING, derived, object_at, path_of};
@@ -55,7 +56,10 @@ pub fn check(path: &Path) -> Result<Checked, AuditError> {
         return Err(not(format!("it has {} members", zip.len())));
     }
     let mut bundle = OfBundle { zip, made: HashMap::new(), wrong: RefCell::default() };
-    let listing = bundle.member(LISTING).ok_or_else(|| not(format!("it lacks {LISTING}")))?;
+    let listing = bundle.member(LISTING).ok_or_else(|| {
+        let why = bundle.wrong.borrow().iter().next().cloned();
+        not(why.unwrap_or_else(|| format!("it lacks {LISTING}")))
+    })?;
     let listing: Listing = serde_json::from_slice(&listing).map_err(|e| not(format!("{LISTING}: {e}")))?;
     if listing.format != FORMAT {
         return Err(not(format!("its format is {:?}, and this reg reads {FORMAT:?}", listing.format)));
@@ -119,7 +123,15 @@ struct OfBundle {
 
 impl OfBundle {
     fn member(&mut self, name: &str) -> Option<Vec<u8>> {
-        let mut member = self.zip.by_name(name).ok()?;
+        let mut member = match self.zip.by_name(name) {
+            Ok(member) => member,
+            Err(ZipError::FileNotFound) => return None,
+            // A bundle's members are not compressed: whoever packed it anew changed it.
+            Err(e) => {
+                self.wrong.borrow_mut().insert(format!("{name} cannot be read: {e}"));
+                return None;
+            }
+        };
         let mut bytes = Vec::new();
         // What a header claims is not allocated before it is there.
         let read = member.by_ref().take(MAX_MEMBER).read_to_end(&mut bytes);

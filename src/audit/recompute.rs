@@ -6,7 +6,7 @@ use super::AuditError;
 use super::views::{packed, record};
 use super::walk::{Objects, Part};
 use crate::hash::{Hash, Id};
-use crate::records::{Comparison, Dataset, Manifest, Predictions, Record, Scores, Table};
+use crate::records::{Comparison, Dataset, Manifest, Predictions, Record, ScoreSource, Scores, Table};
 use crate::stats::{auc, summarize};
 
 /// What a table says and its scores do not; and how many AUCs were computed again.
@@ -20,6 +20,7 @@ pub(super) fn recompute(
         match table {
             Table::Auc(table) => {
                 let Some(judged) = Judged::read(objects, table.predictions)? else { continue };
+                wrong.extend(judged.misattributed(objects)?);
                 let mut found = Vec::new();
                 for label in &table.labels {
                     let now = judged.auc(&label.label);
@@ -54,6 +55,7 @@ fn compared(
         let mut cells = Vec::new();
         for predictions in &model.predictions {
             let Some(judged) = Judged::read(objects, *predictions)? else { return Ok(()) };
+            wrong.extend(judged.misattributed(objects)?);
             cells.push(judged);
         }
         // A model may lack folds that others have; then which is which stands in its predictions.
@@ -97,6 +99,7 @@ fn difference(id: &Hash, what: &str, then: Option<f64>, now: Option<f64>) -> Str
 
 /// Predictions beside the truth.
 struct Judged {
+    id: Hash,
     predictions: Predictions,
     scores: Scores,
     dataset: Dataset,
@@ -109,7 +112,18 @@ impl Judged {
         let Some(scores) = packed(objects, predictions.scores)? else { return Ok(None) };
         let Some(dataset) = record(objects, predictions.dataset)? else { return Ok(None) };
         let Some(manifest) = packed(objects, dataset.manifest)? else { return Ok(None) };
-        Ok(Some(Judged { predictions, scores, dataset, manifest }))
+        Ok(Some(Judged { id: id.hash, predictions, scores, dataset, manifest }))
+    }
+
+    /// What is wrong with the run that they are attributed to.
+    fn misattributed(&self, objects: &mut dyn Objects) -> Result<Option<String>, AuditError> {
+        let ScoreSource::Run { run, .. } = &self.predictions.source else { return Ok(None) };
+        let Some(run) = record(objects, *run)? else { return Ok(None) };
+        let Some(spec) = record(objects, run.spec)? else { return Ok(None) };
+        let Some(split) = record(objects, spec.split)? else { return Ok(None) };
+        let Some(assignment) = packed(objects, split.assignment)? else { return Ok(None) };
+        let fit = self.predictions.fit(&spec, &assignment, &self.scores);
+        Ok(fit.err().map(|why| format!("predictions {}: {why}", self.id.short())))
     }
 
     /// `None` where it is undefined, and where there are no such scores.

@@ -8,7 +8,7 @@ use reg::lineage::{Gone, Verification, behind, repair, verify, verify_some};
 use reg::records::{Record, Table};
 use reg::registry::Registry;
 use reg::report::thousands;
-use reg::runs::recompute;
+use reg::runs::{RunError, recompute};
 use serde_json::{Value, json};
 
 use super::Context;
@@ -119,6 +119,10 @@ fn again(registry: &Registry, ids: &[String]) -> Result<Again, Failure> {
                         .iter()
                         .map(|m| json!({ "id": id, "place": m.place, "recorded": m.recorded, "now": m.now })),
                 );
+            }
+            Err(e @ RunError::Misattributed { .. }) => {
+                result.lines.push(format!("table {} is false: {e}", id.short()));
+                result.wrong.push(json!({ "id": id, "place": "predictions", "error": e.to_string() }));
             }
             // What is damaged has been named already.
             Err(e) => result.lines.push(format!("table {} cannot be computed again: {e}", id.short())),

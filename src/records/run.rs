@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Blob, Dataset, File, Model, Packed, Split, Subset};
+use super::{Assignment, Blob, Dataset, File, Model, Packed, Split, Subset};
 use crate::hash::{Hash, Id};
 
 /// Everything that determines the result of a training, defaults included.
@@ -299,6 +299,25 @@ pub struct Predictions {
     pub images: u64,
     /// The scores.
     pub scores: Id<Scores>,
+}
+
+impl Predictions {
+    /// Asserts that they are what the run that they are attributed to can have scored: the subset that they name, of its
+    /// data set, split and fold.
+    pub fn fit(&self, spec: &Spec, assignment: &Assignment, scores: &Scores) -> Result<(), String> {
+        let of_run = (spec.dataset, Some(spec.split), Some(spec.fold));
+        if (self.dataset, self.split, self.fold) != of_run {
+            return Err("data set, split or fold are not those of the run".to_owned());
+        }
+        let Some(subset) = self.subset else { return Ok(()) };
+        if assignment.folds.len() <= spec.fold as usize {
+            return Err("the split has no such fold".to_owned());
+        }
+        if assignment.rows(spec.fold as usize, subset) != scores.rows {
+            return Err(format!("they are not of the {} images", subset.name()));
+        }
+        Ok(())
+    }
 }
 
 /// What a score means.

@@ -210,6 +210,14 @@ pub enum RunError {
         /// What is wrong with it.
         reason: String,
     },
+    /// Predictions that cannot come from the run that they name.
+    #[error("predictions {} are not of the run that they name: {reason}", predictions.short())]
+    Misattributed {
+        /// The predictions.
+        predictions: Hash,
+        /// What does not fit.
+        reason: String,
+    },
     /// A model on metadata alone, asked what it sees in images.
     #[error("model {0} sees no image")]
     SeesNoImage(String),
@@ -368,6 +376,12 @@ impl RunError {
 
     /// Whether it is the answer "no" of a check rather than a failure.
     pub fn is_refusal(&self) -> bool {
-        matches!(self, RunError::Unfair(_) | RunError::Withdrawn { .. } | RunError::Purged { .. })
+        matches!(
+            self,
+            RunError::Unfair(_)
+                | RunError::Withdrawn { .. }
+                | RunError::Purged { .. }
+                | RunError::Misattributed { .. }
+        )
     }
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::Command;
 
 use reg::hash::Id;
-use reg::records::Table;
+use reg::records::{Predictions, ScoreSource, Table};
 use reg::registry::Stamp;
 use zip::write::SimpleFileOptions;
 use zip::{ZipArchive, ZipWriter};
@@ -190,12 +190,50 @@ fn a_table_that_its_scores_do_not_bear_out_is_caught_though_its_hashes_are_right
 }
 
 #[test]
+fn scores_of_another_fold_than_that_of_their_run_are_caught() {
+    let study = Study::trained();
+    let registry = study.registry();
+    let id = |name: &str| -> reg::hash::Hash { study.id(name).parse().unwrap() };
+    // The scores of fold 0 under the run of fold 1, which has learnt from some of these patients.
+    let [own, other] = ["tiny-s-f0", "tiny-s-f1"].map(&id);
+    let view = registry.view().unwrap();
+    let (_, honest) = registry.referring::<Predictions>(&view, &own).unwrap().remove(0);
+    drop(view);
+    let ScoreSource::Run { device, threads, software, .. } = honest.source else { panic!("{honest:?}") };
+    let source = ScoreSource::Run { run: Id::new(other), device, threads, software };
+    let forged = Predictions { source, ..honest };
+    let dataset = registry.get(forged.dataset).unwrap();
+    let manifest = registry.get_packed(dataset.manifest).unwrap();
+    let scores = registry.get_packed(forged.scores).unwrap();
+    let stamp = Stamp { time: "2026-01-01T00:00:00Z".into(), command: "forge".into() };
+    let mut transaction = registry.transaction().unwrap();
+    let predictions = transaction.put(&forged).unwrap();
+    let table = reg::runs::auc_table(predictions, &forged, &dataset, &manifest, &scores);
+    let table = transaction.put(&Table::Auc(table)).unwrap();
+    transaction.commit(&stamp).unwrap();
+    study.refused(3, &format!("reproduce {table}"), &["not of the run that they name"]);
+    assert_eq!(study.reg("verify --recompute").code, 3);
+    study.ok(&format!("audit {table} -o f.zip"));
+    let answer = study.reg("audit verify f.zip");
+    let said = String::from_utf8_lossy(&answer.stdout);
+    assert!(answer.code == 3 && said.contains("are not those of the run"), "{answer:?}");
+    let (code, said) = python(&study, "f.zip");
+    assert!(code == 3 && said.contains("that of its run is 1"), "{said}");
+}
+
+#[test]
 fn what_is_no_bundle_is_refused() {
     let study = Study::trained();
     study.ok("audit table -o a.zip");
     let bytes = fs::read(study.path("a.zip")).unwrap();
     fs::write(study.path("short.zip"), &bytes[..bytes.len() / 2]).unwrap();
     study.refused(1, "audit verify short.zip", &["short.zip is not an audit bundle"]);
+    // Packed anew by a tool that compresses.
+    fs::write(study.path("bundle.json"), &members(&study.path("a.zip"))["bundle.json"]).unwrap();
+    let mut zip = Command::new("python3");
+    zip.args(["-m", "zipfile", "-c", "packed.zip", "bundle.json"]).current_dir(study.path("."));
+    assert!(zip.status().unwrap().success());
+    study.refused(1, "audit verify packed.zip", &["bundle.json cannot be read", "ompress"]);
     study.refused(1, "audit verify data.csv", &["data.csv is not an audit bundle"]);
     study.refused(1, "audit verify nowhere.zip", &["cannot read nowhere.zip"]);
     study.refused(1, "audit table -o no/where.zip", &["cannot write no/where.zip"]);

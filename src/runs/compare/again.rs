@@ -9,7 +9,9 @@ use super::{Grouping, Input, Labels, Options, RunError, compute, published};
 use crate::dataset::statistics::Statistics;
 use crate::dataset::table_of;
 use crate::hash::Id;
-use crate::records::{AucTable, Comparison, DatasetTable, GroupBy, PublishedTable, Table, UnfairKind};
+use crate::records::{
+    AucTable, Comparison, DatasetTable, GroupBy, Predictions, PublishedTable, ScoreSource, Table, UnfairKind,
+};
 use crate::registry::Registry;
 use crate::runs::auc_table;
 
@@ -49,6 +51,7 @@ fn auc(registry: &Registry, recorded: &AucTable) -> Result<AucTable, RunError> {
     let dataset = registry.get(predictions.dataset)?;
     let manifest = registry.get_packed(dataset.manifest)?;
     let scores = registry.get_packed(predictions.scores)?;
+    attributed(registry, recorded.predictions, &predictions)?;
     let now = auc_table(recorded.predictions, &predictions, &dataset, &manifest, &scores);
     // Which version computed it is no number.
     Ok(AucTable { reg: recorded.reg.clone(), ..now })
@@ -65,7 +68,9 @@ fn comparison(registry: &Registry, recorded: &Comparison) -> Result<Comparison, 
     let mut inputs = Vec::new();
     for model in &recorded.models {
         for id in &model.predictions {
-            inputs.push(Input { name: model.name.clone(), id: *id, predictions: registry.get(*id)? });
+            let predictions = registry.get(*id)?;
+            attributed(registry, *id, &predictions)?;
+            inputs.push(Input { name: model.name.clone(), id: *id, predictions });
         }
     }
     // Each column is called as it was.
@@ -113,6 +118,15 @@ fn comparison(registry: &Registry, recorded: &Comparison) -> Result<Comparison, 
         false => (now.dataset, now.subset),
     };
     Ok(Comparison { dataset, subset, published, reg: recorded.reg.clone(), ..now })
+}
+
+/// Asserts that predictions are what the run that they are attributed to can have scored.
+fn attributed(registry: &Registry, id: Id<Predictions>, predictions: &Predictions) -> Result<(), RunError> {
+    let ScoreSource::Run { run, .. } = &predictions.source else { return Ok(()) };
+    let spec = registry.get(registry.get(*run)?.spec)?;
+    let assignment = registry.get_packed(registry.get(spec.split)?.assignment)?;
+    let fit = predictions.fit(&spec, &assignment, &registry.get_packed(predictions.scores)?);
+    fit.map_err(|reason| RunError::Misattributed { predictions: id.hash, reason })
 }
 
 /// Walks two documents side by side.
