@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::AttestError;
 use crate::hash::{Hash, Hasher};
-use crate::lineage::{Direction, Graph, Node, trace};
+use crate::lineage::{Direction, Graph, Marks, Node, trace};
 use crate::records::codec::Header;
 use crate::records::{Execution, KINDS, Packed, Predictions, Record, Run, Scores, Software, Spec, Table};
 use crate::registry::{IMAGE, Registry};
@@ -129,7 +129,8 @@ impl Statement {
 /// # Errors
 /// Anything behind it that is damaged or missing.
 pub fn state(registry: &Registry, root: Hash) -> Result<Statement, AttestError> {
-    let graph = trace(registry, &registry.view()?, root, Direction::Up)?;
+    let view = registry.view()?;
+    let graph = trace(registry, &view, root, Direction::Up)?;
     let parts = parts(&graph);
     let mut documents: BTreeMap<&str, BTreeMap<Hash, Value>> = BTreeMap::new();
     let (mut subject, mut materials, mut byproducts) = (Vec::new(), Vec::new(), Vec::new());
@@ -161,6 +162,10 @@ pub fn state(registry: &Registry, root: Hash) -> Result<Statement, AttestError> 
         .filter_map(|document| document.get("started").and_then(Value::as_str).map(str::to_owned));
     // Written in UTC and in one form, so the first in order is the earliest.
     let metadata = started.min().map_or_else(|| json!({}), |started| json!({ "startedOn": started }));
+    let mut internal = json!({ "executions": of(Execution::KIND), "software": of(Software::KIND) });
+    if let Some(mark) = Marks::open(registry, &view)?.of(&root) {
+        internal["withdrawn"] = json!(mark);
+    }
     let version = env!("CARGO_PKG_VERSION");
     Ok(Statement {
         statement_type: STATEMENT_TYPE.to_owned(),
@@ -170,9 +175,7 @@ pub fn state(registry: &Registry, root: Hash) -> Result<Statement, AttestError> 
             build_definition: BuildDefinition {
                 build_type: BUILD_TYPE.to_owned(),
                 external_parameters: json!({ "result": root, "specs": of(Spec::KIND) }),
-                internal_parameters: json!({
-                    "executions": of(Execution::KIND), "software": of(Software::KIND),
-                }),
+                internal_parameters: internal,
                 resolved_dependencies: materials,
             },
             run_details: RunDetails {

@@ -468,6 +468,9 @@ def main():
         # Whatever does not have the form that it should have is wrong, too.
         bundle.complain(f"{type(e).__name__}: {e}")
     left_out = [entry for entry in bundle.objects.values() if not entry["file"]]
+    for entry in left_out:
+        if entry["kind"] != "file" or entry["role"] not in ("checkpoint", "file"):
+            bundle.complain(f"{entry['role']} {entry['id'][:12]} is left out, and only weights may be")
     if left_out:
         print(f"not included and so not checked: {', '.join(entry['role'] + ' ' + entry['id'][:12] for entry in left_out)}")
     if bundle.uncomputed:

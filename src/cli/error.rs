@@ -141,6 +141,9 @@ impl From<ExportError> for Failure {
     fn from(e: ExportError) -> Self {
         match e {
             ExportError::Registry(e) => e.into(),
+            ExportError::Withdrawn { .. } => {
+                Failure { message: e.to_string(), hint: e.hint().map(str::to_owned), code: NO }
+            }
             ExportError::Io { ref source, .. } => Failure::new(e.to_string(), io_hint(source)),
             e => Failure::new(e.to_string(), e.hint().map(str::to_owned)),
         }

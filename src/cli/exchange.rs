@@ -74,7 +74,8 @@ fn run(context: &Context, args: Args, pushes: bool) -> Result<Reply, Failure> {
 
     if let (Some((withdrawals, _)), false) = (done.kinds.get("withdrawal"), request.dry_run || pushes) {
         context.note(&format!(
-            "note: withdrawals came along, {withdrawals} in number (`reg list withdrawal`): what they cover is marked from now on,              and its bytes stay until `reg withdraw … --purge` here"
+            "note: withdrawals came along, {withdrawals} in number (`reg list withdrawal`): what they cover is marked from now on, \
+             and its bytes stay until `reg withdraw … --purge` here"
         ));
     }
     let reply = Reply::new(describe(&done, &address, &request, pushes), document(&done, &address, &request));

@@ -11,6 +11,7 @@ use super::results::{Judged, epochs, judged};
 use super::settings::settings;
 use crate::hash::Id;
 use crate::index::View;
+use crate::lineage::Marks;
 use crate::records::{
     Architecture, Comparison, Dataset, Execution, Run, Split, SplitMethod, Subset, Table as Recorded,
 };
@@ -87,6 +88,9 @@ pub fn card(registry: &Registry, view: &View, id: Id<Run>) -> Result<String, Exp
          - The epoch was chosen on the validation images, so numbers on these are too good for a test.\n\
          - Intervals take images as independent, which those of one patient are not: they are rather too narrow."
     );
+    if let Some(mark) = Marks::open(registry, view)?.of(&id.hash) {
+        let _ = writeln!(out, "- This run {mark}.");
+    }
     let mut ids = vec![
         ("run", id.hash),
         ("spec", run.spec.hash),

@@ -17,7 +17,7 @@ const FILES: &str = "image-files";
 /// of each image in each fold.
 ///
 /// # Errors
-/// Among others, images that are damaged or missing.
+/// Among others, images that are damaged or missing, and images that were withdrawn.
 pub fn croissant(
     registry: &Registry,
     view: &View,
@@ -28,6 +28,12 @@ pub fn croissant(
 ) -> Result<(), ExportError> {
     let dataset = registry.get(id)?;
     let manifest = registry.get_packed(dataset.manifest)?;
+    let withdrawn = registry.withdrawn(view)?;
+    let rows = withdrawn.rows(&manifest);
+    if let Some((_, record)) = rows.first().and_then(|row| withdrawn.of_row(&manifest.rows[*row as usize])) {
+        let why = format!("{}: {}", record.subject, record.reason);
+        return Err(ExportError::Withdrawn { dataset: id.hash, images: rows.len(), why });
+    }
     let (mut distribution, mut records) = (Vec::new(), Vec::new());
     let has_files = manifest.rows.iter().any(|row| row.object.is_some());
     if has_files {

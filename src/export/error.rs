@@ -49,6 +49,16 @@ pub enum ExportError {
     /// A run that nothing was predicted with.
     #[error("run {} has no predictions", .0.short())]
     NoPredictions(Hash),
+    /// Images that must not be handed on.
+    #[error("{images} images of data set {} were withdrawn: {why}", dataset.short())]
+    Withdrawn {
+        /// The data set.
+        dataset: Hash,
+        /// How many.
+        images: usize,
+        /// What was withdrawn, and why, of the first.
+        why: String,
+    },
     /// A split of other images.
     #[error("split {} divides another data set than {}", split.short(), dataset.short())]
     OtherDataset {
@@ -94,6 +104,9 @@ impl ExportError {
             }
             ExportError::Several { .. } => "with --format, -o names a folder that takes all of them",
             ExportError::NoPredictions(_) => "`reg eval RUN` makes them",
+            ExportError::Withdrawn { .. } => {
+                "the same `reg ingest` again makes a data set without them, which can be exported"
+            }
             ExportError::OtherDataset { .. } => "`reg show SPLIT` says which",
             _ => return None,
         })

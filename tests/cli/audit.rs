@@ -103,6 +103,15 @@ fn without_weights_checkpoints_are_named_and_not_included() {
     let run = inside.iter().find(|(name, _)| name.starts_with("readable/run-")).unwrap().1;
     let run: serde_json::Value = serde_json::from_slice(run).unwrap();
     let id = run["checkpoint"].as_str().unwrap();
+    // Nor is it one to hide a record.
+    let mut hidden = members(&study.path("b.zip"));
+    let mut listing: serde_json::Value = serde_json::from_slice(&hidden["bundle.json"]).unwrap();
+    let entry =
+        listing["objects"].as_array_mut().unwrap().iter_mut().find(|one| one["kind"] == "run").unwrap();
+    entry["file"] = serde_json::Value::Null;
+    hidden.insert("bundle.json".to_owned(), listing.to_string().into_bytes());
+    pack(&study.path("h.zip"), &hidden);
+    assert_eq!((study.reg("audit verify h.zip").code, python(&study, "h.zip").0), (3, 3));
     inside.remove(&format!("objects/{}/{}", &id[..2], &id[2..])).unwrap();
     pack(&study.path("c.zip"), &inside);
     study.reg("audit verify c.zip").says(3, &[]);

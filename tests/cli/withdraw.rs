@@ -46,6 +46,33 @@ fn marked(study: &Study, kind: &str) -> BTreeSet<String> {
 }
 
 #[test]
+fn what_leaves_the_registry_says_that_it_contains_withdrawn_data_and_images_stay() {
+    let study = Study::trained();
+    study.ok("key new -o k");
+    study.ok("attest table --key k -o before.json");
+    study.ok(WITHDRAW);
+    let saw = runs_that_saw(&study).into_iter().next().unwrap();
+    study.ok(&format!("export {saw} -o card.md"));
+    let card = fs::read_to_string(study.path("card.md")).unwrap();
+    assert!(card.contains("This run contains withdrawn data: 2 images"), "{card}");
+    study.ok("attest table --key k -o after.json");
+    let [before, after] = ["before.json", "after.json"].map(|name| {
+        let key = reg::attest::PublicKey::read(&study.path("k.pub")).unwrap();
+        let bytes = fs::read(study.path(name)).unwrap();
+        let statement = reg::attest::open(&bytes, &key, &study.path(name)).unwrap();
+        serde_json::to_string(&statement).unwrap()
+    });
+    let said = "\"withdrawn\":{";
+    assert!(!before.contains(said) && after.contains(said) && after.contains("\"images\":2"), "{after}");
+    study.refused(
+        3,
+        "dataset export tiny --format croissant -o shared",
+        &["2 images", "patient 5: consent", "reg ingest"],
+    );
+    assert!(!study.path("shared").exists());
+}
+
+#[test]
 fn a_withdrawn_patient_leaves_the_next_data_set_and_marks_what_used_him_and_nothing_else() {
     let study = Study::trained();
     assert_eq!(marked(&study, "run"), BTreeSet::new());
