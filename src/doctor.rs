@@ -106,6 +106,9 @@ pub fn registry(registry: &Registry) -> Vec<Check> {
                     named.filter(|id| listing.objects.binary_search(id).is_err()).collect();
                 missing.sort_unstable();
                 missing.dedup();
+                // What was removed for good shall be missing.
+                let withdrawn = registry.withdrawn(&view)?;
+                missing.retain(|id| withdrawn.gone(id).is_none());
                 Ok((names.len(), view.records()?, missing))
             };
             match named() {

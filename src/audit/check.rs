@@ -12,6 +12,7 @@ use zip::result::ZipError;
 
 use super::AuditError;
 use super::bundle::{FORMAT, LISTING, derived, object_at, path_of};
+use super::data::data;
 use super::recompute::recompute;
 use super::walk::{Objects, walk};
 use crate::hash::Hash;
@@ -44,7 +45,8 @@ struct Listing {
     weights: bool,
 }
 
-/// Checks every hash, the whole lineage, everything for reading, and every AUC.
+/// Checks every hash, the whole lineage, everything for reading, what data sets say against the metadata, splits for
+/// patients in two parts, and every AUC.
 ///
 /// # Errors
 /// A file that is no bundle. What is wrong in one is no error but part of the answer.
@@ -83,12 +85,13 @@ pub fn check(path: &Path) -> Result<Checked, AuditError> {
         wrong.push(format!("{} {id} is named and not there, or not what it is named by", part.role));
     }
     let recomputed = derived(&mut bundle, root, &parts, weights)
-        .and_then(|files| Ok((files, recompute(&mut bundle, &parts)?)));
+        .and_then(|files| Ok((files, data(&mut bundle, &parts)?, recompute(&mut bundle, &parts)?)));
     let mut expected: BTreeSet<String> =
         parts.iter().filter(|(_, part)| part.kept).map(|(id, _)| path_of(id)).collect();
     let mut aucs = 0;
     match recomputed {
-        Ok((files, (differences, count))) => {
+        Ok((files, contradictions, (differences, count))) => {
+            wrong.extend(contradictions);
             for (name, bytes) in &files {
                 match bundle.member(name) {
                     Some(found) if found == *bytes => {}

@@ -6,6 +6,7 @@
 
 mod bundle;
 mod check;
+mod data;
 mod error;
 mod recompute;
 mod views;

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::Command;
 
 use reg::hash::Id;
-use reg::records::{Predictions, ScoreSource, Table};
+use reg::records::{Dataset, ImageRow, Predictions, ScoreSource, Split, Table};
 use reg::registry::Stamp;
 use zip::write::SimpleFileOptions;
 use zip::{ZipArchive, ZipWriter};
@@ -228,6 +228,46 @@ fn scores_of_another_fold_than_that_of_their_run_are_caught() {
     assert!(answer.code == 3 && said.contains("are not those of the run"), "{answer:?}");
     let (code, said) = python(&study, "f.zip");
     assert!(code == 3 && said.contains("that of its run is 1"), "{said}");
+}
+
+#[test]
+fn a_data_set_that_contradicts_its_metadata_and_a_split_that_leaks_are_caught() {
+    let study = Study::trained();
+    let registry = study.registry();
+    let dataset = Id::<Dataset>::new(study.id("tiny").parse().unwrap());
+    let honest = registry.get(dataset).unwrap();
+    let manifest = registry.get_packed(honest.manifest).unwrap();
+    let stamp = || Stamp { time: "2026-01-01T00:00:00Z".into(), command: "forge".into() };
+    let change: [fn(&mut ImageRow); 3] =
+        [|row| row.labels ^= 1, |row| row.age = row.age.map(|age| age + 13), |row| row.patient = 77_777];
+    for (number, change) in change.into_iter().enumerate() {
+        let mut manifest = manifest.clone();
+        change(&mut manifest.rows[3]);
+        let mut transaction = registry.transaction().unwrap();
+        let manifest = transaction.put_packed(&manifest).unwrap();
+        let forged = transaction.put(&Dataset { manifest, ..honest.clone() }).unwrap();
+        transaction.commit(&stamp()).unwrap();
+        caught(&study, &forged.to_string(), &format!("d{number}.zip"), "metadata");
+    }
+    let split = registry.get(Id::<Split>::new(study.id("s").parse().unwrap())).unwrap();
+    let mut assignment = registry.get_packed(split.assignment).unwrap();
+    let twice: Vec<usize> = (0..manifest.rows.len()).filter(|row| manifest.rows[*row].patient == 5).collect();
+    assignment.folds[0][twice[0]] = 0;
+    assignment.folds[0][twice[1]] = 1;
+    let mut transaction = registry.transaction().unwrap();
+    let assignment = transaction.put_packed(&assignment).unwrap();
+    let forged = transaction.put(&Split { assignment, ..split }).unwrap();
+    transaction.commit(&stamp()).unwrap();
+    caught(&study, &forged.to_string(), "s.zip", "patient 5 is in two parts");
+}
+
+/// Both programs find what is wrong behind a forged record.
+fn caught(study: &Study, id: &str, file: &str, words: &str) {
+    study.ok(&format!("audit {id} -o {file}"));
+    let answer = study.reg(&format!("audit verify {file}"));
+    assert!(answer.code == 3 && String::from_utf8_lossy(&answer.stdout).contains(words), "{answer:?}");
+    let (code, said) = python(study, file);
+    assert!(code == 3 && said.contains(words), "{said}");
 }
 
 #[test]

@@ -70,6 +70,10 @@ fn what_leaves_the_registry_says_that_it_contains_withdrawn_data_and_images_stay
         &["2 images", "patient 5: consent", "reg ingest"],
     );
     assert!(!study.path("shared").exists());
+    // What was removed for good is not missing.
+    study.ok(&format!("{WITHDRAW} --purge"));
+    let doctor = study.reg("doctor");
+    assert!(!String::from_utf8_lossy(&doctor.stdout).contains("missing"), "{doctor:?}");
 }
 
 #[test]
