@@ -10,7 +10,7 @@ mod faults;
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, Write};
 use std::os::unix::fs::{FileExt, OpenOptionsExt, PermissionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// One change of the disk, or one wait for it. Only faults look into it.
 #[derive(Debug, Clone, Copy)]
@@ -115,6 +115,12 @@ pub(crate) fn write_at(file: &File, path: &Path, offset: u64, bytes: &[u8]) -> i
 /// Makes a file, or writes one anew. A crash leaves anything: rename it to where it is read.
 pub(crate) fn write_over(path: &Path, bytes: &[u8]) -> io::Result<()> {
     step(Step::Write { path, bytes }, || fs::write(path, bytes))
+}
+
+/// What a file or folder that somebody asked for is called beside its place until it is whole.
+pub(crate) fn part_of(path: &Path) -> PathBuf {
+    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    path.with_file_name(format!(".{name}.{}.part", std::process::id()))
 }
 
 /// Makes a file that shares its blocks with another until one of them is written.

@@ -58,7 +58,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     ("attest", &["disk", "hash", "lineage", "records", "registry", "store"]),
-    ("audit", &["dataset", "hash", "index", "records", "registry", "report", "stats", "store"]),
+    ("audit", &["dataset", "disk", "hash", "index", "records", "registry", "report", "stats", "store"]),
     (
         "export",
         &[

@@ -12,6 +12,7 @@ use zip::{CompressionMethod, DateTime, ZipWriter};
 use super::AuditError;
 use super::views::views;
 use super::walk::{Objects, Part, walk};
+use crate::disk;
 use crate::hash::{Digest, Hash};
 use crate::index::View;
 use crate::records::{Execution, Record, Study};
@@ -74,8 +75,7 @@ pub fn bundle(registry: &Registry, root: Hash, weights: bool, out: &Path) -> Res
         return Err(AuditError::Plan(name));
     }
     let parts = walk(&mut objects, root, weights)?;
-    let name = out.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let part = out.with_file_name(format!(".{name}.{}.part", std::process::id()));
+    let part = disk::part_of(out);
     let written = write(&mut objects, root, &parts, weights, [&part, out])
         .and_then(|()| fs::rename(&part, out).map_err(AuditError::io("write", out)));
     if let Err(e) = written {

@@ -103,12 +103,28 @@ fn io_hint(e: &std::io::Error) -> Option<String> {
     }
 }
 
+/// The same of a file that somebody asked for, outside of the registry.
+fn file_hint(e: &std::io::Error) -> Option<String> {
+    match e.kind() {
+        std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
+            Some("nothing half-written is left; free some space and run the same command again".to_owned())
+        }
+        std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => {
+            Some("name a place that you may read and write".to_owned())
+        }
+        std::io::ErrorKind::NotFound => {
+            Some("check the path; a folder that it leads through is not made".to_owned())
+        }
+        _ => io_hint(e),
+    }
+}
+
 impl From<AttestError> for Failure {
     fn from(e: AttestError) -> Self {
         let message = e.to_string();
         let hint = match e {
             AttestError::Registry(e) => return e.into(),
-            AttestError::Io { source, .. } => return Failure::new(message, io_hint(&source)),
+            AttestError::Io { source, .. } => return Failure::new(message, file_hint(&source)),
             AttestError::Refused { .. } => return Failure { message, hint: None, code: NO },
             AttestError::Random(_) => return Failure::new(message, None),
             AttestError::Exists(_) => "use that key, or name another file with --output".to_owned(),
@@ -127,7 +143,7 @@ impl From<AuditError> for Failure {
     fn from(e: AuditError) -> Self {
         match e {
             AuditError::Registry(e) => e.into(),
-            AuditError::Io { ref source, .. } => Failure::new(e.to_string(), io_hint(source)),
+            AuditError::Io { ref source, .. } => Failure::new(e.to_string(), file_hint(source)),
             AuditError::Plan(_) => {
                 let hint = "`reg audit TABLE` takes the id that stands below each of them";
                 Failure::new(e.to_string(), Some(hint.to_owned()))
@@ -144,7 +160,7 @@ impl From<ExportError> for Failure {
             ExportError::Withdrawn { .. } => {
                 Failure { message: e.to_string(), hint: e.hint().map(str::to_owned), code: NO }
             }
-            ExportError::Io { ref source, .. } => Failure::new(e.to_string(), io_hint(source)),
+            ExportError::Io { ref source, .. } => Failure::new(e.to_string(), file_hint(source)),
             e => Failure::new(e.to_string(), e.hint().map(str::to_owned)),
         }
     }

@@ -1,6 +1,5 @@
 //! How answers are printed: text, or exactly one JSON document, and an exit code.
 
-use std::fs;
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 use std::process::ExitCode;
@@ -90,13 +89,7 @@ impl Reply {
 
 /// Writes a file that somebody asked for, whole or not at all.
 pub(crate) fn save(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
-    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let part = path.with_file_name(format!(".{name}.{}.part", std::process::id()));
-    fs::write(&part, bytes).and_then(|()| fs::rename(&part, path)).map_err(|e| {
-        // What could not be made is not there.
-        let _ = fs::remove_file(&part);
-        Failure::new(format!("cannot write {}: {e}", path.display()), None)
-    })
+    Ok(reg::export::save(path, bytes)?)
 }
 
 /// Writes a line to standard error. That nobody reads it must not end a training.

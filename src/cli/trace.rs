@@ -65,7 +65,7 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
     if args.down {
         if let Some(asked) = Asked::read(&registry, &view, &args.id)? {
             let touched = touched(&registry, &view, &asked)?;
-            return down(context, &registry, &touched, format);
+            return down(context, &registry, &touched, (&args.id, format));
         }
     } else if args.id.contains(':') {
         return Err(Failure::usage("a patient or a row is an input, and is traced --down only"));
@@ -104,11 +104,11 @@ fn down(
     context: &Context,
     registry: &Registry,
     touched: &Touched,
-    format: TraceFormat,
+    (asked, format): (&str, TraceFormat),
 ) -> Result<Reply, Failure> {
     if touched.images.is_empty() {
         let hint = "`reg show DATASET` says what a data set holds; rows count from 1 behind the header";
-        return Err(Failure::new(format!("nothing here has {}", touched.root), Some(hint.to_owned())));
+        return Err(Failure::new(format!("nothing here has {asked}"), Some(hint.to_owned())));
     }
     let withdrawn = registry.withdrawn(&registry.view()?)?;
     for (id, record) in withdrawn.holding() {

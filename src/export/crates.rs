@@ -176,7 +176,7 @@ impl Parts<'_> {
             "name": title,
             "encodingFormat": encoding,
             "contentSize": digest.bytes.to_string(),
-            "sha256": digest.sha256.to_string().trim_start_matches("sha256:"),
+            "sha256": digest.sha256.digits(),
         }))
     }
 

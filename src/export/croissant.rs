@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::sheet::Values;
 use super::tables::{IMAGE, IMAGES};
 use super::{ExportError, FileFormat, Folder, Sheet, dataset_sheets};
-use crate::hash::{Id, Sha256};
+use crate::hash::Id;
 use crate::index::View;
 use crate::records::{Dataset, Split};
 use crate::registry::Registry;
@@ -56,7 +56,7 @@ pub fn croissant(
             "contentUrl": file,
             "contentSize": format!("{} B", bytes.len()),
             "encodingFormat": "text/csv",
-            "sha256": digits(&crate::hash::Digest::of(&bytes).sha256),
+            "sha256": crate::hash::Digest::of(&bytes).sha256.digits(),
         }));
         records.push(record_set(&sheet, &file, has_files && sheet.name == IMAGES));
     }
@@ -82,10 +82,6 @@ pub fn croissant(
     });
     let text = serde_json::to_string_pretty(&document).expect("a document's keys are texts") + "\n";
     folder.write("croissant.json", text.as_bytes())
-}
-
-fn digits(sha256: &Sha256) -> String {
-    sha256.to_string().trim_start_matches("sha256:").to_owned()
 }
 
 /// The rows of a sheet; `with_content` joins each to its image file.

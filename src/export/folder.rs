@@ -25,7 +25,7 @@ impl Folder {
             }
             _ => {}
         }
-        let part = part_of(path);
+        let part = disk::part_of(path);
         fs::create_dir_all(&part).map_err(ExportError::io("make", path))?;
         Ok(Folder { part, path: path.to_owned(), done: false })
     }
@@ -81,14 +81,10 @@ impl Drop for Folder {
 
 /// Writes a file, whole or not at all.
 pub fn save(path: &Path, bytes: &[u8]) -> Result<(), ExportError> {
-    let part = part_of(path);
+    let part = disk::part_of(path);
     fs::write(&part, bytes).and_then(|()| fs::rename(&part, path)).map_err(|e| {
+        // What could not be made is not there.
         let _ = fs::remove_file(&part);
         ExportError::io("write", path)(e)
     })
-}
-
-fn part_of(path: &Path) -> PathBuf {
-    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    path.with_file_name(format!(".{name}.{}.part", std::process::id()))
 }

@@ -91,15 +91,13 @@ fn images(id: Id<Dataset>, dataset: &Dataset, manifest: &Manifest) -> Sheet {
             "blake3",
             Values::Text(rows.iter().map(|row| row.object.map(|object| object.to_string())).collect()),
         ),
-        Column::new("sha256", Values::Text(rows.iter().map(|row| row.object.map(|_| digits(row))).collect())),
+        Column::new(
+            "sha256",
+            Values::Text(rows.iter().map(|row| row.object.map(|_| row.sha256.digits())).collect()),
+        ),
         Column::new("metadata row", Values::integers(rows.iter().map(|row| row.row))),
     ]);
     Sheet { name: IMAGES.to_owned(), about: about(id.hash, Dataset::KIND), columns }
-}
-
-/// SHA-256 as `sha256sum` writes it.
-pub(super) fn digits(row: &ImageRow) -> String {
-    row.sha256.to_string().trim_start_matches("sha256:").to_owned()
 }
 
 fn names(rows: &[ImageRow]) -> Values {
