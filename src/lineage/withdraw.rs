@@ -14,7 +14,7 @@ use crate::index::{IndexError, View};
 use crate::records::{
     Dataset, ImageRow, Manifest, Predictions, Record, Run, Subject, Table, Withdrawal, WithdrawnImage,
 };
-use crate::registry::{IMAGE, Purged, Registry, RegistryError, Stamp, Withdrawn};
+use crate::registry::{IMAGE, Objects, Purged, Registry, RegistryError, Stamp, Withdrawn};
 
 /// Bytes of the longest reason.
 const MAX_REASON: usize = 2000;
@@ -302,12 +302,16 @@ pub struct Marks<'a> {
 impl<'a> Marks<'a> {
     /// Looks at the withdrawals as of now.
     pub fn open(registry: &'a Registry, view: &View) -> Result<Self, RegistryError> {
-        let withdrawn = registry.withdrawn(view)?;
+        Ok(Marks::among(registry, registry.withdrawn(view)?))
+    }
+
+    /// The same where these are all withdrawals.
+    pub fn among(objects: &'a dyn Objects, withdrawn: Withdrawn) -> Self {
         if withdrawn.is_empty() {
-            return Ok(Marks { usage: None });
+            return Marks { usage: None };
         }
         let choice = move |_: Id<Dataset>, _: &Dataset, manifest: &Manifest| withdrawn.rows(manifest);
-        Ok(Marks { usage: Some(Usage::new(registry, Box::new(choice))) })
+        Marks { usage: Some(Usage::new(objects, Box::new(choice))) }
     }
 
     /// What a record has of withdrawn images; none of them: no mark.
