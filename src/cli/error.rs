@@ -240,10 +240,6 @@ impl From<PageError> for Failure {
             PageError::Registry(e) => e.into(),
             PageError::Run(e) => e.into(),
             PageError::NotCompared(_) => Failure::new(e.to_string(), None),
-            PageError::False { .. } => {
-                let hint = Some("`reg verify --recompute` computes every table again".to_owned());
-                Failure { message: e.to_string(), hint, code: NO }
-            }
             PageError::NotReported { .. } => {
                 let hint = "`reg list` shows studies, runs and tables; `reg show ID` shows anything else";
                 Failure::new(e.to_string(), Some(hint.to_owned()))

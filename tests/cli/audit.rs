@@ -188,7 +188,9 @@ fn a_table_that_its_scores_do_not_bear_out_is_caught_though_its_hashes_are_right
                 &format!("report {id} -o p.html"),
                 &["is false: models.1.mean.mean", "--recompute"],
             );
-            assert!(!study.path("p.html").exists());
+            study.ok("key new -o k");
+            study.refused(3, &format!("attest {id} --key k -o a.json"), &["is false: models.1.mean.mean"]);
+            assert!(!study.path("p.html").exists() && !study.path("a.json").exists());
         }
         let file = format!("forged{number}.zip");
         study.ok(&format!("audit {id} -o {file}"));

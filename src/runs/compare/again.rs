@@ -47,6 +47,18 @@ pub fn recompute(objects: &dyn Objects, id: Id<Table>) -> Result<Option<Vec<Mism
     Ok(Some(found))
 }
 
+/// Asserts that a table says what its inputs give: whoever can write into a registry can write a false one, and hash it
+/// rightly.
+pub fn hold(objects: &dyn Objects, id: Id<Table>) -> Result<(), RunError> {
+    match recompute(objects, id)?.unwrap_or_default().into_iter().next() {
+        None => Ok(()),
+        Some(Mismatch { place, recorded, now }) => {
+            let [recorded, now] = [recorded, now].map(|value| value.to_string());
+            Err(RunError::False { table: id.hash, place, recorded, now })
+        }
+    }
+}
+
 fn auc(objects: &dyn Objects, recorded: &AucTable) -> Result<AucTable, RunError> {
     let predictions = objects.get(recorded.predictions)?;
     let dataset = objects.get(predictions.dataset)?;

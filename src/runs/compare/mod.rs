@@ -23,7 +23,7 @@ use crate::records::{
     Subset, Table, Unfair, UnfairKind,
 };
 use crate::registry::{Objects, Registry, Stamp};
-pub use again::{Mismatch, recompute};
+pub use again::{Mismatch, hold, recompute};
 use columns::{Cell, Column};
 pub use curves::{RocCurve, roc_curves};
 pub(super) use fair::different_settings;
