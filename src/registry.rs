@@ -279,6 +279,11 @@ impl Registry {
         Ok(Id::new(Hash::of(&codec::encode(record).map_err(RegistryError::Unwritable)?)))
     }
 
+    /// The id that a packed array has, whether it is here or not.
+    pub fn id_of_packed<T: Packed>(value: &T) -> Result<Id<T>, RegistryError> {
+        Ok(Id::new(Hash::of(&codec::pack(value).map_err(RegistryError::Unwritable)?)))
+    }
+
     /// What a name, a full id or the beginning of one means.
     pub fn resolve(&self, view: &View, text: &str) -> Result<Hash, RegistryError> {
         if let Some(id) = view.name(text)? {

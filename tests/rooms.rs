@@ -60,7 +60,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("attest", &["disk", "hash", "lineage", "records", "registry", "store"]),
     (
         "audit",
-        &["dataset", "disk", "hash", "index", "lineage", "records", "registry", "report", "runs", "store"],
+        &[
+            "dataset", "disk", "hash", "index", "lineage", "records", "registry", "report", "runs", "split",
+            "store",
+        ],
     ),
     (
         "export",

@@ -57,11 +57,6 @@ impl Objects for OfRegistry<'_> {
 }
 
 impl Evidence for OfRegistry<'_> {
-    /// What is missing is an error: nobody hands on a bundle with holes.
-    fn lacks(&self, _: &Hash) -> bool {
-        false
-    }
-
     fn executions(&self, made: &Hash) -> Result<Vec<Hash>, AuditError> {
         let mut found = Vec::new();
         for (from, _) in self.view.referrers(made)? {

@@ -12,18 +12,22 @@ use zip::result::ZipError;
 
 use super::AuditError;
 use super::bundle::{FORMAT, LISTING, derived, mark, object_at, path_of, write};
-use super::data::data;
 use super::same::Same;
 use super::walk::{Evidence, MISSING, Part, walk};
 use crate::hash::{Hash, Id};
 use crate::lineage::Mark;
-use crate::records::{Execution, KINDS, Predictions, Record, Table, Withdrawal, codec};
+use crate::records::{
+    Dataset, Execution, KINDS, Predictions, Record, Run, Split, Table, Weights, Withdrawal, codec,
+};
 use crate::registry::{Objects, RegistryError};
 use crate::runs::{Mismatch, recompute};
+use crate::split::{Leak, leaks};
 use crate::store::StoreError;
 
 /// A member longer than this is refused.
 const MAX_MEMBER: u64 = 8 << 30;
+/// Patients in two parts of a split that are told one by one.
+const TOLD: usize = 10;
 /// More members than this are refused.
 const MAX_MEMBERS: usize = 1_000_000;
 
@@ -60,8 +64,8 @@ struct Listing {
     weights: bool,
 }
 
-/// Checks every hash, the whole lineage, everything for reading, what data sets say against the metadata, splits for
-/// patients in two parts, every number of every table that needs no network, and every byte of the archive itself.
+/// Checks every hash, the whole lineage, everything for reading, every record that can be made again without a network,
+/// splits for patients in two parts, and every byte of the archive itself.
 ///
 /// # Errors
 /// A file that is no bundle. What is wrong in one is no error but part of the answer.
@@ -154,32 +158,49 @@ impl Checked {
             self.wrong.push(format!("{} folders do not belong to it: it was packed anew", folders.len()));
         }
         self.wrong.extend(others.into_iter().map(|name| format!("{name} does not belong to it")));
-        self.wrong.extend(data(bundle, parts)?);
-        for (id, _) in parts.iter().filter(|(_, part)| part.kind == Table::KIND) {
-            self.table(bundle, Id::new(*id))?;
-        }
-        for (id, _) in parts.iter().filter(|(_, part)| part.kind == Withdrawal::KIND) {
-            self.withdrawals.push(<dyn Objects>::get(bundle, Id::new(*id))?);
+        for (id, part) in parts {
+            self.record(bundle, *id, &part.kind)?;
         }
         self.mark = mark(bundle, self.root, parts)?;
         Ok(())
     }
 
-    fn table(&mut self, objects: &dyn Objects, id: Id<Table>) -> Result<(), AuditError> {
-        let short = id.hash.short();
-        match recompute(objects, id) {
-            Ok(None) => {
-                self.uncomputed.push(id.hash);
-                return Ok(());
-            }
+    /// Makes a record again from what it names, and looks at what is no mismatch and an auditor should know.
+    fn record(&mut self, objects: &dyn Objects, id: Hash, kind: &str) -> Result<(), AuditError> {
+        let short = id.short();
+        match recompute(objects, id, kind) {
+            Ok(None) if kind == Table::KIND => self.uncomputed.push(id),
+            Ok(None) => {}
             Ok(Some(differences)) => {
-                self.wrong.extend(differences.iter().map(|Mismatch { place, recorded, now }| {
-                    format!("table {short}: {place} is {recorded}, and scores and labels give {now}")
-                }));
+                let said = |Mismatch { place, recorded, now }: &Mismatch| {
+                    format!("{kind} {short}: {place} is {recorded}, and {} {now}", inputs_of(kind))
+                };
+                self.wrong.extend(differences.iter().map(said));
+                self.recomputed.extend((kind == Table::KIND).then_some(id));
             }
-            Err(e) => self.wrong.push(format!("table {short} cannot be computed again: {e}")),
+            Err(e) => self.wrong.push(format!("{kind} {short} cannot be computed again: {e}")),
         }
-        self.recomputed.push(id.hash);
+        match kind {
+            Split::KIND => {
+                let split = objects.get(Id::<Split>::new(id))?;
+                let rows = objects.get_packed(objects.get(split.dataset)?.manifest)?.rows;
+                let leaks = leaks(&rows, &objects.get_packed(split.assignment)?);
+                let said = leaks.iter().take(TOLD).map(|Leak { fold, patient, .. }| {
+                    format!("split {short}, fold {fold}: patient {patient} is in two parts")
+                });
+                self.wrong.extend(said);
+            }
+            Table::KIND => self.table(objects, Id::new(id))?,
+            Withdrawal::KIND => {
+                let record = objects.get(Id::<Withdrawal>::new(id))?;
+                self.withdrawals.extend(record.revokes.is_none().then_some(record));
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn table(&mut self, objects: &dyn Objects, id: Id<Table>) -> Result<(), AuditError> {
         match objects.get(id)? {
             Table::Auc(table) => self.aucs += table.labels.len() as u64,
             Table::Comparison(table) => {
@@ -196,6 +217,18 @@ impl Checked {
             _ => {}
         }
         Ok(())
+    }
+}
+
+/// What a record of a kind is made of, and that it gives something.
+fn inputs_of(kind: &str) -> &'static str {
+    match kind {
+        Dataset::KIND => "metadata and manifest give",
+        Split::KIND => "its seed or lists give",
+        Run::KIND => "its log and checkpoint give",
+        Predictions::KIND => "its run or file gives",
+        Weights::KIND => "its file gives",
+        _ => "scores and labels give",
     }
 }
 
@@ -272,13 +305,13 @@ impl Objects for OfBundle {
         let bytes = if self.lacks(id) { None } else { self.member(&path) };
         Ok(bytes.ok_or_else(|| StoreError::Missing { id: *id, path: path.into() })?)
     }
-}
 
-impl Evidence for OfBundle {
     fn lacks(&self, id: &Hash) -> bool {
         !self.whole.contains(id)
     }
+}
 
+impl Evidence for OfBundle {
     fn executions(&self, made: &Hash) -> Result<Vec<Hash>, AuditError> {
         Ok(self.made.get(made).cloned().unwrap_or_default())
     }

@@ -6,7 +6,6 @@
 
 mod bundle;
 mod check;
-mod data;
 mod error;
 mod same;
 mod views;

@@ -10,9 +10,6 @@ use crate::registry::{Objects, Withdrawn};
 
 /// Objects, and what stands beside them without being named.
 pub(super) trait Evidence: Objects {
-    /// Whether an object that is named is not there, which can be told and is no error.
-    fn lacks(&self, id: &Hash) -> bool;
-
     /// The executions that made an object.
     fn executions(&self, made: &Hash) -> Result<Vec<Hash>, AuditError>;
 

@@ -1,7 +1,7 @@
 //! `reg reproduce`.
 
-use reg::hash::{Hash, Id};
-use reg::records::{Record, Run, Table};
+use reg::hash::Hash;
+use reg::records::{Dataset, Predictions, Record, Run, Split, Table, Weights};
 use reg::registry::Registry;
 use reg::runs::process::Worker;
 use reg::runs::{Device, Mismatch, recompute, reproduce};
@@ -11,11 +11,11 @@ use super::Context;
 use super::error::Failure;
 use super::output::{NO, Reply};
 
-/// Carry out a run's spec again in scratch space and compare every output, or compute a table again from the scores
-/// and labels that it names; exit code 3 if anything differs
+/// Carry out a run's spec again in scratch space and compare every output, or make a table, a split, a data set or
+/// predictions again from what they name; exit code 3 if anything differs
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Name or id of the run, or of a table
+    /// Name or id of the run, or of a table, split, data set, weights or predictions
     run: String,
     /// auto, cpu or cuda:N; default: what the run was trained on
     #[arg(long)]
@@ -26,9 +26,10 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
     let registry = context.registry()?;
     let view = registry.view()?;
     let id = registry.resolve(&view, &args.run)?;
-    if view.kind(&id)?.as_deref() == Some(Table::KIND) {
+    let kind = view.kind(&id)?.unwrap_or_default();
+    if [Dataset::KIND, Split::KIND, Weights::KIND, Predictions::KIND, Table::KIND].contains(&kind.as_str()) {
         drop(view);
-        return table(&registry, id, &args.run);
+        return record(&registry, id, &kind, &args.run);
     }
     let run = registry.resolve_as::<Run>(&view, &args.run)?;
     drop(view);
@@ -49,8 +50,8 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
     Ok(if result.identical { reply } else { reply.with_code(NO) })
 }
 
-fn table(registry: &Registry, id: Hash, called: &str) -> Result<Reply, Failure> {
-    let Some(found) = recompute(registry, Id::new(id))? else {
+fn record(registry: &Registry, id: Hash, kind: &str, called: &str) -> Result<Reply, Failure> {
+    let Some(found) = recompute(registry, id, kind)? else {
         return Err(Failure::new(
             format!("the numbers of `{called}` come out of a network, not out of scores"),
             Some(
@@ -60,11 +61,11 @@ fn table(registry: &Registry, id: Hash, called: &str) -> Result<Reply, Failure> 
     };
     let identical = found.is_empty();
     let mut lines: Vec<String> = found.iter().map(described).collect();
-    lines.push(if identical { "identical: table".to_owned() } else { "not identical".to_owned() });
+    lines.push(if identical { format!("identical: {kind}") } else { "not identical".to_owned() });
     let difference =
-        |m: &Mismatch| json!({ "output": "table", "place": m.place, "recorded": m.recorded, "now": m.now });
+        |m: &Mismatch| json!({ "output": kind, "place": m.place, "recorded": m.recorded, "now": m.now });
     let json = json!({
-        "identical": identical, "compared": ["table"],
+        "identical": identical, "compared": [kind],
         "differences": found.iter().map(difference).collect::<Vec<_>>(), "environment": [],
     });
     let reply = Reply::new(lines.join("\n"), json);

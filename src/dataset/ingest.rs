@@ -15,7 +15,7 @@ use super::source::{Found, ImageFile, find_images, load};
 use super::{DatasetError, MAX_TEXT, archive, boxes, labels, metadata, pixels};
 use crate::hash::{Digest, Hash, Id};
 use crate::progress::{Progress, Unit};
-use crate::records::{AgeRange, Dataset, ImageRow, Manifest};
+use crate::records::{Dataset, ImageRow, Manifest};
 use crate::registry::{Registry, RegistryError, Stamp, Transaction, Withdrawn};
 use crate::store::{FileState, Link, Persisted, StoreError};
 
@@ -216,10 +216,6 @@ pub fn ingest(
         boxes_file = Some(transaction.put_outside(&bytes)?);
         packed_boxes = Some(transaction.put_packed(&boxes)?);
     }
-    let ages = manifest.rows.iter().filter_map(ImageRow::plausible_age);
-    let mut patients: Vec<u32> = manifest.rows.iter().map(|row| row.patient).collect();
-    patients.sort_unstable();
-    patients.dedup();
     let dataset = Dataset {
         source: "ChestX-ray14".to_owned(),
         labels: labels::names(),
@@ -228,18 +224,15 @@ pub fn ingest(
         boxes_file,
         boxes: packed_boxes,
         metadata_only: request.metadata_only,
-        images: manifest.rows.len() as u64,
-        patients: patients.len() as u64,
-        bytes: manifest.rows.iter().map(|row| row.bytes).sum(),
+        images: 0,
+        patients: 0,
+        bytes: 0,
         missing: missing as u64,
-        age: ages.clone().min().zip(ages.max()).map(|(min, max)| AgeRange { min, max }),
-        impossible_ages: manifest
-            .rows
-            .iter()
-            .filter(|row| row.age.is_some() && row.plausible_age().is_none())
-            .count() as u64,
+        age: None,
+        impossible_ages: 0,
         withdrawn: left_out.count(),
-    };
+    }
+    .counted(&manifest);
     let id = transaction.put(&dataset)?;
     if let Some(name) = &request.name {
         transaction.name(name, id.hash)?;

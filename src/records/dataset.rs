@@ -1,5 +1,7 @@
 //! A data set: which images, with which labels and patients, out of which metadata file.
 
+use std::collections::HashSet;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -40,6 +42,24 @@ pub struct Dataset {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "u64")]
     pub withdrawn: Option<u64>,
+}
+
+impl Dataset {
+    /// The same with what its manifest counts.
+    pub(crate) fn counted(self, manifest: &Manifest) -> Self {
+        let rows = &manifest.rows;
+        let ages = rows.iter().filter_map(ImageRow::plausible_age);
+        let patients: HashSet<u32> = rows.iter().map(|row| row.patient).collect();
+        let impossible = |row: &&ImageRow| row.age.is_some() && row.plausible_age().is_none();
+        Dataset {
+            images: rows.len() as u64,
+            patients: patients.len() as u64,
+            bytes: rows.iter().map(|row| row.bytes).sum(),
+            age: ages.clone().min().zip(ages.max()).map(|(min, max)| AgeRange { min, max }),
+            impossible_ages: rows.iter().filter(impossible).count() as u64,
+            ..self
+        }
+    }
 }
 
 /// Smallest and largest age of a data set, in years.

@@ -8,6 +8,11 @@ use crate::records::{Packed, Record, codec};
 pub trait Objects {
     /// Reads an object and checks it against its id.
     fn bytes(&self, id: &Hash) -> Result<Vec<u8>, RegistryError>;
+
+    /// Whether an object that is named is not here, and need not be. Nothing need not be in a registry.
+    fn lacks(&self, _: &Hash) -> bool {
+        false
+    }
 }
 
 impl dyn Objects + '_ {

@@ -11,6 +11,7 @@ use crate::hash::Hash;
 use crate::index::IndexError;
 use crate::records::{Unfair, UnfairKind};
 use crate::registry::RegistryError;
+use crate::split::SplitError;
 use crate::store::StoreError;
 
 /// Why something was not trained, judged or compared.
@@ -31,6 +32,9 @@ pub enum RunError {
     /// A file of another tool.
     #[error(transparent)]
     Dataset(#[from] DatasetError),
+    /// A split that cannot be made again.
+    #[error(transparent)]
+    Split(#[from] SplitError),
     /// Neither `auto`, `cpu` nor `cuda:N`.
     #[error("there is no device `{0}`")]
     BadDevice(String),
@@ -324,6 +328,7 @@ impl RunError {
             RunError::Worker(e) => return e.hint(),
             RunError::Study(e) => return e.hint(),
             RunError::Dataset(e) => return e.hint(),
+            RunError::Split(e) => return e.hint().map(str::to_owned),
             RunError::WhichFold { .. } => "--fold K, counted from 0",
             RunError::BadModelName(_) => "--model takes a text without control characters",
             RunError::NotAProbability { .. } => "with --logits, scores are outputs before the sigmoid",

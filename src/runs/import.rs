@@ -12,7 +12,7 @@ use crate::hash::Id;
 use crate::records::{
     AucTable, Dataset, Manifest, Predictions, Scale, ScoreSource, Scores, Split, Subset, Table,
 };
-use crate::registry::{Registry, Stamp};
+use crate::registry::{Objects, Registry, Stamp};
 
 /// Scores of another tool, and what they are scores of.
 #[derive(Debug, Clone)]
@@ -68,41 +68,8 @@ pub fn import_scores(registry: &Registry, foreign: &Foreign, stamp: &Stamp) -> R
         return Err(RunError::BadModelName(foreign.model.clone()));
     }
     let bytes = source::load(&foreign.file, MAX_TEXT)?;
-    let file = scores::read(&bytes, &foreign.file)?;
-    if foreign.scale == Scale::Probability {
-        check_probabilities(&file, foreign)?;
-    }
-    let dataset = registry.get(foreign.dataset)?;
-    let manifest = registry.get_packed(dataset.manifest)?;
-    let wanted: HashSet<u32> = match foreign.subset {
-        Some((split, fold, subset)) => {
-            rows_of(registry, foreign.dataset, split, fold, subset)?.into_iter().collect()
-        }
-        None => (0..manifest.rows.len() as u32).collect(),
-    };
-    let columns: Vec<usize> = (0..file.labels.len())
-        .filter(|i| dataset.labels.iter().any(|label| label == LABELS[file.labels[*i]]))
-        .collect();
-    let labels: Vec<String> = columns.iter().map(|i| LABELS[file.labels[*i]].to_owned()).collect();
-    let Sorted { rows, unknown, extra } = sort(&file, &manifest, &wanted);
-    if rows.is_empty() || labels.is_empty() {
-        let dataset = foreign.dataset.hash.short();
-        return Err(RunError::NothingScored {
-            path: foreign.file.clone(),
-            dataset,
-            unknown: unknown.len(),
-            extra: extra.len(),
-        });
-    }
-    let scored: HashSet<u32> = rows.iter().map(|(row, _)| *row).collect();
-    let mut missing: Vec<u32> = wanted.difference(&scored).copied().collect();
-    missing.sort_unstable();
-    let scores = Scores {
-        rows: rows.iter().map(|(row, _)| *row).collect(),
-        labels: labels.len() as u32,
-        scores: rows.iter().flat_map(|(_, image)| columns.iter().map(|i| file.row(*image)[*i])).collect(),
-    };
-
+    let Selected { dataset, manifest, labels, scores, ignored, repeated, unknown, extra, missing } =
+        select(registry, foreign, &bytes)?;
     let mut transaction = registry.transaction()?;
     let predictions = Predictions {
         dataset: foreign.dataset,
@@ -129,12 +96,66 @@ pub fn import_scores(registry: &Registry, foreign: &Foreign, stamp: &Stamp) -> R
         table,
         auc,
         missing_labels,
-        ignored_columns: file.ignored,
-        repeated_images: file.repeated,
+        ignored_columns: ignored,
+        repeated_images: repeated,
         unknown_images: unknown,
         extra_images: extra,
         missing_images: missing.iter().map(|row| manifest.rows[*row as usize].name.clone()).collect(),
     })
+}
+
+/// What of a file of scores counts, and what does not.
+pub(super) struct Selected {
+    dataset: Dataset,
+    manifest: Manifest,
+    pub(super) labels: Vec<String>,
+    pub(super) scores: Scores,
+    ignored: Vec<String>,
+    repeated: Vec<String>,
+    unknown: Vec<String>,
+    extra: Vec<String>,
+    /// Manifest rows that are asked for and not scored, ascending.
+    missing: Vec<u32>,
+}
+
+/// Picks the scores of the labels and images that are asked for. `foreign.file` is what errors call the bytes.
+pub(super) fn select(objects: &dyn Objects, foreign: &Foreign, bytes: &[u8]) -> Result<Selected, RunError> {
+    let file = scores::read(bytes, &foreign.file)?;
+    if foreign.scale == Scale::Probability {
+        check_probabilities(&file, foreign)?;
+    }
+    let dataset = objects.get(foreign.dataset)?;
+    let manifest = objects.get_packed(dataset.manifest)?;
+    let wanted: HashSet<u32> = match foreign.subset {
+        Some((split, fold, subset)) => {
+            rows_of(objects, foreign.dataset, split, fold, subset)?.into_iter().collect()
+        }
+        None => (0..manifest.rows.len() as u32).collect(),
+    };
+    let columns: Vec<usize> = (0..file.labels.len())
+        .filter(|i| dataset.labels.iter().any(|label| label == LABELS[file.labels[*i]]))
+        .collect();
+    let labels: Vec<String> = columns.iter().map(|i| LABELS[file.labels[*i]].to_owned()).collect();
+    let Sorted { rows, unknown, extra } = sort(&file, &manifest, &wanted);
+    if rows.is_empty() || labels.is_empty() {
+        let dataset = foreign.dataset.hash.short();
+        return Err(RunError::NothingScored {
+            path: foreign.file.clone(),
+            dataset,
+            unknown: unknown.len(),
+            extra: extra.len(),
+        });
+    }
+    let scored: HashSet<u32> = rows.iter().map(|(row, _)| *row).collect();
+    let mut missing: Vec<u32> = wanted.difference(&scored).copied().collect();
+    missing.sort_unstable();
+    let scores = Scores {
+        rows: rows.iter().map(|(row, _)| *row).collect(),
+        labels: labels.len() as u32,
+        scores: rows.iter().flat_map(|(_, image)| columns.iter().map(|i| file.row(*image)[*i])).collect(),
+    };
+    let (ignored, repeated) = (file.ignored, file.repeated);
+    Ok(Selected { dataset, manifest, labels, scores, ignored, repeated, unknown, extra, missing })
 }
 
 /// A network's output before the sigmoid, taken for a probability, would spoil every figure but the AUC.
@@ -153,19 +174,19 @@ fn check_probabilities(file: &ScoreFile, foreign: &Foreign) -> Result<(), RunErr
 
 /// Manifest rows of a subset of a fold, once split, fold and data set are seen to belong together.
 fn rows_of(
-    registry: &Registry,
+    objects: &dyn Objects,
     dataset: Id<Dataset>,
     split: Id<Split>,
     fold: u32,
     subset: Subset,
 ) -> Result<Vec<u32>, RunError> {
-    let record = registry.get(split)?;
+    let record = objects.get(split)?;
     let name = split.hash.short();
     if record.dataset != dataset {
         let (divides, dataset) = (record.dataset.hash.short(), dataset.hash.short());
         return Err(RunError::OtherDataset { split: name, divides, dataset });
     }
-    let assignment = registry.get_packed(record.assignment)?;
+    let assignment = objects.get_packed(record.assignment)?;
     if fold as usize >= assignment.folds.len() {
         return Err(RunError::NoSuchFold { split: name, folds: assignment.folds.len(), fold });
     }

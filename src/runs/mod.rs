@@ -1,6 +1,7 @@
 //! From a specification to recorded results: settle the settings, start the worker, register what it
 //! made, judge it, compare it, make it again.
 
+mod again;
 pub mod compare;
 pub mod config;
 mod error;
@@ -18,9 +19,8 @@ mod train;
 mod weights;
 mod withdrawn;
 
-pub use compare::{
-    Grouping, Input, Labels, Mismatch, Options, RocCurve, compare, hold, recompute, roc_curves,
-};
+pub use again::{Mismatch, hold, recompute};
+pub use compare::{Grouping, Input, Labels, Options, RocCurve, compare, roc_curves};
 pub use error::RunError;
 pub use evaluate::{Evaluated, auc_table, evaluate};
 pub use gradcam::{gradcam, gradcams, pointing};

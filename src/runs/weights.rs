@@ -22,9 +22,11 @@ pub fn import_weights(
 ) -> Result<(Id<Weights>, Weights), RunError> {
     let bytes = fs::read(path).map_err(RunError::io("read", path))?;
     let wrong = |reason: &str| RunError::NotSafetensors { path: path.to_owned(), reason: reason.to_owned() };
-    let (tensors, parameters) = inspect(&bytes).map_err(|reason| wrong(&reason))?;
+    let tensors = tensors(&bytes).map_err(|reason| wrong(&reason))?;
+    let parameters = tensors.iter().map(|(_, numbers)| numbers).sum();
     let mut transaction = registry.transaction()?;
-    let weights = Weights { file: transaction.put_outside(&bytes)?, tensors, parameters };
+    let weights =
+        Weights { file: transaction.put_outside(&bytes)?, tensors: tensors.len() as u64, parameters };
     let id = transaction.put(&weights)?;
     if let Some(name) = name {
         transaction.name(name, id.hash)?;
@@ -33,8 +35,8 @@ pub fn import_weights(
     Ok((id, weights))
 }
 
-/// Counts tensors and numbers; checks that every tensor lies within the file.
-fn inspect(bytes: &[u8]) -> Result<(u64, u64), String> {
+/// The tensors of a file, each with how many numbers it has; checks that every tensor lies within the file.
+pub(super) fn tensors(bytes: &[u8]) -> Result<Vec<(String, u64)>, String> {
     let too_short = || "it is cut off".to_owned();
     let (length, rest) = bytes.split_first_chunk().ok_or_else(too_short)?;
     let length = u64::from_le_bytes(*length);
@@ -44,7 +46,7 @@ fn inspect(bytes: &[u8]) -> Result<(u64, u64), String> {
     let (header, data) = rest.split_at_checked(length as usize).ok_or_else(too_short)?;
     let header: Map<String, Value> =
         serde_json::from_slice(header).map_err(|e| format!("its header: {e}"))?;
-    let (mut tensors, mut parameters) = (0, 0u64);
+    let (mut tensors, mut all) = (Vec::new(), 0u64);
     for (name, tensor) in header.iter().filter(|(name, _)| *name != "__metadata__") {
         let numbers = |key: &str| -> Option<Vec<u64>> {
             tensor.get(key)?.as_array()?.iter().map(Value::as_u64).collect()
@@ -54,13 +56,13 @@ fn inspect(bytes: &[u8]) -> Result<(u64, u64), String> {
             Some([from, to]) if from <= to && *to <= data.len() as u64 => {}
             _ => return Err(format!("tensor `{name}` does not lie within the file")),
         }
-        tensors += 1;
+        let too_large = || format!("tensor `{name}` is too large");
         let count = shape.iter().try_fold(1u64, |product, side| product.checked_mul(*side));
-        parameters = count
-            .and_then(|n| parameters.checked_add(n))
-            .ok_or_else(|| format!("tensor `{name}` is too large"))?;
+        let count = count.ok_or_else(too_large)?;
+        all = all.checked_add(count).ok_or_else(too_large)?;
+        tensors.push((name.clone(), count));
     }
-    if tensors == 0 { Err("it holds no tensors".to_owned()) } else { Ok((tensors, parameters)) }
+    if tensors.is_empty() { Err("it holds no tensors".to_owned()) } else { Ok(tensors) }
 }
 
 #[cfg(test)]
@@ -77,7 +79,7 @@ mod tests {
     #[test]
     fn tensors_and_numbers_are_counted() {
         let header = r#"{"__metadata__":{"a":"b"},"x":{"dtype":"F32","shape":[2,3],"data_offsets":[0,24]}}"#;
-        assert_eq!(inspect(&file(header, 24)), Ok((1, 6)));
+        assert_eq!(tensors(&file(header, 24)), Ok(vec![("x".to_owned(), 6)]));
     }
 
     #[test]
@@ -90,7 +92,7 @@ mod tests {
             file("[", 0),
             file(outside, 23),
         ] {
-            assert!(inspect(&wrong).is_err());
+            assert!(tensors(&wrong).is_err());
         }
     }
 }

@@ -1,6 +1,5 @@
 //! Models side by side, judged on the same images or not at all.
 
-mod again;
 mod bootstrap;
 mod columns;
 mod curves;
@@ -9,6 +8,7 @@ mod groups;
 mod judge;
 mod metrics;
 mod published;
+mod recorded;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -23,12 +23,12 @@ use crate::records::{
     ScoreSource, Subset, Table, Unfair, UnfairKind,
 };
 use crate::registry::{Objects, Registry, Stamp};
-pub use again::{Mismatch, hold, recompute};
 use columns::{Cell, Column};
 pub use curves::{RocCurve, roc_curves};
 pub(super) use fair::different_settings;
 pub(super) use judge::spread;
 use metrics::Validation;
+pub(super) use recorded::comparison;
 
 /// What makes one column of the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

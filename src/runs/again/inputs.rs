@@ -1,0 +1,99 @@
+//! Data sets out of their metadata, splits out of their seed, weights out of their file.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use super::{Mismatch, TOLD, compared, differences};
+use crate::dataset::{boxes, labels, lists, metadata};
+use crate::hash::{Digest, Id};
+use crate::records::{Dataset, File, ImageRow, Manifest, Split, SplitMethod, Weights};
+use crate::registry::{Objects, Registry};
+use crate::runs::RunError;
+use crate::runs::weights::tensors;
+use crate::split::{official, resample, sizes};
+
+/// A file from outside as it is here, with its hashes.
+fn file(objects: &dyn Objects, recorded: &File) -> Result<(File, Vec<u8>), RunError> {
+    let bytes = objects.bytes(&recorded.object.hash)?;
+    Ok((Digest::of(&bytes).into(), bytes))
+}
+
+/// Everything but the images themselves, which the manifest has by their hashes.
+pub(super) fn dataset(objects: &dyn Objects, id: Id<Dataset>) -> Result<Vec<Mismatch>, RunError> {
+    let recorded = objects.get(id)?;
+    let manifest: Manifest = objects.get_packed(recorded.manifest)?;
+    let (metadata, bytes) = file(objects, &recorded.metadata)?;
+    let given = metadata::read(&bytes, Path::new("the metadata"))?.rows;
+    let left_out = manifest.rows.len() as u64 + recorded.withdrawn.unwrap_or(0);
+    let mut now = Dataset {
+        metadata,
+        // Bits mean labels by their place.
+        labels: labels::names(),
+        metadata_only: manifest.rows.iter().all(|row| row.object.is_none()),
+        missing: (given.len() as u64).saturating_sub(left_out),
+        ..recorded.clone().counted(&manifest)
+    };
+    if let Some(list) = &recorded.boxes_file {
+        let (list, bytes) = file(objects, list)?;
+        let (boxes, _) = boxes::of_manifest(&boxes::read(&bytes, Path::new("the list of boxes"))?, &manifest);
+        (now.boxes_file, now.boxes) = (Some(list), Some(Registry::id_of_packed(&boxes)?));
+    } else {
+        now.boxes = None;
+    }
+    let mut found = compared(&recorded, &now);
+    let given: HashMap<u32, &ImageRow> = given.iter().map(|row| (row.row, row)).collect();
+    for row in &manifest.rows {
+        // What only an image file can say is not in the metadata.
+        let ImageRow { object, sha256, bytes, width, height, .. } = *row;
+        let now = given.get(&row.row).map(|given| {
+            let name = given.name.clone();
+            ImageRow { name, object, sha256, bytes, width, height, ..**given }
+        });
+        if now.as_ref() != Some(row) && found.len() < TOLD {
+            let [row_now, recorded] =
+                [serde_json::to_value(now), serde_json::to_value(row)].map(Result::unwrap_or_default);
+            differences(
+                &format!("{} in row {} of the metadata", row.name, row.row),
+                &recorded,
+                &row_now,
+                &mut found,
+            );
+        }
+    }
+    Ok(found)
+}
+
+/// The subset of every image in every fold.
+pub(super) fn split(objects: &dyn Objects, id: Id<Split>) -> Result<Vec<Mismatch>, RunError> {
+    let recorded = objects.get(id)?;
+    let rows = objects.get_packed(objects.get(recorded.dataset)?.manifest)?.rows;
+    let (method, assignment) = match &recorded.method {
+        method @ SplitMethod::Resample { seed, ratios } => {
+            (method.clone(), resample(&rows, *ratios, recorded.folds.len() as u32, *seed)?)
+        }
+        SplitMethod::Official { train_val, test, val_fraction, seed } => {
+            let ((train_val, first), (test, second)) = (file(objects, train_val)?, file(objects, test)?);
+            let names = |bytes: &[u8]| lists::read(bytes, Path::new("a list of the split"));
+            let divided = official(&rows, &names(&first)?, &names(&second)?, *val_fraction, *seed)?;
+            let (val_fraction, seed) = (*val_fraction, *seed);
+            (SplitMethod::Official { train_val, test, val_fraction, seed }, divided.assignment)
+        }
+    };
+    let folds = sizes(&rows, &assignment);
+    let now = Split { method, assignment: Registry::id_of_packed(&assignment)?, folds, ..recorded.clone() };
+    Ok(compared(&recorded, &now))
+}
+
+/// Hashes and sizes of a file of weights.
+pub(super) fn weights(objects: &dyn Objects, id: Id<Weights>) -> Result<Vec<Mismatch>, RunError> {
+    let recorded = objects.get(id)?;
+    // An audit bundle may name them only.
+    if objects.lacks(&recorded.file.object.hash) {
+        return Ok(Vec::new());
+    }
+    let (file, bytes) = file(objects, &recorded.file)?;
+    let wrong = |reason| RunError::NotSafetensors { path: recorded.file.object.to_string().into(), reason };
+    let held = tensors(&bytes).map_err(wrong)?;
+    let parameters = held.iter().map(|(_, numbers)| numbers).sum();
+    Ok(compared(&recorded, &Weights { file, tensors: held.len() as u64, parameters }))
+}

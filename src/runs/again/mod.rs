@@ -1,0 +1,88 @@
+//! Records made again from what they name: data sets from their metadata, splits from their seed, scores from the file that
+//! they were read from, tables from scores and labels; and runs held to their log and checkpoint.
+//!
+//! Whoever can write into a registry can write a false record, and hash it rightly. A hash does not tell; this does.
+
+mod inputs;
+mod scores;
+mod tables;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::RunError;
+use crate::hash::{Hash, Id};
+use crate::records::{Dataset, Predictions, Record, Run, Split, Table, Weights};
+use crate::registry::Objects;
+pub(super) use scores::attributed;
+
+/// Differences that are told one by one.
+const TOLD: usize = 20;
+
+/// A value that a table records, and that its inputs do not give.
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+pub struct Mismatch {
+    /// Where it stands, such as `models.0.labels.3.auc.mean`.
+    pub place: String,
+    /// As recorded.
+    pub recorded: Value,
+    /// As it comes out now.
+    pub now: Value,
+}
+
+/// Makes a record again from what it names and says what differs, the first few differences.
+///
+/// None where that takes a network, as for a table of probes or heat maps, and for what others said: specs, executions.
+pub fn recompute(objects: &dyn Objects, id: Hash, kind: &str) -> Result<Option<Vec<Mismatch>>, RunError> {
+    match kind {
+        Dataset::KIND => inputs::dataset(objects, Id::new(id)).map(Some),
+        Split::KIND => inputs::split(objects, Id::new(id)).map(Some),
+        Weights::KIND => inputs::weights(objects, Id::new(id)).map(Some),
+        Run::KIND => scores::run(objects, Id::new(id)).map(Some),
+        Predictions::KIND => scores::predictions(objects, Id::new(id)).map(Some),
+        Table::KIND => tables::table(objects, Id::new(id)),
+        _ => Ok(None),
+    }
+}
+
+/// Asserts that a table says what its inputs give.
+pub fn hold(objects: &dyn Objects, id: Id<Table>) -> Result<(), RunError> {
+    match tables::table(objects, id)?.unwrap_or_default().into_iter().next() {
+        None => Ok(()),
+        Some(Mismatch { place, recorded, now }) => {
+            let [recorded, now] = [recorded, now].map(|value| value.to_string());
+            Err(RunError::False { table: id.hash, place, recorded, now })
+        }
+    }
+}
+
+/// What differs between a record and what its inputs give.
+fn compared<T: Serialize>(recorded: &T, now: &T) -> Vec<Mismatch> {
+    let [recorded, now] = [recorded, now].map(|record| serde_json::to_value(record).unwrap_or_default());
+    let mut found = Vec::new();
+    differences("", &recorded, &now, &mut found);
+    found
+}
+
+/// Walks two documents side by side.
+fn differences(place: &str, recorded: &Value, now: &Value, found: &mut Vec<Mismatch>) {
+    let below = |key: &str| if place.is_empty() { key.to_owned() } else { format!("{place}.{key}") };
+    match (recorded, now) {
+        _ if found.len() >= TOLD || recorded == now => {}
+        (Value::Object(a), Value::Object(b)) => {
+            let keys: std::collections::BTreeSet<&String> = a.keys().chain(b.keys()).collect();
+            for key in keys {
+                let of = |map: &serde_json::Map<String, Value>| map.get(key).cloned().unwrap_or_default();
+                differences(&below(key), &of(a), &of(b), found);
+            }
+        }
+        (Value::Array(a), Value::Array(b)) if a.len() == b.len() => {
+            for (at, (a, b)) in a.iter().zip(b).enumerate() {
+                differences(&below(&at.to_string()), a, b, found);
+            }
+        }
+        _ => {
+            found.push(Mismatch { place: place.to_owned(), recorded: recorded.clone(), now: now.clone() });
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! A recorded comparison, computed again from the scores and labels that it names.
+
+use std::path::Path;
+
+use super::columns::{self, Column};
+use super::metrics::Validation;
+use super::{Grouping, Input, Labels, Options, RunError, compute, published};
+use crate::records::{Comparison, GroupBy, PublishedTable, UnfairKind};
+use crate::registry::Objects;
+use crate::runs::again::attributed;
+
+/// What its inputs give, with the names that its columns have.
+pub(in crate::runs) fn comparison(
+    objects: &dyn Objects,
+    recorded: &Comparison,
+) -> Result<Comparison, RunError> {
+    let mut inputs = Vec::new();
+    for model in &recorded.models {
+        for id in &model.predictions {
+            let predictions = objects.get(*id)?;
+            attributed(objects, *id, &predictions)?;
+            inputs.push(Input { name: model.name.clone(), id: *id, predictions });
+        }
+    }
+    // Each column is called as it was.
+    let mut columns: Vec<Column> = columns::columns(objects, inputs, Grouping::Run)?;
+    let has = |kind| recorded.unfair.iter().any(|unfair| unfair.kind == kind);
+    let labels: Vec<String> = recorded
+        .models
+        .first()
+        .into_iter()
+        .flat_map(|model| &model.labels)
+        .map(|l| l.label.clone())
+        .collect();
+    let mut groups: Vec<GroupBy> = recorded.groups.iter().map(|row| row.by).collect();
+    groups.dedup();
+    let options = Options {
+        grouping: Grouping::Run,
+        labels: if has(UnfairKind::DifferentLabels) { Labels::All } else { Labels::These(labels) },
+        shared_images: recorded.shared_images,
+        pooling: recorded.pooling,
+        bootstrap: recorded.bootstrap.as_ref().map(|bootstrap| (bootstrap.draws, bootstrap.seed)),
+        metrics: !recorded.metrics.is_empty(),
+        groups,
+        published: None,
+        // What is unfair now and was not said to be is a difference.
+        allow_unfair: true,
+    };
+    columns.retain(|column| !column.folds.is_empty());
+    let published = match &recorded.published {
+        None => None,
+        Some(table) => {
+            let bytes = objects.bytes(&table.file.object.hash)?;
+            let models = published::parse(&bytes, Path::new(&table.file.object.to_string()))?;
+            Some(PublishedTable { file: table.file, models })
+        }
+    };
+    let validation: Vec<_> = recorded.models.iter().flat_map(|model| &model.validation).copied().collect();
+    let models = published.as_ref().map(|published| published.models.as_slice());
+    let now = compute(objects, columns, &options, models, Validation::Among(&validation))?;
+    // Of mixed folds, the first input's stand there, and which that was is not known.
+    let (dataset, subset) = match has(UnfairKind::MixedFolds) {
+        true => (recorded.dataset, recorded.subset),
+        false => (now.dataset, now.subset),
+    };
+    Ok(Comparison { dataset, subset, published, reg: recorded.reg.clone(), ..now })
+}
