@@ -77,7 +77,7 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
     let direction = if args.down { Direction::Down } else { Direction::Up };
     let graph = trace(&registry, &view, root, direction)?;
     drop(view);
-    marks::warn(context, &registry, [root])?;
+    let marks = marks::warn(context, &registry, [root])?;
     if let Some(output) = args.output {
         let folder = Folder::begin(&output)?;
         let written = ro_crate(&registry, &registry.view()?, &graph, &folder)?;
@@ -87,7 +87,10 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
     }
     // It may hold every image: only what is printed is written.
     Ok(match format {
-        TraceFormat::Tree => Reply::new(tree(&graph, direction, args.all), Value::Null),
+        TraceFormat::Tree => {
+            let marks: String = marks.iter().map(|(_, mark)| format!("This {mark}.\n")).collect();
+            Reply::new(tree(&graph, direction, args.all) + &marks, Value::Null)
+        }
         TraceFormat::Json => Reply::document(&graph),
         TraceFormat::Dot => Reply::new(dot(&graph, args.all), Value::Null),
         TraceFormat::Prov | TraceFormat::RoCrate => of_prov(&registry, &graph)?,
@@ -95,7 +98,7 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
 }
 
 fn of_prov(registry: &Registry, graph: &Graph) -> Result<Reply, Failure> {
-    let document = prov(registry, graph)?;
+    let document = prov(registry, &registry.view()?, graph)?;
     Ok(Reply::new(format!("{document:#}"), document))
 }
 
@@ -128,7 +131,7 @@ fn down(
         Graph { root, nodes, edges: touched.edges.clone() }
     };
     Ok(match format {
-        TraceFormat::Tree => Reply::new(touched::tree(touched), Value::Null),
+        TraceFormat::Tree => Reply::new(touched::tree(touched, asked), Value::Null),
         TraceFormat::Json => Reply::document(touched),
         TraceFormat::Dot => Reply::new(dot(&graph(), true), Value::Null),
         TraceFormat::Prov | TraceFormat::RoCrate => of_prov(registry, &graph())?,

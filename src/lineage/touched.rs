@@ -1,7 +1,7 @@
 //! Who used an image, the images of a patient, or a row of a metadata file: the way down, told by what was
 //! done with them and not by what depends on the data set that holds them.
 
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::fs;
 use std::path::Path;
 
@@ -137,6 +137,23 @@ pub struct Touched {
     pub datasets: Vec<InDataset>,
     /// What could not be read, so that its use is not known, and why.
     pub unread: BTreeMap<Hash, String>,
+}
+
+impl Touched {
+    /// How many different images these are, however many data sets hold them.
+    pub fn different(&self) -> u64 {
+        different(self.images.iter().map(|image| (image.name.as_str(), image.id)))
+    }
+}
+
+/// How many different images there are among some names with files. A name without a file, in a data set of metadata
+/// only, is the image of that name.
+pub(super) fn different<'i>(images: impl Iterator<Item = (&'i str, Option<Hash>)>) -> u64 {
+    let mut files: BTreeMap<&str, BTreeSet<Hash>> = BTreeMap::new();
+    for (name, file) in images {
+        files.entry(name).or_default().extend(file);
+    }
+    files.values().map(|files| files.len().max(1) as u64).sum()
 }
 
 /// An image in a data set.

@@ -7,7 +7,7 @@ use std::collections::{BTreeSet, HashSet};
 
 use serde::Serialize;
 
-use super::touched::{Asked, datasets};
+use super::touched::{Asked, datasets, different};
 use super::usage::{Counts, Usage};
 use crate::hash::{Hash, Id, Mention};
 use crate::index::{IndexError, View};
@@ -92,6 +92,15 @@ pub struct Withdrew {
     pub purged: Option<Purged>,
     /// The data sets that hold the images, and how many of them.
     pub datasets: Vec<(Hash, u64)>,
+}
+
+impl Withdrew {
+    /// How many different images these are, however many data sets hold them.
+    pub fn different(&self) -> u64 {
+        different(
+            self.record.images.iter().map(|image| (image.name.as_str(), image.blake3.map(|file| file.0))),
+        )
+    }
 }
 
 /// Records that data must not be used any more; with `purge`, also removes its bytes for good.
