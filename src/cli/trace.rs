@@ -9,6 +9,7 @@ use reg::records::{Subject, Withdrawal};
 use reg::registry::{Registry, RegistryError};
 use reg::report::lineage::{dot, tree};
 use reg::report::touched;
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::error::Failure;
@@ -47,6 +48,15 @@ enum TraceFormat {
     Prov,
     /// A folder as a Workflow Run RO-Crate, with the records and all that they are made of but images
     RoCrate,
+}
+
+/// A lineage with what it contains of withdrawn data.
+#[derive(Serialize)]
+struct Marked<'g> {
+    #[serde(flatten)]
+    graph: &'g Graph,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    withdrawn: Vec<Value>,
 }
 
 pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
@@ -91,7 +101,10 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
             let marks: String = marks.iter().map(|(_, mark)| format!("This {mark}.\n")).collect();
             Reply::new(tree(&graph, direction, args.all) + &marks, Value::Null)
         }
-        TraceFormat::Json => Reply::document(&graph),
+        TraceFormat::Json => Reply::document(&Marked {
+            graph: &graph,
+            withdrawn: marks.iter().map(|(id, mark)| json!({ "id": id, "uses": mark })).collect(),
+        }),
         TraceFormat::Dot => Reply::new(dot(&graph, args.all), Value::Null),
         TraceFormat::Prov | TraceFormat::RoCrate => of_prov(&registry, &graph)?,
     })

@@ -260,8 +260,7 @@ pub fn touched(registry: &Registry, view: &View, asked: &Asked) -> Result<Touche
         chosen.insert(id.hash, rows.iter().map(|(place, _)| *place).collect());
         holding.push(id);
     }
-    let choice =
-        move |id: Id<Dataset>, _: &Dataset, _: &Manifest| chosen.get(&id.hash).cloned().unwrap_or_default();
+    let choice = move |id: Id<Dataset>, _: &Dataset| Ok(chosen.get(&id.hash).cloned().unwrap_or_default());
     let mut usage = Usage::new(registry, Box::new(choice));
     let names = view.names_by_id()?;
     let mut gather = Gather { usage: &mut usage, names: &names, found: HashMap::new() };

@@ -12,7 +12,7 @@ use super::usage::{Counts, Usage};
 use crate::hash::{Hash, Id, Mention};
 use crate::index::{IndexError, View};
 use crate::records::{
-    Dataset, ImageRow, Manifest, Predictions, Record, Run, Subject, Table, Withdrawal, WithdrawnImage,
+    Dataset, ImageRow, Predictions, Record, Run, Subject, Table, Withdrawal, WithdrawnImage,
 };
 use crate::registry::{IMAGE, Purged, Registry, RegistryError, Stamp, Withdrawn};
 
@@ -315,7 +315,7 @@ impl<'a> Marks<'a> {
         if withdrawn.is_empty() {
             return Ok(Marks { usage: None });
         }
-        let choice = move |_: Id<Dataset>, _: &Dataset, manifest: &Manifest| withdrawn.rows(manifest);
+        let choice = move |_: Id<Dataset>, dataset: &Dataset| withdrawn.rows_of(registry, dataset.manifest);
         Ok(Marks { usage: Some(Usage::new(registry, Box::new(choice))) })
     }
 

@@ -78,6 +78,7 @@ fn what_leaves_the_registry_says_that_it_contains_withdrawn_data_and_images_stay
         let text = study.ok(command);
         assert!(text.contains(said), "{command}: {text}");
     }
+    assert_eq!(study.json("trace table")["withdrawn"][0]["uses"]["images"], json!(2));
     let prov = study.json("trace table --format prov");
     let of = |id: &str| prov["entity"][format!("reg:{id}")]["reg:withdrawn"].clone();
     assert!(of(&study.id("table")).as_str().unwrap().starts_with(said), "{prov}");
@@ -215,6 +216,36 @@ fn images_are_counted_once_however_many_data_sets_hold_them() {
     let done = study.ok("withdraw 00000005_000.png --reason blurred");
     assert!(done.contains("00000005_000.png, 1 image in 3 data sets"), "{done}");
     assert!(study.ok(WITHDRAW).contains("patient 5, 2 images in 3 data sets"));
+}
+
+#[test]
+fn a_list_reads_no_manifest_twice_and_trusts_no_note_that_does_not_fit() {
+    let study = Study::divided();
+    study.ok(WITHDRAW);
+    let marked_with = |images: u64| {
+        let listed = study.json("list dataset");
+        assert_eq!(listed["records"][0]["withdrawn"]["images"], json!(images), "{listed}");
+    };
+    marked_with(2);
+    let notes = files(&study.path(".reg/cache/withdrawn"));
+    let [note] = notes.as_slice() else { panic!("{notes:?}") };
+    let whole = fs::read_to_string(note).unwrap();
+    // A note is believed without its manifest, and one that was changed is not.
+    let manifest = study.object(study.json("show tiny")["record"]["manifest"].as_str().unwrap());
+    let elsewhere = study.path("manifest");
+    fs::rename(&manifest, &elsewhere).unwrap();
+    marked_with(2);
+    fs::rename(&elsewhere, &manifest).unwrap();
+    fs::write(note, whole.rsplit_once(' ').unwrap().0).unwrap();
+    marked_with(2);
+    assert_eq!(fs::read_to_string(note).unwrap(), whole);
+    // Another withdrawal, and one that is taken back.
+    study.ok("withdraw 00000001_000.png --reason blurred");
+    marked_with(3);
+    study.ok("withdraw patient:5 --reason typo --revoke");
+    marked_with(1);
+    fs::remove_dir_all(study.path(".reg/cache")).unwrap();
+    marked_with(1);
 }
 
 #[test]
