@@ -8,6 +8,7 @@ mod arrival;
 mod gc;
 mod lease;
 mod names;
+mod objects;
 mod purge;
 mod reindex;
 pub mod survey;
@@ -32,6 +33,7 @@ pub use gc::{Cutoff, Garbage, Swept};
 pub(crate) use lease::Lease;
 use names::Wish;
 pub use names::{Moves, Taken, is_name};
+pub use objects::Objects;
 pub use purge::{Purged, is_pictured};
 pub use reindex::Reindexed;
 pub use withdrawn::Withdrawn;
@@ -270,18 +272,6 @@ impl Registry {
     /// Opens the index for reading.
     pub fn view(&self) -> Result<View, RegistryError> {
         Ok(self.index.view()?)
-    }
-
-    /// Reads a record.
-    pub fn get<T: Record>(&self, id: Id<T>) -> Result<T, RegistryError> {
-        let bytes = self.store.read(&id.hash)?;
-        codec::decode(&bytes).map_err(|source| RegistryError::Codec { id: id.hash, source })
-    }
-
-    /// Reads a packed array.
-    pub fn get_packed<T: Packed>(&self, id: Id<T>) -> Result<T, RegistryError> {
-        let bytes = self.store.read(&id.hash)?;
-        codec::unpack(&bytes).map_err(|source| RegistryError::Codec { id: id.hash, source })
     }
 
     /// What a name, a full id or the beginning of one means.

@@ -58,7 +58,10 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     ("attest", &["disk", "hash", "lineage", "records", "registry", "store"]),
-    ("audit", &["dataset", "disk", "hash", "index", "records", "registry", "report", "stats", "store"]),
+    (
+        "audit",
+        &["dataset", "disk", "hash", "index", "lineage", "records", "registry", "report", "runs", "store"],
+    ),
     (
         "export",
         &[

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::{BufWriter, Write};
+use std::io::{self, BufWriter, Seek, Write};
 use std::path::Path;
 
 use serde_json::json;
@@ -11,12 +11,13 @@ use zip::{CompressionMethod, DateTime, ZipWriter};
 
 use super::AuditError;
 use super::views::views;
-use super::walk::{Objects, Part, walk};
+use super::walk::{Evidence, Part, walk};
 use crate::disk;
-use crate::hash::{Digest, Hash};
+use crate::hash::{Digest, Hash, Id};
 use crate::index::View;
-use crate::records::{Execution, Record, Study};
-use crate::registry::Registry;
+use crate::lineage::{Mark, Marks};
+use crate::records::{Execution, KINDS, Record, Study, Withdrawal};
+use crate::registry::{Objects, Registry, RegistryError, Withdrawn};
 
 /// What a bundle says of its own format.
 pub(super) const FORMAT: &str = "reg audit 1";
@@ -50,11 +51,18 @@ struct OfRegistry<'a> {
 }
 
 impl Objects for OfRegistry<'_> {
-    fn read(&mut self, id: &Hash) -> Result<Option<Vec<u8>>, AuditError> {
-        Ok(Some(self.registry.store().read(id)?))
+    fn bytes(&self, id: &Hash) -> Result<Vec<u8>, RegistryError> {
+        self.registry.bytes(id)
+    }
+}
+
+impl Evidence for OfRegistry<'_> {
+    /// What is missing is an error: nobody hands on a bundle with holes.
+    fn lacks(&self, _: &Hash) -> bool {
+        false
     }
 
-    fn executions(&mut self, made: &Hash) -> Result<Vec<Hash>, AuditError> {
+    fn executions(&self, made: &Hash) -> Result<Vec<Hash>, AuditError> {
         let mut found = Vec::new();
         for (from, _) in self.view.referrers(made)? {
             if self.view.kind(&from)?.as_deref() == Some(Execution::KIND) {
@@ -63,28 +71,37 @@ impl Objects for OfRegistry<'_> {
         }
         Ok(found)
     }
+
+    fn withdrawals(&self) -> Result<Vec<(Id<Withdrawal>, Withdrawal)>, AuditError> {
+        Ok(self.registry.withdrawals(&self.view)?)
+    }
 }
 
 /// Writes everything behind `root`, images aside, into one file; without `weights`, checkpoints are named only.
 ///
 /// The file is there as a whole or not at all.
 pub fn bundle(registry: &Registry, root: Hash, weights: bool, out: &Path) -> Result<Bundled, AuditError> {
-    let mut objects = OfRegistry { registry, view: registry.view()? };
-    if objects.view.kind(&root)?.as_deref() == Some(Study::KIND) {
-        let name = objects.view.names_by_id()?.remove(&root).unwrap_or_else(|| root.short());
+    let evidence = OfRegistry { registry, view: registry.view()? };
+    if evidence.view.kind(&root)?.as_deref() == Some(Study::KIND) {
+        let name = evidence.view.names_by_id()?.remove(&root).unwrap_or_else(|| root.short());
         return Err(AuditError::Plan(name));
     }
-    let parts = walk(&mut objects, root, weights)?;
+    let parts = walk(&evidence, root, weights)?;
     let part = disk::part_of(out);
-    let written = write(&mut objects, root, &parts, weights, [&part, out])
-        .and_then(|()| fs::rename(&part, out).map_err(AuditError::io("write", out)));
+    let wrong = || AuditError::io("write", out);
+    let written = (|| {
+        let mut file = BufWriter::new(File::create(&part).map_err(wrong())?);
+        write(&evidence, root, &parts, weights, &mut file, wrong)?;
+        file.flush().and_then(|()| file.get_ref().sync_all()).map_err(wrong())?;
+        fs::rename(&part, out).map_err(wrong())
+    })();
     if let Err(e) = written {
         let _ = fs::remove_file(&part);
         return Err(e);
     }
     let bytes = fs::metadata(out).map_err(AuditError::io("read", out))?.len();
     let kept = parts.values().filter(|part| part.kept);
-    let records = kept.clone().filter(|part| crate::records::KINDS.contains(&part.kind.as_str())).count();
+    let records = kept.clone().filter(|part| KINDS.contains(&part.kind.as_str())).count();
     let (records, objects) = (records as u64, kept.count() as u64);
     Ok(Bundled { records, objects, left_out: parts.len() as u64 - objects, bytes })
 }
@@ -102,14 +119,26 @@ pub(super) fn object_at(path: &str) -> Option<Hash> {
     (path_of(&id) == path).then_some(id)
 }
 
+/// What a result has of images that a withdrawal beside it covers.
+pub(super) fn mark(
+    evidence: &dyn Evidence,
+    root: Hash,
+    parts: &BTreeMap<Hash, Part>,
+) -> Result<Option<Mark>, AuditError> {
+    let of_kind = parts.iter().filter(|(_, part)| part.kind == Withdrawal::KIND);
+    let records = of_kind.map(|(id, _)| Ok((Id::new(*id), <dyn Objects>::get(evidence, Id::new(*id))?)));
+    let records: Result<_, AuditError> = records.collect();
+    Ok(Marks::among(evidence, Withdrawn::of(records?)).of(&root))
+}
+
 /// Everything in a bundle but its objects: name and bytes, computed from them.
 pub(super) fn derived(
-    objects: &mut dyn Objects,
+    evidence: &dyn Evidence,
     root: Hash,
     parts: &BTreeMap<Hash, Part>,
     weights: bool,
 ) -> Result<BTreeMap<String, Vec<u8>>, AuditError> {
-    let mut files = views(objects, root, parts)?;
+    let mut files = views(evidence, root, parts, mark(evidence, root, parts)?)?;
     files.insert("README.md".to_owned(), README.replace("ROOT", &root.to_string()).into_bytes());
     files.insert("check.py".to_owned(), CHECK.as_bytes().to_vec());
     let mut listed = Vec::new();
@@ -117,15 +146,13 @@ pub(super) fn derived(
         files.iter().map(|(name, bytes)| (name.clone(), Digest::of(bytes))).collect();
     for (id, part) in parts {
         let mut entry = json!({ "id": id, "kind": part.kind, "role": part.role });
-        match part.kept.then(|| objects.read(id)).transpose()?.flatten() {
-            Some(bytes) => {
-                let digest = Digest::of(&bytes);
-                entry["bytes"] = digest.bytes.into();
-                entry["sha256"] = json!(digest.sha256);
-                entry["file"] = path_of(id).into();
-                sums.insert(path_of(id), digest);
-            }
-            None => entry["file"] = serde_json::Value::Null,
+        entry["file"] = serde_json::Value::Null;
+        if part.kept {
+            let digest = Digest::of(&evidence.bytes(id)?);
+            entry["bytes"] = digest.bytes.into();
+            entry["sha256"] = json!(digest.sha256);
+            entry["file"] = path_of(id).into();
+            sums.insert(path_of(id), digest);
         }
         listed.push(entry);
     }
@@ -142,16 +169,16 @@ pub(super) fn derived(
     Ok(files)
 }
 
-fn write(
-    objects: &mut dyn Objects,
+/// Writes the archive of a bundle: one way to write each, so that the same objects give the same bytes.
+pub(super) fn write<W: Write + Seek, F: FnOnce(io::Error) -> AuditError>(
+    evidence: &dyn Evidence,
     root: Hash,
     parts: &BTreeMap<Hash, Part>,
     weights: bool,
-    [path, out]: [&Path; 2],
-) -> Result<(), AuditError> {
-    let wrong = || AuditError::io("write", out);
-    let file = File::create(path).map_err(wrong())?;
-    let mut zip = ZipWriter::new(BufWriter::new(file));
+    out: W,
+    wrong: impl Fn() -> F,
+) -> Result<W, AuditError> {
+    let mut zip = ZipWriter::new(out);
     let mut member = |name: &str, bytes: &[u8]| -> Result<(), AuditError> {
         let options = SimpleFileOptions::default()
             .compression_method(CompressionMethod::Stored)
@@ -161,14 +188,11 @@ fn write(
         zip.start_file(name, options).map_err(|e| wrong()(e.into()))?;
         zip.write_all(bytes).map_err(wrong())
     };
-    for (name, bytes) in derived(objects, root, parts, weights)? {
+    for (name, bytes) in derived(evidence, root, parts, weights)? {
         member(&name, &bytes)?;
     }
     for (id, _) in parts.iter().filter(|(_, part)| part.kept) {
-        if let Some(bytes) = objects.read(id)? {
-            member(&path_of(id), &bytes)?;
-        }
+        member(&path_of(id), &evidence.bytes(id)?)?;
     }
-    let mut out = zip.finish().map_err(|e| wrong()(e.into()))?;
-    out.flush().and_then(|()| out.get_ref().sync_all()).map_err(wrong())
+    zip.finish().map_err(|e| wrong()(e.into()))
 }

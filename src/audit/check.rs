@@ -1,7 +1,7 @@
 //! Reads a bundle and believes nothing that it says of itself.
 
 use std::cell::RefCell;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::Path;
@@ -11,12 +11,16 @@ use zip::ZipArchive;
 use zip::result::ZipError;
 
 use super::AuditError;
-use super::bundle::{FORMAT, LISTING, derived, object_at, path_of};
+use super::bundle::{FORMAT, LISTING, derived, mark, object_at, path_of, write};
 use super::data::data;
-use super::recompute::recompute;
-use super::walk::{Objects, walk};
-use crate::hash::Hash;
-use crate::records::{Execution, KINDS, codec};
+use super::same::Same;
+use super::walk::{Evidence, MISSING, Part, walk};
+use crate::hash::{Hash, Id};
+use crate::lineage::Mark;
+use crate::records::{Execution, KINDS, Predictions, Record, Table, Withdrawal, codec};
+use crate::registry::{Objects, RegistryError};
+use crate::runs::{Mismatch, recompute};
+use crate::store::StoreError;
 
 /// A member longer than this is refused.
 const MAX_MEMBER: u64 = 8 << 30;
@@ -24,7 +28,7 @@ const MAX_MEMBER: u64 = 8 << 30;
 const MAX_MEMBERS: usize = 1_000_000;
 
 /// What came of checking a bundle.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Checked {
     /// The result that it is about.
     pub root: Hash,
@@ -32,8 +36,19 @@ pub struct Checked {
     pub records: u64,
     /// Objects in it, records among them.
     pub objects: u64,
-    /// AUCs that were computed again.
+    /// Tables of which every number was computed again.
+    pub recomputed: Vec<Hash>,
+    /// AUCs in these tables.
     pub aucs: u64,
+    /// Tables that were not computed again, whose numbers come out of a network.
+    pub uncomputed: Vec<Hash>,
+    /// Columns of comparisons, with the models that they are of where they are called otherwise: names are words, and
+    /// nothing computes them.
+    pub renamed: BTreeMap<String, BTreeSet<String>>,
+    /// What the result has of withdrawn images.
+    pub mark: Option<Mark>,
+    /// Withdrawals in it: of whom or what, and why.
+    pub withdrawals: Vec<Withdrawal>,
     /// What is wrong with it; empty where nothing is.
     pub wrong: Vec<String>,
 }
@@ -46,7 +61,7 @@ struct Listing {
 }
 
 /// Checks every hash, the whole lineage, everything for reading, what data sets say against the metadata, splits for
-/// patients in two parts, and every AUC.
+/// patients in two parts, every number of every table that needs no network, and every byte of the archive itself.
 ///
 /// # Errors
 /// A file that is no bundle. What is wrong in one is no error but part of the answer.
@@ -57,7 +72,10 @@ pub fn check(path: &Path) -> Result<Checked, AuditError> {
     if zip.len() > MAX_MEMBERS {
         return Err(not(format!("it has {} members", zip.len())));
     }
-    let mut bundle = OfBundle { zip, made: HashMap::new(), wrong: RefCell::default() };
+    let names: Result<BTreeSet<String>, _> =
+        zip.file_names().map(|name| name.map(|name| name.into_owned())).collect();
+    let members = names.map_err(|e| not(e.to_string()))?;
+    let bundle = OfBundle::read(zip, &members);
     let listing = bundle.member(LISTING).ok_or_else(|| {
         let why = bundle.wrong.borrow().iter().next().cloned();
         not(why.unwrap_or_else(|| format!("it lacks {LISTING}")))
@@ -66,98 +84,206 @@ pub fn check(path: &Path) -> Result<Checked, AuditError> {
     if listing.format != FORMAT {
         return Err(not(format!("its format is {:?}, and this reg reads {FORMAT:?}", listing.format)));
     }
-    let names: Result<BTreeSet<String>, _> =
-        bundle.zip.file_names().map(|name| name.map(|name| name.into_owned())).collect();
-    let members = names.map_err(|e| not(e.to_string()))?;
-    let twice = bundle.zip.len() - members.len();
-    let held: Vec<Hash> = members.iter().filter_map(|name| object_at(name)).collect();
-    for id in &held {
-        // An execution is no link of what it made.
-        let execution = bundle.read(id)?.and_then(|bytes| codec::decode::<Execution>(&bytes).ok());
-        if let Some(execution) = execution {
-            bundle.made.entry(execution.made).or_default().push(*id);
-        }
-    }
     let Listing { root, weights, .. } = listing;
-    let parts = walk(&mut bundle, root, weights)?;
-    let mut wrong = Vec::new();
-    for (id, part) in parts.iter().filter(|(_, part)| part.kept && part.kind == "missing") {
-        wrong.push(format!("{} {id} is named and not there, or not what it is named by", part.role));
+    let mut checked = Checked {
+        root,
+        records: 0,
+        objects: bundle.whole.len() as u64,
+        recomputed: Vec::new(),
+        aucs: 0,
+        uncomputed: Vec::new(),
+        renamed: BTreeMap::new(),
+        mark: None,
+        withdrawals: Vec::new(),
+        wrong: Vec::new(),
+    };
+    let parts = walk(&bundle, root, weights).and_then(|parts| {
+        checked.look(&bundle, &members, &parts, weights)?;
+        Ok(parts)
+    });
+    checked.wrong.extend(bundle.wrong.take());
+    match parts {
+        Ok(parts) if checked.wrong.is_empty() => {
+            let wrong = || AuditError::io("read", path);
+            // A handle of its own: the archive's moves about.
+            let file = File::open(path).map_err(wrong())?;
+            let same = write(&bundle, root, &parts, weights, Same::with(file), wrong)?;
+            if let Some(place) = same.differs().map_err(wrong())? {
+                checked.wrong.push(format!(
+                    "the archive is not as reg packs it from byte {place} on: something stands beside its members, or \
+                     it was packed anew"
+                ));
+            }
+        }
+        Ok(_) => {}
+        Err(e) => checked.wrong.push(e.to_string()),
     }
-    let recomputed = derived(&mut bundle, root, &parts, weights)
-        .and_then(|files| Ok((files, data(&mut bundle, &parts)?, recompute(&mut bundle, &parts)?)));
-    let mut expected: BTreeSet<String> =
-        parts.iter().filter(|(_, part)| part.kept).map(|(id, _)| path_of(id)).collect();
-    let mut aucs = 0;
-    match recomputed {
-        Ok((files, contradictions, (differences, count))) => {
-            wrong.extend(contradictions);
-            for (name, bytes) in &files {
-                match bundle.member(name) {
-                    Some(found) if found == *bytes => {}
-                    Some(_) => wrong.push(format!("{name} is not what the objects give")),
-                    None => wrong.push(format!("{name} is missing")),
+    Ok(checked)
+}
+
+impl Checked {
+    /// Looks at everything but the archive.
+    fn look(
+        &mut self,
+        bundle: &OfBundle,
+        members: &BTreeSet<String>,
+        parts: &BTreeMap<Hash, Part>,
+        weights: bool,
+    ) -> Result<(), AuditError> {
+        let kept = parts.iter().filter(|(_, part)| part.kept);
+        self.records = kept.clone().filter(|(_, part)| KINDS.contains(&part.kind.as_str())).count() as u64;
+        for (id, part) in kept.clone().filter(|(_, part)| part.kind == MISSING) {
+            self.wrong.push(format!("{} {id} is named and not there, or not what it is named by", part.role));
+        }
+        // Nothing is computed of half of it.
+        if !self.wrong.is_empty() {
+            return Ok(());
+        }
+        let mut expected: BTreeSet<String> = kept.map(|(id, _)| path_of(id)).collect();
+        for (name, bytes) in derived(bundle, self.root, parts, weights)? {
+            match bundle.member(&name) {
+                Some(found) if found == bytes => {}
+                Some(_) => self.wrong.push(format!("{name} is not what the objects give")),
+                None => self.wrong.push(format!("{name} is missing")),
+            }
+            expected.insert(name);
+        }
+        let (folders, others): (Vec<&String>, Vec<_>) =
+            members.difference(&expected).partition(|name| name.ends_with('/'));
+        if !folders.is_empty() {
+            self.wrong.push(format!("{} folders do not belong to it: it was packed anew", folders.len()));
+        }
+        self.wrong.extend(others.into_iter().map(|name| format!("{name} does not belong to it")));
+        self.wrong.extend(data(bundle, parts)?);
+        for (id, _) in parts.iter().filter(|(_, part)| part.kind == Table::KIND) {
+            self.table(bundle, Id::new(*id))?;
+        }
+        for (id, _) in parts.iter().filter(|(_, part)| part.kind == Withdrawal::KIND) {
+            self.withdrawals.push(<dyn Objects>::get(bundle, Id::new(*id))?);
+        }
+        self.mark = mark(bundle, self.root, parts)?;
+        Ok(())
+    }
+
+    fn table(&mut self, objects: &dyn Objects, id: Id<Table>) -> Result<(), AuditError> {
+        let short = id.hash.short();
+        match recompute(objects, id) {
+            Ok(None) => {
+                self.uncomputed.push(id.hash);
+                return Ok(());
+            }
+            Ok(Some(differences)) => {
+                self.wrong.extend(differences.iter().map(|Mismatch { place, recorded, now }| {
+                    format!("table {short}: {place} is {recorded}, and scores and labels give {now}")
+                }));
+            }
+            Err(e) => self.wrong.push(format!("table {short} cannot be computed again: {e}")),
+        }
+        self.recomputed.push(id.hash);
+        match objects.get(id)? {
+            Table::Auc(table) => self.aucs += table.labels.len() as u64,
+            Table::Comparison(table) => {
+                for model in &table.models {
+                    self.aucs += model.labels.iter().map(|label| label.auc.folds.len() as u64).sum::<u64>();
+                    for id in &model.predictions {
+                        let Predictions { model: own, .. } = objects.get(*id)?;
+                        if own != model.name {
+                            self.renamed.entry(model.name.clone()).or_default().insert(own);
+                        }
+                    }
                 }
             }
-            expected.extend(files.into_keys());
-            wrong.extend(differences);
-            aucs = count;
+            _ => {}
         }
-        Err(e) => wrong.push(e.to_string()),
+        Ok(())
     }
-    wrong.extend(members.difference(&expected).map(|name| format!("{name} does not belong to it")));
-    if twice > 0 {
-        wrong.push(format!("{twice} members are there twice"));
-    }
-    wrong.extend(bundle.wrong.take());
-    let records =
-        parts.values().filter(|part| part.kept && KINDS.contains(&part.kind.as_str())).count() as u64;
-    Ok(Checked { root, records, objects: held.len() as u64, aucs, wrong })
 }
 
 /// Where objects of a bundle are read.
 struct OfBundle {
-    zip: ZipArchive<BufReader<File>>,
+    zip: RefCell<ZipArchive<BufReader<File>>>,
+    /// The objects whose bytes are those that they are named by.
+    whole: HashSet<Hash>,
     /// The executions in it, by what they made.
     made: HashMap<Hash, Vec<Hash>>,
+    withdrawals: Vec<(Id<Withdrawal>, Withdrawal)>,
     /// Members whose bytes are not what they are named by.
     wrong: RefCell<BTreeSet<String>>,
 }
 
 impl OfBundle {
-    fn member(&mut self, name: &str) -> Option<Vec<u8>> {
-        let mut member = match self.zip.by_name(name) {
+    /// Hashes every object, once: from then on, those that are whole are there and no others.
+    fn read(zip: ZipArchive<BufReader<File>>, members: &BTreeSet<String>) -> Self {
+        let mut bundle = OfBundle {
+            zip: RefCell::new(zip),
+            whole: HashSet::new(),
+            made: HashMap::new(),
+            withdrawals: Vec::new(),
+            wrong: RefCell::default(),
+        };
+        for name in members {
+            let Some(id) = object_at(name) else { continue };
+            let Some(bytes) = bundle.member(name) else { continue };
+            if Hash::of(&bytes) != id {
+                let wrong = format!("{name} does not have the bytes that it is named by");
+                bundle.wrong.borrow_mut().insert(wrong);
+                continue;
+            }
+            bundle.whole.insert(id);
+            // Nothing that they are about names these two.
+            if let Ok(execution) = codec::decode::<Execution>(&bytes) {
+                bundle.made.entry(execution.made).or_default().push(id);
+            } else if let Ok(withdrawal) = codec::decode::<Withdrawal>(&bytes) {
+                bundle.withdrawals.push((Id::new(id), withdrawal));
+            }
+        }
+        bundle
+    }
+
+    fn member(&self, name: &str) -> Option<Vec<u8>> {
+        let wrong = |e: String| {
+            self.wrong.borrow_mut().insert(format!("{name} cannot be read: {e}"));
+        };
+        let mut zip = self.zip.borrow_mut();
+        let mut member = match zip.by_name(name) {
             Ok(member) => member,
             Err(ZipError::FileNotFound) => return None,
             // A bundle's members are not compressed: whoever packed it anew changed it.
             Err(e) => {
-                self.wrong.borrow_mut().insert(format!("{name} cannot be read: {e}"));
+                wrong(e.to_string());
                 return None;
             }
         };
         let mut bytes = Vec::new();
         // What a header claims is not allocated before it is there.
-        let read = member.by_ref().take(MAX_MEMBER).read_to_end(&mut bytes);
-        if let Err(e) = read {
-            self.wrong.borrow_mut().insert(format!("{name} cannot be read: {e}"));
-            return None;
+        match member.by_ref().take(MAX_MEMBER).read_to_end(&mut bytes) {
+            Ok(_) => Some(bytes),
+            Err(e) => {
+                wrong(e.to_string());
+                None
+            }
         }
-        Some(bytes)
     }
 }
 
 impl Objects for OfBundle {
-    fn read(&mut self, id: &Hash) -> Result<Option<Vec<u8>>, AuditError> {
-        let name = path_of(id);
-        let Some(bytes) = self.member(&name) else { return Ok(None) };
-        if Hash::of(&bytes) != *id {
-            self.wrong.borrow_mut().insert(format!("{name} does not have the bytes that it is named by"));
-            return Ok(None);
-        }
-        Ok(Some(bytes))
+    fn bytes(&self, id: &Hash) -> Result<Vec<u8>, RegistryError> {
+        let path = path_of(id);
+        let bytes = if self.lacks(id) { None } else { self.member(&path) };
+        Ok(bytes.ok_or_else(|| StoreError::Missing { id: *id, path: path.into() })?)
+    }
+}
+
+impl Evidence for OfBundle {
+    fn lacks(&self, id: &Hash) -> bool {
+        !self.whole.contains(id)
     }
 
-    fn executions(&mut self, made: &Hash) -> Result<Vec<Hash>, AuditError> {
+    fn executions(&self, made: &Hash) -> Result<Vec<Hash>, AuditError> {
         Ok(self.made.get(made).cloned().unwrap_or_default())
+    }
+
+    fn withdrawals(&self) -> Result<Vec<(Id<Withdrawal>, Withdrawal)>, AuditError> {
+        Ok(self.withdrawals.clone())
     }
 }

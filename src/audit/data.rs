@@ -4,20 +4,17 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 
 use super::AuditError;
-use super::views::{packed, record};
-use super::walk::{Objects, Part};
+use super::walk::Part;
 use crate::dataset::{labels, metadata};
 use crate::hash::{Hash, Id};
 use crate::records::{Assignment, Dataset, ImageRow, Manifest, Record, Split};
+use crate::registry::Objects;
 
 /// Differences of one data set that are told one by one.
 const TOLD: usize = 10;
 
 /// What is wrong with data sets and splits.
-pub(super) fn data(
-    objects: &mut dyn Objects,
-    parts: &BTreeMap<Hash, Part>,
-) -> Result<Vec<String>, AuditError> {
+pub(super) fn data(objects: &dyn Objects, parts: &BTreeMap<Hash, Part>) -> Result<Vec<String>, AuditError> {
     let mut wrong = Vec::new();
     for (id, part) in parts {
         match part.kind.as_str() {
@@ -30,9 +27,9 @@ pub(super) fn data(
 }
 
 /// The manifest says of every image what the metadata says.
-fn dataset(objects: &mut dyn Objects, id: Hash, wrong: &mut Vec<String>) -> Result<(), AuditError> {
-    let Some(dataset) = record::<Dataset>(objects, Id::new(id))? else { return Ok(()) };
-    let Some(manifest) = packed(objects, dataset.manifest)? else { return Ok(()) };
+fn dataset(objects: &dyn Objects, id: Hash, wrong: &mut Vec<String>) -> Result<(), AuditError> {
+    let dataset = objects.get(Id::<Dataset>::new(id))?;
+    let manifest: Manifest = objects.get_packed(dataset.manifest)?;
     let patients: HashSet<u32> = manifest.rows.iter().map(|row| row.patient).collect();
     if (manifest.rows.len() as u64, patients.len() as u64) != (dataset.images, dataset.patients) {
         let (images, patients) = (manifest.rows.len(), patients.len());
@@ -41,7 +38,7 @@ fn dataset(objects: &mut dyn Objects, id: Hash, wrong: &mut Vec<String>) -> Resu
             id.short()
         ));
     }
-    let Some(bytes) = objects.read(&dataset.metadata.object.hash)? else { return Ok(()) };
+    let bytes = objects.bytes(&dataset.metadata.object.hash)?;
     let given = match metadata::read(&bytes, Path::new("metadata")) {
         Ok(given) => given,
         Err(e) => {
@@ -74,13 +71,10 @@ fn dataset(objects: &mut dyn Objects, id: Hash, wrong: &mut Vec<String>) -> Resu
 }
 
 /// No patient is in two parts of a fold.
-fn split(objects: &mut dyn Objects, id: Hash, wrong: &mut Vec<String>) -> Result<(), AuditError> {
-    let Some(split) = record::<Split>(objects, Id::new(id))? else { return Ok(()) };
-    let Some(dataset) = record(objects, split.dataset)? else { return Ok(()) };
-    let manifest: Option<Manifest> = packed(objects, dataset.manifest)?;
-    let (Some(manifest), Some(assignment)) = (manifest, packed(objects, split.assignment)?) else {
-        return Ok(());
-    };
+fn split(objects: &dyn Objects, id: Hash, wrong: &mut Vec<String>) -> Result<(), AuditError> {
+    let split = objects.get(Id::<Split>::new(id))?;
+    let manifest = objects.get_packed(objects.get(split.dataset)?.manifest)?;
+    let assignment = objects.get_packed(split.assignment)?;
     for (fold, codes) in assignment.folds.iter().enumerate() {
         if codes.len() != manifest.rows.len() {
             wrong.push(format!("split {}: fold {fold} is of {} images", id.short(), codes.len()));

@@ -6,7 +6,7 @@ use crate::hash::Hash;
 use crate::index::IndexError;
 use crate::records::CodecError;
 use crate::registry::RegistryError;
-use crate::store::StoreError;
+use crate::runs::RunError;
 
 /// Why a bundle cannot be made or read.
 #[derive(Debug, thiserror::Error)]
@@ -14,12 +14,15 @@ pub enum AuditError {
     /// The registry.
     #[error(transparent)]
     Registry(#[from] RegistryError),
-    /// An object that cannot be read.
-    #[error("{id}: {source}")]
-    Codec {
+    /// A table that cannot be computed again.
+    #[error(transparent)]
+    Run(#[from] RunError),
+    /// Something that has no inputs.
+    #[error("{} is no record, and has nothing behind it: {source}", id.short())]
+    NotARecord {
         /// Its id.
         id: Hash,
-        /// What is wrong with it.
+        /// How that shows.
         source: CodecError,
     },
     /// A file.
@@ -45,12 +48,6 @@ pub enum AuditError {
         /// What is wrong with it.
         reason: String,
     },
-}
-
-impl From<StoreError> for AuditError {
-    fn from(e: StoreError) -> Self {
-        AuditError::Registry(e.into())
-    }
 }
 
 impl From<IndexError> for AuditError {

@@ -8,7 +8,7 @@ mod bundle;
 mod check;
 mod data;
 mod error;
-mod recompute;
+mod same;
 mod views;
 mod walk;
 

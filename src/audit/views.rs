@@ -4,67 +4,58 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::AuditError;
-use super::walk::{Objects, Part};
+use super::walk::{Evidence, Part};
 use crate::hash::{Hash, Id};
+use crate::lineage::Mark;
 use crate::records::{
-    Assignment, Dataset, Gender, ImageRow, KINDS, Manifest, Packed, Record, Split, Subset, Table,
-    ViewPosition, codec,
+    Assignment, Dataset, Gender, ImageRow, KINDS, Manifest, Record, Split, Subset, Table, ViewPosition,
 };
+use crate::registry::Objects;
 use crate::report::{Format, results};
 
 /// Where they lie.
 const READABLE: &str = "readable";
 
-/// Reads an object of a bundle as a record.
-pub(super) fn record<T: Record>(objects: &mut dyn Objects, id: Id<T>) -> Result<Option<T>, AuditError> {
-    let Some(bytes) = objects.read(&id.hash)? else { return Ok(None) };
-    codec::decode(&bytes).map(Some).map_err(|source| AuditError::Codec { id: id.hash, source })
-}
-
-/// Reads an object of a bundle as a packed array.
-pub(super) fn packed<T: Packed>(objects: &mut dyn Objects, id: Id<T>) -> Result<Option<T>, AuditError> {
-    let Some(bytes) = objects.read(&id.hash)? else { return Ok(None) };
-    codec::unpack(&bytes).map(Some).map_err(|source| AuditError::Codec { id: id.hash, source })
-}
-
 /// Name and bytes of each.
 pub(super) fn views(
-    objects: &mut dyn Objects,
+    evidence: &dyn Evidence,
     root: Hash,
     parts: &BTreeMap<Hash, Part>,
+    mark: Option<Mark>,
 ) -> Result<BTreeMap<String, Vec<u8>>, AuditError> {
     let mut files = BTreeMap::new();
     let mut add = |name: String, bytes: Vec<u8>| {
         files.insert(format!("{READABLE}/{name}"), bytes);
     };
+    let objects: &dyn Objects = evidence;
     for (id, part) in parts.iter().filter(|(_, part)| KINDS.contains(&part.kind.as_str())) {
-        let Some(bytes) = objects.read(id)? else { continue };
-        let document: serde_json::Value = serde_json::from_slice(&bytes).unwrap_or_default();
+        let document: serde_json::Value =
+            serde_json::from_slice(&objects.bytes(id)?).expect("records were read as JSON");
         let pretty = serde_json::to_vec_pretty(&document).expect("a document's keys are texts");
         add(format!("{}-{}.json", part.kind, id.short()), pretty);
         match part.kind.as_str() {
             Dataset::KIND => {
-                let Some(dataset) = record::<Dataset>(objects, Id::new(*id))? else { continue };
-                let Some(manifest) = packed(objects, dataset.manifest)? else { continue };
+                let dataset = objects.get(Id::<Dataset>::new(*id))?;
+                let manifest = objects.get_packed(dataset.manifest)?;
                 add(format!("images-{}.csv", id.short()), images(&dataset, &manifest).into_bytes());
             }
             Split::KIND => {
-                let Some(split) = record::<Split>(objects, Id::new(*id))? else { continue };
-                let Some(dataset) = record(objects, split.dataset)? else { continue };
-                let manifest: Option<Manifest> = packed(objects, dataset.manifest)?;
-                if let (Some(manifest), Some(assignment)) = (manifest, packed(objects, split.assignment)?) {
-                    add(format!("split-{}.csv", id.short()), subsets(&manifest, &assignment).into_bytes());
-                }
+                let split = objects.get(Id::<Split>::new(*id))?;
+                let manifest = objects.get_packed(objects.get(split.dataset)?.manifest)?;
+                let assignment = objects.get_packed(split.assignment)?;
+                add(format!("split-{}.csv", id.short()), subsets(&manifest, &assignment).into_bytes());
             }
             _ => {}
         }
     }
-    if parts.get(&root).is_some_and(|part| part.kind == Table::KIND)
-        && let Some(table) = record::<Table>(objects, Id::new(root))?
-    {
-        let tables = results::of(&table);
+    if parts.get(&root).is_some_and(|part| part.kind == Table::KIND) {
+        let tables = results::of(&objects.get(Id::<Table>::new(root))?);
         let render = |format| tables.iter().map(|table| table.render(format)).collect::<Vec<_>>().join("\n");
-        add("table.txt".to_owned(), render(Format::Text { width: None }).into_bytes());
+        let mut text = render(Format::Text { width: None });
+        if let Some(mark) = mark {
+            let _ = writeln!(text, "\n{mark}");
+        }
+        add("table.txt".to_owned(), text.into_bytes());
         add("table.csv".to_owned(), render(Format::Csv).into_bytes());
     }
     Ok(files)

@@ -3,41 +3,50 @@
 use std::collections::{BTreeMap, HashSet, VecDeque};
 
 use super::AuditError;
-use crate::hash::Hash;
+use crate::hash::{Hash, Id};
 use crate::records::codec::packed_magic;
-use crate::records::{self, Execution, PACKED, Record, Weights};
+use crate::records::{self, Execution, Manifest, PACKED, Packed, Record, Weights, Withdrawal};
+use crate::registry::{Objects, Withdrawn};
 
-/// Where the objects of a bundle are read.
-pub(super) trait Objects {
-    /// The bytes of an object, checked against its id; `None` where they are not there.
-    fn read(&mut self, id: &Hash) -> Result<Option<Vec<u8>>, AuditError>;
+/// Objects, and what stands beside them without being named.
+pub(super) trait Evidence: Objects {
+    /// Whether an object that is named is not there, which can be told and is no error.
+    fn lacks(&self, id: &Hash) -> bool;
 
     /// The executions that made an object.
-    fn executions(&mut self, made: &Hash) -> Result<Vec<Hash>, AuditError>;
+    fn executions(&self, made: &Hash) -> Result<Vec<Hash>, AuditError>;
+
+    /// All withdrawals.
+    fn withdrawals(&self) -> Result<Vec<(Id<Withdrawal>, Withdrawal)>, AuditError>;
 }
 
 /// An object behind a result.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Part {
-    /// The kind of a record or packed array, or `file`.
+    /// The kind of a record or packed array, or `file`; [`MISSING`] where it is not there.
     pub(super) kind: String,
     /// The part that it plays for whoever named it first.
     pub(super) role: String,
     /// Whether its bytes belong into the bundle.
     pub(super) kept: bool,
-    /// What it names, images of a manifest aside.
-    pub(super) links: Vec<Hash>,
 }
 
 /// What the result itself is, in the listing.
 const RESULT: &str = "result";
+/// The kind of what is named and is nowhere.
+pub(super) const MISSING: &str = "missing";
+/// The kind of what is neither record nor packed array.
+const FILE: &str = "file";
 
-/// Everything that `root` depends on, images aside, and the executions beside it.
+/// Everything that `root` depends on, images aside, with the executions and withdrawals beside it.
 ///
 /// Images are named by the manifests, with both hashes; they are too many and belong to patients. Without `weights`,
-/// checkpoints and weights from outside are named only. A link that leads to nothing is named with the kind `missing`.
+/// checkpoints and weights from outside are named only.
+///
+/// # Errors
+/// A root that is no record.
 pub(super) fn walk(
-    objects: &mut dyn Objects,
+    evidence: &dyn Evidence,
     root: Hash,
     weights: bool,
 ) -> Result<BTreeMap<Hash, Part>, AuditError> {
@@ -45,36 +54,56 @@ pub(super) fn walk(
     let mut seen = HashSet::from([root]);
     let mut queue = VecDeque::from([(root, RESULT.to_owned(), true)]);
     while let Some((id, role, kept)) = queue.pop_front() {
-        if !kept {
-            parts.insert(id, Part { kind: "file".to_owned(), role, kept, links: Vec::new() });
+        if !kept || evidence.lacks(&id) {
+            let kind = if kept { MISSING } else { FILE }.to_owned();
+            parts.insert(id, Part { kind, role, kept });
             continue;
         }
-        let Some(bytes) = objects.read(&id)? else {
-            parts.insert(id, Part { kind: "missing".to_owned(), role, kept, links: Vec::new() });
-            continue;
-        };
+        let bytes = evidence.bytes(&id)?;
         let packed = packed_magic(&bytes).and_then(|magic| PACKED.iter().find(|(_, own)| **own == magic));
-        let header = records::check(&bytes).ok();
+        let header = match records::check(&bytes) {
+            Err(source) if id == root => return Err(AuditError::NotARecord { id, source }),
+            header => header.ok(),
+        };
         let kind = match (&header, packed) {
             (Some(header), _) => header.kind.clone(),
             (None, Some((kind, _))) => (*kind).to_owned(),
-            (None, None) => "file".to_owned(),
+            (None, None) => FILE.to_owned(),
         };
-        let links = header.map_or(Vec::new(), |header| header.links());
-        // An execution is reached from what it made; that leads nowhere else.
-        let links = if kind == Execution::KIND { Vec::new() } else { links };
-        for link in &links {
+        // An execution is reached from what it made, which leads to the rest.
+        let followed = kind != Execution::KIND || id == root;
+        for link in header.filter(|_| followed).iter().flat_map(records::Header::links) {
             let is_weights = link.role == "checkpoint" || kind == Weights::KIND && link.role == "file";
             if seen.insert(link.to) {
-                queue.push_back((link.to, link.role.clone(), weights || !is_weights));
+                queue.push_back((link.to, link.role, weights || !is_weights));
             }
         }
-        for execution in objects.executions(&id)? {
+        for execution in evidence.executions(&id)? {
             if seen.insert(execution) {
                 queue.push_back((execution, "made".to_owned(), true));
             }
         }
-        parts.insert(id, Part { kind, role, kept, links: links.iter().map(|link| link.to).collect() });
+        parts.insert(id, Part { kind, role, kept });
     }
+    withdrawals(evidence, &mut parts)?;
     Ok(parts)
+}
+
+/// Adds the withdrawals that hold and cover an image of a data set that is there.
+fn withdrawals(evidence: &dyn Evidence, parts: &mut BTreeMap<Hash, Part>) -> Result<(), AuditError> {
+    let all = Withdrawn::of(evidence.withdrawals()?);
+    if all.is_empty() {
+        return Ok(());
+    }
+    let of_images = parts.iter().filter(|(_, part)| part.kind == Manifest::KIND);
+    let manifests = of_images.map(|(id, _)| <dyn Objects>::get_packed(evidence, Id::new(*id)));
+    let manifests: Vec<Manifest> = manifests.collect::<Result<_, _>>()?;
+    for (id, record) in all.holding() {
+        let alone = Withdrawn::of(vec![(*id, record.clone())]);
+        if manifests.iter().any(|manifest| !alone.rows(manifest).is_empty()) {
+            let (kind, role) = (Withdrawal::KIND.to_owned(), "withdraws".to_owned());
+            parts.entry(id.hash).or_insert(Part { kind, role, kept: true });
+        }
+    }
+    Ok(())
 }

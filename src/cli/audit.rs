@@ -6,7 +6,7 @@ use reg::audit::{bundle, check};
 use serde_json::json;
 
 use super::error::Failure;
-use super::output::{NO, Reply};
+use super::output::{NO, Reply, plural};
 use super::{Context, marks};
 
 /// Put a result and everything behind it into one file that can be checked without reg; or check one
@@ -28,7 +28,8 @@ pub(crate) struct Args {
 
 #[derive(clap::Subcommand)]
 enum Verify {
-    /// Check a bundle: every hash, the lineage, everything for reading, every AUC; exit code 3 if anything is wrong
+    /// Check a bundle: every hash, the lineage, everything for reading, every number, the archive; exit code 3 if
+    /// anything is wrong
     Verify {
         /// The file
         file: PathBuf,
@@ -65,19 +66,36 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
 fn verified(file: &std::path::Path) -> Result<Reply, Failure> {
     let checked = check(file)?;
     let ok = checked.wrong.is_empty();
+    let (root, records, objects) = (checked.root, checked.records, checked.objects);
     let mut lines = checked.wrong.clone();
-    let (records, objects) = (checked.records, checked.objects);
+    for (name, models) in &checked.renamed {
+        let models = models.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+        lines.push(format!("note: column `{name}` is of {models}; what a column is called is not computed"));
+    }
+    for id in &checked.uncomputed {
+        let short = id.short();
+        lines.push(format!(
+            "note: the numbers of table {short} come out of a network and were not computed again"
+        ));
+    }
+    for record in &checked.withdrawals {
+        lines.push(format!("note: withdrawn: {}: {}", record.subject, record.reason));
+    }
+    lines.extend(checked.mark.map(|mark| format!("note: {} {mark}", root.short())));
     lines.push(match ok {
         true => format!(
-            "sound: {objects} objects, {records} of them records, behind {}; {} AUCs computed again",
-            checked.root.short(),
+            "sound: {objects} objects, {records} of them records, behind {}; {} computed again to the last digit, {} \
+             AUCs among their numbers\ncompare this id with the one that you were given through another channel:\n{root}",
+            root.short(),
+            plural(checked.recomputed.len(), "table"),
             checked.aucs
         ),
         false => format!("not sound: {} things are wrong", checked.wrong.len()),
     });
     let json = json!({
-        "ok": ok, "id": checked.root, "records": records, "objects": objects, "aucs": checked.aucs,
-        "wrong": checked.wrong,
+        "ok": ok, "id": root, "records": records, "objects": objects, "aucs": checked.aucs,
+        "recomputed": checked.recomputed, "uncomputed": checked.uncomputed, "renamed": checked.renamed,
+        "withdrawn": checked.mark, "withdrawals": checked.withdrawals, "wrong": checked.wrong,
     });
     let reply = Reply::new(lines.join("\n"), json);
     Ok(if ok { reply } else { reply.with_code(NO) })

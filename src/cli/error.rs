@@ -148,7 +148,12 @@ impl From<AuditError> for Failure {
                 let hint = "`reg audit TABLE` takes the id that stands below each of them";
                 Failure::new(e.to_string(), Some(hint.to_owned()))
             }
-            AuditError::Codec { .. } | AuditError::NotABundle { .. } => Failure::new(e.to_string(), None),
+            AuditError::Run(e) => e.into(),
+            AuditError::NotARecord { .. } => {
+                let hint = "a bundle is of a table, a run, predictions, a data set or a split";
+                Failure::new(e.to_string(), Some(hint.to_owned()))
+            }
+            AuditError::NotABundle { .. } => Failure::new(e.to_string(), None),
         }
     }
 }
@@ -235,10 +240,6 @@ impl From<PageError> for Failure {
             PageError::Registry(e) => e.into(),
             PageError::Run(e) => e.into(),
             PageError::NotCompared(_) => Failure::new(e.to_string(), None),
-            PageError::False { .. } => {
-                let hint = Some("`reg verify --recompute` computes every table again".to_owned());
-                Failure { message: e.to_string(), hint, code: NO }
-            }
             PageError::NotReported { .. } => {
                 let hint = "`reg list` shows studies, runs and tables; `reg show ID` shows anything else";
                 Failure::new(e.to_string(), Some(hint.to_owned()))

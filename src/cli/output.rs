@@ -8,7 +8,7 @@ use clap::ValueEnum;
 use reg::hash::Hash;
 use reg::lineage::Mark;
 use reg::records::NameChange;
-use reg::report::{Format, Table};
+use reg::report::{Format, Table, thousands};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -16,6 +16,11 @@ use super::error::Failure;
 
 /// The check says no.
 pub(crate) const NO: u8 = 3;
+
+/// `1 image`, `1,024 images`.
+pub(crate) fn plural(count: usize, one: &str) -> String {
+    format!("{} {one}{}", thousands(count as u64), if count == 1 { "" } else { "s" })
+}
 
 /// A command's answer.
 pub(crate) struct Reply {

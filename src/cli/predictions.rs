@@ -98,6 +98,7 @@ pub(crate) fn run(context: &Context, command: Command) -> Result<Reply, Failure>
         "auc": auc_json(&imported.auc),
         "missing_labels": imported.missing_labels,
         "ignored_columns": imported.ignored_columns,
+        "repeated_images": imported.repeated_images,
         "unknown_images": imported.unknown_images,
         "extra_images": imported.extra_images,
         "missing_images": imported.missing_images.len(),
@@ -126,6 +127,7 @@ fn findings(imported: &Imported, of_a_subset: bool) -> Vec<String> {
     [
         listed(&imported.missing_labels, "labels without a column of scores"),
         listed(&imported.ignored_columns, "columns that are no scores of a label, left out"),
+        said(&imported.repeated_images, "of the file with rows that say the same again, counted once"),
         said(&imported.unknown_images, "of the file not in the data set, left out"),
         said(&imported.extra_images, &format!("of the file not in {whole}, left out")),
         said(&imported.missing_images, &format!("of {whole} without scores")),

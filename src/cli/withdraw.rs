@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::Context;
 use super::error::Failure;
-use super::output::Reply;
+use super::output::{Reply, plural};
 
 /// Take a patient's or an image's data out of use: later data sets leave it out, earlier results are marked
 ///
@@ -125,8 +125,4 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
         })),
     });
     Ok(Reply::new(lines.join("\n"), json))
-}
-
-fn plural(count: usize, one: &str) -> String {
-    format!("{} {one}{}", thousands(count as u64), if count == 1 { "" } else { "s" })
 }

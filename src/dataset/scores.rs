@@ -24,6 +24,8 @@ pub struct ScoreFile {
     pub ignored: Vec<String>,
     /// Names of the images in the order of the file, each once.
     pub images: Vec<String>,
+    /// Names of images that have further rows, which say the same.
+    pub repeated: Vec<String>,
     /// `[images, labels]`, row after row.
     pub scores: Vec<f64>,
 }
@@ -52,9 +54,10 @@ pub fn read(bytes: &[u8], path: &Path) -> Result<ScoreFile, DatasetError> {
         labels: columns.iter().map(|(label, _)| *label).collect(),
         ignored,
         images: Vec::new(),
+        repeated: Vec::new(),
         scores: Vec::new(),
     };
-    let mut seen: HashMap<String, (usize, u32)> = HashMap::new();
+    let mut seen: HashMap<String, (usize, u32, bool)> = HashMap::new();
     while let Some(row) = table.next_row()? {
         let name = row.image(image)?;
         let start = file.scores.len();
@@ -64,16 +67,20 @@ pub fn read(bytes: &[u8], path: &Path) -> Result<ScoreFile, DatasetError> {
         }
         match seen.entry(name.to_owned()) {
             Entry::Vacant(place) => {
-                place.insert((file.images.len(), row.row));
+                place.insert((file.images.len(), row.row, false));
                 file.images.push(name.to_owned());
             }
-            Entry::Occupied(earlier) => {
-                let (index, first) = *earlier.get();
+            Entry::Occupied(mut earlier) => {
+                let (index, first, repeated) = *earlier.get();
                 if file.row(index) != &file.scores[start..] {
                     let (path, image) = (path.to_owned(), name.to_owned());
                     return Err(DatasetError::Contradiction { path, image, first, second: row.row });
                 }
                 file.scores.truncate(start);
+                if !repeated {
+                    file.repeated.push(name.to_owned());
+                    earlier.get_mut().2 = true;
+                }
             }
         }
     }
@@ -153,7 +160,8 @@ mod tests {
 
     #[test]
     fn a_row_that_is_there_twice_counts_once_and_two_scores_of_one_image_are_refused() {
-        assert_eq!(parse("Image Index,Mass\na.png,1\nb.png,0\na.png,1.0\n").unwrap().scores, [1.0, 0.0]);
+        let file = parse("Image Index,Mass\na.png,1\nb.png,0\na.png,1.0\na.png,1\n").unwrap();
+        assert_eq!((file.scores, file.repeated), (vec![1.0, 0.0], vec!["a.png".to_owned()]));
         let message = "s.csv, rows 1 and 2 say different things of image \"a.png\"";
         assert_eq!(parse("Image Index,Mass\na.png,1\na.png,0\n").unwrap_err(), message);
     }

@@ -13,7 +13,7 @@ use crate::hash::{Hash, Id};
 use crate::records::{
     Dataset, ImageRow, Predictions, Record, Run, ScoreSource, Spec, Split, Study, Subset, Table, codec,
 };
-use crate::registry::{Registry, RegistryError};
+use crate::registry::{Objects, RegistryError};
 
 /// Rows of data sets: place of the row in the manifest, by data set.
 pub type Rows = BTreeSet<(Hash, u32)>;
@@ -94,7 +94,7 @@ pub type Choice<'a> = dyn Fn(Id<Dataset>, &Dataset) -> Result<Vec<u32>, Registry
 
 /// Answers for one choice of images; each record is looked at once.
 pub struct Usage<'a> {
-    registry: &'a Registry,
+    objects: &'a dyn Objects,
     choice: Box<Choice<'a>>,
     rows: HashMap<Hash, Rc<Vec<u32>>>,
     /// Rows of each subset of each fold of a split.
@@ -108,9 +108,9 @@ pub struct Usage<'a> {
 
 impl<'a> Usage<'a> {
     /// Begins to answer.
-    pub fn new(registry: &'a Registry, choice: Box<Choice<'a>>) -> Self {
+    pub fn new(objects: &'a dyn Objects, choice: Box<Choice<'a>>) -> Self {
         let (rows, folds, known, headers) = Default::default();
-        Usage { registry, choice, rows, folds, known, headers, unread: BTreeMap::new() }
+        Usage { objects, choice, rows, folds, known, headers, unread: BTreeMap::new() }
     }
 
     /// The chosen rows of a data set.
@@ -118,7 +118,7 @@ impl<'a> Usage<'a> {
         if let Some(rows) = self.rows.get(&dataset.hash) {
             return Ok(rows.clone());
         }
-        let record = self.registry.get(dataset)?;
+        let record = self.objects.get(dataset)?;
         let rows = Rc::new((self.choice)(dataset, &record)?);
         self.rows.insert(dataset.hash, rows.clone());
         Ok(rows)
@@ -129,11 +129,11 @@ impl<'a> Usage<'a> {
         if let Some(folds) = self.folds.get(&split.hash) {
             return Ok(folds.clone());
         }
-        let record = self.registry.get(split)?;
+        let record = self.objects.get(split)?;
         let rows = self.rows(record.dataset)?;
         let mut folds = Vec::new();
         if !rows.is_empty() {
-            let assignment = self.registry.get_packed(record.assignment)?;
+            let assignment = self.objects.get_packed(record.assignment)?;
             let of = |codes: &Vec<u8>, subset: Subset| {
                 let is = |row: &&u32| codes.get(**row as usize) == Some(&(subset as u8));
                 rows.iter().filter(is).copied().collect()
@@ -161,7 +161,7 @@ impl<'a> Usage<'a> {
     }
 
     fn look(&mut self, id: &Hash) -> Result<Use, RegistryError> {
-        let bytes = self.registry.store().read(id)?;
+        let bytes = self.objects.bytes(id)?;
         let wrong = |source| RegistryError::Codec { id: *id, source };
         let header = codec::Header::read(&bytes).map_err(wrong)?;
         let mut used = Use::default();
@@ -235,7 +235,7 @@ impl<'a> Usage<'a> {
     }
 
     fn dataset_of(&self, run: Id<Run>) -> Result<Id<Dataset>, RegistryError> {
-        Ok(self.registry.get(self.registry.get(run)?.spec)?.dataset)
+        Ok(self.objects.get(self.objects.get(run)?.spec)?.dataset)
     }
 
     fn all(&mut self, dataset: Id<Dataset>) -> Result<Rows, RegistryError> {
@@ -265,7 +265,7 @@ impl<'a> Usage<'a> {
         if rows.is_empty() {
             return Ok(Rows::new());
         }
-        let scores = self.registry.get_packed(predictions.scores)?;
+        let scores = self.objects.get_packed(predictions.scores)?;
         let scored = rows.iter().filter(|row| scores.rows.binary_search(row).is_ok());
         Ok(scored.map(|row| (predictions.dataset.hash, *row)).collect())
     }
@@ -279,7 +279,7 @@ impl<'a> Usage<'a> {
         if rows.is_empty() {
             return Ok(Rows::new());
         }
-        let manifest = self.registry.get_packed(self.registry.get(dataset)?.manifest)?;
+        let manifest = self.objects.get_packed(self.objects.get(dataset)?.manifest)?;
         let found = rows.iter().filter(|row| is(&manifest.rows[**row as usize]));
         Ok(found.map(|row| (dataset.hash, *row)).collect())
     }

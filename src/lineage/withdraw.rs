@@ -14,7 +14,7 @@ use crate::index::{IndexError, View};
 use crate::records::{
     Dataset, ImageRow, Predictions, Record, Run, Subject, Table, Withdrawal, WithdrawnImage,
 };
-use crate::registry::{IMAGE, Purged, Registry, RegistryError, Stamp, Withdrawn};
+use crate::registry::{IMAGE, Objects, Purged, Registry, RegistryError, Stamp, Withdrawn};
 
 /// Bytes of the longest reason.
 const MAX_REASON: usize = 2000;
@@ -317,6 +317,17 @@ impl<'a> Marks<'a> {
         }
         let choice = move |_: Id<Dataset>, dataset: &Dataset| withdrawn.rows_of(registry, dataset.manifest);
         Ok(Marks { usage: Some(Usage::new(registry, Box::new(choice))) })
+    }
+
+    /// The same among objects that are no registry, of which these are all withdrawals.
+    pub fn among(objects: &'a dyn Objects, withdrawn: Withdrawn) -> Self {
+        if withdrawn.is_empty() {
+            return Marks { usage: None };
+        }
+        let choice = move |_: Id<Dataset>, dataset: &Dataset| {
+            Ok(withdrawn.rows(&objects.get_packed(dataset.manifest)?))
+        };
+        Marks { usage: Some(Usage::new(objects, Box::new(choice))) }
     }
 
     /// What a record has of withdrawn images; none of them: no mark.

@@ -142,14 +142,18 @@ impl Withdrawn {
 }
 
 impl Registry {
-    /// All withdrawals that the index knows.
+    /// All withdrawals that the index knows, oldest first.
     ///
     /// # Errors
     /// Also a damaged one: what it covers must not be used by accident.
-    pub fn withdrawn(&self, view: &View) -> Result<Withdrawn, RegistryError> {
+    pub fn withdrawals(&self, view: &View) -> Result<Vec<(Id<Withdrawal>, Withdrawal)>, RegistryError> {
         let ids = view.of_kind(Withdrawal::KIND)?.into_iter().map(Id::new);
-        let records = ids.map(|id| Ok((id, self.get(id)?)));
-        Ok(Withdrawn::of(records.collect::<Result<_, RegistryError>>()?))
+        ids.map(|id| Ok((id, self.get(id)?))).collect()
+    }
+
+    /// The same, put together.
+    pub fn withdrawn(&self, view: &View) -> Result<Withdrawn, RegistryError> {
+        Ok(Withdrawn::of(self.withdrawals(view)?))
     }
 
     /// All withdrawals among objects that were looked at, whether the index knows them or not.

@@ -145,11 +145,18 @@ pub enum RunError {
         /// What is wrong with it.
         reason: String,
     },
-    /// A table that says something else than its predictions.
-    #[error(
-        "table {0} is not what its scores and labels give: it was not made by reg, or by another version"
-    )]
-    FalseTable(Hash),
+    /// A recorded table that its own scores and labels do not give.
+    #[error("table {} is false: {place} is recorded as {recorded}, and what it names gives {now}", table.short())]
+    False {
+        /// The table.
+        table: Hash,
+        /// Where the first such value stands.
+        place: String,
+        /// It.
+        recorded: String,
+        /// What it should be.
+        now: String,
+    },
     /// A run without predictions of the subset.
     #[error("run {0} has no predictions of its test images")]
     NoPredictions(String),
@@ -368,6 +375,7 @@ impl RunError {
             RunError::Purged { .. } => {
                 "what was computed before is still here, and `reg verify` checks it; `reg list withdrawal` says what was withdrawn and why"
             }
+            RunError::False { .. } => "`reg verify --recompute` computes every table again",
             RunError::NoPredictions(_) => "`reg eval RUN` makes them",
             _ => return None,
         };
@@ -382,6 +390,7 @@ impl RunError {
                 | RunError::Withdrawn { .. }
                 | RunError::Purged { .. }
                 | RunError::Misattributed { .. }
+                | RunError::False { .. }
         )
     }
 }

@@ -46,6 +46,8 @@ pub struct Imported {
     pub missing_labels: Vec<String>,
     /// Headings of columns that hold no scores.
     pub ignored_columns: Vec<String>,
+    /// Images that have further rows in the file, which say the same.
+    pub repeated_images: Vec<String>,
     /// Names in the file that the data set does not have.
     pub unknown_images: Vec<String>,
     /// Names in the file that are no images of the subset.
@@ -128,6 +130,7 @@ pub fn import_scores(registry: &Registry, foreign: &Foreign, stamp: &Stamp) -> R
         auc,
         missing_labels,
         ignored_columns: file.ignored,
+        repeated_images: file.repeated,
         unknown_images: unknown,
         extra_images: extra,
         missing_images: missing.iter().map(|row| manifest.rows[*row as usize].name.clone()).collect(),

@@ -18,7 +18,9 @@ mod train;
 mod weights;
 mod withdrawn;
 
-pub use compare::{Grouping, Input, Labels, Mismatch, Options, RocCurve, compare, recompute, roc_curves};
+pub use compare::{
+    Grouping, Input, Labels, Mismatch, Options, RocCurve, compare, hold, recompute, roc_curves,
+};
 pub use error::RunError;
 pub use evaluate::{Evaluated, auc_table, evaluate};
 pub use gradcam::{gradcam, gradcams, pointing};

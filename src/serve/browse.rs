@@ -1,5 +1,6 @@
 //! The first page: what goes on, a search, and a list of the records.
 
+use super::images;
 use super::route::{Answer, Nothing, Query, encoded, leaves};
 use crate::hash::Hash;
 use crate::records::{Header, KINDS, summary};
@@ -58,7 +59,7 @@ pub(super) fn home(registry: &Registry, query: &Query) -> Result<Answer, Nothing
         }))
         .collect();
     out.push(&format!(
-        "<form class=\"bar\" role=\"search\"><label>Name, id or words <input type=\"search\" name=\"q\" value=\"{}\"></label> <label>Kind <select name=\"kind\">{}</select></label> <button>Search</button></form>",
+        "<form class=\"bar\" role=\"search\"><label>Name, id, words, image or patient:N <input type=\"search\" name=\"q\" value=\"{}\"></label> <label>Kind <select name=\"kind\">{}</select></label> <button>Search</button></form>",
         escape(words),
         options.join("")
     ));
@@ -71,6 +72,16 @@ pub(super) fn home(registry: &Registry, query: &Query) -> Result<Answer, Nothing
     for (kind, id) in &shown {
         let texts = [(*kind).to_owned(), name(id), what(id)];
         table.rows.push(texts.map(Cell::Text).into());
+    }
+    let images = images::meant(registry, words)?;
+    if !images.is_empty() {
+        let mut sets = Table::new("Images", vec![Column::left("Data set"), Column::right("Images")]);
+        let called = |id: &Hash| names.get(id).cloned().unwrap_or_else(|| id.short());
+        sets.rows =
+            images.iter().map(|(id, count)| vec![Cell::Text(called(id)), Cell::Integer(*count)]).collect();
+        let links: Vec<String> =
+            images.iter().map(|(id, _)| format!("/images/{id}?q={}", encoded(words))).collect();
+        out.links(&sets, "Look", &links);
     }
     out.list(&table, "Id", shown.iter().map(|(_, id)| vec![*id]).collect());
     out.push(&leaves(page, pages, |n| format!("/?q={}&kind={}&page={n}", encoded(words), encoded(&wanted))));

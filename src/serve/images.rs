@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::route::{Answer, Nothing, Query, encoded, leaves};
 use crate::dataset::{overlay, pixels, png};
 use crate::hash::{Hash, Id};
-use crate::records::{Boxes, Dataset, Heat, ImageRow, Manifest, Scale, Table};
+use crate::records::{Boxes, Dataset, Heat, ImageRow, Manifest, Record, Scale, Table};
 use crate::registry::{Registry, RegistryError};
 use crate::report::page::{Writer, withheld};
 use crate::report::svg::escape;
@@ -35,16 +35,38 @@ fn labels(dataset: &Dataset, row: &ImageRow) -> String {
     named.collect::<Vec<_>>().join(", ")
 }
 
+/// What is written before a patient's number, here as on the command line.
+const PATIENT: &str = "patient:";
+
+/// Whether words mean an image: its name, a part of that, or its patient.
+fn is_meant(row: &ImageRow, words: &str) -> bool {
+    let is = |number: &str| row.patient.to_string() == number;
+    match words.strip_prefix(PATIENT) {
+        Some(number) => is(number.trim()),
+        None => words.is_empty() || row.name.contains(words) || is(words),
+    }
+}
+
+/// Data sets with images that words mean, and how many of them; no words that are not about images.
+pub(super) fn meant(registry: &Registry, words: &str) -> Result<Vec<(Hash, u64)>, Nothing> {
+    let mut found = Vec::new();
+    if words.starts_with(PATIENT) || words.ends_with(".png") {
+        for id in registry.view()?.of_kind(Dataset::KIND)? {
+            let (_, manifest) = read(registry, id)?;
+            let count = manifest.rows.iter().filter(|row| is_meant(row, words)).count() as u64;
+            found.extend((count > 0).then_some((id, count)));
+        }
+    }
+    Ok(found)
+}
+
 /// Lists images by label, name and patient.
 pub(super) fn list(registry: &Registry, id: Hash, query: &Query) -> Result<Answer, Nothing> {
     let (dataset, manifest) = read(registry, id)?;
     let (words, wanted) = (query.get("q"), query.get("label"));
     let words = words.trim();
     let label = dataset.labels.iter().position(|label| *label == wanted);
-    let matches = |row: &ImageRow| {
-        label.is_none_or(|label| row.has(label))
-            && (words.is_empty() || row.name.contains(words) || row.patient.to_string() == words)
-    };
+    let matches = |row: &ImageRow| label.is_none_or(|label| row.has(label)) && is_meant(row, words);
     let found: Vec<usize> =
         (0..manifest.rows.len()).filter(|place| matches(&manifest.rows[*place])).collect();
     let (page, pages) = (query.page(), found.len().div_ceil(LEAF));

@@ -65,7 +65,13 @@ pub(super) fn record(registry: &Registry, id: Hash) -> Result<Answer, Nothing> {
     if let Some(header) = header {
         let text = serde_json::to_string_pretty(&header.document).unwrap_or_default();
         page.heading(2, "document", "Document");
-        page.push(&format!("<pre tabindex=\"0\">{}</pre>", linked(&text)));
+        // Whoever looks at a table wants its tables; its document is long.
+        let open = if kind == Table::KIND { "" } else { " open" };
+        page.push(&format!(
+            "<details{open}><summary>{} lines of JSON</summary><pre tabindex=\"0\">{}</pre></details>",
+            text.lines().count(),
+            linked(&text)
+        ));
     }
     Ok(Answer::page(&title, &page.out))
 }

@@ -6,9 +6,11 @@ use std::io::{Read, Write};
 use std::path::Path;
 use std::process::Command;
 
-use reg::hash::Id;
+use reg::hash::{Hash, Id};
 use reg::records::{Dataset, ImageRow, Predictions, ScoreSource, Split, Table};
-use reg::registry::Stamp;
+use reg::registry::{Objects, Registry, RegistryError, Stamp};
+use reg::runs::recompute;
+use serde_json::Value;
 use zip::write::SimpleFileOptions;
 use zip::{ZipArchive, ZipWriter};
 
@@ -101,14 +103,14 @@ fn without_weights_checkpoints_are_named_and_not_included() {
     // That one was left out is not a way to lose it.
     let mut inside = members(&study.path("a.zip"));
     let run = inside.iter().find(|(name, _)| name.starts_with("readable/run-")).unwrap().1;
-    let run: serde_json::Value = serde_json::from_slice(run).unwrap();
+    let run: Value = serde_json::from_slice(run).unwrap();
     let id = run["checkpoint"].as_str().unwrap();
     // Nor is it one to hide a record.
     let mut hidden = members(&study.path("b.zip"));
-    let mut listing: serde_json::Value = serde_json::from_slice(&hidden["bundle.json"]).unwrap();
+    let mut listing: Value = serde_json::from_slice(&hidden["bundle.json"]).unwrap();
     let entry =
         listing["objects"].as_array_mut().unwrap().iter_mut().find(|one| one["kind"] == "run").unwrap();
-    entry["file"] = serde_json::Value::Null;
+    entry["file"] = Value::Null;
     hidden.insert("bundle.json".to_owned(), listing.to_string().into_bytes());
     pack(&study.path("h.zip"), &hidden);
     assert_eq!((study.reg("audit verify h.zip").code, python(&study, "h.zip").0), (3, 3));
@@ -186,7 +188,9 @@ fn a_table_that_its_scores_do_not_bear_out_is_caught_though_its_hashes_are_right
                 &format!("report {id} -o p.html"),
                 &["is false: models.1.mean.mean", "--recompute"],
             );
-            assert!(!study.path("p.html").exists());
+            study.ok("key new -o k");
+            study.refused(3, &format!("attest {id} --key k -o a.json"), &["is false: models.1.mean.mean"]);
+            assert!(!study.path("p.html").exists() && !study.path("a.json").exists());
         }
         let file = format!("forged{number}.zip");
         study.ok(&format!("audit {id} -o {file}"));
@@ -196,6 +200,83 @@ fn a_table_that_its_scores_do_not_bear_out_is_caught_though_its_hashes_are_right
         let (code, said) = python(&study, &file);
         assert!(code == 3 && said.contains("scores and labels give"), "{said}");
     }
+}
+
+/// A registry in which one table is another.
+struct Overlay<'a> {
+    registry: &'a Registry,
+    id: Hash,
+    table: Vec<u8>,
+}
+
+impl Objects for Overlay<'_> {
+    fn bytes(&self, id: &Hash) -> Result<Vec<u8>, RegistryError> {
+        if *id == self.id { Ok(self.table.clone()) } else { self.registry.bytes(id) }
+    }
+}
+
+/// Every document that differs from this one in a single place: a number, one where there
+/// is none, a truth value, a row that is missing.
+fn forgeries(at: &str, value: &Value, whole: &Value, found: &mut Vec<(String, Value)>) {
+    let mut with = |what: &str, other: Value| {
+        let mut forged = whole.clone();
+        *forged.pointer_mut(at).unwrap() = other;
+        found.push((format!("{at}{what}"), forged));
+    };
+    match value {
+        Value::Number(number) => match number.as_u64() {
+            Some(number) => with("", (number + 1).into()),
+            None => with("", (number.as_f64().unwrap() * (1.0 + 1e-13) + 1e-300).into()),
+        },
+        Value::Bool(value) => with("", (!value).into()),
+        Value::Array(each) => {
+            if !each.is_empty() {
+                with(" shorter", each[1..].to_vec().into());
+            }
+            each.iter().enumerate().for_each(|(i, one)| forgeries(&format!("{at}/{i}"), one, whole, found));
+        }
+        Value::Object(map) => {
+            map.iter().for_each(|(key, one)| forgeries(&format!("{at}/{key}"), one, whole, found));
+        }
+        Value::Null => with("", 0.5.into()),
+        Value::String(_) => {}
+    }
+}
+
+#[test]
+fn no_number_of_a_table_can_be_changed_and_no_row_left_out() {
+    let study = Study::trained();
+    study.ok(
+        "compare tiny-s-f0 mlp-s-f0 --labels Effusion,Edema --bootstrap 100 --metrics --by gender --name compared",
+    );
+    study.ok("compare tiny-s-f0 tiny-s-f1 mlp-s-f0 mlp-s-f1 --labels Effusion --name folds");
+    study.ok("dataset stats tiny --name counts");
+    let registry = study.registry();
+    let auc = {
+        let view = registry.view().unwrap();
+        let predictions = study.json("show folds")["record"]["models"][0]["predictions"][0].clone();
+        let below = study.json(&format!("trace --down {}", predictions.as_str().unwrap()));
+        let tables = below["nodes"].as_array().unwrap().iter().filter(|node| node["kind"] == "table");
+        let mut ids = tables.map(|node| node["id"].as_str().unwrap().parse::<Hash>().unwrap());
+        drop(view);
+        ids.find(|id| matches!(registry.get::<Table>(Id::new(*id)).unwrap(), Table::Auc(_))).unwrap()
+    };
+    let named = ["compared", "folds", "counts"].map(|name| study.id(name).parse().unwrap());
+    let mut passed = Vec::new();
+    for id in named.into_iter().chain([auc]) {
+        let bytes = registry.bytes(&id).unwrap();
+        let whole: Value = serde_json::from_slice(&bytes).unwrap();
+        let mut forged = Vec::new();
+        forgeries("", &whole, &whole, &mut forged);
+        assert!(forged.len() > 30, "{} forgeries of {whole}", forged.len());
+        for (place, document) in forged {
+            let overlay = Overlay { registry: &registry, id, table: serde_json::to_vec(&document).unwrap() };
+            if recompute(&overlay, Id::new(id)).is_ok_and(|found| found.unwrap().is_empty()) {
+                passed.push(format!("{} {place}", whole["type"]));
+            }
+        }
+    }
+    assert_eq!(passed, [""; 0], "changed, and nobody noticed");
 }
 
 #[test]
@@ -268,6 +349,104 @@ fn caught(study: &Study, id: &str, file: &str, words: &str) {
     assert!(answer.code == 3 && String::from_utf8_lossy(&answer.stdout).contains(words), "{answer:?}");
     let (code, said) = python(study, file);
     assert!(code == 3 && said.contains(words), "{said}");
+}
+
+#[test]
+fn nothing_hides_in_the_archive_beside_its_members() {
+    let study = Study::trained();
+    study.ok("audit tiny-s-f0 --no-weights -o a.zip");
+    let whole = fs::read(study.path("a.zip")).unwrap();
+    let find = |bytes: &[u8]| whole.windows(bytes.len()).position(|at| at == bytes).unwrap();
+    let mut comment = whole.clone();
+    let length = comment.len();
+    comment[length - 2..].copy_from_slice(&2u16.to_le_bytes());
+    comment.extend(b"hi");
+    let mut renamed = whole.clone();
+    // The first is the local header's, which readers of the directory at the end never see.
+    let local = find(b"README.md");
+    renamed[local] = b'L';
+    let mut dated = whole.clone();
+    dated[local - 18] ^= 1;
+    let forged = [
+        ("comment", comment),
+        ("before", [b"#!/bin/sh\n".as_slice(), &whole].concat()),
+        ("renamed", renamed),
+        ("dated", dated),
+    ];
+    for (what, bytes) in forged {
+        fs::write(study.path("b.zip"), bytes).unwrap();
+        let answer = study.reg("--json audit verify b.zip");
+        assert!(matches!(answer.code, 1 | 3), "{what}: {answer:?}");
+        if answer.code == 3 {
+            let wrong = answer.json()["wrong"][0].as_str().unwrap().to_owned();
+            assert!(wrong.contains("the archive is not as reg packs it"), "{what}: {wrong}");
+        }
+    }
+    // Members in another order, and folders of their own.
+    pack(&study.path("b.zip"), &members(&study.path("a.zip")));
+    let verified = |file: &str| {
+        let answer = study.reg(&format!("audit verify {file}"));
+        (answer.code, String::from_utf8(answer.stdout).unwrap())
+    };
+    let (code, said) = verified("b.zip");
+    assert!(code == 3 && said.contains("the archive is not as reg packs it"), "{said}");
+    let mut zip = ZipWriter::new(File::create(study.path("b.zip")).unwrap());
+    zip.add_directory("objects/", SimpleFileOptions::default()).unwrap();
+    for (name, bytes) in members(&study.path("a.zip")) {
+        let options = SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
+        zip.start_file(name, options).unwrap();
+        zip.write_all(&bytes).unwrap();
+    }
+    zip.finish().unwrap();
+    let (code, said) = verified("b.zip");
+    assert!(code == 3 && said.contains("1 folders do not belong to it: it was packed anew"), "{said}");
+    assert_eq!(verified("a.zip").0, 0);
+}
+
+#[test]
+fn a_bundle_says_that_its_result_contains_withdrawn_data_and_begins_at_any_record() {
+    let study = Study::trained();
+    study.ok("audit table -o before.zip");
+    study.ok("withdraw 00000005_000.png --reason mistake");
+    study.ok("withdraw 00000005_000.png --revoke --reason again");
+    study.ok("withdraw patient:5 --reason consent");
+    study.ok("audit table -o a.zip");
+    assert_ne!(fs::read(study.path("before.zip")).unwrap(), fs::read(study.path("a.zip")).unwrap());
+    let verified = study.json("audit verify a.zip");
+    assert_eq!(verified["withdrawals"].as_array().unwrap().len(), 1, "{verified}");
+    assert_eq!(verified["withdrawals"][0]["reason"], "consent");
+    assert_eq!(verified["withdrawn"]["images"], 2);
+    let said = study.ok("audit verify a.zip");
+    for words in ["note: withdrawn: patient 5: consent", "contains withdrawn data: 2 images"] {
+        assert!(said.contains(words), "{said}");
+    }
+    let inside = members(&study.path("a.zip"));
+    let table = String::from_utf8(inside["readable/table.txt"].clone()).unwrap();
+    assert!(table.contains("contains withdrawn data: 2 images"), "{table}");
+    // The record alone, of a bundle about something else.
+    let withdrawal = inside.keys().find(|name| name.starts_with("readable/withdrawal-")).unwrap();
+    let short = withdrawal.trim_start_matches("readable/withdrawal-").trim_end_matches(".json");
+    let object =
+        inside.keys().find(|name| name.replace('/', "").starts_with(&format!("objects{short}"))).unwrap();
+    let mut more = members(&study.path("before.zip"));
+    more.insert(object.clone(), inside[object].clone());
+    pack(&study.path("more.zip"), &more);
+    assert_eq!(study.reg("audit verify more.zip").code, 3);
+
+    // An execution names what it made.
+    let traced = study.json("trace table");
+    let of_kind = |kind: &str| {
+        let node = traced["nodes"].as_array().unwrap().iter().find(|node| node["kind"] == kind);
+        node.unwrap()["id"].as_str().unwrap().to_owned()
+    };
+    let execution = of_kind("execution");
+    study.ok(&format!("audit {execution} -o e.zip"));
+    let verified = study.json("audit verify e.zip");
+    assert_eq!((&verified["ok"], &verified["id"]), (&true.into(), &execution.into()));
+    assert!(verified["records"].as_u64().unwrap() > 4, "{verified}");
+    let image = of_kind("image");
+    study.refused(1, &format!("audit {image} -o i.zip"), &["is no record", "hint: a bundle is of a table"]);
+    assert!(!study.path("i.zip").exists());
 }
 
 #[test]

@@ -80,12 +80,14 @@ fn what_does_not_count_is_left_out_and_reported() {
     images.push("unheard_of.png".to_owned());
     let mut csv = scores(&images, &LABELS[..14]);
     csv = csv.lines().map(|line| format!("{line},7\n")).collect();
-    fs::write(study.path("theirs.csv"), csv.replacen(",7\n", ",Patient\n", 1)).unwrap();
+    let again = csv.lines().nth(1).unwrap().to_owned();
+    fs::write(study.path("theirs.csv"), csv.replacen(",7\n", ",Patient\n", 1) + &again).unwrap();
     let import = "predictions import theirs.csv --dataset tiny --split s --fold 0 --name theirs";
     let answer = study.json(import);
     assert_eq!(answer["images"], json!(images.len() - 3));
     assert_eq!(answer["missing_labels"], json!(["No Finding"]));
     assert_eq!(answer["ignored_columns"], json!(["Patient"]));
+    assert_eq!(answer["repeated_images"], json!([images[0]]));
     assert_eq!(answer["unknown_images"], json!(["unheard_of.png"]));
     assert_eq!(answer["extra_images"].as_array().unwrap().len(), 2);
     assert_eq!(answer["missing_images"], json!(1));

@@ -191,6 +191,7 @@ fn what_a_store_refuses_or_does_not_heed_is_told() {
         for word in words {
             assert!(answer.stderr.contains(word), "{word}: {}", answer.stderr);
         }
+        assert!(!answer.stderr.contains('<'), "XML: {}", answer.stderr);
     };
     told(reg(&study, &bucket, "push s3://elsewhere/p"), &["s3://elsewhere"]);
     told(reg(&study, &bucket, "pull s3://bucket/p"), &["there is nothing at s3://bucket/p"]);
@@ -198,7 +199,7 @@ fn what_a_store_refuses_or_does_not_heed_is_told() {
         let mut command = study.command("push s3://bucket/p");
         finish(bucket.tell(&mut command).env(key, value).output(), "push")
     };
-    told(command("AWS_SECRET_ACCESS_KEY", "wrong"), &["AWS_SECRET_ACCESS_KEY"]);
+    told(command("AWS_SECRET_ACCESS_KEY", "wrong"), &["AWS_SECRET_ACCESS_KEY", ": SignatureDoesNotMatch\n"]);
     told(command("AWS_ALLOW_HTTP", "false"), &["AWS_ALLOW_HTTP=true"]);
     told(command("AWS_ENDPOINT_URL", "http://127.0.0.1:1"), &["AWS_ENDPOINT_URL"]);
     assert!(!bucket.path("p").exists());

@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::Change;
-use crate::hash::Hash;
+use crate::hash::{Hash, Id};
 use crate::records::{AucTable, ComparedModel, Comparison, Predictions, Spread, Table};
 
 /// A difference of sums of the same numbers in another order is smaller.
@@ -134,13 +134,11 @@ impl Names {
     pub(super) fn matched(a: &[ComparedModel], b: &[ComparedModel]) -> Self {
         let mut free: Vec<usize> = (0..a.len()).collect();
         let mut of: HashMap<String, (String, usize)> = HashMap::new();
-        let predictions = |model: &ComparedModel| {
-            let mut ids = model.predictions.clone();
-            ids.sort_unstable();
-            ids
-        };
-        let alike: [&dyn Fn(&ComparedModel, &ComparedModel) -> bool; 2] =
-            [&|a, b| predictions(a) == predictions(b), &|a, b| a.name == b.name];
+        fn predictions(model: &ComparedModel) -> BTreeSet<Id<Predictions>> {
+            model.predictions.iter().copied().collect()
+        }
+        let alike: [fn(&ComparedModel, &ComparedModel) -> bool; 2] =
+            [|a, b| predictions(a) == predictions(b), |a, b| a.name == b.name];
         for alike in alike {
             for model in b {
                 if of.contains_key(&model.name) {

@@ -145,11 +145,13 @@ pub(super) fn pairs(mut left: Vec<Leg>, mut right: Vec<Leg>) -> (Vec<(Leg, Leg)>
     if left.len() == 1 && right.len() == 1 {
         return (left.into_iter().zip(right).collect(), Vec::new(), Vec::new());
     }
-    let place = |leg: &Leg| (leg.fold, leg.subset);
-    let alike: [&dyn Fn(&Leg, &Leg) -> bool; 3] = [
-        &|a, b| (a.predictions, a.run) == (b.predictions, b.run),
-        &|a, b| a.column == b.column && a.model == b.model && place(a) == place(b),
-        &|a, b| a.model == b.model && place(a) == place(b),
+    fn place(leg: &Leg) -> (Option<u32>, Option<Subset>) {
+        (leg.fold, leg.subset)
+    }
+    let alike: [fn(&Leg, &Leg) -> bool; 3] = [
+        |a, b| (a.predictions, a.run) == (b.predictions, b.run),
+        |a, b| a.column == b.column && a.model == b.model && place(a) == place(b),
+        |a, b| a.model == b.model && place(a) == place(b),
     ];
     let mut pairs = Vec::new();
     for alike in alike {

@@ -63,6 +63,16 @@ impl S3 {
 
 const WHO_ASKS: &str = "AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_REGION say who asks";
 
+/// Code and message of the XML in which a store says no; the rest of it is for its makers.
+fn answer(text: &str) -> Option<String> {
+    let within = |tag: &str| {
+        let (_, rest) = text.split_once(&format!("<{tag}>"))?;
+        Some(rest.split_once(&format!("</{tag}>"))?.0)
+    };
+    let code = within("Code")?;
+    Some(within("Message").map_or(code.to_owned(), |message| format!("{message} ({code})")))
+}
+
 /// What the store says, with what might help.
 fn told(doing: &'static str, place: &str, e: &Error) -> RemoteError {
     // The client says what it tried, and only the innermost cause says why it did not go.
@@ -91,7 +101,7 @@ fn told(doing: &'static str, place: &str, e: &Error) -> RemoteError {
     if let Some(cause) = texts.last().filter(|cause| !reason.contains(cause.as_str())) {
         reason = format!("{reason}: {cause}");
     }
-    RemoteError::S3 { doing, place: place.to_owned(), reason, hint }
+    RemoteError::S3 { doing, place: place.to_owned(), reason: answer(&reason).unwrap_or(reason), hint }
 }
 
 impl Place for S3 {

@@ -33,18 +33,6 @@ pub enum PageError {
     /// Something that would have to be compared, and so recorded, first.
     #[error("`{0}` is in no comparison yet: `reg report` or `reg compare` makes one")]
     NotCompared(String),
-    /// A recorded table that its own scores and labels do not give.
-    #[error("table `{text}` is false: {place} is recorded as {recorded}, and what it names gives {now}")]
-    False {
-        /// As it was written.
-        text: String,
-        /// Where the first such value stands.
-        place: String,
-        /// It.
-        recorded: String,
-        /// What it should be.
-        now: String,
-    },
     /// Something that is no result.
     #[error("`{text}` is a {kind}, and a report is made of studies, runs, predictions, tables and data sets")]
     NotReported {

@@ -5,6 +5,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::columns::{self, Column};
+use super::metrics::Validation;
 use super::{Grouping, Input, Labels, Options, RunError, compute, published};
 use crate::dataset::statistics::Statistics;
 use crate::dataset::table_of;
@@ -12,7 +13,7 @@ use crate::hash::Id;
 use crate::records::{
     AucTable, Comparison, DatasetTable, GroupBy, Predictions, PublishedTable, ScoreSource, Table, UnfairKind,
 };
-use crate::registry::Registry;
+use crate::registry::Objects;
 use crate::runs::auc_table;
 
 /// Differences that are told one by one.
@@ -32,12 +33,12 @@ pub struct Mismatch {
 /// Computes a table again from what it names, all of it, and says what differs, the first few differences.
 ///
 /// None for a table of probes or heat maps, whose numbers come out of a network: that takes the worker.
-pub fn recompute(registry: &Registry, id: Id<Table>) -> Result<Option<Vec<Mismatch>>, RunError> {
-    let recorded: Table = registry.get(id)?;
+pub fn recompute(objects: &dyn Objects, id: Id<Table>) -> Result<Option<Vec<Mismatch>>, RunError> {
+    let recorded: Table = objects.get(id)?;
     let now = match &recorded {
-        Table::Auc(table) => Table::Auc(auc(registry, table)?),
-        Table::Dataset(table) => Table::Dataset(dataset(registry, table)?),
-        Table::Comparison(table) => Table::Comparison(Box::new(comparison(registry, table)?)),
+        Table::Auc(table) => Table::Auc(auc(objects, table)?),
+        Table::Dataset(table) => Table::Dataset(dataset(objects, table)?),
+        Table::Comparison(table) => Table::Comparison(Box::new(comparison(objects, table)?)),
         Table::Probe(_) | Table::Heat(_) | Table::Pointing(_) => return Ok(None),
     };
     let [recorded, now] = [recorded, now].map(|table| serde_json::to_value(table).unwrap_or_default());
@@ -46,35 +47,47 @@ pub fn recompute(registry: &Registry, id: Id<Table>) -> Result<Option<Vec<Mismat
     Ok(Some(found))
 }
 
-fn auc(registry: &Registry, recorded: &AucTable) -> Result<AucTable, RunError> {
-    let predictions = registry.get(recorded.predictions)?;
-    let dataset = registry.get(predictions.dataset)?;
-    let manifest = registry.get_packed(dataset.manifest)?;
-    let scores = registry.get_packed(predictions.scores)?;
-    attributed(registry, recorded.predictions, &predictions)?;
+/// Asserts that a table says what its inputs give: whoever can write into a registry can write a false one, and hash it
+/// rightly.
+pub fn hold(objects: &dyn Objects, id: Id<Table>) -> Result<(), RunError> {
+    match recompute(objects, id)?.unwrap_or_default().into_iter().next() {
+        None => Ok(()),
+        Some(Mismatch { place, recorded, now }) => {
+            let [recorded, now] = [recorded, now].map(|value| value.to_string());
+            Err(RunError::False { table: id.hash, place, recorded, now })
+        }
+    }
+}
+
+fn auc(objects: &dyn Objects, recorded: &AucTable) -> Result<AucTable, RunError> {
+    let predictions = objects.get(recorded.predictions)?;
+    let dataset = objects.get(predictions.dataset)?;
+    let manifest = objects.get_packed(dataset.manifest)?;
+    let scores = objects.get_packed(predictions.scores)?;
+    attributed(objects, recorded.predictions, &predictions)?;
     let now = auc_table(recorded.predictions, &predictions, &dataset, &manifest, &scores);
     // Which version computed it is no number.
     Ok(AucTable { reg: recorded.reg.clone(), ..now })
 }
 
-fn dataset(registry: &Registry, recorded: &DatasetTable) -> Result<DatasetTable, RunError> {
-    let dataset = registry.get(recorded.dataset)?;
-    let manifest = registry.get_packed(dataset.manifest)?;
+fn dataset(objects: &dyn Objects, recorded: &DatasetTable) -> Result<DatasetTable, RunError> {
+    let dataset = objects.get(recorded.dataset)?;
+    let manifest = objects.get_packed(dataset.manifest)?;
     let now = table_of(recorded.dataset, &Statistics::of(&dataset.labels, manifest.rows.iter()));
     Ok(DatasetTable { reg: recorded.reg.clone(), ..now })
 }
 
-fn comparison(registry: &Registry, recorded: &Comparison) -> Result<Comparison, RunError> {
+fn comparison(objects: &dyn Objects, recorded: &Comparison) -> Result<Comparison, RunError> {
     let mut inputs = Vec::new();
     for model in &recorded.models {
         for id in &model.predictions {
-            let predictions = registry.get(*id)?;
-            attributed(registry, *id, &predictions)?;
+            let predictions = objects.get(*id)?;
+            attributed(objects, *id, &predictions)?;
             inputs.push(Input { name: model.name.clone(), id: *id, predictions });
         }
     }
     // Each column is called as it was.
-    let mut columns: Vec<Column> = columns::columns(registry, inputs, Grouping::Run)?;
+    let mut columns: Vec<Column> = columns::columns(objects, inputs, Grouping::Run)?;
     let has = |kind| recorded.unfair.iter().any(|unfair| unfair.kind == kind);
     let labels: Vec<String> = recorded
         .models
@@ -101,17 +114,14 @@ fn comparison(registry: &Registry, recorded: &Comparison) -> Result<Comparison, 
     let published = match &recorded.published {
         None => None,
         Some(table) => {
-            let bytes = registry
-                .store()
-                .read(&table.file.object.hash)
-                .map_err(crate::registry::RegistryError::from)?;
+            let bytes = objects.bytes(&table.file.object.hash)?;
             let models = published::parse(&bytes, Path::new(&table.file.object.to_string()))?;
             Some(PublishedTable { file: table.file, models })
         }
     };
     let validation: Vec<_> = recorded.models.iter().flat_map(|model| &model.validation).copied().collect();
     let models = published.as_ref().map(|published| published.models.as_slice());
-    let now = compute(registry, columns, &options, models, Some(&validation))?;
+    let now = compute(objects, columns, &options, models, Validation::Among(&validation))?;
     // Of mixed folds, the first input's stand there, and which that was is not known.
     let (dataset, subset) = match has(UnfairKind::MixedFolds) {
         true => (recorded.dataset, recorded.subset),
@@ -121,11 +131,11 @@ fn comparison(registry: &Registry, recorded: &Comparison) -> Result<Comparison, 
 }
 
 /// Asserts that predictions are what the run that they are attributed to can have scored.
-fn attributed(registry: &Registry, id: Id<Predictions>, predictions: &Predictions) -> Result<(), RunError> {
+fn attributed(objects: &dyn Objects, id: Id<Predictions>, predictions: &Predictions) -> Result<(), RunError> {
     let ScoreSource::Run { run, .. } = &predictions.source else { return Ok(()) };
-    let spec = registry.get(registry.get(*run)?.spec)?;
-    let assignment = registry.get_packed(registry.get(spec.split)?.assignment)?;
-    let fit = predictions.fit(&spec, &assignment, &registry.get_packed(predictions.scores)?);
+    let spec = objects.get(objects.get(*run)?.spec)?;
+    let assignment = objects.get_packed(objects.get(spec.split)?.assignment)?;
+    let fit = predictions.fit(&spec, &assignment, &objects.get_packed(predictions.scores)?);
     fit.map_err(|reason| RunError::Misattributed { predictions: id.hash, reason })
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::{Grouping, Input, RunError};
 use crate::hash::Id;
 use crate::records::{Dataset, ImageRow, Manifest, Predictions};
-use crate::registry::Registry;
+use crate::registry::Objects;
 use crate::runs::evaluate::truth;
 
 /// A data set, read once however many models scored it.
@@ -70,7 +70,7 @@ impl Cell {
 
 /// Reads scores and truth of all inputs and puts them into columns.
 pub(super) fn columns(
-    registry: &Registry,
+    objects: &dyn Objects,
     inputs: Vec<Input>,
     grouping: Grouping,
 ) -> Result<Vec<Column>, RunError> {
@@ -100,27 +100,27 @@ pub(super) fn columns(
         let images = match datasets.get(&predictions.dataset) {
             Some(images) => images.clone(),
             None => {
-                let dataset = registry.get(predictions.dataset)?;
-                let manifest = registry.get_packed(dataset.manifest)?;
+                let dataset = objects.get(predictions.dataset)?;
+                let manifest = objects.get_packed(dataset.manifest)?;
                 let images = Arc::new(Images { dataset, manifest });
                 datasets.insert(predictions.dataset, images.clone());
                 images
             }
         };
         owners.insert((place, fold), name);
-        columns[place].folds.insert(fold, cell(registry, id, predictions, images)?);
+        columns[place].folds.insert(fold, cell(objects, id, predictions, images)?);
     }
     Ok(columns)
 }
 
 /// Reads scores and truth of predictions.
 pub(super) fn cell(
-    registry: &Registry,
+    objects: &dyn Objects,
     id: Id<Predictions>,
     predictions: Predictions,
     images: Arc<Images>,
 ) -> Result<Cell, RunError> {
-    let scores = registry.get_packed(predictions.scores)?;
+    let scores = objects.get_packed(predictions.scores)?;
     let labels = predictions.labels.clone();
     let of = |label: &String| truth(&images.dataset, &images.manifest, &scores, label);
     Ok(Cell {

@@ -13,14 +13,14 @@ use super::RunError;
 use super::columns::{Cell, Column, fold_name};
 use crate::hash::{Hash, Id};
 use crate::records::{PublishedModel, ScoreSource, Spec, Split, SplitMethod, Subset, Unfair, UnfairKind};
-use crate::registry::Registry;
+use crate::registry::Objects;
 
 /// Everything that speaks against a comparison.
-pub(super) fn check(registry: &Registry, columns: &[Column]) -> Result<Vec<Unfair>, RunError> {
+pub(super) fn check(objects: &dyn Objects, columns: &[Column]) -> Result<Vec<Unfair>, RunError> {
     let mut unfair = Vec::new();
     let Some((a, rest)) = columns.split_first() else { return Ok(unfair) };
     for column in columns {
-        if let Some(difference) = mixed(registry, column)? {
+        if let Some(difference) = mixed(objects, column)? {
             let why = format!("the folds of {} are not of one experiment: {difference}", column.name);
             unfair.push(Unfair { kind: UnfairKind::MixedFolds, why });
         }
@@ -43,18 +43,18 @@ pub(super) fn check(registry: &Registry, columns: &[Column]) -> Result<Vec<Unfai
             unfair.push(Unfair { kind: UnfairKind::DifferentImages, why });
         }
     }
-    leaks(registry, columns, &mut unfair)?;
+    leaks(objects, columns, &mut unfair)?;
     Ok(unfair)
 }
 
 /// In which way the folds of a column are no folds of one experiment: of one data set and split, scored by one
 /// kind of tool, trained with the same settings. A mean over anything else is a number of nothing.
-fn mixed(registry: &Registry, column: &Column) -> Result<Option<String>, RunError> {
+fn mixed(objects: &dyn Objects, column: &Column) -> Result<Option<String>, RunError> {
     let mut cells = column.folds.iter();
     let Some((first, a)) = cells.next() else { return Ok(None) };
     let spec = |cell: &Cell| -> Result<Option<Spec>, RunError> {
         let ScoreSource::Run { run, .. } = cell.predictions.source else { return Ok(None) };
-        Ok(Some(registry.get(registry.get(run)?.spec)?))
+        Ok(Some(objects.get(objects.get(run)?.spec)?))
     };
     let expected = spec(a)?;
     for (fold, b) in cells {
@@ -171,11 +171,11 @@ fn patients<'a>(cell: &'a Cell, rows: impl Iterator<Item = u32> + 'a) -> Patient
 /// Models that were trained or selected on patients whose images one of them is judged by.
 ///
 /// Cells of one fold stand beside each other; where the folds differ, every cell stands beside every other.
-fn leaks(registry: &Registry, columns: &[Column], unfair: &mut Vec<Unfair>) -> Result<(), RunError> {
+fn leaks(objects: &dyn Objects, columns: &[Column], unfair: &mut Vec<Unfair>) -> Result<(), RunError> {
     let same_folds = columns.iter().all(|column| column.folds.keys().eq(columns[0].folds.keys()));
     for a in columns {
         for (fold_a, learner) in &a.folds {
-            let Some(seen) = seen_patients(registry, learner)? else { continue };
+            let Some(seen) = seen_patients(objects, learner)? else { continue };
             for b in columns {
                 for (fold_b, judged) in &b.folds {
                     if fold_a != fold_b && (same_folds || a.name == b.name) {
@@ -202,11 +202,11 @@ fn leaks(registry: &Registry, columns: &[Column], unfair: &mut Vec<Unfair>) -> R
 
 /// The patients that a run was trained and selected on; `None` for another tool's scores, of which nobody
 /// knows. Validation images that are themselves what is judged do not count as seen.
-fn seen_patients(registry: &Registry, cell: &Cell) -> Result<Option<Patients>, RunError> {
+fn seen_patients(objects: &dyn Objects, cell: &Cell) -> Result<Option<Patients>, RunError> {
     let ScoreSource::Run { run, .. } = cell.predictions.source else { return Ok(None) };
-    let spec = registry.get(registry.get(run)?.spec)?;
-    let split = registry.get(spec.split)?;
-    let assignment = registry.get_packed(split.assignment)?;
+    let spec = objects.get(objects.get(run)?.spec)?;
+    let split = objects.get(spec.split)?;
+    let assignment = objects.get_packed(split.assignment)?;
     let subsets: &[Subset] = match cell.predictions.subset {
         Some(Subset::Val) => &[Subset::Train],
         _ => &[Subset::Train, Subset::Val],
@@ -215,14 +215,14 @@ fn seen_patients(registry: &Registry, cell: &Cell) -> Result<Option<Patients>, R
     if spec.dataset == cell.predictions.dataset {
         return Ok(Some(patients(cell, rows)));
     }
-    let dataset = registry.get(spec.dataset)?;
-    let manifest = registry.get_packed(dataset.manifest)?;
+    let dataset = objects.get(spec.dataset)?;
+    let manifest = objects.get_packed(dataset.manifest)?;
     Ok(Some(rows.map(|row| (dataset.source.clone(), manifest.rows[row as usize].patient)).collect()))
 }
 
 /// Published numbers that are not of the images that the columns are judged by.
 pub(super) fn published(
-    registry: &Registry,
+    objects: &dyn Objects,
     columns: &[Column],
     models: &[PublishedModel],
 ) -> Result<Vec<Unfair>, RunError> {
@@ -230,7 +230,7 @@ pub(super) fn published(
     for model in models {
         let mut reason = None;
         for cell in columns.iter().flat_map(|column| column.folds.values()) {
-            let split: Option<Split> = cell.predictions.split.map(|split| registry.get(split)).transpose()?;
+            let split: Option<Split> = cell.predictions.split.map(|split| objects.get(split)).transpose()?;
             let official = split.is_some_and(|split| matches!(split.method, SplitMethod::Official { .. }));
             let scored = cell.rows.len() as u64;
             reason = reason.or(match model.images {

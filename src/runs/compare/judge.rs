@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use super::RunError;
 use super::columns::{Cell, Column};
 use crate::records::{ComparedModel, DelongRow, LabelSpread, Pooling, ResampledRow, ScoreSource, Spread};
-use crate::registry::Registry;
+use crate::registry::Objects;
 use crate::stats::{self, Placements};
 
 /// A fold that not every model has is undefined there.
@@ -134,7 +134,7 @@ pub(super) fn delong(columns: &[Column], labels: &[String]) -> Vec<DelongRow> {
 /// The corrected resampled t-test of every pair of columns, by label and for their mean; nothing where there are
 /// fewer than two folds, or scores that belong to no split.
 pub(super) fn resampled(
-    registry: &Registry,
+    objects: &dyn Objects,
     columns: &[Column],
     models: &[ComparedModel],
 ) -> Result<Vec<ResampledRow>, RunError> {
@@ -145,7 +145,7 @@ pub(super) fn resampled(
     let (mut test, mut train) = (0, 0);
     for (fold, cell) in folds {
         let (Some(split), Some(fold)) = (cell.predictions.split, fold) else { return Ok(Vec::new()) };
-        let sizes = registry.get(split)?.folds;
+        let sizes = objects.get(split)?.folds;
         test += cell.rows.len() as u64;
         train += sizes.get(*fold as usize).map_or(0, |sizes| sizes.train.images);
     }

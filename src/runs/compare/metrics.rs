@@ -4,26 +4,33 @@ use rayon::prelude::*;
 
 use super::RunError;
 use super::columns::{self, Cell, Column};
-use crate::hash::Id;
+use crate::hash::{Hash, Id};
 use crate::index::View;
 use crate::records::{CalibrationBin, MetricRow, Predictions, ScoreSource, Subset};
-use crate::registry::Registry;
+use crate::registry::{Objects, Registry, RegistryError};
 use crate::stats;
 
 /// Bins of the expected calibration error.
 const BINS: usize = 10;
 
-/// The figures of a column, and the validation predictions that its thresholds were chosen on, which are among
-/// `allowed` if that is given.
+/// Where the predictions are that thresholds are chosen on.
+#[derive(Clone, Copy)]
+pub(super) enum Validation<'a> {
+    /// Wherever the registry has them.
+    In(&'a Registry, &'a View),
+    /// Among these.
+    Among(&'a [Id<Predictions>]),
+}
+
+/// The figures of a column, and the validation predictions that its thresholds were chosen on.
 pub(super) fn metrics(
-    registry: &Registry,
-    view: &View,
+    objects: &dyn Objects,
     column: &Column,
-    allowed: Option<&[Id<Predictions>]>,
+    known: Validation<'_>,
 ) -> Result<(Vec<MetricRow>, Vec<Id<Predictions>>), RunError> {
     let (mut rows, mut used) = (Vec::new(), Vec::new());
     for (fold, cell) in &column.folds {
-        let validation = validation(registry, view, cell, allowed)?;
+        let validation = validation(objects, cell, known)?;
         used.extend(validation.as_ref().map(|validation| validation.id));
         let places: Vec<usize> = (0..cell.labels.len()).collect();
         let of_label = |label: &usize| row(&column.name, *fold, cell, validation.as_ref(), *label);
@@ -67,37 +74,34 @@ fn row(model: &str, fold: Option<u32>, cell: &Cell, validation: Option<&Cell>, l
 /// itself of validation images.
 ///
 /// Of a run, by the same code where there is a choice; of another tool, under the same name of the model.
-fn validation(
-    registry: &Registry,
-    view: &View,
-    cell: &Cell,
-    allowed: Option<&[Id<Predictions>]>,
-) -> Result<Option<Cell>, RunError> {
+fn validation(objects: &dyn Objects, cell: &Cell, known: Validation<'_>) -> Result<Option<Cell>, RunError> {
     let own = &cell.predictions;
-    let of_whom = match (&own.source, own.split) {
-        (ScoreSource::Run { run, .. }, _) => run.hash,
-        (ScoreSource::Import { .. }, Some(split)) => split.hash,
-        (ScoreSource::Import { .. }, None) => return Ok(None),
+    let Some(scorer) = scorer(own).filter(|_| own.subset != Some(Subset::Val)) else { return Ok(None) };
+    let mut found = match known {
+        Validation::In(registry, view) => registry.referring::<Predictions>(view, &scorer)?,
+        Validation::Among(ids) => {
+            let each = ids.iter().map(|id| Ok::<_, RegistryError>((*id, objects.get(*id)?)));
+            each.collect::<Result<_, _>>()?
+        }
     };
-    if own.subset == Some(Subset::Val) {
-        return Ok(None);
-    }
-    let mut found = registry.referring::<Predictions>(view, &of_whom)?;
-    let imported = |source: &ScoreSource| matches!(source, ScoreSource::Import { .. });
-    found.retain(|(id, other)| {
+    found.retain(|(_, other)| {
         let same = (other.dataset, other.fold, &other.model) == (own.dataset, own.fold, &own.model);
-        let allowed = allowed.is_none_or(|allowed| allowed.contains(id));
-        allowed
-            && same
-            && other.subset == Some(Subset::Val)
-            && imported(&other.source) == imported(&own.source)
+        same && other.subset == Some(Subset::Val) && self::scorer(other) == Some(scorer)
     });
     let same = found.iter().rposition(|(_, other)| other.source == own.source);
     let chosen = same.or(found.len().checked_sub(1)).map(|place| found.swap_remove(place));
     let read = |(id, predictions): (_, Predictions)| {
         // A threshold means something on its own scale only.
         let same_scale = predictions.scale == own.scale;
-        same_scale.then(|| columns::cell(registry, id, predictions, cell.images.clone())).transpose()
+        same_scale.then(|| columns::cell(objects, id, predictions, cell.images.clone())).transpose()
     };
     Ok(chosen.map(read).transpose()?.flatten())
+}
+
+/// What all scores of one scorer name: its run; of another tool, the split.
+fn scorer(predictions: &Predictions) -> Option<Hash> {
+    match predictions.source {
+        ScoreSource::Run { run, .. } => Some(run.hash),
+        ScoreSource::Import { .. } => predictions.split.map(|split| split.hash),
+    }
 }

@@ -22,12 +22,13 @@ use crate::records::{
     Comparison, GroupBy, Pooling, Predictions, PublishedModel, PublishedTable, Record, Run, ScoreSource,
     Subset, Table, Unfair, UnfairKind,
 };
-use crate::registry::{Registry, Stamp};
-pub use again::{Mismatch, recompute};
+use crate::registry::{Objects, Registry, Stamp};
+pub use again::{Mismatch, hold, recompute};
 use columns::{Cell, Column};
 pub use curves::{RocCurve, roc_curves};
 pub(super) use fair::different_settings;
 pub(super) use judge::spread;
+use metrics::Validation;
 
 /// What makes one column of the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -145,7 +146,9 @@ pub fn compare(
     let published = options.published.as_deref().map(published::read).transpose()?;
     let models = published.as_ref().map(|(_, models)| models.as_slice());
     let columns = columns::columns(registry, inputs, options.grouping)?;
-    let comparison = compute(registry, columns, options, models, None)?;
+    let view = registry.view()?;
+    let comparison = compute(registry, columns, options, models, Validation::In(registry, &view))?;
+    drop(view);
 
     let mut transaction = registry.transaction()?;
     let published = published
@@ -163,14 +166,13 @@ pub fn compare(
 }
 
 /// Compares columns, unless that would not be fair. Data set and subset are those of the first fold; the file of
-/// published numbers is for the caller to fill in. Thresholds are chosen on predictions that are among `validation`,
-/// if that is given.
+/// published numbers is for the caller to fill in.
 fn compute(
-    registry: &Registry,
+    objects: &dyn Objects,
     mut columns: Vec<Column>,
     options: &Options,
     published: Option<&[PublishedModel]>,
-    validation: Option<&[Id<Predictions>]>,
+    validation: Validation<'_>,
 ) -> Result<Comparison, RunError> {
     if options.shared_images {
         columns = columns::common(&columns);
@@ -178,16 +180,16 @@ fn compute(
             return Err(RunError::NoSharedImage);
         }
     }
-    let mut unfair = fair::check(registry, &columns)?;
+    let mut unfair = fair::check(objects, &columns)?;
     let labels = choose_labels(&columns, &options.labels, &mut unfair)?;
     if let Some(models) = published {
-        unfair.extend(fair::published(registry, &columns, models)?);
+        unfair.extend(fair::published(objects, &columns, models)?);
     }
     if !unfair.is_empty() && !options.allow_unfair {
         return Err(RunError::Unfair(unfair));
     }
     columns::select(&mut columns, &labels);
-    assemble(registry, &columns, &labels, options, unfair, validation)
+    assemble(objects, &columns, &labels, options, unfair, validation)
 }
 
 fn choose_labels(
@@ -212,12 +214,12 @@ fn choose_labels(
 
 /// Computes everything that was asked for.
 fn assemble(
-    registry: &Registry,
+    objects: &dyn Objects,
     columns: &[Column],
     labels: &[String],
     options: &Options,
     unfair: Vec<Unfair>,
-    validation: Option<&[Id<Predictions>]>,
+    validation: Validation<'_>,
 ) -> Result<Comparison, RunError> {
     let first = columns[0].folds.values().next().ok_or(RunError::Nothing)?;
     let folds: BTreeSet<Option<u32>> =
@@ -233,12 +235,11 @@ fn assemble(
     let mut models: Vec<_> = columns.par_iter().map(judge).collect();
     // A variance over folds of different experiments is none.
     let mixed = unfair.iter().any(|unfair| unfair.kind == UnfairKind::MixedFolds);
-    let resampled = if paired && !mixed { judge::resampled(registry, &common, &models)? } else { Vec::new() };
+    let resampled = if paired && !mixed { judge::resampled(objects, &common, &models)? } else { Vec::new() };
     let mut metrics = Vec::new();
     if options.metrics {
-        let view = registry.view()?;
         for (column, model) in columns.iter().zip(&mut models) {
-            let (rows, used) = metrics::metrics(registry, &view, column, validation)?;
+            let (rows, used) = metrics::metrics(objects, column, validation)?;
             metrics.extend(rows);
             model.validation = used;
         }
