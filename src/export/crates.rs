@@ -2,7 +2,7 @@
 //! `ro-crate-metadata.json`, which says how they came to be.
 //!
 //! The workflow is what was typed: the recorded commands in their order. Images stay in the registry; the manifest
-//! among the files names each with its hashes.
+//! among the files names each with its hashes. Executions are actions and no files, since their records name machines.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 

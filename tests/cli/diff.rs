@@ -114,6 +114,18 @@ fn a_relabelled_training_image_is_a_cause() {
     assert!(why(&found).contains("data: 1 images relabelled"), "{found}");
     assert_eq!(found["data"][0]["relabelled"][0]["lost"], json!(["Atelectasis", "Hernia"]));
     assert!(study.ok("diff first second").contains("00000001_000.png +Mass -Atelectasis -Hernia"));
+    // Comparisons of two folds each say of their data sets once what differs.
+    for (dataset, split) in [("tiny", "two"), ("other", "others")] {
+        study.ok(&format!("split make {dataset} --folds 2 --name {split}"));
+        for fold in ["0", "1"] {
+            let command = format!("train --dataset {dataset} --split {split} --fold {fold}");
+            study.ok(&format!("{command} --model mlp --set epochs=1 --threads 1 --name {split}-f{fold}"));
+        }
+        study.ok(&format!("compare {split}-f0 {split}-f1 --name {split}-table"));
+    }
+    let folds = study.json("diff two-table others-table");
+    assert_eq!(folds["data"].as_array().unwrap().len(), 1, "{folds}");
+    assert_eq!(why(&folds).matches("1 images relabelled").count(), 1, "{folds}");
     let paths = |found: &Value| {
         found["parts"].as_array().unwrap().iter().map(|at| at["path"].clone()).collect::<Vec<_>>()
     };

@@ -218,6 +218,10 @@ impl Difference {
             let [a, b] = [only_a.len(), only_b.len()];
             causes.push(format!("scores: {a} are in a alone, {b} in b alone"));
         }
+        for lines in [&mut harmless, &mut causes] {
+            let mut seen = HashSet::new();
+            lines.retain(|line| seen.insert(line.clone()));
+        }
         let none = None::<String>;
         self.configuration.extend(only_a.iter().filter_map(|leg| Change::of("part", leg.to_string(), &none)));
         self.configuration.extend(only_b.iter().filter_map(|leg| Change::of("part", &none, leg.to_string())));
@@ -352,7 +356,10 @@ impl Difference {
                     false => harmless.push("annotated boxes enter no score".to_owned()),
                 }
             }
-            self.data.push(found);
+            // Folds of the same two data sets say it once.
+            if self.data.iter().all(|known| known.datasets != found.datasets) {
+                self.data.push(found);
+            }
         }
         if let Some(found) = folds {
             match found.same {
