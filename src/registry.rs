@@ -274,6 +274,11 @@ impl Registry {
         Ok(self.index.view()?)
     }
 
+    /// The id that a record has, whether it is here or not.
+    pub fn id_of<T: Record>(record: &T) -> Result<Id<T>, RegistryError> {
+        Ok(Id::new(Hash::of(&codec::encode(record).map_err(RegistryError::Unwritable)?)))
+    }
+
     /// What a name, a full id or the beginning of one means.
     pub fn resolve(&self, view: &View, text: &str) -> Result<Hash, RegistryError> {
         if let Some(id) = view.name(text)? {

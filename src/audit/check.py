@@ -1,34 +1,90 @@
 #!/usr/bin/env python3
-"""Checks an audit bundle with nothing but Python's standard library.
+"""Checks an audit bundle with nothing but Python's standard library, from version 3.9 on.
 
-    python3 check.py [FOLDER | BUNDLE.zip]     # the folder of this script, if none is given
+    python3 check.py [--slow] [BUNDLE.zip | FOLDER]     # the folder of this script, if none is named
 
-It hashes every object again, follows the lineage from the result to the metadata, holds the labels, patients and ages of every image against the
-original CSV, looks for patients in two parts of a split, and computes every AUC again, to the last digit. Exit code 3 if anything is wrong.
+It believes nothing that the bundle says of itself but the bytes of its objects, and prints first which id these belong to. Then it holds
+
+ 1. the archive to its form: every byte belongs to one member, nothing is there twice, compressed, encrypted or hidden;
+ 2. every object to its hash, every record to its kind and to the one spelling that a record may have;
+ 3. the listing, the sums and what is there for reading to the objects, byte by byte;
+ 4. data sets to the metadata as it was given, splits to their patients and to the seed that drew them;
+ 5. predictions to the runs that they name, and runs to their logs;
+ 6. every number of a table to scores and labels.
+
+What is counted, summed or divided must agree to the last bit. What comes through exp, erfc or lgamma, which differ between machines, must agree
+to one part in a billion (NEAR). What cannot be computed here is said at the end. Exit code 0 if nothing is wrong, 3 if anything is.
+
+Begin to read at check_all, at the end: it names the checks in their order. Each section stands by itself, and formulas name where they come from.
 """
 
+import bisect
+import copy
 import csv
 import gzip
 import hashlib
 import io
 import json
 import math
+import os
 import re
 import shutil
 import struct
 import subprocess
 import sys
 import zipfile
+from collections import Counter, deque, namedtuple
 from concurrent.futures import ProcessPoolExecutor
+from decimal import Decimal
+from itertools import accumulate, chain, groupby
+from operator import mul, sub
 from pathlib import Path
+
+try:
+    import tomllib  # from Python 3.11 on
+except ImportError:
+    tomllib = None
+
+# Relative difference that is let pass in what comes through exp, erfc or lgamma.
+NEAR = 1e-9
+# Steps of a bootstrap that are gone without --slow: about a minute.
+PATIENCE = 1_000_000_000
+# Differences of one thing that are told one by one.
+TOLD = 10
+
+complaints, uncomputed = [], set()
+
+
+def say(text):
+    """Prints; what a stranger wrote must not steer the terminal."""
+    print("".join(c if c.isprintable() else ascii(c)[1:-1] for c in text), flush=True)
+
+
+def complain(text):
+    complaints.append(text)
+    say(f"WRONG: {text}")
+
+
+def complain_of(texts):
+    """The first few of many."""
+    for text in texts[:TOLD]:
+        complain(text)
+    if len(texts) > TOLD:
+        complain(f"… and {len(texts) - TOLD} more like this")
+
+
+def need(condition, otherwise):
+    """Not `assert`, which Python leaves out when asked to."""
+    if not condition:
+        raise ValueError(otherwise)
+
+
+# BLAKE3 as its specification states it (O'Connor, Aumasson, Neves, Wilcox-O'Hearn, 2020).
 
 MASK = 0xFFFFFFFF
 IV = (0x6A09E667, 0xBB67AE85, 0x3C6EF372, 0xA54FF53A, 0x510E527F, 0x9B05688C, 0x1F83D9AB, 0x5BE0CD19)
 PERMUTED = (2, 6, 3, 10, 7, 0, 4, 13, 1, 11, 12, 5, 9, 14, 15, 8)
-CHUNK_START, CHUNK_END, PARENT, ROOT = 1, 2, 4, 8
-
-
-# BLAKE3 as its specification states it (O'Connor, Aumasson, Neves, Wilcox-O'Hearn, 2020).
+CHUNK_START, CHUNK_END, PARENT, ROOT, DERIVE_CONTEXT, DERIVE_MATERIAL = 1, 2, 4, 8, 32, 64
 
 
 def compress(value, words, counter, length, flags):
@@ -57,15 +113,15 @@ def compress(value, words, counter, length, flags):
     return [v[i] ^ v[i + 8] for i in range(8)] + [v[i + 8] ^ value[i] for i in range(8)]
 
 
-def chunk(data, counter, last_flags=0):
+def chunk(data, counter, key=IV, flags=0, last_flags=0):
     """What a chunk of at most 1,024 bytes gives its parent."""
-    value = list(IV)
+    value = list(key)
     blocks = max(1, -(-len(data) // 64))
     for block in range(blocks):
         part = data[block * 64 : block * 64 + 64]
-        flags = (CHUNK_START if block == 0 else 0) | ((CHUNK_END | last_flags) if block == blocks - 1 else 0)
+        ends = (CHUNK_START if block == 0 else 0) | (CHUNK_END | last_flags if block == blocks - 1 else 0)
         words = struct.unpack("<16I", part + bytes(64 - len(part)))
-        value = compress(value, words, counter, len(part), flags)[:8]
+        value = compress(value, words, counter, len(part), flags | ends)[:8]
     return value
 
 
@@ -76,7 +132,7 @@ def chunks(job):
 
 def blake3_here(data):
     if len(data) <= 1024:
-        return struct.pack("<8I", *chunk(data, 0, ROOT)).hex()
+        return struct.pack("<8I", *chunk(data, 0, last_flags=ROOT)).hex()
     if len(data) > 1 << 20:
         size = 1 << 18
         jobs = [(data[at : at + size], at // 1024) for at in range(0, len(data), size)]
@@ -105,12 +161,133 @@ def blake3(data):
     return blake3_here(data)
 
 
-# Packed arrays: eight letters, a version, then little-endian numbers.
+# Random streams: ChaCha with 8 rounds (Bernstein, 2008), keyed by BLAKE3's key derivation of a purpose and numbers.
+
+
+def stream(purpose, *numbers):
+    """64-bit numbers without end."""
+    context = chunk(purpose.encode(), 0, flags=DERIVE_CONTEXT, last_flags=ROOT)
+    material = struct.pack(f"<{len(numbers)}Q", *numbers)
+    key = chunk(material, 0, key=context, flags=DERIVE_MATERIAL, last_flags=ROOT)
+    counter = 0
+    while True:
+        start = [*struct.unpack("<4I", b"expand 32-byte k"), *key, counter & MASK, counter >> 32, 0, 0]
+        v = list(start)
+        for double_round in range(4):
+            for a, b, c, d in (
+                (0, 4, 8, 12), (1, 5, 9, 13), (2, 6, 10, 14), (3, 7, 11, 15),
+                (0, 5, 10, 15), (1, 6, 11, 12), (2, 7, 8, 13), (3, 4, 9, 14),
+            ):
+                p, q, r, s = v[a], v[b], v[c], v[d]
+                for left, right in ((16, 12), (8, 7)):
+                    p = (p + q) & MASK
+                    s ^= p
+                    s = (s << left | s >> 32 - left) & MASK
+                    r = (r + s) & MASK
+                    q ^= r
+                    q = (q << right | q >> 32 - right) & MASK
+                v[a], v[b], v[c], v[d] = p, q, r, s
+        words = [(x + y) & MASK for x, y in zip(v, start)]
+        yield from (words[i] | words[i + 1] << 32 for i in range(0, 16, 2))
+        counter += 1
+
+
+def below(bits, n):
+    """Uniform from 0 to n - 1 without bias (Lemire, ACM TOMACS 29, 2019, section 4)."""
+    while True:
+        high, low = divmod(next(bits) * n, 1 << 64)
+        if low >= n or low >= (1 << 64) % n:
+            return high
+
+
+# Records: JSON with one spelling a value. Whole numbers have no point, other numbers always have one or an exponent.
+
+# The keys of each kind, and behind the bar those that may lack; a table's depend on its type.
+KINDS = {
+    "dataset": "age boxes boxes_file bytes images impossible_ages labels manifest metadata metadata_only missing patients source | withdrawn",
+    "split": "assignment dataset folds method |",
+    "weights": "file parameters tensors |",
+    "software": "libtorch sources target tch worker |",
+    "spec": "dataset device fold init model seed software split threads training weights |",
+    "run": "best_epoch checkpoint epochs log parameters spec val_loss |",
+    "predictions": "dataset fold images labels model scale scores source split subset |",
+    "table": "|",
+    "study": "dataset file name probes reg runs sections |",
+    "execution": "command cores cpu cpu_capability git gpu host made reg resumed seconds started | deterministic",
+    "withdrawal": "command host images number pictures purge reason subject time | revokes",
+    "event": "command names prev seq time |",
+}
+INSIDE = {
+    ("split", "method"): "seed type | ratios test train_val val_fraction",
+    ("spec", "model"): "architecture name |",
+    ("spec", "training"): "augmentation batch beta1 beta2 epochs eps loss lr lr_factor patience | early_stop layout pixels precision",
+    ("predictions", "source"): "type | device file run software threads",
+    ("withdrawal", "subject"): "type | name patient",
+}
+TABLES = {
+    "auc": "dataset labels mean mean_over predictions reg |",
+    "dataset": "age_max age_mean age_min age_std ages dataset findings_per_image gender images impossible_ages labels missing_ages patients reg"
+    " view |",
+    "comparison": "dataset delong folds models reg spearman subset | bootstrap groups metrics pooling published resampled shared_images unfair",
+    "probe": "dataset folds model reg result split target |",
+    "heat": "boxes computed image label logit map object over picture reg run size |",
+    "pointing": "all boxes computed dataset labels reg rows run subset |",
+}
+
+
+def number(x):
+    """The fewest digits that give the same number, as Python has them; without exponent from 1e-5 to below 1e16."""
+    text = repr(x)
+    if "e" not in text:
+        return text
+    mantissa, exponent = text.split("e")
+    return format(Decimal(text), "f") if exponent == "-05" else f"{mantissa}e{int(exponent):+d}"
+
+
+def spelled(value, line=""):
+    """A value as its record has it; with `line` a line break, as it is there for reading."""
+    if isinstance(value, float):
+        return number(value)
+    if not isinstance(value, (dict, list)) or not value:
+        return json.dumps(value, ensure_ascii=False)
+    below, colon = (line + "  ", ": ") if line else ("", ":")
+    if isinstance(value, dict):
+        items, (first, last) = [spelled(key) + colon + spelled(value[key], below) for key in sorted(value)], "{}"
+    else:
+        items, (first, last) = [spelled(item, below) for item in value], "[]"
+    return first + below + ("," + below).join(items) + line + last
+
+
+def read_record(data):
+    """The record that these bytes are, or None; complains of one that is not spelled as it must be."""
+    try:
+        document = json.loads(data.decode())
+    except (ValueError, RecursionError):
+        return None
+    kind = document.get("kind") if isinstance(document, dict) else None
+    if not isinstance(kind, str) or kind not in KINDS:
+        return None
+    # That also tells of keys that are there twice, of which Python keeps the last, and of NaN.
+    need(spelled(document).encode("utf-8", "replace") == data, f"a {kind} record that is not in canonical form")
+    need(type(document.get("version")) is int and document["version"] == 1, f"a {kind} record of an unknown version")
+    parts = [(document.keys() - {"kind", "version"}, KINDS[kind])]
+    if kind == "table":
+        parts = [(document.keys() - {"kind", "version", "type"}, TABLES[document["type"]])]
+    parts += [(document[key].keys(), keys) for (own, key), keys in INSIDE.items() if own == kind and key in document]
+    for keys, known in parts:
+        required, optional = (set(part.split()) for part in known.split("|"))
+        need(required <= keys <= required | optional, f"a {kind} record whose keys are not those of its kind")
+    return document
+
+
+# Packed arrays: eight letters, a version, then little-endian numbers, no byte less or more.
+
+Image = namedtuple("Image", "name image sha256 bytes width height row patient follow_up age gender view labels")
 
 
 class Reader:
     def __init__(self, data, kind):
-        assert data[:12] == kind + b"\1\0\0\0", f"not a packed {kind.decode()}"
+        need(data[:12] == kind + b"\1\0\0\0", f"not a packed {kind.decode()} of version 1")
         self.data, self.at = data, 12
 
     def take(self, form):
@@ -118,8 +295,13 @@ class Reader:
         self.at += struct.calcsize("<" + form)
         return values
 
+    def option(self, form):
+        (there,) = self.take("B")
+        need(there <= 1, "a value is neither there nor not")
+        return self.take(form)[0] if there else None
+
     def done(self):
-        assert self.at == len(self.data), "bytes are left over"
+        need(self.at == len(self.data), "bytes are left over")
 
 
 def read_manifest(data):
@@ -127,21 +309,24 @@ def read_manifest(data):
     reader, rows = Reader(data, b"regmanif"), []
     for _ in range(*reader.take("Q")):
         name = reader.take("%ds" % reader.take("Q"))[0].decode()
-        image = reader.take("32s")[0].hex() if reader.take("?")[0] else None
+        image = reader.option("32s")
         sha256, size, width, height, row, patient, follow_up = reader.take("32sQIIIII")
-        age = reader.take("i")[0] if reader.take("?")[0] else None
+        age = reader.option("i")
         gender, view, labels = reader.take("III")
-        rows.append(dict(name=name, image=image, sha256=sha256.hex(), size=size, width=width, height=height, row=row,
-                         patient=patient, follow_up=follow_up, age=age, gender=gender, view=view, labels=labels))
+        need(gender <= 2 and view <= 2, f"{name} has a gender or view that there is not")
+        need(image or not (any(sha256) or size or width or height), f"{name} has no file, and yet a hash or a size")
+        rows.append(Image(name, image and image.hex(), sha256.hex(), size, width, height, row, patient, follow_up, age, gender, view, labels))
     reader.done()
+    need(all(a.name < b.name for a, b in zip(rows, rows[1:])), "the images of a manifest are not in order")
     return rows
 
 
 def read_assignment(data):
-    """A list of codes an image for each fold: 0 train, 1 validation, 2 test."""
+    """A list of codes an image for each fold: 0 train, 1 validation, 2 test, 3 unused."""
     reader = Reader(data, b"regassgn")
-    folds = [reader.take("%dB" % reader.take("Q")) for _ in range(*reader.take("Q"))]
+    folds = [list(reader.take("%dB" % reader.take("Q"))) for _ in range(*reader.take("Q"))]
     reader.done()
+    need(all(code <= 3 for codes in folds for code in codes), "there is no such part of a split")
     return folds
 
 
@@ -150,333 +335,1449 @@ def read_scores(data):
     reader = Reader(data, b"regscore")
     rows = reader.take("%dI" % reader.take("Q"))
     columns, count = reader.take("IQ")
-    assert count == len(rows) * columns, "the number of scores is wrong"
+    need(columns and count == len(rows) * columns, "the number of scores is wrong")
     scores = reader.take("%dd" % count)
     reader.done()
-    return rows, [scores[column::columns] for column in range(columns)]
+    need(all(a < b for a, b in zip(rows, rows[1:])), "the rows of scores are not in order")
+    need(all(map(math.isfinite, scores)), "a score is no number")
+    return list(rows), [scores[column::columns] for column in range(columns)]
+
+
+READERS = {"manifest": read_manifest, "assignment": read_assignment, "scores": read_scores}
+MAGIC = {b"regmanif": "manifest", b"regboxes": "boxes", b"regassgn": "assignment", b"regscore": "scores"}
 
 
 # Statistics.
 
 
-def auc(scores, positive):
-    """The share of pairs that the scores put into the right order, ties counting half: exact, as integers."""
+class About(float):
+    """A number that another machine may round in another way."""
+
+
+def tied(scores):
+    """Positions in ascending order of their scores, those of equal scores together."""
     order = sorted(range(len(scores)), key=scores.__getitem__)
-    halves = positives = negatives = at = 0
-    while at < len(order):
-        end = at
-        while end < len(order) and scores[order[end]] == scores[order[at]]:
-            end += 1
-        tied_positives = sum(positive[i] for i in order[at:end])
-        tied_negatives = end - at - tied_positives
-        halves += tied_positives * (2 * negatives + tied_negatives)
-        positives += tied_positives
-        negatives += tied_negatives
-        at = end
-    pairs = positives * negatives
-    return float(halves) / float(2 * pairs) if pairs else None
+    return [list(group) for _, group in groupby(order, key=scores.__getitem__)]
 
 
-def mean_std(values):
-    """Of those that are defined; sums in ascending order, divisor n - 1."""
+def placements(scores, positive):
+    """For each positive, twice the negatives below it and once those tied with it; for each negative, likewise the positives above."""
+    of_positives, of_negatives = [0] * len(scores), [0] * len(scores)
+    total, positives, negatives = sum(positive), 0, 0
+    for group in tied(scores):
+        hits = sum(positive[i] for i in group)
+        misses = len(group) - hits
+        for i in group:
+            of_positives[i] = 2 * negatives + misses
+            of_negatives[i] = 2 * (total - positives - hits) + hits
+        positives += hits
+        negatives += misses
+    of_positives = [placed for placed, yes in zip(of_positives, positive) if yes]
+    return of_positives, [placed for placed, yes in zip(of_negatives, positive) if not yes]
+
+
+def share(halves, positives, negatives):
+    return float(halves) / float(2 * positives * negatives)
+
+
+def auc(placed):
+    """The share of pairs that the scores put into the right order, ties counting half (Mann and Whitney); None where a class is missing."""
+    positives, negatives = placed
+    return share(sum(positives), len(positives), len(negatives)) if positives and negatives else None
+
+
+def variance(placed):
+    """Of an AUC or a difference of two (DeLong, DeLong and Clarke-Pearson, Biometrics 44, 1988)."""
+
+    def of_class(own, others):
+        n, scale = float(len(own)), 2.0 * len(others)
+        squares = len(own) * sum(map(mul, own, own)) - sum(own) ** 2
+        return float(squares) / (n * n * (n - 1.0) * scale * scale)
+
+    positives, negatives = placed
+    return of_class(positives, negatives) + of_class(negatives, positives)
+
+
+def testable(placed):
+    """A variance needs two images of each class."""
+    return len(placed[0]) >= 2 and len(placed[1]) >= 2
+
+
+def std_error(placed):
+    return math.sqrt(variance(placed)) if testable(placed) else None
+
+
+def summary(values):
+    """Number, mean, sample standard deviation, smallest, largest of those that are defined; sums in ascending order."""
     values = sorted(value for value in values if value is not None)
     if not values:
-        return None, None
+        return 0, None, None, None, None
+    n, low, high = len(values), values[0], values[-1]
+    mean = min(max(in_turn(values) / n, low), high)
+    squares = in_turn((value - mean) * (value - mean) for value in values)
+    return n, mean, math.sqrt(squares / (n - 1)) if n > 1 else None, low, high
+
+
+def in_turn(values):
+    """A sum as most languages have it; Python's own rounds less from version 3.12 on."""
     total = 0.0
     for value in values:
         total += value
-    mean = min(max(total / len(values), values[0]), values[-1])
-    squares = 0.0
-    for value in values:
-        squares += (value - mean) * (value - mean)
-    return mean, math.sqrt(squares / (len(values) - 1)) if len(values) > 1 else None
+    return total
 
 
-# The bundle.
+def spread(values):
+    return dict(zip(("n", "mean", "std", "min", "max"), summary(values)), folds=values)
 
 
-class Bundle:
-    def __init__(self, path):
-        self.zip = zipfile.ZipFile(path) if path.is_file() else None
-        self.folder = path
-        self.listing = json.loads(self.member("bundle.json"))
-        self.objects = {entry["id"]: entry for entry in self.listing["objects"]}
-        self.wrong, self.kept, self.uncomputed = [], {}, set()
-
-    def member(self, name):
-        return self.zip.read(name) if self.zip else (self.folder / name).read_bytes()
-
-    def complain(self, text):
-        print("WRONG:", text)
-        self.wrong.append(text)
-
-    def bytes(self, id):
-        entry = self.objects.get(id)
-        return self.member(f"objects/{id[:2]}/{id[2:]}") if entry and entry["file"] else None
-
-    def record(self, id):
-        if id not in self.kept:
-            data = self.bytes(id)
-            self.kept[id] = json.loads(data) if data is not None else None
-        return self.kept[id]
-
-    def cached(self, id, read):
-        if id not in self.kept:
-            self.kept[id] = read(self.bytes(id))
-        return self.kept[id]
+def mean(values):
+    return summary(values)[1]
 
 
-def links(value):
-    """Every string of 64 hex digits."""
-    if isinstance(value, str):
-        return [value] if re.fullmatch("[0-9a-f]{64}", value) else []
-    if isinstance(value, dict):
-        value = list(value.values())
-    return [link for item in value for link in links(item)] if isinstance(value, list) else []
+def centred_ranks(scores):
+    """Twice the average rank of each score less twice their mean."""
+    ranks, lower = [0] * len(scores), 0
+    for group in tied(scores):
+        for i in group:
+            ranks[i] = 2 * lower + len(group) - len(scores)
+        lower += len(group)
+    return ranks
 
 
-PACKED = {"manifest", "boxes", "assignment", "scores", "file"}
+def spearman(a, b):
+    """Pearson's correlation of ranks; None where a side is constant."""
+    ab, aa, bb = (float(sum(map(mul, x, y))) for x, y in ((a, b), (a, a), (b, b)))
+    return min(max(ab / math.sqrt(aa * bb), -1.0), 1.0) if aa > 0 and bb > 0 else None
 
 
-def check_hashes(bundle):
-    total = 0
-    for id, entry in bundle.objects.items():
-        if not entry["file"]:
-            continue
-        if entry["file"] != f"objects/{id[:2]}/{id[2:]}":
-            bundle.complain(f"{id} is said to lie in {entry['file']}")
-        try:
-            data = bundle.bytes(id)
-        except (KeyError, OSError) as e:
-            bundle.complain(f"{id} cannot be read: {e}")
-            continue
-        total += len(data)
-        if blake3(data) != id:
-            bundle.complain(f"{id} ({entry['kind']}) does not have the bytes that it is named by")
-        if "sha256:" + hashlib.sha256(data).hexdigest() != entry["sha256"] or len(data) != entry["bytes"]:
-            bundle.complain(f"{id}: SHA-256 or size is not the listed one")
-    print(f"hashes: {len(bundle.objects)} objects, {total:,} bytes")
+def holm(p_values):
+    """Holm, Scandinavian Journal of Statistics 6, 1979; what is undefined is no test."""
+    order = sorted((p, i) for i, p in enumerate(p_values) if p is not None)
+    adjusted, largest = [None] * len(p_values), 0.0
+    for rank, (p, i) in enumerate(order):
+        largest = min(max(largest, p * (len(order) - rank)), 1.0)
+        adjusted[i] = About(largest)
+    return adjusted
 
 
-def check_lineage(bundle):
-    """Whatever the result names, directly or not, is listed; and nothing else is."""
-    seen, queue = set(), [bundle.listing["root"]]
-    executions = [id for id, entry in bundle.objects.items() if entry["kind"] == "execution"]
-    while queue:
-        id = queue.pop()
-        if id in seen:
-            continue
-        seen.add(id)
-        entry = bundle.objects.get(id)
-        if entry is None:
-            bundle.complain(f"{id} is named and not listed")
-        elif entry["file"] and entry["kind"] not in PACKED:
-            record = bundle.record(id)
-            if record["kind"] != entry["kind"]:
-                bundle.complain(f"{id} is listed as {entry['kind']} and is {record['kind']}")
-            queue.extend(links(record))
-        elif entry["file"] is None and bundle.listing["weights"]:
-            bundle.complain(f"{id} ({entry['role']}) is not there")
-    for id in executions:
-        if bundle.record(id)["made"] in seen:
-            seen.add(id)
-    for id in bundle.objects.keys() - seen:
-        bundle.complain(f"{id} is listed, and the result does not depend on it")
-    for id, entry in bundle.objects.items():
-        # What came from outside is named by both hashes.
-        record = bundle.record(id) if entry["file"] and entry["kind"] not in PACKED else {}
-        for file in files(record):
-            listed = bundle.objects[file["object"]]
-            if listed["file"] and (listed["sha256"], listed["bytes"]) != (file["sha256"], file["bytes"]):
-                bundle.complain(f"{id}: a file's SHA-256 or size is wrong")
-    print(f"lineage: {len(seen)} objects from the result to its inputs")
+def benjamini_hochberg(p_values):
+    """Journal of the Royal Statistical Society B 57, 1995."""
+    order = sorted((p, i) for i, p in enumerate(p_values) if p is not None)
+    adjusted, smallest = [None] * len(p_values), 1.0
+    for rank, (p, i) in reversed(list(enumerate(order, 1))):
+        smallest = min(smallest, p * len(order) / rank)
+        adjusted[i] = About(smallest)
+    return adjusted
 
 
-def files(value):
-    if isinstance(value, dict):
-        found = [value] if value.keys() == {"object", "sha256", "bytes"} else []
-        return found + [file for item in value.values() for file in files(item)]
-    return [file for item in value for file in files(item)] if isinstance(value, list) else []
+def normal_p(z):
+    """Two-sided."""
+    return About(math.erfc(abs(z) / math.sqrt(2.0)))
 
 
-def check_readable(bundle, id, kind):
-    """What is there for reading says what the objects say."""
-    short = id[:12]
-
-    def same(name, expected):
-        try:
-            found = bundle.member(f"readable/{name}").decode()
-            found = json.loads(found) if name.endswith(".json") else found
-        except (KeyError, OSError, ValueError, zipfile.BadZipFile):
-            found = None
-        if found != expected:
-            bundle.complain(f"readable/{name} is not what the objects give")
-
-    record = bundle.record(id)
-    same(f"{kind}-{short}.json", record)
-    if kind == "dataset":
-        lines = ["name,blake3,sha256,bytes,width,height,metadata_row,patient,follow_up,age,gender,view,labels"]
-        for row in bundle.cached(record["manifest"], read_manifest):
-            hashes = [row["image"], row["sha256"]] if row["image"] else ["", ""]
-            sizes = [row[key] for key in ("size", "width", "height", "row", "patient", "follow_up")]
-            age = "" if row["age"] is None else row["age"]
-            labels = "|".join(name for bit, name in enumerate(record["labels"]) if row["labels"] >> bit & 1)
-            fields = [row["name"], *hashes, *sizes, age, "MF "[row["gender"]].strip(), ["PA", "AP", ""][row["view"]], labels]
-            lines.append(",".join(map(str, fields)))
-        same(f"images-{short}.csv", "\n".join(lines) + "\n")
-    if kind == "split":
-        rows = bundle.cached(bundle.record(record["dataset"])["manifest"], read_manifest)
-        folds = bundle.cached(record["assignment"], read_assignment)
-        lines = [",".join(["name", *(f"fold{number}" for number in range(len(folds)))])]
-        for place, row in enumerate(rows):
-            lines.append(",".join([row["name"], *(["train", "val", "test", ""][codes[place]] for codes in folds)]))
-        same(f"split-{short}.csv", "\n".join(lines) + "\n")
+def student_p(t, df):
+    """Two-sided: I_x(df / 2, 1 / 2) at x = df / (df + t²)."""
+    return About(incomplete_beta(df / 2, 0.5, df / (df + t * t), t * t / (df + t * t)))
 
 
-# Figures of a comparison besides its AUCs.
-UNCOMPUTED = ("spearman", "delong", "resampled", "bootstrap", "metrics", "groups")
-RENAMED = {"Infiltrate": "Infiltration"}
+def incomplete_beta(a, b, x, y):
+    """I_x(a, b) with y = 1 - x, by its continued fraction (Abramowitz and Stegun, 26.5.8), evaluated as Lentz does."""
+    if x <= 0 or y <= 0:
+        return 0.0 if x <= 0 else 1.0
+    if x > (a + 1) / (a + b + 2):
+        return 1.0 - incomplete_beta(b, a, y, x)
+    front = math.exp(math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b) + a * math.log(x) + b * math.log(y)) / a
+    c, d = 1.0, 1.0 / (1.0 - (a + b) * x / (a + 1.0))
+    fraction = d
+    for m in range(1, 1000):
+        even = m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m))
+        odd = -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1))
+        before = fraction
+        for coefficient in (even, odd):
+            d = 1.0 / (1.0 + coefficient * d)
+            c = 1.0 + coefficient / c
+            fraction *= c * d
+        if fraction == before:
+            break
+    return front * fraction
 
 
-def check_dataset(bundle, id):
-    """The manifest says of every image what the metadata CSV says."""
-    dataset = bundle.record(id)
-    rows = bundle.cached(dataset["manifest"], read_manifest)
-    data = bundle.bytes(dataset["metadata"]["object"])
-    if data[:2] == b"\x1f\x8b":
-        data = gzip.decompress(data)
-    # An empty line is no row.
-    table = [line for line in csv.reader(io.StringIO(data.decode("utf-8-sig"), newline="")) if line]
-    head = {name.strip(): place for place, name in reversed(list(enumerate(table[0])))}
-    names = dataset["labels"]
-    for row in rows:
-        line = table[row["row"]]
-        given = {label.strip() for label in line[head["Finding Labels"]].split("|")} - {""}
-        given = {RENAMED.get(label, label) for label in given}
-        ours = {names[bit] for bit in range(len(names)) if row["labels"] >> bit & 1}
-        gender = {"M": 0, "F": 1}.get(line[head["Patient Gender"]].strip().upper(), 2)
-        view = {"PA": 0, "AP": 1}.get(line[head["View Position"]].strip().upper(), 2)
-        age = line[head["Patient Age"]].strip()
-        # The files of 2017 write 058Y; ages under two are in months or days there.
-        same_age = not age.isdigit() and True or age.isdigit() and row["age"] == int(age)
-        found = (line[head["Image Index"]].strip(), int(line[head["Patient ID"]]), gender, view)
-        if found != (row["name"], row["patient"], row["gender"], row["view"]) or given != ours or not same_age:
-            bundle.complain(f"{row['name']}: the manifest and row {row['row']} of the metadata differ")
-    patients = len({row["patient"] for row in rows})
-    if (len(rows), patients) != (dataset["images"], dataset["patients"]):
-        bundle.complain(f"data set {id}: {len(rows)} images of {patients} patients, and it says otherwise")
-    print(f"data set {id[:12]}: {len(rows):,} images as in the metadata, {patients:,} patients")
-
-
-def check_split(bundle, id):
-    """No patient is in two parts of a fold."""
-    split = bundle.record(id)
-    rows = bundle.cached(bundle.record(split["dataset"])["manifest"], read_manifest)
-    for number, codes in enumerate(bundle.cached(split["assignment"], read_assignment)):
-        if len(codes) != len(rows):
-            bundle.complain(f"split {id}: fold {number} is of {len(codes)} images")
-        part = {}
-        for row, code in zip(rows, codes):
-            if code < 3 and part.setdefault(row["patient"], code) != code:
-                bundle.complain(f"split {id}, fold {number}: patient {row['patient']} is in two parts")
-    print(f"split {id[:12]}: no patient is in two parts of a fold")
-
-
-def judged(bundle, id):
-    """The AUC of each label of predictions; undefined where a class is missing."""
-    predictions = bundle.record(id)
-    dataset = bundle.record(predictions["dataset"])
-    manifest = bundle.cached(dataset["manifest"], read_manifest)
-    rows, columns = bundle.cached(predictions["scores"], read_scores)
-    if predictions["source"].get("run"):
-        spec = bundle.record(bundle.record(predictions["source"]["run"])["spec"])
-        for what in ("dataset", "split", "fold"):
-            if predictions[what] != spec[what]:
-                bundle.complain(f"predictions {id}: {what} is {predictions[what]}, and that of its run is {spec[what]}")
-    if predictions["source"].get("run") and predictions["subset"]:
-        codes = bundle.cached(bundle.record(predictions["split"])["assignment"], read_assignment)[predictions["fold"]]
-        wanted = {"train": 0, "val": 1, "test": 2}[predictions["subset"]]
-        if [row for row, code in enumerate(codes) if code == wanted] != list(rows):
-            bundle.complain(f"predictions {id}: they are not of the {predictions['subset']} images")
-    found = {}
-    for label, scores in zip(predictions["labels"], columns):
-        bit = dataset["labels"].index(label) if label in dataset["labels"] else 32
-        found[label] = auc(scores, [manifest[row]["labels"] >> bit & 1 for row in rows])
+def thresholds(scores, positive):
+    """For each different score, falling: it, and how many positives and negatives have it or more."""
+    found, hits, misses = [], 0, 0
+    for group in reversed(tied(scores)):
+        more = sum(positive[i] for i in group)
+        hits, misses = hits + more, misses + len(group) - more
+        found.append((scores[group[0]] + 0.0, hits, misses))
     return found
 
 
-def check_table(bundle, id):
-    table = bundle.record(id)
-    count = 0
+def youden(scores, positive):
+    """The score that separates best (Youden, Cancer 3, 1950); of equals the highest."""
+    points = thresholds(scores, positive)
+    if not points or not points[-1][1] or not points[-1][2]:
+        return None
+    _, positives, negatives = points[-1]
+    return max(points, key=lambda point: point[1] * negatives - point[2] * positives)[0]
 
-    def same(what, recorded, computed):
-        if recorded != computed:
-            bundle.complain(f"table {id}: {what} is {recorded}, and scores and labels give {computed}")
 
-    if table["type"] == "auc":
-        found = judged(bundle, table["predictions"])
-        for row in table["labels"]:
-            same(row["label"], row["auc"], found[row["label"]])
-            print(f"    {row['label']:<20} {row['auc']}")
-        count = len(table["labels"])
-        same("the mean", table["mean"], mean_std([found[row["label"]] for row in table["labels"]])[0])
-        print(f"    {'Mean':<20} {table['mean']}")
-    elif table["type"] == "comparison" and not table.get("shared_images"):
-        for model in table["models"]:
-            cells = [(bundle.record(one)["fold"], judged(bundle, one)) for one in model["predictions"]]
-            by_fold = dict(cells)
-            columns = [by_fold.get(fold) for fold in table["folds"]] or [cell for _, cell in cells]
-            means = [[] for _ in columns]
-            for row in model["labels"]:
-                now = [cell and cell[row["label"]] for cell in columns]
-                count += len(now)
-                same(f"{row['label']} of {model['name']}", row["auc"]["folds"], now)
-                same(f"{row['label']} of {model['name']}", [row["auc"]["mean"], row["auc"]["std"]], list(mean_std(now)))
-                for fold, value in zip(means, now):
-                    fold.append(value)
-            means = [mean_std(fold)[0] for fold in means]
-            same(f"the mean of {model['name']}", model["mean"]["folds"], means)
-            same(f"the mean of {model['name']}", [model["mean"]["mean"], model["mean"]["std"]], list(mean_std(means)))
-            bundle.uncomputed |= {key for key in UNCOMPUTED if table.get(key)}
-            print(f"    {model['name']:<20} mean AUC {model['mean']['mean']} ± {model['mean']['std']}")
+def at_threshold(scores, positive, threshold):
+    """Sensitivity and specificity."""
+    hits = [score >= threshold for score, yes in zip(scores, positive) if yes]
+    rejected = [score < threshold for score, yes in zip(scores, positive) if not yes]
+    return [sum(right) / len(right) if right else None for right in (hits, rejected)]
+
+
+def average_precision(scores, positive):
+    """The mean of the precision over the steps of the recall, tied scores making one step; None where a class is missing."""
+    points, before, total = thresholds(scores, positive), 0, 0.0
+    if not points or not points[-1][1] or not points[-1][2]:
+        return None
+    for _, hits, misses in points:
+        total += float(hits - before) * (hits / (hits + misses))
+        before = hits
+    return total / points[-1][1]
+
+
+BINS = 10
+EDGES = [k / BINS for k in range(1, BINS + 1)]
+
+
+def calibration(probabilities, positive):
+    """Expected calibration error (Guo et al., ICML 2017, section 2) and its bins; an edge belongs to the bin below."""
+    bins = [[0, 0, 0.0] for _ in EDGES]
+    for p, yes in zip(probabilities, positive):
+        own = bins[min(bisect.bisect_left(EDGES, p), BINS - 1)]
+        own[0], own[1], own[2] = own[0] + 1, own[1] + yes, own[2] + p
+    error = in_turn(abs(total - hits) for _, hits, total in bins) / len(positive)
+    return error, [{"images": n, "positives": hits, "mean": About(total / n) if n else None} for n, hits, total in bins]
+
+
+def quantile(ascending, p):
+    """Linear between the values (definition 7 of Hyndman and Fan, The American Statistician 50, 1996)."""
+    place = p * (len(ascending) - 1)
+    low = ascending[math.floor(place)]
+    return low + (place - math.floor(place)) * (ascending[min(math.floor(place) + 1, len(ascending) - 1)] - low)
+
+
+class InOrder:
+    """Scores whose AUC is wanted under many weights: a bootstrap's."""
+
+    def __init__(self, scores, positive):
+        self.negatives, self.positives, self.starts, self.ends = [], [], [], []
+        for group in tied(scores):
+            start = len(self.negatives)
+            self.negatives += [i for i in group if not positive[i]]
+            for i in (i for i in group if positive[i]):
+                self.positives.append(i)
+                self.starts.append(start)
+                self.ends.append(len(self.negatives))
+
+    def auc(self, weights):
+        """With each image counted so many times; None where a class has no weight."""
+        below = list(accumulate((weights[i] for i in self.negatives), initial=0))
+        own = [weights[i] for i in self.positives]
+        halves = sum(w * (below[start] + below[end]) for w, start, end in zip(own, self.starts, self.ends))
+        return share(halves, sum(own), below[-1]) if sum(own) and below[-1] else None
+
+
+# The bundle: members of the archive, objects among them, and which of these are behind the result.
+
+HASH = re.compile("[0-9a-f]{64}")
+# What check.py cannot make again: it is held to the sums alone.
+GIVEN = {"README.md", "check.py"}
+TEXTS = {"readable/table.txt", "readable/table.csv"}
+SUMS = {"b3sums.txt": 0, "sha256sums.txt": 1}
+
+Part = namedtuple("Part", "kind role kept")
+
+
+def path_of(id):
+    return f"objects/{id[:2]}/{id[2:]}"
+
+
+class Bundle:
+    """A bundle; `kinds`, `documents` and `sums` are filled by check_objects, `parts` by check_lineage."""
+
+    def __init__(self, path):
+        self.path = path
+        self.zip = zipfile.ZipFile(path) if path.is_file() else None
+        if self.zip:
+            self.names = {info.filename for info in self.zip.infolist()}
+        else:
+            found = ((folder, name) for folder, _, names in os.walk(path) for name in names)
+            self.names = {(Path(folder) / name).relative_to(path).as_posix() for folder, name in found}
+        listing = json.loads(self.member("bundle.json"))
+        need(listing.get("format") == "reg audit 1", "bundle.json names another format than this program reads")
+        self.root, self.weights = listing["root"], listing["weights"]
+        need(isinstance(self.root, str) and HASH.fullmatch(self.root), "the result that bundle.json names is no id")
+        need(self.weights is True or self.weights is False, "bundle.json does not say whether weights are included")
+        self.kinds, self.documents, self.sums, self.parts, self.read, self.cells = {}, {}, {}, {}, {}, {}
+
+    def member(self, name):
+        return self.zip.read(name) if self.zip else (self.path / name).read_bytes()
+
+    def object(self, id):
+        return self.member(path_of(id))
+
+    def record(self, id, kind):
+        need(self.kinds.get(id) == kind, f"{id} is no {kind}")
+        return self.documents[id]
+
+    def packed(self, id, kind):
+        need(self.kinds.get(id) == kind, f"{id} is no {kind}")
+        if id not in self.read:
+            self.read[id] = READERS[kind](self.object(id))
+        return self.read[id]
+
+    def manifest(self, dataset):
+        return self.packed(self.record(dataset, "dataset")["manifest"], "manifest")
+
+    def subset(self, split, fold, subset):
+        """Rows of the manifest that a fold of a split puts there."""
+        folds = self.packed(self.record(split, "split")["assignment"], "assignment")
+        need(type(fold) is int and 0 <= fold < len(folds), f"split {split[:12]} has no fold {fold}")
+        code = ["train", "val", "test"].index(subset)
+        return [row for row, own in enumerate(folds[fold]) if own == code]
+
+    def of_kind(self, *kinds):
+        return [id for id, part in sorted(self.parts.items()) if part.kind in kinds]
+
+
+def check_archive(bundle):
+    """Members lie one behind the other as they are, then the list of them, then the end; nothing else."""
+    infos = sorted(bundle.zip.infolist(), key=lambda info: info.header_offset)
+    for name, times in Counter(info.filename for info in infos).items():
+        if times > 1:
+            complain(f"{name} is there {times} times")
+    place = listed = 0
+    with open(bundle.path, "rb") as file:
+        for info in infos:
+            file.seek(info.header_offset)
+            head = struct.unpack("<IHHHHHIIIHH", file.read(30))
+            name, extra = file.read(head[9]), file.read(head[10])
+            raw = info.orig_filename.encode()
+            plain = head[3] == info.compress_type == 0 and info.compress_size == info.file_size
+            plain = plain and (head[2] | info.flag_bits) & ~0x800 == 0 and head[6] == info.CRC
+            # Longer fields for long members are all that may stand beside a name.
+            bare = not info.comment and extra[:2] in (b"", b"\1\0") and info.extra[:2] in (b"", b"\1\0") and len(extra + info.extra) <= 56
+            if not plain or not bare or name != raw or info.filename != info.orig_filename:
+                complain(f"{info.orig_filename} is compressed, encrypted, or has more than a name and bytes")
+            if info.header_offset != place:
+                complain(f"there are bytes between the members or before them, at {place}")
+            place = info.header_offset + 30 + len(name) + len(extra) + info.compress_size
+            listed += 46 + len(raw) + len(info.extra) + len(info.comment)
+        file.seek(bundle.zip.start_dir + listed)
+        end = file.read()
+        end = end[76:] if end[:4] == b"PK\6\6" else end
+    if bundle.zip.start_dir != place or len(end) != 22 or end[:4] != b"PK\5\6" or end[20:] != b"\0\0":
+        complain("there are bytes behind the members or behind the end of the archive")
+
+
+def check_objects(bundle):
+    """Every object is named by its hash; every record is spelled as it must be."""
+    total = 0
+    for name in sorted(bundle.names):
+        if name in SUMS:
+            continue
+        try:
+            data = bundle.member(name)
+        except (OSError, zipfile.BadZipFile, NotImplementedError, RuntimeError) as e:
+            complain(f"{name} cannot be read: {e}")
+            continue
+        bundle.sums[name] = (blake3(data), hashlib.sha256(data).hexdigest(), len(data))
+        id = name[8:].replace("/", "", 1)
+        if not name.startswith("objects/") or not HASH.fullmatch(id) or path_of(id) != name:
+            continue
+        total += len(data)
+        if bundle.sums[name][0] != id:
+            complain(f"{id} does not have the bytes that it is named by")
+            continue
+        bundle.kinds[id] = MAGIC.get(data[:8], "file")
+        if data[:1] == b"{":
+            try:
+                document = read_record(data)
+            except (AttributeError, LookupError, TypeError, ValueError) as e:
+                complain(f"{id}: {e}")
+                continue
+            if document is not None:
+                bundle.kinds[id], bundle.documents[id] = document["kind"], document
+    say(f"hashes: {len(bundle.kinds)} objects, {total:,} bytes")
+
+
+def links(document):
+    """Every string of 64 hex digits with the key that it stands under; of a file from outside, with the key of that file."""
+
+    def within(value, role):
+        if isinstance(value, str) and HASH.fullmatch(value):
+            yield role, value
+        elif isinstance(value, list):
+            for item in value:
+                yield from within(item, role)
+        elif isinstance(value, dict):
+            for key, item in value.items():
+                yield from within(item, role if key == "object" else key)
+
+    return [link for key, value in document.items() for link in within(value, key)]
+
+
+def files(value):
+    """Every mention of a file from outside, which is named by two hashes."""
+    if isinstance(value, dict) and "object" in value and "kind" not in value:
+        need(value.keys() == {"object", "sha256", "bytes"}, "a file from outside has other keys than it should have")
+        return [value]
+    below = value.values() if isinstance(value, dict) else value if isinstance(value, list) else []
+    return [file for item in below for file in files(item)]
+
+
+def check_lineage(bundle):
+    """Whatever the result names, directly or not, is there; beside it, only what says when it was made or that it is withdrawn."""
+    made = {}
+    for id, document in sorted(bundle.documents.items()):
+        if document["kind"] == "execution":
+            made.setdefault(document["made"], []).append(id)
+    seen, queue = {bundle.root}, deque([(bundle.root, "result", True)])
+
+    def follow(id, role, kept):
+        if id not in seen:
+            seen.add(id)
+            queue.append((id, role, kept))
+
+    while queue:
+        id, role, kept = queue.popleft()
+        bundle.parts[id] = Part(bundle.kinds.get(id, "missing") if kept else "file", role, kept)
+        if not kept:
+            continue
+        kind = bundle.parts[id].kind
+        if kind == "missing":
+            complain(f"{role} {id} is named and not there")
+        for key, link in links(bundle.documents.get(id, {})):
+            # An execution is reached from what it made, which leads to the rest.
+            if kind != "execution" or id == bundle.root:
+                follow(link, key, bundle.weights or not (key == "checkpoint" or kind == "weights" and key == "file"))
+        for execution in made.get(id, []):
+            follow(execution, "made", True)
+    check_withdrawals(bundle)
+    for id in bundle.kinds.keys() - bundle.parts.keys():
+        complain(f"{id} does not belong to it: the result does not depend on it")
+    for id in bundle.parts.keys() & bundle.documents.keys():
+        for file in files(bundle.documents[id]):
+            own = bundle.sums.get(path_of(file["object"]))
+            if own and ("sha256:" + own[1], own[2]) != (file["sha256"], file["bytes"]):
+                complain(f"{id}: SHA-256 or size of a file from outside are not those of the file")
+    say(f"lineage: {len(bundle.parts)} objects from the result to its inputs")
+
+
+def covered(withdrawal, images):
+    """The images that a withdrawal is about: by patient or name, and by the files that it lists."""
+    subject = withdrawal["subject"]
+    objects = {image["blake3"] for image in withdrawal["images"]} - {None}
+
+    def covers(image):
+        named = image.patient == subject["patient"] if subject["type"] == "patient" else image.name == subject["name"]
+        return named or image.image is not None and f"blake3:{image.image}" in objects
+
+    return [image for image in images if covers(image)]
+
+
+def check_withdrawals(bundle):
+    """A withdrawal belongs to a bundle if it is about an image in it, and no other withdrawal takes it back."""
+    withdrawals = {id: document for id, document in bundle.documents.items() if document["kind"] == "withdrawal"}
+    revoked = {document.get("revokes") for document in withdrawals.values()}
+    for id, document in sorted(withdrawals.items(), key=lambda item: item[1]["number"]):
+        if id in revoked or "revokes" in document:
+            continue
+        of = " ".join(str(value) for _, value in sorted(document["subject"].items(), reverse=True))
+        for dataset in bundle.of_kind("dataset"):
+            images = covered(document, bundle.manifest(dataset))
+            if images:
+                bundle.parts.setdefault(id, Part("withdrawal", "withdraws", True))
+                say(f"withdrawn: {len(images)} images of {of} in data set {dataset[:12]} ({document['reason']}, {document['time']})")
+
+
+def listing(bundle):
+    """bundle.json, as it follows from the objects."""
+    entries = []
+    for id, part in sorted(bundle.parts.items()):
+        entry = {"id": id, "kind": part.kind, "role": part.role, "file": path_of(id) if part.kept else None}
+        if path_of(id) in bundle.sums and part.kept:
+            _, sha256, size = bundle.sums[path_of(id)]
+            entry.update(bytes=size, sha256=f"sha256:{sha256}")
+        entries.append(entry)
+    return spelled({"format": "reg audit 1", "root": bundle.root, "weights": bundle.weights, "objects": entries}, "\n")
+
+
+def images_csv(bundle, dataset):
+    lines = ["name,blake3,sha256,bytes,width,height,metadata_row,patient,follow_up,age,gender,view,labels"]
+    for image in bundle.manifest(dataset):
+        hashes = [image.image, image.sha256] if image.image else ["", ""]
+        sizes = [image.bytes, image.width, image.height, image.row, image.patient, image.follow_up]
+        age = "" if image.age is None else image.age
+        labels = "|".join(name for bit, name in enumerate(bundle.documents[dataset]["labels"]) if image.labels >> bit & 1)
+        fields = [image.name, *hashes, *sizes, age, ("M", "F", "")[image.gender], ("PA", "AP", "")[image.view], labels]
+        lines.append(",".join(map(str, fields)))
+    return "\n".join(lines) + "\n"
+
+
+def split_csv(bundle, split):
+    record = bundle.record(split, "split")
+    folds = bundle.packed(record["assignment"], "assignment")
+    lines = [",".join(["name", *(f"fold{number}" for number in range(len(folds)))])]
+    for place, image in enumerate(bundle.manifest(record["dataset"])):
+        lines.append(",".join([image.name, *(("train", "val", "test", "")[codes[place]] for codes in folds)]))
+    return "\n".join(lines) + "\n"
+
+
+def check_derived(bundle):
+    """Listing, sums and what is there for reading are what the objects give, to the byte; and nothing else is there."""
+    derived = {"bundle.json": listing(bundle)}
+    for id, part in bundle.parts.items():
+        if id in bundle.documents and part.kept:
+            derived[f"readable/{part.kind}-{id[:12]}.json"] = spelled(bundle.documents[id], "\n")
+            if part.kind == "dataset":
+                derived[f"readable/images-{id[:12]}.csv"] = images_csv(bundle, id)
+            if part.kind == "split":
+                derived[f"readable/split-{id[:12]}.csv"] = split_csv(bundle, id)
+    for name, place in SUMS.items():
+        derived[name] = "".join(f"{sums[place]}  {member}\n" for member, sums in sorted(bundle.sums.items()))
+    for name, text in derived.items():
+        if name not in bundle.names:
+            complain(f"{name} is missing")
+        elif bundle.member(name) != text.encode():
+            complain(f"{name} is not what the objects give")
+    expected = GIVEN | derived.keys() | {path_of(id) for id, part in bundle.parts.items() if part.kept}
+    expected |= TEXTS if bundle.parts[bundle.root].kind == "table" else set()
+    for name in sorted(expected - bundle.names - derived.keys()):
+        complain(f"{name} is missing")
+    for name in sorted(bundle.names - expected):
+        complain(f"{name} does not belong to it")
+    if "check.py" in bundle.names and bundle.member("check.py") != Path(__file__).read_bytes():
+        say("note: the check.py that runs is another one than that in the bundle")
+
+
+# Data sets and splits.
+
+LABELS = (
+    "Atelectasis Cardiomegaly Consolidation Edema Effusion Emphysema Fibrosis Hernia Infiltration Mass Nodule"
+    " Pleural_Thickening Pneumonia Pneumothorax"
+).split() + ["No Finding"]
+RENAMED = {"Infiltrate": "Infiltration"}
+COLUMNS = ("Image Index", "Finding Labels", "Follow-up #", "Patient ID", "Patient Age", "Patient Gender", "View Position")
+# Days of a year are 365.2425; an age is whole years, rounded towards zero.
+AGE_UNITS = {"Y": (1, 1), "M": (1, 12), "W": (70_000, 3_652_425), "D": (10_000, 3_652_425)}
+
+
+def text_of(data):
+    if data[:2] == b"\x1f\x8b":
+        data = gzip.decompress(data)
+    return data.decode("utf-8-sig")
+
+
+def age_of(text):
+    """Years: a plain number, or 058Y, 010M, 003W, 003D as the file of 2017 has it (DICOM PS3.5, section 6.2, AS)."""
+    if not text:
+        return None
+    units, year = AGE_UNITS.get(text[-1].upper(), (1, 1))
+    digits = re.fullmatch("([+-]?)([0-9]+)", text[:-1] if text[-1].upper() in AGE_UNITS else text)
+    need(digits, f"{text} is no age")
+    years = int(digits[2]) * units // year
+    return -years if digits[1] == "-" else years
+
+
+def read_metadata(data):
+    """What the CSV says of each image, by its row: the first row of a name counts, and others must not say anything else."""
+    table = [line for line in csv.reader(io.StringIO(text_of(data), newline="")) if line]
+    head = [name.strip() for name in table[0]]
+    need(all(head.count(name) == 1 for name in COLUMNS), "the metadata lack a column, or have it twice")
+    places = [head.index(name) for name in COLUMNS]
+    found, first = {}, {}
+    for row, line in enumerate(table[1:], 1):
+        name, labels, *numbers, age, gender, view = (line[place].strip() for place in places)
+        labels = [RENAMED.get(label.strip(), label.strip()) for label in labels.split("|")]
+        need(set(labels) <= set(LABELS), f"row {row} of the metadata has an unknown label")
+        need(all(re.fullmatch("[+]?[0-9]+", number) for number in numbers), f"row {row} of the metadata lacks a number")
+        follow_up, patient = map(int, numbers)
+        gender, view = {"M": 0, "F": 1, "": 2}[gender.upper()], {"PA": 0, "AP": 1, "": 2}[view.upper()]
+        said = (name, patient, follow_up, age_of(age), gender, view, sum(1 << LABELS.index(label) for label in set(labels)))
+        if first.setdefault(name, said) is said:
+            found[row] = said
+        need(first[name] == said, f"row {row} of the metadata says something else of {name} than a row before")
+    return found
+
+
+def plausible(image):
+    return image.age is not None and 0 <= image.age <= 120
+
+
+def check_dataset(bundle, id):
+    """The manifest says of every image what the metadata say, and the record counts it rightly."""
+    dataset, manifest = bundle.record(id, "dataset"), bundle.manifest(id)
+    said = read_metadata(bundle.object(dataset["metadata"]["object"]))
+    need(dataset["labels"] == LABELS, "the labels of a data set are not those of its format")
+    different = [
+        image for image in manifest
+        if said.get(image.row)
+        != (image.name, image.patient, image.follow_up, image.age, image.gender, image.view, image.labels)
+    ]
+    complain_of([f"data set {id[:12]}: {image.name} is not as row {image.row} of the metadata has it" for image in different])
+    ages = [image.age for image in manifest if plausible(image)]
+    counted = {
+        "images": len(manifest),
+        "patients": len({image.patient for image in manifest}),
+        "bytes": sum(image.bytes for image in manifest),
+        "age": {"min": min(ages), "max": max(ages)} if ages else None,
+        "impossible_ages": sum(image.age is not None and not plausible(image) for image in manifest),
+        "source": "ChestX-ray14",
+        "metadata_only": not any(image.image for image in manifest),
+        "missing": len(said) - len(manifest) - dataset.get("withdrawn", 0),
+    }
+    hold(f"data set {id[:12]}", {key: dataset[key] for key in counted}, counted, "images and metadata give")
+    say(f"data set {id[:12]}: {len(manifest):,} images as in the metadata, {counted['patients']:,} patients")
+
+
+def fill(patients, quotas):
+    """Puts patients, each a list of rows, into parts: the first with room for all its images; the rest trains.
+
+    Where a quota is not met, the smallest patient that trains moves if that comes closer.
+    """
+    room, parts = dict(quotas), []
+    for rows in patients:
+        part = next((part for part in room if len(rows) <= room[part]), 0)
+        parts.append(part)
+        if part:
+            room[part] -= len(rows)
+    for part, lacking in room.items():
+        training = [i for i in range(len(patients)) if parts[i] == 0]
+        smallest = min(training, key=lambda i: len(patients[i]), default=None)
+        if smallest is not None and len(patients[smallest]) < 2 * lacking:
+            parts[smallest] = part
+    return parts
+
+
+def draw(manifest, codes, quotas, bits):
+    """Shuffles the patients of the rows that train and fills the quotas: how folds are drawn."""
+    patients = {}
+    for row in (row for row, code in enumerate(codes) if code == 0):
+        patients.setdefault(manifest[row].patient, []).append(row)
+    patients = [patients[patient] for patient in sorted(patients)]
+    for i in range(len(patients) - 1, 0, -1):
+        j = below(bits, i + 1)
+        patients[i], patients[j] = patients[j], patients[i]
+    for rows, part in zip(patients, fill(patients, quotas)):
+        for row in rows:
+            codes[row] = part
+    return codes
+
+
+def drawn(bundle, split, manifest):
+    """The folds that a split's seed and lists give."""
+    method, images = split["method"], len(manifest)
+    if method["type"] == "resample":
+        quotas = [(part, (images * method["ratios"][part] + 50) // 100) for part in (2, 1)]
+        return [draw(manifest, [0] * images, quotas, stream("reg split", method["seed"], fold)) for fold in range(len(split["folds"]))]
+    lists = [{line.strip() for line in text_of(bundle.object(method[key]["object"])).splitlines()} for key in ("train_val", "test")]
+    need(not (lists[0] & lists[1]) - {""}, "a name is on both lists of a split")
+    codes = [0 if image.name in lists[0] else 2 if image.name in lists[1] else 3 for image in manifest]
+    quota = math.floor(codes.count(0) * method["val_fraction"] + 0.5)
+    return [draw(manifest, codes, [(1, quota)], stream("reg split official", method["seed"]))]
+
+
+def check_split(bundle, id):
+    """No patient is in two parts of a fold, the parts are those that the seed draws, and the record counts them rightly."""
+    split = bundle.record(id, "split")
+    manifest, folds = bundle.manifest(split["dataset"]), bundle.packed(split["assignment"], "assignment")
+    torn, counted = [], []
+    for fold, codes in enumerate(folds):
+        need(len(codes) == len(manifest), f"split {id}: fold {fold} is of {len(codes)} images")
+        patients = [{image.patient for image, code in zip(manifest, codes) if code == part} for part in range(3)]
+        both = sorted(patients[0] & patients[1] | patients[0] & patients[2] | patients[1] & patients[2])
+        torn += [f"split {id[:12]}, fold {fold}: patient {patient} is in two parts" for patient in both]
+        sizes = [{"images": codes.count(part), "patients": len(patients[part])} for part in range(3)]
+        counted.append(dict(zip(("train", "val", "test"), sizes)))
+    complain_of(torn)
+    hold(f"split {id[:12]}", {"folds": split["folds"]}, {"folds": counted}, "patients and parts give")
+    if folds != drawn(bundle, split, manifest):
+        complain(f"split {id[:12]}: its folds are not those that its seed draws")
+    say(f"split {id[:12]}: no patient is in two parts of a fold; the folds are those of seed {split['method']['seed']}")
+
+
+# What is recorded beside what comes out here.
+
+NOTHING = object()
+
+
+def differences(recorded, now, place=""):
+    """Where two documents differ: place, what is recorded, what comes out."""
+    if isinstance(recorded, dict) and isinstance(now, dict):
+        keys = sorted(recorded.keys() | now.keys())
+        parts = [(recorded.get(key, NOTHING), now.get(key, NOTHING), f"{place}.{key}".lstrip(".")) for key in keys]
+        return chain.from_iterable(differences(*part) for part in parts)
+    if isinstance(recorded, list) and isinstance(now, list) and len(recorded) == len(now):
+        parts = [(a, b, f"{place}.{i}") for i, (a, b) in enumerate(zip(recorded, now))]
+        return chain.from_iterable(differences(*part) for part in parts)
+    return [] if alike(recorded, now) else [(place, recorded, now)]
+
+
+def alike(recorded, now):
+    if isinstance(recorded, float) and isinstance(now, float):
+        return recorded == now or isinstance(now, About) and math.isclose(recorded, now, rel_tol=NEAR, abs_tol=1e-300)
+    return type(recorded) is type(now) and recorded == now
+
+
+def hold(what, recorded, now, source):
+    """Complains of every difference."""
+
+    def shown(value):
+        return "not there" if value is NOTHING else f"{len(value)} entries" if isinstance(value, list) else str(value)
+
+    found = differences(recorded, now)
+    complain_of([f"{what}: {place} is {shown(a)}, and {source} {shown(b)}" for place, a, b in found])
+
+
+# Runs and predictions.
+
+
+def parameters(checkpoint):
+    """Numbers in the tensors of a safetensors file, running statistics aside."""
+    (length,) = struct.unpack_from("<Q", checkpoint)
+    tensors = json.loads(checkpoint[8 : 8 + length])
+    counted = [name for name in tensors if name != "__metadata__" and not re.search("running_(mean|var)$|num_batches_tracked$", name)]
+    return sum(math.prod(tensors[name]["shape"]) for name in counted)
+
+
+def check_run(bundle, id):
+    """A run's split is of its data set, and its record says what its log and its checkpoint say."""
+    run = bundle.record(id, "run")
+    spec = bundle.record(run["spec"], "spec")
+    split = bundle.record(spec["split"], "split")
+    log = [json.loads(line) for line in bundle.object(run["log"]).decode().splitlines()]
+    # A network that has diverged has none.
+    losses = [math.inf if epoch["val_loss"] is None else epoch["val_loss"] for epoch in log]
+    best = losses.index(min(losses))
+    now = {"dataset": split["dataset"], "epochs": len(log), "best_epoch": best + 1, "val_loss": losses[best]}
+    hold(f"run {id[:12]}", {"dataset": spec["dataset"], **{key: run[key] for key in now if key in run}}, now, "its split and log say")
+    bundle.subset(spec["split"], spec["fold"], "train")
+    if bundle.parts[run["checkpoint"]].kept:
+        hold(f"run {id[:12]}", {"parameters": run["parameters"]}, {"parameters": parameters(bundle.object(run["checkpoint"]))}, "its checkpoint has")
+    say(f"run {id[:12]}: {spec['model']['name']}, fold {spec['fold']}; epoch {best + 1} of {len(log)} as in its log")
+
+
+def read_scores_csv(data):
+    """Another tool's scores: those of each image by label."""
+
+    def plain(name):
+        return name.replace("_", " ").lower()
+
+    names = {plain(label): label for label in LABELS} | {plain(name): label for name, label in RENAMED.items()}
+    table = [line for line in csv.reader(io.StringIO(text_of(data), newline="")) if line]
+    head = [name.strip() for name in table[0]]
+    prefixed = [name[5:] if name[:5].lower() == "prob_" else "" for name in head]
+    head = prefixed if any(plain(name) in names for name in prefixed) else head
+    places = {names[plain(name)]: place for place, name in enumerate(head) if plain(name) in names}
+    image = [name.strip() for name in table[0]].index("Image Index")
+    return {line[image].strip(): {label: float(line[place]) for label, place in places.items()} for line in table[1:]}
+
+
+def check_predictions(bundle, id):
+    """Predictions are of the images, labels and model of the run that they name, or say what the file says that they were read from."""
+    predictions = bundle.record(id, "predictions")
+    cell = Cell.of(bundle, id)
+    fitting = {"dataset": predictions["dataset"], "images": len(cell.rows), "scores": len(predictions["labels"])}
+    fitting["labels"] = [label for label in LABELS if label in predictions["labels"]]
+    own = {**{key: predictions[key] for key in fitting}, "scores": cell.columns}
+    wanted = None
+    where = [predictions[key] is None for key in ("split", "fold", "subset")]
+    need(all(where) or not any(where), "predictions name a split without fold and subset, or these without a split")
+    if predictions["split"] is not None:
+        fitting["dataset"] = bundle.record(predictions["split"], "split")["dataset"]
+        wanted = bundle.subset(predictions["split"], predictions["fold"], predictions["subset"])
+    if predictions["source"]["type"] == "run":
+        spec = bundle.record(bundle.record(predictions["source"]["run"], "run")["spec"], "spec")
+        fitting.update({key: spec[key] for key in ("dataset", "split", "fold")})
+        fitting.update(model=spec["model"]["name"], labels=LABELS, scale="logit")
+        own.update({key: predictions[key] for key in fitting if key != "scores"})
+        if wanted != cell.rows:
+            complain(f"predictions {id[:12]}: they are not of the {predictions['subset']} images")
     else:
-        bundle.uncomputed.add(f"table {id[:12]}")
-        print(f"table {id[:12]}: of type {table['type']}; its hash and inputs were checked, its numbers are not computed here")
+        given = read_scores_csv(bundle.object(predictions["source"]["file"]["object"]))
+        scored = [row for row, image in enumerate(cell.manifest) if image.name in given]
+        if cell.rows != (scored if wanted is None else sorted(set(scored) & set(wanted))):
+            complain(f"predictions {id[:12]}: they are not of the images in the file that they were read from")
+        elif any(given[image.name][label] != score for label in cell.labels for image, score in zip(cell.images, cell.scores[label])):
+            complain(f"predictions {id[:12]}: a score is not that in the file that they were read from")
+    hold(f"predictions {id[:12]}", own, fitting, "that of its run is" if "model" in fitting else "its scores and split give")
+
+
+class Cell:
+    """A model's scores of one fold, beside the truth."""
+
+    def __init__(self, bundle, id):
+        self.id, self.predictions = id, bundle.record(id, "predictions")
+        self.dataset, self.manifest = bundle.record(self.predictions["dataset"], "dataset"), bundle.manifest(self.predictions["dataset"])
+        self.rows, scores = bundle.packed(self.predictions["scores"], "scores")
+        self.labels, self.columns = self.predictions["labels"], len(scores)
+        self.fold = self.predictions["fold"]
+        self.scores = dict(zip(self.labels, scores))
+        self.complete()
+
+    @staticmethod
+    def of(bundle, id):
+        if id not in bundle.cells:
+            bundle.cells[id] = Cell(bundle, id)
+        return bundle.cells[id]
+
+    def complete(self):
+        bits = {label: self.dataset["labels"].index(label) for label in self.labels if label in self.dataset["labels"]}
+        self.images = [self.manifest[row] for row in self.rows]
+        self.truth = {label: [image.labels >> bits.get(label, 32) & 1 for image in self.images] for label in self.labels}
+        self.placed = {}
+
+    def within(self, rows):
+        """The cell on those of its images that are among these."""
+        if rows.issuperset(self.rows):
+            return self
+        kept = [place for place, row in enumerate(self.rows) if row in rows]
+        cell = copy.copy(self)
+        cell.rows = [self.rows[place] for place in kept]
+        cell.scores = {label: [scores[place] for place in kept] for label, scores in self.scores.items()}
+        cell.complete()
+        return cell
+
+    def placements(self, label):
+        if label not in self.placed:
+            self.placed[label] = placements(self.scores[label], self.truth[label])
+        return self.placed[label]
+
+    def spec(self, bundle):
+        """Of the training behind the scores; None of another tool's."""
+        source = self.predictions["source"]
+        return bundle.record(bundle.record(source["run"], "run")["spec"], "spec") if source["type"] == "run" else None
+
+
+# Tables: what they must say, every field of it.
+
+
+def auc_table(bundle, table):
+    cell = Cell.of(bundle, table["predictions"])
+    labels = []
+    for label in cell.labels:
+        positives = sum(cell.truth[label])
+        labels.append({"label": label, "auc": auc(cell.placements(label)), "positives": positives, "negatives": len(cell.rows) - positives})
+    count, average = summary([label["auc"] for label in labels])[:2]
+    return {"predictions": cell.id, "dataset": cell.predictions["dataset"], "labels": labels, "mean": average, "mean_over": count}
+
+
+def dataset_table(bundle, table):
+    dataset, images = bundle.record(table["dataset"], "dataset"), bundle.manifest(table["dataset"])
+
+    def part(count, of):
+        return count / of if of else None
+
+    ages = [image.age for image in images if plausible(image)]
+    n, by_age = len(ages), Counter(age // 2 * 2 for age in ages)
+    squares = n * sum(age * age for age in ages) - sum(ages) ** 2
+    positives = [sum(image.labels >> bit & 1 for image in images) for bit in range(len(dataset["labels"]))]
+    labels = [{"label": label, "positives": count, "prevalence": part(count, len(images))} for label, count in zip(dataset["labels"], positives)]
+    findings = sum(count for label, count in zip(dataset["labels"], positives) if label != "No Finding")
+    return {
+        "dataset": table["dataset"],
+        "images": len(images),
+        "patients": len({image.patient for image in images}),
+        "gender": [sum(image.gender == gender for image in images) for gender in range(3)],
+        "view": [sum(image.view == view for image in images) for view in range(3)],
+        "age_mean": part(sum(ages), n),
+        "age_std": math.sqrt(float(squares) / n / (n - 1)) if n > 1 else None,
+        "age_min": min(ages, default=None),
+        "age_max": max(ages, default=None),
+        "ages": [{"from": age, "to": age + 2, "images": by_age[age]} for age in range(min(by_age), max(by_age) + 1, 2)] if ages else [],
+        "impossible_ages": sum(image.age is not None and not plausible(image) for image in images),
+        "missing_ages": sum(image.age is None for image in images),
+        "labels": labels,
+        "findings_per_image": part(findings, len(images)),
+    }
+
+
+# Comparisons. A column is a model: its cells by fold, folds ascending, and a cell of no fold before them.
+
+
+def in_order(fold):
+    return -1 if fold is None else fold
+
+
+def fold_name(fold):
+    return "no fold" if fold is None else f"fold {fold}"
+
+
+def same_images(a, b):
+    return a.predictions["dataset"] == b.predictions["dataset"] and a.rows == b.rows
+
+
+def columns_of(bundle, table):
+    columns = {}
+    for model in table["models"]:
+        need(model["name"] not in columns and model["predictions"], f"column {model['name']} is there twice, or empty")
+        cells = sorted((Cell.of(bundle, id) for id in model["predictions"]), key=lambda cell: in_order(cell.fold))
+        columns[model["name"]] = {cell.fold: cell for cell in cells}
+        need(len(columns[model["name"]]) == len(cells), f"column {model['name']} has two predictions of one fold")
+    need(columns, "a comparison of nothing")
+    # A column is called as its model is, or as somebody named a run; but never as another column's model.
+    models = {name: {cell.predictions["model"] for cell in cells.values()} for name, cells in columns.items()}
+    for name, own in models.items():
+        if name not in own and any(name in other for other in models.values()):
+            complain(f"column {name} holds predictions of {', '.join(sorted(own))}")
+        elif own != {name}:
+            uncomputed.add(f"what column {name} is called, which somebody typed: it holds predictions of {', '.join(sorted(own))}")
+    return columns
+
+
+def common(columns):
+    """The columns on the folds and images that all of them scored."""
+    first, *others = columns.values()
+    shared = [fold for fold in first if all(fold in cells for cells in others)]
+    result = {name: {} for name in columns}
+    for fold in shared:
+        cells = [cells[fold] for cells in columns.values()]
+        rows = set(cells[0].rows)
+        for cell in cells:
+            rows &= set(cell.rows) if cell.predictions["dataset"] == cells[0].predictions["dataset"] else set()
+        for name in columns:
+            result[name][fold] = columns[name][fold].within(rows)
+    return result
+
+
+def compared(bundle, table):
+    """A comparison, out of the predictions that it names and of what was asked for."""
+    columns = columns_of(bundle, table)
+    if table.get("shared_images"):
+        columns = common(columns)
+        need(any(cell.rows for cells in columns.values() for cell in cells.values()), "no image was scored by all models")
+    published = published_models(bundle, table)
+    reasons = fairness(bundle, columns)
+    scored = [set(cell.labels) for cells in columns.values() for cell in cells.values()]
+    different = any(reason["kind"] == "different-labels" for reason in table.get("unfair", []))
+    first = next(iter(next(iter(columns.values())).values()))
+    # Where labels were chosen, the table is of those; else all must be the same, or it must say that they are not.
+    labels = [label["label"] for label in table["models"][0]["labels"]]
+    if different:
+        reasons += different_labels(columns)
+        labels = [label for label in first.labels if all(label in own for own in scored)]
+    need(labels and len(set(labels)) == len(labels), "a comparison by no label, or twice by one")
+    need(all(set(labels) <= own for own in scored), "a label that not every model has scored")
+    reasons += published_unfair(bundle, columns, (published or {}).get("models", []))
+    folds = sorted({fold for cells in columns.values() for fold in cells}, key=in_order)
+    shared = common(columns)
+    paired = all(
+        len(columns[name]) == len(shared[name]) and all(same_images(cell, shared[name][fold]) for fold, cell in columns[name].items())
+        for name in columns
+    )
+    models = [judge(name, cells, folds, labels) for name, cells in columns.items()]
+    mixed = any(reason["kind"] == "mixed-folds" for reason in reasons)
+    allowed = [id for model in table["models"] for id in model.get("validation", [])]
+    metrics = []
+    for model, cells in zip(models, columns.values()):
+        for cell in cells.values() if table.get("metrics") else ():
+            validation = validation_of(bundle, cell, allowed)
+            model["validation"] += [validation.id] if validation else []
+            metrics += [metric_row(model["name"], cell, validation, label) for label in labels]
+    datasets = [(cell.predictions["dataset"], cell.predictions["subset"]) for cell in next(iter(columns.values())).values()]
+    own = (table["dataset"], table["subset"])
+    # Of folds that do not belong together it is that of the first that was named, and which that was is not known.
+    dataset, subset = own if mixed and own in datasets else datasets[0]
+    by = [row["by"] for row in table.get("groups", [])]
+    now = {
+        "dataset": dataset,
+        "subset": subset,
+        "folds": [fold for fold in folds if fold is not None],
+        "shared_images": table.get("shared_images"),
+        "models": [given(model, "imported", "validation", "images") for model in models],
+        "spearman": correlations(shared, labels, table.get("pooling")),
+        "pooling": table.get("pooling"),
+        "delong": delong(shared, labels),
+        "resampled": resampled(bundle, shared, models) if paired and not mixed else [],
+        "bootstrap": bootstrap(columns, labels, table["bootstrap"], paired) if "bootstrap" in table else None,
+        "metrics": metrics,
+        "groups": [row for group in dict.fromkeys(by) for row in groups(columns, labels, group)],
+        "published": published,
+        "unfair": reasons,
+    }
+    need(table.get("pooling") in (None, "all-scores") and table.get("shared_images") in (None, True), "an option that there is not")
+    return given(now, "shared_images", "pooling", "resampled", "bootstrap", "metrics", "groups", "published", "unfair")
+
+
+def given(document, *optional):
+    """Without those keys that say nothing."""
+    return {key: value for key, value in document.items() if value or key not in optional}
+
+
+def judge(name, cells, folds, labels):
+    """A model of a comparison; a fold that not it, but another has, is undefined."""
+    own = [cells.get(fold) for fold in folds]
+    rows = []
+    for label in labels:
+        placed = [cell and cell.placements(label) for cell in own]
+        rows.append({
+            "label": label,
+            "positives": [sum(cell.truth[label]) if cell else 0 for cell in own],
+            "auc": spread([of_fold and auc(of_fold) for of_fold in placed]),
+            "std_errors": [of_fold and std_error(of_fold) for of_fold in placed],
+        })
+    return {
+        "name": name,
+        "imported": any(cell.predictions["source"]["type"] == "import" for cell in cells.values()),
+        "predictions": [cell.id for cell in cells.values()],
+        "validation": [],
+        "images": [len(cell.rows) if cell else 0 for cell in own],
+        "labels": rows,
+        "mean": spread([mean([row["auc"]["folds"][fold] for row in rows]) for fold in range(len(folds))]),
+    }
+
+
+def correlations(columns, labels, pooling):
+    """Spearman's, of every pair: of each label over the images of a fold, then averaged; or of all scores of a fold at once."""
+    names, matrices = list(columns), []
+    for fold in columns[names[0]]:
+        for pooled in [labels] if pooling == "all-scores" else [[label] for label in labels]:
+            ranks = [centred_ranks([score for label in pooled for score in columns[name][fold].scores[label]]) for name in names]
+            matrices.append([[spearman(a, b) for b in ranks] for a in ranks])
+    return [[mean([matrix[i][j] for matrix in matrices]) for j in range(len(names))] for i in range(len(names))]
+
+
+def adjust(rows):
+    """Adds p-values for many tests at once."""
+    p_values = [row["p"] for row in rows]
+    for row, row["p_holm"], row["p_bh"] in zip(rows, holm(p_values), benjamini_hochberg(p_values)):
+        pass
+    return rows
+
+
+def delong(columns, labels):
+    """DeLong's test of every pair of models, by label and fold; p-values are adjusted over the labels of a pair and fold."""
+    names, rows, families = list(columns), [], {}
+    for label in labels:
+        for fold in columns[names[0]]:
+            for i, a in enumerate(names):
+                for b in names[i + 1 :]:
+                    one, other = columns[a][fold].placements(label), columns[b][fold].placements(label)
+                    if testable(one) and testable(other):
+                        # The variance of a difference is that of the differences of the images.
+                        apart = [list(map(sub, x, y)) for x, y in zip(one, other)]
+                        difference = share(sum(apart[0]), len(apart[0]), len(apart[1]))
+                        error = math.sqrt(variance(apart))
+                        p = normal_p(difference / error) if error > 0 else None
+                        rows.append({"a": a, "b": b, "label": label, "fold": fold, "difference": difference, "std_error": error, "p": p})
+                        families.setdefault((a, b, fold), []).append(rows[-1])
+    for family in families.values():
+        adjust(family)
+    return [given(row, "p_holm", "p_bh") if row["p"] is None else row for row in rows]
+
+
+def resampled(bundle, columns, models):
+    """The t-test over folds whose training images overlap (Nadeau and Bengio, Machine Learning 52, 2003, equation 9)."""
+    cells = list(next(iter(columns.values())).values())
+    if len(cells) < 2 or any(cell.predictions["split"] is None or cell.fold is None for cell in cells):
+        return []
+    train = sum(len(bundle.subset(cell.predictions["split"], cell.fold, "train")) for cell in cells)
+    if not train:
+        return []
+    widened, rows = sum(len(cell.rows) for cell in cells) / train, []
+    for i, a in enumerate(models):
+        for b in models[i + 1 :]:
+            family = []
+            pairs = [(x["label"], x["auc"], y["auc"]) for x, y in zip(a["labels"], b["labels"])] + [(None, a["mean"], b["mean"])]
+            for label, x, y in pairs:
+                apart = [one - other for one, other in zip(x["folds"], y["folds"]) if one is not None and other is not None]
+                n, difference, std = summary(apart)[:3]
+                if n < 2:
+                    continue
+                error = math.sqrt(1.0 / n + widened) * std
+                p = student_p(difference / error, n - 1.0) if error > 0 else None
+                row = {"a": a["name"], "b": b["name"], "label": label, "n": n, "test_to_train": widened}
+                family.append({**row, "difference": difference, "std_error": error, "p": p, "p_holm": None, "p_bh": None})
+            adjust([row for row in family if row["label"] is not None])
+            rows += family
+    return rows
+
+
+LEVEL = 0.95
+
+
+def bootstrap(columns, labels, recorded, paired):
+    """Intervals by drawing patients with replacement, all images of one together and for all models alike."""
+    cells = [cell for folds in columns.values() for cell in folds.values()]
+    patients = sorted({image.patient for cell in cells for image in cell.images})
+    place = {patient: i for i, patient in enumerate(patients)}
+
+    def sample(cell):
+        orders = [InOrder(cell.scores[label], cell.truth[label]) for label in labels]
+        return [place[image.patient] for image in cell.images], orders
+
+    samples = [[sample(cell) for cell in folds.values()] for folds in columns.values()]
+
+    def of_draw(times):
+        values = []
+        for folds in samples:
+            weights = [[times[patient] for patient in own] for own, _ in folds]
+            by_fold = [[order.auc(own) for order in orders] for own, (_, orders) in zip(weights, folds)]
+            by_label = [mean([fold[label] for fold in by_fold]) for label in range(len(labels))]
+            values.append([*by_label, mean([mean(fold) for fold in by_fold])])
+        return values
+
+    draws, seed = recorded["draws"], recorded["seed"]
+    patient = draws * sum(len(cell.rows) * len(labels) + 50 * len(patients) for cell in cells) <= PATIENCE or "--slow" in sys.argv
+    drawn = []
+    for number in range(draws if patient else 0):
+        bits, times = stream("reg bootstrap of patients", seed, number), [0] * len(patients)
+        for _ in patients:
+            times[below(bits, len(patients))] += 1
+        drawn.append(of_draw(times))
+    names, as_is, rows = list(columns), of_draw([1] * len(patients)), []
+    pairs = [(a, None) for a in range(len(names))]
+    pairs += [(a, b) for a in range(len(names)) for b in range(a + 1, len(names))] if paired else []
+    for a, b in pairs:
+        for place, label in enumerate([*labels, None]):
+            value, *values = (of[a][place] if b is None else apart(of[a][place], of[b][place]) for of in [as_is, *drawn])
+            values = sorted(value for value in values if value is not None)
+            if value is None or patient and not values:
+                continue
+            row = {"model": names[a], "less": None if b is None else names[b], "label": label, "value": value}
+            tail = (1.0 - LEVEL) / 2.0
+            if patient:
+                row.update(low=quantile(values, tail), high=quantile(values, 1.0 - tail), draws=len(values))
+            else:
+                row.update({key: recorded["rows"][len(rows)][key] for key in ("low", "high", "draws")})
+            rows.append(row)
+    if not patient:
+        uncomputed.add(f"low, high and draws of the bootstrap ({draws} draws; --slow computes them)")
+    return {"draws": draws, "seed": seed, "level": LEVEL, "patients": len(patients), "rows": rows}
+
+
+def apart(a, b):
+    return None if a is None or b is None else a - b
+
+
+def validation_of(bundle, cell, allowed):
+    """What the same model said of the validation images of the fold, among those that the table names; of the same code where there is a choice."""
+    own = cell.predictions
+
+    def of(predictions):
+        whose = predictions["source"]["run"] if predictions["source"]["type"] == "run" else predictions["split"]
+        return [predictions["source"]["type"], whose, *(predictions[name] for name in ("dataset", "fold", "model"))]
+
+    if own["subset"] == "val" or own["source"]["type"] == "import" and own["split"] is None:
+        return None
+    found = [Cell.of(bundle, id) for id in allowed]
+    found = [other for other in found if other.predictions["subset"] == "val" and of(other.predictions) == of(own)]
+    found = [other for other in found if other.predictions["source"] == own["source"]] or found
+    # A threshold means something on its own scale only.
+    return found[-1] if found and found[-1].predictions["scale"] == own["scale"] else None
+
+
+def sigmoid(score):
+    return 1.0 / (1.0 + math.exp(-score)) if score > -700 else 0.0
+
+
+def metric_row(model, cell, validation, label):
+    """Figures beside the AUC; the threshold is chosen on validation images, never on those that are judged."""
+    scores, truth = cell.scores[label], cell.truth[label]
+    logit = cell.predictions["scale"] == "logit"
+    probabilities = [sigmoid(score) for score in scores] if logit else scores
+    threshold = youden(validation.scores[label], validation.truth[label]) if validation and label in validation.labels else None
+    sensitivity, specificity = (None, None) if threshold is None else at_threshold(scores, truth, threshold)
+    brier = [(p - yes) * (p - yes) for p, yes in zip(probabilities, truth)]
+    error, bins = calibration(probabilities, truth) if truth else (None, [])
+    return {
+        "model": model,
+        "label": label,
+        "fold": cell.fold,
+        "prevalence": sum(truth) / len(truth) if truth else None,
+        "average_precision": average_precision(scores, truth),
+        "threshold": threshold,
+        "sensitivity": sensitivity,
+        "specificity": specificity,
+        "brier": About(in_turn(brier) / len(truth)) if truth else None,
+        "ece": About(error) if truth else None,
+        "bins": bins,
+    }
+
+
+def group_of(by, image):
+    """The place of an image's group among the groups, and its name."""
+    unknown = (1000, "unknown")
+    if by == "age":
+        return (image.age // 10, f"{image.age // 10 * 10}-{image.age // 10 * 10 + 9}") if plausible(image) else unknown
+    if by == "gender":
+        return ((1, "M"), (0, "F"), unknown)[image.gender]
+    return ((0, "PA"), (1, "AP"), unknown)[image.view]
+
+
+def groups(columns, labels, by):
+    rows = []
+    for name, cells in columns.items():
+        for fold, cell in cells.items():
+            members = {}
+            for row, image in zip(cell.rows, cell.images):
+                members.setdefault(group_of(by, image), set()).add(row)
+            for (_, group), own in sorted(members.items()):
+                part = cell.within(own)
+                for label in labels:
+                    placed = part.placements(label)
+                    row = {"by": by, "group": group, "model": name, "label": label, "fold": fold, "images": len(own)}
+                    rows.append({**row, "positives": len(placed[0]), "auc": auc(placed), "std_error": std_error(placed)})
+    return rows
+
+
+def published_models(bundle, table):
+    """Published numbers, as the file says that came with them."""
+    if "published" not in table:
+        return None
+    id, models = table["published"]["file"]["object"], []
+    if tomllib is None:
+        uncomputed.add("published numbers (Python reads their file from version 3.11 on)")
+        return table["published"]
+    for entry in tomllib.loads(bundle.object(id).decode())["model"]:
+        aucs = [{"label": label, "auc": float(value)} for label, value in sorted(entry.get("auc", {}).items())]
+        average = None if entry.get("mean") is None else float(entry["mean"])
+        model = {key: entry.get(key) for key in ("name", "source", "split", "images", "mean_over")}
+        models.append({**model, "mean": average, "auc": aucs})
+    _, sha256, size = bundle.sums[path_of(id)]
+    return {"file": {"object": id, "sha256": f"sha256:{sha256}", "bytes": size}, "models": models}
+
+
+# What makes a comparison unfair. A table must say all of it, in these words.
+
+
+def unfair(kind, why):
+    return {"kind": kind, "why": why}
+
+
+def fairness(bundle, columns):
+    """Folds that are not of one experiment, other folds, other images, patients that a model has seen before."""
+    found = []
+    for name, cells in columns.items():
+        difference = mixed_folds(bundle, cells)
+        if difference:
+            found.append(unfair("mixed-folds", f"the folds of {name} are not of one experiment: {difference}"))
+    (a, first), *others = columns.items()
+    for b, cells in others:
+        if list(first) != list(cells):
+            had = [", ".join(map(fold_name, folds)) for folds in (first, cells)]
+            found.append(unfair("different-folds", f"{a} has {had[0]}, and {b} has {had[1]}"))
+        for fold, cell in cells.items():
+            difference = different_images(first[fold], cell) if fold in first else None
+            if difference:
+                found.append(unfair("different-images", f"{a} and {b} scored different images on {fold_name(fold)}: {difference}"))
+    return found + leaks(bundle, columns)
+
+
+def mixed_folds(bundle, cells):
+    """In which way folds are not of one data set, split and subset, scored by one kind of tool, trained with the same settings."""
+    (first, a), *others = cells.items()
+    one = a.spec(bundle)
+    for fold, b in others:
+        other = b.spec(bundle)
+        found = None
+        for what, key in (("data set", "dataset"), ("split", "split"), ("subset", "subset")):
+            x, y = a.predictions[key], b.predictions[key]
+            if x != y and not found:
+                nothing = "no subset" if key == "subset" else "none"
+                found = (what, *(nothing if value is None else value if key == "subset" else value[:12] for value in (x, y)))
+        if not found and (one is None) != (other is None):
+            found = ("source", *("another tool" if spec is None else "a run" for spec in (one, other)))
+        found = found or (different_settings(one, other) if one else None)
+        if found:
+            return f"{found[0]} {found[1]} on {fold_name(first)}, and {found[2]} on {fold_name(fold)}"
+    return None
+
+
+def different_settings(a, b):
+    """The first setting in which trainings differ. Folds differ in their fold, may in their seed, and are trained wherever there is room."""
+    b = {**b, **{key: a[key] for key in ("fold", "seed", "threads", "device", "software")}}
+
+    def first(x, y, place):
+        if spelled(x) == spelled(y):
+            return None
+        if not isinstance(x, dict) or not isinstance(y, dict):
+            return (place, *(value if isinstance(value, str) else spelled(value) for value in (x, y)))
+        below = (first(x.get(key), y.get(key), f"{place}.{key}".lstrip(".")) for key in sorted(x.keys() | y.keys()))
+        return next((found for found in below if found), None)
+
+    return first(a, b, "")
+
+
+def different_images(a, b):
+    x, y = a.predictions, b.predictions
+    if x["dataset"] != y["dataset"]:
+        return f"they are of data sets {x['dataset'][:12]} and {y['dataset'][:12]}"
+    if x["subset"] and y["subset"] and x["subset"] != y["subset"]:
+        return f"{x['subset']} and {y['subset']}"
+    if a.rows == b.rows:
+        return None
+    return f"{len(a.rows)} and {len(b.rows)} images, {len(set(a.rows) & set(b.rows))} of them the same"
+
+
+def different_labels(columns):
+    cells = [(name, set(cell.labels)) for name, cells in columns.items() for cell in cells.values()]
+    a, first = cells[0]
+    for b, other in cells:
+        if other != first:
+            sides = [(a, first - other), (b, other - first)]
+            sides = "; ".join(f"only {name} has {', '.join(sorted(only))}" for name, only in sides if only)
+            return [unfair("different-labels", f"{a} and {b} score different labels: {sides}")]
+    return []
+
+
+def leaks(bundle, columns):
+    """Models that were trained or selected on patients that one of them is judged by: fold by fold, or where folds differ, each by each."""
+    first = next(iter(columns.values()))
+    same_folds = all(list(cells) == list(first) for cells in columns.values())
+    tested = {}
+    for name, cells in columns.items():
+        for fold, cell in cells.items():
+            tested[name, fold] = {(cell.dataset["source"], image.patient) for image in cell.images}
+    found = []
+    for a, learners in columns.items():
+        for fold_a, learner in learners.items():
+            spec = learner.spec(bundle)
+            if spec is None:
+                continue
+            # Validation images that are themselves what is judged do not count as seen.
+            subsets = ("train",) if learner.predictions["subset"] == "val" else ("train", "val")
+            rows = [row for subset in subsets for row in bundle.subset(spec["split"], spec["fold"], subset)]
+            source, manifest = bundle.record(spec["dataset"], "dataset")["source"], bundle.manifest(spec["dataset"])
+            seen = {(source, manifest[row].patient) for row in rows}
+            for (b, fold_b), patients in tested.items():
+                known = len(patients & seen)
+                if known and (fold_a == fold_b or not same_folds and a != b):
+                    whose = "it" if a == b else b
+                    who = f"{a} ({fold_name(fold_a)}) was trained or selected on {known} of the {len(patients)} patients"
+                    found.append(unfair("leak", f"{who} that {whose} is tested on"))
+    return found
+
+
+def published_unfair(bundle, columns, models):
+    """Published numbers that are not of the images that the columns are judged by."""
+    found = []
+    for model in models:
+        reasons = []
+        for cell in (cell for cells in columns.values() for cell in cells.values()):
+            split = cell.predictions["split"]
+            official = split is not None and bundle.record(split, "split")["method"]["type"] == "official"
+            if model["split"] != "official":
+                reasons.append(f"on other images ({model['split']})")
+            elif not official:
+                reasons.append("on the official test images, and these are of another split")
+            elif model["images"] not in (None, len(cell.rows)):
+                reasons.append(f"on {model['images']} test images, and these are {len(cell.rows)}")
+        if reasons:
+            found.append(unfair("published", f"{model['name']} is published {reasons[0]}"))
+    return found
+
+
+# All of it.
+
+
+def check_table(bundle, id):
+    table = bundle.record(id, "table")
+    make = {"auc": auc_table, "dataset": dataset_table, "comparison": compared}.get(table["type"])
+    say(f"table {id[:12]}: {table['type']}")
+    if make is None:
+        uncomputed.add(f"table {id[:12]} ({table['type']}), which comes out of a network")
         return
-    print(f"table {id[:12]}: {count} AUCs computed again, the same to the last digit" if not bundle.wrong else f"table {id[:12]}")
+    now = {**make(bundle, table), **{key: table[key] for key in ("kind", "version", "type", "reg")}}
+    before = len(complaints)
+    hold(f"table {id[:12]}", table, now, "scores and labels give")
+    if len(complaints) == before:
+        say(f"    {shown_counts(table)} computed again, the same to the last digit; p-values and calibration to {NEAR}")
+        for line in shown(table):
+            say(f"    {line}")
+        if id == bundle.root and table["type"] in ("auc", "comparison"):
+            check_text(bundle, table)
+
+
+def shown_counts(table):
+    if table["type"] == "comparison":
+        return f"{sum(len(label['auc']['folds']) for model in table['models'] for label in model['labels'])} AUCs"
+    return f"{len(table['labels'])} AUCs" if table["type"] == "auc" else "all numbers"
+
+
+def shown(table):
+    """The AUCs of a table, for reading."""
+    if table["type"] == "auc":
+        return [f"{row['label']:<20} {number_of(row['auc'])}" for row in [*table["labels"], {"label": "Mean", "auc": table["mean"]}]]
+    if table["type"] != "comparison":
+        return []
+    spreads = [[*(row["auc"] for row in model["labels"]), model["mean"]] for model in table["models"]]
+    labels = [*(row["label"] for row in table["models"][0]["labels"]), "Mean"]
+    lines = [f"NOT COMPARABLE: {reason['why']}" for reason in table.get("unfair", [])]
+    lines.append(f"{'Label':<20}" + " ".join(f"{model['name']:>17}" for model in table["models"]))
+    return lines + [f"{label:<20}" + " ".join(f"{plus_minus(own[place]):>17}" for own in spreads) for place, label in enumerate(labels)]
+
+
+def check_text(bundle, table):
+    """The AUCs at the beginning of readable/table.txt are those of the table, and it says that it is unfair where it is."""
+    lines = [" ".join(line.split()) for line in bundle.member("readable/table.txt").decode().splitlines()]
+    if table.get("unfair"):
+        if not lines.pop(0).startswith("NOT COMPARABLE: "):
+            complain("readable/table.txt does not say that its models cannot be compared")
+    expected = [" ".join(line.split()) for line in shown(table) if not line.startswith("NOT COMPARABLE: ")]
+    expected = ["AUC", *([] if table["type"] == "comparison" else ["Label AUC"]), *expected]
+    # Behind the headings there is a line.
+    found = [line for line in lines if line.strip("─")][: len(expected)]
+    for ours, theirs in zip(expected, found + [""] * len(expected)):
+        if not f"{theirs} ".startswith(f"{ours} "):
+            complain(f"readable/table.txt says “{theirs}” where the table has “{ours}”")
+
+
+def number_of(value):
+    return "n/a" if value is None else f"{value:.4f}"
+
+
+def plus_minus(spread):
+    return number_of(spread["mean"]) + ("" if spread["std"] is None else f" ± {spread['std']:.4f}")
 
 
 def check_all(bundle):
-    check_hashes(bundle)
-    if not bundle.wrong:
-        check_lineage(bundle)
-    for kind, check in {"dataset": check_dataset, "split": check_split, "table": check_table}.items():
-        for id, entry in bundle.objects.items():
-            if not bundle.wrong and entry["kind"] == kind and entry["file"]:
+    if bundle.zip:
+        check_archive(bundle)
+    check_objects(bundle)
+    if complaints:
+        return
+    check_lineage(bundle)
+    if complaints:
+        return
+    check_derived(bundle)
+    checks = {"dataset": check_dataset, "split": check_split, "run": check_run, "predictions": check_predictions, "table": check_table}
+    for kind, check in checks.items():
+        for id in bundle.of_kind(kind):
+            try:
                 check(bundle, id)
-    for id, entry in bundle.objects.items():
-        if not bundle.wrong and entry["file"] and entry["kind"] not in PACKED:
-            check_readable(bundle, id, entry["kind"])
+            except Exception as e:
+                # Whatever does not have the form that it should have is wrong, too.
+                complain(f"{kind} {id[:12]}: {type(e).__name__}: {e}")
 
 
 def main():
-    here = Path(__file__).resolve().parent
-    bundle = Bundle(Path(sys.argv[1]) if len(sys.argv) > 1 else here)
+    named = [word for word in sys.argv[1:] if not word.startswith("--")]
+    sys.stdout.reconfigure(errors="backslashreplace")
+    try:
+        bundle = Bundle(Path(named[0]) if named else Path(__file__).resolve().parent)
+    except Exception as e:
+        say(f"no audit bundle: {type(e).__name__}: {e}")
+        return 1
+    say(f"what is checked is {bundle.root}")
+    say("compare this id, all of it, with the one that you were given through another channel: all that follows is about this one alone")
     try:
         check_all(bundle)
-    except (AssertionError, ArithmeticError, LookupError, TypeError, ValueError, struct.error, zipfile.BadZipFile) as e:
-        # Whatever does not have the form that it should have is wrong, too.
-        bundle.complain(f"{type(e).__name__}: {e}")
-    left_out = [entry for entry in bundle.objects.values() if not entry["file"]]
-    for entry in left_out:
-        if entry["kind"] != "file" or entry["role"] not in ("checkpoint", "file"):
-            bundle.complain(f"{entry['role']} {entry['id'][:12]} is left out, and only weights may be")
+    except Exception as e:
+        complain(f"{type(e).__name__}: {e}")
+    left_out = [f"{part.role} {id[:12]}" for id, part in sorted(bundle.parts.items()) if not part.kept]
     if left_out:
-        print(f"not included and so not checked: {', '.join(entry['role'] + ' ' + entry['id'][:12] for entry in left_out)}")
-    if bundle.uncomputed:
-        print(f"hashed, but not computed again here (`reg reproduce` does): {', '.join(sorted(bundle.uncomputed))}")
-    print("WRONG" if bundle.wrong else "all that was checked is as it says")
-    return 3 if bundle.wrong else 0
+        say(f"not included and so not checked: {', '.join(left_out)}")
+    if uncomputed:
+        say(f"hashed, but not computed again here: {'; '.join(sorted(uncomputed))}")
+    say("held to their sums alone, which whoever forges them forges, too: README.md, check.py, table.csv, and of table.txt all but AUCs")
+    say("WRONG" if complaints else "all that was checked is as it says")
+    return 3 if complaints else 0
 
 
 if __name__ == "__main__":

@@ -198,6 +198,8 @@ fn a_read_only_registry_can_be_read_and_says_that_it_cannot_be_written() {
         "dataset stats tiny",
         "split check s",
         "trace table",
+        "compare tiny-s-f0 tiny-s-f1 mlp-s-f0 mlp-s-f1",
+        "reproduce table",
         "verify",
         "gc --dry-run",
     ] {
