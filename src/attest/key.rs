@@ -50,16 +50,7 @@ impl SigningKey {
     /// A file that is there already, and a place inside a registry.
     pub fn write(&self, path: &Path) -> Result<PathBuf, AttestError> {
         let public = public_path(path);
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let folder = fs::canonicalize(folder).map_err(AttestError::io("write", path))?;
-        // A folder that has one is loaded by its name, too; a key may lie beside the registry.
-        let is_one = |folder: &&Path| {
-            Registry::load(folder)
-                .is_ok_and(|one| fs::canonicalize(one.root()).is_ok_and(|root| root == **folder))
-        };
-        if let Some(registry) = folder.ancestors().find(is_one) {
-            return Err(AttestError::InRegistry { path: path.to_owned(), registry: registry.to_owned() });
-        }
+        outside_of_registries(path)?;
         if let Some(there) = [path, &public].into_iter().find(|path| path.symlink_metadata().is_ok()) {
             return Err(AttestError::Exists(there.to_owned()));
         }
@@ -83,9 +74,10 @@ impl SigningKey {
     /// Reads a private key, of `reg key new` or of `openssl genpkey -algorithm ed25519`.
     ///
     /// # Errors
-    /// A file that others may read, and one that holds something else.
+    /// A file that others may read, one inside a registry, and one that holds something else.
     pub fn read(path: &Path) -> Result<Self, AttestError> {
         let text = read(path)?;
+        outside_of_registries(path)?;
         let not = |reason: &str| AttestError::NotAKey {
             path: path.to_owned(),
             expected: "private Ed25519 key in PEM",
@@ -158,6 +150,25 @@ impl PublicKey {
     /// Whether the key's owner signed these bytes.
     pub(super) fn verifies(&self, bytes: &[u8], signature: &[u8; 64]) -> bool {
         self.0.verify_strict(bytes, &Signature::from_bytes(signature)).is_ok()
+    }
+}
+
+/// Refuses a place inside a registry, which is copied, served and handed on.
+fn outside_of_registries(path: &Path) -> Result<(), AttestError> {
+    // The file itself may be a link to one that lies there.
+    let file = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = fs::canonicalize(folder).map_err(AttestError::io("find", path))?;
+    // A folder that has one is loaded by its name, too; a key may lie beside the registry.
+    let is_one = |folder: &&Path| {
+        Registry::load(folder)
+            .is_ok_and(|one| fs::canonicalize(one.root()).is_ok_and(|root| root == **folder))
+    };
+    match folder.ancestors().find(is_one) {
+        Some(registry) => {
+            Err(AttestError::InRegistry { path: path.to_owned(), registry: registry.to_owned() })
+        }
+        None => Ok(()),
     }
 }
 

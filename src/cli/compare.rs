@@ -175,7 +175,8 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
     if tables.is_empty() {
         context.note("note: nothing of that kind: paired tests need two models, those over folds several folds of a split");
     }
-    let mut text = args.format.render(&tables);
+    let marks = marks::warn(context, &registry, [id.hash])?;
+    let mut text = args.format.marked(tables, &marks);
     if args.format == TableFormat::Text {
         text += &format!("table {}\n", id.hash.short());
     }
@@ -184,7 +185,7 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
     if args.roc {
         document["roc"] = json!(curves);
     }
-    Ok(Reply::new(text, document).marked(&marks::warn(context, &registry, [id.hash])?))
+    Ok(Reply::new(text, document).marked(&marks))
 }
 
 fn curves(registry: &Registry, args: &Args, comparison: &Comparison) -> Result<Vec<RocCurve>, Failure> {

@@ -6,20 +6,19 @@ use clap::ValueEnum;
 use reg::dataset::statistics::Statistics;
 use reg::dataset::tabulate;
 use reg::export::{self, FileFormat, Folder};
-use reg::lineage::diff_datasets;
+use reg::hash::Hash;
+use reg::lineage::{Mark, diff_datasets};
 use reg::records::{Dataset, Record, Split};
 use reg::report::dataset::{age_histogram, ages, overview, prevalence};
 use reg::report::diff::of_data;
 use reg::report::svg;
 use serde_json::json;
 
-use super::Context;
 use super::error::Failure;
-use super::figures;
 use super::ingest::LinkArg;
 use super::list;
 use super::output::{Reply, TableFormat, width};
-use super::show;
+use super::{Context, figures, marks, show};
 
 /// Look at data sets
 #[derive(clap::Subcommand)]
@@ -157,7 +156,8 @@ fn stats(
     let record = registry.get(id)?;
     let manifest = registry.get_packed(record.manifest)?;
     let statistics = Statistics::of(&record.labels, manifest.rows.iter());
-    let mut text = counts(&statistics, format);
+    let marks = marks::warn(context, &registry, [id.hash])?;
+    let mut text = counts(&statistics, format, &marks);
     let mut json = json!(statistics);
     json["id"] = json!(id);
     if let Some(name) = name {
@@ -168,16 +168,20 @@ fn stats(
         }
     }
     figures::write(folder, &[svg::ages(&statistics.age)], &mut text, &mut json)?;
-    Ok(Reply::new(text, json))
+    Ok(Reply::new(text, json).marked(&marks))
 }
 
 /// Tables 2 and 3 and figure 3: bars for reading, a table in the other formats.
-pub(super) fn counts(statistics: &Statistics, format: TableFormat) -> String {
-    let tables = [overview(statistics), prevalence(statistics)];
+pub(super) fn counts(statistics: &Statistics, format: TableFormat, marks: &[(Hash, Mark)]) -> String {
+    let mut tables = vec![overview(statistics), prevalence(statistics)];
     match format {
         TableFormat::Text => {
-            format!("{}\n{}", format.render(&tables), age_histogram(statistics, width().unwrap_or(80)))
+            let text = format.marked(tables, marks);
+            format!("{text}\n{}", age_histogram(statistics, width().unwrap_or(80)))
         }
-        _ => format.render(&tables.into_iter().chain([ages(statistics)]).collect::<Vec<_>>()),
+        _ => {
+            tables.push(ages(statistics));
+            format.marked(tables, marks)
+        }
     }
 }

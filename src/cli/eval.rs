@@ -60,11 +60,11 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
     let session = context.session(&registry, &worker).allowing(args.allow_withdrawn);
     let evaluated = evaluate(session, run, subset, device, args.threads, &mut context.watch())?;
     let title = format!("AUC of {} on its {} images", args.run, subset.name());
-    let mut text = args.format.render(&[results::auc(&title, &evaluated.auc)]);
+    let marks = marks::warn(context, &registry, [evaluated.table.hash])?;
+    let mut text = args.format.marked(vec![results::auc(&title, &evaluated.auc)], &marks);
     if args.format == TableFormat::Text {
         text += &format!("table {}\n", evaluated.table.hash.short());
     }
-    let marks = marks::warn(context, &registry, [evaluated.table.hash])?;
     let json = json!({
         "run": run,
         "subset": subset,

@@ -61,6 +61,13 @@ enum ExportFormat {
     Card,
 }
 
+impl ExportFormat {
+    /// As the command line writes it.
+    fn called(self) -> String {
+        self.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
+    }
+}
+
 pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
     let registry = context.registry()?;
     if let Some(Other::Mlflow { folder, runs, link }) = args.other {
@@ -79,6 +86,13 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
             output.display()
         )));
     };
+    if let Some(by_name) = by_name.filter(|by_name| *by_name != format) {
+        let [by_name, format] = [by_name, format].map(ExportFormat::called);
+        return Err(Failure::usage(format!(
+            "{} ends as {by_name} does, and --format says {format}: leave out --format, or end the name otherwise",
+            output.display()
+        )));
+    }
     let view = registry.view()?;
     let ids = args.ids.iter().map(|text| registry.resolve(&view, text)).collect::<Result<Vec<_>, _>>()?;
     drop(view);

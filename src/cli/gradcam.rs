@@ -51,12 +51,13 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
     let device = args.device.map(|text| Device::parse(&text, worker.identity())).transpose()?;
     let session = context.session(&registry, &worker).allowing(args.allow_withdrawn);
     let watch = &mut context.watch();
-    let (id, mut text, json) = match (args.image, args.label, args.output) {
+    let (id, marks, mut text, json) = match (args.image, args.label, args.output) {
         (Some(image), Some(label), Some(file)) => {
             let (id, heat, picture) = gradcam(session, run, &image, &label, device, watch)?;
             save(&file, &picture)?;
             let probability = Scale::Logit.probability(heat.logit);
-            let mut text = args.format.render(&[features::heat(&heat)]);
+            let marks = marks::warn(context, &registry, [id.hash])?;
+            let mut text = args.format.marked(vec![features::heat(&heat)], &marks);
             if args.format == TableFormat::Text {
                 text += &format!("probability {probability:.4}\npicture {}\n", file.display());
             }
@@ -64,20 +65,21 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
                 "id": id, "file": file, "run": run, "image": heat.image, "label": label, "logit": heat.logit,
                 "probability": probability, "boxes": heat.boxes, "picture": heat.picture,
             });
-            (id, text, json)
+            (id, marks, text, json)
         }
         _ => {
             let (id, pointing) = pointing(session, run, args.subset.subset(), device, watch)?;
-            let text = args.format.render(&[features::pointing(&pointing)]);
+            let marks = marks::warn(context, &registry, [id.hash])?;
+            let text = args.format.marked(vec![features::pointing(&pointing)], &marks);
             let json = json!({
                 "id": id, "table": id, "run": run, "subset": pointing.subset, "labels": pointing.labels,
                 "all": pointing.all, "boxes": pointing.rows,
             });
-            (id, text, json)
+            (id, marks, text, json)
         }
     };
     if args.format == TableFormat::Text {
         text += &format!("table {}\n", id.hash.short());
     }
-    Ok(Reply::new(text, json).marked(&marks::warn(context, &registry, [id.hash])?))
+    Ok(Reply::new(text, json).marked(&marks))
 }

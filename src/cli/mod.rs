@@ -69,8 +69,8 @@ struct Cli {
 /// What every command takes.
 #[derive(clap::Args)]
 struct Global {
-    /// The registry, instead of the nearest `.reg` in this folder or one above it
-    #[arg(long, global = true, value_name = "DIR", env = "REG_REGISTRY")]
+    /// The registry, instead of REG_REGISTRY or the nearest `.reg` in this folder or one above it
+    #[arg(long, global = true, value_name = "DIR")]
     registry: Option<PathBuf>,
     /// Print exactly one JSON document on standard output
     #[arg(long, global = true)]
@@ -140,8 +140,10 @@ struct Context {
 
 impl Context {
     fn registry(&self) -> Result<Registry, RegistryError> {
-        let registry = match &self.global.registry {
-            Some(dir) => Registry::load(dir),
+        // An empty variable is none, as a shell that unsets it for one command writes it.
+        let named = || std::env::var_os("REG_REGISTRY").filter(|dir| !dir.is_empty()).map(PathBuf::from);
+        let registry = match self.global.registry.clone().or_else(named) {
+            Some(dir) => Registry::load(&dir),
             None => {
                 let here = std::env::current_dir().map_err(|source| RegistryError::Io {
                     doing: "find",

@@ -117,6 +117,14 @@ pub(crate) enum TableFormat {
 }
 
 impl TableFormat {
+    /// Writes tables of a result one below the other, each with what it contains of withdrawn data: what is said on
+    /// standard error alone is not in a file.
+    pub(crate) fn marked(self, tables: Vec<Table>, marks: &[(Hash, Mark)]) -> String {
+        let withdrawn = marks.last().map(|(_, mark)| mark.to_string());
+        let marked = |table| Table { withdrawn: withdrawn.clone(), ..table };
+        self.render(&tables.into_iter().map(marked).collect::<Vec<_>>())
+    }
+
     /// Writes tables one below the other.
     pub(crate) fn render(self, tables: &[Table]) -> String {
         let format = match self {

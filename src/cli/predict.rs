@@ -1,8 +1,11 @@
 //! `reg predict`.
 
+use std::fs::File;
 use std::path::PathBuf;
 
+use reg::hash::Hasher;
 use reg::records::Run;
+use reg::registry::Registry;
 use reg::report::{Cell, Column, Table};
 use reg::runs::process::Worker;
 use reg::runs::{Device, predict};
@@ -38,6 +41,7 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
         path.canonicalize().map_err(|e| Failure::new(format!("cannot read {}: {e}", path.display()), None))
     };
     let images: Vec<PathBuf> = args.images.iter().map(absolute).collect::<Result<_, _>>()?;
+    let withdrawn = withdrawn(context, &registry, &images)?;
     let scored = predict(&registry, &worker, run, &images, device, &mut context.watch())?;
 
     let mut columns = vec![Column::left("Label")];
@@ -45,6 +49,10 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
         |path: &PathBuf| path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     columns.extend(images.iter().map(|path| Column::right(name(path))));
     let mut table = Table::new("Probabilities", columns);
+    let whole =
+        |(place, why): (usize, &Option<String>)| Some(format!("{}, {}", name(&images[place]), why.as_ref()?));
+    let named: Vec<String> = withdrawn.iter().enumerate().filter_map(whole).collect();
+    table.withdrawn = (!named.is_empty()).then(|| format!("contains withdrawn data: {}", named.join("; ")));
     let labels = scored.first().map_or(0, |image| image.scores.len());
     for label in 0..labels {
         let cells =
@@ -57,11 +65,41 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
         .images
         .iter()
         .zip(&scored)
-        .map(|(path, image)| {
+        .zip(&withdrawn)
+        .map(|((path, image), withdrawn)| {
             let scores: Map<String, Value> =
                 image.scores.iter().map(|(label, score)| (label.clone(), json!(score))).collect();
-            json!({ "path": path, "scores": scores })
+            let mut one = json!({ "path": path, "scores": scores });
+            if let Some(why) = withdrawn {
+                one["withdrawn"] = json!(why);
+            }
+            one
         })
         .collect();
     Ok(Reply::new(args.format.render(&[table]), json!({ "run": run, "images": each })))
+}
+
+/// What was withdrawn of these images, which are known by their bytes; each is also told on standard error.
+fn withdrawn(
+    context: &Context,
+    registry: &Registry,
+    images: &[PathBuf],
+) -> Result<Vec<Option<String>>, Failure> {
+    let withdrawn = registry.withdrawn(&registry.view()?)?;
+    if withdrawn.is_empty() {
+        return Ok(vec![None; images.len()]);
+    }
+    let of = |path: &PathBuf| {
+        let unreadable =
+            |e: std::io::Error| Failure::new(format!("cannot read {}: {e}", path.display()), None);
+        let mut hasher = Hasher::both();
+        hasher.read(File::open(path).map_err(unreadable)?).map_err(unreadable)?;
+        let covering = withdrawn.of_file(&hasher.digest().blake3);
+        let why = covering.map(|(_, record)| format!("{}: {}", record.subject, record.reason));
+        if let Some(why) = &why {
+            context.note(&format!("warning: {} was withdrawn ({why})", path.display()));
+        }
+        Ok(why)
+    };
+    images.iter().map(of).collect()
 }

@@ -60,7 +60,8 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
     let session = context.session(&registry, &worker).allowing(args.allow_withdrawn);
     let name = args.name.as_deref();
     let (table, probed) = probe(session, &runs, target, device, name, &mut context.watch())?;
-    let mut text = args.format.render(&[features::probe(&probed, None)]);
+    let marks = marks::warn(context, &registry, [table.hash])?;
+    let mut text = args.format.marked(vec![features::probe(&probed, None)], &marks);
     if args.format == TableFormat::Text {
         text += &format!("table {}\n", table.hash.short());
     }
@@ -88,5 +89,5 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
     if let (Some(json), Some(means)) = (json.as_object_mut(), means.as_object()) {
         json.extend(means.clone());
     }
-    Ok(Reply::new(text, json).marked(&marks::warn(context, &registry, [table.hash])?))
+    Ok(Reply::new(text, json).marked(&marks))
 }

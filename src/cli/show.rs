@@ -2,6 +2,7 @@
 
 use reg::dataset::statistics::Statistics;
 use reg::hash::Hash;
+use reg::lineage::Mark;
 use reg::records::{self, Header, Record, Table};
 use reg::registry::RegistryError;
 use reg::report::results;
@@ -46,9 +47,9 @@ pub(crate) fn run(context: &Context, args: ShowArgs) -> Result<Reply, Failure> {
     let marks = marks::warn(context, &registry, view.kind(&id)?.map(|_| id))?;
     if view.kind(&id)?.as_deref() == Some(Table::KIND) {
         let text = match registry.get::<Table>(reg::hash::Id::new(id))? {
-            Table::Dataset(counted) => dataset::counts(&Statistics::from(&counted), args.format),
-            Table::Comparison(c) => args.format.render(&results::main_tables(&c)),
-            table => args.format.render(&results::of(&table)),
+            Table::Dataset(counted) => dataset::counts(&Statistics::from(&counted), args.format, &marks),
+            Table::Comparison(c) => args.format.marked(results::main_tables(&c), &marks),
+            table => args.format.marked(results::of(&table), &marks),
         };
         let document = document(&registry.store().read(&id)?).unwrap_or(Value::Null);
         return Ok(Reply::new(text, with_id(id, document)).marked(&marks));
@@ -59,7 +60,7 @@ pub(crate) fn run(context: &Context, args: ShowArgs) -> Result<Reply, Failure> {
     }
     let bytes = registry.store().read(&id)?;
     match document(&bytes) {
-        Some(document) => Ok(shown(id, document).marked(&marks)),
+        Some(document) => Ok(shown(id, document, &marks)),
         None => Ok(object(id, size)),
     }
 }
@@ -69,16 +70,17 @@ pub(super) fn record<T: Record>(context: &Context, text: &str) -> Result<Reply, 
     let registry = context.registry()?;
     let id = registry.resolve_as::<T>(&registry.view()?, text)?;
     let document = document(&registry.store().read(&id.hash)?).unwrap_or(Value::Null);
-    Ok(shown(id.hash, document))
+    Ok(shown(id.hash, document, &marks::warn(context, &registry, [id.hash])?))
 }
 
 fn document(bytes: &[u8]) -> Option<Value> {
     Header::read(bytes).ok().map(|header| Value::Object(header.document))
 }
 
-fn shown(id: Hash, document: Value) -> Reply {
+fn shown(id: Hash, document: Value, marks: &[(Hash, Mark)]) -> Reply {
     let text = serde_json::to_string_pretty(&document).unwrap_or_default();
-    Reply::new(format!("{id}\n{text}"), with_id(id, document))
+    let mark: String = marks.iter().map(|(_, mark)| format!(" {mark}")).collect();
+    Reply::new(format!("{id}{mark}\n{text}"), with_id(id, document)).marked(marks)
 }
 
 fn with_id(id: Hash, document: Value) -> Value {

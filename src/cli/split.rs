@@ -7,9 +7,9 @@ use reg::report::dataset::{split_prevalence, split_sizes};
 use reg::split::{self, Lists, Registered};
 use serde_json::{Value, json};
 
-use super::Context;
 use super::error::Failure;
 use super::output::{NO, Reply, TableFormat};
+use super::{Context, marks};
 
 /// Divide a data set into training, validation and test images
 #[derive(clap::Subcommand)]
@@ -135,7 +135,8 @@ fn show(context: &Context, text: &str, format: TableFormat) -> Result<Reply, Fai
         _ => tables.push(split_prevalence(&prevalence)),
     }
     let json = json!({ "id": id, "dataset": record.dataset, "method": record.method, "folds": folds });
-    Ok(Reply::new(format.render(&tables), json))
+    let marks = marks::warn(context, &registry, [id.hash])?;
+    Ok(Reply::new(format.marked(tables, &marks), json).marked(&marks))
 }
 
 fn check(context: &Context, text: &str) -> Result<Reply, Failure> {

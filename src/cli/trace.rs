@@ -9,6 +9,7 @@ use reg::records::{Subject, Withdrawal};
 use reg::registry::{Registry, RegistryError};
 use reg::report::lineage::{dot, tree};
 use reg::report::touched;
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::error::Failure;
@@ -49,6 +50,15 @@ enum TraceFormat {
     RoCrate,
 }
 
+/// A lineage with what it contains of withdrawn data.
+#[derive(Serialize)]
+struct Marked<'g> {
+    #[serde(flatten)]
+    graph: &'g Graph,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    withdrawn: Vec<Value>,
+}
+
 pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
     if args.output.is_some() != matches!(args.format, TraceFormat::RoCrate) {
         return Err(Failure::usage("--output is the folder of --format ro-crate, and the two go together"));
@@ -77,7 +87,7 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
     let direction = if args.down { Direction::Down } else { Direction::Up };
     let graph = trace(&registry, &view, root, direction)?;
     drop(view);
-    marks::warn(context, &registry, [root])?;
+    let marks = marks::warn(context, &registry, [root])?;
     if let Some(output) = args.output {
         let folder = Folder::begin(&output)?;
         let written = ro_crate(&registry, &registry.view()?, &graph, &folder)?;
@@ -87,15 +97,21 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
     }
     // It may hold every image: only what is printed is written.
     Ok(match format {
-        TraceFormat::Tree => Reply::new(tree(&graph, direction, args.all), Value::Null),
-        TraceFormat::Json => Reply::document(&graph),
+        TraceFormat::Tree => {
+            let marks: String = marks.iter().map(|(_, mark)| format!("This {mark}.\n")).collect();
+            Reply::new(tree(&graph, direction, args.all) + &marks, Value::Null)
+        }
+        TraceFormat::Json => Reply::document(&Marked {
+            graph: &graph,
+            withdrawn: marks.iter().map(|(id, mark)| json!({ "id": id, "uses": mark })).collect(),
+        }),
         TraceFormat::Dot => Reply::new(dot(&graph, args.all), Value::Null),
         TraceFormat::Prov | TraceFormat::RoCrate => of_prov(&registry, &graph)?,
     })
 }
 
 fn of_prov(registry: &Registry, graph: &Graph) -> Result<Reply, Failure> {
-    let document = prov(registry, graph)?;
+    let document = prov(registry, &registry.view()?, graph)?;
     Ok(Reply::new(format!("{document:#}"), document))
 }
 
@@ -128,7 +144,7 @@ fn down(
         Graph { root, nodes, edges: touched.edges.clone() }
     };
     Ok(match format {
-        TraceFormat::Tree => Reply::new(touched::tree(touched), Value::Null),
+        TraceFormat::Tree => Reply::new(touched::tree(touched, asked), Value::Null),
         TraceFormat::Json => Reply::document(touched),
         TraceFormat::Dot => Reply::new(dot(&graph(), true), Value::Null),
         TraceFormat::Prov | TraceFormat::RoCrate => of_prov(registry, &graph())?,

@@ -128,7 +128,8 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
     }
 
     let title = format!("AUC of {} on its test images", trained.name);
-    let mut text = args.format.render(&[results::auc(&title, &trained.test.auc)]);
+    let marks = marks::warn(context, &registry, [trained.run.hash, trained.test.table.hash])?;
+    let mut text = args.format.marked(vec![results::auc(&title, &trained.test.auc)], &marks);
     if args.format == TableFormat::Text {
         text += &format!(
             "run {} {}{}\ntable {}\n",
@@ -138,7 +139,6 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
             trained.test.table.hash.short()
         );
     }
-    let marks = marks::warn(context, &registry, [trained.run.hash, trained.test.table.hash])?;
     let json = json!({
         "run": trained.run,
         "name": trained.name,

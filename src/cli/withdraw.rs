@@ -66,7 +66,7 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
         true => lines.push(format!(
             "withdrawal {}: {subject}, {} in {}",
             id.hash.short(),
-            plural(record.images.len(), "image"),
+            plural(done.different() as usize, "image"),
             plural(datasets.len(), "data set")
         )),
         false => lines.push(format!(

@@ -2,7 +2,7 @@
 //! `ro-crate-metadata.json`, which says how they came to be.
 //!
 //! The workflow is what was typed: the recorded commands in their order. Images stay in the registry; the manifest
-//! among the files names each with its hashes.
+//! among the files names each with its hashes. Executions are actions and no files, since their records name machines.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -12,8 +12,8 @@ use super::activities::{Activity, activities, commands};
 use super::{ExportError, FileFormat, Folder, sheets, time};
 use crate::hash::{Digest, Hash, Id};
 use crate::index::View;
-use crate::lineage::Graph;
-use crate::records::{Execution, KINDS, Software};
+use crate::lineage::{Graph, Mark, Marks};
+use crate::records::{Execution, KINDS, Record, Software};
 use crate::registry::{IMAGE, Registry};
 
 /// The versions of the profiles that the crate is made by.
@@ -46,7 +46,9 @@ pub fn ro_crate(
     let activities = activities(registry, graph)?;
     let commands = commands(registry, &view.log()?, graph, &activities)?;
     let mut parts = Parts { folder, entities: BTreeMap::new() };
-    for node in graph.nodes.iter().filter(|node| node.kind != IMAGE) {
+    let mut marks = Marks::open(registry, view)?;
+    // An execution is an action here; its record names the machine, which is nobody else's business.
+    for node in graph.nodes.iter().filter(|node| node.kind != IMAGE && node.kind != Execution::KIND) {
         let bytes = registry.store().read(&node.id)?;
         let record = KINDS.contains(&&*node.kind);
         let encoding = if record { "application/json" } else { "application/octet-stream" };
@@ -55,7 +57,8 @@ pub fn ro_crate(
             _ => format!("{} {}", node.kind, node.id.short()),
         };
         let mut entity = parts.file(&path_of(&node.id), &bytes, encoding, &title)?;
-        entity["description"] = json!(node.summary);
+        let mark = if record { marks.of(&node.id) } else { None };
+        entity["description"] = json!(described(&node.summary, mark));
         entity["identifier"] = json!(format!("blake3:{}", node.id));
         parts.add(entity);
         if matches!(&*node.kind, "dataset" | "split" | "predictions" | "table") {
@@ -64,6 +67,9 @@ pub fn ro_crate(
                 let title = format!("{title}: {}", sheet.name);
                 let mut entity = parts.file(&path, &sheet.render(FileFormat::Csv), "text/csv", &title)?;
                 entity["isBasedOn"] = reference(&path_of(&node.id));
+                if mark.is_some() {
+                    entity["description"] = json!(described("", mark));
+                }
                 parts.add(entity);
             }
         }
@@ -106,10 +112,10 @@ pub fn ro_crate(
             "@id": "./",
             "@type": "Dataset",
             "name": title,
-            "description": format!(
+            "description": described(&format!(
                 "{} {} of a reg registry and all that it was made of, images aside; manifests name these.",
                 graph.nodes.first().map_or("Object", |node| &node.kind), graph.root
-            ),
+            ), marks.of(&graph.root)),
             "datePublished": ended,
             "license": "No licence is recorded; those of the data set and of weights from elsewhere apply.",
             "conformsTo": PROFILES.map(|[id, _, _]| reference(id)),
@@ -187,6 +193,13 @@ impl Parts<'_> {
     }
 }
 
+/// A description, and behind it what the thing contains of withdrawn data.
+fn described(what: &str, mark: Option<Mark>) -> String {
+    let mark = mark.map(|mark| format!("This {mark}."));
+    let said = [what.to_owned()].into_iter().chain(mark).filter(|text| !text.is_empty());
+    said.collect::<Vec<_>>().join(" ")
+}
+
 /// Where an object lies, as in a registry.
 fn path_of(id: &Hash) -> String {
     let digits = id.to_string();
@@ -232,12 +245,12 @@ fn outside(graph: &Graph) -> Vec<Hash> {
 
 fn action(activity: &Activity) -> Value {
     let Activity { id, execution, made, used, software } = activity;
-    let Execution { started, seconds, command, .. } = execution;
+    let Execution { started, seconds, .. } = execution;
     let mut action = json!({
         "@id": format!("#{id}"),
         "@type": "CreateAction",
         "name": format!("Execution {}", id.short()),
-        "description": command,
+        "description": carried_out(execution),
         "instrument": references(software.iter().map(program_id)),
         "object": references(used.iter().map(path_of)),
         "result": references(made.iter().map(path_of)),
@@ -249,6 +262,15 @@ fn action(activity: &Activity) -> Value {
         }
     }
     action
+}
+
+/// What was typed, and on what kind of machine.
+fn carried_out(execution: &Execution) -> String {
+    let Execution { command, cpu, gpu, reg, git, .. } = execution;
+    let commit =
+        git.as_ref().map(|git| format!(" ({}{})", git.commit, if git.clean { "" } else { ", changed" }));
+    let processor = gpu.as_ref().unwrap_or(cpu);
+    format!("`{command}` with reg {reg}{} on {processor}", commit.unwrap_or_default())
 }
 
 fn program_id(id: &Hash) -> String {

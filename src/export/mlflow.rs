@@ -15,6 +15,7 @@ use super::settings::settings;
 use super::{ExportError, FileFormat, Folder, card, checkpoint, sheets, time};
 use crate::hash::{Hash, Id};
 use crate::index::View;
+use crate::lineage::Marks;
 use crate::records::{Dataset, Execution, Run, Spec, Split, Subset};
 use crate::registry::Registry;
 use crate::store::Link;
@@ -126,6 +127,9 @@ impl Entry {
             ("reg.best_epoch".to_owned(), run.best_epoch.to_string()),
             ("reg.parameters".to_owned(), run.parameters.to_string()),
         ];
+        if let Some(mark) = Marks::open(registry, view)?.of(&id.hash) {
+            tags.push(("reg.withdrawn".to_owned(), mark.to_string()));
+        }
         if let Some(weights) = spec.weights {
             tags.push(("reg.weights".to_owned(), weights.to_string()));
         }

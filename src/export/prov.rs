@@ -3,6 +3,9 @@
 //! Every object is an entity, every execution an activity. That one object names another is a derivation with the
 //! part that it plays as its role; that a manifest names an image is membership, that an execution made something is
 //! its generation. The worker's version is an agent. Machines' names are left out.
+//!
+//! An image that was withdrawn is invalidated by that, which PROV has for what is no longer available for use; what
+//! was made of it says so as an attribute. Neither adds anything to the graph.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -11,8 +14,9 @@ use serde_json::{Map, Value, json};
 use super::activities::{Activity, activities};
 use super::{ExportError, time};
 use crate::hash::{Hash, Id};
-use crate::lineage::Graph;
-use crate::records::{Execution, Manifest, Packed, Record, Software};
+use crate::index::View;
+use crate::lineage::{Graph, Marks};
+use crate::records::{Dataset, Execution, KINDS, Manifest, Packed, Record, Software, Withdrawal};
 use crate::registry::{IMAGE, Registry};
 
 /// Relation, then its identifier, then what it relates.
@@ -22,10 +26,12 @@ type Document = BTreeMap<&'static str, Map<String, Value>>;
 ///
 /// # Errors
 /// An execution or a description of software that cannot be read.
-pub fn prov(registry: &Registry, graph: &Graph) -> Result<Value, ExportError> {
+pub fn prov(registry: &Registry, view: &View, graph: &Graph) -> Result<Value, ExportError> {
     let kinds: HashMap<Hash, &str> = graph.nodes.iter().map(|node| (node.id, &*node.kind)).collect();
     let kind = |id: &Hash| kinds.get(id).copied().unwrap_or_default();
     let mut document = Document::new();
+    let mut marks = Marks::open(registry, view)?;
+    let withdrawn = withdrawn_images(registry, view, graph)?;
     for node in &graph.nodes {
         if node.kind == Execution::KIND {
             let execution: Execution = registry.get(Id::new(node.id))?;
@@ -39,6 +45,22 @@ pub fn prov(registry: &Registry, graph: &Graph) -> Result<Value, ExportError> {
         });
         if let Some(name) = &node.name {
             entity["reg:name"] = json!(name);
+        }
+        if KINDS.contains(&&*node.kind)
+            && let Some(mark) = marks.of(&node.id)
+        {
+            entity["reg:withdrawn"] = json!(mark.to_string());
+        }
+        if let Some((id, record)) = withdrawn.get(&node.id) {
+            let why = format!("{}: {}", record.subject, record.reason);
+            entity["reg:withdrawn"] = json!(why);
+            let invalidation = json!({
+                "prov:entity": name(&node.id),
+                "prov:time": record.time,
+                "reg:withdrawal": format!("blake3:{id}"),
+                "reg:purged": record.purge,
+            });
+            put(&mut document, "wasInvalidatedBy", format!("_:w{}", node.id), invalidation);
         }
         if let Some(row) = node.row {
             entity["reg:metadataRow"] = json!(row);
@@ -72,6 +94,28 @@ pub fn prov(registry: &Registry, graph: &Graph) -> Result<Value, ExportError> {
     let mut all = serde_json::to_value(document).expect("a document's keys are texts");
     all["prefix"] = json!({ "reg": "urn:reg:" });
     Ok(all)
+}
+
+/// The images of a lineage that are withdrawn, each with what covers it.
+fn withdrawn_images(
+    registry: &Registry,
+    view: &View,
+    graph: &Graph,
+) -> Result<HashMap<Hash, (Id<Withdrawal>, Withdrawal)>, ExportError> {
+    let withdrawn = registry.withdrawn(view)?;
+    let mut found = HashMap::new();
+    if withdrawn.is_empty() {
+        return Ok(found);
+    }
+    for node in graph.nodes.iter().filter(|node| node.kind == Dataset::KIND) {
+        let manifest = registry.get_packed(registry.get(Id::<Dataset>::new(node.id))?.manifest)?;
+        for row in &manifest.rows {
+            if let (Some(object), Some(by)) = (row.object, withdrawn.of_row(row)) {
+                found.insert(object, by.clone());
+            }
+        }
+    }
+    Ok(found)
 }
 
 fn put(document: &mut Document, relation: &'static str, id: String, what: Value) {

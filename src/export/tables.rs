@@ -6,6 +6,7 @@ use super::ExportError;
 use super::sheet::{Column, Sheet, Values};
 use crate::hash::{Hash, Id};
 use crate::index::View;
+use crate::lineage::Marks;
 use crate::records::{
     Assignment, Boxes, Dataset, Gender, ImageRow, Manifest, Predictions, Record, Run, Scores, Split, Subset,
     Table, ViewPosition,
@@ -26,7 +27,7 @@ pub(super) const IMAGES: &str = "images";
 /// Among others, a kind of record that is no table: a spec, weights.
 pub fn sheets(registry: &Registry, view: &View, id: Hash) -> Result<Vec<Sheet>, ExportError> {
     let kind = view.kind(&id)?.unwrap_or_default();
-    match kind.as_str() {
+    let mut sheets = match kind.as_str() {
         Dataset::KIND => dataset_sheets(registry, Id::new(id), None),
         Split::KIND => Ok(vec![folds(registry, Id::new(id))?]),
         Predictions::KIND => Ok(vec![scores(registry, Id::new(id))?]),
@@ -38,7 +39,13 @@ pub fn sheets(registry: &Registry, view: &View, id: Hash) -> Result<Vec<Sheet>, 
             if sheets.is_empty() { Err(ExportError::NoPredictions(id)) } else { Ok(sheets) }
         }
         _ => Err(ExportError::NoSuchForm { kind, id, form: "a table" }),
+    }?;
+    if let Some(mark) = Marks::open(registry, view)?.of(&id) {
+        for sheet in &mut sheets {
+            sheet.about.push(("reg.withdrawn".to_owned(), mark.to_string()));
+        }
     }
+    Ok(sheets)
 }
 
 /// The images of a data set and, where it has some, its boxes; with `split`, the subset of each image in each fold.

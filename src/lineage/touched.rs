@@ -1,7 +1,7 @@
 //! Who used an image, the images of a patient, or a row of a metadata file: the way down, told by what was
 //! done with them and not by what depends on the data set that holds them.
 
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::fs;
 use std::path::Path;
 
@@ -139,6 +139,23 @@ pub struct Touched {
     pub unread: BTreeMap<Hash, String>,
 }
 
+impl Touched {
+    /// How many different images these are, however many data sets hold them.
+    pub fn different(&self) -> u64 {
+        different(self.images.iter().map(|image| (image.name.as_str(), image.id)))
+    }
+}
+
+/// How many different images there are among some names with files. A name without a file, in a data set of metadata
+/// only, is the image of that name.
+pub(super) fn different<'i>(images: impl Iterator<Item = (&'i str, Option<Hash>)>) -> u64 {
+    let mut files: BTreeMap<&str, BTreeSet<Hash>> = BTreeMap::new();
+    for (name, file) in images {
+        files.entry(name).or_default().extend(file);
+    }
+    files.values().map(|files| files.len().max(1) as u64).sum()
+}
+
 /// An image in a data set.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct TouchedImage {
@@ -243,8 +260,7 @@ pub fn touched(registry: &Registry, view: &View, asked: &Asked) -> Result<Touche
         chosen.insert(id.hash, rows.iter().map(|(place, _)| *place).collect());
         holding.push(id);
     }
-    let choice =
-        move |id: Id<Dataset>, _: &Dataset, _: &Manifest| chosen.get(&id.hash).cloned().unwrap_or_default();
+    let choice = move |id: Id<Dataset>, _: &Dataset| Ok(chosen.get(&id.hash).cloned().unwrap_or_default());
     let mut usage = Usage::new(registry, Box::new(choice));
     let names = view.names_by_id()?;
     let mut gather = Gather { usage: &mut usage, names: &names, found: HashMap::new() };

@@ -11,8 +11,7 @@ use serde::Serialize;
 
 use crate::hash::{Hash, Id};
 use crate::records::{
-    Dataset, ImageRow, Manifest, Predictions, Record, Run, ScoreSource, Spec, Split, Study, Subset, Table,
-    codec,
+    Dataset, ImageRow, Predictions, Record, Run, ScoreSource, Spec, Split, Study, Subset, Table, codec,
 };
 use crate::registry::{Objects, RegistryError};
 
@@ -91,7 +90,7 @@ impl std::fmt::Display for Counts {
 }
 
 /// Says which rows of a data set are asked about.
-pub type Choice<'a> = dyn Fn(Id<Dataset>, &Dataset, &Manifest) -> Vec<u32> + 'a;
+pub type Choice<'a> = dyn Fn(Id<Dataset>, &Dataset) -> Result<Vec<u32>, RegistryError> + 'a;
 
 /// Answers for one choice of images; each record is looked at once.
 pub struct Usage<'a> {
@@ -120,8 +119,7 @@ impl<'a> Usage<'a> {
             return Ok(rows.clone());
         }
         let record = self.objects.get(dataset)?;
-        let manifest = self.objects.get_packed(record.manifest)?;
-        let rows = Rc::new((self.choice)(dataset, &record, &manifest));
+        let rows = Rc::new((self.choice)(dataset, &record)?);
         self.rows.insert(dataset.hash, rows.clone());
         Ok(rows)
     }

@@ -7,12 +7,12 @@ use std::collections::{BTreeSet, HashSet};
 
 use serde::Serialize;
 
-use super::touched::{Asked, datasets};
+use super::touched::{Asked, datasets, different};
 use super::usage::{Counts, Usage};
 use crate::hash::{Hash, Id, Mention};
 use crate::index::{IndexError, View};
 use crate::records::{
-    Dataset, ImageRow, Manifest, Predictions, Record, Run, Subject, Table, Withdrawal, WithdrawnImage,
+    Dataset, ImageRow, Predictions, Record, Run, Subject, Table, Withdrawal, WithdrawnImage,
 };
 use crate::registry::{IMAGE, Objects, Purged, Registry, RegistryError, Stamp, Withdrawn};
 
@@ -92,6 +92,15 @@ pub struct Withdrew {
     pub purged: Option<Purged>,
     /// The data sets that hold the images, and how many of them.
     pub datasets: Vec<(Hash, u64)>,
+}
+
+impl Withdrew {
+    /// How many different images these are, however many data sets hold them.
+    pub fn different(&self) -> u64 {
+        different(
+            self.record.images.iter().map(|image| (image.name.as_str(), image.blake3.map(|file| file.0))),
+        )
+    }
 }
 
 /// Records that data must not be used any more; with `purge`, also removes its bytes for good.
@@ -302,15 +311,22 @@ pub struct Marks<'a> {
 impl<'a> Marks<'a> {
     /// Looks at the withdrawals as of now.
     pub fn open(registry: &'a Registry, view: &View) -> Result<Self, RegistryError> {
-        Ok(Marks::among(registry, registry.withdrawn(view)?))
+        let withdrawn = registry.withdrawn(view)?;
+        if withdrawn.is_empty() {
+            return Ok(Marks { usage: None });
+        }
+        let choice = move |_: Id<Dataset>, dataset: &Dataset| withdrawn.rows_of(registry, dataset.manifest);
+        Ok(Marks { usage: Some(Usage::new(registry, Box::new(choice))) })
     }
 
-    /// The same where these are all withdrawals.
+    /// The same among objects that are no registry, of which these are all withdrawals.
     pub fn among(objects: &'a dyn Objects, withdrawn: Withdrawn) -> Self {
         if withdrawn.is_empty() {
             return Marks { usage: None };
         }
-        let choice = move |_: Id<Dataset>, _: &Dataset, manifest: &Manifest| withdrawn.rows(manifest);
+        let choice = move |_: Id<Dataset>, dataset: &Dataset| {
+            Ok(withdrawn.rows(&objects.get_packed(dataset.manifest)?))
+        };
         Marks { usage: Some(Usage::new(objects, Box::new(choice))) }
     }
 

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::table::thousands;
 use crate::lineage::{Change, DatasetDiff, Difference, Parting, Side, SplitDiff};
+use crate::records::{Dataset, Record, Split};
 
 /// Cases that are named before the rest is counted; all of them are in the JSON.
 const NAMED: usize = 5;
@@ -25,8 +26,15 @@ pub fn text(found: &Difference) -> String {
         let _ = writeln!(out, "they part first at {}", of_parting(first));
     }
     section(&mut out, "data", found.data.iter().flat_map(of_data));
+    // A data set was not divided, and neither it nor a split was computed.
+    if found.a.kind == Dataset::KIND {
+        return out;
+    }
     section(&mut out, "split", found.split.iter().flat_map(of_split));
     section(&mut out, "configuration", found.configuration.iter().map(of_change));
+    if found.a.kind == Split::KIND {
+        return out;
+    }
     section(&mut out, "code", found.code.iter().map(of_change));
     section(&mut out, "environment", found.environment.iter().map(of_change));
     let more = found.numbers.len().saturating_sub(NUMBERS);

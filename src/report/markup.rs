@@ -24,7 +24,7 @@ pub(super) fn markdown(table: &Table) -> String {
     });
     let rule = format!("|{}\n", rule.collect::<String>());
     let title = (!table.title.is_empty()).then(|| format!("**{}**\n\n", escape_markdown(&table.title)));
-    let notes = table.notes.iter().map(|note| format!("\n{}\n", escape_markdown(note)));
+    let notes = table.lines_below().map(|note| format!("\n{}\n", escape_markdown(&note)));
     let warning =
         table.warning.iter().map(|why| format!("**{NOT_COMPARABLE}: {}**\n\n", escape_markdown(why)));
     let above = warning.chain(title);
@@ -50,8 +50,8 @@ pub(super) fn latex(table: &Table) -> String {
     out += "    \\midrule\n";
     cells(table, escape_latex, |text| format!("\\textbf{{{text}}}")).for_each(|row| out += &line(row));
     out += "    \\bottomrule\n  \\end{tabular}\n";
-    for note in &table.notes {
-        out += &format!("  \\par\\smallskip{{\\footnotesize {}}}\n", escape_latex(note));
+    for note in table.lines_below() {
+        out += &format!("  \\par\\smallskip{{\\footnotesize {}}}\n", escape_latex(&note));
     }
     out + "\\end{table}\n"
 }

@@ -11,6 +11,8 @@ use super::markup;
 pub(super) const NOT_COMPARABLE: &str = "NOT COMPARABLE";
 /// What stands where a quantity is not defined.
 const UNDEFINED: &str = "n/a";
+/// Heading of the column that CSV has where data was withdrawn.
+const WITHDRAWN: &str = "withdrawn data";
 
 /// A table.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -19,6 +21,8 @@ pub struct Table {
     pub title: String,
     /// Why its numbers must not be read as they stand. Every format shows it, CSV as one more column.
     pub warning: Option<String>,
+    /// What it contains of withdrawn data, as a sentence without its subject. Every format says it, CSV as one more column.
+    pub withdrawn: Option<String>,
     /// Its columns.
     pub columns: Vec<Column>,
     /// Its rows; what a row lacks at its end is empty.
@@ -203,6 +207,12 @@ impl Table {
         }
     }
 
+    /// The lines below it, the last of which says what was withdrawn.
+    pub(super) fn lines_below(&self) -> impl Iterator<Item = String> {
+        let withdrawn = self.withdrawn.iter().map(|mark| format!("This {mark}."));
+        self.notes.iter().cloned().chain(withdrawn)
+    }
+
     /// Each row with as many cells as there are columns.
     pub(super) fn filled_rows(&self) -> impl Iterator<Item = Vec<&Cell>> {
         let columns = self.columns.len();
@@ -238,7 +248,7 @@ impl Table {
             table.add_row(row.iter().zip(&self.columns).enumerate().map(cell).collect::<Vec<_>>());
         }
         let title = (!self.title.is_empty()).then(|| one_line(&self.title));
-        let notes = self.notes.iter().map(|note| one_line(note));
+        let notes = self.lines_below().map(|note| one_line(&note));
         let warning = self.warning.as_ref().map(|why| one_line(&format!("{NOT_COMPARABLE}: {why}")));
         let lines = warning.into_iter().chain(title).chain([table.trim_fmt()]).chain(notes);
         lines.map(|line| line + "\n").collect()
@@ -256,6 +266,7 @@ impl Table {
             header.extend(more.iter().map(|name| format!("{} {name}", column.name)));
         }
         header.extend(self.warning.iter().map(|_| NOT_COMPARABLE.to_lowercase()));
+        header.extend(self.withdrawn.iter().map(|_| WITHDRAWN.to_owned()));
         let mut writer = csv::Writer::from_writer(Vec::new());
         let in_memory = "writing to memory does not fail";
         writer.write_record(header).expect(in_memory);
@@ -268,6 +279,7 @@ impl Table {
                 fields.extend(std::iter::repeat_n(String::new(), missing));
             }
             fields.extend(self.warning.clone());
+            fields.extend(self.withdrawn.clone());
             writer.write_record(fields).expect(in_memory);
         }
         let bytes = writer.into_inner().expect(in_memory);
@@ -436,6 +448,23 @@ pub(super) mod tests {
                 text.contains("NOT COMPARABLE: other images") && text.contains("0.50 [0.25, 0.75]"),
                 "{text}"
             );
+        }
+    }
+
+    #[test]
+    fn withdrawn_data_is_told_of_in_every_format_and_csv_keeps_its_form() {
+        let mut table = Table::new("AUC", vec![Column::left("Label")]);
+        table.rows = vec![vec![Cell::Text("Mass".into())], vec![Cell::Text("Edema".into())]];
+        table.withdrawn = Some("contains withdrawn data: 2 images (scored 2)".into());
+        let csv = table.render(Format::Csv);
+        let mut reader = csv::Reader::from_reader(csv.as_bytes());
+        assert_eq!(reader.headers().unwrap(), vec!["Label", "withdrawn data"]);
+        for row in reader.records() {
+            assert_eq!(&row.unwrap()[1], "contains withdrawn data: 2 images (scored 2)");
+        }
+        for format in [Format::Text { width: None }, Format::Markdown, Format::Latex] {
+            let text = table.render(format);
+            assert!(text.contains("This contains withdrawn data: 2 images (scored 2)."), "{text}");
         }
     }
 

@@ -25,23 +25,33 @@ impl Branch {
     }
 }
 
-/// Draws who used the images: a tree for each data set that has them.
-pub fn tree(touched: &Touched) -> String {
-    let count = touched.images.len();
+/// Draws who used the images that were `asked` for: a tree for each data set that has them.
+pub fn tree(touched: &Touched, asked: &str) -> String {
+    let count = touched.different() as usize;
     if count == 0 {
-        return format!("nothing here has {}\n", touched.root);
+        return format!("nothing here has {asked}\n");
     }
+    // Of an id nobody reads the digits: it is the file of an image that has a name.
+    let mut of_file = touched.images.iter().filter_map(|image| Some((image, image.id?)));
+    let by_id = of_file.find(|(_, id)| id.to_string() == touched.root);
+    let head = by_id.map_or_else(|| asked.to_owned(), |(image, id)| format!("{} {}", image.name, id.short()));
     let plural = |count: usize, one: &str| {
         format!("{} {one}{}", thousands(count as u64), if count == 1 { "" } else { "s" })
     };
-    let mut out = format!("{}: {}", touched.root, plural(count, "image"));
-    let named: Vec<String> = touched
-        .images
-        .iter()
-        .take(NAMED)
-        .map(|image| format!("{} (patient {}, metadata row {})", image.name, image.patient, image.row))
-        .collect();
-    let more = if count > NAMED { ", …" } else { "" };
+    let mut out = format!("{head}: {}", plural(count, "image"));
+    let mut named: Vec<String> = Vec::new();
+    for image in &touched.images {
+        // Data sets that agree on an image say it once.
+        let said = format!("{} (patient {}, metadata row {})", image.name, image.patient, image.row);
+        if !named.contains(&said) {
+            named.push(said);
+        }
+        if named.len() > NAMED {
+            break;
+        }
+    }
+    let more = if named.len() > NAMED { ", …" } else { "" };
+    named.truncate(NAMED);
     let datasets = plural(touched.datasets.len(), "data set");
     let _ = writeln!(out, " in {datasets}: {}{more}", named.join(", "));
     for dataset in &touched.datasets {

@@ -187,6 +187,14 @@ fn keys_are_their_owners_are_never_overwritten_and_never_in_a_registry() {
     for place in [".reg/k", ".reg/objects/k"] {
         study.refused(1, &format!("key new -o {place}"), &["lies in the registry", "must not be"]);
     }
+    // Nor is one that was put there used, by whatever way it is named.
+    fs::copy(study.path("k"), study.path(".reg/k")).unwrap();
+    std::os::unix::fs::symlink(".reg/k", study.path("link")).unwrap();
+    for key in [".reg/k", "link"] {
+        let hint = "keep it where only its owner looks";
+        study.refused(1, &format!("attest tiny --key {key} -o s.json"), &["lies in the registry", hint]);
+    }
+    fs::remove_file(study.path(".reg/k")).unwrap();
     study.refused(1, "key new -o nowhere/k", &["nowhere/k"]);
     study.refused(1, "attest tiny --key k.pub -o s.json", &["k.pub", "it is a public one"]);
     study.refused(1, "attest tiny --key data.csv -o s.json", &["data.csv", "there is none in it"]);

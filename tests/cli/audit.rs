@@ -337,7 +337,7 @@ fn the_bundled_program_knows_the_keys_of_every_kind_and_the_labels() {
     };
     let of_schema = |schema: &Value| {
         let own = |key: &String| !["kind", "version", "type"].contains(&key.as_str());
-        let all = schema["properties"].as_object().unwrap().keys().cloned().filter(own);
+        let all = schema["properties"].as_object().unwrap().keys().filter(|key| own(key)).cloned();
         let named = schema["required"].as_array().unwrap().iter().map(|key| key.as_str().unwrap().to_owned());
         let required: BTreeSet<String> = named.filter(own).collect();
         let optional = all.filter(|key| !required.contains(key)).collect();

@@ -114,8 +114,151 @@ fn a_relabelled_training_image_is_a_cause() {
     assert!(why(&found).contains("data: 1 images relabelled"), "{found}");
     assert_eq!(found["data"][0]["relabelled"][0]["lost"], json!(["Atelectasis", "Hernia"]));
     assert!(study.ok("diff first second").contains("00000001_000.png +Mass -Atelectasis -Hernia"));
-    study.ok("diff o oo");
-    study.ok("diff tiny other");
+    // Comparisons of two folds each say of their data sets once what differs.
+    for (dataset, split) in [("tiny", "two"), ("other", "others")] {
+        study.ok(&format!("split make {dataset} --folds 2 --name {split}"));
+        for fold in ["0", "1"] {
+            let command = format!("train --dataset {dataset} --split {split} --fold {fold}");
+            study.ok(&format!("{command} --model mlp --set epochs=1 --threads 1 --name {split}-f{fold}"));
+        }
+        study.ok(&format!("compare {split}-f0 {split}-f1 --name {split}-table"));
+    }
+    let folds = study.json("diff two-table others-table");
+    assert_eq!(folds["data"].as_array().unwrap().len(), 1, "{folds}");
+    assert_eq!(why(&folds).matches("1 images relabelled").count(), 1, "{folds}");
+    let paths = |found: &Value| {
+        found["parts"].as_array().unwrap().iter().map(|at| at["path"].clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(paths(&found), ["spec.dataset.metadata"], "the rest follows from the file: {found}");
+    assert_eq!(paths(&study.json("diff o oo")), ["dataset.metadata"]);
+    assert_eq!(paths(&study.json("diff tiny other")), ["metadata"]);
+    let text = study.ok("diff tiny other");
+    assert!(!text.contains("numbers") && !text.contains("environment"), "a data set has none: {text}");
     study.refused(1, "diff tiny o", &["a dataset and a split are not compared"]);
     study.refused(1, "diff first tiny", &["are not compared with each other"]);
+}
+
+#[test]
+fn the_first_part_is_the_file_that_changed_and_an_image_only_where_it_did() {
+    let study = Study::new();
+    study.ok(INGEST);
+    // Rows in another order.
+    study.edit("data.csv", |text| {
+        let mut lines: Vec<&str> = text.lines().collect();
+        lines[1..].reverse();
+        lines.join("\n") + "\n"
+    });
+    study.ok(&INGEST.replace("--name tiny", "--name order"));
+    let found = study.json("diff tiny order");
+    assert_eq!((&found["equal"], &found["first"]["path"]), (&json!(true), &json!("metadata")));
+    assert_eq!(found["parts"].as_array().unwrap().len(), 1, "{found}");
+    // Another image of the same name.
+    std::fs::copy(study.path("images/00000003_000.png"), study.path("images/00000001_000.png")).unwrap();
+    study.ok(&INGEST.replace("--name tiny", "--name pixels"));
+    let found = study.json("diff order pixels");
+    let first = &found["first"];
+    assert_eq!((&first["path"], &first["fields"]), (&json!("manifest"), &json!(["00000001_000.png"])));
+    assert_eq!(found["parts"].as_array().unwrap().len(), 1, "{found}");
+    assert!(study.ok("diff order pixels").contains("in 00000001_000.png"));
+    let both = study.json("diff tiny pixels");
+    let paths: Vec<&str> =
+        both["parts"].as_array().unwrap().iter().map(|at| at["path"].as_str().unwrap()).collect();
+    assert_eq!(paths, ["manifest", "metadata"]);
+    // A split of it that is drawn with another seed parts at the seed.
+    study.ok("split make tiny --seed 1 --folds 2 --name one");
+    study.ok("split make tiny --seed 2 --folds 2 --name two");
+    let found = study.json("diff one two");
+    assert_eq!(found["first"]["fields"], json!(["/method/seed"]));
+    assert_eq!(found["parts"].as_array().unwrap().len(), 1, "{found}");
+}
+
+#[test]
+fn comparisons_of_the_same_models_and_labels_in_another_order_are_equal() {
+    let study = Study::trained();
+    let asked = "--bootstrap 100 --metrics --by model,gender";
+    let (tiny, mlp) = ("tiny-s-f0 tiny-s-f1", "mlp-s-f0 mlp-s-f1");
+    study.ok(&format!("compare {tiny} {mlp} {asked} --name one"));
+    study.ok(&format!("compare {mlp} {tiny} {asked} --name two"));
+    let found = study.json("diff one two");
+    assert_eq!((&found["equal"], &found["numbers"]), (&json!(true), &json!([])), "{found}");
+    assert!(why(&found).contains("the same models in another order"), "{found}");
+    assert!(!why(&found).contains("matter"), "{found}");
+    assert_eq!(found["first"]["fields"], json!(["/models"]));
+    let record = study.json("show one");
+    let labels = record["record"]["models"][0]["labels"].as_array().unwrap();
+    let names: Vec<&str> = labels.iter().rev().map(|label| label["label"].as_str().unwrap()).collect();
+    let reversed = names.join(",").replace("No Finding,", "").replace(",No Finding", "");
+    let straight = reversed.split(',').rev().collect::<Vec<_>>().join(",");
+    study.ok(&format!("compare {tiny} {mlp} {asked} --labels {straight} --name straight"));
+    study.ok(&format!("compare {mlp} {tiny} {asked} --labels {reversed} --name reversed"));
+    let found = study.json("diff straight reversed");
+    assert_eq!(found["equal"], json!(true), "{found}");
+    assert!(why(&found).contains("the same labels in another order"), "{found}");
+    // Another seed of the draws is not.
+    study.ok(&format!("compare {mlp} {tiny} {asked} --seed 2 --name seeded"));
+    let found = study.json("diff one seeded");
+    assert_eq!(found["equal"], json!(false));
+    assert_eq!(settings(&found, "configuration"), ["draws and seed"]);
+    let numbers = settings(&found, "numbers");
+    assert!(numbers.iter().all(|what| what.starts_with("bootstrap")), "{numbers:?}");
+    // The same columns under other names.
+    study.ok("compare tiny-s-f0 mlp-s-f0 --name models");
+    study.ok("compare tiny-s-f0 mlp-s-f0 --by run --name runs");
+    let found = study.json("diff models runs");
+    assert_eq!(found["equal"], json!(true), "{found}");
+    assert!(why(&found).contains("the model tiny under the name tiny-s-f0"), "{found}");
+}
+
+#[test]
+fn results_of_other_things_are_never_the_same() {
+    let study = Study::trained();
+    let table = |answer: &str| study.json(answer)["table"].as_str().unwrap().to_owned();
+    let of_run = |run: &str| -> String {
+        let text = std::fs::read_to_string(study.path(&format!("answers/{run}.json"))).unwrap();
+        serde_json::from_str::<Value>(&text).unwrap()["table"].as_str().unwrap().to_owned()
+    };
+    // An AUC table beside the comparison that its predictions are in.
+    let found = study.json(&format!("diff table {}", of_run("mlp-s-f0")));
+    assert_eq!(found["equal"], json!(false));
+    let parts = found["configuration"].as_array().unwrap().iter().filter(|change| change["what"] == "part");
+    let parts: Vec<&Value> = parts.collect();
+    assert_eq!(parts.len(), 3, "the fourth is in both: {found}");
+    assert!(parts.iter().all(|part| part["b"].is_null()), "{found}");
+    assert_eq!(settings(&found, "numbers"), ["kind of table"]);
+    assert!(why(&found).contains("the numbers that both have are the same"), "{found}");
+    assert_eq!(found["first"]["fields"], json!(["/type"]));
+    // Folds have other test images, models other scores, comparisons other labels.
+    let found = study.json(&format!("diff {} {}", of_run("mlp-s-f0"), of_run("mlp-s-f1")));
+    assert!(settings(&found, "numbers")[0].starts_with("images judged on"), "{found}");
+    let found = study.json(&format!("diff {} {}", of_run("mlp-s-f0"), of_run("tiny-s-f0")));
+    assert!(settings(&found, "numbers").contains(&"model".to_owned()), "{found}");
+    let labels =
+        ["Infiltration", "Effusion"].map(|label| table(&format!("compare mlp-s-f0 --labels {label}")));
+    let found = study.json(&format!("diff {} {}", labels[0], labels[1]));
+    assert_eq!(
+        (&found["equal"], settings(&found, "configuration")),
+        (&json!(false), vec!["labels".to_owned()])
+    );
+    // Counts of other images.
+    let counts = |name: &str| table(&format!("dataset stats {name} --name {name}-counts"));
+    let all = counts("tiny");
+    study.edit("data.csv", |text| text.replace("00000001_000.png", "00000001_900.png"));
+    std::fs::rename(study.path("images/00000001_000.png"), study.path("images/00000001_900.png")).unwrap();
+    study.ok("ingest images --metadata data.csv --name renamed");
+    let found = study.json(&format!("diff {all} {}", counts("renamed")));
+    assert_eq!(found["equal"], json!(false), "{found}");
+    assert_eq!(found["numbers"], json!([{ "what": "images that only one counts", "a": 1, "b": 1 }]));
+    let kinds = study.json(&format!("diff {all} {}", of_run("mlp-s-f0")));
+    assert_eq!(
+        (&kinds["equal"], settings(&kinds, "numbers")),
+        (&json!(false), vec!["kind of table".to_owned()])
+    );
+    // Probes of two targets.
+    study.ok("probe tiny-s-f0 --target view --name view");
+    study.ok("probe tiny-s-f0 --target gender --name gender");
+    let found = study.json("diff view gender");
+    assert_eq!(
+        (&found["equal"], settings(&found, "configuration")),
+        (&json!(false), vec!["target".to_owned()])
+    );
 }

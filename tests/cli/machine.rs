@@ -28,6 +28,10 @@ fn a_registry_is_made_once() {
         &["nowhere is not a registry", "hint: `reg init DIR` makes one"],
     );
     assert_eq!(study.reg_with("REG_REGISTRY", study.path("study"), "list").code, 0);
+    // An empty variable is none; an empty flag is a mistake.
+    assert!(study.reg_with("REG_REGISTRY", "", "--registry study list").code == 0);
+    study.reg_with("REG_REGISTRY", "", "list").says(1, &["no registry found in"]);
+    study.refused(2, "--registry= list", &["--registry"]);
 }
 
 #[test]

@@ -53,6 +53,7 @@ fn what_leaves_the_registry_says_that_it_contains_withdrawn_data_and_images_stay
     study.ok(WITHDRAW);
     let saw = runs_that_saw(&study).into_iter().next().unwrap();
     study.ok(&format!("export {saw} -o card.md"));
+    study.refused(2, &format!("export {saw} --format card -o q.csv"), &["q.csv ends as csv does", "card"]);
     let card = fs::read_to_string(study.path("card.md")).unwrap();
     assert!(card.contains("This run contains withdrawn data: 2 images"), "{card}");
     study.ok("attest table --key k -o after.json");
@@ -64,6 +65,49 @@ fn what_leaves_the_registry_says_that_it_contains_withdrawn_data_and_images_stay
     });
     let said = "\"withdrawn\":{";
     assert!(!before.contains(said) && after.contains(said) && after.contains("\"images\":2"), "{after}");
+    // What is written to a file has no standard error beside it.
+    let said = "contains withdrawn data: 2 images";
+    for format in ["text", "markdown", "latex", "csv"] {
+        let text = study.ok(&format!("show table --format {format}"));
+        assert!(text.contains(said), "{format}: {text}");
+    }
+    let csv = study.ok("compare tiny-s-f0 mlp-s-f0 --table spearman --format csv");
+    assert!(csv.lines().next().unwrap().ends_with(",withdrawn data"), "{csv}");
+    assert!(csv.lines().skip(1).all(|line| line.contains(said)), "{csv}");
+    for command in ["trace table", "dataset stats tiny", "split show s", "show tiny"] {
+        let text = study.ok(command);
+        assert!(text.contains(said), "{command}: {text}");
+    }
+    assert_eq!(study.json("trace table")["withdrawn"][0]["uses"]["images"], json!(2));
+    let prov = study.json("trace table --format prov");
+    let of = |id: &str| prov["entity"][format!("reg:{id}")]["reg:withdrawn"].clone();
+    assert!(of(&study.id("table")).as_str().unwrap().starts_with(said), "{prov}");
+    let images = IMAGES.map(|name| image(&study, name));
+    let invalidated = prov["wasInvalidatedBy"].as_object().unwrap();
+    assert_eq!(invalidated.len(), 2);
+    for id in &images {
+        assert_eq!(of(id), json!("patient 5: consent"));
+        assert_eq!(invalidated[&format!("_:w{id}")]["prov:entity"], json!(format!("reg:{id}")));
+    }
+    assert_eq!(of(&image(&study, "00000001_000.png")), Value::Null);
+    study.ok("trace table --format ro-crate -o crate");
+    let described = fs::read_to_string(study.path("crate/ro-crate-metadata.json")).unwrap();
+    let described: Value = serde_json::from_str(&described).unwrap();
+    let graph = described["@graph"].as_array().unwrap();
+    let root = graph.iter().find(|one| one["@id"] == "./").unwrap();
+    assert!(root["description"].as_str().unwrap().contains(said), "{root}");
+    // Which machine it was is in neither.
+    assert!(
+        files(&study.path("crate"))
+            .iter()
+            .all(|file| { !String::from_utf8_lossy(&fs::read(file).unwrap()).contains("\"host\":") })
+    );
+    study.ok("export mlflow tracking");
+    let store = fs::read(study.path("tracking/mlflow.db")).unwrap();
+    assert!(String::from_utf8_lossy(&store).contains(said), "a tag of the runs");
+    study.ok(&format!("export {saw} --format parquet -o sheets"));
+    let marked = files(&study.path("sheets"));
+    assert!(String::from_utf8_lossy(&fs::read(&marked[0]).unwrap()).contains("reg.withdrawn"));
     study.refused(
         3,
         "dataset export tiny --format croissant -o shared",
@@ -134,6 +178,74 @@ fn what_would_compute_with_withdrawn_images_is_refused_until_it_is_allowed() {
     let allowed = study.json(&format!("{MLP} --set lr=0.5 --allow-withdrawn --name anyway"));
     assert!(!allowed["withdrawn"].as_array().unwrap().is_empty());
     study.ok("reproduce anyway");
+}
+
+#[test]
+fn a_withdrawn_image_is_known_again_where_its_bytes_are_scored() {
+    let study = Study::trained();
+    study.ok(WITHDRAW);
+    fs::copy(study.path("images/00000005_000.png"), study.path("other.png")).unwrap();
+    let scored = study.reg("--json predict tiny-s-f0 other.png images/00000001_000.png");
+    assert!(scored.stderr.contains("other.png was withdrawn (patient 5: consent)"), "{scored:?}");
+    let images = scored.json()["images"].clone();
+    assert_eq!(
+        (&images[0]["withdrawn"], &images[1]["withdrawn"]),
+        (&json!("patient 5: consent"), &Value::Null)
+    );
+    let csv = study.ok("predict tiny-s-f0 other.png --format csv");
+    assert!(csv.lines().next().unwrap().ends_with(",withdrawn data"), "{csv}");
+}
+
+#[test]
+fn images_are_counted_once_however_many_data_sets_hold_them() {
+    let study = Study::new();
+    study.ok(INGEST);
+    study.ok("ingest --metadata data.csv --metadata-only --name rows");
+    study.edit("data.csv", |text| text.replace('\n', "\r\n"));
+    study.ok(&INGEST.replace("--name tiny", "--name bytes"));
+    let traced = study.ok("trace --down 00000005_000.png");
+    let head = "00000005_000.png: 1 image in 3 data sets: 00000005_000.png (patient 5, metadata row ";
+    assert!(traced.starts_with(head), "{traced}");
+    assert_eq!(traced.lines().next().unwrap().matches("00000005_000.png").count(), 2, "{traced}");
+    let row = traced.lines().next().unwrap().rsplit("row ").next().unwrap().trim_end_matches(')').to_owned();
+    let by_row = study.ok(&format!("trace --down tiny:{row}"));
+    assert!(by_row.starts_with(&format!("tiny:{row}: 1 image in 2 data sets")), "{by_row}");
+    let id = image(&study, IMAGES[0]);
+    let by_id = study.ok(&format!("trace --down {id}"));
+    assert!(by_id.starts_with(&format!("00000005_000.png {}: 1 image in 2 data sets", &id[..12])), "{by_id}");
+    let done = study.ok("withdraw 00000005_000.png --reason blurred");
+    assert!(done.contains("00000005_000.png, 1 image in 3 data sets"), "{done}");
+    assert!(study.ok(WITHDRAW).contains("patient 5, 2 images in 3 data sets"));
+}
+
+#[test]
+fn a_list_reads_no_manifest_twice_and_trusts_no_note_that_does_not_fit() {
+    let study = Study::divided();
+    study.ok(WITHDRAW);
+    let marked_with = |images: u64| {
+        let listed = study.json("list dataset");
+        assert_eq!(listed["records"][0]["withdrawn"]["images"], json!(images), "{listed}");
+    };
+    marked_with(2);
+    let notes = files(&study.path(".reg/cache/withdrawn"));
+    let [note] = notes.as_slice() else { panic!("{notes:?}") };
+    let whole = fs::read_to_string(note).unwrap();
+    // A note is believed without its manifest, and one that was changed is not.
+    let manifest = study.object(study.json("show tiny")["record"]["manifest"].as_str().unwrap());
+    let elsewhere = study.path("manifest");
+    fs::rename(&manifest, &elsewhere).unwrap();
+    marked_with(2);
+    fs::rename(&elsewhere, &manifest).unwrap();
+    fs::write(note, whole.rsplit_once(' ').unwrap().0).unwrap();
+    marked_with(2);
+    assert_eq!(fs::read_to_string(note).unwrap(), whole);
+    // Another withdrawal, and one that is taken back.
+    study.ok("withdraw 00000001_000.png --reason blurred");
+    marked_with(3);
+    study.ok("withdraw patient:5 --reason typo --revoke");
+    marked_with(1);
+    fs::remove_dir_all(study.path(".reg/cache")).unwrap();
+    marked_with(1);
 }
 
 #[test]

@@ -13,7 +13,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use harness::{Study, TINY, files};
+use harness::{Study, TINY, files, id_of};
 use reg::dataset::pixels;
 use reg::hash::{Digest, Id};
 use reg::records::{Dataset, Predictions, Run};
@@ -71,7 +71,11 @@ fn securesystemslib_and_in_toto_believe_a_statement_and_none_that_was_changed() 
 #[test]
 fn the_prov_package_reads_the_graph_of_the_trace() {
     let study = Study::trained();
-    for traced in ["table", "--down 00000001_000.png", "mlp-s-f0"] {
+    for traced in ["table", "--down 00000001_000.png", "mlp-s-f0", "--up table", "--down 00000005_000.png"] {
+        // What was withdrawn in between is said, and adds nothing to the graph.
+        if traced == "--up table" {
+            study.ok("withdraw patient:5 --reason consent");
+        }
         let document = study.ok(&format!("trace {traced} --format prov"));
         assert_eq!(document, study.ok(&format!("trace {traced} --format prov")));
         assert_eq!(study.json(&format!("trace {traced} --format prov")), document.parse::<Value>().unwrap());
@@ -82,6 +86,14 @@ fn the_prov_package_reads_the_graph_of_the_trace() {
             graph["nodes"].as_array().unwrap().iter().map(|node| text(&node["id"])).collect();
         let nodes: BTreeSet<&str> = found["nodes"].as_array().unwrap().iter().map(text).collect();
         assert_eq!(nodes, expected);
+        let invalidated: BTreeSet<&str> = found["invalidated"].as_array().unwrap().iter().map(text).collect();
+        let withdrawn = ["00000005_000.png", "00000005_001.png"];
+        let expected: BTreeSet<String> = match traced {
+            "--up table" => withdrawn.map(|name| id_of(&study.path(&format!("images/{name}")))).into(),
+            "--down 00000005_000.png" => [id_of(&study.path("images/00000005_000.png"))].into(),
+            _ => BTreeSet::new(),
+        };
+        assert_eq!(invalidated, expected.iter().map(String::as_str).collect());
         let edges = |graph: &Value| -> BTreeSet<[String; 3]> {
             let edge = |edge: &Value| ["from", "to", "role"].map(|key| text(&edge[key]).to_owned());
             graph["edges"].as_array().unwrap().iter().map(edge).collect()
@@ -116,7 +128,9 @@ fn a_crate_passes_the_validator_of_workflow_run_crates() {
     }
     study.refused(1, "trace table --format ro-crate -o crate", &["not empty"]);
     study.refused(2, "trace table --format ro-crate", &["--output"]);
-    for folder in ["crate", "of-run"] {
+    study.ok("withdraw patient:5 --reason consent");
+    study.ok("trace table --format ro-crate -o marked");
+    for folder in ["crate", "of-run", "marked"] {
         let Some(found) = peer("ro_crate.py", &study, &[folder]) else { return };
         assert!(found["profiles"].as_array().unwrap().contains(&json!("workflow-run-crate-0.5")), "{found}");
         let required: Vec<&Value> = found["issues"]
@@ -316,7 +330,13 @@ fn mlflow_opens_the_store_with_runs_settings_epochs_and_files() {
             ])
         );
         assert!(run["start"].as_i64().unwrap() <= run["end"].as_i64().unwrap());
+        assert_eq!(run["tags"]["reg.withdrawn"], Value::Null);
     }
+    study.ok("withdraw patient:5 --reason consent");
+    study.ok("export mlflow marked");
+    let Some(found) = peer("mlflow_store.py", &study, &["marked"]) else { return };
+    let tags = found["runs"].as_object().unwrap().values().map(|run| text(&run["tags"]["reg.withdrawn"]));
+    assert!(tags.into_iter().all(|tag| tag.starts_with("contains withdrawn data: ")), "{found}");
 }
 
 #[test]

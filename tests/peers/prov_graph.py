@@ -52,4 +52,18 @@ for record in document.get_records(model.ProvUsage):
 for record in document.get_records(model.ProvAssociation):
     activity, agent = ends(record, model.PROV_ATTR_ACTIVITY, model.PROV_ATTR_AGENT)
     activities[activity]["agents"].append(agent)
-print(json.dumps({"nodes": sorted(nodes), "edges": edges, "activities": list(activities.values())}))
+invalidated = []
+for record in document.get_records(model.ProvInvalidation):
+    attributes = dict(record.formal_attributes)
+    assert attributes[model.PROV_ATTR_TIME] is not None
+    invalidated.append(name(attributes[model.PROV_ATTR_ENTITY]))
+print(
+    json.dumps(
+        {
+            "nodes": sorted(nodes),
+            "edges": edges,
+            "activities": list(activities.values()),
+            "invalidated": sorted(invalidated),
+        }
+    )
+)

@@ -6,10 +6,10 @@ use reg::runs::study::{self, ProbeState};
 use serde_json::{Value, json};
 
 use super::{probe_row, recorded};
-use crate::cli::Context;
 use crate::cli::compare::document;
 use crate::cli::error::Failure;
 use crate::cli::output::{Reply, TableFormat};
+use crate::cli::{Context, marks};
 
 pub(super) fn compare(
     context: &Context,
@@ -22,7 +22,7 @@ pub(super) fn compare(
     let (_, study, runs) = recorded(context, &registry, text)?;
     let stamp = &context.surroundings.stamp;
     let sections = study::compare_sections(&registry, &study, &runs, options, true, stamp)?;
-    let (mut text, mut documents) = (String::new(), Vec::new());
+    let (mut text, mut documents, mut marked) = (String::new(), Vec::new(), Vec::new());
     for section in &sections {
         if !section.left_out.is_empty() {
             context.note(&format!(
@@ -42,7 +42,9 @@ pub(super) fn compare(
                 table.title = format!("{}: {}", section.section.title, table.title);
             }
         }
-        text += &format.render(&tables);
+        let marks = marks::warn(context, &registry, [section.table.hash])?;
+        text += &format.marked(tables, &marks);
+        marked.extend(marks);
         if format == TableFormat::Text {
             text += &format!("table {} {}\n", section.table.hash.short(), section.name);
         }
@@ -56,7 +58,9 @@ pub(super) fn compare(
     let probes = study::probes(&registry, &study, &runs)?;
     for probe in &probes {
         let ProbeState::Done(table, content) = &probe.state else { continue };
-        text += &format.render(&[features::probe(content, Some(&probe.row.setup))]);
+        let marks = marks::warn(context, &registry, [table.hash])?;
+        text += &format.marked(vec![features::probe(content, Some(&probe.row.setup))], &marks);
+        marked.extend(marks);
         if format == TableFormat::Text {
             text += &format!("table {} {}\n", table.hash.short(), probe.row.name);
         }
@@ -68,5 +72,5 @@ pub(super) fn compare(
     }
     let probes: Vec<Value> = probes.iter().map(probe_row).collect();
     let json = json!({ "study": study.name, "sections": documents, "probes": probes });
-    Ok(Reply::new(text.trim_end(), json))
+    Ok(Reply::new(text.trim_end(), json).marked(&marked))
 }

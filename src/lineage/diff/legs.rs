@@ -1,87 +1,110 @@
 //! What a result stands on: for each model and fold in it, what was trained or scored on what.
 
+use super::matters::Sees;
 use crate::hash::{Hash, Id};
-use crate::records::{Dataset, Predictions, Run, ScoreSource, Software, Spec, Split, Subset, Table};
+use crate::records::{Computed, Dataset, Predictions, Run, ScoreSource, Scores, Spec, Split, Subset, Table};
 use crate::registry::{Registry, RegistryError};
 
 /// One model on one fold.
 pub(super) struct Leg {
-    /// By which it is found on the other side.
-    pub(super) key: String,
+    /// What the table calls the model.
+    column: Option<String>,
+    /// What the model is called by itself.
+    pub(super) model: Option<String>,
     pub(super) dataset: Id<Dataset>,
     pub(super) split: Option<Id<Split>>,
     pub(super) fold: Option<u32>,
     pub(super) subset: Option<Subset>,
     pub(super) run: Option<Id<Run>>,
     pub(super) spec: Option<Spec>,
+    pub(super) predictions: Option<Id<Predictions>>,
+    pub(super) scores: Option<Id<Scores>>,
     /// Who scored, where it was another tool: its file.
     pub(super) source: Option<Hash>,
-    /// The programs that trained and scored, and their threads.
-    pub(super) software: Vec<(Id<Software>, u32)>,
+    /// What trained and what scored.
+    pub(super) computed: Vec<Computed>,
+}
+
+impl std::fmt::Display for Leg {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.column.as_ref().or(self.model.as_ref()).map_or("data", String::as_str))?;
+        if let Some(fold) = self.fold {
+            write!(f, " fold {fold}")?;
+        }
+        self.subset.map_or(Ok(()), |subset| write!(f, " {}", subset.name()))
+    }
 }
 
 impl Leg {
-    pub(super) fn sees_files(&self) -> bool {
-        self.spec.as_ref().is_some_and(|spec| spec.model.architecture.image().is_some())
-    }
-
-    pub(super) fn sees_metadata(&self) -> bool {
-        self.spec.as_ref().is_some_and(|spec| spec.model.architecture.meta())
+    /// What a model sees of an image.
+    pub(super) fn sees(&self) -> Sees {
+        let architecture = self.spec.as_ref().map(|spec| &spec.model.architecture);
+        Sees {
+            files: architecture.is_some_and(|of| of.image().is_some()),
+            meta: architecture.is_some_and(|of| of.meta()),
+            ..Sees::default()
+        }
     }
 
     fn of_run(registry: &Registry, id: Id<Run>) -> Result<Self, RegistryError> {
         let spec = registry.get(registry.get(id)?.spec)?;
+        let dataset = spec.dataset;
         Ok(Leg {
-            key: format!("{} fold {}", spec.model.name, spec.fold),
-            dataset: spec.dataset,
+            model: Some(spec.model.name.clone()),
+            dataset,
             split: Some(spec.split),
             fold: Some(spec.fold),
-            subset: None,
             run: Some(id),
-            source: None,
-            software: vec![(spec.software, spec.threads)],
+            computed: vec![Computed { device: spec.device, threads: spec.threads, software: spec.software }],
             spec: Some(spec),
+            ..Leg::of_dataset(dataset)
         })
+    }
+
+    /// A run whose checkpoint was asked once more.
+    fn of_look(registry: &Registry, id: Id<Run>, computed: Computed) -> Result<Self, RegistryError> {
+        let mut leg = Leg::of_run(registry, id)?;
+        leg.computed.push(computed);
+        Ok(leg)
     }
 
     fn of_predictions(registry: &Registry, id: Id<Predictions>) -> Result<Self, RegistryError> {
         let predictions = registry.get(id)?;
-        let fold = predictions.fold.map(|fold| format!(" fold {fold}")).unwrap_or_default();
-        let subset = predictions.subset.map(|subset| format!(" {}", subset.name())).unwrap_or_default();
-        let key = format!("{}{fold}{subset}", predictions.model);
-        let (dataset, split, fold) = (predictions.dataset, predictions.split, predictions.fold);
-        Ok(match predictions.source {
-            ScoreSource::Run { run, threads, software, .. } => {
-                let mut leg = Leg::of_run(registry, run)?;
-                leg.software.push((software, threads));
-                Leg { key, dataset, split, fold, subset: predictions.subset, ..leg }
+        let leg = match predictions.source {
+            ScoreSource::Run { run, device, threads, software } => {
+                Leg::of_look(registry, run, Computed { device, threads, software })?
             }
-            ScoreSource::Import { file } => Leg {
-                key,
-                dataset,
-                split,
-                fold,
-                subset: predictions.subset,
-                run: None,
-                spec: None,
-                source: Some(file.object.hash),
-                software: Vec::new(),
-            },
+            ScoreSource::Import { file } => {
+                Leg { source: Some(file.object.hash), ..Leg::of_dataset(predictions.dataset) }
+            }
+        };
+        Ok(Leg {
+            model: Some(predictions.model),
+            dataset: predictions.dataset,
+            split: predictions.split,
+            fold: predictions.fold,
+            subset: predictions.subset,
+            predictions: Some(id),
+            scores: Some(predictions.scores),
+            ..leg
         })
     }
 
     /// A data set alone.
     fn of_dataset(dataset: Id<Dataset>) -> Self {
         Leg {
-            key: String::new(),
+            column: None,
+            model: None,
             dataset,
             split: None,
             fold: None,
             subset: None,
             run: None,
             spec: None,
+            predictions: None,
+            scores: None,
             source: None,
-            software: Vec::new(),
+            computed: Vec::new(),
         }
     }
 }
@@ -101,16 +124,45 @@ pub(super) fn legs(registry: &Registry, id: Hash, kind: &str) -> Result<Vec<Leg>
             for model in &comparison.models {
                 for id in model.predictions.iter().chain(&model.validation) {
                     let leg = Leg::of_predictions(registry, *id)?;
-                    legs.push(Leg { key: format!("{} {}", model.name, leg.key), ..leg });
+                    legs.push(Leg { column: Some(model.name.clone()), ..leg });
                 }
             }
             legs
         }
         Table::Probe(probe) => {
-            let runs = probe.folds.iter().map(|fold| Leg::of_run(registry, fold.run));
+            let runs = probe.folds.iter().map(|fold| Leg::of_look(registry, fold.run, fold.computed));
             runs.collect::<Result<_, _>>()?
         }
-        Table::Heat(heat) => vec![Leg::of_run(registry, heat.run)?],
-        Table::Pointing(pointing) => vec![Leg::of_run(registry, pointing.run)?],
+        Table::Heat(heat) => vec![Leg::of_look(registry, heat.run, heat.computed)?],
+        Table::Pointing(pointing) => vec![Leg::of_look(registry, pointing.run, pointing.computed)?],
     })
+}
+
+/// Puts the legs of two results beside each other, by what they are: the same scores, then the same model, fold and
+/// subset as a table calls the model, then as it calls itself. Then those that only one has.
+pub(super) fn pairs(mut left: Vec<Leg>, mut right: Vec<Leg>) -> (Vec<(Leg, Leg)>, Vec<Leg>, Vec<Leg>) {
+    // One beside one, whatever they are called.
+    if left.len() == 1 && right.len() == 1 {
+        return (left.into_iter().zip(right).collect(), Vec::new(), Vec::new());
+    }
+    fn place(leg: &Leg) -> (Option<u32>, Option<Subset>) {
+        (leg.fold, leg.subset)
+    }
+    let alike: [fn(&Leg, &Leg) -> bool; 3] = [
+        |a, b| (a.predictions, a.run) == (b.predictions, b.run),
+        |a, b| a.column == b.column && a.model == b.model && place(a) == place(b),
+        |a, b| a.model == b.model && place(a) == place(b),
+    ];
+    let mut pairs = Vec::new();
+    for alike in alike {
+        let mut rest = Vec::new();
+        for leg in left {
+            match right.iter().position(|other| alike(&leg, other)) {
+                Some(at) => pairs.push((leg, right.remove(at))),
+                None => rest.push(leg),
+            }
+        }
+        left = rest;
+    }
+    (pairs, left, right)
 }

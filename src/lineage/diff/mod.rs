@@ -2,7 +2,9 @@
 //! their lineages part first.
 
 mod data;
+mod figures;
 mod legs;
+mod matters;
 mod numbers;
 mod parts;
 mod split;
@@ -21,7 +23,8 @@ use crate::hash::{Hash, Id};
 use crate::index::{IndexError, View};
 use crate::records::{Dataset, Execution, Predictions, Record, Run, Software, Split, Table};
 use crate::registry::{Registry, RegistryError};
-use legs::{Leg, legs};
+use legs::{Leg, legs, pairs};
+use matters::{Sees, matters, why_harmless};
 
 /// Why two things are not compared.
 #[derive(Debug, thiserror::Error)]
@@ -149,13 +152,6 @@ fn side(registry: &Registry, view: &View, id: Hash) -> Result<Side, DiffError> {
     Ok(Side { id, kind, name, summary })
 }
 
-/// What of an image enters a result besides its labels.
-#[derive(Debug, Clone, Copy, Default)]
-struct Sees {
-    files: bool,
-    meta: bool,
-}
-
 impl Difference {
     fn of_datasets(&mut self, registry: &Registry) -> Result<(), DiffError> {
         let found = data::datasets(registry, [Id::new(self.a.id), Id::new(self.b.id)])?;
@@ -190,22 +186,26 @@ impl Difference {
     }
 
     fn of_results(&mut self, registry: &Registry, view: &View) -> Result<(), DiffError> {
-        let pairs = self.pairs(registry)?;
-        let mut harmless = Vec::new();
-        let mut causes = Vec::new();
+        let left = legs(registry, self.a.id, &self.a.kind)?;
+        let right = legs(registry, self.b.id, &self.b.kind)?;
+        let (pairs, only_a, only_b) = pairs(left, right);
+        let tables = self.tables(registry)?;
+        let looks = tables.iter().flatten().map(Sees::of).fold(Sees::default(), Sees::and);
+        let (mut harmless, mut causes) = (Vec::new(), Vec::new());
         let mut seen = HashSet::new();
         for (a, b) in &pairs {
             let both = [a, b];
-            let sees = Sees {
-                files: both.iter().any(|leg| leg.sees_files()),
-                meta: both.iter().any(|leg| leg.sees_metadata()),
-            };
+            let sees = both.iter().map(|leg| leg.sees()).fold(looks, Sees::and);
             if seen.insert((a.dataset, b.dataset, a.split, b.split, a.fold, b.fold)) {
                 self.inputs(registry, both, sees, (&mut harmless, &mut causes))?;
             }
             self.settings(registry, view, both)?;
+            self.of_other_things(registry, both)?;
         }
-        for changes in [&mut self.configuration, &mut self.code, &mut self.environment] {
+        if let Some([one, other]) = &tables {
+            self.asked(one, other);
+        }
+        for changes in [&mut self.configuration, &mut self.code, &mut self.environment, &mut self.numbers] {
             let mut seen: Vec<Change> = Vec::new();
             changes.retain(|change| {
                 let new = !seen.contains(change);
@@ -213,33 +213,36 @@ impl Difference {
                 new
             });
         }
-        let told =
-            |changes: &[Change]| changes.iter().map(|change| change.what.clone()).collect::<BTreeSet<_>>();
-        let code = told(&self.code).into_iter().collect::<Vec<_>>().join(", ");
-        let settings = told(&self.configuration).into_iter().collect::<Vec<_>>().join(", ");
-        let of_spec = |change: &&Change| matches!(change.what.as_str(), "threads" | "device");
-        let sums: Vec<Change> = self.environment.iter().filter(of_spec).cloned().collect();
-        for (what, text) in [("settings", settings), ("code", code)] {
-            if !text.is_empty() {
-                causes.push(format!("{what}: {text}"));
+        self.programs_as_causes(&mut harmless, &mut causes);
+        if !only_a.is_empty() || !only_b.is_empty() {
+            let [a, b] = [only_a.len(), only_b.len()];
+            causes.push(format!("scores: {a} are in a alone, {b} in b alone"));
+        }
+        for lines in [&mut harmless, &mut causes] {
+            let mut seen = HashSet::new();
+            lines.retain(|line| seen.insert(line.clone()));
+        }
+        let none = None::<String>;
+        self.configuration.extend(only_a.iter().filter_map(|leg| Change::of("part", leg.to_string(), &none)));
+        self.configuration.extend(only_b.iter().filter_map(|leg| Change::of("part", &none, leg.to_string())));
+        let found = numbers::numbers(registry, view, &self.a, &self.b)?;
+        self.numbers.extend(found.changes);
+        self.equal = self.numbers.is_empty();
+        if self.equal {
+            if !found.looks.is_empty() {
+                self.part_in_order_alone();
             }
-        }
-        if !sums.is_empty() {
-            causes.push(format!(
-                "{}: sums are in another order",
-                told(&sums).into_iter().collect::<Vec<_>>().join(", ")
-            ));
-        }
-        if self.environment.len() > sums.len() {
-            harmless.push("the machine is noted beside a result and does not enter it".to_owned());
-        }
-        let (equal, changes) = numbers::numbers(registry, view, &self.a, &self.b)?;
-        (self.equal, self.numbers) = (equal, changes);
-        if equal {
-            self.why.push("the numbers are the same to the last digit".to_owned());
+            let digits = if found.rounding > 0.0 {
+                format!("but for {:.0e}, by which sums in another order are rounded", found.rounding)
+            } else {
+                "to the last digit".to_owned()
+            };
+            self.why.extend(found.looks);
+            self.why.push(format!("the numbers are the same {digits}"));
             self.why.extend(harmless.iter().map(|why| format!("cannot matter: {why}")));
             self.why.extend(causes.iter().map(|why| format!("could have mattered and did not: {why}")));
         } else {
+            self.why.extend(found.looks);
             self.why.extend(causes.iter().map(|why| format!("can matter: {why}")));
             self.why.extend(harmless.iter().map(|why| format!("cannot matter: {why}")));
             if causes.is_empty() {
@@ -252,25 +255,76 @@ impl Difference {
         Ok(())
     }
 
-    /// What was trained or scored on one side beside what was on the other.
-    fn pairs(&mut self, registry: &Registry) -> Result<Vec<(Leg, Leg)>, DiffError> {
-        let left = legs(registry, self.a.id, &self.a.kind)?;
-        let mut right = legs(registry, self.b.id, &self.b.kind)?;
-        let mut pairs = Vec::new();
-        // One beside one, whatever they are called.
-        if left.len() == 1 && right.len() == 1 {
-            return Ok(left.into_iter().zip(right).collect());
+    /// What is not of the same thing is not the same, whatever its numbers are: other images, another model.
+    fn of_other_things(&mut self, registry: &Registry, [a, b]: [&Leg; 2]) -> Result<(), RegistryError> {
+        if let (Some(one), Some(other)) = (a.predictions, b.predictions)
+            && one != other
+        {
+            self.numbers.extend(numbers::images(registry, [one, other])?);
         }
-        for leg in left {
-            match right.iter().position(|other| other.key == leg.key) {
-                Some(at) => pairs.push((leg, right.remove(at))),
-                None => self.configuration.extend(Change::of("part", Some(leg.key), None::<String>)),
+        if let (Some(one), Some(other)) = (&a.model, &b.model)
+            && (a.scores.is_none() || a.scores != b.scores)
+        {
+            self.numbers.extend(Change::of("model", one, other));
+        }
+        // A table of counts, which has no scores, is of all images of its data set.
+        if let Some(found) = self.data.first().filter(|_| a.model.is_none() && b.model.is_none()) {
+            let only = [found.removed.len(), found.added.len()].map(Value::from);
+            if only != [0, 0].map(Value::from) {
+                let [a, b] = only;
+                self.numbers.push(Change { what: "images that only one counts".to_owned(), a, b });
             }
         }
-        for leg in right {
-            self.configuration.extend(Change::of("part", None::<String>, Some(leg.key)));
+        Ok(())
+    }
+
+    /// Settings, code and machine among what can and what cannot matter.
+    fn programs_as_causes(&self, harmless: &mut Vec<String>, causes: &mut Vec<String>) {
+        let told = |changes: &[&Change]| {
+            let each: BTreeSet<&str> = changes.iter().map(|change| change.what.as_str()).collect();
+            each.into_iter().collect::<Vec<_>>().join(", ")
+        };
+        let (sums, machine): (Vec<&Change>, Vec<&Change>) =
+            self.environment.iter().partition(|change| matches!(change.what.as_str(), "threads" | "device"));
+        for (what, changes) in [("settings", &self.configuration), ("code", &self.code)] {
+            if !changes.is_empty() {
+                causes.push(format!("{what}: {}", told(&changes.iter().collect::<Vec<_>>())));
+            }
         }
-        Ok(pairs)
+        if !sums.is_empty() {
+            causes.push(format!("{}: sums are in another order", told(&sums)));
+        }
+        if !machine.is_empty() {
+            harmless.push("the machine is noted beside a result and does not enter it".to_owned());
+        }
+    }
+
+    /// Both, where they are tables.
+    fn tables(&self, registry: &Registry) -> Result<Option<[Table; 2]>, RegistryError> {
+        if self.a.kind != Table::KIND {
+            return Ok(None);
+        }
+        Ok(Some([registry.get(Id::new(self.a.id))?, registry.get(Id::new(self.b.id))?]))
+    }
+
+    /// What was asked of two tables, and which version answered.
+    fn asked(&mut self, a: &Table, b: &Table) {
+        if figures::kind(a) == figures::kind(b) {
+            let each = figures::asked(a).into_iter().zip(figures::asked(b));
+            self.configuration
+                .extend(each.filter_map(|((what, one), (_, other))| Change::of(what, one, other)));
+        } else {
+            self.configuration.extend(Change::of("kind of table", figures::kind(a), figures::kind(b)));
+        }
+        self.code.extend(Change::of("reg of the table", figures::version(a), figures::version(b)));
+    }
+
+    /// Leaves of the fields in which two tables part the order of models and labels.
+    fn part_in_order_alone(&mut self) {
+        for parting in self.parts.iter_mut().chain(&mut self.first).filter(|parting| parting.path.is_empty())
+        {
+            parting.fields = vec!["/models".to_owned()];
+        }
     }
 
     /// Data and split of a pair, and whether what differs there can matter.
@@ -297,9 +351,15 @@ impl Difference {
             }
             causes.extend(matters);
             if !found.same_boxes {
-                harmless.push("annotated boxes enter no score".to_owned());
+                match sees.boxes {
+                    true => causes.push("data: annotated boxes".to_owned()),
+                    false => harmless.push("annotated boxes enter no score".to_owned()),
+                }
             }
-            self.data.push(found);
+            // Folds of the same two data sets say it once.
+            if self.data.iter().all(|known| known.datasets != found.datasets) {
+                self.data.push(found);
+            }
         }
         if let Some(found) = folds {
             match found.same {
@@ -330,10 +390,11 @@ impl Difference {
         self.configuration.extend(Change::of("scores", a.source, b.source));
         let weights = |leg: &Leg| leg.spec.as_ref().and_then(|spec| spec.weights);
         self.configuration.extend(Change::of("weights", weights(a), weights(b)));
-        for (software, threads) in a.software.iter().zip(&b.software).map(|(a, b)| ([a.0, b.0], [a.1, b.1])) {
-            self.environment.extend(Change::of("threads", threads[0], threads[1]));
-            if software[0] != software[1] {
-                self.programs(registry, software)?;
+        for (one, other) in a.computed.iter().zip(&b.computed) {
+            self.environment.extend(Change::of("threads", one.threads, other.threads));
+            self.environment.extend(Change::of("device", one.device, other.device));
+            if one.software != other.software {
+                self.programs(registry, [one.software, other.software])?;
             }
         }
         let [one, other] = [a, b].map(|leg| leg.run.map(|run| execution(registry, view, run.hash)));
@@ -383,47 +444,4 @@ impl Difference {
 /// The first execution that made a run or scores.
 fn execution(registry: &Registry, view: &View, made: Hash) -> Result<Option<Execution>, RegistryError> {
     Ok(registry.referring::<Execution>(view, &made)?.into_iter().next().map(|(_, execution)| execution))
-}
-
-/// What in the data can have made a difference; nothing where it cannot have.
-fn matters(found: &DatasetDiff, used: Option<&BTreeSet<String>>, sees: Sees) -> Vec<String> {
-    let within = |name: &&String| used.is_none_or(|used| used.contains(*name));
-    let enters = |changed: &&Changed| {
-        let enters = |what: &&str| match *what {
-            "file" => sees.files,
-            "age" | "gender" | "view" => sees.meta,
-            _ => false,
-        };
-        changed.what.iter().any(enters)
-    };
-    let count = |names: &[String]| names.iter().filter(within).count();
-    let relabelled = found.relabelled.iter().filter(|image| within(&&image.name)).count();
-    let changed = found.changed.iter().filter(|image| within(&&image.name)).filter(enters).count();
-    let mut causes = Vec::new();
-    for (images, what) in [
-        (count(&found.added), "images added"),
-        (count(&found.removed), "images removed"),
-        (relabelled, "images relabelled"),
-        (changed, "images changed in what the model sees"),
-    ] {
-        if images > 0 {
-            causes.push(format!("data: {images} {what}"));
-        }
-    }
-    if sees.meta && found.ages[0] != found.ages[1] {
-        causes.push("data: ages are scaled by another range".to_owned());
-    }
-    causes
-}
-
-fn why_harmless(found: &DatasetDiff) -> String {
-    match (found.same_images, found.same_metadata) {
-        (true, false) => "the metadata files differ in bytes and say the same of every image".to_owned(),
-        (true, true) => "the data sets say the same of every image".to_owned(),
-        (false, _) => {
-            let images =
-                found.added.len() + found.removed.len() + found.relabelled.len() + found.changed.len();
-            format!("the data sets differ in {images} images, in nothing that entered the result")
-        }
-    }
 }

@@ -1,35 +1,41 @@
 //! The numbers of two results, and whether they are the same to the last digit.
 
-use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::parts::compare;
+use super::figures::{Names, as_column, columns_and_rows, figures, kind};
 use super::{Change, Side};
-use crate::hash::{Hash, Id};
+use crate::hash::Id;
 use crate::index::View;
-use crate::records::{
-    AucTable, Comparison, LabelAuc, Manifest, Predictions, Record, Run, Scores, Subset, Table,
-};
+use crate::records::{AucTable, Predictions, Record, Run, Subset, Table};
 use crate::registry::{Registry, RegistryError};
 
-/// Says whether two results of a kind have the same numbers, and lists those that differ.
+/// What was found of the numbers.
+#[derive(Default)]
+pub(super) struct Outcome {
+    /// Those that differ.
+    pub(super) changes: Vec<Change>,
+    /// What is the same all the same: models and labels in another order or under another name.
+    pub(super) looks: Vec<String>,
+    /// The largest difference that comes of another order of sums.
+    pub(super) rounding: f64,
+}
+
+/// Lists the numbers in which two results of a kind differ.
 pub(super) fn numbers(
     registry: &Registry,
     view: &View,
     a: &Side,
     b: &Side,
-) -> Result<(bool, Vec<Change>), RegistryError> {
-    match a.kind.as_str() {
-        Run::KIND => of_runs(registry, view, [Id::new(a.id), Id::new(b.id)]),
-        Predictions::KIND => of_predictions(registry, [Id::new(a.id), Id::new(b.id)]),
-        _ => of_tables(registry, [Id::new(a.id), Id::new(b.id)]),
-    }
+) -> Result<Outcome, RegistryError> {
+    let changes = match a.kind.as_str() {
+        Run::KIND => of_runs(registry, view, [Id::new(a.id), Id::new(b.id)])?,
+        Predictions::KIND => of_predictions(registry, [Id::new(a.id), Id::new(b.id)])?,
+        _ => return of_tables(registry, [Id::new(a.id), Id::new(b.id)]),
+    };
+    Ok(Outcome { changes, ..Outcome::default() })
 }
 
-fn of_runs(
-    registry: &Registry,
-    view: &View,
-    ids: [Id<Run>; 2],
-) -> Result<(bool, Vec<Change>), RegistryError> {
+fn of_runs(registry: &Registry, view: &View, ids: [Id<Run>; 2]) -> Result<Vec<Change>, RegistryError> {
     let [a, b] = [registry.get(ids[0])?, registry.get(ids[1])?];
     let mut changes = Vec::new();
     changes.extend(Change::of("checkpoint", a.checkpoint, b.checkpoint));
@@ -37,12 +43,15 @@ fn of_runs(
     changes.extend(Change::of("best epoch", a.best_epoch, b.best_epoch));
     changes.extend(Change::of("validation loss", a.val_loss, b.val_loss));
     changes.extend(Change::of("parameters", a.parameters, b.parameters));
-    let equal = changes.is_empty();
     let tables = [test_table(registry, view, ids[0])?, test_table(registry, view, ids[1])?];
     if let [Some(one), Some(other)] = tables {
-        changes.extend(of_labels("test AUC", &one, &other));
+        let [one, other] = [one, other].map(|table| figures(&Table::Auc(table), &Names::own(&[])));
+        let each = one.against(&other, false).changes;
+        changes.extend(
+            each.into_iter().map(|change| Change { what: format!("test {}", change.what), ..change }),
+        );
     }
-    Ok((equal, changes))
+    Ok(changes)
 }
 
 /// The AUC table of a run's test images.
@@ -62,98 +71,110 @@ fn test_table(registry: &Registry, view: &View, run: Id<Run>) -> Result<Option<A
     Ok(None)
 }
 
-fn of_labels(what: &str, a: &AucTable, b: &AucTable) -> Vec<Change> {
-    let mut changes = Vec::new();
-    let find = |table: &AucTable, label: &str| -> Option<LabelAuc> {
-        table.labels.iter().find(|of| of.label == label).cloned()
-    };
-    let mut labels: Vec<&String> = a.labels.iter().chain(&b.labels).map(|of| &of.label).collect();
-    let mut seen = std::collections::HashSet::new();
-    labels.retain(|label| seen.insert(*label));
-    for label in labels {
-        let (one, other) = (find(a, label), find(b, label));
-        let auc = |of: &Option<LabelAuc>| of.as_ref().and_then(|of| of.auc);
-        changes.extend(Change::of(format!("{what} {label}"), auc(&one), auc(&other)));
-        let images = |of: &Option<LabelAuc>| of.as_ref().map(|of| [of.positives, of.negatives]);
-        changes.extend(Change::of(format!("images with and without {label}"), images(&one), images(&other)));
-    }
-    changes.extend(Change::of(format!("{what} mean"), a.mean, b.mean));
-    changes
+/// Scores by image, each by label.
+type ByImage = BTreeMap<String, BTreeMap<String, f64>>;
+
+fn by_image(registry: &Registry, of: &Predictions) -> Result<ByImage, RegistryError> {
+    let manifest = registry.get_packed(registry.get(of.dataset)?.manifest)?;
+    let scores = registry.get_packed(of.scores)?;
+    let each = scores.rows.iter().zip(scores.scores.chunks_exact(scores.labels.max(1) as usize));
+    let named = each.filter_map(|(row, scores)| {
+        let name = manifest.rows.get(*row as usize)?.name.clone();
+        Some((name, of.labels.iter().cloned().zip(scores.iter().copied()).collect()))
+    });
+    Ok(named.collect())
 }
 
-fn of_predictions(
-    registry: &Registry,
-    ids: [Id<Predictions>; 2],
-) -> Result<(bool, Vec<Change>), RegistryError> {
+fn of_predictions(registry: &Registry, ids: [Id<Predictions>; 2]) -> Result<Vec<Change>, RegistryError> {
     let [a, b] = [registry.get(ids[0])?, registry.get(ids[1])?];
     let mut changes = Vec::new();
-    changes.extend(Change::of("labels", &a.labels, &b.labels));
+    let labels = |of: &Predictions| of.labels.iter().cloned().collect::<BTreeSet<String>>();
+    changes.extend(Change::of("labels", labels(&a), labels(&b)));
     changes.extend(Change::of("scale", a.scale, b.scale));
-    let named = |predictions: &Predictions| -> Result<(Scores, Manifest), RegistryError> {
-        let manifest = registry.get_packed(registry.get(predictions.dataset)?.manifest)?;
-        Ok((registry.get_packed(predictions.scores)?, manifest))
-    };
-    let rows = |(scores, manifest): &(Scores, Manifest)| -> Vec<(String, Vec<f64>)> {
-        let each = scores.rows.iter().zip(scores.scores.chunks_exact(scores.labels as usize));
-        let name = |row: &u32| manifest.rows.get(*row as usize).map(|row| row.name.clone());
-        each.filter_map(|(row, scores)| Some((name(row)?, scores.to_vec()))).collect()
-    };
-    let [one, other] = [rows(&named(&a)?), rows(&named(&b)?)];
+    let [one, other] = [by_image(registry, &a)?, by_image(registry, &b)?];
     changes.extend(Change::of("images", one.len(), other.len()));
-    let theirs: std::collections::HashMap<&String, &Vec<f64>> =
-        other.iter().map(|(name, scores)| (name, scores)).collect();
-    let (mut shared, mut differing, mut largest) = (0u64, 0u64, 0f64);
+    let (mut shared, mut differing, mut largest) = (0, 0u64, 0f64);
     for (name, scores) in &one {
-        let Some(others) = theirs.get(name) else { continue };
+        let Some(others) = other.get(name) else { continue };
         shared += 1;
-        let gap = scores.iter().zip(others.iter()).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+        let gaps = scores.iter().filter_map(|(label, score)| Some((score - others.get(label)?).abs()));
+        let gap = gaps.fold(0.0, f64::max);
         differing += u64::from(gap > 0.0);
         largest = largest.max(gap);
     }
     changes.extend(Change::of("images that both score", one.len(), shared));
     changes.extend(Change::of("images with other scores", 0, differing));
     changes.extend(Change::of("largest difference of a score", 0.0, largest));
-    Ok((changes.is_empty(), changes))
+    Ok(changes)
 }
 
-fn of_tables(registry: &Registry, ids: [Id<Table>; 2]) -> Result<(bool, Vec<Change>), RegistryError> {
+fn of_tables(registry: &Registry, ids: [Id<Table>; 2]) -> Result<Outcome, RegistryError> {
     let [a, b] = [registry.get(ids[0])?, registry.get(ids[1])?];
-    let [one, other] = [&a, &b].map(|table| serde_json::to_value(table).unwrap_or_default());
-    let mut fields = Vec::new();
-    compare("", &one, &other, &mut fields);
-    // Which version computed it is no number.
-    fields.retain(|at| at != "/reg");
-    let changes = match (&a, &b) {
-        (Table::Auc(one), Table::Auc(other)) => of_labels("AUC", one, other),
-        (Table::Comparison(one), Table::Comparison(other)) => of_models(one, other),
+    let mut out = Outcome::default();
+    if kind(&a) != kind(&b) {
+        out.changes.extend(Change::of("kind of table", kind(&a), kind(&b)));
+        // The numbers of an AUC table stand in a comparison of its predictions, too.
+        let pair = match (&a, &b) {
+            (Table::Auc(auc), Table::Comparison(of)) => {
+                let column = as_column(auc, &registry.get(auc.predictions)?, of);
+                column.map(|column| [column, figures(&b, &Names::own(&of.models))])
+            }
+            (Table::Comparison(of), Table::Auc(auc)) => {
+                let column = as_column(auc, &registry.get(auc.predictions)?, of);
+                column.map(|column| [figures(&a, &Names::own(&of.models)), column])
+            }
+            _ => None,
+        };
+        if let Some([mut one, mut other]) = pair {
+            one.shared_with(&other);
+            other.shared_with(&one);
+            let changes = one.against(&other, false).changes;
+            if changes.is_empty() {
+                out.looks.push("the numbers that both have are the same to the last digit".to_owned());
+            }
+            out.changes.extend(changes);
+        }
+        return Ok(out);
+    }
+    let models = |table: &Table| match table {
+        Table::Comparison(of) => of.models.clone(),
         _ => Vec::new(),
     };
-    if !changes.is_empty() || fields.is_empty() {
-        return Ok((fields.is_empty(), changes));
+    let (own, matched) = (Names::own(&models(&a)), Names::matched(&models(&a), &models(&b)));
+    let orders = [columns_and_rows(&a, &own), columns_and_rows(&b, &matched)];
+    for (at, what) in ["models", "labels"].into_iter().enumerate() {
+        let [one, other] = [&orders[0][at], &orders[1][at]];
+        let all = |of: &Vec<&str>| of.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<String>>();
+        if one != other && all(one) == all(other) {
+            out.looks.push(format!("the same {what} in another order"));
+        }
     }
-    let value = |of: &Value, at: &str| of.pointer(at).cloned();
-    let each = fields.iter().filter_map(|at| {
-        Change::of(at.trim_start_matches('/').replace('/', "."), value(&one, at), value(&other, at))
-    });
-    Ok((false, each.collect()))
+    // Sums and quantiles of turned differences round in another way.
+    let gap = figures(&a, &own).against(&figures(&b, &matched), !out.looks.is_empty());
+    out.changes = gap.changes;
+    out.rounding = gap.rounding;
+    for (own, name) in matched.renamed() {
+        out.looks.push(format!("the model {name} under the name {own}"));
+    }
+    Ok(out)
 }
 
-/// Means over the folds.
-fn of_models(a: &Comparison, b: &Comparison) -> Vec<Change> {
-    let mut changes = Vec::new();
-    for model in &a.models {
-        let Some(other) = b.models.iter().find(|other| other.name == model.name) else {
-            changes.extend(Change::of("model", Some(&model.name), None::<Hash>));
-            continue;
-        };
-        for label in &model.labels {
-            let theirs = other.labels.iter().find(|of| of.label == label.label).map(|of| &of.auc);
-            let what = format!("AUC {} {}", model.name, label.label);
-            changes.extend(Change::of(what, Some(&label.auc.folds), theirs.map(|auc| &auc.folds)));
-        }
-        changes.extend(Change::of(format!("AUC {} mean", model.name), model.mean.mean, other.mean.mean));
+/// Says which images of two scores differ, where they are not of the same.
+pub(super) fn images(
+    registry: &Registry,
+    ids: [Id<Predictions>; 2],
+) -> Result<Option<Change>, RegistryError> {
+    let names = |id: Id<Predictions>| -> Result<BTreeSet<String>, RegistryError> {
+        let record = registry.get(id)?;
+        let manifest = registry.get_packed(registry.get(record.dataset)?.manifest)?;
+        let rows = registry.get_packed(record.scores)?.rows;
+        Ok(rows.iter().filter_map(|row| Some(manifest.rows.get(*row as usize)?.name.clone())).collect())
+    };
+    let [a, b] = [names(ids[0])?, names(ids[1])?];
+    if a == b {
+        return Ok(None);
     }
-    let new = b.models.iter().filter(|model| a.models.iter().all(|one| one.name != model.name));
-    changes.extend(new.filter_map(|model| Change::of("model", None::<Hash>, Some(&model.name))));
-    changes
+    // Also where as many are other ones.
+    let what = format!("images judged on, of which both have {}", a.intersection(&b).count());
+    Ok(Some(Change { what, a: a.len().into(), b: b.len().into() }))
 }

@@ -6,9 +6,10 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::hash::Hash;
+use super::data;
+use crate::hash::{Hash, Id};
 use crate::records::codec::{Header, Link};
-use crate::records::{self, KINDS};
+use crate::records::{self, Dataset, KINDS, Predictions, Record, Run, Split, Table};
 use crate::registry::{Registry, RegistryError};
 
 /// A pair of inputs that differ in themselves, and not only by what they are made of.
@@ -22,7 +23,7 @@ pub struct Parting {
     pub a: Option<Hash>,
     /// The second's.
     pub b: Option<Hash>,
-    /// What differs in them beside links, as JSON pointers; empty where they are no records.
+    /// What differs in them beside links, as JSON pointers; of a manifest the names of the images whose files differ.
     pub fields: Vec<String>,
 }
 
@@ -65,42 +66,36 @@ impl Walk<'_> {
         }
         let (one, other) = (self.header(&a)?, self.header(&b)?);
         let (Some(one), Some(other)) = (one, other) else {
-            let kind = path.rsplit('.').next().unwrap_or_default().to_owned();
-            self.found.push((usize::MAX, Parting { path, kind, a: Some(a), b: Some(b), fields: Vec::new() }));
+            self.part(usize::MAX, path, [Some(a), Some(b)], Vec::new());
             return Ok(());
         };
         let fields = if one.kind == other.kind { differing(&one, &other) } else { vec!["/kind".to_owned()] };
         let owner = place(&one.kind);
+        if one.kind == Dataset::KIND && other.kind == one.kind {
+            return self.datasets(path, [Id::new(a), Id::new(b)], [&one, &other], fields);
+        }
+        // Fields that somebody chose; the others follow from these and from the inputs.
+        let chosen: Vec<String> = fields.iter().filter(|at| is_chosen(&one.kind, at)).cloned().collect();
+        let unlike = chosen.iter().any(|at| at == "/type" || at == "/kind");
         let start = self.found.len();
-        let (mut lefts, mut rights) = (by_role(&one), by_role(&other));
-        let mut roles: Vec<String> = lefts.keys().chain(rights.keys()).cloned().collect();
-        roles.sort_by_key(|role| (OUTPUTS.contains(&role.as_str()), role.clone()));
-        roles.dedup();
-        let mut parted = false;
-        for role in roles {
+        let mut parted = !chosen.is_empty();
+        for (role, left, right) in roles(&one, &other) {
             // What came out follows from what went in.
-            if parted && is_result(&one.kind) && OUTPUTS.contains(&role.as_str()) {
+            if parted && is_output(&one.kind, &role) {
                 continue;
             }
-            let (left, right) = (lefts.remove(&role), rights.remove(&role));
-            let (left, right) = (left.unwrap_or_default(), right.unwrap_or_default());
-            let below = if path.is_empty() { role.clone() } else { format!("{path}.{role}") };
-            for at in 0..left.len().max(right.len()) {
-                match (left.get(at), right.get(at)) {
-                    (Some(a), Some(b)) => {
+            let below = if path.is_empty() { role } else { format!("{path}.{role}") };
+            for pair in self.beside(left, right)? {
+                match pair {
+                    [Some(a), Some(b)] => {
                         parted |= a != b;
-                        self.pair(below.clone(), *a, *b)?;
+                        self.pair(below.clone(), a, b)?;
                     }
-                    (a, b) => {
+                    // Tables of two types have other parts.
+                    _ if unlike => {}
+                    one_sided => {
                         parted = true;
-                        let parting = Parting {
-                            path: below.clone(),
-                            kind: role.clone(),
-                            a: a.copied(),
-                            b: b.copied(),
-                            fields: Vec::new(),
-                        };
-                        self.found.push((owner, parting));
+                        self.part(owner, below.clone(), one_sided, Vec::new());
                     }
                 }
             }
@@ -109,12 +104,92 @@ impl Walk<'_> {
         for (place, _) in &mut self.found[start..] {
             *place = (*place).min(owner);
         }
-        // What a result came out as follows from what it is made of.
-        let is_cause = !parted || !is_result(&one.kind);
-        if !fields.is_empty() && is_cause {
+        let fields = if parted { chosen } else { fields };
+        if !fields.is_empty() {
             self.found.push((owner, Parting { path, kind: one.kind, a: Some(a), b: Some(b), fields }));
         }
         Ok(())
+    }
+
+    /// Two data sets: their files are raw, and all else in their records follows from those.
+    fn datasets(
+        &mut self,
+        path: String,
+        ids: [Id<Dataset>; 2],
+        headers: [&Header; 2],
+        fields: Vec<String>,
+    ) -> Result<(), RegistryError> {
+        let owner = place(Dataset::KIND);
+        let [a, b] = [self.registry.get(ids[0])?, self.registry.get(ids[1])?];
+        let below = |role: &str| if path.is_empty() { role.to_owned() } else { format!("{path}.{role}") };
+        let start = self.found.len();
+        for (role, left, right) in roles(headers[0], headers[1]) {
+            if ["metadata", "boxes_file"].contains(&&*role) && left != right {
+                self.part(owner, below(&role), [left.first().copied(), right.first().copied()], Vec::new());
+            }
+        }
+        let chosen: Vec<String> = fields.iter().filter(|at| is_chosen(Dataset::KIND, at)).cloned().collect();
+        if a.manifest != b.manifest {
+            let found = data::datasets(self.registry, ids)?;
+            let other_file = found.changed.iter().filter(|image| image.what.contains(&"file"));
+            let mut names: Vec<String> = other_file.map(|image| image.name.clone()).collect();
+            // Images come and go with rows of the metadata and with withdrawals, and otherwise with their files.
+            let by_rows = a.metadata.object != b.metadata.object || a.withdrawn != b.withdrawn;
+            if !by_rows || a.missing != b.missing {
+                names.extend(found.removed.into_iter().chain(found.added));
+            }
+            if !names.is_empty() || !by_rows {
+                self.part(owner, below("manifest"), [a.manifest.hash, b.manifest.hash].map(Some), names);
+            }
+        }
+        let fields = if chosen.is_empty() && self.found.len() == start { fields } else { chosen };
+        if !fields.is_empty() {
+            let [a, b] = ids.map(|id| Some(id.hash));
+            self.found.push((owner, Parting { path, kind: Dataset::KIND.to_owned(), a, b, fields }));
+        }
+        Ok(())
+    }
+
+    /// Notes two that part, of which at least one is no record.
+    fn part(&mut self, owner: usize, path: String, [a, b]: [Option<Hash>; 2], fields: Vec<String>) {
+        let kind = path.rsplit('.').next().unwrap_or_default().to_owned();
+        self.found.push((owner, Parting { path, kind, a, b, fields }));
+    }
+
+    /// Puts what plays one part beside each other: the same, then what is of the same model, fold and subset, then
+    /// in their order.
+    fn beside(
+        &self,
+        mut left: Vec<Hash>,
+        mut right: Vec<Hash>,
+    ) -> Result<Vec<[Option<Hash>; 2]>, RegistryError> {
+        left.retain(|id| match right.iter().position(|other| other == id) {
+            Some(at) => {
+                right.remove(at);
+                false
+            }
+            None => true,
+        });
+        let mut pairs = Vec::new();
+        if left.len() > 1 || right.len() > 1 {
+            let named = |ids: Vec<Hash>| -> Result<Vec<(Hash, Option<Value>)>, RegistryError> {
+                ids.into_iter()
+                    .map(|id| Ok((id, self.header(&id)?.map(|header| likeness(&header)))))
+                    .collect()
+            };
+            let (ones, mut others) = (named(left)?, named(right)?);
+            left = Vec::new();
+            for (id, like) in ones {
+                match others.iter().position(|(_, other)| like.is_some() && *other == like) {
+                    Some(at) => pairs.push([Some(id), Some(others.remove(at).0)]),
+                    None => left.push(id),
+                }
+            }
+            right = others.into_iter().map(|(id, _)| id).collect();
+        }
+        let rest = 0..left.len().max(right.len());
+        pairs.extend(rest.map(|at| [left.get(at).copied(), right.get(at).copied()]));
+        Ok(pairs)
     }
 
     /// The document of a record; none of what is no record, or is not here.
@@ -131,12 +206,66 @@ impl Walk<'_> {
     }
 }
 
-/// Parts of what a computation gave.
-const OUTPUTS: [&str; 4] = ["checkpoint", "log", "scores", "picture"];
-
-fn is_result(kind: &str) -> bool {
-    matches!(kind, "run" | "predictions" | "table")
+/// The links of two records by the parts that they play: what went in, then what came out.
+fn roles(one: &Header, other: &Header) -> Vec<(String, Vec<Hash>, Vec<Hash>)> {
+    let (mut lefts, mut rights) = (by_role(one), by_role(other));
+    let mut roles: Vec<String> = lefts.keys().chain(rights.keys()).cloned().collect();
+    roles.sort_by_key(|role| (is_output(&one.kind, role), role.clone()));
+    roles.dedup();
+    let mut of = |role: String| {
+        let (left, right) = (lefts.remove(&role), rights.remove(&role));
+        (role, left.unwrap_or_default(), right.unwrap_or_default())
+    };
+    roles.into_iter().map(&mut of).collect()
 }
+
+/// What tells predictions from others of the same table.
+fn likeness(header: &Header) -> Value {
+    ["model", "fold", "subset"]
+        .map(|key| header.document.get(key).cloned().unwrap_or_default())
+        .to_vec()
+        .into()
+}
+
+/// Whether what plays this part in a record came out of the computation.
+fn is_output(kind: &str, role: &str) -> bool {
+    match kind {
+        Run::KIND => ["checkpoint", "log"].contains(&role),
+        Predictions::KIND => role == "scores",
+        Table::KIND => ["picture", "test"].contains(&role),
+        Split::KIND => role == "assignment",
+        _ => false,
+    }
+}
+
+/// Whether a field of a record was chosen by somebody; others follow from what the record names.
+fn is_chosen(kind: &str, at: &str) -> bool {
+    match kind {
+        Run::KIND | Predictions::KIND => at == "/kind",
+        Table::KIND => CHOSEN_OF_TABLES.contains(&at),
+        Split::KIND => !at.starts_with("/folds"),
+        Dataset::KIND => {
+            ["/source", "/labels", "/metadata_only", "/withdrawn"].iter().any(|own| at.starts_with(own))
+        }
+        _ => true,
+    }
+}
+
+/// What was asked of a table.
+const CHOSEN_OF_TABLES: [&str; 12] = [
+    "/kind",
+    "/type",
+    "/pooling",
+    "/shared_images",
+    "/bootstrap",
+    "/bootstrap/draws",
+    "/bootstrap/seed",
+    "/metrics",
+    "/groups",
+    "/target",
+    "/label",
+    "/image",
+];
 
 /// JSON pointers of the values, links aside, in which two documents differ.
 fn differing(a: &Header, b: &Header) -> Vec<String> {

@@ -1,0 +1,89 @@
+//! Whether what differs between two data sets can have made a difference to a result.
+
+use std::collections::BTreeSet;
+
+use super::{Changed, DatasetDiff};
+use crate::records::Table;
+
+/// What of an image enters a result besides its labels.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Sees {
+    /// Its pixels.
+    pub(super) files: bool,
+    /// Age, gender and view.
+    pub(super) meta: bool,
+    /// Whose it is.
+    pub(super) patients: bool,
+    /// Its annotated boxes.
+    pub(super) boxes: bool,
+}
+
+impl Sees {
+    /// What a table itself looks at.
+    pub(super) fn of(table: &Table) -> Self {
+        match table {
+            Table::Comparison(of) => {
+                Sees { meta: !of.groups.is_empty(), patients: of.bootstrap.is_some(), ..Sees::default() }
+            }
+            Table::Dataset(_) => Sees { meta: true, patients: true, ..Sees::default() },
+            Table::Probe(_) => Sees { meta: true, ..Sees::default() },
+            Table::Heat(_) | Table::Pointing(_) => Sees { boxes: true, ..Sees::default() },
+            Table::Auc(_) => Sees::default(),
+        }
+    }
+
+    /// What either looks at.
+    pub(super) fn and(self, other: Self) -> Self {
+        Sees {
+            files: self.files || other.files,
+            meta: self.meta || other.meta,
+            patients: self.patients || other.patients,
+            boxes: self.boxes || other.boxes,
+        }
+    }
+}
+
+/// What in the data can have made a difference; nothing where it cannot have.
+pub(super) fn matters(found: &DatasetDiff, used: Option<&BTreeSet<String>>, sees: Sees) -> Vec<String> {
+    let within = |name: &&String| used.is_none_or(|used| used.contains(*name));
+    let enters = |changed: &&Changed| {
+        let enters = |what: &&str| match *what {
+            "file" => sees.files,
+            "age" | "gender" | "view" => sees.meta,
+            "patient" => sees.patients,
+            _ => false,
+        };
+        changed.what.iter().any(enters)
+    };
+    let count = |names: &[String]| names.iter().filter(within).count();
+    let relabelled = found.relabelled.iter().filter(|image| within(&&image.name)).count();
+    let changed = found.changed.iter().filter(|image| within(&&image.name)).filter(enters).count();
+    let mut causes = Vec::new();
+    for (images, what) in [
+        (count(&found.added), "images added"),
+        (count(&found.removed), "images removed"),
+        (relabelled, "images relabelled"),
+        (changed, "images changed in what enters the result"),
+    ] {
+        if images > 0 {
+            causes.push(format!("data: {images} {what}"));
+        }
+    }
+    if sees.meta && found.ages[0] != found.ages[1] {
+        causes.push("data: ages are scaled by another range".to_owned());
+    }
+    causes
+}
+
+/// Why a difference of data sets cannot have mattered.
+pub(super) fn why_harmless(found: &DatasetDiff) -> String {
+    match (found.same_images, found.same_metadata) {
+        (true, false) => "the metadata files differ in bytes and say the same of every image".to_owned(),
+        (true, true) => "the data sets say the same of every image".to_owned(),
+        (false, _) => {
+            let images =
+                found.added.len() + found.removed.len() + found.relabelled.len() + found.changed.len();
+            format!("the data sets differ in {images} images, in nothing that entered the result")
+        }
+    }
+}
