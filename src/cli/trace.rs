@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 use reg::export::{Folder, prov, ro_crate};
-use reg::lineage::{Asked, Direction, Graph, Node, Touched, TouchedImage, image_named, touched, trace};
-use reg::records::{Subject, Withdrawal};
+use reg::lineage::{Asked, Direction, Graph, Node, Touched, image_named, touched, trace};
+use reg::records::Withdrawal;
 use reg::registry::{Registry, RegistryError};
 use reg::report::lineage::{dot, tree};
 use reg::report::touched;
@@ -127,13 +127,8 @@ fn down(
         return Err(Failure::new(format!("nothing here has {asked}"), Some(hint.to_owned())));
     }
     let withdrawn = registry.withdrawn(&registry.view()?)?;
-    for (id, record) in withdrawn.holding() {
-        let covers = |image: &TouchedImage| match &record.subject {
-            Subject::Patient { patient } => image.patient == *patient,
-            Subject::Image { name } => image.name == *name,
-        };
-        if touched.images.iter().any(covers) {
-            let Withdrawal { subject, time, reason, .. } = record;
+    for (id, Withdrawal { subject, time, reason, .. }) in withdrawn.holding() {
+        if touched.images.iter().any(|image| image.withdrawn == Some(id.hash)) {
             context
                 .note(&format!("warning: {subject} was withdrawn on {time}: {reason} ({})", id.hash.short()));
         }

@@ -169,6 +169,8 @@ pub struct TouchedImage {
     pub row: u32,
     /// The data set.
     pub dataset: Hash,
+    /// The withdrawal that covers it; null where none does.
+    pub withdrawn: Option<Hash>,
 }
 
 /// A record that used the images, or one of them.
@@ -241,6 +243,7 @@ pub struct InFold {
 
 /// Finds everything that used the images.
 pub fn touched(registry: &Registry, view: &View, asked: &Asked) -> Result<Touched, RegistryError> {
+    let withdrawn = registry.withdrawn(view)?;
     let mut images = Vec::new();
     let mut holding = Vec::new();
     let mut chosen: HashMap<Hash, Vec<u32>> = HashMap::new();
@@ -256,6 +259,7 @@ pub fn touched(registry: &Registry, view: &View, asked: &Asked) -> Result<Touche
             patient: row.patient,
             row: row.row,
             dataset: id.hash,
+            withdrawn: withdrawn.of_row(row).map(|(id, _)| id.hash),
         }));
         chosen.insert(id.hash, rows.iter().map(|(place, _)| *place).collect());
         holding.push(id);

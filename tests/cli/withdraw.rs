@@ -142,6 +142,9 @@ fn a_withdrawn_patient_leaves_the_next_data_set_and_marks_what_used_him_and_noth
     assert!(fs::read_to_string(study.path("page.html")).unwrap().contains("Contains withdrawn data"));
     study.reg("trace table").says(0, &["contains withdrawn data"]);
     study.reg("trace --down patient:5").says(0, &["patient 5 was withdrawn on", "consent"]);
+    let images = study.json("trace --down patient:5")["images"].clone();
+    let withdrawal = study.json("list withdrawal")["records"][0]["id"].clone();
+    assert!(images.as_array().unwrap().iter().all(|image| image["withdrawn"] == withdrawal), "{images}");
     study.is_sound();
 
     let before = files(&study.path(".reg/objects")).len();

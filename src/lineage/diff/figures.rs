@@ -1,7 +1,7 @@
 //! What a table says, value by value. Each is called by what it is of and not by where it stands, so that two tables
 //! can be held against each other whatever order their models and labels have.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -61,7 +61,9 @@ impl Figures {
 
     /// Keeps what another table says, too.
     pub(super) fn shared_with(&mut self, other: &Figures) {
-        self.all.retain(|(section, of, _)| other.all.iter().any(|(s, o, _)| (s, o) == (section, of)));
+        let theirs: HashSet<(&str, &str)> =
+            other.all.iter().map(|(section, of, _)| (*section, &**of)).collect();
+        self.all.retain(|(section, of, _)| theirs.contains(&(*section, &**of)));
     }
 
     /// Lists the values that differ from another table's. Of a section that one does not have there is one line.
