@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """Checks an audit bundle with nothing but Python's standard library, from version 3.9 on.
 
-    python3 check.py [--slow] [BUNDLE.zip | FOLDER]     # the folder of this script, if none is named
+    python3 -I check.py [--slow] [BUNDLE.zip | FOLDER]     # the folder of this script, if none is named
 
 It believes nothing that the bundle says of itself but the bytes of its objects, and prints first which id these belong to. Then it holds
 
- 1. the archive to its form: every byte belongs to one member, nothing is there twice, compressed, encrypted or hidden;
+ 1. the archive to its form, byte by byte: nothing is there twice, compressed, encrypted or hidden;
  2. every object to its hash, every record to its kind and to the one spelling that a record may have;
  3. the listing, the sums and what is there for reading to the objects, byte by byte;
  4. data sets to the metadata as it was given, splits to their patients and to the seed that drew them;
@@ -13,10 +13,18 @@ It believes nothing that the bundle says of itself but the bytes of its objects,
  6. every number of a table to scores and labels.
 
 What is counted, summed or divided must agree to the last bit. What comes through exp, erfc or lgamma, which differ between machines, must agree
-to one part in a billion (NEAR). What cannot be computed here is said at the end. Exit code 0 if nothing is wrong, 3 if anything is.
+to one part in a billion (NEAR). What cannot be computed here is said at the end.
+
+Exit code 0 if nothing is wrong, 3 if anything is, 1 if there is no bundle to check, 2 if it was called in another way than above.
 
 Begin to read at check_all, at the end: it names the checks in their order. Each section stands by itself, and formulas name where they come from.
 """
+
+import sys
+
+# What lies in a bundle was written by strangers, and nothing of it must be taken for a module. `-I` sees to that, too.
+if not sys.flags.isolated:
+    sys.path[:] = [folder for folder in sys.path[1:] if folder not in ("", ".", __file__.rpartition("/")[0])]
 
 import bisect
 import copy
@@ -26,12 +34,12 @@ import hashlib
 import io
 import json
 import math
+import multiprocessing
 import os
 import re
 import shutil
 import struct
 import subprocess
-import sys
 import zipfile
 from collections import Counter, deque, namedtuple
 from concurrent.futures import ProcessPoolExecutor
@@ -77,6 +85,23 @@ def need(condition, otherwise):
     """Not `assert`, which Python leaves out when asked to."""
     if not condition:
         raise ValueError(otherwise)
+
+
+def reason(error):
+    return f"{type(error).__name__}: {error}" if str(error) else f"{type(error).__name__}, which says no more"
+
+
+def strict(data):
+    """JSON without NaN, and with no key twice, of which Python would keep the last."""
+
+    def once(pairs):
+        need(len(dict(pairs)) == len(pairs), "a key is there twice")
+        return dict(pairs)
+
+    def never(word):
+        raise ValueError(f"{word} is no number")
+
+    return json.loads(data.decode(), object_pairs_hook=once, parse_constant=never)
 
 
 # BLAKE3 as its specification states it (O'Connor, Aumasson, Neves, Wilcox-O'Hearn, 2020).
@@ -133,10 +158,11 @@ def chunks(job):
 def blake3_here(data):
     if len(data) <= 1024:
         return struct.pack("<8I", *chunk(data, 0, last_flags=ROOT)).hex()
-    if len(data) > 1 << 20:
+    # Other ways to start a process look for modules in the current folder.
+    if len(data) > 1 << 20 and "fork" in multiprocessing.get_all_start_methods():
         size = 1 << 18
         jobs = [(data[at : at + size], at // 1024) for at in range(0, len(data), size)]
-        with ProcessPoolExecutor() as pool:
+        with ProcessPoolExecutor(mp_context=multiprocessing.get_context("fork")) as pool:
             level = [value for part in pool.map(chunks, jobs) for value in part]
     else:
         level = chunks((data, 0))
@@ -596,19 +622,73 @@ def path_of(id):
     return f"objects/{id[:2]}/{id[2:]}"
 
 
+class NotAsWritten(Exception):
+    """An archive or a folder that reg has not written: none of it is read."""
+
+
+def must(condition, otherwise):
+    if not condition:
+        raise NotAsWritten(otherwise)
+
+
+def check_archive(path, archive):
+    """Makes every byte of the archive again but those of the members themselves, as reg writes it. The members' names in their order."""
+    infos, whole = archive.infolist(), os.path.getsize(path)
+    for info in infos:
+        plain = info.compress_type == info.flag_bits == 0 and info.compress_size == info.file_size
+        must(plain and info.filename == info.orig_filename and info.filename.isascii(), f"{info.orig_filename} is compressed, encrypted or oddly named")
+    names = [info.filename for info in infos]
+    must(len(set(names)) == len(names), "a member is in the archive twice")
+    must(sum(info.file_size for info in infos) <= whole, "members of the archive overlap")
+    if whole >= 1 << 32 or len(infos) >= 0xFFFF or any(info.file_size > 1 << 31 for info in infos):
+        uncomputed.add("the archive's own bytes beside its members: of one so large, only `reg audit verify` looks at them")
+        return names
+    place, listed = 0, []
+    with open(path, "rb") as file:
+        for info in infos:
+            # Version 1.0, stored, 1 January 1980; no flags, no further fields.
+            name = info.filename.encode()
+            common = struct.pack("<HHHHHIIIHH", 10, 0, 0, 0, 33, info.CRC, info.file_size, info.file_size, len(name), 0)
+            head = b"PK\3\4" + common + name
+            file.seek(place)
+            must(file.read(len(head)) == head, f"the archive is not as reg writes it, at byte {place}: {info.filename}")
+            # Written on Unix, readable to all; no comment.
+            listed.append(b"PK\1\2" + struct.pack("<H", 3 << 8 | 10) + common + struct.pack("<HHHII", 0, 0, 0, 0o100644 << 16, place) + name)
+            place += len(head) + info.file_size
+        end = b"".join(listed)
+        end += b"PK\5\6" + struct.pack("<HHHHIIH", 0, 0, len(infos), len(infos), len(end), place, 0)
+        file.seek(place)
+        must(file.read(len(end) + 1) == end, "the list of members is not as reg writes it, or there are bytes behind it")
+    return names
+
+
+def check_folder(path):
+    """Names of the files in an unpacked bundle, which has nothing but plain files and folders that hold some."""
+    names = []
+    for folder, folders, files in os.walk(path):
+        must(folders or files, f"{folder} is empty")
+        for name in folders + files:
+            one = Path(folder) / name
+            must(not one.is_symlink() and (one.is_dir() or one.is_file()), f"{one} is a link, or no file")
+        names += [(Path(folder) / name).relative_to(path).as_posix() for name in files]
+    return sorted(names, key=written)
+
+
+def written(name):
+    """Objects come behind all else."""
+    return name.startswith("objects/"), name
+
+
 class Bundle:
     """A bundle; `kinds`, `documents` and `sums` are filled by check_objects, `parts` by check_lineage."""
 
     def __init__(self, path):
         self.path = path
         self.zip = zipfile.ZipFile(path) if path.is_file() else None
-        if self.zip:
-            self.names = {info.filename for info in self.zip.infolist()}
-        else:
-            found = ((folder, name) for folder, _, names in os.walk(path) for name in names)
-            self.names = {(Path(folder) / name).relative_to(path).as_posix() for folder, name in found}
-        listing = json.loads(self.member("bundle.json"))
-        need(listing.get("format") == "reg audit 1", "bundle.json names another format than this program reads")
+        self.order = check_archive(path, self.zip) if self.zip else check_folder(path)
+        self.names = set(self.order)
+        listing = strict(self.member("bundle.json"))
+        need(isinstance(listing, dict) and listing.get("format") == "reg audit 1", "bundle.json names another format than this program reads")
         self.root, self.weights = listing["root"], listing["weights"]
         need(isinstance(self.root, str) and HASH.fullmatch(self.root), "the result that bundle.json names is no id")
         need(self.weights is True or self.weights is False, "bundle.json does not say whether weights are included")
@@ -644,36 +724,6 @@ class Bundle:
         return [id for id, part in sorted(self.parts.items()) if part.kind in kinds]
 
 
-def check_archive(bundle):
-    """Members lie one behind the other as they are, then the list of them, then the end; nothing else."""
-    infos = sorted(bundle.zip.infolist(), key=lambda info: info.header_offset)
-    for name, times in Counter(info.filename for info in infos).items():
-        if times > 1:
-            complain(f"{name} is there {times} times")
-    place = listed = 0
-    with open(bundle.path, "rb") as file:
-        for info in infos:
-            file.seek(info.header_offset)
-            head = struct.unpack("<IHHHHHIIIHH", file.read(30))
-            name, extra = file.read(head[9]), file.read(head[10])
-            raw = info.orig_filename.encode()
-            plain = head[3] == info.compress_type == 0 and info.compress_size == info.file_size
-            plain = plain and (head[2] | info.flag_bits) & ~0x800 == 0 and head[6] == info.CRC
-            # Longer fields for long members are all that may stand beside a name.
-            bare = not info.comment and extra[:2] in (b"", b"\1\0") and info.extra[:2] in (b"", b"\1\0") and len(extra + info.extra) <= 56
-            if not plain or not bare or name != raw or info.filename != info.orig_filename:
-                complain(f"{info.orig_filename} is compressed, encrypted, or has more than a name and bytes")
-            if info.header_offset != place:
-                complain(f"there are bytes between the members or before them, at {place}")
-            place = info.header_offset + 30 + len(name) + len(extra) + info.compress_size
-            listed += 46 + len(raw) + len(info.extra) + len(info.comment)
-        file.seek(bundle.zip.start_dir + listed)
-        end = file.read()
-        end = end[76:] if end[:4] == b"PK\6\6" else end
-    if bundle.zip.start_dir != place or len(end) != 22 or end[:4] != b"PK\5\6" or end[20:] != b"\0\0":
-        complain("there are bytes behind the members or behind the end of the archive")
-
-
 def check_objects(bundle):
     """Every object is named by its hash; every record is spelled as it must be."""
     total = 0
@@ -682,8 +732,8 @@ def check_objects(bundle):
             continue
         try:
             data = bundle.member(name)
-        except (OSError, zipfile.BadZipFile, NotImplementedError, RuntimeError) as e:
-            complain(f"{name} cannot be read: {e}")
+        except Exception as e:
+            complain(f"{name} cannot be read: {reason(e)}")
             continue
         bundle.sums[name] = (blake3(data), hashlib.sha256(data).hexdigest(), len(data))
         id = name[8:].replace("/", "", 1)
@@ -851,6 +901,8 @@ def check_derived(bundle):
         complain(f"{name} is missing")
     for name in sorted(bundle.names - expected):
         complain(f"{name} does not belong to it")
+    if bundle.order != sorted(bundle.order, key=written):
+        complain("the members of the archive are in another order than reg writes them")
     if "check.py" in bundle.names and bundle.member("check.py") != Path(__file__).read_bytes():
         say("note: the check.py that runs is another one than that in the bundle")
 
@@ -1737,8 +1789,6 @@ def plus_minus(spread):
 
 
 def check_all(bundle):
-    if bundle.zip:
-        check_archive(bundle)
     check_objects(bundle)
     if complaints:
         return
@@ -1753,23 +1803,31 @@ def check_all(bundle):
                 check(bundle, id)
             except Exception as e:
                 # Whatever does not have the form that it should have is wrong, too.
-                complain(f"{kind} {id[:12]}: {type(e).__name__}: {e}")
+                complain(f"{kind} {id[:12]}: {reason(e)}")
 
 
 def main():
-    named = [word for word in sys.argv[1:] if not word.startswith("--")]
     sys.stdout.reconfigure(errors="backslashreplace")
+    options = {word for word in sys.argv[1:] if word.startswith("-")}
+    named = [word for word in sys.argv[1:] if word not in options]
+    if options - {"--slow"} or len(named) > 1:
+        say("usage: python3 -I check.py [--slow] [BUNDLE.zip | FOLDER]")
+        return 2
     try:
         bundle = Bundle(Path(named[0]) if named else Path(__file__).resolve().parent)
+    except NotAsWritten as e:
+        complain(str(e))
+        say("WRONG: nothing more was looked at")
+        return 3
     except Exception as e:
-        say(f"no audit bundle: {type(e).__name__}: {e}")
+        say(f"no audit bundle: {reason(e)}")
         return 1
     say(f"what is checked is {bundle.root}")
     say("compare this id, all of it, with the one that you were given through another channel: all that follows is about this one alone")
     try:
         check_all(bundle)
     except Exception as e:
-        complain(f"{type(e).__name__}: {e}")
+        complain(reason(e))
     left_out = [f"{part.role} {id[:12]}" for id, part in sorted(bundle.parts.items()) if not part.kept]
     if left_out:
         say(f"not included and so not checked: {', '.join(left_out)}")
