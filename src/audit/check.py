@@ -40,6 +40,7 @@ import re
 import shutil
 import struct
 import subprocess
+import unicodedata
 import zipfile
 from collections import Counter, deque, namedtuple
 from concurrent.futures import ProcessPoolExecutor
@@ -369,7 +370,15 @@ def read_scores(data):
     return list(rows), [scores[column::columns] for column in range(columns)]
 
 
-READERS = {"manifest": read_manifest, "assignment": read_assignment, "scores": read_scores}
+def read_boxes(data):
+    """Row of the manifest, label, left and upper edge, width and height of each."""
+    reader = Reader(data, b"regboxes")
+    boxes = [reader.take("IIdddd") for _ in range(*reader.take("Q"))]
+    reader.done()
+    return boxes
+
+
+READERS = {"manifest": read_manifest, "boxes": read_boxes, "assignment": read_assignment, "scores": read_scores}
 MAGIC = {b"regmanif": "manifest", b"regboxes": "boxes", b"regassgn": "assignment", b"regscore": "scores"}
 
 
@@ -780,6 +789,50 @@ def files(value):
     return [file for item in below for file in files(item)]
 
 
+# What must be of which kind, and what may be null or absent: `place=kind?`, the kind being the place's last word if none is given.
+NAMED = {
+    "dataset": "manifest metadata=file boxes? boxes_file=file?",
+    "split": "dataset assignment method.train_val=file? method.test=file?",
+    "weights": "file",
+    "software": "sources=file",
+    "spec": "dataset split software weights?",
+    "run": "spec checkpoint=file log=file",
+    "predictions": "dataset scores split? source.run? source.software? source.file?",
+    "withdrawal": "revokes=withdrawal?",
+    "dataset table": "dataset",
+    "auc table": "dataset predictions",
+    "comparison table": "dataset models.predictions models.validation=predictions? published.file?",
+    "probe table": "dataset split folds.run folds.validation=scores folds.test=scores folds.computed.software",
+    "heat table": "run object=file picture=file computed.software",
+    "pointing table": "run dataset boxes computed.software",
+}
+SOURCES = {"run": "device run software threads type", "import": "file type"}
+
+
+def at(value, place):
+    """What stands at a place, in each item of a list; of a file from outside, its object."""
+    if isinstance(value, list):
+        return [found for item in value for found in at(item, place)]
+    if place:
+        return at(value.get(place[0]), place[1:]) if isinstance(value, dict) else [None]
+    return [value["object"] if isinstance(value, dict) else value]
+
+
+def check_links(bundle, id):
+    """What a record names is of the kind that its part asks for."""
+    document = bundle.documents[id]
+    kind = document["type"] + " table" if document["kind"] == "table" else document["kind"]
+    for named in NAMED.get(kind, "").split():
+        place, _, wanted = named.rstrip("?").partition("=")
+        wanted = wanted or place.rpartition(".")[2]
+        for link in at(document, place.split(".")):
+            own = bundle.parts[link].kind if isinstance(link, str) and link in bundle.parts else None
+            if own != wanted and not (link is None and named.endswith("?")):
+                complain(f"{document['kind']} {id[:12]}: {place} is no {wanted}")
+    if document["kind"] == "predictions" and sorted(document["source"]) != SOURCES[document["source"]["type"]].split():
+        complain(f"predictions {id[:12]}: their source is neither a run nor a file")
+
+
 def check_lineage(bundle):
     """Whatever the result names, directly or not, is there; beside it, only what says when it was made or that it is withdrawn."""
     made = {}
@@ -804,13 +857,17 @@ def check_lineage(bundle):
         for key, link in links(bundle.documents.get(id, {})):
             # An execution is reached from what it made, which leads to the rest.
             if kind != "execution" or id == bundle.root:
-                follow(link, key, bundle.weights or not (key == "checkpoint" or kind == "weights" and key == "file"))
+                weights = key == "checkpoint" or kind == "weights" and key == "file"
+                # The X-ray under a heat map, and the map over it; bundles of older versions had them.
+                picture = kind == "table" and bundle.documents[id]["type"] == "heat" and key in ("object", "picture")
+                follow(link, key, path_of(link) in bundle.names if picture else bundle.weights or not weights)
         for execution in made.get(id, []):
             follow(execution, "made", True)
     check_withdrawals(bundle)
     for id in bundle.kinds.keys() - bundle.parts.keys():
         complain(f"{id} does not belong to it: the result does not depend on it")
-    for id in bundle.parts.keys() & bundle.documents.keys():
+    for id in sorted(bundle.parts.keys() & bundle.documents.keys()):
+        check_links(bundle, id)
         for file in files(bundle.documents[id]):
             own = bundle.sums.get(path_of(file["object"]))
             if own and ("sha256:" + own[1], own[2]) != (file["sha256"], file["bytes"]):
@@ -936,16 +993,40 @@ def age_of(text):
     return -years if digits[1] == "-" else years
 
 
+# What Rust and Unicode take for blanks; Python takes four separators more.
+BLANKS = "".join(c for c in map(chr, range(0x3001)) if c.isspace() and not "\x1c" <= c <= "\x1f")
+NUMBER = re.compile("[+-]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][+-]?[0-9]+)?")
+
+
+def read_csv(data):
+    """Headings and rows, without the blanks around fields; behind the last heading there is nothing."""
+    head, *rows = ([field.strip(BLANKS) for field in line] for line in csv.reader(io.StringIO(text_of(data), newline="")) if line)
+    while head and not head[-1]:
+        head.pop()
+    for number, row in enumerate(rows, 1):
+        need(len(row) >= len(head) and not any(row[len(head) :]), f"row {number} of a CSV has another length than its header")
+        need(not any("\n" in field or "\r" in field for field in row), f"row {number} of a CSV does not end its quotation")
+    return head, rows
+
+
+def only(head, name):
+    need(head.count(name) == 1, f"a CSV does not have one column {name}")
+    return head.index(name)
+
+
+def finite(text):
+    need(NUMBER.fullmatch(text) and math.isfinite(float(text)), f"{text} is no finite number")
+    return float(text)
+
+
 def read_metadata(data):
     """What the CSV says of each image, by its row: the first row of a name counts, and others must not say anything else."""
-    table = [line for line in csv.reader(io.StringIO(text_of(data), newline="")) if line]
-    head = [name.strip() for name in table[0]]
-    need(all(head.count(name) == 1 for name in COLUMNS), "the metadata lack a column, or have it twice")
-    places = [head.index(name) for name in COLUMNS]
+    head, rows = read_csv(data)
+    places = [only(head, name) for name in COLUMNS]
     found, first = {}, {}
-    for row, line in enumerate(table[1:], 1):
-        name, labels, *numbers, age, gender, view = (line[place].strip() for place in places)
-        labels = [RENAMED.get(label.strip(), label.strip()) for label in labels.split("|")]
+    for row, line in enumerate(rows, 1):
+        name, labels, *numbers, age, gender, view = (line[place] for place in places)
+        labels = [RENAMED.get(label.strip(BLANKS), label.strip(BLANKS)) for label in labels.split("|")]
         need(set(labels) <= set(LABELS), f"row {row} of the metadata has an unknown label")
         need(all(re.fullmatch("[+]?[0-9]+", number) for number in numbers), f"row {row} of the metadata lacks a number")
         follow_up, patient = map(int, numbers)
@@ -955,6 +1036,19 @@ def read_metadata(data):
             found[row] = said
         need(first[name] == said, f"row {row} of the metadata says something else of {name} than a row before")
     return found
+
+
+def read_boxes_csv(data, names):
+    """Boxes of images that are in the manifest, each as the packed list has it, in its order."""
+    head, rows = read_csv(data)
+    image, label, *edges = (only(head, name) for name in ("Image Index", "Finding Label", "Bbox [x", "y", "w", "h]"))
+    boxes = []
+    for row in rows:
+        x, y, w, h = (finite(row[place]) for place in edges)
+        need(min(x, y) >= 0 and min(w, h) > 0, "a box is no box")
+        of = LABELS.index(RENAMED.get(row[label], row[label]))
+        boxes += [(names[row[image]], of, x, y, w, h)] if row[image] in names else []
+    return sorted(boxes)
 
 
 def plausible(image):
@@ -984,6 +1078,11 @@ def check_dataset(bundle, id):
         "missing": len(said) - len(manifest) - dataset.get("withdrawn", 0),
     }
     hold(f"data set {id[:12]}", {key: dataset[key] for key in counted}, counted, "images and metadata give")
+    need((dataset["boxes"] is None) == (dataset["boxes_file"] is None), "boxes without a file, or a file without boxes")
+    if dataset["boxes"] is not None:
+        boxes = read_boxes_csv(bundle.object(dataset["boxes_file"]["object"]), {image.name: row for row, image in enumerate(manifest)})
+        if boxes != bundle.packed(dataset["boxes"], "boxes"):
+            complain(f"data set {id[:12]}: its boxes are not those of their file")
     say(f"data set {id[:12]}: {len(manifest):,} images as in the metadata, {counted['patients']:,} patients")
 
 
@@ -1089,12 +1188,67 @@ def hold(what, recorded, now, source):
 # Runs and predictions.
 
 
+# Bits of a number in a safetensors file.
+BITS = {"F4": 4, "F6_E2M3": 6, "F6_E3M2": 6, "BOOL": 8, "U8": 8, "I8": 8, "F8_E5M2": 8, "F8_E4M3": 8, "F8_E8M0": 8, "I16": 16, "U16": 16, "F16": 16}
+BITS.update({"BF16": 16, "I32": 32, "U32": 32, "F32": 32, "I64": 64, "U64": 64, "F64": 64, "C64": 64})
+
+
+def tensors(data):
+    """How many numbers each tensor of a safetensors file has; they lie one behind the other and fill the file."""
+    (length,) = struct.unpack_from("<Q", data)
+    need(length <= len(data) - 8, "a safetensors file ends in its header")
+    header = strict(data[8 : 8 + length])
+    found = sorted((*tensor["data_offsets"], name) for name, tensor in header.items() if name != "__metadata__")
+    place = 0
+    for start, end, name in found:
+        shape = header[name]["shape"]
+        need(all(type(side) is int and side >= 0 for side in shape), f"tensor {name} has no shape")
+        need(start == place and (end - start) * 8 == math.prod(shape) * BITS[header[name]["dtype"]], f"tensor {name} does not have the bytes of its shape")
+        place = end
+    need(place == len(data) - 8 - length, "a safetensors file has more bytes than its tensors, or fewer")
+    return {name: math.prod(header[name]["shape"]) for _, _, name in found}
+
+
 def parameters(checkpoint):
-    """Numbers in the tensors of a safetensors file, running statistics aside."""
-    (length,) = struct.unpack_from("<Q", checkpoint)
-    tensors = json.loads(checkpoint[8 : 8 + length])
-    counted = [name for name in tensors if name != "__metadata__" and not re.search("running_(mean|var)$|num_batches_tracked$", name)]
-    return sum(math.prod(tensors[name]["shape"]) for name in counted)
+    """Numbers in the tensors of a checkpoint, running statistics aside."""
+    return sum(n for name, n in tensors(checkpoint).items() if not re.search("running_(mean|var)$|num_batches_tracked$", name))
+
+
+def check_weights(bundle, id):
+    """Weights from outside hold as many tensors and numbers as the record says."""
+    weights = bundle.record(id, "weights")
+    if bundle.parts[weights["file"]["object"]].kept:
+        held = tensors(bundle.object(weights["file"]["object"]))
+        now = {"tensors": len(held), "parameters": sum(held.values())}
+        hold(f"weights {id[:12]}", {key: weights[key] for key in now}, now, "their file has")
+
+
+def check_software(bundle, id):
+    """The sources are lines as b3sum writes them."""
+    lines = bundle.object(bundle.record(id, "software")["sources"]).decode()
+    need(re.fullmatch("([0-9a-f]{64}  [!-~][ -~]*\n)+", lines), "its sources are not lines of hash and path")
+
+
+EPOCH = {"epoch": (int,), "lr": (float, int), "train_loss": (float, int, None), "val_loss": (float, int, None)}
+EPOCH.update({"val_auc": (float, int, None), "val_auc_labels": (int,), "improved": (bool,)})
+
+
+def read_log(data):
+    """The epochs of a run, numbered from 1, and the loss of each; a network that has diverged has none."""
+    *lines, rest = data.decode().split("\n")
+    need(lines and not rest, "a log does not end with its last line")
+    losses, lowest = [], None
+    for number, line in enumerate(lines, 1):
+        epoch = strict(line.encode())
+        need(epoch.keys() == EPOCH.keys(), f"line {number} of a log has other keys than it should have")
+        for key, kinds in EPOCH.items():
+            value = epoch[key]
+            need((None if value is None else type(value)) in kinds and (value is None or math.isfinite(value)), f"line {number} of a log: {key} is {value}")
+        need(epoch["epoch"] == number, f"line {number} of a log is of epoch {epoch['epoch']}")
+        losses.append(math.inf if epoch["val_loss"] is None else epoch["val_loss"])
+        need(epoch["improved"] == (lowest is None or losses[-1] < lowest), f"line {number} of a log: improved does not follow from the losses")
+        lowest = losses[-1] if epoch["improved"] else lowest
+    return losses
 
 
 def check_run(bundle, id):
@@ -1102,16 +1256,16 @@ def check_run(bundle, id):
     run = bundle.record(id, "run")
     spec = bundle.record(run["spec"], "spec")
     split = bundle.record(spec["split"], "split")
-    log = [json.loads(line) for line in bundle.object(run["log"]).decode().splitlines()]
-    # A network that has diverged has none.
-    losses = [math.inf if epoch["val_loss"] is None else epoch["val_loss"] for epoch in log]
+    losses = read_log(bundle.object(run["log"]))
     best = losses.index(min(losses))
-    now = {"dataset": split["dataset"], "epochs": len(log), "best_epoch": best + 1, "val_loss": losses[best]}
+    now = {"dataset": split["dataset"], "epochs": len(losses), "best_epoch": best + 1, "val_loss": losses[best]}
     hold(f"run {id[:12]}", {"dataset": spec["dataset"], **{key: run[key] for key in now if key in run}}, now, "its split and log say")
+    if len(losses) > spec["training"]["epochs"]:
+        complain(f"run {id[:12]}: its log has more epochs than its spec")
     bundle.subset(spec["split"], spec["fold"], "train")
     if bundle.parts[run["checkpoint"]].kept:
         hold(f"run {id[:12]}", {"parameters": run["parameters"]}, {"parameters": parameters(bundle.object(run["checkpoint"]))}, "its checkpoint has")
-    say(f"run {id[:12]}: {spec['model']['name']}, fold {spec['fold']}; epoch {best + 1} of {len(log)} as in its log")
+    say(f"run {id[:12]}: {spec['model']['name']}, fold {spec['fold']}; epoch {best + 1} of {len(losses)} as in its log")
 
 
 def read_scores_csv(data):
@@ -1121,13 +1275,17 @@ def read_scores_csv(data):
         return name.replace("_", " ").lower()
 
     names = {plain(label): label for label in LABELS} | {plain(name): label for name, label in RENAMED.items()}
-    table = [line for line in csv.reader(io.StringIO(text_of(data), newline="")) if line]
-    head = [name.strip() for name in table[0]]
+    head, rows = read_csv(data)
+    image = only(head, "Image Index")
     prefixed = [name[5:] if name[:5].lower() == "prob_" else "" for name in head]
     head = prefixed if any(plain(name) in names for name in prefixed) else head
-    places = {names[plain(name)]: place for place, name in enumerate(head) if plain(name) in names}
-    image = [name.strip() for name in table[0]].index("Image Index")
-    return {line[image].strip(): {label: float(line[place]) for label, place in places.items()} for line in table[1:]}
+    columns = [(names[plain(name)], place) for place, name in enumerate(head) if plain(name) in names]
+    need(len(dict(columns)) == len(columns), "the file of scores has a label twice")
+    found = {}
+    for row in rows:
+        scores = {label: finite(row[place]) for label, place in columns}
+        need(found.setdefault(row[image], scores) == scores, f"the file of scores says two things of {row[image]}")
+    return found
 
 
 def check_predictions(bundle, id):
@@ -1152,6 +1310,11 @@ def check_predictions(bundle, id):
             complain(f"predictions {id[:12]}: they are not of the {predictions['subset']} images")
     else:
         given = read_scores_csv(bundle.object(predictions["source"]["file"]["object"]))
+        need(given, "the file of scores is empty")
+        fitting["labels"] = [label for label in LABELS if label in next(iter(given.values()))]
+        need(predictions["scale"] in ("probability", "logit"), "scores of an unknown scale")
+        if predictions["scale"] == "probability" and not all(0 <= score <= 1 for scores in given.values() for score in scores.values()):
+            complain(f"predictions {id[:12]}: a probability in their file is none")
         scored = [row for row, image in enumerate(cell.manifest) if image.name in given]
         if cell.rows != (scored if wanted is None else sorted(set(scored) & set(wanted))):
             complain(f"predictions {id[:12]}: they are not of the images in the file that they were read from")
@@ -1766,18 +1929,48 @@ def shown(table):
 
 
 def check_text(bundle, table):
-    """The AUCs at the beginning of readable/table.txt are those of the table, and it says that it is unfair where it is."""
-    lines = [" ".join(line.split()) for line in bundle.member("readable/table.txt").decode().splitlines()]
-    if table.get("unfair"):
-        if not lines.pop(0).startswith("NOT COMPARABLE: "):
-            complain("readable/table.txt does not say that its models cannot be compared")
-    expected = [" ".join(line.split()) for line in shown(table) if not line.startswith("NOT COMPARABLE: ")]
-    expected = ["AUC", *([] if table["type"] == "comparison" else ["Label AUC"]), *expected]
-    # Behind the headings there is a line.
-    found = [line for line in lines if line.strip("─")][: len(expected)]
-    for ours, theirs in zip(expected, found + [""] * len(expected)):
-        if not f"{theirs} ".startswith(f"{ours} "):
-            complain(f"readable/table.txt says “{theirs}” where the table has “{ours}”")
+    """readable/table.txt begins with the AUCs of the table, line by line, under a word that it is unfair where it is, and hides nothing."""
+    text = bundle.member("readable/table.txt").decode()
+    kinds = {letter: unicodedata.category(letter) for letter in set(text) - {"\n"}}
+    # A model may be called by a letter that is not seen.
+    if any(kind == "Cc" or kind == "Cf" and letter not in spelled(table) for letter, kind in kinds.items()):
+        complain("readable/table.txt holds letters that are not seen")
+    found = text.split("\n")
+    for place, ours in enumerate(auc_lines(table)):
+        theirs = found[place] if place < len(found) else ""
+        # How wide a column is says nothing.
+        if " ".join(theirs.split()) != ours and not (ours == RULE and theirs.strip() and not theirs.strip("─ ")):
+            complain(f"readable/table.txt says “{theirs.strip()}” where the table has “{ours}”")
+
+
+RULE = "─"
+
+
+def auc_lines(table):
+    """The first lines of a table for reading, without the blanks between columns."""
+    if table["type"] == "auc":
+        head = ["Label", "AUC", "Positives", "Negatives"]
+        rows = [[row["label"], number_of(row["auc"]), f"{row['positives']:,}", f"{row['negatives']:,}"] for row in table["labels"]]
+        lines = ["AUC", head, RULE, *rows, ["Mean", number_of(table["mean"])]]
+    else:
+        ours, theirs = table["models"], table.get("published", {}).get("models", [])
+        names = [model["name"] for model in ours]
+        head = ["Label", *names, *(f"{model['name']} (published)" if model["name"] in names else model["name"] for model in theirs)]
+        rows = []
+        for place, label in enumerate(row["label"] for row in ours[0]["labels"]):
+            own = [plus_minus(model["labels"][place]["auc"]) for model in ours]
+            rows.append([label, *own, *(f"{row['auc']:.3f}" for model in theirs for row in model["auc"] if row["label"] == label)])
+        means = [f"{model['mean']:.3f}" for model in theirs if model["mean"] is not None]
+        title = {None: "AUC", "test": "AUC", "val": "AUC on validation images", "train": "AUC on training images"}[table["subset"]]
+        lines = [title, head, RULE, *rows, ["Mean", *(plus_minus(model["mean"]) for model in ours), *means]]
+        if table.get("unfair"):
+            why, more = [row["why"] for row in table["unfair"][:3]], len(table["unfair"]) - 3
+            why += [] if more < 1 else ["and one more reason"] if more == 1 else [f"and {more} more reasons"]
+            lines.insert(0, f"NOT COMPARABLE: {'; '.join(why)}")
+    lines = [line if isinstance(line, str) else " ".join(line) for line in lines]
+    # Names may hold what would steer a terminal; there it is not shown.
+    shown = ["".join(" " if c in "\n\r\t" else "\ufffd" if unicodedata.category(c) == "Cc" else c for c in line) for line in lines]
+    return [" ".join(line.split()) for line in shown]
 
 
 def number_of(value):
@@ -1796,7 +1989,8 @@ def check_all(bundle):
     if complaints:
         return
     check_derived(bundle)
-    checks = {"dataset": check_dataset, "split": check_split, "run": check_run, "predictions": check_predictions, "table": check_table}
+    checks = {"dataset": check_dataset, "split": check_split, "weights": check_weights, "software": check_software, "run": check_run}
+    checks.update(predictions=check_predictions, table=check_table)
     for kind, check in checks.items():
         for id in bundle.of_kind(kind):
             try:
