@@ -1126,8 +1126,10 @@ def drawn(bundle, split, manifest):
     if method["type"] == "resample":
         quotas = [(part, (images * method["ratios"][part] + 50) // 100) for part in (2, 1)]
         return [draw(manifest, [0] * images, quotas, stream("reg split", method["seed"], fold)) for fold in range(len(split["folds"]))]
-    lists = [{line.strip() for line in text_of(bundle.object(method[key]["object"])).splitlines()} for key in ("train_val", "test")]
-    need(not (lists[0] & lists[1]) - {""}, "a name is on both lists of a split")
+    lists = [text_of(bundle.object(method[key]["object"])).split("\n") for key in ("train_val", "test")]
+    listed = Counter(line.strip(BLANKS) for lines in lists for line in lines)
+    need(all(times == 1 or not name for name, times in listed.items()), "a name is twice on the lists of a split")
+    lists = [{line.strip(BLANKS) for line in lines} for lines in lists]
     codes = [0 if image.name in lists[0] else 2 if image.name in lists[1] else 3 for image in manifest]
     quota = math.floor(codes.count(0) * method["val_fraction"] + 0.5)
     return [draw(manifest, codes, [(1, quota)], stream("reg split official", method["seed"]))]
@@ -1233,12 +1235,15 @@ EPOCH = {"epoch": (int,), "lr": (float, int), "train_loss": (float, int, None), 
 EPOCH.update({"val_auc": (float, int, None), "val_auc_labels": (int,), "improved": (bool,)})
 
 
-def read_log(data):
-    """The epochs of a run, numbered from 1, and the loss of each; a network that has diverged has none."""
+def read_log(data, training):
+    """The validation losses of a run, epoch after epoch; a network that has diverged has none. When it ends and how it learns follows from them."""
     *lines, rest = data.decode().split("\n")
     need(lines and not rest, "a log does not end with its last line")
-    losses, lowest = [], None
+    losses, lowest, rate, stalled, since_best = [], None, training["lr"], 0, 0
+    stop = training.get("early_stop", "never")
+    stop = math.inf if stop == "never" else stop
     for number, line in enumerate(lines, 1):
+        need(number <= training["epochs"] and since_best < stop, "a log has more epochs than its spec")
         epoch = strict(line.encode())
         need(epoch.keys() == EPOCH.keys(), f"line {number} of a log has other keys than it should have")
         for key, kinds in EPOCH.items():
@@ -1247,22 +1252,32 @@ def read_log(data):
         need(epoch["epoch"] == number, f"line {number} of a log is of epoch {epoch['epoch']}")
         losses.append(math.inf if epoch["val_loss"] is None else epoch["val_loss"])
         need(epoch["improved"] == (lowest is None or losses[-1] < lowest), f"line {number} of a log: improved does not follow from the losses")
+        need(epoch["lr"] == rate, f"line {number} of a log: lr is {epoch['lr']}, and by its spec {rate}")
         lowest = losses[-1] if epoch["improved"] else lowest
+        stalled, since_best = (0, 0) if epoch["improved"] else (stalled + 1, since_best + 1)
+        if stalled > training["patience"]:
+            rate, stalled = rate * training["lr_factor"], 0
+    need(len(lines) == training["epochs"] or since_best >= stop, "a log has fewer epochs than its spec")
     return losses
+
+
+def check_spec(bundle, id):
+    """A network begins with weights where it is to begin with some, and it does not with a fold that there is not."""
+    spec = bundle.record(id, "spec")
+    need(spec["init"] in ("scratch", "fine-tune", "off-the-shelf") and spec["device"] in ("cpu", "cuda"), "an unknown way to begin, or device")
+    need((spec["init"] == "scratch") == (spec["weights"] is None), f"it begins as {spec['init']}, and that takes weights or bears none")
+    need(spec["dataset"] == bundle.record(spec["split"], "split")["dataset"], "its split is of another data set")
+    bundle.subset(spec["split"], spec["fold"], "train")
 
 
 def check_run(bundle, id):
     """A run's split is of its data set, and its record says what its log and its checkpoint say."""
     run = bundle.record(id, "run")
     spec = bundle.record(run["spec"], "spec")
-    split = bundle.record(spec["split"], "split")
-    losses = read_log(bundle.object(run["log"]))
+    losses = read_log(bundle.object(run["log"]), spec["training"])
     best = losses.index(min(losses))
-    now = {"dataset": split["dataset"], "epochs": len(losses), "best_epoch": best + 1, "val_loss": losses[best]}
-    hold(f"run {id[:12]}", {"dataset": spec["dataset"], **{key: run[key] for key in now if key in run}}, now, "its split and log say")
-    if len(losses) > spec["training"]["epochs"]:
-        complain(f"run {id[:12]}: its log has more epochs than its spec")
-    bundle.subset(spec["split"], spec["fold"], "train")
+    now = {"epochs": len(losses), "best_epoch": best + 1, "val_loss": losses[best]}
+    hold(f"run {id[:12]}", {key: run[key] for key in now}, now, "its log says")
     if bundle.parts[run["checkpoint"]].kept:
         hold(f"run {id[:12]}", {"parameters": run["parameters"]}, {"parameters": parameters(bundle.object(run["checkpoint"]))}, "its checkpoint has")
     say(f"run {id[:12]}: {spec['model']['name']}, fold {spec['fold']}; epoch {best + 1} of {len(losses)} as in its log")
@@ -1274,16 +1289,21 @@ def read_scores_csv(data):
     def plain(name):
         return name.replace("_", " ").lower()
 
-    names = {plain(label): label for label in LABELS} | {plain(name): label for name, label in RENAMED.items()}
+    # However a label is spaced and capitalised, but the older name as it is.
+    names = {plain(label): label for label in LABELS}
+
+    def label(name):
+        return names.get(plain(name)) or RENAMED.get(name)
+
     head, rows = read_csv(data)
     image = only(head, "Image Index")
     prefixed = [name[5:] if name[:5].lower() == "prob_" else "" for name in head]
-    head = prefixed if any(plain(name) in names for name in prefixed) else head
-    columns = [(names[plain(name)], place) for place, name in enumerate(head) if plain(name) in names]
+    head = prefixed if any(label(name) for name in prefixed) else head
+    columns = [(label(name), place) for place, name in enumerate(head) if label(name)]
     need(len(dict(columns)) == len(columns), "the file of scores has a label twice")
     found = {}
     for row in rows:
-        scores = {label: finite(row[place]) for label, place in columns}
+        scores = {own: finite(row[place]) for own, place in columns}
         need(found.setdefault(row[image], scores) == scores, f"the file of scores says two things of {row[image]}")
     return found
 
@@ -1989,8 +2009,8 @@ def check_all(bundle):
     if complaints:
         return
     check_derived(bundle)
-    checks = {"dataset": check_dataset, "split": check_split, "weights": check_weights, "software": check_software, "run": check_run}
-    checks.update(predictions=check_predictions, table=check_table)
+    checks = {"dataset": check_dataset, "split": check_split, "weights": check_weights, "software": check_software, "spec": check_spec}
+    checks.update(run=check_run, predictions=check_predictions, table=check_table)
     for kind, check in checks.items():
         for id in bundle.of_kind(kind):
             try:
