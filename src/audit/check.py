@@ -697,7 +697,8 @@ class Bundle:
         self.order = check_archive(path, self.zip) if self.zip else check_folder(path)
         self.names = set(self.order)
         listing = strict(self.member("bundle.json"))
-        need(isinstance(listing, dict) and listing.get("format") == "reg audit 1", "bundle.json names another format than this program reads")
+        known = isinstance(listing, dict) and listing.get("format") == "reg audit 1"
+        need(known, "bundle.json names another format than this program reads")
         self.root, self.weights = listing["root"], listing["weights"]
         need(isinstance(self.root, str) and HASH.fullmatch(self.root), "the result that bundle.json names is no id")
         need(self.weights is True or self.weights is False, "bundle.json does not say whether weights are included")
@@ -976,9 +977,14 @@ COLUMNS = ("Image Index", "Finding Labels", "Follow-up #", "Patient ID", "Patien
 AGE_UNITS = {"Y": (1, 1), "M": (1, 12), "W": (70_000, 3_652_425), "D": (10_000, 3_652_425)}
 
 
+# A small gzip file can unpack to any size.
+MAX_TEXT = 128 << 20
+
+
 def text_of(data):
     if data[:2] == b"\x1f\x8b":
-        data = gzip.decompress(data)
+        data = gzip.GzipFile(fileobj=io.BytesIO(data)).read(MAX_TEXT + 1)
+    need(len(data) <= MAX_TEXT, "a text is longer than reg reads it")
     return data.decode("utf-8-sig")
 
 
@@ -1205,7 +1211,8 @@ def tensors(data):
     for start, end, name in found:
         shape = header[name]["shape"]
         need(all(type(side) is int and side >= 0 for side in shape), f"tensor {name} has no shape")
-        need(start == place and (end - start) * 8 == math.prod(shape) * BITS[header[name]["dtype"]], f"tensor {name} does not have the bytes of its shape")
+        bits = math.prod(shape) * BITS[header[name]["dtype"]]
+        need(start == place and (end - start) * 8 == bits, f"tensor {name} does not have the bytes of its shape")
         place = end
     need(place == len(data) - 8 - length, "a safetensors file has more bytes than its tensors, or fewer")
     return {name: math.prod(header[name]["shape"]) for _, _, name in found}
@@ -1248,7 +1255,8 @@ def read_log(data, training):
         need(epoch.keys() == EPOCH.keys(), f"line {number} of a log has other keys than it should have")
         for key, kinds in EPOCH.items():
             value = epoch[key]
-            need((None if value is None else type(value)) in kinds and (value is None or math.isfinite(value)), f"line {number} of a log: {key} is {value}")
+            known = None in kinds if value is None else type(value) in kinds and math.isfinite(value)
+            need(known, f"line {number} of a log: {key} is {value}")
         need(epoch["epoch"] == number, f"line {number} of a log is of epoch {epoch['epoch']}")
         losses.append(math.inf if epoch["val_loss"] is None else epoch["val_loss"])
         need(epoch["improved"] == (lowest is None or losses[-1] < lowest), f"line {number} of a log: improved does not follow from the losses")
