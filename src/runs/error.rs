@@ -149,11 +149,13 @@ pub enum RunError {
         /// What is wrong with it.
         reason: String,
     },
-    /// A recorded table that its own scores and labels do not give.
-    #[error("table {} is false: {place} is recorded as {recorded}, and what it names gives {now}", table.short())]
+    /// A record that says something else than what it names.
+    #[error("{kind} {} is false: {place} is recorded as {recorded}, and what it names gives {now}", id.short())]
     False {
-        /// The table.
-        table: Hash,
+        /// The record.
+        id: Hash,
+        /// Its kind.
+        kind: String,
         /// Where the first such value stands.
         place: String,
         /// It.
@@ -380,7 +382,7 @@ impl RunError {
             RunError::Purged { .. } => {
                 "what was computed before is still here, and `reg verify` checks it; `reg list withdrawal` says what was withdrawn and why"
             }
-            RunError::False { .. } => "`reg verify --recompute` computes every table again",
+            RunError::False { .. } => "`reg verify --recompute` names every false record",
             RunError::NoPredictions(_) => "`reg eval RUN` makes them",
             _ => return None,
         };
