@@ -152,7 +152,6 @@ impl From<AuditError> for Failure {
                 let hint = "`reg audit TABLE` takes the id that stands below each of them";
                 Failure::new(e.to_string(), Some(hint.to_owned()))
             }
-            AuditError::Run(e) => e.into(),
             AuditError::NotARecord { .. } => {
                 let hint = "a bundle is of a table, a run, predictions, a data set or a split";
                 Failure::new(e.to_string(), Some(hint.to_owned()))

@@ -150,18 +150,14 @@ pub enum RunError {
         reason: String,
     },
     /// A record that says something else than what it names.
-    #[error("{kind} {} is false: {place} is recorded as {recorded}, and what it names gives {now}", id.short())]
+    #[error("{kind} {} is false: {what}", id.short())]
     False {
         /// The record.
         id: Hash,
         /// Its kind.
         kind: String,
-        /// Where the first such value stands.
-        place: String,
-        /// It.
-        recorded: String,
-        /// What it should be.
-        now: String,
+        /// What does not come out, the first such value.
+        what: String,
     },
     /// A run without predictions of the subset.
     #[error("run {0} has no predictions of its test images")]

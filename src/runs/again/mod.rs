@@ -63,8 +63,8 @@ pub fn hold(objects: &dyn Objects, id: Hash, kind: &str) -> Result<(), RunError>
     match recompute(objects, id, kind)?.unwrap_or_default().into_iter().next() {
         None => Ok(()),
         Some(Mismatch { place, recorded, now }) => {
-            let [recorded, now] = [recorded, now].map(|value| value.to_string());
-            Err(RunError::False { id, kind: kind.to_owned(), place, recorded, now })
+            let what = format!("{place} is recorded as {recorded}, and what it names gives {now}");
+            Err(RunError::False { id, kind: kind.to_owned(), what })
         }
     }
 }
