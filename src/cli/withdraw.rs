@@ -79,10 +79,11 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
     for other in shared {
         lines.push(format!("the same bytes are {other}, withdrawn with them"));
     }
+    let from = if *new { " from now on" } else { "" };
     lines.push(match marked.len() {
-        0 => "no result contains withdrawn data".to_owned(),
-        1 => "1 result contains withdrawn data and is marked from now on".to_owned(),
-        n => format!("{n} results contain withdrawn data and are marked from now on"),
+        0 => "no run, scores or table contains withdrawn data".to_owned(),
+        1 => format!("1 result contains withdrawn data and is marked{from}"),
+        n => format!("{n} results contain withdrawn data and are marked{from}"),
     });
     match purged {
         Some(purged) if record.images.iter().all(|image| image.blake3.is_none()) => {
