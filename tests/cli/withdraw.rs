@@ -116,7 +116,8 @@ fn what_leaves_the_registry_says_that_it_contains_withdrawn_data_and_images_stay
     );
     assert!(!study.path("shared").exists());
     // What was removed for good is not missing.
-    study.ok(&format!("{WITHDRAW} --purge"));
+    let purged = study.ok(&format!("{WITHDRAW} --purge"));
+    assert!(!purged.contains("from now on"), "it is marked already: {purged}");
     let doctor = study.reg("doctor");
     assert!(!String::from_utf8_lossy(&doctor.stdout).contains("missing"), "{doctor:?}");
 }
@@ -203,6 +204,7 @@ fn what_would_compute_with_withdrawn_images_is_refused_until_it_is_allowed() {
     let old = study.id("tiny");
     study.ok(WITHDRAW);
     // What is there is answered with, and marked.
+    assert!(!study.ok(WITHDRAW).contains("from now on"), "it is marked already");
     let known = study.reg(MLP);
     known.says(0, &[]);
     assert!(known.stderr.contains("contains withdrawn data"), "{known:?}");
