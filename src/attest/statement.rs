@@ -44,6 +44,9 @@ pub struct Artifact {
     pub annotations: BTreeMap<String, Value>,
 }
 
+/// The annotation of what was removed for good.
+const PURGED: &str = "purged";
+
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Predicate {
@@ -80,6 +83,11 @@ impl Artifact {
         self.digest.get("sha256").map(String::as_str)
     }
 
+    /// Whether it was removed for good before the statement was made, so that nobody could hash it.
+    pub fn is_purged(&self) -> bool {
+        self.annotations.get(PURGED) == Some(&Value::Bool(true))
+    }
+
     /// Its id in a registry.
     pub fn id(&self) -> Option<Hash> {
         self.digest.get("blake3")?.parse().ok()
@@ -112,7 +120,10 @@ impl Statement {
         if let Some((found, expected)) = types.into_iter().find(|(found, expected)| found != expected) {
             return Err(format!("its type is {found:?}, and {expected:?} is expected"));
         }
-        let bare = self.artifacts().find(|artifact| artifact.sha256().is_none() || artifact.id().is_none());
+        let bare = |artifact: &&Artifact| {
+            artifact.id().is_none() || artifact.sha256().is_none() && !artifact.is_purged()
+        };
+        let bare = self.artifacts().find(bare);
         if let Some(artifact) = bare {
             return Err(format!("{:?} has no digest", artifact.name));
         }
@@ -132,11 +143,14 @@ pub fn state(registry: &Registry, root: Hash) -> Result<Statement, AttestError> 
     let view = registry.view()?;
     let graph = trace(registry, &view, root, Direction::Up)?;
     let parts = parts(&graph);
+    let withdrawn = registry.withdrawn(&view)?;
     let mut documents: BTreeMap<&str, BTreeMap<Hash, Value>> = BTreeMap::new();
     let (mut subject, mut materials, mut byproducts) = (Vec::new(), Vec::new(), Vec::new());
     for node in graph.nodes.iter().filter(|node| node.kind != IMAGE) {
         let part = parts.get(&node.id).copied();
-        let artifact = artifact(registry, node, part.map(|(role, _)| role))?;
+        // The picture of a heat map that was removed for good is named by what it was.
+        let purged = !registry.store().contains(&node.id) && withdrawn.gone(&node.id).is_some();
+        let artifact = artifact(registry, node, part.map(|(role, _)| role), purged)?;
         let document = || -> Result<Value, AttestError> {
             let source = |source| crate::registry::RegistryError::Codec { id: node.id, source };
             let bytes = registry.store().read(&node.id)?;
@@ -211,7 +225,23 @@ fn is_product(kind: &str, part: Option<(&str, &str)>) -> bool {
 }
 
 /// Names an object by its hashes, computed again.
-fn artifact(registry: &Registry, node: &Node, role: Option<&str>) -> Result<Artifact, AttestError> {
+fn artifact(
+    registry: &Registry,
+    node: &Node,
+    role: Option<&str>,
+    purged: bool,
+) -> Result<Artifact, AttestError> {
+    let called = if KINDS.contains(&&*node.kind) { &*node.kind } else { role.unwrap_or(&node.kind) };
+    let name = format!("{called}-{}", node.id.short());
+    let mut digests = BTreeMap::from([("blake3".to_owned(), node.id.to_string())]);
+    let mut annotations = BTreeMap::from([("kind".to_owned(), Value::from(node.kind.to_string()))]);
+    if let Some(role) = role {
+        annotations.insert("role".to_owned(), Value::from(role));
+    }
+    if purged {
+        annotations.insert(PURGED.to_owned(), Value::from(true));
+        return Ok(Artifact { name, digest: digests, annotations });
+    }
     let unsound =
         |what| AttestError::Unsound { role: role.unwrap_or(&node.kind).to_owned(), id: node.id, what };
     let path = registry.store().path(&node.id);
@@ -225,20 +255,7 @@ fn artifact(registry: &Registry, node: &Node, role: Option<&str>) -> Result<Arti
     if digest.blake3 != node.id {
         return Err(unsound("damaged"));
     }
-    let called = if KINDS.contains(&&*node.kind) { &*node.kind } else { role.unwrap_or(&node.kind) };
-    let mut annotations = BTreeMap::from([
-        ("bytes".to_owned(), Value::from(digest.bytes)),
-        ("kind".to_owned(), Value::from(node.kind.to_string())),
-    ]);
-    if let Some(role) = role {
-        annotations.insert("role".to_owned(), Value::from(role));
-    }
-    Ok(Artifact {
-        name: format!("{called}-{}", node.id.short()),
-        digest: BTreeMap::from([
-            ("blake3".to_owned(), node.id.to_string()),
-            ("sha256".to_owned(), digest.sha256.digits()),
-        ]),
-        annotations,
-    })
+    digests.insert("sha256".to_owned(), digest.sha256.digits());
+    annotations.insert("bytes".to_owned(), Value::from(digest.bytes));
+    Ok(Artifact { name, digest: digests, annotations })
 }

@@ -17,7 +17,8 @@ use super::walk::{Evidence, MISSING, Part, walk};
 use crate::hash::{Hash, Id};
 use crate::lineage::Mark;
 use crate::records::{
-    Dataset, Execution, KINDS, Predictions, Record, Run, Split, Table, Weights, Withdrawal, codec,
+    Dataset, Execution, KINDS, Predictions, Record, Run, Software, Spec, Split, Table, Weights, Withdrawal,
+    codec,
 };
 use crate::registry::{Objects, RegistryError};
 use crate::runs::{Mismatch, recompute};
@@ -228,6 +229,8 @@ fn inputs_of(kind: &str) -> &'static str {
         Run::KIND => "its log and checkpoint give",
         Predictions::KIND => "its run or file gives",
         Weights::KIND => "its file gives",
+        Spec::KIND => "its split says",
+        Software::KIND => "it should be",
         _ => "scores and labels give",
     }
 }

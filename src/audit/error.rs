@@ -6,7 +6,6 @@ use crate::hash::Hash;
 use crate::index::IndexError;
 use crate::records::CodecError;
 use crate::registry::RegistryError;
-use crate::runs::RunError;
 
 /// Why a bundle cannot be made or read.
 #[derive(Debug, thiserror::Error)]
@@ -14,9 +13,6 @@ pub enum AuditError {
     /// The registry.
     #[error(transparent)]
     Registry(#[from] RegistryError),
-    /// A table that cannot be computed again.
-    #[error(transparent)]
-    Run(#[from] RunError),
     /// Something that has no inputs.
     #[error("{} is no record, and has nothing behind it: {source}", id.short())]
     NotARecord {

@@ -49,13 +49,12 @@ pub(super) fn views(
         }
     }
     if parts.get(&root).is_some_and(|part| part.kind == Table::KIND) {
-        let tables = results::of(&objects.get(Id::<Table>::new(root))?);
+        let withdrawn = mark.map(|mark| mark.to_string());
+        let tables = results::of(&objects.get(Id::<Table>::new(root))?).into_iter();
+        let tables: Vec<_> =
+            tables.map(|table| crate::report::Table { withdrawn: withdrawn.clone(), ..table }).collect();
         let render = |format| tables.iter().map(|table| table.render(format)).collect::<Vec<_>>().join("\n");
-        let mut text = render(Format::Text { width: None });
-        if let Some(mark) = mark {
-            let _ = writeln!(text, "\n{mark}");
-        }
-        add("table.txt".to_owned(), text.into_bytes());
+        add("table.txt".to_owned(), render(Format::Text { width: None }).into_bytes());
         add("table.csv".to_owned(), render(Format::Csv).into_bytes());
     }
     Ok(files)

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, HashSet, VecDeque};
 use super::AuditError;
 use crate::hash::{Hash, Id};
 use crate::records::codec::packed_magic;
-use crate::records::{self, Execution, Manifest, PACKED, Packed, Record, Weights, Withdrawal};
-use crate::registry::{Objects, Withdrawn};
+use crate::records::{self, Execution, Manifest, PACKED, Packed, Record, Table, Weights, Withdrawal};
+use crate::registry::{Objects, Withdrawn, is_pictured};
 
 /// Objects, and what stands beside them without being named.
 pub(super) trait Evidence: Objects {
@@ -71,8 +71,10 @@ pub(super) fn walk(
         let followed = kind != Execution::KIND || id == root;
         for link in header.filter(|_| followed).iter().flat_map(records::Header::links) {
             let is_weights = link.role == "checkpoint" || kind == Weights::KIND && link.role == "file";
+            // The X-ray under a heat map, and the map over it.
+            let is_image = kind == Table::KIND && is_pictured(&link.role);
             if seen.insert(link.to) {
-                queue.push_back((link.to, link.role, weights || !is_weights));
+                queue.push_back((link.to, link.role, !is_image && (weights || !is_weights)));
             }
         }
         for execution in evidence.executions(&id)? {

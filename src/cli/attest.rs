@@ -4,8 +4,9 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use reg::attest::{Artifact, AttestError, PublicKey, SigningKey, open, seal, state};
-use reg::hash::{Hasher, Id};
-use reg::records::{Record, Table};
+use reg::hash::Hasher;
+use reg::lineage::behind;
+use reg::records::KINDS;
 use reg::registry::{Registry, RegistryError};
 use reg::runs::hold;
 use serde_json::json;
@@ -59,14 +60,18 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
     let registry = context.registry()?;
     let view = registry.view()?;
     let id = registry.resolve(&view, &id)?;
-    let kind = view.kind(&id).map_err(RegistryError::from)?;
-    drop(view);
-    // Nobody puts their name below a number that does not come out.
-    if kind.as_deref() == Some(Table::KIND) {
-        hold(&registry, Id::new(id))?;
+    let mut records = Vec::new();
+    for id in behind(&registry, &view, &[id])? {
+        let kind = view.kind(&id).map_err(RegistryError::from)?;
+        records.extend(kind.filter(|kind| KINDS.contains(&kind.as_str())).map(|kind| (id, kind)));
     }
+    drop(view);
     marks::warn(context, &registry, [id])?;
     let statement = state(&registry, id)?;
+    // Nobody puts their name below what does not come out.
+    for (id, kind) in records {
+        hold(&registry, id, &kind)?;
+    }
     save(&output, &seal(&statement, &key))?;
     let (materials, byproducts) = (statement.materials().len(), statement.byproducts().len());
     let text = format!(
@@ -145,6 +150,9 @@ fn verify(
 /// Holds an object of the registry against what a statement says of it.
 fn object(registry: &Registry, artifact: &Artifact) -> Result<(), String> {
     let id = artifact.id().ok_or("it has no id")?;
+    if artifact.is_purged() && !registry.store().contains(&id) {
+        return Ok(());
+    }
     let mut hasher = Hasher::both();
     let read = File::open(registry.store().path(&id)).and_then(|file| hasher.read(file));
     read.map_err(|_| "it is not in the registry".to_owned())?;

@@ -67,10 +67,12 @@ fn verified(file: &std::path::Path) -> Result<Reply, Failure> {
     let checked = check(file)?;
     let ok = checked.wrong.is_empty();
     let (root, records, objects) = (checked.root, checked.records, checked.objects);
-    let mut lines = checked.wrong.clone();
+    // Names are a stranger's words, and a line break would make two lines of one.
+    let mut lines: Vec<String> = checked.wrong.iter().map(|line| line.replace('\n', "\\n")).collect();
     for (name, models) in &checked.renamed {
         let models = models.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
-        lines.push(format!("note: column `{name}` is of {models}; what a column is called is not computed"));
+        let line = format!("note: column `{name}` is of {models}; what a column is called is not computed");
+        lines.push(line.replace('\n', "\\n"));
     }
     for id in &checked.uncomputed {
         let short = id.short();
@@ -79,7 +81,7 @@ fn verified(file: &std::path::Path) -> Result<Reply, Failure> {
         ));
     }
     for record in &checked.withdrawals {
-        lines.push(format!("note: withdrawn: {}: {}", record.subject, record.reason));
+        lines.push(format!("note: withdrawn: {}: {}", record.subject, record.reason).replace('\n', "\\n"));
     }
     lines.extend(checked.mark.map(|mark| format!("note: {} {mark}", root.short())));
     lines.push(match ok {

@@ -77,7 +77,11 @@ pub(crate) fn document(message: &str, hint: Option<&str>) {
 impl From<StoreError> for Failure {
     fn from(e: StoreError) -> Self {
         let hint = match &e {
-            StoreError::Missing { .. } | StoreError::Damaged { .. } => {
+            StoreError::Missing { .. } => Some(
+                "`reg verify` lists what is damaged and which results it taints; `reg list withdrawal` what was removed for good"
+                    .to_owned(),
+            ),
+            StoreError::Damaged { .. } => {
                 Some("`reg verify` lists what is damaged and which results it taints".to_owned())
             }
             StoreError::Exposed { .. } => Some("`chmod 444` makes it read-only".to_owned()),
@@ -148,7 +152,6 @@ impl From<AuditError> for Failure {
                 let hint = "`reg audit TABLE` takes the id that stands below each of them";
                 Failure::new(e.to_string(), Some(hint.to_owned()))
             }
-            AuditError::Run(e) => e.into(),
             AuditError::NotARecord { .. } => {
                 let hint = "a bundle is of a table, a run, predictions, a data set or a split";
                 Failure::new(e.to_string(), Some(hint.to_owned()))

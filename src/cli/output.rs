@@ -37,7 +37,7 @@ impl Reply {
         if !text.is_empty() && !text.ends_with('\n') {
             text.push('\n');
         }
-        Reply { text: text.into_bytes(), json: Some(json), code: 0 }
+        Reply { text: harmless(&text).into_bytes(), json: Some(json), code: 0 }
     }
 
     /// Bytes that are passed through.
@@ -99,7 +99,26 @@ pub(crate) fn save(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
 
 /// Writes a line to standard error. That nobody reads it must not end a training.
 pub(crate) fn tell(line: &str) {
-    let _ = writeln!(io::stderr(), "{line}");
+    let _ = writeln!(io::stderr(), "{}", harmless(line));
+}
+
+/// Text that may hold a stranger's words, without what could steer a terminal. Bold type of our own stays.
+fn harmless(text: &str) -> String {
+    let steers = |c: char| {
+        c.is_control() && c != '\n' && c != '\t'
+            || ('\u{202a}'..='\u{202e}').contains(&c)
+            || ('\u{2066}'..='\u{2069}').contains(&c)
+    };
+    let mut out = String::with_capacity(text.len());
+    for (place, c) in text.char_indices() {
+        let bold = || ["\u{1b}[1m", "\u{1b}[0m"].iter().any(|code| text[place..].starts_with(code));
+        if steers(c) && !bold() {
+            out.extend(c.escape_debug());
+        } else {
+            out.push(c);
+        }
+    }
+    out
 }
 
 /// How a table is written.

@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
 
-use reg::hash::Hash;
+use reg::hash::{Hash, Id};
 use reg::lineage::{Gone, Verification, behind, repair, verify, verify_some};
-use reg::records::{KINDS, Predictions, Record, Table, Weights};
-use reg::registry::Registry;
+use reg::records::{Dataset, KINDS, Predictions, Record, Table, Weights};
+use reg::registry::{Registry, RegistryError};
 use reg::report::thousands;
-use reg::runs::{Mismatch, RunError, recompute};
+use reg::runs::{Mismatch, RunError, images, recompute};
 use serde_json::{Value, json};
 
 use super::Context;
@@ -128,7 +128,11 @@ fn again(registry: &Registry, ids: &[String]) -> Result<Again, Failure> {
     let mut result = Again { tables, done: BTreeMap::from([(Table::KIND, 0)]), ..Again::default() };
     for (kind, id) in records {
         let short = id.short();
-        match recompute(registry, id, kind) {
+        let mut made = recompute(registry, id, kind);
+        if let (Ok(Some(found)), Dataset::KIND) = (&mut made, kind) {
+            found.extend(images(registry, Id::new(id))?);
+        }
+        match made {
             Ok(None) => {}
             Ok(Some(found)) => {
                 *result.done.entry(kind).or_default() += 1;
@@ -139,12 +143,12 @@ fn again(registry: &Registry, ids: &[String]) -> Result<Again, Failure> {
                 result.wrong.extend(found.iter().map(wrong));
             }
             // What is damaged has been named already.
-            Err(RunError::Registry(e)) => {
+            Err(RunError::Registry(e @ RegistryError::Store(_))) => {
                 result.lines.push(format!("{kind} {short} cannot be computed again: {e}"));
             }
             Err(e) => {
                 result.lines.push(format!("{kind} {short} is false: {e}"));
-                result.wrong.push(json!({ "id": id, "place": "predictions", "error": e.to_string() }));
+                result.wrong.push(json!({ "id": id, "place": "inputs", "error": e.to_string() }));
             }
         }
     }

@@ -149,17 +149,15 @@ pub enum RunError {
         /// What is wrong with it.
         reason: String,
     },
-    /// A recorded table that its own scores and labels do not give.
-    #[error("table {} is false: {place} is recorded as {recorded}, and what it names gives {now}", table.short())]
+    /// A record that says something else than what it names.
+    #[error("{kind} {} is false: {what}", id.short())]
     False {
-        /// The table.
-        table: Hash,
-        /// Where the first such value stands.
-        place: String,
-        /// It.
-        recorded: String,
-        /// What it should be.
-        now: String,
+        /// The record.
+        id: Hash,
+        /// Its kind.
+        kind: String,
+        /// What does not come out, the first such value.
+        what: String,
     },
     /// A run without predictions of the subset.
     #[error("run {0} has no predictions of its test images")]
@@ -380,7 +378,7 @@ impl RunError {
             RunError::Purged { .. } => {
                 "what was computed before is still here, and `reg verify` checks it; `reg list withdrawal` says what was withdrawn and why"
             }
-            RunError::False { .. } => "`reg verify --recompute` computes every table again",
+            RunError::False { .. } => "`reg verify --recompute` names every false record",
             RunError::NoPredictions(_) => "`reg eval RUN` makes them",
             _ => return None,
         };

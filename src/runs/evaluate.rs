@@ -9,8 +9,8 @@ use super::withdrawn::refuse;
 use super::{Device, RunError, Session, hold};
 use crate::hash::Id;
 use crate::records::{
-    AucTable, Dataset, DeviceKind, LabelAuc, Manifest, Predictions, Run, Scale, ScoreSource, Scores, Spec,
-    Subset, Table, codec,
+    AucTable, Dataset, DeviceKind, LabelAuc, Manifest, Predictions, Record, Run, Scale, ScoreSource, Scores,
+    Spec, Subset, Table, codec,
 };
 use crate::registry::Registry;
 use crate::stats;
@@ -166,7 +166,7 @@ fn existing(
         }
         for (table, content) in registry.referring::<Table>(&view, &id.hash)? {
             if let Table::Auc(auc) = content {
-                hold(registry, table)?;
+                hold(registry, table.hash, Table::KIND)?;
                 return Ok(Some(Evaluated { predictions: id, table, auc, cached: true }));
             }
         }

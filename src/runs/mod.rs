@@ -19,7 +19,7 @@ mod train;
 mod weights;
 mod withdrawn;
 
-pub use again::{Mismatch, hold, recompute};
+pub use again::{Mismatch, hold, images, recompute};
 pub use compare::{Grouping, Input, Labels, Options, RocCurve, compare, roc_curves};
 pub use error::RunError;
 pub use evaluate::{Evaluated, auc_table, evaluate};

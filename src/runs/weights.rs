@@ -35,6 +35,17 @@ pub fn import_weights(
     Ok((id, weights))
 }
 
+/// Bytes of a number; none of types that are packed or new.
+fn width(dtype: &str) -> Option<u64> {
+    Some(match dtype {
+        "F64" | "I64" | "U64" => 8,
+        "F32" | "I32" | "U32" => 4,
+        "F16" | "BF16" | "I16" | "U16" => 2,
+        "I8" | "U8" | "BOOL" => 1,
+        _ => return None,
+    })
+}
+
 /// The tensors of a file, each with how many numbers it has; checks that every tensor lies within the file.
 pub(super) fn tensors(bytes: &[u8]) -> Result<Vec<(String, u64)>, String> {
     let too_short = || "it is cut off".to_owned();
@@ -52,13 +63,17 @@ pub(super) fn tensors(bytes: &[u8]) -> Result<Vec<(String, u64)>, String> {
             tensor.get(key)?.as_array()?.iter().map(Value::as_u64).collect()
         };
         let shape = numbers("shape").ok_or_else(|| format!("tensor `{name}` has no shape"))?;
-        match numbers("data_offsets").as_deref() {
-            Some([from, to]) if from <= to && *to <= data.len() as u64 => {}
+        let room = match numbers("data_offsets").as_deref() {
+            Some([from, to]) if from <= to && *to <= data.len() as u64 => to - from,
             _ => return Err(format!("tensor `{name}` does not lie within the file")),
-        }
+        };
         let too_large = || format!("tensor `{name}` is too large");
         let count = shape.iter().try_fold(1u64, |product, side| product.checked_mul(*side));
         let count = count.ok_or_else(too_large)?;
+        let width = tensor.get("dtype").and_then(Value::as_str).and_then(width);
+        if width.is_some_and(|width| count.checked_mul(width) != Some(room)) {
+            return Err(format!("tensor `{name}` has not as many bytes as its shape needs"));
+        }
         all = all.checked_add(count).ok_or_else(too_large)?;
         tensors.push((name.clone(), count));
     }
@@ -91,6 +106,7 @@ mod tests {
             file("{}", 0),
             file("[", 0),
             file(outside, 23),
+            file(&outside.replace("[2,3]", "[2,2]"), 24),
         ] {
             assert!(tensors(&wrong).is_err());
         }

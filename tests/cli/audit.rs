@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use reg::hash::{Hash, Id};
-use reg::records::{Dataset, ImageRow, Predictions, ScoreSource, Split, Table};
+use reg::records::{Dataset, ImageRow, Predictions, Run, ScoreSource, Split, Table, Withdrawal};
 use reg::registry::{Objects, Registry, RegistryError, Stamp};
 use reg::runs::recompute;
 use serde_json::Value;
@@ -426,6 +426,84 @@ fn caught(study: &Study, id: &str, file: &str, words: &str) {
     assert!(answer.code == 3 && String::from_utf8_lossy(&answer.stdout).contains(words), "{answer:?}");
     let (code, said) = python(study, file);
     assert!(code == 3 && said.contains(words), "{said}");
+}
+
+#[test]
+fn a_false_run_or_manifest_is_not_reproduced_not_signed_and_named() {
+    let study = Study::trained();
+    study.ok("key new -o k");
+    let registry = study.registry();
+    let stamp = || Stamp { time: "2026-01-01T00:00:00Z".into(), command: "forge".into() };
+    let run = registry.get(Id::<Run>::new(study.id("tiny-s-f0").parse().unwrap())).unwrap();
+    let dataset = registry.get(Id::<Dataset>::new(study.id("tiny").parse().unwrap())).unwrap();
+    let mut manifest = registry.get_packed(dataset.manifest).unwrap();
+    manifest.rows[0].sha256 = manifest.rows[1].sha256;
+    let mut transaction = registry.transaction().unwrap();
+    let run = transaction.put(&Run { best_epoch: run.best_epoch + 1, ..run }).unwrap().to_string();
+    let manifest = transaction.put_packed(&manifest).unwrap();
+    let dataset = transaction.put(&Dataset { manifest, ..dataset }).unwrap().to_string();
+    transaction.commit(&stamp()).unwrap();
+    for (id, what) in [(run, "best_epoch"), (dataset.clone(), "sha256")] {
+        let again = study.reg(&format!("reproduce {id}"));
+        assert!(again.code == 3 && String::from_utf8_lossy(&again.stdout).contains(what), "{again:?}");
+        let verified = study.reg(&format!("verify --recompute {id}"));
+        assert!(
+            verified.code == 3 && String::from_utf8_lossy(&verified.stdout).contains(what),
+            "{verified:?}"
+        );
+        if id != dataset {
+            study.refused(3, &format!("attest {id} --key k -o a.json"), &["is false: best_epoch"]);
+        }
+    }
+    assert!(!study.path("a.json").exists());
+}
+
+#[test]
+fn a_strangers_words_do_not_steer_the_terminal() {
+    let study = Study::trained();
+    study.ok("audit s -o a.zip");
+    let mut more = members(&study.path("a.zip"));
+    more.insert("x\u{1b}[2K\nsound: 82 objects\u{1b}[8m".to_owned(), Vec::new());
+    pack(&study.path("b.zip"), &more);
+    let answer = study.reg("audit verify b.zip");
+    let said = String::from_utf8(answer.stdout).unwrap();
+    assert!(answer.code == 3 && !said.contains('\u{1b}'), "{said:?}");
+    assert!(said.lines().all(|line| !line.starts_with("sound")), "{said:?}");
+    study.ok("withdraw patient:5 --reason mistake");
+    let registry = study.registry();
+    let view = registry.view().unwrap();
+    let id = Id::<Withdrawal>::new(view.of_kind("withdrawal").unwrap()[0]);
+    drop(view);
+    let record = registry.get(id).unwrap();
+    let reason = "consent\u{1b}[2J\u{202e}".to_owned();
+    let mut transaction = registry.transaction().unwrap();
+    transaction.put(&Withdrawal { reason, number: 1, ..record }).unwrap();
+    transaction.commit(&Stamp { time: "2026-01-01T00:00:00Z".into(), command: "forge".into() }).unwrap();
+    study.ok("audit s -o c.zip");
+    for command in ["audit verify c.zip", "trace --down patient:5", "list withdrawal"] {
+        let answer = study.reg(command);
+        let said = String::from_utf8(answer.stdout).unwrap() + &answer.stderr;
+        assert!(!said.contains(['\u{1b}', '\u{202e}']), "{command}: {said:?}");
+    }
+}
+
+#[test]
+fn the_bundle_of_a_heat_map_holds_no_picture_of_a_patient() {
+    let study = Study::trained();
+    let image = "00000005_000.png";
+    let made = study.json(&format!("gradcam tiny-s-f0 {image} --label Mass -o heat.png"));
+    study.ok(&format!("tag heat {}", made["id"].as_str().unwrap()));
+    study.ok("audit heat -o a.zip");
+    let png = |bytes: &Vec<u8>| bytes.starts_with(b"\x89PNG");
+    assert!(!members(&study.path("a.zip")).values().any(png));
+    assert_eq!(study.json("audit verify a.zip")["ok"], true);
+    // Nor does it need the picture that was removed for good.
+    study.ok("withdraw patient:5 --reason consent --purge");
+    study.ok("audit heat -o b.zip");
+    assert_eq!(study.json("audit verify b.zip")["ok"], true);
+    study.ok("key new -o k");
+    study.ok("attest heat --key k -o a.json");
+    study.ok("attest verify a.json --key k.pub --objects");
 }
 
 #[test]

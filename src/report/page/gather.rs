@@ -95,6 +95,9 @@ pub(super) fn gather(
             found => found?,
         };
         let kind = view.kind(&id)?.unwrap_or_else(|| "object that is no record".to_owned());
+        if stamp.is_some() {
+            hold(registry, id, &kind)?;
+        }
         match kind.as_str() {
             Run::KIND | Predictions::KIND => inputs.push(Input::resolve(registry, &view, text)?),
             Study::KIND => studies.push(id),
@@ -105,9 +108,6 @@ pub(super) fn gather(
                 }
                 Table::Dataset(table) => material.add_dataset(registry, &view, table.dataset)?,
                 Table::Comparison(comparison) => {
-                    if stamp.is_some() {
-                        hold(registry, Id::new(id))?;
-                    }
                     let name = view.names_by_id()?.remove(&id);
                     material.add_section(registry, name, Id::new(id), *comparison, Vec::new())?;
                 }

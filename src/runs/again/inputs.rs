@@ -1,12 +1,12 @@
-//! Data sets out of their metadata, splits out of their seed, weights out of their file.
+//! Data sets out of their metadata, splits out of their seed, weights out of their file; what specs and software name.
 
 use std::collections::HashMap;
 use std::path::Path;
 
 use super::{Mismatch, TOLD, compared, differences};
 use crate::dataset::{boxes, labels, lists, metadata};
-use crate::hash::{Digest, Id};
-use crate::records::{Dataset, File, ImageRow, Manifest, Split, SplitMethod, Weights};
+use crate::hash::{Digest, Hash, Id};
+use crate::records::{Dataset, File, ImageRow, Manifest, Software, Spec, Split, SplitMethod, Weights};
 use crate::registry::{Objects, Registry};
 use crate::runs::RunError;
 use crate::runs::weights::tensors;
@@ -96,4 +96,39 @@ pub(super) fn weights(objects: &dyn Objects, id: Id<Weights>) -> Result<Vec<Mism
     let held = tensors(&bytes).map_err(wrong)?;
     let parameters = held.iter().map(|(_, numbers)| numbers).sum();
     Ok(compared(&recorded, &Weights { file, tensors: held.len() as u64, parameters }))
+}
+
+/// That everything it names is of the kind that it should be, and its split one of its data set.
+pub(super) fn spec(objects: &dyn Objects, id: Id<Spec>) -> Result<Vec<Mismatch>, RunError> {
+    let spec = objects.get(id)?;
+    objects.get(spec.dataset)?;
+    objects.get(spec.software)?;
+    if let Some(weights) = spec.weights {
+        objects.get(weights)?;
+    }
+    let split = objects.get(spec.split)?;
+    let mut found = Vec::new();
+    if split.dataset != spec.dataset {
+        found.extend(Mismatch::of("dataset", spec.dataset, split.dataset));
+    }
+    let folds = split.folds.len() as u32;
+    if spec.fold >= folds {
+        found.extend(Mismatch::of("fold", spec.fold, format!("below {folds}")));
+    }
+    Ok(found)
+}
+
+/// That its sources are a list of hashes and paths.
+pub(super) fn software(objects: &dyn Objects, id: Id<Software>) -> Result<Vec<Mismatch>, RunError> {
+    let software = objects.get(id)?;
+    let bytes = objects.bytes(&software.sources.hash)?;
+    let text = String::from_utf8_lossy(&bytes);
+    let is_one = |line: &str| {
+        line.split_once("  ").is_some_and(|(hash, path)| hash.parse::<Hash>().is_ok() && !path.is_empty())
+    };
+    let odd = text.lines().find(|line| !is_one(line)).or(text.is_empty().then_some(""));
+    Ok(odd
+        .and_then(|line| Mismatch::of("sources", line, "a hash, two spaces and a path"))
+        .into_iter()
+        .collect())
 }

@@ -3,6 +3,7 @@
 //!
 //! Whoever can write into a registry can write a false record, and hash it rightly. A hash does not tell; this does.
 
+mod images;
 mod inputs;
 mod scores;
 mod tables;
@@ -12,14 +13,15 @@ use serde_json::Value;
 
 use super::RunError;
 use crate::hash::{Hash, Id};
-use crate::records::{Dataset, Predictions, Record, Run, Split, Table, Weights};
+use crate::records::{Dataset, Predictions, Record, Run, Software, Spec, Split, Table, Weights};
 use crate::registry::Objects;
+pub use images::images;
 pub(super) use scores::attributed;
 
 /// Differences that are told one by one.
 const TOLD: usize = 20;
 
-/// A value that a table records, and that its inputs do not give.
+/// A value that a record has, and that its inputs do not give.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
 pub struct Mismatch {
     /// Where it stands, such as `models.0.labels.3.auc.mean`.
@@ -30,14 +32,25 @@ pub struct Mismatch {
     pub now: Value,
 }
 
+impl Mismatch {
+    /// None where both are the same.
+    fn of(place: &str, recorded: impl Serialize, now: impl Serialize) -> Option<Self> {
+        let [recorded, now] =
+            [serde_json::to_value(recorded), serde_json::to_value(now)].map(Result::unwrap_or_default);
+        (recorded != now).then(|| Mismatch { place: place.to_owned(), recorded, now })
+    }
+}
+
 /// Makes a record again from what it names and says what differs, the first few differences.
 ///
-/// None where that takes a network, as for a table of probes or heat maps, and for what others said: specs, executions.
+/// None where that takes a network, as for a table of probes or heat maps, and for what somebody said: executions, studies.
 pub fn recompute(objects: &dyn Objects, id: Hash, kind: &str) -> Result<Option<Vec<Mismatch>>, RunError> {
     match kind {
         Dataset::KIND => inputs::dataset(objects, Id::new(id)).map(Some),
         Split::KIND => inputs::split(objects, Id::new(id)).map(Some),
         Weights::KIND => inputs::weights(objects, Id::new(id)).map(Some),
+        Software::KIND => inputs::software(objects, Id::new(id)).map(Some),
+        Spec::KIND => inputs::spec(objects, Id::new(id)).map(Some),
         Run::KIND => scores::run(objects, Id::new(id)).map(Some),
         Predictions::KIND => scores::predictions(objects, Id::new(id)).map(Some),
         Table::KIND => tables::table(objects, Id::new(id)),
@@ -45,13 +58,13 @@ pub fn recompute(objects: &dyn Objects, id: Hash, kind: &str) -> Result<Option<V
     }
 }
 
-/// Asserts that a table says what its inputs give.
-pub fn hold(objects: &dyn Objects, id: Id<Table>) -> Result<(), RunError> {
-    match tables::table(objects, id)?.unwrap_or_default().into_iter().next() {
+/// Asserts that a record says what its inputs give.
+pub fn hold(objects: &dyn Objects, id: Hash, kind: &str) -> Result<(), RunError> {
+    match recompute(objects, id, kind)?.unwrap_or_default().into_iter().next() {
         None => Ok(()),
         Some(Mismatch { place, recorded, now }) => {
-            let [recorded, now] = [recorded, now].map(|value| value.to_string());
-            Err(RunError::False { table: id.hash, place, recorded, now })
+            let what = format!("{place} is recorded as {recorded}, and what it names gives {now}");
+            Err(RunError::False { id, kind: kind.to_owned(), what })
         }
     }
 }

@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use serde_json::Value;
+use serde::Deserialize;
 
-use super::{Mismatch, compared};
+use super::{Mismatch, TOLD, compared};
 use crate::hash::{Digest, Id};
 use crate::records::{Predictions, Run, Scale, ScoreSource};
 use crate::registry::{Objects, Registry};
@@ -15,40 +15,58 @@ use crate::runs::weights::tensors;
 /// Buffers of BatchNorm, which are no parameters.
 const BUFFERS: [&str; 3] = ["running_mean", "running_var", "num_batches_tracked"];
 
-/// What the log and the checkpoint say of a run, and that its split is one of its data set. That they come out again
-/// takes the worker: `reg reproduce`.
+/// A line of a run's log. An epoch that diverged has no loss.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Epoch {
+    epoch: u32,
+    #[expect(dead_code, reason = "nothing else may stand in a line")]
+    lr: f64,
+    #[expect(dead_code, reason = "nothing else may stand in a line")]
+    train_loss: Option<f64>,
+    val_loss: Option<f64>,
+    val_auc: Option<f64>,
+    #[expect(dead_code, reason = "nothing else may stand in a line")]
+    val_auc_labels: u32,
+    improved: bool,
+}
+
+/// What the log and the checkpoint say of a run. That they come out again takes the worker: `reg reproduce`.
 pub(super) fn run(objects: &dyn Objects, id: Id<Run>) -> Result<Vec<Mismatch>, RunError> {
     let recorded = objects.get(id)?;
     let spec = objects.get(recorded.spec)?;
-    let split = objects.get(spec.split)?;
     let mut now = recorded.clone();
     let log = objects.bytes(&recorded.log.hash)?;
-    let epochs =
-        String::from_utf8_lossy(&log).lines().map(serde_json::from_str).collect::<Result<Vec<Value>, _>>();
-    let epochs = epochs.unwrap_or_default();
-    // An epoch that diverged has no loss.
-    let losses: Vec<f64> =
-        epochs.iter().map(|epoch| epoch["val_loss"].as_f64().unwrap_or(f64::INFINITY)).collect();
-    let best = losses.iter().enumerate().min_by(|a, b| a.1.total_cmp(b.1));
-    now.epochs = losses.len() as u32;
-    (now.best_epoch, now.val_loss) = best.map_or((0, f64::NAN), |(place, loss)| (place as u32 + 1, *loss));
+    let mut found = Vec::new();
+    let (mut best, mut epochs) = (f64::INFINITY, 0);
+    for line in log.strip_suffix(b"\n").unwrap_or(&log).split(|byte| *byte == b'\n') {
+        epochs += 1;
+        let Ok(epoch) = serde_json::from_slice::<Epoch>(line) else {
+            let line = String::from_utf8_lossy(line).into_owned();
+            found.extend(Mismatch::of(&format!("log line {epochs}"), line, "an epoch"));
+            continue;
+        };
+        let loss = epoch.val_loss.unwrap_or(f64::INFINITY);
+        let improved = loss < best;
+        if improved {
+            (best, now.best_epoch, now.val_loss) = (loss, epochs, loss);
+        }
+        let auc = epoch.val_auc.filter(|auc| (0.0..=1.0).contains(auc));
+        found.extend(Mismatch::of(&format!("log line {epochs} epoch"), epoch.epoch, epochs));
+        found.extend(Mismatch::of(&format!("log line {epochs} improved"), epoch.improved, improved));
+        found.extend(Mismatch::of(&format!("log line {epochs} val_auc"), epoch.val_auc, auc));
+    }
+    now.epochs = epochs;
+    if epochs > spec.training.epochs {
+        found.extend(Mismatch::of("epochs", epochs, format!("at most {}", spec.training.epochs)));
+    }
     if !objects.lacks(&recorded.checkpoint.hash) {
-        let checkpoint = objects.bytes(&recorded.checkpoint.hash)?;
-        let held = tensors(&checkpoint).unwrap_or_default();
+        let held = tensors(&objects.bytes(&recorded.checkpoint.hash)?).unwrap_or_default();
         let learnt = held.iter().filter(|(name, _)| !BUFFERS.iter().any(|buffer| name.ends_with(buffer)));
         now.parameters = learnt.map(|(_, numbers)| numbers).sum();
     }
-    let mut found = compared(&recorded, &now);
-    found.extend(
-        compared(&spec.dataset, &split.dataset)
-            .into_iter()
-            .map(|m| Mismatch { place: "spec.dataset".to_owned(), ..m }),
-    );
-    let folds = split.folds.len() as u32;
-    if spec.fold >= folds {
-        let (recorded, now) = (spec.fold.into(), format!("below {folds}").into());
-        found.push(Mismatch { place: "spec.fold".to_owned(), recorded, now });
-    }
+    found.extend(compared(&recorded, &now));
+    found.truncate(TOLD);
     Ok(found)
 }
 
@@ -56,7 +74,8 @@ pub(super) fn run(objects: &dyn Objects, id: Id<Run>) -> Result<Vec<Mismatch>, R
 pub(super) fn predictions(objects: &dyn Objects, id: Id<Predictions>) -> Result<Vec<Mismatch>, RunError> {
     let recorded = objects.get(id)?;
     let now = match &recorded.source {
-        ScoreSource::Run { run, .. } => {
+        ScoreSource::Run { run, software, .. } => {
+            objects.get(*software)?;
             attributed(objects, id, &recorded)?;
             let spec = objects.get(objects.get(*run)?.spec)?;
             Predictions {
