@@ -10,7 +10,7 @@ const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 /// What `reg demo` makes, smaller: the chapters on lineage and audit begin with it.
 const DEMO: &str = "
 reg init >/dev/null
-reg ingest images --metadata data.csv --boxes boxes.csv --name demo
+reg ingest xrays/images --metadata xrays/Data_Entry_2017_v2020.csv --boxes xrays/BBox_List_2017.csv --name demo
 reg split make demo --folds 2 --name demo-split
 for fold in 0 1; do reg train --dataset demo --split demo-split --fold $fold --model mlp --set epochs=2 --threads 1; done
 reg compare mlp-demo-split-f0 mlp-demo-split-f1 --name demo-table
@@ -45,10 +45,12 @@ fn run(folder: &Path, script: &str) -> String {
 fn with_fixture() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let tiny = Path::new(ROOT).join("fixtures/tiny");
-    for (from, to) in [("Data_Entry_2017_v2020.csv", "data.csv"), ("BBox_List_2017.csv", "boxes.csv")] {
-        fs::copy(tiny.join(from), folder.path().join(to)).unwrap();
+    let xrays = folder.path().join("xrays");
+    fs::create_dir(&xrays).unwrap();
+    for file in ["Data_Entry_2017_v2020.csv", "BBox_List_2017.csv"] {
+        fs::copy(tiny.join(file), xrays.join(file)).unwrap();
     }
-    std::os::unix::fs::symlink(tiny.join("images"), folder.path().join("images")).unwrap();
+    std::os::unix::fs::symlink(tiny.join("images"), xrays.join("images")).unwrap();
     run(folder.path(), DEMO);
     folder
 }
@@ -85,17 +87,25 @@ fn the_chapters_on_audit_and_lineage_run_as_they_are_written() {
 fn the_chapter_on_withdrawals_runs_as_it_is_written() {
     let folder = with_fixture();
     let said = run(folder.path(), &commands("withdraw.md"));
-    assert!(said.contains("28 images") && said.contains("2 removed: 00000005_000.png, "), "{said}");
-    assert!(said.contains("purged 2 objects, ") && said.contains("2 more were purged"), "{said}");
+    assert!(said.contains("29 images") && said.contains("1 removed: 00000002_000.png"), "{said}");
+    assert!(said.contains("purged 1 object, ") && said.contains("1 more were purged"), "{said}");
 }
 
 #[test]
 fn the_chapter_on_other_tools_runs_as_it_is_written() {
     let folder = with_fixture();
+    let meta = "--model tiny-meta --set epochs=1 --threads 1";
+    run(folder.path(), &format!("reg train --dataset demo --split demo-split --fold 0 {meta}"));
     run(folder.path(), &commands("tools.md"));
-    for made in
-        ["scores.csv", "tables/demo-table-auc.parquet", "model/model.py", "card.md", "crate/workflow.sh"]
-    {
+    for made in [
+        "scores.csv",
+        "tables/demo-table-auc.parquet",
+        "tables/mlp-demo-split-f0-test.parquet",
+        "demo-images/images.parquet",
+        "model/model.py",
+        "card.md",
+        "crate/workflow.sh",
+    ] {
         assert!(folder.path().join(made).exists(), "{made}");
     }
 }

@@ -134,14 +134,18 @@ fn export(
             return Ok(Reply::new(file.display().to_string(), json));
         }
     };
-    for sheet in export::dataset_sheets(&registry, id, split)? {
+    let sheets = export::dataset_sheets(&registry, &view, id, split)?;
+    drop(view);
+    let marks = marks::warn(context, &registry, [id.hash])?;
+    for sheet in sheets {
         let file = format!("{}.{}", sheet.name, format.extension());
         folder.write(&file, &sheet.render(format))?;
         files.push(output.join(file));
     }
     folder.finish()?;
     let lines: Vec<String> = files.iter().map(|file| file.display().to_string()).collect();
-    Ok(Reply::new(lines.join("\n"), json!({ "id": id, "folder": output, "files": files })))
+    let json = json!({ "id": id, "folder": output, "files": files });
+    Ok(Reply::new(lines.join("\n"), json).marked(&marks))
 }
 
 fn stats(

@@ -20,11 +20,17 @@ pub(crate) struct Args {
     b: String,
 }
 
-pub(crate) fn run(context: &Context, args: &Args) -> Result<Reply, Failure> {
+pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
     let registry = context.registry()?;
     let view = registry.view()?;
     let (a, b) = (registry.resolve(&view, &args.a)?, registry.resolve(&view, &args.b)?);
-    let found = diff(&registry, &view, a, b)?;
+    let mut found = diff(&registry, &view, a, b)?;
+    // Of several names it is the one that was typed.
+    for (side, text) in [(&mut found.a, args.a), (&mut found.b, args.b)] {
+        if view.name(&text)?.is_some() {
+            side.name = Some(text);
+        }
+    }
     drop(view);
     Ok(Reply::new(text(&found), json!(found)).marked(&marks::warn(context, &registry, [a, b])?))
 }

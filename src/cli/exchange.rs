@@ -1,8 +1,11 @@
 //! `reg push` and `reg pull`.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use reg::hash::Hash;
+use reg::registry::Withdrawn;
 use reg::remote::{Address, Exchanged, Job, RemoteError, Request, pull, push};
 use reg::report::thousands;
 use serde_json::json;
@@ -70,13 +73,11 @@ fn run(context: &Context, args: Args, pushes: bool) -> Result<Reply, Failure> {
     let (stop, progress) = (stop_on_signals(), context.progress());
     let job = Job { stamp: &context.surroundings.stamp, progress: &progress, stop: &stop };
     let exchange = if pushes { push } else { pull };
+    let before = registry.withdrawn(&registry.view()?)?;
     let done = exchange(&registry, &address, &request, job)?;
 
-    if let (Some((withdrawals, _)), false) = (done.kinds.get("withdrawal"), request.dry_run || pushes) {
-        context.note(&format!(
-            "note: withdrawals came along, {withdrawals} in number (`reg list withdrawal`): what they cover is marked from now on, \
-             and its bytes stay until `reg withdraw … --purge` here"
-        ));
+    if !request.dry_run && !pushes && done.kinds.contains_key("withdrawal") {
+        heard(context, &before, &registry.withdrawn(&registry.view()?)?);
     }
     let reply = Reply::new(describe(&done, &address, &request, pushes), document(&done, &address, &request));
     if done.names.conflicts.is_empty() {
@@ -84,6 +85,33 @@ fn run(context: &Context, args: Args, pushes: bool) -> Result<Reply, Failure> {
     }
     context.note("hint: --move-names lets them name what they name on the side that gives");
     Ok(reply.with_code(NO))
+}
+
+/// Says which withdrawals came along, and which were taken back.
+fn heard(context: &Context, before: &Withdrawn, now: &Withdrawn) {
+    let only = |these: &Withdrawn, those: &Withdrawn| -> Vec<String> {
+        let known: HashSet<Hash> = those.holding().map(|(id, _)| id.hash).collect();
+        let new = these.holding().filter(|(id, _)| !known.contains(&id.hash));
+        new.map(|(_, record)| record.subject.to_string()).collect()
+    };
+    let (came, back) = (only(now, before), only(before, now));
+    if !came.is_empty() {
+        context.note(&format!(
+            "note: withdrawals came along, {} in number (`reg list withdrawal`): what they cover is marked from now on, \
+             and its bytes stay until `reg withdraw … --purge` here",
+            came.len()
+        ));
+    }
+    if !back.is_empty() {
+        let verb = if back.len() == 1 { "a withdrawal was" } else { "withdrawals were" };
+        context.note(&format!(
+            "note: {verb} taken back, of {}: what no other covers is not marked any more",
+            back.join(", ")
+        ));
+    }
+    if came.is_empty() && back.is_empty() {
+        context.note("note: withdrawals came along that had been taken back: nothing more is marked by them");
+    }
 }
 
 /// Raised by the first signal, so that what is on its way comes to an end; the second ends the program.

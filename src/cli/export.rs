@@ -6,7 +6,7 @@ use clap::ValueEnum;
 use reg::export::{self, FileFormat, Folder, Sheet};
 use reg::hash::Hash;
 use reg::index::View;
-use reg::records::{Record, Run};
+use reg::records::{Record, Run, Subset};
 use reg::registry::Registry;
 use serde_json::json;
 
@@ -94,9 +94,18 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
         )));
     }
     let view = registry.view()?;
-    let ids = args.ids.iter().map(|text| registry.resolve(&view, text)).collect::<Result<Vec<_>, _>>()?;
+    let mut leaving = Vec::new();
+    for text in &args.ids {
+        let id = registry.resolve(&view, text)?;
+        let all = match format {
+            ExportFormat::Csv | ExportFormat::Parquet => export::leaving(&registry, &view, id, None)?,
+            ExportFormat::Card => export::leaving(&registry, &view, id, Some(Subset::Test))?,
+            ExportFormat::Checkpoint => vec![id],
+        };
+        leaving.push((id, all));
+    }
     drop(view);
-    let marks = marks::warn(context, &registry, ids)?;
+    let marks = marks::warn_of(context, &registry, leaving)?;
     let view = registry.view()?;
     let reply = match format {
         ExportFormat::Csv => tables(&registry, &view, &args.ids, &output, FileFormat::Csv),
@@ -188,8 +197,12 @@ fn mlflow(
             named.iter().map(|text| registry.resolve_as::<Run>(&view, text)).collect::<Result<_, _>>()?
         }
     };
+    let leaving = runs
+        .iter()
+        .map(|run| Ok((run.hash, export::leaving(registry, &view, run.hash, Some(Subset::Test))?)));
+    let leaving = leaving.collect::<Result<Vec<_>, export::ExportError>>()?;
     drop(view);
-    let marks = marks::warn(context, registry, runs.iter().map(|run| run.hash))?;
+    let marks = marks::warn_of(context, registry, leaving)?;
     let out = Folder::begin(folder)?;
     let written = export::mlflow(registry, &registry.view()?, &runs, &out, link)?;
     out.finish()?;

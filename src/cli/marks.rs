@@ -13,11 +13,20 @@ pub(super) fn warn(
     registry: &Registry,
     ids: impl IntoIterator<Item = Hash>,
 ) -> Result<Vec<(Hash, Mark)>, Failure> {
+    warn_of(context, registry, ids.into_iter().map(|id| (id, vec![id])))
+}
+
+/// The same of records with others that go along with them.
+pub(super) fn warn_of(
+    context: &Context,
+    registry: &Registry,
+    each: impl IntoIterator<Item = (Hash, Vec<Hash>)>,
+) -> Result<Vec<(Hash, Mark)>, Failure> {
     let view = registry.view()?;
     let mut marks = Marks::open(registry, &view)?;
     let mut found = Vec::new();
-    for id in ids {
-        if let Some(mark) = marks.of(&id) {
+    for (id, all) in each {
+        if let Some(mark) = marks.of_all(&all) {
             let kind = view.kind(&id).map_err(reg::registry::RegistryError::from)?;
             let kind = kind.unwrap_or_else(|| "object".to_owned());
             context.note(&format!("warning: {kind} {} {mark}", id.short()));

@@ -231,7 +231,7 @@ fn run(context: &Context, command: Command) -> Result<Reply, Failure> {
         Command::Log(args) => log::run(context, args),
         Command::Tag(args) => tag::run(context, args),
         Command::Trace(args) => trace::run(context, args),
-        Command::Diff(args) => diff::run(context, &args),
+        Command::Diff(args) => diff::run(context, args),
         Command::Withdraw(args) => withdraw::run(context, args),
         Command::Audit(args) => audit::run(context, args),
         Command::Attest(args) => attest::run(context, args),

@@ -1,6 +1,8 @@
 //! `reg predictions`.
 
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
 
 use reg::records::{Dataset, Scale, Split};
 use reg::report::{results, thousands};
@@ -53,6 +55,13 @@ pub(crate) struct ImportArgs {
 
 pub(crate) fn run(context: &Context, command: Command) -> Result<Reply, Failure> {
     let Command::Import(args) = command;
+    if is_parquet(&args.file) {
+        let hint = "only CSV is read: `reg export ID -o scores.csv` writes it, and so does every tool that reads Parquet";
+        return Err(Failure::new(
+            format!("{} is a Parquet file", args.file.display()),
+            Some(hint.to_owned()),
+        ));
+    }
     let registry = context.registry()?;
     let view = registry.view()?;
     let dataset = registry.resolve_as::<Dataset>(&view, &args.dataset)?;
@@ -104,6 +113,12 @@ pub(crate) fn run(context: &Context, command: Command) -> Result<Reply, Failure>
         "missing_images": imported.missing_images.len(),
     });
     Ok(Reply::new(text, json))
+}
+
+fn is_parquet(path: &Path) -> bool {
+    let mut begins = [0; 4];
+    let read = File::open(path).and_then(|mut file| file.read_exact(&mut begins));
+    read.is_ok() && &begins == b"PAR1"
 }
 
 /// What did not count, a sentence each.

@@ -4,8 +4,10 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 use reg::export::{Folder, prov, ro_crate};
+use reg::hash::Hash;
+use reg::index::View;
 use reg::lineage::{Asked, Direction, Graph, Node, Touched, image_named, touched, trace};
-use reg::records::Withdrawal;
+use reg::records::{Dataset, Record, Withdrawal};
 use reg::registry::{Registry, RegistryError};
 use reg::report::lineage::{dot, tree};
 use reg::report::touched;
@@ -74,8 +76,17 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
     };
     if args.down {
         if let Some(asked) = Asked::read(&registry, &view, &args.id)? {
-            let touched = touched(&registry, &view, &asked)?;
-            return down(context, &registry, &touched, (&args.id, format));
+            let mut touched = touched(&registry, &view, &asked)?;
+            let asked_in = in_dataset(&view, &args.id)?;
+            if let Some((name, id)) = &asked_in {
+                touched.call(id, name);
+            }
+            let elsewhere = asked_in.filter(|(_, id)| touched.datasets.iter().all(|one| one.id != *id));
+            let elsewhere = elsewhere.map(|(name, _)| {
+                let row = args.id.rsplit(':').next().unwrap_or_default();
+                format!("{name} does not hold data row {row} of its metadata")
+            });
+            return down(context, &registry, &touched, (&args.id, format), elsewhere);
         }
     } else if args.id.contains(':') {
         return Err(Failure::usage("a patient or a row is an input, and is traced --down only"));
@@ -85,7 +96,13 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
         other => other?,
     };
     let direction = if args.down { Direction::Down } else { Direction::Up };
-    let graph = trace(&registry, &view, root, direction)?;
+    let mut graph = trace(&registry, &view, root, direction)?;
+    // Of several names it is the one that was typed.
+    if view.name(&args.id)? == Some(root)
+        && let Some(node) = graph.nodes.iter_mut().find(|node| node.id == root)
+    {
+        node.name = Some(args.id.clone());
+    }
     drop(view);
     let marks = marks::warn(context, &registry, [root])?;
     if let Some(output) = args.output {
@@ -110,6 +127,14 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
     })
 }
 
+/// The data set of `DATASET:ROW`, as it was typed, where it has a name.
+fn in_dataset(view: &View, text: &str) -> Result<Option<(String, Hash)>, Failure> {
+    let Some((what, _)) = text.rsplit_once(':') else { return Ok(None) };
+    let Some(id) = view.name(what)? else { return Ok(None) };
+    let is_dataset = view.kind(&id)?.as_deref() == Some(Dataset::KIND);
+    Ok(is_dataset.then(|| (what.to_owned(), id)))
+}
+
 fn of_prov(registry: &Registry, graph: &Graph) -> Result<Reply, Failure> {
     let document = prov(registry, &registry.view()?, graph)?;
     Ok(Reply::new(format!("{document:#}"), document))
@@ -121,10 +146,14 @@ fn down(
     registry: &Registry,
     touched: &Touched,
     (asked, format): (&str, TraceFormat),
+    elsewhere: Option<String>,
 ) -> Result<Reply, Failure> {
     if touched.images.is_empty() {
         let hint = "`reg show DATASET` says what a data set holds; rows count from 1 behind the header";
         return Err(Failure::new(format!("nothing here has {asked}"), Some(hint.to_owned())));
+    }
+    if let Some(not_there) = &elsewhere {
+        context.note(&format!("warning: {not_there}, and other data sets of the same file do"));
     }
     let withdrawn = registry.withdrawn(&registry.view()?)?;
     for (id, Withdrawal { subject, time, reason, .. }) in withdrawn.holding() {
@@ -139,7 +168,10 @@ fn down(
         Graph { root, nodes, edges: touched.edges.clone() }
     };
     Ok(match format {
-        TraceFormat::Tree => Reply::new(touched::tree(touched, asked), Value::Null),
+        TraceFormat::Tree => {
+            let not_there = elsewhere.map_or_else(String::new, |said| format!("{said}. Elsewhere:\n"));
+            Reply::new(not_there + &touched::tree(touched, asked), Value::Null)
+        }
         TraceFormat::Json => Reply::document(touched),
         TraceFormat::Dot => Reply::new(dot(&graph(), true), Value::Null),
         TraceFormat::Prov | TraceFormat::RoCrate => of_prov(registry, &graph())?,

@@ -51,10 +51,14 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
         let text = format!("{subject} is no longer withdrawn; what was purged does not come back by this");
         return Ok(Reply::new(text, json!({ "subject": subject, "revoked": revoked })));
     }
+    let marked = || -> Result<_, Failure> {
+        let view = registry.view()?;
+        Ok(Marks::open(&registry, &view)?.results(&view)?)
+    };
+    let before = marked()?;
     let done = withdraw(&registry, &request, &surroundings.stamp)?;
-    let view = registry.view()?;
-    let names = view.names_by_id()?;
-    let marked = Marks::open(&registry, &view)?.results(&view)?;
+    let marked = marked()?;
+    let names = registry.view()?.names_by_id()?;
     let results: Vec<_> = marked
         .iter()
         .map(|(id, kind, mark)| json!({ "id": id, "kind": kind, "name": names.get(id), "withdrawn": mark }))
@@ -79,10 +83,11 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
     for other in shared {
         lines.push(format!("the same bytes are {other}, withdrawn with them"));
     }
+    let from = if marked == before { "" } else { " from now on" };
     lines.push(match marked.len() {
-        0 => "no result contains withdrawn data".to_owned(),
-        1 => "1 result contains withdrawn data and is marked from now on".to_owned(),
-        n => format!("{n} results contain withdrawn data and are marked from now on"),
+        0 => "no run, scores or table contains withdrawn data".to_owned(),
+        1 => format!("1 result contains withdrawn data and is marked{from}"),
+        n => format!("{n} results contain withdrawn data and are marked{from}"),
     });
     match purged {
         Some(purged) if record.images.iter().all(|image| image.blake3.is_none()) => {

@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 
 use super::ExportError;
-use super::results::{Judged, epochs, judged};
+use super::results::{Judged, epochs, judged, leaving};
 use super::settings::settings;
 use crate::hash::Id;
 use crate::index::View;
@@ -88,7 +88,8 @@ pub fn card(registry: &Registry, view: &View, id: Id<Run>) -> Result<String, Exp
          - The epoch was chosen on the validation images, so numbers on these are too good for a test.\n\
          - Intervals take images as independent, which those of one patient are not: they are rather too narrow."
     );
-    if let Some(mark) = Marks::open(registry, view)?.of(&id.hash) {
+    let leaving = leaving(registry, view, id.hash, Some(Subset::Test))?;
+    if let Some(mark) = Marks::open(registry, view)?.of_all(&leaving) {
         let _ = writeln!(out, "- This run {mark}.");
     }
     let mut ids = vec![

@@ -196,7 +196,9 @@ impl Parts<'_> {
 /// A description, and behind it what the thing contains of withdrawn data.
 fn described(what: &str, mark: Option<Mark>) -> String {
     let mark = mark.map(|mark| format!("This {mark}."));
-    let said = [what.to_owned()].into_iter().chain(mark).filter(|text| !text.is_empty());
+    let what = what.to_owned();
+    let what = if what.is_empty() || what.ends_with('.') || mark.is_none() { what } else { what + "." };
+    let said = [what].into_iter().chain(mark).filter(|text| !text.is_empty());
     said.collect::<Vec<_>>().join(" ")
 }
 

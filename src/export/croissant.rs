@@ -45,7 +45,7 @@ pub fn croissant(
             "includes": format!("{IMAGES}/*"),
         }));
     }
-    for sheet in dataset_sheets(registry, id, split)? {
+    for sheet in dataset_sheets(registry, view, id, split)? {
         let file = format!("{}.csv", sheet.name);
         let bytes = sheet.render(FileFormat::Csv);
         folder.write(&file, &bytes)?;

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, HashMap};
 use rusqlite::{Connection, Transaction, params};
 
 use super::checkpoint::{CHECKPOINT, PROGRAM};
-use super::results::{epochs, judged};
+use super::results::{epochs, judged, leaving};
 use super::settings::settings;
 use super::{ExportError, FileFormat, Folder, card, checkpoint, sheets, time};
 use crate::hash::{Hash, Id};
@@ -127,7 +127,8 @@ impl Entry {
             ("reg.best_epoch".to_owned(), run.best_epoch.to_string()),
             ("reg.parameters".to_owned(), run.parameters.to_string()),
         ];
-        if let Some(mark) = Marks::open(registry, view)?.of(&id.hash) {
+        let leaving = leaving(registry, view, id.hash, Some(Subset::Test))?;
+        if let Some(mark) = Marks::open(registry, view)?.of_all(&leaving) {
             tags.push(("reg.withdrawn".to_owned(), mark.to_string()));
         }
         if let Some(weights) = spec.weights {

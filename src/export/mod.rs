@@ -29,5 +29,6 @@ pub use error::ExportError;
 pub use folder::{Folder, save};
 pub use mlflow::{Written, mlflow};
 pub use prov::prov;
+pub use results::leaving;
 pub use sheet::{Column, FileFormat, Sheet, Values};
 pub use tables::{dataset_sheets, sheets};

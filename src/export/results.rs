@@ -1,9 +1,9 @@
 //! What is recorded of how good a run is.
 
 use super::ExportError;
-use crate::hash::Id;
+use crate::hash::{Hash, Id};
 use crate::index::View;
-use crate::records::{AucTable, EpochLog, Predictions, Run, Subset, Table};
+use crate::records::{AucTable, EpochLog, Predictions, Record, Run, Subset, Table};
 use crate::registry::Registry;
 
 /// Predictions of a run and the AUCs that were computed of them.
@@ -32,6 +32,23 @@ pub(super) fn judged(
         }
     }
     Ok(None)
+}
+
+/// The records whose content leaves with what is exported of a record: itself, and of a run its scores, all or those of
+/// a subset. A run has not seen the patients that it was tested on; its scores have.
+pub fn leaving(
+    registry: &Registry,
+    view: &View,
+    id: Hash,
+    only: Option<Subset>,
+) -> Result<Vec<Hash>, ExportError> {
+    let mut leaving = vec![id];
+    if view.kind(&id)?.as_deref() == Some(Run::KIND) {
+        let scores = registry.referring::<Predictions>(view, &id)?.into_iter();
+        let asked = scores.filter(|(_, scores)| only.is_none() || scores.subset == only);
+        leaving.extend(asked.map(|(id, _)| id.hash));
+    }
+    Ok(leaving)
 }
 
 /// The epochs of a run.

@@ -27,19 +27,32 @@ pub(super) const IMAGES: &str = "images";
 /// Among others, a kind of record that is no table: a spec, weights.
 pub fn sheets(registry: &Registry, view: &View, id: Hash) -> Result<Vec<Sheet>, ExportError> {
     let kind = view.kind(&id)?.unwrap_or_default();
-    let mut sheets = match kind.as_str() {
-        Dataset::KIND => dataset_sheets(registry, Id::new(id), None),
-        Split::KIND => Ok(vec![folds(registry, Id::new(id))?]),
-        Predictions::KIND => Ok(vec![scores(registry, Id::new(id))?]),
-        Table::KIND => Ok(table(id, &registry.get(Id::new(id))?)),
+    let all = match kind.as_str() {
+        Dataset::KIND => return dataset_sheets(registry, view, Id::new(id), None),
+        Split::KIND => vec![folds(registry, Id::new(id))?],
+        Predictions::KIND => vec![scores(registry, Id::new(id))?],
+        Table::KIND => table(id, &registry.get(Id::new(id))?),
         Run::KIND => {
             let all = registry.referring::<Predictions>(view, &id)?;
-            let sheets: Vec<Sheet> =
-                all.into_iter().map(|(id, _)| scores(registry, id)).collect::<Result<_, _>>()?;
-            if sheets.is_empty() { Err(ExportError::NoPredictions(id)) } else { Ok(sheets) }
+            let mut of_run = Vec::new();
+            // Each is marked by what it is of itself: a patient may be in one of the subsets only.
+            for (id, _) in all {
+                of_run.extend(sheets(registry, view, id.hash)?);
+            }
+            return if of_run.is_empty() { Err(ExportError::NoPredictions(id)) } else { Ok(of_run) };
         }
-        _ => Err(ExportError::NoSuchForm { kind, id, form: "a table" }),
-    }?;
+        _ => return Err(ExportError::NoSuchForm { kind, id, form: "a table" }),
+    };
+    marked(registry, view, id, all)
+}
+
+/// The sheets of a record with what it contains of withdrawn data.
+fn marked(
+    registry: &Registry,
+    view: &View,
+    id: Hash,
+    mut sheets: Vec<Sheet>,
+) -> Result<Vec<Sheet>, ExportError> {
     if let Some(mark) = Marks::open(registry, view)?.of(&id) {
         for sheet in &mut sheets {
             sheet.about.push(("reg.withdrawn".to_owned(), mark.to_string()));
@@ -51,6 +64,7 @@ pub fn sheets(registry: &Registry, view: &View, id: Hash) -> Result<Vec<Sheet>, 
 /// The images of a data set and, where it has some, its boxes; with `split`, the subset of each image in each fold.
 pub fn dataset_sheets(
     registry: &Registry,
+    view: &View,
     id: Id<Dataset>,
     split: Option<Id<Split>>,
 ) -> Result<Vec<Sheet>, ExportError> {
@@ -65,7 +79,7 @@ pub fn dataset_sheets(
     if let Some(boxes) = dataset.boxes {
         sheets.push(self::boxes(id, &dataset, &manifest, &registry.get_packed(boxes)?)?);
     }
-    Ok(sheets)
+    marked(registry, view, id.hash, sheets)
 }
 
 fn about(id: Hash, kind: &str) -> Vec<(String, String)> {

@@ -13,8 +13,8 @@ mod verify;
 mod withdraw;
 
 pub use diff::{
-    Change, Changed, DatasetDiff, DiffError, Difference, Parting, Relabelled, Side, SplitDiff, SubsetDiff,
-    diff, diff_datasets,
+    Change, Changed, DatasetDiff, DiffError, Difference, FoldOf, Parting, Relabelled, Side, SplitDiff,
+    SubsetDiff, diff, diff_datasets,
 };
 pub use graph::{Direction, Edge, Graph, Node, behind, image_named, trace};
 pub use repair::{RepairError, repair};

@@ -140,6 +140,14 @@ pub struct Touched {
 }
 
 impl Touched {
+    /// Calls a data set by one of its names.
+    pub fn call(&mut self, dataset: &Hash, name: &str) {
+        let nodes =
+            self.nodes.iter_mut().filter(|node| node.node.id == *dataset).map(|node| &mut node.node.name);
+        let grouped = self.datasets.iter_mut().filter(|one| one.id == *dataset).map(|one| &mut one.name);
+        nodes.chain(grouped).for_each(|called| *called = Some(name.to_owned()));
+    }
+
     /// How many different images these are, however many data sets hold them.
     pub fn different(&self) -> u64 {
         different(self.images.iter().map(|image| (image.name.as_str(), image.id)))
@@ -215,6 +223,14 @@ pub struct InDataset {
     pub others: Vec<Named>,
 }
 
+impl InDataset {
+    /// What stands under it by itself, in its folds and beside them.
+    fn records(&self) -> impl Iterator<Item = &Named> {
+        let folds = self.splits.iter().flat_map(|split| &split.folds);
+        folds.flat_map(|fold| &fold.used_by).chain(&self.others)
+    }
+}
+
 /// What used them by one split.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct InSplit {
@@ -267,8 +283,17 @@ pub fn touched(registry: &Registry, view: &View, asked: &Asked) -> Result<Touche
     let choice = move |id: Id<Dataset>, _: &Dataset| Ok(chosen.get(&id.hash).cloned().unwrap_or_default());
     let mut usage = Usage::new(registry, Box::new(choice));
     let names = view.names_by_id()?;
-    let mut gather = Gather { usage: &mut usage, names: &names, found: HashMap::new() };
-    let ids = gather.all(view, &holding)?;
+    let mut gather =
+        Gather { usage: &mut usage, names: &names, found: HashMap::new(), unseeing: HashMap::new() };
+    let mut ids = gather.all(view, &holding)?;
+    let datasets = gather.grouped(&ids, &holding)?;
+    // A run that has not seen them is here because it judged them.
+    for named in datasets.iter().flat_map(InDataset::records) {
+        if let Some(header) = gather.unseeing.remove(&named.id) {
+            gather.found.insert(named.id, Found { header, uses: named.uses });
+            ids.push(named.id);
+        }
+    }
     let (mut nodes, mut edges) = (Vec::new(), Vec::new());
     let mut files: HashSet<Hash> = HashSet::new();
     for image in images.iter().filter(|image| image.id.is_some_and(|id| files.insert(id))) {
@@ -290,7 +315,6 @@ pub fn touched(registry: &Registry, view: &View, asked: &Asked) -> Result<Touche
         let links = found.header.links().into_iter().filter(|link| gather.found.contains_key(&link.to));
         edges.extend(links.map(|link| Edge { from: *id, to: link.to, role: link.role.into() }));
     }
-    let datasets = gather.grouped(&ids, &holding)?;
     let unread = usage.unread;
     Ok(Touched { root: asked.to_string(), images, nodes, edges, datasets, unread })
 }
@@ -305,6 +329,8 @@ struct Gather<'g, 'a> {
     usage: &'g mut Usage<'a>,
     names: &'g HashMap<Hash, String>,
     found: HashMap<Hash, Found>,
+    /// Runs that used none of the images themselves; their scores may be of them.
+    unseeing: HashMap<Hash, Header>,
 }
 
 impl Gather<'_, '_> {
@@ -316,11 +342,13 @@ impl Gather<'_, '_> {
         while let Some(id) = queue.pop_front() {
             let uses = self.usage.of(&id).counts();
             let header = self.usage.take_header(&id);
-            if let Some(header) = header.filter(|header| header.kind != Execution::KIND)
-                && uses != Counts::default()
-            {
-                self.found.insert(id, Found { header, uses });
-                ids.push(id);
+            match header {
+                Some(header) if header.kind != Execution::KIND && uses != Counts::default() => {
+                    self.found.insert(id, Found { header, uses });
+                    ids.push(id);
+                }
+                Some(header) if header.kind == Run::KIND => drop(self.unseeing.insert(id, header)),
+                _ => {}
             }
             // What used nothing itself can still be compared with what did.
             for (from, _) in view.referrers(&id)? {

@@ -45,7 +45,7 @@ pub struct Counts {
 }
 
 impl Use {
-    fn add(&mut self, other: &Use) {
+    pub(super) fn add(&mut self, other: &Use) {
         self.holds.extend(&other.holds);
         self.trained.extend(&other.trained);
         self.validated.extend(&other.validated);

@@ -8,7 +8,7 @@ use std::collections::{BTreeSet, HashSet};
 use serde::Serialize;
 
 use super::touched::{Asked, datasets, different};
-use super::usage::{Counts, Usage};
+use super::usage::{Counts, Usage, Use};
 use crate::hash::{Hash, Id, Mention};
 use crate::index::{IndexError, View};
 use crate::records::{
@@ -332,7 +332,14 @@ impl<'a> Marks<'a> {
 
     /// What a record has of withdrawn images; none of them: no mark.
     pub fn of(&mut self, id: &Hash) -> Option<Mark> {
-        let used = self.usage.as_mut()?.of(id);
+        self.of_all(std::slice::from_ref(id))
+    }
+
+    /// What some records have of them together.
+    pub fn of_all(&mut self, ids: &[Hash]) -> Option<Mark> {
+        let usage = self.usage.as_mut()?;
+        let mut used = Use::default();
+        ids.iter().for_each(|id| used.add(&usage.of(id)));
         let images = used.rows().len() as u64;
         (images > 0).then(|| Mark { images, uses: used.counts() })
     }

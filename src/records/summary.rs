@@ -74,7 +74,8 @@ pub fn summary(header: &Header) -> String {
                 let mean =
                     ["/result/auc/mean", "/result/mae/mean"].into_iter().find_map(|path| at(document, path));
                 let (model, target) = (text("model"), text("target"));
-                format!("probe of {model} for {target}, {} over {folds} folds", rounded(mean))
+                let plural = if folds == 1 { "" } else { "s" };
+                format!("probe of {model} for {target}, {} over {folds} fold{plural}", rounded(mean))
             }
             "heat" => format!("Grad-CAM of {} on {}", text("label"), text("image")),
             "pointing" => format!("pointing game, {} of {} boxes", within("/all/hits"), within("/all/boxes")),

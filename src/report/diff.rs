@@ -30,7 +30,11 @@ pub fn text(found: &Difference) -> String {
     if found.a.kind == Dataset::KIND {
         return out;
     }
-    section(&mut out, "split", found.split.iter().flat_map(of_split));
+    let alone = ["a", "b"].into_iter().zip(&found.folds);
+    let alone = alone.flat_map(|(side, folds)| {
+        folds.iter().map(move |of| format!("{} fold {}: in {side} alone", of.split.short(), of.fold))
+    });
+    section(&mut out, "split", found.split.iter().flat_map(of_split).chain(alone));
     section(&mut out, "configuration", found.configuration.iter().map(of_change));
     if found.a.kind == Split::KIND {
         return out;

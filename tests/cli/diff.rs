@@ -93,7 +93,7 @@ fn tables_that_differ_in_what_cannot_matter_are_equal_and_it_is_said_why() {
     assert_eq!(found["equal"], json!(true), "{found}");
     let text = why(&found);
     assert!(
-        text.contains("cannot matter: the data sets differ in 1 images, in nothing that entered"),
+        text.contains("cannot matter: the data sets differ in 1 image, in nothing that entered"),
         "{text}"
     );
     assert!(!text.contains("could have mattered"), "{text}");
@@ -111,7 +111,7 @@ fn a_relabelled_training_image_is_a_cause() {
     study.ok(&INGEST.replace("--name tiny", "--name other"));
     without_24(&study, "other", "oo", "second");
     let found = study.json("diff first second");
-    assert!(why(&found).contains("data: 1 images relabelled"), "{found}");
+    assert!(why(&found).contains("data: 1 image relabelled"), "{found}");
     assert_eq!(found["data"][0]["relabelled"][0]["lost"], json!(["Atelectasis", "Hernia"]));
     assert!(study.ok("diff first second").contains("00000001_000.png +Mass -Atelectasis -Hernia"));
     // Comparisons of two folds each say of their data sets once what differs.
@@ -125,7 +125,7 @@ fn a_relabelled_training_image_is_a_cause() {
     }
     let folds = study.json("diff two-table others-table");
     assert_eq!(folds["data"].as_array().unwrap().len(), 1, "{folds}");
-    assert_eq!(why(&folds).matches("1 images relabelled").count(), 1, "{folds}");
+    assert_eq!(why(&folds).matches("1 image relabelled").count(), 1, "{folds}");
     let paths = |found: &Value| {
         found["parts"].as_array().unwrap().iter().map(|at| at["path"].clone()).collect::<Vec<_>>()
     };
@@ -207,6 +207,32 @@ fn comparisons_of_the_same_models_and_labels_in_another_order_are_equal() {
     let found = study.json("diff models runs");
     assert_eq!(found["equal"], json!(true), "{found}");
     assert!(why(&found).contains("the model tiny under the name tiny-s-f0"), "{found}");
+}
+
+#[test]
+fn folds_that_only_one_of_two_has_are_told() {
+    let study = Study::trained();
+    study.ok("split make tiny --folds 2 --name few");
+    study.ok("split make tiny --folds 3 --name many");
+    let found = study.json("diff few many");
+    assert_eq!((&found["equal"], &found["folds"][0]), (&json!(false), &json!([])), "{found}");
+    assert_eq!(found["folds"][1], json!([{ "split": study.id("many"), "fold": 2 }]));
+    assert!(why(&found).contains("a has 2 folds, b has 3"), "{found}");
+    let text = study.ok("diff few many");
+    assert!(text.contains("fold 2: in b alone") && !text.contains("split: the same"), "{text}");
+    // Comparisons of two models, of another fold each.
+    for fold in ["0", "1"] {
+        study.ok(&format!("compare tiny-s-f{fold} mlp-s-f{fold} --name of-{fold}"));
+    }
+    let found = study.json("diff of-0 of-1");
+    assert!(why(&found).contains("split: a alone is of fold 0, b alone is of fold 1"), "{found}");
+    assert!(why(&found).contains("scores: 2 in a alone, 2 in b alone"), "{found}");
+    let text = study.ok("diff of-0 of-1");
+    assert!(text.contains("fold 0: in a alone") && text.contains("fold 1: in b alone"), "{text}");
+    study.ok("compare tiny-s-f0 mlp-s-f0 tiny-s-f1 --allow-different-images --name more");
+    assert!(why(&study.json("diff of-0 more")).contains("scores: 1 in b alone"));
+    let predictions = study.json("list predictions")["records"][0]["id"].as_str().unwrap().to_owned();
+    study.refused(1, &format!("diff few {predictions}"), &["a split and predictions are not compared"]);
 }
 
 #[test]

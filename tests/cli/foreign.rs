@@ -44,6 +44,9 @@ fn another_tools_scores_take_part_like_a_run() {
     let study = Study::trained();
     let csv = scores(&test_images(&study), &LABELS);
     fs::write(study.path("theirs.csv"), &csv).unwrap();
+    study.ok("export mlp-s-f0 -o x.parquet");
+    let parquet = "predictions import x.parquet --dataset tiny --name theirs";
+    study.refused(1, parquet, &["x.parquet is a Parquet file", "reg export ID -o scores.csv"]);
     let import = "predictions import theirs.csv --dataset tiny --split s --fold 0 --name theirs";
     let answer = study.json(import);
     assert_eq!(answer["images"], json!(test_images(&study).len()));

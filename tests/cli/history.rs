@@ -35,18 +35,15 @@ fn a_patient_is_traced_to_what_was_trained_selected_or_judged_on_him() {
             seen.insert(subset);
             for model in ["mlp", "tiny"] {
                 let run = format!("{model}-s-f{fold}");
-                let expected = match subset {
-                    Subset::Train => Some(("trained", images)),
-                    Subset::Val => Some(("validated", images)),
-                    Subset::Test => None,
+                let how = match subset {
+                    Subset::Train => "trained",
+                    Subset::Val => "validated",
+                    Subset::Test => "scored",
                 };
-                match (uses(&traced, &run), expected) {
-                    (None, None) => {}
-                    (Some(uses), Some((how, images))) => {
-                        assert_eq!(uses[how], json!(images), "{run} and patient {patient}");
-                        assert_eq!(uses["scored"], json!(0));
-                    }
-                    (found, _) => panic!("{run} and patient {patient}, {subset:?}: {found:?}"),
+                let uses = uses(&traced, &run).unwrap_or_else(|| panic!("{run} and patient {patient}"));
+                for other in ["trained", "validated", "scored", "holds"] {
+                    let expected = if other == how { images } else { 0 };
+                    assert_eq!(uses[other], json!(expected), "{run} and patient {patient}");
                 }
             }
             // The run that tests on them stands in the fold, and says that it has not seen them.
@@ -87,6 +84,28 @@ fn an_image_a_file_and_a_row_lead_to_the_same() {
     study.refused(1, "trace --down patient:99", &["nothing here has patient:99"]);
     study.refused(1, "trace --down nowhere.csv:1", &["nothing here is named"]);
     assert_eq!(study.reg("trace patient:13").code, 2);
+}
+
+#[test]
+fn a_row_of_a_data_set_that_lacks_it_is_not_answered_for_others_in_silence() {
+    let study = Study::divided();
+    study.ok("withdraw patient:13 --reason consent");
+    study.ok(&INGEST.replace("--name tiny", "--name less"));
+    let answer = study.reg("trace --down less:16");
+    answer.says(0, &["less does not hold data row 16"]);
+    let text = study.ok("trace --down less:16");
+    assert!(text.starts_with("less does not hold data row 16 of its metadata. Elsewhere:\n"), "{text}");
+    assert!(!study.reg("trace --down tiny:16").stderr.contains("does not hold"));
+    // Of several names it is the one that was typed.
+    study.ok("tag also tiny");
+    study.ok("tag one tiny");
+    assert!(study.ok("trace --down tiny:16").contains("data set tiny "));
+    let found = study.json("trace --down one:16");
+    assert_eq!(found["datasets"][0]["name"], json!("one"));
+    assert!(uses(&found, "one").is_some() && uses(&found, "also").is_none());
+    assert!(study.ok("trace --down tiny").lines().next().unwrap().contains(" tiny (30 images"));
+    let found = study.json("diff tiny less");
+    assert_eq!((&found["a"]["name"], &found["b"]["name"]), (&json!("tiny"), &json!("less")));
 }
 
 #[test]

@@ -246,7 +246,8 @@ fn an_image_is_traced_down_to_every_table_that_it_touched() {
         assert!(nodes.iter().any(|node| node["name"] == json!(name)), "{name}");
     }
     // It tests in the other fold: that run has not seen it, and only its scores have.
-    assert!(nodes.iter().all(|node| node["name"] != json!("mlp-s-f1")));
+    let judging = nodes.iter().find(|node| node["name"] == json!("mlp-s-f1")).unwrap();
+    assert_eq!((&judging["uses"]["trained"], &judging["uses"]["scored"]), (&json!(0), &json!(1)));
     let text = study.ok(&format!("trace --down {}", &image[..8]));
     assert!(text.contains("00000010_001.png") && text.contains("run mlp-s-f1 "), "{text}");
     assert!(text.contains("scored 1, not trained on them"), "{text}");

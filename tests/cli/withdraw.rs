@@ -92,6 +92,7 @@ fn what_leaves_the_registry_says_that_it_contains_withdrawn_data_and_images_stay
     assert_eq!(of(&image(&study, "00000001_000.png")), Value::Null);
     study.ok("trace table --format ro-crate -o crate");
     let described = fs::read_to_string(study.path("crate/ro-crate-metadata.json")).unwrap();
+    assert!(described.contains(". This contains") && !described.contains("labels This"), "{described}");
     let described: Value = serde_json::from_str(&described).unwrap();
     let graph = described["@graph"].as_array().unwrap();
     let root = graph.iter().find(|one| one["@id"] == "./").unwrap();
@@ -115,9 +116,46 @@ fn what_leaves_the_registry_says_that_it_contains_withdrawn_data_and_images_stay
     );
     assert!(!study.path("shared").exists());
     // What was removed for good is not missing.
-    study.ok(&format!("{WITHDRAW} --purge"));
+    let purged = study.ok(&format!("{WITHDRAW} --purge"));
+    assert!(!purged.contains("from now on"), "it is marked already: {purged}");
     let doctor = study.reg("doctor");
     assert!(!String::from_utf8_lossy(&doctor.stdout).contains("missing"), "{doctor:?}");
+}
+
+#[test]
+fn scores_of_a_withdrawn_patient_are_marked_also_where_a_run_that_never_saw_him_is_asked_for() {
+    let study = Study::trained();
+    // A patient that tests in the first fold.
+    let run = "tiny-s-f0";
+    let fold = |patient: &u32| {
+        study.json(&format!("trace --down patient:{patient}"))["datasets"][0]["splits"][0]["folds"][0].clone()
+    };
+    let patient = (1..20).find(|patient| fold(patient)["test"].as_u64() > Some(0)).unwrap();
+    let images = fold(&patient)["test"].as_u64().unwrap();
+    study.ok(&format!("withdraw patient:{patient} --reason consent"));
+    assert!(!marked(&study, "run").contains(run), "it never saw him");
+    let plural = if images == 1 { "" } else { "s" };
+    let of = |verb: &str| format!("contains withdrawn data: {images} image{plural} ({verb} {images})");
+    let said = of("scored");
+    let said = said.as_str();
+    for file in ["f.parquet", "f.csv", "m.md"] {
+        let answer = study.reg(&format!("--json export {run} -o {file}"));
+        answer.says(0, &[said]);
+        assert_eq!(answer.json()["withdrawn"][0]["uses"]["scored"], json!(images), "{file}");
+        let bytes = fs::read(study.path(file)).unwrap();
+        assert_eq!(String::from_utf8_lossy(&bytes).contains(said), file != "f.csv", "{file}");
+    }
+    let answer = study.reg(&format!("--json export {run} --format checkpoint -o c"));
+    assert_eq!(answer.json()["withdrawn"], Value::Null, "the weights have not seen him");
+    study.reg(&format!("export mlflow tracking {run}")).says(0, &[said]);
+    let store = fs::read(study.path("tracking/mlflow.db")).unwrap();
+    assert!(String::from_utf8_lossy(&store).contains(said), "a tag of the run");
+    let answer = study.reg("--json dataset export tiny --format parquet -o sheets");
+    answer.says(0, &[&of("holds")]);
+    assert_eq!(answer.json()["withdrawn"][0]["uses"]["holds"], json!(images));
+    for file in files(&study.path("sheets")) {
+        assert!(String::from_utf8_lossy(&fs::read(file).unwrap()).contains("reg.withdrawn"));
+    }
 }
 
 #[test]
@@ -166,6 +204,7 @@ fn what_would_compute_with_withdrawn_images_is_refused_until_it_is_allowed() {
     let old = study.id("tiny");
     study.ok(WITHDRAW);
     // What is there is answered with, and marked.
+    assert!(!study.ok(WITHDRAW).contains("from now on"), "it is marked already");
     let known = study.reg(MLP);
     known.says(0, &[]);
     assert!(known.stderr.contains("contains withdrawn data"), "{known:?}");
@@ -258,6 +297,8 @@ fn a_withdrawal_can_be_taken_back_and_given_again() {
     study.ok(WITHDRAW);
     let again = study.json(WITHDRAW);
     assert_eq!(again["new"], json!(false));
+    let again = study.ok(WITHDRAW);
+    assert!(again.contains("no run, scores or table contains withdrawn data"), "{again}");
     study.ok(&format!("withdraw {} --reason image", IMAGES[0]));
     assert_eq!(study.json("list withdrawal")["records"].as_array().unwrap().len(), 1);
     study.ok("withdraw patient:5 --reason typo --revoke");
@@ -345,6 +386,12 @@ fn a_purge_travels_and_bytes_do_not_come_back_by_another_registry() {
     assert!(objects.iter().all(|id| !study.object(id).exists()));
     other.ok(&format!("{WITHDRAW} --purge"));
     other.is_sound();
+    study.ok("withdraw 00000001_000.png --reason blurred");
+    other.ok(&format!("pull {from}"));
+    study.ok("withdraw 00000001_000.png --reason typo --revoke");
+    let pulled = other.reg(&format!("pull {from}"));
+    pulled.says(0, &["a withdrawal was taken back, of image 00000001_000.png"]);
+    assert!(!pulled.stderr.contains("from now on"), "{pulled:?}");
     // A third gets all but the purged images, from a registry and by way of a depot.
     for by in [from.clone(), "depot".to_owned()] {
         if by == "depot" {

@@ -60,13 +60,13 @@ pub(super) fn matters(found: &DatasetDiff, used: Option<&BTreeSet<String>>, sees
     let changed = found.changed.iter().filter(|image| within(&&image.name)).filter(enters).count();
     let mut causes = Vec::new();
     for (images, what) in [
-        (count(&found.added), "images added"),
-        (count(&found.removed), "images removed"),
-        (relabelled, "images relabelled"),
-        (changed, "images changed in what enters the result"),
+        (count(&found.added), "added"),
+        (count(&found.removed), "removed"),
+        (relabelled, "relabelled"),
+        (changed, "changed in what enters the result"),
     ] {
         if images > 0 {
-            causes.push(format!("data: {images} {what}"));
+            causes.push(format!("data: {} {what}", counted(images)));
         }
     }
     if sees.meta && found.ages[0] != found.ages[1] {
@@ -83,7 +83,11 @@ pub(super) fn why_harmless(found: &DatasetDiff) -> String {
         (false, _) => {
             let images =
                 found.added.len() + found.removed.len() + found.relabelled.len() + found.changed.len();
-            format!("the data sets differ in {images} images, in nothing that entered the result")
+            format!("the data sets differ in {}, in nothing that entered the result", counted(images))
         }
     }
+}
+
+fn counted(images: usize) -> String {
+    format!("{images} image{}", if images == 1 { "" } else { "s" })
 }

@@ -17,7 +17,7 @@ use serde_json::Value;
 
 pub use data::{Changed, DatasetDiff, Relabelled, datasets as diff_datasets};
 pub use parts::Parting;
-pub use split::{SplitDiff, SubsetDiff};
+pub use split::{FoldOf, SplitDiff, SubsetDiff};
 
 use crate::hash::{Hash, Id};
 use crate::index::{IndexError, View};
@@ -97,6 +97,8 @@ pub struct Difference {
     pub data: Vec<DatasetDiff>,
     /// Folds that differ.
     pub split: Vec<SplitDiff>,
+    /// Folds that only the first has or is of, and those of the second.
+    pub folds: [Vec<FoldOf>; 2],
     /// Settings.
     pub configuration: Vec<Change>,
     /// Programs.
@@ -111,7 +113,11 @@ pub struct Difference {
 pub fn diff(registry: &Registry, view: &View, a: Hash, b: Hash) -> Result<Difference, DiffError> {
     let [a, b] = [side(registry, view, a)?, side(registry, view, b)?];
     if a.kind != b.kind {
-        return Err(DiffError::Kinds(format!("a {}", a.kind), format!("a {}", b.kind)));
+        let called = |kind: &str| match kind {
+            Predictions::KIND => kind.to_owned(),
+            _ => format!("a {kind}"),
+        };
+        return Err(DiffError::Kinds(called(&a.kind), called(&b.kind)));
     }
     if ![Run::KIND, Predictions::KIND, Table::KIND, Dataset::KIND, Split::KIND].contains(&a.kind.as_str()) {
         return Err(DiffError::Kind(a.kind));
@@ -126,6 +132,7 @@ pub fn diff(registry: &Registry, view: &View, a: Hash, b: Hash) -> Result<Differ
         parts,
         data: Vec::new(),
         split: Vec::new(),
+        folds: Default::default(),
         configuration: Vec::new(),
         code: Vec::new(),
         environment: Vec::new(),
@@ -141,6 +148,20 @@ pub fn diff(registry: &Registry, view: &View, a: Hash, b: Hash) -> Result<Differ
         _ => found.of_results(registry, view)?,
     }
     Ok(found)
+}
+
+fn folds(count: u32) -> String {
+    format!("{count} fold{}", if count == 1 { "" } else { "s" })
+}
+
+/// Folds of legs that no leg of the other side is of.
+fn folds_alone<'l>(legs: &[Leg], others: impl Iterator<Item = &'l Leg>) -> Vec<FoldOf> {
+    fn fold(leg: &Leg) -> Option<FoldOf> {
+        Some(FoldOf { split: leg.split?.hash, fold: leg.fold? })
+    }
+    let others: BTreeSet<FoldOf> = others.filter_map(fold).collect();
+    let alone: BTreeSet<FoldOf> = legs.iter().filter_map(fold).filter(|of| !others.contains(of)).collect();
+    alone.into_iter().collect()
 }
 
 fn side(registry: &Registry, view: &View, id: Hash) -> Result<Side, DiffError> {
@@ -172,13 +193,21 @@ impl Difference {
             self.data.push(data::datasets(registry, [records[0].dataset, records[1].dataset])?);
         }
         self.configuration.extend(Change::of("method", &records[0].method, &records[1].method));
-        let folds = records[0].folds.len().max(records[1].folds.len());
-        self.configuration.extend(Change::of("folds", records[0].folds.len(), records[1].folds.len()));
-        for fold in 0..folds.min(records[0].folds.len()).min(records[1].folds.len()) as u32 {
+        let counts = [0, 1].map(|side| records[side].folds.len() as u32);
+        let [one, other] = counts;
+        self.configuration.extend(Change::of("folds", one, other));
+        let shared = one.min(other);
+        let beyond =
+            |side: usize| (shared..counts[side]).map(|fold| FoldOf { split: ids[side].hash, fold }).collect();
+        self.folds = [beyond(0), beyond(1)];
+        if one != other {
+            self.why.push(format!("a has {}, b has {other}", folds(one)));
+        }
+        for fold in 0..shared {
             let found = split::folds(registry, [(ids[0], fold), (ids[1], fold)])?;
             self.split.extend((!found.same).then_some(found));
         }
-        self.equal = self.split.is_empty() && records[0].folds.len() == records[1].folds.len();
+        self.equal = self.split.is_empty() && one == other;
         if self.equal {
             self.why.push("every fold has the same images in each subset".to_owned());
         }
@@ -214,9 +243,28 @@ impl Difference {
             });
         }
         self.programs_as_causes(&mut harmless, &mut causes);
+        self.folds = [
+            folds_alone(&only_a, pairs.iter().map(|(_, b)| b).chain(&only_b)),
+            folds_alone(&only_b, pairs.iter().map(|(a, _)| a).chain(&only_a)),
+        ];
+        let each =
+            [("a", &self.folds[0]), ("b", &self.folds[1])].into_iter().filter(|(_, folds)| !folds.is_empty());
+        let each: Vec<String> = each
+            .map(|(side, folds)| {
+                let numbers: Vec<String> = folds.iter().map(|of| of.fold.to_string()).collect();
+                let plural = if numbers.len() == 1 { "" } else { "s" };
+                format!("{side} alone is of fold{plural} {}", numbers.join(", "))
+            })
+            .collect();
+        if !each.is_empty() {
+            causes.push(format!("split: {}", each.join(", ")));
+        }
         if !only_a.is_empty() || !only_b.is_empty() {
-            let [a, b] = [only_a.len(), only_b.len()];
-            causes.push(format!("scores: {a} are in a alone, {b} in b alone"));
+            let alone =
+                [("a", only_a.len()), ("b", only_b.len())].into_iter().filter(|(_, scores)| *scores > 0);
+            let alone: Vec<String> =
+                alone.map(|(side, scores)| format!("{scores} in {side} alone")).collect();
+            causes.push(format!("scores: {}", alone.join(", ")));
         }
         for lines in [&mut harmless, &mut causes] {
             let mut seen = HashSet::new();

@@ -9,6 +9,15 @@ use crate::hash::{Hash, Id};
 use crate::records::{Split, Subset};
 use crate::registry::{Registry, RegistryError};
 
+/// A fold of a split.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
+pub struct FoldOf {
+    /// The split.
+    pub split: Hash,
+    /// The fold, from 0.
+    pub fold: u32,
+}
+
 /// What differs between two folds.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct SplitDiff {
