@@ -2,6 +2,7 @@
 
 use reg::lineage::diff;
 use reg::report::diff::text;
+use reg::runs::{RunError, hold};
 use serde_json::json;
 
 use super::error::Failure;
@@ -32,5 +33,14 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
         }
     }
     drop(view);
+    if !found.equal {
+        let sides = [(found.a.id, found.a.kind.clone()), (found.b.id, found.b.kind.clone())];
+        // A false record differs from a true one for no reason that inputs have.
+        for (id, kind) in sides {
+            if let Err(e @ RunError::False { .. }) = hold(&registry, id, &kind) {
+                found.why.insert(0, e.to_string());
+            }
+        }
+    }
     Ok(Reply::new(text(&found), json!(found)).marked(&marks::warn(context, &registry, [a, b])?))
 }

@@ -7,9 +7,9 @@ use reg::runs::process::Worker;
 use reg::runs::{Device, Mismatch, images, recompute, reproduce};
 use serde_json::{Value, json};
 
-use super::Context;
 use super::error::Failure;
 use super::output::{NO, Reply};
+use super::{Context, marks};
 
 /// Carry out a run's spec again in scratch space and compare every output, or make a table, a split, a data set or
 /// predictions again from what they name; exit code 3 if anything differs
@@ -38,6 +38,7 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
     if !found.is_empty() {
         return Ok(compared(Run::KIND, &found));
     }
+    marks::warn(context, &registry, [run.hash])?;
     let worker = Worker::find()?;
     let device = args.device.map(|text| Device::parse(&text, worker.identity())).transpose()?;
     let result = reproduce(context.session(&registry, &worker), run, device, &mut context.watch())?;
