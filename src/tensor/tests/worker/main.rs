@@ -71,7 +71,8 @@ fn an_interrupted_training_ends_with_the_same_bytes() {
     let (whole, broken) = (bench.out("whole"), bench.out("broken"));
     run(&bench.train(&whole, &spec, None));
     let mut resumed = Vec::new();
-    // Somewhere in an epoch, each time with another number of threads that load.
+    // Somewhere in an epoch, each time with another number of threads that load. An epoch of a fast
+    // machine has one event of its training only, one of a slow machine has several: two come for sure.
     for (attempt, signal) in ["INT", "KILL", "TERM", "KILL", "INT"].into_iter().enumerate() {
         let mut running = start(&bench.train(&broken, &spec, None), 1 + attempt as u32 % 3);
         let mut seen = 0;
@@ -80,10 +81,10 @@ fn an_interrupted_training_ends_with_the_same_bytes() {
                 Event::Started { resumed_epochs, resumed_batches, .. } => {
                     resumed.push((resumed_epochs, resumed_batches));
                 }
-                Event::Progress(Step { phase: Phase::Train, done: 4.., .. }) => seen += 1,
+                Event::Progress(Step { phase: Phase::Train, .. }) => seen += 1,
                 _ => {}
             }
-            if seen == 1 {
+            if seen == 2 {
                 break;
             }
         }
