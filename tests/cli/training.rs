@@ -105,7 +105,7 @@ fn a_worker_that_leaves_no_files_makes_no_run() {
     nothing_was_made(&study);
 }
 
-const LONG: &str = "train --dataset tiny --split s --model tiny --set epochs=12 --threads 1";
+const LONG: &str = "train --dataset tiny --split s --model tiny --set epochs=40 --threads 1";
 
 /// A training that has done its first epochs.
 pub(crate) fn begun(study: &Study, command: &str) -> (Child, BufReader<std::process::ChildStderr>) {
