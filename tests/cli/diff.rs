@@ -210,6 +210,38 @@ fn comparisons_of_the_same_models_and_labels_in_another_order_are_equal() {
 }
 
 #[test]
+fn a_name_that_a_model_is_given_cannot_matter() {
+    let study = Study::trained();
+    let all = study.json("list predictions")["records"].clone();
+    let of_tiny = |record: &&Value| record["summary"].as_str().unwrap().starts_with("tiny, fold 0, test");
+    let scores = all.as_array().unwrap().iter().find(of_tiny).unwrap()["id"].as_str().unwrap().to_owned();
+    study.ok(&format!("export {scores} -o scores.csv"));
+    for name in ["ours", "theirs"] {
+        study.ok(&format!(
+            "predictions import scores.csv --logits --dataset tiny --split s --fold 0 --name {name} --model {name}"
+        ));
+        study.ok(&format!("compare {name} mlp-s-f0 --name with-{name}"));
+    }
+    for (one, other) in [("ours", "theirs"), ("with-ours", "with-theirs")] {
+        let found = study.json(&format!("diff {one} {other}"));
+        assert_eq!((&found["equal"], &found["numbers"]), (&json!(true), &json!([])), "{found}");
+        let said = "cannot matter: the same scores are of ours in a and of theirs in b";
+        assert!(why(&found).contains(said), "{found}");
+        assert_eq!(found["first"]["fields"], json!(["/model"]), "{found}");
+    }
+    // Scores that came back from a file are those that went out.
+    study.ok("compare tiny-s-f0 mlp-s-f0 --name own");
+    let found = study.json("diff own with-ours");
+    assert_eq!(found["equal"], json!(true), "{found}");
+    assert!(why(&found).contains("could have mattered and did not: settings: imported file"), "{found}");
+    // A model that one table alone has is one line, and the others are held against each other.
+    study.ok("compare tiny-s-f0 tiny-s-f1 mlp-s-f0 mlp-s-f1 --name both");
+    study.ok("compare tiny-s-f0 tiny-s-f1 --name alone");
+    let found = study.json("diff alone both");
+    assert_eq!(found["numbers"], json!([{ "what": "model", "a": null, "b": "mlp" }]), "{found}");
+}
+
+#[test]
 fn folds_that_only_one_of_two_has_are_told() {
     let study = Study::trained();
     study.ok("split make tiny --folds 2 --name few");
@@ -287,4 +319,8 @@ fn results_of_other_things_are_never_the_same() {
         (&found["equal"], settings(&found, "configuration")),
         (&json!(false), vec!["target".to_owned()])
     );
+    study.ok("probe tiny-s-f1 --target view --name other");
+    let numbers = settings(&study.json("diff view other"), "numbers");
+    assert!(numbers.contains(&"probe threshold mean".to_owned()), "{numbers:?}");
+    assert!(numbers.contains(&"probe threshold fold 1".to_owned()), "{numbers:?}");
 }

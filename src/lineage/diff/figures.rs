@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 
 use super::Change;
 use crate::hash::{Hash, Id};
-use crate::records::{AucTable, ComparedModel, Comparison, Predictions, Spread, Table};
+use crate::records::{AucTable, ComparedModel, Comparison, Predictions, Scores, Spread, Table};
+use crate::registry::RegistryError;
 
 /// A difference of sums of the same numbers in another order is smaller.
 const ROUNDING: f64 = 1e-12;
@@ -48,7 +49,6 @@ impl Figures {
         for (fold, value) in folds.iter().zip(&spread.folds) {
             self.say(section, format!("{of}{fold}"), value);
         }
-        self.say(section, format!("{of} folds"), spread.folds.len());
         self.row(section, of, spread, &["folds"]);
     }
 
@@ -132,21 +132,24 @@ impl Names {
         Names { of: each.map(|(at, model)| (model.name.clone(), (model.name.clone(), at))).collect() }
     }
 
-    /// Those of `b` as `a` calls them: a model with the same predictions, then one of the same name.
-    pub(super) fn matched(a: &[ComparedModel], b: &[ComparedModel]) -> Self {
+    /// Those of `b` as `a` calls them: a model with the same scores, then one of the same name.
+    pub(super) fn matched(
+        a: &[ComparedModel],
+        b: &[ComparedModel],
+        scores: impl Fn(&ComparedModel) -> Result<BTreeSet<Id<Scores>>, RegistryError>,
+    ) -> Result<Self, RegistryError> {
         let mut free: Vec<usize> = (0..a.len()).collect();
         let mut of: HashMap<String, (String, usize)> = HashMap::new();
-        fn predictions(model: &ComparedModel) -> BTreeSet<Id<Predictions>> {
-            model.predictions.iter().copied().collect()
-        }
-        let alike: [fn(&ComparedModel, &ComparedModel) -> bool; 2] =
-            [|a, b| predictions(a) == predictions(b), |a, b| a.name == b.name];
+        let [ones, others] = [a, b].map(|models| models.iter().map(&scores).collect::<Result<Vec<_>, _>>());
+        let (ones, others) = (ones?, others?);
+        let alike: [&dyn Fn(usize, usize) -> bool; 2] =
+            [&|at, other| ones[at] == others[other], &|at, other| a[at].name == b[other].name];
         for alike in alike {
-            for model in b {
+            for (other, model) in b.iter().enumerate() {
                 if of.contains_key(&model.name) {
                     continue;
                 }
-                if let Some(at) = free.iter().position(|at| alike(&a[*at], model)) {
+                if let Some(at) = free.iter().position(|at| alike(*at, other)) {
                     let at = free.remove(at);
                     of.insert(model.name.clone(), (a[at].name.clone(), at));
                 }
@@ -157,10 +160,10 @@ impl Names {
             let name = if taken { format!("{} (b)", model.name) } else { model.name.clone() };
             of.entry(model.name.clone()).or_insert((name, a.len() + at));
         }
-        Names { of }
+        Ok(Names { of })
     }
 
-    fn called<'n>(&'n self, own: &'n str) -> &'n str {
+    pub(super) fn called<'n>(&'n self, own: &'n str) -> &'n str {
         self.of.get(own).map_or(own, |(name, _)| name)
     }
 
@@ -215,8 +218,14 @@ pub(super) fn figures(table: &Table, names: &Names) -> Figures {
                 let named_by = ["fold", "computed"];
                 out.row("probe", of_fold(Some(fold.fold)).trim_start(), fold, &named_by);
             }
-            // Quantities over the folds, which stand in the order of the folds.
-            out.row("probe", "", &probe.result, &[]);
+            let folds: Vec<String> = probe.folds.iter().map(|fold| of_fold(Some(fold.fold))).collect();
+            let Value::Object(quantities) = json!(probe.result) else { unreachable!("a struct") };
+            for (quantity, value) in quantities {
+                match serde_json::from_value::<Spread>(value.clone()) {
+                    Ok(spread) => out.spread("probe", &quantity, &spread, &folds),
+                    Err(_) => out.say("probe", quantity, value),
+                }
+            }
         }
         Table::Heat(heat) => {
             out.row("heat", "", heat, &["type", "map", "computed", "reg"]);
@@ -246,23 +255,29 @@ pub(super) fn as_column(auc: &AucTable, of: &Predictions, comparison: &Compariso
 }
 
 fn of_auc(out: &mut Figures, auc: &AucTable, model: &str, fold: &str) {
+    out.say("AUC", format!("{model}mean{fold}"), auc.mean);
     for label in &auc.labels {
         out.say("AUC", format!("{model}{}{fold}", label.label), label.auc);
         out.say("images with", format!("{model}{}{fold}", label.label), label.positives);
         out.say("images without", format!("{model}{}{fold}", label.label), label.negatives);
     }
-    out.say("AUC", format!("{model}mean{fold}"), auc.mean);
 }
 
 fn of_comparison(out: &mut Figures, comparison: &Comparison, names: &Names) {
     out.say("subset", "", comparison.subset);
-    for model in &comparison.models {
-        let name = names.called(&model.name);
+    let folds = |model: &ComparedModel| -> Vec<String> {
         // Scores that belong to no fold stand first.
         let none = model.mean.folds.len() > comparison.folds.len();
         let folds = none.then_some(None).into_iter().chain(comparison.folds.iter().copied().map(Some));
-        let folds: Vec<String> = folds.map(of_fold).collect();
-        out.say("imported", name, model.imported);
+        folds.map(of_fold).collect()
+    };
+    // What is most looked for comes first.
+    for model in &comparison.models {
+        out.spread("AUC", &format!("{} mean", names.called(&model.name)), &model.mean, &folds(model));
+    }
+    for model in &comparison.models {
+        let (name, folds) = (names.called(&model.name), folds(model));
+        out.say("folds of", name, model.mean.folds.len());
         for (fold, images) in folds.iter().zip(&model.images) {
             out.say("images of", format!("{name}{fold}"), images);
         }
@@ -276,7 +291,6 @@ fn of_comparison(out: &mut Figures, comparison: &Comparison, names: &Names) {
                 out.say("standard error", format!("{of}{fold}"), error);
             }
         }
-        out.spread("AUC", &format!("{name} mean"), &model.mean, &folds);
     }
     for (a, row) in comparison.models.iter().zip(&comparison.spearman) {
         for (b, value) in comparison.models.iter().zip(row) {
@@ -371,6 +385,45 @@ pub(super) fn columns_and_rows<'t>(table: &'t Table, names: &'t Names) -> [Vec<&
         _ => Vec::new(),
     };
     [models, labels]
+}
+
+/// Leaves of a table what it says of these models, by their own names, and of these labels.
+pub(super) fn keep(table: &mut Table, models: &BTreeSet<String>, labels: &BTreeSet<String>) {
+    let of = |label: &String| labels.contains(label);
+    // What has no label is of all of them.
+    let of_any = |label: &Option<String>| label.as_ref().is_none_or(of);
+    match table {
+        Table::Auc(table) => table.labels.retain(|row| of(&row.label)),
+        Table::Dataset(table) => table.labels.retain(|row| of(&row.label)),
+        Table::Pointing(table) => table.labels.retain(|row| of(&row.label)),
+        Table::Comparison(table) => {
+            let both = |a: &String, b: &String| models.contains(a) && models.contains(b);
+            let stays: Vec<bool> = table.models.iter().map(|model| models.contains(&model.name)).collect();
+            for rows in table.spearman.iter_mut() {
+                kept(rows, &stays);
+            }
+            kept(&mut table.spearman, &stays);
+            kept(&mut table.models, &stays);
+            table.models.iter_mut().for_each(|model| model.labels.retain(|row| of(&row.label)));
+            table.delong.retain(|row| both(&row.a, &row.b) && of(&row.label));
+            table.resampled.retain(|row| both(&row.a, &row.b) && of_any(&row.label));
+            if let Some(bootstrap) = &mut table.bootstrap {
+                let there = |less: &Option<String>| less.as_ref().is_none_or(|less| models.contains(less));
+                bootstrap
+                    .rows
+                    .retain(|row| models.contains(&row.model) && there(&row.less) && of_any(&row.label));
+            }
+            table.metrics.retain(|row| models.contains(&row.model) && of(&row.label));
+            table.groups.retain(|row| models.contains(&row.model) && of(&row.label));
+        }
+        Table::Probe(_) | Table::Heat(_) => {}
+    }
+}
+
+/// Keeps the elements that stay.
+fn kept<T>(of: &mut Vec<T>, stays: &[bool]) {
+    let mut stays = stays.iter();
+    of.retain(|_| stays.next().is_none_or(|stays| *stays));
 }
 
 /// What was asked of a table beside what it is made of.

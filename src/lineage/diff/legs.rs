@@ -148,8 +148,9 @@ pub(super) fn pairs(mut left: Vec<Leg>, mut right: Vec<Leg>) -> (Vec<(Leg, Leg)>
     fn place(leg: &Leg) -> (Option<u32>, Option<Subset>) {
         (leg.fold, leg.subset)
     }
-    let alike: [fn(&Leg, &Leg) -> bool; 3] = [
+    let alike: [fn(&Leg, &Leg) -> bool; 4] = [
         |a, b| (a.predictions, a.run) == (b.predictions, b.run),
+        |a, b| a.scores.is_some() && a.scores == b.scores && place(a) == place(b),
         |a, b| a.column == b.column && a.model == b.model && place(a) == place(b),
         |a, b| a.model == b.model && place(a) == place(b),
     ];

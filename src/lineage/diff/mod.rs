@@ -229,7 +229,7 @@ impl Difference {
                 self.inputs(registry, both, sees, (&mut harmless, &mut causes))?;
             }
             self.settings(registry, view, both)?;
-            self.of_other_things(registry, both)?;
+            self.of_other_things(registry, both, &mut harmless)?;
         }
         if let Some([one, other]) = &tables {
             self.asked(one, other);
@@ -304,16 +304,24 @@ impl Difference {
     }
 
     /// What is not of the same thing is not the same, whatever its numbers are: other images, another model.
-    fn of_other_things(&mut self, registry: &Registry, [a, b]: [&Leg; 2]) -> Result<(), RegistryError> {
+    fn of_other_things(
+        &mut self,
+        registry: &Registry,
+        [a, b]: [&Leg; 2],
+        harmless: &mut Vec<String>,
+    ) -> Result<(), RegistryError> {
         if let (Some(one), Some(other)) = (a.predictions, b.predictions)
             && one != other
         {
             self.numbers.extend(numbers::images(registry, [one, other])?);
         }
         if let (Some(one), Some(other)) = (&a.model, &b.model)
-            && (a.scores.is_none() || a.scores != b.scores)
+            && one != other
         {
-            self.numbers.extend(Change::of("model", one, other));
+            match a.scores.is_some() && a.scores == b.scores {
+                true => harmless.push(format!("the same scores are of {one} in a and of {other} in b")),
+                false => self.numbers.extend(Change::of("model", one, other)),
+            }
         }
         // A table of counts, which has no scores, is of all images of its data set.
         if let Some(found) = self.data.first().filter(|_| a.model.is_none() && b.model.is_none()) {
@@ -435,7 +443,7 @@ impl Difference {
             }
         }
         self.configuration.extend(Change::of("subset", a.subset, b.subset));
-        self.configuration.extend(Change::of("scores", a.source, b.source));
+        self.configuration.extend(Change::of("imported file", a.source, b.source));
         let weights = |leg: &Leg| leg.spec.as_ref().and_then(|spec| spec.weights);
         self.configuration.extend(Change::of("weights", weights(a), weights(b)));
         for (one, other) in a.computed.iter().zip(&b.computed) {

@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::figures::{Names, as_column, columns_and_rows, figures, kind};
+use super::figures::{Names, as_column, columns_and_rows, figures, keep, kind};
 use super::{Change, Side};
 use crate::hash::Id;
 use crate::index::View;
-use crate::records::{AucTable, Predictions, Record, Run, Subset, Table};
+use crate::records::{AucTable, ComparedModel, Predictions, Record, Run, Subset, Table};
 use crate::registry::{Registry, RegistryError};
 
 /// What was found of the numbers.
@@ -109,7 +109,7 @@ fn of_predictions(registry: &Registry, ids: [Id<Predictions>; 2]) -> Result<Vec<
 }
 
 fn of_tables(registry: &Registry, ids: [Id<Table>; 2]) -> Result<Outcome, RegistryError> {
-    let [a, b] = [registry.get(ids[0])?, registry.get(ids[1])?];
+    let [mut a, mut b] = [registry.get(ids[0])?, registry.get(ids[1])?];
     let mut out = Outcome::default();
     if kind(&a) != kind(&b) {
         out.changes.extend(Change::of("kind of table", kind(&a), kind(&b)));
@@ -140,18 +140,33 @@ fn of_tables(registry: &Registry, ids: [Id<Table>; 2]) -> Result<Outcome, Regist
         Table::Comparison(of) => of.models.clone(),
         _ => Vec::new(),
     };
-    let (own, matched) = (Names::own(&models(&a)), Names::matched(&models(&a), &models(&b)));
+    let scores = |model: &ComparedModel| {
+        model.predictions.iter().map(|id| Ok(registry.get(*id)?.scores)).collect::<Result<_, RegistryError>>()
+    };
+    let (own, matched) = (Names::own(&models(&a)), Names::matched(&models(&a), &models(&b), scores)?);
     let orders = [columns_and_rows(&a, &own), columns_and_rows(&b, &matched)];
-    for (at, what) in ["models", "labels"].into_iter().enumerate() {
+    let mut shared: [BTreeSet<String>; 2] = Default::default();
+    for (at, what) in ["model", "label"].into_iter().enumerate() {
         let [one, other] = [&orders[0][at], &orders[1][at]];
         let all = |of: &Vec<&str>| of.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<String>>();
-        if one != other && all(one) == all(other) {
-            out.looks.push(format!("the same {what} in another order"));
+        let (all_a, all_b) = (all(one), all(other));
+        if one != other && all_a == all_b {
+            out.looks.push(format!("the same {what}s in another order"));
         }
+        // One line each, instead of all its numbers.
+        let none = None::<String>;
+        out.changes.extend(all_a.difference(&all_b).filter_map(|name| Change::of(what, name, &none)));
+        out.changes.extend(all_b.difference(&all_a).filter_map(|name| Change::of(what, &none, name)));
+        shared[at] = &all_a & &all_b;
     }
+    let [ours, labels] = &shared;
+    let theirs = models(&b).into_iter().map(|model| model.name);
+    let theirs = theirs.filter(|name| ours.contains(matched.called(name))).collect();
+    keep(&mut a, ours, labels);
+    keep(&mut b, &theirs, labels);
     // Sums and quantiles of turned differences round in another way.
     let gap = figures(&a, &own).against(&figures(&b, &matched), !out.looks.is_empty());
-    out.changes = gap.changes;
+    out.changes.extend(gap.changes);
     out.rounding = gap.rounding;
     for (own, name) in matched.renamed() {
         out.looks.push(format!("the model {name} under the name {own}"));
