@@ -8,8 +8,8 @@ use crate::lineage::Graph;
 use crate::records::{Execution, Record, Software, Spec};
 use crate::registry::Registry;
 
-/// What a result names that came out of the same execution.
-const MADE_WITH_IT: &[&str] = &["checkpoint", "log", "scores"];
+/// The parts that what came out of the same computation plays in a result.
+pub(super) const MADE_WITH_IT: [&str; 5] = ["checkpoint", "log", "scores", "assignment", "picture"];
 
 /// One execution of a lineage.
 pub(super) struct Activity {
@@ -39,7 +39,7 @@ pub(super) fn activities(registry: &Registry, graph: &Graph) -> Result<Vec<Activ
         let (mut made, mut used, mut software) = (vec![execution.made], BTreeSet::new(), BTreeSet::new());
         let mut inputs = Vec::new();
         for (to, role) in of(&execution.made) {
-            if MADE_WITH_IT.contains(role) {
+            if MADE_WITH_IT.contains(&&**role) {
                 made.push(*to);
                 continue;
             }

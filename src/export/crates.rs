@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde_json::{Value, json};
 
-use super::activities::{Activity, activities, commands};
+use super::activities::{Activity, MADE_WITH_IT, activities, commands};
 use super::{ExportError, FileFormat, Folder, sheets, time};
 use crate::hash::{Digest, Hash, Id};
 use crate::index::View;
@@ -47,8 +47,20 @@ pub fn ro_crate(
     let commands = commands(registry, &view.log()?, graph, &activities)?;
     let mut parts = Parts { folder, entities: BTreeMap::new() };
     let mut marks = Marks::open(registry, view)?;
+    let withdrawn = registry.withdrawn(view)?;
+    let mut purged = Vec::new();
     // An execution is an action here; its record names the machine, which is nobody else's business.
     for node in graph.nodes.iter().filter(|node| node.kind != IMAGE && node.kind != Execution::KIND) {
+        if withdrawn.gone(&node.id).is_some() && !registry.store().contains(&node.id) {
+            purged.push(json!({
+                "@id": format!("#{}", node.id),
+                "@type": "CreativeWork",
+                "name": node.name,
+                "identifier": format!("blake3:{}", node.id),
+                "description": "Removed for good with withdrawn data, so it is not in this crate",
+            }));
+            continue;
+        }
         let bytes = registry.store().read(&node.id)?;
         let record = KINDS.contains(&&*node.kind);
         let encoding = if record { "application/json" } else { "application/octet-stream" };
@@ -97,7 +109,8 @@ pub fn ro_crate(
     let root_file = path_of(&graph.root);
     let title = parts.entities.get(&root_file).map_or(Value::Null, |entity| entity["name"].clone());
     let actions: Vec<Value> = activities.iter().map(action).collect();
-    let mentions: Vec<Value> = std::iter::once(reference(RUN)).chain(actions.iter().map(action_id)).collect();
+    let mentions: Vec<Value> =
+        std::iter::once(reference(RUN)).chain(actions.iter().chain(&purged).map(same_id)).collect();
     let mut all = vec![
         json!({
             "@id": "ro-crate-metadata.json",
@@ -147,6 +160,7 @@ pub fn ro_crate(
         |[id, name, version]| json!({ "@id": id, "@type": "CreativeWork", "name": name, "version": version }),
     ));
     all.extend(actions);
+    all.extend(purged);
     let software: BTreeSet<Hash> = activities.iter().flat_map(|activity| activity.software.clone()).collect();
     for id in software {
         all.push(program(&id, &registry.get(Id::new(id))?));
@@ -218,8 +232,8 @@ fn references(ids: impl Iterator<Item = String>) -> Value {
     if all.len() == 1 { all.remove(0) } else { Value::Array(all) }
 }
 
-fn action_id(action: &Value) -> Value {
-    json!({ "@id": action["@id"] })
+fn same_id(entity: &Value) -> Value {
+    json!({ "@id": entity["@id"] })
 }
 
 fn script(commands: &BTreeSet<(String, String)>) -> String {
@@ -234,12 +248,8 @@ fn script(commands: &BTreeSet<(String, String)>) -> String {
 /// Files that came from outside: what no object of the lineage is behind.
 fn outside(graph: &Graph) -> Vec<Hash> {
     let naming: HashMap<Hash, ()> = graph.edges.iter().map(|edge| (edge.from, ())).collect();
-    let made: BTreeSet<Hash> = graph
-        .edges
-        .iter()
-        .filter(|edge| ["checkpoint", "log", "scores", "assignment"].contains(&&*edge.role))
-        .map(|edge| edge.to)
-        .collect();
+    let made: BTreeSet<Hash> =
+        graph.edges.iter().filter(|edge| MADE_WITH_IT.contains(&&*edge.role)).map(|edge| edge.to).collect();
     let is_input = |id: &Hash| !naming.contains_key(id) && !made.contains(id) && *id != graph.root;
     let files = graph.nodes.iter().filter(|node| node.kind == "file" && is_input(&node.id));
     files.map(|node| node.id).collect()

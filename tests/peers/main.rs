@@ -122,15 +122,33 @@ fn a_crate_passes_the_validator_of_workflow_run_crates() {
     }
     let written = read(&study.path("crate"));
     assert!(written == read(&other.path("crate")), "the same bytes every time");
-    let text = String::from_utf8_lossy(&written[Path::new("ro-crate-metadata.json")]).into_owned();
+    let metadata = String::from_utf8_lossy(&written[Path::new("ro-crate-metadata.json")]).into_owned();
     for path in written.keys().map(|path| path.to_str().unwrap()) {
-        assert!(path == "ro-crate-metadata.json" || text.contains(path), "{path} is not described");
+        assert!(path == "ro-crate-metadata.json" || metadata.contains(path), "{path} is not described");
     }
     study.refused(1, "trace table --format ro-crate -o crate", &["not empty"]);
     study.refused(2, "trace table --format ro-crate", &["--output"]);
     study.ok("withdraw patient:5 --reason consent");
     study.ok("trace table --format ro-crate -o marked");
-    for folder in ["crate", "of-run", "marked"] {
+    // A heat map's picture is no input, and when it was removed for good the rest stays whole.
+    let heat = "gradcam tiny-s-f0 00000005_000.png --allow-withdrawn --label Hernia -o heat.png";
+    let heat = study.json(heat);
+    let (heat, picture) = (text(&heat["id"]).to_owned(), heat["picture"].clone());
+    study.ok(&format!("trace {heat} --format ro-crate -o heat"));
+    study.ok("withdraw patient:5 --reason consent --purge");
+    study.ok(&format!("trace {heat} --format ro-crate -o purged"));
+    let entities = |folder: &str| -> Vec<Value> {
+        let file = fs::read(study.path(folder).join("ro-crate-metadata.json")).unwrap();
+        let found: Value = serde_json::from_slice(&file).unwrap();
+        found["@graph"].as_array().unwrap().clone()
+    };
+    let of_run = |folder: &str| entities(folder).into_iter().find(|entity| entity["@id"] == "#run").unwrap();
+    assert!(!of_run("heat")["object"].to_string().contains(&text(&picture)[2..]));
+    let gone = entities("purged").into_iter().find(|entity| {
+        entity["@type"] == "CreativeWork" && entity["identifier"] == format!("blake3:{}", text(&picture))
+    });
+    assert!(text(&gone.unwrap()["description"]).starts_with("Removed for good"));
+    for folder in ["crate", "of-run", "marked", "heat", "purged"] {
         let Some(found) = peer("ro_crate.py", &study, &[folder]) else { return };
         assert!(found["profiles"].as_array().unwrap().contains(&json!("workflow-run-crate-0.5")), "{found}");
         let required: Vec<&Value> = found["issues"]
@@ -152,7 +170,7 @@ fn a_crate_passes_the_validator_of_workflow_run_crates() {
             .as_array()
             .unwrap()
             .iter()
-            .filter(|issue| !known.iter().any(|check| self::text(&issue["check"]).starts_with(check)))
+            .filter(|issue| !known.iter().any(|check| text(&issue["check"]).starts_with(check)))
             .collect();
         assert!(unknown.is_empty(), "{unknown:#?}");
     }
