@@ -282,7 +282,10 @@ impl From<DiffError> for Failure {
             DiffError::Registry(e) => e.into(),
             e => Failure::new(
                 e.to_string(),
-                Some("`reg list` shows runs, tables, data sets and splits".to_owned()),
+                Some(
+                    "two of one kind are: `reg list` shows runs, predictions, tables, data sets and splits"
+                        .to_owned(),
+                ),
             ),
         }
     }

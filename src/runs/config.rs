@@ -343,6 +343,9 @@ fn check(settings: &Settings) -> Result<(), ConfigError> {
     Ok(())
 }
 
+/// What of a run is no setting of its model or training.
+const OPTIONS: [&str; 8] = ["dataset", "split", "fold", "seed", "init", "weights", "device", "threads"];
+
 impl ConfigError {
     /// What might help.
     pub fn hint(&self) -> Option<String> {
@@ -351,6 +354,11 @@ impl ConfigError {
                 Some(format!("did you mean `{nearest}`?"))
             }
             ConfigError::UnknownModel { .. } => Some(format!("there are {}", presets::names().join(", "))),
+            ConfigError::UnknownKey { origin, key, .. }
+                if origin.starts_with("--set") && OPTIONS.contains(&&**key) =>
+            {
+                Some(format!("it is an option of its own: --{key}"))
+            }
             ConfigError::UnknownKey { nearest: Some(nearest), .. } => {
                 Some(format!("did you mean `{nearest}`?"))
             }
@@ -403,6 +411,8 @@ mod tests {
         let error = with("mlp", Some("[training]\nbatchsize = 3"), &[]).unwrap_err();
         assert_eq!(error.to_string(), "run.toml: there is no setting `batchsize` for mlp");
         assert_eq!(error.hint().unwrap(), "did you mean `batch`?");
+        let error = with("mlp", None, &["seed=2"]).unwrap_err();
+        assert_eq!(error.hint().unwrap(), "it is an option of its own: --seed");
         for fixed in ["name=x", "family=tiny", "image=none", "zzz=1"] {
             assert!(matches!(with("tiny", None, &[fixed]), Err(ConfigError::UnknownKey { .. })), "{fixed}");
         }

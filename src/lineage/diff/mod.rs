@@ -115,6 +115,7 @@ pub fn diff(registry: &Registry, view: &View, a: Hash, b: Hash) -> Result<Differ
     if a.kind != b.kind {
         let called = |kind: &str| match kind {
             Predictions::KIND => kind.to_owned(),
+            Dataset::KIND => "a data set".to_owned(),
             _ => format!("a {kind}"),
         };
         return Err(DiffError::Kinds(called(&a.kind), called(&b.kind)));
