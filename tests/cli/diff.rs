@@ -134,7 +134,7 @@ fn a_relabelled_training_image_is_a_cause() {
     assert_eq!(paths(&study.json("diff tiny other")), ["metadata"]);
     let text = study.ok("diff tiny other");
     assert!(!text.contains("numbers") && !text.contains("environment"), "a data set has none: {text}");
-    study.refused(1, "diff tiny o", &["a dataset and a split are not compared"]);
+    study.refused(1, "diff tiny o", &["a data set and a split are not compared"]);
     study.refused(1, "diff first tiny", &["are not compared with each other"]);
 }
 
