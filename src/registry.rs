@@ -64,6 +64,14 @@ pub enum RegistryError {
         /// Its format.
         found: u32,
     },
+    /// An output that would lie among what only reg itself writes.
+    #[error("{} lies in the registry {}, whose files only reg itself writes", path.display(), registry.display())]
+    Within {
+        /// The output.
+        path: PathBuf,
+        /// The registry.
+        registry: PathBuf,
+    },
     /// The folder cannot be read or made.
     #[error("cannot {doing} {}: {source}", path.display())]
     Io {
@@ -225,6 +233,29 @@ impl Registry {
     pub fn find(from: &Path) -> Result<Self, RegistryError> {
         let found = from.ancestors().find(|dir| dir.join(FOLDER).join(FORMAT_FILE).exists());
         Registry::load(found.ok_or_else(|| RegistryError::NotFound(from.to_owned()))?)
+    }
+
+    /// The folder of the registry that a file lies, or would lie, in; none where it only lies beside one.
+    pub fn holding(path: &Path) -> std::io::Result<Option<PathBuf>> {
+        // The file itself may be a link to one that lies there.
+        let file = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let folder = fs::canonicalize(folder)?;
+        // A folder that has a registry in it is loaded by its name, too.
+        let is_one = |folder: &&Path| {
+            Registry::load(folder)
+                .is_ok_and(|one| fs::canonicalize(one.root()).is_ok_and(|root| root == **folder))
+        };
+        Ok(folder.ancestors().find(is_one).map(Path::to_owned))
+    }
+
+    /// Refuses an output in a registry: it would damage it, or be taken for damage.
+    pub fn refuse_within(path: &Path) -> Result<(), RegistryError> {
+        // A folder that is not there is for whoever writes to say.
+        match Registry::holding(path) {
+            Ok(Some(registry)) => Err(RegistryError::Within { path: path.to_owned(), registry }),
+            _ => Ok(()),
+        }
     }
 
     fn in_folder(root: PathBuf) -> Self {

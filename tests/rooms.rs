@@ -57,7 +57,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "worker",
         ],
     ),
-    ("attest", &["disk", "hash", "lineage", "records", "registry", "store"]),
+    ("attest", &["disk", "hash", "index", "lineage", "records", "registry", "store"]),
     (
         "audit",
         &[

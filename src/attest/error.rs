@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::hash::Hash;
+use crate::index::IndexError;
 use crate::registry::RegistryError;
 use crate::store::StoreError;
 
@@ -54,6 +55,9 @@ pub enum AttestError {
         /// What it is instead.
         reason: String,
     },
+    /// Something that does not say what it was made of.
+    #[error("{} is no record, and does not say what it was made of", .0.short())]
+    NotARecord(Hash),
     /// Something behind the result is damaged or not there.
     #[error("{role} {id} behind it is {what}, so nobody can vouch for it")]
     Unsound {
@@ -72,6 +76,12 @@ pub enum AttestError {
         /// Why.
         reason: String,
     },
+}
+
+impl From<IndexError> for AttestError {
+    fn from(e: IndexError) -> Self {
+        AttestError::Registry(e.into())
+    }
 }
 
 impl From<StoreError> for AttestError {

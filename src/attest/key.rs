@@ -155,19 +155,8 @@ impl PublicKey {
 
 /// Refuses a place inside a registry, which is copied, served and handed on.
 fn outside_of_registries(path: &Path) -> Result<(), AttestError> {
-    // The file itself may be a link to one that lies there.
-    let file = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let folder = fs::canonicalize(folder).map_err(AttestError::io("find", path))?;
-    // A folder that has one is loaded by its name, too; a key may lie beside the registry.
-    let is_one = |folder: &&Path| {
-        Registry::load(folder)
-            .is_ok_and(|one| fs::canonicalize(one.root()).is_ok_and(|root| root == **folder))
-    };
-    match folder.ancestors().find(is_one) {
-        Some(registry) => {
-            Err(AttestError::InRegistry { path: path.to_owned(), registry: registry.to_owned() })
-        }
+    match Registry::holding(path).map_err(AttestError::io("find", path))? {
+        Some(registry) => Err(AttestError::InRegistry { path: path.to_owned(), registry }),
         None => Ok(()),
     }
 }

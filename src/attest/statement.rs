@@ -138,9 +138,13 @@ impl Statement {
 /// which the manifests name with both hashes.
 ///
 /// # Errors
-/// Anything behind it that is damaged or missing.
+/// What is no record, and anything behind it that is damaged or missing.
 pub fn state(registry: &Registry, root: Hash) -> Result<Statement, AttestError> {
     let view = registry.view()?;
+    // An image or a checkpoint by itself does not say what it was made of, nor whether it was withdrawn.
+    if !view.kind(&root)?.is_some_and(|kind| KINDS.contains(&&*kind)) {
+        return Err(AttestError::NotARecord(root));
+    }
     let graph = trace(registry, &view, root, Direction::Up)?;
     let parts = parts(&graph);
     let withdrawn = registry.withdrawn(&view)?;

@@ -76,6 +76,7 @@ impl Evidence for OfRegistry<'_> {
 ///
 /// The file is there as a whole or not at all.
 pub fn bundle(registry: &Registry, root: Hash, weights: bool, out: &Path) -> Result<Bundled, AuditError> {
+    Registry::refuse_within(out)?;
     let evidence = OfRegistry { registry, view: registry.view()? };
     if evidence.view.kind(&root)?.as_deref() == Some(Study::KIND) {
         let name = evidence.view.names_by_id()?.remove(&root).unwrap_or_else(|| root.short());

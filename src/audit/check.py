@@ -233,7 +233,7 @@ def below(bits, n):
 KINDS = {
     "dataset": "age boxes boxes_file bytes images impossible_ages labels manifest metadata metadata_only missing patients source | withdrawn",
     "split": "assignment dataset folds method |",
-    "weights": "file parameters tensors |",
+    "weights": "file parameters tensors | runs",
     "software": "libtorch sources target tch worker |",
     "spec": "dataset device fold init model seed software split threads training weights |",
     "run": "best_epoch checkpoint epochs log parameters spec val_loss |",
@@ -794,7 +794,7 @@ def files(value):
 NAMED = {
     "dataset": "manifest metadata=file boxes? boxes_file=file?",
     "split": "dataset assignment method.train_val=file? method.test=file?",
-    "weights": "file",
+    "weights": "file runs=run?",
     "software": "sources=file",
     "spec": "dataset split software weights?",
     "run": "spec checkpoint=file log=file",
@@ -1224,8 +1224,11 @@ def parameters(checkpoint):
 
 
 def check_weights(bundle, id):
-    """Weights from outside hold as many tensors and numbers as the record says."""
+    """Weights from outside hold as many tensors and numbers as the record says, and are the checkpoint of the runs that they are said to be of."""
     weights = bundle.record(id, "weights")
+    if "runs" in weights:
+        theirs = {run for run in weights["runs"] if bundle.record(run, "run")["checkpoint"] == weights["file"]["object"]}
+        need(weights["runs"] and weights["runs"] == sorted(theirs), "it is not the checkpoint of the runs that it is said to be of")
     if bundle.parts[weights["file"]["object"]].kept:
         held = tensors(bundle.object(weights["file"]["object"]))
         now = {"tensors": len(held), "parameters": sum(held.values())}
@@ -1885,9 +1888,15 @@ def leaks(bundle, columns):
                 continue
             # Validation images that are themselves what is judged do not count as seen.
             subsets = ("train",) if learner.predictions["subset"] == "val" else ("train", "val")
-            rows = [row for subset in subsets for row in bundle.subset(spec["split"], spec["fold"], subset)]
-            source, manifest = bundle.record(spec["dataset"], "dataset")["source"], bundle.manifest(spec["dataset"])
-            seen = {(source, manifest[row].patient) for row in rows}
+            seen, learnt = set(), [(spec, subsets)]
+            while learnt:
+                spec, subsets = learnt.pop()
+                rows = [row for subset in subsets for row in bundle.subset(spec["split"], spec["fold"], subset)]
+                source, manifest = bundle.record(spec["dataset"], "dataset")["source"], bundle.manifest(spec["dataset"])
+                seen.update((source, manifest[row].patient) for row in rows)
+                # What the run began with has seen patients, too.
+                begun = bundle.record(spec["weights"], "weights").get("runs", []) if spec["weights"] else []
+                learnt += [(bundle.record(bundle.record(run, "run")["spec"], "spec"), ("train", "val")) for run in begun]
             for (b, fold_b), patients in tested.items():
                 known = len(patients & seen)
                 if known and (fold_a == fold_b or not same_folds and a != b):

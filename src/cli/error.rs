@@ -131,6 +131,9 @@ impl From<AttestError> for Failure {
             AttestError::Io { source, .. } => return Failure::new(message, file_hint(&source)),
             AttestError::Refused { .. } => return Failure { message, hint: None, code: NO },
             AttestError::Random(_) => return Failure::new(message, None),
+            AttestError::NotARecord(_) => {
+                "`reg trace --down ID` shows the records that name it: a run, a data set".to_owned()
+            }
             AttestError::Exists(_) => "use that key, or name another file with --output".to_owned(),
             AttestError::InRegistry { .. } => "keep it where only its owner looks, such as ~/.ssh".to_owned(),
             AttestError::Exposed { path, .. } => format!("`chmod 600 {}`", path.display()),
@@ -198,6 +201,7 @@ impl From<RegistryError> for Failure {
             }
             RegistryError::NotARegistry(_) => "`reg init DIR` makes one".to_owned(),
             RegistryError::Exists(_) => "use it, or make another one elsewhere".to_owned(),
+            RegistryError::Within { .. } => "write it elsewhere; nothing was written".to_owned(),
             RegistryError::NewerFormat { .. } => "install a newer reg".to_owned(),
             RegistryError::Unknown { similar, .. } if !similar.is_empty() => {
                 format!("did you mean {}?", similar.join(", "))

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use super::ExportError;
 use crate::disk;
 use crate::hash::Hash;
+use crate::registry::Registry;
 use crate::store::{Link, Store};
 
 /// A folder on its way: it has another name until it is whole, and is removed if it never becomes so.
@@ -18,6 +19,7 @@ pub struct Folder {
 impl Folder {
     /// Begins a folder that is not there yet, or is empty.
     pub fn begin(path: &Path) -> Result<Self, ExportError> {
+        Registry::refuse_within(path)?;
         match fs::read_dir(path).map(|mut entries| entries.next().is_some()) {
             Ok(true) => return Err(ExportError::Occupied(path.to_owned())),
             Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
@@ -81,6 +83,7 @@ impl Drop for Folder {
 
 /// Writes a file, whole or not at all.
 pub fn save(path: &Path, bytes: &[u8]) -> Result<(), ExportError> {
+    Registry::refuse_within(path)?;
     let part = disk::part_of(path);
     fs::write(&part, bytes).and_then(|()| fs::rename(&part, path)).map_err(|e| {
         // What could not be made is not there.

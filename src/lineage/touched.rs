@@ -433,10 +433,12 @@ impl Gather<'_, '_> {
         let mut runs: Vec<(Hash, Named)> = Vec::new();
         let mut holder: HashMap<Hash, usize> = HashMap::new();
         let mut homes: Vec<Option<(usize, usize, usize)>> = Vec::new();
-        for id in self.of_kind(ids, Run::KIND) {
-            let fold = self.link(id, "spec").and_then(|spec| self.fold(&spec));
-            holder.insert(*id, runs.len());
-            runs.push((*id, self.named(id)));
+        for id in self.of_kind(ids, Run::KIND).copied().collect::<Vec<_>>() {
+            let fold = self.link(&id, "spec").and_then(|spec| self.fold(&spec));
+            holder.insert(id, runs.len());
+            // One that began with the weights of another run has seen them in the data set of that.
+            let seen = self.usage.of(&id).rows().first().map_or(id, |(dataset, _)| *dataset);
+            runs.push((seen, self.named(&id)));
             homes.push(fold.and_then(|fold| folds.get(&fold).copied()));
         }
         for id in self.of_kind(ids, Predictions::KIND) {

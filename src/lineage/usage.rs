@@ -11,7 +11,8 @@ use serde::Serialize;
 
 use crate::hash::{Hash, Id};
 use crate::records::{
-    Dataset, ImageRow, Predictions, Record, Run, ScoreSource, Spec, Split, Study, Subset, Table, codec,
+    Dataset, ImageRow, Predictions, Record, Run, ScoreSource, Spec, Split, Study, Subset, Table, Weights,
+    codec,
 };
 use crate::registry::{Objects, RegistryError};
 
@@ -173,6 +174,14 @@ impl<'a> Usage<'a> {
                 let spec: Spec = codec::decode(&bytes).map_err(wrong)?;
                 used.trained = self.subset(spec.dataset, spec.split, spec.fold, Subset::Train)?;
                 used.validated = self.subset(spec.dataset, spec.split, spec.fold, Subset::Val)?;
+                if let Some(weights) = spec.weights {
+                    used.add(&self.of(&weights.hash));
+                }
+            }
+            Weights::KIND => {
+                for run in codec::decode::<Weights>(&bytes).map_err(wrong)?.runs {
+                    used.add(&self.of(&run.hash));
+                }
             }
             Run::KIND => {
                 let run: Run = codec::decode(&bytes).map_err(wrong)?;

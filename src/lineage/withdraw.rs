@@ -80,11 +80,11 @@ pub struct Request<'r> {
 /// What was withdrawn.
 #[derive(Debug)]
 pub struct Withdrew {
-    /// The withdrawal that covers it.
+    /// The withdrawal of it.
     pub id: Id<Withdrawal>,
     /// Its record.
     pub record: Withdrawal,
-    /// Whether it is new; else all of it was withdrawn before.
+    /// Whether it is new; else it was withdrawn before.
     pub new: bool,
     /// Images of other patients with the same bytes, which are withdrawn with them.
     pub shared: Vec<String>,
@@ -263,11 +263,12 @@ impl Affected {
         Ok(Affected { subject, images, rows, objects, pictures, shared, datasets: holding })
     }
 
-    /// A withdrawal that holds, if each of the images is covered by one.
+    /// A withdrawal of the same subject that holds, if each of the images is covered.
+    ///
+    /// That of an image is none of its patient, whose other images may come later, and either may be taken back alone.
     fn covered_by<'w>(&self, withdrawn: &'w Withdrawn) -> Option<&'w (Id<Withdrawal>, Withdrawal)> {
-        let mut covering = self.rows.iter().map(|row| withdrawn.of_row(row));
-        let first = covering.next().flatten()?;
-        covering.all(|covering| covering.is_some()).then_some(first)
+        let own = withdrawn.holding().find(|(_, record)| record.subject == self.subject)?;
+        self.rows.iter().all(|row| withdrawn.of_row(row).is_some()).then_some(own)
     }
 
     fn record(&self, request: &Request<'_>, objects: &[Hash], stamp: &Stamp, number: u64) -> Withdrawal {

@@ -403,12 +403,16 @@ impl Packed for Scores {
     }
 }
 
-/// Weights from outside.
+/// Weights from outside, or from a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Weights {
     /// The safetensors file as it was given.
     pub file: File,
+    /// The runs whose checkpoint it is, in the order of their ids: what they have seen, whoever begins with it has seen, too.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(min = 1))]
+    pub runs: Vec<Id<Run>>,
     /// Tensors in it.
     pub tensors: u64,
     /// Numbers in them.

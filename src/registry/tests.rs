@@ -20,7 +20,7 @@ fn stamp(time: &str) -> Stamp {
 fn add(registry: &Registry, content: &str, name: &str) -> Id<Weights> {
     let mut transaction = registry.transaction().unwrap();
     let file = transaction.put_outside(content.as_bytes()).unwrap();
-    let id = transaction.put(&Weights { file, tensors: 1, parameters: 2 }).unwrap();
+    let id = transaction.put(&Weights { file, runs: Vec::new(), tensors: 1, parameters: 2 }).unwrap();
     transaction.name(name, id.hash).unwrap();
     transaction.commit(&stamp("2026-11-01T00:00:00Z")).unwrap();
     id

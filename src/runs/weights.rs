@@ -6,14 +6,14 @@ use std::path::Path;
 use serde_json::{Map, Value};
 
 use super::RunError;
-use crate::hash::Id;
-use crate::records::Weights;
+use crate::hash::{Hash, Id};
+use crate::records::{Run, Weights};
 use crate::registry::{Registry, Stamp};
 
 /// The header of a safetensors file is JSON of at most this many bytes, as its authors define it.
 const MAX_HEADER: u64 = 100 << 20;
 
-/// Imports a safetensors file.
+/// Imports a safetensors file. The weights lead on to the runs of this registry whose checkpoint it is.
 pub fn import_weights(
     registry: &Registry,
     path: &Path,
@@ -24,9 +24,14 @@ pub fn import_weights(
     let wrong = |reason: &str| RunError::NotSafetensors { path: path.to_owned(), reason: reason.to_owned() };
     let tensors = tensors(&bytes).map_err(|reason| wrong(&reason))?;
     let parameters = tensors.iter().map(|(_, numbers)| numbers).sum();
+    let hash = Hash::of(&bytes);
+    let runs = registry.referring::<Run>(&registry.view()?, &hash)?;
+    let mut runs: Vec<Id<Run>> =
+        runs.into_iter().filter(|(_, run)| run.checkpoint.hash == hash).map(|(id, _)| id).collect();
+    runs.sort_unstable();
     let mut transaction = registry.transaction()?;
-    let weights =
-        Weights { file: transaction.put_outside(&bytes)?, tensors: tensors.len() as u64, parameters };
+    let file = transaction.put_outside(&bytes)?;
+    let weights = Weights { file, runs, tensors: tensors.len() as u64, parameters };
     let id = transaction.put(&weights)?;
     if let Some(name) = name {
         transaction.name(name, id.hash)?;

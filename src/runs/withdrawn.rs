@@ -5,8 +5,8 @@
 //! before is still answered with, marked.
 
 use super::{RunError, Session};
-use crate::hash::Hash;
-use crate::records::{Assignment, Dataset, Manifest, Spec, Split, Subset};
+use crate::hash::{Hash, Id};
+use crate::records::{Assignment, Dataset, Manifest, Spec, Split, Subset, Weights};
 
 /// Refuses a spec whose fold, or the one subset of it that is asked for, has withdrawn images.
 pub(super) fn refuse(
@@ -28,7 +28,34 @@ pub(super) fn refuse(
     };
     let rows: Vec<u32> = (0..).zip(codes).filter(|(_, code)| used(**code)).map(|(row, _)| row).collect();
     let files = spec.model.architecture.image().is_some();
-    refuse_rows(session, &manifest, &rows, files)
+    refuse_rows(session, &manifest, &rows, files)?;
+    if subset.is_none() { refuse_weights(session, spec) } else { Ok(()) }
+}
+
+/// Refuses weights of a run that was trained or selected on images that have been withdrawn since.
+fn refuse_weights(session: Session, spec: &Spec) -> Result<(), RunError> {
+    let registry = session.registry;
+    let mut begun: Vec<Id<Weights>> = spec.weights.into_iter().collect();
+    while let Some(weights) = begun.pop() {
+        for run in registry.get(weights)?.runs {
+            let spec = registry.get(registry.get(run)?.spec)?;
+            let manifest = registry.get_packed(registry.get(spec.dataset)?.manifest)?;
+            let assignment = registry.get_packed(registry.get(spec.split)?.assignment)?;
+            let seen = [Subset::Train, Subset::Val].into_iter();
+            let mut rows: Vec<u32> =
+                seen.flat_map(|subset| assignment.rows(spec.fold as usize, subset)).collect();
+            rows.sort_unstable();
+            refuse_rows(session, &manifest, &rows, false).map_err(|e| match e {
+                RunError::Withdrawn { images, why } => {
+                    let why = format!("{why}; the run that the weights are of has seen them");
+                    RunError::Withdrawn { images, why }
+                }
+                e => e,
+            })?;
+            begun.extend(spec.weights);
+        }
+    }
+    Ok(())
 }
 
 /// Refuses rows of a manifest, ascending, some of which were withdrawn. With `files`, their files are needed: that they

@@ -9,7 +9,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use reg::hash::Digest;
 use serde_json::{Value, json};
 
-use crate::harness::{Study, files, overwrite};
+use crate::harness::{Study, files, id_of, overwrite};
 
 /// What an envelope says.
 fn payload(study: &Study, name: &str) -> Value {
@@ -250,4 +250,45 @@ fn keys_are_those_of_openssl() {
         fs::set_permissions(study.path("r"), fs::Permissions::from_mode(0o600)).unwrap();
         study.refused(1, "attest tiny --key r -o n.json", &[words]);
     }
+}
+
+#[test]
+fn outputs_replace_neither_keys_nor_what_is_in_a_registry() {
+    let study = Study::trained();
+    study.ok("key new -o k");
+    let key = fs::read(study.path("k")).unwrap();
+    for output in ["k", "./k", "k.pub"] {
+        study.refused(1, &format!("attest table --key k -o {output}"), &["a key is never overwritten"]);
+    }
+    assert_eq!(fs::read(study.path("k")).unwrap(), key);
+    let record = study.object(&study.id("table"));
+    let record = record.strip_prefix(study.path(".")).unwrap_or(&record).to_owned();
+    for command in [
+        "attest table --key k",
+        "audit table",
+        "report table",
+        "export tiny-s-f0 --format csv",
+        "export tiny-s-f0 --format checkpoint",
+        "export tiny-s-f0 --format card",
+        "gradcam tiny-s-f0 00000003_000.png --label Mass",
+        "trace table --format ro-crate",
+        "dataset export tiny --format croissant",
+    ] {
+        for inside in [".reg/reg.redb", ".reg/format", ".reg/objects/new", record.to_str().unwrap()] {
+            let refused = study.reg(&format!("{command} -o {inside}"));
+            refused.says(1, &["lies in the registry", "whose files only reg itself writes"]);
+        }
+    }
+    study.refused(1, "export mlflow .reg/cache/tracking", &["lies in the registry"]);
+    study.is_sound();
+    // Beside it is not in it.
+    study.ok("report table -o page.html");
+    // What is no record does not say what it was made of.
+    let run = study.json("show tiny-s-f0")["record"].clone();
+    let image = id_of(&study.path("images/00000003_000.png"));
+    for id in [run["checkpoint"].as_str().unwrap(), &image] {
+        let refused = study.reg(&format!("attest {id} --key k -o s.json"));
+        refused.says(1, &["is no record, and does not say what it was made of", "reg trace --down"]);
+    }
+    assert!(!study.path("s.json").exists());
 }

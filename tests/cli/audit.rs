@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use reg::hash::{Hash, Id};
-use reg::records::{Dataset, ImageRow, Predictions, Run, ScoreSource, Split, Table, Withdrawal};
+use reg::records::{Dataset, ImageRow, Predictions, Run, ScoreSource, Split, Table, Weights, Withdrawal};
 use reg::registry::{Objects, Registry, RegistryError, Stamp};
 use reg::runs::recompute;
-use serde_json::Value;
+use serde_json::{Value, json};
 use zip::write::SimpleFileOptions;
 use zip::{ZipArchive, ZipWriter};
 
@@ -461,6 +461,65 @@ fn a_false_run_or_manifest_is_not_reproduced_not_signed_and_named() {
         }
     }
     assert!(!study.path("a.json").exists());
+}
+
+#[test]
+fn weights_lead_to_the_run_that_they_are_of_and_that_cannot_be_forged() {
+    let study = Study::trained();
+    study.ok("key new -o k");
+    study.ok("export tiny-s-f1 --format checkpoint -o model");
+    study.ok("weights import model/checkpoint.safetensors --name begun");
+    let begun = study.json("show begun")["record"].clone();
+    assert_eq!(begun["runs"], json!([study.id("tiny-s-f1")]));
+    let tune =
+        "train --dataset tiny --split s --fold 0 --model tiny --weights begun --set epochs=1 --threads 1";
+    study.ok(&format!("{tune} --name tuned"));
+    // What the first run saw, the second has seen.
+    study.refused(
+        3,
+        "compare tuned mlp-s-f0",
+        &["tiny (fold 0) was trained or selected on", "mlp is tested on"],
+    );
+    study.ok("compare tuned mlp-s-f0 --allow-different-images --name leak");
+    study.ok("audit leak -o leak.zip");
+    study.ok("audit verify leak.zip");
+    let (code, said) = python(&study, "leak.zip");
+    assert_eq!(code, 0, "{said}");
+    let seen = |patient: &u32| {
+        let folds =
+            study.json(&format!("trace --down patient:{patient}"))["datasets"][0]["splits"][0]["folds"]
+                .clone();
+        folds[1]["train"].as_u64() > Some(0) && folds[0]["test"].as_u64() > Some(0)
+    };
+    let patient = (1..24).find(|patient| seen(patient)).unwrap();
+    study.ok(&format!("withdraw patient:{patient} --reason consent"));
+    study.ok("ingest images --metadata data.csv --name clean");
+    study.ok("split make clean --folds 2 --name c");
+    let again =
+        "train --dataset clean --split c --fold 0 --model tiny --weights begun --set epochs=1 --threads 1";
+    study.refused(
+        3,
+        again,
+        &[&format!("patient {patient}: consent; the run that the weights are of has seen them")],
+    );
+    study.ok(&format!("{again} --allow-withdrawn --name marked"));
+    study.reg("show marked").says(0, &["contains withdrawn data", "trained on"]);
+    let down = study.ok(&format!("trace --down patient:{patient}"));
+    assert!(down.contains("run marked"), "{down}");
+    // A run that the weights are not of.
+    let registry = study.registry();
+    let weights = registry.get(Id::<Weights>::new(study.id("begun").parse().unwrap())).unwrap();
+    let other = Id::<Run>::new(study.id("tiny-s-f0").parse().unwrap());
+    let mut transaction = registry.transaction().unwrap();
+    let forged = transaction.put(&Weights { runs: vec![other], ..weights }).unwrap();
+    let stamp = Stamp { time: "2026-01-01T00:00:00Z".into(), command: "forge".into() };
+    transaction.commit(&stamp).unwrap();
+    study.refused(3, &format!("attest {forged} --key k -o a.json"), &["is false: runs"]);
+    study.ok(&format!("audit {forged} -o forged.zip"));
+    let answer = study.reg("audit verify forged.zip");
+    assert!(answer.code == 3 && String::from_utf8_lossy(&answer.stdout).contains("runs"), "{answer:?}");
+    let (code, said) = python(&study, "forged.zip");
+    assert!(code == 3 && said.contains("not the checkpoint of the runs"), "{said}");
 }
 
 #[test]

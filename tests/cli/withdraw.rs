@@ -159,6 +159,37 @@ fn scores_of_a_withdrawn_patient_are_marked_also_where_a_run_that_never_saw_him_
 }
 
 #[test]
+fn a_patient_and_his_images_are_withdrawn_each_by_itself() {
+    let study = Study::divided();
+    let new =
+        |study: &Study, what: &str| study.json(&format!("withdraw {what} --reason asked"))["new"].clone();
+    for name in IMAGES {
+        assert_eq!(new(&study, name), json!(true));
+    }
+    // All of his images are out of use, but not yet he himself, whose next image would be taken in.
+    assert_eq!(new(&study, "patient:5"), json!(true));
+    for what in ["patient:5", IMAGES[0], IMAGES[1]] {
+        assert_eq!(new(&study, what), json!(false), "{what}");
+    }
+    for (name, left_out) in [(IMAGES[0], 2), (IMAGES[1], 2), ("patient:5", 0)] {
+        study.ok(&format!("withdraw {name} --revoke --reason mistake"));
+        assert_eq!(study.json(INGEST)["withdrawn"], json!(left_out), "{name}");
+    }
+    // And the other way round.
+    assert_eq!((new(&study, "patient:5"), new(&study, IMAGES[1])), (json!(true), json!(true)));
+    study.ok("withdraw patient:5 --revoke --reason mistake");
+    assert_eq!(study.json(INGEST)["withdrawn"], json!(1));
+    // A data set of only one of them knows nothing of the other; the withdrawal of the patient does.
+    let small = Study::new();
+    std::fs::remove_file(small.path(&format!("images/{}", IMAGES[1]))).unwrap();
+    small.ok("ingest images --metadata data.csv --name tiny --allow-missing");
+    assert_eq!((new(&small, IMAGES[0]), new(&small, "patient:5")), (json!(true), json!(true)));
+    std::fs::copy(study.path(&format!("images/{}", IMAGES[1])), small.path(&format!("images/{}", IMAGES[1])))
+        .unwrap();
+    assert_eq!(small.json(INGEST)["withdrawn"], json!(2));
+}
+
+#[test]
 fn a_withdrawn_patient_leaves_the_next_data_set_and_marks_what_used_him_and_nothing_else() {
     let study = Study::trained();
     assert_eq!(marked(&study, "run"), BTreeSet::new());
@@ -299,7 +330,6 @@ fn a_withdrawal_can_be_taken_back_and_given_again() {
     assert_eq!(again["new"], json!(false));
     let again = study.ok(WITHDRAW);
     assert!(again.contains("no run, scores or table contains withdrawn data"), "{again}");
-    study.ok(&format!("withdraw {} --reason image", IMAGES[0]));
     assert_eq!(study.json("list withdrawal")["records"].as_array().unwrap().len(), 1);
     study.ok("withdraw patient:5 --reason typo --revoke");
     assert_eq!(study.json(INGEST)["withdrawn"], json!(0));

@@ -223,7 +223,7 @@ fn official() -> Split {
 }
 
 fn weights() -> Weights {
-    Weights { file: file("resnet50.safetensors"), tensors: 267, parameters: 25_557_032 }
+    Weights { file: file("resnet50.safetensors"), runs: Vec::new(), tensors: 267, parameters: 25_557_032 }
 }
 
 fn software() -> Software {

@@ -84,18 +84,26 @@ pub(super) fn split(objects: &dyn Objects, id: Id<Split>) -> Result<Vec<Mismatch
     Ok(compared(&recorded, &now))
 }
 
-/// Hashes and sizes of a file of weights.
+/// Hashes and sizes of a file of weights, and that it is the checkpoint of the runs that it is said to be of.
 pub(super) fn weights(objects: &dyn Objects, id: Id<Weights>) -> Result<Vec<Mismatch>, RunError> {
     let recorded = objects.get(id)?;
-    // An audit bundle may name them only.
+    let mut runs = Vec::new();
+    for run in &recorded.runs {
+        if objects.get(*run)?.checkpoint.hash == recorded.file.object.hash {
+            runs.push(*run);
+        }
+    }
+    runs.sort_unstable();
+    runs.dedup();
+    // An audit bundle may name the file only.
     if objects.lacks(&recorded.file.object.hash) {
-        return Ok(Vec::new());
+        return Ok(compared(&recorded, &Weights { runs, ..recorded.clone() }));
     }
     let (file, bytes) = file(objects, &recorded.file)?;
     let wrong = |reason| RunError::NotSafetensors { path: recorded.file.object.to_string().into(), reason };
     let held = tensors(&bytes).map_err(wrong)?;
     let parameters = held.iter().map(|(_, numbers)| numbers).sum();
-    Ok(compared(&recorded, &Weights { file, tensors: held.len() as u64, parameters }))
+    Ok(compared(&recorded, &Weights { file, runs, tensors: held.len() as u64, parameters }))
 }
 
 /// That everything it names is of the kind that it should be, and its split one of its data set.

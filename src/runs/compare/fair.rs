@@ -200,24 +200,33 @@ fn leaks(objects: &dyn Objects, columns: &[Column], unfair: &mut Vec<Unfair>) ->
     Ok(())
 }
 
-/// The patients that a run was trained and selected on; `None` for another tool's scores, of which nobody
-/// knows. Validation images that are themselves what is judged do not count as seen.
+/// The patients that a run was trained and selected on, and those whose weights it began with; `None` for another
+/// tool's scores, of which nobody knows. Validation images that are themselves what is judged do not count as seen.
 fn seen_patients(objects: &dyn Objects, cell: &Cell) -> Result<Option<Patients>, RunError> {
     let ScoreSource::Run { run, .. } = cell.predictions.source else { return Ok(None) };
-    let spec = objects.get(objects.get(run)?.spec)?;
-    let split = objects.get(spec.split)?;
-    let assignment = objects.get_packed(split.assignment)?;
-    let subsets: &[Subset] = match cell.predictions.subset {
+    let own: &[Subset] = match cell.predictions.subset {
         Some(Subset::Val) => &[Subset::Train],
         _ => &[Subset::Train, Subset::Val],
     };
-    let rows = subsets.iter().flat_map(|subset| assignment.rows(spec.fold as usize, *subset));
-    if spec.dataset == cell.predictions.dataset {
-        return Ok(Some(patients(cell, rows)));
+    let mut seen = Patients::new();
+    let mut learnt = vec![(run, own)];
+    while let Some((run, subsets)) = learnt.pop() {
+        let spec = objects.get(objects.get(run)?.spec)?;
+        let assignment = objects.get_packed(objects.get(spec.split)?.assignment)?;
+        let rows = subsets.iter().flat_map(|subset| assignment.rows(spec.fold as usize, *subset));
+        if spec.dataset == cell.predictions.dataset {
+            seen.extend(patients(cell, rows));
+        } else {
+            let dataset = objects.get(spec.dataset)?;
+            let manifest = objects.get_packed(dataset.manifest)?;
+            seen.extend(rows.map(|row| (dataset.source.clone(), manifest.rows[row as usize].patient)));
+        }
+        if let Some(weights) = spec.weights {
+            let begun = objects.get(weights)?.runs.into_iter();
+            learnt.extend(begun.map(|run| (run, [Subset::Train, Subset::Val].as_slice())));
+        }
     }
-    let dataset = objects.get(spec.dataset)?;
-    let manifest = objects.get_packed(dataset.manifest)?;
-    Ok(Some(rows.map(|row| (dataset.source.clone(), manifest.rows[row as usize].patient)).collect()))
+    Ok(Some(seen))
 }
 
 /// Published numbers that are not of the images that the columns are judged by.
