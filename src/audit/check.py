@@ -1378,11 +1378,25 @@ class Cell:
         self.truth = {label: [image.labels >> bits.get(label, 32) & 1 for image in self.images] for label in self.labels}
         self.placed = {}
 
-    def within(self, rows):
-        """The cell on those of its images that are among these."""
-        if rows.issuperset(self.rows):
+    def rows_in(self, other):
+        """Where the data set of another cell holds each of the images: of the same source, name, file, patient and labels; None where it does not."""
+        if self.predictions["dataset"] == other.predictions["dataset"]:
+            return self.rows
+        if any(self.dataset[key] != other.dataset[key] for key in ("source", "labels")):
+            return [None] * len(self.rows)
+
+        def identity(image):
+            return image.name, image.image, image.patient, image.labels
+
+        theirs = {identity(image): row for row, image in enumerate(other.manifest)}
+        return [theirs.get(identity(image)) for image in self.images]
+
+    def within(self, rows, other):
+        """The cell on those of its images that are among these of the data set of another."""
+        there = self.rows_in(other)
+        kept = [place for place, row in enumerate(there) if row in rows]
+        if len(kept) == len(there):
             return self
-        kept = [place for place, row in enumerate(self.rows) if row in rows]
         cell = copy.copy(self)
         cell.rows = [self.rows[place] for place in kept]
         cell.scores = {label: [scores[place] for place in kept] for label, scores in self.scores.items()}
@@ -1455,7 +1469,7 @@ def fold_name(fold):
 
 
 def same_images(a, b):
-    return a.predictions["dataset"] == b.predictions["dataset"] and a.rows == b.rows
+    return b.rows_in(a) == a.rows
 
 
 def columns_of(bundle, table):
@@ -1485,9 +1499,9 @@ def common(columns):
         cells = [cells[fold] for cells in columns.values()]
         rows = set(cells[0].rows)
         for cell in cells:
-            rows &= set(cell.rows) if cell.predictions["dataset"] == cells[0].predictions["dataset"] else set()
+            rows &= set(cell.rows_in(cells[0]))
         for name in columns:
-            result[name][fold] = columns[name][fold].within(rows)
+            result[name][fold] = columns[name][fold].within(rows, cells[0])
     return result
 
 
@@ -1852,13 +1866,11 @@ def different_settings(a, b):
 
 def different_images(a, b):
     x, y = a.predictions, b.predictions
-    if x["dataset"] != y["dataset"]:
-        return f"they are of data sets {x['dataset'][:12]} and {y['dataset'][:12]}"
     if x["subset"] and y["subset"] and x["subset"] != y["subset"]:
         return f"{x['subset']} and {y['subset']}"
-    if a.rows == b.rows:
+    if same_images(a, b):
         return None
-    return f"{len(a.rows)} and {len(b.rows)} images, {len(set(a.rows) & set(b.rows))} of them the same"
+    return f"{len(a.rows)} and {len(b.rows)} images, {len(set(a.rows) & set(b.rows_in(a)))} of them the same"
 
 
 def different_labels(columns):

@@ -2,6 +2,8 @@
 //!
 //! What the published CSV has a column for is called as it is there.
 
+use std::collections::HashSet;
+
 use super::ExportError;
 use super::sheet::{Column, Sheet, Values};
 use crate::hash::{Hash, Id};
@@ -289,10 +291,25 @@ fn typed(id: Hash, name: &str, table: &report::Table) -> Sheet {
         let values = Values::words(table.rows.iter().map(|_| why.as_str()));
         columns.push(Column::new("not comparable", values));
     }
+    distinct(&mut columns);
     let mut about = about(id, Table::KIND);
     about.push(("reg.title".to_owned(), table.title.clone()));
     about.extend(table.notes.iter().enumerate().map(|(i, note)| (format!("reg.note.{i}"), note.clone())));
     Sheet { name: name.to_owned(), about, columns }
+}
+
+/// Numbers headings that are there already, as those of models are that are called like a column: readers of Parquet
+/// take a name for one column.
+fn distinct(columns: &mut [Column]) {
+    let mut taken = HashSet::new();
+    for column in columns {
+        let own = column.name.clone();
+        let mut number = 1;
+        while !taken.insert(column.name.clone()) {
+            number += 1;
+            column.name = format!("{own} ({number})");
+        }
+    }
 }
 
 /// Whole numbers where all cells are, else numbers where all are, else what a person reads.

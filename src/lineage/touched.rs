@@ -340,7 +340,8 @@ impl Gather<'_, '_> {
         let mut queue: VecDeque<Hash> = datasets.iter().map(|id| id.hash).collect();
         let mut ids = Vec::new();
         while let Some(id) = queue.pop_front() {
-            let uses = self.usage.of(&id).counts();
+            let used = self.usage.of(&id);
+            let uses = self.usage.counts(&used);
             let header = self.usage.take_header(&id);
             match header {
                 Some(header) if header.kind != Execution::KIND && uses != Counts::default() => {

@@ -9,10 +9,11 @@ use std::rc::Rc;
 
 use serde::Serialize;
 
+use super::touched::different;
 use crate::hash::{Hash, Id};
 use crate::records::{
-    Dataset, ImageRow, Predictions, Record, Run, ScoreSource, Spec, Split, Study, Subset, Table, Weights,
-    codec,
+    Dataset, ImageRow, Manifest, Predictions, Record, Run, ScoreSource, Spec, Split, Study, Subset, Table,
+    Weights, codec,
 };
 use crate::registry::{Objects, RegistryError};
 
@@ -55,18 +56,7 @@ impl Use {
 
     /// Whether none of the images was used.
     pub fn is_empty(&self) -> bool {
-        self.counts() == Counts::default()
-    }
-
-    /// The numbers of images.
-    pub fn counts(&self) -> Counts {
-        let count = |rows: &Rows| rows.len() as u64;
-        Counts {
-            holds: count(&self.holds),
-            trained: count(&self.trained),
-            validated: count(&self.validated),
-            scored: count(&self.scored),
-        }
+        self.rows().is_empty()
     }
 
     /// All rows, however they were used.
@@ -103,6 +93,8 @@ pub struct Usage<'a> {
     known: HashMap<Hash, Rc<Use>>,
     /// Documents of the records that were looked at.
     headers: HashMap<Hash, codec::Header>,
+    /// Images of the data sets that a record used several of.
+    manifests: HashMap<Hash, Manifest>,
     /// What could not be read, so that its use is not known.
     pub unread: BTreeMap<Hash, String>,
 }
@@ -110,8 +102,8 @@ pub struct Usage<'a> {
 impl<'a> Usage<'a> {
     /// Begins to answer.
     pub fn new(objects: &'a dyn Objects, choice: Box<Choice<'a>>) -> Self {
-        let (rows, folds, known, headers) = Default::default();
-        Usage { objects, choice, rows, folds, known, headers, unread: BTreeMap::new() }
+        let (rows, folds, known, headers, manifests, unread) = Default::default();
+        Usage { objects, choice, rows, folds, known, headers, manifests, unread }
     }
 
     /// The chosen rows of a data set.
@@ -199,6 +191,38 @@ impl<'a> Usage<'a> {
         }
         self.headers.insert(*id, header);
         Ok(used)
+    }
+
+    /// How many different images a record used in each way.
+    pub fn counts(&mut self, used: &Use) -> Counts {
+        Counts {
+            holds: self.different(&used.holds),
+            trained: self.different(&used.trained),
+            validated: self.different(&used.validated),
+            scored: self.different(&used.scored),
+        }
+    }
+
+    /// How many different images these are: two versions of a data set have rows of their own for one.
+    pub fn different(&mut self, rows: &Rows) -> u64 {
+        let datasets: BTreeSet<Hash> = rows.iter().map(|(dataset, _)| *dataset).collect();
+        if datasets.len() < 2 {
+            return rows.len() as u64;
+        }
+        for id in &datasets {
+            let manifest = || self.objects.get_packed(self.objects.get(Id::<Dataset>::new(*id))?.manifest);
+            if !self.manifests.contains_key(id) {
+                match manifest() {
+                    Ok(manifest) => drop(self.manifests.insert(*id, manifest)),
+                    Err(e) => drop(self.unread.insert(*id, e.to_string())),
+                }
+            }
+        }
+        let image = |(dataset, row): &(Hash, u32)| {
+            let row = self.manifests.get(dataset)?.rows.get(*row as usize)?;
+            Some((row.name.as_str(), row.object))
+        };
+        different(rows.iter().filter_map(image))
     }
 
     /// The document of a record that was looked at.

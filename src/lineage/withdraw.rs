@@ -341,8 +341,8 @@ impl<'a> Marks<'a> {
         let usage = self.usage.as_mut()?;
         let mut used = Use::default();
         ids.iter().for_each(|id| used.add(&usage.of(id)));
-        let images = used.rows().len() as u64;
-        (images > 0).then(|| Mark { images, uses: used.counts() })
+        let images = usage.different(&used.rows());
+        (images > 0).then(|| Mark { images, uses: usage.counts(&used) })
     }
 
     /// Every result that has a mark, oldest first: runs, scores and tables.

@@ -523,6 +523,55 @@ fn weights_lead_to_the_run_that_they_are_of_and_that_cannot_be_forged() {
 }
 
 #[test]
+fn scores_on_two_versions_of_a_data_set_are_compared_by_the_images_that_both_have() {
+    let study = Study::new();
+    let trained = |dataset: &str, model: &str| {
+        study.ok(&format!(
+            "split import {dataset} --train-val train_val.txt --test test.txt --val-fraction 0.2 --name of-{dataset}"
+        ));
+        study.ok(&format!(
+            "train --dataset {dataset} --split of-{dataset} --model mlp --set epochs=2 --set hidden={model} --threads 1 --name {dataset}"
+        ));
+    };
+    for dataset in ["first", "crlf"] {
+        study.ok(&format!("ingest images --metadata data.csv --name {dataset}"));
+        trained(dataset, "[4]");
+        let text = fs::read_to_string(study.path("data.csv")).unwrap();
+        fs::write(study.path("data.csv"), text.replace('\n', "\r\n")).unwrap();
+    }
+    // The same images, by whatever file they came.
+    let same = study.json("compare first crlf --by run --name same");
+    assert_eq!(same["unfair"], json!([]), "{same}");
+    study.ok("withdraw 00000004_000.png --reason blurred");
+    study.ok("ingest images --metadata data.csv --name clean");
+    trained("clean", "[4]");
+    let refused = study.reg("compare first clean --by run");
+    refused.says(3, &["6 and 5 images, 5 of them the same", "--images shared"]);
+    let shared = "compare first clean --by run --images shared --metrics --bootstrap 100 --name shared";
+    assert_eq!(study.json(shared)["unfair"], json!([]));
+    let record = study.json("show shared")["record"].clone();
+    for model in 0..2 {
+        assert_eq!(record["models"][model]["images"], json!([5]), "{record}");
+    }
+    for table in ["same", "shared"] {
+        study.ok(&format!("audit {table} -o {table}.zip"));
+        study.reg(&format!("audit verify {table}.zip")).says(0, &[]);
+        let (code, said) = python(&study, &format!("{table}.zip"));
+        assert_eq!(code, 0, "{said}");
+    }
+    study.ok("verify --recompute");
+    // An image that both versions have is one image; the first one's scores are of the other, too.
+    study.ok("withdraw 00000002_000.png --reason blurred");
+    assert_eq!(study.json("show shared")["withdrawn"][0]["uses"]["scored"], json!(2));
+    study.ok("withdraw 00000002_000.png --revoke --reason mistake");
+    // Another truth is another image.
+    study.edit("data.csv", |text| text.replace("00000002_000.png,No Finding", "00000002_000.png,Mass"));
+    study.ok("ingest images --metadata data.csv --name relabelled");
+    trained("relabelled", "[4]");
+    study.refused(3, "compare clean relabelled --by run", &["5 and 5 images, 4 of them the same"]);
+}
+
+#[test]
 fn a_strangers_words_do_not_steer_the_terminal() {
     let study = Study::trained();
     study.ok("audit s -o a.zip");

@@ -27,6 +27,8 @@ pub(super) struct Gap {
     pub(super) changes: Vec<Change>,
     /// The largest difference that was taken for rounding.
     pub(super) rounding: f64,
+    /// How many of the changes are sections that only one has.
+    pub(super) sections: usize,
 }
 
 impl Figures {
@@ -74,7 +76,8 @@ impl Figures {
         let (mine, theirs) = (places(self), places(other));
         let [ours, others] = [self, other]
             .map(|of| of.all.iter().map(|(section, ..)| *section).collect::<BTreeSet<&'static str>>());
-        let mut gap = Gap { changes: Vec::new(), rounding: 0.0 };
+        let mut gap = Gap { changes: Vec::new(), rounding: 0.0, sections: 0 };
+        gap.sections = ours.symmetric_difference(&others).count();
         for section in ours.symmetric_difference(&others) {
             let there = |of: &BTreeSet<&str>| of.contains(section).then_some("there");
             gap.changes.extend(Change::of(*section, there(&ours), there(&others)));

@@ -447,6 +447,16 @@ impl Difference {
         self.configuration.extend(Change::of("imported file", a.source, b.source));
         let weights = |leg: &Leg| leg.spec.as_ref().and_then(|spec| spec.weights);
         self.configuration.extend(Change::of("weights", weights(a), weights(b)));
+        // What other tools scored, nobody knows by what.
+        if a.computed.is_empty() != b.computed.is_empty() {
+            let software = |leg: &Leg| leg.computed.first().map(|of| of.software);
+            let threads = |leg: &Leg| leg.computed.first().map(|of| of.threads);
+            let device = |leg: &Leg| leg.computed.first().map(|of| of.device);
+            self.configuration.extend(Change::of("run", a.run, b.run));
+            self.code.extend(Change::of("software", software(a), software(b)));
+            self.environment.extend(Change::of("threads", threads(a), threads(b)));
+            self.environment.extend(Change::of("device", device(a), device(b)));
+        }
         for (one, other) in a.computed.iter().zip(&b.computed) {
             self.environment.extend(Change::of("threads", one.threads, other.threads));
             self.environment.extend(Change::of("device", one.device, other.device));

@@ -97,14 +97,19 @@ fn of_predictions(registry: &Registry, ids: [Id<Predictions>; 2]) -> Result<Vec<
     for (name, scores) in &one {
         let Some(others) = other.get(name) else { continue };
         shared += 1;
-        let gaps = scores.iter().filter_map(|(label, score)| Some((score - others.get(label)?).abs()));
+        let pairs = scores.iter().filter_map(|(label, score)| Some((*score, *others.get(label)?)));
+        let gaps = pairs.map(|(one, other)| match a.scale == b.scale {
+            true => (one - other).abs(),
+            false => (a.scale.probability(one) - b.scale.probability(other)).abs(),
+        });
         let gap = gaps.fold(0.0, f64::max);
         differing += u64::from(gap > 0.0);
         largest = largest.max(gap);
     }
     changes.extend(Change::of("images that both score", one.len(), shared));
     changes.extend(Change::of("images with other scores", 0, differing));
-    changes.extend(Change::of("largest difference of a score", 0.0, largest));
+    let what = if a.scale == b.scale { "a score" } else { "a score as a probability" };
+    changes.extend(Change::of(format!("largest difference of {what}"), 0.0, largest));
     Ok(changes)
 }
 
@@ -166,6 +171,9 @@ fn of_tables(registry: &Registry, ids: [Id<Table>; 2]) -> Result<Outcome, Regist
     keep(&mut b, &theirs, labels);
     // Sums and quantiles of turned differences round in another way.
     let gap = figures(&a, &own).against(&figures(&b, &matched), !out.looks.is_empty());
+    if gap.rounding == 0.0 && gap.changes.len() == gap.sections && gap.sections + out.changes.len() > 0 {
+        out.looks.push("the numbers that both have are the same to the last digit".to_owned());
+    }
     out.changes.extend(gap.changes);
     out.rounding = gap.rounding;
     for (own, name) in matched.renamed() {

@@ -32,11 +32,17 @@ pub(super) fn partings(registry: &Registry, a: Hash, b: Hash) -> Result<Vec<Part
     let mut walk = Walk { registry, seen: HashSet::new(), found: Vec::new() };
     walk.pair(String::new(), a, b)?;
     // What is behind more of the rest comes first: a data set before its split, that before a spec; a file
-    // before the record that names it.
-    let depth = |path: &str| std::cmp::Reverse(path.matches('.').count());
-    walk.found.sort_by_key(|(owner, parting)| (*owner, depth(&parting.path), parting.path.clone()));
+    // before the record that names it, but for annotated boxes, which few results look at.
+    let depth = |path: &str| std::cmp::Reverse(path.split('.').filter(|part| !part.is_empty()).count());
+    walk.found.sort_by_key(|(owner, parting)| {
+        let path = &parting.path;
+        (*owner, path.ends_with(BOXES), depth(path), path.clone())
+    });
     Ok(walk.found.into_iter().map(|(_, parting)| parting).collect())
 }
+
+/// The part that the file of annotated boxes plays in a data set.
+const BOXES: &str = "boxes_file";
 
 struct Walk<'r> {
     registry: &'r Registry,
@@ -124,7 +130,7 @@ impl Walk<'_> {
         let below = |role: &str| if path.is_empty() { role.to_owned() } else { format!("{path}.{role}") };
         let start = self.found.len();
         for (role, left, right) in roles(headers[0], headers[1]) {
-            if ["metadata", "boxes_file"].contains(&&*role) && left != right {
+            if ["metadata", BOXES].contains(&&*role) && left != right {
                 self.part(owner, below(&role), [left.first().copied(), right.first().copied()], Vec::new());
             }
         }
@@ -243,7 +249,8 @@ fn is_chosen(kind: &str, at: &str) -> bool {
     match kind {
         Run::KIND | Predictions::KIND => at == "/kind",
         Table::KIND => CHOSEN_OF_TABLES.contains(&at),
-        Split::KIND => !at.starts_with("/folds"),
+        // How many there are was chosen, what is in them follows.
+        Split::KIND => at == "/folds" || !at.starts_with("/folds"),
         Dataset::KIND => {
             ["/source", "/labels", "/metadata_only", "/withdrawn"].iter().any(|own| at.starts_with(own))
         }

@@ -43,6 +43,25 @@ impl Cell {
         self.rows.iter().map(|row| &self.images.manifest.rows[*row as usize])
     }
 
+    /// Where the data set of another cell holds each of the images: of the same source, name, file, patient and
+    /// labels. A data set without withdrawn images, or one of a CSV with other line ends, has rows of its own.
+    pub(super) fn rows_in(&self, other: &Cell) -> Vec<Option<u32>> {
+        if self.predictions.dataset == other.predictions.dataset {
+            return self.rows.iter().copied().map(Some).collect();
+        }
+        let (own, theirs) = (&self.images.dataset, &other.images.dataset);
+        if (&own.source, &own.labels) != (&theirs.source, &theirs.labels) {
+            return vec![None; self.rows.len()];
+        }
+        let identity = |row: &ImageRow| (row.object, row.patient, row.labels);
+        let place = |row: &ImageRow| {
+            let place = other.images.manifest.row_named(&row.name)?;
+            let there = &other.images.manifest.rows[place];
+            (identity(row) == identity(there)).then_some(place as u32)
+        };
+        self.image_rows().map(place).collect()
+    }
+
     /// The cell by these labels alone, each of which it must have.
     fn select(&mut self, labels: &[String]) {
         let place = |label| self.labels.iter().position(|own| own == label).expect("labels were checked");
@@ -52,13 +71,14 @@ impl Cell {
         self.labels = labels.to_vec();
     }
 
-    /// The cell on those of its images that are in `rows`.
-    fn restrict(&self, rows: &HashSet<u32>) -> Cell {
+    /// The cell on those of its images that are in `rows` of the data set of another.
+    fn restrict(&self, rows: &HashSet<u32>, other: &Cell) -> Cell {
         fn pick<T: Copy>(values: &[T], kept: &[usize]) -> Vec<T> {
             kept.iter().map(|place| values[*place]).collect()
         }
+        let there = self.rows_in(other);
         let kept: Vec<usize> =
-            (0..self.rows.len()).filter(|place| rows.contains(&self.rows[*place])).collect();
+            (0..there.len()).filter(|place| there[*place].is_some_and(|row| rows.contains(&row))).collect();
         Cell {
             rows: pick(&self.rows, &kept),
             scores: self.scores.iter().map(|scores| pick(scores, &kept)).collect(),
@@ -170,14 +190,11 @@ pub(super) fn common(columns: &[Column]) -> Vec<Column> {
         }
         let mut rows: HashSet<u32> = cells[0].rows.iter().copied().collect();
         for cell in &cells {
-            let own: HashSet<u32> = match cell.predictions.dataset == cells[0].predictions.dataset {
-                true => cell.rows.iter().copied().collect(),
-                false => HashSet::new(),
-            };
+            let own: HashSet<u32> = cell.rows_in(cells[0]).into_iter().flatten().collect();
             rows.retain(|row| own.contains(row));
         }
         for column in &mut common {
-            let cell = column.folds[fold].restrict(&rows);
+            let cell = column.folds[fold].restrict(&rows, cells[0]);
             column.folds.insert(*fold, cell);
         }
     }
@@ -186,5 +203,6 @@ pub(super) fn common(columns: &[Column]) -> Vec<Column> {
 
 /// Whether two cells are of the same images.
 pub(super) fn same_images(a: &Cell, b: &Cell) -> bool {
-    a.predictions.dataset == b.predictions.dataset && a.rows == b.rows
+    let mut rows = a.rows.iter().copied().map(Some);
+    a.rows.len() == b.rows.len() && b.rows_in(a).into_iter().all(|row| rows.next() == Some(row))
 }

@@ -10,7 +10,7 @@ use std::collections::{BTreeSet, HashSet};
 use serde_json::Value;
 
 use super::RunError;
-use super::columns::{Cell, Column, fold_name};
+use super::columns::{Cell, Column, fold_name, same_images};
 use crate::hash::{Hash, Id};
 use crate::records::{PublishedModel, ScoreSource, Spec, Split, SplitMethod, Subset, Unfair, UnfairKind};
 use crate::registry::Objects;
@@ -124,10 +124,6 @@ fn first_difference(path: &str, a: &Value, b: &Value) -> Option<(String, String,
 
 /// In which way two models scored different images.
 fn different_images(a: &Cell, b: &Cell) -> Option<String> {
-    if a.predictions.dataset != b.predictions.dataset {
-        let (x, y) = (a.predictions.dataset.hash.short(), b.predictions.dataset.hash.short());
-        return Some(format!("they are of data sets {x} and {y}"));
-    }
     // What another tool scored has no subset where none was named; then the images speak.
     let (x, y) = (a.predictions.subset, b.predictions.subset);
     if let (Some(x), Some(y)) = (x, y)
@@ -135,11 +131,11 @@ fn different_images(a: &Cell, b: &Cell) -> Option<String> {
     {
         return Some(format!("{} and {}", x.name(), y.name()));
     }
-    if a.rows == b.rows {
+    if same_images(a, b) {
         return None;
     }
     let ours: HashSet<u32> = a.rows.iter().copied().collect();
-    let shared = b.rows.iter().filter(|row| ours.contains(row)).count();
+    let shared = b.rows_in(a).into_iter().flatten().filter(|row| ours.contains(row)).count();
     Some(format!("{} and {} images, {shared} of them the same", a.rows.len(), b.rows.len()))
 }
 
