@@ -1778,7 +1778,7 @@ def groups(columns, labels, by):
             for row, image in zip(cell.rows, cell.images):
                 members.setdefault(group_of(by, image), set()).add(row)
             for (_, group), own in sorted(members.items()):
-                part = cell.within(own)
+                part = cell.within(own, cell)
                 for label in labels:
                     placed = part.placements(label)
                     row = {"by": by, "group": group, "model": name, "label": label, "fold": fold, "images": len(own)}
