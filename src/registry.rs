@@ -349,7 +349,7 @@ impl Registry {
             kind => Err(RegistryError::WrongKind {
                 text: text.to_owned(),
                 expected: T::KIND,
-                found: kind.unwrap_or_else(|| "object that is no record".into()),
+                found: kind.unwrap_or_else(|| "file that is no record".into()),
             }),
         }
     }

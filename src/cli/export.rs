@@ -11,7 +11,7 @@ use reg::registry::Registry;
 use serde_json::json;
 
 use super::error::Failure;
-use super::output::Reply;
+use super::output::{Reply, plural};
 use super::{Context, marks};
 
 /// Write what other tools read: scores and tables as CSV or Parquet, a checkpoint with a program for PyTorch, a
@@ -74,7 +74,8 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
         return mlflow(context, &registry, &folder, &runs, link.into());
     }
     let Some(output) = args.output else { return Err(Failure::usage("--output is needed")) };
-    let by_name = match output.extension().and_then(|end| end.to_str()) {
+    let end = output.extension().and_then(|end| end.to_str()).map(str::to_ascii_lowercase);
+    let by_name = match end.as_deref() {
         Some("csv") => Some(ExportFormat::Csv),
         Some("parquet") => Some(ExportFormat::Parquet),
         Some("md") => Some(ExportFormat::Card),
@@ -207,10 +208,10 @@ fn mlflow(
     let written = export::mlflow(registry, &registry.view()?, &runs, &out, link)?;
     out.finish()?;
     let text = format!(
-        "{}: {} runs in {} experiments; `mlflow ui` in it shows them",
+        "{}: {} in {}; `mlflow ui` in it shows them",
         folder.display(),
-        runs.len(),
-        written.experiments
+        plural(runs.len(), "run"),
+        plural(written.experiments, "experiment")
     );
     let json = json!({ "folder": folder, "runs": runs.len(), "experiments": written.experiments });
     Ok(Reply::new(text, json).marked(&marks))

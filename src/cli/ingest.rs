@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::Context;
 use super::error::Failure;
-use super::output::Reply;
+use super::output::{Reply, plural};
 
 /// Take in images and their metadata as a data set
 #[derive(clap::Args)]
@@ -88,15 +88,17 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
         context.note(&format!("note: {finding}"));
     }
     let dataset = &ingested.dataset;
-    let what = if dataset.metadata_only { "rows of metadata" } else { "images" };
+    let what = match dataset.metadata_only {
+        true => plural(dataset.images as usize, "row") + " of metadata",
+        false => plural(dataset.images as usize, "image"),
+    };
     let mut text = format!(
-        "data set {}{}\n{} {what} of {} patients, {} bytes; {} new objects",
+        "data set {}{}\n{what} of {}, {}; {}",
         ingested.id.hash.short(),
         request.name.as_ref().map(|name| format!(" {name}")).unwrap_or_default(),
-        thousands(dataset.images),
-        thousands(dataset.patients),
-        thousands(dataset.bytes),
-        thousands(ingested.persisted.objects),
+        plural(dataset.patients as usize, "patient"),
+        plural(dataset.bytes as usize, "byte"),
+        plural(ingested.persisted.objects as usize, "new object"),
     );
     if ingested.unchanged > 0 {
         let unchanged = thousands(ingested.unchanged);
@@ -105,10 +107,13 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
         ));
     }
     if dataset.missing > 0 {
-        text += &format!("; {} rows of the metadata have no image", thousands(dataset.missing));
+        let have = if dataset.missing == 1 { "has" } else { "have" };
+        let rows = plural(dataset.missing as usize, "row");
+        text += &format!("; {rows} of the metadata {have} no image");
     }
     if let Some(withdrawn) = dataset.withdrawn {
-        text += &format!("; {} rows left out, because their images were withdrawn", thousands(withdrawn));
+        let rows = plural(withdrawn as usize, "row");
+        text += &format!("; {rows} left out as withdrawn");
     }
     if ingested.persisted.linked > 0 {
         let linked = thousands(ingested.persisted.linked);

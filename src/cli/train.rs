@@ -58,7 +58,7 @@ pub(crate) struct Args {
     /// Compute with withdrawn images all the same; what comes of it is marked
     #[arg(long)]
     allow_withdrawn: bool,
-    /// Name of the run; default: MODEL-SPLIT-fFOLD
+    /// Name of the run; default: MODEL-SPLIT-fFOLD, of a split with one fold MODEL-SPLIT
     #[arg(long)]
     name: Option<String>,
     /// How the table is written

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use reg::hash::{Hash, Id};
 use reg::lineage::{Gone, Verification, behind, repair, verify, verify_some};
-use reg::records::{Dataset, KINDS, Predictions, Record, Table, Weights};
+use reg::records::{Dataset, KINDS, Predictions, Record, Software, Table, Weights};
 use reg::registry::{Registry, RegistryError};
 use reg::report::thousands;
 use reg::runs::{Mismatch, RunError, images, recompute};
@@ -102,7 +102,7 @@ impl Again {
         let each = KINDS.iter().filter_map(|kind| Some((*kind, *self.done.get(kind)?)));
         let said = each.map(|(kind, count)| match kind {
             Table::KIND => format!("{count} of {}", plural(self.tables, kind)),
-            Predictions::KIND | Weights::KIND => format!("{count} {kind}"),
+            Predictions::KIND | Weights::KIND | Software::KIND => format!("{count} {kind}"),
             _ => plural(count, kind),
         });
         let said: Vec<String> = said.collect();

@@ -55,7 +55,7 @@ impl FileFormat {
 
     /// The format that a file's name asks for.
     pub fn of(path: &Path) -> Option<Self> {
-        let end = path.extension()?.to_str()?;
+        let end = path.extension()?.to_str()?.to_ascii_lowercase();
         [FileFormat::Csv, FileFormat::Parquet].into_iter().find(|format| format.extension() == end)
     }
 }

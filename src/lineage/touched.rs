@@ -48,7 +48,7 @@ impl Asked {
         if let Some((what, number)) = text.rsplit_once(':') {
             let unknown = || RegistryError::Unknown { text: text.to_owned(), similar: Vec::new() };
             let number: u32 = number.parse().map_err(|_| unknown())?;
-            if what == "patient" {
+            if what.eq_ignore_ascii_case("patient") {
                 return Ok(Some(Asked::Patient(number)));
             }
             let metadata = metadata_of(registry, view, what)?.ok_or_else(unknown)?;

@@ -179,7 +179,7 @@ pub(super) fn spec(order: &Order, software: Id<Software>) -> Spec {
     }
 }
 
-/// `MODEL-SPLIT-fFOLD`.
+/// `MODEL-SPLIT-fFOLD`; of a split with one fold `MODEL-SPLIT`.
 fn base_name(view: &View, order: &Order, context: &Context) -> Result<String, RegistryError> {
     let split = view.names_by_id()?.remove(&order.split.hash).unwrap_or_else(|| order.split.hash.short());
     Ok(match context.split.folds.len() {

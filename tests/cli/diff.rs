@@ -194,6 +194,11 @@ fn comparisons_of_the_same_models_and_labels_in_another_order_are_equal() {
     let found = study.json("diff straight reversed");
     assert_eq!(found["equal"], json!(true), "{found}");
     assert!(why(&found).contains("the same labels in another order"), "{found}");
+    // One that says more says the rest alike.
+    study.ok(&format!("compare {tiny} {mlp} --name plain"));
+    let found = study.json("diff plain one");
+    assert_eq!(settings(&found, "numbers"), ["bootstrap", "groups", "metrics"]);
+    assert!(why(&found).contains("the numbers that both have are the same to the last digit"), "{found}");
     // Another seed of the draws is not.
     study.ok(&format!("compare {mlp} {tiny} {asked} --seed 2 --name seeded"));
     let found = study.json("diff one seeded");
@@ -234,6 +239,32 @@ fn a_name_that_a_model_is_given_cannot_matter() {
     let found = study.json("diff own with-ours");
     assert_eq!(found["equal"], json!(true), "{found}");
     assert!(why(&found).contains("could have mattered and did not: settings: imported file"), "{found}");
+    // Nobody knows by what another tool's scores were made.
+    assert_eq!(settings(&found, "code"), ["software"]);
+    assert!(found["code"][0]["a"].is_string() && found["code"][0]["b"].is_null(), "{found}");
+    assert_eq!(settings(&found, "environment"), ["threads", "device"]);
+    // Logits and their probabilities.
+    study.edit("scores.csv", |text| {
+        let mut lines = text.lines();
+        let mut out = lines.next().unwrap().to_owned() + "\n";
+        for line in lines {
+            let mut cells: Vec<String> = line.split(',').map(str::to_owned).collect();
+            for cell in &mut cells[2..] {
+                *cell = (1.0 / (1.0 + (-cell.parse::<f64>().unwrap()).exp())).to_string();
+            }
+            out += &(cells.join(",") + "\n");
+        }
+        out
+    });
+    study.ok("predictions import scores.csv --dataset tiny --split s --fold 0 --name likely --model likely");
+    let found = study.json("diff ours likely");
+    assert!(!settings(&found, "numbers").contains(&"largest difference of a score".to_owned()), "{found}");
+    let apart = found["numbers"].as_array().unwrap().iter();
+    let apart: Vec<f64> = apart
+        .filter(|change| change["what"].as_str().unwrap().starts_with("largest"))
+        .map(|change| change["b"].as_f64().unwrap())
+        .collect();
+    assert!(apart.iter().all(|apart| *apart < 1e-12), "{apart:?}");
     // A model that one table alone has is one line, and the others are held against each other.
     study.ok("compare tiny-s-f0 tiny-s-f1 mlp-s-f0 mlp-s-f1 --name both");
     study.ok("compare tiny-s-f0 tiny-s-f1 --name alone");
@@ -248,6 +279,7 @@ fn folds_that_only_one_of_two_has_are_told() {
     study.ok("split make tiny --folds 3 --name many");
     let found = study.json("diff few many");
     assert_eq!((&found["equal"], &found["folds"][0]), (&json!(false), &json!([])), "{found}");
+    assert_eq!(found["first"]["fields"], json!(["/folds"]), "{found}");
     assert_eq!(found["folds"][1], json!([{ "split": study.id("many"), "fold": 2 }]));
     assert!(why(&found).contains("a has 2 folds, b has 3"), "{found}");
     let text = study.ok("diff few many");

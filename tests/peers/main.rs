@@ -239,8 +239,16 @@ fn pandas_polars_and_duckdb_read_the_same_values_with_the_right_types() {
     });
     study.ok("ingest images --metadata data.csv --name gaps");
     for study in [&study, &other] {
-        study.ok("export tiny s mlp-s-f0 table --format parquet -o parquet");
-        study.ok("export tiny s mlp-s-f0 table --format csv -o csv");
+        study.ok("export mlp-s-f0 -o scores.csv");
+        // Models that are called like a column is.
+        for (name, model) in [("label", "Label"), ("std", "tiny-std")] {
+            study.ok(&format!(
+                "predictions import scores.csv --logits --dataset tiny --split s --fold 0 --name {name} --model {model}"
+            ));
+        }
+        study.ok("compare tiny-s-f0 label std --name odd");
+        study.ok("export tiny s mlp-s-f0 table odd --format parquet -o parquet");
+        study.ok("export tiny s mlp-s-f0 table odd --format csv -o csv");
     }
     for folder in ["parquet", "csv"] {
         assert!(read(&study.path(folder)) == read(&other.path(folder)), "the same bytes every time");
@@ -293,6 +301,7 @@ fn pandas_polars_and_duckdb_read_the_same_values_with_the_right_types() {
     );
     assert_eq!(gaps["Patient Age"][1], 414);
     assert_eq!(found["table-auc"]["types"]["tiny std"], "number");
+    assert_eq!(found["odd-auc"]["types"]["Label (2)"], "number");
     assert!(
         found["table-auc"]["columns"]["tiny"].as_array().unwrap().contains(&Value::Null),
         "undefined is null"

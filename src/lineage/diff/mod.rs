@@ -166,7 +166,7 @@ fn folds_alone<'l>(legs: &[Leg], others: impl Iterator<Item = &'l Leg>) -> Vec<F
 }
 
 fn side(registry: &Registry, view: &View, id: Hash) -> Result<Side, DiffError> {
-    let kind = view.kind(&id)?.unwrap_or_else(|| "object that is no record".to_owned());
+    let kind = view.kind(&id)?.unwrap_or_else(|| "file that is no record".to_owned());
     let name = view.names_by_id()?.remove(&id);
     let bytes = registry.store().read(&id).map_err(RegistryError::from)?;
     let header = crate::records::Header::read(&bytes).ok();
