@@ -40,6 +40,8 @@ pub use withdrawn::Withdrawn;
 
 /// Name of a registry's folder, looked for upwards from the working directory.
 pub const FOLDER: &str = ".reg";
+/// How a key or certificate begins.
+const PEM: &[u8; 11] = b"-----BEGIN ";
 const FORMAT_FILE: &str = "format";
 /// The format that this reg reads and writes.
 const FORMAT: u32 = 1;
@@ -72,6 +74,9 @@ pub enum RegistryError {
         /// The registry.
         registry: PathBuf,
     },
+    /// A key that would be replaced.
+    #[error("{} is a key, and a key is never overwritten", .0.display())]
+    Key(PathBuf),
     /// The folder cannot be read or made.
     #[error("cannot {doing} {}: {source}", path.display())]
     Io {
@@ -236,25 +241,31 @@ impl Registry {
     }
 
     /// The folder of the registry that a file lies, or would lie, in; none where it only lies beside one.
-    pub fn holding(path: &Path) -> std::io::Result<Option<PathBuf>> {
-        // The file itself may be a link to one that lies there.
+    pub fn holding(path: &Path) -> Option<PathBuf> {
+        // The file itself may be a link to one that lies there, and folders above it may be yet to be made.
         let file = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-        let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let folder = fs::canonicalize(folder)?;
+        let above = file.ancestors().skip(1);
+        let above = above.map(|folder| if folder.as_os_str().is_empty() { Path::new(".") } else { folder });
+        let folder = above.into_iter().find_map(|folder| fs::canonicalize(folder).ok())?;
         // A folder that has a registry in it is loaded by its name, too.
         let is_one = |folder: &&Path| {
             Registry::load(folder)
                 .is_ok_and(|one| fs::canonicalize(one.root()).is_ok_and(|root| root == **folder))
         };
-        Ok(folder.ancestors().find(is_one).map(Path::to_owned))
+        folder.ancestors().find(is_one).map(Path::to_owned)
     }
 
-    /// Refuses an output in a registry: it would damage it, or be taken for damage.
-    pub fn refuse_within(path: &Path) -> Result<(), RegistryError> {
-        // A folder that is not there is for whoever writes to say.
+    /// Refuses an output in a registry, which it would damage or be taken for damage of, and one over a key.
+    pub fn refuse_output(path: &Path) -> Result<(), RegistryError> {
+        let mut begin = [0; PEM.len()];
+        let is_file = fs::metadata(path).is_ok_and(|there| there.is_file());
+        let mut read = || std::io::Read::read_exact(&mut fs::File::open(path)?, &mut begin);
+        if is_file && read().is_ok() && begin == *PEM {
+            return Err(RegistryError::Key(path.to_owned()));
+        }
         match Registry::holding(path) {
-            Ok(Some(registry)) => Err(RegistryError::Within { path: path.to_owned(), registry }),
-            _ => Ok(()),
+            Some(registry) => Err(RegistryError::Within { path: path.to_owned(), registry }),
+            None => Ok(()),
         }
     }
 

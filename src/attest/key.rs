@@ -155,7 +155,7 @@ impl PublicKey {
 
 /// Refuses a place inside a registry, which is copied, served and handed on.
 fn outside_of_registries(path: &Path) -> Result<(), AttestError> {
-    match Registry::holding(path).map_err(AttestError::io("find", path))? {
+    match Registry::holding(path) {
         Some(registry) => Err(AttestError::InRegistry { path: path.to_owned(), registry }),
         None => Ok(()),
     }

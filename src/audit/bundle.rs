@@ -16,7 +16,7 @@ use crate::disk;
 use crate::hash::{Digest, Hash, Id};
 use crate::index::View;
 use crate::lineage::{Mark, Marks};
-use crate::records::{Execution, KINDS, Record, Study, Withdrawal};
+use crate::records::{Execution, KINDS, Record, Run, Study, Withdrawal};
 use crate::registry::{Objects, Registry, RegistryError, Withdrawn};
 
 /// What a bundle says of its own format.
@@ -54,6 +54,10 @@ impl Objects for OfRegistry<'_> {
     fn bytes(&self, id: &Hash) -> Result<Vec<u8>, RegistryError> {
         self.registry.bytes(id)
     }
+
+    fn runs_of(&self, file: &Hash) -> Result<Vec<Id<Run>>, RegistryError> {
+        self.registry.runs_of(file)
+    }
 }
 
 impl Evidence for OfRegistry<'_> {
@@ -76,7 +80,7 @@ impl Evidence for OfRegistry<'_> {
 ///
 /// The file is there as a whole or not at all.
 pub fn bundle(registry: &Registry, root: Hash, weights: bool, out: &Path) -> Result<Bundled, AuditError> {
-    Registry::refuse_within(out)?;
+    Registry::refuse_output(out)?;
     let evidence = OfRegistry { registry, view: registry.view()? };
     if evidence.view.kind(&root)?.as_deref() == Some(Study::KIND) {
         let name = evidence.view.names_by_id()?.remove(&root).unwrap_or_else(|| root.short());

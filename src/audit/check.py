@@ -730,6 +730,13 @@ class Bundle:
         code = ["train", "val", "test"].index(subset)
         return [row for row, own in enumerate(folds[fold]) if own == code]
 
+    def origins(self, weights):
+        """Runs whose checkpoint some weights are: those that they name, and those that came later."""
+        document = self.record(weights, "weights")
+        file = document["file"]["object"]
+        later = [id for id, own in self.documents.items() if own["kind"] == "run" and own["checkpoint"] == file]
+        return sorted({*document.get("runs", []), *later})
+
     def of_kind(self, *kinds):
         return [id for id, part in sorted(self.parts.items()) if part.kind in kinds]
 
@@ -862,6 +869,9 @@ def check_lineage(bundle):
                 # The X-ray under a heat map, and the map over it; bundles of older versions had them.
                 picture = kind == "table" and bundle.documents[id]["type"] == "heat" and key in ("object", "picture")
                 follow(link, key, path_of(link) in bundle.names if picture else bundle.weights or not weights)
+        if kind == "weights":
+            for run in bundle.origins(id):
+                follow(run, "runs", True)
         for execution in made.get(id, []):
             follow(execution, "made", True)
     check_withdrawals(bundle)
@@ -1907,7 +1917,7 @@ def leaks(bundle, columns):
                 source, manifest = bundle.record(spec["dataset"], "dataset")["source"], bundle.manifest(spec["dataset"])
                 seen.update((source, manifest[row].patient) for row in rows)
                 # What the run began with has seen patients, too.
-                begun = bundle.record(spec["weights"], "weights").get("runs", []) if spec["weights"] else []
+                begun = bundle.origins(spec["weights"]) if spec["weights"] else []
                 learnt += [(bundle.record(bundle.record(run, "run")["spec"], "spec"), ("train", "val")) for run in begun]
             for (b, fold_b), patients in tested.items():
                 known = len(patients & seen)

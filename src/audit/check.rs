@@ -242,6 +242,8 @@ struct OfBundle {
     whole: HashSet<Hash>,
     /// The executions in it, by what they made.
     made: HashMap<Hash, Vec<Hash>>,
+    /// The runs in it, by their checkpoints.
+    trained: HashMap<Hash, Vec<Id<Run>>>,
     withdrawals: Vec<(Id<Withdrawal>, Withdrawal)>,
     /// Members whose bytes are not what they are named by.
     wrong: RefCell<BTreeSet<String>>,
@@ -254,6 +256,7 @@ impl OfBundle {
             zip: RefCell::new(zip),
             whole: HashSet::new(),
             made: HashMap::new(),
+            trained: HashMap::new(),
             withdrawals: Vec::new(),
             wrong: RefCell::default(),
         };
@@ -266,6 +269,9 @@ impl OfBundle {
                 continue;
             }
             bundle.whole.insert(id);
+            if let Ok(run) = codec::decode::<Run>(&bytes) {
+                bundle.trained.entry(run.checkpoint.hash).or_default().push(Id::new(id));
+            }
             // Nothing that they are about names these two.
             if let Ok(execution) = codec::decode::<Execution>(&bytes) {
                 bundle.made.entry(execution.made).or_default().push(id);
@@ -311,6 +317,10 @@ impl Objects for OfBundle {
 
     fn lacks(&self, id: &Hash) -> bool {
         !self.whole.contains(id)
+    }
+
+    fn runs_of(&self, file: &Hash) -> Result<Vec<Id<Run>>, RegistryError> {
+        Ok(self.trained.get(file).cloned().unwrap_or_default())
     }
 }
 

@@ -28,6 +28,8 @@ pub(super) struct Part {
     pub(super) kept: bool,
 }
 
+/// The part of a run whose checkpoint some weights are.
+const ORIGIN: &str = "runs";
 /// What the result itself is, in the listing.
 const RESULT: &str = "result";
 /// The kind of what is named and is nowhere.
@@ -75,6 +77,13 @@ pub(super) fn walk(
             let is_image = kind == Table::KIND && is_pictured(&link.role);
             if seen.insert(link.to) {
                 queue.push_back((link.to, link.role, !is_image && (weights || !is_weights)));
+            }
+        }
+        if kind == Weights::KIND {
+            for run in <dyn Objects>::origins(evidence, Id::new(id))? {
+                if seen.insert(run.hash) {
+                    queue.push_back((run.hash, ORIGIN.to_owned(), true));
+                }
             }
         }
         for execution in evidence.executions(&id)? {

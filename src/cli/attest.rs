@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
-use reg::attest::{Artifact, AttestError, PublicKey, SigningKey, open, public_path, seal, state};
+use reg::attest::{Artifact, AttestError, PublicKey, SigningKey, open, seal, state};
 use reg::hash::Hasher;
 use reg::lineage::behind;
 use reg::records::KINDS;
@@ -56,12 +56,7 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
     let (Some(id), Some(key), Some(output)) = (args.id, args.key, args.output) else {
         return Err(Failure::usage("an id, --key and --output are needed"));
     };
-    let canonical = |path: &Path| fs::canonicalize(path).ok();
-    if canonical(&output).is_some_and(|output| {
-        [&key, &public_path(&key)].iter().any(|key| canonical(key).as_ref() == Some(&output))
-    }) {
-        return Err(AttestError::Exists(output).into());
-    }
+    Registry::refuse_output(&output)?;
     let key = SigningKey::read(&key)?;
     let registry = context.registry()?;
     let view = registry.view()?;

@@ -201,7 +201,8 @@ impl From<RegistryError> for Failure {
             }
             RegistryError::NotARegistry(_) => "`reg init DIR` makes one".to_owned(),
             RegistryError::Exists(_) => "use it, or make another one elsewhere".to_owned(),
-            RegistryError::Within { .. } => "write it elsewhere; nothing was written".to_owned(),
+            RegistryError::Key(_) => "name another file with --output".to_owned(),
+            RegistryError::Within { .. } => "write it elsewhere".to_owned(),
             RegistryError::NewerFormat { .. } => "install a newer reg".to_owned(),
             RegistryError::Unknown { similar, .. } if !similar.is_empty() => {
                 format!("did you mean {}?", similar.join(", "))

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::error::Failure;
 use super::output::{Reply, TableFormat};
-use super::train::auc_json;
+use super::train::{auc_json, warn_of_leaks};
 use super::{Context, marks};
 
 /// Predict a subset with an existing checkpoint and make the AUC table
@@ -59,6 +59,7 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
     let device = args.device.map(|text| Device::parse(&text, worker.identity())).transpose()?;
     let session = context.session(&registry, &worker).allowing(args.allow_withdrawn);
     let evaluated = evaluate(session, run, subset, device, args.threads, &mut context.watch())?;
+    let unfair = warn_of_leaks(context, &registry, evaluated.predictions)?;
     let title = format!("AUC of {} on its {} images", args.run, subset.name());
     let marks = marks::warn(context, &registry, [evaluated.table.hash])?;
     let mut text = args.format.marked(vec![results::auc(&title, &evaluated.auc)], &marks);
@@ -72,6 +73,7 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
         "table": evaluated.table,
         "cached": evaluated.cached,
         "auc": auc_json(&evaluated.auc),
+        "unfair": unfair,
     });
     Ok(Reply::new(text, json).marked(&marks))
 }

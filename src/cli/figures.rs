@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use reg::registry::Registry;
 use reg::report::svg::Figure;
 use serde_json::{Value, json};
 
@@ -17,6 +18,7 @@ pub(super) fn write(
     document: &mut Value,
 ) -> Result<(), Failure> {
     let Some(folder) = folder else { return Ok(()) };
+    Registry::refuse_output(&folder.join("figure"))?;
     fs::create_dir_all(folder)
         .map_err(|e| Failure::new(format!("cannot make the folder {}: {e}", folder.display()), None))?;
     let mut files: Vec<PathBuf> = Vec::new();

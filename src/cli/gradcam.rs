@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use reg::records::{Run, Scale};
+use reg::registry::Registry;
 use reg::report::features;
 use reg::runs::process::Worker;
 use reg::runs::{Device, gradcam, pointing};
@@ -53,6 +54,7 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
     let watch = &mut context.watch();
     let (id, marks, mut text, json) = match (args.image, args.label, args.output) {
         (Some(image), Some(label), Some(file)) => {
+            Registry::refuse_output(&file)?;
             let (id, heat, picture) = gradcam(session, run, &image, &label, device, watch)?;
             save(&file, &picture)?;
             let probability = Scale::Logit.probability(heat.logit);

@@ -4,11 +4,13 @@ use std::fs;
 use std::path::PathBuf;
 
 use clap::ValueEnum;
-use reg::records::{AucTable, Dataset, Init, Split, Weights};
+use reg::hash::Id;
+use reg::records::{AucTable, Dataset, Init, Predictions, Split, Unfair, Weights};
+use reg::registry::Registry;
 use reg::report::results;
 use reg::runs::config::{Wishes, resolve};
 use reg::runs::process::Worker;
-use reg::runs::{Device, Order, train};
+use reg::runs::{Device, Order, leaks, train};
 use serde_json::{Map, Value, json};
 
 use super::error::Failure;
@@ -127,6 +129,7 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
         ));
     }
 
+    let unfair = warn_of_leaks(context, &registry, trained.test.predictions)?;
     let title = format!("AUC of {} on its test images", trained.name);
     let marks = marks::warn(context, &registry, [trained.run.hash, trained.test.table.hash])?;
     let mut text = args.format.marked(vec![results::auc(&title, &trained.test.auc)], &marks);
@@ -148,8 +151,22 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
         "table": trained.test.table,
         "cached": trained.cached,
         "auc": auc_json(&trained.test.auc),
+        "unfair": unfair,
     });
     Ok(Reply::new(text, json).marked(&marks))
+}
+
+/// Warns of scores of patients whom the weights that a run began with have seen.
+pub(super) fn warn_of_leaks(
+    context: &Context,
+    registry: &Registry,
+    predictions: Id<Predictions>,
+) -> Result<Vec<Unfair>, Failure> {
+    let unfair = leaks(registry, predictions)?;
+    for Unfair { why, .. } in &unfair {
+        context.note(&format!("warning: {why}"));
+    }
+    Ok(unfair)
 }
 
 /// A validation loss above this is no loss of a network that learns: one that knows nothing and says 0.5 has 0.69.

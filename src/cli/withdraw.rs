@@ -1,6 +1,6 @@
 //! `reg withdraw`.
 
-use reg::lineage::{Asked, Marks, Request, WithdrawError, Withdrew, revoke, withdraw};
+use reg::lineage::{Asked, Marks, Request, WithdrawError, Withdrew, revoke, standing, withdraw};
 use reg::report::thousands;
 use serde_json::json;
 
@@ -48,8 +48,19 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
     if args.revoke {
         let revoked = revoke(&registry, &request, &surroundings.stamp)?;
         let subject = request.asked.to_string();
-        let text = format!("{subject} is no longer withdrawn; what was purged does not come back by this");
-        return Ok(Reply::new(text, json!({ "subject": subject, "revoked": revoked })));
+        let mut text =
+            format!("{subject} is no longer withdrawn; what was purged does not come back by this");
+        let standing = standing(&registry, &request.asked)?;
+        if !standing.is_empty() {
+            let each = standing.iter().map(|record| format!("{} ({})", record.subject, record.reason));
+            let each = each.collect::<Vec<_>>().join(", ");
+            text = format!("a withdrawal of {subject} was taken back; what still holds of it: {each}");
+        }
+        let standing: Vec<_> = standing.iter().map(|record| &record.subject).collect();
+        return Ok(Reply::new(
+            text,
+            json!({ "subject": subject, "revoked": revoked, "still_withdrawn": standing }),
+        ));
     }
     let marked = || -> Result<_, Failure> {
         let view = registry.view()?;

@@ -17,7 +17,7 @@ use crate::records::{
 };
 use crate::registry::Registry;
 use crate::report::{Cell, Column, Format, Table, results, thousands};
-use crate::stats;
+use crate::{runs, stats};
 
 const DECIMALS: usize = 4;
 
@@ -234,6 +234,11 @@ fn performance(registry: &Registry, view: &View, judged: &Judged) -> Result<Stri
             write!(out, " Undefined, as all images have the label or none has it: {}.", undefined.join(", "));
     }
     out.push('\n');
+    let inconsistent =
+        |e: runs::RunError| ExportError::Inconsistent { id: predictions.hash, reason: e.to_string() };
+    for unfair in runs::leaks(registry, *predictions).map_err(inconsistent)? {
+        let _ = write!(out, "\n**No measure of it on new patients:** {}.\n", unfair.why);
+    }
     // Groups of patients, where a recorded comparison looked at them.
     for (_, table) in registry.referring::<Recorded>(view, &predictions.hash)? {
         let Recorded::Comparison(comparison) = table else { continue };

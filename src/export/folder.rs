@@ -19,7 +19,7 @@ pub struct Folder {
 impl Folder {
     /// Begins a folder that is not there yet, or is empty.
     pub fn begin(path: &Path) -> Result<Self, ExportError> {
-        Registry::refuse_within(path)?;
+        Registry::refuse_output(path)?;
         match fs::read_dir(path).map(|mut entries| entries.next().is_some()) {
             Ok(true) => return Err(ExportError::Occupied(path.to_owned())),
             Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
@@ -83,7 +83,7 @@ impl Drop for Folder {
 
 /// Writes a file, whole or not at all.
 pub fn save(path: &Path, bytes: &[u8]) -> Result<(), ExportError> {
-    Registry::refuse_within(path)?;
+    Registry::refuse_output(path)?;
     let part = disk::part_of(path);
     fs::write(&part, bytes).and_then(|()| fs::rename(&part, path)).map_err(|e| {
         // What could not be made is not there.

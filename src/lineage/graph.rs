@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::hash::{Hash, Id};
 use crate::index::View;
 use crate::records::codec::{self, MAX_RECORD};
-use crate::records::{self, Dataset, Execution, Header, Manifest, Packed, Record, Study};
+use crate::records::{self, Dataset, Execution, Header, Manifest, Packed, Record, Run, Study, Weights};
 use crate::registry::{IMAGE, RESULTS, Registry, RegistryError};
 use crate::store::StoreError;
 
@@ -112,6 +112,15 @@ fn follow(
                     graph.edges.push(Edge { from: id, to: link.to, role: link.role.clone().into() });
                     next.push((link.to, link.role));
                 }
+                if object.kind() == Weights::KIND {
+                    // Those that came behind them, too.
+                    for run in registry.origins(Id::new(id))? {
+                        if graph.edges.iter().all(|edge| (edge.from, edge.to) != (id, run.hash)) {
+                            graph.edges.push(Edge { from: id, to: run.hash, role: "runs".into() });
+                            next.push((run.hash, "runs".to_owned()));
+                        }
+                    }
+                }
                 if matches!(object.kind(), "run" | "predictions") {
                     for (execution, role) in view.referrers(&id)? {
                         if view.kind(&execution)?.as_deref() == Some(Execution::KIND) {
@@ -126,12 +135,30 @@ fn follow(
                     graph.edges.push(Edge { from, to: id, role: role.clone().into() });
                     next.push((from, role));
                 }
+                // Weights of it that were here before it name its checkpoint alone.
+                if let Object::Record(_, header) = &object
+                    && let Some(checkpoint) = checkpoint_of(header)
+                {
+                    for (from, _) in view.referrers(&checkpoint)? {
+                        let known = graph.edges.iter().any(|edge| (edge.from, edge.to) == (from, id));
+                        if !known && view.kind(&from)?.as_deref() == Some(Weights::KIND) {
+                            graph.edges.push(Edge { from, to: id, role: "runs".into() });
+                            next.push((from, "runs".to_owned()));
+                        }
+                    }
+                }
             }
         }
         next.retain(|(id, _)| seen.insert(*id));
         queue.extend(next.into_iter().map(|(id, role)| (id, Some(role))));
     }
     Ok(graph)
+}
+
+/// The checkpoint of a run; none of other records.
+pub(super) fn checkpoint_of(header: &Header) -> Option<Hash> {
+    let checkpoint = header.document.get("checkpoint").filter(|_| header.kind == Run::KIND)?;
+    checkpoint.as_str()?.parse().ok()
 }
 
 fn add_images(graph: &mut Graph, seen: &mut HashSet<Hash>, from: Hash, manifest: &Manifest) {

@@ -23,4 +23,4 @@ pub use touched::{
 };
 pub use usage::{Choice, Counts, Rows, Usage, Use};
 pub use verify::{Damage, Gone, Verification, verify, verify_some};
-pub use withdraw::{Mark, Marks, Request, WithdrawError, Withdrew, revoke, withdraw};
+pub use withdraw::{Mark, Marks, Request, WithdrawError, Withdrew, revoke, standing, withdraw};

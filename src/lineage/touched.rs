@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::graph::{Edge, Node, node_of};
+use super::graph::{Edge, Node, checkpoint_of, node_of};
 use super::usage::{Counts, Usage};
 use crate::hash::{Hash, Id};
 use crate::index::View;
@@ -343,6 +343,7 @@ impl Gather<'_, '_> {
             let used = self.usage.of(&id);
             let uses = self.usage.counts(&used);
             let header = self.usage.take_header(&id);
+            let checkpoint = header.as_ref().and_then(checkpoint_of);
             match header {
                 Some(header) if header.kind != Execution::KIND && uses != Counts::default() => {
                     self.found.insert(id, Found { header, uses });
@@ -352,9 +353,11 @@ impl Gather<'_, '_> {
                 _ => {}
             }
             // What used nothing itself can still be compared with what did.
-            for (from, _) in view.referrers(&id)? {
-                if seen.insert(from) {
-                    queue.push_back(from);
+            for object in [Some(id), checkpoint].into_iter().flatten() {
+                for (from, _) in view.referrers(&object)? {
+                    if seen.insert(from) {
+                        queue.push_back(from);
+                    }
                 }
             }
         }

@@ -171,7 +171,7 @@ impl<'a> Usage<'a> {
                 }
             }
             Weights::KIND => {
-                for run in codec::decode::<Weights>(&bytes).map_err(wrong)?.runs {
+                for run in self.objects.origins(Id::new(*id))? {
                     used.add(&self.of(&run.hash));
                 }
             }

@@ -3,7 +3,7 @@
 //! First the withdrawal is recorded, then, if asked for, bytes go: a record without its purge is finished by the same
 //! command, a purge without its record would look like damage.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use serde::Serialize;
 
@@ -186,6 +186,19 @@ pub fn revoke(
     }
     transaction.commit(stamp)?;
     Ok(standing)
+}
+
+/// The withdrawals that hold of some of the images of a subject, oldest first.
+pub fn standing(registry: &Registry, asked: &Asked) -> Result<Vec<Withdrawal>, WithdrawError> {
+    let view = registry.view()?;
+    let found = match Affected::find(registry, &view, asked) {
+        Err(WithdrawError::NotHere(_)) => return Ok(Vec::new()),
+        found => found?,
+    };
+    let withdrawn = registry.withdrawn(&view)?;
+    let covering = found.rows.iter().filter_map(|row| withdrawn.of_row(row));
+    let covering: BTreeMap<_, _> = covering.map(|(id, record)| ((record.number, id.hash), record)).collect();
+    Ok(covering.into_values().cloned().collect())
 }
 
 fn check(reason: &str) -> Result<(), WithdrawError> {

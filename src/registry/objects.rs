@@ -2,7 +2,7 @@
 
 use super::{Registry, RegistryError};
 use crate::hash::{Hash, Id};
-use crate::records::{Packed, Record, codec};
+use crate::records::{Packed, Record, Run, Weights, codec};
 
 /// Whatever objects are read from.
 pub trait Objects {
@@ -13,12 +13,26 @@ pub trait Objects {
     fn lacks(&self, _: &Hash) -> bool {
         false
     }
+
+    /// The runs whose checkpoint a file is, in the order of their ids.
+    fn runs_of(&self, file: &Hash) -> Result<Vec<Id<Run>>, RegistryError>;
 }
 
 impl dyn Objects + '_ {
     /// Reads a record.
     pub fn get<T: Record>(&self, id: Id<T>) -> Result<T, RegistryError> {
         codec::decode(&self.bytes(&id.hash)?).map_err(|source| RegistryError::Codec { id: id.hash, source })
+    }
+
+    /// The runs whose checkpoint some weights are: those that were there when these were imported, and those that have
+    /// come since.
+    pub fn origins(&self, weights: Id<Weights>) -> Result<Vec<Id<Run>>, RegistryError> {
+        let weights = self.get(weights)?;
+        let mut runs = self.runs_of(&weights.file.object.hash)?;
+        runs.extend(weights.runs);
+        runs.sort_unstable();
+        runs.dedup();
+        Ok(runs)
     }
 
     /// Reads a packed array.
@@ -31,12 +45,25 @@ impl Objects for Registry {
     fn bytes(&self, id: &Hash) -> Result<Vec<u8>, RegistryError> {
         Ok(self.store.read(id)?)
     }
+
+    fn runs_of(&self, file: &Hash) -> Result<Vec<Id<Run>>, RegistryError> {
+        let naming = self.referring::<Run>(&self.view()?, file)?.into_iter();
+        let mut runs: Vec<_> =
+            naming.filter(|(_, run)| run.checkpoint.hash == *file).map(|(id, _)| id).collect();
+        runs.sort_unstable();
+        Ok(runs)
+    }
 }
 
 impl Registry {
     /// Reads a record.
     pub fn get<T: Record>(&self, id: Id<T>) -> Result<T, RegistryError> {
         (self as &dyn Objects).get(id)
+    }
+
+    /// The runs whose checkpoint some weights are; see [`Objects`].
+    pub fn origins(&self, weights: Id<Weights>) -> Result<Vec<Id<Run>>, RegistryError> {
+        (self as &dyn Objects).origins(weights)
     }
 
     /// Reads a packed array.

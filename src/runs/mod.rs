@@ -20,7 +20,7 @@ mod weights;
 mod withdrawn;
 
 pub use again::{Mismatch, hold, images, recompute};
-pub use compare::{Grouping, Input, Labels, Options, RocCurve, compare, roc_curves};
+pub use compare::{Grouping, Input, Labels, Options, RocCurve, compare, leaks, roc_curves};
 pub use error::RunError;
 pub use evaluate::{Evaluated, auc_table, evaluate};
 pub use gradcam::{gradcam, gradcams, pointing};

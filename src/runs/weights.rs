@@ -7,8 +7,8 @@ use serde_json::{Map, Value};
 
 use super::RunError;
 use crate::hash::{Hash, Id};
-use crate::records::{Run, Weights};
-use crate::registry::{Registry, Stamp};
+use crate::records::Weights;
+use crate::registry::{Objects as _, Registry, Stamp};
 
 /// The header of a safetensors file is JSON of at most this many bytes, as its authors define it.
 const MAX_HEADER: u64 = 100 << 20;
@@ -25,10 +25,7 @@ pub fn import_weights(
     let tensors = tensors(&bytes).map_err(|reason| wrong(&reason))?;
     let parameters = tensors.iter().map(|(_, numbers)| numbers).sum();
     let hash = Hash::of(&bytes);
-    let runs = registry.referring::<Run>(&registry.view()?, &hash)?;
-    let mut runs: Vec<Id<Run>> =
-        runs.into_iter().filter(|(_, run)| run.checkpoint.hash == hash).map(|(id, _)| id).collect();
-    runs.sort_unstable();
+    let runs = registry.runs_of(&hash)?;
     let mut transaction = registry.transaction()?;
     let file = transaction.put_outside(&bytes)?;
     let weights = Weights { file, runs, tensors: tensors.len() as u64, parameters };

@@ -37,7 +37,7 @@ fn refuse_weights(session: Session, spec: &Spec) -> Result<(), RunError> {
     let registry = session.registry;
     let mut begun: Vec<Id<Weights>> = spec.weights.into_iter().collect();
     while let Some(weights) = begun.pop() {
-        for run in registry.get(weights)?.runs {
+        for run in registry.origins(weights)? {
             let spec = registry.get(registry.get(run)?.spec)?;
             let manifest = registry.get_packed(registry.get(spec.dataset)?.manifest)?;
             let assignment = registry.get_packed(registry.get(spec.split)?.assignment)?;

@@ -260,6 +260,9 @@ fn outputs_replace_neither_keys_nor_what_is_in_a_registry() {
     for output in ["k", "./k", "k.pub"] {
         study.refused(1, &format!("attest table --key k -o {output}"), &["a key is never overwritten"]);
     }
+    for command in ["audit table", "report table", "export tiny-s-f0 --format card"] {
+        study.refused(1, &format!("{command} -o k"), &["k is a key, and a key is never overwritten"]);
+    }
     assert_eq!(fs::read(study.path("k")).unwrap(), key);
     let record = study.object(&study.id("table"));
     let record = record.strip_prefix(study.path(".")).unwrap_or(&record).to_owned();

@@ -229,6 +229,10 @@ impl Objects for Overlay<'_> {
     fn bytes(&self, id: &Hash) -> Result<Vec<u8>, RegistryError> {
         if *id == self.id { Ok(self.record.clone()) } else { self.registry.bytes(id) }
     }
+
+    fn runs_of(&self, file: &Hash) -> Result<Vec<Id<Run>>, RegistryError> {
+        self.registry.runs_of(file)
+    }
 }
 
 /// Every document that differs from this one in a single place: a number, one where there
@@ -520,6 +524,40 @@ fn weights_lead_to_the_run_that_they_are_of_and_that_cannot_be_forged() {
     assert!(answer.code == 3 && String::from_utf8_lossy(&answer.stdout).contains("runs"), "{answer:?}");
     let (code, said) = python(&study, "forged.zip");
     assert!(code == 3 && said.contains("not the checkpoint of the runs"), "{said}");
+}
+
+#[test]
+fn weights_that_were_here_before_their_run_lead_to_it_all_the_same() {
+    let (trained, study) = (Study::trained(), Study::divided());
+    trained.ok("export tiny-s-f1 --format checkpoint -o model");
+    let file = trained.path("model/checkpoint.safetensors");
+    study.ok(&format!("weights import {} --name begun", file.display()));
+    assert_eq!(study.json("show begun")["record"]["runs"], Value::Null);
+    let tune = "train --dataset tiny --split s --fold 0 --model tiny --weights begun --set epochs=1 --threads 1 --name tuned";
+    assert_eq!(study.json(tune)["unfair"], json!([]));
+    study.ok(&format!("pull {}", trained.path(".reg").display()));
+    let run = trained.id("tiny-s-f1");
+    assert!(study.ok("trace tuned").contains(&run[..12]));
+    assert!(study.ok(&format!("trace --down {run}")).contains("weights"));
+    let said = "tiny (fold 0) was trained or selected on";
+    study.refused(3, "compare tuned mlp-s-f0", &[said]);
+    for command in [tune, "eval tuned"] {
+        let again = study.reg(&format!("--json {command}"));
+        again.says(0, &[said]);
+        assert_eq!(again.json()["unfair"][0]["kind"], json!("leak"), "{command}");
+    }
+    study.ok("export tuned -o card.md");
+    assert!(fs::read_to_string(study.path("card.md")).unwrap().contains(said));
+    study.ok("compare tuned mlp-s-f0 --allow-different-images --name leak");
+    study.ok("audit leak -o leak.zip");
+    study.ok("audit verify leak.zip");
+    let (code, told) = python(&study, "leak.zip");
+    assert!(code == 0 && told.contains(&format!("run {}", &run[..12])), "{told}");
+    study.ok("withdraw patient:2 --reason consent");
+    let listed = study.json("list weights")["records"][0].clone();
+    let seen = study.json("list run")["records"].clone();
+    let first = seen.as_array().unwrap().iter().find(|record| record["id"] == json!(run)).unwrap().clone();
+    assert_eq!(listed["withdrawn"], first["withdrawn"]);
 }
 
 #[test]

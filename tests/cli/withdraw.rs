@@ -177,7 +177,8 @@ fn a_patient_and_his_images_are_withdrawn_each_by_itself() {
     }
     // And the other way round.
     assert_eq!((new(&study, "patient:5"), new(&study, IMAGES[1])), (json!(true), json!(true)));
-    study.ok("withdraw patient:5 --revoke --reason mistake");
+    let taken = study.ok("withdraw patient:5 --revoke --reason mistake");
+    assert!(taken.contains("what still holds of it: image 00000005_001.png (asked)"), "{taken}");
     assert_eq!(study.json(INGEST)["withdrawn"], json!(1));
     // A data set of only one of them knows nothing of the other; the withdrawal of the patient does.
     let small = Study::new();

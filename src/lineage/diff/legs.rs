@@ -41,8 +41,7 @@ impl Leg {
         let architecture = self.spec.as_ref().map(|spec| &spec.model.architecture);
         Sees {
             files: architecture.is_some_and(|of| of.image().is_some()),
-            meta: architecture.is_some_and(|of| of.meta()),
-            ..Sees::default()
+            ..Sees::of_metadata(architecture.is_some_and(|of| of.meta()))
         }
     }
 

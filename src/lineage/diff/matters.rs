@@ -3,15 +3,19 @@
 use std::collections::BTreeSet;
 
 use super::{Changed, DatasetDiff};
-use crate::records::Table;
+use crate::records::{GroupBy, Table, Target};
 
 /// What of an image enters a result besides its labels.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Sees {
     /// Its pixels.
     pub(super) files: bool,
-    /// Age, gender and view.
-    pub(super) meta: bool,
+    /// Its age.
+    pub(super) age: bool,
+    /// Its gender.
+    pub(super) gender: bool,
+    /// Its view position.
+    pub(super) view: bool,
     /// Whose it is.
     pub(super) patients: bool,
     /// Its annotated boxes.
@@ -23,20 +27,39 @@ impl Sees {
     pub(super) fn of(table: &Table) -> Self {
         match table {
             Table::Comparison(of) => {
-                Sees { meta: !of.groups.is_empty(), patients: of.bootstrap.is_some(), ..Sees::default() }
+                let by = |by: GroupBy| of.groups.iter().any(|row| row.by == by);
+                Sees {
+                    age: by(GroupBy::Age),
+                    gender: by(GroupBy::Gender),
+                    view: by(GroupBy::View),
+                    patients: of.bootstrap.is_some(),
+                    ..Sees::default()
+                }
             }
-            Table::Dataset(_) => Sees { meta: true, patients: true, ..Sees::default() },
-            Table::Probe(_) => Sees { meta: true, ..Sees::default() },
+            Table::Dataset(_) => Sees { patients: true, ..Sees::of_metadata(true) },
+            Table::Probe(of) => Sees {
+                age: of.target == Target::Age,
+                gender: of.target == Target::Gender,
+                view: of.target == Target::View,
+                ..Sees::default()
+            },
             Table::Heat(_) | Table::Pointing(_) => Sees { boxes: true, ..Sees::default() },
             Table::Auc(_) => Sees::default(),
         }
+    }
+
+    /// Age, gender and view position, or none of them.
+    pub(super) fn of_metadata(seen: bool) -> Self {
+        Sees { age: seen, gender: seen, view: seen, ..Sees::default() }
     }
 
     /// What either looks at.
     pub(super) fn and(self, other: Self) -> Self {
         Sees {
             files: self.files || other.files,
-            meta: self.meta || other.meta,
+            age: self.age || other.age,
+            gender: self.gender || other.gender,
+            view: self.view || other.view,
             patients: self.patients || other.patients,
             boxes: self.boxes || other.boxes,
         }
@@ -49,7 +72,9 @@ pub(super) fn matters(found: &DatasetDiff, used: Option<&BTreeSet<String>>, sees
     let enters = |changed: &&Changed| {
         let enters = |what: &&str| match *what {
             "file" => sees.files,
-            "age" | "gender" | "view" => sees.meta,
+            "age" => sees.age,
+            "gender" => sees.gender,
+            "view" => sees.view,
             "patient" => sees.patients,
             _ => false,
         };
@@ -69,7 +94,7 @@ pub(super) fn matters(found: &DatasetDiff, used: Option<&BTreeSet<String>>, sees
             causes.push(format!("data: {} {what}", counted(images)));
         }
     }
-    if sees.meta && found.ages[0] != found.ages[1] {
+    if sees.age && found.ages[0] != found.ages[1] {
         causes.push("data: ages are scaled by another range".to_owned());
     }
     causes

@@ -403,10 +403,13 @@ impl Difference {
                 _ => None,
             };
             let matters = matters(&found, used.as_ref(), sees);
-            if matters.is_empty() {
-                harmless.push(why_harmless(&found));
+            // A split that is drawn is drawn of all patients and images.
+            let drawn = folds.as_ref().is_some_and(|folds| !folds.same);
+            match (matters.is_empty(), drawn) {
+                (true, true) => causes.push("data: what the split was drawn of".to_owned()),
+                (true, false) => harmless.push(why_harmless(&found)),
+                _ => causes.extend(matters),
             }
-            causes.extend(matters);
             if !found.same_boxes {
                 match sees.boxes {
                     true => causes.push("data: annotated boxes".to_owned()),
@@ -445,8 +448,12 @@ impl Difference {
         }
         self.configuration.extend(Change::of("subset", a.subset, b.subset));
         self.configuration.extend(Change::of("imported file", a.source, b.source));
-        let weights = |leg: &Leg| leg.spec.as_ref().and_then(|spec| spec.weights);
-        self.configuration.extend(Change::of("weights", weights(a), weights(b)));
+        // The bytes count, not what else is known of them.
+        let weights = |leg: &Leg| -> Result<Option<Hash>, RegistryError> {
+            let weights = leg.spec.as_ref().and_then(|spec| spec.weights);
+            weights.map(|id| Ok(registry.get(id)?.file.object.hash)).transpose()
+        };
+        self.configuration.extend(Change::of("weights", weights(a)?, weights(b)?));
         // What other tools scored, nobody knows by what.
         if a.computed.is_empty() != b.computed.is_empty() {
             let software = |leg: &Leg| leg.computed.first().map(|of| of.software);

@@ -86,8 +86,11 @@ impl Walk<'_> {
         let start = self.found.len();
         let mut parted = !chosen.is_empty();
         for (role, left, right) in roles(&one, &other) {
-            // What came out follows from what went in.
-            if parted && is_output(&one.kind, &role) {
+            // What came out follows from what went in, and the data set that a comparison names is that of its first
+            // column.
+            if parted && is_output(&one.kind, &role)
+                || role == "dataset" && is_comparison(&one) && is_comparison(&other)
+            {
                 continue;
             }
             let below = if path.is_empty() { role } else { format!("{path}.{role}") };
@@ -223,6 +226,10 @@ fn roles(one: &Header, other: &Header) -> Vec<(String, Vec<Hash>, Vec<Hash>)> {
         (role, left.unwrap_or_default(), right.unwrap_or_default())
     };
     roles.into_iter().map(&mut of).collect()
+}
+
+fn is_comparison(header: &Header) -> bool {
+    header.kind == Table::KIND && header.document.get("type").is_some_and(|kind| kind == "comparison")
 }
 
 /// What tells predictions from others of the same table.

@@ -218,7 +218,7 @@ fn seen_patients(objects: &dyn Objects, cell: &Cell) -> Result<Option<Patients>,
             seen.extend(rows.map(|row| (dataset.source.clone(), manifest.rows[row as usize].patient)));
         }
         if let Some(weights) = spec.weights {
-            let begun = objects.get(weights)?.runs.into_iter();
+            let begun = objects.origins(weights)?.into_iter();
             learnt.extend(begun.map(|run| (run, [Subset::Train, Subset::Val].as_slice())));
         }
     }

@@ -130,6 +130,20 @@ pub enum Labels {
     These(Vec<String>),
 }
 
+/// What speaks against the scores of a run by themselves: that it was trained or selected on patients whom they are of,
+/// because the weights that it began with were. What it was trained on itself, its split keeps apart.
+pub fn leaks(registry: &Registry, predictions: Id<Predictions>) -> Result<Vec<Unfair>, RunError> {
+    let record = registry.get(predictions)?;
+    let ScoreSource::Run { run, .. } = record.source else { return Ok(Vec::new()) };
+    let spec = registry.get(registry.get(run)?.spec)?;
+    let Some(weights) = spec.weights else { return Ok(Vec::new()) };
+    if registry.origins(weights)?.is_empty() {
+        return Ok(Vec::new());
+    }
+    let input = Input { name: record.model.clone(), id: predictions, predictions: record };
+    fair::check(registry, &columns::columns(registry, vec![input], Grouping::Model)?)
+}
+
 /// Compares models and records the comparison.
 ///
 /// The folds of a column must be of one experiment. All columns must have scored the same images of the same
