@@ -602,6 +602,10 @@ fn scores_on_two_versions_of_a_data_set_are_compared_by_the_images_that_both_hav
     study.ok("withdraw 00000002_000.png --reason blurred");
     assert_eq!(study.json("show shared")["withdrawn"][0]["uses"]["scored"], json!(2));
     study.ok("withdraw 00000002_000.png --revoke --reason mistake");
+    // In another order they are of another first data set, which is no difference.
+    study.ok(&shared.replace("first clean", "clean first").replace("--name shared", "--name turned"));
+    let found = study.json("diff shared turned");
+    assert_eq!((&found["equal"], &found["first"]["fields"]), (&json!(true), &json!(["/models"])), "{found}");
     // Another truth is another image.
     study.edit("data.csv", |text| text.replace("00000002_000.png,No Finding", "00000002_000.png,Mass"));
     study.ok("ingest images --metadata data.csv --name relabelled");

@@ -273,6 +273,42 @@ fn a_name_that_a_model_is_given_cannot_matter() {
 }
 
 #[test]
+fn what_a_split_was_drawn_of_and_what_groups_look_at_can_matter_and_nothing_else() {
+    let study = Study::divided();
+    let train = |dataset: &str, split: &str, name: &str| {
+        study.ok(&format!(
+            "train --dataset {dataset} --split {split} --model tiny --set epochs=1 --threads 1 --name {name}"
+        ))
+    };
+    train("tiny", "s", "one");
+    // Ages only, which neither this network nor a table by gender looks at.
+    study.edit("data.csv", |text| text.replace(",57,M,PA,", ",58,M,PA,"));
+    study.ok("ingest images --metadata data.csv --boxes boxes.csv --name older");
+    study.ok("split make older --folds 2 --name o");
+    train("older", "o", "two");
+    for name in ["one", "two"] {
+        study.ok(&format!("compare {name} --by model,gender --name {name}-table"));
+        study.ok(&format!("compare {name} --by model,age --name {name}-by-age"));
+    }
+    let found = study.json("diff one-table two-table");
+    assert!(
+        found["equal"] == json!(true) && why(&found).contains("cannot matter: the data sets differ in"),
+        "{found}"
+    );
+    assert!(!why(&found).contains("could have mattered and did not: data"), "{found}");
+    assert!(why(&study.json("diff one-by-age two-by-age")).contains("data: "));
+    // Two patients that are one now, and so are drawn as one.
+    study.edit("data.csv", |text| text.replace(",0,2,", ",0,3,"));
+    study.ok("ingest images --metadata data.csv --boxes boxes.csv --name merged");
+    study.ok("split make merged --folds 2 --name m");
+    train("merged", "m", "three");
+    let found = study.json("diff two three");
+    assert_eq!(found["equal"], json!(false), "{found}");
+    assert!(why(&found).contains("can matter: data: what the split was drawn of"), "{found}");
+    assert!(!why(&found).contains("cannot matter: the data sets"), "{found}");
+}
+
+#[test]
 fn folds_that_only_one_of_two_has_are_told() {
     let study = Study::trained();
     study.ok("split make tiny --folds 2 --name few");
