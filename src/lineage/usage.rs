@@ -12,8 +12,8 @@ use serde::Serialize;
 use super::touched::different;
 use crate::hash::{Hash, Id};
 use crate::records::{
-    Dataset, ImageRow, Manifest, Predictions, Record, Run, ScoreSource, Spec, Split, Study, Subset, Table,
-    Weights, codec,
+    ComparedModel, Dataset, ImageRow, Manifest, Predictions, Record, Run, ScoreSource, Spec, Split, Study,
+    Subset, Table, Weights, codec,
 };
 use crate::registry::{Objects, RegistryError};
 
@@ -93,7 +93,7 @@ pub struct Usage<'a> {
     known: HashMap<Hash, Rc<Use>>,
     /// Documents of the records that were looked at.
     headers: HashMap<Hash, codec::Header>,
-    /// Images of the data sets that a record used several of.
+    /// Images of the data sets of which names were needed.
     manifests: HashMap<Hash, Manifest>,
     /// What could not be read, so that its use is not known.
     pub unread: BTreeMap<Hash, String>,
@@ -209,20 +209,8 @@ impl<'a> Usage<'a> {
         if datasets.len() < 2 {
             return rows.len() as u64;
         }
-        for id in &datasets {
-            let manifest = || self.objects.get_packed(self.objects.get(Id::<Dataset>::new(*id))?.manifest);
-            if !self.manifests.contains_key(id) {
-                match manifest() {
-                    Ok(manifest) => drop(self.manifests.insert(*id, manifest)),
-                    Err(e) => drop(self.unread.insert(*id, e.to_string())),
-                }
-            }
-        }
-        let image = |(dataset, row): &(Hash, u32)| {
-            let row = self.manifests.get(dataset)?.rows.get(*row as usize)?;
-            Some((row.name.as_str(), row.object))
-        };
-        different(rows.iter().filter_map(image))
+        let images: Vec<_> = rows.iter().filter_map(|row| self.image(row)).collect();
+        different(images.iter().map(|(name, object)| (name.as_str(), *object)))
     }
 
     /// The document of a record that was looked at.
@@ -240,6 +228,9 @@ impl<'a> Usage<'a> {
                     for id in model.predictions.iter().chain(&model.validation) {
                         used.add(&self.of(&id.hash));
                     }
+                }
+                if comparison.shared_images && !used.scored.is_empty() {
+                    used.scored = self.shared(&comparison.models)?;
                 }
             }
             Table::Probe(probe) => {
@@ -265,6 +256,40 @@ impl<'a> Usage<'a> {
             }
         }
         Ok(used)
+    }
+
+    /// The chosen images that every model scored on the same fold: a table of shared images is of no others.
+    fn shared(&mut self, models: &[ComparedModel]) -> Result<Rows, RegistryError> {
+        let mut folds: BTreeMap<Option<u32>, Vec<Rows>> = BTreeMap::new();
+        for id in models.iter().flat_map(|model| &model.predictions) {
+            let fold = self.objects.get(*id)?.fold;
+            folds.entry(fold).or_default().push(self.of(&id.hash).scored.clone());
+        }
+        let mut shared = Rows::new();
+        for cells in folds.into_values() {
+            let mut named = Vec::new();
+            for rows in &cells {
+                let images = rows.iter().filter_map(|row| Some((self.image(row)?, *row)));
+                named.push(images.collect::<HashMap<_, _>>());
+            }
+            let in_all = |image| named.iter().all(|images| images.contains_key(image));
+            shared.extend(named.iter().flatten().filter(|(image, _)| in_all(*image)).map(|(_, row)| *row));
+        }
+        Ok(shared)
+    }
+
+    /// Name and file of the image of a row; none where its data set cannot be read, which is noted.
+    fn image(&mut self, (dataset, row): &(Hash, u32)) -> Option<(String, Option<Hash>)> {
+        if !self.manifests.contains_key(dataset) {
+            let manifest =
+                || self.objects.get_packed(self.objects.get(Id::<Dataset>::new(*dataset))?.manifest);
+            match manifest() {
+                Ok(manifest) => drop(self.manifests.insert(*dataset, manifest)),
+                Err(e) => drop(self.unread.insert(*dataset, e.to_string())),
+            }
+        }
+        let row = self.manifests.get(dataset)?.rows.get(*row as usize)?;
+        Some((row.name.clone(), row.object))
     }
 
     fn dataset_of(&self, run: Id<Run>) -> Result<Id<Dataset>, RegistryError> {

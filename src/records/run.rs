@@ -409,7 +409,8 @@ impl Packed for Scores {
 pub struct Weights {
     /// The safetensors file as it was given.
     pub file: File,
-    /// The runs whose checkpoint it is, in the order of their ids: what they have seen, whoever begins with it has seen, too.
+    /// The runs whose checkpoint it is, of those that were there when it was taken in, in the order of their ids: what they
+    /// have seen, whoever begins with it has seen, too.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(min = 1))]
     pub runs: Vec<Id<Run>>,

@@ -598,9 +598,12 @@ fn scores_on_two_versions_of_a_data_set_are_compared_by_the_images_that_both_hav
         assert_eq!(code, 0, "{said}");
     }
     study.ok("verify --recompute");
-    // An image that both versions have is one image; the first one's scores are of the other, too.
+    // One that only the first version has is in no number of it, and one that both have is one image.
+    study.ok("verify --recompute");
+    assert_eq!(study.json("show shared")["withdrawn"], Value::Null);
     study.ok("withdraw 00000002_000.png --reason blurred");
-    assert_eq!(study.json("show shared")["withdrawn"][0]["uses"]["scored"], json!(2));
+    assert_eq!(study.json("show shared")["withdrawn"][0]["uses"]["scored"], json!(1));
+    assert_eq!(study.json("show same")["withdrawn"][0]["uses"]["scored"], json!(2));
     study.ok("withdraw 00000002_000.png --revoke --reason mistake");
     // In another order they are of another first data set, which is no difference.
     study.ok(&shared.replace("first clean", "clean first").replace("--name shared", "--name turned"));
