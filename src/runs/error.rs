@@ -366,6 +366,9 @@ impl RunError {
                     "only scores of the same images can be compared: train, evaluate or import both on the same split and fold, or take --images shared; --allow-different-images shows them side by side, marked"
                 }
             },
+            RunError::NoSharedImage => {
+                "images of two data sets are the same where source, name, file, patient and labels are; one of metadata only has no files"
+            }
             RunError::SeesNoImage(_) => "name a run of a model that looks at images",
             RunError::NoBoxes(_) => "`reg ingest --boxes BBox_List_2017.csv` takes them in",
             RunError::NoBoxesIn { .. } => "--subset names another part of the fold",

@@ -71,7 +71,11 @@ fn models_can_be_compared_on_the_images_that_all_scored() {
     assert!(study.ok(command).contains("every model scored"), "the table says so");
     let all = study.json("compare mlp-s-f0");
     assert_ne!(answer["auc"]["mlp"]["mean"], all["auc"]["mlp"]["mean"]);
-    study.refused(1, "compare mlp-s-f0 tiny-s-f1 --images shared", &["no image is scored by every model"]);
+    study.refused(
+        1,
+        "compare mlp-s-f0 tiny-s-f1 --images shared",
+        &["no image is scored by every model", "hint: images of two data sets are the same where"],
+    );
 }
 
 #[test]
