@@ -7,8 +7,8 @@ use serde_json::{Map, Value};
 
 use super::RunError;
 use crate::hash::{Hash, Id};
-use crate::records::Weights;
-use crate::registry::{Objects as _, Registry, Stamp};
+use crate::records::{Spec, Weights};
+use crate::registry::{Objects, Registry, RegistryError, Stamp};
 
 /// The header of a safetensors file is JSON of at most this many bytes, as its authors define it.
 const MAX_HEADER: u64 = 100 << 20;
@@ -35,6 +35,21 @@ pub fn import_weights(
     }
     transaction.commit(stamp)?;
     Ok((id, weights))
+}
+
+/// The specs of the runs that a network comes from: of the run whose checkpoint it begins with, of the one which that began
+/// with, and so on. What they saw, it has seen.
+pub(super) fn learnt_before(objects: &dyn Objects, spec: &Spec) -> Result<Vec<Spec>, RegistryError> {
+    let (mut before, mut begun): (Vec<Spec>, Vec<Id<Weights>>) =
+        (Vec::new(), spec.weights.into_iter().collect());
+    while let Some(weights) = begun.pop() {
+        for run in objects.origins(weights)? {
+            let spec = objects.get(objects.get(run)?.spec)?;
+            begun.extend(spec.weights);
+            before.push(spec);
+        }
+    }
+    Ok(before)
 }
 
 /// Bytes of a number; none of types that are packed or new.

@@ -4,9 +4,10 @@
 //! A refusal, not a warning: a warning of a study that runs overnight is read when it is too late. What was computed
 //! before is still answered with, marked.
 
+use super::weights::learnt_before;
 use super::{RunError, Session};
-use crate::hash::{Hash, Id};
-use crate::records::{Assignment, Dataset, Manifest, Spec, Split, Subset, Weights};
+use crate::hash::Hash;
+use crate::records::{Assignment, Dataset, Manifest, Spec, Split, Subset};
 
 /// Refuses a spec whose fold, or the one subset of it that is asked for, has withdrawn images.
 pub(super) fn refuse(
@@ -35,25 +36,20 @@ pub(super) fn refuse(
 /// Refuses weights of a run that was trained or selected on images that have been withdrawn since.
 fn refuse_weights(session: Session, spec: &Spec) -> Result<(), RunError> {
     let registry = session.registry;
-    let mut begun: Vec<Id<Weights>> = spec.weights.into_iter().collect();
-    while let Some(weights) = begun.pop() {
-        for run in registry.origins(weights)? {
-            let spec = registry.get(registry.get(run)?.spec)?;
-            let manifest = registry.get_packed(registry.get(spec.dataset)?.manifest)?;
-            let assignment = registry.get_packed(registry.get(spec.split)?.assignment)?;
-            let seen = [Subset::Train, Subset::Val].into_iter();
-            let mut rows: Vec<u32> =
-                seen.flat_map(|subset| assignment.rows(spec.fold as usize, subset)).collect();
-            rows.sort_unstable();
-            refuse_rows(session, &manifest, &rows, false).map_err(|e| match e {
-                RunError::Withdrawn { images, why } => {
-                    let why = format!("{why}; the run that the weights are of has seen them");
-                    RunError::Withdrawn { images, why }
-                }
-                e => e,
-            })?;
-            begun.extend(spec.weights);
-        }
+    for spec in learnt_before(registry, spec)? {
+        let manifest = registry.get_packed(registry.get(spec.dataset)?.manifest)?;
+        let assignment = registry.get_packed(registry.get(spec.split)?.assignment)?;
+        let seen = [Subset::Train, Subset::Val].into_iter();
+        let mut rows: Vec<u32> =
+            seen.flat_map(|subset| assignment.rows(spec.fold as usize, subset)).collect();
+        rows.sort_unstable();
+        refuse_rows(session, &manifest, &rows, false).map_err(|e| match e {
+            RunError::Withdrawn { images, why } => {
+                let why = format!("{why}; the run that the weights are of has seen them");
+                RunError::Withdrawn { images, why }
+            }
+            e => e,
+        })?;
     }
     Ok(())
 }

@@ -222,10 +222,10 @@ pub(super) fn figures(table: &Table, names: &Names) -> Figures {
                 out.row("probe", of_fold(Some(fold.fold)).trim_start(), fold, &named_by);
             }
             let folds: Vec<String> = probe.folds.iter().map(|fold| of_fold(Some(fold.fold))).collect();
-            let Value::Object(quantities) = json!(probe.result) else { unreachable!("a struct") };
-            for (quantity, value) in quantities {
+            let quantities = json!(probe.result);
+            for (quantity, value) in quantities.as_object().into_iter().flatten() {
                 match serde_json::from_value::<Spread>(value.clone()) {
-                    Ok(spread) => out.spread("probe", &quantity, &spread, &folds),
+                    Ok(spread) => out.spread("probe", quantity, &spread, &folds),
                     Err(_) => out.say("probe", quantity, value),
                 }
             }

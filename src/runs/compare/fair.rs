@@ -14,6 +14,7 @@ use super::columns::{Cell, Column, fold_name, same_images};
 use crate::hash::{Hash, Id};
 use crate::records::{PublishedModel, ScoreSource, Spec, Split, SplitMethod, Subset, Unfair, UnfairKind};
 use crate::registry::Objects;
+use crate::runs::weights::learnt_before;
 
 /// Everything that speaks against a comparison.
 pub(super) fn check(objects: &dyn Objects, columns: &[Column]) -> Result<Vec<Unfair>, RunError> {
@@ -204,10 +205,11 @@ fn seen_patients(objects: &dyn Objects, cell: &Cell) -> Result<Option<Patients>,
         Some(Subset::Val) => &[Subset::Train],
         _ => &[Subset::Train, Subset::Val],
     };
+    let spec = objects.get(objects.get(run)?.spec)?;
+    let before =
+        learnt_before(objects, &spec)?.into_iter().map(|spec| (spec, &[Subset::Train, Subset::Val][..]));
     let mut seen = Patients::new();
-    let mut learnt = vec![(run, own)];
-    while let Some((run, subsets)) = learnt.pop() {
-        let spec = objects.get(objects.get(run)?.spec)?;
+    for (spec, subsets) in std::iter::once((spec, own)).chain(before) {
         let assignment = objects.get_packed(objects.get(spec.split)?.assignment)?;
         let rows = subsets.iter().flat_map(|subset| assignment.rows(spec.fold as usize, *subset));
         if spec.dataset == cell.predictions.dataset {
@@ -216,10 +218,6 @@ fn seen_patients(objects: &dyn Objects, cell: &Cell) -> Result<Option<Patients>,
             let dataset = objects.get(spec.dataset)?;
             let manifest = objects.get_packed(dataset.manifest)?;
             seen.extend(rows.map(|row| (dataset.source.clone(), manifest.rows[row as usize].patient)));
-        }
-        if let Some(weights) = spec.weights {
-            let begun = objects.origins(weights)?.into_iter();
-            learnt.extend(begun.map(|run| (run, [Subset::Train, Subset::Val].as_slice())));
         }
     }
     Ok(Some(seen))

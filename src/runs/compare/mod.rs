@@ -16,6 +16,7 @@ use std::path::PathBuf;
 use rayon::prelude::*;
 
 use super::RunError;
+use super::weights::learnt_before;
 use crate::hash::{Digest, Hash, Id};
 use crate::index::View;
 use crate::records::{
@@ -136,8 +137,7 @@ pub fn leaks(registry: &Registry, predictions: Id<Predictions>) -> Result<Vec<Un
     let record = registry.get(predictions)?;
     let ScoreSource::Run { run, .. } = record.source else { return Ok(Vec::new()) };
     let spec = registry.get(registry.get(run)?.spec)?;
-    let Some(weights) = spec.weights else { return Ok(Vec::new()) };
-    if registry.origins(weights)?.is_empty() {
+    if learnt_before(registry, &spec)?.is_empty() {
         return Ok(Vec::new());
     }
     let input = Input { name: record.model.clone(), id: predictions, predictions: record };
