@@ -103,6 +103,7 @@ fn io_hint(e: &std::io::Error) -> Option<String> {
         std::io::ErrorKind::CrossesDevices => {
             Some("hard links work on one file system only; use --link copy".to_owned())
         }
+        std::io::ErrorKind::NotFound => Some("check the path".to_owned()),
         _ => None,
     }
 }
@@ -121,6 +122,18 @@ fn file_hint(e: &std::io::Error) -> Option<String> {
         }
         _ => io_hint(e),
     }
+}
+
+/// What an error knows of help, or else what the system said that it came of: a file that somebody gave.
+fn hint_of(e: &dyn std::error::Error, own: Option<String>) -> Option<String> {
+    let io = || {
+        let mut behind = std::iter::successors(e.source(), |e| e.source());
+        behind.find_map(|e| e.downcast_ref::<io::Error>())
+    };
+    own.or_else(|| match io()? {
+        e if e.kind() == io::ErrorKind::NotFound => io_hint(e),
+        e => file_hint(e),
+    })
 }
 
 impl From<AttestError> for Failure {
@@ -267,7 +280,7 @@ impl From<RunError> for Failure {
         match e {
             RunError::Registry(e) => e.into(),
             RunError::Io { ref source, .. } => Failure::new(e.to_string(), io_hint(source)),
-            e => Failure { message: e.to_string(), hint: e.hint(), code },
+            e => Failure { message: e.to_string(), hint: hint_of(&e, e.hint()), code },
         }
     }
 }
@@ -327,20 +340,20 @@ impl From<IngestError> for Failure {
     fn from(e: IngestError) -> Self {
         match e {
             IngestError::Registry(e) => e.into(),
-            e => Failure::new(e.to_string(), e.hint()),
+            e => Failure::new(e.to_string(), hint_of(&e, e.hint())),
         }
     }
 }
 
 impl From<DatasetError> for Failure {
     fn from(e: DatasetError) -> Self {
-        Failure::new(e.to_string(), e.hint())
+        Failure::new(e.to_string(), hint_of(&e, e.hint()))
     }
 }
 
 impl From<SplitError> for Failure {
     fn from(e: SplitError) -> Self {
-        Failure::new(e.to_string(), e.hint().map(str::to_owned))
+        Failure::new(e.to_string(), hint_of(&e, e.hint().map(str::to_owned)))
     }
 }
 
@@ -348,7 +361,7 @@ impl From<RegisterError> for Failure {
     fn from(e: RegisterError) -> Self {
         match e {
             RegisterError::Registry(e) => e.into(),
-            e => Failure::new(e.to_string(), e.hint()),
+            e => Failure::new(e.to_string(), hint_of(&e, e.hint())),
         }
     }
 }
