@@ -16,6 +16,7 @@ mod fair;
 mod features;
 mod figures;
 mod foreign;
+mod forgery;
 mod gc;
 mod harness;
 mod history;
@@ -32,6 +33,7 @@ mod repair;
 mod report;
 #[cfg(feature = "s3")]
 mod s3;
+mod seen;
 mod serve;
 mod settings;
 mod splits;
