@@ -38,8 +38,7 @@ pub(crate) fn man(args: ManArgs) -> Result<Reply, Failure> {
     let mut cli = Cli::command();
     cli.build();
     if let Some(folder) = args.output {
-        let failed =
-            |e: std::io::Error| Failure::new(format!("cannot write to {}: {e}", folder.display()), None);
+        let failed = |e: std::io::Error| Failure::of_file("write to", &folder, &e);
         std::fs::create_dir_all(&folder).map_err(failed)?;
         clap_mangen::generate_to(Cli::command(), &folder).map_err(failed)?;
         return Ok(Reply::new(format!("pages written to {}", folder.display()), json!({ "folder": folder })));

@@ -1,6 +1,7 @@
 //! Every error becomes a message, a hint and an exit code here.
 
 use std::io::{self, Write};
+use std::path::Path;
 use std::process::ExitCode;
 
 use reg::attest::AttestError;
@@ -50,6 +51,11 @@ impl Failure {
     /// What the system says of a file.
     pub(super) fn of_io(message: String, source: &io::Error) -> Self {
         Failure::new(message, io_hint(source))
+    }
+
+    /// The same of a file that somebody named, outside of the registry.
+    pub(super) fn of_file(doing: &str, path: &Path, source: &io::Error) -> Self {
+        Failure::new(format!("cannot {doing} {}: {source}", path.display()), file_hint(source))
     }
 
     /// Ended because somebody asked for it.

@@ -19,8 +19,7 @@ pub(super) fn write(
 ) -> Result<(), Failure> {
     let Some(folder) = folder else { return Ok(()) };
     Registry::refuse_output(&folder.join("figure"))?;
-    fs::create_dir_all(folder)
-        .map_err(|e| Failure::new(format!("cannot make the folder {}: {e}", folder.display()), None))?;
+    fs::create_dir_all(folder).map_err(|e| Failure::of_file("make the folder", folder, &e))?;
     let mut files: Vec<PathBuf> = Vec::new();
     for figure in figures {
         // Labels that look alike as file names, `A b` and `A-b`, are numbered.

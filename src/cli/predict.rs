@@ -37,9 +37,7 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
     let worker = Worker::find()?;
     let device = args.device.map(|text| Device::parse(&text, worker.identity())).transpose()?;
     // The worker may be started in another folder.
-    let absolute = |path: &PathBuf| {
-        path.canonicalize().map_err(|e| Failure::new(format!("cannot read {}: {e}", path.display()), None))
-    };
+    let absolute = |path: &PathBuf| path.canonicalize().map_err(|e| Failure::of_file("read", path, &e));
     let images: Vec<PathBuf> = args.images.iter().map(absolute).collect::<Result<_, _>>()?;
     let withdrawn = withdrawn(context, &registry, &images)?;
     let scored = predict(&registry, &worker, run, &images, device, &mut context.watch())?;
@@ -90,8 +88,7 @@ fn withdrawn(
         return Ok(vec![None; images.len()]);
     }
     let of = |path: &PathBuf| {
-        let unreadable =
-            |e: std::io::Error| Failure::new(format!("cannot read {}: {e}", path.display()), None);
+        let unreadable = |e: std::io::Error| Failure::of_file("read", path, &e);
         let mut hasher = Hasher::both();
         hasher.read(File::open(path).map_err(unreadable)?).map_err(unreadable)?;
         let covering = withdrawn.of_file(&hasher.digest().blake3);

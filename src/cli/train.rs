@@ -96,8 +96,7 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
     };
     let file = match args.config {
         Some(path) => {
-            let text = fs::read_to_string(&path)
-                .map_err(|e| Failure::new(format!("cannot read {}: {e}", path.display()), None))?;
+            let text = fs::read_to_string(&path).map_err(|e| Failure::of_file("read", &path, &e))?;
             Some((path, text))
         }
         None => None,

@@ -154,3 +154,25 @@ fn boxes_with_an_unknown_label_or_no_number() {
     study.edit("boxes.csv", |text| text.replacen("6.592", "left", 1));
     refused(&study, &["boxes.csv, row 1", "\"left\""]);
 }
+
+#[test]
+fn a_file_that_is_not_there_is_named_with_what_to_do() {
+    let study = Study::divided();
+    for command in [
+        "ingest images --metadata none.csv --name other",
+        "ingest images --metadata data.csv --boxes none.csv --name other",
+        "split import tiny --train-val none.txt --test test.txt",
+        "predictions import none.csv --dataset tiny --name theirs",
+        "weights import none.safetensors",
+        "train --dataset tiny --split s --model tiny --config none.toml",
+        "verify --repair-from none",
+        "audit verify none.zip",
+    ] {
+        let refused = study.reg(command);
+        refused.says(1, &["cannot read none", "hint: check the path"]);
+    }
+    let trained = Study::trained();
+    for command in ["predict tiny-s-f0 none.png", "compare tiny-s-f0 --published none.toml"] {
+        trained.refused(1, command, &["cannot read", "none.", "hint: check the path"]);
+    }
+}
