@@ -93,6 +93,12 @@ pub(crate) fn create_dir_all(path: &Path) -> io::Result<()> {
     }
 }
 
+/// Whether a path is a symbolic link. What has been put in the place of a folder can lead anywhere, so that
+/// nothing may be written or removed behind it.
+pub(crate) fn is_link(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|there| there.file_type().is_symlink())
+}
+
 /// Makes a file; it is an error if there is one of this name.
 pub(crate) fn write_new(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     step(Step::Write { path, bytes }, || {

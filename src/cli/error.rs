@@ -91,6 +91,9 @@ impl From<StoreError> for Failure {
                 Some("`reg verify` lists what is damaged and which results it taints".to_owned())
             }
             StoreError::Exposed { .. } => Some("`chmod 444` makes it read-only".to_owned()),
+            StoreError::StagingIsLink(path) => {
+                Some(format!("`rm {}` removes the link, not what it leads to; the folder is made anew", path.display()))
+            }
             StoreError::Changed(_) => Some("run the same command again when nobody writes to it".to_owned()),
             StoreError::Io { source, .. } => io_hint(source),
         };

@@ -39,6 +39,9 @@ pub enum RemoteError {
         /// A format, a version or a kind.
         what: String,
     },
+    /// The folder for files on their way leads out of the remote.
+    #[error("{} is a symbolic link, and a remote stages files in a folder of its own", .0.display())]
+    StagingIsLink(PathBuf),
     /// The store overwrites what must be new.
     #[error("{0} overwrites what is to be written only if it is new, so two pushes at once could lose names")]
     NoConditions(String),
@@ -147,6 +150,12 @@ impl RemoteError {
     /// What might help.
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
+            RemoteError::StagingIsLink(path) => {
+                let path = path.display();
+                return Some(format!(
+                    "`rm {path}` removes the link, not what it leads to; the folder is made anew"
+                ));
+            }
             RemoteError::Address { .. } => {
                 "a folder, file:///FOLDER or s3://BUCKET/PREFIX; mount what ssh reaches with sshfs"
             }

@@ -36,6 +36,9 @@ pub enum StoreError {
         /// What lies there: the second half of a sentence that begins with it.
         found: String,
     },
+    /// The folder for files on their way leads out of the registry.
+    #[error("{} is a symbolic link, and a registry stages files in a folder of its own", .0.display())]
+    StagingIsLink(PathBuf),
     /// A file from outside was written to while it was taken in.
     #[error("{} was written to while it was read", .0.display())]
     Changed(PathBuf),
@@ -71,7 +74,7 @@ impl StoreError {
             StoreError::Missing { id, .. }
             | StoreError::Damaged { id, .. }
             | StoreError::Exposed { id, .. } => Some(*id),
-            StoreError::Changed(_) | StoreError::Io { .. } => None,
+            StoreError::StagingIsLink(_) | StoreError::Changed(_) | StoreError::Io { .. } => None,
         }
     }
 }

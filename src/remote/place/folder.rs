@@ -64,13 +64,19 @@ impl Folder {
         Ok(path)
     }
 
+    /// The folder for files on their way, which is never followed out of the remote.
+    fn staging(&self) -> Result<PathBuf, RemoteError> {
+        let path = self.root.join(STAGING);
+        if disk::is_link(&path) { Err(RemoteError::StagingIsLink(path)) } else { Ok(path) }
+    }
+
     /// Writes and syncs a file under `tmp/`.
     fn stage(
         &self,
         fill: impl FnOnce(&File, &Path) -> Result<(), RemoteError>,
     ) -> Result<Staged, RemoteError> {
         static COUNT: AtomicU64 = AtomicU64::new(0);
-        let staging = self.root.join(STAGING);
+        let staging = self.staging()?;
         loop {
             let number = COUNT.fetch_add(1, Ordering::Relaxed);
             let moment = SystemTime::UNIX_EPOCH.elapsed().map_or(0, |since| since.as_nanos());
@@ -105,14 +111,27 @@ impl Folder {
 
     /// What killed processes left. Courtesy: what cannot be removed stays.
     fn tidy(&self) {
-        let entries = fs::read_dir(self.root.join(STAGING)).into_iter().flatten().flatten();
-        for entry in entries {
+        let Ok(staging) = self.staging() else { return };
+        let entries = fs::read_dir(staging).into_iter().flatten().flatten();
+        // The type of an entry is that of a link itself.
+        let ours = entries.filter(|entry| {
+            entry.file_type().is_ok_and(|kind| kind.is_file())
+                && is_staged(&entry.file_name().to_string_lossy())
+        });
+        for entry in ours {
             let age = entry.metadata().and_then(|m| m.modified()).ok().and_then(|t| t.elapsed().ok());
             if age.is_some_and(|age| age > ABANDONED) {
                 let _ = fs::remove_file(entry.path());
             }
         }
     }
+}
+
+/// Whether a name is one that [`Folder::stage`] gives: `<process>-<number>-<moment>`.
+fn is_staged(name: &str) -> bool {
+    let mut numbers = name.split('-');
+    let number = |text: &str| !text.is_empty() && text.bytes().all(|digit| digit.is_ascii_digit());
+    numbers.by_ref().take(3).filter(|text| number(text)).count() == 3 && numbers.next().is_none()
 }
 
 fn sync_parent(path: &Path) -> Result<(), RemoteError> {
@@ -235,6 +254,31 @@ mod tests {
         assert_eq!(won, 1);
         assert_eq!(folder.list("names").unwrap(), [("1".to_owned(), 1)]);
         assert_eq!(folder.list(STAGING).unwrap(), [], "nothing is left on its way");
+    }
+
+    #[test]
+    fn only_old_files_of_ours_are_tidied_away_and_no_link_is_followed() {
+        let (dir, home) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let old = |path: &Path| {
+            fs::write(path, b"x").unwrap();
+            let file = File::options().write(true).open(path).unwrap();
+            file.set_modified(SystemTime::now() - 3 * ABANDONED).unwrap();
+        };
+        let folder = Folder::at(dir.path().join("depot"));
+        folder.put("names/1", vec![1]).unwrap();
+        let staging = dir.path().join("depot/tmp");
+        for name in ["1-2-3", "thesis", "1-2", "1-2-3-4", "1-2-x"] {
+            old(&staging.join(name));
+        }
+        folder.put_new("names/2", vec![2]).unwrap();
+        let left: Vec<String> = folder.list(STAGING).unwrap().into_iter().map(|(name, _)| name).collect();
+        assert_eq!(left.len(), 4, "{left:?}");
+        assert!(!left.contains(&"1-2-3".to_owned()));
+        fs::remove_dir_all(&staging).unwrap();
+        old(&home.path().join("1-2-3"));
+        std::os::unix::fs::symlink(home.path(), &staging).unwrap();
+        assert!(matches!(folder.put_new("names/3", vec![3]), Err(RemoteError::StagingIsLink(_))));
+        assert_eq!(fs::read_dir(home.path()).unwrap().count(), 1);
     }
 
     #[test]
