@@ -15,7 +15,7 @@ use tar::{Archive, Entry, EntryType};
 use super::DatasetError;
 use super::png::MAX_FILE;
 use super::source::{is_hidden, is_png};
-use super::text::is_plain_name;
+use crate::records::is_plain_name;
 
 /// Most members of an archive, twice the images of all published ones.
 pub const MAX_MEMBERS: u64 = 250_000;

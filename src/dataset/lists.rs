@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use super::text::{self, MAX_ROWS, is_plain_name};
+use super::text::{self, MAX_ROWS};
 use super::{DatasetError, Place};
+use crate::records::is_plain_name;
 
 /// Reads a list of image names, plain or packed with gzip, in its own order. Blank lines are skipped.
 ///

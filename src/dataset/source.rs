@@ -12,7 +12,7 @@ use rayon::prelude::*;
 use walkdir::{DirEntry, WalkDir};
 
 use super::DatasetError;
-use super::text::is_plain_name;
+use crate::records::is_plain_name;
 
 /// What is found under the given paths.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -7,8 +7,9 @@ use std::path::Path;
 
 use csv::{Reader, ReaderBuilder, StringRecord};
 
-use super::text::{MAX_ROWS, is_plain_name};
+use super::text::MAX_ROWS;
 use super::{DatasetError, Place, labels};
+use crate::records::is_plain_name;
 
 /// A CSV file on its way through.
 pub(super) struct Table<'a> {

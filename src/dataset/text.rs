@@ -16,8 +16,6 @@ pub const MAX_TEXT: u64 = 128 << 20;
 pub(super) const MAX_LINE: usize = 64 << 10;
 /// Most rows of a file, 9 times those of the complete metadata. They take more memory than their text.
 pub(super) const MAX_ROWS: u32 = 1_000_000;
-/// Most bytes of a file name, as file systems have it.
-const MAX_NAME: usize = 255;
 const GZIP: &[u8] = &[0x1f, 0x8b];
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
@@ -61,18 +59,6 @@ fn decode_up_to<'a>(limit: u64, bytes: &'a [u8], path: &Path) -> Result<Cow<'a, 
 /// The line in which text stops being UTF-8, from 1.
 fn line_of(error: Utf8Error, bytes: &[u8]) -> usize {
     1 + bytes[..error.valid_up_to()].iter().filter(|byte| **byte == b'\n').count()
-}
-
-/// Whether `name` names a file in whatever folder it is looked up in, and nothing outside it, and looks
-/// like no other name.
-pub(super) fn is_plain_name(name: &str) -> bool {
-    let is_name = !matches!(name, "" | "." | "..") && name.len() <= MAX_NAME;
-    is_name && !name.contains(|c: char| c == '/' || c == '\\' || c.is_control() || is_unseen(c))
-}
-
-/// Whether a character is not seen or turns the text behind it around.
-fn is_unseen(c: char) -> bool {
-    matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 #[cfg(test)]
@@ -133,16 +119,5 @@ mod tests {
         for bytes in [&b"a\nb\n\xff"[..], &gzip(b"\xef\xbb\xbfa\nb\n\xff")] {
             assert_eq!(message(9, bytes), "f is not UTF-8 text: line 3 holds other bytes");
         }
-    }
-
-    #[test]
-    fn names_that_lead_elsewhere_are_not_plain() {
-        for name in
-            ["", ".", "..", "/a", "a/b", "../a", "a\\b", "a\0", "a\n", "\u{85}", "\u{feff}a", "a\u{202e}gnp."]
-        {
-            assert!(!is_plain_name(name), "{name:?}");
-        }
-        assert!(!is_plain_name(&"a".repeat(256)) && is_plain_name(&"a".repeat(255)));
-        assert!(is_plain_name("00000001_000.png"));
     }
 }

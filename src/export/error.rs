@@ -23,6 +23,14 @@ pub enum ExportError {
         /// What the system says.
         source: std::io::Error,
     },
+    /// A name that leads out of the folder that is written.
+    #[error("{name:?} leads out of {}, so nothing is written", folder.display())]
+    Outside {
+        /// The folder.
+        folder: PathBuf,
+        /// The name.
+        name: String,
+    },
     /// A folder that holds something.
     #[error("{} is there already, and not empty", .0.display())]
     Occupied(PathBuf),

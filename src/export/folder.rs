@@ -1,7 +1,7 @@
 //! A folder, or a file, that is there as a whole or not at all.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use super::ExportError;
 use crate::disk;
@@ -33,7 +33,13 @@ impl Folder {
     }
 
     /// Where a file of it is written, the folders above it made.
+    ///
+    /// # Errors
+    /// A name that leads out of the folder.
     pub fn file(&self, name: &str) -> Result<PathBuf, ExportError> {
+        if !Path::new(name).components().all(|part| matches!(part, Component::Normal(_))) {
+            return Err(ExportError::Outside { folder: self.path.clone(), name: name.to_owned() });
+        }
         let path = self.part.join(name);
         let parent = path.parent().unwrap_or(&self.part);
         fs::create_dir_all(parent).map_err(ExportError::io("make", parent))?;

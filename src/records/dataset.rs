@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::{File, Packed};
+use super::{File, Packed, is_plain_name};
 use crate::hash::{Hash, Id, Sha256};
 
 /// A version of a data set.
@@ -103,6 +103,10 @@ impl Packed for Manifest {
     fn check(&self) -> Result<(), String> {
         if let Some(pair) = self.rows.windows(2).find(|pair| pair[0].name >= pair[1].name) {
             return Err(format!("`{}` is not in the order of names", pair[1].name));
+        }
+        // A name becomes a path wherever images are written, and a stranger may have made the manifest.
+        if let Some(row) = self.rows.iter().find(|row| !is_plain_name(&row.name)) {
+            return Err(format!("{:?} is not the name of an image: it must be a plain file name", row.name));
         }
         let fileless = |row: &&ImageRow| row.object.is_none();
         let nothing = |row: &ImageRow| (row.sha256, row.bytes, row.width, row.height) == (NO_SHA256, 0, 0, 0);

@@ -9,6 +9,7 @@ mod dataset;
 mod event;
 mod heat;
 mod model;
+mod name;
 mod probe;
 mod run;
 mod schema;
@@ -33,6 +34,7 @@ pub use dataset::{AgeRange, BoxRow, Boxes, Dataset, Gender, ImageRow, Manifest, 
 pub use event::{Event, NameChange};
 pub use heat::{Area, Heat, HeatInBox, PointedBox, PointedLabel, Pointing};
 pub use model::{Architecture, ImageInput, Model};
+pub(crate) use name::is_plain_name;
 pub use probe::{ProbeResult, ProbeTable, ProbedFold, Target};
 pub use run::{
     Augmentation, Computed, DeviceKind, EarlyStop, EpochLog, Execution, Git, Init, Layout, Loss, Pixels,

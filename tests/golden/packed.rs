@@ -106,7 +106,10 @@ fn values_that_break_the_rules_are_neither_written_nor_read() {
     let [first, second]: [ImageRow; 2] = values::manifest().rows.try_into().unwrap();
     refuses(&Manifest { rows: vec![second.clone(), first.clone()] });
     refuses(&Manifest { rows: vec![first.clone(), first.clone()] });
-    refuses(&Manifest { rows: vec![ImageRow { object: None, ..first }] });
+    refuses(&Manifest { rows: vec![ImageRow { object: None, ..first.clone() }] });
+    for name in ["", "..", "/etc/passwd", "../../.bashrc", "a/b.png", "a\\b.png", "a\nb.png"] {
+        refuses(&Manifest { rows: vec![ImageRow { name: name.to_owned(), ..first.clone() }] });
+    }
 
     let boxes: Boxes = codec::unpack(&fs::read(golden("boxes.bin")).unwrap()).unwrap();
     refuses(&Boxes { rows: boxes.rows.iter().rev().cloned().collect() });
