@@ -273,8 +273,9 @@ pub fn worker(cores: u32) -> Vec<Check> {
         Ok(worker) => {
             let identity = worker.identity();
             page.ok(format!(
-                "reg-torch {} with libtorch {} (tch {}), starts in {:.2} s",
+                "reg-torch {} with numerics {}, libtorch {} (tch {}), starts in {:.2} s",
                 identity.worker,
+                identity.numerics,
                 identity.libtorch,
                 identity.tch,
                 start.elapsed().as_secs_f64()

@@ -13,11 +13,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::hash::{Hash, Id};
 use crate::records::{
-    AgeRange, Assignment, Blob, EpochLog, ImageRow, Layout, Manifest, Model, Precision, Spec, Subset, Target,
+    AgeRange, Assignment, Blob, EpochLog, ImageRow, Layout, Manifest, Model, Numerics, Precision, Spec, Subset, Target,
 };
 
 /// Changes whenever [`Job`], [`Event`] or [`Identity`] do.
-pub const PROTOCOL: u32 = 3;
+pub const PROTOCOL: u32 = 4;
 
 /// What the worker says of itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,19 +26,31 @@ pub struct Identity {
     pub protocol: u32,
     /// Version of reg-torch.
     pub worker: String,
+    /// Version of what it computes: other numbers from the same job have another.
+    pub numerics: u32,
     /// Version of the tch crate.
     pub tch: String,
     /// Version of libtorch that it was built against.
     pub libtorch: String,
     /// Processor architecture and operating system.
     pub target: String,
+    /// Versions of the crates that its numbers depend on.
+    pub crates: BTreeMap<String, String>,
     /// Vector instructions that libtorch uses on this machine (`AVX2`, `AVX512`, `DEFAULT`).
     pub cpu_capability: String,
     /// Names of the CUDA devices that it can use.
     pub cuda: Vec<String>,
-    /// Hashes of the source files that its numbers depend on, as `b3sum --check` reads them from the
-    /// root of the source tree.
+    /// Hashes of the source files that its numbers depend on and of `Cargo.lock`, as `b3sum --check` reads them from
+    /// the root of the source tree.
     pub sources: String,
+}
+
+impl Identity {
+    /// What of it changes numbers.
+    pub fn numerics(&self) -> Numerics {
+        let Identity { numerics: version, libtorch, target, .. } = self.clone();
+        Numerics { version, libtorch, target }
+    }
 }
 
 /// A piece of work.

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::AttestError;
 use crate::hash::{Hash, Hasher};
-use crate::lineage::{Direction, Graph, Marks, Node, trace};
+use crate::lineage::{Direction, Graph, MADE, Marks, Node, trace};
 use crate::records::codec::Header;
 use crate::records::{Execution, KINDS, Packed, Predictions, Record, Run, Scores, Software, Spec, Table};
 use crate::registry::{IMAGE, Registry};
@@ -215,8 +215,7 @@ fn parts(graph: &Graph) -> HashMap<Hash, (&str, &str)> {
     for edge in graph.edges.iter().filter(|edge| edge.role != IMAGE) {
         let by = kinds.get(&edge.from).copied().unwrap_or_default();
         // An execution names what it made, and stands beside it.
-        let (id, role) =
-            if by == Execution::KIND { (edge.from, "execution") } else { (edge.to, &*edge.role) };
+        let (id, role) = if edge.role == MADE { (edge.from, "execution") } else { (edge.to, &*edge.role) };
         parts.entry(id).or_insert((role, by));
     }
     parts

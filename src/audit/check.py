@@ -231,34 +231,41 @@ def below(bits, n):
 
 # The keys of each kind, and behind the bar those that may lack; a table's depend on its type.
 KINDS = {
-    "dataset": "age boxes boxes_file bytes images impossible_ages labels manifest metadata metadata_only missing patients source | withdrawn",
-    "split": "assignment dataset folds method |",
+    "dataset": "age boxes boxes_file bytes images impossible_ages labels manifest metadata metadata_only missing patients rules source | withdrawn",
+    "split": "assignment dataset folds method rules |",
     "weights": "file parameters tensors | runs",
-    "software": "libtorch sources target tch worker |",
-    "spec": "dataset device fold init model seed software split threads training weights |",
+    "software": "crates numerics sources tch worker |",
+    "spec": "dataset device fold init model numerics seed split threads training weights |",
     "run": "best_epoch checkpoint epochs log parameters spec val_loss |",
     "predictions": "dataset fold images labels model scale scores source split subset |",
     "table": "|",
-    "study": "dataset file name probes reg runs sections |",
-    "execution": "command cores cpu cpu_capability git gpu host made reg resumed seconds started | deterministic",
+    "study": "dataset file name probes rules runs sections |",
+    "execution": "command cores cpu cpu_capability git gpu host made reg resumed seconds software started | deterministic",
     "withdrawal": "command host images number pictures purge reason subject time | revokes",
     "event": "command names prev seq time |",
 }
+# The version of each kind that is read; the others are of version 1.
+VERSIONS = dict.fromkeys("dataset split software spec predictions table study execution".split(), 2)
+# The rules by which records are made again here, as `src/records/rules.rs` numbers them.
+RULES = {"dataset": 1, "split": 1, "import": 1}
+RULES.update({"auc table": 1, "dataset table": 1, "comparison table": 1, "probe table": 1, "heat table": 1, "pointing table": 1})
 INSIDE = {
     ("split", "method"): "seed type | ratios test train_val val_fraction",
     ("spec", "model"): "architecture name |",
     ("spec", "training"): "augmentation batch beta1 beta2 epochs eps loss lr lr_factor patience | early_stop layout pixels precision",
-    ("predictions", "source"): "type | device file run software threads",
+    ("spec", "numerics"): "libtorch target version |",
+    ("software", "numerics"): "libtorch target version |",
+    ("predictions", "source"): "type | device file numerics rules run threads",
     ("withdrawal", "subject"): "type | name patient",
 }
 TABLES = {
-    "auc": "dataset labels mean mean_over predictions reg |",
-    "dataset": "age_max age_mean age_min age_std ages dataset findings_per_image gender images impossible_ages labels missing_ages patients reg"
+    "auc": "dataset labels mean mean_over predictions rules |",
+    "dataset": "age_max age_mean age_min age_std ages dataset findings_per_image gender images impossible_ages labels missing_ages patients rules"
     " view |",
-    "comparison": "dataset delong folds models reg spearman subset | bootstrap groups metrics pooling published resampled shared_images unfair",
-    "probe": "dataset folds model reg result split target |",
-    "heat": "boxes computed image label logit map object over picture reg run size |",
-    "pointing": "all boxes computed dataset labels reg rows run subset |",
+    "comparison": "dataset delong folds models rules spearman subset | bootstrap groups metrics pooling published resampled shared_images unfair",
+    "probe": "dataset folds model result rules split target |",
+    "heat": "boxes computed image label logit map object over picture rules run size |",
+    "pointing": "all boxes computed dataset labels rows rules run subset |",
 }
 
 
@@ -296,7 +303,7 @@ def read_record(data):
         return None
     # That also tells of keys that are there twice, of which Python keeps the last, and of NaN.
     need(spelled(document).encode("utf-8", "replace") == data, f"a {kind} record that is not in canonical form")
-    need(type(document.get("version")) is int and document["version"] == 1, f"a {kind} record of an unknown version")
+    need(type(document.get("version")) is int and document["version"] == VERSIONS.get(kind, 1), f"a {kind} record of another version than this program reads")
     parts = [(document.keys() - {"kind", "version"}, KINDS[kind])]
     if kind == "table":
         parts = [(document.keys() - {"kind", "version", "type"}, TABLES[document["type"]])]
@@ -803,18 +810,19 @@ NAMED = {
     "split": "dataset assignment method.train_val=file? method.test=file?",
     "weights": "file runs=run?",
     "software": "sources=file",
-    "spec": "dataset split software weights?",
+    "spec": "dataset split weights?",
+    "execution": "software",
     "run": "spec checkpoint=file log=file",
-    "predictions": "dataset scores split? source.run? source.software? source.file?",
+    "predictions": "dataset scores split? source.run? source.file?",
     "withdrawal": "revokes=withdrawal?",
     "dataset table": "dataset",
     "auc table": "dataset predictions",
     "comparison table": "dataset models.predictions models.validation=predictions? published.file?",
-    "probe table": "dataset split folds.run folds.validation=scores folds.test=scores folds.computed.software",
-    "heat table": "run object=file picture=file computed.software",
-    "pointing table": "run dataset boxes computed.software",
+    "probe table": "dataset split folds.run folds.validation=scores folds.test=scores",
+    "heat table": "run object=file picture=file",
+    "pointing table": "run dataset boxes",
 }
-SOURCES = {"run": "device run software threads type", "import": "file type"}
+SOURCES = {"run": "device numerics run threads type", "import": "file rules type"}
 
 
 def at(value, place):
@@ -863,8 +871,8 @@ def check_lineage(bundle):
         if kind == "missing":
             complain(f"{role} {id} is named and not there")
         for key, link in links(bundle.documents.get(id, {})):
-            # An execution is reached from what it made, which leads to the rest.
-            if kind != "execution" or id == bundle.root:
+            # An execution is reached from what it made, which leads to the rest, and leads to the program that computed.
+            if kind != "execution" or id == bundle.root or key == "software":
                 weights = key == "checkpoint" or kind == "weights" and key == "file"
                 # The X-ray under a heat map, and the map over it; bundles of older versions had them.
                 picture = kind == "table" and bundle.documents[id]["type"] == "heat" and key in ("object", "picture")
@@ -1957,7 +1965,7 @@ def check_table(bundle, id):
     if make is None:
         uncomputed.add(f"table {id[:12]} ({table['type']}), which comes out of a network")
         return
-    now = {**make(bundle, table), **{key: table[key] for key in ("kind", "version", "type", "reg")}}
+    now = {**make(bundle, table), **{key: table[key] for key in ("kind", "version", "type", "rules")}}
     before = len(complaints)
     hold(f"table {id[:12]}", table, now, "scores and labels give")
     if len(complaints) == before:
@@ -2040,6 +2048,19 @@ def plus_minus(spread):
     return number_of(spread["mean"]) + ("" if spread["std"] is None else f" ± {spread['std']:.4f}")
 
 
+def same_rules(bundle, id, kind):
+    """Whether a record was made by the rules that stand here; by older ones, nothing tells whether it is true."""
+    document = bundle.documents[id]
+    type_ = {"table": lambda: document["type"] + " table", "predictions": lambda: document["source"]["type"]}.get(kind, lambda: kind)()
+    if type_ not in RULES:
+        return True
+    rules = document["source"]["rules"] if type_ == "import" else document["rules"]
+    need(type(rules) is int and 0 < rules <= RULES[type_], f"made by rules {rules}, which this program does not know")
+    if rules < RULES[type_]:
+        uncomputed.add(f"{kind} {id[:12]}, made by rules {rules}, where this program has rules {RULES[type_]}")
+    return rules == RULES[type_]
+
+
 def check_all(bundle):
     check_objects(bundle)
     if complaints:
@@ -2053,7 +2074,8 @@ def check_all(bundle):
     for kind, check in checks.items():
         for id in bundle.of_kind(kind):
             try:
-                check(bundle, id)
+                if same_rules(bundle, id, kind):
+                    check(bundle, id)
             except Exception as e:
                 # Whatever does not have the form that it should have is wrong, too.
                 complain(f"{kind} {id[:12]}: {reason(e)}")

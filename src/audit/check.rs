@@ -47,6 +47,8 @@ pub struct Checked {
     pub aucs: u64,
     /// Tables that were not computed again, whose numbers come out of a network.
     pub uncomputed: Vec<Hash>,
+    /// Records that this reg would make by other rules and did not compute again, a sentence each.
+    pub other_rules: Vec<String>,
     /// Columns of comparisons, with the models that they are of where they are called otherwise: names are words, and
     /// nothing computes them.
     pub renamed: BTreeMap<String, BTreeSet<String>>,
@@ -97,6 +99,7 @@ pub fn check(path: &Path) -> Result<Checked, AuditError> {
         recomputed: Vec::new(),
         aucs: 0,
         uncomputed: Vec::new(),
+        other_rules: Vec::new(),
         renamed: BTreeMap::new(),
         mark: None,
         withdrawals: Vec::new(),
@@ -179,6 +182,7 @@ impl Checked {
                 self.wrong.extend(differences.iter().map(said));
                 self.recomputed.extend((kind == Table::KIND).then_some(id));
             }
+            Err(e) if e.is_older_rules() => self.other_rules.push(e.to_string()),
             Err(e) => self.wrong.push(format!("{kind} {short} cannot be computed again: {e}")),
         }
         match kind {

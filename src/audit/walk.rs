@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, HashSet, VecDeque};
 use super::AuditError;
 use crate::hash::{Hash, Id};
 use crate::records::codec::packed_magic;
-use crate::records::{self, Execution, Manifest, PACKED, Packed, Record, Table, Weights, Withdrawal};
+use crate::records::{
+    self, Execution, Link, Manifest, PACKED, Packed, Record, Software, Table, Weights, Withdrawal,
+};
 use crate::registry::{Objects, Withdrawn, is_pictured};
 
 /// Objects, and what stands beside them without being named.
@@ -69,9 +71,9 @@ pub(super) fn walk(
             (None, Some((kind, _))) => (*kind).to_owned(),
             (None, None) => FILE.to_owned(),
         };
-        // An execution is reached from what it made, which leads to the rest.
-        let followed = kind != Execution::KIND || id == root;
-        for link in header.filter(|_| followed).iter().flat_map(records::Header::links) {
+        // An execution is reached from what it made, which leads to the rest, and leads to the program that computed.
+        let followed = |link: &Link| kind != Execution::KIND || id == root || link.role == Software::KIND;
+        for link in header.iter().flat_map(records::Header::links).filter(followed) {
             let is_weights = link.role == "checkpoint" || kind == Weights::KIND && link.role == "file";
             // The X-ray under a heat map, and the map over it.
             let is_image = kind == Table::KIND && is_pictured(&link.role);

@@ -71,7 +71,10 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
     let statement = state(&registry, id)?;
     // Nobody puts their name below what does not come out.
     for (id, kind) in records {
-        hold(&registry, id, &kind)?;
+        match hold(&registry, id, &kind) {
+            Err(e) if e.is_older_rules() => context.note(&format!("warning: {e}")),
+            held => held?,
+        }
     }
     save(&output, &seal(&statement, &key))?;
     let (materials, byproducts) = (statement.materials().len(), statement.byproducts().len());

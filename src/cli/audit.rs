@@ -80,6 +80,7 @@ fn verified(file: &std::path::Path) -> Result<Reply, Failure> {
             "note: the numbers of table {short} come out of a network and were not computed again"
         ));
     }
+    lines.extend(checked.other_rules.iter().map(|line| format!("note: {line}")));
     for record in &checked.withdrawals {
         lines.push(format!("note: withdrawn: {}: {}", record.subject, record.reason).replace('\n', "\\n"));
     }
@@ -96,7 +97,7 @@ fn verified(file: &std::path::Path) -> Result<Reply, Failure> {
     });
     let json = json!({
         "ok": ok, "id": root, "records": records, "objects": objects, "aucs": checked.aucs,
-        "recomputed": checked.recomputed, "uncomputed": checked.uncomputed, "renamed": checked.renamed,
+        "recomputed": checked.recomputed, "uncomputed": checked.uncomputed, "other_rules": checked.other_rules, "renamed": checked.renamed,
         "withdrawn": checked.mark, "withdrawals": checked.withdrawals, "wrong": checked.wrong,
     });
     let reply = Reply::new(lines.join("\n"), json);

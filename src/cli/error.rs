@@ -12,6 +12,7 @@ use reg::dataset::synthetic::SyntheticError;
 use reg::export::ExportError;
 use reg::index::IndexError;
 use reg::lineage::{DiffError, RepairError, WithdrawError};
+use reg::records::CodecError;
 use reg::registry::RegistryError;
 use reg::report::page::PageError;
 use reg::runs::RunError;
@@ -245,6 +246,11 @@ impl From<RegistryError> for Failure {
             RegistryError::InUse(_) => {
                 "stop it (`reg list` shows what trains) and give the same command again".to_owned()
             }
+            RegistryError::Codec { source: CodecError::Older { .. }, .. } => {
+                "a registry that an older reg made has to be made again: `reg init` in another folder, then `reg ingest`"
+                    .to_owned()
+            }
+            RegistryError::Codec { source: CodecError::Version { .. }, .. } => "install a newer reg".to_owned(),
             RegistryError::Codec { .. } => "`reg verify` lists what is damaged".to_owned(),
             RegistryError::WrongKind { .. }
             | RegistryError::Dangling { .. }

@@ -60,6 +60,9 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
     let session = context.session(&registry, &worker).allowing(args.allow_withdrawn);
     let evaluated = evaluate(session, run, subset, device, args.threads, &mut context.watch())?;
     let unfair = warn_of_leaks(context, &registry, evaluated.predictions)?;
+    if let Some(other) = &evaluated.other_sources {
+        context.note(&other.line("scored"));
+    }
     let title = format!("AUC of {} on its {} images", args.run, subset.name());
     let marks = marks::warn(context, &registry, [evaluated.table.hash])?;
     let mut text = args.format.marked(vec![results::auc(&title, &evaluated.auc)], &marks);
@@ -72,6 +75,7 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
         "predictions": evaluated.predictions,
         "table": evaluated.table,
         "cached": evaluated.cached,
+        "other_sources": evaluated.other_sources,
         "auc": auc_json(&evaluated.auc),
         "unfair": unfair,
     });

@@ -4,7 +4,7 @@ use clap::ValueEnum;
 use reg::records::{ProbeResult, Run, Target};
 use reg::report::features;
 use reg::runs::process::Worker;
-use reg::runs::{Device, probe};
+use reg::runs::{Device, Probed, probe};
 use serde_json::json;
 
 use super::error::Failure;
@@ -59,7 +59,11 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
     };
     let session = context.session(&registry, &worker).allowing(args.allow_withdrawn);
     let name = args.name.as_deref();
-    let (table, probed) = probe(session, &runs, target, device, name, &mut context.watch())?;
+    let Probed { table, probe: probed, other_sources } =
+        probe(session, &runs, target, device, name, &mut context.watch())?;
+    if let Some(other) = &other_sources {
+        context.note(&other.line("fitted"));
+    }
     let marks = marks::warn(context, &registry, [table.hash])?;
     let mut text = args.format.marked(vec![features::probe(&probed, None)], &marks);
     if args.format == TableFormat::Text {
@@ -71,6 +75,7 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
         "model": probed.model,
         "folds": probed.folds,
         "spread": probed.result,
+        "other_sources": other_sources,
     });
     // Means over the folds under the names that a script looks for.
     let means = match &probed.result {

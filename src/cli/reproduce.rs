@@ -80,7 +80,7 @@ fn compared(kind: &str, found: &[Mismatch]) -> Reply {
         |m: &Mismatch| json!({ "output": kind, "place": m.place, "recorded": m.recorded, "now": m.now });
     let json = json!({
         "identical": identical, "compared": [kind],
-        "differences": found.iter().map(difference).collect::<Vec<_>>(), "environment": [],
+        "differences": found.iter().map(difference).collect::<Vec<_>>(), "environment": [], "sources": [],
     });
     let reply = Reply::new(lines.join("\n"), json);
     if identical { reply } else { reply.with_code(NO) }

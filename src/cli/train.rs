@@ -128,6 +128,9 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
         ));
     }
 
+    if let Some(other) = &trained.other_sources {
+        context.note(&other.line("trained"));
+    }
     let unfair = warn_of_leaks(context, &registry, trained.test.predictions)?;
     let title = format!("AUC of {} on its test images", trained.name);
     let marks = marks::warn(context, &registry, [trained.run.hash, trained.test.table.hash])?;
@@ -149,6 +152,7 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
         "predictions": trained.test.predictions,
         "table": trained.test.table,
         "cached": trained.cached,
+        "other_sources": trained.other_sources,
         "auc": auc_json(&trained.test.auc),
         "unfair": unfair,
     });

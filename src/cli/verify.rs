@@ -80,6 +80,7 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
         json["recomputed"] = json!(again.done.get(Table::KIND));
         json["recomputed_kinds"] = json!(again.done);
         json["wrong"] = json!(again.wrong);
+        json["other_rules"] = json!(again.other_rules);
     }
     let reply = Reply::new(text, json);
     Ok(if sound { reply } else { reply.with_code(NO) })
@@ -94,6 +95,8 @@ struct Again {
     tables: usize,
     lines: Vec<String>,
     wrong: Vec<Value>,
+    /// Records that this reg would make by other rules: neither true nor false here.
+    other_rules: Vec<Value>,
 }
 
 impl Again {
@@ -145,6 +148,10 @@ fn again(registry: &Registry, ids: &[String]) -> Result<Again, Failure> {
             // What is damaged has been named already.
             Err(RunError::Registry(e @ RegistryError::Store(_))) => {
                 result.lines.push(format!("{kind} {short} cannot be computed again: {e}"));
+            }
+            Err(ref e @ RunError::OtherRules { recorded, here, .. }) => {
+                result.lines.push(e.to_string());
+                result.other_rules.push(json!({ "id": id, "kind": kind, "rules": recorded, "here": here }));
             }
             Err(e) => {
                 result.lines.push(format!("{kind} {short} is false: {e}"));

@@ -15,7 +15,7 @@ use super::source::{Found, ImageFile, find_images, load};
 use super::{DatasetError, MAX_TEXT, archive, boxes, labels, metadata, pixels};
 use crate::hash::{Digest, Hash, Id};
 use crate::progress::{Progress, Unit};
-use crate::records::{Dataset, ImageRow, Manifest};
+use crate::records::{Dataset, ImageRow, Manifest, rules};
 use crate::registry::{Registry, RegistryError, Stamp, Transaction, Withdrawn};
 use crate::store::{FileState, Link, Persisted, StoreError};
 
@@ -218,6 +218,7 @@ pub fn ingest(
     }
     let dataset = Dataset {
         source: "ChestX-ray14".to_owned(),
+        rules: rules::INGEST,
         labels: labels::names(),
         manifest: transaction.put_packed(&manifest)?,
         metadata,

@@ -386,7 +386,7 @@ mod tests {
         assert_eq!((small.width, small.height, small.data.len()), (24, 20, 480));
     }
 
-    /// The cache of pixels holds such bytes. If this fails, `renditions::RULES` must be counted up.
+    /// The cache of pixels holds such bytes. If this fails, `PIXELS` in `src/records/rules.rs` must be raised.
     #[test]
     fn renditions_have_the_bytes_that_they_always_had() {
         let image = ramp(101, 83);

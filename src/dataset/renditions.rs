@@ -9,11 +9,8 @@ use std::path::{Path, PathBuf};
 
 use super::pixels::{self, Grey};
 use crate::hash::{Hash, Id};
-use crate::records::{ImageInput, ImageRow, Manifest};
+use crate::records::{ImageInput, ImageRow, Manifest, rules};
 use crate::store::Slots;
-
-/// Counted up whenever the bytes of a rendition of some image change.
-const RULES: u32 = 1;
 
 /// A form of an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,7 +65,7 @@ impl Rendition {
 }
 
 fn path(cache: &Path, manifest: Id<Manifest>, rendition: Rendition) -> PathBuf {
-    cache.join("pixels").join(format!("{}-{}-r{RULES}", manifest.hash, rendition.name()))
+    cache.join("pixels").join(format!("{}-{}-r{}", manifest.hash, rendition.name(), rules::PIXELS))
 }
 
 /// Bytes of the pixels of one image.

@@ -2,7 +2,7 @@
 
 use super::statistics::{AgeBin, AgeStatistics, GenderCounts, LabelCount, Statistics, ViewCounts, ratio};
 use crate::hash::Id;
-use crate::records::{AgeCount, Dataset, DatasetTable, LabelPrevalence, Table};
+use crate::records::{AgeCount, Dataset, DatasetTable, LabelPrevalence, Table, rules};
 use crate::registry::{Registry, RegistryError, Stamp};
 
 /// Counts a data set and records the table under a name.
@@ -43,7 +43,7 @@ pub fn table_of(dataset: Id<Dataset>, s: &Statistics) -> DatasetTable {
         missing_ages: s.age.missing,
         labels: s.labels.iter().map(label).collect(),
         findings_per_image: s.findings_per_image,
-        reg: env!("CARGO_PKG_VERSION").to_owned(),
+        rules: rules::COUNTS,
     }
 }
 

@@ -20,8 +20,8 @@ pub(super) struct Activity {
     pub(super) made: Vec<Hash>,
     /// What the result names, and what the spec of that names.
     pub(super) used: BTreeSet<Hash>,
-    /// Who carried it out.
-    pub(super) software: BTreeSet<Hash>,
+    /// Who carried it out, where the lineage leads there.
+    pub(super) software: Option<Hash>,
 }
 
 /// The executions of a lineage in the order of its nodes.
@@ -36,25 +36,18 @@ pub(super) fn activities(registry: &Registry, graph: &Graph) -> Result<Vec<Activ
     let mut activities = Vec::new();
     for node in graph.nodes.iter().filter(|node| node.kind == Execution::KIND) {
         let execution: Execution = registry.get(Id::new(node.id))?;
-        let (mut made, mut used, mut software) = (vec![execution.made], BTreeSet::new(), BTreeSet::new());
-        let mut inputs = Vec::new();
+        let (mut made, mut used) = (vec![execution.made], BTreeSet::new());
         for (to, role) in of(&execution.made) {
             if MADE_WITH_IT.contains(&&**role) {
                 made.push(*to);
                 continue;
             }
-            inputs.push(*to);
+            used.insert(*to);
             if is(to, Spec::KIND) {
-                inputs.extend(of(to).iter().map(|(to, _)| *to));
+                used.extend(of(to).iter().map(|(to, _)| *to));
             }
         }
-        for input in inputs {
-            if is(&input, Software::KIND) {
-                software.insert(input)
-            } else {
-                used.insert(input)
-            };
-        }
+        let software = of(&node.id).iter().find(|(to, _)| is(to, Software::KIND)).map(|(to, _)| *to);
         activities.push(Activity { id: node.id, execution, made, used, software });
     }
     Ok(activities)

@@ -62,7 +62,8 @@ pub fn card(registry: &Registry, view: &View, id: Id<Run>) -> Result<String, Exp
          images, {:.6}.",
         run.best_epoch, run.epochs, run.val_loss
     );
-    for (_, execution) in registry.referring::<Execution>(view, &id.hash)? {
+    let executions = registry.referring::<Execution>(view, &id.hash)?;
+    for (_, execution) in &executions {
         let _ = write!(
             out,
             " Trained from {} in {:.0} s on {}.",
@@ -71,7 +72,7 @@ pub fn card(registry: &Registry, view: &View, id: Id<Run>) -> Result<String, Exp
             execution.gpu.as_ref().unwrap_or(&execution.cpu)
         );
     }
-    let _ = write!(out, "\n\n{}", table.render(Format::Markdown));
+    let _ = write!(out, " Computed by {}.\n\n{}", spec.numerics, table.render(Format::Markdown));
     let log = epochs(registry, id, &run)?;
     if let Some(auc) = log.iter().find(|epoch| epoch.epoch == run.best_epoch).and_then(|epoch| epoch.val_auc)
     {
@@ -97,9 +98,9 @@ pub fn card(registry: &Registry, view: &View, id: Id<Run>) -> Result<String, Exp
         ("spec", run.spec.hash),
         ("data set", spec.dataset.hash),
         ("split", spec.split.hash),
-        ("software", spec.software.hash),
         ("checkpoint", run.checkpoint.hash),
     ];
+    ids.extend(executions.iter().map(|(_, execution)| ("software", execution.software.hash)));
     ids.extend(spec.weights.map(|weights| ("initial weights", weights.hash)));
     if let Some(judged) = &test {
         ids.extend([("predictions", judged.predictions.hash), ("table", judged.table.hash)]);

@@ -161,7 +161,7 @@ pub fn ro_crate(
     ));
     all.extend(actions);
     all.extend(purged);
-    let software: BTreeSet<Hash> = activities.iter().flat_map(|activity| activity.software.clone()).collect();
+    let software: BTreeSet<Hash> = activities.iter().filter_map(|activity| activity.software).collect();
     for id in software {
         all.push(program(&id, &registry.get(Id::new(id))?));
     }
@@ -295,8 +295,8 @@ fn program(id: &Hash, software: &Software) -> Value {
         "@type": "SoftwareApplication",
         "name": "reg-torch",
         "softwareVersion": software.worker,
-        "softwareRequirements": format!("libtorch {}, tch {}", software.libtorch, software.tch),
-        "operatingSystem": software.target,
+        "softwareRequirements": format!("libtorch {}, tch {}", software.numerics.libtorch, software.tch),
+        "operatingSystem": software.numerics.target,
         "isBasedOn": reference(&path_of(id)),
     })
 }

@@ -121,7 +121,7 @@ impl Entry {
             ("reg.checkpoint".to_owned(), run.checkpoint.to_string()),
             ("reg.dataset".to_owned(), spec.dataset.to_string()),
             ("reg.run".to_owned(), id.to_string()),
-            ("reg.software".to_owned(), spec.software.to_string()),
+            ("reg.numerics".to_owned(), spec.numerics.to_string()),
             ("reg.spec".to_owned(), run.spec.to_string()),
             ("reg.split".to_owned(), spec.split.to_string()),
             ("reg.best_epoch".to_owned(), run.best_epoch.to_string()),
@@ -136,6 +136,7 @@ impl Entry {
         }
         if let Some(execution) = &execution {
             tags.push(("reg.command".to_owned(), execution.command.clone()));
+            tags.push(("reg.software".to_owned(), execution.software.to_string()));
             tags.push(("reg.metric_times".to_owned(), "epochs spread evenly over the execution".to_owned()));
             if let Some(git) = &execution.git {
                 let commit = git.commit.trim_start_matches("git:").to_owned();

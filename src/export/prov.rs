@@ -15,7 +15,7 @@ use super::activities::{Activity, activities};
 use super::{ExportError, time};
 use crate::hash::{Hash, Id};
 use crate::index::View;
-use crate::lineage::{Graph, Marks};
+use crate::lineage::{Graph, MADE, Marks};
 use crate::records::{Dataset, Execution, KINDS, Manifest, Packed, Record, Software, Withdrawal};
 use crate::registry::{IMAGE, Registry};
 
@@ -78,7 +78,11 @@ pub fn prov(registry: &Registry, view: &View, graph: &Graph) -> Result<Value, Ex
     }
     for (number, edge) in graph.edges.iter().enumerate() {
         let (from, to, id) = (name(&edge.from), name(&edge.to), format!("_:e{number}"));
-        if kind(&edge.from) == Execution::KIND {
+        if kind(&edge.from) == Execution::KIND && edge.role != MADE {
+            // That it is an agent is said with the activities.
+            continue;
+        }
+        if edge.role == MADE {
             put(&mut document, "wasGeneratedBy", id, json!({ "prov:entity": to, "prov:activity": from }));
         } else if edge.role == IMAGE {
             put(&mut document, "hadMember", id, json!({ "prov:collection": from, "prov:entity": to }));
@@ -164,8 +168,9 @@ fn of_software(software: &Software) -> Value {
         "prov:label": format!("reg-torch {}", software.worker),
         "reg:version": software.worker,
         "reg:tch": software.tch,
-        "reg:libtorch": software.libtorch,
-        "reg:target": software.target,
+        "reg:libtorch": software.numerics.libtorch,
+        "reg:target": software.numerics.target,
+        "reg:numerics": software.numerics.version,
     })
 }
 
@@ -182,7 +187,7 @@ fn relate(document: &mut Document, activity: &Activity) {
     for entity in &activity.made[1..] {
         relate("wasGeneratedBy", 'g', entity, ["prov:activity", "prov:entity"], name(entity));
     }
-    for software in &activity.software {
+    if let Some(software) = &activity.software {
         relate("wasAssociatedWith", 'a', software, ["prov:activity", "prov:agent"], agent(software));
     }
 }

@@ -9,9 +9,14 @@ use serde::Serialize;
 use crate::hash::{Hash, Id};
 use crate::index::View;
 use crate::records::codec::{self, MAX_RECORD};
-use crate::records::{self, Dataset, Execution, Header, Manifest, Packed, Record, Run, Study, Weights};
+use crate::records::{
+    self, Dataset, Execution, Header, Manifest, Packed, Predictions, Record, Run, Study, Table, Weights,
+};
 use crate::registry::{IMAGE, RESULTS, Registry, RegistryError};
 use crate::store::StoreError;
+
+/// The part of a result in its execution.
+pub(crate) const MADE: &str = "made";
 
 /// Which way to follow the edges.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,12 +70,28 @@ impl Graph {
     pub fn node(&self, id: &Hash) -> Option<&Node> {
         self.nodes.iter().find(|node| node.id == *id)
     }
+
+    /// The edges as they are shown: each with what stands above and what below it.
+    ///
+    /// An execution stands below what it made, whichever way a lineage grows, but where it was come by from the program
+    /// that it names.
+    pub(crate) fn unfolding(&self, direction: Direction) -> impl Iterator<Item = (&Edge, Hash, Hash)> {
+        let order: HashMap<Hash, usize> = self.nodes.iter().zip(0..).map(|(node, at)| (node.id, at)).collect();
+        self.edges.iter().map(move |edge| {
+            let from_above = match direction {
+                Direction::Up => edge.role != MADE,
+                Direction::Down => edge.role == MADE && order.get(&edge.from) < order.get(&edge.to),
+            };
+            let [above, below] = if from_above { [edge.from, edge.to] } else { [edge.to, edge.from] };
+            (edge, above, below)
+        })
+    }
 }
 
 /// Follows the lineage from `root` to its end.
 ///
-/// Upwards, the executions that made a run or predictions are shown beside them: they say when, where
-/// and from which source tree.
+/// Upwards, the executions that made a run, predictions or a table are shown beside them: they say when and where, and
+/// lead to the program that computed. Downwards, a program leads by way of its executions to what they made.
 pub fn trace(
     registry: &Registry,
     view: &View,
@@ -102,12 +123,11 @@ fn follow(
                     add_images(&mut graph, &mut seen, id, manifest);
                     continue;
                 }
-                // An execution is reached from what it made, and leads nowhere else.
-                let links = if object.kind() == Execution::KIND && !roots.contains(&id) {
-                    Vec::new()
-                } else {
-                    object.links()
-                };
+                let mut links = object.links();
+                if object.kind() == Execution::KIND && !roots.contains(&id) {
+                    // It is reached from what it made, and leads to who computed.
+                    links.retain(|link| link.role != MADE);
+                }
                 for link in links {
                     graph.edges.push(Edge { from: id, to: link.to, role: link.role.clone().into() });
                     next.push((link.to, link.role));
@@ -121,7 +141,7 @@ fn follow(
                         }
                     }
                 }
-                if matches!(object.kind(), "run" | "predictions") {
+                if [Run::KIND, Predictions::KIND, Table::KIND].contains(&object.kind()) {
                     for (execution, role) in view.referrers(&id)? {
                         if view.kind(&execution)?.as_deref() == Some(Execution::KIND) {
                             graph.edges.push(Edge { from: execution, to: id, role: role.clone().into() });
@@ -134,6 +154,10 @@ fn follow(
                 for (from, role) in view.referrers(&id)? {
                     graph.edges.push(Edge { from, to: id, role: role.clone().into() });
                     next.push((from, role));
+                }
+                if object.kind() == Execution::KIND {
+                    // Who names it is nobody; what it made names neither it nor the program.
+                    next.extend(object.links().into_iter().filter(|l| l.role == MADE).map(|l| (l.to, l.role)));
                 }
                 // Weights of it that were here before it name its checkpoint alone.
                 if let Object::Record(_, header) = &object

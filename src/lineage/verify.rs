@@ -6,12 +6,12 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::graph::behind;
+use super::graph::{MADE, behind};
 use super::known::Known;
 use crate::hash::{Hash, Id};
 use crate::index::IndexError;
 use crate::progress::{Progress, Unit};
-use crate::records::{self, Execution, Manifest, Record, Table};
+use crate::records::{self, Execution, Manifest, Record, Software, Table};
 use crate::registry::survey::{Depth, Survey, breaks};
 use crate::registry::{IMAGE, Registry, RegistryError, Withdrawn, is_pictured};
 
@@ -246,6 +246,8 @@ struct Graph {
     referrers: HashMap<Hash, Vec<(Hash, String)>>,
     kinds: HashMap<Hash, String>,
     names: HashMap<Hash, String>,
+    /// What each execution made.
+    made: HashMap<Hash, Hash>,
 }
 
 impl Graph {
@@ -265,10 +267,14 @@ impl Graph {
         mentions.sort_unstable();
         mentions.dedup();
         let mut referrers: HashMap<Hash, Vec<(Hash, String)>> = HashMap::new();
+        let mut made = HashMap::new();
         for (to, from, role) in mentions {
+            if role == MADE {
+                made.insert(from, to);
+            }
             referrers.entry(to).or_default().push((from, role));
         }
-        Graph { referrers, kinds, names }
+        Graph { referrers, kinds, names, made }
     }
 
     fn named_by(&self, id: &Hash) -> &[(Hash, String)] {
@@ -321,23 +327,32 @@ impl Graph {
         (role.unwrap_or_else(|| "object that nothing names".to_owned()), name)
     }
 
+    fn tainted(&self, id: &Hash) -> Option<Tainted> {
+        let kind = self.kinds.get(id).filter(|kind| *kind != Execution::KIND)?;
+        Some(Tainted { id: *id, kind: kind.clone(), name: self.names.get(id).cloned() })
+    }
+
     /// The records that depend on an object, tables first, then in the order of a study.
     fn taints(&self, id: &Hash) -> Vec<Tainted> {
         let mut seen = HashSet::from([*id]);
         let mut queue = VecDeque::from([*id]);
         let mut tainted = Vec::new();
         while let Some(next) = queue.pop_front() {
-            for (from, _) in self.named_by(&next) {
+            for (from, role) in self.named_by(&next) {
                 if !seen.insert(*from) {
                     continue;
                 }
                 queue.push_back(*from);
+                // A program is behind what its executions made; what these say else is behind nothing.
+                let made = self.made.get(from).filter(|made| role == Software::KIND && !seen.contains(made));
+                if let Some(made) = made {
+                    seen.insert(*made);
+                    queue.push_back(*made);
+                    tainted.extend(self.tainted(made));
+                }
                 // That a run was executed says nothing of its value, and packed arrays stand for the
                 // records that name them.
-                if let Some(kind) = self.kinds.get(from).filter(|kind| *kind != Execution::KIND) {
-                    let name = self.names.get(from).cloned();
-                    tainted.push(Tainted { id: *from, kind: kind.clone(), name });
-                }
+                tainted.extend(self.tainted(from));
             }
         }
         let place = |kind: &str| records::KINDS.iter().position(|known| *known == kind);

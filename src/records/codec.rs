@@ -41,6 +41,16 @@ pub enum CodecError {
         /// What the bytes say.
         found: String,
     },
+    /// Written by an older reg, in a form that this one does not read.
+    #[error("{} version {found} is of an older format; this reg reads version {known}", printable(kind))]
+    Older {
+        /// The kind.
+        kind: String,
+        /// The version in the bytes.
+        found: u64,
+        /// The version that this reg reads.
+        known: u32,
+    },
     /// Written by a newer reg.
     #[error("{} version {found} is newer than this reg, which reads up to version {known}", printable(kind))]
     Version {
@@ -128,6 +138,9 @@ pub fn decode<T: Record>(bytes: &[u8]) -> Result<T, CodecError> {
     }
     if header.version > u64::from(T::VERSION) {
         return Err(CodecError::Version { kind: header.kind, found: header.version, known: T::VERSION });
+    }
+    if header.version < u64::from(T::VERSION) {
+        return Err(CodecError::Older { kind: header.kind, found: header.version, known: T::VERSION });
     }
     let mut map = header.document;
     map.remove("kind");
@@ -285,6 +298,10 @@ pub fn unpack<T: Packed>(bytes: &[u8]) -> Result<T, CodecError> {
     }
     if version == 0 {
         return Err(wrong("versions count from 1".into()));
+    }
+    if version < T::VERSION {
+        let kind = T::KIND.to_owned();
+        return Err(CodecError::Older { kind, found: version.into(), known: T::VERSION });
     }
     let (value, consumed): (T, usize) =
         bincode::serde::decode_from_slice(body, config()).map_err(|e| wrong(e.to_string()))?;

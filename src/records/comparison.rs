@@ -59,8 +59,8 @@ pub struct Comparison {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(min = 1))]
     pub unfair: Vec<Unfair>,
-    /// Version of reg that computed it.
-    pub reg: String,
+    /// Version of the rules by which it was made.
+    pub rules: u32,
 }
 
 /// One model of a comparison.

@@ -14,6 +14,8 @@ use crate::hash::{Hash, Id, Sha256};
 pub struct Dataset {
     /// Where the format of the metadata comes from: `ChestX-ray14`.
     pub source: String,
+    /// Version of the rules by which metadata, images and boxes became this.
+    pub rules: u32,
     /// Label names; bit `i` of a manifest row's `labels` is `labels[i]`.
     pub labels: Vec<String>,
     /// One row an image, sorted by name.

@@ -33,8 +33,8 @@ pub struct Heat {
     pub picture: Id<Blob>,
     /// With what it was computed.
     pub computed: Computed,
-    /// Version of reg that computed it.
-    pub reg: String,
+    /// Version of the rules by which it was made.
+    pub rules: u32,
 }
 
 /// A rectangle in pixels of an image.
@@ -85,8 +85,8 @@ pub struct Pointing {
     pub all: PointedLabel,
     /// With what it was computed.
     pub computed: Computed,
-    /// Version of reg that computed it.
-    pub reg: String,
+    /// Version of the rules by which it was made.
+    pub rules: u32,
 }
 
 /// One box of the pointing game.

@@ -11,8 +11,10 @@ mod heat;
 mod model;
 mod name;
 mod probe;
+pub mod rules;
 mod run;
 mod schema;
+mod software;
 mod split;
 mod study;
 mod summary;
@@ -37,9 +39,10 @@ pub use model::{Architecture, ImageInput, Model};
 pub(crate) use name::is_plain_name;
 pub use probe::{ProbeResult, ProbeTable, ProbedFold, Target};
 pub use run::{
-    Augmentation, Computed, DeviceKind, EarlyStop, EpochLog, Execution, Git, Init, Layout, Loss, Pixels,
-    Precision, Predictions, Run, Scale, ScoreSource, Scores, Software, Spec, Training, Weights,
+    Augmentation, DeviceKind, EarlyStop, EpochLog, Execution, Git, Init, Layout, Loss, Pixels,
+    Precision, Predictions, Run, Scale, ScoreSource, Scores, Spec, Training, Weights,
 };
+pub use software::{Computed, Numerics, Software, differing_sources, is_source_line, source_files};
 pub use split::{Assignment, FoldSizes, Split, SplitMethod, Subset, SubsetSize};
 pub use study::{Study, StudyProbe, StudyRun, StudySection};
 pub use summary::summary;
@@ -53,7 +56,7 @@ pub trait Record: Serialize + DeserializeOwned + JsonSchema + PartialEq {
     /// The value of the document's `kind`.
     const KIND: &'static str;
     /// The newest version of the kind, the one that is written.
-    const VERSION: u32 = 1;
+    const VERSION: u32;
 }
 
 /// A kind of packed array.
@@ -98,8 +101,8 @@ impl From<crate::hash::Digest> for File {
 }
 
 macro_rules! kinds {
-    ($($type:ident = $kind:literal),* $(,)?) => {
-        $(impl Record for $type { const KIND: &'static str = $kind; })*
+    ($($type:ident = $kind:literal $version:literal),* $(,)?) => {
+        $(impl Record for $type { const KIND: &'static str = $kind; const VERSION: u32 = $version; })*
 
         /// The kinds of record, in the order in which a study makes them.
         pub const KINDS: &[&str] = &[$($kind),*];
@@ -122,18 +125,18 @@ macro_rules! kinds {
 }
 
 kinds! {
-    Dataset = "dataset",
-    Split = "split",
-    Weights = "weights",
-    Software = "software",
-    Spec = "spec",
-    Run = "run",
-    Predictions = "predictions",
-    Table = "table",
-    Study = "study",
-    Execution = "execution",
-    Withdrawal = "withdrawal",
-    Event = "event",
+    Dataset = "dataset" 2,
+    Split = "split" 2,
+    Weights = "weights" 1,
+    Software = "software" 2,
+    Spec = "spec" 2,
+    Run = "run" 1,
+    Predictions = "predictions" 2,
+    Table = "table" 2,
+    Study = "study" 2,
+    Execution = "execution" 2,
+    Withdrawal = "withdrawal" 1,
+    Event = "event" 1,
 }
 
 /// The packed kinds: what messages call them and their first eight bytes.

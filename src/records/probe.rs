@@ -25,8 +25,8 @@ pub struct ProbeTable {
     pub folds: Vec<ProbedFold>,
     /// How well it predicts on the test images.
     pub result: ProbeResult,
-    /// Version of reg that computed it.
-    pub reg: String,
+    /// Version of the rules by which it was made.
+    pub rules: u32,
 }
 
 /// What a probe predicts.

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Assignment, Blob, Dataset, File, Model, Packed, Split, Subset};
+use super::{Assignment, Blob, Dataset, File, Model, Numerics, Packed, Software, Split, Subset};
 use crate::hash::{Hash, Id};
 
 /// Everything that determines the result of a training, defaults included.
@@ -30,8 +30,8 @@ pub struct Spec {
     pub threads: u32,
     /// Kind of device.
     pub device: DeviceKind,
-    /// The code.
-    pub software: Id<Software>,
+    /// By which version of the numbers, of the worker and of what it is linked to.
+    pub numerics: Numerics,
 }
 
 /// Where weights start.
@@ -206,35 +206,6 @@ pub struct Augmentation {
     pub flip: f64,
 }
 
-/// The program that computes: what its bits depend on besides the spec.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Software {
-    /// Version of reg-torch.
-    pub worker: String,
-    /// Version of the tch crate.
-    pub tch: String,
-    /// Version of libtorch that it was built against.
-    pub libtorch: String,
-    /// Processor architecture and operating system.
-    pub target: String,
-    /// Hashes of the source files that the numbers depend on, as `b3sum --check` reads them from the
-    /// root of the source tree.
-    pub sources: Id<Blob>,
-}
-
-/// With what numbers were computed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Computed {
-    /// Kind of device.
-    pub device: DeviceKind,
-    /// Threads of the tensor library.
-    pub threads: u32,
-    /// The code.
-    pub software: Id<Software>,
-}
-
 /// Trained weights: the result of carrying out a spec.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -353,13 +324,15 @@ pub enum ScoreSource {
         device: DeviceKind,
         /// Threads of the tensor library.
         threads: u32,
-        /// The code.
-        software: Id<Software>,
+        /// By which version of the numbers.
+        numerics: Numerics,
     },
     /// Another tool's scores.
     Import {
         /// The CSV as it was given.
         file: File,
+        /// Version of the rules by which it was read.
+        rules: u32,
     },
 }
 
@@ -442,6 +415,8 @@ pub struct Execution {
     pub cpu_capability: String,
     /// Version of reg.
     pub reg: String,
+    /// The program that computed, with its sources.
+    pub software: Id<Software>,
     /// State of the source tree that reg was built from.
     pub git: Option<Git>,
     /// The command line, quoted as a shell takes it.

@@ -14,6 +14,8 @@ pub struct Split {
     pub dataset: Id<Dataset>,
     /// How it was divided.
     pub method: SplitMethod,
+    /// Version of the rules by which it was divided.
+    pub rules: u32,
     /// The subset of each image in each fold.
     pub assignment: Id<Assignment>,
     /// Sizes, a fold each.

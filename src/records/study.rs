@@ -25,8 +25,8 @@ pub struct Study {
     pub runs: Vec<StudyRun>,
     /// Every planned probe of the features of a setup's runs, in the order of the file.
     pub probes: Vec<StudyProbe>,
-    /// Version of reg that planned it.
-    pub reg: String,
+    /// Version of the rules by which it was made.
+    pub rules: u32,
 }
 
 /// Setups that share a split and make one comparison.

@@ -35,7 +35,9 @@ pub fn summary(header: &Header) -> String {
         }
         "weights" => format!("{} tensors, {} parameters", number("tensors"), number("parameters")),
         "software" => {
-            format!("reg-torch {}, libtorch {}, {}", text("worker"), text("libtorch"), text("target"))
+            let [numerics, libtorch, target] =
+                ["/numerics/version", "/numerics/libtorch", "/numerics/target"].map(within);
+            format!("reg-torch {}, numerics {numerics}, libtorch {libtorch}, {target}", text("worker"))
         }
         "spec" => format!(
             "{}, {}, fold {}, seed {}, {} epochs, {} threads, {}",

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Comparison, Dataset, Heat, Pointing, Predictions, ProbeTable};
+use super::{Comparison, Dataset, Heat, Pointing, Predictions, ProbeTable, rules};
 use crate::hash::Id;
 
 /// A table of results.
@@ -24,6 +24,20 @@ pub enum Table {
     Pointing(Box<Pointing>),
 }
 
+impl Table {
+    /// The version of the rules by which it was made, and that of the rules that it would be made by here.
+    pub fn rules(&self) -> (u32, u32) {
+        match self {
+            Table::Auc(table) => (table.rules, rules::AUC),
+            Table::Dataset(table) => (table.rules, rules::COUNTS),
+            Table::Comparison(table) => (table.rules, rules::COMPARISON),
+            Table::Probe(table) => (table.rules, rules::PROBE),
+            Table::Heat(table) => (table.rules, rules::HEAT),
+            Table::Pointing(table) => (table.rules, rules::POINTING),
+        }
+    }
+}
+
 /// AUCs of one model on one subset.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -38,8 +52,8 @@ pub struct AucTable {
     pub mean: Option<f64>,
     /// How many AUCs the mean covers.
     pub mean_over: u32,
-    /// Version of reg that computed it.
-    pub reg: String,
+    /// Version of the rules by which it was made.
+    pub rules: u32,
 }
 
 /// The AUC of one label.
@@ -88,8 +102,8 @@ pub struct DatasetTable {
     pub labels: Vec<LabelPrevalence>,
     /// Mean number of positive pathologies of an image; null without images.
     pub findings_per_image: Option<f64>,
-    /// Version of reg that counted.
-    pub reg: String,
+    /// Version of the rules by which it was made.
+    pub rules: u32,
 }
 
 /// Images in two years of age.

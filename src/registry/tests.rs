@@ -4,7 +4,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::progress::Silent;
-use crate::records::{self, Software, Weights};
+use crate::records::{self, Numerics, Software, Weights};
 
 fn registry() -> (TempDir, Registry) {
     let dir = tempfile::tempdir().unwrap();
@@ -54,8 +54,9 @@ fn a_record_that_names_what_is_not_there_is_refused() {
     let (_dir, registry) = registry();
     let missing = Hash::of(b"nowhere");
     let text = || "1".to_owned();
-    let software =
-        Software { worker: text(), tch: text(), libtorch: text(), target: text(), sources: Id::new(missing) };
+    let numerics = Numerics { version: 1, libtorch: text(), target: text() };
+    let (worker, tch) = (text(), text());
+    let software = Software { worker, numerics, tch, crates: Default::default(), sources: Id::new(missing) };
     let mut transaction = registry.transaction().unwrap();
     let id = transaction.put(&software).unwrap();
     transaction.name("dangling", id.hash).unwrap();

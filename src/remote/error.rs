@@ -179,6 +179,9 @@ impl RemoteError {
                 "no record or name of it was taken; remove that file and push again from a registry that has the objects"
             }
             RemoteError::S3 { hint, .. } => return hint.map(str::to_owned),
+            RemoteError::Codec { source: CodecError::Older { .. }, .. } => {
+                "an older reg made it: push it again from a registry that was made by this one"
+            }
             RemoteError::Kind { .. } | RemoteError::Codec { .. } => {
                 "no record or name of it was taken; ask who pushed it"
             }

@@ -15,14 +15,7 @@ const SHOWN: usize = 3;
 pub fn tree(graph: &Graph, direction: Direction, all: bool) -> String {
     let nodes: HashMap<Hash, &Node> = graph.nodes.iter().map(|node| (node.id, node)).collect();
     let mut children: HashMap<Hash, Vec<(&Edge, Hash)>> = HashMap::new();
-    for edge in &graph.edges {
-        // An execution stands beside what it made: below it, whichever way the tree grows.
-        let beside = edge.role == MADE;
-        let (parent, child) = match direction {
-            Direction::Up if beside => (edge.to, edge.from),
-            Direction::Up => (edge.from, edge.to),
-            Direction::Down => (edge.to, edge.from),
-        };
+    for (edge, parent, child) in graph.unfolding(direction) {
         children.entry(parent).or_default().push((edge, child));
     }
     let mut out = String::new();
@@ -33,9 +26,6 @@ pub fn tree(graph: &Graph, direction: Direction, all: bool) -> String {
     tree.unfold(graph.root, "");
     tree.out
 }
-
-/// The part of a result in its execution.
-pub(super) const MADE: &str = "made";
 
 struct Tree<'g> {
     nodes: HashMap<Hash, &'g Node>,

@@ -296,6 +296,21 @@ pub enum RunError {
         /// How many.
         images: u64,
     },
+    /// A record that this reg would make by other rules, so that nothing tells whether it is true.
+    #[error(
+        "{kind} {} was made by rules {recorded}, this reg has rules {here}: it cannot be recomputed here",
+        id.short()
+    )]
+    OtherRules {
+        /// The record.
+        id: Hash,
+        /// Its kind.
+        kind: String,
+        /// The version of the rules in it.
+        recorded: u32,
+        /// The version that would stand in it now.
+        here: u32,
+    },
     /// Nothing to compare.
     #[error("nothing to compare")]
     Nothing,
@@ -382,10 +397,21 @@ impl RunError {
                 "what was computed before is still here, and `reg verify` checks it; `reg list withdrawal` says what was withdrawn and why"
             }
             RunError::False { .. } => "`reg verify --recompute` names every false record",
+            RunError::OtherRules { recorded, here, .. } if recorded > here => {
+                "a newer reg made it, or somebody who changed it: install a newer reg to check it"
+            }
+            RunError::OtherRules { .. } => {
+                "the command that made it makes another one by the rules of today; the reg that made it checks it"
+            }
             RunError::NoPredictions(_) => "`reg eval RUN` makes them",
             _ => return None,
         };
         Some(hint.to_owned())
+    }
+
+    /// Whether it says that an older reg made a record by rules that this one does not have any more.
+    pub fn is_older_rules(&self) -> bool {
+        matches!(self, RunError::OtherRules { recorded, here, .. } if (1..*here).contains(recorded))
     }
 
     /// Whether it is the answer "no" of a check rather than a failure.

@@ -4,13 +4,14 @@ use std::fs;
 use std::path::Path;
 
 use super::process::Listener;
-use super::train::{Context, Start, execution, hash_of, software};
+use super::software::{OtherSources, put_software};
+use super::train::{Context, Start, execution};
 use super::withdrawn::refuse;
 use super::{Device, RunError, Session, hold};
 use crate::hash::Id;
 use crate::records::{
     AucTable, Dataset, DeviceKind, LabelAuc, Manifest, Predictions, Record, Run, Scale, ScoreSource, Scores,
-    Spec, Subset, Table, codec,
+    Spec, Subset, Table, codec, rules,
 };
 use crate::registry::Registry;
 use crate::stats;
@@ -27,10 +28,12 @@ pub struct Evaluated {
     pub auc: AucTable,
     /// Whether both were there already.
     pub cached: bool,
+    /// That other sources of the same numerics scored, if the predictions were there already.
+    pub other_sources: Option<OtherSources>,
 }
 
 /// Predicts a subset with a run's checkpoint and makes the AUC table; answers from the registry when
-/// the same code has done so on the same kind of device with as many threads.
+/// code of the same numerics has done so on the same kind of device with as many threads.
 ///
 /// `device` and `threads` default to those of the run's spec.
 pub fn evaluate(
@@ -57,10 +60,8 @@ pub(super) fn evaluate_run(
     listener: &mut dyn Listener,
 ) -> Result<Evaluated, RunError> {
     let Session { registry, worker, surroundings, .. } = session;
-    let (software, sources) = software(worker.identity());
-    let software_id = Id::new(hash_of(&software)?);
-    let source = ScoreSource::Run { run, device: device.kind, threads, software: software_id };
-    if let Some(existing) = existing(registry, run, subset, &source)? {
+    let source = ScoreSource::Run { run, device: device.kind, threads, numerics: worker.identity().numerics() };
+    if let Some(existing) = existing(session, run, subset, &source)? {
         return Ok(existing);
     }
 
@@ -73,8 +74,7 @@ pub(super) fn evaluate_run(
     let manifest = registry.get_packed(context.dataset.manifest)?;
     let scores = read_scores(out.path(), context.dataset.labels.len(), manifest.rows.len())?;
     let mut transaction = registry.transaction()?;
-    transaction.put_blob(sources.as_bytes())?;
-    transaction.put(&software)?;
+    let software = put_software(&mut transaction, worker.identity())?;
     let predictions = Predictions {
         dataset: spec.dataset,
         split: Some(spec.split),
@@ -90,9 +90,9 @@ pub(super) fn evaluate_run(
     let id = transaction.put(&predictions)?;
     let auc = auc_table(id, &predictions, &context.dataset, &manifest, &scores);
     let table = transaction.put(&Table::Auc(auc.clone()))?;
-    transaction.put(&execution(id.hash, worker, &worked, &start, surroundings))?;
+    transaction.put(&execution(id.hash, (worker, software), &worked, &start, surroundings))?;
     transaction.commit(&surroundings.stamp)?;
-    Ok(Evaluated { predictions: id, table, auc, cached: false })
+    Ok(Evaluated { predictions: id, table, auc, cached: false, other_sources: None })
 }
 
 /// How a spec's network computes on a kind of device.
@@ -153,25 +153,36 @@ pub(super) fn predict_job(
     }
 }
 
+/// What is recorded already. A table by other rules is no answer: another one is made of the same scores.
 fn existing(
-    registry: &Registry,
+    session: Session,
     run: Id<Run>,
     subset: Subset,
     source: &ScoreSource,
 ) -> Result<Option<Evaluated>, RunError> {
+    let Session { registry, worker, surroundings, .. } = session;
     let view = registry.view()?;
-    for (id, predictions) in registry.referring::<Predictions>(&view, &run.hash)? {
-        if predictions.subset != Some(subset) || predictions.source != *source {
-            continue;
-        }
-        for (table, content) in registry.referring::<Table>(&view, &id.hash)? {
-            if let Table::Auc(auc) = content {
-                hold(registry, table.hash, Table::KIND)?;
-                return Ok(Some(Evaluated { predictions: id, table, auc, cached: true }));
-            }
+    let known = registry.referring::<Predictions>(&view, &run.hash)?.into_iter();
+    let mut known = known.filter(|(_, known)| known.subset == Some(subset) && known.source == *source);
+    let Some((id, predictions)) = known.next() else { return Ok(None) };
+    let other_sources = OtherSources::of(registry, &view, &id.hash, worker.identity())?;
+    for (table, content) in registry.referring::<Table>(&view, &id.hash)? {
+        if let Table::Auc(auc) = content
+            && auc.rules == rules::AUC
+        {
+            hold(registry, table.hash, Table::KIND)?;
+            return Ok(Some(Evaluated { predictions: id, table, auc, cached: true, other_sources }));
         }
     }
-    Ok(None)
+    drop(view);
+    let dataset = registry.get(predictions.dataset)?;
+    let manifest = registry.get_packed(dataset.manifest)?;
+    let scores = registry.get_packed(predictions.scores)?;
+    let auc = auc_table(id, &predictions, &dataset, &manifest, &scores);
+    let mut transaction = registry.transaction()?;
+    let table = transaction.put(&Table::Auc(auc.clone()))?;
+    transaction.commit(&surroundings.stamp)?;
+    Ok(Some(Evaluated { predictions: id, table, auc, cached: true, other_sources }))
 }
 
 /// Judges scores by the labels of their images.
@@ -208,7 +219,7 @@ pub fn auc_table(
         labels,
         mean: summary.mean,
         mean_over: summary.n as u32,
-        reg: env!("CARGO_PKG_VERSION").to_owned(),
+        rules: rules::AUC,
     }
 }
 

@@ -6,7 +6,8 @@ use std::path::Path;
 
 use super::evaluate::{numbers, read_columns};
 use super::process::{Listener, Worked};
-use super::train::{Context, Start, execution, hash_of, software};
+use super::software::put_software;
+use super::train::{Context, Start, execution};
 use super::withdrawn::{refuse_file, refuse_rows};
 use super::{Device, RunError, Session};
 use crate::dataset::pixels::Grey;
@@ -14,7 +15,7 @@ use crate::dataset::{overlay, pixels, png};
 use crate::hash::{Hash, Id};
 use crate::records::{
     Area, Blob, BoxRow, Computed, Heat, HeatInBox, ImageInput, Manifest, PointedBox, PointedLabel, Pointing,
-    Run, Spec, Subset, Table,
+    Run, Spec, Subset, Table, rules,
 };
 use crate::registry::Transaction;
 use crate::stats::{HeatMap, Rect, summarize};
@@ -155,8 +156,8 @@ pub fn pointing(
         labels: dataset.labels.iter().filter_map(of_label).collect(),
         all: over_boxes("", &rows.iter().collect::<Vec<_>>()),
         rows,
-        computed: looker.computed,
-        reg: env!("CARGO_PKG_VERSION").to_owned(),
+        computed: looker.computed.clone(),
+        rules: rules::POINTING,
     };
     let transaction = registry.transaction()?;
     let table = Table::Pointing(Box::new(pointing.clone()));
@@ -249,8 +250,8 @@ impl<'a> Looker<'a> {
         };
         let context = Context::load(session.registry, &spec)?;
         let device = device.unwrap_or_else(|| Device::of(spec.device));
-        let software = Id::new(hash_of(&software(session.worker.identity()).0)?);
-        let computed = Computed { device: device.kind, threads: spec.threads, software };
+        let numerics = session.worker.identity().numerics();
+        let computed = Computed { device: device.kind, threads: spec.threads, numerics };
         Ok(Looker { session, run: record, spec, context, image, device, computed })
     }
 
@@ -342,8 +343,8 @@ impl<'a> Looker<'a> {
             over: area(map.over),
             boxes,
             picture: transaction.put_blob(&picture)?,
-            computed: self.computed,
-            reg: env!("CARGO_PKG_VERSION").to_owned(),
+            computed: self.computed.clone(),
+            rules: rules::HEAT,
         };
         Ok((heat, picture))
     }
@@ -356,13 +357,11 @@ impl<'a> Looker<'a> {
         (worked, start): (&Worked, &Start),
     ) -> Result<Vec<Id<Table>>, RunError> {
         let Session { worker, surroundings, .. } = self.session;
-        let (software, sources) = software(worker.identity());
-        transaction.put_blob(sources.as_bytes())?;
-        transaction.put(&software)?;
+        let software = put_software(&mut transaction, worker.identity())?;
         let mut ids = Vec::new();
         for table in tables {
             let id = transaction.put(table)?;
-            transaction.put(&execution(id.hash, worker, worked, start, surroundings))?;
+            transaction.put(&execution(id.hash, (worker, software), worked, start, surroundings))?;
             ids.push(id);
         }
         transaction.commit(&surroundings.stamp)?;

@@ -10,7 +10,7 @@ use crate::dataset::scores::{self, ScoreFile};
 use crate::dataset::{MAX_TEXT, source};
 use crate::hash::Id;
 use crate::records::{
-    AucTable, Dataset, Manifest, Predictions, Scale, ScoreSource, Scores, Split, Subset, Table,
+    AucTable, Dataset, Manifest, Predictions, Scale, ScoreSource, Scores, Split, Subset, Table, rules,
 };
 use crate::registry::{Objects, Registry, Stamp};
 
@@ -76,7 +76,7 @@ pub fn import_scores(registry: &Registry, foreign: &Foreign, stamp: &Stamp) -> R
         split: foreign.subset.map(|(split, ..)| split),
         fold: foreign.subset.map(|(_, fold, _)| fold),
         subset: foreign.subset.map(|(.., subset)| subset),
-        source: ScoreSource::Import { file: transaction.put_outside(&bytes)? },
+        source: ScoreSource::Import { file: transaction.put_outside(&bytes)?, rules: rules::IMPORT },
         model: foreign.model.clone(),
         labels,
         scale: foreign.scale,

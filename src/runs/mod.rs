@@ -14,6 +14,7 @@ pub mod presets;
 mod probe;
 pub mod process;
 mod reproduce;
+mod software;
 pub mod study;
 mod train;
 mod weights;
@@ -26,8 +27,9 @@ pub use evaluate::{Evaluated, auc_table, evaluate};
 pub use gradcam::{gradcam, gradcams, pointing};
 pub use import::{Foreign, Imported, import_scores};
 pub use predict::{FileScores, predict};
-pub use probe::probe;
+pub use probe::{Probed, probe};
 pub use reproduce::{Difference, Reproduction, reproduce};
+pub use software::OtherSources;
 pub use train::{Order, Trained, train};
 pub use weights::import_weights;
 

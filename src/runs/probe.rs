@@ -5,21 +5,34 @@ use std::path::Path;
 use super::compare::{different_settings, spread};
 use super::evaluate::{numbers, read_columns};
 use super::process::Listener;
-use super::train::{Context, Start, execution, hash_of, software};
+use super::software::{OtherSources, put_software};
+use super::train::{Context, Start, execution};
 use super::withdrawn::refuse;
 use super::{Device, RunError, Session};
 use crate::hash::Id;
 use crate::records::{
-    Assignment, Computed, Manifest, ProbeResult, ProbeTable, ProbedFold, Run, Scores, Spec, Subset, Table,
-    Target,
+    Assignment, Computed, Execution, Manifest, ProbeResult, ProbeTable, ProbedFold, Run, Scores, Spec, Subset,
+    Table, Target, rules,
 };
 use crate::registry::Registry;
 use crate::stats;
 use crate::worker::{Job, PROTOCOL, Work, files};
 
+/// A recorded table of probes.
+#[derive(Debug, Clone)]
+pub struct Probed {
+    /// The table.
+    pub table: Id<Table>,
+    /// Its content.
+    pub probe: ProbeTable,
+    /// That other sources of the same numerics fitted some of its predictors, which were there already.
+    pub other_sources: Option<OtherSources>,
+}
+
 /// Trains a predictor on the features of each run, by the run's split and fold, and judges it on the test images.
 ///
-/// The runs are folds of one model. What was fitted before by the same code is taken from the registry.
+/// The runs are folds of one model. What code of the same numerics has fitted before is taken from the
+/// registry.
 pub fn probe(
     session: Session,
     runs: &[Id<Run>],
@@ -27,7 +40,7 @@ pub fn probe(
     device: Option<Device>,
     name: Option<&str>,
     listener: &mut dyn Listener,
-) -> Result<(Id<Table>, ProbeTable), RunError> {
+) -> Result<Probed, RunError> {
     let Session { registry, worker, surroundings, .. } = session;
     let mut asked = runs
         .iter()
@@ -46,20 +59,25 @@ pub fn probe(
     let context = Context::load(registry, first)?;
     let manifest = registry.get_packed(context.dataset.manifest)?;
     let assignment = registry.get_packed(context.split.assignment)?;
-    let (software, sources) = software(worker.identity());
-    let software_id = Id::new(hash_of(&software)?);
 
     let mut folds = Vec::new();
+    let mut executions = Vec::new();
+    let mut other_sources = Vec::new();
     for (id, run, spec) in &asked {
         let device = device.clone().unwrap_or_else(|| Device::of(spec.device));
-        let computed = Computed { device: device.kind, threads: spec.threads, software: software_id };
+        let numerics = worker.identity().numerics();
+        let computed = Computed { device: device.kind, threads: spec.threads, numerics };
         let members =
             [Subset::Train, Subset::Val, Subset::Test].map(|s| assignment.rows(spec.fold as usize, s));
         let known = members.each_ref().map(|rows| truth(&manifest, rows, target));
         check_classes(&known, target, spec.fold)?;
         let images = known.each_ref().map(|part| part.len() as u64);
         let unknown = members.iter().map(Vec::len).sum::<usize>() as u64 - images.iter().sum::<u64>();
-        if let Some(fold) = fitted(registry, *id, target, &computed)? {
+        if let Some((table, fold)) = fitted(registry, *id, target, &computed)? {
+            let view = registry.view()?;
+            other_sources.extend(OtherSources::of(registry, &view, &table.hash, worker.identity())?);
+            let known = registry.referring::<Execution>(&view, &table.hash)?;
+            executions.extend(known.into_iter().map(|(_, execution)| execution));
             folds.push(fold);
             continue;
         }
@@ -71,8 +89,7 @@ pub fn probe(
         let read = |name| read_columns(&job.out.join(name), manifest.rows.len());
         let [validation, test] = [read(files::VALIDATION)?, read(files::SCORES)?];
         let mut transaction = registry.transaction()?;
-        transaction.put_blob(sources.as_bytes())?;
-        transaction.put(&software)?;
+        let software = put_software(&mut transaction, worker.identity())?;
         let fold = ProbedFold {
             fold: spec.fold,
             run: *id,
@@ -86,8 +103,10 @@ pub fn probe(
         // Each fold is recorded by itself, so that after an interruption it need not be fitted again.
         let alone = judged(first, target, &manifest, &assignment, vec![(fold.clone(), [validation, test])]);
         let alone = transaction.put(&Table::Probe(Box::new(alone)))?;
-        transaction.put(&execution(alone.hash, worker, &worked, &start, surroundings))?;
+        let execution = execution(alone.hash, (worker, software), &worked, &start, surroundings);
+        transaction.put(&execution)?;
         transaction.commit(&surroundings.stamp)?;
+        executions.push(execution);
         folds.push(fold);
     }
     let with_scores = |fold: ProbedFold| -> Result<_, RunError> {
@@ -98,11 +117,15 @@ pub fn probe(
     let table = judged(first, target, &manifest, &assignment, folds);
     let mut transaction = registry.transaction()?;
     let id = transaction.put(&Table::Probe(Box::new(table.clone())))?;
+    // What fitted its folds made the table of them all, too: so it leads to who computed.
+    for execution in executions {
+        transaction.put(&Execution { made: id.hash, ..execution })?;
+    }
     if let Some(name) = name {
         transaction.name(name, id.hash)?;
     }
     transaction.commit(&surroundings.stamp)?;
-    Ok((id, table))
+    Ok(Probed { table: id, probe: table, other_sources: OtherSources::together(other_sources) })
 }
 
 /// Refuses runs that are not different folds of one model on one split, trained alike.
@@ -143,20 +166,32 @@ fn check_classes(parts: &[Vec<f64>; 3], target: Target, fold: u32) -> Result<(),
     Ok(())
 }
 
-/// The predictor of a run that is recorded already.
+/// The predictor of a run that is recorded already, and the table of it alone; of tables by other rules, too, as only
+/// the judgement follows those.
 fn fitted(
     registry: &Registry,
     run: Id<Run>,
     target: Target,
     computed: &Computed,
-) -> Result<Option<ProbedFold>, RunError> {
+) -> Result<Option<(Id<Table>, ProbedFold)>, RunError> {
     let view = registry.view()?;
-    let tables = registry.referring::<Table>(&view, &run.hash)?;
-    let folds = tables.into_iter().filter_map(|(_, table)| match table {
-        Table::Probe(probe) if probe.target == target => Some(probe.folds),
+    let tables = registry.referring::<Table>(&view, &run.hash)?.into_iter();
+    let probes = tables.filter_map(|(id, table)| match table {
+        Table::Probe(probe) if probe.target == target => Some((id, probe)),
         _ => None,
     });
-    Ok(folds.flatten().find(|fold| fold.run == run && fold.computed == *computed))
+    let mut found = None;
+    for (id, probe) in probes {
+        let is_alone = probe.folds.len() == 1;
+        let wanted = |fold: &ProbedFold| fold.run == run && fold.computed == *computed;
+        if let Some(fold) = probe.folds.into_iter().find(wanted) {
+            if is_alone {
+                return Ok(Some((id, fold)));
+            }
+            found.get_or_insert((id, fold));
+        }
+    }
+    Ok(found)
 }
 
 fn job(
@@ -242,6 +277,6 @@ fn judged(
         split: spec.split,
         result,
         folds: folds.into_iter().map(|(fold, _)| fold).collect(),
-        reg: env!("CARGO_PKG_VERSION").to_owned(),
+        rules: rules::PROBE,
     }
 }

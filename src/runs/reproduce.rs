@@ -7,11 +7,12 @@ use serde::Serialize;
 
 use super::evaluate::{auc_table, predict_job, read_scores};
 use super::process::Listener;
-use super::train::{Context, hash_of, software, train_job};
+use super::software::{changed_files, files_differ};
+use super::train::{Context, hash_of, train_job};
 use super::withdrawn::refuse;
 use super::{Device, RunError, Session};
 use crate::hash::{Hash, Id};
-use crate::records::{AucTable, Execution, Predictions, Run, ScoreSource, Subset, Table};
+use crate::records::{Execution, Predictions, Run, ScoreSource, Subset, Table, rules};
 use crate::worker::{Job, files};
 
 /// Seconds: a training in scratch space is not gone on with.
@@ -28,6 +29,8 @@ pub struct Reproduction {
     pub differences: Vec<Difference>,
     /// What is not as it was when the run was made; an explanation where bits differ.
     pub environment: Vec<String>,
+    /// Source files that are not those that made the run, by path.
+    pub sources: Vec<String>,
 }
 
 /// An output that differs.
@@ -93,16 +96,15 @@ pub fn reproduce(
         compare("predictions", predictions.scores.hash, hash_file(&scratch.path().join(files::SCORES))?)?;
         let tables = registry.referring::<Table>(&view, &id.hash)?.into_iter();
         let newest = tables.rev().find_map(|(table, content)| match content {
-            Table::Auc(auc) => Some((table, auc)),
+            // A table by other rules is another table.
+            Table::Auc(auc) if auc.rules == rules::AUC => Some(table),
             _ => None,
         });
-        if let Some((table, recorded)) = newest {
+        if let Some(table) = newest {
             let manifest = registry.get_packed(context.dataset.manifest)?;
             let scores = read_scores(scratch.path(), predictions.labels.len(), manifest.rows.len())?;
             let now = auc_table(id, &predictions, &context.dataset, &manifest, &scores);
-            // Another version of reg may say so in its table.
-            let now = Table::Auc(AucTable { reg: recorded.reg, ..now });
-            compare("table", table.hash, hash_of(&now)?)?;
+            compare("table", table.hash, hash_of(&Table::Auc(now))?)?;
         }
     }
 
@@ -112,12 +114,12 @@ pub fn reproduce(
             environment.push(format!("{what} was {then} and is {now}"));
         }
     };
-    let (then, (now, _)) = (registry.get(spec.software)?, software(worker.identity()));
-    differs("reg-torch", then.worker, now.worker);
+    let (then, now) = (spec.numerics, worker.identity().numerics());
+    differs("numerics", then.version.to_string(), now.version.to_string());
     differs("libtorch", then.libtorch, now.libtorch);
     differs("the machine", then.target, now.target);
-    differs("the hash of the source files", then.sources.hash.short(), now.sources.hash.short());
     differs("the device", format!("{:?}", spec.device), format!("{:?}", device.kind));
+    let mut sources = Vec::new();
     if let Some((_, execution)) = registry.referring::<Execution>(&view, &run.hash)?.into_iter().next() {
         differs("the processor", execution.cpu, surroundings.cpu.clone());
         differs(
@@ -125,8 +127,13 @@ pub fn reproduce(
             execution.cpu_capability,
             worker.identity().cpu_capability.clone(),
         );
+        differs("reg", execution.reg, env!("CARGO_PKG_VERSION").to_owned());
+        sources = changed_files(registry, execution.software, worker.identity())?;
+        if !sources.is_empty() {
+            environment.push(format!("the sources are not those that made it: {}", files_differ(&sources)));
+        }
     }
-    Ok(Reproduction { identical: differences.is_empty(), compared, differences, environment })
+    Ok(Reproduction { identical: differences.is_empty(), compared, differences, environment, sources })
 }
 
 fn hash_file(path: &Path) -> Result<Hash, RunError> {

@@ -6,17 +6,18 @@ use std::time::Instant;
 
 use super::evaluate::{Evaluated, evaluate_run};
 use super::process::{Listener, Worked, Worker, WorkerError};
+use super::software::{OtherSources, put_software};
 use super::withdrawn::refuse;
 use super::{Device, RunError, Session, Surroundings, live};
 use crate::disk;
 use crate::hash::{Hash, Id};
 use crate::index::View;
 use crate::records::{
-    Dataset, Execution, Init, Model, Run, Software, Spec, Split, Subset, Training, Weights, codec,
+    Dataset, Execution, Init, Model, Numerics, Run, Software, Spec, Split, Subset, Training, Weights, codec,
 };
 use crate::registry::{Registry, RegistryError, is_name};
 use crate::store::{FileState, Link};
-use crate::worker::{Identity, Job, PROTOCOL, Work, files};
+use crate::worker::{Job, PROTOCOL, Work, files};
 
 /// What to train.
 #[derive(Debug, Clone)]
@@ -60,6 +61,8 @@ pub struct Trained {
     pub test: Evaluated,
     /// Whether it was there already.
     pub cached: bool,
+    /// That other sources of the same numerics trained it, if it was there already.
+    pub other_sources: Option<OtherSources>,
 }
 
 /// Trains, selects on validation loss, predicts the test subset and makes its AUC table.
@@ -68,15 +71,15 @@ pub fn train(session: Session, order: &Order, listener: &mut dyn Listener) -> Re
     if let Some(name) = order.name.as_ref().filter(|name| !is_name(name)) {
         return Err(RegistryError::BadName(name.clone()).into());
     }
-    let (software, sources) = software(worker.identity());
-    let spec = spec(order, Id::new(hash_of(&software)?));
+    let spec = spec(order, worker.identity().numerics());
     let context = Context::load(registry, &spec)?;
     let spec_id: Id<Spec> = Id::new(hash_of(&spec)?);
 
     let view = registry.view()?;
     let known = registry.referring::<Run>(&view, &spec_id.hash)?.into_iter().next();
-    let (trained, cached) = match known {
+    let (trained, cached, other_sources) = match known {
         Some((id, record)) => {
+            let other = OtherSources::of(registry, &view, &id.hash, worker.identity())?;
             // What is answered with must be what was recorded.
             for object in [record.checkpoint, record.log] {
                 registry.store().verify(&object.hash, 0, &mut Vec::new())?;
@@ -84,24 +87,22 @@ pub fn train(session: Session, order: &Order, listener: &mut dyn Listener) -> Re
             let existing = view.names_by_id()?.remove(&id.hash);
             drop(view);
             let name = keep_name(registry, order, id.hash, existing, surroundings)?;
-            ((id, record, name), true)
+            ((id, record, name), true, other)
         }
         None => {
             let base = base_name(&view, order, &context)?;
             drop(view);
             refuse(session, &spec, (&context.dataset, &context.split), None)?;
             let mut transaction = registry.transaction()?;
-            transaction.put_blob(sources.as_bytes())?;
-            transaction.put(&software)?;
             transaction.put(&spec)?;
             transaction.commit(&surroundings.stamp)?;
-            (carry_out(session, &context, (spec_id, &spec), order, &base, listener)?, false)
+            (carry_out(session, &context, (spec_id, &spec), order, &base, listener)?, false, None)
         }
     };
     let (run, record, name) = trained;
     let run_and_spec = (run, &record, &spec);
     let test = evaluate_run(session, run_and_spec, Subset::Test, &order.device, order.threads, listener)?;
-    Ok(Trained { run, record, name, test, cached })
+    Ok(Trained { run, record, name, test, cached, other_sources })
 }
 
 /// The records that a training needs, checked against each other.
@@ -150,20 +151,8 @@ pub(super) fn hash_of<T: crate::records::Record>(record: &T) -> Result<Hash, Reg
     codec::encode(record).map(|bytes| Hash::of(&bytes)).map_err(RegistryError::Unwritable)
 }
 
-/// The worker's identity as a record, and the list of its sources.
-pub(super) fn software(identity: &Identity) -> (Software, &str) {
-    let software = Software {
-        worker: identity.worker.clone(),
-        tch: identity.tch.clone(),
-        libtorch: identity.libtorch.clone(),
-        target: identity.target.clone(),
-        sources: Id::new(Hash::of(identity.sources.as_bytes())),
-    };
-    (software, &identity.sources)
-}
-
 /// The spec of an order.
-pub(super) fn spec(order: &Order, software: Id<Software>) -> Spec {
+pub(super) fn spec(order: &Order, numerics: Numerics) -> Spec {
     Spec {
         dataset: order.dataset,
         split: order.split,
@@ -175,7 +164,7 @@ pub(super) fn spec(order: &Order, software: Id<Software>) -> Spec {
         seed: order.seed,
         threads: order.threads,
         device: order.device.kind,
-        software,
+        numerics,
     }
 }
 
@@ -252,7 +241,8 @@ fn carry_out(
         parameters: worked.outcome.parameters,
     };
     let run = transaction.put(&record)?;
-    transaction.put(&execution(run.hash, worker, &worked, &start, surroundings))?;
+    let software = put_software(&mut transaction, worker.identity())?;
+    transaction.put(&execution(run.hash, (worker, software), &worked, &start, surroundings))?;
     match &order.name {
         Some(name) => transaction.name(name, run.hash)?,
         None => transaction.name_freely(base, run.hash)?,
@@ -309,7 +299,7 @@ impl Start {
 /// When, where and how long.
 pub(super) fn execution(
     made: Hash,
-    worker: &Worker,
+    (worker, software): (&Worker, Id<Software>),
     worked: &Worked,
     start: &Start,
     surroundings: &Surroundings,
@@ -324,6 +314,7 @@ pub(super) fn execution(
         cores: surroundings.cores,
         cpu_capability: worker.identity().cpu_capability.clone(),
         reg: env!("CARGO_PKG_VERSION").to_owned(),
+        software,
         git: surroundings.git.clone(),
         command: surroundings.stamp.command.clone(),
         resumed: worked.resumed_epochs,

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::{SplitError, official, resample, sizes};
 use crate::dataset::{DatasetError, MAX_TEXT, lists, source};
 use crate::hash::Id;
-use crate::records::{Assignment, Dataset, Manifest, Split, SplitMethod};
+use crate::records::{Assignment, Dataset, Manifest, Split, SplitMethod, rules};
 use crate::registry::{Registry, RegistryError, Stamp, Transaction};
 
 /// Why no split was registered.
@@ -117,7 +117,7 @@ fn register(
     stamp: &Stamp,
 ) -> Result<Registered, RegisterError> {
     let folds = sizes(&manifest.rows, assignment);
-    let split = Split { dataset, method, assignment: transaction.put_packed(assignment)?, folds };
+    let split = Split { dataset, method, rules: rules::SPLIT, assignment: transaction.put_packed(assignment)?, folds };
     let id = transaction.put(&split)?;
     if let Some(name) = name {
         transaction.name(name, id.hash)?;

@@ -13,7 +13,8 @@ fn main() {
 
     let room = PathBuf::from(env::var("CARGO_MANIFEST_DIR").expect("cargo sets it"));
     let root = room.ancestors().nth(2).expect("the crate lies in src/tensor").to_owned();
-    println!("cargo:rustc-env=REG_TCH={}", locked_version(&root.join("Cargo.lock"), "tch"));
+    let lock = fs::read_to_string(root.join("Cargo.lock")).expect("the source tree is complete");
+    println!("cargo:rustc-env=REG_TCH={}", locked_versions(&lock, "tch"));
     println!("cargo:rustc-env=REG_LIBTORCH={}", libtorch_version(&lib));
 
     let mut sources = Vec::new();
@@ -25,8 +26,9 @@ fn main() {
     let single = ["Cargo.lock", "src/tensor/Cargo.toml", "src/hash.rs", "src/random.rs", "src/worker.rs"];
     sources.extend(single.map(|path| root.join(path)));
     let others =
-        ["src/dataset/pixels.rs", "src/dataset/renditions.rs", "src/stats/auc.rs", "src/store/slots.rs"];
-    sources.extend(others.map(|path| root.join(path)));
+        ["pixels.rs", "png.rs", "renditions.rs"].map(|name| root.join("src/dataset").join(name));
+    sources.extend(others);
+    sources.extend(["src/stats/auc.rs", "src/store/slots.rs"].map(|path| root.join(path)));
     sources.push(root.join("src/tensor/cpp/calls.cpp"));
     sources.sort();
 
@@ -37,9 +39,25 @@ fn main() {
         writeln!(list, "    ({:?}, include_bytes!({path:?})),", name.to_string()).expect("a string grows");
     }
     list.push_str("]\n");
-    let out = PathBuf::from(env::var("OUT_DIR").expect("cargo sets it")).join("sources.rs");
-    fs::write(&out, list).expect("the folder for generated files takes one");
+    let out = PathBuf::from(env::var("OUT_DIR").expect("cargo sets it"));
+    fs::write(out.join("sources.rs"), list).expect("the folder for generated files takes one");
+    let crates = CRATES.map(|name| (name, locked_versions(&lock, name)));
+    fs::write(out.join("crates.rs"), format!("&{crates:?}")).expect("the folder for generated files takes one");
 }
+
+/// What numbers can depend on: the tensor library, random streams, pixels, weights and scores as files.
+const CRATES: [&str; 10] = [
+    "bincode",
+    "blake3",
+    "fast_image_resize",
+    "fdeflate",
+    "image",
+    "png",
+    "rand_chacha",
+    "safetensors",
+    "tch",
+    "torch-sys",
+];
 
 /// Compiles what calls libtorch beside tch, against the headers that lie beside its libraries.
 fn compile_calls(lib: &Path) {
@@ -59,10 +77,11 @@ fn is_source(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension == "rs")
 }
 
-fn locked_version(lock: &Path, name: &str) -> String {
-    let text = fs::read_to_string(lock).unwrap_or_default();
-    let after = text.split_once(&format!("name = \"{name}\"\nversion = \"")).map(|(_, rest)| rest);
-    after.and_then(|rest| rest.split('"').next()).unwrap_or("unknown").to_owned()
+/// The versions of a crate in a lock file, usually one.
+fn locked_versions(lock: &str, name: &str) -> String {
+    let begin = format!("name = \"{name}\"\nversion = \"");
+    let found: Vec<&str> = lock.split(&begin).skip(1).filter_map(|rest| rest.split('"').next()).collect();
+    if found.is_empty() { "unknown".to_owned() } else { found.join(", ") }
 }
 
 /// The version in the headers, which a download of libtorch and an installed PyTorch both have.

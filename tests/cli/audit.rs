@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use reg::hash::Id;
-use reg::records::{Dataset, ImageRow, Predictions, Run, ScoreSource, Split, Table, Withdrawal};
+use reg::records::{Dataset, ImageRow, Predictions, Run, ScoreSource, Split, Table, Withdrawal, rules};
 use reg::registry::Stamp;
 use serde_json::Value;
 use zip::write::SimpleFileOptions;
@@ -228,9 +228,9 @@ fn the_bundled_program_lets_no_table_pass_that_differs_in_one_place() {
     study.ok("compare tiny-s-f0 tiny-s-f1 mlp-s-f0 mlp-s-f1 --labels Effusion --name folds");
     study.ok("dataset stats tiny --name counts");
     let auc = study.json("eval tiny-s-f0")["table"].as_str().unwrap().to_owned();
-    // Whoever leaves these out has another honest table; which reg computed one is a word.
-    let rich = ["reg", "without bootstrap", "without groups"];
-    let other = ["reg"];
+    // Whoever leaves these out has another honest table.
+    let rich = ["without bootstrap", "without groups"];
+    let other: [&str; 0] = [];
     for (table, allowed) in
         [("rich", &rich[..]), ("folds", &other[..]), ("counts", &other[..]), (&*auc, &other[..])]
     {
@@ -254,10 +254,17 @@ fn the_bundled_program_knows_the_keys_of_every_kind_and_the_labels() {
     study.ok("audit s -o a.zip");
     let mut command = interpreter();
     let ask = "import json, runpy, sys; it = runpy.run_path(sys.argv[1]); \
-               print(json.dumps([it['KINDS'], it['TABLES'], it['LABELS']]))";
+               print(json.dumps([it['KINDS'], it['TABLES'], it['LABELS'], it['RULES']]))";
     let output = command.args(["-c", ask]).arg(program(&study, "a.zip")).output().unwrap();
     let known: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(known[2], serde_json::json!(reg::dataset::labels::names()));
+    // Rules that were raised in one place only would make every honest bundle wrong, or unchecked.
+    let rules = serde_json::json!({
+        "dataset": rules::INGEST, "split": rules::SPLIT, "import": rules::IMPORT, "dataset table": rules::COUNTS,
+        "auc table": rules::AUC, "comparison table": rules::COMPARISON, "probe table": rules::PROBE,
+        "heat table": rules::HEAT, "pointing table": rules::POINTING,
+    });
+    assert_eq!(known[3], rules);
     // Keys that must be there, and behind the bar those that may.
     let keys = |known: &Value| {
         let (required, optional) = known.as_str().unwrap().split_once('|').unwrap();
@@ -294,8 +301,8 @@ fn scores_of_another_fold_than_that_of_their_run_are_caught() {
     let view = registry.view().unwrap();
     let (_, honest) = registry.referring::<Predictions>(&view, &own).unwrap().remove(0);
     drop(view);
-    let ScoreSource::Run { device, threads, software, .. } = honest.source else { panic!("{honest:?}") };
-    let source = ScoreSource::Run { run: Id::new(other), device, threads, software };
+    let ScoreSource::Run { device, threads, numerics, .. } = honest.source.clone() else { panic!("{honest:?}") };
+    let source = ScoreSource::Run { run: Id::new(other), device, threads, numerics };
     let forged = Predictions { source, ..honest };
     let dataset = registry.get(forged.dataset).unwrap();
     let manifest = registry.get_packed(dataset.manifest).unwrap();

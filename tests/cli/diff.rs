@@ -240,8 +240,8 @@ fn a_name_that_a_model_is_given_cannot_matter() {
     assert_eq!(found["equal"], json!(true), "{found}");
     assert!(why(&found).contains("could have mattered and did not: settings: imported file"), "{found}");
     // Nobody knows by what another tool's scores were made.
-    assert_eq!(settings(&found, "code"), ["software"]);
-    assert!(found["code"][0]["a"].is_string() && found["code"][0]["b"].is_null(), "{found}");
+    assert_eq!(settings(&found, "code"), ["numerics"]);
+    assert!(found["code"][0]["a"].is_object() && found["code"][0]["b"].is_null(), "{found}");
     assert_eq!(settings(&found, "environment"), ["threads", "device"]);
     // Logits and their probabilities.
     study.edit("scores.csv", |text| {

@@ -58,6 +58,8 @@ def passes(bundle, forged):
     try:
         # Keys and spelling are looked at before anything is computed.
         bundle.documents[bundle.root] = check.read_record(check.spelled(forged).encode())
+        if not check.same_rules(bundle, bundle.root, "table"):
+            return False
         check.check_table(bundle, bundle.root)
     except Exception:
         return False

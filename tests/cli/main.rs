@@ -20,6 +20,7 @@ mod forgery;
 mod gc;
 mod harness;
 mod history;
+mod identity;
 mod index;
 mod ingest;
 mod journey;

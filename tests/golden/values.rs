@@ -11,7 +11,7 @@ use reg::records::{
     Boxes, CalibrationBin, ComparedModel, Comparison, Computed, Dataset, DatasetTable, DelongRow, DeviceKind,
     EarlyStop, Event, Execution, File, FoldSizes, Gender, Git, GroupBy, GroupRow, Heat, HeatInBox,
     ImageInput, ImageRow, Init, LabelAuc, LabelPrevalence, LabelSpread, Layout, Loss, Manifest, MetricRow,
-    Model, NameChange, Packed, Pixels, PointedBox, PointedLabel, Pointing, Pooling, Precision, Predictions,
+    Model, NameChange, Numerics, Packed, Pixels, PointedBox, PointedLabel, Pointing, Pooling, Precision, Predictions,
     ProbeResult, ProbeTable, ProbedFold, PublishedAuc, PublishedModel, PublishedTable, Record, ResampledRow,
     Run, Scale, ScoreSource, Scores, Software, Spec, Split, SplitMethod, Spread, Study, StudyProbe, StudyRun,
     StudySection, Subject, Subset, SubsetSize, Table, Target, Training, Unfair, UnfairKind, ViewPosition,
@@ -163,6 +163,7 @@ pub(crate) fn scores() -> Scores {
 fn dataset() -> Dataset {
     Dataset {
         source: "ChestX-ray14".to_owned(),
+        rules: 1,
         labels: ["Atelectasis", "Cardiomegaly", "No Finding"].map(str::to_owned).into(),
         manifest: packed_id(&manifest()),
         metadata: file("metadata"),
@@ -207,6 +208,7 @@ fn resampled() -> Split {
         dataset: id(&dataset()),
         // The largest seed: a reader that takes integers for 64-bit floats loses it.
         method: SplitMethod::Resample { seed: u64::MAX, ratios: [70, 10, 20] },
+        rules: 1,
         assignment: packed_id(&assignment()),
         folds: folds(),
     }
@@ -229,11 +231,17 @@ fn weights() -> Weights {
 fn software() -> Software {
     Software {
         worker: "0.1.0".to_owned(),
+        numerics: numerics(),
         tch: "0.24.0".to_owned(),
-        libtorch: "2.11.0".to_owned(),
-        target: "x86_64-linux".to_owned(),
+        crates: [("image", "0.25.10"), ("rand_chacha", "0.3.1, 0.10.0")]
+            .map(|(name, version)| (name.to_owned(), version.to_owned()))
+            .into(),
         sources: blob("sources"),
     }
+}
+
+fn numerics() -> Numerics {
+    Numerics { version: 1, libtorch: "2.11.0".to_owned(), target: "x86_64-linux".to_owned() }
 }
 
 fn image_input(channels: usize) -> ImageInput {
@@ -284,7 +292,7 @@ fn spec_resnet() -> Spec {
         seed: 1,
         threads: 2,
         device: DeviceKind::Cuda,
-        software: id(&software()),
+        numerics: numerics(),
     }
 }
 
@@ -346,7 +354,7 @@ fn predicted() -> Predictions {
             run: id(&run()),
             device: DeviceKind::Cpu,
             threads: 2,
-            software: id(&software()),
+            numerics: numerics(),
         },
         model: "mlp".to_owned(),
         labels: dataset().labels,
@@ -361,7 +369,7 @@ fn imported() -> Predictions {
         split: None,
         fold: None,
         subset: None,
-        source: ScoreSource::Import { file: file("scores.csv") },
+        source: ScoreSource::Import { file: file("scores.csv"), rules: 1 },
         model: "theirs".to_owned(),
         scale: Scale::Probability,
         ..predicted()
@@ -385,7 +393,7 @@ pub(crate) fn auc_table() -> AucTable {
         ],
         mean: Some(0.75),
         mean_over: 2,
-        reg: "0.1.0".to_owned(),
+        rules: 1,
     }
 }
 
@@ -410,7 +418,7 @@ fn counted() -> Table {
         missing_ages: 1,
         labels: vec![label("Atelectasis", 1, Some(0.25)), label("No Finding", 0, None)],
         findings_per_image: Some(0.25),
-        reg: "0.1.0".to_owned(),
+        rules: 1,
     })
 }
 
@@ -419,7 +427,7 @@ fn auc() -> Table {
 }
 
 fn computed() -> Computed {
-    Computed { device: DeviceKind::Cpu, threads: 2, software: id(&software()) }
+    Computed { device: DeviceKind::Cpu, threads: 2, numerics: numerics() }
 }
 
 fn probe(target: Target) -> ProbeTable {
@@ -461,7 +469,7 @@ fn probe(target: Target) -> ProbeTable {
             computed: computed(),
         }],
         result,
-        reg: "0.1.0".to_owned(),
+        rules: 1,
     }
 }
 
@@ -483,7 +491,7 @@ fn heat() -> Heat {
         boxes: vec![heat_in_box(Some(0.5))],
         picture: blob("picture"),
         computed: computed(),
-        reg: "0.1.0".to_owned(),
+        rules: 1,
     }
 }
 
@@ -511,7 +519,7 @@ fn pointing() -> Pointing {
         labels: vec![of("Atelectasis", 1, Some(0.5))],
         all: of("", 1, None),
         computed: computed(),
-        reg: "0.1.0".to_owned(),
+        rules: 1,
     }
 }
 
@@ -566,7 +574,7 @@ pub(crate) fn comparison() -> Comparison {
         groups: Vec::new(),
         published: None,
         unfair: Vec::new(),
-        reg: "0.1.0".to_owned(),
+        rules: 1,
     }
 }
 
@@ -695,7 +703,7 @@ fn study() -> Study {
             target: Target::View,
             name: "paper-fine-tuned-view".to_owned(),
         }],
-        reg: "0.1.0".to_owned(),
+        rules: 1,
     }
 }
 
@@ -710,6 +718,7 @@ fn execution() -> Execution {
         cores: 2,
         cpu_capability: "AVX2".to_owned(),
         reg: "0.1.0".to_owned(),
+        software: id(&software()),
         git: Some(Git { commit: "git:0123456789abcdef0123456789abcdef01234567".to_owned(), clean: true }),
         // What JSON must escape, and what it need not.
         command: "reg train --name 'a\"b\\c/d\t\u{1}\u{7f}\u{2028}'".to_owned(),

@@ -108,7 +108,9 @@ fn the_prov_package_reads_the_graph_of_the_trace() {
             for input in [&spec, &inputs["dataset"], &inputs["split"]] {
                 assert!(used.contains(&input), "{input} is not among {used:?}");
             }
-            assert_eq!(activity["agents"], json!([format!("agent-{}", text(&inputs["software"]))]));
+            let edges = graph["edges"].as_array().unwrap();
+            let software = edges.iter().find(|edge| edge["role"] == "software").unwrap();
+            assert_eq!(activity["agents"], json!([format!("agent-{}", text(&software["to"]))]));
         }
     }
 }

@@ -52,6 +52,8 @@ for record in document.get_records(model.ProvUsage):
 for record in document.get_records(model.ProvAssociation):
     activity, agent = ends(record, model.PROV_ATTR_ACTIVITY, model.PROV_ATTR_AGENT)
     activities[activity]["agents"].append(agent)
+    # The agent of a program has the name of its entity.
+    edges.append({"from": activity, "to": agent.removeprefix("agent-"), "role": "software"})
 invalidated = []
 for record in document.get_records(model.ProvInvalidation):
     attributes = dict(record.formal_attributes)

@@ -206,7 +206,7 @@ pub(super) fn figures(table: &Table, names: &Names) -> Figures {
         }
         Table::Comparison(comparison) => of_comparison(&mut out, comparison, names),
         Table::Dataset(counted) => {
-            out.row("count", "", counted, &["ages", "labels", "reg"]);
+            out.row("count", "", counted, &["ages", "labels", "rules"]);
             for age in &counted.ages {
                 out.say("count", format!("ages {}-{}", age.from, age.to), age.images);
             }
@@ -231,7 +231,7 @@ pub(super) fn figures(table: &Table, names: &Names) -> Figures {
             }
         }
         Table::Heat(heat) => {
-            out.row("heat", "", heat, &["type", "map", "computed", "reg"]);
+            out.row("heat", "", heat, &["type", "map", "computed", "rules"]);
             out.say("map", "", &heat.map);
         }
         Table::Pointing(pointing) => {
@@ -356,18 +356,6 @@ pub(super) fn kind(table: &Table) -> &'static str {
         Table::Probe(_) => "probe",
         Table::Heat(_) => "Grad-CAM",
         Table::Pointing(_) => "pointing game",
-    }
-}
-
-/// Which version computed a table.
-pub(super) fn version(table: &Table) -> &str {
-    match table {
-        Table::Auc(table) => &table.reg,
-        Table::Dataset(table) => &table.reg,
-        Table::Comparison(table) => &table.reg,
-        Table::Probe(table) => &table.reg,
-        Table::Heat(table) => &table.reg,
-        Table::Pointing(table) => &table.reg,
     }
 }
 

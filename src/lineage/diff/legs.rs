@@ -23,6 +23,8 @@ pub(super) struct Leg {
     pub(super) source: Option<Hash>,
     /// What trained and what scored.
     pub(super) computed: Vec<Computed>,
+    /// The run and what was computed with it: their executions say by which program.
+    pub(super) made: Vec<Hash>,
 }
 
 impl std::fmt::Display for Leg {
@@ -54,26 +56,37 @@ impl Leg {
             split: Some(spec.split),
             fold: Some(spec.fold),
             run: Some(id),
-            computed: vec![Computed { device: spec.device, threads: spec.threads, software: spec.software }],
+            computed: vec![Computed {
+                device: spec.device,
+                threads: spec.threads,
+                numerics: spec.numerics.clone(),
+            }],
+            made: vec![id.hash],
             spec: Some(spec),
             ..Leg::of_dataset(dataset)
         })
     }
 
-    /// A run whose checkpoint was asked once more.
-    fn of_look(registry: &Registry, id: Id<Run>, computed: Computed) -> Result<Self, RegistryError> {
+    /// A run whose checkpoint was asked once more, for what was `made` of it.
+    fn of_look(
+        registry: &Registry,
+        id: Id<Run>,
+        computed: Computed,
+        made: Hash,
+    ) -> Result<Self, RegistryError> {
         let mut leg = Leg::of_run(registry, id)?;
         leg.computed.push(computed);
+        leg.made.push(made);
         Ok(leg)
     }
 
     fn of_predictions(registry: &Registry, id: Id<Predictions>) -> Result<Self, RegistryError> {
         let predictions = registry.get(id)?;
         let leg = match predictions.source {
-            ScoreSource::Run { run, device, threads, software } => {
-                Leg::of_look(registry, run, Computed { device, threads, software })?
+            ScoreSource::Run { run, device, threads, numerics } => {
+                Leg::of_look(registry, run, Computed { device, threads, numerics }, id.hash)?
             }
-            ScoreSource::Import { file } => {
+            ScoreSource::Import { file, .. } => {
                 Leg { source: Some(file.object.hash), ..Leg::of_dataset(predictions.dataset) }
             }
         };
@@ -104,6 +117,7 @@ impl Leg {
             scores: None,
             source: None,
             computed: Vec::new(),
+            made: Vec::new(),
         }
     }
 }
@@ -129,11 +143,12 @@ pub(super) fn legs(registry: &Registry, id: Hash, kind: &str) -> Result<Vec<Leg>
             legs
         }
         Table::Probe(probe) => {
-            let runs = probe.folds.iter().map(|fold| Leg::of_look(registry, fold.run, fold.computed));
+            let runs = probe.folds.iter();
+            let runs = runs.map(|fold| Leg::of_look(registry, fold.run, fold.computed.clone(), id));
             runs.collect::<Result<_, _>>()?
         }
-        Table::Heat(heat) => vec![Leg::of_look(registry, heat.run, heat.computed)?],
-        Table::Pointing(pointing) => vec![Leg::of_look(registry, pointing.run, pointing.computed)?],
+        Table::Heat(heat) => vec![Leg::of_look(registry, heat.run, heat.computed, id)?],
+        Table::Pointing(pointing) => vec![Leg::of_look(registry, pointing.run, pointing.computed, id)?],
     })
 }
 

@@ -9,7 +9,7 @@ mod numbers;
 mod parts;
 mod split;
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashSet};
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -21,7 +21,9 @@ pub use split::{FoldOf, SplitDiff, SubsetDiff};
 
 use crate::hash::{Hash, Id};
 use crate::index::{IndexError, View};
-use crate::records::{Dataset, Execution, Predictions, Record, Run, Software, Split, Table};
+use crate::records::{
+    Dataset, Execution, Predictions, Record, Run, Software, Split, Table, differing_sources, source_files,
+};
 use crate::registry::{Registry, RegistryError};
 use legs::{Leg, legs, pairs};
 use matters::{Sees, matters, why_harmless};
@@ -364,7 +366,7 @@ impl Difference {
         Ok(Some([registry.get(Id::new(self.a.id))?, registry.get(Id::new(self.b.id))?]))
     }
 
-    /// What was asked of two tables, and which version answered.
+    /// What was asked of two tables, and by which rules it was answered.
     fn asked(&mut self, a: &Table, b: &Table) {
         if figures::kind(a) == figures::kind(b) {
             let each = figures::asked(a).into_iter().zip(figures::asked(b));
@@ -373,7 +375,7 @@ impl Difference {
         } else {
             self.configuration.extend(Change::of("kind of table", figures::kind(a), figures::kind(b)));
         }
-        self.code.extend(Change::of("reg of the table", figures::version(a), figures::version(b)));
+        self.code.extend(Change::of("rules of the table", a.rules().0, b.rules().0));
     }
 
     /// Leaves of the fields in which two tables part the order of models and labels.
@@ -442,6 +444,7 @@ impl Difference {
                 let change = Change::of(what.as_str(), one.pointer(&at), other.pointer(&at));
                 match what.as_str() {
                     "threads" | "device" => self.environment.extend(change),
+                    _ if what.starts_with("numerics.") => self.code.extend(change),
                     _ => self.configuration.extend(change),
                 }
             }
@@ -456,18 +459,27 @@ impl Difference {
         self.configuration.extend(Change::of("weights", weights(a)?, weights(b)?));
         // What other tools scored, nobody knows by what.
         if a.computed.is_empty() != b.computed.is_empty() {
-            let software = |leg: &Leg| leg.computed.first().map(|of| of.software);
+            let numerics = |leg: &Leg| leg.computed.first().map(|of| of.numerics.clone());
             let threads = |leg: &Leg| leg.computed.first().map(|of| of.threads);
             let device = |leg: &Leg| leg.computed.first().map(|of| of.device);
             self.configuration.extend(Change::of("run", a.run, b.run));
-            self.code.extend(Change::of("software", software(a), software(b)));
+            self.code.extend(Change::of("numerics", numerics(a), numerics(b)));
             self.environment.extend(Change::of("threads", threads(a), threads(b)));
             self.environment.extend(Change::of("device", device(a), device(b)));
         }
         for (one, other) in a.computed.iter().zip(&b.computed) {
             self.environment.extend(Change::of("threads", one.threads, other.threads));
             self.environment.extend(Change::of("device", one.device, other.device));
-            if one.software != other.software {
+            let (then, now) = (&one.numerics, &other.numerics);
+            self.code.extend(Change::of("numerics.version", then.version, now.version));
+            self.code.extend(Change::of("numerics.libtorch", &then.libtorch, &now.libtorch));
+            self.code.extend(Change::of("numerics.target", &then.target, &now.target));
+        }
+        for (one, other) in a.made.iter().zip(&b.made) {
+            let [one, other] = [execution(registry, view, *one)?, execution(registry, view, *other)?];
+            if let (Some(one), Some(other)) = (one, other)
+                && one.software != other.software
+            {
                 self.programs(registry, [one.software, other.software])?;
             }
         }
@@ -491,31 +503,29 @@ impl Difference {
 
     fn programs(&mut self, registry: &Registry, ids: [Id<Software>; 2]) -> Result<(), DiffError> {
         let [a, b] = [registry.get(ids[0])?, registry.get(ids[1])?];
-        for change in [
-            Change::of("reg-torch", &a.worker, &b.worker),
-            Change::of("tch", &a.tch, &b.tch),
-            Change::of("libtorch", &a.libtorch, &b.libtorch),
-            Change::of("target", &a.target, &b.target),
-        ] {
-            self.code.extend(change);
+        self.code.extend(Change::of("reg-torch", &a.worker, &b.worker));
+        self.code.extend(Change::of("tch", &a.tch, &b.tch));
+        let crates: BTreeSet<&String> = a.crates.keys().chain(b.crates.keys()).collect();
+        for name in crates {
+            let what = format!("crate {name}");
+            self.code.extend(Change::of(what, a.crates.get(name), b.crates.get(name)));
         }
         if a.sources != b.sources {
-            let lines = |id: Hash| -> Result<BTreeMap<String, String>, RegistryError> {
-                let text = String::from_utf8_lossy(&registry.store().read(&id)?).into_owned();
-                let each = text.lines().filter_map(|line| line.split_once("  "));
-                Ok(each.map(|(hash, path)| (path.to_owned(), hash.to_owned())).collect())
+            let list = |id: Hash| -> Result<String, RegistryError> {
+                Ok(String::from_utf8_lossy(&registry.store().read(&id)?).into_owned())
             };
-            let [one, other] = [lines(a.sources.hash)?, lines(b.sources.hash)?];
-            let paths: BTreeSet<&String> = one.keys().chain(other.keys()).collect();
-            for path in paths {
-                self.code.extend(Change::of(path.clone(), one.get(path), other.get(path)));
+            let [one, other] = [list(a.sources.hash)?, list(b.sources.hash)?];
+            let [then, now] = [source_files(&one), source_files(&other)];
+            for path in differing_sources(&one, &other) {
+                let [a, b] = [&then, &now].map(|files| files.get(path.as_str()));
+                self.code.extend(Change::of(path.clone(), a, b));
             }
         }
         Ok(())
     }
 }
 
-/// The first execution that made a run or scores.
+/// The first execution that made something.
 fn execution(registry: &Registry, view: &View, made: Hash) -> Result<Option<Execution>, RegistryError> {
     Ok(registry.referring::<Execution>(view, &made)?.into_iter().next().map(|(_, execution)| execution))
 }

@@ -259,16 +259,17 @@ fn is_chosen(kind: &str, at: &str) -> bool {
         // How many there are was chosen, what is in them follows.
         Split::KIND => at == "/folds" || !at.starts_with("/folds"),
         Dataset::KIND => {
-            ["/source", "/labels", "/metadata_only", "/withdrawn"].iter().any(|own| at.starts_with(own))
+            ["/source", "/rules", "/labels", "/metadata_only", "/withdrawn"].iter().any(|own| at.starts_with(own))
         }
         _ => true,
     }
 }
 
 /// What was asked of a table.
-const CHOSEN_OF_TABLES: [&str; 12] = [
+const CHOSEN_OF_TABLES: [&str; 13] = [
     "/kind",
     "/type",
+    "/rules",
     "/pooling",
     "/shared_images",
     "/bootstrap",

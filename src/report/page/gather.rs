@@ -96,7 +96,10 @@ pub(super) fn gather(
         };
         let kind = view.kind(&id)?.unwrap_or_else(|| "file that is no record".to_owned());
         if stamp.is_some() {
-            hold(registry, id, &kind)?;
+            match hold(registry, id, &kind) {
+                Err(e) if e.is_older_rules() => {}
+                held => held?,
+            }
         }
         match kind.as_str() {
             Run::KIND | Predictions::KIND => inputs.push(Input::resolve(registry, &view, text)?),

@@ -4,9 +4,8 @@ use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
 
 use crate::hash::Hash;
-use crate::lineage::{Direction, Edge, Graph, Node};
+use crate::lineage::{Direction, Edge, Graph, MADE, Node};
 use crate::registry::IMAGE;
-use crate::report::lineage::MADE;
 use crate::report::svg::escape;
 use crate::report::thousands;
 
@@ -40,10 +39,7 @@ pub(crate) fn tree(graphs: &[Graph], direction: Direction, served: bool) -> Stri
     let mut tree = Tree { served, ..Tree::default() };
     for graph in graphs {
         tree.nodes.extend(graph.nodes.iter().map(|node| (node.id, node)));
-        for edge in &graph.edges {
-            // An execution stands beside what it made.
-            let below = edge.role == MADE || direction == Direction::Down;
-            let (parent, child) = if below { (edge.to, edge.from) } else { (edge.from, edge.to) };
+        for (edge, parent, child) in graph.unfolding(direction) {
             let of_parent = tree.children.entry(parent).or_default();
             if graphs.len() == 1 || !of_parent.iter().any(|(known, _)| *known == child) {
                 of_parent.push((child, if direction == Direction::Down { "" } else { &edge.role }));

@@ -65,7 +65,7 @@ fn figures() -> Vec<Figure> {
         groups: Vec::new(),
         published: None,
         unfair: vec![Unfair { kind: UnfairKind::Leak, why: ODD.into() }],
-        reg: String::new(),
+        rules: 1,
     };
     let nothing = Comparison { models: Vec::new(), spearman: Vec::new(), ..compared.clone() };
     let curves = [curve(ODD, vec![[0.0, 0.0], [0.2, 0.7], [1.0, 1.0]]), curve("none", Vec::new())];

@@ -5,8 +5,10 @@ use std::path::Path;
 
 use super::{Mismatch, TOLD, compared, differences};
 use crate::dataset::{boxes, labels, lists, metadata};
-use crate::hash::{Digest, Hash, Id};
-use crate::records::{Dataset, File, ImageRow, Manifest, Software, Spec, Split, SplitMethod, Weights};
+use crate::hash::{Digest, Id};
+use crate::records::{
+    Dataset, File, ImageRow, Manifest, Software, Spec, Split, SplitMethod, Weights, is_source_line,
+};
 use crate::registry::{Objects, Registry};
 use crate::runs::RunError;
 use crate::runs::weights::tensors;
@@ -110,7 +112,6 @@ pub(super) fn weights(objects: &dyn Objects, id: Id<Weights>) -> Result<Vec<Mism
 pub(super) fn spec(objects: &dyn Objects, id: Id<Spec>) -> Result<Vec<Mismatch>, RunError> {
     let spec = objects.get(id)?;
     objects.get(spec.dataset)?;
-    objects.get(spec.software)?;
     if let Some(weights) = spec.weights {
         objects.get(weights)?;
     }
@@ -131,10 +132,7 @@ pub(super) fn software(objects: &dyn Objects, id: Id<Software>) -> Result<Vec<Mi
     let software = objects.get(id)?;
     let bytes = objects.bytes(&software.sources.hash)?;
     let text = String::from_utf8_lossy(&bytes);
-    let is_one = |line: &str| {
-        line.split_once("  ").is_some_and(|(hash, path)| hash.parse::<Hash>().is_ok() && !path.is_empty())
-    };
-    let odd = text.lines().find(|line| !is_one(line)).or(text.is_empty().then_some(""));
+    let odd = text.lines().find(|line| !is_source_line(line)).or(text.is_empty().then_some(""));
     Ok(odd
         .and_then(|line| Mismatch::of("sources", line, "a hash, two spaces and a path"))
         .into_iter()

@@ -13,7 +13,9 @@ use serde_json::Value;
 
 use super::RunError;
 use crate::hash::{Hash, Id};
-use crate::records::{Dataset, Predictions, Record, Run, Software, Spec, Split, Table, Weights};
+use crate::records::{
+    Dataset, Predictions, Record, Run, ScoreSource, Software, Spec, Split, Table, Weights, rules,
+};
 use crate::registry::Objects;
 pub use images::images;
 pub(super) use scores::attributed;
@@ -44,7 +46,15 @@ impl Mismatch {
 /// Makes a record again from what it names and says what differs, the first few differences.
 ///
 /// None where that takes a network, as for a table of probes or heat maps, and for what somebody said: executions, studies.
+///
+/// # Errors
+/// [`RunError::OtherRules`] of a record that this reg would make by other rules: it may be true, and nothing here tells.
 pub fn recompute(objects: &dyn Objects, id: Hash, kind: &str) -> Result<Option<Vec<Mismatch>>, RunError> {
+    if let Some((recorded, here)) = rules_of(objects, id, kind)?
+        && recorded != here
+    {
+        return Err(RunError::OtherRules { id, kind: kind.to_owned(), recorded, here });
+    }
     match kind {
         Dataset::KIND => inputs::dataset(objects, Id::new(id)).map(Some),
         Split::KIND => inputs::split(objects, Id::new(id)).map(Some),
@@ -56,6 +66,20 @@ pub fn recompute(objects: &dyn Objects, id: Hash, kind: &str) -> Result<Option<V
         Table::KIND => tables::table(objects, Id::new(id)),
         _ => Ok(None),
     }
+}
+
+/// The rules by which a record was made, and those by which it would be made here; none of a kind without rules.
+fn rules_of(objects: &dyn Objects, id: Hash, kind: &str) -> Result<Option<(u32, u32)>, RunError> {
+    Ok(match kind {
+        Dataset::KIND => Some((objects.get(Id::<Dataset>::new(id))?.rules, rules::INGEST)),
+        Split::KIND => Some((objects.get(Id::<Split>::new(id))?.rules, rules::SPLIT)),
+        Table::KIND => Some(objects.get(Id::<Table>::new(id))?.rules()),
+        Predictions::KIND => match objects.get(Id::<Predictions>::new(id))?.source {
+            ScoreSource::Import { rules, .. } => Some((rules, rules::IMPORT)),
+            ScoreSource::Run { .. } => None,
+        },
+        _ => None,
+    })
 }
 
 /// Asserts that a record says what its inputs give.

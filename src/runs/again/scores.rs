@@ -74,8 +74,7 @@ pub(super) fn run(objects: &dyn Objects, id: Id<Run>) -> Result<Vec<Mismatch>, R
 pub(super) fn predictions(objects: &dyn Objects, id: Id<Predictions>) -> Result<Vec<Mismatch>, RunError> {
     let recorded = objects.get(id)?;
     let now = match &recorded.source {
-        ScoreSource::Run { run, software, .. } => {
-            objects.get(*software)?;
+        ScoreSource::Run { run, .. } => {
             attributed(objects, id, &recorded)?;
             let spec = objects.get(objects.get(*run)?.spec)?;
             Predictions {
@@ -86,7 +85,7 @@ pub(super) fn predictions(objects: &dyn Objects, id: Id<Predictions>) -> Result<
                 ..recorded.clone()
             }
         }
-        ScoreSource::Import { file } => {
+        ScoreSource::Import { file, rules } => {
             let bytes = objects.bytes(&file.object.hash)?;
             let subset = recorded.split.zip(recorded.fold).zip(recorded.subset);
             let foreign = Foreign {
@@ -102,7 +101,7 @@ pub(super) fn predictions(objects: &dyn Objects, id: Id<Predictions>) -> Result<
                 split: foreign.subset.map(|(split, ..)| split),
                 fold: foreign.subset.map(|(_, fold, _)| fold),
                 subset: foreign.subset.map(|(.., subset)| subset),
-                source: ScoreSource::Import { file: Digest::of(&bytes).into() },
+                source: ScoreSource::Import { file: Digest::of(&bytes).into(), rules: *rules },
                 images: selected.scores.rows.len() as u64,
                 scores: Registry::id_of_packed(&selected.scores)?,
                 labels: selected.labels,

@@ -27,14 +27,11 @@ fn auc(objects: &dyn Objects, recorded: &AucTable) -> Result<AucTable, RunError>
     let manifest = objects.get_packed(dataset.manifest)?;
     let scores = objects.get_packed(predictions.scores)?;
     attributed(objects, recorded.predictions, &predictions)?;
-    let now = auc_table(recorded.predictions, &predictions, &dataset, &manifest, &scores);
-    // Which version computed it is no number.
-    Ok(AucTable { reg: recorded.reg.clone(), ..now })
+    Ok(auc_table(recorded.predictions, &predictions, &dataset, &manifest, &scores))
 }
 
 fn dataset(objects: &dyn Objects, recorded: &DatasetTable) -> Result<DatasetTable, RunError> {
     let dataset = objects.get(recorded.dataset)?;
     let manifest = objects.get_packed(dataset.manifest)?;
-    let now = table_of(recorded.dataset, &Statistics::of(&dataset.labels, manifest.rows.iter()));
-    Ok(DatasetTable { reg: recorded.reg.clone(), ..now })
+    Ok(table_of(recorded.dataset, &Statistics::of(&dataset.labels, manifest.rows.iter())))
 }

@@ -99,7 +99,7 @@ pub(in crate::runs) fn different_settings(a: &Spec, b: &Spec) -> Option<(String,
         seed: a.seed,
         threads: a.threads,
         device: a.device,
-        software: a.software,
+        numerics: a.numerics.clone(),
         ..b.clone()
     };
     let document = |spec: &Spec| serde_json::to_value(spec).unwrap_or_default();

@@ -21,7 +21,7 @@ use crate::hash::{Digest, Hash, Id};
 use crate::index::View;
 use crate::records::{
     Comparison, File, GroupBy, Pooling, Predictions, PublishedModel, PublishedTable, Record, Run,
-    ScoreSource, Subset, Table, Unfair, UnfairKind,
+    ScoreSource, Subset, Table, Unfair, UnfairKind, rules,
 };
 use crate::registry::{Objects, Registry, Stamp};
 use columns::{Cell, Column};
@@ -283,6 +283,6 @@ fn assemble(
         groups: groups::groups(columns, &options.groups),
         published: None,
         unfair,
-        reg: env!("CARGO_PKG_VERSION").to_owned(),
+        rules: rules::COMPARISON,
     })
 }

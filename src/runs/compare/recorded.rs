@@ -63,5 +63,5 @@ pub(in crate::runs) fn comparison(
         true => (recorded.dataset, recorded.subset),
         false => (now.dataset, now.subset),
     };
-    Ok(Comparison { dataset, subset, published, reg: recorded.reg.clone(), ..now })
+    Ok(Comparison { dataset, subset, published, ..now })
 }

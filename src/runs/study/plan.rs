@@ -10,12 +10,12 @@ use super::standing::{State, of_spec};
 use crate::hash::{Digest, Hash, Id};
 use crate::index::View;
 use crate::records::{
-    Dataset, FoldSizes, Model, Record, Spec, Split, SplitMethod, Study, StudyProbe, StudyRun, StudySection,
-    SubsetSize, Training, Weights,
+    Dataset, FoldSizes, Model, Numerics, Record, Spec, Split, SplitMethod, Study, StudyProbe, StudyRun, StudySection,
+    SubsetSize, Training, Weights, rules,
 };
 use crate::registry::{Registry, RegistryError};
 use crate::runs::config::{Wishes, resolve};
-use crate::runs::train::{self, Context, hash_of, software};
+use crate::runs::train::{self, Context, hash_of};
 use crate::runs::{Device, Order, RunError, Session};
 use crate::split::{self, Lists};
 
@@ -142,7 +142,7 @@ pub fn plan(
     };
     let record = registry.get(dataset_id)?;
     let manifest = registry.get_packed(record.manifest)?;
-    let (software, sources) = software(worker.identity());
+    let numerics = worker.identity().numerics();
     let mut notes = Vec::new();
     let mut drafts = Vec::new();
     let mut sections = Vec::new();
@@ -177,13 +177,7 @@ pub fn plan(
             }
             for fold in folds(section, &divided) {
                 let maker = Maker { registry, view: &view, file: &source.file, dataset: dataset_id, device };
-                drafts.push(maker.draft(
-                    (section, &divided),
-                    setup,
-                    &settled,
-                    fold,
-                    Id::new(hash_of(&software)?),
-                )?);
+                drafts.push(maker.draft((section, &divided), setup, &settled, fold, &numerics)?);
             }
         }
     }
@@ -199,12 +193,10 @@ pub fn plan(
         sections,
         runs: drafts.iter().map(|draft| draft.planned.row.clone()).collect(),
         probes: probes(&source.file),
-        reg: env!("CARGO_PKG_VERSION").to_owned(),
+        rules: rules::STUDY,
     };
     if make {
         let mut transaction = registry.transaction()?;
-        transaction.put_blob(sources.as_bytes())?;
-        transaction.put(&software)?;
         for spec in drafts.iter().filter_map(|draft| draft.spec.as_ref()) {
             transaction.put(spec)?;
         }
@@ -347,7 +339,7 @@ impl Maker<'_> {
         setup: &SetupTable,
         (model, training): &(Model, Training),
         fold: u32,
-        software: Id<crate::records::Software>,
+        numerics: &Numerics,
     ) -> Result<Draft, RunError> {
         let weights = self.weights(setup)?;
         let (split, sizes) = match divided {
@@ -376,7 +368,7 @@ impl Maker<'_> {
             (_, Err(blocked)) => blocked,
             (_, Ok(weights)) => {
                 order.weights = weights;
-                let wanted = train::spec(&order, software);
+                let wanted = train::spec(&order, numerics.clone());
                 match split.map(|_| Context::load(self.registry, &wanted)) {
                     None => State::Missing,
                     Some(Err(RunError::Registry(e))) => return Err(e.into()),

@@ -78,7 +78,7 @@ pub fn carry_out_probes(
         let ProbeState::Missing(runs) = state else { continue };
         let device = Some(device.clone());
         *state = match probe(session, runs, row.target, device, Some(&row.name), listener) {
-            Ok((id, table)) => ProbeState::Done(id, Box::new(table)),
+            Ok(probed) => ProbeState::Done(probed.table, Box::new(probed.probe)),
             Err(e @ RunError::Worker(WorkerError::Interrupted { .. } | WorkerError::Killed)) => {
                 return Err(e);
             }

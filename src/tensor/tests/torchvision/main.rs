@@ -186,7 +186,8 @@ fn train(place: &Place, name: &str, golden: &Training, settings: &Value) -> (Vec
     }
     let spec = json!({
         "dataset": weights, "split": weights, "fold": 0, "model": shown.model("resnet50"), "init": "fine-tune",
-        "weights": weights, "training": training, "seed": 1, "threads": 1, "device": "cpu", "software": weights,
+        "weights": weights, "training": training, "seed": 1, "threads": 1, "device": "cpu",
+        "numerics": { "version": 1, "libtorch": "2.11.0", "target": "x86_64-linux" },
     });
     let work = json!({
         "work": "train", "spec": spec, "manifest": manifest, "assignment": assignment, "weights": weights,

@@ -11,7 +11,7 @@ use reg::hash::{Hash, Id, Sha256};
 use reg::random::Stream;
 use reg::records::{
     AgeRange, Architecture, Assignment, Augmentation, DeviceKind, EarlyStop, Gender, ImageInput, ImageRow,
-    Init, Layout, Loss, Manifest, Model, Packed, Pixels, Precision, Scores, Spec, Subset, Training,
+    Init, Layout, Loss, Manifest, Model, Numerics, Packed, Pixels, Precision, Scores, Spec, Subset, Training,
     ViewPosition, codec,
 };
 use reg::worker::{Event, Job, Numbers, Outcome, PROTOCOL, Work};
@@ -24,8 +24,8 @@ pub(crate) const NUMBERS: Numbers = Numbers { precision: Precision::F32, layout:
 pub(crate) struct Bench {
     pub(crate) dir: tempfile::TempDir,
     pub(crate) rows: Vec<ImageRow>,
-    manifest: Hash,
-    assignment: Hash,
+    pub(crate) manifest: Hash,
+    pub(crate) assignment: Hash,
 }
 
 impl Bench {
@@ -193,7 +193,7 @@ pub(crate) fn spec(architecture: Architecture, epochs: u32) -> Spec {
         seed: 5,
         threads: 1,
         device: DeviceKind::Cpu,
-        software: Id::new(hash),
+        numerics: Numerics { version: 1, libtorch: "2.11.0".to_owned(), target: "x86_64-linux".to_owned() },
     }
 }
 
@@ -204,8 +204,14 @@ pub(crate) struct Running {
 }
 
 pub(crate) fn start(job: &impl serde::Serialize, loaders: u32) -> Running {
+    start_with(job, loaders, &[])
+}
+
+/// The same with other variables in the worker's environment.
+pub(crate) fn start_with(job: &impl serde::Serialize, loaders: u32, variables: &[(&str, &str)]) -> Running {
     let mut child = Command::new(env!("CARGO_BIN_EXE_reg-torch"))
         .env("RAYON_NUM_THREADS", loaders.to_string())
+        .envs(variables.iter().copied())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
@@ -229,7 +235,12 @@ impl Running {
 
 /// Runs a job that must succeed.
 pub(crate) fn run(job: &Job) -> (Outcome, Vec<Event>) {
-    let (mut events, code) = start(job, 1).finish();
+    run_with(job, &[])
+}
+
+/// The same with other variables in the worker's environment.
+pub(crate) fn run_with(job: &Job, variables: &[(&str, &str)]) -> (Outcome, Vec<Event>) {
+    let (mut events, code) = start_with(job, 1, variables).finish();
     match (events.pop(), code) {
         (Some(Event::Done(outcome)), Some(0)) => (outcome, events),
         other => panic!("not done: {other:?}"),
