@@ -3,13 +3,18 @@
 use std::process::Command;
 
 fn main() {
-    println!("cargo:rerun-if-changed=.git/HEAD");
-    println!("cargo:rerun-if-changed=.git/index");
+    // Of a linked worktree they lie elsewhere, and a path that is not there would build everything at every call.
+    for file in ["HEAD", "index"] {
+        if let Some(path) = git(&["rev-parse", "--git-path", file]) {
+            println!("cargo:rerun-if-changed={path}");
+        }
+    }
     println!("cargo:rerun-if-changed=src");
     println!("cargo:rerun-if-changed=Cargo.lock");
     // A source archive has no git; then nothing is noted.
     let Some(commit) = git(&["rev-parse", "HEAD"]) else { return };
-    let clean = git(&["status", "--porcelain"]).is_some_and(|changes| changes.is_empty());
+    let clean =
+        git(&["--no-optional-locks", "status", "--porcelain"]).is_some_and(|changes| changes.is_empty());
     println!("cargo:rustc-env=REG_GIT_COMMIT={commit}");
     println!("cargo:rustc-env=REG_GIT_CLEAN={clean}");
 }

@@ -13,7 +13,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::hash::{Hash, Id};
 use crate::records::{
-    AgeRange, Assignment, Blob, EpochLog, ImageRow, Layout, Manifest, Model, Numerics, Precision, Spec, Subset, Target,
+    AgeRange, Assignment, Blob, EpochLog, ImageRow, Layout, Manifest, Model, Numerics, Precision, Spec,
+    Subset, Target,
 };
 
 /// Changes whenever [`Job`], [`Event`] or [`Identity`] do.

@@ -76,7 +76,8 @@ impl Graph {
     /// An execution stands below what it made, whichever way a lineage grows, but where it was come by from the program
     /// that it names.
     pub(crate) fn unfolding(&self, direction: Direction) -> impl Iterator<Item = (&Edge, Hash, Hash)> {
-        let order: HashMap<Hash, usize> = self.nodes.iter().zip(0..).map(|(node, at)| (node.id, at)).collect();
+        let order: HashMap<Hash, usize> =
+            self.nodes.iter().zip(0..).map(|(node, at)| (node.id, at)).collect();
         self.edges.iter().map(move |edge| {
             let from_above = match direction {
                 Direction::Up => edge.role != MADE,
@@ -157,7 +158,9 @@ fn follow(
                 }
                 if object.kind() == Execution::KIND {
                     // Who names it is nobody; what it made names neither it nor the program.
-                    next.extend(object.links().into_iter().filter(|l| l.role == MADE).map(|l| (l.to, l.role)));
+                    next.extend(
+                        object.links().into_iter().filter(|l| l.role == MADE).map(|l| (l.to, l.role)),
+                    );
                 }
                 // Weights of it that were here before it name its checkpoint alone.
                 if let Object::Record(_, header) = &object

@@ -139,7 +139,7 @@ pub fn decode<T: Record>(bytes: &[u8]) -> Result<T, CodecError> {
     if header.version > u64::from(T::VERSION) {
         return Err(CodecError::Version { kind: header.kind, found: header.version, known: T::VERSION });
     }
-    if header.version < u64::from(T::VERSION) {
+    if (1..u64::from(T::VERSION)).contains(&header.version) {
         return Err(CodecError::Older { kind: header.kind, found: header.version, known: T::VERSION });
     }
     let mut map = header.document;

@@ -39,8 +39,8 @@ pub use model::{Architecture, ImageInput, Model};
 pub(crate) use name::is_plain_name;
 pub use probe::{ProbeResult, ProbeTable, ProbedFold, Target};
 pub use run::{
-    Augmentation, DeviceKind, EarlyStop, EpochLog, Execution, Git, Init, Layout, Loss, Pixels,
-    Precision, Predictions, Run, Scale, ScoreSource, Scores, Spec, Training, Weights,
+    Augmentation, DeviceKind, EarlyStop, EpochLog, Execution, Git, Init, Layout, Loss, Pixels, Precision,
+    Predictions, Run, Scale, ScoreSource, Scores, Spec, Training, Weights,
 };
 pub use software::{Computed, Numerics, Software, differing_sources, is_source_line, source_files};
 pub use split::{Assignment, FoldSizes, Split, SplitMethod, Subset, SubsetSize};

@@ -60,7 +60,8 @@ pub(super) fn evaluate_run(
     listener: &mut dyn Listener,
 ) -> Result<Evaluated, RunError> {
     let Session { registry, worker, surroundings, .. } = session;
-    let source = ScoreSource::Run { run, device: device.kind, threads, numerics: worker.identity().numerics() };
+    let source =
+        ScoreSource::Run { run, device: device.kind, threads, numerics: worker.identity().numerics() };
     if let Some(existing) = existing(session, run, subset, &source)? {
         return Ok(existing);
     }

@@ -11,8 +11,8 @@ use super::withdrawn::refuse;
 use super::{Device, RunError, Session};
 use crate::hash::Id;
 use crate::records::{
-    Assignment, Computed, Execution, Manifest, ProbeResult, ProbeTable, ProbedFold, Run, Scores, Spec, Subset,
-    Table, Target, rules,
+    Assignment, Computed, Execution, Manifest, ProbeResult, ProbeTable, ProbedFold, Run, Scores, Spec,
+    Subset, Table, Target, rules,
 };
 use crate::registry::Registry;
 use crate::stats;

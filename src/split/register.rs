@@ -117,7 +117,13 @@ fn register(
     stamp: &Stamp,
 ) -> Result<Registered, RegisterError> {
     let folds = sizes(&manifest.rows, assignment);
-    let split = Split { dataset, method, rules: rules::SPLIT, assignment: transaction.put_packed(assignment)?, folds };
+    let split = Split {
+        dataset,
+        method,
+        rules: rules::SPLIT,
+        assignment: transaction.put_packed(assignment)?,
+        folds,
+    };
     let id = transaction.put(&split)?;
     if let Some(name) = name {
         transaction.name(name, id.hash)?;

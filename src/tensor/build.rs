@@ -25,8 +25,7 @@ fn main() {
     }
     let single = ["Cargo.lock", "src/tensor/Cargo.toml", "src/hash.rs", "src/random.rs", "src/worker.rs"];
     sources.extend(single.map(|path| root.join(path)));
-    let others =
-        ["pixels.rs", "png.rs", "renditions.rs"].map(|name| root.join("src/dataset").join(name));
+    let others = ["pixels.rs", "png.rs", "renditions.rs"].map(|name| root.join("src/dataset").join(name));
     sources.extend(others);
     sources.extend(["src/stats/auc.rs", "src/store/slots.rs"].map(|path| root.join(path)));
     sources.push(root.join("src/tensor/cpp/calls.cpp"));
@@ -42,7 +41,8 @@ fn main() {
     let out = PathBuf::from(env::var("OUT_DIR").expect("cargo sets it"));
     fs::write(out.join("sources.rs"), list).expect("the folder for generated files takes one");
     let crates = CRATES.map(|name| (name, locked_versions(&lock, name)));
-    fs::write(out.join("crates.rs"), format!("&{crates:?}")).expect("the folder for generated files takes one");
+    fs::write(out.join("crates.rs"), format!("&{crates:?}"))
+        .expect("the folder for generated files takes one");
 }
 
 /// What numbers can depend on: the tensor library, random streams, pixels, weights and scores as files.

@@ -301,7 +301,9 @@ fn scores_of_another_fold_than_that_of_their_run_are_caught() {
     let view = registry.view().unwrap();
     let (_, honest) = registry.referring::<Predictions>(&view, &own).unwrap().remove(0);
     drop(view);
-    let ScoreSource::Run { device, threads, numerics, .. } = honest.source.clone() else { panic!("{honest:?}") };
+    let ScoreSource::Run { device, threads, numerics, .. } = honest.source.clone() else {
+        panic!("{honest:?}")
+    };
     let source = ScoreSource::Run { run: Id::new(other), device, threads, numerics };
     let forged = Predictions { source, ..honest };
     let dataset = registry.get(forged.dataset).unwrap();

@@ -128,9 +128,7 @@ fn found() -> All {
     let manifest = place.manifest();
     let mut all = All::new();
     let mut pin = |rule: &str, version: u32, name: &str, value: String| {
-        let of = all
-            .entry(rule.to_owned())
-            .or_insert_with(|| Pinned { version, results: BTreeMap::new() });
+        let of = all.entry(rule.to_owned()).or_insert_with(|| Pinned { version, results: BTreeMap::new() });
         of.results.insert(name.to_owned(), value);
     };
 
@@ -170,7 +168,8 @@ fn found() -> All {
     }
 
     let view = registry.view().unwrap();
-    let inputs = ["one-0", "one-1", "other-0", "other-1"].map(|name| Input::resolve(registry, &view, name).unwrap());
+    let inputs =
+        ["one-0", "one-1", "other-0", "other-1"].map(|name| Input::resolve(registry, &view, name).unwrap());
     drop(view);
     let inputs: Vec<Input> = inputs.into();
     let plain = Options { grouping: Grouping::Model, ..Options::default() };
@@ -208,7 +207,12 @@ fn found() -> All {
         let picture = image::load_from_memory(&picture).unwrap().into_rgb8();
         (picture.width(), picture.height(), picture.into_raw())
     };
-    pin("HEAT", rules::HEAT, "picture", hash(&[format!("{width} x {height}").as_bytes(), &colours[..]].concat()));
+    pin(
+        "HEAT",
+        rules::HEAT,
+        "picture",
+        hash(&[format!("{width} x {height}").as_bytes(), &colours[..]].concat()),
+    );
     pin("POINTING", rules::POINTING, "share and peak", content(json!([map.share(rect), map.peak()])));
 
     for (name, value) in pictures(&tiny.join("images")) {
@@ -247,7 +251,8 @@ fn pictures(folder: &Path) -> Vec<(String, String)> {
 
 /// Random views, and the streams that orders and initial weights are drawn from.
 fn streams(folder: &Path) -> Vec<(String, String)> {
-    let how = Augmentation { crop_area: [0.08, 1.0], crop_aspect: [0.75, 4.0 / 3.0], rotation: 7.0, flip: 0.5 };
+    let how =
+        Augmentation { crop_area: [0.08, 1.0], crop_aspect: [0.75, 4.0 / 3.0], rotation: 7.0, flip: 0.5 };
     let views = |image: &Grey, side: u32, seed: u64| -> Vec<u8> {
         let each = (0..8).flat_map(|epoch| {
             let mut stream = Stream::new("reg view", seed, &[epoch, 3]);
@@ -311,7 +316,8 @@ fn records_change_only_with_the_version_of_their_rules() {
     let path = root().join("fixtures/pinned.json");
     let found = found();
     if regenerate() {
-        let mut all: All = fs::read(&path).map_or_else(|_| All::new(), |bytes| serde_json::from_slice(&bytes).unwrap());
+        let mut all: All =
+            fs::read(&path).map_or_else(|_| All::new(), |bytes| serde_json::from_slice(&bytes).unwrap());
         for (rule, now) in &found {
             let of = all.entry(rule.clone()).or_insert_with(|| now.clone());
             if of.version == now.version {
@@ -339,7 +345,8 @@ fn records_change_only_with_the_version_of_their_rules() {
 
 #[test]
 fn a_change_is_told_with_what_to_raise() {
-    let of = |version, value: &str| Pinned { version, results: [("name".to_owned(), value.to_owned())].into() };
+    let of =
+        |version, value: &str| Pinned { version, results: [("name".to_owned(), value.to_owned())].into() };
     let all = |pinned: Pinned| All::from([("SPLIT".to_owned(), pinned)]);
     let said = |found| differences(&all(of(1, "x")), &all(found));
     assert_eq!(said(of(1, "x")), Vec::<String>::new());

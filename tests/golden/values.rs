@@ -11,11 +11,11 @@ use reg::records::{
     Boxes, CalibrationBin, ComparedModel, Comparison, Computed, Dataset, DatasetTable, DelongRow, DeviceKind,
     EarlyStop, Event, Execution, File, FoldSizes, Gender, Git, GroupBy, GroupRow, Heat, HeatInBox,
     ImageInput, ImageRow, Init, LabelAuc, LabelPrevalence, LabelSpread, Layout, Loss, Manifest, MetricRow,
-    Model, NameChange, Numerics, Packed, Pixels, PointedBox, PointedLabel, Pointing, Pooling, Precision, Predictions,
-    ProbeResult, ProbeTable, ProbedFold, PublishedAuc, PublishedModel, PublishedTable, Record, ResampledRow,
-    Run, Scale, ScoreSource, Scores, Software, Spec, Split, SplitMethod, Spread, Study, StudyProbe, StudyRun,
-    StudySection, Subject, Subset, SubsetSize, Table, Target, Training, Unfair, UnfairKind, ViewPosition,
-    Weights, Withdrawal, WithdrawnImage,
+    Model, NameChange, Numerics, Packed, Pixels, PointedBox, PointedLabel, Pointing, Pooling, Precision,
+    Predictions, ProbeResult, ProbeTable, ProbedFold, PublishedAuc, PublishedModel, PublishedTable, Record,
+    ResampledRow, Run, Scale, ScoreSource, Scores, Software, Spec, Split, SplitMethod, Spread, Study,
+    StudyProbe, StudyRun, StudySection, Subject, Subset, SubsetSize, Table, Target, Training, Unfair,
+    UnfairKind, ViewPosition, Weights, Withdrawal, WithdrawnImage,
 };
 
 type Means = dyn Fn(&[u8]) -> Result<bool, CodecError>;

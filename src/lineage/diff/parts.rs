@@ -258,9 +258,9 @@ fn is_chosen(kind: &str, at: &str) -> bool {
         Table::KIND => CHOSEN_OF_TABLES.contains(&at),
         // How many there are was chosen, what is in them follows.
         Split::KIND => at == "/folds" || !at.starts_with("/folds"),
-        Dataset::KIND => {
-            ["/source", "/rules", "/labels", "/metadata_only", "/withdrawn"].iter().any(|own| at.starts_with(own))
-        }
+        Dataset::KIND => ["/source", "/rules", "/labels", "/metadata_only", "/withdrawn"]
+            .iter()
+            .any(|own| at.starts_with(own)),
         _ => true,
     }
 }

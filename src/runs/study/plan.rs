@@ -10,8 +10,8 @@ use super::standing::{State, of_spec};
 use crate::hash::{Digest, Hash, Id};
 use crate::index::View;
 use crate::records::{
-    Dataset, FoldSizes, Model, Numerics, Record, Spec, Split, SplitMethod, Study, StudyProbe, StudyRun, StudySection,
-    SubsetSize, Training, Weights, rules,
+    Dataset, FoldSizes, Model, Numerics, Record, Spec, Split, SplitMethod, Study, StudyProbe, StudyRun,
+    StudySection, SubsetSize, Training, Weights, rules,
 };
 use crate::registry::{Registry, RegistryError};
 use crate::runs::config::{Wishes, resolve};

@@ -124,18 +124,20 @@ impl Jobs {
         self.results.insert(name, Result::of(&numbers, &[]));
     }
 
-    fn heat_maps(&mut self, model: &Model, checkpoint: Hash) {
-        let out = self.bench.out("heat maps");
+    fn heat_maps(&mut self, name: &str, model: &Model, checkpoint: Hash) {
+        let name = format!("heat maps of {name}");
+        let out = self.bench.out(&name);
         let work = Work::Gradcam {
             model: model.clone(),
             checkpoint: Id::new(checkpoint),
             numbers: NUMBERS,
-            images: Looked::Rows(Id::new(self.bench.manifest), vec![0, 4]),
-            labels: vec![0, 1],
+            images: Looked::Rows(Id::new(self.bench.manifest), vec![0, 4, 0, 4]),
+            labels: vec![0, 0, 1, 1],
         };
         run_with(&self.bench.job(&out, work), &PLAIN);
         let maps = Jobs::read(&out, files::SCORES).scores;
-        self.results.insert("heat maps".to_owned(), Result::of(&maps, &[]));
+        assert!(maps.iter().filter(|value| **value > 0.0).count() > 1, "heat that is nowhere holds nothing: {maps:?}");
+        self.results.insert(name, Result::of(&maps, &[]));
     }
 }
 
@@ -144,9 +146,10 @@ fn resnet() -> Architecture {
     Architecture::Resnet { blocks: [2, 2, 3, 3], extra_pool: false, meta: false, image: image_input(1, 32) }
 }
 
-/// As the paper augments.
+/// As the paper augments, at a rate that some steps of a deep network bear.
 fn augmented(architecture: Architecture, epochs: u32) -> Spec {
     let mut spec = spec(architecture, epochs);
+    (spec.training.lr, spec.training.batch) = (0.001, 4);
     spec.training.augmentation = Some(Augmentation {
         crop_area: [0.08, 1.0],
         crop_aspect: [0.75, 4.0 / 3.0],
@@ -167,18 +170,20 @@ fn computed() -> BTreeMap<String, Result> {
     jobs.train("mlp, positive-negative", &rare(Loss::PositiveNegative), None);
     jobs.train("mlp, class-balanced", &rare(Loss::ClassBalanced), None);
     let tiny = augmented(tiny(), 3);
-    jobs.train("tiny", &tiny, None);
-    let scratch = augmented(resnet(), 1);
+    let small = jobs.train("tiny", &tiny, None);
+    jobs.heat_maps("tiny", &tiny.model, small);
+    // As many steps as the running statistics of BatchNorm need to be some.
+    let scratch = augmented(resnet(), 3);
     let trained = jobs.train("resnet from scratch", &scratch, None);
     let weights = Some(Id::new(trained));
     let tuned = Spec { init: Init::FineTune, weights, seed: 6, ..augmented(resnet(), 1) };
     jobs.train("resnet fine-tuned", &tuned, Some(trained));
     let mut shelf = Spec { init: Init::OffTheShelf, weights, seed: 7, ..spec(resnet(), 3) };
-    shelf.training.augmentation = None;
+    (shelf.training.lr, shelf.training.augmentation) = (0.001, None);
     jobs.train("resnet off the shelf", &shelf, Some(trained));
     jobs.probe(&scratch.model, trained, Target::Gender);
     jobs.probe(&scratch.model, trained, Target::Age);
-    jobs.heat_maps(&scratch.model, trained);
+    jobs.heat_maps("resnet", &scratch.model, trained);
     jobs.results
 }
 
@@ -195,7 +200,9 @@ fn processor() -> String {
     let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let of = |key: &str| {
         let line = info.lines().find(|line| line.split(':').next().is_some_and(|own| own.trim() == key));
-        line.and_then(|line| line.split_once(':')).map(|(_, value)| value.trim().to_owned()).unwrap_or_default()
+        line.and_then(|line| line.split_once(':'))
+            .map(|(_, value)| value.trim().to_owned())
+            .unwrap_or_default()
     };
     format!("{}, family {} model {}", of("model name"), of("cpu family"), of("model"))
 }
@@ -278,7 +285,10 @@ fn what_differs_is_told_apart_by_how_much_and_where() {
         let said = said("z", 1.01, processor);
         assert!(said.len() == 1 && said[0].starts_with(&format!("b: other numbers: {RAISE}")), "{said:?}");
     }
-    assert!(said("z", 1.0001, "one")[0].starts_with("b: other bits, and values that agree to 0.001: raise NUMERICS"));
+    assert!(
+        said("z", 1.0001, "one")[0]
+            .starts_with("b: other bits, and values that agree to 0.001: raise NUMERICS")
+    );
     let elsewhere = said("z", 1.0001, "other");
     assert!(elsewhere[0].contains("other bits alone") && elsewhere[0].contains("(other) is not the one"));
 }
