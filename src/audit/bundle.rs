@@ -15,7 +15,7 @@ use super::walk::{Evidence, Part, walk};
 use crate::disk;
 use crate::hash::{Digest, Hash, Id};
 use crate::index::View;
-use crate::lineage::{Mark, Marks};
+use crate::lineage::{MADE, Mark, Marks};
 use crate::records::{Execution, KINDS, Record, Run, Study, Withdrawal};
 use crate::registry::{Objects, Registry, RegistryError, Withdrawn};
 
@@ -63,8 +63,8 @@ impl Objects for OfRegistry<'_> {
 impl Evidence for OfRegistry<'_> {
     fn executions(&self, made: &Hash) -> Result<Vec<Hash>, AuditError> {
         let mut found = Vec::new();
-        for (from, _) in self.view.referrers(made)? {
-            if self.view.kind(&from)?.as_deref() == Some(Execution::KIND) {
+        for (from, role) in self.view.referrers(made)? {
+            if role == MADE && self.view.kind(&from)?.as_deref() == Some(Execution::KIND) {
                 found.push(from);
             }
         }

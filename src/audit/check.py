@@ -1869,7 +1869,7 @@ def mixed_folds(bundle, cells):
 
 def different_settings(a, b):
     """The first setting in which trainings differ. Folds differ in their fold, may in their seed, and are trained wherever there is room."""
-    b = {**b, **{key: a[key] for key in ("fold", "seed", "threads", "device", "software")}}
+    b = {**b, **{key: a[key] for key in ("fold", "seed", "threads", "device", "numerics")}}
 
     def first(x, y, place):
         if spelled(x) == spelled(y):

@@ -136,7 +136,10 @@ impl Jobs {
         };
         run_with(&self.bench.job(&out, work), &PLAIN);
         let maps = Jobs::read(&out, files::SCORES).scores;
-        assert!(maps.iter().filter(|value| **value > 0.0).count() > 1, "heat that is nowhere holds nothing: {maps:?}");
+        assert!(
+            maps.iter().filter(|value| **value > 0.0).count() > 1,
+            "heat that is nowhere holds nothing: {maps:?}"
+        );
         self.results.insert(name, Result::of(&maps, &[]));
     }
 }
