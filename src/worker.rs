@@ -17,7 +17,7 @@ use crate::records::{
 };
 
 /// Changes whenever [`Job`], [`Event`] or [`Identity`] do.
-pub const PROTOCOL: u32 = 3;
+pub const PROTOCOL: u32 = 4;
 
 /// What the worker says of itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

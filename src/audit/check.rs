@@ -47,6 +47,8 @@ pub struct Checked {
     pub aucs: u64,
     /// Tables that were not computed again, whose numbers come out of a network.
     pub uncomputed: Vec<Hash>,
+    /// Data sets whose images were not held to their metadata, which are of a format that is not read here.
+    pub unread: Vec<Hash>,
     /// Columns of comparisons, with the models that they are of where they are called otherwise: names are words, and
     /// nothing computes them.
     pub renamed: BTreeMap<String, BTreeSet<String>>,
@@ -97,6 +99,7 @@ pub fn check(path: &Path) -> Result<Checked, AuditError> {
         recomputed: Vec::new(),
         aucs: 0,
         uncomputed: Vec::new(),
+        unread: Vec::new(),
         renamed: BTreeMap::new(),
         mark: None,
         withdrawals: Vec::new(),
@@ -171,6 +174,7 @@ impl Checked {
         let short = id.short();
         match recompute(objects, id, kind) {
             Ok(None) if kind == Table::KIND => self.uncomputed.push(id),
+            Ok(None) if kind == Dataset::KIND => self.unread.push(id),
             Ok(None) => {}
             Ok(Some(differences)) => {
                 let said = |Mismatch { place, recorded, now }: &Mismatch| {

@@ -80,6 +80,12 @@ fn verified(file: &std::path::Path) -> Result<Reply, Failure> {
             "note: the numbers of table {short} come out of a network and were not computed again"
         ));
     }
+    for id in &checked.unread {
+        let short = id.short();
+        lines.push(format!(
+            "note: the metadata of data set {short} are of a format that this reg does not read; its images were not held to them"
+        ));
+    }
     for record in &checked.withdrawals {
         lines.push(format!("note: withdrawn: {}: {}", record.subject, record.reason).replace('\n', "\\n"));
     }
@@ -96,7 +102,7 @@ fn verified(file: &std::path::Path) -> Result<Reply, Failure> {
     });
     let json = json!({
         "ok": ok, "id": root, "records": records, "objects": objects, "aucs": checked.aucs,
-        "recomputed": checked.recomputed, "uncomputed": checked.uncomputed, "renamed": checked.renamed,
+        "recomputed": checked.recomputed, "uncomputed": checked.uncomputed, "unread": checked.unread, "renamed": checked.renamed,
         "withdrawn": checked.mark, "withdrawals": checked.withdrawals, "wrong": checked.wrong,
     });
     let reply = Reply::new(lines.join("\n"), json);

@@ -8,8 +8,10 @@ mod comparison;
 mod dataset;
 mod event;
 mod heat;
+mod labels;
 mod model;
 mod name;
+mod patient;
 mod probe;
 mod run;
 mod schema;
@@ -33,8 +35,10 @@ pub(crate) use dataset::MAX_AGE;
 pub use dataset::{AgeRange, BoxRow, Boxes, Dataset, Gender, ImageRow, Manifest, ViewPosition};
 pub use event::{Event, NameChange};
 pub use heat::{Area, Heat, HeatInBox, PointedBox, PointedLabel, Pointing};
+pub use labels::{LabelCounts, LabelValues, MAX_LABELS};
 pub use model::{Architecture, ImageInput, Model};
 pub(crate) use name::is_plain_name;
+pub use patient::{BadText, PatientId, StudyId};
 pub use probe::{ProbeResult, ProbeTable, ProbedFold, Target};
 pub use run::{
     Augmentation, Computed, DeviceKind, EarlyStop, EpochLog, Execution, Git, Init, Layout, Loss, Pixels,
@@ -54,6 +58,11 @@ pub trait Record: Serialize + DeserializeOwned + JsonSchema + PartialEq {
     const KIND: &'static str;
     /// The newest version of the kind, the one that is written.
     const VERSION: u32 = 1;
+
+    /// Says what is wrong with a value that the types allow.
+    fn check(&self) -> Result<(), String> {
+        Ok(())
+    }
 }
 
 /// A kind of packed array.
@@ -98,8 +107,8 @@ impl From<crate::hash::Digest> for File {
 }
 
 macro_rules! kinds {
-    ($($type:ident = $kind:literal),* $(,)?) => {
-        $(impl Record for $type { const KIND: &'static str = $kind; })*
+    ($($type:ident = $kind:literal $({ $($more:tt)* })?),* $(,)?) => {
+        $(impl Record for $type { const KIND: &'static str = $kind; $($($more)*)? })*
 
         /// The kinds of record, in the order in which a study makes them.
         pub const KINDS: &[&str] = &[$($kind),*];
@@ -122,7 +131,13 @@ macro_rules! kinds {
 }
 
 kinds! {
-    Dataset = "dataset",
+    Dataset = "dataset" {
+        const VERSION: u32 = 2;
+
+        fn check(&self) -> Result<(), String> {
+            self.check_labels()
+        }
+    },
     Split = "split",
     Weights = "weights",
     Software = "software",
@@ -132,7 +147,9 @@ kinds! {
     Table = "table",
     Study = "study",
     Execution = "execution",
-    Withdrawal = "withdrawal",
+    Withdrawal = "withdrawal" {
+        const VERSION: u32 = 2;
+    },
     Event = "event",
 }
 

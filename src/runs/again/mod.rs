@@ -43,10 +43,11 @@ impl Mismatch {
 
 /// Makes a record again from what it names and says what differs, the first few differences.
 ///
-/// None where that takes a network, as for a table of probes or heat maps, and for what somebody said: executions, studies.
+/// None where that takes a network, as for a table of probes or heat maps, for what somebody said (executions, studies),
+/// and for a data set whose metadata are of a format that is not read here.
 pub fn recompute(objects: &dyn Objects, id: Hash, kind: &str) -> Result<Option<Vec<Mismatch>>, RunError> {
     match kind {
-        Dataset::KIND => inputs::dataset(objects, Id::new(id)).map(Some),
+        Dataset::KIND => inputs::dataset(objects, Id::new(id)),
         Split::KIND => inputs::split(objects, Id::new(id)).map(Some),
         Weights::KIND => inputs::weights(objects, Id::new(id)).map(Some),
         Software::KIND => inputs::software(objects, Id::new(id)).map(Some),
