@@ -12,7 +12,7 @@ use reg::dataset::renditions::{Rendition, Renditions};
 use reg::dataset::synthetic;
 use reg::hash::{Hash, Id, Sha256};
 use reg::random::Stream;
-use reg::records::{Augmentation, Gender, ImageRow, ViewPosition};
+use reg::records::{Augmentation, Gender, ImageRow, LabelValues, ViewPosition};
 
 const ROUNDS: usize = 5;
 /// Images a second that a GPU is taken to train on.
@@ -101,12 +101,13 @@ fn row(bytes: &[u8]) -> (ImageRow, Hash) {
         width,
         height,
         row: 1,
-        patient: 1,
-        follow_up: 0,
+        patient: 1.into(),
+        study: None,
+        follow_up: None,
         age: None,
         gender: Gender::Unknown,
         view: ViewPosition::Unknown,
-        labels: 0,
+        labels: LabelValues::default(),
     };
     (row, object)
 }

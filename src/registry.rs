@@ -44,7 +44,7 @@ pub const FOLDER: &str = ".reg";
 const PEM: &[u8; 11] = b"-----BEGIN ";
 const FORMAT_FILE: &str = "format";
 /// The format that this reg reads and writes.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// What can go wrong with a registry.
 #[derive(Debug, thiserror::Error)]
@@ -61,6 +61,14 @@ pub enum RegistryError {
     /// Made by a newer reg.
     #[error("registry {} has format {found}, and this reg reads format {FORMAT}", path.display())]
     NewerFormat {
+        /// The registry.
+        path: PathBuf,
+        /// Its format.
+        found: u32,
+    },
+    /// Made by an older reg, before the format changed.
+    #[error("registry {} is of an older format, {found}; this reg reads format {FORMAT}", path.display())]
+    OlderFormat {
         /// The registry.
         path: PathBuf,
         /// Its format.
@@ -230,6 +238,7 @@ impl Registry {
         match format {
             Some(FORMAT) => Ok(Registry::in_folder(root)),
             Some(found) if found > FORMAT => Err(RegistryError::NewerFormat { path: root, found }),
+            Some(found @ 1..FORMAT) => Err(RegistryError::OlderFormat { path: root, found }),
             _ => Err(RegistryError::NotARegistry(dir.to_owned())),
         }
     }

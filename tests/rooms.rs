@@ -12,6 +12,7 @@ const IMPORTERS: &[(&str, &[&str])] = &[
     ("tch", &["tensor/"]),
     ("blake3", &["hash.rs"]),
     ("sha2", &["hash.rs"]),
+    ("smol_str", &["records/patient.rs"]),
     ("image", &["dataset/pixels.rs"]),
     ("fast_image_resize", &["dataset/pixels.rs"]),
     ("csv", &["dataset/table.rs", "export/csv.rs", "report/table.rs"]),

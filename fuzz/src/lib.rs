@@ -32,14 +32,16 @@ pub fn metadata(bytes: &[u8]) {
     assert!(rows.windows(2).all(|pair| pair[0].row < pair[1].row), "rows are in the order of the file");
     for row in &rows {
         assert!(row.object.is_none() && row.bytes == 0, "an image file was not looked at");
-        assert!(row.labels != 0 && row.labels < 1 << LABELS.len(), "labels {:b}", row.labels);
+        let last = row.labels.positives().last().expect("an image has a label");
+        assert!(last < LABELS.len() && row.labels.missing().next().is_none(), "labels {:?}", row.labels);
+        assert_eq!(row.patient.as_str().parse(), Ok(row.patient.clone()));
         is_a_plain_name(&row.name);
     }
     for finding in read.findings {
         is_one_line(&finding.to_string());
     }
     rows.sort_by(|a, b| a.name.cmp(&b.name));
-    let manifest = Manifest { rows };
+    let manifest = Manifest { labels: LABELS.len() as u32, rows };
     let packed = codec::pack(&manifest).expect("names are unique");
     assert!(codec::unpack::<Manifest>(&packed).is_ok_and(|back| back == manifest));
 }
@@ -85,7 +87,7 @@ pub fn lists(bytes: &[u8]) {
 
 /// A file of scores that is read has a finite score for each image and label, each image and label once.
 pub fn scores(bytes: &[u8]) {
-    let file = match scores::read(bytes, path()) {
+    let file = match scores::read(bytes, path(), &reg::dataset::labels::names()) {
         Ok(file) => file,
         Err(error) => return can_be_shown(&error),
     };

@@ -231,7 +231,8 @@ def below(bits, n):
 
 # The keys of each kind, and behind the bar those that may lack; a table's depend on its type.
 KINDS = {
-    "dataset": "age boxes boxes_file bytes images impossible_ages labels manifest metadata metadata_only missing patients rules source | withdrawn",
+    "dataset": "age boxes boxes_file bytes images impossible_ages labels manifest metadata metadata_only missing no_finding patients rules source"
+    " | withdrawn",
     "split": "assignment dataset folds method rules |",
     "weights": "file parameters tensors | runs",
     "software": "crates numerics sources tch worker |",
@@ -245,7 +246,7 @@ KINDS = {
     "event": "command names prev seq time |",
 }
 # The version of each kind that is read; the others are of version 1.
-VERSIONS = dict.fromkeys("dataset split software spec predictions table study execution".split(), 2)
+VERSIONS = dict.fromkeys("dataset split software spec predictions table study execution withdrawal".split(), 2)
 # The rules by which records are made again here, as `src/records/rules.rs` numbers them.
 RULES = {"dataset": 1, "split": 1, "import": 1}
 RULES.update({"auc table": 1, "dataset table": 1, "comparison table": 1, "probe table": 1, "heat table": 1, "pointing table": 1})
@@ -303,7 +304,10 @@ def read_record(data):
         return None
     # That also tells of keys that are there twice, of which Python keeps the last, and of NaN.
     need(spelled(document).encode("utf-8", "replace") == data, f"a {kind} record that is not in canonical form")
-    need(type(document.get("version")) is int and document["version"] == VERSIONS.get(kind, 1), f"a {kind} record of another version than this program reads")
+    version, known = document.get("version"), VERSIONS.get(kind, 1)
+    need(type(version) is int and version > 0, f"a {kind} record without a version")
+    need(version >= known, f"a {kind} record of an older format, version {version} and not {known}")
+    need(version == known, f"a {kind} record of an unknown version")
     parts = [(document.keys() - {"kind", "version"}, KINDS[kind])]
     if kind == "table":
         parts = [(document.keys() - {"kind", "version", "type"}, TABLES[document["type"]])]
@@ -316,13 +320,44 @@ def read_record(data):
 
 # Packed arrays: eight letters, a version, then little-endian numbers, no byte less or more.
 
-Image = namedtuple("Image", "name image sha256 bytes width height row patient follow_up age gender view labels")
+# `positive` and `missing` are bits by labels, the first the lowest.
+Image = namedtuple("Image", "name image sha256 bytes width height row patient study follow_up age gender view positive missing")
+
+
+class Manifest(list):
+    """Rows, and how many labels each has."""
+
+
+def is_plain(text, most):
+    """Whether a text has 1 to so many bytes, all seen, neither begins nor ends with white space, and is no hash."""
+    fits = 1 <= len(text.encode()) <= most and text.strip(BLANKS) == text and not HASH.fullmatch(text)
+    return fits and not re.search("[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]", text)
+
+
+def is_number(text):
+    return re.fullmatch("[0-9]+", text) is not None
+
+
+def patient_order(patient):
+    """Numbers by their size, then everything else."""
+    return (0, len(patient), patient) if is_number(patient) else (1, 0, patient)
+
+
+def value_of(image, label):
+    """1 or 0; None where the label is missing."""
+    return None if image.missing >> label & 1 else image.positive >> label & 1
 
 
 class Reader:
-    def __init__(self, data, kind):
-        need(data[:12] == kind + b"\1\0\0\0", f"not a packed {kind.decode()} of version 1")
+    def __init__(self, data, kind, version=1):
+        need(data[:8] == kind and len(data) >= 12, f"not a packed {kind.decode()}")
+        (found,) = struct.unpack("<I", data[8:12])
+        need(found >= version, f"a packed {kind.decode()} of an older format, version {found} and not {version}")
+        need(found == version, f"a packed {kind.decode()} of an unknown version")
         self.data, self.at = data, 12
+
+    def text(self):
+        return self.take("%ds" % self.take("Q"))[0].decode()
 
     def take(self, form):
         values = struct.unpack_from("<" + form, self.data, self.at)
@@ -332,7 +367,7 @@ class Reader:
     def option(self, form):
         (there,) = self.take("B")
         need(there <= 1, "a value is neither there nor not")
-        return self.take(form)[0] if there else None
+        return (self.take(form) or (b"",))[0] if there else None
 
     def done(self):
         need(self.at == len(self.data), "bytes are left over")
@@ -340,16 +375,33 @@ class Reader:
 
 def read_manifest(data):
     """A row an image, sorted by name."""
-    reader, rows = Reader(data, b"regmanif"), []
+    reader, heads, rows = Reader(data, b"regmanif", 2), [], Manifest()
+    (rows.labels,) = reader.take("I")
+    need(1 <= rows.labels <= 512, "a manifest has 1 to 512 labels")
     for _ in range(*reader.take("Q")):
-        name = reader.take("%ds" % reader.take("Q"))[0].decode()
-        image = reader.option("32s")
-        sha256, size, width, height, row, patient, follow_up = reader.take("32sQIIIII")
-        age = reader.option("i")
-        gender, view, labels = reader.take("III")
+        name, image = reader.text(), reader.option("32s")
+        sha256, size, width, height, row = reader.take("32sQIII")
+        patient, study = reader.text(), reader.text() if reader.option("") is not None else None
+        need(is_plain(patient, 64) and not re.fullmatch("0[0-9]+", patient), f"{name} has a patient that is none")
+        need(study is None or is_plain(study, 64), f"{name} has a study that is none")
+        follow_up, age = reader.option("I"), reader.option("i")
+        gender, view = reader.take("II")
         need(gender <= 2 and view <= 2, f"{name} has a gender or view that there is not")
         need(image or not (any(sha256) or size or width or height), f"{name} has no file, and yet a hash or a size")
-        rows.append(Image(name, image and image.hex(), sha256.hex(), size, width, height, row, patient, follow_up, age, gender, view, labels))
+        heads.append((name, image and image.hex(), sha256.hex(), size, width, height, row, patient, study, follow_up, age, gender, view))
+    # The bits of all rows: positive labels, then missing ones; the latter are not there where no label is missing.
+    words, bits = (rows.labels + 63) // 64, []
+    for _ in range(2):
+        (count,) = reader.take("Q")
+        need(count == len(heads) * words or count == 0 and bits, "the number of label words is wrong")
+        packed = reader.take("%ds" % (8 * count))[0]
+        bits.append([int.from_bytes(packed[at : at + 8 * words], "little") for at in range(0, 8 * count, 8 * words)])
+    positive, missing = bits
+    need(not missing or any(missing), "words of missing labels, and none is missing")
+    for head, own, lacking in zip(heads, positive, missing or [0] * len(heads)):
+        need((own | lacking) >> rows.labels == 0, f"{head[0]} has a label beyond the last")
+        need(own & lacking == 0, f"{head[0]} has a label that is missing too")
+        rows.append(Image(*head, own, lacking))
     reader.done()
     need(all(a.name < b.name for a, b in zip(rows, rows[1:])), "the images of a manifest are not in order")
     return rows
@@ -728,7 +780,10 @@ class Bundle:
         return self.read[id]
 
     def manifest(self, dataset):
-        return self.packed(self.record(dataset, "dataset")["manifest"], "manifest")
+        record = self.record(dataset, "dataset")
+        manifest = self.packed(record["manifest"], "manifest")
+        need(manifest.labels == len(record["labels"]), "a manifest has not a value for each label of its data set")
+        return manifest
 
     def subset(self, split, fold, subset):
         """Rows of the manifest that a fold of a split puts there."""
@@ -933,15 +988,28 @@ def listing(bundle):
     return spelled({"format": "reg audit 1", "root": bundle.root, "weights": bundle.weights, "objects": entries}, "\n")
 
 
+def csv_line(values):
+    """Fields of a CSV, in quotation marks where they hold what else would end them."""
+    fields = map(str, values)
+    return ",".join('"' + text.replace('"', '""') + '"' if re.search('[,"\n\r]', text) else text for text in fields)
+
+
 def images_csv(bundle, dataset):
-    lines = ["name,blake3,sha256,bytes,width,height,metadata_row,patient,follow_up,age,gender,view,labels"]
-    for image in bundle.manifest(dataset):
+    head = "name blake3 sha256 bytes width height metadata_row patient follow_up age gender view labels".split()
+    manifest, names = bundle.manifest(dataset), bundle.documents[dataset]["labels"]
+    lacking, studied = any(image.missing for image in manifest), any(image.study is not None for image in manifest)
+    lines = [csv_line(head + ["missing"] * lacking + ["study"] * studied)]
+
+    def named(bits):
+        return "|".join(name for bit, name in enumerate(names) if bits >> bit & 1)
+
+    for image in manifest:
         hashes = [image.image, image.sha256] if image.image else ["", ""]
-        sizes = [image.bytes, image.width, image.height, image.row, image.patient, image.follow_up]
-        age = "" if image.age is None else image.age
-        labels = "|".join(name for bit, name in enumerate(bundle.documents[dataset]["labels"]) if image.labels >> bit & 1)
-        fields = [image.name, *hashes, *sizes, age, ("M", "F", "")[image.gender], ("PA", "AP", "")[image.view], labels]
-        lines.append(",".join(map(str, fields)))
+        sizes = [image.bytes, image.width, image.height, image.row, image.patient]
+        follow_up, age, study = ("" if value is None else value for value in (image.follow_up, image.age, image.study))
+        who = [follow_up, age, ("M", "F", "")[image.gender], ("PA", "AP", "")[image.view]]
+        fields = [image.name, *hashes, *sizes, *who, named(image.positive)]
+        lines.append(csv_line(fields + [named(image.missing)] * lacking + [study] * studied))
     return "\n".join(lines) + "\n"
 
 
@@ -950,7 +1018,7 @@ def split_csv(bundle, split):
     folds = bundle.packed(record["assignment"], "assignment")
     lines = [",".join(["name", *(f"fold{number}" for number in range(len(folds)))])]
     for place, image in enumerate(bundle.manifest(record["dataset"])):
-        lines.append(",".join([image.name, *(("train", "val", "test", "")[codes[place]] for codes in folds)]))
+        lines.append(csv_line([image.name, *(("train", "val", "test", "")[codes[place]] for codes in folds)]))
     return "\n".join(lines) + "\n"
 
 
@@ -985,6 +1053,8 @@ def check_derived(bundle):
 
 # Data sets and splits.
 
+# What this program reads the metadata of, and the labels of that format.
+SOURCE = "ChestX-ray14"
 LABELS = (
     "Atelectasis Cardiomegaly Consolidation Edema Effusion Emphysema Fibrosis Hernia Infiltration Mass Nodule"
     " Pleural_Thickening Pneumonia Pneumothorax"
@@ -1055,7 +1125,8 @@ def read_metadata(data):
         need(all(re.fullmatch("[+]?[0-9]+", number) for number in numbers), f"row {row} of the metadata lacks a number")
         follow_up, patient = map(int, numbers)
         gender, view = {"M": 0, "F": 1, "": 2}[gender.upper()], {"PA": 0, "AP": 1, "": 2}[view.upper()]
-        said = (name, patient, follow_up, age_of(age), gender, view, sum(1 << LABELS.index(label) for label in set(labels)))
+        bits = sum(1 << LABELS.index(label) for label in set(labels))
+        said = (name, str(patient), None, follow_up, age_of(age), gender, view, bits, 0)
         if first.setdefault(name, said) is said:
             found[row] = said
         need(first[name] == said, f"row {row} of the metadata says something else of {name} than a row before")
@@ -1082,14 +1153,19 @@ def plausible(image):
 def check_dataset(bundle, id):
     """The manifest says of every image what the metadata say, and the record counts it rightly."""
     dataset, manifest = bundle.record(id, "dataset"), bundle.manifest(id)
-    said = read_metadata(bundle.object(dataset["metadata"]["object"]))
-    need(dataset["labels"] == LABELS, "the labels of a data set are not those of its format")
-    different = [
-        image for image in manifest
-        if said.get(image.row)
-        != (image.name, image.patient, image.follow_up, image.age, image.gender, image.view, image.labels)
-    ]
-    complain_of([f"data set {id[:12]}: {image.name} is not as row {image.row} of the metadata has it" for image in different])
+    labels, none = dataset["labels"], dataset["no_finding"]
+    odd = [name for name in labels if not is_plain(name, 128) or "|" in name]
+    need(not odd and 1 <= len(set(labels)) == len(labels), "a label of a data set has no name, or that of another")
+    need(none is None or none in labels, "what says that nothing is found is no label of its data set")
+    known = dataset["source"] == SOURCE
+    if known:
+        said = read_metadata(bundle.object(dataset["metadata"]["object"]))
+        need((labels, none) == (LABELS, LABELS[-1]), "the labels of a data set are not those of its format")
+        # Name, patient, study, follow-up, age, gender, view, positive and missing labels.
+        different = [image for image in manifest if said.get(image.row) != (image.name, *image[7:])]
+        complain_of([f"data set {id[:12]}: {image.name} is not as row {image.row} of the metadata has it" for image in different])
+    else:
+        uncomputed.add(f"data set {id[:12]} beside its metadata, which are of another format: {dataset['source']}")
     ages = [image.age for image in manifest if plausible(image)]
     counted = {
         "images": len(manifest),
@@ -1097,17 +1173,18 @@ def check_dataset(bundle, id):
         "bytes": sum(image.bytes for image in manifest),
         "age": {"min": min(ages), "max": max(ages)} if ages else None,
         "impossible_ages": sum(image.age is not None and not plausible(image) for image in manifest),
-        "source": "ChestX-ray14",
         "metadata_only": not any(image.image for image in manifest),
-        "missing": len(said) - len(manifest) - dataset.get("withdrawn", 0),
     }
+    if known:
+        counted["missing"] = len(said) - len(manifest) - dataset.get("withdrawn", 0)
     hold(f"data set {id[:12]}", {key: dataset[key] for key in counted}, counted, "images and metadata give")
     need((dataset["boxes"] is None) == (dataset["boxes_file"] is None), "boxes without a file, or a file without boxes")
-    if dataset["boxes"] is not None:
+    if known and dataset["boxes"] is not None:
         boxes = read_boxes_csv(bundle.object(dataset["boxes_file"]["object"]), {image.name: row for row, image in enumerate(manifest)})
         if boxes != bundle.packed(dataset["boxes"], "boxes"):
             complain(f"data set {id[:12]}: its boxes are not those of their file")
-    say(f"data set {id[:12]}: {len(manifest):,} images as in the metadata, {counted['patients']:,} patients")
+    how = "as in the metadata" if known else f"of {dataset['source']}"
+    say(f"data set {id[:12]}: {len(manifest):,} images {how}, {counted['patients']:,} patients")
 
 
 def fill(patients, quotas):
@@ -1134,7 +1211,7 @@ def draw(manifest, codes, quotas, bits):
     patients = {}
     for row in (row for row, code in enumerate(codes) if code == 0):
         patients.setdefault(manifest[row].patient, []).append(row)
-    patients = [patients[patient] for patient in sorted(patients)]
+    patients = [patients[patient] for patient in sorted(patients, key=patient_order)]
     for i in range(len(patients) - 1, 0, -1):
         j = below(bits, i + 1)
         patients[i], patients[j] = patients[j], patients[i]
@@ -1167,7 +1244,7 @@ def check_split(bundle, id):
     for fold, codes in enumerate(folds):
         need(len(codes) == len(manifest), f"split {id}: fold {fold} is of {len(codes)} images")
         patients = [{image.patient for image, code in zip(manifest, codes) if code == part} for part in range(3)]
-        both = sorted(patients[0] & patients[1] | patients[0] & patients[2] | patients[1] & patients[2])
+        both = sorted(patients[0] & patients[1] | patients[0] & patients[2] | patients[1] & patients[2], key=patient_order)
         torn += [f"split {id[:12]}, fold {fold}: patient {patient} is in two parts" for patient in both]
         sizes = [{"images": codes.count(part), "patients": len(patients[part])} for part in range(3)]
         counted.append(dict(zip(("train", "val", "test"), sizes)))
@@ -1312,17 +1389,22 @@ def check_run(bundle, id):
     say(f"run {id[:12]}: {spec['model']['name']}, fold {spec['fold']}; epoch {best + 1} of {len(losses)} as in its log")
 
 
-def read_scores_csv(data):
-    """Another tool's scores: those of each image by label."""
+def read_scores_csv(data, labels):
+    """Another tool's scores: those of each image by label of a data set."""
 
     def plain(name):
         return name.replace("_", " ").lower()
 
-    # However a label is spaced and capitalised, but the older name as it is.
-    names = {plain(label): label for label in LABELS}
+    # As it is, else however it is spaced and capitalised where only one is so, else the older name as it is.
+    names = {}
+    for own in labels:
+        names.setdefault(plain(own), []).append(own)
 
     def label(name):
-        return names.get(plain(name)) or RENAMED.get(name)
+        alike = names.get(plain(name), [])
+        if name in labels or not alike:
+            return next((own for own in (name, RENAMED.get(name)) if own in labels), None)
+        return alike[0] if len(alike) == 1 else None
 
     head, rows = read_csv(data)
     image = only(head, "Image Index")
@@ -1342,7 +1424,8 @@ def check_predictions(bundle, id):
     predictions = bundle.record(id, "predictions")
     cell = Cell.of(bundle, id)
     fitting = {"dataset": predictions["dataset"], "images": len(cell.rows), "scores": len(predictions["labels"])}
-    fitting["labels"] = [label for label in LABELS if label in predictions["labels"]]
+    known = cell.dataset["labels"]
+    fitting["labels"] = [label for label in known if label in predictions["labels"]]
     own = {**{key: predictions[key] for key in fitting}, "scores": cell.columns}
     wanted = None
     where = [predictions[key] is None for key in ("split", "fold", "subset")]
@@ -1353,14 +1436,14 @@ def check_predictions(bundle, id):
     if predictions["source"]["type"] == "run":
         spec = bundle.record(bundle.record(predictions["source"]["run"], "run")["spec"], "spec")
         fitting.update({key: spec[key] for key in ("dataset", "split", "fold")})
-        fitting.update(model=spec["model"]["name"], labels=LABELS, scale="logit")
+        fitting.update(model=spec["model"]["name"], labels=known, scale="logit")
         own.update({key: predictions[key] for key in fitting if key != "scores"})
         if wanted != cell.rows:
             complain(f"predictions {id[:12]}: they are not of the {predictions['subset']} images")
     else:
-        given = read_scores_csv(bundle.object(predictions["source"]["file"]["object"]))
+        given = read_scores_csv(bundle.object(predictions["source"]["file"]["object"]), known)
         need(given, "the file of scores is empty")
-        fitting["labels"] = [label for label in LABELS if label in next(iter(given.values()))]
+        fitting["labels"] = [label for label in known if label in next(iter(given.values()))]
         need(predictions["scale"] in ("probability", "logit"), "scores of an unknown scale")
         if predictions["scale"] == "probability" and not all(0 <= score <= 1 for scores in given.values() for score in scores.values()):
             complain(f"predictions {id[:12]}: a probability in their file is none")
@@ -1391,10 +1474,21 @@ class Cell:
         return bundle.cells[id]
 
     def complete(self):
-        bits = {label: self.dataset["labels"].index(label) for label in self.labels if label in self.dataset["labels"]}
+        places = {label: place for place, label in enumerate(self.dataset["labels"])}
         self.images = [self.manifest[row] for row in self.rows]
-        self.truth = {label: [image.labels >> bits.get(label, 32) & 1 for image in self.images] for label in self.labels}
+        # Without the images of which a label is missing; a label that the data set does not have is false.
+        self.known = {}
+        for label in self.labels:
+            truth = [value_of(image, places[label]) if label in places else 0 for image in self.images]
+            there = [place for place, value in enumerate(truth) if value is not None]
+            self.known[label] = there, [self.scores[label][place] for place in there], [truth[place] for place in there]
         self.placed = {}
+
+    def positives(self, label):
+        return sum(self.known[label][2])
+
+    def missing(self, label):
+        return len(self.rows) - len(self.known[label][0])
 
     def rows_in(self, other):
         """Where the data set of another cell holds each of the images: of the same source, name, file, patient and labels; None where it does not."""
@@ -1404,7 +1498,7 @@ class Cell:
             return [None] * len(self.rows)
 
         def identity(image):
-            return image.name, image.image, image.patient, image.labels
+            return image.name, image.image, image.patient, image.positive, image.missing
 
         theirs = {identity(image): row for row, image in enumerate(other.manifest)}
         return [theirs.get(identity(image)) for image in self.images]
@@ -1423,7 +1517,7 @@ class Cell:
 
     def placements(self, label):
         if label not in self.placed:
-            self.placed[label] = placements(self.scores[label], self.truth[label])
+            self.placed[label] = placements(*self.known[label][1:])
         return self.placed[label]
 
     def spec(self, bundle):
@@ -1435,12 +1529,18 @@ class Cell:
 # Tables: what they must say, every field of it.
 
 
+def lacking(missing):
+    """What a row says of images whose label is missing: nothing where there are none."""
+    return {"missing": missing} if missing else {}
+
+
 def auc_table(bundle, table):
     cell = Cell.of(bundle, table["predictions"])
     labels = []
     for label in cell.labels:
-        positives = sum(cell.truth[label])
-        labels.append({"label": label, "auc": auc(cell.placements(label)), "positives": positives, "negatives": len(cell.rows) - positives})
+        positives, missing = cell.positives(label), cell.missing(label)
+        counts = {"positives": positives, "negatives": len(cell.rows) - missing - positives}
+        labels.append({"label": label, "auc": auc(cell.placements(label)), **counts, **lacking(missing)})
     count, average = summary([label["auc"] for label in labels])[:2]
     return {"predictions": cell.id, "dataset": cell.predictions["dataset"], "labels": labels, "mean": average, "mean_over": count}
 
@@ -1454,9 +1554,14 @@ def dataset_table(bundle, table):
     ages = [image.age for image in images if plausible(image)]
     n, by_age = len(ages), Counter(age // 2 * 2 for age in ages)
     squares = n * sum(age * age for age in ages) - sum(ages) ** 2
-    positives = [sum(image.labels >> bit & 1 for image in images) for bit in range(len(dataset["labels"]))]
-    labels = [{"label": label, "positives": count, "prevalence": part(count, len(images))} for label, count in zip(dataset["labels"], positives)]
-    findings = sum(count for label, count in zip(dataset["labels"], positives) if label != "No Finding")
+    places = range(len(dataset["labels"]))
+    positives = [sum(image.positive >> place & 1 for image in images) for place in places]
+    missing = [sum(image.missing >> place & 1 for image in images) for place in places]
+    labels = [
+        {"label": label, "positives": count, "prevalence": part(count, len(images) - without), **lacking(without)}
+        for label, count, without in zip(dataset["labels"], positives, missing)
+    ]
+    findings = sum(count for label, count in zip(dataset["labels"], positives) if label != dataset["no_finding"])
     return {
         "dataset": table["dataset"],
         "images": len(images),
@@ -1593,9 +1698,11 @@ def judge(name, cells, folds, labels):
     rows = []
     for label in labels:
         placed = [cell and cell.placements(label) for cell in own]
+        missing = [cell.missing(label) if cell else 0 for cell in own]
         rows.append({
             "label": label,
-            "positives": [sum(cell.truth[label]) if cell else 0 for cell in own],
+            "positives": [cell.positives(label) if cell else 0 for cell in own],
+            **lacking(missing if any(missing) else None),
             "auc": spread([of_fold and auc(of_fold) for of_fold in placed]),
             "std_errors": [of_fold and std_error(of_fold) for of_fold in placed],
         })
@@ -1686,7 +1793,7 @@ def bootstrap(columns, labels, recorded, paired):
     place = {patient: i for i, patient in enumerate(patients)}
 
     def sample(cell):
-        orders = [InOrder(cell.scores[label], cell.truth[label]) for label in labels]
+        orders = [(cell.known[label][0], InOrder(*cell.known[label][1:])) for label in labels]
         return [place[image.patient] for image in cell.images], orders
 
     samples = [[sample(cell) for cell in folds.values()] for folds in columns.values()]
@@ -1695,7 +1802,7 @@ def bootstrap(columns, labels, recorded, paired):
         values = []
         for folds in samples:
             weights = [[times[patient] for patient in own] for own, _ in folds]
-            by_fold = [[order.auc(own) for order in orders] for own, (_, orders) in zip(weights, folds)]
+            by_fold = [[order.auc([own[i] for i in there]) for there, order in orders] for own, (_, orders) in zip(weights, folds)]
             by_label = [mean([fold[label] for fold in by_fold]) for label in range(len(labels))]
             values.append([*by_label, mean([mean(fold) for fold in by_fold])])
         return values
@@ -1756,10 +1863,10 @@ def sigmoid(score):
 
 def metric_row(model, cell, validation, label):
     """Figures beside the AUC; the threshold is chosen on validation images, never on those that are judged."""
-    scores, truth = cell.scores[label], cell.truth[label]
+    _, scores, truth = cell.known[label]
     logit = cell.predictions["scale"] == "logit"
     probabilities = [sigmoid(score) for score in scores] if logit else scores
-    threshold = youden(validation.scores[label], validation.truth[label]) if validation and label in validation.labels else None
+    threshold = youden(*validation.known[label][1:]) if validation and label in validation.labels else None
     sensitivity, specificity = (None, None) if threshold is None else at_threshold(scores, truth, threshold)
     brier = [(p - yes) * (p - yes) for p, yes in zip(probabilities, truth)]
     error, bins = calibration(probabilities, truth) if truth else (None, [])
@@ -1800,6 +1907,7 @@ def groups(columns, labels, by):
                 for label in labels:
                     placed = part.placements(label)
                     row = {"by": by, "group": group, "model": name, "label": label, "fold": fold, "images": len(own)}
+                    row.update(lacking(part.missing(label)))
                     rows.append({**row, "positives": len(placed[0]), "auc": auc(placed), "std_error": std_error(placed)})
     return rows
 

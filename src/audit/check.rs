@@ -49,6 +49,8 @@ pub struct Checked {
     pub uncomputed: Vec<Hash>,
     /// Records that this reg would make by other rules and did not compute again, a sentence each.
     pub other_rules: Vec<String>,
+    /// Data sets whose images were not held to their metadata, which are of a format that is not read here.
+    pub unread: Vec<Hash>,
     /// Columns of comparisons, with the models that they are of where they are called otherwise: names are words, and
     /// nothing computes them.
     pub renamed: BTreeMap<String, BTreeSet<String>>,
@@ -100,6 +102,7 @@ pub fn check(path: &Path) -> Result<Checked, AuditError> {
         aucs: 0,
         uncomputed: Vec::new(),
         other_rules: Vec::new(),
+        unread: Vec::new(),
         renamed: BTreeMap::new(),
         mark: None,
         withdrawals: Vec::new(),
@@ -174,6 +177,7 @@ impl Checked {
         let short = id.short();
         match recompute(objects, id, kind) {
             Ok(None) if kind == Table::KIND => self.uncomputed.push(id),
+            Ok(None) if kind == Dataset::KIND => self.unread.push(id),
             Ok(None) => {}
             Ok(Some(differences)) => {
                 let said = |Mismatch { place, recorded, now }: &Mismatch| {

@@ -1,5 +1,6 @@
 //! What of a bundle people read: tables, manifests and splits as CSV, records with line breaks.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
@@ -8,7 +9,8 @@ use super::walk::{Evidence, Part};
 use crate::hash::{Hash, Id};
 use crate::lineage::Mark;
 use crate::records::{
-    Assignment, Dataset, Gender, ImageRow, KINDS, Manifest, Record, Split, Subset, Table, ViewPosition,
+    Assignment, Dataset, Gender, ImageRow, KINDS, Manifest, Record, Split, StudyId, Subset, Table,
+    ViewPosition,
 };
 use crate::registry::Objects;
 use crate::report::{Format, results};
@@ -60,18 +62,32 @@ pub(super) fn views(
     Ok(files)
 }
 
-/// A row an image. No field needs quotation marks: names are plain, labels hold no comma.
+/// A field of a CSV: in quotation marks where it holds what else would end it.
+fn field(text: &str) -> Cow<'_, str> {
+    match text.contains([',', '"', '\n', '\r']) {
+        true => format!("\"{}\"", text.replace('"', "\"\"")).into(),
+        false => text.into(),
+    }
+}
+
+/// A row an image. A column of studies and one of missing labels is there where an image has some.
 fn images(dataset: &Dataset, manifest: &Manifest) -> String {
+    let has_study = manifest.rows.iter().any(|row| row.study.is_some());
+    let has_missing = manifest.rows.iter().any(|row| row.labels.missing().next().is_some());
     let mut out = String::from(
-        "name,blake3,sha256,bytes,width,height,metadata_row,patient,follow_up,age,gender,view,labels\n",
+        "name,blake3,sha256,bytes,width,height,metadata_row,patient,follow_up,age,gender,view,labels",
     );
+    out += if has_missing { ",missing" } else { "" };
+    out += if has_study { ",study\n" } else { "\n" };
     for row in &manifest.rows {
-        let labels: Vec<&str> = (0..)
-            .zip(&dataset.labels)
-            .filter(|(bit, _)| row.has(*bit))
-            .map(|(_, label)| label.as_str())
-            .collect();
-        let ImageRow { name, bytes, width, height, row: place, patient, follow_up, .. } = row;
+        let named = |places: &mut dyn Iterator<Item = usize>| {
+            let names: Vec<&str> =
+                places.filter_map(|place| dataset.labels.get(place)).map(String::as_str).collect();
+            names.join("|")
+        };
+        let ImageRow { name, bytes, width, height, row: place, patient, .. } = row;
+        let (name, patient) = (field(name), field(patient.as_str()));
+        let follow_up = row.follow_up.map(|number| number.to_string()).unwrap_or_default();
         let [blake3, sha256] = match row.object {
             Some(object) => [object.to_string(), row.sha256.digits()],
             None => [String::new(), String::new()],
@@ -87,11 +103,19 @@ fn images(dataset: &Dataset, manifest: &Manifest) -> String {
             ViewPosition::AP => "AP",
             ViewPosition::Unknown => "",
         };
-        let labels = labels.join("|");
-        let _ = writeln!(
+        let labels = named(&mut row.labels.positives());
+        let labels = field(&labels);
+        let _ = write!(
             out,
             "{name},{blake3},{sha256},{bytes},{width},{height},{place},{patient},{follow_up},{age},{gender},{view},{labels}"
         );
+        if has_missing {
+            let _ = write!(out, ",{}", field(&named(&mut row.labels.missing())));
+        }
+        if has_study {
+            let _ = write!(out, ",{}", field(row.study.as_ref().map_or("", StudyId::as_str)));
+        }
+        out.push('\n');
     }
     out
 }
@@ -104,7 +128,7 @@ fn subsets(manifest: &Manifest, assignment: &Assignment) -> String {
     }
     out.push('\n');
     for (place, row) in manifest.rows.iter().enumerate() {
-        out += &row.name;
+        out += &field(&row.name);
         for fold in &assignment.folds {
             let subset = fold.get(place).and_then(|code| {
                 [Subset::Train, Subset::Val, Subset::Test].into_iter().find(|subset| *subset as u8 == *code)

@@ -81,6 +81,12 @@ fn verified(file: &std::path::Path) -> Result<Reply, Failure> {
         ));
     }
     lines.extend(checked.other_rules.iter().map(|line| format!("note: {line}")));
+    for id in &checked.unread {
+        let short = id.short();
+        lines.push(format!(
+            "note: the metadata of data set {short} are of a format that this reg does not read; its images were not held to them"
+        ));
+    }
     for record in &checked.withdrawals {
         lines.push(format!("note: withdrawn: {}: {}", record.subject, record.reason).replace('\n', "\\n"));
     }
@@ -97,7 +103,8 @@ fn verified(file: &std::path::Path) -> Result<Reply, Failure> {
     });
     let json = json!({
         "ok": ok, "id": root, "records": records, "objects": objects, "aucs": checked.aucs,
-        "recomputed": checked.recomputed, "uncomputed": checked.uncomputed, "other_rules": checked.other_rules, "renamed": checked.renamed,
+        "recomputed": checked.recomputed, "uncomputed": checked.uncomputed, "unread": checked.unread,
+        "other_rules": checked.other_rules, "renamed": checked.renamed,
         "withdrawn": checked.mark, "withdrawals": checked.withdrawals, "wrong": checked.wrong,
     });
     let reply = Reply::new(lines.join("\n"), json);

@@ -159,7 +159,7 @@ fn stats(
     let id = registry.resolve_as::<Dataset>(&registry.view()?, dataset)?;
     let record = registry.get(id)?;
     let manifest = registry.get_packed(record.manifest)?;
-    let statistics = Statistics::of(&record.labels, manifest.rows.iter());
+    let statistics = Statistics::of(&record, manifest.rows.iter());
     let marks = marks::warn(context, &registry, [id.hash])?;
     let mut text = counts(&statistics, format, &marks);
     let mut json = json!(statistics);

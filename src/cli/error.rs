@@ -34,6 +34,9 @@ pub(crate) struct Failure {
     code: u8,
 }
 
+/// What helps where something is of an older format: no release of reg wrote one.
+const OLDER: &str =
+    "no release of reg wrote that format: make it again with this reg, `reg init DIR` and `reg ingest` first";
 const ERROR: u8 = 1;
 const USAGE: u8 = 2;
 /// As shells report a program that was interrupted.
@@ -227,6 +230,7 @@ impl From<RegistryError> for Failure {
             RegistryError::Key(_) => "name another file with --output".to_owned(),
             RegistryError::Within { .. } => "write it elsewhere".to_owned(),
             RegistryError::NewerFormat { .. } => "install a newer reg".to_owned(),
+            RegistryError::OlderFormat { .. } => OLDER.to_owned(),
             RegistryError::Unknown { similar, .. } if !similar.is_empty() => {
                 format!("did you mean {}?", similar.join(", "))
             }
@@ -246,11 +250,10 @@ impl From<RegistryError> for Failure {
             RegistryError::InUse(_) => {
                 "stop it (`reg list` shows what trains) and give the same command again".to_owned()
             }
-            RegistryError::Codec { source: CodecError::Older { .. }, .. } => {
-                "a registry that an older reg made has to be made again: `reg init` in another folder, then `reg ingest`"
-                    .to_owned()
+            RegistryError::Codec { source: CodecError::OlderFormat { .. }, .. } => OLDER.to_owned(),
+            RegistryError::Codec { source: CodecError::Version { .. }, .. } => {
+                "install a newer reg".to_owned()
             }
-            RegistryError::Codec { source: CodecError::Version { .. }, .. } => "install a newer reg".to_owned(),
             RegistryError::Codec { .. } => "`reg verify` lists what is damaged".to_owned(),
             RegistryError::WrongKind { .. }
             | RegistryError::Dangling { .. }

@@ -13,7 +13,7 @@ use super::output::{Reply, plural};
 /// With --purge, its bytes are removed from this registry for good.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// `patient:N`, or the file name or id of an image
+    /// `patient:13`, or the file name or id of an image
     id: String,
     /// Why, in a line; it is recorded
     #[arg(long, value_name = "TEXT")]

@@ -9,6 +9,8 @@ use std::path::PathBuf;
 use super::labels;
 use crate::records::codec::printable;
 
+/// Labels of a data set that a message shows.
+const SHOWN_LABELS: usize = 20;
 /// Characters of a file's text, and columns of a file's header, that a message shows.
 const SHOWN: usize = 80;
 const SHOWN_COLUMNS: usize = 20;
@@ -88,7 +90,7 @@ pub enum DatasetError {
         /// File.
         path: PathBuf,
         /// The column's name.
-        column: &'static str,
+        column: String,
     },
     /// A file of scores without a column that is headed by a label.
     #[error("{} has no column of scores; it has {}", path.display(), list(found))]
@@ -97,6 +99,8 @@ pub enum DatasetError {
         path: PathBuf,
         /// The names in the header.
         found: Vec<String>,
+        /// The labels of the data set.
+        labels: Vec<String>,
     },
     /// A row with too many or too few fields.
     #[error("{}, row {row}: {fields} fields where the header has {expected}", path.display())]
@@ -126,7 +130,7 @@ pub enum DatasetError {
         /// Data row, from 1.
         row: u32,
         /// The column's name.
-        column: &'static str,
+        column: String,
         /// What is there.
         value: String,
         /// What may be there.
@@ -265,11 +269,11 @@ impl DatasetError {
             DatasetError::MissingColumn { .. } => {
                 "the first line must be the header, with commas between the columns".to_owned()
             }
-            DatasetError::NoScores { .. } => {
-                format!(
-                    "a column is headed by its label, with or without `prob_`: {}",
-                    labels::LABELS.join(", ")
-                )
+            DatasetError::NoScores { labels, .. } => {
+                let shown: Vec<&str> = labels.iter().take(SHOWN_LABELS).map(String::as_str).collect();
+                let rest = if labels.len() > SHOWN_LABELS { ", …" } else { "" };
+                let shown = shown.join(", ");
+                format!("a column is headed by its label, with or without `prob_`: {shown}{rest}")
             }
             DatasetError::UnknownLabel { label, .. } => match labels::nearest(label) {
                 Some(nearest) => format!("did you mean `{nearest}`?"),

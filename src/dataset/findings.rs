@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::DatasetError;
 use super::labels::{LABELS, NO_FINDING};
-use crate::records::{Gender, ImageRow, MAX_AGE};
+use crate::records::{Gender, ImageRow, MAX_AGE, PatientId};
 
 /// Cases of a finding that are named; the rest is counted.
 const NAMED: usize = 5;
@@ -26,7 +26,7 @@ pub enum Finding {
         /// How many.
         count: usize,
         /// The first of them.
-        first: Vec<u32>,
+        first: Vec<PatientId>,
     },
     /// Ages below 0 or above 120, recorded as given and left out of statistics.
     ImpossibleAges {
@@ -101,8 +101,9 @@ pub(super) fn examine(rows: &mut Vec<ImageRow>, path: &Path) -> Result<Vec<Findi
     if let Some(cases) = Cases::of(impossible.filter_map(|r| Some((r.row, r.name.clone(), r.age?)))) {
         findings.push(Finding::ImpossibleAges { count: cases.count, first: cases.first });
     }
-    let no_finding = 1 << (LABELS.len() - 1);
-    let beside = rows.iter().filter(|row| row.labels & no_finding != 0 && row.labels != no_finding);
+    let no_finding = LABELS.iter().position(|label| *label == NO_FINDING).expect("it is the last label");
+    let beside =
+        rows.iter().filter(|row| row.label(no_finding) == Some(true) && row.labels.positives().count() > 1);
     if let Some(cases) = Cases::of(beside.map(name)) {
         findings.push(Finding::NoFindingBesideOthers { count: cases.count, first: cases.first });
     }
@@ -148,11 +149,11 @@ fn repeated_rows(rows: &[ImageRow], path: &Path) -> Result<BTreeSet<u32>, Datase
     Ok(repeated)
 }
 
-fn patients_with_two_genders(rows: &[ImageRow]) -> BTreeSet<u32> {
+fn patients_with_two_genders(rows: &[ImageRow]) -> BTreeSet<PatientId> {
     let mut genders = HashMap::new();
     let known = rows.iter().filter(|row| row.gender != Gender::Unknown);
     known
-        .filter(|row| *genders.entry(row.patient).or_insert(row.gender) != row.gender)
-        .map(|row| row.patient)
+        .filter(|row| *genders.entry(&row.patient).or_insert(row.gender) != row.gender)
+        .map(|row| row.patient.clone())
         .collect()
 }

@@ -202,7 +202,8 @@ pub fn ingest(
     rows.par_sort_unstable_by(|a, b| a.name.cmp(&b.name));
     findings.extend(same_bytes(&rows));
 
-    let manifest = Manifest { rows };
+    let labels = labels::names();
+    let manifest = Manifest { labels: labels.len() as u32, rows };
     let metadata = transaction.put_outside(&metadata_bytes)?;
     let (mut boxes_file, mut packed_boxes) = (None, None);
     if let (Some(bytes), Some(entries)) = (boxes_bytes, entries) {
@@ -217,9 +218,10 @@ pub fn ingest(
         packed_boxes = Some(transaction.put_packed(&boxes)?);
     }
     let dataset = Dataset {
-        source: "ChestX-ray14".to_owned(),
+        source: metadata::SOURCE.to_owned(),
         rules: rules::INGEST,
-        labels: labels::names(),
+        labels,
+        no_finding: Some(labels::NO_FINDING.to_owned()),
         manifest: transaction.put_packed(&manifest)?,
         metadata,
         boxes_file,

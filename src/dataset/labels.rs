@@ -34,8 +34,13 @@ const SIMILAR: f64 = 0.5;
 
 /// Finds the position of a label by its name or published alias.
 pub fn index(name: &str) -> Option<usize> {
-    let name = ALIASES.iter().find(|(alias, _)| *alias == name).map_or(name, |(_, label)| label);
+    let name = published(name);
     LABELS.iter().position(|label| *label == name)
+}
+
+/// The name of the label that published files spell so.
+pub(super) fn published(name: &str) -> &str {
+    ALIASES.iter().find(|(alias, _)| *alias == name).map_or(name, |(_, label)| label)
 }
 
 /// Suggests the label that somebody who wrote `name` most likely meant.

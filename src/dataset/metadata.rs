@@ -7,10 +7,14 @@
 use std::path::Path;
 
 use super::findings::examine;
+use super::labels::LABELS;
 use super::table::{Column, Row, Table};
 use super::{DatasetError, Finding, text};
 use crate::hash::Sha256;
-use crate::records::{Gender, ImageRow, ViewPosition};
+use crate::records::{Gender, ImageRow, LabelValues, ViewPosition};
+
+/// What data sets of such files say that they come from.
+pub const SOURCE: &str = "ChestX-ray14";
 
 /// A metadata file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,13 +49,13 @@ pub fn read(bytes: &[u8], path: &Path) -> Result<Metadata, DatasetError> {
 }
 
 struct Columns {
-    image: Column,
-    labels: Column,
-    follow_up: Column,
-    patient: Column,
-    age: Column,
-    gender: Column,
-    view: Column,
+    image: Column<'static>,
+    labels: Column<'static>,
+    follow_up: Column<'static>,
+    patient: Column<'static>,
+    age: Column<'static>,
+    gender: Column<'static>,
+    view: Column<'static>,
 }
 
 impl Columns {
@@ -69,10 +73,11 @@ impl Columns {
 
     fn image_row(&self, row: &Row) -> Result<ImageRow, DatasetError> {
         let name = row.image(self.image)?;
-        let mut labels = 0;
+        let mut labels = LabelValues::negative(LABELS.len());
         for label in row.text(self.labels).split('|') {
-            labels |= 1 << row.label(name, label.trim())?;
+            labels.set(row.label(name, label.trim())?, Some(true));
         }
+        let number = |text: &str| text.parse::<u32>().ok();
         Ok(ImageRow {
             name: name.to_owned(),
             object: None,
@@ -81,8 +86,9 @@ impl Columns {
             width: 0,
             height: 0,
             row: row.row,
-            patient: row.parse(self.patient, "a number", |text| text.parse().ok())?,
-            follow_up: row.parse(self.follow_up, "a number", |text| text.parse().ok())?,
+            patient: row.parse(self.patient, "a number", number)?.into(),
+            study: None,
+            follow_up: Some(row.parse(self.follow_up, "a number", number)?),
             age: row.parse(self.age, "an age in years such as 58 or 058Y", age)?,
             gender: row.parse(self.gender, "M or F", gender)?,
             view: row.parse(self.view, "PA or AP", view)?,
@@ -159,9 +165,11 @@ mod tests {
         ];
         let form_2020 = parse(csv(&rows)).unwrap();
         let first = &form_2020.rows[0];
-        assert_eq!((first.name.as_str(), first.row, first.follow_up, first.patient), ("a.png", 1, 3, 17));
+        assert_eq!((first.name.as_str(), first.row, first.follow_up), ("a.png", 1, Some(3)));
+        assert_eq!(first.patient.as_str(), "17");
         assert_eq!((first.age, first.gender, first.view), (Some(58), Gender::Male, ViewPosition::AP));
-        assert_eq!((first.labels, form_2020.rows[1].labels), (0b1010, 1 << 14));
+        let positive = |row: &ImageRow| row.labels.positives().collect::<Vec<_>>();
+        assert_eq!((positive(first), positive(&form_2020.rows[1])), (vec![1, 3], vec![14]));
         let form_2017 = csv(&rows).replace('\n', ",\r\n") + ",\r\n";
         let only_header = csv(&rows).replacen('\n', ",\n", 1);
         let only_rows = csv(&rows).replace("0.143\n", "0.143,\n");
@@ -182,7 +190,7 @@ mod tests {
             (rows[1].view, rows[1].gender, rows[1].age),
             (ViewPosition::Unknown, Gender::Unknown, Some(3))
         );
-        assert_eq!(rows[0].labels, 1 << 9 | 1 << 10);
+        assert_eq!(rows[0].labels.positives().collect::<Vec<_>>(), [9, 10]);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::path::Path;
 
-use super::labels::{self, LABELS};
+use super::labels::published;
 use super::table::{Column, Table};
 use super::{DatasetError, text};
 
@@ -18,7 +18,7 @@ const PREFIX: &str = "prob_";
 /// A file of scores.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ScoreFile {
-    /// Positions in [`LABELS`] of the labels that have a column, ascending.
+    /// Positions of the labels that have a column, ascending.
     pub labels: Vec<usize>,
     /// Headings of the columns that hold no scores.
     pub ignored: Vec<String>,
@@ -37,7 +37,7 @@ impl ScoreFile {
     }
 }
 
-/// Reads a CSV of scores, plain or packed with gzip.
+/// Reads a CSV of scores of some of a data set's `labels`, plain or packed with gzip.
 ///
 /// `path` is what errors call it. A heading is read without regard to case, and `Pleural Thickening` as
 /// `Pleural_Thickening`.
@@ -45,11 +45,11 @@ impl ScoreFile {
 /// # Errors
 /// No column of images or none of scores; two columns for one label; a score that is no finite number; two
 /// rows that score one image differently.
-pub fn read(bytes: &[u8], path: &Path) -> Result<ScoreFile, DatasetError> {
+pub fn read(bytes: &[u8], path: &Path, labels: &[String]) -> Result<ScoreFile, DatasetError> {
     let text = text::decode(bytes, path)?;
     let mut table = Table::open(&text, path)?;
     let image = table.column(IMAGE)?;
-    let (columns, ignored) = columns(&table, path)?;
+    let (columns, ignored) = columns(&table, path, labels)?;
     let mut file = ScoreFile {
         labels: columns.iter().map(|(label, _)| *label).collect(),
         ignored,
@@ -91,10 +91,15 @@ pub fn read(bytes: &[u8], path: &Path) -> Result<ScoreFile, DatasetError> {
 }
 
 /// Columns of scores, each with the position of its label, ascending.
-type Columns = Vec<(usize, Column)>;
+type Columns<'l> = Vec<(usize, Column<'l>)>;
 
 /// The columns of scores by label, and the headings of those that are none.
-fn columns(table: &Table, path: &Path) -> Result<(Columns, Vec<String>), DatasetError> {
+fn columns<'l>(
+    table: &Table,
+    path: &Path,
+    labels: &'l [String],
+) -> Result<(Columns<'l>, Vec<String>), DatasetError> {
+    let label = |heading: &str| label(heading, labels);
     let bare = |heading: &str| match heading.get(..PREFIX.len()) {
         Some(start) if start.eq_ignore_ascii_case(PREFIX) => Some(heading[PREFIX.len()..].to_owned()),
         _ => None,
@@ -108,34 +113,64 @@ fn columns(table: &Table, path: &Path) -> Result<(Columns, Vec<String>), Dataset
         }
         let name = if prefixed { bare(heading) } else { Some(heading.clone()) };
         match name.and_then(|name| label(&name)) {
-            Some(label) => columns.push((label, table.column_at(place, LABELS[label]))),
+            Some(label) => columns.push((label, table.column_at(place, &labels[label]))),
             None => ignored.push(heading.clone()),
         }
     }
     columns.sort_by_key(|(label, _)| *label);
     if let Some(pair) = columns.windows(2).find(|pair| pair[0].0 == pair[1].0) {
-        return Err(DatasetError::RepeatedColumn { path: path.to_owned(), column: LABELS[pair[0].0] });
+        return Err(DatasetError::RepeatedColumn {
+            path: path.to_owned(),
+            column: labels[pair[0].0].clone(),
+        });
     }
     if columns.is_empty() {
-        return Err(DatasetError::NoScores { path: path.to_owned(), found: headings.to_vec() });
+        let (found, labels) = (headings.to_vec(), labels.to_vec());
+        return Err(DatasetError::NoScores { path: path.to_owned(), found, labels });
     }
     Ok((columns, ignored))
 }
 
-/// The label of a heading, however it is spaced and capitalised.
-fn label(heading: &str) -> Option<usize> {
+/// The label of a heading: the one that is spelt so, else the only one that is so but for spaces and capitals.
+fn label(heading: &str, labels: &[String]) -> Option<usize> {
+    if let Some(exact) = labels.iter().position(|label| label == heading) {
+        return Some(exact);
+    }
     let plain = |name: &str| name.replace('_', " ").to_lowercase();
     let heading_plain = plain(heading);
-    LABELS.iter().position(|label| plain(label) == heading_plain).or_else(|| labels::index(heading))
+    let mut alike = (0..labels.len()).filter(|label| plain(&labels[*label]) == heading_plain);
+    match (alike.next(), alike.next()) {
+        (None, _) => labels.iter().position(|label| label == published(heading)),
+        (only, None) => only,
+        _ => None,
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dataset::labels::names;
     use crate::dataset::text::gzip;
 
     fn parse(text: &str) -> Result<ScoreFile, String> {
-        read(text.as_bytes(), Path::new("s.csv")).map_err(|e| e.to_string())
+        parse_of(text, &names())
+    }
+
+    fn parse_of(text: &str, labels: &[String]) -> Result<ScoreFile, String> {
+        read(text.as_bytes(), Path::new("s.csv"), labels).map_err(|e| e.to_string())
+    }
+
+    #[test]
+    fn columns_are_those_of_the_data_set_s_own_labels() {
+        let own = ["Lung, left", "lung", "LUNG", "Mass"].map(str::to_owned);
+        let file = parse_of("Image Index,\"lung, LEFT\",LUNG,Edema\na.png,1,0.5,0\n", &own).unwrap();
+        assert_eq!(
+            (file.labels, file.scores, file.ignored),
+            (vec![0, 2], vec![1.0, 0.5], vec!["Edema".to_owned()])
+        );
+        // Two labels are alike but for capitals: neither is guessed.
+        let file = parse_of("Image Index,Lung,Mass\na.png,1,0.5\n", &own).unwrap();
+        assert_eq!((file.labels, file.ignored), (vec![3], vec!["Lung".to_owned()]));
     }
 
     #[test]
@@ -149,7 +184,10 @@ mod tests {
         assert_eq!(file.scores, [1e-3, 0.5, 1.0, 0.0]);
         let prefixed = "prob_pleural thickening,Image Index,PROB_No Finding\n1,a.png,0\n";
         assert_eq!(parse(prefixed).unwrap().labels, [11, 14]);
-        assert_eq!(read(&gzip(prefixed.as_bytes()), Path::new("s.csv")).unwrap(), parse(prefixed).unwrap());
+        assert_eq!(
+            read(&gzip(prefixed.as_bytes()), Path::new("s.csv"), &names()).unwrap(),
+            parse(prefixed).unwrap()
+        );
     }
 
     #[test]
@@ -188,8 +226,8 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn no_bytes_make_the_reader_panic(bytes: Vec<u8>, fields in "([\"a-zA-Z0-9_.\\-é\r ]{0,6}[,\n]){0,30}") {
-            let _ = read(&bytes, Path::new("s.csv"));
-            let _ = read(&[b"Image Index,Mass\n", &bytes[..]].concat(), Path::new("s.csv"));
+            let _ = read(&bytes, Path::new("s.csv"), &names());
+            let _ = read(&[b"Image Index,Mass\n", &bytes[..]].concat(), Path::new("s.csv"), &names());
             let _ = parse(&format!("Image Index,prob_Mass\n{fields}"));
         }
     }

@@ -5,8 +5,7 @@ use std::collections::HashSet;
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
-use super::labels::NO_FINDING;
-use crate::records::{Gender, ImageRow, ViewPosition};
+use crate::records::{Dataset, Gender, ImageRow, LabelCounts, ViewPosition};
 
 /// Years a bar of the age histogram, as in figure 3.
 const BIN: usize = 2;
@@ -27,7 +26,7 @@ pub struct Statistics {
     /// A label each, in the data set's order (table 2). A map from name to counts in JSON.
     #[serde(serialize_with = "by_name")]
     pub labels: Vec<LabelCount>,
-    /// Mean number of positive pathologies of an image, `No Finding` left out; null without images.
+    /// Mean number of positive pathologies of an image, the label of no finding left out; null without images.
     pub findings_per_image: Option<f64>,
 }
 
@@ -99,21 +98,32 @@ pub struct LabelCount {
     pub name: String,
     /// Images with the label.
     pub positives: u64,
-    /// Their part of all images, from 0 to 1; null without images.
+    /// Their part of the images whose label is known, from 0 to 1; null without one.
     pub prevalence: Option<f64>,
+    /// Images whose label is missing; `None` where none is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub missing: Option<u64>,
 }
 
 impl Statistics {
-    /// Counts `rows`, whose bit `i` of `labels` stands for `labels[i]`.
-    pub fn of<'a>(labels: &[String], rows: impl Iterator<Item = &'a ImageRow>) -> Self {
+    /// Counts images of a data set.
+    pub fn of<'a>(dataset: &Dataset, rows: impl Iterator<Item = &'a ImageRow>) -> Self {
+        Self::of_labels((&dataset.labels, dataset.no_finding.as_deref()), rows)
+    }
+
+    /// Counts images with these labels, one of which may say that there is no finding.
+    pub(super) fn of_labels<'a>(
+        (labels, no_finding): (&[String], Option<&str>),
+        rows: impl Iterator<Item = &'a ImageRow>,
+    ) -> Self {
         let mut images = 0;
         let mut patients = HashSet::new();
         let (mut gender, mut view) = (GenderCounts::default(), ViewCounts::default());
-        let mut positives = vec![0u64; labels.len()];
+        let mut counts = LabelCounts::new(labels.len());
         let mut ages = Ages::default();
         for row in rows {
             images += 1;
-            patients.insert(row.patient);
+            patients.insert(&row.patient);
             *match row.gender {
                 Gender::Male => &mut gender.male,
                 Gender::Female => &mut gender.female,
@@ -125,22 +135,21 @@ impl Statistics {
                 ViewPosition::Unknown => &mut view.unknown,
             } += 1;
             ages.count(row);
-            for (label, positives) in positives.iter_mut().enumerate() {
-                *positives += u64::from(row.has(label));
-            }
+            counts.add(&row.labels);
         }
         gender.ratio = ratio(gender.male, gender.female);
         view.ratio = ratio(view.pa, view.ap);
         let labels: Vec<LabelCount> = labels
             .iter()
-            .zip(positives)
-            .map(|(name, positives)| LabelCount {
+            .zip(counts.positives.into_iter().zip(counts.missing))
+            .map(|(name, (positives, missing))| LabelCount {
                 name: name.clone(),
                 positives,
-                prevalence: ratio(positives, images),
+                prevalence: ratio(positives, images - missing),
+                missing: (missing > 0).then_some(missing),
             })
             .collect();
-        let pathologies = labels.iter().filter(|label| label.name != NO_FINDING);
+        let pathologies = labels.iter().filter(|label| Some(label.name.as_str()) != no_finding);
         let findings_per_image = ratio(pathologies.map(|label| label.positives).sum(), images);
         let patients = patients.len() as u64;
         Statistics { images, patients, age: ages.statistics(), gender, view, labels, findings_per_image }
@@ -217,13 +226,18 @@ mod tests {
 
     use super::*;
     use crate::dataset::{labels, metadata, published};
+    use crate::records::LabelValues;
 
     fn of(rows: &str) -> Statistics {
         let header =
             "Image Index,Finding Labels,Follow-up #,Patient ID,Patient Age,Patient Gender,View Position";
         let csv = format!("{header}\n{rows}");
         let metadata = metadata::read(csv.as_bytes(), Path::new("d.csv")).unwrap();
-        Statistics::of(&labels::names(), metadata.rows.iter())
+        chest_xray14(metadata.rows.iter())
+    }
+
+    fn chest_xray14<'a>(rows: impl Iterator<Item = &'a ImageRow>) -> Statistics {
+        Statistics::of_labels((&labels::names(), Some(labels::NO_FINDING)), rows)
     }
 
     #[test]
@@ -249,8 +263,36 @@ mod tests {
     }
 
     #[test]
+    fn missing_labels_are_neither_positive_nor_negative() {
+        let mut rows = metadata::read(
+            b"Image Index,Finding Labels,Follow-up #,Patient ID,Patient Age,Patient Gender,View Position\n\
+              a,Mass,0,1,7,M,PA\nb,Mass,1,1,10,M,PA\nc,Mass,0,2,41,F,AP\nd,Mass,0,3,,,",
+            Path::new("d.csv"),
+        )
+        .unwrap()
+        .rows;
+        let values = [
+            [Some(true), None, None],
+            [Some(false), None, Some(true)],
+            [None, None, Some(true)],
+            [Some(true), None, Some(true)],
+        ];
+        for (row, values) in rows.iter_mut().zip(values) {
+            row.labels = LabelValues::of(&values);
+        }
+        let names = ["Mass", "Edema", "Normal"].map(str::to_owned);
+        let statistics = Statistics::of_labels((&names, Some("Normal")), rows.iter());
+        let counts: Vec<_> =
+            statistics.labels.iter().map(|l| (l.positives, l.prevalence, l.missing)).collect();
+        assert_eq!(counts, [(2, Some(2.0 / 3.0), Some(1)), (0, None, Some(4)), (3, Some(1.0), Some(1))]);
+        assert_eq!(statistics.findings_per_image, Some(0.5));
+        let json = serde_json::to_string(&statistics).unwrap();
+        assert!(json.contains(r#""Edema":{"positives":0,"prevalence":null,"missing":4}"#), "{json}");
+    }
+
+    #[test]
     fn what_is_not_defined_is_null() {
-        let json = serde_json::to_value(Statistics::of(&labels::names(), std::iter::empty())).unwrap();
+        let json = serde_json::to_value(chest_xray14(std::iter::empty())).unwrap();
         for pointer in [
             "/age/mean",
             "/age/std",
@@ -270,7 +312,7 @@ mod tests {
         let Some(folder) = published() else { return };
         let path = folder.join("Data_Entry_2017_v2020.csv.gz");
         let metadata = metadata::read(&std::fs::read(&path).unwrap(), &path).unwrap();
-        let statistics = Statistics::of(&labels::names(), metadata.rows.iter());
+        let statistics = chest_xray14(metadata.rows.iter());
         assert_eq!((statistics.images, statistics.patients), (112_120, 30_805));
         let rounded = |value: Option<f64>, digits: f64| (value.unwrap() * digits).round() / digits;
         let age = &statistics.age;

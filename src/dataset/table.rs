@@ -22,9 +22,9 @@ pub(super) struct Table<'a> {
 
 /// A column that the header names.
 #[derive(Clone, Copy)]
-pub(super) struct Column {
+pub(super) struct Column<'n> {
     index: usize,
-    name: &'static str,
+    name: &'n str,
 }
 
 /// One data row.
@@ -48,7 +48,7 @@ impl<'a> Table<'a> {
     }
 
     /// Finds a column that must be there once.
-    pub(super) fn column(&self, name: &'static str) -> Result<Column, DatasetError> {
+    pub(super) fn column(&self, name: &'static str) -> Result<Column<'static>, DatasetError> {
         let mut places = (0..self.header.len()).filter(|i| self.header[*i] == name);
         let path = || self.path.to_owned();
         match (places.next(), places.next()) {
@@ -57,7 +57,7 @@ impl<'a> Table<'a> {
                 let found = self.header.clone();
                 Err(DatasetError::MissingColumn { path: path(), column: name, found })
             }
-            (Some(_), Some(_)) => Err(DatasetError::RepeatedColumn { path: path(), column: name }),
+            (Some(_), Some(_)) => Err(DatasetError::RepeatedColumn { path: path(), column: name.to_owned() }),
         }
     }
 
@@ -67,7 +67,7 @@ impl<'a> Table<'a> {
     }
 
     /// The column at a place, which errors call `name`.
-    pub(super) fn column_at(&self, index: usize, name: &'static str) -> Column {
+    pub(super) fn column_at<'n>(&self, index: usize, name: &'n str) -> Column<'n> {
         Column { index, name }
     }
 
@@ -95,14 +95,14 @@ impl<'a> Table<'a> {
 
 impl<'t> Row<'t> {
     /// The field without the blanks around it.
-    pub(super) fn text(&self, column: Column) -> &'t str {
+    pub(super) fn text(&self, column: Column<'_>) -> &'t str {
         self.record[column.index].trim()
     }
 
     /// The field through `parse`, or an error that says what is `expected`.
     pub(super) fn parse<T>(
         &self,
-        column: Column,
+        column: Column<'_>,
         expected: &'static str,
         parse: impl FnOnce(&str) -> Option<T>,
     ) -> Result<T, DatasetError> {
@@ -110,14 +110,14 @@ impl<'t> Row<'t> {
         parse(text).ok_or_else(|| DatasetError::Value {
             path: self.path.to_owned(),
             row: self.row,
-            column: column.name,
+            column: column.name.to_owned(),
             value: text.to_owned(),
             expected,
         })
     }
 
     /// The field as the name of an image.
-    pub(super) fn image(&self, column: Column) -> Result<&'t str, DatasetError> {
+    pub(super) fn image(&self, column: Column<'_>) -> Result<&'t str, DatasetError> {
         let name = self.text(column);
         if is_plain_name(name) {
             return Ok(name);

@@ -27,6 +27,7 @@ pub fn table_of(dataset: Id<Dataset>, s: &Statistics) -> DatasetTable {
         label: label.name.clone(),
         positives: label.positives,
         prevalence: label.prevalence,
+        missing: label.missing,
     };
     DatasetTable {
         dataset,
@@ -57,6 +58,7 @@ impl From<&DatasetTable> for Statistics {
             name: label.label.clone(),
             positives: label.positives,
             prevalence: label.prevalence,
+            missing: label.missing,
         };
         Statistics {
             images: table.images,
@@ -88,7 +90,8 @@ mod tests {
         let csv = "Image Index,Finding Labels,Follow-up #,Patient ID,Patient Age,Patient Gender,View Position\n\
             a.png,Mass|Hernia,0,1,7,M,PA\nb.png,No Finding,0,2,411,F,AP\nc.png,Edema,0,3,,,\n";
         let metadata = crate::dataset::metadata::read(csv.as_bytes(), std::path::Path::new("d.csv")).unwrap();
-        let statistics = Statistics::of(&crate::dataset::labels::names(), metadata.rows.iter());
+        let labels = crate::dataset::labels::names();
+        let statistics = Statistics::of_labels((&labels, Some("No Finding")), metadata.rows.iter());
         let table = table_of(Id::new(Hash::of(b"a data set")), &statistics);
         assert_eq!(Statistics::from(&table), statistics);
     }

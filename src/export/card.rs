@@ -202,12 +202,17 @@ fn performance(registry: &Registry, view: &View, judged: &Judged) -> Result<Stri
         Column::right("AUC [95 %]"),
     ];
     let mut table = Table::new("", columns);
+    let has_missing = auc.labels.iter().any(|label| label.missing.is_some());
+    if has_missing {
+        table.columns.push(Column::right("Missing"));
+    }
     for (place, label) in auc.labels.iter().enumerate() {
         let bit = dataset.labels.iter().position(|known| *known == label.label);
-        let truth: Option<Vec<bool>> = bit.and_then(|bit| {
-            scores.rows.iter().map(|row| Some(manifest.rows.get(*row as usize)?.has(bit))).collect()
-        });
-        let interval = truth.and_then(|truth| stats::delong(&scores.column(place), &truth)?.interval());
+        let truth = |row: &u32| manifest.rows.get(*row as usize)?.label(bit?);
+        let each = scores.rows.iter().zip(scores.column(place));
+        let (known, truth): (Vec<f64>, Vec<bool>) =
+            each.filter_map(|(row, score)| Some((score, truth(row)?))).unzip();
+        let interval = stats::delong(&known, &truth).and_then(|delong| delong.interval());
         let ends = label.auc.and(interval);
         table.rows.push(vec![
             Cell::Text(label.label.clone()),
@@ -215,6 +220,9 @@ fn performance(registry: &Registry, view: &View, judged: &Judged) -> Result<Stri
             Cell::Integer(label.negatives),
             Cell::Interval { value: label.auc, ends, decimals: DECIMALS },
         ]);
+        if has_missing {
+            table.rows.last_mut().expect("one was added").push(Cell::Integer(label.missing.unwrap_or(0)));
+        }
     }
     table.rows.push(vec![
         Cell::Text("Mean".into()),

@@ -35,6 +35,7 @@ pub fn croissant(
         return Err(ExportError::Withdrawn { dataset: id.hash, images: rows.len(), why });
     }
     let (mut distribution, mut records) = (Vec::new(), Vec::new());
+    let has_missing = manifest.rows.iter().any(|row| row.labels.missing().next().is_some());
     let has_files = manifest.rows.iter().any(|row| row.object.is_some());
     if has_files {
         distribution.push(json!({
@@ -68,8 +69,12 @@ pub fn croissant(
     let name = view.names_by_id()?.remove(&id.hash).unwrap_or_else(|| id.hash.short());
     let about = format!(
         "{} images of {} patients in the format of {}; data set {} of a reg registry. The column of a label is true \
-         where the image has it.",
-        dataset.images, dataset.patients, dataset.source, id
+         where the image has it{}.",
+        dataset.images,
+        dataset.patients,
+        dataset.source,
+        id,
+        if has_missing { " and empty where that is not known" } else { "" }
     );
     let document = json!({
         "@context": context(),

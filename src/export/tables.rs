@@ -97,14 +97,21 @@ fn images(id: Id<Dataset>, dataset: &Dataset, manifest: &Manifest) -> Sheet {
     };
     let mut columns = vec![
         Column::new(IMAGE, names(rows)),
-        Column::new(PATIENT, Values::integers(rows.iter().map(|row| row.patient))),
-        Column::new("Follow-up #", Values::integers(rows.iter().map(|row| row.follow_up))),
+        Column::new(PATIENT, patients(rows.iter())),
+        Column::new(
+            "Follow-up #",
+            Values::Integer(rows.iter().map(|row| row.follow_up.map(i64::from)).collect()),
+        ),
         Column::new("Patient Age", Values::Integer(rows.iter().map(|row| row.age.map(i64::from)).collect())),
         Column::new("Patient Gender", words(rows, |row| gender(row.gender))),
         Column::new("View Position", words(rows, |row| view_position(row.view))),
     ];
+    if rows.iter().any(|row| row.study.is_some()) {
+        let study = |row: &ImageRow| row.study.as_ref().map(|study| study.as_str().to_owned());
+        columns.push(Column::new("Study ID", Values::Text(rows.iter().map(study).collect())));
+    }
     columns.extend(dataset.labels.iter().enumerate().map(|(bit, label)| {
-        Column::new(label, Values::Truth(rows.iter().map(|row| Some(row.has(bit))).collect()))
+        Column::new(label, Values::Truth(rows.iter().map(|row| row.label(bit)).collect()))
     }));
     columns.extend([
         Column::new("width", of_file(&|row| i64::from(row.width))),
@@ -125,6 +132,15 @@ fn images(id: Id<Dataset>, dataset: &Dataset, manifest: &Manifest) -> Sheet {
 
 fn names(rows: &[ImageRow]) -> Values {
     Values::words(rows.iter().map(|row| row.name.as_str()))
+}
+
+/// Patients as numbers where all of them are, so that what reads the published file reads this one alike.
+fn patients<'a>(rows: impl Iterator<Item = &'a ImageRow> + Clone) -> Values {
+    let number = |row: &ImageRow| row.patient.number().and_then(|number| i64::try_from(number).ok());
+    match rows.clone().all(|row| number(row).is_some()) {
+        true => Values::Integer(rows.map(number).collect()),
+        false => Values::words(rows.map(|row| row.patient.as_str())),
+    }
 }
 
 fn words(rows: &[ImageRow], word: impl Fn(&ImageRow) -> Option<&'static str>) -> Values {
@@ -179,10 +195,8 @@ fn boxes(
 fn folds(registry: &Registry, id: Id<Split>) -> Result<Sheet, ExportError> {
     let split = registry.get(id)?;
     let manifest = registry.get_packed(registry.get(split.dataset)?.manifest)?;
-    let mut columns = vec![
-        Column::new(IMAGE, names(&manifest.rows)),
-        Column::new(PATIENT, Values::integers(manifest.rows.iter().map(|row| row.patient))),
-    ];
+    let mut columns =
+        vec![Column::new(IMAGE, names(&manifest.rows)), Column::new(PATIENT, patients(manifest.rows.iter()))];
     columns.extend(fold_columns(registry, id, split.dataset, &manifest)?);
     let mut about = about(id.hash, Split::KIND);
     about.push(("reg.dataset".to_owned(), split.dataset.hash.to_string()));
@@ -227,7 +241,7 @@ fn scores(registry: &Registry, id: Id<Predictions>) -> Result<Sheet, ExportError
         .ok_or_else(|| wrong("it scores an image that the data set does not have"))?;
     let mut columns = vec![
         Column::new(IMAGE, Values::words(rows.iter().map(|row| row.name.as_str()))),
-        Column::new(PATIENT, Values::integers(rows.iter().map(|row| row.patient))),
+        Column::new(PATIENT, patients(rows.iter().copied())),
     ];
     columns.extend(predictions.labels.iter().enumerate().map(|(label, name)| {
         Column::new(name, Values::Number(scores.column(label).into_iter().map(Some).collect()))

@@ -15,14 +15,16 @@ use super::usage::{Counts, Usage};
 use crate::hash::{Hash, Id};
 use crate::index::View;
 use crate::records::codec::Header;
-use crate::records::{Dataset, Execution, ImageRow, Manifest, Predictions, Record, Run, Split, Table};
+use crate::records::{
+    Dataset, Execution, ImageRow, Manifest, PatientId, Predictions, Record, Run, Split, Table,
+};
 use crate::registry::{IMAGE, Registry, RegistryError};
 
 /// Whom or what is asked about.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Asked {
     /// All images of a patient.
-    Patient(u32),
+    Patient(PatientId),
     /// The images of this name.
     Name(String),
     /// The images with these bytes.
@@ -37,7 +39,7 @@ pub enum Asked {
 }
 
 impl Asked {
-    /// Reads `patient:13`, `DATASET:42`, `FILE.csv:42`, the name of an image, or the id of one; none if it is
+    /// Reads `patient:13` or `patient:p10`, `DATASET:42`, `FILE.csv:42`, the name of an image, or the id of one; none if it is
     /// something else.
     ///
     /// A row is named by a data set, by the object that its metadata is, or by a copy of that file.
@@ -45,12 +47,15 @@ impl Asked {
     /// # Errors
     /// Text that begins like one of these and is none.
     pub fn read(registry: &Registry, view: &View, text: &str) -> Result<Option<Self>, RegistryError> {
+        let unknown = || RegistryError::Unknown { text: text.to_owned(), similar: Vec::new() };
+        // A patient may be called what has a colon in it.
+        if let Some((what, patient)) = text.split_once(':')
+            && what.eq_ignore_ascii_case("patient")
+        {
+            return Ok(Some(Asked::Patient(patient.parse().map_err(|_| unknown())?)));
+        }
         if let Some((what, number)) = text.rsplit_once(':') {
-            let unknown = || RegistryError::Unknown { text: text.to_owned(), similar: Vec::new() };
             let number: u32 = number.parse().map_err(|_| unknown())?;
-            if what.eq_ignore_ascii_case("patient") {
-                return Ok(Some(Asked::Patient(number)));
-            }
             let metadata = metadata_of(registry, view, what)?.ok_or_else(unknown)?;
             return Ok(Some(Asked::Row { metadata, row: number }));
         }
@@ -172,7 +177,7 @@ pub struct TouchedImage {
     /// Its file; null in a data set of metadata only.
     pub id: Option<Hash>,
     /// Patient.
-    pub patient: u32,
+    pub patient: PatientId,
     /// Data row of the metadata, from 1.
     pub row: u32,
     /// The data set.
@@ -272,7 +277,7 @@ pub fn touched(registry: &Registry, view: &View, asked: &Asked) -> Result<Touche
         images.extend(rows.iter().map(|(_, row)| TouchedImage {
             name: row.name.clone(),
             id: row.object,
-            patient: row.patient,
+            patient: row.patient.clone(),
             row: row.row,
             dataset: id.hash,
             withdrawn: withdrawn.of_row(row).map(|(id, _)| id.hash),

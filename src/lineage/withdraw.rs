@@ -158,7 +158,7 @@ pub fn revoke(
         Ok(found) => found.subject,
         // It may have been withdrawn elsewhere, and not be here at all.
         Err(e) => match &request.asked {
-            Asked::Patient(patient) => Subject::Patient { patient: *patient },
+            Asked::Patient(patient) => Subject::Patient { patient: patient.clone() },
             _ => return Err(e),
         },
     };
@@ -230,7 +230,7 @@ impl Affected {
         let chosen: Vec<ImageRow> = chosen.collect();
         let subject = match (asked, chosen.first()) {
             (_, None) => return Err(WithdrawError::NotHere(asked.to_string())),
-            (Asked::Patient(patient), _) => Subject::Patient { patient: *patient },
+            (Asked::Patient(patient), _) => Subject::Patient { patient: patient.clone() },
             (_, Some(row)) => Subject::Image { name: row.name.clone() },
         };
         let files: HashSet<Hash> = chosen.iter().filter_map(|row| row.object).collect();
@@ -253,7 +253,7 @@ impl Affected {
         }
         let images = rows.iter().map(|row| WithdrawnImage {
             name: row.name.clone(),
-            patient: row.patient,
+            patient: row.patient.clone(),
             blake3: row.object.map(Mention),
             sha256: row.object.map(|_| row.sha256),
             bytes: row.bytes,

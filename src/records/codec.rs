@@ -41,18 +41,8 @@ pub enum CodecError {
         /// What the bytes say.
         found: String,
     },
-    /// Written by an older reg, in a form that this one does not read.
-    #[error("{} version {found} is of an older format; this reg reads version {known}", printable(kind))]
-    Older {
-        /// The kind.
-        kind: String,
-        /// The version in the bytes.
-        found: u64,
-        /// The version that this reg reads.
-        known: u32,
-    },
     /// Written by a newer reg.
-    #[error("{} version {found} is newer than this reg, which reads up to version {known}", printable(kind))]
+    #[error("{} version {found} is newer than this reg, which reads version {known}", printable(kind))]
     Version {
         /// The kind.
         kind: String,
@@ -60,6 +50,27 @@ pub enum CodecError {
         found: u64,
         /// The newest version that this reg reads.
         known: u32,
+    },
+    /// Written by an older reg, whose records and arrays of this kind said something else.
+    #[error(
+        "{} version {found} is of an older format than this reg reads, which is version {known}",
+        printable(kind)
+    )]
+    OlderFormat {
+        /// The kind.
+        kind: String,
+        /// The version in the bytes.
+        found: u64,
+        /// The version that this reg reads.
+        known: u32,
+    },
+    /// A record with a value that its types allow and its kind does not.
+    #[error("not a valid {kind} record: {}", printable(reason))]
+    Invalid {
+        /// The kind.
+        kind: &'static str,
+        /// What is wrong with it.
+        reason: String,
     },
     /// The same value in another spelling would have another hash.
     #[error("a {0} record that is not in canonical form")]
@@ -108,6 +119,7 @@ pub fn encode<T: Record>(record: &T) -> Result<Vec<u8>, CodecError> {
     if T::deserialize(&value).map_err(unwritable)? != *record {
         return Err(unwritable(serde::ser::Error::custom("a number is not finite")));
     }
+    record.check().map_err(|reason| CodecError::Invalid { kind: T::KIND, reason })?;
     document::<T>(value)
 }
 
@@ -136,12 +148,7 @@ pub fn decode<T: Record>(bytes: &[u8]) -> Result<T, CodecError> {
     if header.kind != T::KIND {
         return Err(CodecError::Kind { expected: T::KIND, found: header.kind });
     }
-    if header.version > u64::from(T::VERSION) {
-        return Err(CodecError::Version { kind: header.kind, found: header.version, known: T::VERSION });
-    }
-    if (1..u64::from(T::VERSION)).contains(&header.version) {
-        return Err(CodecError::Older { kind: header.kind, found: header.version, known: T::VERSION });
-    }
+    check_version(&header.kind, header.version, T::VERSION)?;
     let mut map = header.document;
     map.remove("kind");
     map.remove("version");
@@ -150,12 +157,23 @@ pub fn decode<T: Record>(bytes: &[u8]) -> Result<T, CodecError> {
         path: e.path().to_string(),
         source: e.into_inner(),
     })?;
+    record.check().map_err(|reason| CodecError::Invalid { kind: T::KIND, reason })?;
     let value =
         serde_json::to_value(&record).map_err(|source| CodecError::Unwritable { kind: T::KIND, source })?;
     if document::<T>(value)? != bytes {
         return Err(CodecError::NotCanonical(T::KIND));
     }
     Ok(record)
+}
+
+/// Asserts that a kind is of the version that is read: there is one for each kind.
+fn check_version(kind: &str, found: u64, known: u32) -> Result<(), CodecError> {
+    let kind = || kind.to_owned();
+    match found.cmp(&known.into()) {
+        std::cmp::Ordering::Greater => Err(CodecError::Version { kind: kind(), found, known }),
+        std::cmp::Ordering::Less => Err(CodecError::OlderFormat { kind: kind(), found, known }),
+        std::cmp::Ordering::Equal => Ok(()),
+    }
 }
 
 /// What every record says of itself.
@@ -292,17 +310,10 @@ pub fn unpack<T: Packed>(bytes: &[u8]) -> Result<T, CodecError> {
         return Err(wrong("it begins with other letters".into()));
     }
     let version = u32::from_le_bytes(header[8..].try_into().expect("four bytes"));
-    if version > T::VERSION {
-        let kind = T::KIND.to_owned();
-        return Err(CodecError::Version { kind, found: version.into(), known: T::VERSION });
-    }
     if version == 0 {
         return Err(wrong("versions count from 1".into()));
     }
-    if version < T::VERSION {
-        let kind = T::KIND.to_owned();
-        return Err(CodecError::Older { kind, found: version.into(), known: T::VERSION });
-    }
+    check_version(T::KIND, version.into(), T::VERSION)?;
     let (value, consumed): (T, usize) =
         bincode::serde::decode_from_slice(body, config()).map_err(|e| wrong(e.to_string()))?;
     // bincode does not mind trailing bytes; two byte strings must not mean one value.

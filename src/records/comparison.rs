@@ -97,6 +97,10 @@ pub struct LabelSpread {
     pub label: String,
     /// Positives of each fold.
     pub positives: Vec<u64>,
+    /// Images of each fold whose label is missing, left out of everything that is said of it; absent where none is.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(min = 1))]
+    pub missing: Vec<u64>,
     /// Over the folds where it is defined.
     pub auc: Spread,
     /// DeLong's standard error of each fold's AUC; null where a class has fewer than two images.
@@ -240,7 +244,7 @@ pub struct MetricRow {
     pub label: String,
     /// Fold; null where scores belong to none.
     pub fold: Option<u32>,
-    /// Share of the images with the label: the average precision of a model that knows nothing.
+    /// Share of the images with the label among those of which it is known: the average precision of a model that knows nothing.
     pub prevalence: Option<f64>,
     /// Average precision; null where a class is missing.
     pub average_precision: Option<f64>,
@@ -288,6 +292,10 @@ pub struct GroupRow {
     pub images: u64,
     /// How many of them have the label.
     pub positives: u64,
+    /// Of how many of them the label is missing; absent where that is of none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "u64")]
+    pub missing: Option<u64>,
     /// AUC within the group; null where a class is missing.
     pub auc: Option<f64>,
     /// DeLong's standard error; null where a class has fewer than two images.

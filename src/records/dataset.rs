@@ -3,9 +3,11 @@
 use std::collections::HashSet;
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::ser::SerializeStruct;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{File, Packed, is_plain_name};
+use super::labels::{self, LabelValues, MAX_LABELS};
+use super::{File, Packed, PatientId, StudyId, is_plain_name};
 use crate::hash::{Hash, Id, Sha256};
 
 /// A version of a data set.
@@ -16,8 +18,11 @@ pub struct Dataset {
     pub source: String,
     /// Version of the rules by which metadata, images and boxes became this.
     pub rules: u32,
-    /// Label names; bit `i` of a manifest row's `labels` is `labels[i]`.
+    /// Label names, 1 to 512; label `i` of a manifest row is `labels[i]`.
+    #[schemars(schema_with = "labels::schema")]
     pub labels: Vec<String>,
+    /// The label that says that an image shows none of the others; null where the source has none.
+    pub no_finding: Option<String>,
     /// One row an image, sorted by name.
     pub manifest: Id<Manifest>,
     /// The metadata CSV as it was given.
@@ -47,11 +52,31 @@ pub struct Dataset {
 }
 
 impl Dataset {
+    /// Says what is wrong with its labels.
+    pub(super) fn check_labels(&self) -> Result<(), String> {
+        labels::check_names(&self.labels)
+    }
+
+    /// Asserts that a manifest has a value for each label of this data set and no others, and that what says that
+    /// nothing is found is one of them.
+    pub fn fits(&self, manifest: &Manifest) -> Result<(), String> {
+        let (own, theirs) = (self.labels.len(), manifest.labels as usize);
+        if own != theirs {
+            return Err(format!("it is of {theirs} labels, and its data set has {own}"));
+        }
+        match &self.no_finding {
+            Some(name) if !self.labels.contains(name) => {
+                Err(format!("{name:?} says that nothing is found, and is no label of its data set"))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// The same with what its manifest counts.
     pub(crate) fn counted(self, manifest: &Manifest) -> Self {
         let rows = &manifest.rows;
         let ages = rows.iter().filter_map(ImageRow::plausible_age);
-        let patients: HashSet<u32> = rows.iter().map(|row| row.patient).collect();
+        let patients: HashSet<&PatientId> = rows.iter().map(|row| &row.patient).collect();
         let impossible = |row: &&ImageRow| row.age.is_some() && row.plausible_age().is_none();
         Dataset {
             images: rows.len() as u64,
@@ -81,10 +106,67 @@ pub(crate) const MAX_AGE: i32 = 120;
 const NO_SHA256: Sha256 = Sha256([0; 32]);
 
 /// One row an image, sorted by name.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Manifest {
+    /// How many labels each row has.
+    pub labels: u32,
     /// The rows.
     pub rows: Vec<ImageRow>,
+}
+
+/// A manifest as it is packed: all that is known of the rows but their labels, then the bits of these.
+#[derive(Deserialize)]
+struct PackedManifest {
+    labels: u32,
+    rows: Vec<ImageRow>,
+    positive: Vec<u64>,
+    /// Empty where no label of no image is missing.
+    missing: Vec<u64>,
+}
+
+impl Serialize for Manifest {
+    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        let has_missing = self.rows.iter().any(|row| row.labels.missing().next().is_some());
+        let each = self.rows.iter().map(|row| row.labels.words());
+        let positive: Vec<u64> = each.clone().flat_map(|(positive, _)| positive.iter().copied()).collect();
+        let missing: Vec<u64> = match has_missing {
+            true => each.flat_map(|(_, missing)| missing.iter().copied()).collect(),
+            false => Vec::new(),
+        };
+        let mut packed = s.serialize_struct("Manifest", 4)?;
+        packed.serialize_field("labels", &self.labels)?;
+        packed.serialize_field("rows", &self.rows)?;
+        packed.serialize_field("positive", &positive)?;
+        packed.serialize_field("missing", &missing)?;
+        packed.end()
+    }
+}
+
+impl<'de> Deserialize<'de> for Manifest {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        let PackedManifest { labels, mut rows, positive, missing } = PackedManifest::deserialize(d)?;
+        let wrong = |reason: String| Err(serde::de::Error::custom(reason));
+        if !(1..=MAX_LABELS).contains(&(labels as usize)) {
+            return wrong(format!("it is of {labels} labels, and a manifest is of 1 to {MAX_LABELS}"));
+        }
+        let words = labels::words(labels as usize);
+        let expected = rows.len() * words;
+        if positive.len() != expected || ![0, expected].contains(&missing.len()) {
+            let (positive, missing) = (positive.len(), missing.len());
+            return wrong(format!(
+                "{positive} words of positive labels and {missing} of missing ones for {expected}"
+            ));
+        }
+        if !missing.is_empty() && missing.iter().all(|word| *word == 0) {
+            return wrong("words of missing labels, and none is missing".to_owned());
+        }
+        let none = vec![0; words];
+        let missing = missing.chunks_exact(words).chain(std::iter::repeat(&none[..]));
+        for ((row, positive), missing) in rows.iter_mut().zip(positive.chunks_exact(words)).zip(missing) {
+            row.labels = LabelValues::of_words(positive, missing);
+        }
+        Ok(Manifest { labels, rows })
+    }
 }
 
 impl Manifest {
@@ -97,18 +179,28 @@ impl Manifest {
 impl Packed for Manifest {
     const KIND: &'static str = "manifest";
     const MAGIC: &'static [u8; 8] = b"regmanif";
+    const VERSION: u32 = 2;
 
     fn links(&self) -> Vec<Hash> {
         self.rows.iter().filter_map(|row| row.object).collect()
     }
 
     fn check(&self) -> Result<(), String> {
+        if !(1..=MAX_LABELS).contains(&(self.labels as usize)) {
+            return Err(format!("it is of {} labels, and a manifest is of 1 to {MAX_LABELS}", self.labels));
+        }
         if let Some(pair) = self.rows.windows(2).find(|pair| pair[0].name >= pair[1].name) {
             return Err(format!("`{}` is not in the order of names", pair[1].name));
         }
         // A name becomes a path wherever images are written, and a stranger may have made the manifest.
         if let Some(row) = self.rows.iter().find(|row| !is_plain_name(&row.name)) {
             return Err(format!("{:?} is not the name of an image: it must be a plain file name", row.name));
+        }
+        let labels = self.labels as usize;
+        if let Some((row, why)) =
+            self.rows.iter().find_map(|row| Some((row, row.labels.check(labels).err()?)))
+        {
+            return Err(format!("`{}` {why}", row.name));
         }
         let fileless = |row: &&ImageRow| row.object.is_none();
         let nothing = |row: &ImageRow| (row.sha256, row.bytes, row.width, row.height) == (NO_SHA256, 0, 0, 0);
@@ -138,17 +230,21 @@ pub struct ImageRow {
     /// Data row of the metadata CSV, counted from 1 behind the header.
     pub row: u32,
     /// `Patient ID`.
-    pub patient: u32,
-    /// `Follow-up #`.
-    pub follow_up: u32,
+    pub patient: PatientId,
+    /// The study that the image belongs to; none where the source names none.
+    pub study: Option<StudyId>,
+    /// `Follow-up #`; none where the source does not count.
+    pub follow_up: Option<u32>,
     /// `Patient Age` in years as given, impossible ones included; none where the field is empty.
     pub age: Option<i32>,
     /// `Patient Gender`.
     pub gender: Gender,
     /// `View Position`.
     pub view: ViewPosition,
-    /// Bit `i` is set when the data set's label `i` is positive.
-    pub labels: u32,
+    /// A value for each label of the data set. Packed, those of all rows lie behind the rows; a row by itself, as
+    /// a job has it, comes without them.
+    #[serde(skip)]
+    pub labels: LabelValues,
 }
 
 /// Reads a string that lies in the bytes at hand. bincode takes an owned one's length at its word and
@@ -161,9 +257,9 @@ fn text<'de, D: Deserializer<'de>>(bytes: D) -> Result<String, D::Error> {
 }
 
 impl ImageRow {
-    /// Whether label `i` is positive.
-    pub fn has(&self, label: usize) -> bool {
-        label < u32::BITS as usize && self.labels >> label & 1 == 1
+    /// Whether label `i` is positive; none where that is not known.
+    pub fn label(&self, label: usize) -> Option<bool> {
+        self.labels.get(label)
     }
 
     /// The age in years, if it is given and possible.

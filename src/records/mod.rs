@@ -8,8 +8,10 @@ mod comparison;
 mod dataset;
 mod event;
 mod heat;
+mod labels;
 mod model;
 mod name;
+mod patient;
 mod probe;
 pub mod rules;
 mod run;
@@ -35,8 +37,10 @@ pub(crate) use dataset::MAX_AGE;
 pub use dataset::{AgeRange, BoxRow, Boxes, Dataset, Gender, ImageRow, Manifest, ViewPosition};
 pub use event::{Event, NameChange};
 pub use heat::{Area, Heat, HeatInBox, PointedBox, PointedLabel, Pointing};
+pub use labels::{LabelCounts, LabelValues, MAX_LABELS};
 pub use model::{Architecture, ImageInput, Model};
 pub(crate) use name::is_plain_name;
+pub use patient::{BadText, PatientId, StudyId};
 pub use probe::{ProbeResult, ProbeTable, ProbedFold, Target};
 pub use run::{
     Augmentation, DeviceKind, EarlyStop, EpochLog, Execution, Git, Init, Layout, Loss, Pixels, Precision,
@@ -56,7 +60,12 @@ pub trait Record: Serialize + DeserializeOwned + JsonSchema + PartialEq {
     /// The value of the document's `kind`.
     const KIND: &'static str;
     /// The newest version of the kind, the one that is written.
-    const VERSION: u32;
+    const VERSION: u32 = 1;
+
+    /// Says what is wrong with a value that the types allow.
+    fn check(&self) -> Result<(), String> {
+        Ok(())
+    }
 }
 
 /// A kind of packed array.
@@ -101,8 +110,8 @@ impl From<crate::hash::Digest> for File {
 }
 
 macro_rules! kinds {
-    ($($type:ident = $kind:literal $version:literal),* $(,)?) => {
-        $(impl Record for $type { const KIND: &'static str = $kind; const VERSION: u32 = $version; })*
+    ($($type:ident = $kind:literal $({ $($more:tt)* })?),* $(,)?) => {
+        $(impl Record for $type { const KIND: &'static str = $kind; $($($more)*)? })*
 
         /// The kinds of record, in the order in which a study makes them.
         pub const KINDS: &[&str] = &[$($kind),*];
@@ -125,18 +134,26 @@ macro_rules! kinds {
 }
 
 kinds! {
-    Dataset = "dataset" 2,
-    Split = "split" 2,
-    Weights = "weights" 1,
-    Software = "software" 2,
-    Spec = "spec" 2,
-    Run = "run" 1,
-    Predictions = "predictions" 2,
-    Table = "table" 2,
-    Study = "study" 2,
-    Execution = "execution" 2,
-    Withdrawal = "withdrawal" 1,
-    Event = "event" 1,
+    Dataset = "dataset" {
+        const VERSION: u32 = 2;
+
+        fn check(&self) -> Result<(), String> {
+            self.check_labels()
+        }
+    },
+    Split = "split" { const VERSION: u32 = 2; },
+    Weights = "weights",
+    Software = "software" { const VERSION: u32 = 2; },
+    Spec = "spec" { const VERSION: u32 = 2; },
+    Run = "run",
+    Predictions = "predictions" { const VERSION: u32 = 2; },
+    Table = "table" { const VERSION: u32 = 2; },
+    Study = "study" { const VERSION: u32 = 2; },
+    Execution = "execution" { const VERSION: u32 = 2; },
+    Withdrawal = "withdrawal" {
+        const VERSION: u32 = 2;
+    },
+    Event = "event",
 }
 
 /// The packed kinds: what messages call them and their first eight bytes.

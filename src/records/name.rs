@@ -1,4 +1,6 @@
-//! Names of files that came from outside.
+//! Names and other short text that came from outside.
+
+use crate::hash::Hash;
 
 /// Most bytes of a file name, as file systems have it.
 const MAX_NAME: usize = 255;
@@ -8,6 +10,13 @@ const MAX_NAME: usize = 255;
 pub(crate) fn is_plain_name(name: &str) -> bool {
     let is_name = !matches!(name, "" | "." | "..") && name.len() <= MAX_NAME;
     is_name && !name.contains(|c: char| c == '/' || c == '\\' || c.is_control() || is_unseen(c))
+}
+
+/// Whether `text` has 1 to `most` bytes, all of them seen, and neither begins nor ends with white space. A hash is
+/// none: in a record it would be a link.
+pub(crate) fn is_plain_text(text: &str, most: usize) -> bool {
+    let fits = (1..=most).contains(&text.len()) && text.trim() == text && text.parse::<Hash>().is_err();
+    fits && !text.contains(|c: char| c.is_control() || is_unseen(c))
 }
 
 /// Whether a character is not seen or turns the text behind it around.

@@ -68,6 +68,10 @@ pub struct LabelAuc {
     pub positives: u64,
     /// Images without.
     pub negatives: u64,
+    /// Scored images whose label is missing, left out of the AUC; absent where none is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "u64")]
+    pub missing: Option<u64>,
 }
 
 /// What a data set holds, counted: tables 2 and 3 and figure 3 of the paper.
@@ -126,6 +130,10 @@ pub struct LabelPrevalence {
     pub label: String,
     /// Images with the label.
     pub positives: u64,
-    /// Their share of all images, from 0 to 1; null without images.
+    /// Their share of the images whose label is known, from 0 to 1; null without one.
     pub prevalence: Option<f64>,
+    /// Images whose label is missing; absent where none is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "u64")]
+    pub missing: Option<u64>,
 }

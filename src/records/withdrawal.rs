@@ -6,6 +6,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::PatientId;
 use crate::hash::{Id, Mention, Sha256};
 
 /// Data that must not be used any more, or that an earlier withdrawal was a mistake.
@@ -43,7 +44,7 @@ pub enum Subject {
     /// All images of a patient.
     Patient {
         /// `Patient ID`.
-        patient: u32,
+        patient: PatientId,
     },
     /// One image, under whatever name its bytes come.
     Image {
@@ -68,7 +69,7 @@ pub struct WithdrawnImage {
     /// `Image Index`: the file name.
     pub name: String,
     /// `Patient ID`.
-    pub patient: u32,
+    pub patient: PatientId,
     /// BLAKE3 of the image file; null in a data set of metadata only.
     pub blake3: Option<Mention>,
     /// SHA-256 of the image file; null in a data set of metadata only.

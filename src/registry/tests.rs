@@ -229,7 +229,7 @@ fn a_damaged_record_is_left_out_and_reported() {
 fn a_registry_is_made_once_and_found_from_below() {
     let (dir, registry) = registry();
     let text = std::fs::read_to_string(registry.root().join(FORMAT_FILE)).unwrap();
-    assert_eq!(text, "reg 1\n");
+    assert_eq!(text, "reg 2\n");
     assert!(
         matches!(Registry::init(dir.path()), Err(RegistryError::Exists(root)) if root == registry.root())
     );
@@ -249,11 +249,17 @@ fn a_registry_is_made_once_and_found_from_below() {
 fn another_format_and_no_registry_are_told_apart() {
     let (dir, registry) = registry();
     let format = registry.root().join(FORMAT_FILE);
-    std::fs::write(&format, "reg 2\n").unwrap();
+    std::fs::write(&format, "reg 1\n").unwrap();
     for loaded in [Registry::load(dir.path()), Registry::find(dir.path())] {
-        assert!(matches!(loaded, Err(RegistryError::NewerFormat { found: 2, .. })));
+        let older = loaded.unwrap_err();
+        assert!(matches!(older, RegistryError::OlderFormat { found: 1, .. }), "{older}");
+        assert!(older.to_string().contains("is of an older format, 1; this reg reads format 2"), "{older}");
     }
-    for other in ["", "reg\n", "reg one\n", "git 1\n"] {
+    std::fs::write(&format, "reg 3\n").unwrap();
+    for loaded in [Registry::load(dir.path()), Registry::find(dir.path())] {
+        assert!(matches!(loaded, Err(RegistryError::NewerFormat { found: 3, .. })));
+    }
+    for other in ["", "reg\n", "reg one\n", "git 1\n", "reg 0\n"] {
         std::fs::write(&format, other).unwrap();
         assert!(matches!(Registry::load(dir.path()), Err(RegistryError::NotARegistry(_))), "{other:?}");
     }

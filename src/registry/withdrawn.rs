@@ -11,13 +11,13 @@ use super::{Registry, RegistryError};
 use crate::disk;
 use crate::hash::{Hash, Id};
 use crate::index::View;
-use crate::records::{ImageRow, Manifest, Record, Subject, Withdrawal};
+use crate::records::{ImageRow, Manifest, PatientId, Record, Subject, Withdrawal};
 
 /// All withdrawals of a registry.
 #[derive(Debug, Default)]
 pub struct Withdrawn {
     records: Vec<(Id<Withdrawal>, Withdrawal)>,
-    patients: HashMap<u32, usize>,
+    patients: HashMap<PatientId, usize>,
     names: HashMap<String, usize>,
     objects: HashMap<Hash, usize>,
     purged: HashMap<Hash, usize>,
@@ -41,7 +41,7 @@ impl Withdrawn {
                 continue;
             }
             match &record.subject {
-                Subject::Patient { patient } => drop(withdrawn.patients.insert(*patient, place)),
+                Subject::Patient { patient } => drop(withdrawn.patients.insert(patient.clone(), place)),
                 Subject::Image { name } => drop(withdrawn.names.insert(name.clone(), place)),
             }
             withdrawn.objects.extend(objects.map(|object| (object, place)));
@@ -170,7 +170,7 @@ impl Registry {
 mod tests {
     use super::*;
     use crate::hash::{Mention, Sha256};
-    use crate::records::{Gender, ViewPosition, WithdrawnImage};
+    use crate::records::{Gender, LabelValues, ViewPosition, WithdrawnImage};
 
     fn row(name: &str, patient: u32, file: Option<&[u8]>) -> ImageRow {
         ImageRow {
@@ -181,12 +181,13 @@ mod tests {
             width: 0,
             height: 0,
             row: 1,
-            patient,
-            follow_up: 0,
+            patient: patient.into(),
+            study: None,
+            follow_up: None,
             age: None,
             gender: Gender::Unknown,
             view: ViewPosition::Unknown,
-            labels: 0,
+            labels: LabelValues::negative(1),
         }
     }
 
@@ -198,7 +199,7 @@ mod tests {
     ) -> (Id<Withdrawal>, Withdrawal) {
         let image = WithdrawnImage {
             name: "a.png".to_owned(),
-            patient: 13,
+            patient: 13.into(),
             blake3: file.map(|file| Mention(Hash::of(file))),
             sha256: None,
             bytes: 0,
@@ -220,7 +221,7 @@ mod tests {
 
     #[test]
     fn a_patient_is_withdrawn_with_what_comes_later_and_a_file_under_every_name() {
-        let patient = withdrawal(0, Subject::Patient { patient: 13 }, Some(b"x"), false);
+        let patient = withdrawal(0, Subject::Patient { patient: 13.into() }, Some(b"x"), false);
         let withdrawn = Withdrawn::of(vec![patient]);
         assert!(withdrawn.of_row(&row("new.png", 13, Some(b"new"))).is_some());
         assert!(withdrawn.of_row(&row("other.png", 14, Some(b"x"))).is_some(), "the same picture");
@@ -233,8 +234,8 @@ mod tests {
 
     #[test]
     fn what_was_taken_back_holds_no_more_and_what_was_purged_stays_excused() {
-        let purged = withdrawal(0, Subject::Patient { patient: 13 }, Some(b"x"), true);
-        let mut back = withdrawal(1, Subject::Patient { patient: 13 }, None, false);
+        let purged = withdrawal(0, Subject::Patient { patient: 13.into() }, Some(b"x"), true);
+        let mut back = withdrawal(1, Subject::Patient { patient: 13.into() }, None, false);
         back.1.images.clear();
         back.1.revokes = Some(purged.0);
         let file = Hash::of(b"x");

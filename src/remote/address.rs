@@ -126,10 +126,16 @@ impl Address {
         match format {
             Some(format) if depot::is_format(&format) => Ok(Far::Depot { place, exists: true }),
             Some(format) => match String::from_utf8_lossy(&format).trim_end().strip_prefix("reg-remote ") {
-                Some(number) if number.parse::<u32>().is_ok() => {
-                    Err(RemoteError::Newer { remote: self.to_string(), what: format!("format {number}") })
-                }
-                _ => Err(RemoteError::Stranger(self.to_string())),
+                Some(number) => match number.parse::<u32>() {
+                    Ok(found @ 1..depot::FORMAT_NUMBER) => {
+                        Err(RemoteError::Older { remote: self.to_string(), found })
+                    }
+                    Ok(_) => {
+                        Err(RemoteError::Newer { remote: self.to_string(), what: format!("format {number}") })
+                    }
+                    Err(_) => Err(RemoteError::Stranger(self.to_string())),
+                },
+                None => Err(RemoteError::Stranger(self.to_string())),
             },
             None if new => Ok(Far::Depot { place, exists: false }),
             None => Err(RemoteError::Stranger(self.to_string())),

@@ -22,7 +22,9 @@ use crate::registry::{BLOB, Kind, RESULTS, is_name, packed_kind, record_kind};
 use crate::store::Store;
 
 pub(super) const FORMAT_FILE: &str = "format";
-const FORMAT: &[u8] = b"reg-remote 1\n";
+const FORMAT: &[u8] = b"reg-remote 2\n";
+/// The number in it.
+pub(super) const FORMAT_NUMBER: u32 = 2;
 const PACKS: &str = "packs";
 const INDEX: &str = "index";
 const OBJECTS: &str = "objects";

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::depot::FORMAT_NUMBER;
 use crate::hash::Hash;
 use crate::index::IndexError;
 use crate::records::CodecError;
@@ -31,6 +32,14 @@ pub enum RemoteError {
     /// Something lies there that is neither a registry nor a depot.
     #[error("{0} holds something that is neither a registry nor a remote")]
     Stranger(String),
+    /// Made by an older reg, before the format changed.
+    #[error("{remote} is of an older format, {found}; this reg reads and writes format {FORMAT_NUMBER}")]
+    Older {
+        /// The remote.
+        remote: String,
+        /// Its format.
+        found: u32,
+    },
     /// Made by a newer reg.
     #[error("the remote {remote} has {what}, which this reg does not know")]
     Newer {
@@ -164,6 +173,9 @@ impl RemoteError {
             RemoteError::Nothing(_) => "`reg push` makes a remote there",
             RemoteError::Stranger(_) => "name a folder or prefix that does not exist or is empty",
             RemoteError::Newer { .. } => "install a newer reg",
+            RemoteError::Older { .. } | RemoteError::Codec { source: CodecError::OlderFormat { .. }, .. } => {
+                "no release of reg wrote that format: push to another folder or prefix, from a registry that this reg made"
+            }
             RemoteError::NoConditions(_) => {
                 "it must heed `If-None-Match: *` of PutObject, as S3, MinIO, R2 and others do; or push to a folder"
             }
@@ -179,9 +191,6 @@ impl RemoteError {
                 "no record or name of it was taken; remove that file and push again from a registry that has the objects"
             }
             RemoteError::S3 { hint, .. } => return hint.map(str::to_owned),
-            RemoteError::Codec { source: CodecError::Older { .. }, .. } => {
-                "an older reg made it: push it again from a registry that was made by this one"
-            }
             RemoteError::Kind { .. } | RemoteError::Codec { .. } => {
                 "no record or name of it was taken; ask who pushed it"
             }

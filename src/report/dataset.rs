@@ -9,16 +9,23 @@ use crate::split::SubsetPrevalence;
 pub fn prevalence(statistics: &Statistics) -> Table {
     let columns = vec![Column::left("Label"), Column::right("Images"), Column::right("Prevalence [%]")];
     let mut table = Table::new("Prevalence of labels", columns);
+    let has_missing = statistics.labels.iter().any(|label| label.missing.is_some());
+    if has_missing {
+        table.columns.push(Column::right("Missing"));
+        table.notes.push("Prevalence is the share of the images whose label is known.".to_owned());
+    }
     table.rows = statistics
         .labels
         .iter()
         .map(|label| {
             let percent = label.prevalence.map(|share| 100.0 * share);
-            vec![
+            let mut row = vec![
                 Cell::Text(label.name.clone()),
                 Cell::Integer(label.positives),
                 Cell::Number { value: percent, decimals: 2 },
-            ]
+            ];
+            row.extend(has_missing.then(|| Cell::Integer(label.missing.unwrap_or(0))));
+            row
         })
         .collect();
     table
@@ -106,6 +113,10 @@ pub fn split_prevalence(folds: &[[SubsetPrevalence; 3]]) -> Table {
             .extend(subsets.iter().map(|subset| Column::right(format!("{fold} {}", subset.subset.name()))));
     }
     let mut table = Table::new("Prevalence by fold and subset [%]", columns);
+    let each = folds.iter().flatten().flat_map(|subset| &subset.labels);
+    if each.into_iter().any(|label| label.missing.is_some()) {
+        table.notes.push("Of the images whose label is known.".to_owned());
+    }
     let labels = folds.first().map_or(0, |subsets| subsets[0].labels.len());
     for label in 0..labels {
         let name = folds[0][0].labels[label].label.clone();

@@ -106,7 +106,13 @@ pub fn of_data(found: &DatasetDiff) -> Vec<String> {
         let first = found.relabelled.iter().take(NAMED).map(|image| {
             let gained = image.gained.iter().map(|label| format!("+{label}"));
             let lost = image.lost.iter().map(|label| format!("-{label}"));
-            format!("{} {}", image.name, gained.chain(lost).collect::<Vec<_>>().join(" "))
+            let unsaid = image.now_missing.iter().map(|label| format!("{label} now missing"));
+            let said = image.now_known.iter().map(|label| format!("{label} now known"));
+            format!(
+                "{} {}",
+                image.name,
+                gained.chain(lost).chain(unsaid).chain(said).collect::<Vec<_>>().join(" ")
+            )
         });
         let count = found.relabelled.len();
         lines.push(format!("{} relabelled: {}", thousands(count as u64), named(first.collect(), count)));

@@ -17,13 +17,19 @@ pub fn auc(title: &str, auc: &AucTable) -> Table {
         Column::right("Negatives"),
     ];
     let mut table = Table::new(title, columns);
+    let has_missing = auc.labels.iter().any(|label| label.missing.is_some());
+    if has_missing {
+        table.columns.push(Column::right("Missing"));
+    }
     for label in &auc.labels {
-        table.rows.push(vec![
+        let mut row = vec![
             Cell::Text(label.label.clone()),
             Cell::Number { value: label.auc, decimals: DECIMALS },
             Cell::Integer(label.positives),
             Cell::Integer(label.negatives),
-        ]);
+        ];
+        row.extend(has_missing.then(|| Cell::Integer(label.missing.unwrap_or(0))));
+        table.rows.push(row);
     }
     table.rows.push(vec![Cell::Text("Mean".into()), Cell::Number { value: auc.mean, decimals: DECIMALS }]);
     let undefined = auc.labels.len() - auc.mean_over as usize;
@@ -32,6 +38,9 @@ pub fn auc(title: &str, auc: &AucTable) -> Table {
         note += "; an AUC is n/a where all images have the label or none has it";
     }
     table.notes.push(note + ".");
+    if has_missing {
+        table.notes.push("An image whose label is missing is left out of that label's AUC.".to_owned());
+    }
     table
 }
 
@@ -237,6 +246,12 @@ fn notes(comparison: &Comparison) -> Vec<String> {
             "On the images alone that every model scored: {}, a fold each.",
             images.join(", ")
         ));
+    }
+    let missing = |model: &ComparedModel| model.labels.iter().any(|label| !label.missing.is_empty());
+    if comparison.models.iter().any(missing) {
+        notes.push(
+            "An image whose label is missing is left out of all that is said of that label.".to_owned(),
+        );
     }
     if !undefined.is_empty() && most > 1 {
         notes.push(format!(

@@ -186,7 +186,7 @@ fn existing(
     Ok(Some(Evaluated { predictions: id, table, auc, cached: true, other_sources }))
 }
 
-/// Judges scores by the labels of their images.
+/// Judges scores by the labels of their images. An image whose label is missing is left out of that label's AUC.
 ///
 /// An AUC is undefined where all images have a label or none has; the mean leaves it out and says how
 /// many it covers.
@@ -202,13 +202,18 @@ pub fn auc_table(
         .iter()
         .enumerate()
         .map(|(column, label)| {
-            let truth = truth(dataset, manifest, scores, label);
+            let all = truth(dataset, manifest, scores, label);
+            let known = scores.column(column).into_iter().zip(&all);
+            let (scores, truth): (Vec<f64>, Vec<bool>) =
+                known.filter_map(|(score, truth)| Some((score, (*truth)?))).unzip();
             let positives = truth.iter().filter(|positive| **positive).count() as u64;
+            let missing = (all.len() - truth.len()) as u64;
             LabelAuc {
                 label: label.clone(),
-                auc: stats::auc(&scores.column(column), &truth),
+                auc: stats::auc(&scores, &truth),
                 positives,
                 negatives: truth.len() as u64 - positives,
+                missing: (missing > 0).then_some(missing),
             }
         })
         .collect();
@@ -224,9 +229,15 @@ pub fn auc_table(
     }
 }
 
-/// Whether each scored image has a label; false for a label that the data set does not know.
-pub(super) fn truth(dataset: &Dataset, manifest: &Manifest, scores: &Scores, label: &str) -> Vec<bool> {
-    let bit = dataset.labels.iter().position(|known| known == label);
-    let has = |row: &u32| bit.is_some_and(|bit| manifest.rows[*row as usize].has(bit));
-    scores.rows.iter().map(has).collect()
+/// Whether each scored image has a label; none where that is missing. False for a label that the data set does not
+/// know.
+pub(super) fn truth(
+    dataset: &Dataset,
+    manifest: &Manifest,
+    scores: &Scores,
+    label: &str,
+) -> Vec<Option<bool>> {
+    let place = dataset.labels.iter().position(|known| known == label);
+    let of = |row: &u32| place.map_or(Some(false), |place| manifest.rows[*row as usize].label(place));
+    scores.rows.iter().map(of).collect()
 }

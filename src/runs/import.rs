@@ -5,7 +5,6 @@ use std::path::PathBuf;
 
 use super::RunError;
 use super::evaluate::auc_table;
-use crate::dataset::labels::LABELS;
 use crate::dataset::scores::{self, ScoreFile};
 use crate::dataset::{MAX_TEXT, source};
 use crate::hash::Id;
@@ -120,11 +119,11 @@ pub(super) struct Selected {
 
 /// Picks the scores of the labels and images that are asked for. `foreign.file` is what errors call the bytes.
 pub(super) fn select(objects: &dyn Objects, foreign: &Foreign, bytes: &[u8]) -> Result<Selected, RunError> {
-    let file = scores::read(bytes, &foreign.file)?;
-    if foreign.scale == Scale::Probability {
-        check_probabilities(&file, foreign)?;
-    }
     let dataset = objects.get(foreign.dataset)?;
+    let file = scores::read(bytes, &foreign.file, &dataset.labels)?;
+    if foreign.scale == Scale::Probability {
+        check_probabilities(&file, &dataset, foreign)?;
+    }
     let manifest = objects.get_packed(dataset.manifest)?;
     let wanted: HashSet<u32> = match foreign.subset {
         Some((split, fold, subset)) => {
@@ -132,12 +131,9 @@ pub(super) fn select(objects: &dyn Objects, foreign: &Foreign, bytes: &[u8]) -> 
         }
         None => (0..manifest.rows.len() as u32).collect(),
     };
-    let columns: Vec<usize> = (0..file.labels.len())
-        .filter(|i| dataset.labels.iter().any(|label| label == LABELS[file.labels[*i]]))
-        .collect();
-    let labels: Vec<String> = columns.iter().map(|i| LABELS[file.labels[*i]].to_owned()).collect();
+    let labels: Vec<String> = file.labels.iter().map(|label| dataset.labels[*label].clone()).collect();
     let Sorted { rows, unknown, extra } = sort(&file, &manifest, &wanted);
-    if rows.is_empty() || labels.is_empty() {
+    if rows.is_empty() {
         let dataset = foreign.dataset.hash.short();
         return Err(RunError::NothingScored {
             path: foreign.file.clone(),
@@ -152,14 +148,14 @@ pub(super) fn select(objects: &dyn Objects, foreign: &Foreign, bytes: &[u8]) -> 
     let scores = Scores {
         rows: rows.iter().map(|(row, _)| *row).collect(),
         labels: labels.len() as u32,
-        scores: rows.iter().flat_map(|(_, image)| columns.iter().map(|i| file.row(*image)[*i])).collect(),
+        scores: rows.iter().flat_map(|(_, image)| file.row(*image)).copied().collect(),
     };
     let (ignored, repeated) = (file.ignored, file.repeated);
     Ok(Selected { dataset, manifest, labels, scores, ignored, repeated, unknown, extra, missing })
 }
 
 /// A network's output before the sigmoid, taken for a probability, would spoil every figure but the AUC.
-fn check_probabilities(file: &ScoreFile, foreign: &Foreign) -> Result<(), RunError> {
+fn check_probabilities(file: &ScoreFile, dataset: &Dataset, foreign: &Foreign) -> Result<(), RunError> {
     let Some(place) = file.scores.iter().position(|score| !(0.0..=1.0).contains(score)) else {
         return Ok(());
     };
@@ -167,7 +163,7 @@ fn check_probabilities(file: &ScoreFile, foreign: &Foreign) -> Result<(), RunErr
     Err(RunError::NotAProbability {
         path: foreign.file.clone(),
         image: file.images[image].clone(),
-        label: LABELS[file.labels[column]].to_owned(),
+        label: dataset.labels[file.labels[column]].clone(),
         score: file.scores[place],
     })
 }

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::route::{Answer, Nothing, Query, encoded, leaves};
 use crate::dataset::{overlay, pixels, png};
 use crate::hash::{Hash, Id};
-use crate::records::{Boxes, Dataset, Heat, ImageRow, Manifest, Record, Scale, Table};
+use crate::records::{Boxes, Dataset, Heat, ImageRow, Manifest, PatientId, Record, Scale, Table};
 use crate::registry::{Registry, RegistryError};
 use crate::report::page::{Writer, withheld};
 use crate::report::svg::escape;
@@ -30,9 +30,12 @@ fn row<'m>(manifest: &'m Manifest, place: &str) -> Result<(usize, &'m ImageRow),
 }
 
 fn labels(dataset: &Dataset, row: &ImageRow) -> String {
-    let named =
-        dataset.labels.iter().enumerate().filter(|(bit, _)| row.has(*bit)).map(|(_, name)| name.as_str());
-    named.collect::<Vec<_>>().join(", ")
+    let named = row.labels.positives().filter_map(|place| dataset.labels.get(place)).map(String::as_str);
+    let named = named.collect::<Vec<_>>().join(", ");
+    match row.labels.missing().count() {
+        0 => named,
+        missing => format!("{named} ({missing} not known)").trim_start().to_owned(),
+    }
 }
 
 /// What is written before a patient's number, here as on the command line.
@@ -40,9 +43,9 @@ const PATIENT: &str = "patient:";
 
 /// Whether words mean an image: its name, a part of that, or its patient.
 fn is_meant(row: &ImageRow, words: &str) -> bool {
-    let is = |number: &str| row.patient.to_string() == number;
+    let is = |text: &str| text.parse().is_ok_and(|patient: PatientId| row.patient == patient);
     match words.strip_prefix(PATIENT) {
-        Some(number) => is(number.trim()),
+        Some(patient) => is(patient.trim()),
         None => words.is_empty() || row.name.contains(words) || is(words),
     }
 }
@@ -66,7 +69,8 @@ pub(super) fn list(registry: &Registry, id: Hash, query: &Query) -> Result<Answe
     let (words, wanted) = (query.get("q"), query.get("label"));
     let words = words.trim();
     let label = dataset.labels.iter().position(|label| *label == wanted);
-    let matches = |row: &ImageRow| label.is_none_or(|label| row.has(label)) && is_meant(row, words);
+    let matches =
+        |row: &ImageRow| label.is_none_or(|label| row.label(label) == Some(true)) && is_meant(row, words);
     let found: Vec<usize> =
         (0..manifest.rows.len()).filter(|place| matches(&manifest.rows[*place])).collect();
     let (page, pages) = (query.page(), found.len().div_ceil(LEAF));
@@ -96,11 +100,10 @@ pub(super) fn list(registry: &Registry, id: Hash, query: &Query) -> Result<Answe
     let mut links = Vec::new();
     for place in found.iter().skip(page * LEAF).take(LEAF) {
         let row = &manifest.rows[*place];
-        let plain = |n: u32| Cell::Text(n.to_string());
         table.rows.push(vec![
             Cell::Text(row.name.clone()),
-            plain(row.patient),
-            plain(row.follow_up),
+            Cell::Text(row.patient.to_string()),
+            Cell::Text(row.follow_up.map_or(String::new(), |number| number.to_string())),
             Cell::Text(row.age.map_or(String::new(), |age| age.to_string())),
             Cell::Text(format!("{:?}", row.gender)),
             Cell::Text(format!("{:?}", row.view)),
@@ -135,11 +138,13 @@ pub(super) fn viewer(registry: &Registry, id: Hash, place: &str, query: &Query) 
 
     let mut out = Writer::served();
     let fact = |what: &str, value: &str| format!("<dt>{what}</dt><dd>{}</dd>", escape(value));
+    let study = row.study.as_ref().map_or(String::new(), |study| format!(", study {study}"));
+    let follow_up = row.follow_up.map_or(String::new(), |number| format!(", follow-up {number}"));
     let age = row.age.map_or("not given".to_owned(), |age| format!("{age} years"));
     out.push(&format!(
         "<dl class=\"facts\">{}{}{}{}{}</dl>",
         fact("Labels", &labels(&dataset, row)),
-        fact("Patient", &format!("{}, follow-up {}, {age}, {:?}", row.patient, row.follow_up, row.gender)),
+        fact("Patient", &format!("{}{study}{follow_up}, {age}, {:?}", row.patient, row.gender)),
         fact("View", &format!("{:?}", row.view)),
         fact("Size", &format!("{} x {}", row.width, row.height)),
         fact("Metadata", &format!("row {}", row.row)),

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use serde::Serialize;
 
-use crate::records::{Assignment, FoldSizes, ImageRow, Subset, SubsetSize};
+use crate::records::{Assignment, FoldSizes, ImageRow, LabelCounts, PatientId, Subset, SubsetSize};
 
 /// A patient in more than one subset of a fold.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -14,7 +14,7 @@ pub struct Leak {
     /// Fold, from 0.
     pub fold: u32,
     /// The patient.
-    pub patient: u32,
+    pub patient: PatientId,
     /// The subsets that have images of the patient, two or three.
     pub subsets: Vec<Subset>,
     /// Manifest rows of these images, ascending.
@@ -39,8 +39,11 @@ pub struct LabelPrevalence {
     pub label: String,
     /// Images with the label.
     pub positives: u64,
-    /// Their share of the images; `None` of no images.
+    /// Their share of the images whose label is known; `None` of no images.
     pub prevalence: Option<f64>,
+    /// Images whose label is missing; `None` where none is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub missing: Option<u64>,
 }
 
 /// The images that a fold uses: manifest row, image, subset.
@@ -53,11 +56,11 @@ fn used<'a>(rows: &'a [ImageRow], codes: &'a [u8]) -> impl Iterator<Item = (u32,
 /// Counts images and patients of each subset, a fold each.
 pub fn sizes(rows: &[ImageRow], assignment: &Assignment) -> Vec<FoldSizes> {
     let of_fold = |codes: &Vec<u8>| {
-        let mut patients: [HashSet<u32>; 3] = Default::default();
+        let mut patients: [HashSet<&PatientId>; 3] = Default::default();
         let mut images = [0; 3];
         for (_, image, subset) in used(rows, codes) {
             images[subset as usize] += 1;
-            patients[subset as usize].insert(image.patient);
+            patients[subset as usize].insert(&image.patient);
         }
         let size = |subset: Subset| SubsetSize {
             images: images[subset as usize],
@@ -71,26 +74,28 @@ pub fn sizes(rows: &[ImageRow], assignment: &Assignment) -> Vec<FoldSizes> {
 /// Finds the patients who are in more than one subset of a fold, by fold and patient.
 pub fn leaks(rows: &[ImageRow], assignment: &Assignment) -> Vec<Leak> {
     let of_fold = |(fold, codes): (u32, &Vec<u8>)| {
-        let mut patients = BTreeMap::<u32, (BTreeSet<Subset>, Vec<u32>)>::new();
+        let mut patients = BTreeMap::<&PatientId, (BTreeSet<Subset>, Vec<u32>)>::new();
         for (row, image, subset) in used(rows, codes) {
-            let (subsets, images) = patients.entry(image.patient).or_default();
+            let (subsets, images) = patients.entry(&image.patient).or_default();
             subsets.insert(subset);
             images.push(row);
         }
         let leaking = patients.into_iter().filter(|(_, (subsets, _))| subsets.len() > 1);
-        leaking.map(move |(patient, (subsets, images))| Leak {
+        let leak = |(patient, (subsets, images)): (&PatientId, (BTreeSet<Subset>, _))| Leak {
             fold,
-            patient,
+            patient: patient.clone(),
             subsets: subsets.into_iter().collect(),
             images,
-        })
+        };
+        leaking.map(leak).collect::<Vec<_>>()
     };
     (0..).zip(&assignment.folds).flat_map(of_fold).collect()
 }
 
 /// Counts the positives of each label in training, validation and test, a fold each.
 ///
-/// `labels` are the data set's, in the order of the bits of [`ImageRow::labels`].
+/// `labels` are the data set's, in the order of [`ImageRow::labels`]. Images whose label is missing count neither as
+/// positive nor as negative.
 pub fn prevalence(
     rows: &[ImageRow],
     labels: &[String],
@@ -98,22 +103,29 @@ pub fn prevalence(
 ) -> Vec<[SubsetPrevalence; 3]> {
     let of_fold = |codes: &Vec<u8>| {
         let mut images = [0u64; 3];
-        let mut positives = [(); 3].map(|()| vec![0u64; labels.len()]);
+        let mut counts = [(); 3].map(|()| LabelCounts::new(labels.len()));
         for (_, image, subset) in used(rows, codes) {
             images[subset as usize] += 1;
-            for (label, count) in positives[subset as usize].iter_mut().enumerate() {
-                *count += u64::from(image.has(label));
-            }
+            counts[subset as usize].add(&image.labels);
         }
         Subset::ALL.map(|subset| {
             let total = images[subset as usize];
-            let of_label = |(label, positives): (&String, &u64)| LabelPrevalence {
-                label: label.clone(),
-                positives: *positives,
-                prevalence: (total > 0).then(|| *positives as f64 / total as f64),
+            let LabelCounts { positives, missing } = &counts[subset as usize];
+            let of_label = |(place, label): (usize, &String)| {
+                let (positives, missing) = (positives[place], missing[place]);
+                let known = total - missing;
+                LabelPrevalence {
+                    label: label.clone(),
+                    positives,
+                    prevalence: (known > 0).then(|| positives as f64 / known as f64),
+                    missing: (missing > 0).then_some(missing),
+                }
             };
-            let counted = labels.iter().zip(&positives[subset as usize]);
-            SubsetPrevalence { subset, images: total, labels: counted.map(of_label).collect() }
+            SubsetPrevalence {
+                subset,
+                images: total,
+                labels: labels.iter().enumerate().map(of_label).collect(),
+            }
         })
     };
     assignment.folds.iter().map(of_fold).collect()
@@ -123,6 +135,7 @@ pub fn prevalence(
 mod tests {
     use super::super::tests::rows;
     use super::*;
+    use crate::records::LabelValues;
 
     #[test]
     fn unused_images_count_nowhere_and_leak_nothing() {
@@ -139,14 +152,18 @@ mod tests {
         let rows = rows(&[1, 3]);
         let split = Assignment { folds: vec![vec![0, 1, 1, 1], vec![1, 2, 2, 0]] };
         let subsets = vec![Subset::Train, Subset::Test];
-        assert_eq!(leaks(&rows, &split), [Leak { fold: 1, patient: 2, subsets, images: vec![1, 2, 3] }]);
+        assert_eq!(
+            leaks(&rows, &split),
+            [Leak { fold: 1, patient: 2.into(), subsets, images: vec![1, 2, 3] }]
+        );
     }
 
     #[test]
     fn prevalence_is_counted_by_subset_and_undefined_without_images() {
         let mut rows = rows(&[1, 1, 1]);
-        rows[0].labels = 0b10;
-        rows[2].labels = 0b11;
+        rows[0].labels = LabelValues::of(&[Some(false), Some(true)]);
+        rows[1].labels = LabelValues::of(&[Some(false), Some(false)]);
+        rows[2].labels = LabelValues::of(&[Some(true), Some(true)]);
         let labels = ["Mass".to_owned(), "Hernia".to_owned()];
         let folds = prevalence(&rows, &labels, &Assignment { folds: vec![vec![0, 0, 2]] });
         let shares = folds[0].each_ref().map(|subset| {
@@ -156,5 +173,19 @@ mod tests {
         assert_eq!(shares[0], (2, vec![(0, Some(0.0)), (1, Some(0.5))]));
         assert_eq!(shares[1], (0, vec![(0, None), (0, None)]));
         assert_eq!(shares[2], (1, vec![(1, Some(1.0)), (1, Some(1.0))]));
+    }
+
+    #[test]
+    fn prevalence_is_the_share_of_known_labels() {
+        let mut rows = rows(&[1, 1, 1, 1]);
+        for (row, label) in rows.iter_mut().zip([Some(true), Some(false), None, None]) {
+            row.labels = LabelValues::of(&[label]);
+        }
+        let folds = prevalence(&rows, &["Mass".to_owned()], &Assignment { folds: vec![vec![0, 0, 0, 2]] });
+        let counts = folds[0].each_ref().map(|subset| {
+            let LabelPrevalence { positives, prevalence, missing, .. } = &subset.labels[0];
+            (subset.images, *positives, *prevalence, *missing)
+        });
+        assert_eq!(counts, [(3, 1, Some(0.5), Some(1)), (0, 0, None, None), (1, 0, None, Some(1))]);
     }
 }

@@ -16,7 +16,7 @@ pub use resample::{MAX_FOLDS, parse_ratios, resample};
 
 use std::collections::BTreeMap;
 
-use crate::records::{ImageRow, Subset};
+use crate::records::{ImageRow, PatientId, Subset};
 
 /// Why a data set cannot be divided as asked.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -83,9 +83,9 @@ impl SplitError {
 
 /// The manifest rows of each patient, ordered by patient.
 fn by_patient(rows: &[ImageRow], wanted: impl Iterator<Item = usize>) -> Vec<Vec<usize>> {
-    let mut patients = BTreeMap::<u32, Vec<usize>>::new();
+    let mut patients = BTreeMap::<&PatientId, Vec<usize>>::new();
     for row in wanted {
-        patients.entry(rows[row].patient).or_default().push(row);
+        patients.entry(&rows[row].patient).or_default().push(row);
     }
     patients.into_values().collect()
 }
@@ -133,7 +133,7 @@ fn no_subset_empty(fold: u32, codes: &[u8]) -> Result<(), SplitError> {
 mod tests {
     use super::*;
     use crate::hash::Sha256;
-    use crate::records::{Gender, ViewPosition};
+    use crate::records::{Gender, LabelValues, ViewPosition};
 
     /// Images of patients 1, 2, …: as many of each as `images` says, sorted by name.
     pub(super) fn rows(images: &[usize]) -> Vec<ImageRow> {
@@ -150,12 +150,13 @@ mod tests {
             width: 0,
             height: 0,
             row: 1,
-            patient,
-            follow_up,
+            patient: patient.into(),
+            study: None,
+            follow_up: Some(follow_up),
             age: None,
             gender: Gender::Female,
             view: ViewPosition::PA,
-            labels: 0,
+            labels: LabelValues::negative(15),
         }
     }
 

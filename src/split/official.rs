@@ -128,7 +128,7 @@ mod tests {
         let split = official(&rows, &train_val, &test, 0.25, 1).unwrap();
         let leaks = leaks(&rows, &split.assignment);
         assert_eq!(leaks.len(), 1);
-        assert_eq!((leaks[0].patient, &leaks[0].images), (16, &vec![30, 31]));
+        assert_eq!((&leaks[0].patient, &leaks[0].images), (&16.into(), &vec![30, 31]));
         assert!(leaks[0].subsets.contains(&Subset::Test));
     }
 

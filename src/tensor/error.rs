@@ -105,6 +105,14 @@ pub(crate) enum TensorError {
         /// The fold.
         fold: u32,
     },
+    /// A subset whose labels are all missing.
+    #[error("no label of any image in the {} subset of fold {fold} is known", subset.name())]
+    NoKnownLabel {
+        /// The subset.
+        subset: Subset,
+        /// The fold.
+        fold: u32,
+    },
     /// Given weights do not fit the model.
     #[error("the weights {id} do not fit the model: {reason}")]
     Weights {
@@ -195,6 +203,9 @@ impl TensorError {
             }
             TensorError::Empty { .. } => {
                 "make a split with images in it (`reg split make --ratios 70/10/20`)"
+            }
+            TensorError::NoKnownLabel { .. } => {
+                "train on another fold, or on a data set with labels: `reg dataset stats` counts those that are missing"
             }
             TensorError::Weights { .. } => {
                 "weights are read by torchvision's names; `reg show` of the run's spec says which layers the model has"

@@ -17,7 +17,9 @@ use reg::dataset::{
 };
 use reg::hash::{Hash, Id};
 use reg::random::Stream;
-use reg::records::{AgeRange, Augmentation, Gender, ImageInput, ImageRow, Manifest, ViewPosition};
+use reg::records::{
+    AgeRange, Augmentation, Gender, ImageInput, ImageRow, LabelCounts, Manifest, ViewPosition,
+};
 use reg::store::{FileState, Store};
 use reg::worker::{Event, Phase, Step};
 use tch::{Device, Tensor};
@@ -49,6 +51,16 @@ pub(crate) struct Dataset {
     rows: Vec<ImageRow>,
     /// Renditions that are kept from one run to the next.
     kept: Vec<Renditions>,
+}
+
+/// What is true of the labels of a batch.
+pub(crate) struct Targets {
+    /// `[rows, labels]`: 1 where the image has the label, else 0.
+    pub(crate) positive: Tensor,
+    /// `[rows, labels]`: 0 where the label is missing, else 1; none where no label is missing.
+    pub(crate) known: Option<Tensor>,
+    /// How many labels of the batch are known.
+    pub(crate) terms: u64,
 }
 
 /// How an image becomes a square.
@@ -215,26 +227,35 @@ impl Images {
         Ok(Tensor::f_from_slice(&values)?.f_reshape([rows.len() as i64, META])?.f_to_device(device)?)
     }
 
-    /// Labels `[rows, labels]`, 0 or 1 each.
-    pub(crate) fn targets(&self, rows: &[u32], labels: u32, device: Device) -> Result<Tensor> {
-        let value = |row, label| f32::from(u8::from(self.has(row, label)));
+    /// What is true of the labels of a batch.
+    pub(crate) fn targets(&self, rows: &[u32], labels: u32, device: Device) -> Result<Targets> {
         let labels = labels as usize;
-        let values: Vec<f32> =
-            rows.iter().flat_map(|&row| (0..labels).map(move |label| value(row, label))).collect();
         let shape = [rows.len() as i64, labels as i64];
-        Ok(Tensor::f_from_slice(&values)?.f_reshape(shape)?.f_to_device(device)?)
+        let tensor = |value: &dyn Fn(Option<bool>) -> bool| -> Result<Tensor> {
+            let value = |row, label| f32::from(u8::from(value(self.label(row, label))));
+            let values: Vec<f32> = rows
+                .iter()
+                .flat_map(|&row| (0..labels).map(move |label| (row, label)))
+                .map(|(r, l)| value(r, l))
+                .collect();
+            Ok(Tensor::f_from_slice(&values)?.f_reshape(shape)?.f_to_device(device)?)
+        };
+        let missing: u64 = self.counts(rows, labels as u32).missing.iter().sum();
+        let known = (missing > 0).then(|| tensor(&|label| label.is_some())).transpose()?;
+        let terms = (rows.len() * labels) as u64 - missing;
+        Ok(Targets { positive: tensor(&|label| label == Some(true))?, known, terms })
     }
 
-    /// Whether an image has a label.
-    pub(crate) fn has(&self, row: u32, label: usize) -> bool {
-        self.row(row).is_some_and(|row| row.has(label))
+    /// Whether an image has a label; none where that is not known.
+    pub(crate) fn label(&self, row: u32, label: usize) -> Option<bool> {
+        self.row(row).and_then(|row| row.label(label))
     }
 
-    /// Positives of each label among the rows.
-    pub(crate) fn positives(&self, rows: &[u32], labels: u32) -> Vec<u64> {
-        (0..labels as usize)
-            .map(|label| rows.iter().filter(|row| self.has(**row, label)).count() as u64)
-            .collect()
+    /// Positives of each label among the rows, and of how many it is missing.
+    pub(crate) fn counts(&self, rows: &[u32], labels: u32) -> LabelCounts {
+        let mut counts = LabelCounts::new(labels as usize);
+        rows.iter().filter_map(|row| self.row(*row)).for_each(|row| counts.add(&row.labels));
+        counts
     }
 
     /// What messages call an image.

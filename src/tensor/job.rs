@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use reg::dataset::renditions::Rendition;
 use reg::hash::{Hash, Id};
-use reg::records::{Assignment, Manifest, Packed, Precision, Subset, codec};
+use reg::records::{Assignment, MAX_LABELS, Manifest, Packed, Precision, Subset, codec};
 use reg::store::Store;
 use reg::worker::{Job, Looked, Numbers, Outcome, PROTOCOL, Work};
 
@@ -70,13 +70,17 @@ pub(crate) fn carry_out<W: Write>(job: Job, reporter: &mut Reporter<W>) -> Resul
     let device = device::prepare(&job.device, job.threads, numbers.precision == Precision::Tf32)?;
     let memory = Memory { device, layout: numbers.layout };
     let Job { out, cache, labels, age, threads, .. } = job;
-    if labels == 0 || labels > u32::BITS {
-        return Err(TensorError::Settings(format!("{labels} labels, and 1 to {} are possible", u32::BITS)));
+    if !(1..=MAX_LABELS as u32).contains(&labels) {
+        return Err(TensorError::Settings(format!("{labels} labels, and 1 to {MAX_LABELS} are possible")));
     }
     let place = Place { store: Store::at(&job.objects), out, threads };
     let dataset = |manifest: Id<Manifest>| -> Result<Dataset> {
-        let rows = place.unpack::<Manifest>("manifest", manifest.hash)?.rows;
-        Ok(Dataset::new(place.store.clone(), manifest, rows))
+        let images = place.unpack::<Manifest>("manifest", manifest.hash)?;
+        if images.labels != labels {
+            let reason = format!("{labels} labels are asked for, and its manifest has {}", images.labels);
+            return Err(TensorError::Job(reason));
+        }
+        Ok(Dataset::new(place.store.clone(), manifest, images.rows))
     };
     let cache = cache.as_deref();
     let inputs = |images, model| Inputs { images, model, age, labels, memory, precision: numbers.precision };

@@ -1,10 +1,10 @@
-//! What is minimised: binary cross-entropy on logits, averaged over labels and images.
+//! What is minimised: binary cross-entropy on logits, averaged over the labels of images that are known.
 
-use reg::records::Loss;
+use reg::records::{LabelCounts, Loss};
 use tch::{Device, Reduction, Tensor};
 
 use crate::error::TensorError;
-use crate::images::Images;
+use crate::images::{Images, Targets};
 
 type Result<T> = std::result::Result<T, TensorError>;
 
@@ -18,15 +18,18 @@ pub(crate) struct Criterion {
 impl Criterion {
     /// Weighs terms by the training images.
     ///
-    /// Positive-negative: of `n` images with `p` positives, a positive weighs `n / 2p` and a negative
+    /// Positive-negative: of `n` images whose label is known with `p` positives, a positive weighs `n / 2p` and a negative
     /// `n / 2(n - p)`; a label that lacks either keeps 1. Class-balanced: a label weighs `1 / p`, scaled
     /// so that the labels with positives weigh 1 on average; one without positives weighs 1.
     pub(crate) fn new(loss: Loss, images: &Images, training: &[u32], labels: u32) -> Self {
-        let n = training.len() as f64;
-        let positives = images.positives(training, labels);
+        let LabelCounts { positives, missing } = images.counts(training, labels);
+        let known = |missing: &u64| (training.len() as u64 - missing) as f64;
+        let counts = || positives.iter().zip(&missing);
         let weights = match loss {
             Loss::Bce => None,
-            Loss::PositiveNegative => Some(positives.iter().map(|&p| balanced(p as f64, n)).collect()),
+            Loss::PositiveNegative => {
+                Some(counts().map(|(&p, missing)| balanced(p as f64, known(missing))).collect())
+            }
             Loss::ClassBalanced => {
                 let inverse = || positives.iter().filter(|p| **p > 0).map(|&p| 1.0 / p as f64);
                 let mean = inverse().sum::<f64>() / inverse().count().max(1) as f64;
@@ -37,25 +40,37 @@ impl Criterion {
         Criterion { weights, labels: labels as usize }
     }
 
-    /// The loss of a batch, to be differentiated. `logits` and `targets` are `[batch, labels]`.
-    pub(crate) fn of_batch(&self, logits: &Tensor, targets: &Tensor) -> Result<Tensor> {
-        let weights = self.weights.as_ref().map(|weights| term_weights(weights, targets)).transpose()?;
-        let mean = Reduction::Mean;
-        Ok(logits.f_binary_cross_entropy_with_logits(targets, weights.as_ref(), None::<&Tensor>, mean)?)
+    /// The loss of a batch, to be differentiated: the mean over the labels that are known, of which there must be
+    /// one. `logits` is `[batch, labels]`.
+    pub(crate) fn of_batch(&self, logits: &Tensor, targets: &Targets) -> Result<Tensor> {
+        let Targets { positive, known, terms } = targets;
+        let weights = self.weights.as_ref().map(|weights| term_weights(weights, positive)).transpose()?;
+        let of = |weights: Option<&Tensor>, over| {
+            logits.f_binary_cross_entropy_with_logits(positive, weights, None::<&Tensor>, over)
+        };
+        let Some(known) = known else { return Ok(of(weights.as_ref(), Reduction::Mean)?) };
+        let weights = match weights {
+            Some(weights) => weights.f_mul(known)?,
+            None => known.shallow_clone(),
+        };
+        Ok(of(Some(&weights), Reduction::Sum)?.f_div_scalar(*terms as f64)?)
     }
 
-    /// The mean loss over images, in double precision. `logits` is `[images, labels]`, row after row;
-    /// `positive(image, label)` says what is true.
-    pub(crate) fn mean(&self, logits: &[f64], positive: impl Fn(usize, usize) -> bool) -> f64 {
+    /// The mean loss over the labels that are known, in double precision; not a number where none is. `logits` is
+    /// `[images, labels]`, row after row; `truth(image, label)` says what is true.
+    pub(crate) fn mean(&self, logits: &[f64], truth: impl Fn(usize, usize) -> Option<bool>) -> f64 {
+        let mut known = 0u64;
         let term = |(index, &x): (usize, &f64)| {
             let label = index % self.labels;
-            let y = positive(index / self.labels, label);
+            let y = truth(index / self.labels, label)?;
+            known += 1;
             let weight = self.weights.as_ref().map_or(1.0, |weights| weights[label][usize::from(!y)]);
             // -ln sigmoid(x) for a positive, -ln (1 - sigmoid(x)) for a negative, without overflow.
             let x = if y { -x } else { x };
-            weight * (x.max(0.0) + (-x.abs()).exp().ln_1p())
+            Some(weight * (x.max(0.0) + (-x.abs()).exp().ln_1p()))
         };
-        logits.iter().enumerate().map(term).sum::<f64>() / logits.len() as f64
+        let sum = logits.iter().enumerate().filter_map(term).sum::<f64>();
+        sum / known as f64
     }
 }
 
@@ -86,11 +101,47 @@ mod tests {
         for weights in [None, Some(vec![[3.0, 0.6], [0.5, 0.5]])] {
             let criterion = Criterion { weights, labels: 2 };
             let x = Tensor::from_slice(&logits).reshape([3, 2]);
-            let y = Tensor::from_slice(&truth.map(|t| f32::from(u8::from(t)))).reshape([3, 2]);
-            let tensor = criterion.of_batch(&x, &y).unwrap().double_value(&[]);
-            let scalar = criterion.mean(&logits.map(f64::from), |image, label| truth[image * 2 + label]);
+            let matrix = |of: &dyn Fn(usize) -> bool| {
+                let values: Vec<f32> = (0..6).map(|i| f32::from(u8::from(of(i)))).collect();
+                Tensor::from_slice(&values).reshape([3, 2])
+            };
+            let targets = Targets { positive: matrix(&|i| truth[i]), known: None, terms: 6 };
+            let tensor = criterion.of_batch(&x, &targets).unwrap().double_value(&[]);
+            let scalar =
+                criterion.mean(&logits.map(f64::from), |image, label| Some(truth[image * 2 + label]));
             assert!((tensor - scalar).abs() < 1e-6, "{tensor} and {scalar}");
+            // The same without what is missing: the mean over what is left.
+            let missing = [1, 3, 4];
+            let known = Some(matrix(&|i| !missing.contains(&i)));
+            let targets =
+                Targets { positive: matrix(&|i| truth[i] && !missing.contains(&i)), known, terms: 3 };
+            let tensor = criterion.of_batch(&x, &targets).unwrap().double_value(&[]);
+            let scalar = criterion.mean(&logits.map(f64::from), |image, label| {
+                let i = image * 2 + label;
+                (!missing.contains(&i)).then_some(truth[i])
+            });
+            assert!((tensor - scalar).abs() < 1e-6, "{tensor} and {scalar}");
+            // By hand: -ln sigmoid(0), -ln sigmoid(-3), -ln sigmoid(-0.5) for a negative of 0.5, and their weights.
+            let terms = [2f64.ln(), (3f64.exp()).ln_1p(), 0.5 + (-0.5f64).exp().ln_1p()];
+            let weight =
+                |i: usize, of: f64| if criterion.weights.is_some() { of * terms[i] } else { terms[i] };
+            let by_hand = (weight(0, 3.0) + weight(1, 3.0) + weight(2, 0.5)) / 3.0;
+            assert!((scalar - by_hand).abs() < 1e-12, "{scalar} and {by_hand}");
+            assert!(criterion.mean(&logits.map(f64::from), |_, _| None).is_nan());
         }
+    }
+
+    #[test]
+    fn a_missing_label_has_no_gradient() {
+        let criterion = Criterion { weights: None, labels: 2 };
+        let x = Tensor::from_slice(&[0.5f32, -1.0]).reshape([1, 2]).set_requires_grad(true);
+        let row = |values: [f32; 2]| Tensor::from_slice(&values).reshape([1, 2]);
+        let targets = Targets { positive: row([0.0, 0.0]), known: Some(row([0.0, 1.0])), terms: 1 };
+        let loss = criterion.of_batch(&x, &targets).unwrap();
+        let gradient = Tensor::run_backward(&[&loss], &[&x], false, false).remove(0);
+        let values = Vec::<f32>::try_from(gradient.reshape([-1])).unwrap();
+        assert_eq!(values[0], 0.0);
+        assert!((values[1] - 0.26894143).abs() < 1e-6, "sigmoid(-1): {values:?}");
     }
 
     #[test]

@@ -46,7 +46,9 @@ pub(crate) struct Part {
     pub(crate) batches: u64,
     /// Their images.
     pub(crate) images: u64,
-    /// Sum of the images' losses.
+    /// Images by the share of their labels that is known: as many where no label is missing.
+    pub(crate) known: f64,
+    /// Sum of the losses of those.
     pub(crate) loss: f64,
 }
 

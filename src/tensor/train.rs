@@ -76,6 +76,12 @@ pub(crate) fn train<W: Write>(
     let Setup { spec, rows, .. } = setup;
     let how = &spec.training;
     check(how, spec.fold, rows)?;
+    for (subset, of) in [(Subset::Train, &rows.training), (Subset::Val, &rows.validation)] {
+        let missing: u64 = inputs.images.counts(of, inputs.labels).missing.iter().sum();
+        if missing == of.len() as u64 * u64::from(inputs.labels) {
+            return Err(TensorError::NoKnownLabel { subset, fold: spec.fold });
+        }
+    }
     let mut net = Net::build(inputs.model, inputs.labels, Start::Drawn(spec.seed), inputs.memory)?;
     match (spec.init, setup.weights) {
         (Init::Scratch, _) => {}
@@ -320,12 +326,16 @@ impl Run<'_> {
                     None => inputs.forward(&self.net, rows, squares, true)?,
                 };
                 let targets = inputs.images.targets(rows, inputs.labels, inputs.memory.device)?;
-                let loss = self.criterion.of_batch(&logits, &targets)?;
-                let gradients = Tensor::f_run_backward(&[&loss], &self.trained, false, false)?;
-                self.adam.step(&gradients, self.course.lr)?;
-                // Read when all of the step is on its way, so that a GPU has no break.
-                let value = loss.f_double_value(&[])?;
-                let Part { batches, images, loss } = &mut self.course.part;
+                let mut value = 0.0;
+                // A batch of which no label is known teaches nothing.
+                if targets.terms > 0 {
+                    let loss = self.criterion.of_batch(&logits, &targets)?;
+                    let gradients = Tensor::f_run_backward(&[&loss], &self.trained, false, false)?;
+                    self.adam.step(&gradients, self.course.lr)?;
+                    // Read when all of the step is on its way, so that a GPU has no break.
+                    value = loss.f_double_value(&[])?;
+                }
+                let Part { batches, images, known, loss } = &mut self.course.part;
                 *batches += 1;
                 if !value.is_finite() {
                     let names: Vec<_> = rows.iter().map(|row| inputs.images.name(*row)).collect();
@@ -333,17 +343,20 @@ impl Run<'_> {
                     return Err(TensorError::Diverged { epoch, place });
                 }
                 *images += rows.len() as u64;
-                *loss += value * rows.len() as f64;
-                let (done, mean) = (*images, *loss / *images as f64);
+                // Of a batch without missing labels, exactly its number of images.
+                let weight = targets.terms as f64 / f64::from(inputs.labels);
+                *known += weight;
+                *loss += value * weight;
+                let (done, mean) = (*images, (*known > 0.0).then(|| *loss / *known));
                 self.clock.trained += rows.len() as u64;
                 self.clock.train += last.elapsed();
                 self.keep_if_due(reporter)?;
                 last = Instant::now();
-                reporter.progress(pace.step(done, Some(mean), self.left(epoch, done, 0)))
+                reporter.progress(pace.step(done, mean, self.left(epoch, done, 0)))
             },
         )?;
         self.clock.wait += waited;
-        Ok(self.course.part.loss / self.course.part.images as f64)
+        Ok(self.course.part.loss / self.course.part.known)
     }
 
     /// Loss and mean AUC on the validation images.
@@ -364,16 +377,18 @@ impl Run<'_> {
             }
             None => inputs.logits(&self.net.folded()?, rows, (batch, at), left, reporter)?,
         };
-        let has = |image: usize, label| inputs.images.has(rows[image], label);
-        let val_loss = self.criterion.mean(&logits, has);
+        let truth = |image: usize, label| inputs.images.label(rows[image], label);
+        let val_loss = self.criterion.mean(&logits, truth);
         if !val_loss.is_finite() {
             return Err(TensorError::Diverged { epoch, place: "validation".to_owned() });
         }
         let labels = inputs.labels as usize;
         let aucs: Vec<f64> = (0..labels)
             .filter_map(|label| {
-                let scores: Vec<f64> = logits.iter().skip(label).step_by(labels).copied().collect();
-                let positive: Vec<bool> = (0..rows.len()).map(|image| has(image, label)).collect();
+                let scores = logits.iter().skip(label).step_by(labels).copied();
+                let known =
+                    scores.enumerate().filter_map(|(image, score)| Some((score, truth(image, label)?)));
+                let (scores, positive): (Vec<f64>, Vec<bool>) = known.unzip();
                 auc(&scores, &positive)
             })
             .collect();

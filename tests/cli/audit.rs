@@ -333,8 +333,11 @@ fn a_data_set_that_contradicts_its_metadata_and_a_split_that_leaks_are_caught() 
     let honest = registry.get(dataset).unwrap();
     let manifest = registry.get_packed(honest.manifest).unwrap();
     let stamp = || Stamp { time: "2026-01-01T00:00:00Z".into(), command: "forge".into() };
-    let change: [fn(&mut ImageRow); 3] =
-        [|row| row.labels ^= 1, |row| row.age = row.age.map(|age| age + 13), |row| row.patient = 77_777];
+    let change: [fn(&mut ImageRow); 3] = [
+        |row| row.labels.set(0, row.label(0).map(|has| !has)),
+        |row| row.age = row.age.map(|age| age + 13),
+        |row| row.patient = 77_777.into(),
+    ];
     for (number, change) in change.into_iter().enumerate() {
         let mut manifest = manifest.clone();
         change(&mut manifest.rows[3]);
@@ -346,7 +349,8 @@ fn a_data_set_that_contradicts_its_metadata_and_a_split_that_leaks_are_caught() 
     }
     let split = registry.get(Id::<Split>::new(study.id("s").parse().unwrap())).unwrap();
     let mut assignment = registry.get_packed(split.assignment).unwrap();
-    let twice: Vec<usize> = (0..manifest.rows.len()).filter(|row| manifest.rows[*row].patient == 5).collect();
+    let twice: Vec<usize> =
+        (0..manifest.rows.len()).filter(|row| manifest.rows[*row].patient == 5.into()).collect();
     assignment.folds[0][twice[0]] = 0;
     assignment.folds[0][twice[1]] = 1;
     let mut transaction = registry.transaction().unwrap();

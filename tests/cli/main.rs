@@ -27,6 +27,7 @@ mod journey;
 mod machine;
 mod mixed;
 mod noise;
+mod other_sets;
 mod output;
 mod published;
 mod remote;

@@ -80,7 +80,7 @@ fn lists_that_share_a_patient_are_a_leak_that_names_the_patient() {
     let answer = study.reg("--json split check official");
     assert_eq!(answer.code, 3);
     let leaks: Value = answer.json()["leaks"].clone();
-    assert_eq!((leaks.as_array().unwrap().len(), &leaks[0]["patient"]), (1, &json!(24)));
+    assert_eq!((leaks.as_array().unwrap().len(), &leaks[0]["patient"]), (1, &json!("24")));
     assert_eq!(leaks[0]["images"], json!(["00000024_000.png", "00000024_001.png"]));
 }
 

@@ -31,7 +31,7 @@ fn runs_that_saw(study: &Study) -> BTreeSet<String> {
         let split: Split = registry.get(spec.split).unwrap();
         let manifest = registry.get_packed(registry.get(spec.dataset).unwrap().manifest).unwrap();
         let codes = registry.get_packed(split.assignment).unwrap().folds[spec.fold as usize].clone();
-        let of_patient = manifest.rows.iter().zip(codes).filter(|(row, _)| row.patient == PATIENT);
+        let of_patient = manifest.rows.iter().zip(codes).filter(|(row, _)| row.patient == PATIENT.into());
         if of_patient.map(|(_, code)| code).any(|code| code < 2) {
             saw.insert(names[&id].clone());
         }
@@ -448,7 +448,7 @@ fn a_made_up_withdrawal_excuses_no_checkpoint_and_keeps_none_from_travelling() {
     let checkpoint: Hash = run["checkpoint"].as_str().unwrap().parse().unwrap();
     let registry = study.registry();
     let forged = Withdrawal {
-        subject: Subject::Patient { patient: 999 },
+        subject: Subject::Patient { patient: 999.into() },
         number: 0,
         reason: "none".to_owned(),
         time: "2026-11-05T08:30:00Z".to_owned(),
@@ -456,7 +456,7 @@ fn a_made_up_withdrawal_excuses_no_checkpoint_and_keeps_none_from_travelling() {
         command: "c".to_owned(),
         images: vec![WithdrawnImage {
             name: "x.png".to_owned(),
-            patient: 999,
+            patient: 999.into(),
             blake3: Some(Mention(checkpoint)),
             sha256: None,
             bytes: 1,
@@ -510,7 +510,8 @@ fn what_cannot_be_withdrawn_is_said_and_leaves_nothing() {
     let before = files(&study.path(".reg/objects"));
     for (what, words) in [
         ("patient:999", "no data set here has an image of patient:999"),
-        ("patient:x", "nothing here is named"),
+        ("patient:p10-α", "no data set here has an image of patient:p10-α"),
+        ("patient:", "nothing here is named"),
         ("tiny", "neither a patient nor an image"),
         ("tiny:3", "neither a patient nor an image"),
         ("nobody.png", "nothing here is named"),

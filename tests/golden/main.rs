@@ -21,8 +21,8 @@ use reg::hash::Hash;
 
 /// The id of each golden file.
 const IDS: &[(&str, &str)] = &[
-    ("manifest.bin", "bbe2b88d2c676065cee4f80ca8c0c9a868da242cbaf2b992aac989e7eef6d4fe"),
-    ("manifest-metadata-only.bin", "061fa6989f54f3e6135bc7c4706264180dded62ceff87fe7a9b8d6e9b22e6006"),
+    ("manifest.bin", "19cee92da203f4364d078e859ab2148cc6b6dcdc9a380d71dabb14e548c3a6fd"),
+    ("manifest-metadata-only.bin", "eda1ffd6e4e10b837aa2a7a47e7f020c874b6c7d71692dcae1ff12a43b530e78"),
     ("boxes.bin", "d499a9a51681b56306aee4951ad165947e797e6027dce25b7f3825881461c8d5"),
     ("assignment.bin", "5900bfb47c0dd11f58ed0dbbd7c66df5db6fb6a50105a7d010d740e31b9005ec"),
     ("scores.bin", "0bdb70d46177b9af6f1e135236a5664a0c5095b8597fba8011db20c658d8310d"),
@@ -54,6 +54,8 @@ const IDS: &[(&str, &str)] = &[
     ("withdrawal.json", "aabbf6dc08d4b0de7a83bd2f134d11736e3216fc19a5940fbd26b7742784f8fb"),
     ("withdrawal-revoked.json", "1f3efb4cfebb86a5883320133f1140ee7235d30cf1f6feeb75b7462b2f38d828"),
     ("event.json", "01267fbebe7bf40b26357da1082747bf36802eaa6bf2dca0a9082531a29d11e0"),
+    ("table-auc-missing.json", "579f4ebd4d961d367f37ce476380da09c2d26d24c1cff5b2d006c59826714b7d"),
+    ("table-dataset-missing.json", "631619d085ddeff4a52f8c875b121c5ebd745e1dae3c326d18d6b097dce0d3cd"),
 ];
 
 fn root() -> &'static Path {

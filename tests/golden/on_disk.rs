@@ -86,11 +86,22 @@ fn the_python_program_reads_manifests() {
         let row = |row: &reg::records::ImageRow| {
             let object = row.object.map_or("None".to_owned(), |id| id.to_string());
             let age = row.age.map_or("None".to_owned(), |age| age.to_string());
+            let study = row.study.as_ref().map_or("None".to_owned(), |study| study.to_string());
+            let follow_up = row.follow_up.map_or("None".to_owned(), |number| number.to_string());
+            let labels = (0..manifest.labels as usize).map(|label| match row.label(label) {
+                Some(true) => '1',
+                Some(false) => '0',
+                None => '-',
+            });
             let (width, height, gender, view) = (row.width, row.height, row.gender as u32, row.view as u32);
             let sha256 = row.sha256.to_string().replace("sha256:", "");
             format!(
-                "{} {object} {sha256} {} {width} {height} {} {} {} {age} {gender} {view} {}\n",
-                row.name, row.bytes, row.row, row.patient, row.follow_up, row.labels
+                "{} {object} {sha256} {} {width} {height} {} {} {study} {follow_up} {age} {gender} {view} {}\n",
+                row.name,
+                row.bytes,
+                row.row,
+                row.patient,
+                labels.collect::<String>()
             )
         };
         let Some(printed) = python("manifest.py", &golden(file)) else { return };

@@ -6,7 +6,7 @@ use proptest::collection::{btree_set, vec};
 use proptest::prelude::*;
 
 use reg::records::codec::{self, CodecError};
-use reg::records::{Assignment, Boxes, ImageRow, Manifest, Packed, Scores};
+use reg::records::{Assignment, Boxes, ImageRow, LabelValues, Manifest, Packed, Scores};
 
 use super::{golden, values};
 
@@ -46,12 +46,18 @@ fn other_letters_and_other_versions_are_refused() {
             assert!(matches!(refusal(file, &other), Some(CodecError::Packed { .. })), "{file} {at}");
         }
         let with_version = |version: u32| [&bytes[..8], &version.to_le_bytes(), &bytes[12..]].concat();
-        for newer in [2, 0x0100_0001] {
+        let own = u32::from_le_bytes(bytes[8..12].try_into().unwrap());
+        for newer in [own + 1, 0x0100_0001] {
             let error = refusal(file, &with_version(newer)).unwrap();
             assert!(
-                matches!(error, CodecError::Version { found, known: 1, .. } if found == u64::from(newer)),
+                matches!(error, CodecError::Version { found, known, .. } if (found, known) == (newer.into(), own)),
                 "{file}: {error}"
             );
+        }
+        for older in 1..own {
+            let error = refusal(file, &with_version(older)).unwrap();
+            assert!(matches!(error, CodecError::OlderFormat { found: 1, .. }), "{file}: {error}");
+            assert!(error.to_string().contains("is of an older format"), "{error}");
         }
         // Two spellings of one value would be two objects.
         assert!(matches!(refusal(file, &with_version(0)), Some(CodecError::Packed { .. })), "{file}");
@@ -73,10 +79,12 @@ fn a_huge_claimed_length_is_refused_without_allocating_it() {
     for file in ARRAYS {
         let bytes = fs::read(golden(file)).unwrap();
         for length in [u64::MAX, 1 << 40, 3 << 30] {
-            let claiming = [&bytes[..12], &length.to_le_bytes(), &bytes[20..]].concat();
+            // A manifest begins with its number of labels.
+            let list = if file.starts_with("manifest") { 16 } else { 12 };
+            let claiming = [&bytes[..list], &length.to_le_bytes(), &bytes[list + 8..]].concat();
             assert!(refusal(file, &claiming).is_some(), "{file}: {length}");
             // At every other place too, since names, folds and scores have lengths of their own.
-            for at in 20..bytes.len() - 8 {
+            for at in 12..bytes.len() - 8 {
                 let claiming = [&bytes[..at], &length.to_le_bytes(), &bytes[at + 8..]].concat();
                 let _ = refusal(file, &claiming);
             }
@@ -104,11 +112,16 @@ fn values_that_break_the_rules_are_neither_written_nor_read() {
     refuses(&Assignment { folds: vec![vec![4]] });
 
     let [first, second]: [ImageRow; 2] = values::manifest().rows.try_into().unwrap();
-    refuses(&Manifest { rows: vec![second.clone(), first.clone()] });
-    refuses(&Manifest { rows: vec![first.clone(), first.clone()] });
-    refuses(&Manifest { rows: vec![ImageRow { object: None, ..first.clone() }] });
+    let manifest = |rows| Manifest { labels: 3, rows };
+    refuses(&manifest(vec![second.clone(), first.clone()]));
+    refuses(&manifest(vec![first.clone(), first.clone()]));
+    refuses(&manifest(vec![ImageRow { object: None, ..first.clone() }]));
+    refuses(&Manifest { labels: 0, rows: vec![first.clone()] });
+    refuses(&Manifest { labels: 513, rows: vec![first.clone()] });
+    // The second label is positive, and there is one.
+    refuses(&Manifest { labels: 1, rows: vec![first.clone()] });
     for name in ["", "..", "/etc/passwd", "../../.bashrc", "a/b.png", "a\\b.png", "a\nb.png"] {
-        refuses(&Manifest { rows: vec![ImageRow { name: name.to_owned(), ..first.clone() }] });
+        refuses(&manifest(vec![ImageRow { name: name.to_owned(), ..first.clone() }]));
     }
 
     let boxes: Boxes = codec::unpack(&fs::read(golden("boxes.bin")).unwrap()).unwrap();
@@ -118,6 +131,34 @@ fn values_that_break_the_rules_are_neither_written_nor_read() {
     refuses(&infinite);
 }
 
+#[test]
+fn labels_and_patients_that_break_the_rules_are_not_read() {
+    let bytes = fs::read(golden("manifest-metadata-only.bin")).unwrap();
+    let refused = |bytes: &[u8], why: &str| {
+        let error = codec::unpack::<Manifest>(bytes).unwrap_err().to_string();
+        assert!(error.contains(why), "{error}");
+    };
+    let patient = bytes.windows(6).position(|text| text == "p10-\u{3b1}".as_bytes()).unwrap();
+    for text in [&b" 10-xy"[..], b"p10-x\n", b"p10-x ", b"000013", b"\xff10-xy"] {
+        let mut other = bytes.clone();
+        other[patient..patient + 6].copy_from_slice(text);
+        assert!(codec::unpack::<Manifest>(&other).is_err(), "{text:?}");
+    }
+    let empty = [&bytes[..patient - 8], &[0; 8], &bytes[patient + 6..]].concat();
+    refused(&empty, "is not a patient");
+    // Two words of positive labels and two of missing ones, each list behind its length.
+    let (positive, missing) = (bytes.len() - 40, bytes.len() - 16);
+    let with = |at: usize, word: u64| [&bytes[..at], &word.to_le_bytes(), &bytes[at + 8..]].concat();
+    refused(&with(positive, 0b10), "has label 1, and it is missing too");
+    refused(&with(positive + 8, 0b100), "has label 66, and there are 66");
+    refused(&with(missing + 8, 0b1000), "has label 67, and there are 66");
+    refused(&with(missing, 0), "none is missing");
+    refused(&with(missing - 8, 1), "words of positive labels");
+    refused(&with(positive - 8, 1), "words of positive labels");
+    let fewer = [&bytes[..12], &1u32.to_le_bytes(), &bytes[16..]].concat();
+    refused(&fewer, "2 words of positive labels");
+}
+
 /// A kind without its check: what another program might write.
 #[derive(serde::Serialize, serde::Deserialize)]
 #[serde(transparent)]
@@ -125,6 +166,7 @@ struct Unchecked<T>(T);
 
 impl<T: Packed> Packed for Unchecked<T> {
     const KIND: &'static str = T::KIND;
+    const VERSION: u32 = T::VERSION;
     const MAGIC: &'static [u8; 8] = T::MAGIC;
 }
 
@@ -134,7 +176,47 @@ fn refuses<T: Packed + Clone + std::fmt::Debug>(value: &T) {
     assert!(matches!(codec::unpack::<T>(&bytes), Err(CodecError::Packed { .. })), "{value:?} is read");
 }
 
+/// Rows of any patients and studies, with this number of labels.
+fn rows(labels: usize) -> impl Strategy<Value = Vec<ImageRow>> {
+    let text = "[ -~α-ω]{1,20}".prop_filter("plain text", |text| text.trim() == text && !text.is_empty());
+    let row = (
+        text.clone(),
+        proptest::option::of(text),
+        proptest::option::of(any::<u32>()),
+        proptest::option::of(any::<i32>()),
+        vec(proptest::option::weighted(0.9, any::<bool>()), labels),
+    );
+    vec(row, 0..12).prop_map(|rows| {
+        let first = values::manifest().rows.remove(0);
+        let row = |(place, (patient, study, follow_up, age, labels)): (
+            usize,
+            (String, Option<String>, _, _, Vec<_>),
+        )| ImageRow {
+            name: format!("{place:03}.png"),
+            patient: patient.parse().unwrap(),
+            study: study.map(|study| study.parse().unwrap()),
+            follow_up,
+            age,
+            labels: LabelValues::of(&labels),
+            ..first.clone()
+        };
+        rows.into_iter().enumerate().map(row).collect()
+    })
+}
+
 proptest! {
+    #[test]
+    fn manifests_come_back_as_they_were(
+        (labels, rows) in prop_oneof![Just(1usize), Just(15), Just(64), Just(65), Just(128), Just(300), Just(512)]
+            .prop_flat_map(|labels| (Just(labels), rows(labels))),
+    ) {
+        let value = Manifest { labels: labels as u32, rows };
+        let bytes = codec::pack(&value).unwrap();
+        let back: Manifest = codec::unpack(&bytes).unwrap();
+        prop_assert_eq!(codec::pack(&back).unwrap(), bytes);
+        prop_assert_eq!(back, value);
+    }
+
     #[test]
     fn scores_come_back_as_they_were(
         rows in btree_set(any::<u32>(), 0..40),

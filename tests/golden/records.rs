@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use reg::hash::Hash;
 use reg::records::codec::{self, CodecError, Header};
-use reg::records::{Event, Run, Table, Weights};
+use reg::records::{Dataset, Event, Run, Table, Weights};
 
 use super::{golden, values};
 
@@ -81,19 +81,46 @@ fn another_kind_a_newer_version_and_no_record_at_all_are_told_apart() {
     let mut older = Vec::new();
     for entry in fs::read_dir(super::root().join("fixtures/older")).unwrap() {
         match reg::records::check(&fs::read(entry.unwrap().path()).unwrap()).err().unwrap() {
-            e @ CodecError::Older { found: 1, known: 2, .. } => older.push(e.to_string()),
+            e @ CodecError::OlderFormat { found: 1, known: 2, .. } => older.push(e.to_string()),
             other => panic!("{other}"),
         }
     }
     older.sort();
     assert_eq!(older.len(), 8);
-    assert_eq!(older[0], "dataset version 1 is of an older format; this reg reads version 2");
+    assert_eq!(older[0], "dataset version 1 is of an older format than this reg reads, which is version 2");
     for other in ["", "{", "{}", "null", " {}", r#"{"kind":"event"}"#, r#"{"kind":"event","version":1.0}"#] {
         let refused = codec::decode::<Event>(other.as_bytes()).unwrap_err();
         assert!(matches!(refused, CodecError::NotARecord(_)), "{other}: {refused}");
     }
+    let dataset = text("dataset.json");
+    let older = codec::decode::<Dataset>(dataset.replacen(r#""version":2"#, r#""version":1"#, 1).as_bytes());
+    let older = older.unwrap_err();
+    assert!(matches!(&older, CodecError::OlderFormat { found: 1, known: 2, .. }), "{older}");
+    assert!(
+        older.to_string().starts_with("dataset version 1 is of an older format than this reg reads"),
+        "{older}"
+    );
     let unknown = reg::records::check(br#"{"kind":"poem","version":1}"#).err().unwrap();
     assert!(matches!(unknown, CodecError::NotARecord(_)), "{unknown}");
+}
+
+#[test]
+fn a_data_set_has_one_to_512_labels_with_plain_and_different_names() {
+    let dataset: Dataset = codec::decode(text("dataset.json").as_bytes()).unwrap();
+    let with = |labels: Vec<String>| Dataset { labels, no_finding: None, ..dataset.clone() };
+    let numbered = |count: usize| (0..count).map(|label| format!("label {label}")).collect::<Vec<_>>();
+    for labels in
+        [numbered(0), numbered(513), vec!["a".into(), "a".into()], vec!["a|b".into()], vec!["a\n".into()]]
+    {
+        let refused = codec::encode(&with(labels)).unwrap_err();
+        assert!(matches!(refused, CodecError::Invalid { kind: "dataset", .. }), "{refused}");
+    }
+    let bytes = codec::encode(&with(numbered(512))).unwrap();
+    assert_eq!(codec::decode::<Dataset>(&bytes).unwrap().labels.len(), 512);
+    // What another program might write.
+    let twice = text("dataset.json").replacen("Cardiomegaly", "Atelectasis", 1);
+    let refused = codec::decode::<Dataset>(twice.as_bytes()).unwrap_err().to_string();
+    assert_eq!(refused, "not a valid dataset record: it has two labels `Atelectasis`");
 }
 
 #[test]

@@ -10,12 +10,12 @@ use reg::records::{
     AgeCount, Architecture, Area, Assignment, AucTable, Augmentation, Blob, Bootstrap, BootstrapRow, BoxRow,
     Boxes, CalibrationBin, ComparedModel, Comparison, Computed, Dataset, DatasetTable, DelongRow, DeviceKind,
     EarlyStop, Event, Execution, File, FoldSizes, Gender, Git, GroupBy, GroupRow, Heat, HeatInBox,
-    ImageInput, ImageRow, Init, LabelAuc, LabelPrevalence, LabelSpread, Layout, Loss, Manifest, MetricRow,
-    Model, NameChange, Numerics, Packed, Pixels, PointedBox, PointedLabel, Pointing, Pooling, Precision,
-    Predictions, ProbeResult, ProbeTable, ProbedFold, PublishedAuc, PublishedModel, PublishedTable, Record,
-    ResampledRow, Run, Scale, ScoreSource, Scores, Software, Spec, Split, SplitMethod, Spread, Study,
-    StudyProbe, StudyRun, StudySection, Subject, Subset, SubsetSize, Table, Target, Training, Unfair,
-    UnfairKind, ViewPosition, Weights, Withdrawal, WithdrawnImage,
+    ImageInput, ImageRow, Init, LabelAuc, LabelPrevalence, LabelSpread, LabelValues, Layout, Loss, Manifest,
+    MetricRow, Model, NameChange, Numerics, Packed, Pixels, PointedBox, PointedLabel, Pointing, Pooling,
+    Precision, Predictions, ProbeResult, ProbeTable, ProbedFold, PublishedAuc, PublishedModel,
+    PublishedTable, Record, ResampledRow, Run, Scale, ScoreSource, Scores, Software, Spec, Split,
+    SplitMethod, Spread, Study, StudyProbe, StudyRun, StudySection, Subject, Subset, SubsetSize, Table,
+    Target, Training, Unfair, UnfairKind, ViewPosition, Weights, Withdrawal, WithdrawnImage,
 };
 
 type Means = dyn Fn(&[u8]) -> Result<bool, CodecError>;
@@ -68,6 +68,8 @@ pub(crate) fn all() -> Vec<Golden> {
         record("predictions-import.json", imported()),
         record("table-auc.json", auc()),
         record("table-dataset.json", counted()),
+        record("table-auc-missing.json", auc_missing()),
+        record("table-dataset-missing.json", counted_missing()),
         record("table-comparison.json", Table::Comparison(comparison().into())),
         record("table-comparison-full.json", Table::Comparison(full_comparison().into())),
         record("table-probe-view.json", Table::Probe(probe(Target::View).into())),
@@ -110,25 +112,29 @@ pub(crate) fn manifest() -> Manifest {
             width: 1024,
             height: 1000 + row,
             row,
-            patient: 1,
-            follow_up: row - 1,
+            patient: 1.into(),
+            study: None,
+            follow_up: Some(row - 1),
             age: Some(58),
             gender: Gender::Male,
             view: ViewPosition::PA,
-            labels: 0b10,
+            labels: LabelValues::of(&[Some(false), Some(true), Some(false)]),
         }
     };
     let second = ImageRow {
         age: None,
         gender: Gender::Female,
         view: ViewPosition::AP,
-        labels: 0b101,
+        labels: LabelValues::of(&[Some(true), Some(false), Some(true)]),
         ..image("00000001_001.png", 2)
     };
-    Manifest { rows: vec![image("00000001_000.png", 1), second] }
+    Manifest { labels: 3, rows: vec![image("00000001_000.png", 1), second] }
 }
 
+/// More labels than a word has bits, the last of them positive and the second missing.
 fn manifest_of_metadata() -> Manifest {
+    let mut labels = [Some(false); 66];
+    (labels[1], labels[65]) = (None, Some(true));
     let row = ImageRow {
         name: "a-\u{e9}.png".to_owned(),
         object: None,
@@ -137,14 +143,15 @@ fn manifest_of_metadata() -> Manifest {
         width: 0,
         height: 0,
         row: 7,
-        patient: u32::MAX,
-        follow_up: 0,
+        patient: "p10-\u{3b1}".parse().unwrap(),
+        study: Some("s 1".parse().unwrap()),
+        follow_up: None,
         age: Some(-1),
         gender: Gender::Unknown,
         view: ViewPosition::Unknown,
-        labels: 1 << 31,
+        labels: LabelValues::of(&labels),
     };
-    Manifest { rows: vec![row] }
+    Manifest { labels: 66, rows: vec![row] }
 }
 
 fn boxes() -> Boxes {
@@ -165,6 +172,7 @@ fn dataset() -> Dataset {
         source: "ChestX-ray14".to_owned(),
         rules: 1,
         labels: ["Atelectasis", "Cardiomegaly", "No Finding"].map(str::to_owned).into(),
+        no_finding: Some("No Finding".to_owned()),
         manifest: packed_id(&manifest()),
         metadata: file("metadata"),
         boxes_file: Some(file("boxes")),
@@ -382,6 +390,7 @@ pub(crate) fn auc_table() -> AucTable {
         auc,
         positives,
         negatives: 2 - positives,
+        missing: None,
     };
     AucTable {
         predictions: id(&predicted()),
@@ -397,11 +406,25 @@ pub(crate) fn auc_table() -> AucTable {
     }
 }
 
+/// A label that is missing for an image.
+fn auc_missing() -> Table {
+    let mut table = auc_table();
+    (table.labels[0].negatives, table.labels[0].missing) = (0, Some(1));
+    Table::Auc(table)
+}
+
+fn counted_missing() -> Table {
+    let Table::Dataset(mut table) = counted() else { unreachable!("it is one of a data set") };
+    table.labels[0].missing = Some(1);
+    Table::Dataset(table)
+}
+
 fn counted() -> Table {
     let label = |label: &str, positives, prevalence| LabelPrevalence {
         label: label.to_owned(),
         positives,
         prevalence,
+        missing: None,
     };
     Table::Dataset(DatasetTable {
         dataset: id(&dataset()),
@@ -536,6 +559,7 @@ pub(crate) fn comparison() -> Comparison {
     let label = |label: &str, auc| LabelSpread {
         label: label.to_owned(),
         positives: vec![1, 0],
+        missing: Vec::new(),
         auc,
         std_errors: Vec::new(),
     };
@@ -587,6 +611,7 @@ fn full_comparison() -> Comparison {
     full.models[0].validation = vec![id(&predicted())];
     full.models[0].images = vec![2, 2];
     full.models[0].labels[0].std_errors = vec![Some(0.125), None];
+    full.models[0].labels[0].missing = vec![0, 1];
     (full.delong[0].p_holm, full.delong[0].p_bh) = (Some(0.0625), Some(0.03125));
     let resampled = |label: Option<&str>, adjusted| ResampledRow {
         a: "mlp".to_owned(),
@@ -641,13 +666,14 @@ fn full_comparison() -> Comparison {
         fold: None,
         images: 2,
         positives: 1,
+        missing: None,
         auc,
         std_error: None,
     };
     full.groups = vec![
         group(GroupBy::Gender, "F", Some(1.0)),
         group(GroupBy::View, "PA", None),
-        group(GroupBy::Age, "40-49", None),
+        GroupRow { missing: Some(1), ..group(GroupBy::Age, "40-49", None) },
     ];
     let published = |mean, auc: &[(&str, f64)]| PublishedModel {
         name: "somebody".to_owned(),
@@ -731,14 +757,14 @@ fn execution() -> Execution {
 fn withdrawal() -> Withdrawal {
     let image = |name: &str, blake3: Option<Mention>, sha256, bytes| WithdrawnImage {
         name: name.to_owned(),
-        patient: 13,
+        patient: 13.into(),
         blake3,
         sha256,
         bytes,
     };
     let file = Digest::of(b"an image");
     Withdrawal {
-        subject: Subject::Patient { patient: 13 },
+        subject: Subject::Patient { patient: 13.into() },
         number: 1,
         reason: "consent withdrawn, letter of 2026-11-04".to_owned(),
         time: "2026-11-05T08:30:00Z".to_owned(),

@@ -199,12 +199,16 @@ fn mlcroissant_iterates_the_images_and_labels_of_the_registry() {
         "{found}"
     );
     for (record, row) in records.iter().zip(&manifest.rows) {
-        let labels: BTreeMap<&str, bool> =
-            dataset.labels.iter().enumerate().map(|(bit, label)| (label.as_str(), row.has(bit))).collect();
+        let labels: BTreeMap<&str, bool> = dataset
+            .labels
+            .iter()
+            .enumerate()
+            .map(|(bit, label)| (label.as_str(), row.label(bit).unwrap()))
+            .collect();
         let bytes = registry.store().read(&row.object.unwrap()).unwrap();
         let grey = pixels::decode(&bytes).unwrap();
         let expected = json!({
-            "name": row.name, "file": row.name, "patient": row.patient, "age": row.age,
+            "name": row.name, "file": row.name, "patient": row.patient.number(), "age": row.age,
             "sha256": row.sha256.to_string().trim_start_matches("sha256:"),
             "pixels": Digest::of(&grey.data).sha256.to_string().trim_start_matches("sha256:"),
             "labels": labels,

@@ -45,6 +45,12 @@ pub struct Relabelled {
     pub gained: Vec<String>,
     /// Labels that only the first gave it.
     pub lost: Vec<String>,
+    /// Labels that the first knows, either way, and the second does not; left out where there are none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub now_missing: Vec<String>,
+    /// Labels that the second knows, either way, and the first does not; left out where there are none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub now_known: Vec<String>,
 }
 
 /// An image of which something else than its labels differs.
@@ -52,7 +58,7 @@ pub struct Relabelled {
 pub struct Changed {
     /// Its name.
     pub name: String,
-    /// What: `file`, `patient`, `follow-up`, `age`, `gender`, `view`.
+    /// What: `file`, `patient`, `study`, `follow-up`, `age`, `gender`, `view`.
     pub what: Vec<&'static str>,
 }
 
@@ -64,13 +70,22 @@ impl DatasetDiff {
 
     /// Notes what differs between two rows of one name.
     fn compare(&mut self, [a, b]: &[Dataset; 2], row: &ImageRow, other: &ImageRow) {
-        let [had, has] = [labels(a, row), labels(b, other)];
-        if had != has {
-            let without = |these: &[String], those: &[String]| {
-                these.iter().filter(|label| !those.contains(label)).cloned().collect()
-            };
-            let (gained, lost) = (without(&has, &had), without(&had, &has));
-            self.relabelled.push(Relabelled { name: row.name.clone(), gained, lost });
+        let named = |of: &Dataset, row: &ImageRow| {
+            [row.labels.positives().collect(), row.labels.missing().collect()].map(|places| names(of, places))
+        };
+        let ([had, lacked], [has, lacks]) = (named(a, row), named(b, other));
+        // A label that a data set does not have is not missing for one of its images.
+        let without = |these: &[String], those: &[String], of: &Dataset| -> Vec<String> {
+            these
+                .iter()
+                .filter(|label| !those.contains(label) && of.labels.contains(label))
+                .cloned()
+                .collect()
+        };
+        let (now_missing, now_known) = (without(&lacks, &lacked, a), without(&lacked, &lacks, b));
+        if had != has || !now_missing.is_empty() || !now_known.is_empty() {
+            let (gained, lost) = (without(&has, &had, b), without(&had, &has, a));
+            self.relabelled.push(Relabelled { name: row.name.clone(), gained, lost, now_missing, now_known });
         }
         let what = fields(row, other);
         if !what.is_empty() {
@@ -79,10 +94,9 @@ impl DatasetDiff {
     }
 }
 
-/// Names of the labels of a row.
-fn labels(dataset: &Dataset, row: &ImageRow) -> Vec<String> {
-    let positive = (0..).zip(&dataset.labels).filter(|(bit, _)| row.has(*bit));
-    positive.map(|(_, label)| label.clone()).collect()
+/// Names of labels by their places.
+fn names(dataset: &Dataset, places: Vec<usize>) -> Vec<String> {
+    places.into_iter().filter_map(|place| dataset.labels.get(place).cloned()).collect()
 }
 
 /// What differs between two rows of one name, labels aside.
@@ -90,6 +104,7 @@ fn fields(a: &ImageRow, b: &ImageRow) -> Vec<&'static str> {
     let differs = [
         ("file", a.object != b.object),
         ("patient", a.patient != b.patient),
+        ("study", a.study != b.study),
         ("follow-up", a.follow_up != b.follow_up),
         ("age", a.age != b.age),
         ("gender", a.gender != b.gender),

@@ -263,6 +263,9 @@ fn of_auc(out: &mut Figures, auc: &AucTable, model: &str, fold: &str) {
         out.say("AUC", format!("{model}{}{fold}", label.label), label.auc);
         out.say("images with", format!("{model}{}{fold}", label.label), label.positives);
         out.say("images without", format!("{model}{}{fold}", label.label), label.negatives);
+        if let Some(missing) = label.missing {
+            out.say("images unlabelled", format!("{model}{}{fold}", label.label), missing);
+        }
     }
 }
 
@@ -289,6 +292,9 @@ fn of_comparison(out: &mut Figures, comparison: &Comparison, names: &Names) {
             out.spread("AUC", &of, &label.auc, &folds);
             for (fold, positives) in folds.iter().zip(&label.positives) {
                 out.say("images with", format!("{of}{fold}"), positives);
+            }
+            for (fold, missing) in folds.iter().zip(&label.missing).filter(|(_, missing)| **missing > 0) {
+                out.say("images unlabelled", format!("{of}{fold}"), missing);
             }
             for (fold, error) in folds.iter().zip(&label.std_errors) {
                 out.say("standard error", format!("{of}{fold}"), error);

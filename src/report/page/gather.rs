@@ -172,7 +172,7 @@ impl Material {
         }
         let dataset = registry.get(id)?;
         let manifest = registry.get_packed(dataset.manifest)?;
-        let statistics = Statistics::of(&dataset.labels, manifest.rows.iter());
+        let statistics = Statistics::of(&dataset, manifest.rows.iter());
         let name = named(view, &id.hash)?;
         self.datasets.push(Counted { id, name, dataset, statistics });
         Ok(())

@@ -21,16 +21,27 @@ fn file(objects: &dyn Objects, recorded: &File) -> Result<(File, Vec<u8>), RunEr
 }
 
 /// Everything but the images themselves, which the manifest has by their hashes.
-pub(super) fn dataset(objects: &dyn Objects, id: Id<Dataset>) -> Result<Vec<Mismatch>, RunError> {
+///
+/// None where the metadata are of a format that is not read here, if what can be counted without them is right.
+pub(super) fn dataset(objects: &dyn Objects, id: Id<Dataset>) -> Result<Option<Vec<Mismatch>>, RunError> {
     let recorded = objects.get(id)?;
     let manifest: Manifest = objects.get_packed(recorded.manifest)?;
+    if let Err(reason) = recorded.fits(&manifest) {
+        return Ok(Some(Mismatch::of("manifest", reason, "a value for each label").into_iter().collect()));
+    }
+    if recorded.source != metadata::SOURCE {
+        let metadata_only = manifest.rows.iter().all(|row| row.object.is_none());
+        let found = compared(&recorded, &Dataset { metadata_only, ..recorded.clone().counted(&manifest) });
+        return Ok((!found.is_empty()).then_some(found));
+    }
     let (metadata, bytes) = file(objects, &recorded.metadata)?;
     let given = metadata::read(&bytes, Path::new("the metadata"))?.rows;
     let left_out = manifest.rows.len() as u64 + recorded.withdrawn.unwrap_or(0);
     let mut now = Dataset {
         metadata,
-        // Bits mean labels by their place.
+        // Values mean labels by their place.
         labels: labels::names(),
+        no_finding: Some(labels::NO_FINDING.to_owned()),
         metadata_only: manifest.rows.iter().all(|row| row.object.is_none()),
         missing: (given.len() as u64).saturating_sub(left_out),
         ..recorded.clone().counted(&manifest)
@@ -47,13 +58,10 @@ pub(super) fn dataset(objects: &dyn Objects, id: Id<Dataset>) -> Result<Vec<Mism
     for row in &manifest.rows {
         // What only an image file can say is not in the metadata.
         let ImageRow { object, sha256, bytes, width, height, .. } = *row;
-        let now = given.get(&row.row).map(|given| {
-            let name = given.name.clone();
-            ImageRow { name, object, sha256, bytes, width, height, ..**given }
-        });
+        let now = given.get(&row.row);
+        let now = now.map(|given| ImageRow { object, sha256, bytes, width, height, ..(*given).clone() });
         if now.as_ref() != Some(row) && found.len() < TOLD {
-            let [row_now, recorded] =
-                [serde_json::to_value(now), serde_json::to_value(row)].map(Result::unwrap_or_default);
+            let [row_now, recorded] = [now.as_ref(), Some(row)].map(shown);
             differences(
                 &format!("{} in row {} of the metadata", row.name, row.row),
                 &recorded,
@@ -62,7 +70,16 @@ pub(super) fn dataset(objects: &dyn Objects, id: Id<Dataset>) -> Result<Vec<Mism
             );
         }
     }
-    Ok(found)
+    Ok(Some(found))
+}
+
+/// A row with its labels, for a message.
+fn shown(row: Option<&ImageRow>) -> serde_json::Value {
+    let mut shown = serde_json::to_value(row).unwrap_or_default();
+    if let (Some(shown), Some(row)) = (shown.as_object_mut(), row) {
+        shown.insert("labels".to_owned(), format!("{:?}", row.labels).into());
+    }
+    shown
 }
 
 /// The subset of every image in every fold.

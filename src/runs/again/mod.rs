@@ -45,7 +45,8 @@ impl Mismatch {
 
 /// Makes a record again from what it names and says what differs, the first few differences.
 ///
-/// None where that takes a network, as for a table of probes or heat maps, and for what somebody said: executions, studies.
+/// None where that takes a network, as for a table of probes or heat maps, for what somebody said (executions, studies),
+/// and for a data set whose metadata are of a format that is not read here.
 ///
 /// # Errors
 /// [`RunError::OtherRules`] of a record that this reg would make by other rules: it may be true, and nothing here tells.
@@ -56,7 +57,7 @@ pub fn recompute(objects: &dyn Objects, id: Hash, kind: &str) -> Result<Option<V
         return Err(RunError::OtherRules { id, kind: kind.to_owned(), recorded, here });
     }
     match kind {
-        Dataset::KIND => inputs::dataset(objects, Id::new(id)).map(Some),
+        Dataset::KIND => inputs::dataset(objects, Id::new(id)),
         Split::KIND => inputs::split(objects, Id::new(id)).map(Some),
         Weights::KIND => inputs::weights(objects, Id::new(id)).map(Some),
         Software::KIND => inputs::software(objects, Id::new(id)).map(Some),

@@ -33,5 +33,5 @@ fn auc(objects: &dyn Objects, recorded: &AucTable) -> Result<AucTable, RunError>
 fn dataset(objects: &dyn Objects, recorded: &DatasetTable) -> Result<DatasetTable, RunError> {
     let dataset = objects.get(recorded.dataset)?;
     let manifest = objects.get_packed(dataset.manifest)?;
-    Ok(table_of(recorded.dataset, &Statistics::of(&dataset.labels, manifest.rows.iter())))
+    Ok(table_of(recorded.dataset, &Statistics::of(&dataset, manifest.rows.iter())))
 }

@@ -11,7 +11,7 @@ use rayon::prelude::*;
 
 use super::columns::{Cell, Column};
 use crate::random::Stream;
-use crate::records::{Bootstrap, BootstrapRow};
+use crate::records::{Bootstrap, BootstrapRow, PatientId};
 use crate::stats::{self, InOrder};
 
 const LEVEL: f64 = 0.95;
@@ -21,7 +21,37 @@ struct Sample {
     /// Place of each image's patient.
     patients: Vec<u32>,
     /// A label each.
-    orders: Vec<InOrder>,
+    labels: Vec<Judged>,
+}
+
+/// A label of a cell.
+struct Judged {
+    /// Places of the images of which it is known; none where that are all.
+    known: Option<Vec<u32>>,
+    /// Their scores.
+    order: InOrder,
+}
+
+impl Judged {
+    fn of(cell: &Cell, label: usize) -> Self {
+        let truth = &cell.truth[label];
+        let places = || (0..).zip(truth).filter(|(_, truth)| truth.is_some()).map(|(place, _)| place);
+        let known = cell.known(label);
+        Judged {
+            known: (known.truth.len() < truth.len()).then(|| places().collect()),
+            order: InOrder::new(&known.scores, &known.truth),
+        }
+    }
+
+    fn auc(&self, weights: &[u32]) -> Option<f64> {
+        match &self.known {
+            None => self.order.auc(weights),
+            Some(known) => {
+                let weights: Vec<u32> = known.iter().map(|place| weights[*place as usize]).collect();
+                self.order.auc(&weights)
+            }
+        }
+    }
 }
 
 /// Computes intervals of the AUC of every column and label and, where `paired`, of every difference.
@@ -33,14 +63,15 @@ pub(super) fn bootstrap(
     paired: bool,
 ) -> Bootstrap {
     let cells = || columns.iter().flat_map(|column| column.folds.values());
-    let patients: BTreeSet<u32> = cells().flat_map(|cell| cell.image_rows().map(|row| row.patient)).collect();
-    let patients: Vec<u32> = patients.into_iter().collect();
+    let patients: BTreeSet<&PatientId> =
+        cells().flat_map(|cell| cell.image_rows().map(|row| &row.patient)).collect();
+    let patients: Vec<&PatientId> = patients.into_iter().collect();
     let sample = |cell: &Cell| Sample {
         patients: cell
             .image_rows()
-            .map(|row| patients.partition_point(|patient| *patient < row.patient) as u32)
+            .map(|row| patients.partition_point(|patient| **patient < row.patient) as u32)
             .collect(),
-        orders: cell.scores.par_iter().zip(&cell.truth).map(|(s, t)| InOrder::new(s, t)).collect(),
+        labels: (0..cell.labels.len()).into_par_iter().map(|label| Judged::of(cell, label)).collect(),
     };
     let samples: Vec<Vec<Sample>> =
         columns.iter().map(|column| column.folds.values().map(sample).collect()).collect();
@@ -99,7 +130,7 @@ fn values(folds: &[Sample], labels: usize, times: &[u32]) -> Vec<Option<f64>> {
         .iter()
         .map(|sample| {
             let weights: Vec<u32> = sample.patients.iter().map(|patient| times[*patient as usize]).collect();
-            sample.orders.iter().map(|order| order.auc(&weights)).collect()
+            sample.labels.iter().map(|label| label.auc(&weights)).collect()
         })
         .collect();
     let mean = |values: Vec<Option<f64>>| stats::summarize(&values).mean;

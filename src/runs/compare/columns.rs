@@ -27,8 +27,21 @@ pub(super) struct Cell {
     pub(super) labels: Vec<String>,
     /// `[labels, images]`.
     pub(super) scores: Vec<Vec<f64>>,
-    /// `[labels, images]`: which images have the label.
-    pub(super) truth: Vec<Vec<bool>>,
+    /// `[labels, images]`: which images have the label; none where that is missing.
+    pub(super) truth: Vec<Vec<Option<bool>>>,
+}
+
+/// The scores of a label on the images of which it is known, and whether they have it.
+pub(super) struct Known {
+    pub(super) scores: Vec<f64>,
+    pub(super) truth: Vec<bool>,
+}
+
+impl Known {
+    /// How many of the images have the label.
+    pub(super) fn positives(&self) -> u64 {
+        self.truth.iter().filter(|positive| **positive).count() as u64
+    }
 }
 
 /// One model: its cells by fold.
@@ -43,6 +56,23 @@ impl Cell {
         self.rows.iter().map(|row| &self.images.manifest.rows[*row as usize])
     }
 
+    /// What a label is judged by: images of which it is missing are left out.
+    pub(super) fn known(&self, label: usize) -> Known {
+        self.known_of(label, 0..self.rows.len())
+    }
+
+    /// The same of some of the images, by their places among `rows`.
+    pub(super) fn known_of(&self, label: usize, places: impl Iterator<Item = usize>) -> Known {
+        let (scores, truth) = (&self.scores[label], &self.truth[label]);
+        let (scores, truth) = places.filter_map(|place| Some((scores[place], truth[place]?))).unzip();
+        Known { scores, truth }
+    }
+
+    /// Images of which a label is missing.
+    pub(super) fn missing(&self, label: usize) -> u64 {
+        self.truth[label].iter().filter(|truth| truth.is_none()).count() as u64
+    }
+
     /// Where the data set of another cell holds each of the images: of the same source, name, file, patient and
     /// labels. A data set without withdrawn images, or one of a CSV with other line ends, has rows of its own.
     pub(super) fn rows_in(&self, other: &Cell) -> Vec<Option<u32>> {
@@ -53,7 +83,9 @@ impl Cell {
         if (&own.source, &own.labels) != (&theirs.source, &theirs.labels) {
             return vec![None; self.rows.len()];
         }
-        let identity = |row: &ImageRow| (row.object, row.patient, row.labels);
+        fn identity(row: &ImageRow) -> impl PartialEq {
+            (row.object, row.patient.clone(), row.labels.clone())
+        }
         let place = |row: &ImageRow| {
             let place = other.images.manifest.row_named(&row.name)?;
             let there = &other.images.manifest.rows[place];

@@ -40,7 +40,8 @@ pub fn roc_curves(registry: &Registry, comparison: &Comparison) -> Result<Vec<Ro
             let compared = |label: &String| model.labels.iter().any(|own| own.label == *label);
             let places: Vec<usize> = (0..cell.labels.len()).filter(|i| compared(&cell.labels[*i])).collect();
             let curve = |place: &usize| {
-                let roc = stats::roc(&cell.scores[*place], &cell.truth[*place])?;
+                let known = cell.known(*place);
+                let roc = stats::roc(&known.scores, &known.truth)?;
                 let (model, label) = (model.name.clone(), cell.labels[*place].clone());
                 let kept = corners(&roc);
                 let pick = |values: &[f64]| kept.iter().map(|i| values[*i]).collect::<Vec<f64>>();

@@ -12,7 +12,9 @@ use serde_json::Value;
 use super::RunError;
 use super::columns::{Cell, Column, fold_name, same_images};
 use crate::hash::{Hash, Id};
-use crate::records::{PublishedModel, ScoreSource, Spec, Split, SplitMethod, Subset, Unfair, UnfairKind};
+use crate::records::{
+    PatientId, PublishedModel, ScoreSource, Spec, Split, SplitMethod, Subset, Unfair, UnfairKind,
+};
 use crate::registry::Objects;
 use crate::runs::weights::learnt_before;
 
@@ -158,11 +160,12 @@ pub(super) fn different_labels(columns: &[Column]) -> Option<Unfair> {
 }
 
 /// The patients, each with the source of its number, of some images.
-type Patients = HashSet<(String, u32)>;
+type Patients = HashSet<(String, PatientId)>;
 
 fn patients<'a>(cell: &'a Cell, rows: impl Iterator<Item = u32> + 'a) -> Patients {
     let images = &cell.images;
-    rows.map(|row| (images.dataset.source.clone(), images.manifest.rows[row as usize].patient)).collect()
+    let patient = |row: u32| images.manifest.rows[row as usize].patient.clone();
+    rows.map(|row| (images.dataset.source.clone(), patient(row))).collect()
 }
 
 /// Models that were trained or selected on patients whose images one of them is judged by.
@@ -217,7 +220,9 @@ fn seen_patients(objects: &dyn Objects, cell: &Cell) -> Result<Option<Patients>,
         } else {
             let dataset = objects.get(spec.dataset)?;
             let manifest = objects.get_packed(dataset.manifest)?;
-            seen.extend(rows.map(|row| (dataset.source.clone(), manifest.rows[row as usize].patient)));
+            seen.extend(
+                rows.map(|row| (dataset.source.clone(), manifest.rows[row as usize].patient.clone())),
+            );
         }
     }
     Ok(Some(seen))

@@ -29,8 +29,8 @@ fn of_cell(by: GroupBy, model: &str, fold: Option<u32>, cell: &Cell) -> Vec<Grou
     let mut rows = Vec::new();
     for ((_, group), places) in members {
         for (label, name) in cell.labels.iter().enumerate() {
-            let scores: Vec<f64> = places.iter().map(|place| cell.scores[label][*place]).collect();
-            let truth: Vec<bool> = places.iter().map(|place| cell.truth[label][*place]).collect();
+            let known = cell.known_of(label, places.iter().copied());
+            let missing = (places.len() - known.truth.len()) as u64;
             rows.push(GroupRow {
                 by,
                 group: group.clone(),
@@ -38,9 +38,10 @@ fn of_cell(by: GroupBy, model: &str, fold: Option<u32>, cell: &Cell) -> Vec<Grou
                 label: name.clone(),
                 fold,
                 images: places.len() as u64,
-                positives: truth.iter().filter(|positive| **positive).count() as u64,
-                auc: stats::auc(&scores, &truth),
-                std_error: stats::delong(&scores, &truth).map(|delong| delong.variance.sqrt()),
+                positives: known.positives(),
+                missing: (missing > 0).then_some(missing),
+                auc: stats::auc(&known.scores, &known.truth),
+                std_error: stats::delong(&known.scores, &known.truth).map(|delong| delong.variance.sqrt()),
             });
         }
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use rayon::prelude::*;
 
 use super::RunError;
-use super::columns::{Cell, Column};
+use super::columns::{Cell, Column, Known};
 use crate::records::{ComparedModel, DelongRow, LabelSpread, Pooling, ResampledRow, ScoreSource, Spread};
 use crate::registry::Objects;
 use crate::stats::{self, Placements};
@@ -14,15 +14,17 @@ use crate::stats::{self, Placements};
 pub(super) fn judge(column: &Column, folds: &[Option<u32>], labels: &[String]) -> ComparedModel {
     let cells: Vec<Option<&Cell>> = folds.iter().map(|fold| column.folds.get(fold)).collect();
     let each = labels.iter().enumerate().map(|(i, label)| {
-        let placements = cells.iter().map(|cell| {
-            let delong = cell.and_then(|cell| stats::delong(&cell.scores[i], &cell.truth[i]));
+        let known: Vec<Option<Known>> = cells.iter().map(|cell| cell.map(|cell| cell.known(i))).collect();
+        let placements = known.iter().map(|cell| {
+            let delong = cell.as_ref().and_then(|cell| stats::delong(&cell.scores, &cell.truth));
             delong.map(|delong| delong.variance.sqrt())
         });
-        let auc = cells.iter().map(|cell| cell.and_then(|cell| stats::auc(&cell.scores[i], &cell.truth[i])));
-        let positives = |cell: &Cell| cell.truth[i].iter().filter(|positive| **positive).count() as u64;
+        let auc = known.iter().map(|cell| stats::auc(&cell.as_ref()?.scores, &cell.as_ref()?.truth));
+        let missing: Vec<u64> = cells.iter().map(|cell| cell.map_or(0, |cell| cell.missing(i))).collect();
         LabelSpread {
             label: label.clone(),
-            positives: cells.iter().map(|cell| cell.map_or(0, positives)).collect(),
+            positives: known.iter().map(|cell| cell.as_ref().map_or(0, Known::positives)).collect(),
+            missing: if missing.iter().any(|missing| *missing > 0) { missing } else { Vec::new() },
             std_errors: placements.collect(),
             auc: spread(auc.collect()),
         }
@@ -93,8 +95,8 @@ pub(super) fn delong(columns: &[Column], labels: &[String]) -> Vec<DelongRow> {
         (0..labels.len()).flat_map(|label| folds().map(move |fold| (label, fold))).collect();
     let of_cell = |(label, fold): &(usize, Option<u32>)| {
         let place = |column: &Column| {
-            let cell = &column.folds[fold];
-            Placements::new(&cell.scores[*label], &cell.truth[*label])
+            let known = column.folds[fold].known(*label);
+            Placements::new(&known.scores, &known.truth)
         };
         let placed: Vec<_> = columns.iter().map(|column| (&column.name, place(column))).collect();
         let mut rows = Vec::new();

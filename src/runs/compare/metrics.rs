@@ -40,16 +40,18 @@ pub(super) fn metrics(
 }
 
 fn row(model: &str, fold: Option<u32>, cell: &Cell, validation: Option<&Cell>, label: usize) -> MetricRow {
-    let (scores, truth) = (&cell.scores[label], &cell.truth[label]);
+    let known = cell.known(label);
+    let (scores, truth) = (&known.scores, &known.truth);
     let scale = cell.predictions.scale;
     let probabilities: Vec<f64> = scores.iter().map(|score| scale.probability(*score)).collect();
     let best = validation.and_then(|validation| {
         let place = validation.labels.iter().position(|name| *name == cell.labels[label])?;
-        stats::youden(&validation.scores[place], &validation.truth[place])
+        let known = validation.known(place);
+        stats::youden(&known.scores, &known.truth)
     });
     let judged = best.map(|best| stats::at_threshold(scores, truth, best.threshold));
     let calibration = stats::calibration(&probabilities, truth, BINS);
-    let positives = truth.iter().filter(|positive| **positive).count();
+    let positives = known.positives();
     let bin = |bin: &stats::CalibrationBin| CalibrationBin {
         images: bin.images,
         positives: bin.positives,

@@ -4,7 +4,6 @@ use std::collections::HashSet;
 
 use super::file::StudyFile;
 use super::standing::{Standing, State};
-use crate::dataset::labels::NO_FINDING;
 use crate::hash::Id;
 use crate::records::{Predictions, Run, Table};
 use crate::registry::Registry;
@@ -78,12 +77,19 @@ fn wanted(
         })
         .collect();
     let mut wanted = Vec::new();
-    for (column, name) in predictions.labels.iter().enumerate().filter(|(_, name)| *name != NO_FINDING) {
+    for (column, name) in predictions.labels.iter().enumerate() {
+        if dataset.no_finding.as_ref() == Some(name) {
+            continue;
+        }
         let Some(label) = dataset.labels.iter().position(|own| own == name) else { continue };
         let column = scores.column(column);
         let shows = |row: u32| {
             let image = &manifest.rows[row as usize];
-            let fits = if boxed.is_empty() { image.has(label) } else { boxed.contains(&(row, label as u32)) };
+            let fits = if boxed.is_empty() {
+                image.label(label) == Some(true)
+            } else {
+                boxed.contains(&(row, label as u32))
+            };
             image.object.is_some() && fits && withdrawn.of_row(image).is_none()
         };
         let candidates = scores.rows.iter().zip(column).filter(|(row, _)| shows(**row));

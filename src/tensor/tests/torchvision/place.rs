@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 
 use reg::dataset::pixels::encode_png;
 use reg::hash::{Hash, Sha256};
-use reg::records::{Assignment, ImageRow, Manifest, Packed, Scores, codec};
+use reg::records::{Assignment, ImageRow, LabelValues, Manifest, Packed, Scores, codec};
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 use serde::Deserialize;
@@ -122,19 +122,20 @@ impl Place {
     /// below 90; every second is female, every third was taken AP.
     pub(crate) fn image(&self, number: u32, side: u32) -> (PathBuf, ImageRow) {
         let png = self.put(&encode_png(&formula::image(number, side)));
-        let labels: u32 = (0..LABELS).map(|label| u32::from(formula::has(number, label)) << label).sum();
+        let labels: Vec<_> = (0..LABELS).map(|label| Some(formula::has(number, label))).collect();
         let row = json!({
             "name": format!("{number:08}_000.png"), "object": png, "sha256": Sha256([0; 32]), "bytes": 0,
-            "width": side, "height": side, "row": number + 1, "patient": number, "follow_up": 0,
+            "width": side, "height": side, "row": number + 1, "patient": number.to_string(), "follow_up": 0,
             "age": 20 + 17 * number % 70, "gender": if number % 2 == 1 { "Female" } else { "Male" },
-            "view": if number % 3 == 2 { "AP" } else { "PA" }, "labels": labels,
+            "view": if number % 3 == 2 { "AP" } else { "PA" },
         });
-        (self.object(&png), serde_json::from_value(row).unwrap())
+        let row: ImageRow = serde_json::from_value(row).unwrap();
+        (self.object(&png), ImageRow { labels: LabelValues::of(&labels), ..row })
     }
 
     /// A data set of rows and the code of each in the one fold: manifest and assignment.
     pub(crate) fn dataset(&self, rows: Vec<ImageRow>, codes: Vec<u8>) -> [Hash; 2] {
-        [self.pack(&Manifest { rows }), self.pack(&Assignment { folds: vec![codes] })]
+        [self.pack(&Manifest { labels: LABELS, rows }), self.pack(&Assignment { folds: vec![codes] })]
     }
 
     /// Has the worker do a piece of work, which must succeed, and returns the folder of its files.

@@ -11,8 +11,8 @@ use reg::hash::{Hash, Id, Sha256};
 use reg::random::Stream;
 use reg::records::{
     AgeRange, Architecture, Assignment, Augmentation, DeviceKind, EarlyStop, Gender, ImageInput, ImageRow,
-    Init, Layout, Loss, Manifest, Model, Numerics, Packed, Pixels, Precision, Scores, Spec, Subset, Training,
-    ViewPosition, codec,
+    Init, LabelValues, Layout, Loss, Manifest, Model, Numerics, Packed, Pixels, Precision, Scores, Spec,
+    Subset, Training, ViewPosition, codec,
 };
 use reg::worker::{Event, Job, Numbers, Outcome, PROTOCOL, Work};
 
@@ -52,16 +52,17 @@ impl Bench {
                     width: if with_pixels { 48 } else { 0 },
                     height: if with_pixels { 40 } else { 0 },
                     row: index + 1,
-                    patient: index,
-                    follow_up: 0,
+                    patient: index.into(),
+                    study: None,
+                    follow_up: Some(0),
                     age: Some(age),
                     gender: if female { Gender::Female } else { Gender::Male },
                     view: ViewPosition::PA,
-                    labels: u32::from(right) | u32::from(female && age > 50) << 1,
+                    labels: LabelValues::of(&[Some(right), Some(female && age > 50)]),
                 }
             })
             .collect();
-        let manifest = pack(dir.path(), &Manifest { rows: rows.clone() });
+        let manifest = pack(dir.path(), &Manifest { labels: LABELS, rows: rows.clone() });
         let assignment = pack(dir.path(), &Assignment { folds: vec![(0..images).map(subset).collect()] });
         Bench { dir, rows, manifest, assignment }
     }

@@ -35,7 +35,8 @@ fn a_perceptron_learns_a_planted_rule_and_scores_the_test_subset() {
     run(&bench.predict(&scored, &spec.model, checkpoint, Subset::Test));
     let scores = scores(&scored);
     assert_eq!(scores.rows, (0..600).filter(|row| row % 5 == 4).collect::<Vec<_>>());
-    let positive: Vec<bool> = scores.rows.iter().map(|row| bench.rows[*row as usize].has(1)).collect();
+    let positive: Vec<bool> =
+        scores.rows.iter().map(|row| bench.rows[*row as usize].label(1) == Some(true)).collect();
     let found = auc(&scores.column(1), &positive);
     assert!(found > 0.95, "AUC {found} of a rule on age and gender");
 }
@@ -272,7 +273,7 @@ fn frozen_networks_change_only_their_last_layer() {
                 .map(|label| {
                     let (x, y) = (
                         scores.scores[image * LABELS as usize + label],
-                        bench.rows[*row as usize].has(label),
+                        bench.rows[*row as usize].label(label) == Some(true),
                     );
                     (if y { -x } else { x }).exp().ln_1p()
                 })

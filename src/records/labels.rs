@@ -1,0 +1,274 @@
+//! What is known of an image's labels, and what a label may be called.
+
+use std::fmt;
+
+/// Most labels of a data set.
+pub const MAX_LABELS: usize = 512;
+/// Most bytes of a label's name.
+const MAX_NAME: usize = 128;
+
+/// The labels of one image: each positive, negative, or missing.
+///
+/// Two words for up to 64 labels, without a place on the heap; two words for each 64 beyond. That a label is
+/// missing is part of every answer, so that nobody takes it for negative.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct LabelValues(Words);
+
+#[derive(Clone, PartialEq, Eq, Hash)]
+enum Words {
+    /// Up to 64 labels.
+    One { positive: u64, missing: u64 },
+    /// The words of the positives, then as many of those that are missing.
+    Many(Box<[u64]>),
+}
+
+/// How many words hold a bit for each of so many labels.
+pub(super) fn words(labels: usize) -> usize {
+    labels.div_ceil(u64::BITS as usize)
+}
+
+impl LabelValues {
+    /// `labels` labels, all of them negative.
+    pub fn negative(labels: usize) -> Self {
+        LabelValues(match words(labels) {
+            0 | 1 => Words::One { positive: 0, missing: 0 },
+            more => Words::Many(vec![0; 2 * more].into()),
+        })
+    }
+
+    /// A value each: `None` where it is missing.
+    pub fn of(values: &[Option<bool>]) -> Self {
+        let mut labels = Self::negative(values.len());
+        values.iter().enumerate().for_each(|(label, value)| labels.set(label, *value));
+        labels
+    }
+
+    /// Sets the value of a label.
+    ///
+    /// # Panics
+    /// If there are not so many labels.
+    pub fn set(&mut self, label: usize, value: Option<bool>) {
+        let (positive, missing) = self.words_mut();
+        let (word, bit) = (label / u64::BITS as usize, 1 << (label % u64::BITS as usize));
+        for (of, is) in [(&mut positive[word], value == Some(true)), (&mut missing[word], value.is_none())] {
+            *of = if is { *of | bit } else { *of & !bit };
+        }
+    }
+
+    /// The value of a label; `None` where it is missing, and of a label that the data set does not have.
+    pub fn get(&self, label: usize) -> Option<bool> {
+        let (positive, missing) = self.words();
+        let (word, bit) = (label / u64::BITS as usize, label % u64::BITS as usize);
+        let is = |words: &[u64]| words.get(word).map(|word| word >> bit & 1 == 1);
+        is(positive).filter(|_| is(missing) == Some(false))
+    }
+
+    /// The positive labels, ascending.
+    pub fn positives(&self) -> impl Iterator<Item = usize> {
+        bits(self.words().0)
+    }
+
+    /// The missing labels, ascending.
+    pub fn missing(&self) -> impl Iterator<Item = usize> {
+        bits(self.words().1)
+    }
+
+    /// Bits of the positive labels and of the missing ones, the first in the lowest bit of the first word.
+    pub(super) fn words(&self) -> (&[u64], &[u64]) {
+        match &self.0 {
+            Words::One { positive, missing } => {
+                (std::slice::from_ref(positive), std::slice::from_ref(missing))
+            }
+            Words::Many(words) => words.split_at(words.len() / 2),
+        }
+    }
+
+    fn words_mut(&mut self) -> (&mut [u64], &mut [u64]) {
+        match &mut self.0 {
+            Words::One { positive, missing } => {
+                (std::slice::from_mut(positive), std::slice::from_mut(missing))
+            }
+            Words::Many(words) => {
+                let half = words.len() / 2;
+                words.split_at_mut(half)
+            }
+        }
+    }
+
+    /// From the bits of the positive labels and of the missing ones, as many words of each.
+    pub(super) fn of_words(positive: &[u64], missing: &[u64]) -> Self {
+        LabelValues(match (positive, missing) {
+            ([positive], [missing]) => Words::One { positive: *positive, missing: *missing },
+            _ => Words::Many([positive, missing].concat().into()),
+        })
+    }
+
+    /// Says what is wrong with them as those of an image with so many labels.
+    pub(super) fn check(&self, labels: usize) -> Result<(), String> {
+        let (positive, missing) = self.words();
+        if positive.len() != words(labels).max(1) {
+            return Err(format!("has bits for {} labels and not for {labels}", positive.len() * 64));
+        }
+        if let Some(beyond) = bits(positive).chain(bits(missing)).find(|label| *label >= labels) {
+            return Err(format!("has label {beyond}, and there are {labels}, counted from 0"));
+        }
+        match self.positives().find(|label| self.missing().any(|other| other == *label)) {
+            Some(both) => Err(format!("has label {both}, and it is missing too")),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The bits that are set, ascending.
+fn bits(words: &[u64]) -> impl Iterator<Item = usize> {
+    let of_word = |(place, word): (usize, &u64)| {
+        let mut rest = *word;
+        std::iter::from_fn(move || {
+            let bit = (rest != 0).then(|| rest.trailing_zeros() as usize)?;
+            rest &= rest - 1;
+            Some(place * u64::BITS as usize + bit)
+        })
+    };
+    words.iter().enumerate().flat_map(of_word)
+}
+
+/// None, as of an image of which nothing is known but its file.
+impl Default for LabelValues {
+    fn default() -> Self {
+        Self::negative(0)
+    }
+}
+
+impl fmt::Debug for LabelValues {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let all = |bits: &mut dyn Iterator<Item = usize>| {
+            bits.map(|bit| bit.to_string()).collect::<Vec<_>>().join(",")
+        };
+        write!(f, "positive [{}] missing [{}]", all(&mut self.positives()), all(&mut self.missing()))
+    }
+}
+
+/// How many of some images have each label, and of how many it is missing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LabelCounts {
+    /// Images with the label, a label each.
+    pub positives: Vec<u64>,
+    /// Images whose label is missing, a label each.
+    pub missing: Vec<u64>,
+}
+
+impl LabelCounts {
+    /// Of no images.
+    pub fn new(labels: usize) -> Self {
+        LabelCounts { positives: vec![0; labels], missing: vec![0; labels] }
+    }
+
+    /// Counts an image. Labels that are not counted are left out.
+    pub fn add(&mut self, image: &LabelValues) {
+        let LabelCounts { positives, missing } = self;
+        for label in image.positives() {
+            if let Some(count) = positives.get_mut(label) {
+                *count += 1;
+            }
+        }
+        for label in image.missing() {
+            if let Some(count) = missing.get_mut(label) {
+                *count += 1;
+            }
+        }
+    }
+}
+
+/// What a schema says of the labels of a data set.
+pub(super) fn schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    let no_hash = serde_json::json!({ "pattern": "^[0-9a-f]{64}$" });
+    schemars::json_schema!({
+        "type": "array",
+        "minItems": 1,
+        "maxItems": MAX_LABELS,
+        "uniqueItems": true,
+        "items": { "type": "string", "minLength": 1, "maxLength": MAX_NAME, "pattern": "^[^|]*$", "not": no_hash }
+    })
+}
+
+/// Says what is wrong with the labels of a data set: how many they are, or what one is called.
+///
+/// `|` stands between labels where several are written in one field.
+pub(super) fn check_names(labels: &[String]) -> Result<(), String> {
+    if !(1..=MAX_LABELS).contains(&labels.len()) {
+        return Err(format!("it has {} labels, and a data set has 1 to {MAX_LABELS}", labels.len()));
+    }
+    let odd = |name: &&String| !super::name::is_plain_text(name, MAX_NAME) || name.contains('|');
+    if let Some(name) = labels.iter().find(odd) {
+        return Err(format!(
+            "{name:?} is not the name of a label: it must be plain text of 1 to {MAX_NAME} bytes without `|`, and no hash"
+        ));
+    }
+    let mut sorted: Vec<&String> = labels.iter().collect();
+    sorted.sort_unstable();
+    match sorted.windows(2).find(|pair| pair[0] == pair[1]) {
+        Some(pair) => Err(format!("it has two labels `{}`", pair[0])),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn few_labels_take_no_place_on_the_heap() {
+        assert_eq!(size_of::<LabelValues>(), 24);
+        assert!(matches!(LabelValues::negative(64).0, Words::One { .. }));
+        assert!(matches!(LabelValues::negative(65).0, Words::Many(_)));
+    }
+
+    #[test]
+    fn a_label_that_is_not_there_is_missing() {
+        let three = LabelValues::of(&[Some(true), Some(false), None]);
+        assert_eq!(
+            [0, 1, 2, 64, 1000].map(|label| three.get(label)),
+            [Some(true), Some(false), None, None, None]
+        );
+        assert_eq!(format!("{three:?}"), "positive [0] missing [2]");
+    }
+
+    #[test]
+    fn names_of_labels_are_plain_and_different() {
+        let check =
+            |names: &[&str]| check_names(&names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>());
+        assert_eq!(check(&["Mass", "Lung, left", "Überblähung"]), Ok(()));
+        for (names, message) in [
+            (&[][..], "it has 0 labels, and a data set has 1 to 512"),
+            (&["a", "b", "a"][..], "it has two labels `a`"),
+            (&[""][..], "\"\" is not the name of a label"),
+            (&["a|b"][..], "\"a|b\" is not the name of a label"),
+            (&[" a"][..], "\" a\" is not the name of a label"),
+            (&["a\u{202e}b"][..], "\"a\\u{202e}b\" is not the name of a label"),
+        ] {
+            let error = check(names).unwrap_err();
+            assert!(error.starts_with(message), "{error}");
+        }
+        assert!(check(&[&"x".repeat(129)]).is_err());
+        assert!(check_names(&(0..513).map(|i| i.to_string()).collect::<Vec<_>>()).is_err());
+        assert!(check_names(&(0..512).map(|i| i.to_string()).collect::<Vec<_>>()).is_ok());
+    }
+
+    proptest! {
+        #[test]
+        fn values_come_back_as_they_were_set(values in prop::collection::vec(prop::option::of(any::<bool>()), 1..200)) {
+            let labels = LabelValues::of(&values);
+            prop_assert_eq!(labels.check(values.len()), Ok(()));
+            let got: Vec<Option<bool>> = (0..values.len()).map(|label| labels.get(label)).collect();
+            prop_assert_eq!(&got, &values);
+            let positives: Vec<usize> = (0..values.len()).filter(|label| values[*label] == Some(true)).collect();
+            prop_assert_eq!(labels.positives().collect::<Vec<_>>(), positives);
+            prop_assert_eq!(labels.missing().count(), values.iter().filter(|value| value.is_none()).count());
+            let mut again = LabelValues::of(&vec![None; values.len()]);
+            values.iter().enumerate().for_each(|(label, value)| again.set(label, *value));
+            prop_assert_eq!(again, labels);
+        }
+    }
+}

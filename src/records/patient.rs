@@ -1,0 +1,224 @@
+//! What a source calls a patient or a study: short plain text. The only file that names the smol_str crate, which
+//! keeps such text without a place on the heap, as a row an image would need one otherwise.
+
+use std::cmp::Ordering;
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use smol_str::SmolStr;
+
+use super::name::is_plain_text;
+
+/// Most bytes of the text.
+const MAX: usize = 64;
+
+/// Text that is no patient or study.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{text:?} is not a {what}: it must be plain text of 1 to {MAX} bytes, and no hash")]
+pub struct BadText {
+    what: &'static str,
+    text: String,
+}
+
+/// A patient within a source, such as `13` or `p10-α`: plain text of 1 to 64 bytes.
+///
+/// Digits alone are a number and have one spelling, without zeros in front: 1 and 00000001 are one patient.
+/// Numbers come first, by size, then everything else by its bytes.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct PatientId(SmolStr);
+
+/// A study within a source: plain text of 1 to 64 bytes, as it is given.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct StudyId(SmolStr);
+
+fn is_number(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+fn plain(what: &'static str, text: &str) -> Result<SmolStr, BadText> {
+    match is_plain_text(text, MAX) {
+        true => Ok(SmolStr::new(text)),
+        false => Err(BadText { what, text: text.chars().take(MAX + 1).collect() }),
+    }
+}
+
+impl FromStr for PatientId {
+    type Err = BadText;
+
+    fn from_str(text: &str) -> Result<Self, BadText> {
+        let zeros = text.bytes().take_while(|byte| *byte == b'0').count();
+        let spelt = match is_number(text) {
+            // One digit stays: 0 and 000 are patient 0.
+            true => &text[zeros.min(text.len().saturating_sub(1))..],
+            false => text,
+        };
+        plain("patient", spelt).map(PatientId)
+    }
+}
+
+impl FromStr for StudyId {
+    type Err = BadText;
+
+    fn from_str(text: &str) -> Result<Self, BadText> {
+        plain("study", text).map(StudyId)
+    }
+}
+
+impl From<u32> for PatientId {
+    fn from(number: u32) -> Self {
+        let mut text = smol_str::SmolStrBuilder::new();
+        let _ = fmt::Write::write_fmt(&mut text, format_args!("{number}"));
+        PatientId(text.finish())
+    }
+}
+
+impl PatientId {
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The number, of a patient that is called by one.
+    pub fn number(&self) -> Option<u64> {
+        if is_number(&self.0) { self.0.parse().ok() } else { None }
+    }
+
+    fn order(&self) -> (bool, usize, &str) {
+        let number = is_number(&self.0);
+        (!number, if number { self.0.len() } else { 0 }, &self.0)
+    }
+}
+
+impl StudyId {
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Ord for PatientId {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.order().cmp(&other.order())
+    }
+}
+
+impl PartialOrd for PatientId {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+/// Reads text that lies in the bytes at hand. bincode takes an owned one's length at its word and allocates
+/// that much before it looks whether so many bytes are there. JSON, in which records and jobs come, does not.
+struct Given<T>(std::marker::PhantomData<T>);
+
+impl<T: FromStr<Err = BadText>> serde::de::Visitor<'_> for Given<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "plain text of 1 to {MAX} bytes")
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<T, E> {
+        text.parse().map_err(E::custom)
+    }
+}
+
+macro_rules! text {
+    ($($type:ident: $about:literal),*) => {$(
+        impl fmt::Display for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(&self.0)
+            }
+        }
+
+        impl fmt::Debug for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Debug::fmt(self.as_str(), f)
+            }
+        }
+
+        impl Serialize for $type {
+            fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+                s.serialize_str(&self.0)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $type {
+            fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+                let read: Self = d.deserialize_str(Given(std::marker::PhantomData))?;
+                Ok(read)
+            }
+        }
+
+        impl schemars::JsonSchema for $type {
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                stringify!($type).into()
+            }
+            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                schemars::json_schema!({
+                    "type": "string",
+                    "minLength": 1,
+                    "maxLength": MAX,
+                    "not": { "pattern": "^[0-9a-f]{64}$" },
+                    "description": $about
+                })
+            }
+        }
+    )*};
+}
+
+text! {
+    PatientId: "A patient within a source: plain text of 1 to 64 bytes; digits alone have no zeros in front.",
+    StudyId: "A study within a source: plain text of 1 to 64 bytes."
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn patient(text: &str) -> PatientId {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn a_number_has_one_spelling_and_numbers_are_in_their_order() {
+        assert_eq!(patient("00000013"), patient("13"));
+        assert_eq!(patient("13"), PatientId::from(13));
+        assert_eq!((patient("000").as_str(), patient("0").as_str()), ("0", "0"));
+        assert_ne!(patient("p01"), patient("p1"));
+        let mut all = ["p2", "10", "9", "p10", "100000000000000000000000000", "α", "0"].map(patient);
+        all.sort();
+        assert_eq!(
+            all.each_ref().map(PatientId::as_str),
+            ["0", "9", "10", "100000000000000000000000000", "p10", "p2", "α"]
+        );
+    }
+
+    #[test]
+    fn text_that_is_not_plain_is_refused() {
+        for text in [
+            "",
+            " 1",
+            "1 ",
+            "a\n",
+            "a\u{202e}b",
+            "\u{feff}",
+            &"x".repeat(65),
+            &"α".repeat(33),
+            &"0a".repeat(32),
+        ] {
+            assert!(text.parse::<PatientId>().is_err() && text.parse::<StudyId>().is_err(), "{text:?}");
+        }
+        assert!(patient(&"α".repeat(32)).as_str().len() == 64);
+        let message = "".parse::<PatientId>().unwrap_err().to_string();
+        assert_eq!(message, "\"\" is not a patient: it must be plain text of 1 to 64 bytes, and no hash");
+    }
+
+    #[test]
+    fn what_the_usual_sources_write_takes_no_place_on_the_heap() {
+        assert_eq!((size_of::<PatientId>(), size_of::<Option<StudyId>>()), (24, 24));
+        assert!(!patient("30805").0.is_heap_allocated() && !patient("patient64740").0.is_heap_allocated());
+    }
+}
