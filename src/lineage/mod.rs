@@ -16,7 +16,7 @@ pub use diff::{
     Change, Changed, DatasetDiff, DiffError, Difference, FoldOf, Parting, Relabelled, Side, SplitDiff,
     SubsetDiff, diff, diff_datasets,
 };
-pub use graph::{Direction, Edge, Graph, Node, behind, image_named, trace};
+pub use graph::{Direction, Edge, Graph, Node, NodeKind, behind, image_named, trace};
 pub use repair::{RepairError, repair};
 pub use touched::{
     Asked, InDataset, InFold, InSplit, Named, Touched, TouchedImage, Touching, datasets, touched,

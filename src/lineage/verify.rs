@@ -11,7 +11,7 @@ use super::known::Known;
 use crate::hash::{Hash, Id};
 use crate::index::IndexError;
 use crate::progress::{Progress, Unit};
-use crate::records::{self, Execution, Manifest, Record, Table};
+use crate::records::{Kind, Manifest};
 use crate::registry::survey::{Depth, Survey, breaks};
 use crate::registry::{IMAGE, Registry, RegistryError, Withdrawn, is_pictured};
 
@@ -76,7 +76,7 @@ pub struct Tainted {
     /// Its id.
     pub id: Hash,
     /// Its kind.
-    pub kind: String,
+    pub kind: Kind,
     /// Its name, if it has one.
     pub name: Option<String>,
 }
@@ -244,16 +244,16 @@ fn damage(registry: &Registry, survey: &Survey, known: Option<&Known>, missing: 
 /// Who names whom, by the objects and by the index together: a damaged object no longer says what it named.
 struct Graph {
     referrers: HashMap<Hash, Vec<(Hash, String)>>,
-    kinds: HashMap<Hash, String>,
+    kinds: HashMap<Hash, Kind>,
     names: HashMap<Hash, String>,
 }
 
 impl Graph {
     fn of(survey: &Survey, known: Option<&Known>) -> Self {
         let mut mentions: Vec<(Hash, Hash, String)> = survey.mentions().collect();
-        let mut kinds: HashMap<Hash, String> =
-            survey.records.iter().map(|(id, (kind, _))| (*id, kind.clone())).collect();
-        kinds.extend(survey.events.keys().map(|id| (*id, records::Event::KIND.to_owned())));
+        let mut kinds: HashMap<Hash, Kind> =
+            survey.records.iter().map(|(id, (kind, _))| (*id, *kind)).collect();
+        kinds.extend(survey.events.keys().map(|id| (*id, Kind::Event)));
         let mut names = HashMap::new();
         if let Some(known) = known {
             mentions.extend(known.mentions.iter().cloned());
@@ -312,7 +312,7 @@ impl Graph {
     fn describe(&self, id: &Hash, images: &HashMap<Hash, String>) -> (String, Option<String>) {
         let name = self.names.get(id).cloned();
         if let Some(kind) = self.kinds.get(id) {
-            return (kind.clone(), name);
+            return (kind.name().to_owned(), name);
         }
         if let Some(image) = images.get(id) {
             return (IMAGE.to_owned(), name.or(Some(image.clone())));
@@ -334,14 +334,13 @@ impl Graph {
                 queue.push_back(*from);
                 // That a run was executed says nothing of its value, and packed arrays stand for the
                 // records that name them.
-                if let Some(kind) = self.kinds.get(from).filter(|kind| *kind != Execution::KIND) {
+                if let Some(kind) = self.kinds.get(from).filter(|kind| !kind.descriptor().is_beside) {
                     let name = self.names.get(from).cloned();
-                    tainted.push(Tainted { id: *from, kind: kind.clone(), name });
+                    tainted.push(Tainted { id: *from, kind: *kind, name });
                 }
             }
         }
-        let place = |kind: &str| records::KINDS.iter().position(|known| *known == kind);
-        tainted.sort_by_key(|t| (t.kind != Table::KIND, place(&t.kind), t.id));
+        tainted.sort_by_key(|t| (t.kind != Kind::Table, t.kind, t.id));
         tainted
     }
 }

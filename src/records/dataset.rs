@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::{File, Packed, is_plain_name};
+use super::{Content, Descriptor, File, ImageUse, Kind, Packed, Recomputed, Record, Travels, is_plain_name};
 use crate::hash::{Hash, Id, Sha256};
 
 /// A version of a data set.
@@ -62,6 +62,37 @@ impl Dataset {
     }
 }
 
+impl Record for Dataset {
+    const KIND: Kind = Kind::Dataset;
+    const DESCRIPTOR: Descriptor = Descriptor {
+        name: "dataset",
+        plural: "datasets",
+        called: "a data set",
+        inputs: &["boxes", "boxes_file", "manifest", "metadata"],
+        outputs: &[],
+        chosen: |at| {
+            ["/source", "/labels", "/metadata_only", "/withdrawn"].iter().any(|own| at.starts_with(own))
+        },
+        is_result: false,
+        is_beside: false,
+        has_beside: false,
+        travels: Travels::Named,
+        carries: false,
+        recomputed: Some(Recomputed::Dataset),
+        content: Content::Dataset,
+        is_listed: true,
+    };
+
+    fn summary(&self) -> String {
+        let what = if self.metadata_only { "rows of metadata" } else { "images" };
+        format!("{} {what}, {} patients", self.images, self.patients)
+    }
+
+    fn uses(&self, id: Hash) -> Vec<ImageUse> {
+        vec![ImageUse::Holds(Id::new(id))]
+    }
+}
+
 /// Smallest and largest age of a data set, in years.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -95,6 +126,7 @@ impl Manifest {
 impl Packed for Manifest {
     const KIND: &'static str = "manifest";
     const MAGIC: &'static [u8; 8] = b"regmanif";
+    const NAMES_OTHERS: bool = true;
 
     fn links(&self) -> Vec<Hash> {
         self.rows.iter().filter_map(|row| row.object).collect()

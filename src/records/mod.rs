@@ -8,14 +8,15 @@ mod comparison;
 mod dataset;
 mod event;
 mod heat;
+mod kind;
 mod model;
 mod name;
+mod of_runs;
 mod probe;
 mod run;
 mod schema;
 mod split;
 mod study;
-mod summary;
 mod table;
 mod withdrawal;
 
@@ -33,6 +34,7 @@ pub(crate) use dataset::MAX_AGE;
 pub use dataset::{AgeRange, BoxRow, Boxes, Dataset, Gender, ImageRow, Manifest, ViewPosition};
 pub use event::{Event, NameChange};
 pub use heat::{Area, Heat, HeatInBox, PointedBox, PointedLabel, Pointing};
+pub use kind::{Content, Descriptor, IMAGE, ImageUse, ObjectKind, Purpose, Recomputed, Travels, role};
 pub use model::{Architecture, ImageInput, Model};
 pub(crate) use name::is_plain_name;
 pub use probe::{ProbeResult, ProbeTable, ProbedFold, Target};
@@ -42,7 +44,6 @@ pub use run::{
 };
 pub use split::{Assignment, FoldSizes, Split, SplitMethod, Subset, SubsetSize};
 pub use study::{Study, StudyProbe, StudyRun, StudySection};
-pub use summary::summary;
 pub use table::{AgeCount, AucTable, DatasetTable, LabelAuc, LabelPrevalence, Table};
 pub use withdrawal::{Subject, Withdrawal, WithdrawnImage};
 
@@ -50,10 +51,37 @@ use crate::hash::{Hash, Id, Sha256};
 
 /// A kind of JSON document.
 pub trait Record: Serialize + DeserializeOwned + JsonSchema + PartialEq {
-    /// The value of the document's `kind`.
-    const KIND: &'static str;
+    /// Its place in the enum.
+    const KIND: Kind;
     /// The newest version of the kind, the one that is written.
     const VERSION: u32 = 1;
+    /// What all rooms must know of the kind.
+    const DESCRIPTOR: Descriptor;
+
+    /// Says in one line what a record is, for lists and lineages.
+    fn summary(&self) -> String;
+
+    /// How the record of this id used images: itself, and through what it names.
+    fn uses(&self, id: Hash) -> Vec<ImageUse>;
+}
+
+/// A record of any kind.
+pub trait AnyRecord {
+    /// As [`Record::summary`].
+    fn summary(&self) -> String;
+
+    /// As [`Record::uses`].
+    fn uses(&self, id: Hash) -> Vec<ImageUse>;
+}
+
+impl<T: Record> AnyRecord for T {
+    fn summary(&self) -> String {
+        Record::summary(self)
+    }
+
+    fn uses(&self, id: Hash) -> Vec<ImageUse> {
+        Record::uses(self, id)
+    }
 }
 
 /// A kind of packed array.
@@ -64,6 +92,9 @@ pub trait Packed: Serialize + DeserializeOwned {
     const MAGIC: &'static [u8; 8];
     /// The newest version of the kind, the one that is written.
     const VERSION: u32 = 1;
+
+    /// Whether it names other objects at all.
+    const NAMES_OTHERS: bool = false;
 
     /// The objects that it names.
     fn links(&self) -> Vec<Hash> {
@@ -98,56 +129,122 @@ impl From<crate::hash::Digest> for File {
 }
 
 macro_rules! kinds {
-    ($($type:ident = $kind:literal),* $(,)?) => {
-        $(impl Record for $type { const KIND: &'static str = $kind; })*
+    ($($type:ident),* $(,)?) => {
+        /// The kinds of record, in the order in which a study makes them: a kind stands behind those that it names.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Kind {
+            $(#[doc = concat!("[`", stringify!($type), "`].")] $type,)*
+        }
 
-        /// The kinds of record, in the order in which a study makes them.
-        pub const KINDS: &[&str] = &[$($kind),*];
+        impl Kind {
+            /// All of them.
+            pub const ALL: &'static [Kind] = &[$(Kind::$type),*];
 
-        /// The JSON Schema of each kind, for `schema/`.
-        pub fn schemas() -> Vec<(&'static str, serde_json::Value)> {
-            vec![$(($kind, schema::schema::<$type>())),*]
+            /// What all rooms must know of it.
+            pub fn descriptor(self) -> &'static Descriptor {
+                match self {
+                    $(Kind::$type => const { &<$type as Record>::DESCRIPTOR },)*
+                }
+            }
+
+            /// The JSON Schema of its documents, for `schema/`.
+            pub fn schema(self) -> serde_json::Value {
+                match self {
+                    $(Kind::$type => schema::schema::<$type>(),)*
+                }
+            }
         }
 
         /// Checks that `bytes` are a canonical record of a known kind and returns its links.
         pub fn check(bytes: &[u8]) -> Result<Header, CodecError> {
             let header = Header::read(bytes)?;
-            match header.kind.as_str() {
-                $($kind => { codec::decode::<$type>(bytes)?; })*
-                other => return Err(CodecError::NotARecord(format!("unknown kind `{other}`"))),
+            match header.kind {
+                $(Kind::$type => drop(codec::decode::<$type>(bytes)?),)*
             }
             Ok(header)
+        }
+
+        /// Reads a record of whatever kind, checked like [`codec::decode`].
+        pub fn decode_any(bytes: &[u8]) -> Result<Box<dyn AnyRecord>, CodecError> {
+            Ok(match Header::read(bytes)?.kind {
+                $(Kind::$type => Box::new(codec::decode::<$type>(bytes)?),)*
+            })
+        }
+
+        /// Says in one line what a record is, from its document.
+        pub fn summary(header: &Header) -> String {
+            let summary = match header.kind {
+                $(Kind::$type => header.typed::<$type>().map(|record| Record::summary(&record)),)*
+            };
+            summary.unwrap_or_else(|e| codec::printable(format!("not a valid {} record: {e}", header.kind)))
         }
     };
 }
 
 kinds! {
-    Dataset = "dataset",
-    Split = "split",
-    Weights = "weights",
-    Software = "software",
-    Spec = "spec",
-    Run = "run",
-    Predictions = "predictions",
-    Table = "table",
-    Study = "study",
-    Execution = "execution",
-    Withdrawal = "withdrawal",
-    Event = "event",
+    Dataset,
+    Split,
+    Weights,
+    Software,
+    Spec,
+    Run,
+    Predictions,
+    Table,
+    Study,
+    Execution,
+    Withdrawal,
+    Event,
 }
 
-/// The packed kinds: what messages call them and their first eight bytes.
-pub const PACKED: &[(&str, &[u8; 8])] = &[
-    (Manifest::KIND, Manifest::MAGIC),
-    (Boxes::KIND, Boxes::MAGIC),
-    (Assignment::KIND, Assignment::MAGIC),
-    (Scores::KIND, Scores::MAGIC),
-];
+macro_rules! packed_kinds {
+    ($($type:ident),* $(,)?) => {
+        /// The kinds of packed array.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum PackedKind {
+            $(#[doc = concat!("[`", stringify!($type), "`].")] $type,)*
+        }
 
-/// The links of a packed array: the images of a manifest, nothing of the others.
-pub fn packed_links(bytes: &[u8]) -> Result<Vec<Hash>, CodecError> {
-    if codec::packed_magic(bytes).as_ref() != Some(Manifest::MAGIC) {
-        return Ok(Vec::new());
-    }
-    Ok(codec::unpack::<Manifest>(bytes)?.links())
+        impl PackedKind {
+            /// All of them.
+            pub const ALL: &'static [PackedKind] = &[$(PackedKind::$type),*];
+
+            /// What messages call it.
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(PackedKind::$type => <$type as Packed>::KIND,)*
+                }
+            }
+
+            /// Whether it names other objects at all.
+            pub const fn names_others(self) -> bool {
+                match self {
+                    $(PackedKind::$type => <$type as Packed>::NAMES_OTHERS,)*
+                }
+            }
+
+            /// The first eight bytes.
+            pub const fn magic(self) -> &'static [u8; 8] {
+                match self {
+                    $(PackedKind::$type => <$type as Packed>::MAGIC,)*
+                }
+            }
+        }
+
+        /// The links of a packed array: the images of a manifest, nothing of the others.
+        pub fn packed_links(bytes: &[u8]) -> Result<Vec<Hash>, CodecError> {
+            match PackedKind::of(bytes) {
+                // An array that names nothing need not be read for that.
+                $(Some(PackedKind::$type) if !<$type as Packed>::NAMES_OTHERS => Ok(Vec::new()),
+                Some(PackedKind::$type) => Ok(codec::unpack::<$type>(bytes)?.links()),)*
+                None => Ok(Vec::new()),
+            }
+        }
+    };
+}
+
+packed_kinds! {
+    Manifest,
+    Boxes,
+    Assignment,
+    Scores,
 }

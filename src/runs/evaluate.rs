@@ -9,7 +9,7 @@ use super::withdrawn::refuse;
 use super::{Device, RunError, Session, hold};
 use crate::hash::Id;
 use crate::records::{
-    AucTable, Dataset, DeviceKind, LabelAuc, Manifest, Predictions, Record, Run, Scale, ScoreSource, Scores,
+    AucTable, Dataset, DeviceKind, Kind, LabelAuc, Manifest, Predictions, Run, Scale, ScoreSource, Scores,
     Spec, Subset, Table, codec,
 };
 use crate::registry::Registry;
@@ -166,7 +166,7 @@ fn existing(
         }
         for (table, content) in registry.referring::<Table>(&view, &id.hash)? {
             if let Table::Auc(auc) = content {
-                hold(registry, table.hash, Table::KIND)?;
+                hold(registry, table.hash, Kind::Table)?;
                 return Ok(Some(Evaluated { predictions: id, table, auc, cached: true }));
             }
         }

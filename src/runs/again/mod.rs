@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use super::RunError;
 use crate::hash::{Hash, Id};
-use crate::records::{Dataset, Predictions, Record, Run, Software, Spec, Split, Table, Weights};
+use crate::records::{Kind, Recomputed};
 use crate::registry::Objects;
 pub use images::images;
 pub(super) use scores::attributed;
@@ -44,27 +44,27 @@ impl Mismatch {
 /// Makes a record again from what it names and says what differs, the first few differences.
 ///
 /// None where that takes a network, as for a table of probes or heat maps, and for what somebody said: executions, studies.
-pub fn recompute(objects: &dyn Objects, id: Hash, kind: &str) -> Result<Option<Vec<Mismatch>>, RunError> {
-    match kind {
-        Dataset::KIND => inputs::dataset(objects, Id::new(id)).map(Some),
-        Split::KIND => inputs::split(objects, Id::new(id)).map(Some),
-        Weights::KIND => inputs::weights(objects, Id::new(id)).map(Some),
-        Software::KIND => inputs::software(objects, Id::new(id)).map(Some),
-        Spec::KIND => inputs::spec(objects, Id::new(id)).map(Some),
-        Run::KIND => scores::run(objects, Id::new(id)).map(Some),
-        Predictions::KIND => scores::predictions(objects, Id::new(id)).map(Some),
-        Table::KIND => tables::table(objects, Id::new(id)),
-        _ => Ok(None),
+pub fn recompute(objects: &dyn Objects, id: Hash, kind: Kind) -> Result<Option<Vec<Mismatch>>, RunError> {
+    match kind.descriptor().recomputed {
+        Some(Recomputed::Dataset) => inputs::dataset(objects, Id::new(id)).map(Some),
+        Some(Recomputed::Split) => inputs::split(objects, Id::new(id)).map(Some),
+        Some(Recomputed::Weights) => inputs::weights(objects, Id::new(id)).map(Some),
+        Some(Recomputed::Software) => inputs::software(objects, Id::new(id)).map(Some),
+        Some(Recomputed::Spec) => inputs::spec(objects, Id::new(id)).map(Some),
+        Some(Recomputed::Run) => scores::run(objects, Id::new(id)).map(Some),
+        Some(Recomputed::Predictions) => scores::predictions(objects, Id::new(id)).map(Some),
+        Some(Recomputed::Table) => tables::table(objects, Id::new(id)),
+        None => Ok(None),
     }
 }
 
 /// Asserts that a record says what its inputs give.
-pub fn hold(objects: &dyn Objects, id: Hash, kind: &str) -> Result<(), RunError> {
+pub fn hold(objects: &dyn Objects, id: Hash, kind: Kind) -> Result<(), RunError> {
     match recompute(objects, id, kind)?.unwrap_or_default().into_iter().next() {
         None => Ok(()),
         Some(Mismatch { place, recorded, now }) => {
             let what = format!("{place} is recorded as {recorded}, and what it names gives {now}");
-            Err(RunError::False { id, kind: kind.to_owned(), what })
+            Err(RunError::False { id, kind: kind.name().to_owned(), what })
         }
     }
 }
