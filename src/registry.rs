@@ -23,13 +23,12 @@ use std::path::{Path, PathBuf};
 use crate::disk;
 use crate::hash::{Digest, Hash, Id, MIN_PREFIX};
 use crate::index::{Index, IndexError, View, Writer};
+pub use crate::records::IMAGE;
 use crate::records::codec::{self, CodecError};
-use crate::records::{Blob, Event, File, NameChange, Packed, Record};
+use crate::records::{Blob, File, Kind, NameChange, Packed, Record, Travels};
 use crate::store::{Batch, FileState, Link, Persisted, Store, StoreError};
 
-pub use arrival::{BLOB, Kind, kind_of, packed_kind, rank, record_kind};
-pub(crate) use gc::RESULTS;
-pub use gc::{Cutoff, Garbage, Swept};
+pub use gc::{Cutoff, Garbage, GarbageKind, Swept};
 pub(crate) use lease::Lease;
 use names::Wish;
 pub use names::{Moves, Taken, is_name};
@@ -353,7 +352,7 @@ impl Registry {
                 Err(RegistryError::Unknown { text: text.to_owned(), similar })
             }
             _ => {
-                let kind = |id: &Hash| Ok(view.kind(id)?.unwrap_or_else(|| "object".into()));
+                let kind = |id: &Hash| Ok(view.kind(id)?.map_or("object", Kind::name).to_owned());
                 let candidates = found.iter().map(|id| kind(id).map(|kind| (*id, kind)));
                 let candidates = candidates.collect::<Result<_, RegistryError>>()?;
                 Err(RegistryError::Ambiguous { prefix: text.to_owned(), candidates })
@@ -368,8 +367,8 @@ impl Registry {
             Some(kind) if kind == T::KIND => Ok(Id::new(id)),
             kind => Err(RegistryError::WrongKind {
                 text: text.to_owned(),
-                expected: T::KIND,
-                found: kind.unwrap_or_else(|| "file that is no record".into()),
+                expected: T::KIND.name(),
+                found: kind.map_or("file that is no record", Kind::name).to_owned(),
             }),
         }
     }
@@ -378,7 +377,7 @@ impl Registry {
     pub fn referring<T: Record>(&self, view: &View, id: &Hash) -> Result<Vec<(Id<T>, T)>, RegistryError> {
         let mut found = Vec::new();
         for (from, _) in view.referrers(id)? {
-            if view.kind(&from)?.as_deref() == Some(T::KIND) {
+            if view.kind(&from)? == Some(T::KIND) {
                 found.push((Id::new(from), self.get(Id::new(from))?));
             }
         }
@@ -426,7 +425,7 @@ struct NewPacked {
 
 struct NewRecord {
     id: Hash,
-    kind: &'static str,
+    kind: Kind,
     bytes: Vec<u8>,
     links: Vec<codec::Link>,
 }
@@ -534,7 +533,7 @@ impl Transaction<'_> {
                 new.contains_key(&link.to) || registry.store.contains(&link.to) || gone.contains(&link.to)
             };
             if let Some(link) = links.iter().find(|link| !there(link)) {
-                return Err(RegistryError::Dangling { id: *id, kind: (*kind).into(), missing: link.to });
+                return Err(RegistryError::Dangling { id: *id, kind: kind.name().into(), missing: link.to });
             }
             let round = links.iter().filter_map(|link| new.get(&link.to)).map(|round| round + 1).max();
             let round = round.unwrap_or(0);
@@ -547,8 +546,8 @@ impl Transaction<'_> {
         }
         let (names, taken) = registry.index.write(|writer| {
             for NewRecord { id, kind, links, .. } in &records {
-                writer.record(id, kind)?;
-                write_links(writer, id, kind, links.clone())?;
+                writer.record(id, *kind)?;
+                write_links(writer, id, *kind, links.clone())?;
             }
             for NewPacked { id, links, .. } in &packed {
                 // All of them were noted together, if at all.
@@ -565,17 +564,14 @@ impl Transaction<'_> {
     }
 }
 
-/// The part that an image plays in a manifest.
-pub const IMAGE: &str = "image";
-
 /// Notes who names whom. Events are left out: that something was given a name is not lineage.
 fn write_links(
     writer: &mut Writer,
     id: &Hash,
-    kind: &str,
+    kind: Kind,
     links: Vec<codec::Link>,
 ) -> Result<(), IndexError> {
-    if kind == Event::KIND {
+    if kind.descriptor().travels == Travels::Never {
         return Ok(());
     }
     let roles = roles(links);

@@ -45,7 +45,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("disk", &[]),
     ("records", &["hash"]),
     ("store", &["disk", "hash"]),
-    ("index", &["disk", "hash"]),
+    ("index", &["disk", "hash", "records"]),
     ("worker", &["hash", "records"]),
     ("registry", &["disk", "hash", "index", "progress", "records", "store"]),
     ("dataset", &["disk", "hash", "progress", "random", "records", "registry", "store"]),

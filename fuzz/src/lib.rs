@@ -193,11 +193,11 @@ pub fn records(bytes: &[u8]) {
         rewrites::<Withdrawal>(bytes),
         rewrites::<Event>(bytes),
     ];
-    assert_eq!(kinds.len(), records::KINDS.len());
-    let read: Vec<&str> = kinds.into_iter().flatten().collect();
+    assert_eq!(kinds.len(), records::Kind::ALL.len());
+    let read: Vec<records::Kind> = kinds.into_iter().flatten().collect();
     match records::check(bytes) {
         Ok(header) => {
-            assert_eq!(read, [header.kind.as_str()]);
+            assert_eq!(read, [header.kind]);
             let text = std::str::from_utf8(bytes).expect("JSON is UTF-8");
             assert!(header.links().iter().all(|link| text.contains(&link.to.to_string())));
             assert_eq!(codec::canonical(&header.document.into()), bytes);
@@ -209,7 +209,7 @@ pub fn records(bytes: &[u8]) {
     }
 }
 
-fn rewrites<T: Record>(bytes: &[u8]) -> Option<&'static str> {
+fn rewrites<T: Record>(bytes: &[u8]) -> Option<records::Kind> {
     let record = codec::decode::<T>(bytes).ok()?;
     assert!(codec::encode(&record).is_ok_and(|again| again == bytes), "a {} with two spellings", T::KIND);
     Some(T::KIND)

@@ -8,9 +8,9 @@ use serde_json::{Value, json};
 
 use super::AttestError;
 use crate::hash::{Hash, Hasher};
-use crate::lineage::{Direction, Graph, MADE, Marks, Node, trace};
+use crate::lineage::{Direction, Graph, MADE, Marks, Node, NodeKind, trace};
 use crate::records::codec::Header;
-use crate::records::{Execution, KINDS, Packed, Predictions, Record, Run, Scores, Software, Spec, Table};
+use crate::records::{Kind, PackedKind, Travels};
 use crate::registry::{IMAGE, Registry};
 
 const STATEMENT_TYPE: &str = "https://in-toto.io/Statement/v1";
@@ -142,15 +142,15 @@ impl Statement {
 pub fn state(registry: &Registry, root: Hash) -> Result<Statement, AttestError> {
     let view = registry.view()?;
     // An image or a checkpoint by itself does not say what it was made of, nor whether it was withdrawn.
-    if !view.kind(&root)?.is_some_and(|kind| KINDS.contains(&&*kind)) {
+    if view.kind(&root)?.is_none() {
         return Err(AttestError::NotARecord(root));
     }
     let graph = trace(registry, &view, root, Direction::Up)?;
     let parts = parts(&graph);
     let withdrawn = registry.withdrawn(&view)?;
-    let mut documents: BTreeMap<&str, BTreeMap<Hash, Value>> = BTreeMap::new();
+    let mut documents: BTreeMap<Kind, BTreeMap<Hash, Value>> = BTreeMap::new();
     let (mut subject, mut materials, mut byproducts) = (Vec::new(), Vec::new(), Vec::new());
-    for node in graph.nodes.iter().filter(|node| node.kind != IMAGE) {
+    for node in graph.nodes.iter().filter(|node| node.kind != NodeKind::Image) {
         let part = parts.get(&node.id).copied();
         // The picture of a heat map that was removed for good is named by what it was.
         let purged = !registry.store().contains(&node.id) && withdrawn.gone(&node.id).is_some();
@@ -160,7 +160,7 @@ pub fn state(registry: &Registry, root: Hash) -> Result<Statement, AttestError> 
             let bytes = registry.store().read(&node.id)?;
             Ok(Value::Object(Header::read(&bytes).map_err(source)?.document))
         };
-        if let kind @ (Spec::KIND | Software::KIND | Execution::KIND) = &*node.kind {
+        if let Some(kind @ (Kind::Spec | Kind::Software | Kind::Execution)) = node.kind.record() {
             documents.entry(kind).or_default().insert(node.id, document()?);
         }
         if node.id == root {
@@ -174,13 +174,13 @@ pub fn state(registry: &Registry, root: Hash) -> Result<Statement, AttestError> 
     for artifacts in [&mut materials, &mut byproducts] {
         artifacts.sort_by(|a, b| (&a.name, &a.digest).cmp(&(&b.name, &b.digest)));
     }
-    let of = |kind: &str| documents.get(kind).cloned().unwrap_or_default();
-    let started = of(Execution::KIND)
+    let of = |kind: Kind| documents.get(&kind).cloned().unwrap_or_default();
+    let started = of(Kind::Execution)
         .into_values()
         .filter_map(|document| document.get("started").and_then(Value::as_str).map(str::to_owned));
     // Written in UTC and in one form, so the first in order is the earliest.
     let metadata = started.min().map_or_else(|| json!({}), |started| json!({ "startedOn": started }));
-    let mut internal = json!({ "executions": of(Execution::KIND), "software": of(Software::KIND) });
+    let mut internal = json!({ "executions": of(Kind::Execution), "software": of(Kind::Software) });
     if let Some(mark) = Marks::open(registry, &view)?.of(&root) {
         internal["withdrawn"] = json!(mark);
     }
@@ -192,7 +192,7 @@ pub fn state(registry: &Registry, root: Hash) -> Result<Statement, AttestError> 
         predicate: Predicate {
             build_definition: BuildDefinition {
                 build_type: BUILD_TYPE.to_owned(),
-                external_parameters: json!({ "result": root, "specs": of(Spec::KIND) }),
+                external_parameters: json!({ "result": root, "specs": of(Kind::Spec) }),
                 internal_parameters: internal,
                 resolved_dependencies: materials,
             },
@@ -209,11 +209,12 @@ pub fn state(registry: &Registry, root: Hash) -> Result<Statement, AttestError> 
 }
 
 /// The part that each object plays for whoever named it first, and the kind of that.
-fn parts(graph: &Graph) -> HashMap<Hash, (&str, &str)> {
-    let kinds: HashMap<Hash, &str> = graph.nodes.iter().map(|node| (node.id, &*node.kind)).collect();
+fn parts(graph: &Graph) -> HashMap<Hash, (&str, Option<Kind>)> {
+    let kinds: HashMap<Hash, Option<Kind>> =
+        graph.nodes.iter().map(|node| (node.id, node.kind.record())).collect();
     let mut parts = HashMap::new();
     for edge in graph.edges.iter().filter(|edge| edge.role != IMAGE) {
-        let by = kinds.get(&edge.from).copied().unwrap_or_default();
+        let by = kinds.get(&edge.from).copied().flatten();
         // An execution names what it made, and stands beside it.
         let (id, role) = if edge.role == MADE { (edge.from, "execution") } else { (edge.to, &*edge.role) };
         parts.entry(id).or_insert((role, by));
@@ -222,9 +223,13 @@ fn parts(graph: &Graph) -> HashMap<Hash, (&str, &str)> {
 }
 
 /// Whether something was made by a computation, and not given to it.
-fn is_product(kind: &str, part: Option<(&str, &str)>) -> bool {
-    matches!(kind, Run::KIND | Predictions::KIND | Table::KIND | Execution::KIND | Scores::KIND)
-        || part.is_some_and(|(_, by)| by == Run::KIND && kind == "file")
+fn is_product(kind: &NodeKind, part: Option<(&str, Option<Kind>)>) -> bool {
+    match kind {
+        NodeKind::Record(kind) => kind.descriptor().travels == Travels::WithInputs,
+        NodeKind::Packed(kind) => *kind == PackedKind::Scores,
+        NodeKind::File => part.is_some_and(|(_, by)| by == Some(Kind::Run)),
+        NodeKind::Image | NodeKind::Missing | NodeKind::Unknown(_) => false,
+    }
 }
 
 /// Names an object by its hashes, computed again.
@@ -234,7 +239,10 @@ fn artifact(
     role: Option<&str>,
     purged: bool,
 ) -> Result<Artifact, AttestError> {
-    let called = if KINDS.contains(&&*node.kind) { &*node.kind } else { role.unwrap_or(&node.kind) };
+    let called = match node.kind.record() {
+        Some(kind) => kind.name(),
+        None => role.unwrap_or(node.kind.name()),
+    };
     let name = format!("{called}-{}", node.id.short());
     let mut digests = BTreeMap::from([("blake3".to_owned(), node.id.to_string())]);
     let mut annotations = BTreeMap::from([("kind".to_owned(), Value::from(node.kind.to_string()))]);
@@ -246,7 +254,7 @@ fn artifact(
         return Ok(Artifact { name, digest: digests, annotations });
     }
     let unsound =
-        |what| AttestError::Unsound { role: role.unwrap_or(&node.kind).to_owned(), id: node.id, what };
+        |what| AttestError::Unsound { role: role.unwrap_or(node.kind.name()).to_owned(), id: node.id, what };
     let path = registry.store().path(&node.id);
     let mut hasher = Hasher::both();
     match File::open(&path) {

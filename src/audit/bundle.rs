@@ -16,7 +16,7 @@ use crate::disk;
 use crate::hash::{Digest, Hash, Id};
 use crate::index::View;
 use crate::lineage::{MADE, Mark, Marks};
-use crate::records::{Execution, KINDS, Record, Run, Study, Withdrawal};
+use crate::records::{Execution, Kind, Record, Run, Study, Withdrawal};
 use crate::registry::{Objects, Registry, RegistryError, Withdrawn};
 
 /// What a bundle says of its own format.
@@ -64,7 +64,7 @@ impl Evidence for OfRegistry<'_> {
     fn executions(&self, made: &Hash) -> Result<Vec<Hash>, AuditError> {
         let mut found = Vec::new();
         for (from, role) in self.view.referrers(made)? {
-            if role == MADE && self.view.kind(&from)?.as_deref() == Some(Execution::KIND) {
+            if role == MADE && self.view.kind(&from)?.is_some_and(|kind| kind.descriptor().is_beside) {
                 found.push(from);
             }
         }
@@ -82,7 +82,7 @@ impl Evidence for OfRegistry<'_> {
 pub fn bundle(registry: &Registry, root: Hash, weights: bool, out: &Path) -> Result<Bundled, AuditError> {
     Registry::refuse_output(out)?;
     let evidence = OfRegistry { registry, view: registry.view()? };
-    if evidence.view.kind(&root)?.as_deref() == Some(Study::KIND) {
+    if evidence.view.kind(&root)? == Some(Kind::Study) {
         let name = evidence.view.names_by_id()?.remove(&root).unwrap_or_else(|| root.short());
         return Err(AuditError::Plan(name));
     }
@@ -101,7 +101,7 @@ pub fn bundle(registry: &Registry, root: Hash, weights: bool, out: &Path) -> Res
     }
     let bytes = fs::metadata(out).map_err(AuditError::io("read", out))?.len();
     let kept = parts.values().filter(|part| part.kept);
-    let records = kept.clone().filter(|part| KINDS.contains(&part.kind.as_str())).count();
+    let records = kept.clone().filter(|part| part.kind.record().is_some()).count();
     let (records, objects) = (records as u64, kept.count() as u64);
     Ok(Bundled { records, objects, left_out: parts.len() as u64 - objects, bytes })
 }
@@ -125,7 +125,7 @@ pub(super) fn mark(
     root: Hash,
     parts: &BTreeMap<Hash, Part>,
 ) -> Result<Option<Mark>, AuditError> {
-    let of_kind = parts.iter().filter(|(_, part)| part.kind == Withdrawal::KIND);
+    let of_kind = parts.iter().filter(|(_, part)| part.kind.is(Kind::Withdrawal));
     let records = of_kind.map(|(id, _)| Ok((Id::new(*id), <dyn Objects>::get(evidence, Id::new(*id))?)));
     let records: Result<_, AuditError> = records.collect();
     Ok(Marks::among(evidence, Withdrawn::of(records?)).of(&root))
@@ -145,7 +145,7 @@ pub(super) fn derived(
     let mut sums: BTreeMap<String, Digest> =
         files.iter().map(|(name, bytes)| (name.clone(), Digest::of(bytes))).collect();
     for (id, part) in parts {
-        let mut entry = json!({ "id": id, "kind": part.kind, "role": part.role });
+        let mut entry = json!({ "id": id, "kind": part.kind.name(), "role": part.role });
         entry["file"] = serde_json::Value::Null;
         if part.kept {
             let digest = Digest::of(&evidence.bytes(id)?);

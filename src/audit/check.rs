@@ -13,12 +13,11 @@ use zip::result::ZipError;
 use super::AuditError;
 use super::bundle::{FORMAT, LISTING, derived, mark, object_at, path_of, write};
 use super::same::Same;
-use super::walk::{Evidence, MISSING, Part, walk};
+use super::walk::{Evidence, Part, walk};
 use crate::hash::{Hash, Id};
-use crate::lineage::Mark;
+use crate::lineage::{Mark, NodeKind};
 use crate::records::{
-    Dataset, Execution, KINDS, Predictions, Record, Run, Software, Spec, Split, Table, Weights, Withdrawal,
-    codec,
+    Content, Execution, Kind, Predictions, Recomputed, Run, Split, Table, Withdrawal, codec,
 };
 use crate::registry::{Objects, RegistryError};
 use crate::runs::{Mismatch, recompute};
@@ -142,8 +141,8 @@ impl Checked {
         weights: bool,
     ) -> Result<(), AuditError> {
         let kept = parts.iter().filter(|(_, part)| part.kept);
-        self.records = kept.clone().filter(|(_, part)| KINDS.contains(&part.kind.as_str())).count() as u64;
-        for (id, part) in kept.clone().filter(|(_, part)| part.kind == MISSING) {
+        self.records = kept.clone().filter(|(_, part)| part.kind.record().is_some()).count() as u64;
+        for (id, part) in kept.clone().filter(|(_, part)| part.kind == NodeKind::Missing) {
             self.wrong.push(format!("{} {id} is named and not there, or not what it is named by", part.role));
         }
         // Nothing is computed of half of it.
@@ -166,31 +165,34 @@ impl Checked {
         }
         self.wrong.extend(others.into_iter().map(|name| format!("{name} does not belong to it")));
         for (id, part) in parts {
-            self.record(bundle, *id, &part.kind)?;
+            if let Some(kind) = part.kind.record() {
+                self.record(bundle, *id, kind)?;
+            }
         }
         self.mark = mark(bundle, self.root, parts)?;
         Ok(())
     }
 
     /// Makes a record again from what it names, and looks at what is no mismatch and an auditor should know.
-    fn record(&mut self, objects: &dyn Objects, id: Hash, kind: &str) -> Result<(), AuditError> {
+    fn record(&mut self, objects: &dyn Objects, id: Hash, kind: Kind) -> Result<(), AuditError> {
         let short = id.short();
+        let by = kind.descriptor().recomputed.map_or("", Recomputed::by);
         match recompute(objects, id, kind) {
-            Ok(None) if kind == Table::KIND => self.uncomputed.push(id),
-            Ok(None) if kind == Dataset::KIND => self.unread.push(id),
+            Ok(None) if kind == Kind::Table => self.uncomputed.push(id),
+            Ok(None) if kind == Kind::Dataset => self.unread.push(id),
             Ok(None) => {}
             Ok(Some(differences)) => {
                 let said = |Mismatch { place, recorded, now }: &Mismatch| {
-                    format!("{kind} {short}: {place} is {recorded}, and {} {now}", inputs_of(kind))
+                    format!("{kind} {short}: {place} is {recorded}, and {by} {now}")
                 };
                 self.wrong.extend(differences.iter().map(said));
-                self.recomputed.extend((kind == Table::KIND).then_some(id));
+                self.recomputed.extend((kind == Kind::Table).then_some(id));
             }
             Err(e) if e.is_older_rules() => self.other_rules.push(e.to_string()),
             Err(e) => self.wrong.push(format!("{kind} {short} cannot be computed again: {e}")),
         }
-        match kind {
-            Split::KIND => {
+        match kind.descriptor().content {
+            Content::Split => {
                 let split = objects.get(Id::<Split>::new(id))?;
                 let rows = objects.get_packed(objects.get(split.dataset)?.manifest)?.rows;
                 let leaks = leaks(&rows, &objects.get_packed(split.assignment)?);
@@ -199,12 +201,12 @@ impl Checked {
                 });
                 self.wrong.extend(said);
             }
-            Table::KIND => self.table(objects, Id::new(id))?,
-            Withdrawal::KIND => {
+            Content::Table => self.table(objects, Id::new(id))?,
+            Content::Withdrawal => {
                 let record = objects.get(Id::<Withdrawal>::new(id))?;
                 self.withdrawals.extend(record.revokes.is_none().then_some(record));
             }
-            _ => {}
+            Content::Dataset | Content::Run | Content::Predictions | Content::Study | Content::Document => {}
         }
         Ok(())
     }
@@ -226,20 +228,6 @@ impl Checked {
             _ => {}
         }
         Ok(())
-    }
-}
-
-/// What a record of a kind is made of, and that it gives something.
-fn inputs_of(kind: &str) -> &'static str {
-    match kind {
-        Dataset::KIND => "metadata and manifest give",
-        Split::KIND => "its seed or lists give",
-        Run::KIND => "its log and checkpoint give",
-        Predictions::KIND => "its run or file gives",
-        Weights::KIND => "its file gives",
-        Spec::KIND => "its split says",
-        Software::KIND => "it should be",
-        _ => "scores and labels give",
     }
 }
 

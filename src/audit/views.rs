@@ -9,7 +9,7 @@ use super::walk::{Evidence, Part};
 use crate::hash::{Hash, Id};
 use crate::lineage::Mark;
 use crate::records::{
-    Assignment, Dataset, Gender, ImageRow, KINDS, Manifest, Record, Split, StudyId, Subset, Table,
+    Assignment, Content, Dataset, Gender, ImageRow, Kind, Manifest, Record, Split, StudyId, Subset, Table,
     ViewPosition,
 };
 use crate::registry::Objects;
@@ -30,27 +30,35 @@ pub(super) fn views(
         files.insert(format!("{READABLE}/{name}"), bytes);
     };
     let objects: &dyn Objects = evidence;
-    for (id, part) in parts.iter().filter(|(_, part)| KINDS.contains(&part.kind.as_str())) {
+    for (id, part) in parts.iter().filter(|(_, part)| part.kind.record().is_some()) {
         let document: serde_json::Value =
             serde_json::from_slice(&objects.bytes(id)?).expect("records were read as JSON");
         let pretty = serde_json::to_vec_pretty(&document).expect("a document's keys are texts");
         add(format!("{}-{}.json", part.kind, id.short()), pretty);
-        match part.kind.as_str() {
-            Dataset::KIND => {
+        match part.kind.record().map(|kind| kind.descriptor().content) {
+            Some(Content::Dataset) => {
                 let dataset = objects.get(Id::<Dataset>::new(*id))?;
                 let manifest = objects.get_packed(dataset.manifest)?;
                 add(format!("images-{}.csv", id.short()), images(&dataset, &manifest).into_bytes());
             }
-            Split::KIND => {
+            Some(Content::Split) => {
                 let split = objects.get(Id::<Split>::new(*id))?;
                 let manifest = objects.get_packed(objects.get(split.dataset)?.manifest)?;
                 let assignment = objects.get_packed(split.assignment)?;
                 add(format!("split-{}.csv", id.short()), subsets(&manifest, &assignment).into_bytes());
             }
-            _ => {}
+            Some(
+                Content::Run
+                | Content::Predictions
+                | Content::Table
+                | Content::Study
+                | Content::Withdrawal
+                | Content::Document,
+            )
+            | None => {}
         }
     }
-    if parts.get(&root).is_some_and(|part| part.kind == Table::KIND) {
+    if parts.get(&root).is_some_and(|part| part.kind.is(Kind::Table)) {
         let withdrawn = mark.map(|mark| mark.to_string());
         let tables = results::of(&objects.get(Id::<Table>::new(root))?).into_iter();
         let tables: Vec<_> =

@@ -4,10 +4,8 @@ use std::collections::{BTreeMap, HashSet, VecDeque};
 
 use super::AuditError;
 use crate::hash::{Hash, Id};
-use crate::records::codec::packed_magic;
-use crate::records::{
-    self, Execution, Link, Manifest, PACKED, Packed, Record, Software, Table, Weights, Withdrawal,
-};
+use crate::lineage::{MADE, NodeKind};
+use crate::records::{self, Kind, Link, Manifest, PackedKind, Withdrawal};
 use crate::registry::{Objects, Withdrawn, is_pictured};
 
 /// Objects, and what stands beside them without being named.
@@ -22,8 +20,8 @@ pub(super) trait Evidence: Objects {
 /// An object behind a result.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Part {
-    /// The kind of a record or packed array, or `file`; [`MISSING`] where it is not there.
-    pub(super) kind: String,
+    /// What it is.
+    pub(super) kind: NodeKind,
     /// The part that it plays for whoever named it first.
     pub(super) role: String,
     /// Whether its bytes belong into the bundle.
@@ -34,10 +32,6 @@ pub(super) struct Part {
 const ORIGIN: &str = "runs";
 /// What the result itself is, in the listing.
 const RESULT: &str = "result";
-/// The kind of what is named and is nowhere.
-pub(super) const MISSING: &str = "missing";
-/// The kind of what is neither record nor packed array.
-const FILE: &str = "file";
 
 /// Everything that `root` depends on, images aside, with the executions and withdrawals beside it.
 ///
@@ -56,32 +50,32 @@ pub(super) fn walk(
     let mut queue = VecDeque::from([(root, RESULT.to_owned(), true)]);
     while let Some((id, role, kept)) = queue.pop_front() {
         if !kept || evidence.lacks(&id) {
-            let kind = if kept { MISSING } else { FILE }.to_owned();
+            let kind = if kept { NodeKind::Missing } else { NodeKind::File };
             parts.insert(id, Part { kind, role, kept });
             continue;
         }
         let bytes = evidence.bytes(&id)?;
-        let packed = packed_magic(&bytes).and_then(|magic| PACKED.iter().find(|(_, own)| **own == magic));
         let header = match records::check(&bytes) {
             Err(source) if id == root => return Err(AuditError::NotARecord { id, source }),
             header => header.ok(),
         };
-        let kind = match (&header, packed) {
-            (Some(header), _) => header.kind.clone(),
-            (None, Some((kind, _))) => (*kind).to_owned(),
-            (None, None) => FILE.to_owned(),
+        let kind = match (&header, PackedKind::of(&bytes)) {
+            (Some(header), _) => NodeKind::Record(header.kind),
+            (None, Some(kind)) => NodeKind::Packed(kind),
+            (None, None) => NodeKind::File,
         };
         // An execution is reached from what it made, which leads to the rest, and leads to the program that computed.
-        let followed = |link: &Link| kind != Execution::KIND || id == root || link.role == Software::KIND;
+        let beside = kind.record().is_some_and(|kind| kind.descriptor().is_beside);
+        let followed = |link: &Link| !beside || id == root || link.role != MADE;
         for link in header.iter().flat_map(records::Header::links).filter(followed) {
-            let is_weights = link.role == "checkpoint" || kind == Weights::KIND && link.role == "file";
+            let is_weights = link.role == "checkpoint" || kind.is(Kind::Weights) && link.role == "file";
             // The X-ray under a heat map, and the map over it.
-            let is_image = kind == Table::KIND && is_pictured(&link.role);
+            let is_image = kind.is(Kind::Table) && is_pictured(&link.role);
             if seen.insert(link.to) {
                 queue.push_back((link.to, link.role, !is_image && (weights || !is_weights)));
             }
         }
-        if kind == Weights::KIND {
+        if kind.is(Kind::Weights) {
             for run in <dyn Objects>::origins(evidence, Id::new(id))? {
                 if seen.insert(run.hash) {
                     queue.push_back((run.hash, ORIGIN.to_owned(), true));
@@ -105,13 +99,13 @@ fn withdrawals(evidence: &dyn Evidence, parts: &mut BTreeMap<Hash, Part>) -> Res
     if all.is_empty() {
         return Ok(());
     }
-    let of_images = parts.iter().filter(|(_, part)| part.kind == Manifest::KIND);
+    let of_images = parts.iter().filter(|(_, part)| part.kind == NodeKind::Packed(PackedKind::Manifest));
     let manifests = of_images.map(|(id, _)| <dyn Objects>::get_packed(evidence, Id::new(*id)));
     let manifests: Vec<Manifest> = manifests.collect::<Result<_, _>>()?;
     for (id, record) in all.holding() {
         let alone = Withdrawn::of(vec![(*id, record.clone())]);
         if manifests.iter().any(|manifest| !alone.rows(manifest).is_empty()) {
-            let (kind, role) = (Withdrawal::KIND.to_owned(), "withdraws".to_owned());
+            let (kind, role) = (NodeKind::Record(Kind::Withdrawal), "withdraws".to_owned());
             parts.entry(id.hash).or_insert(Part { kind, role, kept: true });
         }
     }

@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use reg::attest::{Artifact, AttestError, PublicKey, SigningKey, open, seal, state};
 use reg::hash::Hasher;
 use reg::lineage::behind;
-use reg::records::KINDS;
 use reg::registry::{Registry, RegistryError};
 use reg::runs::hold;
 use serde_json::json;
@@ -64,14 +63,14 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
     let mut records = Vec::new();
     for id in behind(&registry, &view, &[id])? {
         let kind = view.kind(&id).map_err(RegistryError::from)?;
-        records.extend(kind.filter(|kind| KINDS.contains(&kind.as_str())).map(|kind| (id, kind)));
+        records.extend(kind.map(|kind| (id, kind)));
     }
     drop(view);
     marks::warn(context, &registry, [id])?;
     let statement = state(&registry, id)?;
     // Nobody puts their name below what does not come out.
     for (id, kind) in records {
-        match hold(&registry, id, &kind) {
+        match hold(&registry, id, kind) {
             Err(e) if e.is_older_rules() => context.note(&format!("warning: {e}")),
             held => held?,
         }

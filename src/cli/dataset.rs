@@ -8,7 +8,7 @@ use reg::dataset::tabulate;
 use reg::export::{self, FileFormat, Folder};
 use reg::hash::Hash;
 use reg::lineage::{Mark, diff_datasets};
-use reg::records::{Dataset, Record, Split};
+use reg::records::{Dataset, Kind, Record, Split};
 use reg::report::dataset::{age_histogram, ages, overview, prevalence};
 use reg::report::diff::of_data;
 use reg::report::svg;
@@ -83,7 +83,7 @@ pub(crate) enum DatasetFormat {
 
 pub(crate) fn run(context: &Context, command: Command) -> Result<Reply, Failure> {
     match command {
-        Command::List => list::of_kind(context, Some(Dataset::KIND)),
+        Command::List => list::of_kind(context, Some(Kind::Dataset)),
         Command::Show { dataset } => show::record::<Dataset>(context, &dataset),
         Command::Diff { a, b } => diff(context, &a, &b),
         Command::Stats { dataset, name, svg, format } => {

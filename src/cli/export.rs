@@ -6,7 +6,7 @@ use clap::ValueEnum;
 use reg::export::{self, FileFormat, Folder, Sheet};
 use reg::hash::Hash;
 use reg::index::View;
-use reg::records::{Record, Run, Subset};
+use reg::records::{Kind, Record, Run, Subset};
 use reg::registry::Registry;
 use serde_json::json;
 
@@ -193,7 +193,7 @@ fn mlflow(
 ) -> Result<Reply, Failure> {
     let view = registry.view()?;
     let runs: Vec<_> = match runs {
-        [] => view.of_kind(Run::KIND)?.into_iter().map(reg::hash::Id::new).collect(),
+        [] => view.of_kind(Kind::Run)?.into_iter().map(reg::hash::Id::new).collect(),
         named => {
             named.iter().map(|text| registry.resolve_as::<Run>(&view, text)).collect::<Result<_, _>>()?
         }

@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use reg::records::KINDS;
-use reg::registry::Garbage;
+use reg::registry::{Garbage, GarbageKind};
 use reg::report::thousands;
 use serde_json::json;
 
@@ -30,22 +29,23 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
     let swept = registry.gc(&cutoff, args.dry_run, &context.progress())?;
 
     let mut lines: Vec<String> = Vec::new();
-    let mut by_kind: BTreeMap<&str, (u64, u64)> = BTreeMap::new();
+    let mut by_kind: BTreeMap<String, (u64, u64)> = BTreeMap::new();
     for Garbage { id, kind, bytes } in &swept.removed {
-        let (objects, sum) = by_kind.entry(kind).or_default();
+        let (objects, sum) = by_kind.entry(kind.to_string()).or_default();
         (*objects, *sum) = (*objects + 1, *sum + bytes);
-        if KINDS.contains(&kind.as_str()) {
+        if let GarbageKind::Record(_) = kind {
             lines.push(format!("{kind} {id}"));
         }
     }
-    let sum = |kinds: &BTreeMap<&str, (u64, u64)>| {
+    let sum = |kinds: &BTreeMap<String, (u64, u64)>| {
         kinds.values().fold((0, 0), |sum, kind| (sum.0 + kind.0, sum.1 + kind.1))
     };
     let (objects, bytes) = sum(&by_kind);
     let amount =
         |(objects, bytes): (u64, u64)| format!("{} objects, {} bytes", thousands(objects), thousands(bytes));
-    for (kind, found) in by_kind.iter().filter(|(kind, _)| !KINDS.contains(kind)) {
-        lines.push(format!("{kind}s: {}", amount(*found)));
+    for kind in [GarbageKind::Blob, GarbageKind::Packed] {
+        let found = by_kind.get(&kind.to_string());
+        lines.extend(found.map(|found| format!("{kind}s: {}", amount(*found))));
     }
     let finished = swept.finished.len();
     if finished > 0 {
@@ -61,7 +61,7 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
         ));
     }
     let total = |(objects, bytes): (u64, u64)| json!({ "objects": objects, "bytes": bytes });
-    let each = |g: &Garbage| json!({ "id": g.id, "kind": g.kind, "bytes": g.bytes });
+    let each = |g: &Garbage| json!({ "id": g.id, "kind": g.kind.to_string(), "bytes": g.bytes });
     let json = json!({
         "dry_run": args.dry_run,
         "removed": total((objects, bytes)),

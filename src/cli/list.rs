@@ -1,7 +1,7 @@
 //! `reg list`.
 
 use reg::lineage::Marks;
-use reg::records::{Header, KINDS, summary};
+use reg::records::{Header, Kind, summary};
 use reg::report::{Cell, Column, Table};
 use reg::runs::live;
 use serde_json::{Value, json};
@@ -19,24 +19,19 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
-    of_kind(context, args.kind.as_deref())
+    let named = |text: String| {
+        Kind::which(|kind| kind.name == text || kind.plural == text).next().ok_or_else(|| {
+            let all: Vec<&str> = Kind::ALL.iter().map(|kind| kind.name()).collect();
+            Failure::new(format!("there is no kind `{text}`"), Some(format!("there are {}", all.join(", "))))
+        })
+    };
+    of_kind(context, args.kind.map(named).transpose()?)
 }
 
-/// Kinds that a list without kind shows; the others only support them.
-const MAIN: [&str; 6] = ["dataset", "split", "weights", "run", "table", "study"];
-
-pub(super) fn of_kind(context: &Context, kind: Option<&str>) -> Result<Reply, Failure> {
-    let kinds: Vec<&str> = match kind {
-        None => MAIN.to_vec(),
-        Some(kind) => match KINDS.iter().find(|known| **known == kind || format!("{known}s") == kind) {
-            Some(known) => vec![known],
-            None => {
-                return Err(Failure::new(
-                    format!("there is no kind `{kind}`"),
-                    Some(format!("there are {}", KINDS.join(", "))),
-                ));
-            }
-        },
+pub(super) fn of_kind(context: &Context, kind: Option<Kind>) -> Result<Reply, Failure> {
+    let kinds: Vec<Kind> = match kind {
+        None => Kind::which(|kind| kind.is_listed).collect(),
+        Some(kind) => vec![kind],
     };
     let registry = context.registry()?;
     let view = registry.view()?;
@@ -64,7 +59,7 @@ pub(super) fn of_kind(context: &Context, kind: Option<&str>) -> Result<Reply, Fa
             let mark = marks.as_mut().and_then(|marks| marks.of(&id));
             let what = mark.map_or(what.clone(), |mark| format!("{what}; {mark}"));
             table.rows.push(vec![
-                Cell::Text(kind.to_owned()),
+                Cell::Text(kind.name().to_owned()),
                 Cell::Text(id.short()),
                 Cell::Text(name.clone().unwrap_or_default()),
                 Cell::Text(what.clone()),

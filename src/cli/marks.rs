@@ -28,7 +28,7 @@ pub(super) fn warn_of(
     for (id, all) in each {
         if let Some(mark) = marks.of_all(&all) {
             let kind = view.kind(&id).map_err(reg::registry::RegistryError::from)?;
-            let kind = kind.unwrap_or_else(|| "object".to_owned());
+            let kind = kind.map_or("object", reg::records::Kind::name);
             context.note(&format!("warning: {kind} {} {mark}", id.short()));
             found.push((id, mark));
         }

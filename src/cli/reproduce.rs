@@ -1,7 +1,7 @@
 //! `reg reproduce`.
 
 use reg::hash::{Hash, Id};
-use reg::records::{Dataset, Predictions, Record, Run, Split, Table, Weights};
+use reg::records::{Kind, Recomputed, Run};
 use reg::registry::Registry;
 use reg::runs::process::Worker;
 use reg::runs::{Device, Mismatch, images, recompute, reproduce};
@@ -26,17 +26,28 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
     let registry = context.registry()?;
     let view = registry.view()?;
     let id = registry.resolve(&view, &args.run)?;
-    let kind = view.kind(&id)?.unwrap_or_default();
-    if [Dataset::KIND, Split::KIND, Weights::KIND, Predictions::KIND, Table::KIND].contains(&kind.as_str()) {
-        drop(view);
-        return record(&registry, id, &kind, &args.run);
+    if let Some(kind) = view.kind(&id)? {
+        match kind.descriptor().recomputed {
+            Some(
+                Recomputed::Dataset
+                | Recomputed::Split
+                | Recomputed::Weights
+                | Recomputed::Predictions
+                | Recomputed::Table,
+            ) => {
+                drop(view);
+                return record(&registry, id, kind, &args.run);
+            }
+            // A run is carried out; of the others there is nothing to say, as below.
+            Some(Recomputed::Run | Recomputed::Spec | Recomputed::Software) | None => {}
+        }
     }
     let run = registry.resolve_as::<Run>(&view, &args.run)?;
     drop(view);
     // What it says of itself is quickly seen; its outputs are compared only if that is so.
-    let found = recompute(&registry, run.hash, Run::KIND)?.unwrap_or_default();
+    let found = recompute(&registry, run.hash, Kind::Run)?.unwrap_or_default();
     if !found.is_empty() {
-        return Ok(compared(Run::KIND, &found));
+        return Ok(compared(Kind::Run, &found));
     }
     marks::warn(context, &registry, [run.hash])?;
     let worker = Worker::find()?;
@@ -56,7 +67,7 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
     Ok(if result.identical { reply } else { reply.with_code(NO) })
 }
 
-fn record(registry: &Registry, id: Hash, kind: &str, called: &str) -> Result<Reply, Failure> {
+fn record(registry: &Registry, id: Hash, kind: Kind, called: &str) -> Result<Reply, Failure> {
     let Some(mut found) = recompute(registry, id, kind)? else {
         return Err(Failure::new(
             format!("the numbers of `{called}` come out of a network, not out of scores"),
@@ -65,14 +76,14 @@ fn record(registry: &Registry, id: Hash, kind: &str, called: &str) -> Result<Rep
             ),
         ));
     };
-    if kind == Dataset::KIND {
+    if kind == Kind::Dataset {
         found.extend(images(registry, Id::new(id))?);
     }
     Ok(compared(kind, &found))
 }
 
 /// What came of making a record again.
-fn compared(kind: &str, found: &[Mismatch]) -> Reply {
+fn compared(kind: Kind, found: &[Mismatch]) -> Reply {
     let identical = found.is_empty();
     let mut lines: Vec<String> = found.iter().map(described).collect();
     lines.push(if identical { format!("identical: {kind}") } else { "not identical".to_owned() });

@@ -3,7 +3,7 @@
 use reg::dataset::statistics::Statistics;
 use reg::hash::Hash;
 use reg::lineage::Mark;
-use reg::records::{self, Header, Record, Table};
+use reg::records::{self, Header, Kind, Record, Table};
 use reg::registry::RegistryError;
 use reg::report::results;
 use reg::runs::live;
@@ -45,7 +45,7 @@ pub(crate) fn run(context: &Context, args: ShowArgs) -> Result<Reply, Failure> {
         return Ok(super::live::reply(&live));
     }
     let marks = marks::warn(context, &registry, view.kind(&id)?.map(|_| id))?;
-    if view.kind(&id)?.as_deref() == Some(Table::KIND) {
+    if view.kind(&id)? == Some(Kind::Table) {
         let text = match registry.get::<Table>(reg::hash::Id::new(id))? {
             Table::Dataset(counted) => dataset::counts(&Statistics::from(&counted), args.format, &marks),
             Table::Comparison(c) => args.format.marked(results::main_tables(&c), &marks),

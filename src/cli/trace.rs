@@ -7,7 +7,7 @@ use reg::export::{Folder, prov, ro_crate};
 use reg::hash::Hash;
 use reg::index::View;
 use reg::lineage::{Asked, Direction, Graph, Node, Touched, image_named, touched, trace};
-use reg::records::{Dataset, Record, Withdrawal};
+use reg::records::{Kind, Withdrawal};
 use reg::registry::{Registry, RegistryError};
 use reg::report::lineage::{dot, tree};
 use reg::report::touched;
@@ -131,7 +131,7 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
 fn in_dataset(view: &View, text: &str) -> Result<Option<(String, Hash)>, Failure> {
     let Some((what, _)) = text.rsplit_once(':') else { return Ok(None) };
     let Some(id) = view.name(what)? else { return Ok(None) };
-    let is_dataset = view.kind(&id)?.as_deref() == Some(Dataset::KIND);
+    let is_dataset = view.kind(&id)? == Some(Kind::Dataset);
     Ok(is_dataset.then(|| (what.to_owned(), id)))
 }
 

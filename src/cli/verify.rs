@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use reg::hash::{Hash, Id};
 use reg::lineage::{Gone, Verification, behind, repair, verify, verify_some};
-use reg::records::{Dataset, KINDS, Predictions, Record, Software, Table, Weights};
+use reg::records::Kind;
 use reg::registry::{Registry, RegistryError};
 use reg::report::thousands;
 use reg::runs::{Mismatch, RunError, images, recompute};
@@ -77,8 +77,9 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
         text = [again.lines.join("\n"), text].join("\n").trim_start().to_owned();
         text += &format!("\n{} computed again", again.counted());
         text += if again.wrong.is_empty() { ", the same to the last digit" } else { "" };
-        json["recomputed"] = json!(again.done.get(Table::KIND));
-        json["recomputed_kinds"] = json!(again.done);
+        json["recomputed"] = json!(again.done.get(&Kind::Table));
+        let kinds = again.done.iter().map(|(kind, count)| (kind.name().to_owned(), json!(count)));
+        json["recomputed_kinds"] = Value::Object(kinds.collect());
         json["wrong"] = json!(again.wrong);
         json["other_rules"] = json!(again.other_rules);
     }
@@ -90,7 +91,7 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
 #[derive(Default)]
 struct Again {
     /// Records of each kind that were made again.
-    done: BTreeMap<&'static str, usize>,
+    done: BTreeMap<Kind, usize>,
     /// Tables, of which some hold numbers that come out of a network.
     tables: usize,
     lines: Vec<String>,
@@ -102,11 +103,9 @@ struct Again {
 impl Again {
     /// `1 dataset, 3 runs, 12 of 17 tables`.
     fn counted(&self) -> String {
-        let each = KINDS.iter().filter_map(|kind| Some((*kind, *self.done.get(kind)?)));
-        let said = each.map(|(kind, count)| match kind {
-            Table::KIND => format!("{count} of {}", plural(self.tables, kind)),
-            Predictions::KIND | Weights::KIND | Software::KIND => format!("{count} {kind}"),
-            _ => plural(count, kind),
+        let said = self.done.iter().map(|(kind, count)| match *kind == Kind::Table {
+            true => format!("{count} of {}", kind.counted(self.tables)),
+            false => kind.counted(*count),
         });
         let said: Vec<String> = said.collect();
         if said.is_empty() { "nothing".to_owned() } else { said.join(", ") }
@@ -115,11 +114,11 @@ impl Again {
 
 /// Makes every record again of which that can be said, or those that `ids` depend on.
 fn again(registry: &Registry, ids: &[String]) -> Result<Again, Failure> {
-    let mut records: Vec<(&'static str, Hash)> = Vec::new();
+    let mut records: Vec<(Kind, Hash)> = Vec::new();
     {
         let view = registry.view()?;
-        for kind in KINDS {
-            records.extend(view.of_kind(kind)?.into_iter().map(|id| (*kind, id)));
+        for kind in Kind::ALL {
+            records.extend(view.of_kind(*kind)?.into_iter().map(|id| (*kind, id)));
         }
         if !ids.is_empty() {
             let roots = ids.iter().map(|id| registry.resolve(&view, id)).collect::<Result<Vec<_>, _>>()?;
@@ -127,12 +126,12 @@ fn again(registry: &Registry, ids: &[String]) -> Result<Again, Failure> {
             records.retain(|(_, id)| behind.contains(id));
         }
     }
-    let tables = records.iter().filter(|(kind, _)| *kind == Table::KIND).count();
-    let mut result = Again { tables, done: BTreeMap::from([(Table::KIND, 0)]), ..Again::default() };
+    let tables = records.iter().filter(|(kind, _)| *kind == Kind::Table).count();
+    let mut result = Again { tables, done: BTreeMap::from([(Kind::Table, 0)]), ..Again::default() };
     for (kind, id) in records {
         let short = id.short();
         let mut made = recompute(registry, id, kind);
-        if let (Ok(Some(found)), Dataset::KIND) = (&mut made, kind) {
+        if let (Ok(Some(found)), Kind::Dataset) = (&mut made, kind) {
             found.extend(images(registry, Id::new(id))?);
         }
         match made {

@@ -5,11 +5,13 @@ use std::collections::{BTreeSet, HashMap};
 use super::ExportError;
 use crate::hash::{Hash, Id};
 use crate::lineage::Graph;
-use crate::records::{Execution, Record, Software, Spec};
+use crate::records::{Execution, Kind};
 use crate::registry::Registry;
 
-/// The parts that what came out of the same computation plays in a result.
-pub(super) const MADE_WITH_IT: [&str; 5] = ["checkpoint", "log", "scores", "assignment", "picture"];
+/// Whether what plays this part in a record came out of the same computation.
+pub(super) fn is_output(of: Option<Kind>, role: &str) -> bool {
+    of.is_some_and(|kind| kind.descriptor().outputs.contains(&role))
+}
 
 /// One execution of a lineage.
 pub(super) struct Activity {
@@ -26,28 +28,29 @@ pub(super) struct Activity {
 
 /// The executions of a lineage in the order of its nodes.
 pub(super) fn activities(registry: &Registry, graph: &Graph) -> Result<Vec<Activity>, ExportError> {
-    let kinds: HashMap<Hash, &str> = graph.nodes.iter().map(|node| (node.id, &*node.kind)).collect();
-    let is = |id: &Hash, kind: &str| kinds.get(id) == Some(&kind);
+    let records = graph.nodes.iter().filter_map(|node| Some((node.id, node.kind.record()?)));
+    let kinds: HashMap<Hash, Kind> = records.collect();
+    let is = |id: &Hash, kind: Kind| kinds.get(id) == Some(&kind);
     let mut links: HashMap<Hash, Vec<(Hash, &str)>> = HashMap::new();
     for edge in &graph.edges {
         links.entry(edge.from).or_default().push((edge.to, &edge.role));
     }
     let of = |id: &Hash| links.get(id).map_or(&[][..], Vec::as_slice);
     let mut activities = Vec::new();
-    for node in graph.nodes.iter().filter(|node| node.kind == Execution::KIND) {
+    for node in graph.nodes.iter().filter(|node| node.kind.is(Kind::Execution)) {
         let execution: Execution = registry.get(Id::new(node.id))?;
         let (mut made, mut used) = (vec![execution.made], BTreeSet::new());
         for (to, role) in of(&execution.made) {
-            if MADE_WITH_IT.contains(&&**role) {
+            if is_output(kinds.get(&execution.made).copied(), role) {
                 made.push(*to);
                 continue;
             }
             used.insert(*to);
-            if is(to, Spec::KIND) {
+            if is(to, Kind::Spec) {
                 used.extend(of(to).iter().map(|(to, _)| *to));
             }
         }
-        let software = of(&node.id).iter().find(|(to, _)| is(to, Software::KIND)).map(|(to, _)| *to);
+        let software = of(&node.id).iter().find(|(to, _)| is(to, Kind::Software)).map(|(to, _)| *to);
         activities.push(Activity { id: node.id, execution, made, used, software });
     }
     Ok(activities)

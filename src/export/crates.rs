@@ -8,13 +8,13 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde_json::{Value, json};
 
-use super::activities::{Activity, MADE_WITH_IT, activities, commands};
+use super::activities::{Activity, activities, commands, is_output};
 use super::{ExportError, FileFormat, Folder, sheets, time};
 use crate::hash::{Digest, Hash, Id};
 use crate::index::View;
-use crate::lineage::{Graph, Mark, Marks};
-use crate::records::{Execution, KINDS, Record, Software};
-use crate::registry::{IMAGE, Registry};
+use crate::lineage::{Graph, Mark, Marks, NodeKind};
+use crate::records::{Content, Execution, Kind, Software};
+use crate::registry::Registry;
 
 /// The versions of the profiles that the crate is made by.
 const PROFILES: [[&str; 3]; 3] = [
@@ -50,7 +50,9 @@ pub fn ro_crate(
     let withdrawn = registry.withdrawn(view)?;
     let mut purged = Vec::new();
     // An execution is an action here; its record names the machine, which is nobody else's business.
-    for node in graph.nodes.iter().filter(|node| node.kind != IMAGE && node.kind != Execution::KIND) {
+    for node in
+        graph.nodes.iter().filter(|node| node.kind != NodeKind::Image && !node.kind.is(Kind::Execution))
+    {
         if withdrawn.gone(&node.id).is_some() && !registry.store().contains(&node.id) {
             purged.push(json!({
                 "@id": format!("#{}", node.id),
@@ -62,10 +64,10 @@ pub fn ro_crate(
             continue;
         }
         let bytes = registry.store().read(&node.id)?;
-        let record = KINDS.contains(&&*node.kind);
+        let record = node.kind.record().is_some();
         let encoding = if record { "application/json" } else { "application/octet-stream" };
         let title = match &node.name {
-            Some(name) if *name != node.kind => format!("{} {name}", node.kind),
+            Some(name) if *name != node.kind.name() => format!("{} {name}", node.kind),
             _ => format!("{} {}", node.kind, node.id.short()),
         };
         let mut entity = parts.file(&path_of(&node.id), &bytes, encoding, &title)?;
@@ -73,7 +75,7 @@ pub fn ro_crate(
         entity["description"] = json!(described(&node.summary, mark));
         entity["identifier"] = json!(format!("blake3:{}", node.id));
         parts.add(entity);
-        if matches!(&*node.kind, "dataset" | "split" | "predictions" | "table") {
+        if node.kind.record().is_some_and(has_sheets) {
             for sheet in sheets(registry, view, node.id)? {
                 let path = format!("tables/{}-{}-{}.csv", node.kind, node.id.short(), sheet.name);
                 let title = format!("{title}: {}", sheet.name);
@@ -127,7 +129,7 @@ pub fn ro_crate(
             "name": title,
             "description": described(&format!(
                 "{} {} of a reg registry and all that it was made of, images aside; manifests name these.",
-                graph.nodes.first().map_or("Object", |node| &node.kind), graph.root
+                graph.nodes.first().map_or("Object", |node| node.kind.name()), graph.root
             ), marks.of(&graph.root)),
             "datePublished": ended,
             "license": "No licence is recorded; those of the data set and of weights from elsewhere apply.",
@@ -208,6 +210,14 @@ impl Parts<'_> {
 }
 
 /// A description, and behind it what the thing contains of withdrawn data.
+/// Whether sheets show what a record of a kind holds; those of a run are of its predictions.
+fn has_sheets(kind: Kind) -> bool {
+    match kind.descriptor().content {
+        Content::Dataset | Content::Split | Content::Predictions | Content::Table => true,
+        Content::Run | Content::Study | Content::Withdrawal | Content::Document => false,
+    }
+}
+
 fn described(what: &str, mark: Option<Mark>) -> String {
     let mark = mark.map(|mark| format!("This {mark}."));
     let what = what.to_owned();
@@ -248,10 +258,13 @@ fn script(commands: &BTreeSet<(String, String)>) -> String {
 /// Files that came from outside: what no object of the lineage is behind.
 fn outside(graph: &Graph) -> Vec<Hash> {
     let naming: HashMap<Hash, ()> = graph.edges.iter().map(|edge| (edge.from, ())).collect();
+    let kinds: HashMap<Hash, Option<Kind>> =
+        graph.nodes.iter().map(|node| (node.id, node.kind.record())).collect();
+    let of = |id: &Hash| kinds.get(id).copied().flatten();
     let made: BTreeSet<Hash> =
-        graph.edges.iter().filter(|edge| MADE_WITH_IT.contains(&&*edge.role)).map(|edge| edge.to).collect();
+        graph.edges.iter().filter(|edge| is_output(of(&edge.from), &edge.role)).map(|edge| edge.to).collect();
     let is_input = |id: &Hash| !naming.contains_key(id) && !made.contains(id) && *id != graph.root;
-    let files = graph.nodes.iter().filter(|node| node.kind == "file" && is_input(&node.id));
+    let files = graph.nodes.iter().filter(|node| node.kind == NodeKind::File && is_input(&node.id));
     files.map(|node| node.id).collect()
 }
 

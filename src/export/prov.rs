@@ -15,8 +15,8 @@ use super::activities::{Activity, activities};
 use super::{ExportError, time};
 use crate::hash::{Hash, Id};
 use crate::index::View;
-use crate::lineage::{Graph, MADE, Marks};
-use crate::records::{Dataset, Execution, KINDS, Manifest, Packed, Record, Software, Withdrawal};
+use crate::lineage::{Graph, MADE, Marks, NodeKind};
+use crate::records::{Dataset, Execution, Kind, Manifest, Packed, PackedKind, Record, Software, Withdrawal};
 use crate::registry::{IMAGE, Registry};
 
 /// Relation, then its identifier, then what it relates.
@@ -27,26 +27,27 @@ type Document = BTreeMap<&'static str, Map<String, Value>>;
 /// # Errors
 /// An execution or a description of software that cannot be read.
 pub fn prov(registry: &Registry, view: &View, graph: &Graph) -> Result<Value, ExportError> {
-    let kinds: HashMap<Hash, &str> = graph.nodes.iter().map(|node| (node.id, &*node.kind)).collect();
-    let kind = |id: &Hash| kinds.get(id).copied().unwrap_or_default();
+    let kinds: HashMap<Hash, Option<Kind>> =
+        graph.nodes.iter().map(|node| (node.id, node.kind.record())).collect();
+    let kind = |id: &Hash| kinds.get(id).copied().flatten();
     let mut document = Document::new();
     let mut marks = Marks::open(registry, view)?;
     let withdrawn = withdrawn_images(registry, view, graph)?;
     for node in &graph.nodes {
-        if node.kind == Execution::KIND {
+        if node.kind.is(Kind::Execution) {
             let execution: Execution = registry.get(Id::new(node.id))?;
             activity(&mut document, node.id, &execution);
             continue;
         }
         let mut entity = json!({
-            "prov:type": [typed(&node.kind)],
+            "prov:type": [typed(node.kind.name())],
             "prov:label": node.summary,
             "reg:hash": format!("blake3:{}", node.id),
         });
         if let Some(name) = &node.name {
             entity["reg:name"] = json!(name);
         }
-        if KINDS.contains(&&*node.kind)
+        if node.kind.record().is_some()
             && let Some(mark) = marks.of(&node.id)
         {
             entity["reg:withdrawn"] = json!(mark.to_string());
@@ -65,20 +66,20 @@ pub fn prov(registry: &Registry, view: &View, graph: &Graph) -> Result<Value, Ex
         if let Some(row) = node.row {
             entity["reg:metadataRow"] = json!(row);
         }
-        if node.kind == Manifest::KIND
+        if node.kind == NodeKind::Packed(PackedKind::Manifest)
             && let Some(types) = entity["prov:type"].as_array_mut()
         {
             types.push(json!({ "$": "prov:Collection", "type": "prov:QUALIFIED_NAME" }));
         }
         put(&mut document, "entity", name(&node.id), entity);
-        if node.kind == Software::KIND {
+        if node.kind.is(Kind::Software) {
             let software: Software = registry.get(Id::new(node.id))?;
             put(&mut document, "agent", agent(&node.id), of_software(&software));
         }
     }
     for (number, edge) in graph.edges.iter().enumerate() {
         let (from, to, id) = (name(&edge.from), name(&edge.to), format!("_:e{number}"));
-        if kind(&edge.from) == Execution::KIND && edge.role != MADE {
+        if kind(&edge.from) == Some(Kind::Execution) && edge.role != MADE {
             // That it is an agent is said with the activities.
             continue;
         }
@@ -111,7 +112,7 @@ fn withdrawn_images(
     if withdrawn.is_empty() {
         return Ok(found);
     }
-    for node in graph.nodes.iter().filter(|node| node.kind == Dataset::KIND) {
+    for node in graph.nodes.iter().filter(|node| node.kind.is(Kind::Dataset)) {
         let manifest = registry.get_packed(registry.get(Id::<Dataset>::new(node.id))?.manifest)?;
         for row in &manifest.rows {
             if let (Some(object), Some(by)) = (row.object, withdrawn.of_row(row)) {
@@ -140,7 +141,7 @@ fn typed(kind: &str) -> Value {
 
 fn activity(document: &mut Document, id: Hash, execution: &Execution) {
     let mut activity = json!({
-        "prov:type": typed(Execution::KIND),
+        "prov:type": typed(Kind::Execution.name()),
         "prov:startTime": execution.started,
         "reg:hash": format!("blake3:{id}"),
         "reg:command": execution.command,

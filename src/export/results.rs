@@ -3,7 +3,7 @@
 use super::ExportError;
 use crate::hash::{Hash, Id};
 use crate::index::View;
-use crate::records::{AucTable, EpochLog, Predictions, Record, Run, Subset, Table};
+use crate::records::{AucTable, EpochLog, Kind, Predictions, Run, Subset, Table};
 use crate::registry::Registry;
 
 /// Predictions of a run and the AUCs that were computed of them.
@@ -43,7 +43,7 @@ pub fn leaving(
     only: Option<Subset>,
 ) -> Result<Vec<Hash>, ExportError> {
     let mut leaving = vec![id];
-    if view.kind(&id)?.as_deref() == Some(Run::KIND) {
+    if view.kind(&id)? == Some(Kind::Run) {
         let scores = registry.referring::<Predictions>(view, &id)?.into_iter();
         let asked = scores.filter(|(_, scores)| only.is_none() || scores.subset == only);
         leaving.extend(asked.map(|(id, _)| id.hash));

@@ -10,8 +10,8 @@ use crate::hash::{Hash, Id};
 use crate::index::View;
 use crate::lineage::Marks;
 use crate::records::{
-    Assignment, Boxes, Dataset, Gender, ImageRow, Manifest, Predictions, Record, Run, Scores, Split, Subset,
-    Table, ViewPosition,
+    Assignment, Boxes, Content, Dataset, Gender, ImageRow, Kind, Manifest, Predictions, Scores, Split,
+    Subset, Table, ViewPosition,
 };
 use crate::registry::Registry;
 use crate::report::{self, Cell, results};
@@ -28,13 +28,13 @@ pub(super) const IMAGES: &str = "images";
 /// # Errors
 /// Among others, a kind of record that is no table: a spec, weights.
 pub fn sheets(registry: &Registry, view: &View, id: Hash) -> Result<Vec<Sheet>, ExportError> {
-    let kind = view.kind(&id)?.unwrap_or_default();
-    let all = match kind.as_str() {
-        Dataset::KIND => return dataset_sheets(registry, view, Id::new(id), None),
-        Split::KIND => vec![folds(registry, Id::new(id))?],
-        Predictions::KIND => vec![scores(registry, Id::new(id))?],
-        Table::KIND => table(id, &registry.get(Id::new(id))?),
-        Run::KIND => {
+    let kind = view.kind(&id)?;
+    let all = match kind.map(|kind| kind.descriptor().content) {
+        Some(Content::Dataset) => return dataset_sheets(registry, view, Id::new(id), None),
+        Some(Content::Split) => vec![folds(registry, Id::new(id))?],
+        Some(Content::Predictions) => vec![scores(registry, Id::new(id))?],
+        Some(Content::Table) => table(id, &registry.get(Id::new(id))?),
+        Some(Content::Run) => {
             let all = registry.referring::<Predictions>(view, &id)?;
             let mut of_run = Vec::new();
             // Each is marked by what it is of itself: a patient may be in one of the subsets only.
@@ -43,7 +43,10 @@ pub fn sheets(registry: &Registry, view: &View, id: Hash) -> Result<Vec<Sheet>, 
             }
             return if of_run.is_empty() { Err(ExportError::NoPredictions(id)) } else { Ok(of_run) };
         }
-        _ => return Err(ExportError::NoSuchForm { kind, id, form: "a table" }),
+        Some(Content::Study | Content::Withdrawal | Content::Document) | None => {
+            let kind = kind.map_or("", Kind::name).to_owned();
+            return Err(ExportError::NoSuchForm { kind, id, form: "a table" });
+        }
     };
     marked(registry, view, id, all)
 }
@@ -84,8 +87,8 @@ pub fn dataset_sheets(
     marked(registry, view, id.hash, sheets)
 }
 
-fn about(id: Hash, kind: &str) -> Vec<(String, String)> {
-    [("reg.id", id.to_string()), ("reg.kind", kind.to_owned())]
+fn about(id: Hash, kind: Kind) -> Vec<(String, String)> {
+    [("reg.id", id.to_string()), ("reg.kind", kind.name().to_owned())]
         .map(|(key, value)| (key.to_owned(), value))
         .to_vec()
 }
@@ -127,7 +130,7 @@ fn images(id: Id<Dataset>, dataset: &Dataset, manifest: &Manifest) -> Sheet {
         ),
         Column::new("metadata row", Values::integers(rows.iter().map(|row| row.row))),
     ]);
-    Sheet { name: IMAGES.to_owned(), about: about(id.hash, Dataset::KIND), columns }
+    Sheet { name: IMAGES.to_owned(), about: about(id.hash, Kind::Dataset), columns }
 }
 
 fn names(rows: &[ImageRow]) -> Values {
@@ -189,7 +192,7 @@ fn boxes(
         Column::new("w", edge(|row| row.w)),
         Column::new("h", edge(|row| row.h)),
     ];
-    Ok(Sheet { name: "boxes".to_owned(), about: about(id.hash, Dataset::KIND), columns })
+    Ok(Sheet { name: "boxes".to_owned(), about: about(id.hash, Kind::Dataset), columns })
 }
 
 fn folds(registry: &Registry, id: Id<Split>) -> Result<Sheet, ExportError> {
@@ -198,7 +201,7 @@ fn folds(registry: &Registry, id: Id<Split>) -> Result<Sheet, ExportError> {
     let mut columns =
         vec![Column::new(IMAGE, names(&manifest.rows)), Column::new(PATIENT, patients(manifest.rows.iter()))];
     columns.extend(fold_columns(registry, id, split.dataset, &manifest)?);
-    let mut about = about(id.hash, Split::KIND);
+    let mut about = about(id.hash, Kind::Split);
     about.push(("reg.dataset".to_owned(), split.dataset.hash.to_string()));
     Ok(Sheet { name: "folds".to_owned(), about, columns })
 }
@@ -246,7 +249,7 @@ fn scores(registry: &Registry, id: Id<Predictions>) -> Result<Sheet, ExportError
     columns.extend(predictions.labels.iter().enumerate().map(|(label, name)| {
         Column::new(name, Values::Number(scores.column(label).into_iter().map(Some).collect()))
     }));
-    let mut about = about(id.hash, Predictions::KIND);
+    let mut about = about(id.hash, Kind::Predictions);
     let scale = serde_json::to_value(predictions.scale).unwrap_or_default();
     let mut more = |key: &str, value: String| about.push((format!("reg.{key}"), value));
     more("scale", scale.as_str().unwrap_or_default().to_owned());
@@ -306,7 +309,7 @@ fn typed(id: Hash, name: &str, table: &report::Table) -> Sheet {
         columns.push(Column::new("not comparable", values));
     }
     distinct(&mut columns);
-    let mut about = about(id, Table::KIND);
+    let mut about = about(id, Kind::Table);
     about.push(("reg.title".to_owned(), table.title.clone()));
     about.extend(table.notes.iter().enumerate().map(|(i, note)| (format!("reg.note.{i}"), note.clone())));
     Sheet { name: name.to_owned(), about, columns }

@@ -316,6 +316,7 @@ impl<E> From<IndexError> for Attempt<E> {
 mod tests {
     use super::*;
     use crate::hash::Hash;
+    use crate::records::Kind;
 
     fn index() -> (tempfile::TempDir, Index) {
         let dir = tempfile::tempdir().unwrap();
@@ -329,16 +330,16 @@ mod tests {
         let (_dir, index) = index();
         let (a, b, c) = (Hash([9; 32]), Hash([1; 32]), Hash([5; 32]));
         let add = |w: &mut Writer| {
-            for (id, kind) in [(a, "run"), (b, "run"), (c, "split"), (a, "run")] {
+            for (id, kind) in [(a, Kind::Run), (b, Kind::Run), (c, Kind::Split), (a, Kind::Run)] {
                 w.record(&id, kind)?;
             }
             Ok::<_, IndexError>(())
         };
         index.write(add).unwrap();
         let view = index.view().unwrap();
-        assert_eq!(view.of_kind("run").unwrap(), [a, b]);
-        assert_eq!(view.of_kind("ru").unwrap(), []);
-        assert_eq!(view.kind(&c).unwrap().as_deref(), Some("split"));
+        assert_eq!(view.of_kind(Kind::Run).unwrap(), [a, b]);
+        assert_eq!(view.of_kind(Kind::Study).unwrap(), []);
+        assert_eq!(view.kind(&c).unwrap(), Some(Kind::Split));
         assert_eq!(view.records().unwrap(), 3);
     }
 

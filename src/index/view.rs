@@ -7,6 +7,7 @@ use redb::{ReadOnlyDatabase, ReadTransaction, ReadableTable, ReadableTableMetada
 use super::tables::{COMMITS, KINDS, LOG, NAMES, RECORDS, REFERRERS, STATE};
 use super::{Index, IndexError};
 use crate::hash::Hash;
+use crate::records::Kind;
 
 /// A record's kind, its place in the order of registration, and its id.
 pub type Registration = (String, u64, Hash);
@@ -49,14 +50,14 @@ impl View {
         Ok(names)
     }
 
-    /// The kind of a record; none for an object that is no record.
-    pub fn kind(&self, id: &Hash) -> Result<Option<String>, IndexError> {
-        self.read(|t| Ok(t.open_table(RECORDS)?.get(id.0)?.map(|row| row.value().1.to_owned())))
+    /// The kind of a record; none for an object that is no record, or of no kind that this reg knows.
+    pub fn kind(&self, id: &Hash) -> Result<Option<Kind>, IndexError> {
+        self.read(|t| Ok(t.open_table(RECORDS)?.get(id.0)?.and_then(|row| Kind::named(row.value().1))))
     }
 
     /// The records of a kind, oldest first.
-    pub fn of_kind(&self, kind: &str) -> Result<Vec<Hash>, IndexError> {
-        let range = (kind, 0)..=(kind, u64::MAX);
+    pub fn of_kind(&self, kind: Kind) -> Result<Vec<Hash>, IndexError> {
+        let range = (kind.name(), 0)..=(kind.name(), u64::MAX);
         self.read(|t| collect(t.open_table(KINDS)?.range(range)?, |_: (&str, u64), id: [u8; 32]| Hash(id)))
     }
 

@@ -5,6 +5,7 @@ use redb::{ReadableTable, ReadableTableMetadata, WriteTransaction};
 use super::tables::{COMMITS, KINDS, LOG, NAMES, ORDER, RECORDS, REFERRERS, STATE};
 use super::{Index, IndexError};
 use crate::hash::Hash;
+use crate::records::Kind;
 
 /// A transaction that changes the index.
 pub struct Writer<'a> {
@@ -76,7 +77,7 @@ impl Writer<'_> {
     }
 
     /// Adds a record; one that is there already stays as it is.
-    pub fn record(&mut self, id: &Hash, kind: &str) -> Result<(), IndexError> {
+    pub fn record(&mut self, id: &Hash, kind: Kind) -> Result<(), IndexError> {
         let add = || -> Result<(), redb::Error> {
             let mut records = self.transaction.open_table(RECORDS)?;
             if records.get(id.0)?.is_some() {
@@ -86,8 +87,8 @@ impl Writer<'_> {
             let order = self.transaction.open_table(STATE)?.get(ORDER)?.map(|row| row.value());
             let order = order.unwrap_or(records.len()?);
             self.transaction.open_table(STATE)?.insert(ORDER, order + 1)?;
-            records.insert(id.0, (order, kind))?;
-            self.transaction.open_table(KINDS)?.insert((kind, order), id.0)?;
+            records.insert(id.0, (order, kind.name()))?;
+            self.transaction.open_table(KINDS)?.insert((kind.name(), order), id.0)?;
             Ok(())
         };
         add().map_err(|e| self.index.error(e))

@@ -3,14 +3,15 @@
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 
-use schemars::JsonSchema;
-use serde::Serialize;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::{Serialize, Serializer};
 
 use crate::hash::{Hash, Id};
 use crate::index::View;
 use crate::records::codec::{self, MAX_RECORD};
 use crate::records::{
-    self, Dataset, Execution, Header, Manifest, Packed, Predictions, Record, Run, Study, Table, Weights,
+    self, Dataset, Execution, Header, Kind, Manifest, Packed, PackedKind, Predictions, Record, Run, Study,
+    Table, Weights,
 };
 use crate::registry::{IMAGE, RESULTS, Registry, RegistryError};
 use crate::store::StoreError;
@@ -27,13 +28,93 @@ pub enum Direction {
     Down,
 }
 
+/// What an object in a lineage is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NodeKind {
+    /// A record.
+    Record(Kind),
+    /// A packed array.
+    Packed(PackedKind),
+    /// An image of a data set.
+    Image,
+    /// A file that is no image.
+    File,
+    /// It is named, and not in the registry.
+    Missing,
+    /// It is damaged; this is the part that it plays.
+    Unknown(String),
+}
+
+impl NodeKind {
+    /// What is called so.
+    pub(super) fn named(text: String) -> Self {
+        let record = Kind::named(&text).map(NodeKind::Record);
+        record.or_else(|| PackedKind::named(&text).map(NodeKind::Packed)).unwrap_or(NodeKind::Unknown(text))
+    }
+
+    /// What documents and messages call it.
+    pub fn name(&self) -> &str {
+        match self {
+            NodeKind::Record(kind) => kind.name(),
+            NodeKind::Packed(kind) => kind.name(),
+            NodeKind::Image => IMAGE,
+            NodeKind::File => "file",
+            NodeKind::Missing => "missing",
+            NodeKind::Unknown(name) => name,
+        }
+    }
+
+    /// The kind of a record; none of other objects.
+    pub fn record(&self) -> Option<Kind> {
+        match self {
+            NodeKind::Record(kind) => Some(*kind),
+            NodeKind::Packed(_)
+            | NodeKind::Image
+            | NodeKind::File
+            | NodeKind::Missing
+            | NodeKind::Unknown(_) => None,
+        }
+    }
+
+    /// Whether it is a record of this kind.
+    pub fn is(&self, kind: Kind) -> bool {
+        self.record() == Some(kind)
+    }
+}
+
+impl std::fmt::Display for NodeKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl Serialize for NodeKind {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}
+
+impl JsonSchema for NodeKind {
+    fn schema_name() -> Cow<'static, str> {
+        "NodeKind".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        String::json_schema(generator)
+    }
+}
+
 /// An object in a lineage.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Node {
     /// Its id.
     pub id: Hash,
-    /// A record's or packed array's kind, `image`, or `file`.
-    pub kind: Cow<'static, str>,
+    /// What it is.
+    pub kind: NodeKind,
     /// The name that it was given, the image's name, or the part that a file plays.
     pub name: Option<String>,
     /// One line on what it is.
@@ -125,7 +206,9 @@ fn follow(
                     continue;
                 }
                 let mut links = object.links();
-                if object.kind() == Execution::KIND && !roots.contains(&id) {
+                if object.kind().record().is_some_and(|kind| kind.descriptor().is_beside)
+                    && !roots.contains(&id)
+                {
                     // It is reached from what it made, and leads to who computed.
                     links.retain(|link| link.role != MADE);
                 }
@@ -133,7 +216,7 @@ fn follow(
                     graph.edges.push(Edge { from: id, to: link.to, role: link.role.clone().into() });
                     next.push((link.to, link.role));
                 }
-                if object.kind() == Weights::KIND {
+                if object.kind().is(Kind::Weights) {
                     // Those that came behind them, too.
                     for run in registry.origins(Id::new(id))? {
                         if graph.edges.iter().all(|edge| (edge.from, edge.to) != (id, run.hash)) {
@@ -142,9 +225,9 @@ fn follow(
                         }
                     }
                 }
-                if [Run::KIND, Predictions::KIND, Table::KIND].contains(&object.kind()) {
+                if object.kind().record().is_some_and(|kind| kind.descriptor().has_beside) {
                     for (execution, role) in view.referrers(&id)? {
-                        if view.kind(&execution)?.as_deref() == Some(Execution::KIND) {
+                        if view.kind(&execution)?.is_some_and(|kind| kind.descriptor().is_beside) {
                             graph.edges.push(Edge { from: execution, to: id, role: role.clone().into() });
                             next.push((execution, role));
                         }
@@ -168,7 +251,7 @@ fn follow(
                 {
                     for (from, _) in view.referrers(&checkpoint)? {
                         let known = graph.edges.iter().any(|edge| (edge.from, edge.to) == (from, id));
-                        if !known && view.kind(&from)?.as_deref() == Some(Weights::KIND) {
+                        if !known && view.kind(&from)? == Some(Kind::Weights) {
                             graph.edges.push(Edge { from, to: id, role: "runs".into() });
                             next.push((from, "runs".to_owned()));
                         }
@@ -184,7 +267,7 @@ fn follow(
 
 /// The checkpoint of a run; none of other records.
 pub(super) fn checkpoint_of(header: &Header) -> Option<Hash> {
-    let checkpoint = header.document.get("checkpoint").filter(|_| header.kind == Run::KIND)?;
+    let checkpoint = header.document.get("checkpoint").filter(|_| header.kind == Kind::Run)?;
     checkpoint.as_str()?.parse().ok()
 }
 
@@ -195,7 +278,7 @@ fn add_images(graph: &mut Graph, seen: &mut HashSet<Hash>, from: Hash, manifest:
         if seen.insert(to) {
             graph.nodes.push(Node {
                 id: to,
-                kind: IMAGE.into(),
+                kind: NodeKind::Image,
                 name: Some(row.name.clone()),
                 summary: format!("{} x {}, patient {}", row.width, row.height, row.patient),
                 row: Some(row.row),
@@ -208,23 +291,24 @@ fn add_images(graph: &mut Graph, seen: &mut HashSet<Hash>, from: Hash, manifest:
 enum Object {
     Record(Hash, Header),
     Manifest(Hash, Manifest),
-    Packed(Hash, &'static str, u64),
+    Packed(Hash, PackedKind, u64),
     File(Hash, u64),
     Image(Hash, String, u64),
     Missing(Hash),
     /// Not the bytes that it is named by, or none that can be read; the kind is what the index says.
-    Damaged(Hash, String),
+    Damaged(Hash, NodeKind),
 }
 
 impl Object {
     /// A lineage goes around what is damaged or missing, so that it can be traced and verified at all.
     fn read(registry: &Registry, view: &View, id: Hash, part: Option<&str>) -> Result<Self, RegistryError> {
         let damaged = || {
-            let kind = view.kind(&id)?.or_else(|| part.map(str::to_owned));
-            Ok(Object::Damaged(id, kind.unwrap_or_else(|| "object".to_owned())))
+            let kind = view.kind(&id)?.map(NodeKind::Record);
+            let by_part = || NodeKind::named(part.unwrap_or("object").to_owned());
+            Ok(Object::Damaged(id, kind.unwrap_or_else(by_part)))
         };
         // A packed array, and nothing else, plays the part that its kind is called by.
-        let is_one = |part: &str| records::PACKED.iter().any(|(kind, _)| *kind == part);
+        let is_one = |part: &str| PackedKind::named(part).is_some();
         match Self::read_intact(registry, view, id) {
             Err(
                 RegistryError::Store(StoreError::Damaged { .. } | StoreError::Io { .. })
@@ -233,7 +317,7 @@ impl Object {
             ) => damaged(),
             Ok(Object::File(..) | Object::Image(..)) if part.is_some_and(is_one) => damaged(),
             Ok(object @ (Object::Packed(..) | Object::Manifest(..)))
-                if part.is_some_and(|part| part != object.kind()) =>
+                if part.is_some_and(|part| part != object.kind().name()) =>
             {
                 damaged()
             }
@@ -253,13 +337,14 @@ impl Object {
             return Ok(Object::Record(id, Header::read(&bytes).map_err(wrong)?));
         }
         let head = registry.store().head(&id)?;
-        if let Some(magic) = codec::packed_magic(&head) {
-            if magic == *Manifest::MAGIC {
+        match PackedKind::of(&head) {
+            Some(PackedKind::Manifest) => {
                 return Ok(Object::Manifest(id, registry.get_packed(Id::new(id))?));
             }
-            if let Some((kind, _)) = records::PACKED.iter().find(|(_, known)| **known == magic) {
+            Some(kind @ (PackedKind::Boxes | PackedKind::Assignment | PackedKind::Scores)) => {
                 return Ok(Object::Packed(id, kind, bytes));
             }
+            None => {}
         }
         // An event is a record that the index does not list.
         if head.first() == Some(&b'{') && bytes <= MAX_RECORD {
@@ -274,15 +359,15 @@ impl Object {
         Ok(Object::File(id, bytes))
     }
 
-    fn kind(&self) -> &str {
+    fn kind(&self) -> NodeKind {
         match self {
-            Object::Record(_, header) => &header.kind,
-            Object::Manifest(..) => Manifest::KIND,
-            Object::Packed(_, kind, _) => kind,
-            Object::File(..) => "file",
-            Object::Image(..) => IMAGE,
-            Object::Missing(_) => "missing",
-            Object::Damaged(_, kind) => kind,
+            Object::Record(_, header) => NodeKind::Record(header.kind),
+            Object::Manifest(..) => NodeKind::Packed(PackedKind::Manifest),
+            Object::Packed(_, kind, _) => NodeKind::Packed(*kind),
+            Object::File(..) => NodeKind::File,
+            Object::Image(..) => NodeKind::Image,
+            Object::Missing(_) => NodeKind::Missing,
+            Object::Damaged(_, kind) => kind.clone(),
         }
     }
 
@@ -307,7 +392,7 @@ impl Object {
             }
         };
         let name = names.get(&id).cloned().or(own_name);
-        Node { id, kind: self.kind().to_owned().into(), name, summary, row: None }
+        Node { id, kind: self.kind(), name, summary, row: None }
     }
 }
 
@@ -315,7 +400,7 @@ impl Object {
 pub(super) fn node_of(id: Hash, header: &Header, names: &HashMap<Hash, String>) -> Node {
     Node {
         id,
-        kind: header.kind.clone().into(),
+        kind: NodeKind::Record(header.kind),
         name: names.get(&id).cloned(),
         summary: records::summary(header),
         row: None,
@@ -324,7 +409,7 @@ pub(super) fn node_of(id: Hash, header: &Header, names: &HashMap<Hash, String>) 
 
 /// The image of this name in the newest data set that has one.
 pub fn image_named(registry: &Registry, view: &View, name: &str) -> Result<Option<Hash>, RegistryError> {
-    for dataset in view.of_kind(Dataset::KIND)?.into_iter().rev() {
+    for dataset in view.of_kind(Kind::Dataset)?.into_iter().rev() {
         let manifest = registry.get_packed(registry.get::<Dataset>(Id::new(dataset))?.manifest)?;
         if let Some(row) = manifest.row_named(name) {
             return Ok(manifest.rows[row].object);
@@ -349,13 +434,15 @@ fn image_name(registry: &Registry, view: &View, id: &Hash) -> Result<Option<Stri
 pub fn behind(registry: &Registry, view: &View, roots: &[Hash]) -> Result<Vec<Hash>, RegistryError> {
     let mut wanted = roots.to_vec();
     for root in roots {
-        if view.kind(root)?.as_deref() == Some(Study::KIND) {
+        if view.kind(root)? == Some(Kind::Study) {
             // A damaged one is found with the rest, and does not say what it names.
             let Ok(study) = registry.get::<Study>(Id::new(*root)) else { continue };
             let specs: Vec<Hash> = study.runs.iter().filter_map(|run| Some(run.spec?.hash)).collect();
             if !specs.is_empty() {
                 let made = follow(registry, view, &specs, Direction::Down)?.nodes.into_iter();
-                wanted.extend(made.filter(|node| RESULTS.contains(&&*node.kind)).map(|node| node.id));
+                let is_result =
+                    |node: &Node| node.kind.record().is_some_and(|kind| kind.descriptor().is_result);
+                wanted.extend(made.filter(is_result).map(|node| node.id));
             }
         }
     }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use crate::hash::Hash;
 use crate::index::{Index, IndexError, Registration, View};
+use crate::records::Kind;
 use crate::registry::survey::{Survey, breaks, replay};
 
 /// Differences that are told one by one; the rest is counted.
@@ -64,8 +65,9 @@ impl Known {
         self.naming.contains(id)
     }
 
-    pub(super) fn kinds(&self) -> impl Iterator<Item = (Hash, String)> + '_ {
-        self.records.iter().map(|(id, kind)| (*id, kind.clone()))
+    /// What it knows to be records, of those kinds that are known here.
+    pub(super) fn kinds(&self) -> impl Iterator<Item = (Hash, Kind)> + '_ {
+        self.records.iter().filter_map(|(id, kind)| Some((*id, Kind::named(kind)?)))
     }
 
     /// What must be there because a name or a table names it.
@@ -85,7 +87,7 @@ impl Known {
         let speaks = |id: &Hash| there(id) && !unreadable.contains(id);
         for (id, kind) in &self.records {
             match survey.records.get(id) {
-                Some((found, _)) if found != kind => {
+                Some((found, _)) if found.name() != kind => {
                     problems.push(format!("the index calls {} a {kind}, and it is a {found}", id.short()));
                 }
                 None if speaks(id) => {

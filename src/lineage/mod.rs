@@ -17,7 +17,7 @@ pub use diff::{
     SubsetDiff, diff, diff_datasets,
 };
 pub(crate) use graph::MADE;
-pub use graph::{Direction, Edge, Graph, Node, behind, image_named, trace};
+pub use graph::{Direction, Edge, Graph, Node, NodeKind, behind, image_named, trace};
 pub use repair::{RepairError, repair};
 pub use touched::{
     Asked, InDataset, InFold, InSplit, Named, Touched, TouchedImage, Touching, datasets, touched,

@@ -10,13 +10,13 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::graph::{Edge, Node, checkpoint_of, node_of};
+use super::graph::{Edge, Node, NodeKind, checkpoint_of, node_of};
 use super::usage::{Counts, Usage};
 use crate::hash::{Hash, Id};
 use crate::index::View;
 use crate::records::codec::Header;
 use crate::records::{
-    Dataset, Execution, ImageRow, Manifest, PatientId, Predictions, Record, Run, Split, Table,
+    Dataset, Execution, ImageRow, Kind, Manifest, PatientId, Predictions, Record, Run, Split, Table,
 };
 use crate::registry::{IMAGE, Registry, RegistryError};
 
@@ -107,7 +107,7 @@ fn metadata_of(registry: &Registry, view: &View, text: &str) -> Result<Option<Ha
         },
         id => id?,
     };
-    if view.kind(&id)?.as_deref() == Some(Dataset::KIND) {
+    if view.kind(&id)? == Some(Kind::Dataset) {
         return Ok(Some(registry.get::<Dataset>(Id::new(id))?.metadata.object.hash));
     }
     Ok(view.referrers(&id)?.iter().any(|(_, role)| role.split(',').any(|r| r == "metadata")).then_some(id))
@@ -123,7 +123,7 @@ pub fn datasets(
         let manifest = registry.get_packed(dataset.manifest).ok()?;
         Some((Id::new(id), dataset, manifest))
     };
-    Ok(view.of_kind(Dataset::KIND)?.into_par_iter().filter_map(read).collect())
+    Ok(view.of_kind(Kind::Dataset)?.into_par_iter().filter_map(read).collect())
 }
 
 /// Everything that used some images.
@@ -202,7 +202,8 @@ pub struct Named {
     /// Its id.
     pub id: Hash,
     /// Its kind.
-    pub kind: String,
+    #[schemars(with = "String")]
+    pub kind: Kind,
     /// Its name.
     pub name: Option<String>,
     /// One line on what it is.
@@ -306,7 +307,7 @@ pub fn touched(registry: &Registry, view: &View, asked: &Asked) -> Result<Touche
         let here = registry.store().contains(&id);
         let summary = format!("patient {}{}", image.patient, if here { "" } else { ", not here" });
         let name = Some(image.name.clone());
-        let node = Node { id, kind: IMAGE.into(), name, summary, row: Some(image.row) };
+        let node = Node { id, kind: NodeKind::Image, name, summary, row: Some(image.row) };
         nodes.push(Touching { node, uses: Counts::default() });
     }
     edges.extend(
@@ -350,11 +351,11 @@ impl Gather<'_, '_> {
             let header = self.usage.take_header(&id);
             let checkpoint = header.as_ref().and_then(checkpoint_of);
             match header {
-                Some(header) if header.kind != Execution::KIND && uses != Counts::default() => {
+                Some(header) if uses != Counts::default() => {
                     self.found.insert(id, Found { header, uses });
                     ids.push(id);
                 }
-                Some(header) if header.kind == Run::KIND => drop(self.unseeing.insert(id, header)),
+                Some(header) if header.kind == Kind::Run => drop(self.unseeing.insert(id, header)),
                 _ => {}
             }
             // What used nothing itself can still be compared with what did.
@@ -373,7 +374,7 @@ impl Gather<'_, '_> {
         let found = &self.found[id];
         Named {
             id: *id,
-            kind: found.header.kind.clone(),
+            kind: found.header.kind,
             name: self.names.get(id).cloned(),
             summary: crate::records::summary(&found.header),
             uses: found.uses,
@@ -399,7 +400,7 @@ impl Gather<'_, '_> {
         Some((self.link(id, "split")?, u32::try_from(fold).ok()?))
     }
 
-    fn of_kind<'i>(&'i self, ids: &'i [Hash], kind: &'static str) -> impl Iterator<Item = &'i Hash> + 'i {
+    fn of_kind<'i>(&'i self, ids: &'i [Hash], kind: Kind) -> impl Iterator<Item = &'i Hash> + 'i {
         ids.iter().filter(move |id| self.found[*id].header.kind == kind)
     }
 
@@ -420,7 +421,7 @@ impl Gather<'_, '_> {
         let place = |grouped: &[InDataset], id: &Hash| grouped.iter().position(|one| one.id == *id);
         // Split and fold of each run and of scores, and where those stand in the groups.
         let mut folds: HashMap<(Hash, u32), (usize, usize, usize)> = HashMap::new();
-        for id in self.of_kind(ids, Split::KIND).copied().collect::<Vec<_>>() {
+        for id in self.of_kind(ids, Kind::Split).copied().collect::<Vec<_>>() {
             let dataset = self.link(&id, "dataset");
             let Some(at) = dataset.and_then(|dataset| place(&grouped, &dataset)) else { continue };
             let mut split = InSplit { id, name: self.names.get(&id).cloned(), folds: Vec::new() };
@@ -442,7 +443,7 @@ impl Gather<'_, '_> {
         let mut runs: Vec<(Hash, Named)> = Vec::new();
         let mut holder: HashMap<Hash, usize> = HashMap::new();
         let mut homes: Vec<Option<(usize, usize, usize)>> = Vec::new();
-        for id in self.of_kind(ids, Run::KIND).copied().collect::<Vec<_>>() {
+        for id in self.of_kind(ids, Kind::Run).copied().collect::<Vec<_>>() {
             let fold = self.link(&id, "spec").and_then(|spec| self.fold(&spec));
             holder.insert(id, runs.len());
             // One that began with the weights of another run has seen them in the data set of that.
@@ -450,7 +451,7 @@ impl Gather<'_, '_> {
             runs.push((seen, self.named(&id)));
             homes.push(fold.and_then(|fold| folds.get(&fold).copied()));
         }
-        for id in self.of_kind(ids, Predictions::KIND) {
+        for id in self.of_kind(ids, Kind::Predictions) {
             let home = self.fold(id).and_then(|fold| folds.get(&fold).copied());
             let made_by = self.link(id, "source/run");
             let at = match made_by.and_then(|run| holder.get(&run).copied()) {
@@ -459,7 +460,7 @@ impl Gather<'_, '_> {
                     // A run that has not seen them, or none of ours.
                     let mut named = self.named(id);
                     if let Some(run) = made_by {
-                        (named.id, named.kind) = (run, Run::KIND.to_owned());
+                        (named.id, named.kind) = (run, Kind::Run);
                         named.name = self.names.get(&run).cloned();
                         holder.insert(run, runs.len());
                     }
@@ -477,7 +478,7 @@ impl Gather<'_, '_> {
             }
             holder.insert(*id, at);
         }
-        for id in self.of_kind(ids, Table::KIND).copied().collect::<Vec<_>>() {
+        for id in self.of_kind(ids, Kind::Table).copied().collect::<Vec<_>>() {
             let named = self.named(&id);
             let is_auc = self.value(&id, "type").is_some_and(|kind| kind == "auc");
             let predictions = self.link(&id, "predictions").filter(|_| is_auc);

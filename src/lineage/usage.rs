@@ -12,8 +12,7 @@ use serde::Serialize;
 use super::touched::different;
 use crate::hash::{Hash, Id};
 use crate::records::{
-    ComparedModel, Dataset, ImageRow, Manifest, Predictions, Record, Run, ScoreSource, Spec, Split, Study,
-    Subset, Table, Weights, codec,
+    self, Dataset, ImageRow, ImageUse, Manifest, Predictions, Purpose, Scores, Split, Subset, codec,
 };
 use crate::registry::{Objects, RegistryError};
 
@@ -158,39 +157,47 @@ impl<'a> Usage<'a> {
         let wrong = |source| RegistryError::Codec { id: *id, source };
         let header = codec::Header::read(&bytes).map_err(wrong)?;
         let mut used = Use::default();
-        match header.kind.as_str() {
-            Dataset::KIND => used.holds = self.all(Id::new(*id))?,
-            Split::KIND => used.holds = self.all(codec::decode::<Split>(&bytes).map_err(wrong)?.dataset)?,
-            Study::KIND => used.holds = self.all(codec::decode::<Study>(&bytes).map_err(wrong)?.dataset)?,
-            Spec::KIND => {
-                let spec: Spec = codec::decode(&bytes).map_err(wrong)?;
-                used.trained = self.subset(spec.dataset, spec.split, spec.fold, Subset::Train)?;
-                used.validated = self.subset(spec.dataset, spec.split, spec.fold, Subset::Val)?;
-                if let Some(weights) = spec.weights {
-                    used.add(&self.of(&weights.hash));
-                }
-            }
-            Weights::KIND => {
-                for run in self.objects.origins(Id::new(*id))? {
-                    used.add(&self.of(&run.hash));
-                }
-            }
-            Run::KIND => {
-                let run: Run = codec::decode(&bytes).map_err(wrong)?;
-                used.add(&self.of(&run.spec.hash));
-            }
-            Predictions::KIND => {
-                let predictions: Predictions = codec::decode(&bytes).map_err(wrong)?;
-                if let ScoreSource::Run { run, .. } = &predictions.source {
-                    used.add(&self.of(&run.hash));
-                }
-                used.scored.extend(self.scored(&predictions)?);
-            }
-            Table::KIND => used = self.table(codec::decode(&bytes).map_err(wrong)?)?,
-            _ => {}
+        for term in records::decode_any(&bytes).map_err(wrong)?.uses(*id) {
+            self.add(&mut used, term)?;
         }
         self.headers.insert(*id, header);
         Ok(used)
+    }
+
+    /// Adds one way in which a record used the chosen images.
+    fn add(&mut self, used: &mut Use, term: ImageUse) -> Result<(), RegistryError> {
+        match term {
+            ImageUse::Holds(dataset) => used.holds.extend(self.all(dataset)?),
+            ImageUse::Subset { dataset, split, fold, subset, purpose } => {
+                let rows = self.subset(dataset, split, fold, subset)?;
+                match purpose {
+                    Purpose::Training => used.trained.extend(rows),
+                    Purpose::Validation => used.validated.extend(rows),
+                    Purpose::Scoring => used.scored.extend(rows),
+                }
+            }
+            ImageUse::Of(id) => used.add(&self.of(&id)),
+            ImageUse::Origins(weights) => {
+                for run in self.objects.origins(weights)? {
+                    used.add(&self.of(&run.hash));
+                }
+            }
+            ImageUse::Scores { dataset, scores } => used.scored.extend(self.scored(dataset, scores)?),
+            ImageUse::File { run, file } => {
+                let dataset = self.objects.get(self.objects.get(run)?.spec)?.dataset;
+                used.scored.extend(self.rows_that(dataset, |row| row.object == Some(file))?);
+            }
+            ImageUse::Names { dataset, names } => {
+                let is = |row: &ImageRow| names.binary_search(&row.name).is_ok();
+                used.scored.extend(self.rows_that(dataset, is)?);
+            }
+            ImageUse::Shared(predictions) => {
+                if !used.scored.is_empty() {
+                    used.scored = self.shared(&predictions)?;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// How many different images a record used in each way.
@@ -218,50 +225,10 @@ impl<'a> Usage<'a> {
         self.headers.remove(id)
     }
 
-    fn table(&mut self, table: Table) -> Result<Use, RegistryError> {
-        let mut used = Use::default();
-        match table {
-            Table::Auc(auc) => used.add(&self.of(&auc.predictions.hash)),
-            Table::Dataset(counted) => used.holds = self.all(counted.dataset)?,
-            Table::Comparison(comparison) => {
-                for model in &comparison.models {
-                    for id in model.predictions.iter().chain(&model.validation) {
-                        used.add(&self.of(&id.hash));
-                    }
-                }
-                if comparison.shared_images && !used.scored.is_empty() {
-                    used.scored = self.shared(&comparison.models)?;
-                }
-            }
-            Table::Probe(probe) => {
-                for fold in &probe.folds {
-                    used.add(&self.of(&fold.run.hash));
-                    let mut of = |subset| self.subset(probe.dataset, probe.split, fold.fold, subset);
-                    used.trained.extend(of(Subset::Train)?);
-                    used.validated.extend(of(Subset::Val)?);
-                    used.scored.extend(of(Subset::Test)?);
-                }
-            }
-            Table::Heat(heat) => {
-                used.add(&self.of(&heat.run.hash));
-                let dataset = self.dataset_of(heat.run)?;
-                let is = |row: &ImageRow| row.object == Some(heat.object.hash);
-                used.scored.extend(self.rows_that(dataset, is)?);
-            }
-            Table::Pointing(pointing) => {
-                used.add(&self.of(&pointing.run.hash));
-                let pointed: BTreeSet<&str> = pointing.rows.iter().map(|row| row.image.as_str()).collect();
-                let is = |row: &ImageRow| pointed.contains(row.name.as_str());
-                used.scored.extend(self.rows_that(pointing.dataset, is)?);
-            }
-        }
-        Ok(used)
-    }
-
     /// The chosen images that every model scored on the same fold: a table of shared images is of no others.
-    fn shared(&mut self, models: &[ComparedModel]) -> Result<Rows, RegistryError> {
+    fn shared(&mut self, predictions: &[Id<Predictions>]) -> Result<Rows, RegistryError> {
         let mut folds: BTreeMap<Option<u32>, Vec<Rows>> = BTreeMap::new();
-        for id in models.iter().flat_map(|model| &model.predictions) {
+        for id in predictions {
             let fold = self.objects.get(*id)?.fold;
             folds.entry(fold).or_default().push(self.of(&id.hash).scored.clone());
         }
@@ -292,10 +259,6 @@ impl<'a> Usage<'a> {
         Some((row.name.clone(), row.object))
     }
 
-    fn dataset_of(&self, run: Id<Run>) -> Result<Id<Dataset>, RegistryError> {
-        Ok(self.objects.get(self.objects.get(run)?.spec)?.dataset)
-    }
-
     fn all(&mut self, dataset: Id<Dataset>) -> Result<Rows, RegistryError> {
         Ok(self.rows(dataset)?.iter().map(|row| (dataset.hash, *row)).collect())
     }
@@ -312,20 +275,15 @@ impl<'a> Usage<'a> {
         Ok(rows.unwrap_or_default().iter().map(|row| (dataset.hash, *row)).collect())
     }
 
-    /// The chosen images among those that were scored. A subset says which those are; else the scores do.
-    fn scored(&mut self, predictions: &Predictions) -> Result<Rows, RegistryError> {
-        if let (Some(split), Some(fold), Some(subset), ScoreSource::Run { .. }) =
-            (predictions.split, predictions.fold, predictions.subset, &predictions.source)
-        {
-            return self.subset(predictions.dataset, split, fold, subset);
-        }
-        let rows = self.rows(predictions.dataset)?;
+    /// The chosen images among those that some scores are of.
+    fn scored(&mut self, dataset: Id<Dataset>, scores: Id<Scores>) -> Result<Rows, RegistryError> {
+        let rows = self.rows(dataset)?;
         if rows.is_empty() {
             return Ok(Rows::new());
         }
-        let scores = self.objects.get_packed(predictions.scores)?;
+        let scores = self.objects.get_packed(scores)?;
         let scored = rows.iter().filter(|row| scores.rows.binary_search(row).is_ok());
-        Ok(scored.map(|row| (predictions.dataset.hash, *row)).collect())
+        Ok(scored.map(|row| (dataset.hash, *row)).collect())
     }
 
     fn rows_that(

@@ -11,7 +11,7 @@ use super::known::Known;
 use crate::hash::{Hash, Id};
 use crate::index::IndexError;
 use crate::progress::{Progress, Unit};
-use crate::records::{self, Execution, Manifest, Record, Software, Table};
+use crate::records::{self, Execution, Kind, Manifest, Record, Software, Table};
 use crate::registry::survey::{Depth, Survey, breaks};
 use crate::registry::{IMAGE, Registry, RegistryError, Withdrawn, is_pictured};
 
@@ -76,7 +76,7 @@ pub struct Tainted {
     /// Its id.
     pub id: Hash,
     /// Its kind.
-    pub kind: String,
+    pub kind: Kind,
     /// Its name, if it has one.
     pub name: Option<String>,
 }
@@ -244,7 +244,7 @@ fn damage(registry: &Registry, survey: &Survey, known: Option<&Known>, missing: 
 /// Who names whom, by the objects and by the index together: a damaged object no longer says what it named.
 struct Graph {
     referrers: HashMap<Hash, Vec<(Hash, String)>>,
-    kinds: HashMap<Hash, String>,
+    kinds: HashMap<Hash, Kind>,
     names: HashMap<Hash, String>,
     /// What each execution made.
     made: HashMap<Hash, Hash>,
@@ -253,9 +253,9 @@ struct Graph {
 impl Graph {
     fn of(survey: &Survey, known: Option<&Known>) -> Self {
         let mut mentions: Vec<(Hash, Hash, String)> = survey.mentions().collect();
-        let mut kinds: HashMap<Hash, String> =
-            survey.records.iter().map(|(id, (kind, _))| (*id, kind.clone())).collect();
-        kinds.extend(survey.events.keys().map(|id| (*id, records::Event::KIND.to_owned())));
+        let mut kinds: HashMap<Hash, Kind> =
+            survey.records.iter().map(|(id, (kind, _))| (*id, *kind)).collect();
+        kinds.extend(survey.events.keys().map(|id| (*id, Kind::Event)));
         let mut names = HashMap::new();
         if let Some(known) = known {
             mentions.extend(known.mentions.iter().cloned());
@@ -318,7 +318,7 @@ impl Graph {
     fn describe(&self, id: &Hash, images: &HashMap<Hash, String>) -> (String, Option<String>) {
         let name = self.names.get(id).cloned();
         if let Some(kind) = self.kinds.get(id) {
-            return (kind.clone(), name);
+            return (kind.name().to_owned(), name);
         }
         if let Some(image) = images.get(id) {
             return (IMAGE.to_owned(), name.or(Some(image.clone())));
@@ -328,8 +328,8 @@ impl Graph {
     }
 
     fn tainted(&self, id: &Hash) -> Option<Tainted> {
-        let kind = self.kinds.get(id).filter(|kind| *kind != Execution::KIND)?;
-        Some(Tainted { id: *id, kind: kind.clone(), name: self.names.get(id).cloned() })
+        let kind = self.kinds.get(id).filter(|kind| !kind.descriptor().is_beside)?;
+        Some(Tainted { id: *id, kind: *kind, name: self.names.get(id).cloned() })
     }
 
     /// The records that depend on an object, tables first, then in the order of a study.
@@ -344,7 +344,7 @@ impl Graph {
                 }
                 queue.push_back(*from);
                 // A program is behind what its executions made; what these say else is behind nothing.
-                let made = self.made.get(from).filter(|made| role == Software::KIND && !seen.contains(made));
+                let made = self.made.get(from).filter(|made| role == Kind::Software.name() && !seen.contains(made));
                 if let Some(made) = made {
                     seen.insert(*made);
                     queue.push_back(*made);
@@ -355,8 +355,7 @@ impl Graph {
                 tainted.extend(self.tainted(from));
             }
         }
-        let place = |kind: &str| records::KINDS.iter().position(|known| *known == kind);
-        tainted.sort_by_key(|t| (t.kind != Table::KIND, place(&t.kind), t.id));
+        tainted.sort_by_key(|t| (t.kind != Kind::Table, t.kind, t.id));
         tainted
     }
 }

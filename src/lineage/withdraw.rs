@@ -11,9 +11,7 @@ use super::touched::{Asked, datasets, different};
 use super::usage::{Counts, Usage, Use};
 use crate::hash::{Hash, Id, Mention};
 use crate::index::{IndexError, View};
-use crate::records::{
-    Dataset, ImageRow, Predictions, Record, Run, Subject, Table, Withdrawal, WithdrawnImage,
-};
+use crate::records::{Dataset, ImageRow, Kind, Subject, Table, Withdrawal, WithdrawnImage};
 use crate::registry::{IMAGE, Objects, Purged, Registry, RegistryError, Stamp, Withdrawn};
 
 /// Bytes of the longest reason.
@@ -262,7 +260,7 @@ impl Affected {
         let mut pictures = BTreeSet::new();
         for object in &files {
             for (from, role) in view.referrers(object)? {
-                if role == IMAGE || view.kind(&from)?.as_deref() != Some(Table::KIND) {
+                if role == IMAGE || view.kind(&from)? != Some(Kind::Table) {
                     continue;
                 }
                 if let Table::Heat(heat) = registry.get::<Table>(Id::new(from))? {
@@ -359,10 +357,10 @@ impl<'a> Marks<'a> {
     }
 
     /// Every result that has a mark, oldest first: runs, scores and tables.
-    pub fn results(&mut self, view: &View) -> Result<Vec<(Hash, &'static str, Mark)>, RegistryError> {
+    pub fn results(&mut self, view: &View) -> Result<Vec<(Hash, Kind, Mark)>, RegistryError> {
         let mut marked = Vec::new();
         if self.usage.is_some() {
-            for kind in [Run::KIND, Predictions::KIND, Table::KIND] {
+            for kind in [Kind::Run, Kind::Predictions, Kind::Table] {
                 let ids = view.of_kind(kind)?;
                 marked.extend(ids.iter().filter_map(|id| Some((*id, kind, self.of(id)?))));
             }

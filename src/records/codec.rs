@@ -5,9 +5,10 @@
 //! the kind, a `u32` version) and bincode with fixed-width little-endian integers behind it.
 //! `schema/on-disk.md` specifies both.
 
+use serde::de::value::MapDeserializer;
 use serde_json::{Map, Value};
 
-use super::{Packed, Record};
+use super::{Kind, Packed, Record};
 use crate::hash::Hash;
 
 /// A packed array longer than this is refused before anything is allocated for it.
@@ -112,7 +113,7 @@ pub(crate) fn printable(text: impl std::fmt::Display) -> String {
 
 /// The canonical bytes of a record, `kind` and `version` included.
 pub fn encode<T: Record>(record: &T) -> Result<Vec<u8>, CodecError> {
-    let unwritable = |source| CodecError::Unwritable { kind: T::KIND, source };
+    let unwritable = |source| CodecError::Unwritable { kind: T::KIND.name(), source };
     let value = serde_json::to_value(record).map_err(unwritable)?;
     // serde_json writes NaN and the infinities as null in silence: then what comes back lacks a number,
     // or, where it may be absent, differs from what went in.
@@ -128,7 +129,7 @@ fn document<T: Record>(value: Value) -> Result<Vec<u8>, CodecError> {
     let Value::Object(mut map) = value else {
         return Err(CodecError::NotARecord("a record is a JSON object".into()));
     };
-    map.insert("kind".into(), T::KIND.into());
+    map.insert("kind".into(), T::KIND.name().into());
     map.insert("version".into(), T::VERSION.into());
     let bytes = canonical(&Value::Object(map));
     check_length(&bytes)?;
@@ -146,22 +147,22 @@ fn check_length(bytes: &[u8]) -> Result<(), CodecError> {
 pub fn decode<T: Record>(bytes: &[u8]) -> Result<T, CodecError> {
     let header = Header::read(bytes)?;
     if header.kind != T::KIND {
-        return Err(CodecError::Kind { expected: T::KIND, found: header.kind });
+        return Err(CodecError::Kind { expected: T::KIND.name(), found: header.kind.name().to_owned() });
     }
-    check_version(&header.kind, header.version, T::VERSION)?;
+    check_version(header.kind.name(), header.version, T::VERSION)?;
     let mut map = header.document;
     map.remove("kind");
     map.remove("version");
     let record: T = serde_path_to_error::deserialize(Value::Object(map)).map_err(|e| CodecError::Shape {
-        kind: T::KIND,
+        kind: T::KIND.name(),
         path: e.path().to_string(),
         source: e.into_inner(),
     })?;
-    record.check().map_err(|reason| CodecError::Invalid { kind: T::KIND, reason })?;
-    let value =
-        serde_json::to_value(&record).map_err(|source| CodecError::Unwritable { kind: T::KIND, source })?;
+    record.check().map_err(|reason| CodecError::Invalid { kind: T::KIND.name(), reason })?;
+    let value = serde_json::to_value(&record)
+        .map_err(|source| CodecError::Unwritable { kind: T::KIND.name(), source })?;
     if document::<T>(value)? != bytes {
-        return Err(CodecError::NotCanonical(T::KIND));
+        return Err(CodecError::NotCanonical(T::KIND.name()));
     }
     Ok(record)
 }
@@ -179,7 +180,7 @@ fn check_version(kind: &str, found: u64, known: u32) -> Result<(), CodecError> {
 /// What every record says of itself.
 pub struct Header {
     /// The record's kind.
-    pub kind: String,
+    pub kind: Kind,
     /// The version of that kind.
     pub version: u64,
     /// The whole document, kind and version included.
@@ -197,10 +198,17 @@ impl Header {
         let document: Map<String, Value> = serde_json::from_slice(bytes).map_err(|e| not(&e.to_string()))?;
         let kind = document.get("kind").and_then(Value::as_str);
         let version = document.get("version").and_then(Value::as_u64);
-        match (kind, version) {
-            (Some(kind), Some(version)) => Ok(Header { kind: kind.to_owned(), version, document }),
-            _ => Err(not("it has no `kind` and `version`")),
-        }
+        let (Some(kind), Some(version)) = (kind, version) else {
+            return Err(not("it has no `kind` and `version`"));
+        };
+        let kind = Kind::named(kind).ok_or_else(|| not(&format!("unknown kind `{kind}`")))?;
+        Ok(Header { kind, version, document })
+    }
+
+    /// The document as a value of its type; neither its kind nor its spelling is checked.
+    pub(super) fn typed<T: Record>(&self) -> Result<T, serde_json::Error> {
+        let of_type = self.document.iter().filter(|(key, _)| !["kind", "version"].contains(&key.as_str()));
+        T::deserialize(MapDeserializer::new(of_type.map(|(key, value)| (key.as_str(), value))))
     }
 
     /// The links of the document: every 64-digit hash in it, with the key that it stands under; for

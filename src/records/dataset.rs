@@ -7,7 +7,10 @@ use serde::ser::SerializeStruct;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::labels::{self, LabelValues, MAX_LABELS};
-use super::{File, Packed, PatientId, StudyId, is_plain_name};
+use super::{
+    Content, Descriptor, File, ImageUse, Kind, Packed, PatientId, Recomputed, Record, StudyId, Travels,
+    is_plain_name,
+};
 use crate::hash::{Hash, Id, Sha256};
 
 /// A version of a data set.
@@ -86,6 +89,44 @@ impl Dataset {
             impossible_ages: rows.iter().filter(impossible).count() as u64,
             ..self
         }
+    }
+}
+
+impl Record for Dataset {
+    const KIND: Kind = Kind::Dataset;
+    const VERSION: u32 = 2;
+    const DESCRIPTOR: Descriptor = Descriptor {
+        name: "dataset",
+        plural: "datasets",
+        called: "a data set",
+        inputs: &["boxes", "boxes_file", "manifest", "metadata"],
+        outputs: &[],
+        chosen: |at| {
+            ["/source", "/rules", "/labels", "/no_finding", "/metadata_only", "/withdrawn"]
+                .iter()
+                .any(|own| at.starts_with(own))
+        },
+        is_result: false,
+        is_beside: false,
+        has_beside: false,
+        travels: Travels::Named,
+        carries: false,
+        recomputed: Some(Recomputed::Dataset),
+        content: Content::Dataset,
+        is_listed: true,
+    };
+
+    fn check(&self) -> Result<(), String> {
+        self.check_labels()
+    }
+
+    fn summary(&self) -> String {
+        let what = if self.metadata_only { "rows of metadata" } else { "images" };
+        format!("{} {what}, {} patients", self.images, self.patients)
+    }
+
+    fn uses(&self, id: Hash) -> Vec<ImageUse> {
+        vec![ImageUse::Holds(Id::new(id))]
     }
 }
 
@@ -180,6 +221,7 @@ impl Packed for Manifest {
     const KIND: &'static str = "manifest";
     const MAGIC: &'static [u8; 8] = b"regmanif";
     const VERSION: u32 = 2;
+    const NAMES_OTHERS: bool = true;
 
     fn links(&self) -> Vec<Hash> {
         self.rows.iter().filter_map(|row| row.object).collect()

@@ -4,6 +4,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::{Content, Descriptor, ImageUse, Kind, Record, Travels};
 use crate::hash::{Hash, Id};
 
 /// One entry of the log: names that changed together.
@@ -20,6 +21,35 @@ pub struct Event {
     pub command: String,
     /// The changes.
     pub names: Vec<NameChange>,
+}
+
+impl Record for Event {
+    const KIND: Kind = Kind::Event;
+    const DESCRIPTOR: Descriptor = Descriptor {
+        name: "event",
+        plural: "events",
+        called: "an entry of the log",
+        inputs: &["from", "prev"],
+        outputs: &["to"],
+        chosen: |_| true,
+        is_result: false,
+        is_beside: false,
+        has_beside: false,
+        travels: Travels::Never,
+        carries: false,
+        recomputed: None,
+        content: Content::Document,
+        is_listed: false,
+    };
+
+    fn summary(&self) -> String {
+        let names: Vec<&str> = self.names.iter().map(|change| change.name.as_str()).collect();
+        format!("{} {}", self.time, names.join(", "))
+    }
+
+    fn uses(&self, _: Hash) -> Vec<ImageUse> {
+        Vec::new()
+    }
 }
 
 /// One name's change.

@@ -8,9 +8,11 @@ mod comparison;
 mod dataset;
 mod event;
 mod heat;
+mod kind;
 mod labels;
 mod model;
 mod name;
+mod of_runs;
 mod patient;
 mod probe;
 pub mod rules;
@@ -19,7 +21,6 @@ mod schema;
 mod software;
 mod split;
 mod study;
-mod summary;
 mod table;
 mod withdrawal;
 
@@ -37,6 +38,7 @@ pub(crate) use dataset::MAX_AGE;
 pub use dataset::{AgeRange, BoxRow, Boxes, Dataset, Gender, ImageRow, Manifest, ViewPosition};
 pub use event::{Event, NameChange};
 pub use heat::{Area, Heat, HeatInBox, PointedBox, PointedLabel, Pointing};
+pub use kind::{Content, Descriptor, IMAGE, ImageUse, ObjectKind, Purpose, Recomputed, Travels, role};
 pub use labels::{LabelCounts, LabelValues, MAX_LABELS};
 pub use model::{Architecture, ImageInput, Model};
 pub(crate) use name::is_plain_name;
@@ -49,7 +51,6 @@ pub use run::{
 pub use software::{Computed, Numerics, Software, differing_sources, is_source_line, source_files};
 pub use split::{Assignment, FoldSizes, Split, SplitMethod, Subset, SubsetSize};
 pub use study::{Study, StudyProbe, StudyRun, StudySection};
-pub use summary::summary;
 pub use table::{AgeCount, AucTable, DatasetTable, LabelAuc, LabelPrevalence, Table};
 pub use withdrawal::{Subject, Withdrawal, WithdrawnImage};
 
@@ -57,14 +58,42 @@ use crate::hash::{Hash, Id, Sha256};
 
 /// A kind of JSON document.
 pub trait Record: Serialize + DeserializeOwned + JsonSchema + PartialEq {
-    /// The value of the document's `kind`.
-    const KIND: &'static str;
+    /// Its place in the enum.
+    const KIND: Kind;
     /// The newest version of the kind, the one that is written.
     const VERSION: u32 = 1;
 
     /// Says what is wrong with a value that the types allow.
     fn check(&self) -> Result<(), String> {
         Ok(())
+    }
+
+    /// What all rooms must know of the kind.
+    const DESCRIPTOR: Descriptor;
+
+    /// Says in one line what a record is, for lists and lineages.
+    fn summary(&self) -> String;
+
+    /// How the record of this id used images: itself, and through what it names.
+    fn uses(&self, id: Hash) -> Vec<ImageUse>;
+}
+
+/// A record of any kind.
+pub trait AnyRecord {
+    /// As [`Record::summary`].
+    fn summary(&self) -> String;
+
+    /// As [`Record::uses`].
+    fn uses(&self, id: Hash) -> Vec<ImageUse>;
+}
+
+impl<T: Record> AnyRecord for T {
+    fn summary(&self) -> String {
+        Record::summary(self)
+    }
+
+    fn uses(&self, id: Hash) -> Vec<ImageUse> {
+        Record::uses(self, id)
     }
 }
 
@@ -76,6 +105,9 @@ pub trait Packed: Serialize + DeserializeOwned {
     const MAGIC: &'static [u8; 8];
     /// The newest version of the kind, the one that is written.
     const VERSION: u32 = 1;
+
+    /// Whether it names other objects at all.
+    const NAMES_OTHERS: bool = false;
 
     /// The objects that it names.
     fn links(&self) -> Vec<Hash> {
@@ -110,64 +142,122 @@ impl From<crate::hash::Digest> for File {
 }
 
 macro_rules! kinds {
-    ($($type:ident = $kind:literal $({ $($more:tt)* })?),* $(,)?) => {
-        $(impl Record for $type { const KIND: &'static str = $kind; $($($more)*)? })*
+    ($($type:ident),* $(,)?) => {
+        /// The kinds of record, in the order in which a study makes them: a kind stands behind those that it names.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Kind {
+            $(#[doc = concat!("[`", stringify!($type), "`].")] $type,)*
+        }
 
-        /// The kinds of record, in the order in which a study makes them.
-        pub const KINDS: &[&str] = &[$($kind),*];
+        impl Kind {
+            /// All of them.
+            pub const ALL: &'static [Kind] = &[$(Kind::$type),*];
 
-        /// The JSON Schema of each kind, for `schema/`.
-        pub fn schemas() -> Vec<(&'static str, serde_json::Value)> {
-            vec![$(($kind, schema::schema::<$type>())),*]
+            /// What all rooms must know of it.
+            pub fn descriptor(self) -> &'static Descriptor {
+                match self {
+                    $(Kind::$type => const { &<$type as Record>::DESCRIPTOR },)*
+                }
+            }
+
+            /// The JSON Schema of its documents, for `schema/`.
+            pub fn schema(self) -> serde_json::Value {
+                match self {
+                    $(Kind::$type => schema::schema::<$type>(),)*
+                }
+            }
         }
 
         /// Checks that `bytes` are a canonical record of a known kind and returns its links.
         pub fn check(bytes: &[u8]) -> Result<Header, CodecError> {
             let header = Header::read(bytes)?;
-            match header.kind.as_str() {
-                $($kind => { codec::decode::<$type>(bytes)?; })*
-                other => return Err(CodecError::NotARecord(format!("unknown kind `{other}`"))),
+            match header.kind {
+                $(Kind::$type => drop(codec::decode::<$type>(bytes)?),)*
             }
             Ok(header)
+        }
+
+        /// Reads a record of whatever kind, checked like [`codec::decode`].
+        pub fn decode_any(bytes: &[u8]) -> Result<Box<dyn AnyRecord>, CodecError> {
+            Ok(match Header::read(bytes)?.kind {
+                $(Kind::$type => Box::new(codec::decode::<$type>(bytes)?),)*
+            })
+        }
+
+        /// Says in one line what a record is, from its document.
+        pub fn summary(header: &Header) -> String {
+            let summary = match header.kind {
+                $(Kind::$type => header.typed::<$type>().map(|record| Record::summary(&record)),)*
+            };
+            summary.unwrap_or_else(|e| codec::printable(format!("not a valid {} record: {e}", header.kind)))
         }
     };
 }
 
 kinds! {
-    Dataset = "dataset" {
-        const VERSION: u32 = 2;
-
-        fn check(&self) -> Result<(), String> {
-            self.check_labels()
-        }
-    },
-    Split = "split" { const VERSION: u32 = 2; },
-    Weights = "weights",
-    Software = "software" { const VERSION: u32 = 2; },
-    Spec = "spec" { const VERSION: u32 = 2; },
-    Run = "run",
-    Predictions = "predictions" { const VERSION: u32 = 2; },
-    Table = "table" { const VERSION: u32 = 2; },
-    Study = "study" { const VERSION: u32 = 2; },
-    Execution = "execution" { const VERSION: u32 = 2; },
-    Withdrawal = "withdrawal" {
-        const VERSION: u32 = 2;
-    },
-    Event = "event",
+    Dataset,
+    Split,
+    Weights,
+    Software,
+    Spec,
+    Run,
+    Predictions,
+    Table,
+    Study,
+    Execution,
+    Withdrawal,
+    Event,
 }
 
-/// The packed kinds: what messages call them and their first eight bytes.
-pub const PACKED: &[(&str, &[u8; 8])] = &[
-    (Manifest::KIND, Manifest::MAGIC),
-    (Boxes::KIND, Boxes::MAGIC),
-    (Assignment::KIND, Assignment::MAGIC),
-    (Scores::KIND, Scores::MAGIC),
-];
+macro_rules! packed_kinds {
+    ($($type:ident),* $(,)?) => {
+        /// The kinds of packed array.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum PackedKind {
+            $(#[doc = concat!("[`", stringify!($type), "`].")] $type,)*
+        }
 
-/// The links of a packed array: the images of a manifest, nothing of the others.
-pub fn packed_links(bytes: &[u8]) -> Result<Vec<Hash>, CodecError> {
-    if codec::packed_magic(bytes).as_ref() != Some(Manifest::MAGIC) {
-        return Ok(Vec::new());
-    }
-    Ok(codec::unpack::<Manifest>(bytes)?.links())
+        impl PackedKind {
+            /// All of them.
+            pub const ALL: &'static [PackedKind] = &[$(PackedKind::$type),*];
+
+            /// What messages call it.
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(PackedKind::$type => <$type as Packed>::KIND,)*
+                }
+            }
+
+            /// Whether it names other objects at all.
+            pub const fn names_others(self) -> bool {
+                match self {
+                    $(PackedKind::$type => <$type as Packed>::NAMES_OTHERS,)*
+                }
+            }
+
+            /// The first eight bytes.
+            pub const fn magic(self) -> &'static [u8; 8] {
+                match self {
+                    $(PackedKind::$type => <$type as Packed>::MAGIC,)*
+                }
+            }
+        }
+
+        /// The links of a packed array: the images of a manifest, nothing of the others.
+        pub fn packed_links(bytes: &[u8]) -> Result<Vec<Hash>, CodecError> {
+            match PackedKind::of(bytes) {
+                // An array that names nothing need not be read for that.
+                $(Some(PackedKind::$type) if !<$type as Packed>::NAMES_OTHERS => Ok(Vec::new()),
+                Some(PackedKind::$type) => Ok(codec::unpack::<$type>(bytes)?.links()),)*
+                None => Ok(Vec::new()),
+            }
+        }
+    };
+}
+
+packed_kinds! {
+    Manifest,
+    Boxes,
+    Assignment,
+    Scores,
 }

@@ -13,7 +13,7 @@ pub(super) fn schema<T: Record>() -> Value {
     // As it is written and not as it may be read: every key is there, null where there is nothing.
     let generator = SchemaSettings::draft2020_12().for_serialize().into_generator();
     let mut schema = generator.into_root_schema_for::<T>().to_value();
-    schema["title"] = T::KIND.into();
+    schema["title"] = T::KIND.name().into();
     match schema.get_mut("oneOf").and_then(Value::as_array_mut) {
         Some(variants) => variants.iter_mut().for_each(add_envelope::<T>),
         None => add_envelope::<T>(&mut schema),
@@ -23,7 +23,7 @@ pub(super) fn schema<T: Record>() -> Value {
 }
 
 fn add_envelope<T: Record>(object: &mut Value) {
-    object["properties"]["kind"] = json!({ "const": T::KIND });
+    object["properties"]["kind"] = json!({ "const": T::KIND.name() });
     object["properties"]["version"] = json!({ "const": T::VERSION });
     let required = object["required"].as_array_mut().expect("an object schema lists what it requires");
     required.extend(["kind", "version"].map(Value::from));

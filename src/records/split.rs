@@ -3,8 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Dataset, File, Packed};
-use crate::hash::Id;
+use super::{Content, Dataset, Descriptor, File, ImageUse, Kind, Packed, Recomputed, Record, Travels};
+use crate::hash::{Hash, Id};
 
 /// A division of a data set into training, validation and test images, one or more times.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -20,6 +20,47 @@ pub struct Split {
     pub assignment: Id<Assignment>,
     /// Sizes, a fold each.
     pub folds: Vec<FoldSizes>,
+}
+
+impl Record for Split {
+    const KIND: Kind = Kind::Split;
+    const VERSION: u32 = 2;
+    const DESCRIPTOR: Descriptor = Descriptor {
+        name: "split",
+        plural: "splits",
+        called: "a split",
+        inputs: &["dataset", "test", "train_val"],
+        outputs: &["assignment"],
+        // How many folds there are was chosen, what is in them follows.
+        chosen: |at| at == "/folds" || !at.starts_with("/folds"),
+        is_result: false,
+        is_beside: false,
+        has_beside: false,
+        travels: Travels::Named,
+        carries: false,
+        recomputed: Some(Recomputed::Split),
+        content: Content::Split,
+        is_listed: true,
+    };
+
+    fn summary(&self) -> String {
+        let folds = match self.folds.len() {
+            1 => "1 fold".to_owned(),
+            folds => format!("{folds} folds"),
+        };
+        match &self.method {
+            SplitMethod::Resample { seed, ratios: [train, val, test] } => {
+                format!("{folds}, {train}/{val}/{test} by patient, seed {seed}")
+            }
+            SplitMethod::Official { val_fraction, .. } => {
+                format!("{folds}, official lists, {val_fraction:?} of them for validation")
+            }
+        }
+    }
+
+    fn uses(&self, _: Hash) -> Vec<ImageUse> {
+        vec![ImageUse::Holds(self.dataset)]
+    }
 }
 
 /// How a split was made.

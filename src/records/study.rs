@@ -6,8 +6,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Dataset, File, Spec, Split, Target};
-use crate::hash::Id;
+use super::{Content, Dataset, Descriptor, File, ImageUse, Kind, Record, Spec, Split, Target, Travels};
+use crate::hash::{Hash, Id};
 
 /// Runs that were planned together.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -27,6 +27,36 @@ pub struct Study {
     pub probes: Vec<StudyProbe>,
     /// Version of the rules by which it was made.
     pub rules: u32,
+}
+
+impl Record for Study {
+    const KIND: Kind = Kind::Study;
+    const VERSION: u32 = 2;
+    const DESCRIPTOR: Descriptor = Descriptor {
+        name: "study",
+        plural: "studies",
+        called: "a study",
+        inputs: &["dataset", "file", "spec", "split"],
+        outputs: &[],
+        chosen: |_| true,
+        is_result: false,
+        is_beside: false,
+        has_beside: false,
+        travels: Travels::Named,
+        carries: false,
+        recomputed: None,
+        content: Content::Study,
+        is_listed: true,
+    };
+
+    fn summary(&self) -> String {
+        let Study { name, runs, probes, .. } = self;
+        format!("{name}, {} runs planned, {} probes", runs.len(), probes.len())
+    }
+
+    fn uses(&self, _: Hash) -> Vec<ImageUse> {
+        vec![ImageUse::Holds(self.dataset)]
+    }
 }
 
 /// Setups that share a split and make one comparison.

@@ -1,10 +1,16 @@
 //! Tables of results. What a table prints is recorded here, with the predictions that it is made of.
 
+use std::collections::BTreeSet;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Comparison, Dataset, Heat, Pointing, Predictions, ProbeTable, rules};
-use crate::hash::Id;
+use super::of_runs::rounded;
+use super::{
+    Comparison, Content, Dataset, Descriptor, Heat, ImageUse, Kind, Pointing, Predictions, ProbeResult,
+    ProbeTable, ProbedFold, Purpose, Recomputed, Record, Subset, Travels, rules,
+};
+use crate::hash::{Hash, Id};
 
 /// A table of results.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -37,6 +43,113 @@ impl Table {
         }
     }
 }
+
+impl Record for Table {
+    const KIND: Kind = Kind::Table;
+    const VERSION: u32 = 2;
+    const DESCRIPTOR: Descriptor = Descriptor {
+        name: "table",
+        plural: "tables",
+        called: "a table",
+        inputs: &["boxes", "dataset", "file", "object", "predictions", "run", "split", "validation"],
+        outputs: &["picture", "test"],
+        chosen: |at| CHOSEN.contains(&at),
+        is_result: true,
+        is_beside: false,
+        has_beside: true,
+        travels: Travels::WithInputs,
+        carries: true,
+        recomputed: Some(Recomputed::Table),
+        content: Content::Table,
+        is_listed: true,
+    };
+
+    fn summary(&self) -> String {
+        match self {
+            Table::Auc(auc) => {
+                format!("AUC, mean {} over {} labels", rounded(auc.mean), auc.mean_over)
+            }
+            Table::Dataset(counted) => {
+                format!("counts of {} images, {} patients", counted.images, counted.patients)
+            }
+            Table::Comparison(comparison) => {
+                let names: Vec<&str> = comparison.models.iter().map(|model| model.name.as_str()).collect();
+                let mark = if comparison.unfair.is_empty() { "" } else { "NOT COMPARABLE: " };
+                format!("{mark}comparison of {}", names.join(", "))
+            }
+            Table::Probe(probe) => {
+                let mean = match &probe.result {
+                    ProbeResult::Classes { auc, .. } => auc.mean,
+                    ProbeResult::Years { mae, .. } => mae.mean,
+                };
+                let folds = probe.folds.len();
+                let plural = if folds == 1 { "" } else { "s" };
+                let (model, target) = (&probe.model, probe.target.name());
+                format!("probe of {model} for {target}, {} over {folds} fold{plural}", rounded(mean))
+            }
+            Table::Heat(heat) => format!("Grad-CAM of {} on {}", heat.label, heat.image),
+            Table::Pointing(pointing) => {
+                format!("pointing game, {} of {} boxes", pointing.all.hits, pointing.all.boxes)
+            }
+        }
+    }
+
+    fn uses(&self, _: Hash) -> Vec<ImageUse> {
+        match self {
+            Table::Auc(auc) => vec![ImageUse::Of(auc.predictions.hash)],
+            Table::Dataset(counted) => vec![ImageUse::Holds(counted.dataset)],
+            Table::Comparison(comparison) => {
+                let models = || comparison.models.iter();
+                let all = models().flat_map(|model| model.predictions.iter().chain(&model.validation));
+                let mut uses: Vec<ImageUse> = all.map(|id| ImageUse::Of(id.hash)).collect();
+                if comparison.shared_images {
+                    let judged = models().flat_map(|model| model.predictions.iter().copied());
+                    uses.push(ImageUse::Shared(judged.collect()));
+                }
+                uses
+            }
+            Table::Probe(probe) => {
+                let of_fold = |fold: &ProbedFold| {
+                    let (dataset, split, fold, run) = (probe.dataset, probe.split, fold.fold, fold.run);
+                    let of = |subset, purpose| ImageUse::Subset { dataset, split, fold, subset, purpose };
+                    [
+                        ImageUse::Of(run.hash),
+                        of(Subset::Train, Purpose::Training),
+                        of(Subset::Val, Purpose::Validation),
+                        of(Subset::Test, Purpose::Scoring),
+                    ]
+                };
+                probe.folds.iter().flat_map(of_fold).collect()
+            }
+            Table::Heat(heat) => {
+                let (run, file) = (heat.run, heat.object.hash);
+                vec![ImageUse::Of(run.hash), ImageUse::File { run, file }]
+            }
+            Table::Pointing(pointing) => {
+                let names: BTreeSet<&str> = pointing.rows.iter().map(|row| row.image.as_str()).collect();
+                let names = names.into_iter().map(str::to_owned).collect();
+                vec![ImageUse::Of(pointing.run.hash), ImageUse::Names { dataset: pointing.dataset, names }]
+            }
+        }
+    }
+}
+
+/// What was asked of a table, as JSON pointers.
+const CHOSEN: [&str; 13] = [
+    "/kind",
+    "/type",
+    "/rules",
+    "/pooling",
+    "/shared_images",
+    "/bootstrap",
+    "/bootstrap/draws",
+    "/bootstrap/seed",
+    "/metrics",
+    "/groups",
+    "/target",
+    "/label",
+    "/image",
+];
 
 /// AUCs of one model on one subset.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]

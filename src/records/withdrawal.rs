@@ -6,8 +6,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::PatientId;
-use crate::hash::{Id, Mention, Sha256};
+use super::{Content, Descriptor, ImageUse, Kind, PatientId, Record, Travels};
+use crate::hash::{Hash, Id, Mention, Sha256};
 
 /// Data that must not be used any more, or that an earlier withdrawal was a mistake.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -35,6 +35,40 @@ pub struct Withdrawal {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "crate::hash::Hash")]
     pub revokes: Option<Id<Withdrawal>>,
+}
+
+impl Record for Withdrawal {
+    const KIND: Kind = Kind::Withdrawal;
+    const VERSION: u32 = 2;
+    const DESCRIPTOR: Descriptor = Descriptor {
+        name: "withdrawal",
+        plural: "withdrawals",
+        called: "a withdrawal",
+        inputs: &["revokes"],
+        outputs: &[],
+        chosen: |_| true,
+        is_result: true,
+        is_beside: false,
+        has_beside: false,
+        travels: Travels::Always,
+        carries: false,
+        recomputed: None,
+        content: Content::Withdrawal,
+        is_listed: false,
+    };
+
+    fn summary(&self) -> String {
+        let verb = match (self.revokes, self.purge) {
+            (Some(_), _) => "no longer withdrawn",
+            (None, true) => "withdrawn and purged",
+            (None, false) => "withdrawn",
+        };
+        format!("{} {verb} on {}: {}", self.subject, self.time, self.reason)
+    }
+
+    fn uses(&self, _: Hash) -> Vec<ImageUse> {
+        Vec::new()
+    }
 }
 
 /// Whom or what a withdrawal is about.

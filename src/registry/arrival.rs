@@ -2,40 +2,7 @@
 
 use super::{NewPacked, NewRecord, RegistryError, Transaction, Wish};
 use crate::hash::Hash;
-use crate::records::{self, Event, Record, codec};
-
-/// What bytes are: the kind of a record or packed array, or [`BLOB`].
-pub type Kind = &'static str;
-/// What bytes are that are neither record nor packed array.
-pub const BLOB: Kind = "blob";
-
-/// What bytes are. Those that are no sound record or packed array are a blob, whatever they begin with.
-pub fn kind_of(bytes: &[u8]) -> Kind {
-    if let Some(kind) = packed_kind(bytes) {
-        return if records::packed_links(bytes).is_ok() { kind } else { BLOB };
-    }
-    let header = records::check(bytes).ok();
-    header.and_then(|header| record_kind(&header.kind)).unwrap_or(BLOB)
-}
-
-/// The kind of a packed array by its first twelve bytes or more.
-pub fn packed_kind(head: &[u8]) -> Option<Kind> {
-    let magic = codec::packed_magic(head)?;
-    records::PACKED.iter().find(|(_, known)| **known == magic).map(|(kind, _)| *kind)
-}
-
-/// The kind of a record by its name.
-pub fn record_kind(name: &str) -> Option<Kind> {
-    records::KINDS.iter().copied().find(|kind| *kind == name)
-}
-
-/// Place in the order in which objects arrive: what names others behind what it names.
-pub fn rank(kind: Kind) -> usize {
-    match records::KINDS.iter().position(|known| *known == kind) {
-        Some(place) => place + 2,
-        None => usize::from(kind != BLOB),
-    }
-}
+use crate::records::{self, Travels, codec};
 
 impl Transaction<'_> {
     /// Adds an object of `size` bytes piece by piece; see [`crate::store::Batch::put_pieces`].
@@ -73,13 +40,13 @@ impl Transaction<'_> {
         let id = Hash::of(&bytes);
         let wrong = |source| RegistryError::Codec { id, source };
         let header = records::check(&bytes).map_err(wrong)?;
-        match record_kind(&header.kind) {
-            Some(kind) if kind != Event::KIND => {
-                self.records.push(NewRecord { id, kind, links: header.links(), bytes });
-                Ok(())
-            }
-            _ => Err(wrong(codec::CodecError::Kind { expected: "record of results", found: header.kind })),
+        let kind = header.kind;
+        if kind.descriptor().travels == Travels::Never {
+            let found = kind.name().to_owned();
+            return Err(wrong(codec::CodecError::Kind { expected: "record of results", found }));
         }
+        self.records.push(NewRecord { id, kind, links: header.links(), bytes });
+        Ok(())
     }
 
     /// Notes what a packed array names that was put as bytes and settled.

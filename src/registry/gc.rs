@@ -12,11 +12,7 @@ use super::{Registry, RegistryError, io};
 use crate::disk;
 use crate::hash::Hash;
 use crate::progress::{Progress, Unit};
-use crate::records::{self, Execution, Predictions, Record, Run, Table, Withdrawal};
-
-/// Kinds of what was computed or decided. Such a record stays, named or not, and so does all that it depends on.
-pub(crate) const RESULTS: [&str; 5] =
-    [Run::KIND, Predictions::KIND, Table::KIND, Execution::KIND, Withdrawal::KIND];
+use crate::records::Kind;
 
 /// What is younger stays.
 #[derive(Debug, Clone)]
@@ -32,10 +28,31 @@ pub struct Cutoff {
 pub struct Garbage {
     /// Its id.
     pub id: Hash,
-    /// The kind of a record, `packed array` or `blob`.
-    pub kind: String,
+    /// What it is.
+    pub kind: GarbageKind,
     /// Its size.
     pub bytes: u64,
+}
+
+/// What an object is that nothing needs; ordered so that nothing goes before what names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum GarbageKind {
+    /// A record.
+    Record(std::cmp::Reverse<Kind>),
+    /// A packed array.
+    Packed,
+    /// Neither.
+    Blob,
+}
+
+impl std::fmt::Display for GarbageKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(match self {
+            GarbageKind::Record(kind) => kind.0.name(),
+            GarbageKind::Packed => "packed array",
+            GarbageKind::Blob => "blob",
+        })
+    }
 }
 
 /// What a sweep removed, or would remove.
@@ -111,10 +128,10 @@ impl Registry {
                 add(&mut swept.kept);
                 add(&mut swept.young);
             } else {
-                swept.removed.push(Garbage { id: *id, kind: kind(&survey, id).to_owned(), bytes });
+                swept.removed.push(Garbage { id: *id, kind: kind(&survey, id), bytes });
             }
         }
-        swept.removed.sort_by_key(|garbage| (rank(&garbage.kind), garbage.id));
+        swept.removed.sort_by_key(|garbage| (garbage.kind, garbage.id));
         if !dry_run {
             self.sweep(&survey, &swept)?;
         }
@@ -153,12 +170,12 @@ impl Registry {
         if longest.len() > log.len() + 1 {
             return Err(unsound(format!("the index lacks {} entries of the log", longest.len() - log.len())));
         }
-        let results = survey.records.iter().filter(|(_, (kind, _))| RESULTS.contains(&kind.as_str()));
+        let results = survey.records.iter().filter(|(_, (kind, _))| kind.descriptor().is_result);
         roots.extend(results.map(|(id, _)| *id));
         let recorded: HashSet<Hash> = survey
             .records
             .iter()
-            .filter(|(_, (kind, _))| kind == Run::KIND)
+            .filter(|(_, (kind, _))| *kind == Kind::Run)
             .flat_map(|(id, _)| survey.links(id))
             .collect();
         let mut finished = Vec::new();
@@ -197,7 +214,7 @@ impl Registry {
             Ok::<_, RegistryError>(())
         })?;
         let objects = self.store.objects();
-        for round in swept.removed.chunk_by(|a, b| rank(&a.kind) == rank(&b.kind)) {
+        for round in swept.removed.chunk_by(|a, b| a.kind == b.kind) {
             for garbage in round {
                 self.store.remove(&garbage.id)?;
             }
@@ -216,24 +233,12 @@ fn unsound(problem: String) -> RegistryError {
     RegistryError::Unsound { doing: "removing objects", problem }
 }
 
-const PACKED: &str = "packed array";
-const BLOB: &str = "blob";
-
-fn kind<'s>(survey: &'s Survey, id: &Hash) -> &'s str {
+fn kind(survey: &Survey, id: &Hash) -> GarbageKind {
+    let record = |kind| GarbageKind::Record(std::cmp::Reverse(kind));
     match survey.records.get(id) {
-        Some((kind, _)) => kind,
-        None if survey.events.contains_key(id) => records::Event::KIND,
-        None if survey.packed.contains_key(id) => PACKED,
-        None => BLOB,
-    }
-}
-
-/// Place in the order of removal: a kind goes before those that it may name.
-fn rank(kind: &str) -> usize {
-    let kinds = records::KINDS;
-    match kinds.iter().position(|known| *known == kind) {
-        Some(place) => kinds.len() - place,
-        None if kind == PACKED => kinds.len() + 1,
-        None => kinds.len() + 2,
+        Some((kind, _)) => record(*kind),
+        None if survey.events.contains_key(id) => record(Kind::Event),
+        None if survey.packed.contains_key(id) => GarbageKind::Packed,
+        None => GarbageKind::Blob,
     }
 }

@@ -12,7 +12,7 @@ use super::{IMAGE, Registry, RegistryError, io};
 use crate::disk;
 use crate::hash::{Hash, Id};
 use crate::index::View;
-use crate::records::{Record, Spec, Table};
+use crate::records::{Kind, Spec};
 use crate::store::StoreError;
 
 /// What a purge removed.
@@ -127,7 +127,7 @@ impl Registry {
             if roles == IMAGE {
                 continue;
             }
-            let is_table = view.kind(&from)?.as_deref() == Some(Table::KIND);
+            let is_table = view.kind(&from)? == Some(Kind::Table);
             if !is_table || !roles.split(',').all(is_pictured) {
                 return Ok(false);
             }

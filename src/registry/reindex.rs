@@ -62,7 +62,7 @@ impl Registry {
         let mut records: Vec<_> = aged.collect::<Result<_, RegistryError>>()?;
         records.sort_unstable();
         for (_, id) in &records {
-            writer.record(id, &survey.records[*id].0)?;
+            writer.record(id, survey.records[*id].0)?;
         }
         write_links(writer, &survey)?;
         let log = survey.log(head);

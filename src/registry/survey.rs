@@ -9,7 +9,7 @@ use super::{IMAGE, Registry};
 use crate::hash::{Hash, Id};
 use crate::progress::Progress;
 use crate::records::codec::{self, MAX_RECORD};
-use crate::records::{self, Event, Record};
+use crate::records::{self, Event, Kind, PackedKind};
 use crate::store::{Store, StoreError};
 
 /// How much of each object is read.
@@ -27,7 +27,7 @@ pub struct Survey {
     /// Bytes of the objects that were read whole.
     pub bytes: u64,
     /// The records, but for events, with their kinds and links.
-    pub records: HashMap<Hash, (String, Vec<codec::Link>)>,
+    pub records: HashMap<Hash, (Kind, Vec<codec::Link>)>,
     /// The packed arrays and the images that each names, ascending.
     pub packed: HashMap<Hash, Vec<Hash>>,
     /// The entries of the log, whether a log leads to them or not.
@@ -39,7 +39,7 @@ pub struct Survey {
 /// What one object is.
 enum Found {
     Blob,
-    Record { kind: String, links: Vec<codec::Link> },
+    Record { kind: Kind, links: Vec<codec::Link> },
     Packed { images: Vec<Hash> },
     Event(Box<Event>),
 }
@@ -180,7 +180,7 @@ fn may_be_ours(store: &Store, id: &Hash) -> Result<bool, StoreError> {
 }
 
 fn is_packed(bytes: &[u8]) -> bool {
-    codec::packed_magic(bytes).is_some_and(|magic| records::PACKED.iter().any(|(_, known)| **known == magic))
+    PackedKind::of(bytes).is_some()
 }
 
 /// A packed array may be longer than what is kept while it is hashed; a record may not.
@@ -201,12 +201,9 @@ fn understand(bytes: &[u8]) -> Result<Found, String> {
         images.dedup();
         return Ok(Found::Packed { images });
     }
-    // JSON from outside may look like a record; one of ours always has a kind.
+    // JSON from outside may look like a record; one of ours always has a kind that is known here.
     let Ok(header) = codec::Header::read(bytes) else { return Ok(Found::Blob) };
-    if !records::KINDS.contains(&header.kind.as_str()) {
-        return Ok(Found::Blob);
-    }
-    if header.kind == Event::KIND {
+    if header.kind == Kind::Event {
         return codec::decode(bytes).map(|event| Found::Event(Box::new(event))).map_err(|e| e.to_string());
     }
     let header = records::check(bytes).map_err(|e| e.to_string())?;

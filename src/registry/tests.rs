@@ -129,10 +129,10 @@ fn what_fits_nothing_or_several_objects_is_refused() {
 /// All that an index can be asked.
 fn answers(registry: &Registry) -> String {
     let view = registry.view().unwrap();
-    let kinds: Vec<_> = records::KINDS
+    let kinds: Vec<_> = records::Kind::ALL
         .iter()
         .map(|kind| {
-            let mut ids = view.of_kind(kind).unwrap();
+            let mut ids = view.of_kind(*kind).unwrap();
             ids.sort();
             (kind, ids)
         })

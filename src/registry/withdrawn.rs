@@ -11,7 +11,7 @@ use super::{Registry, RegistryError};
 use crate::disk;
 use crate::hash::{Hash, Id};
 use crate::index::View;
-use crate::records::{ImageRow, Manifest, PatientId, Record, Subject, Withdrawal};
+use crate::records::{ImageRow, Kind, Manifest, PatientId, Record, Subject, Withdrawal};
 
 /// All withdrawals of a registry.
 #[derive(Debug, Default)]
@@ -147,7 +147,7 @@ impl Registry {
     /// # Errors
     /// Also a damaged one: what it covers must not be used by accident.
     pub fn withdrawals(&self, view: &View) -> Result<Vec<(Id<Withdrawal>, Withdrawal)>, RegistryError> {
-        let ids = view.of_kind(Withdrawal::KIND)?.into_iter().map(Id::new);
+        let ids = view.of_kind(Kind::Withdrawal)?.into_iter().map(Id::new);
         ids.map(|id| Ok((id, self.get(id)?))).collect()
     }
 
@@ -158,7 +158,7 @@ impl Registry {
 
     /// All withdrawals among objects that were looked at, whether the index knows them or not.
     pub(crate) fn withdrawn_in(&self, survey: &Survey) -> Result<Withdrawn, RegistryError> {
-        let found = survey.records.iter().filter(|(_, (kind, _))| kind == Withdrawal::KIND);
+        let found = survey.records.iter().filter(|(_, (kind, _))| *kind == Kind::Withdrawal);
         let mut ids: Vec<Id<Withdrawal>> = found.map(|(id, _)| Id::new(*id)).collect();
         ids.sort_unstable();
         let records = ids.into_iter().map(|id| Ok((id, self.get(id)?)));

@@ -17,8 +17,8 @@ use super::{Address, Job, Names, RemoteError, Way, crew};
 use crate::hash::{Hash, Hasher, MIN_PREFIX};
 use crate::progress::Unit;
 use crate::records::codec::printable;
-use crate::records::{Event, Record, Withdrawal};
-use crate::registry::{BLOB, Kind, RESULTS, is_name, packed_kind, record_kind};
+use crate::records::{Kind, ObjectKind, PackedKind, Travels};
+use crate::registry::is_name;
 use crate::store::Store;
 
 pub(super) const FORMAT_FILE: &str = "format";
@@ -51,7 +51,7 @@ pub(super) fn is_format(bytes: &[u8]) -> bool {
 #[derive(Debug, Clone, Copy)]
 enum Where {
     Alone { bytes: u64 },
-    Packed { pack: Hash, at: u64, bytes: u64, kind: Kind },
+    Packed { pack: Hash, at: u64, bytes: u64, kind: ObjectKind },
 }
 
 /// A depot as it was when it was opened.
@@ -151,9 +151,10 @@ impl<'j> Depot<'j> {
         let mut at = 0u64;
         let mut objects = Vec::with_capacity(index.objects.len());
         for PackEntry { bytes, id, kind } in index.objects {
-            let known = if kind == BLOB { Some(BLOB) } else { record_kind(&kind).or_else(|| packed(&kind)) };
-            let kind = match known {
-                Some(Event::KIND) => return Err(garbled("an entry of a log is no part of a remote")),
+            let kind = match ObjectKind::named(&kind) {
+                Some(ObjectKind::Record(kind)) if kind.descriptor().travels == Travels::Never => {
+                    return Err(garbled(&format!("{} is no part of a remote", kind.descriptor().called)));
+                }
                 Some(kind) => kind,
                 None => return Err(self.newer(&format!("objects of kind `{}`", printable(kind)))),
             };
@@ -304,6 +305,15 @@ impl<'j> Depot<'j> {
         Ok(reads)
     }
 
+    fn records(&self, is: impl Fn(Kind) -> bool) -> Vec<Hash> {
+        let is = |at: &Where| match at {
+            Where::Packed { kind, .. } => kind.record().is_some_and(&is),
+            // Never a record.
+            Where::Alone { .. } => false,
+        };
+        self.found.iter().filter(|(_, at)| is(at)).map(|(id, _)| *id).collect()
+    }
+
     fn missing(&self, id: &Hash) -> RemoteError {
         RemoteError::Missing {
             remote: self.called.clone(),
@@ -315,10 +325,6 @@ impl<'j> Depot<'j> {
 
 fn names_key(seq: u64) -> String {
     format!("{NAMES}/{seq:08}")
-}
-
-fn packed(kind: &str) -> Option<Kind> {
-    crate::records::PACKED.iter().map(|(known, _)| *known).find(|known| *known == kind)
 }
 
 impl Source for Depot<'_> {
@@ -345,22 +351,20 @@ impl Source for Depot<'_> {
     }
 
     fn results(&self) -> Vec<Hash> {
-        let is_result = |at: &Where| matches!(at, Where::Packed { kind, .. } if RESULTS.contains(kind));
-        self.found.iter().filter(|(_, at)| is_result(at)).map(|(id, _)| *id).collect()
+        self.records(|kind| kind.descriptor().is_result)
     }
 
     fn withdrawals(&self) -> Vec<Hash> {
-        let is = |at: &Where| matches!(at, Where::Packed { kind, .. } if *kind == Withdrawal::KIND);
-        self.found.iter().filter(|(_, at)| is(at)).map(|(id, _)| *id).collect()
+        self.records(|kind| kind == Kind::Withdrawal)
     }
 
-    fn kind(&self, id: &Hash) -> Result<Option<Kind>, RemoteError> {
+    fn kind(&self, id: &Hash) -> Result<Option<ObjectKind>, RemoteError> {
         match self.found.get(id) {
-            Some(Where::Packed { kind, .. }) => Ok(Some(kind)),
+            Some(Where::Packed { kind, .. }) => Ok(Some(*kind)),
             // Never a record.
             Some(Where::Alone { bytes }) => {
                 let head = self.read(&format!("{OBJECTS}/{id}"), 0, (*bytes).min(12))?;
-                Ok(Some(packed_kind(&head).unwrap_or(BLOB)))
+                Ok(Some(PackedKind::of(&head).map_or(ObjectKind::Blob, ObjectKind::Packed)))
             }
             None => Ok(None),
         }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::depot::FORMAT_NUMBER;
 use crate::hash::Hash;
 use crate::index::IndexError;
-use crate::records::CodecError;
+use crate::records::{CodecError, ObjectKind};
 use crate::registry::RegistryError;
 use crate::store::StoreError;
 
@@ -111,9 +111,9 @@ pub enum RemoteError {
         /// The object.
         id: Hash,
         /// What its bytes say.
-        found: &'static str,
+        found: ObjectKind,
         /// What was said of it.
-        claimed: &'static str,
+        claimed: ObjectKind,
     },
     /// An object that does not mean what it should.
     #[error("object {id} of {remote}: {source}")]

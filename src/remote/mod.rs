@@ -31,7 +31,8 @@ pub use error::RemoteError;
 
 use crate::hash::Hash;
 use crate::progress::Progress;
-use crate::registry::{Kind, Registry, Stamp};
+use crate::records::ObjectKind;
+use crate::registry::{Registry, Stamp};
 use address::Far;
 use depot::Depot;
 use near::Near;
@@ -80,14 +81,14 @@ pub struct Exchanged {
     /// Images that did not travel because they were removed for good on one side.
     pub purged: u64,
     /// The objects that the target lacked and their bytes, by kind.
-    pub kinds: BTreeMap<Kind, (u64, u64)>,
+    pub kinds: BTreeMap<&'static str, (u64, u64)>,
     /// What became of the names.
     pub names: Names,
 }
 
 impl Exchanged {
-    fn count(&mut self, kind: Kind, bytes: u64) {
-        let (objects, sum) = self.kinds.entry(kind).or_default();
+    fn count(&mut self, kind: ObjectKind, bytes: u64) {
+        let (objects, sum) = self.kinds.entry(kind.name()).or_default();
         (*objects, *sum) = (*objects + 1, *sum + bytes);
         self.objects += 1;
         self.bytes += bytes;

@@ -9,8 +9,8 @@ use super::plan::{Source, Take};
 use super::{Job, RemoteError, crew};
 use crate::hash::{Hash, Hasher};
 use crate::records::codec::MAX_RECORD;
-use crate::records::{Record, Withdrawal};
-use crate::registry::{BLOB, Kind, Lease, RESULTS, Registry, kind_of, packed_kind, record_kind};
+use crate::records::{Kind, ObjectKind, PackedKind};
+use crate::registry::{Lease, Registry};
 use crate::store::StoreError;
 
 /// Bytes of a large object that are read at a time.
@@ -32,7 +32,7 @@ impl<'r> Near<'r> {
         let lease = registry.lease_to_look()?;
         let view = registry.view()?;
         let [registrations, _] = view.registrations()?;
-        let kinds = registrations.into_iter().filter_map(|(kind, _, id)| Some((id, record_kind(&kind)?)));
+        let kinds = registrations.into_iter().filter_map(|(kind, _, id)| Some((id, Kind::named(&kind)?)));
         Ok(Near {
             registry,
             called: registry.root().display().to_string(),
@@ -65,29 +65,29 @@ impl Source for Near<'_> {
     }
 
     fn results(&self) -> Vec<Hash> {
-        self.kinds.iter().filter(|(_, kind)| RESULTS.contains(kind)).map(|(id, _)| *id).collect()
+        self.kinds.iter().filter(|(_, kind)| kind.descriptor().is_result).map(|(id, _)| *id).collect()
     }
 
     fn withdrawals(&self) -> Vec<Hash> {
-        self.kinds.iter().filter(|(_, kind)| **kind == Withdrawal::KIND).map(|(id, _)| *id).collect()
+        self.kinds.iter().filter(|(_, kind)| **kind == Kind::Withdrawal).map(|(id, _)| *id).collect()
     }
 
-    fn kind(&self, id: &Hash) -> Result<Option<Kind>, RemoteError> {
+    fn kind(&self, id: &Hash) -> Result<Option<ObjectKind>, RemoteError> {
         if let Some(kind) = self.kinds.get(id) {
-            return Ok(Some(kind));
+            return Ok(Some(ObjectKind::Record(*kind)));
         }
         let store = self.registry.store();
         let head = match store.head(id) {
             Err(StoreError::Missing { .. }) => return Ok(None),
             head => head?,
         };
-        match packed_kind(&head) {
-            Some(kind) => Ok(Some(kind)),
+        match PackedKind::of(&head) {
+            Some(kind) => Ok(Some(ObjectKind::Packed(kind))),
             // Entries of the log are in no list of records.
             None if head.first() == Some(&b'{') && store.size(id)? <= MAX_RECORD => {
-                Ok(Some(kind_of(&store.read(id)?)))
+                Ok(Some(ObjectKind::of(&store.read(id)?)))
             }
-            None => Ok(Some(BLOB)),
+            None => Ok(Some(ObjectKind::Blob)),
         }
     }
 

@@ -6,10 +6,8 @@ use std::sync::Mutex;
 use super::place::Pieces;
 use super::{Job, RemoteError};
 use crate::hash::{Hash, Id};
-use crate::records::{
-    self, Event, Execution, Manifest, Packed, Predictions, Record, Run, Spec, Table, Withdrawal,
-};
-use crate::registry::{BLOB, Kind, Withdrawn, rank, record_kind};
+use crate::records::{self, Kind, ObjectKind, PackedKind, Travels, Withdrawal};
+use crate::registry::Withdrawn;
 
 /// Takes an object that was read and hashed. Called from several threads.
 pub(super) type Take<'t> = dyn Fn(Hash, &[u8]) -> Result<(), RemoteError> + Sync + 't;
@@ -32,7 +30,7 @@ pub(super) trait Source: Sync {
     fn withdrawals(&self) -> Vec<Hash>;
 
     /// What an object is; none if it is not there.
-    fn kind(&self, id: &Hash) -> Result<Option<Kind>, RemoteError>;
+    fn kind(&self, id: &Hash) -> Result<Option<ObjectKind>, RemoteError>;
 
     /// The bytes of an object that is no record; none if it is not there.
     fn size(&self, id: &Hash) -> Result<Option<u64>, RemoteError>;
@@ -48,7 +46,7 @@ pub(super) trait Source: Sync {
 #[derive(Debug)]
 pub(super) struct Item {
     pub(super) id: Hash,
-    pub(super) kind: Kind,
+    pub(super) kind: ObjectKind,
     /// It is named as an image or its picture, which may have been removed for good.
     pub(super) picture: bool,
     /// What it names, if it is a record or a manifest.
@@ -65,10 +63,12 @@ pub(super) struct Plan {
     pub(super) gone: HashSet<Hash>,
 }
 
-/// Results that hang on others: what was computed with a run, and when.
-const HANGS: [Kind; 4] = [Run::KIND, Predictions::KIND, Table::KIND, Execution::KIND];
-/// What they hang on; a study names the specs of its runs, and not the runs.
-const HOLDS: [Kind; 4] = [Spec::KIND, Run::KIND, Predictions::KIND, Table::KIND];
+impl Item {
+    /// Whether it may leave the registry that wrote it.
+    fn travels(&self) -> bool {
+        self.kind.record().is_none_or(|kind| kind.descriptor().travels != Travels::Never)
+    }
+}
 
 struct Walk<'s> {
     source: &'s dyn Source,
@@ -96,10 +96,10 @@ impl Plan {
             walk.add_what_hangs()?;
         }
         // An entry of the log belongs to the registry that wrote it, and so does a name of one.
-        let travels = |id: &Hash| walk.seen.get(id).is_some_and(|item| item.kind != Event::KIND);
+        let travels = |id: &Hash| walk.seen.get(id).is_some_and(Item::travels);
         let names = source.names().iter().filter(|(_, id)| travels(id));
         let names = names.map(|(name, id)| (name.clone(), *id)).collect();
-        let items = walk.seen.into_values().filter(|item| item.kind != Event::KIND).collect();
+        let items = walk.seen.into_values().filter(Item::travels).collect();
         Ok(Plan { items: in_order(items), names, gone: walk.skipped })
     }
 }
@@ -116,17 +116,18 @@ impl Walk<'_> {
                 }
                 self.job.go_on()?;
                 let by_kind = by.and_then(|by| self.seen.get(&by)).map(|by| by.kind);
-                let picture = matches!(by_kind, Some(Manifest::KIND | Table::KIND));
+                let of_manifest = by_kind == Some(ObjectKind::Packed(PackedKind::Manifest));
+                let picture = of_manifest || by_kind == Some(ObjectKind::Record(Kind::Table));
                 if picture && self.gone.contains(&id) {
                     self.skipped.insert(id);
                     continue;
                 }
                 // What a manifest names is an image. Looking into a hundred thousand of them would take seconds.
-                let kind = match by_kind == Some(Manifest::KIND) {
-                    true => BLOB,
+                let kind = match of_manifest {
+                    true => ObjectKind::Blob,
                     false => self.source.kind(&id)?.ok_or_else(|| self.missing(id, by))?,
                 };
-                if record_kind(kind).is_some_and(|kind| kind != Event::KIND) || kind == Manifest::KIND {
+                if kind.names_others() {
                     names_others.push(id);
                 }
                 self.seen.insert(id, Item { id, kind, picture, links: Vec::new() });
@@ -155,7 +156,7 @@ impl Walk<'_> {
 
     fn missing(&self, id: Hash, by: Option<Hash>) -> RemoteError {
         let by = by.map_or("a name".to_owned(), |by| {
-            let kind = self.seen.get(&by).map_or(BLOB, |item| item.kind);
+            let kind = self.seen.get(&by).map_or(ObjectKind::Blob, |item| item.kind);
             format!("{kind} {}", by.short())
         });
         RemoteError::Missing { remote: self.source.called().to_owned(), id, by }
@@ -163,20 +164,21 @@ impl Walk<'_> {
 
     /// Adds the results that were made of specs, runs, predictions and tables that are there, and of no others.
     fn add_what_hangs(&mut self) -> Result<(), RemoteError> {
-        let holds = |walk: &Self| walk.seen.values().any(|item| HOLDS.contains(&item.kind));
-        if !holds(self) {
+        let carries = |item: &Item| item.kind.record().is_some_and(|kind| kind.descriptor().carries);
+        if !self.seen.values().any(carries) {
             return Ok(());
         }
         let results: HashSet<Hash> = self.source.results().into_iter().collect();
         let mut candidates = Vec::new();
         for id in results.iter().filter(|id| !self.seen.contains_key(id)) {
-            if self.source.kind(id)?.is_some_and(|kind| HANGS.contains(&kind)) {
+            let kind = self.source.kind(id)?.and_then(ObjectKind::record);
+            if kind.is_some_and(|kind| kind.descriptor().travels == Travels::WithInputs) {
                 candidates.push(*id);
             }
         }
         let mut candidates = self.links(&candidates)?;
         loop {
-            let is_spec = |id: &Hash| self.seen.get(id).is_some_and(|item| item.kind == Spec::KIND);
+            let is_spec = |id: &Hash| self.seen.get(id).is_some_and(carries);
             let holds = |id: &Hash| results.contains(id) || is_spec(id);
             let hangs = |links: &[Hash]| {
                 let mut on = links.iter().filter(|id| holds(id)).peekable();
@@ -220,7 +222,7 @@ fn links(source: &dyn Source, id: Hash, bytes: &[u8]) -> Result<Vec<Hash>, Remot
 
 /// Blobs, packed arrays, then records: those first that name no other record, then those that name only such, …
 fn in_order(items: Vec<Item>) -> Vec<Item> {
-    let is_record = |item: &Item| rank(item.kind) > 1;
+    let is_record = |item: &Item| item.kind.record().is_some();
     let records: HashMap<Hash, &Item> =
         items.iter().filter(|item| is_record(item)).map(|item| (item.id, item)).collect();
     let mut waits: HashMap<Hash, usize> = HashMap::new();
@@ -249,6 +251,11 @@ fn in_order(items: Vec<Item>) -> Vec<Item> {
     }
     let mut items = items;
     // No hash can name itself by way of others, so that every record has its depth.
-    items.sort_by_key(|item| (rank(item.kind).min(2), depths.get(&item.id).copied(), item.id));
+    let class = |kind: ObjectKind| match kind {
+        ObjectKind::Blob => 0,
+        ObjectKind::Packed(_) => 1,
+        ObjectKind::Record(_) => 2,
+    };
+    items.sort_by_key(|item| (class(item.kind), depths.get(&item.id).copied(), item.id));
     items
 }

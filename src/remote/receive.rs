@@ -8,7 +8,8 @@ use super::{Exchanged, Job, Names, RemoteError, Request, Way};
 use crate::hash::Hash;
 use crate::progress::Unit;
 use crate::records::codec::MAX_RECORD;
-use crate::registry::{BLOB, Registry, Transaction, kind_of, packed_kind, rank};
+use crate::records::{ObjectKind, PackedKind};
+use crate::registry::{Registry, Transaction};
 
 /// Takes what the registry lacks, in rounds: blobs, packed arrays, records; each is on the disk before the
 /// next begins. Then one transaction of the index makes records and names known.
@@ -41,7 +42,7 @@ pub(super) fn receive(
         }
     }
     let mut unknown = Vec::new();
-    for item in plan.items.iter().filter(|item| rank(item.kind) > 1) {
+    for item in plan.items.iter().filter(|item| item.kind.record().is_some()) {
         // A pull that was killed may have left it without having made it known.
         if view.kind(&item.id)?.is_none() {
             unknown.push(item.id);
@@ -57,22 +58,31 @@ pub(super) fn receive(
     }
     job.progress.begin("receive", Unit::Bytes, done.bytes);
     let arrival = Arrival { source, transaction: &transaction, job };
-    let round = |of: usize| plan.items.iter().filter(move |item| rank(item.kind).min(2) == of).filter(lacks);
-    for of in [0, 1] {
-        let arrived = arrival.take(round(of));
+    let round = |packed: bool| {
+        let of = move |item: &&Item| match item.kind {
+            ObjectKind::Blob => !packed,
+            ObjectKind::Packed(_) => packed,
+            ObjectKind::Record(_) => false,
+        };
+        plan.items.iter().filter(of).filter(lacks)
+    };
+    for packed in [false, true] {
+        let arrived = arrival.take(round(packed));
         // What came before something went wrong is whole, and the next try finds it.
         transaction.settle()?;
         done.packs += arrived?;
     }
     let unknown: HashSet<Hash> = unknown.into_iter().collect();
-    let needed = plan.items.iter().filter(|item| rank(item.kind) > 1);
+    let needed = plan.items.iter().filter(|item| item.kind.record().is_some());
     let needed: Vec<&Item> = needed.filter(|item| unknown.contains(&item.id) || lacks(item)).collect();
     let (records, packs) = arrival.records(&needed)?;
     done.packs += packs;
     for bytes in records {
         transaction.adopt_record(bytes)?;
     }
-    for item in plan.items.iter().filter(|item| rank(item.kind) == 1 && !item.links.is_empty()) {
+    for item in
+        plan.items.iter().filter(|item| matches!(item.kind, ObjectKind::Packed(_)) && !item.links.is_empty())
+    {
         transaction.adopt_packed(item.id, item.links.clone());
     }
     for (name, id) in &plan.names {
@@ -113,14 +123,14 @@ impl Arrival<'_, '_> {
         let mut kinds = std::collections::HashMap::new();
         for item in items {
             let bytes = self.source.size(&item.id)?.ok_or_else(|| missing(self.source, item))?;
-            match item.kind == BLOB && bytes > MAX_RECORD {
+            match item.kind == ObjectKind::Blob && bytes > MAX_RECORD {
                 true => large.push((item.id, bytes)),
                 false => whole.push(item.id),
             }
             kinds.insert(item.id, item.kind);
         }
         let packs = self.source.read_each(&whole, &|id, bytes| {
-            self.check_kind(id, kind_of(bytes), kinds[&id])?;
+            self.check_kind(id, ObjectKind::of(bytes), kinds[&id])?;
             self.transaction.put_hashed(bytes, id)?;
             self.job.progress.advance(bytes.len() as u64);
             Ok(())
@@ -132,7 +142,8 @@ impl Arrival<'_, '_> {
                 let piece = pieces()?;
                 if let (Some(piece), true) = (&piece, std::mem::take(&mut first)) {
                     // Too long for a record.
-                    self.check_kind(*id, packed_kind(piece).unwrap_or(BLOB), BLOB)?;
+                    let found = PackedKind::of(piece).map_or(ObjectKind::Blob, ObjectKind::Packed);
+                    self.check_kind(*id, found, ObjectKind::Blob)?;
                 }
                 self.job.progress.advance(piece.as_ref().map_or(0, |piece| piece.len() as u64));
                 Ok(piece)
@@ -154,14 +165,14 @@ impl Arrival<'_, '_> {
         let mut records = Vec::new();
         for item in items {
             let bytes = read.remove(&item.id).ok_or_else(|| missing(self.source, item))?;
-            self.check_kind(item.id, kind_of(&bytes), item.kind)?;
+            self.check_kind(item.id, ObjectKind::of(&bytes), item.kind)?;
             records.push(bytes);
         }
         Ok((records, packs))
     }
 
     /// What an object is decides what it leads to, so a source must not call a record a blob.
-    fn check_kind(&self, id: Hash, found: &'static str, claimed: &'static str) -> Result<(), RemoteError> {
+    fn check_kind(&self, id: Hash, found: ObjectKind, claimed: ObjectKind) -> Result<(), RemoteError> {
         if found == claimed {
             return Ok(());
         }

@@ -7,19 +7,19 @@ use super::plan::{Item, Plan, Source, gone};
 use super::{Exchanged, Job, RemoteError, Request, crew};
 use crate::hash::Hash;
 use crate::progress::Unit;
-use crate::registry::{Kind, rank};
+use crate::records::ObjectKind;
 
 /// An object that the depot lacks.
 #[derive(Debug, Clone, Copy)]
 struct Parcel {
     id: Hash,
-    kind: Kind,
+    kind: ObjectKind,
     bytes: u64,
 }
 
 impl Parcel {
     fn is_record(&self) -> bool {
-        rank(self.kind) > 1
+        self.kind.record().is_some()
     }
 }
 
@@ -41,7 +41,7 @@ pub(super) fn send(
             id: *id,
             by: "a record that shall travel".to_owned(),
         };
-        parcels.push(Parcel { id: *id, kind, bytes: near.size(id)?.ok_or_else(missing)? });
+        parcels.push(Parcel { id: *id, kind: *kind, bytes: near.size(id)?.ok_or_else(missing)? });
     }
     let mut done = Exchanged {
         skipped: (plan.items.len() - parcels.len()) as u64,
@@ -101,7 +101,11 @@ fn put_pack(depot: &Depot<'_>, near: &Near<'_>, pack: &[Parcel], job: Job<'_>) -
     for parcel in pack {
         job.go_on()?;
         let object = near.read(&parcel.id)?;
-        objects.push(PackEntry { bytes: object.len() as u64, id: parcel.id, kind: parcel.kind.to_owned() });
+        objects.push(PackEntry {
+            bytes: object.len() as u64,
+            id: parcel.id,
+            kind: parcel.kind.name().to_owned(),
+        });
         bytes.extend(object);
     }
     let size = bytes.len() as u64;

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::table::thousands;
 use crate::lineage::{Change, DatasetDiff, Difference, Parting, Side, SplitDiff};
-use crate::records::{Dataset, Record, Split};
+use crate::records::Kind;
 
 /// Cases that are named before the rest is counted; all of them are in the JSON.
 const NAMED: usize = 5;
@@ -27,7 +27,7 @@ pub fn text(found: &Difference) -> String {
     }
     section(&mut out, "data", found.data.iter().flat_map(of_data));
     // A data set was not divided, and neither it nor a split was computed.
-    if found.a.kind == Dataset::KIND {
+    if found.a.record == Some(Kind::Dataset) {
         return out;
     }
     let alone = ["a", "b"].into_iter().zip(&found.folds);
@@ -36,7 +36,7 @@ pub fn text(found: &Difference) -> String {
     });
     section(&mut out, "split", found.split.iter().flat_map(of_split).chain(alone));
     section(&mut out, "configuration", found.configuration.iter().map(of_change));
-    if found.a.kind == Split::KIND {
+    if found.a.record == Some(Kind::Split) {
         return out;
     }
     section(&mut out, "code", found.code.iter().map(of_change));

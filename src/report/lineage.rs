@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
 
 use crate::hash::Hash;
-use crate::lineage::{Direction, Edge, Graph, Node};
+use crate::lineage::{Direction, Edge, Graph, Node, NodeKind};
 use crate::registry::IMAGE;
 
 /// Images of one manifest that are shown before the rest is counted.
@@ -60,12 +60,16 @@ impl Tree<'_> {
 }
 
 fn is_leaf(node: &Node) -> bool {
-    matches!(&*node.kind, "file" | "image" | "boxes" | "assignment" | "scores" | "missing")
+    match &node.kind {
+        NodeKind::File | NodeKind::Image | NodeKind::Missing => true,
+        NodeKind::Packed(kind) => !kind.names_others(),
+        NodeKind::Record(_) | NodeKind::Unknown(_) => false,
+    }
 }
 
 fn line(node: &Node, role: Option<&str>) -> String {
     let mut line = String::new();
-    if let Some(role) = role.filter(|role| *role != node.kind) {
+    if let Some(role) = role.filter(|role| *role != node.kind.name()) {
         let _ = write!(line, "{role}: ");
     }
     let _ = write!(line, "{} {}", node.kind, node.id.short());
@@ -87,7 +91,7 @@ pub fn dot(graph: &Graph, all: bool) -> String {
     let folded: HashSet<Hash> = graph
         .nodes
         .iter()
-        .filter(|node| !all && node.kind == IMAGE && node.id != graph.root)
+        .filter(|node| !all && node.kind == NodeKind::Image && node.id != graph.root)
         .map(|n| n.id)
         .collect();
     for node in graph.nodes.iter().filter(|node| !folded.contains(&node.id)) {

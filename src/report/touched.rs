@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use super::table::thousands;
 use crate::lineage::{Counts, InDataset, InFold, InSplit, Named, Touched};
+use crate::records::Kind;
 
 /// Images that are named one by one before the rest is counted.
 const NAMED: usize = 3;
@@ -97,8 +98,8 @@ fn of_fold(fold: &InFold) -> Branch {
 
 fn of_record(named: &Named, fold: Option<&InFold>) -> Branch {
     let Counts { trained, validated, .. } = named.uses;
-    let unseen = fold.is_some() && named.kind == "run" && trained + validated == 0;
-    let what = if named.kind == "table" { format!(" ({})", named.summary) } else { String::new() };
+    let unseen = fold.is_some() && named.kind == Kind::Run && trained + validated == 0;
+    let what = if named.kind == Kind::Table { format!(" ({})", named.summary) } else { String::new() };
     let line = format!(
         "{} {}{what}: {}{}",
         named.kind,

@@ -10,8 +10,8 @@ use super::withdrawn::refuse;
 use super::{Device, RunError, Session, hold};
 use crate::hash::Id;
 use crate::records::{
-    AucTable, Dataset, DeviceKind, LabelAuc, Manifest, Predictions, Record, Run, Scale, ScoreSource, Scores,
-    Spec, Subset, Table, codec, rules,
+    AucTable, Dataset, DeviceKind, Kind, LabelAuc, Manifest, Predictions, Record, Run, Scale, ScoreSource,
+    Scores, Spec, Subset, Table, codec, rules,
 };
 use crate::registry::Registry;
 use crate::stats;
@@ -171,7 +171,7 @@ fn existing(
         if let Table::Auc(auc) = content
             && auc.rules == rules::AUC
         {
-            hold(registry, table.hash, Table::KIND)?;
+            hold(registry, table.hash, Kind::Table)?;
             return Ok(Some(Evaluated { predictions: id, table, auc, cached: true, other_sources }));
         }
     }

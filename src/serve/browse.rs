@@ -3,14 +3,12 @@
 use super::images;
 use super::route::{Answer, Nothing, Query, encoded, leaves};
 use crate::hash::Hash;
-use crate::records::{Header, KINDS, summary};
+use crate::records::{Header, Kind, summary};
 use crate::registry::{Registry, RegistryError};
 use crate::report::page::Writer;
 use crate::report::svg::escape;
 use crate::report::{Cell, Column, Table, thousands};
 
-/// Kinds that a list without kind shows; the others only support them.
-const MAIN: [&str; 6] = ["study", "table", "run", "split", "dataset", "weights"];
 /// Records a page.
 const LEAF: usize = 100;
 
@@ -25,14 +23,16 @@ pub(super) fn home(registry: &Registry, query: &Query) -> Result<Answer, Nothing
         Ok(_) | Err(RegistryError::Unknown { .. } | RegistryError::Ambiguous { .. }) => {}
         Err(e) => return Err(e.into()),
     }
-    let kinds: Vec<&str> = match KINDS.iter().find(|kind| **kind == wanted) {
+    let wanted_kind = Kind::named(&wanted);
+    let kinds: Vec<Kind> = match wanted_kind {
         Some(kind) => vec![kind],
-        None => MAIN.to_vec(),
+        // Results come before what they were made of.
+        None => Kind::which(|kind| kind.is_listed).collect::<Vec<_>>().into_iter().rev().collect(),
     };
     let names = view.names_by_id()?;
-    let mut ids: Vec<(&str, Hash)> = Vec::new();
-    for kind in &kinds {
-        ids.extend(view.of_kind(kind)?.into_iter().rev().map(|id| (*kind, id)));
+    let mut ids: Vec<(Kind, Hash)> = Vec::new();
+    for kind in kinds {
+        ids.extend(view.of_kind(kind)?.into_iter().rev().map(|id| (kind, id)));
     }
     // Nobody who writes waits while records are read.
     drop(view);
@@ -48,13 +48,13 @@ pub(super) fn home(registry: &Registry, query: &Query) -> Result<Answer, Nothing
         ids.retain(|(_, id)| id.to_string().starts_with(&words) || holds(&name(id)) || holds(&what(id)));
     }
     let (page, pages) = (query.page(), ids.len().div_ceil(LEAF));
-    let shown: Vec<(&str, Hash)> = ids.iter().skip(page * LEAF).take(LEAF).copied().collect();
+    let shown: Vec<(Kind, Hash)> = ids.iter().skip(page * LEAF).take(LEAF).copied().collect();
 
     let mut out = Writer::served();
     out.push("<section id=\"live\" aria-live=\"polite\" hidden><h2>In training</h2><div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"In training\"><table><thead><tr><th scope=\"col\">Run</th><th scope=\"col\">State</th><th scope=\"col\" class=\"n\">Epoch</th><th scope=\"col\" class=\"n\">Images</th><th scope=\"col\" class=\"n\">Images/s</th><th scope=\"col\" class=\"n\">Loss</th><th scope=\"col\" class=\"n\">Best validation loss</th><th scope=\"col\" class=\"n\">Left</th></tr></thead><tbody></tbody></table></div></section>");
     let options: Vec<String> = std::iter::once("<option value=\"\">results and inputs</option>".to_owned())
-        .chain(KINDS.iter().map(|kind| {
-            let chosen = if *kind == wanted { " selected" } else { "" };
+        .chain(Kind::ALL.iter().map(|kind| {
+            let chosen = if Some(*kind) == wanted_kind { " selected" } else { "" };
             format!("<option{chosen}>{kind}</option>")
         }))
         .collect();
@@ -70,7 +70,7 @@ pub(super) fn home(registry: &Registry, query: &Query) -> Result<Answer, Nothing
     };
     let mut table = Table::new(title, columns.into());
     for (kind, id) in &shown {
-        let texts = [(*kind).to_owned(), name(id), what(id)];
+        let texts = [kind.name().to_owned(), name(id), what(id)];
         table.rows.push(texts.map(Cell::Text).into());
     }
     let images = images::meant(registry, words)?;

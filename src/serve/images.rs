@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::route::{Answer, Nothing, Query, encoded, leaves};
 use crate::dataset::{overlay, pixels, png};
 use crate::hash::{Hash, Id};
-use crate::records::{Boxes, Dataset, Heat, ImageRow, Manifest, PatientId, Record, Scale, Table};
+use crate::records::{Boxes, Dataset, Heat, ImageRow, Kind, Manifest, PatientId, Record, Scale, Table};
 use crate::registry::{Registry, RegistryError};
 use crate::report::page::{Writer, withheld};
 use crate::report::svg::escape;
@@ -16,7 +16,7 @@ use crate::stats::{HeatMap, Rect};
 const LEAF: usize = 60;
 
 fn read(registry: &Registry, id: Hash) -> Result<(Dataset, Manifest), Nothing> {
-    if registry.view()?.kind(&id)?.as_deref() != Some("dataset") {
+    if registry.view()?.kind(&id)? != Some(Kind::Dataset) {
         return Err(Nothing::Unknown(format!("data set {id}")));
     }
     let dataset: Dataset = registry.get(Id::new(id))?;
@@ -54,7 +54,7 @@ fn is_meant(row: &ImageRow, words: &str) -> bool {
 pub(super) fn meant(registry: &Registry, words: &str) -> Result<Vec<(Hash, u64)>, Nothing> {
     let mut found = Vec::new();
     if words.starts_with(PATIENT) || words.ends_with(".png") {
-        for id in registry.view()?.of_kind(Dataset::KIND)? {
+        for id in registry.view()?.of_kind(Kind::Dataset)? {
             let (_, manifest) = read(registry, id)?;
             let count = manifest.rows.iter().filter(|row| is_meant(row, words)).count() as u64;
             found.extend((count > 0).then_some((id, count)));
@@ -230,7 +230,7 @@ pub(super) fn xray(registry: &Registry, id: Hash, place: &str) -> Result<Answer,
 pub(super) fn heat(registry: &Registry, id: Hash) -> Result<Answer, Nothing> {
     let unknown = || Nothing::Unknown(format!("heat map {id}"));
     let kind = registry.view()?.kind(&id)?;
-    let heat = match kind.as_deref().map(|_| registry.get::<Table>(Id::new(id))) {
+    let heat = match kind.map(|_| registry.get::<Table>(Id::new(id))) {
         Some(Ok(Table::Heat(heat))) => heat,
         _ => return Err(unknown()),
     };

@@ -4,7 +4,7 @@ use super::route::{Answer, Nothing};
 use crate::dataset::statistics::Statistics;
 use crate::hash::{Hash, Id};
 use crate::lineage::{Direction, trace};
-use crate::records::{Dataset, EpochLog, Header, Record, Run, Table, codec::MAX_RECORD, summary};
+use crate::records::{Content, EpochLog, Header, Kind, Run, Table, codec::MAX_RECORD, summary};
 use crate::registry::{Registry, RegistryError};
 use crate::report::page::{self, Beside, Writer, notice};
 use crate::report::svg::{self, escape};
@@ -20,11 +20,11 @@ pub(super) fn record(registry: &Registry, id: Hash) -> Result<Answer, Nothing> {
     let kind = view.kind(&id)?;
     let mut names: Vec<String> =
         view.names()?.into_iter().filter(|(_, of)| *of == id).map(|(name, _)| name).collect();
-    let used: Vec<(Hash, String, String)> = view
+    let used: Vec<(Hash, &str, String)> = view
         .referrers(&id)?
         .into_iter()
         .take(SHOWN)
-        .map(|(from, role)| Ok((from, view.kind(&from)?.unwrap_or_default(), role)))
+        .map(|(from, role)| Ok((from, view.kind(&from)?.map_or("", Kind::name), role)))
         .collect::<Result<_, RegistryError>>()?;
     drop(view);
     let bytes = if size <= MAX_RECORD {
@@ -33,12 +33,12 @@ pub(super) fn record(registry: &Registry, id: Hash) -> Result<Answer, Nothing> {
         Vec::new()
     };
     let header = Header::read(&bytes).ok().filter(|_| kind.is_some());
-    let kind = kind.unwrap_or_else(|| "object".to_owned());
+    let called = kind.map_or("object", Kind::name);
     names.sort();
-    let title = format!("{kind} {}", names.first().cloned().unwrap_or_else(|| id.short()));
+    let title = format!("{called} {}", names.first().cloned().unwrap_or_else(|| id.short()));
 
     let mut page = Writer::served();
-    notice(&mut page, registry, header.iter().map(|_| (id, kind.clone())))?;
+    notice(&mut page, registry, header.iter().map(|_| (id, called.to_owned())))?;
     let what = header.as_ref().map_or(format!("{size} bytes"), summary);
     page.push(&format!(
         "<dl class=\"facts\"><dt>Id</dt><dd><span class=\"id whole\">{id}</span></dd><dt>Names</dt><dd>{}</dd><dt>What</dt><dd>{}</dd></dl>",
@@ -52,21 +52,24 @@ pub(super) fn record(registry: &Registry, id: Hash) -> Result<Answer, Nothing> {
     if header.is_some() {
         links.push(format!("<a href=\"/json/{id}\">JSON</a>"));
     }
-    content(registry, &mut page, &kind, id, &mut links)?;
+    let shown = kind.map_or(Content::Document, |kind| kind.descriptor().content);
+    content(registry, &mut page, shown, id, &mut links)?;
     let links: Vec<String> = links.iter().map(|link| format!("<li>{link}</li>")).collect();
     // Where to go from here stands before the tables.
     page.out = format!("<nav aria-label=\"Of this record\"><ol>{}</ol></nav>{}", links.join(""), page.out);
     if !used.is_empty() {
         let mut table = crate::report::Table::new("Used by", ["Kind", "As its"].map(Column::left).into());
-        table.rows =
-            used.iter().map(|(_, kind, role)| [kind, role].map(|t| Cell::Text(t.clone())).into()).collect();
+        table.rows = used
+            .iter()
+            .map(|(_, kind, role)| [*kind, role].map(|t| Cell::Text(t.to_owned())).into())
+            .collect();
         page.list(&table, "Id", used.iter().map(|(from, ..)| vec![*from]).collect());
     }
     if let Some(header) = header {
         let text = serde_json::to_string_pretty(&header.document).unwrap_or_default();
         page.heading(2, "document", "Document");
         // Whoever looks at a table wants its tables; its document is long.
-        let open = if kind == Table::KIND { "" } else { " open" };
+        let open = if kind == Some(Kind::Table) { "" } else { " open" };
         page.push(&format!(
             "<details{open}><summary>{} lines of JSON</summary><pre tabindex=\"0\">{}</pre></details>",
             text.lines().count(),
@@ -80,7 +83,7 @@ pub(super) fn record(registry: &Registry, id: Hash) -> Result<Answer, Nothing> {
 fn content(
     registry: &Registry,
     page: &mut Writer,
-    kind: &str,
+    shown: Content,
     id: Hash,
     links: &mut Vec<String>,
 ) -> Result<(), Nothing> {
@@ -90,17 +93,20 @@ fn content(
         let last = usize::from(first.is_some_and(|cell| cell.shown() == "Mean"));
         page.table(table, &Beside { last, ..Beside::default() });
     };
-    if kind == Dataset::KIND {
-        links.push(format!("<a href=\"/images/{id}\">Images</a>"));
-        links.push(whole(&id));
-    } else if kind == Run::KIND {
-        let run = registry.get::<Run>(Id::new(id))?;
-        let log = registry.store().read(&run.log.hash).map_err(RegistryError::from)?;
-        let log = String::from_utf8_lossy(&log);
-        let epochs: Vec<EpochLog> = log.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
-        page.figure(&svg::learning(&id.short(), &epochs), &[]);
-    } else if kind == Table::KIND {
-        match registry.get::<Table>(Id::new(id))? {
+    match shown {
+        Content::Dataset => {
+            links.push(format!("<a href=\"/images/{id}\">Images</a>"));
+            links.push(whole(&id));
+        }
+        Content::Run => {
+            let run = registry.get::<Run>(Id::new(id))?;
+            let log = registry.store().read(&run.log.hash).map_err(RegistryError::from)?;
+            let log = String::from_utf8_lossy(&log);
+            let epochs: Vec<EpochLog> =
+                log.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+            page.figure(&svg::learning(&id.short(), &epochs), &[]);
+        }
+        Content::Table => match registry.get::<Table>(Id::new(id))? {
             Table::Auc(auc) => plain(page, &results::auc("AUC", &auc)),
             Table::Dataset(counted) => {
                 let statistics = Statistics::from(&counted);
@@ -121,7 +127,8 @@ fn content(
                 ));
             }
             Table::Pointing(pointing) => plain(page, &features::pointing(&pointing)),
-        }
+        },
+        Content::Split | Content::Predictions | Content::Study | Content::Withdrawal | Content::Document => {}
     }
     Ok(())
 }

@@ -278,7 +278,8 @@ fn the_bundled_program_knows_the_keys_of_every_kind_and_the_labels() {
         let optional = all.filter(|key| !required.contains(key)).collect();
         [required, optional]
     };
-    for (kind, schema) in reg::records::schemas() {
+    for kind in reg::records::Kind::ALL {
+        let (kind, schema) = (kind.name(), kind.schema());
         match schema["oneOf"].as_array().filter(|_| kind == "table") {
             None => assert_eq!(keys(&known[0][kind]), of_schema(&schema), "{kind}"),
             Some(types) => {
@@ -413,7 +414,7 @@ fn a_strangers_words_do_not_steer_the_terminal() {
     study.ok("withdraw patient:5 --reason mistake");
     let registry = study.registry();
     let view = registry.view().unwrap();
-    let id = Id::<Withdrawal>::new(view.of_kind("withdrawal").unwrap()[0]);
+    let id = Id::<Withdrawal>::new(view.of_kind(reg::records::Kind::Withdrawal).unwrap()[0]);
     drop(view);
     let record = registry.get(id).unwrap();
     let reason = "consent\u{1b}[2J\u{202e}".to_owned();

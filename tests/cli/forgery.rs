@@ -79,7 +79,7 @@ fn no_number_of_a_record_can_be_changed_and_no_row_left_out() {
         assert!(forged.len() > 3, "{} forgeries of {whole}", forged.len());
         for (place, document) in forged {
             let overlay = Overlay { registry: &registry, id, record: serde_json::to_vec(&document).unwrap() };
-            if recompute(&overlay, id, &kind).is_ok_and(|found| found.unwrap().is_empty()) {
+            if recompute(&overlay, id, kind).is_ok_and(|found| found.unwrap().is_empty()) {
                 passed.push(format!("{kind} {place}"));
             }
         }

@@ -73,7 +73,7 @@ fn links(page: &str) -> impl Iterator<Item = String> {
 fn every_link_of_every_page_leads_to_a_page_and_nothing_is_written() {
     let study = Study::trained();
     let image = study.registry();
-    let first = image.view().unwrap().of_kind("dataset").unwrap()[0];
+    let first = image.view().unwrap().of_kind(reg::records::Kind::Dataset).unwrap()[0];
     let dataset: reg::records::Dataset = image.get(reg::hash::Id::new(first)).unwrap();
     let name = image.get_packed(dataset.manifest).unwrap().rows[0].name.clone();
     study.ok(&format!("gradcam tiny-s-f0 {name} --label Mass -o heat.png"));

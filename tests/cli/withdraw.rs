@@ -26,7 +26,7 @@ fn runs_that_saw(study: &Study) -> BTreeSet<String> {
     let view = registry.view().unwrap();
     let names = view.names_by_id().unwrap();
     let mut saw = BTreeSet::new();
-    for id in view.of_kind("run").unwrap() {
+    for id in view.of_kind(reg::records::Kind::Run).unwrap() {
         let spec: Spec = registry.get(registry.get::<Run>(Id::new(id)).unwrap().spec).unwrap();
         let split: Split = registry.get(spec.split).unwrap();
         let manifest = registry.get_packed(registry.get(spec.dataset).unwrap().manifest).unwrap();

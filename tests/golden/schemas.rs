@@ -24,8 +24,8 @@ fn validator(document: &Value) -> jsonschema::Validator {
 
 #[test]
 fn the_schemas_are_what_the_types_say() {
-    for (kind, schema) in records::schemas() {
-        let text = format!("{}\n", serde_json::to_string_pretty(&schema).unwrap());
+    for kind in records::Kind::ALL {
+        let text = format!("{}\n", serde_json::to_string_pretty(&kind.schema()).unwrap());
         let path = root().join(format!("schema/{kind}.schema.json"));
         if regenerate() {
             fs::write(&path, &text).unwrap();

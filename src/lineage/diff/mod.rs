@@ -22,7 +22,8 @@ pub use split::{FoldOf, SplitDiff, SubsetDiff};
 use crate::hash::{Hash, Id};
 use crate::index::{IndexError, View};
 use crate::records::{
-    Dataset, Execution, Predictions, Record, Run, Software, Split, Table, differing_sources, source_files,
+    Content, Dataset, Execution, Kind, Predictions, Record, Run, Software, Split, Table, differing_sources,
+    source_files,
 };
 use crate::registry::{Registry, RegistryError};
 use legs::{Leg, legs, pairs};
@@ -55,6 +56,9 @@ pub struct Side {
     pub id: Hash,
     /// Its kind.
     pub kind: String,
+    /// The same; none of what is no record.
+    #[serde(skip)]
+    pub record: Option<Kind>,
     /// Its name.
     pub name: Option<String>,
     /// One line on what it is.
@@ -115,16 +119,21 @@ pub struct Difference {
 pub fn diff(registry: &Registry, view: &View, a: Hash, b: Hash) -> Result<Difference, DiffError> {
     let [a, b] = [side(registry, view, a)?, side(registry, view, b)?];
     if a.kind != b.kind {
-        let called = |kind: &str| match kind {
-            Predictions::KIND => kind.to_owned(),
-            Dataset::KIND => "a data set".to_owned(),
-            _ => format!("a {kind}"),
+        let called = |side: &Side| match side.record {
+            Some(kind) => kind.descriptor().called.to_owned(),
+            None => format!("a {}", side.kind),
         };
-        return Err(DiffError::Kinds(called(&a.kind), called(&b.kind)));
+        return Err(DiffError::Kinds(called(&a), called(&b)));
     }
-    if ![Run::KIND, Predictions::KIND, Table::KIND, Dataset::KIND, Split::KIND].contains(&a.kind.as_str()) {
-        return Err(DiffError::Kind(a.kind));
-    }
+    let of: fn(&mut Difference, &Registry, &View) -> Result<(), DiffError> =
+        match a.record.map(|kind| kind.descriptor().content) {
+            Some(Content::Dataset) => Difference::of_datasets,
+            Some(Content::Split) => Difference::of_splits,
+            Some(Content::Run | Content::Predictions | Content::Table) => Difference::of_results,
+            Some(Content::Study | Content::Withdrawal | Content::Document) | None => {
+                return Err(DiffError::Kind(a.kind));
+            }
+        };
     let parts = parts::partings(registry, a.id, b.id)?;
     let mut found = Difference {
         a,
@@ -145,11 +154,7 @@ pub fn diff(registry: &Registry, view: &View, a: Hash, b: Hash) -> Result<Differ
         found.why.push("they are one and the same record".to_owned());
         return Ok(found);
     }
-    match found.a.kind.as_str() {
-        Dataset::KIND => found.of_datasets(registry)?,
-        Split::KIND => found.of_splits(registry)?,
-        _ => found.of_results(registry, view)?,
-    }
+    of(&mut found, registry, view)?;
     Ok(found)
 }
 
@@ -168,16 +173,17 @@ fn folds_alone<'l>(legs: &[Leg], others: impl Iterator<Item = &'l Leg>) -> Vec<F
 }
 
 fn side(registry: &Registry, view: &View, id: Hash) -> Result<Side, DiffError> {
-    let kind = view.kind(&id)?.unwrap_or_else(|| "file that is no record".to_owned());
+    let record = view.kind(&id)?;
+    let kind = record.map_or("file that is no record", Kind::name).to_owned();
     let name = view.names_by_id()?.remove(&id);
     let bytes = registry.store().read(&id).map_err(RegistryError::from)?;
     let header = crate::records::Header::read(&bytes).ok();
     let summary = header.map(|header| crate::records::summary(&header)).unwrap_or_default();
-    Ok(Side { id, kind, name, summary })
+    Ok(Side { id, kind, record, name, summary })
 }
 
 impl Difference {
-    fn of_datasets(&mut self, registry: &Registry) -> Result<(), DiffError> {
+    fn of_datasets(&mut self, registry: &Registry, _: &View) -> Result<(), DiffError> {
         let found = data::datasets(registry, [Id::new(self.a.id), Id::new(self.b.id)])?;
         self.equal = found.says_the_same();
         if self.equal {
@@ -189,7 +195,7 @@ impl Difference {
         Ok(())
     }
 
-    fn of_splits(&mut self, registry: &Registry) -> Result<(), DiffError> {
+    fn of_splits(&mut self, registry: &Registry, _: &View) -> Result<(), DiffError> {
         let ids: [Id<Split>; 2] = [Id::new(self.a.id), Id::new(self.b.id)];
         let records = [registry.get(ids[0])?, registry.get(ids[1])?];
         if records[0].dataset != records[1].dataset {
@@ -360,7 +366,7 @@ impl Difference {
 
     /// Both, where they are tables.
     fn tables(&self, registry: &Registry) -> Result<Option<[Table; 2]>, RegistryError> {
-        if self.a.kind != Table::KIND {
+        if self.a.record != Some(Kind::Table) {
             return Ok(None);
         }
         Ok(Some([registry.get(Id::new(self.a.id))?, registry.get(Id::new(self.b.id))?]))

@@ -6,7 +6,7 @@ use super::figures::{Names, as_column, columns_and_rows, figures, keep, kind};
 use super::{Change, Side};
 use crate::hash::Id;
 use crate::index::View;
-use crate::records::{AucTable, ComparedModel, Predictions, Record, Run, Subset, Table};
+use crate::records::{AucTable, ComparedModel, Content, Predictions, Run, Subset, Table};
 use crate::registry::{Registry, RegistryError};
 
 /// What was found of the numbers.
@@ -27,10 +27,14 @@ pub(super) fn numbers(
     a: &Side,
     b: &Side,
 ) -> Result<Outcome, RegistryError> {
-    let changes = match a.kind.as_str() {
-        Run::KIND => of_runs(registry, view, [Id::new(a.id), Id::new(b.id)])?,
-        Predictions::KIND => of_predictions(registry, [Id::new(a.id), Id::new(b.id)])?,
-        _ => return of_tables(registry, [Id::new(a.id), Id::new(b.id)]),
+    let changes = match a.record.map(|kind| kind.descriptor().content) {
+        Some(Content::Run) => of_runs(registry, view, [Id::new(a.id), Id::new(b.id)])?,
+        Some(Content::Predictions) => of_predictions(registry, [Id::new(a.id), Id::new(b.id)])?,
+        Some(Content::Table) => return of_tables(registry, [Id::new(a.id), Id::new(b.id)]),
+        Some(
+            Content::Dataset | Content::Split | Content::Study | Content::Withdrawal | Content::Document,
+        )
+        | None => Vec::new(),
     };
     Ok(Outcome { changes, ..Outcome::default() })
 }

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::data;
 use crate::hash::{Hash, Id};
 use crate::records::codec::{Header, Link};
-use crate::records::{self, Dataset, KINDS, Predictions, Record, Run, Split, Table};
+use crate::records::{self, Dataset, Kind};
 use crate::registry::{Registry, RegistryError};
 
 /// A pair of inputs that differ in themselves, and not only by what they are made of.
@@ -36,7 +36,7 @@ pub(super) fn partings(registry: &Registry, a: Hash, b: Hash) -> Result<Vec<Part
     let depth = |path: &str| std::cmp::Reverse(path.split('.').filter(|part| !part.is_empty()).count());
     walk.found.sort_by_key(|(owner, parting)| {
         let path = &parting.path;
-        (*owner, path.ends_with(BOXES), depth(path), path.clone())
+        (owner.is_none(), *owner, path.ends_with(BOXES), depth(path), path.clone())
     });
     Ok(walk.found.into_iter().map(|(_, parting)| parting).collect())
 }
@@ -47,8 +47,8 @@ const BOXES: &str = "boxes_file";
 struct Walk<'r> {
     registry: &'r Registry,
     seen: HashSet<(Hash, Hash)>,
-    /// With the place of the record that has the difference in it, or names what differs.
-    found: Vec<(usize, Parting)>,
+    /// With the kind of the record that has the difference in it, or names what differs.
+    found: Vec<(Option<Kind>, Parting)>,
 }
 
 /// Links of a record by the parts that they play, in order.
@@ -60,10 +60,6 @@ fn by_role(header: &Header) -> BTreeMap<String, Vec<Hash>> {
     roles
 }
 
-fn place(kind: &str) -> usize {
-    KINDS.iter().position(|known| *known == kind).unwrap_or(KINDS.len())
-}
-
 impl Walk<'_> {
     /// Walks on from two that differ; both play the part at the end of `path`.
     fn pair(&mut self, path: String, a: Hash, b: Hash) -> Result<(), RegistryError> {
@@ -72,23 +68,24 @@ impl Walk<'_> {
         }
         let (one, other) = (self.header(&a)?, self.header(&b)?);
         let (Some(one), Some(other)) = (one, other) else {
-            self.part(usize::MAX, path, [Some(a), Some(b)], Vec::new());
+            self.part(None, path, [Some(a), Some(b)], Vec::new());
             return Ok(());
         };
         let fields = if one.kind == other.kind { differing(&one, &other) } else { vec!["/kind".to_owned()] };
-        let owner = place(&one.kind);
-        if one.kind == Dataset::KIND && other.kind == one.kind {
+        let owner = Some(one.kind);
+        if one.kind == Kind::Dataset && other.kind == one.kind {
             return self.datasets(path, [Id::new(a), Id::new(b)], [&one, &other], fields);
         }
         // Fields that somebody chose; the others follow from these and from the inputs.
-        let chosen: Vec<String> = fields.iter().filter(|at| is_chosen(&one.kind, at)).cloned().collect();
+        let chosen: Vec<String> =
+            fields.iter().filter(|at| (one.kind.descriptor().chosen)(at)).cloned().collect();
         let unlike = chosen.iter().any(|at| at == "/type" || at == "/kind");
         let start = self.found.len();
         let mut parted = !chosen.is_empty();
         for (role, left, right) in roles(&one, &other) {
             // What came out follows from what went in, and the data set that a comparison names is that of its first
             // column.
-            if parted && is_output(&one.kind, &role)
+            if parted && is_output(one.kind, &role)
                 || role == "dataset" && is_comparison(&one) && is_comparison(&other)
             {
                 continue;
@@ -111,11 +108,14 @@ impl Walk<'_> {
         }
         // A file belongs to the record that names it.
         for (place, _) in &mut self.found[start..] {
-            *place = (*place).min(owner);
+            *place = place.or(owner).min(owner);
         }
         let fields = if parted { chosen } else { fields };
         if !fields.is_empty() {
-            self.found.push((owner, Parting { path, kind: one.kind, a: Some(a), b: Some(b), fields }));
+            self.found.push((
+                owner,
+                Parting { path, kind: one.kind.name().to_owned(), a: Some(a), b: Some(b), fields },
+            ));
         }
         Ok(())
     }
@@ -128,7 +128,7 @@ impl Walk<'_> {
         headers: [&Header; 2],
         fields: Vec<String>,
     ) -> Result<(), RegistryError> {
-        let owner = place(Dataset::KIND);
+        let owner = Some(Kind::Dataset);
         let [a, b] = [self.registry.get(ids[0])?, self.registry.get(ids[1])?];
         let below = |role: &str| if path.is_empty() { role.to_owned() } else { format!("{path}.{role}") };
         let start = self.found.len();
@@ -137,7 +137,8 @@ impl Walk<'_> {
                 self.part(owner, below(&role), [left.first().copied(), right.first().copied()], Vec::new());
             }
         }
-        let chosen: Vec<String> = fields.iter().filter(|at| is_chosen(Dataset::KIND, at)).cloned().collect();
+        let chosen: Vec<String> =
+            fields.iter().filter(|at| (Kind::Dataset.descriptor().chosen)(at)).cloned().collect();
         if a.manifest != b.manifest {
             let found = data::datasets(self.registry, ids)?;
             let other_file = found.changed.iter().filter(|image| image.what.contains(&"file"));
@@ -154,13 +155,13 @@ impl Walk<'_> {
         let fields = if chosen.is_empty() && self.found.len() == start { fields } else { chosen };
         if !fields.is_empty() {
             let [a, b] = ids.map(|id| Some(id.hash));
-            self.found.push((owner, Parting { path, kind: Dataset::KIND.to_owned(), a, b, fields }));
+            self.found.push((owner, Parting { path, kind: Kind::Dataset.name().to_owned(), a, b, fields }));
         }
         Ok(())
     }
 
     /// Notes two that part, of which at least one is no record.
-    fn part(&mut self, owner: usize, path: String, [a, b]: [Option<Hash>; 2], fields: Vec<String>) {
+    fn part(&mut self, owner: Option<Kind>, path: String, [a, b]: [Option<Hash>; 2], fields: Vec<String>) {
         let kind = path.rsplit('.').next().unwrap_or_default().to_owned();
         self.found.push((owner, Parting { path, kind, a, b, fields }));
     }
@@ -219,7 +220,7 @@ impl Walk<'_> {
 fn roles(one: &Header, other: &Header) -> Vec<(String, Vec<Hash>, Vec<Hash>)> {
     let (mut lefts, mut rights) = (by_role(one), by_role(other));
     let mut roles: Vec<String> = lefts.keys().chain(rights.keys()).cloned().collect();
-    roles.sort_by_key(|role| (is_output(&one.kind, role), role.clone()));
+    roles.sort_by_key(|role| (is_output(one.kind, role), role.clone()));
     roles.dedup();
     let mut of = |role: String| {
         let (left, right) = (lefts.remove(&role), rights.remove(&role));
@@ -229,7 +230,7 @@ fn roles(one: &Header, other: &Header) -> Vec<(String, Vec<Hash>, Vec<Hash>)> {
 }
 
 fn is_comparison(header: &Header) -> bool {
-    header.kind == Table::KIND && header.document.get("type").is_some_and(|kind| kind == "comparison")
+    header.kind == Kind::Table && header.document.get("type").is_some_and(|kind| kind == "comparison")
 }
 
 /// What tells predictions from others of the same table.
@@ -241,46 +242,9 @@ fn likeness(header: &Header) -> Value {
 }
 
 /// Whether what plays this part in a record came out of the computation.
-fn is_output(kind: &str, role: &str) -> bool {
-    match kind {
-        Run::KIND => ["checkpoint", "log"].contains(&role),
-        Predictions::KIND => role == "scores",
-        Table::KIND => ["picture", "test"].contains(&role),
-        Split::KIND => role == "assignment",
-        _ => false,
-    }
+fn is_output(kind: Kind, role: &str) -> bool {
+    kind.descriptor().outputs.contains(&role)
 }
-
-/// Whether a field of a record was chosen by somebody; others follow from what the record names.
-fn is_chosen(kind: &str, at: &str) -> bool {
-    match kind {
-        Run::KIND | Predictions::KIND => at == "/kind",
-        Table::KIND => CHOSEN_OF_TABLES.contains(&at),
-        // How many there are was chosen, what is in them follows.
-        Split::KIND => at == "/folds" || !at.starts_with("/folds"),
-        Dataset::KIND => ["/source", "/rules", "/labels", "/metadata_only", "/withdrawn"]
-            .iter()
-            .any(|own| at.starts_with(own)),
-        _ => true,
-    }
-}
-
-/// What was asked of a table.
-const CHOSEN_OF_TABLES: [&str; 13] = [
-    "/kind",
-    "/type",
-    "/rules",
-    "/pooling",
-    "/shared_images",
-    "/bootstrap",
-    "/bootstrap/draws",
-    "/bootstrap/seed",
-    "/metrics",
-    "/groups",
-    "/target",
-    "/label",
-    "/image",
-];
 
 /// JSON pointers of the values, links aside, in which two documents differ.
 fn differing(a: &Header, b: &Header) -> Vec<String> {

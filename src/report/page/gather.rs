@@ -9,7 +9,7 @@ use crate::hash::{Hash, Id};
 use crate::index::View;
 use crate::lineage::{Direction, Graph, trace};
 use crate::records::{
-    Comparison, Dataset, EpochLog, Execution, Heat, Pointing, Predictions, ProbeTable, Record, Run,
+    Comparison, Content, Dataset, EpochLog, Execution, Heat, Kind, Pointing, Predictions, ProbeTable, Run,
     ScoreSource, Spec, Split, Study, Table,
 };
 use crate::registry::{Registry, RegistryError, Stamp};
@@ -94,18 +94,23 @@ pub(super) fn gather(
             }
             found => found?,
         };
-        let kind = view.kind(&id)?.unwrap_or_else(|| "file that is no record".to_owned());
+        let not_reported = |kind: Option<Kind>| PageError::NotReported {
+            text: text.clone(),
+            kind: kind.map_or("file that is no record", Kind::name).to_owned(),
+        };
+        let kind = view.kind(&id)?;
+        let Some(record) = kind else { return Err(not_reported(kind)) };
         if stamp.is_some() {
-            match hold(registry, id, &kind) {
+            match hold(registry, id, record) {
                 Err(e) if e.is_older_rules() => {}
                 held => held?,
             }
         }
-        match kind.as_str() {
-            Run::KIND | Predictions::KIND => inputs.push(Input::resolve(registry, &view, text)?),
-            Study::KIND => studies.push(id),
-            Dataset::KIND => material.add_dataset(registry, &view, Id::new(id))?,
-            Table::KIND => match registry.get::<Table>(Id::new(id))? {
+        match record.descriptor().content {
+            Content::Run | Content::Predictions => inputs.push(Input::resolve(registry, &view, text)?),
+            Content::Study => studies.push(id),
+            Content::Dataset => material.add_dataset(registry, &view, Id::new(id))?,
+            Content::Table => match registry.get::<Table>(Id::new(id))? {
                 Table::Auc(auc) => {
                     inputs.push(Input::resolve(registry, &view, &auc.predictions.to_string())?)
                 }
@@ -118,7 +123,7 @@ pub(super) fn gather(
                 Table::Heat(heat) => material.heats.push((id, *heat)),
                 Table::Pointing(pointing) => material.pointings.push((id, *pointing)),
             },
-            _ => return Err(PageError::NotReported { text: text.clone(), kind }),
+            Content::Split | Content::Withdrawal | Content::Document => return Err(not_reported(kind)),
         }
     }
     // A comparison writes, and nobody writes beside a view that is open.

@@ -68,7 +68,7 @@ impl Tree<'_> {
         let short = id.short();
         let again = !self.shown.insert(id);
         if again {
-            let (kind, role) = (escape(&node.kind), part(node, role));
+            let (kind, role) = (escape(node.kind.name()), part(node, role));
             let _ = write!(
                 self.out,
                 "<li><span class=\"node again\">{role}{kind} <a class=\"id\" href=\"#o-{short}\">{short}</a> (above)</span></li>"
@@ -110,7 +110,7 @@ impl Tree<'_> {
             true => format!("<a class=\"id\" href=\"/record/{id}\">{short}</a>"),
             false => format!("<span class=\"id\">{short}</span>"),
         };
-        let _ = write!(text, "<b>{}</b> {id}", escape(&node.kind));
+        let _ = write!(text, "<b>{}</b> {id}", escape(node.kind.name()));
         if let Some(name) = node.name.as_ref().filter(|name| Some(name.as_str()) != role) {
             let _ = write!(text, " {}", escape(name));
         }
@@ -122,6 +122,6 @@ impl Tree<'_> {
 
 /// The part that an object plays, where its kind does not say it.
 fn part(node: &Node, role: Option<&str>) -> String {
-    let role = role.filter(|role| !role.is_empty() && *role != node.kind && *role != MADE);
+    let role = role.filter(|role| !role.is_empty() && *role != node.kind.name() && *role != MADE);
     role.map(|role| format!("<i>{}:</i> ", escape(role))).unwrap_or_default()
 }

@@ -13,9 +13,7 @@ use serde_json::Value;
 
 use super::RunError;
 use crate::hash::{Hash, Id};
-use crate::records::{
-    Dataset, Predictions, Record, Run, ScoreSource, Software, Spec, Split, Table, Weights, rules,
-};
+use crate::records::{Dataset, Kind, Predictions, Recomputed, ScoreSource, Split, Table, rules};
 use crate::registry::Objects;
 pub use images::images;
 pub(super) use scores::attributed;
@@ -50,46 +48,46 @@ impl Mismatch {
 ///
 /// # Errors
 /// [`RunError::OtherRules`] of a record that this reg would make by other rules: it may be true, and nothing here tells.
-pub fn recompute(objects: &dyn Objects, id: Hash, kind: &str) -> Result<Option<Vec<Mismatch>>, RunError> {
-    if let Some((recorded, here)) = rules_of(objects, id, kind)?
+pub fn recompute(objects: &dyn Objects, id: Hash, kind: Kind) -> Result<Option<Vec<Mismatch>>, RunError> {
+    let Some(how) = kind.descriptor().recomputed else { return Ok(None) };
+    if let Some((recorded, here)) = rules_of(objects, id, how)?
         && recorded != here
     {
-        return Err(RunError::OtherRules { id, kind: kind.to_owned(), recorded, here });
+        return Err(RunError::OtherRules { id, kind: kind.name().to_owned(), recorded, here });
     }
-    match kind {
-        Dataset::KIND => inputs::dataset(objects, Id::new(id)),
-        Split::KIND => inputs::split(objects, Id::new(id)).map(Some),
-        Weights::KIND => inputs::weights(objects, Id::new(id)).map(Some),
-        Software::KIND => inputs::software(objects, Id::new(id)).map(Some),
-        Spec::KIND => inputs::spec(objects, Id::new(id)).map(Some),
-        Run::KIND => scores::run(objects, Id::new(id)).map(Some),
-        Predictions::KIND => scores::predictions(objects, Id::new(id)).map(Some),
-        Table::KIND => tables::table(objects, Id::new(id)),
-        _ => Ok(None),
+    match how {
+        Recomputed::Dataset => inputs::dataset(objects, Id::new(id)),
+        Recomputed::Split => inputs::split(objects, Id::new(id)).map(Some),
+        Recomputed::Weights => inputs::weights(objects, Id::new(id)).map(Some),
+        Recomputed::Software => inputs::software(objects, Id::new(id)).map(Some),
+        Recomputed::Spec => inputs::spec(objects, Id::new(id)).map(Some),
+        Recomputed::Run => scores::run(objects, Id::new(id)).map(Some),
+        Recomputed::Predictions => scores::predictions(objects, Id::new(id)).map(Some),
+        Recomputed::Table => tables::table(objects, Id::new(id)),
     }
 }
 
 /// The rules by which a record was made, and those by which it would be made here; none of a kind without rules.
-fn rules_of(objects: &dyn Objects, id: Hash, kind: &str) -> Result<Option<(u32, u32)>, RunError> {
-    Ok(match kind {
-        Dataset::KIND => Some((objects.get(Id::<Dataset>::new(id))?.rules, rules::INGEST)),
-        Split::KIND => Some((objects.get(Id::<Split>::new(id))?.rules, rules::SPLIT)),
-        Table::KIND => Some(objects.get(Id::<Table>::new(id))?.rules()),
-        Predictions::KIND => match objects.get(Id::<Predictions>::new(id))?.source {
+fn rules_of(objects: &dyn Objects, id: Hash, how: Recomputed) -> Result<Option<(u32, u32)>, RunError> {
+    Ok(match how {
+        Recomputed::Dataset => Some((objects.get(Id::<Dataset>::new(id))?.rules, rules::INGEST)),
+        Recomputed::Split => Some((objects.get(Id::<Split>::new(id))?.rules, rules::SPLIT)),
+        Recomputed::Table => Some(objects.get(Id::<Table>::new(id))?.rules()),
+        Recomputed::Predictions => match objects.get(Id::<Predictions>::new(id))?.source {
             ScoreSource::Import { rules, .. } => Some((rules, rules::IMPORT)),
             ScoreSource::Run { .. } => None,
         },
-        _ => None,
+        Recomputed::Weights | Recomputed::Software | Recomputed::Spec | Recomputed::Run => None,
     })
 }
 
 /// Asserts that a record says what its inputs give.
-pub fn hold(objects: &dyn Objects, id: Hash, kind: &str) -> Result<(), RunError> {
+pub fn hold(objects: &dyn Objects, id: Hash, kind: Kind) -> Result<(), RunError> {
     match recompute(objects, id, kind)?.unwrap_or_default().into_iter().next() {
         None => Ok(()),
         Some(Mismatch { place, recorded, now }) => {
             let what = format!("{place} is recorded as {recorded}, and what it names gives {now}");
-            Err(RunError::False { id, kind: kind.to_owned(), what })
+            Err(RunError::False { id, kind: kind.name().to_owned(), what })
         }
     }
 }

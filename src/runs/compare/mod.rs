@@ -20,8 +20,8 @@ use super::weights::learnt_before;
 use crate::hash::{Digest, Hash, Id};
 use crate::index::View;
 use crate::records::{
-    Comparison, File, GroupBy, Pooling, Predictions, PublishedModel, PublishedTable, Record, Run,
-    ScoreSource, Subset, Table, Unfair, UnfairKind, rules,
+    Comparison, Content, File, GroupBy, Kind, Pooling, Predictions, PublishedModel, PublishedTable, Record,
+    Run, ScoreSource, Subset, Table, Unfair, UnfairKind, rules,
 };
 use crate::registry::{Objects, Registry, Stamp};
 use columns::{Cell, Column};
@@ -55,11 +55,11 @@ impl Input {
     /// The test predictions that `text` means: a run's newest, or predictions themselves.
     pub fn resolve(registry: &Registry, view: &View, text: &str) -> Result<Self, RunError> {
         let id = registry.resolve(view, text)?;
-        let kind = view.kind(&id)?.unwrap_or_else(|| "file that is no record".to_owned());
+        let kind = view.kind(&id)?;
         let mut names = view.names_by_id()?;
         let mut named = |id: &Hash| names.remove(id).unwrap_or_else(|| id.short());
-        match kind.as_str() {
-            Predictions::KIND => {
+        match kind.map(|kind| kind.descriptor().content) {
+            Some(Content::Predictions) => {
                 let predictions: Predictions = registry.get(Id::new(id))?;
                 let name = match &predictions.source {
                     ScoreSource::Run { run, .. } => named(&run.hash),
@@ -67,7 +67,7 @@ impl Input {
                 };
                 Ok(Input { name, id: Id::new(id), predictions })
             }
-            Run::KIND => {
+            Some(Content::Run) => {
                 let test = registry
                     .referring::<Predictions>(view, &id)?
                     .into_iter()
@@ -76,7 +76,18 @@ impl Input {
                     test.ok_or_else(|| RunError::NoPredictions(text.to_owned()))?;
                 Ok(Input { name: named(&id), id: predictions_id, predictions })
             }
-            _ => Err(RunError::NotComparable { text: text.to_owned(), kind }),
+            Some(
+                Content::Dataset
+                | Content::Split
+                | Content::Table
+                | Content::Study
+                | Content::Withdrawal
+                | Content::Document,
+            )
+            | None => {
+                let kind = kind.map_or("file that is no record", Kind::name).to_owned();
+                Err(RunError::NotComparable { text: text.to_owned(), kind })
+            }
         }
     }
 }

@@ -13,7 +13,7 @@ use serde::Serialize;
 use crate::dataset::renditions::{self, Rendition};
 use crate::hash::{Hash, Id};
 use crate::records::{
-    Architecture, Dataset, DeviceKind, Execution, FoldSizes, Init, Manifest, Model, Pixels, Record, Run,
+    Architecture, Dataset, DeviceKind, Execution, FoldSizes, Init, Kind, Manifest, Model, Pixels, Run,
     Training,
 };
 use crate::registry::Registry;
@@ -148,10 +148,7 @@ impl History {
                 DeviceKind::Cpu => execution.cpu == surroundings.cpu && execution.cores == surroundings.cores,
                 DeviceKind::Cuda => true,
             };
-            if !same
-                || execution.resumed > 0
-                || view.kind(&execution.made).ok()?.as_deref() != Some(Run::KIND)
-            {
+            if !same || execution.resumed > 0 || view.kind(&execution.made).ok()? != Some(Kind::Run) {
                 return None;
             }
             let run: Run = registry.get(Id::new(execution.made)).ok()?;
@@ -168,7 +165,7 @@ impl History {
             let ratio = execution.seconds / load.rule(run.epochs);
             Some((spec.model.architecture.clone(), spec.init, ratio))
         };
-        let ratios = view.of_kind(Execution::KIND)?.into_iter().filter_map(ratio).collect();
+        let ratios = view.of_kind(Kind::Execution)?.into_iter().filter_map(ratio).collect();
         Ok(History { device, ratios })
     }
 

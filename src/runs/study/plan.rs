@@ -10,7 +10,7 @@ use super::standing::{State, of_spec};
 use crate::hash::{Digest, Hash, Id};
 use crate::index::View;
 use crate::records::{
-    Dataset, FoldSizes, Model, Numerics, Record, Spec, Split, SplitMethod, Study, StudyProbe, StudyRun,
+    Dataset, FoldSizes, Kind, Model, Numerics, Record, Spec, Split, SplitMethod, Study, StudyProbe, StudyRun,
     StudySection, SubsetSize, Training, Weights, rules,
 };
 use crate::registry::{Registry, RegistryError};
@@ -65,7 +65,7 @@ pub fn of_file(
 ) -> Result<Option<(Id<Study>, Study)>, RunError> {
     let Ok(bytes) = fs::read(path) else { return Ok(None) };
     let id = Hash::of(&bytes);
-    for study in view.of_kind(Study::KIND)?.into_iter().rev() {
+    for study in view.of_kind(Kind::Study)?.into_iter().rev() {
         let record: Study = registry.get(Id::new(study))?;
         if record.file.object.hash == id {
             return Ok(Some((Id::new(study), record)));

@@ -2,7 +2,7 @@
 
 use super::standing::{Standing, State};
 use crate::hash::Id;
-use crate::records::{ProbeTable, Record, Run, Study, StudyProbe, Table};
+use crate::records::{Kind, ProbeTable, Run, Study, StudyProbe, Table};
 use crate::registry::Registry;
 use crate::runs::process::{Listener, WorkerError};
 use crate::runs::{Device, RunError, Session, probe};
@@ -54,7 +54,7 @@ pub fn probes(registry: &Registry, study: &Study, runs: &[Standing]) -> Result<V
             .collect();
         let Some(wanted) = done else { return Ok(ProbeState::Waiting) };
         if let Some(id) = view.name(&row.name)?
-            && view.kind(&id)?.as_deref() == Some(Table::KIND)
+            && view.kind(&id)? == Some(Kind::Table)
             && let Table::Probe(table) = registry.get(Id::new(id))?
             && table.target == row.target
             && table.folds.len() == wanted.len()

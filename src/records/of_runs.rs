@@ -1,0 +1,217 @@
+//! What the kinds of record around a training are to all rooms: software, spec, run, predictions, weights,
+//! execution.
+
+use super::kind::Purpose;
+use super::{
+    Content, Descriptor, DeviceKind, Execution, ImageUse, Kind, Predictions, Recomputed, Record, Run,
+    ScoreSource, Software, Spec, Subset, Travels, Weights,
+};
+use crate::hash::Hash;
+
+impl Record for Software {
+    const KIND: Kind = Kind::Software;
+    const VERSION: u32 = 2;
+    const DESCRIPTOR: Descriptor = Descriptor {
+        name: "software",
+        plural: "software",
+        called: "software",
+        inputs: &["sources"],
+        outputs: &[],
+        chosen: |_| true,
+        is_result: false,
+        is_beside: false,
+        has_beside: false,
+        travels: Travels::Named,
+        carries: false,
+        recomputed: Some(Recomputed::Software),
+        content: Content::Document,
+        is_listed: false,
+    };
+
+    fn summary(&self) -> String {
+        format!("reg-torch {}, {}", self.worker, self.numerics)
+    }
+
+    fn uses(&self, _: Hash) -> Vec<ImageUse> {
+        Vec::new()
+    }
+}
+
+impl Record for Spec {
+    const KIND: Kind = Kind::Spec;
+    const VERSION: u32 = 2;
+    const DESCRIPTOR: Descriptor = Descriptor {
+        name: "spec",
+        plural: "specs",
+        called: "a spec",
+        inputs: &["dataset", "split", "weights"],
+        outputs: &[],
+        chosen: |_| true,
+        is_result: false,
+        is_beside: false,
+        has_beside: false,
+        travels: Travels::Named,
+        // A study names the specs of its runs, and not the runs.
+        carries: true,
+        recomputed: Some(Recomputed::Spec),
+        content: Content::Document,
+        is_listed: false,
+    };
+
+    fn summary(&self) -> String {
+        format!(
+            "{}, {}, fold {}, seed {}, {} epochs, {} threads, {}",
+            self.model.name,
+            self.init.name(),
+            self.fold,
+            self.seed,
+            self.training.epochs,
+            self.threads,
+            match self.device {
+                DeviceKind::Cpu => "cpu",
+                DeviceKind::Cuda => "cuda",
+            },
+        )
+    }
+
+    fn uses(&self, _: Hash) -> Vec<ImageUse> {
+        let Spec { dataset, split, fold, .. } = *self;
+        let of = |subset, purpose| ImageUse::Subset { dataset, split, fold, subset, purpose };
+        let own = [of(Subset::Train, Purpose::Training), of(Subset::Val, Purpose::Validation)];
+        own.into_iter().chain(self.weights.map(|weights| ImageUse::Of(weights.hash))).collect()
+    }
+}
+
+impl Record for Run {
+    const KIND: Kind = Kind::Run;
+    const DESCRIPTOR: Descriptor = Descriptor {
+        name: "run",
+        plural: "runs",
+        called: "a run",
+        inputs: &["spec"],
+        outputs: &["checkpoint", "log"],
+        chosen: |at| at == "/kind",
+        is_result: true,
+        is_beside: false,
+        has_beside: true,
+        travels: Travels::WithInputs,
+        carries: true,
+        recomputed: Some(Recomputed::Run),
+        content: Content::Run,
+        is_listed: true,
+    };
+
+    fn summary(&self) -> String {
+        let loss = rounded(Some(self.val_loss));
+        format!("epoch {} of {}, validation loss {loss}", self.best_epoch, self.epochs)
+    }
+
+    fn uses(&self, _: Hash) -> Vec<ImageUse> {
+        vec![ImageUse::Of(self.spec.hash)]
+    }
+}
+
+impl Record for Predictions {
+    const KIND: Kind = Kind::Predictions;
+    const VERSION: u32 = 2;
+    const DESCRIPTOR: Descriptor = Descriptor {
+        name: "predictions",
+        plural: "predictions",
+        called: "predictions",
+        inputs: &["dataset", "file", "run", "split"],
+        outputs: &["scores"],
+        chosen: |at| at == "/kind",
+        is_result: true,
+        is_beside: false,
+        has_beside: true,
+        travels: Travels::WithInputs,
+        carries: true,
+        recomputed: Some(Recomputed::Predictions),
+        content: Content::Predictions,
+        is_listed: false,
+    };
+
+    fn summary(&self) -> String {
+        let fold = self.fold.map(|fold| format!(", fold {fold}")).unwrap_or_default();
+        let subset = self.subset.map(|subset| format!(", {}", subset.name())).unwrap_or_default();
+        format!("{}{fold}{subset}, {} images", self.model, self.images)
+    }
+
+    fn uses(&self, _: Hash) -> Vec<ImageUse> {
+        let Predictions { dataset, split, fold, subset, scores, .. } = *self;
+        let of_scores = ImageUse::Scores { dataset, scores };
+        match (&self.source, split, fold, subset) {
+            // The subset says which images were scored; else the scores do.
+            (ScoreSource::Run { run, .. }, Some(split), Some(fold), Some(subset)) => {
+                let purpose = Purpose::Scoring;
+                vec![ImageUse::Of(run.hash), ImageUse::Subset { dataset, split, fold, subset, purpose }]
+            }
+            (ScoreSource::Run { run, .. }, ..) => vec![ImageUse::Of(run.hash), of_scores],
+            (ScoreSource::Import { .. }, ..) => vec![of_scores],
+        }
+    }
+}
+
+impl Record for Weights {
+    const KIND: Kind = Kind::Weights;
+    const DESCRIPTOR: Descriptor = Descriptor {
+        name: "weights",
+        plural: "weights",
+        called: "weights",
+        inputs: &["file", "runs"],
+        outputs: &[],
+        chosen: |_| true,
+        is_result: false,
+        is_beside: false,
+        has_beside: false,
+        travels: Travels::Named,
+        carries: false,
+        recomputed: Some(Recomputed::Weights),
+        content: Content::Document,
+        is_listed: true,
+    };
+
+    fn summary(&self) -> String {
+        format!("{} tensors, {} parameters", self.tensors, self.parameters)
+    }
+
+    fn uses(&self, id: Hash) -> Vec<ImageUse> {
+        vec![ImageUse::Origins(crate::hash::Id::new(id))]
+    }
+}
+
+impl Record for Execution {
+    const KIND: Kind = Kind::Execution;
+    const VERSION: u32 = 2;
+    const DESCRIPTOR: Descriptor = Descriptor {
+        name: "execution",
+        plural: "executions",
+        called: "an execution",
+        inputs: &["software"],
+        outputs: &["made"],
+        chosen: |_| true,
+        is_result: true,
+        is_beside: true,
+        has_beside: false,
+        travels: Travels::WithInputs,
+        carries: false,
+        recomputed: None,
+        content: Content::Document,
+        is_listed: false,
+    };
+
+    fn summary(&self) -> String {
+        format!("{} on {}, {:.1} s", self.started, self.host, self.seconds)
+    }
+
+    fn uses(&self, _: Hash) -> Vec<ImageUse> {
+        Vec::new()
+    }
+}
+
+/// A number as one line has room for it.
+pub(super) fn rounded(value: Option<f64>) -> String {
+    value.map_or("n/a".to_owned(), |number| {
+        if number.abs() < 1e4 { format!("{number:.4}") } else { format!("{number:.2e}") }
+    })
+}
