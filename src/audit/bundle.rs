@@ -16,7 +16,7 @@ use crate::disk;
 use crate::hash::{Digest, Hash, Id};
 use crate::index::View;
 use crate::lineage::{MADE, Mark, Marks};
-use crate::records::{Execution, Kind, Record, Run, Study, Withdrawal};
+use crate::records::{Kind, Run, Withdrawal};
 use crate::registry::{Objects, Registry, RegistryError, Withdrawn};
 
 /// What a bundle says of its own format.

@@ -9,7 +9,7 @@ use super::walk::{Evidence, Part};
 use crate::hash::{Hash, Id};
 use crate::lineage::Mark;
 use crate::records::{
-    Assignment, Content, Dataset, Gender, ImageRow, Kind, Manifest, Record, Split, StudyId, Subset, Table,
+    Assignment, Content, Dataset, Gender, ImageRow, Kind, Manifest, Split, StudyId, Subset, Table,
     ViewPosition,
 };
 use crate::registry::Objects;

@@ -16,7 +16,7 @@ use super::{ExportError, time};
 use crate::hash::{Hash, Id};
 use crate::index::View;
 use crate::lineage::{Graph, MADE, Marks, NodeKind};
-use crate::records::{Dataset, Execution, Kind, Manifest, Packed, PackedKind, Record, Software, Withdrawal};
+use crate::records::{Dataset, Execution, Kind, PackedKind, Software, Withdrawal};
 use crate::registry::{IMAGE, Registry};
 
 /// Relation, then its identifier, then what it relates.

@@ -9,11 +9,8 @@ use serde::{Serialize, Serializer};
 use crate::hash::{Hash, Id};
 use crate::index::View;
 use crate::records::codec::{self, MAX_RECORD};
-use crate::records::{
-    self, Dataset, Execution, Header, Kind, Manifest, Packed, PackedKind, Predictions, Record, Run, Study,
-    Table, Weights,
-};
-use crate::registry::{IMAGE, RESULTS, Registry, RegistryError};
+use crate::records::{self, Dataset, Header, Kind, Manifest, PackedKind, Study};
+use crate::registry::{IMAGE, Registry, RegistryError};
 use crate::store::StoreError;
 
 /// The part of a result in its execution.
@@ -239,7 +236,7 @@ fn follow(
                     graph.edges.push(Edge { from, to: id, role: role.clone().into() });
                     next.push((from, role));
                 }
-                if object.kind() == Execution::KIND {
+                if object.kind().is(Kind::Execution) {
                     // Who names it is nobody; what it made names neither it nor the program.
                     next.extend(
                         object.links().into_iter().filter(|l| l.role == MADE).map(|l| (l.to, l.role)),

@@ -15,9 +15,7 @@ use super::usage::{Counts, Usage};
 use crate::hash::{Hash, Id};
 use crate::index::View;
 use crate::records::codec::Header;
-use crate::records::{
-    Dataset, Execution, ImageRow, Kind, Manifest, PatientId, Predictions, Record, Run, Split, Table,
-};
+use crate::records::{Dataset, ImageRow, Kind, Manifest, PatientId};
 use crate::registry::{IMAGE, Registry, RegistryError};
 
 /// Whom or what is asked about.

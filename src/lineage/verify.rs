@@ -11,7 +11,7 @@ use super::known::Known;
 use crate::hash::{Hash, Id};
 use crate::index::IndexError;
 use crate::progress::{Progress, Unit};
-use crate::records::{self, Execution, Kind, Manifest, Record, Software, Table};
+use crate::records::{Kind, Manifest};
 use crate::registry::survey::{Depth, Survey, breaks};
 use crate::registry::{IMAGE, Registry, RegistryError, Withdrawn, is_pictured};
 
@@ -344,7 +344,8 @@ impl Graph {
                 }
                 queue.push_back(*from);
                 // A program is behind what its executions made; what these say else is behind nothing.
-                let made = self.made.get(from).filter(|made| role == Kind::Software.name() && !seen.contains(made));
+                let made =
+                    self.made.get(from).filter(|made| role == Kind::Software.name() && !seen.contains(made));
                 if let Some(made) = made {
                     seen.insert(*made);
                     queue.push_back(*made);

@@ -120,7 +120,7 @@ pub fn encode<T: Record>(record: &T) -> Result<Vec<u8>, CodecError> {
     if T::deserialize(&value).map_err(unwritable)? != *record {
         return Err(unwritable(serde::ser::Error::custom("a number is not finite")));
     }
-    record.check().map_err(|reason| CodecError::Invalid { kind: T::KIND, reason })?;
+    record.check().map_err(|reason| CodecError::Invalid { kind: T::KIND.name(), reason })?;
     document::<T>(value)
 }
 

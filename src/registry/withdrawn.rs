@@ -11,7 +11,7 @@ use super::{Registry, RegistryError};
 use crate::disk;
 use crate::hash::{Hash, Id};
 use crate::index::View;
-use crate::records::{ImageRow, Kind, Manifest, PatientId, Record, Subject, Withdrawal};
+use crate::records::{ImageRow, Kind, Manifest, PatientId, Subject, Withdrawal};
 
 /// All withdrawals of a registry.
 #[derive(Debug, Default)]

@@ -10,8 +10,8 @@ use super::withdrawn::refuse;
 use super::{Device, RunError, Session, hold};
 use crate::hash::Id;
 use crate::records::{
-    AucTable, Dataset, DeviceKind, Kind, LabelAuc, Manifest, Predictions, Record, Run, Scale, ScoreSource,
-    Scores, Spec, Subset, Table, codec, rules,
+    AucTable, Dataset, DeviceKind, Kind, LabelAuc, Manifest, Predictions, Run, Scale, ScoreSource, Scores,
+    Spec, Subset, Table, codec, rules,
 };
 use crate::registry::Registry;
 use crate::stats;

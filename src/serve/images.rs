@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::route::{Answer, Nothing, Query, encoded, leaves};
 use crate::dataset::{overlay, pixels, png};
 use crate::hash::{Hash, Id};
-use crate::records::{Boxes, Dataset, Heat, ImageRow, Kind, Manifest, PatientId, Record, Scale, Table};
+use crate::records::{Boxes, Dataset, Heat, ImageRow, Kind, Manifest, PatientId, Scale, Table};
 use crate::registry::{Registry, RegistryError};
 use crate::report::page::{Writer, withheld};
 use crate::report::svg::escape;

@@ -21,10 +21,7 @@ pub use split::{FoldOf, SplitDiff, SubsetDiff};
 
 use crate::hash::{Hash, Id};
 use crate::index::{IndexError, View};
-use crate::records::{
-    Content, Dataset, Execution, Kind, Predictions, Record, Run, Software, Split, Table, differing_sources,
-    source_files,
-};
+use crate::records::{Content, Execution, Kind, Software, Split, Table, differing_sources, source_files};
 use crate::registry::{Registry, RegistryError};
 use legs::{Leg, legs, pairs};
 use matters::{Sees, matters, why_harmless};

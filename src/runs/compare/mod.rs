@@ -20,8 +20,8 @@ use super::weights::learnt_before;
 use crate::hash::{Digest, Hash, Id};
 use crate::index::View;
 use crate::records::{
-    Comparison, Content, File, GroupBy, Kind, Pooling, Predictions, PublishedModel, PublishedTable, Record,
-    Run, ScoreSource, Subset, Table, Unfair, UnfairKind, rules,
+    Comparison, Content, File, GroupBy, Kind, Pooling, Predictions, PublishedModel, PublishedTable,
+    ScoreSource, Subset, Table, Unfair, UnfairKind, rules,
 };
 use crate::registry::{Objects, Registry, Stamp};
 use columns::{Cell, Column};

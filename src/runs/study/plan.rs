@@ -10,7 +10,7 @@ use super::standing::{State, of_spec};
 use crate::hash::{Digest, Hash, Id};
 use crate::index::View;
 use crate::records::{
-    Dataset, FoldSizes, Kind, Model, Numerics, Record, Spec, Split, SplitMethod, Study, StudyProbe, StudyRun,
+    Dataset, FoldSizes, Kind, Model, Numerics, Spec, Split, SplitMethod, Study, StudyProbe, StudyRun,
     StudySection, SubsetSize, Training, Weights, rules,
 };
 use crate::registry::{Registry, RegistryError};
