@@ -1,7 +1,7 @@
 //! Re-hashes objects, checks what they and the index say of each other, and says which results damage
 //! taints.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 
 use serde::Serialize;
@@ -13,6 +13,7 @@ use crate::index::IndexError;
 use crate::progress::{Progress, Unit};
 use crate::records::{Kind, Manifest};
 use crate::registry::survey::{Depth, Survey, breaks};
+use crate::registry::walk::{CHECKPOINT, Edge, Lineage, Walk, plays, results};
 use crate::registry::{IMAGE, Registry, RegistryError, Withdrawn, is_pictured};
 
 /// What a verification found.
@@ -242,14 +243,26 @@ fn damage(registry: &Registry, survey: &Survey, known: Option<&Known>, missing: 
 }
 
 /// Who names whom, by the objects and by the index together: a damaged object no longer says what it named.
-struct Graph {
+pub(super) struct Graph {
     referrers: HashMap<Hash, Vec<(Hash, String)>>,
     kinds: HashMap<Hash, Kind>,
     names: HashMap<Hash, String>,
+    /// The checkpoint of each run.
+    checkpoints: HashMap<Hash, Hash>,
+}
+
+impl Lineage for Graph {
+    fn kind(&self, id: &Hash) -> Result<Option<Kind>, RegistryError> {
+        Ok(self.kinds.get(id).copied())
+    }
+
+    fn referrers(&self, id: &Hash) -> Result<Vec<(Hash, String)>, RegistryError> {
+        Ok(self.named_by(id).to_vec())
+    }
 }
 
 impl Graph {
-    fn of(survey: &Survey, known: Option<&Known>) -> Self {
+    pub(super) fn of(survey: &Survey, known: Option<&Known>) -> Self {
         let mut mentions: Vec<(Hash, Hash, String)> = survey.mentions().collect();
         let mut kinds: HashMap<Hash, Kind> =
             survey.records.iter().map(|(id, (kind, _))| (*id, *kind)).collect();
@@ -265,10 +278,14 @@ impl Graph {
         mentions.sort_unstable();
         mentions.dedup();
         let mut referrers: HashMap<Hash, Vec<(Hash, String)>> = HashMap::new();
+        let mut checkpoints = HashMap::new();
         for (to, from, role) in mentions {
+            if plays(&role, CHECKPOINT) && kinds.get(&from) == Some(&Kind::Run) {
+                checkpoints.insert(from, to);
+            }
             referrers.entry(to).or_default().push((from, role));
         }
-        Graph { referrers, kinds, names }
+        Graph { referrers, kinds, names, checkpoints }
     }
 
     fn named_by(&self, id: &Hash) -> &[(Hash, String)] {
@@ -322,16 +339,16 @@ impl Graph {
     }
 
     /// The records that depend on an object, tables first, then in the order of a study.
-    fn taints(&self, id: &Hash) -> Vec<Tainted> {
-        let mut seen = HashSet::from([*id]);
-        let mut queue = VecDeque::from([*id]);
+    pub(super) fn taints(&self, id: &Hash) -> Vec<Tainted> {
+        let mut walk = Walk::from([(*id, ())]);
         let mut tainted = Vec::new();
-        while let Some(next) = queue.pop_front() {
-            for (from, _) in self.named_by(&next) {
-                if !seen.insert(*from) {
+        while let Some((next, ())) = walk.step() {
+            // A survey that is there can always be asked.
+            let edges = results(self, next, self.checkpoints.get(&next).copied()).unwrap_or_default();
+            for Edge { from, .. } in edges.iter() {
+                if !walk.reach(*from, ()) {
                     continue;
                 }
-                queue.push_back(*from);
                 // That a run was executed says nothing of its value, and packed arrays stand for the
                 // records that name them.
                 if let Some(kind) = self.kinds.get(from).filter(|kind| !kind.descriptor().is_beside) {
