@@ -7,6 +7,8 @@
 mod arrival;
 mod gc;
 mod lease;
+#[cfg(test)]
+pub(crate) mod memory;
 mod names;
 mod objects;
 mod purge;
@@ -14,6 +16,7 @@ mod reindex;
 pub mod survey;
 #[cfg(test)]
 mod tests;
+pub mod walk;
 mod withdrawn;
 
 use std::collections::{HashMap, HashSet};

@@ -8,9 +8,10 @@ use serde_json::{Value, json};
 
 use super::AttestError;
 use crate::hash::{Hash, Hasher};
-use crate::lineage::{Direction, Graph, MADE, Marks, Node, NodeKind, trace};
+use crate::lineage::{Direction, Graph, Marks, Node, NodeKind, trace};
 use crate::records::codec::Header;
 use crate::records::{Kind, PackedKind, Travels};
+use crate::registry::walk::MADE;
 use crate::registry::{IMAGE, Registry};
 
 const STATEMENT_TYPE: &str = "https://in-toto.io/Statement/v1";

@@ -15,8 +15,9 @@ use super::walk::{Evidence, Part, walk};
 use crate::disk;
 use crate::hash::{Digest, Hash, Id};
 use crate::index::View;
-use crate::lineage::{MADE, Mark, Marks};
+use crate::lineage::{Mark, Marks};
 use crate::records::{Kind, Run, Withdrawal};
+use crate::registry::walk::Lineage;
 use crate::registry::{Objects, Registry, RegistryError, Withdrawn};
 
 /// What a bundle says of its own format.
@@ -60,17 +61,17 @@ impl Objects for OfRegistry<'_> {
     }
 }
 
-impl Evidence for OfRegistry<'_> {
-    fn executions(&self, made: &Hash) -> Result<Vec<Hash>, AuditError> {
-        let mut found = Vec::new();
-        for (from, role) in self.view.referrers(made)? {
-            if role == MADE && self.view.kind(&from)?.is_some_and(|kind| kind.descriptor().is_beside) {
-                found.push(from);
-            }
-        }
-        Ok(found)
+impl Lineage for OfRegistry<'_> {
+    fn kind(&self, id: &Hash) -> Result<Option<Kind>, RegistryError> {
+        Ok(self.view.kind(id)?)
     }
 
+    fn referrers(&self, id: &Hash) -> Result<Vec<(Hash, String)>, RegistryError> {
+        Ok(self.view.referrers(id)?)
+    }
+}
+
+impl Evidence for OfRegistry<'_> {
     fn withdrawals(&self) -> Result<Vec<(Id<Withdrawal>, Withdrawal)>, AuditError> {
         Ok(self.registry.withdrawals(&self.view)?)
     }

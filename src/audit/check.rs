@@ -19,6 +19,7 @@ use crate::lineage::{Mark, NodeKind};
 use crate::records::{
     Content, Execution, Kind, Predictions, Recomputed, Run, Split, Table, Withdrawal, codec,
 };
+use crate::registry::walk::{CHECKPOINT, Lineage, MADE};
 use crate::registry::{Objects, RegistryError};
 use crate::runs::{Mismatch, recompute};
 use crate::split::{Leak, leaks};
@@ -236,6 +237,8 @@ struct OfBundle {
     zip: RefCell<ZipArchive<BufReader<File>>>,
     /// The objects whose bytes are those that they are named by.
     whole: HashSet<Hash>,
+    /// Runs and executions in it.
+    kinds: HashMap<Hash, Kind>,
     /// The executions in it, by what they made.
     made: HashMap<Hash, Vec<Hash>>,
     /// The runs in it, by their checkpoints.
@@ -251,6 +254,7 @@ impl OfBundle {
         let mut bundle = OfBundle {
             zip: RefCell::new(zip),
             whole: HashSet::new(),
+            kinds: HashMap::new(),
             made: HashMap::new(),
             trained: HashMap::new(),
             withdrawals: Vec::new(),
@@ -266,10 +270,12 @@ impl OfBundle {
             }
             bundle.whole.insert(id);
             if let Ok(run) = codec::decode::<Run>(&bytes) {
+                bundle.kinds.insert(id, Kind::Run);
                 bundle.trained.entry(run.checkpoint.hash).or_default().push(Id::new(id));
             }
             // Nothing that they are about names these two.
             if let Ok(execution) = codec::decode::<Execution>(&bytes) {
+                bundle.kinds.insert(id, Kind::Execution);
                 bundle.made.entry(execution.made).or_default().push(id);
             } else if let Ok(withdrawal) = codec::decode::<Withdrawal>(&bytes) {
                 bundle.withdrawals.push((Id::new(id), withdrawal));
@@ -320,11 +326,20 @@ impl Objects for OfBundle {
     }
 }
 
-impl Evidence for OfBundle {
-    fn executions(&self, made: &Hash) -> Result<Vec<Hash>, AuditError> {
-        Ok(self.made.get(made).cloned().unwrap_or_default())
+/// As far as an audit asks: of what made an object, and of runs by their checkpoints.
+impl Lineage for OfBundle {
+    fn kind(&self, id: &Hash) -> Result<Option<Kind>, RegistryError> {
+        Ok(self.kinds.get(id).copied())
     }
 
+    fn referrers(&self, id: &Hash) -> Result<Vec<(Hash, String)>, RegistryError> {
+        let made = self.made.get(id).into_iter().flatten().map(|by| (*by, MADE.to_owned()));
+        let trained = self.trained.get(id).into_iter().flatten();
+        Ok(made.chain(trained.map(|run| (run.hash, CHECKPOINT.to_owned()))).collect())
+    }
+}
+
+impl Evidence for OfBundle {
     fn withdrawals(&self) -> Result<Vec<(Id<Withdrawal>, Withdrawal)>, AuditError> {
         Ok(self.withdrawals.clone())
     }

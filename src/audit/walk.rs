@@ -1,18 +1,16 @@
 //! Which objects are behind a result, found by the one rule of lineage.
 
-use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::collections::BTreeMap;
 
 use super::AuditError;
 use crate::hash::{Hash, Id};
-use crate::lineage::{MADE, NodeKind};
-use crate::records::{self, Kind, Link, Manifest, PackedKind, Withdrawal};
+use crate::lineage::NodeKind;
+use crate::records::{self, Kind, Manifest, PackedKind, Withdrawal};
+use crate::registry::walk::{CHECKPOINT, Edge, Lineage, WEIGHTS_FILE, Walk, inputs};
 use crate::registry::{Objects, Withdrawn, is_pictured};
 
 /// Objects, and what stands beside them without being named.
-pub(super) trait Evidence: Objects {
-    /// The executions that made an object.
-    fn executions(&self, made: &Hash) -> Result<Vec<Hash>, AuditError>;
-
+pub(super) trait Evidence: Objects + Lineage {
     /// All withdrawals.
     fn withdrawals(&self) -> Result<Vec<(Id<Withdrawal>, Withdrawal)>, AuditError>;
 }
@@ -28,8 +26,6 @@ pub(super) struct Part {
     pub(super) kept: bool,
 }
 
-/// The part of a run whose checkpoint some weights are.
-const ORIGIN: &str = "runs";
 /// What the result itself is, in the listing.
 const RESULT: &str = "result";
 
@@ -46,9 +42,8 @@ pub(super) fn walk(
     weights: bool,
 ) -> Result<BTreeMap<Hash, Part>, AuditError> {
     let mut parts = BTreeMap::new();
-    let mut seen = HashSet::from([root]);
-    let mut queue = VecDeque::from([(root, RESULT.to_owned(), true)]);
-    while let Some((id, role, kept)) = queue.pop_front() {
+    let mut walk = Walk::from([(root, (RESULT.to_owned(), true))]);
+    while let Some((id, (role, kept))) = walk.step() {
         if !kept || evidence.lacks(&id) {
             let kind = if kept { NodeKind::Missing } else { NodeKind::File };
             parts.insert(id, Part { kind, role, kept });
@@ -64,27 +59,16 @@ pub(super) fn walk(
             (None, Some(kind)) => NodeKind::Packed(kind),
             (None, None) => NodeKind::File,
         };
-        // An execution is reached from what it made, which leads to the rest, and leads to the program that computed.
-        let beside = kind.record().is_some_and(|kind| kind.descriptor().is_beside);
-        let followed = |link: &Link| !beside || id == root || link.role != MADE;
-        for link in header.iter().flat_map(records::Header::links).filter(followed) {
-            let is_weights = link.role == "checkpoint" || kind.is(Kind::Weights) && link.role == "file";
-            // The X-ray under a heat map, and the map over it.
-            let is_image = kind.is(Kind::Table) && is_pictured(&link.role);
-            if seen.insert(link.to) {
-                queue.push_back((link.to, link.role, !is_image && (weights || !is_weights)));
-            }
-        }
-        if kind.is(Kind::Weights) {
-            for run in <dyn Objects>::origins(evidence, Id::new(id))? {
-                if seen.insert(run.hash) {
-                    queue.push_back((run.hash, ORIGIN.to_owned(), true));
+        if let Some(header) = header {
+            for Edge { from, to, role } in inputs(evidence, id, header.kind, &header.links(), id == root)? {
+                if from != id {
+                    walk.reach(from, (role.into_owned(), true));
+                    continue;
                 }
-            }
-        }
-        for execution in evidence.executions(&id)? {
-            if seen.insert(execution) {
-                queue.push_back((execution, "made".to_owned(), true));
+                let is_weights = role == CHECKPOINT || header.kind == Kind::Weights && role == WEIGHTS_FILE;
+                // The X-ray under a heat map, and the map over it.
+                let is_image = header.kind == Kind::Table && is_pictured(&role);
+                walk.reach(to, (role.into_owned(), !is_image && (weights || !is_weights)));
             }
         }
         parts.insert(id, Part { kind, role, kept });

@@ -15,8 +15,9 @@ use super::activities::{Activity, activities};
 use super::{ExportError, time};
 use crate::hash::{Hash, Id};
 use crate::index::View;
-use crate::lineage::{Graph, MADE, Marks, NodeKind};
+use crate::lineage::{Graph, Marks, NodeKind};
 use crate::records::{Dataset, Execution, Kind, PackedKind, Software, Withdrawal};
+use crate::registry::walk::MADE;
 use crate::registry::{IMAGE, Registry};
 
 /// Relation, then its identifier, then what it relates.

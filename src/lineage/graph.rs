@@ -1,20 +1,18 @@
 //! The part of the lineage graph that can be reached from one object.
 
 use std::borrow::Cow;
-use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeSet, HashMap};
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Serialize, Serializer};
 
 use crate::hash::{Hash, Id};
 use crate::index::View;
-use crate::records::codec::{self, MAX_RECORD};
+use crate::records::codec::MAX_RECORD;
 use crate::records::{self, Dataset, Header, Kind, Manifest, PackedKind, Study};
+use crate::registry::walk::{CHECKPOINT, Edge, MADE, Walk, inputs, made_by, results};
 use crate::registry::{IMAGE, Registry, RegistryError};
 use crate::store::StoreError;
-
-/// The part of a result in its execution.
-pub(crate) const MADE: &str = "made";
 
 /// Which way to follow the edges.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -121,17 +119,6 @@ pub struct Node {
     pub row: Option<u32>,
 }
 
-/// One object's mention of another.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
-pub struct Edge {
-    /// The one that names.
-    pub from: Hash,
-    /// The one that is named: an input of `from`.
-    pub to: Hash,
-    /// The part that it plays.
-    pub role: Cow<'static, str>,
-}
-
 /// Nodes in the order in which they were reached, and the edges between them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Graph {
@@ -189,90 +176,58 @@ fn follow(
 ) -> Result<Graph, RegistryError> {
     let names = view.names_by_id()?;
     let mut graph = Graph { root: roots[0], nodes: Vec::new(), edges: Vec::new() };
-    let mut seen: HashSet<Hash> = roots.iter().copied().collect();
-    let mut queue: VecDeque<(Hash, Option<String>)> = roots.iter().map(|root| (*root, None)).collect();
-    while let Some((id, role)) = queue.pop_front() {
+    let mut walk = Walk::from(roots.iter().map(|root| (*root, None::<Cow<'static, str>>)));
+    while let Some((id, role)) = walk.step() {
         let part = role.as_deref().filter(|_| direction == Direction::Up);
         let object = Object::read(registry, view, id, part)?;
         graph.nodes.push(object.node(role.as_deref(), &names));
-        let mut next = Vec::new();
-        match direction {
-            Direction::Up => {
-                if let Object::Manifest(_, manifest) = &object {
-                    add_images(&mut graph, &mut seen, id, manifest);
-                    continue;
-                }
-                let mut links = object.links();
-                if object.kind().record().is_some_and(|kind| kind.descriptor().is_beside)
-                    && !roots.contains(&id)
-                {
-                    // It is reached from what it made, and leads to who computed.
-                    links.retain(|link| link.role != MADE);
-                }
-                for link in links {
-                    graph.edges.push(Edge { from: id, to: link.to, role: link.role.clone().into() });
-                    next.push((link.to, link.role));
-                }
-                if object.kind().is(Kind::Weights) {
-                    // Those that came behind them, too.
-                    for run in registry.origins(Id::new(id))? {
-                        if graph.edges.iter().all(|edge| (edge.from, edge.to) != (id, run.hash)) {
-                            graph.edges.push(Edge { from: id, to: run.hash, role: "runs".into() });
-                            next.push((run.hash, "runs".to_owned()));
-                        }
-                    }
-                }
-                if object.kind().record().is_some_and(|kind| kind.descriptor().has_beside) {
-                    for (execution, role) in view.referrers(&id)? {
-                        if view.kind(&execution)?.is_some_and(|kind| kind.descriptor().is_beside) {
-                            graph.edges.push(Edge { from: execution, to: id, role: role.clone().into() });
-                            next.push((execution, role));
-                        }
-                    }
-                }
+        let is_root = roots.contains(&id);
+        let edges = match (direction, &object) {
+            (Direction::Up, Object::Manifest(_, manifest)) => {
+                add_images(&mut graph, &mut walk, id, manifest);
+                continue;
             }
-            Direction::Down => {
-                for (from, role) in view.referrers(&id)? {
-                    graph.edges.push(Edge { from, to: id, role: role.clone().into() });
-                    next.push((from, role));
-                }
-                if object.kind().is(Kind::Execution) {
-                    // Who names it is nobody; what it made names neither it nor the program.
-                    next.extend(
-                        object.links().into_iter().filter(|l| l.role == MADE).map(|l| (l.to, l.role)),
-                    );
-                }
-                // Weights of it that were here before it name its checkpoint alone.
-                if let Object::Record(_, header) = &object
-                    && let Some(checkpoint) = checkpoint_of(header)
-                {
-                    for (from, _) in view.referrers(&checkpoint)? {
-                        let known = graph.edges.iter().any(|edge| (edge.from, edge.to) == (from, id));
-                        if !known && view.kind(&from)? == Some(Kind::Weights) {
-                            graph.edges.push(Edge { from, to: id, role: "runs".into() });
-                            next.push((from, "runs".to_owned()));
-                        }
-                    }
-                }
+            (Direction::Up, Object::Record(_, header)) => {
+                inputs(view, id, header.kind, &header.links(), is_root)?
             }
+            (Direction::Up, damaged) => match damaged.kind().record() {
+                Some(kind) => inputs(view, id, kind, &[], is_root)?,
+                None => Vec::new(),
+            },
+            (Direction::Down, Object::Record(_, header)) => {
+                // What it made names neither it nor the program; that edge comes with what it made.
+                for made in made_by(header.kind, &header.links()) {
+                    walk.reach(made, Some(MADE.into()));
+                }
+                results(view, id, checkpoint_of(header))?
+            }
+            (Direction::Down, _) => results(view, id, None)?,
+        };
+        for edge in edges {
+            walk.reach(edge.other(&id), Some(edge.role.clone()));
+            graph.edges.push(edge);
         }
-        next.retain(|(id, _)| seen.insert(*id));
-        queue.extend(next.into_iter().map(|(id, role)| (id, Some(role))));
     }
     Ok(graph)
 }
 
 /// The checkpoint of a run; none of other records.
 pub(super) fn checkpoint_of(header: &Header) -> Option<Hash> {
-    let checkpoint = header.document.get("checkpoint").filter(|_| header.kind == Kind::Run)?;
+    let checkpoint = header.document.get(CHECKPOINT).filter(|_| header.kind == Kind::Run)?;
     checkpoint.as_str()?.parse().ok()
 }
 
-fn add_images(graph: &mut Graph, seen: &mut HashSet<Hash>, from: Hash, manifest: &Manifest) {
+/// Adds the images of a manifest, which need not be read for that.
+fn add_images(
+    graph: &mut Graph,
+    walk: &mut Walk<Option<Cow<'static, str>>>,
+    from: Hash,
+    manifest: &Manifest,
+) {
     for row in &manifest.rows {
         let Some(to) = row.object else { continue };
         graph.edges.push(Edge { from, to, role: IMAGE.into() });
-        if seen.insert(to) {
+        if walk.pass(to) {
             graph.nodes.push(Node {
                 id: to,
                 kind: NodeKind::Image,
@@ -366,14 +321,6 @@ impl Object {
             Object::Missing(_) => NodeKind::Missing,
             Object::Damaged(_, kind) => kind.clone(),
         }
-    }
-
-    fn links(&self) -> Vec<codec::Link> {
-        let Object::Record(_, header) = self else { return Vec::new() };
-        let mut links = header.links();
-        let mut seen = HashSet::new();
-        links.retain(|link| seen.insert(link.to));
-        links
     }
 
     fn node(&self, role: Option<&str>, names: &HashMap<Hash, String>) -> Node {

@@ -7,17 +7,19 @@ mod diff;
 mod graph;
 mod known;
 mod repair;
+#[cfg(test)]
+mod tests;
 mod touched;
 mod usage;
 mod verify;
 mod withdraw;
 
+pub use crate::registry::walk::Edge;
 pub use diff::{
     Change, Changed, DatasetDiff, DiffError, Difference, FoldOf, Parting, Relabelled, Side, SplitDiff,
     SubsetDiff, diff, diff_datasets,
 };
-pub(crate) use graph::MADE;
-pub use graph::{Direction, Edge, Graph, Node, NodeKind, behind, image_named, trace};
+pub use graph::{Direction, Graph, Node, NodeKind, behind, image_named, trace};
 pub use repair::{RepairError, repair};
 pub use touched::{
     Asked, InDataset, InFold, InSplit, Named, Touched, TouchedImage, Touching, datasets, touched,

@@ -1,7 +1,7 @@
 //! Who used an image, the images of a patient, or a row of a metadata file: the way down, told by what was
 //! done with them and not by what depends on the data set that holds them.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fs;
 use std::path::Path;
 
@@ -10,12 +10,13 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::graph::{Edge, Node, NodeKind, checkpoint_of, node_of};
+use super::graph::{Node, NodeKind, checkpoint_of, node_of};
 use super::usage::{Counts, Usage};
 use crate::hash::{Hash, Id};
 use crate::index::View;
 use crate::records::codec::Header;
-use crate::records::{Dataset, ImageRow, Kind, Manifest, PatientId};
+use crate::records::{Dataset, ImageRow, Kind, Manifest, PatientId, role};
+use crate::registry::walk::{Edge, Walk, results};
 use crate::registry::{IMAGE, Registry, RegistryError};
 
 /// Whom or what is asked about.
@@ -317,7 +318,7 @@ pub fn touched(registry: &Registry, view: &View, asked: &Asked) -> Result<Touche
         let found = &gather.found[id];
         nodes.push(Touching { node: node_of(*id, &found.header, &names), uses: found.uses });
         let links = found.header.links().into_iter().filter(|link| gather.found.contains_key(&link.to));
-        edges.extend(links.map(|link| Edge { from: *id, to: link.to, role: link.role.into() }));
+        edges.extend(links.map(|link| Edge { from: *id, to: link.to, role: role(&link.role) }));
     }
     let unread = usage.unread;
     Ok(Touched { root: asked.to_string(), images, nodes, edges, datasets, unread })
@@ -340,13 +341,12 @@ struct Gather<'g, 'a> {
 impl Gather<'_, '_> {
     /// Records that used the images, in the order in which they are reached from the data sets.
     fn all(&mut self, view: &View, datasets: &[Id<Dataset>]) -> Result<Vec<Hash>, RegistryError> {
-        let mut seen: HashSet<Hash> = datasets.iter().map(|id| id.hash).collect();
-        let mut queue: VecDeque<Hash> = datasets.iter().map(|id| id.hash).collect();
+        let mut walk = Walk::from(datasets.iter().map(|id| (id.hash, ())));
         let mut ids = Vec::new();
-        while let Some(id) = queue.pop_front() {
+        while let Some((id, ())) = walk.step() {
             let used = self.usage.of(&id);
             let uses = self.usage.counts(&used);
-            let header = self.usage.take_header(&id);
+            let header = self.usage.header(&id);
             let checkpoint = header.as_ref().and_then(checkpoint_of);
             match header {
                 Some(header) if uses != Counts::default() => {
@@ -357,12 +357,8 @@ impl Gather<'_, '_> {
                 _ => {}
             }
             // What used nothing itself can still be compared with what did.
-            for object in [Some(id), checkpoint].into_iter().flatten() {
-                for (from, _) in view.referrers(&object)? {
-                    if seen.insert(from) {
-                        queue.push_back(from);
-                    }
-                }
+            for edge in results(view, id, checkpoint)? {
+                walk.reach(edge.from, ());
             }
         }
         Ok(ids)

@@ -4,7 +4,7 @@
 //! A run of a fold in which a patient tests has not seen the patient, though its lineage leads to the data set that holds
 //! him. So this walks from a record towards its inputs and asks, at the split, for the subset of each row.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::rc::Rc;
 
 use serde::Serialize;
@@ -90,8 +90,6 @@ pub struct Usage<'a> {
     /// Rows of each subset of each fold of a split.
     folds: HashMap<Hash, Rc<Vec<[Vec<u32>; 3]>>>,
     known: HashMap<Hash, Rc<Use>>,
-    /// Documents of the records that were looked at.
-    headers: HashMap<Hash, codec::Header>,
     /// Images of the data sets of which names were needed.
     manifests: HashMap<Hash, Manifest>,
     /// What could not be read, so that its use is not known.
@@ -101,8 +99,8 @@ pub struct Usage<'a> {
 impl<'a> Usage<'a> {
     /// Begins to answer.
     pub fn new(objects: &'a dyn Objects, choice: Box<Choice<'a>>) -> Self {
-        let (rows, folds, known, headers, manifests, unread) = Default::default();
-        Usage { objects, choice, rows, folds, known, headers, manifests, unread }
+        let (rows, folds, known, manifests, unread) = Default::default();
+        Usage { objects, choice, rows, folds, known, manifests, unread }
     }
 
     /// The chosen rows of a data set.
@@ -139,29 +137,77 @@ impl<'a> Usage<'a> {
     }
 
     /// What a record did with the chosen images. What cannot be read is noted and counts as nothing.
+    ///
+    /// Of a record, nothing but its uses is kept until those are known that it depends on: a chain of weights
+    /// that were trained from weights may be as long as somebody likes.
     pub fn of(&mut self, id: &Hash) -> Rc<Use> {
-        if let Some(known) = self.known.get(id) {
-            return known.clone();
+        let mut open: Vec<(Hash, Vec<ImageUse>)> = Vec::new();
+        let mut waiting = HashSet::new();
+        let mut next = Some(*id);
+        while let Some(id) = next.take() {
+            if !self.known.contains_key(&id) && waiting.insert(id) {
+                match self.uses(&id) {
+                    Ok(uses) => open.push((id, uses)),
+                    Err(e) => self.note_unread(id, &e),
+                }
+            }
+            // The innermost that waits for nothing more is known, and so on outwards.
+            while let Some((id, uses)) = open.last() {
+                next = uses.iter().find_map(|term| match term {
+                    ImageUse::Of(on) => {
+                        (!waiting.contains(on) && !self.known.contains_key(on)).then_some(*on)
+                    }
+                    _ => None,
+                });
+                if next.is_some() {
+                    break;
+                }
+                let (id, uses) = (*id, open.pop().map(|(_, uses)| uses).unwrap_or_default());
+                match self.sum(uses) {
+                    Ok(used) => drop(self.known.insert(id, used)),
+                    Err(e) => self.note_unread(id, &e),
+                }
+            }
         }
-        let found = self.look(id).unwrap_or_else(|e| {
-            self.unread.insert(*id, e.to_string());
-            Use::default()
-        });
-        let found = Rc::new(found);
-        self.known.insert(*id, found.clone());
-        found
+        self.known.get(id).cloned().unwrap_or_default()
     }
 
-    fn look(&mut self, id: &Hash) -> Result<Use, RegistryError> {
+    fn note_unread(&mut self, id: Hash, e: &RegistryError) {
+        self.unread.insert(id, e.to_string());
+        self.known.insert(id, Rc::default());
+    }
+
+    fn uses(&self, id: &Hash) -> Result<Vec<ImageUse>, RegistryError> {
         let bytes = self.objects.bytes(id)?;
         let wrong = |source| RegistryError::Codec { id: *id, source };
-        let header = codec::Header::read(&bytes).map_err(wrong)?;
-        let mut used = Use::default();
+        // Weights that are a run's checkpoint have seen what the run has seen.
+        let mut uses = Vec::new();
         for term in records::decode_any(&bytes).map_err(wrong)?.uses(*id) {
+            match term {
+                ImageUse::Origins(weights) => {
+                    let runs = self.objects.origins(weights)?.into_iter();
+                    uses.extend(runs.map(|run| ImageUse::Of(run.hash)));
+                }
+                term => uses.push(term),
+            }
+        }
+        Ok(uses)
+    }
+
+    /// Adds up what a record did, all that it depends on being known.
+    fn sum(&mut self, uses: Vec<ImageUse>) -> Result<Rc<Use>, RegistryError> {
+        let alone = match uses[..] {
+            [ImageUse::Of(id)] => self.known.get(&id).cloned(),
+            _ => None,
+        };
+        if let Some(same) = alone {
+            return Ok(same);
+        }
+        let mut used = Use::default();
+        for term in uses {
             self.add(&mut used, term)?;
         }
-        self.headers.insert(*id, header);
-        Ok(used)
+        Ok(Rc::new(used))
     }
 
     /// Adds one way in which a record used the chosen images.
@@ -176,10 +222,11 @@ impl<'a> Usage<'a> {
                     Purpose::Scoring => used.scored.extend(rows),
                 }
             }
-            ImageUse::Of(id) => used.add(&self.of(&id)),
+            // One that is not known yet waits for this one: weights that a run began with and did not change.
+            ImageUse::Of(id) => self.known.get(&id).into_iter().for_each(|of| used.add(of)),
             ImageUse::Origins(weights) => {
                 for run in self.objects.origins(weights)? {
-                    used.add(&self.of(&run.hash));
+                    self.known.get(&run.hash).into_iter().for_each(|of| used.add(of));
                 }
             }
             ImageUse::Scores { dataset, scores } => used.scored.extend(self.scored(dataset, scores)?),
@@ -220,9 +267,10 @@ impl<'a> Usage<'a> {
         different(images.iter().map(|(name, object)| (name.as_str(), *object)))
     }
 
-    /// The document of a record that was looked at.
-    pub(super) fn take_header(&mut self, id: &Hash) -> Option<codec::Header> {
-        self.headers.remove(id)
+    /// The document of a record whose use is known; none of what could not be read.
+    pub(super) fn header(&self, id: &Hash) -> Option<codec::Header> {
+        let bytes = if self.unread.contains_key(id) { None } else { self.objects.bytes(id).ok() };
+        codec::Header::read(&bytes?).ok()
     }
 
     /// The chosen images that every model scored on the same fold: a table of shared images is of no others.
@@ -230,7 +278,8 @@ impl<'a> Usage<'a> {
         let mut folds: BTreeMap<Option<u32>, Vec<Rows>> = BTreeMap::new();
         for id in predictions {
             let fold = self.objects.get(*id)?.fold;
-            folds.entry(fold).or_default().push(self.of(&id.hash).scored.clone());
+            let scored = self.known.get(&id.hash).map(|of| of.scored.clone());
+            folds.entry(fold).or_default().push(scored.unwrap_or_default());
         }
         let mut shared = Rows::new();
         for cells in folds.into_values() {

@@ -1,18 +1,19 @@
 //! Re-hashes objects, checks what they and the index say of each other, and says which results damage
 //! taints.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::graph::{MADE, behind};
+use super::graph::behind;
 use super::known::Known;
 use crate::hash::{Hash, Id};
 use crate::index::IndexError;
 use crate::progress::{Progress, Unit};
 use crate::records::{Kind, Manifest};
 use crate::registry::survey::{Depth, Survey, breaks};
+use crate::registry::walk::{CHECKPOINT, Edge, Lineage, MADE, Walk, plays, results};
 use crate::registry::{IMAGE, Registry, RegistryError, Withdrawn, is_pictured};
 
 /// What a verification found.
@@ -242,16 +243,28 @@ fn damage(registry: &Registry, survey: &Survey, known: Option<&Known>, missing: 
 }
 
 /// Who names whom, by the objects and by the index together: a damaged object no longer says what it named.
-struct Graph {
+pub(super) struct Graph {
     referrers: HashMap<Hash, Vec<(Hash, String)>>,
     kinds: HashMap<Hash, Kind>,
     names: HashMap<Hash, String>,
     /// What each execution made.
     made: HashMap<Hash, Hash>,
+    /// The checkpoint of each run.
+    checkpoints: HashMap<Hash, Hash>,
+}
+
+impl Lineage for Graph {
+    fn kind(&self, id: &Hash) -> Result<Option<Kind>, RegistryError> {
+        Ok(self.kinds.get(id).copied())
+    }
+
+    fn referrers(&self, id: &Hash) -> Result<Vec<(Hash, String)>, RegistryError> {
+        Ok(self.named_by(id).to_vec())
+    }
 }
 
 impl Graph {
-    fn of(survey: &Survey, known: Option<&Known>) -> Self {
+    pub(super) fn of(survey: &Survey, known: Option<&Known>) -> Self {
         let mut mentions: Vec<(Hash, Hash, String)> = survey.mentions().collect();
         let mut kinds: HashMap<Hash, Kind> =
             survey.records.iter().map(|(id, (kind, _))| (*id, *kind)).collect();
@@ -268,13 +281,17 @@ impl Graph {
         mentions.dedup();
         let mut referrers: HashMap<Hash, Vec<(Hash, String)>> = HashMap::new();
         let mut made = HashMap::new();
+        let mut checkpoints = HashMap::new();
         for (to, from, role) in mentions {
+            if plays(&role, CHECKPOINT) && kinds.get(&from) == Some(&Kind::Run) {
+                checkpoints.insert(from, to);
+            }
             if role == MADE {
                 made.insert(from, to);
             }
             referrers.entry(to).or_default().push((from, role));
         }
-        Graph { referrers, kinds, names, made }
+        Graph { referrers, kinds, names, made, checkpoints }
     }
 
     fn named_by(&self, id: &Hash) -> &[(Hash, String)] {
@@ -333,23 +350,19 @@ impl Graph {
     }
 
     /// The records that depend on an object, tables first, then in the order of a study.
-    fn taints(&self, id: &Hash) -> Vec<Tainted> {
-        let mut seen = HashSet::from([*id]);
-        let mut queue = VecDeque::from([*id]);
+    pub(super) fn taints(&self, id: &Hash) -> Vec<Tainted> {
+        let mut walk = Walk::from([(*id, ())]);
         let mut tainted = Vec::new();
-        while let Some(next) = queue.pop_front() {
-            for (from, role) in self.named_by(&next) {
-                if !seen.insert(*from) {
+        while let Some((next, ())) = walk.step() {
+            // A program is behind what its executions made; that an execution is damaged taints nothing.
+            if let Some(made) = self.made.get(&next).filter(|made| next != *id && walk.reach(**made, ())) {
+                tainted.extend(self.tainted(made));
+            }
+            // A survey that is there can always be asked.
+            let edges = results(self, next, self.checkpoints.get(&next).copied()).unwrap_or_default();
+            for Edge { from, .. } in edges.iter() {
+                if !walk.reach(*from, ()) {
                     continue;
-                }
-                queue.push_back(*from);
-                // A program is behind what its executions made; what these say else is behind nothing.
-                let made =
-                    self.made.get(from).filter(|made| role == Kind::Software.name() && !seen.contains(made));
-                if let Some(made) = made {
-                    seen.insert(*made);
-                    queue.push_back(*made);
-                    tainted.extend(self.tainted(made));
                 }
                 // That a run was executed says nothing of its value, and packed arrays stand for the
                 // records that name them.

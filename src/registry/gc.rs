@@ -8,6 +8,7 @@ use std::fs;
 use std::path::Path;
 
 use super::survey::{Depth, Survey};
+use super::walk::Walk;
 use super::{Registry, RegistryError, io};
 use crate::disk;
 use crate::hash::Hash;
@@ -95,15 +96,20 @@ impl Registry {
         // All that is reached from somewhere, but for what was marked before.
         let mark = |from: Vec<Hash>, marked: &HashSet<Hash>, strict: bool| {
             let mut reached = HashSet::new();
-            let mut queue = from;
-            while let Some(id) = queue.pop() {
+            let mut walk = Walk::from(from.into_iter().map(|id| (id, ())));
+            while let Some((id, ())) = walk.step() {
                 match there(&id) {
                     false if strict && withdrawn.gone(&id).is_none() => {
                         return Err(unsound(format!("object {id} is missing")));
                     }
                     false => {}
-                    true if marked.contains(&id) || !reached.insert(id) => {}
-                    true => queue.extend(survey.links(&id)),
+                    true if marked.contains(&id) => {}
+                    true => {
+                        reached.insert(id);
+                        for to in survey.links(&id) {
+                            walk.reach(to, ());
+                        }
+                    }
                 }
             }
             Ok(reached)

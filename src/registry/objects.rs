@@ -1,5 +1,6 @@
 //! Where objects are read: a registry, or what was taken out of one.
 
+use super::walk::runs_of;
 use super::{Registry, RegistryError};
 use crate::hash::{Hash, Id};
 use crate::records::{Packed, Record, Run, Weights, codec};
@@ -47,11 +48,7 @@ impl Objects for Registry {
     }
 
     fn runs_of(&self, file: &Hash) -> Result<Vec<Id<Run>>, RegistryError> {
-        let naming = self.referring::<Run>(&self.view()?, file)?.into_iter();
-        let mut runs: Vec<_> =
-            naming.filter(|(_, run)| run.checkpoint.hash == *file).map(|(id, _)| id).collect();
-        runs.sort_unstable();
-        Ok(runs)
+        Ok(runs_of(&self.view()?, file)?.into_iter().map(Id::new).collect())
     }
 }
 

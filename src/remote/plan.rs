@@ -8,6 +8,7 @@ use super::{Job, RemoteError};
 use crate::hash::{Hash, Id};
 use crate::records::{self, Kind, ObjectKind, PackedKind, Travels, Withdrawal};
 use crate::registry::Withdrawn;
+use crate::registry::walk;
 
 /// Takes an object that was read and hashed. Called from several threads.
 pub(super) type Take<'t> = dyn Fn(Hash, &[u8]) -> Result<(), RemoteError> + Sync + 't;
@@ -107,8 +108,12 @@ impl Plan {
 impl Walk<'_> {
     /// Adds objects and all that they depend on, wave by wave. Each comes with who names it.
     fn add(&mut self, roots: Vec<(Hash, Option<Hash>)>) -> Result<(), RemoteError> {
-        let mut wave = roots;
-        while !wave.is_empty() {
+        let mut walk = walk::Walk::from(roots);
+        loop {
+            let wave = walk.wave();
+            if wave.is_empty() {
+                return Ok(());
+            }
             let mut names_others = Vec::new();
             for (id, by) in wave {
                 if self.seen.contains_key(&id) {
@@ -120,6 +125,8 @@ impl Walk<'_> {
                 let picture = of_manifest || by_kind == Some(ObjectKind::Record(Kind::Table));
                 if picture && self.gone.contains(&id) {
                     self.skipped.insert(id);
+                    // Something else may name it as what it must not lack.
+                    walk.forget(&id);
                     continue;
                 }
                 // What a manifest names is an image. Looking into a hundred thousand of them would take seconds.
@@ -133,14 +140,13 @@ impl Walk<'_> {
                 self.seen.insert(id, Item { id, kind, picture, links: Vec::new() });
             }
             let links = self.links(&names_others)?;
-            wave = Vec::new();
             for (id, links) in links {
-                wave.extend(links.iter().map(|to| (*to, Some(id))));
+                for to in links.iter().filter(|to| !self.seen.contains_key(to)) {
+                    walk.reach(*to, Some(id));
+                }
                 self.seen.get_mut(&id).expect("it was just added").links = links;
             }
-            wave.retain(|(id, _)| !self.seen.contains_key(id));
         }
-        Ok(())
     }
 
     /// What records and manifests name.
@@ -165,14 +171,20 @@ impl Walk<'_> {
     /// Adds the results that were made of specs, runs, predictions and tables that are there, and of no others.
     fn add_what_hangs(&mut self) -> Result<(), RemoteError> {
         let carries = |item: &Item| item.kind.record().is_some_and(|kind| kind.descriptor().carries);
-        if !self.seen.values().any(carries) {
-            return Ok(());
-        }
+        let any = self.seen.values().any(carries);
         let results: HashSet<Hash> = self.source.results().into_iter().collect();
-        let mut candidates = Vec::new();
+        let (mut candidates, mut about) = (Vec::new(), HashSet::new());
         for id in results.iter().filter(|id| !self.seen.contains_key(id)) {
             let kind = self.source.kind(id)?.and_then(ObjectKind::record);
-            if kind.is_some_and(|kind| kind.descriptor().travels == Travels::WithInputs) {
+            let (wanted, is_about) = match kind.map(|kind| kind.descriptor().travels) {
+                Some(Travels::WithInputs) => (any, false),
+                Some(Travels::WithSubject) => (true, true),
+                Some(Travels::Named | Travels::Always | Travels::Never) | None => (false, false),
+            };
+            if is_about {
+                about.insert(*id);
+            }
+            if wanted {
                 candidates.push(*id);
             }
         }
@@ -180,11 +192,15 @@ impl Walk<'_> {
         loop {
             let is_spec = |id: &Hash| self.seen.get(id).is_some_and(carries);
             let holds = |id: &Hash| results.contains(id) || is_spec(id);
-            let hangs = |links: &[Hash]| {
+            let hangs = |id: &Hash, links: &[Hash]| {
+                if about.contains(id) {
+                    return links.iter().all(|to| self.seen.contains_key(to));
+                }
                 let mut on = links.iter().filter(|id| holds(id)).peekable();
                 on.peek().is_some() && on.all(|id| self.seen.contains_key(id))
             };
-            let (taken, left): (Vec<_>, Vec<_>) = candidates.into_iter().partition(|(_, links)| hangs(links));
+            let (taken, left): (Vec<_>, Vec<_>) =
+                candidates.into_iter().partition(|(id, links)| hangs(id, links));
             if taken.is_empty() {
                 return Ok(());
             }

@@ -10,6 +10,9 @@ use crate::registry::IMAGE;
 /// Images of one manifest that are shown before the rest is counted.
 const SHOWN: usize = 3;
 
+/// Levels of a tree that are drawn: each is indented further, and nobody reads a line of a thousand columns.
+pub(super) const DEEPEST: usize = 200;
+
 /// Draws a lineage as a tree. What was shown above is not unfolded again; of many images the first few
 /// are shown unless `all`.
 pub fn tree(graph: &Graph, direction: Direction, all: bool) -> String {
@@ -22,8 +25,9 @@ pub fn tree(graph: &Graph, direction: Direction, all: bool) -> String {
     if let Some(root) = nodes.get(&graph.root) {
         let _ = writeln!(out, "{}", line(root, None));
     }
-    let mut tree = Tree { nodes, children, shown: HashSet::from([graph.root]), all, out };
-    tree.unfold(graph.root, "");
+    let way = if direction == Direction::Down { "--down" } else { "--up" };
+    let mut tree = Tree { nodes, children, shown: HashSet::from([graph.root]), all, way, out };
+    tree.unfold(graph.root, "", 0);
     tree.out
 }
 
@@ -32,12 +36,17 @@ struct Tree<'g> {
     children: HashMap<Hash, Vec<(&'g Edge, Hash)>>,
     shown: HashSet<Hash>,
     all: bool,
+    way: &'static str,
     out: String,
 }
 
 impl Tree<'_> {
-    fn unfold(&mut self, parent: Hash, indent: &str) {
+    fn unfold(&mut self, parent: Hash, indent: &str, depth: usize) {
         let children = self.children.remove(&parent).unwrap_or_default();
+        if depth == DEEPEST && !children.is_empty() {
+            let _ = writeln!(self.out, "{indent}└─ … goes on: `reg trace {} {}`", self.way, parent.short());
+            return;
+        }
         let images = children.iter().filter(|(edge, _)| edge.role == IMAGE).count();
         let left_out = if self.all { 0 } else { images.saturating_sub(SHOWN) };
         let visible = children.len() - left_out;
@@ -50,7 +59,7 @@ impl Tree<'_> {
             let unfolded_above = again && !self.children.contains_key(child) && !is_leaf(node);
             let _ = writeln!(self.out, "{}", if unfolded_above { " (see above)" } else { "" });
             if !again || self.children.contains_key(child) {
-                self.unfold(*child, &format!("{indent}{below}"));
+                self.unfold(*child, &format!("{indent}{below}"), depth + 1);
             }
         }
         if left_out > 0 {

@@ -4,8 +4,10 @@ use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
 
 use crate::hash::Hash;
-use crate::lineage::{Direction, Edge, Graph, MADE, Node};
+use crate::lineage::{Direction, Edge, Graph, Node};
 use crate::registry::IMAGE;
+use crate::registry::walk::MADE;
+use crate::report::lineage::DEEPEST;
 use crate::report::svg::escape;
 use crate::report::thousands;
 
@@ -48,7 +50,7 @@ pub(crate) fn tree(graphs: &[Graph], direction: Direction, served: bool) -> Stri
     }
     tree.out += "<div class=\"tree\"><ul>";
     for graph in graphs {
-        tree.item(graph.root, None);
+        tree.item(graph.root, None, 0);
     }
     tree.out + "</ul></div>"
 }
@@ -63,7 +65,7 @@ struct Tree<'g> {
 }
 
 impl Tree<'_> {
-    fn item(&mut self, id: Hash, role: Option<&str>) {
+    fn item(&mut self, id: Hash, role: Option<&str>, depth: usize) {
         let Some(node) = self.nodes.get(&id).copied() else { return };
         let short = id.short();
         let again = !self.shown.insert(id);
@@ -77,7 +79,8 @@ impl Tree<'_> {
         }
         let children = self.children.remove(&id).unwrap_or_default();
         let text = self.words(node, role);
-        if children.is_empty() {
+        if children.is_empty() || depth == DEEPEST {
+            let text = if children.is_empty() { text } else { text + " <i>and further</i>" };
             let _ = write!(
                 self.out,
                 "<li id=\"o-{short}\" tabindex=\"-1\"><span class=\"node\">{text}</span></li>"
@@ -91,7 +94,7 @@ impl Tree<'_> {
         let images = children.iter().filter(|(_, role)| *role == IMAGE).count();
         let left_out = images.saturating_sub(SHOWN);
         for (child, role) in children.iter().take(children.len() - left_out) {
-            self.item(*child, Some(role));
+            self.item(*child, Some(role), depth + 1);
         }
         if left_out > 0 {
             let _ = write!(

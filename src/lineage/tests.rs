@@ -1,0 +1,219 @@
+//! Lineage over records in memory: both directions, taint, usage, and a chain longer than any stack.
+
+use super::usage::{Counts, Usage};
+use super::verify::Graph;
+use super::withdraw::Marks;
+use crate::hash::{Hash, Id};
+use crate::records::codec::{self, Header};
+use crate::records::{
+    Assignment, Dataset, Execution, Init, Kind, Manifest, Predictions, Run, ScoreSource, Scores, Spec, Split,
+    Subset, Weights, Withdrawal,
+};
+use crate::registry::memory::Memory;
+use crate::registry::walk::{Lineage, Walk, inputs, results};
+use crate::registry::{Objects, RegistryError, Withdrawn};
+
+macro_rules! golden {
+    ($type:ty, $file:literal) => {
+        codec::decode::<$type>(include_bytes!(concat!("../../fixtures/golden/", $file))).unwrap()
+    };
+}
+
+/// A data set whose rows train, validate and test in turn; in the next fold, one further.
+struct Study {
+    memory: Memory,
+    dataset: Id<Dataset>,
+    split: Id<Split>,
+}
+
+impl Study {
+    fn new() -> Self {
+        let mut memory = Memory::default();
+        let manifest: Manifest = codec::unpack(include_bytes!("../../fixtures/golden/manifest.bin")).unwrap();
+        let rows = manifest.rows.len() as u8;
+        let manifest = memory.put_packed(&manifest);
+        let dataset = memory.put(&Dataset { manifest, ..golden!(Dataset, "dataset.json") });
+        let fold = |first: u8| (0..rows).map(|row| (row + first) % 3).collect();
+        let assignment = memory.put_packed(&Assignment { folds: vec![fold(0), fold(1), fold(2)] });
+        let split = memory.put(&Split { dataset, assignment, ..golden!(Split, "split-resample.json") });
+        Study { memory, dataset, split }
+    }
+
+    /// A run of a fold, from weights if there are any.
+    fn run(&mut self, fold: u32, weights: Option<Id<Weights>>, checkpoint: &str) -> Id<Run> {
+        let init = if weights.is_some() { Init::FineTune } else { Init::Scratch };
+        let (dataset, split) = (self.dataset, self.split);
+        let spec = Spec { dataset, split, fold, init, weights, ..golden!(Spec, "spec-mlp.json") };
+        let spec = self.memory.put(&spec);
+        let checkpoint = Id::new(self.memory.put_blob(checkpoint));
+        self.memory.put(&Run { spec, checkpoint, ..golden!(Run, "run.json") })
+    }
+
+    /// A checkpoint as weights; `runs` are those that were known when they were imported.
+    fn weights(&mut self, checkpoint: &str, runs: Vec<Id<Run>>) -> Id<Weights> {
+        let mut weights = golden!(Weights, "weights.json");
+        (weights.file.object, weights.runs) = (Id::new(Hash::of(checkpoint.as_bytes())), runs);
+        self.memory.put(&weights)
+    }
+
+    fn predictions(&mut self, of: Id<Run>, fold: u32) -> Id<Predictions> {
+        let mut predictions = golden!(Predictions, "predictions-run.json");
+        let scores = Scores { rows: vec![0], labels: 1, scores: vec![0.5] };
+        if let ScoreSource::Run { run, .. } = &mut predictions.source {
+            *run = of;
+        }
+        let (dataset, split) = (self.dataset, Some(self.split));
+        let scores = self.memory.put_packed(&scores);
+        let (fold, subset) = (Some(fold), Some(Subset::Test));
+        self.memory.put(&Predictions { dataset, split, fold, subset, scores, ..predictions })
+    }
+
+    /// How the first image was used.
+    fn counts(&self, id: Hash) -> Counts {
+        let mut usage = Usage::new(&self.memory, Box::new(|_, _| Ok(vec![0])));
+        let used = usage.of(&id);
+        assert!(usage.unread.is_empty(), "{:?}", usage.unread);
+        usage.counts(&used)
+    }
+}
+
+/// Everything that is reached from a record, and how many objects waited at most.
+fn reached(memory: &Memory, root: Hash, up: bool) -> Result<Vec<Hash>, RegistryError> {
+    let mut walk = Walk::from([(root, ())]);
+    let mut all = Vec::new();
+    while let Some((id, ())) = walk.step() {
+        all.push(id);
+        let Some(kind) = memory.kind(&id)? else {
+            let naming = if up { Vec::new() } else { results(memory, id, None)? };
+            naming.iter().for_each(|edge| _ = walk.reach(edge.from, ()));
+            continue;
+        };
+        let links = Header::read(&memory.bytes(&id)?).unwrap().links();
+        let checkpoint = links.iter().find(|link| kind == Kind::Run && link.role == "checkpoint");
+        let edges = match up {
+            true if kind.descriptor().is_beside && id != root => Vec::new(),
+            true => inputs(memory, id, kind, &links)?,
+            false => results(memory, id, checkpoint.map(|link| link.to))?,
+        };
+        edges.iter().for_each(|edge| _ = walk.reach(edge.other(&id), ()));
+    }
+    Ok(all)
+}
+
+#[test]
+fn a_lineage_leads_to_inputs_and_to_results_with_executions_beside() {
+    let mut study = Study::new();
+    let run = study.run(0, None, "a");
+    let other = study.run(1, None, "b");
+    let predictions = study.predictions(run, 0);
+    let execution = study.memory.put(&Execution { made: run.hash, ..golden!(Execution, "execution.json") });
+    let up = reached(&study.memory, predictions.hash, true).unwrap();
+    for id in [run.hash, execution.hash, study.dataset.hash, study.split.hash, Hash::of(b"a")] {
+        assert!(up.contains(&id));
+    }
+    assert!(
+        !up.contains(&other.hash) && up.len() == up.iter().collect::<std::collections::HashSet<_>>().len()
+    );
+    let down = reached(&study.memory, study.split.hash, false).unwrap();
+    for id in [run.hash, other.hash, predictions.hash, execution.hash] {
+        assert!(down.contains(&id));
+    }
+    assert!(!down.contains(&study.dataset.hash));
+    // An execution that is asked about leads to what it made.
+    assert!(reached(&study.memory, execution.hash, true).unwrap().contains(&study.split.hash));
+}
+
+#[test]
+fn weights_lead_to_the_runs_whose_checkpoint_they_are_whichever_came_first() {
+    let mut study = Study::new();
+    let run = study.run(0, None, "a");
+    for runs in [Vec::new(), vec![run]] {
+        let weights = study.weights("a", runs);
+        assert!(reached(&study.memory, weights.hash, true).unwrap().contains(&run.hash));
+        assert!(reached(&study.memory, run.hash, false).unwrap().contains(&weights.hash));
+        assert_eq!(study.counts(weights.hash).trained, 1, "what the run has seen, they have seen");
+    }
+    let strange = study.weights("of nobody", Vec::new());
+    assert!(!reached(&study.memory, strange.hash, true).unwrap().contains(&run.hash));
+}
+
+#[test]
+fn usage_is_told_fold_by_fold() {
+    let mut study = Study::new();
+    let runs: Vec<Id<Run>> = (0..3).map(|fold| study.run(fold, None, &format!("f{fold}"))).collect();
+    let of = |counts: Counts| [counts.trained, counts.validated, counts.scored];
+    // The first image trains in fold 0, validates in fold 1 and tests in fold 2.
+    let found: Vec<_> = runs.iter().map(|run| of(study.counts(run.hash))).collect();
+    assert_eq!(found, [[1, 0, 0], [0, 1, 0], [0, 0, 0]]);
+    let tested = study.predictions(runs[2], 2);
+    assert_eq!(of(study.counts(tested.hash)), [0, 0, 1]);
+    let weights = study.weights("f0", vec![runs[0]]);
+    let tuned = study.run(2, Some(weights), "tuned");
+    assert_eq!(of(study.counts(tuned.hash)), [1, 0, 0], "seen through the weights that it began with");
+    assert_eq!(study.counts(study.split.hash).holds, 1);
+}
+
+#[test]
+fn a_run_that_changed_nothing_of_its_weights_is_no_endless_lineage() {
+    let mut study = Study::new();
+    let weights = study.weights("same", Vec::new());
+    let run = study.run(0, Some(weights), "same");
+    assert_eq!(study.counts(run.hash).trained, 1);
+    assert!(reached(&study.memory, run.hash, true).unwrap().contains(&weights.hash));
+}
+
+#[test]
+fn damage_taints_what_was_made_of_it_and_no_execution() {
+    let mut study = Study::new();
+    let run = study.run(0, None, "a");
+    let weights = study.weights("a", Vec::new());
+    let tuned = study.run(1, Some(weights), "b");
+    let untouched = study.run(2, None, "c");
+    let execution = study.memory.put(&Execution { made: run.hash, ..golden!(Execution, "execution.json") });
+    let spec = codec::decode::<Run>(&study.memory.bytes(&run.hash).unwrap()).unwrap().spec;
+    let graph = Graph::of(study.memory.survey(), None);
+    let tainted: Vec<Hash> = graph.taints(&spec.hash).into_iter().map(|tainted| tainted.id).collect();
+    for id in [run.hash, weights.hash, tuned.hash] {
+        assert!(tainted.contains(&id));
+    }
+    assert!(!tainted.contains(&untouched.hash) && !tainted.contains(&execution.hash));
+}
+
+#[test]
+fn what_has_seen_a_withdrawn_image_is_marked() {
+    let mut study = Study::new();
+    let seen = study.run(0, None, "a");
+    let tested = study.run(2, None, "b");
+    let objects: &dyn Objects = &study.memory;
+    let manifest: Manifest = objects.get_packed(objects.get(study.dataset).unwrap().manifest).unwrap();
+    let name = manifest.rows[0].name.clone();
+    let mut withdrawal = golden!(Withdrawal, "withdrawal.json");
+    withdrawal.subject = crate::records::Subject::Image { name };
+    withdrawal.images.clear();
+    let id = Id::new(Hash::of(&codec::encode(&withdrawal).unwrap()));
+    let mut marks = Marks::among(objects, Withdrawn::of(vec![(id, withdrawal)]));
+    assert_eq!(marks.of(&seen.hash).map(|mark| mark.images), Some(1));
+    assert!(marks.of(&tested.hash).is_none());
+}
+
+#[test]
+fn a_chain_of_100_000_records_is_walked_on_a_small_stack() {
+    let mut study = Study::new();
+    let first = study.run(0, None, "0");
+    let mut run = first;
+    for step in 1..=33_333 {
+        let weights = study.weights(&(step - 1).to_string(), vec![run]);
+        run = study.run(2, Some(weights), &step.to_string());
+    }
+    let walked = move || {
+        let memory = &study.memory;
+        assert!(reached(memory, run.hash, true).unwrap().len() > 100_000);
+        assert!(reached(memory, first.hash, false).unwrap().len() > 100_000);
+        assert!(Graph::of(memory.survey(), None).taints(&first.hash).len() >= 99_999);
+        memory.reads.set(0);
+        assert_eq!(study.counts(run.hash).trained, 1, "by the first run of the chain");
+        // Each record once, weights twice, the data set and its split for the answer.
+        assert!(memory.reads.get() < 140_000, "{} reads", memory.reads.get());
+    };
+    std::thread::Builder::new().stack_size(256 << 10).spawn(walked).unwrap().join().unwrap();
+}
