@@ -7,6 +7,8 @@
 mod arrival;
 mod gc;
 mod lease;
+#[cfg(test)]
+mod memory;
 mod names;
 mod objects;
 mod purge;
@@ -31,6 +33,8 @@ pub use arrival::{BLOB, Kind, kind_of, packed_kind, rank, record_kind};
 pub(crate) use gc::RESULTS;
 pub use gc::{Cutoff, Garbage, Swept};
 pub(crate) use lease::Lease;
+#[cfg(test)]
+pub(crate) use memory::MemoryStore;
 use names::Wish;
 pub use names::{Moves, Taken, is_name};
 pub use objects::Objects;

@@ -10,6 +10,8 @@ mod on_disk;
 mod packed;
 mod records;
 mod schemas;
+#[path = "../support/mod.rs"]
+mod support;
 mod values;
 
 use std::fs;
