@@ -24,7 +24,8 @@ setup:
 	@setup/system.sh
 	@setup/libtorch.sh
 
-# The tools of others that exports are checked with (1 GB): `make test` uses them where they are.
+# The tools of others that exports are checked with (1 GB): `make test` uses them where they are. With REG_STRICT=1,
+# they and all else that a test needs must be there (tests/support/mod.rs).
 peers: setup
 	@setup/peers.sh
 

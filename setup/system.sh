@@ -12,17 +12,19 @@ fi
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
   # `make peers` makes a virtual environment.
   python3 -c 'import venv, ensurepip' 2>/dev/null || missing+=(python3-venv)
-  # The book checks a registry without reg, and the tests type what it says. Who cannot install these may go without.
+  # What tests need; who cannot install these may go without, but where REG_STRICT=1.
+  # The book checks a registry without reg, and the tests type what it says.
   command -v jq >/dev/null || missing+=(jq)
   command -v b3sum >/dev/null || missing+=(b3sum)
   # What reg signs, and the keys that it makes, are held against openssl.
   command -v openssl >/dev/null || missing+=(openssl)
-  # The test of `reg study run --slurm` starts a Slurm of its own (20 s to install). It needs root; without, the test
-  # says so and does nothing.
+  # Trainings are interrupted by the program, not by what the shell has built in.
+  type -P kill >/dev/null || missing+=(procps)
+  # The test of `reg study run --slurm` starts a Slurm of its own (20 s to install).
   for program in slurmctld slurmd munged sbatch; do
     command -v $program >/dev/null || [ -x /usr/sbin/$program ] || { missing+=(slurmctld slurmd slurm-client munge); break; }
   done
-  # Pages are tested in a real browser: 130 MB, 15 s. Who cannot install it may go without; the tests say so.
+  # Pages are tested in a real browser: 130 MB, 15 s.
   command -v chromium >/dev/null || missing+=(chromium)
   command -v chromedriver >/dev/null || missing+=(chromium-driver)
 fi

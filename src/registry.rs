@@ -8,7 +8,7 @@ mod arrival;
 mod gc;
 mod lease;
 #[cfg(test)]
-pub(crate) mod memory;
+mod memory;
 mod names;
 mod objects;
 mod purge;
@@ -33,6 +33,8 @@ use crate::store::{Batch, FileState, Link, Persisted, Store, StoreError};
 
 pub use gc::{Cutoff, Garbage, GarbageKind, Swept};
 pub(crate) use lease::Lease;
+#[cfg(test)]
+pub(crate) use memory::MemoryStore;
 use names::Wish;
 pub use names::{Moves, Taken, is_name};
 pub use objects::Objects;

@@ -1,8 +1,11 @@
 //! The book in `docs/` tells the truth: its commands run, one chapter after the other, as a reader would
 //! type them. Blocks marked `sh` are run, blocks marked `text` are shown only.
 
+#[path = "support/mod.rs"]
+mod support;
+
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
@@ -55,24 +58,9 @@ fn with_fixture() -> tempfile::TempDir {
     folder
 }
 
-/// Where the real X-rays are, if they are.
-fn nih() -> Option<PathBuf> {
-    let folder = Path::new(ROOT).join("../shared/nih");
-    folder.join("images").is_dir().then(|| fs::canonicalize(folder).unwrap())
-}
-
-/// Whether there is a program that the chapters use beside `reg`.
-fn have(program: &str) -> bool {
-    let found = Command::new(program).arg("--version").output().is_ok();
-    if !found {
-        eprintln!("{program} is not there, so the chapter is not tried");
-    }
-    found
-}
-
 #[test]
 fn the_chapters_on_audit_and_lineage_run_as_they_are_written() {
-    if !(have("jq") && have("b3sum")) {
+    if !support::programs(&["jq", "b3sum", "python3"]) {
         return;
     }
     let folder = with_fixture();
@@ -112,7 +100,7 @@ fn the_chapter_on_other_tools_runs_as_it_is_written() {
 
 #[test]
 fn the_chapter_on_signatures_runs_as_it_is_written() {
-    if !(have("jq") && have("openssl")) {
+    if !support::programs(&["jq", "openssl"]) {
         return;
     }
     let folder = with_fixture();
@@ -136,10 +124,7 @@ fn the_chapter_on_reports_runs_as_it_is_written() {
 
 #[test]
 fn the_tutorial_runs_as_it_is_written() {
-    let Some(nih) = nih() else {
-        eprintln!("the real X-rays are not at hand, so the tutorial is not tried");
-        return;
-    };
+    let Some(nih) = support::nih() else { return };
     let folder = tempfile::tempdir().unwrap();
     std::os::unix::fs::symlink(nih, folder.path().join("nih")).unwrap();
     let said = run(folder.path(), &commands("tutorial.md"));

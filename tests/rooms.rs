@@ -1,5 +1,8 @@
 //! The house rules that a compiler does not hold: one importer a crate, arrows that go down only, files
-//! that can be read in one sitting. Reads the sources.
+//! that can be read in one sitting, no test that goes no further without saying so. Reads the sources.
+
+#[path = "support/mod.rs"]
+mod support;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -86,6 +89,36 @@ const ARROWS: &[(&str, &[&str])] = &[
 const OF_THE_WORKER: &[&str] = &["dataset", "hash", "random", "records", "stats", "store", "worker"];
 
 const LONGEST: usize = 600;
+
+/// How a test would find out by itself that something is absent, or say so: `tests/support` does both.
+const ON_ITS_OWN: &[&str] =
+    &["eprint", "is_root()", "ErrorKind::NotFound", "REG_STRICT", "REG_PYTHON", "#[ignore"];
+
+/// Whoever asks `tests/support` for a test, which ends where the answer is no.
+const ASKING: &[&str] = &[
+    "support::",
+    "Browser::start()",
+    "SmallDisk::mount(",
+    "chest_xray14()",
+    "cluster()",
+    "metadata_only()",
+    "nih()",
+    "peer(",
+    "published()",
+    "python(",
+];
+
+/// Tests that go no further for another reason, and in how many places.
+const DONE: &[(&str, usize)] = &[
+    // No registry was made before the process was killed.
+    ("tests/crash/place.rs", 1),
+    // There is nothing yet that a process could work on.
+    ("tests/cli/storm.rs", 3),
+    // What was waited for has come.
+    ("tests/cli/study.rs", 1),
+    // What was drawn is no case.
+    ("src/split/resample.rs", 1),
+];
 
 /// A source file: its path below `src` and its text without comments.
 struct Source {
@@ -209,4 +242,69 @@ fn uses_are_found_in_every_form() {
     let code = "use crate::{hash::Hash, store};\npub(crate) fn f(x: crate::index::View) {}\nmycrate::no";
     let rooms: Vec<String> = used(code, "crate").into_iter().collect();
     assert_eq!(rooms, ["hash", "index", "store"]);
+}
+
+/// The code of tests, by path from the root: of all files below `tests`, and of the unit tests.
+fn tests() -> Vec<(String, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let files = ["tests", "src"].into_iter().flat_map(|folder| walkdir::WalkDir::new(root.join(folder)));
+    let files = files.map(|entry| entry.unwrap().into_path());
+    let mut tests = Vec::new();
+    for file in files.filter(|path| path.extension().is_some_and(|e| e == "rs")) {
+        let path = file.strip_prefix(root).unwrap().to_str().unwrap().to_owned();
+        let text = fs::read_to_string(&file).unwrap();
+        let whole = path.starts_with("tests/") || path.contains("/tests/") || path.ends_with("/tests.rs");
+        let begin = if whole { Some(0) } else { text.find("#[cfg(test)]\nmod tests {") };
+        let code = |begin| text[begin..].lines().filter(|line| !line.trim_start().starts_with("//"));
+        tests.extend(begin.map(|begin| (path, code(begin).collect::<Vec<_>>().join("\n"))));
+    }
+    tests
+}
+
+/// Lines on which a function ends early without a value, or with none, unless they or the two above ask for something
+/// that may be absent.
+fn early_ends(code: &str) -> Vec<&str> {
+    let lines: Vec<&str> = code.lines().collect();
+    let ends = |line: &str| {
+        ["return;", "return }", "return eprintln", "return None", "return Ok(())"]
+            .iter()
+            .any(|end| line.contains(end))
+    };
+    let asks = |at: usize| {
+        lines[at.saturating_sub(2)..=at].iter().any(|line| ASKING.iter().any(|asking| line.contains(asking)))
+    };
+    (0..lines.len()).filter(|at| ends(lines[*at]) && !asks(*at)).map(|at| lines[at]).collect()
+}
+
+#[test]
+fn no_test_goes_no_further_without_saying_so_to_the_one_switch() {
+    let tests = tests();
+    assert!(tests.len() > 100, "the tests are found");
+    let own = ["tests/rooms.rs", "tests/support/mod.rs"];
+    let (mut skips, mut done) = (Vec::new(), Vec::new());
+    for (path, code) in tests.iter().filter(|(path, _)| !own.contains(&path.as_str())) {
+        let code = code.replace("support::is_root()", "");
+        let words = ON_ITS_OWN.iter().filter(|word| code.contains(*word));
+        skips.extend(words.map(|word| format!("{path}: {word}")));
+        let ends = early_ends(&code);
+        let allowed = DONE.iter().find(|(file, _)| file == path).map_or(0, |(_, times)| *times);
+        if ends.len() != allowed {
+            skips.push(format!("{path}: {ends:?}"));
+        }
+        done.extend((allowed > 0).then_some(path));
+    }
+    assert!(skips.is_empty(), "what a test lacks goes through tests/support: {skips:#?}");
+    assert_eq!(done.len(), DONE.len(), "{done:?}");
+}
+
+#[test]
+fn what_is_absent_fails_a_test_where_strict_unless_it_is_excused() {
+    for (thing, reason) in support::EXCUSED {
+        assert!(!support::must_be_there(thing, true) && !reason.is_empty(), "{thing}");
+    }
+    for thing in ["root", "jq", "slurmd", "chromedriver", "peers/bin/python", "a small disk"] {
+        assert!(support::must_be_there(thing, true) && !support::must_be_there(thing, false), "{thing}");
+    }
+    assert_eq!(early_ends("let Some(x) = found() else { return };\nlet y = 1;").len(), 1);
+    assert_eq!(early_ends("if !support::programs(&[\"jq\"]) {\n    return;\n}").len(), 0);
 }

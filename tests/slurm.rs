@@ -2,11 +2,13 @@
 //! one that fails.
 //!
 //! Debian's slurmctld, slurmd and munge are started for this test alone, with a configuration, ports, state and
-//! a key of their own, and stopped at its end. That needs root; without, the test says so and does nothing.
+//! a key of their own, and stopped at its end. That needs root.
 
 #[allow(dead_code)]
 #[path = "cli/harness.rs"]
 mod harness;
+#[path = "support/mod.rs"]
+mod support;
 
 use std::fs;
 use std::net::TcpListener;
@@ -94,9 +96,7 @@ impl Cluster {
             .env("SLURM_CONF", self.path("slurm.conf"))
             .env("PATH", path)
             .output()
-            .unwrap_or_else(|e| {
-                panic!("{program}: {e}; `make setup` installs Debian's slurmctld, slurmd, munge")
-            });
+            .unwrap_or_else(|e| panic!("{program}: {e}"));
         let errors = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{program} {arguments:?}: {errors}\n{}", self.logs());
         String::from_utf8(output.stdout).unwrap()
@@ -153,13 +153,11 @@ const STUDY: &str = "name = 'st'\ndataset = 'tiny'\nthreads = 1\ndevice = 'cpu'\
     [[section]]\nname = 'wild'\nsplit = 'drawn'\n\
     [[setup]]\nsection = 'wild'\nname = 'wild'\nmodel = 'tiny'\nset = { lr = 1e30 }\n";
 
-/// A cluster; none, and words that say so, where there is no root.
+/// A cluster; none where there is no root or no Slurm.
 fn cluster() -> Option<Cluster> {
-    if rustix::process::geteuid().is_root() {
-        return Some(Cluster::start());
-    }
-    eprintln!("skipped: a Slurm of one's own needs root");
-    None
+    let there = support::root("a Slurm of one's own needs it")
+        && support::programs(&["slurmctld", "slurmd", "munged", "sbatch"]);
+    there.then(Cluster::start)
 }
 
 #[test]

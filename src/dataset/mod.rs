@@ -34,13 +34,8 @@ pub use findings::Finding;
 pub use tabulate::{table_of, tabulate};
 pub use text::MAX_TEXT;
 
-/// The folder of the published files, where somebody has put them beside or above the source tree.
 #[cfg(test)]
-pub(crate) fn published() -> Option<std::path::PathBuf> {
-    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
-    let found = root.ancestors().map(|above| above.join("shared/nih")).find(|folder| folder.is_dir());
-    if found.is_none() {
-        eprintln!("skipped: no folder shared/nih with the published files");
-    }
-    found
-}
+#[path = "../../tests/support/mod.rs"]
+mod support;
+#[cfg(test)]
+pub(crate) use support::nih as published;

@@ -9,7 +9,7 @@ use crate::records::{
     Assignment, Dataset, Execution, Init, Kind, Manifest, Predictions, Run, ScoreSource, Scores, Spec, Split,
     Subset, Weights, Withdrawal,
 };
-use crate::registry::memory::Memory;
+use crate::registry::MemoryStore;
 use crate::registry::walk::{Lineage, Walk, inputs, results};
 use crate::registry::{Objects, RegistryError, Withdrawn};
 
@@ -21,14 +21,14 @@ macro_rules! golden {
 
 /// A data set whose rows train, validate and test in turn; in the next fold, one further.
 struct Study {
-    memory: Memory,
+    memory: MemoryStore,
     dataset: Id<Dataset>,
     split: Id<Split>,
 }
 
 impl Study {
     fn new() -> Self {
-        let mut memory = Memory::default();
+        let mut memory = MemoryStore::default();
         let manifest: Manifest = codec::unpack(include_bytes!("../../fixtures/golden/manifest.bin")).unwrap();
         let rows = manifest.rows.len() as u8;
         let manifest = memory.put_packed(&manifest);
@@ -78,7 +78,7 @@ impl Study {
 }
 
 /// Everything that is reached from a record, and how many objects waited at most.
-fn reached(memory: &Memory, root: Hash, up: bool) -> Result<Vec<Hash>, RegistryError> {
+fn reached(memory: &MemoryStore, root: Hash, up: bool) -> Result<Vec<Hash>, RegistryError> {
     let mut walk = Walk::from([(root, ())]);
     let mut all = Vec::new();
     while let Some((id, ())) = walk.step() {

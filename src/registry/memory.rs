@@ -6,13 +6,13 @@ use std::collections::HashMap;
 use super::survey::Survey;
 use super::walk::{Lineage, runs_of};
 use super::{Objects, RegistryError, roles};
-use crate::hash::{Hash, Id};
-use crate::records::{IMAGE, Kind, Packed, Record, Run, codec};
+use crate::hash::{Digest, Hash, Id};
+use crate::records::{File, IMAGE, Kind, Packed, Record, Run, codec};
 use crate::store::StoreError;
 
 /// Objects by hash, and who names whom.
 #[derive(Default)]
-pub(crate) struct Memory {
+pub(crate) struct MemoryStore {
     objects: HashMap<Hash, Vec<u8>>,
     kinds: HashMap<Hash, Kind>,
     referrers: HashMap<Hash, Vec<(Hash, String)>>,
@@ -21,7 +21,7 @@ pub(crate) struct Memory {
     pub(crate) reads: Cell<usize>,
 }
 
-impl Memory {
+impl MemoryStore {
     /// Adds a record; what it names need not be there.
     pub(crate) fn put<T: Record>(&mut self, record: &T) -> Id<T> {
         let bytes = codec::encode(record).unwrap();
@@ -53,13 +53,19 @@ impl Memory {
         id
     }
 
+    /// Adds a file from outside.
+    pub(crate) fn put_file(&mut self, bytes: &[u8]) -> File {
+        self.put_blob(bytes);
+        File::from(Digest::of(bytes))
+    }
+
     /// What a look at all objects would find.
     pub(crate) fn survey(&self) -> &Survey {
         &self.survey
     }
 }
 
-impl Objects for Memory {
+impl Objects for MemoryStore {
     fn bytes(&self, id: &Hash) -> Result<Vec<u8>, RegistryError> {
         self.reads.set(self.reads.get() + 1);
         let bytes = self.objects.get(id).cloned();
@@ -71,7 +77,7 @@ impl Objects for Memory {
     }
 }
 
-impl Lineage for Memory {
+impl Lineage for MemoryStore {
     fn kind(&self, id: &Hash) -> Result<Option<Kind>, RegistryError> {
         Ok(self.kinds.get(id).copied())
     }

@@ -113,7 +113,12 @@ impl Study {
 
     /// `reg` with arguments that are written as one text; no argument here holds a space.
     pub(crate) fn command(&self, arguments: &str) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_reg"));
+        self.command_of(Path::new(env!("CARGO_BIN_EXE_reg")), arguments)
+    }
+
+    /// The same with another copy of `reg`.
+    pub(crate) fn command_of(&self, program: &Path, arguments: &str) -> Command {
+        let mut command = Command::new(program);
         command.args(arguments.split_whitespace()).current_dir(self.dir.path()).stdin(Stdio::null());
         command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
         command

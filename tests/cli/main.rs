@@ -42,6 +42,8 @@ mod splits;
 mod stale;
 mod storm;
 mod study;
+#[path = "../support/mod.rs"]
+mod support;
 mod together;
 mod training;
 mod withdraw;

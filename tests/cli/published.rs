@@ -1,19 +1,9 @@
 //! The real files, where they are at hand: `shared/nih` beside the project or above it.
 
-use std::path::{Path, PathBuf};
-
 use serde_json::{Value, json};
 
 use crate::harness::Study;
-
-pub(crate) fn nih() -> Option<PathBuf> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let found = root.ancestors().map(|above| above.join("shared/nih")).find(|folder| folder.is_dir());
-    if found.is_none() {
-        eprintln!("skipped: no folder shared/nih with the published files");
-    }
-    found
-}
+use crate::support::nih;
 
 #[test]
 fn the_real_images_are_ingested_with_their_rows_and_boxes() {

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::cases::{cases, steps};
 use crate::place::{Place, copy, each};
+use crate::support;
 
 #[test]
 fn a_disk_that_is_full_from_any_step_on_is_an_error_and_leaves_the_registry_sound() {
@@ -43,14 +44,14 @@ impl SmallDisk {
     fn mount() -> Option<Self> {
         let disk = SmallDisk(Place::empty());
         let mount = ["-t", "tmpfs", "-o", "size=64m", "tmpfs"];
-        let mounted = rustix::process::geteuid().is_root()
+        let mounted = support::is_root()
             && Command::new("mount")
                 .args(mount)
                 .arg(disk.0.path())
                 .output()
                 .is_ok_and(|o| o.status.success());
         if !mounted {
-            eprintln!("skipped: only root can mount a small disk here");
+            support::absent("a small disk", "only root can mount one");
         }
         mounted.then_some(disk)
     }

@@ -17,3 +17,5 @@ mod full;
 mod kill;
 mod lost;
 mod place;
+#[path = "../support/mod.rs"]
+mod support;

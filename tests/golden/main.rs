@@ -12,6 +12,8 @@ mod packed;
 mod pinned;
 mod records;
 mod schemas;
+#[path = "../support/mod.rs"]
+mod support;
 mod values;
 
 use std::fs;

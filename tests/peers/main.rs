@@ -1,12 +1,14 @@
 //! What other people's tools make of what reg exports: they read it, and find in it what the registry holds.
 //!
 //! The tools are in a virtual environment that `make peers` makes. Without it these tests say so and do nothing, but
-//! for CI, which sets REG_PEERS=1: there it must be. PyTorch is not among them; where REG_PYTHON names a Python with
-//! torch and torchvision, `model.py` is run with it.
+//! where REG_STRICT=1. PyTorch is not among them; where REG_PYTHON names a Python with torch and torchvision,
+//! `model.py` is run with it.
 
 #[allow(dead_code)]
 #[path = "../cli/harness.rs"]
 mod harness;
+#[path = "../support/mod.rs"]
+mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -26,11 +28,7 @@ const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 fn peer(script: &str, study: &Study, arguments: &[&str]) -> Option<Value> {
     let python = Path::new(ROOT).join("peers/bin/python");
     if !python.exists() {
-        assert!(
-            std::env::var_os("REG_PEERS").is_none_or(|value| value != "1"),
-            "REG_PEERS=1, but no peers: `make peers`"
-        );
-        eprintln!("skipped: {script} needs the tools of others, which `make peers` installs");
+        support::absent("peers/bin/python", "`make peers` installs the tools of others");
         return None;
     }
     Some(printed(
@@ -412,10 +410,7 @@ fn model_py_gives_the_scores_of_reg_predict() {
         fs::read(study.path("plain/checkpoint.safetensors")).unwrap(),
         fs::read(study.object(&id)).unwrap()
     );
-    let Some(python) = std::env::var_os("REG_PYTHON") else {
-        eprintln!("REG_PYTHON names no Python with torch and torchvision: model.py is not run");
-        return;
-    };
+    let Some(python) = support::torch() else { return };
     // Everything that a network can be, small: REG_PYTHON makes this a test of minutes.
     let train = TINY.replace("epochs=2", "epochs=1");
     let small = "--set input=40 --set resize=48 --set batch=8 --set lr=0.0001";
@@ -457,7 +452,7 @@ fn model_py_gives_the_scores_of_reg_predict() {
             for (label, score) in expected.as_object().unwrap() {
                 worst = worst.max((score.as_f64().unwrap() - found[label].as_f64().unwrap()).abs());
             }
-            eprintln!("{run}, {image}: within {worst:.1e}");
+            println!("{run}, {image}: within {worst:.1e}");
             assert!(worst < 1e-5, "{run} on {image}: {found} and {expected}");
         }
     }

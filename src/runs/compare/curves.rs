@@ -5,7 +5,7 @@ use rayon::prelude::*;
 
 use super::columns::{self, Images};
 use super::{Comparison, RunError};
-use crate::registry::Registry;
+use crate::registry::Objects;
 use crate::stats;
 
 /// One curve.
@@ -27,16 +27,16 @@ pub struct RocCurve {
 
 /// Computes the curve of each model, label and fold of a comparison, its corners alone: points on a straight line
 /// between two others are left out. A label without both classes has none.
-pub fn roc_curves(registry: &Registry, comparison: &Comparison) -> Result<Vec<RocCurve>, RunError> {
+pub fn roc_curves(objects: &dyn Objects, comparison: &Comparison) -> Result<Vec<RocCurve>, RunError> {
     let mut curves = Vec::new();
     for model in &comparison.models {
         for id in &model.predictions {
-            let predictions = registry.get(*id)?;
-            let dataset = registry.get(predictions.dataset)?;
-            let manifest = registry.get_packed(dataset.manifest)?;
+            let predictions = objects.get(*id)?;
+            let dataset = objects.get(predictions.dataset)?;
+            let manifest = objects.get_packed(dataset.manifest)?;
             let images = std::sync::Arc::new(Images { dataset, manifest });
             let fold = predictions.fold;
-            let cell = columns::cell(registry, *id, predictions, images)?;
+            let cell = columns::cell(objects, *id, predictions, images)?;
             let compared = |label: &String| model.labels.iter().any(|own| own.label == *label);
             let places: Vec<usize> = (0..cell.labels.len()).filter(|i| compared(&cell.labels[*i])).collect();
             let curve = |place: &usize| {

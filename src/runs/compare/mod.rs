@@ -9,6 +9,8 @@ mod judge;
 mod metrics;
 mod published;
 mod recorded;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -144,15 +146,15 @@ pub enum Labels {
 
 /// What speaks against the scores of a run by themselves: that it was trained or selected on patients whom they are of,
 /// because the weights that it began with were. What it was trained on itself, its split keeps apart.
-pub fn leaks(registry: &Registry, predictions: Id<Predictions>) -> Result<Vec<Unfair>, RunError> {
-    let record = registry.get(predictions)?;
+pub fn leaks(objects: &dyn Objects, predictions: Id<Predictions>) -> Result<Vec<Unfair>, RunError> {
+    let record = objects.get(predictions)?;
     let ScoreSource::Run { run, .. } = record.source else { return Ok(Vec::new()) };
-    let spec = registry.get(registry.get(run)?.spec)?;
-    if learnt_before(registry, &spec)?.is_empty() {
+    let spec = objects.get(objects.get(run)?.spec)?;
+    if learnt_before(objects, &spec)?.is_empty() {
         return Ok(Vec::new());
     }
     let input = Input { name: record.model.clone(), id: predictions, predictions: record };
-    fair::check(registry, &columns::columns(registry, vec![input], Grouping::Model)?)
+    fair::check(objects, &columns::columns(objects, vec![input], Grouping::Model)?)
 }
 
 /// Compares models and records the comparison.

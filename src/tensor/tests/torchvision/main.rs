@@ -6,6 +6,8 @@
 
 mod formula;
 mod place;
+#[path = "../../../../tests/support/mod.rs"]
+mod support;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -67,7 +69,7 @@ fn hold(what: &str, found: &Values, expected: &Values, sums: f64, samples: f64) 
         squares.extend(found[2..].iter().zip(&expected[2..]).map(|(a, b)| ((a - b) / largest).powi(2)));
     }
     let off = (squares.iter().sum::<f64>() / squares.len() as f64).sqrt();
-    eprintln!("{what}: a sum is {worst:.1e} off in {at}, samples {off:.1e}");
+    println!("{what}: a sum is {worst:.1e} off in {at}, samples {off:.1e}");
     assert!(worst <= sums, "sum of the {what} of {at} is {worst:.1e} off");
     assert!(off <= samples, "samples of the {what} are {off:.1e} off");
 }
@@ -75,7 +77,7 @@ fn hold(what: &str, found: &Values, expected: &Values, sums: f64, samples: f64) 
 /// Holds numbers to golden ones by the largest difference over the largest magnitude.
 fn close(what: &str, found: &[f64], expected: &[f64], tolerance: f64) {
     let off = apart(found, expected);
-    eprintln!("{what}: {off:.1e} off");
+    println!("{what}: {off:.1e} off");
     assert!(off <= tolerance, "{what}: {off:.1e} off");
 }
 
@@ -243,11 +245,8 @@ fn three_steps_of_resnet50_are_those_of_torchvision_and_torch_s_adam() {
     hold("change of parameters", &changes, &trained, 2e-2, 5e-2);
     hold("change of running statistics", &changes, &counted, 1e-3, 2e-3);
 
-    match std::env::var_os("REG_PYTHON") {
-        Some(python) => torchvision_loads(Path::new(&python), &place),
-        None => {
-            eprintln!("REG_PYTHON names no Python with torch and torchvision: loading there is not checked")
-        }
+    if let Some(python) = support::torch() {
+        torchvision_loads(&python, &place);
     }
 }
 

@@ -1,0 +1,85 @@
+//! Published numbers stand beside those of the same test images.
+
+use std::path::Path;
+
+use super::*;
+
+const FILE: &str = "[[model]]\nname = 'theirs'\nsource = 'a paper, table 1'\nsplit = 'official'\nimages = 4\n\
+    mean = 0.8\nmean_over = 14\n[model.auc]\nMass = 0.75\nHernia = 0.9\n";
+
+fn official(world: &mut World) -> SplitMethod {
+    let list = world.store.put_file(b"names");
+    SplitMethod::Official { train_val: list, test: list, val_fraction: 0.1, seed: 1 }
+}
+
+fn read(text: &str) -> Result<Vec<PublishedModel>, RunError> {
+    super::super::published::parse(text.as_bytes(), Path::new("them.toml"))
+}
+
+/// What is said against numbers beside a model on the official split or another.
+fn against(on_official: bool, text: &str) -> Vec<String> {
+    let mut world = World::new(&["Mass"], images(&[1, 1, 0, 0, 1, 0]), &["222200"]);
+    let method = if on_official { official(&mut world) } else { resampled(1) };
+    let split = world.add_split(world.dataset, method, &["222200"]);
+    let run = world.run_with("mlp", 0, |spec| spec.split = split);
+    let input = world.tested(run, &[&[4.0, 3.0, 2.0, 1.0]]);
+    let models = read(text).unwrap();
+    let compare = |options: &Options| world.compare_beside(&[&input], options, Some(&models), &[]);
+    let marked = compare(&Options { allow_unfair: true, ..Options::default() }).unwrap().unfair;
+    assert!(marked.iter().all(|unfair| unfair.kind == UnfairKind::Published), "{marked:?}");
+    match compare(&Options::default()) {
+        Ok(comparison) => assert_eq!(comparison.unfair, marked),
+        Err(RunError::Unfair(unfair)) => assert_eq!(unfair, marked),
+        Err(e) => panic!("{e}"),
+    }
+    marked.into_iter().map(|unfair| unfair.why).collect()
+}
+
+#[test]
+fn numbers_of_the_official_test_images_stand_beside_a_model_on_them() {
+    assert_eq!(against(true, FILE), Vec::<String>::new());
+    // Where a paper does not say how many images it tested on, the split has to do.
+    assert_eq!(against(true, &FILE.replace("images = 4\n", "")), Vec::<String>::new());
+}
+
+#[test]
+fn numbers_of_other_images_are_refused_or_marked() {
+    assert_eq!(
+        against(false, FILE),
+        ["theirs is published on the official test images, and these are of another split"]
+    );
+    assert_eq!(
+        against(true, &FILE.replace("images = 4", "images = 25596")),
+        ["theirs is published on 25596 test images, and these are 4"]
+    );
+    assert_eq!(
+        against(true, &FILE.replace("'official'", "'a fifth at random'")),
+        ["theirs is published on other images (a fifth at random)"]
+    );
+    // One of two is enough, and is named.
+    let two = format!("{FILE}{}", FILE.replace("theirs", "others").replace("images = 4", "images = 5"));
+    assert_eq!(against(true, &two), ["others is published on 5 test images, and these are 4"]);
+}
+
+#[test]
+fn a_file_of_published_numbers_is_read_as_it_is_written_or_not_at_all() {
+    let models = read(FILE).unwrap();
+    let [model] = models.as_slice() else { panic!("{models:?}") };
+    assert_eq!((model.images, model.mean, model.mean_over), (Some(4), Some(0.8), Some(14)));
+    let aucs: Vec<(&str, f64)> = model.auc.iter().map(|auc| (auc.label.as_str(), auc.auc)).collect();
+    assert_eq!(aucs, [("Hernia", 0.9), ("Mass", 0.75)]);
+    for (wrong, said) in [
+        ("", "missing field `model`"),
+        ("model = []", "it holds no [[model]]"),
+        (FILE.replace("0.75", "75.0").as_str(), "75 of theirs is no AUC"),
+        (FILE.replace("0.8", "-0.8").as_str(), "-0.8 of theirs is no AUC"),
+        (FILE.replace("0.8", "nan").as_str(), "NaN of theirs is no AUC"),
+        (FILE.replace("source", "sauce").as_str(), "unknown field `sauce`"),
+    ] {
+        let refused = read(wrong).unwrap_err().to_string();
+        assert!(
+            refused.starts_with("them.toml does not hold published numbers") && refused.contains(said),
+            "{refused}"
+        );
+    }
+}

@@ -1,0 +1,295 @@
+//! What cannot be compared is refused with its reason, or marked with the same where somebody insists.
+
+use super::*;
+
+/// Forty images of twenty patients. Each fold tests ten images, validates ten and trains on twenty.
+const FOLDS: [&str; 2] =
+    ["2222222222111111111100000000000000000000", "0000000000000000000022222222221111111111"];
+
+fn world() -> World {
+    let rows = (0..40).map(|n| image(n, n / 2, n % 3));
+    World::new(&["Mass", "Hernia"], rows.collect(), &FOLDS)
+}
+
+const SCORES: [f64; 10] = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0];
+
+fn tested(world: &mut World, model: &str, fold: u32) -> Input {
+    let run = world.run(model, fold);
+    world.tested(run, &[&SCORES, &SCORES])
+}
+
+#[test]
+fn models_on_the_same_folds_and_images_are_compared_and_nothing_is_marked() {
+    let mut world = world();
+    let inputs =
+        [("one", 0), ("one", 1), ("two", 0), ("two", 1)].map(|(model, fold)| tested(&mut world, model, fold));
+    assert_eq!(world.against(&inputs.iter().collect::<Vec<_>>(), &Options::default()), []);
+}
+
+#[test]
+fn other_images_of_the_fold_are_refused() {
+    let mut world = world();
+    let own = tested(&mut world, "one", 0);
+    let rows: Vec<u32> = (0..9).collect();
+    let theirs = world.imported("two", &["Mass", "Hernia"], &rows, &[&SCORES[..9], &SCORES[..9]]);
+    let theirs = world.altered(&theirs, |predictions| predictions.fold = Some(0));
+    let against = world.against(&[&own, &theirs], &Options::default());
+    assert_eq!(kinds(&against), [UnfairKind::DifferentImages]);
+    assert_eq!(
+        against[0].why,
+        "one and two scored different images on fold 0: 10 and 9 images, 9 of them the same"
+    );
+    // As many, but others.
+    let rows: Vec<u32> = (5..15).collect();
+    let theirs = world.imported("two", &["Mass", "Hernia"], &rows, &[&SCORES, &SCORES]);
+    let theirs = world.altered(&theirs, |predictions| predictions.fold = Some(0));
+    let against = world.against(&[&own, &theirs], &Options::default());
+    assert!(kinds(&against).contains(&UnfairKind::DifferentImages), "{against:?}");
+    assert!(against[0].why.ends_with("10 and 10 images, 5 of them the same"), "{against:?}");
+}
+
+#[test]
+fn test_images_beside_validation_images_are_refused() {
+    let mut world = world();
+    let own = tested(&mut world, "one", 0);
+    let run = world.run("two", 0);
+    let validated = world.scored(run, Subset::Val, &[&SCORES, &SCORES]);
+    let against = world.against(&[&own, &validated], &Options::default());
+    assert_eq!(kinds(&against)[0], UnfairKind::DifferentImages);
+    assert_eq!(against[0].why, "one and two scored different images on fold 0: test and val");
+}
+
+#[test]
+fn other_folds_are_refused_and_every_model_is_held_against_every_other() {
+    let mut world = world();
+    let (first, second) = (tested(&mut world, "one", 0), tested(&mut world, "two", 1));
+    let against = world.against(&[&first, &second], &Options::default());
+    // Fold 0 trains on the ten patients of whom the test and validation images of fold 1 are, and the other way round.
+    assert_eq!(kinds(&against), [UnfairKind::DifferentFolds, UnfairKind::Leak, UnfairKind::Leak]);
+    assert_eq!(against[0].why, "one has fold 0, and two has fold 1");
+    assert_eq!(
+        against[1].why,
+        "one (fold 0) was trained or selected on 5 of the 5 patients that two is tested on"
+    );
+}
+
+#[test]
+fn other_labels_are_refused_by_name() {
+    let mut world = world();
+    let own = tested(&mut world, "one", 0);
+    let rows: Vec<u32> = (0..10).collect();
+    let theirs = world.imported("two", &["Hernia", "Edema"], &rows, &[&SCORES, &SCORES]);
+    let theirs = world.altered(&theirs, |predictions| predictions.fold = Some(0));
+    let against = world.against(&[&own, &theirs], &Options::default());
+    assert_eq!(kinds(&against), [UnfairKind::DifferentLabels]);
+    assert_eq!(against[0].why, "one and two score different labels: only one has Mass; only two has Edema");
+    let none = world.imported("two", &["Edema"], &rows, &[&SCORES]);
+    let none = world.altered(&none, |predictions| predictions.fold = Some(0));
+    let allowing = Options { allow_unfair: true, ..Options::default() };
+    assert!(matches!(world.compare(&[&own, &none], &allowing), Err(RunError::NoSharedLabel)));
+}
+
+#[test]
+fn a_model_that_was_trained_on_the_patients_it_is_tested_on_is_refused() {
+    let mut world = world();
+    let run = world.run("one", 0);
+    let twenty = [0.5; 20];
+    let trained = world.scored(run, Subset::Train, &[&twenty, &twenty]);
+    let against = world.against(&[&trained], &Options::default());
+    assert_eq!(kinds(&against), [UnfairKind::Leak]);
+    assert_eq!(
+        against[0].why,
+        "one (fold 0) was trained or selected on 10 of the 10 patients that it is tested on"
+    );
+    // What it was selected on may be looked at as what it is, as no other was trained on it.
+    let validated = world.scored(run, Subset::Val, &[&SCORES, &SCORES]);
+    assert_eq!(world.against(&[&validated], &Options::default()), []);
+    // But not as test images: a split that shares out the same data set in another way.
+    let other = world.add_split(world.dataset, resampled(2), &["1111111111222222222200000000000000000000"]);
+    let elsewhere = world.run_with("two", 0, |spec| spec.split = other);
+    let there = world.tested(elsewhere, &[&SCORES, &SCORES]);
+    let rows = world.rows(other, 0, Subset::Test);
+    let theirs = world.imported("three", &["Mass", "Hernia"], &rows, &[&SCORES, &SCORES]);
+    let theirs = world.altered(&theirs, |predictions| predictions.fold = Some(0));
+    assert_eq!(world.against(&[&there, &theirs], &Options::default()), []);
+    let scores = there.predictions.scores;
+    let selected = world.altered(&there, |predictions| {
+        (predictions.source, predictions.model, predictions.scores) = (by_run(run), "one".to_owned(), scores);
+    });
+    let against = world.against(&[&selected, &theirs], &Options::default());
+    assert_eq!(kinds(&against), [UnfairKind::Leak, UnfairKind::Leak], "{against:?}");
+    assert!(against[0].why.contains("on 5 of the 5 patients that it is tested on"), "{against:?}");
+    assert!(against[1].why.contains("on 5 of the 5 patients that three is tested on"), "{against:?}");
+}
+
+#[test]
+fn a_patient_is_known_by_source_and_number_in_whatever_data_set() {
+    let mut world = world();
+    let own = tested(&mut world, "one", 0);
+    // The same patients under other image names, and strangers with the same numbers from elsewhere.
+    for (source, leaks) in [("made up", 1), ("elsewhere", 0)] {
+        let rows: Vec<ImageRow> = (0..40).map(|n| image(n + 100, n / 2, 1)).collect();
+        let dataset = world.add_dataset(source, &["Mass", "Hernia"], rows);
+        let split = world.add_split(dataset, resampled(1), &["0000000000333333333333333333333333333333"]);
+        let run = world.run_with("two", 0, |spec| (spec.dataset, spec.split) = (dataset, split));
+        let scores = own.predictions.scores;
+        let theirs = world.altered(&own, |predictions| {
+            (predictions.source, predictions.model, predictions.scores) =
+                (by_run(run), "two".to_owned(), scores);
+        });
+        let against = world.against(&[&own, &theirs], &Options::default());
+        assert_eq!(kinds(&against), vec![UnfairKind::Leak; 2 * leaks], "{source}: {against:?}");
+    }
+}
+
+#[test]
+fn whoever_begins_with_weights_has_seen_what_their_run_saw_however_far_back() {
+    let mut world = world();
+    // Trained on the patients that fold 0 tests on.
+    let source = world.run("source", 1);
+    let weights = world.weights(source);
+    let between = |spec: &mut Spec| (spec.init, spec.weights) = (Init::FineTune, Some(weights));
+    let between = world.run_with("between", 0, between);
+    let weights = world.weights(between);
+    let tuned = |spec: &mut Spec| (spec.init, spec.weights) = (Init::OffTheShelf, Some(weights));
+    let tuned = world.run_with("tuned", 0, tuned);
+    let input = world.tested(tuned, &[&SCORES, &SCORES]);
+    let against = world.against(&[&input], &Options::default());
+    assert_eq!(kinds(&against), [UnfairKind::Leak]);
+    assert!(against[0].why.contains("on 5 of the 5 patients that it is tested on"), "{against:?}");
+    // A single run's scores are warned of as well, and those of a run from scratch are not.
+    assert_eq!(leaks(&world.store, input.id).unwrap(), against);
+    let scratch = tested(&mut world, "scratch", 0);
+    assert_eq!(leaks(&world.store, scratch.id).unwrap(), []);
+    // Weights of a run of the same fold bring nothing new.
+    let source = world.run("source", 0);
+    let weights = world.weights(source);
+    let tuned = |spec: &mut Spec| (spec.init, spec.weights) = (Init::FineTune, Some(weights));
+    let tuned = world.run_with("tuned", 0, tuned);
+    let input = world.tested(tuned, &[&SCORES, &SCORES]);
+    assert_eq!(leaks(&world.store, input.id).unwrap(), []);
+}
+
+/// What is said of a column whose second fold is as given.
+fn mixed(change: impl FnOnce(&mut World, &Input) -> Input) -> Vec<Unfair> {
+    let mut world = world();
+    let inputs = [0, 1].map(|fold| tested(&mut world, "one", fold));
+    let second = change(&mut world, &inputs[1]);
+    let against = world.against(&[&inputs[0], &second], &Options::default());
+    against.into_iter().filter(|unfair| unfair.kind == UnfairKind::MixedFolds).collect()
+}
+
+#[test]
+fn folds_of_one_column_that_are_of_two_experiments_are_refused() {
+    let rows = || (0..40).map(|n| image(n, n / 2, n % 2)).collect::<Vec<_>>();
+    type Change = Box<dyn FnOnce(&mut World, &Input) -> Input>;
+    let cases: [(&str, Change); 7] = [
+        (
+            "data set ",
+            Box::new(move |world, _| {
+                let dataset = world.add_dataset("made up", &["Mass", "Hernia"], rows());
+                let split = world.add_split(dataset, resampled(1), &FOLDS);
+                let run = world.run_with("one", 1, |spec| (spec.dataset, spec.split) = (dataset, split));
+                world.tested(run, &[&SCORES, &SCORES])
+            }),
+        ),
+        (
+            "split ",
+            Box::new(|world, _| {
+                let split = world.add_split(world.dataset, resampled(2), &FOLDS);
+                let run = world.run_with("one", 1, |spec| spec.split = split);
+                world.tested(run, &[&SCORES, &SCORES])
+            }),
+        ),
+        (
+            "subset test on fold 0, and val on fold 1",
+            Box::new(|world, second| {
+                let ScoreSource::Run { run, .. } = second.predictions.source else { unreachable!() };
+                world.scored(run, Subset::Val, &[&SCORES, &SCORES])
+            }),
+        ),
+        (
+            "source a run on fold 0, and another tool on fold 1",
+            Box::new(|world, second| {
+                let file = world.store.put_file(b"a table");
+                world.altered(second, |predictions| predictions.source = ScoreSource::Import { file })
+            }),
+        ),
+        (
+            "training.lr 0.001 on fold 0, and 0.01 on fold 1",
+            Box::new(|world, _| {
+                let run = world.run_with("one", 1, |spec| spec.training.lr = 0.01);
+                world.tested(run, &[&SCORES, &SCORES])
+            }),
+        ),
+        (
+            "model.architecture.hidden [16] on fold 0, and [8] on fold 1",
+            Box::new(|world, _| {
+                let run = world.run_with("one", 1, |spec| {
+                    spec.model.architecture = Architecture::Mlp { hidden: vec![8] };
+                });
+                world.tested(run, &[&SCORES, &SCORES])
+            }),
+        ),
+        (
+            "init scratch on fold 0, and fine-tune on fold 1",
+            Box::new(|world, _| {
+                let run = world.run_with("one", 1, |spec| spec.init = Init::FineTune);
+                world.tested(run, &[&SCORES, &SCORES])
+            }),
+        ),
+    ];
+    for (said, change) in cases {
+        let against = mixed(change);
+        assert_eq!(against.len(), 1, "{said}: {against:?}");
+        let why = format!("the folds of one are not of one experiment: {said}");
+        assert!(against[0].why.starts_with(&why), "{against:?}");
+    }
+}
+
+#[test]
+fn seed_threads_and_device_may_differ_between_folds() {
+    let against = mixed(|world, _| {
+        let run = world.run_with("one", 1, |spec| {
+            (spec.seed, spec.threads, spec.device) = (2, 8, DeviceKind::Cuda);
+        });
+        world.tested(run, &[&SCORES, &SCORES])
+    });
+    assert_eq!(against, []);
+}
+
+#[test]
+fn mixed_folds_have_no_test_over_folds() {
+    let mut world = world();
+    let mut inputs: Vec<Input> = Vec::new();
+    for model in ["one", "two"] {
+        for (fold, lr) in [(0, 0.001), (1, 0.01)] {
+            let run = world.run_with(model, fold, |spec| spec.training.lr = lr);
+            let by_image: Vec<f64> = SCORES.iter().map(|score| (score * 7.0) % (5.0 + lr * 1e3)).collect();
+            inputs.push(world.tested(run, &[&by_image, &SCORES]));
+        }
+    }
+    let inputs: Vec<&Input> = inputs.iter().collect();
+    let allowing = Options { allow_unfair: true, ..Options::default() };
+    let found = world.compare(&inputs, &allowing).unwrap();
+    assert_eq!(kinds(&found.unfair), [UnfairKind::MixedFolds, UnfairKind::MixedFolds]);
+    assert!(found.resampled.is_empty() && !found.delong.is_empty());
+}
+
+#[test]
+fn two_scores_of_one_model_on_one_fold_are_refused_and_the_same_named_twice_are_one() {
+    let mut world = world();
+    let own = tested(&mut world, "one", 0);
+    let run = world.run_with("one", 0, |spec| spec.seed = 2);
+    let second = world.tested(run, &[&SCORES, &SCORES]);
+    let refused = world.compare(&[&own, &second], &Options::default());
+    assert!(
+        matches!(&refused, Err(RunError::SameCell { model, fold, .. }) if model == "one" && fold == "fold 0")
+    );
+    assert_eq!(world.compare(&[&own, &own], &Options::default()).unwrap().models.len(), 1);
+    // Each run by itself is a column.
+    let named = Input { name: "again".to_owned(), ..second };
+    let by_run = Options { grouping: Grouping::Run, ..Options::default() };
+    let found = world.compare(&[&own, &named], &by_run).unwrap();
+    assert_eq!(found.models.iter().map(|model| model.name.as_str()).collect::<Vec<_>>(), ["one-f0", "again"]);
+}

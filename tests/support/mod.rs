@@ -1,0 +1,93 @@
+//! What tests need that not every machine has: programs, root, files that others hand out. Every test that does
+//! without says so here, and `REG_STRICT=1`, as CI sets it, makes a failure of that.
+//!
+//! All test crates share this file by `#[path]`; the unit tests of the library do, too.
+
+#![allow(dead_code)]
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+/// What may be absent in spite of `REG_STRICT=1`, and why CI cannot have it. All else `make peers` installs.
+pub(crate) const EXCUSED: &[(&str, &str)] = &[
+    (GPU, "the machines of CI have none; benches/gpu.sh is run on one by hand"),
+    (CONTAINER_BUILDER, "building an image takes rights that CI may not have"),
+    (NIH, "NIH hands the published files out, 42 GB with the images; no clean checkout has them"),
+    (TORCH, "PyTorch for Python is packaged with CUDA, several gigabytes; the golden numbers stand for it"),
+];
+
+/// An NVIDIA GPU, and libtorch with CUDA.
+pub(crate) const GPU: &str = "a GPU";
+/// A program that builds container images.
+pub(crate) const CONTAINER_BUILDER: &str = "a container builder";
+/// The published files of ChestX-ray14.
+pub(crate) const NIH: &str = "shared/nih";
+/// A Python with torch and torchvision.
+pub(crate) const TORCH: &str = "REG_PYTHON";
+
+/// Says that something which the test needs is absent, so that the test goes no further.
+///
+/// The line is printed past the test harness, which shows nothing of a test that passes.
+///
+/// # Panics
+/// With `REG_STRICT=1`, unless the thing is [`EXCUSED`].
+#[track_caller]
+pub(crate) fn absent(thing: &str, hint: &str) {
+    let strict = std::env::var_os("REG_STRICT").is_some_and(|value| value == "1");
+    assert!(!must_be_there(thing, strict), "REG_STRICT=1, and {thing} is not there: {hint}");
+    let thread = std::thread::current();
+    let test = thread.name().unwrap_or("a test");
+    let _ = writeln!(std::io::stderr(), "skipped: {test}: {thing} is not there: {hint}");
+}
+
+/// Whether a thing that is absent fails its test.
+pub(crate) fn must_be_there(thing: &str, strict: bool) -> bool {
+    strict && EXCUSED.iter().all(|(excused, _)| *excused != thing)
+}
+
+/// Whether all of these programs are there.
+pub(crate) fn programs(names: &[&str]) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders: Vec<PathBuf> =
+        std::env::split_paths(&path).chain(["/usr/sbin".into(), "/sbin".into()]).collect();
+    let missing = |name: &&&str| !folders.iter().any(|folder| folder.join(name).is_file());
+    match names.iter().find(missing) {
+        Some(name) => {
+            absent(name, "`make setup` installs it on Debian");
+            false
+        }
+        None => true,
+    }
+}
+
+/// Whether the test may do what only root can.
+pub(crate) fn root(what_for: &str) -> bool {
+    if !is_root() {
+        absent("root", what_for);
+    }
+    is_root()
+}
+
+/// Whether root runs the test.
+pub(crate) fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}
+
+/// The folder of the published files, `shared/nih` in the source tree or above it.
+pub(crate) fn nih() -> Option<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let found = root.ancestors().map(|above| above.join("shared/nih")).find(|folder| folder.is_dir());
+    if found.is_none() {
+        absent(NIH, "the published files of ChestX-ray14");
+    }
+    found
+}
+
+/// The Python with torch and torchvision that `REG_PYTHON` names.
+pub(crate) fn torch() -> Option<PathBuf> {
+    let python = std::env::var_os("REG_PYTHON").map(PathBuf::from);
+    if python.is_none() {
+        absent(TORCH, "it names a Python with torch and torchvision");
+    }
+    python
+}
