@@ -9,7 +9,7 @@ fn world() -> (World, Input) {
         gender: [Gender::Female, Gender::Male, Gender::Unknown][n as usize % 3],
         view: [ViewPosition::PA, ViewPosition::AP, ViewPosition::AP, ViewPosition::Unknown][n as usize / 3],
         age: [Some(39), Some(40), Some(49), None, Some(-1), Some(414)][n as usize % 6],
-        ..image(n, n, u32::from(n % 2 == 0))
+        ..image(n, n, 1 - n % 2)
     });
     let mut world = World::new(&["Mass"], rows.collect(), &["222222222222"]);
     let run = world.run("mlp", 0);

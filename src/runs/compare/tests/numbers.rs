@@ -6,7 +6,7 @@ use crate::records::Spread;
 /// Three folds of eight test images. Of the first label, the first four of each have it; of the second, every other one
 /// but in the last fold, where none has.
 fn three_folds() -> World {
-    let labels = (0..24).map(|n: u32| u32::from(n % 8 < 4) | u32::from(n < 16 && n % 2 == 0) << 1);
+    let labels = (0..24).map(|n: u32| u32::from(n % 8 < 4) | u32::from(n < 16 && n.is_multiple_of(2)) << 1);
     let folds = ["222222220000000000000000", "000000002222222200000000", "000000000000000022222222"];
     World::new(&["Mass", "Hernia"], images(&labels.collect::<Vec<u32>>()), &folds)
 }
