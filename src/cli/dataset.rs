@@ -8,7 +8,7 @@ use reg::dataset::tabulate;
 use reg::export::{self, FileFormat, Folder};
 use reg::hash::Hash;
 use reg::lineage::{Mark, diff_datasets};
-use reg::records::{Dataset, Kind, Record, Split};
+use reg::records::{Dataset, Kind, Split};
 use reg::report::dataset::{age_histogram, ages, overview, prevalence};
 use reg::report::diff::of_data;
 use reg::report::svg;

@@ -6,7 +6,7 @@ use clap::ValueEnum;
 use reg::export::{self, FileFormat, Folder, Sheet};
 use reg::hash::Hash;
 use reg::index::View;
-use reg::records::{Kind, Record, Run, Subset};
+use reg::records::{Kind, Run, Subset};
 use reg::registry::Registry;
 use serde_json::json;
 

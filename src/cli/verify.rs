@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::Context;
 use super::error::Failure;
-use super::output::{NO, Reply, plural};
+use super::output::{NO, Reply};
 use super::reproduce::described;
 
 /// Hash everything again; name what is damaged and the results that it taints; exit code 3 if anything is
