@@ -34,9 +34,9 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
     }
     drop(view);
     if !found.equal {
-        let sides = [(found.a.id, found.a.kind), (found.b.id, found.b.kind)];
+        let sides = [&found.a, &found.b].map(|side| Some((side.id, side.record?)));
         // A false record differs from a true one for no reason that inputs have.
-        for (id, kind) in sides {
+        for (id, kind) in sides.into_iter().flatten() {
             if let Err(e @ RunError::False { .. }) = hold(&registry, id, kind) {
                 found.why.insert(0, e.to_string());
             }

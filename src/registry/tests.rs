@@ -168,7 +168,7 @@ fn a_lost_or_damaged_index_comes_back_with_its_names_and_log() {
     registry
         .index
         .write(|writer| {
-            writer.record(&Hash::of(b"ghost"), "run")?;
+            writer.record(&Hash::of(b"ghost"), records::Kind::Run)?;
             writer.set_name("ghost", Some(one.hash))
         })
         .unwrap();
@@ -182,8 +182,13 @@ fn a_lost_or_damaged_index_comes_back_with_its_names_and_log() {
 /// Leaves an event that no log leads to, as a crash between its writing and the commit does.
 fn orphan(registry: &Registry, seq: u64, prev: Hash, time: &str, name: &str, to: Hash) {
     let names = vec![NameChange { name: name.to_owned(), from: None, to: Some(to) }];
-    let event =
-        Event { seq, prev: Some(Id::new(prev)), time: time.to_owned(), command: "crashed".to_owned(), names };
+    let event = records::Event {
+        seq,
+        prev: Some(Id::new(prev)),
+        time: time.to_owned(),
+        command: "crashed".to_owned(),
+        names,
+    };
     let batch = registry.store().batch().unwrap();
     batch.put(&codec::encode(&event).unwrap()).unwrap();
     batch.persist().unwrap();
