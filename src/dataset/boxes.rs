@@ -125,7 +125,8 @@ mod tests {
     fn boxes_of_a_manifest_do_not_depend_on_the_list_s_order() {
         let csv = "Image Index,Finding Labels,Follow-up #,Patient ID,Patient Age,Patient Gender,View Position\n\
             a.png,Mass,0,1,1,M,PA\nc.png,Mass,0,1,1,M,PA";
-        let manifest = Manifest { rows: metadata::read(csv.as_bytes(), Path::new("d.csv")).unwrap().rows };
+        let manifest =
+            Manifest { labels: 15, rows: metadata::read(csv.as_bytes(), Path::new("d.csv")).unwrap().rows };
         let list = "c.png,Mass,1,1,1,1\nb.png,Mass,1,1,1,1\na.png,Nodule,1,1,1,1\na.png,Mass,2,1,1,1\na.png,Mass,1,9,1,1";
         let mut entries = parse(list).unwrap();
         let (boxes, elsewhere) = of_manifest(&entries, &manifest);
@@ -147,7 +148,7 @@ mod tests {
         let (bytes, path) = open("Data_Entry_2017_v2020.csv.gz");
         let mut rows = metadata::read(&bytes, &path).unwrap().rows;
         rows.sort_by(|a, b| a.name.cmp(&b.name));
-        let manifest = Manifest { rows };
+        let manifest = Manifest { labels: 15, rows };
         let (boxes, elsewhere) = of_manifest(&entries, &manifest);
         assert_eq!((entries.len(), boxes.rows.len(), elsewhere), (984, 984, 0));
         let images: std::collections::BTreeSet<u32> = boxes.rows.iter().map(|b| b.image).collect();

@@ -172,8 +172,9 @@ fn check_version(kind: &str, found: u64, known: u32) -> Result<(), CodecError> {
     let kind = || kind.to_owned();
     match found.cmp(&known.into()) {
         std::cmp::Ordering::Greater => Err(CodecError::Version { kind: kind(), found, known }),
-        std::cmp::Ordering::Less => Err(CodecError::OlderFormat { kind: kind(), found, known }),
-        std::cmp::Ordering::Equal => Ok(()),
+        // Versions count from 1: another is no older format, and refused by its spelling.
+        std::cmp::Ordering::Less if found > 0 => Err(CodecError::OlderFormat { kind: kind(), found, known }),
+        std::cmp::Ordering::Less | std::cmp::Ordering::Equal => Ok(()),
     }
 }
 

@@ -15,8 +15,12 @@ pub(crate) fn is_plain_name(name: &str) -> bool {
 /// Whether `text` has 1 to `most` bytes, all of them seen, and neither begins nor ends with white space. A hash is
 /// none: in a record it would be a link.
 pub(crate) fn is_plain_text(text: &str, most: usize) -> bool {
-    let fits = (1..=most).contains(&text.len()) && text.trim() == text && text.parse::<Hash>().is_err();
+    let fits = (1..=most).contains(&text.len()) && text.trim() == text && !is_hash(text);
     fits && !text.contains(|c: char| c.is_control() || is_unseen(c))
+}
+
+fn is_hash(text: &str) -> bool {
+    text.len() == 2 * size_of::<Hash>() && text.parse::<Hash>().is_ok()
 }
 
 /// Whether a character is not seen or turns the text behind it around.

@@ -53,7 +53,11 @@ impl FromStr for PatientId {
             true => &text[zeros.min(text.len().saturating_sub(1))..],
             false => text,
         };
-        plain("patient", spelt).map(PatientId)
+        match is_number(spelt) && (1..MAX).contains(&spelt.len()) {
+            // Plain without a look at each character, as most are.
+            true => Ok(PatientId(SmolStr::new(spelt))),
+            false => plain("patient", spelt).map(PatientId),
+        }
     }
 }
 
@@ -113,7 +117,7 @@ impl PartialOrd for PatientId {
 /// that much before it looks whether so many bytes are there. JSON, in which records and jobs come, does not.
 struct Given<T>(std::marker::PhantomData<T>);
 
-impl<T: FromStr<Err = BadText>> serde::de::Visitor<'_> for Given<T> {
+impl<T: FromStr<Err = BadText> + AsRef<str>> serde::de::Visitor<'_> for Given<T> {
     type Value = T;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -121,7 +125,12 @@ impl<T: FromStr<Err = BadText>> serde::de::Visitor<'_> for Given<T> {
     }
 
     fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<T, E> {
-        text.parse().map_err(E::custom)
+        let read: T = text.parse().map_err(E::custom)?;
+        // Two spellings of one value would be two objects.
+        match read.as_ref() == text {
+            true => Ok(read),
+            false => Err(E::custom(format!("{text:?} is written {:?}", read.as_ref()))),
+        }
     }
 }
 
@@ -130,6 +139,12 @@ macro_rules! text {
         impl fmt::Display for $type {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.pad(&self.0)
+            }
+        }
+
+        impl AsRef<str> for $type {
+            fn as_ref(&self) -> &str {
+                &self.0
             }
         }
 

@@ -2,10 +2,11 @@
 //!
 //! An assignment must belong to the manifest rows beside it: one code an image.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::Patients;
 use crate::records::{Assignment, FoldSizes, ImageRow, LabelCounts, PatientId, Subset, SubsetSize};
 
 /// A patient in more than one subset of a fold.
@@ -55,16 +56,17 @@ fn used<'a>(rows: &'a [ImageRow], codes: &'a [u8]) -> impl Iterator<Item = (u32,
 
 /// Counts images and patients of each subset, a fold each.
 pub fn sizes(rows: &[ImageRow], assignment: &Assignment) -> Vec<FoldSizes> {
+    let patients = Patients::of(rows);
     let of_fold = |codes: &Vec<u8>| {
-        let mut patients: [HashSet<&PatientId>; 3] = Default::default();
+        let mut seen = [(); 3].map(|()| vec![false; patients.all.len()]);
         let mut images = [0; 3];
-        for (_, image, subset) in used(rows, codes) {
+        for (row, _, subset) in used(rows, codes) {
             images[subset as usize] += 1;
-            patients[subset as usize].insert(&image.patient);
+            seen[subset as usize][patients.of_row[row as usize] as usize] = true;
         }
         let size = |subset: Subset| SubsetSize {
             images: images[subset as usize],
-            patients: patients[subset as usize].len() as u64,
+            patients: seen[subset as usize].iter().filter(|seen| **seen).count() as u64,
         };
         FoldSizes { train: size(Subset::Train), val: size(Subset::Val), test: size(Subset::Test) }
     };
@@ -73,21 +75,28 @@ pub fn sizes(rows: &[ImageRow], assignment: &Assignment) -> Vec<FoldSizes> {
 
 /// Finds the patients who are in more than one subset of a fold, by fold and patient.
 pub fn leaks(rows: &[ImageRow], assignment: &Assignment) -> Vec<Leak> {
+    let patients = Patients::of(rows);
     let of_fold = |(fold, codes): (u32, &Vec<u8>)| {
-        let mut patients = BTreeMap::<&PatientId, (BTreeSet<Subset>, Vec<u32>)>::new();
-        for (row, image, subset) in used(rows, codes) {
-            let (subsets, images) = patients.entry(&image.patient).or_default();
-            subsets.insert(subset);
-            images.push(row);
+        // A bit a subset, a patient each.
+        let mut subsets = vec![0u8; patients.all.len()];
+        let patient = |row: u32| patients.of_row[row as usize] as usize;
+        used(rows, codes).for_each(|(row, _, subset)| subsets[patient(row)] |= 1 << subset as u8);
+        let mut leaking: BTreeMap<usize, Vec<u32>> = (0..subsets.len())
+            .filter(|of| subsets[*of].count_ones() > 1)
+            .map(|of| (of, Vec::new()))
+            .collect();
+        for (row, ..) in used(rows, codes) {
+            if let Some(images) = leaking.get_mut(&patient(row)) {
+                images.push(row);
+            }
         }
-        let leaking = patients.into_iter().filter(|(_, (subsets, _))| subsets.len() > 1);
-        let leak = |(patient, (subsets, images)): (&PatientId, (BTreeSet<Subset>, _))| Leak {
+        let leak = |(of, images): (usize, _)| Leak {
             fold,
-            patient: patient.clone(),
-            subsets: subsets.into_iter().collect(),
+            patient: patients.all[of].clone(),
+            subsets: Subset::ALL.into_iter().filter(|subset| subsets[of] >> *subset as u8 & 1 == 1).collect(),
             images,
         };
-        leaking.map(leak).collect::<Vec<_>>()
+        leaking.into_iter().map(leak).collect::<Vec<_>>()
     };
     (0..).zip(&assignment.folds).flat_map(of_fold).collect()
 }

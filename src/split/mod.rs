@@ -14,7 +14,7 @@ pub use official::{Official, official};
 pub use register::{Lists, RegisterError, Registered, import, make};
 pub use resample::{MAX_FOLDS, parse_ratios, resample};
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 
 use crate::records::{ImageRow, PatientId, Subset};
 
@@ -81,13 +81,38 @@ impl SplitError {
     }
 }
 
+/// The patients of some images, in their order, and the place among them of each image's.
+struct Patients<'a> {
+    all: Vec<&'a PatientId>,
+    of_row: Vec<u32>,
+}
+
+impl<'a> Patients<'a> {
+    fn of(rows: &'a [ImageRow]) -> Self {
+        let mut numbers = HashMap::new();
+        let mut of_row = Vec::with_capacity(rows.len());
+        for row in rows {
+            let next = numbers.len() as u32;
+            of_row.push(*numbers.entry(&row.patient).or_insert(next));
+        }
+        let mut all: Vec<(&PatientId, u32)> = numbers.into_iter().collect();
+        all.sort_unstable();
+        let mut places = vec![0; all.len()];
+        (0..).zip(&all).for_each(|(place, (_, number))| places[*number as usize] = place);
+        of_row.iter_mut().for_each(|number| *number = places[*number as usize]);
+        Patients { all: all.into_iter().map(|(patient, _)| patient).collect(), of_row }
+    }
+}
+
 /// The manifest rows of each patient, ordered by patient.
 fn by_patient(rows: &[ImageRow], wanted: impl Iterator<Item = usize>) -> Vec<Vec<usize>> {
-    let mut patients = BTreeMap::<&PatientId, Vec<usize>>::new();
+    let patients = Patients::of(rows);
+    let mut by_patient = vec![Vec::new(); patients.all.len()];
     for row in wanted {
-        patients.entry(&rows[row].patient).or_default().push(row);
+        by_patient[patients.of_row[row] as usize].push(row);
     }
-    patients.into_values().collect()
+    by_patient.retain(|rows| !rows.is_empty());
+    by_patient
 }
 
 /// Puts whole patients into subsets, in the order given, by their numbers of images; the rest trains.

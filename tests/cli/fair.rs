@@ -29,7 +29,7 @@ pub(crate) fn theirs(study: &Study, labels: &[&str], subset: Subset) -> String {
     for row in rows {
         let row = &manifest.rows[row as usize];
         let bit = |label: &&str| reg::dataset::labels::index(label).unwrap();
-        let scores = labels.iter().map(|label| u8::from(row.has(bit(label))).to_string());
+        let scores = labels.iter().map(|label| u8::from(row.label(bit(label)) == Some(true)).to_string());
         csv += &format!("{},{}\n", row.name, scores.collect::<Vec<_>>().join(","));
     }
     csv

@@ -153,7 +153,7 @@ fn aucs_of_imported_scores_of_real_images_are_those_of_scikit_learn() {
         csv += &row.name;
         for label in 0..14u64 {
             csv += ",";
-            csv += &made_up_score(number, label, row.has(label as usize));
+            csv += &made_up_score(number, label, row.label(label as usize) == Some(true));
         }
         csv += "\n";
     }

@@ -34,6 +34,7 @@ fn figures() -> Vec<Figure> {
     let label = |label: &str, folds: Vec<Option<f64>>| LabelSpread {
         label: label.into(),
         positives: Vec::new(),
+        missing: Vec::new(),
         auc: spread(folds),
         std_errors: Vec::new(),
     };
