@@ -65,7 +65,7 @@ pub fn boxes(bytes: &[u8]) {
     let header =
         "Image Index,Finding Labels,Follow-up #,Patient ID,Patient Age,Patient Gender,View Position\n";
     let rows = metadata::read((header.to_owned() + &csv.collect::<String>()).as_bytes(), path());
-    let manifest = Manifest { rows: rows.map(|read| read.rows).unwrap_or_default() };
+    let manifest = Manifest { labels: 15, rows: rows.map(|read| read.rows).unwrap_or_default() };
     assert_eq!(manifest.rows.len(), names.len().div_ceil(2), "a name of one file is a name of the other");
     let (found, elsewhere) = boxes::of_manifest(&entries, &manifest);
     assert_eq!(found.rows.len() + elsewhere, entries.len());

@@ -3,6 +3,8 @@
 use super::usage::{Counts, Usage};
 use super::verify::Graph;
 use super::withdraw::Marks;
+use std::sync::atomic::Ordering;
+
 use crate::hash::{Hash, Id};
 use crate::records::codec::{self, Header};
 use crate::records::{
@@ -91,8 +93,7 @@ fn reached(memory: &MemoryStore, root: Hash, up: bool) -> Result<Vec<Hash>, Regi
         let links = Header::read(&memory.bytes(&id)?).unwrap().links();
         let checkpoint = links.iter().find(|link| kind == Kind::Run && link.role == "checkpoint");
         let edges = match up {
-            true if kind.descriptor().is_beside && id != root => Vec::new(),
-            true => inputs(memory, id, kind, &links)?,
+            true => inputs(memory, id, kind, &links, id == root)?,
             false => results(memory, id, checkpoint.map(|link| link.to))?,
         };
         edges.iter().for_each(|edge| _ = walk.reach(edge.other(&id), ()));
@@ -210,10 +211,11 @@ fn a_chain_of_100_000_records_is_walked_on_a_small_stack() {
         assert!(reached(memory, run.hash, true).unwrap().len() > 100_000);
         assert!(reached(memory, first.hash, false).unwrap().len() > 100_000);
         assert!(Graph::of(memory.survey(), None).taints(&first.hash).len() >= 99_999);
-        memory.reads.set(0);
+        memory.reads.store(0, Ordering::Relaxed);
         assert_eq!(study.counts(run.hash).trained, 1, "by the first run of the chain");
         // Each record once, weights twice, the data set and its split for the answer.
-        assert!(memory.reads.get() < 140_000, "{} reads", memory.reads.get());
+        let reads = memory.reads.load(Ordering::Relaxed);
+        assert!(reads < 140_000, "{reads} reads");
     };
     std::thread::Builder::new().stack_size(256 << 10).spawn(walked).unwrap().join().unwrap();
 }

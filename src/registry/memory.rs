@@ -1,7 +1,7 @@
 //! Records in memory, for unit tests: the real bytes and the real links, and no disk.
 
-use std::cell::Cell;
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::survey::Survey;
 use super::walk::{Lineage, runs_of};
@@ -18,7 +18,7 @@ pub(crate) struct MemoryStore {
     referrers: HashMap<Hash, Vec<(Hash, String)>>,
     survey: Survey,
     /// How often objects were read.
-    pub(crate) reads: Cell<usize>,
+    pub(crate) reads: AtomicUsize,
 }
 
 impl MemoryStore {
@@ -67,7 +67,7 @@ impl MemoryStore {
 
 impl Objects for MemoryStore {
     fn bytes(&self, id: &Hash) -> Result<Vec<u8>, RegistryError> {
-        self.reads.set(self.reads.get() + 1);
+        self.reads.fetch_add(1, Ordering::Relaxed);
         let bytes = self.objects.get(id).cloned();
         Ok(bytes.ok_or_else(|| StoreError::Missing { id: *id, path: id.to_string().into() })?)
     }

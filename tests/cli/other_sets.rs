@@ -9,6 +9,7 @@ use reg::dataset::png;
 use reg::hash::Id;
 use reg::records::{
     AgeRange, Comparison, Dataset, Gender, ImageRow, LabelValues, Manifest, Predictions, Table, ViewPosition,
+    rules,
 };
 use reg::registry::Stamp;
 use serde_json::{Value, json};
@@ -59,6 +60,7 @@ fn other(labels: &[String], no_finding: Option<&str>) -> Study {
     let manifest = Manifest { labels: labels.len() as u32, rows };
     let dataset = Dataset {
         source: "hospital".to_owned(),
+        rules: rules::INGEST,
         labels: labels.to_vec(),
         no_finding: no_finding.map(str::to_owned),
         manifest: transaction.put_packed(&manifest).unwrap(),

@@ -16,8 +16,8 @@ use super::*;
 use crate::hash::Sha256;
 use crate::records::{
     Architecture, Assignment, Dataset, DeviceKind, File, FoldSizes, Gender, ImageRow, Init, LabelSpread,
-    Loss, Manifest, Model, Scale, Scores, Spec, Split, SplitMethod, SubsetSize, Training, ViewPosition,
-    Weights,
+    LabelValues, Loss, Manifest, Model, Numerics, Record, Run, Scale, Scores, Spec, Split, SplitMethod,
+    SubsetSize, Training, ViewPosition, Weights,
 };
 use crate::registry::MemoryStore;
 
@@ -38,13 +38,23 @@ fn image(n: u32, patient: u32, labels: u32) -> ImageRow {
         width: 0,
         height: 0,
         row: n + 1,
-        patient,
-        follow_up: 0,
+        patient: patient.into(),
+        study: None,
+        follow_up: Some(0),
         age: Some(50),
         gender: Gender::Male,
         view: ViewPosition::PA,
-        labels,
+        labels: positive(labels),
     }
+}
+
+/// Labels whose bits are set are positive, the others negative.
+fn positive(bits: u32) -> LabelValues {
+    let mut labels = LabelValues::negative(u32::BITS as usize);
+    (0..u32::BITS)
+        .filter(|label| bits >> label & 1 == 1)
+        .for_each(|label| labels.set(label as usize, Some(true)));
+    labels
 }
 
 /// As many images as there are numbers, each of a patient of its own, with these labels.
@@ -80,7 +90,7 @@ impl World {
         });
         let folds = sizes.collect();
         let assignment = self.store.put_packed(&assignment);
-        self.store.put(&Split { dataset, method, assignment, folds })
+        self.store.put(&Split { dataset, method, rules: rules::SPLIT, assignment, folds })
     }
 
     /// A run of a model on a fold of the split.
@@ -147,7 +157,7 @@ impl World {
             split: None,
             fold: None,
             subset: None,
-            source: ScoreSource::Import { file },
+            source: ScoreSource::Import { file, rules: rules::IMPORT },
             model: model.to_owned(),
             labels: owned(labels),
             scale: Scale::Probability,
@@ -210,10 +220,12 @@ impl World {
 }
 
 fn dataset(store: &mut MemoryStore, source: &str, labels: &[&str], rows: &[ImageRow]) -> Dataset {
-    let manifest = Manifest { rows: rows.to_vec() };
+    let manifest = Manifest { labels: labels.len() as u32, rows: rows.to_vec() };
     let dataset = Dataset {
         source: source.to_owned(),
+        rules: rules::INGEST,
         labels: owned(labels),
+        no_finding: None,
         manifest: store.put_packed(&manifest),
         metadata: store.put_file(b"metadata"),
         boxes_file: None,
@@ -261,12 +273,16 @@ fn spec(dataset: Id<Dataset>, split: Id<Split>, model: &str, fold: u32) -> Spec 
         seed: 1,
         threads: 1,
         device: DeviceKind::Cpu,
-        software: Id::new(Hash::of(b"the code")),
+        numerics: numerics(),
     }
 }
 
 fn by_run(run: Id<Run>) -> ScoreSource {
-    ScoreSource::Run { run, device: DeviceKind::Cpu, threads: 1, software: Id::new(Hash::of(b"the code")) }
+    ScoreSource::Run { run, device: DeviceKind::Cpu, threads: 1, numerics: numerics() }
+}
+
+fn numerics() -> Numerics {
+    Numerics { version: 1, libtorch: "2.11.0".to_owned(), target: "x86_64-linux".to_owned() }
 }
 
 /// One label of one model.

@@ -212,7 +212,9 @@ fn folds_of_one_column_that_are_of_two_experiments_are_refused() {
             "source a run on fold 0, and another tool on fold 1",
             Box::new(|world, second| {
                 let file = world.store.put_file(b"a table");
-                world.altered(second, |predictions| predictions.source = ScoreSource::Import { file })
+                world.altered(second, |predictions| {
+                    predictions.source = { ScoreSource::Import { file, rules: rules::IMPORT } }
+                })
             }),
         ),
         (

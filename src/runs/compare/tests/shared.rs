@@ -109,7 +109,7 @@ fn an_image_of_two_data_sets_is_the_same_where_source_name_patient_and_labels_ar
     let own = own(&mut world);
     // A later version: the first image was withdrawn, the second has another label, the third another patient.
     let mut rows = images(&[0b001, 0b111, 0b101, 0b000, 0b011, 0b100, 0b111, 0b010]);
-    rows[2].patient = 99;
+    rows[2].patient = 99.into();
     let rows = rows.split_off(1);
     let shared = |world: &mut World, source: &str| {
         let dataset = world.add_dataset(source, &LABELS, rows.clone());
