@@ -179,7 +179,7 @@ impl Checked {
                 self.wrong.extend(differences.iter().map(said));
                 self.recomputed.extend((kind == Table::KIND).then_some(id));
             }
-            Err(e) => self.wrong.push(format!("{kind} {short} cannot be computed again: {e}")),
+            Err(e) => self.wrong.push(format!("{kind} {short} cannot be recomputed: {e}")),
         }
         match kind {
             Split::KIND => {

@@ -15,16 +15,16 @@ use super::error::Failure;
 use super::output::{NO, Reply, save};
 use super::{Context, marks};
 
-/// Sign a statement of what a result is and what it was made of, as in-toto and SLSA write it; or check one
+/// Sign an attestation of a result and its lineage (in-toto, SLSA provenance), or verify one
 #[derive(clap::Args)]
 #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub(crate) struct Args {
     #[command(subcommand)]
     verify: Option<Verify>,
-    /// Name or id of a table, or of anything else
+    /// Name or id of a table or of any other object
     #[arg(required = true)]
     id: Option<String>,
-    /// The private key, of `reg key new` or openssl
+    /// The private key, made by `reg key new` or openssl
     #[arg(long, value_name = "FILE", required = true)]
     key: Option<PathBuf>,
     /// The signed statement (a DSSE envelope)
@@ -34,16 +34,16 @@ pub(crate) struct Args {
 
 #[derive(clap::Subcommand)]
 enum Verify {
-    /// Check who signed a statement, and files against it; exit code 3 if it or one of them is not to be believed
+    /// Verify the signature of a statement, and files against it; exit code 3 if any check fails
     Verify {
         /// The signed statement
         statement: PathBuf,
-        /// The public key of whoever should have signed it
+        /// The public key of the expected signer
         #[arg(long, value_name = "FILE.pub")]
         key: PathBuf,
         /// Files that the statement must name by their SHA-256
         files: Vec<PathBuf>,
-        /// Hash everything that it names in the registry again, too
+        /// Also hash every object in the registry that the statement names
         #[arg(long)]
         objects: bool,
     },

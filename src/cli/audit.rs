@@ -9,26 +9,26 @@ use super::error::Failure;
 use super::output::{NO, Reply, plural};
 use super::{Context, marks};
 
-/// Put a result and everything behind it into one file that can be checked without reg; or check one
+/// Write a result and its whole lineage into one bundle that can be checked without reg, or verify a bundle
 #[derive(clap::Args)]
 #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub(crate) struct Args {
     #[command(subcommand)]
     verify: Option<Verify>,
-    /// Name or id of a table, or of anything else
+    /// Name or id of a table or of any other object
     #[arg(required = true)]
     id: Option<String>,
     /// The file
     #[arg(short, long, value_name = "FILE.zip", required = true)]
     output: Option<PathBuf>,
-    /// Name checkpoints and weights only, by their hashes
+    /// Leave out checkpoints and weights; the bundle lists their hashes
     #[arg(long)]
     no_weights: bool,
 }
 
 #[derive(clap::Subcommand)]
 enum Verify {
-    /// Check a bundle: every hash, the lineage, everything for reading, every number, the archive; exit code 3 if
+    /// Verify a bundle: every hash, the lineage, the readable documents, every number, the archive; exit code 3 if
     /// anything is wrong
     Verify {
         /// The file

@@ -17,7 +17,7 @@ pub(crate) struct Args {
     shell: Shell,
 }
 
-/// Print the manual page of reg or of one of its commands, or write all of them
+/// Print the manual page of reg or of one command, or write all manual pages
 #[derive(clap::Args)]
 pub(crate) struct ManArgs {
     /// The command, such as `compare` or `study run`
@@ -41,7 +41,7 @@ pub(crate) fn man(args: ManArgs) -> Result<Reply, Failure> {
         let failed = |e: std::io::Error| Failure::of_file("write to", &folder, &e);
         std::fs::create_dir_all(&folder).map_err(failed)?;
         clap_mangen::generate_to(Cli::command(), &folder).map_err(failed)?;
-        return Ok(Reply::new(format!("pages written to {}", folder.display()), json!({ "folder": folder })));
+        return Ok(Reply::new(format!("wrote the manual pages to {}", folder.display()), json!({ "folder": folder })));
     }
     let mut command = &cli;
     // Also in one word, as a shell quotes it.

@@ -219,7 +219,7 @@ impl From<RegistryError> for Failure {
             RegistryError::Store(e) => return e.into(),
             RegistryError::Index(e) => return e.into(),
             RegistryError::NotFound(_) => {
-                "`reg init` makes one here; --registry DIR or REG_REGISTRY name one elsewhere".to_owned()
+                "create one here with `reg init`, or name another with --registry DIR or REG_REGISTRY".to_owned()
             }
             RegistryError::NotARegistry(_) => "`reg init DIR` makes one".to_owned(),
             RegistryError::Exists(_) => "use it, or make another one elsewhere".to_owned(),

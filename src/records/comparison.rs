@@ -200,7 +200,7 @@ pub struct ResampledRow {
 pub struct Bootstrap {
     /// Draws.
     pub draws: u32,
-    /// Seed of the draws.
+    /// Seed of the bootstrap.
     pub seed: u64,
     /// Share of the draws that an interval holds, from its lower to its upper percentile.
     pub level: f64,

@@ -24,7 +24,7 @@ pub struct Spec {
     pub weights: Option<Id<Weights>>,
     /// How it is trained.
     pub training: Training,
-    /// Seed of initial weights, order and augmentation.
+    /// Seed of initial weights, sample order and augmentation.
     pub seed: u64,
     /// Threads of the tensor library: sums in another order give other bits.
     pub threads: u32,

@@ -26,7 +26,7 @@ pub struct Split {
 pub enum SplitMethod {
     /// Patient-wise random re-sampling, filled to the image quota.
     Resample {
-        /// Seed of the draw.
+        /// Seed of the random draw.
         seed: u64,
         /// Shares of the images for training, validation and test; they add up to 100.
         ratios: [u32; 3],
@@ -39,7 +39,7 @@ pub enum SplitMethod {
         test: File,
         /// Share of the training images that validate, cut patient-wise.
         val_fraction: f64,
-        /// Seed of that cut.
+        /// Seed of that split.
         seed: u64,
     },
 }

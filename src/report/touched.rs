@@ -29,7 +29,7 @@ impl Branch {
 pub fn tree(touched: &Touched, asked: &str) -> String {
     let count = touched.different() as usize;
     if count == 0 {
-        return format!("nothing here has {asked}\n");
+        return format!("no data set contains {asked}\n");
     }
     // Of an id nobody reads the digits: it is the file of an image that has a name.
     let mut of_file = touched.images.iter().filter_map(|image| Some((image, image.id?)));

@@ -70,7 +70,7 @@ pub struct Lists {
     pub test: PathBuf,
     /// Share of the training images that validate.
     pub val_fraction: f64,
-    /// Seed of that cut.
+    /// Seed of that split.
     pub seed: u64,
 }
 

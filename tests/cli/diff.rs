@@ -74,7 +74,7 @@ fn tables_that_differ_in_what_cannot_matter_are_equal_and_it_is_said_why() {
     without_24(&study, "bytes", "ob", "second");
     let data = study.json("dataset diff tiny bytes");
     assert_eq!((&data["same_images"], &data["same_metadata"]), (&json!(true), &json!(false)));
-    assert!(study.ok("dataset diff tiny bytes").contains("equal: both say the same of every image"));
+    assert!(study.ok("dataset diff tiny bytes").contains("equal: both data sets record the same for every image"));
     let found = study.json("diff first second");
     assert_eq!(found["equal"], json!(true), "{found}");
     assert!(why(&found).contains("cannot matter: the metadata files differ in bytes"), "{found}");

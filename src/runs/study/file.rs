@@ -75,7 +75,7 @@ fn seed() -> u64 {
 pub struct SplitTable {
     /// Its name in the registry.
     pub name: String,
-    /// Seed of the draw.
+    /// Seed of the random draw.
     #[serde(default = "seed")]
     pub seed: u64,
     /// Re-samplings.
@@ -116,7 +116,7 @@ pub struct SetupTable {
     pub section: String,
     /// The preset.
     pub model: String,
-    /// Where weights start; fine-tune where weights are given, else scratch.
+    /// Initial weights; default: fine-tune with --weights, else scratch.
     pub init: Option<Init>,
     /// Name or id of imported weights.
     pub weights: Option<String>,
