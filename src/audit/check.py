@@ -962,13 +962,13 @@ def check_derived(bundle):
         if name not in bundle.names:
             complain(f"{name} is missing")
         elif bundle.member(name) != text.encode():
-            complain(f"{name} is not what the objects give")
+            complain(f"{name} does not match the objects")
     expected = GIVEN | derived.keys() | {path_of(id) for id, part in bundle.parts.items() if part.kept}
     expected |= TEXTS if bundle.parts[bundle.root].kind == "table" else set()
     for name in sorted(expected - bundle.names - derived.keys()):
         complain(f"{name} is missing")
     for name in sorted(bundle.names - expected):
-        complain(f"{name} does not belong to it")
+        complain(f"{name} does not belong to the bundle")
     if bundle.order != sorted(bundle.order, key=written):
         complain("the members of the archive are in another order than reg writes them")
     if "check.py" in bundle.names and bundle.member("check.py") != Path(__file__).read_bytes():
@@ -1160,7 +1160,7 @@ def check_split(bundle, id):
         need(len(codes) == len(manifest), f"split {id}: fold {fold} is of {len(codes)} images")
         patients = [{image.patient for image, code in zip(manifest, codes) if code == part} for part in range(3)]
         both = sorted(patients[0] & patients[1] | patients[0] & patients[2] | patients[1] & patients[2])
-        torn += [f"split {id[:12]}, fold {fold}: patient {patient} is in two parts" for patient in both]
+        torn += [f"split {id[:12]}, fold {fold}: patient {patient} is in two subsets" for patient in both]
         sizes = [{"images": codes.count(part), "patients": len(patients[part])} for part in range(3)]
         counted.append(dict(zip(("train", "val", "test"), sizes)))
     complain_of(torn)
@@ -1672,7 +1672,7 @@ LEVEL = 0.95
 
 
 def bootstrap(columns, labels, recorded, paired):
-    """Intervals by drawing patients with replacement, all images of one together and for all models alike."""
+    """Bootstrap intervals (by patient) with replacement, all images of one together and for all models alike."""
     cells = [cell for folds in columns.values() for cell in folds.values()]
     patients = sorted({image.patient for cell in cells for image in cell.images})
     place = {patient: i for i, patient in enumerate(patients)}
@@ -1821,12 +1821,12 @@ def unfair(kind, why):
 
 
 def fairness(bundle, columns):
-    """Folds that are not of one experiment, other folds, other images, patients that a model has seen before."""
+    """Folds that do not belong to one experiment, other folds, other images, patients that a model has seen before."""
     found = []
     for name, cells in columns.items():
         difference = mixed_folds(bundle, cells)
         if difference:
-            found.append(unfair("mixed-folds", f"the folds of {name} are not of one experiment: {difference}"))
+            found.append(unfair("mixed-folds", f"the folds of {name} do not belong to one experiment: {difference}"))
     (a, first), *others = columns.items()
     for b, cells in others:
         if list(first) != list(cells):

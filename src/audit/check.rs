@@ -115,8 +115,8 @@ pub fn check(path: &Path) -> Result<Checked, AuditError> {
             let same = write(&bundle, root, &parts, weights, Same::with(file), wrong)?;
             if let Some(place) = same.differs().map_err(wrong())? {
                 checked.wrong.push(format!(
-                    "the archive is not as reg packs it from byte {place} on: something stands beside its members, or \
-                     it was packed anew"
+                    "the archive differs from reg's own packing at byte {place}: it has extra data, or it was \
+                     repacked"
                 ));
             }
         }
@@ -138,7 +138,7 @@ impl Checked {
         let kept = parts.iter().filter(|(_, part)| part.kept);
         self.records = kept.clone().filter(|(_, part)| KINDS.contains(&part.kind.as_str())).count() as u64;
         for (id, part) in kept.clone().filter(|(_, part)| part.kind == MISSING) {
-            self.wrong.push(format!("{} {id} is named and not there, or not what it is named by", part.role));
+            self.wrong.push(format!("{} {id} is referenced but missing, or does not have its hash", part.role));
         }
         // Nothing is computed of half of it.
         if !self.wrong.is_empty() {
@@ -148,7 +148,7 @@ impl Checked {
         for (name, bytes) in derived(bundle, self.root, parts, weights)? {
             match bundle.member(&name) {
                 Some(found) if found == bytes => {}
-                Some(_) => self.wrong.push(format!("{name} is not what the objects give")),
+                Some(_) => self.wrong.push(format!("{name} does not match the objects")),
                 None => self.wrong.push(format!("{name} is missing")),
             }
             expected.insert(name);
@@ -156,9 +156,9 @@ impl Checked {
         let (folders, others): (Vec<&String>, Vec<_>) =
             members.difference(&expected).partition(|name| name.ends_with('/'));
         if !folders.is_empty() {
-            self.wrong.push(format!("{} folders do not belong to it: it was packed anew", folders.len()));
+            self.wrong.push(format!("{} folders do not belong to the bundle: it was repacked", folders.len()));
         }
-        self.wrong.extend(others.into_iter().map(|name| format!("{name} does not belong to it")));
+        self.wrong.extend(others.into_iter().map(|name| format!("{name} does not belong to the bundle")));
         for (id, part) in parts {
             self.record(bundle, *id, &part.kind)?;
         }
@@ -174,7 +174,7 @@ impl Checked {
             Ok(None) => {}
             Ok(Some(differences)) => {
                 let said = |Mismatch { place, recorded, now }: &Mismatch| {
-                    format!("{kind} {short}: {place} is {recorded}, and {} {now}", inputs_of(kind))
+                    format!("{kind} {short}: {place} is {recorded}, but {} {now}", inputs_of(kind))
                 };
                 self.wrong.extend(differences.iter().map(said));
                 self.recomputed.extend((kind == Table::KIND).then_some(id));
@@ -187,7 +187,7 @@ impl Checked {
                 let rows = objects.get_packed(objects.get(split.dataset)?.manifest)?.rows;
                 let leaks = leaks(&rows, &objects.get_packed(split.assignment)?);
                 let said = leaks.iter().take(TOLD).map(|Leak { fold, patient, .. }| {
-                    format!("split {short}, fold {fold}: patient {patient} is in two parts")
+                    format!("split {short}, fold {fold}: patient {patient} is in two subsets")
                 });
                 self.wrong.extend(said);
             }
@@ -264,7 +264,7 @@ impl OfBundle {
             let Some(id) = object_at(name) else { continue };
             let Some(bytes) = bundle.member(name) else { continue };
             if Hash::of(&bytes) != id {
-                let wrong = format!("{name} does not have the bytes that it is named by");
+                let wrong = format!("{name} does not have its hash");
                 bundle.wrong.borrow_mut().insert(wrong);
                 continue;
             }

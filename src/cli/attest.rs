@@ -54,7 +54,7 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
         return verify(context, &statement, &key, &files, objects);
     }
     let (Some(id), Some(key), Some(output)) = (args.id, args.key, args.output) else {
-        return Err(Failure::usage("an id, --key and --output are needed"));
+        return Err(Failure::usage("give an id, --key and --output"));
     };
     Registry::refuse_output(&output)?;
     let key = SigningKey::read(&key)?;
@@ -76,7 +76,7 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
     save(&output, &seal(&statement, &key))?;
     let (materials, byproducts) = (statement.materials().len(), statement.byproducts().len());
     let text = format!(
-        "{}: {} was made of {materials} materials, with {byproducts} by-products; signed by {}",
+        "{}: signed {}, {materials} materials, {byproducts} by-products, with key {}",
         output.display(),
         statement.subject[0].name,
         &key.public().id()[..12]
@@ -111,7 +111,7 @@ fn verify(
                 checked.push(json!({ "file": file, "sha256": digits, "name": artifact.name }));
             }
             None => {
-                wrong.push(format!("{}: nothing in the statement has its SHA-256 {digits}", file.display()))
+                wrong.push(format!("{}: the statement has no file with SHA-256 {digits}", file.display()))
             }
         }
     }
@@ -128,15 +128,15 @@ fn verify(
         (&statement.subject[0], statement.materials().len(), statement.byproducts().len());
     lines.extend(wrong.iter().cloned());
     lines.push(format!(
-        "{}: {} ({}) was made of {materials} materials, with {byproducts} by-products; so says {}",
-        if ok { "believable" } else { "signed, but not all of it is so" },
+        "{}: {} ({}), {materials} materials, {byproducts} by-products, signed with key {}",
+        if ok { "verified" } else { "signature valid, but not all files match" },
         subject.name,
         subject.sha256().unwrap_or_default(),
         &key.id()[..12],
     ));
     if objects && ok {
         lines.push(format!(
-            "{} objects in the registry have the bytes that it names",
+            "{} objects in the registry match the statement",
             statement.artifacts().count()
         ));
     }
@@ -160,6 +160,6 @@ fn object(registry: &Registry, artifact: &Artifact) -> Result<(), String> {
     let digest = hasher.digest();
     match digest.blake3 == id && artifact.sha256() == Some(&digest.sha256.digits()) {
         true => Ok(()),
-        false => Err("in the registry it has other bytes".to_owned()),
+        false => Err("its bytes in the registry differ".to_owned()),
     }
 }

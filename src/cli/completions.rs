@@ -48,7 +48,7 @@ pub(crate) fn man(args: ManArgs) -> Result<Reply, Failure> {
     for name in args.command.iter().flat_map(|words| words.split_whitespace()) {
         command = command
             .find_subcommand(name)
-            .ok_or_else(|| Failure::new(format!("there is no command `{}`", args.command.join(" ")), None))?;
+            .ok_or_else(|| Failure::new(format!("unknown command `{}`", args.command.join(" ")), None))?;
     }
     let command = command.clone();
     let mut out = Vec::new();

@@ -73,7 +73,7 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
     if let Some(Other::Mlflow { folder, runs, link }) = args.other {
         return mlflow(context, &registry, &folder, &runs, link.into());
     }
-    let Some(output) = args.output else { return Err(Failure::usage("--output is needed")) };
+    let Some(output) = args.output else { return Err(Failure::usage("give --output")) };
     let end = output.extension().and_then(|end| end.to_str()).map(str::to_ascii_lowercase);
     let by_name = match end.as_deref() {
         Some("csv") => Some(ExportFormat::Csv),

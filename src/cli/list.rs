@@ -32,8 +32,8 @@ pub(super) fn of_kind(context: &Context, kind: Option<&str>) -> Result<Reply, Fa
             Some(known) => vec![known],
             None => {
                 return Err(Failure::new(
-                    format!("there is no kind `{kind}`"),
-                    Some(format!("there are {}", KINDS.join(", "))),
+                    format!("unknown kind `{kind}`"),
+                    Some(format!("the kinds are {}", KINDS.join(", "))),
                 ));
             }
         },

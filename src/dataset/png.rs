@@ -33,7 +33,7 @@ pub enum PngError {
     #[error("is empty")]
     Empty,
     /// Other first bytes.
-    #[error("is not a PNG: it begins with \"{0}\"")]
+    #[error("is not a PNG: it starts with \"{0}\"")]
     Signature(String),
     /// It ends inside a chunk.
     #[error("is cut off in chunk {chunk} at byte {at}")]
@@ -44,10 +44,10 @@ pub enum PngError {
         at: usize,
     },
     /// It ends between chunks, before IEND.
-    #[error("is cut off at byte {0}, where another chunk should begin")]
+    #[error("is cut off at byte {0}, where another chunk should start")]
     NoEnd(usize),
     /// A chunk's type is not four letters.
-    #[error("is damaged at byte {0}: no chunk begins there")]
+    #[error("is damaged at byte {0}: no chunk starts there")]
     NotAChunk(usize),
     /// A chunk's bytes are not those that were written.
     #[error("has a wrong checksum in chunk {chunk} at byte {at}")]
@@ -58,7 +58,7 @@ pub enum PngError {
         at: usize,
     },
     /// IHDR is not the first chunk.
-    #[error("does not begin with chunk IHDR but with {0}")]
+    #[error("starts with chunk {0} instead of IHDR")]
     NoHeader(String),
     /// IHDR stands there twice, or has another length than 13.
     #[error("has a malformed chunk IHDR at byte {0}")]
@@ -75,7 +75,7 @@ pub enum PngError {
     #[error("is too large: more than {MAX_FILE} bytes")]
     TooLong,
     /// More pixels than any radiograph has.
-    #[error("is too large: {width} x {height} pixels, where a side may have {MAX_SIDE} and all {MAX_PIXELS}")]
+    #[error("is too large: {width} x {height} pixels; at most {MAX_SIDE} per side and {MAX_PIXELS} in total")]
     TooLarge {
         /// Width in pixels.
         width: u32,
@@ -104,7 +104,7 @@ pub enum PngError {
     #[error("has image data in two places: another chunk IDAT at byte {0}")]
     SplitData(usize),
     /// Bytes behind IEND.
-    #[error("has {0} bytes behind its end")]
+    #[error("has {0} bytes after its end")]
     Trailing(usize),
 }
 

@@ -93,7 +93,7 @@ fn walk(folder: &Path, images: &mut Vec<ImageFile>) -> Result<(), DatasetError> 
     {
         let entry = entry.map_err(|error| {
             let path = error.path().unwrap_or(folder).to_owned();
-            let source = error.into_io_error().unwrap_or_else(|| io::Error::other("links lead in a circle"));
+            let source = error.into_io_error().unwrap_or_else(|| io::Error::other("symbolic links form a loop"));
             DatasetError::Read { path, source }
         })?;
         let path = entry.path();
@@ -205,12 +205,12 @@ mod tests {
             (
                 "empty",
                 "holds no PNG images",
-                Some("name what holds the .png files; links to folders are not followed"),
+                Some("give the folder with the .png files; links to folders are not followed"),
             ),
             (
                 "archives",
                 "holds no PNG images",
-                Some("it holds archives: name those (images_*.tar.gz) instead of the folder"),
+                Some("the folder contains archives: give the archives (images_*.tar.gz) instead of the folder"),
             ),
             ("empty/notes.txt", "is neither a folder nor a .png nor a .tar.gz file", None),
         ] {

@@ -67,8 +67,8 @@ pub fn croissant(
     }
     let name = view.names_by_id()?.remove(&id.hash).unwrap_or_else(|| id.hash.short());
     let about = format!(
-        "{} images of {} patients in the format of {}; data set {} of a reg registry. The column of a label is true \
-         where the image has it.",
+        "{} images of {} patients in the format of {}; data set {} of a reg registry. The column of a label is \
+         true if the image has the label.",
         dataset.images, dataset.patients, dataset.source, id
     );
     let document = json!({
@@ -136,5 +136,5 @@ fn record_set(sheet: &Sheet, file: &str, with_content: bool) -> Value {
 /// The context that the format prescribes.
 fn context() -> Value {
     serde_json::from_str(include_str!("croissant.json"))
-        .expect("the file is JSON, which a test of every export sees")
+        .expect("the file is JSON, which a test of every export checks")
 }

@@ -39,7 +39,7 @@ pub struct Comparison {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(min = 1))]
     pub resampled: Vec<ResampledRow>,
-    /// Intervals by drawing patients, where they were asked for.
+    /// Bootstrap intervals (by patient), where they were asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Bootstrap")]
     pub bootstrap: Option<Bootstrap>,
@@ -194,7 +194,7 @@ pub struct ResampledRow {
     pub p_bh: Option<f64>,
 }
 
-/// Intervals by drawing patients with replacement, all images of a patient together.
+/// Bootstrap intervals (by patient) with replacement, all images of a patient together.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Bootstrap {

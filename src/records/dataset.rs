@@ -111,7 +111,7 @@ impl Packed for Manifest {
         let fileless = |row: &&ImageRow| row.object.is_none();
         let nothing = |row: &ImageRow| (row.sha256, row.bytes, row.width, row.height) == (NO_SHA256, 0, 0, 0);
         match self.rows.iter().filter(fileless).find(|row| !nothing(row)) {
-            Some(row) => Err(format!("`{}` has no file, and yet a hash or a size", row.name)),
+            Some(row) => Err(format!("`{}` has no file but has a hash or a size", row.name)),
             None => Ok(()),
         }
     }
@@ -209,7 +209,7 @@ impl Packed for Boxes {
             return Err("its boxes are not in the order of images and labels".into());
         }
         match self.rows.iter().flat_map(|row| [row.x, row.y, row.w, row.h]).find(|edge| !edge.is_finite()) {
-            Some(edge) => Err(format!("{edge} is no position")),
+            Some(edge) => Err(format!("{edge} is not a valid position")),
             None => Ok(()),
         }
     }

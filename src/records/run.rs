@@ -307,14 +307,14 @@ impl Predictions {
     pub fn fit(&self, spec: &Spec, assignment: &Assignment, scores: &Scores) -> Result<(), String> {
         let of_run = (spec.dataset, Some(spec.split), Some(spec.fold));
         if (self.dataset, self.split, self.fold) != of_run {
-            return Err("data set, split or fold are not those of the run".to_owned());
+            return Err("data set, split or fold differ from the run's".to_owned());
         }
         let Some(subset) = self.subset else { return Ok(()) };
         if assignment.folds.len() <= spec.fold as usize {
             return Err("the split has no such fold".to_owned());
         }
         if assignment.rows(spec.fold as usize, subset) != scores.rows {
-            return Err(format!("they are not of the {} images", subset.name()));
+            return Err(format!("their images are not the {} images", subset.name()));
         }
         Ok(())
     }
@@ -397,7 +397,7 @@ impl Packed for Scores {
             return Err("its rows are not ascending".into());
         }
         match self.scores.iter().find(|score| !score.is_finite()) {
-            Some(score) => Err(format!("{score} is no score")),
+            Some(score) => Err(format!("{score} is not a valid score")),
             None => Ok(()),
         }
     }

@@ -115,7 +115,7 @@ impl Packed for Assignment {
             return Err("its folds differ in length".into());
         }
         match self.folds.iter().flatten().find(|code| **code > Self::UNUSED) {
-            Some(code) => Err(format!("there is no subset of code {code}")),
+            Some(code) => Err(format!("unknown subset code {code}")),
             None => Ok(()),
         }
     }

@@ -154,7 +154,7 @@ fn examine(store: &Store, id: &Hash, depth: Depth, buffer: &mut Vec<u8>) -> Look
         Err(StoreError::Exposed { found, .. }) => match store.read(id) {
             Ok(bytes) => {
                 let problem =
-                    format!("{found}, so that any program can change it: `chmod 444` is how it was");
+                    format!("{found}, so any program can change it; restore it with `chmod 444`");
                 let looked = Looked::at(bytes.len() as u64, understand(&bytes));
                 Looked { problem: looked.problem.or(Some(problem)), ..looked }
             }
@@ -166,7 +166,7 @@ fn examine(store: &Store, id: &Hash, depth: Depth, buffer: &mut Vec<u8>) -> Look
             let short = found.short();
             Looked::at(
                 bytes,
-                Err(format!("does not have the bytes that it is named by: they hash to {short}…")),
+                Err(format!("is damaged: its bytes hash to {short}…")),
             )
         }
         Err(e) => Looked::at(0, Err(unreadable(&e))),
@@ -231,7 +231,7 @@ pub fn breaks(log: &[(Hash, &Event)]) -> Vec<String> {
     let mut problems = Vec::new();
     for (number, (id, event)) in (1u64..).zip(log) {
         if event.seq != number || event.prev.map(|prev| prev.hash) != before.map(|id| id.hash) {
-            problems.push(format!("log entry {number} ({}) does not continue the one before", id.short()));
+            problems.push(format!("log entry {number} ({}) does not continue the previous entry", id.short()));
         }
         before = Some(Id::new(*id));
     }

@@ -60,7 +60,7 @@ pub fn tree(touched: &Touched, asked: &str) -> String {
         tree.draw("", &mut out);
     }
     for (id, why) in &touched.unread {
-        let _ = writeln!(out, "not known, because {} cannot be read: {why}", id.short());
+        let _ = writeln!(out, "unknown, because {} cannot be read: {why}", id.short());
     }
     out
 }

@@ -71,7 +71,7 @@ pub(crate) fn carry_out<W: Write>(job: Job, reporter: &mut Reporter<W>) -> Resul
     let memory = Memory { device, layout: numbers.layout };
     let Job { out, cache, labels, age, threads, .. } = job;
     if labels == 0 || labels > u32::BITS {
-        return Err(TensorError::Settings(format!("{labels} labels, and 1 to {} are possible", u32::BITS)));
+        return Err(TensorError::Settings(format!("{labels} labels; 1 to {} are possible", u32::BITS)));
     }
     let place = Place { store: Store::at(&job.objects), out, threads };
     let dataset = |manifest: Id<Manifest>| -> Result<Dataset> {

@@ -109,7 +109,7 @@ pub(crate) fn checkpoint(net: &Net) -> Result<Vec<u8>> {
 pub(crate) fn load(net: &Net, file: &[u8], id: Hash, fit: Fit) -> Result<()> {
     let wrong = |reason: String| TensorError::Weights { id, reason };
     let file =
-        SafeTensors::deserialize(file).map_err(|e| wrong(format!("they are no safetensors file ({e})")))?;
+        SafeTensors::deserialize(file).map_err(|e| wrong(format!("they are not a safetensors file ({e})")))?;
     for entry in &net.named {
         let skippable = fit == Fit::Body && entry.name.starts_with(HEAD);
         let Ok(view) = file.tensor(&entry.name) else {
@@ -129,7 +129,7 @@ pub(crate) fn load(net: &Net, file: &[u8], id: Hash, fit: Fit) -> Result<()> {
             let (found, dtype) = (view.shape(), view.dtype());
             let expected = entry.tensor.size();
             return Err(wrong(format!(
-                "tensor {} is {dtype:?} {found:?}, and F32 {expected:?} is expected",
+                "tensor {} is {dtype:?} {found:?}, expected F32 {expected:?}",
                 entry.name
             )));
         }
@@ -138,7 +138,7 @@ pub(crate) fn load(net: &Net, file: &[u8], id: Hash, fit: Fit) -> Result<()> {
     let mut names = file.names();
     names.sort_unstable();
     match names.into_iter().find(|name| !known(name) && !name.ends_with(".num_batches_tracked")) {
-        Some(name) => Err(wrong(format!("tensor {name} has no place in it"))),
+        Some(name) => Err(wrong(format!("the model has no tensor {name}"))),
         None => Ok(()),
     }
 }

@@ -196,8 +196,8 @@ fn keys_are_their_owners_are_never_overwritten_and_never_in_a_registry() {
     }
     fs::remove_file(study.path(".reg/k")).unwrap();
     study.refused(1, "key new -o nowhere/k", &["nowhere/k"]);
-    study.refused(1, "attest tiny --key k.pub -o s.json", &["k.pub", "it is a public one"]);
-    study.refused(1, "attest tiny --key data.csv -o s.json", &["data.csv", "there is none in it"]);
+    study.refused(1, "attest tiny --key k.pub -o s.json", &["k.pub", "it is a public key"]);
+    study.refused(1, "attest tiny --key data.csv -o s.json", &["data.csv", "the file contains no key"]);
     study.refused(1, "attest tiny --key none -o s.json", &["none"]);
     study.refused(1, "attest nothing --key k -o s.json", &["nothing here is named `nothing`"]);
     study.ok("attest tiny --key k -o s.json");

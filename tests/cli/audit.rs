@@ -344,7 +344,7 @@ fn a_data_set_that_contradicts_its_metadata_and_a_split_that_leaks_are_caught() 
     let assignment = transaction.put_packed(&assignment).unwrap();
     let forged = transaction.put(&Split { assignment, ..split }).unwrap();
     transaction.commit(&stamp()).unwrap();
-    caught(&study, &forged.to_string(), "s.zip", "patient 5 is in two parts");
+    caught(&study, &forged.to_string(), "s.zip", "patient 5 is in two subsets");
 }
 
 /// Both programs find what is wrong behind a forged record.

@@ -198,12 +198,12 @@ fn comparisons_of_the_same_models_and_labels_in_another_order_are_equal() {
     study.ok(&format!("compare {tiny} {mlp} --name plain"));
     let found = study.json("diff plain one");
     assert_eq!(settings(&found, "numbers"), ["bootstrap", "groups", "metrics"]);
-    assert!(why(&found).contains("the numbers that both have are the same to the last digit"), "{found}");
+    assert!(why(&found).contains("the numbers of both sides are equal to the last digit"), "{found}");
     // Another seed of the draws is not.
     study.ok(&format!("compare {mlp} {tiny} {asked} --seed 2 --name seeded"));
     let found = study.json("diff one seeded");
     assert_eq!(found["equal"], json!(false));
-    assert_eq!(settings(&found, "configuration"), ["draws and seed"]);
+    assert_eq!(settings(&found, "configuration"), ["resamples and seed"]);
     let numbers = settings(&found, "numbers");
     assert!(numbers.iter().all(|what| what.starts_with("bootstrap")), "{numbers:?}");
     // The same columns under other names.
@@ -304,7 +304,7 @@ fn what_a_split_was_drawn_of_and_what_groups_look_at_can_matter_and_nothing_else
     train("merged", "m", "three");
     let found = study.json("diff two three");
     assert_eq!(found["equal"], json!(false), "{found}");
-    assert!(why(&found).contains("can matter: data: what the split was drawn of"), "{found}");
+    assert!(why(&found).contains("can matter: data: the images from which the split was drawn"), "{found}");
     assert!(!why(&found).contains("cannot matter: the data sets"), "{found}");
 }
 
@@ -373,7 +373,7 @@ fn results_of_other_things_are_never_the_same() {
     study.ok("ingest images --metadata data.csv --name renamed");
     let found = study.json(&format!("diff {all} {}", counts("renamed")));
     assert_eq!(found["equal"], json!(false), "{found}");
-    assert_eq!(found["numbers"], json!([{ "what": "images that only one counts", "a": 1, "b": 1 }]));
+    assert_eq!(found["numbers"], json!([{ "what": "images counted on one side only", "a": 1, "b": 1 }]));
     let kinds = study.json(&format!("diff {all} {}", of_run("mlp-s-f0")));
     assert_eq!(
         (&kinds["equal"], settings(&kinds, "numbers")),

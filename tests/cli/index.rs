@@ -36,7 +36,7 @@ fn a_lost_index_comes_back_with_names_log_kinds_and_links() {
         study.refused(
             1,
             command,
-            &["reg.redb is missing", "hint: `reg reindex` builds it anew from the objects"],
+            &["reg.redb is missing", "hint: `reg reindex` rebuilds the index from the objects"],
         );
     }
     let rebuilt = study.json("reindex");
@@ -82,7 +82,7 @@ fn a_corrupt_index_is_an_error_with_a_hint_and_is_rebuilt() {
             // A page that nobody asks for does no harm.
             let answer = study.reg(command);
             if answer.code != 0 {
-                answer.says(1, &["reg.redb", "hint: `reg reindex` builds it anew from the objects"]);
+                answer.says(1, &["reg.redb", "hint: `reg reindex` rebuilds the index from the objects"]);
             }
         }
         if case < 4 {

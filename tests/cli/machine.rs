@@ -217,7 +217,7 @@ fn a_read_only_registry_can_be_read_and_says_that_it_cannot_be_written() {
     ] {
         let answer = finish(nobody(&format!("--json {command}")).output(), command);
         answer
-            .says(1, &["ermission denied", "hint: the registry cannot be written to; it can still be read"]);
+            .says(1, &["ermission denied", "hint: the registry is read-only; reading commands still work"]);
         answer.json();
     }
     let answer = finish(nobody("init").output(), "init");

@@ -287,7 +287,7 @@ fn a_source_that_lies_about_an_object_is_refused() {
     let whole = fs::read_to_string(&index).unwrap();
     for (from, to, word) in [
         (r#""kind":"dataset""#, r#""kind":"blob""#, "was announced"),
-        (r#""kind":"dataset""#, r#""kind":"event""#, "an entry of a log is no part of a remote"),
+        (r#""kind":"dataset""#, r#""kind":"event""#, "a log entry does not belong in a remote"),
         (r#""kind":"dataset""#, r#""kind":"galaxy""#, "which this reg does not know"),
         (r#""kind":"pack""#, r#""kind":"pack" "#, "is not in canonical form"),
     ] {
@@ -411,7 +411,7 @@ fn mistakes_are_named() {
     study.refused(1, "push images", &["images holds something that is neither a registry nor a remote"]);
     study.refused(1, "pull images", &["neither a registry nor a remote"]);
     study.refused(1, "push me@host:folder", &["must be mounted", "sshfs"]);
-    study.refused(1, "push ftp://host/folder", &["only file:// and s3:// are known"]);
+    study.refused(1, "push ftp://host/folder", &["only file:// and s3:// are supported"]);
     study.refused(1, "push s3://key:secret@bucket/prefix", &["names no bucket"]);
     study.refused(1, "push depot nobody", &["nothing here is named `nobody`"]);
     study.refused(1, "push data.csv", &["data.csv"]);

@@ -126,7 +126,7 @@ fn a_study_trains_what_is_missing_names_what_fails_and_shares_with_trainings_by_
     assert_eq!(study.json("study status st.toml")["done"], json!(8));
     study.ok("report st.toml -o page.html");
     let page = fs::read_to_string(study.path("page.html")).unwrap();
-    assert!(page.contains("Heat map over the X-ray: "), "the study's heat maps are in its report");
+    assert!(page.contains("Heat map on the X-ray: "), "the study's heat maps are in its report");
     study.refused(1, "audit dv -o dv.zip", &["is a study", "study compare dv"]);
 
     // What came of a study travels with it, and is verified with it.

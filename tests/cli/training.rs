@@ -143,7 +143,7 @@ fn an_interrupted_or_killed_training_goes_on_and_ends_with_the_same_bits() {
     assert_eq!(child.wait().unwrap().code(), Some(130), "{rest}");
     assert!(rest.contains("error: interrupted; ") && rest.contains(" whole epochs"), "{rest}");
     assert!(
-        rest.contains("hint: run the same command again to go on") && !rest.contains("panicked"),
+        rest.contains("hint: run the same command again to resume") && !rest.contains("panicked"),
         "{rest}"
     );
     nothing_was_made(&study);

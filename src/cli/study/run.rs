@@ -55,7 +55,7 @@ fn share(source: &Source, worker: &Worker, args: &Args) -> Result<Share, Failure
                 0 => "reg-torch finds no usable GPU; run `reg doctor` for the reason".to_owned(),
                 n => format!("available: cuda:0 to cuda:{}", n - 1),
             };
-            return Err(Failure::new(format!("there is no device `{text}`"), Some(hint)));
+            return Err(Failure::new(format!("unknown device `{text}`"), Some(hint)));
         }
         devices.push(device);
     }

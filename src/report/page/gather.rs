@@ -94,7 +94,7 @@ pub(super) fn gather(
             }
             found => found?,
         };
-        let kind = view.kind(&id)?.unwrap_or_else(|| "file that is no record".to_owned());
+        let kind = view.kind(&id)?.unwrap_or_else(|| "file".to_owned());
         if stamp.is_some() {
             hold(registry, id, &kind)?;
         }

@@ -63,7 +63,7 @@ pub fn hold(objects: &dyn Objects, id: Hash, kind: &str) -> Result<(), RunError>
     match recompute(objects, id, kind)?.unwrap_or_default().into_iter().next() {
         None => Ok(()),
         Some(Mismatch { place, recorded, now }) => {
-            let what = format!("{place} is recorded as {recorded}, and what it names gives {now}");
+            let what = format!("{place} is recorded as {recorded}, but its inputs give {now}");
             Err(RunError::False { id, kind: kind.to_owned(), what })
         }
     }

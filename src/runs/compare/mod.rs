@@ -55,7 +55,7 @@ impl Input {
     /// The test predictions that `text` means: a run's newest, or predictions themselves.
     pub fn resolve(registry: &Registry, view: &View, text: &str) -> Result<Self, RunError> {
         let id = registry.resolve(view, text)?;
-        let kind = view.kind(&id)?.unwrap_or_else(|| "file that is no record".to_owned());
+        let kind = view.kind(&id)?.unwrap_or_else(|| "file".to_owned());
         let mut names = view.names_by_id()?;
         let mut named = |id: &Hash| names.remove(id).unwrap_or_else(|| id.short());
         match kind.as_str() {

@@ -266,7 +266,7 @@ impl Crew<'_> {
         let error = match status.success() {
             // It trained by another spec than planned: the worker was replaced since.
             true => {
-                "it was trained by another spec than planned; was reg-torch replaced meanwhile?".to_owned()
+                "it was trained with another spec than planned; was reg-torch replaced in the meantime?".to_owned()
             }
             false => text("error").unwrap_or_else(|| format!("its process ended early ({status})")),
         };

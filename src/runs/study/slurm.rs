@@ -189,7 +189,7 @@ fn fill(template: &str, filled: &[(&str, String)]) -> Result<String, String> {
         let (gap, behind) = behind.split_once("}}").ok_or("a {{ without }}")?;
         let Some((_, value)) = filled.iter().find(|(name, _)| *name == gap) else {
             let known = filled.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
-            return Err(format!("there is no {{{{{gap}}}}}; there are {known}"));
+            return Err(format!("unknown placeholder {{{{{gap}}}}}; known: {known}"));
         };
         text += before;
         text += value;
