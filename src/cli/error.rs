@@ -24,6 +24,7 @@ use reg::store::StoreError;
 use serde_json::json;
 
 use super::output::{NO, tell};
+use super::surroundings::command;
 
 /// Why a command did not do what it was asked for.
 #[derive(Debug)]
@@ -58,9 +59,9 @@ impl Failure {
         Failure::new(format!("cannot {doing} {}: {source}", path.display()), file_hint(source))
     }
 
-    /// Ended because somebody asked for it.
-    pub(super) fn interrupted(message: String, hint: Option<String>) -> Self {
-        Failure { message, hint, code: INTERRUPTED }
+    /// Ended by an interrupt. The hint is the command itself, because typing it again resumes the work.
+    pub(super) fn interrupted(message: String) -> Self {
+        Failure { message, hint: Some(format!("to resume: `{}`", command())), code: INTERRUPTED }
     }
 
     pub(crate) fn print(self, json: bool) -> ExitCode {
@@ -280,13 +281,10 @@ impl From<PageError> for Failure {
 
 impl From<RunError> for Failure {
     fn from(e: RunError) -> Self {
-        let code = match &e {
-            RunError::Worker(WorkerError::Interrupted { .. } | WorkerError::Killed)
-            | RunError::Study(StudyError::Interrupted { .. }) => INTERRUPTED,
-            e if e.is_refusal() => NO,
-            _ => ERROR,
-        };
+        let code = if e.is_refusal() { NO } else { ERROR };
         match e {
+            RunError::Worker(WorkerError::Interrupted { .. } | WorkerError::Killed)
+            | RunError::Study(StudyError::Interrupted { .. }) => Failure::interrupted(e.to_string()),
             RunError::Registry(e) => e.into(),
             RunError::Io { ref source, .. } => Failure::new(e.to_string(), io_hint(source)),
             e => Failure { message: e.to_string(), hint: hint_of(&e, e.hint()), code },

@@ -187,7 +187,7 @@ impl From<RemoteError> for Failure {
         match e {
             RemoteError::Registry(e) => e.into(),
             RemoteError::Io { ref source, .. } => Failure::of_io(e.to_string(), source),
-            RemoteError::Interrupted => Failure::interrupted(e.to_string(), e.hint()),
+            RemoteError::Interrupted => Failure::interrupted(e.to_string()),
             e => Failure::new(e.to_string(), e.hint()),
         }
     }

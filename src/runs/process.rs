@@ -67,7 +67,7 @@ pub enum WorkerError {
     #[error("the worker sent `{0}`, which is not part of the protocol")]
     Garbled(String),
     /// It was stopped by a signal.
-    #[error("interrupted; {} kept", kept(*epochs, *batches))]
+    #[error("interrupted; checkpoint saved after {}", kept(*epochs, *batches))]
     Interrupted {
         /// Whole epochs that are kept.
         epochs: u32,
@@ -84,10 +84,10 @@ pub enum WorkerError {
 
 fn kept(epochs: u32, batches: u64) -> String {
     let count = |n: u64, one: &str, many: &str| format!("{n} {}", if n == 1 { one } else { many });
-    let epochs = count(epochs.into(), "whole epoch", "whole epochs");
+    let epochs = count(epochs.into(), "epoch", "epochs");
     match batches {
-        0 => format!("{epochs} are"),
-        _ => format!("{epochs} and {} of the next one are", count(batches, "batch", "batches")),
+        0 => epochs,
+        _ => format!("{epochs} and {}", count(batches, "batch", "batches")),
     }
 }
 

@@ -141,9 +141,9 @@ fn an_interrupted_or_killed_training_goes_on_and_ends_with_the_same_bits() {
     let mut rest = String::new();
     errors.read_to_string(&mut rest).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(130), "{rest}");
-    assert!(rest.contains("error: interrupted; ") && rest.contains(" whole epochs"), "{rest}");
+    assert!(rest.contains("error: interrupted; ") && rest.contains("checkpoint saved after ") && rest.contains(" epochs"), "{rest}");
     assert!(
-        rest.contains("hint: run the same command again to resume") && !rest.contains("panicked"),
+        rest.contains("hint: to resume: `reg train --dataset ") && !rest.contains("panicked"),
         "{rest}"
     );
     nothing_was_made(&study);
@@ -156,7 +156,7 @@ fn an_interrupted_or_killed_training_goes_on_and_ends_with_the_same_bits() {
 
     let answer = study.reg(&format!("--json {LONG}"));
     assert_eq!(answer.code, 0, "{answer:?}");
-    assert!(answer.stderr.contains("going on behind epoch"), "{}", answer.stderr);
+    assert!(answer.stderr.contains("resuming after epoch"), "{}", answer.stderr);
     let resumed = answer.json();
     for key in ["spec", "checkpoint", "run", "predictions", "table"] {
         assert_eq!(resumed[key], uninterrupted[key], "{key}");
@@ -207,7 +207,7 @@ fn a_second_interrupt_ends_a_worker_that_does_not_listen() {
     signal(&child, Signal::INT);
     errors.read_to_string(&mut text).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(130), "{text}");
-    assert!(text.contains("stopped at once") && text.contains("hint: run the same command again"), "{text}");
+    assert!(text.contains("stopped at once") && text.contains("hint: to resume: `reg ), "{text}");
     nothing_was_made(&study);
 }
 
@@ -223,7 +223,7 @@ fn a_training_can_be_watched_from_elsewhere() {
     assert!(first.starts_with("watched: epoch 1: loss ") && first.contains("AUC"), "{first}");
 
     let shown = study.ok("show watched");
-    assert!(shown.contains("watched trains (pid ") && shown.contains("left in all"), "{shown}");
+    assert!(shown.contains("watched is training (pid ") && shown.contains("left in total"), "{shown}");
     assert!(shown.contains("Validation loss") && shown.contains("\nspec "), "{shown}");
     let live = study.json("show watched")["live"].clone();
     assert!(live["standing"]["epochs"][0]["val_loss"].is_number() && live["pid"].is_number(), "{live}");
@@ -239,7 +239,7 @@ fn a_training_can_be_watched_from_elsewhere() {
     drop(errors);
     assert_eq!(finish(child.wait_with_output(), command).code, 130);
     assert!(follower.wait().unwrap().success(), "it ends with the training");
-    assert!(study.ok("show watched").contains("watched was interrupted"));
+    assert!(study.ok("show watched").contains("watched was interrupted; to resume: `reg "));
     study.ok(TINY);
     assert_eq!(study.json("log tiny-s-f0")["epochs"].as_array().unwrap().len(), 2);
 }
