@@ -298,6 +298,6 @@ mod tests {
     #[test]
     fn an_archive_without_images_says_so() {
         let message = names(&gzip(&tar(&[("a.txt", EntryType::Regular, b"")]))).unwrap_err();
-        assert!(message.ends_with("holds no PNG images"), "{message}");
+        assert!(message.ends_with("contains no PNG images"), "{message}");
     }
 }

@@ -73,7 +73,7 @@ pub enum IngestError {
     #[error("{} not intact: {}", count(.0.len(), "image is", "images are"), first(.0.iter().map(|(path, e)| format!("{} {e}", path.display()))))]
     BadImages(Vec<(PathBuf, BadImage)>),
     /// Metadata rows without image.
-    #[error("{} of {} has no image: {}", count(*missing, "row", "rows"), path.display(), names.join(", ") + if names.len() < *missing { ", …" } else { "" })]
+    #[error("no image for {} of {}: {}", count(*missing, "row", "rows"), path.display(), names.join(", ") + if names.len() < *missing { ", …" } else { "" })]
     Missing {
         /// The metadata.
         path: PathBuf,

@@ -204,12 +204,12 @@ mod tests {
             ("nowhere", "does not exist", None),
             (
                 "empty",
-                "holds no PNG images",
+                "contains no PNG images",
                 Some("give the folder with the .png files; links to folders are not followed"),
             ),
             (
                 "archives",
-                "holds no PNG images",
+                "contains no PNG images",
                 Some("the folder contains archives: give the archives (images_*.tar.gz) instead of the folder"),
             ),
             ("empty/notes.txt", "is neither a folder nor a .png nor a .tar.gz file", None),
@@ -252,7 +252,7 @@ mod tests {
         let folder = folder(&["\u{1b}[2J.png"]);
         let error = find_images(&[folder.path().to_owned()]).unwrap_err().to_string();
         assert!(
-            error.ends_with("\\u{1b}[2J.png\" holds a backslash, control or invisible characters"),
+            error.ends_with("\\u{1b}[2J.png\" contains a backslash, control characters or invisible characters"),
             "{error}"
         );
     }

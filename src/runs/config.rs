@@ -412,7 +412,7 @@ mod tests {
         assert_eq!(error.to_string(), "run.toml: there is no setting `batchsize` for mlp");
         assert_eq!(error.hint().unwrap(), "did you mean `batch`?");
         let error = with("mlp", None, &["seed=2"]).unwrap_err();
-        assert_eq!(error.hint().unwrap(), "it is an option of its own: --seed");
+        assert_eq!(error.hint().unwrap(), "it has its own option: --seed");
         for fixed in ["name=x", "family=tiny", "image=none", "zzz=1"] {
             assert!(matches!(with("tiny", None, &[fixed]), Err(ConfigError::UnknownKey { .. })), "{fixed}");
         }

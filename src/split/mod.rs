@@ -189,15 +189,15 @@ mod tests {
         let lines: Vec<String> =
             errors.iter().map(|e| format!("{e} ({})", e.hint().unwrap_or_default())).collect();
         insta::assert_snapshot!(lines.join("\n"), @r"
-        `x` is not three shares of training, validation and test images (write percentages such as 70/10/20)
-        the ratios 70/10/4294967295 add up to 4294967375 and not to 100 (write percentages such as 70/10/20)
+        `x` is not a ratio of training, validation and test images (write percentages such as 70/10/20)
+        the ratios 70/10/4294967295 add up to 4294967375, not 100 (write percentages such as 70/10/20)
         a share of zero leaves no images for val (validation images are needed to select the best epoch; the paper uses 70/10/20)
         a split has between 1 and 1000 folds, not 0 (the paper uses five repeats)
-        three subsets need three patients or more, and the data set has 2 (all images of a patient stay in one subset: ingest more patients)
+        three subsets need at least 3 patients; the data set has 2 (all images of a patient stay in one subset: ingest more patients)
         fold 1 would have no test images (ingest more patients, or give this subset a larger share)
         `a.png` is listed both for training and for test (remove the name from one of the lists)
         none of the 3 images listed for test is in the data set (a list has one `Image Index` per line, such as 00000001_000.png)
-        1.5 of the training images cannot validate (give a fraction between 0 and 1, such as 0.1)
+        a validation share of 1.5 is not possible (give a fraction between 0 and 1, such as 0.1)
         ");
     }
 

@@ -176,7 +176,7 @@ mod tests {
         let other_labels = net(3, blocks, 15, 2);
         let head = tensor(&other_labels, "fc.weight");
         let error = load(&other_labels, &file, id, Fit::Whole).unwrap_err().to_string();
-        assert!(error.contains("fc.weight is F32 [10, 2048], and F32 [15, 2048]"), "{error}");
+        assert!(error.contains("fc.weight is F32 [10, 2048], expected F32 [15, 2048]"), "{error}");
         load(&other_labels, &file, id, Fit::Body).unwrap();
         assert!(tensor(&other_labels, "fc.weight") == head);
         assert!(tensor(&other_labels, "layer4.0.conv2.weight") == tensor(&given, "layer4.0.conv2.weight"));
@@ -190,7 +190,7 @@ mod tests {
         let mut entries = vec![other("extra"), other("bn1.num_batches_tracked")];
         entries.extend(given.named.iter().map(|n| Entry::tensor(n.name.clone(), &n.tensor).unwrap()));
         let error = load(&same, &encode(&entries), id, Fit::Whole).unwrap_err().to_string();
-        assert!(error.contains("extra has no place"), "{error}");
+        assert!(error.contains("has no tensor extra"), "{error}");
         load(&same, &encode(&entries[1..]), id, Fit::Whole).unwrap();
     }
 }

@@ -42,7 +42,7 @@ fn a_lost_index_comes_back_with_names_log_kinds_and_links() {
     let rebuilt = study.json("reindex");
     assert_eq!((&rebuilt["damaged"], rebuilt["log"].as_u64()), (&json!([]), Some(11)));
     assert_eq!(answers(&study), before);
-    study.refused(1, "show worse", &["nothing here is named `worse`"]);
+    study.refused(1, "show worse", &["no record is named `worse`"]);
     assert_eq!(study.json(MLP)["cached"], json!(true));
     study.is_sound();
 }

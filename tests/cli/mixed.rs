@@ -104,7 +104,7 @@ fn a_mean_says_how_many_labels_it_covers_in_each_fold() {
     let one = study.ok("compare mlp-s-f0 tiny-s-f0");
     assert!(one.contains(&format!("The mean is over {} of 15 labels.", covered[0])), "{one}");
     let apart = study.ok("compare mlp-s-f0 tiny-s-f1 --by run --allow-different-images");
-    assert!(apart.contains("One fold each, so no deviation") && !apart.contains("(0 of 1)"), "{apart}");
+    assert!(apart.contains("A single fold each: no standard deviation") && !apart.contains("(0 of 1)"), "{apart}");
 }
 
 #[test]
@@ -115,7 +115,7 @@ fn numbers_of_validation_images_say_so() {
     });
     let told = study.ok(&format!("compare {} --full", ids.join(" ")));
     assert!(told.contains("AUC on validation images"), "{told}");
-    let tables = told.matches("On validation images, by which runs chose their epoch").count();
+    let tables = told.matches("On validation images, which were used to select the epoch").count();
     assert!(tables > 3, "each table says so: {told}");
     assert!(!study.ok("compare mlp-s-f0 tiny-s-f0").contains("validation"));
 }
@@ -153,5 +153,5 @@ fn what_is_asked_for_without_its_means_is_a_usage_error() {
     assert!(rows.iter().any(|row| row["interval"][0].as_f64() <= row["auc"].as_f64()));
     fs::write(study.path("theirs.csv"), theirs(&study, &["Mass"], Subset::Test)).unwrap();
     let import = "predictions import theirs.csv --dataset tiny --split s --fold 0 --name theirs --model";
-    study.refused(1, &format!("{import} a\u{1b}[31mb"), &["cannot be called", "hint: --model"]);
+    study.refused(1, &format!("{import} a\u{1b}[31mb"), &["is not a valid model name", "hint: give --model"]);
 }

@@ -53,7 +53,7 @@ fn a_worker_of_another_version_is_refused() {
     let answer = study.reg_with("REG_TORCH", &other, TINY);
     answer.says(
         1,
-        &["reg-torch.sh is version 9.9.9, and this reg is", "hint: build both from the same source"],
+        &["reg-torch.sh is version 9.9.9, but this reg is", "hint: build both from the same source"],
     );
     // One of a protocol to come may say who it is in another form.
     let future = script(&study, r#"echo '{"worker":"10.0.0","protocol":99,"whoami":[]}'"#);
@@ -67,7 +67,7 @@ fn a_program_that_is_no_worker_is_refused() {
     let mute = script(&study, "echo libtorch_cpu.so is missing >&2; exit 127");
     study
         .reg_with("REG_TORCH", &mute, TINY)
-        .says(1, &["does not say who it is: libtorch_cpu.so is missing", "hint:"]);
+        .says(1, &["does not identify itself: libtorch_cpu.so is missing", "hint:"]);
     let text = study.path("data.csv");
     study.reg_with("REG_TORCH", text, TINY).says(1, &["cannot start the worker"]);
     nothing_was_made(&study);
@@ -83,7 +83,7 @@ fn a_worker_that_dies_hurts_no_record_and_the_run_goes_on() {
         ("cat >/dev/null; exit 0", &["the worker ended early"]),
         ("kill -9 $$", &["the worker ended early", "signal: 9", "hint: signal 9", "memory", "`batch`"]),
         ("cat >/dev/null; kill -9 $$", &["signal: 9", "hint:"]),
-        ("echo hello; cat >/dev/null", &["the worker said `hello`, which is not in the protocol"]),
+        ("echo hello; cat >/dev/null", &["the worker sent `hello`, which is not part of the protocol"]),
     ] {
         let answer = study.reg_with("REG_TORCH", dies(how), &format!("--json {TINY}"));
         answer.says(1, words).json();

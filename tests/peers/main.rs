@@ -379,7 +379,7 @@ fn a_card_says_what_is_recorded_and_its_metadata_is_what_hubs_read() {
     for id in [study.id("tiny-s-f0"), study.id("tiny"), study.id("s")] {
         assert!(card.contains(&id), "{id}");
     }
-    study.refused(2, "export tiny-s-f0 tiny-s-f1 -o cards.md", &["one run at a time"]);
+    study.refused(2, "export tiny-s-f0 tiny-s-f1 -o cards.md", &["exactly one run"]);
     study.refused(1, "export tiny -o card.md", &["a run is expected"]);
     let Some(found) = peer("card.py", &study, &["card.md"]) else { return };
     let answer: Value = fs::read_to_string(study.path("answers/tiny-s-f0.json")).unwrap().parse().unwrap();

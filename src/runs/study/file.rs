@@ -265,7 +265,7 @@ mod tests {
             (format!("{LEAST}{setup}{setup}"), "`t` stands there twice"),
             (format!("{LEAST}{}", setup.replace("'a'", "'b'")), "section `b`, which is not there"),
             (format!("{LEAST}{setup}depth = 3"), "depth"),
-            (format!("threads = 0\n{LEAST}{setup}"), "`threads` is 0"),
+            (format!("threads = 0\n{LEAST}{setup}"), "`threads` must be at least 1"),
             (format!("device = 'tpu'\n{LEAST}{setup}"), "auto, cpu or cuda"),
             (format!("{LEAST}{setup}[[split]]\nname = 'x'\nfolds = 2"), "split `x` needs"),
             (format!("{LEAST}{setup}[[probe]]\nsetup = 't'\ntargets = ['height']"), "height"),

@@ -249,7 +249,7 @@ mod tests {
     fn a_template_is_filled_and_a_gap_that_nothing_fills_is_named() {
         let filled = [("job", "reg-1".to_owned()), ("runs", "0) train {{x}} ;;".to_owned())];
         assert_eq!(fill("a={{job}} {{runs}}.", &filled).unwrap(), "a=reg-1 0) train {{x}} ;;.");
-        assert_eq!(fill("{{jobs}}", &filled).unwrap_err(), "there is no {{jobs}}; there are job, runs");
+        assert_eq!(fill("{{jobs}}", &filled).unwrap_err(), "unknown placeholder {{jobs}}; known: job, runs");
         assert_eq!(fill("a {{job", &filled).unwrap_err(), "a {{ without }}");
     }
 }
