@@ -89,7 +89,10 @@ pub fn registry(registry: &Registry) -> Vec<Check> {
     if let Some(stranger) = listing.strangers.first() {
         let others = listing.strangers.len() - 1;
         page.note(
-            format!("{} and {others} more files among the objects do not have an object's name", stranger.display()),
+            format!(
+                "{} and {others} more files among the objects do not have an object's name",
+                stranger.display()
+            ),
             "they do no harm; move them elsewhere",
         );
     }
@@ -181,9 +184,10 @@ pub fn disk(folder: &Path) -> Vec<Check> {
     }
     if let Some(kind) = file_system(folder) {
         match kind.as_str() {
-            "tmpfs" | "ramfs" => {
-                page.note(format!("{kind}: its files are lost when the machine stops"), "move the registry to a disk")
-            }
+            "tmpfs" | "ramfs" => page.note(
+                format!("{kind}: its files are lost when the machine stops"),
+                "move the registry to a disk",
+            ),
             "nfs" | "nfs4" | "cifs" | "smb3" | "9p" | "fuse.sshfs" | "lustre" | "ceph" => page.note(
                 format!("{kind}: a network file system"),
                 "concurrent use by several machines needs file locks (flock) that work across machines",
@@ -268,7 +272,10 @@ pub fn worker(cores: u32) -> Vec<Check> {
     match Worker::find() {
         Err(e) => page.bad(
             e.to_string(),
-            &e.hint().unwrap_or_else(|| "build it with `make build`; everything except training and inference works without it".to_owned()),
+            &e.hint().unwrap_or_else(|| {
+                "build it with `make build`; everything except training and inference works without it"
+                    .to_owned()
+            }),
         ),
         Ok(worker) => {
             let identity = worker.identity();

@@ -52,7 +52,8 @@ pub fn open(bytes: &[u8], key: &PublicKey, path: &Path) -> Result<Statement, Att
     let refused = |reason: String| AttestError::Refused { path: path.to_owned(), reason };
     let envelope: Envelope =
         serde_json::from_slice(bytes).map_err(|e| refused(format!("it is not a DSSE envelope ({e})")))?;
-    let decode = |text: &str| BASE64.decode(text).map_err(|e| refused(format!("its base64 is invalid ({e})")));
+    let decode =
+        |text: &str| BASE64.decode(text).map_err(|e| refused(format!("its base64 is invalid ({e})")));
     if envelope.payload_type != PAYLOAD_TYPE {
         return Err(refused(format!("its payload is {:?}, not an in-toto statement", envelope.payload_type)));
     }

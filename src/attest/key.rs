@@ -96,7 +96,9 @@ impl SigningKey {
                 Err(not("it is protected by a passphrase"))
             }
             Err(_) if text.contains("BEGIN OPENSSH PRIVATE KEY") => Err(not("it is an OpenSSH key")),
-            Err(_) if text.contains("BEGIN PRIVATE KEY") => Err(not("it is a key of another type, or damaged")),
+            Err(_) if text.contains("BEGIN PRIVATE KEY") => {
+                Err(not("it is a key of another type, or damaged"))
+            }
             Err(_) => Err(not("the file contains no key")),
         }
     }
@@ -125,10 +127,10 @@ impl PublicKey {
             // With a key of small order anything can be signed by anybody.
             Ok(key) if key.is_weak() => Err(not("it is a weak key and proves nothing")),
             Ok(key) => Ok(PublicKey(key)),
-            Err(_) if text.contains("PRIVATE KEY") => {
-                Err(not("it is a private key; keep it secret"))
+            Err(_) if text.contains("PRIVATE KEY") => Err(not("it is a private key; keep it secret")),
+            Err(_) if text.contains("BEGIN PUBLIC KEY") => {
+                Err(not("it is a key of another type, or damaged"))
             }
-            Err(_) if text.contains("BEGIN PUBLIC KEY") => Err(not("it is a key of another type, or damaged")),
             Err(_) => Err(not("the file contains no key")),
         }
     }

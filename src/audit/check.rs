@@ -138,7 +138,8 @@ impl Checked {
         let kept = parts.iter().filter(|(_, part)| part.kept);
         self.records = kept.clone().filter(|(_, part)| KINDS.contains(&part.kind.as_str())).count() as u64;
         for (id, part) in kept.clone().filter(|(_, part)| part.kind == MISSING) {
-            self.wrong.push(format!("{} {id} is referenced but missing, or does not have its hash", part.role));
+            self.wrong
+                .push(format!("{} {id} is referenced but missing, or does not have its hash", part.role));
         }
         // Nothing is computed of half of it.
         if !self.wrong.is_empty() {
@@ -156,7 +157,8 @@ impl Checked {
         let (folders, others): (Vec<&String>, Vec<_>) =
             members.difference(&expected).partition(|name| name.ends_with('/'));
         if !folders.is_empty() {
-            self.wrong.push(format!("{} folders do not belong to the bundle: it was repacked", folders.len()));
+            self.wrong
+                .push(format!("{} folders do not belong to the bundle: it was repacked", folders.len()));
         }
         self.wrong.extend(others.into_iter().map(|name| format!("{name} does not belong to the bundle")));
         for (id, part) in parts {

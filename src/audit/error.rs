@@ -32,9 +32,7 @@ pub enum AuditError {
         source: std::io::Error,
     },
     /// A study, which names what was planned and not what came of it.
-    #[error(
-        "`{0}` is a study, which has only plans; audit the tables of `reg study compare {0}` instead"
-    )]
+    #[error("`{0}` is a study, which has only plans; audit the tables of `reg study compare {0}` instead")]
     Plan(String),
     /// A file that is no bundle, or one of another version.
     #[error("{} is not an audit bundle: {reason}", path.display())]

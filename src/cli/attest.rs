@@ -135,10 +135,7 @@ fn verify(
         &key.id()[..12],
     ));
     if objects && ok {
-        lines.push(format!(
-            "{} objects in the registry match the statement",
-            statement.artifacts().count()
-        ));
+        lines.push(format!("{} objects in the registry match the statement", statement.artifacts().count()));
     }
     let json = json!({
         "ok": ok, "id": subject.id(), "keyid": key.id(), "subject": subject, "materials": materials,

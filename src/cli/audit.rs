@@ -71,14 +71,13 @@ fn verified(file: &std::path::Path) -> Result<Reply, Failure> {
     let mut lines: Vec<String> = checked.wrong.iter().map(|line| line.replace('\n', "\\n")).collect();
     for (name, models) in &checked.renamed {
         let models = models.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
-        let line = format!("note: column `{name}` holds scores of {models}; names of columns are not checked");
+        let line =
+            format!("note: column `{name}` holds scores of {models}; names of columns are not checked");
         lines.push(line.replace('\n', "\\n"));
     }
     for id in &checked.uncomputed {
         let short = id.short();
-        lines.push(format!(
-            "note: the numbers of table {short} come from a network and were not recomputed"
-        ));
+        lines.push(format!("note: the numbers of table {short} come from a network and were not recomputed"));
     }
     for record in &checked.withdrawals {
         lines.push(format!("note: withdrawn: {}: {}", record.subject, record.reason).replace('\n', "\\n"));

@@ -41,7 +41,10 @@ pub(crate) fn man(args: ManArgs) -> Result<Reply, Failure> {
         let failed = |e: std::io::Error| Failure::of_file("write to", &folder, &e);
         std::fs::create_dir_all(&folder).map_err(failed)?;
         clap_mangen::generate_to(Cli::command(), &folder).map_err(failed)?;
-        return Ok(Reply::new(format!("wrote the manual pages to {}", folder.display()), json!({ "folder": folder })));
+        return Ok(Reply::new(
+            format!("wrote the manual pages to {}", folder.display()),
+            json!({ "folder": folder }),
+        ));
     }
     let mut command = &cli;
     // Also in one word, as a shell quotes it.

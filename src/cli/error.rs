@@ -127,9 +127,7 @@ fn file_hint(e: &std::io::Error) -> Option<String> {
         std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => {
             Some("use a path that you may read and write".to_owned())
         }
-        std::io::ErrorKind::NotFound => {
-            Some("check the path".to_owned())
-        }
+        std::io::ErrorKind::NotFound => Some("check the path".to_owned()),
         _ => io_hint(e),
     }
 }
@@ -220,7 +218,8 @@ impl From<RegistryError> for Failure {
             RegistryError::Store(e) => return e.into(),
             RegistryError::Index(e) => return e.into(),
             RegistryError::NotFound(_) => {
-                "create one here with `reg init`, or name another with --registry DIR or REG_REGISTRY".to_owned()
+                "create one here with `reg init`, or name another with --registry DIR or REG_REGISTRY"
+                    .to_owned()
             }
             RegistryError::NotARegistry(_) => "create one with `reg init DIR`".to_owned(),
             RegistryError::Exists(_) => "use it, or create one in another folder".to_owned(),
@@ -235,7 +234,8 @@ impl From<RegistryError> for Failure {
             }
             RegistryError::Ambiguous { .. } => "give more digits".to_owned(),
             RegistryError::BadName(_) => {
-                "a name has up to 128 letters, digits and . _ - + and is not made of hex digits only".to_owned()
+                "a name has up to 128 letters, digits and . _ - + and is not made of hex digits only"
+                    .to_owned()
             }
             RegistryError::Io { source, .. } => {
                 return Failure::new(message, io_hint(&source));
@@ -258,7 +258,9 @@ impl From<RegistryError> for Failure {
 impl From<ServeError> for Failure {
     fn from(e: ServeError) -> Self {
         let hint = match e {
-            ServeError::Port { .. } => Some("choose another port with --port N; 0 picks a free one".to_owned()),
+            ServeError::Port { .. } => {
+                Some("choose another port with --port N; 0 picks a free one".to_owned())
+            }
             ServeError::System(_) => None,
         };
         Failure::new(e.to_string(), hint)

@@ -116,7 +116,8 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
     }
     if ingested.persisted.linked > 0 {
         let linked = thousands(ingested.persisted.linked);
-        text += &format!("\n{linked} image files are now hard links to objects of the registry, and read-only");
+        text +=
+            &format!("\n{linked} image files are now hard links to objects of the registry, and read-only");
     } else if request.link == Link::Hardlink {
         text += "\nno file was linked: every image was in the registry already or came from an archive";
     }

@@ -33,7 +33,9 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
     let registry = context.registry()?;
     if args.follow {
         if context.global.json {
-            return Err(Failure::usage("`reg log --follow` cannot be combined with --json: it does not end with one JSON document"));
+            return Err(Failure::usage(
+                "`reg log --follow` cannot be combined with --json: it does not end with one JSON document",
+            ));
         }
         return follow(&registry, args.name.as_deref());
     }

@@ -96,7 +96,9 @@ fn object(id: Hash, bytes: u64) -> Reply {
 
 pub(crate) fn cat(context: &Context, args: CatArgs) -> Result<Reply, Failure> {
     if context.global.json {
-        return Err(Failure::usage("`reg cat` cannot be combined with --json: it prints the bytes of an object"));
+        return Err(Failure::usage(
+            "`reg cat` cannot be combined with --json: it prints the bytes of an object",
+        ));
     }
     let registry = context.registry()?;
     let id = registry.resolve(&registry.view()?, &args.id)?;

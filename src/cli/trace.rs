@@ -63,7 +63,9 @@ struct Marked<'g> {
 
 pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
     if args.output.is_some() != matches!(args.format, TraceFormat::RoCrate) {
-        return Err(Failure::usage("--output and --format ro-crate go together: the option names the crate's folder"));
+        return Err(Failure::usage(
+            "--output and --format ro-crate go together: the option names the crate's folder",
+        ));
     }
     if args.down && args.output.is_some() {
         return Err(Failure::usage("an RO-Crate holds the inputs of a result: use --up"));

@@ -178,11 +178,7 @@ fn describe(result: &Verification) -> String {
     }
     for Gone { id, name, subject, withdrawal } in &result.purged {
         let name = name.as_deref().unwrap_or("a picture");
-        lines.push(format!(
-            "purged {name} {}: {subject}, withdrawal {}",
-            id.short(),
-            withdrawal.short()
-        ));
+        lines.push(format!("purged {name} {}: {subject}, withdrawal {}", id.short(), withdrawal.short()));
     }
     let (checked, bytes) = (thousands(result.checked), thousands(result.bytes));
     lines.push(match result.damaged.len() {

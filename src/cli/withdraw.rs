@@ -48,8 +48,7 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
     if args.revoke {
         let revoked = revoke(&registry, &request, &surroundings.stamp)?;
         let subject = request.asked.to_string();
-        let mut text =
-            format!("{subject} is no longer withdrawn; purged images are not restored");
+        let mut text = format!("{subject} is no longer withdrawn; purged images are not restored");
         let standing = standing(&registry, &request.asked)?;
         if !standing.is_empty() {
             let each = standing.iter().map(|record| format!("{} ({})", record.subject, record.reason));

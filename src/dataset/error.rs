@@ -280,7 +280,8 @@ impl DatasetError {
             }
             DatasetError::Contradiction { .. } => "remove one of the two rows".to_owned(),
             DatasetError::NoImages { archives: true, .. } => {
-                "the folder contains archives: give the archives (images_*.tar.gz) instead of the folder".to_owned()
+                "the folder contains archives: give the archives (images_*.tar.gz) instead of the folder"
+                    .to_owned()
             }
             DatasetError::NoImages { archives: false, .. } => {
                 "give the folder with the .png files; links to folders are not followed".to_owned()

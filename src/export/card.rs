@@ -229,8 +229,11 @@ fn performance(registry: &Registry, view: &View, judged: &Judged) -> Result<Stri
     );
     let _ = write!(out, "\nThe mean covers {} of {} labels.", auc.mean_over, auc.labels.len());
     if !undefined.is_empty() {
-        let _ =
-            write!(out, " Undefined, because all images have the label or none has: {}.", undefined.join(", "));
+        let _ = write!(
+            out,
+            " Undefined, because all images have the label or none has: {}.",
+            undefined.join(", ")
+        );
     }
     out.push('\n');
     let inconsistent =

@@ -93,7 +93,8 @@ pub fn ro_crate(
     workflow["version"] = json!(env!("CARGO_PKG_VERSION"));
     parts.add(workflow);
 
-    let mut readme = parts.file("README.md", README.as_bytes(), "text/markdown", "Contents of this folder")?;
+    let mut readme =
+        parts.file("README.md", README.as_bytes(), "text/markdown", "Contents of this folder")?;
     readme["about"] = reference("./");
     parts.add(readme);
 

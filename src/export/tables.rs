@@ -222,9 +222,8 @@ fn scores(registry: &Registry, id: Id<Predictions>) -> Result<Sheet, ExportError
         return Err(wrong("it does not have one column of scores per label"));
     }
     let rows = scores.rows.iter().map(|row| manifest.rows.get(*row as usize));
-    let rows: Vec<&ImageRow> = rows
-        .collect::<Option<_>>()
-        .ok_or_else(|| wrong("it scores an image that is not in the data set"))?;
+    let rows: Vec<&ImageRow> =
+        rows.collect::<Option<_>>().ok_or_else(|| wrong("it scores an image that is not in the data set"))?;
     let mut columns = vec![
         Column::new(IMAGE, Values::words(rows.iter().map(|row| row.name.as_str()))),
         Column::new(PATIENT, Values::integers(rows.iter().map(|row| row.patient))),

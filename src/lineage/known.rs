@@ -115,12 +115,18 @@ impl Known {
             // What is damaged or gone cannot contradict, and is reported as such.
             let gone = !there(from) && (self.is_registered(from) || named.contains(from));
             if !gone && !unreadable.contains(from) {
-                problems.push(format!("the index lists a reference of {} to {} as {role} that does not exist", from.short(), to.short()));
+                problems.push(format!(
+                    "the index lists a reference of {} to {} as {role} that does not exist",
+                    from.short(),
+                    to.short()
+                ));
             }
         }
         let rest = problems.len().saturating_sub(TOLD);
         problems.truncate(TOLD);
-        problems.extend((rest > 0).then(|| format!("and {rest} more differences between the index and the objects")));
+        problems.extend(
+            (rest > 0).then(|| format!("and {rest} more differences between the index and the objects")),
+        );
         problems
     }
 
@@ -142,7 +148,11 @@ impl Known {
         for name in both {
             let (now, logged) = (self.names.get(name), replayed.get(name));
             if now != logged {
-                problems.push(format!("{name} points to {}, but to {} by the log", short(now), short(logged)));
+                problems.push(format!(
+                    "{name} points to {}, but to {} by the log",
+                    short(now),
+                    short(logged)
+                ));
             }
         }
         problems

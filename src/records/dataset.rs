@@ -18,9 +18,9 @@ pub struct Dataset {
     pub labels: Vec<String>,
     /// One row an image, sorted by name.
     pub manifest: Id<Manifest>,
-    /// The metadata CSV as it was given.
+    /// The original metadata CSV.
     pub metadata: File,
-    /// The box list as it was given.
+    /// The original box list.
     pub boxes_file: Option<File>,
     /// The boxes of this data set's images.
     pub boxes: Option<Id<Boxes>>,
@@ -34,7 +34,7 @@ pub struct Dataset {
     pub bytes: u64,
     /// Rows of the metadata whose image was not there (`--allow-missing`).
     pub missing: u64,
-    /// Smallest and largest plausible age, by which the meta feature is scaled.
+    /// Smallest and largest plausible age, used to scale the age feature.
     pub age: Option<AgeRange>,
     /// Images whose age is recorded as given but is impossible; left out of `age`.
     pub impossible_ages: u64,

@@ -214,7 +214,7 @@ pub struct Software {
     pub worker: String,
     /// Version of the tch crate.
     pub tch: String,
-    /// Version of libtorch that it was built against.
+    /// Version of libtorch used for the build.
     pub libtorch: String,
     /// Processor architecture and operating system.
     pub target: String,
@@ -223,7 +223,7 @@ pub struct Software {
     pub sources: Id<Blob>,
 }
 
-/// With what numbers were computed.
+/// The environment in which numbers were computed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Computed {
@@ -239,7 +239,7 @@ pub struct Computed {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Run {
-    /// What was carried out.
+    /// The spec of the training.
     pub spec: Id<Spec>,
     /// Weights of the epoch with the lowest validation loss, as safetensors with torchvision's names.
     pub checkpoint: Id<Blob>,
@@ -358,7 +358,7 @@ pub enum ScoreSource {
     },
     /// Another tool's scores.
     Import {
-        /// The CSV as it was given.
+        /// The original CSV.
         file: File,
     },
 }
@@ -407,7 +407,7 @@ impl Packed for Scores {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Weights {
-    /// The safetensors file as it was given.
+    /// The original safetensors file.
     pub file: File,
     /// The runs whose checkpoint it is, of those that were there when it was taken in, in the order of their ids: what they
     /// have seen, whoever begins with it has seen, too.

@@ -53,9 +53,8 @@ impl FromStr for Address {
         match scheme {
             "file" => match rest.strip_prefix("localhost").unwrap_or(rest) {
                 path if !path.starts_with('/') => wrong("a file address needs an absolute path"),
-                path => {
-                    unescape(path).map_or_else(|| wrong("its escapes are invalid"), |p| Ok(Address::Folder(p)))
-                }
+                path => unescape(path)
+                    .map_or_else(|| wrong("its escapes are invalid"), |p| Ok(Address::Folder(p))),
             },
             "s3" => {
                 let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));

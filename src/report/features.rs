@@ -101,7 +101,8 @@ pub fn heat(heat: &Heat) -> Table {
 /// The pointing game by label.
 pub fn pointing(pointing: &Pointing) -> Table {
     let title = format!("Pointing game on annotated boxes of {} images", pointing.subset.name());
-    let columns = ["Boxes", "Hits", "Hit rate", "Nonzero maps", "Share of the heat map", "Share of the image"];
+    let columns =
+        ["Boxes", "Hits", "Hit rate", "Nonzero maps", "Share of the heat map", "Share of the image"];
     let mut heads = vec![Column::left("Label")];
     heads.extend(columns.into_iter().map(Column::right));
     let mut table = Table::new(title, heads);

@@ -233,10 +233,8 @@ fn notes(comparison: &Comparison) -> Vec<String> {
     if comparison.shared_images {
         let images = comparison.models.first().map_or(&[][..], |model| &model.images);
         let images: Vec<String> = images.iter().map(|images| thousands(*images)).collect();
-        notes.push(format!(
-            "Only on images that every model scored; images per fold: {}.",
-            images.join(", ")
-        ));
+        notes
+            .push(format!("Only on images that every model scored; images per fold: {}.", images.join(", ")));
     }
     if !undefined.is_empty() && most > 1 {
         notes.push(format!(
@@ -331,7 +329,9 @@ fn spearman(comparison: &Comparison) -> Table {
         }
         (Pooling::AllScores, 0 | 1) => "Computed over all scores of all labels together.".to_owned(),
         (Pooling::AllScores, n) => {
-            format!("Computed over all scores of all labels of a fold together, then averaged over {n} folds.")
+            format!(
+                "Computed over all scores of all labels of a fold together, then averaged over {n} folds."
+            )
         }
     });
     table

@@ -310,11 +310,7 @@ fn check(settings: &Settings) -> Result<(), ConfigError> {
             _ => 32,
         };
         if image.input < smallest || image.input > 4096 {
-            return wrong(
-                "input",
-                image.input.to_string(),
-                "the network does not support this image size",
-            );
+            return wrong("input", image.input.to_string(), "the network does not support this image size");
         }
         match t.pixels {
             Some(Pixels::Side(side)) if t.pixels != Some(UNSETTLED) && side < image.input => {
@@ -353,7 +349,9 @@ impl ConfigError {
             ConfigError::UnknownModel { nearest: Some(nearest), .. } => {
                 Some(format!("did you mean `{nearest}`?"))
             }
-            ConfigError::UnknownModel { .. } => Some(format!("known models: {}", presets::names().join(", "))),
+            ConfigError::UnknownModel { .. } => {
+                Some(format!("known models: {}", presets::names().join(", ")))
+            }
             ConfigError::UnknownKey { origin, key, .. }
                 if origin.starts_with("--set") && OPTIONS.contains(&&**key) =>
             {

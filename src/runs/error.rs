@@ -332,11 +332,15 @@ impl RunError {
             RunError::NotAProbability { .. } => "give --logits if the scores are outputs before the sigmoid",
             RunError::NothingScored { .. } => "check --dataset, --split and --fold",
             RunError::BadDevice(_) => "possible devices: auto, cpu, cuda:0, cuda:1, …",
-            RunError::NeedsImages { .. } => "use the model `mlp`, which needs only metadata, or ingest the images",
+            RunError::NeedsImages { .. } => {
+                "use the model `mlp`, which needs only metadata, or ingest the images"
+            }
             RunError::NeedsWeights(_) => {
                 "import weights with `reg weights import FILE.safetensors --name NAME` and give --weights NAME"
             }
-            RunError::UnusedWeights => "leave out --weights, or give --init fine-tune or --init off-the-shelf",
+            RunError::UnusedWeights => {
+                "leave out --weights, or give --init fine-tune or --init off-the-shelf"
+            }
             RunError::NotSafetensors { path, .. }
                 if path.extension().is_some_and(|e| e == "pth" || e == "pt") =>
             {

@@ -102,7 +102,9 @@ pub fn import(
         registered.findings.push(format!("{unknown} listed images are not in the data set"));
     }
     if unlisted > 0 {
-        registered.findings.push(format!("{unlisted} images of the data set are not on any list and not used"));
+        registered
+            .findings
+            .push(format!("{unlisted} images of the data set are not on any list and not used"));
     }
     Ok(registered)
 }

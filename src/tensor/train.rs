@@ -269,7 +269,8 @@ impl Run<'_> {
         self.clock.save += start.elapsed();
         match kept {
             Err(e @ TensorError::File { .. }) => {
-                let message = format!("{e}: without checkpoints, work from now on is lost if the training is killed");
+                let message =
+                    format!("{e}: without checkpoints, work from now on is lost if the training is killed");
                 reporter.send(&Event::Note { message })
             }
             kept => kept,

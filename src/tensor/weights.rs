@@ -108,8 +108,8 @@ pub(crate) fn checkpoint(net: &Net) -> Result<Vec<u8>> {
 /// counters of batches; `fit` says what is let pass.
 pub(crate) fn load(net: &Net, file: &[u8], id: Hash, fit: Fit) -> Result<()> {
     let wrong = |reason: String| TensorError::Weights { id, reason };
-    let file =
-        SafeTensors::deserialize(file).map_err(|e| wrong(format!("they are not a safetensors file ({e})")))?;
+    let file = SafeTensors::deserialize(file)
+        .map_err(|e| wrong(format!("they are not a safetensors file ({e})")))?;
     for entry in &net.named {
         let skippable = fit == Fit::Body && entry.name.starts_with(HEAD);
         let Ok(view) = file.tensor(&entry.name) else {

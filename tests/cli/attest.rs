@@ -110,7 +110,11 @@ fn only_the_public_key_is_needed_to_check_it_and_files_are_held_against_it() {
     let mut bytes = fs::read(&object).unwrap();
     bytes[100] ^= 1;
     overwrite(&object, &bytes);
-    says_no(&study, &format!("{verify} --objects"), &["metadata-", "bytes in the registry differ", "not all files match"]);
+    says_no(
+        &study,
+        &format!("{verify} --objects"),
+        &["metadata-", "bytes in the registry differ", "not all files match"],
+    );
     study.refused(1, "attest table --key k -o t2.json", &["metadata", "damaged", "reg verify"]);
     assert!(!study.path("t2.json").exists());
 }

@@ -85,7 +85,8 @@ fn a_bundle_of_the_same_table_is_the_same_bytes_and_checks_with_and_without_reg(
     let (code, said) = python(&study, "a.zip");
     assert_eq!(code, 0, "{said}");
     assert!(
-        said.contains("60 AUCs recomputed, equal to the last digit") && said.ends_with("everything checked is correct\n"),
+        said.contains("60 AUCs recomputed, equal to the last digit")
+            && said.ends_with("everything checked is correct\n"),
         "{said}"
     );
 
@@ -151,7 +152,10 @@ fn a_changed_byte_anywhere_is_noticed() {
     more.insert("extra.txt".to_owned(), b"hello".to_vec());
     pack(&study.path("more.zip"), &more);
     let answer = study.reg("--json audit verify more.zip");
-    assert_eq!((answer.code, &answer.json()["wrong"][0]), (3, &"extra.txt does not belong to the bundle".into()));
+    assert_eq!(
+        (answer.code, &answer.json()["wrong"][0]),
+        (3, &"extra.txt does not belong to the bundle".into())
+    );
     let (code, said) = python(&study, "more.zip");
     assert!(code == 3 && said.contains("extra.txt does not belong to the bundle"), "{said}");
 }

@@ -125,7 +125,10 @@ fn metadata_that_leads_out_of_the_folder() {
 fn metadata_that_contradicts_itself_or_belongs_to_other_images() {
     let study = Study::new();
     study.edit("data.csv", |text| text + "00000001_000.png,Mass,0,1,69,F,AP,2500,2048,0.171,0.171\n");
-    refused(&study, &["data.csv, rows 1 and 31 contradict each other about image \"00000001_000.png\"", "hint:"]);
+    refused(
+        &study,
+        &["data.csv, rows 1 and 31 contradict each other about image \"00000001_000.png\"", "hint:"],
+    );
     let study = Study::new();
     study.edit("data.csv", |text| text.replace("_000.png", "_777.png").replace("_00", "_88"));
     refused(&study, &["none of the 30 images found has a row in data.csv", "hint:"]);

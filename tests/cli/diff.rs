@@ -74,7 +74,9 @@ fn tables_that_differ_in_what_cannot_matter_are_equal_and_it_is_said_why() {
     without_24(&study, "bytes", "ob", "second");
     let data = study.json("dataset diff tiny bytes");
     assert_eq!((&data["same_images"], &data["same_metadata"]), (&json!(true), &json!(false)));
-    assert!(study.ok("dataset diff tiny bytes").contains("equal: both data sets record the same for every image"));
+    assert!(
+        study.ok("dataset diff tiny bytes").contains("equal: both data sets record the same for every image")
+    );
     let found = study.json("diff first second");
     assert_eq!(found["equal"], json!(true), "{found}");
     assert!(why(&found).contains("no effect: the metadata files differ in bytes"), "{found}");
@@ -92,10 +94,7 @@ fn tables_that_differ_in_what_cannot_matter_are_equal_and_it_is_said_why() {
     let found = study.json(&format!("diff {} {}", tables[0], tables[1]));
     assert_eq!(found["equal"], json!(true), "{found}");
     let text = why(&found);
-    assert!(
-        text.contains("no effect: the data sets differ in 1 image, but in no field"),
-        "{text}"
-    );
+    assert!(text.contains("no effect: the data sets differ in 1 image, but in no field"), "{text}");
     assert!(!text.contains("possible cause without effect"), "{text}");
     assert_eq!(found["data"][0]["relabelled"][0]["gained"], json!(["Hernia"]));
 }
@@ -304,7 +303,10 @@ fn what_a_split_was_drawn_of_and_what_groups_look_at_can_matter_and_nothing_else
     train("merged", "m", "three");
     let found = study.json("diff two three");
     assert_eq!(found["equal"], json!(false), "{found}");
-    assert!(why(&found).contains("possible cause: data: the images from which the split was drawn"), "{found}");
+    assert!(
+        why(&found).contains("possible cause: data: the images from which the split was drawn"),
+        "{found}"
+    );
     assert!(!why(&found).contains("no effect: the data sets"), "{found}");
 }
 

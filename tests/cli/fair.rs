@@ -135,7 +135,9 @@ fn a_bootstrap_draws_patients_and_is_the_same_on_any_number_of_threads() {
     let recorded = |model: &str| first["auc"][model]["mean"]["mean"].as_f64().unwrap();
     assert!((mean(Value::Null) - recorded("tiny")).abs() < 1e-12);
     assert!((mean(json!("mlp")) - (recorded("tiny") - recorded("mlp"))).abs() < 1e-12);
-    assert!(study.ok(&format!("{command} --table bootstrap")).contains("300 bootstrap resamples (by patient)"));
+    assert!(
+        study.ok(&format!("{command} --table bootstrap")).contains("300 bootstrap resamples (by patient)")
+    );
 }
 
 #[test]
@@ -264,7 +266,10 @@ fn published_numbers_stand_beside_on_the_same_test_images_only() {
         ("[[model]]\nname = \"x\"\n", "missing field"),
         ("", "missing field"),
         ("model = []", "no [[model]]"),
-        ("[[model]]\nname = \"x\"\nsource = \"s\"\nsplit = \"official\"\nmean = 81.0", "81 of x is not an AUC"),
+        (
+            "[[model]]\nname = \"x\"\nsource = \"s\"\nsplit = \"official\"\nmean = 81.0",
+            "81 of x is not an AUC",
+        ),
     ] {
         fs::write(study.path("them.toml"), wrong).unwrap();
         study.refused(1, "compare o --published them.toml", &["them.toml", words, "hint:"]);

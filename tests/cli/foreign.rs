@@ -95,9 +95,13 @@ fn what_does_not_count_is_left_out_and_reported() {
     assert_eq!(answer["extra_images"].as_array().unwrap().len(), 2);
     assert_eq!(answer["missing_images"], json!(1));
     let told = study.reg(import).stderr;
-    for word in
-        ["No Finding", "\"Patient\"", "unheard_of.png", "2 images of the file are not in the subset", &missing]
-    {
+    for word in [
+        "No Finding",
+        "\"Patient\"",
+        "unheard_of.png",
+        "2 images of the file are not in the subset",
+        &missing,
+    ] {
         assert!(told.contains(word), "{word}: {told}");
     }
 }

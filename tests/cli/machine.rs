@@ -87,9 +87,10 @@ fn an_id_prefix_that_fits_two_objects() {
     let both = [hash(a), hash(b)].map(|hash| hash.to_string()[..16].to_owned());
     for command in ["show", "cat", "trace", "tag it", "verify"] {
         let json = if command == "cat" { "" } else { "--json " };
-        study
-            .reg(&format!("{json}{command} {prefix}"))
-            .says(1, &[&format!("`{prefix}` matches 2 objects"), &both[0], &both[1], "hint: give more digits"]);
+        study.reg(&format!("{json}{command} {prefix}")).says(
+            1,
+            &[&format!("`{prefix}` matches 2 objects"), &both[0], &both[1], "hint: give more digits"],
+        );
     }
     study.ok(&format!("show {}", both[0]));
     study.refused(1, &format!("show {}", &prefix[..5]), &["hint:", "6 or more digits"]);
@@ -216,8 +217,7 @@ fn a_read_only_registry_can_be_read_and_says_that_it_cannot_be_written() {
         "reindex",
     ] {
         let answer = finish(nobody(&format!("--json {command}")).output(), command);
-        answer
-            .says(1, &["ermission denied", "hint: the registry is read-only; reading commands still work"]);
+        answer.says(1, &["ermission denied", "hint: the registry is read-only; reading commands still work"]);
         answer.json();
     }
     let answer = finish(nobody("init").output(), "init");

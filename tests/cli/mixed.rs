@@ -56,7 +56,8 @@ fn the_folds_of_a_column_are_of_one_experiment() {
 fn a_probe_takes_folds_that_were_trained_alike() {
     let study = Study::trained();
     study.ok(&format!("{} --name short", fold_one(TINY).replace("epochs=2", "epochs=1")));
-    let words = ["of training.epochs 2", "of training.epochs 1", "hint: run `reg probe` for each model separately"];
+    let words =
+        ["of training.epochs 2", "of training.epochs 1", "hint: run `reg probe` for each model separately"];
     study.refused(1, "probe tiny-s-f0 short --target view", &words);
 }
 
@@ -104,7 +105,10 @@ fn a_mean_says_how_many_labels_it_covers_in_each_fold() {
     let one = study.ok("compare mlp-s-f0 tiny-s-f0");
     assert!(one.contains(&format!("The mean is over {} of 15 labels.", covered[0])), "{one}");
     let apart = study.ok("compare mlp-s-f0 tiny-s-f1 --by run --allow-different-images");
-    assert!(apart.contains("A single fold each: no standard deviation") && !apart.contains("(0 of 1)"), "{apart}");
+    assert!(
+        apart.contains("A single fold each: no standard deviation") && !apart.contains("(0 of 1)"),
+        "{apart}"
+    );
 }
 
 #[test]

@@ -47,7 +47,11 @@ fn an_ill_typed_or_impossible_value_is_named() {
 fn an_unknown_model_device_or_fold_is_named() {
     let study = Study::divided();
     study.refused(1, &train("--model resnet5"), &["no model `resnet5`", "hint: did you mean `resnet50`?"]);
-    study.refused(1, &train("--model mlp --device tpu"), &["unknown device `tpu`", "hint: possible devices: auto, cpu"]);
+    study.refused(
+        1,
+        &train("--model mlp --device tpu"),
+        &["unknown device `tpu`", "hint: possible devices: auto, cpu"],
+    );
     study.refused(1, &train("--model mlp --fold 2"), &["no fold 2: it has 2 folds, counted from 0"]);
     assert_eq!(study.reg(&train("--model mlp --fold minus")).code, 2);
 }
@@ -92,7 +96,11 @@ fn transfer_learning_needs_weights_and_scratch_takes_none() {
     study.refused(1, &train("--model tiny --init fine-tune"), &["--init fine-tune", "hint:", "--weights"]);
     study.refused(1, &train("--model tiny --init off-the-shelf"), &["--init off-the-shelf"]);
     study.ok(&format!("weights import {} --name w", checkpoint(&study)));
-    study.refused(1, &train("--model tiny --weights w --init scratch"), &["cannot be combined with --weights", "hint:"]);
+    study.refused(
+        1,
+        &train("--model tiny --weights w --init scratch"),
+        &["cannot be combined with --weights", "hint:"],
+    );
 }
 
 /// Writes the checkpoint of a run to a file and returns its name.

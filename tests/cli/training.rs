@@ -141,11 +141,13 @@ fn an_interrupted_or_killed_training_goes_on_and_ends_with_the_same_bits() {
     let mut rest = String::new();
     errors.read_to_string(&mut rest).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(130), "{rest}");
-    assert!(rest.contains("error: interrupted; ") && rest.contains("checkpoint saved after ") && rest.contains(" epochs"), "{rest}");
     assert!(
-        rest.contains("hint: to resume: `reg train --dataset ") && !rest.contains("panicked"),
+        rest.contains("error: interrupted; ")
+            && rest.contains("checkpoint saved after ")
+            && rest.contains(" epochs"),
         "{rest}"
     );
+    assert!(rest.contains("hint: to resume: `reg train --dataset ") && !rest.contains("panicked"), "{rest}");
     nothing_was_made(&study);
 
     // Now without any warning.
@@ -207,7 +209,7 @@ fn a_second_interrupt_ends_a_worker_that_does_not_listen() {
     signal(&child, Signal::INT);
     errors.read_to_string(&mut text).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(130), "{text}");
-    assert!(text.contains("stopped at once") && text.contains("hint: to resume: `reg ), "{text}");
+    assert!(text.contains("stopped at once") && text.contains("hint: to resume: `reg "), "{text}");
     nothing_was_made(&study);
 }
 

@@ -53,7 +53,11 @@ fn what_leaves_the_registry_says_that_it_contains_withdrawn_data_and_images_stay
     study.ok(WITHDRAW);
     let saw = runs_that_saw(&study).into_iter().next().unwrap();
     study.ok(&format!("export {saw} -o card.md"));
-    study.refused(2, &format!("export {saw} --format card -o q.csv"), &["q.csv has the extension of csv", "card"]);
+    study.refused(
+        2,
+        &format!("export {saw} --format card -o q.csv"),
+        &["q.csv has the extension of csv", "card"],
+    );
     let card = fs::read_to_string(study.path("card.md")).unwrap();
     assert!(card.contains("This run contains withdrawn data: 2 images"), "{card}");
     study.ok("attest table --key k -o after.json");

@@ -154,8 +154,9 @@ fn give(
         push.status().map_err(|e| Failure::new(format!("cannot start {}: {e}", program.display()), None))?;
     match status.success() {
         true => Ok(()),
-        false => {
-            Err(Failure::new(format!("the study could not be pushed to {remote}; nothing was submitted"), None))
-        }
+        false => Err(Failure::new(
+            format!("the study could not be pushed to {remote}; nothing was submitted"),
+            None,
+        )),
     }
 }

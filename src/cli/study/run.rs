@@ -169,7 +169,8 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<Reply, Failure> {
         text.push('\n');
     }
     let name = &plan.study.name;
-    text += &format!("study {} {name}; `reg study compare {name}` computes its tables\n", plan.id.hash.short());
+    text +=
+        &format!("study {} {name}; `reg study compare {name}` computes its tables\n", plan.id.hash.short());
     let mut document = document(&plan, &counts, &outcomes);
     document["probes"] = probes.iter().map(probe_row).collect();
     document["heats"] = json!(heats);

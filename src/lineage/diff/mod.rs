@@ -263,8 +263,7 @@ impl Difference {
         if !only_a.is_empty() || !only_b.is_empty() {
             let alone =
                 [("a", only_a.len()), ("b", only_b.len())].into_iter().filter(|(_, scores)| *scores > 0);
-            let alone: Vec<String> =
-                alone.map(|(side, scores)| format!("{scores} only in {side}")).collect();
+            let alone: Vec<String> = alone.map(|(side, scores)| format!("{scores} only in {side}")).collect();
             causes.push(format!("scores: {}", alone.join(", ")));
         }
         for lines in [&mut harmless, &mut causes] {
@@ -296,8 +295,7 @@ impl Difference {
             self.why.extend(harmless.iter().map(|why| format!("no effect: {why}")));
             if causes.is_empty() {
                 self.why.push(
-                    "no input with an effect differs: the computation was not bit-identical"
-                        .to_owned(),
+                    "no input with an effect differs: the computation was not bit-identical".to_owned(),
                 );
             }
         }

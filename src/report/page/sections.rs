@@ -167,9 +167,10 @@ pub(super) fn results(page: &mut Writer, section: &Section, key: &str) {
     if let Some(mut table) = take("auc") {
         table.title = "AUC by label and model".to_owned();
         let over = comparison.folds.len();
-        table
-            .notes
-            .push(format!("In brackets: 95 % confidence interval (DeLong). {}", uncertainty::about_intervals(over)));
+        table.notes.push(format!(
+            "In brackets: 95 % confidence interval (DeLong). {}",
+            uncertainty::about_intervals(over)
+        ));
         let made_of =
             comparison.models.iter().map(|model| model.predictions.iter().map(|id| id.hash).collect());
         let made_of = made_of.collect();
@@ -322,9 +323,7 @@ pub(super) fn cautions(page: &mut Writer, material: &Material, registry: &Regist
                 }
             }
             if model.imported {
-                items.push(format!(
-                    "{name} was imported: it may have been trained on these test patients."
-                ));
+                items.push(format!("{name} was imported: it may have been trained on these test patients."));
             }
             let mut uneven = Vec::new();
             for id in &model.predictions {
@@ -355,8 +354,7 @@ pub(super) fn cautions(page: &mut Writer, material: &Material, registry: &Regist
             ));
         }
         if comparison.folds.len() < 2 {
-            items
-                .push(format!("{title}: single fold, so the effect of the choice of the fold is unknown."));
+            items.push(format!("{title}: single fold, so the effect of the choice of the fold is unknown."));
         }
         let undefined = comparison.groups.iter().filter(|row| row.auc.is_none()).count();
         if undefined > 0 {
@@ -387,10 +385,7 @@ pub(super) fn cautions(page: &mut Writer, material: &Material, registry: &Regist
         let Counted { name, dataset, statistics, .. } = counted;
         for (count, what) in [
             (dataset.missing, "rows of the metadata have no image and are ignored"),
-            (
-                statistics.age.impossible,
-                "images have an impossible age, which means and models ignore",
-            ),
+            (statistics.age.impossible, "images have an impossible age, which means and models ignore"),
             (statistics.age.missing, "images have no age"),
             (statistics.gender.unknown, "images have no gender"),
             (statistics.view.unknown, "images have no view position"),

@@ -50,7 +50,12 @@ pub fn ages(age: &AgeStatistics) -> Figure {
     }
     let largest = age.histogram.iter().max_by_key(|bin| bin.images);
     let largest = largest.map_or(String::new(), |bin| {
-        format!(" The largest bin has {} images, age {} to {} years.", thousands(bin.images), bin.from, bin.to - 1)
+        format!(
+            " The largest bin has {} images, age {} to {} years.",
+            thousands(bin.images),
+            bin.from,
+            bin.to - 1
+        )
     });
     let description = format!(
         "Images by patient age in bins of two years. Mean {}, standard deviation {} years.{largest}",

@@ -173,7 +173,8 @@ pub fn plan(
         for setup in source.file.setup.iter().filter(|setup| setup.section == section.name) {
             let settled = settle(&source.file, setup)?;
             if source.file.gradcam.contains(&setup.name) && settled.0.architecture.image().is_none() {
-                let reason = format!("`gradcam` lists setup `{}`, whose model has no image input", setup.name);
+                let reason =
+                    format!("`gradcam` lists setup `{}`, whose model has no image input", setup.name);
                 return Err(StudyError::Senseless { path: source.path.clone(), reason }.into());
             }
             for fold in folds(section, &divided) {
