@@ -180,9 +180,9 @@ fn keys_are_their_owners_are_never_overwritten_and_never_in_a_registry() {
     let mode = |name: &str| fs::metadata(study.path(name)).unwrap().permissions().mode() & 0o777;
     assert_eq!((mode("k"), mode("k.pub")), (0o600, 0o644));
     let before = fs::read(study.path("k")).unwrap();
-    study.refused(1, "key new -o k", &["k is there already", "never overwritten", "--output"]);
+    study.refused(1, "key new -o k", &["k already exists", "never overwritten", "--output"]);
     fs::remove_file(study.path("k")).unwrap();
-    study.refused(1, "key new -o k", &["k.pub is there already"]);
+    study.refused(1, "key new -o k", &["k.pub already exists"]);
     assert!(!study.path("k").exists(), "both or neither");
     fs::write(study.path("k"), &before).unwrap();
     fs::set_permissions(study.path("k"), fs::Permissions::from_mode(0o640)).unwrap();

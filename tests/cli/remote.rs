@@ -152,7 +152,7 @@ fn ids_travel_with_what_they_depend_on_and_with_what_hangs_on_runs() {
         is_sound_throughout(&other);
     }
     let other = fresh();
-    other.refused(1, &format!("pull {depot} nobody"), &["nothing in", "is named `nobody`"]);
+    other.refused(1, &format!("pull {depot} nobody"), &["no record in", "is named `nobody`"]);
     other.refused(1, &format!("pull {registry} nobody"), &["no record is named `nobody`"]);
     other.is_empty();
     // The other way, into the same depot as all the rest.
@@ -286,7 +286,7 @@ fn a_source_that_lies_about_an_object_is_refused() {
     let index = files(&depot.join("index")).remove(0);
     let whole = fs::read_to_string(&index).unwrap();
     for (from, to, word) in [
-        (r#""kind":"dataset""#, r#""kind":"blob""#, "was announced"),
+        (r#""kind":"dataset""#, r#""kind":"blob""#, "its pack lists it as"),
         (r#""kind":"dataset""#, r#""kind":"event""#, "a log entry does not belong in a remote"),
         (r#""kind":"dataset""#, r#""kind":"galaxy""#, "unknown to this version of reg"),
         (r#""kind":"pack""#, r#""kind":"pack" "#, "is not in canonical form"),

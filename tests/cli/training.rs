@@ -251,7 +251,7 @@ fn two_processes_do_not_train_the_same_run() {
     let study = Study::divided();
     let command = "train --dataset tiny --split s --model tiny --set epochs=5000 --threads 1";
     let (child, errors) = begun(&study, command);
-    study.refused(1, command, &["being trained by another process", "lock"]);
+    study.refused(1, command, &["another process is already training", "lock"]);
     // Another run is another matter.
     assert_eq!(study.json(MLP)["cached"], json!(false));
     signal(&child, Signal::TERM);

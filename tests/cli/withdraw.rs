@@ -410,7 +410,7 @@ fn a_purge_travels_and_bytes_do_not_come_back_by_another_registry() {
     study.ok(&format!("{WITHDRAW} --purge"));
     // The other one hears of it, marks what it has, and removes nothing by itself.
     let pulled = other.reg(&format!("pull {from}"));
-    pulled.says(0, &["withdrawals came along, 1 in number"]);
+    pulled.says(0, &["1 withdrawal arrived"]);
     assert_eq!(marked(&other, "run"), runs_that_saw(&study));
     assert!(objects.iter().all(|id| other.object(id).exists()));
     assert_eq!(other.reg("verify").code, 3, "what should be gone is here");

@@ -147,7 +147,7 @@ fn a_crate_passes_the_validator_of_workflow_run_crates() {
     let gone = entities("purged").into_iter().find(|entity| {
         entity["@type"] == "CreativeWork" && entity["identifier"] == format!("blake3:{}", text(&picture))
     });
-    assert!(text(&gone.unwrap()["description"]).starts_with("Removed for good"));
+    assert!(text(&gone.unwrap()["description"]).starts_with("Purged with withdrawn data"));
     for folder in ["crate", "of-run", "marked", "heat", "purged"] {
         let Some(found) = peer("ro_crate.py", &study, &[folder]) else { return };
         assert!(found["profiles"].as_array().unwrap().contains(&json!("workflow-run-crate-0.5")), "{found}");
