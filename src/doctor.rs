@@ -81,7 +81,7 @@ pub fn registry(registry: &Registry) -> Vec<Check> {
     let listing = match registry.store().list() {
         Ok(listing) => listing,
         Err(e) => {
-            page.bad(e.to_string(), "a registry needs its folder objects/; restore it from a copy");
+            page.bad(e.to_string(), "the folder objects/ is missing; restore it from a backup");
             return page.checks;
         }
     };
@@ -89,12 +89,15 @@ pub fn registry(registry: &Registry) -> Vec<Check> {
     if let Some(stranger) = listing.strangers.first() {
         let others = listing.strangers.len() - 1;
         page.note(
-            format!("{} and {others} more files among the objects are named like none", stranger.display()),
-            "they harm nothing; move them away",
+            format!(
+                "{} and {others} more files among the objects do not have an object's name",
+                stranger.display()
+            ),
+            "they do no harm; move them elsewhere",
         );
     }
     match registry.index().check().map_err(RegistryError::from).and_then(|()| registry.view()) {
-        Err(e) => page.bad(e.to_string(), "`reg reindex` builds it anew from the objects"),
+        Err(e) => page.bad(e.to_string(), "`reg reindex` rebuilds the index from the objects"),
         Ok(view) => {
             let named = || -> Result<(usize, u64, Vec<Hash>), RegistryError> {
                 let names = view.names()?;
@@ -112,14 +115,14 @@ pub fn registry(registry: &Registry) -> Vec<Check> {
                 Ok((names.len(), view.records()?, missing))
             };
             match named() {
-                Err(e) => page.bad(e.to_string(), "`reg reindex` builds it anew from the objects"),
+                Err(e) => page.bad(e.to_string(), "`reg reindex` rebuilds the index from the objects"),
                 Ok((names, records, missing)) => {
                     page.ok(format!("the index is intact: {records} records, {names} names"));
                     if let Some(first) = missing.first() {
                         page.bad(
-                            format!("{} objects are named and missing, {first} first", missing.len()),
-                            "`reg verify` says what they are; `reg verify --repair-from PATH` brings them back \
-                             from another registry or from the original files",
+                            format!("{} referenced objects are missing, the first is {first}", missing.len()),
+                            "`reg verify` lists them; `reg verify --repair-from PATH` restores them from another \
+                             registry or from the original files",
                         );
                     }
                 }
@@ -140,7 +143,7 @@ fn left_behind(registry: &Registry, page: &mut Page) {
     let abandoned = folders(registry.root().join("tmp")).iter().filter(|path| unlocked(path)).count();
     if abandoned > 0 {
         page.note(
-            format!("{abandoned} folders in tmp/ were left by processes that died"),
+            format!("{abandoned} folders in tmp/ were left by killed processes"),
             "the next command that writes removes them",
         );
     }
@@ -150,8 +153,8 @@ fn left_behind(registry: &Registry, page: &mut Page) {
         match unlocked(&live.join("lock")) {
             false => page.ok(format!("a training of spec {short} is running")),
             true => page.note(
-                format!("the training of spec {short} was interrupted and can go on"),
-                "the same `reg train` again goes on where it stopped; `reg show SPEC` shows its settings",
+                format!("the training of spec {short} was interrupted and can be resumed"),
+                "run the same `reg train` again to resume; `reg show SPEC` shows its settings",
             ),
         }
     }
@@ -162,7 +165,7 @@ pub fn disk(folder: &Path) -> Vec<Check> {
     let mut page = Page::new("disk");
     let shown = folder.display();
     match rustix::fs::statvfs(folder) {
-        Err(e) => page.bad(format!("cannot look at the file system of {shown}: {e}"), "is it mounted?"),
+        Err(e) => page.bad(format!("cannot read the file system of {shown}: {e}"), "is it mounted?"),
         Ok(status) => {
             let free = status.f_bavail * status.f_frsize;
             let message =
@@ -170,10 +173,10 @@ pub fn disk(folder: &Path) -> Vec<Check> {
             match free {
                 free if free < NO_SPACE => page.bad(
                     message,
-                    "free some space: all in cache/ may be deleted, and `reg gc` needs a little itself",
+                    "free some space: everything in cache/ may be deleted; `reg gc` itself needs a little space",
                 ),
                 free if free < LITTLE_SPACE => {
-                    page.note(message, "`reg gc --dry-run` says what could be removed")
+                    page.note(message, "`reg gc --dry-run` lists what can be removed")
                 }
                 _ => page.ok(message),
             }
@@ -181,12 +184,13 @@ pub fn disk(folder: &Path) -> Vec<Check> {
     }
     if let Some(kind) = file_system(folder) {
         match kind.as_str() {
-            "tmpfs" | "ramfs" => {
-                page.note(format!("{kind}: it is gone when the machine stops"), "keep it on a disk")
-            }
+            "tmpfs" | "ramfs" => page.note(
+                format!("{kind}: its files are lost when the machine stops"),
+                "move the registry to a disk",
+            ),
             "nfs" | "nfs4" | "cifs" | "smb3" | "9p" | "fuse.sshfs" | "lustre" | "ceph" => page.note(
                 format!("{kind}: a network file system"),
-                "several machines at once need its locks (flock) to hold between them",
+                "concurrent use by several machines needs file locks (flock) that work across machines",
             ),
             _ => page.ok(format!("file system {kind}")),
         }
@@ -194,12 +198,12 @@ pub fn disk(folder: &Path) -> Vec<Check> {
     let dir = match tempfile::Builder::new().prefix("doctor-").tempdir_in(folder) {
         Ok(dir) => dir,
         Err(e) => {
-            page.note(format!("{shown} cannot be written to: {e}"), "what is there can still be read");
+            page.note(format!("{shown} is not writable: {e}"), "reading commands still work");
             return page.checks;
         }
     };
     if let Err(e) = abilities(dir.path(), &mut page) {
-        page.bad(format!("cannot write files in {shown}: {e}"), "look at its mount options and quotas");
+        page.bad(format!("cannot write files in {shown}: {e}"), "check its mount options and quotas");
     }
     page.checks
 }
@@ -220,7 +224,7 @@ fn abilities(dir: &Path, page: &mut Page) -> std::io::Result<()> {
         0 => page.ok("files can be made read-only"),
         _ => page.bad(
             "files cannot be made read-only",
-            "`reg verify` will call each object writable; use a file system that keeps modes",
+            "`reg verify` will report each object as writable; use a file system with permissions",
         ),
     }
     match fs::hard_link(&one, &two) {
@@ -236,8 +240,8 @@ fn abilities(dir: &Path, page: &mut Page) -> std::io::Result<()> {
     match locks {
         true => page.ok("locks work"),
         false => page.bad(
-            "locks (flock) do not hold",
-            "several processes at once would damage the index; use another file system or mount option",
+            "file locks (flock) do not work",
+            "concurrent processes would damage the index; use another file system or mount option",
         ),
     }
     Ok(())
@@ -268,7 +272,10 @@ pub fn worker(cores: u32) -> Vec<Check> {
     match Worker::find() {
         Err(e) => page.bad(
             e.to_string(),
-            &e.hint().unwrap_or_else(|| "`make build` builds it; all but computing works without".to_owned()),
+            &e.hint().unwrap_or_else(|| {
+                "build it with `make build`; everything except training and inference works without it"
+                    .to_owned()
+            }),
         ),
         Ok(worker) => {
             let identity = worker.identity();
@@ -283,12 +290,12 @@ pub fn worker(cores: u32) -> Vec<Check> {
             match identity.cpu_capability.as_str() {
                 "DEFAULT" => page.note(
                     "libtorch uses no vector instructions here",
-                    "unset ATEN_CPU_CAPABILITY if it is set; numbers differ from machines that use them",
+                    "unset ATEN_CPU_CAPABILITY if it is set; numbers differ from machines with vector instructions",
                 ),
                 capability => page.ok(format!("{cores} cores with {capability}")),
             }
             match identity.cuda.as_slice() {
-                [] => page.ok("no CUDA device: it computes on the processor"),
+                [] => page.ok("no CUDA device: computes on the CPU"),
                 devices => page.ok(format!("CUDA: {}", devices.join(", "))),
             }
         }
@@ -296,8 +303,8 @@ pub fn worker(cores: u32) -> Vec<Check> {
     let threads = std::env::var("OMP_NUM_THREADS").ok();
     if let Some(threads) = threads.filter(|text| text.parse().is_ok_and(|threads: u32| threads > cores)) {
         page.note(
-            format!("OMP_NUM_THREADS is {threads}, and there are {cores} cores"),
-            "more threads than cores make libtorch slower; `reg train --threads N` decides",
+            format!("OMP_NUM_THREADS is {threads}, but there are {cores} cores"),
+            "more threads than cores make libtorch slower; set the number with `reg train --threads N`",
         );
     }
     page.checks

@@ -54,16 +54,16 @@ const FORMAT: u32 = 2;
 #[derive(Debug, thiserror::Error)]
 pub enum RegistryError {
     /// None in sight.
-    #[error("no registry found in {} or any folder above it", .0.display())]
+    #[error("no registry found in {} or any parent folder", .0.display())]
     NotFound(PathBuf),
     /// The folder that was named is none.
     #[error("{} is not a registry", .0.display())]
     NotARegistry(PathBuf),
     /// `init` where one is.
-    #[error("there is a registry in {} already", .0.display())]
+    #[error("a registry already exists in {}", .0.display())]
     Exists(PathBuf),
     /// Made by a newer reg.
-    #[error("registry {} has format {found}, and this reg reads format {FORMAT}", path.display())]
+    #[error("registry {} has format {found}, but this reg reads format {FORMAT}", path.display())]
     NewerFormat {
         /// The registry.
         path: PathBuf,
@@ -79,7 +79,7 @@ pub enum RegistryError {
         found: u32,
     },
     /// An output that would lie among what only reg itself writes.
-    #[error("{} lies in the registry {}, whose files only reg itself writes", path.display(), registry.display())]
+    #[error("{} is inside the registry {}, where only reg itself may write", path.display(), registry.display())]
     Within {
         /// The output.
         path: PathBuf,
@@ -87,7 +87,7 @@ pub enum RegistryError {
         registry: PathBuf,
     },
     /// A key that would be replaced.
-    #[error("{} is a key, and a key is never overwritten", .0.display())]
+    #[error("{} is a key; keys are never overwritten", .0.display())]
     Key(PathBuf),
     /// The folder cannot be read or made.
     #[error("cannot {doing} {}: {source}", path.display())]
@@ -100,7 +100,7 @@ pub enum RegistryError {
         source: std::io::Error,
     },
     /// Neither a name nor the beginning of an id.
-    #[error("nothing here is named `{text}`, and no id begins so")]
+    #[error("no record is named `{text}` and no id starts with it")]
     Unknown {
         /// What was asked for.
         text: String,
@@ -108,7 +108,7 @@ pub enum RegistryError {
         similar: Vec<String>,
     },
     /// An abbreviated id that fits several objects.
-    #[error("`{prefix}` fits {} objects: {}", candidates.len(), list(candidates))]
+    #[error("`{prefix}` matches {} objects: {}", candidates.len(), list(candidates))]
     Ambiguous {
         /// What was asked for.
         prefix: String,
@@ -116,7 +116,7 @@ pub enum RegistryError {
         candidates: Vec<(Hash, String)>,
     },
     /// Something of another kind.
-    #[error("`{text}` is a {found}, and a {expected} is expected here")]
+    #[error("`{text}` is a {found}, but a {expected} is expected")]
     WrongKind {
         /// What was asked for.
         text: String,
@@ -126,10 +126,10 @@ pub enum RegistryError {
         found: String,
     },
     /// A name that cannot be given.
-    #[error("`{0}` cannot be a name")]
+    #[error("`{0}` is not a valid name")]
     BadName(String),
     /// A record that would name something that is not there.
-    #[error("the {kind} {id} names {missing}, which is not in the registry")]
+    #[error("{kind} {id} refers to {missing}, which is not in the registry")]
     Dangling {
         /// The record.
         id: Hash,
@@ -147,7 +147,7 @@ pub enum RegistryError {
         source: CodecError,
     },
     /// Something that cannot be done while objects are damaged or missing.
-    #[error("{doing} would lose more than it should: {problem}")]
+    #[error("{doing} would lose data: {problem}")]
     Unsound {
         /// What.
         doing: &'static str,
@@ -155,7 +155,7 @@ pub enum RegistryError {
         problem: String,
     },
     /// Images that cannot be removed while a network is trained on them.
-    #[error("a training goes on with these images: spec {}", .0.short())]
+    #[error("a training is using these images: spec {}", .0.short())]
     InUse(Hash),
     /// A value that cannot be written.
     #[error(transparent)]

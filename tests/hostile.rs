@@ -128,7 +128,7 @@ fn an_archive_of_nothing_but_zeros_is_not_read_to_its_end() {
     // Half a mebibyte of gzip that unpacks to 100 MiB.
     let bomb = gzip(&[], 0, 100);
     let (read, error) = archive_error(&bomb[..]);
-    assert_eq!(error, "f holds more than 1048576 bytes before, between or behind its members");
+    assert_eq!(error, "f has more than 1048576 bytes before, between or after its members");
     assert!(read < bomb.len() as u64 / 10, "{read} of {} bytes were read", bomb.len());
 }
 
@@ -151,7 +151,7 @@ fn a_name_in_an_archive_takes_no_more_memory_than_a_name_may() {
         for size in [8 << 20, 8 << 30, (1 << 33) - 1] {
             let (_, error) = archive_error(&gzip(&header("name", kind, size), b'a', 8)[..]);
             assert_eq!(
-                error, "f holds more than 1048576 bytes before, between or behind its members",
+                error, "f has more than 1048576 bytes before, between or after its members",
                 "{kind:?}"
             );
         }

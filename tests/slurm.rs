@@ -211,7 +211,7 @@ fn a_study_on_slurm_goes_on_where_its_tasks_were_killed_and_names_what_failed() 
         fs::read_to_string(folder.join(format!("{place}.log"))).unwrap()
     };
     for place in [0, 1] {
-        assert!(log(place).contains("going on behind epoch"), "{}", log(place));
+        assert!(log(place).contains("resuming after epoch"), "{}", log(place));
         assert!(log(place).contains("error: interrupted"), "{}", log(place));
         let run = done["runs"][place as usize]["run"].as_str().unwrap();
         let up = study.ok(&format!("trace {run} --down --format json"));

@@ -51,10 +51,11 @@ pub fn seal(statement: &Statement, key: &SigningKey) -> Vec<u8> {
 pub fn open(bytes: &[u8], key: &PublicKey, path: &Path) -> Result<Statement, AttestError> {
     let refused = |reason: String| AttestError::Refused { path: path.to_owned(), reason };
     let envelope: Envelope =
-        serde_json::from_slice(bytes).map_err(|e| refused(format!("it is no DSSE envelope ({e})")))?;
-    let decode = |text: &str| BASE64.decode(text).map_err(|e| refused(format!("its base64 is wrong ({e})")));
+        serde_json::from_slice(bytes).map_err(|e| refused(format!("it is not a DSSE envelope ({e})")))?;
+    let decode =
+        |text: &str| BASE64.decode(text).map_err(|e| refused(format!("its base64 is invalid ({e})")));
     if envelope.payload_type != PAYLOAD_TYPE {
-        return Err(refused(format!("it holds {:?}, and not an in-toto statement", envelope.payload_type)));
+        return Err(refused(format!("its payload is {:?}, not an in-toto statement", envelope.payload_type)));
     }
     let payload = decode(&envelope.payload)?;
     let signed = encoding(PAYLOAD_TYPE, &payload);
@@ -65,15 +66,15 @@ pub fn open(bytes: &[u8], key: &PublicKey, path: &Path) -> Result<Statement, Att
             .try_into()
             .map_err(|_| refused("its signature is not 64 bytes long".to_owned()))?;
         if !key.verifies(&signed, &sig) {
-            return Err(refused("its signature does not fit what it says".to_owned()));
+            return Err(refused("its signature does not match its content".to_owned()));
         }
         verified = true;
     }
     if !verified {
-        return Err(refused(format!("it is not signed by the key {id}")));
+        return Err(refused(format!("it was not signed with the key {id}")));
     }
     serde_json::from_slice(&payload)
-        .map_err(|e| refused(format!("what was signed is no statement of provenance ({e})")))
+        .map_err(|e| refused(format!("the signed document is not a provenance statement ({e})")))
         .and_then(|statement: Statement| statement.checked().map_err(refused))
 }
 

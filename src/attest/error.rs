@@ -24,13 +24,13 @@ pub enum AttestError {
         source: std::io::Error,
     },
     /// The system gives no random bytes.
-    #[error("the system gives no random bytes for a key: {0}")]
+    #[error("cannot get random bytes for a key from the system: {0}")]
     Random(String),
     /// A key would be replaced.
-    #[error("{} is there already, and a key is never overwritten", .0.display())]
+    #[error("{} already exists; keys are never overwritten", .0.display())]
     Exists(PathBuf),
     /// A private key would lie in a registry, whose folders are pushed and shared.
-    #[error("{} lies in the registry {}, where a private key must not be", path.display(), registry.display())]
+    #[error("{} is inside the registry {}; a private key must not be stored there", path.display(), registry.display())]
     InRegistry {
         /// Where the key should lie.
         path: PathBuf,
@@ -46,7 +46,7 @@ pub enum AttestError {
         mode: u32,
     },
     /// A file that is not the kind of key that is needed.
-    #[error("{} is no {expected}: {reason}", path.display())]
+    #[error("{} is not a {expected}: {reason}", path.display())]
     NotAKey {
         /// The file.
         path: PathBuf,
@@ -56,10 +56,10 @@ pub enum AttestError {
         reason: String,
     },
     /// Something that does not say what it was made of.
-    #[error("{} is no record, and does not say what it was made of", .0.short())]
+    #[error("{} is not a record and has no lineage", .0.short())]
     NotARecord(Hash),
     /// Something behind the result is damaged or not there.
-    #[error("{role} {id} behind it is {what}, so nobody can vouch for it")]
+    #[error("cannot sign: {role} {id} in the lineage is {what}")]
     Unsound {
         /// The part that it plays.
         role: String,
@@ -69,7 +69,7 @@ pub enum AttestError {
         what: &'static str,
     },
     /// A file whose signature does not make what it says believable; the check says no.
-    #[error("{} is not to be believed: {reason}", path.display())]
+    #[error("{} does not verify: {reason}", path.display())]
     Refused {
         /// The file.
         path: PathBuf,

@@ -91,13 +91,15 @@ impl SigningKey {
                     _ => Err(AttestError::Exposed { path: path.to_owned(), mode: mode & 0o777 }),
                 }
             }
-            Err(_) if text.contains("BEGIN PUBLIC KEY") => Err(not("it is a public one")),
+            Err(_) if text.contains("BEGIN PUBLIC KEY") => Err(not("it is a public key")),
             Err(_) if text.contains("BEGIN ENCRYPTED PRIVATE KEY") => {
-                Err(not("it is locked by a pass phrase"))
+                Err(not("it is protected by a passphrase"))
             }
-            Err(_) if text.contains("BEGIN OPENSSH PRIVATE KEY") => Err(not("it is one of OpenSSH")),
-            Err(_) if text.contains("BEGIN PRIVATE KEY") => Err(not("it is another sort of key, or damaged")),
-            Err(_) => Err(not("there is none in it")),
+            Err(_) if text.contains("BEGIN OPENSSH PRIVATE KEY") => Err(not("it is an OpenSSH key")),
+            Err(_) if text.contains("BEGIN PRIVATE KEY") => {
+                Err(not("it is a key of another type, or damaged"))
+            }
+            Err(_) => Err(not("the file contains no key")),
         }
     }
 
@@ -123,13 +125,13 @@ impl PublicKey {
         };
         match VerifyingKey::from_public_key_pem(&text) {
             // With a key of small order anything can be signed by anybody.
-            Ok(key) if key.is_weak() => Err(not("it is a weak one, that proves nothing")),
+            Ok(key) if key.is_weak() => Err(not("it is a weak key and proves nothing")),
             Ok(key) => Ok(PublicKey(key)),
-            Err(_) if text.contains("PRIVATE KEY") => {
-                Err(not("it is a private one, which stays where it is"))
+            Err(_) if text.contains("PRIVATE KEY") => Err(not("it is a private key; keep it secret")),
+            Err(_) if text.contains("BEGIN PUBLIC KEY") => {
+                Err(not("it is a key of another type, or damaged"))
             }
-            Err(_) if text.contains("BEGIN PUBLIC KEY") => Err(not("it is another sort of key, or damaged")),
-            Err(_) => Err(not("there is none in it")),
+            Err(_) => Err(not("the file contains no key")),
         }
     }
 

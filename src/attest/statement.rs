@@ -119,7 +119,7 @@ impl Statement {
             (&self.predicate.build_definition.build_type, BUILD_TYPE),
         ];
         if let Some((found, expected)) = types.into_iter().find(|(found, expected)| found != expected) {
-            return Err(format!("its type is {found:?}, and {expected:?} is expected"));
+            return Err(format!("its type is {found:?}, expected {expected:?}"));
         }
         let bare = |artifact: &&Artifact| {
             artifact.id().is_none() || artifact.sha256().is_none() && !artifact.is_purged()
@@ -129,7 +129,7 @@ impl Statement {
             return Err(format!("{:?} has no digest", artifact.name));
         }
         if self.subject.is_empty() {
-            return Err("it is about nothing".to_owned());
+            return Err("it has no subject".to_owned());
         }
         Ok(self)
     }

@@ -1,28 +1,27 @@
 #!/usr/bin/env python3
-"""Checks an audit bundle with nothing but Python's standard library, from version 3.9 on.
+"""Checks an audit bundle with Python's standard library alone (3.9 or newer).
 
-    python3 -I check.py [--slow] [BUNDLE.zip | FOLDER]     # the folder of this script, if none is named
+    python3 -I check.py [--slow] [BUNDLE.zip | FOLDER]     # default: the folder of this script
 
-It believes nothing that the bundle says of itself but the bytes of its objects, and prints first which id these belong to. Then it holds
+It trusts only the bytes of the bundle's objects, and first prints the id to which they belong. Then it checks
 
- 1. the archive to its form, byte by byte: nothing is there twice, compressed, encrypted or hidden;
- 2. every object to its hash, every record to its kind and to the one spelling that a record may have;
- 3. the listing, the sums and what is there for reading to the objects, byte by byte;
- 4. data sets to the metadata as it was given, splits to their patients and to the seed that drew them;
- 5. predictions to the runs that they name, and runs to their logs;
- 6. every number of a table to scores and labels.
+ 1. the archive against its format, byte by byte: no member is duplicated, compressed, encrypted or hidden;
+ 2. every object against its hash, every record against its kind and its canonical form;
+ 3. the listing, the sums and the readable files against the objects, byte by byte;
+ 4. data sets against the original metadata, splits against their patients and their seed;
+ 5. predictions against their runs, and runs against their logs;
+ 6. every number of a table against scores and labels.
 
-What is counted, summed or divided must agree to the last bit. What comes through exp, erfc or lgamma, which differ between machines, must agree
-to one part in a billion (NEAR). What cannot be computed here is said at the end.
+Counts, sums and quotients must agree to the last bit. Results of exp, erfc or lgamma, which differ between machines, must agree to one part in a billion (NEAR). The end of the output lists what could not be computed.
 
-Exit code 0 if nothing is wrong, 3 if anything is, 1 if there is no bundle to check, 2 if it was called in another way than above.
+Exit code 0 if everything is correct, 3 if anything is wrong, 1 if there is no bundle to check, 2 for wrong usage.
 
-Begin to read at check_all, at the end: it names the checks in their order. Each section stands by itself, and formulas name where they come from.
+Start reading at check_all, at the end: it lists the checks in order. Each section is self-contained, and formulas cite their sources.
 """
 
 import sys
 
-# What lies in a bundle was written by strangers, and nothing of it must be taken for a module. `-I` sees to that, too.
+# Files of a bundle are not trusted, so none of them must be loaded as a module. `-I` also prevents this.
 if not sys.flags.isolated:
     sys.path[:] = [folder for folder in sys.path[1:] if folder not in ("", ".", __file__.rpartition("/")[0])]
 
@@ -54,9 +53,9 @@ try:
 except ImportError:
     tomllib = None
 
-# Relative difference that is let pass in what comes through exp, erfc or lgamma.
+# Tolerated relative difference of results of exp, erfc or lgamma.
 NEAR = 1e-9
-# Steps of a bootstrap that are gone without --slow: about a minute.
+# Steps of a bootstrap that are computed without --slow: about a minute.
 PATIENCE = 1_000_000_000
 # Differences of one thing that are told one by one.
 TOLD = 10
@@ -65,7 +64,7 @@ complaints, uncomputed = [], set()
 
 
 def say(text):
-    """Prints; what a stranger wrote must not steer the terminal."""
+    """Prints; text from the bundle must not send control sequences to the terminal."""
     print("".join(c if c.isprintable() else ascii(c)[1:-1] for c in text), flush=True)
 
 
@@ -83,24 +82,24 @@ def complain_of(texts):
 
 
 def need(condition, otherwise):
-    """Not `assert`, which Python leaves out when asked to."""
+    """Not `assert`, which Python can be told to skip."""
     if not condition:
         raise ValueError(otherwise)
 
 
 def reason(error):
-    return f"{type(error).__name__}: {error}" if str(error) else f"{type(error).__name__}, which says no more"
+    return f"{type(error).__name__}: {error}" if str(error) else f"{type(error).__name__}, without a message"
 
 
 def strict(data):
-    """JSON without NaN, and with no key twice, of which Python would keep the last."""
+    """JSON without NaN and duplicate keys, of which Python would keep the last."""
 
     def once(pairs):
-        need(len(dict(pairs)) == len(pairs), "a key is there twice")
+        need(len(dict(pairs)) == len(pairs), "a key is duplicated")
         return dict(pairs)
 
     def never(word):
-        raise ValueError(f"{word} is no number")
+        raise ValueError(f"{word} is not a number")
 
     return json.loads(data.decode(), object_pairs_hook=once, parse_constant=never)
 
@@ -294,7 +293,7 @@ def spelled(value, line=""):
 
 
 def read_record(data):
-    """The record that these bytes are, or None; complains of one that is not spelled as it must be."""
+    """The record in these bytes, or None; complains about a record not in canonical form."""
     try:
         document = json.loads(data.decode())
     except (ValueError, RecursionError):
@@ -314,7 +313,7 @@ def read_record(data):
     parts += [(document[key].keys(), keys) for (own, key), keys in INSIDE.items() if own == kind and key in document]
     for keys, known in parts:
         required, optional = (set(part.split()) for part in known.split("|"))
-        need(required <= keys <= required | optional, f"a {kind} record whose keys are not those of its kind")
+        need(required <= keys <= required | optional, f"a {kind} record with wrong keys")
     return document
 
 
@@ -412,7 +411,7 @@ def read_assignment(data):
     reader = Reader(data, b"regassgn")
     folds = [list(reader.take("%dB" % reader.take("Q"))) for _ in range(*reader.take("Q"))]
     reader.done()
-    need(all(code <= 3 for codes in folds for code in codes), "there is no such part of a split")
+    need(all(code <= 3 for codes in folds for code in codes), "unknown subset code")
     return folds
 
 
@@ -425,7 +424,7 @@ def read_scores(data):
     scores = reader.take("%dd" % count)
     reader.done()
     need(all(a < b for a, b in zip(rows, rows[1:])), "the rows of scores are not in order")
-    need(all(map(math.isfinite, scores)), "a score is no number")
+    need(all(map(math.isfinite, scores)), "a score is not a number")
     return list(rows), [scores[column::columns] for column in range(columns)]
 
 
@@ -691,7 +690,7 @@ def path_of(id):
 
 
 class NotAsWritten(Exception):
-    """An archive or a folder that reg has not written: none of it is read."""
+    """An archive or a folder that was not written by reg: none of it is read."""
 
 
 def must(condition, otherwise):
@@ -704,12 +703,12 @@ def check_archive(path, archive):
     infos, whole = archive.infolist(), os.path.getsize(path)
     for info in infos:
         plain = info.compress_type == info.flag_bits == 0 and info.compress_size == info.file_size
-        must(plain and info.filename == info.orig_filename and info.filename.isascii(), f"{info.orig_filename} is compressed, encrypted or oddly named")
+        must(plain and info.filename == info.orig_filename and info.filename.isascii(), f"{info.orig_filename} is compressed, encrypted or has an invalid name")
     names = [info.filename for info in infos]
     must(len(set(names)) == len(names), "a member is in the archive twice")
     must(sum(info.file_size for info in infos) <= whole, "members of the archive overlap")
     if whole >= 1 << 32 or len(infos) >= 0xFFFF or any(info.file_size > 1 << 31 for info in infos):
-        uncomputed.add("the archive's own bytes beside its members: of one so large, only `reg audit verify` looks at them")
+        uncomputed.add("the archive's bytes outside its members: for an archive of this size, only `reg audit verify` checks them")
         return names
     place, listed = 0, []
     with open(path, "rb") as file:
@@ -719,14 +718,14 @@ def check_archive(path, archive):
             common = struct.pack("<HHHHHIIIHH", 10, 0, 0, 0, 33, info.CRC, info.file_size, info.file_size, len(name), 0)
             head = b"PK\3\4" + common + name
             file.seek(place)
-            must(file.read(len(head)) == head, f"the archive is not as reg writes it, at byte {place}: {info.filename}")
+            must(file.read(len(head)) == head, f"the archive differs from reg's own packing at byte {place}: {info.filename}")
             # Written on Unix, readable to all; no comment.
             listed.append(b"PK\1\2" + struct.pack("<H", 3 << 8 | 10) + common + struct.pack("<HHHII", 0, 0, 0, 0o100644 << 16, place) + name)
             place += len(head) + info.file_size
         end = b"".join(listed)
         end += b"PK\5\6" + struct.pack("<HHHHIIH", 0, 0, len(infos), len(infos), len(end), place, 0)
         file.seek(place)
-        must(file.read(len(end) + 1) == end, "the list of members is not as reg writes it, or there are bytes behind it")
+        must(file.read(len(end) + 1) == end, "the list of members differs from reg's own, or has bytes after it")
     return names
 
 
@@ -737,7 +736,7 @@ def check_folder(path):
         must(folders or files, f"{folder} is empty")
         for name in folders + files:
             one = Path(folder) / name
-            must(not one.is_symlink() and (one.is_dir() or one.is_file()), f"{one} is a link, or no file")
+            must(not one.is_symlink() and (one.is_dir() or one.is_file()), f"{one} is a link or not a file")
         names += [(Path(folder) / name).relative_to(path).as_posix() for name in files]
     return sorted(names, key=written)
 
@@ -757,9 +756,9 @@ class Bundle:
         self.names = set(self.order)
         listing = strict(self.member("bundle.json"))
         known = isinstance(listing, dict) and listing.get("format") == "reg audit 1"
-        need(known, "bundle.json names another format than this program reads")
+        need(known, "bundle.json has a format that this program does not read")
         self.root, self.weights = listing["root"], listing["weights"]
-        need(isinstance(self.root, str) and HASH.fullmatch(self.root), "the result that bundle.json names is no id")
+        need(isinstance(self.root, str) and HASH.fullmatch(self.root), "the result in bundle.json is not an id")
         need(self.weights is True or self.weights is False, "bundle.json does not say whether weights are included")
         self.kinds, self.documents, self.sums, self.parts, self.read, self.cells = {}, {}, {}, {}, {}, {}
 
@@ -770,11 +769,11 @@ class Bundle:
         return self.member(path_of(id))
 
     def record(self, id, kind):
-        need(self.kinds.get(id) == kind, f"{id} is no {kind}")
+        need(self.kinds.get(id) == kind, f"{id} is not a {kind}")
         return self.documents[id]
 
     def packed(self, id, kind):
-        need(self.kinds.get(id) == kind, f"{id} is no {kind}")
+        need(self.kinds.get(id) == kind, f"{id} is not a {kind}")
         if id not in self.read:
             self.read[id] = READERS[kind](self.object(id))
         return self.read[id]
@@ -820,7 +819,7 @@ def check_objects(bundle):
             continue
         total += len(data)
         if bundle.sums[name][0] != id:
-            complain(f"{id} does not have the bytes that it is named by")
+            complain(f"{id} does not have its hash")
             continue
         bundle.kinds[id] = MAGIC.get(data[:8], "file")
         if data[:1] == b"{":
@@ -853,7 +852,7 @@ def links(document):
 def files(value):
     """Every mention of a file from outside, which is named by two hashes."""
     if isinstance(value, dict) and "object" in value and "kind" not in value:
-        need(value.keys() == {"object", "sha256", "bytes"}, "a file from outside has other keys than it should have")
+        need(value.keys() == {"object", "sha256", "bytes"}, "an imported file has wrong keys")
         return [value]
     below = value.values() if isinstance(value, dict) else value if isinstance(value, list) else []
     return [file for item in below for file in files(item)]
@@ -899,7 +898,7 @@ def check_links(bundle, id):
         for link in at(document, place.split(".")):
             own = bundle.parts[link].kind if isinstance(link, str) and link in bundle.parts else None
             if own != wanted and not (link is None and named.endswith("?")):
-                complain(f"{document['kind']} {id[:12]}: {place} is no {wanted}")
+                complain(f"{document['kind']} {id[:12]}: {place} is not a {wanted}")
     if document["kind"] == "predictions" and sorted(document["source"]) != SOURCES[document["source"]["type"]].split():
         complain(f"predictions {id[:12]}: their source is neither a run nor a file")
 
@@ -924,7 +923,7 @@ def check_lineage(bundle):
             continue
         kind = bundle.parts[id].kind
         if kind == "missing":
-            complain(f"{role} {id} is named and not there")
+            complain(f"{role} {id} is referenced but missing")
         for key, link in links(bundle.documents.get(id, {})):
             # An execution is reached from what it made, which leads to the rest, and leads to the program that computed.
             if kind != "execution" or id == bundle.root or key == "software":
@@ -939,13 +938,13 @@ def check_lineage(bundle):
             follow(execution, "made", True)
     check_withdrawals(bundle)
     for id in bundle.kinds.keys() - bundle.parts.keys():
-        complain(f"{id} does not belong to it: the result does not depend on it")
+        complain(f"{id} does not belong to the bundle: the result does not depend on it")
     for id in sorted(bundle.parts.keys() & bundle.documents.keys()):
         check_links(bundle, id)
         for file in files(bundle.documents[id]):
             own = bundle.sums.get(path_of(file["object"]))
             if own and ("sha256:" + own[1], own[2]) != (file["sha256"], file["bytes"]):
-                complain(f"{id}: SHA-256 or size of a file from outside are not those of the file")
+                complain(f"{id}: SHA-256 or size of an imported file is wrong")
     say(f"lineage: {len(bundle.parts)} objects from the result to its inputs")
 
 
@@ -1038,17 +1037,17 @@ def check_derived(bundle):
         if name not in bundle.names:
             complain(f"{name} is missing")
         elif bundle.member(name) != text.encode():
-            complain(f"{name} is not what the objects give")
+            complain(f"{name} does not match the objects")
     expected = GIVEN | derived.keys() | {path_of(id) for id, part in bundle.parts.items() if part.kept}
     expected |= TEXTS if bundle.parts[bundle.root].kind == "table" else set()
     for name in sorted(expected - bundle.names - derived.keys()):
         complain(f"{name} is missing")
     for name in sorted(bundle.names - expected):
-        complain(f"{name} does not belong to it")
+        complain(f"{name} does not belong to the bundle")
     if bundle.order != sorted(bundle.order, key=written):
-        complain("the members of the archive are in another order than reg writes them")
+        complain("the members of the archive are not in reg's order")
     if "check.py" in bundle.names and bundle.member("check.py") != Path(__file__).read_bytes():
-        say("note: the check.py that runs is another one than that in the bundle")
+        say("note: the running check.py differs from the one in the bundle")
 
 
 # Data sets and splits.
@@ -1072,7 +1071,7 @@ MAX_TEXT = 128 << 20
 def text_of(data):
     if data[:2] == b"\x1f\x8b":
         data = gzip.GzipFile(fileobj=io.BytesIO(data)).read(MAX_TEXT + 1)
-    need(len(data) <= MAX_TEXT, "a text is longer than reg reads it")
+    need(len(data) <= MAX_TEXT, "a text is longer than reg's limit")
     return data.decode("utf-8-sig")
 
 
@@ -1082,7 +1081,7 @@ def age_of(text):
         return None
     units, year = AGE_UNITS.get(text[-1].upper(), (1, 1))
     digits = re.fullmatch("([+-]?)([0-9]+)", text[:-1] if text[-1].upper() in AGE_UNITS else text)
-    need(digits, f"{text} is no age")
+    need(digits, f"{text} is not an age")
     years = int(digits[2]) * units // year
     return -years if digits[1] == "-" else years
 
@@ -1098,8 +1097,8 @@ def read_csv(data):
     while head and not head[-1]:
         head.pop()
     for number, row in enumerate(rows, 1):
-        need(len(row) >= len(head) and not any(row[len(head) :]), f"row {number} of a CSV has another length than its header")
-        need(not any("\n" in field or "\r" in field for field in row), f"row {number} of a CSV does not end its quotation")
+        need(len(row) >= len(head) and not any(row[len(head) :]), f"row {number} of a CSV does not have the length of its header")
+        need(not any("\n" in field or "\r" in field for field in row), f"row {number} of a CSV has an unclosed quotation")
     return head, rows
 
 
@@ -1109,7 +1108,7 @@ def only(head, name):
 
 
 def finite(text):
-    need(NUMBER.fullmatch(text) and math.isfinite(float(text)), f"{text} is no finite number")
+    need(NUMBER.fullmatch(text) and math.isfinite(float(text)), f"{text} is not a finite number")
     return float(text)
 
 
@@ -1129,7 +1128,7 @@ def read_metadata(data):
         said = (name, str(patient), None, follow_up, age_of(age), gender, view, bits, 0)
         if first.setdefault(name, said) is said:
             found[row] = said
-        need(first[name] == said, f"row {row} of the metadata says something else of {name} than a row before")
+        need(first[name] == said, f"row {row} of the metadata contradicts an earlier row about {name}")
     return found
 
 
@@ -1140,7 +1139,7 @@ def read_boxes_csv(data, names):
     boxes = []
     for row in rows:
         x, y, w, h = (finite(row[place]) for place in edges)
-        need(min(x, y) >= 0 and min(w, h) > 0, "a box is no box")
+        need(min(x, y) >= 0 and min(w, h) > 0, "a box has no valid position or size")
         of = LABELS.index(RENAMED.get(row[label], row[label]))
         boxes += [(names[row[image]], of, x, y, w, h)] if row[image] in names else []
     return sorted(boxes)
@@ -1242,17 +1241,17 @@ def check_split(bundle, id):
     manifest, folds = bundle.manifest(split["dataset"]), bundle.packed(split["assignment"], "assignment")
     torn, counted = [], []
     for fold, codes in enumerate(folds):
-        need(len(codes) == len(manifest), f"split {id}: fold {fold} is of {len(codes)} images")
+        need(len(codes) == len(manifest), f"split {id}: fold {fold} has {len(codes)} images")
         patients = [{image.patient for image, code in zip(manifest, codes) if code == part} for part in range(3)]
         both = sorted(patients[0] & patients[1] | patients[0] & patients[2] | patients[1] & patients[2], key=patient_order)
         torn += [f"split {id[:12]}, fold {fold}: patient {patient} is in two parts" for patient in both]
         sizes = [{"images": codes.count(part), "patients": len(patients[part])} for part in range(3)]
         counted.append(dict(zip(("train", "val", "test"), sizes)))
     complain_of(torn)
-    hold(f"split {id[:12]}", {"folds": split["folds"]}, {"folds": counted}, "patients and parts give")
+    hold(f"split {id[:12]}", {"folds": split["folds"]}, {"folds": counted}, "patients and subsets give")
     if folds != drawn(bundle, split, manifest):
-        complain(f"split {id[:12]}: its folds are not those that its seed draws")
-    say(f"split {id[:12]}: no patient is in two parts of a fold; the folds are those of seed {split['method']['seed']}")
+        complain(f"split {id[:12]}: its folds are not those of its seed")
+    say(f"split {id[:12]}: no patient is in two subsets of a fold; the folds are those of seed {split['method']['seed']}")
 
 
 # What is recorded beside what comes out here.
@@ -1282,10 +1281,10 @@ def hold(what, recorded, now, source):
     """Complains of every difference."""
 
     def shown(value):
-        return "not there" if value is NOTHING else f"{len(value)} entries" if isinstance(value, list) else str(value)
+        return "missing" if value is NOTHING else f"{len(value)} entries" if isinstance(value, list) else str(value)
 
     found = differences(recorded, now)
-    complain_of([f"{what}: {place} is {shown(a)}, and {source} {shown(b)}" for place, a, b in found])
+    complain_of([f"{what}: {place} is {shown(a)}, but {source} {shown(b)}" for place, a, b in found])
 
 
 # Runs and predictions.
@@ -1309,7 +1308,7 @@ def tensors(data):
         bits = math.prod(shape) * BITS[header[name]["dtype"]]
         need(start == place and (end - start) * 8 == bits, f"tensor {name} does not have the bytes of its shape")
         place = end
-    need(place == len(data) - 8 - length, "a safetensors file has more bytes than its tensors, or fewer")
+    need(place == len(data) - 8 - length, "a safetensors file does not have the bytes of its tensors")
     return {name: math.prod(header[name]["shape"]) for _, _, name in found}
 
 
@@ -1323,7 +1322,7 @@ def check_weights(bundle, id):
     weights = bundle.record(id, "weights")
     if "runs" in weights:
         theirs = {run for run in weights["runs"] if bundle.record(run, "run")["checkpoint"] == weights["file"]["object"]}
-        need(weights["runs"] and weights["runs"] == sorted(theirs), "it is not the checkpoint of the runs that it is said to be of")
+        need(weights["runs"] and weights["runs"] == sorted(theirs), "it is not the checkpoint of the runs it lists")
     if bundle.parts[weights["file"]["object"]].kept:
         held = tensors(bundle.object(weights["file"]["object"]))
         now = {"tensors": len(held), "parameters": sum(held.values())}
@@ -1350,15 +1349,15 @@ def read_log(data, training):
     for number, line in enumerate(lines, 1):
         need(number <= training["epochs"] and since_best < stop, "a log has more epochs than its spec")
         epoch = strict(line.encode())
-        need(epoch.keys() == EPOCH.keys(), f"line {number} of a log has other keys than it should have")
+        need(epoch.keys() == EPOCH.keys(), f"line {number} of a log has wrong keys")
         for key, kinds in EPOCH.items():
             value = epoch[key]
             known = None in kinds if value is None else type(value) in kinds and math.isfinite(value)
             need(known, f"line {number} of a log: {key} is {value}")
-        need(epoch["epoch"] == number, f"line {number} of a log is of epoch {epoch['epoch']}")
+        need(epoch["epoch"] == number, f"line {number} of a log has epoch {epoch['epoch']}")
         losses.append(math.inf if epoch["val_loss"] is None else epoch["val_loss"])
         need(epoch["improved"] == (lowest is None or losses[-1] < lowest), f"line {number} of a log: improved does not follow from the losses")
-        need(epoch["lr"] == rate, f"line {number} of a log: lr is {epoch['lr']}, and by its spec {rate}")
+        need(epoch["lr"] == rate, f"line {number} of a log: lr is {epoch['lr']}, but {rate} by its spec")
         lowest = losses[-1] if epoch["improved"] else lowest
         stalled, since_best = (0, 0) if epoch["improved"] else (stalled + 1, since_best + 1)
         if stalled > training["patience"]:
@@ -1370,9 +1369,9 @@ def read_log(data, training):
 def check_spec(bundle, id):
     """A network begins with weights where it is to begin with some, and it does not with a fold that there is not."""
     spec = bundle.record(id, "spec")
-    need(spec["init"] in ("scratch", "fine-tune", "off-the-shelf") and spec["device"] in ("cpu", "cuda"), "an unknown way to begin, or device")
-    need((spec["init"] == "scratch") == (spec["weights"] is None), f"it begins as {spec['init']}, and that takes weights or bears none")
-    need(spec["dataset"] == bundle.record(spec["split"], "split")["dataset"], "its split is of another data set")
+    need(spec["init"] in ("scratch", "fine-tune", "off-the-shelf") and spec["device"] in ("cpu", "cuda"), "an unknown `init` or `device`")
+    need((spec["init"] == "scratch") == (spec["weights"] is None), f"`init` is {spec['init']}, but its weights are missing or not expected")
+    need(spec["dataset"] == bundle.record(spec["split"], "split")["dataset"], "its split belongs to another data set")
     bundle.subset(spec["split"], spec["fold"], "train")
 
 
@@ -1415,7 +1414,7 @@ def read_scores_csv(data, labels):
     found = {}
     for row in rows:
         scores = {own: finite(row[place]) for own, place in columns}
-        need(found.setdefault(row[image], scores) == scores, f"the file of scores says two things of {row[image]}")
+        need(found.setdefault(row[image], scores) == scores, f"the file of scores contradicts itself about {row[image]}")
     return found
 
 
@@ -1439,7 +1438,7 @@ def check_predictions(bundle, id):
         fitting.update(model=spec["model"]["name"], labels=known, scale="logit")
         own.update({key: predictions[key] for key in fitting if key != "scores"})
         if wanted != cell.rows:
-            complain(f"predictions {id[:12]}: they are not of the {predictions['subset']} images")
+            complain(f"predictions {id[:12]}: their images are not the {predictions['subset']} images")
     else:
         given = read_scores_csv(bundle.object(predictions["source"]["file"]["object"]), known)
         need(given, "the file of scores is empty")
@@ -1449,9 +1448,9 @@ def check_predictions(bundle, id):
             complain(f"predictions {id[:12]}: a probability in their file is none")
         scored = [row for row, image in enumerate(cell.manifest) if image.name in given]
         if cell.rows != (scored if wanted is None else sorted(set(scored) & set(wanted))):
-            complain(f"predictions {id[:12]}: they are not of the images in the file that they were read from")
+            complain(f"predictions {id[:12]}: their images are not those of the imported file")
         elif any(given[image.name][label] != score for label in cell.labels for image, score in zip(cell.images, cell.scores[label])):
-            complain(f"predictions {id[:12]}: a score is not that in the file that they were read from")
+            complain(f"predictions {id[:12]}: a score differs from the imported file")
     hold(f"predictions {id[:12]}", own, fitting, "that of its run is" if "model" in fitting else "its scores and split give")
 
 
@@ -1644,7 +1643,7 @@ def compared(bundle, table):
     if different:
         reasons += different_labels(columns)
         labels = [label for label in first.labels if all(label in own for own in scored)]
-    need(labels and len(set(labels)) == len(labels), "a comparison by no label, or twice by one")
+    need(labels and len(set(labels)) == len(labels), "a comparison without labels, or with a duplicate label")
     need(all(set(labels) <= own for own in scored), "a label that not every model has scored")
     reasons += published_unfair(bundle, columns, (published or {}).get("models", []))
     folds = sorted({fold for cells in columns.values() for fold in cells}, key=in_order)
@@ -1787,7 +1786,7 @@ LEVEL = 0.95
 
 
 def bootstrap(columns, labels, recorded, paired):
-    """Intervals by drawing patients with replacement, all images of one together and for all models alike."""
+    """Bootstrap intervals (by patient) with replacement, all images of one together and for all models alike."""
     cells = [cell for folds in columns.values() for cell in folds.values()]
     patients = sorted({image.patient for cell in cells for image in cell.images})
     place = {patient: i for i, patient in enumerate(patients)}
@@ -1937,12 +1936,12 @@ def unfair(kind, why):
 
 
 def fairness(bundle, columns):
-    """Folds that are not of one experiment, other folds, other images, patients that a model has seen before."""
+    """Folds that do not belong to one experiment, other folds, other images, patients that a model has seen before."""
     found = []
     for name, cells in columns.items():
         difference = mixed_folds(bundle, cells)
         if difference:
-            found.append(unfair("mixed-folds", f"the folds of {name} are not of one experiment: {difference}"))
+            found.append(unfair("mixed-folds", f"the folds of {name} do not belong to one experiment: {difference}"))
     (a, first), *others = columns.items()
     for b, cells in others:
         if list(first) != list(cells):
@@ -2011,7 +2010,7 @@ def different_labels(columns):
 
 
 def leaks(bundle, columns):
-    """Models that were trained or selected on patients that one of them is judged by: fold by fold, or where folds differ, each by each."""
+    """Models that were trained or selected on patients of another model's test images: fold by fold, or where folds differ, each by each."""
     first = next(iter(columns.values()))
     same_folds = all(list(cells) == list(first) for cells in columns.values())
     tested = {}
@@ -2045,7 +2044,7 @@ def leaks(bundle, columns):
 
 
 def published_unfair(bundle, columns, models):
-    """Published numbers that are not of the images that the columns are judged by."""
+    """Published numbers on other images than the columns."""
     found = []
     for model in models:
         reasons = []
@@ -2071,13 +2070,13 @@ def check_table(bundle, id):
     make = {"auc": auc_table, "dataset": dataset_table, "comparison": compared}.get(table["type"])
     say(f"table {id[:12]}: {table['type']}")
     if make is None:
-        uncomputed.add(f"table {id[:12]} ({table['type']}), which comes out of a network")
+        uncomputed.add(f"table {id[:12]} ({table['type']}), which comes from a network")
         return
     now = {**make(bundle, table), **{key: table[key] for key in ("kind", "version", "type", "rules")}}
     before = len(complaints)
     hold(f"table {id[:12]}", table, now, "scores and labels give")
     if len(complaints) == before:
-        say(f"    {shown_counts(table)} computed again, the same to the last digit; p-values and calibration to {NEAR}")
+        say(f"    {shown_counts(table)} recomputed, equal to the last digit; p-values and calibration to {NEAR}")
         for line in shown(table):
             say(f"    {line}")
         if id == bundle.root and table["type"] in ("auc", "comparison"):
@@ -2109,7 +2108,7 @@ def check_text(bundle, table):
     kinds = {letter: unicodedata.category(letter) for letter in set(text) - {"\n"}}
     # A model may be called by a letter that is not seen.
     if any(kind == "Cc" or kind == "Cf" and letter not in spelled(table) for letter, kind in kinds.items()):
-        complain("readable/table.txt holds letters that are not seen")
+        complain("readable/table.txt contains invisible characters")
     found = text.split("\n")
     for place, ours in enumerate(auc_lines(table)):
         theirs = found[place] if place < len(found) else ""
@@ -2200,24 +2199,24 @@ def main():
         bundle = Bundle(Path(named[0]) if named else Path(__file__).resolve().parent)
     except NotAsWritten as e:
         complain(str(e))
-        say("WRONG: nothing more was looked at")
+        say("WRONG: nothing else was checked")
         return 3
     except Exception as e:
-        say(f"no audit bundle: {reason(e)}")
+        say(f"not an audit bundle: {reason(e)}")
         return 1
-    say(f"what is checked is {bundle.root}")
-    say("compare this id, all of it, with the one that you were given through another channel: all that follows is about this one alone")
+    say(f"checking {bundle.root}")
+    say("compare this full id with the one that you were given through another channel: all checks are about this id")
     try:
         check_all(bundle)
     except Exception as e:
         complain(reason(e))
     left_out = [f"{part.role} {id[:12]}" for id, part in sorted(bundle.parts.items()) if not part.kept]
     if left_out:
-        say(f"not included and so not checked: {', '.join(left_out)}")
+        say(f"not included, so not checked: {', '.join(left_out)}")
     if uncomputed:
-        say(f"hashed, but not computed again here: {'; '.join(sorted(uncomputed))}")
-    say("held to their sums alone, which whoever forges them forges, too: README.md, check.py, table.csv, and of table.txt all but AUCs")
-    say("WRONG" if complaints else "all that was checked is as it says")
+        say(f"hashed, but not recomputed: {'; '.join(sorted(uncomputed))}")
+    say("checked only against their sums, which a forger can change too: README.md, check.py, table.csv, and table.txt except its AUCs")
+    say("WRONG" if complaints else "everything checked is correct")
     return 3 if complaints else 0
 
 

@@ -121,8 +121,8 @@ pub fn check(path: &Path) -> Result<Checked, AuditError> {
             let same = write(&bundle, root, &parts, weights, Same::with(file), wrong)?;
             if let Some(place) = same.differs().map_err(wrong())? {
                 checked.wrong.push(format!(
-                    "the archive is not as reg packs it from byte {place} on: something stands beside its members, or \
-                     it was packed anew"
+                    "the archive differs from reg's own packing at byte {place}: it has extra data, or it was \
+                     repacked"
                 ));
             }
         }
@@ -154,7 +154,7 @@ impl Checked {
         for (name, bytes) in derived(bundle, self.root, parts, weights)? {
             match bundle.member(&name) {
                 Some(found) if found == bytes => {}
-                Some(_) => self.wrong.push(format!("{name} is not what the objects give")),
+                Some(_) => self.wrong.push(format!("{name} does not match the objects")),
                 None => self.wrong.push(format!("{name} is missing")),
             }
             expected.insert(name);
@@ -162,9 +162,10 @@ impl Checked {
         let (folders, others): (Vec<&String>, Vec<_>) =
             members.difference(&expected).partition(|name| name.ends_with('/'));
         if !folders.is_empty() {
-            self.wrong.push(format!("{} folders do not belong to it: it was packed anew", folders.len()));
+            self.wrong
+                .push(format!("{} folders do not belong to the bundle: it was repacked", folders.len()));
         }
-        self.wrong.extend(others.into_iter().map(|name| format!("{name} does not belong to it")));
+        self.wrong.extend(others.into_iter().map(|name| format!("{name} does not belong to the bundle")));
         for (id, part) in parts {
             if let Some(kind) = part.kind.record() {
                 self.record(bundle, *id, kind)?;
@@ -198,7 +199,7 @@ impl Checked {
                 let rows = objects.get_packed(objects.get(split.dataset)?.manifest)?.rows;
                 let leaks = leaks(&rows, &objects.get_packed(split.assignment)?);
                 let said = leaks.iter().take(TOLD).map(|Leak { fold, patient, .. }| {
-                    format!("split {short}, fold {fold}: patient {patient} is in two parts")
+                    format!("split {short}, fold {fold}: patient {patient} is in two subsets")
                 });
                 self.wrong.extend(said);
             }
@@ -264,7 +265,7 @@ impl OfBundle {
             let Some(id) = object_at(name) else { continue };
             let Some(bytes) = bundle.member(name) else { continue };
             if Hash::of(&bytes) != id {
-                let wrong = format!("{name} does not have the bytes that it is named by");
+                let wrong = format!("{name} does not have its hash");
                 bundle.wrong.borrow_mut().insert(wrong);
                 continue;
             }

@@ -14,7 +14,7 @@ pub enum AuditError {
     #[error(transparent)]
     Registry(#[from] RegistryError),
     /// Something that has no inputs.
-    #[error("{} is no record, and has nothing behind it: {source}", id.short())]
+    #[error("{} is not a record, so it has no lineage: {source}", id.short())]
     NotARecord {
         /// Its id.
         id: Hash,
@@ -32,9 +32,7 @@ pub enum AuditError {
         source: std::io::Error,
     },
     /// A study, which names what was planned and not what came of it.
-    #[error(
-        "`{0}` is a study, which names what was planned; what came of it are the tables of `reg study compare {0}`"
-    )]
+    #[error("`{0}` is a study, which has only plans; audit the tables of `reg study compare {0}` instead")]
     Plan(String),
     /// A file that is no bundle, or one of another version.
     #[error("{} is not an audit bundle: {reason}", path.display())]

@@ -14,16 +14,16 @@ use super::error::Failure;
 use super::output::{NO, Reply, save};
 use super::{Context, marks};
 
-/// Sign a statement of what a result is and what it was made of, as in-toto and SLSA write it; or check one
+/// Sign an attestation of a result and its lineage (in-toto, SLSA provenance), or verify one
 #[derive(clap::Args)]
 #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub(crate) struct Args {
     #[command(subcommand)]
     verify: Option<Verify>,
-    /// Name or id of a table, or of anything else
+    /// Name or id of a table or of any other object
     #[arg(required = true)]
     id: Option<String>,
-    /// The private key, of `reg key new` or openssl
+    /// The private key, made by `reg key new` or openssl
     #[arg(long, value_name = "FILE", required = true)]
     key: Option<PathBuf>,
     /// The signed statement (a DSSE envelope)
@@ -33,16 +33,16 @@ pub(crate) struct Args {
 
 #[derive(clap::Subcommand)]
 enum Verify {
-    /// Check who signed a statement, and files against it; exit code 3 if it or one of them is not to be believed
+    /// Verify the signature of a statement, and files against it; exit code 3 if any check fails
     Verify {
         /// The signed statement
         statement: PathBuf,
-        /// The public key of whoever should have signed it
+        /// The public key of the expected signer
         #[arg(long, value_name = "FILE.pub")]
         key: PathBuf,
         /// Files that the statement must name by their SHA-256
         files: Vec<PathBuf>,
-        /// Hash everything that it names in the registry again, too
+        /// Also hash every object in the registry that the statement names
         #[arg(long)]
         objects: bool,
     },
@@ -53,7 +53,7 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
         return verify(context, &statement, &key, &files, objects);
     }
     let (Some(id), Some(key), Some(output)) = (args.id, args.key, args.output) else {
-        return Err(Failure::usage("an id, --key and --output are needed"));
+        return Err(Failure::usage("give an id, --key and --output"));
     };
     Registry::refuse_output(&output)?;
     let key = SigningKey::read(&key)?;
@@ -78,7 +78,7 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
     save(&output, &seal(&statement, &key))?;
     let (materials, byproducts) = (statement.materials().len(), statement.byproducts().len());
     let text = format!(
-        "{}: {} was made of {materials} materials, with {byproducts} by-products; signed by {}",
+        "{}: signed {}, {materials} materials, {byproducts} by-products, with key {}",
         output.display(),
         statement.subject[0].name,
         &key.public().id()[..12]
@@ -113,7 +113,7 @@ fn verify(
                 checked.push(json!({ "file": file, "sha256": digits, "name": artifact.name }));
             }
             None => {
-                wrong.push(format!("{}: nothing in the statement has its SHA-256 {digits}", file.display()))
+                wrong.push(format!("{}: the statement has no file with SHA-256 {digits}", file.display()))
             }
         }
     }
@@ -130,17 +130,14 @@ fn verify(
         (&statement.subject[0], statement.materials().len(), statement.byproducts().len());
     lines.extend(wrong.iter().cloned());
     lines.push(format!(
-        "{}: {} ({}) was made of {materials} materials, with {byproducts} by-products; so says {}",
-        if ok { "believable" } else { "signed, but not all of it is so" },
+        "{}: {} ({}), {materials} materials, {byproducts} by-products, signed with key {}",
+        if ok { "verified" } else { "signature valid, but not all files match" },
         subject.name,
         subject.sha256().unwrap_or_default(),
         &key.id()[..12],
     ));
     if objects && ok {
-        lines.push(format!(
-            "{} objects in the registry have the bytes that it names",
-            statement.artifacts().count()
-        ));
+        lines.push(format!("{} objects in the registry match the statement", statement.artifacts().count()));
     }
     let json = json!({
         "ok": ok, "id": subject.id(), "keyid": key.id(), "subject": subject, "materials": materials,
@@ -162,6 +159,6 @@ fn object(registry: &Registry, artifact: &Artifact) -> Result<(), String> {
     let digest = hasher.digest();
     match digest.blake3 == id && artifact.sha256() == Some(&digest.sha256.digits()) {
         true => Ok(()),
-        false => Err("in the registry it has other bytes".to_owned()),
+        false => Err("its bytes in the registry differ".to_owned()),
     }
 }

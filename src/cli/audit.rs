@@ -9,26 +9,26 @@ use super::error::Failure;
 use super::output::{NO, Reply, plural};
 use super::{Context, marks};
 
-/// Put a result and everything behind it into one file that can be checked without reg; or check one
+/// Write a result and its whole lineage into one bundle that can be checked without reg, or verify a bundle
 #[derive(clap::Args)]
 #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub(crate) struct Args {
     #[command(subcommand)]
     verify: Option<Verify>,
-    /// Name or id of a table, or of anything else
+    /// Name or id of a table or of any other object
     #[arg(required = true)]
     id: Option<String>,
     /// The file
     #[arg(short, long, value_name = "FILE.zip", required = true)]
     output: Option<PathBuf>,
-    /// Name checkpoints and weights only, by their hashes
+    /// Leave out checkpoints and weights; the bundle lists their hashes
     #[arg(long)]
     no_weights: bool,
 }
 
 #[derive(clap::Subcommand)]
 enum Verify {
-    /// Check a bundle: every hash, the lineage, everything for reading, every number, the archive; exit code 3 if
+    /// Verify a bundle: every hash, the lineage, the readable documents, every number, the archive; exit code 3 if
     /// anything is wrong
     Verify {
         /// The file
@@ -41,20 +41,20 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
         return verified(&file);
     }
     let (Some(id), Some(output)) = (args.id, args.output) else {
-        return Err(Failure::usage("an id and --output are needed"));
+        return Err(Failure::usage("give an id and --output"));
     };
     let registry = context.registry()?;
     let id = registry.resolve(&registry.view()?, &id)?;
     let made = bundle(&registry, id, !args.no_weights, &output)?;
     let mut text = format!(
-        "{}: {} objects, {} of them records, {} bytes",
+        "{}: {} objects ({} records), {} bytes",
         output.display(),
         made.objects,
         made.records,
         reg::report::thousands(made.bytes)
     );
     if made.left_out > 0 {
-        text += &format!("; {} are named only", made.left_out);
+        text += &format!("; {} listed but not included", made.left_out);
     }
     let json = json!({
         "ok": true, "id": id, "file": output, "records": made.records, "objects": made.objects,
@@ -71,14 +71,13 @@ fn verified(file: &std::path::Path) -> Result<Reply, Failure> {
     let mut lines: Vec<String> = checked.wrong.iter().map(|line| line.replace('\n', "\\n")).collect();
     for (name, models) in &checked.renamed {
         let models = models.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
-        let line = format!("note: column `{name}` is of {models}; what a column is called is not computed");
+        let line =
+            format!("note: column `{name}` holds scores of {models}; names of columns are not checked");
         lines.push(line.replace('\n', "\\n"));
     }
     for id in &checked.uncomputed {
         let short = id.short();
-        lines.push(format!(
-            "note: the numbers of table {short} come out of a network and were not computed again"
-        ));
+        lines.push(format!("note: the numbers of table {short} come from a network and were not recomputed"));
     }
     lines.extend(checked.other_rules.iter().map(|line| format!("note: {line}")));
     for id in &checked.unread {
@@ -93,13 +92,14 @@ fn verified(file: &std::path::Path) -> Result<Reply, Failure> {
     lines.extend(checked.mark.map(|mark| format!("note: {} {mark}", root.short())));
     lines.push(match ok {
         true => format!(
-            "sound: {objects} objects, {records} of them records, behind {}; {} computed again to the last digit, {} \
-             AUCs among their numbers\ncompare this id with the one that you were given through another channel:\n{root}",
+            "sound: {objects} objects ({records} records) in the lineage of {}; {} recomputed, equal to the last \
+             digit, including {} AUCs\ncompare this id with the one that you were given through another \
+             channel:\n{root}",
             root.short(),
             plural(checked.recomputed.len(), "table"),
             checked.aucs
         ),
-        false => format!("not sound: {} things are wrong", checked.wrong.len()),
+        false => format!("not sound: {} problems", checked.wrong.len()),
     });
     let json = json!({
         "ok": ok, "id": root, "records": records, "objects": objects, "aucs": checked.aucs,

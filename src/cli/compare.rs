@@ -20,49 +20,51 @@ pub(crate) struct Args {
     /// Names or ids of runs or predictions
     #[arg(value_name = "ID", required = true)]
     ids: Vec<String>,
-    /// What makes a column, all folds of a `model` or each `run`; and by which groups of patients AUCs are shown
+    /// One column per `model` (all its folds) or per `run`; add `gender`, `view` or `age` for AUCs by patient group
     #[arg(long, value_enum, value_delimiter = ',', default_value = "model")]
     by: Vec<By>,
-    /// Labels to compare by, or `shared` for those that all models score; default: all, which must be the same
+    /// Labels to compare, or `shared` for the labels that all models score; default: all, which must be the same
     #[arg(long, value_name = "LABEL,…|shared", value_delimiter = ',')]
     labels: Vec<String>,
-    /// Images to compare on: `all`, which must be the same, or those that all models scored on the same fold
+    /// Images to compare: `all`, which must be the same, or `shared` for the images that all models scored on the same
+    /// fold
     #[arg(long, value_enum, default_value = "all")]
     images: Images,
-    /// How rank correlations pool labels: one a `label` and then their mean, or one over `all` scores
+    /// Pooling of rank correlations: one per `label`, then the mean, or one over `all` scores
     #[arg(long, value_enum, default_value = "label")]
     pool: Pool,
-    /// Intervals from so many draws of patients, 100 or more, such as 2000
+    /// Number of bootstrap resamples (by patient), 100 or more, such as 2000; adds intervals
     #[arg(long, value_name = "DRAWS", value_parser = clap::value_parser!(u32).range(100..=1_000_000))]
     bootstrap: Option<u32>,
-    /// Seed of the draws
+    /// Seed of the bootstrap
     #[arg(long, default_value_t = 1, requires = "bootstrap")]
     seed: u64,
-    /// Average precision, sensitivity and specificity at a threshold chosen on validation images, calibration
+    /// Also show average precision, calibration, and sensitivity and specificity at a threshold chosen on validation
+    /// images
     #[arg(long)]
     metrics: bool,
-    /// Published numbers beside ours: a TOML file, `paper` (its table 6) or `paper-table4`
+    /// Published numbers to show beside ours: a TOML file, `paper` (its table 6) or `paper-table4`
     #[arg(long, value_name = "FILE.toml")]
     published: Option<PathBuf>,
-    /// The points of the ROC curves, in JSON and as the table `roc`
+    /// Add the points of the ROC curves to the JSON and as the table `roc`
     #[arg(long)]
     roc: bool,
-    /// Write figures to this folder: ROC curves of each label, figure 5, the Spearman matrix
+    /// Write figures to this folder: ROC curves per label, figure 5, the Spearman matrix
     #[arg(long, value_name = "FOLDER")]
     svg: Option<PathBuf>,
-    /// Show what cannot be compared side by side nevertheless; the table says so in every form
+    /// Allow non-comparable inputs; the table is flagged in every format
     #[arg(long)]
     allow_different_images: bool,
     /// Name of the table
     #[arg(long)]
     name: Option<String>,
-    /// How the tables are written
+    /// Output format of the tables
     #[arg(long, value_enum, default_value = "text")]
     format: TableFormat,
-    /// Show every table: also ranges over folds, intervals and every test
+    /// Show every table, including ranges over folds, intervals and all tests
     #[arg(long)]
     full: bool,
-    /// Show these tables only
+    /// Show only these tables
     #[arg(long, value_enum, value_delimiter = ',', value_name = "TABLE,…")]
     table: Vec<Which>,
 }

@@ -17,7 +17,7 @@ pub(crate) struct Args {
     shell: Shell,
 }
 
-/// Print the manual page of reg or of one of its commands, or write all of them
+/// Print the manual page of reg or of one command, or write all manual pages
 #[derive(clap::Args)]
 pub(crate) struct ManArgs {
     /// The command, such as `compare` or `study run`
@@ -41,14 +41,17 @@ pub(crate) fn man(args: ManArgs) -> Result<Reply, Failure> {
         let failed = |e: std::io::Error| Failure::of_file("write to", &folder, &e);
         std::fs::create_dir_all(&folder).map_err(failed)?;
         clap_mangen::generate_to(Cli::command(), &folder).map_err(failed)?;
-        return Ok(Reply::new(format!("pages written to {}", folder.display()), json!({ "folder": folder })));
+        return Ok(Reply::new(
+            format!("wrote the manual pages to {}", folder.display()),
+            json!({ "folder": folder }),
+        ));
     }
     let mut command = &cli;
     // Also in one word, as a shell quotes it.
     for name in args.command.iter().flat_map(|words| words.split_whitespace()) {
         command = command
             .find_subcommand(name)
-            .ok_or_else(|| Failure::new(format!("there is no command `{}`", args.command.join(" ")), None))?;
+            .ok_or_else(|| Failure::new(format!("unknown command `{}`", args.command.join(" ")), None))?;
     }
     let command = command.clone();
     let mut out = Vec::new();

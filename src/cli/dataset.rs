@@ -20,7 +20,7 @@ use super::list;
 use super::output::{Reply, TableFormat, width};
 use super::{Context, figures, marks, show};
 
-/// Look at data sets
+/// Inspect and export data sets
 #[derive(clap::Subcommand)]
 pub(crate) enum Command {
     /// List the data sets
@@ -30,42 +30,42 @@ pub(crate) enum Command {
         /// Name or id
         dataset: String,
     },
-    /// Say which images were added, removed, relabelled or changed between two data sets
+    /// List the images that were added, removed, relabelled or changed between two data sets
     Diff {
         /// Name or id
         a: String,
-        /// Name or id of another
+        /// Name or id of the other data set
         b: String,
     },
     /// Count labels, genders, views and ages: tables 2 and 3 and figure 3 of the paper
     Stats {
         /// Name or id
         dataset: String,
-        /// Record the tables under this name
+        /// Name of the recorded tables
         #[arg(long)]
         name: Option<String>,
         /// Write the histogram of ages to this folder
         #[arg(long, value_name = "FOLDER")]
         svg: Option<PathBuf>,
-        /// How the tables are written
+        /// Output format of the tables
         #[arg(long, value_enum, default_value = "text")]
         format: TableFormat,
     },
-    /// Write the images' rows and the boxes as tables, or all of it, images too, as Croissant
+    /// Export the image rows and boxes as tables, or the whole data set with its images as Croissant
     Export {
         /// Name or id
         dataset: String,
-        /// A folder that is not there yet
+        /// Output folder; must not exist yet
         #[arg(short, long, value_name = "DIR")]
         output: PathBuf,
-        /// What is written
+        /// Format of the export
         #[arg(long, value_enum)]
         format: DatasetFormat,
-        /// A split of it, whose folds become columns
+        /// A split of the data set; its folds become columns
         #[arg(long)]
         split: Option<String>,
-        /// How images get there (croissant): `reflink` copies where the file system cannot share blocks; `hardlink`
-        /// takes no room and stays read-only
+        /// How images are copied (croissant): `reflink` falls back to a copy where the file system cannot share blocks;
+        /// `hardlink` takes no space and stays read-only
         #[arg(long, value_enum, default_value = "reflink")]
         link: LinkArg,
     },
@@ -103,7 +103,7 @@ fn diff(context: &Context, a: &str, b: &str) -> Result<Reply, Failure> {
     let found = diff_datasets(&registry, ids)?;
     let mut lines = of_data(&found);
     lines.push(match found.says_the_same() {
-        true => "equal: both say the same of every image".to_owned(),
+        true => "equal: both data sets record the same for every image".to_owned(),
         false => "different".to_owned(),
     });
     Ok(Reply::new(lines.join("\n"), json!(found)))

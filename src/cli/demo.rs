@@ -22,20 +22,20 @@ use super::error::Failure;
 use super::output::{Reply, TableFormat, width};
 use super::surroundings::cores;
 
-/// Draw synthetic X-rays, run the whole pipeline on them, and show tables and a trace
+/// Generate synthetic X-rays, run the whole pipeline on them, and show tables and a lineage
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Folder for images and registry
+    /// Folder for the images and the registry
     #[arg(default_value = "reg-demo")]
     dir: PathBuf,
-    /// Patients to draw
+    /// Number of patients to generate
     #[arg(long, default_value_t = 400)]
     patients: u32,
 }
 
 const FOLDS: u32 = 3;
 const SEED: u64 = 1;
-/// Pixels a side: small files, and more than the network sees.
+/// Pixels per side: small files, and more than the network uses.
 const SIZE: u32 = 128;
 
 pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
@@ -52,7 +52,7 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
     let stamp = &context.surroundings.stamp;
 
     let xrays = args.dir.join("xrays");
-    say(&format!("\n# Synthetic X-rays, written to {}", xrays.display()));
+    say(&format!("\n# Synthetic X-rays in {}", xrays.display()));
     let drawn = synthetic::generate(&xrays, &Options { patients: args.patients, size: SIZE, seed: SEED })?;
     say(&format!(
         "{} images of {} patients",
@@ -118,7 +118,7 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
     let (table, comparison) = compare(&registry, inputs, &Comparing::default(), Some("demo-table"), stamp)?;
     say(&TableFormat::Text.render(&results::main_tables(&comparison)));
 
-    say("\n# reg trace: what the test AUCs of one run are made of");
+    say("\n# reg trace: the lineage of one run's test AUCs");
     let view = registry.view()?;
     let tables = registry.referring::<Table>(&view, &comparison.models[0].predictions[0].hash)?;
     if let Some((id, _)) = tables.iter().find(|(_, table)| matches!(table, Table::Auc(_))) {
@@ -129,7 +129,7 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
     say("\n# reg verify");
     let verified = verify(&registry, &context.progress())?;
     say(&format!(
-        "{} objects hashed again, {} damaged\n\nThe registry is {}; try `cd {}` and `reg list`.",
+        "{} objects hashed, {} damaged\n\nThe registry is {}; try `cd {}` and `reg list`.",
         thousands(verified.checked),
         verified.damaged.len(),
         registry.root().display(),

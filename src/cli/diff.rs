@@ -9,15 +9,15 @@ use super::error::Failure;
 use super::output::Reply;
 use super::{Context, marks};
 
-/// Say what changed between two results, data sets or splits, and where their lineages part first
+/// Explain how two results, data sets or splits differ, and where their lineages first diverge
 ///
-/// In the order in which a change has its effect: data, split, configuration, code, environment, numbers. Results whose
-/// numbers are the same although an input differs are said to be equal, and why.
+/// Differences are listed in the order of their effect: data, split, configuration, code, environment, numbers. Where
+/// the numbers are equal although an input differs, the report says why.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// Name or id of a run, predictions, a table, a data set or a split
     a: String,
-    /// Name or id of another of the same kind
+    /// Name or id of another object of the same kind
     b: String,
 }
 

@@ -7,7 +7,7 @@ use serde_json::json;
 use super::output::{NO, Reply};
 use super::{Context, surroundings};
 
-/// Say what is wrong with this registry, this disk and this libtorch, and what to type
+/// Diagnose problems of the registry, the disk and libtorch, and suggest fixes
 #[derive(clap::Args)]
 pub(crate) struct Args {}
 
@@ -18,7 +18,7 @@ pub(crate) fn run(context: &Context, _: Args) -> Reply {
             let message = e.to_string();
             let hint = match e {
                 RegistryError::NewerFormat { .. } => "install a newer reg",
-                _ => "`reg init` makes one here; --registry DIR or REG_REGISTRY name one elsewhere",
+                _ => "create one here with `reg init`, or name another with --registry DIR or REG_REGISTRY",
             };
             let none =
                 Check { section: "registry", status: Status::Bad, message, hint: Some(hint.to_owned()) };
@@ -43,9 +43,9 @@ pub(crate) fn run(context: &Context, _: Args) -> Reply {
     }
     let bad = checks.iter().filter(|check| check.status == Status::Bad).count();
     lines.push(match bad {
-        0 => "nothing is wrong that can be seen without hashing; `reg verify` hashes every object".to_owned(),
-        1 => "1 thing is wrong".to_owned(),
-        _ => format!("{bad} things are wrong"),
+        0 => "no problem found; `reg verify` also hashes every object".to_owned(),
+        1 => "1 problem".to_owned(),
+        _ => format!("{bad} problems"),
     });
     let reply = Reply::new(lines.join("\n"), json!({ "checks": checks, "bad": bad }));
     if bad == 0 { reply } else { reply.with_code(NO) }

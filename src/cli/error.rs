@@ -25,6 +25,7 @@ use reg::store::StoreError;
 use serde_json::json;
 
 use super::output::{NO, tell};
+use super::surroundings::command;
 
 /// Why a command did not do what it was asked for.
 #[derive(Debug)]
@@ -62,9 +63,9 @@ impl Failure {
         Failure::new(format!("cannot {doing} {}: {source}", path.display()), file_hint(source))
     }
 
-    /// Ended because somebody asked for it.
-    pub(super) fn interrupted(message: String, hint: Option<String>) -> Self {
-        Failure { message, hint, code: INTERRUPTED }
+    /// Ended by an interrupt. The hint is the command itself, because typing it again resumes the work.
+    pub(super) fn interrupted(message: String) -> Self {
+        Failure { message, hint: Some(format!("to resume: `{}`", command())), code: INTERRUPTED }
     }
 
     pub(crate) fn print(self, json: bool) -> ExitCode {
@@ -88,17 +89,17 @@ impl From<StoreError> for Failure {
     fn from(e: StoreError) -> Self {
         let hint = match &e {
             StoreError::Missing { .. } => Some(
-                "`reg verify` lists what is damaged and which results it taints; `reg list withdrawal` what was removed for good"
+                "`reg verify` lists damaged objects and the results they taint; `reg list withdrawal` lists purged data"
                     .to_owned(),
             ),
             StoreError::Damaged { .. } => {
-                Some("`reg verify` lists what is damaged and which results it taints".to_owned())
+                Some("`reg verify` lists damaged objects and the results they taint".to_owned())
             }
             StoreError::Exposed { .. } => Some("`chmod 444` makes it read-only".to_owned()),
             StoreError::StagingIsLink(path) => {
-                Some(format!("`rm {}` removes the link, not what it leads to; the folder is made anew", path.display()))
+                Some(format!("remove the link with `rm {}` (its target stays); reg creates the folder again", path.display()))
             }
-            StoreError::Changed(_) => Some("run the same command again when nobody writes to it".to_owned()),
+            StoreError::Changed(_) => Some("run the same command again when no other program writes to the file".to_owned()),
             StoreError::Io { source, .. } => io_hint(source),
         };
         Failure::new(e.to_string(), hint)
@@ -108,13 +109,13 @@ impl From<StoreError> for Failure {
 fn io_hint(e: &std::io::Error) -> Option<String> {
     match e.kind() {
         std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
-            Some("nothing was registered; free some space and run the same command again".to_owned())
+            Some("nothing was registered; free some disk space and run the same command again".to_owned())
         }
         std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => {
-            Some("the registry cannot be written to; it can still be read".to_owned())
+            Some("the registry is read-only; reading commands still work".to_owned())
         }
         std::io::ErrorKind::CrossesDevices => {
-            Some("hard links work on one file system only; use --link copy".to_owned())
+            Some("hard links need one file system; use --link copy".to_owned())
         }
         std::io::ErrorKind::NotFound => Some("check the path".to_owned()),
         _ => None,
@@ -125,14 +126,12 @@ fn io_hint(e: &std::io::Error) -> Option<String> {
 fn file_hint(e: &std::io::Error) -> Option<String> {
     match e.kind() {
         std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
-            Some("nothing half-written is left; free some space and run the same command again".to_owned())
+            Some("no partial file was left; free some disk space and run the same command again".to_owned())
         }
         std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => {
-            Some("name a place that you may read and write".to_owned())
+            Some("use a path that you may read and write".to_owned())
         }
-        std::io::ErrorKind::NotFound => {
-            Some("check the path; a folder that it leads through is not made".to_owned())
-        }
+        std::io::ErrorKind::NotFound => Some("check the path".to_owned()),
         _ => io_hint(e),
     }
 }
@@ -158,15 +157,15 @@ impl From<AttestError> for Failure {
             AttestError::Refused { .. } => return Failure { message, hint: None, code: NO },
             AttestError::Random(_) => return Failure::new(message, None),
             AttestError::NotARecord(_) => {
-                "`reg trace --down ID` shows the records that name it: a run, a data set".to_owned()
+                "`reg trace --down ID` shows the records that use the file: a run, a data set".to_owned()
             }
-            AttestError::Exists(_) => "use that key, or name another file with --output".to_owned(),
-            AttestError::InRegistry { .. } => "keep it where only its owner looks, such as ~/.ssh".to_owned(),
+            AttestError::Exists(_) => "use that key, or give another file with --output".to_owned(),
+            AttestError::InRegistry { .. } => "keep the key in a private folder, such as ~/.ssh".to_owned(),
             AttestError::Exposed { path, .. } => format!("`chmod 600 {}`", path.display()),
             AttestError::NotAKey { .. } => {
-                "`reg key new` makes a pair; `openssl pkey` converts others".to_owned()
+                "create a key pair with `reg key new`, or convert one with `openssl pkey`".to_owned()
             }
-            AttestError::Unsound { .. } => "`reg verify` lists what is damaged".to_owned(),
+            AttestError::Unsound { .. } => "`reg verify` lists damaged objects".to_owned(),
         };
         Failure::new(message, Some(hint))
     }
@@ -178,11 +177,11 @@ impl From<AuditError> for Failure {
             AuditError::Registry(e) => e.into(),
             AuditError::Io { ref source, .. } => Failure::new(e.to_string(), file_hint(source)),
             AuditError::Plan(_) => {
-                let hint = "`reg audit TABLE` takes the id that stands below each of them";
+                let hint = "run `reg audit TABLE` with the id printed below each table";
                 Failure::new(e.to_string(), Some(hint.to_owned()))
             }
             AuditError::NotARecord { .. } => {
-                let hint = "a bundle is of a table, a run, predictions, a data set or a split";
+                let hint = "give a table, a run, predictions, a data set or a split";
                 Failure::new(e.to_string(), Some(hint.to_owned()))
             }
             AuditError::NotABundle { .. } => Failure::new(e.to_string(), None),
@@ -206,9 +205,9 @@ impl From<ExportError> for Failure {
 impl From<IndexError> for Failure {
     fn from(e: IndexError) -> Self {
         let hint = match &e {
-            IndexError::Busy { .. } => Some("try again when that process is done".to_owned()),
+            IndexError::Busy { .. } => Some("try again when that process has finished".to_owned()),
             IndexError::Missing(_) | IndexError::Damaged { .. } | IndexError::Stale { .. } => {
-                Some("`reg reindex` builds it anew from the objects".to_owned())
+                Some("`reg reindex` rebuilds the index from the objects".to_owned())
             }
             IndexError::Io { source, .. } => io_hint(source),
         };
@@ -223,32 +222,34 @@ impl From<RegistryError> for Failure {
             RegistryError::Store(e) => return e.into(),
             RegistryError::Index(e) => return e.into(),
             RegistryError::NotFound(_) => {
-                "`reg init` makes one here; --registry DIR or REG_REGISTRY name one elsewhere".to_owned()
+                "create one here with `reg init`, or name another with --registry DIR or REG_REGISTRY"
+                    .to_owned()
             }
-            RegistryError::NotARegistry(_) => "`reg init DIR` makes one".to_owned(),
-            RegistryError::Exists(_) => "use it, or make another one elsewhere".to_owned(),
-            RegistryError::Key(_) => "name another file with --output".to_owned(),
-            RegistryError::Within { .. } => "write it elsewhere".to_owned(),
+            RegistryError::NotARegistry(_) => "create one with `reg init DIR`".to_owned(),
+            RegistryError::Exists(_) => "use it, or create one in another folder".to_owned(),
+            RegistryError::Key(_) => "give another file with --output".to_owned(),
+            RegistryError::Within { .. } => "write outside the registry".to_owned(),
             RegistryError::NewerFormat { .. } => "install a newer reg".to_owned(),
             RegistryError::OlderFormat { .. } => OLDER.to_owned(),
             RegistryError::Unknown { similar, .. } if !similar.is_empty() => {
                 format!("did you mean {}?", similar.join(", "))
             }
             RegistryError::Unknown { .. } => {
-                "`reg list` shows what there is; an id may be abbreviated to 6 digits or more".to_owned()
+                "`reg list` shows all records; an id can be abbreviated to 6 or more digits".to_owned()
             }
             RegistryError::Ambiguous { .. } => "give more digits".to_owned(),
             RegistryError::BadName(_) => {
-                "letters, digits and . _ - + do, up to 128 of them, and not only hex digits".to_owned()
+                "a name has up to 128 letters, digits and . _ - + and is not made of hex digits only"
+                    .to_owned()
             }
             RegistryError::Io { source, .. } => {
                 return Failure::new(message, io_hint(&source));
             }
             RegistryError::Unsound { .. } => {
-                "`reg verify` lists what is damaged, `reg verify --repair-from PATH` mends it".to_owned()
+                "`reg verify` lists damaged objects, `reg verify --repair-from PATH` repairs them".to_owned()
             }
             RegistryError::InUse(_) => {
-                "stop it (`reg list` shows what trains) and give the same command again".to_owned()
+                "stop it (`reg list` shows running trainings), then run the same command again".to_owned()
             }
             RegistryError::Codec { source: CodecError::OlderFormat { .. }, .. } => OLDER.to_owned(),
             RegistryError::Codec { source: CodecError::Version { .. }, .. } => {
@@ -266,7 +267,9 @@ impl From<RegistryError> for Failure {
 impl From<ServeError> for Failure {
     fn from(e: ServeError) -> Self {
         let hint = match e {
-            ServeError::Port { .. } => Some("--port N chooses another; 0 one that is free".to_owned()),
+            ServeError::Port { .. } => {
+                Some("choose another port with --port N; 0 picks a free one".to_owned())
+            }
             ServeError::System(_) => None,
         };
         Failure::new(e.to_string(), hint)
@@ -289,13 +292,10 @@ impl From<PageError> for Failure {
 
 impl From<RunError> for Failure {
     fn from(e: RunError) -> Self {
-        let code = match &e {
-            RunError::Worker(WorkerError::Interrupted { .. } | WorkerError::Killed)
-            | RunError::Study(StudyError::Interrupted { .. }) => INTERRUPTED,
-            e if e.is_refusal() => NO,
-            _ => ERROR,
-        };
+        let code = if e.is_refusal() { NO } else { ERROR };
         match e {
+            RunError::Worker(WorkerError::Interrupted { .. } | WorkerError::Killed)
+            | RunError::Study(StudyError::Interrupted { .. }) => Failure::interrupted(e.to_string()),
             RunError::Registry(e) => e.into(),
             RunError::Io { ref source, .. } => Failure::new(e.to_string(), io_hint(source)),
             e => Failure { message: e.to_string(), hint: hint_of(&e, e.hint()), code },
@@ -319,7 +319,7 @@ impl From<DiffError> for Failure {
             e => Failure::new(
                 e.to_string(),
                 Some(
-                    "two of one kind are: `reg list` shows runs, predictions, tables, data sets and splits"
+                    "give two objects of one kind; `reg list` shows runs, predictions, tables, data sets and splits"
                         .to_owned(),
                 ),
             ),

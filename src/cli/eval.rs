@@ -12,7 +12,7 @@ use super::output::{Reply, TableFormat};
 use super::train::{auc_json, warn_of_leaks};
 use super::{Context, marks};
 
-/// Predict a subset with an existing checkpoint and make the AUC table
+/// Score a subset with a run's checkpoint and compute the AUC table
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// Name or id of the run
@@ -20,16 +20,16 @@ pub(crate) struct Args {
     /// The subset
     #[arg(long, value_enum, default_value = "test")]
     subset: SubsetArg,
-    /// auto, cpu or cuda:N; default: what the run was trained on
+    /// auto, cpu or cuda:N; default: the device that the run was trained on
     #[arg(long)]
     device: Option<String>,
-    /// Threads of the tensor library; default: what the run was trained with
+    /// Threads of the tensor library; default: as in the run's training
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1024))]
     threads: Option<u32>,
-    /// Compute with withdrawn images all the same; what comes of it is marked
+    /// Use withdrawn images anyway; results are flagged
     #[arg(long)]
     allow_withdrawn: bool,
-    /// How the table is written
+    /// Output format of the table
     #[arg(long, value_enum, default_value = "text")]
     format: TableFormat,
 }

@@ -14,12 +14,12 @@ use signal_hook::flag;
 
 use super::Context;
 use super::error::Failure;
-use super::output::{NO, Reply};
+use super::output::{NO, Reply, plural};
 
-/// Give another registry, a folder or an S3 bucket what it lacks; exit code 3 if a name names something else there
+/// Copy missing objects to another registry, a folder or an S3 bucket; exit code 3 on name conflicts
 ///
-/// REMOTE is a registry, or a folder or s3://BUCKET/PREFIX that holds or shall hold a remote. Without IDs, all that
-/// has a name or is a result travels, with all that it depends on. Each object is hashed on its way.
+/// REMOTE is a registry, a folder or s3://BUCKET/PREFIX; an empty folder or prefix becomes a remote. Without IDs, push
+/// copies every named object and every result, with all dependencies. Each object is hashed while it is copied.
 #[derive(clap::Args)]
 #[command(after_long_help = S3)]
 pub(crate) struct PushArgs {
@@ -27,11 +27,10 @@ pub(crate) struct PushArgs {
     exchange: Args,
 }
 
-/// Take from another registry, a folder or an S3 bucket what is lacking here; exit code 3 if a name names
-/// something else here
+/// Copy missing objects from another registry, a folder or an S3 bucket; exit code 3 on name conflicts
 ///
-/// REMOTE is a registry, or a folder or s3://BUCKET/PREFIX that `reg push` filled. Without IDs, all that
-/// has a name or is a result travels, with all that it depends on. Each object is hashed when it arrives.
+/// REMOTE is a registry, or a folder or s3://BUCKET/PREFIX that `reg push` filled. Without IDs, pull copies every named
+/// object and every result, with all dependencies. Each object is hashed on arrival.
 #[derive(clap::Args)]
 #[command(after_long_help = S3)]
 pub(crate) struct PullArgs {
@@ -39,21 +38,21 @@ pub(crate) struct PullArgs {
     exchange: Args,
 }
 
-const S3: &str = "For s3:// the environment says who asks and where: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, \
-AWS_SESSION_TOKEN, AWS_REGION, AWS_ENDPOINT_URL for another store than Amazon's, and AWS_ALLOW_HTTP=true if that \
-has no TLS. What ssh reaches can be mounted with sshfs.";
+const S3: &str = "For s3://, credentials and endpoint come from the environment: AWS_ACCESS_KEY_ID, \
+AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN, AWS_REGION, AWS_ENDPOINT_URL for a store other than Amazon's, and \
+AWS_ALLOW_HTTP=true for an endpoint without TLS. Mount a folder behind ssh with sshfs.";
 
 #[derive(clap::Args)]
 struct Args {
-    /// The other side
+    /// The other registry, folder or bucket
     #[arg(value_name = "REMOTE")]
     remote: String,
-    /// Names or ids on the side that gives: these, all that they depend on, and the results of runs among it
+    /// Names or ids on the sending side: copies these objects, their dependencies, and the results of runs among them
     ids: Vec<String>,
-    /// Say what would travel, and change nothing
+    /// Print what would be copied, and change nothing
     #[arg(long)]
     dry_run: bool,
-    /// Names that name something else on the side that takes are moved; its log keeps what they named
+    /// Move conflicting names on the receiving side; its log keeps the old targets
     #[arg(long)]
     move_names: bool,
 }
@@ -83,7 +82,7 @@ fn run(context: &Context, args: Args, pushes: bool) -> Result<Reply, Failure> {
     if done.names.conflicts.is_empty() {
         return Ok(reply);
     }
-    context.note("hint: --move-names lets them name what they name on the side that gives");
+    context.note("hint: --move-names moves the conflicting names to the objects of the sending side");
     Ok(reply.with_code(NO))
 }
 
@@ -97,20 +96,20 @@ fn heard(context: &Context, before: &Withdrawn, now: &Withdrawn) {
     let (came, back) = (only(now, before), only(before, now));
     if !came.is_empty() {
         context.note(&format!(
-            "note: withdrawals came along, {} in number (`reg list withdrawal`): what they cover is marked from now on, \
-             and its bytes stay until `reg withdraw … --purge` here",
-            came.len()
+            "note: {} arrived (`reg list withdrawal`): their data and results are flagged from now on; the bytes \
+             stay until `reg withdraw … --purge` here",
+            plural(came.len(), "withdrawal")
         ));
     }
     if !back.is_empty() {
         let verb = if back.len() == 1 { "a withdrawal was" } else { "withdrawals were" };
         context.note(&format!(
-            "note: {verb} taken back, of {}: what no other covers is not marked any more",
+            "note: {verb} revoked: {}; data without another withdrawal is no longer flagged",
             back.join(", ")
         ));
     }
     if came.is_empty() && back.is_empty() {
-        context.note("note: withdrawals came along that had been taken back: nothing more is marked by them");
+        context.note("note: the withdrawals that arrived had been revoked: they flag nothing");
     }
 }
 
@@ -150,7 +149,7 @@ fn describe(done: &Exchanged, address: &Address, request: &Request, pushes: bool
         thousands(done.skipped),
     ));
     if done.purged > 0 {
-        lines.push(format!("{} images were purged, and do not travel", thousands(done.purged)));
+        lines.push(format!("purged images are not copied: {}", thousands(done.purged)));
     }
     let names = &done.names;
     let mut counts = vec![format!("{} new", names.added), format!("{} as they were", names.unchanged)];
@@ -160,7 +159,7 @@ fn describe(done: &Exchanged, address: &Address, request: &Request, pushes: bool
     lines.push(format!("names: {}", counts.join(", ")));
     lines.extend(names.conflicts.iter().map(|conflict| {
         let (name, local, remote) = (&conflict.name, conflict.local.short(), conflict.remote.short());
-        format!("conflict: `{name}` is {local} here and {remote} there, and stays so")
+        format!("conflict: `{name}` is {local} here and {remote} there; not moved")
     }));
     lines.join("\n")
 }
@@ -188,7 +187,7 @@ impl From<RemoteError> for Failure {
         match e {
             RemoteError::Registry(e) => e.into(),
             RemoteError::Io { ref source, .. } => Failure::of_io(e.to_string(), source),
-            RemoteError::Interrupted => Failure::interrupted(e.to_string(), e.hint()),
+            RemoteError::Interrupted => Failure::interrupted(e.to_string()),
             e => Failure::new(e.to_string(), e.hint()),
         }
     }

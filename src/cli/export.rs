@@ -14,8 +14,8 @@ use super::error::Failure;
 use super::output::{Reply, plural};
 use super::{Context, marks};
 
-/// Write what other tools read: scores and tables as CSV or Parquet, a checkpoint with a program for PyTorch, a
-/// model card, a store for MLflow
+/// Export for other tools: scores and tables as CSV or Parquet, a checkpoint with a PyTorch program, a model card, or
+/// an MLflow store
 #[derive(clap::Args)]
 #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub(crate) struct Args {
@@ -24,26 +24,26 @@ pub(crate) struct Args {
     /// Names or ids of predictions, runs, data sets, splits or tables
     #[arg(value_name = "ID", required = true)]
     ids: Vec<String>,
-    /// A file that ends in .csv, .parquet or .md, or else a folder
+    /// A file that ends in .csv, .parquet or .md; anything else is a folder
     #[arg(short, long, value_name = "PATH", required = true)]
     output: Option<PathBuf>,
-    /// What is written; default: what the end of the file's name says
+    /// Format; default: from the file name's extension
     #[arg(long, value_enum)]
     format: Option<ExportFormat>,
 }
 
 #[derive(clap::Subcommand)]
 enum Other {
-    /// Write runs, their settings, epochs, AUCs and files as a store for MLflow
+    /// Export runs with their settings, epochs, AUCs and files as an MLflow store
     Mlflow {
-        /// A folder that is not there yet; `mlflow ui` is started in it
+        /// Output folder; must not exist yet. Start `mlflow ui` in it
         #[arg(value_name = "DIR")]
         folder: PathBuf,
         /// Names or ids of runs; default: all
         #[arg(value_name = "RUN")]
         runs: Vec<String>,
-        /// How checkpoints get there: `reflink` copies where the file system cannot share blocks; `hardlink` takes
-        /// no room and stays read-only
+        /// How checkpoints are copied: `reflink` falls back to a copy where the file system cannot share blocks;
+        /// `hardlink` takes no space and stays read-only
         #[arg(long, value_enum, default_value = "reflink")]
         link: super::ingest::LinkArg,
     },
@@ -55,7 +55,7 @@ enum ExportFormat {
     Csv,
     /// Apache Parquet
     Parquet,
-    /// The weights of a run as safetensors, and model.py, which scores images with them
+    /// The weights of a run as safetensors, and model.py, which scores images with the weights
     Checkpoint,
     /// A model card in Markdown, with the metadata that model hubs read
     Card,
@@ -73,7 +73,7 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
     if let Some(Other::Mlflow { folder, runs, link }) = args.other {
         return mlflow(context, &registry, &folder, &runs, link.into());
     }
-    let Some(output) = args.output else { return Err(Failure::usage("--output is needed")) };
+    let Some(output) = args.output else { return Err(Failure::usage("give --output")) };
     let end = output.extension().and_then(|end| end.to_str()).map(str::to_ascii_lowercase);
     let by_name = match end.as_deref() {
         Some("csv") => Some(ExportFormat::Csv),
@@ -83,14 +83,14 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
     };
     let Some(format) = args.format.or(by_name) else {
         return Err(Failure::usage(format!(
-            "{} does not say what it is to be: --format csv, parquet, checkpoint or card does",
+            "the format of {} is not clear from its name: give --format csv, parquet, checkpoint or card",
             output.display()
         )));
     };
     if let Some(by_name) = by_name.filter(|by_name| *by_name != format) {
         let [by_name, format] = [by_name, format].map(ExportFormat::called);
         return Err(Failure::usage(format!(
-            "{} ends as {by_name} does, and --format says {format}: leave out --format, or end the name otherwise",
+            "{} has the extension of {by_name}, but --format is {format}: leave out --format or change the extension",
             output.display()
         )));
     }
@@ -134,7 +134,7 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
 fn one(ids: &[String]) -> Result<&str, Failure> {
     match ids {
         [id] => Ok(id),
-        _ => Err(Failure::usage("one run at a time has its checkpoint or its card written")),
+        _ => Err(Failure::usage("a checkpoint or a card is exported from exactly one run")),
     }
 }
 
@@ -208,7 +208,7 @@ fn mlflow(
     let written = export::mlflow(registry, &registry.view()?, &runs, &out, link)?;
     out.finish()?;
     let text = format!(
-        "{}: {} in {}; `mlflow ui` in it shows them",
+        "{}: {} in {}; start `mlflow ui` in this folder to browse them",
         folder.display(),
         plural(runs.len(), "run"),
         plural(written.experiments, "experiment")

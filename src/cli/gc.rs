@@ -10,15 +10,16 @@ use super::error::Failure;
 use super::output::Reply;
 use super::{Context, surroundings};
 
-/// Remove what nothing needs: no name, no result, no interrupted training, no recent entry of the log
+/// Remove unneeded objects: those without a name, a result, an interrupted training or a recent log entry that uses
+/// them
 ///
-/// Runs, predictions, tables and executions stay, named or not, with all that they depend on.
+/// Runs, predictions, tables and executions are always kept, named or not, with all their dependencies.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Say what would be removed, and remove nothing
+    /// Print what would be removed, and remove nothing
     #[arg(long)]
     dry_run: bool,
-    /// Keep also what came in, or was given or lost a name, in the last DAYS days
+    /// Also keep objects that were added, or whose names changed, in the last DAYS days
     #[arg(long, value_name = "DAYS", default_value_t = 30)]
     keep_days: u32,
 }
@@ -49,14 +50,14 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
     }
     let finished = swept.finished.len();
     if finished > 0 {
-        lines.push(format!("{finished} working folders of trainings that are recorded"));
+        lines.push(format!("{finished} working folders of finished trainings"));
     }
     let verb = if args.dry_run { "would remove" } else { "removed" };
     lines.push(format!("{verb} {}; {} stay", amount((objects, bytes)), amount(swept.kept)));
     if swept.young.0 > 0 {
         let days = args.keep_days;
         lines.push(format!(
-            "of these, {} stay only because they came in the last {days} days",
+            "of these, {} are kept only because they were added in the last {days} days",
             amount(swept.young)
         ));
     }

@@ -14,7 +14,7 @@ use super::eval::SubsetArg;
 use super::output::{Reply, TableFormat, save};
 use super::{Context, marks};
 
-/// Show where a network sees a label: a heat map over an image, or the pointing game over all annotated boxes
+/// Show where a network sees a label: a Grad-CAM heat map of an image, or the pointing game on all annotated boxes
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// Name or id of the run
@@ -25,22 +25,22 @@ pub(crate) struct Args {
     /// The label
     #[arg(long, required_unless_present = "boxes")]
     label: Option<String>,
-    /// Where the picture goes, a PNG of the image's size
+    /// Output file, a PNG of the image's size
     #[arg(short, long, value_name = "OUT.png", required_unless_present = "boxes")]
     output: Option<PathBuf>,
-    /// Play the pointing game over the annotated boxes of a subset instead
+    /// Play the pointing game on the annotated boxes of a subset instead
     #[arg(long, conflicts_with_all = ["image", "label", "output"])]
     boxes: bool,
-    /// The subset whose boxes count
+    /// The subset whose boxes are used
     #[arg(long, value_enum, default_value = "test", requires = "boxes")]
     subset: SubsetArg,
-    /// auto, cpu or cuda:N; default: what the run was trained on
+    /// auto, cpu or cuda:N; default: the device that the run was trained on
     #[arg(long)]
     device: Option<String>,
-    /// Compute with withdrawn images all the same; what comes of it is marked
+    /// Use withdrawn images anyway; results are flagged
     #[arg(long)]
     allow_withdrawn: bool,
-    /// How the table is written
+    /// Output format of the table
     #[arg(long, value_enum, default_value = "text")]
     format: TableFormat,
 }

@@ -12,10 +12,10 @@ use super::Context;
 use super::error::Failure;
 use super::output::{Reply, plural};
 
-/// Take in images and their metadata as a data set
+/// Import images and their metadata as a data set
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Folders of PNGs, however nested, single PNGs, or archives such as images_001.tar.gz
+    /// Folders of PNGs (at any depth), single PNGs, or archives such as images_001.tar.gz
     #[arg(value_name = "PATH", required_unless_present = "metadata_only")]
     paths: Vec<PathBuf>,
     /// The metadata (Data_Entry_2017.csv or Data_Entry_2017_v2020.csv), plain or .gz
@@ -27,22 +27,21 @@ pub(crate) struct Args {
     /// Name of the data set
     #[arg(long)]
     name: Option<String>,
-    /// How image files become objects: `reflink` copies where the file system cannot share blocks;
+    /// How image files become objects: `reflink` falls back to a copy where the file system cannot share blocks;
     /// `hardlink` makes the source files read-only
     #[arg(long, value_enum, default_value = "reflink")]
     link: LinkArg,
-    /// Go on when rows of the metadata have no image
+    /// Continue when rows of the metadata have no image
     #[arg(long)]
     allow_missing: bool,
     /// Register the metadata without images
     #[arg(long, conflicts_with_all = ["paths", "link", "allow_missing", "check"])]
     metadata_only: bool,
-    /// How closely images are looked at: `structure` walks through the chunks of each PNG and their
-    /// checksums, `full` decodes it too
+    /// How thoroughly images are checked: `structure` reads the chunks of each PNG and their checksums, `full` also
+    /// decodes the pixels
     #[arg(long, value_enum, default_value = "structure")]
     check: Check,
-    /// Read every file again, also those whose size, time and inode are as they were when they were read
-    /// before
+    /// Read every file again, even if its size, time and inode are unchanged since it was last read
     #[arg(long, conflicts_with = "metadata_only")]
     paranoid: bool,
 }
@@ -103,7 +102,7 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
     if ingested.unchanged > 0 {
         let unchanged = thousands(ingested.unchanged);
         context.note(&format!(
-            "note: {unchanged} files look as they did and were not read again (--paranoid does)"
+            "note: {unchanged} files look unchanged and were not read again (--paranoid reads them)"
         ));
     }
     if dataset.missing > 0 {
@@ -117,9 +116,10 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
     }
     if ingested.persisted.linked > 0 {
         let linked = thousands(ingested.persisted.linked);
-        text += &format!("\n{linked} image files are now also objects of the registry, and read-only");
+        text +=
+            &format!("\n{linked} image files are now hard links to objects of the registry, and read-only");
     } else if request.link == Link::Hardlink {
-        text += "\nno file was linked: what came in was there already, or came out of an archive";
+        text += "\nno file was linked: every image was in the registry already or came from an archive";
     }
     let json = json!({
         "id": ingested.id,

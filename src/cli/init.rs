@@ -8,10 +8,10 @@ use serde_json::json;
 use super::error::Failure;
 use super::output::Reply;
 
-/// Make a registry
+/// Create a registry
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Folder that gets a `.reg`; made if it is not there
+    /// Folder in which to create `.reg`; created if missing
     #[arg(default_value = ".")]
     dir: PathBuf,
 }
@@ -19,5 +19,5 @@ pub(crate) struct Args {
 pub(crate) fn run(args: Args) -> Result<Reply, Failure> {
     let registry = Registry::init(&args.dir)?;
     let root = registry.root().display();
-    Ok(Reply::new(format!("made the registry {root}"), json!({ "registry": root.to_string() })))
+    Ok(Reply::new(format!("created the registry {root}"), json!({ "registry": root.to_string() })))
 }

@@ -8,12 +8,12 @@ use serde_json::json;
 use super::error::Failure;
 use super::output::Reply;
 
-/// Make keys that sign attestations
+/// Create keys that sign attestations
 #[derive(clap::Subcommand)]
 pub(crate) enum Command {
-    /// Make an Ed25519 key: the private half for its owner's eyes only, the public one beside it, both PEM
+    /// Create an Ed25519 key pair in PEM; only its owner can read the private key
     New {
-        /// The private key; the public one has `.pub` behind its name
+        /// File of the private key; the public key gets the same name with `.pub` added
         #[arg(short, long, value_name = "FILE", default_value = "reg.key")]
         output: PathBuf,
     },
@@ -25,7 +25,7 @@ pub(crate) fn run(command: Command) -> Result<Reply, Failure> {
     let public = key.write(&output)?;
     let id = key.public().id();
     let text = format!(
-        "private  {} (keep it; nobody else may read it)\npublic   {} (give it to whoever shall check)\nkey id   {id}",
+        "private  {} (keep it secret)\npublic   {} (give it to everyone who verifies)\nkey id   {id}",
         output.display(),
         public.display()
     );

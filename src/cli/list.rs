@@ -13,7 +13,7 @@ use super::output::{Reply, TableFormat};
 /// List records, oldest first
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// One kind only: dataset, split, weights, spec, run, predictions, table, study, software, execution,
+    /// Show only one kind: dataset, split, weights, spec, run, predictions, table, study, software, execution,
     /// withdrawal
     kind: Option<String>,
 }
@@ -40,7 +40,7 @@ pub(super) fn of_kind(context: &Context, kind: Option<Kind>) -> Result<Reply, Fa
         Ok(marks) => Some(marks),
         // A list must not depend on one damaged record; `verify` says more.
         Err(e) => {
-            context.note(&format!("warning: what was withdrawn is not marked: {e}"));
+            context.note(&format!("warning: withdrawn data is not flagged: {e}"));
             None
         }
     };
@@ -72,7 +72,7 @@ pub(super) fn of_kind(context: &Context, kind: Option<Kind>) -> Result<Reply, Fa
         }
     }
     let mut text = match table.rows.is_empty() {
-        true => "nothing here yet".to_owned(),
+        true => "the registry is empty".to_owned(),
         false => TableFormat::Text.render(&[table]),
     };
     let live = if kind.is_none() { live::all(&registry) } else { Vec::new() };

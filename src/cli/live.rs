@@ -10,12 +10,12 @@ use super::progress::{loss, phase, span};
 
 /// One line: how far a training is.
 pub(super) fn line(live: &Live) -> String {
-    let name = &live.announcement.name;
+    let (name, command) = (&live.announcement.name, &live.announcement.command);
     let state = match live.pid {
-        Some(pid) => format!("{name} trains (pid {pid}, since {})", live.announcement.started),
+        Some(pid) => format!("{name} is training (pid {pid}, since {})", live.announcement.started),
         None => match &live.error {
-            Some(error) => format!("{name} failed: {error}; the same command tries again"),
-            None => format!("{name} was interrupted; the same command goes on with it"),
+            Some(error) => format!("{name} failed: {error}; to retry: `{command}`"),
+            None => format!("{name} was interrupted; to resume: `{command}`"),
         },
     };
     let Some(standing) = &live.standing else { return state };
@@ -23,7 +23,7 @@ pub(super) fn line(live: &Live) -> String {
     let done = format!("{} of {} images", thousands(step.done), thousands(step.total));
     let loss = step.loss.map(|value| format!(", loss {}", loss(value))).unwrap_or_default();
     let left = step.left.filter(|_| live.pid.is_some());
-    let left = left.map(|left| format!(", {} left in all", span(left))).unwrap_or_default();
+    let left = left.map(|left| format!(", {} left in total", span(left))).unwrap_or_default();
     format!("{state}\n{}: {done}, {:.1} images/s{loss}{left}", phase(&step), step.rate)
 }
 

@@ -19,13 +19,12 @@ use super::progress::epoch_line;
 /// The pause between two looks.
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// Show which names changed when, newest first, and the epochs of a run
+/// Show the history of names, newest first, and the epochs of a run
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// The changes of one name only; of a run or a training, its epochs too
+    /// Show only this name's changes, and the epochs if it is a run or a training
     name: Option<String>,
-    /// Go on: print changes, and the epochs of what trains, as they come; with a name, until its
-    /// training ends
+    /// Keep printing changes, and epochs of running trainings, as they happen; with a name, until its training ends
     #[arg(short, long)]
     follow: bool,
 }
@@ -34,7 +33,9 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
     let registry = context.registry()?;
     if args.follow {
         if context.global.json {
-            return Err(Failure::usage("`reg log --follow` does not end with one JSON document"));
+            return Err(Failure::usage(
+                "`reg log --follow` cannot be combined with --json: it does not end with one JSON document",
+            ));
         }
         return follow(&registry, args.name.as_deref());
     }

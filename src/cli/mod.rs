@@ -69,7 +69,7 @@ struct Cli {
 /// What every command takes.
 #[derive(clap::Args)]
 struct Global {
-    /// The registry, instead of REG_REGISTRY or the nearest `.reg` in this folder or one above it
+    /// Path of the registry; default: REG_REGISTRY, else the nearest `.reg` in this folder or a parent folder
     #[arg(long, global = true, value_name = "DIR")]
     registry: Option<PathBuf>,
     /// Print exactly one JSON document on standard output
@@ -78,7 +78,7 @@ struct Global {
     /// Print nothing but results and errors
     #[arg(short, long, global = true)]
     quiet: bool,
-    /// Say more on standard error: where the time of a training went
+    /// Print details on standard error, such as where the training time went
     #[arg(short, long, global = true)]
     verbose: bool,
 }
@@ -198,7 +198,7 @@ pub(crate) fn main() -> ExitCode {
     let moved = context.moves.take();
     for NameChange { name, from, to } in &moved {
         let [from, to] = [from, to].map(|id| id.map_or_else(String::new, |id| id.short()));
-        context.note(&format!("warning: {name} names {to} now, and no longer {from}"));
+        context.note(&format!("warning: {name} now points to {to} (was {from})"));
     }
     match answer {
         Ok(reply) => reply.with_moves(moved).print(json),

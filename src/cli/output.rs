@@ -121,7 +121,7 @@ fn harmless(text: &str) -> String {
     out
 }
 
-/// How a table is written.
+/// Output format of a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub(crate) enum TableFormat {
     /// For reading

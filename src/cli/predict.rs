@@ -23,10 +23,10 @@ pub(crate) struct Args {
     /// PNG files
     #[arg(required = true)]
     images: Vec<PathBuf>,
-    /// auto, cpu or cuda:N; default: what the run was trained on
+    /// auto, cpu or cuda:N; default: the device that the run was trained on
     #[arg(long)]
     device: Option<String>,
-    /// How the table is written
+    /// Output format of the table
     #[arg(long, value_enum, default_value = "text")]
     format: TableFormat,
 }

@@ -15,10 +15,10 @@ use super::eval::SubsetArg;
 use super::output::{Reply, TableFormat};
 use super::train::auc_json;
 
-/// Take in scores that another tool computed
+/// Import scores that another tool computed
 #[derive(clap::Subcommand)]
 pub(crate) enum Command {
-    /// Import a CSV: a column `Image Index`, then a column a label, with or without `prob_`
+    /// Import a CSV with a column `Image Index` and one column per label, with or without the prefix `prob_`
     Import(ImportArgs),
 }
 
@@ -30,7 +30,7 @@ pub(crate) struct ImportArgs {
     /// Name or id of the data set that holds the images
     #[arg(long)]
     dataset: String,
-    /// Name or id of the split whose test images count; without one, all images do
+    /// Name or id of the split; default: no split, all images of the data set
     #[arg(long)]
     split: Option<String>,
     /// Fold of the split, from 0
@@ -42,13 +42,13 @@ pub(crate) struct ImportArgs {
     /// Name of the predictions
     #[arg(long)]
     name: String,
-    /// What tables call the model, the same for all its folds; default: the name
+    /// Name of the model in tables, the same for all its folds; default: the name of the predictions
     #[arg(long)]
     model: Option<String>,
-    /// The scores are outputs before the sigmoid, not probabilities
+    /// The scores are logits, not probabilities
     #[arg(long)]
     logits: bool,
-    /// How the table is written
+    /// Output format of the table
     #[arg(long, value_enum, default_value = "text")]
     format: TableFormat,
 }
@@ -56,7 +56,7 @@ pub(crate) struct ImportArgs {
 pub(crate) fn run(context: &Context, command: Command) -> Result<Reply, Failure> {
     let Command::Import(args) = command;
     if is_parquet(&args.file) {
-        let hint = "only CSV is read: `reg export ID -o scores.csv` writes it, and so does every tool that reads Parquet";
+        let hint = "only CSV can be imported: `reg export ID -o scores.csv` writes CSV, and so does every tool that reads Parquet";
         return Err(Failure::new(
             format!("{} is a Parquet file", args.file.display()),
             Some(hint.to_owned()),
@@ -141,10 +141,10 @@ fn findings(imported: &Imported, of_a_subset: bool) -> Vec<String> {
     };
     [
         listed(&imported.missing_labels, "labels without a column of scores"),
-        listed(&imported.ignored_columns, "columns that are no scores of a label, left out"),
-        said(&imported.repeated_images, "of the file with rows that say the same again, counted once"),
-        said(&imported.unknown_images, "of the file not in the data set, left out"),
-        said(&imported.extra_images, &format!("of the file not in {whole}, left out")),
+        listed(&imported.ignored_columns, "columns without scores of a label, ignored"),
+        said(&imported.repeated_images, "of the file with duplicate rows, counted once"),
+        said(&imported.unknown_images, "of the file are not in the data set, ignored"),
+        said(&imported.extra_images, &format!("of the file are not in {whole}, ignored")),
         said(&imported.missing_images, &format!("of {whole} without scores")),
     ]
     .into_iter()

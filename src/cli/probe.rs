@@ -11,25 +11,25 @@ use super::error::Failure;
 use super::output::{Reply, TableFormat};
 use super::{Context, marks};
 
-/// Find what frozen features know: predict view position, gender or age from those of a run's checkpoint
+/// Train a linear probe: predict view position, gender or age from the frozen features of a run's checkpoint
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// Names or ids of runs: folds of one model
     #[arg(value_name = "RUN", required = true)]
     runs: Vec<String>,
-    /// What is predicted
+    /// Target of the probe
     #[arg(long, value_enum)]
     target: TargetArg,
-    /// auto, cpu or cuda:N; default: what each run was trained on
+    /// auto, cpu or cuda:N; default: the device that each run was trained on
     #[arg(long)]
     device: Option<String>,
-    /// Compute with withdrawn images all the same; what comes of it is marked
+    /// Use withdrawn images anyway; results are flagged
     #[arg(long)]
     allow_withdrawn: bool,
     /// Name of the table
     #[arg(long)]
     name: Option<String>,
-    /// How the table is written
+    /// Output format of the table
     #[arg(long, value_enum, default_value = "text")]
     format: TableFormat,
 }

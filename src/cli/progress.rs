@@ -145,7 +145,7 @@ impl Listener for Watch {
                 let (parameters, gb) = (reg::report::thousands(*parameters), *memory as f64 / 1e9);
                 self.tell(&format!("{parameters} parameters{on}, at most about {gb:.1} GB of memory"));
                 if *resumed_epochs > 0 || *resumed_batches > 0 {
-                    self.tell(&format!("going on behind epoch {resumed_epochs}, batch {resumed_batches}"));
+                    self.tell(&format!("resuming after epoch {resumed_epochs}, batch {resumed_batches}"));
                 }
             }
             Event::Note { message } => {

@@ -6,13 +6,13 @@ use super::Context;
 use super::error::Failure;
 use super::output::{NO, Reply};
 
-/// Build the index anew from the objects; names and their log come back too
+/// Rebuild the index from the objects, with names and their log
 #[derive(clap::Args)]
 pub(crate) struct Args {}
 
 pub(crate) fn run(context: &Context, _: Args) -> Result<Reply, Failure> {
     let r = context.registry()?.reindex(&context.progress())?;
-    let left_out = |id| format!("object {id} is damaged and was left out; `reg verify` says more");
+    let left_out = |id| format!("object {id} is damaged and was left out; run `reg verify` for details");
     let mut lines: Vec<String> = r.damaged.iter().map(left_out).collect();
     lines.extend(r.missing.iter().map(|id| format!("object {id} is named and is missing")));
     lines.extend(r.breaks.iter().cloned());

@@ -11,28 +11,28 @@ use super::Context;
 use super::error::Failure;
 use super::output::{Reply, save};
 
-/// Write tables, figures and lineage of results into one page that needs no network
+/// Write tables, figures and lineage of results into one self-contained HTML page
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// Names or ids of studies, runs, predictions, tables or data sets
     #[arg(value_name = "ID", required = true)]
     ids: Vec<String>,
-    /// Where the page goes
+    /// Output file
     #[arg(short, long, value_name = "FILE.html")]
     output: PathBuf,
-    /// Its heading
+    /// Heading of the page
     #[arg(long)]
     title: Option<String>,
-    /// Intervals from so many draws of patients, such as 2000, where runs are compared
+    /// Number of bootstrap resamples (by patient), such as 2000; adds intervals where runs are compared
     #[arg(long, value_name = "DRAWS", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     bootstrap: Option<u32>,
-    /// Seed of the draws
+    /// Seed of the bootstrap
     #[arg(long, default_value_t = 1, requires = "bootstrap")]
     seed: u64,
-    /// Published numbers beside ours: a TOML file, `paper` (its table 6) or `paper-table4`
+    /// Published numbers to show beside ours: a TOML file, `paper` (its table 6) or `paper-table4`
     #[arg(long, value_name = "FILE.toml")]
     published: Option<PathBuf>,
-    /// Show what cannot be compared side by side nevertheless; the page says so at every table and figure
+    /// Allow non-comparable inputs; every table and figure of the page is flagged
     #[arg(long)]
     allow_different_images: bool,
 }

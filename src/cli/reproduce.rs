@@ -11,13 +11,13 @@ use super::error::Failure;
 use super::output::{NO, Reply};
 use super::{Context, marks};
 
-/// Carry out a run's spec again in scratch space and compare every output, or make a table, a split, a data set or
-/// predictions again from what they name; exit code 3 if anything differs
+/// Train a run again in scratch space and compare every output, or recompute a table, a split, a data set, weights or
+/// predictions from their inputs; exit code 3 if anything differs
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// Name or id of the run, or of a table, split, data set, weights or predictions
     run: String,
-    /// auto, cpu or cuda:N; default: what the run was trained on
+    /// auto, cpu or cuda:N; default: the device that the run was trained on
     #[arg(long)]
     device: Option<String>,
 }
@@ -70,9 +70,9 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
 fn record(registry: &Registry, id: Hash, kind: Kind, called: &str) -> Result<Reply, Failure> {
     let Some(mut found) = recompute(registry, id, kind)? else {
         return Err(Failure::new(
-            format!("the numbers of `{called}` come out of a network, not out of scores"),
+            format!("the numbers of `{called}` come from a network, not from recorded scores"),
             Some(
-                "the same `reg probe` or `reg gradcam` computes them again and names the same id".to_owned(),
+                "run the same `reg probe` or `reg gradcam` again: equal numbers have the same id".to_owned(),
             ),
         ));
     };

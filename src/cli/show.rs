@@ -14,12 +14,12 @@ use super::error::Failure;
 use super::output::{Reply, TableFormat};
 use super::{Context, marks};
 
-/// Show what an id or name stands for
+/// Show the object with an id or name
 #[derive(clap::Args)]
 pub(crate) struct ShowArgs {
     /// Name or id
     id: String,
-    /// How a table is written
+    /// Output format of a table
     #[arg(long, value_enum, default_value = "text")]
     format: TableFormat,
 }
@@ -89,14 +89,16 @@ fn with_id(id: Hash, document: Value) -> Value {
 
 fn object(id: Hash, bytes: u64) -> Reply {
     let text = format!(
-        "{id}\nan object of {bytes} bytes; `reg cat` prints them, `reg trace --down` shows who uses it"
+        "{id}\nan object of {bytes} bytes; `reg cat` prints it, `reg trace --down` shows what uses it"
     );
     Reply::new(text, json!({ "id": id, "bytes": bytes }))
 }
 
 pub(crate) fn cat(context: &Context, args: CatArgs) -> Result<Reply, Failure> {
     if context.global.json {
-        return Err(Failure::usage("`reg cat` prints an object's bytes and not a JSON document"));
+        return Err(Failure::usage(
+            "`reg cat` cannot be combined with --json: it prints the bytes of an object",
+        ));
     }
     let registry = context.registry()?;
     let id = registry.resolve(&registry.view()?, &args.id)?;

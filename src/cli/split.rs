@@ -11,27 +11,27 @@ use super::error::Failure;
 use super::output::{NO, Reply, TableFormat};
 use super::{Context, marks};
 
-/// Divide a data set into training, validation and test images
+/// Split a data set into training, validation and test images
 #[derive(clap::Subcommand)]
 pub(crate) enum Command {
-    /// Re-sample by patient, filled to the image quota
+    /// Draw random train/val/test subsets by patient; repeats may overlap
     Make {
         /// Name or id of the data set
         dataset: String,
-        /// How many times
+        /// Number of repeats (folds)
         #[arg(long, default_value_t = 5)]
         folds: u32,
-        /// Shares of the images in percent: training/validation/test
+        /// Percentages of the images: training/validation/test
         #[arg(long, default_value = "70/10/20")]
         ratios: String,
-        /// Seed of the draw
+        /// Seed of the random draw
         #[arg(long, default_value_t = 1)]
         seed: u64,
         /// Name of the split
         #[arg(long)]
         name: Option<String>,
     },
-    /// Take published lists of image names
+    /// Use published lists of image names
     Import {
         /// Name or id of the data set
         dataset: String,
@@ -41,10 +41,10 @@ pub(crate) enum Command {
         /// Names for test (test_list.txt), plain or .gz
         #[arg(long, value_name = "FILE")]
         test: PathBuf,
-        /// Share of the listed training images that validate, cut by patient
+        /// Share of the listed training images to use for validation, split by patient
         #[arg(long, default_value_t = 0.125, value_name = "F")]
         val_fraction: f64,
-        /// Seed of that cut
+        /// Seed of that split
         #[arg(long, default_value_t = 1)]
         seed: u64,
         /// Name of the split
@@ -55,11 +55,11 @@ pub(crate) enum Command {
     Show {
         /// Name or id of the split
         split: String,
-        /// How the tables are written
+        /// Output format of the tables
         #[arg(long, value_enum, default_value = "text")]
         format: TableFormat,
     },
-    /// Prove that no patient is in two subsets of a fold; exit code 3 if one is
+    /// Check that no patient is in two subsets of a fold; exit code 3 if one is
     Check {
         /// Name or id of the split
         split: String,
@@ -164,7 +164,7 @@ fn check(context: &Context, text: &str) -> Result<Reply, Failure> {
     let clean = leaks.is_empty();
     let folds = record.folds.len();
     lines.push(match clean {
-        true => format!("no leak: in each of {folds} folds, every patient is in one subset only"),
+        true => format!("no leak: in each of {folds} folds, every patient is in exactly one subset"),
         false => format!("{} leaks", leaks.len()),
     });
     let reply = Reply::new(lines.join("\n"), json!({ "id": id, "leaks": each }));

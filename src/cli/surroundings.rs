@@ -41,8 +41,8 @@ pub(crate) fn days_ago(days: u32) -> Cutoff {
     Cutoff { seconds, time: moment.to_string() }
 }
 
-/// The command line, quoted as a shell takes it.
-fn command() -> String {
+/// The command line of this process, quoted for a shell.
+pub(crate) fn command() -> String {
     let quoted = std::env::args_os().skip(1).map(|arg| {
         let arg = arg.to_string_lossy();
         let plain =

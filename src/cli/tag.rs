@@ -6,15 +6,15 @@ use super::Context;
 use super::error::Failure;
 use super::output::Reply;
 
-/// Give a name to an object, or take one away; the log keeps what it named before
+/// Set or remove a name; the log keeps the old target
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// The name
     name: String,
-    /// Name or id of what it shall name
+    /// Name or id of the object to name
     #[arg(required_unless_present = "delete")]
     id: Option<String>,
-    /// Take the name away
+    /// Remove the name
     #[arg(long, conflicts_with = "id")]
     delete: bool,
 }
@@ -25,7 +25,7 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
     let Some(text) = args.id else {
         registry.remove_name(&args.name, stamp)?;
         let json = json!({ "name": args.name, "id": null });
-        return Ok(Reply::new(format!("{} names nothing any more", args.name), json));
+        return Ok(Reply::new(format!("removed the name {}", args.name), json));
     };
     let id = registry.resolve(&registry.view()?, &text)?;
     let mut transaction = registry.transaction()?;
@@ -34,7 +34,7 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
     // It is what was asked for, and the answer itself says so.
     context.moves.take();
     let was = committed.names.first().and_then(|change| change.from);
-    let before = was.map(|was| format!(", and no longer {}", was.short())).unwrap_or_default();
-    let text = format!("{} names {}{before}", args.name, id.short());
+    let before = was.map(|was| format!(" (was {})", was.short())).unwrap_or_default();
+    let text = format!("{} now points to {}{before}", args.name, id.short());
     Ok(Reply::new(text, json!({ "name": args.name, "id": id, "was": was })))
 }

@@ -18,25 +18,25 @@ use super::error::Failure;
 use super::output::Reply;
 use super::{Context, marks};
 
-/// Show what a result is made of, down to images and code, or what was made of an input
+/// Show the lineage of a result, down to images and code, or the results of an input
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Name or id of a table, run, data set or anything else, or the file name of an image. With --down also
-    /// `patient:13`, and `DATASET:42` or `FILE.csv:42` for data row 42 of a metadata file
+    /// Name or id of any object, or the file name of an image. With --down also `patient:13`, and `DATASET:42` or
+    /// `FILE.csv:42` for data row 42 of a metadata file
     id: String,
-    /// Towards the inputs (the default)
+    /// Show the inputs (default)
     #[arg(long, conflicts_with = "down")]
     up: bool,
-    /// Towards the results
+    /// Show the results
     #[arg(long)]
     down: bool,
-    /// How it is written
+    /// Output format
     #[arg(long, value_enum, default_value = "tree")]
     format: TraceFormat,
-    /// Where an RO-Crate goes: a folder that is not there yet
+    /// Output folder of the RO-Crate; must not exist yet
     #[arg(short, long, value_name = "DIR")]
     output: Option<PathBuf>,
-    /// Show every image, not the first few of each data set
+    /// Show every image, not only the first few of each data set
     #[arg(long)]
     all: bool,
 }
@@ -48,7 +48,7 @@ enum TraceFormat {
     Dot,
     /// PROV-JSON
     Prov,
-    /// A folder as a Workflow Run RO-Crate, with the records and all that they are made of but images
+    /// A Workflow Run RO-Crate folder, with the records and all their inputs except images
     RoCrate,
 }
 
@@ -63,10 +63,12 @@ struct Marked<'g> {
 
 pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
     if args.output.is_some() != matches!(args.format, TraceFormat::RoCrate) {
-        return Err(Failure::usage("--output is the folder of --format ro-crate, and the two go together"));
+        return Err(Failure::usage(
+            "--output and --format ro-crate go together: the option names the crate's folder",
+        ));
     }
     if args.down && args.output.is_some() {
-        return Err(Failure::usage("an RO-Crate holds what a result is made of: it goes with --up"));
+        return Err(Failure::usage("an RO-Crate holds the inputs of a result: use --up"));
     }
     let registry = context.registry()?;
     let view = registry.view()?;
@@ -89,7 +91,7 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
             return down(context, &registry, &touched, (&args.id, format), elsewhere);
         }
     } else if args.id.contains(':') {
-        return Err(Failure::usage("a patient or a row is an input, and is traced --down only"));
+        return Err(Failure::usage("a patient or a row is an input: use --down"));
     }
     let root = match registry.resolve(&view, &args.id) {
         Err(e @ RegistryError::Unknown { .. }) => image_named(&registry, &view, &args.id)?.ok_or(e)?,
@@ -149,11 +151,11 @@ fn down(
     elsewhere: Option<String>,
 ) -> Result<Reply, Failure> {
     if touched.images.is_empty() {
-        let hint = "`reg show DATASET` says what a data set holds; rows count from 1 behind the header";
-        return Err(Failure::new(format!("nothing here has {asked}"), Some(hint.to_owned())));
+        let hint = "`reg show DATASET` describes a data set; rows are counted from 1 after the header";
+        return Err(Failure::new(format!("no data set contains {asked}"), Some(hint.to_owned())));
     }
     if let Some(not_there) = &elsewhere {
-        context.note(&format!("warning: {not_there}, and other data sets of the same file do"));
+        context.note(&format!("warning: {not_there}, but other data sets of the same file do"));
     }
     let withdrawn = registry.withdrawn(&registry.view()?)?;
     for (id, Withdrawal { subject, time, reason, .. }) in withdrawn.holding() {

@@ -18,7 +18,7 @@ use super::output::{Reply, TableFormat};
 use super::surroundings::cores;
 use super::{Context, marks};
 
-/// Train a model, select on validation loss, predict the test images and make the AUC table
+/// Train a model, select the best epoch by validation loss, score the test images and compute the AUC table
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// Name or id of the data set
@@ -30,10 +30,10 @@ pub(crate) struct Args {
     /// Fold of the split, counted from 0
     #[arg(long, default_value_t = 0)]
     fold: u32,
-    /// The model: mlp, tiny, or resnet38|50|101, then -1channel or -large, then -meta
+    /// The model: mlp, tiny, or resnet38|50|101, optionally with -1channel or -large, then optionally -meta
     #[arg(long)]
     model: String,
-    /// Where weights start; fine-tune where weights are given, else scratch
+    /// Initial weights; default: fine-tune with --weights, else scratch
     #[arg(long, value_enum)]
     init: Option<InitArg>,
     /// Name or id of imported weights
@@ -42,28 +42,28 @@ pub(crate) struct Args {
     /// Settings in TOML
     #[arg(long, value_name = "FILE.toml")]
     config: Option<PathBuf>,
-    /// One setting; may be repeated and wins over the file
+    /// One setting; repeatable; overrides the file
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
-    /// Seed of initial weights, order and augmentation
+    /// Seed of initial weights, sample order and augmentation
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// auto, cpu or cuda:N
     #[arg(long, default_value = "auto")]
     device: String,
-    /// Threads of the tensor library; the result depends on it in its last bits. Default: all cores
+    /// Threads of the tensor library; the number changes the last bits of the result. Default: all cores
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1024))]
     threads: Option<u32>,
-    /// Minutes after which the state is kept anew: what a kill costs at most. An interrupt costs nothing
+    /// Checkpoint interval in minutes: the most work a kill can cost. An interrupt costs nothing
     #[arg(long, value_name = "MINUTES", default_value_t = 5.0, value_parser = minutes)]
     save_every: f64,
-    /// Compute with withdrawn images all the same; what comes of it is marked
+    /// Use withdrawn images anyway; results are flagged
     #[arg(long)]
     allow_withdrawn: bool,
-    /// Name of the run; default: MODEL-SPLIT-fFOLD, of a split with one fold MODEL-SPLIT
+    /// Name of the run; default: MODEL-SPLIT-fFOLD, or MODEL-SPLIT if the split has one fold
     #[arg(long)]
     name: Option<String>,
-    /// How the table is written
+    /// Output format of the table
     #[arg(long, value_enum, default_value = "text")]
     format: TableFormat,
 }
@@ -124,7 +124,7 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
     if loss > DIVERGED {
         let epoch = trained.record.best_epoch;
         context.note(&format!(
-            "warning: the network has diverged: its validation loss is {loss:.3e} in its best epoch, {epoch}; a smaller learning rate (--set lr=0.001) or more steps help"
+            "warning: the network has diverged: the validation loss of its best epoch ({epoch}) is {loss:.3e}; try a smaller learning rate (--set lr=0.001) or more steps"
         ));
     }
 
@@ -140,7 +140,7 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
             "run {} {}{}\ntable {}\n",
             trained.run.hash.short(),
             trained.name,
-            if trained.cached { " (was there already)" } else { "" },
+            if trained.cached { " (cached)" } else { "" },
             trained.test.table.hash.short()
         );
     }

@@ -16,17 +16,16 @@ use super::error::Failure;
 use super::output::{NO, Reply};
 use super::reproduce::described;
 
-/// Hash everything again; name what is damaged and the results that it taints; exit code 3 if anything is
+/// Hash every object; list the damaged ones and the results they taint; exit code 3 if any is damaged
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Names or ids: check only what these depend on
+    /// Names or ids: check only these and their dependencies
     ids: Vec<String>,
-    /// Put good bytes in the place of damaged ones: from another registry, or from a folder that holds
-    /// the original files under any names
+    /// Repair damaged objects from another registry, or from a folder with the original files under any names
     #[arg(long, value_name = "PATH")]
     repair_from: Vec<PathBuf>,
-    /// Also make again what can be made without a network: data sets from their metadata, splits from their seed, every
-    /// number of a table from scores and labels; finds a record that was forged and hashed rightly
+    /// Also recompute everything except training and inference: data sets from their metadata, splits from their seed,
+    /// every number of a table from scores and labels. Detects forged records with correct hashes
     #[arg(long)]
     recompute: bool,
 }
@@ -49,7 +48,7 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
         let repaired = repair(&registry, &result.damaged, path, &progress)?;
         if repaired.is_empty() {
             if !result.damaged.is_empty() {
-                context.note(&format!("note: {} has none of the damaged objects", path.display()));
+                context.note(&format!("note: none of the damaged objects is in {}", path.display()));
             }
         } else {
             // What is whole again may name what is not.
@@ -59,12 +58,12 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
         }
     }
     for stranger in &result.strangers {
-        context.note(&format!("note: {} is no object", stranger.display()));
+        context.note(&format!("note: {} is not an object", stranger.display()));
     }
     for id in &result.unregistered {
         context.note(&format!(
-            "note: record {} is whole and unknown to the index, as a killed command leaves it; `reg reindex` \
-             takes it in, `reg gc` removes it some day",
+            "note: record {} is intact but not in the index, as after a killed command; `reg reindex` adds it, \
+             `reg gc` removes it once it is old enough",
             id.short()
         ));
     }
@@ -146,7 +145,7 @@ fn again(registry: &Registry, ids: &[String]) -> Result<Again, Failure> {
             }
             // What is damaged has been named already.
             Err(RunError::Registry(e @ RegistryError::Store(_))) => {
-                result.lines.push(format!("{kind} {short} cannot be computed again: {e}"));
+                result.lines.push(format!("{kind} {short} cannot be recomputed: {e}"));
             }
             Err(ref e @ RunError::OtherRules { recorded, here, .. }) => {
                 result.lines.push(e.to_string());
@@ -174,22 +173,18 @@ fn describe(result: &Verification) -> String {
     lines.extend(result.repaired.iter().map(|(id, path)| format!("repaired {id} from {}", path.display())));
     lines.extend(result.names.iter().chain(&result.index).cloned());
     if !result.names.is_empty() || !result.index.is_empty() {
-        lines.push("`reg reindex` builds index and names anew from the objects".to_owned());
+        lines.push("`reg reindex` rebuilds index and names from the objects".to_owned());
     }
     for Gone { id, name, subject, .. } in &result.lingering {
         let name = name.as_deref().unwrap_or("a picture");
-        lines.push(format!("{name} {id} was to be removed for good with {subject}, and is here"));
+        lines.push(format!("{name} {id} should have been purged with {subject} but is still here"));
     }
     if !result.lingering.is_empty() {
-        lines.push("`reg withdraw … --purge`, given again, removes what should be gone".to_owned());
+        lines.push("run `reg withdraw … --purge` again to remove these files".to_owned());
     }
     for Gone { id, name, subject, withdrawal } in &result.purged {
         let name = name.as_deref().unwrap_or("a picture");
-        lines.push(format!(
-            "purged {name} {}: {subject}, withdrawal {}, removed for good",
-            id.short(),
-            withdrawal.short()
-        ));
+        lines.push(format!("purged {name} {}: {subject}, withdrawal {}", id.short(), withdrawal.short()));
     }
     let (checked, bytes) = (thousands(result.checked), thousands(result.bytes));
     lines.push(match result.damaged.len() {

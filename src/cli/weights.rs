@@ -9,7 +9,7 @@ use super::Context;
 use super::error::Failure;
 use super::output::Reply;
 
-/// Take in pre-trained weights
+/// Import pre-trained weights
 #[derive(clap::Subcommand)]
 pub(crate) enum Command {
     /// Import a safetensors file with torchvision's tensor names

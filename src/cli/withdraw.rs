@@ -8,23 +8,23 @@ use super::Context;
 use super::error::Failure;
 use super::output::{Reply, plural};
 
-/// Take a patient's or an image's data out of use: later data sets leave it out, earlier results are marked
+/// Withdraw a patient's or an image's data: later data sets leave it out, earlier results are flagged
 ///
-/// With --purge, its bytes are removed from this registry for good.
+/// With --purge, the images are also removed from this registry permanently.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// `patient:13`, or the file name or id of an image
     id: String,
-    /// Why, in a line; it is recorded
+    /// The reason, one line; it is recorded
     #[arg(long, value_name = "TEXT")]
     reason: String,
-    /// Remove the bytes of the images from this registry for good, with all that was derived from them
+    /// Remove the images and all files derived from them from this registry permanently
     #[arg(long)]
     purge: bool,
-    /// Purge bytes also where they are the image of another patient
+    /// Purge images even if another patient has an identical image
     #[arg(long, requires = "purge")]
     shared: bool,
-    /// Take a withdrawal back: it was a mistake, or consent was given again
+    /// Revoke a withdrawal: it was a mistake, or consent was given again
     #[arg(long, conflicts_with = "purge")]
     revoke: bool,
 }
@@ -48,13 +48,12 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
     if args.revoke {
         let revoked = revoke(&registry, &request, &surroundings.stamp)?;
         let subject = request.asked.to_string();
-        let mut text =
-            format!("{subject} is no longer withdrawn; what was purged does not come back by this");
+        let mut text = format!("{subject} is no longer withdrawn; purged images are not restored");
         let standing = standing(&registry, &request.asked)?;
         if !standing.is_empty() {
             let each = standing.iter().map(|record| format!("{} ({})", record.subject, record.reason));
             let each = each.collect::<Vec<_>>().join(", ");
-            text = format!("a withdrawal of {subject} was taken back; what still holds of it: {each}");
+            text = format!("a withdrawal of {subject} was revoked; still withdrawn through: {each}");
         }
         let standing: Vec<_> = standing.iter().map(|record| &record.subject).collect();
         return Ok(Reply::new(
@@ -85,24 +84,24 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
             plural(datasets.len(), "data set")
         )),
         false => lines.push(format!(
-            "{subject} was withdrawn already on {}: {} (withdrawal {})",
+            "{subject} was already withdrawn on {}: {} (withdrawal {})",
             record.time,
             record.reason,
             id.hash.short()
         )),
     }
     for other in shared {
-        lines.push(format!("the same bytes are {other}, withdrawn with them"));
+        lines.push(format!("{other} has the same bytes and is withdrawn too"));
     }
     let from = if marked == before { "" } else { " from now on" };
     lines.push(match marked.len() {
         0 => "no run, scores or table contains withdrawn data".to_owned(),
-        1 => format!("1 result contains withdrawn data and is marked{from}"),
-        n => format!("{n} results contain withdrawn data and are marked{from}"),
+        1 => format!("1 result contains withdrawn data and is flagged{from}"),
+        n => format!("{n} results contain withdrawn data and are flagged{from}"),
     });
     match purged {
         Some(purged) if record.images.iter().all(|image| image.blake3.is_none()) => {
-            lines.push("no data set here has files of them, so there was nothing to purge".to_owned());
+            lines.push("no data set here has image files of this subject: nothing to purge".to_owned());
         }
         Some(purged) => {
             lines.push(format!(
@@ -113,16 +112,16 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
             ));
             if purged.linked > 0 {
                 context.note(&format!(
-                    "warning: {} of them were hard links: the files outside of the registry still have the bytes",
+                    "warning: {} of the purged objects were hard links: the files outside the registry still have the bytes",
                     purged.linked
                 ));
             }
             context.note(
-                "note: files and archives that they were ingested from, other registries, remotes and backups are not \
-                 touched; remove them there too",
+                "note: original files and archives, other registries, remotes and backups are not touched; remove \
+                 the images there too",
             );
         }
-        None => lines.push("their bytes stay until --purge".to_owned()),
+        None => lines.push("the image files stay until --purge".to_owned()),
     }
     let json = json!({
         "id": id,

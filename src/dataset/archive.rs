@@ -70,7 +70,7 @@ pub fn read_from<E: From<DatasetError>>(
         let mut entry = entry.map_err(damaged)?;
         members += 1;
         if members > MAX_MEMBERS {
-            return Err(refused(format!("holds more than {MAX_MEMBERS} members")).into());
+            return Err(refused(format!("has more than {MAX_MEMBERS} members")).into());
         }
         let name = image_name(&entry, path)?;
         meter.allow(entry.size());
@@ -87,7 +87,7 @@ pub fn read_from<E: From<DatasetError>>(
     let mut behind = Vec::new();
     archive.into_inner().read_to_end(&mut behind).map_err(damaged)?;
     if behind.iter().any(|byte| *byte != 0) {
-        return Err(refused("holds something behind its end, such as another archive".to_owned()).into());
+        return Err(refused("has data after its end, such as another archive".to_owned()).into());
     }
     if images == 0 {
         return Err(DatasetError::NoImages { path: path.to_owned(), archives: false }.into());
@@ -120,7 +120,7 @@ impl Meter {
         let reason = if unpacked > FREE_OF_RATIO && unpacked / MAX_RATIO > packed {
             format!("unpacks to more than {MAX_RATIO} times its size")
         } else if unpacked > self.until.get() {
-            format!("holds more than {MAX_BETWEEN} bytes before, between or behind its members")
+            format!("has more than {MAX_BETWEEN} bytes before, between or after its members")
         } else {
             return Ok(());
         };
@@ -180,7 +180,7 @@ fn image_name<R: Read>(entry: &Entry<R>, archive: &Path) -> Result<Option<String
         match component {
             Component::Normal(name) => hidden |= is_hidden(name),
             Component::CurDir => {}
-            _ => return refuse("leads out of the archive"),
+            _ => return refuse("has a path outside the archive"),
         }
     }
     if hidden || kind.is_dir() || !is_png(path) {
@@ -298,6 +298,6 @@ mod tests {
     #[test]
     fn an_archive_without_images_says_so() {
         let message = names(&gzip(&tar(&[("a.txt", EntryType::Regular, b"")]))).unwrap_err();
-        assert!(message.ends_with("holds no PNG images"), "{message}");
+        assert!(message.ends_with("contains no PNG images"), "{message}");
     }
 }

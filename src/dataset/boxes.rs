@@ -113,7 +113,7 @@ mod tests {
             ("a.png,Mass,1,1,1,0", "b.csv, row 2: h] is \"0\", not a number of pixels above 0"),
             ("a.png,Mass,NaN,1,1,1", "b.csv, row 2: Bbox [x is \"NaN\", not a number of pixels, 0 or more"),
             ("a.png,Mass,1,inf,1,1", "b.csv, row 2: y is \"inf\", not a number of pixels, 0 or more"),
-            ("a.png,Mass,1,1,1", "b.csv, row 2: 5 fields where the header has 6"),
+            ("a.png,Mass,1,1,1", "b.csv, row 2: 5 fields, but the header has 6"),
             ("a.png,Mas,1,1,1,1", "b.csv, row 2: image \"a.png\" has the unknown label \"Mas\""),
             ("/a.png,Mass,1,1,1,1", "b.csv, row 2: \"/a.png\" is not a plain file name"),
         ] {

@@ -35,7 +35,7 @@ pub enum DatasetError {
         source: io::Error,
     },
     /// More text than any such file holds.
-    #[error("{} holds more than {limit} bytes of text", path.display())]
+    #[error("{} contains more than {limit} bytes of text", path.display())]
     TooLarge {
         /// File.
         path: PathBuf,
@@ -61,7 +61,7 @@ pub enum DatasetError {
         limit: u32,
     },
     /// Not UTF-8.
-    #[error("{} is not UTF-8 text: line {line} holds other bytes", path.display())]
+    #[error("{} is not UTF-8 text: invalid bytes in line {line}", path.display())]
     NotUtf8 {
         /// File.
         path: PathBuf,
@@ -69,7 +69,7 @@ pub enum DatasetError {
         line: usize,
     },
     /// Nothing in it but, perhaps, a header.
-    #[error("{} holds no rows", path.display())]
+    #[error("{} has no rows", path.display())]
     Empty {
         /// File.
         path: PathBuf,
@@ -103,7 +103,7 @@ pub enum DatasetError {
         labels: Vec<String>,
     },
     /// A row with too many or too few fields.
-    #[error("{}, row {row}: {fields} fields where the header has {expected}", path.display())]
+    #[error("{}, row {row}: {fields} fields, but the header has {expected}", path.display())]
     RowLength {
         /// File.
         path: PathBuf,
@@ -115,7 +115,7 @@ pub enum DatasetError {
         expected: usize,
     },
     /// A quoted field that goes over the end of its line.
-    #[error("{}, row {row}: a quotation mark is not closed in its line", path.display())]
+    #[error("{}, row {row}: a quotation mark is not closed on its line", path.display())]
     OpenQuote {
         /// File.
         path: PathBuf,
@@ -159,7 +159,7 @@ pub enum DatasetError {
         name: String,
     },
     /// Two rows that say different things of one image.
-    #[error("{}, rows {first} and {second} say different things of image {image:?}", path.display())]
+    #[error("{}, rows {first} and {second} contradict each other about image {image:?}", path.display())]
     Contradiction {
         /// File.
         path: PathBuf,
@@ -171,7 +171,7 @@ pub enum DatasetError {
         second: u32,
     },
     /// A list that names an image twice.
-    #[error("{}, line {line}: {name:?} is already in line {first}", path.display())]
+    #[error("{}, line {line}: {name:?} is already on line {first}", path.display())]
     RepeatedLine {
         /// File.
         path: PathBuf,
@@ -189,7 +189,7 @@ pub enum DatasetError {
         path: PathBuf,
     },
     /// A folder or archive without a single PNG.
-    #[error("{} holds no PNG images", path.display())]
+    #[error("{} contains no PNG images", path.display())]
     NoImages {
         /// The folder or archive.
         path: PathBuf,
@@ -209,7 +209,7 @@ pub enum DatasetError {
         path: PathBuf,
     },
     /// A file name that no metadata can name and no terminal should show.
-    #[error("the name of {path:?} holds a backslash, control or invisible characters")]
+    #[error("the name of {path:?} contains a backslash, control characters or invisible characters")]
     OddName {
         /// The path.
         path: PathBuf,
@@ -223,7 +223,7 @@ pub enum DatasetError {
         source: io::Error,
     },
     /// A member of an archive that is not taken.
-    #[error("{} holds {}, which {reason}", path.display(), quoted(member))]
+    #[error("{} contains {}, which {reason}", path.display(), quoted(member))]
     Member {
         /// The archive.
         path: PathBuf,
@@ -280,14 +280,15 @@ impl DatasetError {
                 None => format!("the labels are {}", labels::LABELS.join(", ")),
             },
             DatasetError::NotAName { .. } => {
-                "an image is named by its file name alone, without a folder: 00000001_000.png".to_owned()
+                "give the file name alone, without a folder, such as 00000001_000.png".to_owned()
             }
             DatasetError::Contradiction { .. } => "remove one of the two rows".to_owned(),
             DatasetError::NoImages { archives: true, .. } => {
-                "it holds archives: name those (images_*.tar.gz) instead of the folder".to_owned()
+                "the folder contains archives: give the archives (images_*.tar.gz) instead of the folder"
+                    .to_owned()
             }
             DatasetError::NoImages { archives: false, .. } => {
-                "name what holds the .png files; links to folders are not followed".to_owned()
+                "give the folder with the .png files; links to folders are not followed".to_owned()
             }
             _ => return None,
         };

@@ -48,7 +48,7 @@ impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Finding::RepeatedRows { count, first } => {
-                write!(f, "{count} repeated {}, taken once", plural(*count, "row", "rows"))?;
+                write!(f, "{count} duplicate {}, used once", plural(*count, "row", "rows"))?;
                 name_first(f, *count, first.iter().map(|(row, image)| format!("row {row} ({image})")))
             }
             Finding::TwoGenders { count, first } => {
@@ -57,7 +57,7 @@ impl fmt::Display for Finding {
             }
             Finding::ImpossibleAges { count, first } => {
                 let ages = plural(*count, "age", "ages");
-                write!(f, "{count} impossible {ages} (below 0 or above {MAX_AGE}), kept as given")?;
+                write!(f, "{count} impossible {ages} (below 0 or above {MAX_AGE}), stored unchanged")?;
                 let cases = first.iter().map(|(row, image, age)| format!("row {row} ({image}): {age}"));
                 name_first(f, *count, cases)
             }

@@ -73,7 +73,7 @@ pub enum IngestError {
     #[error("{} not intact: {}", count(.0.len(), "image is", "images are"), first(.0.iter().map(|(path, e)| format!("{} {e}", path.display()))))]
     BadImages(Vec<(PathBuf, BadImage)>),
     /// Metadata rows without image.
-    #[error("{} of {} has no image: {}", count(*missing, "row", "rows"), path.display(), names.join(", ") + if names.len() < *missing { ", …" } else { "" })]
+    #[error("no image for {} of {}: {}", count(*missing, "row", "rows"), path.display(), names.join(", ") + if names.len() < *missing { ", …" } else { "" })]
     Missing {
         /// The metadata.
         path: PathBuf,
@@ -83,7 +83,7 @@ pub enum IngestError {
         names: Vec<String>,
     },
     /// Two different files of one name.
-    #[error("{} and {} have the same name and different bytes", .0.display(), .1.display())]
+    #[error("{} and {} have the same name but different bytes", .0.display(), .1.display())]
     TwoOfOneName(PathBuf, PathBuf),
     /// Nothing is left.
     #[error("every image in {} was withdrawn", .0.display())]
@@ -125,17 +125,17 @@ impl IngestError {
         match self {
             IngestError::Dataset(e) => e.hint(),
             IngestError::Missing { .. } => {
-                Some("with --allow-missing, the data set holds the images that are there".to_owned())
+                Some("give --allow-missing to register only the images that were found".to_owned())
             }
             IngestError::BadImages(_) => {
-                Some("nothing was registered; fetch these images again or move them away".to_owned())
+                Some("nothing was registered; download these images again or move them away".to_owned())
             }
             IngestError::NothingMatches { .. } => Some(
-                "does the metadata belong to these images? its column `Image Index` holds file names"
+                "check that the metadata belongs to these images: its column `Image Index` has the file names"
                     .to_owned(),
             ),
             IngestError::AllWithdrawn(_) => {
-                Some("`reg list withdrawal` says why; `reg withdraw … --revoke` takes one back".to_owned())
+                Some("`reg list withdrawal` shows the reasons; `reg withdraw … --revoke` revokes one".to_owned())
             }
             IngestError::TwoOfOneName(..) => Some("move one of them away".to_owned()),
             IngestError::Registry(_) => None,
@@ -210,7 +210,7 @@ pub fn ingest(
         let (boxes, elsewhere) = boxes::of_manifest(&entries, &manifest);
         if elsewhere > 0 {
             findings.push(format!(
-                "{} of images that are not in this data set, left out",
+                "{} of images that are not in this data set, ignored",
                 count(elsewhere, "box", "boxes")
             ));
         }
@@ -364,7 +364,7 @@ impl Taking<'_> {
                 return Err(IngestError::TwoOfOneName(kept.clone(), other.clone()));
             }
             findings.push(format!(
-                "{} and {} are the same image, taken once",
+                "{} and {} are the same image, used once",
                 kept.display(),
                 other.display()
             ));
@@ -372,7 +372,7 @@ impl Taking<'_> {
         if !without.is_empty() {
             let named = first(without.iter().cloned());
             findings.push(format!(
-                "{} no row in the metadata, not ingested: {named}",
+                "{} no row in the metadata, ignored: {named}",
                 count(without.len(), "image has", "images have")
             ));
         }

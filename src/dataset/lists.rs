@@ -62,8 +62,8 @@ mod tests {
     fn a_wrong_line_is_named() {
         for (bytes, message) in [
             ("a.png\n\n../b.png", r#"list.txt, line 3: "../b.png" is not a plain file name"#),
-            ("a.png\nb.png\na.png\n", r#"list.txt, line 3: "a.png" is already in line 1"#),
-            ("\n\n", "list.txt holds no rows"),
+            ("a.png\nb.png\na.png\n", r#"list.txt, line 3: "a.png" is already on line 1"#),
+            ("\n\n", "list.txt has no rows"),
         ] {
             assert_eq!(list(bytes.as_bytes()), Err(message.to_owned()));
         }

@@ -223,15 +223,15 @@ mod tests {
         let good = "a.png,Mass,0,1,58,M,PA,1,1,1,1";
         for (text, message) in [
             (String::new(), "d.csv has no column \"Image Index\"; it has no columns at all; the first line"),
-            (csv(&[]), "d.csv holds no rows"),
+            (csv(&[]), "d.csv has no rows"),
             (
                 csv(&[good]).replace("Patient ID", "Patient"),
                 r#"d.csv has no column "Patient ID"; it has "Image Index", "Finding Labels", "Follow-up #", "Patient","#,
             ),
             (csv(&[good]).replace("Patient ID", "Patient Age"), "d.csv has no column \"Patient ID\"; it has"),
             (csv(&[good]).replace("Height]", "Patient Age"), "d.csv has two columns \"Patient Age\""),
-            (csv(&[good, "b.png,Mass"]), "d.csv, row 2: 2 fields where the header has 11"),
-            (csv(&[&format!("{good},,9")]), "d.csv, row 1: 13 fields where the header has 11"),
+            (csv(&[good, "b.png,Mass"]), "d.csv, row 2: 2 fields, but the header has 11"),
+            (csv(&[&format!("{good},,9")]), "d.csv, row 1: 13 fields, but the header has 11"),
             (
                 csv(&[good, "b.png,Mass|Nodul,0,1,58,M,PA,1,1,1,1"]),
                 "d.csv, row 2: image \"b.png\" has the unknown label \"Nodul\"; did you mean `Nodule`?",
@@ -255,7 +255,7 @@ mod tests {
             ),
             (
                 csv(&[good, "a.png,Mass,0,1,59,M,PA,1,1,1,1"]),
-                "d.csv, rows 1 and 2 say different things of image \"a.png\"; remove one",
+                "d.csv, rows 1 and 2 contradict each other about image \"a.png\"; remove one",
             ),
             (
                 csv(&["a.png,Mass,0,1,58,M,PA,1,1,1,\"1", good]),

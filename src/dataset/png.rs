@@ -33,7 +33,7 @@ pub enum PngError {
     #[error("is empty")]
     Empty,
     /// Other first bytes.
-    #[error("is not a PNG: it begins with \"{0}\"")]
+    #[error("is not a PNG: it starts with \"{0}\"")]
     Signature(String),
     /// It ends inside a chunk.
     #[error("is cut off in chunk {chunk} at byte {at}")]
@@ -44,10 +44,10 @@ pub enum PngError {
         at: usize,
     },
     /// It ends between chunks, before IEND.
-    #[error("is cut off at byte {0}, where another chunk should begin")]
+    #[error("is cut off at byte {0}, where another chunk should start")]
     NoEnd(usize),
     /// A chunk's type is not four letters.
-    #[error("is damaged at byte {0}: no chunk begins there")]
+    #[error("is damaged at byte {0}: no chunk starts there")]
     NotAChunk(usize),
     /// A chunk's bytes are not those that were written.
     #[error("has a wrong checksum in chunk {chunk} at byte {at}")]
@@ -58,7 +58,7 @@ pub enum PngError {
         at: usize,
     },
     /// IHDR is not the first chunk.
-    #[error("does not begin with chunk IHDR but with {0}")]
+    #[error("starts with chunk {0} instead of IHDR")]
     NoHeader(String),
     /// IHDR stands there twice, or has another length than 13.
     #[error("has a malformed chunk IHDR at byte {0}")]
@@ -75,7 +75,7 @@ pub enum PngError {
     #[error("is too large: more than {MAX_FILE} bytes")]
     TooLong,
     /// More pixels than any radiograph has.
-    #[error("is too large: {width} x {height} pixels, where a side may have {MAX_SIDE} and all {MAX_PIXELS}")]
+    #[error("is too large: {width} x {height} pixels; at most {MAX_SIDE} per side and {MAX_PIXELS} in total")]
     TooLarge {
         /// Width in pixels.
         width: u32,
@@ -104,7 +104,7 @@ pub enum PngError {
     #[error("has image data in two places: another chunk IDAT at byte {0}")]
     SplitData(usize),
     /// Bytes behind IEND.
-    #[error("has {0} bytes behind its end")]
+    #[error("has {0} bytes after its end")]
     Trailing(usize),
 }
 
@@ -276,24 +276,24 @@ mod tests {
     fn every_way_of_being_no_png_has_its_own_sentence() {
         for (bytes, message) in [
             (Vec::new(), "is empty"),
-            (b"Image Index,Finding".to_vec(), r#"is not a PNG: it begins with "Image In""#),
+            (b"Image Index,Finding".to_vec(), r#"is not a PNG: it starts with "Image In""#),
             (
                 b"\xff\xd8\xff\xe0\0\x10JFIF".to_vec(),
-                r#"is not a PNG: it begins with "\xff\xd8\xff\xe0\x00\x10JF""#,
+                r#"is not a PNG: it starts with "\xff\xd8\xff\xe0\x00\x10JF""#,
             ),
-            (SIGNATURE[..5].to_vec(), r#"is not a PNG: it begins with "\x89PNG\r""#),
-            (png(&[]), "is cut off at byte 8, where another chunk should begin"),
-            (png(&[grey(), data()]), "is cut off at byte 51, where another chunk should begin"),
+            (SIGNATURE[..5].to_vec(), r#"is not a PNG: it starts with "\x89PNG\r""#),
+            (png(&[]), "is cut off at byte 8, where another chunk should start"),
+            (png(&[grey(), data()]), "is cut off at byte 51, where another chunk should start"),
             (png(&[grey(), data()[..15].to_vec()]), "is cut off in chunk IDAT at byte 48"),
             (png(&[grey(), b"\xff\xff\xff\xffIDATpixels".to_vec()]), "is cut off in chunk IDAT at byte 47"),
-            (png(&[grey(), vec![0; 12], end()]), "is damaged at byte 33: no chunk begins there"),
-            (png(&[data(), end()]), "does not begin with chunk IHDR but with IDAT"),
+            (png(&[grey(), vec![0; 12], end()]), "is damaged at byte 33: no chunk starts there"),
+            (png(&[data(), end()]), "starts with chunk IDAT instead of IHDR"),
             (png(&[chunk(b"IHDR", b"short"), end()]), "has a malformed chunk IHDR at byte 8"),
             (png(&[grey(), grey(), data(), end()]), "has a malformed chunk IHDR at byte 33"),
             (png(&[ihdr(0, 480, [8, 0, 0, 0, 0])]), "has no pixels: 0 x 480"),
             (
                 png(&[ihdr(1, 16_385, [8, 0, 0, 0, 0])]),
-                "is too large: 1 x 16385 pixels, where a side may have 16384 and all 33554432",
+                "is too large: 1 x 16385 pixels; at most 16384 per side and 33554432 in total",
             ),
             (vec![0; MAX_FILE as usize + 1], "is too large: more than 67108864 bytes"),
             (png(&[ihdr(1, 1, [4, 2, 0, 0, 0])]), "has no valid pixel format: colour type 2 with 4 bits"),
@@ -318,7 +318,7 @@ mod tests {
                 png(&[grey(), data(), chunk(b"tEXt", b""), data(), end()]),
                 "has image data in two places: another chunk IDAT at byte 63",
             ),
-            (png(&[grey(), data(), end(), b"xyz".to_vec()]), "has 3 bytes behind its end"),
+            (png(&[grey(), data(), end(), b"xyz".to_vec()]), "has 3 bytes after its end"),
         ] {
             assert_eq!(check(&bytes).unwrap_err().to_string(), message);
         }

@@ -200,7 +200,7 @@ mod tests {
     fn a_row_that_is_there_twice_counts_once_and_two_scores_of_one_image_are_refused() {
         let file = parse("Image Index,Mass\na.png,1\nb.png,0\na.png,1.0\na.png,1\n").unwrap();
         assert_eq!((file.scores, file.repeated), (vec![1.0, 0.0], vec!["a.png".to_owned()]));
-        let message = "s.csv, rows 1 and 2 say different things of image \"a.png\"";
+        let message = "s.csv, rows 1 and 2 contradict each other about image \"a.png\"";
         assert_eq!(parse("Image Index,Mass\na.png,1\na.png,0\n").unwrap_err(), message);
     }
 
@@ -213,7 +213,7 @@ mod tests {
                 "s.csv has no column of scores; it has \"Image Index\", \"Masses\"",
             ),
             ("Image Index,Mass,mass\na.png,1,1\n", "s.csv has two columns \"Mass\""),
-            ("Image Index,Mass\n", "s.csv holds no rows"),
+            ("Image Index,Mass\n", "s.csv has no rows"),
             ("Image Index,Mass\na.png,nan\n", "s.csv, row 1: Mass is \"nan\", not a finite number"),
             ("Image Index,Mass\na.png,1\nb.png,\n", "s.csv, row 2: Mass is \"\", not a finite number"),
             ("Image Index,Mass\na.png,inf\n", "s.csv, row 1: Mass is \"inf\", not a finite number"),

@@ -93,7 +93,8 @@ fn walk(folder: &Path, images: &mut Vec<ImageFile>) -> Result<(), DatasetError> 
     {
         let entry = entry.map_err(|error| {
             let path = error.path().unwrap_or(folder).to_owned();
-            let source = error.into_io_error().unwrap_or_else(|| io::Error::other("links lead in a circle"));
+            let source =
+                error.into_io_error().unwrap_or_else(|| io::Error::other("symbolic links form a loop"));
             DatasetError::Read { path, source }
         })?;
         let path = entry.path();
@@ -204,13 +205,15 @@ mod tests {
             ("nowhere", "does not exist", None),
             (
                 "empty",
-                "holds no PNG images",
-                Some("name what holds the .png files; links to folders are not followed"),
+                "contains no PNG images",
+                Some("give the folder with the .png files; links to folders are not followed"),
             ),
             (
                 "archives",
-                "holds no PNG images",
-                Some("it holds archives: name those (images_*.tar.gz) instead of the folder"),
+                "contains no PNG images",
+                Some(
+                    "the folder contains archives: give the archives (images_*.tar.gz) instead of the folder",
+                ),
             ),
             ("empty/notes.txt", "is neither a folder nor a .png nor a .tar.gz file", None),
         ] {
@@ -252,7 +255,9 @@ mod tests {
         let folder = folder(&["\u{1b}[2J.png"]);
         let error = find_images(&[folder.path().to_owned()]).unwrap_err().to_string();
         assert!(
-            error.ends_with("\\u{1b}[2J.png\" holds a backslash, control or invisible characters"),
+            error.ends_with(
+                "\\u{1b}[2J.png\" contains a backslash, control characters or invisible characters"
+            ),
             "{error}"
         );
     }

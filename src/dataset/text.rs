@@ -117,7 +117,7 @@ mod tests {
     #[test]
     fn bytes_that_are_no_utf8_are_named_by_line() {
         for bytes in [&b"a\nb\n\xff"[..], &gzip(b"\xef\xbb\xbfa\nb\n\xff")] {
-            assert_eq!(message(9, bytes), "f is not UTF-8 text: line 3 holds other bytes");
+            assert_eq!(message(9, bytes), "f is not UTF-8 text: invalid bytes in line 3");
         }
     }
 }

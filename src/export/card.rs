@@ -35,31 +35,30 @@ pub fn card(registry: &Registry, view: &View, id: Id<Run>) -> Result<String, Exp
     let mut out = metadata(&name, &spec.model.architecture, &dataset_name, spec.dataset, test.as_ref());
     let sees = match (spec.model.architecture.image(), spec.model.architecture.meta()) {
         (Some(image), meta) => format!(
-            "looks at chest X-rays of {0} x {0} pixels in {1}{2}",
+            "takes chest X-rays of {0} x {0} pixels in {1}{2}",
             image.input,
             if image.channels == 1 { "one channel" } else { "three equal channels" },
-            if meta { ", and at age, gender and view position" } else { "" }
+            if meta { ", and age, gender and view position" } else { "" }
         ),
-        (None, _) => "looks at age, gender and view position alone".to_owned(),
+        (None, _) => "takes only age, gender and view position".to_owned(),
     };
     let _ = writeln!(
         out,
-        "# {name}\n\n`{}` with {} parameters {sees}, and gives one logit for each of {} labels. \
-         It was trained and judged with reg; all that stands here is read from its records.",
+        "# {name}\n\n`{}` with {} parameters {sees}, and outputs one logit per label ({} labels). \
+         The model was trained and evaluated with reg; everything in this card comes from its records.",
         spec.model.name,
         thousands(run.parameters),
         dataset.labels.len()
     );
-    out += "\n## Use\n\nNo intended use, no clinical evaluation and no licence is recorded. \
-            The scores are of a research data set and no diagnosis.\n";
+    out += "\n## Use\n\nNo intended use, clinical evaluation or licence is recorded. The scores come from a \
+            research data set and are not a diagnosis.\n";
     out += &data(&dataset_name, &dataset, &split, spec.fold);
     let mut table = Table::new("", vec![Column::left("Setting"), Column::left("Value")]);
     table.rows =
         settings(&spec).into_iter().map(|(key, value)| vec![Cell::Text(key), Cell::Text(value)]).collect();
     let _ = write!(
         out,
-        "\n## Training\n\nThe weights are those of epoch {} of {}, which had the lowest loss on the validation \
-         images, {:.6}.",
+        "\n## Training\n\nWeights of epoch {} of {}, which had the lowest validation loss, {:.6}.",
         run.best_epoch, run.epochs, run.val_loss
     );
     let executions = registry.referring::<Execution>(view, &id.hash)?;
@@ -76,7 +75,7 @@ pub fn card(registry: &Registry, view: &View, id: Id<Run>) -> Result<String, Exp
     let log = epochs(registry, id, &run)?;
     if let Some(auc) = log.iter().find(|epoch| epoch.epoch == run.best_epoch).and_then(|epoch| epoch.val_auc)
     {
-        let _ = writeln!(out, "\nMean AUC on the validation images in that epoch: {auc:.4}.");
+        let _ = writeln!(out, "\nMean AUC on the validation images in this epoch: {auc:.4}.");
     }
     match &test {
         Some(judged) => out += &performance(registry, view, judged)?,
@@ -85,9 +84,9 @@ pub fn card(registry: &Registry, view: &View, id: Id<Run>) -> Result<String, Exp
     out += "\n## Limits\n\n";
     let _ = writeln!(
         out,
-        "- One fold of one data set: nothing recorded says how it does on images from elsewhere.\n\
-         - The epoch was chosen on the validation images, so numbers on these are too good for a test.\n\
-         - Intervals take images as independent, which those of one patient are not: they are rather too narrow."
+        "- One fold of one data set: no recorded result on images from other sources.\n\
+         - The epoch was selected on the validation images, so numbers on them are too optimistic for a test.\n\
+         - Intervals treat images as independent, but images of one patient are not: the intervals are too narrow."
     );
     let leaving = leaving(registry, view, id.hash, Some(Subset::Test))?;
     if let Some(mark) = Marks::open(registry, view)?.of_all(&leaving) {
@@ -105,7 +104,7 @@ pub fn card(registry: &Registry, view: &View, id: Id<Run>) -> Result<String, Exp
     if let Some(judged) = &test {
         ids.extend([("predictions", judged.predictions.hash), ("table", judged.table.hash)]);
     }
-    out += "\n## Lineage\n\nEach id is the BLAKE3 hash of the record or file; `reg trace` follows them.\n\n";
+    out += "\n## Lineage\n\nEach id is the BLAKE3 hash of the record or file; `reg trace` shows its lineage.\n\n";
     let mut table = Table::new("", vec![Column::left("What"), Column::left("Id")]);
     table.rows =
         ids.into_iter().map(|(what, id)| vec![Cell::Text(what.into()), Cell::Text(id.to_string())]).collect();
@@ -162,7 +161,7 @@ fn yaml(text: &str) -> String {
 
 fn data(name: &str, dataset: &Dataset, split: &Split, fold: u32) -> String {
     let mut out = format!(
-        "\n## Data\n\n{name} is in the format of {}: {} images of {} patients.",
+        "\n## Data\n\n{name} has the format of {}: {} images of {} patients.",
         dataset.source,
         thousands(dataset.images),
         thousands(dataset.patients)
@@ -172,7 +171,7 @@ fn data(name: &str, dataset: &Dataset, split: &Split, fold: u32) -> String {
             format!("drawn by patient, {train}/{val}/{test}, seed {seed}")
         }
         SplitMethod::Official { val_fraction, seed, .. } => format!(
-            "by given lists, {val_fraction} of the training images cut off by patient for validation, seed {seed}"
+            "by given lists, {val_fraction} of the training images split off by patient for validation, seed {seed}"
         ),
     };
     let _ = writeln!(out, " Fold {fold} of {}, {how}:\n", split.folds.len());
@@ -233,20 +232,23 @@ fn performance(registry: &Registry, view: &View, judged: &Judged) -> Result<Stri
     let undefined: Vec<&str> =
         auc.labels.iter().filter(|label| label.auc.is_none()).map(|label| label.label.as_str()).collect();
     let mut out = format!(
-        "\n## Results\n\nOn the {} test images, with DeLong's interval of 95 %:\n\n{}",
+        "\n## Results\n\nOn the {} test images, with 95 % confidence intervals (DeLong):\n\n{}",
         thousands(record.images),
         table.render(Format::Markdown)
     );
     let _ = write!(out, "\nThe mean covers {} of {} labels.", auc.mean_over, auc.labels.len());
     if !undefined.is_empty() {
-        let _ =
-            write!(out, " Undefined, as all images have the label or none has it: {}.", undefined.join(", "));
+        let _ = write!(
+            out,
+            " Undefined, because all images have the label or none has: {}.",
+            undefined.join(", ")
+        );
     }
     out.push('\n');
     let inconsistent =
         |e: runs::RunError| ExportError::Inconsistent { id: predictions.hash, reason: e.to_string() };
     for unfair in runs::leaks(registry, *predictions).map_err(inconsistent)? {
-        let _ = write!(out, "\n**No measure of it on new patients:** {}.\n", unfair.why);
+        let _ = write!(out, "\n**Not a result on new patients:** {}.\n", unfair.why);
     }
     // Groups of patients, where a recorded comparison looked at them.
     for (_, table) in registry.referring::<Recorded>(view, &predictions.hash)? {

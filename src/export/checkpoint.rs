@@ -91,7 +91,7 @@ fn begin(run: &str, architecture: &Architecture, labels: &[String]) -> String {
         Architecture::Mlp { .. } => "A perceptron on age, gender and view position",
     };
     include_str!("model/begin.py")
-        .replace("MODEL, and what it says of an image", &format!("{title}, and what it says of an image"))
+        .replace("MODEL, and its scores of an image", &format!("{title}, and its scores of an image"))
         .replace("USAGE", &usage.join(" "))
         .replace("NEEDS", needs)
         .replace("VERSION", env!("CARGO_PKG_VERSION"))
@@ -114,18 +114,18 @@ fn network(architecture: &Architecture) -> String {
             }
             if *extra_pool {
                 init += "\n        self.layer1.append(nn.MaxPool2d(3, stride=2, padding=1))";
-                differences.push("a max-pooling behind conv2_x");
+                differences.push("a max-pooling after conv2_x");
             }
             let forward = if *meta {
                 init += "\n        self.fc = torch.nn.Linear(2048 + 3, len(LABELS))";
-                differences.push("age, gender and view behind the features");
+                differences.push("age, gender and view appended to the features");
                 include_str!("model/resnet_meta.py")
             } else {
                 ""
             };
             let differences = match differences.as_slice() {
-                [] => ", as torchvision has it".to_owned(),
-                all => format!(".\n\n    Unlike torchvision's: {}", all.join(", ")),
+                [] => ", as in torchvision".to_owned(),
+                all => format!(".\n\n    Differences from torchvision: {}", all.join(", ")),
             };
             include_str!("model/resnet.py")
                 .replace("blocks BLOCKS", &format!("blocks {}", numbers(blocks)))

@@ -59,7 +59,7 @@ pub fn ro_crate(
                 "@type": "CreativeWork",
                 "name": node.name,
                 "identifier": format!("blake3:{}", node.id),
-                "description": "Removed for good with withdrawn data, so it is not in this crate",
+                "description": "Purged with withdrawn data, so not in this crate",
             }));
             continue;
         }
@@ -95,7 +95,8 @@ pub fn ro_crate(
     workflow["version"] = json!(env!("CARGO_PKG_VERSION"));
     parts.add(workflow);
 
-    let mut readme = parts.file("README.md", README.as_bytes(), "text/markdown", "What is in this folder")?;
+    let mut readme =
+        parts.file("README.md", README.as_bytes(), "text/markdown", "Contents of this folder")?;
     readme["about"] = reference("./");
     parts.add(readme);
 
@@ -105,7 +106,7 @@ pub fn ro_crate(
     let ends = activities.iter().filter_map(|a| time::with_offset(&a.execution.started, a.execution.seconds));
     let ended = ends.chain(commands.iter().filter_map(|(time, _)| time::with_offset(time, 0.0))).max();
     let (Some(began), Some(ended)) = (began, ended) else {
-        let reason = "nothing recorded says when it was made".to_owned();
+        let reason = "no time is recorded for it".to_owned();
         return Err(ExportError::Inconsistent { id: graph.root, reason });
     };
     let root_file = path_of(&graph.root);
@@ -132,7 +133,7 @@ pub fn ro_crate(
                 graph.nodes.first().map_or("Object", |node| node.kind.name()), graph.root
             ), marks.of(&graph.root)),
             "datePublished": ended,
-            "license": "No licence is recorded; those of the data set and of weights from elsewhere apply.",
+            "license": "No licence is recorded; the licences of the data set and of imported weights apply.",
             "conformsTo": PROFILES.map(|[id, _, _]| reference(id)),
             "hasPart": references(files.iter().cloned()),
             "mainEntity": { "@id": WORKFLOW },
@@ -142,7 +143,7 @@ pub fn ro_crate(
             "@id": RUN,
             "@type": "CreateAction",
             "name": "From the inputs to the result",
-            "description": "All commands of workflow.sh, by the times that are recorded",
+            "description": "All commands of workflow.sh, ordered by recorded time",
             "instrument": { "@id": WORKFLOW },
             "object": references(outside(graph).iter().map(path_of)),
             "result": { "@id": root_file },
@@ -247,7 +248,7 @@ fn same_id(entity: &Value) -> Value {
 }
 
 fn script(commands: &BTreeSet<(String, String)>) -> String {
-    let mut script = String::from("#!/usr/bin/env bash\n# What was typed, and when.\nset -e\n");
+    let mut script = String::from("#!/usr/bin/env bash\n# The commands, with their times.\nset -e\n");
     for (time, command) in commands {
         // A line break would be a second command.
         script += &format!("{}  # {time}\n", command.replace(['\n', '\r'], " "));

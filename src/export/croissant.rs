@@ -141,5 +141,5 @@ fn record_set(sheet: &Sheet, file: &str, with_content: bool) -> Value {
 /// The context that the format prescribes.
 fn context() -> Value {
     serde_json::from_str(include_str!("croissant.json"))
-        .expect("the file is JSON, which a test of every export sees")
+        .expect("the file is JSON, which a test of every export checks")
 }

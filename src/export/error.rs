@@ -24,7 +24,7 @@ pub enum ExportError {
         source: std::io::Error,
     },
     /// A name that leads out of the folder that is written.
-    #[error("{name:?} leads out of {}, so nothing is written", folder.display())]
+    #[error("{name:?} is outside {}; nothing was written", folder.display())]
     Outside {
         /// The folder.
         folder: PathBuf,
@@ -32,7 +32,7 @@ pub enum ExportError {
         name: String,
     },
     /// A folder that holds something.
-    #[error("{} is there already, and not empty", .0.display())]
+    #[error("{} already exists and is not empty", .0.display())]
     Occupied(PathBuf),
     /// A kind of record that has no such form.
     #[error("{kind} {} cannot be exported as {form}", id.short())]
@@ -45,7 +45,7 @@ pub enum ExportError {
         form: &'static str,
     },
     /// Several tables for one file.
-    #[error("{what} has {} tables, {}, and {} is one file", names.len(), names.join(", "), path.display())]
+    #[error("{what} has {} tables ({}), but {} is a single file", names.len(), names.join(", "), path.display())]
     Several {
         /// Whose they are.
         what: String,
@@ -68,7 +68,7 @@ pub enum ExportError {
         why: String,
     },
     /// A split of other images.
-    #[error("split {} divides another data set than {}", split.short(), dataset.short())]
+    #[error("split {} belongs to a data set other than {}", split.short(), dataset.short())]
     OtherDataset {
         /// The split.
         split: Hash,
@@ -106,16 +106,16 @@ impl ExportError {
     /// What to do about it.
     pub fn hint(&self) -> Option<&'static str> {
         Some(match self {
-            ExportError::Occupied(_) => "give a folder that is not there yet",
+            ExportError::Occupied(_) => "give a folder that does not exist yet",
             ExportError::NoSuchForm { .. } => {
-                "tables are made of data sets, splits, runs, predictions and tables; checkpoints and cards of runs"
+                "data sets, splits, runs, predictions and tables can be exported as tables; runs also as checkpoints and cards"
             }
-            ExportError::Several { .. } => "with --format, -o names a folder that takes all of them",
-            ExportError::NoPredictions(_) => "`reg eval RUN` makes them",
+            ExportError::Several { .. } => "give --format csv or parquet, and a folder with -o",
+            ExportError::NoPredictions(_) => "compute them with `reg eval RUN`",
             ExportError::Withdrawn { .. } => {
-                "the same `reg ingest` again makes a data set without them, which can be exported"
+                "run the same `reg ingest` again: the new data set leaves them out and can be exported"
             }
-            ExportError::OtherDataset { .. } => "`reg show SPLIT` says which",
+            ExportError::OtherDataset { .. } => "`reg show SPLIT` shows its data set",
             _ => return None,
         })
     }

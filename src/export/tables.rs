@@ -174,7 +174,7 @@ fn boxes(
 ) -> Result<Sheet, ExportError> {
     let wrong = || ExportError::Inconsistent {
         id: id.hash,
-        reason: "a box is of an image or a label that it does not have".to_owned(),
+        reason: "a box belongs to an image or a label that the data set does not have".to_owned(),
     };
     let (mut images, mut labels) = (Vec::new(), Vec::new());
     for row in &boxes.rows {
@@ -236,12 +236,11 @@ fn scores(registry: &Registry, id: Id<Predictions>) -> Result<Sheet, ExportError
     let scores: Scores = registry.get_packed(predictions.scores)?;
     let wrong = |reason: &str| ExportError::Inconsistent { id: id.hash, reason: reason.to_owned() };
     if scores.labels as usize != predictions.labels.len() {
-        return Err(wrong("it has not a column of scores for each of its labels"));
+        return Err(wrong("it does not have one column of scores per label"));
     }
     let rows = scores.rows.iter().map(|row| manifest.rows.get(*row as usize));
-    let rows: Vec<&ImageRow> = rows
-        .collect::<Option<_>>()
-        .ok_or_else(|| wrong("it scores an image that the data set does not have"))?;
+    let rows: Vec<&ImageRow> =
+        rows.collect::<Option<_>>().ok_or_else(|| wrong("it scores an image that is not in the data set"))?;
     let mut columns = vec![
         Column::new(IMAGE, Values::words(rows.iter().map(|row| row.name.as_str()))),
         Column::new(PATIENT, patients(rows.iter().copied())),

@@ -51,7 +51,7 @@ pub enum IndexError {
         reason: String,
     },
     /// It was put back to what it was: somebody copied an old one here.
-    #[error("the index {} is older than its registry: it has seen {seen} changes of {known}", path.display())]
+    #[error("the index {} is older than its registry: it has {seen} of {known} changes", path.display())]
     Stale {
         /// The index file.
         path: PathBuf,

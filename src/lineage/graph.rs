@@ -332,7 +332,7 @@ impl Object {
             Object::Image(id, name, bytes) => (*id, Some(name.clone()), format!("{bytes} bytes")),
             Object::Missing(id) => (*id, role.map(str::to_owned), "not in the registry".to_owned()),
             Object::Damaged(id, _) => {
-                (*id, role.map(str::to_owned), "damaged: what it names is not known".to_owned())
+                (*id, role.map(str::to_owned), "damaged: its links are unknown".to_owned())
             }
         };
         let name = names.get(&id).cloned().or(own_name);

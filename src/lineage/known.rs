@@ -81,7 +81,7 @@ impl Known {
     pub(super) fn compare(&self, survey: &Survey, there: impl Fn(&Hash) -> bool) -> Vec<String> {
         let mut problems: Vec<String> = self.stale.iter().cloned().collect();
         if self.by_id != self.by_kind {
-            problems.push("the index lists other records by kind than by id".to_owned());
+            problems.push("the index lists different records by kind than by id".to_owned());
         }
         let unreadable: HashSet<Hash> = survey.problems.iter().map(|(id, _)| *id).collect();
         let speaks = |id: &Hash| there(id) && !unreadable.contains(id);
@@ -91,7 +91,7 @@ impl Known {
                     problems.push(format!("the index calls {} a {kind}, and it is a {found}", id.short()));
                 }
                 None if speaks(id) => {
-                    problems.push(format!("the index calls {} a {kind}, and it is none", id.short()));
+                    problems.push(format!("the index lists {} as a {kind}, but it is not one", id.short()));
                 }
                 _ => {}
             }
@@ -108,7 +108,7 @@ impl Known {
         said.sort_unstable();
         for (to, from, role) in without(&said, &self.mentions) {
             problems.push(format!(
-                "{} names {} as {role}, and the index does not say so",
+                "{} refers to {} as {role}, but the index does not list this",
                 from.short(),
                 to.short()
             ));
@@ -117,12 +117,18 @@ impl Known {
             // What is damaged or gone cannot contradict, and is reported as such.
             let gone = !there(from) && (self.is_registered(from) || named.contains(from));
             if !gone && !unreadable.contains(from) {
-                problems.push(format!("the index says that {} names {} as {role}", from.short(), to.short()));
+                problems.push(format!(
+                    "the index lists a reference of {} to {} as {role} that does not exist",
+                    from.short(),
+                    to.short()
+                ));
             }
         }
         let rest = problems.len().saturating_sub(TOLD);
         problems.truncate(TOLD);
-        problems.extend((rest > 0).then(|| format!("and {rest} more differences between index and objects")));
+        problems.extend(
+            (rest > 0).then(|| format!("and {rest} more differences between the index and the objects")),
+        );
         problems
     }
 
@@ -136,7 +142,7 @@ impl Known {
         let further = survey.log(self.log.last().copied()).len();
         // One entry more can be what a crash left, which no command has told anybody.
         if further > later.log.len() + 1 {
-            problems.push(format!("the index lacks {} entries of the log", further - later.log.len()));
+            problems.push(format!("the index is missing {} log entries", further - later.log.len()));
         }
         let replayed = replay(log.into_iter().map(|(_, event)| event));
         let short = |id: Option<&Hash>| id.map_or("nothing".to_owned(), Hash::short);
@@ -144,7 +150,11 @@ impl Known {
         for name in both {
             let (now, logged) = (self.names.get(name), replayed.get(name));
             if now != logged {
-                problems.push(format!("{name} names {}, and {} by the log", short(now), short(logged)));
+                problems.push(format!(
+                    "{name} points to {}, but to {} by the log",
+                    short(now),
+                    short(logged)
+                ));
             }
         }
         problems

@@ -82,7 +82,7 @@ fn in_folder(
     for entry in WalkDir::new(folder) {
         let entry = entry.map_err(|e| RepairError::Source {
             path: e.path().unwrap_or(folder).to_owned(),
-            source: e.into_io_error().unwrap_or_else(|| std::io::Error::other("links lead in a circle")),
+            source: e.into_io_error().unwrap_or_else(|| std::io::Error::other("symbolic links form a loop")),
         })?;
         if entry.path().is_file() {
             files.push(entry.into_path());

@@ -341,7 +341,7 @@ impl Graph {
             return (IMAGE.to_owned(), name.or(Some(image.clone())));
         }
         let role = self.named_by(id).first().map(|(_, role)| role.clone());
-        (role.unwrap_or_else(|| "object that nothing names".to_owned()), name)
+        (role.unwrap_or_else(|| "object without references".to_owned()), name)
     }
 
     fn tainted(&self, id: &Hash) -> Option<Tainted> {

@@ -30,10 +30,10 @@ pub enum WithdrawError {
     #[error("`{0}` is neither a patient nor an image")]
     NotAnImage(String),
     /// A reason that says nothing, or too much.
-    #[error("a reason is one line of 1 to {MAX_REASON} bytes")]
+    #[error("the reason must be one line of 1 to {MAX_REASON} bytes")]
     BadReason,
     /// Files that are also somebody else's.
-    #[error("the same bytes are also {}: to purge them takes these away too", .0.join(", "))]
+    #[error("the same bytes are also {}: a purge removes these too", .0.join(", "))]
     Shared(Vec<String>),
     /// There is nothing to take back.
     #[error("{0} is not withdrawn")]
@@ -51,10 +51,10 @@ impl WithdrawError {
     pub fn hint(&self) -> Option<&'static str> {
         match self {
             WithdrawError::NotHere(_) => {
-                Some("`reg trace --down patient:N` shows what is here of a patient; nothing was recorded")
+                Some("nothing was recorded; `reg trace --down patient:N` shows the images of a patient")
             }
-            WithdrawError::NotAnImage(_) => Some("patient:13, the file name of an image, or its id"),
-            WithdrawError::Shared(_) => Some("--shared says that they shall go too; nothing was recorded"),
+            WithdrawError::NotAnImage(_) => Some("give patient:13, the file name of an image, or its id"),
+            WithdrawError::Shared(_) => Some("nothing was recorded; give --shared to purge these too"),
             WithdrawError::Registry(_) | WithdrawError::BadReason | WithdrawError::NotWithdrawn(_) => None,
         }
     }

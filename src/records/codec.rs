@@ -35,7 +35,7 @@ pub enum CodecError {
     #[error("not a record: {}", printable(.0))]
     NotARecord(String),
     /// A record of another kind.
-    #[error("a {} where a {expected} is expected", printable(found))]
+    #[error("found a {} where a {expected} is expected", printable(found))]
     Kind {
         /// What the caller wants.
         expected: &'static str,
@@ -74,7 +74,7 @@ pub enum CodecError {
         reason: String,
     },
     /// The same value in another spelling would have another hash.
-    #[error("a {0} record that is not in canonical form")]
+    #[error("a {0} record not in canonical form")]
     NotCanonical(&'static str),
     /// A packed array that does not decode.
     #[error("not a valid packed {kind}: {}", printable(reason))]
@@ -85,7 +85,7 @@ pub enum CodecError {
         reason: String,
     },
     /// A float that JSON cannot write (NaN or an infinity).
-    #[error("a {kind} record with a value that JSON cannot hold: {source}")]
+    #[error("a {kind} record with a value that JSON cannot represent: {source}")]
     Unwritable {
         /// The kind.
         kind: &'static str,
@@ -193,7 +193,7 @@ impl Header {
     pub fn read(bytes: &[u8]) -> Result<Self, CodecError> {
         let not = |reason: &str| CodecError::NotARecord(reason.to_owned());
         if bytes.first() != Some(&b'{') {
-            return Err(not("it does not begin with `{`"));
+            return Err(not("it does not start with `{`"));
         }
         check_length(bytes)?;
         let document: Map<String, Value> = serde_json::from_slice(bytes).map_err(|e| not(&e.to_string()))?;
@@ -316,7 +316,7 @@ pub fn unpack<T: Packed>(bytes: &[u8]) -> Result<T, CodecError> {
     let (header, body) =
         bytes.split_at_checked(HEADER).ok_or_else(|| wrong("shorter than its header".into()))?;
     if header[..8] != *T::MAGIC {
-        return Err(wrong("it begins with other letters".into()));
+        return Err(wrong("it starts with other bytes".into()));
     }
     let version = u32::from_le_bytes(header[8..].try_into().expect("four bytes"));
     if version == 0 {

@@ -14,9 +14,9 @@ use crate::hash::Id;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Comparison {
-    /// The images that all are judged by; of `mixed-folds`, those of the first fold.
+    /// The data set of the labels; for `mixed-folds`, that of the first fold.
     pub dataset: Id<Dataset>,
-    /// The subset that all are judged on; of `mixed-folds`, that of the first fold.
+    /// The subset of the evaluated images; for `mixed-folds`, that of the first fold.
     pub subset: Option<Subset>,
     /// Folds of the models, in order; empty where scores belong to no fold.
     pub folds: Vec<u32>,
@@ -39,7 +39,7 @@ pub struct Comparison {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(min = 1))]
     pub resampled: Vec<ResampledRow>,
-    /// Intervals by drawing patients, where they were asked for.
+    /// Bootstrap intervals (by patient), if requested.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Bootstrap")]
     pub bootstrap: Option<Bootstrap>,
@@ -67,19 +67,19 @@ pub struct Comparison {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ComparedModel {
-    /// What the table calls it.
+    /// Name in the table.
     pub name: String,
-    /// Whether other tools made its scores, so that nothing is known of what it was trained on.
+    /// Whether the scores were imported from another tool, so that the training images are unknown.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     #[schemars(extend("const" = true))]
     pub imported: bool,
-    /// Its predictions, a fold each.
+    /// Its predictions, one per fold.
     pub predictions: Vec<Id<Predictions>>,
-    /// Its predictions of validation images, on which thresholds are chosen; a fold each, where there are any.
+    /// Its predictions of validation images, on which thresholds are chosen; one per fold, if there are any.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(min = 1))]
     pub validation: Vec<Id<Predictions>>,
-    /// Images that it scored, a fold each.
+    /// Number of images that it scored, one per fold.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(min = 1))]
     pub images: Vec<u64>,
@@ -184,7 +184,7 @@ pub struct ResampledRow {
     pub label: Option<String>,
     /// Folds in which both have an AUC.
     pub n: u32,
-    /// Test images over training images, by which the variance is widened.
+    /// Ratio of test to training images, which widens the variance.
     pub test_to_train: f64,
     /// Mean over the folds of the AUC of the first minus that of the second.
     pub difference: f64,
@@ -198,17 +198,17 @@ pub struct ResampledRow {
     pub p_bh: Option<f64>,
 }
 
-/// Intervals by drawing patients with replacement, all images of a patient together.
+/// Bootstrap intervals: patients are drawn with replacement, with all their images.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Bootstrap {
-    /// Draws.
+    /// Number of resamples.
     pub draws: u32,
-    /// Seed of the draws.
+    /// Seed of the bootstrap.
     pub seed: u64,
-    /// Share of the draws that an interval holds, from its lower to its upper percentile.
+    /// Share of the resamples in an interval, from its lower to its upper percentile.
     pub level: f64,
-    /// Different patients, as many as each draw takes.
+    /// Number of patients, which is also the number of draws of each resample.
     pub patients: u64,
     /// Intervals of AUCs and of differences of AUCs.
     pub rows: Vec<BootstrapRow>,
@@ -224,13 +224,13 @@ pub struct BootstrapRow {
     pub less: Option<String>,
     /// Label; null for the mean over the labels.
     pub label: Option<String>,
-    /// The value of the images as they are, a mean over the folds.
+    /// The value on the original images, a mean over the folds.
     pub value: f64,
     /// Lower end.
     pub low: f64,
     /// Upper end.
     pub high: f64,
-    /// Draws in which it was defined.
+    /// Number of resamples in which the value was defined.
     pub draws: u32,
 }
 
@@ -329,7 +329,7 @@ impl GroupBy {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PublishedTable {
-    /// The TOML file as it was given.
+    /// The original TOML file.
     pub file: File,
     /// A model each.
     pub models: Vec<PublishedModel>,
@@ -339,7 +339,7 @@ pub struct PublishedTable {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PublishedModel {
-    /// What the table calls it.
+    /// Name in the table.
     pub name: String,
     /// Where it is published.
     pub source: String,
@@ -394,7 +394,7 @@ impl Unfair {
 pub enum UnfairKind {
     /// The folds of one column differ in data set, split, subset, settings or source.
     MixedFolds,
-    /// They were judged on different images.
+    /// They were evaluated on different images.
     DifferentImages,
     /// They have different folds.
     DifferentFolds,

@@ -28,9 +28,9 @@ pub struct Dataset {
     pub no_finding: Option<String>,
     /// One row an image, sorted by name.
     pub manifest: Id<Manifest>,
-    /// The metadata CSV as it was given.
+    /// The original metadata CSV.
     pub metadata: File,
-    /// The box list as it was given.
+    /// The original box list.
     pub boxes_file: Option<File>,
     /// The boxes of this data set's images.
     pub boxes: Option<Id<Boxes>>,
@@ -44,7 +44,7 @@ pub struct Dataset {
     pub bytes: u64,
     /// Rows of the metadata whose image was not there (`--allow-missing`).
     pub missing: u64,
-    /// Smallest and largest plausible age, by which the meta feature is scaled.
+    /// Smallest and largest plausible age, used to scale the age feature.
     pub age: Option<AgeRange>,
     /// Images whose age is recorded as given but is impossible; left out of `age`.
     pub impossible_ages: u64,
@@ -247,7 +247,7 @@ impl Packed for Manifest {
         let fileless = |row: &&ImageRow| row.object.is_none();
         let nothing = |row: &ImageRow| (row.sha256, row.bytes, row.width, row.height) == (NO_SHA256, 0, 0, 0);
         match self.rows.iter().filter(fileless).find(|row| !nothing(row)) {
-            Some(row) => Err(format!("`{}` has no file, and yet a hash or a size", row.name)),
+            Some(row) => Err(format!("`{}` has no file but has a hash or a size", row.name)),
             None => Ok(()),
         }
     }
@@ -349,7 +349,7 @@ impl Packed for Boxes {
             return Err("its boxes are not in the order of images and labels".into());
         }
         match self.rows.iter().flat_map(|row| [row.x, row.y, row.w, row.h]).find(|edge| !edge.is_finite()) {
-            Some(edge) => Err(format!("{edge} is no position")),
+            Some(edge) => Err(format!("{edge} is not a valid position")),
             None => Ok(()),
         }
     }

@@ -10,7 +10,7 @@ use crate::hash::Id;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Heat {
-    /// Whose checkpoint looks.
+    /// The run of the checkpoint.
     pub run: Id<Run>,
     /// The image's name.
     pub image: String,
@@ -25,13 +25,13 @@ pub struct Heat {
     /// The map, row after row: the positive part of the layer's channels, each weighted by the mean of the
     /// logit's derivative with respect to it.
     pub map: Vec<Vec<f64>>,
-    /// The part of the image that the network sees and the map covers.
+    /// The part of the image that is the network's input and that the map covers.
     pub over: Area,
-    /// The boxes that are annotated with the label on this image, where they are known.
+    /// The annotated boxes of the label on this image, if there are any.
     pub boxes: Vec<HeatInBox>,
-    /// The image with the map as colours and the boxes, as PNG.
+    /// PNG of the image with the map in colours and the boxes.
     pub picture: Id<Blob>,
-    /// With what it was computed.
+    /// The environment in which it was computed.
     pub computed: Computed,
     /// Version of the rules by which it was made.
     pub rules: u32,
@@ -51,39 +51,39 @@ pub struct Area {
     pub h: f64,
 }
 
-/// How much of a map lies in an annotated box.
+/// How much of a map is inside an annotated box.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct HeatInBox {
     /// The box.
     pub area: Area,
-    /// Its share of the image's area: of a map without preference, this is the share of the heat.
+    /// Its share of the image's area; for a uniform map this equals the share of the heat map.
     pub area_share: f64,
-    /// Its share of the heat; null of a map without heat.
+    /// Its share of the heat map; null for a zero map.
     pub heat_share: Option<f64>,
-    /// Whether the hottest place lies in it; false of a map without heat.
+    /// Whether the maximum of the map is inside; false for a zero map.
     pub hit: bool,
 }
 
-/// The pointing game (Zhang et al., ECCV 2016): whether a network looks where an annotated box is.
+/// The pointing game (Zhang et al., ECCV 2016): whether the maximum of a heat map is inside the annotated box.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Pointing {
-    /// Whose checkpoint looks.
+    /// The run of the checkpoint.
     pub run: Id<Run>,
     /// The images.
     pub dataset: Id<Dataset>,
     /// The boxes.
     pub boxes: Id<Boxes>,
-    /// The subset of the run's fold whose boxes count.
+    /// The subset of the run's fold whose boxes are used.
     pub subset: Subset,
-    /// A box each.
+    /// One row per box.
     pub rows: Vec<PointedBox>,
-    /// A label with boxes each, in the order of the data set's labels.
+    /// One entry per label with boxes, in the order of the data set's labels.
     pub labels: Vec<PointedLabel>,
     /// All boxes.
     pub all: PointedLabel,
-    /// With what it was computed.
+    /// The environment in which it was computed.
     pub computed: Computed,
     /// Version of the rules by which it was made.
     pub rules: u32,
@@ -99,7 +99,7 @@ pub struct PointedBox {
     pub label: String,
     /// The label's score before the sigmoid.
     pub logit: f64,
-    /// The box and the heat in it.
+    /// The box and the share of the heat map in it.
     pub heat: HeatInBox,
 }
 
@@ -111,12 +111,12 @@ pub struct PointedLabel {
     pub label: String,
     /// Boxes.
     pub boxes: u64,
-    /// Those that the hottest place lies in.
+    /// Boxes that contain the maximum of the map.
     pub hits: u64,
-    /// Those on whose image there is no heat: counted as missed, and no part of `heat_share` and `area_share`.
+    /// Boxes with a zero map: counted as misses, and not used for `heat_share` and `area_share`.
     pub without_heat: u64,
-    /// Mean share of the heat in a box, of those with heat; null without one.
+    /// Mean share of the heat map in a box, over boxes with a nonzero map; null if there are none.
     pub heat_share: Option<f64>,
-    /// Mean share of the image's area, of the same boxes.
+    /// Mean share of the image's area, over the same boxes.
     pub area_share: Option<f64>,
 }

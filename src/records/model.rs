@@ -22,7 +22,7 @@ pub enum Architecture {
     Resnet {
         /// Bottleneck blocks in conv2_x, conv3_x, conv4_x, conv5_x.
         blocks: [u32; 4],
-        /// One more max-pooling (3 x 3, stride 2, padding 1) behind conv2_x.
+        /// One more max-pooling (3 x 3, stride 2, padding 1) after conv2_x.
         extra_pool: bool,
         /// Age, gender and view are concatenated to the 2048 pooled features.
         meta: bool,
@@ -41,7 +41,7 @@ pub enum Architecture {
     },
     /// A multi-layer perceptron on age, gender and view alone.
     Mlp {
-        /// Units of each hidden layer, with ReLU behind each.
+        /// Units of each hidden layer, each followed by ReLU.
         hidden: Vec<u32>,
     },
 }

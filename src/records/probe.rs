@@ -87,7 +87,7 @@ pub struct ProbedFold {
     pub validation: Id<Scores>,
     /// What it says of the test images, likewise.
     pub test: Id<Scores>,
-    /// With what it was computed.
+    /// The environment in which it was computed.
     pub computed: Computed,
 }
 
@@ -116,7 +116,7 @@ pub enum ProbeResult {
         mae: Spread,
         /// Sample standard deviation of the absolute error over a fold's test images.
         deviation: Spread,
-        /// Mean absolute error of whoever says the mean age of the training images every time.
+        /// Mean absolute error of always predicting the mean age of the training images.
         baseline: Spread,
     },
 }

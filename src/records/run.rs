@@ -24,7 +24,7 @@ pub struct Spec {
     pub weights: Option<Id<Weights>>,
     /// How it is trained.
     pub training: Training,
-    /// Seed of initial weights, order and augmentation.
+    /// Seed of initial weights, sample order and augmentation.
     pub seed: u64,
     /// Threads of the tensor library: sums in another order give other bits.
     pub threads: u32,
@@ -210,7 +210,7 @@ pub struct Augmentation {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Run {
-    /// What was carried out.
+    /// The spec of the training.
     pub spec: Id<Spec>,
     /// Weights of the epoch with the lowest validation loss, as safetensors with torchvision's names.
     pub checkpoint: Id<Blob>,
@@ -278,14 +278,14 @@ impl Predictions {
     pub fn fit(&self, spec: &Spec, assignment: &Assignment, scores: &Scores) -> Result<(), String> {
         let of_run = (spec.dataset, Some(spec.split), Some(spec.fold));
         if (self.dataset, self.split, self.fold) != of_run {
-            return Err("data set, split or fold are not those of the run".to_owned());
+            return Err("data set, split or fold differ from the run's".to_owned());
         }
         let Some(subset) = self.subset else { return Ok(()) };
         if assignment.folds.len() <= spec.fold as usize {
             return Err("the split has no such fold".to_owned());
         }
         if assignment.rows(spec.fold as usize, subset) != scores.rows {
-            return Err(format!("they are not of the {} images", subset.name()));
+            return Err(format!("their images are not the {} images", subset.name()));
         }
         Ok(())
     }
@@ -329,7 +329,7 @@ pub enum ScoreSource {
     },
     /// Another tool's scores.
     Import {
-        /// The CSV as it was given.
+        /// The original CSV.
         file: File,
         /// Version of the rules by which it was read.
         rules: u32,
@@ -370,7 +370,7 @@ impl Packed for Scores {
             return Err("its rows are not ascending".into());
         }
         match self.scores.iter().find(|score| !score.is_finite()) {
-            Some(score) => Err(format!("{score} is no score")),
+            Some(score) => Err(format!("{score} is not a valid score")),
             None => Ok(()),
         }
     }
@@ -380,7 +380,7 @@ impl Packed for Scores {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Weights {
-    /// The safetensors file as it was given.
+    /// The original safetensors file.
     pub file: File,
     /// The runs whose checkpoint it is, of those that were there when it was taken in, in the order of their ids: what they
     /// have seen, whoever begins with it has seen, too.

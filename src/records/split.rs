@@ -69,7 +69,7 @@ impl Record for Split {
 pub enum SplitMethod {
     /// Patient-wise random re-sampling, filled to the image quota.
     Resample {
-        /// Seed of the draw.
+        /// Seed of the random draw.
         seed: u64,
         /// Shares of the images for training, validation and test; they add up to 100.
         ratios: [u32; 3],
@@ -82,7 +82,7 @@ pub enum SplitMethod {
         test: File,
         /// Share of the training images that validate, cut patient-wise.
         val_fraction: f64,
-        /// Seed of that cut.
+        /// Seed of that split.
         seed: u64,
     },
 }
@@ -158,7 +158,7 @@ impl Packed for Assignment {
             return Err("its folds differ in length".into());
         }
         match self.folds.iter().flatten().find(|code| **code > Self::UNUSED) {
-            Some(code) => Err(format!("there is no subset of code {code}")),
+            Some(code) => Err(format!("unknown subset code {code}")),
             None => Ok(()),
         }
     }

@@ -15,7 +15,7 @@ use crate::hash::{Hash, Id};
 pub struct Study {
     /// What it calls itself; the names of its runs and tables begin so.
     pub name: String,
-    /// The study file (TOML) as it was given.
+    /// The original study file (TOML).
     pub file: File,
     /// The images and labels.
     pub dataset: Id<Dataset>,

@@ -155,9 +155,9 @@ const CHOSEN: [&str; 13] = [
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AucTable {
-    /// What is judged.
+    /// The evaluated predictions.
     pub predictions: Id<Predictions>,
-    /// The images whose labels it is judged by.
+    /// The data set of the labels.
     pub dataset: Id<Dataset>,
     /// A label each.
     pub labels: Vec<LabelAuc>,

@@ -15,7 +15,7 @@ use crate::hash::{Hash, Id, Mention, Sha256};
 pub struct Withdrawal {
     /// Whom or what it is about.
     pub subject: Subject,
-    /// Withdrawals that were in the registry before, so that one that is given again is another.
+    /// Number of earlier withdrawals in the registry, so that a repeated withdrawal is another record.
     pub number: u64,
     /// Why, in the words of who decided.
     pub reason: String,
@@ -27,7 +27,7 @@ pub struct Withdrawal {
     pub command: String,
     /// The images that were known then, by name. What comes later is withdrawn with them.
     pub images: Vec<WithdrawnImage>,
-    /// Pictures with these images in them: those of heat maps.
+    /// Pictures of heat maps that show these images.
     pub pictures: Vec<Mention>,
     /// Whether the bytes of images and pictures are removed for good.
     pub purge: bool,

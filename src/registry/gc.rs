@@ -154,7 +154,7 @@ impl Registry {
             roots.push(*id);
             let event = survey.events.get(id);
             if event.is_none() && self.store.contains(id) {
-                return Err(unsound(format!("object {id} is damaged: it is no entry of the log any more")));
+                return Err(unsound(format!("object {id} is damaged: it is no longer a log entry")));
             }
             let recent = event.filter(|event| event.time >= cutoff.time);
             let changes = recent.into_iter().flat_map(|event| &event.names);
@@ -169,12 +169,12 @@ impl Registry {
         let naming = view.all_referrers()?.into_iter().map(|(_, from, _)| from);
         let known = |id: &Hash| survey.records.contains_key(id) || survey.packed.contains_key(id);
         if let Some(id) = naming.filter(|id| !known(id)).find(|id| self.store.contains(id)) {
-            return Err(unsound(format!("object {id} is damaged: it does not name what it named")));
+            return Err(unsound(format!("object {id} is damaged: its references have changed")));
         }
         // Names that an index has lost are found in the log that the objects hold.
         let longest = survey.log(log.last().copied());
         if longest.len() > log.len() + 1 {
-            return Err(unsound(format!("the index lacks {} entries of the log", longest.len() - log.len())));
+            return Err(unsound(format!("the index is missing {} log entries", longest.len() - log.len())));
         }
         let results = survey.records.iter().filter(|(_, (kind, _))| kind.descriptor().is_result);
         roots.extend(results.map(|(id, _)| *id));

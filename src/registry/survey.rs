@@ -153,8 +153,7 @@ fn examine(store: &Store, id: &Hash, depth: Depth, buffer: &mut Vec<u8>) -> Look
         // Its bytes may be right all the same, and then what they say counts.
         Err(StoreError::Exposed { found, .. }) => match store.read(id) {
             Ok(bytes) => {
-                let problem =
-                    format!("{found}, so that any program can change it: `chmod 444` is how it was");
+                let problem = format!("{found}, so any program can change it; restore it with `chmod 444`");
                 let looked = Looked::at(bytes.len() as u64, understand(&bytes));
                 Looked { problem: looked.problem.or(Some(problem)), ..looked }
             }
@@ -164,10 +163,7 @@ fn examine(store: &Store, id: &Hash, depth: Depth, buffer: &mut Vec<u8>) -> Look
         Err(StoreError::Damaged { path, found, .. }) => {
             let bytes = fs::metadata(path).map_or(0, |m| m.len());
             let short = found.short();
-            Looked::at(
-                bytes,
-                Err(format!("does not have the bytes that it is named by: they hash to {short}…")),
-            )
+            Looked::at(bytes, Err(format!("is damaged: its bytes hash to {short}…")))
         }
         Err(e) => Looked::at(0, Err(unreadable(&e))),
     }
@@ -228,7 +224,8 @@ pub fn breaks(log: &[(Hash, &Event)]) -> Vec<String> {
     let mut problems = Vec::new();
     for (number, (id, event)) in (1u64..).zip(log) {
         if event.seq != number || event.prev.map(|prev| prev.hash) != before.map(|id| id.hash) {
-            problems.push(format!("log entry {number} ({}) does not continue the one before", id.short()));
+            problems
+                .push(format!("log entry {number} ({}) does not continue the previous entry", id.short()));
         }
         before = Some(Id::new(*id));
     }

@@ -45,17 +45,16 @@ impl FromStr for Address {
             return match text {
                 "" => wrong("it is empty"),
                 _ if host.len() < text.len() && !host.contains('/') => {
-                    wrong("a folder on another machine must be mounted")
+                    wrong("mount a folder of another machine first")
                 }
                 _ => Ok(Address::Folder(text.into())),
             };
         };
         match scheme {
             "file" => match rest.strip_prefix("localhost").unwrap_or(rest) {
-                path if !path.starts_with('/') => wrong("a file address needs a whole path"),
-                path => {
-                    unescape(path).map_or_else(|| wrong("it is escaped wrongly"), |p| Ok(Address::Folder(p)))
-                }
+                path if !path.starts_with('/') => wrong("a file address needs an absolute path"),
+                path => unescape(path)
+                    .map_or_else(|| wrong("its escapes are invalid"), |p| Ok(Address::Folder(p))),
             },
             "s3" => {
                 let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
@@ -66,11 +65,11 @@ impl FromStr for Address {
                 let prefix = prefix.trim_matches('/');
                 let parts = || prefix.split('/').filter(|_| !prefix.is_empty());
                 if parts().any(|part| part.is_empty() || part == "." || part == "..") {
-                    return wrong("its prefix has an empty part or one of dots");
+                    return wrong("its prefix has a part that is empty, `.` or `..`");
                 }
                 Ok(Address::S3 { bucket: bucket.to_owned(), prefix: prefix.to_owned() })
             }
-            _ => wrong("only file:// and s3:// are known"),
+            _ => wrong("only file:// and s3:// are supported"),
         }
     }
 }

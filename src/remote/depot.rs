@@ -175,7 +175,7 @@ impl<'j> Depot<'j> {
         let (list, check) = NameList::read(&bytes).map_err(|e| self.unreadable(&key, e))?;
         let garbled = |reason: String| RemoteError::Garbled { place: self.at(&key), reason };
         if list.seq != seq {
-            return Err(garbled(format!("it says that it is number {}", list.seq)));
+            return Err(garbled(format!("it has number {} in it", list.seq)));
         }
         if let Some(name) = list.names.keys().find(|name| !is_name(name)) {
             return Err(garbled(format!("`{}` cannot be a name", printable(name))));
@@ -268,7 +268,7 @@ impl<'j> Depot<'j> {
         if bytes.len() as u64 == to - from {
             return Ok(bytes);
         }
-        let reason = format!("it ends behind {} bytes of {to}", from + bytes.len() as u64);
+        let reason = format!("it ends after {} of {to} bytes", from + bytes.len() as u64);
         Err(RemoteError::Garbled { place: self.at(key), reason })
     }
 

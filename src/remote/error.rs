@@ -13,7 +13,7 @@ use crate::store::StoreError;
 #[derive(Debug, thiserror::Error)]
 pub enum RemoteError {
     /// A text that is no address.
-    #[error("`{text}` is no remote: {reason}")]
+    #[error("`{text}` is not a remote: {reason}")]
     Address {
         /// What was given.
         text: String,
@@ -21,7 +21,7 @@ pub enum RemoteError {
         reason: &'static str,
     },
     /// This reg was built without what the address needs.
-    #[error("this reg was built without S3, and {0} needs it")]
+    #[error("this reg was built without S3, which {0} needs")]
     NoS3(String),
     /// It is the registry itself.
     #[error("{} is this registry itself", .0.display())]
@@ -30,7 +30,7 @@ pub enum RemoteError {
     #[error("there is nothing at {0}")]
     Nothing(String),
     /// Something lies there that is neither a registry nor a depot.
-    #[error("{0} holds something that is neither a registry nor a remote")]
+    #[error("{0} is neither a registry nor a remote, and not empty")]
     Stranger(String),
     /// Made by an older reg, before the format changed.
     #[error("{remote} is of an older format, {found}; this reg reads and writes format {FORMAT_NUMBER}")]
@@ -41,7 +41,7 @@ pub enum RemoteError {
         found: u32,
     },
     /// Made by a newer reg.
-    #[error("the remote {remote} has {what}, which this reg does not know")]
+    #[error("the remote {remote} has {what}, unknown to this version of reg")]
     Newer {
         /// The remote.
         remote: String,
@@ -49,16 +49,16 @@ pub enum RemoteError {
         what: String,
     },
     /// The folder for files on their way leads out of the remote.
-    #[error("{} is a symbolic link, and a remote stages files in a folder of its own", .0.display())]
+    #[error("{} is a symbolic link; a remote must stage files in its own folder", .0.display())]
     StagingIsLink(PathBuf),
     /// The store overwrites what must be new.
-    #[error("{0} overwrites what is to be written only if it is new, so two pushes at once could lose names")]
+    #[error("{0} ignores conditional writes, so two concurrent pushes could lose names")]
     NoConditions(String),
     /// Two pushes met again and again.
-    #[error("others go on changing the names of {0}")]
+    #[error("other processes keep changing the names of {0}")]
     Contended(String),
     /// Neither a name nor the beginning of an id.
-    #[error("nothing in {remote} is named `{text}`, and no id begins so")]
+    #[error("no record in {remote} is named `{text}` and no id starts with it")]
     Unknown {
         /// The remote.
         remote: String,
@@ -66,7 +66,7 @@ pub enum RemoteError {
         text: String,
     },
     /// An abbreviated id that fits several objects.
-    #[error("`{text}` fits {count} objects in {remote}")]
+    #[error("`{text}` matches {count} objects in {remote}")]
     Ambiguous {
         /// The remote.
         remote: String,
@@ -76,7 +76,7 @@ pub enum RemoteError {
         count: usize,
     },
     /// The source lacks what something in it names.
-    #[error("{remote} lacks object {id}, which {by} names")]
+    #[error("object {id} is missing in {remote}, but {by} refers to it")]
     Missing {
         /// The side that gives.
         remote: String,
@@ -104,7 +104,7 @@ pub enum RemoteError {
         reason: String,
     },
     /// An object whose bytes are right and not of the kind that the source says.
-    #[error("object {id} of {remote} is a {found}, and {claimed} was announced")]
+    #[error("object {id} of {remote} is a {found}, but its pack lists it as {claimed}")]
     Kind {
         /// The side that gives.
         remote: String,
@@ -148,7 +148,7 @@ pub enum RemoteError {
         hint: Option<&'static str>,
     },
     /// Somebody asked it to end.
-    #[error("interrupted; what arrived stays")]
+    #[error("interrupted; copied objects are kept")]
     Interrupted,
     /// A registry.
     #[error(transparent)]
@@ -162,37 +162,37 @@ impl RemoteError {
             RemoteError::StagingIsLink(path) => {
                 let path = path.display();
                 return Some(format!(
-                    "`rm {path}` removes the link, not what it leads to; the folder is made anew"
+                    "remove the link with `rm {path}` (its target stays); reg creates the folder again"
                 ));
             }
             RemoteError::Address { .. } => {
-                "a folder, file:///FOLDER or s3://BUCKET/PREFIX; mount what ssh reaches with sshfs"
+                "give a folder, file:///FOLDER or s3://BUCKET/PREFIX; mount a folder behind ssh with sshfs"
             }
             RemoteError::NoS3(_) => "build it with the feature `s3`, which is on by default",
-            RemoteError::Itself(_) => "name another one; `reg init DIR` makes one",
-            RemoteError::Nothing(_) => "`reg push` makes a remote there",
-            RemoteError::Stranger(_) => "name a folder or prefix that does not exist or is empty",
+            RemoteError::Itself(_) => "give another registry; create one with `reg init DIR`",
+            RemoteError::Nothing(_) => "create a remote there with `reg push`",
+            RemoteError::Stranger(_) => "give a folder or prefix that does not exist or is empty",
             RemoteError::Newer { .. } => "install a newer reg",
             RemoteError::Older { .. } | RemoteError::Codec { source: CodecError::OlderFormat { .. }, .. } => {
                 "no release of reg wrote that format: push to another folder or prefix, from a registry that this reg made"
             }
             RemoteError::NoConditions(_) => {
-                "it must heed `If-None-Match: *` of PutObject, as S3, MinIO, R2 and others do; or push to a folder"
+                "use a store that supports `If-None-Match: *` in PutObject, such as S3, MinIO or R2, or push to a folder"
             }
             RemoteError::Contended(_) | RemoteError::Interrupted => {
-                "run the same command again: it goes on where it stopped"
+                "run the same command again: it resumes where it stopped"
             }
             RemoteError::Unknown { .. } => {
-                "names travel with what they name; an id may be abbreviated to 6 digits or more"
+                "only names that were pushed are known there; an id can be abbreviated to 6 or more digits"
             }
             RemoteError::Ambiguous { .. } => "give more digits",
-            RemoteError::Missing { .. } => "push it again from a registry that has it",
+            RemoteError::Missing { .. } => "push the object again from a registry that has it",
             RemoteError::Damaged { .. } | RemoteError::Garbled { .. } => {
-                "no record or name of it was taken; remove that file and push again from a registry that has the objects"
+                "nothing that depends on it was copied; remove that file and push again from a registry that has the objects"
             }
             RemoteError::S3 { hint, .. } => return hint.map(str::to_owned),
             RemoteError::Kind { .. } | RemoteError::Codec { .. } => {
-                "no record or name of it was taken; ask who pushed it"
+                "nothing that depends on it was copied; ask whoever pushed it"
             }
             RemoteError::Io { .. } | RemoteError::Registry(_) => return None,
         };

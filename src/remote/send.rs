@@ -39,7 +39,7 @@ pub(super) fn send(
         let missing = || RemoteError::Missing {
             remote: near.called().to_owned(),
             id: *id,
-            by: "a record that shall travel".to_owned(),
+            by: "a record to be pushed".to_owned(),
         };
         parcels.push(Parcel { id: *id, kind: *kind, bytes: near.size(id)?.ok_or_else(missing)? });
     }

@@ -46,7 +46,7 @@ pub fn overview(statistics: &Statistics) -> Table {
         ),
         ("Age, youngest", year(s.age.min)),
         ("Age, oldest", year(s.age.max)),
-        ("Age impossible, left out", Cell::Integer(s.age.impossible)),
+        ("Impossible ages, ignored", Cell::Integer(s.age.impossible)),
         ("Age not given", Cell::Integer(s.age.missing)),
         ("Gender, male", Cell::Integer(s.gender.male)),
         ("Gender, female", Cell::Integer(s.gender.female)),
@@ -83,7 +83,7 @@ pub fn age_histogram(statistics: &Statistics, width: u16) -> String {
         count: bin.images,
     };
     let each: Vec<Bar> = statistics.age.histogram.iter().map(bin).collect();
-    format!("Ages in years, images a bin\n{}", bars(&each, width))
+    format!("Ages in years, images per bin\n{}", bars(&each, width))
 }
 
 /// Images and patients of each subset of each fold.

@@ -36,7 +36,7 @@ pub(super) fn metrics(comparison: &Comparison) -> Table {
         }
     }
     table.notes.push(
-        "Sensitivity and specificity at the threshold with the largest Youden index on validation images."
+        "Sensitivity and specificity at the threshold with the largest Youden index on the validation images."
             .to_owned(),
     );
     let without: Vec<&str> = comparison
@@ -47,13 +47,13 @@ pub(super) fn metrics(comparison: &Comparison) -> Table {
         .collect();
     if !without.is_empty() {
         table.notes.push(format!(
-            "No predictions of validation images in every fold for {}: `reg eval RUN --subset val` makes those of a run, `reg predictions import --subset val` takes in those of another tool under the same --model.",
+            "Validation predictions are missing in some folds of {}: compute them with `reg eval RUN --subset val`, or import another tool's with `reg predictions import --subset val` under the same --model.",
             without.join(", ")
         ));
     }
     let bins = comparison.metrics.first().map_or(0, |row| row.bins.len());
     table.notes.push(format!(
-        "Brier score and expected calibration error (ECE, {bins} bins of equal width, an edge belonging to the bin below) of the probabilities; a model that knows nothing has the prevalence as average precision."
+        "Brier score and expected calibration error (ECE, {bins} bins of equal width; an edge belongs to the bin below) are computed from probabilities. The average precision of random scores equals the prevalence."
     ));
     table
 }
@@ -90,7 +90,7 @@ pub(super) fn groups(comparison: &Comparison) -> Table {
     kinds.dedup();
     let by: Vec<&str> = kinds.iter().map(|by| by.name()).collect();
     let mut table =
-        Table::new(format!("AUC by {}, with its interval of 95 % (DeLong)", by.join(", ")), columns);
+        Table::new(format!("AUC by {} with 95 % confidence interval (DeLong)", by.join(", ")), columns);
     // In the order of the first model's rows, to which groups that only others have are added.
     let mut groups: Vec<(GroupBy, &str)> = Vec::new();
     for row in &comparison.groups {
@@ -124,7 +124,7 @@ pub(super) fn groups(comparison: &Comparison) -> Table {
     }
     table.notes.push(about_intervals(comparison.folds.len()));
     if comparison.folds.len() > 1 {
-        table.notes.push("Images and positives are sums over the folds; an AUC that is undefined in a fold is left out of the mean.".to_owned());
+        table.notes.push("Images and positives are sums over the folds. The mean ignores folds where the AUC is undefined.".to_owned());
     }
     table
 }

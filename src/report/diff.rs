@@ -23,7 +23,7 @@ pub fn text(found: &Difference) -> String {
         let _ = writeln!(out, "  {why}");
     }
     if let Some(first) = &found.first {
-        let _ = writeln!(out, "they part first at {}", of_parting(first));
+        let _ = writeln!(out, "first divergence: {}", of_parting(first));
     }
     section(&mut out, "data", found.data.iter().flat_map(of_data));
     // A data set was not divided, and neither it nor a split was computed.
@@ -32,7 +32,7 @@ pub fn text(found: &Difference) -> String {
     }
     let alone = ["a", "b"].into_iter().zip(&found.folds);
     let alone = alone.flat_map(|(side, folds)| {
-        folds.iter().map(move |of| format!("{} fold {}: in {side} alone", of.split.short(), of.fold))
+        folds.iter().map(move |of| format!("{} fold {}: only in {side}", of.split.short(), of.fold))
     });
     section(&mut out, "split", found.split.iter().flat_map(of_split).chain(alone));
     section(&mut out, "configuration", found.configuration.iter().map(of_change));
@@ -89,7 +89,7 @@ pub fn of_data(found: &DatasetDiff) -> Vec<String> {
     let [few, many] = found.patients.map(thousands);
     let mut lines = vec![format!("data set {a}: {one} images, {few} patients; {b}: {other}, {many}")];
     if !found.same_metadata {
-        let says = if found.same_images { ", and say the same of every image" } else { "" };
+        let says = if found.same_images { ", but record the same for every image" } else { "" };
         lines.push(format!("metadata files differ{says}"));
     }
     let named = |names: Vec<String>, count: usize| {
@@ -140,7 +140,7 @@ pub fn of_data(found: &DatasetDiff) -> Vec<String> {
 fn of_split(found: &SplitDiff) -> Vec<String> {
     let [a, b] = [0, 1].map(|side| format!("{} fold {}", found.splits[side].short(), found.folds[side]));
     if found.same {
-        return vec![format!("{a} and {b} have the same images in each subset")];
+        return vec![format!("{a} and {b} have the same images in every subset")];
     }
     let mut lines = vec![format!("{a}, {b}: {found}")];
     lines.extend(found.subsets.iter().map(|subset| {

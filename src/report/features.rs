@@ -1,4 +1,4 @@
-//! What features know, and where networks look.
+//! Probes and pointing game.
 
 use super::{Cell, Column, Table};
 use crate::records::{Heat, HeatInBox, PointedLabel, Pointing, ProbeResult, ProbeTable, Spread};
@@ -28,7 +28,7 @@ pub fn probe(probe: &ProbeTable, of: Option<&str>) -> Table {
         ),
     };
     let of = of.unwrap_or(&probe.model);
-    let title = format!("What the features of {of} know of {}{what}", probe.target.name());
+    let title = format!("Linear probe of `{of}`: predicting {}{what}", probe.target.name());
     let mut heads = vec![Column::left("Fold"), Column::right("Test images")];
     heads.extend(columns.iter().map(|(name, ..)| Column::right(*name)));
     heads.push(Column::right("Penalty"));
@@ -51,7 +51,7 @@ pub fn probe(probe: &ProbeTable, of: Option<&str>) -> Table {
     }));
     table.rows.push(row);
     table.notes.push(
-        "A linear predictor on standardised pooled features, its penalty chosen on the validation images."
+        "A linear predictor on standardized pooled features; the penalty is chosen on the validation images."
             .into(),
     );
     table.notes.push(match &probe.result {
@@ -59,7 +59,7 @@ pub fn probe(probe: &ProbeTable, of: Option<&str>) -> Table {
             "Sensitivity and specificity at the logit with the largest Youden index on the validation images.".into()
         }
         ProbeResult::Years { .. } => {
-            "Years. The deviation is the sample standard deviation of the absolute error over the test images; the error of the mean age is that of saying the training images' mean every time.".into()
+            "Values in years. The deviation is the sample standard deviation of the absolute error over the test images. The error of the mean age is the error when the mean of the training images is always predicted.".into()
         }
     });
     if probe.folds.len() > 1 {
@@ -68,7 +68,7 @@ pub fn probe(probe: &ProbeTable, of: Option<&str>) -> Table {
     }
     let unknown: u64 = probe.folds.iter().map(|fold| fold.unknown).sum();
     if unknown > 0 {
-        table.notes.push(format!("Left out in all, as theirs is not known: {unknown} images."));
+        table.notes.push(format!("Images ignored because the target is unknown: {unknown}."));
     }
     table
 }
@@ -76,9 +76,9 @@ pub fn probe(probe: &ProbeTable, of: Option<&str>) -> Table {
 /// How much of a map lies in the boxes of its image.
 pub fn heat(heat: &Heat) -> Table {
     let title = format!("Grad-CAM of {} on {}", heat.label, heat.image);
-    let columns = ["Left", "Top", "Width", "Height", "Share of the image", "Share of the heat"];
+    let columns = ["Left", "Top", "Width", "Height", "Share of the image", "Share of the heat map"];
     let mut heads: Vec<Column> = columns.into_iter().map(Column::right).collect();
-    heads.push(Column::left("Hottest place in it"));
+    heads.push(Column::left("Maximum inside"));
     let mut table = Table::new(title, heads);
     for HeatInBox { area, area_share, heat_share, hit } in &heat.boxes {
         let pixels =
@@ -89,11 +89,11 @@ pub fn heat(heat: &Heat) -> Table {
         table.rows.push(row);
     }
     table.notes.push(match heat.boxes.as_slice() {
-        [] => "No box of this label is known on this image.".into(),
-        _ => "Boxes in pixels of the original.".into(),
+        [] => "This image has no annotated box of this label.".into(),
+        _ => "Boxes in pixels of the original image.".into(),
     });
     if heat.map.iter().flatten().all(|cell| *cell == 0.0) {
-        table.notes.push("No heat: no place of the image speaks for the label.".into());
+        table.notes.push("The heat map is zero: no region supports the label.".into());
     }
     table
 }
@@ -101,7 +101,8 @@ pub fn heat(heat: &Heat) -> Table {
 /// The pointing game by label.
 pub fn pointing(pointing: &Pointing) -> Table {
     let title = format!("Pointing game on annotated boxes of {} images", pointing.subset.name());
-    let columns = ["Boxes", "Hits", "Hit rate", "With heat", "Share of the heat", "Share of the image"];
+    let columns =
+        ["Boxes", "Hits", "Hit rate", "Nonzero maps", "Share of the heat map", "Share of the image"];
     let mut heads = vec![Column::left("Label")];
     heads.extend(columns.into_iter().map(Column::right));
     let mut table = Table::new(title, heads);
@@ -115,10 +116,10 @@ pub fn pointing(pointing: &Pointing) -> Table {
     };
     table.rows.extend(pointing.labels.iter().map(|label| row(&label.label, label)));
     table.rows.push(row("All", &pointing.all));
-    table.notes.push("A hit: the hottest place of the label's Grad-CAM lies in the box. Shares are means over the boxes with heat; of a map without preference, both would be the same.".into());
+    table.notes.push("A hit: the maximum of the label's Grad-CAM heat map is inside the box. Shares are means over boxes with a nonzero map; for a uniform map the two shares are equal.".into());
     if pointing.all.without_heat > 0 {
         let n = pointing.all.without_heat;
-        table.notes.push(format!("Without any heat, counted as missed: {n}."));
+        table.notes.push(format!("Boxes with a zero map, counted as misses: {n}."));
     }
     table
 }

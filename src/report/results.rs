@@ -35,7 +35,7 @@ pub fn auc(title: &str, auc: &AucTable) -> Table {
     let undefined = auc.labels.len() - auc.mean_over as usize;
     let mut note = format!("The mean covers {} of {} labels", auc.mean_over, auc.labels.len());
     if undefined > 0 {
-        note += "; an AUC is n/a where all images have the label or none has it";
+        note += "; an AUC is n/a if all images have the label or none has";
     }
     table.notes.push(note + ".");
     if has_missing {
@@ -196,9 +196,9 @@ fn judged_on(comparison: &Comparison) -> Option<&'static str> {
     match comparison.subset? {
         Subset::Test => None,
         Subset::Val => Some(
-            "On validation images, by which runs chose their epoch: these numbers are too good for a test.",
+            "On validation images, which were used to select the epoch: these numbers are too optimistic for a test.",
         ),
-        Subset::Train => Some("On training images: these numbers say nothing of other patients."),
+        Subset::Train => Some("On training images: these numbers say nothing about other patients."),
     }
 }
 
@@ -227,13 +227,13 @@ fn notes(comparison: &Comparison) -> Vec<String> {
     let same_folds = comparison.models.iter().all(|model| model.predictions.len() == most);
     let mut notes = vec![match most {
         0 | 1 if comparison.folds.len() > 1 => {
-            format!("One fold each, so no deviation. The mean is over {covered}.")
+            format!("A single fold each: no standard deviation. The mean is over {covered}.")
         }
-        0 | 1 => format!("One fold, so no deviation. The mean is over {covered}."),
+        0 | 1 => format!("Single fold: no standard deviation. The mean is over {covered}."),
         n => {
             let whose = if same_folds { format!("{n} folds") } else { "the folds of each model".to_owned() };
             format!(
-                "Mean ± sample standard deviation over {whose}. The mean over {covered} is taken in each fold first."
+                "Mean ± sample standard deviation over {whose}. The mean over {covered} is computed within each fold first."
             )
         }
     }];
@@ -242,10 +242,8 @@ fn notes(comparison: &Comparison) -> Vec<String> {
     if comparison.shared_images {
         let images = comparison.models.first().map_or(&[][..], |model| &model.images);
         let images: Vec<String> = images.iter().map(|images| thousands(*images)).collect();
-        notes.push(format!(
-            "On the images alone that every model scored: {}, a fold each.",
-            images.join(", ")
-        ));
+        notes
+            .push(format!("Only on images that every model scored; images per fold: {}.", images.join(", ")));
     }
     let missing = |model: &ComparedModel| model.labels.iter().any(|label| !label.missing.is_empty());
     if comparison.models.iter().any(missing) {
@@ -255,7 +253,7 @@ fn notes(comparison: &Comparison) -> Vec<String> {
     }
     if !undefined.is_empty() && most > 1 {
         notes.push(format!(
-            "Undefined in some folds, as all images have the label or none has it, and left out of the means; folds that count: {}.",
+            "Undefined in some folds (all images have the label, or none has) and ignored in the means; folds used: {}.",
             undefined.join(", ")
         ));
     }
@@ -263,7 +261,7 @@ fn notes(comparison: &Comparison) -> Vec<String> {
         comparison.models.iter().filter(|model| model.imported).map(|model| model.name.as_str()).collect();
     if !imported.is_empty() {
         notes.push(format!(
-            "Scores of another tool: {}. What it was trained on is not known here, these patients perhaps among it.",
+            "Imported: {}. It may have been trained on these test patients.",
             imported.join(", ")
         ));
     }
@@ -272,7 +270,7 @@ fn notes(comparison: &Comparison) -> Vec<String> {
     for model in comparison.published.iter().flat_map(|table| &table.models) {
         let over = match (model.mean_over, model.mean) {
             (Some(n), _) => format!("; mean over {n} labels"),
-            (None, Some(_)) => "; over how many labels its mean is, is not said".to_owned(),
+            (None, Some(_)) => "; number of labels of the mean not given".to_owned(),
             (None, None) => String::new(),
         };
         let source = format!("{}{over}", model.source);
@@ -283,7 +281,7 @@ fn notes(comparison: &Comparison) -> Vec<String> {
     }
     for (source, names) in sources {
         notes.push(format!(
-            "Published numbers, without scores and so not tested: {} ({source}).",
+            "Published numbers, not tested because there are no scores: {} ({source}).",
             names.join(", ")
         ));
     }
@@ -323,7 +321,7 @@ fn range(comparison: &Comparison) -> Table {
     }
     let row = comparison.models.iter().flat_map(|model| cells(&model.mean));
     table.rows.push(std::iter::once(Cell::Text("Mean".into())).chain(row).collect());
-    table.notes.push("Labels in descending order of their mean AUC over all models.".to_owned());
+    table.notes.push("Labels are sorted by descending mean AUC over all models.".to_owned());
     table
 }
 
@@ -339,14 +337,16 @@ fn spearman(comparison: &Comparison) -> Table {
     let folds = comparison.folds.len();
     table.notes.push(match (comparison.pooling, folds) {
         (Pooling::PerLabel, 0 | 1) => {
-            "Per label over the images of a fold, then averaged over labels.".to_owned()
+            "Computed per label over the images of a fold, then averaged over labels.".to_owned()
         }
         (Pooling::PerLabel, n) => {
-            format!("Per label over the images of a fold, then averaged over labels and {n} folds.")
+            format!("Computed per label over the images of a fold, then averaged over labels and {n} folds.")
         }
-        (Pooling::AllScores, 0 | 1) => "Over all scores of all labels at once.".to_owned(),
+        (Pooling::AllScores, 0 | 1) => "Computed over all scores of all labels together.".to_owned(),
         (Pooling::AllScores, n) => {
-            format!("Over all scores of all labels of a fold at once, then averaged over {n} folds.")
+            format!(
+                "Computed over all scores of all labels of a fold together, then averaged over {n} folds."
+            )
         }
     });
     table

@@ -89,7 +89,7 @@ pub enum Cell {
     Empty,
 }
 
-/// How a table is written.
+/// Output format of a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
     /// For reading: aligned columns.

@@ -30,7 +30,7 @@ impl Branch {
 pub fn tree(touched: &Touched, asked: &str) -> String {
     let count = touched.different() as usize;
     if count == 0 {
-        return format!("nothing here has {asked}\n");
+        return format!("no data set contains {asked}\n");
     }
     // Of an id nobody reads the digits: it is the file of an image that has a name.
     let mut of_file = touched.images.iter().filter_map(|image| Some((image, image.id?)));
@@ -61,7 +61,7 @@ pub fn tree(touched: &Touched, asked: &str) -> String {
         tree.draw("", &mut out);
     }
     for (id, why) in &touched.unread {
-        let _ = writeln!(out, "not known, because {} cannot be read: {why}", id.short());
+        let _ = writeln!(out, "unknown, because {} cannot be read: {why}", id.short());
     }
     out
 }

@@ -9,7 +9,7 @@ use crate::stats;
 pub(super) fn intervals(comparison: &Comparison) -> Table {
     let mut columns = vec![Column::left("Label")];
     columns.extend(comparison.models.iter().map(|model| Column::right(&model.name)));
-    let mut table = Table::new("AUC and its interval of 95 % (DeLong)", columns);
+    let mut table = Table::new("AUC with 95 % confidence interval (DeLong)", columns);
     for (place, name) in labels(comparison).enumerate() {
         let cells = comparison.models.iter().map(|model| {
             let label = &model.labels[place];
@@ -25,10 +25,10 @@ pub(super) fn intervals(comparison: &Comparison) -> Table {
 pub(super) fn about_intervals(folds: usize) -> String {
     let over = match folds {
         0 | 1 => String::new(),
-        _ => "Mean over the folds where it is defined; its standard error is the mean of theirs, as if all folds tested on the same images: rather too wide. ".to_owned(),
+        _ => "Mean over the folds where the AUC is defined; its standard error is the mean of the folds' standard errors, as if all folds had the same test images: conservative. ".to_owned(),
     };
     format!(
-        "{over}Normal distribution, images taken as independent (--bootstrap draws patients); none for a class of one image, nor where all pairs are in the right order, or all in the wrong one."
+        "{over}Normal distribution; images are treated as independent (--bootstrap resamples by patient); no interval for a single positive or negative, or for an AUC of 0 or 1."
     )
 }
 
@@ -70,7 +70,7 @@ pub(super) fn delong(comparison: &Comparison) -> Table {
             Cell::PValue(row.p_bh),
         ]);
     }
-    table.notes.push("Adjusted over the labels of a pair and fold: Holm for any false finding, Benjamini and Hochberg (BH) for their share.".to_owned());
+    table.notes.push("p-values are adjusted over the labels of a pair and fold: Holm controls the family-wise error rate, Benjamini-Hochberg (BH) the false discovery rate.".to_owned());
     table
 }
 
@@ -105,7 +105,7 @@ pub(super) fn resampled(comparison: &Comparison) -> Table {
     if let Some(row) = comparison.resampled.first() {
         let ratio = row.test_to_train;
         table.notes.push(format!(
-            "Nadeau and Bengio (2003): the variance over folds times 1/n + {ratio:.3}, test over training images, as folds share training images. Adjusted over the labels of a pair."
+            "Nadeau and Bengio (2003): variance over folds times 1/n + {ratio:.3} (ratio of test to training images), because folds share training images. p-values are adjusted over the labels of a pair."
         ));
     }
     table
@@ -122,7 +122,7 @@ pub(super) fn bootstrap(comparison: &Comparison, bootstrap: &Bootstrap) -> Table
         |row: &&BootstrapRow| format!("{} - {}", row.model, row.less.as_deref().unwrap_or_default());
     columns.extend(pairs.iter().map(|row| Column::right(heading(row))));
     let title = format!(
-        "AUC and its interval of {percent} %, {} draws of patients",
+        "AUC with {percent} % confidence interval, {} bootstrap resamples (by patient)",
         super::thousands(bootstrap.draws.into())
     );
     let mut table = Table::new(title, columns);
@@ -142,10 +142,10 @@ pub(super) fn bootstrap(comparison: &Comparison, bootstrap: &Bootstrap) -> Table
     }
     let folds = match comparison.folds.len() {
         0 | 1 => String::new(),
-        _ => " A draw weighs all folds alike, and its value is the mean over those where the AUC is defined in this draw; it counts if there is one.".to_owned(),
+        _ => " All folds have the same weight in a resample. Its value is the mean over the folds where the AUC is defined; a resample without any such fold is not used.".to_owned(),
     };
     table.notes.push(format!(
-        "{} patients drawn with replacement, all images of a patient together, seed {}; percentiles.{folds}",
+        "{} patients drawn with replacement, with all their images, seed {}; percentile intervals.{folds}",
         super::thousands(bootstrap.patients),
         bootstrap.seed
     ));
@@ -157,7 +157,7 @@ pub(super) fn bootstrap(comparison: &Comparison, bootstrap: &Bootstrap) -> Table
         .collect();
     if !short.is_empty() {
         table.notes.push(format!(
-            "Defined in no fold in some draws, which do not count; draws that count: {}.",
+            "Undefined in every fold of some resamples, which are not used; resamples used: {}.",
             short.join(", ")
         ));
     }

@@ -28,7 +28,7 @@ pub struct Wishes {
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// No such preset.
-    #[error("there is no model `{name}`")]
+    #[error("unknown model `{name}`")]
     UnknownModel {
         /// What was asked for.
         name: String,
@@ -36,7 +36,7 @@ pub enum ConfigError {
         nearest: Option<String>,
     },
     /// No such key.
-    #[error("{origin}: there is no setting `{key}` for {model}")]
+    #[error("{origin}: {model} has no setting `{key}`")]
     UnknownKey {
         /// Where it stands.
         origin: String,
@@ -50,7 +50,7 @@ pub enum ConfigError {
         known: Vec<String>,
     },
     /// Not `key=value`.
-    #[error("--set {0}: `key=value` is expected")]
+    #[error("--set {0}: expected `key=value`")]
     NotAPair(String),
     /// Not TOML.
     #[error("{}: {reason}", path.display())]
@@ -292,15 +292,15 @@ fn check(settings: &Settings) -> Result<(), ConfigError> {
     }
     match &settings.model.architecture {
         Architecture::Resnet { blocks, .. } if blocks.contains(&0) => {
-            return wrong("blocks", format!("{blocks:?}"), "every stage needs a block");
+            return wrong("blocks", format!("{blocks:?}"), "every stage needs at least one block");
         }
         Architecture::Tiny { widths: units, .. } | Architecture::Mlp { hidden: units }
             if units.contains(&0) =>
         {
-            return wrong("widths", format!("{units:?}"), "a layer needs units");
+            return wrong("widths", format!("{units:?}"), "every layer needs at least one unit");
         }
         Architecture::Tiny { widths, .. } if widths.is_empty() => {
-            return wrong("widths", "[]".into(), "one convolution is needed");
+            return wrong("widths", "[]".into(), "at least one convolution is needed");
         }
         _ => {}
     }
@@ -310,15 +310,11 @@ fn check(settings: &Settings) -> Result<(), ConfigError> {
             _ => 32,
         };
         if image.input < smallest || image.input > 4096 {
-            return wrong(
-                "input",
-                image.input.to_string(),
-                "the network cannot take so small or large an image",
-            );
+            return wrong("input", image.input.to_string(), "the network does not support this image size");
         }
         match t.pixels {
             Some(Pixels::Side(side)) if t.pixels != Some(UNSETTLED) && side < image.input => {
-                return wrong("pixels", side.to_string(), "`original`, or a side that is not below `input`");
+                return wrong("pixels", side.to_string(), "`original`, or a side of at least `input`");
             }
             _ => {}
         }
@@ -335,7 +331,7 @@ fn check(settings: &Settings) -> Result<(), ConfigError> {
                 return wrong(
                     key,
                     format!("{values:?}"),
-                    "one number a channel is expected, deviations above 0",
+                    "expected one number per channel, deviations above 0",
                 );
             }
         }
@@ -353,16 +349,18 @@ impl ConfigError {
             ConfigError::UnknownModel { nearest: Some(nearest), .. } => {
                 Some(format!("did you mean `{nearest}`?"))
             }
-            ConfigError::UnknownModel { .. } => Some(format!("there are {}", presets::names().join(", "))),
+            ConfigError::UnknownModel { .. } => {
+                Some(format!("known models: {}", presets::names().join(", ")))
+            }
             ConfigError::UnknownKey { origin, key, .. }
                 if origin.starts_with("--set") && OPTIONS.contains(&&**key) =>
             {
-                Some(format!("it is an option of its own: --{key}"))
+                Some(format!("it has its own option: --{key}"))
             }
             ConfigError::UnknownKey { nearest: Some(nearest), .. } => {
                 Some(format!("did you mean `{nearest}`?"))
             }
-            ConfigError::UnknownKey { known, .. } => Some(format!("there are {}", known.join(", "))),
+            ConfigError::UnknownKey { known, .. } => Some(format!("its settings are {}", known.join(", "))),
             ConfigError::NotAPair(_) => Some("for example --set epochs=5".to_owned()),
             _ => None,
         }
@@ -412,7 +410,7 @@ mod tests {
         assert_eq!(error.to_string(), "run.toml: there is no setting `batchsize` for mlp");
         assert_eq!(error.hint().unwrap(), "did you mean `batch`?");
         let error = with("mlp", None, &["seed=2"]).unwrap_err();
-        assert_eq!(error.hint().unwrap(), "it is an option of its own: --seed");
+        assert_eq!(error.hint().unwrap(), "it has its own option: --seed");
         for fixed in ["name=x", "family=tiny", "image=none", "zzz=1"] {
             assert!(matches!(with("tiny", None, &[fixed]), Err(ConfigError::UnknownKey { .. })), "{fixed}");
         }

@@ -36,10 +36,10 @@ pub enum RunError {
     #[error(transparent)]
     Split(#[from] SplitError),
     /// Neither `auto`, `cpu` nor `cuda:N`.
-    #[error("there is no device `{0}`")]
+    #[error("unknown device `{0}`")]
     BadDevice(String),
     /// The split divides another data set.
-    #[error("split {split} divides data set {divides}, not {dataset}")]
+    #[error("split {split} belongs to data set {divides}, not {dataset}")]
     OtherDataset {
         /// The split.
         split: String,
@@ -49,7 +49,7 @@ pub enum RunError {
         dataset: String,
     },
     /// The split has fewer folds.
-    #[error("split {split} has {folds} folds, counted from 0, so there is no fold {fold}")]
+    #[error("split {split} has no fold {fold}: it has {folds} folds, counted from 0")]
     NoSuchFold {
         /// The split.
         split: String,
@@ -59,7 +59,7 @@ pub enum RunError {
         fold: u32,
     },
     /// Several folds, and none was named.
-    #[error("split {split} has {folds} folds: say which of them was scored")]
+    #[error("split {split} has {folds} folds: give the one that was scored")]
     WhichFold {
         /// The split.
         split: String,
@@ -67,10 +67,10 @@ pub enum RunError {
         folds: usize,
     },
     /// A model that tables cannot show.
-    #[error("a model cannot be called {0:?}")]
+    #[error("{0:?} is not a valid model name")]
     BadModelName(String),
     /// Scores that are no probabilities.
-    #[error("{}: image {image:?} has {score} for {label}, which is no probability", path.display())]
+    #[error("{}: image {image:?} has score {score} for {label}, which is not a probability", path.display())]
     NotAProbability {
         /// The file.
         path: PathBuf,
@@ -83,7 +83,7 @@ pub enum RunError {
     },
     /// A file of scores for other images.
     #[error(
-        "{} scores no image that counts: {unknown} are not in data set {dataset}, {extra} not in the subset",
+        "{} has no score of a usable image: {unknown} images are not in data set {dataset}, {extra} not in the subset",
         path.display()
     )]
     NothingScored {
@@ -107,7 +107,7 @@ pub enum RunError {
         patients: usize,
     },
     /// A model that looks at images, on metadata.
-    #[error("data set {dataset} holds metadata only, and {model} looks at images")]
+    #[error("data set {dataset} has metadata only, but {model} needs images")]
     NeedsImages {
         /// The data set.
         dataset: String,
@@ -115,10 +115,10 @@ pub enum RunError {
         model: String,
     },
     /// Transfer learning without weights.
-    #[error("--init {0} starts from given weights, and none are given")]
+    #[error("--init {0} needs --weights")]
     NeedsWeights(&'static str),
     /// Weights that would not be used.
-    #[error("--init scratch does not use weights, and some are given")]
+    #[error("--init scratch cannot be combined with --weights")]
     UnusedWeights,
     /// A file of weights in another format.
     #[error("{} is not a safetensors file: {reason}", path.display())]
@@ -129,7 +129,7 @@ pub enum RunError {
         reason: String,
     },
     /// Another process is at it.
-    #[error("this very run is being trained by another process: {} is locked", .0.display())]
+    #[error("another process is already training this run: {} is locked", .0.display())]
     Running(PathBuf),
     /// A file of the worker.
     #[error("cannot {doing} {}: {source}", path.display())]
@@ -142,7 +142,7 @@ pub enum RunError {
         source: std::io::Error,
     },
     /// Scores of the worker that do not fit what was asked for.
-    #[error("{}: the worker's scores are of no use: {reason}", path.display())]
+    #[error("{}: invalid scores from the worker: {reason}", path.display())]
     BadScores {
         /// The file.
         path: PathBuf,
@@ -163,7 +163,7 @@ pub enum RunError {
     #[error("run {0} has no predictions of its test images")]
     NoPredictions(String),
     /// Neither a run nor predictions.
-    #[error("`{text}` is a {kind}; runs and predictions can be compared")]
+    #[error("`{text}` is a {kind}; only runs and predictions can be compared")]
     NotComparable {
         /// What was asked for.
         text: String,
@@ -198,7 +198,7 @@ pub enum RunError {
     #[error("{}", Unfair::reasons(.0))]
     Unfair(Vec<Unfair>),
     /// A label that some model does not score.
-    #[error("not every model scores {label}; all score {}", shared.join(", "))]
+    #[error("not every model scores {label}; labels that all models score: {}", shared.join(", "))]
     LabelNotScored {
         /// The label.
         label: String,
@@ -206,13 +206,13 @@ pub enum RunError {
         shared: Vec<String>,
     },
     /// Models without an image in common.
-    #[error("no image is scored by every model on the same fold")]
+    #[error("no image was scored by every model on the same fold")]
     NoSharedImage,
     /// Models without a label in common.
-    #[error("no label is scored by every model")]
+    #[error("no label was scored by every model")]
     NoSharedLabel,
     /// A file of published numbers that cannot be read.
-    #[error("{} does not hold published numbers: {reason}", path.display())]
+    #[error("{} is not a file of published numbers: {reason}", path.display())]
     NotPublished {
         /// The file.
         path: PathBuf,
@@ -220,7 +220,7 @@ pub enum RunError {
         reason: String,
     },
     /// Predictions that cannot come from the run that they name.
-    #[error("predictions {} are not of the run that they name: {reason}", predictions.short())]
+    #[error("predictions {} do not match their run: {reason}", predictions.short())]
     Misattributed {
         /// The predictions.
         predictions: Hash,
@@ -228,10 +228,10 @@ pub enum RunError {
         reason: String,
     },
     /// A model on metadata alone, asked what it sees in images.
-    #[error("model {0} sees no image")]
+    #[error("model {0} has no image input")]
     SeesNoImage(String),
     /// A label that the data set does not have.
-    #[error("there is no label {label}; the data set has {}", labels.join(", "))]
+    #[error("unknown label {label}; the data set has {}", labels.join(", "))]
     NoSuchLabel {
         /// The label.
         label: String,
@@ -253,7 +253,7 @@ pub enum RunError {
     #[error("data set {0} has no annotated boxes")]
     NoBoxes(String),
     /// A subset without boxes.
-    #[error("no {subset} image of fold {fold} has an annotated box")]
+    #[error("fold {fold} has no {subset} image with an annotated box")]
     NoBoxesIn {
         /// The subset.
         subset: &'static str,
@@ -261,7 +261,7 @@ pub enum RunError {
         fold: u32,
     },
     /// Runs that are not folds of one thing.
-    #[error("a probe is of one model's folds: {a} is {one}, and {b} is {other}")]
+    #[error("a probe needs folds of one model: {a} is {one}, but {b} is {other}")]
     NotOneModel {
         /// The first run.
         a: String,
@@ -291,7 +291,7 @@ pub enum RunError {
         why: String,
     },
     /// Images whose bytes were removed for good.
-    #[error("{images} of the images were withdrawn and purged, so this cannot be computed any more")]
+    #[error("cannot compute this: {images} of the images were withdrawn and purged")]
     Purged {
         /// How many.
         images: u64,
@@ -342,59 +342,63 @@ impl RunError {
             RunError::Study(e) => return e.hint(),
             RunError::Dataset(e) => return e.hint(),
             RunError::Split(e) => return e.hint().map(str::to_owned),
-            RunError::WhichFold { .. } => "--fold K, counted from 0",
-            RunError::BadModelName(_) => "--model takes a text without control characters",
-            RunError::NotAProbability { .. } => "with --logits, scores are outputs before the sigmoid",
-            RunError::NothingScored { .. } => "is it the right --dataset, --split and --fold?",
-            RunError::BadDevice(_) => "there are auto, cpu, cuda:0, cuda:1, …",
-            RunError::NeedsImages { .. } => "the model `mlp` needs only metadata; or ingest the images",
-            RunError::NeedsWeights(_) => {
-                "name imported weights with --weights; `reg weights import` takes them in"
+            RunError::WhichFold { .. } => "give --fold K, counted from 0",
+            RunError::BadModelName(_) => "give --model a name without control characters",
+            RunError::NotAProbability { .. } => "give --logits if the scores are outputs before the sigmoid",
+            RunError::NothingScored { .. } => "check --dataset, --split and --fold",
+            RunError::BadDevice(_) => "possible devices: auto, cpu, cuda:0, cuda:1, …",
+            RunError::NeedsImages { .. } => {
+                "use the model `mlp`, which needs only metadata, or ingest the images"
             }
-            RunError::UnusedWeights => "leave --weights away, or ask for --init fine-tune or off-the-shelf",
+            RunError::NeedsWeights(_) => {
+                "import weights with `reg weights import FILE.safetensors --name NAME` and give --weights NAME"
+            }
+            RunError::UnusedWeights => {
+                "leave out --weights, or give --init fine-tune or --init off-the-shelf"
+            }
             RunError::NotSafetensors { path, .. }
                 if path.extension().is_some_and(|e| e == "pth" || e == "pt") =>
             {
                 return Some(format!(
-                    "a pickle can run code, so none is loaded; convert it: python -c \"import torch, safetensors.torch as s; s.save_file(torch.load('{}', weights_only=True), 'weights.safetensors')\"",
+                    "reg loads no pickle files, because they can run code; convert it: python -c \"import torch, safetensors.torch as s; s.save_file(torch.load('{}', weights_only=True), 'weights.safetensors')\"",
                     path.display()
                 ));
             }
-            RunError::Leak { .. } => "`reg split check` names them",
-            RunError::SameCell { .. } => "`reg compare --by run` makes each a column",
-            RunError::NotOneFold { .. } => "name one run of each fold",
-            RunError::NotOneModel { .. } => "probe each by itself",
+            RunError::Leak { .. } => "`reg split check` lists them",
+            RunError::SameCell { .. } => "give each its own column with `reg compare --by run`",
+            RunError::NotOneFold { .. } => "give one run per fold",
+            RunError::NotOneModel { .. } => "run `reg probe` for each model separately",
             RunError::Unfair(unfair) => match unfair.first().map(|unfair| unfair.kind) {
                 Some(UnfairKind::MixedFolds) => {
-                    "a column is one model's folds of one split, trained alike: name such runs only, or give scores of another tool another --model; --allow-different-images shows them nevertheless, marked"
+                    "a column holds folds of one model on one split, trained with the same settings: give only such runs, or import another tool's scores under another --model; --allow-different-images compares them anyway and flags the table"
                 }
                 Some(UnfairKind::DifferentLabels) => {
-                    "--labels shared compares them by the labels that all score"
+                    "give --labels shared to compare the labels that all models score"
                 }
                 Some(UnfairKind::Published) => {
-                    "evaluate on the official split (`reg split import`), or see them marked with --allow-different-images"
+                    "evaluate on the official split (`reg split import`), or give --allow-different-images; the table is flagged"
                 }
                 Some(UnfairKind::Leak) => {
-                    "compare models that have not seen these patients; --allow-different-images shows them nevertheless, marked"
+                    "compare models that have not seen these patients, or give --allow-different-images; the table is flagged"
                 }
                 _ => {
-                    "only scores of the same images can be compared: train, evaluate or import both on the same split and fold, or take --images shared; --allow-different-images shows them side by side, marked"
+                    "only scores of the same images can be compared: train, evaluate or import both on the same split and fold, or give --images shared; --allow-different-images compares them anyway and flags the table"
                 }
             },
             RunError::NoSharedImage => {
-                "images of two data sets are the same where source, name, file, patient and labels are; one of metadata only has no files"
+                "images of two data sets are the same if source, name, file, patient and labels are equal; metadata-only data sets have no files"
             }
-            RunError::SeesNoImage(_) => "name a run of a model that looks at images",
-            RunError::NoBoxes(_) => "`reg ingest --boxes BBox_List_2017.csv` takes them in",
-            RunError::NoBoxesIn { .. } => "--subset names another part of the fold",
+            RunError::SeesNoImage(_) => "give a run of a model with image input",
+            RunError::NoBoxes(_) => "import boxes with `reg ingest --boxes BBox_List_2017.csv`",
+            RunError::NoBoxesIn { .. } => "choose another subset with --subset",
             RunError::NotPublished { .. } => {
-                "a [[model]] has name, source, split = \"official\", and mean or a table [model.auc]; images and mean_over say more"
+                "a [[model]] needs name, source, split = \"official\", and mean or a table [model.auc]; images and mean_over are optional"
             }
             RunError::Withdrawn { .. } => {
-                "ingest again for a data set without them, and divide that; --allow-withdrawn uses them all the same, and what comes of it is marked"
+                "run the same `reg ingest` again for a data set without them, and split that; --allow-withdrawn uses them anyway and flags the results"
             }
             RunError::Purged { .. } => {
-                "what was computed before is still here, and `reg verify` checks it; `reg list withdrawal` says what was withdrawn and why"
+                "earlier results are kept, and `reg verify` checks them; `reg list withdrawal` shows what was withdrawn and why"
             }
             RunError::False { .. } => "`reg verify --recompute` names every false record",
             RunError::OtherRules { recorded, here, .. } if recorded > here => {

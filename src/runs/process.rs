@@ -21,7 +21,7 @@ pub const VARIABLE: &str = "REG_TORCH";
 #[derive(Debug, thiserror::Error)]
 pub enum WorkerError {
     /// There is none.
-    #[error("this command computes, and the worker {} is not there", .0.display())]
+    #[error("this command needs the worker {}, which is not installed", .0.display())]
     Missing(PathBuf),
     /// It cannot be started.
     #[error("cannot start the worker {}: {source}", path.display())]
@@ -32,7 +32,7 @@ pub enum WorkerError {
         source: io::Error,
     },
     /// It is no reg-torch, or its libraries are missing.
-    #[error("the worker {} does not say who it is: {reason}", path.display())]
+    #[error("the worker {} does not identify itself: {reason}", path.display())]
     Mute {
         /// The program.
         path: PathBuf,
@@ -40,7 +40,7 @@ pub enum WorkerError {
         reason: String,
     },
     /// It is of another version.
-    #[error("the worker {} is version {found}, and this reg is {}", path.display(), env!("CARGO_PKG_VERSION"))]
+    #[error("the worker {} is version {found}, but this reg is {}", path.display(), env!("CARGO_PKG_VERSION"))]
     OtherVersion {
         /// The program.
         path: PathBuf,
@@ -64,10 +64,10 @@ pub enum WorkerError {
         last: String,
     },
     /// It said something that is not in the protocol.
-    #[error("the worker said `{0}`, which is not in the protocol")]
+    #[error("the worker sent `{0}`, which is not part of the protocol")]
     Garbled(String),
     /// It was stopped by a signal.
-    #[error("interrupted; {} kept", kept(*epochs, *batches))]
+    #[error("interrupted; checkpoint saved after {}", kept(*epochs, *batches))]
     Interrupted {
         /// Whole epochs that are kept.
         epochs: u32,
@@ -75,7 +75,7 @@ pub enum WorkerError {
         batches: u64,
     },
     /// It was stopped by a second signal.
-    #[error("stopped at once; the run goes on from the state that was kept last")]
+    #[error("stopped at once; the run resumes from its last checkpoint")]
     Killed,
     /// The pipe to it broke.
     #[error("cannot talk to the worker: {0}")]
@@ -84,10 +84,10 @@ pub enum WorkerError {
 
 fn kept(epochs: u32, batches: u64) -> String {
     let count = |n: u64, one: &str, many: &str| format!("{n} {}", if n == 1 { one } else { many });
-    let epochs = count(epochs.into(), "whole epoch", "whole epochs");
+    let epochs = count(epochs.into(), "epoch", "epochs");
     match batches {
-        0 => format!("{epochs} are"),
-        _ => format!("{epochs} and {} of the next one are", count(batches, "batch", "batches")),
+        0 => epochs,
+        _ => format!("{epochs} and {}", count(batches, "batch", "batches")),
     }
 }
 
@@ -96,23 +96,23 @@ impl WorkerError {
     pub fn hint(&self) -> Option<String> {
         match self {
             WorkerError::Missing(_) => Some(format!(
-                "install it with `cargo install --path src/tensor`, or name it in {VARIABLE}; everything but computing works without"
+                "install it with `cargo install --path src/tensor`, or set {VARIABLE}; everything except training and inference works without it"
             )),
             WorkerError::OtherVersion { .. } => {
-                Some(format!("build both from the same source, or name another worker in {VARIABLE}"))
+                Some(format!("build both from the same source, or set {VARIABLE} to another worker"))
             }
             WorkerError::Mute { .. } => {
-                Some("run it with the argument `identity` to see what is wrong".to_owned())
+                Some("run it with the argument `identity` to see the error".to_owned())
             }
             WorkerError::Failed { hint, .. } => hint.clone(),
             WorkerError::Died { status, .. } => {
                 use std::os::unix::process::ExitStatusExt;
                 (status.signal() == Some(9)).then(|| {
-                    "signal 9 is often the system's answer to memory running out: try a smaller `batch`; the run goes on where it stopped".to_owned()
+                    "signal 9 often means that the system ran out of memory: try a smaller `batch`; the run resumes where it stopped".to_owned()
                 })
             }
             WorkerError::Interrupted { .. } | WorkerError::Killed => {
-                Some("run the same command again to go on".to_owned())
+                Some("run the same command again to resume".to_owned())
             }
             WorkerError::Start { .. } | WorkerError::Garbled(_) | WorkerError::Pipe(_) => None,
         }

@@ -36,7 +36,7 @@ pub struct Order {
     pub init: Init,
     /// The weights to start from.
     pub weights: Option<Id<Weights>>,
-    /// Seed of initial weights, order and augmentation.
+    /// Seed of initial weights, sample order and augmentation.
     pub seed: u64,
     /// Threads of the tensor library.
     pub threads: u32,

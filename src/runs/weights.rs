@@ -69,7 +69,7 @@ pub(super) fn tensors(bytes: &[u8]) -> Result<Vec<(String, u64)>, String> {
     let (length, rest) = bytes.split_first_chunk().ok_or_else(too_short)?;
     let length = u64::from_le_bytes(*length);
     if length > MAX_HEADER {
-        return Err("it does not begin with the length of a header".to_owned());
+        return Err("it does not start with the length of a header".to_owned());
     }
     let (header, data) = rest.split_at_checked(length as usize).ok_or_else(too_short)?;
     let header: Map<String, Value> =
@@ -82,19 +82,19 @@ pub(super) fn tensors(bytes: &[u8]) -> Result<Vec<(String, u64)>, String> {
         let shape = numbers("shape").ok_or_else(|| format!("tensor `{name}` has no shape"))?;
         let room = match numbers("data_offsets").as_deref() {
             Some([from, to]) if from <= to && *to <= data.len() as u64 => to - from,
-            _ => return Err(format!("tensor `{name}` does not lie within the file")),
+            _ => return Err(format!("tensor `{name}` is not within the file")),
         };
         let too_large = || format!("tensor `{name}` is too large");
         let count = shape.iter().try_fold(1u64, |product, side| product.checked_mul(*side));
         let count = count.ok_or_else(too_large)?;
         let width = tensor.get("dtype").and_then(Value::as_str).and_then(width);
         if width.is_some_and(|width| count.checked_mul(width) != Some(room)) {
-            return Err(format!("tensor `{name}` has not as many bytes as its shape needs"));
+            return Err(format!("tensor `{name}` does not have the number of bytes of its shape"));
         }
         all = all.checked_add(count).ok_or_else(too_large)?;
         tensors.push((name.clone(), count));
     }
-    if tensors.is_empty() { Err("it holds no tensors".to_owned()) } else { Ok(tensors) }
+    if tensors.is_empty() { Err("it contains no tensors".to_owned()) } else { Ok(tensors) }
 }
 
 #[cfg(test)]

@@ -45,7 +45,7 @@ fn refuse_weights(session: Session, spec: &Spec) -> Result<(), RunError> {
         rows.sort_unstable();
         refuse_rows(session, &manifest, &rows, false).map_err(|e| match e {
             RunError::Withdrawn { images, why } => {
-                let why = format!("{why}; the run that the weights are of has seen them");
+                let why = format!("{why}; the run that the weights come from has seen them");
                 RunError::Withdrawn { images, why }
             }
             e => e,

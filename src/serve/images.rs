@@ -193,10 +193,10 @@ pub(super) fn viewer(registry: &Registry, id: Hash, place: &str, query: &Query) 
                 said.push(format!("{label} at {:.0}, {:.0}, {:.0} by {:.0} pixels", of.x, of.y, of.w, of.h));
             }
             let what = chosen
-                .map_or("X-ray".to_owned(), |(_, heat)| format!("Heat map of {} over the X-ray", heat.label));
+                .map_or("X-ray".to_owned(), |(_, heat)| format!("Heat map of {} on the X-ray", heat.label));
             let said = if said.is_empty() { "no annotated box".to_owned() } else { said.join("; ") };
             out.push(&format!(
-                "<p class=\"bar\"><label><input type=\"checkbox\" id=\"boxes\" checked> Boxes ({})</label> <a href=\"/lineage/down/{object}\">What was made of it</a></p><div class=\"viewer\"><img src=\"{source}\" width=\"{}\" height=\"{}\" alt=\"{}\"><svg viewBox=\"0 0 {} {}\" role=\"img\"><title>{}</title>{frames}</svg></div>",
+                "<p class=\"bar\"><label><input type=\"checkbox\" id=\"boxes\" checked> Boxes ({})</label> <a href=\"/lineage/down/{object}\">Results</a></p><div class=\"viewer\"><img src=\"{source}\" width=\"{}\" height=\"{}\" alt=\"{}\"><svg viewBox=\"0 0 {} {}\" role=\"img\"><title>{}</title>{frames}</svg></div>",
                 own.len(), row.width, row.height,
                 escape(&format!("{what}, {}", row.name)),
                 row.width, row.height,

@@ -46,8 +46,8 @@ pub(super) fn record(registry: &Registry, id: Hash) -> Result<Answer, Nothing> {
         escape(&what)
     ));
     let mut links = vec![
-        format!("<a href=\"/lineage/up/{id}\">What it is made of</a>"),
-        format!("<a href=\"/lineage/down/{id}\">What was made of it</a>"),
+        format!("<a href=\"/lineage/up/{id}\">Inputs</a>"),
+        format!("<a href=\"/lineage/down/{id}\">Results</a>"),
     ];
     if header.is_some() {
         links.push(format!("<a href=\"/json/{id}\">JSON</a>"));
@@ -166,15 +166,15 @@ pub(super) fn lineage(registry: &Registry, id: Hash, down: bool) -> Result<Answe
     let direction = if down { Direction::Down } else { Direction::Up };
     let graph = trace(registry, &registry.view()?, id, direction)?;
     let mut page = Writer::served();
-    let below = if down { "below it stands what was made of it" } else { "below it stand its inputs" };
+    let below = if down { "its results are below it" } else { "its inputs are below it" };
     page.paragraph(
         "",
-        &format!("Each box is a record or a file; {below}. Press a box to unfold them, one step at a time."),
+        &format!("Each box is a record or a file; {below}. Click a box to expand it, one step at a time."),
     );
     page.push(&page::tree(&[graph], direction, true));
-    let title = if down { "What was made of it" } else { "What it is made of" };
+    let title = if down { "Results" } else { "Inputs" };
     let other = if down { "up" } else { "down" };
-    page.push(&format!("<p class=\"bar\"><a href=\"/lineage/{other}/{id}\">The other way</a></p>"));
+    page.push(&format!("<p class=\"bar\"><a href=\"/lineage/{other}/{id}\">Reverse direction</a></p>"));
     Ok(Answer::page(title, &page.out))
 }
 

@@ -87,15 +87,15 @@ pub(super) fn answer(registry: &Registry, path: &str, query: &str) -> Answer {
         _ => Err(Nothing::Unknown(path.to_owned())),
     };
     answered.unwrap_or_else(|nothing| match nothing {
-        Nothing::Unknown(what) => problem(404, &format!("There is no {what} here.")),
+        Nothing::Unknown(what) => problem(404, &format!("This registry has no {what}.")),
         Nothing::Failed(e) => match &e {
             PageError::Registry(RegistryError::Index(IndexError::Busy { .. })) => {
-                problem(503, "Somebody writes to the registry at this moment; try again.")
+                problem(503, "Another process is writing to the registry; try again.")
             }
             PageError::Registry(RegistryError::Store(StoreError::Missing { .. })) => {
                 problem(404, &format!("This is not in the registry: {e}."))
             }
-            _ => problem(500, &format!("This page cannot be made: {e}.")),
+            _ => problem(500, &format!("This page cannot be rendered: {e}.")),
         },
     })
 }
@@ -103,7 +103,7 @@ pub(super) fn answer(registry: &Registry, path: &str, query: &str) -> Answer {
 fn problem(status: u16, what: &str) -> Answer {
     let mut page = Writer::served();
     page.paragraph("", what);
-    Answer { status, ..Answer::page(if status == 404 { "Not here" } else { "Not now" }, &page.out) }
+    Answer { status, ..Answer::page(if status == 404 { "Not found" } else { "Not available" }, &page.out) }
 }
 
 /// An id, whole.

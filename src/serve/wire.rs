@@ -72,7 +72,7 @@ async fn answer(
             let path = request.uri().path().to_owned();
             let query = request.uri().query().unwrap_or_default().to_owned();
             let answered = tokio::task::spawn_blocking(move || route::answer(&registry, &path, &query));
-            answered.await.unwrap_or_else(|_| Answer::text(500, "this page could not be made"))
+            answered.await.unwrap_or_else(|_| Answer::text(500, "this page could not be rendered"))
         }
     };
     Ok(response(answer, head))
@@ -81,7 +81,7 @@ async fn answer(
 /// What is answered instead where a request is none that a reader of these pages makes.
 fn refusal(request: &Request<Incoming>, port: u16) -> Option<Answer> {
     if ![Method::GET, Method::HEAD].contains(request.method()) {
-        return Some(Answer::text(405, "these pages can only be read"));
+        return Some(Answer::text(405, "this server is read-only"));
     }
     let mut hosts = request.headers().get_all(header::HOST).iter();
     let host = hosts.next().and_then(|host| host.to_str().ok()).unwrap_or_default();

@@ -22,10 +22,10 @@ use crate::records::{ImageRow, PatientId, Subset};
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum SplitError {
     /// Not three whole numbers.
-    #[error("`{0}` is not three shares of training, validation and test images")]
+    #[error("`{0}` is not a ratio of training, validation and test images")]
     NotRatios(String),
     /// Shares of something other than the whole.
-    #[error("the ratios {}/{}/{} add up to {} and not to 100", .0[0], .0[1], .0[2], .0.iter().map(|r| u64::from(*r)).sum::<u64>())]
+    #[error("the ratios {}/{}/{} add up to {}, not 100", .0[0], .0[1], .0[2], .0.iter().map(|r| u64::from(*r)).sum::<u64>())]
     Sum([u32; 3]),
     /// A subset that nobody wants, though training needs all three.
     #[error("a share of zero leaves no images for {}", .0.name())]
@@ -34,7 +34,7 @@ pub enum SplitError {
     #[error("a split has between 1 and {MAX_FOLDS} folds, not {0}")]
     Folds(u32),
     /// Fewer patients than subsets.
-    #[error("three subsets need three patients or more, and the data set has {0}")]
+    #[error("three subsets need at least 3 patients; the data set has {0}")]
     TooFewPatients(usize),
     /// A subset came out empty.
     #[error("fold {fold} would have no {} images", .subset.name())]
@@ -56,7 +56,7 @@ pub enum SplitError {
         listed: usize,
     },
     /// Not a share between nothing and everything.
-    #[error("{0} of the training images cannot validate")]
+    #[error("a validation share of {0} is not possible")]
     ValFraction(f64),
 }
 
@@ -66,17 +66,17 @@ impl SplitError {
         Some(match self {
             SplitError::NotRatios(_) | SplitError::Sum(_) => "write percentages such as 70/10/20",
             SplitError::ZeroRatio(Subset::Val) => {
-                "the epoch of a training is selected on the validation images; the paper uses 70/10/20"
+                "validation images are needed to select the best epoch; the paper uses 70/10/20"
             }
             SplitError::ZeroRatio(_) => "give each subset a share, such as 70/10/20",
-            SplitError::Folds(_) => "the paper re-samples five times",
+            SplitError::Folds(_) => "the paper uses five repeats",
             SplitError::TooFewPatients(_) => {
                 "all images of a patient stay in one subset: ingest more patients"
             }
             SplitError::Empty { .. } => "ingest more patients, or give this subset a larger share",
-            SplitError::InBothLists(_) => "take the name off one of the lists",
-            SplitError::NoneFound { .. } => "a list holds one `Image Index` a line, such as 00000001_000.png",
-            SplitError::ValFraction(_) => "the fraction lies between 0 and 1, such as 0.1",
+            SplitError::InBothLists(_) => "remove the name from one of the lists",
+            SplitError::NoneFound { .. } => "a list has one `Image Index` per line, such as 00000001_000.png",
+            SplitError::ValFraction(_) => "give a fraction between 0 and 1, such as 0.1",
         })
     }
 }
@@ -215,15 +215,15 @@ mod tests {
         let lines: Vec<String> =
             errors.iter().map(|e| format!("{e} ({})", e.hint().unwrap_or_default())).collect();
         insta::assert_snapshot!(lines.join("\n"), @r"
-        `x` is not three shares of training, validation and test images (write percentages such as 70/10/20)
-        the ratios 70/10/4294967295 add up to 4294967375 and not to 100 (write percentages such as 70/10/20)
-        a share of zero leaves no images for val (the epoch of a training is selected on the validation images; the paper uses 70/10/20)
-        a split has between 1 and 1000 folds, not 0 (the paper re-samples five times)
-        three subsets need three patients or more, and the data set has 2 (all images of a patient stay in one subset: ingest more patients)
+        `x` is not a ratio of training, validation and test images (write percentages such as 70/10/20)
+        the ratios 70/10/4294967295 add up to 4294967375, not 100 (write percentages such as 70/10/20)
+        a share of zero leaves no images for val (validation images are needed to select the best epoch; the paper uses 70/10/20)
+        a split has between 1 and 1000 folds, not 0 (the paper uses five repeats)
+        three subsets need at least 3 patients; the data set has 2 (all images of a patient stay in one subset: ingest more patients)
         fold 1 would have no test images (ingest more patients, or give this subset a larger share)
-        `a.png` is listed both for training and for test (take the name off one of the lists)
-        none of the 3 images listed for test is in the data set (a list holds one `Image Index` a line, such as 00000001_000.png)
-        1.5 of the training images cannot validate (the fraction lies between 0 and 1, such as 0.1)
+        `a.png` is listed both for training and for test (remove the name from one of the lists)
+        none of the 3 images listed for test is in the data set (a list has one `Image Index` per line, such as 00000001_000.png)
+        a validation share of 1.5 is not possible (give a fraction between 0 and 1, such as 0.1)
         ");
     }
 

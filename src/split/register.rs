@@ -70,7 +70,7 @@ pub struct Lists {
     pub test: PathBuf,
     /// Share of the training images that validate.
     pub val_fraction: f64,
-    /// Seed of that cut.
+    /// Seed of that split.
     pub seed: u64,
 }
 
@@ -102,7 +102,9 @@ pub fn import(
         registered.findings.push(format!("{unknown} listed images are not in the data set"));
     }
     if unlisted > 0 {
-        registered.findings.push(format!("{unlisted} images of the data set are on no list and not used"));
+        registered
+            .findings
+            .push(format!("{unlisted} images of the data set are not on any list and not used"));
     }
     Ok(registered)
 }
@@ -132,7 +134,7 @@ fn register(
     let mut findings = Vec::new();
     let leaks = super::leaks(&manifest.rows, assignment).len();
     if leaks > 0 {
-        findings.push(format!("{leaks} patients are in more than one subset: `reg split check` names them"));
+        findings.push(format!("{leaks} patients are in more than one subset: `reg split check` lists them"));
     }
     Ok(Registered { id, split, findings })
 }

@@ -37,10 +37,10 @@ pub enum StoreError {
         found: String,
     },
     /// The folder for files on their way leads out of the registry.
-    #[error("{} is a symbolic link, and a registry stages files in a folder of its own", .0.display())]
+    #[error("{} is a symbolic link; a registry must stage files in its own folder", .0.display())]
     StagingIsLink(PathBuf),
     /// A file from outside was written to while it was taken in.
-    #[error("{} was written to while it was read", .0.display())]
+    #[error("{} changed while it was being read", .0.display())]
     Changed(PathBuf),
     /// The file system says no.
     #[error("cannot {doing} {}: {source}", path.display())]

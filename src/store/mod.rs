@@ -212,7 +212,7 @@ fn open(path: &Path, flags: OFlags) -> std::io::Result<(fs::File, fs::Metadata)>
     let flags = (flags | OFlags::NONBLOCK).bits() as i32;
     let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
     let metadata = file.metadata()?;
-    if metadata.is_file() { Ok((file, metadata)) } else { Err(std::io::Error::other("it is no file")) }
+    if metadata.is_file() { Ok((file, metadata)) } else { Err(std::io::Error::other("it is not a file")) }
 }
 
 fn object_path(objects: &Path, id: &Hash) -> PathBuf {

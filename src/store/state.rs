@@ -46,7 +46,7 @@ impl FileState {
         Read::take(&mut file, limit.saturating_add(1)).read_to_end(buffer)?;
         let whole = buffer.len() as u64 == before.size.min(limit.saturating_add(1));
         if FileState::of(&file.metadata()?) != before || !whole {
-            return Err(io::Error::new(io::ErrorKind::ResourceBusy, "it was written to while it was read"));
+            return Err(io::Error::new(io::ErrorKind::ResourceBusy, "it changed while it was being read"));
         }
         Ok(before)
     }

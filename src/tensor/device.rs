@@ -12,7 +12,7 @@ use crate::error::TensorError;
 /// says whether single precision may be TensorFloat-32.
 pub(crate) fn prepare(name: &str, threads: u32, tf32: bool) -> Result<Device, TensorError> {
     let fail = |reason: String| TensorError::Device { device: name.to_owned(), reason };
-    let device = parse(name).ok_or_else(|| fail("a device is `cpu` or `cuda:N`".into()))?;
+    let device = parse(name).ok_or_else(|| fail("the device must be `cpu` or `cuda:N`".into()))?;
     let threads = i32::try_from(threads).ok().filter(|n| *n > 0);
     let threads = threads.ok_or_else(|| fail("the number of threads must be positive".into()))?;
     tch::set_num_threads(threads);

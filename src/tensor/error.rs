@@ -17,7 +17,7 @@ pub(crate) enum TensorError {
     #[error("the job on standard input cannot be read: {0}")]
     Job(String),
     /// The sender is of another version.
-    #[error("reg speaks version {found} of the worker's protocol, and this reg-torch version {PROTOCOL}")]
+    #[error("reg uses version {found} of the worker protocol, but this reg-torch uses version {PROTOCOL}")]
     Protocol {
         /// The sender's version.
         found: u64,
@@ -122,14 +122,14 @@ pub(crate) enum TensorError {
         reason: String,
     },
     /// One-channel model, three-channel weights.
-    #[error("the weights {id} do not fit the model: conv1.weight takes 3 channels, the model 1")]
+    #[error("the weights {id} do not fit the model: conv1.weight has 3 input channels, the model 1")]
     Channels {
         /// The weights.
         id: Hash,
     },
     /// The work would take more memory than there is.
     #[error(
-        "this takes about {:.1} GB of memory at `batch` {batch}, and {:.1} GB are free on {place}",
+        "this needs about {:.1} GB of memory at `batch` {batch}, but only {:.1} GB are free on {place}",
         *needed as f64 / 1e9,
         *free as f64 / 1e9
     )]
@@ -170,7 +170,7 @@ pub(crate) enum TensorError {
         batches: u64,
     },
     /// Nobody listens any more.
-    #[error("nobody reads the worker's events")]
+    #[error("the worker's events are not being read")]
     Gone,
 }
 
@@ -196,10 +196,10 @@ impl TensorError {
                 "`reg verify` names every damaged object and what depends on it"
             }
             TensorError::NoPixels { .. } => {
-                "a data set of metadata only can train the model `mlp`; for others ingest the images"
+                "a metadata-only data set can only train the model `mlp`; for other models ingest the images"
             }
             TensorError::Empty { subset: Subset::Val, .. } => {
-                "the best epoch is selected on validation images: make a split that has some (`reg split make --ratios 70/10/20`)"
+                "the best epoch is selected on validation images: make a split with validation images (`reg split make --ratios 70/10/20`)"
             }
             TensorError::Empty { .. } => {
                 "make a split with images in it (`reg split make --ratios 70/10/20`)"
@@ -208,13 +208,13 @@ impl TensorError {
                 "train on another fold, or on a data set with labels: `reg dataset stats` counts those that are missing"
             }
             TensorError::Weights { .. } => {
-                "weights are read by torchvision's names; `reg show` of the run's spec says which layers the model has"
+                "tensors need torchvision's names; `reg show` of the run's spec lists the model's layers"
             }
             TensorError::Channels { .. } => {
                 "pre-trained weights need a model with 3 channels, such as resnet50 or resnet50-meta"
             }
             TensorError::File { source, .. } if source.kind() == io::ErrorKind::StorageFull => {
-                "free some space and run the same command again: a training goes on where it stopped"
+                "free some disk space and run the same command again: the training resumes where it stopped"
             }
             TensorError::Diverged { .. } => "try a smaller learning rate (`--set lr=0.001`)",
             _ => return None,

@@ -102,7 +102,7 @@ impl Features {
             let length = group_length(dataset.len(), group) * width * 4;
             if let (true, Err(e)) = (kept, slots.put(group, &source(dataset, rows), &bytes[..length])) {
                 kept = false;
-                let message = format!("features are not kept in {}: {e}", cache.display());
+                let message = format!("features are not cached in {}: {e}", cache.display());
                 reporter.send(&Event::Note { message })?;
             }
             computed.push(bytes);

@@ -55,7 +55,7 @@ pub(crate) fn gradcam<W: Write>(
     })?;
     if let Some(index) = values.iter().position(|value| !value.is_finite()) {
         let name = inputs.images.name(rows[index * rows.len() / values.len()]);
-        return Err(TensorError::Settings(format!("image {name} has a heat that is no number")));
+        return Err(TensorError::Settings(format!("image {name} has a heat map that is not finite")));
     }
     let columns = (values.len() / rows.len().max(1)) as u32;
     write(

@@ -119,7 +119,8 @@ impl Dataset {
     ) -> Result<()> {
         let note = |reporter: &mut Reporter<W>, why: String| {
             let place = cache.display();
-            let message = format!("pixels are not kept in {place}, so each is decoded when needed: {why}");
+            let message =
+                format!("resized images are not cached in {place}, so each is decoded when needed: {why}");
             reporter.send(&Event::Note { message })
         };
         let kept = match Renditions::open(cache, self.manifest, &self.rows, rendition) {
@@ -135,7 +136,8 @@ impl Dataset {
         let (needed, free) = (missing.iter().map(size).sum::<u64>(), free_space(cache));
         if free.is_some_and(|free| free < needed) {
             let gb = |bytes: u64| bytes as f64 / 1e9;
-            let why = format!("they take {:.1} GB, and {:.1} GB are free", gb(needed), gb(free.unwrap_or(0)));
+            let why =
+                format!("they need {:.1} GB, but only {:.1} GB are free", gb(needed), gb(free.unwrap_or(0)));
             return note(reporter, why);
         }
         let total = missing.len() as u64;

@@ -168,7 +168,7 @@ impl Net {
     /// `[batch, features, side, side]`.
     fn map(&self, grey: Option<&Tensor>, training: bool) -> Result<Tensor> {
         let (Some(input), Some(grey)) = (&self.input, grey) else {
-            return Err(TensorError::Settings("it looks at images and was given none".into()));
+            return Err(TensorError::Settings("it needs images and was given none".into()));
         };
         let mut x = input.prepare(grey)?;
         match &*self.body {
@@ -180,7 +180,7 @@ impl Net {
                 }
                 Ok(x)
             }
-            Body::Mlp(_) => Err(TensorError::Settings("a perceptron on metadata sees no image".into())),
+            Body::Mlp(_) => Err(TensorError::Settings("a perceptron on metadata has no image input".into())),
         }
     }
 

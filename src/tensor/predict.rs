@@ -170,7 +170,7 @@ pub(crate) fn predict<W: Write>(
     let (logits, waited) = inputs.logits(&net, &rows, (batch, at), |_| None, reporter)?;
     if let Some(index) = logits.iter().position(|x| !x.is_finite()) {
         let name = inputs.images.name(rows[index / inputs.labels as usize]);
-        return Err(TensorError::Settings(format!("image {name} has a score that is no number")));
+        return Err(TensorError::Settings(format!("image {name} has a score that is not finite")));
     }
     write(place, files::SCORES, Scores { rows, labels: inputs.labels, scores: logits })?;
     let seconds = [("wait", waited), ("all", start.elapsed())];

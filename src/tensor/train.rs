@@ -87,7 +87,7 @@ pub(crate) fn train<W: Write>(
         (Init::Scratch, _) => {}
         (_, Some(id)) => weights::load(&net, &place.read("weights", id)?, id, Fit::Body)?,
         (init, None) => {
-            let reason = format!("`{}` begins with given weights, and there are none", init.name());
+            let reason = format!("`{}` needs initial weights, but none are given", init.name());
             return Err(TensorError::Settings(reason));
         }
     }
@@ -275,7 +275,8 @@ impl Run<'_> {
         self.clock.save += start.elapsed();
         match kept {
             Err(e @ TensorError::File { .. }) => {
-                let message = format!("{e}: what is trained from now on is lost if the training is killed");
+                let message =
+                    format!("{e}: without checkpoints, work from now on is lost if the training is killed");
                 reporter.send(&Event::Note { message })
             }
             kept => kept,

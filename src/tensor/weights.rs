@@ -108,8 +108,8 @@ pub(crate) fn checkpoint(net: &Net) -> Result<Vec<u8>> {
 /// counters of batches; `fit` says what is let pass.
 pub(crate) fn load(net: &Net, file: &[u8], id: Hash, fit: Fit) -> Result<()> {
     let wrong = |reason: String| TensorError::Weights { id, reason };
-    let file =
-        SafeTensors::deserialize(file).map_err(|e| wrong(format!("they are no safetensors file ({e})")))?;
+    let file = SafeTensors::deserialize(file)
+        .map_err(|e| wrong(format!("they are not a safetensors file ({e})")))?;
     for entry in &net.named {
         let skippable = fit == Fit::Body && entry.name.starts_with(HEAD);
         let Ok(view) = file.tensor(&entry.name) else {
@@ -129,7 +129,7 @@ pub(crate) fn load(net: &Net, file: &[u8], id: Hash, fit: Fit) -> Result<()> {
             let (found, dtype) = (view.shape(), view.dtype());
             let expected = entry.tensor.size();
             return Err(wrong(format!(
-                "tensor {} is {dtype:?} {found:?}, and F32 {expected:?} is expected",
+                "tensor {} is {dtype:?} {found:?}, expected F32 {expected:?}",
                 entry.name
             )));
         }
@@ -138,7 +138,7 @@ pub(crate) fn load(net: &Net, file: &[u8], id: Hash, fit: Fit) -> Result<()> {
     let mut names = file.names();
     names.sort_unstable();
     match names.into_iter().find(|name| !known(name) && !name.ends_with(".num_batches_tracked")) {
-        Some(name) => Err(wrong(format!("tensor {name} has no place in it"))),
+        Some(name) => Err(wrong(format!("the model has no tensor {name}"))),
         None => Ok(()),
     }
 }
@@ -176,7 +176,7 @@ mod tests {
         let other_labels = net(3, blocks, 15, 2);
         let head = tensor(&other_labels, "fc.weight");
         let error = load(&other_labels, &file, id, Fit::Whole).unwrap_err().to_string();
-        assert!(error.contains("fc.weight is F32 [10, 2048], and F32 [15, 2048]"), "{error}");
+        assert!(error.contains("fc.weight is F32 [10, 2048], expected F32 [15, 2048]"), "{error}");
         load(&other_labels, &file, id, Fit::Body).unwrap();
         assert!(tensor(&other_labels, "fc.weight") == head);
         assert!(tensor(&other_labels, "layer4.0.conv2.weight") == tensor(&given, "layer4.0.conv2.weight"));
@@ -190,7 +190,7 @@ mod tests {
         let mut entries = vec![other("extra"), other("bn1.num_batches_tracked")];
         entries.extend(given.named.iter().map(|n| Entry::tensor(n.name.clone(), &n.tensor).unwrap()));
         let error = load(&same, &encode(&entries), id, Fit::Whole).unwrap_err().to_string();
-        assert!(error.contains("extra has no place"), "{error}");
+        assert!(error.contains("has no tensor extra"), "{error}");
         load(&same, &encode(&entries[1..]), id, Fit::Whole).unwrap();
     }
 }

@@ -52,7 +52,7 @@ fn an_unchanged_folder_is_not_read_again_and_is_the_same_data_set() {
         assert_eq!((&again["id"], &again["new_objects"]), (&first["id"], &json!(0)), "{more}");
         assert_eq!(again["unchanged"], json!(unchanged), "{more}");
     }
-    assert!(study.reg(INGEST).stderr.contains("30 files look as they did and were not read again"));
+    assert!(study.reg(INGEST).stderr.contains("30 files look unchanged and were not read again"));
     assert_eq!(study.json("log")["events"].as_array().unwrap().len(), 1);
     study.is_sound();
 }

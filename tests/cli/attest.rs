@@ -100,10 +100,10 @@ fn only_the_public_key_is_needed_to_check_it_and_files_are_held_against_it() {
         checked["files"].as_array().unwrap().iter().map(|file| file["name"].as_str().unwrap()).collect();
     assert!(names[0].starts_with("table-") && names[1].starts_with("metadata-"), "{names:?}");
     fs::write(at("t.json"), "{}").unwrap();
-    says_no(&study, &format!("{verify} {}", at("t.json")), &["nothing in the statement"]);
+    says_no(&study, &format!("{verify} {}", at("t.json")), &["the statement has no file"]);
     // In a registry, everything that it names.
     let text = study.ok(&format!("{verify} --objects"));
-    assert!(text.contains("have the bytes that it names"), "{text}");
+    assert!(text.contains("match the statement"), "{text}");
     let statement = payload(&study, "s.json");
     let csv = statement["predicate"]["buildDefinition"]["resolvedDependencies"].as_array().unwrap();
     let csv = csv.iter().find(|one| one["name"].as_str().unwrap().starts_with("metadata-")).unwrap();
@@ -111,7 +111,11 @@ fn only_the_public_key_is_needed_to_check_it_and_files_are_held_against_it() {
     let mut bytes = fs::read(&object).unwrap();
     bytes[100] ^= 1;
     overwrite(&object, &bytes);
-    says_no(&study, &format!("{verify} --objects"), &["metadata-", "other bytes", "not all of it is so"]);
+    says_no(
+        &study,
+        &format!("{verify} --objects"),
+        &["metadata-", "bytes in the registry differ", "not all files match"],
+    );
     study.refused(1, "attest table --key k -o t2.json", &["metadata", "damaged", "reg verify"]);
     assert!(!study.path("t2.json").exists());
 }
@@ -136,14 +140,14 @@ fn a_flipped_bit_anywhere_is_refused() {
         assert!(reg::attest::open(&whole[..end], &key, &path).is_err(), "cut at {end}");
     }
     fs::write(study.path("cut.json"), &whole[..whole.len() / 2]).unwrap();
-    study.refused(3, "attest verify cut.json --key k.pub", &["cut.json", "no DSSE envelope"]);
+    study.refused(3, "attest verify cut.json --key k.pub", &["cut.json", "not a DSSE envelope"]);
 }
 
 #[test]
 fn what_others_signed_or_signed_as_something_else_is_refused() {
     let study = signed();
     study.ok("key new -o other");
-    study.refused(3, "attest verify s.json --key other.pub", &["not signed by the key"]);
+    study.refused(3, "attest verify s.json --key other.pub", &["not signed with the key"]);
     // The other's signature under the first one's name.
     study.ok("attest table --key other -o o.json");
     let [mut mine, other]: [Value; 2] = ["s.json", "o.json"]
@@ -158,7 +162,7 @@ fn what_others_signed_or_signed_as_something_else_is_refused() {
     mine["signatures"] = json!([]);
     mine["payloadType"] = other["payloadType"].clone();
     fs::write(study.path("m.json"), mine.to_string()).unwrap();
-    study.refused(3, "attest verify m.json --key k.pub", &["not signed by the key"]);
+    study.refused(3, "attest verify m.json --key k.pub", &["not signed with the key"]);
     // Two signatures, one of which is the key's: believed, as DSSE has it.
     let [mut both, _]: [Value; 2] = ["s.json", "o.json"]
         .map(|name| serde_json::from_slice(&fs::read(study.path(name)).unwrap()).unwrap());
@@ -177,32 +181,32 @@ fn keys_are_their_owners_are_never_overwritten_and_never_in_a_registry() {
     let mode = |name: &str| fs::metadata(study.path(name)).unwrap().permissions().mode() & 0o777;
     assert_eq!((mode("k"), mode("k.pub")), (0o600, 0o644));
     let before = fs::read(study.path("k")).unwrap();
-    study.refused(1, "key new -o k", &["k is there already", "never overwritten", "--output"]);
+    study.refused(1, "key new -o k", &["k already exists", "never overwritten", "--output"]);
     fs::remove_file(study.path("k")).unwrap();
-    study.refused(1, "key new -o k", &["k.pub is there already"]);
+    study.refused(1, "key new -o k", &["k.pub already exists"]);
     assert!(!study.path("k").exists(), "both or neither");
     fs::write(study.path("k"), &before).unwrap();
     fs::set_permissions(study.path("k"), fs::Permissions::from_mode(0o640)).unwrap();
     study.refused(1, "attest tiny --key k -o s.json", &["read by others", "640", "chmod 600"]);
     fs::set_permissions(study.path("k"), fs::Permissions::from_mode(0o600)).unwrap();
     for place in [".reg/k", ".reg/objects/k"] {
-        study.refused(1, &format!("key new -o {place}"), &["lies in the registry", "must not be"]);
+        study.refused(1, &format!("key new -o {place}"), &["is inside the registry", "must not be"]);
     }
     // Nor is one that was put there used, by whatever way it is named.
     fs::copy(study.path("k"), study.path(".reg/k")).unwrap();
     std::os::unix::fs::symlink(".reg/k", study.path("link")).unwrap();
     for key in [".reg/k", "link"] {
-        let hint = "keep it where only its owner looks";
-        study.refused(1, &format!("attest tiny --key {key} -o s.json"), &["lies in the registry", hint]);
+        let hint = "keep the key in a private folder";
+        study.refused(1, &format!("attest tiny --key {key} -o s.json"), &["is inside the registry", hint]);
     }
     fs::remove_file(study.path(".reg/k")).unwrap();
     study.refused(1, "key new -o nowhere/k", &["nowhere/k"]);
-    study.refused(1, "attest tiny --key k.pub -o s.json", &["k.pub", "it is a public one"]);
-    study.refused(1, "attest tiny --key data.csv -o s.json", &["data.csv", "there is none in it"]);
+    study.refused(1, "attest tiny --key k.pub -o s.json", &["k.pub", "it is a public key"]);
+    study.refused(1, "attest tiny --key data.csv -o s.json", &["data.csv", "the file contains no key"]);
     study.refused(1, "attest tiny --key none -o s.json", &["none"]);
-    study.refused(1, "attest nothing --key k -o s.json", &["nothing here is named `nothing`"]);
+    study.refused(1, "attest nothing --key k -o s.json", &["no record is named `nothing`"]);
     study.ok("attest tiny --key k -o s.json");
-    study.refused(1, "attest verify s.json --key k", &["it is a private one"]);
+    study.refused(1, "attest verify s.json --key k", &["it is a private key"]);
     study.refused(1, "attest verify none.json --key k.pub", &["none.json"]);
     study.refused(2, "attest tiny -o s.json", &["--key"]);
     // Nothing of it is in the registry.
@@ -244,8 +248,8 @@ fn keys_are_those_of_openssl() {
     fs::write(study.path("sig"), signature).unwrap();
     openssl("pkeyutl -verify -pubin -inkey o.pub -rawin -in signed -sigfile sig");
     for (arguments, words) in [
-        ("genpkey -algorithm rsa -out r", "another sort of key"),
-        ("genpkey -algorithm ed25519 -aes256 -pass pass:x -out r", "locked by a pass phrase"),
+        ("genpkey -algorithm rsa -out r", "a key of another type"),
+        ("genpkey -algorithm ed25519 -aes256 -pass pass:x -out r", "protected by a passphrase"),
     ] {
         openssl(arguments);
         fs::set_permissions(study.path("r"), fs::Permissions::from_mode(0o600)).unwrap();
@@ -259,10 +263,10 @@ fn outputs_replace_neither_keys_nor_what_is_in_a_registry() {
     study.ok("key new -o k");
     let key = fs::read(study.path("k")).unwrap();
     for output in ["k", "./k", "k.pub"] {
-        study.refused(1, &format!("attest table --key k -o {output}"), &["a key is never overwritten"]);
+        study.refused(1, &format!("attest table --key k -o {output}"), &["keys are never overwritten"]);
     }
     for command in ["audit table", "report table", "export tiny-s-f0 --format card"] {
-        study.refused(1, &format!("{command} -o k"), &["k is a key, and a key is never overwritten"]);
+        study.refused(1, &format!("{command} -o k"), &["k is a key; keys are never overwritten"]);
     }
     assert_eq!(fs::read(study.path("k")).unwrap(), key);
     let record = study.object(&study.id("table"));
@@ -280,10 +284,10 @@ fn outputs_replace_neither_keys_nor_what_is_in_a_registry() {
     ] {
         for inside in [".reg/reg.redb", ".reg/format", ".reg/objects/new", record.to_str().unwrap()] {
             let refused = study.reg(&format!("{command} -o {inside}"));
-            refused.says(1, &["lies in the registry", "whose files only reg itself writes"]);
+            refused.says(1, &["is inside the registry", "only reg itself may write"]);
         }
     }
-    study.refused(1, "export mlflow .reg/cache/tracking", &["lies in the registry"]);
+    study.refused(1, "export mlflow .reg/cache/tracking", &["is inside the registry"]);
     study.is_sound();
     // Beside it is not in it.
     study.ok("report table -o page.html");
@@ -292,7 +296,7 @@ fn outputs_replace_neither_keys_nor_what_is_in_a_registry() {
     let image = id_of(&study.path("images/00000003_000.png"));
     for id in [run["checkpoint"].as_str().unwrap(), &image] {
         let refused = study.reg(&format!("attest {id} --key k -o s.json"));
-        refused.says(1, &["is no record, and does not say what it was made of", "reg trace --down"]);
+        refused.says(1, &["is not a record and has no lineage", "reg trace --down"]);
     }
     assert!(!study.path("s.json").exists());
 }

@@ -85,7 +85,8 @@ fn a_bundle_of_the_same_table_is_the_same_bytes_and_checks_with_and_without_reg(
     let (code, said) = python(&study, "a.zip");
     assert_eq!(code, 0, "{said}");
     assert!(
-        said.contains("60 AUCs computed again, the same to the last digit") && said.ends_with("as it says\n"),
+        said.contains("60 AUCs recomputed, equal to the last digit")
+            && said.ends_with("everything checked is correct\n"),
         "{said}"
     );
 
@@ -109,7 +110,7 @@ fn without_weights_checkpoints_are_named_and_not_included() {
     assert_eq!(with["objects"].as_u64().unwrap(), without["objects"].as_u64().unwrap() + 4);
     assert_eq!(study.json("audit verify b.zip")["ok"], true);
     let (code, said) = python(&study, "b.zip");
-    assert!(code == 0 && said.contains("not included and so not checked: checkpoint"), "{said}");
+    assert!(code == 0 && said.contains("not included, so not checked: checkpoint"), "{said}");
     // That one was left out is not a way to lose it.
     let mut inside = members(&study.path("a.zip"));
     let run = inside.iter().find(|(name, _)| name.starts_with("readable/run-")).unwrap().1;
@@ -151,9 +152,12 @@ fn a_changed_byte_anywhere_is_noticed() {
     more.insert("extra.txt".to_owned(), b"hello".to_vec());
     pack(&study.path("more.zip"), &more);
     let answer = study.reg("--json audit verify more.zip");
-    assert_eq!((answer.code, &answer.json()["wrong"][0]), (3, &"extra.txt does not belong to it".into()));
+    assert_eq!(
+        (answer.code, &answer.json()["wrong"][0]),
+        (3, &"extra.txt does not belong to the bundle".into())
+    );
     let (code, said) = python(&study, "more.zip");
-    assert!(code == 3 && said.contains("extra.txt does not belong to it"), "{said}");
+    assert!(code == 3 && said.contains("extra.txt does not belong to the bundle"), "{said}");
 }
 
 #[test]
@@ -316,12 +320,12 @@ fn scores_of_another_fold_than_that_of_their_run_are_caught() {
     let table = reg::runs::auc_table(predictions, &forged, &dataset, &manifest, &scores);
     let table = transaction.put(&Table::Auc(table)).unwrap();
     transaction.commit(&stamp).unwrap();
-    study.refused(3, &format!("reproduce {table}"), &["not of the run that they name"]);
+    study.refused(3, &format!("reproduce {table}"), &["do not match their run"]);
     assert_eq!(study.reg("verify --recompute").code, 3);
     study.ok(&format!("audit {table} -o f.zip"));
     let answer = study.reg("audit verify f.zip");
     let said = String::from_utf8_lossy(&answer.stdout);
-    assert!(answer.code == 3 && said.contains("are not those of the run"), "{answer:?}");
+    assert!(answer.code == 3 && said.contains("differ from the run's"), "{answer:?}");
     let (code, said) = python(&study, "f.zip");
     assert!(code == 3 && said.contains("that of its run is 1"), "{said}");
 }
@@ -358,7 +362,7 @@ fn a_data_set_that_contradicts_its_metadata_and_a_split_that_leaks_are_caught() 
     let assignment = transaction.put_packed(&assignment).unwrap();
     let forged = transaction.put(&Split { assignment, ..split }).unwrap();
     transaction.commit(&stamp()).unwrap();
-    caught(&study, &forged.to_string(), "s.zip", "patient 5 is in two parts");
+    caught(&study, &forged.to_string(), "s.zip", "patient 5 is in two subsets");
 }
 
 /// Both programs find what is wrong behind a forged record.
@@ -478,7 +482,7 @@ fn nothing_hides_in_the_archive_beside_its_members() {
         assert_eq!(code, 3, "{what}: {said}");
         if answer.code == 3 {
             let wrong = answer.json()["wrong"][0].as_str().unwrap().to_owned();
-            assert!(wrong.contains("the archive is not as reg packs it"), "{what}: {wrong}");
+            assert!(wrong.contains("the archive differs from reg's own packing"), "{what}: {wrong}");
         }
     }
     // Members in another order, and folders of their own.
@@ -488,7 +492,7 @@ fn nothing_hides_in_the_archive_beside_its_members() {
         (answer.code, String::from_utf8(answer.stdout).unwrap())
     };
     let (code, said) = verified("b.zip");
-    assert!(code == 3 && said.contains("the archive is not as reg packs it"), "{said}");
+    assert!(code == 3 && said.contains("the archive differs from reg's own packing"), "{said}");
     let mut zip = ZipWriter::new(File::create(study.path("b.zip")).unwrap());
     zip.add_directory("objects/", SimpleFileOptions::default()).unwrap();
     for (name, bytes) in members(&study.path("a.zip")) {
@@ -498,7 +502,7 @@ fn nothing_hides_in_the_archive_beside_its_members() {
     }
     zip.finish().unwrap();
     let (code, said) = verified("b.zip");
-    assert!(code == 3 && said.contains("1 folders do not belong to it: it was packed anew"), "{said}");
+    assert!(code == 3 && said.contains("1 folders do not belong to the bundle: it was repacked"), "{said}");
     assert_eq!(verified("a.zip").0, 0);
 }
 
@@ -548,7 +552,7 @@ fn a_bundle_says_that_its_result_contains_withdrawn_data_and_begins_at_any_recor
     assert_eq!(code, 0, "{said}");
     assert!(verified["records"].as_u64().unwrap() > 4, "{verified}");
     let image = of_kind("image");
-    study.refused(1, &format!("audit {image} -o i.zip"), &["is no record", "hint: a bundle is of a table"]);
+    study.refused(1, &format!("audit {image} -o i.zip"), &["is not a record", "hint: give a table"]);
     assert!(!study.path("i.zip").exists());
 }
 

@@ -70,7 +70,7 @@ fn pixels_that_do_not_decode_are_found_by_the_full_check() {
 fn a_text_file_that_is_called_an_image() {
     let study = Study::new();
     fs::write(study.path(IMAGE), "<html>404 not found</html>").unwrap();
-    refused(&study, &[IMAGE, "is not a PNG: it begins with \"<html>40\""]);
+    refused(&study, &[IMAGE, "is not a PNG: it starts with \"<html>40\""]);
 }
 
 #[test]
@@ -88,7 +88,7 @@ fn a_folder_without_images_and_a_path_that_is_not_there() {
     let study = Study::new();
     fs::create_dir(study.path("empty")).unwrap();
     let with = |path: &str| format!("ingest {path} --metadata data.csv");
-    refused_as(&study, &with("empty"), &["empty holds no PNG images", "hint:"]);
+    refused_as(&study, &with("empty"), &["empty contains no PNG images", "hint:"]);
     refused_as(&study, &with("nowhere"), &["nowhere does not exist"]);
     refused_as(&study, &with("data.csv"), &["data.csv is neither a folder nor a .png"]);
     refused_as(&study, "ingest images --metadata none.csv", &["cannot read none.csv"]);
@@ -125,7 +125,10 @@ fn metadata_that_leads_out_of_the_folder() {
 fn metadata_that_contradicts_itself_or_belongs_to_other_images() {
     let study = Study::new();
     study.edit("data.csv", |text| text + "00000001_000.png,Mass,0,1,69,F,AP,2500,2048,0.171,0.171\n");
-    refused(&study, &["data.csv, rows 1 and 31 say different things of image \"00000001_000.png\"", "hint:"]);
+    refused(
+        &study,
+        &["data.csv, rows 1 and 31 contradict each other about image \"00000001_000.png\"", "hint:"],
+    );
     let study = Study::new();
     study.edit("data.csv", |text| text.replace("_000.png", "_777.png").replace("_00", "_88"));
     refused(&study, &["none of the 30 images found has a row in data.csv", "hint:"]);

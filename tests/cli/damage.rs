@@ -155,5 +155,5 @@ fn a_stray_file_among_the_objects_harms_nothing() {
     fs::write(study.path(".reg/objects/README"), "hello").unwrap();
     let (code, found) = verify(&study, "");
     assert_eq!((code, found["strangers"].as_array().unwrap().len()), (0, 1));
-    assert!(study.reg("verify").stderr.contains("README is no object"));
+    assert!(study.reg("verify").stderr.contains("README is not an object"));
 }

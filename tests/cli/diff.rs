@@ -56,7 +56,7 @@ fn another_seed_is_a_cause_and_threads_are_environment() {
     study.ok(&format!("{} --threads 2 --name two", MLP.replace("--threads 1 ", "")));
     let seeded = study.json("diff one seeded");
     assert_eq!(seeded["first"]["fields"], json!(["/seed"]));
-    assert!(why(&seeded).contains("can matter: settings: seed"), "{seeded}");
+    assert!(why(&seeded).contains("possible cause: settings: seed"), "{seeded}");
     let threads = study.json("diff one two");
     assert!(settings(&threads, "environment").contains(&"threads".to_owned()), "{threads}");
     assert!(why(&threads).contains("threads: sums are in another order"), "{threads}");
@@ -74,10 +74,12 @@ fn tables_that_differ_in_what_cannot_matter_are_equal_and_it_is_said_why() {
     without_24(&study, "bytes", "ob", "second");
     let data = study.json("dataset diff tiny bytes");
     assert_eq!((&data["same_images"], &data["same_metadata"]), (&json!(true), &json!(false)));
-    assert!(study.ok("dataset diff tiny bytes").contains("equal: both say the same of every image"));
+    assert!(
+        study.ok("dataset diff tiny bytes").contains("equal: both data sets record the same for every image")
+    );
     let found = study.json("diff first second");
     assert_eq!(found["equal"], json!(true), "{found}");
-    assert!(why(&found).contains("cannot matter: the metadata files differ in bytes"), "{found}");
+    assert!(why(&found).contains("no effect: the metadata files differ in bytes"), "{found}");
     assert_eq!(found["first"]["path"], json!("spec.dataset.metadata"));
     // Another label of an image that no subset holds.
     study.edit("data.csv", |text| text.replace("00000024_000.png,Mass", "00000024_000.png,Hernia"));
@@ -92,11 +94,8 @@ fn tables_that_differ_in_what_cannot_matter_are_equal_and_it_is_said_why() {
     let found = study.json(&format!("diff {} {}", tables[0], tables[1]));
     assert_eq!(found["equal"], json!(true), "{found}");
     let text = why(&found);
-    assert!(
-        text.contains("cannot matter: the data sets differ in 1 image, in nothing that entered"),
-        "{text}"
-    );
-    assert!(!text.contains("could have mattered"), "{text}");
+    assert!(text.contains("no effect: the data sets differ in 1 image, but in no field"), "{text}");
+    assert!(!text.contains("possible cause without effect"), "{text}");
     assert_eq!(found["data"][0]["relabelled"][0]["gained"], json!(["Hernia"]));
 }
 
@@ -135,7 +134,7 @@ fn a_relabelled_training_image_is_a_cause() {
     let text = study.ok("diff tiny other");
     assert!(!text.contains("numbers") && !text.contains("environment"), "a data set has none: {text}");
     study.refused(1, "diff tiny o", &["a data set and a split are not compared"]);
-    study.refused(1, "diff first tiny", &["are not compared with each other"]);
+    study.refused(1, "diff first tiny", &["cannot be compared"]);
 }
 
 #[test]
@@ -198,12 +197,12 @@ fn comparisons_of_the_same_models_and_labels_in_another_order_are_equal() {
     study.ok(&format!("compare {tiny} {mlp} --name plain"));
     let found = study.json("diff plain one");
     assert_eq!(settings(&found, "numbers"), ["bootstrap", "groups", "metrics"]);
-    assert!(why(&found).contains("the numbers that both have are the same to the last digit"), "{found}");
+    assert!(why(&found).contains("the numbers of both sides are equal to the last digit"), "{found}");
     // Another seed of the draws is not.
     study.ok(&format!("compare {mlp} {tiny} {asked} --seed 2 --name seeded"));
     let found = study.json("diff one seeded");
     assert_eq!(found["equal"], json!(false));
-    assert_eq!(settings(&found, "configuration"), ["draws and seed"]);
+    assert_eq!(settings(&found, "configuration"), ["resamples and seed"]);
     let numbers = settings(&found, "numbers");
     assert!(numbers.iter().all(|what| what.starts_with("bootstrap")), "{numbers:?}");
     // The same columns under other names.
@@ -230,7 +229,7 @@ fn a_name_that_a_model_is_given_cannot_matter() {
     for (one, other) in [("ours", "theirs"), ("with-ours", "with-theirs")] {
         let found = study.json(&format!("diff {one} {other}"));
         assert_eq!((&found["equal"], &found["numbers"]), (&json!(true), &json!([])), "{found}");
-        let said = "cannot matter: the same scores are of ours in a and of theirs in b";
+        let said = "no effect: the same scores belong to ours in a and to theirs in b";
         assert!(why(&found).contains(said), "{found}");
         assert_eq!(found["first"]["fields"], json!(["/model"]), "{found}");
     }
@@ -238,7 +237,7 @@ fn a_name_that_a_model_is_given_cannot_matter() {
     study.ok("compare tiny-s-f0 mlp-s-f0 --name own");
     let found = study.json("diff own with-ours");
     assert_eq!(found["equal"], json!(true), "{found}");
-    assert!(why(&found).contains("could have mattered and did not: settings: imported file"), "{found}");
+    assert!(why(&found).contains("possible cause without effect: settings: imported file"), "{found}");
     // Nobody knows by what another tool's scores were made.
     assert_eq!(settings(&found, "code"), ["numerics"]);
     assert!(found["code"][0]["a"].is_object() && found["code"][0]["b"].is_null(), "{found}");
@@ -292,10 +291,10 @@ fn what_a_split_was_drawn_of_and_what_groups_look_at_can_matter_and_nothing_else
     }
     let found = study.json("diff one-table two-table");
     assert!(
-        found["equal"] == json!(true) && why(&found).contains("cannot matter: the data sets differ in"),
+        found["equal"] == json!(true) && why(&found).contains("no effect: the data sets differ in"),
         "{found}"
     );
-    assert!(!why(&found).contains("could have mattered and did not: data"), "{found}");
+    assert!(!why(&found).contains("possible cause without effect: data"), "{found}");
     assert!(why(&study.json("diff one-by-age two-by-age")).contains("data: "));
     // Two patients that are one now, and so are drawn as one.
     study.edit("data.csv", |text| text.replace(",0,2,", ",0,3,"));
@@ -304,8 +303,11 @@ fn what_a_split_was_drawn_of_and_what_groups_look_at_can_matter_and_nothing_else
     train("merged", "m", "three");
     let found = study.json("diff two three");
     assert_eq!(found["equal"], json!(false), "{found}");
-    assert!(why(&found).contains("can matter: data: what the split was drawn of"), "{found}");
-    assert!(!why(&found).contains("cannot matter: the data sets"), "{found}");
+    assert!(
+        why(&found).contains("possible cause: data: the images from which the split was drawn"),
+        "{found}"
+    );
+    assert!(!why(&found).contains("no effect: the data sets"), "{found}");
 }
 
 #[test]
@@ -325,7 +327,7 @@ fn folds_that_only_one_of_two_has_are_told() {
         study.ok(&format!("compare tiny-s-f{fold} mlp-s-f{fold} --name of-{fold}"));
     }
     let found = study.json("diff of-0 of-1");
-    assert!(why(&found).contains("split: a alone is of fold 0, b alone is of fold 1"), "{found}");
+    assert!(why(&found).contains("split: only a has fold 0, only b has fold 1"), "{found}");
     assert!(why(&found).contains("scores: 2 in a alone, 2 in b alone"), "{found}");
     let text = study.ok("diff of-0 of-1");
     assert!(text.contains("fold 0: in a alone") && text.contains("fold 1: in b alone"), "{text}");
@@ -351,11 +353,11 @@ fn results_of_other_things_are_never_the_same() {
     assert_eq!(parts.len(), 3, "the fourth is in both: {found}");
     assert!(parts.iter().all(|part| part["b"].is_null()), "{found}");
     assert_eq!(settings(&found, "numbers"), ["kind of table"]);
-    assert!(why(&found).contains("the numbers that both have are the same"), "{found}");
+    assert!(why(&found).contains("the numbers of both sides are equal"), "{found}");
     assert_eq!(found["first"]["fields"], json!(["/type"]));
     // Folds have other test images, models other scores, comparisons other labels.
     let found = study.json(&format!("diff {} {}", of_run("mlp-s-f0"), of_run("mlp-s-f1")));
-    assert!(settings(&found, "numbers")[0].starts_with("images judged on"), "{found}");
+    assert!(settings(&found, "numbers")[0].starts_with("evaluated images"), "{found}");
     let found = study.json(&format!("diff {} {}", of_run("mlp-s-f0"), of_run("tiny-s-f0")));
     assert!(settings(&found, "numbers").contains(&"model".to_owned()), "{found}");
     let labels =
@@ -373,7 +375,7 @@ fn results_of_other_things_are_never_the_same() {
     study.ok("ingest images --metadata data.csv --name renamed");
     let found = study.json(&format!("diff {all} {}", counts("renamed")));
     assert_eq!(found["equal"], json!(false), "{found}");
-    assert_eq!(found["numbers"], json!([{ "what": "images that only one counts", "a": 1, "b": 1 }]));
+    assert_eq!(found["numbers"], json!([{ "what": "images counted on one side only", "a": 1, "b": 1 }]));
     let kinds = study.json(&format!("diff {all} {}", of_run("mlp-s-f0")));
     assert_eq!(
         (&kinds["equal"], settings(&kinds, "numbers")),

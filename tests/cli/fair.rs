@@ -48,7 +48,7 @@ fn different_labels_are_refused_and_the_shared_ones_compared() {
     assert_eq!(shared["auc"]["mlp"]["Mass"], alone["auc"]["mlp"]["Mass"]);
     study.refused(1, "compare mlp-s-f0 theirs --labels Edema", &["Edema", "Atelectasis, Mass"]);
     let told = study.ok("compare theirs mlp-s-f0 --labels Mass");
-    assert!(told.contains("Scores of another tool: theirs"), "{told}");
+    assert!(told.contains("Imported: theirs"), "{told}");
     let marked = study.json("compare mlp-s-f0 theirs --allow-different-images");
     assert_eq!(marked["unfair"][0]["kind"], json!("different-labels"));
 }
@@ -74,7 +74,7 @@ fn models_can_be_compared_on_the_images_that_all_scored() {
     study.refused(
         1,
         "compare mlp-s-f0 tiny-s-f1 --images shared",
-        &["no image is scored by every model", "hint: images of two data sets are the same where"],
+        &["no image was scored by every model", "hint: images of two data sets are the same if"],
     );
 }
 
@@ -135,7 +135,9 @@ fn a_bootstrap_draws_patients_and_is_the_same_on_any_number_of_threads() {
     let recorded = |model: &str| first["auc"][model]["mean"]["mean"].as_f64().unwrap();
     assert!((mean(Value::Null) - recorded("tiny")).abs() < 1e-12);
     assert!((mean(json!("mlp")) - (recorded("tiny") - recorded("mlp"))).abs() < 1e-12);
-    assert!(study.ok(&format!("{command} --table bootstrap")).contains("300 draws of patients"));
+    assert!(
+        study.ok(&format!("{command} --table bootstrap")).contains("300 bootstrap resamples (by patient)")
+    );
 }
 
 #[test]
@@ -200,7 +202,7 @@ fn thresholds_are_chosen_on_validation_images_or_not_at_all() {
     let without = study.json("compare tiny-s-f0 mlp-s-f0 --metrics");
     assert!(without["metrics"].as_array().unwrap().iter().all(|row| row["threshold"].is_null()));
     let told = study.ok("compare tiny-s-f0 mlp-s-f0 --metrics");
-    assert!(told.contains("No predictions of validation images") && told.contains("reg eval"), "{told}");
+    assert!(told.contains("Validation predictions are missing") && told.contains("reg eval"), "{told}");
     let validated = study.json("eval mlp-s-f0 --subset val")["predictions"].clone();
     let with = study.json("compare tiny-s-f0 mlp-s-f0 --metrics --name judged");
     let chosen = |model: &str| {
@@ -264,7 +266,10 @@ fn published_numbers_stand_beside_on_the_same_test_images_only() {
         ("[[model]]\nname = \"x\"\n", "missing field"),
         ("", "missing field"),
         ("model = []", "no [[model]]"),
-        ("[[model]]\nname = \"x\"\nsource = \"s\"\nsplit = \"official\"\nmean = 81.0", "81 of x is no AUC"),
+        (
+            "[[model]]\nname = \"x\"\nsource = \"s\"\nsplit = \"official\"\nmean = 81.0",
+            "81 of x is not an AUC",
+        ),
     ] {
         fs::write(study.path("them.toml"), wrong).unwrap();
         study.refused(1, "compare o --published them.toml", &["them.toml", words, "hint:"]);
@@ -317,7 +322,7 @@ fn rank_correlations_are_pooled_as_asked_and_say_so() {
         (&json!("per-label"), &json!("all-scores"))
     );
     assert_ne!(each["spearman"]["matrix"], all["spearman"]["matrix"]);
-    assert!(study.ok(&format!("{PAIR} --table spearman")).contains("Per label"));
+    assert!(study.ok(&format!("{PAIR} --table spearman")).contains("Computed per label"));
     let told = study.ok(&format!("{PAIR} --pool all --table spearman"));
-    assert!(told.contains("Over all scores of all labels") && !told.contains("AUC"), "{told}");
+    assert!(told.contains("Computed over all scores of all labels") && !told.contains("AUC"), "{told}");
 }

@@ -103,12 +103,8 @@ fn runs_that_are_not_folds_of_one_network_on_images_are_not_probed() {
     let study = Study::trained();
     let before = ids(&study, "table");
     study.refused(1, "probe mlp-s-f0 --target age", &["model mlp sees no image", "hint:"]);
-    study.refused(1, "probe tiny-s-f0 mlp-s-f1 --target age", &["one model's folds", "mlp on split"]);
-    study.refused(
-        1,
-        "probe tiny-s-f0 tiny-s-f0 --target view",
-        &["both tiny on fold 0", "one run of each fold"],
-    );
+    study.refused(1, "probe tiny-s-f0 mlp-s-f1 --target age", &["folds of one model", "mlp on split"]);
+    study.refused(1, "probe tiny-s-f0 tiny-s-f0 --target view", &["both tiny on fold 0", "one run per fold"]);
     study.refused(1, "probe s --target view", &["split"]);
     study.refused(2, "probe tiny-s-f0 --target weight", &["weight"]);
     assert_eq!(ids(&study, "table"), before);
@@ -237,7 +233,7 @@ fn the_pointing_game_is_over_the_boxes_of_one_subset() {
     }
     // Those without a box say so.
     for game in games.iter().filter(|game| game.code != 0) {
-        game.says(1, &["image of fold 0 has an annotated box", "hint: --subset"]);
+        game.says(1, &["image with an annotated box", "hint: choose another subset"]);
     }
     let boxes = fs::read_to_string(study.path("boxes.csv"))
         .unwrap()

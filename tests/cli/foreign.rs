@@ -95,9 +95,13 @@ fn what_does_not_count_is_left_out_and_reported() {
     assert_eq!(answer["extra_images"].as_array().unwrap().len(), 2);
     assert_eq!(answer["missing_images"], json!(1));
     let told = study.reg(import).stderr;
-    for word in
-        ["No Finding", "\"Patient\"", "unheard_of.png", "2 images of the file not in the subset", &missing]
-    {
+    for word in [
+        "No Finding",
+        "\"Patient\"",
+        "unheard_of.png",
+        "2 images of the file are not in the subset",
+        &missing,
+    ] {
         assert!(told.contains(word), "{word}: {told}");
     }
 }
@@ -114,9 +118,9 @@ fn scores_that_mean_nothing_here_are_refused() {
         );
     };
     let one = test_images(&study)[0].clone();
-    import(&format!("Image Index,Mass\n{one},1.5\n"), "", 1, &[&one, "1.5", "Mass", "hint: with --logits"]);
+    import(&format!("Image Index,Mass\n{one},1.5\n"), "", 1, &[&one, "1.5", "Mass", "hint: give --logits"]);
     import(&format!("Image Index,Mass\n{one},x\n"), "", 1, &["theirs.csv, row 1: Mass is \"x\""]);
-    import("Image Index,Mass\nno.png,1\n", "", 1, &["no image that counts", "hint:"]);
+    import("Image Index,Mass\nno.png,1\n", "", 1, &["no score of a usable image", "hint:"]);
     import("Image Index,Masse\nno.png,1\n", "", 1, &["no column of scores", "hint:"]);
     import(&format!("Image Index,Mass\n{one},1\n"), "--split s", 1, &["2 folds", "hint: --fold"]);
     import(&format!("Image Index,Mass\n{one},1\n"), "--split s --fold 2", 1, &["no fold 2"]);

@@ -99,7 +99,7 @@ fn a_data_set_that_lost_its_name_goes_with_what_is_its_own_and_comes_back_the_sa
     };
     let before = answers();
     assert_eq!(before[1]["records"].as_array().unwrap().len(), 1);
-    study.refused(1, &format!("show {id}"), &["no id begins so"]);
+    study.refused(1, &format!("show {id}"), &["no id starts with it"]);
     assert_eq!(removed(&study.json(GC)), BTreeSet::new());
     // One that keeps more finds nothing amiss in the log.
     assert_eq!(removed(&study.json("gc")), BTreeSet::new());
@@ -146,7 +146,7 @@ fn what_a_killed_or_failed_ingest_left_goes() {
     fs::create_dir_all(study.path(".reg/tmp/scratch-1-1/0/ab")).unwrap();
     let verified = study.reg("--json verify");
     assert_eq!((verified.code, &verified.json()["unregistered"]), (0, &json!([id])));
-    assert!(verified.stderr.contains("`reg gc` removes it some day"));
+    assert!(verified.stderr.contains("`reg gc` removes it once it is old enough"));
     past_this_second();
     assert_eq!(removed(&study.json("gc")), BTreeSet::new(), "it may be on its way still");
     let swept = study.json(GC);
@@ -216,7 +216,7 @@ fn nothing_is_removed_while_something_that_stays_is_damaged_or_missing() {
         println!("{what}");
         let before = objects(&study);
         for command in [GC.to_owned(), format!("{GC} --dry-run")] {
-            study.refused(1, &command, &["removing objects would lose more", "hint: `reg verify`"]);
+            study.refused(1, &command, &["removing objects would lose data", "hint: `reg verify`"]);
         }
         assert_eq!(objects(&study), before, "{what}");
     };

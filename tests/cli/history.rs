@@ -80,9 +80,9 @@ fn an_image_a_file_and_a_row_lead_to_the_same() {
         }
     }
     assert!(study.ok("trace --down 00000013_000.png --format dot").starts_with("digraph"));
-    study.refused(1, "trace --down tiny:31", &["nothing here has"]);
-    study.refused(1, "trace --down patient:99", &["nothing here has patient:99"]);
-    study.refused(1, "trace --down nowhere.csv:1", &["nothing here is named"]);
+    study.refused(1, "trace --down tiny:31", &["no data set contains"]);
+    study.refused(1, "trace --down patient:99", &["no data set contains patient:99"]);
+    study.refused(1, "trace --down nowhere.csv:1", &["no record is named"]);
     assert_eq!(study.reg("trace patient:13").code, 2);
 }
 

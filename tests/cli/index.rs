@@ -36,13 +36,13 @@ fn a_lost_index_comes_back_with_names_log_kinds_and_links() {
         study.refused(
             1,
             command,
-            &["reg.redb is missing", "hint: `reg reindex` builds it anew from the objects"],
+            &["reg.redb is missing", "hint: `reg reindex` rebuilds the index from the objects"],
         );
     }
     let rebuilt = study.json("reindex");
     assert_eq!((&rebuilt["damaged"], rebuilt["log"].as_u64()), (&json!([]), Some(11)));
     assert_eq!(answers(&study), before);
-    study.refused(1, "show worse", &["nothing here is named `worse`"]);
+    study.refused(1, "show worse", &["no record is named `worse`"]);
     assert_eq!(study.json(MLP)["cached"], json!(true));
     study.is_sound();
 }
@@ -82,7 +82,7 @@ fn a_corrupt_index_is_an_error_with_a_hint_and_is_rebuilt() {
             // A page that nobody asks for does no harm.
             let answer = study.reg(command);
             if answer.code != 0 {
-                answer.says(1, &["reg.redb", "hint: `reg reindex` builds it anew from the objects"]);
+                answer.says(1, &["reg.redb", "hint: `reg reindex` rebuilds the index from the objects"]);
             }
         }
         if case < 4 {

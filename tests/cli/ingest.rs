@@ -136,7 +136,7 @@ fn an_image_without_a_row_is_reported_and_not_ingested() {
     fs::copy(study.path("images/00000001_000.png"), study.path("images/00009999_000.png")).unwrap();
     let answer = study.json(INGEST);
     assert_eq!(answer["images"], json!(30));
-    assert!(findings(&answer).contains("1 image has no row in the metadata, not ingested: 00009999_000.png"));
+    assert!(findings(&answer).contains("1 image has no row in the metadata, ignored: 00009999_000.png"));
     assert!(study.reg(INGEST).stderr.contains("note: 1 image has no row"));
     assert!(!study.reg(&format!("-q {INGEST}")).stderr.contains("note"));
 }
@@ -148,12 +148,12 @@ fn rows_without_image_are_counted_and_the_first_five_named() {
         fs::remove_file(study.path(&format!("images/000000{image}.png"))).unwrap();
     }
     let first = "00000002_000.png, 00000003_000.png, 00000005_001.png, 00000006_000.png, 00000007_000.png, …";
-    study.refused(1, INGEST, &["7 rows of data.csv has no image", first, "hint: with --allow-missing"]);
+    study.refused(1, INGEST, &["no image for 7 rows of data.csv", first, "hint: give --allow-missing"]);
     study.is_empty();
     let answer = study.json(&format!("{INGEST} --allow-missing"));
     assert_eq!((&answer["images"], &answer["missing"]), (&json!(23), &json!(7)));
     assert!(
-        findings(&answer).contains("not in this data set, left out"),
+        findings(&answer).contains("not in this data set, ignored"),
         "the boxes of an image that is not there"
     );
     study.is_sound();
@@ -198,11 +198,11 @@ fn one_name_in_two_places_is_taken_once_where_the_bytes_are_the_same() {
     fs::create_dir(study.path("images/again")).unwrap();
     let (kept, again) = (study.path("images/00000001_000.png"), study.path("images/again/00000001_000.png"));
     fs::copy(&kept, &again).unwrap();
-    assert!(findings(&study.json(INGEST)).contains("are the same image, taken once"));
+    assert!(findings(&study.json(INGEST)).contains("are the same image, used once"));
     let study = Study::new();
     fs::create_dir(study.path("images/again")).unwrap();
     fs::copy(study.path("images/00000002_000.png"), study.path("images/again/00000001_000.png")).unwrap();
-    study.refused(1, INGEST, &["again/00000001_000.png", "same name and different bytes", "hint:"]);
+    study.refused(1, INGEST, &["again/00000001_000.png", "same name but different bytes", "hint:"]);
     study.is_empty();
 }
 

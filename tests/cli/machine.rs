@@ -26,7 +26,7 @@ fn a_registry_is_made_once() {
     study.refused(
         1,
         "--registry nowhere list",
-        &["nowhere is not a registry", "hint: `reg init DIR` makes one"],
+        &["nowhere is not a registry", "hint: create one with `reg init DIR`"],
     );
     assert_eq!(study.reg_with("REG_REGISTRY", study.path("study"), "list").code, 0);
     // An empty variable is none; an empty flag is a mistake.
@@ -39,7 +39,7 @@ fn a_registry_is_made_once() {
 fn no_registry_found() {
     let study = Study::bare();
     for command in ["list", "verify", "reindex", "show x", "log", "ingest . --metadata x.csv"] {
-        study.refused(1, command, &["no registry found in", "hint: `reg init` makes one here"]);
+        study.refused(1, command, &["no registry found in", "hint: create one here with `reg init`"]);
     }
     assert_eq!(fs::read_dir(study.path("")).unwrap().count(), 0);
 }
@@ -59,7 +59,7 @@ fn a_registry_of_a_newer_format() {
         study.refused(
             1,
             command,
-            &[".reg has format 2, and this reg reads format 1", "hint: install a newer reg"],
+            &[".reg has format 2, but this reg reads format 1", "hint: install a newer reg"],
         );
     }
     fs::write(study.path(".reg/format"), "something else").unwrap();
@@ -88,12 +88,13 @@ fn an_id_prefix_that_fits_two_objects() {
     let both = [hash(a), hash(b)].map(|hash| hash.to_string()[..16].to_owned());
     for command in ["show", "cat", "trace", "tag it", "verify"] {
         let json = if command == "cat" { "" } else { "--json " };
-        study
-            .reg(&format!("{json}{command} {prefix}"))
-            .says(1, &[&format!("`{prefix}` fits 2 objects"), &both[0], &both[1], "hint: give more digits"]);
+        study.reg(&format!("{json}{command} {prefix}")).says(
+            1,
+            &[&format!("`{prefix}` matches 2 objects"), &both[0], &both[1], "hint: give more digits"],
+        );
     }
     study.ok(&format!("show {}", both[0]));
-    study.refused(1, &format!("show {}", &prefix[..5]), &["hint:", "6 digits or more"]);
+    study.refused(1, &format!("show {}", &prefix[..5]), &["hint:", "6 or more digits"]);
 }
 
 /// A small file system that is unmounted when dropped.
@@ -143,7 +144,7 @@ fn a_full_disk_registers_nothing_and_leaves_nothing_behind() {
     for free in [0, 4, 8, 40, 80, 120, 160] {
         disk.fill(free);
         let answer = study.reg(&format!("--json {ingest}"));
-        answer.says(1, &["No space left", "hint: nothing was registered; free some space"]).json();
+        answer.says(1, &["No space left", "hint: nothing was registered; free some disk space"]).json();
         disk.empty();
         assert_eq!(study.json("--registry disk list")["records"], json!([]), "{free} KiB");
         let verified = study.json("--registry disk verify");
@@ -219,8 +220,7 @@ fn a_read_only_registry_can_be_read_and_says_that_it_cannot_be_written() {
         "reindex",
     ] {
         let answer = finish(nobody(&format!("--json {command}")).output(), command);
-        answer
-            .says(1, &["ermission denied", "hint: the registry cannot be written to; it can still be read"]);
+        answer.says(1, &["ermission denied", "hint: the registry is read-only; reading commands still work"]);
         answer.json();
     }
     let answer = finish(nobody("init").output(), "init");

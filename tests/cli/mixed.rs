@@ -17,14 +17,14 @@ fn fold_one(command: &str) -> String {
 fn the_folds_of_a_column_are_of_one_experiment() {
     let study = Study::trained();
     let mixed = |runs: &str, words: &str| {
-        let what = ["are not of one experiment", words, "another --model"];
+        let what = ["do not belong to one experiment", words, "another --model"];
         study.refused(3, &format!("compare {runs}"), &what);
     };
     study.ok(&format!("{} --name short", fold_one(MLP).replace("epochs=4", "epochs=1")));
     mixed("mlp-s-f0 short", "training.epochs 4 on fold 0, and 1 on fold 1");
     study.ok("split make tiny --folds 2 --seed 9 --name t");
     study.ok(&format!("{} --name of-t", fold_one(MLP).replace("--split s", "--split t")));
-    mixed("mlp-s-f0 of-t", "are not of one experiment: split ");
+    mixed("mlp-s-f0 of-t", "do not belong to one experiment: split ");
     let csv = theirs(&study, &reg::dataset::labels::LABELS, Subset::Test);
     fs::write(study.path("theirs.csv"), csv).unwrap();
     study.ok("predictions import theirs.csv --dataset tiny --split s --fold 0 --model mlp --name theirs");
@@ -37,7 +37,7 @@ fn the_folds_of_a_column_are_of_one_experiment() {
     study.ok("split make other --folds 2 --name o");
     let other = fold_one(MLP).replace("--dataset tiny --split s", "--dataset other --split o");
     study.ok(&format!("{other} --name of-other"));
-    mixed("mlp-s-f0 of-other", "are not of one experiment: data set ");
+    mixed("mlp-s-f0 of-other", "do not belong to one experiment: data set ");
 
     // Whoever insists gets it marked, also in lists, and without a test over such folds.
     let allowed = "compare tiny-s-f0 tiny-s-f1 mlp-s-f0 short --allow-different-images --name odd";
@@ -56,7 +56,8 @@ fn the_folds_of_a_column_are_of_one_experiment() {
 fn a_probe_takes_folds_that_were_trained_alike() {
     let study = Study::trained();
     study.ok(&format!("{} --name short", fold_one(TINY).replace("epochs=2", "epochs=1")));
-    let words = ["of training.epochs 2", "of training.epochs 1", "hint: probe each by itself"];
+    let words =
+        ["of training.epochs 2", "of training.epochs 1", "hint: run `reg probe` for each model separately"];
     study.refused(1, "probe tiny-s-f0 short --target view", &words);
 }
 
@@ -104,7 +105,10 @@ fn a_mean_says_how_many_labels_it_covers_in_each_fold() {
     let one = study.ok("compare mlp-s-f0 tiny-s-f0");
     assert!(one.contains(&format!("The mean is over {} of 15 labels.", covered[0])), "{one}");
     let apart = study.ok("compare mlp-s-f0 tiny-s-f1 --by run --allow-different-images");
-    assert!(apart.contains("One fold each, so no deviation") && !apart.contains("(0 of 1)"), "{apart}");
+    assert!(
+        apart.contains("A single fold each: no standard deviation") && !apart.contains("(0 of 1)"),
+        "{apart}"
+    );
 }
 
 #[test]
@@ -115,7 +119,7 @@ fn numbers_of_validation_images_say_so() {
     });
     let told = study.ok(&format!("compare {} --full", ids.join(" ")));
     assert!(told.contains("AUC on validation images"), "{told}");
-    let tables = told.matches("On validation images, by which runs chose their epoch").count();
+    let tables = told.matches("On validation images, which were used to select the epoch").count();
     assert!(tables > 3, "each table says so: {told}");
     assert!(!study.ok("compare mlp-s-f0 tiny-s-f0").contains("validation"));
 }
@@ -153,5 +157,5 @@ fn what_is_asked_for_without_its_means_is_a_usage_error() {
     assert!(rows.iter().any(|row| row["interval"][0].as_f64() <= row["auc"].as_f64()));
     fs::write(study.path("theirs.csv"), theirs(&study, &["Mass"], Subset::Test)).unwrap();
     let import = "predictions import theirs.csv --dataset tiny --split s --fold 0 --name theirs --model";
-    study.refused(1, &format!("{import} a\u{1b}[31mb"), &["cannot be called", "hint: --model"]);
+    study.refused(1, &format!("{import} a\u{1b}[31mb"), &["is not a valid model name", "hint: give --model"]);
 }

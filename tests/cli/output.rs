@@ -108,7 +108,7 @@ fn a_reader_that_has_read_enough_is_no_error() {
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
     let output = study.command("--json show nothing").stdout(writer).stderr(Stdio::piped()).output();
-    finish(output, "show nothing").says(1, &["nothing here is named"]);
+    finish(output, "show nothing").says(1, &["no record is named"]);
 }
 
 #[test]

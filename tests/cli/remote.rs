@@ -153,8 +153,8 @@ fn ids_travel_with_what_they_depend_on_and_with_what_hangs_on_runs() {
         is_sound_throughout(&other);
     }
     let other = fresh();
-    other.refused(1, &format!("pull {depot} nobody"), &["nothing in", "is named `nobody`"]);
-    other.refused(1, &format!("pull {registry} nobody"), &["nothing here is named `nobody`"]);
+    other.refused(1, &format!("pull {depot} nobody"), &["no record in", "is named `nobody`"]);
+    other.refused(1, &format!("pull {registry} nobody"), &["no record is named `nobody`"]);
     other.is_empty();
     // The other way, into the same depot as all the rest.
     study.ok("push one tiny");
@@ -287,9 +287,9 @@ fn a_source_that_lies_about_an_object_is_refused() {
     let index = files(&depot.join("index")).remove(0);
     let whole = fs::read_to_string(&index).unwrap();
     for (from, to, word) in [
-        (r#""kind":"dataset""#, r#""kind":"blob""#, "was announced"),
-        (r#""kind":"dataset""#, r#""kind":"event""#, "an entry of a log is no part of a remote"),
-        (r#""kind":"dataset""#, r#""kind":"galaxy""#, "which this reg does not know"),
+        (r#""kind":"dataset""#, r#""kind":"blob""#, "its pack lists it as"),
+        (r#""kind":"dataset""#, r#""kind":"event""#, "a log entry does not belong in a remote"),
+        (r#""kind":"dataset""#, r#""kind":"galaxy""#, "unknown to this version of reg"),
         (r#""kind":"pack""#, r#""kind":"pack" "#, "is not in canonical form"),
     ] {
         let lie = whole.replacen(from, to, 1);
@@ -407,12 +407,12 @@ fn the_python_program_takes_a_remote_apart() {
 fn mistakes_are_named() {
     let study = Study::new();
     study.refused(1, "pull nowhere", &["there is nothing at nowhere", "reg push"]);
-    study.refused(1, "push images", &["images holds something that is neither a registry nor a remote"]);
+    study.refused(1, "push images", &["images is neither a registry nor a remote"]);
     study.refused(1, "pull images", &["neither a registry nor a remote"]);
-    study.refused(1, "push me@host:folder", &["must be mounted", "sshfs"]);
-    study.refused(1, "push ftp://host/folder", &["only file:// and s3:// are known"]);
+    study.refused(1, "push me@host:folder", &["mount a folder", "sshfs"]);
+    study.refused(1, "push ftp://host/folder", &["only file:// and s3:// are supported"]);
     study.refused(1, "push s3://key:secret@bucket/prefix", &["names no bucket"]);
-    study.refused(1, "push depot nobody", &["nothing here is named `nobody`"]);
+    study.refused(1, "push depot nobody", &["no record is named `nobody`"]);
     study.refused(1, "push data.csv", &["data.csv"]);
     fs::create_dir(study.path("newer")).unwrap();
     fs::write(study.path("newer/format"), "reg-remote 3\n").unwrap();

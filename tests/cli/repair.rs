@@ -179,7 +179,7 @@ fn nobody_is_handed_wrong_bytes() {
             }
             for ((now, command), (before, _)) in ask(id).into_iter().zip(&before) {
                 let what = format!("{kind} {how}: reg {command}: {now:?}");
-                let says_so = || String::from_utf8_lossy(&now.stdout).contains("damaged: what it names");
+                let says_so = || String::from_utf8_lossy(&now.stdout).contains("damaged: its links");
                 if command.starts_with("trace") && now.code == 0 {
                     // A lineage goes around what is damaged, and does not hash what names nothing.
                     let plain = |bytes: &[u8]| without_sizes(&String::from_utf8_lossy(bytes));

@@ -45,7 +45,7 @@ fn the_same_ids_make_the_same_page_and_nothing_but_a_page() {
 fn a_report_is_made_of_results_and_fair_ones() {
     let study = Study::trained();
     study.refused(1, "report s -o a.html", &["`s` is a split", "hint: `reg list`"]);
-    study.refused(1, "report nothing -o a.html", &["nothing here is named `nothing`"]);
+    study.refused(1, "report nothing -o a.html", &["no record is named `nothing`"]);
     study.refused(1, "report table -o there/a.html", &["cannot write there/a.html"]);
     study.refused(3, "report tiny-s-f0 mlp-s-f1 -o a.html", &["fold"]);
     assert!(!study.path("a.html").exists());
@@ -78,7 +78,7 @@ fn a_study_is_reported_section_by_section_and_says_what_is_missing() {
         "st, 2 of 4 runs done",
         "Metadata &lt;alone&gt;",
         "tuned is left out",
-        "2 of 4 planned runs are not done",
+        "2 of 4 planned runs are pending",
     ] {
         assert!(page.contains(said), "{said}");
     }

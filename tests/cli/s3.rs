@@ -206,6 +206,6 @@ fn what_a_store_refuses_or_does_not_heed_is_told() {
     let careless = Bucket::without_conditions();
     told(
         reg(&study, &careless, "push s3://bucket/p"),
-        &["two pushes at once could lose names", "If-None-Match"],
+        &["two concurrent pushes could lose names", "If-None-Match"],
     );
 }

@@ -37,7 +37,7 @@ fn an_ill_typed_or_impossible_value_is_named() {
         ("epochs=many", "`epochs` cannot be \"many\""),
         ("epochs=0", "`epochs` cannot be 0"),
         ("lr=-1", "`lr` cannot be -1"),
-        ("epochs", "`key=value` is expected"),
+        ("epochs", "expected `key=value`"),
     ] {
         study.refused(1, &train(&format!("--model tiny --set {setting}")), &[words]);
     }
@@ -47,8 +47,12 @@ fn an_ill_typed_or_impossible_value_is_named() {
 fn an_unknown_model_device_or_fold_is_named() {
     let study = Study::divided();
     study.refused(1, &train("--model resnet5"), &["no model `resnet5`", "hint: did you mean `resnet50`?"]);
-    study.refused(1, &train("--model mlp --device tpu"), &["no device `tpu`", "hint: there are auto, cpu"]);
-    study.refused(1, &train("--model mlp --fold 2"), &["2 folds, counted from 0, so there is no fold 2"]);
+    study.refused(
+        1,
+        &train("--model mlp --device tpu"),
+        &["unknown device `tpu`", "hint: possible devices: auto, cpu"],
+    );
+    study.refused(1, &train("--model mlp --fold 2"), &["no fold 2: it has 2 folds, counted from 0"]);
     assert_eq!(study.reg(&train("--model mlp --fold minus")).code, 2);
 }
 
@@ -58,7 +62,7 @@ fn something_of_another_kind_is_refused_as_such() {
     study.refused(
         1,
         "train --dataset s --split s --model mlp",
-        &["`s` is a split, and a dataset is expected here"],
+        &["`s` is a split, but a dataset is expected"],
     );
     study.refused(
         1,
@@ -70,7 +74,7 @@ fn something_of_another_kind_is_refused_as_such() {
     study.refused(1, "train --dataset tinny --split s --model mlp", &["`tinny`", "hint: did you mean tiny?"]);
     // A split of another data set.
     study.ok("ingest --metadata-only --metadata data.csv --name rows");
-    study.refused(1, "train --dataset rows --split s --model mlp", &["divides data set"]);
+    study.refused(1, "train --dataset rows --split s --model mlp", &["belongs to data set"]);
 }
 
 #[test]
@@ -81,7 +85,7 @@ fn a_model_that_looks_at_images_needs_some() {
     study.refused(
         1,
         &train("--model tiny"),
-        &["holds metadata only, and tiny looks at images", "hint: the model `mlp`"],
+        &["has metadata only, but tiny needs images", "hint: use the model `mlp`"],
     );
     study.ok(&train("--model mlp --set epochs=1"));
 }
@@ -92,7 +96,11 @@ fn transfer_learning_needs_weights_and_scratch_takes_none() {
     study.refused(1, &train("--model tiny --init fine-tune"), &["--init fine-tune", "hint:", "--weights"]);
     study.refused(1, &train("--model tiny --init off-the-shelf"), &["--init off-the-shelf"]);
     study.ok(&format!("weights import {} --name w", checkpoint(&study)));
-    study.refused(1, &train("--model tiny --weights w --init scratch"), &["does not use weights", "hint:"]);
+    study.refused(
+        1,
+        &train("--model tiny --weights w --init scratch"),
+        &["cannot be combined with --weights", "hint:"],
+    );
 }
 
 /// Writes the checkpoint of a run to a file and returns its name.
@@ -124,7 +132,7 @@ fn a_pickle_is_never_loaded_and_the_hint_converts_it() {
     fs::write(study.path("model.pth"), b"PK\x03\x04 not really").unwrap();
     let words = [
         "model.pth is not a safetensors file",
-        "hint: a pickle can run code",
+        "hint: reg loads no pickle files",
         "torch.load('model.pth', weights_only=True)",
     ];
     study.refused(1, "weights import model.pth --name w", &words);

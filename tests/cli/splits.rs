@@ -94,7 +94,7 @@ fn lists_that_make_no_split_are_refused_by_file_and_line() {
     };
     let whole = fs::read_to_string(study.path("test.txt")).unwrap();
     fs::write(study.path("test.txt"), format!("{whole}\n{}", whole.lines().next().unwrap())).unwrap();
-    refused(&["test.txt, line 7", "already in line 1"]);
+    refused(&["test.txt, line 7", "already on line 1"]);
     fs::write(study.path("test.txt"), "../x.png").unwrap();
     refused(&["test.txt, line 1", "not a plain file name"]);
     fs::write(study.path("test.txt"), "elsewhere.png\n").unwrap();

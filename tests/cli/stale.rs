@@ -77,7 +77,7 @@ fn an_old_index_with_its_count_is_found_by_the_log() {
     put_back();
     let verified = study.reg("--json verify");
     assert_eq!((verified.code, &verified.json()["damaged"]), (3, &json!([])));
-    assert_eq!(verified.json()["names"], json!(["the index lacks 2 entries of the log"]));
+    assert_eq!(verified.json()["names"], json!(["the index is missing 2 log entries"]));
     verified.says(3, &[]);
     assert!(String::from_utf8(study.reg("verify").stdout).unwrap().contains("`reg reindex`"));
     study.refused(1, "gc --dry-run", &["lacks 2 entries of the log"]);

@@ -91,7 +91,7 @@ impl Walk<'_> {
         let count = counts.entry(kind).or_default();
         count.longest = count.longest.max(start.elapsed());
         let gone = |answer: &Answer| {
-            let words = ["is missing", "which is not in the registry", "no id begins so"];
+            let words = ["is missing", "which is not in the registry", "no id starts with it"];
             answer.code == 1 && words.iter().any(|word| answer.stderr.contains(word))
         };
         let end = match answer.code {

@@ -83,10 +83,10 @@ fn a_study_trains_what_is_missing_names_what_fails_and_shares_with_trainings_by_
 
     // The same again does only what failed, and says so in words.
     let again = study.reg("study run st");
-    again.says(1, &["There", "2 earlier runs of it here"]);
+    again.says(1, &["There", "2 earlier runs of this model"]);
     let text = String::from_utf8(again.stdout).unwrap();
     assert!(!text.contains("heat maps of image"), "{text}");
-    for words in ["failed: st-wild-f1: ", "blocked: st-tuned-f1: there are no weights `imagenet`", "2 of 2"] {
+    for words in ["failed: st-wild-f1: ", "blocked: st-tuned-f1: no weights are named `imagenet`", "2 of 2"] {
         assert!(text.contains(words), "{words} is missing in {text}");
     }
     let status = study.json("study status st");
@@ -120,13 +120,13 @@ fn a_study_trains_what_is_missing_names_what_fails_and_shares_with_trainings_by_
 
     // A file that leaves the device to whoever runs it stands for what was run.
     study.edit("st.toml", |text| text.replace("device = 'cpu'", "device = 'cuda'").replace("'st'", "'dv'"));
-    study.refused(1, "study run st.toml --devices cuda:7", &["no device `cuda:7`", "hint:"]);
+    study.refused(1, "study run st.toml --devices cuda:7", &["unknown device `cuda:7`", "hint:"]);
     let elsewhere = study.json("study run st.toml --devices cpu,cpu");
     assert_eq!((&elsewhere["done"], &elsewhere["cached"]), (&json!(8), &json!(8)));
     assert_eq!(study.json("study status st.toml")["done"], json!(8));
     study.ok("report st.toml -o page.html");
     let page = fs::read_to_string(study.path("page.html")).unwrap();
-    assert!(page.contains("Heat map over the X-ray: "), "the study's heat maps are in its report");
+    assert!(page.contains("Heat map on the X-ray: "), "the study's heat maps are in its report");
     study.refused(1, "audit dv -o dv.zip", &["is a study", "study compare dv"]);
 
     // What came of a study travels with it, and is verified with it.
@@ -219,14 +219,14 @@ fn a_study_file_is_written_once_and_what_makes_no_sense_in_it_is_named() {
     study.refused(
         1,
         "study run st.toml --plan",
-        &["st.toml: `gradcam` names setup `meta`, whose model sees no image"],
+        &["st.toml: `gradcam` lists setup `meta`, whose model has no image input"],
     );
     study.edit("st.toml", |text| text.replace("gradcam = ['meta']\n", ""));
     study.edit("st.toml", |text| text.replace("model = 'mlp'", "model = 'mlpp'"));
     study.refused(
         1,
         "study run st.toml",
-        &["setup `meta`: there is no model `mlpp`", "hint: did you mean `mlp`"],
+        &["setup `meta`: unknown model `mlpp`", "hint: did you mean `mlp`"],
     );
     study.edit("st.toml", |text| text.replace("dataset = 'tiny'", "dataset = 'nih'"));
     study.refused(1, "study run st.toml", &["data set `nih`, which is not there", "hint: `reg ingest"]);

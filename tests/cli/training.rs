@@ -53,7 +53,7 @@ fn a_worker_of_another_version_is_refused() {
     let answer = study.reg_with("REG_TORCH", &other, TINY);
     answer.says(
         1,
-        &["reg-torch.sh is version 9.9.9, and this reg is", "hint: build both from the same source"],
+        &["reg-torch.sh is version 9.9.9, but this reg is", "hint: build both from the same source"],
     );
     // One of a protocol to come may say who it is in another form.
     let future = script(&study, r#"echo '{"worker":"10.0.0","protocol":99,"whoami":[]}'"#);
@@ -67,7 +67,7 @@ fn a_program_that_is_no_worker_is_refused() {
     let mute = script(&study, "echo libtorch_cpu.so is missing >&2; exit 127");
     study
         .reg_with("REG_TORCH", &mute, TINY)
-        .says(1, &["does not say who it is: libtorch_cpu.so is missing", "hint:"]);
+        .says(1, &["does not identify itself: libtorch_cpu.so is missing", "hint:"]);
     let text = study.path("data.csv");
     study.reg_with("REG_TORCH", text, TINY).says(1, &["cannot start the worker"]);
     nothing_was_made(&study);
@@ -83,7 +83,7 @@ fn a_worker_that_dies_hurts_no_record_and_the_run_goes_on() {
         ("cat >/dev/null; exit 0", &["the worker ended early"]),
         ("kill -9 $$", &["the worker ended early", "signal: 9", "hint: signal 9", "memory", "`batch`"]),
         ("cat >/dev/null; kill -9 $$", &["signal: 9", "hint:"]),
-        ("echo hello; cat >/dev/null", &["the worker said `hello`, which is not in the protocol"]),
+        ("echo hello; cat >/dev/null", &["the worker sent `hello`, which is not part of the protocol"]),
     ] {
         let answer = study.reg_with("REG_TORCH", dies(how), &format!("--json {TINY}"));
         answer.says(1, words).json();
@@ -141,11 +141,13 @@ fn an_interrupted_or_killed_training_goes_on_and_ends_with_the_same_bits() {
     let mut rest = String::new();
     errors.read_to_string(&mut rest).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(130), "{rest}");
-    assert!(rest.contains("error: interrupted; ") && rest.contains(" whole epochs"), "{rest}");
     assert!(
-        rest.contains("hint: run the same command again to go on") && !rest.contains("panicked"),
+        rest.contains("error: interrupted; ")
+            && rest.contains("checkpoint saved after ")
+            && rest.contains(" epochs"),
         "{rest}"
     );
+    assert!(rest.contains("hint: to resume: `reg train --dataset ") && !rest.contains("panicked"), "{rest}");
     nothing_was_made(&study);
 
     // Now without any warning.
@@ -156,7 +158,7 @@ fn an_interrupted_or_killed_training_goes_on_and_ends_with_the_same_bits() {
 
     let answer = study.reg(&format!("--json {LONG}"));
     assert_eq!(answer.code, 0, "{answer:?}");
-    assert!(answer.stderr.contains("going on behind epoch"), "{}", answer.stderr);
+    assert!(answer.stderr.contains("resuming after epoch"), "{}", answer.stderr);
     let resumed = answer.json();
     for key in ["spec", "checkpoint", "run", "predictions", "table"] {
         assert_eq!(resumed[key], uninterrupted[key], "{key}");
@@ -207,7 +209,7 @@ fn a_second_interrupt_ends_a_worker_that_does_not_listen() {
     signal(&child, Signal::INT);
     errors.read_to_string(&mut text).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(130), "{text}");
-    assert!(text.contains("stopped at once") && text.contains("hint: run the same command again"), "{text}");
+    assert!(text.contains("stopped at once") && text.contains("hint: to resume: `reg "), "{text}");
     nothing_was_made(&study);
 }
 
@@ -223,7 +225,7 @@ fn a_training_can_be_watched_from_elsewhere() {
     assert!(first.starts_with("watched: epoch 1: loss ") && first.contains("AUC"), "{first}");
 
     let shown = study.ok("show watched");
-    assert!(shown.contains("watched trains (pid ") && shown.contains("left in all"), "{shown}");
+    assert!(shown.contains("watched is training (pid ") && shown.contains("left in total"), "{shown}");
     assert!(shown.contains("Validation loss") && shown.contains("\nspec "), "{shown}");
     let live = study.json("show watched")["live"].clone();
     assert!(live["standing"]["epochs"][0]["val_loss"].is_number() && live["pid"].is_number(), "{live}");
@@ -239,7 +241,7 @@ fn a_training_can_be_watched_from_elsewhere() {
     drop(errors);
     assert_eq!(finish(child.wait_with_output(), command).code, 130);
     assert!(follower.wait().unwrap().success(), "it ends with the training");
-    assert!(study.ok("show watched").contains("watched was interrupted"));
+    assert!(study.ok("show watched").contains("watched was interrupted; to resume: `reg "));
     study.ok(TINY);
     assert_eq!(study.json("log tiny-s-f0")["epochs"].as_array().unwrap().len(), 2);
 }
@@ -249,7 +251,7 @@ fn two_processes_do_not_train_the_same_run() {
     let study = Study::divided();
     let command = "train --dataset tiny --split s --model tiny --set epochs=5000 --threads 1";
     let (child, errors) = begun(&study, command);
-    study.refused(1, command, &["being trained by another process", "lock"]);
+    study.refused(1, command, &["another process is already training", "lock"]);
     // Another run is another matter.
     assert_eq!(study.json(MLP)["cached"], json!(false));
     signal(&child, Signal::TERM);

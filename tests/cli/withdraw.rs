@@ -53,7 +53,11 @@ fn what_leaves_the_registry_says_that_it_contains_withdrawn_data_and_images_stay
     study.ok(WITHDRAW);
     let saw = runs_that_saw(&study).into_iter().next().unwrap();
     study.ok(&format!("export {saw} -o card.md"));
-    study.refused(2, &format!("export {saw} --format card -o q.csv"), &["q.csv ends as csv does", "card"]);
+    study.refused(
+        2,
+        &format!("export {saw} --format card -o q.csv"),
+        &["q.csv has the extension of csv", "card"],
+    );
     let card = fs::read_to_string(study.path("card.md")).unwrap();
     assert!(card.contains("This run contains withdrawn data: 2 images"), "{card}");
     study.ok("attest table --key k -o after.json");
@@ -178,7 +182,7 @@ fn a_patient_and_his_images_are_withdrawn_each_by_itself() {
     // And the other way round.
     assert_eq!((new(&study, "patient:5"), new(&study, IMAGES[1])), (json!(true), json!(true)));
     let taken = study.ok("withdraw patient:5 --revoke --reason mistake");
-    assert!(taken.contains("what still holds of it: image 00000005_001.png (asked)"), "{taken}");
+    assert!(taken.contains("still withdrawn through: image 00000005_001.png (asked)"), "{taken}");
     assert_eq!(study.json(INGEST)["withdrawn"], json!(1));
     // A data set of only one of them knows nothing of the other; the withdrawal of the patient does.
     let small = Study::new();
@@ -391,7 +395,7 @@ fn purged_bytes_are_gone_for_good_and_that_is_no_damage() {
     fs::set_permissions(&objects[0], fs::Permissions::from_mode(0o444)).unwrap();
     let found = study.reg("verify");
     assert_eq!(found.code, 3, "{found:?}");
-    assert!(String::from_utf8_lossy(&found.stdout).contains("was to be removed for good with patient 5"));
+    assert!(String::from_utf8_lossy(&found.stdout).contains("should have been purged with patient 5"));
     study.ok(&format!("{WITHDRAW} --purge"));
     gone(&study);
 }
@@ -406,7 +410,7 @@ fn a_purge_travels_and_bytes_do_not_come_back_by_another_registry() {
     study.ok(&format!("{WITHDRAW} --purge"));
     // The other one hears of it, marks what it has, and removes nothing by itself.
     let pulled = other.reg(&format!("pull {from}"));
-    pulled.says(0, &["withdrawals came along, 1 in number"]);
+    pulled.says(0, &["1 withdrawal arrived"]);
     assert_eq!(marked(&other, "run"), runs_that_saw(&study));
     assert!(objects.iter().all(|id| other.object(id).exists()));
     assert_eq!(other.reg("verify").code, 3, "what should be gone is here");
@@ -421,7 +425,7 @@ fn a_purge_travels_and_bytes_do_not_come_back_by_another_registry() {
     other.ok(&format!("pull {from}"));
     study.ok("withdraw 00000001_000.png --reason typo --revoke");
     let pulled = other.reg(&format!("pull {from}"));
-    pulled.says(0, &["a withdrawal was taken back, of image 00000001_000.png"]);
+    pulled.says(0, &["a withdrawal was revoked: image 00000001_000.png"]);
     assert!(!pulled.stderr.contains("from now on"), "{pulled:?}");
     // A third gets all but the purged images, from a registry and by way of a depot.
     for by in [from.clone(), "depot".to_owned()] {
@@ -500,7 +504,7 @@ fn a_hard_linked_original_is_told_of() {
     study.ok(&format!("{INGEST} --link hardlink"));
     study
         .reg(&format!("{WITHDRAW} --purge"))
-        .says(0, &["2 of them were hard links", "remove them there too"]);
+        .says(0, &["2 of the purged objects were hard links", "remove the images there too"]);
     assert!(study.path("images/00000005_000.png").exists());
 }
 
@@ -514,13 +518,13 @@ fn what_cannot_be_withdrawn_is_said_and_leaves_nothing() {
         ("patient:", "nothing here is named"),
         ("tiny", "neither a patient nor an image"),
         ("tiny:3", "neither a patient nor an image"),
-        ("nobody.png", "nothing here is named"),
+        ("nobody.png", "no record is named"),
     ] {
         study.refused(1, &format!("withdraw {what} --reason r"), &[words]);
     }
     let mut command = study.command("withdraw patient:5 --reason");
     let answer = crate::harness::finish(command.arg("  ").output(), "withdraw");
-    answer.says(1, &["a reason is one line"]);
+    answer.says(1, &["the reason must be one line"]);
     assert_eq!(study.reg("withdraw patient:5").code, 2);
     assert_eq!(files(&study.path(".reg/objects")), before);
 

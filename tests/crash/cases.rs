@@ -76,7 +76,7 @@ impl Case {
         }
         let again = place.reg(&self.command);
         // What was done already and cannot be done twice says so.
-        let done = ["already", "nothing here is named"].iter().any(|text| again.stderr.contains(text));
+        let done = ["already", "no record is named"].iter().any(|text| again.stderr.contains(text));
         assert!(again.status.success() || done, "{what}: {}", again.stderr);
         assert_eq!(place.names(), *after, "{what}");
         place.is_sound(&what);

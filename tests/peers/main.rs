@@ -147,7 +147,7 @@ fn a_crate_passes_the_validator_of_workflow_run_crates() {
     let gone = entities("purged").into_iter().find(|entity| {
         entity["@type"] == "CreativeWork" && entity["identifier"] == format!("blake3:{}", text(&picture))
     });
-    assert!(text(&gone.unwrap()["description"]).starts_with("Removed for good"));
+    assert!(text(&gone.unwrap()["description"]).starts_with("Purged with withdrawn data"));
     for folder in ["crate", "of-run", "marked", "heat", "purged"] {
         let Some(found) = peer("ro_crate.py", &study, &[folder]) else { return };
         assert!(found["profiles"].as_array().unwrap().contains(&json!("workflow-run-crate-0.5")), "{found}");
@@ -383,7 +383,7 @@ fn a_card_says_what_is_recorded_and_its_metadata_is_what_hubs_read() {
     for id in [study.id("tiny-s-f0"), study.id("tiny"), study.id("s")] {
         assert!(card.contains(&id), "{id}");
     }
-    study.refused(2, "export tiny-s-f0 tiny-s-f1 -o cards.md", &["one run at a time"]);
+    study.refused(2, "export tiny-s-f0 tiny-s-f1 -o cards.md", &["exactly one run"]);
     study.refused(1, "export tiny -o card.md", &["a run is expected"]);
     let Some(found) = peer("card.py", &study, &["card.md"]) else { return };
     let answer: Value = fs::read_to_string(study.path("answers/tiny-s-f0.json")).unwrap().parse().unwrap();

@@ -26,7 +26,7 @@ pub(super) fn compare(
     for section in &sections {
         if !section.left_out.is_empty() {
             context.note(&format!(
-                "note: {}: not all folds are done of {}",
+                "note: {}: folds are pending for {}",
                 section.name,
                 section.left_out.join(", ")
             ));
@@ -68,7 +68,7 @@ pub(super) fn compare(
     }
     let left = study.sections.len() - sections.len();
     if left > 0 {
-        context.note(&format!("note: {left} sections have no setup that is done on all folds"));
+        context.note(&format!("note: {left} sections have no setup with all folds done"));
     }
     let probes: Vec<Value> = probes.iter().map(probe_row).collect();
     let json = json!({ "study": study.name, "sections": documents, "probes": probes });

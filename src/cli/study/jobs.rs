@@ -16,7 +16,7 @@ use crate::cli::output::Reply;
 /// To whom runs are handed instead of being trained here.
 #[derive(clap::Args)]
 pub(super) struct Scheduler {
-    /// Submit one array job of Slurm, a task a run; with --plan, print its script
+    /// Submit one Slurm array job with a task per run; with --plan, print its script
     #[arg(long, conflicts_with = "kubernetes")]
     slurm: bool,
     /// Partition of the cluster
@@ -25,27 +25,27 @@ pub(super) struct Scheduler {
     /// Generic resources of each task, such as gpu:1
     #[arg(long, requires = "slurm")]
     gres: Option<String>,
-    /// Time limit of each task as Slurm takes it; default: twice what is expected and 10 minutes
+    /// Time limit per task in Slurm's format; default: twice the estimate plus 10 minutes
     #[arg(long, requires = "slurm")]
     time: Option<String>,
-    /// Memory of each task as Slurm takes it; default: what is expected
+    /// Memory per task in Slurm's format; default: the estimate
     #[arg(long, requires = "slurm")]
     mem: Option<String>,
-    /// A site's own script, made from what `reg study init --slurm` writes
+    /// The site's own script, adapted from the output of `reg study init --slurm`
     #[arg(long, value_name = "FILE", requires = "slurm")]
     template: Option<PathBuf>,
-    /// Where nodes share no file system: each task takes the study from this remote into a registry of its own and
-    /// pushes its run there; `reg pull` brings the runs here
+    /// For nodes without a shared file system: each task pulls the study from this remote into its own registry and
+    /// pushes its run back; `reg pull` fetches the runs
     #[arg(long, value_name = "REMOTE", requires = "slurm")]
     push: Option<String>,
-    /// Folder of the nodes for that registry; default: one in their TMPDIR
+    /// Folder on the nodes for that registry; default: one in their TMPDIR
     #[arg(long, value_name = "DIR", requires = "push")]
     local: Option<PathBuf>,
-    /// Print an Indexed Job of Kubernetes, a completion a run, for `kubectl create -f -`; with `device = "cuda"` in the
-    /// file each pod asks for a GPU
+    /// Print a Kubernetes Indexed Job with one completion per run, for `kubectl create -f -`; with `device = "cuda"` in
+    /// the file each pod requests a GPU
     #[arg(long, requires_all = ["image", "claim"])]
     kubernetes: bool,
-    /// Container image with reg and reg-torch in it
+    /// Container image with reg and reg-torch
     #[arg(long, requires = "kubernetes")]
     image: Option<String>,
     /// Persistent volume claim that holds the registry
@@ -104,7 +104,7 @@ impl Scheduler {
             template,
         };
         let program = std::env::current_exe()
-            .map_err(|e| Failure::new(format!("cannot find the program itself: {e}"), None))?;
+            .map_err(|e| Failure::new(format!("cannot find the path of the reg program: {e}"), None))?;
         let script = script(registry, seats.plan, (&program, seats.threads, seats.kind), &wishes)?;
         let names = |places: &[usize]| {
             places.iter().map(|place| seats.plan.runs[*place].row.name.clone()).collect::<Vec<_>>()
@@ -116,7 +116,7 @@ impl Scheduler {
             return Ok(Reply::new(script.text, json));
         }
         if !script.queued.is_empty() {
-            context.note(&format!("{} runs are in the queue already", script.queued.len()));
+            context.note(&format!("{} runs are already in the queue", script.queued.len()));
         }
         if script.tasks.is_empty() {
             json["job"] = json!(null);
@@ -130,7 +130,7 @@ impl Scheduler {
         json["script"] = json!(path);
         let name = &seats.plan.study.name;
         let text = format!(
-            "job {job}: {} tasks, a run each, from {}\n`reg study status {name}` looks at them; probes are made by `reg study run` when they are done",
+            "job {job}: {} tasks, a run each, from {}\n`reg study status {name}` shows their progress; when they are done, `reg study run` computes the probes",
             script.tasks.len(),
             path.display(),
         );
@@ -154,8 +154,9 @@ fn give(
         push.status().map_err(|e| Failure::new(format!("cannot start {}: {e}", program.display()), None))?;
     match status.success() {
         true => Ok(()),
-        false => {
-            Err(Failure::new(format!("the study did not reach {remote}, so nothing was submitted"), None))
-        }
+        false => Err(Failure::new(
+            format!("the study could not be pushed to {remote}; nothing was submitted"),
+            None,
+        )),
     }
 }

@@ -23,49 +23,49 @@ use super::Context;
 use super::error::Failure;
 use super::output::{Reply, TableFormat};
 
-/// Many runs from one TOML file: plan, train what is missing, watch, compare
+/// Plan, train, watch and compare many runs from one TOML file
 #[derive(Subcommand)]
 pub(crate) enum Command {
-    /// Write the paper's study as a commented TOML file
+    /// Write a commented TOML file of the paper's study
     Init {
         /// The file; default: paper.toml, or small.toml
         file: Option<PathBuf>,
-        /// A study of minutes on the data of `reg demo` instead
+        /// Write a study that takes minutes, on the data of `reg demo`
         #[arg(long)]
         small: bool,
-        /// Name of the data set in it
+        /// Name of the data set to put in the file
         #[arg(long)]
         dataset: Option<String>,
-        /// The template of Slurm's script instead, for a site to change; default: slurm.sh
+        /// Write the template of the Slurm script instead, for a site to adapt; default: slurm.sh
         #[arg(long, conflicts_with_all = ["small", "dataset"])]
         slurm: bool,
     },
-    /// Plan, then train what is missing; run it again after whatever stopped it
+    /// Plan a study, then train its pending runs; after an interruption run the same command again
     Run(Box<run::Args>),
-    /// How far each run is, also while another process trains
+    /// Show the progress of each run, also while another process trains
     Status {
         /// The file, or the name of a study
         #[arg(value_name = "FILE|NAME")]
         study: String,
-        /// How the table is written
+        /// Output format of the table
         #[arg(long, value_enum, default_value = "text")]
         format: TableFormat,
     },
-    /// The tables of each section (4, 5 and 6 of the paper), recorded as STUDY-SECTION
+    /// Compute the tables of each section (4, 5 and 6 of the paper), recorded as STUDY-SECTION
     Compare {
         /// The file, or the name of a study
         #[arg(value_name = "FILE|NAME")]
         study: String,
-        /// Intervals from so many draws of patients, such as 2000
+        /// Number of bootstrap resamples (by patient), such as 2000; adds intervals
         #[arg(long, value_name = "DRAWS", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
         bootstrap: Option<u32>,
-        /// Show what cannot be compared side by side nevertheless; the table says so in every form
+        /// Allow non-comparable inputs; the table is flagged in every format
         #[arg(long)]
         allow_different_images: bool,
-        /// Show every table: also ranges over folds, intervals and every test
+        /// Show every table, including ranges over folds, intervals and all tests
         #[arg(long)]
         full: bool,
-        /// How the tables are written
+        /// Output format of the tables
         #[arg(long, value_enum, default_value = "text")]
         format: TableFormat,
     },
@@ -75,7 +75,7 @@ pub(crate) fn run(context: &Context, command: Command) -> Result<Reply, Failure>
     match command {
         Command::Init { file, slurm: true, .. } => {
             write(&file.unwrap_or_else(|| "slurm.sh".into()), slurm::TEMPLATE)?;
-            Ok(Reply::new("written; `reg study run --slurm --template` takes it", json!({})))
+            Ok(Reply::new("written; use it with `reg study run --slurm --template`", json!({})))
         }
         Command::Init { file, small, dataset, .. } => init(file, small, dataset),
         Command::Run(args) => run::run(context, &args),
@@ -106,7 +106,7 @@ fn init(file: Option<PathBuf>, small: bool, dataset: Option<String>) -> Result<R
     };
     write(&path, &text)?;
     let shown = path.display();
-    let text = format!("{shown} written; read it, change it, then `reg study run {shown} --plan`");
+    let text = format!("wrote {shown}; edit it, then run `reg study run {shown} --plan`");
     Ok(Reply::new(text, json!({ "file": path })))
 }
 
@@ -114,7 +114,7 @@ fn init(file: Option<PathBuf>, small: bool, dataset: Option<String>) -> Result<R
 fn write(path: &Path, text: &str) -> Result<(), Failure> {
     let failed = |e: std::io::Error| {
         let hint = (e.kind() == std::io::ErrorKind::AlreadyExists)
-            .then(|| "name another file; what is there may have been edited".to_owned());
+            .then(|| "name another file; the existing one may have been edited".to_owned());
         Failure::new(format!("cannot write {}: {e}", path.display()), hint)
     };
     let mut out = fs::File::create_new(path).map_err(failed)?;

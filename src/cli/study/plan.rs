@@ -42,10 +42,10 @@ pub(super) fn blocked(plan: &Plan) -> Vec<String> {
 
 fn basis(cost: &Cost) -> String {
     match cost.basis {
-        Basis::SameModel(1) => "an earlier run of it here".to_owned(),
-        Basis::SameModel(runs) => format!("{runs} earlier runs of it here"),
-        Basis::OtherModels(1) => "an earlier run of another here".to_owned(),
-        Basis::OtherModels(runs) => format!("{runs} earlier runs of others here"),
+        Basis::SameModel(1) => "1 earlier run of this model".to_owned(),
+        Basis::SameModel(runs) => format!("{runs} earlier runs of this model"),
+        Basis::OtherModels(1) => "1 earlier run of another model".to_owned(),
+        Basis::OtherModels(runs) => format!("{runs} earlier runs of other models"),
         Basis::Rule => "a rule of thumb".to_owned(),
     }
 }
@@ -58,7 +58,7 @@ pub(super) fn plan_text(plan: &Plan, counts: &Counts) -> String {
         Column::right("There"),
         Column::right("To train"),
         Column::right("Blocked"),
-        Column::right("Time a run"),
+        Column::right("Time per run"),
         Column::left("By"),
     ];
     let mut table = Table::new(format!("Study {}", plan.study.name), columns);
@@ -99,7 +99,7 @@ pub(super) fn plan_text(plan: &Plan, counts: &Counts) -> String {
             gb(disk.cache),
         );
         if disk.free.is_some_and(|free| free < disk.checkpoints + disk.working) {
-            text += "warning: that does not fit on the disk\n";
+            text += "warning: not enough disk space\n";
         }
     } else {
         text += "nothing to train\n";

@@ -18,16 +18,16 @@ use crate::cli::surroundings::cores;
 /// What `reg study run` takes.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// The file, or the name of a study that was begun
+    /// The file, or the name of a study that was started
     #[arg(value_name = "FILE|NAME")]
     study: String,
-    /// Only say what is there, what would be trained, how long it takes and how much room; write nothing
+    /// Print what is done and what would be trained, with estimated time and disk space; write nothing
     #[arg(long)]
     plan: bool,
-    /// Runs that go side by side; default: one a GPU, or as many as have cores for their threads
+    /// Runs at the same time; default: one per GPU, or as many as the cores allow
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
     jobs: Option<u32>,
-    /// Devices that the runs get in turn, such as cuda:0,cuda:1; default: every GPU, or cpu, as the file says
+    /// Devices to assign to runs in turn, such as cuda:0,cuda:1; default: every GPU, or cpu, as set in the file
     #[arg(long, value_name = "DEVICE,…", value_delimiter = ',')]
     devices: Vec<String>,
     #[command(flatten)]
@@ -52,10 +52,10 @@ fn share(source: &Source, worker: &Worker, args: &Args) -> Result<Share, Failure
         let there = |n: &str| n.parse().is_ok_and(|n: usize| n < identity.cuda.len());
         if !args.scheduler.is_wanted() && device.name.strip_prefix("cuda:").is_some_and(|n| !there(n)) {
             let hint = match identity.cuda.len() {
-                0 => "there is no GPU that reg-torch can use; `reg doctor` says why".to_owned(),
-                n => format!("cuda:0 to cuda:{} are there", n - 1),
+                0 => "reg-torch finds no usable GPU; run `reg doctor` for the reason".to_owned(),
+                n => format!("available: cuda:0 to cuda:{}", n - 1),
             };
-            return Err(Failure::new(format!("there is no device `{text}`"), Some(hint)));
+            return Err(Failure::new(format!("unknown device `{text}`"), Some(hint)));
         }
         devices.push(device);
     }
@@ -104,8 +104,8 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<Reply, Failure> {
     let due = counts.due.min(jobs);
     if due as u32 * threads > cores {
         context.note(&format!(
-            "warning: {due} runs of {threads} threads each on {cores} cores slow each other down by more than they gain; \
-             fewer --jobs, or `threads` in the file, which makes other specs"
+            "warning: {due} parallel runs of {threads} threads each overload {cores} cores; use fewer --jobs, or \
+             set `threads` in the file, which changes the specs"
         ));
     }
     if args.plan {
@@ -117,7 +117,7 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<Reply, Failure> {
     }
     context.note(plan_text(&plan, &counts).trim_end());
     let program = std::env::current_exe()
-        .map_err(|e| Failure::new(format!("cannot find the program itself: {e}"), None))?;
+        .map_err(|e| Failure::new(format!("cannot find the path of the reg program: {e}"), None))?;
     let orders = Orders { program: &program, devices: &devices, jobs };
     let mut table = LiveTable::new(context.global.quiet, &plan);
     let outcomes = study::carry_out(&registry, &plan, &orders, &mut table)?;
@@ -153,7 +153,7 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<Reply, Failure> {
         .map(|Seen { setup, made }| match made {
             Ok(made) => {
                 if made > 0 {
-                    text += &format!("{made} heat maps of {setup}, which its report shows\n");
+                    text += &format!("{made} heat maps of {setup}; see its report\n");
                 }
                 json!({ "setup": setup, "made": made })
             }
@@ -169,7 +169,8 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<Reply, Failure> {
         text.push('\n');
     }
     let name = &plan.study.name;
-    text += &format!("study {} {name}; `reg study compare {name}` makes its tables\n", plan.id.hash.short());
+    text +=
+        &format!("study {} {name}; `reg study compare {name}` computes its tables\n", plan.id.hash.short());
     let mut document = document(&plan, &counts, &outcomes);
     document["probes"] = probes.iter().map(probe_row).collect();
     document["heats"] = json!(heats);

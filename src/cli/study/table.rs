@@ -106,7 +106,7 @@ impl Watcher for LiveTable {
                     .map_or("by another process".to_owned(), |time| format!("in {}", span(time)));
                 self.say(&format!("{name}: done {how} ({} of {})", self.ended, self.all));
             }
-            Outcome::Interrupted => self.say(&format!("{name}: interrupted, its state is kept")),
+            Outcome::Interrupted => self.say(&format!("{name}: interrupted, checkpoint saved")),
             Outcome::Failed { error, .. } => {
                 self.failed += 1;
                 self.say(&format!("{name}: failed: {error}"));

@@ -69,10 +69,10 @@ pub struct Summary {
 #[derive(Debug, thiserror::Error)]
 pub enum SyntheticError {
     /// Too few or too many pixels.
-    #[error("images of {0} pixels a side cannot be drawn: {min} to {max} can", min = SIZES.start(), max = SIZES.end())]
+    #[error("images must have {min} to {max} pixels per side, not {0}", min = SIZES.start(), max = SIZES.end())]
     Size(u32),
     /// Too few or too many patients.
-    #[error("{0} patients cannot be generated: 1 to {MOST_PATIENTS} can")]
+    #[error("the number of patients must be 1 to {MOST_PATIENTS}, not {0}")]
     Patients(u32),
     /// Images are there, which would mix with the new ones.
     #[error("`{0}` is not empty")]

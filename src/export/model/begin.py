@@ -1,4 +1,4 @@
-"""MODEL, and what it says of an image: the probability of each label.
+"""MODEL, and its scores of an image: the probability of each label.
 
     python model.py checkpoint.safetensors USAGE
 

@@ -331,7 +331,7 @@ fn of_comparison(out: &mut Figures, comparison: &Comparison, names: &Names) {
             out.say("bootstrap", format!("{of} value"), turn(row.value, turned));
             out.say("bootstrap", format!("{of} low"), low);
             out.say("bootstrap", format!("{of} high"), high);
-            out.say("bootstrap", format!("{of} draws"), row.draws);
+            out.say("bootstrap", format!("{of} resamples"), row.draws);
         }
     }
     for row in &comparison.metrics {
@@ -437,7 +437,7 @@ pub(super) fn asked(table: &Table) -> Vec<(&'static str, Value)> {
                 ("labels", json!(labels)),
                 ("pooling", json!(of.pooling)),
                 ("shared images", json!(of.shared_images)),
-                ("draws and seed", json!(of.bootstrap.as_ref().map(|of| [u64::from(of.draws), of.seed]))),
+                ("resamples and seed", json!(of.bootstrap.as_ref().map(|of| [u64::from(of.draws), of.seed]))),
                 ("metrics", json!(!of.metrics.is_empty())),
                 ("groups", json!(groups)),
                 ("published", json!(of.published.as_ref().map(|of| of.file.object.hash))),

@@ -88,14 +88,14 @@ pub(super) fn matters(found: &DatasetDiff, used: Option<&BTreeSet<String>>, sees
         (count(&found.added), "added"),
         (count(&found.removed), "removed"),
         (relabelled, "relabelled"),
-        (changed, "changed in what enters the result"),
+        (changed, "changed in fields that affect the result"),
     ] {
         if images > 0 {
             causes.push(format!("data: {} {what}", counted(images)));
         }
     }
     if sees.age && found.ages[0] != found.ages[1] {
-        causes.push("data: ages are scaled by another range".to_owned());
+        causes.push("data: ages are scaled with another range".to_owned());
     }
     causes
 }
@@ -103,12 +103,12 @@ pub(super) fn matters(found: &DatasetDiff, used: Option<&BTreeSet<String>>, sees
 /// Why a difference of data sets cannot have mattered.
 pub(super) fn why_harmless(found: &DatasetDiff) -> String {
     match (found.same_images, found.same_metadata) {
-        (true, false) => "the metadata files differ in bytes and say the same of every image".to_owned(),
-        (true, true) => "the data sets say the same of every image".to_owned(),
+        (true, false) => "the metadata files differ in bytes but record the same for every image".to_owned(),
+        (true, true) => "the data sets record the same for every image".to_owned(),
         (false, _) => {
             let images =
                 found.added.len() + found.removed.len() + found.relabelled.len() + found.changed.len();
-            format!("the data sets differ in {}, in nothing that entered the result", counted(images))
+            format!("the data sets differ in {}, but in no field that affects the result", counted(images))
         }
     }
 }

@@ -33,10 +33,10 @@ pub enum DiffError {
     #[error(transparent)]
     Registry(#[from] RegistryError),
     /// They are of different kinds.
-    #[error("{0} and {1} are not compared with each other")]
+    #[error("{0} and {1} cannot be compared")]
     Kinds(String, String),
     /// Nothing that has a difference to tell.
-    #[error("a {0} is not compared; runs, predictions, tables, data sets and splits are")]
+    #[error("a {0} cannot be compared; runs, predictions, tables, data sets and splits can")]
     Kind(String),
 }
 
@@ -148,7 +148,7 @@ pub fn diff(registry: &Registry, view: &View, a: Hash, b: Hash) -> Result<Differ
         numbers: Vec::new(),
     };
     if found.a.id == found.b.id {
-        found.why.push("they are one and the same record".to_owned());
+        found.why.push("both are the same record".to_owned());
         return Ok(found);
     }
     of(&mut found, registry, view)?;
@@ -186,7 +186,7 @@ impl Difference {
         if self.equal {
             let what =
                 if found.same_metadata { "their records differ" } else { "their metadata files differ" };
-            self.why.push(format!("{what}, and both say the same of every image"));
+            self.why.push(format!("{what}, but both record the same for every image"));
         }
         self.data.push(found);
         Ok(())
@@ -215,7 +215,7 @@ impl Difference {
         }
         self.equal = self.split.is_empty() && one == other;
         if self.equal {
-            self.why.push("every fold has the same images in each subset".to_owned());
+            self.why.push("every fold has the same images in every subset".to_owned());
         }
         Ok(())
     }
@@ -259,7 +259,7 @@ impl Difference {
             .map(|(side, folds)| {
                 let numbers: Vec<String> = folds.iter().map(|of| of.fold.to_string()).collect();
                 let plural = if numbers.len() == 1 { "" } else { "s" };
-                format!("{side} alone is of fold{plural} {}", numbers.join(", "))
+                format!("only {side} has fold{plural} {}", numbers.join(", "))
             })
             .collect();
         if !each.is_empty() {
@@ -268,8 +268,7 @@ impl Difference {
         if !only_a.is_empty() || !only_b.is_empty() {
             let alone =
                 [("a", only_a.len()), ("b", only_b.len())].into_iter().filter(|(_, scores)| *scores > 0);
-            let alone: Vec<String> =
-                alone.map(|(side, scores)| format!("{scores} in {side} alone")).collect();
+            let alone: Vec<String> = alone.map(|(side, scores)| format!("{scores} only in {side}")).collect();
             causes.push(format!("scores: {}", alone.join(", ")));
         }
         for lines in [&mut harmless, &mut causes] {
@@ -287,22 +286,21 @@ impl Difference {
                 self.part_in_order_alone();
             }
             let digits = if found.rounding > 0.0 {
-                format!("but for {:.0e}, by which sums in another order are rounded", found.rounding)
+                format!("except for {:.0e}, the rounding of sums in another order", found.rounding)
             } else {
                 "to the last digit".to_owned()
             };
             self.why.extend(found.looks);
-            self.why.push(format!("the numbers are the same {digits}"));
-            self.why.extend(harmless.iter().map(|why| format!("cannot matter: {why}")));
-            self.why.extend(causes.iter().map(|why| format!("could have mattered and did not: {why}")));
+            self.why.push(format!("the numbers are equal {digits}"));
+            self.why.extend(harmless.iter().map(|why| format!("no effect: {why}")));
+            self.why.extend(causes.iter().map(|why| format!("possible cause without effect: {why}")));
         } else {
             self.why.extend(found.looks);
-            self.why.extend(causes.iter().map(|why| format!("can matter: {why}")));
-            self.why.extend(harmless.iter().map(|why| format!("cannot matter: {why}")));
+            self.why.extend(causes.iter().map(|why| format!("possible cause: {why}")));
+            self.why.extend(harmless.iter().map(|why| format!("no effect: {why}")));
             if causes.is_empty() {
                 self.why.push(
-                    "no input that can matter differs: the computation was not the same to the bit"
-                        .to_owned(),
+                    "no input with an effect differs: the computation was not bit-identical".to_owned(),
                 );
             }
         }
@@ -325,7 +323,7 @@ impl Difference {
             && one != other
         {
             match a.scores.is_some() && a.scores == b.scores {
-                true => harmless.push(format!("the same scores are of {one} in a and of {other} in b")),
+                true => harmless.push(format!("the same scores belong to {one} in a and to {other} in b")),
                 false => self.numbers.extend(Change::of("model", one, other)),
             }
         }
@@ -334,7 +332,7 @@ impl Difference {
             let only = [found.removed.len(), found.added.len()].map(Value::from);
             if only != [0, 0].map(Value::from) {
                 let [a, b] = only;
-                self.numbers.push(Change { what: "images that only one counts".to_owned(), a, b });
+                self.numbers.push(Change { what: "images counted on one side only".to_owned(), a, b });
             }
         }
         Ok(())
@@ -357,7 +355,7 @@ impl Difference {
             causes.push(format!("{}: sums are in another order", told(&sums)));
         }
         if !machine.is_empty() {
-            harmless.push("the machine is noted beside a result and does not enter it".to_owned());
+            harmless.push("the machine is recorded with a result but is not an input".to_owned());
         }
     }
 
@@ -411,14 +409,14 @@ impl Difference {
             // A split that is drawn is drawn of all patients and images.
             let drawn = folds.as_ref().is_some_and(|folds| !folds.same);
             match (matters.is_empty(), drawn) {
-                (true, true) => causes.push("data: what the split was drawn of".to_owned()),
+                (true, true) => causes.push("data: the images from which the split was drawn".to_owned()),
                 (true, false) => harmless.push(why_harmless(&found)),
                 _ => causes.extend(matters),
             }
             if !found.same_boxes {
                 match sees.boxes {
                     true => causes.push("data: annotated boxes".to_owned()),
-                    false => harmless.push("annotated boxes enter no score".to_owned()),
+                    false => harmless.push("annotated boxes do not affect scores".to_owned()),
                 }
             }
             // Folds of the same two data sets say it once.
@@ -428,7 +426,7 @@ impl Difference {
         }
         if let Some(found) = folds {
             match found.same {
-                true => harmless.push("the folds have the same images in each subset".to_owned()),
+                true => harmless.push("the folds have the same images in every subset".to_owned()),
                 false => causes.push(format!("split: {found}")),
             }
             self.split.push(found);

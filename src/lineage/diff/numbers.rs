@@ -110,8 +110,8 @@ fn of_predictions(registry: &Registry, ids: [Id<Predictions>; 2]) -> Result<Vec<
         differing += u64::from(gap > 0.0);
         largest = largest.max(gap);
     }
-    changes.extend(Change::of("images that both score", one.len(), shared));
-    changes.extend(Change::of("images with other scores", 0, differing));
+    changes.extend(Change::of("images scored by both", one.len(), shared));
+    changes.extend(Change::of("images with different scores", 0, differing));
     let what = if a.scale == b.scale { "a score" } else { "a score as a probability" };
     changes.extend(Change::of(format!("largest difference of {what}"), 0.0, largest));
     Ok(changes)
@@ -139,7 +139,7 @@ fn of_tables(registry: &Registry, ids: [Id<Table>; 2]) -> Result<Outcome, Regist
             other.shared_with(&one);
             let changes = one.against(&other, false).changes;
             if changes.is_empty() {
-                out.looks.push("the numbers that both have are the same to the last digit".to_owned());
+                out.looks.push("the numbers of both sides are equal to the last digit".to_owned());
             }
             out.changes.extend(changes);
         }
@@ -176,7 +176,7 @@ fn of_tables(registry: &Registry, ids: [Id<Table>; 2]) -> Result<Outcome, Regist
     // Sums and quantiles of turned differences round in another way.
     let gap = figures(&a, &own).against(&figures(&b, &matched), !out.looks.is_empty());
     if gap.rounding == 0.0 && gap.changes.len() == gap.sections && gap.sections + out.changes.len() > 0 {
-        out.looks.push("the numbers that both have are the same to the last digit".to_owned());
+        out.looks.push("the numbers of both sides are equal to the last digit".to_owned());
     }
     out.changes.extend(gap.changes);
     out.rounding = gap.rounding;
@@ -202,6 +202,6 @@ pub(super) fn images(
         return Ok(None);
     }
     // Also where as many are other ones.
-    let what = format!("images judged on, of which both have {}", a.intersection(&b).count());
+    let what = format!("evaluated images ({} in both)", a.intersection(&b).count());
     Ok(Some(Change { what, a: a.len().into(), b: b.len().into() }))
 }

@@ -164,7 +164,7 @@ impl Place for Folder {
             let file = File::open(&path)?;
             let metadata = file.metadata()?;
             if !metadata.is_file() {
-                return Err(io::Error::other("it is no file"));
+                return Err(io::Error::other("it is not a file"));
             }
             let range = range.unwrap_or(0..u64::MAX);
             let end = range.end.min(metadata.len());

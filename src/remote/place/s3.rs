@@ -61,7 +61,7 @@ impl S3 {
     }
 }
 
-const WHO_ASKS: &str = "AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_REGION say who asks";
+const WHO_ASKS: &str = "set AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_REGION";
 
 /// Code and message of the XML in which a store says no; the rest of it is for its makers.
 fn answer(text: &str) -> Option<String> {
@@ -84,17 +84,17 @@ fn told(doing: &'static str, place: &str, e: &Error) -> RemoteError {
         // What is refused when files are listed is no kind of error of its own.
         _ if has("403 Forbidden") => Some(WHO_ASKS),
         Error::NotFound { .. } => {
-            Some("the bucket must exist; AWS_ENDPOINT_URL names another store than Amazon's")
+            Some("the bucket must exist; for a store other than Amazon's set AWS_ENDPOINT_URL")
         }
         Error::NotImplemented { .. } | Error::NotSupported { .. } => None,
         _ if has("URL scheme is not allowed") || has("BadScheme") => {
             Some("AWS_ALLOW_HTTP=true allows an endpoint without TLS")
         }
         _ if has("169.254.169.254") || has("metadata") => {
-            Some("there are no credentials: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY say who asks")
+            Some("no credentials found: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")
         }
         _ => Some(
-            "AWS_ENDPOINT_URL and AWS_REGION say where the store is; run the same command again when it answers",
+            "check AWS_ENDPOINT_URL and AWS_REGION, and run the same command again when the store answers",
         ),
     };
     let mut reason = texts[0].clone();

@@ -19,17 +19,17 @@ const SHOWN: usize = 24;
 
 /// Shows each heat map beside its image, with the annotated boxes in both.
 pub(super) fn gallery(page: &mut Writer, material: &Material, registry: &Registry) {
-    page.heading(2, "gallery", "Where the networks looked");
+    page.heading(2, "gallery", "Grad-CAM heat maps");
     if material.heats.is_empty() {
         page.paragraph(
             "",
-            "No heat map of these runs is recorded. `reg gradcam RUN IMAGE --label L -o OUT.png` makes one, and the next report shows it.",
+            "No heat map of these runs is recorded. Compute one with `reg gradcam RUN IMAGE --label L -o OUT.png`; the next report shows it.",
         );
         return;
     }
     page.paragraph(
         "",
-        "Grad-CAM of the last convolutional layer: left the image with the annotated boxes, right the heat over it. Each map has its own scale.",
+        "Grad-CAM of the last convolutional layer. Left: the image with its annotated boxes. Right: the heat map on top. Each map has its own scale.",
     );
     let mut html = String::from("<div class=\"gallery\">");
     for (id, heat) in material.heats.iter().take(SHOWN) {
@@ -38,7 +38,7 @@ pub(super) fn gallery(page: &mut Writer, material: &Material, registry: &Registr
     page.push(&(html + "</div>"));
     if material.heats.len() > SHOWN {
         let more = material.heats.len() - SHOWN;
-        page.paragraph("notes", &format!("{more} more are recorded; `reg list table` lists them."));
+        page.paragraph("notes", &format!("{more} more heat maps are recorded; `reg list table` lists them."));
     }
 }
 
@@ -49,12 +49,12 @@ fn pair(page: &Writer, material: &Material, registry: &Registry, id: &Hash, heat
     let boxes = match heat.boxes.as_slice() {
         // A plane without heat has no hottest place.
         _ if heat.map.iter().flatten().all(|heat| *heat == 0.0) => {
-            "There is no heat: nothing speaks for it.".to_owned()
+            "The heat map is zero: no region supports the label.".to_owned()
         }
-        [] => "No box is annotated.".to_owned(),
+        [] => "No annotated box.".to_owned(),
         boxes => {
             let hits = boxes.iter().filter(|area| area.hit).count();
-            format!("The hottest place lies in {hits} of {} annotated boxes.", boxes.len())
+            format!("The maximum is inside {hits} of {} annotated boxes.", boxes.len())
         }
     };
     // What cannot be looked up must not be shown either.
@@ -62,7 +62,7 @@ fn pair(page: &Writer, material: &Material, registry: &Registry, id: &Hash, heat
     let pictures = match pictures(registry, heat).filter(|_| withheld.is_none()) {
         Some(pictures) => {
             let mut html = String::from("<div class=\"pair\">");
-            for (picture, what) in pictures.iter().zip(["X-ray", "Heat map over the X-ray"]) {
+            for (picture, what) in pictures.iter().zip(["X-ray", "Heat map on the X-ray"]) {
                 let alt = escape(&format!("{what}: {about}. {boxes}"));
                 let _ = write!(html, "<img alt=\"{alt}\" src=\"{}\">", data("image/png", picture));
             }

@@ -31,10 +31,10 @@ pub enum PageError {
     #[error(transparent)]
     Run(#[from] RunError),
     /// Something that would have to be compared, and so recorded, first.
-    #[error("`{0}` is in no comparison yet: `reg report` or `reg compare` makes one")]
+    #[error("`{0}` is not part of any comparison yet; compute one with `reg report` or `reg compare`")]
     NotCompared(String),
     /// Something that is no result.
-    #[error("`{text}` is a {kind}, and a report is made of studies, runs, predictions, tables and data sets")]
+    #[error("`{text}` is a {kind}; a report shows studies, runs, predictions, tables and data sets")]
     NotReported {
         /// As it was written.
         text: String,
@@ -84,7 +84,7 @@ fn composed(
 
     let key = |place: usize| if place == 0 { "results".to_owned() } else { format!("results-{}", place + 1) };
     let mut contents =
-        vec![("asked".to_owned(), "What was asked".to_owned()), ("data".to_owned(), "Data".to_owned())];
+        vec![("asked".to_owned(), "Request".to_owned()), ("data".to_owned(), "Data".to_owned())];
     for (place, section) in material.sections.iter().enumerate() {
         let name = if material.sections.len() == 1 { "Results" } else { &section.title };
         contents.push((key(place), name.to_owned()));
@@ -93,13 +93,13 @@ fn composed(
     contents.extend(has(!material.runs.is_empty(), "training", "Training"));
     let looks = !material.probes.is_empty() || !material.pointings.is_empty();
     contents.extend(has(looks, "features", "Features"));
-    contents.extend(has(true, "gallery", "Where the networks looked"));
-    contents.extend(has(true, "cautions", "Undefined or unfair"));
+    contents.extend(has(true, "gallery", "Grad-CAM heat maps"));
+    contents.extend(has(true, "cautions", "Limitations"));
     contents.extend(has(true, "lineage", "Lineage"));
 
     page.push("<a class=\"skip\" href=\"#main\">Skip to the report</a>");
     page.push(&format!("<header><h1>{}</h1>", escape(&title)));
-    page.paragraph("", "Every table and figure names, by a short id, the record that it is made of. The id leads to its lineage, at the end, which unfolds step by step down to images, labels, split, code and weights.");
+    page.paragraph("", "Every table and figure shows the short id of its record. The id links to the lineage at the end of this page, which expands step by step to images, labels, split, code and weights.");
     let links: Vec<String> = contents
         .iter()
         .map(|(id, name)| format!("<li><a href=\"#{id}\">{}</a></li>", escape(name)))
@@ -127,11 +127,11 @@ fn composed(
     gallery::gallery(&mut page, material, registry);
     sections::cautions(&mut page, material, registry)?;
     page.heading(2, "lineage", "Lineage");
-    page.paragraph("", "Each box is a record or a file, named by the hash of its bytes; below it stand its inputs. Press a box to unfold them, one step at a time.");
+    page.paragraph("", "Each box is a record or a file, identified by the hash of its bytes; its inputs are below it. Click a box to expand it, one step at a time.");
     page.push(&tree(&material.graphs, Direction::Up, served));
     page.push("</main>");
     page.push(&format!(
-        "<footer><p>Made by reg {} from the records named above. Records, scores, labels and splits were hashed when they were read for it; checkpoints and images were not: `reg verify ID` hashes all of it again. `reg trace ID` prints a lineage with every image, `reg reproduce ID` computes a table or carries out a run again.</p></footer>",
+        "<footer><p>Made by reg {} from the records named above. Records, scores, labels and splits were hashed when this page was made; checkpoints and images were not: `reg verify ID` hashes everything. `reg trace ID` prints the lineage, `reg reproduce ID` recomputes a table or trains a run again.</p></footer>",
         env!("CARGO_PKG_VERSION")
     ));
     Ok((title, page.out))

@@ -12,7 +12,7 @@ use crate::runs::study::{Standing, State};
 
 /// What was asked: data, splits, models.
 pub(super) fn asked(page: &mut Writer, material: &Material, registry: &Registry) -> Result<(), PageError> {
-    page.heading(2, "asked", "What was asked");
+    page.heading(2, "asked", "Request");
     let mut facts = String::from("<dl class=\"facts\">");
     let mut fact = |what: &str, html: String| facts += &format!("<dt>{what}</dt><dd>{html}</dd>");
     for (id, study, standing) in &material.studies {
@@ -31,11 +31,11 @@ pub(super) fn asked(page: &mut Writer, material: &Material, registry: &Registry)
         let how = match &split.method {
             SplitMethod::Resample { seed, ratios: [a, b, c] } => {
                 format!(
-                    "{folds}, re-sampled by patient, {a} % training, {b} % validation, {c} % test of the images, seed {seed}"
+                    "{folds}, drawn by patient, {a} % training, {b} % validation, {c} % test images, seed {seed}"
                 )
             }
             SplitMethod::Official { val_fraction, seed, .. } => format!(
-                "{folds}, the published lists, {:.1} % of the training images cut by patient for validation, seed {seed}",
+                "{folds}, published lists, {:.1} % of the training images split off by patient for validation, seed {seed}",
                 100.0 * val_fraction
             ),
         };
@@ -46,7 +46,7 @@ pub(super) fn asked(page: &mut Writer, material: &Material, registry: &Registry)
         let subset = section.comparison.subset.map_or("", |subset| subset.name());
         let judged = match subset {
             "" => String::new(),
-            subset => format!(", judged on the {subset} images"),
+            subset => format!(", evaluated on the {subset} images"),
         };
         fact("Models", format!("{}{judged} {}", models.join(", "), page.id(&section.id.hash)));
     }
@@ -70,12 +70,12 @@ fn models(
     section: &Section,
     registry: &Registry,
 ) -> Result<(Table, Vec<Vec<Hash>>), PageError> {
-    let mut columns = vec![Column::left("Model"), Column::left("Starts from")];
+    let mut columns = vec![Column::left("Model"), Column::left("Initial weights")];
     columns.extend(["Input [px]", "Channels"].map(Column::right));
     columns.push(Column::left("Metadata"));
     columns
         .extend(["Batch", "Learning rate", "Max. epochs", "Seed", "Folds", "Parameters"].map(Column::right));
-    let mut table = Table::new(format!("Models of {}", section.title), columns);
+    let mut table = Table::new(format!("Settings: {}", section.title), columns);
     let mut all = Vec::new();
     for model in &section.comparison.models {
         let mut runs: Vec<&Trained> = Vec::new();
@@ -107,13 +107,13 @@ fn models(
         ]);
         all.push(runs.iter().map(|run| run.id.hash).collect());
     }
-    table.notes.push("Settings of the first fold's run; the spec behind each run says all of them.".into());
+    table.notes.push("Settings of the first fold's run; the spec of each run has all settings.".into());
     Ok((table, all))
 }
 
 fn metadata(architecture: &Architecture) -> &'static str {
     match architecture {
-        Architecture::Mlp { .. } => "age, gender, view alone",
+        Architecture::Mlp { .. } => "age, gender, view only",
         other if other.meta() => "age, gender, view",
         _ => "no",
     }
@@ -153,7 +153,7 @@ pub(super) fn results(page: &mut Writer, section: &Section, key: &str) {
     page.heading(2, key, &format!("Results: {}", section.title));
     if !comparison.unfair.is_empty() {
         page.push("<div class=\"box\" role=\"note\">");
-        page.paragraph("warning", "These models cannot be compared fairly.");
+        page.paragraph("warning", "These models are not comparable.");
         comparison.unfair.iter().for_each(|unfair| page.paragraph("", &capital(&unfair.why)));
         page.push("</div>");
     }
@@ -167,9 +167,10 @@ pub(super) fn results(page: &mut Writer, section: &Section, key: &str) {
     if let Some(mut table) = take("auc") {
         table.title = "AUC by label and model".to_owned();
         let over = comparison.folds.len();
-        table
-            .notes
-            .push(format!("In brackets: interval of 95 % (DeLong). {}", uncertainty::about_intervals(over)));
+        table.notes.push(format!(
+            "In brackets: 95 % confidence interval (DeLong). {}",
+            uncertainty::about_intervals(over)
+        ));
         let made_of =
             comparison.models.iter().map(|model| model.predictions.iter().map(|id| id.hash).collect());
         let made_of = made_of.collect();
@@ -184,10 +185,10 @@ pub(super) fn results(page: &mut Writer, section: &Section, key: &str) {
     page.heading(3, &format!("{key}-roc"), "ROC curves");
     let folds = if comparison.folds.len() > 1 { "; the vertical mean over the folds" } else { "" };
     let title = format!(
-        "ROC curves by label{folds}. Beside each model its AUC, over folds with its standard deviation. Points that lie within a sixth of a pixel of the line between their neighbours are left out."
+        "ROC curves by label{folds}. The AUC of each model is given beside its name, over folds with the standard deviation. Points within a sixth of a pixel of the line between their neighbours are omitted."
     );
     page.figures(&title, &figures.collect::<Vec<_>>(), source);
-    page.heading(3, &format!("{key}-tests"), "How alike and how different the models are");
+    page.heading(3, &format!("{key}-tests"), "Correlations and tests");
     if let Some(matrix) = matrix {
         page.figure(&matrix, source);
     }
@@ -196,7 +197,7 @@ pub(super) fn results(page: &mut Writer, section: &Section, key: &str) {
         ("range", "Mean, smallest and largest AUC with four digits"),
         ("delong", "DeLong's paired tests"),
         ("resampled", "Corrected resampled t-tests over the folds"),
-        ("bootstrap", "Intervals by drawing patients"),
+        ("bootstrap", "Bootstrap intervals (by patient)"),
     ] {
         if let Some(table) = take(name).filter(|table| !table.rows.is_empty()) {
             let last = usize::from(matches!(name, "range" | "bootstrap"));
@@ -212,7 +213,7 @@ pub(super) fn results(page: &mut Writer, section: &Section, key: &str) {
     }
     if !comparison.groups.is_empty() {
         page.heading(3, &format!("{key}-groups"), "Groups of patients");
-        page.paragraph("", "A mean over all may hide for whom a model fails.");
+        page.paragraph("", "A mean over all patients can hide groups for which a model fails.");
         for table in details::each_group(comparison) {
             let summary = table.title.clone();
             page.fold(&summary, true, |page| page.table(&table, &Beside { source, ..Beside::default() }));
@@ -238,14 +239,14 @@ pub(super) fn training(page: &mut Writer, material: &Material) {
         material.runs.iter().map(|run| svg::learning(&run.name, &run.epochs)).collect();
     let ids: Vec<Hash> = material.runs.iter().map(|run| run.id.hash).collect();
     page.figures(
-        "Learning curves. The epoch with the lowest validation loss was kept.",
+        "Learning curves. The epoch with the lowest validation loss is selected.",
         &keyed(figures, "run"),
         &[],
     );
     let columns = vec![
         Column::left("Run"),
         Column::right("Fold"),
-        Column::right("Epoch kept"),
+        Column::right("Best epoch"),
         Column::right("of"),
         Column::right("Validation loss"),
         Column::left("Device"),
@@ -284,7 +285,7 @@ pub(super) fn features(page: &mut Writer, material: &Material) {
     if material.probes.is_empty() && material.pointings.is_empty() {
         return;
     }
-    page.heading(2, "features", "What features know, and where networks look");
+    page.heading(2, "features", "Probes and pointing game");
     for (id, of, probe) in &material.probes {
         page.table(
             &features::probe(probe, Some(of)),
@@ -318,13 +319,11 @@ pub(super) fn cautions(page: &mut Writer, material: &Material, registry: &Regist
                         if *positives == 0 { "no test image has it" } else { "every test image has it" };
                     let fold = comparison.folds.get(fold).map(|fold| format!(" in fold {fold}"));
                     let fold = fold.unwrap_or_default();
-                    items.push(format!("The AUC of {name} for {} is not defined{fold}: {why}.", label.label));
+                    items.push(format!("The AUC of {name} for {} is undefined{fold}: {why}.", label.label));
                 }
             }
             if model.imported {
-                items.push(format!(
-                    "What {name} was trained on is not known here, as its scores are another tool's; these patients may be among it."
-                ));
+                items.push(format!("{name} was imported: it may have been trained on these test patients."));
             }
             let mut uneven = Vec::new();
             for id in &model.predictions {
@@ -341,7 +340,7 @@ pub(super) fn cautions(page: &mut Writer, material: &Material, registry: &Regist
             comparison.models.iter().filter(unscored).map(|model| model.name.as_str()).collect();
         if !comparison.metrics.is_empty() && !without.is_empty() {
             items.push(format!(
-                "{title}: no threshold could be chosen for {}, as validation images are not scored in every fold (`reg eval RUN --subset val` does).",
+                "{title}: no threshold could be chosen for {}: validation images are not scored in every fold (score them with `reg eval RUN --subset val`).",
                 without.join(", ")
             ));
         }
@@ -350,47 +349,43 @@ pub(super) fn cautions(page: &mut Writer, material: &Material, registry: &Regist
             material.runs.iter().filter(last_epoch).map(|run| run.name.as_str()).collect();
         if !growing.is_empty() && std::ptr::eq(section, &material.sections[0]) {
             items.push(format!(
-                "Kept in its very last epoch, so that more epochs might have helped: {}.",
+                "Best epoch is the last one, so more epochs might help: {}.",
                 growing.join(", ")
             ));
         }
         if comparison.folds.len() < 2 {
-            items
-                .push(format!("{title}: one fold, so that nothing is known of how much its choice matters."));
+            items.push(format!("{title}: single fold, so the effect of the choice of the fold is unknown."));
         }
         let undefined = comparison.groups.iter().filter(|row| row.auc.is_none()).count();
         if undefined > 0 {
             items.push(format!(
-                "{} of {} AUCs of groups are not defined: all images of the group have the label or none has it.",
+                "{} of {} AUCs of groups are undefined: all images of the group have the label, or none has.",
                 thousands(undefined as u64),
                 thousands(comparison.groups.len() as u64)
             ));
         }
         let apart = |row: &Vec<Option<f64>>| row.iter().any(Option::is_none);
         if comparison.spearman.iter().any(apart) {
-            items.push(format!("{title}: some rank correlations are not defined: a model's scores are all the same, or folds are not shared."));
+            items.push(format!("{title}: some rank correlations are undefined: a model's scores are all equal, or folds are not shared."));
         }
         items.extend(
             section
                 .left_out
                 .iter()
-                .map(|what| format!("{title}: {what} is left out, as not all of its folds are done.")),
+                .map(|what| format!("{title}: {what} is not shown, because not all its folds are done.")),
         );
     }
     for (_, study, standing) in &material.studies {
         let missing = standing.len() - done(standing);
         if missing > 0 {
-            items.push(format!("{}: {missing} of {} planned runs are not done.", study.name, standing.len()));
+            items.push(format!("{}: {missing} of {} planned runs are pending.", study.name, standing.len()));
         }
     }
     for counted in &material.datasets {
         let Counted { name, dataset, statistics, .. } = counted;
         for (count, what) in [
-            (dataset.missing, "rows of the metadata had no image and are left out"),
-            (
-                statistics.age.impossible,
-                "images have an impossible age, which is left out of means and not shown to a model",
-            ),
+            (dataset.missing, "rows of the metadata have no image and are ignored"),
+            (statistics.age.impossible, "images have an impossible age, which means and models ignore"),
             (statistics.age.missing, "images have no age"),
             (statistics.gender.unknown, "images have no gender"),
             (statistics.view.unknown, "images have no view position"),
@@ -400,9 +395,9 @@ pub(super) fn cautions(page: &mut Writer, material: &Material, registry: &Regist
             }
         }
     }
-    page.heading(2, "cautions", "What is undefined or unfair");
+    page.heading(2, "cautions", "Limitations");
     if items.is_empty() {
-        page.paragraph("", "Nothing: every number is defined, all models scored the same images, and none has seen the patients that it is tested on.");
+        page.paragraph("", "None: every number is defined, all models scored the same images, and no model has seen its test patients.");
     } else {
         let items: Vec<String> = items.iter().map(|item| format!("<li>{}</li>", escape(item))).collect();
         page.push(&format!("<ul>{}</ul>", items.join("\n")));

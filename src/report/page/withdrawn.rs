@@ -21,7 +21,7 @@ pub(crate) fn notice(
     if !marked.is_empty() {
         page.push("<div class=\"box\" role=\"note\">");
         page.paragraph("warning", "Contains withdrawn data");
-        page.paragraph("", "Some of the images behind these results must not be used any more.");
+        page.paragraph("", "Some images used by these results were withdrawn and must not be used any more.");
         page.push(&format!("<ul>{}</ul></div>", marked.join("\n")));
     }
     Ok(())

@@ -50,10 +50,15 @@ pub fn ages(age: &AgeStatistics) -> Figure {
     }
     let largest = age.histogram.iter().max_by_key(|bin| bin.images);
     let largest = largest.map_or(String::new(), |bin| {
-        format!(" Most images, {}, are of {} to {} years.", thousands(bin.images), bin.from, bin.to - 1)
+        format!(
+            " The largest bin has {} images, age {} to {} years.",
+            thousands(bin.images),
+            bin.from,
+            bin.to - 1
+        )
     });
     let description = format!(
-        "Images by the patient's age in bins of two years. Mean {}, standard deviation {} years.{largest}",
+        "Images by patient age in bins of two years. Mean {}, standard deviation {} years.{largest}",
         shown(age.mean, 2),
         shown(age.std, 2)
     );

@@ -63,7 +63,7 @@ pub fn learning(run: &str, epochs: &[EpochLog]) -> Figure {
     }
     let kept = best.map_or(String::new(), |best| {
         format!(
-            " Epoch {} was kept, with a validation loss of {:.4} and a training loss of {:.4}.",
+            " Best epoch: {}, validation loss {:.4}, training loss {:.4}.",
             best.epoch, best.val_loss, best.train_loss
         )
     });

@@ -94,7 +94,7 @@ pub fn range(comparison: &Comparison) -> Figure {
     let each: Vec<String> = names.iter().enumerate().map(mean).collect();
     let order: Vec<&str> = rows[..rows.len() - 1].iter().map(|(name, _)| *name).collect();
     let description = format!(
-        "Mean AUC of each label and model, with the smallest and largest over the folds as a bar. Over all labels, {}. Labels from the largest mean to the smallest: {}.",
+        "Mean AUC of each label and model; the bar is the range over the folds. Over all labels, {}. Labels by descending mean: {}.",
         each.join("; "),
         order.join(", ")
     );

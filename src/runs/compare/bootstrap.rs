@@ -1,4 +1,4 @@
-//! Intervals by drawing patients with replacement.
+//! Bootstrap intervals (by patient) with replacement.
 //!
 //! Images of one patient look alike, so they are drawn together; drawing images would make intervals too
 //! narrow. One draw weighs the images of every model and fold alike, so differences are paired, and folds that

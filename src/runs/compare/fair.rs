@@ -24,7 +24,7 @@ pub(super) fn check(objects: &dyn Objects, columns: &[Column]) -> Result<Vec<Unf
     let Some((a, rest)) = columns.split_first() else { return Ok(unfair) };
     for column in columns {
         if let Some(difference) = mixed(objects, column)? {
-            let why = format!("the folds of {} are not of one experiment: {difference}", column.name);
+            let why = format!("the folds of {} do not belong to one experiment: {difference}", column.name);
             unfair.push(Unfair { kind: UnfairKind::MixedFolds, why });
         }
     }

@@ -60,14 +60,14 @@ pub(super) fn parse(bytes: &[u8], path: &Path) -> Result<Vec<PublishedModel>, Ru
     let file: File = toml::from_str(text).map_err(|e| wrong(e.message().to_owned()))?;
     let models: Vec<PublishedModel> = file.model.into_iter().map(PublishedModel::from).collect();
     if models.is_empty() {
-        return Err(wrong("it holds no [[model]]".to_owned()));
+        return Err(wrong("it has no [[model]]".to_owned()));
     }
     for model in &models {
         let no_auc = |value: &f64| !(0.0..=1.0).contains(value);
         if let Some(value) =
             model.auc.iter().map(|label| &label.auc).chain(&model.mean).find(|value| no_auc(value))
         {
-            return Err(wrong(format!("{value} of {} is no AUC", model.name)));
+            return Err(wrong(format!("{value} of {} is not an AUC", model.name)));
         }
     }
     Ok(models)

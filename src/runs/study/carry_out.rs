@@ -265,9 +265,8 @@ impl Crew<'_> {
         let text = |key: &str| answer.get(key).and_then(Value::as_str).map(str::to_owned);
         let error = match status.success() {
             // It trained by another spec than planned: the worker was replaced since.
-            true => {
-                "it was trained by another spec than planned; was reg-torch replaced meanwhile?".to_owned()
-            }
+            true => "it was trained with another spec than planned; was reg-torch replaced in the meantime?"
+                .to_owned(),
             false => text("error").unwrap_or_else(|| format!("its process ended early ({status})")),
         };
         let log = std::fs::read(self.file(index, "err")).unwrap_or_default();

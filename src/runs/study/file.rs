@@ -75,7 +75,7 @@ fn seed() -> u64 {
 pub struct SplitTable {
     /// Its name in the registry.
     pub name: String,
-    /// Seed of the draw.
+    /// Seed of the random draw.
     #[serde(default = "seed")]
     pub seed: u64,
     /// Re-samplings.
@@ -116,7 +116,7 @@ pub struct SetupTable {
     pub section: String,
     /// The preset.
     pub model: String,
-    /// Where weights start; fine-tune where weights are given, else scratch.
+    /// Initial weights; default: fine-tune with --weights, else scratch.
     pub init: Option<Init>,
     /// Name or id of imported weights.
     pub weights: Option<String>,
@@ -154,28 +154,28 @@ impl StudyFile {
         named("setup", self.setup.iter().map(|setup| &setup.name))?;
         named("split", self.split.iter().map(|split| &split.name))?;
         if self.setup.is_empty() {
-            return Err("there is no [[setup]], so nothing to train".to_owned());
+            return Err("the file has no [[setup]]".to_owned());
         }
         if self.threads == 0 {
-            return Err("`threads` is 0, and at least 1 is needed".to_owned());
+            return Err("`threads` must be at least 1".to_owned());
         }
         if !["auto", "cpu", "cuda"].contains(&self.device.as_str()) {
-            return Err(format!("`device` is {:?}: auto, cpu or cuda is expected", self.device));
+            return Err(format!("`device` is {:?}; expected auto, cpu or cuda", self.device));
         }
         for setup in &self.setup {
             if !self.section.iter().any(|section| section.name == setup.section) {
                 let (setup, section) = (&setup.name, &setup.section);
-                return Err(format!("setup `{setup}` belongs to section `{section}`, which is not there"));
+                return Err(format!("setup `{setup}` belongs to section `{section}`, which is not defined"));
             }
         }
         for probe in &self.probe {
             if !self.setup.iter().any(|setup| setup.name == probe.setup) {
-                return Err(format!("a probe asks setup `{}`, which is not there", probe.setup));
+                return Err(format!("a probe uses setup `{}`, which is not defined", probe.setup));
             }
         }
         for name in &self.gradcam {
             if !self.setup.iter().any(|setup| setup.name == *name) {
-                return Err(format!("`gradcam` names setup `{name}`, which is not there"));
+                return Err(format!("`gradcam` lists setup `{name}`, which is not defined"));
             }
         }
         for split in &self.split {
@@ -207,10 +207,10 @@ fn named<'a>(what: &str, names: impl IntoIterator<Item = &'a String>) -> Result<
     let mut seen = BTreeSet::new();
     for name in names {
         if !is_name(name) {
-            return Err(format!("{what} `{name}`: letters, digits and . _ - + make a name"));
+            return Err(format!("{what} `{name}`: a name has letters, digits and . _ - + only"));
         }
         if !seen.insert(name) {
-            return Err(format!("{what} `{name}` stands there twice"));
+            return Err(format!("{what} `{name}` is defined twice"));
         }
     }
     Ok(())
@@ -265,7 +265,7 @@ mod tests {
             (format!("{LEAST}{setup}{setup}"), "`t` stands there twice"),
             (format!("{LEAST}{}", setup.replace("'a'", "'b'")), "section `b`, which is not there"),
             (format!("{LEAST}{setup}depth = 3"), "depth"),
-            (format!("threads = 0\n{LEAST}{setup}"), "`threads` is 0"),
+            (format!("threads = 0\n{LEAST}{setup}"), "`threads` must be at least 1"),
             (format!("device = 'tpu'\n{LEAST}{setup}"), "auto, cpu or cuda"),
             (format!("{LEAST}{setup}[[split]]\nname = 'x'\nfolds = 2"), "split `x` needs"),
             (format!("{LEAST}{setup}[[probe]]\nsetup = 't'\ntargets = ['height']"), "height"),

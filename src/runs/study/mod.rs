@@ -31,7 +31,7 @@ pub use standing::{Standing, State, standing};
 #[derive(Debug, thiserror::Error)]
 pub enum StudyError {
     /// No file and no name.
-    #[error("there is no study `{0}`: neither a file nor a name of one")]
+    #[error("no study `{0}`: neither a file nor the name of a study")]
     Unknown(String),
     /// A file that cannot be read.
     #[error("cannot read {}: {source}", path.display())]
@@ -66,16 +66,16 @@ pub enum StudyError {
         source: Box<crate::runs::config::ConfigError>,
     },
     /// No data set of this name.
-    #[error("the study is of data set `{0}`, which is not there")]
+    #[error("the study needs data set `{0}`, which is not in the registry")]
     NoDataset(String),
     /// Devices of which a run could take one or the other kind, which would be two specs.
-    #[error("the devices {0} are not of one kind")]
+    #[error("the devices {0} are of different kinds")]
     MixedDevices(String),
     /// Nothing that can be compared yet.
-    #[error("no setup of study `{0}` is trained on all of its folds")]
+    #[error("no setup of study `{0}` is done on all its folds")]
     NothingDone(String),
     /// A program of Slurm that is not there or says no.
-    #[error("{program} fails: {reason}")]
+    #[error("{program} failed: {reason}")]
     Slurm {
         /// The program.
         program: &'static str,
@@ -83,7 +83,7 @@ pub enum StudyError {
         reason: String,
     },
     /// Stopped by a signal.
-    #[error("interrupted; {done} of {all} runs are done, what the others have learnt is kept")]
+    #[error("interrupted; {done} of {all} runs are done, checkpoints of the others are saved")]
     Interrupted {
         /// Runs that are done.
         done: usize,
@@ -97,22 +97,22 @@ impl StudyError {
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
             StudyError::Unknown(_) => {
-                "`reg study init` writes a file; `reg list study` shows those that were carried out"
+                "create a file with `reg study init`; `reg list study` shows recorded studies"
             }
             StudyError::NoDataset(name) => {
                 return Some(format!(
-                    "`reg ingest images --metadata CSV --name {name}` takes it in; or change `dataset` in the file"
+                    "import it with `reg ingest images --metadata CSV --name {name}`, or change `dataset` in the file"
                 ));
             }
             StudyError::Settings { source, .. } => return source.hint(),
-            StudyError::MixedDevices(_) => "name GPUs (cuda:0,cuda:1) or cpu",
+            StudyError::MixedDevices(_) => "give GPUs only (cuda:0,cuda:1), or cpu",
             StudyError::Slurm { .. } => {
-                "with --plan the script is printed and nothing submitted, also where there is no Slurm"
+                "with --plan the script is printed and not submitted; this works without Slurm"
             }
             StudyError::NothingDone(_) => {
-                "`reg study status` says what is missing, `reg study run` trains it"
+                "`reg study status` lists pending runs, `reg study run` trains them"
             }
-            StudyError::Interrupted { .. } => "run the same command again to go on",
+            StudyError::Interrupted { .. } => "run the same command again to resume",
             StudyError::Unreadable { .. } | StudyError::Toml { .. } | StudyError::Senseless { .. } => {
                 return None;
             }

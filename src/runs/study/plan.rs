@@ -163,8 +163,9 @@ pub fn plan(
         };
         if section.published.as_deref() == Some("paper") && !official {
             notes.push(format!(
-                "section `{}`: the paper's table 6 is of the official split, and this one is another, so `reg study compare` \
-                 will refuse to put them side by side; take `published` out of the section, or `paper-table4`",
+                "section `{}`: the paper's table 6 uses the official split, this section another one, so `reg \
+                 study compare` will refuse the comparison; remove `published` from the section, or set it to \
+                 `paper-table4`",
                 section.name
             ));
         }
@@ -172,7 +173,8 @@ pub fn plan(
         for setup in source.file.setup.iter().filter(|setup| setup.section == section.name) {
             let settled = settle(&source.file, setup)?;
             if source.file.gradcam.contains(&setup.name) && settled.0.architecture.image().is_none() {
-                let reason = format!("`gradcam` names setup `{}`, whose model sees no image", setup.name);
+                let reason =
+                    format!("`gradcam` lists setup `{}`, whose model has no image input", setup.name);
                 return Err(StudyError::Senseless { path: source.path.clone(), reason }.into());
             }
             for fold in folds(section, &divided) {
@@ -231,16 +233,16 @@ fn divide(
     }
     let Some(table) = source.file.split.iter().find(|table| table.name == *name) else {
         let mend = format!(
-            "`reg split make {} --name {name}` makes it; or a [[split]] in the file",
+            "create it with `reg split make {} --name {name}`, or add a [[split]] to the file",
             source.file.dataset
         );
-        return Ok(Divided::Absent { why: format!("there is no split `{name}`"), mend: Some(mend) });
+        return Ok(Divided::Absent { why: format!("no split is named `{name}`"), mend: Some(mend) });
     };
     if !make {
         if let Some(lists) = lists(source, table)
             && let Some(missing) = [&lists.train_val, &lists.test].into_iter().find(|list| !list.exists())
         {
-            let why = format!("split `{name}` needs {}, which is not there", missing.display());
+            let why = format!("split `{name}` needs {}, which does not exist", missing.display());
             return Ok(Divided::Absent { why, mend: None });
         }
         notes.push(format!("split `{name}` will be made"));
@@ -400,7 +402,7 @@ impl Maker<'_> {
         match self.registry.resolve_as::<Weights>(self.view, name) {
             Ok(id) => Ok(Ok(Some(id))),
             Err(RegistryError::Unknown { .. }) => Ok(Err(State::Blocked {
-                why: format!("there are no weights `{name}`"),
+                why: format!("no weights are named `{name}`"),
                 mend: Some(format!("reg weights import FILE.safetensors --name {name}")),
             })),
             Err(e @ RegistryError::WrongKind { .. }) => {

@@ -189,7 +189,7 @@ fn fill(template: &str, filled: &[(&str, String)]) -> Result<String, String> {
         let (gap, behind) = behind.split_once("}}").ok_or("a {{ without }}")?;
         let Some((_, value)) = filled.iter().find(|(name, _)| *name == gap) else {
             let known = filled.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
-            return Err(format!("there is no {{{{{gap}}}}}; there are {known}"));
+            return Err(format!("unknown placeholder {{{{{gap}}}}}; known: {known}"));
         };
         text += before;
         text += value;
@@ -249,7 +249,7 @@ mod tests {
     fn a_template_is_filled_and_a_gap_that_nothing_fills_is_named() {
         let filled = [("job", "reg-1".to_owned()), ("runs", "0) train {{x}} ;;".to_owned())];
         assert_eq!(fill("a={{job}} {{runs}}.", &filled).unwrap(), "a=reg-1 0) train {{x}} ;;.");
-        assert_eq!(fill("{{jobs}}", &filled).unwrap_err(), "there is no {{jobs}}; there are job, runs");
+        assert_eq!(fill("{{jobs}}", &filled).unwrap_err(), "unknown placeholder {{jobs}}; known: job, runs");
         assert_eq!(fill("a {{job", &filled).unwrap_err(), "a {{ without }}");
     }
 }

@@ -102,6 +102,6 @@ fn done(registry: &Registry, view: &View, spec: Id<Spec>) -> Result<Option<State
 /// A run whose spec was not known when the study was recorded.
 fn lacking(row: &StudyRun) -> State {
     let weights = row.weights.as_ref().map(|weights| format!("its weights `{weights}` or "));
-    let why = format!("{}the split of `{}` were not there", weights.unwrap_or_default(), row.section);
-    State::Blocked { why, mend: Some("`reg study run` says what is missing, and what mends it".to_owned()) }
+    let why = format!("{}the split of `{}` were missing", weights.unwrap_or_default(), row.section);
+    State::Blocked { why, mend: Some("`reg study run` lists what is missing and how to fix it".to_owned()) }
 }

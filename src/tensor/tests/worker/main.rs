@@ -325,7 +325,7 @@ fn failures_name_the_thing_and_say_what_might_help() {
     let mut fine = tiny.clone();
     fine.init = Init::FineTune;
     let weights = bench.put(b"no safetensors");
-    assert!(fail(&bench.train(&out, &fine, Some(weights))).0.contains("no safetensors file"));
+    assert!(fail(&bench.train(&out, &fine, Some(weights))).0.contains("not a safetensors file"));
 
     let image = bench.rows[0].object.unwrap();
     let bytes = fs::read(bench.object(&image)).unwrap();
