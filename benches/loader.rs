@@ -7,8 +7,8 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use rayon::prelude::*;
-use reg::dataset::pixels::{self, Grey};
-use reg::dataset::renditions::{Rendition, Renditions};
+use reg::dataset::pixel_cache::{PixelCache, ResizedPixels};
+use reg::dataset::pixels::{self, Gray};
 use reg::dataset::synthetic;
 use reg::hash::{Hash, Id, Sha256};
 use reg::random::Stream;
@@ -23,7 +23,7 @@ fn main() {
     let folder = std::env::args().skip(1).find(|argument| !argument.starts_with('-')).map(PathBuf::from);
     let scratch = tempfile::tempdir().expect("a folder for files");
     let folder = folder.unwrap_or_else(|| {
-        let options = synthetic::Options { patients: 60, size: 1024, seed: 1 };
+        let options = synthetic::SyntheticOptions { patients: 60, size: 1024, seed: 1 };
         synthetic::generate(scratch.path(), &options).expect("images can be drawn");
         scratch.path().join(synthetic::IMAGES)
     });
@@ -41,24 +41,24 @@ fn main() {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     for input in INPUTS {
         let side = (f64::from(input) / 0.08f64.sqrt() / 8.0).ceil() as u32 * 8;
-        let kept: Vec<(String, Rendition)> = vec![
-            (format!("pixels = {side} (default)"), Rendition::Shrunk(side)),
-            ("pixels = 512".to_owned(), Rendition::Shrunk(512)),
+        let kept: Vec<(String, ResizedPixels)> = vec![
+            (format!("pixels = {side} (default)"), ResizedPixels::Shrunk(side)),
+            ("pixels = 512".to_owned(), ResizedPixels::Shrunk(512)),
         ];
-        let kept: Vec<(String, Renditions)> = kept
+        let kept: Vec<(String, PixelCache)> = kept
             .into_iter()
-            .map(|(name, rendition)| (name, fill(scratch.path(), &files, &rows, rendition)))
+            .map(|(name, resized)| (name, fill(scratch.path(), &files, &rows, resized)))
             .collect();
         println!("\ninput {input} x {input}: images a second, median of {ROUNDS} rounds");
         for threads in [1, cores] {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads");
             let mut rates = vec![Vec::new(); 1 + kept.len()];
             for round in 0..ROUNDS {
-                let view = |index: usize, image: &Grey| {
+                let view = |index: usize, image: &Gray| {
                     let mut stream = Stream::new("reg bench", round as u64, &[index as u64]);
                     pixels::training_view(image, input, &how, &mut stream).len()
                 };
-                let mut measure = |way: usize, load: &(dyn Fn(usize) -> Grey + Sync)| {
+                let mut measure = |way: usize, load: &(dyn Fn(usize) -> Gray + Sync)| {
                     let start = Instant::now();
                     let made: usize = pool.install(|| {
                         (0..files.len()).into_par_iter().map(|index| view(index, &load(index))).sum()
@@ -91,7 +91,7 @@ fn main() {
 }
 
 fn row(bytes: &[u8]) -> (ImageRow, Hash) {
-    let Grey { width, height, .. } = pixels::decode(bytes).expect("it was decoded before");
+    let Gray { width, height, .. } = pixels::decode(bytes).expect("it was decoded before");
     let object = Hash::of(bytes);
     let row = ImageRow {
         name: object.short(),
@@ -117,18 +117,18 @@ fn fill(
     cache: &std::path::Path,
     files: &[Vec<u8>],
     rows: &[(ImageRow, Hash)],
-    rendition: Rendition,
-) -> Renditions {
+    resized: ResizedPixels,
+) -> PixelCache {
     let plain: Vec<ImageRow> = rows.iter().map(|(row, _)| row.clone()).collect();
-    let kept = Renditions::open(cache, Id::new(Hash::of(b"bench")), &plain, rendition).expect("a cache");
+    let kept = PixelCache::open(cache, Id::new(Hash::of(b"bench")), &plain, resized).expect("a cache");
     let start = Instant::now();
     files.par_iter().enumerate().for_each(|(index, bytes)| {
-        let image = rendition.of(pixels::decode(bytes).expect("it was decoded before"));
+        let image = resized.of(pixels::decode(bytes).expect("it was decoded before"));
         kept.put(index, &rows[index].0, &rows[index].1, &image).expect("room");
     });
     let rate = files.len() as f64 / start.elapsed().as_secs_f64();
     println!(
-        "{rendition:?}: made at {rate:.0} images a second, {:.1} MB in the cache",
+        "{resized:?}: made at {rate:.0} images a second, {:.1} MB in the cache",
         kept.bytes() as f64 / 1e6
     );
     kept

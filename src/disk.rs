@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, Clone, Copy)]
 #[cfg_attr(not(feature = "faults"), allow(dead_code))]
 #[cfg_attr(feature = "faults", derive(serde::Serialize))]
-pub(crate) enum Step<'a> {
+pub(crate) enum WriteStep<'a> {
     CreateDir {
         path: &'a Path,
     },
@@ -72,13 +72,13 @@ pub(crate) use faults::step;
 /// Takes a step.
 #[cfg(not(feature = "faults"))]
 #[inline(always)]
-pub(crate) fn step<T>(_: Step<'_>, act: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+pub(crate) fn step<T>(_: WriteStep<'_>, act: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
     act()
 }
 
 /// Makes a folder in one that exists.
 pub(crate) fn create_dir(path: &Path) -> io::Result<()> {
-    step(Step::CreateDir { path }, || DirBuilder::new().create(path))
+    step(WriteStep::CreateDir { path }, || DirBuilder::new().create(path))
 }
 
 /// Makes a folder, and those above it that are missing.
@@ -101,26 +101,26 @@ pub(crate) fn is_link(path: &Path) -> bool {
 
 /// Makes a file; it is an error if there is one of this name.
 pub(crate) fn write_new(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
-    step(Step::Write { path, bytes }, || {
+    step(WriteStep::Write { path, bytes }, || {
         OpenOptions::new().write(true).create_new(true).mode(mode).open(path)?.write_all(bytes)
     })
 }
 
 /// Makes an empty file that only the returned handle can be written through where `mode` is read-only.
 pub(crate) fn create_new(path: &Path, mode: u32) -> io::Result<File> {
-    step(Step::Write { path, bytes: b"" }, || {
+    step(WriteStep::Write { path, bytes: b"" }, || {
         OpenOptions::new().write(true).create_new(true).mode(mode).open(path)
     })
 }
 
 /// Writes bytes at a place of the file `path`, which is open as `file`.
 pub(crate) fn write_at(file: &File, path: &Path, offset: u64, bytes: &[u8]) -> io::Result<()> {
-    step(Step::WriteAt { path, offset, bytes }, || file.write_all_at(bytes, offset))
+    step(WriteStep::WriteAt { path, offset, bytes }, || file.write_all_at(bytes, offset))
 }
 
 /// Makes a file, or writes one anew. A crash leaves anything: rename it to where it is read.
 pub(crate) fn write_over(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    step(Step::Write { path, bytes }, || fs::write(path, bytes))
+    step(WriteStep::Write { path, bytes }, || fs::write(path, bytes))
 }
 
 /// What a file or folder that somebody asked for is called beside its place until it is whole.
@@ -136,38 +136,38 @@ pub(crate) fn reflink(from: &Path, to: &Path) -> io::Result<()> {
 }
 
 pub(crate) fn set_mode(path: &Path, mode: u32) -> io::Result<()> {
-    step(Step::SetMode { path, mode }, || fs::set_permissions(path, Permissions::from_mode(mode)))
+    step(WriteStep::SetMode { path, mode }, || fs::set_permissions(path, Permissions::from_mode(mode)))
 }
 
 pub(crate) fn hard_link(from: &Path, to: &Path) -> io::Result<()> {
-    step(Step::Link { from, to }, || fs::hard_link(from, to))
+    step(WriteStep::Link { from, to }, || fs::hard_link(from, to))
 }
 
 pub(crate) fn rename(from: &Path, to: &Path) -> io::Result<()> {
-    step(Step::Rename { from, to }, || fs::rename(from, to))
+    step(WriteStep::Rename { from, to }, || fs::rename(from, to))
 }
 
 pub(crate) fn remove_file(path: &Path) -> io::Result<()> {
-    step(Step::Remove { path }, || fs::remove_file(path))
+    step(WriteStep::Remove { path }, || fs::remove_file(path))
 }
 
 pub(crate) fn remove_dir_all(path: &Path) -> io::Result<()> {
-    step(Step::RemoveDirAll { path }, || fs::remove_dir_all(path))
+    step(WriteStep::RemoveDirAll { path }, || fs::remove_dir_all(path))
 }
 
 /// Waits until the bytes of a file are on the disk.
 pub(crate) fn sync(path: &Path) -> io::Result<()> {
-    step(Step::Sync { path }, || File::open(path)?.sync_all())
+    step(WriteStep::Sync { path }, || File::open(path)?.sync_all())
 }
 
 /// Waits until the names in a folder are on the disk.
 pub(crate) fn sync_dir(path: &Path) -> io::Result<()> {
-    step(Step::SyncDir { path }, || File::open(path)?.sync_all())
+    step(WriteStep::SyncDir { path }, || File::open(path)?.sync_all())
 }
 
 /// Waits until all that is pending on the file system that holds a folder is on the disk.
 pub(crate) fn sync_file_system(path: &Path) -> io::Result<()> {
-    step(Step::SyncFileSystem { path }, || {
+    step(WriteStep::SyncFileSystem { path }, || {
         let dir = File::open(path)?;
         #[cfg(target_os = "linux")]
         rustix::fs::syncfs(&dir)?;

@@ -4,8 +4,8 @@
 //! makes them known. A crash in between leaves objects that nobody names, never a record that names
 //! nothing.
 
-mod arrival;
 mod gc;
+mod import;
 mod lease;
 #[cfg(test)]
 mod memory;
@@ -25,18 +25,18 @@ use std::path::{Path, PathBuf};
 
 use crate::disk;
 use crate::hash::{Digest, Hash, Id, MIN_PREFIX};
-use crate::index::{Index, IndexError, View, Writer};
+use crate::index::{Index, IndexError, IndexWriter, View};
 pub use crate::records::IMAGE;
 use crate::records::codec::{self, CodecError};
 use crate::records::{Blob, File, Kind, NameChange, Packed, Record, Travels};
-use crate::store::{Batch, FileState, Link, Persisted, Store, StoreError};
+use crate::store::{Batch, FileState, LinkMode, Persisted, Store, StoreError};
 
 pub use gc::{Cutoff, Garbage, GarbageKind, Swept};
 pub(crate) use lease::Lease;
 #[cfg(test)]
 pub(crate) use memory::MemoryStore;
-use names::Wish;
-pub use names::{Moves, Taken, is_name};
+use names::NameRequest;
+pub use names::{Moves, NameConflict, is_name};
 pub use objects::Objects;
 pub use purge::{Purged, is_pictured};
 pub use reindex::Reindexed;
@@ -305,7 +305,7 @@ impl Registry {
     }
 
     /// Where the running training of a spec keeps its state.
-    pub fn live(&self, spec: &Hash) -> PathBuf {
+    pub fn training_folder(&self, spec: &Hash) -> PathBuf {
         self.live_folder().join(spec.to_string())
     }
 
@@ -416,7 +416,7 @@ pub struct Transaction<'r> {
     _lease: Lease,
     records: Vec<NewRecord>,
     packed: Vec<NewPacked>,
-    names: Vec<(Wish, Hash)>,
+    names: Vec<(NameRequest, Hash)>,
     /// What may be named and need not be there.
     gone: HashSet<Hash>,
 }
@@ -443,7 +443,7 @@ pub struct Committed {
     /// Names that are new or name something else now.
     pub names: Vec<NameChange>,
     /// Names that were to be given only if they are free, and are not.
-    pub taken: Vec<Taken>,
+    pub taken: Vec<NameConflict>,
 }
 
 impl Transaction<'_> {
@@ -489,26 +489,26 @@ impl Transaction<'_> {
         state: &FileState,
         bytes: &[u8],
         id: Hash,
-        how: Link,
+        how: LinkMode,
     ) -> Result<(), RegistryError> {
         Ok(self.batch.put_file(source, state, bytes, id, how)?)
     }
 
     /// Gives `id` a name; what the name named before is kept in the log.
     pub fn name(&mut self, name: &str, id: Hash) -> Result<(), RegistryError> {
-        self.wish(Wish::Exact(name.to_owned()), name, id)
+        self.request(NameRequest::Exact(name.to_owned()), name, id)
     }
 
     /// Gives `id` the name `base`, or `base-2`, `base-3`, … when that is taken at the commit.
     pub fn name_freely(&mut self, base: &str, id: Hash) -> Result<(), RegistryError> {
-        self.wish(Wish::Free(base.to_owned()), base, id)
+        self.request(NameRequest::Free(base.to_owned()), base, id)
     }
 
-    fn wish(&mut self, wish: Wish, name: &str, id: Hash) -> Result<(), RegistryError> {
+    fn request(&mut self, request: NameRequest, name: &str, id: Hash) -> Result<(), RegistryError> {
         if !is_name(name) {
             return Err(RegistryError::BadName(name.to_owned()));
         }
-        self.names.push((wish, id));
+        self.names.push((request, id));
         Ok(())
     }
 
@@ -571,7 +571,7 @@ impl Transaction<'_> {
 
 /// Notes who names whom. Events are left out: that something was given a name is not lineage.
 fn write_links(
-    writer: &mut Writer,
+    writer: &mut IndexWriter,
     id: &Hash,
     kind: Kind,
     links: Vec<codec::Link>,

@@ -1,7 +1,7 @@
 //! The protocol between `reg` and its worker `reg-torch`. Both sides use this one file.
 //!
 //! `reg` starts the worker, writes one [`Job`] as a JSON document to its standard input and closes
-//! it. The worker answers with one [`Event`] as JSON a line on standard output, ending with exactly
+//! it. The worker answers with one [`WorkerEvent`] as JSON a line on standard output, ending with exactly
 //! one of `done`, `interrupted` and `failed`, and leaves its files in the job's folder. It reads
 //! objects (checking their hashes) and never opens the index, so nothing that happens to it hurts a
 //! record. `reg-torch identity` prints an [`Identity`] instead.
@@ -17,7 +17,7 @@ use crate::records::{
     Subset, Target,
 };
 
-/// Changes whenever [`Job`], [`Event`] or [`Identity`] do.
+/// Changes whenever [`Job`], [`WorkerEvent`] or [`Identity`] do.
 pub const PROTOCOL: u32 = 4;
 
 /// What the worker says of itself.
@@ -154,7 +154,7 @@ pub enum Work {
         /// How it computes.
         numbers: Numbers,
         /// The images.
-        images: Looked,
+        images: GradcamImages,
         /// Of each image, which label.
         labels: Vec<u32>,
     },
@@ -163,7 +163,7 @@ pub enum Work {
 /// Images that a network looks at one by one.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Looked {
+pub enum GradcamImages {
     /// Rows of a manifest; one may come more than once.
     Rows(Id<Manifest>, Vec<u32>),
     /// Files, with the meta features of each where the model wants them.
@@ -185,8 +185,8 @@ pub mod files {
     pub const CHECKPOINT: &str = "checkpoint.safetensors";
     /// One [`super::EpochLog`] a line.
     pub const LOG: &str = "log.jsonl";
-    /// A [`super::Standing`], replaced about once a second.
-    pub const STANDING: &str = "standing.json";
+    /// A [`super::RunStatus`], replaced about once a second.
+    pub const STATUS: &str = "standing.json";
     /// Packed [`crate::records::Scores`].
     pub const SCORES: &str = "scores.bin";
     /// The same of the validation images, of a probe.
@@ -196,7 +196,7 @@ pub mod files {
 /// What the worker reports, a line each.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
-pub enum Event {
+pub enum WorkerEvent {
     /// The work begins.
     Started {
         /// Name of the GPU, where one is used.
@@ -218,11 +218,11 @@ pub enum Event {
         message: String,
     },
     /// How far it is. At most ten a second.
-    Progress(Step),
+    Progress(ProgressStep),
     /// An epoch is over.
     Epoch(EpochLog),
     /// All files are written.
-    Done(Outcome),
+    Done(JobOutcome),
     /// Stopped by a signal; the same job goes on from here.
     Interrupted {
         /// Whole epochs that are kept.
@@ -241,7 +241,7 @@ pub enum Event {
 
 /// How far a piece of work is.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Step {
+pub struct ProgressStep {
     /// What is going on.
     pub phase: Phase,
     /// Epoch, from 1; 0 outside training.
@@ -262,14 +262,14 @@ pub struct Step {
 
 /// How a training stands, for whoever looks at its folder.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Standing {
+pub struct RunStatus {
     /// How far it is.
-    pub step: Step,
+    pub step: ProgressStep,
     /// The epochs that are over.
     pub epochs: Vec<EpochLog>,
 }
 
-/// What goes on in a [`Step`].
+/// What goes on in a [`ProgressStep`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Phase {
@@ -289,7 +289,7 @@ pub enum Phase {
 
 /// What came out.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct Outcome {
+pub struct JobOutcome {
     /// Epochs that were trained.
     pub epochs: u32,
     /// The selected one, from 1.

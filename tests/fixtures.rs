@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use reg::dataset::synthetic::{BOXES, IMAGES, METADATA, Options, TEST, TRAIN_VAL, generate};
+use reg::dataset::synthetic::{BOXES, IMAGES, METADATA, SyntheticOptions, TEST, TRAIN_VAL, generate};
 
-const TINY: Options = Options { patients: 24, size: 64, seed: 1 };
+const TINY: SyntheticOptions = SyntheticOptions { patients: 24, size: 64, seed: 1 };
 
 /// The committed folder, written anew first when that is asked for.
 fn tiny() -> PathBuf {

@@ -293,7 +293,7 @@ fn study() -> tempfile::TempDir {
 #[test]
 fn images_that_unpack_to_far_more_than_they_are_take_no_memory() {
     let folder = study();
-    let good = pixels::encode_png(&pixels::Grey { width: 4, height: 4, data: vec![7; 16] });
+    let good = pixels::encode_png(&pixels::Gray { width: 4, height: 4, data: vec![7; 16] });
     let (some, many) = (zeros(1), zeros(MEBIBYTES));
     let profile = chunk(b"iCCP", &[&b"p\0\0"[..], &many].concat());
     let text = chunk(b"zTXt", &[&b"Comment\0\0"[..], &many].concat());

@@ -34,9 +34,9 @@ const IMPORTERS: &[(&str, &[&str])] = &[
     ("zip", &["audit/"]),
     ("parquet", &["export/parquet.rs"]),
     ("rusqlite", &["export/mlflow.rs"]),
-    ("object_store", &["remote/place/s3.rs"]),
-    ("tokio", &["remote/place/s3.rs", "serve/"]),
-    ("rustls", &["remote/place/s3.rs"]),
+    ("object_store", &["remote/location/s3.rs"]),
+    ("tokio", &["remote/location/s3.rs", "serve/"]),
+    ("rustls", &["remote/location/s3.rs"]),
 ];
 
 /// Rooms of the library, and the rooms that each may use.

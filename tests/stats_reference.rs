@@ -207,7 +207,7 @@ fn calibration_equals_its_definition() {
     each_case(|name, case| {
         let ours = stats::calibration(&case.a, &case.positive, case.calibration.images.len()).unwrap();
         close(name, ours.ece, case.calibration.ece);
-        let counts = |pick: fn(&stats::CalibrationBin) -> u64| ours.bins.iter().map(pick).collect::<Vec<_>>();
+        let counts = |pick: fn(&stats::ReliabilityBin) -> u64| ours.bins.iter().map(pick).collect::<Vec<_>>();
         assert_eq!(counts(|bin| bin.images), case.calibration.images, "{name}");
         assert_eq!(counts(|bin| bin.positives), case.calibration.positives, "{name}");
         for (bin, mean) in ours.bins.iter().zip(&case.calibration.means) {
@@ -241,12 +241,12 @@ fn bootstrap_draws_and_bounds_are_those_of_scikit_learn_and_numpy() {
                 differences.extend(ours.zip(b.auc(weights)).map(|(a, b)| a - b));
             }
         }
-        for (mut draws, bounds) in
+        for (mut resamples, bounds) in
             [(drawn, case.bootstrap.bounds), (differences, case.bootstrap.difference_bounds)]
         {
-            draws.sort_by(f64::total_cmp);
-            close(name, stats::quantile(&draws, 0.025), bounds[0]);
-            close(name, stats::quantile(&draws, 0.975), bounds[1]);
+            resamples.sort_by(f64::total_cmp);
+            close(name, stats::quantile(&resamples, 0.025), bounds[0]);
+            close(name, stats::quantile(&resamples, 0.975), bounds[1]);
         }
     });
 }

@@ -44,7 +44,7 @@ fn main() {
     let (delong, _) = shortest(rounds, || {
         (0..labels).map(|label| stats::delong(of(0, label), &truth[label])).collect::<Vec<_>>()
     });
-    let (draws, _) = shortest(1, || {
+    let (resamples, _) = shortest(1, || {
         let orders: Vec<_> =
             (0..labels).map(|label| stats::InOrder::new(of(0, label), &truth[label])).collect();
         (0..200u32)
@@ -64,7 +64,7 @@ fn main() {
     let correlations = matrices.into_iter().flatten().flatten().collect();
     println!(
         "{{\"auc_one\":{auc_one},\"auc_all\":{auc_all},\"spearman_one\":{spearman_one},\"spearman_all\":{spearman_all},\
-        \"delong_one\":{delong},\"draws_200\":{draws},\"auc\":{},\"spearman\":{}}}",
+        \"delong_one\":{delong},\"draws_200\":{resamples},\"auc\":{},\"spearman\":{}}}",
         numbers(values),
         numbers(correlations)
     );

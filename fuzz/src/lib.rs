@@ -126,22 +126,22 @@ fn image(bytes: &[u8]) {
     if (QUICK..=png::MAX_PIXELS).contains(&claimed(16).saturating_mul(claimed(20))) {
         return;
     }
-    let grey = match pixels::decode(bytes) {
-        Ok(grey) => grey,
+    let gray = match pixels::decode(bytes) {
+        Ok(gray) => gray,
         Err(error) => {
             assert_eq!(checked.is_err(), matches!(error, pixels::PixelError::Check(_)), "{error}");
             return is_one_line(&error.to_string());
         }
     };
-    assert_eq!(grey.data.len() as u64, u64::from(grey.width) * u64::from(grey.height));
-    assert!(checked.is_ok_and(|info| (info.width, info.height) == (grey.width, grey.height)));
-    let again = pixels::encode_png(&grey);
+    assert_eq!(gray.data.len() as u64, u64::from(gray.width) * u64::from(gray.height));
+    assert!(checked.is_ok_and(|info| (info.width, info.height) == (gray.width, gray.height)));
+    let again = pixels::encode_png(&gray);
     assert!(png::check(&again).is_ok());
-    assert!(pixels::decode(&again).is_ok_and(|back| back == grey), "what is written is what was read");
+    assert!(pixels::decode(&again).is_ok_and(|back| back == gray), "what is written is what was read");
     let how =
         Augmentation { crop_area: [0.08, 1.0], crop_aspect: [0.75, 4.0 / 3.0], rotation: 7.0, flip: 0.5 };
-    assert_eq!(pixels::evaluation_view(&grey, 9, 8).len(), 64);
-    assert_eq!(pixels::training_view(&grey, 8, &how, &mut Stream::new("reg fuzz", 1, &[])).len(), 64);
+    assert_eq!(pixels::evaluation_view(&gray, 9, 8).len(), 64);
+    assert_eq!(pixels::training_view(&gray, 8, &how, &mut Stream::new("reg fuzz", 1, &[])).len(), 64);
 }
 
 /// A packed array that is read is written as the same bytes, and belongs to one kind only.

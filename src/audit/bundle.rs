@@ -11,7 +11,7 @@ use zip::{CompressionMethod, DateTime, ZipWriter};
 
 use super::AuditError;
 use super::views::views;
-use super::walk::{Evidence, Part, walk};
+use super::walk::{BundleMember, ObjectSource, walk};
 use crate::disk;
 use crate::hash::{Digest, Hash, Id};
 use crate::index::View;
@@ -71,7 +71,7 @@ impl Lineage for OfRegistry<'_> {
     }
 }
 
-impl Evidence for OfRegistry<'_> {
+impl ObjectSource for OfRegistry<'_> {
     fn withdrawals(&self) -> Result<Vec<(Id<Withdrawal>, Withdrawal)>, AuditError> {
         Ok(self.registry.withdrawals(&self.view)?)
     }
@@ -82,17 +82,17 @@ impl Evidence for OfRegistry<'_> {
 /// The file is there as a whole or not at all.
 pub fn bundle(registry: &Registry, root: Hash, weights: bool, out: &Path) -> Result<Bundled, AuditError> {
     Registry::refuse_output(out)?;
-    let evidence = OfRegistry { registry, view: registry.view()? };
-    if evidence.view.kind(&root)? == Some(Kind::Study) {
-        let name = evidence.view.names_by_id()?.remove(&root).unwrap_or_else(|| root.short());
+    let source = OfRegistry { registry, view: registry.view()? };
+    if source.view.kind(&root)? == Some(Kind::Study) {
+        let name = source.view.names_by_id()?.remove(&root).unwrap_or_else(|| root.short());
         return Err(AuditError::Plan(name));
     }
-    let parts = walk(&evidence, root, weights)?;
+    let parts = walk(&source, root, weights)?;
     let part = disk::part_of(out);
     let wrong = || AuditError::io("write", out);
     let written = (|| {
         let mut file = BufWriter::new(File::create(&part).map_err(wrong())?);
-        write(&evidence, root, &parts, weights, &mut file, wrong)?;
+        write(&source, root, &parts, weights, &mut file, wrong)?;
         file.flush().and_then(|()| file.get_ref().sync_all()).map_err(wrong())?;
         fs::rename(&part, out).map_err(wrong())
     })();
@@ -122,24 +122,24 @@ pub(super) fn object_at(path: &str) -> Option<Hash> {
 
 /// What a result has of images that a withdrawal beside it covers.
 pub(super) fn mark(
-    evidence: &dyn Evidence,
+    source: &dyn ObjectSource,
     root: Hash,
-    parts: &BTreeMap<Hash, Part>,
+    parts: &BTreeMap<Hash, BundleMember>,
 ) -> Result<Option<Mark>, AuditError> {
     let of_kind = parts.iter().filter(|(_, part)| part.kind.is(Kind::Withdrawal));
-    let records = of_kind.map(|(id, _)| Ok((Id::new(*id), <dyn Objects>::get(evidence, Id::new(*id))?)));
+    let records = of_kind.map(|(id, _)| Ok((Id::new(*id), <dyn Objects>::get(source, Id::new(*id))?)));
     let records: Result<_, AuditError> = records.collect();
-    Ok(Marks::among(evidence, Withdrawn::of(records?)).of(&root))
+    Ok(Marks::among(source, Withdrawn::of(records?)).of(&root))
 }
 
 /// Everything in a bundle but its objects: name and bytes, computed from them.
 pub(super) fn derived(
-    evidence: &dyn Evidence,
+    source: &dyn ObjectSource,
     root: Hash,
-    parts: &BTreeMap<Hash, Part>,
+    parts: &BTreeMap<Hash, BundleMember>,
     weights: bool,
 ) -> Result<BTreeMap<String, Vec<u8>>, AuditError> {
-    let mut files = views(evidence, root, parts, mark(evidence, root, parts)?)?;
+    let mut files = views(source, root, parts, mark(source, root, parts)?)?;
     files.insert("README.md".to_owned(), README.replace("ROOT", &root.to_string()).into_bytes());
     files.insert("check.py".to_owned(), CHECK.as_bytes().to_vec());
     let mut listed = Vec::new();
@@ -149,7 +149,7 @@ pub(super) fn derived(
         let mut entry = json!({ "id": id, "kind": part.kind.name(), "role": part.role });
         entry["file"] = serde_json::Value::Null;
         if part.kept {
-            let digest = Digest::of(&evidence.bytes(id)?);
+            let digest = Digest::of(&source.bytes(id)?);
             entry["bytes"] = digest.bytes.into();
             entry["sha256"] = json!(digest.sha256);
             entry["file"] = path_of(id).into();
@@ -172,9 +172,9 @@ pub(super) fn derived(
 
 /// Writes the archive of a bundle: one way to write each, so that the same objects give the same bytes.
 pub(super) fn write<W: Write + Seek, F: FnOnce(io::Error) -> AuditError>(
-    evidence: &dyn Evidence,
+    source: &dyn ObjectSource,
     root: Hash,
-    parts: &BTreeMap<Hash, Part>,
+    parts: &BTreeMap<Hash, BundleMember>,
     weights: bool,
     out: W,
     wrong: impl Fn() -> F,
@@ -189,11 +189,11 @@ pub(super) fn write<W: Write + Seek, F: FnOnce(io::Error) -> AuditError>(
         zip.start_file(name, options).map_err(|e| wrong()(e.into()))?;
         zip.write_all(bytes).map_err(wrong())
     };
-    for (name, bytes) in derived(evidence, root, parts, weights)? {
+    for (name, bytes) in derived(source, root, parts, weights)? {
         member(&name, &bytes)?;
     }
     for (id, _) in parts.iter().filter(|(_, part)| part.kept) {
-        member(&path_of(id), &evidence.bytes(id)?)?;
+        member(&path_of(id), &source.bytes(id)?)?;
     }
     zip.finish().map_err(|e| wrong()(e.into()))
 }

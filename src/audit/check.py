@@ -58,7 +58,7 @@ NEAR = 1e-9
 # Steps of a bootstrap that are computed without --slow: about a minute.
 PATIENCE = 1_000_000_000
 # Differences of one thing that are told one by one.
-TOLD = 10
+MAX_REPORTED = 10
 
 complaints, uncomputed = [], set()
 
@@ -75,10 +75,10 @@ def complain(text):
 
 def complain_of(texts):
     """The first few of many."""
-    for text in texts[:TOLD]:
+    for text in texts[:MAX_REPORTED]:
         complain(text)
-    if len(texts) > TOLD:
-        complain(f"… and {len(texts) - TOLD} more like this")
+    if len(texts) > MAX_REPORTED:
+        complain(f"… and {len(texts) - MAX_REPORTED} more like this")
 
 
 def need(condition, otherwise):
@@ -682,7 +682,7 @@ GIVEN = {"README.md", "check.py"}
 TEXTS = {"readable/table.txt", "readable/table.csv"}
 SUMS = {"b3sums.txt": 0, "sha256sums.txt": 1}
 
-Part = namedtuple("Part", "kind role kept")
+Member = namedtuple("Member", "kind role kept")
 
 
 def path_of(id):
@@ -918,7 +918,7 @@ def check_lineage(bundle):
 
     while queue:
         id, role, kept = queue.popleft()
-        bundle.parts[id] = Part(bundle.kinds.get(id, "missing") if kept else "file", role, kept)
+        bundle.parts[id] = Member(bundle.kinds.get(id, "missing") if kept else "file", role, kept)
         if not kept:
             continue
         kind = bundle.parts[id].kind
@@ -971,7 +971,7 @@ def check_withdrawals(bundle):
         for dataset in bundle.of_kind("dataset"):
             images = covered(document, bundle.manifest(dataset))
             if images:
-                bundle.parts.setdefault(id, Part("withdrawal", "withdraws", True))
+                bundle.parts.setdefault(id, Member("withdrawal", "withdraws", True))
                 say(f"withdrawn: {len(images)} images of {of} in data set {dataset[:12]} ({document['reason']}, {document['time']})")
 
 
@@ -1176,7 +1176,7 @@ def check_dataset(bundle, id):
     }
     if known:
         counted["missing"] = len(said) - len(manifest) - dataset.get("withdrawn", 0)
-    hold(f"data set {id[:12]}", {key: dataset[key] for key in counted}, counted, "images and metadata give")
+    verify(f"data set {id[:12]}", {key: dataset[key] for key in counted}, counted, "images and metadata give")
     need((dataset["boxes"] is None) == (dataset["boxes_file"] is None), "boxes without a file, or a file without boxes")
     if known and dataset["boxes"] is not None:
         boxes = read_boxes_csv(bundle.object(dataset["boxes_file"]["object"]), {image.name: row for row, image in enumerate(manifest)})
@@ -1248,7 +1248,7 @@ def check_split(bundle, id):
         sizes = [{"images": codes.count(part), "patients": len(patients[part])} for part in range(3)]
         counted.append(dict(zip(("train", "val", "test"), sizes)))
     complain_of(torn)
-    hold(f"split {id[:12]}", {"folds": split["folds"]}, {"folds": counted}, "patients and subsets give")
+    verify(f"split {id[:12]}", {"folds": split["folds"]}, {"folds": counted}, "patients and subsets give")
     if folds != drawn(bundle, split, manifest):
         complain(f"split {id[:12]}: its folds are not those of its seed")
     say(f"split {id[:12]}: no patient is in two subsets of a fold; the folds are those of seed {split['method']['seed']}")
@@ -1277,7 +1277,7 @@ def alike(recorded, now):
     return type(recorded) is type(now) and recorded == now
 
 
-def hold(what, recorded, now, source):
+def verify(what, recorded, now, source):
     """Complains of every difference."""
 
     def shown(value):
@@ -1326,7 +1326,7 @@ def check_weights(bundle, id):
     if bundle.parts[weights["file"]["object"]].kept:
         held = tensors(bundle.object(weights["file"]["object"]))
         now = {"tensors": len(held), "parameters": sum(held.values())}
-        hold(f"weights {id[:12]}", {key: weights[key] for key in now}, now, "their file has")
+        verify(f"weights {id[:12]}", {key: weights[key] for key in now}, now, "their file has")
 
 
 def check_software(bundle, id):
@@ -1382,9 +1382,9 @@ def check_run(bundle, id):
     losses = read_log(bundle.object(run["log"]), spec["training"])
     best = losses.index(min(losses))
     now = {"epochs": len(losses), "best_epoch": best + 1, "val_loss": losses[best]}
-    hold(f"run {id[:12]}", {key: run[key] for key in now}, now, "its log says")
+    verify(f"run {id[:12]}", {key: run[key] for key in now}, now, "its log says")
     if bundle.parts[run["checkpoint"]].kept:
-        hold(f"run {id[:12]}", {"parameters": run["parameters"]}, {"parameters": parameters(bundle.object(run["checkpoint"]))}, "its checkpoint has")
+        verify(f"run {id[:12]}", {"parameters": run["parameters"]}, {"parameters": parameters(bundle.object(run["checkpoint"]))}, "its checkpoint has")
     say(f"run {id[:12]}: {spec['model']['name']}, fold {spec['fold']}; epoch {best + 1} of {len(losses)} as in its log")
 
 
@@ -1451,7 +1451,7 @@ def check_predictions(bundle, id):
             complain(f"predictions {id[:12]}: their images are not those of the imported file")
         elif any(given[image.name][label] != score for label in cell.labels for image, score in zip(cell.images, cell.scores[label])):
             complain(f"predictions {id[:12]}: a score differs from the imported file")
-    hold(f"predictions {id[:12]}", own, fitting, "that of its run is" if "model" in fitting else "its scores and split give")
+    verify(f"predictions {id[:12]}", own, fitting, "that of its run is" if "model" in fitting else "its scores and split give")
 
 
 class Cell:
@@ -1645,14 +1645,14 @@ def compared(bundle, table):
         labels = [label for label in first.labels if all(label in own for own in scored)]
     need(labels and len(set(labels)) == len(labels), "a comparison without labels, or with a duplicate label")
     need(all(set(labels) <= own for own in scored), "a label that not every model has scored")
-    reasons += published_unfair(bundle, columns, (published or {}).get("models", []))
+    reasons += published_incomparable(bundle, columns, (published or {}).get("models", []))
     folds = sorted({fold for cells in columns.values() for fold in cells}, key=in_order)
     shared = common(columns)
     paired = all(
         len(columns[name]) == len(shared[name]) and all(same_images(cell, shared[name][fold]) for fold, cell in columns[name].items())
         for name in columns
     )
-    models = [judge(name, cells, folds, labels) for name, cells in columns.items()]
+    models = [evaluate(name, cells, folds, labels) for name, cells in columns.items()]
     mixed = any(reason["kind"] == "mixed-folds" for reason in reasons)
     allowed = [id for model in table["models"] for id in model.get("validation", [])]
     metrics = []
@@ -1691,7 +1691,7 @@ def given(document, *optional):
     return {key: value for key, value in document.items() if value or key not in optional}
 
 
-def judge(name, cells, folds, labels):
+def evaluate(name, cells, folds, labels):
     """A model of a comparison; a fold that not it, but another has, is undefined."""
     own = [cells.get(fold) for fold in folds]
     rows = []
@@ -1931,7 +1931,7 @@ def published_models(bundle, table):
 # What makes a comparison unfair. A table must say all of it, in these words.
 
 
-def unfair(kind, why):
+def incomparable(kind, why):
     return {"kind": kind, "why": why}
 
 
@@ -1941,16 +1941,16 @@ def fairness(bundle, columns):
     for name, cells in columns.items():
         difference = mixed_folds(bundle, cells)
         if difference:
-            found.append(unfair("mixed-folds", f"the folds of {name} do not belong to one experiment: {difference}"))
+            found.append(incomparable("mixed-folds", f"the folds of {name} do not belong to one experiment: {difference}"))
     (a, first), *others = columns.items()
     for b, cells in others:
         if list(first) != list(cells):
             had = [", ".join(map(fold_name, folds)) for folds in (first, cells)]
-            found.append(unfair("different-folds", f"{a} has {had[0]}, and {b} has {had[1]}"))
+            found.append(incomparable("different-folds", f"{a} has {had[0]}, and {b} has {had[1]}"))
         for fold, cell in cells.items():
             difference = different_images(first[fold], cell) if fold in first else None
             if difference:
-                found.append(unfair("different-images", f"{a} and {b} scored different images on {fold_name(fold)}: {difference}"))
+                found.append(incomparable("different-images", f"{a} and {b} scored different images on {fold_name(fold)}: {difference}"))
     return found + leaks(bundle, columns)
 
 
@@ -2005,7 +2005,7 @@ def different_labels(columns):
         if other != first:
             sides = [(a, first - other), (b, other - first)]
             sides = "; ".join(f"only {name} has {', '.join(sorted(only))}" for name, only in sides if only)
-            return [unfair("different-labels", f"{a} and {b} score different labels: {sides}")]
+            return [incomparable("different-labels", f"{a} and {b} score different labels: {sides}")]
     return []
 
 
@@ -2039,11 +2039,11 @@ def leaks(bundle, columns):
                 if known and (fold_a == fold_b or not same_folds and a != b):
                     whose = "it" if a == b else b
                     who = f"{a} ({fold_name(fold_a)}) was trained or selected on {known} of the {len(patients)} patients"
-                    found.append(unfair("leak", f"{who} that {whose} is tested on"))
+                    found.append(incomparable("leak", f"{who} that {whose} is tested on"))
     return found
 
 
-def published_unfair(bundle, columns, models):
+def published_incomparable(bundle, columns, models):
     """Published numbers on other images than the columns."""
     found = []
     for model in models:
@@ -2058,7 +2058,7 @@ def published_unfair(bundle, columns, models):
             elif model["images"] not in (None, len(cell.rows)):
                 reasons.append(f"on {model['images']} test images, and these are {len(cell.rows)}")
         if reasons:
-            found.append(unfair("published", f"{model['name']} is published {reasons[0]}"))
+            found.append(incomparable("published", f"{model['name']} is published {reasons[0]}"))
     return found
 
 
@@ -2074,7 +2074,7 @@ def check_table(bundle, id):
         return
     now = {**make(bundle, table), **{key: table[key] for key in ("kind", "version", "type", "rules")}}
     before = len(complaints)
-    hold(f"table {id[:12]}", table, now, "scores and labels give")
+    verify(f"table {id[:12]}", table, now, "scores and labels give")
     if len(complaints) == before:
         say(f"    {shown_counts(table)} recomputed, equal to the last digit; p-values and calibration to {NEAR}")
         for line in shown(table):

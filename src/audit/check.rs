@@ -13,7 +13,7 @@ use zip::result::ZipError;
 use super::AuditError;
 use super::bundle::{FORMAT, LISTING, derived, mark, object_at, path_of, write};
 use super::same::Same;
-use super::walk::{Evidence, Part, walk};
+use super::walk::{BundleMember, ObjectSource, walk};
 use crate::hash::{Hash, Id};
 use crate::lineage::{Mark, NodeKind};
 use crate::records::{
@@ -28,7 +28,7 @@ use crate::store::StoreError;
 /// A member longer than this is refused.
 const MAX_MEMBER: u64 = 8 << 30;
 /// Patients in two parts of a split that are told one by one.
-const TOLD: usize = 10;
+const MAX_REPORTED: usize = 10;
 /// More members than this are refused.
 const MAX_MEMBERS: usize = 1_000_000;
 
@@ -138,7 +138,7 @@ impl Checked {
         &mut self,
         bundle: &OfBundle,
         members: &BTreeSet<String>,
-        parts: &BTreeMap<Hash, Part>,
+        parts: &BTreeMap<Hash, BundleMember>,
         weights: bool,
     ) -> Result<(), AuditError> {
         let kept = parts.iter().filter(|(_, part)| part.kept);
@@ -198,7 +198,7 @@ impl Checked {
                 let split = objects.get(Id::<Split>::new(id))?;
                 let rows = objects.get_packed(objects.get(split.dataset)?.manifest)?.rows;
                 let leaks = leaks(&rows, &objects.get_packed(split.assignment)?);
-                let said = leaks.iter().take(TOLD).map(|Leak { fold, patient, .. }| {
+                let said = leaks.iter().take(MAX_REPORTED).map(|Leak { fold, patient, .. }| {
                     format!("split {short}, fold {fold}: patient {patient} is in two subsets")
                 });
                 self.wrong.extend(said);
@@ -340,7 +340,7 @@ impl Lineage for OfBundle {
     }
 }
 
-impl Evidence for OfBundle {
+impl ObjectSource for OfBundle {
     fn withdrawals(&self) -> Result<Vec<(Id<Withdrawal>, Withdrawal)>, AuditError> {
         Ok(self.withdrawals.clone())
     }

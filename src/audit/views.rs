@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::AuditError;
-use super::walk::{Evidence, Part};
+use super::walk::{BundleMember, ObjectSource};
 use crate::hash::{Hash, Id};
 use crate::lineage::Mark;
 use crate::records::{
@@ -20,16 +20,16 @@ const READABLE: &str = "readable";
 
 /// Name and bytes of each.
 pub(super) fn views(
-    evidence: &dyn Evidence,
+    source: &dyn ObjectSource,
     root: Hash,
-    parts: &BTreeMap<Hash, Part>,
+    parts: &BTreeMap<Hash, BundleMember>,
     mark: Option<Mark>,
 ) -> Result<BTreeMap<String, Vec<u8>>, AuditError> {
     let mut files = BTreeMap::new();
     let mut add = |name: String, bytes: Vec<u8>| {
         files.insert(format!("{READABLE}/{name}"), bytes);
     };
-    let objects: &dyn Objects = evidence;
+    let objects: &dyn Objects = source;
     for (id, part) in parts.iter().filter(|(_, part)| part.kind.record().is_some()) {
         let document: serde_json::Value =
             serde_json::from_slice(&objects.bytes(id)?).expect("records were read as JSON");
@@ -61,8 +61,9 @@ pub(super) fn views(
     if parts.get(&root).is_some_and(|part| part.kind.is(Kind::Table)) {
         let withdrawn = mark.map(|mark| mark.to_string());
         let tables = results::of(&objects.get(Id::<Table>::new(root))?).into_iter();
-        let tables: Vec<_> =
-            tables.map(|table| crate::report::Table { withdrawn: withdrawn.clone(), ..table }).collect();
+        let tables: Vec<_> = tables
+            .map(|table| crate::report::ReportTable { withdrawn: withdrawn.clone(), ..table })
+            .collect();
         let render = |format| tables.iter().map(|table| table.render(format)).collect::<Vec<_>>().join("\n");
         add("table.txt".to_owned(), render(Format::Text { width: None }).into_bytes());
         add("table.csv".to_owned(), render(Format::Csv).into_bytes());

@@ -10,14 +10,14 @@ use crate::registry::walk::{CHECKPOINT, Edge, Lineage, WEIGHTS_FILE, Walk, input
 use crate::registry::{Objects, Withdrawn, is_pictured};
 
 /// Objects, and what stands beside them without being named.
-pub(super) trait Evidence: Objects + Lineage {
+pub(super) trait ObjectSource: Objects + Lineage {
     /// All withdrawals.
     fn withdrawals(&self) -> Result<Vec<(Id<Withdrawal>, Withdrawal)>, AuditError>;
 }
 
 /// An object behind a result.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Part {
+pub(super) struct BundleMember {
     /// What it is.
     pub(super) kind: NodeKind,
     /// The part that it plays for whoever named it first.
@@ -37,19 +37,19 @@ const RESULT: &str = "result";
 /// # Errors
 /// A root that is no record.
 pub(super) fn walk(
-    evidence: &dyn Evidence,
+    source: &dyn ObjectSource,
     root: Hash,
     weights: bool,
-) -> Result<BTreeMap<Hash, Part>, AuditError> {
+) -> Result<BTreeMap<Hash, BundleMember>, AuditError> {
     let mut parts = BTreeMap::new();
     let mut walk = Walk::from([(root, (RESULT.to_owned(), true))]);
     while let Some((id, (role, kept))) = walk.step() {
-        if !kept || evidence.lacks(&id) {
+        if !kept || source.lacks(&id) {
             let kind = if kept { NodeKind::Missing } else { NodeKind::File };
-            parts.insert(id, Part { kind, role, kept });
+            parts.insert(id, BundleMember { kind, role, kept });
             continue;
         }
-        let bytes = evidence.bytes(&id)?;
+        let bytes = source.bytes(&id)?;
         let header = match records::check(&bytes) {
             Err(source) if id == root => return Err(AuditError::NotARecord { id, source }),
             header => header.ok(),
@@ -60,7 +60,7 @@ pub(super) fn walk(
             (None, None) => NodeKind::File,
         };
         if let Some(header) = header {
-            for Edge { from, to, role } in inputs(evidence, id, header.kind, &header.links(), id == root)? {
+            for Edge { from, to, role } in inputs(source, id, header.kind, &header.links(), id == root)? {
                 if from != id {
                     walk.reach(from, (role.into_owned(), true));
                     continue;
@@ -71,26 +71,29 @@ pub(super) fn walk(
                 walk.reach(to, (role.into_owned(), !is_image && (weights || !is_weights)));
             }
         }
-        parts.insert(id, Part { kind, role, kept });
+        parts.insert(id, BundleMember { kind, role, kept });
     }
-    withdrawals(evidence, &mut parts)?;
+    withdrawals(source, &mut parts)?;
     Ok(parts)
 }
 
 /// Adds the withdrawals that hold and cover an image of a data set that is there.
-fn withdrawals(evidence: &dyn Evidence, parts: &mut BTreeMap<Hash, Part>) -> Result<(), AuditError> {
-    let all = Withdrawn::of(evidence.withdrawals()?);
+fn withdrawals(
+    source: &dyn ObjectSource,
+    parts: &mut BTreeMap<Hash, BundleMember>,
+) -> Result<(), AuditError> {
+    let all = Withdrawn::of(source.withdrawals()?);
     if all.is_empty() {
         return Ok(());
     }
     let of_images = parts.iter().filter(|(_, part)| part.kind == NodeKind::Packed(PackedKind::Manifest));
-    let manifests = of_images.map(|(id, _)| <dyn Objects>::get_packed(evidence, Id::new(*id)));
+    let manifests = of_images.map(|(id, _)| <dyn Objects>::get_packed(source, Id::new(*id)));
     let manifests: Vec<Manifest> = manifests.collect::<Result<_, _>>()?;
     for (id, record) in all.holding() {
         let alone = Withdrawn::of(vec![(*id, record.clone())]);
         if manifests.iter().any(|manifest| !alone.rows(manifest).is_empty()) {
             let (kind, role) = (NodeKind::Record(Kind::Withdrawal), "withdraws".to_owned());
-            parts.entry(id.hash).or_insert(Part { kind, role, kept: true });
+            parts.entry(id.hash).or_insert(BundleMember { kind, role, kept: true });
         }
     }
     Ok(())

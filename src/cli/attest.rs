@@ -7,7 +7,7 @@ use reg::attest::{Artifact, AttestError, PublicKey, SigningKey, open, seal, stat
 use reg::hash::Hasher;
 use reg::lineage::behind;
 use reg::registry::{Registry, RegistryError};
-use reg::runs::hold;
+use reg::runs::verify_record;
 use serde_json::json;
 
 use super::error::Failure;
@@ -17,7 +17,7 @@ use super::{Context, marks};
 /// Sign an attestation of a result and its lineage (in-toto, SLSA provenance), or verify one
 #[derive(clap::Args)]
 #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
-pub(crate) struct Args {
+pub(crate) struct AttestArgs {
     #[command(subcommand)]
     verify: Option<Verify>,
     /// Name or id of a table or of any other object
@@ -48,7 +48,7 @@ enum Verify {
     },
 }
 
-pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
+pub(crate) fn run(context: &Context, args: AttestArgs) -> Result<Reply, Failure> {
     if let Some(Verify::Verify { statement, key, files, objects }) = args.verify {
         return verify(context, &statement, &key, &files, objects);
     }
@@ -70,7 +70,7 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
     let statement = state(&registry, id)?;
     // Nobody puts their name below what does not come out.
     for (id, kind) in records {
-        match hold(&registry, id, kind) {
+        match verify_record(&registry, id, kind) {
             Err(e) if e.is_older_rules() => context.note(&format!("warning: {e}")),
             held => held?,
         }

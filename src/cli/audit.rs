@@ -12,7 +12,7 @@ use super::{Context, marks};
 /// Write a result and its whole lineage into one bundle that can be checked without reg, or verify a bundle
 #[derive(clap::Args)]
 #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
-pub(crate) struct Args {
+pub(crate) struct AuditArgs {
     #[command(subcommand)]
     verify: Option<Verify>,
     /// Name or id of a table or of any other object
@@ -36,7 +36,7 @@ enum Verify {
     },
 }
 
-pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
+pub(crate) fn run(context: &Context, args: AuditArgs) -> Result<Reply, Failure> {
     if let Some(Verify::Verify { file }) = args.verify {
         return verified(&file);
     }

@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 
 use clap::ValueEnum;
-use reg::records::{Comparison, GroupBy, GroupRow, LabelSpread, Pooling, Spread, Unfair};
+use reg::records::{Comparison, GroupBy, GroupRow, Incomparable, LabelSpread, Pooling, Spread};
 use reg::registry::Registry;
-use reg::report::{Cell, Column, Table, results, svg};
-use reg::runs::{Grouping, Input, Labels, Options, RocCurve, compare, roc_curves};
+use reg::report::{Cell, Column, ReportTable, results, svg};
+use reg::runs::{CompareOptions, Grouping, Input, Labels, RocCurve, compare, roc_curves};
 use reg::stats;
 use serde_json::{Map, Value, json};
 
@@ -16,7 +16,7 @@ use super::{Context, figures, marks};
 
 /// Compare models on the same images: AUC table, Spearman matrix, paired tests, intervals
 #[derive(clap::Args)]
-pub(crate) struct Args {
+pub(crate) struct CompareArgs {
     /// Names or ids of runs or predictions
     #[arg(value_name = "ID", required = true)]
     ids: Vec<String>,
@@ -66,7 +66,7 @@ pub(crate) struct Args {
     full: bool,
     /// Show only these tables
     #[arg(long, value_enum, value_delimiter = ',', value_name = "TABLE,…")]
-    table: Vec<Which>,
+    table: Vec<TableChoice>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -92,7 +92,7 @@ enum Pool {
 
 /// The tables, by the names that `reg::report::results::tables` gives them, and the ROC curves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Which {
+enum TableChoice {
     /// Table 4; with --published, table 6
     Auc,
     /// Table 5
@@ -108,15 +108,15 @@ enum Which {
     Roc,
 }
 
-impl Args {
-    fn options(&self) -> Options {
+impl CompareArgs {
+    fn options(&self) -> CompareOptions {
         let group = |by: &By| match by {
             By::Gender => Some(GroupBy::Gender),
             By::View => Some(GroupBy::View),
             By::Age => Some(GroupBy::Age),
             By::Model | By::Run => None,
         };
-        Options {
+        CompareOptions {
             grouping: if self.by.contains(&By::Run) { Grouping::Run } else { Grouping::Model },
             labels: match self.labels.as_slice() {
                 [] => Labels::All,
@@ -128,22 +128,22 @@ impl Args {
                 Pool::Label => Pooling::PerLabel,
                 Pool::All => Pooling::AllScores,
             },
-            bootstrap: self.bootstrap.map(|draws| (draws, self.seed)),
-            metrics: self.metrics || self.table.contains(&Which::Metrics),
+            bootstrap: self.bootstrap.map(|resamples| (resamples, self.seed)),
+            metrics: self.metrics || self.table.contains(&TableChoice::Metrics),
             groups: self.by.iter().filter_map(group).collect(),
             published: self.published.clone(),
-            allow_unfair: self.allow_different_images,
+            allow_incomparable: self.allow_different_images,
         }
     }
 
-    fn tables(&self, comparison: &Comparison, curves: &[RocCurve]) -> Vec<Table> {
+    fn tables(&self, comparison: &Comparison, curves: &[RocCurve]) -> Vec<ReportTable> {
         if self.table.is_empty() && !self.full {
             return results::main_tables(comparison);
         }
         let mut tables = results::tables(comparison);
-        if self.roc || self.table.contains(&Which::Roc) {
+        if self.roc || self.table.contains(&TableChoice::Roc) {
             let warning = tables.first().and_then(|(_, table)| table.warning.clone());
-            tables.push(("roc", Table { warning, ..roc(curves) }));
+            tables.push(("roc", ReportTable { warning, ..roc(curves) }));
         }
         let wanted = |name: &str| {
             self.table
@@ -156,11 +156,11 @@ impl Args {
     }
 }
 
-pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
-    if args.table.contains(&Which::Bootstrap) && args.bootstrap.is_none() {
+pub(crate) fn run(context: &Context, args: CompareArgs) -> Result<Reply, Failure> {
+    if args.table.contains(&TableChoice::Bootstrap) && args.bootstrap.is_none() {
         return Err(Failure::usage("--table bootstrap needs draws: --bootstrap 2000"));
     }
-    if args.table.contains(&Which::Groups) && args.options().groups.is_empty() {
+    if args.table.contains(&TableChoice::Groups) && args.options().groups.is_empty() {
         return Err(Failure::usage("--table groups needs groups: --by gender, view or age"));
     }
     let registry = context.registry()?;
@@ -168,9 +168,10 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
     let inputs = args.ids.iter().map(|id| Input::resolve(&registry, &view, id)).collect::<Result<_, _>>()?;
     drop(view);
     let (id, comparison) =
-        compare(&registry, inputs, &args.options(), args.name.as_deref(), &context.surroundings.stamp)?;
-    if !comparison.unfair.is_empty() {
-        context.note(&format!("warning: not comparable: {}", Unfair::reasons(&comparison.unfair)));
+        compare(&registry, inputs, &args.options(), args.name.as_deref(), &context.environment.stamp)?;
+    if !comparison.incomparable.is_empty() {
+        context
+            .note(&format!("warning: not comparable: {}", Incomparable::reasons(&comparison.incomparable)));
     }
     let curves = curves(&registry, &args, &comparison)?;
     let tables = args.tables(&comparison, &curves);
@@ -190,8 +191,12 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
     Ok(Reply::new(text, document).marked(&marks))
 }
 
-fn curves(registry: &Registry, args: &Args, comparison: &Comparison) -> Result<Vec<RocCurve>, Failure> {
-    match args.roc || args.svg.is_some() || args.table.contains(&Which::Roc) {
+fn curves(
+    registry: &Registry,
+    args: &CompareArgs,
+    comparison: &Comparison,
+) -> Result<Vec<RocCurve>, Failure> {
+    match args.roc || args.svg.is_some() || args.table.contains(&TableChoice::Roc) {
         true => Ok(roc_curves(registry, comparison)?),
         false => Ok(Vec::new()),
     }
@@ -228,7 +233,7 @@ pub(super) fn document(id: &str, comparison: &Comparison) -> Value {
         "metrics": comparison.metrics,
         "groups": comparison.groups.iter().map(group).collect::<Vec<_>>(),
         "published": comparison.published,
-        "unfair": comparison.unfair,
+        "unfair": comparison.incomparable,
     })
 }
 
@@ -241,7 +246,7 @@ fn group(row: &GroupRow) -> Value {
 }
 
 /// The points of the curves, a row each.
-fn roc(curves: &[RocCurve]) -> Table {
+fn roc(curves: &[RocCurve]) -> ReportTable {
     let columns = vec![
         Column::left("Model"),
         Column::left("Label"),
@@ -250,7 +255,7 @@ fn roc(curves: &[RocCurve]) -> Table {
         Column::right("True positive rate"),
         Column::right("Threshold"),
     ];
-    let mut table = Table::new("Corners of the ROC curves", columns);
+    let mut table = ReportTable::new("Corners of the ROC curves", columns);
     for curve in curves {
         for ((x, y), threshold) in curve.fpr.iter().zip(&curve.tpr).zip(&curve.thresholds) {
             let number = |value: Option<f64>| Cell::Number { value, decimals: 4 };

@@ -12,7 +12,7 @@ use super::output::Reply;
 
 /// Print a completion script for a shell
 #[derive(clap::Args)]
-pub(crate) struct Args {
+pub(crate) struct CompletionsArgs {
     #[arg(value_enum)]
     shell: Shell,
 }
@@ -27,7 +27,7 @@ pub(crate) struct ManArgs {
     output: Option<PathBuf>,
 }
 
-pub(crate) fn run(args: Args) -> Reply {
+pub(crate) fn run(args: CompletionsArgs) -> Reply {
     let mut out = Vec::new();
     clap_complete::generate(args.shell, &mut Cli::command(), "reg", &mut out);
     let json = json!({ "shell": args.shell.to_string(), "script": String::from_utf8_lossy(&out) });

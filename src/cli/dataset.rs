@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::ValueEnum;
 use reg::dataset::statistics::Statistics;
 use reg::dataset::tabulate;
-use reg::export::{self, FileFormat, Folder};
+use reg::export::{self, ExportFolder, FileFormat};
 use reg::hash::Hash;
 use reg::lineage::{Mark, diff_datasets};
 use reg::records::{Dataset, Kind, Split};
@@ -22,7 +22,7 @@ use super::{Context, figures, marks, show};
 
 /// Inspect and export data sets
 #[derive(clap::Subcommand)]
-pub(crate) enum Command {
+pub(crate) enum DatasetCommand {
     /// List the data sets
     List,
     /// Show the record of a data set
@@ -81,15 +81,15 @@ pub(crate) enum DatasetFormat {
     Croissant,
 }
 
-pub(crate) fn run(context: &Context, command: Command) -> Result<Reply, Failure> {
+pub(crate) fn run(context: &Context, command: DatasetCommand) -> Result<Reply, Failure> {
     match command {
-        Command::List => list::of_kind(context, Some(Kind::Dataset)),
-        Command::Show { dataset } => show::record::<Dataset>(context, &dataset),
-        Command::Diff { a, b } => diff(context, &a, &b),
-        Command::Stats { dataset, name, svg, format } => {
+        DatasetCommand::List => list::of_kind(context, Some(Kind::Dataset)),
+        DatasetCommand::Show { dataset } => show::record::<Dataset>(context, &dataset),
+        DatasetCommand::Diff { a, b } => diff(context, &a, &b),
+        DatasetCommand::Stats { dataset, name, svg, format } => {
             stats(context, &dataset, name.as_deref(), svg.as_deref(), format)
         }
-        Command::Export { dataset, output, format, split, link } => {
+        DatasetCommand::Export { dataset, output, format, split, link } => {
             export(context, &dataset, &output, format, split.as_deref(), link)
         }
     }
@@ -121,7 +121,7 @@ fn export(
     let view = registry.view()?;
     let id = registry.resolve_as::<Dataset>(&view, dataset)?;
     let split = split.map(|split| registry.resolve_as::<Split>(&view, split)).transpose()?;
-    let folder = Folder::begin(output)?;
+    let folder = ExportFolder::begin(output)?;
     let mut files = Vec::new();
     let format = match format {
         DatasetFormat::Csv => FileFormat::Csv,
@@ -165,7 +165,7 @@ fn stats(
     let mut json = json!(statistics);
     json["id"] = json!(id);
     if let Some(name) = name {
-        let table = tabulate(&registry, id, &statistics, name, &context.surroundings.stamp)?;
+        let table = tabulate(&registry, id, &statistics, name, &context.environment.stamp)?;
         json["table"] = json!(table);
         if format == TableFormat::Text {
             text += &format!("table {}\n", table.hash.short());

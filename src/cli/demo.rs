@@ -3,28 +3,28 @@
 use std::io::Write;
 use std::path::PathBuf;
 
-use reg::dataset::ingest::{Request, ingest};
+use reg::dataset::ingest::{IngestRequest, ingest};
 use reg::dataset::statistics::Statistics;
-use reg::dataset::synthetic::{self, Options};
+use reg::dataset::synthetic::{self, SyntheticOptions};
 use reg::lineage::{Direction, trace, verify};
 use reg::records::{Init, Table};
 use reg::registry::Registry;
 use reg::report::{dataset as report, lineage::tree, results, thousands};
-use reg::runs::config::{Wishes, resolve};
+use reg::runs::config::{Overrides, resolve};
 use reg::runs::process::Worker;
-use reg::runs::{Device, Input, Options as Comparing, Order, compare, train};
+use reg::runs::{CompareOptions as Comparing, Device, Input, TrainRequest, compare, train};
 use reg::split;
-use reg::store::Link;
+use reg::store::LinkMode;
 use serde_json::json;
 
 use super::Context;
+use super::environment::cores;
 use super::error::Failure;
 use super::output::{Reply, TableFormat, width};
-use super::surroundings::cores;
 
 /// Generate synthetic X-rays, run the whole pipeline on them, and show tables and a lineage
 #[derive(clap::Args)]
-pub(crate) struct Args {
+pub(crate) struct DemoArgs {
     /// Folder for the images and the registry
     #[arg(default_value = "reg-demo")]
     dir: PathBuf,
@@ -38,7 +38,7 @@ const SEED: u64 = 1;
 /// Pixels per side: small files, and more than the network uses.
 const SIZE: u32 = 128;
 
-pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
+pub(crate) fn run(context: &Context, args: DemoArgs) -> Result<Reply, Failure> {
     let json = context.global.json;
     let say = |text: &str| {
         if !json {
@@ -49,11 +49,12 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
     };
     let worker = Worker::find()?;
     let registry = Registry::init(&args.dir)?;
-    let stamp = &context.surroundings.stamp;
+    let stamp = &context.environment.stamp;
 
     let xrays = args.dir.join("xrays");
     say(&format!("\n# Synthetic X-rays in {}", xrays.display()));
-    let drawn = synthetic::generate(&xrays, &Options { patients: args.patients, size: SIZE, seed: SEED })?;
+    let drawn =
+        synthetic::generate(&xrays, &SyntheticOptions { patients: args.patients, size: SIZE, seed: SEED })?;
     say(&format!(
         "{} images of {} patients",
         thousands(drawn.images.into()),
@@ -61,12 +62,12 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
     ));
 
     say("\n# reg ingest, reg dataset stats");
-    let request = Request {
+    let request = IngestRequest {
         paths: vec![xrays.join(synthetic::IMAGES)],
         metadata: xrays.join(synthetic::METADATA),
         boxes: Some(xrays.join(synthetic::BOXES)),
         name: Some("demo".to_owned()),
-        link: Link::Reflink,
+        link: LinkMode::Reflink,
         allow_missing: false,
         metadata_only: false,
         paranoid: false,
@@ -86,9 +87,9 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
     for model in ["tiny", "tiny-meta", "mlp"] {
         for fold in 0..FOLDS {
             say(&format!("\n# reg train --model {model} --fold {fold}"));
-            let wishes = Wishes { model: model.to_owned(), ..Wishes::default() };
-            let (model, training) = resolve(&wishes)?;
-            let order = Order {
+            let overrides = Overrides { model: model.to_owned(), ..Overrides::default() };
+            let (model, training) = resolve(&overrides)?;
+            let request = TrainRequest {
                 dataset: ingested.id,
                 split: split.id,
                 fold,
@@ -102,7 +103,7 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
                 save_every: 300.0,
                 name: None,
             };
-            let trained = train(context.session(&registry, &worker), &order, &mut context.watch())?;
+            let trained = train(context.run_context(&registry, &worker), &request, &mut context.watch())?;
             let mean = trained.test.auc.mean.map_or("n/a".to_owned(), |mean| format!("{mean:.4}"));
             let over = trained.test.auc.mean_over;
             say(&format!("run {}: mean AUC {mean} over {over} labels of the test images", trained.name));

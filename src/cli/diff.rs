@@ -2,7 +2,7 @@
 
 use reg::lineage::diff;
 use reg::report::diff::text;
-use reg::runs::{RunError, hold};
+use reg::runs::{RunError, verify_record};
 use serde_json::json;
 
 use super::error::Failure;
@@ -14,14 +14,14 @@ use super::{Context, marks};
 /// Differences are listed in the order of their effect: data, split, configuration, code, environment, numbers. Where
 /// the numbers are equal although an input differs, the report says why.
 #[derive(clap::Args)]
-pub(crate) struct Args {
+pub(crate) struct DiffArgs {
     /// Name or id of a run, predictions, a table, a data set or a split
     a: String,
     /// Name or id of another object of the same kind
     b: String,
 }
 
-pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
+pub(crate) fn run(context: &Context, args: DiffArgs) -> Result<Reply, Failure> {
     let registry = context.registry()?;
     let view = registry.view()?;
     let (a, b) = (registry.resolve(&view, &args.a)?, registry.resolve(&view, &args.b)?);
@@ -37,7 +37,7 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
         let sides = [&found.a, &found.b].map(|side| Some((side.id, side.record?)));
         // A false record differs from a true one for no reason that inputs have.
         for (id, kind) in sides.into_iter().flatten() {
-            if let Err(e @ RunError::False { .. }) = hold(&registry, id, kind) {
+            if let Err(e @ RunError::False { .. }) = verify_record(&registry, id, kind) {
                 found.why.insert(0, e.to_string());
             }
         }

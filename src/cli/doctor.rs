@@ -5,13 +5,13 @@ use reg::registry::RegistryError;
 use serde_json::json;
 
 use super::output::{NO, Reply};
-use super::{Context, surroundings};
+use super::{Context, environment};
 
 /// Diagnose problems of the registry, the disk and libtorch, and suggest fixes
 #[derive(clap::Args)]
-pub(crate) struct Args {}
+pub(crate) struct DoctorArgs {}
 
-pub(crate) fn run(context: &Context, _: Args) -> Reply {
+pub(crate) fn run(context: &Context, _: DoctorArgs) -> Reply {
     let (mut checks, folder) = match context.registry() {
         Ok(registry) => (doctor::registry(&registry), registry.root().to_owned()),
         Err(e) => {
@@ -26,7 +26,7 @@ pub(crate) fn run(context: &Context, _: Args) -> Reply {
         }
     };
     checks.extend(doctor::disk(&folder));
-    checks.extend(doctor::worker(surroundings::cores()));
+    checks.extend(doctor::worker(environment::cores()));
 
     let mut lines = Vec::new();
     for section in checks.chunk_by(|a, b| a.section == b.section) {

@@ -24,8 +24,8 @@ use reg::split::{RegisterError, SplitError};
 use reg::store::StoreError;
 use serde_json::json;
 
+use super::environment::command;
 use super::output::{NO, tell};
-use super::surroundings::command;
 
 /// Why a command did not do what it was asked for.
 #[derive(Debug)]

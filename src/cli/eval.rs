@@ -14,7 +14,7 @@ use super::{Context, marks};
 
 /// Score a subset with a run's checkpoint and compute the AUC table
 #[derive(clap::Args)]
-pub(crate) struct Args {
+pub(crate) struct EvalArgs {
     /// Name or id of the run
     run: String,
     /// The subset
@@ -51,15 +51,15 @@ impl SubsetArg {
     }
 }
 
-pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
+pub(crate) fn run(context: &Context, args: EvalArgs) -> Result<Reply, Failure> {
     let registry = context.registry()?;
     let run = registry.resolve_as::<Run>(&registry.view()?, &args.run)?;
     let subset = args.subset.subset();
     let worker = Worker::find()?;
     let device = args.device.map(|text| Device::parse(&text, worker.identity())).transpose()?;
-    let session = context.session(&registry, &worker).allowing(args.allow_withdrawn);
-    let evaluated = evaluate(session, run, subset, device, args.threads, &mut context.watch())?;
-    let unfair = warn_of_leaks(context, &registry, evaluated.predictions)?;
+    let run_context = context.run_context(&registry, &worker).allowing(args.allow_withdrawn);
+    let evaluated = evaluate(run_context, run, subset, device, args.threads, &mut context.watch())?;
+    let incomparable = warn_of_leaks(context, &registry, evaluated.predictions)?;
     if let Some(other) = &evaluated.other_sources {
         context.note(&other.line("scored"));
     }
@@ -77,7 +77,7 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
         "cached": evaluated.cached,
         "other_sources": evaluated.other_sources,
         "auc": auc_json(&evaluated.auc),
-        "unfair": unfair,
+        "unfair": incomparable,
     });
     Ok(Reply::new(text, json).marked(&marks))
 }

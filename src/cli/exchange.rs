@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicBool;
 
 use reg::hash::Hash;
 use reg::registry::Withdrawn;
-use reg::remote::{Address, Exchanged, Job, RemoteError, Request, pull, push};
+use reg::remote::{Address, Exchanged, RemoteError, TransferJob, TransferRequest, pull, push};
 use reg::report::thousands;
 use serde_json::json;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -24,7 +24,7 @@ use super::output::{NO, Reply, plural};
 #[command(after_long_help = S3)]
 pub(crate) struct PushArgs {
     #[command(flatten)]
-    exchange: Args,
+    exchange: ExchangeArgs,
 }
 
 /// Copy missing objects from another registry, a folder or an S3 bucket; exit code 3 on name conflicts
@@ -35,7 +35,7 @@ pub(crate) struct PushArgs {
 #[command(after_long_help = S3)]
 pub(crate) struct PullArgs {
     #[command(flatten)]
-    exchange: Args,
+    exchange: ExchangeArgs,
 }
 
 const S3: &str = "For s3://, credentials and endpoint come from the environment: AWS_ACCESS_KEY_ID, \
@@ -43,7 +43,7 @@ AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN, AWS_REGION, AWS_ENDPOINT_URL for a sto
 AWS_ALLOW_HTTP=true for an endpoint without TLS. Mount a folder behind ssh with sshfs.";
 
 #[derive(clap::Args)]
-struct Args {
+struct ExchangeArgs {
     /// The other registry, folder or bucket
     #[arg(value_name = "REMOTE")]
     remote: String,
@@ -65,12 +65,12 @@ pub(crate) fn run_pull(context: &Context, args: PullArgs) -> Result<Reply, Failu
     run(context, args.exchange, false)
 }
 
-fn run(context: &Context, args: Args, pushes: bool) -> Result<Reply, Failure> {
+fn run(context: &Context, args: ExchangeArgs, pushes: bool) -> Result<Reply, Failure> {
     let registry = context.registry()?;
     let address: Address = args.remote.parse()?;
-    let request = Request { ids: args.ids, move_names: args.move_names, dry_run: args.dry_run };
+    let request = TransferRequest { ids: args.ids, move_names: args.move_names, dry_run: args.dry_run };
     let (stop, progress) = (stop_on_signals(), context.progress());
-    let job = Job { stamp: &context.surroundings.stamp, progress: &progress, stop: &stop };
+    let job = TransferJob { stamp: &context.environment.stamp, progress: &progress, stop: &stop };
     let exchange = if pushes { push } else { pull };
     let before = registry.withdrawn(&registry.view()?)?;
     let done = exchange(&registry, &address, &request, job)?;
@@ -124,7 +124,7 @@ fn stop_on_signals() -> Arc<AtomicBool> {
     stop
 }
 
-fn describe(done: &Exchanged, address: &Address, request: &Request, pushes: bool) -> String {
+fn describe(done: &Exchanged, address: &Address, request: &TransferRequest, pushes: bool) -> String {
     let (verb, preposition) = match (request.dry_run, pushes) {
         (false, true) => ("sent", "to"),
         (false, false) => ("took", "from"),
@@ -164,7 +164,7 @@ fn describe(done: &Exchanged, address: &Address, request: &Request, pushes: bool
     lines.join("\n")
 }
 
-fn document(done: &Exchanged, address: &Address, request: &Request) -> serde_json::Value {
+fn document(done: &Exchanged, address: &Address, request: &TransferRequest) -> serde_json::Value {
     let kinds = done
         .kinds
         .iter()

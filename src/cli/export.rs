@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
-use reg::export::{self, FileFormat, Folder, Sheet};
+use reg::export::{self, ExportFolder, FileFormat, Sheet};
 use reg::hash::Hash;
 use reg::index::View;
 use reg::records::{Kind, Run, Subset};
@@ -18,7 +18,7 @@ use super::{Context, marks};
 /// an MLflow store
 #[derive(clap::Args)]
 #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
-pub(crate) struct Args {
+pub(crate) struct ExportArgs {
     #[command(subcommand)]
     other: Option<Other>,
     /// Names or ids of predictions, runs, data sets, splits or tables
@@ -68,7 +68,7 @@ impl ExportFormat {
     }
 }
 
-pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
+pub(crate) fn run(context: &Context, args: ExportArgs) -> Result<Reply, Failure> {
     let registry = context.registry()?;
     if let Some(Other::Mlflow { folder, runs, link }) = args.other {
         return mlflow(context, &registry, &folder, &runs, link.into());
@@ -113,7 +113,7 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
         ExportFormat::Parquet => tables(&registry, &view, &args.ids, &output, FileFormat::Parquet),
         ExportFormat::Checkpoint => {
             let run = registry.resolve_as::<Run>(&view, one(&args.ids)?)?;
-            let folder = Folder::begin(&output)?;
+            let folder = ExportFolder::begin(&output)?;
             export::checkpoint(&registry, run, &folder)?;
             folder.finish()?;
             Ok(Reply::new(
@@ -165,7 +165,7 @@ fn tables(
         let text = format!("{}: {} rows, {} columns", output.display(), sheet.rows(), sheet.columns.len());
         return Ok(Reply::new(text, json!({ "files": [described(output, *id, sheet)] })));
     }
-    let folder = Folder::begin(output)?;
+    let folder = ExportFolder::begin(output)?;
     let (mut lines, mut files) = (Vec::new(), Vec::new());
     for (place, (name, id, sheet)) in all.iter().enumerate() {
         // Predictions of one subset on several devices have one name.
@@ -189,7 +189,7 @@ fn mlflow(
     registry: &Registry,
     folder: &Path,
     runs: &[String],
-    link: reg::store::Link,
+    link: reg::store::LinkMode,
 ) -> Result<Reply, Failure> {
     let view = registry.view()?;
     let runs: Vec<_> = match runs {
@@ -204,7 +204,7 @@ fn mlflow(
     let leaving = leaving.collect::<Result<Vec<_>, export::ExportError>>()?;
     drop(view);
     let marks = marks::warn_of(context, registry, leaving)?;
-    let out = Folder::begin(folder)?;
+    let out = ExportFolder::begin(folder)?;
     let written = export::mlflow(registry, &registry.view()?, &runs, &out, link)?;
     out.finish()?;
     let text = format!(

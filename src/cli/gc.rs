@@ -8,14 +8,14 @@ use serde_json::json;
 
 use super::error::Failure;
 use super::output::Reply;
-use super::{Context, surroundings};
+use super::{Context, environment};
 
 /// Remove unneeded objects: those without a name, a result, an interrupted training or a recent log entry that uses
 /// them
 ///
 /// Runs, predictions, tables and executions are always kept, named or not, with all their dependencies.
 #[derive(clap::Args)]
-pub(crate) struct Args {
+pub(crate) struct GcArgs {
     /// Print what would be removed, and remove nothing
     #[arg(long)]
     dry_run: bool,
@@ -24,9 +24,9 @@ pub(crate) struct Args {
     keep_days: u32,
 }
 
-pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
+pub(crate) fn run(context: &Context, args: GcArgs) -> Result<Reply, Failure> {
     let registry = context.registry()?;
-    let cutoff = surroundings::days_ago(args.keep_days);
+    let cutoff = environment::days_ago(args.keep_days);
     let swept = registry.gc(&cutoff, args.dry_run, &context.progress())?;
 
     let mut lines: Vec<String> = Vec::new();

@@ -16,7 +16,7 @@ use super::{Context, marks};
 
 /// Show where a network sees a label: a Grad-CAM heat map of an image, or the pointing game on all annotated boxes
 #[derive(clap::Args)]
-pub(crate) struct Args {
+pub(crate) struct GradcamArgs {
     /// Name or id of the run
     run: String,
     /// A PNG file, or the name of an image of the run's data set
@@ -45,32 +45,32 @@ pub(crate) struct Args {
     format: TableFormat,
 }
 
-pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
+pub(crate) fn run(context: &Context, args: GradcamArgs) -> Result<Reply, Failure> {
     let registry = context.registry()?;
     let run = registry.resolve_as::<Run>(&registry.view()?, &args.run)?;
     let worker = Worker::find()?;
     let device = args.device.map(|text| Device::parse(&text, worker.identity())).transpose()?;
-    let session = context.session(&registry, &worker).allowing(args.allow_withdrawn);
+    let run_context = context.run_context(&registry, &worker).allowing(args.allow_withdrawn);
     let watch = &mut context.watch();
     let (id, marks, mut text, json) = match (args.image, args.label, args.output) {
         (Some(image), Some(label), Some(file)) => {
             Registry::refuse_output(&file)?;
-            let (id, heat, picture) = gradcam(session, run, &image, &label, device, watch)?;
+            let (id, heatmap, picture) = gradcam(run_context, run, &image, &label, device, watch)?;
             save(&file, &picture)?;
-            let probability = Scale::Logit.probability(heat.logit);
+            let probability = Scale::Logit.probability(heatmap.logit);
             let marks = marks::warn(context, &registry, [id.hash])?;
-            let mut text = args.format.marked(vec![features::heat(&heat)], &marks);
+            let mut text = args.format.marked(vec![features::heatmap(&heatmap)], &marks);
             if args.format == TableFormat::Text {
                 text += &format!("probability {probability:.4}\npicture {}\n", file.display());
             }
             let json = json!({
-                "id": id, "file": file, "run": run, "image": heat.image, "label": label, "logit": heat.logit,
-                "probability": probability, "boxes": heat.boxes, "picture": heat.picture,
+                "id": id, "file": file, "run": run, "image": heatmap.image, "label": label, "logit": heatmap.logit,
+                "probability": probability, "boxes": heatmap.boxes, "picture": heatmap.picture,
             });
             (id, marks, text, json)
         }
         _ => {
-            let (id, pointing) = pointing(session, run, args.subset.subset(), device, watch)?;
+            let (id, pointing) = pointing(run_context, run, args.subset.subset(), device, watch)?;
             let marks = marks::warn(context, &registry, [id.hash])?;
             let text = args.format.marked(vec![features::pointing(&pointing)], &marks);
             let json = json!({

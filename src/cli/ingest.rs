@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 
 use clap::ValueEnum;
-use reg::dataset::ingest::{Request, ingest};
+use reg::dataset::ingest::{IngestRequest, ingest};
 use reg::report::thousands;
-use reg::store::Link;
+use reg::store::LinkMode;
 use serde_json::json;
 
 use super::Context;
@@ -14,7 +14,7 @@ use super::output::{Reply, plural};
 
 /// Import images and their metadata as a data set
 #[derive(clap::Args)]
-pub(crate) struct Args {
+pub(crate) struct IngestArgs {
     /// Folders of PNGs (at any depth), single PNGs, or archives such as images_001.tar.gz
     #[arg(value_name = "PATH", required_unless_present = "metadata_only")]
     paths: Vec<PathBuf>,
@@ -53,12 +53,12 @@ pub(super) enum LinkArg {
     Hardlink,
 }
 
-impl From<LinkArg> for Link {
+impl From<LinkArg> for LinkMode {
     fn from(link: LinkArg) -> Self {
         match link {
-            LinkArg::Copy => Link::Copy,
-            LinkArg::Reflink => Link::Reflink,
-            LinkArg::Hardlink => Link::Hardlink,
+            LinkArg::Copy => LinkMode::Copy,
+            LinkArg::Reflink => LinkMode::Reflink,
+            LinkArg::Hardlink => LinkMode::Hardlink,
         }
     }
 }
@@ -69,9 +69,9 @@ enum Check {
     Full,
 }
 
-pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
+pub(crate) fn run(context: &Context, args: IngestArgs) -> Result<Reply, Failure> {
     let registry = context.registry()?;
-    let request = Request {
+    let request = IngestRequest {
         paths: args.paths,
         metadata: args.metadata,
         boxes: args.boxes,
@@ -82,7 +82,7 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
         decode: args.check == Check::Full,
         paranoid: args.paranoid,
     };
-    let ingested = ingest(&registry, &request, &context.surroundings.stamp, &context.progress())?;
+    let ingested = ingest(&registry, &request, &context.environment.stamp, &context.progress())?;
     for finding in &ingested.findings {
         context.note(&format!("note: {finding}"));
     }
@@ -118,7 +118,7 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
         let linked = thousands(ingested.persisted.linked);
         text +=
             &format!("\n{linked} image files are now hard links to objects of the registry, and read-only");
-    } else if request.link == Link::Hardlink {
+    } else if request.link == LinkMode::Hardlink {
         text += "\nno file was linked: every image was in the registry already or came from an archive";
     }
     let json = json!({

@@ -10,7 +10,7 @@ use super::output::Reply;
 
 /// Create keys that sign attestations
 #[derive(clap::Subcommand)]
-pub(crate) enum Command {
+pub(crate) enum KeyCommand {
     /// Create an Ed25519 key pair in PEM; only its owner can read the private key
     New {
         /// File of the private key; the public key gets the same name with `.pub` added
@@ -19,8 +19,8 @@ pub(crate) enum Command {
     },
 }
 
-pub(crate) fn run(command: Command) -> Result<Reply, Failure> {
-    let Command::New { output } = command;
+pub(crate) fn run(command: KeyCommand) -> Result<Reply, Failure> {
+    let KeyCommand::New { output } = command;
     let key = SigningKey::generate()?;
     let public = key.write(&output)?;
     let id = key.public().id();

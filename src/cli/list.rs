@@ -2,8 +2,8 @@
 
 use reg::lineage::Marks;
 use reg::records::{Header, Kind, summary};
-use reg::report::{Cell, Column, Table};
-use reg::runs::live;
+use reg::report::{Cell, Column, ReportTable};
+use reg::runs::unfinished;
 use serde_json::{Value, json};
 
 use super::Context;
@@ -12,13 +12,13 @@ use super::output::{Reply, TableFormat};
 
 /// List records, oldest first
 #[derive(clap::Args)]
-pub(crate) struct Args {
+pub(crate) struct ListArgs {
     /// Show only one kind: dataset, split, weights, spec, run, predictions, table, study, software, execution,
     /// withdrawal
     kind: Option<String>,
 }
 
-pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
+pub(crate) fn run(context: &Context, args: ListArgs) -> Result<Reply, Failure> {
     let named = |text: String| {
         Kind::which(|kind| kind.name == text || kind.plural == text).next().ok_or_else(|| {
             let all: Vec<&str> = Kind::ALL.iter().map(|kind| kind.name()).collect();
@@ -45,7 +45,7 @@ pub(super) fn of_kind(context: &Context, kind: Option<Kind>) -> Result<Reply, Fa
         }
     };
     let columns = ["Kind", "Id", "Name", "What"].map(Column::left);
-    let mut table = Table::new("", columns.into());
+    let mut table = ReportTable::new("", columns.into());
     let mut documents: Vec<Value> = Vec::new();
     for kind in kinds {
         for id in view.of_kind(kind)? {
@@ -75,9 +75,9 @@ pub(super) fn of_kind(context: &Context, kind: Option<Kind>) -> Result<Reply, Fa
         true => "the registry is empty".to_owned(),
         false => TableFormat::Text.render(&[table]),
     };
-    let live = if kind.is_none() { live::all(&registry) } else { Vec::new() };
-    for live in &live {
-        text = format!("{}\n{}", text.trim_end(), super::live::line(live));
+    let unfinished = if kind.is_none() { unfinished::all(&registry) } else { Vec::new() };
+    for unfinished in &unfinished {
+        text = format!("{}\n{}", text.trim_end(), super::unfinished::line(unfinished));
     }
-    Ok(Reply::new(text, json!({ "records": documents, "live": live })))
+    Ok(Reply::new(text, json!({ "records": documents, "live": unfinished })))
 }

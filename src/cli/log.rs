@@ -8,7 +8,7 @@ use std::time::Duration;
 use reg::hash::{Hash, Id};
 use reg::records::{EpochLog, Event, Run};
 use reg::registry::{Registry, RegistryError};
-use reg::runs::live;
+use reg::runs::unfinished;
 use serde_json::{Value, json};
 
 use super::Context;
@@ -21,7 +21,7 @@ const PAUSE: Duration = Duration::from_millis(500);
 
 /// Show the history of names, newest first, and the epochs of a run
 #[derive(clap::Args)]
-pub(crate) struct Args {
+pub(crate) struct LogArgs {
     /// Show only this name's changes, and the epochs if it is a run or a training
     name: Option<String>,
     /// Keep printing changes, and epochs of running trainings, as they happen; with a name, until its training ends
@@ -29,7 +29,7 @@ pub(crate) struct Args {
     follow: bool,
 }
 
-pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
+pub(crate) fn run(context: &Context, args: LogArgs) -> Result<Reply, Failure> {
     let registry = context.registry()?;
     if args.follow {
         if context.global.json {
@@ -77,8 +77,8 @@ fn document(id: Hash, event: &Event, wanted: Option<&str>) -> Value {
 
 /// The epochs of a training that goes on, or of a run; none of anything else.
 fn epochs(registry: &Registry, name: &str) -> Result<Option<Vec<EpochLog>>, Failure> {
-    if let Some(live) = live::find(registry, name) {
-        return Ok(live.standing.map(|standing| standing.epochs));
+    if let Some(unfinished) = unfinished::find(registry, name) {
+        return Ok(unfinished.status.map(|status| status.epochs));
     }
     let run = match registry.resolve_as::<Run>(&registry.view()?, name) {
         Ok(run) => registry.get(run)?,
@@ -99,13 +99,13 @@ fn follow(registry: &Registry, name: Option<&str>) -> Result<Reply, Failure> {
     let mut told: HashMap<String, usize> = HashMap::new();
     let mut reads = true;
     loop {
-        let trainings: Vec<_> = live::all(registry)
+        let trainings: Vec<_> = unfinished::all(registry)
             .into_iter()
-            .filter(|live| name.is_none_or(|name| live.announcement.name == name))
+            .filter(|unfinished| name.is_none_or(|name| unfinished.announcement.name == name))
             .collect();
-        for live in &trainings {
-            let of = &live.announcement.name;
-            let epochs = live.standing.as_ref().map(|standing| &standing.epochs[..]).unwrap_or_default();
+        for unfinished in &trainings {
+            let of = &unfinished.announcement.name;
+            let epochs = unfinished.status.as_ref().map(|status| &status.epochs[..]).unwrap_or_default();
             let told = told.entry(of.clone()).or_default();
             for epoch in epochs.get(*told..).unwrap_or_default() {
                 reads &= say(&format!("{of}: {}", epoch_line(epoch)));
@@ -119,7 +119,7 @@ fn follow(registry: &Registry, name: Option<&str>) -> Result<Reply, Failure> {
             }
         }
         seen = log.len();
-        let over = name.is_some() && trainings.iter().all(|live| live.pid.is_none());
+        let over = name.is_some() && trainings.iter().all(|unfinished| unfinished.pid.is_none());
         if over || !reads {
             return Ok(Reply::new("", Value::Null));
         }

@@ -10,6 +10,7 @@ mod dataset;
 mod demo;
 mod diff;
 mod doctor;
+mod environment;
 mod error;
 mod eval;
 mod exchange;
@@ -21,7 +22,6 @@ mod ingest;
 mod init;
 mod key;
 mod list;
-mod live;
 mod log;
 mod marks;
 mod output;
@@ -36,10 +36,10 @@ mod serve;
 mod show;
 mod split;
 mod study;
-mod surroundings;
 mod tag;
 mod trace;
 mod train;
+mod unfinished;
 mod verify;
 mod weights;
 mod withdraw;
@@ -51,7 +51,7 @@ use clap::{Parser, Subcommand};
 use reg::records::NameChange;
 use reg::registry::{Moves, Registry, RegistryError};
 use reg::runs::process::Worker;
-use reg::runs::{Session, Surroundings};
+use reg::runs::{Environment, RunContext};
 
 use error::Failure;
 use output::Reply;
@@ -85,55 +85,55 @@ struct Global {
 
 #[derive(Subcommand)]
 enum Command {
-    Init(init::Args),
-    Demo(demo::Args),
-    Ingest(ingest::Args),
+    Init(init::InitArgs),
+    Demo(demo::DemoArgs),
+    Ingest(ingest::IngestArgs),
     #[command(subcommand)]
-    Dataset(dataset::Command),
+    Dataset(dataset::DatasetCommand),
     #[command(subcommand)]
-    Split(split::Command),
+    Split(split::SplitCommand),
     #[command(subcommand)]
-    Weights(weights::Command),
-    Train(train::Args),
-    Eval(eval::Args),
-    Predict(predict::Args),
+    Weights(weights::WeightsCommand),
+    Train(train::TrainArgs),
+    Eval(eval::EvalArgs),
+    Predict(predict::PredictArgs),
     #[command(subcommand)]
-    Predictions(predictions::Command),
-    Compare(compare::Args),
+    Predictions(predictions::PredictionsCommand),
+    Compare(compare::CompareArgs),
     #[command(subcommand)]
-    Study(study::Command),
-    Probe(probe::Args),
-    Gradcam(gradcam::Args),
-    Report(report::Args),
-    Serve(serve::Args),
-    Reproduce(reproduce::Args),
-    List(list::Args),
+    Study(study::StudyCommand),
+    Probe(probe::ProbeArgs),
+    Gradcam(gradcam::GradcamArgs),
+    Report(report::ReportArgs),
+    Serve(serve::ServeArgs),
+    Reproduce(reproduce::ReproduceArgs),
+    List(list::ListArgs),
     Show(show::ShowArgs),
     Cat(show::CatArgs),
-    Log(log::Args),
-    Tag(tag::Args),
-    Trace(trace::Args),
-    Diff(diff::Args),
-    Withdraw(withdraw::Args),
-    Verify(verify::Args),
-    Audit(audit::Args),
-    Attest(attest::Args),
+    Log(log::LogArgs),
+    Tag(tag::TagArgs),
+    Trace(trace::TraceArgs),
+    Diff(diff::DiffArgs),
+    Withdraw(withdraw::WithdrawArgs),
+    Verify(verify::VerifyArgs),
+    Audit(audit::AuditArgs),
+    Attest(attest::AttestArgs),
     #[command(subcommand)]
-    Key(key::Command),
-    Export(export::Args),
+    Key(key::KeyCommand),
+    Export(export::ExportArgs),
     Push(exchange::PushArgs),
     Pull(exchange::PullArgs),
-    Gc(gc::Args),
-    Doctor(doctor::Args),
-    Reindex(reindex::Args),
-    Completions(completions::Args),
+    Gc(gc::GcArgs),
+    Doctor(doctor::DoctorArgs),
+    Reindex(reindex::ReindexArgs),
+    Completions(completions::CompletionsArgs),
     Man(completions::ManArgs),
 }
 
 /// What a command runs in.
 struct Context {
     global: Global,
-    surroundings: Surroundings,
+    environment: Environment,
     /// Names that the command took from something else.
     moves: Moves,
 }
@@ -156,8 +156,8 @@ impl Context {
         Ok(registry?.noting(&self.moves))
     }
 
-    fn session<'a>(&'a self, registry: &'a Registry, worker: &'a Worker) -> Session<'a> {
-        Session { registry, worker, surroundings: &self.surroundings, allow_withdrawn: false }
+    fn run_context<'a>(&'a self, registry: &'a Registry, worker: &'a Worker) -> RunContext<'a> {
+        RunContext { registry, worker, environment: &self.environment, allow_withdrawn: false }
     }
 
     fn progress(&self) -> progress::Bars {
@@ -193,7 +193,7 @@ pub(crate) fn main() -> ExitCode {
         }
     };
     let json = cli.global.json;
-    let context = Context { global: cli.global, surroundings: surroundings::look(), moves: Moves::default() };
+    let context = Context { global: cli.global, environment: environment::look(), moves: Moves::default() };
     let answer = run(&context, cli.command);
     let moved = context.moves.take();
     for NameChange { name, from, to } in &moved {

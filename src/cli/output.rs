@@ -8,7 +8,7 @@ use clap::ValueEnum;
 use reg::hash::Hash;
 use reg::lineage::Mark;
 use reg::records::NameChange;
-use reg::report::{Format, Table, thousands};
+use reg::report::{Format, ReportTable, thousands};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -138,14 +138,14 @@ pub(crate) enum TableFormat {
 impl TableFormat {
     /// Writes tables of a result one below the other, each with what it contains of withdrawn data: what is said on
     /// standard error alone is not in a file.
-    pub(crate) fn marked(self, tables: Vec<Table>, marks: &[(Hash, Mark)]) -> String {
+    pub(crate) fn marked(self, tables: Vec<ReportTable>, marks: &[(Hash, Mark)]) -> String {
         let withdrawn = marks.last().map(|(_, mark)| mark.to_string());
-        let marked = |table| Table { withdrawn: withdrawn.clone(), ..table };
+        let marked = |table| ReportTable { withdrawn: withdrawn.clone(), ..table };
         self.render(&tables.into_iter().map(marked).collect::<Vec<_>>())
     }
 
     /// Writes tables one below the other.
-    pub(crate) fn render(self, tables: &[Table]) -> String {
+    pub(crate) fn render(self, tables: &[ReportTable]) -> String {
         let format = match self {
             TableFormat::Text => Format::Text { width: width() },
             TableFormat::Csv => Format::Csv,

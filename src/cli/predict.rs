@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use reg::hash::Hasher;
 use reg::records::Run;
 use reg::registry::Registry;
-use reg::report::{Cell, Column, Table};
+use reg::report::{Cell, Column, ReportTable};
 use reg::runs::process::Worker;
 use reg::runs::{Device, predict};
 use serde_json::{Map, Value, json};
@@ -17,7 +17,7 @@ use super::output::{Reply, TableFormat};
 
 /// Score new images with a run's checkpoint
 #[derive(clap::Args)]
-pub(crate) struct Args {
+pub(crate) struct PredictArgs {
     /// Name or id of the run
     run: String,
     /// PNG files
@@ -31,7 +31,7 @@ pub(crate) struct Args {
     format: TableFormat,
 }
 
-pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
+pub(crate) fn run(context: &Context, args: PredictArgs) -> Result<Reply, Failure> {
     let registry = context.registry()?;
     let run = registry.resolve_as::<Run>(&registry.view()?, &args.run)?;
     let worker = Worker::find()?;
@@ -46,7 +46,7 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
     let name =
         |path: &PathBuf| path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     columns.extend(images.iter().map(|path| Column::right(name(path))));
-    let mut table = Table::new("Probabilities", columns);
+    let mut table = ReportTable::new("Probabilities", columns);
     let whole =
         |(place, why): (usize, &Option<String>)| Some(format!("{}, {}", name(&images[place]), why.as_ref()?));
     let named: Vec<String> = withdrawn.iter().enumerate().filter_map(whole).collect();

@@ -17,7 +17,7 @@ use super::train::auc_json;
 
 /// Import scores that another tool computed
 #[derive(clap::Subcommand)]
-pub(crate) enum Command {
+pub(crate) enum PredictionsCommand {
     /// Import a CSV with a column `Image Index` and one column per label, with or without the prefix `prob_`
     Import(ImportArgs),
 }
@@ -53,8 +53,8 @@ pub(crate) struct ImportArgs {
     format: TableFormat,
 }
 
-pub(crate) fn run(context: &Context, command: Command) -> Result<Reply, Failure> {
-    let Command::Import(args) = command;
+pub(crate) fn run(context: &Context, command: PredictionsCommand) -> Result<Reply, Failure> {
+    let PredictionsCommand::Import(args) = command;
     if is_parquet(&args.file) {
         let hint = "only CSV can be imported: `reg export ID -o scores.csv` writes CSV, and so does every tool that reads Parquet";
         return Err(Failure::new(
@@ -87,7 +87,7 @@ pub(crate) fn run(context: &Context, command: Command) -> Result<Reply, Failure>
         model: args.model.unwrap_or_else(|| args.name.clone()),
         name: args.name.clone(),
     };
-    let imported = import_scores(&registry, &foreign, &context.surroundings.stamp)?;
+    let imported = import_scores(&registry, &foreign, &context.environment.stamp)?;
     findings(&imported, subset.is_some())
         .iter()
         .for_each(|finding| context.note(&format!("note: {finding}")));

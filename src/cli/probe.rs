@@ -13,7 +13,7 @@ use super::{Context, marks};
 
 /// Train a linear probe: predict view position, gender or age from the frozen features of a run's checkpoint
 #[derive(clap::Args)]
-pub(crate) struct Args {
+pub(crate) struct ProbeArgs {
     /// Names or ids of runs: folds of one model
     #[arg(value_name = "RUN", required = true)]
     runs: Vec<String>,
@@ -41,7 +41,7 @@ enum TargetArg {
     Age,
 }
 
-pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
+pub(crate) fn run(context: &Context, args: ProbeArgs) -> Result<Reply, Failure> {
     let registry = context.registry()?;
     let view = registry.view()?;
     let runs = args
@@ -57,10 +57,10 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
         TargetArg::Gender => Target::Gender,
         TargetArg::Age => Target::Age,
     };
-    let session = context.session(&registry, &worker).allowing(args.allow_withdrawn);
+    let run_context = context.run_context(&registry, &worker).allowing(args.allow_withdrawn);
     let name = args.name.as_deref();
     let Probed { table, probe: probed, other_sources } =
-        probe(session, &runs, target, device, name, &mut context.watch())?;
+        probe(run_context, &runs, target, device, name, &mut context.watch())?;
     if let Some(other) = &other_sources {
         context.note(&other.line("fitted"));
     }

@@ -10,7 +10,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use reg::progress::{Progress, Unit};
 use reg::records::EpochLog;
 use reg::runs::process::Listener;
-use reg::worker::{Event, Phase, Step};
+use reg::worker::{Phase, ProgressStep, WorkerEvent};
 
 use super::output::tell;
 
@@ -114,7 +114,7 @@ impl Watch {
         }
     }
 
-    fn progress(&mut self, step: &Step) {
+    fn progress(&mut self, step: &ProgressStep) {
         let same = self.current.as_ref().is_some_and(|(p, e, _)| (*p, *e) == (step.phase, step.epoch));
         if !same {
             self.clear();
@@ -138,9 +138,9 @@ impl Drop for Watch {
 }
 
 impl Listener for Watch {
-    fn hear(&mut self, event: &Event) {
+    fn hear(&mut self, event: &WorkerEvent) {
         match event {
-            Event::Started { gpu, resumed_epochs, resumed_batches, parameters, memory, .. } => {
+            WorkerEvent::Started { gpu, resumed_epochs, resumed_batches, parameters, memory, .. } => {
                 let on = gpu.as_ref().map(|name| format!(" on {name}")).unwrap_or_default();
                 let (parameters, gb) = (reg::report::thousands(*parameters), *memory as f64 / 1e9);
                 self.tell(&format!("{parameters} parameters{on}, at most about {gb:.1} GB of memory"));
@@ -148,16 +148,16 @@ impl Listener for Watch {
                     self.tell(&format!("resuming after epoch {resumed_epochs}, batch {resumed_batches}"));
                 }
             }
-            Event::Note { message } => {
+            WorkerEvent::Note { message } => {
                 self.clear();
                 self.tell(&format!("note: {message}"));
             }
-            Event::Progress(step) => self.progress(step),
-            Event::Epoch(log) => {
+            WorkerEvent::Progress(step) => self.progress(step),
+            WorkerEvent::Epoch(log) => {
                 self.clear();
                 self.tell(&format!("{}{}", epoch_line(log), if log.improved { " *" } else { "" }));
             }
-            Event::Done(outcome) => {
+            WorkerEvent::Done(outcome) => {
                 self.clear();
                 if self.verbose {
                     let parts =
@@ -173,13 +173,13 @@ impl Listener for Watch {
                     }
                 }
             }
-            Event::Interrupted { .. } | Event::Failed { .. } => self.clear(),
+            WorkerEvent::Interrupted { .. } | WorkerEvent::Failed { .. } => self.clear(),
         }
     }
 }
 
 /// What is going on.
-pub(crate) fn phase(step: &Step) -> String {
+pub(crate) fn phase(step: &ProgressStep) -> String {
     match step.phase {
         Phase::Pixels => "decode images".to_owned(),
         Phase::Features => "compute features".to_owned(),

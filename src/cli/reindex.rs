@@ -8,9 +8,9 @@ use super::output::{NO, Reply};
 
 /// Rebuild the index from the objects, with names and their log
 #[derive(clap::Args)]
-pub(crate) struct Args {}
+pub(crate) struct ReindexArgs {}
 
-pub(crate) fn run(context: &Context, _: Args) -> Result<Reply, Failure> {
+pub(crate) fn run(context: &Context, _: ReindexArgs) -> Result<Reply, Failure> {
     let r = context.registry()?.reindex(&context.progress())?;
     let left_out = |id| format!("object {id} is damaged and was left out; run `reg verify` for details");
     let mut lines: Vec<String> = r.damaged.iter().map(left_out).collect();

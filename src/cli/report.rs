@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use reg::records::GroupBy;
-use reg::report::page::{self, Request};
-use reg::runs::Options;
+use reg::report::page::{self, ReportRequest};
+use reg::runs::CompareOptions;
 use serde_json::json;
 
 use super::Context;
@@ -13,7 +13,7 @@ use super::output::{Reply, save};
 
 /// Write tables, figures and lineage of results into one self-contained HTML page
 #[derive(clap::Args)]
-pub(crate) struct Args {
+pub(crate) struct ReportArgs {
     /// Names or ids of studies, runs, predictions, tables or data sets
     #[arg(value_name = "ID", required = true)]
     ids: Vec<String>,
@@ -37,18 +37,18 @@ pub(crate) struct Args {
     allow_different_images: bool,
 }
 
-pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
+pub(crate) fn run(context: &Context, args: ReportArgs) -> Result<Reply, Failure> {
     let registry = context.registry()?;
-    let options = Options {
-        bootstrap: args.bootstrap.map(|draws| (draws, args.seed)),
+    let options = CompareOptions {
+        bootstrap: args.bootstrap.map(|resamples| (resamples, args.seed)),
         metrics: true,
         groups: vec![GroupBy::Gender, GroupBy::View, GroupBy::Age],
         published: args.published,
-        allow_unfair: args.allow_different_images,
-        ..Options::default()
+        allow_incomparable: args.allow_different_images,
+        ..CompareOptions::default()
     };
-    let request = Request { ids: args.ids, options, title: args.title };
-    let page = page::report(&registry, &request, &context.surroundings.stamp)?;
+    let request = ReportRequest { ids: args.ids, options, title: args.title };
+    let page = page::report(&registry, &request, &context.environment.stamp)?;
     save(&args.output, page.as_bytes())?;
     let text = format!("{} ({} kB)", args.output.display(), page.len().div_ceil(1000));
     Ok(Reply::new(text, json!({ "file": args.output, "bytes": page.len() })))

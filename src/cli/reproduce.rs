@@ -14,7 +14,7 @@ use super::{Context, marks};
 /// Train a run again in scratch space and compare every output, or recompute a table, a split, a data set, weights or
 /// predictions from their inputs; exit code 3 if anything differs
 #[derive(clap::Args)]
-pub(crate) struct Args {
+pub(crate) struct ReproduceArgs {
     /// Name or id of the run, or of a table, split, data set, weights or predictions
     run: String,
     /// auto, cpu or cuda:N; default: the device that the run was trained on
@@ -22,7 +22,7 @@ pub(crate) struct Args {
     device: Option<String>,
 }
 
-pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
+pub(crate) fn run(context: &Context, args: ReproduceArgs) -> Result<Reply, Failure> {
     let registry = context.registry()?;
     let view = registry.view()?;
     let id = registry.resolve(&view, &args.run)?;
@@ -52,7 +52,7 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
     marks::warn(context, &registry, [run.hash])?;
     let worker = Worker::find()?;
     let device = args.device.map(|text| Device::parse(&text, worker.identity())).transpose()?;
-    let result = reproduce(context.session(&registry, &worker), run, device, &mut context.watch())?;
+    let result = reproduce(context.run_context(&registry, &worker), run, device, &mut context.watch())?;
     let mut lines: Vec<String> = result
         .differences
         .iter()

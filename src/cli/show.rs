@@ -6,7 +6,7 @@ use reg::lineage::Mark;
 use reg::records::{self, Header, Kind, Record, Table};
 use reg::registry::RegistryError;
 use reg::report::results;
-use reg::runs::live;
+use reg::runs::unfinished;
 use serde_json::{Value, json};
 
 use super::dataset;
@@ -37,12 +37,14 @@ pub(crate) fn run(context: &Context, args: ShowArgs) -> Result<Reply, Failure> {
     let id = match registry.resolve(&view, &args.id) {
         // What trains has no record of its own yet.
         Err(e @ RegistryError::Unknown { .. }) => {
-            return live::find(&registry, &args.id).map(|live| super::live::reply(&live)).ok_or(e.into());
+            return unfinished::find(&registry, &args.id)
+                .map(|unfinished| super::unfinished::reply(&unfinished))
+                .ok_or(e.into());
         }
         resolved => resolved?,
     };
-    if let Some(live) = live::find(&registry, &id.to_string()) {
-        return Ok(super::live::reply(&live));
+    if let Some(unfinished) = unfinished::find(&registry, &id.to_string()) {
+        return Ok(super::unfinished::reply(&unfinished));
     }
     let marks = marks::warn(context, &registry, view.kind(&id)?.map(|_| id))?;
     if view.kind(&id)? == Some(Kind::Table) {

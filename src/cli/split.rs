@@ -13,7 +13,7 @@ use super::{Context, marks};
 
 /// Split a data set into training, validation and test images
 #[derive(clap::Subcommand)]
-pub(crate) enum Command {
+pub(crate) enum SplitCommand {
     /// Draw random train/val/test subsets by patient; repeats may overlap
     Make {
         /// Name or id of the data set
@@ -66,23 +66,23 @@ pub(crate) enum Command {
     },
 }
 
-pub(crate) fn run(context: &Context, command: Command) -> Result<Reply, Failure> {
+pub(crate) fn run(context: &Context, command: SplitCommand) -> Result<Reply, Failure> {
     let registry = context.registry()?;
-    let stamp = &context.surroundings.stamp;
+    let stamp = &context.environment.stamp;
     let dataset = |text: &str| registry.resolve_as::<Dataset>(&registry.view()?, text);
     match command {
-        Command::Make { dataset: text, folds, ratios, seed, name } => {
+        SplitCommand::Make { dataset: text, folds, ratios, seed, name } => {
             let ratios = split::parse_ratios(&ratios)?;
             let made = split::make(&registry, dataset(&text)?, ratios, folds, seed, name.as_deref(), stamp)?;
             Ok(registered(context, &made, name.as_deref()))
         }
-        Command::Import { dataset: text, train_val, test, val_fraction, seed, name } => {
+        SplitCommand::Import { dataset: text, train_val, test, val_fraction, seed, name } => {
             let lists = Lists { train_val, test, val_fraction, seed };
             let made = split::import(&registry, dataset(&text)?, &lists, name.as_deref(), stamp)?;
             Ok(registered(context, &made, name.as_deref()))
         }
-        Command::Show { split, format } => show(context, &split, format),
-        Command::Check { split } => check(context, &split),
+        SplitCommand::Show { split, format } => show(context, &split, format),
+        SplitCommand::Check { split } => check(context, &split),
     }
 }
 

@@ -8,7 +8,7 @@ use super::output::Reply;
 
 /// Set or remove a name; the log keeps the old target
 #[derive(clap::Args)]
-pub(crate) struct Args {
+pub(crate) struct TagArgs {
     /// The name
     name: String,
     /// Name or id of the object to name
@@ -19,9 +19,9 @@ pub(crate) struct Args {
     delete: bool,
 }
 
-pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
+pub(crate) fn run(context: &Context, args: TagArgs) -> Result<Reply, Failure> {
     let registry = context.registry()?;
-    let stamp = &context.surroundings.stamp;
+    let stamp = &context.environment.stamp;
     let Some(text) = args.id else {
         registry.remove_name(&args.name, stamp)?;
         let json = json!({ "name": args.name, "id": null });

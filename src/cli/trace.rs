@@ -3,14 +3,14 @@
 use std::path::PathBuf;
 
 use clap::ValueEnum;
-use reg::export::{Folder, prov, ro_crate};
+use reg::export::{ExportFolder, prov, ro_crate};
 use reg::hash::Hash;
 use reg::index::View;
-use reg::lineage::{Asked, Direction, Graph, Node, Touched, image_named, touched, trace};
+use reg::lineage::{Asked, Direction, Graph, Impact, Node, image_named, impact, trace};
 use reg::records::{Kind, Withdrawal};
 use reg::registry::{Registry, RegistryError};
+use reg::report::impact;
 use reg::report::lineage::{dot, tree};
-use reg::report::touched;
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -20,7 +20,7 @@ use super::{Context, marks};
 
 /// Show the lineage of a result, down to images and code, or the results of an input
 #[derive(clap::Args)]
-pub(crate) struct Args {
+pub(crate) struct TraceArgs {
     /// Name or id of any object, or the file name of an image. With --down also `patient:13`, and `DATASET:42` or
     /// `FILE.csv:42` for data row 42 of a metadata file
     id: String,
@@ -61,7 +61,7 @@ struct Marked<'g> {
     withdrawn: Vec<Value>,
 }
 
-pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
+pub(crate) fn run(context: &Context, args: TraceArgs) -> Result<Reply, Failure> {
     if args.output.is_some() != matches!(args.format, TraceFormat::RoCrate) {
         return Err(Failure::usage(
             "--output and --format ro-crate go together: the option names the crate's folder",
@@ -78,17 +78,17 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
     };
     if args.down {
         if let Some(asked) = Asked::read(&registry, &view, &args.id)? {
-            let mut touched = touched(&registry, &view, &asked)?;
+            let mut impact = impact(&registry, &view, &asked)?;
             let asked_in = in_dataset(&view, &args.id)?;
             if let Some((name, id)) = &asked_in {
-                touched.call(id, name);
+                impact.call(id, name);
             }
-            let elsewhere = asked_in.filter(|(_, id)| touched.datasets.iter().all(|one| one.id != *id));
+            let elsewhere = asked_in.filter(|(_, id)| impact.datasets.iter().all(|one| one.id != *id));
             let elsewhere = elsewhere.map(|(name, _)| {
                 let row = args.id.rsplit(':').next().unwrap_or_default();
                 format!("{name} does not hold data row {row} of its metadata")
             });
-            return down(context, &registry, &touched, (&args.id, format), elsewhere);
+            return down(context, &registry, &impact, (&args.id, format), elsewhere);
         }
     } else if args.id.contains(':') {
         return Err(Failure::usage("a patient or a row is an input: use --down"));
@@ -108,7 +108,7 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
     drop(view);
     let marks = marks::warn(context, &registry, [root])?;
     if let Some(output) = args.output {
-        let folder = Folder::begin(&output)?;
+        let folder = ExportFolder::begin(&output)?;
         let written = ro_crate(&registry, &registry.view()?, &graph, &folder)?;
         folder.finish()?;
         let text = format!("{}: {} files and ro-crate-metadata.json", output.display(), written.files);
@@ -146,11 +146,11 @@ fn of_prov(registry: &Registry, graph: &Graph) -> Result<Reply, Failure> {
 fn down(
     context: &Context,
     registry: &Registry,
-    touched: &Touched,
+    impact: &Impact,
     (asked, format): (&str, TraceFormat),
     elsewhere: Option<String>,
 ) -> Result<Reply, Failure> {
-    if touched.images.is_empty() {
+    if impact.images.is_empty() {
         let hint = "`reg show DATASET` describes a data set; rows are counted from 1 after the header";
         return Err(Failure::new(format!("no data set contains {asked}"), Some(hint.to_owned())));
     }
@@ -159,22 +159,22 @@ fn down(
     }
     let withdrawn = registry.withdrawn(&registry.view()?)?;
     for (id, Withdrawal { subject, time, reason, .. }) in withdrawn.holding() {
-        if touched.images.iter().any(|image| image.withdrawn == Some(id.hash)) {
+        if impact.images.iter().any(|image| image.withdrawn == Some(id.hash)) {
             context
                 .note(&format!("warning: {subject} was withdrawn on {time}: {reason} ({})", id.hash.short()));
         }
     }
     let graph = || {
-        let nodes: Vec<Node> = touched.nodes.iter().map(|node| node.node.clone()).collect();
-        let root = nodes.first().map_or(touched.images[0].dataset, |node| node.id);
-        Graph { root, nodes, edges: touched.edges.clone() }
+        let nodes: Vec<Node> = impact.nodes.iter().map(|node| node.node.clone()).collect();
+        let root = nodes.first().map_or(impact.images[0].dataset, |node| node.id);
+        Graph { root, nodes, edges: impact.edges.clone() }
     };
     Ok(match format {
         TraceFormat::Tree => {
             let not_there = elsewhere.map_or_else(String::new, |said| format!("{said}. Elsewhere:\n"));
-            Reply::new(not_there + &touched::tree(touched, asked), Value::Null)
+            Reply::new(not_there + &impact::tree(impact, asked), Value::Null)
         }
-        TraceFormat::Json => Reply::document(touched),
+        TraceFormat::Json => Reply::document(impact),
         TraceFormat::Dot => Reply::new(dot(&graph(), true), Value::Null),
         TraceFormat::Prov | TraceFormat::RoCrate => of_prov(registry, &graph())?,
     })

@@ -5,22 +5,22 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 use reg::hash::Id;
-use reg::records::{AucTable, Dataset, Init, Predictions, Split, Unfair, Weights};
+use reg::records::{AucTable, Dataset, Incomparable, Init, Predictions, Split, Weights};
 use reg::registry::Registry;
 use reg::report::results;
-use reg::runs::config::{Wishes, resolve};
+use reg::runs::config::{Overrides, resolve};
 use reg::runs::process::Worker;
-use reg::runs::{Device, Order, leaks, train};
+use reg::runs::{Device, TrainRequest, leaks, train};
 use serde_json::{Map, Value, json};
 
+use super::environment::cores;
 use super::error::Failure;
 use super::output::{Reply, TableFormat};
-use super::surroundings::cores;
 use super::{Context, marks};
 
 /// Train a model, select the best epoch by validation loss, score the test images and compute the AUC table
 #[derive(clap::Args)]
-pub(crate) struct Args {
+pub(crate) struct TrainArgs {
     /// Name or id of the data set
     #[arg(long)]
     dataset: String,
@@ -82,7 +82,7 @@ pub(super) enum InitArg {
     OffTheShelf,
 }
 
-pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
+pub(crate) fn run(context: &Context, args: TrainArgs) -> Result<Reply, Failure> {
     let registry = context.registry()?;
     let view = registry.view()?;
     let dataset = registry.resolve_as::<Dataset>(&view, &args.dataset)?;
@@ -101,10 +101,10 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
         }
         None => None,
     };
-    let wishes = Wishes { model: args.model, init: Some(init), file, set: args.set };
-    let (model, training) = resolve(&wishes)?;
+    let overrides = Overrides { model: args.model, init: Some(init), file, set: args.set };
+    let (model, training) = resolve(&overrides)?;
     let worker = Worker::find()?;
-    let order = Order {
+    let request = TrainRequest {
         dataset,
         split,
         fold: args.fold,
@@ -118,8 +118,8 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
         save_every: args.save_every * 60.0,
         name: args.name,
     };
-    let session = context.session(&registry, &worker).allowing(args.allow_withdrawn);
-    let trained = train(session, &order, &mut context.watch())?;
+    let run_context = context.run_context(&registry, &worker).allowing(args.allow_withdrawn);
+    let trained = train(run_context, &request, &mut context.watch())?;
     let loss = trained.record.val_loss;
     if loss > DIVERGED {
         let epoch = trained.record.best_epoch;
@@ -131,7 +131,7 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
     if let Some(other) = &trained.other_sources {
         context.note(&other.line("trained"));
     }
-    let unfair = warn_of_leaks(context, &registry, trained.test.predictions)?;
+    let incomparable = warn_of_leaks(context, &registry, trained.test.predictions)?;
     let title = format!("AUC of {} on its test images", trained.name);
     let marks = marks::warn(context, &registry, [trained.run.hash, trained.test.table.hash])?;
     let mut text = args.format.marked(vec![results::auc(&title, &trained.test.auc)], &marks);
@@ -154,7 +154,7 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
         "cached": trained.cached,
         "other_sources": trained.other_sources,
         "auc": auc_json(&trained.test.auc),
-        "unfair": unfair,
+        "unfair": incomparable,
     });
     Ok(Reply::new(text, json).marked(&marks))
 }
@@ -164,12 +164,12 @@ pub(super) fn warn_of_leaks(
     context: &Context,
     registry: &Registry,
     predictions: Id<Predictions>,
-) -> Result<Vec<Unfair>, Failure> {
-    let unfair = leaks(registry, predictions)?;
-    for Unfair { why, .. } in &unfair {
+) -> Result<Vec<Incomparable>, Failure> {
+    let incomparable = leaks(registry, predictions)?;
+    for Incomparable { why, .. } in &incomparable {
         context.note(&format!("warning: {why}"));
     }
-    Ok(unfair)
+    Ok(incomparable)
 }
 
 /// A validation loss above this is no loss of a network that learns: one that knows nothing and says 0.5 has 0.69.

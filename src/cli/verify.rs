@@ -18,7 +18,7 @@ use super::reproduce::described;
 
 /// Hash every object; list the damaged ones and the results they taint; exit code 3 if any is damaged
 #[derive(clap::Args)]
-pub(crate) struct Args {
+pub(crate) struct VerifyArgs {
     /// Names or ids: check only these and their dependencies
     ids: Vec<String>,
     /// Repair damaged objects from another registry, or from a folder with the original files under any names
@@ -30,7 +30,7 @@ pub(crate) struct Args {
     recompute: bool,
 }
 
-pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
+pub(crate) fn run(context: &Context, args: VerifyArgs) -> Result<Reply, Failure> {
     let registry = context.registry()?;
     let progress = context.progress();
     let check = || -> Result<Verification, Failure> {
@@ -71,16 +71,16 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
     let mut json = json!(result);
     let mut sound = result.sound() && result.lingering.is_empty();
     if args.recompute {
-        let again = again(&registry, &args.ids)?;
-        sound &= again.wrong.is_empty();
-        text = [again.lines.join("\n"), text].join("\n").trim_start().to_owned();
-        text += &format!("\n{} computed again", again.counted());
-        text += if again.wrong.is_empty() { ", the same to the last digit" } else { "" };
-        json["recomputed"] = json!(again.done.get(&Kind::Table));
-        let kinds = again.done.iter().map(|(kind, count)| (kind.name().to_owned(), json!(count)));
+        let recomputed = recompute_all(&registry, &args.ids)?;
+        sound &= recomputed.wrong.is_empty();
+        text = [recomputed.lines.join("\n"), text].join("\n").trim_start().to_owned();
+        text += &format!("\n{} computed again", recomputed.counted());
+        text += if recomputed.wrong.is_empty() { ", the same to the last digit" } else { "" };
+        json["recomputed"] = json!(recomputed.done.get(&Kind::Table));
+        let kinds = recomputed.done.iter().map(|(kind, count)| (kind.name().to_owned(), json!(count)));
         json["recomputed_kinds"] = Value::Object(kinds.collect());
-        json["wrong"] = json!(again.wrong);
-        json["other_rules"] = json!(again.other_rules);
+        json["wrong"] = json!(recomputed.wrong);
+        json["other_rules"] = json!(recomputed.other_rules);
     }
     let reply = Reply::new(text, json);
     Ok(if sound { reply } else { reply.with_code(NO) })
@@ -88,7 +88,7 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
 
 /// What came of making records again.
 #[derive(Default)]
-struct Again {
+struct Recomputed {
     /// Records of each kind that were made again.
     done: BTreeMap<Kind, usize>,
     /// Tables, of which some hold numbers that come out of a network.
@@ -99,7 +99,7 @@ struct Again {
     other_rules: Vec<Value>,
 }
 
-impl Again {
+impl Recomputed {
     /// `1 dataset, 3 runs, 12 of 17 tables`.
     fn counted(&self) -> String {
         let said = self.done.iter().map(|(kind, count)| match *kind == Kind::Table {
@@ -112,7 +112,7 @@ impl Again {
 }
 
 /// Makes every record again of which that can be said, or those that `ids` depend on.
-fn again(registry: &Registry, ids: &[String]) -> Result<Again, Failure> {
+fn recompute_all(registry: &Registry, ids: &[String]) -> Result<Recomputed, Failure> {
     let mut records: Vec<(Kind, Hash)> = Vec::new();
     {
         let view = registry.view()?;
@@ -126,7 +126,7 @@ fn again(registry: &Registry, ids: &[String]) -> Result<Again, Failure> {
         }
     }
     let tables = records.iter().filter(|(kind, _)| *kind == Kind::Table).count();
-    let mut result = Again { tables, done: BTreeMap::from([(Kind::Table, 0)]), ..Again::default() };
+    let mut result = Recomputed { tables, done: BTreeMap::from([(Kind::Table, 0)]), ..Recomputed::default() };
     for (kind, id) in records {
         let short = id.short();
         let mut made = recompute(registry, id, kind);

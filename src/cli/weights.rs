@@ -11,7 +11,7 @@ use super::output::Reply;
 
 /// Import pre-trained weights
 #[derive(clap::Subcommand)]
-pub(crate) enum Command {
+pub(crate) enum WeightsCommand {
     /// Import a safetensors file with torchvision's tensor names
     Import {
         /// The file
@@ -23,10 +23,10 @@ pub(crate) enum Command {
     },
 }
 
-pub(crate) fn run(context: &Context, command: Command) -> Result<Reply, Failure> {
-    let Command::Import { file, name } = command;
+pub(crate) fn run(context: &Context, command: WeightsCommand) -> Result<Reply, Failure> {
+    let WeightsCommand::Import { file, name } = command;
     let registry = context.registry()?;
-    let (id, weights) = import_weights(&registry, &file, name.as_deref(), &context.surroundings.stamp)?;
+    let (id, weights) = import_weights(&registry, &file, name.as_deref(), &context.environment.stamp)?;
     let text = format!(
         "weights {}: {} tensors, {} parameters",
         id.hash.short(),

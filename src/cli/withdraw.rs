@@ -1,6 +1,6 @@
 //! `reg withdraw`.
 
-use reg::lineage::{Asked, Marks, Request, WithdrawError, Withdrew, revoke, standing, withdraw};
+use reg::lineage::{Asked, Marks, WithdrawError, WithdrawRequest, Withdrew, in_force, revoke, withdraw};
 use reg::report::thousands;
 use serde_json::json;
 
@@ -12,7 +12,7 @@ use super::output::{Reply, plural};
 ///
 /// With --purge, the images are also removed from this registry permanently.
 #[derive(clap::Args)]
-pub(crate) struct Args {
+pub(crate) struct WithdrawArgs {
     /// `patient:13`, or the file name or id of an image
     id: String,
     /// The reason, one line; it is recorded
@@ -29,7 +29,7 @@ pub(crate) struct Args {
     revoke: bool,
 }
 
-pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
+pub(crate) fn run(context: &Context, args: WithdrawArgs) -> Result<Reply, Failure> {
     let registry = context.registry()?;
     let asked = {
         let view = registry.view()?;
@@ -42,23 +42,24 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
             }
         }
     };
-    let surroundings = &context.surroundings;
-    let host = &surroundings.host;
-    let request = Request { asked, reason: &args.reason, purge: args.purge, shared: args.shared, host };
+    let environment = &context.environment;
+    let host = &environment.host;
+    let request =
+        WithdrawRequest { asked, reason: &args.reason, purge: args.purge, shared: args.shared, host };
     if args.revoke {
-        let revoked = revoke(&registry, &request, &surroundings.stamp)?;
+        let revoked = revoke(&registry, &request, &environment.stamp)?;
         let subject = request.asked.to_string();
         let mut text = format!("{subject} is no longer withdrawn; purged images are not restored");
-        let standing = standing(&registry, &request.asked)?;
-        if !standing.is_empty() {
-            let each = standing.iter().map(|record| format!("{} ({})", record.subject, record.reason));
+        let in_force = in_force(&registry, &request.asked)?;
+        if !in_force.is_empty() {
+            let each = in_force.iter().map(|record| format!("{} ({})", record.subject, record.reason));
             let each = each.collect::<Vec<_>>().join(", ");
             text = format!("a withdrawal of {subject} was revoked; still withdrawn through: {each}");
         }
-        let standing: Vec<_> = standing.iter().map(|record| &record.subject).collect();
+        let in_force: Vec<_> = in_force.iter().map(|record| &record.subject).collect();
         return Ok(Reply::new(
             text,
-            json!({ "subject": subject, "revoked": revoked, "still_withdrawn": standing }),
+            json!({ "subject": subject, "revoked": revoked, "still_withdrawn": in_force }),
         ));
     }
     let marked = || -> Result<_, Failure> {
@@ -66,7 +67,7 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<Reply, Failure> {
         Ok(Marks::open(&registry, &view)?.results(&view)?)
     };
     let before = marked()?;
-    let done = withdraw(&registry, &request, &surroundings.stamp)?;
+    let done = withdraw(&registry, &request, &environment.stamp)?;
     let marked = marked()?;
     let names = registry.view()?.names_by_id()?;
     let results: Vec<_> = marked

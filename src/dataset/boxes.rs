@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::table::Table;
+use super::table::CsvTable;
 use super::{DatasetError, text};
 use crate::records::{BoxRow, Boxes, Manifest};
 
@@ -34,7 +34,7 @@ pub struct BoxEntry {
 /// height that is not above 0.
 pub fn read(bytes: &[u8], path: &Path) -> Result<Vec<BoxEntry>, DatasetError> {
     let text = text::decode(bytes, path)?;
-    let mut table = Table::open(&text, path)?;
+    let mut table = CsvTable::open(&text, path)?;
     let image = table.column("Image Index")?;
     let label = table.column("Finding Label")?;
     // The header says `Bbox [x,y,w,h]` without quotation marks.

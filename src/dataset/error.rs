@@ -154,7 +154,7 @@ pub enum DatasetError {
         /// File.
         path: PathBuf,
         /// Where in it.
-        place: Place,
+        place: FilePosition,
         /// What is written.
         name: String,
     },
@@ -244,18 +244,18 @@ pub enum DatasetError {
 
 /// Where something stands in a text file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Place {
+pub enum FilePosition {
     /// Data row of a CSV file, counted from 1 behind the header.
     Row(u32),
     /// Line of a list, from 1.
     Line(u32),
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for FilePosition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Place::Row(row) => write!(f, "row {row}"),
-            Place::Line(line) => write!(f, "line {line}"),
+            FilePosition::Row(row) => write!(f, "row {row}"),
+            FilePosition::Line(line) => write!(f, "line {line}"),
         }
     }
 }

@@ -10,21 +10,21 @@ use rayon::prelude::*;
 
 use super::left_out::LeftOut;
 use super::png::{self, PngError};
-use super::seen::{Image, Seen, SeenFile};
+use super::seen::{Image, SeenFile, SeenFiles};
 use super::source::{Found, ImageFile, find_images, load};
 use super::{DatasetError, MAX_TEXT, archive, boxes, labels, metadata, pixels};
 use crate::hash::{Digest, Hash, Id};
 use crate::progress::{Progress, Unit};
 use crate::records::{Dataset, ImageRow, Manifest, rules};
 use crate::registry::{Registry, RegistryError, Stamp, Transaction, Withdrawn};
-use crate::store::{FileState, Link, Persisted, StoreError};
+use crate::store::{FileState, LinkMode, Persisted, StoreError};
 
 /// Cases that a message names; the rest is counted.
 const NAMED: usize = 5;
 
 /// What to ingest, and how.
 #[derive(Debug, Clone)]
-pub struct Request {
+pub struct IngestRequest {
     /// Folders, images, archives. None for metadata only.
     pub paths: Vec<PathBuf>,
     /// The metadata CSV.
@@ -34,7 +34,7 @@ pub struct Request {
     /// Name of the data set.
     pub name: Option<String>,
     /// How image files become objects.
-    pub link: Link,
+    pub link: LinkMode,
     /// Go on when metadata rows have no image.
     pub allow_missing: bool,
     /// Register the rows without images.
@@ -148,7 +148,7 @@ impl IngestError {
 /// The same files and metadata give the same id, whatever the order of rows, folders or threads.
 pub fn ingest(
     registry: &Registry,
-    request: &Request,
+    request: &IngestRequest,
     stamp: &Stamp,
     progress: &dyn Progress,
 ) -> Result<Ingested, IngestError> {
@@ -173,8 +173,8 @@ pub fn ingest(
     let found;
     if !request.metadata_only {
         // What the store has is asked for at once, not image by image.
-        let remembered = || -> Result<(Seen, Vec<Hash>), RegistryError> {
-            let cache = Seen::open(registry, &request.paths, request.paranoid)
+        let remembered = || -> Result<(SeenFiles, Vec<Hash>), RegistryError> {
+            let cache = SeenFiles::open(registry, &request.paths, request.paranoid)
                 .map_err(|source| RegistryError::Io { doing: "write to", path: registry.cache(), source })?;
             let stored = if cache.is_empty() { Vec::new() } else { registry.store().list()?.objects };
             Ok((cache, stored))
@@ -182,7 +182,7 @@ pub fn ingest(
         let (remembered, walked) = rayon::join(remembered, || find_images(&request.paths));
         let (cache, stored) = remembered?;
         found = walked?;
-        let taking = Taking {
+        let taking = ImageImport {
             stored,
             transaction: &transaction,
             cache: &cache,
@@ -259,12 +259,12 @@ struct Images<'a> {
 }
 
 /// Images on their way into a registry.
-struct Taking<'a> {
+struct ImageImport<'a> {
     /// What the registry holds, ascending; empty where nobody asks.
     stored: Vec<Hash>,
     transaction: &'a Transaction<'a>,
-    cache: &'a Seen<'a>,
-    request: &'a Request,
+    cache: &'a SeenFiles<'a>,
+    request: &'a IngestRequest,
     progress: &'a dyn Progress,
     withdrawn: &'a Withdrawn,
     /// Names of images whose rows were left out.
@@ -272,7 +272,7 @@ struct Taking<'a> {
 }
 
 /// What came of them.
-struct Taken<'a> {
+struct ImportedImages<'a> {
     images: Images<'a>,
     files: Vec<(&'a Path, SeenFile)>,
     unchanged: u64,
@@ -292,8 +292,8 @@ struct Content {
     unchanged: bool,
 }
 
-impl Taking<'_> {
-    fn all<'f>(&self, found: &'f Found, rows: &[ImageRow]) -> Result<Taken<'f>, IngestError> {
+impl ImageImport<'_> {
+    fn all<'f>(&self, found: &'f Found, rows: &[ImageRow]) -> Result<ImportedImages<'f>, IngestError> {
         let known: HashSet<&str> = rows.iter().map(|row| row.name.as_str()).collect();
         let (wanted, without): (Vec<&ImageFile>, Vec<_>) =
             found.images.iter().partition(|image| known.contains(image.name.as_str()));
@@ -378,7 +378,7 @@ impl Taking<'_> {
         }
         findings.extend(same_pixels(&images));
         images.without_row = without.len();
-        Ok(Taken { images, files, unchanged, findings, withdrawn })
+        Ok(ImportedImages { images, files, unchanged, findings, withdrawn })
     }
 
     /// The state of a file, its image, and whether both are those that are remembered.
@@ -481,7 +481,7 @@ impl<'a> Images<'a> {
     }
 
     /// Joins files to rows, drops the rows without, and returns how many those are.
-    fn fill(mut self, rows: &mut Vec<ImageRow>, request: &Request) -> Result<usize, IngestError> {
+    fn fill(mut self, rows: &mut Vec<ImageRow>, request: &IngestRequest) -> Result<usize, IngestError> {
         if self.by_name.is_empty() {
             let path = request.metadata.clone();
             return Err(IngestError::NothingMatches { images: self.without_row, path });
@@ -503,7 +503,7 @@ impl<'a> Images<'a> {
     }
 }
 
-fn missing<'a>(rows: impl Iterator<Item = &'a ImageRow>, request: &Request) -> IngestError {
+fn missing<'a>(rows: impl Iterator<Item = &'a ImageRow>, request: &IngestRequest) -> IngestError {
     let mut names: Vec<String> = rows.map(|row| row.name.clone()).collect();
     let missing = names.len();
     names.truncate(NAMED);

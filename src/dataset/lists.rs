@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use super::text::{self, MAX_ROWS};
-use super::{DatasetError, Place};
+use super::{DatasetError, FilePosition};
 use crate::records::is_plain_name;
 
 /// Reads a list of image names, plain or packed with gzip, in its own order. Blank lines are skipped.
@@ -24,7 +24,11 @@ pub fn read(bytes: &[u8], path: &Path) -> Result<Vec<String>, DatasetError> {
         }
         let (path, owned) = (|| path.to_owned(), || name.to_owned());
         if !is_plain_name(name) {
-            return Err(DatasetError::NotAName { path: path(), place: Place::Line(line), name: owned() });
+            return Err(DatasetError::NotAName {
+                path: path(),
+                place: FilePosition::Line(line),
+                name: owned(),
+            });
         }
         if names.len() == MAX_ROWS as usize {
             return Err(DatasetError::TooManyRows { path: path(), limit: MAX_ROWS });

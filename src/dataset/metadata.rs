@@ -8,7 +8,7 @@ use std::path::Path;
 
 use super::findings::examine;
 use super::labels::LABELS;
-use super::table::{Column, Row, Table};
+use super::table::{CsvColumn, CsvRow, CsvTable};
 use super::{DatasetError, Finding, text};
 use crate::hash::Sha256;
 use crate::records::{Gender, ImageRow, LabelValues, ViewPosition};
@@ -35,7 +35,7 @@ pub struct Metadata {
 /// column should; two rows that say different things of one image.
 pub fn read(bytes: &[u8], path: &Path) -> Result<Metadata, DatasetError> {
     let text = text::decode(bytes, path)?;
-    let mut table = Table::open(&text, path)?;
+    let mut table = CsvTable::open(&text, path)?;
     let columns = Columns::of(&table)?;
     let mut rows = Vec::new();
     while let Some(row) = table.next_row()? {
@@ -49,17 +49,17 @@ pub fn read(bytes: &[u8], path: &Path) -> Result<Metadata, DatasetError> {
 }
 
 struct Columns {
-    image: Column<'static>,
-    labels: Column<'static>,
-    follow_up: Column<'static>,
-    patient: Column<'static>,
-    age: Column<'static>,
-    gender: Column<'static>,
-    view: Column<'static>,
+    image: CsvColumn<'static>,
+    labels: CsvColumn<'static>,
+    follow_up: CsvColumn<'static>,
+    patient: CsvColumn<'static>,
+    age: CsvColumn<'static>,
+    gender: CsvColumn<'static>,
+    view: CsvColumn<'static>,
 }
 
 impl Columns {
-    fn of(table: &Table) -> Result<Self, DatasetError> {
+    fn of(table: &CsvTable) -> Result<Self, DatasetError> {
         Ok(Columns {
             image: table.column("Image Index")?,
             labels: table.column("Finding Labels")?,
@@ -71,7 +71,7 @@ impl Columns {
         })
     }
 
-    fn image_row(&self, row: &Row) -> Result<ImageRow, DatasetError> {
+    fn image_row(&self, row: &CsvRow) -> Result<ImageRow, DatasetError> {
         let name = row.image(self.image)?;
         let mut labels = LabelValues::negative(LABELS.len());
         for label in row.text(self.labels).split('|') {

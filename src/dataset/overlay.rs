@@ -1,6 +1,6 @@
 //! Heat over an image, as a picture.
 
-use super::pixels::{Grey, encode_rgb};
+use super::pixels::{Gray, encode_rgb};
 
 /// Colours of heat from 0 to 1, those of matplotlib's `inferno` at steps of a quarter: brighter means more, in
 /// print without colour and for those who do not tell colours apart.
@@ -17,11 +17,11 @@ const SIDE_OF_A_PIXEL: u32 = 300;
 ///
 /// `heat` is `[height, width]`, row after row, on any scale from 0; `boxes` are left edge, upper edge, width and
 /// height in pixels.
-pub fn paint(image: &Grey, heat: &[f64], boxes: &[[f64; 4]]) -> Vec<u8> {
+pub fn paint(image: &Gray, heat: &[f64], boxes: &[[f64; 4]]) -> Vec<u8> {
     let hottest = heat.iter().copied().fold(0.0, f64::max);
     let scale = if hottest > 0.0 { 1.0 / hottest } else { 0.0 };
     let mut pixels: Vec<[u8; 3]> =
-        image.data.iter().zip(heat).map(|(grey, heat)| blended(*grey, heat * scale)).collect();
+        image.data.iter().zip(heat).map(|(gray, heat)| blended(*gray, heat * scale)).collect();
     let thick = 1 + image.width.min(image.height) / SIDE_OF_A_PIXEL;
     for edges in boxes {
         frame(&mut pixels, [image.width, image.height], *edges, thick);
@@ -29,13 +29,13 @@ pub fn paint(image: &Grey, heat: &[f64], boxes: &[[f64; 4]]) -> Vec<u8> {
     encode_rgb(image.width, image.height, pixels.as_flattened())
 }
 
-fn blended(grey: u8, heat: f64) -> [u8; 3] {
+fn blended(gray: u8, heat: f64) -> [u8; 3] {
     let place = heat.clamp(0.0, 1.0) * (COLOURS.len() - 1) as f64;
     let below = (place as usize).min(COLOURS.len() - 2);
     let (share, cover) = (place - below as f64, COVER * heat.clamp(0.0, 1.0));
     [0, 1, 2].map(|channel| {
         let colour = COLOURS[below][channel] * (1.0 - share) + COLOURS[below + 1][channel] * share;
-        (f64::from(grey) * (1.0 - cover) + colour * cover).round() as u8
+        (f64::from(gray) * (1.0 - cover) + colour * cover).round() as u8
     })
 }
 
@@ -63,14 +63,14 @@ mod tests {
 
     #[test]
     fn without_heat_the_picture_is_the_image() {
-        let image = Grey { width: 2, height: 1, data: vec![7, 200] };
+        let image = Gray { width: 2, height: 1, data: vec![7, 200] };
         let expected = encode_rgb(2, 1, &[7, 7, 7, 200, 200, 200]);
         assert_eq!(paint(&image, &[0.0, 0.0], &[]), expected);
     }
 
     #[test]
     fn heat_shows_in_colour_and_a_box_as_its_edges_even_beyond_the_image() {
-        let image = Grey { width: 4, height: 4, data: vec![0; 16] };
+        let image = Gray { width: 4, height: 4, data: vec![0; 16] };
         let mut heat = vec![0.0; 16];
         heat[5] = 3.0;
         let painted = paint(&image, &heat, &[[1.0, 1.0, 9.0, 9.0]]);

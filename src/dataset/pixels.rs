@@ -35,7 +35,7 @@ pub enum PixelError {
 
 /// An image of 8-bit grey values.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Grey {
+pub struct Gray {
     /// Width in pixels, at least 1.
     pub width: u32,
     /// Height in pixels, at least 1.
@@ -51,14 +51,14 @@ pub struct Grey {
 /// to their colours; a sample `v` of 16 bits becomes `(255 v + 32767) / 65535`, rounded down.
 /// Transparency is ignored. A colour becomes the luma of Rec. 601 in integers,
 /// `(19595 R + 38470 G + 7471 B + 32768) / 65536`, rounded down, which is `v` for `R = G = B = v`.
-pub fn decode(bytes: &[u8]) -> Result<Grey, PixelError> {
+pub fn decode(bytes: &[u8]) -> Result<Gray, PixelError> {
     let png::PngInfo { width, height, .. } = png::check(bytes)?;
     let mut limits = Limits::no_limits();
     limits.max_alloc = Some(MAX_BESIDE);
     let decoder = PngDecoder::with_limits(Cursor::new(bytes), limits).map_err(PixelError::Decode)?;
     let narrow = |v: u16| ((u32::from(v) * 255 + 32_767) / 65_535) as u8;
     let data = match DynamicImage::from_decoder(decoder).map_err(PixelError::Decode)? {
-        DynamicImage::ImageLuma8(grey) => grey.into_raw(),
+        DynamicImage::ImageLuma8(gray) => gray.into_raw(),
         DynamicImage::ImageLumaA8(image) => image.pixels().map(|p| p.0[0]).collect(),
         DynamicImage::ImageRgb8(image) => image.pixels().map(|p| luma(p.0)).collect(),
         DynamicImage::ImageRgba8(image) => image.pixels().map(|p| luma([p.0[0], p.0[1], p.0[2]])).collect(),
@@ -68,7 +68,7 @@ pub fn decode(bytes: &[u8]) -> Result<Grey, PixelError> {
         // The PNG decoder makes nothing else.
         other => other.to_rgba16().pixels().map(|p| luma([0, 1, 2].map(|c| narrow(p.0[c])))).collect(),
     };
-    Ok(Grey { width, height, data })
+    Ok(Gray { width, height, data })
 }
 
 fn luma([r, g, b]: [u8; 3]) -> u8 {
@@ -76,7 +76,7 @@ fn luma([r, g, b]: [u8; 3]) -> u8 {
 }
 
 /// Writes 8-bit grey as a PNG.
-pub fn encode_png(image: &Grey) -> Vec<u8> {
+pub fn encode_png(image: &Gray) -> Vec<u8> {
     encode(&image.data, image.width, image.height, ExtendedColorType::L8)
 }
 
@@ -100,7 +100,7 @@ fn encode(data: &[u8], width: u32, height: u32, colour: ExtendedColorType) -> Ve
 ///
 /// The image is resized to `resize` x `resize` (whatever its shape) by antialiased bilinear
 /// interpolation, then the centre is cropped. `input` is at most `resize`.
-pub fn evaluation_view(image: &Grey, resize: u32, input: u32) -> Vec<u8> {
+pub fn evaluation_view(image: &Gray, resize: u32, input: u32) -> Vec<u8> {
     debug_assert!(input <= resize);
     let resized = resized(image, resize, resize);
     let (side, offset) = (resize as usize, (resize - input) as usize / 2);
@@ -110,7 +110,7 @@ pub fn evaluation_view(image: &Grey, resize: u32, input: u32) -> Vec<u8> {
 
 /// The image with its shorter side shrunk to `side` pixels, antialiased, in its shape; the image itself
 /// where that is not longer.
-pub fn shrunk(image: Grey, side: u32) -> Grey {
+pub fn shrunk(image: Gray, side: u32) -> Gray {
     match shrunk_size(image.width, image.height, side) {
         size if size == (image.width, image.height) => image,
         (width, height) => resized(&image, width, height),
@@ -131,7 +131,7 @@ pub fn shrunk_size(width: u32, height: u32, side: u32) -> (u32, u32) {
 }
 
 /// Bilinear interpolation over as many pixels as become one: what is thinner does not alias.
-fn resized(image: &Grey, width: u32, height: u32) -> Grey {
+fn resized(image: &Gray, width: u32, height: u32) -> Gray {
     let source = fir::images::ImageRef::new(image.width, image.height, &image.data, fir::PixelType::U8)
         .expect("a Grey has width x height values");
     let mut resized = fir::images::Image::new(width, height, fir::PixelType::U8);
@@ -140,7 +140,7 @@ fn resized(image: &Grey, width: u32, height: u32) -> Grey {
     fir::Resizer::new()
         .resize(&source, &mut resized, &options)
         .expect("both images hold one byte a pixel and are not cropped");
-    Grey { width, height, data: resized.into_vec() }
+    Gray { width, height, data: resized.into_vec() }
 }
 
 /// A random square for training: `[input, input]` grey values, row after row.
@@ -150,7 +150,7 @@ fn resized(image: &Grey, width: u32, height: u32) -> Grey {
 /// outside the crop the image goes on, outside the image its nearest edge. A crop larger than the
 /// square is first halved by means over 2 x 2 pixels until less than a factor of 2 is left, so that
 /// nothing aliases. A crop that does not fit is drawn again, ten times, then the whole image is taken.
-pub fn training_view(image: &Grey, input: u32, how: &Augmentation, stream: &mut Stream) -> Vec<u8> {
+pub fn training_view(image: &Gray, input: u32, how: &Augmentation, stream: &mut Stream) -> Vec<u8> {
     let crop = Crop::draw(image, how, stream);
     let angle = stream.between(-how.rotation, how.rotation).to_radians();
     let flip = stream.uniform() < how.flip;
@@ -158,7 +158,7 @@ pub fn training_view(image: &Grey, input: u32, how: &Augmentation, stream: &mut 
     let (mut scale_x, mut scale_y) = (crop.width / side, crop.height / side);
     let (mut centre_x, mut centre_y) = (crop.x + crop.width / 2.0, crop.y + crop.height / 2.0);
 
-    let mut halved: Option<Grey> = None;
+    let mut halved: Option<Gray> = None;
     while scale_x.max(scale_y) >= 2.0 {
         let next = halve(halved.as_ref().unwrap_or(image));
         (scale_x, scale_y) = (scale_x / 2.0, scale_y / 2.0);
@@ -186,7 +186,7 @@ struct Crop {
 }
 
 impl Crop {
-    fn draw(image: &Grey, how: &Augmentation, stream: &mut Stream) -> Self {
+    fn draw(image: &Gray, how: &Augmentation, stream: &mut Stream) -> Self {
         let (width, height) = (f64::from(image.width), f64::from(image.height));
         for _ in 0..CROP_DRAWS {
             let area = stream.between(how.crop_area[0], how.crop_area[1]) * width * height;
@@ -203,7 +203,7 @@ impl Crop {
 }
 
 /// Means over 2 x 2 pixels, rounded; an odd last row or column is paired with itself.
-fn halve(image: &Grey) -> Grey {
+fn halve(image: &Gray) -> Gray {
     let (width, height) = (image.width as usize, image.height as usize);
     let (half_width, half_height) = (width.div_ceil(2), height.div_ceil(2));
     let mut data = Vec::with_capacity(half_width * half_height);
@@ -216,7 +216,7 @@ fn halve(image: &Grey) -> Grey {
         let pairs = upper.chunks(2).zip(lower.chunks(2));
         data.extend(pairs.map(|(a, b)| ((sum(a, b, a.len() - 1) + 2) >> 2) as u8));
     }
-    Grey { width: half_width as u32, height: half_height as u32, data }
+    Gray { width: half_width as u32, height: half_height as u32, data }
 }
 
 const FRACTION: u32 = 16;
@@ -234,7 +234,7 @@ struct Affine {
 }
 
 impl Affine {
-    fn sample(&self, source: &Grey, side: u32) -> Vec<u8> {
+    fn sample(&self, source: &Gray, side: u32) -> Vec<u8> {
         let side = i64::from(side);
         let width = source.width as usize;
         let (last_x, last_y) = (i64::from(source.width) - 1, i64::from(source.height) - 1);
@@ -269,9 +269,9 @@ impl Affine {
 mod tests {
     use super::*;
 
-    fn ramp(width: u32, height: u32) -> Grey {
+    fn ramp(width: u32, height: u32) -> Gray {
         let data = (0..height).flat_map(|y| (0..width).map(move |x| (x * 7 + y * 13) as u8)).collect();
-        Grey { width, height, data }
+        Gray { width, height, data }
     }
 
     fn whole() -> Augmentation {
@@ -282,7 +282,7 @@ mod tests {
         Augmentation { crop_area: [0.08, 1.0], crop_aspect: [0.75, 4.0 / 3.0], rotation: 7.0, flip: 0.5 }
     }
 
-    fn view(image: &Grey, input: u32, how: &Augmentation) -> Vec<u8> {
+    fn view(image: &Gray, input: u32, how: &Augmentation) -> Vec<u8> {
         training_view(image, input, how, &mut Stream::new("reg test", 1, &[]))
     }
 
@@ -293,13 +293,13 @@ mod tests {
     }
 
     #[test]
-    fn grey_survives_png_unchanged() {
+    fn gray_survives_png_unchanged() {
         let image = ramp(31, 17);
         assert_eq!(decode(&encode_png(&image)).unwrap(), image);
     }
 
     #[test]
-    fn every_kind_of_sample_becomes_grey_by_the_stated_rule() {
+    fn every_kind_of_sample_becomes_gray_by_the_stated_rule() {
         use image::ExtendedColorType::{L16, La8, Rgb8, Rgba8};
         let rgba = png(Rgba8, 2, &[90, 90, 90, 255, 91, 91, 91, 0]);
         assert_eq!(decode(&rgba).unwrap().data, [90, 91]);
@@ -368,7 +368,7 @@ mod tests {
     fn shrinking_does_not_alias() {
         // Columns of black and white: any sharp sample is 0 or 255, their mean is 127.5.
         let data = (0..256 * 256).map(|i| if i % 2 == 0 { 0 } else { 255 }).collect();
-        let stripes = Grey { width: 256, height: 256, data };
+        let stripes = Gray { width: 256, height: 256, data };
         for pixels in [view(&stripes, 32, &whole()), evaluation_view(&stripes, 40, 32)] {
             assert_eq!(pixels.len(), 32 * 32);
             assert!(pixels.iter().all(|v| (120..=136).contains(v)), "{pixels:?}");
@@ -388,7 +388,7 @@ mod tests {
 
     /// The cache of pixels holds such bytes. If this fails, `PIXELS` in `src/records/rules.rs` must be raised.
     #[test]
-    fn renditions_have_the_bytes_that_they_always_had() {
+    fn resized_pixels_have_the_bytes_that_they_always_had() {
         let image = ramp(101, 83);
         let hash = |bytes: &[u8]| crate::hash::Hash::of(bytes).short();
         let found = [hash(&shrunk(image.clone(), 37).data), hash(&evaluation_view(&image, 40, 32))];
@@ -397,7 +397,7 @@ mod tests {
 
     #[test]
     fn the_evaluation_view_is_the_centre() {
-        let mut image = Grey { width: 8, height: 8, data: vec![0; 64] };
+        let mut image = Gray { width: 8, height: 8, data: vec![0; 64] };
         for y in 2..6 {
             image.data[y * 8 + 2..y * 8 + 6].fill(200);
         }

@@ -251,7 +251,7 @@ mod tests {
         [&SIGNATURE[..], &chunks.concat()].concat()
     }
 
-    fn grey() -> Vec<u8> {
+    fn gray() -> Vec<u8> {
         ihdr(640, 480, [8, 0, 0, 0, 0])
     }
     fn palette() -> Vec<u8> {
@@ -267,9 +267,9 @@ mod tests {
     #[test]
     fn a_whole_png_says_its_size_and_format() {
         let expected = PngInfo { width: 640, height: 480, bit_depth: 8, color_type: 0 };
-        assert_eq!(check(&png(&[grey(), data(), end()])), Ok(expected));
+        assert_eq!(check(&png(&[gray(), data(), end()])), Ok(expected));
         let text = chunk(b"tEXt", b"Comment");
-        assert_eq!(check(&png(&[grey(), text.clone(), data(), data(), text, end()])), Ok(expected));
+        assert_eq!(check(&png(&[gray(), text.clone(), data(), data(), text, end()])), Ok(expected));
     }
 
     #[test]
@@ -283,13 +283,13 @@ mod tests {
             ),
             (SIGNATURE[..5].to_vec(), r#"is not a PNG: it starts with "\x89PNG\r""#),
             (png(&[]), "is cut off at byte 8, where another chunk should start"),
-            (png(&[grey(), data()]), "is cut off at byte 51, where another chunk should start"),
-            (png(&[grey(), data()[..15].to_vec()]), "is cut off in chunk IDAT at byte 48"),
-            (png(&[grey(), b"\xff\xff\xff\xffIDATpixels".to_vec()]), "is cut off in chunk IDAT at byte 47"),
-            (png(&[grey(), vec![0; 12], end()]), "is damaged at byte 33: no chunk starts there"),
+            (png(&[gray(), data()]), "is cut off at byte 51, where another chunk should start"),
+            (png(&[gray(), data()[..15].to_vec()]), "is cut off in chunk IDAT at byte 48"),
+            (png(&[gray(), b"\xff\xff\xff\xffIDATpixels".to_vec()]), "is cut off in chunk IDAT at byte 47"),
+            (png(&[gray(), vec![0; 12], end()]), "is damaged at byte 33: no chunk starts there"),
             (png(&[data(), end()]), "starts with chunk IDAT instead of IHDR"),
             (png(&[chunk(b"IHDR", b"short"), end()]), "has a malformed chunk IHDR at byte 8"),
-            (png(&[grey(), grey(), data(), end()]), "has a malformed chunk IHDR at byte 33"),
+            (png(&[gray(), gray(), data(), end()]), "has a malformed chunk IHDR at byte 33"),
             (png(&[ihdr(0, 480, [8, 0, 0, 0, 0])]), "has no pixels: 0 x 480"),
             (
                 png(&[ihdr(1, 16_385, [8, 0, 0, 0, 0])]),
@@ -312,13 +312,13 @@ mod tests {
                 png(&[palette(), chunk(b"PLTE", b"rgb"), chunk(b"PLTE", b"rgb"), data(), end()]),
                 "has a malformed or misplaced palette",
             ),
-            (png(&[grey(), data(), chunk(b"PLTE", b"rgb"), end()]), "has a malformed or misplaced palette"),
-            (png(&[grey(), end()]), "has no image data: chunk IDAT is missing"),
+            (png(&[gray(), data(), chunk(b"PLTE", b"rgb"), end()]), "has a malformed or misplaced palette"),
+            (png(&[gray(), end()]), "has no image data: chunk IDAT is missing"),
             (
-                png(&[grey(), data(), chunk(b"tEXt", b""), data(), end()]),
+                png(&[gray(), data(), chunk(b"tEXt", b""), data(), end()]),
                 "has image data in two places: another chunk IDAT at byte 63",
             ),
-            (png(&[grey(), data(), end(), b"xyz".to_vec()]), "has 3 bytes after its end"),
+            (png(&[gray(), data(), end(), b"xyz".to_vec()]), "has 3 bytes after its end"),
         ] {
             assert_eq!(check(&bytes).unwrap_err().to_string(), message);
         }
@@ -339,7 +339,7 @@ mod tests {
 
     #[test]
     fn one_flipped_bit_anywhere_is_noticed() {
-        let whole = png(&[grey(), data(), end()]);
+        let whole = png(&[gray(), data(), end()]);
         for bit in 0..whole.len() * 8 {
             let mut bytes = whole.clone();
             bytes[bit / 8] ^= 1 << (bit % 8);
@@ -374,8 +374,8 @@ mod tests {
         fn no_bytes_make_the_check_panic(bytes: Vec<u8>, length: u32, kind: [u8; 4]) {
             let _ = check(&bytes);
             let _ = check(&png(std::slice::from_ref(&bytes)));
-            let _ = check(&png(&[grey(), length.to_be_bytes().to_vec(), kind.to_vec(), bytes.clone()]));
-            let _ = check(&png(&[grey(), chunk(&kind, &bytes), data(), bytes]));
+            let _ = check(&png(&[gray(), length.to_be_bytes().to_vec(), kind.to_vec(), bytes.clone()]));
+            let _ = check(&png(&[gray(), chunk(&kind, &bytes), data(), bytes]));
         }
     }
 }

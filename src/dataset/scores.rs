@@ -9,7 +9,7 @@ use std::collections::hash_map::Entry;
 use std::path::Path;
 
 use super::labels::published;
-use super::table::{Column, Table};
+use super::table::{CsvColumn, CsvTable};
 use super::{DatasetError, text};
 
 const IMAGE: &str = "Image Index";
@@ -47,7 +47,7 @@ impl ScoreFile {
 /// rows that score one image differently.
 pub fn read(bytes: &[u8], path: &Path, labels: &[String]) -> Result<ScoreFile, DatasetError> {
     let text = text::decode(bytes, path)?;
-    let mut table = Table::open(&text, path)?;
+    let mut table = CsvTable::open(&text, path)?;
     let image = table.column(IMAGE)?;
     let (columns, ignored) = columns(&table, path, labels)?;
     let mut file = ScoreFile {
@@ -91,11 +91,11 @@ pub fn read(bytes: &[u8], path: &Path, labels: &[String]) -> Result<ScoreFile, D
 }
 
 /// Columns of scores, each with the position of its label, ascending.
-type Columns<'l> = Vec<(usize, Column<'l>)>;
+type Columns<'l> = Vec<(usize, CsvColumn<'l>)>;
 
 /// The columns of scores by label, and the headings of those that are none.
 fn columns<'l>(
-    table: &Table,
+    table: &CsvTable,
     path: &Path,
     labels: &'l [String],
 ) -> Result<(Columns<'l>, Vec<String>), DatasetError> {

@@ -39,7 +39,7 @@ pub(super) struct SeenFile {
 }
 
 /// The paths of an ingest, and what is remembered of the files below them.
-pub(super) struct Seen<'a> {
+pub(super) struct SeenFiles<'a> {
     roots: &'a [PathBuf],
     path: PathBuf,
     /// Time of the file system when it was opened, in seconds since 1970.
@@ -58,7 +58,7 @@ impl Packed for Content {
     const MAGIC: &'static [u8; 8] = b"regseenf";
 }
 
-impl<'a> Seen<'a> {
+impl<'a> SeenFiles<'a> {
     /// Opens what is remembered of these paths; of `paranoid`, nothing is.
     pub(super) fn open(registry: &Registry, roots: &'a [PathBuf], paranoid: bool) -> io::Result<Self> {
         let folder = registry.cache().join(FOLDER);
@@ -71,7 +71,7 @@ impl<'a> Seen<'a> {
         let begun = FileState::at(&new)?.modified();
         let content = if paranoid { None } else { load(&path) };
         let files = content.into_iter().flat_map(|content| content.files).collect();
-        Ok(Seen { roots, path, begun, files })
+        Ok(SeenFiles { roots, path, begun, files })
     }
 
     /// Whether nothing is remembered.

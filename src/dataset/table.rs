@@ -8,11 +8,11 @@ use std::path::Path;
 use csv::{Reader, ReaderBuilder, StringRecord};
 
 use super::text::MAX_ROWS;
-use super::{DatasetError, Place, labels};
+use super::{DatasetError, FilePosition, labels};
 use crate::records::is_plain_name;
 
 /// A CSV file on its way through.
-pub(super) struct Table<'a> {
+pub(super) struct CsvTable<'a> {
     path: &'a Path,
     reader: Reader<&'a [u8]>,
     header: Vec<String>,
@@ -22,20 +22,20 @@ pub(super) struct Table<'a> {
 
 /// A column that the header names.
 #[derive(Clone, Copy)]
-pub(super) struct Column<'n> {
+pub(super) struct CsvColumn<'n> {
     index: usize,
     name: &'n str,
 }
 
 /// One data row.
-pub(super) struct Row<'t> {
+pub(super) struct CsvRow<'t> {
     path: &'t Path,
     record: &'t StringRecord,
     /// Data row, counted from 1 behind the header; blank lines do not count.
     pub(super) row: u32,
 }
 
-impl<'a> Table<'a> {
+impl<'a> CsvTable<'a> {
     /// Reads the header.
     pub(super) fn open(text: &'a str, path: &'a Path) -> Result<Self, DatasetError> {
         let mut reader = ReaderBuilder::new().flexible(true).from_reader(text.as_bytes());
@@ -44,15 +44,15 @@ impl<'a> Table<'a> {
         while header.last().is_some_and(String::is_empty) {
             header.pop();
         }
-        Ok(Table { path, reader, header, record: StringRecord::new(), row: 0 })
+        Ok(CsvTable { path, reader, header, record: StringRecord::new(), row: 0 })
     }
 
     /// Finds a column that must be there once.
-    pub(super) fn column(&self, name: &'static str) -> Result<Column<'static>, DatasetError> {
+    pub(super) fn column(&self, name: &'static str) -> Result<CsvColumn<'static>, DatasetError> {
         let mut places = (0..self.header.len()).filter(|i| self.header[*i] == name);
         let path = || self.path.to_owned();
         match (places.next(), places.next()) {
-            (Some(index), None) => Ok(Column { index, name }),
+            (Some(index), None) => Ok(CsvColumn { index, name }),
             (None, _) => {
                 let found = self.header.clone();
                 Err(DatasetError::MissingColumn { path: path(), column: name, found })
@@ -67,12 +67,12 @@ impl<'a> Table<'a> {
     }
 
     /// The column at a place, which errors call `name`.
-    pub(super) fn column_at<'n>(&self, index: usize, name: &'n str) -> Column<'n> {
-        Column { index, name }
+    pub(super) fn column_at<'n>(&self, index: usize, name: &'n str) -> CsvColumn<'n> {
+        CsvColumn { index, name }
     }
 
     /// Goes on to the next data row.
-    pub(super) fn next_row(&mut self) -> Result<Option<Row<'_>>, DatasetError> {
+    pub(super) fn next_row(&mut self) -> Result<Option<CsvRow<'_>>, DatasetError> {
         if !self.reader.read_record(&mut self.record).map_err(|e| failed(self.path, e))? {
             return Ok(None);
         }
@@ -89,20 +89,20 @@ impl<'a> Table<'a> {
         if fields < expected || record.iter().skip(expected).any(|field| !field.trim().is_empty()) {
             return Err(DatasetError::RowLength { path: path.to_owned(), row, fields, expected });
         }
-        Ok(Some(Row { path, record, row }))
+        Ok(Some(CsvRow { path, record, row }))
     }
 }
 
-impl<'t> Row<'t> {
+impl<'t> CsvRow<'t> {
     /// The field without the blanks around it.
-    pub(super) fn text(&self, column: Column<'_>) -> &'t str {
+    pub(super) fn text(&self, column: CsvColumn<'_>) -> &'t str {
         self.record[column.index].trim()
     }
 
     /// The field through `parse`, or an error that says what is `expected`.
     pub(super) fn parse<T>(
         &self,
-        column: Column<'_>,
+        column: CsvColumn<'_>,
         expected: &'static str,
         parse: impl FnOnce(&str) -> Option<T>,
     ) -> Result<T, DatasetError> {
@@ -117,12 +117,12 @@ impl<'t> Row<'t> {
     }
 
     /// The field as the name of an image.
-    pub(super) fn image(&self, column: Column<'_>) -> Result<&'t str, DatasetError> {
+    pub(super) fn image(&self, column: CsvColumn<'_>) -> Result<&'t str, DatasetError> {
         let name = self.text(column);
         if is_plain_name(name) {
             return Ok(name);
         }
-        let (place, name) = (Place::Row(self.row), name.to_owned());
+        let (place, name) = (FilePosition::Row(self.row), name.to_owned());
         Err(DatasetError::NotAName { path: self.path.to_owned(), place, name })
     }
 

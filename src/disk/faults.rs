@@ -17,7 +17,7 @@ use std::sync::{Mutex, OnceLock};
 
 use rustix::process::{Signal, getpid, kill_process};
 
-use super::Step;
+use super::WriteStep;
 
 enum Plan {
     None,
@@ -49,9 +49,9 @@ fn plan() -> &'static Plan {
 static TAKEN: AtomicU64 = AtomicU64::new(0);
 
 /// Takes a step, or lets what was planned happen.
-pub(crate) fn step<T>(step: Step<'_>, act: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+pub(crate) fn step<T>(step: WriteStep<'_>, act: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
     let plan = plan();
-    let points = if matches!(step, Step::Write { .. } | Step::WriteAt { .. }) { 2 } else { 1 };
+    let points = if matches!(step, WriteStep::Write { .. } | WriteStep::WriteAt { .. }) { 2 } else { 1 };
     let number = TAKEN.fetch_add(points, Ordering::SeqCst) + 1;
     match plan {
         Plan::Kill(at) if *at == number => die(),
@@ -80,14 +80,14 @@ fn die() -> ! {
     unreachable!("SIGKILL cannot be survived")
 }
 
-fn needs_space(step: Step<'_>) -> bool {
-    !matches!(step, Step::SetMode { .. } | Step::Remove { .. } | Step::RemoveDirAll { .. })
+fn needs_space(step: WriteStep<'_>) -> bool {
+    !matches!(step, WriteStep::SetMode { .. } | WriteStep::Remove { .. } | WriteStep::RemoveDirAll { .. })
 }
 
-fn write_half(step: Step<'_>) {
+fn write_half(step: WriteStep<'_>) {
     let _ = match step {
-        Step::Write { path, bytes } => std::fs::write(path, &bytes[..bytes.len() / 2]),
-        Step::WriteAt { path, offset, bytes } => OpenOptions::new()
+        WriteStep::Write { path, bytes } => std::fs::write(path, &bytes[..bytes.len() / 2]),
+        WriteStep::WriteAt { path, offset, bytes } => OpenOptions::new()
             .write(true)
             .open(path)
             .and_then(|file| file.write_all_at(&bytes[..bytes.len() / 2], offset)),

@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 
 use super::ExportError;
-use super::results::{Judged, epochs, judged, leaving};
+use super::results::{EvaluatedRun, epochs, evaluated, leaving};
 use super::settings::settings;
 use crate::hash::Id;
 use crate::index::View;
@@ -16,7 +16,7 @@ use crate::records::{
     Architecture, Comparison, Dataset, Execution, Run, Split, SplitMethod, Subset, Table as Recorded,
 };
 use crate::registry::Registry;
-use crate::report::{Cell, Column, Format, Table, results, thousands};
+use crate::report::{Cell, Column, Format, ReportTable, results, thousands};
 use crate::{runs, stats};
 
 const DECIMALS: usize = 4;
@@ -28,7 +28,7 @@ pub fn card(registry: &Registry, view: &View, id: Id<Run>) -> Result<String, Exp
     let (dataset, split) = (registry.get(spec.dataset)?, registry.get(spec.split)?);
     let names = view.names_by_id()?;
     let name_of = |id: &crate::hash::Hash| names.get(id).cloned().unwrap_or_else(|| id.short());
-    let test = judged(registry, view, id, Subset::Test)?;
+    let test = evaluated(registry, view, id, Subset::Test)?;
     let name = name_of(&id.hash);
     let dataset_name = name_of(&spec.dataset.hash);
 
@@ -53,7 +53,7 @@ pub fn card(registry: &Registry, view: &View, id: Id<Run>) -> Result<String, Exp
     out += "\n## Use\n\nNo intended use, clinical evaluation or licence is recorded. The scores come from a \
             research data set and are not a diagnosis.\n";
     out += &data(&dataset_name, &dataset, &split, spec.fold);
-    let mut table = Table::new("", vec![Column::left("Setting"), Column::left("Value")]);
+    let mut table = ReportTable::new("", vec![Column::left("Setting"), Column::left("Value")]);
     table.rows =
         settings(&spec).into_iter().map(|(key, value)| vec![Cell::Text(key), Cell::Text(value)]).collect();
     let _ = write!(
@@ -78,7 +78,7 @@ pub fn card(registry: &Registry, view: &View, id: Id<Run>) -> Result<String, Exp
         let _ = writeln!(out, "\nMean AUC on the validation images in this epoch: {auc:.4}.");
     }
     match &test {
-        Some(judged) => out += &performance(registry, view, judged)?,
+        Some(evaluated) => out += &performance(registry, view, evaluated)?,
         None => out += "\n## Results\n\nNo scores of test images are recorded.\n",
     }
     out += "\n## Limits\n\n";
@@ -101,11 +101,11 @@ pub fn card(registry: &Registry, view: &View, id: Id<Run>) -> Result<String, Exp
     ];
     ids.extend(executions.iter().map(|(_, execution)| ("software", execution.software.hash)));
     ids.extend(spec.weights.map(|weights| ("initial weights", weights.hash)));
-    if let Some(judged) = &test {
-        ids.extend([("predictions", judged.predictions.hash), ("table", judged.table.hash)]);
+    if let Some(evaluated) = &test {
+        ids.extend([("predictions", evaluated.predictions.hash), ("table", evaluated.table.hash)]);
     }
     out += "\n## Lineage\n\nEach id is the BLAKE3 hash of the record or file; `reg trace` shows its lineage.\n\n";
-    let mut table = Table::new("", vec![Column::left("What"), Column::left("Id")]);
+    let mut table = ReportTable::new("", vec![Column::left("What"), Column::left("Id")]);
     table.rows =
         ids.into_iter().map(|(what, id)| vec![Cell::Text(what.into()), Cell::Text(id.to_string())]).collect();
     out += &table.render(Format::Markdown);
@@ -118,7 +118,7 @@ fn metadata(
     architecture: &Architecture,
     dataset: &str,
     id: Id<Dataset>,
-    test: Option<&Judged>,
+    test: Option<&EvaluatedRun>,
 ) -> String {
     let task = match architecture {
         Architecture::Mlp { .. } => "tabular-classification",
@@ -127,7 +127,7 @@ fn metadata(
     let mut out = format!(
         "---\nlibrary_name: pytorch\npipeline_tag: {task}\ntags:\n- chest-x-ray\n- multi-label-classification\n- reg\n"
     );
-    let Some(Judged { auc, .. }) = test else { return out + "---\n\n" };
+    let Some(EvaluatedRun { auc, .. }) = test else { return out + "---\n\n" };
     let _ = write!(
         out,
         "metrics:\n- roc_auc\nmodel-index:\n- name: {}\n  results:\n  - task:\n      type: {task}\n      \
@@ -175,8 +175,10 @@ fn data(name: &str, dataset: &Dataset, split: &Split, fold: u32) -> String {
         ),
     };
     let _ = writeln!(out, " Fold {fold} of {}, {how}:\n", split.folds.len());
-    let mut table =
-        Table::new("", vec![Column::left("Subset"), Column::right("Images"), Column::right("Patients")]);
+    let mut table = ReportTable::new(
+        "",
+        vec![Column::left("Subset"), Column::right("Images"), Column::right("Patients")],
+    );
     if let Some(sizes) = split.folds.get(fold as usize) {
         for (subset, size) in [("train", sizes.train), ("val", sizes.val), ("test", sizes.test)] {
             table.rows.push(vec![
@@ -189,8 +191,8 @@ fn data(name: &str, dataset: &Dataset, split: &Split, fold: u32) -> String {
     out + &table.render(Format::Markdown)
 }
 
-fn performance(registry: &Registry, view: &View, judged: &Judged) -> Result<String, ExportError> {
-    let Judged { predictions, record, auc, .. } = judged;
+fn performance(registry: &Registry, view: &View, evaluated: &EvaluatedRun) -> Result<String, ExportError> {
+    let EvaluatedRun { predictions, record, auc, .. } = evaluated;
     let manifest = registry.get_packed(registry.get(record.dataset)?.manifest)?;
     let dataset = registry.get(record.dataset)?;
     let scores = registry.get_packed(record.scores)?;
@@ -200,7 +202,7 @@ fn performance(registry: &Registry, view: &View, judged: &Judged) -> Result<Stri
         Column::right("Negatives"),
         Column::right("AUC [95 %]"),
     ];
-    let mut table = Table::new("", columns);
+    let mut table = ReportTable::new("", columns);
     let has_missing = auc.labels.iter().any(|label| label.missing.is_some());
     if has_missing {
         table.columns.push(Column::right("Missing"));
@@ -247,8 +249,8 @@ fn performance(registry: &Registry, view: &View, judged: &Judged) -> Result<Stri
     out.push('\n');
     let inconsistent =
         |e: runs::RunError| ExportError::Inconsistent { id: predictions.hash, reason: e.to_string() };
-    for unfair in runs::leaks(registry, *predictions).map_err(inconsistent)? {
-        let _ = write!(out, "\n**Not a result on new patients:** {}.\n", unfair.why);
+    for incomparable in runs::leaks(registry, *predictions).map_err(inconsistent)? {
+        let _ = write!(out, "\n**Not a result on new patients:** {}.\n", incomparable.why);
     }
     // Groups of patients, where a recorded comparison looked at them.
     for (_, table) in registry.referring::<Recorded>(view, &predictions.hash)? {

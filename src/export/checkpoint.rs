@@ -4,11 +4,11 @@
 //! [`crate::dataset::pixels`] and the worker do with an image: the same integers, so that scores agree to the
 //! rounding of single precision.
 
-use super::{ExportError, Folder};
+use super::{ExportError, ExportFolder};
 use crate::hash::Id;
 use crate::records::{AgeRange, Architecture, ImageInput, Run};
 use crate::registry::Registry;
-use crate::store::Link;
+use crate::store::LinkMode;
 
 /// The weights in an exported folder.
 pub const CHECKPOINT: &str = "checkpoint.safetensors";
@@ -16,9 +16,9 @@ pub const CHECKPOINT: &str = "checkpoint.safetensors";
 pub const PROGRAM: &str = "model.py";
 
 /// Writes the weights of a run and the program that scores with them.
-pub fn checkpoint(registry: &Registry, run: Id<Run>, folder: &Folder) -> Result<(), ExportError> {
+pub fn checkpoint(registry: &Registry, run: Id<Run>, folder: &ExportFolder) -> Result<(), ExportError> {
     folder.write(PROGRAM, program_of(registry, run)?.as_bytes())?;
-    folder.object(registry.store(), &registry.get(run)?.checkpoint.hash, CHECKPOINT, Link::Copy)
+    folder.object(registry.store(), &registry.get(run)?.checkpoint.hash, CHECKPOINT, LinkMode::Copy)
 }
 
 /// The program that scores with a run's weights.

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use serde_json::{Value, json};
 
 use super::activities::{Activity, activities, commands, is_output};
-use super::{ExportError, FileFormat, Folder, sheets, time};
+use super::{ExportError, ExportFolder, FileFormat, sheets, time};
 use crate::hash::{Digest, Hash, Id};
 use crate::index::View;
 use crate::lineage::{Graph, Mark, Marks, NodeKind};
@@ -41,7 +41,7 @@ pub fn ro_crate(
     registry: &Registry,
     view: &View,
     graph: &Graph,
-    folder: &Folder,
+    folder: &ExportFolder,
 ) -> Result<Crate, ExportError> {
     let activities = activities(registry, graph)?;
     let commands = commands(registry, &view.log()?, graph, &activities)?;
@@ -184,7 +184,7 @@ pub fn ro_crate(
 
 /// The files of a crate on their way, each with its entity.
 struct Parts<'a> {
-    folder: &'a Folder,
+    folder: &'a ExportFolder,
     entities: BTreeMap<String, Value>,
 }
 

@@ -2,14 +2,14 @@
 
 use serde_json::{Value, json};
 
-use super::sheet::Values;
+use super::sheet::ColumnValues;
 use super::tables::{IMAGE, IMAGES};
-use super::{ExportError, FileFormat, Folder, Sheet, dataset_sheets};
+use super::{ExportError, ExportFolder, FileFormat, Sheet, dataset_sheets};
 use crate::hash::Id;
 use crate::index::View;
 use crate::records::{Dataset, Split};
 use crate::registry::Registry;
-use crate::store::Link;
+use crate::store::LinkMode;
 
 const FILES: &str = "image-files";
 
@@ -23,8 +23,8 @@ pub fn croissant(
     view: &View,
     id: Id<Dataset>,
     split: Option<Id<Split>>,
-    link: Link,
-    folder: &Folder,
+    link: LinkMode,
+    folder: &ExportFolder,
 ) -> Result<(), ExportError> {
     let dataset = registry.get(id)?;
     let manifest = registry.get_packed(dataset.manifest)?;
@@ -97,12 +97,12 @@ fn record_set(sheet: &Sheet, file: &str, with_content: bool) -> Value {
         .iter()
         .map(|column| {
             let kind = match &column.values {
-                Values::Text(_) => "sc:Text",
+                ColumnValues::Text(_) => "sc:Text",
                 // What is not there is no integer for its readers.
-                Values::Integer(values) if values.contains(&None) => "sc:Float",
-                Values::Integer(_) => "sc:Integer",
-                Values::Number(_) => "sc:Float",
-                Values::Truth(_) => "sc:Boolean",
+                ColumnValues::Integer(values) if values.contains(&None) => "sc:Float",
+                ColumnValues::Integer(_) => "sc:Integer",
+                ColumnValues::Number(_) => "sc:Float",
+                ColumnValues::Truth(_) => "sc:Boolean",
             };
             json!({
                 "@type": "cr:Field",

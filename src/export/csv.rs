@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use csv::ByteRecord;
 
-use super::sheet::{Sheet, Values};
+use super::sheet::{ColumnValues, Sheet};
 
 /// The bytes of a file.
 ///
@@ -24,17 +24,17 @@ pub(super) fn write(sheet: &Sheet) -> Vec<u8> {
     writer.into_inner().expect(in_memory)
 }
 
-fn field(values: &Values, row: usize) -> Cow<'_, str> {
+fn field(values: &ColumnValues, row: usize) -> Cow<'_, str> {
     match values {
-        Values::Text(words) => Cow::Borrowed(words[row].as_deref().unwrap_or_default()),
-        Values::Integer(numbers) => {
+        ColumnValues::Text(words) => Cow::Borrowed(words[row].as_deref().unwrap_or_default()),
+        ColumnValues::Integer(numbers) => {
             numbers[row].map_or(Cow::Borrowed(""), |number| number.to_string().into())
         }
         // `Debug` and not `Display`, which writes 1e-300 with 300 zeros. Both round-trip.
-        Values::Number(numbers) => {
+        ColumnValues::Number(numbers) => {
             numbers[row].map_or(Cow::Borrowed(""), |number| format!("{number:?}").into())
         }
-        Values::Truth(truths) => Cow::Borrowed(match truths[row] {
+        ColumnValues::Truth(truths) => Cow::Borrowed(match truths[row] {
             Some(true) => "true",
             Some(false) => "false",
             None => "",

@@ -7,16 +7,16 @@ use super::ExportError;
 use crate::disk;
 use crate::hash::Hash;
 use crate::registry::Registry;
-use crate::store::{Link, Store};
+use crate::store::{LinkMode, Store};
 
 /// A folder on its way: it has another name until it is whole, and is removed if it never becomes so.
-pub struct Folder {
+pub struct ExportFolder {
     part: PathBuf,
     path: PathBuf,
     done: bool,
 }
 
-impl Folder {
+impl ExportFolder {
     /// Begins a folder that is not there yet, or is empty.
     pub fn begin(path: &Path) -> Result<Self, ExportError> {
         Registry::refuse_output(path)?;
@@ -29,7 +29,7 @@ impl Folder {
         }
         let part = disk::part_of(path);
         fs::create_dir_all(&part).map_err(ExportError::io("make", path))?;
-        Ok(Folder { part, path: path.to_owned(), done: false })
+        Ok(ExportFolder { part, path: path.to_owned(), done: false })
     }
 
     /// Where a file of it is written, the folders above it made.
@@ -55,17 +55,19 @@ impl Folder {
     ///
     /// A hard link takes no room and is the object itself; it is read-only like it. A copy belongs to whoever
     /// asked for it, and shares its blocks with the object where the file system can.
-    pub fn object(&self, store: &Store, id: &Hash, name: &str, how: Link) -> Result<(), ExportError> {
+    pub fn object(&self, store: &Store, id: &Hash, name: &str, how: LinkMode) -> Result<(), ExportError> {
         let (from, to) = (store.path(id), self.file(name)?);
         let shown = self.path.join(name);
         let wrong = || ExportError::io("write", &shown);
         // What leaves the registry is what its name says; what is read is hashed on the way.
-        if how != Link::Copy {
+        if how != LinkMode::Copy {
             store.verify(id, 0, &mut Vec::new())?;
         }
         match how {
-            Link::Hardlink => disk::hard_link(&from, &to).map_err(wrong()),
-            Link::Reflink if disk::reflink(&from, &to).is_ok() => disk::set_mode(&to, 0o644).map_err(wrong()),
+            LinkMode::Hardlink => disk::hard_link(&from, &to).map_err(wrong()),
+            LinkMode::Reflink if disk::reflink(&from, &to).is_ok() => {
+                disk::set_mode(&to, 0o644).map_err(wrong())
+            }
             _ => fs::write(&to, store.read(id)?).map_err(wrong()),
         }
     }
@@ -78,7 +80,7 @@ impl Folder {
     }
 }
 
-impl Drop for Folder {
+impl Drop for ExportFolder {
     fn drop(&mut self) {
         if !self.done {
             // What cannot be removed has a name that says what it is.

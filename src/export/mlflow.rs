@@ -10,15 +10,15 @@ use std::collections::{BTreeMap, HashMap};
 use rusqlite::{Connection, Transaction, params};
 
 use super::checkpoint::{CHECKPOINT, PROGRAM};
-use super::results::{epochs, judged, leaving};
+use super::results::{epochs, evaluated, leaving};
 use super::settings::settings;
-use super::{ExportError, FileFormat, Folder, card, checkpoint, sheets, time};
+use super::{ExportError, ExportFolder, FileFormat, card, checkpoint, sheets, time};
 use crate::hash::{Hash, Id};
 use crate::index::View;
 use crate::lineage::Marks;
 use crate::records::{Dataset, Execution, Run, Spec, Split, Subset};
 use crate::registry::Registry;
-use crate::store::Link;
+use crate::store::LinkMode;
 
 const STORE: &str = "mlflow.db";
 const ARTIFACTS: &str = "artifacts";
@@ -41,8 +41,8 @@ pub fn mlflow(
     registry: &Registry,
     view: &View,
     runs: &[Id<Run>],
-    folder: &Folder,
-    link: Link,
+    folder: &ExportFolder,
+    link: LinkMode,
 ) -> Result<Written, ExportError> {
     let path = folder.file(STORE)?;
     let wrong = |e: rusqlite::Error| ExportError::io("write", &path)(std::io::Error::other(e));
@@ -159,11 +159,11 @@ impl Entry {
                 metrics.push((key.to_owned(), value, when, i64::from(epoch.epoch)));
             }
         }
-        if let Some(judged) = judged(registry, view, id, Subset::Test)? {
-            tags.push(("reg.predictions".to_owned(), judged.predictions.to_string()));
-            tags.push(("reg.table".to_owned(), judged.table.to_string()));
-            let labels = judged.auc.labels.iter().map(|label| (label.label.as_str(), label.auc));
-            for (label, auc) in labels.chain([("mean", judged.auc.mean)]) {
+        if let Some(evaluated) = evaluated(registry, view, id, Subset::Test)? {
+            tags.push(("reg.predictions".to_owned(), evaluated.predictions.to_string()));
+            tags.push(("reg.table".to_owned(), evaluated.table.to_string()));
+            let labels = evaluated.auc.labels.iter().map(|label| (label.label.as_str(), label.auc));
+            for (label, auc) in labels.chain([("mean", evaluated.auc.mean)]) {
                 let Some(auc) = auc else { continue };
                 let (when, step) = (end.unwrap_or(0), i64::from(run.best_epoch));
                 metrics.push((format!("test AUC/{label}"), auc, when, step));
@@ -202,18 +202,18 @@ fn artifacts(
     id: Id<Run>,
     run: &Run,
     entry: &Entry,
-    folder: &Folder,
-    link: Link,
+    folder: &ExportFolder,
+    link: LinkMode,
 ) -> Result<(), ExportError> {
     let place = |name: &str| format!("{ARTIFACTS}/{}/{name}", entry.id);
     let store = registry.store();
     folder.object(store, &run.checkpoint.hash, &place(CHECKPOINT), link)?;
     folder.write(&place(PROGRAM), checkpoint::program_of(registry, id)?.as_bytes())?;
-    folder.object(store, &run.spec.hash, &place("spec.json"), Link::Copy)?;
-    folder.object(store, &run.log.hash, &place("log.jsonl"), Link::Copy)?;
+    folder.object(store, &run.spec.hash, &place("spec.json"), LinkMode::Copy)?;
+    folder.object(store, &run.log.hash, &place("log.jsonl"), LinkMode::Copy)?;
     folder.write(&place("README.md"), card(registry, view, id)?.as_bytes())?;
-    if let Some(judged) = judged(registry, view, id, Subset::Test)? {
-        for sheet in sheets(registry, view, judged.table.hash)? {
+    if let Some(evaluated) = evaluated(registry, view, id, Subset::Test)? {
+        for sheet in sheets(registry, view, evaluated.table.hash)? {
             folder.write(&place(&format!("test-{}.csv", sheet.name)), &sheet.render(FileFormat::Csv))?;
         }
     }

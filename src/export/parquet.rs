@@ -14,7 +14,7 @@ use parquet::file::properties::WriterProperties;
 use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use parquet::schema::types::{ColumnPath, Type};
 
-use super::sheet::{Column, Sheet, Values};
+use super::sheet::{ColumnValues, Sheet, SheetColumn};
 
 /// The bytes of a file.
 pub(super) fn write(sheet: &Sheet) -> Vec<u8> {
@@ -37,24 +37,24 @@ fn in_memory(sheet: &Sheet) -> Result<Vec<u8>> {
     let mut group = writer.next_row_group()?;
     for column in &sheet.columns {
         match &column.values {
-            Values::Text(values) => {
+            ColumnValues::Text(values) => {
                 put::<ByteArrayType, _>(&mut group, values, |word| ByteArray::from(word.as_str()))?;
             }
-            Values::Integer(values) => put::<Int64Type, _>(&mut group, values, |number| *number)?,
-            Values::Number(values) => put::<DoubleType, _>(&mut group, values, |number| *number)?,
-            Values::Truth(values) => put::<BoolType, _>(&mut group, values, |truth| *truth)?,
+            ColumnValues::Integer(values) => put::<Int64Type, _>(&mut group, values, |number| *number)?,
+            ColumnValues::Number(values) => put::<DoubleType, _>(&mut group, values, |number| *number)?,
+            ColumnValues::Truth(values) => put::<BoolType, _>(&mut group, values, |truth| *truth)?,
         }
     }
     group.close()?;
     writer.into_inner()
 }
 
-fn field(column: &Column) -> Result<Arc<Type>> {
+fn field(column: &SheetColumn) -> Result<Arc<Type>> {
     let (physical, logical) = match &column.values {
-        Values::Text(_) => (Physical::BYTE_ARRAY, Some(LogicalType::String)),
-        Values::Integer(_) => (Physical::INT64, None),
-        Values::Number(_) => (Physical::DOUBLE, None),
-        Values::Truth(_) => (Physical::BOOLEAN, None),
+        ColumnValues::Text(_) => (Physical::BYTE_ARRAY, Some(LogicalType::String)),
+        ColumnValues::Integer(_) => (Physical::INT64, None),
+        ColumnValues::Number(_) => (Physical::DOUBLE, None),
+        ColumnValues::Truth(_) => (Physical::BOOLEAN, None),
     };
     let field = Type::primitive_type_builder(&column.name, physical)
         .with_repetition(Repetition::OPTIONAL)
@@ -63,16 +63,16 @@ fn field(column: &Column) -> Result<Arc<Type>> {
 }
 
 /// Whether a dictionary saves room: not for names and hashes, of which each is another.
-fn repeats(values: &Values) -> bool {
+fn repeats(values: &ColumnValues) -> bool {
     const LOOKED_AT: usize = 1000;
     match values {
-        Values::Text(words) => {
+        ColumnValues::Text(words) => {
             let few: Vec<_> = words.iter().take(LOOKED_AT).collect();
             let different: HashSet<_> = few.iter().collect();
             different.len() * 2 <= few.len()
         }
-        Values::Integer(_) => true,
-        Values::Number(_) | Values::Truth(_) => false,
+        ColumnValues::Integer(_) => true,
+        ColumnValues::Number(_) | ColumnValues::Truth(_) => false,
     }
 }
 

@@ -7,7 +7,7 @@ use crate::records::{AucTable, EpochLog, Kind, Predictions, Run, Subset, Table};
 use crate::registry::Registry;
 
 /// Predictions of a run and the AUCs that were computed of them.
-pub(super) struct Judged {
+pub(super) struct EvaluatedRun {
     pub(super) predictions: Id<Predictions>,
     pub(super) record: Predictions,
     pub(super) table: Id<Table>,
@@ -15,19 +15,19 @@ pub(super) struct Judged {
 }
 
 /// The judged predictions of a subset: the oldest, where there are several.
-pub(super) fn judged(
+pub(super) fn evaluated(
     registry: &Registry,
     view: &View,
     run: Id<Run>,
     subset: Subset,
-) -> Result<Option<Judged>, ExportError> {
+) -> Result<Option<EvaluatedRun>, ExportError> {
     for (predictions, record) in registry.referring::<Predictions>(view, &run.hash)? {
         if record.subset != Some(subset) {
             continue;
         }
         for (table, content) in registry.referring::<Table>(view, &predictions.hash)? {
             if let Table::Auc(auc) = content {
-                return Ok(Some(Judged { predictions, record, table, auc }));
+                return Ok(Some(EvaluatedRun { predictions, record, table, auc }));
             }
         }
     }

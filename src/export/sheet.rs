@@ -10,21 +10,21 @@ pub struct Sheet {
     /// What it is and where it comes from: keys and values that Parquet files carry.
     pub about: Vec<(String, String)>,
     /// The columns.
-    pub columns: Vec<Column>,
+    pub columns: Vec<SheetColumn>,
 }
 
 /// A column.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Column {
+pub struct SheetColumn {
     /// Its heading.
     pub name: String,
     /// What it holds, a row each.
-    pub values: Values,
+    pub values: ColumnValues,
 }
 
 /// Values of one type; what is undefined is `None`, never a number that stands for it.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Values {
+pub enum ColumnValues {
     /// Words.
     Text(Vec<Option<String>>),
     /// Whole numbers.
@@ -60,14 +60,14 @@ impl FileFormat {
     }
 }
 
-impl Values {
+impl ColumnValues {
     /// Rows.
     pub fn len(&self) -> usize {
         match self {
-            Values::Text(values) => values.len(),
-            Values::Integer(values) => values.len(),
-            Values::Number(values) => values.len(),
-            Values::Truth(values) => values.len(),
+            ColumnValues::Text(values) => values.len(),
+            ColumnValues::Integer(values) => values.len(),
+            ColumnValues::Number(values) => values.len(),
+            ColumnValues::Truth(values) => values.len(),
         }
     }
 
@@ -78,19 +78,19 @@ impl Values {
 
     /// Words that are all there.
     pub fn words(words: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        Values::Text(words.into_iter().map(|word| Some(word.into())).collect())
+        ColumnValues::Text(words.into_iter().map(|word| Some(word.into())).collect())
     }
 
     /// Whole numbers that are all there.
     pub fn integers(numbers: impl IntoIterator<Item = impl Into<i64>>) -> Self {
-        Values::Integer(numbers.into_iter().map(|number| Some(number.into())).collect())
+        ColumnValues::Integer(numbers.into_iter().map(|number| Some(number.into())).collect())
     }
 }
 
-impl Column {
+impl SheetColumn {
     /// A column.
-    pub fn new(name: impl Into<String>, values: Values) -> Self {
-        Column { name: name.into(), values }
+    pub fn new(name: impl Into<String>, values: ColumnValues) -> Self {
+        SheetColumn { name: name.into(), values }
     }
 }
 

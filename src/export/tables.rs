@@ -5,7 +5,7 @@
 use std::collections::HashSet;
 
 use super::ExportError;
-use super::sheet::{Column, Sheet, Values};
+use super::sheet::{ColumnValues, Sheet, SheetColumn};
 use crate::hash::{Hash, Id};
 use crate::index::View;
 use crate::lineage::Marks;
@@ -96,58 +96,61 @@ fn about(id: Hash, kind: Kind) -> Vec<(String, String)> {
 fn images(id: Id<Dataset>, dataset: &Dataset, manifest: &Manifest) -> Sheet {
     let rows = &manifest.rows;
     let of_file = |of: &dyn Fn(&ImageRow) -> i64| {
-        Values::Integer(rows.iter().map(|row| row.object.map(|_| of(row))).collect())
+        ColumnValues::Integer(rows.iter().map(|row| row.object.map(|_| of(row))).collect())
     };
     let mut columns = vec![
-        Column::new(IMAGE, names(rows)),
-        Column::new(PATIENT, patients(rows.iter())),
-        Column::new(
+        SheetColumn::new(IMAGE, names(rows)),
+        SheetColumn::new(PATIENT, patients(rows.iter())),
+        SheetColumn::new(
             "Follow-up #",
-            Values::Integer(rows.iter().map(|row| row.follow_up.map(i64::from)).collect()),
+            ColumnValues::Integer(rows.iter().map(|row| row.follow_up.map(i64::from)).collect()),
         ),
-        Column::new("Patient Age", Values::Integer(rows.iter().map(|row| row.age.map(i64::from)).collect())),
-        Column::new("Patient Gender", words(rows, |row| gender(row.gender))),
-        Column::new("View Position", words(rows, |row| view_position(row.view))),
+        SheetColumn::new(
+            "Patient Age",
+            ColumnValues::Integer(rows.iter().map(|row| row.age.map(i64::from)).collect()),
+        ),
+        SheetColumn::new("Patient Gender", words(rows, |row| gender(row.gender))),
+        SheetColumn::new("View Position", words(rows, |row| view_position(row.view))),
     ];
     if rows.iter().any(|row| row.study.is_some()) {
         let study = |row: &ImageRow| row.study.as_ref().map(|study| study.as_str().to_owned());
-        columns.push(Column::new("Study ID", Values::Text(rows.iter().map(study).collect())));
+        columns.push(SheetColumn::new("Study ID", ColumnValues::Text(rows.iter().map(study).collect())));
     }
     columns.extend(dataset.labels.iter().enumerate().map(|(bit, label)| {
-        Column::new(label, Values::Truth(rows.iter().map(|row| row.label(bit)).collect()))
+        SheetColumn::new(label, ColumnValues::Truth(rows.iter().map(|row| row.label(bit)).collect()))
     }));
     columns.extend([
-        Column::new("width", of_file(&|row| i64::from(row.width))),
-        Column::new("height", of_file(&|row| i64::from(row.height))),
-        Column::new("bytes", of_file(&|row| row.bytes as i64)),
-        Column::new(
+        SheetColumn::new("width", of_file(&|row| i64::from(row.width))),
+        SheetColumn::new("height", of_file(&|row| i64::from(row.height))),
+        SheetColumn::new("bytes", of_file(&|row| row.bytes as i64)),
+        SheetColumn::new(
             "blake3",
-            Values::Text(rows.iter().map(|row| row.object.map(|object| object.to_string())).collect()),
+            ColumnValues::Text(rows.iter().map(|row| row.object.map(|object| object.to_string())).collect()),
         ),
-        Column::new(
+        SheetColumn::new(
             "sha256",
-            Values::Text(rows.iter().map(|row| row.object.map(|_| row.sha256.digits())).collect()),
+            ColumnValues::Text(rows.iter().map(|row| row.object.map(|_| row.sha256.digits())).collect()),
         ),
-        Column::new("metadata row", Values::integers(rows.iter().map(|row| row.row))),
+        SheetColumn::new("metadata row", ColumnValues::integers(rows.iter().map(|row| row.row))),
     ]);
     Sheet { name: IMAGES.to_owned(), about: about(id.hash, Kind::Dataset), columns }
 }
 
-fn names(rows: &[ImageRow]) -> Values {
-    Values::words(rows.iter().map(|row| row.name.as_str()))
+fn names(rows: &[ImageRow]) -> ColumnValues {
+    ColumnValues::words(rows.iter().map(|row| row.name.as_str()))
 }
 
 /// Patients as numbers where all of them are, so that what reads the published file reads this one alike.
-fn patients<'a>(rows: impl Iterator<Item = &'a ImageRow> + Clone) -> Values {
+fn patients<'a>(rows: impl Iterator<Item = &'a ImageRow> + Clone) -> ColumnValues {
     let number = |row: &ImageRow| row.patient.number().and_then(|number| i64::try_from(number).ok());
     match rows.clone().all(|row| number(row).is_some()) {
-        true => Values::Integer(rows.map(number).collect()),
-        false => Values::words(rows.map(|row| row.patient.as_str())),
+        true => ColumnValues::Integer(rows.map(number).collect()),
+        false => ColumnValues::words(rows.map(|row| row.patient.as_str())),
     }
 }
 
-fn words(rows: &[ImageRow], word: impl Fn(&ImageRow) -> Option<&'static str>) -> Values {
-    Values::Text(rows.iter().map(|row| word(row).map(str::to_owned)).collect())
+fn words(rows: &[ImageRow], word: impl Fn(&ImageRow) -> Option<&'static str>) -> ColumnValues {
+    ColumnValues::Text(rows.iter().map(|row| word(row).map(str::to_owned)).collect())
 }
 
 fn gender(gender: Gender) -> Option<&'static str> {
@@ -182,15 +185,15 @@ fn boxes(
         labels.push(dataset.labels.get(row.label as usize).ok_or_else(wrong)?.as_str());
     }
     let edge = |of: fn(&crate::records::BoxRow) -> f64| {
-        Values::Number(boxes.rows.iter().map(|row| Some(of(row))).collect())
+        ColumnValues::Number(boxes.rows.iter().map(|row| Some(of(row))).collect())
     };
     let columns = vec![
-        Column::new(IMAGE, Values::words(images)),
-        Column::new("Finding Label", Values::words(labels)),
-        Column::new("x", edge(|row| row.x)),
-        Column::new("y", edge(|row| row.y)),
-        Column::new("w", edge(|row| row.w)),
-        Column::new("h", edge(|row| row.h)),
+        SheetColumn::new(IMAGE, ColumnValues::words(images)),
+        SheetColumn::new("Finding Label", ColumnValues::words(labels)),
+        SheetColumn::new("x", edge(|row| row.x)),
+        SheetColumn::new("y", edge(|row| row.y)),
+        SheetColumn::new("w", edge(|row| row.w)),
+        SheetColumn::new("h", edge(|row| row.h)),
     ];
     Ok(Sheet { name: "boxes".to_owned(), about: about(id.hash, Kind::Dataset), columns })
 }
@@ -198,8 +201,10 @@ fn boxes(
 fn folds(registry: &Registry, id: Id<Split>) -> Result<Sheet, ExportError> {
     let split = registry.get(id)?;
     let manifest = registry.get_packed(registry.get(split.dataset)?.manifest)?;
-    let mut columns =
-        vec![Column::new(IMAGE, names(&manifest.rows)), Column::new(PATIENT, patients(manifest.rows.iter()))];
+    let mut columns = vec![
+        SheetColumn::new(IMAGE, names(&manifest.rows)),
+        SheetColumn::new(PATIENT, patients(manifest.rows.iter())),
+    ];
     columns.extend(fold_columns(registry, id, split.dataset, &manifest)?);
     let mut about = about(id.hash, Kind::Split);
     about.push(("reg.dataset".to_owned(), split.dataset.hash.to_string()));
@@ -212,7 +217,7 @@ fn fold_columns(
     id: Id<Split>,
     dataset: Id<Dataset>,
     manifest: &Manifest,
-) -> Result<Vec<Column>, ExportError> {
+) -> Result<Vec<SheetColumn>, ExportError> {
     let split = registry.get(id)?;
     if split.dataset != dataset {
         return Err(ExportError::OtherDataset { split: id.hash, dataset: dataset.hash });
@@ -224,7 +229,7 @@ fn fold_columns(
             subset.map(|subset| subset.name().to_owned())
         };
         let subsets = (0..manifest.rows.len()).map(|row| subset(fold.get(row)));
-        Column::new(format!("fold {number}"), Values::Text(subsets.collect()))
+        SheetColumn::new(format!("fold {number}"), ColumnValues::Text(subsets.collect()))
     };
     Ok(assignment.folds.iter().enumerate().map(column).collect())
 }
@@ -242,11 +247,11 @@ fn scores(registry: &Registry, id: Id<Predictions>) -> Result<Sheet, ExportError
     let rows: Vec<&ImageRow> =
         rows.collect::<Option<_>>().ok_or_else(|| wrong("it scores an image that is not in the data set"))?;
     let mut columns = vec![
-        Column::new(IMAGE, Values::words(rows.iter().map(|row| row.name.as_str()))),
-        Column::new(PATIENT, patients(rows.iter().copied())),
+        SheetColumn::new(IMAGE, ColumnValues::words(rows.iter().map(|row| row.name.as_str()))),
+        SheetColumn::new(PATIENT, patients(rows.iter().copied())),
     ];
     columns.extend(predictions.labels.iter().enumerate().map(|(label, name)| {
-        Column::new(name, Values::Number(scores.column(label).into_iter().map(Some).collect()))
+        SheetColumn::new(name, ColumnValues::Number(scores.column(label).into_iter().map(Some).collect()))
     }));
     let mut about = about(id.hash, Kind::Predictions);
     let scale = serde_json::to_value(predictions.scale).unwrap_or_default();
@@ -276,14 +281,14 @@ fn table(id: Hash, table: &Table) -> Vec<Sheet> {
             results::tables(comparison).into_iter().map(|(name, _)| name).collect()
         }
         Table::Probe(_) => vec!["probe"],
-        Table::Heat(_) => vec!["heat"],
+        Table::Heatmap(_) => vec!["heat"],
         Table::Pointing(_) => vec!["pointing"],
     };
     names.into_iter().zip(results::of(table)).map(|(name, table)| typed(id, name, &table)).collect()
 }
 
 /// A printed table with every digit. A column with a deviation or an interval becomes several, as in its CSV.
-fn typed(id: Hash, name: &str, table: &report::Table) -> Sheet {
+fn typed(id: Hash, name: &str, table: &report::ReportTable) -> Sheet {
     let mut columns = Vec::new();
     for (place, column) in table.columns.iter().enumerate() {
         let cells: Vec<&Cell> = table.rows.iter().map(|row| row.get(place).unwrap_or(&Cell::Empty)).collect();
@@ -292,20 +297,20 @@ fn typed(id: Hash, name: &str, table: &report::Table) -> Sheet {
             Some(Cell::Interval { .. }) => &["low", "high"],
             _ => &[],
         };
-        columns.push(Column::new(&column.name, main_values(&cells)));
+        columns.push(SheetColumn::new(&column.name, main_values(&cells)));
         for (number, what) in more.iter().enumerate() {
             let value = |cell: &&Cell| match cell {
                 Cell::MeanStd { std, .. } => *std,
                 Cell::Interval { ends, .. } => ends.map(|ends| ends[number]),
                 _ => None,
             };
-            let values = Values::Number(cells.iter().map(value).collect());
-            columns.push(Column::new(format!("{} {what}", column.name), values));
+            let values = ColumnValues::Number(cells.iter().map(value).collect());
+            columns.push(SheetColumn::new(format!("{} {what}", column.name), values));
         }
     }
     if let Some(why) = &table.warning {
-        let values = Values::words(table.rows.iter().map(|_| why.as_str()));
-        columns.push(Column::new("not comparable", values));
+        let values = ColumnValues::words(table.rows.iter().map(|_| why.as_str()));
+        columns.push(SheetColumn::new("not comparable", values));
     }
     distinct(&mut columns);
     let mut about = about(id, Kind::Table);
@@ -316,7 +321,7 @@ fn typed(id: Hash, name: &str, table: &report::Table) -> Sheet {
 
 /// Numbers headings that are there already, as those of models are that are called like a column: readers of Parquet
 /// take a name for one column.
-fn distinct(columns: &mut [Column]) {
+fn distinct(columns: &mut [SheetColumn]) {
     let mut taken = HashSet::new();
     for column in columns {
         let own = column.name.clone();
@@ -329,7 +334,7 @@ fn distinct(columns: &mut [Column]) {
 }
 
 /// Whole numbers where all cells are, else numbers where all are, else what a person reads.
-fn main_values(cells: &[&Cell]) -> Values {
+fn main_values(cells: &[&Cell]) -> ColumnValues {
     let number = |cell: &Cell| match cell {
         Cell::Integer(count) => Some(*count as f64),
         Cell::Number { value, .. } | Cell::PValue(value) | Cell::Interval { value, .. } => *value,
@@ -338,14 +343,14 @@ fn main_values(cells: &[&Cell]) -> Values {
     };
     if cells.iter().any(|cell| matches!(cell, Cell::Text(_))) {
         let shown = |cell: &&Cell| (!matches!(cell, Cell::Empty)).then(|| cell.shown());
-        return Values::Text(cells.iter().map(shown).collect());
+        return ColumnValues::Text(cells.iter().map(shown).collect());
     }
     if cells.iter().all(|cell| matches!(cell, Cell::Integer(_) | Cell::Empty)) {
         let count = |cell: &&Cell| match cell {
             Cell::Integer(count) => i64::try_from(*count).ok(),
             _ => None,
         };
-        return Values::Integer(cells.iter().map(count).collect());
+        return ColumnValues::Integer(cells.iter().map(count).collect());
     }
-    Values::Number(cells.iter().map(|cell| number(cell)).collect())
+    ColumnValues::Number(cells.iter().map(|cell| number(cell)).collect())
 }

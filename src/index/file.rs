@@ -45,12 +45,12 @@ mod traced {
     use redb::backends::FileBackend;
     use redb::{BackendError, Builder, Database, DatabaseError, StorageBackend};
 
-    use crate::disk::{Step, step};
+    use crate::disk::{WriteStep, step};
 
     pub(super) fn create(builder: &Builder, path: &Path) -> Result<Database, DatabaseError> {
         let exists = path.exists();
         let open = || OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path);
-        let file = if exists { open() } else { step(Step::Write { path, bytes: &[] }, open) };
+        let file = if exists { open() } else { step(WriteStep::Write { path, bytes: &[] }, open) };
         with(builder, path, file)
     }
 
@@ -79,15 +79,15 @@ mod traced {
         }
 
         fn set_len(&self, len: u64) -> Result<(), io::Error> {
-            step(Step::SetLen { path: &self.path, len }, || self.file.set_len(len))
+            step(WriteStep::SetLen { path: &self.path, len }, || self.file.set_len(len))
         }
 
         fn sync_data(&self) -> Result<(), io::Error> {
-            step(Step::Sync { path: &self.path }, || self.file.sync_data())
+            step(WriteStep::Sync { path: &self.path }, || self.file.sync_data())
         }
 
         fn write(&self, offset: u64, data: &[u8]) -> Result<(), io::Error> {
-            let write = Step::WriteAt { path: &self.path, offset, bytes: data };
+            let write = WriteStep::WriteAt { path: &self.path, offset, bytes: data };
             step(write, || self.file.write(offset, data))
         }
 

@@ -21,7 +21,7 @@ use redb::{Builder, Database, DatabaseError, ReadOnlyDatabase, ReadableDatabase,
 use crate::disk;
 use guard::guard;
 pub use view::{Registration, View};
-pub use writer::Writer;
+pub use writer::IndexWriter;
 
 /// How long to wait for another process before giving up.
 pub const PATIENCE: Duration = Duration::from_secs(20);
@@ -139,7 +139,7 @@ impl Index {
     /// Changes the index in one transaction: all of what `change` does, or nothing.
     pub fn write<T, E: From<IndexError>>(
         &self,
-        change: impl FnOnce(&mut Writer) -> Result<T, E>,
+        change: impl FnOnce(&mut IndexWriter) -> Result<T, E>,
     ) -> Result<T, E> {
         self.must_exist()?;
         let known = self.commits();
@@ -152,9 +152,9 @@ impl Index {
     /// Fills an emptied index in one transaction, whatever it was before: damaged, old or gone.
     pub fn rebuild<T, E: From<IndexError>>(
         &self,
-        fill: impl Fn(&mut Writer) -> Result<T, E>,
+        fill: impl Fn(&mut IndexWriter) -> Result<T, E>,
     ) -> Result<T, E> {
-        let fill = |writer: &mut Writer| {
+        let fill = |writer: &mut IndexWriter| {
             writer.clear()?;
             fill(writer).map_err(Attempt::Fill)
         };
@@ -224,10 +224,10 @@ impl Index {
         &self,
         database: &Database,
         known: Option<u64>,
-        change: impl FnOnce(&mut Writer) -> Result<T, E>,
+        change: impl FnOnce(&mut IndexWriter) -> Result<T, E>,
     ) -> Result<T, E> {
         let transaction = database.begin_write().map_err(|e| self.error(e))?;
-        let mut writer = Writer { index: self, transaction };
+        let mut writer = IndexWriter { index: self, transaction };
         writer.open_all()?;
         let seen = writer.commits()?;
         if let Some(known) = known.filter(|known| seen < *known) {
@@ -329,7 +329,7 @@ mod tests {
     fn records_are_listed_by_kind_in_order_of_registration() {
         let (_dir, index) = index();
         let (a, b, c) = (Hash([9; 32]), Hash([1; 32]), Hash([5; 32]));
-        let add = |w: &mut Writer| {
+        let add = |w: &mut IndexWriter| {
             for (id, kind) in [(a, Kind::Run), (b, Kind::Run), (c, Kind::Split), (a, Kind::Run)] {
                 w.record(&id, kind)?;
             }
@@ -358,7 +358,7 @@ mod tests {
     fn who_names_an_object_is_found() {
         let (_dir, index) = index();
         let (image, a, b) = (Hash([255; 32]), Hash([0; 32]), Hash([255; 32]));
-        let add = |w: &mut Writer| {
+        let add = |w: &mut IndexWriter| {
             w.mentions([(image, b, "x")].into_iter())?;
             w.mentions([(image, a, "y"), (Hash([254; 32]), a, "z")].into_iter())
         };

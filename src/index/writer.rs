@@ -8,12 +8,12 @@ use crate::hash::Hash;
 use crate::records::Kind;
 
 /// A transaction that changes the index.
-pub struct Writer<'a> {
+pub struct IndexWriter<'a> {
     pub(super) index: &'a Index,
     pub(super) transaction: WriteTransaction,
 }
 
-impl Writer<'_> {
+impl IndexWriter<'_> {
     pub(super) fn open_all(&self) -> Result<(), IndexError> {
         let open = || -> Result<(), redb::TableError> {
             self.transaction.open_table(RECORDS)?;

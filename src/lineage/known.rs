@@ -8,7 +8,7 @@ use crate::records::Kind;
 use crate::registry::survey::{Survey, breaks, replay};
 
 /// Differences that are told one by one; the rest is counted.
-const TOLD: usize = 20;
+const MAX_REPORTED: usize = 20;
 
 /// The tables of an index.
 pub(super) struct Known {
@@ -124,8 +124,8 @@ impl Known {
                 ));
             }
         }
-        let rest = problems.len().saturating_sub(TOLD);
-        problems.truncate(TOLD);
+        let rest = problems.len().saturating_sub(MAX_REPORTED);
+        problems.truncate(MAX_REPORTED);
         problems.extend(
             (rest > 0).then(|| format!("and {rest} more differences between the index and the objects")),
         );

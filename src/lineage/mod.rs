@@ -5,25 +5,25 @@
 
 mod diff;
 mod graph;
+mod impact;
 mod known;
 mod repair;
 #[cfg(test)]
 mod tests;
-mod touched;
 mod usage;
 mod verify;
 mod withdraw;
 
 pub use crate::registry::walk::Edge;
 pub use diff::{
-    Change, Changed, DatasetDiff, DiffError, Difference, FoldOf, Parting, Relabelled, Side, SplitDiff,
-    SubsetDiff, diff, diff_datasets,
+    Change, Changed, ComparedRecord, DatasetDiff, DiffError, Difference, DivergencePoint, FoldOf, Relabelled,
+    SplitDiff, SubsetDiff, diff, diff_datasets,
 };
 pub use graph::{Direction, Graph, Node, NodeKind, behind, image_named, trace};
-pub use repair::{RepairError, repair};
-pub use touched::{
-    Asked, InDataset, InFold, InSplit, Named, Touched, TouchedImage, Touching, datasets, touched,
+pub use impact::{
+    AffectedImage, AffectedNode, AffectedRecord, Asked, Impact, InDataset, InFold, InSplit, datasets, impact,
 };
-pub use usage::{Choice, Counts, Rows, Usage, Use};
+pub use repair::{RepairError, repair};
+pub use usage::{Choice, DataUsage, RowSet, UsageCounts, UsageQuery};
 pub use verify::{Damage, Gone, Verification, verify, verify_some};
-pub use withdraw::{Mark, Marks, Request, WithdrawError, Withdrew, revoke, standing, withdraw};
+pub use withdraw::{Mark, Marks, WithdrawError, WithdrawRequest, Withdrew, in_force, revoke, withdraw};

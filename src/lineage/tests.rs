@@ -1,6 +1,6 @@
 //! Lineage over records in memory: both directions, taint, usage, and a chain longer than any stack.
 
-use super::usage::{Counts, Usage};
+use super::usage::{UsageCounts, UsageQuery};
 use super::verify::Graph;
 use super::withdraw::Marks;
 use std::sync::atomic::Ordering;
@@ -71,8 +71,8 @@ impl Study {
     }
 
     /// How the first image was used.
-    fn counts(&self, id: Hash) -> Counts {
-        let mut usage = Usage::new(&self.memory, Box::new(|_, _| Ok(vec![0])));
+    fn counts(&self, id: Hash) -> UsageCounts {
+        let mut usage = UsageQuery::new(&self.memory, Box::new(|_, _| Ok(vec![0])));
         let used = usage.of(&id);
         assert!(usage.unread.is_empty(), "{:?}", usage.unread);
         usage.counts(&used)
@@ -142,7 +142,7 @@ fn weights_lead_to_the_runs_whose_checkpoint_they_are_whichever_came_first() {
 fn usage_is_told_fold_by_fold() {
     let mut study = Study::new();
     let runs: Vec<Id<Run>> = (0..3).map(|fold| study.run(fold, None, &format!("f{fold}"))).collect();
-    let of = |counts: Counts| [counts.trained, counts.validated, counts.scored];
+    let of = |counts: UsageCounts| [counts.trained, counts.validated, counts.scored];
     // The first image trains in fold 0, validates in fold 1 and tests in fold 2.
     let found: Vec<_> = runs.iter().map(|run| of(study.counts(run.hash))).collect();
     assert_eq!(found, [[1, 0, 0], [0, 1, 0], [0, 0, 0]]);

@@ -9,7 +9,7 @@ use std::rc::Rc;
 
 use serde::Serialize;
 
-use super::touched::different;
+use super::impact::different;
 use crate::hash::{Hash, Id};
 use crate::records::{
     self, Dataset, ImageRow, ImageUse, Manifest, Predictions, Purpose, Scores, Split, Subset, codec,
@@ -17,24 +17,24 @@ use crate::records::{
 use crate::registry::{Objects, RegistryError};
 
 /// Rows of data sets: place of the row in the manifest, by data set.
-pub type Rows = BTreeSet<(Hash, u32)>;
+pub type RowSet = BTreeSet<(Hash, u32)>;
 
 /// What a record did with the chosen images.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Use {
+pub struct DataUsage {
     /// Holds them: a data set, a split, a table of counts.
-    pub holds: Rows,
+    pub holds: RowSet,
     /// Weights were fitted to them.
-    pub trained: Rows,
+    pub trained: RowSet,
     /// Weights, penalties or thresholds were selected on them.
-    pub validated: Rows,
+    pub validated: RowSet,
     /// Scores of them are in it, or numbers made of such scores.
-    pub scored: Rows,
+    pub scored: RowSet,
 }
 
 /// How many of the chosen images a record used, and how.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, schemars::JsonSchema)]
-pub struct Counts {
+pub struct UsageCounts {
     /// Images that it holds.
     pub holds: u64,
     /// Images that weights were fitted to.
@@ -45,8 +45,8 @@ pub struct Counts {
     pub scored: u64,
 }
 
-impl Use {
-    pub(super) fn add(&mut self, other: &Use) {
+impl DataUsage {
+    pub(super) fn add(&mut self, other: &DataUsage) {
         self.holds.extend(&other.holds);
         self.trained.extend(&other.trained);
         self.validated.extend(&other.validated);
@@ -59,12 +59,12 @@ impl Use {
     }
 
     /// All rows, however they were used.
-    pub fn rows(&self) -> Rows {
+    pub fn rows(&self) -> RowSet {
         [&self.holds, &self.trained, &self.validated, &self.scored].into_iter().flatten().copied().collect()
     }
 }
 
-impl std::fmt::Display for Counts {
+impl std::fmt::Display for UsageCounts {
     /// `trained on 3, scored 2`.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let parts = [
@@ -83,24 +83,24 @@ impl std::fmt::Display for Counts {
 pub type Choice<'a> = dyn Fn(Id<Dataset>, &Dataset) -> Result<Vec<u32>, RegistryError> + 'a;
 
 /// Answers for one choice of images; each record is looked at once.
-pub struct Usage<'a> {
+pub struct UsageQuery<'a> {
     objects: &'a dyn Objects,
     choice: Box<Choice<'a>>,
     rows: HashMap<Hash, Rc<Vec<u32>>>,
     /// Rows of each subset of each fold of a split.
     folds: HashMap<Hash, Rc<Vec<[Vec<u32>; 3]>>>,
-    known: HashMap<Hash, Rc<Use>>,
+    known: HashMap<Hash, Rc<DataUsage>>,
     /// Images of the data sets of which names were needed.
     manifests: HashMap<Hash, Manifest>,
     /// What could not be read, so that its use is not known.
     pub unread: BTreeMap<Hash, String>,
 }
 
-impl<'a> Usage<'a> {
+impl<'a> UsageQuery<'a> {
     /// Begins to answer.
     pub fn new(objects: &'a dyn Objects, choice: Box<Choice<'a>>) -> Self {
         let (rows, folds, known, manifests, unread) = Default::default();
-        Usage { objects, choice, rows, folds, known, manifests, unread }
+        UsageQuery { objects, choice, rows, folds, known, manifests, unread }
     }
 
     /// The chosen rows of a data set.
@@ -140,7 +140,7 @@ impl<'a> Usage<'a> {
     ///
     /// Of a record, nothing but its uses is kept until those are known that it depends on: a chain of weights
     /// that were trained from weights may be as long as somebody likes.
-    pub fn of(&mut self, id: &Hash) -> Rc<Use> {
+    pub fn of(&mut self, id: &Hash) -> Rc<DataUsage> {
         let mut open: Vec<(Hash, Vec<ImageUse>)> = Vec::new();
         let mut waiting = HashSet::new();
         let mut next = Some(*id);
@@ -195,7 +195,7 @@ impl<'a> Usage<'a> {
     }
 
     /// Adds up what a record did, all that it depends on being known.
-    fn sum(&mut self, uses: Vec<ImageUse>) -> Result<Rc<Use>, RegistryError> {
+    fn sum(&mut self, uses: Vec<ImageUse>) -> Result<Rc<DataUsage>, RegistryError> {
         let alone = match uses[..] {
             [ImageUse::Of(id)] => self.known.get(&id).cloned(),
             _ => None,
@@ -203,7 +203,7 @@ impl<'a> Usage<'a> {
         if let Some(same) = alone {
             return Ok(same);
         }
-        let mut used = Use::default();
+        let mut used = DataUsage::default();
         for term in uses {
             self.add(&mut used, term)?;
         }
@@ -211,7 +211,7 @@ impl<'a> Usage<'a> {
     }
 
     /// Adds one way in which a record used the chosen images.
-    fn add(&mut self, used: &mut Use, term: ImageUse) -> Result<(), RegistryError> {
+    fn add(&mut self, used: &mut DataUsage, term: ImageUse) -> Result<(), RegistryError> {
         match term {
             ImageUse::Holds(dataset) => used.holds.extend(self.all(dataset)?),
             ImageUse::Subset { dataset, split, fold, subset, purpose } => {
@@ -248,8 +248,8 @@ impl<'a> Usage<'a> {
     }
 
     /// How many different images a record used in each way.
-    pub fn counts(&mut self, used: &Use) -> Counts {
-        Counts {
+    pub fn counts(&mut self, used: &DataUsage) -> UsageCounts {
+        UsageCounts {
             holds: self.different(&used.holds),
             trained: self.different(&used.trained),
             validated: self.different(&used.validated),
@@ -258,7 +258,7 @@ impl<'a> Usage<'a> {
     }
 
     /// How many different images these are: two versions of a data set have rows of their own for one.
-    pub fn different(&mut self, rows: &Rows) -> u64 {
+    pub fn different(&mut self, rows: &RowSet) -> u64 {
         let datasets: BTreeSet<Hash> = rows.iter().map(|(dataset, _)| *dataset).collect();
         if datasets.len() < 2 {
             return rows.len() as u64;
@@ -274,14 +274,14 @@ impl<'a> Usage<'a> {
     }
 
     /// The chosen images that every model scored on the same fold: a table of shared images is of no others.
-    fn shared(&mut self, predictions: &[Id<Predictions>]) -> Result<Rows, RegistryError> {
-        let mut folds: BTreeMap<Option<u32>, Vec<Rows>> = BTreeMap::new();
+    fn shared(&mut self, predictions: &[Id<Predictions>]) -> Result<RowSet, RegistryError> {
+        let mut folds: BTreeMap<Option<u32>, Vec<RowSet>> = BTreeMap::new();
         for id in predictions {
             let fold = self.objects.get(*id)?.fold;
             let scored = self.known.get(&id.hash).map(|of| of.scored.clone());
             folds.entry(fold).or_default().push(scored.unwrap_or_default());
         }
-        let mut shared = Rows::new();
+        let mut shared = RowSet::new();
         for cells in folds.into_values() {
             let mut named = Vec::new();
             for rows in &cells {
@@ -308,7 +308,7 @@ impl<'a> Usage<'a> {
         Some((row.name.clone(), row.object))
     }
 
-    fn all(&mut self, dataset: Id<Dataset>) -> Result<Rows, RegistryError> {
+    fn all(&mut self, dataset: Id<Dataset>) -> Result<RowSet, RegistryError> {
         Ok(self.rows(dataset)?.iter().map(|row| (dataset.hash, *row)).collect())
     }
 
@@ -318,17 +318,17 @@ impl<'a> Usage<'a> {
         split: Id<Split>,
         fold: u32,
         subset: Subset,
-    ) -> Result<Rows, RegistryError> {
+    ) -> Result<RowSet, RegistryError> {
         let folds = self.folds(split)?;
         let rows = folds.get(fold as usize).map(|subsets| subsets[subset as usize].as_slice());
         Ok(rows.unwrap_or_default().iter().map(|row| (dataset.hash, *row)).collect())
     }
 
     /// The chosen images among those that some scores are of.
-    fn scored(&mut self, dataset: Id<Dataset>, scores: Id<Scores>) -> Result<Rows, RegistryError> {
+    fn scored(&mut self, dataset: Id<Dataset>, scores: Id<Scores>) -> Result<RowSet, RegistryError> {
         let rows = self.rows(dataset)?;
         if rows.is_empty() {
-            return Ok(Rows::new());
+            return Ok(RowSet::new());
         }
         let scores = self.objects.get_packed(scores)?;
         let scored = rows.iter().filter(|row| scores.rows.binary_search(row).is_ok());
@@ -339,10 +339,10 @@ impl<'a> Usage<'a> {
         &mut self,
         dataset: Id<Dataset>,
         is: impl Fn(&ImageRow) -> bool,
-    ) -> Result<Rows, RegistryError> {
+    ) -> Result<RowSet, RegistryError> {
         let rows = self.rows(dataset)?;
         if rows.is_empty() {
-            return Ok(Rows::new());
+            return Ok(RowSet::new());
         }
         let manifest = self.objects.get_packed(self.objects.get(dataset)?.manifest)?;
         let found = rows.iter().filter(|row| is(&manifest.rows[**row as usize]));

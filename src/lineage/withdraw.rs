@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use serde::Serialize;
 
-use super::touched::{Asked, datasets, different};
-use super::usage::{Counts, Usage, Use};
+use super::impact::{Asked, datasets, different};
+use super::usage::{DataUsage, UsageCounts, UsageQuery};
 use crate::hash::{Hash, Id, Mention};
 use crate::index::{IndexError, View};
 use crate::records::{Dataset, ImageRow, Kind, Subject, Table, Withdrawal, WithdrawnImage};
@@ -62,7 +62,7 @@ impl WithdrawError {
 
 /// What shall be withdrawn, and how.
 #[derive(Debug, Clone)]
-pub struct Request<'r> {
+pub struct WithdrawRequest<'r> {
     /// A patient, or an image by name or file.
     pub asked: Asked,
     /// Why.
@@ -106,7 +106,7 @@ impl Withdrew {
 /// What was withdrawn before is not recorded again; a purge that was cut short is finished.
 pub fn withdraw(
     registry: &Registry,
-    request: &Request<'_>,
+    request: &WithdrawRequest<'_>,
     stamp: &Stamp,
 ) -> Result<Withdrew, WithdrawError> {
     check(request.reason)?;
@@ -147,7 +147,7 @@ pub fn withdraw(
 /// Takes back every withdrawal of a subject. Bytes that were purged do not come back by it, but may be ingested again.
 pub fn revoke(
     registry: &Registry,
-    request: &Request<'_>,
+    request: &WithdrawRequest<'_>,
     stamp: &Stamp,
 ) -> Result<Vec<Id<Withdrawal>>, WithdrawError> {
     check(request.reason)?;
@@ -161,14 +161,14 @@ pub fn revoke(
         },
     };
     let withdrawn = registry.withdrawn(&view)?;
-    let standing = withdrawn.holding().filter(|(_, record)| record.subject == subject);
-    let standing: Vec<Id<Withdrawal>> = standing.map(|(id, _)| *id).collect();
-    if standing.is_empty() {
+    let in_force = withdrawn.holding().filter(|(_, record)| record.subject == subject);
+    let in_force: Vec<Id<Withdrawal>> = in_force.map(|(id, _)| *id).collect();
+    if in_force.is_empty() {
         return Err(WithdrawError::NotWithdrawn(subject.to_string()));
     }
     drop(view);
     let mut transaction = registry.transaction()?;
-    for id in &standing {
+    for id in &in_force {
         transaction.put(&Withdrawal {
             subject: subject.clone(),
             number: withdrawn.count(),
@@ -183,11 +183,11 @@ pub fn revoke(
         })?;
     }
     transaction.commit(stamp)?;
-    Ok(standing)
+    Ok(in_force)
 }
 
 /// The withdrawals that hold of some of the images of a subject, oldest first.
-pub fn standing(registry: &Registry, asked: &Asked) -> Result<Vec<Withdrawal>, WithdrawError> {
+pub fn in_force(registry: &Registry, asked: &Asked) -> Result<Vec<Withdrawal>, WithdrawError> {
     let view = registry.view()?;
     let found = match Affected::find(registry, &view, asked) {
         Err(WithdrawError::NotHere(_)) => return Ok(Vec::new()),
@@ -263,8 +263,8 @@ impl Affected {
                 if role == IMAGE || view.kind(&from)? != Some(Kind::Table) {
                     continue;
                 }
-                if let Table::Heat(heat) = registry.get::<Table>(Id::new(from))? {
-                    pictures.insert(heat.picture.hash);
+                if let Table::Heatmap(heatmap) = registry.get::<Table>(Id::new(from))? {
+                    pictures.insert(heatmap.picture.hash);
                 }
             }
         }
@@ -282,7 +282,13 @@ impl Affected {
         self.rows.iter().all(|row| withdrawn.of_row(row).is_some()).then_some(own)
     }
 
-    fn record(&self, request: &Request<'_>, objects: &[Hash], stamp: &Stamp, number: u64) -> Withdrawal {
+    fn record(
+        &self,
+        request: &WithdrawRequest<'_>,
+        objects: &[Hash],
+        stamp: &Stamp,
+        number: u64,
+    ) -> Withdrawal {
         Withdrawal {
             subject: self.subject.clone(),
             number,
@@ -305,7 +311,7 @@ pub struct Mark {
     pub images: u64,
     /// How they were used.
     #[serde(flatten)]
-    pub uses: Counts,
+    pub uses: UsageCounts,
 }
 
 impl std::fmt::Display for Mark {
@@ -317,7 +323,7 @@ impl std::fmt::Display for Mark {
 
 /// Says of each record whether it contains withdrawn data. Costs nothing where nothing was withdrawn.
 pub struct Marks<'a> {
-    usage: Option<Usage<'a>>,
+    usage: Option<UsageQuery<'a>>,
 }
 
 impl<'a> Marks<'a> {
@@ -328,7 +334,7 @@ impl<'a> Marks<'a> {
             return Ok(Marks { usage: None });
         }
         let choice = move |_: Id<Dataset>, dataset: &Dataset| withdrawn.rows_of(registry, dataset.manifest);
-        Ok(Marks { usage: Some(Usage::new(registry, Box::new(choice))) })
+        Ok(Marks { usage: Some(UsageQuery::new(registry, Box::new(choice))) })
     }
 
     /// The same among objects that are no registry, of which these are all withdrawals.
@@ -339,7 +345,7 @@ impl<'a> Marks<'a> {
         let choice = move |_: Id<Dataset>, dataset: &Dataset| {
             Ok(withdrawn.rows(&objects.get_packed(dataset.manifest)?))
         };
-        Marks { usage: Some(Usage::new(objects, Box::new(choice))) }
+        Marks { usage: Some(UsageQuery::new(objects, Box::new(choice))) }
     }
 
     /// What a record has of withdrawn images; none of them: no mark.
@@ -350,7 +356,7 @@ impl<'a> Marks<'a> {
     /// What some records have of them together.
     pub fn of_all(&mut self, ids: &[Hash]) -> Option<Mark> {
         let usage = self.usage.as_mut()?;
-        let mut used = Use::default();
+        let mut used = DataUsage::default();
         ids.iter().for_each(|id| used.add(&usage.of(id)));
         let images = usage.different(&used.rows());
         (images > 0).then(|| Mark { images, uses: usage.counts(&used) })

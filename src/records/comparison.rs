@@ -58,7 +58,8 @@ pub struct Comparison {
     /// Why the columns cannot be compared, where somebody wanted to see them nevertheless.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(min = 1))]
-    pub unfair: Vec<Unfair>,
+    #[serde(rename = "unfair")]
+    pub incomparable: Vec<Incomparable>,
     /// Version of the rules by which it was made.
     pub rules: u32,
 }
@@ -203,7 +204,8 @@ pub struct ResampledRow {
 #[serde(deny_unknown_fields)]
 pub struct Bootstrap {
     /// Number of resamples.
-    pub draws: u32,
+    #[serde(rename = "draws")]
+    pub resamples: u32,
     /// Seed of the bootstrap.
     pub seed: u64,
     /// Share of the resamples in an interval, from its lower to its upper percentile.
@@ -231,7 +233,8 @@ pub struct BootstrapRow {
     /// Upper end.
     pub high: f64,
     /// Number of resamples in which the value was defined.
-    pub draws: u32,
+    #[serde(rename = "draws")]
+    pub resamples: u32,
 }
 
 /// Figures of one model, label and fold besides the AUC.
@@ -368,19 +371,20 @@ pub struct PublishedAuc {
 /// Why columns cannot be compared.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Unfair {
+pub struct Incomparable {
     /// In a word.
-    pub kind: UnfairKind,
+    pub kind: IncomparableKind,
     /// In a sentence.
     pub why: String,
 }
 
-impl Unfair {
+impl Incomparable {
     /// The first reasons in one sentence; the rest is more of the same.
-    pub fn reasons(unfair: &[Unfair]) -> String {
+    pub fn reasons(incomparable: &[Incomparable]) -> String {
         const SHOWN: usize = 3;
-        let shown: Vec<&str> = unfair.iter().take(SHOWN).map(|unfair| unfair.why.as_str()).collect();
-        match unfair.len().saturating_sub(SHOWN) {
+        let shown: Vec<&str> =
+            incomparable.iter().take(SHOWN).map(|incomparable| incomparable.why.as_str()).collect();
+        match incomparable.len().saturating_sub(SHOWN) {
             0 => shown.join("; "),
             1 => format!("{}; and one more reason", shown.join("; ")),
             more => format!("{}; and {more} more reasons", shown.join("; ")),
@@ -391,7 +395,7 @@ impl Unfair {
 /// In which way columns cannot be compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-pub enum UnfairKind {
+pub enum IncomparableKind {
     /// The folds of one column differ in data set, split, subset, settings or source.
     MixedFolds,
     /// They were evaluated on different images.

@@ -7,7 +7,7 @@ pub mod codec;
 mod comparison;
 mod dataset;
 mod event;
-mod heat;
+mod gradcam;
 mod kind;
 mod labels;
 mod model;
@@ -31,13 +31,13 @@ use serde::{Deserialize, Serialize};
 pub use codec::{CodecError, Header, Link};
 pub use comparison::{
     Bootstrap, BootstrapRow, CalibrationBin, ComparedModel, Comparison, DelongRow, GroupBy, GroupRow,
-    LabelSpread, MetricRow, Pooling, PublishedAuc, PublishedModel, PublishedTable, ResampledRow, Spread,
-    Unfair, UnfairKind,
+    Incomparable, IncomparableKind, LabelSpread, MetricRow, Pooling, PublishedAuc, PublishedModel,
+    PublishedTable, ResampledRow, Spread,
 };
 pub(crate) use dataset::MAX_AGE;
 pub use dataset::{AgeRange, BoxRow, Boxes, Dataset, Gender, ImageRow, Manifest, ViewPosition};
 pub use event::{Event, NameChange};
-pub use heat::{Area, Heat, HeatInBox, PointedBox, PointedLabel, Pointing};
+pub use gradcam::{Area, Heatmap, HeatmapInBox, PointedBox, PointedLabel, Pointing};
 pub use kind::{Content, Descriptor, IMAGE, ImageUse, ObjectKind, Purpose, Recomputed, Travels, role};
 pub use labels::{LabelCounts, LabelValues, MAX_LABELS};
 pub use model::{Architecture, ImageInput, Model};

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::of_runs::rounded;
 use super::{
-    Comparison, Content, Dataset, Descriptor, Heat, ImageUse, Kind, Pointing, Predictions, ProbeResult,
+    Comparison, Content, Dataset, Descriptor, Heatmap, ImageUse, Kind, Pointing, Predictions, ProbeResult,
     ProbeTable, ProbedFold, Purpose, Recomputed, Record, Subset, Travels, rules,
 };
 use crate::hash::{Hash, Id};
@@ -25,7 +25,8 @@ pub enum Table {
     /// What a model's frozen features know.
     Probe(Box<ProbeTable>),
     /// Where a network looked in one image.
-    Heat(Box<Heat>),
+    #[serde(rename = "heat")]
+    Heatmap(Box<Heatmap>),
     /// Whether a network looks where boxes are annotated.
     Pointing(Box<Pointing>),
 }
@@ -38,7 +39,7 @@ impl Table {
             Table::Dataset(table) => (table.rules, rules::COUNTS),
             Table::Comparison(table) => (table.rules, rules::COMPARISON),
             Table::Probe(table) => (table.rules, rules::PROBE),
-            Table::Heat(table) => (table.rules, rules::HEAT),
+            Table::Heatmap(table) => (table.rules, rules::HEAT),
             Table::Pointing(table) => (table.rules, rules::POINTING),
         }
     }
@@ -74,7 +75,7 @@ impl Record for Table {
             }
             Table::Comparison(comparison) => {
                 let names: Vec<&str> = comparison.models.iter().map(|model| model.name.as_str()).collect();
-                let mark = if comparison.unfair.is_empty() { "" } else { "NOT COMPARABLE: " };
+                let mark = if comparison.incomparable.is_empty() { "" } else { "NOT COMPARABLE: " };
                 format!("{mark}comparison of {}", names.join(", "))
             }
             Table::Probe(probe) => {
@@ -87,7 +88,7 @@ impl Record for Table {
                 let (model, target) = (&probe.model, probe.target.name());
                 format!("probe of {model} for {target}, {} over {folds} fold{plural}", rounded(mean))
             }
-            Table::Heat(heat) => format!("Grad-CAM of {} on {}", heat.label, heat.image),
+            Table::Heatmap(heat) => format!("Grad-CAM of {} on {}", heat.label, heat.image),
             Table::Pointing(pointing) => {
                 format!("pointing game, {} of {} boxes", pointing.all.hits, pointing.all.boxes)
             }
@@ -121,7 +122,7 @@ impl Record for Table {
                 };
                 probe.folds.iter().flat_map(of_fold).collect()
             }
-            Table::Heat(heat) => {
+            Table::Heatmap(heat) => {
                 let (run, file) = (heat.run, heat.object.hash);
                 vec![ImageUse::Of(run.hash), ImageUse::File { run, file }]
             }

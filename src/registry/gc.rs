@@ -207,7 +207,7 @@ impl Registry {
     /// is on the disk before the next, so that a crash leaves nothing that names what is gone.
     fn sweep(&self, survey: &Survey, swept: &Swept) -> Result<(), RegistryError> {
         for spec in &swept.finished {
-            let live = self.live(spec);
+            let live = self.training_folder(spec);
             disk::remove_dir_all(&live).map_err(io("remove", &live))?;
         }
         if swept.removed.is_empty() {

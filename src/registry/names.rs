@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use super::{Registry, RegistryError, Stamp};
 use crate::hash::{Hash, Id, MIN_PREFIX};
-use crate::index::Writer;
+use crate::index::IndexWriter;
 use crate::records::codec;
 use crate::records::{Event, NameChange};
 
@@ -19,7 +19,7 @@ pub fn is_name(name: &str) -> bool {
 
 /// A name that something shall have.
 #[derive(Debug)]
-pub(super) enum Wish {
+pub(super) enum NameRequest {
     /// This one, whatever it names now.
     Exact(String),
     /// This one, with a number behind it if it is taken.
@@ -29,7 +29,7 @@ pub(super) enum Wish {
 }
 
 /// A name, what it names, and what it was to name.
-pub type Taken = (String, Hash, Hash);
+pub type NameConflict = (String, Hash, Hash);
 
 /// Names that were taken from one thing and given to another. Copies of a list are the same list.
 #[derive(Debug, Clone, Default)]
@@ -47,7 +47,7 @@ impl Moves {
     }
 }
 
-fn free_name(writer: &Writer, base: &str) -> Result<String, RegistryError> {
+fn free_name(writer: &IndexWriter, base: &str) -> Result<String, RegistryError> {
     let mut name = base.to_owned();
     let mut number = 2;
     while writer.name(&name)?.is_some() {
@@ -62,18 +62,18 @@ impl Registry {
     /// commit then fails, it is an entry that no log leads to, and `reindex` prefers the longer chain.
     pub(super) fn change_names(
         &self,
-        writer: &mut Writer,
-        names: &[(Wish, Hash)],
+        writer: &mut IndexWriter,
+        names: &[(NameRequest, Hash)],
         stamp: &Stamp,
-    ) -> Result<(Vec<NameChange>, Vec<Taken>), RegistryError> {
+    ) -> Result<(Vec<NameChange>, Vec<NameConflict>), RegistryError> {
         let (mut changes, mut taken) = (Vec::new(), Vec::new());
-        for (wish, to) in names {
-            let name = match wish {
-                Wish::Exact(name) | Wish::Untaken(name) => name.clone(),
-                Wish::Free(base) => free_name(writer, base)?,
+        for (request, to) in names {
+            let name = match request {
+                NameRequest::Exact(name) | NameRequest::Untaken(name) => name.clone(),
+                NameRequest::Free(base) => free_name(writer, base)?,
             };
             let from = writer.name(&name)?;
-            if let (Wish::Untaken(_), Some(from)) = (wish, from.filter(|from| from != to)) {
+            if let (NameRequest::Untaken(_), Some(from)) = (request, from.filter(|from| from != to)) {
                 taken.push((name, from, *to));
             } else if from != Some(*to) {
                 // What had no name may have been removed since it was looked up, before the lease.
@@ -88,7 +88,12 @@ impl Registry {
         Ok((changes, taken))
     }
 
-    fn log(&self, writer: &mut Writer, names: Vec<NameChange>, stamp: &Stamp) -> Result<(), RegistryError> {
+    fn log(
+        &self,
+        writer: &mut IndexWriter,
+        names: Vec<NameChange>,
+        stamp: &Stamp,
+    ) -> Result<(), RegistryError> {
         let head = writer.log_head()?;
         let event = Event {
             seq: head.map_or(1, |(seq, _)| seq + 1),

@@ -3,7 +3,7 @@
 use super::survey::{Depth, Survey, breaks, replay};
 use super::{Registry, RegistryError};
 use crate::hash::Hash;
-use crate::index::Writer;
+use crate::index::IndexWriter;
 use crate::progress::{Progress, Unit};
 
 /// What a rebuild found.
@@ -48,7 +48,7 @@ impl Registry {
     /// processes commit meanwhile comes after it and is not lost.
     fn fill(
         &self,
-        writer: &mut Writer,
+        writer: &mut IndexWriter,
         head: Option<Hash>,
         progress: &dyn Progress,
     ) -> Result<Reindexed, RegistryError> {
@@ -97,7 +97,7 @@ impl Registry {
     }
 }
 
-fn write_links(writer: &mut Writer, survey: &Survey) -> Result<(), RegistryError> {
+fn write_links(writer: &mut IndexWriter, survey: &Survey) -> Result<(), RegistryError> {
     // Cheapest in the order of the table.
     let mut mentions: Vec<_> = survey.mentions().collect();
     mentions.sort_unstable();

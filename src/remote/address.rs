@@ -1,13 +1,13 @@
-//! Where the other side is: a folder or an S3 bucket; a registry or a depot.
+//! Where the other side is: a folder or an S3 bucket; a registry or a pack store.
 
 use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use super::depot::FORMAT_FILE;
-use super::place::{Folder, Place};
-use super::{RemoteError, depot};
+use super::location::{FolderLocation, Location};
+use super::pack_store::FORMAT_FILE;
+use super::{RemoteError, pack_store};
 use crate::registry::{Registry, RegistryError};
 
 /// What a person names the other side by.
@@ -90,43 +90,45 @@ fn unescape(text: &str) -> Option<PathBuf> {
 }
 
 /// What lies at an address.
-pub(super) enum Far {
+pub(super) enum Remote {
     Registry(Registry),
-    /// A depot, or a place where one can be made.
-    Depot {
-        place: Box<dyn Place>,
+    /// A pack store, or a place where one can be made.
+    PackStore {
+        location: Box<dyn Location>,
         exists: bool,
     },
 }
 
 impl Address {
     /// Looks at what is there.
-    pub(super) fn open(&self, ours: &Registry) -> Result<Far, RemoteError> {
-        let place: Box<dyn Place> = match self {
+    pub(super) fn open(&self, ours: &Registry) -> Result<Remote, RemoteError> {
+        let location: Box<dyn Location> = match self {
             Address::Folder(path) => match Registry::load(path) {
                 Ok(other) if same(other.root(), ours.root()) => {
                     return Err(RemoteError::Itself(path.clone()));
                 }
-                Ok(other) => return Ok(Far::Registry(other)),
-                Err(RegistryError::NotARegistry(_)) => Box::new(Folder::at(path.clone())),
+                Ok(other) => return Ok(Remote::Registry(other)),
+                Err(RegistryError::NotARegistry(_)) => Box::new(FolderLocation::at(path.clone())),
                 Err(e) => return Err(e.into()),
             },
             #[cfg(feature = "s3")]
-            Address::S3 { bucket, prefix } => Box::new(super::place::S3::open(bucket, prefix)?),
+            Address::S3 { bucket, prefix } => Box::new(super::location::S3Location::open(bucket, prefix)?),
             #[cfg(not(feature = "s3"))]
             Address::S3 { .. } => return Err(RemoteError::NoS3(self.to_string())),
         };
-        let mut format = place.read(FORMAT_FILE, None)?;
-        let new = format.is_none() && place.is_empty()?;
+        let mut format = location.read(FORMAT_FILE, None)?;
+        let new = format.is_none() && location.is_empty()?;
         if format.is_none() && !new {
-            // The format is the first that a depot gets: if another push has just made this one, it is there now.
-            format = place.read(FORMAT_FILE, None)?;
+            // The format is the first that a pack store gets: if another push has just made this one, it is there now.
+            format = location.read(FORMAT_FILE, None)?;
         }
         match format {
-            Some(format) if depot::is_format(&format) => Ok(Far::Depot { place, exists: true }),
+            Some(format) if pack_store::is_format(&format) => {
+                Ok(Remote::PackStore { location, exists: true })
+            }
             Some(format) => match String::from_utf8_lossy(&format).trim_end().strip_prefix("reg-remote ") {
                 Some(number) => match number.parse::<u32>() {
-                    Ok(found @ 1..depot::FORMAT_NUMBER) => {
+                    Ok(found @ 1..pack_store::FORMAT_NUMBER) => {
                         Err(RemoteError::Older { remote: self.to_string(), found })
                     }
                     Ok(_) => {
@@ -136,7 +138,7 @@ impl Address {
                 },
                 None => Err(RemoteError::Stranger(self.to_string())),
             },
-            None if new => Ok(Far::Depot { place, exists: false }),
+            None if new => Ok(Remote::PackStore { location, exists: false }),
             None => Err(RemoteError::Stranger(self.to_string())),
         }
     }

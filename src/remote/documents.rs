@@ -1,4 +1,4 @@
-//! The two documents of a depot, as `schema/on-disk.md` has them: what lies in a pack, and what the names are.
+//! The two documents of a pack store, as `schema/on-disk.md` has them: what lies in a pack, and what the names are.
 
 use std::collections::BTreeMap;
 

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::depot::FORMAT_NUMBER;
+use super::pack_store::FORMAT_NUMBER;
 use crate::hash::Hash;
 use crate::index::IndexError;
 use crate::records::{CodecError, ObjectKind};
@@ -29,7 +29,7 @@ pub enum RemoteError {
     /// There is nothing to pull from.
     #[error("there is nothing at {0}")]
     Nothing(String),
-    /// Something lies there that is neither a registry nor a depot.
+    /// Something lies there that is neither a registry nor a pack store.
     #[error("{0} is neither a registry nor a remote, and not empty")]
     Stranger(String),
     /// Made by an older reg, before the format changed.
@@ -86,20 +86,20 @@ pub enum RemoteError {
         by: String,
     },
     /// Bytes of a remote that are not those that they are named by.
-    #[error("object {id} is damaged in {place}: its bytes hash to {}…", found.short())]
+    #[error("object {id} is damaged in {location}: its bytes hash to {}…", found.short())]
     Damaged {
         /// The object.
         id: Hash,
         /// The pack or file, with the remote.
-        place: String,
+        location: String,
         /// What the bytes hash to.
         found: Hash,
     },
     /// A file of a remote that does not hold what the format says.
-    #[error("{place} is damaged: {reason}")]
+    #[error("{location} is damaged: {reason}")]
     Garbled {
         /// The file, with the remote.
-        place: String,
+        location: String,
         /// What is wrong.
         reason: String,
     },
@@ -136,12 +136,12 @@ pub enum RemoteError {
         source: std::io::Error,
     },
     /// What an S3 store says.
-    #[error("cannot {doing} {place}: {reason}")]
+    #[error("cannot {doing} {location}: {reason}")]
     S3 {
         /// The verb.
         doing: &'static str,
         /// The key, with the remote.
-        place: String,
+        location: String,
         /// What it says.
         reason: String,
         /// What might help.

@@ -1,6 +1,6 @@
 //! Exchange between registries: what one has and the other lacks, and the names of it.
 //!
-//! The other registry, folder or bucket is a registry, in a folder, or a *depot*: a folder or an S3 bucket that holds
+//! The other registry, folder or bucket is a registry, in a folder, or a *pack store*: a folder or an S3 bucket that holds
 //! objects in packs, so that a hundred thousand small ones are not as many requests. Both directions are the same walk:
 //! a plan says what the source has and what it names; what the target lacks travels, each object hashed where it
 //! arrives: first what names nothing, then records behind what they name, then names. So neither side ever has a record
@@ -10,15 +10,15 @@
 //! entry of the log of the registry that pulled.
 
 mod address;
-mod crew;
-mod depot;
 mod documents;
 mod error;
-mod near;
-mod place;
+mod local;
+mod location;
+mod pack_store;
 mod plan;
 mod receive;
 mod send;
+mod worker_pool;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -32,14 +32,14 @@ use crate::hash::Hash;
 use crate::progress::Progress;
 use crate::records::ObjectKind;
 use crate::registry::{Registry, Stamp};
-use address::Far;
-use depot::Depot;
-use near::Near;
-use plan::Plan;
+use address::Remote;
+use local::Local;
+use pack_store::PackStore;
+use plan::TransferPlan;
 
 /// What shall travel, and how.
 #[derive(Debug, Default)]
-pub struct Request {
+pub struct TransferRequest {
     /// Names, ids or beginnings of ids on the side that gives: these, all that they depend on, and the results
     /// that hang on the runs among it. If there are none: all that has a name or is a result.
     pub ids: Vec<String>,
@@ -51,7 +51,7 @@ pub struct Request {
 
 /// What an exchange runs in.
 #[derive(Clone, Copy)]
-pub struct Job<'a> {
+pub struct TransferJob<'a> {
     /// When and by which command.
     pub stamp: &'a Stamp,
     /// Hears how far it is.
@@ -60,7 +60,7 @@ pub struct Job<'a> {
     pub stop: &'a AtomicBool,
 }
 
-impl Job<'_> {
+impl TransferJob<'_> {
     fn go_on(&self) -> Result<(), RemoteError> {
         if self.stop.load(Ordering::Relaxed) { Err(RemoteError::Interrupted) } else { Ok(()) }
     }
@@ -82,7 +82,7 @@ pub struct Exchanged {
     /// The objects that the target lacked and their bytes, by kind.
     pub kinds: BTreeMap<&'static str, (u64, u64)>,
     /// What became of the names.
-    pub names: Names,
+    pub names: TransferredNames,
 }
 
 impl Exchanged {
@@ -96,7 +96,7 @@ impl Exchanged {
 
 /// What became of the names of what travelled.
 #[derive(Debug, Default, Serialize)]
-pub struct Names {
+pub struct TransferredNames {
     /// Names that the target did not have.
     pub added: u64,
     /// Names that name the same on both sides.
@@ -120,24 +120,24 @@ pub struct Conflict {
 
 /// Which side is asked to take over names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Way {
+enum TransferDirection {
     Push,
     Pull,
 }
 
-impl Names {
+impl TransferredNames {
     /// Holds the names that travel against those of the target; `changes` are those to be given there.
     fn compare(
         wanted: &BTreeMap<String, Hash>,
         there: impl Fn(&str) -> Option<Hash>,
         move_names: bool,
-        way: Way,
-    ) -> (Names, Vec<(String, Hash)>) {
-        let (mut names, mut changes) = (Names::default(), Vec::new());
+        direction: TransferDirection,
+    ) -> (TransferredNames, Vec<(String, Hash)>) {
+        let (mut names, mut changes) = (TransferredNames::default(), Vec::new());
         for (name, id) in wanted {
             match there(name) {
                 Some(same) if same == *id => names.unchanged += 1,
-                Some(other) if !move_names => names.conflicts.push(way.conflict(name, *id, other)),
+                Some(other) if !move_names => names.conflicts.push(direction.conflict(name, *id, other)),
                 other => {
                     *if other.is_none() { &mut names.added } else { &mut names.moved } += 1;
                     changes.push((name.clone(), *id));
@@ -148,9 +148,10 @@ impl Names {
     }
 }
 
-impl Way {
+impl TransferDirection {
     fn conflict(self, name: &str, source: Hash, target: Hash) -> Conflict {
-        let (local, remote) = if self == Way::Push { (source, target) } else { (target, source) };
+        let (local, remote) =
+            if self == TransferDirection::Push { (source, target) } else { (target, source) };
         Conflict { name: name.to_owned(), local, remote }
     }
 }
@@ -159,23 +160,25 @@ impl Way {
 pub fn push(
     registry: &Registry,
     to: &Address,
-    request: &Request,
-    job: Job<'_>,
+    request: &TransferRequest,
+    job: TransferJob<'_>,
 ) -> Result<Exchanged, RemoteError> {
-    let near = Near::open(registry, job)?;
-    let far = to.open(registry)?;
+    let local = Local::open(registry, job)?;
+    let remote = to.open(registry)?;
     // Before anything is made there.
-    let plan = Plan::make(&near, &request.ids, job)?;
-    match far {
-        Far::Registry(other) => receive::receive(&other, &near, &plan, request, Way::Push, job),
-        Far::Depot { place, exists } => {
+    let plan = TransferPlan::make(&local, &request.ids, job)?;
+    match remote {
+        Remote::Registry(other) => {
+            receive::receive(&other, &local, &plan, request, TransferDirection::Push, job)
+        }
+        Remote::PackStore { location, exists } => {
             if !exists && !request.dry_run {
-                Depot::create(&*place, to)?;
+                PackStore::create(&*location, to)?;
             } else if !request.dry_run {
-                Depot::check_conditions(&*place, to)?;
+                PackStore::check_conditions(&*location, to)?;
             }
-            let depot = Depot::open(&*place, to, exists || !request.dry_run, None, job)?;
-            send::send(depot, &near, &plan, request, job)
+            let pack_store = PackStore::open(&*location, to, exists || !request.dry_run, None, job)?;
+            send::send(pack_store, &local, &plan, request, job)
         }
     }
 }
@@ -184,27 +187,28 @@ pub fn push(
 pub fn pull(
     registry: &Registry,
     from: &Address,
-    request: &Request,
-    job: Job<'_>,
+    request: &TransferRequest,
+    job: TransferJob<'_>,
 ) -> Result<Exchanged, RemoteError> {
     match from.open(registry)? {
-        Far::Registry(other) => {
-            let source = Near::open(&other, job)?;
-            let plan = Plan::make(&source, &request.ids, job)?;
-            receive::receive(registry, &source, &plan, request, Way::Pull, job)
+        Remote::Registry(other) => {
+            let source = Local::open(&other, job)?;
+            let plan = TransferPlan::make(&source, &request.ids, job)?;
+            receive::receive(registry, &source, &plan, request, TransferDirection::Pull, job)
         }
-        Far::Depot { exists: false, .. } => Err(RemoteError::Nothing(from.to_string())),
-        Far::Depot { place, .. } => {
+        Remote::PackStore { exists: false, .. } => Err(RemoteError::Nothing(from.to_string())),
+        Remote::PackStore { location, .. } => {
             let mut looks = 0;
-            let (depot, plan) = loop {
-                let depot = Depot::open(&*place, from, true, Some(registry.store().clone()), job)?;
-                match Plan::make(&depot, &request.ids, job) {
+            let (pack_store, plan) = loop {
+                let pack_store =
+                    PackStore::open(&*location, from, true, Some(registry.store().clone()), job)?;
+                match TransferPlan::make(&pack_store, &request.ids, job) {
                     // While a long list is read page by page, a push may add to pages on either side of it.
                     Err(RemoteError::Missing { .. }) if looks < 2 => looks += 1,
-                    plan => break (depot, plan?),
+                    plan => break (pack_store, plan?),
                 }
             };
-            receive::receive(registry, &depot, &plan, request, Way::Pull, job)
+            receive::receive(registry, &pack_store, &plan, request, TransferDirection::Pull, job)
         }
     }
 }

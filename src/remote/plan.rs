@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Mutex;
 
-use super::place::Pieces;
-use super::{Job, RemoteError};
+use super::location::Pieces;
+use super::{RemoteError, TransferJob};
 use crate::hash::{Hash, Id};
 use crate::records::{self, Kind, ObjectKind, PackedKind, Travels, Withdrawal};
 use crate::registry::Withdrawn;
@@ -14,7 +14,7 @@ use crate::registry::walk;
 pub(super) type Take<'t> = dyn Fn(Hash, &[u8]) -> Result<(), RemoteError> + Sync + 't;
 
 /// The side that gives, as it was when it was opened.
-pub(super) trait Source: Sync {
+pub(super) trait TransferSource: Sync {
     /// What messages call it.
     fn called(&self) -> &str;
 
@@ -56,7 +56,7 @@ pub(super) struct Item {
 
 /// All that shall be on the other side.
 #[derive(Debug)]
-pub(super) struct Plan {
+pub(super) struct TransferPlan {
     /// What names others stands behind what it names.
     pub(super) items: Vec<Item>,
     pub(super) names: BTreeMap<String, Hash>,
@@ -72,16 +72,20 @@ impl Item {
 }
 
 struct Walk<'s> {
-    source: &'s dyn Source,
-    job: Job<'s>,
+    source: &'s dyn TransferSource,
+    job: TransferJob<'s>,
     seen: HashMap<Hash, Item>,
     gone: HashSet<Hash>,
     skipped: HashSet<Hash>,
 }
 
-impl Plan {
+impl TransferPlan {
     /// Walks from the ids, or from all names and results if there are none.
-    pub(super) fn make(source: &dyn Source, ids: &[String], job: Job<'_>) -> Result<Plan, RemoteError> {
+    pub(super) fn make(
+        source: &dyn TransferSource,
+        ids: &[String],
+        job: TransferJob<'_>,
+    ) -> Result<TransferPlan, RemoteError> {
         let withdrawals = source.withdrawals();
         let gone = gone(source, &withdrawals)?;
         let mut walk = Walk { source, job, seen: HashMap::new(), gone, skipped: HashSet::new() };
@@ -101,7 +105,7 @@ impl Plan {
         let names = source.names().iter().filter(|(_, id)| travels(id));
         let names = names.map(|(name, id)| (name.clone(), *id)).collect();
         let items = walk.seen.into_values().filter(Item::travels).collect();
-        Ok(Plan { items: in_order(items), names, gone: walk.skipped })
+        Ok(TransferPlan { items: in_order(items), names, gone: walk.skipped })
     }
 }
 
@@ -212,7 +216,7 @@ impl Walk<'_> {
 
 /// What must not be on a side, by its withdrawals. Only what is named as an image or its picture counts: a
 /// withdrawal that somebody made up must not keep a checkpoint from travelling.
-pub(super) fn gone(source: &dyn Source, withdrawals: &[Hash]) -> Result<HashSet<Hash>, RemoteError> {
+pub(super) fn gone(source: &dyn TransferSource, withdrawals: &[Hash]) -> Result<HashSet<Hash>, RemoteError> {
     let read = Mutex::new(Vec::new());
     source.read_each(withdrawals, &|id, bytes| {
         let wrong = |e| RemoteError::Codec { remote: source.called().to_owned(), id, source: e };
@@ -225,7 +229,7 @@ pub(super) fn gone(source: &dyn Source, withdrawals: &[Hash]) -> Result<HashSet<
 }
 
 /// What a record or packed array names.
-fn links(source: &dyn Source, id: Hash, bytes: &[u8]) -> Result<Vec<Hash>, RemoteError> {
+fn links(source: &dyn TransferSource, id: Hash, bytes: &[u8]) -> Result<Vec<Hash>, RemoteError> {
     let wrong = |e| RemoteError::Codec { remote: source.called().to_owned(), id, source: e };
     let mut links = match bytes.first() {
         Some(b'{') => records::check(bytes).map_err(wrong)?.links().into_iter().map(|link| link.to).collect(),

@@ -1,10 +1,10 @@
-//! Into a registry, from another or from a depot.
+//! Into a registry, from another or from a pack store.
 
 use std::collections::HashSet;
 use std::sync::Mutex;
 
-use super::plan::{Item, Plan, Source};
-use super::{Exchanged, Job, Names, RemoteError, Request, Way};
+use super::plan::{Item, TransferPlan, TransferSource};
+use super::{Exchanged, RemoteError, TransferDirection, TransferJob, TransferRequest, TransferredNames};
 use crate::hash::Hash;
 use crate::progress::Unit;
 use crate::records::codec::MAX_RECORD;
@@ -15,11 +15,11 @@ use crate::registry::{Registry, Transaction};
 /// next begins. Then one transaction of the index makes records and names known.
 pub(super) fn receive(
     registry: &Registry,
-    source: &dyn Source,
-    plan: &Plan,
-    request: &Request,
-    way: Way,
-    job: Job<'_>,
+    source: &dyn TransferSource,
+    plan: &TransferPlan,
+    request: &TransferRequest,
+    direction: TransferDirection,
+    job: TransferJob<'_>,
 ) -> Result<Exchanged, RemoteError> {
     // From here on nothing is removed, so what is found here will be here when it is named.
     let mut transaction = registry.transaction()?;
@@ -50,14 +50,18 @@ pub(super) fn receive(
     }
     let names: std::collections::BTreeMap<String, Hash> = view.names()?.into_iter().collect();
     drop(view);
-    let (names, changes) =
-        Names::compare(&plan.names, |name| names.get(name).copied(), request.move_names, way);
+    let (names, changes) = TransferredNames::compare(
+        &plan.names,
+        |name| names.get(name).copied(),
+        request.move_names,
+        direction,
+    );
     done.names = names;
     if request.dry_run || (done.objects == 0 && unknown.is_empty() && changes.is_empty()) {
         return Ok(done);
     }
     job.progress.begin("receive", Unit::Bytes, done.bytes);
-    let arrival = Arrival { source, transaction: &transaction, job };
+    let import = Import { source, transaction: &transaction, job };
     let round = |packed: bool| {
         let of = move |item: &&Item| match item.kind {
             ObjectKind::Blob => !packed,
@@ -67,7 +71,7 @@ pub(super) fn receive(
         plan.items.iter().filter(of).filter(lacks)
     };
     for packed in [false, true] {
-        let arrived = arrival.take(round(packed));
+        let arrived = import.take(round(packed));
         // What came before something went wrong is whole, and the next try finds it.
         transaction.settle()?;
         done.packs += arrived?;
@@ -75,7 +79,7 @@ pub(super) fn receive(
     let unknown: HashSet<Hash> = unknown.into_iter().collect();
     let needed = plan.items.iter().filter(|item| item.kind.record().is_some());
     let needed: Vec<&Item> = needed.filter(|item| unknown.contains(&item.id) || lacks(item)).collect();
-    let (records, packs) = arrival.records(&needed)?;
+    let (records, packs) = import.records(&needed)?;
     done.packs += packs;
     for bytes in records {
         transaction.adopt_record(bytes)?;
@@ -97,26 +101,27 @@ pub(super) fn receive(
     // As they were in the transaction, where nobody else could change them.
     let moved = committed.names.iter().filter(|change| change.from.is_some()).count() as u64;
     let added = committed.names.len() as u64 - moved;
-    let conflicts = committed.taken.iter().map(|(name, there, wanted)| way.conflict(name, *wanted, *there));
+    let conflicts =
+        committed.taken.iter().map(|(name, there, wanted)| direction.conflict(name, *wanted, *there));
     let conflicts: Vec<_> = conflicts.collect();
     let unchanged = plan.names.len() as u64 - added - moved - conflicts.len() as u64;
-    done.names = Names { added, unchanged, moved, conflicts };
+    done.names = TransferredNames { added, unchanged, moved, conflicts };
     Ok(done)
 }
 
-fn missing(source: &dyn Source, item: &Item) -> RemoteError {
+fn missing(source: &dyn TransferSource, item: &Item) -> RemoteError {
     let by = "a manifest or record of it".to_owned();
     RemoteError::Missing { remote: source.called().to_owned(), id: item.id, by }
 }
 
 /// Objects on their way into a registry.
-struct Arrival<'a, 'r> {
-    source: &'a dyn Source,
+struct Import<'a, 'r> {
+    source: &'a dyn TransferSource,
     transaction: &'a Transaction<'r>,
-    job: Job<'a>,
+    job: TransferJob<'a>,
 }
 
-impl Arrival<'_, '_> {
+impl Import<'_, '_> {
     /// Takes blobs or packed arrays; gives the number of packs that were read from.
     fn take<'i>(&self, items: impl Iterator<Item = &'i Item>) -> Result<u64, RemoteError> {
         let (mut whole, mut large) = (Vec::new(), Vec::new());
@@ -135,7 +140,7 @@ impl Arrival<'_, '_> {
             self.job.progress.advance(bytes.len() as u64);
             Ok(())
         })?;
-        super::crew::each(&large, self.job, |(id, bytes)| {
+        super::worker_pool::each(&large, self.job, |(id, bytes)| {
             let mut pieces = self.source.pieces(id)?;
             let mut first = true;
             self.transaction.put_pieces(*id, *bytes, || {

@@ -1,14 +1,14 @@
 //! Tables 2 and 3 and figure 3 of the paper, for any data set; and the sizes of a split.
 
-use super::{Bar, Cell, Column, Table, bars};
+use super::{Bar, Cell, Column, ReportTable, bars};
 use crate::dataset::statistics::Statistics;
 use crate::records::{FoldSizes, Subset};
 use crate::split::SubsetPrevalence;
 
 /// Table 2: positives and prevalence of each label.
-pub fn prevalence(statistics: &Statistics) -> Table {
+pub fn prevalence(statistics: &Statistics) -> ReportTable {
     let columns = vec![Column::left("Label"), Column::right("Images"), Column::right("Prevalence [%]")];
-    let mut table = Table::new("Prevalence of labels", columns);
+    let mut table = ReportTable::new("Prevalence of labels", columns);
     let has_missing = statistics.labels.iter().any(|label| label.missing.is_some());
     if has_missing {
         table.columns.push(Column::right("Missing"));
@@ -32,7 +32,7 @@ pub fn prevalence(statistics: &Statistics) -> Table {
 }
 
 /// Table 3: sizes, age, gender, view position.
-pub fn overview(statistics: &Statistics) -> Table {
+pub fn overview(statistics: &Statistics) -> ReportTable {
     let s = statistics;
     let number = |value, decimals| Cell::Number { value, decimals };
     let year = |value: Option<i32>| number(value.map(f64::from), 0);
@@ -57,15 +57,15 @@ pub fn overview(statistics: &Statistics) -> Table {
         ("View, not given", Cell::Integer(s.view.unknown)),
         ("View, PA : AP", number(s.view.ratio, 2)),
     ];
-    let mut table = Table::new("Data set", vec![Column::left("Quantity"), Column::right("Value")]);
+    let mut table = ReportTable::new("Data set", vec![Column::left("Quantity"), Column::right("Value")]);
     table.rows = rows.into_iter().map(|(name, cell)| vec![Cell::Text(name.to_owned()), cell]).collect();
     table
 }
 
 /// Figure 3: the ages as a table of two-year bins.
-pub fn ages(statistics: &Statistics) -> Table {
+pub fn ages(statistics: &Statistics) -> ReportTable {
     let columns = vec![Column::right("From [years]"), Column::right("Below"), Column::right("Images")];
-    let mut table = Table::new("Ages", columns);
+    let mut table = ReportTable::new("Ages", columns);
     let year = |age: i32| Cell::Number { value: Some(f64::from(age)), decimals: 0 };
     table.rows = statistics
         .age
@@ -87,13 +87,13 @@ pub fn age_histogram(statistics: &Statistics, width: u16) -> String {
 }
 
 /// Images and patients of each subset of each fold.
-pub fn split_sizes(folds: &[FoldSizes]) -> Table {
+pub fn split_sizes(folds: &[FoldSizes]) -> ReportTable {
     let mut columns = vec![Column::right("Fold")];
     for subset in Subset::ALL {
         columns.push(Column::right(format!("{} images", subset.name())));
         columns.push(Column::right("patients"));
     }
-    let mut table = Table::new("Sizes of the subsets", columns);
+    let mut table = ReportTable::new("Sizes of the subsets", columns);
     for (number, fold) in folds.iter().enumerate() {
         let mut row = vec![Cell::Integer(number as u64)];
         for size in [fold.train, fold.val, fold.test] {
@@ -106,13 +106,13 @@ pub fn split_sizes(folds: &[FoldSizes]) -> Table {
 }
 
 /// Prevalence of each label in each subset of each fold, in percent.
-pub fn split_prevalence(folds: &[[SubsetPrevalence; 3]]) -> Table {
+pub fn split_prevalence(folds: &[[SubsetPrevalence; 3]]) -> ReportTable {
     let mut columns = vec![Column::left("Label")];
     for (fold, subsets) in folds.iter().enumerate() {
         columns
             .extend(subsets.iter().map(|subset| Column::right(format!("{fold} {}", subset.subset.name()))));
     }
-    let mut table = Table::new("Prevalence by fold and subset [%]", columns);
+    let mut table = ReportTable::new("Prevalence by fold and subset [%]", columns);
     let each = folds.iter().flatten().flat_map(|subset| &subset.labels);
     if each.into_iter().any(|label| label.missing.is_some()) {
         table.notes.push("Of the images whose label is known.".to_owned());

@@ -2,16 +2,16 @@
 
 use super::results::{DECIMALS, labels};
 use super::uncertainty::{about_intervals, interval};
-use super::{Cell, Column, Table};
-use crate::records::{Comparison, GroupBy, GroupRow, MetricRow, Unfair};
+use super::{Cell, Column, ReportTable};
+use crate::records::{Comparison, GroupBy, GroupRow, Incomparable, MetricRow};
 use crate::stats;
 
 /// Average precision, sensitivity and specificity, Brier score and calibration error, means over the folds.
-pub(super) fn metrics(comparison: &Comparison) -> Table {
+pub(super) fn metrics(comparison: &Comparison) -> ReportTable {
     let names = ["Prevalence", "Average precision", "Sensitivity", "Specificity", "Brier score", "ECE"];
     let mut columns = vec![Column::left("Label"), Column::left("Model")];
     columns.extend(names.map(Column::right));
-    let mut table = Table::new("Beyond the AUC", columns);
+    let mut table = ReportTable::new("Beyond the AUC", columns);
     let figures: [fn(&MetricRow) -> Option<f64>; 6] = [
         |row| row.prevalence,
         |row| row.average_precision,
@@ -59,7 +59,7 @@ pub(super) fn metrics(comparison: &Comparison) -> Table {
 }
 
 /// AUCs within groups, a table for each thing that images are grouped by.
-pub(super) fn each_group(comparison: &Comparison) -> Vec<Table> {
+pub(super) fn each_group(comparison: &Comparison) -> Vec<ReportTable> {
     let by = |by: GroupBy| {
         let of = comparison.groups.iter().filter(|row| row.by == by).cloned().collect();
         Comparison { groups: of, ..comparison.clone() }
@@ -69,14 +69,15 @@ pub(super) fn each_group(comparison: &Comparison) -> Vec<Table> {
         .filter(|only| !only.groups.is_empty())
         .map(|only| {
             let mut table = groups(&only);
-            table.warning = (!only.unfair.is_empty()).then(|| Unfair::reasons(&only.unfair));
+            table.warning =
+                (!only.incomparable.is_empty()).then(|| Incomparable::reasons(&only.incomparable));
             table
         })
         .collect()
 }
 
 /// AUCs within groups, a row for each label and group.
-pub(super) fn groups(comparison: &Comparison) -> Table {
+pub(super) fn groups(comparison: &Comparison) -> ReportTable {
     let mut columns = vec![
         Column::left("Label"),
         Column::left("Group"),
@@ -90,7 +91,7 @@ pub(super) fn groups(comparison: &Comparison) -> Table {
     kinds.dedup();
     let by: Vec<&str> = kinds.iter().map(|by| by.name()).collect();
     let mut table =
-        Table::new(format!("AUC by {} with 95 % confidence interval (DeLong)", by.join(", ")), columns);
+        ReportTable::new(format!("AUC by {} with 95 % confidence interval (DeLong)", by.join(", ")), columns);
     // In the order of the first model's rows, to which groups that only others have are added.
     let mut groups: Vec<(GroupBy, &str)> = Vec::new();
     for row in &comparison.groups {

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serde_json::Value;
 
 use super::table::thousands;
-use crate::lineage::{Change, DatasetDiff, Difference, Parting, Side, SplitDiff};
+use crate::lineage::{Change, ComparedRecord, DatasetDiff, Difference, DivergencePoint, SplitDiff};
 use crate::records::Kind;
 
 /// Cases that are named before the rest is counted; all of them are in the JSON.
@@ -23,7 +23,7 @@ pub fn text(found: &Difference) -> String {
         let _ = writeln!(out, "  {why}");
     }
     if let Some(first) = &found.first {
-        let _ = writeln!(out, "first divergence: {}", of_parting(first));
+        let _ = writeln!(out, "first divergence: {}", of_divergence(first));
     }
     section(&mut out, "data", found.data.iter().flat_map(of_data));
     // A data set was not divided, and neither it nor a split was computed.
@@ -62,15 +62,15 @@ fn section(out: &mut String, title: &str, lines: impl Iterator<Item = String>) {
     }
 }
 
-fn of_side(side: &Side) -> String {
+fn of_side(side: &ComparedRecord) -> String {
     let name = side.name.as_ref().map(|name| format!(" {name}")).unwrap_or_default();
     format!("{} {}{name} ({})", side.kind, side.id.short(), side.summary)
 }
 
-fn of_parting(parting: &Parting) -> String {
-    let path = if parting.path.is_empty() { "themselves".to_owned() } else { parting.path.clone() };
+fn of_divergence(divergence: &DivergencePoint) -> String {
+    let path = if divergence.path.is_empty() { "themselves".to_owned() } else { divergence.path.clone() };
     let id = |id: Option<crate::hash::Hash>| id.map_or("nothing".to_owned(), |id| id.short());
-    let fields = match parting.fields.as_slice() {
+    let fields = match divergence.fields.as_slice() {
         [] => String::new(),
         fields => {
             let named: Vec<String> =
@@ -79,7 +79,7 @@ fn of_parting(parting: &Parting) -> String {
             format!(", in {}{more}", named.join(", "))
         }
     };
-    format!("{path}: {} {} and {}{fields}", parting.kind, id(parting.a), id(parting.b))
+    format!("{path}: {} {} and {}{fields}", divergence.kind, id(divergence.a), id(divergence.b))
 }
 
 /// What differs between two data sets, a line each.

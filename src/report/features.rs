@@ -1,13 +1,13 @@
 //! Probes and pointing game.
 
-use super::{Cell, Column, Table};
-use crate::records::{Heat, HeatInBox, PointedLabel, Pointing, ProbeResult, ProbeTable, Spread};
+use super::{Cell, Column, ReportTable};
+use crate::records::{Heatmap, HeatmapInBox, PointedLabel, Pointing, ProbeResult, ProbeTable, Spread};
 
 const DECIMALS: usize = 4;
 
 /// How well a probe predicts, a fold a row, with the mean and the standard deviation over the folds. `of` is what a
 /// study calls the setup; else it is the model.
-pub fn probe(probe: &ProbeTable, of: Option<&str>) -> Table {
+pub fn probe(probe: &ProbeTable, of: Option<&str>) -> ReportTable {
     let (what, columns): (String, Vec<(&str, &Spread, usize)>) = match &probe.result {
         ProbeResult::Classes { positive, auc, threshold, sensitivity, specificity, .. } => (
             format!(": {positive}"),
@@ -32,7 +32,7 @@ pub fn probe(probe: &ProbeTable, of: Option<&str>) -> Table {
     let mut heads = vec![Column::left("Fold"), Column::right("Test images")];
     heads.extend(columns.iter().map(|(name, ..)| Column::right(*name)));
     heads.push(Column::right("Penalty"));
-    let mut table = Table::new(title, heads);
+    let mut table = ReportTable::new(title, heads);
     for (place, fold) in probe.folds.iter().enumerate() {
         let mut row = vec![Cell::Text(fold.fold.to_string()), Cell::Integer(fold.images[2])];
         row.extend(columns.iter().map(|(_, spread, decimals)| Cell::Number {
@@ -74,13 +74,13 @@ pub fn probe(probe: &ProbeTable, of: Option<&str>) -> Table {
 }
 
 /// How much of a map lies in the boxes of its image.
-pub fn heat(heat: &Heat) -> Table {
-    let title = format!("Grad-CAM of {} on {}", heat.label, heat.image);
+pub fn heatmap(heatmap: &Heatmap) -> ReportTable {
+    let title = format!("Grad-CAM of {} on {}", heatmap.label, heatmap.image);
     let columns = ["Left", "Top", "Width", "Height", "Share of the image", "Share of the heat map"];
     let mut heads: Vec<Column> = columns.into_iter().map(Column::right).collect();
     heads.push(Column::left("Maximum inside"));
-    let mut table = Table::new(title, heads);
-    for HeatInBox { area, area_share, heat_share, hit } in &heat.boxes {
+    let mut table = ReportTable::new(title, heads);
+    for HeatmapInBox { area, area_share, heat_share, hit } in &heatmap.boxes {
         let pixels =
             [area.x, area.y, area.w, area.h].map(|value| Cell::Number { value: Some(value), decimals: 1 });
         let mut row: Vec<Cell> = pixels.into();
@@ -88,24 +88,24 @@ pub fn heat(heat: &Heat) -> Table {
         row.push(Cell::Text(if *hit { "yes" } else { "no" }.into()));
         table.rows.push(row);
     }
-    table.notes.push(match heat.boxes.as_slice() {
+    table.notes.push(match heatmap.boxes.as_slice() {
         [] => "This image has no annotated box of this label.".into(),
         _ => "Boxes in pixels of the original image.".into(),
     });
-    if heat.map.iter().flatten().all(|cell| *cell == 0.0) {
+    if heatmap.map.iter().flatten().all(|cell| *cell == 0.0) {
         table.notes.push("The heat map is zero: no region supports the label.".into());
     }
     table
 }
 
 /// The pointing game by label.
-pub fn pointing(pointing: &Pointing) -> Table {
+pub fn pointing(pointing: &Pointing) -> ReportTable {
     let title = format!("Pointing game on annotated boxes of {} images", pointing.subset.name());
     let columns =
         ["Boxes", "Hits", "Hit rate", "Nonzero maps", "Share of the heat map", "Share of the image"];
     let mut heads = vec![Column::left("Label")];
     heads.extend(columns.into_iter().map(Column::right));
-    let mut table = Table::new(title, heads);
+    let mut table = ReportTable::new(title, heads);
     let row = |name: &str, of: &PointedLabel| {
         let rate = (of.boxes > 0).then(|| of.hits as f64 / of.boxes as f64);
         let mut row = vec![Cell::Text(name.to_owned()), Cell::Integer(of.boxes), Cell::Integer(of.hits)];

@@ -1,9 +1,9 @@
 //! Tables as Markdown and LaTeX.
 
-use super::table::{Align, NOT_COMPARABLE, Table, one_line};
+use super::table::{Align, NOT_COMPARABLE, ReportTable, one_line};
 
 /// A GitHub-flavoured Markdown table, its pipes aligned.
-pub(super) fn markdown(table: &Table) -> String {
+pub(super) fn markdown(table: &ReportTable) -> String {
     let mut rows = vec![table.columns.iter().map(|column| escape_markdown(&column.name)).collect()];
     rows.extend(cells(table, escape_markdown, |text| format!("**{text}**")));
     // The rule under the header needs three dashes.
@@ -32,7 +32,7 @@ pub(super) fn markdown(table: &Table) -> String {
 }
 
 /// A LaTeX `table` for the package booktabs.
-pub(super) fn latex(table: &Table) -> String {
+pub(super) fn latex(table: &ReportTable) -> String {
     let line = |row: Vec<String>| format!("    {} \\\\\n", row.join(" & "));
     let alignment = table.columns.iter().map(|column| match column.align {
         Align::Left => 'l',
@@ -57,7 +57,7 @@ pub(super) fn latex(table: &Table) -> String {
 }
 
 fn cells(
-    table: &Table,
+    table: &ReportTable,
     escape: fn(&str) -> String,
     bold: fn(String) -> String,
 ) -> impl Iterator<Item = Vec<String>> {
@@ -155,7 +155,7 @@ mod tests {
 
     #[test]
     fn a_table_without_columns_or_rows_is_still_written() {
-        let table = Table::default();
+        let table = ReportTable::default();
         for format in [Format::Text { width: Some(80) }, Format::Csv, Format::Markdown, Format::Latex] {
             assert!(table.render(format).ends_with('\n'), "{format:?}");
         }

@@ -1,6 +1,6 @@
 //! What people and other programs read: tables as text, CSV, Markdown and LaTeX, and figures.
 //!
-//! A report is first a [`Table`] of typed cells, with every digit, and only then text; so the same
+//! A report is first a [`ReportTable`] of typed cells, with every digit, and only then text; so the same
 //! numbers stand in a terminal, a spreadsheet and a paper.
 
 pub mod dataset;
@@ -8,14 +8,14 @@ mod details;
 pub mod diff;
 pub mod features;
 mod histogram;
+pub mod impact;
 pub mod lineage;
 mod markup;
 pub mod page;
 pub mod results;
 pub mod svg;
 mod table;
-pub mod touched;
 mod uncertainty;
 
 pub use histogram::{Bar, bars};
-pub use table::{Align, Cell, Column, Format, Table, thousands};
+pub use table::{Align, Cell, Column, Format, ReportTable, thousands};

@@ -1,22 +1,23 @@
 //! AUC tables, comparisons and Spearman matrices.
 
-use super::{Cell, Column, Table, dataset, details, features, thousands, uncertainty};
+use super::{Cell, Column, ReportTable, dataset, details, features, thousands, uncertainty};
 use crate::dataset::statistics::Statistics;
 use crate::records::{
-    self, AucTable, ComparedModel, Comparison, LabelSpread, Pooling, PublishedModel, Spread, Subset, Unfair,
+    self, AucTable, ComparedModel, Comparison, Incomparable, LabelSpread, Pooling, PublishedModel, Spread,
+    Subset,
 };
 
 pub(super) const DECIMALS: usize = 4;
 
 /// The AUCs of one model.
-pub fn auc(title: &str, auc: &AucTable) -> Table {
+pub fn auc(title: &str, auc: &AucTable) -> ReportTable {
     let columns = vec![
         Column::left("Label"),
         Column::right("AUC"),
         Column::right("Positives"),
         Column::right("Negatives"),
     ];
-    let mut table = Table::new(title, columns);
+    let mut table = ReportTable::new(title, columns);
     let has_missing = auc.labels.iter().any(|label| label.missing.is_some());
     if has_missing {
         table.columns.push(Column::right("Missing"));
@@ -45,7 +46,7 @@ pub fn auc(title: &str, auc: &AucTable) -> Table {
 }
 
 /// Everything that a table's record says, as tables.
-pub fn of(table: &records::Table) -> Vec<Table> {
+pub fn of(table: &records::Table) -> Vec<ReportTable> {
     match table {
         records::Table::Auc(table) => vec![auc("AUC", table)],
         records::Table::Dataset(counted) => {
@@ -56,14 +57,14 @@ pub fn of(table: &records::Table) -> Vec<Table> {
             tables(comparison).into_iter().map(|(_, table)| table).collect()
         }
         records::Table::Probe(probe) => vec![features::probe(probe, None)],
-        records::Table::Heat(heat) => vec![features::heat(heat)],
+        records::Table::Heatmap(heatmap) => vec![features::heatmap(heatmap)],
         records::Table::Pointing(pointing) => vec![features::pointing(pointing)],
     }
 }
 
 /// The tables of a comparison by the name that the command line calls them by. What was not asked for when it was
 /// made is not among them.
-pub fn tables(comparison: &Comparison) -> Vec<(&'static str, Table)> {
+pub fn tables(comparison: &Comparison) -> Vec<(&'static str, ReportTable)> {
     let mut tables = vec![
         ("auc", self::comparison(comparison)),
         ("spearman", spearman(comparison)),
@@ -87,10 +88,10 @@ pub fn tables(comparison: &Comparison) -> Vec<(&'static str, Table)> {
     }
     for (name, table) in &mut tables {
         if *name != "auc" {
-            table.notes.extend(judged_on(comparison).map(str::to_owned));
+            table.notes.extend(evaluated_on(comparison).map(str::to_owned));
         }
-        if !comparison.unfair.is_empty() {
-            table.warning = Some(Unfair::reasons(&comparison.unfair));
+        if !comparison.incomparable.is_empty() {
+            table.warning = Some(Incomparable::reasons(&comparison.incomparable));
             // Where nothing can be compared, nothing is best.
             table.bold.clear();
         }
@@ -99,14 +100,14 @@ pub fn tables(comparison: &Comparison) -> Vec<(&'static str, Table)> {
 }
 
 /// The tables that are shown unasked: AUCs, rank correlations, and what was asked for when it was made.
-pub fn main_tables(comparison: &Comparison) -> Vec<Table> {
+pub fn main_tables(comparison: &Comparison) -> Vec<ReportTable> {
     let more = ["range", "intervals", "delong", "resampled"];
     tables(comparison).into_iter().filter(|(name, _)| !more.contains(name)).map(|(_, table)| table).collect()
 }
 
 /// Table 4: the AUC of each label and model, over folds; the best of a label in bold. With published numbers
 /// beside, table 6.
-fn comparison(comparison: &Comparison) -> Table {
+fn comparison(comparison: &Comparison) -> ReportTable {
     let published = comparison.published.iter().flat_map(|table| &table.models);
     let mut columns = vec![Column::left("Label")];
     columns.extend(comparison.models.iter().map(|model| Column::right(&model.name)));
@@ -119,7 +120,7 @@ fn comparison(comparison: &Comparison) -> Table {
         Some(subset) if subset != Subset::Test => format!("AUC on {} images", subset_in_words(subset)),
         _ => "AUC".to_owned(),
     };
-    let mut table = Table::new(title, columns);
+    let mut table = ReportTable::new(title, columns);
     let cell = |spread: &Spread| Cell::MeanStd { mean: spread.mean, std: spread.std, decimals: DECIMALS };
     let of_others = |value: Option<f64>| {
         value.map_or(Cell::Empty, |value| Cell::Number { value: Some(value), decimals: 3 })
@@ -192,7 +193,7 @@ fn subset_in_words(subset: Subset) -> &'static str {
 }
 
 /// What has to be said of numbers that are not of test images.
-fn judged_on(comparison: &Comparison) -> Option<&'static str> {
+fn evaluated_on(comparison: &Comparison) -> Option<&'static str> {
     match comparison.subset? {
         Subset::Test => None,
         Subset::Val => Some(
@@ -237,7 +238,7 @@ fn notes(comparison: &Comparison) -> Vec<String> {
             )
         }
     }];
-    notes.extend(judged_on(comparison).map(str::to_owned));
+    notes.extend(evaluated_on(comparison).map(str::to_owned));
     let undefined = undefined(comparison);
     if comparison.shared_images {
         let images = comparison.models.first().map_or(&[][..], |model| &model.images);
@@ -305,13 +306,13 @@ pub(super) fn labels_by_mean(comparison: &Comparison) -> Vec<(usize, &str)> {
 
 /// Figure 5: mean, smallest and largest AUC of each label and model over the folds, labels in descending order of
 /// their mean over all models.
-fn range(comparison: &Comparison) -> Table {
+fn range(comparison: &Comparison) -> ReportTable {
     let mut columns = vec![Column::left("Label")];
     for model in &comparison.models {
         let of = |what: &str| Column::right(format!("{} {what}", model.name));
         columns.extend([of("mean"), of("min"), of("max")]);
     }
-    let mut table = Table::new("Mean, smallest and largest AUC over the folds", columns);
+    let mut table = ReportTable::new("Mean, smallest and largest AUC over the folds", columns);
     let cells = |spread: &Spread| {
         [spread.mean, spread.min, spread.max].map(|value| Cell::Number { value, decimals: DECIMALS })
     };
@@ -326,10 +327,10 @@ fn range(comparison: &Comparison) -> Table {
 }
 
 /// Table 5: Spearman's rank correlation of every pair of models.
-fn spearman(comparison: &Comparison) -> Table {
+fn spearman(comparison: &Comparison) -> ReportTable {
     let mut columns = vec![Column::left("Model")];
     columns.extend(comparison.models.iter().map(|model| Column::right(&model.name)));
-    let mut table = Table::new("Spearman's rank correlation of the scores", columns);
+    let mut table = ReportTable::new("Spearman's rank correlation of the scores", columns);
     for (model, row) in comparison.models.iter().zip(&comparison.spearman) {
         let cells = row.iter().map(|value| Cell::Number { value: *value, decimals: DECIMALS });
         table.rows.push(std::iter::once(Cell::Text(model.name.clone())).chain(cells).collect());

@@ -16,7 +16,7 @@ const WITHDRAWN: &str = "withdrawn data";
 
 /// A table.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Table {
+pub struct ReportTable {
     /// One line above it; none if empty.
     pub title: String,
     /// Why its numbers must not be read as they stand. Every format shows it, CSV as one more column.
@@ -29,7 +29,7 @@ pub struct Table {
     pub rows: Vec<Vec<Cell>>,
     /// Lines below it.
     pub notes: Vec<String>,
-    /// Cells in bold type, as row and column; [`Table::mark_best`] adds to them.
+    /// Cells in bold type, as row and column; [`ReportTable::mark_best`] adds to them.
     pub bold: BTreeSet<(usize, usize)>,
 }
 
@@ -179,10 +179,10 @@ impl Cell {
     }
 }
 
-impl Table {
+impl ReportTable {
     /// A table without rows.
     pub fn new(title: impl Into<String>, columns: Vec<Column>) -> Self {
-        Table { title: title.into(), columns, ..Table::default() }
+        ReportTable { title: title.into(), columns, ..ReportTable::default() }
     }
 
     /// Puts the largest of some cells, given as row and column, into bold type.
@@ -352,7 +352,7 @@ pub fn thousands(count: u64) -> String {
 pub(super) mod tests {
     use super::*;
 
-    pub(in crate::report) fn example() -> Table {
+    pub(in crate::report) fn example() -> ReportTable {
         let columns = vec![
             Column::left("Label"),
             Column::right("Positives"),
@@ -360,7 +360,7 @@ pub(super) mod tests {
             Column::right("Difference"),
             Column::right("p"),
         ];
-        let mut table = Table::new("Table_4: AUC & more, 5 folds", columns);
+        let mut table = ReportTable::new("Table_4: AUC & more, 5 folds", columns);
         let row = |label: &str, positives, mean, std, difference, p| {
             let decimals = 3;
             vec![
@@ -417,7 +417,7 @@ pub(super) mod tests {
 
     #[test]
     fn all_that_look_best_are_marked_best() {
-        let mut table = Table::new("", vec![Column::right("AUC")]);
+        let mut table = ReportTable::new("", vec![Column::right("AUC")]);
         let cell = |value| vec![Cell::Number { value, decimals: 3 }];
         table.rows = vec![cell(Some(0.8221)), cell(Some(0.8219)), cell(None), cell(Some(0.8212))];
         table.mark_best((0..9).map(|row| (row, 0)));
@@ -432,7 +432,7 @@ pub(super) mod tests {
 
     #[test]
     fn a_warning_and_an_interval_are_in_every_format() {
-        let mut table = Table::new("AUC", vec![Column::left("Label"), Column::right("a")]);
+        let mut table = ReportTable::new("AUC", vec![Column::left("Label"), Column::right("a")]);
         let cell = |ends| Cell::Interval { value: Some(0.5), ends, decimals: 2 };
         table.rows = vec![
             vec![Cell::Text("Mass".into()), cell(Some([0.25, 0.75]))],
@@ -453,7 +453,7 @@ pub(super) mod tests {
 
     #[test]
     fn withdrawn_data_is_told_of_in_every_format_and_csv_keeps_its_form() {
-        let mut table = Table::new("AUC", vec![Column::left("Label")]);
+        let mut table = ReportTable::new("AUC", vec![Column::left("Label")]);
         table.rows = vec![vec![Cell::Text("Mass".into())], vec![Cell::Text("Edema".into())]];
         table.withdrawn = Some("contains withdrawn data: 2 images (scored 2)".into());
         let csv = table.render(Format::Csv);

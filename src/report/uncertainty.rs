@@ -1,15 +1,15 @@
 //! How sure the numbers of a comparison are: intervals and paired tests.
 
 use super::results::{DECIMALS, labels};
-use super::{Cell, Column, Table};
+use super::{Cell, Column, ReportTable};
 use crate::records::{Bootstrap, BootstrapRow, Comparison};
 use crate::stats;
 
 /// AUCs with DeLong's interval.
-pub(super) fn intervals(comparison: &Comparison) -> Table {
+pub(super) fn intervals(comparison: &Comparison) -> ReportTable {
     let mut columns = vec![Column::left("Label")];
     columns.extend(comparison.models.iter().map(|model| Column::right(&model.name)));
-    let mut table = Table::new("AUC with 95 % confidence interval (DeLong)", columns);
+    let mut table = ReportTable::new("AUC with 95 % confidence interval (DeLong)", columns);
     for (place, name) in labels(comparison).enumerate() {
         let cells = comparison.models.iter().map(|model| {
             let label = &model.labels[place];
@@ -44,7 +44,7 @@ pub(super) fn interval(aucs: &[Option<f64>], std_errors: &[Option<f64>]) -> Cell
 }
 
 /// DeLong's paired tests, a row each.
-pub(super) fn delong(comparison: &Comparison) -> Table {
+pub(super) fn delong(comparison: &Comparison) -> ReportTable {
     let columns = vec![
         Column::left("Label"),
         Column::left("A"),
@@ -56,7 +56,7 @@ pub(super) fn delong(comparison: &Comparison) -> Table {
         Column::right("p (Holm)"),
         Column::right("p (BH)"),
     ];
-    let mut table = Table::new("DeLong's paired test, two-sided", columns);
+    let mut table = ReportTable::new("DeLong's paired test, two-sided", columns);
     for row in &comparison.delong {
         table.rows.push(vec![
             Cell::Text(row.label.clone()),
@@ -75,7 +75,7 @@ pub(super) fn delong(comparison: &Comparison) -> Table {
 }
 
 /// The corrected resampled t-tests, a row each.
-pub(super) fn resampled(comparison: &Comparison) -> Table {
+pub(super) fn resampled(comparison: &Comparison) -> ReportTable {
     let columns = vec![
         Column::left("Label"),
         Column::left("A"),
@@ -87,7 +87,7 @@ pub(super) fn resampled(comparison: &Comparison) -> Table {
         Column::right("p (Holm)"),
         Column::right("p (BH)"),
     ];
-    let mut table = Table::new("Corrected resampled t-test over folds, two-sided", columns);
+    let mut table = ReportTable::new("Corrected resampled t-test over folds, two-sided", columns);
     for row in &comparison.resampled {
         let of_labels = |p| if row.label.is_some() { Cell::PValue(p) } else { Cell::Empty };
         table.rows.push(vec![
@@ -112,7 +112,7 @@ pub(super) fn resampled(comparison: &Comparison) -> Table {
 }
 
 /// Bootstrap intervals: AUCs by label, then differences of the means over the labels.
-pub(super) fn bootstrap(comparison: &Comparison, bootstrap: &Bootstrap) -> Table {
+pub(super) fn bootstrap(comparison: &Comparison, bootstrap: &Bootstrap) -> ReportTable {
     let percent = 100.0 * bootstrap.level;
     let mut columns = vec![Column::left("Label")];
     columns.extend(comparison.models.iter().map(|model| Column::right(&model.name)));
@@ -123,9 +123,9 @@ pub(super) fn bootstrap(comparison: &Comparison, bootstrap: &Bootstrap) -> Table
     columns.extend(pairs.iter().map(|row| Column::right(heading(row))));
     let title = format!(
         "AUC with {percent} % confidence interval, {} bootstrap resamples (by patient)",
-        super::thousands(bootstrap.draws.into())
+        super::thousands(bootstrap.resamples.into())
     );
-    let mut table = Table::new(title, columns);
+    let mut table = ReportTable::new(title, columns);
     let cell = |model: &str, less: Option<&str>, label: Option<&str>| {
         let same = |row: &&BootstrapRow| {
             row.model == model && row.less.as_deref() == less && row.label.as_deref() == label
@@ -152,8 +152,8 @@ pub(super) fn bootstrap(comparison: &Comparison, bootstrap: &Bootstrap) -> Table
     let short: Vec<String> = bootstrap
         .rows
         .iter()
-        .filter(|row| row.draws < bootstrap.draws && row.less.is_none())
-        .filter_map(|row| Some(format!("{} of {} ({})", row.label.as_ref()?, row.model, row.draws)))
+        .filter(|row| row.resamples < bootstrap.resamples && row.less.is_none())
+        .filter_map(|row| Some(format!("{} of {} ({})", row.label.as_ref()?, row.model, row.resamples)))
         .collect();
     if !short.is_empty() {
         table.notes.push(format!(

@@ -13,7 +13,7 @@ use crate::records::{Architecture, EarlyStop, Init, Model, Pixels, Training};
 
 /// What a person asked for.
 #[derive(Debug, Clone, Default)]
-pub struct Wishes {
+pub struct Overrides {
     /// Name of the preset.
     pub model: String,
     /// Where weights start.
@@ -94,25 +94,25 @@ struct Settings {
 const UNSETTLED: Pixels = Pixels::Side(0);
 
 /// Settles model and training: the preset's defaults, then the file, then `--set`.
-pub fn resolve(wishes: &Wishes) -> Result<(Model, Training), ConfigError> {
-    let name = &wishes.model;
+pub fn resolve(overrides: &Overrides) -> Result<(Model, Training), ConfigError> {
+    let name = &overrides.model;
     let model = presets::model(name).ok_or_else(|| ConfigError::UnknownModel {
         name: name.clone(),
         nearest: nearest(name, presets::names().iter()),
     })?;
-    let mut training = presets::training(&model, wishes.init.unwrap_or(Init::Scratch));
+    let mut training = presets::training(&model, overrides.init.unwrap_or(Init::Scratch));
     training.pixels = model.architecture.image().map(|_| UNSETTLED);
     let mut settings = Settings { model, training };
 
     let mut wanted = Vec::new();
-    if let Some((path, text)) = &wishes.file {
+    if let Some((path, text)) = &overrides.file {
         let table: toml::Table = toml::from_str(text).map_err(|e| ConfigError::Toml {
             path: path.clone(),
             reason: e.to_string().trim_end().to_owned(),
         })?;
         flatten(table, path, &mut wanted);
     }
-    for pair in &wishes.set {
+    for pair in &overrides.set {
         let (key, value) = pair.split_once('=').ok_or_else(|| ConfigError::NotAPair(pair.clone()))?;
         wanted.push((format!("--set {pair}"), key.trim().to_owned(), parse(value.trim())));
     }
@@ -372,7 +372,7 @@ mod tests {
     use super::*;
 
     fn with(model: &str, file: Option<&str>, set: &[&str]) -> Result<(Model, Training), ConfigError> {
-        resolve(&Wishes {
+        resolve(&Overrides {
             model: model.to_owned(),
             init: None,
             file: file.map(|text| ("run.toml".into(), text.to_owned())),

@@ -9,7 +9,7 @@ use crate::dataset::DatasetError;
 use crate::dataset::pixels::PixelError;
 use crate::hash::Hash;
 use crate::index::IndexError;
-use crate::records::{Unfair, UnfairKind};
+use crate::records::{Incomparable, IncomparableKind};
 use crate::registry::RegistryError;
 use crate::split::SplitError;
 use crate::store::StoreError;
@@ -195,8 +195,8 @@ pub enum RunError {
         fold: u32,
     },
     /// Results that cannot be compared.
-    #[error("{}", Unfair::reasons(.0))]
-    Unfair(Vec<Unfair>),
+    #[error("{}", Incomparable::reasons(.0))]
+    Incomparable(Vec<Incomparable>),
     /// A label that some model does not score.
     #[error("not every model scores {label}; labels that all models score: {}", shared.join(", "))]
     LabelNotScored {
@@ -368,23 +368,25 @@ impl RunError {
             RunError::SameCell { .. } => "give each its own column with `reg compare --by run`",
             RunError::NotOneFold { .. } => "give one run per fold",
             RunError::NotOneModel { .. } => "run `reg probe` for each model separately",
-            RunError::Unfair(unfair) => match unfair.first().map(|unfair| unfair.kind) {
-                Some(UnfairKind::MixedFolds) => {
-                    "a column holds folds of one model on one split, trained with the same settings: give only such runs, or import another tool's scores under another --model; --allow-different-images compares them anyway and flags the table"
+            RunError::Incomparable(incomparable) => {
+                match incomparable.first().map(|incomparable| incomparable.kind) {
+                    Some(IncomparableKind::MixedFolds) => {
+                        "a column holds folds of one model on one split, trained with the same settings: give only such runs, or import another tool's scores under another --model; --allow-different-images compares them anyway and flags the table"
+                    }
+                    Some(IncomparableKind::DifferentLabels) => {
+                        "give --labels shared to compare the labels that all models score"
+                    }
+                    Some(IncomparableKind::Published) => {
+                        "evaluate on the official split (`reg split import`), or give --allow-different-images; the table is flagged"
+                    }
+                    Some(IncomparableKind::Leak) => {
+                        "compare models that have not seen these patients, or give --allow-different-images; the table is flagged"
+                    }
+                    _ => {
+                        "only scores of the same images can be compared: train, evaluate or import both on the same split and fold, or give --images shared; --allow-different-images compares them anyway and flags the table"
+                    }
                 }
-                Some(UnfairKind::DifferentLabels) => {
-                    "give --labels shared to compare the labels that all models score"
-                }
-                Some(UnfairKind::Published) => {
-                    "evaluate on the official split (`reg split import`), or give --allow-different-images; the table is flagged"
-                }
-                Some(UnfairKind::Leak) => {
-                    "compare models that have not seen these patients, or give --allow-different-images; the table is flagged"
-                }
-                _ => {
-                    "only scores of the same images can be compared: train, evaluate or import both on the same split and fold, or give --images shared; --allow-different-images compares them anyway and flags the table"
-                }
-            },
+            }
             RunError::NoSharedImage => {
                 "images of two data sets are the same if source, name, file, patient and labels are equal; metadata-only data sets have no files"
             }
@@ -422,7 +424,7 @@ impl RunError {
     pub fn is_refusal(&self) -> bool {
         matches!(
             self,
-            RunError::Unfair(_)
+            RunError::Incomparable(_)
                 | RunError::Withdrawn { .. }
                 | RunError::Purged { .. }
                 | RunError::Misattributed { .. }

@@ -5,9 +5,9 @@ use std::path::Path;
 
 use super::process::Listener;
 use super::software::{OtherSources, put_software};
-use super::train::{Context, Start, execution};
+use super::train::{ExecutionStart, TrainInputs, execution};
 use super::withdrawn::refuse;
-use super::{Device, RunError, Session, hold};
+use super::{Device, RunContext, RunError, verify_record};
 use crate::hash::Id;
 use crate::records::{
     AucTable, Dataset, DeviceKind, Kind, LabelAuc, Manifest, Predictions, Run, Scale, ScoreSource, Scores,
@@ -37,39 +37,39 @@ pub struct Evaluated {
 ///
 /// `device` and `threads` default to those of the run's spec.
 pub fn evaluate(
-    session: Session,
+    run_context: RunContext,
     run: Id<Run>,
     subset: Subset,
     device: Option<Device>,
     threads: Option<u32>,
     listener: &mut dyn Listener,
 ) -> Result<Evaluated, RunError> {
-    let record = session.registry.get(run)?;
-    let spec = session.registry.get(record.spec)?;
+    let record = run_context.registry.get(run)?;
+    let spec = run_context.registry.get(record.spec)?;
     let device = device.unwrap_or_else(|| Device::of(spec.device));
     let threads = threads.unwrap_or(spec.threads);
-    evaluate_run(session, (run, &record, &spec), subset, &device, threads, listener)
+    evaluate_run(run_context, (run, &record, &spec), subset, &device, threads, listener)
 }
 
 pub(super) fn evaluate_run(
-    session: Session,
+    run_context: RunContext,
     (run, record, spec): (Id<Run>, &Run, &Spec),
     subset: Subset,
     device: &Device,
     threads: u32,
     listener: &mut dyn Listener,
 ) -> Result<Evaluated, RunError> {
-    let Session { registry, worker, surroundings, .. } = session;
+    let RunContext { registry, worker, environment, .. } = run_context;
     let source =
         ScoreSource::Run { run, device: device.kind, threads, numerics: worker.identity().numerics() };
-    if let Some(existing) = existing(session, run, subset, &source)? {
+    if let Some(existing) = existing(run_context, run, subset, &source)? {
         return Ok(existing);
     }
 
-    let context = Context::load(registry, spec)?;
-    refuse(session, spec, (&context.dataset, &context.split), Some(subset))?;
+    let context = TrainInputs::load(registry, spec)?;
+    refuse(run_context, spec, (&context.dataset, &context.split), Some(subset))?;
     let out = registry.store().scratch()?;
-    let start = Start::now(surroundings);
+    let start = ExecutionStart::now(environment);
     let job = predict_job(registry, &context, (record, spec), subset, device, threads, out.path().to_owned());
     let worked = worker.run(&job, listener)?;
     let manifest = registry.get_packed(context.dataset.manifest)?;
@@ -91,8 +91,8 @@ pub(super) fn evaluate_run(
     let id = transaction.put(&predictions)?;
     let auc = auc_table(id, &predictions, &context.dataset, &manifest, &scores);
     let table = transaction.put(&Table::Auc(auc.clone()))?;
-    transaction.put(&execution(id.hash, (worker, software), &worked, &start, surroundings))?;
-    transaction.commit(&surroundings.stamp)?;
+    transaction.put(&execution(id.hash, (worker, software), &worked, &start, environment))?;
+    transaction.commit(&environment.stamp)?;
     Ok(Evaluated { predictions: id, table, auc, cached: false, other_sources: None })
 }
 
@@ -125,7 +125,7 @@ pub(super) fn read_columns(path: &Path, rows: usize) -> Result<Scores, RunError>
 /// The job that predicts a subset with a run's checkpoint.
 pub(super) fn predict_job(
     registry: &Registry,
-    context: &Context,
+    context: &TrainInputs,
     (run, spec): (&Run, &Spec),
     subset: Subset,
     device: &Device,
@@ -156,12 +156,12 @@ pub(super) fn predict_job(
 
 /// What is recorded already. A table by other rules is no answer: another one is made of the same scores.
 fn existing(
-    session: Session,
+    run_context: RunContext,
     run: Id<Run>,
     subset: Subset,
     source: &ScoreSource,
 ) -> Result<Option<Evaluated>, RunError> {
-    let Session { registry, worker, surroundings, .. } = session;
+    let RunContext { registry, worker, environment, .. } = run_context;
     let view = registry.view()?;
     let known = registry.referring::<Predictions>(&view, &run.hash)?.into_iter();
     let mut known = known.filter(|(_, known)| known.subset == Some(subset) && known.source == *source);
@@ -171,7 +171,7 @@ fn existing(
         if let Table::Auc(auc) = content
             && auc.rules == rules::AUC
         {
-            hold(registry, table.hash, Kind::Table)?;
+            verify_record(registry, table.hash, Kind::Table)?;
             return Ok(Some(Evaluated { predictions: id, table, auc, cached: true, other_sources }));
         }
     }
@@ -182,7 +182,7 @@ fn existing(
     let auc = auc_table(id, &predictions, &dataset, &manifest, &scores);
     let mut transaction = registry.transaction()?;
     let table = transaction.put(&Table::Auc(auc.clone()))?;
-    transaction.commit(&surroundings.stamp)?;
+    transaction.commit(&environment.stamp)?;
     Ok(Some(Evaluated { predictions: id, table, auc, cached: true, other_sources }))
 }
 

@@ -7,61 +7,61 @@ use std::path::Path;
 use super::evaluate::{numbers, read_columns};
 use super::process::{Listener, Worked};
 use super::software::put_software;
-use super::train::{Context, Start, execution};
+use super::train::{ExecutionStart, TrainInputs, execution};
 use super::withdrawn::{refuse_file, refuse_rows};
-use super::{Device, RunError, Session};
-use crate::dataset::pixels::Grey;
+use super::{Device, RunContext, RunError};
+use crate::dataset::pixels::Gray;
 use crate::dataset::{overlay, pixels, png};
 use crate::hash::{Hash, Id};
 use crate::records::{
-    Area, Blob, BoxRow, Computed, Heat, HeatInBox, ImageInput, Manifest, PointedBox, PointedLabel, Pointing,
-    Run, Spec, Subset, Table, rules,
+    Area, Blob, BoxRow, Computed, Heatmap, HeatmapInBox, ImageInput, Manifest, PointedBox, PointedLabel,
+    Pointing, Run, Spec, Subset, Table, rules,
 };
 use crate::registry::Transaction;
-use crate::stats::{HeatMap, Rect, summarize};
+use crate::stats::{HeatmapGrid, Rect, summarize};
 use crate::store::FileState;
-use crate::worker::{Job, Looked, PROTOCOL, Work, files};
+use crate::worker::{GradcamImages, Job, PROTOCOL, Work, files};
 
 /// Computes where a run's network sees a label in an image: a PNG file, or the name of an image of its data set.
 ///
 /// Returns the record and the picture. Boxes are known of the images of the run's data set.
 pub fn gradcam(
-    session: Session,
+    run_context: RunContext,
     run: Id<Run>,
     image: &str,
     label: &str,
     device: Option<Device>,
     listener: &mut dyn Listener,
-) -> Result<(Id<Table>, Heat, Vec<u8>), RunError> {
-    let registry = session.registry;
-    let looker = Looker::new(session, run, device)?;
-    let manifest = registry.get_packed(looker.context.dataset.manifest)?;
-    let place = looker.context.dataset.labels.iter().position(|known| known == label).ok_or_else(|| {
-        RunError::NoSuchLabel { label: label.to_owned(), labels: looker.context.dataset.labels.clone() }
+) -> Result<(Id<Table>, Heatmap, Vec<u8>), RunError> {
+    let registry = run_context.registry;
+    let runner = GradcamRunner::new(run_context, run, device)?;
+    let manifest = registry.get_packed(runner.context.dataset.manifest)?;
+    let place = runner.context.dataset.labels.iter().position(|known| known == label).ok_or_else(|| {
+        RunError::NoSuchLabel { label: label.to_owned(), labels: runner.context.dataset.labels.clone() }
     })?;
     if let Some(row) = manifest.row_named(image) {
-        refuse_rows(session, &manifest, &[row as u32], true)?;
+        refuse_rows(run_context, &manifest, &[row as u32], true)?;
     }
-    let seen = Image::find(session, &manifest, image)?;
+    let seen = Image::find(run_context, &manifest, image)?;
     match seen.row {
-        Some(row) => refuse_rows(session, &manifest, &[row as u32], true)?,
-        None => refuse_file(session, &Hash::of(&seen.bytes))?,
+        Some(row) => refuse_rows(run_context, &manifest, &[row as u32], true)?,
+        None => refuse_file(run_context, &Hash::of(&seen.bytes))?,
     }
-    let grey = pixels::decode(&seen.bytes)
+    let gray = pixels::decode(&seen.bytes)
         .map_err(|source| RunError::NotAnImage { name: seen.name.clone(), source })?;
     let looked = match seen.row {
-        Some(row) => Looked::Rows(looker.context.dataset.manifest, vec![row as u32]),
+        Some(row) => GradcamImages::Rows(runner.context.dataset.manifest, vec![row as u32]),
         None => {
             let path = fs::canonicalize(image).map_err(RunError::io("read", Path::new(image)))?;
             let known = manifest.row_named(&seen.name).map(|row| manifest.rows[row].clone());
-            Looked::Files(vec![(path, known)])
+            GradcamImages::Files(vec![(path, known)])
         }
     };
-    let start = Start::now(session.surroundings);
-    let (mut maps, worked) = looker.look(looked, vec![place as u32], listener)?;
+    let start = ExecutionStart::now(run_context.environment);
+    let (mut maps, worked) = runner.look(looked, vec![place as u32], listener)?;
     let (logit, cells) = maps.pop().ok_or(RunError::Nothing)?;
     let boxes = match seen.row {
-        Some(row) => looker.boxes(&[(row as u32, place as u32)])?,
+        Some(row) => runner.boxes(&[(row as u32, place as u32)])?,
         None => Vec::new(),
     };
     let transaction = registry.transaction()?;
@@ -69,79 +69,79 @@ pub fn gradcam(
         Some(row) => Id::new(manifest.rows[row].object.ok_or(RunError::Nothing)?),
         None => transaction.put_blob(&seen.bytes)?,
     };
-    let image = (seen.name, object, &grey);
-    let (heat, picture) = looker.heat(&transaction, run, image, label, (logit, cells), &boxes)?;
-    let table = Table::Heat(Box::new(heat.clone()));
-    let id = looker.record(transaction, &[table], (&worked, &start))?.pop().ok_or(RunError::Nothing)?;
-    Ok((id, heat, picture))
+    let image = (seen.name, object, &gray);
+    let (heatmap, picture) = runner.heatmap(&transaction, run, image, label, (logit, cells), &boxes)?;
+    let table = Table::Heatmap(Box::new(heatmap.clone()));
+    let id = runner.record(transaction, &[table], (&worked, &start))?.pop().ok_or(RunError::Nothing)?;
+    Ok((id, heatmap, picture))
 }
 
 /// Computes where a run's network sees labels in images of its data set: manifest rows, and places among the labels.
 ///
 /// Returns the records, in the same order.
 pub fn gradcams(
-    session: Session,
+    run_context: RunContext,
     run: Id<Run>,
     wanted: &[(u32, u32)],
     device: Option<Device>,
     listener: &mut dyn Listener,
 ) -> Result<Vec<Id<Table>>, RunError> {
-    let registry = session.registry;
-    let looker = Looker::new(session, run, device)?;
-    let dataset = &looker.context.dataset;
+    let registry = run_context.registry;
+    let runner = GradcamRunner::new(run_context, run, device)?;
+    let dataset = &runner.context.dataset;
     let manifest = registry.get_packed(dataset.manifest)?;
-    let boxes = looker.boxes(wanted)?;
+    let boxes = runner.boxes(wanted)?;
     let (rows, labels): (Vec<u32>, Vec<u32>) = wanted.iter().copied().unzip();
-    refuse_rows(session, &manifest, &rows, true)?;
-    let start = Start::now(session.surroundings);
-    let (maps, worked) = looker.look(Looked::Rows(dataset.manifest, rows), labels, listener)?;
+    refuse_rows(run_context, &manifest, &rows, true)?;
+    let start = ExecutionStart::now(run_context.environment);
+    let (maps, worked) = runner.look(GradcamImages::Rows(dataset.manifest, rows), labels, listener)?;
     let transaction = registry.transaction()?;
     let mut tables = Vec::new();
     for ((row, label), seen) in wanted.iter().zip(maps) {
         let image = &manifest.rows[*row as usize];
         let object = image.object.ok_or_else(|| RunError::NoSuchImage(image.name.clone()))?;
-        let grey = pixels::decode(&registry.store().read(&object)?)
+        let gray = pixels::decode(&registry.store().read(&object)?)
             .map_err(|source| RunError::NotAnImage { name: image.name.clone(), source })?;
         let own: Vec<BoxRow> =
             boxes.iter().filter(|of| (of.image, of.label) == (*row, *label)).cloned().collect();
         let name = &dataset.labels[*label as usize];
-        let image = (image.name.clone(), Id::new(object), &grey);
-        let (heat, _) = looker.heat(&transaction, run, image, name, seen, &own)?;
-        tables.push(Table::Heat(Box::new(heat)));
+        let image = (image.name.clone(), Id::new(object), &gray);
+        let (heatmap, _) = runner.heatmap(&transaction, run, image, name, seen, &own)?;
+        tables.push(Table::Heatmap(Box::new(heatmap)));
     }
-    looker.record(transaction, &tables, (&worked, &start))
+    runner.record(transaction, &tables, (&worked, &start))
 }
 
 /// Plays the pointing game over the boxes of a subset of the run's fold.
 pub fn pointing(
-    session: Session,
+    run_context: RunContext,
     run: Id<Run>,
     subset: Subset,
     device: Option<Device>,
     listener: &mut dyn Listener,
 ) -> Result<(Id<Table>, Pointing), RunError> {
-    let registry = session.registry;
-    let looker = Looker::new(session, run, device)?;
-    let dataset = &looker.context.dataset;
+    let registry = run_context.registry;
+    let runner = GradcamRunner::new(run_context, run, device)?;
+    let dataset = &runner.context.dataset;
     let manifest = registry.get_packed(dataset.manifest)?;
-    let id = dataset.boxes.ok_or_else(|| RunError::NoBoxes(looker.spec.dataset.hash.short()))?;
-    let assignment = registry.get_packed(looker.context.split.assignment)?;
-    let members: HashSet<u32> = assignment.rows(looker.spec.fold as usize, subset).into_iter().collect();
+    let id = dataset.boxes.ok_or_else(|| RunError::NoBoxes(runner.spec.dataset.hash.short()))?;
+    let assignment = registry.get_packed(runner.context.split.assignment)?;
+    let members: HashSet<u32> = assignment.rows(runner.spec.fold as usize, subset).into_iter().collect();
     let mut boxes = registry.get_packed(id)?.rows;
     boxes.retain(|row| members.contains(&row.image));
     if boxes.is_empty() {
-        return Err(RunError::NoBoxesIn { subset: subset.name(), fold: looker.spec.fold });
+        return Err(RunError::NoBoxesIn { subset: subset.name(), fold: runner.spec.fold });
     }
     let rows: Vec<u32> = boxes.iter().map(|row| row.image).collect();
-    refuse_rows(session, &manifest, &rows, true)?;
+    refuse_rows(run_context, &manifest, &rows, true)?;
     let labels = boxes.iter().map(|row| row.label).collect();
-    let start = Start::now(session.surroundings);
-    let (maps, worked) = looker.look(Looked::Rows(dataset.manifest, rows), labels, listener)?;
+    let start = ExecutionStart::now(run_context.environment);
+    let (maps, worked) = runner.look(GradcamImages::Rows(dataset.manifest, rows), labels, listener)?;
     let pointed = boxes.iter().zip(maps).map(|(row, (logit, cells))| {
         let image = &manifest.rows[row.image as usize];
-        let heat = in_box(&looker.map(cells, [image.width, image.height]), row);
+        let heatmap = in_box(&runner.map(cells, [image.width, image.height]), row);
         let label = dataset.labels[row.label as usize].clone();
-        PointedBox { image: image.name.clone(), label, logit, heat }
+        PointedBox { image: image.name.clone(), label, logit, heatmap }
     });
     let rows: Vec<PointedBox> = pointed.collect();
     let of_label = |label: &String| {
@@ -150,44 +150,44 @@ pub fn pointing(
     };
     let pointing = Pointing {
         run,
-        dataset: looker.spec.dataset,
+        dataset: runner.spec.dataset,
         boxes: id,
         subset,
         labels: dataset.labels.iter().filter_map(of_label).collect(),
         all: over_boxes("", &rows.iter().collect::<Vec<_>>()),
         rows,
-        computed: looker.computed.clone(),
+        computed: runner.computed.clone(),
         rules: rules::POINTING,
     };
     let transaction = registry.transaction()?;
     let table = Table::Pointing(Box::new(pointing.clone()));
-    let id = looker.record(transaction, &[table], (&worked, &start))?.pop().ok_or(RunError::Nothing)?;
+    let id = runner.record(transaction, &[table], (&worked, &start))?.pop().ok_or(RunError::Nothing)?;
     Ok((id, pointing))
 }
 
 fn over_boxes(label: &str, rows: &[&PointedBox]) -> PointedLabel {
-    let mean = |of: fn(&HeatInBox) -> Option<f64>| {
-        summarize(&rows.iter().map(|row| of(&row.heat)).collect::<Vec<_>>()).mean
+    let mean = |of: fn(&HeatmapInBox) -> Option<f64>| {
+        summarize(&rows.iter().map(|row| of(&row.heatmap)).collect::<Vec<_>>()).mean
     };
-    let count = |of: fn(&HeatInBox) -> bool| rows.iter().filter(|row| of(&row.heat)).count() as u64;
+    let count = |of: fn(&HeatmapInBox) -> bool| rows.iter().filter(|row| of(&row.heatmap)).count() as u64;
     PointedLabel {
         label: label.to_owned(),
         boxes: rows.len() as u64,
-        hits: count(|heat| heat.hit),
-        without_heat: count(|heat| heat.heat_share.is_none()),
-        heat_share: mean(|heat| heat.heat_share),
+        hits: count(|heatmap| heatmap.hit),
+        without_heat: count(|heatmap| heatmap.heat_share.is_none()),
+        heat_share: mean(|heatmap| heatmap.heat_share),
         // Of the same boxes, or the two means could not be compared.
-        area_share: mean(|heat| heat.heat_share.map(|_| heat.area_share)),
+        area_share: mean(|heatmap| heatmap.heat_share.map(|_| heatmap.area_share)),
     }
 }
 
-fn in_box(map: &HeatMap, row: &BoxRow) -> HeatInBox {
+fn in_box(map: &HeatmapGrid, row: &BoxRow) -> HeatmapInBox {
     let rect = Rect { x: row.x, y: row.y, w: row.w, h: row.h };
     let [width, height] = map.image.map(f64::from);
     // A box may reach over the image's edge.
     let clipped = |start: f64, length: f64, end: f64| (start + length).min(end) - start.clamp(0.0, end);
     let inside = clipped(row.x, row.w, width).max(0.0) * clipped(row.y, row.h, height).max(0.0);
-    HeatInBox {
+    HeatmapInBox {
         area: area(rect),
         area_share: inside / (width * height),
         heat_share: map.share(rect),
@@ -209,14 +209,14 @@ struct Image {
 
 impl Image {
     /// A file, or the image of that name. A file with the bytes of the data set's image of its name is that.
-    fn find(session: Session, manifest: &Manifest, text: &str) -> Result<Self, RunError> {
+    fn find(run_context: RunContext, manifest: &Manifest, text: &str) -> Result<Self, RunError> {
         let path = Path::new(text);
         let named = |name: &str| manifest.row_named(name).map(|row| (row, manifest.rows[row].object));
         if !path.exists() {
             let Some((row, Some(object))) = named(text) else {
                 return Err(RunError::NoSuchImage(text.to_owned()));
             };
-            let bytes = session.registry.store().read(&object)?;
+            let bytes = run_context.registry.store().read(&object)?;
             return Ok(Image { name: text.to_owned(), bytes, row: Some(row) });
         }
         let mut bytes = Vec::new();
@@ -228,41 +228,41 @@ impl Image {
 }
 
 /// The logit of a label, and the cells of its map.
-type Seen = (f64, Vec<f64>);
+type LogitAndMap = (f64, Vec<f64>);
 
 /// A run that looks.
-struct Looker<'a> {
-    session: Session<'a>,
+struct GradcamRunner<'a> {
+    run_context: RunContext<'a>,
     run: Run,
     spec: Spec,
-    context: Context,
+    context: TrainInputs,
     image: ImageInput,
     device: Device,
     computed: Computed,
 }
 
-impl<'a> Looker<'a> {
-    fn new(session: Session<'a>, run: Id<Run>, device: Option<Device>) -> Result<Self, RunError> {
-        let record = session.registry.get(run)?;
-        let spec = session.registry.get(record.spec)?;
+impl<'a> GradcamRunner<'a> {
+    fn new(run_context: RunContext<'a>, run: Id<Run>, device: Option<Device>) -> Result<Self, RunError> {
+        let record = run_context.registry.get(run)?;
+        let spec = run_context.registry.get(record.spec)?;
         let Some(image) = spec.model.architecture.image().cloned() else {
             return Err(RunError::SeesNoImage(spec.model.name));
         };
-        let context = Context::load(session.registry, &spec)?;
+        let context = TrainInputs::load(run_context.registry, &spec)?;
         let device = device.unwrap_or_else(|| Device::of(spec.device));
-        let numerics = session.worker.identity().numerics();
+        let numerics = run_context.worker.identity().numerics();
         let computed = Computed { device: device.kind, threads: spec.threads, numerics };
-        Ok(Looker { session, run: record, spec, context, image, device, computed })
+        Ok(GradcamRunner { run_context, run: record, spec, context, image, device, computed })
     }
 
     /// The logit of each image's label and the cells of its map.
     fn look(
         &self,
-        images: Looked,
+        images: GradcamImages,
         labels: Vec<u32>,
         listener: &mut dyn Listener,
-    ) -> Result<(Vec<Seen>, Worked), RunError> {
-        let Session { registry, worker, .. } = self.session;
+    ) -> Result<(Vec<LogitAndMap>, Worked), RunError> {
+        let RunContext { registry, worker, .. } = self.run_context;
         let out = registry.store().scratch()?;
         let count = labels.len();
         let job = Job {
@@ -295,7 +295,7 @@ impl<'a> Looker<'a> {
     }
 
     /// A map where it belongs on an image: on the centre that evaluation crops out of the resized image.
-    fn map(&self, cells: Vec<f64>, image: [u32; 2]) -> HeatMap {
+    fn map(&self, cells: Vec<f64>, image: [u32; 2]) -> HeatmapGrid {
         let ImageInput { input, resize, .. } = self.image;
         let [resize, input, offset] = [resize, input, (resize - input) / 2].map(f64::from);
         let [width, height] = image.map(f64::from);
@@ -305,34 +305,34 @@ impl<'a> Looker<'a> {
             w: input / resize * width,
             h: input / resize * height,
         };
-        HeatMap { side: cells.len().isqrt(), cells, over, image }
+        HeatmapGrid { side: cells.len().isqrt(), cells, over, image }
     }
 
     /// The boxes of these images and labels.
     fn boxes(&self, wanted: &[(u32, u32)]) -> Result<Vec<BoxRow>, RunError> {
         let Some(boxes) = self.context.dataset.boxes else { return Ok(Vec::new()) };
-        let mut rows = self.session.registry.get_packed(boxes)?.rows;
+        let mut rows = self.run_context.registry.get_packed(boxes)?.rows;
         rows.retain(|row| wanted.contains(&(row.image, row.label)));
         Ok(rows)
     }
 
     /// The record of a map, with its picture.
-    fn heat(
+    fn heatmap(
         &self,
         transaction: &Transaction,
         run: Id<Run>,
-        (image, object, grey): (String, Id<Blob>, &Grey),
+        (image, object, gray): (String, Id<Blob>, &Gray),
         label: &str,
-        (logit, cells): Seen,
+        (logit, cells): LogitAndMap,
         boxes: &[BoxRow],
-    ) -> Result<(Heat, Vec<u8>), RunError> {
-        let size = [grey.width, grey.height];
+    ) -> Result<(Heatmap, Vec<u8>), RunError> {
+        let size = [gray.width, gray.height];
         let map = self.map(cells, size);
-        let boxes: Vec<HeatInBox> = boxes.iter().map(|row| in_box(&map, row)).collect();
+        let boxes: Vec<HeatmapInBox> = boxes.iter().map(|row| in_box(&map, row)).collect();
         let frames: Vec<[f64; 4]> =
-            boxes.iter().map(|HeatInBox { area, .. }| [area.x, area.y, area.w, area.h]).collect();
-        let picture = overlay::paint(grey, &map.pixels(), &frames);
-        let heat = Heat {
+            boxes.iter().map(|HeatmapInBox { area, .. }| [area.x, area.y, area.w, area.h]).collect();
+        let picture = overlay::paint(gray, &map.pixels(), &frames);
+        let heatmap = Heatmap {
             run,
             image,
             object,
@@ -346,7 +346,7 @@ impl<'a> Looker<'a> {
             computed: self.computed.clone(),
             rules: rules::HEAT,
         };
-        Ok((heat, picture))
+        Ok((heatmap, picture))
     }
 
     /// Records tables that one piece of work made.
@@ -354,17 +354,17 @@ impl<'a> Looker<'a> {
         &self,
         mut transaction: Transaction,
         tables: &[Table],
-        (worked, start): (&Worked, &Start),
+        (worked, start): (&Worked, &ExecutionStart),
     ) -> Result<Vec<Id<Table>>, RunError> {
-        let Session { worker, surroundings, .. } = self.session;
+        let RunContext { worker, environment, .. } = self.run_context;
         let software = put_software(&mut transaction, worker.identity())?;
         let mut ids = Vec::new();
         for table in tables {
             let id = transaction.put(table)?;
-            transaction.put(&execution(id.hash, (worker, software), worked, start, surroundings))?;
+            transaction.put(&execution(id.hash, (worker, software), worked, start, environment))?;
             ids.push(id);
         }
-        transaction.commit(&surroundings.stamp)?;
+        transaction.commit(&environment.stamp)?;
         Ok(ids)
     }
 }

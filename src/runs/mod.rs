@@ -1,36 +1,36 @@
 //! From a specification to recorded results: settle the settings, start the worker, register what it
 //! made, judge it, compare it, make it again.
 
-mod again;
 pub mod compare;
 pub mod config;
 mod error;
 mod evaluate;
 mod gradcam;
 mod import;
-pub mod live;
 mod predict;
 pub mod presets;
 mod probe;
 pub mod process;
+mod recompute;
 mod reproduce;
 mod software;
 pub mod study;
 mod train;
+pub mod unfinished;
 mod weights;
 mod withdrawn;
 
-pub use again::{Mismatch, hold, images, recompute};
-pub use compare::{Grouping, Input, Labels, Options, RocCurve, compare, leaks, roc_curves};
+pub use compare::{CompareOptions, Grouping, Input, Labels, RocCurve, compare, leaks, roc_curves};
 pub use error::RunError;
 pub use evaluate::{Evaluated, auc_table, evaluate};
 pub use gradcam::{gradcam, gradcams, pointing};
 pub use import::{Foreign, Imported, import_scores};
 pub use predict::{FileScores, predict};
 pub use probe::{Probed, probe};
-pub use reproduce::{Difference, Reproduction, reproduce};
+pub use recompute::{Mismatch, images, recompute, verify_record};
+pub use reproduce::{Reproduction, ReproductionDifference, reproduce};
 pub use software::OtherSources;
-pub use train::{Order, Trained, train};
+pub use train::{TrainRequest, TrainedRun, train};
 pub use weights::import_weights;
 
 use crate::records::{DeviceKind, Git};
@@ -39,7 +39,7 @@ use process::Worker;
 
 /// What only the edge of the program knows: clock, machine, command line.
 #[derive(Debug, Clone)]
-pub struct Surroundings {
+pub struct Environment {
     /// Time and command.
     pub stamp: Stamp,
     /// The clock: time in UTC, RFC 3339.
@@ -56,21 +56,21 @@ pub struct Surroundings {
 
 /// With what runs are carried out: where their records are, who computes, and what surrounds it.
 #[derive(Clone, Copy)]
-pub struct Session<'a> {
+pub struct RunContext<'a> {
     /// The registry.
     pub registry: &'a Registry,
     /// The worker.
     pub worker: &'a Worker,
     /// Clock, machine, command line.
-    pub surroundings: &'a Surroundings,
+    pub environment: &'a Environment,
     /// Compute with withdrawn images all the same.
     pub allow_withdrawn: bool,
 }
 
-impl Session<'_> {
+impl RunContext<'_> {
     /// The same, which computes with withdrawn images if `allow` says so.
     pub fn allowing(self, allow: bool) -> Self {
-        Session { allow_withdrawn: allow, ..self }
+        RunContext { allow_withdrawn: allow, ..self }
     }
 }
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::evaluate::{numbers, read_scores};
 use super::process::{Listener, Worker};
-use super::train::Context;
+use super::train::TrainInputs;
 use super::{Device, RunError};
 use crate::hash::Id;
 use crate::records::{ImageRow, Run, Scale};
@@ -34,7 +34,7 @@ pub fn predict(
 ) -> Result<Vec<FileScores>, RunError> {
     let record = registry.get(run)?;
     let spec = registry.get(record.spec)?;
-    let context = Context::load(registry, &spec)?;
+    let context = TrainInputs::load(registry, &spec)?;
     let manifest = registry.get_packed(context.dataset.manifest)?;
     let row = |path: &PathBuf| -> Option<ImageRow> {
         let name = path.file_name()?.to_str()?;

@@ -29,13 +29,13 @@ pub fn names() -> Vec<String> {
 const DEPTHS: [(u32, [u32; 4]); 3] = [(38, [2, 2, 3, 3]), (50, [3, 4, 6, 3]), (101, [3, 4, 23, 3])];
 
 /// Suffix and how images enter.
-const INPUTS: [(&str, Input); 3] = [("", Input::Rgb), ("-1channel", Input::Grey), ("-large", Input::Large)];
+const INPUTS: [(&str, Input); 3] = [("", Input::Rgb), ("-1channel", Input::Gray), ("-large", Input::Large)];
 const META: &str = "-meta";
 
 #[derive(Clone, Copy, PartialEq)]
 enum Input {
     Rgb,
-    Grey,
+    Gray,
     Large,
 }
 
@@ -44,7 +44,7 @@ pub fn model(name: &str) -> Option<Model> {
     let (base, meta) = name.strip_suffix(META).map_or((name, false), |base| (base, true));
     let architecture = match base {
         "mlp" if !meta => Architecture::Mlp { hidden: vec![64, 64] },
-        "tiny" => Architecture::Tiny { widths: vec![16, 32, 64], meta, image: grey(64, 73) },
+        "tiny" => Architecture::Tiny { widths: vec![16, 32, 64], meta, image: gray(64, 73) },
         _ => {
             let depth = DEPTHS.iter().find(|(depth, _)| base.starts_with(&format!("resnet{depth}")))?;
             let suffix = &base[format!("resnet{}", depth.0).len()..];
@@ -58,8 +58,8 @@ pub fn model(name: &str) -> Option<Model> {
                     mean: vec![0.485, 0.456, 0.406],
                     std: vec![0.229, 0.224, 0.225],
                 },
-                Input::Grey => grey(224, 256),
-                Input::Large => grey(448, 480),
+                Input::Gray => gray(224, 256),
+                Input::Large => gray(448, 480),
             };
             Architecture::Resnet { blocks: depth.1, extra_pool: *input == Input::Large, meta, image }
         }
@@ -69,7 +69,7 @@ pub fn model(name: &str) -> Option<Model> {
 
 /// One channel. The paper does not say how it scales grey values; these bring them near zero mean and
 /// unit deviation.
-fn grey(input: u32, resize: u32) -> ImageInput {
+fn gray(input: u32, resize: u32) -> ImageInput {
     ImageInput { channels: 1, input, resize, mean: vec![0.5], std: vec![0.25] }
 }
 

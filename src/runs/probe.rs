@@ -6,9 +6,9 @@ use super::compare::{different_settings, spread};
 use super::evaluate::{numbers, read_columns};
 use super::process::Listener;
 use super::software::{OtherSources, put_software};
-use super::train::{Context, Start, execution};
+use super::train::{ExecutionStart, TrainInputs, execution};
 use super::withdrawn::refuse;
-use super::{Device, RunError, Session};
+use super::{Device, RunContext, RunError};
 use crate::hash::Id;
 use crate::records::{
     Assignment, Computed, Execution, Manifest, ProbeResult, ProbeTable, ProbedFold, Run, Scores, Spec,
@@ -34,14 +34,14 @@ pub struct Probed {
 /// The runs are folds of one model. What code of the same numerics has fitted before is taken from the
 /// registry.
 pub fn probe(
-    session: Session,
+    run_context: RunContext,
     runs: &[Id<Run>],
     target: Target,
     device: Option<Device>,
     name: Option<&str>,
     listener: &mut dyn Listener,
 ) -> Result<Probed, RunError> {
-    let Session { registry, worker, surroundings, .. } = session;
+    let RunContext { registry, worker, environment, .. } = run_context;
     let mut asked = runs
         .iter()
         .map(|id| {
@@ -56,7 +56,7 @@ pub fn probe(
     if first.model.architecture.image().is_none() {
         return Err(RunError::SeesNoImage(first.model.name.clone()));
     }
-    let context = Context::load(registry, first)?;
+    let context = TrainInputs::load(registry, first)?;
     let manifest = registry.get_packed(context.dataset.manifest)?;
     let assignment = registry.get_packed(context.split.assignment)?;
 
@@ -81,8 +81,8 @@ pub fn probe(
             folds.push(fold);
             continue;
         }
-        refuse(session, spec, (&context.dataset, &context.split), None)?;
-        let start = Start::now(surroundings);
+        refuse(run_context, spec, (&context.dataset, &context.split), None)?;
+        let start = ExecutionStart::now(environment);
         let out = registry.store().scratch()?;
         let job = job(registry, &context, (run, spec), target, &device, out.path());
         let worked = worker.run(&job, listener)?;
@@ -103,9 +103,9 @@ pub fn probe(
         // Each fold is recorded by itself, so that after an interruption it need not be fitted again.
         let alone = judged(first, target, &manifest, &assignment, vec![(fold.clone(), [validation, test])]);
         let alone = transaction.put(&Table::Probe(Box::new(alone)))?;
-        let execution = execution(alone.hash, (worker, software), &worked, &start, surroundings);
+        let execution = execution(alone.hash, (worker, software), &worked, &start, environment);
         transaction.put(&execution)?;
-        transaction.commit(&surroundings.stamp)?;
+        transaction.commit(&environment.stamp)?;
         executions.push(execution);
         folds.push(fold);
     }
@@ -124,7 +124,7 @@ pub fn probe(
     if let Some(name) = name {
         transaction.name(name, id.hash)?;
     }
-    transaction.commit(&surroundings.stamp)?;
+    transaction.commit(&environment.stamp)?;
     Ok(Probed { table: id, probe: table, other_sources: OtherSources::together(other_sources) })
 }
 
@@ -196,7 +196,7 @@ fn fitted(
 
 fn job(
     registry: &Registry,
-    context: &Context,
+    context: &TrainInputs,
     (run, spec): (&Run, &Spec),
     target: Target,
     device: &Device,

@@ -9,7 +9,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-use crate::worker::{Event, Identity, Job, Outcome, PROTOCOL};
+use crate::worker::{Identity, Job, JobOutcome, PROTOCOL, WorkerEvent};
 
 const PROGRAM: &str = "reg-torch";
 /// How often a thread of GNU's OpenMP looks for work before it sleeps.
@@ -128,15 +128,15 @@ pub struct Worker {
 
 /// What a caller hears while a worker works.
 pub trait Listener {
-    /// Hears an event that does not end the work, or its [`Event::Done`].
-    fn hear(&mut self, event: &Event);
+    /// Hears an event that does not end the work, or its [`WorkerEvent::Done`].
+    fn hear(&mut self, event: &WorkerEvent);
 }
 
 /// What a piece of work came to.
 #[derive(Debug, Clone, Default)]
 pub struct Worked {
     /// What the worker says.
-    pub outcome: Outcome,
+    pub outcome: JobOutcome,
     /// Name of the GPU, where one was used.
     pub gpu: Option<String>,
     /// Whether that GPU was held to algorithms that give the same bits at every run.
@@ -269,17 +269,17 @@ fn converse(
             return Err(WorkerError::Garbled(line));
         };
         match event {
-            Event::Interrupted { epochs, batches } => {
+            WorkerEvent::Interrupted { epochs, batches } => {
                 return Err(WorkerError::Interrupted { epochs, batches });
             }
-            Event::Failed { message, hint } => return Err(WorkerError::Failed { message, hint }),
+            WorkerEvent::Failed { message, hint } => return Err(WorkerError::Failed { message, hint }),
             _ => listener.hear(&event),
         }
         match event {
-            Event::Started { gpu, deterministic, resumed_epochs, .. } => {
+            WorkerEvent::Started { gpu, deterministic, resumed_epochs, .. } => {
                 worked = Worked { gpu, deterministic, resumed_epochs, ..worked };
             }
-            Event::Done(outcome) => return Ok(Some(Worked { outcome, ..worked })),
+            WorkerEvent::Done(outcome) => return Ok(Some(Worked { outcome, ..worked })),
             _ => {}
         }
     }

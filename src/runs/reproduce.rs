@@ -8,9 +8,9 @@ use serde::Serialize;
 use super::evaluate::{auc_table, predict_job, read_scores};
 use super::process::Listener;
 use super::software::{changed_files, files_differ};
-use super::train::{Context, hash_of, train_job};
+use super::train::{TrainInputs, hash_of, train_job};
 use super::withdrawn::refuse;
-use super::{Device, RunError, Session};
+use super::{Device, RunContext, RunError};
 use crate::hash::{Hash, Id};
 use crate::records::{Execution, Predictions, Run, ScoreSource, Subset, Table, rules};
 use crate::worker::{Job, files};
@@ -26,7 +26,7 @@ pub struct Reproduction {
     /// Outputs that were compared.
     pub compared: Vec<&'static str>,
     /// Outputs that differ.
-    pub differences: Vec<Difference>,
+    pub differences: Vec<ReproductionDifference>,
     /// What is not as it was when the run was made; an explanation where bits differ.
     pub environment: Vec<String>,
     /// Source files that are not those that made the run, by path.
@@ -35,7 +35,7 @@ pub struct Reproduction {
 
 /// An output that differs.
 #[derive(Debug, Clone, Serialize)]
-pub struct Difference {
+pub struct ReproductionDifference {
     /// Which.
     pub output: &'static str,
     /// As recorded.
@@ -46,17 +46,17 @@ pub struct Difference {
 
 /// Trains a run's spec again and predicts the test subset again. Nothing is recorded.
 pub fn reproduce(
-    session: Session,
+    run_context: RunContext,
     run: Id<Run>,
     device: Option<Device>,
     listener: &mut dyn Listener,
 ) -> Result<Reproduction, RunError> {
-    let Session { registry, worker, surroundings, .. } = session;
+    let RunContext { registry, worker, environment, .. } = run_context;
     let record = registry.get(run)?;
     let spec = registry.get(record.spec)?;
-    let context = Context::load(registry, &spec)?;
+    let context = TrainInputs::load(registry, &spec)?;
     // Nothing is recorded, so that a result can be checked; but what is gone cannot be computed with.
-    refuse(session.allowing(true), &spec, (&context.dataset, &context.split), None)?;
+    refuse(run_context.allowing(true), &spec, (&context.dataset, &context.split), None)?;
     let device = device.unwrap_or_else(|| Device::of(spec.device));
     let scratch = registry.store().scratch()?;
 
@@ -72,7 +72,7 @@ pub fn reproduce(
         registry.store().read(&recorded)?;
         compared.push(output);
         if recorded != now {
-            differences.push(Difference { output, recorded, now });
+            differences.push(ReproductionDifference { output, recorded, now });
         }
         Ok(())
     };
@@ -108,10 +108,10 @@ pub fn reproduce(
         }
     }
 
-    let mut environment = Vec::new();
+    let mut notes = Vec::new();
     let mut differs = |what: &str, then: String, now: String| {
         if then != now {
-            environment.push(format!("{what} was {then} and is {now}"));
+            notes.push(format!("{what} was {then} and is {now}"));
         }
     };
     let (then, now) = (spec.numerics, worker.identity().numerics());
@@ -121,7 +121,7 @@ pub fn reproduce(
     differs("the device", format!("{:?}", spec.device), format!("{:?}", device.kind));
     let mut sources = Vec::new();
     if let Some((_, execution)) = registry.referring::<Execution>(&view, &run.hash)?.into_iter().next() {
-        differs("the processor", execution.cpu, surroundings.cpu.clone());
+        differs("the processor", execution.cpu, environment.cpu.clone());
         differs(
             "the vector instructions",
             execution.cpu_capability,
@@ -130,10 +130,10 @@ pub fn reproduce(
         differs("reg", execution.reg, env!("CARGO_PKG_VERSION").to_owned());
         sources = changed_files(registry, execution.software, worker.identity())?;
         if !sources.is_empty() {
-            environment.push(format!("the sources are not those that made it: {}", files_differ(&sources)));
+            notes.push(format!("the sources are not those that made it: {}", files_differ(&sources)));
         }
     }
-    Ok(Reproduction { identical: differences.is_empty(), compared, differences, environment, sources })
+    Ok(Reproduction { identical: differences.is_empty(), compared, differences, environment: notes, sources })
 }
 
 fn hash_file(path: &Path) -> Result<Hash, RunError> {

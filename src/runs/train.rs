@@ -8,7 +8,7 @@ use super::evaluate::{Evaluated, evaluate_run};
 use super::process::{Listener, Worked, Worker, WorkerError};
 use super::software::{OtherSources, put_software};
 use super::withdrawn::refuse;
-use super::{Device, RunError, Session, Surroundings, live};
+use super::{Device, Environment, RunContext, RunError, unfinished};
 use crate::disk;
 use crate::hash::{Hash, Id};
 use crate::index::View;
@@ -16,12 +16,12 @@ use crate::records::{
     Dataset, Execution, Init, Model, Numerics, Run, Software, Spec, Split, Subset, Training, Weights, codec,
 };
 use crate::registry::{Registry, RegistryError, is_name};
-use crate::store::{FileState, Link};
+use crate::store::{FileState, LinkMode};
 use crate::worker::{Job, PROTOCOL, Work, files};
 
 /// What to train.
 #[derive(Debug, Clone)]
-pub struct Order {
+pub struct TrainRequest {
     /// The data set.
     pub dataset: Id<Dataset>,
     /// The split.
@@ -50,7 +50,7 @@ pub struct Order {
 
 /// A trained and judged run.
 #[derive(Debug)]
-pub struct Trained {
+pub struct TrainedRun {
     /// The run.
     pub run: Id<Run>,
     /// Its record.
@@ -66,13 +66,17 @@ pub struct Trained {
 }
 
 /// Trains, selects on validation loss, predicts the test subset and makes its AUC table.
-pub fn train(session: Session, order: &Order, listener: &mut dyn Listener) -> Result<Trained, RunError> {
-    let Session { registry, worker, surroundings, .. } = session;
-    if let Some(name) = order.name.as_ref().filter(|name| !is_name(name)) {
+pub fn train(
+    run_context: RunContext,
+    request: &TrainRequest,
+    listener: &mut dyn Listener,
+) -> Result<TrainedRun, RunError> {
+    let RunContext { registry, worker, environment, .. } = run_context;
+    if let Some(name) = request.name.as_ref().filter(|name| !is_name(name)) {
         return Err(RegistryError::BadName(name.clone()).into());
     }
-    let spec = spec(order, worker.identity().numerics());
-    let context = Context::load(registry, &spec)?;
+    let spec = spec(request, worker.identity().numerics());
+    let context = TrainInputs::load(registry, &spec)?;
     let spec_id: Id<Spec> = Id::new(hash_of(&spec)?);
 
     let view = registry.view()?;
@@ -86,33 +90,34 @@ pub fn train(session: Session, order: &Order, listener: &mut dyn Listener) -> Re
             }
             let existing = view.names_by_id()?.remove(&id.hash);
             drop(view);
-            let name = keep_name(registry, order, id.hash, existing, surroundings)?;
+            let name = keep_name(registry, request, id.hash, existing, environment)?;
             ((id, record, name), true, other)
         }
         None => {
-            let base = base_name(&view, order, &context)?;
+            let base = base_name(&view, request, &context)?;
             drop(view);
-            refuse(session, &spec, (&context.dataset, &context.split), None)?;
+            refuse(run_context, &spec, (&context.dataset, &context.split), None)?;
             let mut transaction = registry.transaction()?;
             transaction.put(&spec)?;
-            transaction.commit(&surroundings.stamp)?;
-            (carry_out(session, &context, (spec_id, &spec), order, &base, listener)?, false, None)
+            transaction.commit(&environment.stamp)?;
+            (execute(run_context, &context, (spec_id, &spec), request, &base, listener)?, false, None)
         }
     };
     let (run, record, name) = trained;
     let run_and_spec = (run, &record, &spec);
-    let test = evaluate_run(session, run_and_spec, Subset::Test, &order.device, order.threads, listener)?;
-    Ok(Trained { run, record, name, test, cached, other_sources })
+    let test =
+        evaluate_run(run_context, run_and_spec, Subset::Test, &request.device, request.threads, listener)?;
+    Ok(TrainedRun { run, record, name, test, cached, other_sources })
 }
 
 /// The records that a training needs, checked against each other.
-pub(super) struct Context {
+pub(super) struct TrainInputs {
     pub(super) dataset: Dataset,
     pub(super) split: Split,
     pub(super) weights: Option<Hash>,
 }
 
-impl Context {
+impl TrainInputs {
     /// Reads what a spec names and checks that it belongs together.
     pub(super) fn load(registry: &Registry, spec: &Spec) -> Result<Self, RunError> {
         let dataset = registry.get(spec.dataset)?;
@@ -143,7 +148,7 @@ impl Context {
             (init, None) => return Err(RunError::NeedsWeights(init.name())),
             (_, Some(weights)) => Some(registry.get(weights)?.file.object.hash),
         };
-        Ok(Context { dataset, split, weights })
+        Ok(TrainInputs { dataset, split, weights })
     }
 }
 
@@ -152,58 +157,58 @@ pub(super) fn hash_of<T: crate::records::Record>(record: &T) -> Result<Hash, Reg
 }
 
 /// The spec of an order.
-pub(super) fn spec(order: &Order, numerics: Numerics) -> Spec {
+pub(super) fn spec(request: &TrainRequest, numerics: Numerics) -> Spec {
     Spec {
-        dataset: order.dataset,
-        split: order.split,
-        fold: order.fold,
-        model: order.model.clone(),
-        init: order.init,
-        weights: order.weights,
-        training: order.training.clone(),
-        seed: order.seed,
-        threads: order.threads,
-        device: order.device.kind,
+        dataset: request.dataset,
+        split: request.split,
+        fold: request.fold,
+        model: request.model.clone(),
+        init: request.init,
+        weights: request.weights,
+        training: request.training.clone(),
+        seed: request.seed,
+        threads: request.threads,
+        device: request.device.kind,
         numerics,
     }
 }
 
 /// `MODEL-SPLIT-fFOLD`; of a split with one fold `MODEL-SPLIT`.
-fn base_name(view: &View, order: &Order, context: &Context) -> Result<String, RegistryError> {
-    let split = view.names_by_id()?.remove(&order.split.hash).unwrap_or_else(|| order.split.hash.short());
+fn base_name(view: &View, request: &TrainRequest, context: &TrainInputs) -> Result<String, RegistryError> {
+    let split = view.names_by_id()?.remove(&request.split.hash).unwrap_or_else(|| request.split.hash.short());
     Ok(match context.split.folds.len() {
-        1 => format!("{}-{split}", order.model.name),
-        _ => format!("{}-{split}-f{}", order.model.name, order.fold),
+        1 => format!("{}-{split}", request.model.name),
+        _ => format!("{}-{split}-f{}", request.model.name, request.fold),
     })
 }
 
 /// The name of a run that is there already: the one asked for now, else the one that it has.
 fn keep_name(
     registry: &Registry,
-    order: &Order,
+    request: &TrainRequest,
     run: Hash,
     existing: Option<String>,
-    surroundings: &Surroundings,
+    environment: &Environment,
 ) -> Result<String, RunError> {
-    let Some(wanted) = &order.name else { return Ok(existing.unwrap_or_else(|| run.short())) };
+    let Some(wanted) = &request.name else { return Ok(existing.unwrap_or_else(|| run.short())) };
     let mut transaction = registry.transaction()?;
     transaction.name(wanted, run)?;
-    transaction.commit(&surroundings.stamp)?;
+    transaction.commit(&environment.stamp)?;
     Ok(wanted.clone())
 }
 
-fn carry_out(
-    session: Session,
-    context: &Context,
+fn execute(
+    run_context: RunContext,
+    context: &TrainInputs,
     (spec_id, spec): (Id<Spec>, &Spec),
-    order: &Order,
+    request: &TrainRequest,
     base: &str,
     listener: &mut dyn Listener,
 ) -> Result<(Id<Run>, Run, String), RunError> {
-    let Session { registry, worker, surroundings, .. } = session;
-    let folder = registry.live(&spec_id.hash);
+    let RunContext { registry, worker, environment, .. } = run_context;
+    let folder = registry.training_folder(&spec_id.hash);
     disk::create_dir_all(&folder).map_err(RunError::io("create", &folder))?;
-    let lock = folder.join(live::LOCK);
+    let lock = folder.join(unfinished::LOCK);
     let locked = File::create(&lock).map_err(RunError::io("create", &lock))?;
     // Let go by the system however this process ends.
     locked.try_lock().map_err(|e| match e {
@@ -211,14 +216,14 @@ fn carry_out(
         fs::TryLockError::Error(source) => RunError::io("lock", &lock)(source),
     })?;
 
-    let start = Start::now(surroundings);
-    let name = order.name.as_deref().unwrap_or(base);
-    live::announce(&folder, name, spec_id, &start.time, surroundings)?;
+    let start = ExecutionStart::now(environment);
+    let name = request.name.as_deref().unwrap_or(base);
+    unfinished::announce(&folder, name, spec_id, &start.time, environment)?;
     let place = [folder.clone(), registry.cache()];
-    let job = train_job(registry, context, spec, &order.device.name, place, order.save_every);
+    let job = train_job(registry, context, spec, &request.device.name, place, request.save_every);
     let worked = worker.run(&job, listener).inspect_err(|e| {
         if !matches!(e, WorkerError::Interrupted { .. } | WorkerError::Killed) {
-            live::failed(&folder, &e.to_string());
+            unfinished::failed(&folder, &e.to_string());
         }
     })?;
 
@@ -228,7 +233,7 @@ fn carry_out(
     let state =
         FileState::read(&checkpoint, u64::MAX, &mut bytes).map_err(RunError::io("read", &checkpoint))?;
     let weights = Hash::of(&bytes);
-    transaction.put_file(&checkpoint, &state, &bytes, weights, Link::Reflink)?;
+    transaction.put_file(&checkpoint, &state, &bytes, weights, LinkMode::Reflink)?;
     let log = folder.join(files::LOG);
     let log_bytes = fs::read(&log).map_err(RunError::io("read", &log))?;
     let record = Run {
@@ -242,24 +247,24 @@ fn carry_out(
     };
     let run = transaction.put(&record)?;
     let software = put_software(&mut transaction, worker.identity())?;
-    transaction.put(&execution(run.hash, (worker, software), &worked, &start, surroundings))?;
-    match &order.name {
+    transaction.put(&execution(run.hash, (worker, software), &worked, &start, environment))?;
+    match &request.name {
         Some(name) => transaction.name(name, run.hash)?,
         None => transaction.name_freely(base, run.hash)?,
     }
-    let named = transaction.commit(&surroundings.stamp)?.names.pop().map(|change| change.name);
+    let named = transaction.commit(&environment.stamp)?.names.pop().map(|change| change.name);
     match disk::remove_dir_all(&folder) {
         // `reg gc` has seen that the run is recorded.
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
         removed => removed.map_err(RunError::io("remove", &folder))?,
     }
-    Ok((run, record, named.or(order.name.clone()).unwrap_or_else(|| run.hash.short())))
+    Ok((run, record, named.or(request.name.clone()).unwrap_or_else(|| run.hash.short())))
 }
 
 /// The job that carries out a spec, with its files in `out`.
 pub(super) fn train_job(
     registry: &Registry,
-    context: &Context,
+    context: &TrainInputs,
     spec: &Spec,
     device: &str,
     [out, cache]: [PathBuf; 2],
@@ -285,14 +290,14 @@ pub(super) fn train_job(
 }
 
 /// When a piece of work began.
-pub(super) struct Start {
+pub(super) struct ExecutionStart {
     time: String,
     instant: Instant,
 }
 
-impl Start {
-    pub(super) fn now(surroundings: &Surroundings) -> Self {
-        Start { time: (surroundings.now)(), instant: Instant::now() }
+impl ExecutionStart {
+    pub(super) fn now(environment: &Environment) -> Self {
+        ExecutionStart { time: (environment.now)(), instant: Instant::now() }
     }
 }
 
@@ -301,22 +306,22 @@ pub(super) fn execution(
     made: Hash,
     (worker, software): (&Worker, Id<Software>),
     worked: &Worked,
-    start: &Start,
-    surroundings: &Surroundings,
+    start: &ExecutionStart,
+    environment: &Environment,
 ) -> Execution {
     Execution {
         made,
         started: start.time.clone(),
         seconds: start.instant.elapsed().as_secs_f64(),
-        host: surroundings.host.clone(),
-        cpu: surroundings.cpu.clone(),
+        host: environment.host.clone(),
+        cpu: environment.cpu.clone(),
         gpu: worked.gpu.clone(),
-        cores: surroundings.cores,
+        cores: environment.cores,
         cpu_capability: worker.identity().cpu_capability.clone(),
         reg: env!("CARGO_PKG_VERSION").to_owned(),
         software,
-        git: surroundings.git.clone(),
-        command: surroundings.stamp.command.clone(),
+        git: environment.git.clone(),
+        command: environment.stamp.command.clone(),
         resumed: worked.resumed_epochs,
         deterministic: worked.deterministic,
     }

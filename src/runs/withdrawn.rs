@@ -5,18 +5,18 @@
 //! before is still answered with, marked.
 
 use super::weights::learnt_before;
-use super::{RunError, Session};
+use super::{RunContext, RunError};
 use crate::hash::Hash;
 use crate::records::{Assignment, Dataset, Manifest, Spec, Split, Subset};
 
 /// Refuses a spec whose fold, or the one subset of it that is asked for, has withdrawn images.
 pub(super) fn refuse(
-    session: Session,
+    run_context: RunContext,
     spec: &Spec,
     (dataset, split): (&Dataset, &Split),
     subset: Option<Subset>,
 ) -> Result<(), RunError> {
-    let registry = session.registry;
+    let registry = run_context.registry;
     if registry.withdrawn(&registry.view()?)?.is_empty() {
         return Ok(());
     }
@@ -29,13 +29,13 @@ pub(super) fn refuse(
     };
     let rows: Vec<u32> = (0..).zip(codes).filter(|(_, code)| used(**code)).map(|(row, _)| row).collect();
     let files = spec.model.architecture.image().is_some();
-    refuse_rows(session, &manifest, &rows, files)?;
-    if subset.is_none() { refuse_weights(session, spec) } else { Ok(()) }
+    refuse_rows(run_context, &manifest, &rows, files)?;
+    if subset.is_none() { refuse_weights(run_context, spec) } else { Ok(()) }
 }
 
 /// Refuses weights of a run that was trained or selected on images that have been withdrawn since.
-fn refuse_weights(session: Session, spec: &Spec) -> Result<(), RunError> {
-    let registry = session.registry;
+fn refuse_weights(run_context: RunContext, spec: &Spec) -> Result<(), RunError> {
+    let registry = run_context.registry;
     for spec in learnt_before(registry, spec)? {
         let manifest = registry.get_packed(registry.get(spec.dataset)?.manifest)?;
         let assignment = registry.get_packed(registry.get(spec.split)?.assignment)?;
@@ -43,7 +43,7 @@ fn refuse_weights(session: Session, spec: &Spec) -> Result<(), RunError> {
         let mut rows: Vec<u32> =
             seen.flat_map(|subset| assignment.rows(spec.fold as usize, subset)).collect();
         rows.sort_unstable();
-        refuse_rows(session, &manifest, &rows, false).map_err(|e| match e {
+        refuse_rows(run_context, &manifest, &rows, false).map_err(|e| match e {
             RunError::Withdrawn { images, why } => {
                 let why = format!("{why}; the run that the weights come from has seen them");
                 RunError::Withdrawn { images, why }
@@ -57,12 +57,12 @@ fn refuse_weights(session: Session, spec: &Spec) -> Result<(), RunError> {
 /// Refuses rows of a manifest, ascending, some of which were withdrawn. With `files`, their files are needed: that they
 /// were purged cannot be allowed away.
 pub(super) fn refuse_rows(
-    session: Session,
+    run_context: RunContext,
     manifest: &Manifest,
     rows: &[u32],
     files: bool,
 ) -> Result<(), RunError> {
-    let registry = session.registry;
+    let registry = run_context.registry;
     let withdrawn = registry.withdrawn(&registry.view()?)?;
     let (mut images, mut why, mut purged) = (0, None, 0);
     for row in rows.iter().filter_map(|row| manifest.rows.get(*row as usize)) {
@@ -77,16 +77,16 @@ pub(super) fn refuse_rows(
         return Err(RunError::Purged { images: purged });
     }
     match why {
-        Some(why) if !session.allow_withdrawn => Err(RunError::Withdrawn { images, why }),
+        Some(why) if !run_context.allow_withdrawn => Err(RunError::Withdrawn { images, why }),
         _ => Ok(()),
     }
 }
 
 /// Refuses a file from outside with the bytes of a withdrawn image.
-pub(super) fn refuse_file(session: Session, file: &Hash) -> Result<(), RunError> {
-    let registry = session.registry;
+pub(super) fn refuse_file(run_context: RunContext, file: &Hash) -> Result<(), RunError> {
+    let registry = run_context.registry;
     match registry.withdrawn(&registry.view()?)?.of_file(file) {
-        Some((_, record)) if !session.allow_withdrawn => {
+        Some((_, record)) if !run_context.allow_withdrawn => {
             let why = format!("{}: {}", record.subject, record.reason);
             Err(RunError::Withdrawn { images: 1, why })
         }

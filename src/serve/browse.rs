@@ -5,9 +5,9 @@ use super::route::{Answer, Nothing, Query, encoded, leaves};
 use crate::hash::Hash;
 use crate::records::{Header, Kind, summary};
 use crate::registry::{Registry, RegistryError};
-use crate::report::page::Writer;
+use crate::report::page::HtmlWriter;
 use crate::report::svg::escape;
-use crate::report::{Cell, Column, Table, thousands};
+use crate::report::{Cell, Column, ReportTable, thousands};
 
 /// Records a page.
 const LEAF: usize = 100;
@@ -50,7 +50,7 @@ pub(super) fn home(registry: &Registry, query: &Query) -> Result<Answer, Nothing
     let (page, pages) = (query.page(), ids.len().div_ceil(LEAF));
     let shown: Vec<(Kind, Hash)> = ids.iter().skip(page * LEAF).take(LEAF).copied().collect();
 
-    let mut out = Writer::served();
+    let mut out = HtmlWriter::served();
     out.push("<section id=\"live\" aria-live=\"polite\" hidden><h2>In training</h2><div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"In training\"><table><thead><tr><th scope=\"col\">Run</th><th scope=\"col\">State</th><th scope=\"col\" class=\"n\">Epoch</th><th scope=\"col\" class=\"n\">Images</th><th scope=\"col\" class=\"n\">Images/s</th><th scope=\"col\" class=\"n\">Loss</th><th scope=\"col\" class=\"n\">Best validation loss</th><th scope=\"col\" class=\"n\">Left</th></tr></thead><tbody></tbody></table></div></section>");
     let options: Vec<String> = std::iter::once("<option value=\"\">results and inputs</option>".to_owned())
         .chain(Kind::ALL.iter().map(|kind| {
@@ -68,14 +68,14 @@ pub(super) fn home(registry: &Registry, query: &Query) -> Result<Answer, Nothing
         "" => format!("{} records", thousands(ids.len() as u64)),
         words => format!("{} records with “{words}”", thousands(ids.len() as u64)),
     };
-    let mut table = Table::new(title, columns.into());
+    let mut table = ReportTable::new(title, columns.into());
     for (kind, id) in &shown {
         let texts = [kind.name().to_owned(), name(id), what(id)];
         table.rows.push(texts.map(Cell::Text).into());
     }
     let images = images::meant(registry, words)?;
     if !images.is_empty() {
-        let mut sets = Table::new("Images", vec![Column::left("Data set"), Column::right("Images")]);
+        let mut sets = ReportTable::new("Images", vec![Column::left("Data set"), Column::right("Images")]);
         let called = |id: &Hash| names.get(id).cloned().unwrap_or_else(|| id.short());
         sets.rows =
             images.iter().map(|(id, count)| vec![Cell::Text(called(id)), Cell::Integer(*count)]).collect();

@@ -5,12 +5,12 @@ use std::fmt::Write as _;
 use super::route::{Answer, Nothing, Query, encoded, leaves};
 use crate::dataset::{overlay, pixels, png};
 use crate::hash::{Hash, Id};
-use crate::records::{Boxes, Dataset, Heat, ImageRow, Kind, Manifest, PatientId, Scale, Table};
+use crate::records::{Boxes, Dataset, Heatmap, ImageRow, Kind, Manifest, PatientId, Scale, Table};
 use crate::registry::{Registry, RegistryError};
-use crate::report::page::{Writer, withheld};
+use crate::report::page::{HtmlWriter, withheld};
 use crate::report::svg::escape;
-use crate::report::{Cell, Column, Table as Shown, thousands};
-use crate::stats::{HeatMap, Rect};
+use crate::report::{Cell, Column, ReportTable as Shown, thousands};
+use crate::stats::{HeatmapGrid, Rect};
 
 /// Images a page.
 const LEAF: usize = 60;
@@ -75,7 +75,7 @@ pub(super) fn list(registry: &Registry, id: Hash, query: &Query) -> Result<Answe
         (0..manifest.rows.len()).filter(|place| matches(&manifest.rows[*place])).collect();
     let (page, pages) = (query.page(), found.len().div_ceil(LEAF));
 
-    let mut out = Writer::served();
+    let mut out = HtmlWriter::served();
     let options: Vec<String> = std::iter::once("<option value=\"\">any</option>".to_owned())
         .chain(dataset.labels.iter().enumerate().map(|(place, name)| {
             let chosen = if Some(place) == label { " selected" } else { "" };
@@ -126,17 +126,17 @@ pub(super) fn viewer(registry: &Registry, id: Hash, place: &str, query: &Query) 
         Some(boxes) => registry.get_packed::<Boxes>(boxes)?.rows,
         None => Vec::new(),
     };
-    let mut heats: Vec<(Hash, Heat)> = Vec::new();
+    let mut heatmaps: Vec<(Hash, Heatmap)> = Vec::new();
     if let Some(object) = row.object {
         let recorded = registry.referring::<Table>(&registry.view()?, &object)?;
-        heats.extend(recorded.into_iter().filter_map(|(id, table)| match table {
-            Table::Heat(heat) => Some((id.hash, *heat)),
+        heatmaps.extend(recorded.into_iter().filter_map(|(id, table)| match table {
+            Table::Heatmap(heatmap) => Some((id.hash, *heatmap)),
             _ => None,
         }));
     }
-    let chosen = heats.iter().find(|(heat, _)| heat.to_string() == query.get("heat"));
+    let chosen = heatmaps.iter().find(|(heatmap, _)| heatmap.to_string() == query.get("heat"));
 
-    let mut out = Writer::served();
+    let mut out = HtmlWriter::served();
     let fact = |what: &str, value: &str| format!("<dt>{what}</dt><dd>{}</dd>", escape(value));
     let study = row.study.as_ref().map_or(String::new(), |study| format!(", study {study}"));
     let follow_up = row.follow_up.map_or(String::new(), |number| format!(", follow-up {number}"));
@@ -149,15 +149,16 @@ pub(super) fn viewer(registry: &Registry, id: Hash, place: &str, query: &Query) 
         fact("Size", &format!("{} x {}", row.width, row.height)),
         fact("Metadata", &format!("row {}", row.row)),
     ));
-    if !heats.is_empty() {
-        let link = |heat: &str, text: &str, current: bool| {
+    if !heatmaps.is_empty() {
+        let link = |heatmap: &str, text: &str, current: bool| {
             let current = if current { " aria-current=\"true\"" } else { "" };
-            format!("<li><a href=\"/image/{id}/{place}{heat}\"{current}>{}</a></li>", escape(text))
+            format!("<li><a href=\"/image/{id}/{place}{heatmap}\"{current}>{}</a></li>", escape(text))
         };
         let mut links = vec![link("", "X-ray", chosen.is_none())];
-        links.extend(heats.iter().map(|(hash, heat)| {
-            let probability = Scale::Logit.probability(heat.logit);
-            let text = format!("{}, run {}, probability {probability:.3}", heat.label, heat.run.hash.short());
+        links.extend(heatmaps.iter().map(|(hash, heatmap)| {
+            let probability = Scale::Logit.probability(heatmap.logit);
+            let text =
+                format!("{}, run {}, probability {probability:.3}", heatmap.label, heatmap.run.hash.short());
             link(&format!("?heat={hash}"), &text, chosen.is_some_and(|(chosen, _)| chosen == hash))
         }));
         out.push(&format!("<nav aria-label=\"Heat maps\"><ol>{}</ol></nav>", links.join("")));
@@ -170,7 +171,7 @@ pub(super) fn viewer(registry: &Registry, id: Hash, place: &str, query: &Query) 
         }
         Some(object) => {
             let source = match chosen {
-                Some((heat, _)) => format!("/heat/{heat}"),
+                Some((heatmap, _)) => format!("/heat/{heatmap}"),
                 None => format!("/xray/{id}/{place}"),
             };
             let own: Vec<_> = boxes.iter().filter(|of| of.image as usize == place).collect();
@@ -192,8 +193,9 @@ pub(super) fn viewer(registry: &Registry, id: Hash, place: &str, query: &Query) 
                 );
                 said.push(format!("{label} at {:.0}, {:.0}, {:.0} by {:.0} pixels", of.x, of.y, of.w, of.h));
             }
-            let what = chosen
-                .map_or("X-ray".to_owned(), |(_, heat)| format!("Heat map of {} on the X-ray", heat.label));
+            let what = chosen.map_or("X-ray".to_owned(), |(_, heatmap)| {
+                format!("Heat map of {} on the X-ray", heatmap.label)
+            });
             let said = if said.is_empty() { "no annotated box".to_owned() } else { said.join("; ") };
             out.push(&format!(
                 "<p class=\"bar\"><label><input type=\"checkbox\" id=\"boxes\" checked> Boxes ({})</label> <a href=\"/lineage/down/{object}\">Results</a></p><div class=\"viewer\"><img src=\"{source}\" width=\"{}\" height=\"{}\" alt=\"{}\"><svg viewBox=\"0 0 {} {}\" role=\"img\"><title>{}</title>{frames}</svg></div>",
@@ -227,23 +229,23 @@ pub(super) fn xray(registry: &Registry, id: Hash, place: &str) -> Result<Answer,
 }
 
 /// An image under the colours of a recorded heat map, without boxes.
-pub(super) fn heat(registry: &Registry, id: Hash) -> Result<Answer, Nothing> {
+pub(super) fn heatmap(registry: &Registry, id: Hash) -> Result<Answer, Nothing> {
     let unknown = || Nothing::Unknown(format!("heat map {id}"));
     let kind = registry.view()?.kind(&id)?;
-    let heat = match kind.map(|_| registry.get::<Table>(Id::new(id))) {
-        Some(Ok(Table::Heat(heat))) => heat,
+    let heatmap = match kind.map(|_| registry.get::<Table>(Id::new(id))) {
+        Some(Ok(Table::Heatmap(heatmap))) => heatmap,
         _ => return Err(unknown()),
     };
-    if withheld(registry, &heat.object.hash)?.is_some() {
+    if withheld(registry, &heatmap.object.hash)?.is_some() {
         return Err(unknown());
     }
-    let bytes = registry.store().read(&heat.object.hash).map_err(RegistryError::from)?;
-    let grey = pixels::decode(&bytes).map_err(|_| unknown())?;
-    let (side, cells) = (heat.map.len(), heat.map.concat());
+    let bytes = registry.store().read(&heatmap.object.hash).map_err(RegistryError::from)?;
+    let gray = pixels::decode(&bytes).map_err(|_| unknown())?;
+    let (side, cells) = (heatmap.map.len(), heatmap.map.concat());
     if side == 0 || cells.len() != side * side {
         return Err(unknown());
     }
-    let over = Rect { x: heat.over.x, y: heat.over.y, w: heat.over.w, h: heat.over.h };
-    let map = HeatMap { cells, side, over, image: [grey.width, grey.height] };
-    Ok(Answer::png(overlay::paint(&grey, &map.pixels(), &[])))
+    let over = Rect { x: heatmap.over.x, y: heatmap.over.y, w: heatmap.over.w, h: heatmap.over.h };
+    let map = HeatmapGrid { cells, side, over, image: [gray.width, gray.height] };
+    Ok(Answer::png(overlay::paint(&gray, &map.pixels(), &[])))
 }

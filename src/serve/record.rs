@@ -6,7 +6,7 @@ use crate::hash::{Hash, Id};
 use crate::lineage::{Direction, trace};
 use crate::records::{Content, EpochLog, Header, Kind, Run, Table, codec::MAX_RECORD, summary};
 use crate::registry::{Registry, RegistryError};
-use crate::report::page::{self, Beside, Writer, notice};
+use crate::report::page::{self, HtmlWriter, TableContext, notice};
 use crate::report::svg::{self, escape};
 use crate::report::{Cell, Column, dataset, features, results};
 
@@ -37,7 +37,7 @@ pub(super) fn record(registry: &Registry, id: Hash) -> Result<Answer, Nothing> {
     names.sort();
     let title = format!("{called} {}", names.first().cloned().unwrap_or_else(|| id.short()));
 
-    let mut page = Writer::served();
+    let mut page = HtmlWriter::served();
     notice(&mut page, registry, header.iter().map(|_| (id, called.to_owned())))?;
     let what = header.as_ref().map_or(format!("{size} bytes"), summary);
     page.push(&format!(
@@ -58,7 +58,8 @@ pub(super) fn record(registry: &Registry, id: Hash) -> Result<Answer, Nothing> {
     // Where to go from here stands before the tables.
     page.out = format!("<nav aria-label=\"Of this record\"><ol>{}</ol></nav>{}", links.join(""), page.out);
     if !used.is_empty() {
-        let mut table = crate::report::Table::new("Used by", ["Kind", "As its"].map(Column::left).into());
+        let mut table =
+            crate::report::ReportTable::new("Used by", ["Kind", "As its"].map(Column::left).into());
         table.rows = used
             .iter()
             .map(|(_, kind, role)| [*kind, role].map(|t| Cell::Text(t.to_owned())).into())
@@ -82,16 +83,16 @@ pub(super) fn record(registry: &Registry, id: Hash) -> Result<Answer, Nothing> {
 /// What a kind shows besides its document.
 fn content(
     registry: &Registry,
-    page: &mut Writer,
+    page: &mut HtmlWriter,
     shown: Content,
     id: Hash,
     links: &mut Vec<String>,
 ) -> Result<(), Nothing> {
     let whole = |id: &Hash| format!("<a href=\"/report/{id}\">Report</a>");
-    let plain = |page: &mut Writer, table: &crate::report::Table| {
+    let plain = |page: &mut HtmlWriter, table: &crate::report::ReportTable| {
         let first = table.rows.last().and_then(|row| row.first());
         let last = usize::from(first.is_some_and(|cell| cell.shown() == "Mean"));
-        page.table(table, &Beside { last, ..Beside::default() });
+        page.table(table, &TableContext { last, ..TableContext::default() });
     };
     match shown {
         Content::Dataset => {
@@ -119,9 +120,9 @@ fn content(
                 results::main_tables(&comparison).iter().for_each(|table| plain(page, table));
             }
             Table::Probe(probe) => plain(page, &features::probe(&probe, None)),
-            Table::Heat(heat) => {
-                plain(page, &features::heat(&heat));
-                let alt = escape(&format!("{} in {}", heat.label, heat.image));
+            Table::Heatmap(heatmap) => {
+                plain(page, &features::heatmap(&heatmap));
+                let alt = escape(&format!("{} in {}", heatmap.label, heatmap.image));
                 page.push(&format!(
                     "<p><img class=\"large\" src=\"/heat/{id}\" alt=\"Heat map of {alt}\"></p>"
                 ));
@@ -165,7 +166,7 @@ pub(super) fn report(registry: &Registry, id: Hash) -> Result<Answer, Nothing> {
 pub(super) fn lineage(registry: &Registry, id: Hash, down: bool) -> Result<Answer, Nothing> {
     let direction = if down { Direction::Down } else { Direction::Up };
     let graph = trace(registry, &registry.view()?, id, direction)?;
-    let mut page = Writer::served();
+    let mut page = HtmlWriter::served();
     let below = if down { "its results are below it" } else { "its inputs are below it" };
     page.paragraph(
         "",

@@ -4,9 +4,9 @@ use super::{browse, images, record};
 use crate::hash::Hash;
 use crate::index::IndexError;
 use crate::registry::{Registry, RegistryError};
-use crate::report::page::{PageError, SCRIPT, Writer, served, style};
+use crate::report::page::{HtmlWriter, PageError, SCRIPT, served, style};
 use crate::report::svg::escape;
-use crate::runs::live;
+use crate::runs::unfinished;
 use crate::store::StoreError;
 
 /// What is sent back.
@@ -69,7 +69,7 @@ pub(super) fn answer(registry: &Registry, path: &str, query: &str) -> Answer {
     let answered = match parts[..] {
         [""] => browse::home(registry, &query),
         ["live.json"] => {
-            Ok(Answer::json(serde_json::to_vec(&live::all(registry)).expect("texts and numbers")))
+            Ok(Answer::json(serde_json::to_vec(&unfinished::all(registry)).expect("texts and numbers")))
         }
         ["page.css"] => Ok(Answer::new("text/css; charset=utf-8", style())),
         ["page.js"] => Ok(Answer::new("text/javascript; charset=utf-8", SCRIPT)),
@@ -83,7 +83,7 @@ pub(super) fn answer(registry: &Registry, path: &str, query: &str) -> Answer {
         ["images", id] => hash(id).and_then(|id| images::list(registry, id, &query)),
         ["image", id, row] => hash(id).and_then(|id| images::viewer(registry, id, row, &query)),
         ["xray", id, row] => hash(id).and_then(|id| images::xray(registry, id, row)),
-        ["heat", id] => hash(id).and_then(|id| images::heat(registry, id)),
+        ["heat", id] => hash(id).and_then(|id| images::heatmap(registry, id)),
         _ => Err(Nothing::Unknown(path.to_owned())),
     };
     answered.unwrap_or_else(|nothing| match nothing {
@@ -101,7 +101,7 @@ pub(super) fn answer(registry: &Registry, path: &str, query: &str) -> Answer {
 }
 
 fn problem(status: u16, what: &str) -> Answer {
-    let mut page = Writer::served();
+    let mut page = HtmlWriter::served();
     page.paragraph("", what);
     Answer { status, ..Answer::page(if status == 404 { "Not found" } else { "Not available" }, &page.out) }
 }

@@ -30,12 +30,12 @@ pub struct SubsetPrevalence {
     /// Its images.
     pub images: u64,
     /// A label each.
-    pub labels: Vec<LabelPrevalence>,
+    pub labels: Vec<LabelFrequency>,
 }
 
 /// How frequent a label is.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct LabelPrevalence {
+pub struct LabelFrequency {
     /// Name.
     pub label: String,
     /// Images with the label.
@@ -123,7 +123,7 @@ pub fn prevalence(
             let of_label = |(place, label): (usize, &String)| {
                 let (positives, missing) = (positives[place], missing[place]);
                 let known = total - missing;
-                LabelPrevalence {
+                LabelFrequency {
                     label: label.clone(),
                     positives,
                     prevalence: (known > 0).then(|| positives as f64 / known as f64),
@@ -192,7 +192,7 @@ mod tests {
         }
         let folds = prevalence(&rows, &["Mass".to_owned()], &Assignment { folds: vec![vec![0, 0, 0, 2]] });
         let counts = folds[0].each_ref().map(|subset| {
-            let LabelPrevalence { positives, prevalence, missing, .. } = &subset.labels[0];
+            let LabelFrequency { positives, prevalence, missing, .. } = &subset.labels[0];
             (subset.images, *positives, *prevalence, *missing)
         });
         assert_eq!(counts, [(3, 1, Some(0.5), Some(1)), (0, 0, None, None), (1, 0, None, Some(1))]);

@@ -18,12 +18,12 @@ pub struct Calibration {
     /// Expected calibration error: the distance of mean probability and frequency, averaged over the images.
     pub ece: f64,
     /// The bins, of equal width from 0 to 1.
-    pub bins: Vec<CalibrationBin>,
+    pub bins: Vec<ReliabilityBin>,
 }
 
 /// Images whose probability is above `k / bins` and at most `(k + 1) / bins`; 0 belongs to the first bin.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct CalibrationBin {
+pub struct ReliabilityBin {
     /// How many.
     pub images: u64,
     /// How many of them are positive.
@@ -52,7 +52,7 @@ pub fn calibration(probabilities: &[f64], positive: &[bool], bins: usize) -> Opt
     // An empty bin has distance 0.
     let distance = |(_, positives, sum): &(u64, u64, f64)| (sum - *positives as f64).abs();
     let ece = sums.iter().map(distance).sum::<f64>() / n;
-    let bins = sums.iter().map(|(images, positives, sum)| CalibrationBin {
+    let bins = sums.iter().map(|(images, positives, sum)| ReliabilityBin {
         images: *images,
         positives: *positives,
         mean: (*images > 0).then(|| sum / *images as f64),

@@ -7,7 +7,7 @@
 mod auc;
 mod calibration;
 mod delong;
-mod heat;
+mod heatmap;
 mod mean_roc;
 mod multiple;
 mod order;
@@ -19,9 +19,9 @@ mod summary;
 mod weighted;
 
 pub use auc::auc;
-pub use calibration::{Calibration, CalibrationBin, brier, calibration};
+pub use calibration::{Calibration, ReliabilityBin, brier, calibration};
 pub use delong::{Delong, DelongPaired, Placements, delong, delong_paired, interval};
-pub use heat::{HeatMap, Rect};
+pub use heatmap::{HeatmapGrid, Rect};
 pub use mean_roc::mean_roc;
 pub use multiple::{benjamini_hochberg, holm};
 pub use precision::average_precision;

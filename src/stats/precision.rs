@@ -1,6 +1,6 @@
 //! Average precision: what the AUC does not show where positives are rare.
 
-use super::roc::Counts;
+use super::roc::ConfusionCounts;
 
 /// Computes the average precision; `None` where a class is missing.
 ///
@@ -11,7 +11,7 @@ use super::roc::Counts;
 /// # Panics
 /// If the slices differ in length.
 pub fn average_precision(scores: &[f64], positive: &[bool]) -> Option<f64> {
-    let counts = Counts::new(scores, positive)?;
+    let counts = ConfusionCounts::new(scores, positive)?;
     let mut before = 0;
     let mut sum = 0.0;
     for point in &counts.points {

@@ -36,7 +36,7 @@ pub struct Youden {
 /// # Panics
 /// If the slices differ in length.
 pub fn roc(scores: &[f64], positive: &[bool]) -> Option<Roc> {
-    let counts = Counts::new(scores, positive)?;
+    let counts = ConfusionCounts::new(scores, positive)?;
     let (mut fpr, mut tpr, mut thresholds) = (vec![0.0], vec![0.0], vec![f64::INFINITY]);
     for point in &counts.points {
         fpr.push(point.false_positives as f64 / counts.negatives as f64);
@@ -54,7 +54,7 @@ pub fn roc(scores: &[f64], positive: &[bool]) -> Option<Roc> {
 /// # Panics
 /// If the slices differ in length.
 pub fn youden(scores: &[f64], positive: &[bool]) -> Option<Youden> {
-    let Counts { points, positives, negatives } = Counts::new(scores, positive)?;
+    let ConfusionCounts { points, positives, negatives } = ConfusionCounts::new(scores, positive)?;
     // The index times positives times negatives, an integer: ties are ties and not a matter of rounding.
     let scaled = |point: &Point| {
         i128::from(point.true_positives) * i128::from(negatives)
@@ -98,7 +98,7 @@ pub fn at_threshold(scores: &[f64], positive: &[bool], threshold: f64) -> AtThre
 }
 
 /// What each different score, taken as a threshold, calls positive; thresholds fall.
-pub(super) struct Counts {
+pub(super) struct ConfusionCounts {
     pub(super) points: Vec<Point>,
     pub(super) positives: u64,
     pub(super) negatives: u64,
@@ -110,7 +110,7 @@ pub(super) struct Point {
     pub(super) false_positives: u64,
 }
 
-impl Counts {
+impl ConfusionCounts {
     pub(super) fn new(scores: &[f64], positive: &[bool]) -> Option<Self> {
         assert_eq!(scores.len(), positive.len(), "one label a score");
         let mut sorted = sorted(scores);
@@ -124,7 +124,7 @@ impl Counts {
             points.push(Point { threshold: tied[0].0, true_positives, false_positives });
         }
         let both = true_positives > 0 && false_positives > 0;
-        both.then_some(Counts { points, positives: true_positives, negatives: false_positives })
+        both.then_some(ConfusionCounts { points, positives: true_positives, negatives: false_positives })
     }
 }
 

@@ -30,7 +30,7 @@ const MUCH: u64 = 1 << 28;
 
 /// How a file from outside becomes an object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Link {
+pub enum LinkMode {
     /// Its bytes are written again.
     Copy,
     /// It shares its blocks with the object until one of them is written; else copied.
@@ -178,21 +178,24 @@ impl Batch {
         state: &FileState,
         bytes: &[u8],
         id: Hash,
-        how: Link,
+        how: LinkMode,
     ) -> Result<(), StoreError> {
         if !self.begin(id, bytes.len() as u64) {
             return Ok(());
         }
         // A link to a link would not be a file.
-        let real =
-            if how == Link::Hardlink && source.is_symlink() { fs::canonicalize(source).ok() } else { None };
+        let real = if how == LinkMode::Hardlink && source.is_symlink() {
+            fs::canonicalize(source).ok()
+        } else {
+            None
+        };
         let source = real.as_deref().unwrap_or(source);
         let write = |path: &Path| disk::write_new(path, bytes, READ_ONLY);
-        let linked = how == Link::Hardlink;
+        let linked = how == LinkMode::Hardlink;
         self.stage(id, bytes.len() as u64, linked, |path| match how {
-            Link::Copy => write(path),
-            Link::Hardlink => disk::hard_link(source, path),
-            Link::Reflink => match disk::reflink(source, path) {
+            LinkMode::Copy => write(path),
+            LinkMode::Hardlink => disk::hard_link(source, path),
+            LinkMode::Reflink => match disk::reflink(source, path) {
                 Ok(()) => disk::set_mode(path, READ_ONLY),
                 Err(_) => {
                     // What a failed attempt left, if anything.
@@ -206,7 +209,7 @@ impl Batch {
             e => e,
         })?;
         // Shared bytes must be those that were hashed.
-        if how != Link::Copy && FileState::at(source).ok().as_ref() != Some(state) {
+        if how != LinkMode::Copy && FileState::at(source).ok().as_ref() != Some(state) {
             return Err(StoreError::Changed(source.to_owned()));
         }
         Ok(())

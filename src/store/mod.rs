@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 use rustix::fs::OFlags;
 
-pub use batch::{Batch, Link, Persisted};
+pub use batch::{Batch, LinkMode, Persisted};
 pub use error::StoreError;
 pub use scratch::Scratch;
 pub use slots::Slots;
@@ -305,7 +305,7 @@ mod tests {
         assert_eq!(FileState::read(&source, 9, &mut bytes).unwrap(), state);
         fs::write(&source, b"other").unwrap();
         let batch = store.batch().unwrap();
-        let refused = batch.put_file(&source, &state, &bytes, Hash::of(&bytes), Link::Hardlink);
+        let refused = batch.put_file(&source, &state, &bytes, Hash::of(&bytes), LinkMode::Hardlink);
         assert!(matches!(refused, Err(StoreError::Changed(path)) if path == source));
     }
 
@@ -341,7 +341,9 @@ mod tests {
     fn files_come_in_by_link_and_become_read_only() {
         use std::os::unix::fs::MetadataExt;
         let (dir, store) = store();
-        for (how, bytes) in [(Link::Copy, b"one"), (Link::Reflink, b"two"), (Link::Hardlink, b"six")] {
+        for (how, bytes) in
+            [(LinkMode::Copy, b"one"), (LinkMode::Reflink, b"two"), (LinkMode::Hardlink, b"six")]
+        {
             let source = dir.path().join("source");
             fs::write(&source, bytes).unwrap();
             let batch = store.batch().unwrap();
@@ -352,7 +354,7 @@ mod tests {
             assert_eq!(store.read(&id).unwrap(), bytes);
             assert!(fs::metadata(store.path(&id)).unwrap().permissions().readonly());
             let linked = fs::metadata(store.path(&id)).unwrap().ino() == fs::metadata(&source).unwrap().ino();
-            assert_eq!(linked, how == Link::Hardlink);
+            assert_eq!(linked, how == LinkMode::Hardlink);
             fs::remove_file(&source).unwrap();
         }
     }

@@ -11,13 +11,13 @@ use std::path::Path;
 use reg::hash::Hash;
 use reg::records::codec::canonical;
 use reg::store::Slots;
-use reg::worker::{Event, Phase, Step};
+use reg::worker::{Phase, ProgressStep, WorkerEvent};
 use serde_json::json;
 use tch::{Device, Tensor};
 
 use crate::error::TensorError;
 use crate::identity;
-use crate::images::{Dataset, View};
+use crate::images::{Crop, ImageDataset};
 use crate::net::Net;
 use crate::predict::Inputs;
 use crate::reporter::{Pace, Reporter};
@@ -65,7 +65,7 @@ impl Features {
             .map_err(TensorError::file("open", cache))?;
         let mut groups: Vec<usize> = rows.iter().map(|row| *row as usize / GROUP).collect();
         groups.dedup();
-        let at = Step {
+        let at = ProgressStep {
             phase: Phase::Features,
             epoch: 0,
             epochs: 0,
@@ -87,9 +87,9 @@ impl Features {
             found.push(bytes);
         }
         let mut done = at.total - (missing.len() * GROUP) as u64;
-        let pace = Pace::begin(Step { done, ..at });
+        let pace = Pace::begin(ProgressStep { done, ..at });
         let mut computed = Vec::new();
-        let view = Some((image, View::Evaluation));
+        let view = Some((image, Crop::Evaluation));
         let _off = tch::no_grad_guard();
         inputs.images.for_each_batch(&missing, view, |rows, squares| {
             let features = inputs.body(net, rows, squares)?.f_to_device(Device::Cpu)?.f_contiguous()?;
@@ -103,7 +103,7 @@ impl Features {
             if let (true, Err(e)) = (kept, slots.put(group, &source(dataset, rows), &bytes[..length])) {
                 kept = false;
                 let message = format!("features are not cached in {}: {e}", cache.display());
-                reporter.send(&Event::Note { message })?;
+                reporter.send(&WorkerEvent::Note { message })?;
             }
             computed.push(bytes);
             done += GROUP as u64;
@@ -131,7 +131,7 @@ impl Features {
 }
 
 /// Rows of a group that have a file.
-fn members(dataset: &Dataset, group: usize) -> Vec<u32> {
+fn members(dataset: &ImageDataset, group: usize) -> Vec<u32> {
     let start = group * GROUP;
     let rows = start as u32..(start + group_length(dataset.len(), group)) as u32;
     rows.filter(|row| dataset.source(*row).is_some()).collect()
@@ -142,7 +142,7 @@ fn group_length(images: usize, group: usize) -> usize {
 }
 
 /// What the features of a group are made from: its images.
-fn source(dataset: &Dataset, rows: &[u32]) -> Hash {
+fn source(dataset: &ImageDataset, rows: &[u32]) -> Hash {
     let ids: Vec<u8> = rows.iter().filter_map(|row| dataset.source(*row)).flat_map(|id| id.0).collect();
     Hash::of(&ids)
 }
@@ -150,7 +150,7 @@ fn source(dataset: &Dataset, rows: &[u32]) -> Hash {
 /// The file for everything that the features' bits depend on beside the images.
 fn open(
     inputs: &Inputs,
-    dataset: &Dataset,
+    dataset: &ImageDataset,
     weights: Hash,
     threads: u32,
     width: usize,

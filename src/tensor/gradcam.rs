@@ -5,12 +5,12 @@ use std::time::Instant;
 
 use reg::hash::Hash;
 use reg::records::Scores;
-use reg::worker::{Outcome, Phase, Step, files};
+use reg::worker::{JobOutcome, Phase, ProgressStep, files};
 use tch::{Device, Kind, Tensor};
 
 use crate::error::TensorError;
-use crate::images::View;
-use crate::job::Place;
+use crate::images::Crop;
+use crate::job::JobPaths;
 use crate::predict::{Inputs, frozen, write};
 use crate::reporter::{Pace, Reporter};
 
@@ -19,14 +19,14 @@ type Result<T> = std::result::Result<T, TensorError>;
 /// Images that a network sees at once.
 const BATCH: usize = 16;
 
-/// Leaves the logit of `labels[i]` and its heat on image `rows[i]` as row `i` of the scores.
+/// Leaves the logit of `labels[i]` and its heatmap on image `rows[i]` as row `i` of the scores.
 pub(crate) fn gradcam<W: Write>(
-    place: &Place,
+    paths: &JobPaths,
     inputs: &Inputs,
     checkpoint: Hash,
     (rows, labels): (&[u32], &[u32]),
     reporter: &mut Reporter<W>,
-) -> Result<Outcome> {
+) -> Result<JobOutcome> {
     if let Some(label) = labels.iter().find(|label| **label >= inputs.labels) {
         return Err(TensorError::Settings(format!(
             "label {label} of {}, which are counted from 0",
@@ -34,20 +34,20 @@ pub(crate) fn gradcam<W: Write>(
         )));
     }
     let start = Instant::now();
-    let (net, parameters) = frozen(place, inputs, checkpoint, BATCH.min(rows.len()) as u32, reporter)?;
+    let (net, parameters) = frozen(paths, inputs, checkpoint, BATCH.min(rows.len()) as u32, reporter)?;
     let total = rows.len() as u64;
     let phase = Phase::Predict;
-    let step = Step { phase, epoch: 0, epochs: 0, done: 0, total, rate: 0.0, loss: None, left: None };
+    let step = ProgressStep { phase, epoch: 0, epochs: 0, done: 0, total, rate: 0.0, loss: None, left: None };
     let pace = Pace::begin(step);
-    let view = inputs.model.architecture.image().map(|image| (image, View::Evaluation));
+    let view = inputs.model.architecture.image().map(|image| (image, Crop::Evaluation));
     let batches: Vec<Vec<u32>> = rows.chunks(BATCH).map(<[u32]>::to_vec).collect();
     let (mut values, mut done) = (Vec::new(), 0);
     let _off = tch::no_grad_guard();
     inputs.images.for_each_batch(&batches, view, |rows, squares| {
         let labels: Vec<i64> =
             labels[done..done + rows.len()].iter().map(|label| i64::from(*label)).collect();
-        let [logits, heat] = inputs.heat(&net, rows, squares, &labels)?;
-        let both = Tensor::f_cat(&[logits.f_unsqueeze(1)?, heat.f_flatten(1, 2)?], 1)?;
+        let [logits, heatmap] = inputs.heatmap(&net, rows, squares, &labels)?;
+        let both = Tensor::f_cat(&[logits.f_unsqueeze(1)?, heatmap.f_flatten(1, 2)?], 1)?;
         let both = both.f_to_kind(Kind::Double)?.f_to_device(Device::Cpu)?;
         values.extend(Vec::<f64>::try_from(both.f_reshape([-1])?)?);
         done += rows.len();
@@ -59,10 +59,10 @@ pub(crate) fn gradcam<W: Write>(
     }
     let columns = (values.len() / rows.len().max(1)) as u32;
     write(
-        place,
+        paths,
         files::SCORES,
         Scores { rows: (0..rows.len() as u32).collect(), labels: columns, scores: values },
     )?;
     let seconds = [("all".to_owned(), start.elapsed().as_secs_f64())].into();
-    Ok(Outcome { parameters, seconds, ..Outcome::default() })
+    Ok(JobOutcome { parameters, seconds, ..JobOutcome::default() })
 }

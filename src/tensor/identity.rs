@@ -18,7 +18,7 @@ use crate::device;
 /// network beside the others, another lock file. Another version of libtorch and another target are told apart without
 /// it.
 ///
-/// `tests/golden` holds it: pinned trainings, a probe and a heat map. `docs/src/ids.md` tells users.
+/// `tests/golden` holds it: pinned trainings, a probe and a heatmap map. `docs/src/ids.md` tells users.
 pub(crate) const NUMERICS: u32 = 1;
 
 /// Paths below the root of the source tree, and contents.

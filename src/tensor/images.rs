@@ -10,9 +10,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rayon::prelude::*;
-use reg::dataset::renditions::{Rendition, Renditions};
+use reg::dataset::pixel_cache::{PixelCache, ResizedPixels};
 use reg::dataset::{
-    pixels::{self, Grey},
+    pixels::{self, Gray},
     png,
 };
 use reg::hash::{Hash, Id};
@@ -21,7 +21,7 @@ use reg::records::{
     AgeRange, Augmentation, Gender, ImageInput, ImageRow, LabelCounts, Manifest, ViewPosition,
 };
 use reg::store::{FileState, Store};
-use reg::worker::{Event, Phase, Step};
+use reg::worker::{Phase, ProgressStep, WorkerEvent};
 use tch::{Device, Tensor};
 
 use crate::error::TensorError;
@@ -39,18 +39,18 @@ const DECODED_AT_ONCE: usize = 64;
 /// The images that a job is about.
 pub(crate) enum Images {
     /// Those of a data set.
-    Dataset(Dataset),
+    Dataset(ImageDataset),
     /// Files, with what is known of each.
     Files(Vec<(PathBuf, Option<ImageRow>)>),
 }
 
 /// The images of a data set.
-pub(crate) struct Dataset {
+pub(crate) struct ImageDataset {
     store: Store,
     manifest: Id<Manifest>,
     rows: Vec<ImageRow>,
     /// Renditions that are kept from one run to the next.
-    kept: Vec<Renditions>,
+    kept: Vec<PixelCache>,
 }
 
 /// What is true of the labels of a batch.
@@ -65,7 +65,7 @@ pub(crate) struct Targets {
 
 /// How an image becomes a square.
 #[derive(Clone, Copy)]
-pub(crate) enum View<'a> {
+pub(crate) enum Crop<'a> {
     /// Resized, its centre cropped.
     Evaluation,
     /// Drawn anew in each epoch.
@@ -73,7 +73,7 @@ pub(crate) enum View<'a> {
         /// What is drawn.
         how: &'a Augmentation,
         /// What it is cut from.
-        from: Rendition,
+        from: ResizedPixels,
         /// The spec's seed.
         seed: u64,
         /// From 1.
@@ -81,10 +81,10 @@ pub(crate) enum View<'a> {
     },
 }
 
-impl Dataset {
+impl ImageDataset {
     /// The images of a manifest, whose objects lie in `store`.
     pub(crate) fn new(store: Store, manifest: Id<Manifest>, rows: Vec<ImageRow>) -> Self {
-        Dataset { store, manifest, rows, kept: Vec::new() }
+        ImageDataset { store, manifest, rows, kept: Vec::new() }
     }
 
     /// Number of images.
@@ -113,7 +113,7 @@ impl Dataset {
     pub(crate) fn keep<W: Write>(
         &mut self,
         cache: &Path,
-        rendition: Rendition,
+        resized: ResizedPixels,
         rows: &[u32],
         reporter: &mut Reporter<W>,
     ) -> Result<()> {
@@ -121,16 +121,16 @@ impl Dataset {
             let place = cache.display();
             let message =
                 format!("resized images are not cached in {place}, so each is decoded when needed: {why}");
-            reporter.send(&Event::Note { message })
+            reporter.send(&WorkerEvent::Note { message })
         };
-        let kept = match Renditions::open(cache, self.manifest, &self.rows, rendition) {
+        let kept = match PixelCache::open(cache, self.manifest, &self.rows, resized) {
             Ok(kept) => kept,
             Err(e) => return note(reporter, e.to_string()),
         };
         let missing: Vec<u32> = rows.iter().copied().filter(|row| !kept.looks_made(*row as usize)).collect();
         let size = |row: &u32| {
             let ImageRow { width, height, .. } = self.rows[*row as usize];
-            let (width, height) = rendition.size(width, height);
+            let (width, height) = resized.size(width, height);
             u64::from(width) * u64::from(height)
         };
         let (needed, free) = (missing.iter().map(size).sum::<u64>(), free_space(cache));
@@ -141,7 +141,7 @@ impl Dataset {
             return note(reporter, why);
         }
         let total = missing.len() as u64;
-        let pace = Pace::begin(Step {
+        let pace = Pace::begin(ProgressStep {
             phase: Phase::Pixels,
             epoch: 0,
             epochs: 0,
@@ -157,7 +157,7 @@ impl Dataset {
                 .par_iter()
                 .map(|&index| {
                     let (row, object) = self.object(index)?;
-                    Ok(kept.put(index as usize, row, &object, &rendition.of(self.decode(index)?)))
+                    Ok(kept.put(index as usize, row, &object, &resized.of(self.decode(index)?)))
                 })
                 .collect::<Result<_>>()?;
             if let Some(e) = wrote.into_iter().find_map(|wrote| wrote.err()) {
@@ -176,7 +176,7 @@ impl Dataset {
         Ok((row, object))
     }
 
-    fn decode(&self, index: u32) -> Result<Grey> {
+    fn decode(&self, index: u32) -> Result<Gray> {
         let (row, id) = self.object(index)?;
         let name = || row.name.clone();
         let bytes =
@@ -184,16 +184,16 @@ impl Dataset {
         pixels::decode(&bytes).map_err(|source| TensorError::ImagePixels { name: name(), id, source })
     }
 
-    fn rendition(&self, index: u32, rendition: Rendition) -> Result<Grey> {
-        let Some(kept) = self.kept.iter().find(|kept| kept.rendition() == rendition) else {
-            return Ok(rendition.of(self.decode(index)?));
+    fn resized(&self, index: u32, resized: ResizedPixels) -> Result<Gray> {
+        let Some(kept) = self.kept.iter().find(|kept| kept.resized() == resized) else {
+            return Ok(resized.of(self.decode(index)?));
         };
         let (row, object) = self.object(index)?;
         if let Some(image) = kept.get(index as usize, row, &object) {
             return Ok(image);
         }
         // Damaged since it was made.
-        let image = rendition.of(self.decode(index)?);
+        let image = resized.of(self.decode(index)?);
         let _ = kept.put(index as usize, row, &object, &image);
         Ok(image)
     }
@@ -208,7 +208,7 @@ fn free_space(path: &Path) -> Option<u64> {
 
 impl Images {
     /// The data set that they are of.
-    pub(crate) fn dataset(&self) -> Option<&Dataset> {
+    pub(crate) fn dataset(&self) -> Option<&ImageDataset> {
         match self {
             Images::Dataset(dataset) => Some(dataset),
             Images::Files(_) => None,
@@ -268,26 +268,26 @@ impl Images {
         }
     }
 
-    fn rendition(&self, index: u32, rendition: Rendition) -> Result<Grey> {
+    fn resized(&self, index: u32, resized: ResizedPixels) -> Result<Gray> {
         match self {
-            Images::Dataset(dataset) => dataset.rendition(index, rendition),
+            Images::Dataset(dataset) => dataset.resized(index, resized),
             Images::Files(files) => {
                 let path = &files[index as usize].0;
                 let mut bytes = Vec::new();
                 FileState::read(path, png::MAX_FILE, &mut bytes).map_err(TensorError::file("read", path))?;
                 let image = pixels::decode(&bytes)
                     .map_err(|source| TensorError::FilePixels { path: path.clone(), source })?;
-                Ok(rendition.of(image))
+                Ok(resized.of(image))
             }
         }
     }
 
-    fn square(&self, index: u32, input: &ImageInput, view: View) -> Result<Vec<u8>> {
+    fn square(&self, index: u32, input: &ImageInput, view: Crop) -> Result<Vec<u8>> {
         Ok(match view {
-            View::Evaluation => self.rendition(index, Rendition::evaluation(input))?.data,
-            View::Training { how, from, seed, epoch } => {
+            Crop::Evaluation => self.resized(index, ResizedPixels::evaluation(input))?.data,
+            Crop::Training { how, from, seed, epoch } => {
                 let mut stream = Stream::new("reg view", seed, &[epoch.into(), index.into()]);
-                pixels::training_view(&self.rendition(index, from)?, input.input, how, &mut stream)
+                pixels::training_view(&self.resized(index, from)?, input.input, how, &mut stream)
             }
         })
     }
@@ -297,7 +297,7 @@ impl Images {
     pub(crate) fn for_each_batch(
         &self,
         batches: &[Vec<u32>],
-        input: Option<(&ImageInput, View)>,
+        input: Option<(&ImageInput, Crop)>,
         mut each: impl FnMut(&[u32], Option<&[u8]>) -> Result<()>,
     ) -> Result<Duration> {
         let mut waited = Duration::ZERO;

@@ -4,21 +4,21 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use reg::dataset::renditions::Rendition;
+use reg::dataset::pixel_cache::ResizedPixels;
 use reg::hash::{Hash, Id};
 use reg::records::{Assignment, MAX_LABELS, Manifest, Packed, Precision, Subset, codec};
 use reg::store::Store;
-use reg::worker::{Job, Looked, Numbers, Outcome, PROTOCOL, Work};
+use reg::worker::{GradcamImages, Job, JobOutcome, Numbers, PROTOCOL, Work};
 
 use crate::device;
 use crate::error::TensorError;
 use crate::gradcam::gradcam;
-use crate::images::{Dataset, Images};
+use crate::images::{ImageDataset, Images};
 use crate::layers::Memory;
 use crate::predict::{Inputs, predict};
-use crate::probe::{Part, probe};
+use crate::probe::{ProbeRows, probe};
 use crate::reporter::Reporter;
-use crate::train::{Rows, Setup, train};
+use crate::train::{Setup, Subsets, train};
 
 type Result<T> = std::result::Result<T, TensorError>;
 
@@ -26,7 +26,7 @@ type Result<T> = std::result::Result<T, TensorError>;
 const FILES_BATCH: u32 = 16;
 
 /// Where a job's objects lie and its files go.
-pub(crate) struct Place {
+pub(crate) struct JobPaths {
     store: Store,
     /// The job's folder.
     pub(crate) out: PathBuf,
@@ -34,7 +34,7 @@ pub(crate) struct Place {
     pub(crate) threads: u32,
 }
 
-impl Place {
+impl JobPaths {
     /// Reads an object and checks its hash.
     pub(crate) fn read(&self, what: &'static str, id: Hash) -> Result<Vec<u8>> {
         self.store.read(&id).map_err(|source| TensorError::Object { what, source })
@@ -57,7 +57,7 @@ pub(crate) fn parse(text: &[u8]) -> Result<Job> {
 }
 
 /// Does what a job asks for.
-pub(crate) fn carry_out<W: Write>(job: Job, reporter: &mut Reporter<W>) -> Result<Outcome> {
+pub(crate) fn execute<W: Write>(job: Job, reporter: &mut Reporter<W>) -> Result<JobOutcome> {
     let numbers = match &job.work {
         Work::Train { spec, .. } => {
             Numbers { precision: spec.training.precision(), layout: spec.training.layout(spec.device) }
@@ -73,71 +73,71 @@ pub(crate) fn carry_out<W: Write>(job: Job, reporter: &mut Reporter<W>) -> Resul
     if !(1..=MAX_LABELS as u32).contains(&labels) {
         return Err(TensorError::Settings(format!("{labels} labels, and 1 to {MAX_LABELS} are possible")));
     }
-    let place = Place { store: Store::at(&job.objects), out, threads };
-    let dataset = |manifest: Id<Manifest>| -> Result<Dataset> {
-        let images = place.unpack::<Manifest>("manifest", manifest.hash)?;
+    let paths = JobPaths { store: Store::at(&job.objects), out, threads };
+    let dataset = |manifest: Id<Manifest>| -> Result<ImageDataset> {
+        let images = paths.unpack::<Manifest>("manifest", manifest.hash)?;
         if images.labels != labels {
             let reason = format!("{labels} labels are asked for, and its manifest has {}", images.labels);
             return Err(TensorError::Job(reason));
         }
-        Ok(Dataset::new(place.store.clone(), manifest, images.rows))
+        Ok(ImageDataset::new(paths.store.clone(), manifest, images.rows))
     };
     let cache = cache.as_deref();
     let inputs = |images, model| Inputs { images, model, age, labels, memory, precision: numbers.precision };
     match job.work {
         Work::Train { spec, manifest, assignment, weights, save_every } => {
             let dataset = dataset(manifest)?;
-            let assignment: Assignment = place.unpack("assignment", assignment.hash)?;
+            let assignment: Assignment = paths.unpack("assignment", assignment.hash)?;
             let part = |subset| rows(&assignment, spec.fold, subset, dataset.len());
-            let rows = Rows { training: part(Subset::Train)?, validation: part(Subset::Val)? };
+            let rows = Subsets { training: part(Subset::Train)?, validation: part(Subset::Val)? };
             let save_every = Duration::try_from_secs_f64(save_every)
                 .map_err(|_| TensorError::Job(format!("`save_every` cannot be {save_every} seconds")))?;
             let setup = Setup { spec: &spec, rows: &rows, weights, cache, save_every };
-            train(&place, inputs(Images::Dataset(dataset), &spec.model), setup, reporter)
+            train(&paths, inputs(Images::Dataset(dataset), &spec.model), setup, reporter)
         }
         Work::Predict { model, checkpoint, numbers: _, batch, manifest, assignment, fold, subset } => {
             let mut dataset = dataset(manifest)?;
-            let rows = rows(&place.unpack("assignment", assignment.hash)?, fold, subset, dataset.len())?;
+            let rows = rows(&paths.unpack("assignment", assignment.hash)?, fold, subset, dataset.len())?;
             if rows.is_empty() {
                 return Err(TensorError::Empty { subset, fold });
             }
             if let (Some(cache), Some(image)) = (cache, model.architecture.image()) {
-                dataset.keep(cache, Rendition::evaluation(image), &rows, reporter)?;
+                dataset.keep(cache, ResizedPixels::evaluation(image), &rows, reporter)?;
             }
-            predict(&place, &inputs(Images::Dataset(dataset), &model), checkpoint.hash, rows, batch, reporter)
+            predict(&paths, &inputs(Images::Dataset(dataset), &model), checkpoint.hash, rows, batch, reporter)
         }
         Work::PredictFiles { model, checkpoint, numbers: _, images } => {
             let rows = (0..images.len() as u32).collect();
             let inputs = inputs(Images::Files(images), &model);
-            predict(&place, &inputs, checkpoint.hash, rows, FILES_BATCH, reporter)
+            predict(&paths, &inputs, checkpoint.hash, rows, FILES_BATCH, reporter)
         }
         Work::Probe { model, checkpoint, numbers: _, manifest, assignment, fold, target } => {
             let mut dataset = dataset(manifest)?;
-            let assignment: Assignment = place.unpack("assignment", assignment.hash)?;
-            let part = |subset| -> Result<Part> {
+            let assignment: Assignment = paths.unpack("assignment", assignment.hash)?;
+            let part = |subset| -> Result<ProbeRows> {
                 let rows = rows(&assignment, fold, subset, dataset.len())?;
                 let known = rows.into_iter().filter_map(|row| Some((row, target.of(dataset.row(row))?)));
                 let (rows, truth): (Vec<u32>, Vec<f64>) = known.unzip();
                 if rows.is_empty() {
                     Err(TensorError::Empty { subset, fold })
                 } else {
-                    Ok(Part { rows, truth })
+                    Ok(ProbeRows { rows, truth })
                 }
             };
             let parts = [part(Subset::Train)?, part(Subset::Val)?, part(Subset::Test)?];
             if let (Some(cache), Some(image)) = (cache, model.architecture.image()) {
                 for part in &parts {
-                    dataset.keep(cache, Rendition::evaluation(image), &part.rows, reporter)?;
+                    dataset.keep(cache, ResizedPixels::evaluation(image), &part.rows, reporter)?;
                 }
             }
             let inputs = inputs(Images::Dataset(dataset), &model);
-            let cache = cache.unwrap_or(&place.out);
-            probe(&place, &inputs, checkpoint.hash, (parts, target), cache, reporter)
+            let cache = cache.unwrap_or(&paths.out);
+            probe(&paths, &inputs, checkpoint.hash, (parts, target), cache, reporter)
         }
         Work::Gradcam { model, checkpoint, numbers: _, images, labels } => {
             let (images, rows) = match images {
-                Looked::Rows(manifest, rows) => (Images::Dataset(dataset(manifest)?), rows),
-                Looked::Files(files) => {
+                GradcamImages::Rows(manifest, rows) => (Images::Dataset(dataset(manifest)?), rows),
+                GradcamImages::Files(files) => {
                     let rows = (0..files.len() as u32).collect();
                     (Images::Files(files), rows)
                 }
@@ -145,7 +145,7 @@ pub(crate) fn carry_out<W: Write>(job: Job, reporter: &mut Reporter<W>) -> Resul
             if rows.len() != labels.len() || rows.is_empty() {
                 return Err(TensorError::Job("there must be images, and a label each".to_owned()));
             }
-            gradcam(&place, &inputs(images, &model), checkpoint.hash, (&rows, &labels), reporter)
+            gradcam(&paths, &inputs(images, &model), checkpoint.hash, (&rows, &labels), reporter)
         }
     }
 }

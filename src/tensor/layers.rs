@@ -13,7 +13,7 @@ use crate::error::TensorError;
 type Result<T> = std::result::Result<T, TensorError>;
 
 /// A named tensor of a network.
-pub(crate) struct Named {
+pub(crate) struct NamedTensor {
     /// torchvision's name.
     pub(crate) name: String,
     /// The values; layers share them.
@@ -24,7 +24,7 @@ pub(crate) struct Named {
 
 /// Where initial values come from.
 #[derive(Clone, Copy)]
-pub(crate) enum Start {
+pub(crate) enum InitialValues {
     /// Drawn by this seed.
     Drawn(u64),
     /// Zeros, because all of them will be loaded.
@@ -62,20 +62,20 @@ impl Memory {
 
 /// Makes layers and keeps account of their tensors.
 pub(crate) struct Builder {
-    start: Start,
+    start: InitialValues,
     memory: Memory,
-    pub(crate) named: Vec<Named>,
+    pub(crate) named: Vec<NamedTensor>,
 }
 
 impl Builder {
-    pub(crate) fn new(start: Start, memory: Memory) -> Self {
+    pub(crate) fn new(start: InitialValues, memory: Memory) -> Self {
         Builder { start, memory, named: Vec::new() }
     }
 
     fn add(&mut self, name: String, values: &[f32], shape: &[i64], parameter: bool) -> Result<Tensor> {
         let tensor = Tensor::f_from_slice(values)?.f_reshape(shape)?;
         let tensor = self.memory.place(&tensor)?.f_set_requires_grad(parameter)?;
-        self.named.push(Named { name, tensor: tensor.shallow_clone(), parameter });
+        self.named.push(NamedTensor { name, tensor: tensor.shallow_clone(), parameter });
         Ok(tensor)
     }
 
@@ -83,11 +83,11 @@ impl Builder {
     fn drawn(&mut self, name: String, shape: &[i64], draw: impl Fn(&mut Stream) -> f64) -> Result<Tensor> {
         let count = shape.iter().product::<i64>() as usize;
         let values = match self.start {
-            Start::Drawn(seed) => {
+            InitialValues::Drawn(seed) => {
                 let mut stream = Stream::new("reg initial weights", seed, &[self.named.len() as u64]);
                 (0..count).map(|_| draw(&mut stream) as f32).collect()
             }
-            Start::Empty => vec![0.0; count],
+            InitialValues::Empty => vec![0.0; count],
         };
         self.add(name, &values, shape, true)
     }

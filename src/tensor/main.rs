@@ -5,6 +5,7 @@
 
 mod adam;
 mod calls;
+mod checkpoint;
 mod device;
 mod error;
 mod features;
@@ -21,7 +22,6 @@ mod predict;
 mod probe;
 mod reporter;
 mod resnet;
-mod state;
 mod train;
 mod weights;
 
@@ -35,7 +35,7 @@ use std::io::{self, Read};
 use std::process::ExitCode;
 
 use error::TensorError;
-use reg::worker::Event;
+use reg::worker::WorkerEvent;
 use reporter::Reporter;
 
 /// Exit status after a signal asked to stop, as shells write SIGINT.
@@ -79,15 +79,15 @@ fn work() -> ExitCode {
     };
     let mut text = Vec::new();
     let read = io::stdin().lock().read_to_end(&mut text).map_err(|e| TensorError::Job(e.to_string()));
-    let result = read.and_then(|_| job::parse(&text)).and_then(|job| job::carry_out(job, &mut reporter));
+    let result = read.and_then(|_| job::parse(&text)).and_then(|job| job::execute(job, &mut reporter));
     let (event, code) = match result {
-        Ok(outcome) => (Event::Done(outcome), ExitCode::SUCCESS),
+        Ok(outcome) => (WorkerEvent::Done(outcome), ExitCode::SUCCESS),
         Err(TensorError::Interrupted { epochs, batches }) => {
-            (Event::Interrupted { epochs, batches }, ExitCode::from(INTERRUPTED))
+            (WorkerEvent::Interrupted { epochs, batches }, ExitCode::from(INTERRUPTED))
         }
         // Nobody would read it.
         Err(TensorError::Gone) => return ExitCode::FAILURE,
-        Err(e) => (Event::Failed { message: e.to_string(), hint: e.hint() }, ExitCode::FAILURE),
+        Err(e) => (WorkerEvent::Failed { message: e.to_string(), hint: e.hint() }, ExitCode::FAILURE),
     };
     match reporter.send(&event) {
         Ok(()) => code,

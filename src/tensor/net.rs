@@ -6,7 +6,7 @@ use reg::records::{Architecture, ImageInput, Model};
 use tch::{Kind, Tensor};
 
 use crate::error::TensorError;
-use crate::layers::{Builder, Conv, Dense, Memory, Named, Start, Then, global_mean};
+use crate::layers::{Builder, Conv, Dense, InitialValues, Memory, NamedTensor, Then, global_mean};
 use crate::resnet::{FEATURES, Resnet};
 
 type Result<T> = std::result::Result<T, TensorError>;
@@ -26,7 +26,7 @@ pub(crate) struct Net {
     frozen: bool,
     memory: Memory,
     /// All parameters and buffers, in the order in which they were made.
-    pub(crate) named: Vec<Named>,
+    pub(crate) named: Vec<NamedTensor>,
 }
 
 enum Body {
@@ -47,7 +47,7 @@ struct Input {
 
 impl Net {
     /// Builds the network where it is to compute.
-    pub(crate) fn build(model: &Model, labels: u32, start: Start, memory: Memory) -> Result<Self> {
+    pub(crate) fn build(model: &Model, labels: u32, start: InitialValues, memory: Memory) -> Result<Self> {
         check(model)?;
         let mut builder = Builder::new(start, memory);
         let to = &mut builder;
@@ -109,8 +109,9 @@ impl Net {
     }
 
     /// The parameters that are trained.
-    pub(crate) fn trained(&self) -> Vec<&Named> {
-        let trained = |entry: &&Named| entry.parameter && (!self.frozen || entry.name.starts_with(HEAD));
+    pub(crate) fn trained(&self) -> Vec<&NamedTensor> {
+        let trained =
+            |entry: &&NamedTensor| entry.parameter && (!self.frozen || entry.name.starts_with(HEAD));
         self.named.iter().filter(trained).collect()
     }
 
@@ -124,15 +125,15 @@ impl Net {
         self.named.iter().filter(|entry| entry.parameter).map(|entry| entry.tensor.numel() as u64).sum()
     }
 
-    /// Logits `[batch, labels]` of grey values `[batch, side, side]` in bytes and meta features
+    /// Logits `[batch, labels]` of gray values `[batch, side, side]` in bytes and meta features
     /// `[batch, 3]`, each used by the models that look at it.
-    pub(crate) fn forward(&self, grey: Option<&Tensor>, meta: &Tensor, training: bool) -> Result<Tensor> {
+    pub(crate) fn forward(&self, gray: Option<&Tensor>, meta: &Tensor, training: bool) -> Result<Tensor> {
         let features = match self.frozen {
             true => {
                 let _off = tch::no_grad_guard();
-                self.body(grey, meta, false)?
+                self.body(gray, meta, false)?
             }
-            false => self.body(grey, meta, training)?,
+            false => self.body(gray, meta, training)?,
         };
         self.head(&features, meta)
     }
@@ -151,7 +152,7 @@ impl Net {
     }
 
     /// What the body gives to the dense layer: `[batch, features]`.
-    pub(crate) fn body(&self, grey: Option<&Tensor>, meta: &Tensor, training: bool) -> Result<Tensor> {
+    pub(crate) fn body(&self, gray: Option<&Tensor>, meta: &Tensor, training: bool) -> Result<Tensor> {
         match &*self.body {
             Body::Mlp(layers) => {
                 let mut x = meta.shallow_clone();
@@ -160,17 +161,17 @@ impl Net {
                 }
                 Ok(x)
             }
-            _ => global_mean(&self.map(grey, training)?),
+            _ => global_mean(&self.map(gray, training)?),
         }
     }
 
     /// What the last convolutional layer gives, whose means over the plane are the features:
     /// `[batch, features, side, side]`.
-    fn map(&self, grey: Option<&Tensor>, training: bool) -> Result<Tensor> {
-        let (Some(input), Some(grey)) = (&self.input, grey) else {
+    fn map(&self, gray: Option<&Tensor>, training: bool) -> Result<Tensor> {
+        let (Some(input), Some(gray)) = (&self.input, gray) else {
             return Err(TensorError::Settings("it needs images and was given none".into()));
         };
-        let mut x = input.prepare(grey)?;
+        let mut x = input.prepare(gray)?;
         match &*self.body {
             Body::Resnet(resnet) => resnet.map(&x, training),
             Body::Tiny(layers) => {
@@ -189,8 +190,13 @@ impl Net {
     ///
     /// A logit's derivative with respect to a channel is then the same everywhere, the channel's weight in the
     /// dense layer over the number of places, so that no backward pass is needed.
-    pub(crate) fn heat(&self, grey: Option<&Tensor>, meta: &Tensor, labels: &[i64]) -> Result<[Tensor; 2]> {
-        let map = self.map(grey, false)?.f_to_kind(Kind::Float)?;
+    pub(crate) fn heatmap(
+        &self,
+        gray: Option<&Tensor>,
+        meta: &Tensor,
+        labels: &[i64],
+    ) -> Result<[Tensor; 2]> {
+        let map = self.map(gray, false)?.f_to_kind(Kind::Float)?;
         let labels = Tensor::f_from_slice(labels)?.f_to_device(map.device())?;
         let logits = self.head(&global_mean(&map)?, meta)?.f_gather(1, &labels.f_unsqueeze(1)?, false)?;
         let &[batch, _, height, width] = map.size().as_slice() else {
@@ -198,8 +204,8 @@ impl Net {
         };
         let weights = self.fc.weight().f_narrow(1, 0, self.features)?.f_index_select(0, &labels)?;
         let places = (height * width) as f64;
-        let heat = weights.f_unsqueeze(1)?.f_bmm(&map.f_flatten(2, 3)?)?.f_div_scalar(places)?.f_relu()?;
-        Ok([logits.f_squeeze_dim(1)?, heat.f_reshape([batch, height, width])?])
+        let heatmap = weights.f_unsqueeze(1)?.f_bmm(&map.f_flatten(2, 3)?)?.f_div_scalar(places)?.f_relu()?;
+        Ok([logits.f_squeeze_dim(1)?, heatmap.f_reshape([batch, height, width])?])
     }
 }
 
@@ -233,8 +239,8 @@ impl Input {
     }
 
     /// `[batch, side, side]` bytes to `[batch, channels, side, side]`: (v / 255 - mean) / std.
-    fn prepare(&self, grey: &Tensor) -> Result<Tensor> {
-        let x = grey.f_reshape([-1, 1, self.side, self.side])?.f_to_kind(Kind::Float)?;
+    fn prepare(&self, gray: &Tensor) -> Result<Tensor> {
+        let x = gray.f_reshape([-1, 1, self.side, self.side])?.f_to_kind(Kind::Float)?;
         let x = x.f_expand([-1, self.channels, -1, -1], false)?;
         self.memory.place(&x.f_mul(&self.scale)?.f_add(&self.shift)?)
     }
@@ -284,7 +290,7 @@ mod tests {
         Model { name: "test".into(), architecture: Architecture::Resnet { blocks, extra_pool, meta, image } }
     }
 
-    fn build(model: &Model, labels: u32, start: Start) -> Net {
+    fn build(model: &Model, labels: u32, start: InitialValues) -> Net {
         Net::build(model, labels, start, Memory::CPU).unwrap()
     }
 
@@ -295,7 +301,7 @@ mod tests {
 
     #[test]
     fn resnets_have_the_tensors_and_parameters_of_torchvision() {
-        let fifty = build(&resnet([3, 4, 6, 3], 3, 32, false, false), 1000, Start::Empty);
+        let fifty = build(&resnet([3, 4, 6, 3], 3, 32, false, false), 1000, InitialValues::Empty);
         assert_eq!(fifty.parameters(), 25_557_032);
         let convolutions = fifty.named.iter().filter(|entry| entry.tensor.dim() == 4).count();
         assert_eq!(convolutions, 53);
@@ -309,25 +315,25 @@ mod tests {
         assert_eq!(shape(&fifty, "layer2.0.conv2.weight"), [128, 128, 3, 3]);
         assert_eq!(shape(&fifty, "layer4.2.bn3.running_mean"), [2048]);
         assert_eq!(shape(&fifty, "fc.weight"), [1000, 2048]);
-        let hundred = build(&resnet([3, 4, 23, 3], 3, 32, false, false), 1000, Start::Empty);
+        let hundred = build(&resnet([3, 4, 23, 3], 3, 32, false, false), 1000, InitialValues::Empty);
         assert_eq!(hundred.parameters(), 44_549_160);
     }
 
     #[test]
     fn a_resnet_50_computes_what_tch_s_own_computes() {
         let _off = tch::no_grad_guard();
-        let ours = build(&resnet([3, 4, 6, 3], 3, 64, false, false), 15, Start::Drawn(3));
+        let ours = build(&resnet([3, 4, 6, 3], 3, 64, false, false), 15, InitialValues::Drawn(3));
         let mut theirs = tch::nn::VarStore::new(Device::Cpu);
         let reference = tch::vision::resnet::resnet50(&theirs.root(), 15);
         let file = tempfile::Builder::new().suffix(".safetensors").tempfile().unwrap();
         std::fs::write(file.path(), crate::weights::checkpoint(&ours).unwrap()).unwrap();
         theirs.load(file.path()).unwrap();
         let bytes: Vec<u8> = (0..2 * 64 * 64u32).map(|i| (i * i / 7 % 251) as u8).collect();
-        let grey = Tensor::from_data_size(&bytes, &[2, 64, 64], Kind::Uint8);
+        let gray = Tensor::from_data_size(&bytes, &[2, 64, 64], Kind::Uint8);
         let meta = Tensor::zeros([2, META], (Kind::Float, Device::Cpu));
-        let found = ours.forward(Some(&grey), &meta, false).unwrap();
+        let found = ours.forward(Some(&gray), &meta, false).unwrap();
         let image =
-            ((grey.to_kind(Kind::Float) / 255.0 - 0.5) / 0.25).unsqueeze(1).expand([2, 3, 64, 64], false);
+            ((gray.to_kind(Kind::Float) / 255.0 - 0.5) / 0.25).unsqueeze(1).expand([2, 3, 64, 64], false);
         let expected = image.apply_t(&reference, false);
         let scale = expected.abs().max().double_value(&[]);
         let difference = (&found - &expected).abs().max().double_value(&[]);
@@ -339,7 +345,8 @@ mod tests {
         let _off = tch::no_grad_guard();
         for memory in [Memory::CPU, Memory { layout: Layout::ChannelsFirst, ..Memory::CPU }] {
             let net =
-                Net::build(&resnet([2, 1, 1, 1], 1, 64, true, true), 15, Start::Drawn(3), memory).unwrap();
+                Net::build(&resnet([2, 1, 1, 1], 1, 64, true, true), 15, InitialValues::Drawn(3), memory)
+                    .unwrap();
             // Running statistics that are not those of the identity.
             for (index, entry) in net.named.iter().enumerate() {
                 let offset = 0.1 * (index % 7) as f64;
@@ -348,10 +355,10 @@ mod tests {
                 }
             }
             let bytes: Vec<u8> = (0..3 * 64 * 64u32).map(|i| (i * i / 7 % 251) as u8).collect();
-            let grey = Tensor::from_data_size(&bytes, &[3, 64, 64], Kind::Uint8);
+            let gray = Tensor::from_data_size(&bytes, &[3, 64, 64], Kind::Uint8);
             let meta = Tensor::zeros([3, META], (Kind::Float, Device::Cpu));
-            let expected = net.forward(Some(&grey), &meta, false).unwrap();
-            let found = net.folded().unwrap().forward(Some(&grey), &meta, false).unwrap();
+            let expected = net.forward(Some(&gray), &meta, false).unwrap();
+            let found = net.folded().unwrap().forward(Some(&gray), &meta, false).unwrap();
             let scale = expected.abs().max().double_value(&[]);
             let difference = (&found - &expected).abs().max().double_value(&[]);
             assert!(difference < 1e-5 * scale && scale > 0.0, "{memory:?}: {found} and {expected}");
@@ -362,12 +369,12 @@ mod tests {
     fn meta_features_and_the_extra_pooling_keep_the_shape_of_the_logits() {
         let _off = tch::no_grad_guard();
         let model = resnet([1, 1, 1, 1], 1, 64, true, true);
-        let net = build(&model, 15, Start::Drawn(1));
+        let net = build(&model, 15, InitialValues::Drawn(1));
         assert_eq!(shape(&net, "fc.weight"), [15, 2051]);
-        let grey = Tensor::f_zeros([2, 64, 64], (Kind::Uint8, Device::Cpu)).unwrap();
+        let gray = Tensor::f_zeros([2, 64, 64], (Kind::Uint8, Device::Cpu)).unwrap();
         let logits = |meta: f64| {
             let meta = Tensor::f_full([2, META], meta, (Kind::Float, Device::Cpu)).unwrap();
-            net.forward(Some(&grey), &meta, false).unwrap()
+            net.forward(Some(&gray), &meta, false).unwrap()
         };
         assert_eq!(logits(0.0).size(), [2, 15]);
         assert!(logits(0.0) != logits(1.0), "the meta features reach the logits");
@@ -377,7 +384,7 @@ mod tests {
     fn initial_weights_follow_the_seed_and_he_s_variance() {
         let model = resnet([1, 1, 1, 1], 1, 64, false, false);
         let values = |seed| {
-            let net = build(&model, 15, Start::Drawn(seed));
+            let net = build(&model, 15, InitialValues::Drawn(seed));
             let conv = net.named.iter().find(|entry| entry.name == "layer2.0.conv2.weight").unwrap();
             conv.tensor.f_detach().unwrap().f_contiguous().unwrap()
         };
@@ -394,7 +401,7 @@ mod tests {
         image.mean.pop();
         for model in [three, resnet([1, 0, 1, 1], 1, 64, false, false), resnet([1; 4], 2, 64, false, false)] {
             assert!(matches!(
-                Net::build(&model, 15, Start::Empty, Memory::CPU),
+                Net::build(&model, 15, InitialValues::Empty, Memory::CPU),
                 Err(TensorError::Settings(_))
             ));
         }

@@ -5,16 +5,16 @@ use std::time::{Duration, Instant};
 
 use reg::hash::Hash;
 use reg::records::{AgeRange, ImageInput, Model, Precision, Scores, codec};
-use reg::worker::{Event, Outcome, Phase, Step, files};
+use reg::worker::{JobOutcome, Phase, ProgressStep, WorkerEvent, files};
 use tch::{Device, Kind, Tensor};
 
 use crate::calls::Autocast;
 
 use crate::error::TensorError;
 use crate::features::Features;
-use crate::images::{Images, View, batches};
-use crate::job::Place;
-use crate::layers::{Memory, Start};
+use crate::images::{Crop, Images, batches};
+use crate::job::JobPaths;
+use crate::layers::{InitialValues, Memory};
 use crate::memory;
 use crate::net::Net;
 use crate::output;
@@ -48,29 +48,29 @@ impl Inputs<'_> {
         squares: Option<&[u8]>,
         training: bool,
     ) -> Result<Tensor> {
-        let (meta, grey) = (self.meta(rows)?, self.grey(squares)?);
+        let (meta, gray) = (self.meta(rows)?, self.gray(squares)?);
         let _cast = self.cast()?;
-        Ok(net.forward(grey.as_ref(), &meta, training)?.f_to_kind(Kind::Float)?)
+        Ok(net.forward(gray.as_ref(), &meta, training)?.f_to_kind(Kind::Float)?)
     }
 
-    /// Grad-CAM of one label an image: logits `[rows]` and heat `[rows, side, side]`.
-    pub(crate) fn heat(
+    /// Grad-CAM of one label an image: logits `[rows]` and heatmap `[rows, side, side]`.
+    pub(crate) fn heatmap(
         &self,
         net: &Net,
         rows: &[u32],
         squares: Option<&[u8]>,
         labels: &[i64],
     ) -> Result<[Tensor; 2]> {
-        let (meta, grey) = (self.meta(rows)?, self.grey(squares)?);
+        let (meta, gray) = (self.meta(rows)?, self.gray(squares)?);
         let _cast = self.cast()?;
-        net.heat(grey.as_ref(), &meta, labels)
+        net.heatmap(gray.as_ref(), &meta, labels)
     }
 
     /// What the last layer sees of a batch: `[rows, features]`.
     pub(crate) fn body(&self, net: &Net, rows: &[u32], squares: Option<&[u8]>) -> Result<Tensor> {
-        let (meta, grey) = (self.meta(rows)?, self.grey(squares)?);
+        let (meta, gray) = (self.meta(rows)?, self.gray(squares)?);
         let _cast = self.cast()?;
-        Ok(net.body(grey.as_ref(), &meta, false)?.f_to_kind(Kind::Float)?)
+        Ok(net.body(gray.as_ref(), &meta, false)?.f_to_kind(Kind::Float)?)
     }
 
     /// Logits `[rows, labels]` of what the last layer sees.
@@ -86,10 +86,10 @@ impl Inputs<'_> {
         self.images.meta(rows, self.age, self.memory.device)
     }
 
-    fn grey(&self, squares: Option<&[u8]>) -> Result<Option<Tensor>> {
+    fn gray(&self, squares: Option<&[u8]>) -> Result<Option<Tensor>> {
         let Some(squares) = squares else { return Ok(None) };
-        let grey = Tensor::f_from_data_size(squares, &[squares.len() as i64], Kind::Uint8)?;
-        Ok(Some(grey.f_to_device(self.memory.device)?))
+        let gray = Tensor::f_from_data_size(squares, &[squares.len() as i64], Kind::Uint8)?;
+        Ok(Some(gray.f_to_device(self.memory.device)?))
     }
 
     /// Logits of the evaluation views, row after row, and the time spent waiting for images. `left` says
@@ -98,11 +98,11 @@ impl Inputs<'_> {
         &self,
         net: &Net,
         rows: &[u32],
-        (batch, at): (u32, Step),
+        (batch, at): (u32, ProgressStep),
         left: impl Fn(u64) -> Option<f64>,
         reporter: &mut Reporter<W>,
     ) -> Result<(Vec<f64>, Duration)> {
-        let view = self.model.architecture.image().map(|image| (image, View::Evaluation));
+        let view = self.model.architecture.image().map(|image| (image, Crop::Evaluation));
         self.collect(rows, (batch, at), view, left, reporter, |rows, squares| {
             self.forward(net, rows, squares, false)
         })
@@ -113,7 +113,7 @@ impl Inputs<'_> {
         &self,
         (net, features): (&Net, &Features),
         rows: &[u32],
-        batch_at: (u32, Step),
+        batch_at: (u32, ProgressStep),
         left: impl Fn(u64) -> Option<f64>,
         reporter: &mut Reporter<W>,
     ) -> Result<(Vec<f64>, Duration)> {
@@ -123,8 +123,8 @@ impl Inputs<'_> {
     fn collect<W: Write>(
         &self,
         rows: &[u32],
-        (batch, at): (u32, Step),
-        view: Option<(&ImageInput, View)>,
+        (batch, at): (u32, ProgressStep),
+        view: Option<(&ImageInput, Crop)>,
         left: impl Fn(u64) -> Option<f64>,
         reporter: &mut Reporter<W>,
         logits: impl Fn(&[u32], Option<&[u8]>) -> Result<Tensor>,
@@ -147,17 +147,17 @@ impl Inputs<'_> {
 
 /// Scores rows by a checkpoint and writes them.
 pub(crate) fn predict<W: Write>(
-    place: &Place,
+    paths: &JobPaths,
     inputs: &Inputs,
     checkpoint: Hash,
     rows: Vec<u32>,
     batch: u32,
     reporter: &mut Reporter<W>,
-) -> Result<Outcome> {
+) -> Result<JobOutcome> {
     let start = Instant::now();
-    let (net, parameters) = frozen(place, inputs, checkpoint, batch.min(rows.len() as u32), reporter)?;
+    let (net, parameters) = frozen(paths, inputs, checkpoint, batch.min(rows.len() as u32), reporter)?;
     let total = rows.len() as u64;
-    let at = Step {
+    let at = ProgressStep {
         phase: Phase::Predict,
         epoch: 0,
         epochs: 0,
@@ -172,23 +172,23 @@ pub(crate) fn predict<W: Write>(
         let name = inputs.images.name(rows[index / inputs.labels as usize]);
         return Err(TensorError::Settings(format!("image {name} has a score that is not finite")));
     }
-    write(place, files::SCORES, Scores { rows, labels: inputs.labels, scores: logits })?;
+    write(paths, files::SCORES, Scores { rows, labels: inputs.labels, scores: logits })?;
     let seconds = [("wait", waited), ("all", start.elapsed())];
     let seconds = seconds.map(|(part, time)| (part.to_owned(), time.as_secs_f64())).into();
-    Ok(Outcome { parameters, seconds, ..Outcome::default() })
+    Ok(JobOutcome { parameters, seconds, ..JobOutcome::default() })
 }
 
 /// A checkpoint's network for evaluation, and the number of its parameters; says that the work begins, if there is
 /// memory for it.
 pub(crate) fn frozen<W: Write>(
-    place: &Place,
+    paths: &JobPaths,
     inputs: &Inputs,
     checkpoint: Hash,
     batch: u32,
     reporter: &mut Reporter<W>,
 ) -> Result<(Net, u64)> {
-    let net = Net::build(inputs.model, inputs.labels, Start::Empty, inputs.memory)?;
-    weights::load(&net, &place.read("checkpoint", checkpoint)?, checkpoint, Fit::Whole)?;
+    let net = Net::build(inputs.model, inputs.labels, InitialValues::Empty, inputs.memory)?;
+    weights::load(&net, &paths.read("checkpoint", checkpoint)?, checkpoint, Fit::Whole)?;
     let parameters = net.parameters();
     let needed = memory::of_scoring(inputs.model, batch, parameters);
     reporter.send(&started(inputs.memory.device, [0, 0], parameters, needed))?;
@@ -197,14 +197,19 @@ pub(crate) fn frozen<W: Write>(
 }
 
 /// Writes scores into a job's folder.
-pub(crate) fn write(place: &Place, name: &str, scores: Scores) -> Result<()> {
+pub(crate) fn write(paths: &JobPaths, name: &str, scores: Scores) -> Result<()> {
     let bytes = codec::pack(&scores).map_err(|source| TensorError::Encode { what: "scores", source })?;
-    output::write(&place.out, name, &bytes)
+    output::write(&paths.out, name, &bytes)
 }
 
 /// The event that says who works, how far it was, and what it takes.
-pub(crate) fn started(device: Device, [epochs, batches]: [u64; 2], parameters: u64, memory: u64) -> Event {
-    Event::Started {
+pub(crate) fn started(
+    device: Device,
+    [epochs, batches]: [u64; 2],
+    parameters: u64,
+    memory: u64,
+) -> WorkerEvent {
+    WorkerEvent::Started {
         gpu: crate::device::gpu_name(device),
         deterministic: (device != Device::Cpu).then(crate::calls::cuda_reproducible),
         resumed_epochs: epochs as u32,

@@ -11,12 +11,12 @@ use std::time::Instant;
 
 use reg::hash::Hash;
 use reg::records::{Scores, Target};
-use reg::worker::{Outcome, Phase, Step, files};
+use reg::worker::{JobOutcome, Phase, ProgressStep, files};
 use tch::{Kind, Tensor};
 
 use crate::error::TensorError;
 use crate::features::Features;
-use crate::job::Place;
+use crate::job::JobPaths;
 use crate::predict::{Inputs, frozen, write};
 use crate::reporter::{Pace, Reporter};
 
@@ -34,36 +34,44 @@ const MOST_HALVINGS: usize = 40;
 const BATCH: u32 = 32;
 
 /// Rows of the manifest whose target is known, ascending, and what is true of each.
-pub(crate) struct Part {
+pub(crate) struct ProbeRows {
     pub(crate) rows: Vec<u32>,
     pub(crate) truth: Vec<f64>,
 }
 
 /// Fits the predictor and leaves what it says of the validation and the test images.
 pub(crate) fn probe<W: Write>(
-    place: &Place,
+    paths: &JobPaths,
     inputs: &Inputs,
     checkpoint: Hash,
-    ([training, validation, test], target): ([Part; 3], Target),
+    ([training, validation, test], target): ([ProbeRows; 3], Target),
     cache: &Path,
     reporter: &mut Reporter<W>,
-) -> Result<Outcome> {
+) -> Result<JobOutcome> {
     let start = Instant::now();
-    let (net, parameters) = frozen(place, inputs, checkpoint, BATCH, reporter)?;
+    let (net, parameters) = frozen(paths, inputs, checkpoint, BATCH, reporter)?;
     let mut all: Vec<u32> =
         [&training, &validation, &test].into_iter().flat_map(|part| part.rows.iter().copied()).collect();
     all.sort_unstable();
-    let features = Features::compute(&net, inputs, (checkpoint, place.threads), &all, cache, reporter)?;
+    let features = Features::compute(&net, inputs, (checkpoint, paths.threads), &all, cache, reporter)?;
     let computed = start.elapsed();
 
     let _off = tch::no_grad_guard();
     let sample = |part| Sample::new(&features, part);
-    let [fitted, chosen_on, judged] = [sample(&training)?, sample(&validation)?, sample(&test)?];
+    let [fitted, chosen_on, evaluated] = [sample(&training)?, sample(&validation)?, sample(&test)?];
     let design = Design::new(&fitted)?;
     let loss = if target == Target::Age { Loss::Squares } else { Loss::Logistic };
     let total = PENALTIES.len() as u64;
-    let step =
-        Step { phase: Phase::Fit, epoch: 0, epochs: 0, done: 0, total, rate: 0.0, loss: None, left: None };
+    let step = ProgressStep {
+        phase: Phase::Fit,
+        epoch: 0,
+        epochs: 0,
+        done: 0,
+        total,
+        rate: 0.0,
+        loss: None,
+        left: None,
+    };
     let pace = Pace::begin(step);
     let mut weights = Tensor::f_zeros([design.width + 1], (Kind::Double, design.mean.device()))?;
     let mut best: Option<(f64, f64, Tensor)> = None;
@@ -77,13 +85,14 @@ pub(crate) fn probe<W: Write>(
         }
     }
     let (_, penalty, weights) = best.expect("there are penalties, and their losses are numbers");
-    for (name, part, sample) in [(files::VALIDATION, validation, chosen_on), (files::SCORES, test, judged)] {
+    for (name, part, sample) in [(files::VALIDATION, validation, chosen_on), (files::SCORES, test, evaluated)]
+    {
         let scores = design.predict(&sample, &weights)?;
-        write(place, name, Scores { rows: part.rows, labels: 1, scores })?;
+        write(paths, name, Scores { rows: part.rows, labels: 1, scores })?;
     }
     let seconds = [("features", computed), ("fit", start.elapsed() - computed)];
     let seconds = seconds.map(|(part, time)| (part.to_owned(), time.as_secs_f64())).into();
-    Ok(Outcome { parameters, penalty: Some(penalty), seconds, ..Outcome::default() })
+    Ok(JobOutcome { parameters, penalty: Some(penalty), seconds, ..JobOutcome::default() })
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -121,7 +130,7 @@ struct Sample {
 }
 
 impl Sample {
-    fn new(features: &Features, part: &Part) -> Result<Self> {
+    fn new(features: &Features, part: &ProbeRows) -> Result<Self> {
         let features = features.of(&part.rows)?;
         let truth = Tensor::f_from_slice(&part.truth)?.f_to_device(features.device())?;
         Ok(Sample { features, truth })

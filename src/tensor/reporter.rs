@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use reg::records::EpochLog;
-use reg::worker::{Event, Phase, Standing, Step, files};
+use reg::worker::{Phase, ProgressStep, RunStatus, WorkerEvent, files};
 use signal_hook::consts::{SIGINT, SIGTERM};
 
 use crate::error::TensorError;
@@ -26,8 +26,8 @@ pub(crate) struct Reporter<W> {
     stop: Arc<AtomicBool>,
     parent: u32,
     /// Where a training says how it stands, and the epochs that are over.
-    standing: Option<(PathBuf, Vec<EpochLog>)>,
-    stood: Option<Instant>,
+    status: Option<(PathBuf, Vec<EpochLog>)>,
+    last_status: Option<Instant>,
 }
 
 impl<W: Write> Reporter<W> {
@@ -41,19 +41,19 @@ impl<W: Write> Reporter<W> {
             signal_hook::flag::register(signal, stop.clone())
                 .map_err(|e| TensorError::Job(format!("signals cannot be caught ({e})")))?;
         }
-        Ok(Reporter { out, last: None, stop, parent: parent_id(), standing: None, stood: None })
+        Ok(Reporter { out, last: None, stop, parent: parent_id(), status: None, last_status: None })
     }
 
     /// Says from now on in a file of `dir`, too, how the training stands, of which `epochs` are over.
-    pub(crate) fn stand(&mut self, dir: &std::path::Path, epochs: Vec<EpochLog>) {
-        self.standing = Some((dir.join(files::STANDING), epochs));
+    pub(crate) fn report_status(&mut self, dir: &std::path::Path, epochs: Vec<EpochLog>) {
+        self.status = Some((dir.join(files::STATUS), epochs));
     }
 
     /// Writes one event, a line.
-    pub(crate) fn send(&mut self, event: &Event) -> Result<(), TensorError> {
-        if let (Event::Epoch(log), Some((_, epochs))) = (event, &mut self.standing) {
+    pub(crate) fn send(&mut self, event: &WorkerEvent) -> Result<(), TensorError> {
+        if let (WorkerEvent::Epoch(log), Some((_, epochs))) = (event, &mut self.status) {
             epochs.push(log.clone());
-            self.stood = None;
+            self.last_status = None;
         }
         let mut line = serde_json::to_vec(event).map_err(|e| TensorError::Job(e.to_string()))?;
         line.push(b'\n');
@@ -74,26 +74,26 @@ impl<W: Write> Reporter<W> {
 
     /// Reports how far the work is, if the last report is long enough ago, and fails as [`Self::go_on`]
     /// does.
-    pub(crate) fn progress(&mut self, step: Step) -> Result<(), TensorError> {
+    pub(crate) fn progress(&mut self, step: ProgressStep) -> Result<(), TensorError> {
         self.go_on()?;
         if self.last.is_some_and(|(at, phase)| phase == step.phase && at.elapsed() < PAUSE) {
             return Ok(());
         }
         self.last = Some((Instant::now(), step.phase));
-        self.write_standing(step);
-        self.send(&Event::Progress(step))
+        self.write_status(step);
+        self.send(&WorkerEvent::Progress(step))
     }
 
-    fn write_standing(&mut self, step: Step) {
-        let Some((path, epochs)) = &self.standing else { return };
-        if self.stood.is_some_and(|stood| stood.elapsed() < STANDING_PAUSE) {
+    fn write_status(&mut self, step: ProgressStep) {
+        let Some((path, epochs)) = &self.status else { return };
+        if self.last_status.is_some_and(|last_status| last_status.elapsed() < STANDING_PAUSE) {
             return;
         }
-        self.stood = Some(Instant::now());
-        let standing = Standing { step, epochs: epochs.clone() };
+        self.last_status = Some(Instant::now());
+        let status = RunStatus { step, epochs: epochs.clone() };
         let part = path.with_extension("part");
         // Nothing depends on it: a training goes on when nobody can look at it.
-        if let Ok(text) = serde_json::to_vec(&standing) {
+        if let Ok(text) = serde_json::to_vec(&status) {
             let _ = fs::write(&part, text).and_then(|()| fs::rename(&part, path));
         }
     }
@@ -103,20 +103,20 @@ impl<W: Write> Reporter<W> {
 pub(crate) struct Pace {
     start: Instant,
     /// What is the same in every report of the phase.
-    at: Step,
+    at: ProgressStep,
     /// Images that were done before this process came to them.
     before: u64,
 }
 
 impl Pace {
     /// Begins a phase whose first `done` images are done.
-    pub(crate) fn begin(at: Step) -> Self {
+    pub(crate) fn begin(at: ProgressStep) -> Self {
         Pace { start: Instant::now(), at, before: at.done }
     }
 
     /// How far the phase is.
-    pub(crate) fn step(&self, done: u64, loss: Option<f64>, left: Option<f64>) -> Step {
+    pub(crate) fn step(&self, done: u64, loss: Option<f64>, left: Option<f64>) -> ProgressStep {
         let seconds = self.start.elapsed().as_secs_f64().max(1e-9);
-        Step { done, loss, left, rate: (done - self.before) as f64 / seconds, ..self.at }
+        ProgressStep { done, loss, left, rate: (done - self.before) as f64 / seconds, ..self.at }
     }
 }

@@ -8,26 +8,26 @@ use std::io::Write;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use reg::dataset::renditions::Rendition;
+use reg::dataset::pixel_cache::ResizedPixels;
 use reg::hash::Hash;
 use reg::records::{EpochLog, Init, Pixels, Spec, Subset, Training, codec};
 use reg::stats::auc;
-use reg::worker::{Event, Outcome, Phase, Step, files};
+use reg::worker::{JobOutcome, Phase, ProgressStep, WorkerEvent, files};
 use tch::Tensor;
 
 use crate::adam::Adam;
+use crate::checkpoint::{Best, CheckpointWriter, EpochProgress, Owner, TrainingProgress};
 use crate::error::TensorError;
 use crate::features::Features;
-use crate::images::{Images, View, batches, order};
-use crate::job::Place;
-use crate::layers::Start;
+use crate::images::{Crop, Images, batches, order};
+use crate::job::JobPaths;
+use crate::layers::InitialValues;
 use crate::loss::Criterion;
 use crate::memory;
 use crate::net::Net;
 use crate::output;
 use crate::predict::{Inputs, started};
 use crate::reporter::{Pace, Reporter};
-use crate::state::{Best, Course, Keeper, Owner, Part};
 use crate::weights::{self, Fit};
 
 type Result<T> = std::result::Result<T, TensorError>;
@@ -37,7 +37,7 @@ pub(crate) struct Setup<'a> {
     /// What to train.
     pub(crate) spec: &'a Spec,
     /// The images' parts.
-    pub(crate) rows: &'a Rows,
+    pub(crate) rows: &'a Subsets,
     /// The weights to start from.
     pub(crate) weights: Option<Hash>,
     /// Where pixels and features are kept.
@@ -47,7 +47,7 @@ pub(crate) struct Setup<'a> {
 }
 
 /// Rows of the manifest by the part that they play.
-pub(crate) struct Rows {
+pub(crate) struct Subsets {
     /// Trained on.
     pub(crate) training: Vec<u32>,
     /// Selected on.
@@ -68,11 +68,11 @@ struct Clock {
 
 /// Carries out a spec and leaves checkpoint and log.
 pub(crate) fn train<W: Write>(
-    place: &Place,
+    paths: &JobPaths,
     mut inputs: Inputs,
     setup: Setup,
     reporter: &mut Reporter<W>,
-) -> Result<Outcome> {
+) -> Result<JobOutcome> {
     let Setup { spec, rows, .. } = setup;
     let how = &spec.training;
     check(how, spec.fold, rows)?;
@@ -82,10 +82,10 @@ pub(crate) fn train<W: Write>(
             return Err(TensorError::NoKnownLabel { subset, fold: spec.fold });
         }
     }
-    let mut net = Net::build(inputs.model, inputs.labels, Start::Drawn(spec.seed), inputs.memory)?;
+    let mut net = Net::build(inputs.model, inputs.labels, InitialValues::Drawn(spec.seed), inputs.memory)?;
     match (spec.init, setup.weights) {
         (Init::Scratch, _) => {}
-        (_, Some(id)) => weights::load(&net, &place.read("weights", id)?, id, Fit::Body)?,
+        (_, Some(id)) => weights::load(&net, &paths.read("weights", id)?, id, Fit::Body)?,
         (init, None) => {
             let reason = format!("`{}` needs initial weights, but none are given", init.name());
             return Err(TensorError::Settings(reason));
@@ -97,22 +97,23 @@ pub(crate) fn train<W: Write>(
     let trained: Vec<Tensor> = net.trained().iter().map(|named| named.tensor.shallow_clone()).collect();
     let mut adam = Adam::new(how, &trained)?;
     let record = codec::encode(spec).map_err(|source| TensorError::Encode { what: "spec", source })?;
-    let owner = Owner { spec: Hash::of(&record), threads: place.threads };
-    let mut keeper = Keeper::new(&place.out, owner, setup.save_every);
-    let (course, best) = keeper.resume(&net, &mut adam)?.unwrap_or_else(|| (Course::new(how.lr), None));
+    let owner = Owner { spec: Hash::of(&record), threads: paths.threads };
+    let mut writer = CheckpointWriter::new(&paths.out, owner, setup.save_every);
+    let (progress, best) =
+        writer.resume(&net, &mut adam)?.unwrap_or_else(|| (TrainingProgress::new(how.lr), None));
 
     let parameters = net.parameters();
     let trainable = trained.iter().map(|tensor| tensor.numel() as u64).sum();
     let needed = memory::of_training(inputs.model, how.batch, parameters, trainable);
-    let resumed = [course.epochs.len() as u64, course.part.batches];
+    let resumed = [progress.epochs.len() as u64, progress.epoch_progress.batches];
     reporter.send(&started(inputs.memory.device, resumed, parameters, needed))?;
     memory::check(needed, how.batch, inputs.memory.device)?;
-    reporter.stand(&place.out, course.epochs.clone());
+    reporter.report_status(&paths.out, progress.epochs.clone());
 
     let start = Instant::now();
-    let features = match prepare(place, &mut inputs, &setup, &net, reporter) {
+    let features = match prepare(paths, &mut inputs, &setup, &net, reporter) {
         Err(TensorError::Interrupted { .. }) => {
-            let (epochs, batches) = (course.epochs.len() as u32, course.part.batches);
+            let (epochs, batches) = (progress.epochs.len() as u32, progress.epoch_progress.batches);
             return Err(TensorError::Interrupted { epochs, batches });
         }
         prepared => prepared?,
@@ -121,23 +122,23 @@ pub(crate) fn train<W: Write>(
     let criterion = Criterion::new(how.loss, &inputs.images, &rows.training, inputs.labels);
     let inputs = &inputs;
     let mut run =
-        Run { inputs, spec, rows, net, features, trained, adam, criterion, course, best, keeper, clock };
+        Run { inputs, spec, rows, net, features, trained, adam, criterion, progress, best, writer, clock };
     match run.carry_on(reporter) {
         // Not where `reg` is gone: the next one may be at work in the same folder.
         Err(TensorError::Interrupted { .. }) => {
-            run.keep()?;
-            run.keeper.settle()?;
-            let (epochs, batches) = (run.course.epochs.len() as u32, run.course.part.batches);
+            run.save()?;
+            run.writer.settle()?;
+            let (epochs, batches) = (run.progress.epochs.len() as u32, run.progress.epoch_progress.batches);
             return Err(TensorError::Interrupted { epochs, batches });
         }
         other => other?,
     }
-    run.finish(place)
+    run.finish(paths)
 }
 
 /// Has the cache hold what the training needs, and computes what it needs only once.
 fn prepare<W: Write>(
-    place: &Place,
+    paths: &JobPaths,
     inputs: &mut Inputs,
     setup: &Setup,
     net: &Net,
@@ -145,28 +146,28 @@ fn prepare<W: Write>(
 ) -> Result<Option<Features>> {
     let Setup { spec, rows, .. } = setup;
     let Some(image) = inputs.model.architecture.image() else { return Ok(None) };
-    let evaluation = Rendition::evaluation(image);
+    let evaluation = ResizedPixels::evaluation(image);
     let fixed = spec.training.augmentation.is_none();
     if let (Some(cache), Images::Dataset(dataset)) = (setup.cache, &mut inputs.images) {
-        let training = if fixed { evaluation } else { rendition(&spec.training) };
+        let training = if fixed { evaluation } else { resized(&spec.training) };
         dataset.keep(cache, training, &rows.training, reporter)?;
         dataset.keep(cache, evaluation, &rows.validation, reporter)?;
     }
     let (Init::OffTheShelf, true, Some(weights)) = (spec.init, fixed, setup.weights) else { return Ok(None) };
     let mut all: Vec<u32> = rows.training.iter().chain(&rows.validation).copied().collect();
     all.sort_unstable();
-    let cache = setup.cache.unwrap_or(&place.out);
-    Features::compute(net, inputs, (weights, place.threads), &all, cache, reporter).map(Some)
+    let cache = setup.cache.unwrap_or(&paths.out);
+    Features::compute(net, inputs, (weights, paths.threads), &all, cache, reporter).map(Some)
 }
 
-fn rendition(how: &Training) -> Rendition {
+fn resized(how: &Training) -> ResizedPixels {
     match how.pixels() {
-        Pixels::Original => Rendition::Original,
-        Pixels::Side(side) => Rendition::Shrunk(side),
+        Pixels::Original => ResizedPixels::Original,
+        Pixels::Side(side) => ResizedPixels::Shrunk(side),
     }
 }
 
-fn check(how: &Training, fold: u32, rows: &Rows) -> Result<()> {
+fn check(how: &Training, fold: u32, rows: &Subsets) -> Result<()> {
     for (subset, of) in [(Subset::Train, &rows.training), (Subset::Val, &rows.validation)] {
         if of.is_empty() {
             return Err(TensorError::Empty { subset, fold });
@@ -186,9 +187,9 @@ fn check(how: &Training, fold: u32, rows: &Rows) -> Result<()> {
 }
 
 /// The log: an epoch a line, in canonical form.
-fn lines(course: &Course) -> Result<Vec<u8>> {
+fn lines(progress: &TrainingProgress) -> Result<Vec<u8>> {
     let mut lines = Vec::new();
-    for epoch in &course.epochs {
+    for epoch in &progress.epochs {
         let value = serde_json::to_value(epoch).map_err(|e| TensorError::Job(e.to_string()))?;
         lines.extend(codec::canonical(&value));
         lines.push(b'\n');
@@ -200,16 +201,16 @@ fn lines(course: &Course) -> Result<Vec<u8>> {
 struct Run<'a> {
     inputs: &'a Inputs<'a>,
     spec: &'a Spec,
-    rows: &'a Rows,
+    rows: &'a Subsets,
     net: Net,
     /// What a frozen network sees instead of images.
     features: Option<Features>,
     trained: Vec<Tensor>,
     adam: Adam,
     criterion: Criterion,
-    course: Course,
+    progress: TrainingProgress,
     best: Option<Best>,
-    keeper: Keeper,
+    writer: CheckpointWriter,
     clock: Clock,
 }
 
@@ -217,42 +218,42 @@ impl Run<'_> {
     /// Trains from where it is to the last epoch.
     fn carry_on<W: Write>(&mut self, reporter: &mut Reporter<W>) -> Result<()> {
         let how = &self.spec.training;
-        let ended = |course: &Course| {
-            course.epochs.len() as u32 >= how.epochs || how.stops_after(course.since_best())
+        let ended = |progress: &TrainingProgress| {
+            progress.epochs.len() as u32 >= how.epochs || how.stops_after(progress.since_best())
         };
-        while !ended(&self.course) {
-            let epoch = self.course.epochs.len() as u32 + 1;
+        while !ended(&self.progress) {
+            let epoch = self.progress.epochs.len() as u32 + 1;
             let train_loss = self.epoch(epoch, reporter)?;
             let log = self.validate(epoch, train_loss, reporter)?;
-            self.course.add(log, how.lr_factor, how.patience);
-            let log = self.course.epochs.last().expect("one was added").clone();
+            self.progress.add(log, how.lr_factor, how.patience);
+            let log = self.progress.epochs.last().expect("one was added").clone();
             if log.improved {
                 self.best = Some(Best::new(weights::checkpoint(&self.net)?));
             }
-            reporter.send(&Event::Epoch(log))?;
+            reporter.send(&WorkerEvent::Epoch(log))?;
             self.keep_if_due(reporter)?;
         }
         Ok(())
     }
 
     /// Leaves checkpoint and log.
-    fn finish(mut self, place: &Place) -> Result<Outcome> {
+    fn finish(mut self, paths: &JobPaths) -> Result<JobOutcome> {
         let start = Instant::now();
-        if self.keeper.has_kept() {
+        if self.writer.has_saved() {
             // Else whoever comes after a crash would do again what lies behind the state.
-            self.keep()?;
+            self.save()?;
         }
-        self.keeper.settle()?;
+        self.writer.settle()?;
         let best = self.best.as_ref().expect("the first epoch is the best of one");
-        output::write(&place.out, files::CHECKPOINT, best.bytes())?;
-        output::write(&place.out, files::LOG, &lines(&self.course)?)?;
+        output::write(&paths.out, files::CHECKPOINT, best.bytes())?;
+        output::write(&paths.out, files::LOG, &lines(&self.progress)?)?;
         self.clock.save += start.elapsed();
-        let selected = self.course.best().expect("the first epoch is the best of one");
+        let selected = self.progress.best().expect("the first epoch is the best of one");
         let Clock { prepare, wait, train, validate, save, .. } = self.clock;
         let seconds =
             [("prepare", prepare), ("wait", wait), ("train", train), ("validate", validate), ("save", save)];
-        Ok(Outcome {
-            epochs: self.course.epochs.len() as u32,
+        Ok(JobOutcome {
+            epochs: self.progress.epochs.len() as u32,
             best_epoch: selected.epoch,
             val_loss: selected.val_loss,
             parameters: self.net.parameters(),
@@ -261,31 +262,31 @@ impl Run<'_> {
         })
     }
 
-    fn keep(&mut self) -> Result<()> {
-        self.keeper.keep(&self.course, &self.net, &self.adam, self.best.as_ref())
+    fn save(&mut self) -> Result<()> {
+        self.writer.save(&self.progress, &self.net, &self.adam, self.best.as_ref())
     }
 
     /// Keeps the state if it is time. Where it cannot be written, the training goes on without.
     fn keep_if_due<W: Write>(&mut self, reporter: &mut Reporter<W>) -> Result<()> {
-        if !self.keeper.is_due() {
+        if !self.writer.is_due() {
             return Ok(());
         }
         let start = Instant::now();
-        let kept = self.keep();
+        let kept = self.save();
         self.clock.save += start.elapsed();
         match kept {
             Err(e @ TensorError::File { .. }) => {
                 let message =
                     format!("{e}: without checkpoints, work from now on is lost if the training is killed");
-                reporter.send(&Event::Note { message })
+                reporter.send(&WorkerEvent::Note { message })
             }
             kept => kept,
         }
     }
 
-    fn step(&self, phase: Phase, epoch: u32, done: u64, rows: &[u32]) -> Step {
+    fn step(&self, phase: Phase, epoch: u32, done: u64, rows: &[u32]) -> ProgressStep {
         let (epochs, total) = (self.spec.training.epochs, rows.len() as u64);
-        Step { phase, epoch, epochs, done, total, rate: 0.0, loss: None, left: None }
+        ProgressStep { phase, epoch, epochs, done, total, rate: 0.0, loss: None, left: None }
     }
 
     /// Seconds to the end, when `trained` images of an epoch are done and `validated` of its validation.
@@ -308,13 +309,13 @@ impl Run<'_> {
         let (inputs, spec, how) = (self.inputs, self.spec, &self.spec.training);
         let order = order(&self.rows.training, spec.seed, epoch);
         let batches = batches(&order, how.batch, self.net.has_batch_statistics());
-        let first = self.course.part.batches as usize;
-        let pace = Pace::begin(self.step(Phase::Train, epoch, self.course.part.images, &order));
+        let first = self.progress.epoch_progress.batches as usize;
+        let pace = Pace::begin(self.step(Phase::Train, epoch, self.progress.epoch_progress.images, &order));
         let view = match &how.augmentation {
             Some(augmentation) => {
-                View::Training { how: augmentation, from: rendition(how), seed: spec.seed, epoch }
+                Crop::Training { how: augmentation, from: resized(how), seed: spec.seed, epoch }
             }
-            None => View::Evaluation,
+            None => Crop::Evaluation,
         };
         let image = inputs.model.architecture.image().filter(|_| self.features.is_none());
         let mut last = Instant::now();
@@ -332,11 +333,11 @@ impl Run<'_> {
                 if targets.terms > 0 {
                     let loss = self.criterion.of_batch(&logits, &targets)?;
                     let gradients = Tensor::f_run_backward(&[&loss], &self.trained, false, false)?;
-                    self.adam.step(&gradients, self.course.lr)?;
+                    self.adam.step(&gradients, self.progress.lr)?;
                     // Read when all of the step is on its way, so that a GPU has no break.
                     value = loss.f_double_value(&[])?;
                 }
-                let Part { batches, images, known, loss } = &mut self.course.part;
+                let EpochProgress { batches, images, known, loss } = &mut self.progress.epoch_progress;
                 *batches += 1;
                 if !value.is_finite() {
                     let names: Vec<_> = rows.iter().map(|row| inputs.images.name(*row)).collect();
@@ -357,7 +358,7 @@ impl Run<'_> {
             },
         )?;
         self.clock.wait += waited;
-        Ok(self.course.part.loss / self.course.part.known)
+        Ok(self.progress.epoch_progress.loss / self.progress.epoch_progress.known)
     }
 
     /// Loss and mean AUC on the validation images.
@@ -397,7 +398,7 @@ impl Run<'_> {
         self.clock.wait += waited;
         self.clock.validate += start.elapsed();
         self.clock.validated += rows.len() as u64;
-        let (lr, val_auc_labels) = (self.course.lr, aucs.len() as u32);
+        let (lr, val_auc_labels) = (self.progress.lr, aucs.len() as u32);
         Ok(EpochLog { epoch, lr, train_loss, val_loss, val_auc, val_auc_labels, improved: false })
     }
 }

@@ -146,7 +146,7 @@ pub(crate) fn load(net: &Net, file: &[u8], id: Hash, fit: Fit) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::layers::{Memory, Start};
+    use crate::layers::{InitialValues, Memory};
     use reg::records::{Architecture, ImageInput, Model};
 
     fn net(channels: u32, blocks: [u32; 4], labels: u32, seed: u64) -> Net {
@@ -154,7 +154,7 @@ mod tests {
         let image = ImageInput { channels, input: 32, resize: 32, mean, std };
         let architecture = Architecture::Resnet { blocks, extra_pool: false, meta: false, image };
         let model = Model { name: "test".into(), architecture };
-        Net::build(&model, labels, Start::Drawn(seed), Memory::CPU).unwrap()
+        Net::build(&model, labels, InitialValues::Drawn(seed), Memory::CPU).unwrap()
     }
 
     fn tensor(net: &Net, name: &str) -> Vec<u8> {

@@ -137,21 +137,21 @@ fn a_picture_has_the_size_of_its_image_and_its_record_says_how_it_was_made() {
     assert_eq!((&answer["file"], &answer["image"]), (&json!("out.png"), &json!(image)));
     let picture = fs::read(study.path("out.png")).unwrap();
     let original = fs::read(study.path("images").join(&image)).unwrap();
-    let size = |bytes: &[u8]| pixels::decode(bytes).map(|grey| (grey.width, grey.height)).unwrap();
+    let size = |bytes: &[u8]| pixels::decode(bytes).map(|gray| (gray.width, gray.height)).unwrap();
     assert_eq!(size(&picture), size(&original));
 
     let record = study.json(&format!("show {}", answer["id"].as_str().unwrap()))["record"].clone();
     assert_eq!(record["picture"], reg::hash::Hash::of(&picture).to_string());
     assert_eq!(record["object"], reg::hash::Hash::of(&original).to_string());
-    let heat: Vec<f64> = record["map"]
+    let heatmap: Vec<f64> = record["map"]
         .as_array()
         .unwrap()
         .iter()
         .flat_map(|row| row.as_array().unwrap())
         .map(|v| v.as_f64().unwrap())
         .collect();
-    assert!(heat.iter().all(|cell| *cell >= 0.0));
-    assert_eq!(heat.len(), 64);
+    assert!(heatmap.iter().all(|cell| *cell >= 0.0));
+    assert_eq!(heatmap.len(), 64);
     assert_eq!(answer["boxes"].as_array().unwrap().len(), 1);
 
     // The score is that of `reg predict`, and a file with the image's bytes is the image.
@@ -168,8 +168,8 @@ fn a_picture_has_the_size_of_its_image_and_its_record_says_how_it_was_made() {
 fn a_file_of_nobody_s_can_be_looked_at_too() {
     let study = Study::trained();
     let (image, label) = boxed(&study);
-    let grey = pixels::decode(&fs::read(study.path("images").join(image)).unwrap()).unwrap();
-    let darker = pixels::Grey { data: grey.data.iter().map(|v| v / 2).collect(), ..grey };
+    let gray = pixels::decode(&fs::read(study.path("images").join(image)).unwrap()).unwrap();
+    let darker = pixels::Gray { data: gray.data.iter().map(|v| v / 2).collect(), ..gray };
     fs::write(study.path("mine.png"), pixels::encode_png(&darker)).unwrap();
     let answer = study.json(&format!("gradcam tiny-s-f0 mine.png --label {label} -o out.png"));
     assert_eq!(answer["boxes"], json!([]));

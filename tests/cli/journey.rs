@@ -129,7 +129,7 @@ fn tables_are_written_as_csv_markdown_and_latex() {
 }
 
 #[test]
-fn an_unfair_comparison_is_refused_with_the_reason() {
+fn an_incomparable_comparison_is_refused_with_the_reason() {
     let study = Study::trained();
     let before = study.json("list")["records"].clone();
     // Another fold.

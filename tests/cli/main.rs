@@ -3,16 +3,15 @@
 //!
 //! What computes needs the worker `reg-torch` beside `reg`: `cargo test --workspace` builds both.
 
-mod again;
 mod attest;
 mod audit;
 mod bad_input;
 mod browser;
 #[cfg(feature = "s3")]
 mod bucket;
+mod comparability;
 mod damage;
 mod diff;
-mod fair;
 mod features;
 mod figures;
 mod foreign;
@@ -30,6 +29,7 @@ mod noise;
 mod other_sets;
 mod output;
 mod published;
+mod reingest;
 mod remote;
 mod repair;
 mod report;

@@ -5,8 +5,8 @@ use std::fs;
 use reg::records::Subset;
 use serde_json::{Value, json};
 
+use crate::comparability::theirs;
 use crate::damage::flip;
-use crate::fair::theirs;
 use crate::harness::{INGEST, MLP, Study, TINY};
 
 fn fold_one(command: &str) -> String {

@@ -55,8 +55,8 @@ pub(crate) fn names(study: &Study) -> Vec<(String, Hash)> {
 }
 
 /// The names of a depot by its newest list.
-fn listed(depot: &Path) -> Value {
-    let newest = files(&depot.join("names")).pop().unwrap();
+fn listed(pack_store: &Path) -> Value {
+    let newest = files(&pack_store.join("names")).pop().unwrap();
     serde_json::from_str(fs::read_to_string(newest).unwrap().lines().next().unwrap()).unwrap()
 }
 
@@ -81,8 +81,8 @@ fn what_was_pushed_to_a_folder_is_the_same_in_the_registry_that_pulls_it() {
     assert_eq!(files(&study.path("depot/tmp")), Vec::<std::path::PathBuf>::new());
 
     let other = fresh();
-    let depot = study.path("depot").display().to_string();
-    let pulled = other.json(&format!("pull file://{depot}"));
+    let pack_store = study.path("depot").display().to_string();
+    let pulled = other.json(&format!("pull file://{pack_store}"));
     for key in ["objects", "bytes", "kinds", "names"] {
         assert_eq!(pulled[key], pushed[key], "{key}");
     }
@@ -99,7 +99,7 @@ fn what_was_pushed_to_a_folder_is_the_same_in_the_registry_that_pulls_it() {
     is_sound_throughout(&other);
 
     // Nothing is new on either side.
-    for (side, command) in [(&study, "push depot".to_owned()), (&other, format!("pull {depot}"))] {
+    for (side, command) in [(&study, "push depot".to_owned()), (&other, format!("pull {pack_store}"))] {
         let files_before = files(&study.path("depot"));
         let again = side.json(&command);
         assert_eq!((&again["objects"], &again["packs"]), (&json!(0), &json!(0)), "{command}");
@@ -110,7 +110,7 @@ fn what_was_pushed_to_a_folder_is_the_same_in_the_registry_that_pulls_it() {
 }
 
 #[test]
-fn two_registries_exchange_without_a_depot_between_them() {
+fn two_registries_exchange_without_a_pack_store_between_them() {
     let study = Study::trained();
     let (pulls, takes) = (fresh(), fresh());
     let from = study.path("").display().to_string();
@@ -132,9 +132,9 @@ fn two_registries_exchange_without_a_depot_between_them() {
 fn ids_travel_with_what_they_depend_on_and_with_what_hangs_on_runs() {
     let study = Study::trained();
     study.ok("push depot");
-    let depot = study.path("depot").display().to_string();
+    let pack_store = study.path("depot").display().to_string();
     let registry = study.path("").display().to_string();
-    for from in [&depot, &registry] {
+    for from in [&pack_store, &registry] {
         let other = fresh();
         other.ok(&format!("pull {from} mlp-s-f0"));
         let named: Vec<String> = names(&other).into_iter().map(|(name, _)| name).collect();
@@ -153,7 +153,7 @@ fn ids_travel_with_what_they_depend_on_and_with_what_hangs_on_runs() {
         is_sound_throughout(&other);
     }
     let other = fresh();
-    other.refused(1, &format!("pull {depot} nobody"), &["no record in", "is named `nobody`"]);
+    other.refused(1, &format!("pull {pack_store} nobody"), &["no record in", "is named `nobody`"]);
     other.refused(1, &format!("pull {registry} nobody"), &["no record is named `nobody`"]);
     other.is_empty();
     // The other way, into the same depot as all the rest.
@@ -168,8 +168,8 @@ fn a_dry_run_says_what_would_travel_and_changes_nothing() {
     assert!(!study.path("depot").exists());
     let pushed = study.json("push depot");
     let other = fresh();
-    let depot = study.path("depot").display().to_string();
-    let dry_pull = other.json(&format!("pull {depot} --dry-run"));
+    let pack_store = study.path("depot").display().to_string();
+    let dry_pull = other.json(&format!("pull {pack_store} --dry-run"));
     other.is_empty();
     for key in ["objects", "bytes", "kinds", "names", "skipped"] {
         assert_eq!((&dry[key], &dry_pull[key]), (&pushed[key], &pushed[key]), "{key}");
@@ -182,9 +182,9 @@ fn a_dry_run_says_what_would_travel_and_changes_nothing() {
 fn a_name_that_names_something_else_is_a_conflict_and_stays_until_it_is_moved() {
     let study = Study::divided();
     study.ok("push depot");
-    let depot = study.path("depot").display().to_string();
+    let pack_store = study.path("depot").display().to_string();
     let other = fresh();
-    other.ok(&format!("pull {depot}"));
+    other.ok(&format!("pull {pack_store}"));
     // Both sides move the name.
     study.ok("split make tiny --folds 1 --seed 8 --name s");
     other.ok("split make tiny --folds 1 --seed 9 --name s");
@@ -196,7 +196,7 @@ fn a_name_that_names_something_else_is_a_conflict_and_stays_until_it_is_moved() 
 
     let conflict = json!([{ "name": "s", "local": theirs, "remote": ours }]);
     for command in ["pull", "push"] {
-        for to in [&depot, &study.path("").display().to_string()] {
+        for to in [&pack_store, &study.path("").display().to_string()] {
             let text = other.reg(&format!("{command} {to} --dry-run"));
             assert_eq!(text.code, 3, "{text:?}");
             let answer = other.reg(&format!("--json {command} {to}"));
@@ -212,7 +212,7 @@ fn a_name_that_names_something_else_is_a_conflict_and_stays_until_it_is_moved() 
         assert!(side.object(&ours).exists() && side.object(&theirs).exists());
         is_sound_throughout(side);
     }
-    let moved = other.json(&format!("pull {depot} --move-names"));
+    let moved = other.json(&format!("pull {pack_store} --move-names"));
     assert_eq!((&moved["names"]["moved"], &moved["names"]["conflicts"]), (&json!(1), &json!([])));
     assert_eq!(other.id("s"), ours);
     let change = other.json("log s")["events"][0]["names"][0].clone();
@@ -223,12 +223,12 @@ fn a_name_that_names_something_else_is_a_conflict_and_stays_until_it_is_moved() 
 }
 
 #[test]
-fn a_flipped_byte_anywhere_in_a_depot_is_refused_and_nothing_of_it_enters() {
+fn a_flipped_byte_anywhere_in_a_pack_store_is_refused_and_nothing_of_it_enters() {
     let study = Study::trained();
     study.ok("push depot");
-    let depot = study.path("depot").display().to_string();
+    let pack_store = study.path("depot").display().to_string();
     for file in files(&study.path("depot")) {
-        let key = file.strip_prefix(&depot).unwrap().display().to_string();
+        let key = file.strip_prefix(&pack_store).unwrap().display().to_string();
         for harm in ["flipped", "cut", "gone"] {
             // Without its names, a depot is one to which nobody has given any yet.
             if harm == "gone" && key.starts_with("names") {
@@ -241,7 +241,7 @@ fn a_flipped_byte_anywhere_in_a_depot_is_refused_and_nothing_of_it_enters() {
                 _ => fs::remove_file(&file).unwrap(),
             }
             let other = fresh();
-            let answer = other.reg(&format!("--json pull {depot}"));
+            let answer = other.reg(&format!("--json pull {pack_store}"));
             assert_eq!((answer.code, answer.stdout.is_empty()), (1, false), "{key} {harm}: {answer:?}");
             let error = answer.json()["error"].as_str().unwrap().to_owned();
             // Of a file that is gone, what lacks is named.
@@ -264,7 +264,7 @@ fn a_flipped_byte_anywhere_in_a_depot_is_refused_and_nothing_of_it_enters() {
             let _ = fs::remove_file(&file);
             fs::write(&file, &whole).unwrap();
             if harm == "flipped" {
-                other.ok(&format!("pull {depot}"));
+                other.ok(&format!("pull {pack_store}"));
                 is_sound_throughout(&other);
             }
         }
@@ -274,7 +274,7 @@ fn a_flipped_byte_anywhere_in_a_depot_is_refused_and_nothing_of_it_enters() {
     fs::remove_file(&pack).unwrap();
     assert!(study.json("push depot")["objects"].as_u64().unwrap() > 0);
     let other = fresh();
-    other.ok(&format!("pull {depot}"));
+    other.ok(&format!("pull {pack_store}"));
     assert_eq!(answers(&other), answers(&study));
 }
 
@@ -282,9 +282,9 @@ fn a_flipped_byte_anywhere_in_a_depot_is_refused_and_nothing_of_it_enters() {
 fn a_source_that_lies_about_an_object_is_refused() {
     let study = Study::divided();
     study.ok("push depot");
-    let depot = study.path("depot");
+    let pack_store = study.path("depot");
     // An index that calls a record a blob, and one that offers an entry of the log.
-    let index = files(&depot.join("index")).remove(0);
+    let index = files(&pack_store.join("index")).remove(0);
     let whole = fs::read_to_string(&index).unwrap();
     for (from, to, word) in [
         (r#""kind":"dataset""#, r#""kind":"blob""#, "its pack lists it as"),
@@ -298,7 +298,7 @@ fn a_source_that_lies_about_an_object_is_refused() {
         let other_index = index.with_file_name(Hash::of(lie.as_bytes()).to_string());
         fs::write(&other_index, &lie).unwrap();
         let other = fresh();
-        let answer = other.reg(&format!("pull {}", depot.display()));
+        let answer = other.reg(&format!("pull {}", pack_store.display()));
         assert_eq!(answer.code, 1, "{to}");
         assert!(answer.stderr.contains(word), "{to}: {}", answer.stderr);
         assert_eq!(names(&other), []);
@@ -306,14 +306,14 @@ fn a_source_that_lies_about_an_object_is_refused() {
         fs::remove_file(&other_index).unwrap();
         fs::write(&index, &whole).unwrap();
     }
-    fresh().ok(&format!("pull {}", depot.display()));
+    fresh().ok(&format!("pull {}", pack_store.display()));
 }
 
 #[test]
 fn pushes_at_once_lose_no_name_and_no_object() {
     for round in 0..3 {
         let middle = Study::bare();
-        let depot = middle.path("depot").display().to_string();
+        let pack_store = middle.path("depot").display().to_string();
         let studies: Vec<Study> = (0..4)
             .map(|n| {
                 let study = Study::divided();
@@ -324,12 +324,12 @@ fn pushes_at_once_lose_no_name_and_no_object() {
             .collect();
         thread::scope(|scope| {
             for study in &studies {
-                scope.spawn(|| study.ok(&format!("push {depot}")));
+                scope.spawn(|| study.ok(&format!("push {pack_store}")));
             }
         });
         let all: BTreeSet<(String, Hash)> = studies.iter().flat_map(names).collect();
         let other = fresh();
-        other.ok(&format!("pull {depot}"));
+        other.ok(&format!("pull {pack_store}"));
         assert_eq!(names(&other), all.into_iter().collect::<Vec<_>>());
         is_sound_throughout(&other);
         // Each list continues the one before.
@@ -358,8 +358,8 @@ fn large_objects_lie_alone_and_are_read_piece_by_piece() {
     let alone = files(&study.path("depot/objects"));
     assert_eq!(alone.len(), 1);
     assert_eq!(fs::read(&alone[0]).unwrap(), bytes);
-    let depot = study.path("depot").display().to_string();
-    for from in [depot.clone(), study.path("").display().to_string()] {
+    let pack_store = study.path("depot").display().to_string();
+    for from in [pack_store.clone(), study.path("").display().to_string()] {
         let other = fresh();
         other.ok(&format!("pull {from}"));
         is_sound_throughout(&other);
@@ -367,7 +367,7 @@ fn large_objects_lie_alone_and_are_read_piece_by_piece() {
     }
     flip(&alone[0]);
     let other = fresh();
-    other.refused(1, &format!("pull {depot}"), &["is damaged in", "objects/"]);
+    other.refused(1, &format!("pull {pack_store}"), &["is damaged in", "objects/"]);
     other.is_empty();
     // What the source itself has wrong does not travel.
     let object = study.object(&Hash::of(&bytes).to_string());

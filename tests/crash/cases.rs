@@ -4,7 +4,7 @@ use std::fs;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-use crate::place::{Names, Place};
+use crate::workspace::{Names, Workspace};
 
 const DATA: &str = "--metadata Data_Entry_2017_v2020.csv";
 const BOXES: &str = "--boxes BBox_List_2017.csv";
@@ -12,13 +12,13 @@ const BOXES: &str = "--boxes BBox_List_2017.csv";
 /// A command that is struck.
 pub(crate) struct Case {
     pub(crate) what: &'static str,
-    pub(crate) before: Place,
+    pub(crate) before: Workspace,
     pub(crate) command: String,
     /// Names before and behind it.
     pub(crate) names: [Names; 2],
     /// It mends something, so that the registry need not be sound before it ends.
     mends: bool,
-    /// It fills a remote in the folder `depot`, whose readers must never find half of it.
+    /// It fills a remote in the folder `pack_store`, whose readers must never find half of it.
     fills: bool,
     /// It removes bytes for good.
     purges: bool,
@@ -27,7 +27,7 @@ pub(crate) struct Case {
 }
 
 impl Case {
-    fn new(what: &'static str, before: Place, command: impl Into<String>) -> Self {
+    fn new(what: &'static str, before: Workspace, command: impl Into<String>) -> Self {
         let command = command.into();
         let after = before.copy();
         let start = Instant::now();
@@ -46,9 +46,9 @@ impl Case {
     }
 
     /// Asserts that whoever pulls what is in the depot now finds nothing, or everything.
-    fn can_be_pulled(&self, place: &Place, what: &str) -> bool {
+    fn can_be_pulled(&self, workspace: &Workspace, what: &str) -> bool {
         let reader = registry();
-        let answer = reader.reg(&format!("pull {}", place.path().join("depot").display()));
+        let answer = reader.reg(&format!("pull {}", workspace.path().join("depot").display()));
         assert!(
             answer.status.success() || answer.stderr.contains("there is nothing at"),
             "{what}: {answer:?}"
@@ -64,59 +64,59 @@ impl Case {
     }
 
     /// Asserts what must hold however the command ended, and that it succeeds when it is given again.
-    pub(crate) fn survives(&self, place: &Place, how: &str) {
+    pub(crate) fn survives(&self, workspace: &Workspace, how: &str) {
         let what = format!("{}, {how}", self.what);
         if !self.mends {
-            place.is_sound(&what);
+            workspace.is_sound(&what);
         }
         let [before, after] = &self.names;
-        place.names_are_old_or_new(before, after, &what);
+        workspace.names_are_old_or_new(before, after, &what);
         if self.fills {
-            self.can_be_pulled(place, &what);
+            self.can_be_pulled(workspace, &what);
         }
-        let again = place.reg(&self.command);
+        let again = workspace.reg(&self.command);
         // What was done already and cannot be done twice says so.
         let done = ["already", "no record is named"].iter().any(|text| again.stderr.contains(text));
         assert!(again.status.success() || done, "{what}: {}", again.stderr);
-        assert_eq!(place.names(), *after, "{what}");
-        place.is_sound(&what);
-        assert!(!self.fills || self.can_be_pulled(place, &what), "{what}");
+        assert_eq!(workspace.names(), *after, "{what}");
+        workspace.is_sound(&what);
+        assert!(!self.fills || self.can_be_pulled(workspace, &what), "{what}");
         if self.purges {
-            place.is_purged(&what);
+            workspace.is_purged(&what);
         }
     }
 }
 
-fn registry() -> Place {
-    let place = Place::new();
-    place.ok("init");
-    place
+fn registry() -> Workspace {
+    let workspace = Workspace::new();
+    workspace.ok("init");
+    workspace
 }
 
-fn ingested() -> Place {
-    let place = registry();
-    place.ok(&format!("ingest images {DATA} --name tiny"));
-    place
+fn ingested() -> Workspace {
+    let workspace = registry();
+    workspace.ok(&format!("ingest images {DATA} --name tiny"));
+    workspace
 }
 
-fn divided() -> Place {
-    let place = ingested();
-    place.ok("split make tiny --folds 1 --seed 1 --name s");
-    place.ok("tag best tiny");
-    place
+fn divided() -> Workspace {
+    let workspace = ingested();
+    workspace.ok("split make tiny --folds 1 --seed 1 --name s");
+    workspace.ok("tag best tiny");
+    workspace
 }
 
 /// With pixels of its images in the cache, as a training leaves them.
-fn seen() -> Place {
-    let place = divided();
-    let registry = place.registry().unwrap();
+fn seen() -> Workspace {
+    let workspace = divided();
+    let registry = workspace.registry().unwrap();
     let view = registry.view().unwrap();
     let dataset = registry.resolve_as::<reg::records::Dataset>(&view, "tiny").unwrap();
     let manifest = registry.get(dataset).unwrap().manifest;
-    let pixels = place.path().join(".reg/cache/pixels");
+    let pixels = workspace.path().join(".reg/cache/pixels");
     fs::create_dir_all(&pixels).unwrap();
     fs::write(pixels.join(format!("{manifest}-original-r1")), b"pixels").unwrap();
-    place
+    workspace
 }
 
 /// All commands but trainings.
@@ -140,7 +140,7 @@ pub(crate) fn cases() -> &'static [Case] {
         vec![
             Case::new("push", divided(), "push depot").fills(),
             Case::new("pull", filled, "pull depot"),
-            Case::new("init", Place::new(), "init"),
+            Case::new("init", Workspace::new(), "init"),
             Case::new("ingest", registry(), format!("ingest images {DATA} {BOXES} --name tiny --link copy")),
             Case::new(
                 "ingest by links",
@@ -173,9 +173,9 @@ pub(crate) fn stride() -> u64 {
 
 /// The number of steps that a command takes.
 pub(crate) fn steps(case: &Case) -> u64 {
-    let (place, outside) = (case.before.copy(), Place::empty());
+    let (workspace, outside) = (case.before.copy(), Workspace::empty());
     let count = outside.path().join("count");
-    let answer = place.strike(&case.command, format!("count:{}", count.display()));
+    let answer = workspace.strike(&case.command, format!("count:{}", count.display()));
     assert!(answer.status.success(), "{}: {}", case.what, answer.stderr);
     fs::read_to_string(count).unwrap().parse().unwrap()
 }

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use crate::place::Draw;
+use crate::workspace::Draw;
 
 /// A step as src/disk/faults.rs writes it down.
 #[derive(Debug, Clone, Deserialize)]

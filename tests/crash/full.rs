@@ -4,8 +4,8 @@ use std::process::Command;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::cases::{cases, steps};
-use crate::place::{Place, copy, each};
 use crate::support;
+use crate::workspace::{Workspace, copy, each};
 
 #[test]
 fn a_disk_that_is_full_from_any_step_on_is_an_error_and_leaves_the_registry_sound() {
@@ -13,12 +13,12 @@ fn a_disk_that_is_full_from_any_step_on_is_an_error_and_leaves_the_registry_soun
         let steps = steps(case);
         let failed = AtomicU64::new(0);
         each(&(1..=steps).collect::<Vec<_>>(), |step| {
-            let place = case.before.copy();
-            let answer = place.strike(&case.command, format!("full:{step}"));
+            let workspace = case.before.copy();
+            let answer = workspace.strike(&case.command, format!("full:{step}"));
             let how = format!("full from step {step}");
             if answer.status.success() {
                 // Only what may be lost did not fit.
-                assert_eq!(place.names(), case.names[1], "{}, {how}", case.what);
+                assert_eq!(workspace.names(), case.names[1], "{}, {how}", case.what);
             } else {
                 assert_eq!(answer.status.code(), Some(1), "{}, {how}: {answer:?}", case.what);
                 assert!(
@@ -26,10 +26,10 @@ fn a_disk_that_is_full_from_any_step_on_is_an_error_and_leaves_the_registry_soun
                     "{}, {how}: {answer:?}",
                     case.what
                 );
-                place.nothing_is_staged(&how);
+                workspace.nothing_is_staged(&how);
                 failed.fetch_add(1, Ordering::Relaxed);
             }
-            case.survives(&place, &how);
+            case.survives(&workspace, &how);
         });
         let failed = failed.into_inner();
         println!("{}: full from each of {steps} steps on, {failed} errors", case.what);
@@ -38,11 +38,11 @@ fn a_disk_that_is_full_from_any_step_on_is_an_error_and_leaves_the_registry_soun
 }
 
 /// A small file system that is unmounted when dropped.
-struct SmallDisk(Place);
+struct SmallDisk(Workspace);
 
 impl SmallDisk {
     fn mount() -> Option<Self> {
-        let disk = SmallDisk(Place::empty());
+        let disk = SmallDisk(Workspace::empty());
         let mount = ["-t", "tmpfs", "-o", "size=64m", "tmpfs"];
         let mounted = support::is_root()
             && Command::new("mount")

@@ -4,14 +4,14 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::cases::{Case, cases, steps, stride, training};
-use crate::place::{Draw, Place, each, seed};
+use crate::workspace::{Draw, Workspace, each, seed};
 
 fn kill_at(case: &Case, step: u64) {
-    let place = case.before.copy();
-    let answer = place.strike(&case.command, format!("kill:{step}"));
+    let workspace = case.before.copy();
+    let answer = workspace.strike(&case.command, format!("kill:{step}"));
     // The last steps of two threads may fall together.
     assert!(answer.was_killed() || answer.status.success(), "{} at {step}: {answer:?}", case.what);
-    case.survives(&place, &format!("killed at step {step}"));
+    case.survives(&workspace, &format!("killed at step {step}"));
 }
 
 #[test]
@@ -44,32 +44,32 @@ fn two_hundred_kills_from_outside_at_random_moments_lose_nothing() {
         rounds += 1;
         assert!(rounds < 2000, "most kills should strike");
         let case = cases[draw.below(cases.len() as u64) as usize];
-        let place = case.before.copy();
+        let workspace = case.before.copy();
         let moment = Duration::from_micros(draw.below(case.took.as_micros() as u64));
-        let mut child = place.command(&case.command).spawn().unwrap();
+        let mut child = workspace.command(&case.command).spawn().unwrap();
         let start = Instant::now();
         while start.elapsed() < moment && child.try_wait().unwrap().is_none() {
             thread::sleep(Duration::from_micros(100));
         }
         child.kill().unwrap();
         killed += u32::from(!child.wait().unwrap().success());
-        case.survives(&place, &format!("killed in round {rounds} after {moment:?}"));
+        case.survives(&workspace, &format!("killed in round {rounds} after {moment:?}"));
     }
     println!("killed 200 times in {rounds} rounds");
 }
 
 #[test]
 fn a_killed_process_leaves_no_lock_and_nothing_on_the_way() {
-    let place = Place::new();
-    place.ok("init");
+    let workspace = Workspace::new();
+    workspace.ok("init");
     let ingest = "ingest images --metadata Data_Entry_2017_v2020.csv --name tiny";
     for step in [20, 40] {
-        assert!(place.strike(ingest, format!("kill:{step}")).was_killed());
+        assert!(workspace.strike(ingest, format!("kill:{step}")).was_killed());
     }
     let start = Instant::now();
-    place.ok("gc --keep-days 0");
-    place.ok(ingest);
+    workspace.ok("gc --keep-days 0");
+    workspace.ok(ingest);
     // The bounded wait for a lock that somebody holds is 20 seconds.
     assert!(start.elapsed() < Duration::from_secs(15));
-    place.nothing_is_staged("behind the next ingest");
+    workspace.nothing_is_staged("behind the next ingest");
 }

@@ -4,17 +4,17 @@ use std::fs;
 
 use crate::cases::{Case, cases, stride, training};
 use crate::disk::{Disk, Step};
-use crate::place::{Draw, Place, each, seed};
+use crate::workspace::{Draw, Workspace, each, seed};
 
 /// Ways in which each step is lost.
 const WAYS: u64 = 4;
 
 /// The disk before a command, and the steps that the command takes.
 fn traced(case: &Case) -> (Disk, Vec<Step>) {
-    let (place, outside) = (case.before.copy(), Place::empty());
-    let disk = Disk::read(place.path());
+    let (workspace, outside) = (case.before.copy(), Workspace::empty());
+    let disk = Disk::read(workspace.path());
     let file = outside.path().join("trace");
-    let answer = place.strike(&case.command, format!("trace:{}", file.display()));
+    let answer = workspace.strike(&case.command, format!("trace:{}", file.display()));
     assert!(answer.status.success(), "{}: {}", case.what, answer.stderr);
     let text = fs::read_to_string(file).unwrap();
     (disk, text.lines().map(|line| serde_json::from_str(line).unwrap()).collect())
@@ -25,9 +25,9 @@ fn stop(case: &Case, disk: &Disk, steps: &[Step], ends: impl Iterator<Item = usi
     let ends: Vec<(usize, u64)> = ends.flat_map(|end| (0..ways).map(move |way| (end, way))).collect();
     each(&ends, |(end, way)| {
         let mut draw = Draw::new(seed ^ ((*end as u64) << 32 | way << 16));
-        let place = Place::empty();
-        disk.after(&steps[..*end], &mut draw).write(place.path());
-        case.survives(&place, &format!("REG_SEED={seed}, stopped behind step {end}, way {way}"));
+        let workspace = Workspace::empty();
+        disk.after(&steps[..*end], &mut draw).write(workspace.path());
+        case.survives(&workspace, &format!("REG_SEED={seed}, stopped behind step {end}, way {way}"));
     });
     println!("{}: stopped {} times on the way of {} steps", case.what, ends.len(), steps.len());
 }
@@ -55,10 +55,10 @@ fn a_command_that_has_ended_has_made_its_names_durable() {
     for case in cases() {
         let (disk, steps) = traced(case);
         for way in 0..12 {
-            let place = Place::empty();
-            disk.after(&steps, &mut Draw::new(seed ^ (way << 16))).write(place.path());
-            assert_eq!(place.names(), case.names[1], "{}: REG_SEED={seed}, way {way}", case.what);
-            place.is_sound(case.what);
+            let workspace = Workspace::empty();
+            disk.after(&steps, &mut Draw::new(seed ^ (way << 16))).write(workspace.path());
+            assert_eq!(workspace.names(), case.names[1], "{}: REG_SEED={seed}, way {way}", case.what);
+            workspace.is_sound(case.what);
         }
     }
 }

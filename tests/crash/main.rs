@@ -16,6 +16,6 @@ mod disk;
 mod full;
 mod kill;
 mod lost;
-mod place;
 #[path = "../support/mod.rs"]
 mod support;
+mod workspace;

@@ -221,10 +221,10 @@ proptest! {
     fn scores_come_back_as_they_were(
         rows in btree_set(any::<u32>(), 0..40),
         labels in 1u32..5,
-        draws in vec(proptest::num::f64::NORMAL | proptest::num::f64::SUBNORMAL | proptest::num::f64::ZERO, 160),
+        resamples in vec(proptest::num::f64::NORMAL | proptest::num::f64::SUBNORMAL | proptest::num::f64::ZERO, 160),
     ) {
         let rows: Vec<u32> = rows.into_iter().collect();
-        let scores = draws[..rows.len() * labels as usize].to_vec();
+        let scores = resamples[..rows.len() * labels as usize].to_vec();
         let value = Scores { rows, labels, scores };
         let bytes = codec::pack(&value).unwrap();
         prop_assert_eq!(bytes.len(), 12 + 8 + 4 * value.rows.len() + 4 + 8 + 8 * value.scores.len());

@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use reg::dataset::ingest::{Request, ingest};
-use reg::dataset::pixels::{self, Grey};
+use reg::dataset::ingest::{IngestRequest, ingest};
+use reg::dataset::pixels::{self, Gray};
 use reg::dataset::statistics::Statistics;
 use reg::dataset::{overlay, table_of};
 use reg::hash::{Hash, Id};
@@ -20,10 +20,10 @@ use reg::records::{
     Augmentation, Dataset, GroupBy, Manifest, Predictions, Scale, Split, Subset, Table, codec, rules,
 };
 use reg::registry::{Registry, Stamp};
-use reg::runs::{Foreign, Grouping, Input, Labels, Options, compare, import_scores};
+use reg::runs::{CompareOptions, Foreign, Grouping, Input, Labels, compare, import_scores};
 use reg::split::{self, Lists};
-use reg::stats::{self, HeatMap, Rect};
-use reg::store::Link;
+use reg::stats::{self, HeatmapGrid, Rect};
+use reg::store::LinkMode;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -74,12 +74,12 @@ impl Place {
         let registry = Registry::init(dir.path()).unwrap();
         let stamp = Stamp { time: "2026-01-01T00:00:00Z".to_owned(), command: "pin".to_owned() };
         let tiny = root().join("fixtures/tiny");
-        let request = Request {
+        let request = IngestRequest {
             paths: vec![tiny.join("images")],
             metadata: tiny.join("Data_Entry_2017_v2020.csv"),
             boxes: Some(tiny.join("BBox_List_2017.csv")),
             name: None,
-            link: Link::Copy,
+            link: LinkMode::Copy,
             allow_missing: false,
             metadata_only: false,
             decode: true,
@@ -172,8 +172,8 @@ fn found() -> All {
         ["one-0", "one-1", "other-0", "other-1"].map(|name| Input::resolve(registry, &view, name).unwrap());
     drop(view);
     let inputs: Vec<Input> = inputs.into();
-    let plain = Options { grouping: Grouping::Model, ..Options::default() };
-    let rich = Options {
+    let plain = CompareOptions { grouping: Grouping::Model, ..CompareOptions::default() };
+    let rich = CompareOptions {
         labels: Labels::All,
         bootstrap: Some((50, 1)),
         metrics: true,
@@ -194,7 +194,7 @@ fn found() -> All {
     let judged = json!([stats::auc(&scores, &truth), best.threshold, at.sensitivity, at.specificity]);
     pin("PROBE", rules::PROBE, "threshold and what it gives", content(judged));
 
-    let map = HeatMap {
+    let map = HeatmapGrid {
         cells: (0..16).map(|i| f64::from(i * 5 % 7)).collect(),
         side: 4,
         over: Rect { x: 3.0, y: 2.0, w: 40.0, h: 36.0 },
@@ -224,12 +224,12 @@ fn found() -> All {
     all
 }
 
-fn ramp(width: u32, height: u32) -> Grey {
+fn ramp(width: u32, height: u32) -> Gray {
     let data = (0..height).flat_map(|y| (0..width).map(move |x| (x * 7 + y * 13) as u8)).collect();
-    Grey { width, height, data }
+    Gray { width, height, data }
 }
 
-fn images(folder: &Path) -> Vec<Grey> {
+fn images(folder: &Path) -> Vec<Gray> {
     let mut paths: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     paths.sort();
     paths.iter().map(|path| pixels::decode(&fs::read(path).unwrap()).unwrap()).collect()
@@ -238,7 +238,7 @@ fn images(folder: &Path) -> Vec<Grey> {
 /// Decoding and resizing.
 fn pictures(folder: &Path) -> Vec<(String, String)> {
     let images = images(folder);
-    let all = |of: &dyn Fn(&Grey) -> Vec<u8>| hash(&images.iter().flat_map(of).collect::<Vec<u8>>());
+    let all = |of: &dyn Fn(&Gray) -> Vec<u8>| hash(&images.iter().flat_map(of).collect::<Vec<u8>>());
     let larger = ramp(301, 257);
     vec![
         ("decoded".to_owned(), all(&|image| image.data.clone())),
@@ -253,7 +253,7 @@ fn pictures(folder: &Path) -> Vec<(String, String)> {
 fn streams(folder: &Path) -> Vec<(String, String)> {
     let how =
         Augmentation { crop_area: [0.08, 1.0], crop_aspect: [0.75, 4.0 / 3.0], rotation: 7.0, flip: 0.5 };
-    let views = |image: &Grey, side: u32, seed: u64| -> Vec<u8> {
+    let views = |image: &Gray, side: u32, seed: u64| -> Vec<u8> {
         let each = (0..8).flat_map(|epoch| {
             let mut stream = Stream::new("reg view", seed, &[epoch, 3]);
             pixels::training_view(image, side, &how, &mut stream)

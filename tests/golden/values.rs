@@ -9,13 +9,13 @@ use reg::records::codec::{self, CodecError};
 use reg::records::{
     AgeCount, Architecture, Area, Assignment, AucTable, Augmentation, Blob, Bootstrap, BootstrapRow, BoxRow,
     Boxes, CalibrationBin, ComparedModel, Comparison, Computed, Dataset, DatasetTable, DelongRow, DeviceKind,
-    EarlyStop, Event, Execution, File, FoldSizes, Gender, Git, GroupBy, GroupRow, Heat, HeatInBox,
-    ImageInput, ImageRow, Init, LabelAuc, LabelPrevalence, LabelSpread, LabelValues, Layout, Loss, Manifest,
-    MetricRow, Model, NameChange, Numerics, Packed, Pixels, PointedBox, PointedLabel, Pointing, Pooling,
-    Precision, Predictions, ProbeResult, ProbeTable, ProbedFold, PublishedAuc, PublishedModel,
-    PublishedTable, Record, ResampledRow, Run, Scale, ScoreSource, Scores, Software, Spec, Split,
-    SplitMethod, Spread, Study, StudyProbe, StudyRun, StudySection, Subject, Subset, SubsetSize, Table,
-    Target, Training, Unfair, UnfairKind, ViewPosition, Weights, Withdrawal, WithdrawnImage,
+    EarlyStop, Event, Execution, File, FoldSizes, Gender, Git, GroupBy, GroupRow, Heatmap, HeatmapInBox,
+    ImageInput, ImageRow, Incomparable, IncomparableKind, Init, LabelAuc, LabelPrevalence, LabelSpread,
+    LabelValues, Layout, Loss, Manifest, MetricRow, Model, NameChange, Numerics, Packed, Pixels, PointedBox,
+    PointedLabel, Pointing, Pooling, Precision, Predictions, ProbeResult, ProbeTable, ProbedFold,
+    PublishedAuc, PublishedModel, PublishedTable, Record, ResampledRow, Run, Scale, ScoreSource, Scores,
+    Software, Spec, Split, SplitMethod, Spread, Study, StudyProbe, StudyRun, StudySection, Subject, Subset,
+    SubsetSize, Table, Target, Training, ViewPosition, Weights, Withdrawal, WithdrawnImage,
 };
 
 type Means = dyn Fn(&[u8]) -> Result<bool, CodecError>;
@@ -74,7 +74,7 @@ pub(crate) fn all() -> Vec<Golden> {
         record("table-comparison-full.json", Table::Comparison(full_comparison().into())),
         record("table-probe-view.json", Table::Probe(probe(Target::View).into())),
         record("table-probe-age.json", Table::Probe(probe(Target::Age).into())),
-        record("table-heat.json", Table::Heat(heat().into())),
+        record("table-heat.json", Table::Heatmap(heatmap().into())),
         record("table-pointing.json", Table::Pointing(pointing().into())),
         record("study.json", study()),
         record("execution.json", execution()),
@@ -496,13 +496,13 @@ fn probe(target: Target) -> ProbeTable {
     }
 }
 
-fn heat_in_box(heat_share: Option<f64>) -> HeatInBox {
+fn heat_in_box(heat_share: Option<f64>) -> HeatmapInBox {
     let area = Area { x: 10.5, y: 20.0, w: 30.0, h: 40.25 };
-    HeatInBox { area, area_share: 0.0625, heat_share, hit: heat_share.is_some() }
+    HeatmapInBox { area, area_share: 0.0625, heat_share, hit: heat_share.is_some() }
 }
 
-fn heat() -> Heat {
-    Heat {
+fn heatmap() -> Heatmap {
+    Heatmap {
         run: id(&run()),
         image: "00000001_000.png".to_owned(),
         object: blob("image"),
@@ -531,7 +531,7 @@ fn pointing() -> Pointing {
         image: "00000001_000.png".to_owned(),
         label: "Atelectasis".to_owned(),
         logit: 0.5,
-        heat: heat_in_box(heat_share),
+        heatmap: heat_in_box(heat_share),
     };
     Pointing {
         run: id(&run()),
@@ -597,7 +597,7 @@ pub(crate) fn comparison() -> Comparison {
         metrics: Vec::new(),
         groups: Vec::new(),
         published: None,
-        unfair: Vec::new(),
+        incomparable: Vec::new(),
         rules: 1,
     }
 }
@@ -633,10 +633,10 @@ fn full_comparison() -> Comparison {
         value: 0.625,
         low: 0.5,
         high: 0.75,
-        draws: 1999,
+        resamples: 1999,
     };
     full.bootstrap = Some(Bootstrap {
-        draws: 2000,
+        resamples: 2000,
         seed: 1,
         level: 0.95,
         patients: 2,
@@ -688,12 +688,12 @@ fn full_comparison() -> Comparison {
         file: file("published.toml"),
         models: vec![published(Some(0.75), &[]), published(None, &[("Hernia", 0.875)])],
     });
-    full.unfair = vec![
-        Unfair {
-            kind: UnfairKind::DifferentImages,
+    full.incomparable = vec![
+        Incomparable {
+            kind: IncomparableKind::DifferentImages,
             why: "mlp and theirs scored different images".to_owned(),
         },
-        Unfair { kind: UnfairKind::Leak, why: "mlp was trained on them".to_owned() },
+        Incomparable { kind: IncomparableKind::Leak, why: "mlp was trained on them".to_owned() },
     ];
     full
 }

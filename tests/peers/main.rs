@@ -131,12 +131,12 @@ fn a_crate_passes_the_validator_of_workflow_run_crates() {
     study.ok("withdraw patient:5 --reason consent");
     study.ok("trace table --format ro-crate -o marked");
     // A heat map's picture is no input, and when it was removed for good the rest stays whole.
-    let heat = "gradcam tiny-s-f0 00000005_000.png --allow-withdrawn --label Hernia -o heat.png";
-    let heat = study.json(heat);
-    let (heat, picture) = (text(&heat["id"]).to_owned(), heat["picture"].clone());
-    study.ok(&format!("trace {heat} --format ro-crate -o heat"));
+    let heatmap = "gradcam tiny-s-f0 00000005_000.png --allow-withdrawn --label Hernia -o heat.png";
+    let heatmap = study.json(heatmap);
+    let (heatmap, picture) = (text(&heatmap["id"]).to_owned(), heatmap["picture"].clone());
+    study.ok(&format!("trace {heatmap} --format ro-crate -o heat"));
     study.ok("withdraw patient:5 --reason consent --purge");
-    study.ok(&format!("trace {heat} --format ro-crate -o purged"));
+    study.ok(&format!("trace {heatmap} --format ro-crate -o purged"));
     let entities = |folder: &str| -> Vec<Value> {
         let file = fs::read(study.path(folder).join("ro-crate-metadata.json")).unwrap();
         let found: Value = serde_json::from_slice(&file).unwrap();
@@ -204,11 +204,11 @@ fn mlcroissant_iterates_the_images_and_labels_of_the_registry() {
             .map(|(bit, label)| (label.as_str(), row.label(bit).unwrap()))
             .collect();
         let bytes = registry.store().read(&row.object.unwrap()).unwrap();
-        let grey = pixels::decode(&bytes).unwrap();
+        let gray = pixels::decode(&bytes).unwrap();
         let expected = json!({
             "name": row.name, "file": row.name, "patient": row.patient.number(), "age": row.age,
             "sha256": row.sha256.to_string().trim_start_matches("sha256:"),
-            "pixels": Digest::of(&grey.data).sha256.to_string().trim_start_matches("sha256:"),
+            "pixels": Digest::of(&gray.data).sha256.to_string().trim_start_matches("sha256:"),
             "labels": labels,
         });
         for (key, value) in expected.as_object().unwrap() {

@@ -1,7 +1,7 @@
 //! `reg study compare`.
 
 use reg::report::{features, results};
-use reg::runs::Options;
+use reg::runs::CompareOptions;
 use reg::runs::study::{self, ProbeState};
 use serde_json::{Value, json};
 
@@ -14,13 +14,13 @@ use crate::cli::{Context, marks};
 pub(super) fn compare(
     context: &Context,
     text: &str,
-    options: &Options,
+    options: &CompareOptions,
     full: bool,
     format: TableFormat,
 ) -> Result<Reply, Failure> {
     let registry = context.registry()?;
     let (_, study, runs) = recorded(context, &registry, text)?;
-    let stamp = &context.surroundings.stamp;
+    let stamp = &context.environment.stamp;
     let sections = study::compare_sections(&registry, &study, &runs, options, true, stamp)?;
     let (mut text, mut documents, mut marked) = (String::new(), Vec::new(), Vec::new());
     for section in &sections {

@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use reg::records::DeviceKind;
 use reg::registry::Registry;
-use reg::runs::study::Plan;
+use reg::runs::study::StudyPlan;
 use reg::runs::study::kubernetes::{Pod, manifest};
-use reg::runs::study::slurm::{Exchange, Wishes, script, submit};
+use reg::runs::study::slurm::{Exchange, SlurmOptions, script, submit};
 use serde_json::json;
 
 use crate::cli::Context;
@@ -57,8 +57,8 @@ pub(super) struct Scheduler {
 }
 
 /// What tasks are made of.
-pub(super) struct Seats<'a> {
-    pub(super) plan: &'a Plan,
+pub(super) struct BatchRequest<'a> {
+    pub(super) plan: &'a StudyPlan,
     pub(super) threads: u32,
     pub(super) kind: DeviceKind,
 }
@@ -78,12 +78,12 @@ impl Scheduler {
         &self,
         context: &Context,
         registry: &Registry,
-        seats: &Seats,
+        batch: &BatchRequest,
         only_print: bool,
     ) -> Result<Reply, Failure> {
         if let (true, Some(image), Some(claim)) = (self.kubernetes, &self.image, &self.claim) {
             let pod = Pod { image: image.clone(), claim: claim.clone(), mount: self.mount.clone() };
-            let manifest = manifest(seats.plan, seats.threads, seats.kind, &pod);
+            let manifest = manifest(batch.plan, batch.threads, batch.kind, &pod);
             let text = serde_json::to_string_pretty(&manifest).expect("a manifest's keys are texts");
             return Ok(Reply::new(text, manifest));
         }
@@ -95,7 +95,7 @@ impl Scheduler {
             }
             None => None,
         };
-        let wishes = Wishes {
+        let settings = SlurmOptions {
             partition: self.partition.clone(),
             gres: self.gres.clone(),
             time: self.time.clone(),
@@ -105,12 +105,12 @@ impl Scheduler {
         };
         let program = std::env::current_exe()
             .map_err(|e| Failure::new(format!("cannot find the path of the reg program: {e}"), None))?;
-        let script = script(registry, seats.plan, (&program, seats.threads, seats.kind), &wishes)?;
+        let script = script(registry, batch.plan, (&program, batch.threads, batch.kind), &settings)?;
         let names = |places: &[usize]| {
-            places.iter().map(|place| seats.plan.runs[*place].row.name.clone()).collect::<Vec<_>>()
+            places.iter().map(|place| batch.plan.runs[*place].row.name.clone()).collect::<Vec<_>>()
         };
         let mut json =
-            json!({ "study": seats.plan.id, "tasks": names(&script.tasks), "queued": names(&script.queued) });
+            json!({ "study": batch.plan.id, "tasks": names(&script.tasks), "queued": names(&script.queued) });
         if only_print {
             json["script"] = json!(script.text);
             return Ok(Reply::new(script.text, json));
@@ -123,12 +123,12 @@ impl Scheduler {
             return Ok(Reply::new("nothing to submit", json));
         }
         if let Some(remote) = &self.push {
-            give(context, registry, &program, remote, seats.plan)?;
+            give(context, registry, &program, remote, batch.plan)?;
         }
-        let (job, path) = submit(registry, seats.plan, &script)?;
+        let (job, path) = submit(registry, batch.plan, &script)?;
         json["job"] = json!(job);
         json["script"] = json!(path);
-        let name = &seats.plan.study.name;
+        let name = &batch.plan.study.name;
         let text = format!(
             "job {job}: {} tasks, a run each, from {}\n`reg study status {name}` shows their progress; when they are done, `reg study run` computes the probes",
             script.tasks.len(),
@@ -144,7 +144,7 @@ fn give(
     registry: &Registry,
     program: &std::path::Path,
     remote: &str,
-    plan: &Plan,
+    plan: &StudyPlan,
 ) -> Result<(), Failure> {
     let mut push = std::process::Command::new(program);
     push.arg("--registry").arg(registry.root()).args(["--quiet", "push", "--move-names", remote]);

@@ -15,8 +15,8 @@ use reg::hash::Id;
 use reg::records::Study;
 use reg::registry::Registry;
 use reg::runs::process::Worker;
-use reg::runs::study::{self, PAPER, Probe, ProbeState, SMALL, Standing, State, slurm};
-use reg::runs::{Device, Options};
+use reg::runs::study::{self, PAPER, Probe, ProbeState, SMALL, State, StudyRunStatus, slurm};
+use reg::runs::{CompareOptions, Device};
 use serde_json::{Value, json};
 
 use super::Context;
@@ -25,7 +25,7 @@ use super::output::{Reply, TableFormat};
 
 /// Plan, train, watch and compare many runs from one TOML file
 #[derive(Subcommand)]
-pub(crate) enum Command {
+pub(crate) enum StudyCommand {
     /// Write a commented TOML file of the paper's study
     Init {
         /// The file; default: paper.toml, or small.toml
@@ -41,7 +41,7 @@ pub(crate) enum Command {
         slurm: bool,
     },
     /// Plan a study, then train its pending runs; after an interruption run the same command again
-    Run(Box<run::Args>),
+    Run(Box<run::StudyRunArgs>),
     /// Show the progress of each run, also while another process trains
     Status {
         /// The file, or the name of a study
@@ -71,20 +71,20 @@ pub(crate) enum Command {
     },
 }
 
-pub(crate) fn run(context: &Context, command: Command) -> Result<Reply, Failure> {
+pub(crate) fn run(context: &Context, command: StudyCommand) -> Result<Reply, Failure> {
     match command {
-        Command::Init { file, slurm: true, .. } => {
+        StudyCommand::Init { file, slurm: true, .. } => {
             write(&file.unwrap_or_else(|| "slurm.sh".into()), slurm::TEMPLATE)?;
             Ok(Reply::new("written; use it with `reg study run --slurm --template`", json!({})))
         }
-        Command::Init { file, small, dataset, .. } => init(file, small, dataset),
-        Command::Run(args) => run::run(context, &args),
-        Command::Status { study, format } => status::status(context, &study, format),
-        Command::Compare { study, bootstrap, allow_different_images, full, format } => {
-            let options = Options {
-                bootstrap: bootstrap.map(|draws| (draws, 1)),
-                allow_unfair: allow_different_images,
-                ..Options::default()
+        StudyCommand::Init { file, small, dataset, .. } => init(file, small, dataset),
+        StudyCommand::Run(args) => run::run(context, &args),
+        StudyCommand::Status { study, format } => status::status(context, &study, format),
+        StudyCommand::Compare { study, bootstrap, allow_different_images, full, format } => {
+            let options = CompareOptions {
+                bootstrap: bootstrap.map(|resamples| (resamples, 1)),
+                allow_incomparable: allow_different_images,
+                ..CompareOptions::default()
             };
             compare::compare(context, &study, &options, full, format)
         }
@@ -127,8 +127,8 @@ fn toml_text(text: &str) -> String {
 }
 
 /// A run as a document.
-fn row(standing: &Standing) -> Value {
-    let Standing { row, state } = standing;
+fn row(status: &StudyRunStatus) -> Value {
+    let StudyRunStatus { row, state } = status;
     let mut value = json!(row);
     value["state"] = json!(state.name());
     match state {
@@ -138,9 +138,9 @@ fn row(standing: &Standing) -> Value {
             value["table"] = json!(table);
             value["mean_auc"] = json!(auc.mean);
         }
-        State::Running(live) | State::Interrupted(live) => {
-            value["live"] = json!(live);
-            if let Some(error) = &live.error {
+        State::Running(unfinished) | State::Interrupted(unfinished) => {
+            value["live"] = json!(unfinished);
+            if let Some(error) = &unfinished.error {
                 value["error"] = json!(error);
             }
         }
@@ -172,14 +172,14 @@ fn probe_row(probe: &Probe) -> Value {
 }
 
 /// A study's id, its record and how its runs stand.
-type Recorded = (Id<Study>, Study, Vec<Standing>);
+type Recorded = (Id<Study>, Study, Vec<StudyRunStatus>);
 
 /// The record of a study that was asked for by name, or what its file plans now.
 fn recorded(context: &Context, registry: &Registry, text: &str) -> Result<Recorded, Failure> {
     let source = study::load(registry, text)?;
     if let Some(id) = source.recorded {
         let study = registry.get(id)?;
-        let runs = study::standing(registry, &study)?;
+        let runs = study::status(registry, &study)?;
         return Ok((id, study, runs));
     }
     let worker = Worker::find()?;
@@ -190,7 +190,7 @@ fn recorded(context: &Context, registry: &Registry, text: &str) -> Result<Record
         Some(spec) => Device::of(registry.get(spec)?.device),
         None => Device::parse(&source.file.device, worker.identity())?,
     };
-    let plan = study::plan(context.session(registry, &worker), &source, &device, 1, false)?;
-    let runs = plan.runs.into_iter().map(|run| Standing { row: run.row, state: run.state });
+    let plan = study::plan(context.run_context(registry, &worker), &source, &device, 1, false)?;
+    let runs = plan.runs.into_iter().map(|run| StudyRunStatus { row: run.row, state: run.state });
     Ok((plan.id, plan.study, runs.collect()))
 }

@@ -1,7 +1,7 @@
 //! A plan in words and as a document.
 
-use reg::report::{Cell, Column, Table};
-use reg::runs::study::{Basis, Cost, Outcome, Plan, Standing, State};
+use reg::report::{Cell, Column, ReportTable};
+use reg::runs::study::{Basis, Cost, RunOutcome, State, StudyPlan, StudyRunStatus};
 use serde_json::{Value, json};
 
 use super::row;
@@ -9,24 +9,24 @@ use crate::cli::output::TableFormat;
 use crate::cli::progress::span;
 
 /// How many runs of a plan are what.
-pub(super) struct Counts {
+pub(super) struct RunCounts {
     pub(super) cached: usize,
     pub(super) due: usize,
     pub(super) blocked: usize,
 }
 
-impl Counts {
-    pub(super) fn of(plan: &Plan) -> Self {
+impl RunCounts {
+    pub(super) fn of(plan: &StudyPlan) -> Self {
         let count =
             |wanted: &dyn Fn(&State) -> bool| plan.runs.iter().filter(|run| wanted(&run.state)).count();
         let cached = count(&|state| matches!(state, State::Done { .. }));
         let blocked = count(&|state| matches!(state, State::Blocked { .. }));
-        Counts { cached, blocked, due: plan.runs.len() - cached - blocked }
+        RunCounts { cached, blocked, due: plan.runs.len() - cached - blocked }
     }
 }
 
 /// One line for each reason why runs are blocked.
-pub(super) fn blocked(plan: &Plan) -> Vec<String> {
+pub(super) fn blocked(plan: &StudyPlan) -> Vec<String> {
     let mut lines: Vec<(String, Vec<&str>)> = Vec::new();
     for run in &plan.runs {
         let State::Blocked { why, mend } = &run.state else { continue };
@@ -50,7 +50,7 @@ fn basis(cost: &Cost) -> String {
     }
 }
 
-pub(super) fn plan_text(plan: &Plan, counts: &Counts) -> String {
+pub(super) fn plan_text(plan: &StudyPlan, counts: &RunCounts) -> String {
     let columns = vec![
         Column::left("Section"),
         Column::left("Setup"),
@@ -61,7 +61,7 @@ pub(super) fn plan_text(plan: &Plan, counts: &Counts) -> String {
         Column::right("Time per run"),
         Column::left("By"),
     ];
-    let mut table = Table::new(format!("Study {}", plan.study.name), columns);
+    let mut table = ReportTable::new(format!("Study {}", plan.study.name), columns);
     for setup in plan.runs.chunk_by(|a, b| a.row.setup == b.row.setup) {
         let count = |wanted: &dyn Fn(&State) -> bool| {
             Cell::Integer(setup.iter().filter(|run| wanted(&run.state)).count() as u64)
@@ -87,7 +87,7 @@ pub(super) fn plan_text(plan: &Plan, counts: &Counts) -> String {
         0..100_000_000 => format!("{} MB", bytes.div_ceil(1_000_000)),
         _ => format!("{:.1} GB", bytes as f64 / 1e9),
     };
-    let Plan { disk, jobs, seconds, .. } = plan;
+    let StudyPlan { disk, jobs, seconds, .. } = plan;
     if counts.due > 0 {
         let free = disk.free.map(|free| format!(" of {} free", gb(free))).unwrap_or_default();
         text += &format!(
@@ -107,17 +107,17 @@ pub(super) fn plan_text(plan: &Plan, counts: &Counts) -> String {
     text
 }
 
-pub(super) fn document(plan: &Plan, counts: &Counts, outcomes: &[Option<Outcome>]) -> Value {
+pub(super) fn document(plan: &StudyPlan, counts: &RunCounts, outcomes: &[Option<RunOutcome>]) -> Value {
     let runs = plan.runs.iter().zip(outcomes).map(|(planned, outcome)| {
-        let mut value = row(&Standing { row: planned.row.clone(), state: planned.state.clone() });
+        let mut value = row(&StudyRunStatus { row: planned.row.clone(), state: planned.state.clone() });
         value["cached"] = json!(matches!(planned.state, State::Done { .. }));
         if let Some(cost) = &planned.cost {
             value["expected"] = json!({ "seconds": cost.seconds, "basis": cost.basis });
         }
         match outcome {
-            Some(Outcome::Done) => value["state"] = json!("done"),
-            Some(Outcome::Interrupted) => value["state"] = json!("interrupted"),
-            Some(Outcome::Failed { error, hint, log }) => {
+            Some(RunOutcome::Done) => value["state"] = json!("done"),
+            Some(RunOutcome::Interrupted) => value["state"] = json!("interrupted"),
+            Some(RunOutcome::Failed { error, hint, log }) => {
                 value["state"] = json!("failed");
                 value["error"] = json!(error);
                 value["hint"] = json!(hint);
@@ -127,7 +127,7 @@ pub(super) fn document(plan: &Plan, counts: &Counts, outcomes: &[Option<Outcome>
         }
         value
     });
-    let done = outcomes.iter().flatten().filter(|outcome| matches!(outcome, Outcome::Done)).count();
+    let done = outcomes.iter().flatten().filter(|outcome| matches!(outcome, RunOutcome::Done)).count();
     let failed = outcomes.iter().flatten().count() - done;
     json!({
         "study": plan.id,

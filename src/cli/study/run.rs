@@ -1,23 +1,25 @@
 //! `reg study run`.
 
-use reg::report::{Cell, Column, Table};
+use reg::report::{Cell, Column, ReportTable};
 use reg::runs::Device;
 use reg::runs::process::Worker;
-use reg::runs::study::{self, Orders, Outcome, ProbeState, Seen, Source, Standing, State, StudyError};
+use reg::runs::study::{
+    self, ProbeState, RunOutcome, SetupHeatmaps, State, StudyError, StudyRequest, StudyRunStatus, StudySource,
+};
 use serde_json::{Value, json};
 
-use super::jobs::{self, Seats};
-use super::plan::{Counts, blocked, document, plan_text};
+use super::jobs::{self, BatchRequest};
+use super::plan::{RunCounts, blocked, document, plan_text};
 use super::probe_row;
-use super::table::LiveTable;
+use super::table::ProgressTable;
 use crate::cli::Context;
+use crate::cli::environment::cores;
 use crate::cli::error::Failure;
 use crate::cli::output::{Reply, TableFormat};
-use crate::cli::surroundings::cores;
 
 /// What `reg study run` takes.
 #[derive(clap::Args)]
-pub(crate) struct Args {
+pub(crate) struct StudyRunArgs {
     /// The file, or the name of a study that was started
     #[arg(value_name = "FILE|NAME")]
     study: String,
@@ -43,7 +45,7 @@ struct Share {
 /// As many runs at once as `--jobs` takes.
 const MANY: usize = 1024;
 
-fn share(source: &Source, worker: &Worker, args: &Args) -> Result<Share, Failure> {
+fn share(source: &StudySource, worker: &Worker, args: &StudyRunArgs) -> Result<Share, Failure> {
     let identity = worker.identity();
     let mut devices = Vec::new();
     for text in &args.devices {
@@ -88,17 +90,17 @@ fn share(source: &Source, worker: &Worker, args: &Args) -> Result<Share, Failure
     Ok(Share { devices, jobs })
 }
 
-pub(super) fn run(context: &Context, args: &Args) -> Result<Reply, Failure> {
+pub(super) fn run(context: &Context, args: &StudyRunArgs) -> Result<Reply, Failure> {
     let registry = context.registry()?;
     let source = study::load(&registry, &args.study)?;
     let worker = Worker::find()?;
     let Share { devices, jobs } = share(&source, &worker, args)?;
-    let session = context.session(&registry, &worker);
-    let plan = study::plan(session, &source, &devices[0], jobs, !args.plan)?;
-    let counts = Counts::of(&plan);
+    let run_context = context.run_context(&registry, &worker);
+    let plan = study::plan(run_context, &source, &devices[0], jobs, !args.plan)?;
+    let counts = RunCounts::of(&plan);
     if args.scheduler.is_wanted() {
-        let seats = Seats { plan: &plan, threads: source.file.threads, kind: devices[0].kind };
-        return args.scheduler.run(context, &registry, &seats, args.plan);
+        let batch = BatchRequest { plan: &plan, threads: source.file.threads, kind: devices[0].kind };
+        return args.scheduler.run(context, &registry, &batch, args.plan);
     }
     let (threads, cores) = (source.file.threads, cores());
     let due = counts.due.min(jobs);
@@ -118,24 +120,25 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<Reply, Failure> {
     context.note(plan_text(&plan, &counts).trim_end());
     let program = std::env::current_exe()
         .map_err(|e| Failure::new(format!("cannot find the path of the reg program: {e}"), None))?;
-    let orders = Orders { program: &program, devices: &devices, jobs };
-    let mut table = LiveTable::new(context.global.quiet, &plan);
-    let outcomes = study::carry_out(&registry, &plan, &orders, &mut table)?;
+    let request = StudyRequest { program: &program, devices: &devices, jobs };
+    let mut table = ProgressTable::new(context.global.quiet, &plan);
+    let outcomes = study::execute(&registry, &plan, &request, &mut table)?;
     drop(table);
 
-    let runs = study::standing(&registry, &plan.study)?;
+    let runs = study::status(&registry, &plan.study)?;
     let mut probes = study::probes(&registry, &plan.study, &runs)?;
-    study::carry_out_probes(session, &mut probes, &devices[0], &mut context.watch())?;
-    let heats = study::carry_out_heats(session, &source.file, &runs, &devices[0], &mut context.watch())?;
+    study::execute_probes(run_context, &mut probes, &devices[0], &mut context.watch())?;
+    let heatmaps =
+        study::execute_gradcams(run_context, &source.file, &runs, &devices[0], &mut context.watch())?;
     let mut text = TableFormat::Text.render(&[summary(&runs)]);
     let mut failed: Vec<String> = plan
         .runs
         .iter()
         .zip(&outcomes)
         .filter_map(|(planned, outcome)| match outcome.as_ref()? {
-            Outcome::Done => None,
-            Outcome::Interrupted => Some(format!("failed: {}: it was interrupted", planned.row.name)),
-            Outcome::Failed { error, hint, .. } => {
+            RunOutcome::Done => None,
+            RunOutcome::Interrupted => Some(format!("failed: {}: it was interrupted", planned.row.name)),
+            RunOutcome::Failed { error, hint, .. } => {
                 let hint = hint.as_ref().map(|hint| format!("\n  hint: {hint}")).unwrap_or_default();
                 Some(format!("failed: {}: {error}{hint}", planned.row.name))
             }
@@ -148,9 +151,9 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<Reply, Failure> {
         }
         _ => None,
     }));
-    let heats: Vec<Value> = heats
+    let heatmaps: Vec<Value> = heatmaps
         .into_iter()
-        .map(|Seen { setup, made }| match made {
+        .map(|SetupHeatmaps { setup, made }| match made {
             Ok(made) => {
                 if made > 0 {
                     text += &format!("{made} heat maps of {setup}; see its report\n");
@@ -173,20 +176,20 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<Reply, Failure> {
         &format!("study {} {name}; `reg study compare {name}` computes its tables\n", plan.id.hash.short());
     let mut document = document(&plan, &counts, &outcomes);
     document["probes"] = probes.iter().map(probe_row).collect();
-    document["heats"] = json!(heats);
+    document["heats"] = json!(heatmaps);
     let reply = Reply::new(text, document);
     Ok(if failed.is_empty() { reply } else { reply.with_code(1) })
 }
 
 /// A line a setup: what is done, and the mean AUC over its folds.
-fn summary(runs: &[Standing]) -> Table {
+fn summary(runs: &[StudyRunStatus]) -> ReportTable {
     let columns = vec![
         Column::left("Section"),
         Column::left("Setup"),
         Column::right("Done"),
         Column::right("Mean AUC"),
     ];
-    let mut table = Table::new("", columns);
+    let mut table = ReportTable::new("", columns);
     for setup in runs.chunk_by(|a, b| a.row.setup == b.row.setup) {
         let aucs: Vec<Option<f64>> = setup
             .iter()

@@ -3,8 +3,8 @@
 use reg::hash::Id;
 use reg::records::Study;
 use reg::registry::Registry;
-use reg::report::{Cell, Column, Table};
-use reg::runs::study::{self, Probe, Standing, State, slurm};
+use reg::report::{Cell, Column, ReportTable};
+use reg::runs::study::{self, Probe, State, StudyRunStatus, slurm};
 use serde_json::{Value, json};
 
 use super::{probe_row, recorded, row};
@@ -26,15 +26,15 @@ pub(super) fn status(context: &Context, text: &str, format: TableFormat) -> Resu
         Column::right("Left"),
         Column::right("Mean AUC"),
     ];
-    let mut table = Table::new(format!("Study {}", study.name), columns);
-    for Standing { row, state } in &runs {
+    let mut table = ReportTable::new(format!("Study {}", study.name), columns);
+    for StudyRunStatus { row, state } in &runs {
         let (mut cells, mut auc) = (vec![Cell::Empty, Cell::Empty, Cell::Empty, Cell::Empty], Cell::Empty);
         match state {
             State::Done { auc: table, .. } => auc = Cell::Number { value: table.mean, decimals: 4 },
-            State::Running(live) | State::Interrupted(live) => {
-                if let Some(standing) = &live.standing {
-                    let step = standing.step;
-                    let goes_on = live.pid.is_some();
+            State::Running(unfinished) | State::Interrupted(unfinished) => {
+                if let Some(status) = &unfinished.status {
+                    let step = status.step;
+                    let goes_on = unfinished.pid.is_some();
                     cells = vec![
                         Cell::Text(format!("{}/{}", step.epoch, step.epochs)),
                         Cell::Text(step.loss.map(loss).unwrap_or_default()),
@@ -64,13 +64,13 @@ pub(super) fn status(context: &Context, text: &str, format: TableFormat) -> Resu
     let mut text = format.render(&[table]);
     if format == TableFormat::Text {
         let mut reasons: Vec<String> = Vec::new();
-        for Standing { row, state } in &runs {
+        for StudyRunStatus { row, state } in &runs {
             if let State::Blocked { why, mend } = state {
                 let mend = mend.as_ref().map(|mend| format!("\n  hint: {mend}")).unwrap_or_default();
                 reasons.push(format!("blocked: {}: {why}{mend}\n", row.name));
             }
-            if let State::Interrupted(live) = state
-                && let Some(error) = &live.error
+            if let State::Interrupted(unfinished) = state
+                && let Some(error) = &unfinished.error
             {
                 reasons.push(format!("failed: {}: {error}\n", row.name));
             }
@@ -130,7 +130,7 @@ fn queue(
     context: &Context,
     registry: &Registry,
     study: Id<Study>,
-    runs: &[Standing],
+    runs: &[StudyRunStatus],
 ) -> Vec<Option<InQueue>> {
     let mut tasks = match slurm::tasks(registry, study) {
         Ok(Some(tasks)) => tasks,
@@ -140,7 +140,7 @@ fn queue(
             return Vec::new();
         }
     };
-    let of_run = |(place, run): (usize, &Standing)| match (&run.state, tasks.remove(&place)) {
+    let of_run = |(place, run): (usize, &StudyRunStatus)| match (&run.state, tasks.remove(&place)) {
         (State::Done { .. }, _) => None,
         (_, Some(task)) => Some(InQueue::Task(task)),
         (State::Running(_), None) => None,

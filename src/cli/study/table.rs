@@ -4,13 +4,13 @@
 use std::io::IsTerminal;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
-use reg::runs::study::{Ended, Outcome, Plan, Planned, Watcher, Working};
+use reg::runs::study::{ActiveRun, Ended, Planned, RunOutcome, StudyPlan, Watcher};
 
 use crate::cli::output::tell;
 use crate::cli::progress::{loss, phase, span};
 
 /// The table.
-pub(super) struct LiveTable {
+pub(super) struct ProgressTable {
     quiet: bool,
     /// Lines of the terminal: one a run that is worked on, and a last one for all; none where there is no terminal.
     lines: Option<(MultiProgress, Vec<ProgressBar>)>,
@@ -22,11 +22,11 @@ pub(super) struct LiveTable {
     waiting: Vec<(String, f64)>,
 }
 
-impl LiveTable {
-    pub(super) fn new(quiet: bool, plan: &Plan) -> Self {
+impl ProgressTable {
+    pub(super) fn new(quiet: bool, plan: &StudyPlan) -> Self {
         let due: Vec<&Planned> = plan.runs.iter().filter(|run| run.is_due()).collect();
         let terminal = !quiet && std::io::stderr().is_terminal();
-        LiveTable {
+        ProgressTable {
             quiet,
             lines: terminal.then(|| {
                 (MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(5)), Vec::new())
@@ -52,11 +52,11 @@ impl LiveTable {
     }
 
     /// One row about a run: name, device, what it does, how much of that, loss, images a second, time left.
-    fn row(working: &Working) -> [String; 7] {
-        let name = working.planned.row.name.clone();
-        let place = working.device.unwrap_or("elsewhere").to_owned();
-        let standing = working.live.as_ref().and_then(|live| live.standing.as_ref());
-        let Some(step) = standing.map(|standing| standing.step) else {
+    fn row(active: &ActiveRun) -> [String; 7] {
+        let name = active.planned.row.name.clone();
+        let place = active.device.unwrap_or("elsewhere").to_owned();
+        let status = active.unfinished.as_ref().and_then(|unfinished| unfinished.status.as_ref());
+        let Some(step) = status.map(|status| status.step) else {
             let nothing = String::new;
             return [name, place, "starting".to_owned(), nothing(), nothing(), nothing(), nothing()];
         };
@@ -87,7 +87,7 @@ fn aligned(rows: Vec<[String; 7]>) -> Vec<String> {
     rows.iter().map(|row| row.iter().enumerate().map(cell).collect::<Vec<_>>().join("  ")).collect()
 }
 
-impl Watcher for LiveTable {
+impl Watcher for ProgressTable {
     fn began(&mut self, planned: &Planned, device: &str) {
         self.waiting.retain(|(name, _)| *name != planned.row.name);
         if self.lines.is_none() {
@@ -100,39 +100,39 @@ impl Watcher for LiveTable {
         self.waiting.retain(|(waiting, _)| waiting != name);
         self.ended += 1;
         match ended.outcome {
-            Outcome::Done => {
+            RunOutcome::Done => {
                 let how = ended
                     .seconds
                     .map_or("by another process".to_owned(), |time| format!("in {}", span(time)));
                 self.say(&format!("{name}: done {how} ({} of {})", self.ended, self.all));
             }
-            Outcome::Interrupted => self.say(&format!("{name}: interrupted, checkpoint saved")),
-            Outcome::Failed { error, .. } => {
+            RunOutcome::Interrupted => self.say(&format!("{name}: interrupted, checkpoint saved")),
+            RunOutcome::Failed { error, .. } => {
                 self.failed += 1;
                 self.say(&format!("{name}: failed: {error}"));
             }
         }
     }
 
-    fn look(&mut self, working: &[Working], waiting: usize) {
+    fn look(&mut self, active: &[ActiveRun], waiting: usize) {
         if self.lines.is_none() {
             return;
         }
-        let left = |working: &Working| {
-            let standing = working.live.as_ref().and_then(|live| live.standing.as_ref());
-            let planned = working.planned.cost.map_or(0.0, |cost| cost.seconds);
-            standing.and_then(|standing| standing.step.left).unwrap_or(planned)
+        let left = |active: &ActiveRun| {
+            let status = active.unfinished.as_ref().and_then(|unfinished| unfinished.status.as_ref());
+            let planned = active.planned.cost.map_or(0.0, |cost| cost.seconds);
+            status.and_then(|status| status.step.left).unwrap_or(planned)
         };
-        let longest = working.iter().map(left).fold(0.0, f64::max);
+        let longest = active.iter().map(left).fold(0.0, f64::max);
         let sum =
-            working.iter().map(left).chain(self.waiting.iter().map(|(_, seconds)| *seconds)).sum::<f64>();
+            active.iter().map(left).chain(self.waiting.iter().map(|(_, seconds)| *seconds)).sum::<f64>();
         let failed = if self.failed > 0 { format!(", {} failed", self.failed) } else { String::new() };
-        let mut texts = aligned(working.iter().map(LiveTable::row).collect());
+        let mut texts = aligned(active.iter().map(ProgressTable::row).collect());
         texts.push(format!(
             "{} of {} runs ended{failed}, {} at work, {waiting} waiting, about {} left",
             self.ended,
             self.all,
-            working.len(),
+            active.len(),
             span((sum / self.jobs as f64).max(longest)),
         ));
         if let Some((lines, bars)) = &mut self.lines {
@@ -158,7 +158,7 @@ impl Watcher for LiveTable {
     }
 }
 
-impl Drop for LiveTable {
+impl Drop for ProgressTable {
     fn drop(&mut self) {
         if let Some((_, bars)) = &self.lines {
             bars.iter().for_each(ProgressBar::finish_and_clear);

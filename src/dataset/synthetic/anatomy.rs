@@ -16,7 +16,7 @@ pub(super) struct Anatomy {
     /// Distance of the lungs' inner edge from the midline.
     pub(super) inner: f32,
     /// The patient's right and left half.
-    pub(super) sides: [Side; 2],
+    pub(super) sides: [ChestSide; 2],
     pub(super) heart: Heart,
     /// Radius of the aortic knob.
     pub(super) knob: f32,
@@ -40,7 +40,7 @@ pub(super) struct Anatomy {
 
 /// One half of the chest.
 #[derive(Clone, Copy)]
-pub(super) struct Side {
+pub(super) struct ChestSide {
     /// Height of the angle between chest wall and diaphragm.
     pub(super) base: f32,
     /// How far the diaphragm bulges above it.
@@ -91,8 +91,8 @@ impl Anatomy {
             top: about(-0.74, 0.04),
             inner: about(0.11, 0.015),
             sides: [
-                Side { base: base - 0.05, dome: about(0.20, 0.03), outer: wide },
-                Side { base, dome: about(0.18, 0.03), outer: wide },
+                ChestSide { base: base - 0.05, dome: about(0.20, 0.03), outer: wide },
+                ChestSide { base, dome: about(0.18, 0.03), outer: wide },
             ],
             heart: Heart {
                 x: about(0.11, 0.02),
@@ -128,7 +128,7 @@ impl Anatomy {
     pub(super) fn spot(&self, x: f32, y: f32) -> Spot {
         let across = x.abs();
         let side = usize::from(x >= 0.0);
-        let Side { base, dome, outer } = self.sides[side];
+        let ChestSide { base, dome, outer } = self.sides[side];
         let [out, inner] = self.edges(y, base, self.top, outer);
         let (outer, inner) = (out - across, across - inner);
         let q = (across - 0.27) / 0.42;

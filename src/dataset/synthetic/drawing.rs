@@ -2,7 +2,7 @@
 
 use super::anatomy::{Anatomy, Clouds, step};
 use super::findings::{Lesion, apply};
-use super::population::{Finding, Visit};
+use super::population::{DrawnFinding, Visit};
 use crate::random::Stream;
 
 /// Share of the images with a finding that somebody drew boxes for.
@@ -85,7 +85,7 @@ impl Drawing {
     }
 
     /// The boxes that somebody drew: finding, then left, upper edge, width and height in pixels.
-    pub(super) fn boxes(&self) -> Vec<(Finding, [f32; 4])> {
+    pub(super) fn boxes(&self) -> Vec<(DrawnFinding, [f32; 4])> {
         if !self.boxed {
             return Vec::new();
         }
@@ -160,7 +160,7 @@ mod tests {
     }
 
     /// Pixels of one patient with the given findings, without grain, and the drawing itself.
-    fn draw(findings: &[Finding], patient: u32) -> (Vec<f32>, Drawing) {
+    fn draw(findings: &[DrawnFinding], patient: u32) -> (Vec<f32>, Drawing) {
         let mut visit = visits(patient, 3).pop().expect("there is a patient");
         visit.findings = Findings::default();
         findings.iter().for_each(|&f| visit.findings.insert(f));
@@ -173,7 +173,7 @@ mod tests {
 
     #[test]
     fn every_finding_changes_the_picture_visibly() {
-        for finding in Finding::all() {
+        for finding in DrawnFinding::all() {
             for patient in 1..=8 {
                 let (healthy, _) = draw(&[], patient);
                 let (ill, _) = draw(&[finding], patient);
@@ -185,7 +185,7 @@ mod tests {
 
     #[test]
     fn boxes_lie_where_findings_change_the_picture() {
-        for finding in Finding::all() {
+        for finding in DrawnFinding::all() {
             // Change and area in boxes, then outside of them.
             let mut sums = [[0.0; 2]; 2];
             for patient in 1..=8 {

@@ -4,7 +4,7 @@
 //! pixels. Where a finding sits belongs to the patient, how strong it is to the image.
 
 use super::anatomy::{Anatomy, Clouds, Spot, bump, ellipse, ridge, step};
-use super::population::Finding;
+use super::population::DrawnFinding;
 use crate::random::Stream;
 
 /// Brightness of consolidated lung, fluid and tumours.
@@ -14,7 +14,7 @@ const FREE_AIR: f32 = 0.08;
 
 /// Something laid over the chest.
 pub(super) struct Lesion {
-    pub(super) finding: Finding,
+    pub(super) finding: DrawnFinding,
     /// 0 invisible, 1 full.
     strength: f32,
     side: usize,
@@ -27,7 +27,7 @@ pub(super) struct Lesion {
 /// Changes the anatomy and gives the lesion of a finding.
 ///
 /// `place` is drawn from for what stays with the patient, `strength` (0 to 1) is the image's.
-pub(super) fn apply(finding: Finding, chest: &mut Anatomy, strength: f32, place: &mut Stream) -> Lesion {
+pub(super) fn apply(finding: DrawnFinding, chest: &mut Anatomy, strength: f32, place: &mut Stream) -> Lesion {
     let mut between = |low: f32, high: f32| low + (high - low) * place.uniform() as f32;
     let side = usize::from(between(0.0, 2.0) >= 1.0);
     let texture = between(0.0, 32.0);
@@ -44,26 +44,26 @@ pub(super) fn apply(finding: Finding, chest: &mut Anatomy, strength: f32, place:
     };
     let round = |radius: f32| [radius * size; 2];
     let (centre, radii) = match finding {
-        Finding::Atelectasis => {
+        DrawnFinding::Atelectasis => {
             chest.sides[side].base -= 0.10 + 0.06 * strength;
             (at(chest, [0.62, 0.74], [0.45, 0.60]), [0.27 * size, 0.05])
         }
-        Finding::Cardiomegaly => {
+        DrawnFinding::Cardiomegaly => {
             chest.heart.rx *= 1.30 + 0.35 * strength;
             chest.heart.ry *= 1.10;
             chest.heart.x += 0.03;
             ([chest.heart.x, chest.heart.y], [chest.heart.rx, chest.heart.ry])
         }
-        Finding::Consolidation => (at(chest, [0.25, 0.60], [0.40, 0.60]), [0.21 * size, 0.19 * size]),
-        Finding::Edema => ([0.0, -0.02], [0.52, 0.42 * size]),
-        Finding::Effusion => {
+        DrawnFinding::Consolidation => (at(chest, [0.25, 0.60], [0.40, 0.60]), [0.21 * size, 0.19 * size]),
+        DrawnFinding::Edema => ([0.0, -0.02], [0.52, 0.42 * size]),
+        DrawnFinding::Effusion => {
             let level = base - 0.12 - 0.16 * along - 0.12 * strength;
             let x = 0.5 * (chest.inner + chest.sides[side].outer);
             let half = 0.5 * (chest.sides[side].outer - chest.inner);
             let (x, height) = (if side == 0 { -x } else { x }, base - level);
             ([x, level + 0.5 * height], [half, 0.5 * height])
         }
-        Finding::Emphysema => {
+        DrawnFinding::Emphysema => {
             chest.top -= 0.05;
             for half in &mut chest.sides {
                 half.base += 0.10;
@@ -77,17 +77,17 @@ pub(super) fn apply(finding: Finding, chest: &mut Anatomy, strength: f32, place:
             // All of both lungs; nothing is laid over them.
             ([0.0, 0.0], [0.7, 0.7])
         }
-        Finding::Fibrosis => {
+        DrawnFinding::Fibrosis => {
             chest.sides.iter_mut().for_each(|half| half.base -= 0.04);
             ([0.0, base - 0.22], [0.7, 0.34 * size])
         }
-        Finding::Hernia => ([0.06 + 0.05 * across, base - 0.24], [0.15 * size, 0.14 * size]),
-        Finding::Infiltration => (at(chest, [0.30, 0.70], [0.35, 0.65]), [0.25 * size, 0.25 * size]),
-        Finding::Mass => (at(chest, [0.25, 0.70], [0.40, 0.70]), round(0.15)),
-        Finding::Nodule => (at(chest, [0.20, 0.72], [0.35, 0.75]), round(0.062)),
-        Finding::PleuralThickening => (at(chest, [0.55, 0.55], [1.0, 1.0]), [0.085 * size, 0.5]),
-        Finding::Pneumonia => (at(chest, [0.72, 0.82], [0.35, 0.55]), [0.24 * size, 0.19 * size]),
-        Finding::Pneumothorax => {
+        DrawnFinding::Hernia => ([0.06 + 0.05 * across, base - 0.24], [0.15 * size, 0.14 * size]),
+        DrawnFinding::Infiltration => (at(chest, [0.30, 0.70], [0.35, 0.65]), [0.25 * size, 0.25 * size]),
+        DrawnFinding::Mass => (at(chest, [0.25, 0.70], [0.40, 0.70]), round(0.15)),
+        DrawnFinding::Nodule => (at(chest, [0.20, 0.72], [0.35, 0.75]), round(0.062)),
+        DrawnFinding::PleuralThickening => (at(chest, [0.55, 0.55], [1.0, 1.0]), [0.085 * size, 0.5]),
+        DrawnFinding::Pneumonia => (at(chest, [0.72, 0.82], [0.35, 0.55]), [0.24 * size, 0.19 * size]),
+        DrawnFinding::Pneumothorax => {
             let centre = at(chest, [0.22, 0.22], [0.55, 0.55]);
             (centre, [0.5 * (chest.sides[side].outer - chest.inner), 0.22 * (base - chest.top)])
         }
@@ -98,7 +98,7 @@ pub(super) fn apply(finding: Finding, chest: &mut Anatomy, strength: f32, place:
 impl Lesion {
     /// Left, upper, right and lower end, for findings that the published box list has.
     pub(super) fn extent(&self) -> Option<[f32; 4]> {
-        use Finding::*;
+        use DrawnFinding::*;
         let boxed = matches!(
             self.finding,
             Atelectasis | Cardiomegaly | Effusion | Infiltration | Mass | Nodule | Pneumonia | Pneumothorax
@@ -123,42 +123,42 @@ impl Lesion {
         let noise = |scale: f32| clouds.fine(x + self.texture, y, scale);
         // How much of the point is as bright as `DENSE`.
         let dense = match self.finding {
-            Finding::Cardiomegaly | Finding::Emphysema => 0.0,
-            Finding::Atelectasis => {
+            DrawnFinding::Cardiomegaly | DrawnFinding::Emphysema => 0.0,
+            DrawnFinding::Atelectasis => {
                 let slope = if self.side == 0 { 0.25 } else { -0.25 };
                 let away = (y - self.centre[1] - slope * (x - self.centre[0])) / self.radii[1];
                 0.85 * step(1.3, 0.2, away.abs() + 0.5 * (noise(6.0) - 0.5))
                     * bump((x - self.centre[0]) / (1.3 * self.radii[0]))
                     * spot.lung
             }
-            Finding::Consolidation => 0.92 * step(1.2, 0.45, r2 + 0.8 * (noise(7.0) - 0.5)) * spot.lung,
-            Finding::Pneumonia => 0.62 * step(1.3, 0.1, r2 + 0.6 * (noise(7.0) - 0.5)) * spot.lung,
-            Finding::Infiltration => {
+            DrawnFinding::Consolidation => 0.92 * step(1.2, 0.45, r2 + 0.8 * (noise(7.0) - 0.5)) * spot.lung,
+            DrawnFinding::Pneumonia => 0.62 * step(1.3, 0.1, r2 + 0.6 * (noise(7.0) - 0.5)) * spot.lung,
+            DrawnFinding::Infiltration => {
                 0.55 * step(1.4, 0.2, r2) * (0.2 + step(0.38, 0.68, noise(9.0))) * spot.lung
             }
-            Finding::Edema => {
+            DrawnFinding::Edema => {
                 let wing = ellipse(spot.across, y, [0.20, self.centre[1]], [0.36, self.radii[1]]);
                 0.62 * step(1.1, 0.1, wing) * (0.7 + 0.5 * noise(9.0)) * spot.lung
             }
-            Finding::Effusion => {
+            DrawnFinding::Effusion => {
                 let reach = (spot.across - 0.25) / 0.40;
                 let surface = self.centre[1] - self.radii[1] - 0.16 * reach * reach * reach.signum();
                 let chest_wall = step(-0.01, 0.02, spot.outer) * step(-0.05, 0.02, spot.inner);
                 0.95 * step(-0.03, 0.03, y - surface) * chest_wall * side
             }
-            Finding::Fibrosis => {
+            DrawnFinding::Fibrosis => {
                 let low = step(-0.15, 0.35, y) * spot.air;
                 low * (0.12 + 0.6 * ridge(noise(10.0)).max(ridge(noise(7.0))))
             }
-            Finding::Mass => 0.95 * step(1.3, 0.7, r2 + 0.7 * (noise(6.0) - 0.5)) * spot.lung.max(0.3),
-            Finding::Nodule => 0.95 * step(1.5, 0.6, r2) * spot.lung.max(0.3),
-            Finding::PleuralThickening => {
+            DrawnFinding::Mass => 0.95 * step(1.3, 0.7, r2 + 0.7 * (noise(6.0) - 0.5)) * spot.lung.max(0.3),
+            DrawnFinding::Nodule => 0.95 * step(1.5, 0.6, r2) * spot.lung.max(0.3),
+            DrawnFinding::PleuralThickening => {
                 let inward = self.radii[0] * (0.7 + 0.6 * noise(5.0));
                 let rim = step(inward + 0.02, inward - 0.02, spot.outer) * step(-0.03, 0.0, spot.outer);
                 rim * step(chest.top + 0.1, chest.top + 0.3, y) * step(-0.05, 0.0, spot.above) * side
             }
-            Finding::Hernia => return self.hernia(value, r2, y),
-            Finding::Pneumothorax => return self.pneumothorax(value, spot, chest),
+            DrawnFinding::Hernia => return self.hernia(value, r2, y),
+            DrawnFinding::Pneumothorax => return self.pneumothorax(value, spot, chest),
         };
         value + (DENSE - value).max(0.0) * (self.strength * dense).min(1.0)
     }

@@ -16,10 +16,10 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
-use super::pixels::{Grey, encode_png};
+use super::pixels::{Gray, encode_png};
 
 use drawing::Drawing;
-use population::{Finding, Visit};
+use population::{DrawnFinding, Visit};
 
 /// The folder of the images.
 pub const IMAGES: &str = "images";
@@ -43,7 +43,7 @@ const MOST_PATIENTS: u32 = 99_999_999;
 
 /// What is generated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Options {
+pub struct SyntheticOptions {
     /// Number of patients; about 1.6 images each.
     pub patients: u32,
     /// Width and height of the images in pixels.
@@ -54,7 +54,7 @@ pub struct Options {
 
 /// What was generated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Summary {
+pub struct SyntheticSummary {
     /// Number of images.
     pub images: u32,
     /// Number of patients.
@@ -91,8 +91,8 @@ pub enum SyntheticError {
 ///
 /// # Errors
 /// When the options are out of range, `dir` already holds images, or a file cannot be written.
-pub fn generate(dir: &Path, options: &Options) -> Result<Summary, SyntheticError> {
-    let &Options { patients, size, seed } = options;
+pub fn generate(dir: &Path, options: &SyntheticOptions) -> Result<SyntheticSummary, SyntheticError> {
+    let &SyntheticOptions { patients, size, seed } = options;
     if !SIZES.contains(&size) {
         return Err(SyntheticError::Size(size));
     }
@@ -110,7 +110,7 @@ pub fn generate(dir: &Path, options: &Options) -> Result<Summary, SyntheticError
         .par_iter()
         .map(|visit| {
             let drawing = Drawing::new(visit, size, seed);
-            let png = encode_png(&Grey { width: size, height: size, data: drawing.pixels() });
+            let png = encode_png(&Gray { width: size, height: size, data: drawing.pixels() });
             write(&images.join(visit.name()), &png)?;
             Ok((png.len() as u64, box_lines(visit, &drawing)))
         })
@@ -132,7 +132,7 @@ pub fn generate(dir: &Path, options: &Options) -> Result<Summary, SyntheticError
         let list = subset.map(Visit::name).collect::<Vec<_>>().join("\n");
         write(&dir.join(name), list.as_bytes())?;
     }
-    Ok(Summary {
+    Ok(SyntheticSummary {
         images: visits.len() as u32,
         patients,
         boxes: boxes.len() as u32,
@@ -142,14 +142,14 @@ pub fn generate(dir: &Path, options: &Options) -> Result<Summary, SyntheticError
 
 /// A row of the box list and the finding that it is grouped by.
 struct BoxLine {
-    finding: Finding,
+    finding: DrawnFinding,
     text: String,
 }
 
 fn box_lines(visit: &Visit, drawing: &Drawing) -> Vec<BoxLine> {
-    let line = |(finding, [x, y, w, h]): (Finding, [f32; 4])| {
+    let line = |(finding, [x, y, w, h]): (DrawnFinding, [f32; 4])| {
         // The published list abbreviates this one.
-        let label = if finding == Finding::Infiltration { "Infiltrate" } else { finding.name() };
+        let label = if finding == DrawnFinding::Infiltration { "Infiltrate" } else { finding.name() };
         let text = format!("{},{label},{x:.3},{y:.3},{w:.3},{h:.3}\n", visit.name());
         BoxLine { finding, text }
     };
@@ -178,7 +178,7 @@ mod tests {
         let made = [1, 3].map(|threads| {
             let dir = tempfile::tempdir().unwrap();
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-            let options = Options { patients: 10, size: 32, seed: 9 };
+            let options = SyntheticOptions { patients: 10, size: 32, seed: 9 };
             pool.install(|| generate(dir.path(), &options)).unwrap();
             contents(dir.path())
         });
@@ -188,7 +188,7 @@ mod tests {
     #[test]
     fn a_summary_counts_what_was_written() {
         let dir = tempfile::tempdir().unwrap();
-        let summary = generate(dir.path(), &Options { patients: 30, size: 32, seed: 4 }).unwrap();
+        let summary = generate(dir.path(), &SyntheticOptions { patients: 30, size: 32, seed: 4 }).unwrap();
         let lines = |name| fs::read_to_string(dir.path().join(name)).unwrap().lines().count() as u32;
         assert_eq!(lines(METADATA), summary.images + 1);
         assert_eq!(lines(BOXES), summary.boxes + 1);
@@ -200,10 +200,13 @@ mod tests {
     #[test]
     fn what_cannot_be_generated_is_refused() {
         let dir = tempfile::tempdir().unwrap();
-        let options = Options { patients: 2, size: 16, seed: 0 };
+        let options = SyntheticOptions { patients: 2, size: 16, seed: 0 };
         let try_with = |options| generate(dir.path(), &options);
-        assert!(matches!(try_with(Options { size: 15, ..options }), Err(SyntheticError::Size(15))));
-        assert!(matches!(try_with(Options { patients: 0, ..options }), Err(SyntheticError::Patients(0))));
+        assert!(matches!(try_with(SyntheticOptions { size: 15, ..options }), Err(SyntheticError::Size(15))));
+        assert!(matches!(
+            try_with(SyntheticOptions { patients: 0, ..options }),
+            Err(SyntheticError::Patients(0))
+        ));
         try_with(options).unwrap();
         assert!(matches!(try_with(options), Err(SyntheticError::NotEmpty(_))));
         let file = dir.path().join(TEST);

@@ -9,7 +9,7 @@ use crate::random::Stream;
 
 /// A finding of ChestX-ray14, in the order in which the metadata file joins them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Finding {
+pub(super) enum DrawnFinding {
     Atelectasis,
     Cardiomegaly,
     Consolidation,
@@ -31,7 +31,7 @@ pub(super) enum Finding {
 /// Rates follow Table 2 of Baltruschat et al. (2019). The dependence on age, gender and view is
 /// that of the published metadata, made stronger so that a few hundred images show it.
 struct Profile {
-    finding: Finding,
+    finding: DrawnFinding,
     name: &'static str,
     /// Probability as an additional finding of a patient who has another one.
     rate: f64,
@@ -43,25 +43,32 @@ struct Profile {
     ap: f64,
 }
 
-const fn profile(finding: Finding, name: &'static str, rate: f64, age: f64, female: f64, ap: f64) -> Profile {
+const fn profile(
+    finding: DrawnFinding,
+    name: &'static str,
+    rate: f64,
+    age: f64,
+    female: f64,
+    ap: f64,
+) -> Profile {
     Profile { finding, name, rate, age, female, ap }
 }
 
 const PROFILES: [Profile; 14] = [
-    profile(Finding::Atelectasis, "Atelectasis", 0.13, 52.0, 0.38, 0.55),
-    profile(Finding::Cardiomegaly, "Cardiomegaly", 0.03, 55.0, 0.58, 0.50),
-    profile(Finding::Consolidation, "Consolidation", 0.05, 45.0, 0.43, 0.68),
-    profile(Finding::Edema, "Edema", 0.03, 50.0, 0.50, 0.85),
-    profile(Finding::Effusion, "Effusion", 0.15, 52.0, 0.44, 0.64),
-    profile(Finding::Emphysema, "Emphysema", 0.03, 56.0, 0.28, 0.35),
-    profile(Finding::Fibrosis, "Fibrosis", 0.02, 57.0, 0.46, 0.22),
-    profile(Finding::Hernia, "Hernia", 0.005, 61.0, 0.62, 0.22),
-    profile(Finding::Infiltration, "Infiltration", 0.22, 45.0, 0.42, 0.54),
-    profile(Finding::Mass, "Mass", 0.06, 52.0, 0.36, 0.33),
-    profile(Finding::Nodule, "Nodule", 0.07, 52.0, 0.42, 0.28),
-    profile(Finding::PleuralThickening, "Pleural_Thickening", 0.04, 53.0, 0.32, 0.28),
-    profile(Finding::Pneumonia, "Pneumonia", 0.02, 41.0, 0.42, 0.62),
-    profile(Finding::Pneumothorax, "Pneumothorax", 0.06, 41.0, 0.54, 0.33),
+    profile(DrawnFinding::Atelectasis, "Atelectasis", 0.13, 52.0, 0.38, 0.55),
+    profile(DrawnFinding::Cardiomegaly, "Cardiomegaly", 0.03, 55.0, 0.58, 0.50),
+    profile(DrawnFinding::Consolidation, "Consolidation", 0.05, 45.0, 0.43, 0.68),
+    profile(DrawnFinding::Edema, "Edema", 0.03, 50.0, 0.50, 0.85),
+    profile(DrawnFinding::Effusion, "Effusion", 0.15, 52.0, 0.44, 0.64),
+    profile(DrawnFinding::Emphysema, "Emphysema", 0.03, 56.0, 0.28, 0.35),
+    profile(DrawnFinding::Fibrosis, "Fibrosis", 0.02, 57.0, 0.46, 0.22),
+    profile(DrawnFinding::Hernia, "Hernia", 0.005, 61.0, 0.62, 0.22),
+    profile(DrawnFinding::Infiltration, "Infiltration", 0.22, 45.0, 0.42, 0.54),
+    profile(DrawnFinding::Mass, "Mass", 0.06, 52.0, 0.36, 0.33),
+    profile(DrawnFinding::Nodule, "Nodule", 0.07, 52.0, 0.42, 0.28),
+    profile(DrawnFinding::PleuralThickening, "Pleural_Thickening", 0.04, 53.0, 0.32, 0.28),
+    profile(DrawnFinding::Pneumonia, "Pneumonia", 0.02, 41.0, 0.42, 0.62),
+    profile(DrawnFinding::Pneumothorax, "Pneumothorax", 0.06, 41.0, 0.54, 0.33),
 ];
 
 /// Age, share of women and of AP views of those without a finding.
@@ -92,9 +99,9 @@ const DETECTORS: [(&str, f64); 6] = [
     ("2021,2021,0.19431099999999998,0.19431099999999998", 0.04),
 ];
 
-impl Finding {
+impl DrawnFinding {
     /// All, in the order of their numbers.
-    pub(super) fn all() -> impl Iterator<Item = Finding> {
+    pub(super) fn all() -> impl Iterator<Item = DrawnFinding> {
         PROFILES.iter().map(|p| p.finding)
     }
 
@@ -109,16 +116,16 @@ impl Finding {
 pub(super) struct Findings(u16);
 
 impl Findings {
-    pub(super) fn has(self, finding: Finding) -> bool {
+    pub(super) fn has(self, finding: DrawnFinding) -> bool {
         self.0 >> finding as u16 & 1 == 1
     }
 
-    pub(super) fn insert(&mut self, finding: Finding) {
+    pub(super) fn insert(&mut self, finding: DrawnFinding) {
         self.0 |= 1 << finding as u16;
     }
 
-    pub(super) fn iter(self) -> impl Iterator<Item = Finding> {
-        Finding::all().filter(move |&f| self.has(f))
+    pub(super) fn iter(self) -> impl Iterator<Item = DrawnFinding> {
+        DrawnFinding::all().filter(move |&f| self.has(f))
     }
 }
 
@@ -142,7 +149,7 @@ impl Visit {
 
     /// The row of the metadata file, without a line end.
     pub(super) fn row(&self) -> String {
-        let names: Vec<&str> = self.findings.iter().map(Finding::name).collect();
+        let names: Vec<&str> = self.findings.iter().map(DrawnFinding::name).collect();
         format!(
             "{},{},{},{},{},{},{},{}",
             self.name(),
@@ -277,7 +284,7 @@ mod tests {
     fn three_hundred_patients_show_every_finding_at_least_eight_times() {
         for seed in 0..20 {
             let visits = visits(300, seed);
-            for finding in Finding::all() {
+            for finding in DrawnFinding::all() {
                 let n = visits.iter().filter(|v| v.findings.has(finding)).count();
                 assert!(n >= 8, "seed {seed}: {n} x {}", finding.name());
             }
@@ -298,10 +305,10 @@ mod tests {
         about("women", share(&visits, |v| v.female), 0.44);
         about("AP", share(&visits, |v| v.ap), 0.40);
         about("No Finding", share(&visits, |v| v.findings == Findings::default()), 0.45);
-        about("Infiltration", share(&visits, |v| v.findings.has(Finding::Infiltration)), 0.15);
+        about("Infiltration", share(&visits, |v| v.findings.has(DrawnFinding::Infiltration)), 0.15);
         let edema = |ap| {
             let view: Vec<Visit> = visits.iter().filter(|v| v.ap == ap).cloned().collect();
-            share(&view, |v| v.findings.has(Finding::Edema))
+            share(&view, |v| v.findings.has(DrawnFinding::Edema))
         };
         assert!(edema(true) > 2.0 * edema(false), "edema belongs to AP");
     }

@@ -2,12 +2,12 @@
 //! their lineages part first.
 
 mod data;
-mod figures;
-mod legs;
-mod matters;
+mod dependencies;
+mod divergence;
 mod numbers;
-mod parts;
+mod sides;
 mod split;
+mod values;
 
 use std::collections::{BTreeSet, HashSet};
 
@@ -16,15 +16,15 @@ use serde::Serialize;
 use serde_json::Value;
 
 pub use data::{Changed, DatasetDiff, Relabelled, datasets as diff_datasets};
-pub use parts::Parting;
+pub use divergence::DivergencePoint;
 pub use split::{FoldOf, SplitDiff, SubsetDiff};
 
 use crate::hash::{Hash, Id};
 use crate::index::{IndexError, View};
 use crate::records::{Content, Execution, Kind, Software, Split, Table, differing_sources, source_files};
 use crate::registry::{Registry, RegistryError};
-use legs::{Leg, legs, pairs};
-use matters::{Sees, matters, why_harmless};
+use dependencies::{InputDependencies, matters, why_harmless};
+use sides::{Side, pairs, sides};
 
 /// Why two things are not compared.
 #[derive(Debug, thiserror::Error)]
@@ -48,7 +48,7 @@ impl From<IndexError> for DiffError {
 
 /// One of the two.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
-pub struct Side {
+pub struct ComparedRecord {
     /// Its id.
     pub id: Hash,
     /// Its kind.
@@ -85,17 +85,17 @@ impl Change {
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Difference {
     /// The first.
-    pub a: Side,
+    pub a: ComparedRecord,
     /// The second.
-    pub b: Side,
+    pub b: ComparedRecord,
     /// Whether they say the same: the same numbers to the last digit, the same images, the same subsets.
     pub equal: bool,
     /// Why they are equal although something differs, or what made them differ.
     pub why: Vec<String>,
     /// Where the lineages part first; null where they are one.
-    pub first: Option<Parting>,
+    pub first: Option<DivergencePoint>,
     /// All points where they part.
-    pub parts: Vec<Parting>,
+    pub parts: Vec<DivergencePoint>,
     /// Data sets that differ.
     pub data: Vec<DatasetDiff>,
     /// Folds that differ.
@@ -116,7 +116,7 @@ pub struct Difference {
 pub fn diff(registry: &Registry, view: &View, a: Hash, b: Hash) -> Result<Difference, DiffError> {
     let [a, b] = [side(registry, view, a)?, side(registry, view, b)?];
     if a.kind != b.kind {
-        let called = |side: &Side| match side.record {
+        let called = |side: &ComparedRecord| match side.record {
             Some(kind) => kind.descriptor().called.to_owned(),
             None => format!("a {}", side.kind),
         };
@@ -131,7 +131,7 @@ pub fn diff(registry: &Registry, view: &View, a: Hash, b: Hash) -> Result<Differ
                 return Err(DiffError::Kind(a.kind));
             }
         };
-    let parts = parts::partings(registry, a.id, b.id)?;
+    let parts = divergence::divergence_points(registry, a.id, b.id)?;
     let mut found = Difference {
         a,
         b,
@@ -160,23 +160,23 @@ fn folds(count: u32) -> String {
 }
 
 /// Folds of legs that no leg of the other side is of.
-fn folds_alone<'l>(legs: &[Leg], others: impl Iterator<Item = &'l Leg>) -> Vec<FoldOf> {
-    fn fold(leg: &Leg) -> Option<FoldOf> {
-        Some(FoldOf { split: leg.split?.hash, fold: leg.fold? })
+fn folds_alone<'l>(sides: &[Side], others: impl Iterator<Item = &'l Side>) -> Vec<FoldOf> {
+    fn fold(side: &Side) -> Option<FoldOf> {
+        Some(FoldOf { split: side.split?.hash, fold: side.fold? })
     }
     let others: BTreeSet<FoldOf> = others.filter_map(fold).collect();
-    let alone: BTreeSet<FoldOf> = legs.iter().filter_map(fold).filter(|of| !others.contains(of)).collect();
+    let alone: BTreeSet<FoldOf> = sides.iter().filter_map(fold).filter(|of| !others.contains(of)).collect();
     alone.into_iter().collect()
 }
 
-fn side(registry: &Registry, view: &View, id: Hash) -> Result<Side, DiffError> {
+fn side(registry: &Registry, view: &View, id: Hash) -> Result<ComparedRecord, DiffError> {
     let record = view.kind(&id)?;
     let kind = record.map_or("file that is no record", Kind::name).to_owned();
     let name = view.names_by_id()?.remove(&id);
     let bytes = registry.store().read(&id).map_err(RegistryError::from)?;
     let header = crate::records::Header::read(&bytes).ok();
     let summary = header.map(|header| crate::records::summary(&header)).unwrap_or_default();
-    Ok(Side { id, kind, record, name, summary })
+    Ok(ComparedRecord { id, kind, record, name, summary })
 }
 
 impl Difference {
@@ -221,18 +221,23 @@ impl Difference {
     }
 
     fn of_results(&mut self, registry: &Registry, view: &View) -> Result<(), DiffError> {
-        let left = legs(registry, self.a.id, &self.a.kind)?;
-        let right = legs(registry, self.b.id, &self.b.kind)?;
+        let left = sides(registry, self.a.id, &self.a.kind)?;
+        let right = sides(registry, self.b.id, &self.b.kind)?;
         let (pairs, only_a, only_b) = pairs(left, right);
         let tables = self.tables(registry)?;
-        let looks = tables.iter().flatten().map(Sees::of).fold(Sees::default(), Sees::and);
+        let looks = tables
+            .iter()
+            .flatten()
+            .map(InputDependencies::of)
+            .fold(InputDependencies::default(), InputDependencies::and);
         let (mut harmless, mut causes) = (Vec::new(), Vec::new());
         let mut seen = HashSet::new();
         for (a, b) in &pairs {
             let both = [a, b];
-            let sees = both.iter().map(|leg| leg.sees()).fold(looks, Sees::and);
+            let dependencies =
+                both.iter().map(|side| side.dependencies()).fold(looks, InputDependencies::and);
             if seen.insert((a.dataset, b.dataset, a.split, b.split, a.fold, b.fold)) {
-                self.inputs(registry, both, sees, (&mut harmless, &mut causes))?;
+                self.inputs(registry, both, dependencies, (&mut harmless, &mut causes))?;
             }
             self.settings(registry, view, both)?;
             self.of_other_things(registry, both, &mut harmless)?;
@@ -276,8 +281,10 @@ impl Difference {
             lines.retain(|line| seen.insert(line.clone()));
         }
         let none = None::<String>;
-        self.configuration.extend(only_a.iter().filter_map(|leg| Change::of("part", leg.to_string(), &none)));
-        self.configuration.extend(only_b.iter().filter_map(|leg| Change::of("part", &none, leg.to_string())));
+        self.configuration
+            .extend(only_a.iter().filter_map(|side| Change::of("part", side.to_string(), &none)));
+        self.configuration
+            .extend(only_b.iter().filter_map(|side| Change::of("part", &none, side.to_string())));
         let found = numbers::numbers(registry, view, &self.a, &self.b)?;
         self.numbers.extend(found.changes);
         self.equal = self.numbers.is_empty();
@@ -311,7 +318,7 @@ impl Difference {
     fn of_other_things(
         &mut self,
         registry: &Registry,
-        [a, b]: [&Leg; 2],
+        [a, b]: [&Side; 2],
         harmless: &mut Vec<String>,
     ) -> Result<(), RegistryError> {
         if let (Some(one), Some(other)) = (a.predictions, b.predictions)
@@ -369,21 +376,22 @@ impl Difference {
 
     /// What was asked of two tables, and by which rules it was answered.
     fn asked(&mut self, a: &Table, b: &Table) {
-        if figures::kind(a) == figures::kind(b) {
-            let each = figures::asked(a).into_iter().zip(figures::asked(b));
+        if values::kind(a) == values::kind(b) {
+            let each = values::asked(a).into_iter().zip(values::asked(b));
             self.configuration
                 .extend(each.filter_map(|((what, one), (_, other))| Change::of(what, one, other)));
         } else {
-            self.configuration.extend(Change::of("kind of table", figures::kind(a), figures::kind(b)));
+            self.configuration.extend(Change::of("kind of table", values::kind(a), values::kind(b)));
         }
         self.code.extend(Change::of("rules of the table", a.rules().0, b.rules().0));
     }
 
     /// Leaves of the fields in which two tables part the order of models and labels.
     fn part_in_order_alone(&mut self) {
-        for parting in self.parts.iter_mut().chain(&mut self.first).filter(|parting| parting.path.is_empty())
+        for divergence in
+            self.parts.iter_mut().chain(&mut self.first).filter(|divergence| divergence.path.is_empty())
         {
-            parting.fields = vec!["/models".to_owned()];
+            divergence.fields = vec!["/models".to_owned()];
         }
     }
 
@@ -391,8 +399,8 @@ impl Difference {
     fn inputs(
         &mut self,
         registry: &Registry,
-        [a, b]: [&Leg; 2],
-        sees: Sees,
+        [a, b]: [&Side; 2],
+        dependencies: InputDependencies,
         (harmless, causes): (&mut Vec<String>, &mut Vec<String>),
     ) -> Result<(), DiffError> {
         let folds = match (a.split.zip(a.fold), b.split.zip(b.fold)) {
@@ -405,7 +413,7 @@ impl Difference {
                 (Some(one), Some(other)) => Some(split::members(registry, [one, other])?),
                 _ => None,
             };
-            let matters = matters(&found, used.as_ref(), sees);
+            let matters = matters(&found, used.as_ref(), dependencies);
             // A split that is drawn is drawn of all patients and images.
             let drawn = folds.as_ref().is_some_and(|folds| !folds.same);
             match (matters.is_empty(), drawn) {
@@ -414,7 +422,7 @@ impl Difference {
                 _ => causes.extend(matters),
             }
             if !found.same_boxes {
-                match sees.boxes {
+                match dependencies.boxes {
                     true => causes.push("data: annotated boxes".to_owned()),
                     false => harmless.push("annotated boxes do not affect scores".to_owned()),
                 }
@@ -434,12 +442,12 @@ impl Difference {
         Ok(())
     }
 
-    fn settings(&mut self, registry: &Registry, view: &View, [a, b]: [&Leg; 2]) -> Result<(), DiffError> {
+    fn settings(&mut self, registry: &Registry, view: &View, [a, b]: [&Side; 2]) -> Result<(), DiffError> {
         if let (Some(one), Some(other)) = (&a.spec, &b.spec) {
             let document = |spec| serde_json::to_value(spec).unwrap_or_default();
             let (one, other) = (document(one), document(other));
             let mut fields = Vec::new();
-            parts::compare("", &one, &other, &mut fields);
+            divergence::compare("", &one, &other, &mut fields);
             for at in fields {
                 let what = at.trim_start_matches('/').replace('/', ".");
                 let change = Change::of(what.as_str(), one.pointer(&at), other.pointer(&at));
@@ -453,16 +461,16 @@ impl Difference {
         self.configuration.extend(Change::of("subset", a.subset, b.subset));
         self.configuration.extend(Change::of("imported file", a.source, b.source));
         // The bytes count, not what else is known of them.
-        let weights = |leg: &Leg| -> Result<Option<Hash>, RegistryError> {
-            let weights = leg.spec.as_ref().and_then(|spec| spec.weights);
+        let weights = |side: &Side| -> Result<Option<Hash>, RegistryError> {
+            let weights = side.spec.as_ref().and_then(|spec| spec.weights);
             weights.map(|id| Ok(registry.get(id)?.file.object.hash)).transpose()
         };
         self.configuration.extend(Change::of("weights", weights(a)?, weights(b)?));
         // What other tools scored, nobody knows by what.
         if a.computed.is_empty() != b.computed.is_empty() {
-            let numerics = |leg: &Leg| leg.computed.first().map(|of| of.numerics.clone());
-            let threads = |leg: &Leg| leg.computed.first().map(|of| of.threads);
-            let device = |leg: &Leg| leg.computed.first().map(|of| of.device);
+            let numerics = |side: &Side| side.computed.first().map(|of| of.numerics.clone());
+            let threads = |side: &Side| side.computed.first().map(|of| of.threads);
+            let device = |side: &Side| side.computed.first().map(|of| of.device);
             self.configuration.extend(Change::of("run", a.run, b.run));
             self.code.extend(Change::of("numerics", numerics(a), numerics(b)));
             self.environment.extend(Change::of("threads", threads(a), threads(b)));
@@ -484,7 +492,7 @@ impl Difference {
                 self.programs(registry, [one.software, other.software])?;
             }
         }
-        let [one, other] = [a, b].map(|leg| leg.run.map(|run| execution(registry, view, run.hash)));
+        let [one, other] = [a, b].map(|side| side.run.map(|run| execution(registry, view, run.hash)));
         if let (Some(Some(one)), Some(Some(other))) = (one.transpose()?, other.transpose()?) {
             self.code.extend(Change::of("git", &one.git, &other.git));
             self.code.extend(Change::of("reg", &one.reg, &other.reg));

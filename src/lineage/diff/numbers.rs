@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::figures::{Names, as_column, columns_and_rows, figures, keep, kind};
-use super::{Change, Side};
+use super::values::{ModelNames, as_column, columns_and_rows, keep, kind, values};
+use super::{Change, ComparedRecord};
 use crate::hash::Id;
 use crate::index::View;
 use crate::records::{AucTable, ComparedModel, Content, Predictions, Run, Subset, Table};
@@ -11,7 +11,7 @@ use crate::registry::{Registry, RegistryError};
 
 /// What was found of the numbers.
 #[derive(Default)]
-pub(super) struct Outcome {
+pub(super) struct NumberChanges {
     /// Those that differ.
     pub(super) changes: Vec<Change>,
     /// What is the same all the same: models and labels in another order or under another name.
@@ -24,9 +24,9 @@ pub(super) struct Outcome {
 pub(super) fn numbers(
     registry: &Registry,
     view: &View,
-    a: &Side,
-    b: &Side,
-) -> Result<Outcome, RegistryError> {
+    a: &ComparedRecord,
+    b: &ComparedRecord,
+) -> Result<NumberChanges, RegistryError> {
     let changes = match a.record.map(|kind| kind.descriptor().content) {
         Some(Content::Run) => of_runs(registry, view, [Id::new(a.id), Id::new(b.id)])?,
         Some(Content::Predictions) => of_predictions(registry, [Id::new(a.id), Id::new(b.id)])?,
@@ -36,7 +36,7 @@ pub(super) fn numbers(
         )
         | None => Vec::new(),
     };
-    Ok(Outcome { changes, ..Outcome::default() })
+    Ok(NumberChanges { changes, ..NumberChanges::default() })
 }
 
 fn of_runs(registry: &Registry, view: &View, ids: [Id<Run>; 2]) -> Result<Vec<Change>, RegistryError> {
@@ -49,7 +49,7 @@ fn of_runs(registry: &Registry, view: &View, ids: [Id<Run>; 2]) -> Result<Vec<Ch
     changes.extend(Change::of("parameters", a.parameters, b.parameters));
     let tables = [test_table(registry, view, ids[0])?, test_table(registry, view, ids[1])?];
     if let [Some(one), Some(other)] = tables {
-        let [one, other] = [one, other].map(|table| figures(&Table::Auc(table), &Names::own(&[])));
+        let [one, other] = [one, other].map(|table| values(&Table::Auc(table), &ModelNames::own(&[])));
         let each = one.against(&other, false).changes;
         changes.extend(
             each.into_iter().map(|change| Change { what: format!("test {}", change.what), ..change }),
@@ -117,20 +117,20 @@ fn of_predictions(registry: &Registry, ids: [Id<Predictions>; 2]) -> Result<Vec<
     Ok(changes)
 }
 
-fn of_tables(registry: &Registry, ids: [Id<Table>; 2]) -> Result<Outcome, RegistryError> {
+fn of_tables(registry: &Registry, ids: [Id<Table>; 2]) -> Result<NumberChanges, RegistryError> {
     let [mut a, mut b] = [registry.get(ids[0])?, registry.get(ids[1])?];
-    let mut out = Outcome::default();
+    let mut out = NumberChanges::default();
     if kind(&a) != kind(&b) {
         out.changes.extend(Change::of("kind of table", kind(&a), kind(&b)));
         // The numbers of an AUC table stand in a comparison of its predictions, too.
         let pair = match (&a, &b) {
             (Table::Auc(auc), Table::Comparison(of)) => {
                 let column = as_column(auc, &registry.get(auc.predictions)?, of);
-                column.map(|column| [column, figures(&b, &Names::own(&of.models))])
+                column.map(|column| [column, values(&b, &ModelNames::own(&of.models))])
             }
             (Table::Comparison(of), Table::Auc(auc)) => {
                 let column = as_column(auc, &registry.get(auc.predictions)?, of);
-                column.map(|column| [figures(&a, &Names::own(&of.models)), column])
+                column.map(|column| [values(&a, &ModelNames::own(&of.models)), column])
             }
             _ => None,
         };
@@ -152,7 +152,8 @@ fn of_tables(registry: &Registry, ids: [Id<Table>; 2]) -> Result<Outcome, Regist
     let scores = |model: &ComparedModel| {
         model.predictions.iter().map(|id| Ok(registry.get(*id)?.scores)).collect::<Result<_, RegistryError>>()
     };
-    let (own, matched) = (Names::own(&models(&a)), Names::matched(&models(&a), &models(&b), scores)?);
+    let (own, matched) =
+        (ModelNames::own(&models(&a)), ModelNames::matched(&models(&a), &models(&b), scores)?);
     let orders = [columns_and_rows(&a, &own), columns_and_rows(&b, &matched)];
     let mut shared: [BTreeSet<String>; 2] = Default::default();
     for (at, what) in ["model", "label"].into_iter().enumerate() {
@@ -174,7 +175,7 @@ fn of_tables(registry: &Registry, ids: [Id<Table>; 2]) -> Result<Outcome, Regist
     keep(&mut a, ours, labels);
     keep(&mut b, &theirs, labels);
     // Sums and quantiles of turned differences round in another way.
-    let gap = figures(&a, &own).against(&figures(&b, &matched), !out.looks.is_empty());
+    let gap = values(&a, &own).against(&values(&b, &matched), !out.looks.is_empty());
     if gap.rounding == 0.0 && gap.changes.len() == gap.sections && gap.sections + out.changes.len() > 0 {
         out.looks.push("the numbers of both sides are equal to the last digit".to_owned());
     }

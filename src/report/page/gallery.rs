@@ -3,14 +3,14 @@
 use std::fmt::Write as _;
 
 use super::gather::Material;
-use super::html::{Writer, data};
+use super::html::{HtmlWriter, data};
 use super::withheld;
 use crate::dataset::{overlay, pixels};
 use crate::hash::Hash;
-use crate::records::{Heat, Scale};
+use crate::records::{Heatmap, Scale};
 use crate::registry::Registry;
 use crate::report::svg::escape;
-use crate::stats::{HeatMap, Rect};
+use crate::stats::{HeatmapGrid, Rect};
 
 /// Pixels of the shorter side of a picture.
 const SIDE: u32 = 240;
@@ -18,9 +18,9 @@ const SIDE: u32 = 240;
 const SHOWN: usize = 24;
 
 /// Shows each heat map beside its image, with the annotated boxes in both.
-pub(super) fn gallery(page: &mut Writer, material: &Material, registry: &Registry) {
+pub(super) fn gallery(page: &mut HtmlWriter, material: &Material, registry: &Registry) {
     page.heading(2, "gallery", "Grad-CAM heat maps");
-    if material.heats.is_empty() {
+    if material.heatmaps.is_empty() {
         page.paragraph(
             "",
             "No heat map of these runs is recorded. Compute one with `reg gradcam RUN IMAGE --label L -o OUT.png`; the next report shows it.",
@@ -32,23 +32,23 @@ pub(super) fn gallery(page: &mut Writer, material: &Material, registry: &Registr
         "Grad-CAM of the last convolutional layer. Left: the image with its annotated boxes. Right: the heat map on top. Each map has its own scale.",
     );
     let mut html = String::from("<div class=\"gallery\">");
-    for (id, heat) in material.heats.iter().take(SHOWN) {
-        html += &pair(page, material, registry, id, heat);
+    for (id, heatmap) in material.heatmaps.iter().take(SHOWN) {
+        html += &pair(page, material, registry, id, heatmap);
     }
     page.push(&(html + "</div>"));
-    if material.heats.len() > SHOWN {
-        let more = material.heats.len() - SHOWN;
+    if material.heatmaps.len() > SHOWN {
+        let more = material.heatmaps.len() - SHOWN;
         page.paragraph("notes", &format!("{more} more heat maps are recorded; `reg list table` lists them."));
     }
 }
 
-fn pair(page: &Writer, material: &Material, registry: &Registry, id: &Hash, heat: &Heat) -> String {
-    let run = material.runs.iter().find(|run| run.id == heat.run).map_or("?", |run| run.name.as_str());
-    let probability = Scale::Logit.probability(heat.logit);
-    let about = format!("{} in {}, {run}: probability {probability:.3}", heat.label, heat.image);
-    let boxes = match heat.boxes.as_slice() {
+fn pair(page: &HtmlWriter, material: &Material, registry: &Registry, id: &Hash, heatmap: &Heatmap) -> String {
+    let run = material.runs.iter().find(|run| run.id == heatmap.run).map_or("?", |run| run.name.as_str());
+    let probability = Scale::Logit.probability(heatmap.logit);
+    let about = format!("{} in {}, {run}: probability {probability:.3}", heatmap.label, heatmap.image);
+    let boxes = match heatmap.boxes.as_slice() {
         // A plane without heat has no hottest place.
-        _ if heat.map.iter().flatten().all(|heat| *heat == 0.0) => {
+        _ if heatmap.map.iter().flatten().all(|heatmap| *heatmap == 0.0) => {
             "The heat map is zero: no region supports the label.".to_owned()
         }
         [] => "No annotated box.".to_owned(),
@@ -58,8 +58,8 @@ fn pair(page: &Writer, material: &Material, registry: &Registry, id: &Hash, heat
         }
     };
     // What cannot be looked up must not be shown either.
-    let withheld = withheld(registry, &heat.object.hash).unwrap_or_else(|e| Some(e.to_string()));
-    let pictures = match pictures(registry, heat).filter(|_| withheld.is_none()) {
+    let withheld = withheld(registry, &heatmap.object.hash).unwrap_or_else(|e| Some(e.to_string()));
+    let pictures = match pictures(registry, heatmap).filter(|_| withheld.is_none()) {
         Some(pictures) => {
             let mut html = String::from("<div class=\"pair\">");
             for (picture, what) in pictures.iter().zip(["X-ray", "Heat map on the X-ray"]) {
@@ -75,30 +75,30 @@ fn pair(page: &Writer, material: &Material, registry: &Registry, id: &Hash, heat
     };
     format!(
         "<figure>{pictures}<figcaption><b>{}</b> in {}. {}, probability {probability:.3}. {boxes} <span class=\"from\">From {} {}</span></figcaption></figure>",
-        escape(&heat.label),
-        escape(&heat.image),
+        escape(&heatmap.label),
+        escape(&heatmap.image),
         escape(run),
         page.id(id),
-        page.id(&heat.run.hash)
+        page.id(&heatmap.run.hash)
     )
 }
 
 /// Image and heat, as PNG; none where the image is lost or damaged.
-fn pictures(registry: &Registry, heat: &Heat) -> Option<[Vec<u8>; 2]> {
-    let bytes = registry.store().read(&heat.object.hash).ok()?;
-    let grey = pixels::shrunk(pixels::decode(&bytes).ok()?, SIDE);
+fn pictures(registry: &Registry, heatmap: &Heatmap) -> Option<[Vec<u8>; 2]> {
+    let bytes = registry.store().read(&heatmap.object.hash).ok()?;
+    let gray = pixels::shrunk(pixels::decode(&bytes).ok()?, SIDE);
     let scale =
-        [0, 1].map(|axis| f64::from([grey.width, grey.height][axis]) / f64::from(heat.size[axis].max(1)));
+        [0, 1].map(|axis| f64::from([gray.width, gray.height][axis]) / f64::from(heatmap.size[axis].max(1)));
     let scaled = |x: f64, y: f64, w: f64, h: f64| [x * scale[0], y * scale[1], w * scale[0], h * scale[1]];
     let boxes: Vec<[f64; 4]> =
-        heat.boxes.iter().map(|of| scaled(of.area.x, of.area.y, of.area.w, of.area.h)).collect();
-    let [x, y, w, h] = scaled(heat.over.x, heat.over.y, heat.over.w, heat.over.h);
-    let side = heat.map.len();
-    let cells: Vec<f64> = heat.map.concat();
+        heatmap.boxes.iter().map(|of| scaled(of.area.x, of.area.y, of.area.w, of.area.h)).collect();
+    let [x, y, w, h] = scaled(heatmap.over.x, heatmap.over.y, heatmap.over.w, heatmap.over.h);
+    let side = heatmap.map.len();
+    let cells: Vec<f64> = heatmap.map.concat();
     if side == 0 || cells.len() != side * side {
         return None;
     }
-    let map = HeatMap { cells, side, over: Rect { x, y, w, h }, image: [grey.width, grey.height] };
-    let cold = vec![0.0; grey.data.len()];
-    Some([overlay::paint(&grey, &cold, &boxes), overlay::paint(&grey, &map.pixels(), &boxes)])
+    let map = HeatmapGrid { cells, side, over: Rect { x, y, w, h }, image: [gray.width, gray.height] };
+    let cold = vec![0.0; gray.data.len()];
+    Some([overlay::paint(&gray, &cold, &boxes), overlay::paint(&gray, &map.pixels(), &boxes)])
 }

@@ -9,26 +9,26 @@ use crate::hash::{Hash, Id};
 use crate::index::View;
 use crate::lineage::{Direction, Graph, trace};
 use crate::records::{
-    Comparison, Content, Dataset, EpochLog, Execution, Heat, Kind, Pointing, Predictions, ProbeTable, Run,
+    Comparison, Content, Dataset, EpochLog, Execution, Heatmap, Kind, Pointing, Predictions, ProbeTable, Run,
     ScoreSource, Spec, Split, Study, Table,
 };
 use crate::registry::{Registry, RegistryError, Stamp};
-use crate::runs::study::{self, Standing, compare_sections, standing};
-use crate::runs::{Input, Options, RocCurve, compare, hold, roc_curves};
+use crate::runs::study::{self, StudyRunStatus, compare_sections, status};
+use crate::runs::{CompareOptions, Input, RocCurve, compare, roc_curves, verify_record};
 
 /// What a report was asked for.
 #[derive(Debug, Clone)]
-pub struct Request {
+pub struct ReportRequest {
     /// Names or ids, in order.
     pub ids: Vec<String>,
     /// How runs and predictions are compared that are in no table yet.
-    pub options: Options,
+    pub options: CompareOptions,
     /// Its heading; none for one that says what it compares.
     pub title: Option<String>,
 }
 
 /// One comparison.
-pub(super) struct Section {
+pub(super) struct ReportSection {
     pub(super) title: String,
     pub(super) id: Id<Table>,
     pub(super) comparison: Comparison,
@@ -38,7 +38,7 @@ pub(super) struct Section {
 }
 
 /// A run, and how it came about.
-pub(super) struct Trained {
+pub(super) struct ReportedRun {
     pub(super) id: Id<Run>,
     pub(super) name: String,
     pub(super) run: Run,
@@ -57,7 +57,7 @@ pub(super) struct Counted {
 }
 
 /// A study, and how each of its runs stands.
-pub(super) type Stood = (Hash, Study, Vec<Standing>);
+pub(super) type Stood = (Hash, Study, Vec<StudyRunStatus>);
 
 /// All that is shown.
 #[derive(Default)]
@@ -65,12 +65,12 @@ pub(super) struct Material {
     pub(super) studies: Vec<Stood>,
     pub(super) datasets: Vec<Counted>,
     pub(super) splits: Vec<(Id<Split>, String, Split)>,
-    pub(super) sections: Vec<Section>,
-    pub(super) runs: Vec<Trained>,
+    pub(super) sections: Vec<ReportSection>,
+    pub(super) runs: Vec<ReportedRun>,
     /// With what their features are of: a study's setup, or a model and what the table is named.
     pub(super) probes: Vec<(Hash, String, ProbeTable)>,
     pub(super) pointings: Vec<(Hash, Pointing)>,
-    pub(super) heats: Vec<(Hash, Heat)>,
+    pub(super) heatmaps: Vec<(Hash, Heatmap)>,
     /// Lineages of all of these, a root each.
     pub(super) graphs: Vec<Graph>,
 }
@@ -79,7 +79,7 @@ pub(super) struct Material {
 /// does; nothing else is written. Without a `stamp` nothing may be written, and only what is recorded is read.
 pub(super) fn gather(
     registry: &Registry,
-    request: &Request,
+    request: &ReportRequest,
     stamp: Option<&Stamp>,
 ) -> Result<Material, PageError> {
     let mut material = Material::default();
@@ -101,7 +101,7 @@ pub(super) fn gather(
         let kind = view.kind(&id)?;
         let Some(record) = kind else { return Err(not_reported(kind)) };
         if stamp.is_some() {
-            match hold(registry, id, record) {
+            match verify_record(registry, id, record) {
                 Err(e) if e.is_older_rules() => {}
                 held => held?,
             }
@@ -120,7 +120,7 @@ pub(super) fn gather(
                     material.add_section(registry, name, Id::new(id), *comparison, Vec::new())?;
                 }
                 Table::Probe(probe) => material.probes.push((id, String::new(), *probe)),
-                Table::Heat(heat) => material.heats.push((id, *heat)),
+                Table::Heatmap(heatmap) => material.heatmaps.push((id, *heatmap)),
                 Table::Pointing(pointing) => material.pointings.push((id, *pointing)),
             },
             Content::Split | Content::Withdrawal | Content::Document => return Err(not_reported(kind)),
@@ -139,12 +139,12 @@ pub(super) fn gather(
     }
     for (id, stamp) in studies.into_iter().zip(stamp.into_iter().cycle()) {
         let study = registry.get::<Study>(Id::new(id))?;
-        let standing = standing(registry, &study)?;
-        for done in compare_sections(registry, &study, &standing, &request.options, false, stamp)? {
-            let study::Section { section, table, comparison, left_out, .. } = done;
+        let status = status(registry, &study)?;
+        for done in compare_sections(registry, &study, &status, &request.options, false, stamp)? {
+            let study::ComparedSection { section, table, comparison, left_out, .. } = done;
             material.add_section(registry, Some(section.title), table, comparison, left_out)?;
         }
-        material.studies.push((id, study, standing));
+        material.studies.push((id, study, status));
     }
     let view = registry.view()?;
     material.add_runs(registry, &view)?;
@@ -167,7 +167,7 @@ impl Material {
         let curves = roc_curves(registry, &comparison)?;
         let models: Vec<&str> = comparison.models.iter().map(|model| model.name.as_str()).collect();
         let title = title.unwrap_or_else(|| models.join(", "));
-        self.sections.push(Section { title, id, comparison, curves, left_out });
+        self.sections.push(ReportSection { title, id, comparison, curves, left_out });
         Ok(())
     }
 
@@ -209,7 +209,7 @@ impl Material {
                 runs.push(run);
             }
         }
-        runs.extend(self.heats.iter().map(|(_, heat)| heat.run));
+        runs.extend(self.heatmaps.iter().map(|(_, heatmap)| heatmap.run));
         runs.extend(self.pointings.iter().map(|(_, pointing)| pointing.run));
         for id in runs {
             if self.runs.iter().any(|known| known.id == id) {
@@ -221,8 +221,10 @@ impl Material {
             self.runs.push(trained);
             for (table, recorded) in registry.referring::<Table>(view, &id.hash)? {
                 match recorded {
-                    Table::Heat(heat) if self.heats.iter().all(|(known, _)| *known != table.hash) => {
-                        self.heats.push((table.hash, *heat));
+                    Table::Heatmap(heatmap)
+                        if self.heatmaps.iter().all(|(known, _)| *known != table.hash) =>
+                    {
+                        self.heatmaps.push((table.hash, *heatmap));
                     }
                     Table::Pointing(game) if self.pointings.iter().all(|(known, _)| *known != table.hash) => {
                         self.pointings.push((table.hash, *game));
@@ -235,8 +237,8 @@ impl Material {
             }
         }
         // Whatever the order in which they were computed.
-        self.heats.sort_by(|(a, heat_a), (b, heat_b)| {
-            (&heat_a.label, &heat_a.image, a).cmp(&(&heat_b.label, &heat_b.image, b))
+        self.heatmaps.sort_by(|(a, heatmap_a), (b, heatmap_b)| {
+            (&heatmap_a.label, &heatmap_a.image, a).cmp(&(&heatmap_b.label, &heatmap_b.image, b))
         });
         self.pointings.sort_by_key(|(id, _)| *id);
         self.name_probes(view)?;
@@ -276,8 +278,8 @@ impl Material {
     fn add_lineages(&mut self, registry: &Registry, view: &View) -> Result<(), PageError> {
         let of_sections = self.sections.iter().map(|section| section.id.hash);
         let others = self.probes.iter().map(|(id, ..)| *id).chain(self.pointings.iter().map(|(id, _)| *id));
-        let heats = self.heats.iter().map(|(id, _)| *id);
-        let roots: Vec<Hash> = of_sections.chain(others).chain(heats).collect();
+        let heatmaps = self.heatmaps.iter().map(|(id, _)| *id);
+        let roots: Vec<Hash> = of_sections.chain(others).chain(heatmaps).collect();
         let studies = self.studies.iter().map(|(id, ..)| *id);
         let datasets = self.datasets.iter().map(|counted| counted.id.hash);
         for root in roots.into_iter().chain(studies).chain(datasets) {
@@ -295,7 +297,7 @@ impl Material {
         &self,
         registry: &Registry,
         id: Id<Predictions>,
-    ) -> Result<Option<&Trained>, PageError> {
+    ) -> Result<Option<&ReportedRun>, PageError> {
         let predictions: Predictions = registry.get(id)?;
         Ok(match predictions.source {
             ScoreSource::Run { run, .. } => self.runs.iter().find(|known| known.id == run),
@@ -304,7 +306,7 @@ impl Material {
     }
 }
 
-fn trained(registry: &Registry, view: &View, id: Id<Run>) -> Result<Trained, PageError> {
+fn trained(registry: &Registry, view: &View, id: Id<Run>) -> Result<ReportedRun, PageError> {
     let run = registry.get(id)?;
     let spec = registry.get(run.spec)?;
     let log = registry.store().read(&run.log.hash).map_err(RegistryError::from)?;
@@ -315,7 +317,7 @@ fn trained(registry: &Registry, view: &View, id: Id<Run>) -> Result<Trained, Pag
         executions.insert(execution.started.clone(), execution);
     }
     let execution = executions.into_values().next_back();
-    Ok(Trained { id, name: named(view, &id.hash)?, run, spec, epochs, execution })
+    Ok(ReportedRun { id, name: named(view, &id.hash)?, run, spec, epochs, execution })
 }
 
 /// The name of an object, or its short id.

@@ -9,7 +9,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use crate::hash::{Hash, Hasher};
 use crate::report::svg::{self, Figure, escape};
 use crate::report::table::{NOT_COMPARABLE, sort_value};
-use crate::report::{Align, Cell, Table};
+use crate::report::{Align, Cell, ReportTable};
 
 /// A table with more columns may be wider than the text.
 const MANY_COLUMNS: usize = 7;
@@ -19,7 +19,7 @@ pub(super) const STYLE: &str = include_str!("page.css");
 pub(crate) const SCRIPT: &str = include_str!("page.js");
 
 /// A page as it grows.
-pub(crate) struct Writer<'a> {
+pub(crate) struct HtmlWriter<'a> {
     pub(crate) out: String,
     tables: u32,
     figures: u32,
@@ -30,9 +30,9 @@ pub(crate) struct Writer<'a> {
 
 /// What a table is shown with.
 #[derive(Default)]
-pub(crate) struct Beside<'t> {
+pub(crate) struct TableContext<'t> {
     /// Second lines of cells: those of this table in the same place, its first number left out.
-    pub(crate) intervals: Option<&'t Table>,
+    pub(crate) intervals: Option<&'t ReportTable>,
     /// What each column is made of; a row below the table.
     pub(crate) made_of: Vec<Vec<Hash>>,
     /// The records that the numbers are from.
@@ -43,14 +43,14 @@ pub(crate) struct Beside<'t> {
     pub(crate) last: usize,
 }
 
-impl<'a> Writer<'a> {
+impl<'a> HtmlWriter<'a> {
     pub(super) fn new(known: &'a HashSet<Hash>) -> Self {
-        Writer { out: String::new(), tables: 0, figures: 0, known: Some(known) }
+        HtmlWriter { out: String::new(), tables: 0, figures: 0, known: Some(known) }
     }
 
     /// A page of a live registry.
-    pub(crate) fn served() -> Writer<'static> {
-        Writer { out: String::new(), tables: 0, figures: 0, known: None }
+    pub(crate) fn served() -> HtmlWriter<'static> {
+        HtmlWriter { out: String::new(), tables: 0, figures: 0, known: None }
     }
 
     pub(crate) fn push(&mut self, html: &str) {
@@ -112,7 +112,7 @@ impl<'a> Writer<'a> {
     }
 
     /// A table with its number.
-    pub(crate) fn table(&mut self, table: &Table, beside: &Beside) {
+    pub(crate) fn table(&mut self, table: &ReportTable, beside: &TableContext) {
         self.tables += 1;
         let number = format!("<b>Table {}.</b> ", self.tables);
         self.any_table(table, beside, &number, |page, place| {
@@ -122,14 +122,14 @@ impl<'a> Writer<'a> {
     }
 
     /// A list, without a number, of records: the ids of a row behind it.
-    pub(crate) fn list(&mut self, table: &Table, heading: &'static str, ids: Vec<Vec<Hash>>) {
-        let beside = Beside { ids: Some((heading, ids)), ..Beside::default() };
+    pub(crate) fn list(&mut self, table: &ReportTable, heading: &'static str, ids: Vec<Vec<Hash>>) {
+        let beside = TableContext { ids: Some((heading, ids)), ..TableContext::default() };
         self.any_table(table, &beside, "", |page, place| Some(page.ids(beside.ids.as_ref()?.1.get(place)?)));
     }
 
     /// A list whose first column leads somewhere, a place a row.
-    pub(crate) fn links(&mut self, table: &Table, heading: &'static str, places: &[String]) {
-        let beside = Beside { ids: Some((heading, Vec::new())), ..Beside::default() };
+    pub(crate) fn links(&mut self, table: &ReportTable, heading: &'static str, places: &[String]) {
+        let beside = TableContext { ids: Some((heading, Vec::new())), ..TableContext::default() };
         self.any_table(table, &beside, "", |_, place| {
             Some(format!("<a href=\"{}\">{}</a>", escape(places.get(place)?), escape(heading)))
         });
@@ -137,8 +137,8 @@ impl<'a> Writer<'a> {
 
     fn any_table(
         &mut self,
-        table: &Table,
-        beside: &Beside,
+        table: &ReportTable,
+        beside: &TableContext,
         number: &str,
         behind: impl Fn(&Self, usize) -> Option<String>,
     ) {
@@ -313,13 +313,16 @@ mod tests {
     fn what_a_record_says_is_text_and_never_markup() {
         let hostile = "</td><script>alert(1)</script>\u{1b}\"'";
         let cell = || Cell::Text(hostile.to_owned());
-        let mut table = Table::new(hostile, vec![crate::report::Column::left(hostile)]);
+        let mut table = ReportTable::new(hostile, vec![crate::report::Column::left(hostile)]);
         table.rows = vec![vec![cell()]];
         table.notes = vec![hostile.to_owned()];
         table.warning = Some(hostile.to_owned());
         let known = HashSet::new();
-        let mut page = Writer::new(&known);
-        page.table(&table, &Beside { ids: Some((hostile, vec![vec![Hash::of(b"")]])), ..Beside::default() });
+        let mut page = HtmlWriter::new(&known);
+        page.table(
+            &table,
+            &TableContext { ids: Some((hostile, vec![vec![Hash::of(b"")]])), ..TableContext::default() },
+        );
         page.fold(hostile, true, |page| page.paragraph("", hostile));
         page.heading(2, "x", hostile);
         let html = alone(hostile, &page.out);

@@ -14,10 +14,10 @@ use crate::index::IndexError;
 use crate::lineage::Direction;
 use crate::registry::{Registry, RegistryError, Stamp};
 use crate::report::svg::escape;
-use crate::runs::{Options, RunError};
+use crate::runs::{CompareOptions, RunError};
 use gather::Material;
-pub use gather::Request;
-pub(crate) use html::{Beside, SCRIPT, Writer, served, style};
+pub use gather::ReportRequest;
+pub(crate) use html::{HtmlWriter, SCRIPT, TableContext, served, style};
 pub(crate) use lineage::tree;
 pub(crate) use withdrawn::{notice, withheld};
 
@@ -52,7 +52,7 @@ impl From<IndexError> for PageError {
 /// Makes the page.
 ///
 /// Runs and predictions that are asked for are compared, and the comparison is recorded as `reg compare` does.
-pub fn report(registry: &Registry, request: &Request, stamp: &Stamp) -> Result<String, PageError> {
+pub fn report(registry: &Registry, request: &ReportRequest, stamp: &Stamp) -> Result<String, PageError> {
     let material = gather::gather(registry, request, Some(stamp))?;
     let (title, body) = composed(registry, request, &material, false)?;
     Ok(html::alone(&title, &body))
@@ -60,19 +60,20 @@ pub fn report(registry: &Registry, request: &Request, stamp: &Stamp) -> Result<S
 
 /// The title and the body of the page on one table or data set, of which everything is recorded: nothing is written.
 pub(crate) fn recorded(registry: &Registry, id: &Hash) -> Result<(String, String), PageError> {
-    let request = Request { ids: vec![id.to_string()], options: Options::default(), title: None };
+    let request =
+        ReportRequest { ids: vec![id.to_string()], options: CompareOptions::default(), title: None };
     let material = gather::gather(registry, &request, None)?;
     composed(registry, &request, &material, true)
 }
 
 fn composed(
     registry: &Registry,
-    request: &Request,
+    request: &ReportRequest,
     material: &Material,
     served: bool,
 ) -> Result<(String, String), PageError> {
     let known = lineage::places(&material.graphs);
-    let mut page = if served { Writer::served() } else { Writer::new(&known) };
+    let mut page = if served { HtmlWriter::served() } else { HtmlWriter::new(&known) };
     let titles: Vec<&str> = material.sections.iter().map(|section| section.title.as_str()).collect();
     let names: Vec<&str> = material.datasets.iter().map(|counted| counted.name.as_str()).collect();
     let studies: Vec<&str> = material.studies.iter().map(|(_, study, _)| study.name.as_str()).collect();
@@ -115,7 +116,7 @@ fn composed(
         .chain(material.runs.iter().map(|run| named(run.id.hash, &run.name)))
         .chain(material.probes.iter().map(|(id, name, _)| named(*id, name)))
         .chain(material.pointings.iter().map(|(id, _)| named(*id, "pointing game")))
-        .chain(material.heats.iter().map(|(id, heat)| named(*id, &heat.image)));
+        .chain(material.heatmaps.iter().map(|(id, heatmap)| named(*id, &heatmap.image)));
     withdrawn::notice(&mut page, registry, ids)?;
     sections::asked(&mut page, material, registry)?;
     sections::data(&mut page, material);

@@ -1,22 +1,26 @@
 //! The sections of a report, from the data to what must be borne in mind.
 
 use super::PageError;
-use super::gather::{Counted, Material, Section, Trained};
-use super::html::{Beside, Writer};
+use super::gather::{Counted, Material, ReportSection, ReportedRun};
+use super::html::{HtmlWriter, TableContext};
 use crate::hash::Hash;
-use crate::records::{Architecture, ComparedModel, ScoreSource, SplitMethod, Unfair};
+use crate::records::{Architecture, ComparedModel, Incomparable, ScoreSource, SplitMethod};
 use crate::registry::Registry;
 use crate::report::svg::{self, escape};
-use crate::report::{Cell, Column, Table, dataset, details, features, results, thousands, uncertainty};
-use crate::runs::study::{Standing, State};
+use crate::report::{Cell, Column, ReportTable, dataset, details, features, results, thousands, uncertainty};
+use crate::runs::study::{State, StudyRunStatus};
 
 /// What was asked: data, splits, models.
-pub(super) fn asked(page: &mut Writer, material: &Material, registry: &Registry) -> Result<(), PageError> {
+pub(super) fn asked(
+    page: &mut HtmlWriter,
+    material: &Material,
+    registry: &Registry,
+) -> Result<(), PageError> {
     page.heading(2, "asked", "Request");
     let mut facts = String::from("<dl class=\"facts\">");
     let mut fact = |what: &str, html: String| facts += &format!("<dt>{what}</dt><dd>{html}</dd>");
-    for (id, study, standing) in &material.studies {
-        let (name, planned, done) = (escape(&study.name), standing.len(), done(standing));
+    for (id, study, status) in &material.studies {
+        let (name, planned, done) = (escape(&study.name), status.len(), done(status));
         fact("Study", format!("{name}, {done} of {planned} runs done {}", page.id(id)));
     }
     for counted in &material.datasets {
@@ -44,41 +48,41 @@ pub(super) fn asked(page: &mut Writer, material: &Material, registry: &Registry)
     for section in &material.sections {
         let models: Vec<String> = section.comparison.models.iter().map(|model| escape(&model.name)).collect();
         let subset = section.comparison.subset.map_or("", |subset| subset.name());
-        let judged = match subset {
+        let evaluated = match subset {
             "" => String::new(),
             subset => format!(", evaluated on the {subset} images"),
         };
-        fact("Models", format!("{}{judged} {}", models.join(", "), page.id(&section.id.hash)));
+        fact("Models", format!("{}{evaluated} {}", models.join(", "), page.id(&section.id.hash)));
     }
     page.push(&(facts + "</dl>"));
     for section in &material.sections {
         let (table, runs) = models(material, section, registry)?;
         if !table.rows.is_empty() {
-            page.table(&table, &Beside { ids: Some(("Runs", runs)), ..Beside::default() });
+            page.table(&table, &TableContext { ids: Some(("Runs", runs)), ..TableContext::default() });
         }
     }
     Ok(())
 }
 
-fn done(standing: &[Standing]) -> usize {
-    standing.iter().filter(|run| matches!(run.state, State::Done { .. })).count()
+fn done(status: &[StudyRunStatus]) -> usize {
+    status.iter().filter(|run| matches!(run.state, State::Done { .. })).count()
 }
 
 /// What each model of a section is and how it was trained, with its runs.
 fn models(
     material: &Material,
-    section: &Section,
+    section: &ReportSection,
     registry: &Registry,
-) -> Result<(Table, Vec<Vec<Hash>>), PageError> {
+) -> Result<(ReportTable, Vec<Vec<Hash>>), PageError> {
     let mut columns = vec![Column::left("Model"), Column::left("Initial weights")];
     columns.extend(["Input [px]", "Channels"].map(Column::right));
     columns.push(Column::left("Metadata"));
     columns
         .extend(["Batch", "Learning rate", "Max. epochs", "Seed", "Folds", "Parameters"].map(Column::right));
-    let mut table = Table::new(format!("Settings: {}", section.title), columns);
+    let mut table = ReportTable::new(format!("Settings: {}", section.title), columns);
     let mut all = Vec::new();
     for model in &section.comparison.models {
-        let mut runs: Vec<&Trained> = Vec::new();
+        let mut runs: Vec<&ReportedRun> = Vec::new();
         for id in &model.predictions {
             runs.extend(material.run_of(registry, *id)?);
         }
@@ -120,14 +124,14 @@ fn metadata(architecture: &Architecture) -> &'static str {
 }
 
 /// Tables 2 and 3, figure 3, and the sizes of the splits.
-pub(super) fn data(page: &mut Writer, material: &Material) {
+pub(super) fn data(page: &mut HtmlWriter, material: &Material) {
     if material.datasets.is_empty() {
         return;
     }
     page.heading(2, "data", "Data");
     for counted in &material.datasets {
         let source = &[counted.id.hash];
-        let beside = || Beside { source, ..Beside::default() };
+        let beside = || TableContext { source, ..TableContext::default() };
         if material.datasets.len() > 1 {
             page.heading(3, &format!("data-{}", counted.id.hash.short()), &counted.name);
         }
@@ -143,18 +147,21 @@ pub(super) fn data(page: &mut Writer, material: &Material) {
     for (id, name, split) in &material.splits {
         let mut table = dataset::split_sizes(&split.folds);
         table.title = format!("Sizes of the subsets of {name}");
-        page.table(&table, &Beside { source: &[id.hash], ..Beside::default() });
+        page.table(&table, &TableContext { source: &[id.hash], ..TableContext::default() });
     }
 }
 
 /// The results of one comparison.
-pub(super) fn results(page: &mut Writer, section: &Section, key: &str) {
+pub(super) fn results(page: &mut HtmlWriter, section: &ReportSection, key: &str) {
     let comparison = &section.comparison;
     page.heading(2, key, &format!("Results: {}", section.title));
-    if !comparison.unfair.is_empty() {
+    if !comparison.incomparable.is_empty() {
         page.push("<div class=\"box\" role=\"note\">");
         page.paragraph("warning", "These models are not comparable.");
-        comparison.unfair.iter().for_each(|unfair| page.paragraph("", &capital(&unfair.why)));
+        comparison
+            .incomparable
+            .iter()
+            .for_each(|incomparable| page.paragraph("", &capital(&incomparable.why)));
         page.push("</div>");
     }
     let source = &[section.id.hash];
@@ -174,7 +181,10 @@ pub(super) fn results(page: &mut Writer, section: &Section, key: &str) {
         let made_of =
             comparison.models.iter().map(|model| model.predictions.iter().map(|id| id.hash).collect());
         let made_of = made_of.collect();
-        page.table(&table, &Beside { intervals: intervals.as_ref(), made_of, source, last: 1, ids: None });
+        page.table(
+            &table,
+            &TableContext { intervals: intervals.as_ref(), made_of, source, last: 1, ids: None },
+        );
     }
     let figures = keyed(svg::comparison(comparison, &section.curves), key);
     let mut figures = figures.into_iter();
@@ -202,13 +212,13 @@ pub(super) fn results(page: &mut Writer, section: &Section, key: &str) {
         if let Some(table) = take(name).filter(|table| !table.rows.is_empty()) {
             let last = usize::from(matches!(name, "range" | "bootstrap"));
             page.fold(summary, false, |page| {
-                page.table(&table, &Beside { source, last, ..Beside::default() })
+                page.table(&table, &TableContext { source, last, ..TableContext::default() })
             });
         }
     }
     if let Some(table) = take("metrics") {
         page.fold("Beyond the AUC: precision, thresholds, calibration", true, |page| {
-            page.table(&table, &Beside { source, ..Beside::default() });
+            page.table(&table, &TableContext { source, ..TableContext::default() });
         });
     }
     if !comparison.groups.is_empty() {
@@ -216,7 +226,9 @@ pub(super) fn results(page: &mut Writer, section: &Section, key: &str) {
         page.paragraph("", "A mean over all patients can hide groups for which a model fails.");
         for table in details::each_group(comparison) {
             let summary = table.title.clone();
-            page.fold(&summary, true, |page| page.table(&table, &Beside { source, ..Beside::default() }));
+            page.fold(&summary, true, |page| {
+                page.table(&table, &TableContext { source, ..TableContext::default() })
+            });
         }
     }
 }
@@ -230,7 +242,7 @@ fn keyed(mut figures: Vec<svg::Figure>, key: &str) -> Vec<svg::Figure> {
 }
 
 /// Learning curves, and when and where each run was carried out.
-pub(super) fn training(page: &mut Writer, material: &Material) {
+pub(super) fn training(page: &mut HtmlWriter, material: &Material) {
     if material.runs.is_empty() {
         return;
     }
@@ -254,7 +266,7 @@ pub(super) fn training(page: &mut Writer, material: &Material) {
         Column::left("Started (UTC)"),
         Column::left("Machine"),
     ];
-    let mut table = Table::new("Runs", columns);
+    let mut table = ReportTable::new("Runs", columns);
     for run in &material.runs {
         let execution = run.execution.as_ref();
         let text = |value: Option<&str>| value.map_or(Cell::Empty, |text| Cell::Text(text.to_owned()));
@@ -277,11 +289,11 @@ pub(super) fn training(page: &mut Writer, material: &Material) {
         ]);
     }
     let ids = ids.into_iter().map(|id| vec![id]).collect();
-    page.table(&table, &Beside { ids: Some(("Run id", ids)), ..Beside::default() });
+    page.table(&table, &TableContext { ids: Some(("Run id", ids)), ..TableContext::default() });
 }
 
 /// Probes and pointing games.
-pub(super) fn features(page: &mut Writer, material: &Material) {
+pub(super) fn features(page: &mut HtmlWriter, material: &Material) {
     if material.probes.is_empty() && material.pointings.is_empty() {
         return;
     }
@@ -289,22 +301,32 @@ pub(super) fn features(page: &mut Writer, material: &Material) {
     for (id, of, probe) in &material.probes {
         page.table(
             &features::probe(probe, Some(of)),
-            &Beside { source: &[*id], last: 1, ..Beside::default() },
+            &TableContext { source: &[*id], last: 1, ..TableContext::default() },
         );
     }
     for (id, pointing) in &material.pointings {
-        page.table(&features::pointing(pointing), &Beside { source: &[*id], ..Beside::default() });
+        page.table(
+            &features::pointing(pointing),
+            &TableContext { source: &[*id], ..TableContext::default() },
+        );
     }
 }
 
 /// What is undefined, unfair, odd or missing.
-pub(super) fn cautions(page: &mut Writer, material: &Material, registry: &Registry) -> Result<(), PageError> {
+pub(super) fn cautions(
+    page: &mut HtmlWriter,
+    material: &Material,
+    registry: &Registry,
+) -> Result<(), PageError> {
     let mut items: Vec<String> = Vec::new();
     for section in &material.sections {
         let title = &section.title;
         let comparison = &section.comparison;
-        if !comparison.unfair.is_empty() {
-            items.push(format!("{title}: not comparable: {}.", Unfair::reasons(&comparison.unfair)));
+        if !comparison.incomparable.is_empty() {
+            items.push(format!(
+                "{title}: not comparable: {}.",
+                Incomparable::reasons(&comparison.incomparable)
+            ));
         }
         for model in &comparison.models {
             let name = &model.name;
@@ -344,7 +366,7 @@ pub(super) fn cautions(page: &mut Writer, material: &Material, registry: &Regist
                 without.join(", ")
             ));
         }
-        let last_epoch = |run: &&Trained| run.run.best_epoch == run.run.epochs && run.run.epochs > 1;
+        let last_epoch = |run: &&ReportedRun| run.run.best_epoch == run.run.epochs && run.run.epochs > 1;
         let growing: Vec<&str> =
             material.runs.iter().filter(last_epoch).map(|run| run.name.as_str()).collect();
         if !growing.is_empty() && std::ptr::eq(section, &material.sections[0]) {
@@ -375,10 +397,10 @@ pub(super) fn cautions(page: &mut Writer, material: &Material, registry: &Regist
                 .map(|what| format!("{title}: {what} is not shown, because not all its folds are done.")),
         );
     }
-    for (_, study, standing) in &material.studies {
-        let missing = standing.len() - done(standing);
+    for (_, study, status) in &material.studies {
+        let missing = status.len() - done(status);
         if missing > 0 {
-            items.push(format!("{}: {missing} of {} planned runs are pending.", study.name, standing.len()));
+            items.push(format!("{}: {missing} of {} planned runs are pending.", study.name, status.len()));
         }
     }
     for counted in &material.datasets {

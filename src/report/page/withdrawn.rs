@@ -1,6 +1,6 @@
 //! What a page says, and does not show, of withdrawn data.
 
-use super::html::Writer;
+use super::html::HtmlWriter;
 use crate::hash::Hash;
 use crate::lineage::Marks;
 use crate::registry::{Registry, RegistryError};
@@ -8,7 +8,7 @@ use crate::report::svg::escape;
 
 /// Says which of these records contain withdrawn data; nothing where none does.
 pub(crate) fn notice(
-    page: &mut Writer,
+    page: &mut HtmlWriter,
     registry: &Registry,
     ids: impl Iterator<Item = (Hash, String)>,
 ) -> Result<(), RegistryError> {

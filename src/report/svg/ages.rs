@@ -1,6 +1,6 @@
 //! Figure 3: ages.
 
-use super::scale::Scale;
+use super::scale::AxisScale;
 use super::{Anchor, Canvas, Figure, shown};
 use crate::dataset::statistics::AgeStatistics;
 use crate::report::thousands;
@@ -17,8 +17,8 @@ pub fn ages(age: &AgeStatistics) -> Figure {
     let most = age.histogram.iter().map(|bin| bin.images).max().unwrap_or(0);
     let (first, last) =
         age.histogram.first().zip(age.histogram.last()).map_or((0, 100), |(a, b)| (a.from, b.to));
-    let x = Scale::round(f64::from(first), f64::from(last), 10, [LEFT, WIDTH - RIGHT]);
-    let y = Scale::round(0.0, (most as f64).max(1.0), 5, [BOTTOM, TOP]);
+    let x = AxisScale::round(f64::from(first), f64::from(last), 10, [LEFT, WIDTH - RIGHT]);
+    let y = AxisScale::round(0.0, (most as f64).max(1.0), 5, [BOTTOM, TOP]);
     for (at, text) in y.ticks() {
         canvas.line("grid", [LEFT, at], [WIDTH - RIGHT, at]);
         let count = text.parse().map_or(text, thousands);

@@ -1,6 +1,6 @@
 //! Learning curves: the losses of a run, epoch by epoch.
 
-use super::scale::Scale;
+use super::scale::AxisScale;
 use super::{Anchor, Canvas, Figure, fitted, key, series_class};
 use crate::records::EpochLog;
 
@@ -22,7 +22,7 @@ pub fn learning(run: &str, epochs: &[EpochLog]) -> Figure {
     let high = losses().fold(f64::NEG_INFINITY, f64::max);
     let (low, high) = if epochs.is_empty() { (0.0, 1.0) } else { (low, high) };
     let last = epochs.last().map_or(1, |epoch| epoch.epoch);
-    let y = Scale::round(low, high, 5, [BOTTOM, TOP]);
+    let y = AxisScale::round(low, high, 5, [BOTTOM, TOP]);
     // Epochs are whole: no tick lies between two, and one alone stands in the middle.
     let x = |epoch: u32| match last {
         0 | 1 => (LEFT + WIDTH - RIGHT) / 2.0,

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::palette::heat;
+use super::palette::heatmap;
 use super::{Anchor, Canvas, Figure, fitted, number, shown, text_width};
 use crate::records::Comparison;
 
@@ -38,7 +38,7 @@ pub fn spearman(comparison: &Comparison) -> Figure {
             let x = left + column as f64 * CELL[0];
             let class = match value {
                 Some(value) => {
-                    let (ground, class) = heat(*value);
+                    let (ground, class) = heatmap(*value);
                     let [x, y] = [x + 1.0, y + 1.0].map(number);
                     let [width, height] = CELL.map(|side| number(side - 2.0));
                     let _ = write!(

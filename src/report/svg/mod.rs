@@ -28,7 +28,7 @@ pub use roc::{Curve, roc};
 
 use super::results;
 use super::table::{NOT_COMPARABLE, one_line};
-use crate::records::{Comparison, Unfair};
+use crate::records::{Comparison, Incomparable};
 use crate::runs::RocCurve;
 
 /// A figure.
@@ -87,8 +87,8 @@ pub fn comparison(comparison: &Comparison, curves: &[RocCurve]) -> Vec<Figure> {
     let rocs = labels.map(|label| roc(label, &roc::curves(comparison, label, curves)));
     let mut figures: Vec<Figure> =
         [range(comparison), spearman(comparison)].into_iter().chain(rocs).collect();
-    if !comparison.unfair.is_empty() {
-        figures.iter_mut().for_each(|figure| figure.warn(&Unfair::reasons(&comparison.unfair)));
+    if !comparison.incomparable.is_empty() {
+        figures.iter_mut().for_each(|figure| figure.warn(&Incomparable::reasons(&comparison.incomparable)));
     }
     figures
 }

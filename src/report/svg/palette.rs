@@ -62,7 +62,7 @@ type Rgb = [f64; 3];
 
 /// The ground of a correlation and the class of the text on it: the paler the closer to zero, blue above and
 /// brown below it.
-pub(super) fn heat(value: f64) -> (String, &'static str) {
+pub(super) fn heatmap(value: f64) -> (String, &'static str) {
     let ends: [Rgb; 2] = match value >= 0.0 {
         true => [[0.945, 0.96, 0.98], [0.03, 0.22, 0.42]],
         false => [[0.995, 0.955, 0.91], [0.45, 0.19, 0.0]],

@@ -1,6 +1,6 @@
 //! Figure 5: the AUC of every label and model, with its range over the folds.
 
-use super::scale::Scale;
+use super::scale::AxisScale;
 use super::{Anchor, Canvas, Figure, fitted, series_class, shown, text_width};
 use crate::records::{Comparison, Spread};
 use crate::report::results::labels_by_mean;
@@ -36,7 +36,7 @@ pub fn range(comparison: &Comparison) -> Figure {
     let (low, high) =
         ends.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), end| (a.min(*end), b.max(*end)));
     let (low, high) = if ends.is_empty() { (0.0, 1.0) } else { (low, high) };
-    let x = Scale::round(low, high, 8, [left, WIDTH - RIGHT]);
+    let x = AxisScale::round(low, high, 8, [left, WIDTH - RIGHT]);
     for (at, text) in x.ticks() {
         canvas.line("grid", [at, top], [at, bottom]);
         canvas.text("quiet", Anchor::Middle, [at, bottom + 16.0], &text);

@@ -1,6 +1,6 @@
 //! ROC curves of one label.
 
-use super::scale::{Scale, thinned};
+use super::scale::{AxisScale, thinned};
 use super::{Anchor, Canvas, Figure, fitted, key, series_class, shown};
 use crate::records::Comparison;
 use crate::runs::RocCurve;
@@ -45,8 +45,8 @@ const TOLERANCE: f64 = 0.15;
 /// Points that lie within a sixth of a pixel of the line between others are left out.
 pub fn roc(label: &str, curves: &[Curve]) -> Figure {
     let mut canvas = Canvas::default();
-    let x = Scale::round(0.0, 1.0, 5, [LEFT, LEFT + SIDE]);
-    let y = Scale::round(0.0, 1.0, 5, [TOP + SIDE, TOP]);
+    let x = AxisScale::round(0.0, 1.0, 5, [LEFT, LEFT + SIDE]);
+    let y = AxisScale::round(0.0, 1.0, 5, [TOP + SIDE, TOP]);
     canvas.text("head", Anchor::Start, [LEFT, 17.0], &fitted(label, SIDE));
     for ((x, text), (y, _)) in x.ticks().iter().zip(&y.ticks()) {
         canvas.line("grid", [*x, TOP], [*x, TOP + SIDE]);

@@ -2,13 +2,13 @@
 
 /// A linear scale.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Scale {
+pub(super) struct AxisScale {
     domain: [f64; 2],
     pixels: [f64; 2],
     step: f64,
 }
 
-impl Scale {
+impl AxisScale {
     /// A scale from `low` to `high`, each moved outwards to a round number, with about so many ticks.
     pub(super) fn round(low: f64, high: f64, ticks: usize, pixels: [f64; 2]) -> Self {
         let high = if high > low { high } else { low + 1.0 };
@@ -16,7 +16,7 @@ impl Scale {
         // A thousandth of a step is no reason for one more.
         let down = (low / step + 1e-3).floor() * step;
         let up = (high / step - 1e-3).ceil() * step;
-        Scale { domain: [down, up], pixels, step }
+        AxisScale { domain: [down, up], pixels, step }
     }
 
     /// The pixel of a value.
@@ -96,14 +96,14 @@ mod tests {
     #[test]
     fn scales_begin_and_end_at_round_numbers_and_show_them() {
         let texts = |low, high, n| -> Vec<String> {
-            Scale::round(low, high, n, [0.0, 100.0]).ticks().into_iter().map(|(_, text)| text).collect()
+            AxisScale::round(low, high, n, [0.0, 100.0]).ticks().into_iter().map(|(_, text)| text).collect()
         };
         assert_eq!(texts(0.0, 1.0, 5), ["0.0", "0.2", "0.4", "0.6", "0.8", "1.0"]);
         assert_eq!(texts(0.513, 0.93, 5), ["0.5", "0.6", "0.7", "0.8", "0.9", "1.0"]);
         assert_eq!(texts(0.0, 4321.0, 4), ["0", "2000", "4000", "6000"]);
         assert_eq!(texts(-0.03, 0.03, 3), ["-0.04", "-0.02", "0.00", "0.02", "0.04"]);
         assert_eq!(texts(0.2, 0.2, 3).first().unwrap(), "0.0");
-        let scale = Scale::round(0.0, 1.0, 5, [10.0, 0.0]);
+        let scale = AxisScale::round(0.0, 1.0, 5, [10.0, 0.0]);
         assert_eq!([scale.at(0.0), scale.at(0.5), scale.at(1.0)], [10.0, 5.0, 0.0]);
     }
 

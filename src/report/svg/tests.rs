@@ -1,8 +1,8 @@
-use super::palette::{DARK, LIGHT, contrast, heat};
+use super::palette::{DARK, LIGHT, contrast, heatmap};
 use super::*;
 use crate::dataset::statistics::{AgeBin, AgeStatistics};
 use crate::hash::{Hash, Id};
-use crate::records::{ComparedModel, EpochLog, LabelSpread, Pooling, Spread, UnfairKind};
+use crate::records::{ComparedModel, EpochLog, IncomparableKind, LabelSpread, Pooling, Spread};
 
 /// As hostile as a name can be.
 const ODD: &str = "a<script>alert(1)</script>&\"'\u{1b}";
@@ -65,7 +65,7 @@ fn figures() -> Vec<Figure> {
         metrics: Vec::new(),
         groups: Vec::new(),
         published: None,
-        unfair: vec![Unfair { kind: UnfairKind::Leak, why: ODD.into() }],
+        incomparable: vec![Incomparable { kind: IncomparableKind::Leak, why: ODD.into() }],
         rules: 1,
     };
     let nothing = Comparison { models: Vec::new(), spearman: Vec::new(), ..compared.clone() };
@@ -137,7 +137,7 @@ fn everything_stands_out_from_its_ground() {
         }
     }
     for step in -100..=100 {
-        let (ground, class) = heat(f64::from(step) / 100.0);
+        let (ground, class) = heatmap(f64::from(step) / 100.0);
         let text = if class == "on-light" { "#000000" } else { "#ffffff" };
         assert!(contrast(&ground, text) >= 4.5, "{text} on {ground}");
     }

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 
 use rayon::prelude::*;
 
-use super::columns::{Cell, Column};
+use super::columns::{FoldScores, ModelColumn};
 use crate::random::Stream;
 use crate::records::{Bootstrap, BootstrapRow, PatientId};
 use crate::stats::{self, InOrder};
@@ -33,7 +33,7 @@ struct Judged {
 }
 
 impl Judged {
-    fn of(cell: &Cell, label: usize) -> Self {
+    fn of(cell: &FoldScores, label: usize) -> Self {
         let truth = &cell.truth[label];
         let places = || (0..).zip(truth).filter(|(_, truth)| truth.is_some()).map(|(place, _)| place);
         let known = cell.known(label);
@@ -56,9 +56,9 @@ impl Judged {
 
 /// Computes intervals of the AUC of every column and label and, where `paired`, of every difference.
 pub(super) fn bootstrap(
-    columns: &[Column],
+    columns: &[ModelColumn],
     labels: &[String],
-    draws: u32,
+    resamples: u32,
     seed: u64,
     paired: bool,
 ) -> Bootstrap {
@@ -66,7 +66,7 @@ pub(super) fn bootstrap(
     let patients: BTreeSet<&PatientId> =
         cells().flat_map(|cell| cell.image_rows().map(|row| &row.patient)).collect();
     let patients: Vec<&PatientId> = patients.into_iter().collect();
-    let sample = |cell: &Cell| Sample {
+    let sample = |cell: &FoldScores| Sample {
         patients: cell
             .image_rows()
             .map(|row| patients.partition_point(|patient| **patient < row.patient) as u32)
@@ -79,7 +79,7 @@ pub(super) fn bootstrap(
         samples.iter().map(|folds| values(folds, labels.len(), times)).collect()
     };
     let as_is = of_draw(&vec![1; patients.len()]);
-    let drawn: Vec<Vec<Vec<Option<f64>>>> = (0..draws)
+    let drawn: Vec<Vec<Vec<Option<f64>>>> = (0..resamples)
         .into_par_iter()
         .map(|draw| {
             let mut stream = Stream::new("reg bootstrap of patients", seed, &[u64::from(draw)]);
@@ -112,7 +112,7 @@ pub(super) fn bootstrap(
                 value,
                 low,
                 high,
-                draws: defined.len() as u32,
+                resamples: defined.len() as u32,
             });
         }
     };
@@ -120,7 +120,7 @@ pub(super) fn bootstrap(
     if paired {
         (0..columns.len()).for_each(|a| (a + 1..columns.len()).for_each(|b| add(a, Some(b))));
     }
-    Bootstrap { draws, seed, level: LEVEL, patients: patients.len() as u64, rows }
+    Bootstrap { resamples, seed, level: LEVEL, patients: patients.len() as u64, rows }
 }
 
 /// The AUC of each label, a mean over the folds, and behind them the mean over the labels of a fold, then over

@@ -10,17 +10,17 @@ use crate::registry::Objects;
 use crate::runs::evaluate::truth;
 
 /// A data set, read once however many models scored it.
-pub(super) struct Images {
+pub(super) struct ScoredImages {
     pub(super) dataset: Dataset,
     pub(super) manifest: Manifest,
 }
 
 /// One model on one fold.
 #[derive(Clone)]
-pub(super) struct Cell {
+pub(super) struct FoldScores {
     pub(super) id: Id<Predictions>,
     pub(super) predictions: Predictions,
-    pub(super) images: Arc<Images>,
+    pub(super) images: Arc<ScoredImages>,
     /// Rows of the manifest that are scored, ascending.
     pub(super) rows: Vec<u32>,
     /// What `scores` and `truth` are by.
@@ -46,12 +46,12 @@ impl Known {
 
 /// One model: its cells by fold.
 #[derive(Clone)]
-pub(super) struct Column {
+pub(super) struct ModelColumn {
     pub(super) name: String,
-    pub(super) folds: BTreeMap<Option<u32>, Cell>,
+    pub(super) folds: BTreeMap<Option<u32>, FoldScores>,
 }
 
-impl Cell {
+impl FoldScores {
     pub(super) fn image_rows(&self) -> impl Iterator<Item = &ImageRow> {
         self.rows.iter().map(|row| &self.images.manifest.rows[*row as usize])
     }
@@ -75,7 +75,7 @@ impl Cell {
 
     /// Where the data set of another cell holds each of the images: of the same source, name, file, patient and
     /// labels. A data set without withdrawn images, or one of a CSV with other line ends, has rows of its own.
-    pub(super) fn rows_in(&self, other: &Cell) -> Vec<Option<u32>> {
+    pub(super) fn rows_in(&self, other: &FoldScores) -> Vec<Option<u32>> {
         if self.predictions.dataset == other.predictions.dataset {
             return self.rows.iter().copied().map(Some).collect();
         }
@@ -104,14 +104,14 @@ impl Cell {
     }
 
     /// The cell on those of its images that are in `rows` of the data set of another.
-    fn restrict(&self, rows: &HashSet<u32>, other: &Cell) -> Cell {
+    fn restrict(&self, rows: &HashSet<u32>, other: &FoldScores) -> FoldScores {
         fn pick<T: Copy>(values: &[T], kept: &[usize]) -> Vec<T> {
             kept.iter().map(|place| values[*place]).collect()
         }
         let there = self.rows_in(other);
         let kept: Vec<usize> =
             (0..there.len()).filter(|place| there[*place].is_some_and(|row| rows.contains(&row))).collect();
-        Cell {
+        FoldScores {
             rows: pick(&self.rows, &kept),
             scores: self.scores.iter().map(|scores| pick(scores, &kept)).collect(),
             truth: self.truth.iter().map(|truth| pick(truth, &kept)).collect(),
@@ -125,10 +125,10 @@ pub(super) fn columns(
     objects: &dyn Objects,
     inputs: Vec<Input>,
     grouping: Grouping,
-) -> Result<Vec<Column>, RunError> {
-    let mut columns: Vec<Column> = Vec::new();
+) -> Result<Vec<ModelColumn>, RunError> {
+    let mut columns: Vec<ModelColumn> = Vec::new();
     let mut owners: BTreeMap<(usize, Option<u32>), String> = BTreeMap::new();
-    let mut datasets: HashMap<Id<Dataset>, Arc<Images>> = HashMap::new();
+    let mut datasets: HashMap<Id<Dataset>, Arc<ScoredImages>> = HashMap::new();
     for input in inputs {
         let Input { name, id, predictions } = input;
         let key = match grouping {
@@ -136,7 +136,7 @@ pub(super) fn columns(
             Grouping::Run => name.clone(),
         };
         let place = columns.iter().position(|column| column.name == key).unwrap_or_else(|| {
-            columns.push(Column { name: key.clone(), folds: BTreeMap::new() });
+            columns.push(ModelColumn { name: key.clone(), folds: BTreeMap::new() });
             columns.len() - 1
         });
         let fold = predictions.fold;
@@ -154,7 +154,7 @@ pub(super) fn columns(
             None => {
                 let dataset = objects.get(predictions.dataset)?;
                 let manifest = objects.get_packed(dataset.manifest)?;
-                let images = Arc::new(Images { dataset, manifest });
+                let images = Arc::new(ScoredImages { dataset, manifest });
                 datasets.insert(predictions.dataset, images.clone());
                 images
             }
@@ -170,12 +170,12 @@ pub(super) fn cell(
     objects: &dyn Objects,
     id: Id<Predictions>,
     predictions: Predictions,
-    images: Arc<Images>,
-) -> Result<Cell, RunError> {
+    images: Arc<ScoredImages>,
+) -> Result<FoldScores, RunError> {
     let scores = objects.get_packed(predictions.scores)?;
     let labels = predictions.labels.clone();
     let of = |label: &String| truth(&images.dataset, &images.manifest, &scores, label);
-    Ok(Cell {
+    Ok(FoldScores {
         truth: labels.iter().map(of).collect(),
         scores: (0..labels.len()).map(|label| scores.column(label)).collect(),
         rows: scores.rows,
@@ -192,7 +192,7 @@ pub(super) fn fold_name(fold: Option<u32>) -> String {
 }
 
 /// The labels that every cell scores, in the order of the first.
-pub(super) fn shared_labels(columns: &[Column]) -> Vec<String> {
+pub(super) fn shared_labels(columns: &[ModelColumn]) -> Vec<String> {
     let mut cells = columns.iter().flat_map(|column| column.folds.values());
     let mut labels = cells.next().map_or(Vec::new(), |cell| cell.labels.clone());
     for cell in cells {
@@ -202,12 +202,12 @@ pub(super) fn shared_labels(columns: &[Column]) -> Vec<String> {
 }
 
 /// Keeps these labels of every cell, in this order.
-pub(super) fn select(columns: &mut [Column], labels: &[String]) {
+pub(super) fn select(columns: &mut [ModelColumn], labels: &[String]) {
     columns.iter_mut().flat_map(|column| column.folds.values_mut()).for_each(|cell| cell.select(labels));
 }
 
 /// The columns on the folds and images that all of them scored: what paired figures can be computed of.
-pub(super) fn common(columns: &[Column]) -> Vec<Column> {
+pub(super) fn common(columns: &[ModelColumn]) -> Vec<ModelColumn> {
     let mut common = columns.to_vec();
     let folds: Vec<Option<u32>> = columns[0].folds.keys().copied().collect();
     let shared = |fold: &Option<u32>| columns.iter().all(|column| column.folds.contains_key(fold));
@@ -216,7 +216,7 @@ pub(super) fn common(columns: &[Column]) -> Vec<Column> {
         column.folds.retain(|fold, _| shared.contains(fold) && !single.contains(fold));
     }
     for fold in &shared {
-        let cells: Vec<&Cell> = columns.iter().map(|column| &column.folds[fold]).collect();
+        let cells: Vec<&FoldScores> = columns.iter().map(|column| &column.folds[fold]).collect();
         if cells.windows(2).all(|pair| same_images(pair[0], pair[1])) {
             continue;
         }
@@ -234,7 +234,7 @@ pub(super) fn common(columns: &[Column]) -> Vec<Column> {
 }
 
 /// Whether two cells are of the same images.
-pub(super) fn same_images(a: &Cell, b: &Cell) -> bool {
+pub(super) fn same_images(a: &FoldScores, b: &FoldScores) -> bool {
     let mut rows = a.rows.iter().copied().map(Some);
     a.rows.len() == b.rows.len() && b.rows_in(a).into_iter().all(|row| rows.next() == Some(row))
 }

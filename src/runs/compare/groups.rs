@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use rayon::prelude::*;
 
-use super::columns::{Cell, Column};
+use super::columns::{FoldScores, ModelColumn};
 use crate::records::{Gender, GroupBy, GroupRow, ImageRow, ViewPosition};
 use crate::stats;
 
 /// Judges every column within every group.
-pub(super) fn groups(columns: &[Column], by: &[GroupBy]) -> Vec<GroupRow> {
-    let cells: Vec<(GroupBy, &Column, Option<u32>, &Cell)> = by
+pub(super) fn groups(columns: &[ModelColumn], by: &[GroupBy]) -> Vec<GroupRow> {
+    let cells: Vec<(GroupBy, &ModelColumn, Option<u32>, &FoldScores)> = by
         .iter()
         .flat_map(|by| columns.iter().map(move |column| (*by, column)))
         .flat_map(|(by, column)| column.folds.iter().map(move |(fold, cell)| (by, column, *fold, cell)))
@@ -21,7 +21,7 @@ pub(super) fn groups(columns: &[Column], by: &[GroupBy]) -> Vec<GroupRow> {
         .collect()
 }
 
-fn of_cell(by: GroupBy, model: &str, fold: Option<u32>, cell: &Cell) -> Vec<GroupRow> {
+fn of_cell(by: GroupBy, model: &str, fold: Option<u32>, cell: &FoldScores) -> Vec<GroupRow> {
     let mut members: BTreeMap<(u32, String), Vec<usize>> = BTreeMap::new();
     for (place, row) in cell.image_rows().enumerate() {
         members.entry(group(by, row)).or_default().push(place);

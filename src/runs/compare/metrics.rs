@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use super::RunError;
-use super::columns::{self, Cell, Column};
+use super::columns::{self, FoldScores, ModelColumn};
 use crate::hash::{Hash, Id};
 use crate::index::View;
 use crate::records::{CalibrationBin, MetricRow, Predictions, ScoreSource, Subset};
@@ -25,7 +25,7 @@ pub(super) enum Validation<'a> {
 /// The figures of a column, and the validation predictions that its thresholds were chosen on.
 pub(super) fn metrics(
     objects: &dyn Objects,
-    column: &Column,
+    column: &ModelColumn,
     known: Validation<'_>,
 ) -> Result<(Vec<MetricRow>, Vec<Id<Predictions>>), RunError> {
     let (mut rows, mut used) = (Vec::new(), Vec::new());
@@ -39,7 +39,13 @@ pub(super) fn metrics(
     Ok((rows, used))
 }
 
-fn row(model: &str, fold: Option<u32>, cell: &Cell, validation: Option<&Cell>, label: usize) -> MetricRow {
+fn row(
+    model: &str,
+    fold: Option<u32>,
+    cell: &FoldScores,
+    validation: Option<&FoldScores>,
+    label: usize,
+) -> MetricRow {
     let known = cell.known(label);
     let (scores, truth) = (&known.scores, &known.truth);
     let scale = cell.predictions.scale;
@@ -49,10 +55,10 @@ fn row(model: &str, fold: Option<u32>, cell: &Cell, validation: Option<&Cell>, l
         let known = validation.known(place);
         stats::youden(&known.scores, &known.truth)
     });
-    let judged = best.map(|best| stats::at_threshold(scores, truth, best.threshold));
+    let evaluated = best.map(|best| stats::at_threshold(scores, truth, best.threshold));
     let calibration = stats::calibration(&probabilities, truth, BINS);
     let positives = known.positives();
-    let bin = |bin: &stats::CalibrationBin| CalibrationBin {
+    let bin = |bin: &stats::ReliabilityBin| CalibrationBin {
         images: bin.images,
         positives: bin.positives,
         mean: bin.mean,
@@ -64,8 +70,8 @@ fn row(model: &str, fold: Option<u32>, cell: &Cell, validation: Option<&Cell>, l
         prevalence: (!truth.is_empty()).then(|| positives as f64 / truth.len() as f64),
         average_precision: stats::average_precision(scores, truth),
         threshold: best.map(|best| best.threshold),
-        sensitivity: judged.and_then(|judged| judged.sensitivity),
-        specificity: judged.and_then(|judged| judged.specificity),
+        sensitivity: evaluated.and_then(|evaluated| evaluated.sensitivity),
+        specificity: evaluated.and_then(|evaluated| evaluated.specificity),
         brier: stats::brier(&probabilities, truth),
         ece: calibration.as_ref().map(|calibration| calibration.ece),
         bins: calibration.map_or(Vec::new(), |calibration| calibration.bins.iter().map(bin).collect()),
@@ -76,7 +82,11 @@ fn row(model: &str, fold: Option<u32>, cell: &Cell, validation: Option<&Cell>, l
 /// itself of validation images.
 ///
 /// Of a run, by the same code where there is a choice; of another tool, under the same name of the model.
-fn validation(objects: &dyn Objects, cell: &Cell, known: Validation<'_>) -> Result<Option<Cell>, RunError> {
+fn validation(
+    objects: &dyn Objects,
+    cell: &FoldScores,
+    known: Validation<'_>,
+) -> Result<Option<FoldScores>, RunError> {
     let own = &cell.predictions;
     let Some(scorer) = scorer(own).filter(|_| own.subset != Some(Subset::Val)) else { return Ok(None) };
     let mut found = match known {

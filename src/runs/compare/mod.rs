@@ -2,10 +2,10 @@
 
 mod bootstrap;
 mod columns;
+mod comparability;
 mod curves;
-mod fair;
+mod evaluate;
 mod groups;
-mod judge;
 mod metrics;
 mod published;
 mod recorded;
@@ -22,14 +22,14 @@ use super::weights::learnt_before;
 use crate::hash::{Digest, Hash, Id};
 use crate::index::View;
 use crate::records::{
-    Comparison, Content, File, GroupBy, Kind, Pooling, Predictions, PublishedModel, PublishedTable,
-    ScoreSource, Subset, Table, Unfair, UnfairKind, rules,
+    Comparison, Content, File, GroupBy, Incomparable, IncomparableKind, Kind, Pooling, Predictions,
+    PublishedModel, PublishedTable, ScoreSource, Subset, Table, rules,
 };
 use crate::registry::{Objects, Registry, Stamp};
-use columns::{Cell, Column};
+use columns::{FoldScores, ModelColumn};
+pub(super) use comparability::different_settings;
 pub use curves::{RocCurve, roc_curves};
-pub(super) use fair::different_settings;
-pub(super) use judge::spread;
+pub(super) use evaluate::spread;
 use metrics::Validation;
 pub(super) use recorded::comparison;
 
@@ -96,7 +96,7 @@ impl Input {
 
 /// What a comparison looks at.
 #[derive(Debug, Clone)]
-pub struct Options {
+pub struct CompareOptions {
     /// What makes a column.
     pub grouping: Grouping,
     /// By which labels models are compared.
@@ -114,12 +114,12 @@ pub struct Options {
     /// A file of published numbers, or `paper` or `paper-table4`.
     pub published: Option<PathBuf>,
     /// Whether what cannot be compared is put side by side nevertheless, and marked.
-    pub allow_unfair: bool,
+    pub allow_incomparable: bool,
 }
 
-impl Default for Options {
+impl Default for CompareOptions {
     fn default() -> Self {
-        Options {
+        CompareOptions {
             grouping: Grouping::Model,
             labels: Labels::All,
             shared_images: false,
@@ -128,7 +128,7 @@ impl Default for Options {
             metrics: false,
             groups: Vec::new(),
             published: None,
-            allow_unfair: false,
+            allow_incomparable: false,
         }
     }
 }
@@ -146,7 +146,7 @@ pub enum Labels {
 
 /// What speaks against the scores of a run by themselves: that it was trained or selected on patients whom they are of,
 /// because the weights that it began with were. What it was trained on itself, its split keeps apart.
-pub fn leaks(objects: &dyn Objects, predictions: Id<Predictions>) -> Result<Vec<Unfair>, RunError> {
+pub fn leaks(objects: &dyn Objects, predictions: Id<Predictions>) -> Result<Vec<Incomparable>, RunError> {
     let record = objects.get(predictions)?;
     let ScoreSource::Run { run, .. } = record.source else { return Ok(Vec::new()) };
     let spec = objects.get(objects.get(run)?.spec)?;
@@ -154,18 +154,18 @@ pub fn leaks(objects: &dyn Objects, predictions: Id<Predictions>) -> Result<Vec<
         return Ok(Vec::new());
     }
     let input = Input { name: record.model.clone(), id: predictions, predictions: record };
-    fair::check(objects, &columns::columns(objects, vec![input], Grouping::Model)?)
+    comparability::check(objects, &columns::columns(objects, vec![input], Grouping::Model)?)
 }
 
 /// Compares models and records the comparison.
 ///
 /// The folds of a column must be of one experiment. All columns must have scored the same images of the same
 /// data set for the same labels, fold by fold, and none may have learnt from a patient that another is tested on; anything else is refused, or
-/// marked in the record where `allow_unfair` insists.
+/// marked in the record where `allow_incomparable` insists.
 pub fn compare(
     registry: &Registry,
     inputs: Vec<Input>,
-    options: &Options,
+    options: &CompareOptions,
     name: Option<&str>,
     stamp: &Stamp,
 ) -> Result<(Id<Table>, Comparison), RunError> {
@@ -204,8 +204,8 @@ pub fn compare(
 /// published numbers is for the caller to fill in.
 fn compute(
     objects: &dyn Objects,
-    mut columns: Vec<Column>,
-    options: &Options,
+    mut columns: Vec<ModelColumn>,
+    options: &CompareOptions,
     published: Option<&[PublishedModel]>,
     validation: Validation<'_>,
 ) -> Result<Comparison, RunError> {
@@ -215,27 +215,27 @@ fn compute(
             return Err(RunError::NoSharedImage);
         }
     }
-    let mut unfair = fair::check(objects, &columns)?;
-    let labels = choose_labels(&columns, &options.labels, &mut unfair)?;
+    let mut incomparable = comparability::check(objects, &columns)?;
+    let labels = choose_labels(&columns, &options.labels, &mut incomparable)?;
     if let Some(models) = published {
-        unfair.extend(fair::published(objects, &columns, models)?);
+        incomparable.extend(comparability::published(objects, &columns, models)?);
     }
-    if !unfair.is_empty() && !options.allow_unfair {
-        return Err(RunError::Unfair(unfair));
+    if !incomparable.is_empty() && !options.allow_incomparable {
+        return Err(RunError::Incomparable(incomparable));
     }
     columns::select(&mut columns, &labels);
-    assemble(objects, &columns, &labels, options, unfair, validation)
+    assemble(objects, &columns, &labels, options, incomparable, validation)
 }
 
 fn choose_labels(
-    columns: &[Column],
+    columns: &[ModelColumn],
     wanted: &Labels,
-    unfair: &mut Vec<Unfair>,
+    incomparable: &mut Vec<Incomparable>,
 ) -> Result<Vec<String>, RunError> {
     let shared = columns::shared_labels(columns);
     let labels = match wanted {
         Labels::All => {
-            unfair.extend(fair::different_labels(columns));
+            incomparable.extend(comparability::different_labels(columns));
             shared
         }
         Labels::Shared => shared,
@@ -250,10 +250,10 @@ fn choose_labels(
 /// Computes everything that was asked for.
 fn assemble(
     objects: &dyn Objects,
-    columns: &[Column],
+    columns: &[ModelColumn],
     labels: &[String],
-    options: &Options,
-    unfair: Vec<Unfair>,
+    options: &CompareOptions,
+    incomparable: Vec<Incomparable>,
     validation: Validation<'_>,
 ) -> Result<Comparison, RunError> {
     let first = columns[0].folds.values().next().ok_or(RunError::Nothing)?;
@@ -263,14 +263,15 @@ fn assemble(
     // What is paired is computed of the images that all scored.
     let common = columns::common(columns);
     let paired = columns.iter().zip(&common).all(|(column, common)| {
-        let same = |(a, b): (&Cell, &Cell)| columns::same_images(a, b);
+        let same = |(a, b): (&FoldScores, &FoldScores)| columns::same_images(a, b);
         column.folds.len() == common.folds.len() && column.folds.values().zip(common.folds.values()).all(same)
     });
-    let judge = |column: &Column| judge::judge(column, &folds, labels);
-    let mut models: Vec<_> = columns.par_iter().map(judge).collect();
+    let evaluate = |column: &ModelColumn| evaluate::evaluate(column, &folds, labels);
+    let mut models: Vec<_> = columns.par_iter().map(evaluate).collect();
     // A variance over folds of different experiments is none.
-    let mixed = unfair.iter().any(|unfair| unfair.kind == UnfairKind::MixedFolds);
-    let resampled = if paired && !mixed { judge::resampled(objects, &common, &models)? } else { Vec::new() };
+    let mixed = incomparable.iter().any(|incomparable| incomparable.kind == IncomparableKind::MixedFolds);
+    let resampled =
+        if paired && !mixed { evaluate::resampled(objects, &common, &models)? } else { Vec::new() };
     let mut metrics = Vec::new();
     if options.metrics {
         for (column, model) in columns.iter().zip(&mut models) {
@@ -285,17 +286,17 @@ fn assemble(
         folds: folds.iter().copied().flatten().collect(),
         shared_images: options.shared_images,
         models,
-        spearman: judge::spearman(&common, labels.len(), options.pooling),
+        spearman: evaluate::spearman(&common, labels.len(), options.pooling),
         pooling: options.pooling,
-        delong: judge::delong(&common, labels),
+        delong: evaluate::delong(&common, labels),
         resampled,
         bootstrap: options
             .bootstrap
-            .map(|(draws, seed)| bootstrap::bootstrap(columns, labels, draws, seed, paired)),
+            .map(|(resamples, seed)| bootstrap::bootstrap(columns, labels, resamples, seed, paired)),
         metrics,
         groups: groups::groups(columns, &options.groups),
         published: None,
-        unfair,
+        incomparable,
         rules: rules::COMPARISON,
     })
 }

@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
-use super::columns::{self, Column};
+use super::columns::{self, ModelColumn};
 use super::metrics::Validation;
-use super::{Grouping, Input, Labels, Options, RunError, compute, published};
-use crate::records::{Comparison, GroupBy, PublishedTable, UnfairKind};
+use super::{CompareOptions, Grouping, Input, Labels, RunError, compute, published};
+use crate::records::{Comparison, GroupBy, IncomparableKind, PublishedTable};
 use crate::registry::Objects;
-use crate::runs::again::attributed;
+use crate::runs::recompute::attributed;
 
 /// What its inputs give, with the names that its columns have.
 pub(in crate::runs) fn comparison(
@@ -23,8 +23,8 @@ pub(in crate::runs) fn comparison(
         }
     }
     // Each column is called as it was.
-    let mut columns: Vec<Column> = columns::columns(objects, inputs, Grouping::Run)?;
-    let has = |kind| recorded.unfair.iter().any(|unfair| unfair.kind == kind);
+    let mut columns: Vec<ModelColumn> = columns::columns(objects, inputs, Grouping::Run)?;
+    let has = |kind| recorded.incomparable.iter().any(|incomparable| incomparable.kind == kind);
     let labels: Vec<String> = recorded
         .models
         .first()
@@ -34,17 +34,17 @@ pub(in crate::runs) fn comparison(
         .collect();
     let mut groups: Vec<GroupBy> = recorded.groups.iter().map(|row| row.by).collect();
     groups.dedup();
-    let options = Options {
+    let options = CompareOptions {
         grouping: Grouping::Run,
-        labels: if has(UnfairKind::DifferentLabels) { Labels::All } else { Labels::These(labels) },
+        labels: if has(IncomparableKind::DifferentLabels) { Labels::All } else { Labels::These(labels) },
         shared_images: recorded.shared_images,
         pooling: recorded.pooling,
-        bootstrap: recorded.bootstrap.as_ref().map(|bootstrap| (bootstrap.draws, bootstrap.seed)),
+        bootstrap: recorded.bootstrap.as_ref().map(|bootstrap| (bootstrap.resamples, bootstrap.seed)),
         metrics: !recorded.metrics.is_empty(),
         groups,
         published: None,
         // What is unfair now and was not said to be is a difference.
-        allow_unfair: true,
+        allow_incomparable: true,
     };
     columns.retain(|column| !column.folds.is_empty());
     let published = match &recorded.published {
@@ -59,7 +59,7 @@ pub(in crate::runs) fn comparison(
     let models = published.as_ref().map(|published| published.models.as_slice());
     let now = compute(objects, columns, &options, models, Validation::Among(&validation))?;
     // Of mixed folds, the first input's stand there, and which that was is not known.
-    let (dataset, subset) = match has(UnfairKind::MixedFolds) {
+    let (dataset, subset) = match has(IncomparableKind::MixedFolds) {
         true => (recorded.dataset, recorded.subset),
         false => (now.dataset, now.subset),
     };

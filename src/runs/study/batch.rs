@@ -1,6 +1,6 @@
 //! What schedulers need to know of a plan: which runs, how much of a machine each takes, for how long.
 
-use super::plan::{Plan, Planned};
+use super::plan::{Planned, StudyPlan};
 use crate::records::DeviceKind;
 
 /// What one task takes, enough for the largest of them.
@@ -19,7 +19,7 @@ const MARGIN: (f64, f64) = (2.0, 10.0);
 
 impl Needs {
     /// What the runs of a plan take at these places.
-    pub(super) fn of(plan: &Plan, threads: u32, due: &[usize]) -> Self {
+    pub(super) fn of(plan: &StudyPlan, threads: u32, due: &[usize]) -> Self {
         let costs = || due.iter().filter_map(|index| plan.runs[*index].cost);
         let seconds = costs().map(|cost| cost.seconds).fold(0.0, f64::max);
         let memory = costs().map(|cost| cost.memory).max().unwrap_or(0);
@@ -32,7 +32,7 @@ impl Needs {
 }
 
 /// Places of the runs that a scheduler may be given: those that are due and that no process has.
-pub(super) fn due(plan: &Plan) -> Vec<usize> {
+pub(super) fn due(plan: &StudyPlan) -> Vec<usize> {
     let free = |run: &Planned| run.is_due() && !matches!(run.state, super::State::Running(_));
     (0..plan.runs.len()).filter(|index| free(&plan.runs[*index])).collect()
 }
@@ -60,7 +60,7 @@ pub(super) fn flags(run: &Planned) -> String {
 }
 
 /// The beginning of a study's id, which its jobs and folders are called by.
-pub(super) fn tag(plan: &Plan) -> String {
+pub(super) fn tag(plan: &StudyPlan) -> String {
     plan.id.hash.to_string()[..12].to_owned()
 }
 

@@ -1,15 +1,15 @@
 //! Compares what a study has trained: a section's setups side by side, by the code of `reg compare`.
 
 use super::StudyError;
-use super::standing::{Standing, State};
+use super::status::{State, StudyRunStatus};
 use crate::hash::Id;
 use crate::records::{Comparison, Study, StudySection, Table};
 use crate::registry::{Registry, Stamp};
-use crate::runs::{Input, Options, RunError, compare};
+use crate::runs::{CompareOptions, Input, RunError, compare};
 
 /// A section that was compared.
 #[derive(Debug)]
-pub struct Section {
+pub struct ComparedSection {
     /// The section.
     pub section: StudySection,
     /// Name of its table.
@@ -27,16 +27,16 @@ pub struct Section {
 pub fn compare_sections(
     registry: &Registry,
     study: &Study,
-    runs: &[Standing],
-    options: &Options,
+    runs: &[StudyRunStatus],
+    options: &CompareOptions,
     named: bool,
     stamp: &Stamp,
-) -> Result<Vec<Section>, RunError> {
+) -> Result<Vec<ComparedSection>, RunError> {
     let mut sections = Vec::new();
     for section in &study.sections {
         let mut inputs = Vec::new();
         let mut left_out = Vec::new();
-        let own: Vec<&Standing> = runs.iter().filter(|run| run.row.section == section.name).collect();
+        let own: Vec<&StudyRunStatus> = runs.iter().filter(|run| run.row.section == section.name).collect();
         for setup in own.chunk_by(|a, b| a.row.setup == b.row.setup) {
             match setup.iter().map(|run| input(registry, run)).collect::<Result<Option<Vec<_>>, _>>()? {
                 Some(folds) => inputs.extend(folds),
@@ -47,9 +47,10 @@ pub fn compare_sections(
             continue;
         }
         let name = format!("{}-{}", study.name, section.name);
-        let options = Options { published: section.published.as_ref().map(Into::into), ..options.clone() };
+        let options =
+            CompareOptions { published: section.published.as_ref().map(Into::into), ..options.clone() };
         let (table, comparison) = compare(registry, inputs, &options, named.then_some(&name), stamp)?;
-        sections.push(Section { section: section.clone(), name, table, comparison, left_out });
+        sections.push(ComparedSection { section: section.clone(), name, table, comparison, left_out });
     }
     if sections.is_empty() {
         return Err(StudyError::NothingDone(study.name.clone()).into());
@@ -58,7 +59,7 @@ pub fn compare_sections(
 }
 
 /// The predictions of a run that is done, in the column of its setup.
-fn input(registry: &Registry, run: &Standing) -> Result<Option<Input>, RunError> {
+fn input(registry: &Registry, run: &StudyRunStatus) -> Result<Option<Input>, RunError> {
     let State::Done { predictions: id, .. } = &run.state else { return Ok(None) };
     let mut predictions = registry.get(*id)?;
     // Two setups may be of one model, such as frozen and fine-tuned.

@@ -10,14 +10,14 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
-use crate::dataset::renditions::{self, Rendition};
+use crate::dataset::pixel_cache::{self, ResizedPixels};
 use crate::hash::{Hash, Id};
 use crate::records::{
     Architecture, Dataset, DeviceKind, Execution, FoldSizes, Init, Kind, Manifest, Model, Pixels, Run,
     Training,
 };
 use crate::registry::Registry;
-use crate::runs::{RunError, Surroundings};
+use crate::runs::{Environment, RunError};
 
 /// Multiplications a second of a core.
 const CORE: f64 = 19e9;
@@ -138,14 +138,14 @@ impl History {
     pub(super) fn of(
         registry: &Registry,
         device: DeviceKind,
-        surroundings: &Surroundings,
+        environment: &Environment,
     ) -> Result<Self, RunError> {
         let view = registry.view()?;
         // What cannot be read says nothing of time; `reg verify` names it.
         let ratio = |id: Hash| {
             let execution: Execution = registry.get(Id::new(id)).ok()?;
             let same = match device {
-                DeviceKind::Cpu => execution.cpu == surroundings.cpu && execution.cores == surroundings.cores,
+                DeviceKind::Cpu => execution.cpu == environment.cpu && execution.cores == environment.cores,
                 DeviceKind::Cuda => true,
             };
             if !same || execution.resumed > 0 || view.kind(&execution.made).ok()? != Some(Kind::Run) {
@@ -217,7 +217,7 @@ pub(super) fn disk(
     let mut features = 0;
     for load in loads {
         let Some(image) = load.model.architecture.image() else { continue };
-        let Rendition::Evaluation { resize, input } = Rendition::evaluation(image) else { continue };
+        let ResizedPixels::Evaluation { resize, input } = ResizedPixels::evaluation(image) else { continue };
         forms.insert((resize, input));
         match (load.training.augmentation.is_some(), load.training.pixels()) {
             (true, Pixels::Original) => drop(forms.insert((0, 0))),
@@ -226,12 +226,12 @@ pub(super) fn disk(
         }
     }
     let cache = forms.into_iter().map(|form| {
-        let rendition = match form {
-            (0, 0) => Rendition::Original,
-            (side, 0) => Rendition::Shrunk(side),
-            (resize, input) => Rendition::Evaluation { resize, input },
+        let resized = match form {
+            (0, 0) => ResizedPixels::Original,
+            (side, 0) => ResizedPixels::Shrunk(side),
+            (resize, input) => ResizedPixels::Evaluation { resize, input },
         };
-        let (all, made) = renditions::room(&registry.cache(), dataset.manifest, &manifest.rows, rendition);
+        let (all, made) = pixel_cache::room(&registry.cache(), dataset.manifest, &manifest.rows, resized);
         all.saturating_sub(made)
     });
     let cache = cache.sum::<u64>() + features;

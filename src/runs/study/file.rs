@@ -235,13 +235,13 @@ mod tests {
         let small = parse(SMALL).unwrap();
         for file in [&paper, &small] {
             for setup in &file.setup {
-                let wishes = config::Wishes {
+                let overrides = config::Overrides {
                     model: setup.model.clone(),
                     init: Some(setup.start()),
                     file: None,
                     set: file.settings_of(setup),
                 };
-                config::resolve(&wishes).unwrap();
+                config::resolve(&overrides).unwrap();
             }
         }
     }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::batch::{Needs, device, due, flags, quoted, tag};
-use super::plan::Plan;
+use super::plan::StudyPlan;
 use crate::records::DeviceKind;
 
 /// What the manifest is made for.
@@ -30,7 +30,7 @@ const GRACE: u32 = 120;
 ///
 /// JSON, which `kubectl create -f -` takes. A pod that is evicted, preempted or drained does not count as a
 /// failure; a run that fails takes none of the others with it.
-pub fn manifest(plan: &Plan, threads: u32, kind: DeviceKind, pod: &Pod) -> Value {
+pub fn manifest(plan: &StudyPlan, threads: u32, kind: DeviceKind, pod: &Pod) -> Value {
     let tasks = due(plan);
     let needs = Needs::of(plan, threads, &tasks);
     let runs = tasks.iter().enumerate().map(|(number, index)| {

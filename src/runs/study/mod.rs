@@ -5,27 +5,27 @@
 //! a study that is killed goes on with whatever is missing.
 
 mod batch;
-mod carry_out;
 mod compare;
 mod cost;
+mod execute;
 mod file;
-mod heats;
+mod gradcams;
 pub mod kubernetes;
 mod plan;
 mod probes;
 pub mod slurm;
-mod standing;
+mod status;
 
 use std::path::PathBuf;
 
-pub use carry_out::{Ended, Orders, Outcome, Watcher, Working, carry_out};
-pub use compare::{Section, compare_sections};
+pub use compare::{ComparedSection, compare_sections};
 pub use cost::{Basis, Cost, Disk};
+pub use execute::{ActiveRun, Ended, RunOutcome, StudyRequest, Watcher, execute};
 pub use file::{PAPER, SMALL, StudyFile};
-pub use heats::{Seen, carry_out_heats};
-pub use plan::{Plan, Planned, Source, load, of_file, plan};
-pub use probes::{Probe, ProbeState, carry_out_probes, probes};
-pub use standing::{Standing, State, standing};
+pub use gradcams::{SetupHeatmaps, execute_gradcams};
+pub use plan::{Planned, StudyPlan, StudySource, load, of_file, plan};
+pub use probes::{Probe, ProbeState, execute_probes, probes};
+pub use status::{State, StudyRunStatus, status};
 
 /// Why a study is not carried out.
 #[derive(Debug, thiserror::Error)]

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::StudyError;
 use super::cost::{self, Cost, Disk, History, Load};
 use super::file::{ProbeEntry, SectionTable, SetupTable, SplitTable, StudyFile};
-use super::standing::{State, of_spec};
+use super::status::{State, of_spec};
 use crate::hash::{Digest, Hash, Id};
 use crate::index::View;
 use crate::records::{
@@ -14,14 +14,14 @@ use crate::records::{
     StudySection, SubsetSize, Training, Weights, rules,
 };
 use crate::registry::{Registry, RegistryError};
-use crate::runs::config::{Wishes, resolve};
-use crate::runs::train::{self, Context, hash_of};
-use crate::runs::{Device, Order, RunError, Session};
+use crate::runs::config::{Overrides, resolve};
+use crate::runs::train::{self, TrainInputs, hash_of};
+use crate::runs::{Device, RunContext, RunError, TrainRequest};
 use crate::split::{self, Lists};
 
 /// A study file as it was found.
 #[derive(Debug, Clone)]
-pub struct Source {
+pub struct StudySource {
     /// The file, or what it is called where it comes from the registry.
     pub path: PathBuf,
     /// What it says.
@@ -32,7 +32,7 @@ pub struct Source {
 }
 
 /// Finds a study: a file, or the name or id of one that was carried out.
-pub fn load(registry: &Registry, text: &str) -> Result<Source, RunError> {
+pub fn load(registry: &Registry, text: &str) -> Result<StudySource, RunError> {
     let path = PathBuf::from(text);
     let (bytes, recorded) = match fs::read(&path) {
         Ok(bytes) => (bytes, None),
@@ -53,7 +53,7 @@ pub fn load(registry: &Registry, text: &str) -> Result<Source, RunError> {
     let words = std::str::from_utf8(&bytes)
         .map_err(|e| StudyError::Senseless { path: path.clone(), reason: e.to_string() })?;
     let file = StudyFile::parse(words, &path)?;
-    Ok(Source { path, file, recorded, bytes })
+    Ok(StudySource { path, file, recorded, bytes })
 }
 
 /// The newest study that was carried out from a file of these bytes, wherever it lay; none where there is no such file
@@ -76,7 +76,7 @@ pub fn of_file(
 
 /// What a study will do.
 #[derive(Debug)]
-pub struct Plan {
+pub struct StudyPlan {
     /// What is recorded of it.
     pub study: Study,
     /// Its id, once it is recorded.
@@ -128,13 +128,13 @@ enum Divided {
 /// Plans a study for a kind of device and so many runs at once. With `make`, the splits that are missing are
 /// made and the plan is recorded under the study's name; without, nothing is written.
 pub fn plan(
-    session: Session,
-    source: &Source,
+    run_context: RunContext,
+    source: &StudySource,
     device: &Device,
     jobs: usize,
     make: bool,
-) -> Result<Plan, RunError> {
-    let Session { registry, worker, surroundings, .. } = session;
+) -> Result<StudyPlan, RunError> {
+    let RunContext { registry, worker, environment, .. } = run_context;
     let StudyFile { name, dataset, .. } = &source.file;
     let dataset_id = match registry.resolve_as::<Dataset>(&registry.view()?, dataset) {
         Err(RegistryError::Unknown { .. }) => return Err(StudyError::NoDataset(dataset.clone()).into()),
@@ -147,7 +147,7 @@ pub fn plan(
     let mut drafts = Vec::new();
     let mut sections = Vec::new();
     for section in &source.file.section {
-        let divided = divide(session, source, section, (dataset_id, &record), make, &mut notes)?;
+        let divided = divide(run_context, source, section, (dataset_id, &record), make, &mut notes)?;
         sections.push(StudySection {
             name: section.name.clone(),
             title: section.title.clone().unwrap_or_else(|| section.name.clone()),
@@ -184,7 +184,7 @@ pub fn plan(
         }
     }
 
-    let history = History::of(registry, device.kind, surroundings)?;
+    let history = History::of(registry, device.kind, environment)?;
     let due: Vec<Load> = drafts.iter().filter(|draft| draft.planned.is_due()).map(Draft::load).collect();
     let seconds = due.iter().map(|load| history.cost(load).seconds).collect();
     let disk = cost::disk(registry, (&record, &manifest), &due, jobs);
@@ -205,26 +205,26 @@ pub fn plan(
         transaction.put_outside(&source.bytes)?;
         let id = transaction.put(&study)?;
         transaction.name(name, id.hash)?;
-        transaction.commit(&surroundings.stamp)?;
+        transaction.commit(&environment.stamp)?;
     }
     let id = Id::new(hash_of(&study)?);
     for draft in &mut drafts {
         draft.planned.cost = draft.planned.is_due().then(|| history.cost(&draft.load()));
     }
     let runs = drafts.into_iter().map(|draft| draft.planned).collect();
-    Ok(Plan { study, id, runs, jobs, seconds: cost::wall_clock(seconds, jobs), disk, notes })
+    Ok(StudyPlan { study, id, runs, jobs, seconds: cost::wall_clock(seconds, jobs), disk, notes })
 }
 
 /// Finds a section's split, or makes it.
 fn divide(
-    session: Session,
-    source: &Source,
+    run_context: RunContext,
+    source: &StudySource,
     section: &SectionTable,
     (dataset_id, dataset): (Id<Dataset>, &Dataset),
     make: bool,
     notes: &mut Vec<String>,
 ) -> Result<Divided, RunError> {
-    let Session { registry, surroundings, .. } = session;
+    let RunContext { registry, environment, .. } = run_context;
     let name = &section.split;
     match registry.resolve_as::<Split>(&registry.view()?, name) {
         Ok(id) => return Ok(Divided::There(id, registry.get(id)?.folds)),
@@ -248,7 +248,7 @@ fn divide(
         notes.push(format!("split `{name}` will be made"));
         return Ok(nominal(table, dataset));
     }
-    let stamp = &surroundings.stamp;
+    let stamp = &environment.stamp;
     let made = match (lists(source, table), table.folds, table.ratios) {
         (Some(lists), ..) => split::import(registry, dataset_id, &lists, Some(name), stamp),
         (None, Some(folds), Some(ratios)) => {
@@ -268,7 +268,7 @@ fn divide(
 }
 
 /// The lists of a split, from the folder of the study file.
-fn lists(source: &Source, table: &SplitTable) -> Option<Lists> {
+fn lists(source: &StudySource, table: &SplitTable) -> Option<Lists> {
     let folder = source.path.parent().unwrap_or(Path::new(""));
     Some(Lists {
         train_val: folder.join(table.train_val.as_ref()?),
@@ -299,8 +299,8 @@ fn folds(section: &SectionTable, divided: &Divided) -> Vec<u32> {
 /// Model and training of a setup.
 fn settle(file: &StudyFile, setup: &SetupTable) -> Result<(Model, Training), RunError> {
     let set = file.settings_of(setup);
-    let wishes = Wishes { model: setup.model.clone(), init: Some(setup.start()), file: None, set };
-    Ok(resolve(&wishes)
+    let overrides = Overrides { model: setup.model.clone(), init: Some(setup.start()), file: None, set };
+    Ok(resolve(&overrides)
         .map_err(|source| StudyError::Settings { setup: setup.name.clone(), source: Box::new(source) })?)
 }
 
@@ -308,18 +308,18 @@ fn settle(file: &StudyFile, setup: &SetupTable) -> Result<(Model, Training), Run
 struct Draft {
     planned: Planned,
     spec: Option<Spec>,
-    order: Order,
+    request: TrainRequest,
     sizes: FoldSizes,
 }
 
 impl Draft {
     fn load(&self) -> Load<'_> {
         Load {
-            model: &self.order.model,
-            training: &self.order.training,
-            init: self.order.init,
-            threads: self.order.threads,
-            device: self.order.device.kind,
+            model: &self.request.model,
+            training: &self.request.training,
+            init: self.request.init,
+            threads: self.request.threads,
+            device: self.request.device.kind,
             sizes: self.sizes.clone(),
         }
     }
@@ -350,7 +350,7 @@ impl Maker<'_> {
             Divided::Absent { .. } => (None, None),
         };
         let none = SubsetSize { images: 0, patients: 0 };
-        let mut order = Order {
+        let mut request = TrainRequest {
             dataset: self.dataset,
             split: split.unwrap_or(Id::new(crate::hash::Hash([0; 32]))),
             fold,
@@ -369,9 +369,9 @@ impl Maker<'_> {
             (Divided::Absent { why, mend }, _) => State::Blocked { why: why.clone(), mend: mend.clone() },
             (_, Err(blocked)) => blocked,
             (_, Ok(weights)) => {
-                order.weights = weights;
-                let wanted = train::spec(&order, numerics.clone());
-                match split.map(|_| Context::load(self.registry, &wanted)) {
+                request.weights = weights;
+                let wanted = train::spec(&request, numerics.clone());
+                match split.map(|_| TrainInputs::load(self.registry, &wanted)) {
                     None => State::Missing,
                     Some(Err(RunError::Registry(e))) => return Err(e.into()),
                     Some(Err(e)) => State::Blocked { why: e.to_string(), mend: e.hint() },
@@ -387,13 +387,13 @@ impl Maker<'_> {
             section: section.name.clone(),
             setup: setup.name.clone(),
             fold,
-            name: order.name.clone().expect("it was given one"),
+            name: request.name.clone().expect("it was given one"),
             spec: spec.as_ref().map(|spec| hash_of(spec).map(Id::new)).transpose()?,
             weights: setup.weights.clone(),
         };
-        let arguments = if spec.is_some() { self.arguments(&order, setup) } else { Vec::new() };
+        let arguments = if spec.is_some() { self.arguments(&request, setup) } else { Vec::new() };
         let sizes = sizes.unwrap_or(FoldSizes { train: none, val: none, test: none });
-        Ok(Draft { planned: Planned { row, state, cost: None, arguments }, spec, order, sizes })
+        Ok(Draft { planned: Planned { row, state, cost: None, arguments }, spec, request, sizes })
     }
 
     /// The weights that a setup starts from, or why it cannot.
@@ -413,23 +413,23 @@ impl Maker<'_> {
     }
 
     /// `reg train` with these settings.
-    fn arguments(&self, order: &Order, setup: &SetupTable) -> Vec<String> {
+    fn arguments(&self, request: &TrainRequest, setup: &SetupTable) -> Vec<String> {
         let mut arguments = vec!["train".to_owned()];
         let mut flag = |name: &str, value: String| arguments.extend([format!("--{name}"), value]);
-        flag("dataset", order.dataset.hash.to_string());
-        flag("split", order.split.hash.to_string());
-        flag("fold", order.fold.to_string());
+        flag("dataset", request.dataset.hash.to_string());
+        flag("split", request.split.hash.to_string());
+        flag("fold", request.fold.to_string());
         flag("model", setup.model.clone());
-        flag("init", order.init.name().to_owned());
-        if let Some(weights) = order.weights {
+        flag("init", request.init.name().to_owned());
+        if let Some(weights) = request.weights {
             flag("weights", weights.hash.to_string());
         }
         for pair in self.file.settings_of(setup) {
             flag("set", pair);
         }
-        flag("seed", order.seed.to_string());
-        flag("threads", order.threads.to_string());
-        flag("name", order.name.clone().unwrap_or_default());
+        flag("seed", request.seed.to_string());
+        flag("threads", request.threads.to_string());
+        flag("name", request.name.clone().unwrap_or_default());
         arguments
     }
 }

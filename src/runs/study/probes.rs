@@ -1,11 +1,11 @@
 //! What the features of a study's networks are asked for, once all runs of a setup are done.
 
-use super::standing::{Standing, State};
+use super::status::{State, StudyRunStatus};
 use crate::hash::Id;
 use crate::records::{Kind, ProbeTable, Run, Study, StudyProbe, Table};
 use crate::registry::Registry;
 use crate::runs::process::{Listener, WorkerError};
-use crate::runs::{Device, RunError, Session, probe};
+use crate::runs::{Device, RunContext, RunError, probe};
 
 /// A planned probe and how it stands.
 #[derive(Debug)]
@@ -42,7 +42,7 @@ impl ProbeState {
 }
 
 /// How each probe of a study stands, in its order. `runs` says how its runs do.
-pub fn probes(registry: &Registry, study: &Study, runs: &[Standing]) -> Result<Vec<Probe>, RunError> {
+pub fn probes(registry: &Registry, study: &Study, runs: &[StudyRunStatus]) -> Result<Vec<Probe>, RunError> {
     let view = registry.view()?;
     let of_row = |row: &StudyProbe| -> Result<ProbeState, RunError> {
         let own = runs.iter().filter(|run| run.row.setup == row.setup);
@@ -68,8 +68,8 @@ pub fn probes(registry: &Registry, study: &Study, runs: &[Standing]) -> Result<V
 }
 
 /// Makes the probes that can be made and goes on past one that fails; only an interrupt ends it.
-pub fn carry_out_probes(
-    session: Session,
+pub fn execute_probes(
+    run_context: RunContext,
     probes: &mut [Probe],
     device: &Device,
     listener: &mut dyn Listener,
@@ -77,7 +77,7 @@ pub fn carry_out_probes(
     for Probe { row, state } in probes {
         let ProbeState::Missing(runs) = state else { continue };
         let device = Some(device.clone());
-        *state = match probe(session, runs, row.target, device, Some(&row.name), listener) {
+        *state = match probe(run_context, runs, row.target, device, Some(&row.name), listener) {
             Ok(probed) => ProbeState::Done(probed.table, Box::new(probed.probe)),
             Err(e @ RunError::Worker(WorkerError::Interrupted { .. } | WorkerError::Killed)) => {
                 return Err(e);

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::StudyError;
 use super::batch::{Needs, device, due, flags, quoted, tag};
-use super::plan::Plan;
+use super::plan::StudyPlan;
 use crate::disk;
 use crate::hash::Id;
 use crate::records::{DeviceKind, Study};
@@ -23,7 +23,7 @@ const NOTICE: u32 = 120;
 
 /// What is asked of Slurm.
 #[derive(Debug, Clone, Default)]
-pub struct Wishes {
+pub struct SlurmOptions {
     /// `--partition`.
     pub partition: Option<String>,
     /// `--gres`, such as `gpu:1`.
@@ -91,9 +91,9 @@ pub fn last_error(registry: &Registry, study: Id<Study>, task: usize) -> Option<
 /// Writes the script of an array job that trains what is due in a plan and not in the queue already.
 pub fn script(
     registry: &Registry,
-    plan: &Plan,
+    plan: &StudyPlan,
     (program, threads, kind): (&Path, u32, DeviceKind),
-    wishes: &Wishes,
+    settings: &SlurmOptions,
 ) -> Result<Script, RunError> {
     let known = tasks(registry, plan.id)?.unwrap_or_default();
     let (queued, tasks): (Vec<usize>, Vec<usize>) =
@@ -103,7 +103,7 @@ pub fn script(
     let option = |name: &str, value: &Option<String>| {
         value.as_ref().map(|value| format!("#SBATCH --{name}={value}\n")).unwrap_or_default()
     };
-    let options = option("partition", &wishes.partition) + &option("gres", &wishes.gres);
+    let options = option("partition", &settings.partition) + &option("gres", &settings.gres);
     let run = |index: &usize| {
         let run = &plan.runs[*index];
         format!("{index}) run={}; train {} ;;", quoted(&run.row.name), flags(run))
@@ -111,8 +111,8 @@ pub fn script(
     let worker = std::env::var(crate::runs::process::VARIABLE).ok();
     let worker = worker.map(|path| format!("export REG_TORCH={}\n", quoted(&path))).unwrap_or_default();
     let root = fs::canonicalize(registry.root()).map_err(RunError::io("find", registry.root()))?;
-    let place = Place::of(plan, &root, program, wishes.exchange.as_ref());
-    let (path, text) = match &wishes.template {
+    let place = ScriptPaths::of(plan, &root, program, settings.exchange.as_ref());
+    let (path, text) = match &settings.template {
         Some((path, text)) => (path.clone(), text.as_str()),
         None => (PathBuf::from("slurm.sh"), TEMPLATE),
     };
@@ -122,8 +122,8 @@ pub fn script(
         // At most as many at once as runs were to go side by side, where that was said.
         ("array", if plan.jobs < tasks.len() { format!("{array}%{}", plan.jobs) } else { array }),
         ("threads", needs.threads.to_string()),
-        ("memory", wishes.memory.clone().unwrap_or(format!("{}G", needs.memory_gb))),
-        ("time", wishes.time.clone().unwrap_or(needs.minutes.to_string())),
+        ("memory", settings.memory.clone().unwrap_or(format!("{}G", needs.memory_gb))),
+        ("time", settings.time.clone().unwrap_or(needs.minutes.to_string())),
         ("notice", NOTICE.to_string()),
         ("log", place.log),
         ("options", options.trim_end().to_owned()),
@@ -139,7 +139,7 @@ pub fn script(
 }
 
 /// Where tasks train, as lines of the script.
-struct Place {
+struct ScriptPaths {
     registry: String,
     log: String,
     /// Before the training.
@@ -148,11 +148,11 @@ struct Place {
     finish: String,
 }
 
-impl Place {
-    fn of(plan: &Plan, root: &Path, program: &Path, exchange: Option<&Exchange>) -> Self {
+impl ScriptPaths {
+    fn of(plan: &StudyPlan, root: &Path, program: &Path, exchange: Option<&Exchange>) -> Self {
         let tag = tag(plan);
         let Some(Exchange { remote, local }) = exchange else {
-            return Place {
+            return ScriptPaths {
                 registry: quoted(&root.display().to_string()),
                 log: root.join("slurm").join(&tag).join("%a.log").display().to_string(),
                 prepare: String::new(),
@@ -160,7 +160,7 @@ impl Place {
             };
         };
         let (reg, remote) = (quoted(&program.display().to_string()), quoted(remote));
-        Place {
+        ScriptPaths {
             registry: match local {
                 Some(local) => quoted(&local.display().to_string()),
                 None => format!("\"${{TMPDIR:-/tmp}}/reg-{tag}\""),
@@ -199,7 +199,7 @@ fn fill(template: &str, filled: &[(&str, String)]) -> Result<String, String> {
 }
 
 /// Submits a script and returns the number of the job and where the script lies.
-pub fn submit(registry: &Registry, plan: &Plan, script: &Script) -> Result<(String, PathBuf), RunError> {
+pub fn submit(registry: &Registry, plan: &StudyPlan, script: &Script) -> Result<(String, PathBuf), RunError> {
     let folder = folder(registry, &tag(plan));
     disk::create_dir_all(&folder).map_err(RunError::io("create", &folder))?;
     let path = folder.join("job.sh");

@@ -19,8 +19,8 @@ fn patients(each: u32) -> (World, Vec<Input>) {
     (world, inputs.into())
 }
 
-fn bootstrap(world: &World, inputs: &[Input], draws: u32, seed: u64) -> Bootstrap {
-    let options = Options { bootstrap: Some((draws, seed)), ..Options::default() };
+fn bootstrap(world: &World, inputs: &[Input], resamples: u32, seed: u64) -> Bootstrap {
+    let options = Options { bootstrap: Some((resamples, seed)), ..Options::default() };
     world.compare(&inputs.iter().collect::<Vec<_>>(), &options).unwrap().bootstrap.unwrap()
 }
 
@@ -39,7 +39,7 @@ fn the_same_draws_come_out_on_any_number_of_threads_and_others_of_another_seed()
         pool.install(|| bootstrap(&world, &inputs, 200, 7))
     };
     let one = on(1);
-    assert_eq!((one.draws, one.seed, one.level, one.patients), (200, 7, 0.95, 20));
+    assert_eq!((one.resamples, one.seed, one.level, one.patients), (200, 7, 0.95, 20));
     for threads in [2, 3, 8] {
         assert_eq!(on(threads), one, "{threads} threads");
     }
@@ -57,7 +57,7 @@ fn images_of_one_patient_are_drawn_together() {
     assert_eq!((one.patients, four.patients), (20, 20));
     assert_eq!(one.rows.len(), 3 * 3);
     for (a, b) in one.rows.iter().zip(&four.rows) {
-        assert_eq!((&a.model, &a.less, &a.label, a.draws), (&b.model, &b.less, &b.label, b.draws));
+        assert_eq!((&a.model, &a.less, &a.label, a.resamples), (&b.model, &b.less, &b.label, b.resamples));
         close(a.value, b.value);
         close(a.low, b.low);
         close(a.high, b.high);
@@ -94,7 +94,7 @@ fn draws_without_both_classes_are_left_out_and_counted() {
     let run = world.run("mlp", 0);
     let input = world.tested(run, &[&[3.0, 1.0, 4.0, 2.0, 0.0]]);
     let found = bootstrap(&world, &[input], 1000, 1);
-    let drawn = row(&found, "mlp", None, Some("Mass")).draws;
+    let drawn = row(&found, "mlp", None, Some("Mass")).resamples;
     // 672 are expected, with a standard deviation of 15.
     assert!((612..732).contains(&drawn), "{drawn}");
     // And no difference is given of models that did not score the same images.
@@ -102,7 +102,7 @@ fn draws_without_both_classes_are_left_out_and_counted() {
     let rows: Vec<u32> = (0..10).collect();
     let few = world.imported("few", &LABELS, &rows, &[&[0.5; 10], &[0.5; 10]]);
     let few = world.altered(&few, |predictions| predictions.fold = Some(0));
-    let options = Options { bootstrap: Some((10, 1)), allow_unfair: true, ..Options::default() };
+    let options = Options { bootstrap: Some((10, 1)), allow_incomparable: true, ..Options::default() };
     let found = world.compare(&[&inputs[0], &few], &options).unwrap().bootstrap.unwrap();
     assert!(!found.rows.is_empty() && found.rows.iter().all(|row| row.less.is_none()));
 }

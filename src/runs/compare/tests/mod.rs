@@ -189,14 +189,14 @@ impl World {
         (self.store.put_packed(&scores), images as u64)
     }
 
-    fn compare(&self, inputs: &[&Input], options: &Options) -> Result<Comparison, RunError> {
+    fn compare(&self, inputs: &[&Input], options: &CompareOptions) -> Result<Comparison, RunError> {
         self.compare_beside(inputs, options, None, &[])
     }
 
     fn compare_beside(
         &self,
         inputs: &[&Input],
-        options: &Options,
+        options: &CompareOptions,
         published: Option<&[PublishedModel]>,
         validation: &[&Input],
     ) -> Result<Comparison, RunError> {
@@ -207,12 +207,12 @@ impl World {
     }
 
     /// What speaks against a comparison: refused for it, and with the flag marked with it.
-    fn against(&self, inputs: &[&Input], options: &Options) -> Vec<Unfair> {
-        let allowing = Options { allow_unfair: true, ..options.clone() };
-        let marked = self.compare(inputs, &allowing).unwrap().unfair;
+    fn against(&self, inputs: &[&Input], options: &CompareOptions) -> Vec<Incomparable> {
+        let allowing = CompareOptions { allow_incomparable: true, ..options.clone() };
+        let marked = self.compare(inputs, &allowing).unwrap().incomparable;
         match self.compare(inputs, options) {
-            Err(RunError::Unfair(refused)) => assert_eq!(refused, marked),
-            Ok(comparison) => assert_eq!(comparison.unfair, marked),
+            Err(RunError::Incomparable(refused)) => assert_eq!(refused, marked),
+            Ok(comparison) => assert_eq!(comparison.incomparable, marked),
             Err(e) => panic!("{e}"),
         }
         marked
@@ -291,8 +291,8 @@ fn label<'a>(comparison: &'a Comparison, model: &str, label: &str) -> &'a LabelS
     model.labels.iter().find(|spread| spread.label == label).unwrap()
 }
 
-fn kinds(unfair: &[Unfair]) -> Vec<UnfairKind> {
-    unfair.iter().map(|unfair| unfair.kind).collect()
+fn kinds(incomparable: &[Incomparable]) -> Vec<IncomparableKind> {
+    incomparable.iter().map(|incomparable| incomparable.kind).collect()
 }
 
 #[track_caller]

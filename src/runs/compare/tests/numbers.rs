@@ -35,7 +35,7 @@ fn an_auc_stands_with_its_folds_their_mean_sample_deviation_and_extremes() {
     let mut world = three_folds();
     let inputs = of_three_folds(&mut world, "mlp");
     let comparison = world.compare(&inputs.iter().collect::<Vec<_>>(), &Options::default()).unwrap();
-    assert_eq!((comparison.folds.as_slice(), comparison.unfair.as_slice()), (&[0, 1, 2][..], &[][..]));
+    assert_eq!((comparison.folds.as_slice(), comparison.incomparable.as_slice()), (&[0, 1, 2][..], &[][..]));
     assert_eq!(comparison.models.len(), 1);
     assert_eq!(comparison.models[0].images, [8, 8, 8]);
     assert_eq!(comparison.models[0].predictions, inputs.iter().map(|input| input.id).collect::<Vec<_>>());

@@ -25,14 +25,14 @@ fn against(on_official: bool, text: &str) -> Vec<String> {
     let input = world.tested(run, &[&[4.0, 3.0, 2.0, 1.0]]);
     let models = read(text).unwrap();
     let compare = |options: &Options| world.compare_beside(&[&input], options, Some(&models), &[]);
-    let marked = compare(&Options { allow_unfair: true, ..Options::default() }).unwrap().unfair;
-    assert!(marked.iter().all(|unfair| unfair.kind == UnfairKind::Published), "{marked:?}");
+    let marked = compare(&Options { allow_incomparable: true, ..Options::default() }).unwrap().incomparable;
+    assert!(marked.iter().all(|incomparable| incomparable.kind == UnfairKind::Published), "{marked:?}");
     match compare(&Options::default()) {
-        Ok(comparison) => assert_eq!(comparison.unfair, marked),
-        Err(RunError::Unfair(unfair)) => assert_eq!(unfair, marked),
+        Ok(comparison) => assert_eq!(comparison.incomparable, marked),
+        Err(RunError::Incomparable(incomparable)) => assert_eq!(incomparable, marked),
         Err(e) => panic!("{e}"),
     }
-    marked.into_iter().map(|unfair| unfair.why).collect()
+    marked.into_iter().map(|incomparable| incomparable.why).collect()
 }
 
 #[test]

@@ -56,10 +56,10 @@ fn a_number_that_was_changed_comes_out_as_it_was() {
     let ScoreSource::Run { run, .. } = input.source else { unreachable!() };
     let zeros = [0.0; 12];
     let trained = world.scored(run, Subset::Train, &[&zeros, &zeros]);
-    let mut unfair =
-        world.compare(&[&trained], &Options { allow_unfair: true, ..Options::default() }).unwrap();
-    assert_eq!(kinds(&std::mem::take(&mut unfair.unfair)), [UnfairKind::Leak]);
-    assert_eq!(kinds(&comparison(&world.store, &unfair).unwrap().unfair), [UnfairKind::Leak]);
+    let mut incomparable =
+        world.compare(&[&trained], &Options { allow_incomparable: true, ..Options::default() }).unwrap();
+    assert_eq!(kinds(&std::mem::take(&mut incomparable.incomparable)), [UnfairKind::Leak]);
+    assert_eq!(kinds(&comparison(&world.store, &incomparable).unwrap().incomparable), [UnfairKind::Leak]);
 }
 
 #[test]

@@ -85,7 +85,7 @@ fn other_labels_are_refused_by_name() {
     assert_eq!(against[0].why, "one and two score different labels: only one has Mass; only two has Edema");
     let none = world.imported("two", &["Edema"], &rows, &[&SCORES]);
     let none = world.altered(&none, |predictions| predictions.fold = Some(0));
-    let allowing = Options { allow_unfair: true, ..Options::default() };
+    let allowing = Options { allow_incomparable: true, ..Options::default() };
     assert!(matches!(world.compare(&[&own, &none], &allowing), Err(RunError::NoSharedLabel)));
 }
 
@@ -176,7 +176,7 @@ fn mixed(change: impl FnOnce(&mut World, &Input) -> Input) -> Vec<Unfair> {
     let inputs = [0, 1].map(|fold| tested(&mut world, "one", fold));
     let second = change(&mut world, &inputs[1]);
     let against = world.against(&[&inputs[0], &second], &Options::default());
-    against.into_iter().filter(|unfair| unfair.kind == UnfairKind::MixedFolds).collect()
+    against.into_iter().filter(|incomparable| incomparable.kind == UnfairKind::MixedFolds).collect()
 }
 
 #[test]
@@ -272,9 +272,9 @@ fn mixed_folds_have_no_test_over_folds() {
         }
     }
     let inputs: Vec<&Input> = inputs.iter().collect();
-    let allowing = Options { allow_unfair: true, ..Options::default() };
+    let allowing = Options { allow_incomparable: true, ..Options::default() };
     let found = world.compare(&inputs, &allowing).unwrap();
-    assert_eq!(kinds(&found.unfair), [UnfairKind::MixedFolds, UnfairKind::MixedFolds]);
+    assert_eq!(kinds(&found.incomparable), [UnfairKind::MixedFolds, UnfairKind::MixedFolds]);
     assert!(found.resampled.is_empty() && !found.delong.is_empty());
 }
 

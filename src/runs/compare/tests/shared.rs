@@ -32,7 +32,7 @@ fn shared_labels_are_those_that_every_model_scores_each_by_its_own_column() {
     let theirs = theirs(&mut world, &["Edema", "Cough", "Mass"], &rows, &[&EDEMA, &HERNIA, &HERNIA]);
     let options = Options { labels: Labels::Shared, ..Options::default() };
     let found = world.compare(&[&own, &theirs], &options).unwrap();
-    assert_eq!(found.unfair, []);
+    assert_eq!(found.incomparable, []);
     for model in &found.models {
         let names: Vec<&str> = model.labels.iter().map(|spread| spread.label.as_str()).collect();
         assert_eq!(names, ["Mass", "Edema"], "in the order of the first");
@@ -63,7 +63,7 @@ fn shared_images_are_those_that_every_model_scored() {
     let theirs = theirs(&mut world, &LABELS, &rows, &[&mass, &hernia, &edema]);
     let options = Options { shared_images: true, ..Options::default() };
     let found = world.compare(&[&own, &theirs], &options).unwrap();
-    assert_eq!((found.shared_images, found.unfair.as_slice()), (true, &[][..]));
+    assert_eq!((found.shared_images, found.incomparable.as_slice()), (true, &[][..]));
     assert_eq!(found.models.iter().map(|model| model.images[0]).collect::<Vec<_>>(), [5, 5]);
     // Mass of the images 2, 4 and 6: 0.4, 0.8 and 0.3 beat one, two and one of 0.2 and 0.5.
     let of_mass = label(&found, "own", "Mass");
@@ -92,7 +92,7 @@ fn folds_that_not_every_model_has_are_left_out_of_what_is_shared() {
     let inputs: Vec<&Input> = inputs.iter().collect();
     let against = world.against(&inputs, &Options::default());
     assert_eq!(kinds(&against), [UnfairKind::DifferentFolds]);
-    let allowing = Options { allow_unfair: true, ..Options::default() };
+    let allowing = Options { allow_incomparable: true, ..Options::default() };
     let marked = world.compare(&inputs, &allowing).unwrap();
     // The missing fold is undefined, and nothing paired is computed of it.
     assert_eq!((marked.folds.as_slice(), marked.models[1].images.as_slice()), (&[0, 1][..], &[4, 0][..]));
@@ -100,7 +100,7 @@ fn folds_that_not_every_model_has_are_left_out_of_what_is_shared() {
     assert!(marked.delong.iter().all(|row| row.fold == Some(0)) && marked.resampled.is_empty());
     let options = Options { shared_images: true, ..Options::default() };
     let shared = world.compare(&inputs, &options).unwrap();
-    assert_eq!((shared.folds.as_slice(), shared.unfair.as_slice()), (&[0][..], &[][..]));
+    assert_eq!((shared.folds.as_slice(), shared.incomparable.as_slice()), (&[0][..], &[][..]));
 }
 
 #[test]

@@ -24,7 +24,7 @@ use reg::hash::{Hash, Id};
 use reg::records::{
     Architecture, Augmentation, EpochLog, Init, Loss, Model, Scores, Spec, Subset, Target, codec,
 };
-use reg::worker::{Identity, Looked, Work, files};
+use reg::worker::{GradcamImages, Identity, Work, files};
 use serde::{Deserialize, Serialize};
 
 /// Under which bits do not depend on the processor.
@@ -131,7 +131,7 @@ impl Jobs {
             model: model.clone(),
             checkpoint: Id::new(checkpoint),
             numbers: NUMBERS,
-            images: Looked::Rows(Id::new(self.bench.manifest), vec![0, 4, 0, 4]),
+            images: GradcamImages::Rows(Id::new(self.bench.manifest), vec![0, 4, 0, 4]),
             labels: vec![0, 0, 1, 1],
         };
         run_with(&self.bench.job(&out, work), &PLAIN);

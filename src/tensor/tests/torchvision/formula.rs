@@ -1,7 +1,7 @@
 //! Weights, images and labels as formulas, to the same bits as `tests/torchvision_reference.py` has them.
 //! `fixtures/torchvision/README.md` states them.
 
-use reg::dataset::pixels::Grey;
+use reg::dataset::pixels::Gray;
 
 pub(crate) const LABELS: u32 = 15;
 /// Values of a tensor that the golden files keep.
@@ -45,7 +45,7 @@ pub(crate) fn weight(name: &str, shape: &[usize]) -> Vec<f32> {
 }
 
 /// 8 x 8 tiles, a ramp and noise.
-pub(crate) fn image(number: u32, side: u32) -> Grey {
+pub(crate) fn image(number: u32, side: u32) -> Gray {
     let (tiles, noise) = (bits(&format!("tiles {number}")), bits(&format!("noise {number}")));
     let pixel = |index: u32| {
         let (x, y) = (index % side, index / side);
@@ -53,7 +53,7 @@ pub(crate) fn image(number: u32, side: u32) -> Grey {
         let noise = noise(index.into()) >> 58;
         (tile + noise + u64::from((x + y) * 32 / side)) as u8
     };
-    Grey { width: side, height: side, data: (0..side * side).map(pixel).collect() }
+    Gray { width: side, height: side, data: (0..side * side).map(pixel).collect() }
 }
 
 /// Whether an image has a label.

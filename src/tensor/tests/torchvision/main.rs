@@ -5,19 +5,19 @@
 //! at most: every network has its true size, and each step of a training is kept on the disk.
 
 mod formula;
-mod place;
 #[path = "../../../../tests/support/mod.rs"]
 mod support;
+mod workspace;
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use place::{Place, Shown, checkpoint, golden, is_counter, logits, shapes};
 use reg::records::{EpochLog, ImageRow};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use workspace::{Shown, Workspace, checkpoint, golden, is_counter, logits, shapes};
 
 /// Of the largest logit; float32 alone makes 1e-6 of it.
 const LOGITS: f64 = 1e-5;
@@ -57,12 +57,12 @@ fn apart(found: &[f64], expected: &[f64]) -> f64 {
 
 /// Holds tensors to golden sums and samples: no sum further off than `sums` of the sum of magnitudes, and
 /// the samples no further than `samples` of the largest in each tensor, in the root mean square.
-fn hold(what: &str, found: &Values, expected: &Values, sums: f64, samples: f64) {
+fn check(what: &str, found: &Values, expected: &Values, sums: f64, samples: f64) {
     let (mut worst, mut at, mut squares) = (0.0, "", Vec::new());
     for (name, expected) in expected {
         let found = formula::sampled(name, &found[name]);
-        for place in 0..2 {
-            let off = (found[place] - expected[place]).abs() / expected[1];
+        for workspace in 0..2 {
+            let off = (found[workspace] - expected[workspace]).abs() / expected[1];
             (worst, at) = if off > worst { (off, name.as_str()) } else { (worst, at) };
         }
         let largest = expected[2..].iter().fold(0.0, |a: f64, b| a.max(b.abs()));
@@ -83,12 +83,18 @@ fn close(what: &str, found: &[f64], expected: &[f64], tolerance: f64) {
 
 /// Logits of the formula's images by a checkpoint: through a data set where the model wants meta features,
 /// else as files of none.
-fn predict(place: &Place, shown: &Shown, name: &str, weights: reg::hash::Hash, images: u32) -> Vec<f64> {
-    let (files, rows): (Vec<_>, Vec<_>) = (0..images).map(|n| place.image(n, shown.side)).unzip();
+fn predict(
+    workspace: &Workspace,
+    shown: &Shown,
+    name: &str,
+    weights: reg::hash::Hash,
+    images: u32,
+) -> Vec<f64> {
+    let (files, rows): (Vec<_>, Vec<_>) = (0..images).map(|n| workspace.image(n, shown.side)).unzip();
     let model = shown.model(name);
     let numbers = json!({ "precision": "f32", "layout": "channels-last" });
     let work = if shown.meta {
-        let [manifest, assignment] = place.dataset(rows, vec![2; images as usize]);
+        let [manifest, assignment] = workspace.dataset(rows, vec![2; images as usize]);
         json!({
             "work": "predict", "model": model, "checkpoint": weights, "numbers": numbers, "batch": 2,
             "manifest": manifest, "assignment": assignment, "fold": 0, "subset": "test",
@@ -99,7 +105,7 @@ fn predict(place: &Place, shown: &Shown, name: &str, weights: reg::hash::Hash, i
             "work": "predict-files", "model": model, "checkpoint": weights, "numbers": numbers, "images": images,
         })
     };
-    logits(&place.run(&format!("predict {name}"), work))
+    logits(&workspace.run(&format!("predict {name}"), work))
 }
 
 fn logits_agree(name: &str) {
@@ -108,10 +114,10 @@ fn logits_agree(name: &str) {
         models: BTreeMap<String, Golden>,
     }
     let Golden { shown, logits } = golden::<File>("logits.json").models.remove(name).unwrap();
-    let place = Place::new();
+    let workspace = Workspace::new();
     // The worker takes a checkpoint only if it has every tensor of its network and no other.
-    let weights = place.weights(&shapes(name));
-    let found = predict(&place, &shown, name, weights, logits.len() as u32);
+    let weights = workspace.weights(&shapes(name));
+    let found = predict(&workspace, &shown, name, weights, logits.len() as u32);
     close(&format!("logits of {name}"), &found, &logits.concat(), LOGITS);
 }
 
@@ -140,15 +146,15 @@ fn heat_is_that_of_pytorch_s_backward_pass() {
         models: BTreeMap<String, Golden>,
     }
     #[derive(Deserialize)]
-    struct Heat {
+    struct GoldenHeatmap {
         models: BTreeMap<String, Vec<Vec<Vec<f64>>>>,
     }
-    for (name, expected) in golden::<Heat>("gradcam.json").models {
+    for (name, expected) in golden::<GoldenHeatmap>("gradcam.json").models {
         let Golden { shown, logits } = golden::<Logits>("logits.json").models.remove(&name).unwrap();
-        let place = Place::new();
-        let weights = place.weights(&shapes(&name));
-        let (_, rows): (Vec<PathBuf>, Vec<ImageRow>) = (0..2).map(|n| place.image(n, shown.side)).unzip();
-        let [manifest, _] = place.dataset(rows, vec![2; 2]);
+        let workspace = Workspace::new();
+        let weights = workspace.weights(&shapes(&name));
+        let (_, rows): (Vec<PathBuf>, Vec<ImageRow>) = (0..2).map(|n| workspace.image(n, shown.side)).unzip();
+        let [manifest, _] = workspace.dataset(rows, vec![2; 2]);
         let labels: Vec<usize> = (0..expected[0].len()).collect();
         let asked = (0..2).flat_map(|image| labels.iter().map(move |label| (image, *label)));
         let (images, of): (Vec<u32>, Vec<usize>) = asked.unzip();
@@ -156,29 +162,29 @@ fn heat_is_that_of_pytorch_s_backward_pass() {
             "work": "gradcam", "model": shown.model(&name), "checkpoint": weights, "labels": of,
             "numbers": { "precision": "f32", "layout": "channels-last" }, "images": { "rows": [manifest, images] },
         });
-        let found = place::logits(&place.run(&format!("heat {name}"), work));
+        let found = workspace::logits(&workspace.run(&format!("heat {name}"), work));
         let cells = expected[0][0].len();
         let (said, maps): (Vec<f64>, Vec<&[f64]>) =
             found.chunks_exact(cells + 1).map(|row| (row[0], &row[1..])).unzip();
         close(&format!("logits beside the heat of {name}"), &said, &logits[..2].concat(), LOGITS);
         let expected: Vec<f64> = expected.into_iter().flatten().flatten().collect();
-        assert!(expected.iter().filter(|heat| **heat > 0.0).count() > expected.len() / 10);
+        assert!(expected.iter().filter(|heatmap| **heatmap > 0.0).count() > expected.len() / 10);
         close(&format!("heat of {name}"), &maps.concat(), &expected, HEAT);
     }
 }
 
 /// Trains the golden ResNet-50 on its one batch, validated on the same images: steps are epochs. Returns
 /// the log and what changed.
-fn train(place: &Place, name: &str, golden: &Training, settings: &Value) -> (Vec<EpochLog>, Values) {
+fn train(workspace: &Workspace, name: &str, golden: &Training, settings: &Value) -> (Vec<EpochLog>, Values) {
     let shown =
         Shown { blocks: vec![3, 4, 6, 3], channels: 3, extra_pool: false, meta: false, side: golden.side };
     let all = shapes("resnet50");
-    let weights = place.weights(&all);
-    let mut rows: Vec<_> = (0..golden.batch).map(|n| place.image(n, golden.side).1).collect();
+    let weights = workspace.weights(&all);
+    let mut rows: Vec<_> = (0..golden.batch).map(|n| workspace.image(n, golden.side).1).collect();
     let codes = [vec![0; rows.len()], vec![1; rows.len()]].concat();
     let again = rows.clone().into_iter().map(|row| ImageRow { name: format!("again {}", row.name), ..row });
     rows.extend(again);
-    let [manifest, assignment] = place.dataset(rows, codes);
+    let [manifest, assignment] = workspace.dataset(rows, codes);
     let mut training = json!({
         "batch": golden.batch, "beta1": golden.betas[0], "beta2": golden.betas[1], "lr_factor": 0.5,
         "patience": 100, "loss": "bce", "augmentation": null,
@@ -195,7 +201,7 @@ fn train(place: &Place, name: &str, golden: &Training, settings: &Value) -> (Vec
         "work": "train", "spec": spec, "manifest": manifest, "assignment": assignment, "weights": weights,
         "save_every": 1e9,
     });
-    let out = place.run(name, work);
+    let out = workspace.run(name, work);
     let log = fs::read_to_string(out.join("log.jsonl")).unwrap();
     let log = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
 
@@ -224,17 +230,17 @@ fn gradients_of_resnet50_are_those_of_torchvision() {
     const EPS: f64 = 1e6;
     let golden: Training = golden("training.json");
     let settings = json!({ "epochs": 1, "lr": MULTIPLE * EPS, "eps": EPS });
-    let (log, mut changes) = train(&Place::new(), "one step", &golden, &settings);
+    let (log, mut changes) = train(&Workspace::new(), "one step", &golden, &settings);
     close("loss of the first step", &[log[0].train_loss], &golden.losses[..1], 1e-6);
     changes.values_mut().flatten().for_each(|value| *value /= -MULTIPLE);
-    hold("gradient", &changes, &golden.gradients, 3e-3, 1e-2);
+    check("gradient", &changes, &golden.gradients, 3e-3, 1e-2);
 }
 
 #[test]
 fn three_steps_of_resnet50_are_those_of_torchvision_and_torch_s_adam() {
-    let (place, golden): (_, Training) = (Place::new(), golden("training.json"));
+    let (workspace, golden): (_, Training) = (Workspace::new(), golden("training.json"));
     let settings = json!({ "epochs": golden.steps, "lr": golden.lr, "eps": golden.eps });
-    let (log, changes) = train(&place, "steps", &golden, &settings);
+    let (log, changes) = train(&workspace, "steps", &golden, &settings);
     // So the checkpoint is that of the last step.
     assert!(golden.val_losses.is_sorted_by(|a, b| a > b));
     assert!(log.iter().all(|epoch| epoch.improved && epoch.lr == golden.lr));
@@ -242,18 +248,18 @@ fn three_steps_of_resnet50_are_those_of_torchvision_and_torch_s_adam() {
     close("losses", &of(|epoch| epoch.train_loss), &golden.losses, 5e-4);
     close("validation losses", &of(|epoch| epoch.val_loss), &golden.val_losses, 5e-4);
     let (counted, trained) = golden.changes.into_iter().partition(|(name, _)| name.contains(".running_"));
-    hold("change of parameters", &changes, &trained, 2e-2, 5e-2);
-    hold("change of running statistics", &changes, &counted, 1e-3, 2e-3);
+    check("change of parameters", &changes, &trained, 2e-2, 5e-2);
+    check("change of running statistics", &changes, &counted, 1e-3, 2e-3);
 
     if let Some(python) = support::torch() {
-        torchvision_loads(&python, &place);
+        torchvision_loads(&python, &workspace);
     }
 }
 
 /// Has torchvision load the checkpoint strictly and compares its logits with ours.
-fn torchvision_loads(python: &Path, place: &Place) {
+fn torchvision_loads(python: &Path, workspace: &Workspace) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let path = place.path("steps").join("checkpoint.safetensors");
+    let path = workspace.path("steps").join("checkpoint.safetensors");
     let output = Command::new(python)
         .arg(root.join("tests/torchvision_reference.py"))
         .args(["--model", "resnet50", "--load"])
@@ -263,7 +269,7 @@ fn torchvision_loads(python: &Path, place: &Place) {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let theirs: Vec<Vec<f64>> = serde_json::from_slice(&output.stdout).unwrap();
     let shown = Shown { blocks: vec![3, 4, 6, 3], channels: 3, extra_pool: false, meta: false, side: 224 };
-    let id = place.put(&fs::read(path).unwrap());
-    let ours = predict(place, &shown, "resnet50", id, theirs.len() as u32);
+    let id = workspace.put(&fs::read(path).unwrap());
+    let ours = predict(workspace, &shown, "resnet50", id, theirs.len() as u32);
     close("logits of the loaded checkpoint", &ours, &theirs.concat(), LOGITS);
 }

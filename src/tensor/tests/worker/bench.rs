@@ -6,7 +6,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 
-use reg::dataset::pixels::{Grey, encode_png};
+use reg::dataset::pixels::{Gray, encode_png};
 use reg::hash::{Hash, Id, Sha256};
 use reg::random::Stream;
 use reg::records::{
@@ -14,7 +14,7 @@ use reg::records::{
     Init, LabelValues, Layout, Loss, Manifest, Model, Numerics, Packed, Pixels, Precision, Scores, Spec,
     Subset, Training, ViewPosition, codec,
 };
-use reg::worker::{Event, Job, Numbers, Outcome, PROTOCOL, Work};
+use reg::worker::{Job, JobOutcome, Numbers, PROTOCOL, Work, WorkerEvent};
 
 pub(crate) const LABELS: u32 = 2;
 pub(crate) const NUMBERS: Numbers = Numbers { precision: Precision::F32, layout: Layout::ChannelsLast };
@@ -41,8 +41,8 @@ impl Bench {
                 let (right, female) = (stream.below(2) == 1, stream.below(2) == 1);
                 let age = stream.below(90) as i32;
                 let object = with_pixels.then(|| {
-                    let grey = picture(right, &mut stream);
-                    put(dir.path(), &encode_png(&grey))
+                    let gray = picture(right, &mut stream);
+                    put(dir.path(), &encode_png(&gray))
                 });
                 ImageRow {
                     name: format!("{index:08}_000.png"),
@@ -120,14 +120,14 @@ impl Bench {
 }
 
 /// Noise, with one half brighter.
-fn picture(right: bool, stream: &mut Stream) -> Grey {
+fn picture(right: bool, stream: &mut Stream) -> Gray {
     let (width, height) = (48, 40);
     let pixel = |index: u32, stream: &mut Stream| {
         let bright = (index % width >= width / 2) == right;
         (stream.below(60) + if bright { 150 } else { 40 }) as u8
     };
     let data = (0..width * height).map(|index| pixel(index, stream)).collect();
-    Grey { width, height, data }
+    Gray { width, height, data }
 }
 
 fn path(dir: &Path, id: &Hash) -> PathBuf {
@@ -223,27 +223,27 @@ pub(crate) fn start_with(job: &impl serde::Serialize, loaders: u32, variables: &
 }
 
 impl Running {
-    pub(crate) fn next(&mut self) -> Option<Event> {
+    pub(crate) fn next(&mut self) -> Option<WorkerEvent> {
         self.events.next().map(|line| serde_json::from_str(&line.unwrap()).unwrap())
     }
 
     /// All other events and the exit status.
-    pub(crate) fn finish(mut self) -> (Vec<Event>, Option<i32>) {
+    pub(crate) fn finish(mut self) -> (Vec<WorkerEvent>, Option<i32>) {
         let events = std::iter::from_fn(|| self.next()).collect();
         (events, self.child.wait().unwrap().code())
     }
 }
 
 /// Runs a job that must succeed.
-pub(crate) fn run(job: &Job) -> (Outcome, Vec<Event>) {
+pub(crate) fn run(job: &Job) -> (JobOutcome, Vec<WorkerEvent>) {
     run_with(job, &[])
 }
 
 /// The same with other variables in the worker's environment.
-pub(crate) fn run_with(job: &Job, variables: &[(&str, &str)]) -> (Outcome, Vec<Event>) {
+pub(crate) fn run_with(job: &Job, variables: &[(&str, &str)]) -> (JobOutcome, Vec<WorkerEvent>) {
     let (mut events, code) = start_with(job, 1, variables).finish();
     match (events.pop(), code) {
-        (Some(Event::Done(outcome)), Some(0)) => (outcome, events),
+        (Some(WorkerEvent::Done(outcome)), Some(0)) => (outcome, events),
         other => panic!("not done: {other:?}"),
     }
 }
@@ -252,7 +252,7 @@ pub(crate) fn run_with(job: &Job, variables: &[(&str, &str)]) -> (Outcome, Vec<E
 pub(crate) fn fail(job: &impl serde::Serialize) -> (String, String) {
     let (mut events, code) = start(job, 1).finish();
     match (events.pop(), code) {
-        (Some(Event::Failed { message, hint }), Some(1)) => (message, hint.unwrap_or_default()),
+        (Some(WorkerEvent::Failed { message, hint }), Some(1)) => (message, hint.unwrap_or_default()),
         other => panic!("not failed: {other:?}"),
     }
 }

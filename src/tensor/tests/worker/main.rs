@@ -8,7 +8,7 @@ use std::process::Command;
 
 use bench::*;
 use reg::records::{Architecture, EarlyStop, EpochLog, Init, Layout, Pixels, Precision, Subset, Training};
-use reg::worker::{Event, Identity, Phase, Step, Work};
+use reg::worker::{Identity, Phase, ProgressStep, Work, WorkerEvent};
 
 /// Share of (positive, negative) pairs in the right order.
 fn auc(scores: &[f64], positive: &[bool]) -> f64 {
@@ -24,8 +24,10 @@ fn a_perceptron_learns_a_planted_rule_and_scores_the_test_subset() {
     let (out, spec) = (bench.out("train"), spec(mlp(), 30));
     let (outcome, events) = run(&bench.train(&out, &spec, None));
     assert_eq!((outcome.epochs, outcome.parameters), (30, 3 * 16 + 16 + 16 * 2 + 2));
-    let epochs: Vec<_> =
-        events.iter().filter_map(|e| if let Event::Epoch(log) = e { Some(log) } else { None }).collect();
+    let epochs: Vec<_> = events
+        .iter()
+        .filter_map(|e| if let WorkerEvent::Epoch(log) = e { Some(log) } else { None })
+        .collect();
     assert_eq!(epochs.len(), 30);
     assert_eq!(outcome.val_loss, epochs.iter().map(|log| log.val_loss).fold(f64::INFINITY, f64::min));
     assert_eq!(outcome.val_loss, epochs[outcome.best_epoch as usize - 1].val_loss);
@@ -48,11 +50,11 @@ fn the_same_spec_gives_the_same_bytes_however_many_threads_load() {
     let (first, second) = (bench.out("first"), bench.out("second"));
     let (_, events) = run(&bench.train(&first, &spec, None));
     let (events_of_two, _) = start(&bench.train(&second, &spec, None), 2).finish();
-    assert!(matches!(events_of_two.last(), Some(Event::Done(_))));
+    assert!(matches!(events_of_two.last(), Some(WorkerEvent::Done(_))));
     assert!(results(&first) == results(&second));
     let losses: Vec<f64> = events
         .iter()
-        .filter_map(|e| if let Event::Epoch(l) = e { Some(l.train_loss) } else { None })
+        .filter_map(|e| if let WorkerEvent::Epoch(l) = e { Some(l.train_loss) } else { None })
         .collect();
     assert!(losses[3] < losses[0], "{losses:?}");
 
@@ -79,10 +81,10 @@ fn an_interrupted_training_ends_with_the_same_bytes() {
         let mut seen = 0;
         while let Some(event) = running.next() {
             match event {
-                Event::Started { resumed_epochs, resumed_batches, .. } => {
+                WorkerEvent::Started { resumed_epochs, resumed_batches, .. } => {
                     resumed.push((resumed_epochs, resumed_batches));
                 }
-                Event::Progress(Step { phase: Phase::Train, .. }) => seen += 1,
+                WorkerEvent::Progress(ProgressStep { phase: Phase::Train, .. }) => seen += 1,
                 _ => {}
             }
             if seen == 2 {
@@ -95,12 +97,14 @@ fn an_interrupted_training_ends_with_the_same_bytes() {
             "KILL" => assert_eq!(code, None),
             _ => {
                 assert_eq!(code, Some(130));
-                assert!(matches!(events.last(), Some(Event::Interrupted { .. })), "{events:?}");
+                assert!(matches!(events.last(), Some(WorkerEvent::Interrupted { .. })), "{events:?}");
             }
         }
     }
     let (_, events) = run(&bench.train(&broken, &spec, None));
-    let Event::Started { resumed_epochs, resumed_batches, .. } = events[0] else { panic!("{events:?}") };
+    let WorkerEvent::Started { resumed_epochs, resumed_batches, .. } = events[0] else {
+        panic!("{events:?}")
+    };
     resumed.push((resumed_epochs, resumed_batches));
     assert!(resumed[0] == (0, 0) && resumed.is_sorted() && resumed[5] > resumed[0], "{resumed:?}");
     assert!(resumed.iter().any(|(_, batches)| *batches > 0), "within an epoch: {resumed:?}");
@@ -130,7 +134,10 @@ fn a_state_that_is_kept_seldom_or_damaged_costs_time_and_changes_nothing() {
         fs::write(&name, &bytes[..bytes.len() - 9]).unwrap();
         fs::remove_file(broken.join("checkpoint.safetensors")).unwrap();
         let (_, events) = run(&never(&broken));
-        assert!(matches!(events[0], Event::Started { resumed_epochs: 0, resumed_batches: 0, .. }), "{text}");
+        assert!(
+            matches!(events[0], WorkerEvent::Started { resumed_epochs: 0, resumed_batches: 0, .. }),
+            "{text}"
+        );
         assert!(results(&whole) == results(&broken), "{text}");
         fs::write(&name, &bytes).unwrap();
     }
@@ -141,8 +148,8 @@ fn pixels_are_decoded_once_and_checked_when_they_are_used() {
     let bench = Bench::new(40, true);
     let spec = spec(tiny(), 2);
     let [first, second, damaged, without] = ["a", "b", "c", "d"].map(|name| bench.out(name));
-    let decodes = |events: &[Event]| {
-        events.iter().any(|e| matches!(e, Event::Progress(Step { phase: Phase::Pixels, .. })))
+    let decodes = |events: &[WorkerEvent]| {
+        events.iter().any(|e| matches!(e, WorkerEvent::Progress(ProgressStep { phase: Phase::Pixels, .. })))
     };
     let (_, events) = run(&bench.train(&first, &spec, None));
     assert!(decodes(&events));
@@ -166,7 +173,9 @@ fn pixels_are_decoded_once_and_checked_when_they_are_used() {
     // A folder in which nothing can be kept costs time only.
     job.cache = Some("/proc/none".into());
     let (_, events) = run(&job);
-    assert!(events.iter().any(|e| matches!(e, Event::Note { message } if message.contains("/proc/none"))));
+    assert!(
+        events.iter().any(|e| matches!(e, WorkerEvent::Note { message } if message.contains("/proc/none")))
+    );
 
     let mut original = spec.clone();
     original.training.pixels = Some(Pixels::Original);
@@ -209,7 +218,7 @@ fn the_state_of_another_spec_is_left_alone() {
     other.seed += 1;
     run(&bench.train(&out, &other, None));
     let (_, events) = run(&bench.train(&out, &spec, None));
-    assert!(matches!(events[0], Event::Started { resumed_epochs: 0, .. }));
+    assert!(matches!(events[0], WorkerEvent::Started { resumed_epochs: 0, .. }));
     run(&bench.train(&fresh, &spec, None));
     assert!(results(&out) == results(&fresh));
 }
@@ -242,8 +251,8 @@ fn frozen_networks_change_only_their_last_layer() {
     frozen.training.epochs = 5;
     let [first, second, without] = ["a", "b", "c"].map(|name| bench.out(name));
     let given = bench.put(&given);
-    let computes = |events: &[Event]| {
-        events.iter().any(|e| matches!(e, Event::Progress(Step { phase: Phase::Features, .. })))
+    let computes = |events: &[WorkerEvent]| {
+        events.iter().any(|e| matches!(e, WorkerEvent::Progress(ProgressStep { phase: Phase::Features, .. })))
     };
     let (_, events) = run(&bench.train(&first, &frozen, Some(given)));
     assert!(computes(&events));

@@ -1,0 +1,59 @@
+//! Looks at what only the edge of the program may know: clock, machine, command line, source tree.
+
+use reg::records::Git;
+use reg::registry::{Cutoff, Stamp};
+use reg::runs::Environment;
+
+/// Looks once, when the program starts.
+pub(crate) fn look() -> Environment {
+    let uname = rustix::system::uname();
+    Environment {
+        stamp: Stamp { time: now(), command: command() },
+        now,
+        host: uname.nodename().to_string_lossy().into_owned(),
+        cpu: cpu().unwrap_or_else(|| uname.machine().to_string_lossy().into_owned()),
+        cores: cores(),
+        git: option_env!("REG_GIT_COMMIT").filter(|commit| !commit.is_empty()).map(|commit| Git {
+            commit: format!("git:{commit}"),
+            clean: option_env!("REG_GIT_CLEAN") == Some("true"),
+        }),
+    }
+}
+
+/// Cores that this process may use.
+pub(crate) fn cores() -> u32 {
+    std::thread::available_parallelism().map_or(1, |n| n.get() as u32)
+}
+
+fn now() -> String {
+    // Cut off, not rounded: nothing happens in the future.
+    let now = jiff::Timestamp::now();
+    jiff::Timestamp::from_second(now.as_second()).unwrap_or(now).to_string()
+}
+
+/// The moment that lies `days` days back; of none, one that everything is older than.
+pub(crate) fn days_ago(days: u32) -> Cutoff {
+    if days == 0 {
+        return Cutoff { seconds: i64::MAX, time: jiff::Timestamp::MAX.to_string() };
+    }
+    let seconds = jiff::Timestamp::now().as_second() - i64::from(days) * 86_400;
+    let moment = jiff::Timestamp::from_second(seconds).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+    Cutoff { seconds, time: moment.to_string() }
+}
+
+/// The command line of this process, quoted for a shell.
+pub(crate) fn command() -> String {
+    let quoted = std::env::args_os().skip(1).map(|arg| {
+        let arg = arg.to_string_lossy();
+        let plain =
+            !arg.is_empty() && arg.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_./=:,+@%".contains(&b));
+        if plain { arg.into_owned() } else { format!("'{}'", arg.replace('\'', r"'\''")) }
+    });
+    std::iter::once("reg".to_owned()).chain(quoted).collect::<Vec<_>>().join(" ")
+}
+
+fn cpu() -> Option<String> {
+    let info = std::fs::read_to_string("/proc/cpuinfo").ok()?;
+    let line = info.lines().find(|line| line.starts_with("model name"))?;
+    line.split_once(':').map(|(_, name)| name.trim().to_owned())
+}

@@ -1,0 +1,67 @@
+//! What another registry made and this one takes over: bytes that arrive as they are, held to what they claim.
+
+use super::{NameRequest, NewPacked, NewRecord, RegistryError, Transaction};
+use crate::hash::Hash;
+use crate::records::{self, Travels, codec};
+
+impl Transaction<'_> {
+    /// Adds an object of `size` bytes piece by piece; see [`crate::store::Batch::put_pieces`].
+    pub fn put_pieces<E: From<RegistryError>>(
+        &self,
+        id: Hash,
+        size: u64,
+        mut next: impl FnMut() -> Result<Option<Vec<u8>>, E>,
+    ) -> Result<(), E> {
+        enum Failed<E> {
+            Next(E),
+            Store(crate::store::StoreError),
+        }
+        impl<E> From<crate::store::StoreError> for Failed<E> {
+            fn from(e: crate::store::StoreError) -> Self {
+                Failed::Store(e)
+            }
+        }
+        self.batch.put_pieces(id, size, || next().map_err(Failed::Next)).map_err(|e| match e {
+            Failed::Next(e) => e,
+            Failed::Store(e) => RegistryError::from(e).into(),
+        })
+    }
+
+    /// Makes what was put so far durable, before anything comes that names it.
+    pub fn settle(&self) -> Result<(), RegistryError> {
+        Ok(self.batch.settle()?)
+    }
+
+    /// Takes over a record as another registry wrote it. What it names is here or was taken over before.
+    ///
+    /// # Errors
+    /// Bytes that are no canonical record, and entries of a log, which belong to the registry that wrote them.
+    pub fn adopt_record(&mut self, bytes: Vec<u8>) -> Result<(), RegistryError> {
+        let id = Hash::of(&bytes);
+        let wrong = |source| RegistryError::Codec { id, source };
+        let header = records::check(&bytes).map_err(wrong)?;
+        let kind = header.kind;
+        if kind.descriptor().travels == Travels::Never {
+            let found = kind.name().to_owned();
+            return Err(wrong(codec::CodecError::Kind { expected: "record of results", found }));
+        }
+        self.records.push(NewRecord { id, kind, links: header.links(), bytes });
+        Ok(())
+    }
+
+    /// Notes what a packed array names that was put as bytes and settled.
+    pub fn adopt_packed(&mut self, id: Hash, mut links: Vec<Hash>) {
+        links.sort_unstable();
+        self.packed.push(NewPacked { id, bytes: None, links });
+    }
+
+    /// Lets records name these, which were removed for good, though they are not here.
+    pub fn excuse(&mut self, gone: impl Iterator<Item = Hash>) {
+        self.gone.extend(gone);
+    }
+
+    /// Gives `id` a name unless that names something else; [`super::Committed::taken`] says if it does.
+    pub fn name_untaken(&mut self, name: &str, id: Hash) -> Result<(), RegistryError> {
+        self.request(NameRequest::Untaken(name.to_owned()), name, id)
+    }
+}

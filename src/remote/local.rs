@@ -1,0 +1,127 @@
+//! A registry on a disk as the side that gives.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs::File;
+use std::io::Read;
+
+use super::location::Pieces;
+use super::plan::{Take, TransferSource};
+use super::{RemoteError, TransferJob, worker_pool};
+use crate::hash::{Hash, Hasher};
+use crate::records::codec::MAX_RECORD;
+use crate::records::{Kind, ObjectKind, PackedKind};
+use crate::registry::{Lease, Registry};
+use crate::store::StoreError;
+
+/// Bytes of a large object that are read at a time.
+const PIECE: u64 = 8 << 20;
+
+/// A registry as it was when it was opened. Nothing is removed from it meanwhile.
+pub(super) struct Local<'r> {
+    registry: &'r Registry,
+    called: String,
+    job: TransferJob<'r>,
+    names: BTreeMap<String, Hash>,
+    kinds: HashMap<Hash, Kind>,
+    /// None where the registry cannot be written to, not even a lock.
+    _lease: Option<Lease>,
+}
+
+impl<'r> Local<'r> {
+    pub(super) fn open(registry: &'r Registry, job: TransferJob<'r>) -> Result<Self, RemoteError> {
+        let lease = registry.lease_to_look()?;
+        let view = registry.view()?;
+        let [registrations, _] = view.registrations()?;
+        let kinds = registrations.into_iter().filter_map(|(kind, _, id)| Some((id, Kind::named(&kind)?)));
+        Ok(Local {
+            registry,
+            called: registry.root().display().to_string(),
+            job,
+            names: view.names()?.into_iter().collect(),
+            kinds: kinds.collect(),
+            _lease: lease,
+        })
+    }
+}
+
+impl Local<'_> {
+    /// Reads an object and checks its hash.
+    pub(super) fn read(&self, id: &Hash) -> Result<Vec<u8>, RemoteError> {
+        Ok(self.registry.store().read(id)?)
+    }
+}
+
+impl TransferSource for Local<'_> {
+    fn called(&self) -> &str {
+        &self.called
+    }
+
+    fn names(&self) -> &BTreeMap<String, Hash> {
+        &self.names
+    }
+
+    fn resolve(&self, text: &str) -> Result<Hash, RemoteError> {
+        Ok(self.registry.resolve(&self.registry.view()?, text)?)
+    }
+
+    fn results(&self) -> Vec<Hash> {
+        self.kinds.iter().filter(|(_, kind)| kind.descriptor().is_result).map(|(id, _)| *id).collect()
+    }
+
+    fn withdrawals(&self) -> Vec<Hash> {
+        self.kinds.iter().filter(|(_, kind)| **kind == Kind::Withdrawal).map(|(id, _)| *id).collect()
+    }
+
+    fn kind(&self, id: &Hash) -> Result<Option<ObjectKind>, RemoteError> {
+        if let Some(kind) = self.kinds.get(id) {
+            return Ok(Some(ObjectKind::Record(*kind)));
+        }
+        let store = self.registry.store();
+        let head = match store.head(id) {
+            Err(StoreError::Missing { .. }) => return Ok(None),
+            head => head?,
+        };
+        match PackedKind::of(&head) {
+            Some(kind) => Ok(Some(ObjectKind::Packed(kind))),
+            // Entries of the log are in no list of records.
+            None if head.first() == Some(&b'{') && store.size(id)? <= MAX_RECORD => {
+                Ok(Some(ObjectKind::of(&store.read(id)?)))
+            }
+            None => Ok(Some(ObjectKind::Blob)),
+        }
+    }
+
+    fn size(&self, id: &Hash) -> Result<Option<u64>, RemoteError> {
+        match self.registry.store().size(id) {
+            Err(StoreError::Missing { .. }) => Ok(None),
+            size => Ok(Some(size?)),
+        }
+    }
+
+    fn read_each(&self, ids: &[Hash], take: &Take<'_>) -> Result<u64, RemoteError> {
+        worker_pool::each(ids, self.job, |id| take(*id, &self.registry.store().read(id)?))?;
+        Ok(0)
+    }
+
+    fn pieces<'s>(&'s self, id: &Hash) -> Result<Box<Pieces<'s>>, RemoteError> {
+        let (id, path) = (*id, self.registry.store().path(id));
+        let io =
+            move |source| RemoteError::Io { doing: "read", path: self.registry.store().path(&id), source };
+        let mut file = File::open(&path).map_err(io)?;
+        let mut hasher = Hasher::name_only();
+        Ok(Box::new(move || {
+            self.job.go_on()?;
+            let mut piece = Vec::new();
+            (&mut file).take(PIECE).read_to_end(&mut piece).map_err(io)?;
+            hasher.update(&piece);
+            match piece.is_empty() {
+                false => Ok(Some(piece)),
+                true if hasher.finish() == id => Ok(None),
+                true => {
+                    let (path, found) = (path.clone(), hasher.finish());
+                    Err(StoreError::Damaged { id, path, found }.into())
+                }
+            }
+        }))
+    }
+}

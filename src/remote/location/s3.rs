@@ -1,0 +1,182 @@
+//! Keys of an S3 bucket. The only file that names the object_store crate.
+//!
+//! Endpoint, region and credentials come from the usual AWS_* variables, or from where a machine of a cloud
+//! gets them. Every request is signed with the SHA-256 of what it carries, so that the store takes no bytes
+//! but those that were sent.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use object_store::aws::{AmazonS3, AmazonS3Builder, AmazonS3ConfigKey};
+use object_store::path::Path as Key;
+use object_store::{
+    ClientConfigKey, Error, GetOptions, GetRange, ObjectStore, ObjectStoreExt, PutMode, PutPayload,
+    RetryConfig,
+};
+use tokio::runtime::{Builder, Runtime};
+
+use super::{Location, Pieces};
+use crate::remote::RemoteError;
+
+/// Bytes of a part of a large file; S3 allows 10,000 parts.
+const PART: usize = 16 << 20;
+const RETRIES: usize = 4;
+/// A pack over a slow line takes longer than the 30 seconds that a request has otherwise.
+const PATIENCE: &str = "10 minutes";
+
+pub(in crate::remote) struct S3Location {
+    store: Arc<AmazonS3>,
+    runtime: Runtime,
+    prefix: String,
+    called: String,
+}
+
+impl S3Location {
+    pub(in crate::remote) fn open(bucket: &str, prefix: &str) -> Result<Self, RemoteError> {
+        // It fails if there is one already, which is as good.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let called = format!("s3://{bucket}");
+        let timeout = AmazonS3ConfigKey::Client(ClientConfigKey::Timeout);
+        let mut builder = AmazonS3Builder::from_env().with_bucket_name(bucket);
+        if builder.get_config_value(&timeout).is_none() {
+            builder = builder.with_config(timeout, PATIENCE);
+        }
+        let retry = RetryConfig { max_retries: RETRIES, ..RetryConfig::default() };
+        let store = builder.with_retry(retry).build().map_err(|e| told("open", &called, &e))?;
+        let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build();
+        let runtime =
+            runtime.map_err(|source| RemoteError::Io { doing: "reach", path: (&called).into(), source })?;
+        Ok(S3Location { store: Arc::new(store), runtime, prefix: prefix.to_owned(), called })
+    }
+
+    fn key(&self, key: &str) -> Result<Key, RemoteError> {
+        let whole = [self.prefix.as_str(), key].into_iter().filter(|part| !part.is_empty());
+        let whole = whole.collect::<Vec<_>>().join("/");
+        Key::parse(&whole).map_err(|e| self.told("name", key, &e.into()))
+    }
+
+    fn told(&self, doing: &'static str, key: &str, e: &Error) -> RemoteError {
+        let whole = [self.called.as_str(), &self.prefix, key].into_iter().filter(|part| !part.is_empty());
+        told(doing, &whole.collect::<Vec<_>>().join("/"), e)
+    }
+}
+
+const WHO_ASKS: &str = "set AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_REGION";
+
+/// Code and message of the XML in which a store says no; the rest of it is for its makers.
+fn answer(text: &str) -> Option<String> {
+    let within = |tag: &str| {
+        let (_, rest) = text.split_once(&format!("<{tag}>"))?;
+        Some(rest.split_once(&format!("</{tag}>"))?.0)
+    };
+    let code = within("Code")?;
+    Some(within("Message").map_or(code.to_owned(), |message| format!("{message} ({code})")))
+}
+
+/// What the store says, with what might help.
+fn told(doing: &'static str, location: &str, e: &Error) -> RemoteError {
+    // The client says what it tried, and only the innermost cause says why it did not go.
+    let causes = std::iter::successors(Some(e as &dyn std::error::Error), |e| e.source());
+    let texts: Vec<String> = causes.map(crate::records::codec::printable).collect();
+    let has = |what: &str| texts.iter().any(|text| text.contains(what));
+    let hint = match e {
+        Error::PermissionDenied { .. } | Error::Unauthenticated { .. } => Some(WHO_ASKS),
+        // What is refused when files are listed is no kind of error of its own.
+        _ if has("403 Forbidden") => Some(WHO_ASKS),
+        Error::NotFound { .. } => {
+            Some("the bucket must exist; for a store other than Amazon's set AWS_ENDPOINT_URL")
+        }
+        Error::NotImplemented { .. } | Error::NotSupported { .. } => None,
+        _ if has("URL scheme is not allowed") || has("BadScheme") => {
+            Some("AWS_ALLOW_HTTP=true allows an endpoint without TLS")
+        }
+        _ if has("169.254.169.254") || has("metadata") => {
+            Some("no credentials found: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")
+        }
+        _ => Some(
+            "check AWS_ENDPOINT_URL and AWS_REGION, and run the same command again when the store answers",
+        ),
+    };
+    let mut reason = texts[0].clone();
+    if let Some(cause) = texts.last().filter(|cause| !reason.contains(cause.as_str())) {
+        reason = format!("{reason}: {cause}");
+    }
+    RemoteError::S3 { doing, location: location.to_owned(), reason: answer(&reason).unwrap_or(reason), hint }
+}
+
+impl Location for S3Location {
+    fn list(&self, folder: &str) -> Result<Vec<(String, u64)>, RemoteError> {
+        let key = self.key(folder)?;
+        let found = self.runtime.block_on(self.store.list_with_delimiter(Some(&key)));
+        let found = found.map_err(|e| self.told("list", folder, &e))?;
+        let file = |meta: object_store::ObjectMeta| Some((meta.location.filename()?.to_owned(), meta.size));
+        Ok(found.objects.into_iter().filter_map(file).collect())
+    }
+
+    fn read(&self, key: &str, range: Option<Range<u64>>) -> Result<Option<Vec<u8>>, RemoteError> {
+        if range.as_ref().is_some_and(|range| range.is_empty()) {
+            return Ok(Some(Vec::new()));
+        }
+        let location = self.key(key)?;
+        let get = async {
+            let options = GetOptions { range: range.map(GetRange::Bounded), ..GetOptions::default() };
+            self.store.get_opts(&location, options).await?.bytes().await
+        };
+        match self.runtime.block_on(get) {
+            Ok(bytes) => Ok(Some(bytes.into())),
+            // A bucket that is not there is told apart: a list of it fails.
+            Err(Error::NotFound { .. }) => Ok(None),
+            Err(e) => Err(self.told("read", key, &e)),
+        }
+    }
+
+    fn put(&self, key: &str, bytes: Vec<u8>) -> Result<(), RemoteError> {
+        let location = self.key(key)?;
+        let put = self.runtime.block_on(self.store.put(&location, PutPayload::from(bytes)));
+        put.map(drop).map_err(|e| self.told("write", key, &e))
+    }
+
+    fn put_new(&self, key: &str, bytes: Vec<u8>) -> Result<bool, RemoteError> {
+        let location = self.key(key)?;
+        let put = self.store.put_opts(&location, PutPayload::from(bytes), PutMode::Create.into());
+        match self.runtime.block_on(put) {
+            Ok(_) => Ok(true),
+            Err(Error::AlreadyExists { .. } | Error::Precondition { .. }) => Ok(false),
+            Err(e) => Err(self.told("write", key, &e)),
+        }
+    }
+
+    fn put_pieces(&self, key: &str, next: &mut Pieces<'_>) -> Result<(), RemoteError> {
+        let location = self.key(key)?;
+        let failed = |e| self.told("write", key, &e);
+        let mut upload = self.runtime.block_on(self.store.put_multipart(&location)).map_err(failed)?;
+        let mut send = || -> Result<(), RemoteError> {
+            let mut part = Vec::new();
+            loop {
+                let piece = next()?;
+                let last = piece.is_none();
+                part.extend(piece.into_iter().flatten());
+                if part.len() >= PART || last && !part.is_empty() {
+                    let payload = PutPayload::from(std::mem::take(&mut part));
+                    self.runtime.block_on(upload.put_part(payload)).map_err(failed)?;
+                }
+                if last {
+                    return self.runtime.block_on(upload.complete()).map(drop).map_err(failed);
+                }
+            }
+        };
+        let sent = send();
+        if sent.is_err() {
+            // What cannot be taken back now goes by the rules of the bucket.
+            let _ = self.runtime.block_on(upload.abort());
+        }
+        sent
+    }
+
+    fn is_empty(&self) -> Result<bool, RemoteError> {
+        let prefix = (!self.prefix.is_empty()).then(|| self.key("")).transpose()?;
+        let found = self.runtime.block_on(self.store.list_with_delimiter(prefix.as_ref()));
+        let found = found.map_err(|e| self.told("list", "", &e))?;
+        Ok(found.objects.is_empty() && found.common_prefixes.is_empty())
+    }
+}

@@ -1,0 +1,430 @@
+//! A pack store: objects in packs, in a folder or a bucket, with an inventory that costs one request a pack.
+//!
+//! Everything but `format` and `names/` is named by the BLAKE3 hash of its own bytes, and nothing is ever
+//! changed. Objects of more than [`ALONE`] bytes are files of `objects/`, the others lie in `packs/`, and a file
+//! of `index/` says which lie where in one pack. It is written behind the pack, and only with it the objects
+//! count as there. Names are a list that each push writes anew under the next number, which is given only
+//! once: who finds it given reads that list and tries again with the number behind it.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::documents::{
+    NameList, NamesKind, PackEntry, PackIndex, PackKind, Unreadable, VERSION, decode, encode,
+};
+use super::location::{Location, Pieces};
+use super::plan::{Take, TransferSource};
+use super::{Address, RemoteError, TransferDirection, TransferJob, TransferredNames, worker_pool};
+use crate::hash::{Hash, Hasher, MIN_PREFIX};
+use crate::progress::Unit;
+use crate::records::codec::printable;
+use crate::records::{Kind, ObjectKind, PackedKind, Travels};
+use crate::registry::is_name;
+use crate::store::Store;
+
+pub(super) const FORMAT_FILE: &str = "format";
+const FORMAT: &[u8] = b"reg-remote 2\n";
+/// The number in it.
+pub(super) const FORMAT_NUMBER: u32 = 2;
+const PACKS: &str = "packs";
+const INDEX: &str = "index";
+const OBJECTS: &str = "objects";
+const NAMES: &str = "names";
+
+/// A pack is closed before it has more bytes than this, unless one object has.
+pub(super) const PACK: u64 = 16 << 20;
+/// Larger objects than this lie alone, but for records.
+pub(super) const ALONE: u64 = 4 << 20;
+/// A pack with more bytes is not read.
+const LARGEST_PACK: u64 = 64 << 20;
+/// What lies between two wanted objects of a pack is read too if it is no more than this.
+const GAP: u64 = 256 << 10;
+/// Bytes of a large object that are read at a time.
+const PIECE: u64 = 8 << 20;
+/// So often a push tries to write the names before it gives up.
+const TRIES: u32 = 100;
+
+pub(super) fn is_format(bytes: &[u8]) -> bool {
+    bytes == FORMAT
+}
+
+/// Where an object lies.
+#[derive(Debug, Clone, Copy)]
+enum Where {
+    Alone { bytes: u64 },
+    Packed { pack: Hash, at: u64, bytes: u64, kind: ObjectKind },
+}
+
+/// A pack store as it was when it was opened.
+pub(super) struct PackStore<'j> {
+    location: &'j dyn Location,
+    called: String,
+    job: TransferJob<'j>,
+    found: HashMap<Hash, Where>,
+    packs: HashMap<Hash, u64>,
+    /// The newest list of names, and its check.
+    newest: Option<(NameList, Hash)>,
+    names: BTreeMap<String, Hash>,
+    /// Where objects are looked for first when they are read.
+    local: Option<Store>,
+}
+
+/// A range of a pack, and the objects in it: id, place in the pack, bytes.
+struct Read {
+    key: String,
+    from: u64,
+    to: u64,
+    objects: Vec<(Hash, u64, u64)>,
+}
+
+impl<'j> PackStore<'j> {
+    /// Makes an empty pack store.
+    pub(super) fn create(location: &dyn Location, called: &Address) -> Result<(), RemoteError> {
+        location.put_new(FORMAT_FILE, FORMAT.to_vec())?;
+        Self::check_conditions(location, called)
+    }
+
+    /// Asserts that the store leaves alone what is there when something is to be written only if it is new.
+    pub(super) fn check_conditions(location: &dyn Location, called: &Address) -> Result<(), RemoteError> {
+        match location.put_new(FORMAT_FILE, FORMAT.to_vec())? {
+            false => Ok(()),
+            true => Err(RemoteError::NoConditions(called.to_string())),
+        }
+    }
+
+    /// Reads the inventory, if there is one yet.
+    pub(super) fn open(
+        location: &'j dyn Location,
+        called: &Address,
+        exists: bool,
+        local: Option<Store>,
+        job: TransferJob<'j>,
+    ) -> Result<Self, RemoteError> {
+        let mut pack_store = PackStore {
+            location,
+            called: called.to_string(),
+            job,
+            found: HashMap::new(),
+            packs: HashMap::new(),
+            newest: None,
+            names: BTreeMap::new(),
+            local,
+        };
+        if exists {
+            // In this order: what is named is there before its name is.
+            pack_store.read_names()?;
+            pack_store.take_stock()?;
+        }
+        Ok(pack_store)
+    }
+
+    fn take_stock(&mut self) -> Result<(), RemoteError> {
+        // A pack is there before its index is.
+        let indexes = self.location.list(INDEX)?;
+        let named = |(name, bytes): (String, u64)| Some((name.parse::<Hash>().ok()?, bytes));
+        self.packs = self.location.list(PACKS)?.into_iter().filter_map(named).collect();
+        let alone = self.location.list(OBJECTS)?.into_iter().filter_map(named);
+        self.found = alone.map(|(id, bytes)| (id, Where::Alone { bytes })).collect();
+        let indexes: Vec<Hash> = indexes.into_iter().filter_map(named).map(|(id, _)| id).collect();
+        let stock = std::sync::Mutex::new(Vec::new());
+        self.job.progress.begin("look", Unit::Items, indexes.len() as u64);
+        worker_pool::each(&indexes, self.job, |id| {
+            let index = self.read_index(id)?;
+            self.job.progress.advance(1);
+            stock.lock().expect("no thread panics while it holds this lock").extend(index);
+            Ok(())
+        })?;
+        self.job.progress.end();
+        self.found.extend(stock.into_inner().expect("no thread panics while it holds this lock"));
+        Ok(())
+    }
+
+    /// The objects of one pack; none if the pack is not there or not whole, so that a push heals it.
+    fn read_index(&self, id: &Hash) -> Result<Vec<(Hash, Where)>, RemoteError> {
+        let key = format!("{INDEX}/{id}");
+        let Some(bytes) = self.location.read(&key, None)? else { return Ok(Vec::new()) };
+        let garbled =
+            |reason: &str| RemoteError::Garbled { location: self.at(&key), reason: reason.to_owned() };
+        let found = Hash::of(&bytes);
+        if found != *id {
+            return Err(garbled(&format!("its bytes hash to {}…", found.short())));
+        }
+        let index: PackIndex = decode(&bytes).map_err(|e| self.unreadable(&key, e))?;
+        let mut at = 0u64;
+        let mut objects = Vec::with_capacity(index.objects.len());
+        for PackEntry { bytes, id, kind } in index.objects {
+            let kind = match ObjectKind::named(&kind) {
+                Some(ObjectKind::Record(kind)) if kind.descriptor().travels == Travels::Never => {
+                    return Err(garbled(&format!("{} is no part of a remote", kind.descriptor().called)));
+                }
+                Some(kind) => kind,
+                None => return Err(self.newer(&format!("objects of kind `{}`", printable(kind)))),
+            };
+            objects.push((id, Where::Packed { pack: index.pack, at, bytes, kind }));
+            at = at
+                .checked_add(bytes)
+                .filter(|end| *end <= LARGEST_PACK)
+                .ok_or_else(|| garbled("it is too long"))?;
+        }
+        Ok(if self.packs.get(&index.pack) == Some(&at) { objects } else { Vec::new() })
+    }
+
+    fn read_names(&mut self) -> Result<(), RemoteError> {
+        let numbers = self.location.list(NAMES)?.into_iter().filter_map(|(name, _)| name.parse::<u64>().ok());
+        let Some(seq) = numbers.max() else { return Ok(()) };
+        let key = names_key(seq);
+        let Some(bytes) = self.location.read(&key, None)? else { return Ok(()) };
+        let (list, check) = NameList::read(&bytes).map_err(|e| self.unreadable(&key, e))?;
+        let garbled = |reason: String| RemoteError::Garbled { location: self.at(&key), reason };
+        if list.seq != seq {
+            return Err(garbled(format!("it has number {} in it", list.seq)));
+        }
+        if let Some(name) = list.names.keys().find(|name| !is_name(name)) {
+            return Err(garbled(format!("`{}` cannot be a name", printable(name))));
+        }
+        self.names = list.names.clone();
+        self.newest = Some((list, check));
+        Ok(())
+    }
+
+    fn at(&self, key: &str) -> String {
+        format!("{}/{key}", self.called.trim_end_matches('/'))
+    }
+
+    fn newer(&self, what: &str) -> RemoteError {
+        RemoteError::Newer { remote: self.called.clone(), what: what.to_owned() }
+    }
+
+    fn unreadable(&self, key: &str, e: Unreadable) -> RemoteError {
+        match e {
+            Unreadable::Newer(version) => self.newer(&format!("version {version} in {key}")),
+            Unreadable::Wrong(reason) => RemoteError::Garbled { location: self.at(key), reason },
+        }
+    }
+
+    /// Whether the object is there.
+    pub(super) fn has(&self, id: &Hash) -> bool {
+        self.found.contains_key(id)
+    }
+
+    /// Writes a pack and then its index.
+    pub(super) fn put_pack(&self, bytes: Vec<u8>, objects: Vec<PackEntry>) -> Result<(), RemoteError> {
+        let (pack, size) = (Hash::of(&bytes), bytes.len() as u64);
+        // A push that was killed may have left it without its index.
+        if self.packs.get(&pack) != Some(&size) {
+            self.location.put(&format!("{PACKS}/{pack}"), bytes)?;
+        }
+        let index = encode(&PackIndex { kind: PackKind::Pack, objects, pack, version: VERSION });
+        self.location.put(&format!("{INDEX}/{}", Hash::of(&index)), index)
+    }
+
+    /// Writes an object that lies alone.
+    pub(super) fn put_alone(&self, id: &Hash, next: &mut Pieces<'_>) -> Result<(), RemoteError> {
+        self.location.put_pieces(&format!("{OBJECTS}/{id}"), next)
+    }
+
+    /// Gives names, or with `dry` says what would become of them.
+    pub(super) fn put_names(
+        &mut self,
+        wanted: &BTreeMap<String, Hash>,
+        move_names: bool,
+        dry: bool,
+    ) -> Result<TransferredNames, RemoteError> {
+        for _ in 0..TRIES {
+            self.job.go_on()?;
+            let there = |name: &str| self.names.get(name).copied();
+            let (names, changes) =
+                TransferredNames::compare(wanted, there, move_names, TransferDirection::Push);
+            if dry || changes.is_empty() {
+                return Ok(names);
+            }
+            let mut all = self.names.clone();
+            all.extend(changes);
+            let list = NameList {
+                command: self.job.stamp.command.clone(),
+                kind: NamesKind::Names,
+                names: all,
+                prev: self.newest.as_ref().map(|(_, check)| *check),
+                seq: self.newest.as_ref().map_or(0, |(list, _)| list.seq) + 1,
+                time: self.job.stamp.time.clone(),
+                version: VERSION,
+            };
+            if self.location.put_new(&names_key(list.seq), list.file())? {
+                return Ok(names);
+            }
+            self.read_names()?;
+        }
+        Err(RemoteError::Contended(self.called.clone()))
+    }
+
+    /// Hands out an object if its bytes are those that it is named by.
+    fn checked(&self, key: &str, id: Hash, bytes: &[u8]) -> Result<(), RemoteError> {
+        match Hash::of(bytes) {
+            found if found == id => Ok(()),
+            found => Err(RemoteError::Damaged { id, location: self.at(key), found }),
+        }
+    }
+
+    /// Reads a range whole.
+    fn read(&self, key: &str, from: u64, to: u64) -> Result<Vec<u8>, RemoteError> {
+        let bytes = self.location.read(key, Some(from..to))?.unwrap_or_default();
+        if bytes.len() as u64 == to - from {
+            return Ok(bytes);
+        }
+        let reason = format!("it ends after {} of {to} bytes", from + bytes.len() as u64);
+        Err(RemoteError::Garbled { location: self.at(key), reason })
+    }
+
+    /// What to read for these objects: neighbours in a pack together.
+    fn reads(&self, ids: &[Hash]) -> Result<Vec<Read>, RemoteError> {
+        let mut reads: Vec<Read> = Vec::new();
+        let mut packed = Vec::new();
+        for id in ids {
+            match self.found.get(id) {
+                Some(Where::Packed { pack, at, bytes, .. }) => packed.push((*pack, *at, *bytes, *id)),
+                Some(Where::Alone { bytes }) => {
+                    let key = format!("{OBJECTS}/{id}");
+                    reads.push(Read { key, from: 0, to: *bytes, objects: vec![(*id, 0, *bytes)] });
+                }
+                None => return Err(self.missing(id)),
+            }
+        }
+        packed.sort_unstable();
+        let mut last: Option<(Hash, Read)> = None;
+        for (pack, at, bytes, id) in packed {
+            match &mut last {
+                Some((of, read)) if *of == pack && at <= read.to + GAP && at + bytes <= read.from + PACK => {
+                    read.to = at + bytes;
+                    read.objects.push((id, at, bytes));
+                }
+                last => {
+                    let key = format!("{PACKS}/{pack}");
+                    let read = Read { key, from: at, to: at + bytes, objects: vec![(id, at, bytes)] };
+                    reads.extend(last.replace((pack, read)).map(|(_, read)| read));
+                }
+            }
+        }
+        reads.extend(last.map(|(_, read)| read));
+        Ok(reads)
+    }
+
+    fn records(&self, is: impl Fn(Kind) -> bool) -> Vec<Hash> {
+        let is = |at: &Where| match at {
+            Where::Packed { kind, .. } => kind.record().is_some_and(&is),
+            // Never a record.
+            Where::Alone { .. } => false,
+        };
+        self.found.iter().filter(|(_, at)| is(at)).map(|(id, _)| *id).collect()
+    }
+
+    fn missing(&self, id: &Hash) -> RemoteError {
+        RemoteError::Missing {
+            remote: self.called.clone(),
+            id: *id,
+            by: "something that was pushed".to_owned(),
+        }
+    }
+}
+
+fn names_key(seq: u64) -> String {
+    format!("{NAMES}/{seq:08}")
+}
+
+impl TransferSource for PackStore<'_> {
+    fn called(&self) -> &str {
+        &self.called
+    }
+
+    fn names(&self) -> &BTreeMap<String, Hash> {
+        &self.names
+    }
+
+    fn resolve(&self, text: &str) -> Result<Hash, RemoteError> {
+        if let Some(id) = self.names.get(text) {
+            return Ok(*id);
+        }
+        let fits = |id: &&Hash| text.len() >= MIN_PREFIX && id.to_string().starts_with(text);
+        let found: Vec<&Hash> = self.found.keys().filter(fits).collect();
+        let (remote, text) = (self.called.clone(), text.to_owned());
+        match found[..] {
+            [id] => Ok(*id),
+            [] => Err(RemoteError::Unknown { remote, text }),
+            _ => Err(RemoteError::Ambiguous { remote, text, count: found.len() }),
+        }
+    }
+
+    fn results(&self) -> Vec<Hash> {
+        self.records(|kind| kind.descriptor().is_result)
+    }
+
+    fn withdrawals(&self) -> Vec<Hash> {
+        self.records(|kind| kind == Kind::Withdrawal)
+    }
+
+    fn kind(&self, id: &Hash) -> Result<Option<ObjectKind>, RemoteError> {
+        match self.found.get(id) {
+            Some(Where::Packed { kind, .. }) => Ok(Some(*kind)),
+            // Never a record.
+            Some(Where::Alone { bytes }) => {
+                let head = self.read(&format!("{OBJECTS}/{id}"), 0, (*bytes).min(12))?;
+                Ok(Some(PackedKind::of(&head).map_or(ObjectKind::Blob, ObjectKind::Packed)))
+            }
+            None => Ok(None),
+        }
+    }
+
+    fn size(&self, id: &Hash) -> Result<Option<u64>, RemoteError> {
+        Ok(self.found.get(id).map(|at| match at {
+            Where::Alone { bytes } | Where::Packed { bytes, .. } => *bytes,
+        }))
+    }
+
+    fn read_each(&self, ids: &[Hash], take: &Take<'_>) -> Result<u64, RemoteError> {
+        let here = |id: &Hash| self.local.as_ref().and_then(|store| store.read(id).ok());
+        let far = std::sync::Mutex::new(Vec::new());
+        worker_pool::each(ids, self.job, |id| match here(id) {
+            Some(bytes) => take(*id, &bytes),
+            None => {
+                far.lock().expect("no thread panics while it holds this lock").push(*id);
+                Ok(())
+            }
+        })?;
+        let reads = self.reads(&far.into_inner().expect("no thread panics while it holds this lock"))?;
+        worker_pool::each(&reads, self.job, |read| {
+            let bytes = self.read(&read.key, read.from, read.to)?;
+            for (id, at, size) in &read.objects {
+                let start = (at - read.from) as usize;
+                let bytes = &bytes[start..start + *size as usize];
+                self.checked(&read.key, *id, bytes)?;
+                take(*id, bytes)?;
+            }
+            Ok(())
+        })?;
+        let mut keys: Vec<&str> = reads.iter().map(|read| read.key.as_str()).collect();
+        keys.retain(|key| key.starts_with(PACKS));
+        keys.sort_unstable();
+        keys.dedup();
+        Ok(keys.len() as u64)
+    }
+
+    fn pieces<'s>(&'s self, id: &Hash) -> Result<Box<Pieces<'s>>, RemoteError> {
+        let Some(Where::Alone { bytes: size }) = self.found.get(id).copied() else {
+            return Err(self.missing(id));
+        };
+        let (id, key) = (*id, format!("{OBJECTS}/{id}"));
+        let (mut at, mut hasher) = (0, Hasher::name_only());
+        Ok(Box::new(move || {
+            self.job.go_on()?;
+            if at == size {
+                let found = hasher.finish();
+                return match found == id {
+                    true => Ok(None),
+                    false => Err(RemoteError::Damaged { id, location: self.at(&key), found }),
+                };
+            }
+            let bytes = self.read(&key, at, size.min(at + PIECE))?;
+            at += bytes.len() as u64;
+            hasher.update(&bytes);
+            Ok(Some(bytes))
+        }))
+    }
+}

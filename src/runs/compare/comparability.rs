@@ -1,0 +1,265 @@
+//! What makes a comparison unfair: a column of things that do not belong together, other images, other labels,
+//! patients that a model has seen before.
+//!
+//! Such differences are the size of what is to be compared, which is the point of the paper. So they are
+//! looked for in the lineage, whatever the names say, and refused unless somebody insists; then the table
+//! itself says what is wrong with it.
+
+use std::collections::{BTreeSet, HashSet};
+
+use serde_json::Value;
+
+use super::RunError;
+use super::columns::{FoldScores, ModelColumn, fold_name, same_images};
+use crate::hash::{Hash, Id};
+use crate::records::{
+    Incomparable, IncomparableKind, PatientId, PublishedModel, ScoreSource, Spec, Split, SplitMethod, Subset,
+};
+use crate::registry::Objects;
+use crate::runs::weights::learnt_before;
+
+/// Everything that speaks against a comparison.
+pub(super) fn check(objects: &dyn Objects, columns: &[ModelColumn]) -> Result<Vec<Incomparable>, RunError> {
+    let mut incomparable = Vec::new();
+    let Some((a, rest)) = columns.split_first() else { return Ok(incomparable) };
+    for column in columns {
+        if let Some(difference) = mixed(objects, column)? {
+            let why = format!("the folds of {} do not belong to one experiment: {difference}", column.name);
+            incomparable.push(Incomparable { kind: IncomparableKind::MixedFolds, why });
+        }
+    }
+    for b in rest {
+        if !a.folds.keys().eq(b.folds.keys()) {
+            let names = |column: &ModelColumn| {
+                column.folds.keys().map(|fold| fold_name(*fold)).collect::<Vec<_>>().join(", ")
+            };
+            let why = format!("{} has {}, and {} has {}", a.name, names(a), b.name, names(b));
+            incomparable.push(Incomparable { kind: IncomparableKind::DifferentFolds, why });
+        }
+        for (fold, cell) in &b.folds {
+            let Some(difference) = a.folds.get(fold).and_then(|expected| different_images(expected, cell))
+            else {
+                continue;
+            };
+            let (a, b, fold) = (&a.name, &b.name, fold_name(*fold));
+            let why = format!("{a} and {b} scored different images on {fold}: {difference}");
+            incomparable.push(Incomparable { kind: IncomparableKind::DifferentImages, why });
+        }
+    }
+    leaks(objects, columns, &mut incomparable)?;
+    Ok(incomparable)
+}
+
+/// In which way the folds of a column are no folds of one experiment: of one data set and split, scored by one
+/// kind of tool, trained with the same settings. A mean over anything else is a number of nothing.
+fn mixed(objects: &dyn Objects, column: &ModelColumn) -> Result<Option<String>, RunError> {
+    let mut cells = column.folds.iter();
+    let Some((first, a)) = cells.next() else { return Ok(None) };
+    let spec = |cell: &FoldScores| -> Result<Option<Spec>, RunError> {
+        let ScoreSource::Run { run, .. } = cell.predictions.source else { return Ok(None) };
+        Ok(Some(objects.get(objects.get(run)?.spec)?))
+    };
+    let expected = spec(a)?;
+    for (fold, b) in cells {
+        let (x, y) = (&a.predictions, &b.predictions);
+        let name = |id: Option<Hash>| id.map_or_else(|| "none".to_owned(), |id| id.short());
+        let subset = |subset: Option<Subset>| subset.map_or("no subset", Subset::name).to_owned();
+        let hash = |split: Option<Id<Split>>| split.map(|split| split.hash);
+        let own = spec(b)?;
+        let (what, x, y) = if x.dataset != y.dataset {
+            ("data set", x.dataset.hash.short(), y.dataset.hash.short())
+        } else if x.split != y.split {
+            ("split", name(hash(x.split)), name(hash(y.split)))
+        } else if x.subset != y.subset {
+            ("subset", subset(x.subset), subset(y.subset))
+        } else {
+            let source =
+                |spec: &Option<Spec>| if spec.is_some() { "a run" } else { "another tool" }.to_owned();
+            match (&expected, &own) {
+                (None, None) => continue,
+                (Some(one), Some(other)) => match different_settings(one, other) {
+                    None => continue,
+                    Some((what, x, y)) => return Ok(Some(differing(&what, *first, x, *fold, y))),
+                },
+                _ => ("source", source(&expected), source(&own)),
+            }
+        };
+        return Ok(Some(differing(what, *first, x, *fold, y)));
+    }
+    Ok(None)
+}
+
+fn differing(what: &str, a: Option<u32>, x: String, b: Option<u32>, y: String) -> String {
+    format!("{what} {x} on {}, and {y} on {}", fold_name(a), fold_name(b))
+}
+
+/// The first setting in which two trainings differ, and both its values. Folds of one experiment differ in their
+/// fold and may in their seed; threads, kind of device and code change bits, but not what is trained.
+pub(in crate::runs) fn different_settings(a: &Spec, b: &Spec) -> Option<(String, String, String)> {
+    let b = Spec {
+        fold: a.fold,
+        seed: a.seed,
+        threads: a.threads,
+        device: a.device,
+        numerics: a.numerics.clone(),
+        ..b.clone()
+    };
+    let document = |spec: &Spec| serde_json::to_value(spec).unwrap_or_default();
+    first_difference("", &document(a), &document(&b))
+}
+
+fn first_difference(path: &str, a: &Value, b: &Value) -> Option<(String, String, String)> {
+    let plain = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    match (a, b) {
+        (a, b) if a == b => None,
+        (Value::Object(x), Value::Object(y)) => {
+            let keys: BTreeSet<&String> = x.keys().chain(y.keys()).collect();
+            let of = |key: &str| [x, y].map(|object| object.get(key).cloned().unwrap_or_default());
+            keys.into_iter().find_map(|key| {
+                let [x, y] = of(key);
+                let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+                first_difference(&path, &x, &y)
+            })
+        }
+        _ => Some((path.to_owned(), plain(a), plain(b))),
+    }
+}
+
+/// In which way two models scored different images.
+fn different_images(a: &FoldScores, b: &FoldScores) -> Option<String> {
+    // What another tool scored has no subset where none was named; then the images speak.
+    let (x, y) = (a.predictions.subset, b.predictions.subset);
+    if let (Some(x), Some(y)) = (x, y)
+        && x != y
+    {
+        return Some(format!("{} and {}", x.name(), y.name()));
+    }
+    if same_images(a, b) {
+        return None;
+    }
+    let ours: HashSet<u32> = a.rows.iter().copied().collect();
+    let shared = b.rows_in(a).into_iter().flatten().filter(|row| ours.contains(row)).count();
+    Some(format!("{} and {} images, {shared} of them the same", a.rows.len(), b.rows.len()))
+}
+
+/// Where models score different labels, which ones.
+pub(super) fn different_labels(columns: &[ModelColumn]) -> Option<Incomparable> {
+    let cells: Vec<(&ModelColumn, &FoldScores)> =
+        columns.iter().flat_map(|column| column.folds.values().map(move |cell| (column, cell))).collect();
+    let (a, first) = cells.first()?;
+    let set = |cell: &FoldScores| cell.labels.iter().cloned().collect::<BTreeSet<String>>();
+    let (b, other) = cells.iter().find(|(_, cell)| set(cell) != set(first))?;
+    let only = |name: &str, own: &FoldScores, theirs: &FoldScores| {
+        let labels: Vec<String> = set(own).difference(&set(theirs)).cloned().collect();
+        (!labels.is_empty()).then(|| format!("only {name} has {}", labels.join(", ")))
+    };
+    let sides = [only(&a.name, first, other), only(&b.name, other, first)];
+    let sides = sides.into_iter().flatten().collect::<Vec<_>>().join("; ");
+    let why = format!("{} and {} score different labels: {sides}", a.name, b.name);
+    Some(Incomparable { kind: IncomparableKind::DifferentLabels, why })
+}
+
+/// The patients, each with the source of its number, of some images.
+type Patients = HashSet<(String, PatientId)>;
+
+fn patients<'a>(cell: &'a FoldScores, rows: impl Iterator<Item = u32> + 'a) -> Patients {
+    let images = &cell.images;
+    let patient = |row: u32| images.manifest.rows[row as usize].patient.clone();
+    rows.map(|row| (images.dataset.source.clone(), patient(row))).collect()
+}
+
+/// Models that were trained or selected on patients whose images one of them is judged by.
+///
+/// Cells of one fold stand beside each other; where the folds differ, every cell stands beside every other.
+fn leaks(
+    objects: &dyn Objects,
+    columns: &[ModelColumn],
+    incomparable: &mut Vec<Incomparable>,
+) -> Result<(), RunError> {
+    let same_folds = columns.iter().all(|column| column.folds.keys().eq(columns[0].folds.keys()));
+    for a in columns {
+        for (fold_a, learner) in &a.folds {
+            let Some(seen) = seen_patients(objects, learner)? else { continue };
+            for b in columns {
+                for (fold_b, evaluated) in &b.folds {
+                    if fold_a != fold_b && (same_folds || a.name == b.name) {
+                        continue;
+                    }
+                    let tested = patients(evaluated, evaluated.rows.iter().copied());
+                    let known = tested.intersection(&seen).count();
+                    if known > 0 {
+                        let whose = if a.name == b.name { "it" } else { &b.name };
+                        let why = format!(
+                            "{} ({}) was trained or selected on {known} of the {} patients that {whose} is tested on",
+                            a.name,
+                            fold_name(*fold_a),
+                            tested.len()
+                        );
+                        incomparable.push(Incomparable { kind: IncomparableKind::Leak, why });
+                    }
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The patients that a run was trained and selected on, and those whose weights it began with; `None` for another
+/// tool's scores, of which nobody knows. Validation images that are themselves what is judged do not count as seen.
+fn seen_patients(objects: &dyn Objects, cell: &FoldScores) -> Result<Option<Patients>, RunError> {
+    let ScoreSource::Run { run, .. } = cell.predictions.source else { return Ok(None) };
+    let own: &[Subset] = match cell.predictions.subset {
+        Some(Subset::Val) => &[Subset::Train],
+        _ => &[Subset::Train, Subset::Val],
+    };
+    let spec = objects.get(objects.get(run)?.spec)?;
+    let before =
+        learnt_before(objects, &spec)?.into_iter().map(|spec| (spec, &[Subset::Train, Subset::Val][..]));
+    let mut seen = Patients::new();
+    for (spec, subsets) in std::iter::once((spec, own)).chain(before) {
+        let assignment = objects.get_packed(objects.get(spec.split)?.assignment)?;
+        let rows = subsets.iter().flat_map(|subset| assignment.rows(spec.fold as usize, *subset));
+        if spec.dataset == cell.predictions.dataset {
+            seen.extend(patients(cell, rows));
+        } else {
+            let dataset = objects.get(spec.dataset)?;
+            let manifest = objects.get_packed(dataset.manifest)?;
+            seen.extend(
+                rows.map(|row| (dataset.source.clone(), manifest.rows[row as usize].patient.clone())),
+            );
+        }
+    }
+    Ok(Some(seen))
+}
+
+/// Published numbers that are not of the images that the columns are judged by.
+pub(super) fn published(
+    objects: &dyn Objects,
+    columns: &[ModelColumn],
+    models: &[PublishedModel],
+) -> Result<Vec<Incomparable>, RunError> {
+    let mut incomparable = Vec::new();
+    for model in models {
+        let mut reason = None;
+        for cell in columns.iter().flat_map(|column| column.folds.values()) {
+            let split: Option<Split> = cell.predictions.split.map(|split| objects.get(split)).transpose()?;
+            let official = split.is_some_and(|split| matches!(split.method, SplitMethod::Official { .. }));
+            let scored = cell.rows.len() as u64;
+            reason = reason.or(match model.images {
+                _ if model.split != "official" => Some(format!("on other images ({})", model.split)),
+                _ if !official => {
+                    Some("on the official test images, and these are of another split".to_owned())
+                }
+                Some(images) if images != scored => {
+                    Some(format!("on {images} test images, and these are {scored}"))
+                }
+                _ => None,
+            });
+        }
+        if let Some(reason) = reason {
+            let why = format!("{} is published {reason}", model.name);
+            incomparable.push(Incomparable { kind: IncomparableKind::Published, why });
+        }
+    }
+    Ok(incomparable)
+}

@@ -1,0 +1,31 @@
+//! The images of a data set, read again: what its manifest says of each beside the hash that names it.
+
+use rayon::prelude::*;
+
+use super::{MAX_REPORTED, Mismatch, compared};
+use crate::dataset::png;
+use crate::hash::{Digest, Id, Sha256};
+use crate::records::{Dataset, ImageRow, Manifest};
+use crate::registry::Registry;
+use crate::runs::RunError;
+
+/// Where SHA-256, size, width or height in a manifest are not those of the image, the first few places. Images that are
+/// not here, or damaged, are for [`crate::lineage::verify()`] to name.
+pub fn images(registry: &Registry, id: Id<Dataset>) -> Result<Vec<Mismatch>, RunError> {
+    let manifest: Manifest = registry.get_packed(registry.get(id)?.manifest)?;
+    let differences = |row: &ImageRow| -> Vec<Mismatch> {
+        let Some(Ok(bytes)) = row.object.map(|object| registry.store().read(&object)) else {
+            return Vec::new();
+        };
+        let Digest { sha256, bytes: size, .. } = Digest::of(&bytes);
+        let sides = png::check(&bytes).map_or((0, 0), |info| (info.width, info.height));
+        let said = |sha256: Sha256, size: u64, (width, height): (u32, u32)| serde_json::json!({ "sha256": sha256, "bytes": size, "width": width, "height": height });
+        let (recorded, now) =
+            (said(row.sha256, row.bytes, (row.width, row.height)), said(sha256, size, sides));
+        let named = |m: Mismatch| Mismatch { place: format!("{} {}", row.name, m.place), ..m };
+        compared(&recorded, &now).into_iter().map(named).collect()
+    };
+    let mut found: Vec<Mismatch> = manifest.rows.par_iter().flat_map_iter(differences).collect();
+    found.truncate(MAX_REPORTED);
+    Ok(found)
+}

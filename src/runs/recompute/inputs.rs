@@ -1,0 +1,157 @@
+//! Data sets out of their metadata, splits out of their seed, weights out of their file; what specs and software name.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use super::{MAX_REPORTED, Mismatch, compared, differences};
+use crate::dataset::{boxes, labels, lists, metadata};
+use crate::hash::{Digest, Id};
+use crate::records::{
+    Dataset, File, ImageRow, Manifest, Software, Spec, Split, SplitMethod, Weights, is_source_line,
+};
+use crate::registry::{Objects, Registry};
+use crate::runs::RunError;
+use crate::runs::weights::tensors;
+use crate::split::{official, resample, sizes};
+
+/// A file from outside as it is here, with its hashes.
+fn file(objects: &dyn Objects, recorded: &File) -> Result<(File, Vec<u8>), RunError> {
+    let bytes = objects.bytes(&recorded.object.hash)?;
+    Ok((Digest::of(&bytes).into(), bytes))
+}
+
+/// Everything but the images themselves, which the manifest has by their hashes.
+///
+/// None where the metadata are of a format that is not read here, if what can be counted without them is right.
+pub(super) fn dataset(objects: &dyn Objects, id: Id<Dataset>) -> Result<Option<Vec<Mismatch>>, RunError> {
+    let recorded = objects.get(id)?;
+    let manifest: Manifest = objects.get_packed(recorded.manifest)?;
+    if let Err(reason) = recorded.fits(&manifest) {
+        return Ok(Some(Mismatch::of("manifest", reason, "a value for each label").into_iter().collect()));
+    }
+    if recorded.source != metadata::SOURCE {
+        let metadata_only = manifest.rows.iter().all(|row| row.object.is_none());
+        let found = compared(&recorded, &Dataset { metadata_only, ..recorded.clone().counted(&manifest) });
+        return Ok((!found.is_empty()).then_some(found));
+    }
+    let (metadata, bytes) = file(objects, &recorded.metadata)?;
+    let given = metadata::read(&bytes, Path::new("the metadata"))?.rows;
+    let left_out = manifest.rows.len() as u64 + recorded.withdrawn.unwrap_or(0);
+    let mut now = Dataset {
+        metadata,
+        // Values mean labels by their place.
+        labels: labels::names(),
+        no_finding: Some(labels::NO_FINDING.to_owned()),
+        metadata_only: manifest.rows.iter().all(|row| row.object.is_none()),
+        missing: (given.len() as u64).saturating_sub(left_out),
+        ..recorded.clone().counted(&manifest)
+    };
+    if let Some(list) = &recorded.boxes_file {
+        let (list, bytes) = file(objects, list)?;
+        let (boxes, _) = boxes::of_manifest(&boxes::read(&bytes, Path::new("the list of boxes"))?, &manifest);
+        (now.boxes_file, now.boxes) = (Some(list), Some(Registry::id_of_packed(&boxes)?));
+    } else {
+        now.boxes = None;
+    }
+    let mut found = compared(&recorded, &now);
+    let given: HashMap<u32, &ImageRow> = given.iter().map(|row| (row.row, row)).collect();
+    for row in &manifest.rows {
+        // What only an image file can say is not in the metadata.
+        let ImageRow { object, sha256, bytes, width, height, .. } = *row;
+        let now = given.get(&row.row);
+        let now = now.map(|given| ImageRow { object, sha256, bytes, width, height, ..(*given).clone() });
+        if now.as_ref() != Some(row) && found.len() < MAX_REPORTED {
+            let [row_now, recorded] = [now.as_ref(), Some(row)].map(shown);
+            differences(
+                &format!("{} in row {} of the metadata", row.name, row.row),
+                &recorded,
+                &row_now,
+                &mut found,
+            );
+        }
+    }
+    Ok(Some(found))
+}
+
+/// A row with its labels, for a message.
+fn shown(row: Option<&ImageRow>) -> serde_json::Value {
+    let mut shown = serde_json::to_value(row).unwrap_or_default();
+    if let (Some(shown), Some(row)) = (shown.as_object_mut(), row) {
+        shown.insert("labels".to_owned(), format!("{:?}", row.labels).into());
+    }
+    shown
+}
+
+/// The subset of every image in every fold.
+pub(super) fn split(objects: &dyn Objects, id: Id<Split>) -> Result<Vec<Mismatch>, RunError> {
+    let recorded = objects.get(id)?;
+    let rows = objects.get_packed(objects.get(recorded.dataset)?.manifest)?.rows;
+    let (method, assignment) = match &recorded.method {
+        method @ SplitMethod::Resample { seed, ratios } => {
+            (method.clone(), resample(&rows, *ratios, recorded.folds.len() as u32, *seed)?)
+        }
+        SplitMethod::Official { train_val, test, val_fraction, seed } => {
+            let ((train_val, first), (test, second)) = (file(objects, train_val)?, file(objects, test)?);
+            let names = |bytes: &[u8]| lists::read(bytes, Path::new("a list of the split"));
+            let divided = official(&rows, &names(&first)?, &names(&second)?, *val_fraction, *seed)?;
+            let (val_fraction, seed) = (*val_fraction, *seed);
+            (SplitMethod::Official { train_val, test, val_fraction, seed }, divided.assignment)
+        }
+    };
+    let folds = sizes(&rows, &assignment);
+    let now = Split { method, assignment: Registry::id_of_packed(&assignment)?, folds, ..recorded.clone() };
+    Ok(compared(&recorded, &now))
+}
+
+/// Hashes and sizes of a file of weights, and that it is the checkpoint of the runs that it is said to be of.
+pub(super) fn weights(objects: &dyn Objects, id: Id<Weights>) -> Result<Vec<Mismatch>, RunError> {
+    let recorded = objects.get(id)?;
+    let mut runs = Vec::new();
+    for run in &recorded.runs {
+        if objects.get(*run)?.checkpoint.hash == recorded.file.object.hash {
+            runs.push(*run);
+        }
+    }
+    runs.sort_unstable();
+    runs.dedup();
+    // An audit bundle may name the file only.
+    if objects.lacks(&recorded.file.object.hash) {
+        return Ok(compared(&recorded, &Weights { runs, ..recorded.clone() }));
+    }
+    let (file, bytes) = file(objects, &recorded.file)?;
+    let wrong = |reason| RunError::NotSafetensors { path: recorded.file.object.to_string().into(), reason };
+    let held = tensors(&bytes).map_err(wrong)?;
+    let parameters = held.iter().map(|(_, numbers)| numbers).sum();
+    Ok(compared(&recorded, &Weights { file, runs, tensors: held.len() as u64, parameters }))
+}
+
+/// That everything it names is of the kind that it should be, and its split one of its data set.
+pub(super) fn spec(objects: &dyn Objects, id: Id<Spec>) -> Result<Vec<Mismatch>, RunError> {
+    let spec = objects.get(id)?;
+    objects.get(spec.dataset)?;
+    if let Some(weights) = spec.weights {
+        objects.get(weights)?;
+    }
+    let split = objects.get(spec.split)?;
+    let mut found = Vec::new();
+    if split.dataset != spec.dataset {
+        found.extend(Mismatch::of("dataset", spec.dataset, split.dataset));
+    }
+    let folds = split.folds.len() as u32;
+    if spec.fold >= folds {
+        found.extend(Mismatch::of("fold", spec.fold, format!("below {folds}")));
+    }
+    Ok(found)
+}
+
+/// That its sources are a list of hashes and paths.
+pub(super) fn software(objects: &dyn Objects, id: Id<Software>) -> Result<Vec<Mismatch>, RunError> {
+    let software = objects.get(id)?;
+    let bytes = objects.bytes(&software.sources.hash)?;
+    let text = String::from_utf8_lossy(&bytes);
+    let odd = text.lines().find(|line| !is_source_line(line)).or(text.is_empty().then_some(""));
+    Ok(odd
+        .and_then(|line| Mismatch::of("sources", line, "a hash, two spaces and a path"))
+        .into_iter()
+        .collect())
+}

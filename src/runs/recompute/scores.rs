@@ -1,0 +1,126 @@
+//! Scores held to the run that they name, or read again from the file of another tool; runs held to their log.
+
+use std::path::PathBuf;
+
+use serde::Deserialize;
+
+use super::{MAX_REPORTED, Mismatch, compared};
+use crate::hash::{Digest, Id};
+use crate::records::{Predictions, Run, Scale, ScoreSource};
+use crate::registry::{Objects, Registry};
+use crate::runs::RunError;
+use crate::runs::import::{Foreign, select};
+use crate::runs::weights::tensors;
+
+/// Buffers of BatchNorm, which are no parameters.
+const BUFFERS: [&str; 3] = ["running_mean", "running_var", "num_batches_tracked"];
+
+/// A line of a run's log. An epoch that diverged has no loss.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Epoch {
+    epoch: u32,
+    #[expect(dead_code, reason = "nothing else may stand in a line")]
+    lr: f64,
+    #[expect(dead_code, reason = "nothing else may stand in a line")]
+    train_loss: Option<f64>,
+    val_loss: Option<f64>,
+    val_auc: Option<f64>,
+    #[expect(dead_code, reason = "nothing else may stand in a line")]
+    val_auc_labels: u32,
+    improved: bool,
+}
+
+/// What the log and the checkpoint say of a run. That they come out again takes the worker: `reg reproduce`.
+pub(super) fn run(objects: &dyn Objects, id: Id<Run>) -> Result<Vec<Mismatch>, RunError> {
+    let recorded = objects.get(id)?;
+    let spec = objects.get(recorded.spec)?;
+    let mut now = recorded.clone();
+    let log = objects.bytes(&recorded.log.hash)?;
+    let mut found = Vec::new();
+    let (mut best, mut epochs) = (f64::INFINITY, 0);
+    for line in log.strip_suffix(b"\n").unwrap_or(&log).split(|byte| *byte == b'\n') {
+        epochs += 1;
+        let Ok(epoch) = serde_json::from_slice::<Epoch>(line) else {
+            let line = String::from_utf8_lossy(line).into_owned();
+            found.extend(Mismatch::of(&format!("log line {epochs}"), line, "an epoch"));
+            continue;
+        };
+        let loss = epoch.val_loss.unwrap_or(f64::INFINITY);
+        let improved = loss < best;
+        if improved {
+            (best, now.best_epoch, now.val_loss) = (loss, epochs, loss);
+        }
+        let auc = epoch.val_auc.filter(|auc| (0.0..=1.0).contains(auc));
+        found.extend(Mismatch::of(&format!("log line {epochs} epoch"), epoch.epoch, epochs));
+        found.extend(Mismatch::of(&format!("log line {epochs} improved"), epoch.improved, improved));
+        found.extend(Mismatch::of(&format!("log line {epochs} val_auc"), epoch.val_auc, auc));
+    }
+    now.epochs = epochs;
+    if epochs > spec.training.epochs {
+        found.extend(Mismatch::of("epochs", epochs, format!("at most {}", spec.training.epochs)));
+    }
+    if !objects.lacks(&recorded.checkpoint.hash) {
+        let held = tensors(&objects.bytes(&recorded.checkpoint.hash)?).unwrap_or_default();
+        let learnt = held.iter().filter(|(name, _)| !BUFFERS.iter().any(|buffer| name.ends_with(buffer)));
+        now.parameters = learnt.map(|(_, numbers)| numbers).sum();
+    }
+    found.extend(compared(&recorded, &now));
+    found.truncate(MAX_REPORTED);
+    Ok(found)
+}
+
+/// What a run can have scored; of another tool, the scores themselves.
+pub(super) fn predictions(objects: &dyn Objects, id: Id<Predictions>) -> Result<Vec<Mismatch>, RunError> {
+    let recorded = objects.get(id)?;
+    let now = match &recorded.source {
+        ScoreSource::Run { run, .. } => {
+            attributed(objects, id, &recorded)?;
+            let spec = objects.get(objects.get(*run)?.spec)?;
+            Predictions {
+                model: spec.model.name,
+                labels: objects.get(spec.dataset)?.labels,
+                scale: Scale::Logit,
+                images: objects.get_packed(recorded.scores)?.rows.len() as u64,
+                ..recorded.clone()
+            }
+        }
+        ScoreSource::Import { file, rules } => {
+            let bytes = objects.bytes(&file.object.hash)?;
+            let subset = recorded.split.zip(recorded.fold).zip(recorded.subset);
+            let foreign = Foreign {
+                file: PathBuf::from(format!("the file of predictions {}", id.hash.short())),
+                dataset: recorded.dataset,
+                subset: subset.map(|((split, fold), subset)| (split, fold, subset)),
+                scale: recorded.scale,
+                model: recorded.model.clone(),
+                name: String::new(),
+            };
+            let selected = select(objects, &foreign, &bytes)?;
+            Predictions {
+                split: foreign.subset.map(|(split, ..)| split),
+                fold: foreign.subset.map(|(_, fold, _)| fold),
+                subset: foreign.subset.map(|(.., subset)| subset),
+                source: ScoreSource::Import { file: Digest::of(&bytes).into(), rules: *rules },
+                images: selected.scores.rows.len() as u64,
+                scores: Registry::id_of_packed(&selected.scores)?,
+                labels: selected.labels,
+                ..recorded.clone()
+            }
+        }
+    };
+    Ok(compared(&recorded, &now))
+}
+
+/// Asserts that predictions are what the run that they are attributed to can have scored.
+pub(in crate::runs) fn attributed(
+    objects: &dyn Objects,
+    id: Id<Predictions>,
+    predictions: &Predictions,
+) -> Result<(), RunError> {
+    let ScoreSource::Run { run, .. } = &predictions.source else { return Ok(()) };
+    let spec = objects.get(objects.get(*run)?.spec)?;
+    let assignment = objects.get_packed(objects.get(spec.split)?.assignment)?;
+    let fit = predictions.fit(&spec, &assignment, &objects.get_packed(predictions.scores)?);
+    fit.map_err(|reason| RunError::Misattributed { predictions: id.hash, reason })
+}

@@ -1,0 +1,37 @@
+//! Tables out of scores and labels, and counts out of manifests.
+
+use super::{Mismatch, attributed, compared};
+use crate::dataset::statistics::Statistics;
+use crate::dataset::table_of;
+use crate::hash::Id;
+use crate::records::{AucTable, DatasetTable, Table};
+use crate::registry::Objects;
+use crate::runs::compare::comparison;
+use crate::runs::{RunError, auc_table};
+
+/// All numbers of a table; none of one whose numbers come out of a network: that takes the worker.
+pub(super) fn table(objects: &dyn Objects, id: Id<Table>) -> Result<Option<Vec<Mismatch>>, RunError> {
+    let recorded: Table = objects.get(id)?;
+    let now = match &recorded {
+        Table::Auc(table) => Table::Auc(auc(objects, table)?),
+        Table::Dataset(table) => Table::Dataset(dataset(objects, table)?),
+        Table::Comparison(table) => Table::Comparison(Box::new(comparison(objects, table)?)),
+        Table::Probe(_) | Table::Heatmap(_) | Table::Pointing(_) => return Ok(None),
+    };
+    Ok(Some(compared(&recorded, &now)))
+}
+
+fn auc(objects: &dyn Objects, recorded: &AucTable) -> Result<AucTable, RunError> {
+    let predictions = objects.get(recorded.predictions)?;
+    let dataset = objects.get(predictions.dataset)?;
+    let manifest = objects.get_packed(dataset.manifest)?;
+    let scores = objects.get_packed(predictions.scores)?;
+    attributed(objects, recorded.predictions, &predictions)?;
+    Ok(auc_table(recorded.predictions, &predictions, &dataset, &manifest, &scores))
+}
+
+fn dataset(objects: &dyn Objects, recorded: &DatasetTable) -> Result<DatasetTable, RunError> {
+    let dataset = objects.get(recorded.dataset)?;
+    let manifest = objects.get_packed(dataset.manifest)?;
+    Ok(table_of(recorded.dataset, &Statistics::of(&dataset, manifest.rows.iter())))
+}

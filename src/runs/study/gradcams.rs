@@ -1,0 +1,106 @@
+//! Where the networks of a study look: heat maps that its report shows.
+
+use std::collections::HashSet;
+
+use super::file::StudyFile;
+use super::status::{State, StudyRunStatus};
+use crate::hash::Id;
+use crate::records::{Predictions, Run, Table};
+use crate::registry::Registry;
+use crate::runs::process::{Listener, WorkerError};
+use crate::runs::{Device, RunContext, RunError, gradcams};
+
+/// What came of the heat maps of one setup.
+#[derive(Debug)]
+pub struct SetupHeatmaps {
+    /// The setup.
+    pub setup: String,
+    /// Maps that were made now, or why there are none and what might help.
+    pub made: Result<usize, (String, Option<String>)>,
+}
+
+/// Makes the heat maps that a study file asks for and that are not there: of the first run of each setup that is done, for
+/// each finding that is annotated with boxes among its test images, the image with a box that it is surest of; without
+/// any boxes among them, for each finding the image that has it.
+///
+/// Goes on past a setup that fails; only an interrupt ends it.
+pub fn execute_gradcams(
+    run_context: RunContext,
+    file: &StudyFile,
+    runs: &[StudyRunStatus],
+    device: &Device,
+    listener: &mut dyn Listener,
+) -> Result<Vec<SetupHeatmaps>, RunError> {
+    let mut all = Vec::new();
+    for setup in &file.gradcam {
+        let done = runs.iter().filter(|run| run.row.setup == *setup).find_map(|run| match &run.state {
+            State::Done { run, predictions, .. } => Some((*run, *predictions)),
+            _ => None,
+        });
+        let Some((run, predictions)) = done else { continue };
+        let made =
+            wanted(run_context.registry, run, predictions).and_then(|wanted| match wanted.as_slice() {
+                [] => Ok(0),
+                wanted => Ok(gradcams(run_context, run, wanted, Some(device.clone()), listener)?.len()),
+            });
+        let made = match made {
+            Err(e @ RunError::Worker(WorkerError::Interrupted { .. } | WorkerError::Killed)) => {
+                return Err(e);
+            }
+            made => made.map_err(|e| (e.to_string(), e.hint())),
+        };
+        all.push(SetupHeatmaps { setup: setup.clone(), made });
+    }
+    Ok(all)
+}
+
+/// Manifest rows and labels whose maps are to be made.
+fn wanted(
+    registry: &Registry,
+    run: Id<Run>,
+    predictions: Id<Predictions>,
+) -> Result<Vec<(u32, u32)>, RunError> {
+    let predictions = registry.get(predictions)?;
+    let dataset = registry.get(predictions.dataset)?;
+    let manifest = registry.get_packed(dataset.manifest)?;
+    let scores = registry.get_packed(predictions.scores)?;
+    let boxes = dataset.boxes.map(|boxes| registry.get_packed(boxes)).transpose()?;
+    let withdrawn = registry.withdrawn(&registry.view()?)?;
+    let scored: HashSet<u32> = scores.rows.iter().copied().collect();
+    let of_test = boxes.iter().flat_map(|boxes| &boxes.rows).filter(|row| scored.contains(&row.image));
+    let boxed: HashSet<(u32, u32)> = of_test.map(|row| (row.image, row.label)).collect();
+    let known: HashSet<(String, String)> = registry
+        .referring::<Table>(&registry.view()?, &run.hash)?
+        .into_iter()
+        .filter_map(|(_, table)| match table {
+            Table::Heatmap(heatmap) => Some((heatmap.image, heatmap.label)),
+            _ => None,
+        })
+        .collect();
+    let mut wanted = Vec::new();
+    for (column, name) in predictions.labels.iter().enumerate() {
+        if dataset.no_finding.as_ref() == Some(name) {
+            continue;
+        }
+        let Some(label) = dataset.labels.iter().position(|own| own == name) else { continue };
+        let column = scores.column(column);
+        let shows = |row: u32| {
+            let image = &manifest.rows[row as usize];
+            let fits = if boxed.is_empty() {
+                image.label(label) == Some(true)
+            } else {
+                boxed.contains(&(row, label as u32))
+            };
+            image.object.is_some() && fits && withdrawn.of_row(image).is_none()
+        };
+        let candidates = scores.rows.iter().zip(column).filter(|(row, _)| shows(**row));
+        // Of equals the first.
+        let surest = candidates.reduce(|best, next| if next.1 > best.1 { next } else { best });
+        if let Some((row, _)) = surest
+            && !known.contains(&(manifest.rows[*row as usize].name.clone(), name.clone()))
+        {
+            wanted.push((*row, label as u32));
+        }
+    }
+    Ok(wanted)
+}

@@ -1,0 +1,107 @@
+//! How each planned run of a study stands: what the registry knows of its spec, and what goes on in `live/`.
+
+use crate::hash::Id;
+use crate::index::View;
+use crate::records::{AucTable, Predictions, Run, Spec, Study, StudyRun, Subset, Table};
+use crate::registry::Registry;
+use crate::runs::RunError;
+use crate::runs::unfinished::{self, UnfinishedTraining};
+
+/// A planned run and how it stands.
+#[derive(Debug, Clone)]
+pub struct StudyRunStatus {
+    /// The run.
+    pub row: StudyRun,
+    /// How it stands.
+    pub state: State,
+}
+
+/// How a planned run stands.
+#[derive(Debug, Clone)]
+pub enum State {
+    /// It is trained, and its test images are scored and judged.
+    Done {
+        /// The run.
+        run: Id<Run>,
+        /// The newest predictions of its test images.
+        predictions: Id<Predictions>,
+        /// Their AUC table.
+        table: Id<Table>,
+        /// Its content.
+        auc: Box<AucTable>,
+    },
+    /// Some process trains it.
+    Running(Box<UnfinishedTraining>),
+    /// It was interrupted, or failed, and goes on where it was.
+    Interrupted(Box<UnfinishedTraining>),
+    /// Nothing of it is there.
+    Missing,
+    /// It cannot be trained yet.
+    Blocked {
+        /// Why.
+        why: String,
+        /// What mends it.
+        mend: Option<String>,
+    },
+}
+
+impl State {
+    /// As the command line calls it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            State::Done { .. } => "done",
+            State::Running(_) => "running",
+            State::Interrupted(unfinished) if unfinished.error.is_some() => "failed",
+            State::Interrupted(_) => "interrupted",
+            State::Missing => "missing",
+            State::Blocked { .. } => "blocked",
+        }
+    }
+}
+
+/// How each run of a study stands, in its order.
+pub fn status(registry: &Registry, study: &Study) -> Result<Vec<StudyRunStatus>, RunError> {
+    let view = registry.view()?;
+    let of_row = |row: &StudyRun| {
+        let state = match row.spec {
+            Some(spec) => of_spec(registry, &view, spec)?,
+            None => lacking(row),
+        };
+        Ok(StudyRunStatus { row: row.clone(), state })
+    };
+    study.runs.iter().map(of_row).collect()
+}
+
+/// How the run of a spec stands.
+pub(super) fn of_spec(registry: &Registry, view: &View, spec: Id<Spec>) -> Result<State, RunError> {
+    if let Some(done) = done(registry, view, spec)? {
+        return Ok(done);
+    }
+    Ok(match unfinished::of(registry, spec) {
+        Some(unfinished) if unfinished.pid.is_some() => State::Running(Box::new(unfinished)),
+        Some(unfinished) => State::Interrupted(Box::new(unfinished)),
+        None => State::Missing,
+    })
+}
+
+fn done(registry: &Registry, view: &View, spec: Id<Spec>) -> Result<Option<State>, RunError> {
+    for (run, _) in registry.referring::<Run>(view, &spec.hash)? {
+        let predictions = registry.referring::<Predictions>(view, &run.hash)?;
+        let tests = predictions.into_iter().rev().filter(|(_, p)| p.subset == Some(Subset::Test));
+        for (predictions, _) in tests {
+            for (table, content) in registry.referring::<Table>(view, &predictions.hash)? {
+                if let Table::Auc(auc) = content {
+                    return Ok(Some(State::Done { run, predictions, table, auc: Box::new(auc) }));
+                }
+            }
+        }
+    }
+    Ok(None)
+}
+
+/// A run whose spec was not known when the study was recorded.
+fn lacking(row: &StudyRun) -> State {
+    let weights = row.weights.as_ref().map(|weights| format!("its weights `{weights}` or "));
+    let why = format!("{}the split of `{}` were missing", weights.unwrap_or_default(), row.section);
+    State::Blocked { why, mend: Some("`reg study run` lists what is missing and how to fix it".to_owned()) }
+}

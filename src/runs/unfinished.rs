@@ -1,0 +1,118 @@
+//! Trainings that go on: what another process can see of them.
+
+use std::fs;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Environment, RunError};
+use crate::disk;
+use crate::hash::Id;
+use crate::records::Spec;
+use crate::registry::Registry;
+use crate::worker::{RunStatus, files};
+
+const FILE: &str = "training.json";
+const ERROR: &str = "error.txt";
+/// Holds a lock while the training goes on.
+pub(super) const LOCK: &str = "lock";
+
+/// A training as it was announced.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Announcement {
+    /// The name that its run will have, unless that is taken by then.
+    pub name: String,
+    /// Its spec.
+    pub spec: Id<Spec>,
+    /// When it was started last, in UTC.
+    pub started: String,
+    /// Name of the machine.
+    pub host: String,
+    /// The command line.
+    pub command: String,
+}
+
+/// A training that goes on, or that was interrupted.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct UnfinishedTraining {
+    /// How it was announced.
+    #[serde(flatten)]
+    pub announcement: Announcement,
+    /// The process that trains, where the system tells; none where it was interrupted.
+    pub pid: Option<u32>,
+    /// How far it is; none before its first report.
+    #[serde(rename = "standing")]
+    pub status: Option<RunStatus>,
+    /// Why the last attempt failed, where it was not just interrupted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+/// Says in the folder of a training what goes on there.
+pub(super) fn announce(
+    dir: &Path,
+    name: &str,
+    spec: Id<Spec>,
+    started: &str,
+    environment: &Environment,
+) -> Result<(), RunError> {
+    let announcement = Announcement {
+        name: name.to_owned(),
+        spec,
+        started: started.to_owned(),
+        host: environment.host.clone(),
+        command: environment.stamp.command.clone(),
+    };
+    let text = serde_json::to_vec(&announcement).expect("strings have a JSON form");
+    // A new attempt has not failed yet.
+    match disk::remove_file(&dir.join(ERROR)) {
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
+        removed => removed.map_err(RunError::io("remove", &dir.join(ERROR)))?,
+    }
+    let path = dir.join(FILE);
+    disk::write_over(&path, &text).map_err(RunError::io("write", &path))
+}
+
+/// Says in the folder of a training why it failed; whoever asks how it stands reads it there.
+pub(super) fn failed(dir: &Path, error: &str) {
+    // The failure itself goes on its way, whether or not it can be noted.
+    let _ = disk::write_over(&dir.join(ERROR), error.as_bytes());
+}
+
+/// All trainings that go on or were interrupted, by name.
+pub fn all(registry: &Registry) -> Vec<UnfinishedTraining> {
+    let entries = fs::read_dir(registry.live_folder()).into_iter().flatten().flatten();
+    let mut all: Vec<UnfinishedTraining> = entries.filter_map(|entry| read(&entry.path())).collect();
+    all.sort_by(|a, b| a.announcement.name.cmp(&b.announcement.name));
+    all
+}
+
+/// The training that will have this name, or whose spec's id begins so.
+pub fn find(registry: &Registry, text: &str) -> Option<UnfinishedTraining> {
+    let begins = |unfinished: &UnfinishedTraining| {
+        text.len() >= 6 && unfinished.announcement.spec.hash.to_string().starts_with(text)
+    };
+    all(registry).into_iter().find(|unfinished| unfinished.announcement.name == text || begins(unfinished))
+}
+
+/// The training of a spec.
+pub fn of(registry: &Registry, spec: Id<Spec>) -> Option<UnfinishedTraining> {
+    read(&registry.training_folder(&spec.hash))
+}
+
+/// Whether some process, be it on another machine, trains by a spec. Itself it holds the lock for a moment:
+/// not to be asked while a training of this spec may be starting.
+pub(super) fn is_locked(registry: &Registry, spec: Id<Spec>) -> bool {
+    let lock = fs::File::open(registry.training_folder(&spec.hash).join(LOCK));
+    lock.is_ok_and(|file| matches!(file.try_lock_shared(), Err(fs::TryLockError::WouldBlock)))
+}
+
+/// What lies in a training's folder; none where it is not announced, or half written.
+fn read(dir: &Path) -> Option<UnfinishedTraining> {
+    let announcement = serde_json::from_slice(&fs::read(dir.join(FILE)).ok()?).ok()?;
+    let status = fs::read(dir.join(files::STATUS)).ok();
+    let status = status.and_then(|text| serde_json::from_slice(&text).ok());
+    let pid = disk::lock_holder(&dir.join(LOCK));
+    let error = fs::read_to_string(dir.join(ERROR)).ok().filter(|_| pid.is_none());
+    Some(UnfinishedTraining { announcement, pid, status, error })
+}

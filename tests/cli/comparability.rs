@@ -1,0 +1,332 @@
+//! `reg compare`: what it refuses, what it marks, and how sure it says its numbers are.
+
+use std::fs;
+
+use reg::records::Subset;
+use serde_json::{Value, json};
+
+use crate::harness::Study;
+
+const PAIR: &str = "compare tiny-s-f0 tiny-s-f1 mlp-s-f0 mlp-s-f1";
+
+/// Every output form of a command.
+fn in_every_form(study: &Study, command: &str) -> Vec<String> {
+    let forms =
+        ["text", "csv", "markdown", "latex"].map(|form| study.ok(&format!("{command} --format {form}")));
+    forms.into_iter().chain([study.json(command).to_string()]).collect()
+}
+
+/// A CSV with scores of a subset of `mlp-s-f0`'s fold, the label's truth itself being the score.
+pub(crate) fn theirs(study: &Study, labels: &[&str], subset: Subset) -> String {
+    let test = study.json("show mlp-s-f0")["record"]["spec"].as_str().unwrap().to_owned();
+    let split = study.json(&format!("show {test}"))["record"]["split"].as_str().unwrap().to_owned();
+    let registry = study.registry();
+    let split: reg::records::Split = registry.get(reg::hash::Id::new(split.parse().unwrap())).unwrap();
+    let dataset = registry.get(split.dataset).unwrap();
+    let manifest = registry.get_packed(dataset.manifest).unwrap();
+    let rows = registry.get_packed(split.assignment).unwrap().rows(0, subset);
+    let mut csv = format!("Image Index,{}\n", labels.join(","));
+    for row in rows {
+        let row = &manifest.rows[row as usize];
+        let bit = |label: &&str| reg::dataset::labels::index(label).unwrap();
+        let scores = labels.iter().map(|label| u8::from(row.label(bit(label)) == Some(true)).to_string());
+        csv += &format!("{},{}\n", row.name, scores.collect::<Vec<_>>().join(","));
+    }
+    csv
+}
+
+#[test]
+fn different_labels_are_refused_and_the_shared_ones_compared() {
+    let study = Study::trained();
+    fs::write(study.path("theirs.csv"), theirs(&study, &["Mass", "Atelectasis"], Subset::Test)).unwrap();
+    study.ok("predictions import theirs.csv --dataset tiny --split s --fold 0 --name theirs");
+    study.refused(3, "compare mlp-s-f0 theirs", &["different labels", "No Finding", "hint: --labels shared"]);
+    let shared = study.json("compare mlp-s-f0 theirs --labels shared");
+    assert_eq!(shared["auc"]["mlp"].as_object().unwrap().len(), 3, "two labels and their mean");
+    assert_eq!(shared["unfair"], json!([]));
+    let alone = study.json("compare mlp-s-f0");
+    assert_eq!(shared["auc"]["mlp"]["Mass"], alone["auc"]["mlp"]["Mass"]);
+    study.refused(1, "compare mlp-s-f0 theirs --labels Edema", &["Edema", "Atelectasis, Mass"]);
+    let told = study.ok("compare theirs mlp-s-f0 --labels Mass");
+    assert!(told.contains("Imported: theirs"), "{told}");
+    let marked = study.json("compare mlp-s-f0 theirs --allow-different-images");
+    assert_eq!(marked["unfair"][0]["kind"], json!("different-labels"));
+}
+
+#[test]
+fn models_can_be_compared_on_the_images_that_all_scored() {
+    let study = Study::trained();
+    let csv = theirs(&study, &reg::dataset::labels::LABELS, Subset::Test);
+    let rows = csv.lines().count() - 1;
+    let cut: Vec<&str> = csv.lines().take(rows).collect();
+    fs::write(study.path("theirs.csv"), cut.join("\n")).unwrap();
+    study.ok("predictions import theirs.csv --dataset tiny --split s --fold 0 --name theirs");
+    study.refused(3, "compare mlp-s-f0 theirs", &["different images", "hint:", "--images shared"]);
+    let command = "compare mlp-s-f0 theirs --images shared --name shared";
+    let answer = study.json(command);
+    assert_eq!(answer["unfair"], json!([]));
+    let record = &study.json("show shared")["record"];
+    let images = json!([rows - 1]);
+    assert_eq!((&record["models"][0]["images"], &record["models"][1]["images"]), (&images, &images));
+    assert!(study.ok(command).contains("every model scored"), "the table says so");
+    let all = study.json("compare mlp-s-f0");
+    assert_ne!(answer["auc"]["mlp"]["mean"], all["auc"]["mlp"]["mean"]);
+    study.refused(
+        1,
+        "compare mlp-s-f0 tiny-s-f1 --images shared",
+        &["no image was scored by every model", "hint: images of two data sets are the same if"],
+    );
+}
+
+#[test]
+fn a_model_that_has_seen_the_test_patients_is_found_through_its_lineage() {
+    let study = Study::trained();
+    // Its own training images: every patient is known to it.
+    let train = study.json("eval mlp-s-f0 --subset train")["predictions"].as_str().unwrap().to_owned();
+    let refused = study.refused(3, &format!("compare {train}"), &["was trained or selected on", "fold 0"]);
+    assert!(refused.stderr.contains("--allow-different-images"), "{refused:?}");
+    // Another model's scores of these images.
+    let theirs = study.json("eval tiny-s-f0 --subset train")["predictions"].as_str().unwrap().to_owned();
+    study.refused(3, &format!("compare {train} {theirs}"), &["mlp (fold 0)", "patients"]);
+    // Validation images are those that models are selected on, for all models alike.
+    let validated = study.json("eval mlp-s-f0 --subset val")["predictions"].as_str().unwrap().to_owned();
+    study.ok(&format!("compare {validated}"));
+    // A model of other folds has learnt from the patients that this one is tested on.
+    let across = study.json("compare tiny-s-f0 mlp-s-f1 --allow-different-images");
+    let kinds: Vec<&str> = across["unfair"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|incomparable| incomparable["kind"].as_str().unwrap())
+        .collect();
+    assert!(kinds.contains(&"different-folds") && kinds.contains(&"leak"), "{across}");
+}
+
+#[test]
+fn an_incomparable_table_says_so_in_every_form_and_for_ever() {
+    let study = Study::trained();
+    let incomparable = "compare tiny-s-f0 mlp-s-f1 --allow-different-images --name odd";
+    for form in in_every_form(&study, incomparable).into_iter().chain(in_every_form(&study, "show odd")) {
+        let said = form.to_lowercase();
+        assert!(said.contains("not comparable") || said.contains("\"unfair\":[{"), "{form}");
+        assert!(form.contains("has fold 0, and mlp has fold 1"), "{form}");
+        assert!(!form.contains("**0.") && !form.contains("\\textbf{0."), "nothing is best: {form}");
+    }
+    assert!(!study.ok(PAIR).contains("COMPARABLE"));
+    study.is_sound();
+}
+
+#[test]
+fn a_bootstrap_draws_patients_and_is_the_same_on_any_number_of_threads() {
+    let study = Study::trained();
+    let command = format!("{PAIR} --bootstrap 300 --seed 7");
+    let first = study.json(&command);
+    let bootstrap = &first["bootstrap"];
+    assert_eq!((&bootstrap["draws"], &bootstrap["seed"]), (&json!(300), &json!(7)));
+    let one = study.reg_with("RAYON_NUM_THREADS", "1", &format!("--json {command}")).json();
+    assert_eq!(one, first);
+    assert_ne!(study.json(&format!("{PAIR} --bootstrap 300 --seed 8"))["bootstrap"], *bootstrap);
+    let rows = bootstrap["rows"].as_array().unwrap();
+    for row in rows {
+        let [value, low, high] = ["value", "low", "high"].map(|key| row[key].as_f64().unwrap());
+        assert!(low <= high && (-1.0..=1.0).contains(&low) && (-1.0..=1.0).contains(&value), "{row}");
+    }
+    let mean = |less: Value| {
+        rows.iter().find(|row| row["less"] == less && row["label"].is_null()).unwrap()["value"]
+            .as_f64()
+            .unwrap()
+    };
+    let recorded = |model: &str| first["auc"][model]["mean"]["mean"].as_f64().unwrap();
+    assert!((mean(Value::Null) - recorded("tiny")).abs() < 1e-12);
+    assert!((mean(json!("mlp")) - (recorded("tiny") - recorded("mlp"))).abs() < 1e-12);
+    assert!(
+        study.ok(&format!("{command} --table bootstrap")).contains("300 bootstrap resamples (by patient)")
+    );
+}
+
+#[test]
+fn tests_over_folds_and_labels_are_corrected() {
+    let study = Study::trained();
+    let answer = study.json(PAIR);
+    let rows = answer["resampled"].as_array().unwrap();
+    let mean = rows.iter().find(|row| row["label"].is_null()).unwrap();
+    let folds = |model: &str| -> Vec<f64> {
+        let folds = answer["auc"][model]["mean"]["folds"].as_array().unwrap();
+        folds.iter().map(|value| value.as_f64().unwrap()).collect()
+    };
+    let differences: Vec<f64> = folds("tiny").iter().zip(folds("mlp")).map(|(a, b)| a - b).collect();
+    let ratio = mean["test_to_train"].as_f64().unwrap();
+    let sizes = study.json("split show s")["folds"].clone();
+    let images =
+        |subset: &str| -> f64 { [0, 1].iter().map(|k| sizes[k][subset]["images"].as_f64().unwrap()).sum() };
+    assert!((ratio - images("test") / images("train")).abs() < 1e-15);
+    let expected = reg::stats::resampled_t(&differences, ratio).unwrap();
+    assert_eq!(mean["p"].as_f64(), expected.p);
+    for row in answer["delong"].as_array().unwrap() {
+        let [p, bh, holm] = ["p", "p_bh", "p_holm"].map(|key| row[key].as_f64());
+        if let (Some(p), Some(bh), Some(holm)) = (p, bh, holm) {
+            assert!(p <= bh + 1e-15 && bh <= holm + 1e-15, "{row}");
+        }
+    }
+    let told = study.ok(&format!("{PAIR} --full"));
+    for words in ["sample standard deviation over 2 folds", "Holm", "Nadeau and Bengio", "DeLong", "smallest"]
+    {
+        assert!(told.contains(words), "{words}: {told}");
+    }
+    assert!(study.json("compare tiny-s-f0 mlp-s-f0")["resampled"].as_array().unwrap().is_empty(), "one fold");
+}
+
+#[test]
+fn groups_of_patients_add_up_to_all() {
+    let study = Study::trained();
+    let answer = study.json("compare tiny-s-f0 mlp-s-f0 --by gender,view,age");
+    let positives = answer["auc"]["tiny"]["Mass"]["positives"][0].as_u64().unwrap();
+    for by in ["gender", "view", "age"] {
+        let rows: Vec<&Value> = answer["groups"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|row| row["by"] == by && row["label"] == "Mass" && row["model"] == "tiny")
+            .collect();
+        assert!(rows.len() > 1, "{by}");
+        assert_eq!(rows.iter().map(|row| row["positives"].as_u64().unwrap()).sum::<u64>(), positives, "{by}");
+        let images: u64 = rows.iter().map(|row| row["images"].as_u64().unwrap()).sum();
+        assert_eq!(Some(images), study.json("split show s")["folds"][0]["test"]["images"].as_u64(), "{by}");
+    }
+    let told = study.ok("compare tiny-s-f0 mlp-s-f0 --by gender --table groups");
+    assert!(
+        told.contains("AUC by gender") && told.contains("Positives") && told.contains("Images"),
+        "{told}"
+    );
+}
+
+#[test]
+fn thresholds_are_chosen_on_validation_images_or_not_at_all() {
+    let study = Study::trained();
+    let without = study.json("compare tiny-s-f0 mlp-s-f0 --metrics");
+    assert!(without["metrics"].as_array().unwrap().iter().all(|row| row["threshold"].is_null()));
+    let told = study.ok("compare tiny-s-f0 mlp-s-f0 --metrics");
+    assert!(told.contains("Validation predictions are missing") && told.contains("reg eval"), "{told}");
+    let validated = study.json("eval mlp-s-f0 --subset val")["predictions"].clone();
+    let with = study.json("compare tiny-s-f0 mlp-s-f0 --metrics --name judged");
+    let chosen = |model: &str| {
+        let rows = with["metrics"].as_array().unwrap().iter().filter(|row| row["model"] == model);
+        rows.filter(|row| !row["threshold"].is_null()).count()
+    };
+    assert!(chosen("mlp") > 0 && chosen("tiny") == 0);
+    // The table names what its thresholds were chosen on.
+    let trace = study.json("trace judged");
+    assert!(trace["nodes"].as_array().unwrap().iter().any(|node| node["id"] == validated), "{trace}");
+    for row in with["metrics"].as_array().unwrap() {
+        let bins = row["bins"].as_array().unwrap();
+        assert_eq!(bins.len(), 10);
+        for key in ["brier", "ece", "prevalence"] {
+            assert!((0.0..=1.0).contains(&row[key].as_f64().unwrap()), "{row}");
+        }
+    }
+}
+
+#[test]
+fn another_tools_threshold_is_chosen_on_its_own_validation_scores() {
+    let study = Study::trained();
+    for (subset, name) in [(Subset::Test, "test"), (Subset::Val, "val")] {
+        fs::write(study.path("theirs.csv"), theirs(&study, &reg::dataset::labels::LABELS, subset)).unwrap();
+        let import = "predictions import theirs.csv --dataset tiny --split s --fold 0 --model theirs";
+        study.ok(&format!("{import} --subset {name} --name theirs-{name}"));
+    }
+    let answer = study.json("compare theirs-test --metrics");
+    let rows = answer["metrics"].as_array().unwrap();
+    // A label that all validation images have, or none, has no threshold.
+    let judged: Vec<&Value> = rows.iter().filter(|row| !row["threshold"].is_null()).collect();
+    assert!(!judged.is_empty(), "{rows:?}");
+    for row in judged {
+        assert_eq!(row["threshold"], json!(1.0), "{row}");
+        for share in ["sensitivity", "specificity"] {
+            assert!(row[share].is_null() || row[share] == json!(1.0), "{row}");
+        }
+        assert_eq!((row["brier"].as_f64(), row["ece"].as_f64()), (Some(0.0), Some(0.0)));
+    }
+}
+
+#[test]
+fn published_numbers_stand_beside_on_the_same_test_images_only() {
+    let study = Study::trained();
+    study.refused(3, "compare mlp-s-f0 --published paper", &["is published", "another split", "hint:"]);
+    study
+        .ok("split import tiny --train-val train_val.txt --test test.txt --val-fraction 0.2 --name official");
+    let train = "train --dataset tiny --split official --model mlp --set epochs=1 --set hidden=[4] --threads 1 --name o";
+    study.ok(train);
+    study.refused(3, "compare o --published paper", &["25596 test images"]);
+    let images = study.json("show o")["record"].clone();
+    assert!(images.is_object());
+    let toml = "[[model]]\nname = \"They\"\nsource = \"Their paper, table 1\"\nsplit = \"official\"\nmean = 0.75\n\
+        [model.auc]\nMass = 0.5\n";
+    fs::write(study.path("them.toml"), toml).unwrap();
+    for form in in_every_form(&study, "compare o --published them.toml --name beside") {
+        assert!(form.contains("They") && form.contains("0.75"), "{form}");
+    }
+    assert!(study.ok("show beside").contains("They (Their paper, table 1"));
+    for (wrong, words) in [
+        ("[[model]]\nname = \"x\"\n", "missing field"),
+        ("", "missing field"),
+        ("model = []", "no [[model]]"),
+        (
+            "[[model]]\nname = \"x\"\nsource = \"s\"\nsplit = \"official\"\nmean = 81.0",
+            "81 of x is not an AUC",
+        ),
+    ] {
+        fs::write(study.path("them.toml"), wrong).unwrap();
+        study.refused(1, "compare o --published them.toml", &["them.toml", words, "hint:"]);
+    }
+}
+
+#[test]
+fn counts_of_a_data_set_are_a_record_that_leads_back_to_the_metadata() {
+    let study = Study::divided();
+    let answer = study.json("dataset stats tiny --name counted");
+    assert_eq!(answer["table"], json!(study.id("counted")));
+    let metadata = study.json("dataset show tiny")["record"]["metadata"]["object"].clone();
+    let trace = study.json("trace counted");
+    assert!(trace["nodes"].as_array().unwrap().iter().any(|node| node["id"] == metadata), "{trace}");
+    for format in ["text", "csv", "markdown", "latex"] {
+        let shown = study.ok(&format!("show counted --format {format}"));
+        assert!(
+            shown.contains(study.ok(&format!("dataset stats tiny --format {format}")).trim_end()),
+            "{format}"
+        );
+    }
+    assert!(study.json("dataset stats tiny").get("table").is_none(), "nothing is recorded unasked");
+}
+
+#[test]
+fn roc_curves_enclose_the_auc() {
+    let study = Study::trained();
+    let answer = study.json("compare tiny-s-f0 mlp-s-f0 --roc");
+    let curves = answer["roc"].as_array().unwrap();
+    assert!(!curves.is_empty());
+    for curve in curves {
+        let numbers = |key: &str| -> Vec<f64> {
+            curve[key].as_array().unwrap().iter().map(|value| value.as_f64().unwrap()).collect()
+        };
+        let (fpr, tpr) = (numbers("fpr"), numbers("tpr"));
+        let strips = fpr.windows(2).zip(tpr.windows(2)).map(|(x, y)| (x[1] - x[0]) * (y[0] + y[1]) / 2.0);
+        let label = &answer["auc"][curve["model"].as_str().unwrap()][curve["label"].as_str().unwrap()];
+        assert!((strips.sum::<f64>() - label["mean"].as_f64().unwrap()).abs() < 1e-12, "{curve}");
+    }
+    let csv = study.ok("compare tiny-s-f0 mlp-s-f0 --table roc --format csv");
+    assert!(csv.starts_with("Model,Label,Fold,False positive rate,True positive rate,Threshold\n"), "{csv}");
+}
+
+#[test]
+fn rank_correlations_are_pooled_as_asked_and_say_so() {
+    let study = Study::trained();
+    let (each, all) = (study.json(PAIR), study.json(&format!("{PAIR} --pool all")));
+    assert_eq!(
+        (&each["spearman"]["pooling"], &all["spearman"]["pooling"]),
+        (&json!("per-label"), &json!("all-scores"))
+    );
+    assert_ne!(each["spearman"]["matrix"], all["spearman"]["matrix"]);
+    assert!(study.ok(&format!("{PAIR} --table spearman")).contains("Computed per label"));
+    let told = study.ok(&format!("{PAIR} --pool all --table spearman"));
+    assert!(told.contains("Computed over all scores of all labels") && !told.contains("AUC"), "{told}");
+}
