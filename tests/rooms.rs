@@ -1,10 +1,11 @@
 //! The house rules that a compiler does not hold: one importer a crate, arrows that go down only, files
-//! that can be read in one sitting, no test that goes no further without saying so. Reads the sources.
+//! that can be read in one sitting, one meaning a name, no test that goes no further without saying so. Reads
+//! the sources.
 
 #[path = "support/mod.rs"]
 mod support;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -233,6 +234,42 @@ fn no_file_is_longer_than_it_can_be_read() {
         .map(|source| format!("{} ({} lines)", source.path, source.lines))
         .collect();
     assert!(long.is_empty(), "more than {LONGEST} lines: {long:?}");
+}
+
+/// The names that a text gives to public types: structs, enums, traits, aliases outside of traits and impls.
+fn public_types(code: &str) -> Vec<String> {
+    let public = |line: &str| {
+        let line = line.strip_prefix("pub")?;
+        let line = match line.strip_prefix('(') {
+            Some(rest) => rest.split_once(')')?.1,
+            None => line,
+        };
+        let mut words = line.strip_prefix(' ')?.split_whitespace();
+        let word = words.find(|word| *word != "unsafe")?;
+        let name = words.next().filter(|_| ["struct", "enum", "union", "trait", "type"].contains(&word))?;
+        Some(name.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect())
+    };
+    code.lines().filter_map(|line| public(line.trim_start())).collect()
+}
+
+#[test]
+fn no_two_public_types_share_a_name() {
+    let mut homes: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for source in sources() {
+        for name in public_types(&source.code) {
+            homes.entry(name).or_default().push(source.path.clone());
+        }
+    }
+    assert!(homes.len() > 400, "public types are found: {}", homes.len());
+    homes.retain(|_, files| files.len() > 1);
+    assert!(homes.is_empty(), "one name, several types: {homes:?}");
+}
+
+#[test]
+fn public_types_are_found_in_every_form() {
+    let code = "pub struct A<T>(T);\n    pub(crate) enum B {\npub(in crate::x) unsafe trait C: D {\npub type E = F;\n\
+                pub(super) struct G;\nstruct H;\npub fn struct_i() {}\npub use j::struct;\npub const K: L = M;";
+    assert_eq!(public_types(code), ["A", "B", "C", "E", "G"]);
 }
 
 #[test]
