@@ -443,7 +443,7 @@ pub struct Committed {
     /// Names that are new or name something else now.
     pub names: Vec<NameChange>,
     /// Names that were to be given only if they are free, and are not.
-    pub taken: Vec<NameConflict>,
+    pub conflicts: Vec<NameConflict>,
 }
 
 impl Transaction<'_> {
@@ -549,7 +549,7 @@ impl Transaction<'_> {
         for round in &rounds {
             follow(&mut round.iter().map(|record| record.bytes.as_slice()))?;
         }
-        let (names, taken) = registry.index.write(|writer| {
+        let (names, conflicts) = registry.index.write(|writer| {
             for NewRecord { id, kind, links, .. } in &records {
                 writer.record(id, *kind)?;
                 write_links(writer, id, *kind, links.clone())?;
@@ -565,7 +565,7 @@ impl Transaction<'_> {
             registry.change_names(writer, &names, stamp)
         })?;
         registry.moves.note(&names);
-        Ok(Committed { persisted, names, taken })
+        Ok(Committed { persisted, names, conflicts })
     }
 }
 

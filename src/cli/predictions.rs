@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use reg::records::{Dataset, Scale, Split};
 use reg::report::{results, thousands};
-use reg::runs::{Foreign, Imported, RunError, import_scores};
+use reg::runs::{Foreign, Imported, RunError, ScoredSubset, import_scores};
 use serde_json::json;
 
 use super::Context;
@@ -75,7 +75,7 @@ pub(crate) fn run(context: &Context, command: PredictionsCommand) -> Result<Repl
                 None if folds > 1 => {
                     return Err(RunError::WhichFold { split: split.hash.short(), folds }.into());
                 }
-                fold => Some((split, fold.unwrap_or(0), args.subset.subset())),
+                fold => Some(ScoredSubset { split, fold: fold.unwrap_or(0), subset: args.subset.subset() }),
             }
         }
     };

@@ -60,7 +60,7 @@ impl Transaction<'_> {
         self.gone.extend(gone);
     }
 
-    /// Gives `id` a name unless that names something else; [`super::Committed::taken`] says if it does.
+    /// Gives `id` a name unless that names something else; [`super::Committed::conflicts`] says if it does.
     pub fn name_untaken(&mut self, name: &str, id: Hash) -> Result<(), RegistryError> {
         self.request(NameRequest::Untaken(name.to_owned()), name, id)
     }

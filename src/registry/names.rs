@@ -28,8 +28,16 @@ pub(super) enum NameRequest {
     Untaken(String),
 }
 
-/// A name, what it names, and what it was to name.
-pub type NameConflict = (String, Hash, Hash);
+/// A name that was to be given and names something else.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NameConflict {
+    /// The name.
+    pub name: String,
+    /// What it names.
+    pub current: Hash,
+    /// What it was to name.
+    pub wanted: Hash,
+}
 
 /// Names that were taken from one thing and given to another. Copies of a list are the same list.
 #[derive(Debug, Clone, Default)]
@@ -66,7 +74,7 @@ impl Registry {
         names: &[(NameRequest, Hash)],
         stamp: &Stamp,
     ) -> Result<(Vec<NameChange>, Vec<NameConflict>), RegistryError> {
-        let (mut changes, mut taken) = (Vec::new(), Vec::new());
+        let (mut changes, mut conflicts) = (Vec::new(), Vec::new());
         for (request, to) in names {
             let name = match request {
                 NameRequest::Exact(name) | NameRequest::Untaken(name) => name.clone(),
@@ -74,7 +82,7 @@ impl Registry {
             };
             let from = writer.name(&name)?;
             if let (NameRequest::Untaken(_), Some(from)) = (request, from.filter(|from| from != to)) {
-                taken.push((name, from, *to));
+                conflicts.push(NameConflict { name, current: from, wanted: *to });
             } else if from != Some(*to) {
                 // What had no name may have been removed since it was looked up, before the lease.
                 self.store.size(to)?;
@@ -85,7 +93,7 @@ impl Registry {
         if !changes.is_empty() {
             self.log(writer, changes.clone(), stamp)?;
         }
-        Ok((changes, taken))
+        Ok((changes, conflicts))
     }
 
     fn log(

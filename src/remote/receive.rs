@@ -101,8 +101,7 @@ pub(super) fn receive(
     // As they were in the transaction, where nobody else could change them.
     let moved = committed.names.iter().filter(|change| change.from.is_some()).count() as u64;
     let added = committed.names.len() as u64 - moved;
-    let conflicts =
-        committed.taken.iter().map(|(name, there, wanted)| direction.conflict(name, *wanted, *there));
+    let conflicts = committed.conflicts.iter().map(|of| direction.conflict(&of.name, of.wanted, of.current));
     let conflicts: Vec<_> = conflicts.collect();
     let unchanged = plan.names.len() as u64 - added - moved - conflicts.len() as u64;
     done.names = TransferredNames { added, unchanged, moved, conflicts };

@@ -48,18 +48,34 @@ pub fn evaluate(
     let spec = run_context.registry.get(record.spec)?;
     let device = device.unwrap_or_else(|| Device::of(spec.device));
     let threads = threads.unwrap_or(spec.threads);
-    evaluate_run(run_context, (run, &record, &spec), subset, &device, threads, listener)
+    evaluate_run(
+        run_context,
+        RecordedRun { id: run, record: &record, spec: &spec },
+        subset,
+        &device,
+        threads,
+        listener,
+    )
+}
+
+/// A run that is recorded, with its spec.
+#[derive(Clone, Copy)]
+pub(super) struct RecordedRun<'a> {
+    pub(super) id: Id<Run>,
+    pub(super) record: &'a Run,
+    pub(super) spec: &'a Spec,
 }
 
 pub(super) fn evaluate_run(
     run_context: RunContext,
-    (run, record, spec): (Id<Run>, &Run, &Spec),
+    run: RecordedRun,
     subset: Subset,
     device: &Device,
     threads: u32,
     listener: &mut dyn Listener,
 ) -> Result<Evaluated, RunError> {
     let RunContext { registry, worker, environment, .. } = run_context;
+    let RecordedRun { id: run, record, spec } = run;
     let source =
         ScoreSource::Run { run, device: device.kind, threads, numerics: worker.identity().numerics() };
     if let Some(existing) = existing(run_context, run, subset, &source)? {

@@ -59,7 +59,7 @@ pub fn gradcam(
     };
     let start = ExecutionStart::now(run_context.environment);
     let (mut maps, worked) = runner.look(looked, vec![place as u32], listener)?;
-    let (logit, cells) = maps.pop().ok_or(RunError::Nothing)?;
+    let map = maps.pop().ok_or(RunError::Nothing)?;
     let boxes = match seen.row {
         Some(row) => runner.boxes(&[(row as u32, place as u32)])?,
         None => Vec::new(),
@@ -69,8 +69,8 @@ pub fn gradcam(
         Some(row) => Id::new(manifest.rows[row].object.ok_or(RunError::Nothing)?),
         None => transaction.put_blob(&seen.bytes)?,
     };
-    let image = (seen.name, object, &gray);
-    let (heatmap, picture) = runner.heatmap(&transaction, run, image, label, (logit, cells), &boxes)?;
+    let image = DecodedImage { name: seen.name, object, gray: &gray };
+    let (heatmap, picture) = runner.heatmap(&transaction, run, image, label, map, &boxes)?;
     let table = Table::Heatmap(Box::new(heatmap.clone()));
     let id = runner.record(transaction, &[table], (&worked, &start))?.pop().ok_or(RunError::Nothing)?;
     Ok((id, heatmap, picture))
@@ -105,7 +105,7 @@ pub fn gradcams(
         let own: Vec<BoxRow> =
             boxes.iter().filter(|of| (of.image, of.label) == (*row, *label)).cloned().collect();
         let name = &dataset.labels[*label as usize];
-        let image = (image.name.clone(), Id::new(object), &gray);
+        let image = DecodedImage { name: image.name.clone(), object: Id::new(object), gray: &gray };
         let (heatmap, _) = runner.heatmap(&transaction, run, image, name, seen, &own)?;
         tables.push(Table::Heatmap(Box::new(heatmap)));
     }
@@ -137,7 +137,7 @@ pub fn pointing(
     let labels = boxes.iter().map(|row| row.label).collect();
     let start = ExecutionStart::now(run_context.environment);
     let (maps, worked) = runner.look(GradcamImages::Rows(dataset.manifest, rows), labels, listener)?;
-    let pointed = boxes.iter().zip(maps).map(|(row, (logit, cells))| {
+    let pointed = boxes.iter().zip(maps).map(|(row, LogitAndMap { logit, cells })| {
         let image = &manifest.rows[row.image as usize];
         let heatmap = in_box(&runner.map(cells, [image.width, image.height]), row);
         let label = dataset.labels[row.label as usize].clone();
@@ -227,8 +227,19 @@ impl Image {
     }
 }
 
-/// The logit of a label, and the cells of its map.
-type LogitAndMap = (f64, Vec<f64>);
+/// What Grad-CAM says of an image and a label.
+struct LogitAndMap {
+    logit: f64,
+    /// The cells of the map, row after row.
+    cells: Vec<f64>,
+}
+
+/// An image that a map is painted on.
+struct DecodedImage<'a> {
+    name: String,
+    object: Id<Blob>,
+    gray: &'a Gray,
+}
 
 /// A run that looks.
 struct GradcamRunner<'a> {
@@ -291,7 +302,7 @@ impl<'a> GradcamRunner<'a> {
             return Err(RunError::BadScores { path, reason });
         }
         let rows = scores.scores.chunks_exact(cells + 1);
-        Ok((rows.map(|row| (row[0], row[1..].to_vec())).collect(), worked))
+        Ok((rows.map(|row| LogitAndMap { logit: row[0], cells: row[1..].to_vec() }).collect(), worked))
     }
 
     /// A map where it belongs on an image: on the centre that evaluation crops out of the resized image.
@@ -321,11 +332,13 @@ impl<'a> GradcamRunner<'a> {
         &self,
         transaction: &Transaction,
         run: Id<Run>,
-        (image, object, gray): (String, Id<Blob>, &Gray),
+        image: DecodedImage,
         label: &str,
-        (logit, cells): LogitAndMap,
+        seen: LogitAndMap,
         boxes: &[BoxRow],
     ) -> Result<(Heatmap, Vec<u8>), RunError> {
+        let DecodedImage { name, object, gray } = image;
+        let LogitAndMap { logit, cells } = seen;
         let size = [gray.width, gray.height];
         let map = self.map(cells, size);
         let boxes: Vec<HeatmapInBox> = boxes.iter().map(|row| in_box(&map, row)).collect();
@@ -334,7 +347,7 @@ impl<'a> GradcamRunner<'a> {
         let picture = overlay::paint(gray, &map.pixels(), &frames);
         let heatmap = Heatmap {
             run,
-            image,
+            image: name,
             object,
             size,
             label: label.to_owned(),

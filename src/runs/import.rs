@@ -13,6 +13,17 @@ use crate::records::{
 };
 use crate::registry::{Objects, Registry, Stamp};
 
+/// The images that count: a subset of a fold.
+#[derive(Debug, Clone, Copy)]
+pub struct ScoredSubset {
+    /// The split.
+    pub split: Id<Split>,
+    /// Its fold, from 0.
+    pub fold: u32,
+    /// The subset of the fold.
+    pub subset: Subset,
+}
+
 /// Scores of another tool, and what they are scores of.
 #[derive(Debug, Clone)]
 pub struct Foreign {
@@ -20,8 +31,8 @@ pub struct Foreign {
     pub file: PathBuf,
     /// The data set with the scored images.
     pub dataset: Id<Dataset>,
-    /// Split, fold and subset whose images count; all images of the data set where there is none.
-    pub subset: Option<(Id<Split>, u32, Subset)>,
+    /// The subset whose images count; all images of the data set where there is none.
+    pub subset: Option<ScoredSubset>,
     /// What a score means.
     pub scale: Scale,
     /// What tables call the model.
@@ -72,9 +83,9 @@ pub fn import_scores(registry: &Registry, foreign: &Foreign, stamp: &Stamp) -> R
     let mut transaction = registry.transaction()?;
     let predictions = Predictions {
         dataset: foreign.dataset,
-        split: foreign.subset.map(|(split, ..)| split),
-        fold: foreign.subset.map(|(_, fold, _)| fold),
-        subset: foreign.subset.map(|(.., subset)| subset),
+        split: foreign.subset.map(|of| of.split),
+        fold: foreign.subset.map(|of| of.fold),
+        subset: foreign.subset.map(|of| of.subset),
         source: ScoreSource::Import { file: transaction.put_outside(&bytes)?, rules: rules::IMPORT },
         model: foreign.model.clone(),
         labels,
@@ -126,7 +137,7 @@ pub(super) fn select(objects: &dyn Objects, foreign: &Foreign, bytes: &[u8]) -> 
     }
     let manifest = objects.get_packed(dataset.manifest)?;
     let wanted: HashSet<u32> = match foreign.subset {
-        Some((split, fold, subset)) => {
+        Some(ScoredSubset { split, fold, subset }) => {
             rows_of(objects, foreign.dataset, split, fold, subset)?.into_iter().collect()
         }
         None => (0..manifest.rows.len() as u32).collect(),

@@ -24,7 +24,7 @@ pub use compare::{CompareOptions, Grouping, Input, Labels, RocCurve, compare, le
 pub use error::RunError;
 pub use evaluate::{Evaluated, auc_table, evaluate};
 pub use gradcam::{gradcam, gradcams, pointing};
-pub use import::{Foreign, Imported, import_scores};
+pub use import::{Foreign, Imported, ScoredSubset, import_scores};
 pub use predict::{FileScores, predict};
 pub use probe::{Probed, probe};
 pub use recompute::{Mismatch, images, recompute, verify_record};

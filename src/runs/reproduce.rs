@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::evaluate::{auc_table, predict_job, read_scores};
 use super::process::Listener;
 use super::software::{changed_files, files_differ};
-use super::train::{TrainInputs, hash_of, train_job};
+use super::train::{TrainFolders, TrainInputs, hash_of, train_job};
 use super::withdrawn::refuse;
 use super::{Device, RunContext, RunError};
 use crate::hash::{Hash, Id};
@@ -62,8 +62,8 @@ pub fn reproduce(
 
     // With pixels and features of its own: what lies in the cache was made by the run that is in question.
     let cache = scratch.path().join("cache");
-    let place = [scratch.path().to_owned(), cache.clone()];
-    let job = train_job(registry, &context, &spec, &device.name, place, NEVER);
+    let folders = TrainFolders { out: scratch.path().to_owned(), cache: cache.clone() };
+    let job = train_job(registry, &context, &spec, &device.name, folders, NEVER);
     worker.run(&job, listener)?;
     let mut compared = Vec::new();
     let mut differences = Vec::new();

@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::path::PathBuf;
 use std::time::Instant;
 
-use super::evaluate::{Evaluated, evaluate_run};
+use super::evaluate::{Evaluated, RecordedRun, evaluate_run};
 use super::process::{Listener, Worked, Worker, WorkerError};
 use super::software::{OtherSources, put_software};
 use super::withdrawn::refuse;
@@ -104,9 +104,8 @@ pub fn train(
         }
     };
     let (run, record, name) = trained;
-    let run_and_spec = (run, &record, &spec);
-    let test =
-        evaluate_run(run_context, run_and_spec, Subset::Test, &request.device, request.threads, listener)?;
+    let recorded = RecordedRun { id: run, record: &record, spec: &spec };
+    let test = evaluate_run(run_context, recorded, Subset::Test, &request.device, request.threads, listener)?;
     Ok(TrainedRun { run, record, name, test, cached, other_sources })
 }
 
@@ -219,8 +218,8 @@ fn execute(
     let start = ExecutionStart::now(environment);
     let name = request.name.as_deref().unwrap_or(base);
     unfinished::announce(&folder, name, spec_id, &start.time, environment)?;
-    let place = [folder.clone(), registry.cache()];
-    let job = train_job(registry, context, spec, &request.device.name, place, request.save_every);
+    let folders = TrainFolders { out: folder.clone(), cache: registry.cache() };
+    let job = train_job(registry, context, spec, &request.device.name, folders, request.save_every);
     let worked = worker.run(&job, listener).inspect_err(|e| {
         if !matches!(e, WorkerError::Interrupted { .. } | WorkerError::Killed) {
             unfinished::failed(&folder, &e.to_string());
@@ -261,20 +260,28 @@ fn execute(
     Ok((run, record, named.or(request.name.clone()).unwrap_or_else(|| run.hash.short())))
 }
 
-/// The job that carries out a spec, with its files in `out`.
+/// Where a training writes.
+pub(super) struct TrainFolders {
+    /// Results and resume state.
+    pub(super) out: PathBuf,
+    /// Pixels and features that are used again.
+    pub(super) cache: PathBuf,
+}
+
+/// The job that carries out a spec.
 pub(super) fn train_job(
     registry: &Registry,
     context: &TrainInputs,
     spec: &Spec,
     device: &str,
-    [out, cache]: [PathBuf; 2],
+    folders: TrainFolders,
     save_every: f64,
 ) -> Job {
     Job {
         protocol: PROTOCOL,
         objects: registry.store().objects().to_owned(),
-        out,
-        cache: Some(cache),
+        out: folders.out,
+        cache: Some(folders.cache),
         device: device.to_owned(),
         threads: spec.threads,
         labels: context.dataset.labels.len() as u32,

@@ -191,7 +191,7 @@ pub(crate) fn frozen<W: Write>(
     weights::load(&net, &paths.read("checkpoint", checkpoint)?, checkpoint, Fit::Whole)?;
     let parameters = net.parameters();
     let needed = memory::of_scoring(inputs.model, batch, parameters);
-    reporter.send(&started(inputs.memory.device, [0, 0], parameters, needed))?;
+    reporter.send(&started(inputs.memory.device, Resumed::default(), parameters, needed))?;
     memory::check(needed, batch, inputs.memory.device)?;
     Ok((net.folded()?, parameters))
 }
@@ -202,18 +202,22 @@ pub(crate) fn write(paths: &JobPaths, name: &str, scores: Scores) -> Result<()> 
     output::write(&paths.out, name, &bytes)
 }
 
+/// What an interrupted training had done.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Resumed {
+    /// Whole epochs.
+    pub(crate) epochs: u32,
+    /// Batches of the next one.
+    pub(crate) batches: u64,
+}
+
 /// The event that says who works, how far it was, and what it takes.
-pub(crate) fn started(
-    device: Device,
-    [epochs, batches]: [u64; 2],
-    parameters: u64,
-    memory: u64,
-) -> WorkerEvent {
+pub(crate) fn started(device: Device, resumed: Resumed, parameters: u64, memory: u64) -> WorkerEvent {
     WorkerEvent::Started {
         gpu: crate::device::gpu_name(device),
         deterministic: (device != Device::Cpu).then(crate::calls::cuda_reproducible),
-        resumed_epochs: epochs as u32,
-        resumed_batches: batches,
+        resumed_epochs: resumed.epochs,
+        resumed_batches: resumed.batches,
         parameters,
         memory,
     }

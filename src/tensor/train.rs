@@ -26,7 +26,7 @@ use crate::loss::Criterion;
 use crate::memory;
 use crate::net::Net;
 use crate::output;
-use crate::predict::{Inputs, started};
+use crate::predict::{Inputs, Resumed, started};
 use crate::reporter::{Pace, Reporter};
 use crate::weights::{self, Fit};
 
@@ -105,7 +105,7 @@ pub(crate) fn train<W: Write>(
     let parameters = net.parameters();
     let trainable = trained.iter().map(|tensor| tensor.numel() as u64).sum();
     let needed = memory::of_training(inputs.model, how.batch, parameters, trainable);
-    let resumed = [progress.epochs.len() as u64, progress.epoch_progress.batches];
+    let resumed = Resumed { epochs: progress.epochs.len() as u32, batches: progress.epoch_progress.batches };
     reporter.send(&started(inputs.memory.device, resumed, parameters, needed))?;
     memory::check(needed, how.batch, inputs.memory.device)?;
     reporter.report_status(&paths.out, progress.epochs.clone());

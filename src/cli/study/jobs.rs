@@ -6,7 +6,7 @@ use reg::records::DeviceKind;
 use reg::registry::Registry;
 use reg::runs::study::StudyPlan;
 use reg::runs::study::kubernetes::{Pod, manifest};
-use reg::runs::study::slurm::{Exchange, SlurmOptions, script, submit};
+use reg::runs::study::slurm::{Exchange, SlurmOptions, TaskCommand, script, submit};
 use serde_json::json;
 
 use crate::cli::Context;
@@ -105,7 +105,8 @@ impl Scheduler {
         };
         let program = std::env::current_exe()
             .map_err(|e| Failure::new(format!("cannot find the path of the reg program: {e}"), None))?;
-        let script = script(registry, batch.plan, (&program, batch.threads, batch.kind), &settings)?;
+        let task = TaskCommand { program: &program, threads: batch.threads, kind: batch.kind };
+        let script = script(registry, batch.plan, task, &settings)?;
         let names = |places: &[usize]| {
             places.iter().map(|place| batch.plan.runs[*place].row.name.clone()).collect::<Vec<_>>()
         };

@@ -57,12 +57,16 @@ pub(super) struct Counted {
 }
 
 /// A study, and how each of its runs stands.
-pub(super) type Stood = (Hash, Study, Vec<StudyRunStatus>);
+pub(super) struct StudyProgress {
+    pub(super) id: Hash,
+    pub(super) study: Study,
+    pub(super) runs: Vec<StudyRunStatus>,
+}
 
 /// All that is shown.
 #[derive(Default)]
 pub(super) struct Material {
-    pub(super) studies: Vec<Stood>,
+    pub(super) studies: Vec<StudyProgress>,
     pub(super) datasets: Vec<Counted>,
     pub(super) splits: Vec<(Id<Split>, String, Split)>,
     pub(super) sections: Vec<ReportSection>,
@@ -144,7 +148,7 @@ pub(super) fn gather(
             let study::ComparedSection { section, table, comparison, left_out, .. } = done;
             material.add_section(registry, Some(section.title), table, comparison, left_out)?;
         }
-        material.studies.push((id, study, status));
+        material.studies.push(StudyProgress { id, study, runs: status });
     }
     let view = registry.view()?;
     material.add_runs(registry, &view)?;
@@ -248,7 +252,7 @@ impl Material {
     /// Says whose features each probe is of, and leaves out those of single folds that a probe over folds holds.
     fn name_probes(&mut self, view: &View) -> Result<(), PageError> {
         let names = view.names_by_id()?;
-        let planned = self.studies.iter().flat_map(|(_, study, _)| &study.probes);
+        let planned = self.studies.iter().flat_map(|of| &of.study.probes);
         let setups: BTreeMap<&str, &str> =
             planned.map(|probe| (probe.name.as_str(), probe.setup.as_str())).collect();
         let covers = |a: &ProbeTable, b: &ProbeTable| {
@@ -280,7 +284,7 @@ impl Material {
         let others = self.probes.iter().map(|(id, ..)| *id).chain(self.pointings.iter().map(|(id, _)| *id));
         let heatmaps = self.heatmaps.iter().map(|(id, _)| *id);
         let roots: Vec<Hash> = of_sections.chain(others).chain(heatmaps).collect();
-        let studies = self.studies.iter().map(|(id, ..)| *id);
+        let studies = self.studies.iter().map(|of| of.id);
         let datasets = self.datasets.iter().map(|counted| counted.id.hash);
         for root in roots.into_iter().chain(studies).chain(datasets) {
             // A data set is a root only where nothing else leads to it.

@@ -76,7 +76,7 @@ fn composed(
     let mut page = if served { HtmlWriter::served() } else { HtmlWriter::new(&known) };
     let titles: Vec<&str> = material.sections.iter().map(|section| section.title.as_str()).collect();
     let names: Vec<&str> = material.datasets.iter().map(|counted| counted.name.as_str()).collect();
-    let studies: Vec<&str> = material.studies.iter().map(|(_, study, _)| study.name.as_str()).collect();
+    let studies: Vec<&str> = material.studies.iter().map(|of| of.study.name.as_str()).collect();
     let title = request.title.clone().unwrap_or_else(|| match titles.as_slice() {
         _ if !studies.is_empty() => format!("{} on {}", studies.join("; "), names.join(", ")),
         [] => names.join(", "),

@@ -1,7 +1,7 @@
 //! The sections of a report, from the data to what must be borne in mind.
 
 use super::PageError;
-use super::gather::{Counted, Material, ReportSection, ReportedRun};
+use super::gather::{Counted, Material, ReportSection, ReportedRun, StudyProgress};
 use super::html::{HtmlWriter, TableContext};
 use crate::hash::Hash;
 use crate::records::{Architecture, ComparedModel, Incomparable, ScoreSource, SplitMethod};
@@ -19,7 +19,7 @@ pub(super) fn asked(
     page.heading(2, "asked", "Request");
     let mut facts = String::from("<dl class=\"facts\">");
     let mut fact = |what: &str, html: String| facts += &format!("<dt>{what}</dt><dd>{html}</dd>");
-    for (id, study, status) in &material.studies {
+    for StudyProgress { id, study, runs: status } in &material.studies {
         let (name, planned, done) = (escape(&study.name), status.len(), done(status));
         fact("Study", format!("{name}, {done} of {planned} runs done {}", page.id(id)));
     }
@@ -397,7 +397,7 @@ pub(super) fn cautions(
                 .map(|what| format!("{title}: {what} is not shown, because not all its folds are done.")),
         );
     }
-    for (_, study, status) in &material.studies {
+    for StudyProgress { study, runs: status, .. } in &material.studies {
         let missing = status.len() - done(status);
         if missing > 0 {
             items.push(format!("{}: {missing} of {} planned runs are pending.", study.name, status.len()));

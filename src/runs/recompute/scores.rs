@@ -9,7 +9,7 @@ use crate::hash::{Digest, Id};
 use crate::records::{Predictions, Run, Scale, ScoreSource};
 use crate::registry::{Objects, Registry};
 use crate::runs::RunError;
-use crate::runs::import::{Foreign, select};
+use crate::runs::import::{Foreign, ScoredSubset, select};
 use crate::runs::weights::tensors;
 
 /// Buffers of BatchNorm, which are no parameters.
@@ -91,16 +91,16 @@ pub(super) fn predictions(objects: &dyn Objects, id: Id<Predictions>) -> Result<
             let foreign = Foreign {
                 file: PathBuf::from(format!("the file of predictions {}", id.hash.short())),
                 dataset: recorded.dataset,
-                subset: subset.map(|((split, fold), subset)| (split, fold, subset)),
+                subset: subset.map(|((split, fold), subset)| ScoredSubset { split, fold, subset }),
                 scale: recorded.scale,
                 model: recorded.model.clone(),
                 name: String::new(),
             };
             let selected = select(objects, &foreign, &bytes)?;
             Predictions {
-                split: foreign.subset.map(|(split, ..)| split),
-                fold: foreign.subset.map(|(_, fold, _)| fold),
-                subset: foreign.subset.map(|(.., subset)| subset),
+                split: foreign.subset.map(|of| of.split),
+                fold: foreign.subset.map(|of| of.fold),
+                subset: foreign.subset.map(|of| of.subset),
                 source: ScoreSource::Import { file: Digest::of(&bytes).into(), rules: *rules },
                 images: selected.scores.rows.len() as u64,
                 scores: Registry::id_of_packed(&selected.scores)?,

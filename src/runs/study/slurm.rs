@@ -88,13 +88,25 @@ pub fn last_error(registry: &Registry, study: Id<Study>, task: usize) -> Option<
     last.get("error")?.as_str().map(str::to_owned)
 }
 
+/// With what each task trains.
+#[derive(Debug, Clone, Copy)]
+pub struct TaskCommand<'a> {
+    /// The program `reg`.
+    pub program: &'a Path,
+    /// Threads of the tensor library.
+    pub threads: u32,
+    /// Where it computes.
+    pub kind: DeviceKind,
+}
+
 /// Writes the script of an array job that trains what is due in a plan and not in the queue already.
 pub fn script(
     registry: &Registry,
     plan: &StudyPlan,
-    (program, threads, kind): (&Path, u32, DeviceKind),
+    task: TaskCommand,
     settings: &SlurmOptions,
 ) -> Result<Script, RunError> {
+    let TaskCommand { program, threads, kind } = task;
     let known = tasks(registry, plan.id)?.unwrap_or_default();
     let (queued, tasks): (Vec<usize>, Vec<usize>) =
         due(plan).into_iter().partition(|index| known.contains_key(index));
