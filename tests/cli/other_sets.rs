@@ -167,7 +167,7 @@ fn three_labels_some_of_them_missing_go_from_statistics_to_a_bundle_that_checks(
     holds(&study, &mlp, &labels);
     assert_eq!(train(&study, "tiny", "t0")["cached"], true);
 
-    let compare = "compare t0 m0 --bootstrap 40 --seed 1 --metrics --by gender --name table";
+    let compare = "compare t0 m0 --bootstrap 100 --seed 1 --metrics --by gender --name table";
     let table = study.json(compare)["table"].as_str().unwrap().to_owned();
     let Table::Comparison(comparison) =
         study.registry().get(Id::<Table>::new(table.parse().unwrap())).unwrap()
