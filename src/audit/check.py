@@ -1788,7 +1788,7 @@ LEVEL = 0.95
 def bootstrap(columns, labels, recorded, paired):
     """Bootstrap intervals (by patient) with replacement, all images of one together and for all models alike."""
     cells = [cell for folds in columns.values() for cell in folds.values()]
-    patients = sorted({image.patient for cell in cells for image in cell.images})
+    patients = sorted({image.patient for cell in cells for image in cell.images}, key=patient_order)
     place = {patient: i for i, patient in enumerate(patients)}
 
     def sample(cell):
