@@ -25,7 +25,7 @@ fn main() {
     }
     let single = ["Cargo.lock", "src/tensor/Cargo.toml", "src/hash.rs", "src/random.rs", "src/worker.rs"];
     sources.extend(single.map(|path| root.join(path)));
-    let others = ["pixels.rs", "png.rs", "renditions.rs"].map(|name| root.join("src/dataset").join(name));
+    let others = ["pixels.rs", "png.rs", "pixel_cache.rs"].map(|name| root.join("src/dataset").join(name));
     sources.extend(others);
     sources.extend(["src/stats/auc.rs", "src/store/slots.rs"].map(|path| root.join(path)));
     sources.push(root.join("src/tensor/cpp/calls.cpp"));
