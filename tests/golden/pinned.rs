@@ -20,7 +20,7 @@ use reg::records::{
     Augmentation, Dataset, GroupBy, Manifest, Predictions, Scale, Split, Subset, Table, codec, rules,
 };
 use reg::registry::{Registry, Stamp};
-use reg::runs::{CompareOptions, Foreign, Grouping, Input, Labels, compare, import_scores};
+use reg::runs::{CompareOptions, Foreign, Grouping, Input, Labels, ScoredSubset, compare, import_scores};
 use reg::split::{self, Lists};
 use reg::stats::{self, HeatmapGrid, Rect};
 use reg::store::LinkMode;
@@ -112,7 +112,7 @@ impl Place {
         let foreign = Foreign {
             file,
             dataset: self.dataset,
-            subset: Some((split, fold, Subset::Test)),
+            subset: Some(ScoredSubset { split, fold, subset: Subset::Test }),
             scale: Scale::Probability,
             model: model.to_owned(),
             name: format!("{model}-{fold}"),
@@ -153,7 +153,7 @@ fn found() -> All {
         pin("SPLIT", rules::SPLIT, &format!("{name}, subsets"), content(&assignment));
     }
 
-    let statistics = Statistics::of(&dataset.labels, manifest.rows.iter());
+    let statistics = Statistics::of(&dataset, manifest.rows.iter());
     pin("COUNTS", rules::COUNTS, "table", content(table_of(place.dataset, &statistics)));
 
     for (model, fold) in [("one", 0), ("one", 1), ("other", 0), ("other", 1)] {

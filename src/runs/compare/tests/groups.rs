@@ -20,7 +20,7 @@ fn world() -> (World, Input) {
 
 fn groups(by: &[GroupBy]) -> Vec<GroupRow> {
     let (world, input) = world();
-    let options = Options { groups: by.to_vec(), ..Options::default() };
+    let options = CompareOptions { groups: by.to_vec(), ..CompareOptions::default() };
     world.compare(&[&input], &options).unwrap().groups
 }
 

@@ -20,7 +20,7 @@ fn patients(each: u32) -> (World, Vec<Input>) {
 }
 
 fn bootstrap(world: &World, inputs: &[Input], resamples: u32, seed: u64) -> Bootstrap {
-    let options = Options { bootstrap: Some((resamples, seed)), ..Options::default() };
+    let options = CompareOptions { bootstrap: Some((resamples, seed)), ..CompareOptions::default() };
     world.compare(&inputs.iter().collect::<Vec<_>>(), &options).unwrap().bootstrap.unwrap()
 }
 
@@ -102,7 +102,8 @@ fn draws_without_both_classes_are_left_out_and_counted() {
     let rows: Vec<u32> = (0..10).collect();
     let few = world.imported("few", &LABELS, &rows, &[&[0.5; 10], &[0.5; 10]]);
     let few = world.altered(&few, |predictions| predictions.fold = Some(0));
-    let options = Options { bootstrap: Some((10, 1)), allow_incomparable: true, ..Options::default() };
+    let options =
+        CompareOptions { bootstrap: Some((10, 1)), allow_incomparable: true, ..CompareOptions::default() };
     let found = world.compare(&[&inputs[0], &few], &options).unwrap().bootstrap.unwrap();
     assert!(!found.rows.is_empty() && found.rows.iter().all(|row| row.less.is_none()));
 }

@@ -34,7 +34,7 @@ fn of_three_folds(world: &mut World, model: &str) -> Vec<Input> {
 fn an_auc_stands_with_its_folds_their_mean_sample_deviation_and_extremes() {
     let mut world = three_folds();
     let inputs = of_three_folds(&mut world, "mlp");
-    let comparison = world.compare(&inputs.iter().collect::<Vec<_>>(), &Options::default()).unwrap();
+    let comparison = world.compare(&inputs.iter().collect::<Vec<_>>(), &CompareOptions::default()).unwrap();
     assert_eq!((comparison.folds.as_slice(), comparison.incomparable.as_slice()), (&[0, 1, 2][..], &[][..]));
     assert_eq!(comparison.models.len(), 1);
     assert_eq!(comparison.models[0].images, [8, 8, 8]);
@@ -63,7 +63,7 @@ fn an_auc_stands_with_its_folds_their_mean_sample_deviation_and_extremes() {
 fn a_fold_without_a_positive_has_no_auc_and_the_counts_say_why_and_how_many_a_mean_covers() {
     let mut world = three_folds();
     let inputs = of_three_folds(&mut world, "mlp");
-    let comparison = world.compare(&inputs.iter().collect::<Vec<_>>(), &Options::default()).unwrap();
+    let comparison = world.compare(&inputs.iter().collect::<Vec<_>>(), &CompareOptions::default()).unwrap();
     let hernia = label(&comparison, "mlp", "Hernia");
     assert_eq!((hernia.positives.as_slice(), hernia.std_errors[2]), (&[4, 4, 0][..], None));
     assert_eq!(hernia.auc.folds, [Some(1.0), Some(0.5), None]);
@@ -79,7 +79,7 @@ fn a_fold_without_a_positive_has_no_auc_and_the_counts_say_why_and_how_many_a_me
         let mut world = World::new(&["Mass"], images(labels), &["222"]);
         let run = world.run("mlp", 0);
         let input = world.tested(run, &[&[1.0, 2.0, 3.0]]);
-        world.compare(&[&input], &Options::default()).unwrap()
+        world.compare(&[&input], &CompareOptions::default()).unwrap()
     };
     let all = world_of_positives(&[1, 1, 1]);
     let spread = label(&all, "mlp", "Mass");
@@ -97,14 +97,14 @@ fn scores_of_another_tool_are_called_so_and_no_label_that_the_data_set_has_not_i
     let mut world = World::new(&["Mass"], images(&[1, 0, 1, 0]), &["2222"]);
     let input =
         world.imported("theirs", &["Mass", "Cough"], &[0, 1, 2, 3], &[&[0.9, 0.1, 0.8, 0.2], &[0.5; 4]]);
-    let comparison = world.compare(&[&input], &Options::default()).unwrap();
+    let comparison = world.compare(&[&input], &CompareOptions::default()).unwrap();
     assert!(comparison.models[0].imported && comparison.folds.is_empty());
     assert_eq!(label(&comparison, "theirs", "Mass").auc.mean, Some(1.0));
     let cough = label(&comparison, "theirs", "Cough");
     assert_eq!((cough.positives.as_slice(), cough.auc.mean), (&[0][..], None));
     let run = world.run("mlp", 0);
     let own = world.tested(run, &[&[1.0, 2.0, 3.0, 4.0]]);
-    assert!(!world.compare(&[&own], &Options::default()).unwrap().models[0].imported);
+    assert!(!world.compare(&[&own], &CompareOptions::default()).unwrap().models[0].imported);
 }
 
 /// Two models on two folds of four test images and two labels.
@@ -129,7 +129,7 @@ fn rank_correlations_are_a_mean_over_labels_and_folds() {
         ([10.0, 20.0, 30.0, 40.0], [2.0, 1.0, 3.0, 4.0], [4.0, 2.0, 3.0, 1.0], [4.0, 3.0, 2.0, 1.0]);
     let (world, inputs) = two_models([[ascending; 2]; 2], [[same, neighbours], [outer, backwards]]);
     let inputs: Vec<&Input> = inputs.iter().collect();
-    let found = world.compare(&inputs, &Options::default()).unwrap();
+    let found = world.compare(&inputs, &CompareOptions::default()).unwrap();
     // 1, 0.8, -0.8 and -1: sums of squares of 0, 2, 18 and 20.
     close(found.spearman[0][1].unwrap(), 0.0);
     assert_eq!(found.spearman[0][1], found.spearman[1][0]);
@@ -139,18 +139,18 @@ fn rank_correlations_are_a_mean_over_labels_and_folds() {
     // Where a model gives all images one score, no rank is better than another: the other three count, each the same.
     let (world, inputs) = two_models([[ascending; 2]; 2], [[same, neighbours], [backwards, [7.0; 4]]]);
     let inputs: Vec<&Input> = inputs.iter().collect();
-    let found = world.compare(&inputs, &Options::default()).unwrap();
+    let found = world.compare(&inputs, &CompareOptions::default()).unwrap();
     close(found.spearman[0][1].unwrap(), (1.0 + 0.8 - 1.0) / 3.0);
 
     // All scores of a fold at once see that one label is scored higher than the other.
     let lower = [-4.0, -3.0, -2.0, -1.0];
     let (world, inputs) = two_models([[ascending, lower]; 2], [[backwards, lower], [ascending, lower]]);
     let inputs: Vec<&Input> = inputs.iter().collect();
-    let options = Options { pooling: Pooling::AllScores, ..Options::default() };
+    let options = CompareOptions { pooling: Pooling::AllScores, ..CompareOptions::default() };
     let found = world.compare(&inputs, &options).unwrap();
     // n = 8: 1 - 6 * 20 / (8 * 63) on the first fold, 1 on the second; by label, (-1 + 1 + 1 + 1) / 4.
     close(found.spearman[0][1].unwrap(), (1.0 - 120.0 / 504.0 + 1.0) / 2.0);
-    close(world.compare(&inputs, &Options::default()).unwrap().spearman[0][1].unwrap(), 0.5);
+    close(world.compare(&inputs, &CompareOptions::default()).unwrap().spearman[0][1].unwrap(), 0.5);
 }
 
 /// Two models of ten images and three labels, on two folds whose second has the scores of both exchanged.
@@ -190,7 +190,7 @@ const DELONG: [(&str, f64, f64, f64); 3] = [
 #[test]
 fn delong_s_paired_test_has_the_p_values_of_its_definition() {
     let (world, inputs) = for_delong();
-    let found = world.compare(&inputs.iter().collect::<Vec<_>>(), &Options::default()).unwrap();
+    let found = world.compare(&inputs.iter().collect::<Vec<_>>(), &CompareOptions::default()).unwrap();
     assert_eq!(found.delong.len(), 3 * 2);
     for row in &found.delong {
         let (_, difference, std_error, p) = DELONG.iter().find(|(label, ..)| *label == row.label).unwrap();
@@ -205,7 +205,7 @@ fn delong_s_paired_test_has_the_p_values_of_its_definition() {
 #[test]
 fn p_values_are_adjusted_over_the_labels_of_a_pair_and_fold() {
     let (world, inputs) = for_delong();
-    let found = world.compare(&inputs.iter().collect::<Vec<_>>(), &Options::default()).unwrap();
+    let found = world.compare(&inputs.iter().collect::<Vec<_>>(), &CompareOptions::default()).unwrap();
     for row in &found.delong {
         let [mass, nodule, edema] = DELONG.map(|(.., p)| p);
         // Ascending: Mass, Edema, Nodule. Holm: 3 p, 2 p, p, none below the one before. Benjamini and Hochberg: 3 p,
@@ -226,7 +226,7 @@ fn models_that_order_the_images_alike_have_a_difference_of_zero_and_no_p_value()
     let mut world = World::new(&["Mass"], images(&[1, 1, 0, 0]), &["2222"]);
     let (one, two) = (world.run("one", 0), world.run("two", 0));
     let inputs = [world.tested(one, &[&[4.0, 2.0, 3.0, 1.0]]), world.tested(two, &[&[0.4, 0.2, 0.3, 0.1]])];
-    let found = world.compare(&[&inputs[0], &inputs[1]], &Options::default()).unwrap();
+    let found = world.compare(&[&inputs[0], &inputs[1]], &CompareOptions::default()).unwrap();
     let row = &found.delong[0];
     assert_eq!((row.difference, row.std_error), (0.0, 0.0));
     assert_eq!((row.p, row.p_holm, row.p_bh), (None, None, None));
@@ -247,7 +247,7 @@ fn the_test_over_folds_widens_its_variance_by_test_over_training_images() {
             inputs.push(world.tested(run, &[&MASS[scores]]));
         }
     }
-    let found = world.compare(&inputs.iter().collect::<Vec<_>>(), &Options::default()).unwrap();
+    let found = world.compare(&inputs.iter().collect::<Vec<_>>(), &CompareOptions::default()).unwrap();
     assert_eq!(found.resampled.len(), 2, "a label, and the mean of labels");
     let ratio = 24.0 / 36.0;
     // Differences of 0.25, 0.25 and 0.5.

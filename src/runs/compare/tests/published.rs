@@ -24,10 +24,12 @@ fn against(on_official: bool, text: &str) -> Vec<String> {
     let run = world.run_with("mlp", 0, |spec| spec.split = split);
     let input = world.tested(run, &[&[4.0, 3.0, 2.0, 1.0]]);
     let models = read(text).unwrap();
-    let compare = |options: &Options| world.compare_beside(&[&input], options, Some(&models), &[]);
-    let marked = compare(&Options { allow_incomparable: true, ..Options::default() }).unwrap().incomparable;
-    assert!(marked.iter().all(|incomparable| incomparable.kind == UnfairKind::Published), "{marked:?}");
-    match compare(&Options::default()) {
+    let compare = |options: &CompareOptions| world.compare_beside(&[&input], options, Some(&models), &[]);
+    let marked = compare(&CompareOptions { allow_incomparable: true, ..CompareOptions::default() })
+        .unwrap()
+        .incomparable;
+    assert!(marked.iter().all(|incomparable| incomparable.kind == IncomparableKind::Published), "{marked:?}");
+    match compare(&CompareOptions::default()) {
         Ok(comparison) => assert_eq!(comparison.incomparable, marked),
         Err(RunError::Incomparable(incomparable)) => assert_eq!(incomparable, marked),
         Err(e) => panic!("{e}"),

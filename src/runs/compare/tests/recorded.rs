@@ -17,12 +17,12 @@ fn compared() -> (World, Comparison) {
             validation.push(world.scored(run, Subset::Val, &[&validated, &validated]));
         }
     }
-    let options = Options {
+    let options = CompareOptions {
         bootstrap: Some((50, 1)),
         metrics: true,
         groups: vec![GroupBy::Age, GroupBy::View],
         pooling: Pooling::AllScores,
-        ..Options::default()
+        ..CompareOptions::default()
     };
     let inputs: Vec<&Input> = inputs.iter().collect();
     let validation: Vec<&Input> = validation.iter().collect();
@@ -56,10 +56,14 @@ fn a_number_that_was_changed_comes_out_as_it_was() {
     let ScoreSource::Run { run, .. } = input.source else { unreachable!() };
     let zeros = [0.0; 12];
     let trained = world.scored(run, Subset::Train, &[&zeros, &zeros]);
-    let mut incomparable =
-        world.compare(&[&trained], &Options { allow_incomparable: true, ..Options::default() }).unwrap();
-    assert_eq!(kinds(&std::mem::take(&mut incomparable.incomparable)), [UnfairKind::Leak]);
-    assert_eq!(kinds(&comparison(&world.store, &incomparable).unwrap().incomparable), [UnfairKind::Leak]);
+    let mut incomparable = world
+        .compare(&[&trained], &CompareOptions { allow_incomparable: true, ..CompareOptions::default() })
+        .unwrap();
+    assert_eq!(kinds(&std::mem::take(&mut incomparable.incomparable)), [IncomparableKind::Leak]);
+    assert_eq!(
+        kinds(&comparison(&world.store, &incomparable).unwrap().incomparable),
+        [IncomparableKind::Leak]
+    );
 }
 
 #[test]

@@ -23,7 +23,7 @@ fn models_on_the_same_folds_and_images_are_compared_and_nothing_is_marked() {
     let mut world = world();
     let inputs =
         [("one", 0), ("one", 1), ("two", 0), ("two", 1)].map(|(model, fold)| tested(&mut world, model, fold));
-    assert_eq!(world.against(&inputs.iter().collect::<Vec<_>>(), &Options::default()), []);
+    assert_eq!(world.against(&inputs.iter().collect::<Vec<_>>(), &CompareOptions::default()), []);
 }
 
 #[test]
@@ -33,8 +33,8 @@ fn other_images_of_the_fold_are_refused() {
     let rows: Vec<u32> = (0..9).collect();
     let theirs = world.imported("two", &["Mass", "Hernia"], &rows, &[&SCORES[..9], &SCORES[..9]]);
     let theirs = world.altered(&theirs, |predictions| predictions.fold = Some(0));
-    let against = world.against(&[&own, &theirs], &Options::default());
-    assert_eq!(kinds(&against), [UnfairKind::DifferentImages]);
+    let against = world.against(&[&own, &theirs], &CompareOptions::default());
+    assert_eq!(kinds(&against), [IncomparableKind::DifferentImages]);
     assert_eq!(
         against[0].why,
         "one and two scored different images on fold 0: 10 and 9 images, 9 of them the same"
@@ -43,8 +43,8 @@ fn other_images_of_the_fold_are_refused() {
     let rows: Vec<u32> = (5..15).collect();
     let theirs = world.imported("two", &["Mass", "Hernia"], &rows, &[&SCORES, &SCORES]);
     let theirs = world.altered(&theirs, |predictions| predictions.fold = Some(0));
-    let against = world.against(&[&own, &theirs], &Options::default());
-    assert!(kinds(&against).contains(&UnfairKind::DifferentImages), "{against:?}");
+    let against = world.against(&[&own, &theirs], &CompareOptions::default());
+    assert!(kinds(&against).contains(&IncomparableKind::DifferentImages), "{against:?}");
     assert!(against[0].why.ends_with("10 and 10 images, 5 of them the same"), "{against:?}");
 }
 
@@ -54,8 +54,8 @@ fn test_images_beside_validation_images_are_refused() {
     let own = tested(&mut world, "one", 0);
     let run = world.run("two", 0);
     let validated = world.scored(run, Subset::Val, &[&SCORES, &SCORES]);
-    let against = world.against(&[&own, &validated], &Options::default());
-    assert_eq!(kinds(&against)[0], UnfairKind::DifferentImages);
+    let against = world.against(&[&own, &validated], &CompareOptions::default());
+    assert_eq!(kinds(&against)[0], IncomparableKind::DifferentImages);
     assert_eq!(against[0].why, "one and two scored different images on fold 0: test and val");
 }
 
@@ -63,9 +63,12 @@ fn test_images_beside_validation_images_are_refused() {
 fn other_folds_are_refused_and_every_model_is_held_against_every_other() {
     let mut world = world();
     let (first, second) = (tested(&mut world, "one", 0), tested(&mut world, "two", 1));
-    let against = world.against(&[&first, &second], &Options::default());
+    let against = world.against(&[&first, &second], &CompareOptions::default());
     // Fold 0 trains on the ten patients of whom the test and validation images of fold 1 are, and the other way round.
-    assert_eq!(kinds(&against), [UnfairKind::DifferentFolds, UnfairKind::Leak, UnfairKind::Leak]);
+    assert_eq!(
+        kinds(&against),
+        [IncomparableKind::DifferentFolds, IncomparableKind::Leak, IncomparableKind::Leak]
+    );
     assert_eq!(against[0].why, "one has fold 0, and two has fold 1");
     assert_eq!(
         against[1].why,
@@ -80,12 +83,12 @@ fn other_labels_are_refused_by_name() {
     let rows: Vec<u32> = (0..10).collect();
     let theirs = world.imported("two", &["Hernia", "Edema"], &rows, &[&SCORES, &SCORES]);
     let theirs = world.altered(&theirs, |predictions| predictions.fold = Some(0));
-    let against = world.against(&[&own, &theirs], &Options::default());
-    assert_eq!(kinds(&against), [UnfairKind::DifferentLabels]);
+    let against = world.against(&[&own, &theirs], &CompareOptions::default());
+    assert_eq!(kinds(&against), [IncomparableKind::DifferentLabels]);
     assert_eq!(against[0].why, "one and two score different labels: only one has Mass; only two has Edema");
     let none = world.imported("two", &["Edema"], &rows, &[&SCORES]);
     let none = world.altered(&none, |predictions| predictions.fold = Some(0));
-    let allowing = Options { allow_incomparable: true, ..Options::default() };
+    let allowing = CompareOptions { allow_incomparable: true, ..CompareOptions::default() };
     assert!(matches!(world.compare(&[&own, &none], &allowing), Err(RunError::NoSharedLabel)));
 }
 
@@ -95,15 +98,15 @@ fn a_model_that_was_trained_on_the_patients_it_is_tested_on_is_refused() {
     let run = world.run("one", 0);
     let twenty = [0.5; 20];
     let trained = world.scored(run, Subset::Train, &[&twenty, &twenty]);
-    let against = world.against(&[&trained], &Options::default());
-    assert_eq!(kinds(&against), [UnfairKind::Leak]);
+    let against = world.against(&[&trained], &CompareOptions::default());
+    assert_eq!(kinds(&against), [IncomparableKind::Leak]);
     assert_eq!(
         against[0].why,
         "one (fold 0) was trained or selected on 10 of the 10 patients that it is tested on"
     );
     // What it was selected on may be looked at as what it is, as no other was trained on it.
     let validated = world.scored(run, Subset::Val, &[&SCORES, &SCORES]);
-    assert_eq!(world.against(&[&validated], &Options::default()), []);
+    assert_eq!(world.against(&[&validated], &CompareOptions::default()), []);
     // But not as test images: a split that shares out the same data set in another way.
     let other = world.add_split(world.dataset, resampled(2), &["1111111111222222222200000000000000000000"]);
     let elsewhere = world.run_with("two", 0, |spec| spec.split = other);
@@ -111,13 +114,13 @@ fn a_model_that_was_trained_on_the_patients_it_is_tested_on_is_refused() {
     let rows = world.rows(other, 0, Subset::Test);
     let theirs = world.imported("three", &["Mass", "Hernia"], &rows, &[&SCORES, &SCORES]);
     let theirs = world.altered(&theirs, |predictions| predictions.fold = Some(0));
-    assert_eq!(world.against(&[&there, &theirs], &Options::default()), []);
+    assert_eq!(world.against(&[&there, &theirs], &CompareOptions::default()), []);
     let scores = there.predictions.scores;
     let selected = world.altered(&there, |predictions| {
         (predictions.source, predictions.model, predictions.scores) = (by_run(run), "one".to_owned(), scores);
     });
-    let against = world.against(&[&selected, &theirs], &Options::default());
-    assert_eq!(kinds(&against), [UnfairKind::Leak, UnfairKind::Leak], "{against:?}");
+    let against = world.against(&[&selected, &theirs], &CompareOptions::default());
+    assert_eq!(kinds(&against), [IncomparableKind::Leak, IncomparableKind::Leak], "{against:?}");
     assert!(against[0].why.contains("on 5 of the 5 patients that it is tested on"), "{against:?}");
     assert!(against[1].why.contains("on 5 of the 5 patients that three is tested on"), "{against:?}");
 }
@@ -137,8 +140,8 @@ fn a_patient_is_known_by_source_and_number_in_whatever_data_set() {
             (predictions.source, predictions.model, predictions.scores) =
                 (by_run(run), "two".to_owned(), scores);
         });
-        let against = world.against(&[&own, &theirs], &Options::default());
-        assert_eq!(kinds(&against), vec![UnfairKind::Leak; 2 * leaks], "{source}: {against:?}");
+        let against = world.against(&[&own, &theirs], &CompareOptions::default());
+        assert_eq!(kinds(&against), vec![IncomparableKind::Leak; 2 * leaks], "{source}: {against:?}");
     }
 }
 
@@ -154,8 +157,8 @@ fn whoever_begins_with_weights_has_seen_what_their_run_saw_however_far_back() {
     let tuned = |spec: &mut Spec| (spec.init, spec.weights) = (Init::OffTheShelf, Some(weights));
     let tuned = world.run_with("tuned", 0, tuned);
     let input = world.tested(tuned, &[&SCORES, &SCORES]);
-    let against = world.against(&[&input], &Options::default());
-    assert_eq!(kinds(&against), [UnfairKind::Leak]);
+    let against = world.against(&[&input], &CompareOptions::default());
+    assert_eq!(kinds(&against), [IncomparableKind::Leak]);
     assert!(against[0].why.contains("on 5 of the 5 patients that it is tested on"), "{against:?}");
     // A single run's scores are warned of as well, and those of a run from scratch are not.
     assert_eq!(leaks(&world.store, input.id).unwrap(), against);
@@ -171,12 +174,12 @@ fn whoever_begins_with_weights_has_seen_what_their_run_saw_however_far_back() {
 }
 
 /// What is said of a column whose second fold is as given.
-fn mixed(change: impl FnOnce(&mut World, &Input) -> Input) -> Vec<Unfair> {
+fn mixed(change: impl FnOnce(&mut World, &Input) -> Input) -> Vec<Incomparable> {
     let mut world = world();
     let inputs = [0, 1].map(|fold| tested(&mut world, "one", fold));
     let second = change(&mut world, &inputs[1]);
-    let against = world.against(&[&inputs[0], &second], &Options::default());
-    against.into_iter().filter(|incomparable| incomparable.kind == UnfairKind::MixedFolds).collect()
+    let against = world.against(&[&inputs[0], &second], &CompareOptions::default());
+    against.into_iter().filter(|incomparable| incomparable.kind == IncomparableKind::MixedFolds).collect()
 }
 
 #[test]
@@ -213,7 +216,7 @@ fn folds_of_one_column_that_are_of_two_experiments_are_refused() {
             Box::new(|world, second| {
                 let file = world.store.put_file(b"a table");
                 world.altered(second, |predictions| {
-                    predictions.source = { ScoreSource::Import { file, rules: rules::IMPORT } }
+                    predictions.source = ScoreSource::Import { file, rules: rules::IMPORT }
                 })
             }),
         ),
@@ -272,9 +275,9 @@ fn mixed_folds_have_no_test_over_folds() {
         }
     }
     let inputs: Vec<&Input> = inputs.iter().collect();
-    let allowing = Options { allow_incomparable: true, ..Options::default() };
+    let allowing = CompareOptions { allow_incomparable: true, ..CompareOptions::default() };
     let found = world.compare(&inputs, &allowing).unwrap();
-    assert_eq!(kinds(&found.incomparable), [UnfairKind::MixedFolds, UnfairKind::MixedFolds]);
+    assert_eq!(kinds(&found.incomparable), [IncomparableKind::MixedFolds, IncomparableKind::MixedFolds]);
     assert!(found.resampled.is_empty() && !found.delong.is_empty());
 }
 
@@ -284,14 +287,14 @@ fn two_scores_of_one_model_on_one_fold_are_refused_and_the_same_named_twice_are_
     let own = tested(&mut world, "one", 0);
     let run = world.run_with("one", 0, |spec| spec.seed = 2);
     let second = world.tested(run, &[&SCORES, &SCORES]);
-    let refused = world.compare(&[&own, &second], &Options::default());
+    let refused = world.compare(&[&own, &second], &CompareOptions::default());
     assert!(
         matches!(&refused, Err(RunError::SameCell { model, fold, .. }) if model == "one" && fold == "fold 0")
     );
-    assert_eq!(world.compare(&[&own, &own], &Options::default()).unwrap().models.len(), 1);
+    assert_eq!(world.compare(&[&own, &own], &CompareOptions::default()).unwrap().models.len(), 1);
     // Each run by itself is a column.
     let named = Input { name: "again".to_owned(), ..second };
-    let by_run = Options { grouping: Grouping::Run, ..Options::default() };
+    let by_run = CompareOptions { grouping: Grouping::Run, ..CompareOptions::default() };
     let found = world.compare(&[&own, &named], &by_run).unwrap();
     assert_eq!(found.models.iter().map(|model| model.name.as_str()).collect::<Vec<_>>(), ["one-f0", "again"]);
 }

@@ -30,7 +30,7 @@ fn shared_labels_are_those_that_every_model_scores_each_by_its_own_column() {
     let own = own(&mut world);
     let rows: Vec<u32> = (0..8).collect();
     let theirs = theirs(&mut world, &["Edema", "Cough", "Mass"], &rows, &[&EDEMA, &HERNIA, &HERNIA]);
-    let options = Options { labels: Labels::Shared, ..Options::default() };
+    let options = CompareOptions { labels: Labels::Shared, ..CompareOptions::default() };
     let found = world.compare(&[&own, &theirs], &options).unwrap();
     assert_eq!(found.incomparable, []);
     for model in &found.models {
@@ -38,13 +38,16 @@ fn shared_labels_are_those_that_every_model_scores_each_by_its_own_column() {
         assert_eq!(names, ["Mass", "Edema"], "in the order of the first");
     }
     assert_eq!(label(&found, "own", "Edema").auc, label(&found, "theirs", "Edema").auc);
-    let alone = world.compare(&[&own], &Options::default()).unwrap();
+    let alone = world.compare(&[&own], &CompareOptions::default()).unwrap();
     assert_eq!(label(&found, "own", "Mass"), label(&alone, "own", "Mass"));
     // Of the positives 0, 2, 4 and 6, their scores 0.1, 0.3, 0.5 and 0.7 beat 0, 1, 2 and 3 of 0.2, 0.4, 0.6 and 0.8.
     assert_eq!(label(&found, "theirs", "Mass").auc.mean, Some(6.0 / 16.0));
     assert_eq!(found.delong.iter().map(|row| row.label.as_str()).collect::<Vec<_>>(), ["Mass", "Edema"]);
 
-    let these = |labels: &[&str]| Options { labels: Labels::These(owned(labels)), ..Options::default() };
+    let these = |labels: &[&str]| CompareOptions {
+        labels: Labels::These(owned(labels)),
+        ..CompareOptions::default()
+    };
     let found = world.compare(&[&own, &theirs], &these(&["Edema"])).unwrap();
     assert_eq!((found.models[1].labels.len(), found.models[1].labels[0].label.as_str()), (1, "Edema"));
     let refused = world.compare(&[&own, &theirs], &these(&["Hernia"]));
@@ -61,7 +64,7 @@ fn shared_images_are_those_that_every_model_scored() {
     let pick = |scores: &[f64; 8]| rows.map(|row| scores[row as usize]);
     let (mass, hernia, edema) = (pick(&HERNIA), pick(&EDEMA), pick(&MASS));
     let theirs = theirs(&mut world, &LABELS, &rows, &[&mass, &hernia, &edema]);
-    let options = Options { shared_images: true, ..Options::default() };
+    let options = CompareOptions { shared_images: true, ..CompareOptions::default() };
     let found = world.compare(&[&own, &theirs], &options).unwrap();
     assert_eq!((found.shared_images, found.incomparable.as_slice()), (true, &[][..]));
     assert_eq!(found.models.iter().map(|model| model.images[0]).collect::<Vec<_>>(), [5, 5]);
@@ -70,7 +73,7 @@ fn shared_images_are_those_that_every_model_scored() {
     assert_eq!((of_mass.positives[0], of_mass.auc.mean), (3, Some(4.0 / 6.0)));
     // The same as scores of these images alone.
     let alone = world.altered(&theirs, |predictions| predictions.model = "alone".to_owned());
-    let alone = world.compare(&[&alone], &Options::default()).unwrap();
+    let alone = world.compare(&[&alone], &CompareOptions::default()).unwrap();
     assert_eq!(label(&found, "theirs", "Hernia"), label(&alone, "alone", "Hernia"));
 
     let elsewhere = world.imported("theirs", &LABELS, &rows, &[&mass, &hernia, &edema]);
@@ -90,15 +93,15 @@ fn folds_that_not_every_model_has_are_left_out_of_what_is_shared() {
         }
     }
     let inputs: Vec<&Input> = inputs.iter().collect();
-    let against = world.against(&inputs, &Options::default());
-    assert_eq!(kinds(&against), [UnfairKind::DifferentFolds]);
-    let allowing = Options { allow_incomparable: true, ..Options::default() };
+    let against = world.against(&inputs, &CompareOptions::default());
+    assert_eq!(kinds(&against), [IncomparableKind::DifferentFolds]);
+    let allowing = CompareOptions { allow_incomparable: true, ..CompareOptions::default() };
     let marked = world.compare(&inputs, &allowing).unwrap();
     // The missing fold is undefined, and nothing paired is computed of it.
     assert_eq!((marked.folds.as_slice(), marked.models[1].images.as_slice()), (&[0, 1][..], &[4, 0][..]));
     assert_eq!(label(&marked, "two", "Mass").auc.folds[1], None);
     assert!(marked.delong.iter().all(|row| row.fold == Some(0)) && marked.resampled.is_empty());
-    let options = Options { shared_images: true, ..Options::default() };
+    let options = CompareOptions { shared_images: true, ..CompareOptions::default() };
     let shared = world.compare(&inputs, &options).unwrap();
     assert_eq!((shared.folds.as_slice(), shared.incomparable.as_slice()), (&[0][..], &[][..]));
 }
@@ -116,9 +119,9 @@ fn an_image_of_two_data_sets_is_the_same_where_source_name_patient_and_labels_ar
         let split = world.add_split(dataset, resampled(1), &["2222222"]);
         let run = world.run_with("later", 0, |spec| (spec.dataset, spec.split) = (dataset, split));
         let later = world.tested(run, &[&MASS[1..], &HERNIA[1..], &EDEMA[1..]]);
-        let against = world.against(&[&own, &later], &Options::default());
-        assert_eq!(kinds(&against), [UnfairKind::DifferentImages]);
-        let options = Options { shared_images: true, ..Options::default() };
+        let against = world.against(&[&own, &later], &CompareOptions::default());
+        assert_eq!(kinds(&against), [IncomparableKind::DifferentImages]);
+        let options = CompareOptions { shared_images: true, ..CompareOptions::default() };
         world.compare(&[&own, &later], &options)
     };
     let found = shared(&mut world, "made up").unwrap();

@@ -14,7 +14,7 @@ const VALIDATED: [f64; 6] = [5.0, 4.0, 3.0, 2.5, 1.0, 0.0];
 const TESTED: [f64; 6] = [7.0, 6.0, 1.0, 4.0, 3.0, 2.0];
 
 fn figures(world: &World, input: &Input, validation: &[&Input]) -> (MetricRow, Vec<Id<Predictions>>) {
-    let options = Options { metrics: true, ..Options::default() };
+    let options = CompareOptions { metrics: true, ..CompareOptions::default() };
     let found = world.compare_beside(&[input], &options, None, validation).unwrap();
     let [row] = found.metrics.as_slice() else { panic!("{:?}", found.metrics) };
     (row.clone(), found.models[0].validation.clone())
