@@ -1244,7 +1244,7 @@ def check_split(bundle, id):
         need(len(codes) == len(manifest), f"split {id}: fold {fold} has {len(codes)} images")
         patients = [{image.patient for image, code in zip(manifest, codes) if code == part} for part in range(3)]
         both = sorted(patients[0] & patients[1] | patients[0] & patients[2] | patients[1] & patients[2], key=patient_order)
-        torn += [f"split {id[:12]}, fold {fold}: patient {patient} is in two parts" for patient in both]
+        torn += [f"split {id[:12]}, fold {fold}: patient {patient} is in two subsets" for patient in both]
         sizes = [{"images": codes.count(part), "patients": len(patients[part])} for part in range(3)]
         counted.append(dict(zip(("train", "val", "test"), sizes)))
     complain_of(torn)

@@ -28,7 +28,7 @@ impl Record for Event {
     const DESCRIPTOR: Descriptor = Descriptor {
         name: "event",
         plural: "events",
-        called: "an entry of the log",
+        called: "a log entry",
         inputs: &["from", "prev"],
         outputs: &["to"],
         chosen: |_| true,

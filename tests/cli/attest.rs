@@ -154,7 +154,7 @@ fn what_others_signed_or_signed_as_something_else_is_refused() {
         .map(|name| serde_json::from_slice(&fs::read(study.path(name)).unwrap()).unwrap());
     mine["signatures"][0]["sig"] = other["signatures"][0]["sig"].clone();
     fs::write(study.path("m.json"), mine.to_string()).unwrap();
-    study.refused(3, "attest verify m.json --key k.pub", &["does not fit"]);
+    study.refused(3, "attest verify m.json --key k.pub", &["its signature does not match"]);
     // Signed, and of another type.
     mine["payloadType"] = "text/plain".into();
     fs::write(study.path("m.json"), mine.to_string()).unwrap();

@@ -133,7 +133,7 @@ fn a_relabelled_training_image_is_a_cause() {
     assert_eq!(paths(&study.json("diff tiny other")), ["metadata"]);
     let text = study.ok("diff tiny other");
     assert!(!text.contains("numbers") && !text.contains("environment"), "a data set has none: {text}");
-    study.refused(1, "diff tiny o", &["a data set and a split are not compared"]);
+    study.refused(1, "diff tiny o", &["a data set and a split cannot be compared"]);
     study.refused(1, "diff first tiny", &["cannot be compared"]);
 }
 
@@ -321,7 +321,7 @@ fn folds_that_only_one_of_two_has_are_told() {
     assert_eq!(found["folds"][1], json!([{ "split": study.id("many"), "fold": 2 }]));
     assert!(why(&found).contains("a has 2 folds, b has 3"), "{found}");
     let text = study.ok("diff few many");
-    assert!(text.contains("fold 2: in b alone") && !text.contains("split: the same"), "{text}");
+    assert!(text.contains("fold 2: only in b") && !text.contains("split: the same"), "{text}");
     // Comparisons of two models, of another fold each.
     for fold in ["0", "1"] {
         study.ok(&format!("compare tiny-s-f{fold} mlp-s-f{fold} --name of-{fold}"));
@@ -334,7 +334,7 @@ fn folds_that_only_one_of_two_has_are_told() {
     study.ok("compare tiny-s-f0 mlp-s-f0 tiny-s-f1 --allow-different-images --name more");
     assert!(why(&study.json("diff of-0 more")).contains("scores: 1 in b alone"));
     let predictions = study.json("list predictions")["records"][0]["id"].as_str().unwrap().to_owned();
-    study.refused(1, &format!("diff few {predictions}"), &["a split and predictions are not compared"]);
+    study.refused(1, &format!("diff few {predictions}"), &["a split and predictions cannot be compared"]);
 }
 
 #[test]

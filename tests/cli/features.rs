@@ -95,14 +95,14 @@ fn a_probe_gives_the_same_bytes_elsewhere_and_is_not_fitted_again() {
     assert_eq!(table(&study, "tiny-s-f1 tiny-s-f0")["table"], first["table"]);
     assert_eq!(ids(&study, "execution"), executions, "nothing was computed");
     let shown = study.ok(&format!("show {}", first["table"].as_str().unwrap()));
-    assert!(shown.contains("What the features of tiny know of age"), "{shown}");
+    assert!(shown.contains("Linear probe of `tiny`: predicting age"), "{shown}");
 }
 
 #[test]
 fn runs_that_are_not_folds_of_one_network_on_images_are_not_probed() {
     let study = Study::trained();
     let before = ids(&study, "table");
-    study.refused(1, "probe mlp-s-f0 --target age", &["model mlp sees no image", "hint:"]);
+    study.refused(1, "probe mlp-s-f0 --target age", &["model mlp has no image input", "hint:"]);
     study.refused(1, "probe tiny-s-f0 mlp-s-f1 --target age", &["folds of one model", "mlp on split"]);
     study.refused(1, "probe tiny-s-f0 tiny-s-f0 --target view", &["both tiny on fold 0", "one run per fold"]);
     study.refused(1, "probe s --target view", &["split"]);
@@ -185,7 +185,7 @@ fn what_cannot_be_looked_at_is_named() {
     let study = Study::trained();
     let before = ids(&study, "table");
     let (image, out) = ("images/00000006_000.png", "--label Mass -o out.png");
-    study.refused(1, &format!("gradcam mlp-s-f0 {image} {out}"), &["model mlp sees no image", "hint:"]);
+    study.refused(1, &format!("gradcam mlp-s-f0 {image} {out}"), &["model mlp has no image input", "hint:"]);
     study.refused(
         1,
         &format!("gradcam tiny-s-f0 nobody.png {out}"),

@@ -172,7 +172,7 @@ fn a_repeated_row_and_a_patient_of_two_genders_are_reported() {
     let answer = study.json(INGEST);
     assert_eq!(answer["images"], json!(30));
     let findings = findings(&answer);
-    assert!(findings.contains("1 repeated row, taken once: row 31 (00000001_000.png)"), "{findings}");
+    assert!(findings.contains("1 duplicate row, used once: row 31 (00000001_000.png)"), "{findings}");
     assert!(findings.contains("1 patient with two genders: patient 5"), "{findings}");
 }
 
@@ -239,7 +239,7 @@ fn impossible_ages_are_kept_as_given_flagged_and_left_out_of_the_scaling() {
     });
     let answer = study.json(INGEST);
     let expected =
-        "2 impossible ages (below 0 or above 120), kept as given: row 1 (00000001_000.png): -3, row 2";
+        "2 impossible ages (below 0 or above 120), stored unchanged: row 1 (00000001_000.png): -3, row 2";
     assert!(findings(&answer).contains(expected), "{answer}");
     let (record, manifest) = dataset(&study, "tiny");
     assert_eq!(record.impossible_ages, 2);

@@ -76,7 +76,7 @@ fn a_name_that_is_moved_is_said_to_be() {
         "split make tiny --folds 2 --seed 3 --name tiny-s-f0".to_owned(),
     ] {
         let answer = study.reg(&format!("--json {command}"));
-        answer.says(0, &["warning: tiny-s-f0 names", &format!("no longer {}", &before[..12])]);
+        answer.says(0, &["warning: tiny-s-f0 now points to", &format!("(was {})", &before[..12])]);
         let moved = answer.json()["moved"][0].clone();
         assert_eq!((&moved["name"], &moved["from"]), (&json!("tiny-s-f0"), &json!(before)), "{command}");
         before = study.id("tiny-s-f0");
@@ -97,8 +97,8 @@ fn a_mean_says_how_many_labels_it_covers_in_each_fold() {
     });
     assert!(covered[0] < 15, "the fixture has labels without a positive test image");
     let said = match covered {
-        [a, b] if a == b => format!("The mean over {a} of 15 labels is taken"),
-        [a, b] => format!("The mean over {a} and {b} of 15 labels is taken"),
+        [a, b] if a == b => format!("The mean over {a} of 15 labels is computed"),
+        [a, b] => format!("The mean over {a} and {b} of 15 labels is computed"),
     };
     let told = study.ok("compare mlp-s-f0 mlp-s-f1");
     assert!(told.contains(&said), "{said}: {told}");

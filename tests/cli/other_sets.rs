@@ -210,7 +210,7 @@ fn three_labels_some_of_them_missing_go_from_statistics_to_a_bundle_that_checks(
     assert!(fs::read_to_string(study.path("card.md")).unwrap().contains("Missing"));
     study.ok("export t0 --format checkpoint -o model");
     assert!(fs::read_to_string(study.path("model/model.py")).unwrap().contains("Lung, left"));
-    study.ok("export other --format croissant -o croissant");
+    study.ok("dataset export other --format croissant -o croissant");
     study.ok("report table -o report.html");
     assert!(fs::read_to_string(study.path("report.html")).unwrap().contains("Lung, left"));
     checks(&study, "table");

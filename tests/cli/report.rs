@@ -77,7 +77,7 @@ fn a_study_is_reported_section_by_section_and_says_what_is_missing() {
         "<h1>st on tiny</h1>",
         "st, 2 of 4 runs done",
         "Metadata &lt;alone&gt;",
-        "tuned is left out",
+        "tuned is not shown",
         "2 of 4 planned runs are pending",
     ] {
         assert!(page.contains(said), "{said}");

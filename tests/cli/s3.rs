@@ -135,7 +135,7 @@ fn a_push_that_was_killed_or_interrupted_goes_on_where_it_stopped() {
             drop(release);
             let answer = finish(child.wait_with_output(), "push");
             assert_eq!(answer.code, 130, "{answer:?}");
-            assert!(answer.stderr.contains("run the same command again"), "{answer:?}");
+            assert!(answer.stderr.contains("to resume: `reg push s3://bucket/p`"), "{answer:?}");
         }
         // Whoever comes in between sees nothing by a name.
         let early = fresh();

@@ -46,7 +46,7 @@ fn an_ill_typed_or_impossible_value_is_named() {
 #[test]
 fn an_unknown_model_device_or_fold_is_named() {
     let study = Study::divided();
-    study.refused(1, &train("--model resnet5"), &["no model `resnet5`", "hint: did you mean `resnet50`?"]);
+    study.refused(1, &train("--model resnet5"), &["unknown model `resnet5`", "hint: did you mean `resnet50`?"]);
     study.refused(
         1,
         &train("--model mlp --device tpu"),
@@ -67,10 +67,10 @@ fn something_of_another_kind_is_refused_as_such() {
     study.refused(
         1,
         "train --dataset tiny --split tiny --model mlp",
-        &["`tiny` is a dataset, and a split is expected"],
+        &["`tiny` is a dataset, but a split is expected"],
     );
-    study.refused(1, "eval tiny", &["`tiny` is a dataset, and a run is expected"]);
-    study.refused(1, &train("--model mlp --weights s"), &["`s` is a split, and a weights is expected"]);
+    study.refused(1, "eval tiny", &["`tiny` is a dataset, but a run is expected"]);
+    study.refused(1, &train("--model mlp --weights s"), &["`s` is a split, but a weights is expected"]);
     study.refused(1, "train --dataset tinny --split s --model mlp", &["`tinny`", "hint: did you mean tiny?"]);
     // A split of another data set.
     study.ok("ingest --metadata-only --metadata data.csv --name rows");

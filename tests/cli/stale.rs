@@ -80,7 +80,7 @@ fn an_old_index_with_its_count_is_found_by_the_log() {
     assert_eq!(verified.json()["names"], json!(["the index is missing 2 log entries"]));
     verified.says(3, &[]);
     assert!(String::from_utf8(study.reg("verify").stdout).unwrap().contains("`reg reindex`"));
-    study.refused(1, "gc --dry-run", &["lacks 2 entries of the log"]);
+    study.refused(1, "gc --dry-run", &["is missing 2 log entries"]);
     study.ok("reindex");
     assert_eq!((study.json("log"), study.json("list")), two);
     study.is_sound();

@@ -34,7 +34,7 @@ fn without_a_worker_everything_but_computing_works() {
     let nowhere = study.path("nowhere/reg-torch");
     for command in [TINY, MLP] {
         let answer = study.reg_with("REG_TORCH", &nowhere, command);
-        answer.says(1, &["nowhere/reg-torch is not there", "hint: install it", "REG_TORCH"]);
+        answer.says(1, &["nowhere/reg-torch, which is not installed", "hint: install it", "REG_TORCH"]);
     }
     for command in ["list", "dataset stats tiny", "split check s", "verify", "trace s"] {
         assert_eq!(study.reg_with("REG_TORCH", &nowhere, command).code, 0, "{command}");
@@ -230,8 +230,8 @@ fn a_training_can_be_watched_from_elsewhere() {
     let live = study.json("show watched")["live"].clone();
     assert!(live["standing"]["epochs"][0]["val_loss"].is_number() && live["pid"].is_number(), "{live}");
     let spec = live["spec"].as_str().unwrap();
-    assert!(study.ok(&format!("show {}", &spec[..12])).contains("watched trains"));
-    assert!(study.ok("list").contains("watched trains"));
+    assert!(study.ok(&format!("show {}", &spec[..12])).contains("watched is training"));
+    assert!(study.ok("list").contains("watched is training"));
     assert_eq!(study.json("list")["live"][0]["name"], "watched");
     assert!(study.json("log watched")["epochs"][0]["epoch"] == 1);
     let answer = study.reg("--json log watched --follow");

@@ -515,7 +515,7 @@ fn what_cannot_be_withdrawn_is_said_and_leaves_nothing() {
     for (what, words) in [
         ("patient:999", "no data set here has an image of patient:999"),
         ("patient:p10-α", "no data set here has an image of patient:p10-α"),
-        ("patient:", "nothing here is named"),
+        ("patient:", "no record is named"),
         ("tiny", "neither a patient nor an image"),
         ("tiny:3", "neither a patient nor an image"),
         ("nobody.png", "no record is named"),
