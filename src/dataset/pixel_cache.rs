@@ -1,7 +1,7 @@
 //! The pixels of a data set in the forms that networks are fed from, decoded and resized once.
 //!
 //! Unpacking a PNG of 1024 x 1024 takes several milliseconds, reading its pixels a tenth of one. A
-//! rendition's file is named by what its bytes follow from, and each image is checked when it is read.
+//! pixel cache's file is named by what its bytes follow from, and each image is checked when it is read.
 
 use std::fs;
 use std::io;
@@ -34,7 +34,7 @@ impl ResizedPixels {
         ResizedPixels::Evaluation { resize: image.resize, input: image.input }
     }
 
-    /// Width and height of the rendition of an image of this width and height.
+    /// Width and height in this form of an image of this width and height.
     pub fn size(self, width: u32, height: u32) -> (u32, u32) {
         match self {
             ResizedPixels::Original => (width, height),
@@ -74,7 +74,7 @@ fn length(resized: ResizedPixels, row: &ImageRow) -> u64 {
     u64::from(width) * u64::from(height)
 }
 
-/// Bytes that a rendition of all images takes on the disk once it is made, and those that it takes now.
+/// Bytes that all images in a resized form take on the disk once it is made, and those that it takes now.
 pub fn room(cache: &Path, manifest: Id<Manifest>, rows: &[ImageRow], resized: ResizedPixels) -> (u64, u64) {
     use std::os::unix::fs::MetadataExt;
     let all = rows.iter().map(|row| length(resized, row)).sum();
@@ -83,7 +83,7 @@ pub fn room(cache: &Path, manifest: Id<Manifest>, rows: &[ImageRow], resized: Re
     (all, made)
 }
 
-/// One rendition of all images of a data set, as far as it was made: a file of 8-bit grey values.
+/// All images of a data set in one resized form, as far as they were made: a file of 8-bit grey values.
 pub struct PixelCache {
     resized: ResizedPixels,
     slots: Slots,
@@ -117,14 +117,14 @@ impl PixelCache {
         self.slots.looks_filled(index)
     }
 
-    /// The rendition of the image `row`, the manifest's row `index`, whose object is `object`; none
+    /// The resized image `row`, the manifest's row `index`, whose object is `object`; none
     /// unless it was made from that object and is whole.
     pub fn get(&self, index: usize, row: &ImageRow, object: &Hash) -> Option<Gray> {
         let (width, height) = self.resized.size(row.width, row.height);
         self.slots.get(index, object).map(|data| Gray { width, height, data })
     }
 
-    /// Keeps the rendition of an image. One of another size than the manifest says is not kept.
+    /// Keeps a resized image. One of another size than the manifest says is not kept.
     pub fn put(&self, index: usize, row: &ImageRow, object: &Hash, image: &Gray) -> io::Result<()> {
         if self.resized.size(row.width, row.height) != (image.width, image.height) {
             return Ok(());

@@ -14,7 +14,7 @@ pub(super) struct EvaluatedRun {
     pub(super) auc: AucTable,
 }
 
-/// The judged predictions of a subset: the oldest, where there are several.
+/// The evaluated predictions of a subset: the oldest, where there are several.
 pub(super) fn evaluated(
     registry: &Registry,
     view: &View,

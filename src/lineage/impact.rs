@@ -258,7 +258,7 @@ pub struct InFold {
     pub val: u64,
     /// How many test.
     pub test: u64,
-    /// Runs that were trained or judged on them, and imported scores of them.
+    /// Runs that were trained or evaluated on them, and imported scores of them.
     pub used_by: Vec<AffectedRecord>,
 }
 
@@ -292,7 +292,7 @@ pub fn impact(registry: &Registry, view: &View, asked: &Asked) -> Result<Impact,
         Gather { usage: &mut usage, names: &names, found: HashMap::new(), unseeing: HashMap::new() };
     let mut ids = gather.all(view, &holding)?;
     let datasets = gather.grouped(&ids, &holding)?;
-    // A run that has not seen them is here because it judged them.
+    // A run that has not seen them is here because it evaluated them.
     for named in datasets.iter().flat_map(InDataset::records) {
         if let Some(header) = gather.unseeing.remove(&named.id) {
             gather.found.insert(named.id, Found { header, uses: named.uses });

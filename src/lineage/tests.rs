@@ -1,7 +1,7 @@
 //! Lineage over records in memory: both directions, taint, usage, and a chain longer than any stack.
 
 use super::usage::{UsageCounts, UsageQuery};
-use super::verify::Graph;
+use super::verify::DamageGraph;
 use super::withdraw::Marks;
 use std::sync::atomic::Ordering;
 
@@ -172,7 +172,7 @@ fn damage_taints_what_was_made_of_it_and_no_execution() {
     let untouched = study.run(2, None, "c");
     let execution = study.memory.put(&Execution { made: run.hash, ..golden!(Execution, "execution.json") });
     let spec = codec::decode::<Run>(&study.memory.bytes(&run.hash).unwrap()).unwrap().spec;
-    let graph = Graph::of(study.memory.survey(), None);
+    let graph = DamageGraph::of(study.memory.survey(), None);
     let tainted: Vec<Hash> = graph.taints(&spec.hash).into_iter().map(|tainted| tainted.id).collect();
     for id in [run.hash, weights.hash, tuned.hash] {
         assert!(tainted.contains(&id));
@@ -210,7 +210,7 @@ fn a_chain_of_100_000_records_is_walked_on_a_small_stack() {
         let memory = &study.memory;
         assert!(reached(memory, run.hash, true).unwrap().len() > 100_000);
         assert_eq!(reached(memory, first.hash, false).unwrap().len(), 100_000);
-        assert_eq!(Graph::of(memory.survey(), None).taints(&first.hash).len(), 99_999);
+        assert_eq!(DamageGraph::of(memory.survey(), None).taints(&first.hash).len(), 99_999);
         memory.reads.store(0, Ordering::Relaxed);
         assert_eq!(study.counts(run.hash).trained, 1, "by the first run of the chain");
         // Each record once, weights twice, the data set and its split for the answer.

@@ -1,5 +1,5 @@
 //! Which records used which images, exactly: not all that depends on a data set, but what was trained, selected
-//! or judged on some of its rows.
+//! or evaluated on some of its rows.
 //!
 //! A run of a fold in which a patient tests has not seen the patient, though its lineage leads to the data set that holds
 //! him. So this walks from a record towards its inputs and asks, at the split, for the subset of each row.

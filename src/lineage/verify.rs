@@ -100,7 +100,7 @@ impl Verification {
         let unread = survey.problems.iter().map(|(id, _)| *id).filter(|id| !registry.store().contains(id));
         let suspects: HashSet<Hash> = missing.iter().copied().chain(unread).collect();
         if suspects.iter().any(|id| withdrawn.gone(id).is_some()) {
-            let graph = Graph::of(survey, known);
+            let graph = DamageGraph::of(survey, known);
             let by_right = |id: &&Hash| withdrawn.gone(id).is_some() && graph.plays_image(id);
             let purged: HashSet<&Hash> = suspects.iter().filter(by_right).collect();
             missing.retain(|id| !purged.contains(id));
@@ -177,7 +177,7 @@ pub fn verify(registry: &Registry, progress: &dyn Progress) -> Result<Verificati
     let withdrawn = registry.withdrawn_in(&survey)?;
     let lingering: Vec<&Hash> = listing.objects.iter().filter(|id| withdrawn.is_purged(id)).collect();
     if !lingering.is_empty() {
-        let graph = Graph::of(&survey, known.as_ref());
+        let graph = DamageGraph::of(&survey, known.as_ref());
         let image = lingering.into_iter().filter(|id| graph.plays_image(id));
         result.lingering = image.filter_map(|id| gone(&withdrawn, id)).collect();
     }
@@ -233,7 +233,7 @@ fn damage(registry: &Registry, survey: &Survey, known: Option<&Known>, missing: 
     }
     problems.sort();
     problems.dedup();
-    let graph = Graph::of(survey, known);
+    let graph = DamageGraph::of(survey, known);
     let images = graph.image_names(registry, problems.iter().map(|(id, _)| id));
     let each = problems.into_iter().map(|(id, problem)| {
         let (kind, name) = graph.describe(&id, &images);
@@ -243,7 +243,7 @@ fn damage(registry: &Registry, survey: &Survey, known: Option<&Known>, missing: 
 }
 
 /// Who names whom, by the objects and by the index together: a damaged object no longer says what it named.
-pub(super) struct Graph {
+pub(super) struct DamageGraph {
     referrers: HashMap<Hash, Vec<(Hash, String)>>,
     kinds: HashMap<Hash, Kind>,
     names: HashMap<Hash, String>,
@@ -253,7 +253,7 @@ pub(super) struct Graph {
     checkpoints: HashMap<Hash, Hash>,
 }
 
-impl Lineage for Graph {
+impl Lineage for DamageGraph {
     fn kind(&self, id: &Hash) -> Result<Option<Kind>, RegistryError> {
         Ok(self.kinds.get(id).copied())
     }
@@ -263,7 +263,7 @@ impl Lineage for Graph {
     }
 }
 
-impl Graph {
+impl DamageGraph {
     pub(super) fn of(survey: &Survey, known: Option<&Known>) -> Self {
         let mut mentions: Vec<(Hash, Hash, String)> = survey.mentions().collect();
         let mut kinds: HashMap<Hash, Kind> =
@@ -291,7 +291,7 @@ impl Graph {
             }
             referrers.entry(to).or_default().push((from, role));
         }
-        Graph { referrers, kinds, names, made, checkpoints }
+        DamageGraph { referrers, kinds, names, made, checkpoints }
     }
 
     fn named_by(&self, id: &Hash) -> &[(Hash, String)] {

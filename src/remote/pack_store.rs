@@ -154,7 +154,10 @@ impl<'j> PackStore<'j> {
         for PackEntry { bytes, id, kind } in index.objects {
             let kind = match ObjectKind::named(&kind) {
                 Some(ObjectKind::Record(kind)) if kind.descriptor().travels == Travels::Never => {
-                    return Err(garbled(&format!("{} does not belong in a remote", kind.descriptor().called)));
+                    return Err(garbled(&format!(
+                        "{} does not belong in a remote",
+                        kind.descriptor().called
+                    )));
                 }
                 Some(kind) => kind,
                 None => return Err(self.newer(&format!("objects of kind `{}`", printable(kind)))),

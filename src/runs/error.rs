@@ -1,4 +1,4 @@
-//! Why something was not trained, judged or compared.
+//! Why something was not trained, evaluated or compared.
 
 use std::path::PathBuf;
 
@@ -14,7 +14,7 @@ use crate::registry::RegistryError;
 use crate::split::SplitError;
 use crate::store::StoreError;
 
-/// Why something was not trained, judged or compared.
+/// Why something was not trained, evaluated or compared.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
     /// The registry.

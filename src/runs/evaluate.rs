@@ -1,4 +1,4 @@
-//! Predictions of a run's checkpoint, and the AUC table that judges them.
+//! Predictions of a run's checkpoint, and the AUC table that evaluates them.
 
 use std::fs;
 use std::path::Path;
@@ -17,7 +17,7 @@ use crate::registry::Registry;
 use crate::stats;
 use crate::worker::{Job, Numbers, PROTOCOL, Work, files};
 
-/// Judged predictions.
+/// Evaluated predictions.
 #[derive(Debug, Clone)]
 pub struct Evaluated {
     /// The predictions.

@@ -66,7 +66,7 @@ pub struct Imported {
     pub missing_images: Vec<String>,
 }
 
-/// Registers the scores of a CSV and judges them.
+/// Registers the scores of a CSV and evaluates them.
 ///
 /// What does not count is left out and reported: images outside the subset, columns that are no label.
 ///

@@ -1,5 +1,5 @@
 //! From a specification to recorded results: settle the settings, start the worker, register what it
-//! made, judge it, compare it, make it again.
+//! made, evaluate it, compare it, make it again.
 
 pub mod compare;
 pub mod config;
@@ -54,7 +54,7 @@ pub struct Environment {
     pub git: Option<Git>,
 }
 
-/// With what runs are carried out: where their records are, who computes, and what surrounds it.
+/// With what runs are executed: where their records are, who computes, and what surrounds it.
 #[derive(Clone, Copy)]
 pub struct RunContext<'a> {
     /// The registry.

@@ -155,7 +155,7 @@ fn truth(manifest: &Manifest, rows: &[u32], target: Target) -> Vec<f64> {
     rows.iter().filter_map(|row| target.of(&manifest.rows[*row as usize])).collect()
 }
 
-/// Refuses targets that cannot be learnt or judged.
+/// Refuses targets that cannot be learnt or evaluated.
 fn check_classes(parts: &[Vec<f64>; 3], target: Target, fold: u32) -> Result<(), RunError> {
     for (subset, truth) in [Subset::Train, Subset::Val, Subset::Test].into_iter().zip(parts) {
         let differ = truth.iter().any(|value| *value != truth[0]);
@@ -223,7 +223,7 @@ fn job(
     }
 }
 
-/// Judges what predictors say of the validation and of the test images.
+/// Evaluates what predictors say of the validation and of the test images.
 fn judged(
     spec: &Spec,
     target: Target,

@@ -1,4 +1,4 @@
-//! Carries out a recorded spec again, in scratch space, and compares every output.
+//! Runs a recorded spec again, in scratch space, and compares every output.
 
 use std::fs;
 use std::path::Path;

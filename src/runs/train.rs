@@ -48,7 +48,7 @@ pub struct TrainRequest {
     pub name: Option<String>,
 }
 
-/// A trained and judged run.
+/// A trained and evaluated run.
 #[derive(Debug)]
 pub struct TrainedRun {
     /// The run.
@@ -268,7 +268,7 @@ pub(super) struct TrainFolders {
     pub(super) cache: PathBuf,
 }
 
-/// The job that carries out a spec.
+/// The job that runs a spec.
 pub(super) fn train_job(
     registry: &Registry,
     context: &TrainInputs,

@@ -1,7 +1,7 @@
 //! Division of a data set into training, validation and test images, patient by patient.
 //!
 //! Images of one patient look alike, so a patient belongs to one subset only: a model that has seen
-//! the patient is judged too well. Everything here is a function of manifest rows and a seed, with
+//! the patient is evaluated too well. Everything here is a function of manifest rows and a seed, with
 //! no registry behind it; a split once made must come out the same for ever (a test pins one).
 
 mod check;
@@ -119,7 +119,7 @@ fn by_patient(rows: &[ImageRow], wanted: impl Iterator<Item = usize>) -> Vec<Vec
 ///
 /// Each goes to the first of `quotas` that still has room for all its images. While patients with one image
 /// come by, as they do in ChestX-ray14, the quotas are met exactly. Only patients near the end of
-/// a quota are judged by their size, a handful out of thousands, so the subsets do not differ in images per
+/// a quota are evaluated by their size, a handful out of thousands, so the subsets do not differ in images per
 /// patient: over 200 folds of ChestX-ray14, training has 3.641, validation 3.645 +- 0.008, test 3.631 +- 0.006.
 ///
 /// Where a quota is not met, every training patient has more images than are lacking. The smallest then moves

@@ -79,7 +79,7 @@ pub struct AtThreshold {
     pub specificity: Option<f64>,
 }
 
-/// Judges a threshold, such as that of [`youden`] on validation images: one that is chosen on the test images
+/// Evaluates a threshold, such as that of [`youden`] on validation images: one that is chosen on the test images
 /// flatters the model.
 ///
 /// # Panics

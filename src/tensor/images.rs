@@ -49,7 +49,7 @@ pub(crate) struct ImageDataset {
     store: Store,
     manifest: Id<Manifest>,
     rows: Vec<ImageRow>,
-    /// Renditions that are kept from one run to the next.
+    /// Resized images that are kept from one run to the next.
     kept: Vec<PixelCache>,
 }
 
@@ -107,7 +107,7 @@ impl ImageDataset {
         self.rows[index as usize].object
     }
 
-    /// Makes a rendition of these rows and keeps it below `cache`, except for those that are there.
+    /// Resizes the images of these rows and keeps them below `cache`, except for those that are there.
     ///
     /// Where it finds no room, images are decoded each time that they are needed, and a note says so.
     pub(crate) fn keep<W: Write>(

@@ -1,4 +1,4 @@
-//! A job from standard input, carried out.
+//! A job from standard input, executed.
 
 use std::io::Write;
 use std::path::PathBuf;

@@ -16,7 +16,7 @@ use crate::error::TensorError;
 
 /// The pause between two progress events.
 const PAUSE: Duration = Duration::from_millis(100);
-/// The pause between two versions of the standing.
+/// The pause between two versions of the status.
 const STANDING_PAUSE: Duration = Duration::from_secs(1);
 
 /// The way back to `reg`.

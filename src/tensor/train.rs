@@ -66,7 +66,7 @@ struct Clock {
     validated: u64,
 }
 
-/// Carries out a spec and leaves checkpoint and log.
+/// Runs a spec and leaves checkpoint and log.
 pub(crate) fn train<W: Write>(
     paths: &JobPaths,
     mut inputs: Inputs,

@@ -18,7 +18,7 @@ fn payload(study: &Study, name: &str) -> Value {
     serde_json::from_slice(&BASE64.decode(envelope["payload"].as_str().unwrap()).unwrap()).unwrap()
 }
 
-/// The check is carried out and says no.
+/// The check is run and says no.
 fn says_no(study: &Study, arguments: &str, words: &[&str]) {
     let answer = study.reg(arguments);
     let text = String::from_utf8_lossy(&answer.stdout);

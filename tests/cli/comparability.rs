@@ -40,7 +40,11 @@ fn different_labels_are_refused_and_the_shared_ones_compared() {
     let study = Study::trained();
     fs::write(study.path("theirs.csv"), theirs(&study, &["Mass", "Atelectasis"], Subset::Test)).unwrap();
     study.ok("predictions import theirs.csv --dataset tiny --split s --fold 0 --name theirs");
-    study.refused(3, "compare mlp-s-f0 theirs", &["different labels", "No Finding", "hint: give --labels shared"]);
+    study.refused(
+        3,
+        "compare mlp-s-f0 theirs",
+        &["different labels", "No Finding", "hint: give --labels shared"],
+    );
     let shared = study.json("compare mlp-s-f0 theirs --labels shared");
     assert_eq!(shared["auc"]["mlp"].as_object().unwrap().len(), 3, "two labels and their mean");
     assert_eq!(shared["unfair"], json!([]));

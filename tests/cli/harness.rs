@@ -1,4 +1,4 @@
-//! A study on disk, and `reg` run in it with nothing of the tester's surroundings but PATH.
+//! A study on disk, and `reg` run in it with nothing of the tester's environment but PATH.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -129,7 +129,7 @@ impl Study {
         finish(self.command(arguments).output(), arguments)
     }
 
-    /// Runs `reg` with another variable in its surroundings.
+    /// Runs `reg` with another variable in its environment.
     pub(crate) fn reg_with(&self, variable: &str, value: impl AsRef<OsStr>, arguments: &str) -> Answer {
         finish(self.command(arguments).env(variable, value).output(), arguments)
     }

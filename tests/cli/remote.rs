@@ -54,7 +54,7 @@ pub(crate) fn names(study: &Study) -> Vec<(String, Hash)> {
     study.registry().view().unwrap().names().unwrap()
 }
 
-/// The names of a depot by its newest list.
+/// The names of a pack store by its newest list.
 fn listed(pack_store: &Path) -> Value {
     let newest = files(&pack_store.join("names")).pop().unwrap();
     serde_json::from_str(fs::read_to_string(newest).unwrap().lines().next().unwrap()).unwrap()
@@ -156,7 +156,7 @@ fn ids_travel_with_what_they_depend_on_and_with_what_hangs_on_runs() {
     other.refused(1, &format!("pull {pack_store} nobody"), &["no record in", "is named `nobody`"]);
     other.refused(1, &format!("pull {registry} nobody"), &["no record is named `nobody`"]);
     other.is_empty();
-    // The other way, into the same depot as all the rest.
+    // The other way, into the same pack store as all the rest.
     study.ok("push one tiny");
     assert_eq!(listed(&study.path("one"))["names"], json!({ "tiny": study.id("tiny") }));
 }
@@ -230,7 +230,7 @@ fn a_flipped_byte_anywhere_in_a_pack_store_is_refused_and_nothing_of_it_enters()
     for file in files(&study.path("depot")) {
         let key = file.strip_prefix(&pack_store).unwrap().display().to_string();
         for harm in ["flipped", "cut", "gone"] {
-            // Without its names, a depot is one to which nobody has given any yet.
+            // Without its names, a pack store is one to which nobody has given any yet.
             if harm == "gone" && key.starts_with("names") {
                 continue;
             }

@@ -1,4 +1,4 @@
-//! What a model has seen, and on what it is judged: weights of another run, versions of a data set.
+//! What a model has seen, and on what it is evaluated: weights of another run, versions of a data set.
 
 use std::fs;
 

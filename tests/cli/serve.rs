@@ -202,7 +202,9 @@ fn only_a_reader_on_this_machine_gets_an_answer_and_only_from_the_registry() {
     // A head without an end, and one without measure.
     assert_ne!(server.ask("GET /", &[&own, &format!("X: {}", "x".repeat(100_000))]).status, 200);
     study.refused(2, "serve", &["one JSON document"]);
-    study.reg(&format!("serve --port {port}")).says(1, &["cannot listen", "hint: choose another port with --port N"]);
+    study
+        .reg(&format!("serve --port {port}"))
+        .says(1, &["cannot listen", "hint: choose another port with --port N"]);
 }
 
 #[test]

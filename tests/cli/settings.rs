@@ -46,7 +46,11 @@ fn an_ill_typed_or_impossible_value_is_named() {
 #[test]
 fn an_unknown_model_device_or_fold_is_named() {
     let study = Study::divided();
-    study.refused(1, &train("--model resnet5"), &["unknown model `resnet5`", "hint: did you mean `resnet50`?"]);
+    study.refused(
+        1,
+        &train("--model resnet5"),
+        &["unknown model `resnet5`", "hint: did you mean `resnet50`?"],
+    );
     study.refused(
         1,
         &train("--model mlp --device tpu"),

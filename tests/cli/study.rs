@@ -1,4 +1,4 @@
-//! Many runs from one file: planned, carried out, stopped in every way, shared with trainings by hand, compared.
+//! Many runs from one file: planned, run, stopped in every way, shared with trainings by hand, compared.
 
 use std::fs;
 use std::process::{Child, Stdio};
@@ -229,7 +229,11 @@ fn a_study_file_is_written_once_and_what_makes_no_sense_in_it_is_named() {
         &["setup `meta`: unknown model `mlpp`", "hint: did you mean `mlp`"],
     );
     study.edit("st.toml", |text| text.replace("dataset = 'tiny'", "dataset = 'nih'"));
-    study.refused(1, "study run st.toml", &["data set `nih`, which is not in the registry", "hint: `reg ingest"]);
+    study.refused(
+        1,
+        "study run st.toml",
+        &["data set `nih`, which is not in the registry", "hint: `reg ingest"],
+    );
     study.edit("st.toml", |text| text.replace("threads = 1", "thread = 1"));
     study.refused(1, "study run st.toml", &["st.toml: ", "thread", "line 3"]);
     assert_eq!(study.json("list study")["records"], json!([]));

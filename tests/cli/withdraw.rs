@@ -427,7 +427,7 @@ fn a_purge_travels_and_bytes_do_not_come_back_by_another_registry() {
     let pulled = other.reg(&format!("pull {from}"));
     pulled.says(0, &["a withdrawal was revoked: image 00000001_000.png"]);
     assert!(!pulled.stderr.contains("from now on"), "{pulled:?}");
-    // A third gets all but the purged images, from a registry and by way of a depot.
+    // A third gets all but the purged images, from a registry and by way of a pack store.
     for by in [from.clone(), "depot".to_owned()] {
         if by == "depot" {
             study.ok("push depot");

@@ -45,7 +45,7 @@ impl Case {
         Case { fills: true, ..self }
     }
 
-    /// Asserts that whoever pulls what is in the depot now finds nothing, or everything.
+    /// Asserts that whoever pulls what is in the pack store now finds nothing, or everything.
     fn can_be_pulled(&self, workspace: &Workspace, what: &str) -> bool {
         let reader = registry();
         let answer = reader.reg(&format!("pull {}", workspace.path().join("depot").display()));

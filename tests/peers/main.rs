@@ -265,7 +265,7 @@ fn pandas_polars_and_duckdb_read_the_same_values_with_the_right_types() {
     study.refused(2, "export tiny -o somewhere", &["--format"]);
     let spec = text(&study.json("show mlp-s-f0")["record"]["spec"]).to_owned();
     study.refused(1, &format!("export {spec} -o spec.csv"), &["spec", "cannot be exported as a table"]);
-    // What was exported can be taken in again, and is judged the same.
+    // What was exported can be taken in again, and is evaluated the same.
     let again =
         study.json("predictions import scores.csv --logits --dataset tiny --split s --fold 0 --name again");
     let run = fs::read_to_string(study.path("answers/mlp-s-f0.json")).unwrap().parse::<Value>().unwrap();

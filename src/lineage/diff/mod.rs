@@ -159,7 +159,7 @@ fn folds(count: u32) -> String {
     format!("{count} fold{}", if count == 1 { "" } else { "s" })
 }
 
-/// Folds of legs that no leg of the other side is of.
+/// Folds of one result's sides that none of the other's is of.
 fn folds_alone<'l>(sides: &[Side], others: impl Iterator<Item = &'l Side>) -> Vec<FoldOf> {
     fn fold(side: &Side) -> Option<FoldOf> {
         Some(FoldOf { split: side.split?.hash, fold: side.fold? })

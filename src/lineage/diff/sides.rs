@@ -122,7 +122,7 @@ impl Side {
     }
 }
 
-/// The legs of a run, of predictions or of a table.
+/// The sides of a run, of predictions or of a table.
 pub(super) fn sides(registry: &Registry, id: Hash, kind: &str) -> Result<Vec<Side>, RegistryError> {
     match kind {
         "run" => return Ok(vec![Side::of_run(registry, Id::new(id))?]),
@@ -152,7 +152,7 @@ pub(super) fn sides(registry: &Registry, id: Hash, kind: &str) -> Result<Vec<Sid
     })
 }
 
-/// Puts the legs of two results beside each other, by what they are: the same scores, then the same model, fold and
+/// Puts the sides of two results beside each other, by what they are: the same scores, then the same model, fold and
 /// subset as a table calls the model, then as it calls itself. Then those that only one has.
 pub(super) fn pairs(mut left: Vec<Side>, mut right: Vec<Side>) -> (Vec<(Side, Side)>, Vec<Side>, Vec<Side>) {
     // One beside one, whatever they are called.

@@ -92,7 +92,7 @@ pub(super) fn gather(
     let view = registry.view()?;
     for text in &request.ids {
         let id = match registry.resolve(&view, text) {
-            // A study's file stands for the study that was carried out from it.
+            // A study's file stands for the study that was run from it.
             Err(e @ RegistryError::Unknown { .. }) => {
                 study::of_file(registry, &view, Path::new(text))?.map(|(id, _)| id.hash).ok_or(e)?
             }

@@ -241,7 +241,7 @@ fn keyed(mut figures: Vec<svg::Figure>, key: &str) -> Vec<svg::Figure> {
     figures
 }
 
-/// Learning curves, and when and where each run was carried out.
+/// Learning curves, and when and where each run was executed.
 pub(super) fn training(page: &mut HtmlWriter, material: &Material) {
     if material.runs.is_empty() {
         return;
@@ -312,7 +312,7 @@ pub(super) fn features(page: &mut HtmlWriter, material: &Material) {
     }
 }
 
-/// What is undefined, unfair, odd or missing.
+/// What is undefined, not comparable, odd or missing.
 pub(super) fn cautions(
     page: &mut HtmlWriter,
     material: &Material,

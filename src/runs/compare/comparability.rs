@@ -1,4 +1,4 @@
-//! What makes a comparison unfair: a column of things that do not belong together, other images, other labels,
+//! What makes models incomparable: a column of things that do not belong together, other images, other labels,
 //! patients that a model has seen before.
 //!
 //! Such differences are the size of what is to be compared, which is the point of the paper. So they are
@@ -168,7 +168,7 @@ fn patients<'a>(cell: &'a FoldScores, rows: impl Iterator<Item = u32> + 'a) -> P
     rows.map(|row| (images.dataset.source.clone(), patient(row))).collect()
 }
 
-/// Models that were trained or selected on patients whose images one of them is judged by.
+/// Models that were trained or selected on patients whose images one of them is evaluated by.
 ///
 /// Cells of one fold stand beside each other; where the folds differ, every cell stands beside every other.
 fn leaks(
@@ -205,7 +205,7 @@ fn leaks(
 }
 
 /// The patients that a run was trained and selected on, and those whose weights it began with; `None` for another
-/// tool's scores, of which nobody knows. Validation images that are themselves what is judged do not count as seen.
+/// tool's scores, of which nobody knows. Validation images that are themselves what is evaluated do not count as seen.
 fn seen_patients(objects: &dyn Objects, cell: &FoldScores) -> Result<Option<Patients>, RunError> {
     let ScoreSource::Run { run, .. } = cell.predictions.source else { return Ok(None) };
     let own: &[Subset] = match cell.predictions.subset {
@@ -232,7 +232,7 @@ fn seen_patients(objects: &dyn Objects, cell: &FoldScores) -> Result<Option<Pati
     Ok(Some(seen))
 }
 
-/// Published numbers that are not of the images that the columns are judged by.
+/// Published numbers that are not of the images that the columns are evaluated by.
 pub(super) fn published(
     objects: &dyn Objects,
     columns: &[ModelColumn],

@@ -8,7 +8,7 @@ use super::columns::{FoldScores, ModelColumn};
 use crate::records::{Gender, GroupBy, GroupRow, ImageRow, ViewPosition};
 use crate::stats;
 
-/// Judges every column within every group.
+/// Evaluates every column within every group.
 pub(super) fn groups(columns: &[ModelColumn], by: &[GroupBy]) -> Vec<GroupRow> {
     let cells: Vec<(GroupBy, &ModelColumn, Option<u32>, &FoldScores)> = by
         .iter()

@@ -1,4 +1,4 @@
-//! Models side by side, judged on the same images or not at all.
+//! Models side by side, evaluated on the same images or not at all.
 
 mod bootstrap;
 mod columns;
@@ -109,7 +109,7 @@ pub struct CompareOptions {
     pub bootstrap: Option<(u32, u64)>,
     /// Whether to look beyond the AUC.
     pub metrics: bool,
-    /// Groups of patients that are judged by themselves.
+    /// Groups of patients that are evaluated by themselves.
     pub groups: Vec<GroupBy>,
     /// A file of published numbers, or `paper` or `paper-table4`.
     pub published: Option<PathBuf>,

@@ -43,7 +43,7 @@ pub(in crate::runs) fn comparison(
         metrics: !recorded.metrics.is_empty(),
         groups,
         published: None,
-        // What is unfair now and was not said to be is a difference.
+        // What is incomparable now and was not said to be is a difference.
         allow_incomparable: true,
     };
     columns.retain(|column| !column.folds.is_empty());

@@ -1,4 +1,4 @@
-//! Carries out what a plan says is missing: a process a run, so many side by side, until all are done.
+//! Runs what a plan says is missing: a process a run, so many side by side, until all are done.
 //!
 //! A child is in a process group of its own: a Ctrl-C reaches this process alone, which passes it on once, so
 //! that each child keeps its state. If this process is killed, its children train on; the next one finds their
@@ -25,7 +25,7 @@ use crate::registry::Registry;
 use crate::runs::unfinished::{self, UnfinishedTraining};
 use crate::runs::{Device, RunError};
 
-/// With what runs are carried out.
+/// With what runs are executed.
 #[derive(Debug)]
 pub struct StudyRequest<'a> {
     /// The program `reg`.

@@ -1,4 +1,4 @@
-//! Many runs from one file: planned, carried out side by side, looked at and compared.
+//! Many runs from one file: planned, run side by side, looked at and compared.
 //!
 //! A run of a study is a `reg train` with the settings of its setup, so it has the same spec, and what one
 //! has trained the other finds. Each is a process of its own: a crash of one hurts none of the others, and
@@ -27,7 +27,7 @@ pub use plan::{Planned, StudyPlan, StudySource, load, of_file, plan};
 pub use probes::{Probe, ProbeState, execute_probes, probes};
 pub use status::{State, StudyRunStatus, status};
 
-/// Why a study is not carried out.
+/// Why a study is not run.
 #[derive(Debug, thiserror::Error)]
 pub enum StudyError {
     /// No file and no name.

@@ -31,7 +31,7 @@ pub struct StudySource {
     bytes: Vec<u8>,
 }
 
-/// Finds a study: a file, or the name or id of one that was carried out.
+/// Finds a study: a file, or the name or id of one that was run.
 pub fn load(registry: &Registry, text: &str) -> Result<StudySource, RunError> {
     let path = PathBuf::from(text);
     let (bytes, recorded) = match fs::read(&path) {
@@ -56,7 +56,7 @@ pub fn load(registry: &Registry, text: &str) -> Result<StudySource, RunError> {
     Ok(StudySource { path, file, recorded, bytes })
 }
 
-/// The newest study that was carried out from a file of these bytes, wherever it lay; none where there is no such file
+/// The newest study that was run from a file of these bytes, wherever it lay; none where there is no such file
 /// or study.
 pub fn of_file(
     registry: &Registry,
@@ -117,7 +117,7 @@ impl Planned {
 enum Divided {
     /// It is there, with the sizes of its folds.
     There(Id<Split>, Vec<FoldSizes>),
-    /// It will be made when the plan is carried out.
+    /// It will be made when the plan is run.
     Due(FoldSizes, usize),
     Absent {
         why: String,

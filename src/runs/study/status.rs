@@ -19,7 +19,7 @@ pub struct StudyRunStatus {
 /// How a planned run stands.
 #[derive(Debug, Clone)]
 pub enum State {
-    /// It is trained, and its test images are scored and judged.
+    /// It is trained, and its test images are scored and evaluated.
     Done {
         /// The run.
         run: Id<Run>,
