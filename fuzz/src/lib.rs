@@ -12,8 +12,8 @@ use reg::dataset::{DatasetError, archive, boxes, lists, metadata, pixels, png, s
 use reg::random::Stream;
 use reg::records::codec::{self, CodecError};
 use reg::records::{
-    self, Assignment, Augmentation, Boxes, Dataset, Event, Execution, Manifest, Packed, Predictions, Record,
-    Run, Scores, Software, Spec, Split, Study, Table, Weights, Withdrawal,
+    self, Assignment, Augmentation, Boxes, Dataset, Event, Execution, Manifest, Note, Packed, Predictions,
+    Record, Run, Scores, Software, Spec, Split, Study, Table, Weights, Withdrawal,
 };
 
 /// Images of more pixels are left to the tests of the limits: time, not memory, is short here.
@@ -191,6 +191,7 @@ pub fn records(bytes: &[u8]) {
         rewrites::<Study>(bytes),
         rewrites::<Execution>(bytes),
         rewrites::<Withdrawal>(bytes),
+        rewrites::<Note>(bytes),
         rewrites::<Event>(bytes),
     ];
     assert_eq!(kinds.len(), records::Kind::ALL.len());

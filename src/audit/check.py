@@ -242,6 +242,7 @@ KINDS = {
     "study": "dataset file name probes rules runs sections |",
     "execution": "command cores cpu cpu_capability git gpu host made reg resumed seconds software started | deterministic",
     "withdrawal": "command host images number pictures purge reason subject time | revokes",
+    "note": "about text time | prev",
     "event": "command names prev seq time |",
 }
 # The version of each kind that is read; the others are of version 1.

@@ -12,6 +12,7 @@ mod kind;
 mod labels;
 mod model;
 mod name;
+mod note;
 mod of_runs;
 mod patient;
 mod probe;
@@ -42,6 +43,7 @@ pub use kind::{Content, Descriptor, IMAGE, ImageUse, ObjectKind, Purpose, Recomp
 pub use labels::{LabelCounts, LabelValues, MAX_LABELS};
 pub use model::{Architecture, ImageInput, Model};
 pub(crate) use name::is_plain_name;
+pub use note::{MAX_NOTE, Note};
 pub use patient::{BadText, PatientId, StudyId};
 pub use probe::{ProbeResult, ProbeTable, ProbedFold, Target};
 pub use run::{
@@ -206,6 +208,7 @@ kinds! {
     Study,
     Execution,
     Withdrawal,
+    Note,
     Event,
 }
 

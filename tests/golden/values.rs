@@ -11,8 +11,8 @@ use reg::records::{
     Boxes, CalibrationBin, ComparedModel, Comparison, Computed, Dataset, DatasetTable, DelongRow, DeviceKind,
     EarlyStop, Event, Execution, File, FoldSizes, Gender, Git, GroupBy, GroupRow, Heatmap, HeatmapInBox,
     ImageInput, ImageRow, Incomparable, IncomparableKind, Init, LabelAuc, LabelPrevalence, LabelSpread,
-    LabelValues, Layout, Loss, Manifest, MetricRow, Model, NameChange, Numerics, Packed, Pixels, PointedBox,
-    PointedLabel, Pointing, Pooling, Precision, Predictions, ProbeResult, ProbeTable, ProbedFold,
+    LabelValues, Layout, Loss, Manifest, MetricRow, Model, NameChange, Note, Numerics, Packed, Pixels,
+    PointedBox, PointedLabel, Pointing, Pooling, Precision, Predictions, ProbeResult, ProbeTable, ProbedFold,
     PublishedAuc, PublishedModel, PublishedTable, Record, ResampledRow, Run, Scale, ScoreSource, Scores,
     Software, Spec, Split, SplitMethod, Spread, Study, StudyProbe, StudyRun, StudySection, Subject, Subset,
     SubsetSize, Table, Target, Training, ViewPosition, Weights, Withdrawal, WithdrawnImage,
@@ -81,6 +81,8 @@ pub(crate) fn all() -> Vec<Golden> {
         record("execution-deterministic.json", Execution { deterministic: Some(true), ..execution() }),
         record("withdrawal.json", withdrawal()),
         record("withdrawal-revoked.json", revoked()),
+        record("note.json", note()),
+        record("note-replaced.json", replaced_note()),
         record("event.json", event()),
     ]
 }
@@ -789,6 +791,20 @@ fn revoked() -> Withdrawal {
         revokes: Some(id(&withdrawal())),
         ..withdrawal()
     }
+}
+
+fn note() -> Note {
+    Note {
+        about: id(&run()).hash,
+        text: "Overfits after epoch 3;\nsee \"r\u{e9}sum\u{e9}\".".to_owned(),
+        time: "2026-11-05T08:30:00Z".to_owned(),
+        prev: None,
+    }
+}
+
+/// One that takes the note before away.
+fn replaced_note() -> Note {
+    Note { text: String::new(), prev: Some(id(&note())), ..note() }
 }
 
 pub(crate) fn event() -> Event {
