@@ -10,6 +10,7 @@ mod lease;
 #[cfg(test)]
 mod memory;
 mod names;
+mod notes;
 mod objects;
 mod purge;
 mod reindex;

@@ -24,6 +24,7 @@ mod key;
 mod list;
 mod log;
 mod marks;
+mod note;
 mod output;
 mod predict;
 mod predictions;
@@ -112,6 +113,7 @@ enum Command {
     Cat(show::CatArgs),
     Log(log::LogArgs),
     Tag(tag::TagArgs),
+    Note(note::NoteArgs),
     Trace(trace::TraceArgs),
     Diff(diff::DiffArgs),
     Withdraw(withdraw::WithdrawArgs),
@@ -230,6 +232,7 @@ fn run(context: &Context, command: Command) -> Result<Reply, Failure> {
         Command::Cat(args) => show::cat(context, args),
         Command::Log(args) => log::run(context, args),
         Command::Tag(args) => tag::run(context, args),
+        Command::Note(args) => note::run(context, args),
         Command::Trace(args) => trace::run(context, args),
         Command::Diff(args) => diff::run(context, args),
         Command::Withdraw(args) => withdraw::run(context, args),

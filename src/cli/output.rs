@@ -57,6 +57,15 @@ impl Reply {
         Reply { code, ..self }
     }
 
+    /// The same answer with a note that somebody wrote about its record.
+    pub(crate) fn with_note(mut self, said: &str, note: Value) -> Self {
+        if let Some(Value::Object(document)) = &mut self.json {
+            document.insert("note".to_owned(), note);
+        }
+        self.text.extend_from_slice(harmless(said).as_bytes());
+        self
+    }
+
     /// The same answer, whose document says which names named something else before.
     pub(crate) fn with_moves(mut self, moved: Vec<NameChange>) -> Self {
         if let (Some(Value::Object(document)), false) = (&mut self.json, moved.is_empty()) {

@@ -34,6 +34,29 @@ pub(crate) struct CatArgs {
 pub(crate) fn run(context: &Context, args: ShowArgs) -> Result<Reply, Failure> {
     let registry = context.registry()?;
     let view = registry.view()?;
+    let note = match registry.resolve(&view, &args.id) {
+        Ok(id) => registry.note(&view, &id)?,
+        Err(_) => None,
+    };
+    let csv_and_others = !matches!(args.format, TableFormat::Text);
+    let reply = without_note(context, args)?;
+    Ok(match note {
+        Some((id, note)) => {
+            // In other formats the text is a table and nothing else.
+            let said = if csv_and_others {
+                String::new()
+            } else {
+                format!("Note of {}: {}\n", note.time, note.text)
+            };
+            reply.with_note(&said, super::note::as_json(id, &note))
+        }
+        None => reply,
+    })
+}
+
+fn without_note(context: &Context, args: ShowArgs) -> Result<Reply, Failure> {
+    let registry = context.registry()?;
+    let view = registry.view()?;
     let id = match registry.resolve(&view, &args.id) {
         // What trains has no record of its own yet.
         Err(e @ RegistryError::Unknown { .. }) => {

@@ -26,6 +26,7 @@ mod journey;
 mod machine;
 mod mixed;
 mod noise;
+mod note;
 mod other_sets;
 mod output;
 mod published;

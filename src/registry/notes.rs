@@ -1,0 +1,26 @@
+//! What people wrote about records.
+
+use std::collections::HashSet;
+
+use super::{Registry, RegistryError};
+use crate::hash::{Hash, Id};
+use crate::index::View;
+use crate::records::Note;
+
+impl Registry {
+    /// The newest note about a record; none where there is none or where the newest takes the one before away.
+    ///
+    /// Of several that nothing replaces, as two people can write them who then exchange, the latest counts.
+    pub fn note(&self, view: &View, about: &Hash) -> Result<Option<(Id<Note>, Note)>, RegistryError> {
+        Ok(self.last_note(view, about)?.filter(|(_, note)| !note.text.is_empty()))
+    }
+
+    /// The newest note about a record, also one that takes the one before away.
+    pub fn last_note(&self, view: &View, about: &Hash) -> Result<Option<(Id<Note>, Note)>, RegistryError> {
+        let mut notes = self.referring::<Note>(view, about)?;
+        notes.retain(|(_, note)| note.about == *about);
+        let replaced: HashSet<Id<Note>> = notes.iter().filter_map(|(_, note)| note.prev).collect();
+        notes.retain(|(id, _)| !replaced.contains(id));
+        Ok(notes.into_iter().max_by(|(a, one), (b, other)| (&one.time, a.hash).cmp(&(&other.time, b.hash))))
+    }
+}
