@@ -282,9 +282,9 @@ mod tests {
         assert_eq!(
             metadata.findings.iter().map(Finding::to_string).collect::<Vec<_>>(),
             [
-                "1 repeated row, taken once: row 3 (z.png)",
+                "1 duplicate row, used once: row 3 (z.png)",
                 "1 patient with two genders: patient 1",
-                "6 impossible ages (below 0 or above 120), kept as given: row 2 (y.png): -2, row 5 (0.png): 411, \
+                "6 impossible ages (below 0 or above 120), stored unchanged: row 2 (y.png): -2, row 5 (0.png): 411, \
                  row 6 (1.png): 412, row 7 (2.png): 413, row 8 (3.png): 414, …",
                 "1 image with `No Finding` and another label: row 2 (y.png)",
             ]

@@ -87,12 +87,12 @@ mod tests {
     #[test]
     fn long_text_and_a_gzip_bomb_stop_at_the_limit() {
         for bytes in [&gzip(&[b'x'; 4097])[..], &[b'x'; 4097]] {
-            assert_eq!(message(4096, bytes), "f holds more than 4096 bytes of text");
+            assert_eq!(message(4096, bytes), "f contains more than 4096 bytes of text");
             assert!(decode_up_to(4097, bytes, Path::new("f")).is_ok());
         }
         let unpacked = MAX_TEXT as usize + 1;
         let error = decode(&gzip(&vec![b'\n'; unpacked]), Path::new("f")).unwrap_err();
-        assert_eq!(error.to_string(), "f holds more than 134217728 bytes of text");
+        assert_eq!(error.to_string(), "f contains more than 134217728 bytes of text");
     }
 
     #[test]

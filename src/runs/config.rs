@@ -404,10 +404,10 @@ mod tests {
     #[test]
     fn an_unknown_key_is_named_with_the_nearest_one() {
         let error = with("mlp", None, &["epoch=3"]).unwrap_err();
-        assert_eq!(error.to_string(), "--set epoch=3: there is no setting `epoch` for mlp");
+        assert_eq!(error.to_string(), "--set epoch=3: mlp has no setting `epoch`");
         assert_eq!(error.hint().unwrap(), "did you mean `epochs`?");
         let error = with("mlp", Some("[training]\nbatchsize = 3"), &[]).unwrap_err();
-        assert_eq!(error.to_string(), "run.toml: there is no setting `batchsize` for mlp");
+        assert_eq!(error.to_string(), "run.toml: mlp has no setting `batchsize`");
         assert_eq!(error.hint().unwrap(), "did you mean `batch`?");
         let error = with("mlp", None, &["seed=2"]).unwrap_err();
         assert_eq!(error.hint().unwrap(), "it has its own option: --seed");

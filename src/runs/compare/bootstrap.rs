@@ -21,23 +21,23 @@ struct Sample {
     /// Place of each image's patient.
     patients: Vec<u32>,
     /// A label each.
-    labels: Vec<Judged>,
+    labels: Vec<LabelSample>,
 }
 
 /// A label of a cell.
-struct Judged {
+struct LabelSample {
     /// Places of the images of which it is known; none where that are all.
     known: Option<Vec<u32>>,
     /// Their scores.
     order: InOrder,
 }
 
-impl Judged {
+impl LabelSample {
     fn of(cell: &FoldScores, label: usize) -> Self {
         let truth = &cell.truth[label];
         let places = || (0..).zip(truth).filter(|(_, truth)| truth.is_some()).map(|(place, _)| place);
         let known = cell.known(label);
-        Judged {
+        LabelSample {
             known: (known.truth.len() < truth.len()).then(|| places().collect()),
             order: InOrder::new(&known.scores, &known.truth),
         }
@@ -71,7 +71,7 @@ pub(super) fn bootstrap(
             .image_rows()
             .map(|row| patients.partition_point(|patient| **patient < row.patient) as u32)
             .collect(),
-        labels: (0..cell.labels.len()).into_par_iter().map(|label| Judged::of(cell, label)).collect(),
+        labels: (0..cell.labels.len()).into_par_iter().map(|label| LabelSample::of(cell, label)).collect(),
     };
     let samples: Vec<Vec<Sample>> =
         columns.iter().map(|column| column.folds.values().map(sample).collect()).collect();

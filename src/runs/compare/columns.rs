@@ -32,12 +32,12 @@ pub(super) struct FoldScores {
 }
 
 /// The scores of a label on the images of which it is known, and whether they have it.
-pub(super) struct Known {
+pub(super) struct KnownLabels {
     pub(super) scores: Vec<f64>,
     pub(super) truth: Vec<bool>,
 }
 
-impl Known {
+impl KnownLabels {
     /// How many of the images have the label.
     pub(super) fn positives(&self) -> u64 {
         self.truth.iter().filter(|positive| **positive).count() as u64
@@ -57,15 +57,15 @@ impl FoldScores {
     }
 
     /// What a label is judged by: images of which it is missing are left out.
-    pub(super) fn known(&self, label: usize) -> Known {
+    pub(super) fn known(&self, label: usize) -> KnownLabels {
         self.known_of(label, 0..self.rows.len())
     }
 
     /// The same of some of the images, by their places among `rows`.
-    pub(super) fn known_of(&self, label: usize, places: impl Iterator<Item = usize>) -> Known {
+    pub(super) fn known_of(&self, label: usize, places: impl Iterator<Item = usize>) -> KnownLabels {
         let (scores, truth) = (&self.scores[label], &self.truth[label]);
         let (scores, truth) = places.filter_map(|place| Some((scores[place], truth[place]?))).unzip();
-        Known { scores, truth }
+        KnownLabels { scores, truth }
     }
 
     /// Images of which a label is missing.

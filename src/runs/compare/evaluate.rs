@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use rayon::prelude::*;
 
 use super::RunError;
-use super::columns::{FoldScores, Known, ModelColumn};
+use super::columns::{FoldScores, KnownLabels, ModelColumn};
 use crate::records::{ComparedModel, DelongRow, LabelSpread, Pooling, ResampledRow, ScoreSource, Spread};
 use crate::registry::Objects;
 use crate::stats::{self, Placements};
@@ -14,7 +14,8 @@ use crate::stats::{self, Placements};
 pub(super) fn evaluate(column: &ModelColumn, folds: &[Option<u32>], labels: &[String]) -> ComparedModel {
     let cells: Vec<Option<&FoldScores>> = folds.iter().map(|fold| column.folds.get(fold)).collect();
     let each = labels.iter().enumerate().map(|(i, label)| {
-        let known: Vec<Option<Known>> = cells.iter().map(|cell| cell.map(|cell| cell.known(i))).collect();
+        let known: Vec<Option<KnownLabels>> =
+            cells.iter().map(|cell| cell.map(|cell| cell.known(i))).collect();
         let placements = known.iter().map(|cell| {
             let delong = cell.as_ref().and_then(|cell| stats::delong(&cell.scores, &cell.truth));
             delong.map(|delong| delong.variance.sqrt())
@@ -23,7 +24,7 @@ pub(super) fn evaluate(column: &ModelColumn, folds: &[Option<u32>], labels: &[St
         let missing: Vec<u64> = cells.iter().map(|cell| cell.map_or(0, |cell| cell.missing(i))).collect();
         LabelSpread {
             label: label.clone(),
-            positives: known.iter().map(|cell| cell.as_ref().map_or(0, Known::positives)).collect(),
+            positives: known.iter().map(|cell| cell.as_ref().map_or(0, KnownLabels::positives)).collect(),
             missing: if missing.iter().any(|missing| *missing > 0) { missing } else { Vec::new() },
             std_errors: placements.collect(),
             auc: spread(auc.collect()),

@@ -262,8 +262,8 @@ mod tests {
         let setup = "[[setup]]\nname = 't'\nsection = 'a'\nmodel = 'tiny'\n";
         for (text, word) in [
             (LEAST.to_owned(), "no [[setup]]"),
-            (format!("{LEAST}{setup}{setup}"), "`t` stands there twice"),
-            (format!("{LEAST}{}", setup.replace("'a'", "'b'")), "section `b`, which is not there"),
+            (format!("{LEAST}{setup}{setup}"), "`t` is defined twice"),
+            (format!("{LEAST}{}", setup.replace("'a'", "'b'")), "section `b`, which is not defined"),
             (format!("{LEAST}{setup}depth = 3"), "depth"),
             (format!("threads = 0\n{LEAST}{setup}"), "`threads` must be at least 1"),
             (format!("device = 'tpu'\n{LEAST}{setup}"), "auto, cpu or cuda"),

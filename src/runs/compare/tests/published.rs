@@ -72,15 +72,15 @@ fn a_file_of_published_numbers_is_read_as_it_is_written_or_not_at_all() {
     assert_eq!(aucs, [("Hernia", 0.9), ("Mass", 0.75)]);
     for (wrong, said) in [
         ("", "missing field `model`"),
-        ("model = []", "it holds no [[model]]"),
-        (FILE.replace("0.75", "75.0").as_str(), "75 of theirs is no AUC"),
-        (FILE.replace("0.8", "-0.8").as_str(), "-0.8 of theirs is no AUC"),
-        (FILE.replace("0.8", "nan").as_str(), "NaN of theirs is no AUC"),
+        ("model = []", "it has no [[model]]"),
+        (FILE.replace("0.75", "75.0").as_str(), "75 of theirs is not an AUC"),
+        (FILE.replace("0.8", "-0.8").as_str(), "-0.8 of theirs is not an AUC"),
+        (FILE.replace("0.8", "nan").as_str(), "NaN of theirs is not an AUC"),
         (FILE.replace("source", "sauce").as_str(), "unknown field `sauce`"),
     ] {
         let refused = read(wrong).unwrap_err().to_string();
         assert!(
-            refused.starts_with("them.toml does not hold published numbers") && refused.contains(said),
+            refused.starts_with("them.toml is not a file of published numbers") && refused.contains(said),
             "{refused}"
         );
     }

@@ -247,7 +247,7 @@ fn folds_of_one_column_that_are_of_two_experiments_are_refused() {
     for (said, change) in cases {
         let against = mixed(change);
         assert_eq!(against.len(), 1, "{said}: {against:?}");
-        let why = format!("the folds of one are not of one experiment: {said}");
+        let why = format!("the folds of one do not belong to one experiment: {said}");
         assert!(against[0].why.starts_with(&why), "{against:?}");
     }
 }
