@@ -83,7 +83,7 @@ fn every_corpus_belongs_to_a_target_and_is_small() {
         assert!(root().join(format!("fuzz/fuzz_targets/{target}.rs")).is_file(), "{target}");
         let sizes = fs::read_dir(&corpus).unwrap().map(|file| file.unwrap().metadata().unwrap().len());
         let sizes: Vec<u64> = sizes.collect();
-        assert!(sizes.len() <= 300 && sizes.iter().sum::<u64>() <= 300 << 10, "{target}: {}", sizes.len());
+        assert!(sizes.len() <= 320 && sizes.iter().sum::<u64>() <= 300 << 10, "{target}: {}", sizes.len());
     }
 }
 
@@ -165,7 +165,7 @@ fn a_member_of_any_kind_that_is_too_large_is_refused_unread() {
         [("a.png", Regular), ("README", Regular), ("d", Directory), ("c", Continuous), ("g", XGlobalHeader)]
     {
         let (_, error) = archive_error(&gzip(&header(name, kind, png::MAX_FILE + 1), 0, 0)[..]);
-        assert_eq!(error, format!("f holds {name:?}, which is larger than 64 MiB"));
+        assert_eq!(error, format!("f contains {name:?}, which is larger than 64 MiB"));
     }
 }
 
@@ -178,7 +178,7 @@ fn an_archive_of_more_members_than_are_read_is_refused() {
         encoder.write_all(&member).unwrap();
     }
     let (_, error) = archive_error(&encoder.finish().unwrap()[..]);
-    assert_eq!(error, "f holds more than 250000 members");
+    assert_eq!(error, "f has more than 250000 members");
 }
 
 #[test]
@@ -335,7 +335,11 @@ fn images_that_unpack_to_far_more_than_they_are_take_no_memory() {
 fn text_that_unpacks_to_far_more_than_it_is_takes_no_memory() {
     let folder = study();
     for (name, bytes, reason) in [
-        ("zeros.csv", gzip(METADATA.as_bytes(), b'\n', MEBIBYTES), "holds more than 134217728 bytes of text"),
+        (
+            "zeros.csv",
+            gzip(METADATA.as_bytes(), b'\n', MEBIBYTES),
+            "contains more than 134217728 bytes of text",
+        ),
         ("field.csv", gzip(METADATA.as_bytes(), b'x', 100), "line 4 is longer than 65536 bytes"),
         ("columns.csv", gzip(METADATA.trim_end().as_bytes(), b',', 100), "line 3 is longer than 65536 bytes"),
     ] {
@@ -371,7 +375,7 @@ fn a_list_without_an_end_is_read_up_to_the_limit() {
     );
     let import = words("split import d --train-val /dev/zero --test /dev/zero");
     let said = refused(folder.path(), 1, &import);
-    assert!(said.contains("/dev/zero holds more than 134217728 bytes of text"), "{said}");
+    assert!(said.contains("/dev/zero contains more than 134217728 bytes of text"), "{said}");
 }
 
 #[cfg(target_os = "linux")]

@@ -112,7 +112,7 @@ const ASKING: &[&str] = &[
 /// Tests that go no further for another reason, and in how many places.
 const DONE: &[(&str, usize)] = &[
     // No registry was made before the process was killed.
-    ("tests/crash/place.rs", 1),
+    ("tests/crash/workspace.rs", 1),
     // There is nothing yet that a process could work on.
     ("tests/cli/storm.rs", 3),
     // What was waited for has come.

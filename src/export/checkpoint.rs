@@ -125,7 +125,7 @@ fn network(architecture: &Architecture) -> String {
             };
             let differences = match differences.as_slice() {
                 [] => ", as in torchvision".to_owned(),
-                all => format!(".\n\n    Differences from torchvision: {}", all.join(", ")),
+                all => format!(".\n\n    Unlike torchvision's: {}", all.join(", ")),
             };
             include_str!("model/resnet.py")
                 .replace("blocks BLOCKS", &format!("blocks {}", numbers(blocks)))
