@@ -174,7 +174,7 @@ macro_rules! kinds {
         pub fn check(bytes: &[u8]) -> Result<Header, CodecError> {
             let header = Header::read(bytes)?;
             match header.kind {
-                $(Kind::$type => drop(codec::decode::<$type>(bytes)?),)*
+                $(Kind::$type => _ = codec::decode::<$type>(bytes)?,)*
             }
             Ok(header)
         }
