@@ -328,11 +328,11 @@ fn folds_that_only_one_of_two_has_are_told() {
     }
     let found = study.json("diff of-0 of-1");
     assert!(why(&found).contains("split: only a has fold 0, only b has fold 1"), "{found}");
-    assert!(why(&found).contains("scores: 2 in a alone, 2 in b alone"), "{found}");
+    assert!(why(&found).contains("scores: 2 only in a, 2 only in b"), "{found}");
     let text = study.ok("diff of-0 of-1");
-    assert!(text.contains("fold 0: in a alone") && text.contains("fold 1: in b alone"), "{text}");
+    assert!(text.contains("fold 0: only in a") && text.contains("fold 1: only in b"), "{text}");
     study.ok("compare tiny-s-f0 mlp-s-f0 tiny-s-f1 --allow-different-images --name more");
-    assert!(why(&study.json("diff of-0 more")).contains("scores: 1 in b alone"));
+    assert!(why(&study.json("diff of-0 more")).contains("scores: 1 only in b"));
     let predictions = study.json("list predictions")["records"][0]["id"].as_str().unwrap().to_owned();
     study.refused(1, &format!("diff few {predictions}"), &["a split and predictions cannot be compared"]);
 }

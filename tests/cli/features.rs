@@ -194,7 +194,7 @@ fn what_cannot_be_looked_at_is_named() {
     study.refused(
         1,
         &format!("gradcam tiny-s-f0 {image} --label Cold -o out.png"),
-        &["no label Cold", "Mass"],
+        &["unknown label Cold", "Mass"],
     );
     study.refused(1, &format!("gradcam tiny-s-f0 data.csv {out}"), &["data.csv is not a readable PNG"]);
     study.refused(2, &format!("gradcam tiny-s-f0 {image}"), &["--label"]);

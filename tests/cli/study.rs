@@ -232,7 +232,7 @@ fn a_study_file_is_written_once_and_what_makes_no_sense_in_it_is_named() {
     study.refused(
         1,
         "study run st.toml",
-        &["data set `nih`, which is not in the registry", "hint: `reg ingest"],
+        &["data set `nih`, which is not in the registry", "hint: import it with `reg ingest"],
     );
     study.edit("st.toml", |text| text.replace("threads = 1", "thread = 1"));
     study.refused(1, "study run st.toml", &["st.toml: ", "thread", "line 3"]);
