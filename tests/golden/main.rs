@@ -57,8 +57,8 @@ const IDS: &[(&str, &str)] = &[
     ("execution-deterministic.json", "39c1222219e81fd75ae4788dbff1638ba2be04622c40dbb1eac1ab4198691ad4"),
     ("withdrawal.json", "5e6fec4f4fe63b777ad562ebb25339d493fbff461fdc0b86005835c58ea62524"),
     ("withdrawal-revoked.json", "cebdf3dd0fb0fd734145b21f8d2b46932cbf9625545cabfd6fae09ec466dec8a"),
-    ("note.json", "7cfcad75011a52aad1073362707f1824e1df5fe5c648e7bd15c0d5bc62bf37ac"),
-    ("note-replaced.json", "4812ba6e3a52daed3be3236d6e918fd8b49bf31b1850e1a9effb8755b9f33f65"),
+    ("note.json", "9813565d5d537aa44db9c77dfd2aec2896ad1e4b6974e4de4bb8be5c35a32ed8"),
+    ("note-replaced.json", "f4b442dab68301611fb015f173f6e1d79abed25ad8ddbd4b30c6216c3efb86a6"),
     ("event.json", "c6e52d02ad456adff15d1b2e3cbb52c789e3a27e8d23870fe5dded2fcde5bbf3"),
 ];
 
