@@ -111,7 +111,7 @@ pub fn ro_crate(
     };
     let root_file = path_of(&graph.root);
     let title = parts.entities.get(&root_file).map_or(Value::Null, |entity| entity["name"].clone());
-    let actions: Vec<Value> = activities.iter().map(action).collect();
+    let actions: Vec<Value> = activities.iter().map(|activity| action(activity, &parts.entities)).collect();
     let mentions: Vec<Value> =
         std::iter::once(reference(RUN)).chain(actions.iter().chain(&purged).map(same_id)).collect();
     let mut all = vec![
@@ -269,8 +269,12 @@ fn outside(graph: &Graph) -> Vec<Hash> {
     files.map(|node| node.id).collect()
 }
 
-fn action(activity: &Activity) -> Value {
+fn action(activity: &Activity, entities: &BTreeMap<String, Value>) -> Value {
     let Activity { id, execution, made, used, software } = activity;
+    // Images are named by the manifests and are not in a crate: an action refers only to what is.
+    let there = |ids: &mut dyn Iterator<Item = &Hash>| -> Vec<String> {
+        ids.map(path_of).filter(|path| entities.contains_key(path)).collect()
+    };
     let Execution { started, seconds, .. } = execution;
     let mut action = json!({
         "@id": format!("#{id}"),
@@ -278,8 +282,8 @@ fn action(activity: &Activity) -> Value {
         "name": format!("Execution {}", id.short()),
         "description": carried_out(execution),
         "instrument": references(software.iter().map(program_id)),
-        "object": references(used.iter().map(path_of)),
-        "result": references(made.iter().map(path_of)),
+        "object": references(there(&mut used.iter()).into_iter()),
+        "result": references(there(&mut made.iter()).into_iter()),
         "actionStatus": "http://schema.org/CompletedActionStatus",
     });
     for (key, after) in [("startTime", 0.0), ("endTime", *seconds)] {
