@@ -47,8 +47,8 @@ pub fn read(bytes: &[u8], path: &Path) -> Result<Vec<BoxEntry>, DatasetError> {
         let side =
             |column| row.parse(column, "a number of pixels above 0", |text| number(text, f64::MIN_POSITIVE));
         entries.push(BoxEntry {
-            image: name.to_owned(),
-            label: row.label(name, row.text(label))?,
+            image: name.to_string(),
+            label: row.label(&name, row.text(label))?,
             x: edge(x)?,
             y: edge(y)?,
             w: side(w)?,

@@ -98,7 +98,7 @@ pub(super) fn examine(rows: &mut Vec<ImageRow>, path: &Path) -> Result<Vec<Findi
         findings.push(Finding::TwoGenders { count: cases.count, first: cases.first });
     }
     let impossible = rows.iter().filter(|row| row.plausible_age().is_none());
-    if let Some(cases) = Cases::of(impossible.filter_map(|r| Some((r.row, r.name.clone(), r.age?)))) {
+    if let Some(cases) = Cases::of(impossible.filter_map(|r| Some((r.row, r.name.to_string(), r.age?)))) {
         findings.push(Finding::ImpossibleAges { count: cases.count, first: cases.first });
     }
     let no_finding = LABELS.iter().position(|label| *label == NO_FINDING).expect("it is the last label");
@@ -111,7 +111,7 @@ pub(super) fn examine(rows: &mut Vec<ImageRow>, path: &Path) -> Result<Vec<Findi
 }
 
 fn name(row: &ImageRow) -> (u32, String) {
-    (row.row, row.name.clone())
+    (row.row, row.name.to_string())
 }
 
 /// The number of the cases and the first few of them; none when there are none.
@@ -138,7 +138,7 @@ fn repeated_rows(rows: &[ImageRow], path: &Path) -> Result<BTreeSet<u32>, Datase
             if (ImageRow { row: same[0].row, ..(*row).clone() }) != *same[0] {
                 return Err(DatasetError::Contradiction {
                     path: path.to_owned(),
-                    image: row.name.clone(),
+                    image: row.name.to_string(),
                     first: same[0].row,
                     second: row.row,
                 });

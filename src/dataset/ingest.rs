@@ -305,7 +305,7 @@ impl ImageImport<'_> {
             let rows = rows.iter().filter(|row| !there.contains(row.name.as_str()));
             return Err(missing(rows, self.request));
         }
-        let mut without: Vec<String> = without.iter().map(|image| image.name.clone()).collect();
+        let mut without: Vec<String> = without.iter().map(|image| image.name.to_string()).collect();
         let mut images = Images { by_name: HashMap::with_capacity(rows.len()), without_row: 0 };
         let (mut files, mut unchanged, mut bad) = (Vec::new(), 0, Vec::new());
         let mut withdrawn = HashMap::new();
@@ -504,7 +504,7 @@ impl<'a> Images<'a> {
 }
 
 fn missing<'a>(rows: impl Iterator<Item = &'a ImageRow>, request: &IngestRequest) -> IngestError {
-    let mut names: Vec<String> = rows.map(|row| row.name.clone()).collect();
+    let mut names: Vec<String> = rows.map(|row| row.name.to_string()).collect();
     let missing = names.len();
     names.truncate(NAMED);
     IngestError::Missing { path: request.metadata.clone(), missing, names }

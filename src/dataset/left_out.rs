@@ -34,10 +34,11 @@ impl LeftOut {
         files: &HashMap<String, Hash>,
         withdrawn: &Withdrawn,
     ) -> Vec<ImageRow> {
-        let stays = |row: &ImageRow| match files.get(&row.name).and_then(|file| withdrawn.of_file(file)) {
-            Some((_, record)) => self.add(row, record),
-            None => true,
-        };
+        let stays =
+            |row: &ImageRow| match files.get(row.name.as_str()).and_then(|file| withdrawn.of_file(file)) {
+                Some((_, record)) => self.add(row, record),
+                None => true,
+            };
         rows.into_iter().filter(stays).collect()
     }
 
@@ -52,7 +53,7 @@ impl LeftOut {
     }
 
     fn add(&mut self, row: &ImageRow, by: &Withdrawal) -> bool {
-        if self.names.insert(row.name.clone()) {
+        if self.names.insert(row.name.to_string()) {
             let Withdrawal { subject, time, reason, .. } = by;
             *self.by.entry(format!("{subject}, withdrawn on {time}: {reason}")).or_default() += 1;
         }

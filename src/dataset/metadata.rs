@@ -75,11 +75,11 @@ impl Columns {
         let name = row.image(self.image)?;
         let mut labels = LabelValues::negative(LABELS.len());
         for label in row.text(self.labels).split('|') {
-            labels.set(row.label(name, label.trim())?, Some(true));
+            labels.set(row.label(&name, label.trim())?, Some(true));
         }
         let number = |text: &str| text.parse::<u32>().ok();
         Ok(ImageRow {
-            name: name.to_owned(),
+            name,
             object: None,
             sha256: Sha256([0; 32]),
             bytes: 0,

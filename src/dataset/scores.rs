@@ -59,7 +59,7 @@ pub fn read(bytes: &[u8], path: &Path, labels: &[String]) -> Result<ScoreFile, D
     };
     let mut seen: HashMap<String, (usize, u32, bool)> = HashMap::new();
     while let Some(row) = table.next_row()? {
-        let name = row.image(image)?;
+        let name = row.image(image)?.to_string();
         let start = file.scores.len();
         for (_, column) in &columns {
             let finite = |text: &str| text.parse().ok().filter(|score: &f64| score.is_finite());

@@ -9,7 +9,7 @@ use csv::{Reader, ReaderBuilder, StringRecord};
 
 use super::text::MAX_ROWS;
 use super::{DatasetError, FilePosition, labels};
-use crate::records::is_plain_name;
+use crate::records::ImageName;
 
 /// A CSV file on its way through.
 pub(super) struct CsvTable<'a> {
@@ -117,13 +117,11 @@ impl<'t> CsvRow<'t> {
     }
 
     /// The field as the name of an image.
-    pub(super) fn image(&self, column: CsvColumn<'_>) -> Result<&'t str, DatasetError> {
+    pub(super) fn image(&self, column: CsvColumn<'_>) -> Result<ImageName, DatasetError> {
         let name = self.text(column);
-        if is_plain_name(name) {
-            return Ok(name);
-        }
-        let (place, name) = (FilePosition::Row(self.row), name.to_owned());
-        Err(DatasetError::NotAName { path: self.path.to_owned(), place, name })
+        let place = FilePosition::Row(self.row);
+        let wrong = |_| DatasetError::NotAName { path: self.path.to_owned(), place, name: name.to_owned() };
+        name.parse().map_err(wrong)
     }
 
     /// The position of the label that is written as `label`.

@@ -231,7 +231,7 @@ fn add_images(
             graph.nodes.push(Node {
                 id: to,
                 kind: NodeKind::Image,
-                name: Some(row.name.clone()),
+                name: Some(row.name.to_string()),
                 summary: format!("{} x {}, patient {}", row.width, row.height, row.patient),
                 row: Some(row.row),
             });
@@ -367,7 +367,11 @@ fn image_name(registry: &Registry, view: &View, id: &Hash) -> Result<Option<Stri
     for (from, _) in view.referrers(id)?.into_iter().filter(|(_, role)| role == IMAGE) {
         // A damaged manifest must not keep the rest from being named.
         if let Ok(manifest) = registry.get_packed::<Manifest>(Id::new(from)) {
-            return Ok(manifest.rows.into_iter().find(|row| row.object == Some(*id)).map(|row| row.name));
+            return Ok(manifest
+                .rows
+                .into_iter()
+                .find(|row| row.object == Some(*id))
+                .map(|row| row.name.to_string()));
         }
     }
     Ok(None)

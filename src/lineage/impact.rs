@@ -275,7 +275,7 @@ pub fn impact(registry: &Registry, view: &View, asked: &Asked) -> Result<Impact,
             continue;
         }
         images.extend(rows.iter().map(|(_, row)| AffectedImage {
-            name: row.name.clone(),
+            name: row.name.to_string(),
             id: row.object,
             patient: row.patient.clone(),
             row: row.row,
@@ -305,7 +305,7 @@ pub fn impact(registry: &Registry, view: &View, asked: &Asked) -> Result<Impact,
         let id = image.id.expect("it was just looked at");
         let here = registry.store().contains(&id);
         let summary = format!("patient {}{}", image.patient, if here { "" } else { ", not here" });
-        let name = Some(image.name.clone());
+        let name = Some(image.name.to_string());
         let node = Node { id, kind: NodeKind::Image, name, summary, row: Some(image.row) };
         nodes.push(AffectedNode { node, uses: UsageCounts::default() });
     }

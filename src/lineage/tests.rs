@@ -189,7 +189,7 @@ fn what_has_seen_a_withdrawn_image_is_marked() {
     let manifest: Manifest = objects.get_packed(objects.get(study.dataset).unwrap().manifest).unwrap();
     let name = manifest.rows[0].name.clone();
     let mut withdrawal = golden!(Withdrawal, "withdrawal.json");
-    withdrawal.subject = crate::records::Subject::Image { name };
+    withdrawal.subject = crate::records::Subject::Image { name: name.to_string() };
     withdrawal.images.clear();
     let id = Id::new(Hash::of(&codec::encode(&withdrawal).unwrap()));
     let mut marks = Marks::among(objects, Withdrawn::of(vec![(id, withdrawal)]));

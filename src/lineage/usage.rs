@@ -235,7 +235,7 @@ impl<'a> UsageQuery<'a> {
                 used.scored.extend(self.rows_that(dataset, |row| row.object == Some(file))?);
             }
             ImageUse::Names { dataset, names } => {
-                let is = |row: &ImageRow| names.binary_search(&row.name).is_ok();
+                let is = |row: &ImageRow| names.binary_search_by(|name| name.as_str().cmp(&row.name)).is_ok();
                 used.scored.extend(self.rows_that(dataset, is)?);
             }
             ImageUse::Shared(predictions) => {
@@ -305,7 +305,7 @@ impl<'a> UsageQuery<'a> {
             }
         }
         let row = self.manifests.get(dataset)?.rows.get(*row as usize)?;
-        Some((row.name.clone(), row.object))
+        Some((row.name.to_string(), row.object))
     }
 
     fn all(&mut self, dataset: Id<Dataset>) -> Result<RowSet, RegistryError> {

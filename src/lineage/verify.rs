@@ -320,7 +320,7 @@ impl DamageGraph {
             let Ok(manifest) = registry.get_packed::<Manifest>(Id::new(*manifest)) else { continue };
             for row in manifest.rows {
                 if let Some(id) = row.object.filter(|id| images.contains(id)) {
-                    names.entry(id).or_insert(row.name);
+                    names.entry(id).or_insert_with(|| row.name.to_string());
                 }
             }
         }

@@ -229,7 +229,7 @@ impl Affected {
         let subject = match (asked, chosen.first()) {
             (_, None) => return Err(WithdrawError::NotHere(asked.to_string())),
             (Asked::Patient(patient), _) => Subject::Patient { patient: patient.clone() },
-            (_, Some(row)) => Subject::Image { name: row.name.clone() },
+            (_, Some(row)) => Subject::Image { name: row.name.to_string() },
         };
         let files: HashSet<Hash> = chosen.iter().filter_map(|row| row.object).collect();
         // The same picture under another name is the same picture.
@@ -250,7 +250,7 @@ impl Affected {
             }
         }
         let images = rows.iter().map(|row| WithdrawnImage {
-            name: row.name.clone(),
+            name: row.name.to_string(),
             patient: row.patient.clone(),
             blake3: row.object.map(Mention),
             sha256: row.object.map(|_| row.sha256),

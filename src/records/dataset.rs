@@ -8,8 +8,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::labels::{self, LabelValues, MAX_LABELS};
 use super::{
-    Content, Descriptor, File, ImageUse, Kind, Packed, PatientId, Recomputed, Record, StudyId, Travels,
-    is_plain_name,
+    Content, Descriptor, File, ImageName, ImageUse, Kind, Packed, PatientId, Recomputed, Record, StudyId,
+    Travels,
 };
 use crate::hash::{Hash, Id, Sha256};
 
@@ -234,10 +234,6 @@ impl Packed for Manifest {
         if let Some(pair) = self.rows.windows(2).find(|pair| pair[0].name >= pair[1].name) {
             return Err(format!("`{}` is not in the order of names", pair[1].name));
         }
-        // A name becomes a path wherever images are written, and a stranger may have made the manifest.
-        if let Some(row) = self.rows.iter().find(|row| !is_plain_name(&row.name)) {
-            return Err(format!("{:?} is not the name of an image: it must be a plain file name", row.name));
-        }
         let labels = self.labels as usize;
         if let Some((row, why)) =
             self.rows.iter().find_map(|row| Some((row, row.labels.check(labels).err()?)))
@@ -257,8 +253,7 @@ impl Packed for Manifest {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ImageRow {
     /// `Image Index`: the file name.
-    #[serde(deserialize_with = "text")]
-    pub name: String,
+    pub name: ImageName,
     /// The image file; none in a data set of metadata only.
     pub object: Option<Hash>,
     /// SHA-256 of the image file; zeros without one.
@@ -287,15 +282,6 @@ pub struct ImageRow {
     /// a job has it, comes without them.
     #[serde(skip)]
     pub labels: LabelValues,
-}
-
-/// Reads a string that lies in the bytes at hand. bincode takes an owned one's length at its word and
-/// allocates that much before it looks whether so many bytes are there. JSON, in which jobs come, does not.
-fn text<'de, D: Deserializer<'de>>(bytes: D) -> Result<String, D::Error> {
-    match bytes.is_human_readable() {
-        true => String::deserialize(bytes),
-        false => <&str>::deserialize(bytes).map(str::to_owned),
-    }
 }
 
 impl ImageRow {

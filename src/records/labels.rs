@@ -9,15 +9,17 @@ const MAX_NAME: usize = 128;
 
 /// The labels of one image: each positive, negative, or missing.
 ///
-/// Two words for up to 64 labels, without a place on the heap; two words for each 64 beyond. That a label is
-/// missing is part of every answer, so that nobody takes it for negative.
+/// One word for up to 64 labels of which none is missing, without a place on the heap, as there is one of these an
+/// image; two words for each 64 labels otherwise. That a label is missing is part of every answer, so that nobody
+/// takes it for negative.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct LabelValues(Words);
 
+/// The same values are always of the same variant, so that they are equal.
 #[derive(Clone, PartialEq, Eq, Hash)]
 enum Words {
-    /// Up to 64 labels.
-    One { positive: u64, missing: u64 },
+    /// Up to 64 labels, none of them missing: the bits of the positives.
+    Known(u64),
     /// The words of the positives, then as many of those that are missing.
     Many(Box<[u64]>),
 }
@@ -31,7 +33,7 @@ impl LabelValues {
     /// `labels` labels, all of them negative.
     pub fn negative(labels: usize) -> Self {
         LabelValues(match words(labels) {
-            0 | 1 => Words::One { positive: 0, missing: 0 },
+            0 | 1 => Words::Known(0),
             more => Words::Many(vec![0; 2 * more].into()),
         })
     }
@@ -48,11 +50,17 @@ impl LabelValues {
     /// # Panics
     /// If there are not so many labels.
     pub fn set(&mut self, label: usize, value: Option<bool>) {
-        let (positive, missing) = self.words_mut();
-        let (word, bit) = (label / u64::BITS as usize, 1 << (label % u64::BITS as usize));
-        for (of, is) in [(&mut positive[word], value == Some(true)), (&mut missing[word], value.is_none())] {
-            *of = if is { *of | bit } else { *of & !bit };
+        let (place, bit) = (label / u64::BITS as usize, 1 << (label % u64::BITS as usize));
+        let put = |word: &mut u64, is: bool| *word = if is { *word | bit } else { *word & !bit };
+        if let (Words::Known(positive), Some(value)) = (&mut self.0, value) {
+            assert_eq!(place, 0, "label {label} of 64 or fewer");
+            return put(positive, value);
         }
+        let (positive, missing) = self.words();
+        let (mut positive, mut missing) = (positive.to_vec(), missing.to_vec());
+        put(&mut positive[place], value == Some(true));
+        put(&mut missing[place], value.is_none());
+        *self = Self::of_words(&positive, &missing);
     }
 
     /// The value of a label; `None` where it is missing, and of a label that the data set does not have.
@@ -76,29 +84,15 @@ impl LabelValues {
     /// Bits of the positive labels and of the missing ones, the first in the lowest bit of the first word.
     pub(super) fn words(&self) -> (&[u64], &[u64]) {
         match &self.0 {
-            Words::One { positive, missing } => {
-                (std::slice::from_ref(positive), std::slice::from_ref(missing))
-            }
+            Words::Known(positive) => (std::slice::from_ref(positive), &[0]),
             Words::Many(words) => words.split_at(words.len() / 2),
-        }
-    }
-
-    fn words_mut(&mut self) -> (&mut [u64], &mut [u64]) {
-        match &mut self.0 {
-            Words::One { positive, missing } => {
-                (std::slice::from_mut(positive), std::slice::from_mut(missing))
-            }
-            Words::Many(words) => {
-                let half = words.len() / 2;
-                words.split_at_mut(half)
-            }
         }
     }
 
     /// From the bits of the positive labels and of the missing ones, as many words of each.
     pub(super) fn of_words(positive: &[u64], missing: &[u64]) -> Self {
         LabelValues(match (positive, missing) {
-            ([positive], [missing]) => Words::One { positive: *positive, missing: *missing },
+            ([positive], [0]) => Words::Known(*positive),
             _ => Words::Many([positive, missing].concat().into()),
         })
     }
@@ -220,9 +214,19 @@ mod tests {
 
     #[test]
     fn few_labels_take_no_place_on_the_heap() {
-        assert_eq!(size_of::<LabelValues>(), 24);
-        assert!(matches!(LabelValues::negative(64).0, Words::One { .. }));
+        assert_eq!(size_of::<LabelValues>(), 16);
+        assert!(matches!(LabelValues::negative(64).0, Words::Known(0)));
         assert!(matches!(LabelValues::negative(65).0, Words::Many(_)));
+    }
+
+    #[test]
+    fn a_label_that_was_missing_and_is_known_now_leaves_no_trace() {
+        let mut labels = LabelValues::of(&[Some(true), None]);
+        assert!(matches!(labels.0, Words::Many(_)));
+        labels.set(1, Some(false));
+        assert_eq!(labels, LabelValues::of(&[Some(true), Some(false)]));
+        labels.set(0, Some(false));
+        assert_eq!(labels, LabelValues::negative(2));
     }
 
     #[test]

@@ -14,7 +14,6 @@ mod model;
 mod name;
 mod note;
 mod of_runs;
-mod patient;
 mod probe;
 pub mod rules;
 mod run;
@@ -23,6 +22,7 @@ mod software;
 mod split;
 mod study;
 mod table;
+mod text;
 mod withdrawal;
 
 use schemars::JsonSchema;
@@ -44,7 +44,6 @@ pub use labels::{LabelCounts, LabelValues, MAX_LABELS};
 pub use model::{Architecture, ImageInput, Model};
 pub(crate) use name::is_plain_name;
 pub use note::{MAX_NOTE, Note};
-pub use patient::{BadText, PatientId, StudyId};
 pub use probe::{ProbeResult, ProbeTable, ProbedFold, Target};
 pub use run::{
     Augmentation, DeviceKind, EarlyStop, EpochLog, Execution, Git, Init, Layout, Loss, Pixels, Precision,
@@ -54,6 +53,7 @@ pub use software::{Computed, Numerics, Software, differing_sources, is_source_li
 pub use split::{Assignment, FoldSizes, Split, SplitMethod, Subset, SubsetSize};
 pub use study::{Study, StudyProbe, StudyRun, StudySection};
 pub use table::{AgeCount, AucTable, DatasetTable, LabelAuc, LabelPrevalence, Table};
+pub use text::{BadText, ImageName, PatientId, StudyId};
 pub use withdrawal::{Subject, Withdrawal, WithdrawnImage};
 
 use crate::hash::{Hash, Id, Sha256};

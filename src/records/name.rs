@@ -3,7 +3,7 @@
 use crate::hash::Hash;
 
 /// Most bytes of a file name, as file systems have it.
-const MAX_NAME: usize = 255;
+pub(super) const MAX_NAME: usize = 255;
 
 /// Whether `name` names a file in whatever folder it is looked up in, and nothing outside it, and looks
 /// like no other name.

@@ -73,7 +73,8 @@ impl Withdrawn {
     /// The withdrawal that covers an image of this name, patient and file.
     pub fn of_row(&self, row: &ImageRow) -> Option<&(Id<Withdrawal>, Withdrawal)> {
         let by_file = || row.object.as_ref().and_then(|object| self.objects.get(object));
-        let place = self.patients.get(&row.patient).or_else(|| self.names.get(&row.name)).or_else(by_file);
+        let place =
+            self.patients.get(&row.patient).or_else(|| self.names.get(row.name.as_str())).or_else(by_file);
         place.map(|place| &self.records[*place])
     }
 
@@ -174,7 +175,7 @@ mod tests {
 
     fn row(name: &str, patient: u32, file: Option<&[u8]>) -> ImageRow {
         ImageRow {
-            name: name.to_owned(),
+            name: name.parse().unwrap(),
             object: file.map(Hash::of),
             sha256: Sha256([0; 32]),
             bytes: 0,

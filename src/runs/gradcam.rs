@@ -99,13 +99,13 @@ pub fn gradcams(
     let mut tables = Vec::new();
     for ((row, label), seen) in wanted.iter().zip(maps) {
         let image = &manifest.rows[*row as usize];
-        let object = image.object.ok_or_else(|| RunError::NoSuchImage(image.name.clone()))?;
+        let object = image.object.ok_or_else(|| RunError::NoSuchImage(image.name.to_string()))?;
         let gray = pixels::decode(&registry.store().read(&object)?)
-            .map_err(|source| RunError::NotAnImage { name: image.name.clone(), source })?;
+            .map_err(|source| RunError::NotAnImage { name: image.name.to_string(), source })?;
         let own: Vec<BoxRow> =
             boxes.iter().filter(|of| (of.image, of.label) == (*row, *label)).cloned().collect();
         let name = &dataset.labels[*label as usize];
-        let image = DecodedImage { name: image.name.clone(), object: Id::new(object), gray: &gray };
+        let image = DecodedImage { name: image.name.to_string(), object: Id::new(object), gray: &gray };
         let (heatmap, _) = runner.heatmap(&transaction, run, image, name, seen, &own)?;
         tables.push(Table::Heatmap(Box::new(heatmap)));
     }
@@ -141,7 +141,7 @@ pub fn pointing(
         let image = &manifest.rows[row.image as usize];
         let heatmap = in_box(&runner.map(cells, [image.width, image.height]), row);
         let label = dataset.labels[row.label as usize].clone();
-        PointedBox { image: image.name.clone(), label, logit, heatmap }
+        PointedBox { image: image.name.to_string(), label, logit, heatmap }
     });
     let rows: Vec<PointedBox> = pointed.collect();
     let of_label = |label: &String| {

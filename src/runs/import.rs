@@ -110,7 +110,7 @@ pub fn import_scores(registry: &Registry, foreign: &Foreign, stamp: &Stamp) -> R
         repeated_images: repeated,
         unknown_images: unknown,
         extra_images: extra,
-        missing_images: missing.iter().map(|row| manifest.rows[*row as usize].name.clone()).collect(),
+        missing_images: missing.iter().map(|row| manifest.rows[*row as usize].name.to_string()).collect(),
     })
 }
 

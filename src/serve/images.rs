@@ -101,7 +101,7 @@ pub(super) fn list(registry: &Registry, id: Hash, query: &Query) -> Result<Answe
     for place in found.iter().skip(page * LEAF).take(LEAF) {
         let row = &manifest.rows[*place];
         table.rows.push(vec![
-            Cell::Text(row.name.clone()),
+            Cell::Text(row.name.to_string()),
             Cell::Text(row.patient.to_string()),
             Cell::Text(row.follow_up.map_or(String::new(), |number| number.to_string())),
             Cell::Text(row.age.map_or(String::new(), |age| age.to_string())),

@@ -168,7 +168,7 @@ mod tests {
 
     pub(super) fn row(patient: u32, follow_up: u32) -> ImageRow {
         ImageRow {
-            name: format!("{patient:08}_{follow_up:03}.png"),
+            name: format!("{patient:08}_{follow_up:03}.png").parse().unwrap(),
             object: None,
             sha256: Sha256([0; 32]),
             bytes: 0,

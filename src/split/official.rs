@@ -86,7 +86,7 @@ mod tests {
     /// Twenty patients of two images; the first sixteen train and validate.
     fn example() -> (Vec<ImageRow>, Vec<String>, Vec<String>) {
         let rows = rows(&[2; 20]);
-        let names = |rows: &[ImageRow]| rows.iter().map(|row| row.name.clone()).collect();
+        let names = |rows: &[ImageRow]| rows.iter().map(|row| row.name.to_string()).collect();
         let lists = (names(&rows[..32]), names(&rows[32..]));
         (rows, lists.0, lists.1)
     }
@@ -114,7 +114,7 @@ mod tests {
     fn what_only_lists_or_only_the_data_set_know_is_reported() {
         let (rows, mut train_val, mut test) = example();
         train_val.push("elsewhere.png".into());
-        test.retain(|name| *name != rows[39].name);
+        test.retain(|name| rows[39].name != *name);
         let split = official(&rows, &train_val, &test, 0.1, 1).unwrap();
         assert_eq!(split.unknown_names, ["elsewhere.png"]);
         assert_eq!(split.unlisted, [39]);

@@ -18,7 +18,7 @@ fn test_images(study: &Study) -> Vec<String> {
     let dataset: Dataset = registry.get(split.dataset).unwrap();
     let manifest: Manifest = registry.get_packed(dataset.manifest).unwrap();
     let rows = registry.get_packed(split.assignment).unwrap().rows(0, reg::records::Subset::Test);
-    rows.iter().map(|row| manifest.rows[*row as usize].name.clone()).collect()
+    rows.iter().map(|row| manifest.rows[*row as usize].name.to_string()).collect()
 }
 
 fn id<T>(study: &Study, name: &str) -> Id<T> {

@@ -41,7 +41,7 @@ fn other(labels: &[String], no_finding: Option<&str>) -> Study {
         let info = png::check(&bytes).unwrap();
         let values: Vec<_> = (0..labels.len()).map(|label| value(image, label)).collect();
         rows.push(ImageRow {
-            name: format!("x,{image:02}.png"),
+            name: format!("x,{image:02}.png").parse().unwrap(),
             object: Some(file.object.hash),
             sha256: file.sha256,
             bytes: file.bytes,

@@ -105,11 +105,11 @@ fn every_link_of_every_page_leads_to_a_page_and_nothing_is_written() {
     assert!(seen.len() > 60, "{}", seen.len());
     assert_eq!((files(&study.path(".reg/objects")), study.json("log")), before);
     // So do the images of a patient, and one by name.
-    for words in [name.clone(), "patient:5".to_owned()] {
+    for words in [name.to_string(), "patient:5".to_owned()] {
         let found = server.get(&format!("/?q={words}"));
         let place = links(&found.body).find(|link| link.starts_with("/images/")).unwrap();
         let listed = server.get(&place).body;
-        let rows = if words == name { 1 } else { 2 };
+        let rows = if words == *name { 1 } else { 2 };
         assert!(
             listed.contains(&format!("{rows} images"))
                 && links(&listed).any(|link| link.starts_with("/image/"))

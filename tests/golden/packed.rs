@@ -121,7 +121,16 @@ fn values_that_break_the_rules_are_neither_written_nor_read() {
     // The second label is positive, and there is one.
     refuses(&Manifest { labels: 1, rows: vec![first.clone()] });
     for name in ["", "..", "/etc/passwd", "../../.bashrc", "a/b.png", "a\\b.png", "a\nb.png"] {
-        refuses(&manifest(vec![ImageRow { name: name.to_owned(), ..first.clone() }]));
+        let plain = codec::pack(&manifest(vec![first.clone()])).unwrap();
+        let written = |name: &str| [&(name.len() as u64).to_le_bytes(), name.as_bytes()].concat();
+        let at = plain.windows(8 + first.name.len()).position(|here| here == written(&first.name)).unwrap();
+        let behind = &plain[at + 8 + first.name.len()..];
+        let forged = [&plain[..at], &written(name), behind].concat();
+        let error = codec::unpack::<Manifest>(&forged).unwrap_err().to_string();
+        assert!(
+            error.contains("is not the name of an image: it must be a plain file name"),
+            "{name}: {error}"
+        );
     }
 
     let boxes: Boxes = codec::unpack(&fs::read(golden("boxes.bin")).unwrap()).unwrap();
@@ -192,7 +201,7 @@ fn rows(labels: usize) -> impl Strategy<Value = Vec<ImageRow>> {
             usize,
             (String, Option<String>, _, _, Vec<_>),
         )| ImageRow {
-            name: format!("{place:03}.png"),
+            name: format!("{place:03}.png").parse().unwrap(),
             patient: patient.parse().unwrap(),
             study: study.map(|study| study.parse().unwrap()),
             follow_up,

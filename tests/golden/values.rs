@@ -107,7 +107,7 @@ pub(crate) fn manifest() -> Manifest {
     let image = |name: &str, row| {
         let digest = Digest::of(name.as_bytes());
         ImageRow {
-            name: name.to_owned(),
+            name: name.parse().unwrap(),
             object: Some(digest.blake3),
             sha256: digest.sha256,
             bytes: digest.bytes,
@@ -138,7 +138,7 @@ fn manifest_of_metadata() -> Manifest {
     let mut labels = [Some(false); 66];
     (labels[1], labels[65]) = (None, Some(true));
     let row = ImageRow {
-        name: "a-\u{e9}.png".to_owned(),
+        name: "a-\u{e9}.png".parse().unwrap(),
         object: None,
         sha256: Sha256([0; 32]),
         bytes: 0,

@@ -85,11 +85,17 @@ impl DatasetDiff {
         let (now_missing, now_known) = (without(&lacks, &lacked, a), without(&lacked, &lacks, b));
         if had != has || !now_missing.is_empty() || !now_known.is_empty() {
             let (gained, lost) = (without(&has, &had, b), without(&had, &has, a));
-            self.relabelled.push(Relabelled { name: row.name.clone(), gained, lost, now_missing, now_known });
+            self.relabelled.push(Relabelled {
+                name: row.name.to_string(),
+                gained,
+                lost,
+                now_missing,
+                now_known,
+            });
         }
         let what = fields(row, other);
         if !what.is_empty() {
-            self.changed.push(Changed { name: row.name.clone(), what });
+            self.changed.push(Changed { name: row.name.to_string(), what });
         }
     }
 }
@@ -142,8 +148,8 @@ pub fn datasets(registry: &Registry, [a, b]: [Id<Dataset>; 2]) -> Result<Dataset
         let row = if order.is_le() { left.next() } else { None };
         let other = if order.is_ge() { right.next() } else { None };
         match (row, other) {
-            (Some(row), None) => diff.removed.push(row.name.clone()),
-            (None, Some(other)) => diff.added.push(other.name.clone()),
+            (Some(row), None) => diff.removed.push(row.name.to_string()),
+            (None, Some(other)) => diff.added.push(other.name.to_string()),
             (Some(row), Some(other)) => diff.compare(&records, row, other),
             (None, None) => {}
         }
@@ -166,7 +172,7 @@ fn same_boxes(
         let Some(boxes) = records[side].boxes else { return Ok(Vec::new()) };
         let rows = registry.get_packed(boxes)?.rows;
         let named = rows.into_iter().map(|of| {
-            let name = manifests[side].rows.get(of.image as usize).map(|row| row.name.clone());
+            let name = manifests[side].rows.get(of.image as usize).map(|row| row.name.to_string());
             let label = records[side].labels.get(of.label as usize).cloned();
             (name, label, [of.x, of.y, of.w, of.h].map(f64::to_bits))
         });

@@ -83,7 +83,7 @@ fn by_image(registry: &Registry, of: &Predictions) -> Result<ByImage, RegistryEr
     let scores = registry.get_packed(of.scores)?;
     let each = scores.rows.iter().zip(scores.scores.chunks_exact(scores.labels.max(1) as usize));
     let named = each.filter_map(|(row, scores)| {
-        let name = manifest.rows.get(*row as usize)?.name.clone();
+        let name = manifest.rows.get(*row as usize)?.name.to_string();
         Some((name, of.labels.iter().cloned().zip(scores.iter().copied()).collect()))
     });
     Ok(named.collect())
@@ -196,7 +196,7 @@ pub(super) fn images(
         let record = registry.get(id)?;
         let manifest = registry.get_packed(registry.get(record.dataset)?.manifest)?;
         let rows = registry.get_packed(record.scores)?.rows;
-        Ok(rows.iter().filter_map(|row| Some(manifest.rows.get(*row as usize)?.name.clone())).collect())
+        Ok(rows.iter().filter_map(|row| Some(manifest.rows.get(*row as usize)?.name.to_string())).collect())
     };
     let [a, b] = [names(ids[0])?, names(ids[1])?];
     if a == b {

@@ -63,7 +63,7 @@ fn places(registry: &Registry, (split, fold): Fold) -> Result<BTreeMap<String, S
     let codes = assignment.folds.get(fold as usize).map_or(&[][..], Vec::as_slice);
     let subset = |code: u8| Subset::ALL.into_iter().find(|subset| *subset as u8 == code);
     let named = manifest.rows.into_iter().zip(codes);
-    Ok(named.filter_map(|(row, code)| Some((row.name, subset(*code)?))).collect())
+    Ok(named.filter_map(|(row, code)| Some((row.name.to_string(), subset(*code)?))).collect())
 }
 
 /// Names of the images that either fold uses.

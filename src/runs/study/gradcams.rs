@@ -97,7 +97,7 @@ fn wanted(
         // Of equals the first.
         let surest = candidates.reduce(|best, next| if next.1 > best.1 { next } else { best });
         if let Some((row, _)) = surest
-            && !known.contains(&(manifest.rows[*row as usize].name.clone(), name.clone()))
+            && !known.contains(&(manifest.rows[*row as usize].name.to_string(), name.clone()))
         {
             wanted.push((*row, label as u32));
         }

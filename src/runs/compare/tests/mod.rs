@@ -31,7 +31,7 @@ struct World {
 /// Image `n` of a patient. Bit `i` of `labels` is the label of that place.
 fn image(n: u32, patient: u32, labels: u32) -> ImageRow {
     ImageRow {
-        name: format!("{n:04}.png"),
+        name: format!("{n:04}.png").parse().unwrap(),
         object: None,
         sha256: Sha256([0; 32]),
         bytes: 0,

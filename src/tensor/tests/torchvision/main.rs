@@ -182,7 +182,10 @@ fn train(workspace: &Workspace, name: &str, golden: &Training, settings: &Value)
     let weights = workspace.weights(&all);
     let mut rows: Vec<_> = (0..golden.batch).map(|n| workspace.image(n, golden.side).1).collect();
     let codes = [vec![0; rows.len()], vec![1; rows.len()]].concat();
-    let again = rows.clone().into_iter().map(|row| ImageRow { name: format!("again {}", row.name), ..row });
+    let again = rows
+        .clone()
+        .into_iter()
+        .map(|row| ImageRow { name: format!("again {}", row.name).parse().unwrap(), ..row });
     rows.extend(again);
     let [manifest, assignment] = workspace.dataset(rows, codes);
     let mut training = json!({

@@ -45,7 +45,7 @@ impl Bench {
                     put(dir.path(), &encode_png(&gray))
                 });
                 ImageRow {
-                    name: format!("{index:08}_000.png"),
+                    name: format!("{index:08}_000.png").parse().unwrap(),
                     object,
                     sha256: Sha256([0; 32]),
                     bytes: 0,

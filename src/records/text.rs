@@ -1,5 +1,6 @@
-//! What a source calls a patient or a study: short plain text. The only file that names the smol_str crate, which
-//! keeps such text without a place on the heap, as a row an image would need one otherwise.
+//! What a source calls a patient, a study or an image: short plain text that no wrong value can enter, from a record,
+//! a remote, a bundle or a CSV. The only file that names the smol_str crate, which keeps such text without a place on
+//! the heap, as a row an image would need one otherwise.
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -8,18 +9,24 @@ use std::str::FromStr;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use smol_str::SmolStr;
 
-use super::name::is_plain_text;
+use super::name::{MAX_NAME, is_plain_name, is_plain_text};
 
 /// Most bytes of the text.
 const MAX: usize = 64;
 
-/// Text that is no patient or study.
+/// Text that is no patient, study or image name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{text:?} is not a {what}: it must be plain text of 1 to {MAX} bytes, and no hash")]
+#[error("{text:?} is not {what}: it must be {rule}")]
 pub struct BadText {
     what: &'static str,
+    rule: &'static str,
     text: String,
 }
+
+/// What a patient and a study must be.
+const PLAIN_TEXT: &str = "plain text of 1 to 64 bytes, and no hash";
+/// What the name of an image must be.
+const PLAIN_NAME: &str = "a plain file name";
 
 /// A patient within a source, such as `13` or `p10-α`: plain text of 1 to 64 bytes.
 ///
@@ -29,18 +36,25 @@ pub struct BadText {
 pub struct PatientId(SmolStr);
 
 /// A study within a source: plain text of 1 to 64 bytes, as it is given.
+// Few sources name studies, so that it takes little room where there is none.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct StudyId(SmolStr);
+pub struct StudyId(Box<str>);
+
+/// The file name of an image: one plain component of a path, such as `00000013_000.png`. It becomes a path wherever
+/// images are written.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ImageName(SmolStr);
 
 fn is_number(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-fn plain(what: &'static str, text: &str) -> Result<SmolStr, BadText> {
-    match is_plain_text(text, MAX) {
-        true => Ok(SmolStr::new(text)),
-        false => Err(BadText { what, text: text.chars().take(MAX + 1).collect() }),
-    }
+fn bad(what: &'static str, rule: &'static str, text: &str) -> BadText {
+    BadText { what, rule, text: text.chars().take(MAX + 1).collect() }
+}
+
+fn plain<'t>(what: &'static str, text: &'t str) -> Result<&'t str, BadText> {
+    if is_plain_text(text, MAX) { Ok(text) } else { Err(bad(what, PLAIN_TEXT, text)) }
 }
 
 impl FromStr for PatientId {
@@ -56,7 +70,7 @@ impl FromStr for PatientId {
         match is_number(spelt) && (1..MAX).contains(&spelt.len()) {
             // Plain without a look at each character, as most are.
             true => Ok(PatientId(SmolStr::new(spelt))),
-            false => plain("patient", spelt).map(PatientId),
+            false => plain("a patient", spelt).map(|text| PatientId(SmolStr::new(text))),
         }
     }
 }
@@ -65,7 +79,18 @@ impl FromStr for StudyId {
     type Err = BadText;
 
     fn from_str(text: &str) -> Result<Self, BadText> {
-        plain("study", text).map(StudyId)
+        plain("a study", text).map(|text| StudyId(text.into()))
+    }
+}
+
+impl FromStr for ImageName {
+    type Err = BadText;
+
+    fn from_str(text: &str) -> Result<Self, BadText> {
+        match is_plain_name(text) {
+            true => Ok(ImageName(SmolStr::new(text))),
+            false => Err(bad("the name of an image", PLAIN_NAME, text)),
+        }
     }
 }
 
@@ -101,6 +126,46 @@ impl StudyId {
     }
 }
 
+impl ImageName {
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// It is looked up, compared and written as the text that it is.
+impl std::ops::Deref for ImageName {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::borrow::Borrow<str> for ImageName {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
+impl PartialEq<str> for ImageName {
+    fn eq(&self, other: &str) -> bool {
+        self.as_str() == other
+    }
+}
+
+impl PartialEq<&str> for ImageName {
+    fn eq(&self, other: &&str) -> bool {
+        self.as_str() == *other
+    }
+}
+
+impl PartialEq<String> for ImageName {
+    fn eq(&self, other: &String) -> bool {
+        self.as_str() == other
+    }
+}
+
 impl Ord for PatientId {
     fn cmp(&self, other: &Self) -> Ordering {
         self.order().cmp(&other.order())
@@ -121,7 +186,7 @@ impl<T: FromStr<Err = BadText> + AsRef<str>> serde::de::Visitor<'_> for Given<T>
     type Value = T;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "plain text of 1 to {MAX} bytes")
+        f.write_str("plain text")
     }
 
     fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<T, E> {
@@ -135,7 +200,7 @@ impl<T: FromStr<Err = BadText> + AsRef<str>> serde::de::Visitor<'_> for Given<T>
 }
 
 macro_rules! text {
-    ($($type:ident: $about:literal),*) => {$(
+    ($($type:ident, $most:expr, $about:literal;)*) => {$(
         impl fmt::Display for $type {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.pad(&self.0)
@@ -175,7 +240,7 @@ macro_rules! text {
                 schemars::json_schema!({
                     "type": "string",
                     "minLength": 1,
-                    "maxLength": MAX,
+                    "maxLength": $most,
                     "not": { "pattern": "^[0-9a-f]{64}$" },
                     "description": $about
                 })
@@ -185,8 +250,9 @@ macro_rules! text {
 }
 
 text! {
-    PatientId: "A patient within a source: plain text of 1 to 64 bytes; digits alone have no zeros in front.",
-    StudyId: "A study within a source: plain text of 1 to 64 bytes."
+    PatientId, MAX, "A patient within a source: plain text of 1 to 64 bytes; digits alone have no zeros in front.";
+    StudyId, MAX, "A study within a source: plain text of 1 to 64 bytes.";
+    ImageName, MAX_NAME, "The file name of an image: one plain component of a path.";
 }
 
 #[cfg(test)]
@@ -233,7 +299,14 @@ mod tests {
 
     #[test]
     fn what_the_usual_sources_write_takes_no_place_on_the_heap() {
-        assert_eq!((size_of::<PatientId>(), size_of::<Option<StudyId>>()), (24, 24));
+        assert_eq!((size_of::<PatientId>(), size_of::<ImageName>()), (24, 24));
         assert!(!patient("30805").0.is_heap_allocated() && !patient("patient64740").0.is_heap_allocated());
+        let name: ImageName = "00030805_000.png".parse().unwrap();
+        assert!(!name.0.is_heap_allocated());
+    }
+
+    #[test]
+    fn where_there_is_no_study_little_room_is_taken() {
+        assert_eq!(size_of::<Option<StudyId>>(), 16);
     }
 }
