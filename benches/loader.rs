@@ -94,7 +94,7 @@ fn row(bytes: &[u8]) -> (ImageRow, Hash) {
     let Gray { width, height, .. } = pixels::decode(bytes).expect("it was decoded before");
     let object = Hash::of(bytes);
     let row = ImageRow {
-        name: object.short(),
+        name: object.short().parse().unwrap(),
         object: Some(object),
         sha256: Sha256([0; 32]),
         bytes: bytes.len() as u64,

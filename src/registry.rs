@@ -147,6 +147,16 @@ pub enum RegistryError {
         /// What is wrong.
         source: CodecError,
     },
+    /// An array whose bytes are intact, and which is not what the record that names it says.
+    #[error("{kind} {} contradicts what it is about: {reason}", id.short())]
+    Contradiction {
+        /// The array.
+        id: Hash,
+        /// What it is.
+        kind: &'static str,
+        /// What does not fit.
+        reason: String,
+    },
     /// Something that cannot be done while objects are damaged or missing.
     #[error("{doing} would lose data: {problem}")]
     Unsound {

@@ -196,8 +196,8 @@ impl Checked {
         match kind.descriptor().content {
             Content::Split => {
                 let split = objects.get(Id::<Split>::new(id))?;
-                let rows = objects.get_packed(objects.get(split.dataset)?.manifest)?.rows;
-                let leaks = leaks(&rows, &objects.get_packed(split.assignment)?);
+                let rows = objects.manifest(&objects.get(split.dataset)?)?.rows;
+                let leaks = leaks(&rows, &objects.assignment(&split)?);
                 let said = leaks.iter().take(MAX_REPORTED).map(|Leak { fold, patient, .. }| {
                     format!("split {short}, fold {fold}: patient {patient} is in two subsets")
                 });

@@ -38,13 +38,13 @@ pub(super) fn views(
         match part.kind.record().map(|kind| kind.descriptor().content) {
             Some(Content::Dataset) => {
                 let dataset = objects.get(Id::<Dataset>::new(*id))?;
-                let manifest = objects.get_packed(dataset.manifest)?;
+                let manifest = objects.manifest(&dataset)?;
                 add(format!("images-{}.csv", id.short()), images(&dataset, &manifest).into_bytes());
             }
             Some(Content::Split) => {
                 let split = objects.get(Id::<Split>::new(*id))?;
-                let manifest = objects.get_packed(objects.get(split.dataset)?.manifest)?;
-                let assignment = objects.get_packed(split.assignment)?;
+                let manifest = objects.manifest(&objects.get(split.dataset)?)?;
+                let assignment = objects.assignment(&split)?;
                 add(format!("split-{}.csv", id.short()), subsets(&manifest, &assignment).into_bytes());
             }
             Some(

@@ -87,7 +87,7 @@ fn withdrawals(
         return Ok(());
     }
     let of_images = parts.iter().filter(|(_, part)| part.kind == NodeKind::Packed(PackedKind::Manifest));
-    let manifests = of_images.map(|(id, _)| <dyn Objects>::get_packed(source, Id::new(*id)));
+    let manifests = of_images.map(|(id, _)| <dyn Objects>::packed_alone(source, Id::new(*id)));
     let manifests: Vec<Manifest> = manifests.collect::<Result<_, _>>()?;
     for (id, record) in all.holding() {
         let alone = Withdrawn::of(vec![(*id, record.clone())]);

@@ -158,7 +158,7 @@ fn stats(
     let registry = context.registry()?;
     let id = registry.resolve_as::<Dataset>(&registry.view()?, dataset)?;
     let record = registry.get(id)?;
-    let manifest = registry.get_packed(record.manifest)?;
+    let manifest = registry.manifest(&record)?;
     let statistics = Statistics::of(&record, manifest.rows.iter());
     let marks = marks::warn(context, &registry, [id.hash])?;
     let mut text = counts(&statistics, format, &marks);

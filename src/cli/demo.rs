@@ -74,7 +74,7 @@ pub(crate) fn run(context: &Context, args: DemoArgs) -> Result<Reply, Failure> {
         decode: true,
     };
     let ingested = ingest(&registry, &request, stamp, &context.progress())?;
-    let manifest = registry.get_packed(ingested.dataset.manifest)?;
+    let manifest = registry.manifest(&ingested.dataset)?;
     let statistics = Statistics::of(&ingested.dataset, manifest.rows.iter());
     say(&TableFormat::Text.render(&[report::prevalence(&statistics)]));
     say(&report::age_histogram(&statistics, width().unwrap_or(80)));

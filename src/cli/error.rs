@@ -256,6 +256,13 @@ impl From<RegistryError> for Failure {
                 "install a newer reg".to_owned()
             }
             RegistryError::Codec { .. } => "`reg verify` lists what is damaged".to_owned(),
+            RegistryError::Contradiction { id, .. } => {
+                let hint = format!(
+                    "its hash is right, so it was made so: `reg trace --down {}` shows what depends on it",
+                    id.short()
+                );
+                return Failure { code: NO, ..Failure::new(message, Some(hint)) };
+            }
             RegistryError::WrongKind { .. }
             | RegistryError::Dangling { .. }
             | RegistryError::Unwritable(_) => return Failure::new(message, None),

@@ -101,8 +101,8 @@ fn show(context: &Context, text: &str, format: TableFormat) -> Result<Reply, Fai
     let id = registry.resolve_as::<Split>(&registry.view()?, text)?;
     let record = registry.get(id)?;
     let dataset = registry.get(record.dataset)?;
-    let manifest = registry.get_packed(dataset.manifest)?;
-    let assignment = registry.get_packed(record.assignment)?;
+    let manifest = registry.manifest(&dataset)?;
+    let assignment = registry.assignment(&record)?;
     let prevalence = split::prevalence(&manifest.rows, &dataset.labels, &assignment);
     // A subset's prevalence belongs beside its sizes.
     let folds: Vec<Value> = record
@@ -143,8 +143,8 @@ fn check(context: &Context, text: &str) -> Result<Reply, Failure> {
     let registry = context.registry()?;
     let id = registry.resolve_as::<Split>(&registry.view()?, text)?;
     let record = registry.get(id)?;
-    let manifest = registry.get_packed(registry.get(record.dataset)?.manifest)?;
-    let assignment = registry.get_packed(record.assignment)?;
+    let manifest = registry.manifest(&registry.get(record.dataset)?)?;
+    let assignment = registry.assignment(&record)?;
     let leaks = split::leaks(&manifest.rows, &assignment);
     let each: Vec<Value> = leaks
         .iter()

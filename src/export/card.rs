@@ -193,9 +193,9 @@ fn data(name: &str, dataset: &Dataset, split: &Split, fold: u32) -> String {
 
 fn performance(registry: &Registry, view: &View, evaluated: &EvaluatedRun) -> Result<String, ExportError> {
     let EvaluatedRun { predictions, record, auc, .. } = evaluated;
-    let manifest = registry.get_packed(registry.get(record.dataset)?.manifest)?;
+    let manifest = registry.manifest(&registry.get(record.dataset)?)?;
     let dataset = registry.get(record.dataset)?;
-    let scores = registry.get_packed(record.scores)?;
+    let scores = registry.scores(record)?;
     let columns = vec![
         Column::left("Label"),
         Column::right("Positives"),

@@ -27,7 +27,7 @@ pub fn croissant(
     folder: &ExportFolder,
 ) -> Result<(), ExportError> {
     let dataset = registry.get(id)?;
-    let manifest = registry.get_packed(dataset.manifest)?;
+    let manifest = registry.manifest(&dataset)?;
     let withdrawn = registry.withdrawn(view)?;
     let rows = withdrawn.rows(&manifest);
     if let Some((_, record)) = rows.first().and_then(|row| withdrawn.of_row(&manifest.rows[*row as usize])) {

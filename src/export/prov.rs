@@ -114,7 +114,7 @@ fn withdrawn_images(
         return Ok(found);
     }
     for node in graph.nodes.iter().filter(|node| node.kind.is(Kind::Dataset)) {
-        let manifest = registry.get_packed(registry.get(Id::<Dataset>::new(node.id))?.manifest)?;
+        let manifest = registry.manifest(&registry.get(Id::<Dataset>::new(node.id))?)?;
         for row in &manifest.rows {
             if let (Some(object), Some(by)) = (row.object, withdrawn.of_row(row)) {
                 found.insert(object, by.clone());

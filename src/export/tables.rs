@@ -74,15 +74,15 @@ pub fn dataset_sheets(
     split: Option<Id<Split>>,
 ) -> Result<Vec<Sheet>, ExportError> {
     let dataset = registry.get(id)?;
-    let manifest = registry.get_packed(dataset.manifest)?;
+    let manifest = registry.manifest(&dataset)?;
     let mut images = images(id, &dataset, &manifest);
     if let Some(split) = split {
         images.columns.extend(fold_columns(registry, split, id, &manifest)?);
         images.about.push(("reg.split".to_owned(), split.hash.to_string()));
     }
     let mut sheets = vec![images];
-    if let Some(boxes) = dataset.boxes {
-        sheets.push(self::boxes(id, &dataset, &manifest, &registry.get_packed(boxes)?)?);
+    if let Some(boxes) = registry.boxes(&dataset)? {
+        sheets.push(self::boxes(id, &dataset, &manifest, &boxes)?);
     }
     marked(registry, view, id.hash, sheets)
 }
@@ -200,7 +200,7 @@ fn boxes(
 
 fn folds(registry: &Registry, id: Id<Split>) -> Result<Sheet, ExportError> {
     let split = registry.get(id)?;
-    let manifest = registry.get_packed(registry.get(split.dataset)?.manifest)?;
+    let manifest = registry.manifest(&registry.get(split.dataset)?)?;
     let mut columns = vec![
         SheetColumn::new(IMAGE, names(&manifest.rows)),
         SheetColumn::new(PATIENT, patients(manifest.rows.iter())),
@@ -222,7 +222,7 @@ fn fold_columns(
     if split.dataset != dataset {
         return Err(ExportError::OtherDataset { split: id.hash, dataset: dataset.hash });
     }
-    let assignment: Assignment = registry.get_packed(split.assignment)?;
+    let assignment: Assignment = registry.assignment(&split)?;
     let column = |(number, fold): (usize, &Vec<u8>)| {
         let subset = |code: Option<&u8>| {
             let subset = Subset::ALL.into_iter().find(|subset| Some(&(*subset as u8)) == code);
@@ -237,8 +237,8 @@ fn fold_columns(
 /// Scores with the names of their images, in the form that `reg predictions import` takes.
 fn scores(registry: &Registry, id: Id<Predictions>) -> Result<Sheet, ExportError> {
     let predictions = registry.get(id)?;
-    let manifest = registry.get_packed(registry.get(predictions.dataset)?.manifest)?;
-    let scores: Scores = registry.get_packed(predictions.scores)?;
+    let manifest = registry.manifest(&registry.get(predictions.dataset)?)?;
+    let scores: Scores = registry.scores(&predictions)?;
     let wrong = |reason: &str| ExportError::Inconsistent { id: id.hash, reason: reason.to_owned() };
     if scores.labels as usize != predictions.labels.len() {
         return Err(wrong("it does not have one column of scores per label"));

@@ -291,7 +291,7 @@ impl Object {
         let head = registry.store().head(&id)?;
         match PackedKind::of(&head) {
             Some(PackedKind::Manifest) => {
-                return Ok(Object::Manifest(id, registry.get_packed(Id::new(id))?));
+                return Ok(Object::Manifest(id, registry.packed_alone(Id::new(id))?));
             }
             Some(kind @ (PackedKind::Boxes | PackedKind::Assignment | PackedKind::Scores)) => {
                 return Ok(Object::Packed(id, kind, bytes));
@@ -354,7 +354,7 @@ pub(super) fn node_of(id: Hash, header: &Header, names: &HashMap<Hash, String>) 
 /// The image of this name in the newest data set that has one.
 pub fn image_named(registry: &Registry, view: &View, name: &str) -> Result<Option<Hash>, RegistryError> {
     for dataset in view.of_kind(Kind::Dataset)?.into_iter().rev() {
-        let manifest = registry.get_packed(registry.get::<Dataset>(Id::new(dataset))?.manifest)?;
+        let manifest = registry.manifest(&registry.get::<Dataset>(Id::new(dataset))?)?;
         if let Some(row) = manifest.row_named(name) {
             return Ok(manifest.rows[row].object);
         }
@@ -366,7 +366,7 @@ pub fn image_named(registry: &Registry, view: &View, name: &str) -> Result<Optio
 fn image_name(registry: &Registry, view: &View, id: &Hash) -> Result<Option<String>, RegistryError> {
     for (from, _) in view.referrers(id)?.into_iter().filter(|(_, role)| role == IMAGE) {
         // A damaged manifest must not keep the rest from being named.
-        if let Ok(manifest) = registry.get_packed::<Manifest>(Id::new(from)) {
+        if let Ok(manifest) = registry.packed_alone::<Manifest>(Id::new(from)) {
             return Ok(manifest
                 .rows
                 .into_iter()

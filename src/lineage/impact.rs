@@ -119,7 +119,7 @@ pub fn datasets(
 ) -> Result<Vec<(Id<Dataset>, Dataset, Manifest)>, RegistryError> {
     let read = |id: Hash| {
         let dataset = registry.get::<Dataset>(Id::new(id)).ok()?;
-        let manifest = registry.get_packed(dataset.manifest).ok()?;
+        let manifest = registry.manifest(&dataset).ok()?;
         Some((Id::new(id), dataset, manifest))
     };
     Ok(view.of_kind(Kind::Dataset)?.into_par_iter().filter_map(read).collect())

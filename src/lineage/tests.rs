@@ -186,7 +186,7 @@ fn what_has_seen_a_withdrawn_image_is_marked() {
     let seen = study.run(0, None, "a");
     let tested = study.run(2, None, "b");
     let objects: &dyn Objects = &study.memory;
-    let manifest: Manifest = objects.get_packed(objects.get(study.dataset).unwrap().manifest).unwrap();
+    let manifest: Manifest = objects.manifest(&objects.get(study.dataset).unwrap()).unwrap();
     let name = manifest.rows[0].name.clone();
     let mut withdrawal = golden!(Withdrawal, "withdrawal.json");
     withdrawal.subject = crate::records::Subject::Image { name: name.to_string() };

@@ -123,7 +123,7 @@ impl<'a> UsageQuery<'a> {
         let rows = self.rows(record.dataset)?;
         let mut folds = Vec::new();
         if !rows.is_empty() {
-            let assignment = self.objects.get_packed(record.assignment)?;
+            let assignment = self.objects.assignment(&record)?;
             let of = |codes: &Vec<u8>, subset: Subset| {
                 let is = |row: &&u32| codes.get(**row as usize) == Some(&(subset as u8));
                 rows.iter().filter(is).copied().collect()
@@ -297,8 +297,7 @@ impl<'a> UsageQuery<'a> {
     /// Name and file of the image of a row; none where its data set cannot be read, which is noted.
     fn image(&mut self, (dataset, row): &(Hash, u32)) -> Option<(String, Option<Hash>)> {
         if !self.manifests.contains_key(dataset) {
-            let manifest =
-                || self.objects.get_packed(self.objects.get(Id::<Dataset>::new(*dataset))?.manifest);
+            let manifest = || self.objects.manifest(&self.objects.get(Id::<Dataset>::new(*dataset))?);
             match manifest() {
                 Ok(manifest) => drop(self.manifests.insert(*dataset, manifest)),
                 Err(e) => drop(self.unread.insert(*dataset, e.to_string())),
@@ -330,7 +329,7 @@ impl<'a> UsageQuery<'a> {
         if rows.is_empty() {
             return Ok(RowSet::new());
         }
-        let scores = self.objects.get_packed(scores)?;
+        let scores = self.objects.packed_alone(scores)?;
         let scored = rows.iter().filter(|row| scores.rows.binary_search(row).is_ok());
         Ok(scored.map(|row| (dataset.hash, *row)).collect())
     }
@@ -344,7 +343,7 @@ impl<'a> UsageQuery<'a> {
         if rows.is_empty() {
             return Ok(RowSet::new());
         }
-        let manifest = self.objects.get_packed(self.objects.get(dataset)?.manifest)?;
+        let manifest = self.objects.manifest(&self.objects.get(dataset)?)?;
         let found = rows.iter().filter(|row| is(&manifest.rows[**row as usize]));
         Ok(found.map(|row| (dataset.hash, *row)).collect())
     }

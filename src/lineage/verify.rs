@@ -317,7 +317,7 @@ impl DamageGraph {
         let images: HashSet<&Hash> = images.into_iter().collect();
         let mut names = HashMap::new();
         for manifest in manifests {
-            let Ok(manifest) = registry.get_packed::<Manifest>(Id::new(*manifest)) else { continue };
+            let Ok(manifest) = registry.packed_alone::<Manifest>(Id::new(*manifest)) else { continue };
             for row in manifest.rows {
                 if let Some(id) = row.object.filter(|id| images.contains(id)) {
                     names.entry(id).or_insert_with(|| row.name.to_string());

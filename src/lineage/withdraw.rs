@@ -342,9 +342,7 @@ impl<'a> Marks<'a> {
         if withdrawn.is_empty() {
             return Marks { usage: None };
         }
-        let choice = move |_: Id<Dataset>, dataset: &Dataset| {
-            Ok(withdrawn.rows(&objects.get_packed(dataset.manifest)?))
-        };
+        let choice = move |_: Id<Dataset>, dataset: &Dataset| Ok(withdrawn.rows(&objects.manifest(dataset)?));
         Marks { usage: Some(UsageQuery::new(objects, Box::new(choice))) }
     }
 

@@ -8,8 +8,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::labels::{self, LabelValues, MAX_LABELS};
 use super::{
-    Content, Descriptor, File, ImageName, ImageUse, Kind, Packed, PatientId, Recomputed, Record, StudyId,
-    Travels,
+    Content, Descriptor, File, ImageName, ImageUse, Kind, Packed, PatientId, Recomputed, Record, Scores,
+    StudyId, Travels,
 };
 use crate::hash::{Hash, Id, Sha256};
 
@@ -57,20 +57,58 @@ pub struct Dataset {
 impl Dataset {
     /// Says what is wrong with its labels.
     pub(super) fn check_labels(&self) -> Result<(), String> {
-        labels::check_names(&self.labels)
-    }
-
-    /// Asserts that a manifest has a value for each label of this data set and no others, and that what says that
-    /// nothing is found is one of them.
-    pub fn fits(&self, manifest: &Manifest) -> Result<(), String> {
-        let (own, theirs) = (self.labels.len(), manifest.labels as usize);
-        if own != theirs {
-            return Err(format!("it is of {theirs} labels, and its data set has {own}"));
-        }
+        labels::check_names(&self.labels)?;
         match &self.no_finding {
             Some(name) if !self.labels.contains(name) => {
                 Err(format!("{name:?} says that nothing is found, and is no label of its data set"))
             }
+            _ => Ok(()),
+        }
+    }
+
+    /// Asserts that a manifest has the rows and labels of this data set, and files where it has files.
+    pub(crate) fn check_manifest(&self, manifest: &Manifest) -> Result<(), String> {
+        let (own, theirs) = (self.labels.len(), manifest.labels as usize);
+        if own != theirs {
+            return Err(format!("{theirs} labels, but the data set has {own}"));
+        }
+        self.check_rows(manifest.rows.len())?;
+        match manifest.rows.iter().find(|row| row.object.is_none() != self.metadata_only) {
+            Some(row) if self.metadata_only => {
+                Err(format!("`{}` has a file, but the data set has metadata only", row.name))
+            }
+            Some(row) => Err(format!("`{}` has no file, but the data set has images", row.name)),
+            None => Ok(()),
+        }
+    }
+
+    /// Asserts that boxes are of images and labels of this data set.
+    pub(crate) fn check_boxes(&self, boxes: &Boxes) -> Result<(), String> {
+        let (images, labels) = (self.images, self.labels.len());
+        let is_beyond = |row: &&BoxRow| u64::from(row.image) >= images || row.label as usize >= labels;
+        match boxes.rows.iter().find(is_beyond) {
+            Some(BoxRow { image, label, .. }) => Err(format!(
+                "a box of image {image} and label {label}, but the data set has {images} images and {labels} labels"
+            )),
+            None => Ok(()),
+        }
+    }
+
+    /// Asserts that an array has a place for each image of this data set.
+    pub(super) fn check_rows(&self, rows: usize) -> Result<(), String> {
+        match rows as u64 == self.images {
+            true => Ok(()),
+            false => Err(format!("{rows} rows, but the data set has {} images", self.images)),
+        }
+    }
+
+    /// Asserts that ascending rows are rows of this data set's manifest.
+    pub(crate) fn check_scores(&self, scores: &Scores) -> Result<(), String> {
+        match scores.rows.last() {
+            Some(last) if u64::from(*last) >= self.images => Err(format!(
+                "scores of image {last}, counted from 0, but the data set has {} images",
+                self.images
+            )),
             _ => Ok(()),
         }
     }

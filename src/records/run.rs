@@ -273,6 +273,19 @@ pub struct Predictions {
 }
 
 impl Predictions {
+    /// Asserts that scores have the columns and the number of rows of these predictions, and rows of their data set.
+    pub(crate) fn check_scores(&self, scores: &Scores, dataset: &Dataset) -> Result<(), String> {
+        let (columns, labels) = (scores.labels as usize, self.labels.len());
+        if columns != labels {
+            return Err(format!("{columns} columns, but the predictions are of {labels} labels"));
+        }
+        let rows = scores.rows.len() as u64;
+        if rows != self.images {
+            return Err(format!("{rows} rows, but the predictions are of {} images", self.images));
+        }
+        dataset.check_scores(scores)
+    }
+
     /// Asserts that they are what the run that they are attributed to can have scored: the subset that they name, of its
     /// data set, split and fold.
     pub fn fit(&self, spec: &Spec, assignment: &Assignment, scores: &Scores) -> Result<(), String> {

@@ -149,6 +149,29 @@ impl Assignment {
     }
 }
 
+impl Split {
+    /// Asserts that an assignment has the folds of this split, their sizes, and a place for each image of its data set.
+    pub(crate) fn check_assignment(&self, assignment: &Assignment, dataset: &Dataset) -> Result<(), String> {
+        let (own, theirs) = (self.folds.len(), assignment.folds.len());
+        if own != theirs {
+            return Err(format!("{theirs} folds, but the split has {own}"));
+        }
+        for (fold, (codes, sizes)) in assignment.folds.iter().zip(&self.folds).enumerate() {
+            dataset.check_rows(codes.len()).map_err(|reason| format!("fold {fold}: {reason}"))?;
+            let mut counts = [0; Assignment::UNUSED as usize + 1];
+            codes.iter().for_each(|code| counts[*code as usize] += 1);
+            for (subset, size) in Subset::ALL.into_iter().zip([sizes.train, sizes.val, sizes.test]) {
+                let (count, said) = (counts[subset as usize], size.images);
+                if count != said {
+                    let subset = subset.name();
+                    return Err(format!("fold {fold}: {count} {subset} images, but the split has {said}"));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
 impl Packed for Assignment {
     const KIND: &'static str = "assignment";
     const MAGIC: &'static [u8; 8] = b"regassgn";

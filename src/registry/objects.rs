@@ -3,7 +3,10 @@
 use super::walk::runs_of;
 use super::{Registry, RegistryError};
 use crate::hash::{Hash, Id};
-use crate::records::{Packed, Record, Run, Weights, codec};
+use crate::records::{
+    Assignment, Boxes, Dataset, Manifest, Packed, Predictions, Record, Run, Scores, Spec, Split, Subset,
+    Weights, codec,
+};
 
 /// Whatever objects are read from.
 pub trait Objects {
@@ -36,9 +39,68 @@ impl dyn Objects + '_ {
         Ok(runs)
     }
 
-    /// Reads a packed array.
-    pub fn get_packed<T: Packed>(&self, id: Id<T>) -> Result<T, RegistryError> {
+    /// Reads a packed array that is not yet held to what it is about: for code that looks at nothing else.
+    pub fn packed_alone<T: Packed>(&self, id: Id<T>) -> Result<T, RegistryError> {
         codec::unpack(&self.bytes(&id.hash)?).map_err(|source| RegistryError::Codec { id: id.hash, source })
+    }
+
+    fn packed<T: Packed>(
+        &self,
+        id: Id<T>,
+        check: impl FnOnce(&T) -> Result<(), String>,
+    ) -> Result<T, RegistryError> {
+        let array = self.packed_alone(id)?;
+        let lies = |reason| RegistryError::Contradiction { id: id.hash, kind: T::KIND, reason };
+        check(&array).map_err(lies)?;
+        Ok(array)
+    }
+
+    /// Reads the manifest of a data set: a row for each of its images, a value for each of its labels.
+    pub fn manifest(&self, dataset: &Dataset) -> Result<Manifest, RegistryError> {
+        self.packed(dataset.manifest, |manifest| dataset.check_manifest(manifest))
+    }
+
+    /// Reads the boxes of a data set, of its images and labels; none where it has none.
+    pub fn boxes(&self, dataset: &Dataset) -> Result<Option<Boxes>, RegistryError> {
+        dataset.boxes.map(|id| self.packed(id, |boxes| dataset.check_boxes(boxes))).transpose()
+    }
+
+    /// Reads the assignment of a split: its folds, a place in each for each image of its data set.
+    pub fn assignment(&self, split: &Split) -> Result<Assignment, RegistryError> {
+        let dataset = self.get(split.dataset)?;
+        self.packed(split.assignment, |assignment| split.check_assignment(assignment, &dataset))
+    }
+
+    /// Reads the scores of predictions: a column for each of their labels, rows of their data set.
+    pub fn scores(&self, predictions: &Predictions) -> Result<Scores, RegistryError> {
+        let dataset = self.get(predictions.dataset)?;
+        self.packed(predictions.scores, |scores| predictions.check_scores(scores, &dataset))
+    }
+
+    /// Reads scores of images of a data set that no predictions name: what a probe says.
+    pub fn probe_scores(&self, id: Id<Scores>, dataset: &Dataset) -> Result<Scores, RegistryError> {
+        self.packed(id, |scores| match scores.labels {
+            1 => dataset.check_scores(scores),
+            more => Err(format!("{more} columns, but a probe has 1")),
+        })
+    }
+
+    /// Manifest rows of a subset of the fold that a spec trains on, ascending.
+    ///
+    /// # Errors
+    /// Also a spec whose split is of another data set, or has no such fold.
+    pub fn members(&self, spec: &Spec, subset: Subset) -> Result<Vec<u32>, RegistryError> {
+        let split = self.get(spec.split)?;
+        let lies =
+            |reason: String| RegistryError::Contradiction { id: spec.split.hash, kind: "split", reason };
+        if split.dataset != spec.dataset {
+            return Err(lies(format!("not of data set {}, which the spec names", spec.dataset.hash.short())));
+        }
+        let assignment = self.assignment(&split)?;
+        match spec.fold as usize {
+            fold if fold < assignment.folds.len() => Ok(assignment.rows(fold, subset)),
+            fold => Err(lies(format!("{} folds, but the spec names fold {fold}", assignment.folds.len()))),
+        }
     }
 }
 
@@ -63,8 +125,38 @@ impl Registry {
         (self as &dyn Objects).origins(weights)
     }
 
-    /// Reads a packed array.
-    pub fn get_packed<T: Packed>(&self, id: Id<T>) -> Result<T, RegistryError> {
-        (self as &dyn Objects).get_packed(id)
+    /// Reads the manifest of a data set; see [`Objects`].
+    pub fn manifest(&self, dataset: &Dataset) -> Result<Manifest, RegistryError> {
+        (self as &dyn Objects).manifest(dataset)
+    }
+
+    /// Reads the boxes of a data set; see [`Objects`].
+    pub fn boxes(&self, dataset: &Dataset) -> Result<Option<Boxes>, RegistryError> {
+        (self as &dyn Objects).boxes(dataset)
+    }
+
+    /// Reads the assignment of a split; see [`Objects`].
+    pub fn assignment(&self, split: &Split) -> Result<Assignment, RegistryError> {
+        (self as &dyn Objects).assignment(split)
+    }
+
+    /// Reads the scores of predictions; see [`Objects`].
+    pub fn scores(&self, predictions: &Predictions) -> Result<Scores, RegistryError> {
+        (self as &dyn Objects).scores(predictions)
+    }
+
+    /// Reads scores that no predictions name; see [`Objects`].
+    pub fn probe_scores(&self, id: Id<Scores>, dataset: &Dataset) -> Result<Scores, RegistryError> {
+        (self as &dyn Objects).probe_scores(id, dataset)
+    }
+
+    /// Manifest rows of a subset of the fold that a spec trains on; see [`Objects`].
+    pub fn members(&self, spec: &Spec, subset: Subset) -> Result<Vec<u32>, RegistryError> {
+        (self as &dyn Objects).members(spec, subset)
+    }
+
+    /// Reads a packed array that is not held to what it is about; see [`Objects`].
+    pub fn packed_alone<T: Packed>(&self, id: Id<T>) -> Result<T, RegistryError> {
+        (self as &dyn Objects).packed_alone(id)
     }
 }

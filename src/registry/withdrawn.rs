@@ -100,7 +100,7 @@ impl Withdrawn {
         if let Some(rows) = fs::read_to_string(&path).ok().and_then(|note| self.noted(&note, manifest)) {
             return Ok(rows);
         }
-        let rows = self.rows(&registry.get_packed(manifest)?);
+        let rows = self.rows(&registry.packed_alone(manifest)?);
         let numbers: Vec<String> = rows.iter().map(u32::to_string).collect();
         let numbers = numbers.join(" ");
         let note = format!("{}\n{numbers}", self.stands_for(&numbers, manifest));

@@ -83,12 +83,12 @@ pub(super) fn evaluate_run(
     }
 
     let context = TrainInputs::load(registry, spec)?;
-    refuse(run_context, spec, (&context.dataset, &context.split), Some(subset))?;
+    refuse(run_context, spec, &context.dataset, Some(subset))?;
     let out = registry.store().scratch()?;
     let start = ExecutionStart::now(environment);
     let job = predict_job(registry, &context, (record, spec), subset, device, threads, out.path().to_owned());
     let worked = worker.run(&job, listener)?;
-    let manifest = registry.get_packed(context.dataset.manifest)?;
+    let manifest = registry.manifest(&context.dataset)?;
     let scores = read_scores(out.path(), context.dataset.labels.len(), manifest.rows.len())?;
     let mut transaction = registry.transaction()?;
     let software = put_software(&mut transaction, worker.identity())?;
@@ -193,8 +193,8 @@ fn existing(
     }
     drop(view);
     let dataset = registry.get(predictions.dataset)?;
-    let manifest = registry.get_packed(dataset.manifest)?;
-    let scores = registry.get_packed(predictions.scores)?;
+    let manifest = registry.manifest(&dataset)?;
+    let scores = registry.scores(&predictions)?;
     let auc = auc_table(id, &predictions, &dataset, &manifest, &scores);
     let mut transaction = registry.transaction()?;
     let table = transaction.put(&Table::Auc(auc.clone()))?;

@@ -35,7 +35,7 @@ pub fn gradcam(
 ) -> Result<(Id<Table>, Heatmap, Vec<u8>), RunError> {
     let registry = run_context.registry;
     let runner = GradcamRunner::new(run_context, run, device)?;
-    let manifest = registry.get_packed(runner.context.dataset.manifest)?;
+    let manifest = registry.manifest(&runner.context.dataset)?;
     let place = runner.context.dataset.labels.iter().position(|known| known == label).ok_or_else(|| {
         RunError::NoSuchLabel { label: label.to_owned(), labels: runner.context.dataset.labels.clone() }
     })?;
@@ -89,7 +89,7 @@ pub fn gradcams(
     let registry = run_context.registry;
     let runner = GradcamRunner::new(run_context, run, device)?;
     let dataset = &runner.context.dataset;
-    let manifest = registry.get_packed(dataset.manifest)?;
+    let manifest = registry.manifest(dataset)?;
     let boxes = runner.boxes(wanted)?;
     let (rows, labels): (Vec<u32>, Vec<u32>) = wanted.iter().copied().unzip();
     refuse_rows(run_context, &manifest, &rows, true)?;
@@ -123,11 +123,10 @@ pub fn pointing(
     let registry = run_context.registry;
     let runner = GradcamRunner::new(run_context, run, device)?;
     let dataset = &runner.context.dataset;
-    let manifest = registry.get_packed(dataset.manifest)?;
+    let manifest = registry.manifest(dataset)?;
     let id = dataset.boxes.ok_or_else(|| RunError::NoBoxes(runner.spec.dataset.hash.short()))?;
-    let assignment = registry.get_packed(runner.context.split.assignment)?;
-    let members: HashSet<u32> = assignment.rows(runner.spec.fold as usize, subset).into_iter().collect();
-    let mut boxes = registry.get_packed(id)?.rows;
+    let mut boxes = registry.boxes(dataset)?.map_or(Vec::new(), |boxes| boxes.rows);
+    let members: HashSet<u32> = registry.members(&runner.spec, subset)?.into_iter().collect();
     boxes.retain(|row| members.contains(&row.image));
     if boxes.is_empty() {
         return Err(RunError::NoBoxesIn { subset: subset.name(), fold: runner.spec.fold });
@@ -321,8 +320,10 @@ impl<'a> GradcamRunner<'a> {
 
     /// The boxes of these images and labels.
     fn boxes(&self, wanted: &[(u32, u32)]) -> Result<Vec<BoxRow>, RunError> {
-        let Some(boxes) = self.context.dataset.boxes else { return Ok(Vec::new()) };
-        let mut rows = self.run_context.registry.get_packed(boxes)?.rows;
+        let Some(boxes) = self.run_context.registry.boxes(&self.context.dataset)? else {
+            return Ok(Vec::new());
+        };
+        let mut rows = boxes.rows;
         rows.retain(|row| wanted.contains(&(row.image, row.label)));
         Ok(rows)
     }

@@ -135,7 +135,7 @@ pub(super) fn select(objects: &dyn Objects, foreign: &Foreign, bytes: &[u8]) -> 
     if foreign.scale == Scale::Probability {
         check_probabilities(&file, &dataset, foreign)?;
     }
-    let manifest = objects.get_packed(dataset.manifest)?;
+    let manifest = objects.manifest(&dataset)?;
     let wanted: HashSet<u32> = match foreign.subset {
         Some(ScoredSubset { split, fold, subset }) => {
             rows_of(objects, foreign.dataset, split, fold, subset)?.into_iter().collect()
@@ -193,7 +193,7 @@ fn rows_of(
         let (divides, dataset) = (record.dataset.hash.short(), dataset.hash.short());
         return Err(RunError::OtherDataset { split: name, divides, dataset });
     }
-    let assignment = objects.get_packed(record.assignment)?;
+    let assignment = objects.assignment(&record)?;
     if fold as usize >= assignment.folds.len() {
         return Err(RunError::NoSuchFold { split: name, folds: assignment.folds.len(), fold });
     }

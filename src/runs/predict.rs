@@ -35,7 +35,7 @@ pub fn predict(
     let record = registry.get(run)?;
     let spec = registry.get(record.spec)?;
     let context = TrainInputs::load(registry, &spec)?;
-    let manifest = registry.get_packed(context.dataset.manifest)?;
+    let manifest = registry.manifest(&context.dataset)?;
     let row = |path: &PathBuf| -> Option<ImageRow> {
         let name = path.file_name()?.to_str()?;
         manifest.row_named(name).map(|place| manifest.rows[place].clone())

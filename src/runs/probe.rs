@@ -57,8 +57,8 @@ pub fn probe(
         return Err(RunError::SeesNoImage(first.model.name.clone()));
     }
     let context = TrainInputs::load(registry, first)?;
-    let manifest = registry.get_packed(context.dataset.manifest)?;
-    let assignment = registry.get_packed(context.split.assignment)?;
+    let manifest = registry.manifest(&context.dataset)?;
+    let assignment = registry.assignment(&context.split)?;
 
     let mut folds = Vec::new();
     let mut executions = Vec::new();
@@ -67,8 +67,11 @@ pub fn probe(
         let device = device.clone().unwrap_or_else(|| Device::of(spec.device));
         let numerics = worker.identity().numerics();
         let computed = Computed { device: device.kind, threads: spec.threads, numerics };
-        let members =
-            [Subset::Train, Subset::Val, Subset::Test].map(|s| assignment.rows(spec.fold as usize, s));
+        let members = [
+            registry.members(spec, Subset::Train)?,
+            registry.members(spec, Subset::Val)?,
+            registry.members(spec, Subset::Test)?,
+        ];
         let known = members.each_ref().map(|rows| truth(&manifest, rows, target));
         check_classes(&known, target, spec.fold)?;
         let images = known.each_ref().map(|part| part.len() as u64);
@@ -81,7 +84,7 @@ pub fn probe(
             folds.push(fold);
             continue;
         }
-        refuse(run_context, spec, (&context.dataset, &context.split), None)?;
+        refuse(run_context, spec, &context.dataset, None)?;
         let start = ExecutionStart::now(environment);
         let out = registry.store().scratch()?;
         let job = job(registry, &context, (run, spec), target, &device, out.path());
@@ -110,7 +113,8 @@ pub fn probe(
         folds.push(fold);
     }
     let with_scores = |fold: ProbedFold| -> Result<_, RunError> {
-        let scores = [registry.get_packed(fold.validation)?, registry.get_packed(fold.test)?];
+        let of = |id| registry.probe_scores(id, &context.dataset);
+        let scores = [of(fold.validation)?, of(fold.test)?];
         Ok((fold, scores))
     };
     let folds = folds.into_iter().map(with_scores).collect::<Result<_, _>>()?;

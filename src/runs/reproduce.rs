@@ -56,7 +56,7 @@ pub fn reproduce(
     let spec = registry.get(record.spec)?;
     let context = TrainInputs::load(registry, &spec)?;
     // Nothing is recorded, so that a result can be checked; but what is gone cannot be computed with.
-    refuse(run_context.allowing(true), &spec, (&context.dataset, &context.split), None)?;
+    refuse(run_context.allowing(true), &spec, &context.dataset, None)?;
     let device = device.unwrap_or_else(|| Device::of(spec.device));
     let scratch = registry.store().scratch()?;
 
@@ -101,7 +101,7 @@ pub fn reproduce(
             _ => None,
         });
         if let Some(table) = newest {
-            let manifest = registry.get_packed(context.dataset.manifest)?;
+            let manifest = registry.manifest(&context.dataset)?;
             let scores = read_scores(scratch.path(), predictions.labels.len(), manifest.rows.len())?;
             let now = auc_table(id, &predictions, &context.dataset, &manifest, &scores);
             compare("table", table.hash, hash_of(&Table::Auc(now))?)?;

@@ -96,7 +96,7 @@ pub fn train(
         None => {
             let base = base_name(&view, request, &context)?;
             drop(view);
-            refuse(run_context, &spec, (&context.dataset, &context.split), None)?;
+            refuse(run_context, &spec, &context.dataset, None)?;
             let mut transaction = registry.transaction()?;
             transaction.put(&spec)?;
             transaction.commit(&environment.stamp)?;

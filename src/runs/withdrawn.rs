@@ -7,27 +7,25 @@
 use super::weights::learnt_before;
 use super::{RunContext, RunError};
 use crate::hash::Hash;
-use crate::records::{Assignment, Dataset, Manifest, Spec, Split, Subset};
+use crate::records::{Dataset, Manifest, Spec, Subset};
 
 /// Refuses a spec whose fold, or the one subset of it that is asked for, has withdrawn images.
 pub(super) fn refuse(
     run_context: RunContext,
     spec: &Spec,
-    (dataset, split): (&Dataset, &Split),
+    dataset: &Dataset,
     subset: Option<Subset>,
 ) -> Result<(), RunError> {
     let registry = run_context.registry;
     if registry.withdrawn(&registry.view()?)?.is_empty() {
         return Ok(());
     }
-    let manifest = registry.get_packed(dataset.manifest)?;
-    let assignment = registry.get_packed(split.assignment)?;
-    let codes = assignment.folds.get(spec.fold as usize).map_or(&[][..], Vec::as_slice);
-    let used = |code: u8| match subset {
-        Some(subset) => code == subset as u8,
-        None => code != Assignment::UNUSED,
-    };
-    let rows: Vec<u32> = (0..).zip(codes).filter(|(_, code)| used(**code)).map(|(row, _)| row).collect();
+    let manifest = registry.manifest(dataset)?;
+    let subsets = subset.map_or(Subset::ALL.to_vec(), |subset| vec![subset]);
+    let members: Vec<Vec<u32>> =
+        subsets.into_iter().map(|subset| registry.members(spec, subset)).collect::<Result<_, _>>()?;
+    let mut rows = members.concat();
+    rows.sort_unstable();
     let files = spec.model.architecture.image().is_some();
     refuse_rows(run_context, &manifest, &rows, files)?;
     if subset.is_none() { refuse_weights(run_context, spec) } else { Ok(()) }
@@ -37,11 +35,9 @@ pub(super) fn refuse(
 fn refuse_weights(run_context: RunContext, spec: &Spec) -> Result<(), RunError> {
     let registry = run_context.registry;
     for spec in learnt_before(registry, spec)? {
-        let manifest = registry.get_packed(registry.get(spec.dataset)?.manifest)?;
-        let assignment = registry.get_packed(registry.get(spec.split)?.assignment)?;
-        let seen = [Subset::Train, Subset::Val].into_iter();
-        let mut rows: Vec<u32> =
-            seen.flat_map(|subset| assignment.rows(spec.fold as usize, subset)).collect();
+        let manifest = registry.manifest(&registry.get(spec.dataset)?)?;
+        let mut rows =
+            [registry.members(&spec, Subset::Train)?, registry.members(&spec, Subset::Val)?].concat();
         rows.sort_unstable();
         refuse_rows(run_context, &manifest, &rows, false).map_err(|e| match e {
             RunError::Withdrawn { images, why } => {

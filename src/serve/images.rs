@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::route::{Answer, Nothing, Query, encoded, leaves};
 use crate::dataset::{overlay, pixels, png};
 use crate::hash::{Hash, Id};
-use crate::records::{Boxes, Dataset, Heatmap, ImageRow, Kind, Manifest, PatientId, Scale, Table};
+use crate::records::{Dataset, Heatmap, ImageRow, Kind, Manifest, PatientId, Scale, Table};
 use crate::registry::{Registry, RegistryError};
 use crate::report::page::{HtmlWriter, withheld};
 use crate::report::svg::escape;
@@ -20,7 +20,7 @@ fn read(registry: &Registry, id: Hash) -> Result<(Dataset, Manifest), Nothing> {
         return Err(Nothing::Unknown(format!("data set {id}")));
     }
     let dataset: Dataset = registry.get(Id::new(id))?;
-    let manifest = registry.get_packed(dataset.manifest)?;
+    let manifest = registry.manifest(&dataset)?;
     Ok((dataset, manifest))
 }
 
@@ -122,10 +122,7 @@ pub(super) fn list(registry: &Registry, id: Hash, query: &Query) -> Result<Answe
 pub(super) fn viewer(registry: &Registry, id: Hash, place: &str, query: &Query) -> Result<Answer, Nothing> {
     let (dataset, manifest) = read(registry, id)?;
     let (place, row) = row(&manifest, place)?;
-    let boxes = match dataset.boxes {
-        Some(boxes) => registry.get_packed::<Boxes>(boxes)?.rows,
-        None => Vec::new(),
-    };
+    let boxes = registry.boxes(&dataset)?.map_or(Vec::new(), |boxes| boxes.rows);
     let mut heatmaps: Vec<(Hash, Heatmap)> = Vec::new();
     if let Some(object) = row.object {
         let recorded = registry.referring::<Table>(&registry.view()?, &object)?;

@@ -54,7 +54,7 @@ pub fn make(
     name: Option<&str>,
     stamp: &Stamp,
 ) -> Result<Registered, RegisterError> {
-    let manifest = registry.get_packed(registry.get(dataset)?.manifest)?;
+    let manifest = registry.manifest(&registry.get(dataset)?)?;
     let assignment = resample(&manifest.rows, ratios, folds, seed)?;
     let method = SplitMethod::Resample { seed, ratios };
     let transaction = registry.transaction()?;
@@ -82,7 +82,7 @@ pub fn import(
     name: Option<&str>,
     stamp: &Stamp,
 ) -> Result<Registered, RegisterError> {
-    let manifest = registry.get_packed(registry.get(dataset)?.manifest)?;
+    let manifest = registry.manifest(&registry.get(dataset)?)?;
     let (train_val, test) = (source::load(&lists.train_val, MAX_TEXT)?, source::load(&lists.test, MAX_TEXT)?);
     let names = |bytes: &[u8], path: &Path| lists::read(bytes, path);
     let (val_fraction, seed) = (lists.val_fraction, lists.seed);

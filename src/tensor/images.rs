@@ -172,13 +172,13 @@ impl ImageDataset {
 
     fn object(&self, index: u32) -> Result<(&ImageRow, Hash)> {
         let row = &self.rows[index as usize];
-        let object = row.object.ok_or_else(|| TensorError::NoPixels { name: row.name.clone() })?;
+        let object = row.object.ok_or_else(|| TensorError::NoPixels { name: row.name.to_string() })?;
         Ok((row, object))
     }
 
     fn decode(&self, index: u32) -> Result<Gray> {
         let (row, id) = self.object(index)?;
-        let name = || row.name.clone();
+        let name = || row.name.to_string();
         let bytes =
             self.store.read(&id).map_err(|source| TensorError::ImageObject { name: name(), source })?;
         pixels::decode(&bytes).map_err(|source| TensorError::ImagePixels { name: name(), id, source })
@@ -263,7 +263,7 @@ impl Images {
     /// What messages call an image.
     pub(crate) fn name(&self, index: u32) -> String {
         match self {
-            Images::Dataset(dataset) => dataset.rows[index as usize].name.clone(),
+            Images::Dataset(dataset) => dataset.rows[index as usize].name.to_string(),
             Images::Files(files) => files[index as usize].0.display().to_string(),
         }
     }

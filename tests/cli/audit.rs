@@ -312,8 +312,8 @@ fn scores_of_another_fold_than_that_of_their_run_are_caught() {
     let source = ScoreSource::Run { run: Id::new(other), device, threads, numerics };
     let forged = Predictions { source, ..honest };
     let dataset = registry.get(forged.dataset).unwrap();
-    let manifest = registry.get_packed(dataset.manifest).unwrap();
-    let scores = registry.get_packed(forged.scores).unwrap();
+    let manifest = registry.manifest(&dataset).unwrap();
+    let scores = registry.scores(&forged).unwrap();
     let stamp = Stamp { time: "2026-01-01T00:00:00Z".into(), command: "forge".into() };
     let mut transaction = registry.transaction().unwrap();
     let predictions = transaction.put(&forged).unwrap();
@@ -336,7 +336,7 @@ fn a_data_set_that_contradicts_its_metadata_and_a_split_that_leaks_are_caught() 
     let registry = study.registry();
     let dataset = Id::<Dataset>::new(study.id("tiny").parse().unwrap());
     let honest = registry.get(dataset).unwrap();
-    let manifest = registry.get_packed(honest.manifest).unwrap();
+    let manifest = registry.manifest(&honest).unwrap();
     let stamp = || Stamp { time: "2026-01-01T00:00:00Z".into(), command: "forge".into() };
     let change: [fn(&mut ImageRow); 3] = [
         |row| row.labels.set(0, row.label(0).map(|has| !has)),
@@ -353,7 +353,7 @@ fn a_data_set_that_contradicts_its_metadata_and_a_split_that_leaks_are_caught() 
         caught(&study, &forged.to_string(), &format!("d{number}.zip"), "metadata");
     }
     let split = registry.get(Id::<Split>::new(study.id("s").parse().unwrap())).unwrap();
-    let mut assignment = registry.get_packed(split.assignment).unwrap();
+    let mut assignment = registry.assignment(&split).unwrap();
     let twice: Vec<usize> =
         (0..manifest.rows.len()).filter(|row| manifest.rows[*row].patient == 5.into()).collect();
     assignment.folds[0][twice[0]] = 0;
@@ -382,7 +382,7 @@ fn a_false_run_or_manifest_is_not_reproduced_not_signed_and_named() {
     let stamp = || Stamp { time: "2026-01-01T00:00:00Z".into(), command: "forge".into() };
     let run = registry.get(Id::<Run>::new(study.id("tiny-s-f0").parse().unwrap())).unwrap();
     let dataset = registry.get(Id::<Dataset>::new(study.id("tiny").parse().unwrap())).unwrap();
-    let mut manifest = registry.get_packed(dataset.manifest).unwrap();
+    let mut manifest = registry.manifest(&dataset).unwrap();
     manifest.rows[0].sha256 = manifest.rows[1].sha256;
     let mut transaction = registry.transaction().unwrap();
     let run = transaction.put(&Run { best_epoch: run.best_epoch + 1, ..run }).unwrap().to_string();

@@ -23,8 +23,8 @@ pub(crate) fn theirs(study: &Study, labels: &[&str], subset: Subset) -> String {
     let registry = study.registry();
     let split: reg::records::Split = registry.get(reg::hash::Id::new(split.parse().unwrap())).unwrap();
     let dataset = registry.get(split.dataset).unwrap();
-    let manifest = registry.get_packed(dataset.manifest).unwrap();
-    let rows = registry.get_packed(split.assignment).unwrap().rows(0, subset);
+    let manifest = registry.manifest(&dataset).unwrap();
+    let rows = registry.assignment(&split).unwrap().rows(0, subset);
     let mut csv = format!("Image Index,{}\n", labels.join(","));
     for row in rows {
         let row = &manifest.rows[row as usize];

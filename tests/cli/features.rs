@@ -38,18 +38,12 @@ fn a_probe_is_judged_on_test_images_by_a_threshold_of_validation_images() {
     let folds = probed["folds"].as_array().unwrap();
     assert_eq!(folds.len(), 2);
     let registry = study.registry();
-    let manifest = registry
-        .get_packed(
-            registry
-                .get(Id::new(study.id("tiny").parse().unwrap()))
-                .map(|dataset: reg::records::Dataset| dataset.manifest)
-                .unwrap(),
-        )
-        .unwrap();
+    let manifest =
+        registry.manifest(&registry.get(Id::new(study.id("tiny").parse().unwrap())).unwrap()).unwrap();
     for (place, fold) in folds.iter().enumerate() {
         let read = |key: &str| -> (Vec<f64>, Vec<bool>) {
             let id = fold[key].as_str().unwrap().parse().unwrap();
-            let scores: Scores = registry.get_packed(Id::new(id)).unwrap();
+            let scores: Scores = registry.packed_alone(Id::new(id)).unwrap();
             let ap = |row: &u32| manifest.rows[*row as usize].view == reg::records::ViewPosition::AP;
             let positive = scores.rows.iter().map(ap).collect();
             (scores.scores, positive)

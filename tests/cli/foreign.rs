@@ -16,8 +16,8 @@ fn test_images(study: &Study) -> Vec<String> {
     let registry = study.registry();
     let split: reg::records::Split = registry.get(id(study, "s")).unwrap();
     let dataset: Dataset = registry.get(split.dataset).unwrap();
-    let manifest: Manifest = registry.get_packed(dataset.manifest).unwrap();
-    let rows = registry.get_packed(split.assignment).unwrap().rows(0, reg::records::Subset::Test);
+    let manifest: Manifest = registry.manifest(&dataset).unwrap();
+    let rows = registry.assignment(&split).unwrap().rows(0, reg::records::Subset::Test);
     rows.iter().map(|row| manifest.rows[*row as usize].name.to_string()).collect()
 }
 
@@ -149,7 +149,7 @@ fn aucs_of_imported_scores_of_real_images_are_those_of_scikit_learn() {
     let golden: Value = serde_json::from_slice(&fs::read(golden).unwrap()).unwrap();
     let registry = study.registry();
     let dataset: Dataset = registry.get(id(&study, "nih-meta")).unwrap();
-    let mut rows = registry.get_packed(dataset.manifest).unwrap().rows;
+    let mut rows = registry.manifest(&dataset).unwrap().rows;
     rows.sort_by_key(|row| row.row);
     let mut csv = format!("Image Index,{}\n", LABELS[..14].join(","));
     let images = golden["images"].as_u64().unwrap();

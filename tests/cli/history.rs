@@ -13,9 +13,9 @@ fn subsets(study: &Study, patient: u32) -> Vec<Subset> {
     let registry = study.registry();
     let view = registry.view().unwrap();
     let split: Split = registry.get(registry.resolve_as(&view, "s").unwrap()).unwrap();
-    let manifest = registry.get_packed(registry.get(split.dataset).unwrap().manifest).unwrap();
+    let manifest = registry.manifest(&registry.get(split.dataset).unwrap()).unwrap();
     let row = manifest.rows.iter().position(|row| row.patient == patient.into()).unwrap();
-    let folds = registry.get_packed(split.assignment).unwrap().folds;
+    let folds = registry.assignment(&split).unwrap().folds;
     folds.iter().map(|codes| Subset::ALL[codes[row] as usize]).collect()
 }
 

@@ -17,7 +17,7 @@ fn findings(answer: &Value) -> String {
 fn dataset(study: &Study, name: &str) -> (Dataset, Manifest) {
     let registry = study.registry();
     let record = registry.get(Id::<Dataset>::new(study.id(name).parse().unwrap())).unwrap();
-    let manifest = registry.get_packed(record.manifest).unwrap();
+    let manifest = registry.manifest(&record).unwrap();
     (record, manifest)
 }
 

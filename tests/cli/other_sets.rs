@@ -96,7 +96,7 @@ fn train(study: &Study, model: &str, name: &str) -> Value {
 fn by_hand(study: &Study, predictions: &Value, label: usize) -> (Option<f64>, [u64; 3]) {
     let registry = study.registry();
     let id = Id::<Predictions>::new(predictions.as_str().unwrap().parse().unwrap());
-    let scores = registry.get_packed(registry.get(id).unwrap().scores).unwrap();
+    let scores = registry.scores(&registry.get(id).unwrap()).unwrap();
     let each: Vec<(f64, Option<bool>)> = scores
         .rows
         .iter()

@@ -101,8 +101,8 @@ fn a_browser_shows_sorts_and_unfolds_it() {
     let split = study.json(&format!("show {scores}"))["record"]["split"].as_str().unwrap().to_owned();
     let registry = study.registry();
     let split: reg::records::Split = registry.get(reg::hash::Id::new(split.parse().unwrap())).unwrap();
-    let manifest = registry.get_packed(registry.get(split.dataset).unwrap().manifest).unwrap();
-    let assignment = registry.get_packed(split.assignment).unwrap();
+    let manifest = registry.manifest(&registry.get(split.dataset).unwrap()).unwrap();
+    let assignment = registry.assignment(&split).unwrap();
     for fold in 0..2 {
         let rows = assignment.rows(fold, reg::records::Subset::Test);
         let mut csv = format!("Image Index,{}\n", reg::dataset::labels::LABELS.join(","));

@@ -75,7 +75,7 @@ fn every_link_of_every_page_leads_to_a_page_and_nothing_is_written() {
     let image = study.registry();
     let first = image.view().unwrap().of_kind(reg::records::Kind::Dataset).unwrap()[0];
     let dataset: reg::records::Dataset = image.get(reg::hash::Id::new(first)).unwrap();
-    let name = image.get_packed(dataset.manifest).unwrap().rows[0].name.clone();
+    let name = image.manifest(&dataset).unwrap().rows[0].name.clone();
     study.ok(&format!("gradcam tiny-s-f0 {name} --label Mass -o heat.png"));
     let before = (files(&study.path(".reg/objects")), study.json("log"));
     let server = Server::start(&study);
@@ -266,7 +266,7 @@ fn a_browser_sees_a_training_move_and_boxes_on_an_image() {
     let registry = study.registry();
     let id = study.id("tiny");
     let dataset: reg::records::Dataset = registry.get(reg::hash::Id::new(id.parse().unwrap())).unwrap();
-    let boxes = registry.get_packed(dataset.boxes.unwrap()).unwrap().rows;
+    let boxes = registry.boxes(&dataset).unwrap().unwrap().rows;
     browser.open(&server.url(&format!("/image/{id}/{}", boxes[0].image)));
     assert_eq!(browser.script("return document.images[0].naturalWidth > 0"), json!(true));
     let seen = || browser.script("return document.querySelector('.viewer rect').checkVisibility()");

@@ -90,7 +90,7 @@ impl Place {
     }
 
     fn manifest(&self) -> Manifest {
-        self.registry.get_packed(self.registry.get(self.dataset).unwrap().manifest).unwrap()
+        self.registry.manifest(&self.registry.get(self.dataset).unwrap()).unwrap()
     }
 
     fn split(&self) -> Id<Split> {
@@ -135,7 +135,7 @@ fn found() -> All {
     let dataset = registry.get(place.dataset).unwrap();
     pin("INGEST", rules::INGEST, "record", content(&dataset));
     pin("INGEST", rules::INGEST, "manifest", content(&manifest));
-    pin("INGEST", rules::INGEST, "boxes", content(registry.get_packed(dataset.boxes.unwrap()).unwrap()));
+    pin("INGEST", rules::INGEST, "boxes", content(registry.boxes(&dataset).unwrap().unwrap()));
 
     let drawn = place.split();
     let tiny = root().join("fixtures/tiny");
@@ -149,7 +149,7 @@ fn found() -> All {
     for (name, id) in [("drawn", drawn), ("official", official)] {
         let split = registry.get(id).unwrap();
         pin("SPLIT", rules::SPLIT, name, content(&split));
-        let assignment = registry.get_packed(split.assignment).unwrap();
+        let assignment = registry.assignment(&split).unwrap();
         pin("SPLIT", rules::SPLIT, &format!("{name}, subsets"), content(&assignment));
     }
 
@@ -160,7 +160,7 @@ fn found() -> All {
         let predictions = place.import(drawn, model, fold);
         let name = format!("{model}, fold {fold}");
         pin("IMPORT", rules::IMPORT, &name, content(&predictions));
-        let scores = registry.get_packed(predictions.scores).unwrap();
+        let scores = registry.scores(&predictions).unwrap();
         pin("IMPORT", rules::IMPORT, &format!("{name}, scores"), content(&scores));
         let of = Id::new(Hash::of(b"predictions"));
         let auc = reg::runs::auc_table(of, &predictions, &dataset, &manifest, &scores);

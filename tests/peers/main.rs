@@ -222,7 +222,7 @@ fn mlcroissant_iterates_the_images_and_labels_of_the_registry() {
 fn manifest(registry: &Registry, study: &Study) -> (Dataset, reg::records::Manifest) {
     let id: Id<Dataset> = Id::new(study.id("tiny").parse().unwrap());
     let dataset = registry.get(id).unwrap();
-    let manifest = registry.get_packed(dataset.manifest).unwrap();
+    let manifest = registry.manifest(&dataset).unwrap();
     (dataset, manifest)
 }
 
@@ -276,7 +276,7 @@ fn pandas_polars_and_duckdb_read_the_same_values_with_the_right_types() {
     let registry = study.registry();
     let predictions: Id<Predictions> = Id::new(text(&run["predictions"]).parse().unwrap());
     let predictions = (predictions, registry.get(predictions).unwrap());
-    let scores = registry.get_packed(predictions.1.scores).unwrap();
+    let scores = registry.scores(&predictions.1).unwrap();
     let read = &found["mlp-s-f0-test"];
     let about = &read["about"];
     assert_eq!((&about["reg.id"], &about["reg.scale"]), (&json!(predictions.0), &json!("logit")));

@@ -122,7 +122,7 @@ fn fields(a: &ImageRow, b: &ImageRow) -> Vec<&'static str> {
 /// Compares two data sets. That rows stand elsewhere in the metadata file is no difference.
 pub fn datasets(registry: &Registry, [a, b]: [Id<Dataset>; 2]) -> Result<DatasetDiff, RegistryError> {
     let records = [registry.get(a)?, registry.get(b)?];
-    let manifests = [registry.get_packed(records[0].manifest)?, registry.get_packed(records[1].manifest)?];
+    let manifests = [registry.manifest(&records[0])?, registry.manifest(&records[1])?];
     let mut diff = DatasetDiff {
         datasets: [a.hash, b.hash],
         same_images: true,
@@ -169,8 +169,8 @@ fn same_boxes(
         return Ok(true);
     }
     let named = |side: usize| -> Result<Vec<_>, RegistryError> {
-        let Some(boxes) = records[side].boxes else { return Ok(Vec::new()) };
-        let rows = registry.get_packed(boxes)?.rows;
+        let Some(boxes) = registry.boxes(&records[side])? else { return Ok(Vec::new()) };
+        let rows = boxes.rows;
         let named = rows.into_iter().map(|of| {
             let name = manifests[side].rows.get(of.image as usize).map(|row| row.name.to_string());
             let label = records[side].labels.get(of.label as usize).cloned();

@@ -79,8 +79,8 @@ fn test_table(registry: &Registry, view: &View, run: Id<Run>) -> Result<Option<A
 type ByImage = BTreeMap<String, BTreeMap<String, f64>>;
 
 fn by_image(registry: &Registry, of: &Predictions) -> Result<ByImage, RegistryError> {
-    let manifest = registry.get_packed(registry.get(of.dataset)?.manifest)?;
-    let scores = registry.get_packed(of.scores)?;
+    let manifest = registry.manifest(&registry.get(of.dataset)?)?;
+    let scores = registry.scores(of)?;
     let each = scores.rows.iter().zip(scores.scores.chunks_exact(scores.labels.max(1) as usize));
     let named = each.filter_map(|(row, scores)| {
         let name = manifest.rows.get(*row as usize)?.name.to_string();
@@ -194,8 +194,8 @@ pub(super) fn images(
 ) -> Result<Option<Change>, RegistryError> {
     let names = |id: Id<Predictions>| -> Result<BTreeSet<String>, RegistryError> {
         let record = registry.get(id)?;
-        let manifest = registry.get_packed(registry.get(record.dataset)?.manifest)?;
-        let rows = registry.get_packed(record.scores)?.rows;
+        let manifest = registry.manifest(&registry.get(record.dataset)?)?;
+        let rows = registry.scores(&record)?.rows;
         Ok(rows.iter().filter_map(|row| Some(manifest.rows.get(*row as usize)?.name.to_string())).collect())
     };
     let [a, b] = [names(ids[0])?, names(ids[1])?];

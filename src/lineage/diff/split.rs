@@ -58,8 +58,8 @@ type Fold = (Id<Split>, u32);
 /// The subset of each image that a fold uses, by name.
 fn places(registry: &Registry, (split, fold): Fold) -> Result<BTreeMap<String, Subset>, RegistryError> {
     let record = registry.get(split)?;
-    let manifest = registry.get_packed(registry.get(record.dataset)?.manifest)?;
-    let assignment = registry.get_packed(record.assignment)?;
+    let manifest = registry.manifest(&registry.get(record.dataset)?)?;
+    let assignment = registry.assignment(&record)?;
     let codes = assignment.folds.get(fold as usize).map_or(&[][..], Vec::as_slice);
     let subset = |code: u8| Subset::ALL.into_iter().find(|subset| *subset as u8 == code);
     let named = manifest.rows.into_iter().zip(codes);

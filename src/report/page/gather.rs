@@ -180,7 +180,7 @@ impl Material {
             return Ok(());
         }
         let dataset = registry.get(id)?;
-        let manifest = registry.get_packed(dataset.manifest)?;
+        let manifest = registry.manifest(&dataset)?;
         let statistics = Statistics::of(&dataset, manifest.rows.iter());
         let name = named(view, &id.hash)?;
         self.datasets.push(Counted { id, name, dataset, statistics });

@@ -153,7 +153,7 @@ pub(super) fn columns(
             Some(images) => images.clone(),
             None => {
                 let dataset = objects.get(predictions.dataset)?;
-                let manifest = objects.get_packed(dataset.manifest)?;
+                let manifest = objects.manifest(&dataset)?;
                 let images = Arc::new(ScoredImages { dataset, manifest });
                 datasets.insert(predictions.dataset, images.clone());
                 images
@@ -172,7 +172,7 @@ pub(super) fn cell(
     predictions: Predictions,
     images: Arc<ScoredImages>,
 ) -> Result<FoldScores, RunError> {
-    let scores = objects.get_packed(predictions.scores)?;
+    let scores = objects.scores(&predictions)?;
     let labels = predictions.labels.clone();
     let of = |label: &String| truth(&images.dataset, &images.manifest, &scores, label);
     Ok(FoldScores {

@@ -217,13 +217,14 @@ fn seen_patients(objects: &dyn Objects, cell: &FoldScores) -> Result<Option<Pati
         learnt_before(objects, &spec)?.into_iter().map(|spec| (spec, &[Subset::Train, Subset::Val][..]));
     let mut seen = Patients::new();
     for (spec, subsets) in std::iter::once((spec, own)).chain(before) {
-        let assignment = objects.get_packed(objects.get(spec.split)?.assignment)?;
-        let rows = subsets.iter().flat_map(|subset| assignment.rows(spec.fold as usize, *subset));
+        let members: Vec<Vec<u32>> =
+            subsets.iter().map(|subset| objects.members(&spec, *subset)).collect::<Result<_, _>>()?;
+        let rows = members.into_iter().flatten();
         if spec.dataset == cell.predictions.dataset {
             seen.extend(patients(cell, rows));
         } else {
             let dataset = objects.get(spec.dataset)?;
-            let manifest = objects.get_packed(dataset.manifest)?;
+            let manifest = objects.manifest(&dataset)?;
             seen.extend(
                 rows.map(|row| (dataset.source.clone(), manifest.rows[row as usize].patient.clone())),
             );

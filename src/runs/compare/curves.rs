@@ -33,7 +33,7 @@ pub fn roc_curves(objects: &dyn Objects, comparison: &Comparison) -> Result<Vec<
         for id in &model.predictions {
             let predictions = objects.get(*id)?;
             let dataset = objects.get(predictions.dataset)?;
-            let manifest = objects.get_packed(dataset.manifest)?;
+            let manifest = objects.manifest(&dataset)?;
             let images = std::sync::Arc::new(ScoredImages { dataset, manifest });
             let fold = predictions.fold;
             let cell = columns::cell(objects, *id, predictions, images)?;

@@ -12,7 +12,7 @@ use crate::runs::RunError;
 /// Where SHA-256, size, width or height in a manifest are not those of the image, the first few places. Images that are
 /// not here, or damaged, are for [`crate::lineage::verify()`] to name.
 pub fn images(registry: &Registry, id: Id<Dataset>) -> Result<Vec<Mismatch>, RunError> {
-    let manifest: Manifest = registry.get_packed(registry.get(id)?.manifest)?;
+    let manifest: Manifest = registry.manifest(&registry.get(id)?)?;
     let differences = |row: &ImageRow| -> Vec<Mismatch> {
         let Some(Ok(bytes)) = row.object.map(|object| registry.store().read(&object)) else {
             return Vec::new();

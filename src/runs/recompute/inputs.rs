@@ -25,8 +25,8 @@ fn file(objects: &dyn Objects, recorded: &File) -> Result<(File, Vec<u8>), RunEr
 /// None where the metadata are of a format that is not read here, if what can be counted without them is right.
 pub(super) fn dataset(objects: &dyn Objects, id: Id<Dataset>) -> Result<Option<Vec<Mismatch>>, RunError> {
     let recorded = objects.get(id)?;
-    let manifest: Manifest = objects.get_packed(recorded.manifest)?;
-    if let Err(reason) = recorded.fits(&manifest) {
+    let manifest: Manifest = objects.packed_alone(recorded.manifest)?;
+    if let Err(reason) = recorded.check_manifest(&manifest) {
         return Ok(Some(Mismatch::of("manifest", reason, "a value for each label").into_iter().collect()));
     }
     if recorded.source != metadata::SOURCE {
@@ -85,7 +85,7 @@ fn shown(row: Option<&ImageRow>) -> serde_json::Value {
 /// The subset of every image in every fold.
 pub(super) fn split(objects: &dyn Objects, id: Id<Split>) -> Result<Vec<Mismatch>, RunError> {
     let recorded = objects.get(id)?;
-    let rows = objects.get_packed(objects.get(recorded.dataset)?.manifest)?.rows;
+    let rows = objects.manifest(&objects.get(recorded.dataset)?)?.rows;
     let (method, assignment) = match &recorded.method {
         method @ SplitMethod::Resample { seed, ratios } => {
             (method.clone(), resample(&rows, *ratios, recorded.folds.len() as u32, *seed)?)

@@ -81,7 +81,7 @@ pub(super) fn predictions(objects: &dyn Objects, id: Id<Predictions>) -> Result<
                 model: spec.model.name,
                 labels: objects.get(spec.dataset)?.labels,
                 scale: Scale::Logit,
-                images: objects.get_packed(recorded.scores)?.rows.len() as u64,
+                images: objects.scores(&recorded)?.rows.len() as u64,
                 ..recorded.clone()
             }
         }
@@ -120,7 +120,7 @@ pub(in crate::runs) fn attributed(
 ) -> Result<(), RunError> {
     let ScoreSource::Run { run, .. } = &predictions.source else { return Ok(()) };
     let spec = objects.get(objects.get(*run)?.spec)?;
-    let assignment = objects.get_packed(objects.get(spec.split)?.assignment)?;
-    let fit = predictions.fit(&spec, &assignment, &objects.get_packed(predictions.scores)?);
+    let assignment = objects.assignment(&objects.get(spec.split)?)?;
+    let fit = predictions.fit(&spec, &assignment, &objects.scores(predictions)?);
     fit.map_err(|reason| RunError::Misattributed { predictions: id.hash, reason })
 }

@@ -24,14 +24,14 @@ pub(super) fn table(objects: &dyn Objects, id: Id<Table>) -> Result<Option<Vec<M
 fn auc(objects: &dyn Objects, recorded: &AucTable) -> Result<AucTable, RunError> {
     let predictions = objects.get(recorded.predictions)?;
     let dataset = objects.get(predictions.dataset)?;
-    let manifest = objects.get_packed(dataset.manifest)?;
-    let scores = objects.get_packed(predictions.scores)?;
+    let manifest = objects.manifest(&dataset)?;
+    let scores = objects.scores(&predictions)?;
     attributed(objects, recorded.predictions, &predictions)?;
     Ok(auc_table(recorded.predictions, &predictions, &dataset, &manifest, &scores))
 }
 
 fn dataset(objects: &dyn Objects, recorded: &DatasetTable) -> Result<DatasetTable, RunError> {
     let dataset = objects.get(recorded.dataset)?;
-    let manifest = objects.get_packed(dataset.manifest)?;
+    let manifest = objects.manifest(&dataset)?;
     Ok(table_of(recorded.dataset, &Statistics::of(&dataset, manifest.rows.iter())))
 }

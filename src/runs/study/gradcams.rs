@@ -62,9 +62,9 @@ fn wanted(
 ) -> Result<Vec<(u32, u32)>, RunError> {
     let predictions = registry.get(predictions)?;
     let dataset = registry.get(predictions.dataset)?;
-    let manifest = registry.get_packed(dataset.manifest)?;
-    let scores = registry.get_packed(predictions.scores)?;
-    let boxes = dataset.boxes.map(|boxes| registry.get_packed(boxes)).transpose()?;
+    let manifest = registry.manifest(&dataset)?;
+    let scores = registry.scores(&predictions)?;
+    let boxes = registry.boxes(&dataset)?;
     let withdrawn = registry.withdrawn(&registry.view()?)?;
     let scored: HashSet<u32> = scores.rows.iter().copied().collect();
     let of_test = boxes.iter().flat_map(|boxes| &boxes.rows).filter(|row| scored.contains(&row.image));

@@ -141,7 +141,7 @@ pub fn plan(
         found => found?,
     };
     let record = registry.get(dataset_id)?;
-    let manifest = registry.get_packed(record.manifest)?;
+    let manifest = registry.manifest(&record)?;
     let numerics = worker.identity().numerics();
     let mut notes = Vec::new();
     let mut drafts = Vec::new();

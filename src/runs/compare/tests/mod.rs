@@ -119,8 +119,8 @@ impl World {
     }
 
     fn rows(&self, split: Id<Split>, fold: u32, subset: Subset) -> Vec<u32> {
-        let assignment = self.get(split).assignment;
-        (&self.store as &dyn Objects).get_packed(assignment).unwrap().rows(fold as usize, subset)
+        let split = self.get(split);
+        (&self.store as &dyn Objects).assignment(&split).unwrap().rows(fold as usize, subset)
     }
 
     /// What a run scored of the test images of its fold, a slice a label of the data set.
