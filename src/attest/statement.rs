@@ -45,7 +45,7 @@ pub struct Artifact {
     pub annotations: BTreeMap<String, Value>,
 }
 
-/// The annotation of what was removed for good.
+/// The annotation of what was permanently removed.
 const PURGED: &str = "purged";
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -84,7 +84,7 @@ impl Artifact {
         self.digest.get("sha256").map(String::as_str)
     }
 
-    /// Whether it was removed for good before the statement was made, so that nobody could hash it.
+    /// Whether it was permanently removed before the statement was made, so that nobody could hash it.
     pub fn is_purged(&self) -> bool {
         self.annotations.get(PURGED) == Some(&Value::Bool(true))
     }
@@ -153,7 +153,7 @@ pub fn state(registry: &Registry, root: Hash) -> Result<Statement, AttestError> 
     let (mut subject, mut materials, mut byproducts) = (Vec::new(), Vec::new(), Vec::new());
     for node in graph.nodes.iter().filter(|node| node.kind != NodeKind::Image) {
         let part = parts.get(&node.id).copied();
-        // The picture of a heat map that was removed for good is named by what it was.
+        // The picture of a heat map that was permanently removed is named by what it was.
         let purged = !registry.store().contains(&node.id) && withdrawn.gone(&node.id).is_some();
         let artifact = artifact(registry, node, part.map(|(role, _)| role), purged)?;
         let document = || -> Result<Value, AttestError> {

@@ -47,7 +47,7 @@ pub struct Checked {
     pub aucs: u64,
     /// Tables that were not computed again, whose numbers come out of a network.
     pub uncomputed: Vec<Hash>,
-    /// Records that this reg would make by other rules and did not compute again, a sentence each.
+    /// Records that this reg would make by other rules and did not compute again, one sentence each.
     pub other_rules: Vec<String>,
     /// Data sets whose images were not held to their metadata, which are of a format that is not read here.
     pub unread: Vec<Hash>,

@@ -83,7 +83,7 @@ pub fn read_from<E: From<DatasetError>>(
         }
     }
     // The checksum of the gzip stream stands behind the last member. Anything but zeros there would be
-    // left out in silence.
+    // left out silently.
     let mut behind = Vec::new();
     archive.into_inner().read_to_end(&mut behind).map_err(damaged)?;
     if behind.iter().any(|byte| *byte != 0) {

@@ -21,7 +21,7 @@ pub struct BoxEntry {
     pub w: f64,
     /// Height.
     pub h: f64,
-    /// Data row of the list, counted from 1 behind the header.
+    /// Data row of the list, counted from 1 after the header.
     pub row: u32,
 }
 

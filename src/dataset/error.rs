@@ -245,7 +245,7 @@ pub enum DatasetError {
 /// Where something stands in a text file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FilePosition {
-    /// Data row of a CSV file, counted from 1 behind the header.
+    /// Data row of a CSV file, counted from 1 after the header.
     Row(u32),
     /// Line of a list, from 1.
     Line(u32),

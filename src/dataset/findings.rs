@@ -1,4 +1,4 @@
-//! What is odd about metadata but clear enough to go on with: reported, never corrected in silence.
+//! What is odd about metadata but clear enough to go on with: reported, never corrected silently.
 
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;

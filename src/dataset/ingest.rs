@@ -56,7 +56,7 @@ pub struct Ingested {
     pub persisted: Persisted,
     /// Files that looked as they did when they were read before, and were not read again.
     pub unchanged: u64,
-    /// What is odd but clear enough to go on with, a sentence each.
+    /// What is odd but clear enough to go on with, one sentence each.
     pub findings: Vec<String>,
 }
 

@@ -28,7 +28,7 @@ pub struct Metadata {
 
 /// Reads a metadata CSV, plain or packed with gzip.
 ///
-/// `path` is what errors call it. Rows are counted from 1 behind the header, blank lines left out.
+/// `path` is what errors call it. Rows are counted from 1 after the header, blank lines left out.
 ///
 /// # Errors
 /// A column that is missing; a row with a wrong number of fields; a field that does not say what its

@@ -83,7 +83,7 @@ pub fn room(cache: &Path, manifest: Id<Manifest>, rows: &[ImageRow], resized: Re
     (all, made)
 }
 
-/// All images of a data set in one resized form, as far as they were made: a file of 8-bit grey values.
+/// All images of a data set in one resized form, as far as they were made: a file of 8-bit gray values.
 pub struct PixelCache {
     resized: ResizedPixels,
     slots: Slots,

@@ -1,4 +1,4 @@
-//! Grey values of an image file, and the squares of them that a network sees. The only file that
+//! Gray values of an image file, and the squares of them that a network sees. The only file that
 //! names the image and fast_image_resize crates.
 //!
 //! What a file's pixels become is a rule of the data set, so it is stated once, at [`decode`].
@@ -33,7 +33,7 @@ pub enum PixelError {
     Check(#[from] PngError),
 }
 
-/// An image of 8-bit grey values.
+/// An image of 8-bit gray values.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Gray {
     /// Width in pixels, at least 1.
@@ -44,10 +44,10 @@ pub struct Gray {
     pub data: Vec<u8>,
 }
 
-/// Reads a PNG as 8-bit grey: one that passes [`png::check`], which bounds the memory that it takes,
+/// Reads a PNG as 8-bit gray: one that passes [`png::check`], which bounds the memory that it takes,
 /// whatever the bytes unpack to, and keeps from the decoder what it does not bear.
 ///
-/// 8-bit grey is kept as it is. Samples of 1, 2 and 4 bits are expanded to the full range, palettes
+/// 8-bit gray is kept as it is. Samples of 1, 2 and 4 bits are expanded to the full range, palettes
 /// to their colours; a sample `v` of 16 bits becomes `(255 v + 32767) / 65535`, rounded down.
 /// Transparency is ignored. A colour becomes the luma of Rec. 601 in integers,
 /// `(19595 R + 38470 G + 7471 B + 32768) / 65536`, rounded down, which is `v` for `R = G = B = v`.
@@ -75,7 +75,7 @@ fn luma([r, g, b]: [u8; 3]) -> u8 {
     ((19_595 * u32::from(r) + 38_470 * u32::from(g) + 7_471 * u32::from(b) + 32_768) >> 16) as u8
 }
 
-/// Writes 8-bit grey as a PNG.
+/// Writes 8-bit gray as a PNG.
 pub fn encode_png(image: &Gray) -> Vec<u8> {
     encode(&image.data, image.width, image.height, ExtendedColorType::L8)
 }
@@ -96,7 +96,7 @@ fn encode(data: &[u8], width: u32, height: u32, colour: ExtendedColorType) -> Ve
     bytes
 }
 
-/// The square that validation and test see: `[input, input]` grey values, row after row.
+/// The square that validation and test see: `[input, input]` gray values, row after row.
 ///
 /// The image is resized to `resize` x `resize` (whatever its shape) by antialiased bilinear
 /// interpolation, then the centre is cropped. `input` is at most `resize`.
@@ -143,7 +143,7 @@ fn resized(image: &Gray, width: u32, height: u32) -> Gray {
     Gray { width, height, data: resized.into_vec() }
 }
 
-/// A random square for training: `[input, input]` grey values, row after row.
+/// A random square for training: `[input, input]` gray values, row after row.
 ///
 /// A crop of random area and aspect ratio is stretched to the square, which is rotated about its
 /// centre and perhaps mirrored: one affine map, sampled once with bilinear weights. Where it reaches

@@ -22,7 +22,7 @@ pub struct PngInfo {
     pub height: u32,
     /// Bits a sample.
     pub bit_depth: u8,
-    /// Colour type: 0 grey, 2 RGB, 3 palette, 4 grey with alpha, 6 RGBA.
+    /// Colour type: 0 gray, 2 RGB, 3 palette, 4 gray with alpha, 6 RGBA.
     pub color_type: u8,
 }
 

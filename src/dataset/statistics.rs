@@ -23,7 +23,7 @@ pub struct Statistics {
     pub gender: GenderCounts,
     /// Images by view position (table 3).
     pub view: ViewCounts,
-    /// A label each, in the data set's order (table 2). A map from name to counts in JSON.
+    /// One per label, in the data set's order (table 2). A map from name to counts in JSON.
     #[serde(serialize_with = "by_name")]
     pub labels: Vec<LabelCount>,
     /// Mean number of positive pathologies of an image, the label of no finding left out; null without images.

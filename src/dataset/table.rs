@@ -31,7 +31,7 @@ pub(super) struct CsvColumn<'n> {
 pub(super) struct CsvRow<'t> {
     path: &'t Path,
     record: &'t StringRecord,
-    /// Data row, counted from 1 behind the header; blank lines do not count.
+    /// Data row, counted from 1 after the header; blank lines do not count.
     pub(super) row: u32,
 }
 
@@ -81,7 +81,7 @@ impl<'a> CsvTable<'a> {
         }
         self.row += 1;
         let (row, record, path) = (self.row, &self.record, self.path);
-        // An unclosed quotation mark would swallow the rows behind it in silence.
+        // An unclosed quotation mark would swallow the rows behind it silently.
         if record.as_slice().contains(['\n', '\r']) {
             return Err(DatasetError::OpenQuote { path: path.to_owned(), row });
         }

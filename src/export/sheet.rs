@@ -18,7 +18,7 @@ pub struct Sheet {
 pub struct SheetColumn {
     /// Its heading.
     pub name: String,
-    /// What it holds, a row each.
+    /// Its rows.
     pub values: ColumnValues,
 }
 

@@ -115,7 +115,7 @@ pub(crate) fn printable(text: impl std::fmt::Display) -> String {
 pub fn encode<T: Record>(record: &T) -> Result<Vec<u8>, CodecError> {
     let unwritable = |source| CodecError::Unwritable { kind: T::KIND.name(), source };
     let value = serde_json::to_value(record).map_err(unwritable)?;
-    // serde_json writes NaN and the infinities as null in silence: then what comes back lacks a number,
+    // serde_json writes NaN and the infinities as null silently: then what comes back lacks a number,
     // or, where it may be absent, differs from what went in.
     if T::deserialize(&value).map_err(unwritable)? != *record {
         return Err(unwritable(serde::ser::Error::custom("a number is not finite")));

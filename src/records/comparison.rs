@@ -24,7 +24,7 @@ pub struct Comparison {
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     #[schemars(extend("const" = true))]
     pub shared_images: bool,
-    /// A model each.
+    /// One per model.
     pub models: Vec<ComparedModel>,
     /// Spearman's rank correlation between every pair of models, pooled as `pooling` says, then averaged over
     /// the folds. Null where no label had two different scores in both.
@@ -60,7 +60,7 @@ pub struct Comparison {
     #[schemars(length(min = 1))]
     #[serde(rename = "unfair")]
     pub incomparable: Vec<Incomparable>,
-    /// Version of the rules by which it was made.
+    /// Version of the rules that produced this record.
     pub rules: u32,
 }
 
@@ -334,7 +334,7 @@ impl GroupBy {
 pub struct PublishedTable {
     /// The original TOML file.
     pub file: File,
-    /// A model each.
+    /// One per model.
     pub models: Vec<PublishedModel>,
 }
 

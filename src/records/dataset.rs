@@ -19,7 +19,7 @@ use crate::hash::{Hash, Id, Sha256};
 pub struct Dataset {
     /// Where the format of the metadata comes from: `ChestX-ray14`.
     pub source: String,
-    /// Version of the rules by which metadata, images and boxes became this.
+    /// Version of the rules that produced this record.
     pub rules: u32,
     /// Label names, 1 to 512; label `i` of a manifest row is `labels[i]`.
     #[schemars(schema_with = "labels::schema")]
@@ -269,7 +269,7 @@ pub struct ImageRow {
     pub width: u32,
     /// Height in pixels.
     pub height: u32,
-    /// Data row of the metadata CSV, counted from 1 behind the header.
+    /// Data row of the metadata CSV, counted from 1 after the header.
     pub row: u32,
     /// `Patient ID`.
     pub patient: PatientId,

@@ -151,9 +151,9 @@ impl fmt::Debug for LabelValues {
 /// How many of some images have each label, and of how many it is missing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LabelCounts {
-    /// Images with the label, a label each.
+    /// Images with the label, one per label.
     pub positives: Vec<u64>,
-    /// Images whose label is missing, a label each.
+    /// Images whose label is missing, one per label.
     pub missing: Vec<u64>,
 }
 

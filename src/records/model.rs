@@ -56,7 +56,7 @@ pub struct ImageInput {
     pub input: u32,
     /// Validation and test: side to which an image is resized before the centre is cropped.
     pub resize: u32,
-    /// Subtracted from grey values in [0, 1], a channel each.
+    /// Subtracted from gray values in [0, 1], a channel each.
     pub mean: Vec<f64>,
     /// Divides what is left, a channel each.
     pub std: Vec<f64>,

@@ -21,11 +21,11 @@ pub struct ProbeTable {
     pub dataset: Id<Dataset>,
     /// Which of them train, validate and test.
     pub split: Id<Split>,
-    /// Runs whose features are used, a fold each, folds ascending.
+    /// Runs whose features are used, one per fold, folds ascending.
     pub folds: Vec<ProbedFold>,
     /// How well it predicts on the test images.
     pub result: ProbeResult,
-    /// Version of the rules by which it was made.
+    /// Version of the rules that produced this record.
     pub rules: u32,
 }
 
@@ -99,7 +99,7 @@ pub enum ProbeResult {
     Classes {
         /// The positive one.
         positive: String,
-        /// Test images that are positive, a fold each.
+        /// Test images that are positive, one per fold.
         positives: Vec<u64>,
         /// Area under the receiver operating characteristic.
         auc: Spread,

@@ -62,7 +62,7 @@ pub const POINTING: u32 = 1;
 /// Held by `tests/cli/study.rs`.
 pub const STUDY: u32 = 1;
 
-/// How the file of an image becomes the pixels that a network is fed from: decoding to grey, shrinking, the view of
+/// How the file of an image becomes the pixels that a network is fed from: decoding to gray, shrinking, the view of
 /// validation and test. It stands in no record but in the names of the cache's files; as scores follow from pixels,
 /// whoever raises it raises the worker's `NUMERICS`, too.
 ///

@@ -331,7 +331,7 @@ pub enum ScoreSource {
     Import {
         /// The original CSV.
         file: File,
-        /// Version of the rules by which it was read.
+        /// Version of the rules that produced this record.
         rules: u32,
     },
 }

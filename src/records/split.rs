@@ -14,11 +14,11 @@ pub struct Split {
     pub dataset: Id<Dataset>,
     /// How it was divided.
     pub method: SplitMethod,
-    /// Version of the rules by which it was divided.
+    /// Version of the rules that produced this record.
     pub rules: u32,
     /// The subset of each image in each fold.
     pub assignment: Id<Assignment>,
-    /// Sizes, a fold each.
+    /// Sizes, one per fold.
     pub folds: Vec<FoldSizes>,
 }
 

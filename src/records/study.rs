@@ -25,7 +25,7 @@ pub struct Study {
     pub runs: Vec<StudyRun>,
     /// Every planned probe of the features of a setup's runs, in the order of the file.
     pub probes: Vec<StudyProbe>,
-    /// Version of the rules by which it was made.
+    /// Version of the rules that produced this record.
     pub rules: u32,
 }
 

@@ -160,13 +160,13 @@ pub struct AucTable {
     pub predictions: Id<Predictions>,
     /// The data set of the labels.
     pub dataset: Id<Dataset>,
-    /// A label each.
+    /// One per label.
     pub labels: Vec<LabelAuc>,
     /// Mean of the defined AUCs.
     pub mean: Option<f64>,
     /// How many AUCs the mean covers.
     pub mean_over: u32,
-    /// Version of the rules by which it was made.
+    /// Version of the rules that produced this record.
     pub rules: u32,
 }
 
@@ -216,11 +216,11 @@ pub struct DatasetTable {
     pub impossible_ages: u64,
     /// Images without an age.
     pub missing_ages: u64,
-    /// A label each.
+    /// One per label.
     pub labels: Vec<LabelPrevalence>,
     /// Mean number of positive pathologies of an image; null without images.
     pub findings_per_image: Option<f64>,
-    /// Version of the rules by which it was made.
+    /// Version of the rules that produced this record.
     pub rules: u32,
 }
 

@@ -29,7 +29,7 @@ pub struct Withdrawal {
     pub images: Vec<WithdrawnImage>,
     /// Pictures of heat maps that show these images.
     pub pictures: Vec<Mention>,
-    /// Whether the bytes of images and pictures are removed for good.
+    /// Whether the bytes of images and pictures are permanently removed.
     pub purge: bool,
     /// The withdrawal that this takes back, whose subject is the same.
     #[serde(default, skip_serializing_if = "Option::is_none")]

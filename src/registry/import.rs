@@ -55,7 +55,7 @@ impl Transaction<'_> {
         self.packed.push(NewPacked { id, bytes: None, links });
     }
 
-    /// Lets records name these, which were removed for good, though they are not here.
+    /// Lets records name these, which were permanently removed, though they are not here.
     pub fn excuse(&mut self, gone: impl Iterator<Item = Hash>) {
         self.gone.extend(gone);
     }

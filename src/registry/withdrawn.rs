@@ -130,7 +130,7 @@ impl Withdrawn {
         self.purged.contains_key(object)
     }
 
-    /// The withdrawal by which an object was removed for good.
+    /// The withdrawal by which an object was permanently removed.
     pub fn gone(&self, object: &Hash) -> Option<&(Id<Withdrawal>, Withdrawal)> {
         self.gone.get(object).map(|place| &self.records[*place])
     }

@@ -82,7 +82,7 @@ fn of_divergence(divergence: &DivergencePoint) -> String {
     format!("{path}: {} {} and {}{fields}", divergence.kind, id(divergence.a), id(divergence.b))
 }
 
-/// What differs between two data sets, a line each.
+/// What differs between two data sets, one line each.
 pub fn of_data(found: &DatasetDiff) -> Vec<String> {
     let [a, b] = found.datasets.map(|id| id.short());
     let [one, other] = found.images.map(thousands);

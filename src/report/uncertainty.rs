@@ -43,7 +43,7 @@ pub(super) fn interval(aucs: &[Option<f64>], std_errors: &[Option<f64>]) -> Cell
     Cell::Interval { value, ends, decimals: DECIMALS }
 }
 
-/// DeLong's paired tests, a row each.
+/// DeLong's paired tests, one row each.
 pub(super) fn delong(comparison: &Comparison) -> ReportTable {
     let columns = vec![
         Column::left("Label"),
@@ -74,7 +74,7 @@ pub(super) fn delong(comparison: &Comparison) -> ReportTable {
     table
 }
 
-/// The corrected resampled t-tests, a row each.
+/// The corrected resampled t-tests, one row each.
 pub(super) fn resampled(comparison: &Comparison) -> ReportTable {
     let columns = vec![
         Column::left("Label"),

@@ -290,7 +290,7 @@ pub enum RunError {
         /// Whom or what the first withdrawal is about, and its reason.
         why: String,
     },
-    /// Images whose bytes were removed for good.
+    /// Images whose bytes were permanently removed.
     #[error("cannot compute this: {images} of the images were withdrawn and purged")]
     Purged {
         /// How many.

@@ -67,7 +67,7 @@ pub fn model(name: &str) -> Option<Model> {
     Some(Model { name: name.to_owned(), architecture })
 }
 
-/// One channel. The paper does not say how it scales grey values; these bring them near zero mean and
+/// One channel. The paper does not say how it scales gray values; these bring them near zero mean and
 /// unit deviation.
 fn gray(input: u32, resize: u32) -> ImageInput {
     ImageInput { channels: 1, input, resize, mean: vec![0.5], std: vec![0.25] }

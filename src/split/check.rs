@@ -29,7 +29,7 @@ pub struct SubsetPrevalence {
     pub subset: Subset,
     /// Its images.
     pub images: u64,
-    /// A label each.
+    /// One per label.
     pub labels: Vec<LabelFrequency>,
 }
 
@@ -54,7 +54,7 @@ fn used<'a>(rows: &'a [ImageRow], codes: &'a [u8]) -> impl Iterator<Item = (u32,
     coded.filter_map(move |((row, image), code)| Some((row, image, subset(*code)?)))
 }
 
-/// Counts images and patients of each subset, a fold each.
+/// Counts images and patients of each subset, one per fold.
 pub fn sizes(rows: &[ImageRow], assignment: &Assignment) -> Vec<FoldSizes> {
     let patients = Patients::of(rows);
     let of_fold = |codes: &Vec<u8>| {
@@ -77,7 +77,7 @@ pub fn sizes(rows: &[ImageRow], assignment: &Assignment) -> Vec<FoldSizes> {
 pub fn leaks(rows: &[ImageRow], assignment: &Assignment) -> Vec<Leak> {
     let patients = Patients::of(rows);
     let of_fold = |(fold, codes): (u32, &Vec<u8>)| {
-        // A bit a subset, a patient each.
+        // A bit a subset, one per patient.
         let mut subsets = vec![0u8; patients.all.len()];
         let patient = |row: u32| patients.of_row[row as usize] as usize;
         used(rows, codes).for_each(|(row, _, subset)| subsets[patient(row)] |= 1 << subset as u8);
@@ -101,7 +101,7 @@ pub fn leaks(rows: &[ImageRow], assignment: &Assignment) -> Vec<Leak> {
     (0..).zip(&assignment.folds).flat_map(of_fold).collect()
 }
 
-/// Counts the positives of each label in training, validation and test, a fold each.
+/// Counts the positives of each label in training, validation and test, one per fold.
 ///
 /// `labels` are the data set's, in the order of [`ImageRow::labels`]. Images whose label is missing count neither as
 /// positive nor as negative.

@@ -40,7 +40,7 @@ pub struct Registered {
     pub id: Id<Split>,
     /// Its record.
     pub split: Split,
-    /// What is odd but clear enough to go on with, a sentence each.
+    /// What is odd but clear enough to go on with, one sentence each.
     pub findings: Vec<String>,
 }
 

@@ -10,7 +10,7 @@ type Result<T> = std::result::Result<T, TensorError>;
 
 /// The loss, with the weights that the training images give it.
 pub(crate) struct Criterion {
-    /// Weight of a positive and of a negative term, a label each; none where all are 1.
+    /// Weight of a positive and of a negative term, one per label; none where all are 1.
     weights: Option<Vec<[f64; 2]>>,
     labels: usize,
 }

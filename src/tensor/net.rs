@@ -35,7 +35,7 @@ enum Body {
     Mlp(Vec<Dense>),
 }
 
-/// How grey bytes become what the first convolution sees.
+/// How gray bytes become what the first convolution sees.
 struct Input {
     memory: Memory,
     channels: i64,

@@ -20,7 +20,7 @@ const LEVEL: f64 = 0.95;
 struct Sample {
     /// Place of each image's patient.
     patients: Vec<u32>,
-    /// A label each.
+    /// One per label.
     labels: Vec<LabelSample>,
 }
 

@@ -36,7 +36,7 @@ pub(super) use recorded::comparison;
 /// What makes one column of the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Grouping {
-    /// Runs of one model, a fold each.
+    /// Runs of one model, one per fold.
     Model,
     /// Each run by itself.
     Run,

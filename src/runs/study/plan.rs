@@ -89,7 +89,7 @@ pub struct StudyPlan {
     pub seconds: f64,
     /// Room that they take.
     pub disk: Disk,
-    /// What was, or would be, done beforehand, and what is odd, a sentence each.
+    /// What was, or would be, done beforehand, and what is odd, one sentence each.
     pub notes: Vec<String>,
 }
 
