@@ -1,4 +1,4 @@
-//! Splits as records: divides a registered data set and registers the result.
+//! Registers splits: divides a registered data set and records the result.
 
 use std::path::{Path, PathBuf};
 
@@ -8,10 +8,10 @@ use crate::hash::Id;
 use crate::records::{Assignment, Dataset, Manifest, Split, SplitMethod, rules};
 use crate::registry::{Registry, RegistryError, Stamp, Transaction};
 
-/// Why no split was registered.
+/// Why a split was not registered.
 #[derive(Debug, thiserror::Error)]
 pub enum RegisterError {
-    /// The data set cannot be divided so.
+    /// The data set cannot be divided in this way.
     #[error(transparent)]
     Split(#[from] SplitError),
     /// A list cannot be read.
@@ -23,7 +23,7 @@ pub enum RegisterError {
 }
 
 impl RegisterError {
-    /// What might help.
+    /// A hint.
     pub fn hint(&self) -> Option<String> {
         match self {
             RegisterError::Split(e) => e.hint().map(str::to_owned),
@@ -40,7 +40,7 @@ pub struct Registered {
     pub id: Id<Split>,
     /// Its record.
     pub split: Split,
-    /// What is odd but clear enough to go on with, one sentence each.
+    /// Anomalies that do not stop the command, one sentence each.
     pub findings: Vec<String>,
 }
 
@@ -61,14 +61,14 @@ pub fn make(
     register(transaction, dataset, method, &manifest, &assignment, name, stamp)
 }
 
-/// Published lists of names, and how validation images are cut from the training images.
+/// Published lists of names, and how validation images are split off.
 #[derive(Debug, Clone)]
 pub struct Lists {
     /// Names for training and validation.
     pub train_val: PathBuf,
     /// Names for test.
     pub test: PathBuf,
-    /// Share of the training images that validate.
+    /// Share of the training images used for validation.
     pub val_fraction: f64,
     /// Seed of that split.
     pub seed: u64,
