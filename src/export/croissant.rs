@@ -13,11 +13,11 @@ use crate::store::LinkMode;
 
 const FILES: &str = "image-files";
 
-/// Writes a data set, its images among it, so that `mlcroissant` reads it from this folder; with `split`, the subset
-/// of each image in each fold.
+/// Writes a data set including its images, so that `mlcroissant` can read it from this folder; with `split`,
+/// including the subset of each image in each fold.
 ///
 /// # Errors
-/// Among others, images that are damaged or missing, and images that were withdrawn.
+/// Among others, damaged, missing or withdrawn images.
 pub fn croissant(
     registry: &Registry,
     view: &View,
@@ -98,7 +98,7 @@ fn record_set(sheet: &Sheet, file: &str, with_content: bool) -> Value {
         .map(|column| {
             let kind = match &column.values {
                 ColumnValues::Text(_) => "sc:Text",
-                // What is not there is no integer for its readers.
+                // Readers have no missing value for integers.
                 ColumnValues::Integer(values) if values.contains(&None) => "sc:Float",
                 ColumnValues::Integer(_) => "sc:Integer",
                 ColumnValues::Number(_) => "sc:Float",
