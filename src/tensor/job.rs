@@ -1,4 +1,4 @@
-//! A job from standard input, executed.
+//! Reads a job from standard input and executes it.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -22,10 +22,10 @@ use crate::train::{Setup, Subsets, train};
 
 type Result<T> = std::result::Result<T, TensorError>;
 
-/// Images a batch where files are scored that belong to no data set.
+/// Batch size for image files outside of a data set.
 const FILES_BATCH: u32 = 16;
 
-/// Where a job's objects lie and its files go.
+/// The folders of a job.
 pub(crate) struct JobPaths {
     store: Store,
     /// The job's folder.
@@ -45,10 +45,10 @@ impl JobPaths {
     }
 }
 
-/// Reads a job, if it is one of this version of the protocol.
+/// Parses a job, if it uses this version of the protocol.
 pub(crate) fn parse(text: &[u8]) -> Result<Job> {
     let wrong = |e: serde_json::Error| TensorError::Job(e.to_string());
-    // Read loosely first: a job of another version may have another form.
+    // Parsed without a schema first: a job of another version may have another form.
     let document: serde_json::Value = serde_json::from_slice(text).map_err(wrong)?;
     match document.get("protocol").and_then(serde_json::Value::as_u64) {
         Some(found) if found != u64::from(PROTOCOL) => Err(TensorError::Protocol { found }),
@@ -56,7 +56,7 @@ pub(crate) fn parse(text: &[u8]) -> Result<Job> {
     }
 }
 
-/// Does what a job asks for.
+/// Executes a job.
 pub(crate) fn execute<W: Write>(job: Job, reporter: &mut Reporter<W>) -> Result<JobOutcome> {
     let numbers = match &job.work {
         Work::Train { spec, .. } => {
@@ -150,7 +150,7 @@ pub(crate) fn execute<W: Write>(job: Job, reporter: &mut Reporter<W>) -> Result<
     }
 }
 
-/// Rows of a subset of a fold, after a look at whether split and data set belong together.
+/// Rows of a subset of a fold, after a check that split and data set belong together.
 fn rows(assignment: &Assignment, fold: u32, subset: Subset, images: usize) -> Result<Vec<u32>> {
     let folds = assignment.folds.len();
     let Some(codes) = assignment.folds.get(fold as usize) else {
