@@ -10,6 +10,7 @@ use std::time::Instant;
 
 use serde::Serialize;
 
+use crate::digits::thousands;
 use crate::disk;
 use crate::hash::Hash;
 use crate::registry::{Registry, RegistryError};
@@ -85,9 +86,9 @@ pub fn registry(registry: &Registry) -> Vec<Check> {
             return page.checks;
         }
     };
-    page.ok(format!("{} objects", listing.objects.len()));
+    page.ok(format!("{} objects", thousands(listing.objects.len() as u64)));
     if let Some(stranger) = listing.strangers.first() {
-        let others = listing.strangers.len() - 1;
+        let others = thousands(listing.strangers.len() as u64 - 1);
         page.note(
             format!(
                 "{} and {others} more files among the objects do not have an object's name",
@@ -117,10 +118,14 @@ pub fn registry(registry: &Registry) -> Vec<Check> {
             match named() {
                 Err(e) => page.bad(e.to_string(), "`reg reindex` rebuilds the index from the objects"),
                 Ok((names, records, missing)) => {
+                    let [records, names] = [records, names as u64].map(thousands);
                     page.ok(format!("the index is intact: {records} records, {names} names"));
                     if let Some(first) = missing.first() {
                         page.bad(
-                            format!("{} referenced objects are missing, the first is {first}", missing.len()),
+                            format!(
+                                "{} referenced objects are missing, the first is {first}",
+                                thousands(missing.len() as u64)
+                            ),
                             "`reg verify` lists them; `reg verify --repair-from PATH` restores them from another \
                              registry or from the original files",
                         );

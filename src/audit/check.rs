@@ -14,6 +14,7 @@ use super::AuditError;
 use super::bundle::{FORMAT, LISTING, derived, mark, object_at, path_of, write};
 use super::same::Same;
 use super::walk::{BundleMember, ObjectSource, walk};
+use crate::digits::thousands;
 use crate::hash::{Hash, Id};
 use crate::lineage::{Mark, NodeKind};
 use crate::records::{
@@ -80,7 +81,7 @@ pub fn check(path: &Path) -> Result<Checked, AuditError> {
     let file = File::open(path).map_err(AuditError::io("read", path))?;
     let zip = ZipArchive::new(BufReader::new(file)).map_err(|e| not(e.to_string()))?;
     if zip.len() > MAX_MEMBERS {
-        return Err(not(format!("it has {} members", zip.len())));
+        return Err(not(format!("it has {} members", thousands(zip.len() as u64))));
     }
     let names: Result<BTreeSet<String>, _> =
         zip.file_names().map(|name| name.map(|name| name.into_owned())).collect();
@@ -88,11 +89,11 @@ pub fn check(path: &Path) -> Result<Checked, AuditError> {
     let bundle = OfBundle::read(zip, &members);
     let listing = bundle.member(LISTING).ok_or_else(|| {
         let why = bundle.wrong.borrow().iter().next().cloned();
-        not(why.unwrap_or_else(|| format!("it lacks {LISTING}")))
+        not(why.unwrap_or_else(|| format!("{LISTING} is missing")))
     })?;
     let listing: Listing = serde_json::from_slice(&listing).map_err(|e| not(format!("{LISTING}: {e}")))?;
     if listing.format != FORMAT {
-        return Err(not(format!("its format is {:?}, and this reg reads {FORMAT:?}", listing.format)));
+        return Err(not(format!("its format is {:?}, expected {FORMAT:?}", listing.format)));
     }
     let Listing { root, weights, .. } = listing;
     let mut checked = Checked {
@@ -145,7 +146,7 @@ impl Checked {
         let kept = parts.iter().filter(|(_, part)| part.kept);
         self.records = kept.clone().filter(|(_, part)| part.kind.record().is_some()).count() as u64;
         for (id, part) in kept.clone().filter(|(_, part)| part.kind == NodeKind::Missing) {
-            self.wrong.push(format!("{} {id} is named and not there, or not what it is named by", part.role));
+            self.wrong.push(format!("{} {id} is missing, or does not have its hash", part.role));
         }
         // Nothing is recomputed from incomplete objects.
         if !self.wrong.is_empty() {
@@ -192,7 +193,7 @@ impl Checked {
                 self.recomputed.extend((kind == Kind::Table).then_some(id));
             }
             Err(e) if e.is_older_rules() => self.other_rules.push(e.to_string()),
-            Err(e) => self.wrong.push(format!("{kind} {short} cannot be computed again: {e}")),
+            Err(e) => self.wrong.push(format!("{kind} {short} cannot be recomputed: {e}")),
         }
         match kind.descriptor().content {
             Content::Split => {

@@ -136,7 +136,7 @@ fn file_hint(e: &std::io::Error) -> Option<String> {
     }
 }
 
-/// What an error knows of help, or else what the system said that it came of: a file that somebody gave.
+/// The hint of an error, or one that follows from the system's error about a given file.
 fn hint_of(e: &dyn std::error::Error, own: Option<String>) -> Option<String> {
     let io = || {
         let mut behind = std::iter::successors(e.source(), |e| e.source());

@@ -82,7 +82,7 @@ fn record(registry: &Registry, id: Hash, kind: Kind, called: &str) -> Result<Rep
     Ok(compared(kind, &found))
 }
 
-/// What came of making a record again.
+/// The reply for a recomputed record.
 fn compared(kind: Kind, found: &[Mismatch]) -> Reply {
     let identical = found.is_empty();
     let mut lines: Vec<String> = found.iter().map(described).collect();

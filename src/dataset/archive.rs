@@ -15,6 +15,7 @@ use tar::{Archive, Entry, EntryType};
 use super::DatasetError;
 use super::png::MAX_FILE;
 use super::source::{is_hidden, is_png};
+use crate::digits::thousands;
 use crate::records::is_plain_name;
 
 /// Maximum number of members of an archive, about twice the number of all published images.
@@ -69,7 +70,7 @@ pub fn read_from<E: From<DatasetError>>(
         let mut entry = entry.map_err(damaged)?;
         members += 1;
         if members > MAX_MEMBERS {
-            return Err(refused(format!("has more than {MAX_MEMBERS} members")).into());
+            return Err(refused(format!("has more than {} members", thousands(MAX_MEMBERS))).into());
         }
         let name = image_name(&entry, path)?;
         meter.allow(entry.size());
@@ -119,7 +120,7 @@ impl Meter {
         let reason = if unpacked > FREE_OF_RATIO && unpacked / MAX_RATIO > packed {
             format!("unpacks to more than {MAX_RATIO} times its size")
         } else if unpacked > self.until.get() {
-            format!("has more than {MAX_BETWEEN} bytes before, between or after its members")
+            format!("has more than {} bytes before, between or after its members", thousands(MAX_BETWEEN))
         } else {
             return Ok(());
         };

@@ -7,6 +7,7 @@ use std::io;
 use std::path::PathBuf;
 
 use super::labels;
+use crate::digits::thousands;
 use crate::records::codec::printable;
 
 /// Maximum number of labels in a message.
@@ -35,7 +36,7 @@ pub enum DatasetError {
         source: io::Error,
     },
     /// More text than the limit.
-    #[error("{} contains more than {limit} bytes of text", path.display())]
+    #[error("{} contains more than {} bytes of text", path.display(), thousands(*limit))]
     TooLarge {
         /// File.
         path: PathBuf,
@@ -43,7 +44,7 @@ pub enum DatasetError {
         limit: u64,
     },
     /// A line longer than the limit.
-    #[error("{}, line {line} is longer than {limit} bytes", path.display())]
+    #[error("{}, line {line} is longer than {} bytes", path.display(), thousands(*limit as u64))]
     LongLine {
         /// File.
         path: PathBuf,
@@ -53,7 +54,7 @@ pub enum DatasetError {
         limit: usize,
     },
     /// More rows than the limit.
-    #[error("{} has more than {limit} rows", path.display())]
+    #[error("{} has more than {} rows", path.display(), thousands((*limit).into()))]
     TooManyRows {
         /// File.
         path: PathBuf,

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use super::DatasetError;
 use super::labels::{LABELS, NO_FINDING};
+use crate::digits::thousands;
 use crate::records::{Gender, ImageRow, MAX_AGE, PatientId};
 
 /// Maximum number of listed cases of a finding; the others are counted.
@@ -48,25 +49,25 @@ impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Finding::RepeatedRows { count, first } => {
-                write!(f, "{count} duplicate {}, used once", plural(*count, "row", "rows"))?;
+                let rows = plural(*count, "row", "rows");
+                write!(f, "{} duplicate {rows}, used once", thousands(*count as u64))?;
                 name_first(f, *count, first.iter().map(|(row, image)| format!("row {row} ({image})")))
             }
             Finding::TwoGenders { count, first } => {
-                write!(f, "{count} {} with two genders", plural(*count, "patient", "patients"))?;
+                let patients = plural(*count, "patient", "patients");
+                write!(f, "{} {patients} with two genders", thousands(*count as u64))?;
                 name_first(f, *count, first.iter().map(|patient| format!("patient {patient}")))
             }
             Finding::ImpossibleAges { count, first } => {
                 let ages = plural(*count, "age", "ages");
-                write!(f, "{count} impossible {ages} (below 0 or above {MAX_AGE}), stored unchanged")?;
+                let number = thousands(*count as u64);
+                write!(f, "{number} impossible {ages} (below 0 or above {MAX_AGE}), stored unchanged")?;
                 let cases = first.iter().map(|(row, image, age)| format!("row {row} ({image}): {age}"));
                 name_first(f, *count, cases)
             }
             Finding::NoFindingBesideOthers { count, first } => {
-                write!(
-                    f,
-                    "{count} {} with `{NO_FINDING}` and another label",
-                    plural(*count, "image", "images")
-                )?;
+                let images = plural(*count, "image", "images");
+                write!(f, "{} {images} with `{NO_FINDING}` and another label", thousands(*count as u64))?;
                 name_first(f, *count, first.iter().map(|(row, image)| format!("row {row} ({image})")))
             }
         }

@@ -13,6 +13,7 @@ use super::png::{self, PngError};
 use super::seen::{Image, SeenFile, SeenFiles};
 use super::source::{Found, ImageFile, find_images, load};
 use super::{DatasetError, MAX_TEXT, archive, boxes, labels, metadata, pixels};
+use crate::digits::thousands;
 use crate::hash::{Digest, Hash, Id};
 use crate::progress::{Progress, Unit};
 use crate::records::{Dataset, ImageRow, Manifest, rules};
@@ -89,7 +90,7 @@ pub enum IngestError {
     #[error("every image in {} was withdrawn", .0.display())]
     AllWithdrawn(PathBuf),
     /// No image belongs to any row.
-    #[error("none of the {images} images found has a row in {}", path.display())]
+    #[error("none of the {} images found has a row in {}", thousands(*images as u64), path.display())]
     NothingMatches {
         /// Images found.
         images: usize,
@@ -110,7 +111,7 @@ pub enum BadImage {
 }
 
 fn count(n: usize, one: &str, many: &str) -> String {
-    format!("{n} {}", if n == 1 { one } else { many })
+    format!("{} {}", thousands(n as u64), if n == 1 { one } else { many })
 }
 
 fn first(cases: impl Iterator<Item = String>) -> String {

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use crate::digits::thousands;
 use crate::hash::Hash;
 use crate::records::{ImageRow, Withdrawal};
 use crate::registry::Withdrawn;
@@ -66,7 +67,7 @@ impl LeftOut {
                 "{} left out: {why}",
                 match images {
                     1 => "1 image was".to_owned(),
-                    _ => format!("{images} images were"),
+                    _ => format!("{} images were", thousands(*images as u64)),
                 }
             )
         })

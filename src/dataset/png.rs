@@ -3,6 +3,8 @@
 //! Every chunk of a PNG has a CRC-32, so a damaged or truncated download is detected at the speed of reading.
 //! Section numbers are those of the PNG specification, third edition (W3C, 2025).
 
+use crate::digits::thousands;
+
 /// Maximum width and height of an image, in pixels.
 pub const MAX_SIDE: u32 = 16_384;
 /// Maximum number of pixels of an image, three times that of the largest X-ray detectors. With up to 8 bytes
@@ -72,10 +74,14 @@ pub enum PngError {
         height: u32,
     },
     /// More bytes than the limit.
-    #[error("is too large: more than {MAX_FILE} bytes")]
+    #[error("is too large: more than {} bytes", thousands(MAX_FILE))]
     TooLong,
     /// More pixels than the limit.
-    #[error("is too large: {width} x {height} pixels; at most {MAX_SIDE} per side and {MAX_PIXELS} in total")]
+    #[error(
+        "is too large: {width} x {height} pixels; at most {} per side and {} in total",
+        thousands(MAX_SIDE.into()),
+        thousands(MAX_PIXELS)
+    )]
     TooLarge {
         /// Width in pixels.
         width: u32,
@@ -293,9 +299,9 @@ mod tests {
             (png(&[ihdr(0, 480, [8, 0, 0, 0, 0])]), "has no pixels: 0 x 480"),
             (
                 png(&[ihdr(1, 16_385, [8, 0, 0, 0, 0])]),
-                "is too large: 1 x 16385 pixels; at most 16384 per side and 33554432 in total",
+                "is too large: 1 x 16385 pixels; at most 16,384 per side and 33,554,432 in total",
             ),
-            (vec![0; MAX_FILE as usize + 1], "is too large: more than 67108864 bytes"),
+            (vec![0; MAX_FILE as usize + 1], "is too large: more than 67,108,864 bytes"),
             (png(&[ihdr(1, 1, [4, 2, 0, 0, 0])]), "has no valid pixel format: colour type 2 with 4 bits"),
             (png(&[ihdr(1, 1, [8, 0, 0, 0, 2])]), "has an unknown compression, filter or interlace method"),
             (

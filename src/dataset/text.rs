@@ -87,12 +87,12 @@ mod tests {
     #[test]
     fn long_text_and_a_gzip_bomb_stop_at_the_limit() {
         for bytes in [&gzip(&[b'x'; 4097])[..], &[b'x'; 4097]] {
-            assert_eq!(message(4096, bytes), "f contains more than 4096 bytes of text");
+            assert_eq!(message(4096, bytes), "f contains more than 4,096 bytes of text");
             assert!(decode_up_to(4097, bytes, Path::new("f")).is_ok());
         }
         let unpacked = MAX_TEXT as usize + 1;
         let error = decode(&gzip(&vec![b'\n'; unpacked]), Path::new("f")).unwrap_err();
-        assert_eq!(error.to_string(), "f contains more than 134217728 bytes of text");
+        assert_eq!(error.to_string(), "f contains more than 134,217,728 bytes of text");
     }
 
     #[test]
@@ -102,7 +102,7 @@ mod tests {
             assert!(decode(format!("{most}{end}{most}").as_bytes(), Path::new("f")).is_ok());
             let error = decode(format!("a\n{most}{end}{most}x").as_bytes(), Path::new("f")).unwrap_err();
             let line = if end == "\r" { 2 } else { 3 };
-            assert_eq!(error.to_string(), format!("f, line {line} is longer than 65536 bytes"));
+            assert_eq!(error.to_string(), format!("f, line {line} is longer than 65,536 bytes"));
         }
     }
 

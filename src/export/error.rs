@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::digits::thousands;
 use crate::hash::Hash;
 use crate::index::IndexError;
 use crate::registry::RegistryError;
@@ -58,7 +59,7 @@ pub enum ExportError {
     #[error("run {} has no predictions", .0.short())]
     NoPredictions(Hash),
     /// Withdrawn images.
-    #[error("{images} images of data set {} were withdrawn: {why}", dataset.short())]
+    #[error("{} images of data set {} were withdrawn: {why}", thousands(*images as u64), dataset.short())]
     Withdrawn {
         /// The data set.
         dataset: Hash,

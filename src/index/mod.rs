@@ -18,6 +18,7 @@ use std::time::{Duration, Instant};
 use redb::backends::InMemoryBackend;
 use redb::{Builder, Database, DatabaseError, ReadOnlyDatabase, ReadableDatabase, StorageBackend};
 
+use crate::digits::thousands;
 use crate::disk;
 use guard::guard;
 pub use view::{Registration, View};
@@ -51,7 +52,7 @@ pub enum IndexError {
         reason: String,
     },
     /// The file is an old copy of the index.
-    #[error("the index {} is older than its registry: it has {seen} of {known} changes", path.display())]
+    #[error("the index {} is older than its registry: it has {} of {} changes", path.display(), thousands(*seen), thousands(*known))]
     Stale {
         /// The index file.
         path: PathBuf,

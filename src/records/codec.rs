@@ -9,6 +9,7 @@ use serde::de::value::MapDeserializer;
 use serde_json::{Map, Value};
 
 use super::{Kind, Packed, Record};
+use crate::digits::thousands;
 use crate::hash::Hash;
 
 /// A packed array longer than this is refused before anything is allocated for it.
@@ -139,7 +140,7 @@ fn document<T: Record>(value: Value) -> Result<Vec<u8>, CodecError> {
 fn check_length(bytes: &[u8]) -> Result<(), CodecError> {
     match bytes.len() as u64 {
         0..=MAX_RECORD => Ok(()),
-        _ => Err(CodecError::NotARecord(format!("it is longer than {MAX_RECORD} bytes"))),
+        _ => Err(CodecError::NotARecord(format!("it is longer than {} bytes", thousands(MAX_RECORD)))),
     }
 }
 

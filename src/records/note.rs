@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Content, Descriptor, ImageUse, Kind, Record, Travels};
+use crate::digits::thousands;
 use crate::hash::{Hash, Id};
 
 /// A note that a person wrote.
@@ -46,7 +47,8 @@ impl Record for Note {
 
     fn check(&self) -> Result<(), String> {
         if self.text.len() > MAX_NOTE {
-            return Err(format!("its text has {} bytes, and {MAX_NOTE} are the most", self.text.len()));
+            let [found, most] = [self.text.len(), MAX_NOTE].map(|bytes| thousands(bytes as u64));
+            return Err(format!("its text has {found} bytes; the maximum is {most}"));
         }
         match self.text.chars().find(|c| c.is_control() && !matches!(c, '\n' | '\t')) {
             Some(c) => Err(format!("its text holds the control character {c:?}")),

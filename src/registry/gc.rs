@@ -10,6 +10,7 @@ use std::path::Path;
 use super::survey::{Depth, Survey};
 use super::walk::Walk;
 use super::{Registry, RegistryError, io};
+use crate::digits::thousands;
 use crate::disk;
 use crate::hash::Hash;
 use crate::progress::{Progress, Unit};
@@ -175,7 +176,8 @@ impl Registry {
         // Names that the index has lost are in the log, which the objects contain.
         let longest = survey.log(log.last().copied());
         if longest.len() > log.len() + 1 {
-            return Err(unsound(format!("the index is missing {} log entries", longest.len() - log.len())));
+            let lost = thousands((longest.len() - log.len()) as u64);
+            return Err(unsound(format!("the index is missing {lost} log entries")));
         }
         let results = survey.records.iter().filter(|(_, (kind, _))| kind.descriptor().is_result);
         roots.extend(results.map(|(id, _)| *id));

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use super::table::thousands;
+use crate::digits::thousands;
 use crate::lineage::{Change, ComparedRecord, DatasetDiff, Difference, DivergencePoint, SplitDiff};
 use crate::records::Kind;
 

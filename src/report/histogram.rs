@@ -1,6 +1,7 @@
 //! Horizontal bars of counts for the terminal, such as the ages of figure 3 of the paper.
 
-use super::table::{one_line, thousands};
+use super::table::one_line;
+use crate::digits::thousands;
 
 /// A bar's label and count.
 #[derive(Debug, Clone, PartialEq, Eq)]

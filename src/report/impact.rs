@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::table::thousands;
+use crate::digits::thousands;
 use crate::lineage::{AffectedRecord, Impact, InDataset, InFold, InSplit, UsageCounts};
 use crate::records::Kind;
 

@@ -18,4 +18,6 @@ mod table;
 mod uncertainty;
 
 pub use histogram::{Bar, bars};
-pub use table::{Align, Cell, Column, Format, ReportTable, thousands};
+pub use table::{Align, Cell, Column, Format, ReportTable};
+
+pub use crate::digits::thousands;

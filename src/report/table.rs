@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use comfy_table::{Attribute, CellAlignment, ContentArrangement, LineStyle, TableStyle};
 
 use super::markup;
+use crate::digits::thousands;
 
 /// The start of a warning.
 pub(super) const NOT_COMPARABLE: &str = "NOT COMPARABLE";
@@ -341,13 +342,6 @@ pub(super) fn one_line(text: &str) -> String {
     text.chars().map(harmless).collect()
 }
 
-/// A count with commas between thousands: `112,120`.
-pub fn thousands(count: u64) -> String {
-    let digits = count.to_string();
-    let grouped = digits.as_bytes().rchunks(3).rev().map(String::from_utf8_lossy);
-    grouped.collect::<Vec<_>>().join(",")
-}
-
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
@@ -466,10 +460,5 @@ pub(super) mod tests {
             let text = table.render(format);
             assert!(text.contains("This contains withdrawn data: 2 images (scored 2)."), "{text}");
         }
-    }
-
-    #[test]
-    fn thousands_are_set_apart() {
-        assert_eq!([0, 999, 1000, 112_120].map(thousands), ["0", "999", "1,000", "112,120"]);
     }
 }

@@ -7,6 +7,7 @@ use super::process::WorkerError;
 use super::study::StudyError;
 use crate::dataset::DatasetError;
 use crate::dataset::pixels::PixelError;
+use crate::digits::thousands;
 use crate::hash::Hash;
 use crate::index::IndexError;
 use crate::records::{Incomparable, IncomparableKind};
@@ -83,8 +84,10 @@ pub enum RunError {
     },
     /// A file of scores for other images.
     #[error(
-        "{} has no score of a usable image: {unknown} images are not in data set {dataset}, {extra} not in the subset",
-        path.display()
+        "{} has no score of a usable image: {} images are not in data set {dataset}, {} not in the subset",
+        path.display(),
+        thousands(*unknown as u64),
+        thousands(*extra as u64)
     )]
     NothingScored {
         /// The file.
@@ -97,7 +100,7 @@ pub enum RunError {
         extra: usize,
     },
     /// Patients in two subsets of a fold.
-    #[error("split {split}, fold {fold}: {patients} patients are in more than one subset")]
+    #[error("split {split}, fold {fold}: {} patients are in more than one subset", thousands(*patients as u64))]
     Leak {
         /// The split.
         split: String,
@@ -283,7 +286,7 @@ pub enum RunError {
         fold: u32,
     },
     /// Withdrawn images.
-    #[error("{images} of the images were withdrawn ({why})")]
+    #[error("{} of the images were withdrawn ({why})", thousands(*images))]
     Withdrawn {
         /// Number of these images.
         images: u64,
@@ -291,7 +294,7 @@ pub enum RunError {
         why: String,
     },
     /// Purged images.
-    #[error("cannot compute this: {images} of the images were withdrawn and purged")]
+    #[error("cannot compute this: {} of the images were withdrawn and purged", thousands(*images))]
     Purged {
         /// Number of these images.
         images: u64,

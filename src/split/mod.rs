@@ -16,6 +16,7 @@ pub use resample::{MAX_FOLDS, parse_ratios, resample};
 
 use std::collections::HashMap;
 
+use crate::digits::thousands;
 use crate::records::{ImageRow, PatientId, Subset};
 
 /// Why a data set cannot be divided as asked.
@@ -31,7 +32,7 @@ pub enum SplitError {
     #[error("a share of zero leaves no images for {}", .0.name())]
     ZeroRatio(Subset),
     /// No fold, or too many.
-    #[error("a split has between 1 and {MAX_FOLDS} folds, not {0}")]
+    #[error("a split has between 1 and {} folds, not {}", thousands(MAX_FOLDS.into()), .0)]
     Folds(u32),
     /// Fewer patients than subsets.
     #[error("three subsets need at least 3 patients; the data set has {0}")]
@@ -48,7 +49,7 @@ pub enum SplitError {
     #[error("`{0}` is listed both for training and for test")]
     InBothLists(String),
     /// A list of names that are not in the data set.
-    #[error("none of the {listed} images listed for {list} is in the data set")]
+    #[error("none of the {} images listed for {list} is in the data set", thousands(*listed as u64))]
     NoneFound {
         /// `training and validation` or `test`.
         list: &'static str,
@@ -220,7 +221,7 @@ mod tests {
         `x` is not a ratio of training, validation and test images (write percentages such as 70/10/20)
         the ratios 70/10/4294967295 add up to 4294967375, not 100 (write percentages such as 70/10/20)
         a share of zero leaves no images for val (validation images are needed to select the best epoch; the paper uses 70/10/20)
-        a split has between 1 and 1000 folds, not 0 (the paper uses five repeats)
+        a split has between 1 and 1,000 folds, not 0 (the paper uses five repeats)
         three subsets need at least 3 patients; the data set has 2 (all images of a patient stay in one subset: ingest more patients)
         fold 1 would have no test images (ingest more patients, or give this subset a larger share)
         `a.png` is listed both for training and for test (remove the name from one of the lists)

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::{SplitError, official, resample, sizes};
 use crate::dataset::{DatasetError, MAX_TEXT, lists, source};
+use crate::digits::thousands;
 use crate::hash::Id;
 use crate::records::{Assignment, Dataset, Manifest, Split, SplitMethod, rules};
 use crate::registry::{Registry, RegistryError, Stamp, Transaction};
@@ -97,14 +98,15 @@ pub fn import(
     let (train_val, test) = (transaction.put_outside(&train_val)?, transaction.put_outside(&test)?);
     let method = SplitMethod::Official { train_val, test, val_fraction, seed };
     let mut registered = register(transaction, dataset, method, &manifest, &divided.assignment, name, stamp)?;
-    let (unknown, unlisted) = (divided.unknown_names.len(), divided.unlisted.len());
+    let (unknown, unlisted) = (divided.unknown_names.len() as u64, divided.unlisted.len() as u64);
     if unknown > 0 {
+        let unknown = thousands(unknown);
         registered.findings.push(format!("{unknown} listed images are not in the data set"));
     }
     if unlisted > 0 {
-        registered
-            .findings
-            .push(format!("{unlisted} images of the data set are not on any list and not used"));
+        let unlisted = thousands(unlisted);
+        let finding = format!("{unlisted} images of the data set are not on any list and not used");
+        registered.findings.push(finding);
     }
     Ok(registered)
 }
@@ -134,6 +136,7 @@ fn register(
     let mut findings = Vec::new();
     let leaks = super::leaks(&manifest.rows, assignment).len();
     if leaks > 0 {
+        let leaks = thousands(leaks as u64);
         findings.push(format!("{leaks} patients are in more than one subset: `reg split check` lists them"));
     }
     Ok(Registered { id, split, findings })

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use reg::dataset::pixel_cache::ResizedPixels;
+use reg::digits::thousands;
 use reg::hash::{Hash, Id};
 use reg::records::{Assignment, MAX_LABELS, Manifest, Packed, Precision, Subset, codec};
 use reg::store::Store;
@@ -157,7 +158,8 @@ fn rows(assignment: &Assignment, fold: u32, subset: Subset, images: usize) -> Re
         return Err(TensorError::Split(format!("fold {fold} of {folds} folds, which are counted from 0")));
     };
     if codes.len() != images {
-        return Err(TensorError::Split(format!("it is of {} images, the data set of {images}", codes.len())));
+        let [found, expected] = [codes.len(), images].map(|images| thousands(images as u64));
+        return Err(TensorError::Split(format!("it has {found} images, but the data set has {expected}")));
     }
     Ok(assignment.rows(fold as usize, subset))
 }
