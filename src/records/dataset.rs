@@ -1,4 +1,4 @@
-//! A data set: which images, with which labels and patients, out of which metadata file.
+//! A data set: its images with labels and patients, and its metadata file.
 
 use std::collections::HashSet;
 
@@ -17,16 +17,16 @@ use crate::hash::{Hash, Id, Sha256};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Dataset {
-    /// Where the format of the metadata comes from: `ChestX-ray14`.
+    /// Format of the metadata: `ChestX-ray14`.
     pub source: String,
     /// Version of the rules that produced this record.
     pub rules: u32,
     /// Label names, 1 to 512; label `i` of a manifest row is `labels[i]`.
     #[schemars(schema_with = "labels::schema")]
     pub labels: Vec<String>,
-    /// The label that says that an image shows none of the others; null where the source has none.
+    /// The label for images that show none of the others; null if the source has none.
     pub no_finding: Option<String>,
-    /// One row an image, sorted by name.
+    /// The images, one row each, sorted by name.
     pub manifest: Id<Manifest>,
     /// The original metadata CSV.
     pub metadata: File,
@@ -34,34 +34,35 @@ pub struct Dataset {
     pub boxes_file: Option<File>,
     /// The boxes of this data set's images.
     pub boxes: Option<Id<Boxes>>,
-    /// True when no image files belong to it, only metadata rows.
+    /// Whether the data set has only metadata rows and no image files.
     pub metadata_only: bool,
-    /// Rows of the manifest.
+    /// Number of rows of the manifest.
     pub images: u64,
-    /// Different patients among them.
+    /// Number of different patients among them.
     pub patients: u64,
-    /// Bytes of the image files.
+    /// Total size of the image files in bytes.
     pub bytes: u64,
-    /// Rows of the metadata whose image was not there (`--allow-missing`).
+    /// Number of metadata rows without an image (`--allow-missing`).
     pub missing: u64,
     /// Smallest and largest plausible age, used to scale the age feature.
     pub age: Option<AgeRange>,
-    /// Images whose age is recorded as given but is impossible; left out of `age`.
+    /// Number of images with an impossible age, which is recorded unchanged but left out of `age`.
     pub impossible_ages: u64,
-    /// Rows of the metadata that were left out because their images were withdrawn; absent where none were.
+    /// Number of metadata rows that were left out because their images were withdrawn; absent if there are
+    /// none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "u64")]
     pub withdrawn: Option<u64>,
 }
 
 impl Dataset {
-    /// Says what is wrong with its labels.
+    /// Checks its labels.
     pub(super) fn check_labels(&self) -> Result<(), String> {
         labels::check_names(&self.labels)
     }
 
-    /// Asserts that a manifest has a value for each label of this data set and no others, and that what says that
-    /// nothing is found is one of them.
+    /// Asserts that a manifest has a value for each label of this data set and no others, and that the label
+    /// for no finding is one of them.
     pub fn fits(&self, manifest: &Manifest) -> Result<(), String> {
         let (own, theirs) = (self.labels.len(), manifest.labels as usize);
         if own != theirs {
@@ -75,7 +76,7 @@ impl Dataset {
         }
     }
 
-    /// The same with what its manifest counts.
+    /// The same record with the counts of its manifest.
     pub(crate) fn counted(self, manifest: &Manifest) -> Self {
         let rows = &manifest.rows;
         let ages = rows.iter().filter_map(ImageRow::plausible_age);
@@ -140,28 +141,28 @@ pub struct AgeRange {
     pub max: i32,
 }
 
-/// Ages from 0 to this are plausible; the published files also hold 148 and 414.
+/// Ages from 0 to this are plausible; the published files also contain 148 and 414.
 pub(crate) const MAX_AGE: i32 = 120;
 
-/// Stands where there is no file.
+/// Placeholder if there is no file.
 const NO_SHA256: Sha256 = Sha256([0; 32]);
 
-/// One row an image, sorted by name.
+/// The images of a data set, one row each, sorted by name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Manifest {
-    /// How many labels each row has.
+    /// Number of labels of each row.
     pub labels: u32,
     /// The rows.
     pub rows: Vec<ImageRow>,
 }
 
-/// A manifest as it is packed: all that is known of the rows but their labels, then the bits of these.
+/// A manifest in packed form: all fields of the rows except for the labels, followed by the bits of the labels.
 #[derive(Deserialize)]
 struct PackedManifest {
     labels: u32,
     rows: Vec<ImageRow>,
     positive: Vec<u64>,
-    /// Empty where no label of no image is missing.
+    /// Empty if no label of any image is missing.
     missing: Vec<u64>,
 }
 
@@ -211,7 +212,7 @@ impl<'de> Deserialize<'de> for Manifest {
 }
 
 impl Manifest {
-    /// Position of the row of this name.
+    /// Index of the row with this name.
     pub fn row_named(&self, name: &str) -> Option<usize> {
         self.rows.binary_search_by(|row| row.name.as_str().cmp(name)).ok()
     }
@@ -234,7 +235,7 @@ impl Packed for Manifest {
         if let Some(pair) = self.rows.windows(2).find(|pair| pair[0].name >= pair[1].name) {
             return Err(format!("`{}` is not in the order of names", pair[1].name));
         }
-        // A name becomes a path wherever images are written, and a stranger may have made the manifest.
+        // The name becomes part of a path when images are written, and the manifest may be untrusted.
         if let Some(row) = self.rows.iter().find(|row| !is_plain_name(&row.name)) {
             return Err(format!("{:?} is not the name of an image: it must be a plain file name", row.name));
         }
@@ -259,13 +260,13 @@ pub struct ImageRow {
     /// `Image Index`: the file name.
     #[serde(deserialize_with = "text")]
     pub name: String,
-    /// The image file; none in a data set of metadata only.
+    /// The image file; `None` in a metadata-only data set.
     pub object: Option<Hash>,
     /// SHA-256 of the image file; zeros without one.
     pub sha256: Sha256,
     /// Size of the image file in bytes.
     pub bytes: u64,
-    /// Width in pixels as the PNG header says; 0 without a file.
+    /// Width in pixels from the PNG header; 0 without a file.
     pub width: u32,
     /// Height in pixels.
     pub height: u32,
@@ -273,24 +274,24 @@ pub struct ImageRow {
     pub row: u32,
     /// `Patient ID`.
     pub patient: PatientId,
-    /// The study that the image belongs to; none where the source names none.
+    /// The study to which the image belongs; `None` if the source has none.
     pub study: Option<StudyId>,
-    /// `Follow-up #`; none where the source does not count.
+    /// `Follow-up #`; `None` if the source has none.
     pub follow_up: Option<u32>,
-    /// `Patient Age` in years as given, impossible ones included; none where the field is empty.
+    /// `Patient Age` in years, including impossible ones; `None` if the field is empty.
     pub age: Option<i32>,
     /// `Patient Gender`.
     pub gender: Gender,
     /// `View Position`.
     pub view: ViewPosition,
-    /// A value for each label of the data set. Packed, those of all rows lie behind the rows; a row by itself, as
-    /// a job has it, comes without them.
+    /// One value per label of the data set. In packed form, the values of all rows follow the rows; a single
+    /// row, as in a job, has none.
     #[serde(skip)]
     pub labels: LabelValues,
 }
 
-/// Reads a string that lies in the bytes at hand. bincode takes an owned one's length at its word and
-/// allocates that much before it looks whether so many bytes are there. JSON, in which jobs come, does not.
+/// Reads a string that is entirely in the input. For an owned string bincode trusts the claimed length and
+/// allocates before it checks that this many bytes exist. JSON, the format of jobs, does not.
 fn text<'de, D: Deserializer<'de>>(bytes: D) -> Result<String, D::Error> {
     match bytes.is_human_readable() {
         true => String::deserialize(bytes),
@@ -299,12 +300,12 @@ fn text<'de, D: Deserializer<'de>>(bytes: D) -> Result<String, D::Error> {
 }
 
 impl ImageRow {
-    /// Whether label `i` is positive; none where that is not known.
+    /// Whether label `i` is positive; `None` if unknown.
     pub fn label(&self, label: usize) -> Option<bool> {
         self.labels.get(label)
     }
 
-    /// The age in years, if it is given and possible.
+    /// The age in years, if it is given and plausible.
     pub fn plausible_age(&self) -> Option<i32> {
         self.age.filter(|age| (0..=MAX_AGE).contains(age))
     }
@@ -335,7 +336,7 @@ pub enum ViewPosition {
 /// The annotated boxes of a data set's images.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Boxes {
-    /// The boxes, by image and then label.
+    /// The boxes, sorted by image, then by label.
     pub rows: Vec<BoxRow>,
 }
 

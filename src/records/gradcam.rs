@@ -1,4 +1,4 @@
-//! Where in an image a network saw what it says of it.
+//! Heat maps of a network for an image and a label.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
