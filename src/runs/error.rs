@@ -407,10 +407,10 @@ impl RunError {
             }
             RunError::False { .. } => "`reg verify --recompute` names every false record",
             RunError::OtherRules { recorded, here, .. } if recorded > here => {
-                "a newer reg made it, or somebody who changed it: install a newer reg to check it"
+                "it was made by a newer reg, or changed by hand: install a newer reg to check it"
             }
             RunError::OtherRules { .. } => {
-                "the command that made it makes another one by the rules of today; the reg that made it checks it"
+                "repeat the command that made it to make a new one by the current rules; the reg that made it can check it"
             }
             RunError::NoPredictions(_) => "`reg eval RUN` makes them",
             _ => return None,
