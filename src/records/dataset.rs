@@ -66,11 +66,11 @@ impl Dataset {
     pub fn fits(&self, manifest: &Manifest) -> Result<(), String> {
         let (own, theirs) = (self.labels.len(), manifest.labels as usize);
         if own != theirs {
-            return Err(format!("it is of {theirs} labels, and its data set has {own}"));
+            return Err(format!("it has {theirs} labels, but its data set has {own}"));
         }
         match &self.no_finding {
             Some(name) if !self.labels.contains(name) => {
-                Err(format!("{name:?} says that nothing is found, and is no label of its data set"))
+                Err(format!("{name:?}, the label for no finding, is not a label of its data set"))
             }
             _ => Ok(()),
         }
@@ -189,7 +189,7 @@ impl<'de> Deserialize<'de> for Manifest {
         let PackedManifest { labels, mut rows, positive, missing } = PackedManifest::deserialize(d)?;
         let wrong = |reason: String| Err(serde::de::Error::custom(reason));
         if !(1..=MAX_LABELS).contains(&(labels as usize)) {
-            return wrong(format!("it is of {labels} labels, and a manifest is of 1 to {MAX_LABELS}"));
+            return wrong(format!("it has {labels} labels; a manifest has 1 to {MAX_LABELS}"));
         }
         let words = labels::words(labels as usize);
         let expected = rows.len() * words;
@@ -200,7 +200,7 @@ impl<'de> Deserialize<'de> for Manifest {
             ));
         }
         if !missing.is_empty() && missing.iter().all(|word| *word == 0) {
-            return wrong("words of missing labels, and none is missing".to_owned());
+            return wrong("it has words of missing labels, but no label is missing".to_owned());
         }
         let none = vec![0; words];
         let missing = missing.chunks_exact(words).chain(std::iter::repeat(&none[..]));
@@ -230,7 +230,7 @@ impl Packed for Manifest {
 
     fn check(&self) -> Result<(), String> {
         if !(1..=MAX_LABELS).contains(&(self.labels as usize)) {
-            return Err(format!("it is of {} labels, and a manifest is of 1 to {MAX_LABELS}", self.labels));
+            return Err(format!("it has {} labels; a manifest has 1 to {MAX_LABELS}", self.labels));
         }
         if let Some(pair) = self.rows.windows(2).find(|pair| pair[0].name >= pair[1].name) {
             return Err(format!("`{}` is not in the order of names", pair[1].name));

@@ -107,13 +107,13 @@ impl LabelValues {
     pub(super) fn check(&self, labels: usize) -> Result<(), String> {
         let (positive, missing) = self.words();
         if positive.len() != words(labels).max(1) {
-            return Err(format!("has bits for {} labels and not for {labels}", positive.len() * 64));
+            return Err(format!("has bits for {} labels instead of {labels}", positive.len() * 64));
         }
         if let Some(beyond) = bits(positive).chain(bits(missing)).find(|label| *label >= labels) {
-            return Err(format!("has label {beyond}, and there are {labels}, counted from 0"));
+            return Err(format!("has label {beyond}, but there are {labels}, counted from 0"));
         }
         match self.positives().find(|label| self.missing().any(|other| other == *label)) {
-            Some(both) => Err(format!("has label {both}, and it is missing too")),
+            Some(both) => Err(format!("has label {both} both as positive and as missing")),
             None => Ok(()),
         }
     }
@@ -196,7 +196,7 @@ pub(super) fn schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
 /// `|` separates labels when several are written in one field.
 pub(super) fn check_names(labels: &[String]) -> Result<(), String> {
     if !(1..=MAX_LABELS).contains(&labels.len()) {
-        return Err(format!("it has {} labels, and a data set has 1 to {MAX_LABELS}", labels.len()));
+        return Err(format!("it has {} labels; a data set has 1 to {MAX_LABELS}", labels.len()));
     }
     let odd = |name: &&String| !super::name::is_plain_text(name, MAX_NAME) || name.contains('|');
     if let Some(name) = labels.iter().find(odd) {
@@ -241,7 +241,7 @@ mod tests {
             |names: &[&str]| check_names(&names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>());
         assert_eq!(check(&["Mass", "Lung, left", "Überblähung"]), Ok(()));
         for (names, message) in [
-            (&[][..], "it has 0 labels, and a data set has 1 to 512"),
+            (&[][..], "it has 0 labels; a data set has 1 to 512"),
             (&["a", "b", "a"][..], "it has two labels `a`"),
             (&[""][..], "\"\" is not the name of a label"),
             (&["a|b"][..], "\"a|b\" is not the name of a label"),
