@@ -33,4 +33,4 @@ run trace three-features | head -n 24
 say reproduce mlp-m5-f0
 "$reg" --registry "$registry" --quiet reproduce mlp-m5-f0
 echo
-echo "Five folds trained, compared, traced, and one of them made again in $((SECONDS - start)) s."
+echo "Five folds trained, compared, traced, and one of them reproduced in $((SECONDS - start)) s."

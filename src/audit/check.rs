@@ -187,7 +187,7 @@ impl Checked {
             Ok(None) => {}
             Ok(Some(differences)) => {
                 let said = |Mismatch { place, recorded, now }: &Mismatch| {
-                    format!("{kind} {short}: {place} is {recorded}, and {by} {now}")
+                    format!("{kind} {short}: {place} is {recorded}, but {by} {now}")
                 };
                 self.wrong.extend(differences.iter().map(said));
                 self.recomputed.extend((kind == Kind::Table).then_some(id));

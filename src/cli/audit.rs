@@ -83,7 +83,7 @@ fn verified(file: &std::path::Path) -> Result<Reply, Failure> {
     for id in &checked.unread {
         let short = id.short();
         lines.push(format!(
-            "note: the metadata of data set {short} are of a format that this reg does not read; its images were not held to them"
+            "note: the metadata of data set {short} has a format that this reg does not read; its images were not compared with it"
         ));
     }
     for record in &checked.withdrawals {

@@ -201,7 +201,7 @@ pub(super) fn check_names(labels: &[String]) -> Result<(), String> {
     let odd = |name: &&String| !super::name::is_plain_text(name, MAX_NAME) || name.contains('|');
     if let Some(name) = labels.iter().find(odd) {
         return Err(format!(
-            "{name:?} is not the name of a label: it must be plain text of 1 to {MAX_NAME} bytes without `|`, and no hash"
+            "{name:?} is not the name of a label: it must be plain text of 1 to {MAX_NAME} bytes without `|` and not a hash"
         ));
     }
     let mut sorted: Vec<&String> = labels.iter().collect();

@@ -15,7 +15,7 @@ const MAX: usize = 64;
 
 /// Text that is not a valid patient or study.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{text:?} is not a {what}: it must be plain text of 1 to {MAX} bytes, and no hash")]
+#[error("{text:?} is not a {what}: it must be plain text of 1 to {MAX} bytes and not a hash")]
 pub struct BadText {
     what: &'static str,
     text: String,
@@ -228,7 +228,7 @@ mod tests {
         }
         assert!(patient(&"α".repeat(32)).as_str().len() == 64);
         let message = "".parse::<PatientId>().unwrap_err().to_string();
-        assert_eq!(message, "\"\" is not a patient: it must be plain text of 1 to 64 bytes, and no hash");
+        assert_eq!(message, "\"\" is not a patient: it must be plain text of 1 to 64 bytes and not a hash");
     }
 
     #[test]

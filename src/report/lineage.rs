@@ -44,7 +44,7 @@ impl Tree<'_> {
     fn unfold(&mut self, parent: Hash, indent: &str, depth: usize) {
         let children = self.children.remove(&parent).unwrap_or_default();
         if depth == DEEPEST && !children.is_empty() {
-            let _ = writeln!(self.out, "{indent}└─ … goes on: `reg trace {} {}`", self.way, parent.short());
+            let _ = writeln!(self.out, "{indent}└─ … continues: `reg trace {} {}`", self.way, parent.short());
             return;
         }
         let images = children.iter().filter(|(edge, _)| edge.role == IMAGE).count();

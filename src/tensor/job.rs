@@ -72,13 +72,13 @@ pub(crate) fn execute<W: Write>(job: Job, reporter: &mut Reporter<W>) -> Result<
     let memory = Memory { device, layout: numbers.layout };
     let Job { out, cache, labels, age, threads, .. } = job;
     if !(1..=MAX_LABELS as u32).contains(&labels) {
-        return Err(TensorError::Settings(format!("{labels} labels, and 1 to {MAX_LABELS} are possible")));
+        return Err(TensorError::Settings(format!("{labels} labels; 1 to {MAX_LABELS} are possible")));
     }
     let paths = JobPaths { store: Store::at(&job.objects), out, threads };
     let dataset = |manifest: Id<Manifest>| -> Result<ImageDataset> {
         let images = paths.unpack::<Manifest>("manifest", manifest.hash)?;
         if images.labels != labels {
-            let reason = format!("{labels} labels are asked for, and its manifest has {}", images.labels);
+            let reason = format!("the job has {labels} labels, but its manifest has {}", images.labels);
             return Err(TensorError::Job(reason));
         }
         Ok(ImageDataset::new(paths.store.clone(), manifest, images.rows))
@@ -144,7 +144,7 @@ pub(crate) fn execute<W: Write>(job: Job, reporter: &mut Reporter<W>) -> Result<
                 }
             };
             if rows.len() != labels.len() || rows.is_empty() {
-                return Err(TensorError::Job("there must be images, and a label each".to_owned()));
+                return Err(TensorError::Job("there must be images, each with a label".to_owned()));
             }
             gradcam(&paths, &inputs(images, &model), checkpoint.hash, (&rows, &labels), reporter)
         }
@@ -155,7 +155,9 @@ pub(crate) fn execute<W: Write>(job: Job, reporter: &mut Reporter<W>) -> Result<
 fn rows(assignment: &Assignment, fold: u32, subset: Subset, images: usize) -> Result<Vec<u32>> {
     let folds = assignment.folds.len();
     let Some(codes) = assignment.folds.get(fold as usize) else {
-        return Err(TensorError::Split(format!("fold {fold} of {folds} folds, which are counted from 0")));
+        return Err(TensorError::Split(format!(
+            "there is no fold {fold}: there are {folds} folds, counted from 0"
+        )));
     };
     if codes.len() != images {
         let [found, expected] = [codes.len(), images].map(|images| thousands(images as u64));

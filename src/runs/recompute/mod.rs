@@ -89,7 +89,7 @@ pub fn verify_record(objects: &dyn Objects, id: Hash, kind: Kind) -> Result<(), 
     match recompute(objects, id, kind)?.unwrap_or_default().into_iter().next() {
         None => Ok(()),
         Some(Mismatch { place, recorded, now }) => {
-            let what = format!("{place} is recorded as {recorded}, and what it names gives {now}");
+            let what = format!("{place} is recorded as {recorded}, but recomputing it gives {now}");
             Err(RunError::False { id, kind: kind.name().to_owned(), what })
         }
     }
