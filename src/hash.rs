@@ -233,7 +233,7 @@ impl schemars::JsonSchema for Mention {
         schemars::json_schema!({
             "type": "string",
             "pattern": "^blake3:[0-9a-f]{64}$",
-            "description": "BLAKE3 hash of an object that is spoken of: no link, it need not be there."
+            "description": "BLAKE3 hash of an object that is mentioned: not a link, so the object need not exist."
         })
     }
 }
@@ -246,7 +246,7 @@ impl schemars::JsonSchema for Sha256 {
         schemars::json_schema!({
             "type": "string",
             "pattern": "^sha256:[0-9a-f]{64}$",
-            "description": "SHA-256 of bytes that came from outside."
+            "description": "SHA-256 of imported bytes."
         })
     }
 }

@@ -185,7 +185,7 @@ macro_rules! text {
 }
 
 text! {
-    PatientId: "A patient within a source: plain text of 1 to 64 bytes; digits alone have no zeros in front.",
+    PatientId: "A patient within a source: plain text of 1 to 64 bytes; digits alone have no leading zeros.",
     StudyId: "A study within a source: plain text of 1 to 64 bytes."
 }
 

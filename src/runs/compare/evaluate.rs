@@ -10,7 +10,7 @@ use crate::records::{ComparedModel, DelongRow, LabelSpread, Pooling, ResampledRo
 use crate::registry::Objects;
 use crate::stats::{self, Placements};
 
-/// The AUCs are undefined in folds that the model does not have.
+/// Evaluates a column. The AUCs are undefined in folds that the model does not have.
 pub(super) fn evaluate(column: &ModelColumn, folds: &[Option<u32>], labels: &[String]) -> ComparedModel {
     let cells: Vec<Option<&FoldScores>> = folds.iter().map(|fold| column.folds.get(fold)).collect();
     let each = labels.iter().enumerate().map(|(i, label)| {
