@@ -130,7 +130,7 @@ pub fn ro_crate(
             "@type": "Dataset",
             "name": title,
             "description": described(&format!(
-                "{} {} of a reg registry and all that it was made of, images aside; manifests name these.",
+                "{} {} of a reg registry and its whole lineage except for images, which the manifests list.",
                 graph.nodes.first().map_or("Object", |node| node.kind.name()), graph.root
             ), marks.of(&graph.root)),
             "datePublished": ended,

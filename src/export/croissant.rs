@@ -69,12 +69,12 @@ pub fn croissant(
     let name = view.names_by_id()?.remove(&id.hash).unwrap_or_else(|| id.hash.short());
     let about = format!(
         "{} images of {} patients in the format of {}; data set {} of a reg registry. The column of a label is true \
-         where the image has it{}.",
+         if the image has the label{}.",
         dataset.images,
         dataset.patients,
         dataset.source,
         id,
-        if has_missing { " and empty where that is not known" } else { "" }
+        if has_missing { " and empty if that is unknown" } else { "" }
     );
     let document = json!({
         "@context": context(),
