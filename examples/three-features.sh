@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# How much age, gender and view position alone say of 112,120 X-rays: the paper's network on three
-# features, over five folds, compared, traced and carried out again. Needs the metadata, no image.
+# How well age, gender and view position alone predict the labels of 112,120 X-rays: the paper's network on
+# three features, over five folds, compared, traced and reproduced. Needs the metadata, but no images.
 #
 #     examples/three-features.sh FOLDER REGISTRY
 #
-# FOLDER holds Data_Entry_2017_v2020.csv or the same packed with gzip. REG names another reg than the one that is
-# built beside this script, or else installed.
+# FOLDER contains Data_Entry_2017_v2020.csv, plain or gzipped. REG sets the program; the default is the reg built in
+# this source tree, or an installed one.
 set -euo pipefail
 nih=$1 registry=$2
 built=$(dirname "$0")/../target/debug/reg
@@ -33,4 +33,4 @@ run trace three-features | head -n 24
 say reproduce mlp-m5-f0
 "$reg" --registry "$registry" --quiet reproduce mlp-m5-f0
 echo
-echo "Five folds trained, compared, traced, and one of them made again in $((SECONDS - start)) s."
+echo "Five folds trained, compared, traced, and one of them reproduced in $((SECONDS - start)) s."

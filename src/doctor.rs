@@ -1,6 +1,6 @@
-//! What is wrong with a registry, the disk below it and the tensor library, and what to type.
+//! Diagnoses problems of a registry, its disk and the tensor library, and suggests commands.
 //!
-//! Looks at everything that costs little: no object is hashed. Nothing is changed.
+//! Runs only cheap checks: no object is hashed, nothing is changed.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -10,39 +10,40 @@ use std::time::Instant;
 
 use serde::Serialize;
 
+use crate::digits::thousands;
 use crate::disk;
 use crate::hash::Hash;
 use crate::registry::{Registry, RegistryError};
 use crate::runs::process::Worker;
 
-/// One thing that was looked at.
+/// The result of one check.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Check {
-    /// What it is about: `registry`, `disk`, `worker`.
+    /// What was checked: `registry`, `disk`, `worker`.
     pub section: &'static str,
-    /// How it is.
+    /// The result.
     pub status: Status,
-    /// What was found, in a sentence.
+    /// The finding, in a sentence.
     pub message: String,
     /// What to do.
     pub hint: Option<String>,
 }
 
-/// How something is.
+/// The result of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
-    /// As it should be.
+    /// No problem.
     Ok,
-    /// Worth knowing.
+    /// Worth knowing, but no problem.
     Note,
-    /// Wrong.
+    /// A problem.
     Bad,
 }
 
-/// Less free space than this is worth knowing, in bytes.
+/// Below this free space, in bytes, a note is printed.
 const LITTLE_SPACE: u64 = 5 << 30;
-/// With less than this nothing large can be done.
+/// Below this free space, in bytes, large commands fail.
 const NO_SPACE: u64 = 100 << 20;
 
 struct Page {
@@ -73,8 +74,8 @@ impl Page {
     }
 }
 
-/// Looks at a registry: whether its index opens and is the newest, whether what it names is there, what
-/// was left behind.
+/// Checks a registry: whether its index opens and is current, whether the objects it refers to exist, and what
+/// killed processes left behind.
 pub fn registry(registry: &Registry) -> Vec<Check> {
     let mut page = Page::new("registry");
     page.ok(format!("registry {}", registry.root().display()));
@@ -85,9 +86,9 @@ pub fn registry(registry: &Registry) -> Vec<Check> {
             return page.checks;
         }
     };
-    page.ok(format!("{} objects", listing.objects.len()));
+    page.ok(format!("{} objects", thousands(listing.objects.len() as u64)));
     if let Some(stranger) = listing.strangers.first() {
-        let others = listing.strangers.len() - 1;
+        let others = thousands(listing.strangers.len() as u64 - 1);
         page.note(
             format!(
                 "{} and {others} more files among the objects do not have an object's name",
@@ -109,7 +110,7 @@ pub fn registry(registry: &Registry) -> Vec<Check> {
                     named.filter(|id| listing.objects.binary_search(id).is_err()).collect();
                 missing.sort_unstable();
                 missing.dedup();
-                // What was removed for good shall be missing.
+                // Permanently removed objects are expected to be missing.
                 let withdrawn = registry.withdrawn(&view)?;
                 missing.retain(|id| withdrawn.gone(id).is_none());
                 Ok((names.len(), view.records()?, missing))
@@ -117,10 +118,14 @@ pub fn registry(registry: &Registry) -> Vec<Check> {
             match named() {
                 Err(e) => page.bad(e.to_string(), "`reg reindex` rebuilds the index from the objects"),
                 Ok((names, records, missing)) => {
+                    let [records, names] = [records, names as u64].map(thousands);
                     page.ok(format!("the index is intact: {records} records, {names} names"));
                     if let Some(first) = missing.first() {
                         page.bad(
-                            format!("{} referenced objects are missing, the first is {first}", missing.len()),
+                            format!(
+                                "{} referenced objects are missing, the first is {first}",
+                                thousands(missing.len() as u64)
+                            ),
                             "`reg verify` lists them; `reg verify --repair-from PATH` restores them from another \
                              registry or from the original files",
                         );
@@ -133,7 +138,7 @@ pub fn registry(registry: &Registry) -> Vec<Check> {
     page.checks
 }
 
-/// Folders of processes that died, and trainings that were interrupted.
+/// Folders of killed processes, and interrupted trainings.
 fn left_behind(registry: &Registry, page: &mut Page) {
     let folders = |dir: PathBuf| -> Vec<PathBuf> {
         let entries = fs::read_dir(dir).into_iter().flatten().flatten();
@@ -160,7 +165,7 @@ fn left_behind(registry: &Registry, page: &mut Page) {
     }
 }
 
-/// Looks at the file system that holds `folder`: space, and whether it can do what a registry asks of it.
+/// Checks the file system that holds `folder`: its free space, and whether it supports what a registry needs.
 pub fn disk(folder: &Path) -> Vec<Check> {
     let mut page = Page::new("disk");
     let shown = folder.display();
@@ -251,21 +256,21 @@ fn gb(bytes: u64) -> f64 {
     bytes as f64 / 1e9
 }
 
-/// Kind of the file system that holds `folder`, where the system tells.
+/// Type of the file system that holds `folder`, if the system provides it.
 fn file_system(folder: &Path) -> Option<String> {
     let folder = fs::canonicalize(folder).ok()?;
     let mounts = fs::read_to_string("/proc/mounts").ok()?;
     let mounts = mounts.lines().filter_map(|line| {
         let mut words = line.split(' ').skip(1);
-        // The file writes a space as \\040.
+        // A space is written as \040 in this file.
         Some((PathBuf::from(words.next()?.replace("\\040", " ")), words.next()?.to_owned()))
     });
-    // Of several on one point, the last one hides the others.
+    // If several file systems are mounted at one point, the last one hides the others.
     let of_folder = mounts.filter(|(point, _)| folder.starts_with(point));
     of_folder.max_by_key(|(point, _)| point.as_os_str().len()).map(|(_, kind)| kind)
 }
 
-/// Looks at the worker and the tensor library; `cores` is what this machine has.
+/// Checks the worker and the tensor library; `cores` is the number of cores of this machine.
 pub fn worker(cores: u32) -> Vec<Check> {
     let mut page = Page::new("worker");
     let start = Instant::now();

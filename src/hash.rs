@@ -1,8 +1,7 @@
-//! Content hashes and the ids made of them. The only file that names the BLAKE3 crate.
+//! Content hashes and ids. The only file that uses the BLAKE3 crate.
 //!
-//! Every object is named by the BLAKE3 hash of its bytes. An [`Id<T>`] is such a hash that also
-//! says, in its type, what the object holds, so that the id of a split cannot be passed where a
-//! data set's is asked for.
+//! Every object is named by the BLAKE3 hash of its bytes. An [`Id<T>`] is such a hash whose type also says what
+//! the object holds, so the id of a split cannot be passed where the id of a data set is expected.
 
 use std::fmt;
 use std::io::{self, Read};
@@ -12,9 +11,9 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use sha2::Digest as _;
 
-/// Fewest hex digits that are taken as an abbreviated id.
+/// Minimum number of hex digits of an abbreviated id.
 pub const MIN_PREFIX: usize = 6;
-/// Hex digits of an id where one is shown to a person.
+/// Number of hex digits of an id that is shown to a person.
 pub const SHORT: usize = 12;
 
 /// The BLAKE3 hash of an object's bytes: 32 bytes, written as 64 hex digits.
@@ -88,7 +87,7 @@ impl schemars::JsonSchema for Hash {
     }
 }
 
-/// The id of an object that holds a `T`: a hash that cannot be mistaken for another kind's.
+/// The id of an object that holds a `T`; ids of different kinds cannot be confused.
 pub struct Id<T> {
     /// The hash of the object's bytes.
     pub hash: Hash,
@@ -96,7 +95,7 @@ pub struct Id<T> {
 }
 
 impl<T> Id<T> {
-    /// Says that the object named `hash` holds a `T`.
+    /// The id of the object `hash`, which holds a `T`.
     pub fn new(hash: Hash) -> Self {
         Id { hash, kind: PhantomData }
     }
@@ -158,9 +157,9 @@ impl<T> schemars::JsonSchema for Id<T> {
     }
 }
 
-/// The SHA-256 of bytes that came from outside, by which other audit formats name them.
+/// The SHA-256 of imported bytes, which other audit formats use to identify them.
 ///
-/// Written `sha256:` and 64 hex digits, so that nobody takes it for a link to an object.
+/// Written as `sha256:` and 64 hex digits, so that it cannot be mistaken for a link to an object.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Sha256(pub [u8; 32]);
 
@@ -204,9 +203,9 @@ impl<'de> Deserialize<'de> for Sha256 {
     }
 }
 
-/// The BLAKE3 hash of an object that is spoken of and not depended on.
+/// The BLAKE3 hash of an object that is mentioned without being a dependency.
 ///
-/// Written `blake3:` and 64 hex digits, so that nobody takes it for a link.
+/// Written as `blake3:` and 64 hex digits, so that it cannot be mistaken for a link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Mention(pub Hash);
 
@@ -234,7 +233,7 @@ impl schemars::JsonSchema for Mention {
         schemars::json_schema!({
             "type": "string",
             "pattern": "^blake3:[0-9a-f]{64}$",
-            "description": "BLAKE3 hash of an object that is spoken of: no link, it need not be there."
+            "description": "BLAKE3 hash of an object that is mentioned: not a link, so the object need not exist."
         })
     }
 }
@@ -247,7 +246,7 @@ impl schemars::JsonSchema for Sha256 {
         schemars::json_schema!({
             "type": "string",
             "pattern": "^sha256:[0-9a-f]{64}$",
-            "description": "SHA-256 of bytes that came from outside."
+            "description": "SHA-256 of imported bytes."
         })
     }
 }
@@ -255,15 +254,15 @@ impl schemars::JsonSchema for Sha256 {
 /// Both hashes of a stream and its length, computed in one pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Digest {
-    /// Names the object.
+    /// The object's name.
     pub blake3: Hash,
-    /// The same bytes for the audit formats of others.
+    /// SHA-256 of the same bytes, for audit formats of other tools.
     pub sha256: Sha256,
     /// Bytes read.
     pub bytes: u64,
 }
 
-/// Hashes a stream of bytes, piece by piece, as [`struct@Hash`] and, if asked for, as [`Sha256`].
+/// Hashes a stream of bytes piece by piece, as [`struct@Hash`] and optionally as [`Sha256`].
 pub struct Hasher {
     blake3: blake3::Hasher,
     sha256: Option<sha2::Sha256>,
@@ -281,7 +280,7 @@ impl Hasher {
         Hasher { blake3: blake3::Hasher::new(), sha256: None, bytes: 0 }
     }
 
-    /// Adds `bytes` to what is hashed.
+    /// Adds `bytes` to the hash.
     pub fn update(&mut self, bytes: &[u8]) {
         self.blake3.update(bytes);
         if let Some(sha256) = &mut self.sha256 {
@@ -333,7 +332,7 @@ impl Digest {
     }
 }
 
-/// Derives a 32-byte key from words, for a random stream that belongs to one purpose.
+/// Derives a 32-byte key from words, for a random stream with a single purpose.
 ///
 /// BLAKE3's key derivation over the little-endian words, with `context` as its context string.
 pub fn derive_key(context: &str, words: &[u64]) -> [u8; 32] {
@@ -344,7 +343,7 @@ pub fn derive_key(context: &str, words: &[u64]) -> [u8; 32] {
     *hasher.finalize().as_bytes()
 }
 
-/// On the stack: a data set has its hashes written by the hundred thousand.
+/// On the stack, because a data set has hundreds of thousands of hashes.
 fn hex(bytes: &[u8; 32]) -> [u8; 64] {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let mut text = [0; 64];

@@ -1,25 +1,25 @@
-//! How long operations tell how far they are. The library counts, the command line draws.
+//! Progress of operations. The library counts, the command line draws.
 
-/// Hears how far an operation is. Called from several threads.
+/// Receives the progress of an operation. Called from several threads.
 pub trait Progress: Sync {
     /// `total` units of `what` begin (bytes, files, images).
     fn begin(&self, what: &str, unit: Unit, total: u64);
-    /// `n` more are done.
+    /// `n` more units are done.
     fn advance(&self, n: u64);
-    /// They are all done.
+    /// All units are done.
     fn end(&self);
 }
 
 /// What is counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unit {
-    /// Things.
+    /// Things other than bytes.
     Items,
     /// Bytes.
     Bytes,
 }
 
-/// Tells nobody.
+/// Ignores all progress.
 pub struct Silent;
 
 impl Progress for Silent {

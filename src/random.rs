@@ -1,7 +1,7 @@
 //! Random streams that depend on nothing but their key: ChaCha8 keyed by a seed, a purpose and
 //! numbers such as fold, epoch and image. Never by thread, time or platform.
 //!
-//! Draws are computed here, in integers where that is possible, because the sampling algorithms of
+//! Random numbers are derived here, in integers where possible, because the sampling algorithms of
 //! random-number crates change between their versions and a split must never change.
 
 use rand_chacha::ChaCha8Rng;
@@ -40,7 +40,7 @@ impl Stream {
         loop {
             let product = u128::from(self.bits()) * u128::from(n);
             let low = product as u64;
-            // Values of `low` under 2^64 mod n would make some results likelier than others.
+            // Without this rejection, some results would be more likely than others.
             if low >= n || low >= n.wrapping_neg() % n {
                 return (product >> 64) as u64;
             }
@@ -54,7 +54,7 @@ impl Stream {
         radius * (std::f64::consts::TAU * self.uniform()).cos()
     }
 
-    /// Puts `items` into random order. Fisher and Yates.
+    /// Shuffles `items` (Fisher and Yates).
     pub fn shuffle<T>(&mut self, items: &mut [T]) {
         for i in (1..items.len()).rev() {
             items.swap(i, self.below(i as u64 + 1) as usize);

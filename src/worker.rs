@@ -1,10 +1,10 @@
 //! The protocol between `reg` and its worker `reg-torch`. Both sides use this one file.
 //!
 //! `reg` starts the worker, writes one [`Job`] as a JSON document to its standard input and closes
-//! it. The worker answers with one [`WorkerEvent`] as JSON a line on standard output, ending with exactly
-//! one of `done`, `interrupted` and `failed`, and leaves its files in the job's folder. It reads
-//! objects (checking their hashes) and never opens the index, so nothing that happens to it hurts a
-//! record. `reg-torch identity` prints an [`Identity`] instead.
+//! it. The worker answers with [`WorkerEvent`]s on standard output, one line of JSON each. The last one is
+//! `done`, `interrupted` or `failed`. It leaves its files in the job's folder. The worker reads objects (and
+//! checks their hashes) but never opens the index, so its failures cannot damage a record. `reg-torch identity`
+//! prints an [`Identity`] instead.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -17,53 +17,53 @@ use crate::records::{
     Subset, Target,
 };
 
-/// Changes whenever [`Job`], [`WorkerEvent`] or [`Identity`] do.
+/// Changes with every change of [`Job`], [`WorkerEvent`] or [`Identity`].
 pub const PROTOCOL: u32 = 4;
 
-/// What the worker says of itself.
+/// What the worker reports about itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Identity {
     /// [`PROTOCOL`] of the worker.
     pub protocol: u32,
     /// Version of reg-torch.
     pub worker: String,
-    /// Version of what it computes: other numbers from the same job have another.
+    /// Version of the worker's numbers: raised when the same job gives other numbers.
     pub numerics: u32,
     /// Version of the tch crate.
     pub tch: String,
-    /// Version of libtorch that it was built against.
+    /// Version of the libtorch that it was built against.
     pub libtorch: String,
     /// Processor architecture and operating system.
     pub target: String,
-    /// Versions of the crates that its numbers depend on.
+    /// Versions of the crates that affect its numbers.
     pub crates: BTreeMap<String, String>,
     /// Vector instructions that libtorch uses on this machine (`AVX2`, `AVX512`, `DEFAULT`).
     pub cpu_capability: String,
-    /// Names of the CUDA devices that it can use.
+    /// Names of the available CUDA devices.
     pub cuda: Vec<String>,
-    /// Hashes of the source files that its numbers depend on and of `Cargo.lock`, as `b3sum --check` reads them from
-    /// the root of the source tree.
+    /// Hashes of the source files that affect its numbers and of `Cargo.lock`, in the form that `b3sum --check`
+    /// reads from the root of the source tree.
     pub sources: String,
 }
 
 impl Identity {
-    /// What of it changes numbers.
+    /// The part of the identity that affects numbers.
     pub fn numerics(&self) -> Numerics {
         let Identity { numerics: version, libtorch, target, .. } = self.clone();
         Numerics { version, libtorch, target }
     }
 }
 
-/// A piece of work.
+/// A job for the worker.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Job {
     /// [`PROTOCOL`] of the sender.
     pub protocol: u32,
     /// The registry's folder of objects.
     pub objects: PathBuf,
-    /// Where files go: results, and the state that an interrupted training goes on from.
+    /// Output folder: results, and the resume checkpoint of an interrupted training.
     pub out: PathBuf,
-    /// Where derived pixels and features are kept for the next time; none where they are not.
+    /// Folder of the cache for pixels and features; `None` without a cache.
     pub cache: Option<PathBuf>,
     /// Device: `cpu` or `cuda:N`.
     pub device: String,
@@ -71,39 +71,39 @@ pub struct Job {
     pub threads: u32,
     /// Number of labels: outputs of the network.
     pub labels: u32,
-    /// Ages by which the meta feature is scaled to [0, 1].
+    /// Age range for scaling the meta feature to [0, 1].
     pub age: Option<AgeRange>,
-    /// What to do.
+    /// The work.
     pub work: Work,
 }
 
-/// What to do.
+/// The work of a job.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "work", rename_all = "kebab-case")]
 pub enum Work {
-    /// Train by a spec. Makes `checkpoint.safetensors` and `log.jsonl`, and goes on from the state
-    /// that an interrupted training left in the same folder.
+    /// Train a spec. Writes `checkpoint.safetensors` and `log.jsonl`, and resumes from the checkpoint that an
+    /// interrupted training left in the same folder.
     Train {
-        /// What to train.
+        /// The spec.
         spec: Box<Spec>,
-        /// The images, from the spec's data set.
+        /// The images of the spec's data set.
         manifest: Id<Manifest>,
-        /// The subsets, from the spec's split.
+        /// The subsets of the spec's split.
         assignment: Id<Assignment>,
-        /// The weights to start from, from the spec's weights.
+        /// The initial weights, if the spec has any.
         weights: Option<Hash>,
-        /// Seconds after which the state is kept anew; a kill costs no more of the work.
+        /// Seconds between two resume checkpoints: the most work that a kill can cost.
         save_every: f64,
     },
-    /// Score images of a data set by a checkpoint. Makes `scores.bin`, packed [`crate::records::Scores`] of logits.
+    /// Score images of a data set. Writes `scores.bin`, packed [`crate::records::Scores`] of logits.
     Predict {
         /// The network.
         model: Model,
         /// Its weights.
         checkpoint: Id<Blob>,
-        /// How it computes.
+        /// Precision and memory layout.
         numbers: Numbers,
-        /// Images a batch.
+        /// Batch size.
         batch: u32,
         /// The images.
         manifest: Id<Manifest>,
@@ -114,26 +114,25 @@ pub enum Work {
         /// Subset to score.
         subset: Subset,
     },
-    /// Score image files that belong to no data set. Makes `scores.bin` with the images' positions as
-    /// rows.
+    /// Score image files outside of a data set. Writes `scores.bin` with the images' positions as rows.
     PredictFiles {
         /// The network.
         model: Model,
         /// Its weights.
         checkpoint: Id<Blob>,
-        /// How it computes.
+        /// Precision and memory layout.
         numbers: Numbers,
-        /// The files, with the meta features of each where the model wants them.
+        /// The files, each with its meta features if the model needs them.
         images: Vec<(PathBuf, Option<ImageRow>)>,
     },
-    /// Fit a linear predictor of a target to the frozen pooled features of images. Makes `validation.bin` and
+    /// Fit a linear probe for a target on the frozen pooled features of images. Writes `validation.bin` and
     /// `scores.bin`, packed [`crate::records::Scores`] of one column: logits, or years.
     Probe {
         /// The network.
         model: Model,
         /// Its weights.
         checkpoint: Id<Blob>,
-        /// How it computes.
+        /// Precision and memory layout.
         numbers: Numbers,
         /// The images.
         manifest: Id<Manifest>,
@@ -141,41 +140,41 @@ pub enum Work {
         assignment: Id<Assignment>,
         /// Fold of the split.
         fold: u32,
-        /// What is predicted.
+        /// The target of the probe.
         target: Target,
     },
-    /// Grad-CAM of the last convolutional layer. Makes `scores.bin` with the images' positions as rows and, of
-    /// each, the logit and then the map, row after row.
+    /// Grad-CAM of the last convolutional layer. Writes `scores.bin` with the images' positions as rows; each
+    /// row is the logit followed by the map, row by row.
     Gradcam {
         /// The network.
         model: Model,
         /// Its weights.
         checkpoint: Id<Blob>,
-        /// How it computes.
+        /// Precision and memory layout.
         numbers: Numbers,
         /// The images.
         images: GradcamImages,
-        /// Of each image, which label.
+        /// The label of each image.
         labels: Vec<u32>,
     },
 }
 
-/// Images that a network looks at one by one.
+/// The images of a Grad-CAM job.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum GradcamImages {
-    /// Rows of a manifest; one may come more than once.
+    /// Rows of a manifest; a row can occur more than once.
     Rows(Id<Manifest>, Vec<u32>),
-    /// Files, with the meta features of each where the model wants them.
+    /// Files, each with its meta features if the model needs them.
     Files(Vec<(PathBuf, Option<ImageRow>)>),
 }
 
-/// How a network computes.
+/// Precision and memory layout of a computation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Numbers {
     /// Arithmetic.
     pub precision: Precision,
-    /// Order in memory.
+    /// Memory layout.
     pub layout: Layout,
 }
 
@@ -189,117 +188,117 @@ pub mod files {
     pub const STATUS: &str = "standing.json";
     /// Packed [`crate::records::Scores`].
     pub const SCORES: &str = "scores.bin";
-    /// The same of the validation images, of a probe.
+    /// Packed scores of the validation images, written by a probe.
     pub const VALIDATION: &str = "validation.bin";
 }
 
-/// What the worker reports, a line each.
+/// What the worker reports, one line each.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
 pub enum WorkerEvent {
-    /// The work begins.
+    /// The work starts.
     Started {
-        /// Name of the GPU, where one is used.
+        /// Name of the GPU, if one is used.
         gpu: Option<String>,
-        /// Whether that GPU is held to algorithms that give the same bits at every run.
+        /// Whether the GPU is restricted to deterministic algorithms.
         deterministic: Option<bool>,
-        /// Epochs that are already there from an interrupted training.
+        /// Number of epochs completed by interrupted attempts.
         resumed_epochs: u32,
-        /// Batches of the next epoch that are already there.
+        /// Number of completed batches of the next epoch.
         resumed_batches: u64,
         /// Parameters of the network.
         parameters: u64,
-        /// Bytes of memory that the work will take at most, by estimate.
+        /// Estimate of the peak memory, in bytes.
         memory: u64,
     },
-    /// Something worth knowing that stops nothing.
+    /// A note that does not stop the work.
     Note {
         /// One sentence.
         message: String,
     },
-    /// How far it is. At most ten a second.
+    /// Progress, at most ten times per second.
     Progress(ProgressStep),
-    /// An epoch is over.
+    /// An epoch is complete.
     Epoch(EpochLog),
     /// All files are written.
     Done(JobOutcome),
-    /// Stopped by a signal; the same job goes on from here.
+    /// Stopped by a signal; the same job resumes from here.
     Interrupted {
-        /// Whole epochs that are kept.
+        /// Number of saved whole epochs.
         epochs: u32,
-        /// Batches of the next epoch that are kept.
+        /// Number of saved batches of the next epoch.
         batches: u64,
     },
-    /// It cannot be done.
+    /// The work failed.
     Failed {
-        /// One sentence that names the thing.
+        /// One sentence that names the cause.
         message: String,
-        /// What might help.
+        /// A hint.
         hint: Option<String>,
     },
 }
 
-/// How far a piece of work is.
+/// Progress of a job.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct ProgressStep {
-    /// What is going on.
+    /// Current phase.
     pub phase: Phase,
     /// Epoch, from 1; 0 outside training.
     pub epoch: u32,
-    /// Epochs in all.
+    /// Total number of epochs.
     pub epochs: u32,
-    /// Images done in this phase.
+    /// Number of images done in this phase.
     pub done: u64,
-    /// Images of this phase.
+    /// Number of images in this phase.
     pub total: u64,
-    /// Images of this phase a second, so far.
+    /// Images per second in this phase, so far.
     pub rate: f64,
     /// Mean loss so far.
     pub loss: Option<f64>,
-    /// Seconds to the end of the whole training, by estimate.
+    /// Estimated seconds until the end of the whole training.
     pub left: Option<f64>,
 }
 
-/// How a training stands, for whoever looks at its folder.
+/// Status of a training, which other processes read in its folder.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RunStatus {
-    /// How far it is.
+    /// Progress.
     pub step: ProgressStep,
-    /// The epochs that are over.
+    /// The completed epochs.
     pub epochs: Vec<EpochLog>,
 }
 
-/// What goes on in a [`ProgressStep`].
+/// Phase of a [`ProgressStep`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Phase {
-    /// Pixels are decoded and kept in the cache.
+    /// Decodes images and caches their pixels.
     Pixels,
-    /// Features of the images are computed by a frozen network and kept in the cache.
+    /// Computes features of the images with a frozen network and caches them.
     Features,
     /// Training steps.
     Train,
-    /// Loss on the validation images.
+    /// Computes the loss on the validation images.
     Validate,
-    /// Scores.
+    /// Computes scores.
     Predict,
-    /// A predictor is fitted to features; `done` and `total` count tries.
+    /// Fits a probe to features; `done` and `total` count attempts.
     Fit,
 }
 
-/// What came out.
+/// The result of a job.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct JobOutcome {
-    /// Epochs that were trained.
+    /// Number of trained epochs.
     pub epochs: u32,
-    /// The selected one, from 1.
+    /// The selected epoch, from 1.
     pub best_epoch: u32,
     /// Its validation loss.
     pub val_loss: f64,
     /// Parameters of the network.
     pub parameters: u64,
-    /// The penalty that a probe chose.
+    /// The penalty that was selected for a probe.
     pub penalty: Option<f64>,
-    /// Seconds by part of the work, for who wants to know what takes the time.
+    /// Seconds by part of the work, for profiling.
     pub seconds: BTreeMap<String, f64>,
 }

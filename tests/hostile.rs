@@ -128,7 +128,7 @@ fn an_archive_of_nothing_but_zeros_is_not_read_to_its_end() {
     // Half a mebibyte of gzip that unpacks to 100 MiB.
     let bomb = gzip(&[], 0, 100);
     let (read, error) = archive_error(&bomb[..]);
-    assert_eq!(error, "f has more than 1048576 bytes before, between or after its members");
+    assert_eq!(error, "f has more than 1,048,576 bytes before, between or after its members");
     assert!(read < bomb.len() as u64 / 10, "{read} of {} bytes were read", bomb.len());
 }
 
@@ -151,7 +151,7 @@ fn a_name_in_an_archive_takes_no_more_memory_than_a_name_may() {
         for size in [8 << 20, 8 << 30, (1 << 33) - 1] {
             let (_, error) = archive_error(&gzip(&header("name", kind, size), b'a', 8)[..]);
             assert_eq!(
-                error, "f has more than 1048576 bytes before, between or after its members",
+                error, "f has more than 1,048,576 bytes before, between or after its members",
                 "{kind:?}"
             );
         }
@@ -178,7 +178,7 @@ fn an_archive_of_more_members_than_are_read_is_refused() {
         encoder.write_all(&member).unwrap();
     }
     let (_, error) = archive_error(&encoder.finish().unwrap()[..]);
-    assert_eq!(error, "f has more than 250000 members");
+    assert_eq!(error, "f has more than 250,000 members");
 }
 
 #[test]
@@ -204,7 +204,7 @@ fn a_record_is_nested_at_most_127_deep_and_has_at_most_16_mebibytes() {
     assert!(records::check(&longest).is_ok());
     let longer = [&longest[..], b" "].concat();
     for refused in [event(codec::MAX_RECORD as usize - around + 1).err(), records::check(&longer).err()] {
-        assert_eq!(refused.unwrap().to_string(), "not a record: it is longer than 16777216 bytes");
+        assert_eq!(refused.unwrap().to_string(), "not a record: it is longer than 16,777,216 bytes");
     }
 }
 
@@ -338,10 +338,14 @@ fn text_that_unpacks_to_far_more_than_it_is_takes_no_memory() {
         (
             "zeros.csv",
             gzip(METADATA.as_bytes(), b'\n', MEBIBYTES),
-            "contains more than 134217728 bytes of text",
+            "contains more than 134,217,728 bytes of text",
         ),
-        ("field.csv", gzip(METADATA.as_bytes(), b'x', 100), "line 4 is longer than 65536 bytes"),
-        ("columns.csv", gzip(METADATA.trim_end().as_bytes(), b',', 100), "line 3 is longer than 65536 bytes"),
+        ("field.csv", gzip(METADATA.as_bytes(), b'x', 100), "line 4 is longer than 65,536 bytes"),
+        (
+            "columns.csv",
+            gzip(METADATA.trim_end().as_bytes(), b',', 100),
+            "line 3 is longer than 65,536 bytes",
+        ),
     ] {
         fs::write(folder.path().join(name), bytes).unwrap();
         let said = refused(folder.path(), 1, &words(&format!("ingest --metadata-only --metadata {name}")));
@@ -351,7 +355,7 @@ fn text_that_unpacks_to_far_more_than_it_is_takes_no_memory() {
     rows.extend((0..1_000_000).map(|row| format!("{row}.png,Mass,0,1,,,\n")));
     fs::write(folder.path().join("rows.csv"), rows).unwrap();
     let said = refused(folder.path(), 1, &words("ingest --metadata-only --metadata rows.csv"));
-    assert!(said.contains("rows.csv has more than 1000000 rows"), "{said}");
+    assert!(said.contains("rows.csv has more than 1,000,000 rows"), "{said}");
 }
 
 #[test]
@@ -375,7 +379,7 @@ fn a_list_without_an_end_is_read_up_to_the_limit() {
     );
     let import = words("split import d --train-val /dev/zero --test /dev/zero");
     let said = refused(folder.path(), 1, &import);
-    assert!(said.contains("/dev/zero contains more than 134217728 bytes of text"), "{said}");
+    assert!(said.contains("/dev/zero contains more than 134,217,728 bytes of text"), "{said}");
 }
 
 #[cfg(target_os = "linux")]

@@ -43,51 +43,56 @@ const IMPORTERS: &[(&str, &[&str])] = &[
 /// Rooms of the library, and the rooms that each may use.
 const ARROWS: &[(&str, &[&str])] = &[
     ("hash", &[]),
+    ("digits", &[]),
     ("progress", &[]),
     ("stats", &[]),
     ("random", &["hash"]),
     ("disk", &[]),
-    ("records", &["hash"]),
+    ("records", &["digits", "hash"]),
     ("store", &["disk", "hash"]),
-    ("index", &["disk", "hash", "records"]),
+    ("index", &["digits", "disk", "hash", "records"]),
     ("worker", &["hash", "records"]),
-    ("registry", &["disk", "hash", "index", "progress", "records", "store"]),
-    ("dataset", &["disk", "hash", "progress", "random", "records", "registry", "store"]),
-    ("split", &["dataset", "hash", "random", "records", "registry"]),
+    ("registry", &["digits", "disk", "hash", "index", "progress", "records", "store"]),
+    ("dataset", &["digits", "disk", "hash", "progress", "random", "records", "registry", "store"]),
+    ("split", &["dataset", "digits", "hash", "random", "records", "registry"]),
     ("lineage", &["hash", "index", "progress", "records", "registry", "store"]),
     (
         "runs",
         &[
-            "dataset", "disk", "hash", "index", "random", "records", "registry", "split", "stats", "store",
-            "worker",
+            "dataset", "digits", "disk", "hash", "index", "random", "records", "registry", "split", "stats",
+            "store", "worker",
         ],
     ),
     ("attest", &["disk", "hash", "index", "lineage", "records", "registry", "store"]),
     (
         "audit",
         &[
-            "dataset", "disk", "hash", "index", "lineage", "records", "registry", "report", "runs", "split",
-            "store",
+            "dataset", "digits", "disk", "hash", "index", "lineage", "records", "registry", "report", "runs",
+            "split", "store",
         ],
     ),
     (
         "export",
         &[
-            "dataset", "disk", "hash", "index", "lineage", "records", "registry", "report", "runs", "stats",
-            "store",
+            "dataset", "digits", "disk", "hash", "index", "lineage", "records", "registry", "report", "runs",
+            "stats", "store",
         ],
     ),
     ("remote", &["disk", "hash", "index", "progress", "records", "registry", "store"]),
-    ("doctor", &["disk", "hash", "registry", "runs"]),
+    ("doctor", &["digits", "disk", "hash", "registry", "runs"]),
     (
         "serve",
         &["dataset", "hash", "index", "lineage", "records", "registry", "report", "runs", "stats", "store"],
     ),
-    ("report", &["dataset", "hash", "index", "lineage", "records", "registry", "runs", "split", "stats"]),
+    (
+        "report",
+        &["dataset", "digits", "hash", "index", "lineage", "records", "registry", "runs", "split", "stats"],
+    ),
 ];
 
 /// Rooms of the library that the worker may use: no registry, no index.
-const OF_THE_WORKER: &[&str] = &["dataset", "hash", "random", "records", "stats", "store", "worker"];
+const OF_THE_WORKER: &[&str] =
+    &["dataset", "digits", "hash", "random", "records", "stats", "store", "worker"];
 
 const LONGEST: usize = 600;
 

@@ -179,7 +179,7 @@ fn a_study_on_slurm_goes_on_where_its_tasks_were_killed_and_names_what_failed() 
     // A site's own template.
     study.ok("study init site.sh --slurm");
     study.edit("site.sh", |text| {
-        text.replace("# What a site needs", "export SITE={{job}}\n# What a site needs")
+        text.replace("# Add what the site needs", "export SITE={{job}}\n# Add what the site needs")
     });
     let submitted =
         cluster.json(&study, "study run st.toml --slurm --partition main --time 30 --template site.sh");

@@ -1,7 +1,7 @@
-//! The envelope: DSSE 1.0, a text and its signatures in JSON.
+//! The envelope: DSSE 1.0, a document and its signatures in JSON.
 //!
-//! What is signed is the *pre-authentication encoding* of type and payload, so the same signature cannot be passed
-//! off as one of another type of text.
+//! The signature covers the *pre-authentication encoding* of type and payload, so a signature cannot be reused
+//! for another type of document.
 
 use std::path::Path;
 
@@ -14,7 +14,7 @@ use super::{AttestError, PublicKey, SigningKey, Statement};
 /// The type of an in-toto statement.
 const PAYLOAD_TYPE: &str = "application/vnd.in-toto+json";
 
-/// No field may be unknown: what is not signed must not look as if it were.
+/// Unknown fields are refused: unsigned data must not look as if it were signed.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Envelope {
@@ -33,7 +33,7 @@ struct Signature {
 /// Signs a statement. The same statement and key give the same bytes.
 pub fn seal(statement: &Statement, key: &SigningKey) -> Vec<u8> {
     let mut payload = serde_json::to_vec(statement).expect("a document's keys are texts");
-    // In whole groups of three, base64 has no bits that mean nothing.
+    // Without padding, base64 has no unused bits.
     payload.resize(payload.len().next_multiple_of(3), b'\n');
     let sig = key.sign(&encoding(PAYLOAD_TYPE, &payload));
     let envelope = Envelope {
@@ -47,7 +47,7 @@ pub fn seal(statement: &Statement, key: &SigningKey) -> Vec<u8> {
 /// Reads a statement that the key's owner signed.
 ///
 /// # Errors
-/// [`AttestError::Refused`] for everything else that the file may hold, whatever it is.
+/// [`AttestError::Refused`] for any other content of the file.
 pub fn open(bytes: &[u8], key: &PublicKey, path: &Path) -> Result<Statement, AttestError> {
     let refused = |reason: String| AttestError::Refused { path: path.to_owned(), reason };
     let envelope: Envelope =

@@ -1,4 +1,4 @@
-//! Why something cannot be signed, or a signature not be believed.
+//! Why something cannot be signed or verified.
 
 use std::path::{Path, PathBuf};
 
@@ -7,7 +7,7 @@ use crate::index::IndexError;
 use crate::registry::RegistryError;
 use crate::store::StoreError;
 
-/// Why something cannot be signed, or a signature not be believed.
+/// Why something cannot be signed or verified.
 #[derive(Debug, thiserror::Error)]
 pub enum AttestError {
     /// The registry.
@@ -23,16 +23,16 @@ pub enum AttestError {
         /// What the system says.
         source: std::io::Error,
     },
-    /// The system gives no random bytes.
+    /// The system provides no random bytes.
     #[error("cannot get random bytes for a key from the system: {0}")]
     Random(String),
-    /// A key would be replaced.
+    /// A key file already exists.
     #[error("{} already exists; keys are never overwritten", .0.display())]
     Exists(PathBuf),
-    /// A private key would lie in a registry, whose folders are pushed and shared.
+    /// A private key inside a registry, whose folders are pushed and shared.
     #[error("{} is inside the registry {}; a private key must not be stored there", path.display(), registry.display())]
     InRegistry {
-        /// Where the key should lie.
+        /// The requested path of the key.
         path: PathBuf,
         /// The registry.
         registry: PathBuf,
@@ -45,30 +45,30 @@ pub enum AttestError {
         /// Its permissions.
         mode: u32,
     },
-    /// A file that is not the kind of key that is needed.
+    /// A file that is not a key of the expected kind.
     #[error("{} is not a {expected}: {reason}", path.display())]
     NotAKey {
         /// The file.
         path: PathBuf,
-        /// The kind of key that is needed.
+        /// The expected kind of key.
         expected: &'static str,
         /// What it is instead.
         reason: String,
     },
-    /// Something that does not say what it was made of.
+    /// An object without a lineage.
     #[error("{} is not a record and has no lineage", .0.short())]
     NotARecord(Hash),
-    /// Something behind the result is damaged or not there.
+    /// An object in the lineage is damaged or missing.
     #[error("cannot sign: {role} {id} in the lineage is {what}")]
     Unsound {
-        /// The part that it plays.
+        /// Its role.
         role: String,
         /// Its id.
         id: Hash,
         /// `missing` or `damaged`.
         what: &'static str,
     },
-    /// A file whose signature does not make what it says believable; the check says no.
+    /// A file that does not verify.
     #[error("{} does not verify: {reason}", path.display())]
     Refused {
         /// The file.

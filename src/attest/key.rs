@@ -1,4 +1,4 @@
-//! Keys: made, written and read as every tool writes and reads them.
+//! Keys, in standard formats.
 
 use std::ffi::OsString;
 use std::fs;
@@ -17,7 +17,7 @@ use crate::disk;
 use crate::hash::Digest;
 use crate::registry::Registry;
 
-/// A key file is shorter.
+/// Larger files are not read.
 const MAX_KEY: u64 = 1 << 16;
 
 /// A private Ed25519 key; it is wiped from memory when it is dropped.
@@ -27,7 +27,7 @@ pub struct SigningKey(ed25519_dalek::SigningKey);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PublicKey(VerifyingKey);
 
-/// Where the public half of a private key lies: beside it, with `.pub` behind its name.
+/// Path of the public key of a private key: next to it, with `.pub` appended.
 pub fn public_path(private: &Path) -> PathBuf {
     let mut name = OsString::from(private);
     name.push(".pub");
@@ -35,7 +35,7 @@ pub fn public_path(private: &Path) -> PathBuf {
 }
 
 impl SigningKey {
-    /// Makes a key of the system's random bytes.
+    /// Generates a key from the system's random bytes.
     pub fn generate() -> Result<Self, AttestError> {
         let mut seed = [0; 32];
         getrandom::fill(&mut seed).map_err(|e| AttestError::Random(e.to_string()))?;
@@ -44,17 +44,17 @@ impl SigningKey {
         Ok(SigningKey(key))
     }
 
-    /// Writes the private key, for its owner alone, and the public one beside it; both or neither.
+    /// Writes the private key, readable only by its owner, and the public key next to it; both or neither.
     ///
     /// # Errors
-    /// A file that is there already, and a place inside a registry.
+    /// A file that already exists, and a path inside a registry.
     pub fn write(&self, path: &Path) -> Result<PathBuf, AttestError> {
         let public = public_path(path);
         outside_of_registries(path)?;
         if let Some(there) = [path, &public].into_iter().find(|path| path.symlink_metadata().is_ok()) {
             return Err(AttestError::Exists(there.to_owned()));
         }
-        // Without the public half in it: OpenSSL 3.0 reads version 1 of PKCS #8 only.
+        // Without the public key in it: OpenSSL 3.0 reads only version 1 of PKCS #8.
         let bytes = KeypairBytes { secret_key: self.0.to_bytes(), public_key: None };
         let private = bytes.to_pkcs8_pem(LineEnding::LF).expect("an Ed25519 key can be written");
         let new = |path: &Path, text: &str, mode| {
@@ -71,10 +71,10 @@ impl SigningKey {
         Ok(public)
     }
 
-    /// Reads a private key, of `reg key new` or of `openssl genpkey -algorithm ed25519`.
+    /// Reads a private key from `reg key new` or `openssl genpkey -algorithm ed25519`.
     ///
     /// # Errors
-    /// A file that others may read, one inside a registry, and one that holds something else.
+    /// A file that others can read, a file inside a registry, and a file with other content.
     pub fn read(path: &Path) -> Result<Self, AttestError> {
         let text = read(path)?;
         outside_of_registries(path)?;
@@ -103,7 +103,7 @@ impl SigningKey {
         }
     }
 
-    /// The public half.
+    /// The public key.
     pub fn public(&self) -> PublicKey {
         PublicKey(self.0.verifying_key())
     }
@@ -115,7 +115,7 @@ impl SigningKey {
 }
 
 impl PublicKey {
-    /// Reads a public key, in PEM.
+    /// Reads a public key in PEM.
     pub fn read(path: &Path) -> Result<Self, AttestError> {
         let text = read(path)?;
         let not = |reason: &str| AttestError::NotAKey {
@@ -124,7 +124,7 @@ impl PublicKey {
             reason: reason.to_owned(),
         };
         match VerifyingKey::from_public_key_pem(&text) {
-            // With a key of small order anything can be signed by anybody.
+            // Anybody can make signatures that a key of small order accepts.
             Ok(key) if key.is_weak() => Err(not("it is a weak key and proves nothing")),
             Ok(key) => Ok(PublicKey(key)),
             Err(_) if text.contains("PRIVATE KEY") => Err(not("it is a private key; keep it secret")),
@@ -140,8 +140,8 @@ impl PublicKey {
         self.0.to_public_key_pem(LineEnding::LF).expect("an Ed25519 key can be written")
     }
 
-    /// What envelopes call the key: SHA-256 of its canonical JSON, as The Update Framework has it
-    /// (specification 1.0, 4.2) and securesystemslib computes it.
+    /// The key's id in envelopes: the SHA-256 of its canonical JSON, as defined by The Update Framework
+    /// (specification 1.0, 4.2) and computed by securesystemslib.
     pub fn id(&self) -> String {
         let digits: String = self.0.to_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
         let canonical =
@@ -149,13 +149,13 @@ impl PublicKey {
         Digest::of(canonical.as_bytes()).sha256.digits()
     }
 
-    /// Whether the key's owner signed these bytes.
+    /// Whether the signature of these bytes is by the key's owner.
     pub(super) fn verifies(&self, bytes: &[u8], signature: &[u8; 64]) -> bool {
         self.0.verify_strict(bytes, &Signature::from_bytes(signature)).is_ok()
     }
 }
 
-/// Refuses a place inside a registry, which is copied, served and handed on.
+/// Refuses a path inside a registry, which is copied, served and passed on.
 fn outside_of_registries(path: &Path) -> Result<(), AttestError> {
     match Registry::holding(path) {
         Some(registry) => Err(AttestError::InRegistry { path: path.to_owned(), registry }),

@@ -1,8 +1,8 @@
-//! Signed provenance: a statement of what a result is and what it was made of, that tools of others read and check.
+//! Signed provenance: a statement of a result and its lineage that other tools can read and verify.
 //!
-//! The statement is in-toto's (Statement v1 with SLSA's provenance v1 as predicate), the envelope is DSSE, the
-//! signature Ed25519 (RFC 8032), the keys are PEM (PKCS #8, RFC 8410). Nothing of it enters a registry: a statement
-//! is a function of the objects behind a result, and whoever signs it vouches for them.
+//! The statement follows in-toto (Statement v1 with an SLSA provenance v1 predicate), the envelope is DSSE, the
+//! signature Ed25519 (RFC 8032), the keys are PEM (PKCS #8, RFC 8410). Nothing of this is stored in a registry:
+//! a statement is a function of the objects in the lineage of a result, and the signer vouches for them.
 
 mod envelope;
 mod error;

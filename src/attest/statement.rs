@@ -1,4 +1,4 @@
-//! The statement: what a result is, and what it was made of and by.
+//! The statement: a result, its inputs, and the programs that computed it.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
@@ -15,37 +15,37 @@ use crate::registry::walk::MADE;
 use crate::registry::{IMAGE, Registry};
 
 const STATEMENT_TYPE: &str = "https://in-toto.io/Statement/v1";
-/// What a statement of ours says of its subject: SLSA's provenance.
+/// The predicate type: SLSA provenance.
 pub const PREDICATE_TYPE: &str = "https://slsa.dev/provenance/v1";
-/// How the parameters in it are to be read: `docs/src/attest.md`.
+/// Identifies the meaning of the parameters, which `docs/src/attest.md` defines.
 const BUILD_TYPE: &str = "urn:reg:result:1";
 
-/// An in-toto Statement v1 with SLSA's provenance v1 as predicate.
+/// An in-toto Statement v1 with an SLSA provenance v1 predicate.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Statement {
     #[serde(rename = "_type")]
     statement_type: String,
-    /// The result, one.
+    /// The result, exactly one.
     pub subject: Vec<Artifact>,
     predicate_type: String,
     predicate: Predicate,
 }
 
-/// Something that has bytes: in-toto's resource descriptor.
+/// A resource descriptor of in-toto: something with bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Artifact {
-    /// Kind, or the part that a file plays, and the first digits of its id.
+    /// Kind, or role of a file, and the first digits of its id.
     pub name: String,
     /// `sha256`, and `blake3`, which is its id.
     pub digest: BTreeMap<String, String>,
-    /// Number of bytes, kind of record and part in the lineage.
+    /// Number of bytes, kind of record and role in the lineage.
     #[serde(default)]
     pub annotations: BTreeMap<String, Value>,
 }
 
-/// The annotation of what was removed for good.
+/// The annotation of permanently removed objects.
 const PURGED: &str = "purged";
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -84,7 +84,7 @@ impl Artifact {
         self.digest.get("sha256").map(String::as_str)
     }
 
-    /// Whether it was removed for good before the statement was made, so that nobody could hash it.
+    /// Whether it had been permanently removed when the statement was made, so that it could not be hashed.
     pub fn is_purged(&self) -> bool {
         self.annotations.get(PURGED) == Some(&Value::Bool(true))
     }
@@ -96,12 +96,12 @@ impl Artifact {
 }
 
 impl Statement {
-    /// Everything that the result was made of.
+    /// All inputs of the result.
     pub fn materials(&self) -> &[Artifact] {
         &self.predicate.build_definition.resolved_dependencies
     }
 
-    /// What was made on the way to it.
+    /// The intermediate results.
     pub fn byproducts(&self) -> &[Artifact] {
         &self.predicate.run_details.byproducts
     }
@@ -111,7 +111,7 @@ impl Statement {
         self.subject.iter().chain(self.materials()).chain(self.byproducts())
     }
 
-    /// Asserts that it is of the types that it is read as.
+    /// Asserts that it has the expected types.
     pub(super) fn checked(self) -> Result<Self, String> {
         let types = [
             (&self.statement_type, STATEMENT_TYPE),
@@ -135,14 +135,14 @@ impl Statement {
     }
 }
 
-/// States what `root` is and what it was made of and by; every object of its lineage is hashed for that, images aside,
-/// which the manifests name with both hashes.
+/// Makes the statement about `root` and its lineage. Every object of the lineage is hashed, except for images,
+/// which the manifests identify by both hashes.
 ///
 /// # Errors
-/// What is no record, and anything behind it that is damaged or missing.
+/// An object that is not a record, and damaged or missing objects in the lineage.
 pub fn state(registry: &Registry, root: Hash) -> Result<Statement, AttestError> {
     let view = registry.view()?;
-    // An image or a checkpoint by itself does not say what it was made of, nor whether it was withdrawn.
+    // An image or a checkpoint alone has no inputs and no withdrawals.
     if view.kind(&root)?.is_none() {
         return Err(AttestError::NotARecord(root));
     }
@@ -153,7 +153,7 @@ pub fn state(registry: &Registry, root: Hash) -> Result<Statement, AttestError> 
     let (mut subject, mut materials, mut byproducts) = (Vec::new(), Vec::new(), Vec::new());
     for node in graph.nodes.iter().filter(|node| node.kind != NodeKind::Image) {
         let part = parts.get(&node.id).copied();
-        // The picture of a heat map that was removed for good is named by what it was.
+        // The picture of a heat map that was permanently removed is still listed with its hash.
         let purged = !registry.store().contains(&node.id) && withdrawn.gone(&node.id).is_some();
         let artifact = artifact(registry, node, part.map(|(role, _)| role), purged)?;
         let document = || -> Result<Value, AttestError> {
@@ -179,7 +179,7 @@ pub fn state(registry: &Registry, root: Hash) -> Result<Statement, AttestError> 
     let started = of(Kind::Execution)
         .into_values()
         .filter_map(|document| document.get("started").and_then(Value::as_str).map(str::to_owned));
-    // Written in UTC and in one form, so the first in order is the earliest.
+    // All times are UTC in one form, so the first in text order is the earliest.
     let metadata = started.min().map_or_else(|| json!({}), |started| json!({ "startedOn": started }));
     let mut internal = json!({ "executions": of(Kind::Execution), "software": of(Kind::Software) });
     if let Some(mark) = Marks::open(registry, &view)?.of(&root) {
@@ -209,21 +209,21 @@ pub fn state(registry: &Registry, root: Hash) -> Result<Statement, AttestError> 
     })
 }
 
-/// The part that each object plays for whoever named it first, and the kind of that.
+/// The role of each object in the first record that refers to it, and the kind of that record.
 fn parts(graph: &Graph) -> HashMap<Hash, (&str, Option<Kind>)> {
     let kinds: HashMap<Hash, Option<Kind>> =
         graph.nodes.iter().map(|node| (node.id, node.kind.record())).collect();
     let mut parts = HashMap::new();
     for edge in graph.edges.iter().filter(|edge| edge.role != IMAGE) {
         let by = kinds.get(&edge.from).copied().flatten();
-        // An execution names what it made, and stands beside it.
+        // An execution refers to its result, and is listed with it.
         let (id, role) = if edge.role == MADE { (edge.from, "execution") } else { (edge.to, &*edge.role) };
         parts.entry(id).or_insert((role, by));
     }
     parts
 }
 
-/// Whether something was made by a computation, and not given to it.
+/// Whether an object was computed rather than given.
 fn is_product(kind: &NodeKind, part: Option<(&str, Option<Kind>)>) -> bool {
     match kind {
         NodeKind::Record(kind) => kind.descriptor().travels == Travels::WithInputs,
@@ -233,7 +233,7 @@ fn is_product(kind: &NodeKind, part: Option<(&str, Option<Kind>)>) -> bool {
     }
 }
 
-/// Names an object by its hashes, computed again.
+/// The descriptor of an object, with recomputed hashes.
 fn artifact(
     registry: &Registry,
     node: &Node,

@@ -20,32 +20,32 @@ use crate::records::{Kind, Run, Withdrawal};
 use crate::registry::walk::Lineage;
 use crate::registry::{Objects, Registry, RegistryError, Withdrawn};
 
-/// What a bundle says of its own format.
+/// The format of a bundle, as recorded in its listing.
 pub(super) const FORMAT: &str = "reg audit 1";
-/// The listing.
+/// Name of the listing.
 pub(super) const LISTING: &str = "bundle.json";
-/// Where objects lie, as in a registry.
+/// Folder of the objects, as in a registry.
 const OBJECTS: &str = "objects";
-/// Checks a bundle with nothing but Python.
+/// A program that checks a bundle with Python alone.
 const CHECK: &str = include_str!("check.py");
 const README: &str = include_str!("README.md");
-/// Larger members need longer fields in the archive.
+/// Larger members need ZIP64 fields in the archive.
 const LARGE: usize = 1 << 31;
 
-/// A bundle that was written.
+/// The result of writing a bundle.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Bundled {
-    /// Records in it.
+    /// Number of records in it.
     pub records: u64,
-    /// Objects in it, records among them.
+    /// Number of objects in it, including records.
     pub objects: u64,
-    /// Objects that are named in it and not part of it, such as weights.
+    /// Number of objects that are referenced but not included, such as weights.
     pub left_out: u64,
     /// Size of the file.
     pub bytes: u64,
 }
 
-/// Where objects of a registry are read.
+/// Reads objects from a registry.
 struct OfRegistry<'a> {
     registry: &'a Registry,
     view: View,
@@ -77,9 +77,10 @@ impl ObjectSource for OfRegistry<'_> {
     }
 }
 
-/// Writes everything behind `root`, images aside, into one file; without `weights`, checkpoints are named only.
+/// Writes the whole lineage of `root` except images into one file; without `weights`, checkpoints are only
+/// referenced.
 ///
-/// The file is there as a whole or not at all.
+/// The file is written completely or not at all.
 pub fn bundle(registry: &Registry, root: Hash, weights: bool, out: &Path) -> Result<Bundled, AuditError> {
     Registry::refuse_output(out)?;
     let source = OfRegistry { registry, view: registry.view()? };
@@ -107,20 +108,20 @@ pub fn bundle(registry: &Registry, root: Hash, weights: bool, out: &Path) -> Res
     Ok(Bundled { records, objects, left_out: parts.len() as u64 - objects, bytes })
 }
 
-/// Where an object lies in a bundle.
+/// Path of an object in a bundle.
 pub(super) fn path_of(id: &Hash) -> String {
     let digits = id.to_string();
     format!("{OBJECTS}/{}/{}", &digits[..2], &digits[2..])
 }
 
-/// The id of the object that lies there.
+/// The id of the object at a path.
 pub(super) fn object_at(path: &str) -> Option<Hash> {
     let digits = path.strip_prefix(OBJECTS)?.strip_prefix('/')?.replacen('/', "", 1);
     let id: Hash = digits.parse().ok()?;
     (path_of(&id) == path).then_some(id)
 }
 
-/// What a result has of images that a withdrawal beside it covers.
+/// The withdrawn data that a result contains, from the withdrawals in the bundle.
 pub(super) fn mark(
     source: &dyn ObjectSource,
     root: Hash,
@@ -132,7 +133,7 @@ pub(super) fn mark(
     Ok(Marks::among(source, Withdrawn::of(records?)).of(&root))
 }
 
-/// Everything in a bundle but its objects: name and bytes, computed from them.
+/// All members of a bundle except for its objects: names and bytes, computed from the objects.
 pub(super) fn derived(
     source: &dyn ObjectSource,
     root: Hash,
@@ -161,7 +162,7 @@ pub(super) fn derived(
     let listing = serde_json::to_vec_pretty(&listing).expect("a document's keys are texts");
     sums.insert(LISTING.to_owned(), Digest::of(&listing));
     files.insert(LISTING.to_owned(), listing);
-    // As `b3sum --check` and `sha256sum --check` read them.
+    // In the form that `b3sum --check` and `sha256sum --check` read.
     let lines = |of: &dyn Fn(&Digest) -> String| -> Vec<u8> {
         sums.iter().flat_map(|(name, digest)| format!("{}  {name}\n", of(digest)).into_bytes()).collect()
     };
@@ -170,7 +171,7 @@ pub(super) fn derived(
     Ok(files)
 }
 
-/// Writes the archive of a bundle: one way to write each, so that the same objects give the same bytes.
+/// Writes the archive of a bundle in the one permitted form, so that the same objects give the same bytes.
 pub(super) fn write<W: Write + Seek, F: FnOnce(io::Error) -> AuditError>(
     source: &dyn ObjectSource,
     root: Hash,

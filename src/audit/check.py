@@ -53,11 +53,11 @@ try:
 except ImportError:
     tomllib = None
 
-# Tolerated relative difference of results of exp, erfc or lgamma.
+# Tolerated relative difference for results of exp, erfc or lgamma.
 NEAR = 1e-9
 # Steps of a bootstrap that are computed without --slow: about a minute.
 PATIENCE = 1_000_000_000
-# Differences of one thing that are told one by one.
+# Maximum number of listed differences.
 MAX_REPORTED = 10
 
 complaints, uncomputed = [], set()
@@ -82,7 +82,7 @@ def complain_of(texts):
 
 
 def need(condition, otherwise):
-    """Not `assert`, which Python can be told to skip."""
+    """Not `assert`, which Python can skip."""
     if not condition:
         raise ValueError(otherwise)
 
@@ -92,7 +92,7 @@ def reason(error):
 
 
 def strict(data):
-    """JSON without NaN and duplicate keys, of which Python would keep the last."""
+    """JSON without NaN and without duplicate keys, of which Python would silently keep the last."""
 
     def once(pairs):
         need(len(dict(pairs)) == len(pairs), "a key is duplicated")
@@ -139,7 +139,7 @@ def compress(value, words, counter, length, flags):
 
 
 def chunk(data, counter, key=IV, flags=0, last_flags=0):
-    """What a chunk of at most 1,024 bytes gives its parent."""
+    """The output of a chunk of at most 1,024 bytes for its parent."""
     value = list(key)
     blocks = max(1, -(-len(data) // 64))
     for block in range(blocks):
@@ -166,7 +166,7 @@ def blake3_here(data):
             level = [value for part in pool.map(chunks, jobs) for value in part]
     else:
         level = chunks((data, 0))
-    # Neighbours become one, level by level; who has no neighbour waits: that is the tree of the specification.
+    # Neighbours are merged, level by level; a node without a neighbour waits: this gives the tree of the specification.
     while len(level) > 2:
         level = [
             compress(IV, level[i] + level[i + 1], 0, 64, PARENT)[:8] if i + 1 < len(level) else level[i]
@@ -191,7 +191,7 @@ def blake3(data):
 
 
 def stream(purpose, *numbers):
-    """64-bit numbers without end."""
+    """An endless sequence of 64-bit numbers."""
     context = chunk(purpose.encode(), 0, flags=DERIVE_CONTEXT, last_flags=ROOT)
     material = struct.pack(f"<{len(numbers)}Q", *numbers)
     key = chunk(material, 0, key=context, flags=DERIVE_MATERIAL, last_flags=ROOT)
@@ -226,9 +226,9 @@ def below(bits, n):
             return high
 
 
-# Records: JSON with one spelling a value. Whole numbers have no point, other numbers always have one or an exponent.
+# Records: JSON in canonical form. Whole numbers have no point, other numbers always have one or an exponent.
 
-# The keys of each kind, and behind the bar those that may lack; a table's depend on its type.
+# The keys of each kind, followed by those that may be absent; a table's keys depend on its type.
 KINDS = {
     "dataset": "age boxes boxes_file bytes images impossible_ages labels manifest metadata metadata_only missing no_finding patients rules source"
     " | withdrawn",
@@ -245,9 +245,9 @@ KINDS = {
     "note": "about text time | prev",
     "event": "command names prev seq time |",
 }
-# The version of each kind that is read; the others are of version 1.
+# The version of each kind that is read; version 1 for the others.
 VERSIONS = dict.fromkeys("dataset split software spec predictions table study execution withdrawal".split(), 2)
-# The rules by which records are made again here, as `src/records/rules.rs` numbers them.
+# The versions of the rules that this program implements, numbered as in `src/records/rules.rs`.
 RULES = {"dataset": 1, "split": 1, "import": 1}
 RULES.update({"auc table": 1, "dataset table": 1, "comparison table": 1, "probe table": 1, "heat table": 1, "pointing table": 1})
 INSIDE = {
@@ -271,7 +271,7 @@ TABLES = {
 
 
 def number(x):
-    """The fewest digits that give the same number, as Python has them; without exponent from 1e-5 to below 1e16."""
+    """The fewest digits that give the same number, as in Python; without exponent from 1e-5 to below 1e16."""
     text = repr(x)
     if "e" not in text:
         return text
@@ -280,7 +280,7 @@ def number(x):
 
 
 def spelled(value, line=""):
-    """A value as its record has it; with `line` a line break, as it is there for reading."""
+    """A value in canonical form; with `line`, with line breaks, as in the readable copies."""
     if isinstance(value, float):
         return number(value)
     if not isinstance(value, (dict, list)) or not value:
@@ -302,11 +302,11 @@ def read_record(data):
     kind = document.get("kind") if isinstance(document, dict) else None
     if not isinstance(kind, str) or kind not in KINDS:
         return None
-    # That also tells of keys that are there twice, of which Python keeps the last, and of NaN.
+    # This also detects NaN and duplicate keys, of which Python keeps the last.
     need(spelled(document).encode("utf-8", "replace") == data, f"a {kind} record that is not in canonical form")
     version, known = document.get("version"), VERSIONS.get(kind, 1)
     need(type(version) is int and version > 0, f"a {kind} record without a version")
-    need(version >= known, f"a {kind} record of an older format, version {version} and not {known}")
+    need(version >= known, f"a {kind} record of an older format, version {version} instead of {known}")
     need(version == known, f"a {kind} record of an unknown version")
     parts = [(document.keys() - {"kind", "version"}, KINDS[kind])]
     if kind == "table":
@@ -318,18 +318,18 @@ def read_record(data):
     return document
 
 
-# Packed arrays: eight letters, a version, then little-endian numbers, no byte less or more.
+# Packed arrays: eight letters, a version, then little-endian numbers, and no further byte.
 
-# `positive` and `missing` are bits by labels, the first the lowest.
+# `positive` and `missing` are bits by label; label 0 is the lowest bit.
 Image = namedtuple("Image", "name image sha256 bytes width height row patient study follow_up age gender view positive missing")
 
 
 class Manifest(list):
-    """Rows, and how many labels each has."""
+    """Rows, and the number of labels of each row."""
 
 
 def is_plain(text, most):
-    """Whether a text has 1 to so many bytes, all seen, neither begins nor ends with white space, and is no hash."""
+    """Whether a text has at most this many bytes, only visible characters and no white space at either end, and is not a hash."""
     fits = 1 <= len(text.encode()) <= most and text.strip(BLANKS) == text and not HASH.fullmatch(text)
     return fits and not re.search("[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]", text)
 
@@ -339,7 +339,7 @@ def is_number(text):
 
 
 def patient_order(patient):
-    """Numbers by their size, then everything else."""
+    """Sorts numbers by size, before everything else."""
     return (0, len(patient), patient) if is_number(patient) else (1, 0, patient)
 
 
@@ -352,7 +352,7 @@ class Reader:
     def __init__(self, data, kind, version=1):
         need(data[:8] == kind and len(data) >= 12, f"not a packed {kind.decode()}")
         (found,) = struct.unpack("<I", data[8:12])
-        need(found >= version, f"a packed {kind.decode()} of an older format, version {found} and not {version}")
+        need(found >= version, f"a packed {kind.decode()} of an older format, version {found} instead of {version}")
         need(found == version, f"a packed {kind.decode()} of an unknown version")
         self.data, self.at = data, 12
 
@@ -366,7 +366,7 @@ class Reader:
 
     def option(self, form):
         (there,) = self.take("B")
-        need(there <= 1, "a value is neither there nor not")
+        need(there <= 1, "an option is neither 0 nor 1")
         return (self.take(form) or (b"",))[0] if there else None
 
     def done(self):
@@ -374,7 +374,7 @@ class Reader:
 
 
 def read_manifest(data):
-    """A row an image, sorted by name."""
+    """The images, one row each, sorted by name."""
     reader, heads, rows = Reader(data, b"regmanif", 2), [], Manifest()
     (rows.labels,) = reader.take("I")
     need(1 <= rows.labels <= 512, "a manifest has 1 to 512 labels")
@@ -382,14 +382,14 @@ def read_manifest(data):
         name, image = reader.text(), reader.option("32s")
         sha256, size, width, height, row = reader.take("32sQIII")
         patient, study = reader.text(), reader.text() if reader.option("") is not None else None
-        need(is_plain(patient, 64) and not re.fullmatch("0[0-9]+", patient), f"{name} has a patient that is none")
-        need(study is None or is_plain(study, 64), f"{name} has a study that is none")
+        need(is_plain(patient, 64) and not re.fullmatch("0[0-9]+", patient), f"{name} has an invalid patient")
+        need(study is None or is_plain(study, 64), f"{name} has an invalid study")
         follow_up, age = reader.option("I"), reader.option("i")
         gender, view = reader.take("II")
-        need(gender <= 2 and view <= 2, f"{name} has a gender or view that there is not")
-        need(image or not (any(sha256) or size or width or height), f"{name} has no file, and yet a hash or a size")
+        need(gender <= 2 and view <= 2, f"{name} has an unknown gender or view")
+        need(image or not (any(sha256) or size or width or height), f"{name} has no file but has a hash or a size")
         heads.append((name, image and image.hex(), sha256.hex(), size, width, height, row, patient, study, follow_up, age, gender, view))
-    # The bits of all rows: positive labels, then missing ones; the latter are not there where no label is missing.
+    # The bits of all rows: positive labels, then missing ones, which are absent if no label is missing.
     words, bits = (rows.labels + 63) // 64, []
     for _ in range(2):
         (count,) = reader.take("Q")
@@ -397,10 +397,10 @@ def read_manifest(data):
         packed = reader.take("%ds" % (8 * count))[0]
         bits.append([int.from_bytes(packed[at : at + 8 * words], "little") for at in range(0, 8 * count, 8 * words)])
     positive, missing = bits
-    need(not missing or any(missing), "words of missing labels, and none is missing")
+    need(not missing or any(missing), "a manifest has words of missing labels, but no label is missing")
     for head, own, lacking in zip(heads, positive, missing or [0] * len(heads)):
         need((own | lacking) >> rows.labels == 0, f"{head[0]} has a label beyond the last")
-        need(own & lacking == 0, f"{head[0]} has a label that is missing too")
+        need(own & lacking == 0, f"{head[0]} has a label both as positive and as missing")
         rows.append(Image(*head, own, lacking))
     reader.done()
     need(all(a.name < b.name for a, b in zip(rows, rows[1:])), "the images of a manifest are not in order")
@@ -408,7 +408,7 @@ def read_manifest(data):
 
 
 def read_assignment(data):
-    """A list of codes an image for each fold: 0 train, 1 validation, 2 test, 3 unused."""
+    """For each fold a list with one code per image: 0 train, 1 validation, 2 test, 3 unused."""
     reader = Reader(data, b"regassgn")
     folds = [list(reader.take("%dB" % reader.take("Q"))) for _ in range(*reader.take("Q"))]
     reader.done()
@@ -430,7 +430,7 @@ def read_scores(data):
 
 
 def read_boxes(data):
-    """Row of the manifest, label, left and upper edge, width and height of each."""
+    """Manifest row, label, left and upper edge, width and height of each box."""
     reader = Reader(data, b"regboxes")
     boxes = [reader.take("IIdddd") for _ in range(*reader.take("Q"))]
     reader.done()
@@ -445,17 +445,17 @@ MAGIC = {b"regmanif": "manifest", b"regboxes": "boxes", b"regassgn": "assignment
 
 
 class About(float):
-    """A number that another machine may round in another way."""
+    """A number that other machines may round differently."""
 
 
 def tied(scores):
-    """Positions in ascending order of their scores, those of equal scores together."""
+    """Positions in ascending order of their scores, with positions of equal scores grouped."""
     order = sorted(range(len(scores)), key=scores.__getitem__)
     return [list(group) for _, group in groupby(order, key=scores.__getitem__)]
 
 
 def placements(scores, positive):
-    """For each positive, twice the negatives below it and once those tied with it; for each negative, likewise the positives above."""
+    """For each positive, twice the number of negatives below it plus the number tied with it; for each negative the same with the positives above."""
     of_positives, of_negatives = [0] * len(scores), [0] * len(scores)
     total, positives, negatives = sum(positive), 0, 0
     for group in tied(scores):
@@ -475,13 +475,13 @@ def share(halves, positives, negatives):
 
 
 def auc(placed):
-    """The share of pairs that the scores put into the right order, ties counting half (Mann and Whitney); None where a class is missing."""
+    """The share of pairs that the scores put into the right order; a tie counts half (Mann and Whitney). None if a class is missing."""
     positives, negatives = placed
     return share(sum(positives), len(positives), len(negatives)) if positives and negatives else None
 
 
 def variance(placed):
-    """Of an AUC or a difference of two (DeLong, DeLong and Clarke-Pearson, Biometrics 44, 1988)."""
+    """The variance of an AUC or of a difference of two (DeLong, DeLong and Clarke-Pearson, Biometrics 44, 1988)."""
 
     def of_class(own, others):
         n, scale = float(len(own)), 2.0 * len(others)
@@ -502,7 +502,7 @@ def std_error(placed):
 
 
 def summary(values):
-    """Number, mean, sample standard deviation, smallest, largest of those that are defined; sums in ascending order."""
+    """Number, mean, sample standard deviation, minimum and maximum of the defined values, summed in ascending order."""
     values = sorted(value for value in values if value is not None)
     if not values:
         return 0, None, None, None, None
@@ -513,7 +513,7 @@ def summary(values):
 
 
 def in_turn(values):
-    """A sum as most languages have it; Python's own rounds less from version 3.12 on."""
+    """A sum with plain rounding; Python's own sum is more exact from version 3.12 on."""
     total = 0.0
     for value in values:
         total += value
@@ -529,7 +529,7 @@ def mean(values):
 
 
 def centred_ranks(scores):
-    """Twice the average rank of each score less twice their mean."""
+    """Twice the average rank of each score minus twice their mean."""
     ranks, lower = [0] * len(scores), 0
     for group in tied(scores):
         for i in group:
@@ -539,13 +539,13 @@ def centred_ranks(scores):
 
 
 def spearman(a, b):
-    """Pearson's correlation of ranks; None where a side is constant."""
+    """Pearson's correlation of ranks; None if one side is constant."""
     ab, aa, bb = (float(sum(map(mul, x, y))) for x, y in ((a, b), (a, a), (b, b)))
     return min(max(ab / math.sqrt(aa * bb), -1.0), 1.0) if aa > 0 and bb > 0 else None
 
 
 def holm(p_values):
-    """Holm, Scandinavian Journal of Statistics 6, 1979; what is undefined is no test."""
+    """Holm, Scandinavian Journal of Statistics 6, 1979; undefined p-values do not count as tests."""
     order = sorted((p, i) for i, p in enumerate(p_values) if p is not None)
     adjusted, largest = [None] * len(p_values), 0.0
     for rank, (p, i) in enumerate(order):
@@ -597,7 +597,7 @@ def incomplete_beta(a, b, x, y):
 
 
 def thresholds(scores, positive):
-    """For each different score, falling: it, and how many positives and negatives have it or more."""
+    """For each distinct score, descending: the score, and how many positives and negatives have at least this score."""
     found, hits, misses = [], 0, 0
     for group in reversed(tied(scores)):
         more = sum(positive[i] for i in group)
@@ -607,7 +607,7 @@ def thresholds(scores, positive):
 
 
 def youden(scores, positive):
-    """The score that separates best (Youden, Cancer 3, 1950); of equals the highest."""
+    """The score with the largest Youden index (Cancer 3, 1950); the highest of several."""
     points = thresholds(scores, positive)
     if not points or not points[-1][1] or not points[-1][2]:
         return None
@@ -623,7 +623,7 @@ def at_threshold(scores, positive, threshold):
 
 
 def average_precision(scores, positive):
-    """The mean of the precision over the steps of the recall, tied scores making one step; None where a class is missing."""
+    """The mean of the precision over the steps of the recall, with one step for tied scores; None if a class is missing."""
     points, before, total = thresholds(scores, positive), 0, 0.0
     if not points or not points[-1][1] or not points[-1][2]:
         return None
@@ -648,14 +648,14 @@ def calibration(probabilities, positive):
 
 
 def quantile(ascending, p):
-    """Linear between the values (definition 7 of Hyndman and Fan, The American Statistician 50, 1996)."""
+    """Quantiles with linear interpolation (definition 7 of Hyndman and Fan, The American Statistician 50, 1996)."""
     place = p * (len(ascending) - 1)
     low = ascending[math.floor(place)]
     return low + (place - math.floor(place)) * (ascending[min(math.floor(place) + 1, len(ascending) - 1)] - low)
 
 
 class InOrder:
-    """Scores whose AUC is wanted under many weights: a bootstrap's."""
+    """Scores whose AUC is computed with many sets of weights, for a bootstrap."""
 
     def __init__(self, scores, positive):
         self.negatives, self.positives, self.starts, self.ends = [], [], [], []
@@ -668,17 +668,17 @@ class InOrder:
                 self.ends.append(len(self.negatives))
 
     def auc(self, weights):
-        """With each image counted so many times; None where a class has no weight."""
+        """The AUC with each image counted this many times; None if a class has no weight."""
         below = list(accumulate((weights[i] for i in self.negatives), initial=0))
         own = [weights[i] for i in self.positives]
         halves = sum(w * (below[start] + below[end]) for w, start, end in zip(own, self.starts, self.ends))
         return share(halves, sum(own), below[-1]) if sum(own) and below[-1] else None
 
 
-# The bundle: members of the archive, objects among them, and which of these are behind the result.
+# The bundle: the members of the archive, the objects among them, and the lineage of the result.
 
 HASH = re.compile("[0-9a-f]{64}")
-# What check.py cannot make again: it is held to the sums alone.
+# What check.py cannot recompute: it is only checked against the sums.
 GIVEN = {"README.md", "check.py"}
 TEXTS = {"readable/table.txt", "readable/table.csv"}
 SUMS = {"b3sums.txt": 0, "sha256sums.txt": 1}
@@ -691,7 +691,7 @@ def path_of(id):
 
 
 class NotAsWritten(Exception):
-    """An archive or a folder that was not written by reg: none of it is read."""
+    """An archive or a folder that was not written by reg: it is not read any further."""
 
 
 def must(condition, otherwise):
@@ -700,7 +700,7 @@ def must(condition, otherwise):
 
 
 def check_archive(path, archive):
-    """Makes every byte of the archive again but those of the members themselves, as reg writes it. The members' names in their order."""
+    """Recomputes every byte of the archive outside the members' contents, as reg writes it. Returns the members' names in order."""
     infos, whole = archive.infolist(), os.path.getsize(path)
     for info in infos:
         plain = info.compress_type == info.flag_bits == 0 and info.compress_size == info.file_size
@@ -731,7 +731,7 @@ def check_archive(path, archive):
 
 
 def check_folder(path):
-    """Names of the files in an unpacked bundle, which has nothing but plain files and folders that hold some."""
+    """Names of the files in an unpacked bundle, which contains only plain files and non-empty folders."""
     names = []
     for folder, folders, files in os.walk(path):
         must(folders or files, f"{folder} is empty")
@@ -743,7 +743,7 @@ def check_folder(path):
 
 
 def written(name):
-    """Objects come behind all else."""
+    """Sorts objects after everything else."""
     return name.startswith("objects/"), name
 
 
@@ -782,18 +782,18 @@ class Bundle:
     def manifest(self, dataset):
         record = self.record(dataset, "dataset")
         manifest = self.packed(record["manifest"], "manifest")
-        need(manifest.labels == len(record["labels"]), "a manifest has not a value for each label of its data set")
+        need(manifest.labels == len(record["labels"]), "a manifest does not have a value for each label of its data set")
         return manifest
 
     def subset(self, split, fold, subset):
-        """Rows of the manifest that a fold of a split puts there."""
+        """Rows of the manifest in a subset of a fold of a split."""
         folds = self.packed(self.record(split, "split")["assignment"], "assignment")
         need(type(fold) is int and 0 <= fold < len(folds), f"split {split[:12]} has no fold {fold}")
         code = ["train", "val", "test"].index(subset)
         return [row for row, own in enumerate(folds[fold]) if own == code]
 
     def origins(self, weights):
-        """Runs whose checkpoint some weights are: those that they name, and those that came later."""
+        """The runs whose checkpoint some weights are: those recorded with the weights, and those that came later."""
         document = self.record(weights, "weights")
         file = document["file"]["object"]
         later = [id for id, own in self.documents.items() if own["kind"] == "run" and own["checkpoint"] == file]
@@ -804,7 +804,7 @@ class Bundle:
 
 
 def check_objects(bundle):
-    """Every object is named by its hash; every record is spelled as it must be."""
+    """Every object has its hash as its name; every record is in canonical form."""
     total = 0
     for name in sorted(bundle.names):
         if name in SUMS:
@@ -835,7 +835,7 @@ def check_objects(bundle):
 
 
 def links(document):
-    """Every string of 64 hex digits with the key that it stands under; of a file from outside, with the key of that file."""
+    """Every string of 64 hex digits with its key; for an imported file, with the key of that file."""
 
     def within(value, role):
         if isinstance(value, str) and HASH.fullmatch(value):
@@ -851,7 +851,7 @@ def links(document):
 
 
 def files(value):
-    """Every mention of a file from outside, which is named by two hashes."""
+    """Every reference to an imported file, which has two hashes."""
     if isinstance(value, dict) and "object" in value and "kind" not in value:
         need(value.keys() == {"object", "sha256", "bytes"}, "an imported file has wrong keys")
         return [value]
@@ -859,7 +859,7 @@ def files(value):
     return [file for item in below for file in files(item)]
 
 
-# What must be of which kind, and what may be null or absent: `place=kind?`, the kind being the place's last word if none is given.
+# The kind of each link, and whether it may be null or absent: `place=kind?`; the default kind is the last word of the place.
 NAMED = {
     "dataset": "manifest metadata=file boxes? boxes_file=file?",
     "split": "dataset assignment method.train_val=file? method.test=file?",
@@ -881,7 +881,7 @@ SOURCES = {"run": "device numerics run threads type", "import": "file rules type
 
 
 def at(value, place):
-    """What stands at a place, in each item of a list; of a file from outside, its object."""
+    """The value at a place, in each item of a list; for an imported file, its object."""
     if isinstance(value, list):
         return [found for item in value for found in at(item, place)]
     if place:
@@ -890,7 +890,7 @@ def at(value, place):
 
 
 def check_links(bundle, id):
-    """What a record names is of the kind that its part asks for."""
+    """Every link of a record leads to an object of the kind that its role requires."""
     document = bundle.documents[id]
     kind = document["type"] + " table" if document["kind"] == "table" else document["kind"]
     for named in NAMED.get(kind, "").split():
@@ -905,7 +905,7 @@ def check_links(bundle, id):
 
 
 def check_lineage(bundle):
-    """Whatever the result names, directly or not, is there; beside it, only what says when it was made or that it is withdrawn."""
+    """All dependencies of the result are present; besides these there are only its executions and withdrawals."""
     made = {}
     for id, document in sorted(bundle.documents.items()):
         if document["kind"] == "execution":
@@ -926,10 +926,10 @@ def check_lineage(bundle):
         if kind == "missing":
             complain(f"{role} {id} is referenced but missing")
         for key, link in links(bundle.documents.get(id, {})):
-            # An execution is reached from what it made, which leads to the rest, and leads to the program that computed.
+            # An execution is reached from its result, so only its link to the software is followed.
             if kind != "execution" or id == bundle.root or key == "software":
                 weights = key == "checkpoint" or kind == "weights" and key == "file"
-                # The X-ray under a heat map, and the map over it; bundles of older versions had them.
+                # The X-ray of a heat map and the picture; bundles of older versions contained them.
                 picture = kind == "table" and bundle.documents[id]["type"] == "heat" and key in ("object", "picture")
                 follow(link, key, path_of(link) in bundle.names if picture else bundle.weights or not weights)
         if kind == "weights":
@@ -950,7 +950,7 @@ def check_lineage(bundle):
 
 
 def covered(withdrawal, images):
-    """The images that a withdrawal is about: by patient or name, and by the files that it lists."""
+    """The images that a withdrawal covers: by patient or name, and by the files that it lists."""
     subject = withdrawal["subject"]
     objects = {image["blake3"] for image in withdrawal["images"]} - {None}
 
@@ -962,7 +962,7 @@ def covered(withdrawal, images):
 
 
 def check_withdrawals(bundle):
-    """A withdrawal belongs to a bundle if it is about an image in it, and no other withdrawal takes it back."""
+    """A withdrawal belongs in a bundle if it covers an image in it, and no other withdrawal revokes it."""
     withdrawals = {id: document for id, document in bundle.documents.items() if document["kind"] == "withdrawal"}
     revoked = {document.get("revokes") for document in withdrawals.values()}
     for id, document in sorted(withdrawals.items(), key=lambda item: item[1]["number"]):
@@ -977,7 +977,7 @@ def check_withdrawals(bundle):
 
 
 def listing(bundle):
-    """bundle.json, as it follows from the objects."""
+    """bundle.json, computed from the objects."""
     entries = []
     for id, part in sorted(bundle.parts.items()):
         entry = {"id": id, "kind": part.kind, "role": part.role, "file": path_of(id) if part.kept else None}
@@ -989,7 +989,7 @@ def listing(bundle):
 
 
 def csv_line(values):
-    """Fields of a CSV, in quotation marks where they hold what else would end them."""
+    """Fields of a CSV, quoted if they contain a delimiter."""
     fields = map(str, values)
     return ",".join('"' + text.replace('"', '""') + '"' if re.search('[,"\n\r]', text) else text for text in fields)
 
@@ -1023,7 +1023,7 @@ def split_csv(bundle, split):
 
 
 def check_derived(bundle):
-    """Listing, sums and what is there for reading are what the objects give, to the byte; and nothing else is there."""
+    """Listing, sums and readable copies follow from the objects, byte by byte; and there are no other files."""
     derived = {"bundle.json": listing(bundle)}
     for id, part in bundle.parts.items():
         if id in bundle.documents and part.kept:
@@ -1053,7 +1053,7 @@ def check_derived(bundle):
 
 # Data sets and splits.
 
-# What this program reads the metadata of, and the labels of that format.
+# The format of metadata that this program reads, and its labels.
 SOURCE = "ChestX-ray14"
 LABELS = (
     "Atelectasis Cardiomegaly Consolidation Edema Effusion Emphysema Fibrosis Hernia Infiltration Mass Nodule"
@@ -1061,7 +1061,7 @@ LABELS = (
 ).split() + ["No Finding"]
 RENAMED = {"Infiltrate": "Infiltration"}
 COLUMNS = ("Image Index", "Finding Labels", "Follow-up #", "Patient ID", "Patient Age", "Patient Gender", "View Position")
-# Days of a year are 365.2425; an age is whole years, rounded towards zero.
+# A year has 365.2425 days; an age in whole years is rounded towards zero.
 AGE_UNITS = {"Y": (1, 1), "M": (1, 12), "W": (70_000, 3_652_425), "D": (10_000, 3_652_425)}
 
 
@@ -1077,7 +1077,7 @@ def text_of(data):
 
 
 def age_of(text):
-    """Years: a plain number, or 058Y, 010M, 003W, 003D as the file of 2017 has it (DICOM PS3.5, section 6.2, AS)."""
+    """Years: a plain number, or 058Y, 010M, 003W, 003D as in the file of 2017 (DICOM PS3.5, section 6.2, AS)."""
     if not text:
         return None
     units, year = AGE_UNITS.get(text[-1].upper(), (1, 1))
@@ -1087,13 +1087,13 @@ def age_of(text):
     return -years if digits[1] == "-" else years
 
 
-# What Rust and Unicode take for blanks; Python takes four separators more.
+# The white space of Rust and Unicode; Python adds four separators.
 BLANKS = "".join(c for c in map(chr, range(0x3001)) if c.isspace() and not "\x1c" <= c <= "\x1f")
 NUMBER = re.compile("[+-]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][+-]?[0-9]+)?")
 
 
 def read_csv(data):
-    """Headings and rows, without the blanks around fields; behind the last heading there is nothing."""
+    """Column names and rows, with fields stripped of white space; fields after the last column name are empty."""
     head, *rows = ([field.strip(BLANKS) for field in line] for line in csv.reader(io.StringIO(text_of(data), newline="")) if line)
     while head and not head[-1]:
         head.pop()
@@ -1114,7 +1114,7 @@ def finite(text):
 
 
 def read_metadata(data):
-    """What the CSV says of each image, by its row: the first row of a name counts, and others must not say anything else."""
+    """The data of each image in the CSV, by its row: the first row of a name counts, and others must agree with it."""
     head, rows = read_csv(data)
     places = [only(head, name) for name in COLUMNS]
     found, first = {}, {}
@@ -1134,7 +1134,7 @@ def read_metadata(data):
 
 
 def read_boxes_csv(data, names):
-    """Boxes of images that are in the manifest, each as the packed list has it, in its order."""
+    """Boxes whose images are in the manifest, in the form and order of the packed list."""
     head, rows = read_csv(data)
     image, label, *edges = (only(head, name) for name in ("Image Index", "Finding Label", "Bbox [x", "y", "w", "h]"))
     boxes = []
@@ -1151,12 +1151,12 @@ def plausible(image):
 
 
 def check_dataset(bundle, id):
-    """The manifest says of every image what the metadata say, and the record counts it rightly."""
+    """The manifest agrees with the metadata for every image, and the record's counts are right."""
     dataset, manifest = bundle.record(id, "dataset"), bundle.manifest(id)
     labels, none = dataset["labels"], dataset["no_finding"]
     odd = [name for name in labels if not is_plain(name, 128) or "|" in name]
-    need(not odd and 1 <= len(set(labels)) == len(labels), "a label of a data set has no name, or that of another")
-    need(none is None or none in labels, "what says that nothing is found is no label of its data set")
+    need(not odd and 1 <= len(set(labels)) == len(labels), "a label of a data set has an invalid or duplicate name")
+    need(none is None or none in labels, "the label for no finding is not a label of its data set")
     known = dataset["source"] == SOURCE
     if known:
         said = read_metadata(bundle.object(dataset["metadata"]["object"]))
@@ -1182,13 +1182,13 @@ def check_dataset(bundle, id):
     if known and dataset["boxes"] is not None:
         boxes = read_boxes_csv(bundle.object(dataset["boxes_file"]["object"]), {image.name: row for row, image in enumerate(manifest)})
         if boxes != bundle.packed(dataset["boxes"], "boxes"):
-            complain(f"data set {id[:12]}: its boxes are not those of their file")
+            complain(f"data set {id[:12]}: its boxes do not match the list of boxes")
     how = "as in the metadata" if known else f"of {dataset['source']}"
     say(f"data set {id[:12]}: {len(manifest):,} images {how}, {counted['patients']:,} patients")
 
 
 def fill(patients, quotas):
-    """Puts patients, each a list of rows, into parts: the first with room for all its images; the rest trains.
+    """Assigns patients, each a list of rows, to subsets: the first with room for all images of the patient; the others train.
 
     Where a quota is not met, the smallest patient that trains moves if that comes closer.
     """
@@ -1207,7 +1207,7 @@ def fill(patients, quotas):
 
 
 def draw(manifest, codes, quotas, bits):
-    """Shuffles the patients of the rows that train and fills the quotas: how folds are drawn."""
+    """Shuffles the patients of the training rows and fills the quotas, as when folds are drawn."""
     patients = {}
     for row in (row for row, code in enumerate(codes) if code == 0):
         patients.setdefault(manifest[row].patient, []).append(row)
@@ -1222,14 +1222,14 @@ def draw(manifest, codes, quotas, bits):
 
 
 def drawn(bundle, split, manifest):
-    """The folds that a split's seed and lists give."""
+    """The folds recomputed from a split's seed or lists."""
     method, images = split["method"], len(manifest)
     if method["type"] == "resample":
         quotas = [(part, (images * method["ratios"][part] + 50) // 100) for part in (2, 1)]
         return [draw(manifest, [0] * images, quotas, stream("reg split", method["seed"], fold)) for fold in range(len(split["folds"]))]
     lists = [text_of(bundle.object(method[key]["object"])).split("\n") for key in ("train_val", "test")]
     listed = Counter(line.strip(BLANKS) for lines in lists for line in lines)
-    need(all(times == 1 or not name for name, times in listed.items()), "a name is twice on the lists of a split")
+    need(all(times == 1 or not name for name, times in listed.items()), "a name occurs twice on the lists of a split")
     lists = [{line.strip(BLANKS) for line in lines} for lines in lists]
     codes = [0 if image.name in lists[0] else 2 if image.name in lists[1] else 3 for image in manifest]
     quota = math.floor(codes.count(0) * method["val_fraction"] + 0.5)
@@ -1237,7 +1237,7 @@ def drawn(bundle, split, manifest):
 
 
 def check_split(bundle, id):
-    """No patient is in two parts of a fold, the parts are those that the seed draws, and the record counts them rightly."""
+    """No patient is in two subsets of a fold, the subsets are those recomputed, and the record's counts are right."""
     split = bundle.record(id, "split")
     manifest, folds = bundle.manifest(split["dataset"]), bundle.packed(split["assignment"], "assignment")
     torn, counted = [], []
@@ -1251,17 +1251,17 @@ def check_split(bundle, id):
     complain_of(torn)
     verify(f"split {id[:12]}", {"folds": split["folds"]}, {"folds": counted}, "patients and subsets give")
     if folds != drawn(bundle, split, manifest):
-        complain(f"split {id[:12]}: its folds are not those of its seed")
+        complain(f"split {id[:12]}: its folds do not follow from its seed or lists")
     say(f"split {id[:12]}: no patient is in two subsets of a fold; the folds are those of seed {split['method']['seed']}")
 
 
-# What is recorded beside what comes out here.
+# Recorded values compared with recomputed ones.
 
 NOTHING = object()
 
 
 def differences(recorded, now, place=""):
-    """Where two documents differ: place, what is recorded, what comes out."""
+    """Where two documents differ: place, recorded value, recomputed value."""
     if isinstance(recorded, dict) and isinstance(now, dict):
         keys = sorted(recorded.keys() | now.keys())
         parts = [(recorded.get(key, NOTHING), now.get(key, NOTHING), f"{place}.{key}".lstrip(".")) for key in keys]
@@ -1279,7 +1279,7 @@ def alike(recorded, now):
 
 
 def verify(what, recorded, now, source):
-    """Complains of every difference."""
+    """Reports every difference."""
 
     def shown(value):
         return "missing" if value is NOTHING else f"{len(value)} entries" if isinstance(value, list) else str(value)
@@ -1291,13 +1291,13 @@ def verify(what, recorded, now, source):
 # Runs and predictions.
 
 
-# Bits of a number in a safetensors file.
+# Bits per number in a safetensors file.
 BITS = {"F4": 4, "F6_E2M3": 6, "F6_E3M2": 6, "BOOL": 8, "U8": 8, "I8": 8, "F8_E5M2": 8, "F8_E4M3": 8, "F8_E8M0": 8, "I16": 16, "U16": 16, "F16": 16}
 BITS.update({"BF16": 16, "I32": 32, "U32": 32, "F32": 32, "I64": 64, "U64": 64, "F64": 64, "C64": 64})
 
 
 def tensors(data):
-    """How many numbers each tensor of a safetensors file has; they lie one behind the other and fill the file."""
+    """Number of values of each tensor of a safetensors file; the tensors are contiguous and fill the file."""
     (length,) = struct.unpack_from("<Q", data)
     need(length <= len(data) - 8, "a safetensors file ends in its header")
     header = strict(data[8 : 8 + length])
@@ -1314,12 +1314,12 @@ def tensors(data):
 
 
 def parameters(checkpoint):
-    """Numbers in the tensors of a checkpoint, running statistics aside."""
+    """Number of values in the tensors of a checkpoint, without running statistics."""
     return sum(n for name, n in tensors(checkpoint).items() if not re.search("running_(mean|var)$|num_batches_tracked$", name))
 
 
 def check_weights(bundle, id):
-    """Weights from outside hold as many tensors and numbers as the record says, and are the checkpoint of the runs that they are said to be of."""
+    """Imported weights have as many tensors and values as recorded, and are the checkpoint of the recorded runs."""
     weights = bundle.record(id, "weights")
     if "runs" in weights:
         theirs = {run for run in weights["runs"] if bundle.record(run, "run")["checkpoint"] == weights["file"]["object"]}
@@ -1331,7 +1331,7 @@ def check_weights(bundle, id):
 
 
 def check_software(bundle, id):
-    """The sources are lines as b3sum writes them."""
+    """The sources are lines in the format of b3sum."""
     lines = bundle.object(bundle.record(id, "software")["sources"]).decode()
     need(re.fullmatch("([0-9a-f]{64}  [!-~][ -~]*\n)+", lines), "its sources are not lines of hash and path")
 
@@ -1341,9 +1341,9 @@ EPOCH.update({"val_auc": (float, int, None), "val_auc_labels": (int,), "improved
 
 
 def read_log(data, training):
-    """The validation losses of a run, epoch after epoch; a network that has diverged has none. When it ends and how it learns follows from them."""
+    """The validation losses of a run by epoch; a diverged epoch has none. The end of the training and the learning rates must follow from them."""
     *lines, rest = data.decode().split("\n")
-    need(lines and not rest, "a log does not end with its last line")
+    need(lines and not rest, "the last line of a log is incomplete")
     losses, lowest, rate, stalled, since_best = [], None, training["lr"], 0, 0
     stop = training.get("early_stop", "never")
     stop = math.inf if stop == "never" else stop
@@ -1368,7 +1368,7 @@ def read_log(data, training):
 
 
 def check_spec(bundle, id):
-    """A network begins with weights where it is to begin with some, and it does not with a fold that there is not."""
+    """A run has initial weights exactly if its initialisation needs them, and its fold exists."""
     spec = bundle.record(id, "spec")
     need(spec["init"] in ("scratch", "fine-tune", "off-the-shelf") and spec["device"] in ("cpu", "cuda"), "an unknown `init` or `device`")
     need((spec["init"] == "scratch") == (spec["weights"] is None), f"`init` is {spec['init']}, but its weights are missing or not expected")
@@ -1377,7 +1377,7 @@ def check_spec(bundle, id):
 
 
 def check_run(bundle, id):
-    """A run's split is of its data set, and its record says what its log and its checkpoint say."""
+    """A run's split belongs to its data set, and its record agrees with its log and its checkpoint."""
     run = bundle.record(id, "run")
     spec = bundle.record(run["spec"], "spec")
     losses = read_log(bundle.object(run["log"]), spec["training"])
@@ -1390,12 +1390,12 @@ def check_run(bundle, id):
 
 
 def read_scores_csv(data, labels):
-    """Another tool's scores: those of each image by label of a data set."""
+    """Another tool's scores: those of each image by label of the data set."""
 
     def plain(name):
         return name.replace("_", " ").lower()
 
-    # As it is, else however it is spaced and capitalised where only one is so, else the older name as it is.
+    # The exact column name; otherwise the only one that differs just in spaces and case; otherwise the older name.
     names = {}
     for own in labels:
         names.setdefault(plain(own), []).append(own)
@@ -1420,7 +1420,7 @@ def read_scores_csv(data, labels):
 
 
 def check_predictions(bundle, id):
-    """Predictions are of the images, labels and model of the run that they name, or say what the file says that they were read from."""
+    """Predictions have the images, labels and model of their run, or agree with the file from which they were imported."""
     predictions = bundle.record(id, "predictions")
     cell = Cell.of(bundle, id)
     fitting = {"dataset": predictions["dataset"], "images": len(cell.rows), "scores": len(predictions["labels"])}
@@ -1446,7 +1446,7 @@ def check_predictions(bundle, id):
         fitting["labels"] = [label for label in known if label in next(iter(given.values()))]
         need(predictions["scale"] in ("probability", "logit"), "scores of an unknown scale")
         if predictions["scale"] == "probability" and not all(0 <= score <= 1 for scores in given.values() for score in scores.values()):
-            complain(f"predictions {id[:12]}: a probability in their file is none")
+            complain(f"predictions {id[:12]}: a value in their file is not a probability")
         scored = [row for row, image in enumerate(cell.manifest) if image.name in given]
         if cell.rows != (scored if wanted is None else sorted(set(scored) & set(wanted))):
             complain(f"predictions {id[:12]}: their images are not those of the imported file")
@@ -1456,7 +1456,7 @@ def check_predictions(bundle, id):
 
 
 class Cell:
-    """A model's scores of one fold, beside the truth."""
+    """A model's scores of one fold, with the true labels."""
 
     def __init__(self, bundle, id):
         self.id, self.predictions = id, bundle.record(id, "predictions")
@@ -1476,7 +1476,7 @@ class Cell:
     def complete(self):
         places = {label: place for place, label in enumerate(self.dataset["labels"])}
         self.images = [self.manifest[row] for row in self.rows]
-        # Without the images of which a label is missing; a label that the data set does not have is false.
+        # Without images whose label is missing; a label that the data set does not have is false.
         self.known = {}
         for label in self.labels:
             truth = [value_of(image, places[label]) if label in places else 0 for image in self.images]
@@ -1491,7 +1491,7 @@ class Cell:
         return len(self.rows) - len(self.known[label][0])
 
     def rows_in(self, other):
-        """Where the data set of another cell holds each of the images: of the same source, name, file, patient and labels; None where it does not."""
+        """For each image, its row in the data set of another cell, with the same source, name, file, patient and labels; None if there is none."""
         if self.predictions["dataset"] == other.predictions["dataset"]:
             return self.rows
         if any(self.dataset[key] != other.dataset[key] for key in ("source", "labels")):
@@ -1504,7 +1504,7 @@ class Cell:
         return [theirs.get(identity(image)) for image in self.images]
 
     def within(self, rows, other):
-        """The cell on those of its images that are among these of the data set of another."""
+        """The cell restricted to those of its images that are among these of another cell's data set."""
         there = self.rows_in(other)
         kept = [place for place, row in enumerate(there) if row in rows]
         if len(kept) == len(there):
@@ -1521,16 +1521,16 @@ class Cell:
         return self.placed[label]
 
     def spec(self, bundle):
-        """Of the training behind the scores; None of another tool's."""
+        """The spec of the run behind the scores; None for another tool's scores."""
         source = self.predictions["source"]
         return bundle.record(bundle.record(source["run"], "run")["spec"], "spec") if source["type"] == "run" else None
 
 
-# Tables: what they must say, every field of it.
+# Tables: every field is recomputed.
 
 
 def lacking(missing):
-    """What a row says of images whose label is missing: nothing where there are none."""
+    """The number of images whose label is missing; absent if there are none."""
     return {"missing": missing} if missing else {}
 
 
@@ -1580,7 +1580,7 @@ def dataset_table(bundle, table):
     }
 
 
-# Comparisons. A column is a model: its cells by fold, folds ascending, and a cell of no fold before them.
+# Comparisons. A column is a model: its cells by ascending fold, after the cell without a fold.
 
 
 def in_order(fold):
@@ -1598,12 +1598,12 @@ def same_images(a, b):
 def columns_of(bundle, table):
     columns = {}
     for model in table["models"]:
-        need(model["name"] not in columns and model["predictions"], f"column {model['name']} is there twice, or empty")
+        need(model["name"] not in columns and model["predictions"], f"column {model['name']} is duplicated or empty")
         cells = sorted((Cell.of(bundle, id) for id in model["predictions"]), key=lambda cell: in_order(cell.fold))
         columns[model["name"]] = {cell.fold: cell for cell in cells}
         need(len(columns[model["name"]]) == len(cells), f"column {model['name']} has two predictions of one fold")
-    need(columns, "a comparison of nothing")
-    # A column is called as its model is, or as somebody named a run; but never as another column's model.
+    need(columns, "a comparison without models")
+    # A column has the name of its model, or a name given to its run; but never the name of another column's model.
     models = {name: {cell.predictions["model"] for cell in cells.values()} for name, cells in columns.items()}
     for name, own in models.items():
         if name not in own and any(name in other for other in models.values()):
@@ -1614,7 +1614,7 @@ def columns_of(bundle, table):
 
 
 def common(columns):
-    """The columns on the folds and images that all of them scored."""
+    """The columns restricted to the folds and images that all of them scored."""
     first, *others = columns.values()
     shared = [fold for fold in first if all(fold in cells for cells in others)]
     result = {name: {} for name in columns}
@@ -1629,7 +1629,7 @@ def common(columns):
 
 
 def compared(bundle, table):
-    """A comparison, out of the predictions that it names and of what was asked for."""
+    """Recomputes a comparison from its predictions and the requested options."""
     columns = columns_of(bundle, table)
     if table.get("shared_images"):
         columns = common(columns)
@@ -1639,7 +1639,7 @@ def compared(bundle, table):
     scored = [set(cell.labels) for cells in columns.values() for cell in cells.values()]
     different = any(reason["kind"] == "different-labels" for reason in table.get("unfair", []))
     first = next(iter(next(iter(columns.values())).values()))
-    # Where labels were chosen, the table is of those; else all must be the same, or it must say that they are not.
+    # If labels were chosen, the table has those; otherwise all columns must have the same, or the table must flag it.
     labels = [label["label"] for label in table["models"][0]["labels"]]
     if different:
         reasons += different_labels(columns)
@@ -1664,7 +1664,7 @@ def compared(bundle, table):
             metrics += [metric_row(model["name"], cell, validation, label) for label in labels]
     datasets = [(cell.predictions["dataset"], cell.predictions["subset"]) for cell in next(iter(columns.values())).values()]
     own = (table["dataset"], table["subset"])
-    # Of folds that do not belong together it is that of the first that was named, and which that was is not known.
+    # With mixed folds, data set and subset are those of the first input, which is unknown.
     dataset, subset = own if mixed and own in datasets else datasets[0]
     by = [row["by"] for row in table.get("groups", [])]
     now = {
@@ -1683,17 +1683,17 @@ def compared(bundle, table):
         "published": published,
         "unfair": reasons,
     }
-    need(table.get("pooling") in (None, "all-scores") and table.get("shared_images") in (None, True), "an option that there is not")
+    need(table.get("pooling") in (None, "all-scores") and table.get("shared_images") in (None, True), "an unknown option")
     return given(now, "shared_images", "pooling", "resampled", "bootstrap", "metrics", "groups", "published", "unfair")
 
 
 def given(document, *optional):
-    """Without those keys that say nothing."""
+    """Without keys whose value is empty."""
     return {key: value for key, value in document.items() if value or key not in optional}
 
 
 def evaluate(name, cells, folds, labels):
-    """A model of a comparison; a fold that not it, but another has, is undefined."""
+    """A model of a comparison; folds that only other models have are undefined."""
     own = [cells.get(fold) for fold in folds]
     rows = []
     for label in labels:
@@ -1718,7 +1718,7 @@ def evaluate(name, cells, folds, labels):
 
 
 def correlations(columns, labels, pooling):
-    """Spearman's, of every pair: of each label over the images of a fold, then averaged; or of all scores of a fold at once."""
+    """Spearman's rank correlation of every pair: for each label over the images of a fold, or for all scores of a fold, then averaged."""
     names, matrices = list(columns), []
     for fold in columns[names[0]]:
         for pooled in [labels] if pooling == "all-scores" else [[label] for label in labels]:
@@ -1728,7 +1728,7 @@ def correlations(columns, labels, pooling):
 
 
 def adjust(rows):
-    """Adds p-values for many tests at once."""
+    """Adds adjusted p-values."""
     p_values = [row["p"] for row in rows]
     for row, row["p_holm"], row["p_bh"] in zip(rows, holm(p_values), benjamini_hochberg(p_values)):
         pass
@@ -1744,7 +1744,7 @@ def delong(columns, labels):
                 for b in names[i + 1 :]:
                     one, other = columns[a][fold].placements(label), columns[b][fold].placements(label)
                     if testable(one) and testable(other):
-                        # The variance of a difference is that of the differences of the images.
+                        # The variance of a difference is the variance of the images' differences.
                         apart = [list(map(sub, x, y)) for x, y in zip(one, other)]
                         difference = share(sum(apart[0]), len(apart[0]), len(apart[1]))
                         error = math.sqrt(variance(apart))
@@ -1787,7 +1787,7 @@ LEVEL = 0.95
 
 
 def bootstrap(columns, labels, recorded, paired):
-    """Bootstrap intervals (by patient) with replacement, all images of one together and for all models alike."""
+    """Bootstrap intervals: patients are drawn with replacement, with all their images, in the same way for all models."""
     cells = [cell for folds in columns.values() for cell in folds.values()]
     patients = sorted({image.patient for cell in cells for image in cell.images}, key=patient_order)
     place = {patient: i for i, patient in enumerate(patients)}
@@ -1841,7 +1841,7 @@ def apart(a, b):
 
 
 def validation_of(bundle, cell, allowed):
-    """What the same model said of the validation images of the fold, among those that the table names; of the same code where there is a choice."""
+    """The predictions of the same model for the validation images of the fold, among those linked in the table; those by the same code if there are several."""
     own = cell.predictions
 
     def of(predictions):
@@ -1853,7 +1853,7 @@ def validation_of(bundle, cell, allowed):
     found = [Cell.of(bundle, id) for id in allowed]
     found = [other for other in found if other.predictions["subset"] == "val" and of(other.predictions) == of(own)]
     found = [other for other in found if other.predictions["source"] == own["source"]] or found
-    # A threshold means something on its own scale only.
+    # A threshold is only valid on the scale of its scores.
     return found[-1] if found and found[-1].predictions["scale"] == own["scale"] else None
 
 
@@ -1862,7 +1862,7 @@ def sigmoid(score):
 
 
 def metric_row(model, cell, validation, label):
-    """Figures beside the AUC; the threshold is chosen on validation images, never on those that are judged."""
+    """Metrics besides the AUC; the threshold is chosen on validation images, never on the evaluated ones."""
     _, scores, truth = cell.known[label]
     logit = cell.predictions["scale"] == "logit"
     probabilities = [sigmoid(score) for score in scores] if logit else scores
@@ -1886,7 +1886,7 @@ def metric_row(model, cell, validation, label):
 
 
 def group_of(by, image):
-    """The place of an image's group among the groups, and its name."""
+    """The index of an image's group among the groups, and its name."""
     unknown = (1000, "unknown")
     if by == "age":
         return (image.age // 10, f"{image.age // 10 * 10}-{image.age // 10 * 10 + 9}") if plausible(image) else unknown
@@ -1913,7 +1913,7 @@ def groups(columns, labels, by):
 
 
 def published_models(bundle, table):
-    """Published numbers, as the file says that came with them."""
+    """Published numbers, recomputed from the included file."""
     if "published" not in table:
         return None
     id, models = table["published"]["file"]["object"], []
@@ -1929,7 +1929,7 @@ def published_models(bundle, table):
     return {"file": {"object": id, "sha256": f"sha256:{sha256}", "bytes": size}, "models": models}
 
 
-# What makes a comparison unfair. A table must say all of it, in these words.
+# Reasons why models are not comparable. A table must contain all of them, in these words.
 
 
 def incomparable(kind, why):
@@ -1937,7 +1937,7 @@ def incomparable(kind, why):
 
 
 def fairness(bundle, columns):
-    """Folds that do not belong to one experiment, other folds, other images, patients that a model has seen before."""
+    """Folds that do not belong to one experiment, different folds, different images, patients that a model has seen in training."""
     found = []
     for name, cells in columns.items():
         difference = mixed_folds(bundle, cells)
@@ -1956,7 +1956,7 @@ def fairness(bundle, columns):
 
 
 def mixed_folds(bundle, cells):
-    """In which way folds are not of one data set, split and subset, scored by one kind of tool, trained with the same settings."""
+    """Why folds are not of one data set, split and subset, scored by one kind of tool, trained with the same settings."""
     (first, a), *others = cells.items()
     one = a.spec(bundle)
     for fold, b in others:
@@ -1976,7 +1976,7 @@ def mixed_folds(bundle, cells):
 
 
 def different_settings(a, b):
-    """The first setting in which trainings differ. Folds differ in their fold, may in their seed, and are trained wherever there is room."""
+    """The first setting in which trainings differ, apart from fold, seed, threads, device and program."""
     b = {**b, **{key: a[key] for key in ("fold", "seed", "threads", "device", "numerics")}}
 
     def first(x, y, place):
@@ -2011,7 +2011,7 @@ def different_labels(columns):
 
 
 def leaks(bundle, columns):
-    """Models that were trained or selected on patients of another model's test images: fold by fold, or where folds differ, each by each."""
+    """Models that were trained or selected on patients of another model's test images: fold by fold or, if folds differ, each with each."""
     first = next(iter(columns.values()))
     same_folds = all(list(cells) == list(first) for cells in columns.values())
     tested = {}
@@ -2024,7 +2024,7 @@ def leaks(bundle, columns):
             spec = learner.spec(bundle)
             if spec is None:
                 continue
-            # Validation images that are themselves what is judged do not count as seen.
+            # Validation images do not count as seen if they are themselves evaluated.
             subsets = ("train",) if learner.predictions["subset"] == "val" else ("train", "val")
             seen, learnt = set(), [(spec, subsets)]
             while learnt:

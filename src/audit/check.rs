@@ -1,4 +1,4 @@
-//! Reads a bundle and believes nothing that it says of itself.
+//! Checks a bundle without trusting any of its claims about itself.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -14,6 +14,7 @@ use super::AuditError;
 use super::bundle::{FORMAT, LISTING, derived, mark, object_at, path_of, write};
 use super::same::Same;
 use super::walk::{BundleMember, ObjectSource, walk};
+use crate::digits::thousands;
 use crate::hash::{Hash, Id};
 use crate::lineage::{Mark, NodeKind};
 use crate::records::{
@@ -25,40 +26,41 @@ use crate::runs::{Mismatch, recompute};
 use crate::split::{Leak, leaks};
 use crate::store::StoreError;
 
-/// A member longer than this is refused.
+/// Longer members are refused.
 const MAX_MEMBER: u64 = 8 << 30;
-/// Patients in two parts of a split that are told one by one.
+/// Maximum number of leaking patients that are listed one by one.
 const MAX_REPORTED: usize = 10;
-/// More members than this are refused.
+/// An archive with more members is refused.
 const MAX_MEMBERS: usize = 1_000_000;
 
-/// What came of checking a bundle.
+/// The result of checking a bundle.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Checked {
-    /// The result that it is about.
+    /// The audited result.
     pub root: Hash,
-    /// Records in it.
+    /// Number of records in the bundle.
     pub records: u64,
-    /// Objects in it, records among them.
+    /// Number of objects in the bundle, including records.
     pub objects: u64,
-    /// Tables of which every number was computed again.
+    /// Tables whose numbers were all recomputed.
     pub recomputed: Vec<Hash>,
-    /// AUCs in these tables.
+    /// Number of AUCs in these tables.
     pub aucs: u64,
-    /// Tables that were not computed again, whose numbers come out of a network.
+    /// Tables that were not recomputed, because a network is needed for their numbers.
     pub uncomputed: Vec<Hash>,
-    /// Records that this reg would make by other rules and did not compute again, a sentence each.
+    /// Records made by other rules than those of this reg, which were not recomputed; one sentence each.
     pub other_rules: Vec<String>,
-    /// Data sets whose images were not held to their metadata, which are of a format that is not read here.
+    /// Data sets whose images were not compared with their metadata, because reg does not read the metadata's
+    /// format.
     pub unread: Vec<Hash>,
-    /// Columns of comparisons, with the models that they are of where they are called otherwise: names are words, and
-    /// nothing computes them.
+    /// Columns of comparisons whose names differ from the models' names, with these names: column names are
+    /// free text, which cannot be recomputed.
     pub renamed: BTreeMap<String, BTreeSet<String>>,
-    /// What the result has of withdrawn images.
+    /// The withdrawn data that the result contains.
     pub mark: Option<Mark>,
-    /// Withdrawals in it: of whom or what, and why.
+    /// The withdrawals in the bundle: their subjects and reasons.
     pub withdrawals: Vec<Withdrawal>,
-    /// What is wrong with it; empty where nothing is.
+    /// Everything that is wrong with the bundle; empty if nothing is.
     pub wrong: Vec<String>,
 }
 
@@ -69,17 +71,17 @@ struct Listing {
     weights: bool,
 }
 
-/// Checks every hash, the whole lineage, everything for reading, every record that can be made again without a network,
-/// splits for patients in two parts, and every byte of the archive itself.
+/// Checks every hash, the whole lineage, all readable files, every record that can be recomputed without a
+/// network, splits for patients in two subsets, and every byte of the archive itself.
 ///
 /// # Errors
-/// A file that is no bundle. What is wrong in one is no error but part of the answer.
+/// A file that is not a bundle. Defects of a bundle are not errors but part of the result.
 pub fn check(path: &Path) -> Result<Checked, AuditError> {
     let not = |reason: String| AuditError::NotABundle { path: path.to_owned(), reason };
     let file = File::open(path).map_err(AuditError::io("read", path))?;
     let zip = ZipArchive::new(BufReader::new(file)).map_err(|e| not(e.to_string()))?;
     if zip.len() > MAX_MEMBERS {
-        return Err(not(format!("it has {} members", zip.len())));
+        return Err(not(format!("it has {} members", thousands(zip.len() as u64))));
     }
     let names: Result<BTreeSet<String>, _> =
         zip.file_names().map(|name| name.map(|name| name.into_owned())).collect();
@@ -87,11 +89,11 @@ pub fn check(path: &Path) -> Result<Checked, AuditError> {
     let bundle = OfBundle::read(zip, &members);
     let listing = bundle.member(LISTING).ok_or_else(|| {
         let why = bundle.wrong.borrow().iter().next().cloned();
-        not(why.unwrap_or_else(|| format!("it lacks {LISTING}")))
+        not(why.unwrap_or_else(|| format!("{LISTING} is missing")))
     })?;
     let listing: Listing = serde_json::from_slice(&listing).map_err(|e| not(format!("{LISTING}: {e}")))?;
     if listing.format != FORMAT {
-        return Err(not(format!("its format is {:?}, and this reg reads {FORMAT:?}", listing.format)));
+        return Err(not(format!("its format is {:?}, expected {FORMAT:?}", listing.format)));
     }
     let Listing { root, weights, .. } = listing;
     let mut checked = Checked {
@@ -116,7 +118,7 @@ pub fn check(path: &Path) -> Result<Checked, AuditError> {
     match parts {
         Ok(parts) if checked.wrong.is_empty() => {
             let wrong = || AuditError::io("read", path);
-            // A handle of its own: the archive's moves about.
+            // A separate handle: the archive moves the position of its own.
             let file = File::open(path).map_err(wrong())?;
             let same = write(&bundle, root, &parts, weights, Same::with(file), wrong)?;
             if let Some(place) = same.differs().map_err(wrong())? {
@@ -133,7 +135,7 @@ pub fn check(path: &Path) -> Result<Checked, AuditError> {
 }
 
 impl Checked {
-    /// Looks at everything but the archive.
+    /// Checks everything except for the archive itself.
     fn look(
         &mut self,
         bundle: &OfBundle,
@@ -144,9 +146,9 @@ impl Checked {
         let kept = parts.iter().filter(|(_, part)| part.kept);
         self.records = kept.clone().filter(|(_, part)| part.kind.record().is_some()).count() as u64;
         for (id, part) in kept.clone().filter(|(_, part)| part.kind == NodeKind::Missing) {
-            self.wrong.push(format!("{} {id} is named and not there, or not what it is named by", part.role));
+            self.wrong.push(format!("{} {id} is missing, or does not have its hash", part.role));
         }
-        // Nothing is computed of half of it.
+        // Nothing is recomputed from incomplete objects.
         if !self.wrong.is_empty() {
             return Ok(());
         }
@@ -175,7 +177,7 @@ impl Checked {
         Ok(())
     }
 
-    /// Makes a record again from what it names, and looks at what is no mismatch and an auditor should know.
+    /// Recomputes a record from its inputs, and notes what is not a mismatch but relevant to an auditor.
     fn record(&mut self, objects: &dyn Objects, id: Hash, kind: Kind) -> Result<(), AuditError> {
         let short = id.short();
         let by = kind.descriptor().recomputed.map_or("", Recomputed::by);
@@ -185,13 +187,13 @@ impl Checked {
             Ok(None) => {}
             Ok(Some(differences)) => {
                 let said = |Mismatch { place, recorded, now }: &Mismatch| {
-                    format!("{kind} {short}: {place} is {recorded}, and {by} {now}")
+                    format!("{kind} {short}: {place} is {recorded}, but {by} {now}")
                 };
                 self.wrong.extend(differences.iter().map(said));
                 self.recomputed.extend((kind == Kind::Table).then_some(id));
             }
             Err(e) if e.is_older_rules() => self.other_rules.push(e.to_string()),
-            Err(e) => self.wrong.push(format!("{kind} {short} cannot be computed again: {e}")),
+            Err(e) => self.wrong.push(format!("{kind} {short} cannot be recomputed: {e}")),
         }
         match kind.descriptor().content {
             Content::Split => {
@@ -233,24 +235,24 @@ impl Checked {
     }
 }
 
-/// Where objects of a bundle are read.
+/// Reads objects from a bundle.
 struct OfBundle {
     zip: RefCell<ZipArchive<BufReader<File>>>,
-    /// The objects whose bytes are those that they are named by.
+    /// The objects whose bytes match their hash.
     whole: HashSet<Hash>,
-    /// Runs and executions in it.
+    /// Kinds of the runs and executions in the bundle.
     kinds: HashMap<Hash, Kind>,
-    /// The executions in it, by what they made.
+    /// The executions in the bundle, by their result.
     made: HashMap<Hash, Vec<Hash>>,
-    /// The runs in it, by their checkpoints.
+    /// The runs in the bundle, by their checkpoint.
     trained: HashMap<Hash, Vec<Id<Run>>>,
     withdrawals: Vec<(Id<Withdrawal>, Withdrawal)>,
-    /// Members whose bytes are not what they are named by.
+    /// Members whose bytes do not match their hash.
     wrong: RefCell<BTreeSet<String>>,
 }
 
 impl OfBundle {
-    /// Hashes every object, once: from then on, those that are whole are there and no others.
+    /// Hashes every object once; only intact objects count as present.
     fn read(zip: ZipArchive<BufReader<File>>, members: &BTreeSet<String>) -> Self {
         let mut bundle = OfBundle {
             zip: RefCell::new(zip),
@@ -274,7 +276,7 @@ impl OfBundle {
                 bundle.kinds.insert(id, Kind::Run);
                 bundle.trained.entry(run.checkpoint.hash).or_default().push(Id::new(id));
             }
-            // Nothing that they are about names these two.
+            // No record refers to executions and withdrawals.
             if let Ok(execution) = codec::decode::<Execution>(&bytes) {
                 bundle.kinds.insert(id, Kind::Execution);
                 bundle.made.entry(execution.made).or_default().push(id);
@@ -293,14 +295,14 @@ impl OfBundle {
         let mut member = match zip.by_name(name) {
             Ok(member) => member,
             Err(ZipError::FileNotFound) => return None,
-            // A bundle's members are not compressed: whoever packed it anew changed it.
+            // The members of a bundle are not compressed; a compressed one was repacked.
             Err(e) => {
                 wrong(e.to_string());
                 return None;
             }
         };
         let mut bytes = Vec::new();
-        // What a header claims is not allocated before it is there.
+        // The size claimed in a header is not allocated in advance.
         match member.by_ref().take(MAX_MEMBER).read_to_end(&mut bytes) {
             Ok(_) => Some(bytes),
             Err(e) => {
@@ -327,7 +329,7 @@ impl Objects for OfBundle {
     }
 }
 
-/// As far as an audit asks: of what made an object, and of runs by their checkpoints.
+/// Only what an audit needs: the executions of an object, and the runs of a checkpoint.
 impl Lineage for OfBundle {
     fn kind(&self, id: &Hash) -> Result<Option<Kind>, RegistryError> {
         Ok(self.kinds.get(id).copied())

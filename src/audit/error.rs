@@ -1,4 +1,4 @@
-//! Why a bundle cannot be made or read.
+//! Why a bundle cannot be written or read.
 
 use std::path::{Path, PathBuf};
 
@@ -7,18 +7,18 @@ use crate::index::IndexError;
 use crate::records::CodecError;
 use crate::registry::RegistryError;
 
-/// Why a bundle cannot be made or read.
+/// Why a bundle cannot be written or read.
 #[derive(Debug, thiserror::Error)]
 pub enum AuditError {
     /// The registry.
     #[error(transparent)]
     Registry(#[from] RegistryError),
-    /// Something that has no inputs.
+    /// An object without inputs.
     #[error("{} is not a record, so it has no lineage: {source}", id.short())]
     NotARecord {
         /// Its id.
         id: Hash,
-        /// How that shows.
+        /// Why it is not a record.
         source: CodecError,
     },
     /// A file.
@@ -31,10 +31,10 @@ pub enum AuditError {
         /// What the system says.
         source: std::io::Error,
     },
-    /// A study, which names what was planned and not what came of it.
+    /// A study, which contains plans and no results.
     #[error("`{0}` is a study, which has only plans; audit the tables of `reg study compare {0}` instead")]
     Plan(String),
-    /// A file that is no bundle, or one of another version.
+    /// A file that is not a bundle, or a bundle of another version.
     #[error("{} is not an audit bundle: {reason}", path.display())]
     NotABundle {
         /// The file.

@@ -1,8 +1,8 @@
-//! The audit bundle: one file with a result and everything behind it, for somebody who does not have `reg`.
+//! The audit bundle: one file with a result and its whole lineage, readable without `reg`.
 //!
-//! A bundle is a function of the objects that it holds: everything in it beside them (the listing, the tables for
-//! reading) is computed from them. So the same result gives the same bytes every time, and [`check()`] needs no trust in
-//! what a bundle says of itself: it computes all of that again and compares.
+//! A bundle is a function of its objects: all other members (the listing, the readable tables) are computed
+//! from them. So the same result always gives the same bytes, and [`check()`] does not need to trust anything
+//! in a bundle: it recomputes these members and compares.
 
 mod bundle;
 mod check;

@@ -1,34 +1,35 @@
-//! Compares what is written with a file that is there already, so that a check needs no second copy of it.
+//! Compares written bytes with an existing file, so that a check needs no second copy of the file.
 
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom, Write};
 
-/// Writes up to this length may be written over: heads of members, whose sums are known behind their data.
+/// Writes up to this length may be overwritten: headers of members, whose checksums are known only after their
+/// data.
 const SHORT: usize = 64;
-/// How much is compared at once.
+/// Number of bytes compared at a time.
 const BUFFER: usize = 1 << 16;
 
-/// Takes bytes and keeps none but the short pieces.
+/// Receives bytes and stores only the short pieces.
 pub(super) struct Same {
     file: BufReader<File>,
-    /// Where the next byte goes.
+    /// Position of the next byte.
     at: u64,
-    /// Behind the last byte.
+    /// Position after the last byte.
     end: u64,
-    /// Short pieces by where they begin, neighbours put together.
+    /// Short pieces by their position, with adjacent pieces joined.
     short: BTreeMap<u64, Vec<u8>>,
-    /// The first place of a long piece that is another in the file.
+    /// The first difference from the file in a long piece.
     differs: Option<u64>,
 }
 
 impl Same {
-    /// Begins to compare.
+    /// Starts a comparison.
     pub(super) fn with(file: File) -> Self {
         Same { file: BufReader::new(file), at: 0, end: 0, short: BTreeMap::new(), differs: None }
     }
 
-    /// The first byte in which the file is another, or its length if one is longer.
+    /// The first byte that differs from the file, or the shorter length if one is longer.
     pub(super) fn differs(mut self) -> io::Result<Option<u64>> {
         let mut first = self.differs;
         for (at, piece) in std::mem::take(&mut self.short) {

@@ -1,4 +1,4 @@
-//! What of a bundle people read: tables, manifests and splits as CSV, records with line breaks.
+//! The readable members of a bundle: tables, manifests and splits as CSV, records with line breaks.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -15,10 +15,10 @@ use crate::records::{
 use crate::registry::Objects;
 use crate::report::{Format, results};
 
-/// Where they lie.
+/// Their folder.
 const READABLE: &str = "readable";
 
-/// Name and bytes of each.
+/// Name and bytes of each member.
 pub(super) fn views(
     source: &dyn ObjectSource,
     root: Hash,
@@ -71,7 +71,7 @@ pub(super) fn views(
     Ok(files)
 }
 
-/// A field of a CSV: in quotation marks where it holds what else would end it.
+/// A field of a CSV, quoted if it contains a delimiter.
 fn field(text: &str) -> Cow<'_, str> {
     match text.contains([',', '"', '\n', '\r']) {
         true => format!("\"{}\"", text.replace('"', "\"\"")).into(),
@@ -79,7 +79,7 @@ fn field(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// A row an image. A column of studies and one of missing labels is there where an image has some.
+/// One row per image. Columns for studies and missing labels exist only if an image has some.
 fn images(dataset: &Dataset, manifest: &Manifest) -> String {
     let has_study = manifest.rows.iter().any(|row| row.study.is_some());
     let has_missing = manifest.rows.iter().any(|row| row.labels.missing().next().is_some());
@@ -129,7 +129,7 @@ fn images(dataset: &Dataset, manifest: &Manifest) -> String {
     out
 }
 
-/// A row an image, a column a fold.
+/// One row per image, one column per fold.
 fn subsets(manifest: &Manifest, assignment: &Assignment) -> String {
     let mut out = String::from("name");
     for fold in 0..assignment.folds.len() {

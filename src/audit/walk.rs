@@ -1,4 +1,4 @@
-//! Which objects are behind a result, found by the one rule of lineage.
+//! Determines the lineage of a result.
 
 use std::collections::BTreeMap;
 
@@ -9,33 +9,33 @@ use crate::records::{self, Kind, Manifest, PackedKind, Withdrawal};
 use crate::registry::walk::{CHECKPOINT, Edge, Lineage, WEIGHTS_FILE, Walk, inputs};
 use crate::registry::{Objects, Withdrawn, is_pictured};
 
-/// Objects, and what stands beside them without being named.
+/// Objects, and the withdrawals that no object refers to.
 pub(super) trait ObjectSource: Objects + Lineage {
     /// All withdrawals.
     fn withdrawals(&self) -> Result<Vec<(Id<Withdrawal>, Withdrawal)>, AuditError>;
 }
 
-/// An object behind a result.
+/// An object in the lineage of a result.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct BundleMember {
-    /// What it is.
+    /// Its kind.
     pub(super) kind: NodeKind,
-    /// The part that it plays for whoever named it first.
+    /// Its role in the first object that refers to it.
     pub(super) role: String,
-    /// Whether its bytes belong into the bundle.
+    /// Whether its bytes are included in the bundle.
     pub(super) kept: bool,
 }
 
-/// What the result itself is, in the listing.
+/// The role of the result itself in the listing.
 const RESULT: &str = "result";
 
-/// Everything that `root` depends on, images aside, with the executions and withdrawals beside it.
+/// All dependencies of `root` except images, with the executions and withdrawals that concern them.
 ///
-/// Images are named by the manifests, with both hashes; they are too many and belong to patients. Without `weights`,
-/// checkpoints and weights from outside are named only.
+/// Images are referenced in the manifests with both hashes; they are too many, and they are patients' data.
+/// Without `weights`, checkpoints and imported weights are only referenced.
 ///
 /// # Errors
-/// A root that is no record.
+/// A root that is not a record.
 pub(super) fn walk(
     source: &dyn ObjectSource,
     root: Hash,
@@ -66,7 +66,7 @@ pub(super) fn walk(
                     continue;
                 }
                 let is_weights = role == CHECKPOINT || header.kind == Kind::Weights && role == WEIGHTS_FILE;
-                // The X-ray under a heat map, and the map over it.
+                // The X-ray of a heat map, and the picture.
                 let is_image = header.kind == Kind::Table && is_pictured(&role);
                 walk.reach(to, (role.into_owned(), !is_image && (weights || !is_weights)));
             }
@@ -77,7 +77,7 @@ pub(super) fn walk(
     Ok(parts)
 }
 
-/// Adds the withdrawals that hold and cover an image of a data set that is there.
+/// Adds the withdrawals in force that cover an image of an included data set.
 fn withdrawals(
     source: &dyn ObjectSource,
     parts: &mut BTreeMap<Hash, BundleMember>,

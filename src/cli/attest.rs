@@ -68,7 +68,7 @@ pub(crate) fn run(context: &Context, args: AttestArgs) -> Result<Reply, Failure>
     drop(view);
     marks::warn(context, &registry, [id])?;
     let statement = state(&registry, id)?;
-    // Nobody puts their name below what does not come out.
+    // A false result is not signed.
     for (id, kind) in records {
         match verify_record(&registry, id, kind) {
             Err(e) if e.is_older_rules() => context.note(&format!("warning: {e}")),
@@ -147,7 +147,7 @@ fn verify(
     Ok(if ok { reply } else { reply.with_code(NO) })
 }
 
-/// Holds an object of the registry against what a statement says of it.
+/// Compares an object of the registry with the statement.
 fn object(registry: &Registry, artifact: &Artifact) -> Result<(), String> {
     let id = artifact.id().ok_or("it has no id")?;
     if artifact.is_purged() && !registry.store().contains(&id) {

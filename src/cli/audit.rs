@@ -67,7 +67,7 @@ fn verified(file: &std::path::Path) -> Result<Reply, Failure> {
     let checked = check(file)?;
     let ok = checked.wrong.is_empty();
     let (root, records, objects) = (checked.root, checked.records, checked.objects);
-    // Names are a stranger's words, and a line break would make two lines of one.
+    // Names are untrusted text, and a line break would turn one line into two.
     let mut lines: Vec<String> = checked.wrong.iter().map(|line| line.replace('\n', "\\n")).collect();
     for (name, models) in &checked.renamed {
         let models = models.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
@@ -83,7 +83,7 @@ fn verified(file: &std::path::Path) -> Result<Reply, Failure> {
     for id in &checked.unread {
         let short = id.short();
         lines.push(format!(
-            "note: the metadata of data set {short} are of a format that this reg does not read; its images were not held to them"
+            "note: the metadata of data set {short} has a format that this reg does not read; its images were not compared with it"
         ));
     }
     for record in &checked.withdrawals {

@@ -90,7 +90,7 @@ enum Pool {
     All,
 }
 
-/// The tables, by the names that `reg::report::results::tables` gives them, and the ROC curves.
+/// The tables, with the names in `reg::report::results::tables`, and the ROC curves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum TableChoice {
     /// Table 4; with --published, table 6
@@ -150,7 +150,7 @@ impl CompareArgs {
                 .iter()
                 .any(|which| which.to_possible_value().is_some_and(|value| value.get_name() == name))
         };
-        // In full, the points would hide everything else.
+        // In the full output, the points would hide everything else.
         let shown = |name: &str| if self.table.is_empty() { name != "roc" } else { wanted(name) };
         tables.into_iter().filter(|(name, _)| shown(name)).map(|(_, table)| table).collect()
     }
@@ -237,7 +237,7 @@ pub(super) fn document(id: &str, comparison: &Comparison) -> Value {
     })
 }
 
-/// A group with the interval of its AUC, as the table shows it.
+/// A group with the interval of its AUC, as in the table.
 fn group(row: &GroupRow) -> Value {
     let mut value = json!(row);
     value["interval"] =
@@ -245,7 +245,7 @@ fn group(row: &GroupRow) -> Value {
     value
 }
 
-/// The points of the curves, a row each.
+/// The points of the curves, one row each.
 fn roc(curves: &[RocCurve]) -> ReportTable {
     let columns = vec![
         Column::left("Model"),

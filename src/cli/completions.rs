@@ -47,7 +47,7 @@ pub(crate) fn man(args: ManArgs) -> Result<Reply, Failure> {
         ));
     }
     let mut command = &cli;
-    // Also in one word, as a shell quotes it.
+    // Also as one quoted word.
     for name in args.command.iter().flat_map(|words| words.split_whitespace()) {
         command = command
             .find_subcommand(name)

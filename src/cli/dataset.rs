@@ -175,7 +175,7 @@ fn stats(
     Ok(Reply::new(text, json).marked(&marks))
 }
 
-/// Tables 2 and 3 and figure 3: bars for reading, a table in the other formats.
+/// Tables 2 and 3 and figure 3: as bars in text, as a table in the other formats.
 pub(super) fn counts(statistics: &Statistics, format: TableFormat, marks: &[(Hash, Mark)]) -> String {
     let mut tables = vec![overview(statistics), prevalence(statistics)];
     match format {

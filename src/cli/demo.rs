@@ -1,4 +1,4 @@
-//! `reg demo`: the whole pipeline on X-rays that it draws itself.
+//! `reg demo`: the whole pipeline on synthetic X-rays.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -35,7 +35,7 @@ pub(crate) struct DemoArgs {
 
 const FOLDS: u32 = 3;
 const SEED: u64 = 1;
-/// Pixels per side: small files, and more than the network uses.
+/// Pixels per side: small files that are still larger than the network's input.
 const SIZE: u32 = 128;
 
 pub(crate) fn run(context: &Context, args: DemoArgs) -> Result<Reply, Failure> {
@@ -43,7 +43,7 @@ pub(crate) fn run(context: &Context, args: DemoArgs) -> Result<Reply, Failure> {
     let say = |text: &str| {
         if !json {
             let mut out = std::io::stdout().lock();
-            // Whoever has read enough need not hear the rest.
+            // The reader of a pipe may have closed it.
             let _ = writeln!(out, "{}", text.trim_end());
         }
     };

@@ -26,7 +26,7 @@ pub(crate) fn run(context: &Context, args: DiffArgs) -> Result<Reply, Failure> {
     let view = registry.view()?;
     let (a, b) = (registry.resolve(&view, &args.a)?, registry.resolve(&view, &args.b)?);
     let mut found = diff(&registry, &view, a, b)?;
-    // Of several names it is the one that was typed.
+    // Of several names, the typed one is shown.
     for (side, text) in [(&mut found.a, args.a), (&mut found.b, args.b)] {
         if view.name(&text)?.is_some() {
             side.name = Some(text);
@@ -35,7 +35,7 @@ pub(crate) fn run(context: &Context, args: DiffArgs) -> Result<Reply, Failure> {
     drop(view);
     if !found.equal {
         let sides = [&found.a, &found.b].map(|side| Some((side.id, side.record?)));
-        // A false record differs from a true one for no reason that inputs have.
+        // A false record differs for reasons that are not among the inputs.
         for (id, kind) in sides.into_iter().flatten() {
             if let Err(e @ RunError::False { .. }) = verify_record(&registry, id, kind) {
                 found.why.insert(0, e.to_string());

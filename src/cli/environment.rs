@@ -1,10 +1,10 @@
-//! Looks at what only the edge of the program may know: clock, machine, command line, source tree.
+//! The environment, which only the binary knows: clock, machine, command line, source tree.
 
 use reg::records::Git;
 use reg::registry::{Cutoff, Stamp};
 use reg::runs::Environment;
 
-/// Looks once, when the program starts.
+/// Determined once, when the program starts.
 pub(crate) fn look() -> Environment {
     let uname = rustix::system::uname();
     Environment {
@@ -20,18 +20,18 @@ pub(crate) fn look() -> Environment {
     }
 }
 
-/// Cores that this process may use.
+/// Number of cores available to this process.
 pub(crate) fn cores() -> u32 {
     std::thread::available_parallelism().map_or(1, |n| n.get() as u32)
 }
 
 fn now() -> String {
-    // Cut off, not rounded: nothing happens in the future.
+    // Truncated, not rounded, so that no time is in the future.
     let now = jiff::Timestamp::now();
     jiff::Timestamp::from_second(now.as_second()).unwrap_or(now).to_string()
 }
 
-/// The moment that lies `days` days back; of none, one that everything is older than.
+/// The time `days` days ago; for 0 days, a time after that of every object.
 pub(crate) fn days_ago(days: u32) -> Cutoff {
     if days == 0 {
         return Cutoff { seconds: i64::MAX, time: jiff::Timestamp::MAX.to_string() };

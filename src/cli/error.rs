@@ -27,7 +27,7 @@ use serde_json::json;
 use super::environment::command;
 use super::output::{NO, tell};
 
-/// Why a command did not do what it was asked for.
+/// Why a command failed.
 #[derive(Debug)]
 pub(crate) struct Failure {
     message: String,
@@ -35,12 +35,12 @@ pub(crate) struct Failure {
     code: u8,
 }
 
-/// What helps where something is of an older format: no release of reg wrote one.
+/// The hint for an older format, which no release of reg wrote.
 const OLDER: &str =
     "no release of reg wrote that format: make it again with this reg, `reg init DIR` and `reg ingest` first";
 const ERROR: u8 = 1;
 const USAGE: u8 = 2;
-/// As shells report a program that was interrupted.
+/// Exit code for an interrupted program, as in shells.
 const INTERRUPTED: u8 = 130;
 
 impl Failure {
@@ -48,22 +48,22 @@ impl Failure {
         Failure { message: message.into(), hint, code: ERROR }
     }
 
-    /// Arguments that do not go together.
+    /// Arguments that cannot be combined.
     pub(crate) fn usage(message: impl Into<String>) -> Self {
         Failure { message: message.into(), hint: None, code: USAGE }
     }
 
-    /// What the system says of a file.
+    /// An error of the file system.
     pub(super) fn of_io(message: String, source: &io::Error) -> Self {
         Failure::new(message, io_hint(source))
     }
 
-    /// The same of a file that somebody named, outside of the registry.
+    /// The same for a file given by the user, outside of the registry.
     pub(super) fn of_file(doing: &str, path: &Path, source: &io::Error) -> Self {
         Failure::new(format!("cannot {doing} {}: {source}", path.display()), file_hint(source))
     }
 
-    /// Ended by an interrupt. The hint is the command itself, because typing it again resumes the work.
+    /// An interrupt. The hint is the command itself, because running it again resumes the work.
     pub(super) fn interrupted(message: String) -> Self {
         Failure { message, hint: Some(format!("to resume: `{}`", command())), code: INTERRUPTED }
     }
@@ -80,7 +80,7 @@ impl Failure {
     }
 }
 
-/// The one JSON document of a command that failed. Whoever does not read it knows the exit code.
+/// The single JSON document of a failed command. If nobody reads it, the exit code remains.
 pub(crate) fn document(message: &str, hint: Option<&str>) {
     let _ = writeln!(io::stdout(), "{}", json!({ "error": message, "hint": hint }));
 }
@@ -122,7 +122,7 @@ fn io_hint(e: &std::io::Error) -> Option<String> {
     }
 }
 
-/// The same of a file that somebody asked for, outside of the registry.
+/// The same for a file given by the user, outside of the registry.
 fn file_hint(e: &std::io::Error) -> Option<String> {
     match e.kind() {
         std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
@@ -136,7 +136,7 @@ fn file_hint(e: &std::io::Error) -> Option<String> {
     }
 }
 
-/// What an error knows of help, or else what the system said that it came of: a file that somebody gave.
+/// The hint of an error, or one that follows from the system's error about a given file.
 fn hint_of(e: &dyn std::error::Error, own: Option<String>) -> Option<String> {
     let io = || {
         let mut behind = std::iter::successors(e.source(), |e| e.source());

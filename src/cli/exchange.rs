@@ -86,7 +86,7 @@ fn run(context: &Context, args: ExchangeArgs, pushes: bool) -> Result<Reply, Fai
     Ok(reply.with_code(NO))
 }
 
-/// Says which withdrawals came along, and which were taken back.
+/// Lists the withdrawals that were copied, and which of them are revocations.
 fn heard(context: &Context, before: &Withdrawn, now: &Withdrawn) {
     let only = |these: &Withdrawn, those: &Withdrawn| -> Vec<String> {
         let known: HashSet<Hash> = those.holding().map(|(id, _)| id.hash).collect();
@@ -113,11 +113,11 @@ fn heard(context: &Context, before: &Withdrawn, now: &Withdrawn) {
     }
 }
 
-/// Raised by the first signal, so that what is on its way comes to an end; the second ends the program.
+/// Set by the first signal, so that operations in progress are finished; a second signal ends the program.
 fn stop_on_signals() -> Arc<AtomicBool> {
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM, SIGHUP] {
-        // Without it the signal ends the program at once, which harms nothing.
+        // If the handler cannot be installed, a signal ends the program at once, which does no harm.
         let _ = flag::register_conditional_default(signal, Arc::clone(&stop));
         let _ = flag::register(signal, Arc::clone(&stop));
     }

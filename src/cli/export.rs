@@ -62,7 +62,7 @@ enum ExportFormat {
 }
 
 impl ExportFormat {
-    /// As the command line writes it.
+    /// The name on the command line.
     fn called(self) -> String {
         self.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
     }
@@ -138,7 +138,7 @@ fn one(ids: &[String]) -> Result<&str, Failure> {
     }
 }
 
-/// One sheet into a file of the format's ending, any number into a folder.
+/// Writes one sheet to a file in the format of its extension, or any number to a folder.
 fn tables(
     registry: &Registry,
     view: &View,
@@ -168,7 +168,7 @@ fn tables(
     let folder = ExportFolder::begin(output)?;
     let (mut lines, mut files) = (Vec::new(), Vec::new());
     for (place, (name, id, sheet)) in all.iter().enumerate() {
-        // Predictions of one subset on several devices have one name.
+        // Predictions of one subset on several devices would have the same name.
         let taken = all[..place].iter().filter(|(other, _, _)| other == name).count();
         let number = if taken > 0 { format!("-{}", taken + 1) } else { String::new() };
         let file = format!("{name}{number}.{}", format.extension());

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::error::Failure;
 use super::output::save;
 
-/// Writes figures into a folder, which is made where it is missing, and adds to an answer what they are called.
+/// Writes figures into a folder, which is created if missing, and adds their file names to a reply.
 pub(super) fn write(
     folder: Option<&Path>,
     figures: &[Figure],
@@ -22,7 +22,7 @@ pub(super) fn write(
     fs::create_dir_all(folder).map_err(|e| Failure::of_file("make the folder", folder, &e))?;
     let mut files: Vec<PathBuf> = Vec::new();
     for figure in figures {
-        // Labels that look alike as file names, `A b` and `A-b`, are numbered.
+        // Labels that give the same file name, such as `A b` and `A-b`, are numbered.
         let names = (1..).map(|n| match n {
             1 => format!("{}.svg", figure.key),
             n => format!("{}-{n}.svg", figure.key),

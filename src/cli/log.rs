@@ -75,7 +75,7 @@ fn document(id: Hash, event: &Event, wanted: Option<&str>) -> Value {
     json!({ "id": id, "seq": event.seq, "time": event.time, "command": event.command, "names": names })
 }
 
-/// The epochs of a training that goes on, or of a run; none of anything else.
+/// The epochs of an unfinished training or of a run; `None` for anything else.
 fn epochs(registry: &Registry, name: &str) -> Result<Option<Vec<EpochLog>>, Failure> {
     if let Some(unfinished) = unfinished::find(registry, name) {
         return Ok(unfinished.status.map(|status| status.epochs));
@@ -127,7 +127,7 @@ fn follow(registry: &Registry, name: Option<&str>) -> Result<Reply, Failure> {
     }
 }
 
-/// Prints a line, and says whether somebody goes on reading.
+/// Prints a line; returns false if the reader of a pipe has closed it.
 fn say(line: &str) -> bool {
     writeln!(io::stdout().lock(), "{line}").is_ok()
 }

@@ -142,7 +142,7 @@ struct Context {
 
 impl Context {
     fn registry(&self) -> Result<Registry, RegistryError> {
-        // An empty variable is none, as a shell that unsets it for one command writes it.
+        // An empty variable counts as unset, because a shell can only empty a variable for a single command.
         let named = || std::env::var_os("REG_REGISTRY").filter(|dir| !dir.is_empty()).map(PathBuf::from);
         let registry = match self.global.registry.clone().or_else(named) {
             Some(dir) => Registry::load(&dir),
@@ -170,7 +170,7 @@ impl Context {
         progress::Watch::new(self.global.quiet, self.global.verbose)
     }
 
-    /// Tells something on standard error that is neither result nor failure.
+    /// Prints a note to standard error that is neither a result nor an error.
     fn note(&self, text: &str) {
         if !self.global.quiet {
             output::tell(text);

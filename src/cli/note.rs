@@ -68,7 +68,7 @@ fn answer(about: Hash, note: Option<(Id<Note>, Note)>) -> Value {
     json!({ "about": about, "note": note.map(|(id, note)| as_json(id, &note)) })
 }
 
-/// A note as documents have it.
+/// A note as part of a JSON document.
 pub(super) fn as_json(id: Id<Note>, note: &Note) -> Value {
     json!({ "id": id, "text": note.text, "time": note.time })
 }

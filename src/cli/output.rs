@@ -1,4 +1,4 @@
-//! How answers are printed: text, or exactly one JSON document, and an exit code.
+//! Output of commands: text or exactly one JSON document, and an exit code.
 
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use super::error::Failure;
 
-/// The check says no.
+/// Exit code of a failed check.
 pub(crate) const NO: u8 = 3;
 
 /// `1 image`, `1,024 images`.
@@ -22,16 +22,16 @@ pub(crate) fn plural(count: usize, one: &str) -> String {
     format!("{} {one}{}", thousands(count as u64), if count == 1 { "" } else { "s" })
 }
 
-/// A command's answer.
+/// A command's reply.
 pub(crate) struct Reply {
     text: Vec<u8>,
-    /// None where the text is the document.
+    /// The JSON document; `None` if the text itself is the document.
     json: Option<Value>,
     code: u8,
 }
 
 impl Reply {
-    /// An answer that is both text for a person and a document for a program.
+    /// A reply with text for a person and a document for a program.
     pub(crate) fn new(text: impl Into<String>, json: Value) -> Self {
         let mut text = text.into();
         if !text.is_empty() && !text.ends_with('\n') {
@@ -40,12 +40,12 @@ impl Reply {
         Reply { text: harmless(&text).into_bytes(), json: Some(json), code: 0 }
     }
 
-    /// Bytes that are passed through.
+    /// Bytes that are written unchanged.
     pub(crate) fn raw(bytes: Vec<u8>, json: Value) -> Self {
         Reply { text: bytes, json: Some(json), code: 0 }
     }
 
-    /// A document that is too large to be held as a tree of values besides.
+    /// A document that is too large for a tree of values.
     pub(crate) fn document(document: &impl Serialize) -> Self {
         let mut text = serde_json::to_vec(document).expect("a document's keys are texts");
         text.push(b'\n');
@@ -57,7 +57,7 @@ impl Reply {
         Reply { code, ..self }
     }
 
-    /// The same answer with a note that somebody wrote about its record.
+    /// The same reply with the note about its record.
     pub(crate) fn with_note(mut self, said: &str, note: Value) -> Self {
         if let Some(Value::Object(document)) = &mut self.json {
             document.insert("note".to_owned(), note);
@@ -66,7 +66,7 @@ impl Reply {
         self
     }
 
-    /// The same answer, whose document says which names named something else before.
+    /// The same reply, with moved names in the document.
     pub(crate) fn with_moves(mut self, moved: Vec<NameChange>) -> Self {
         if let (Some(Value::Object(document)), false) = (&mut self.json, moved.is_empty()) {
             document.insert("moved".to_owned(), json!(moved));
@@ -74,7 +74,7 @@ impl Reply {
         self
     }
 
-    /// The same answer, whose document says which of its results contain withdrawn data.
+    /// The same reply, with withdrawn data in the document.
     pub(crate) fn marked(mut self, marks: &[(Hash, Mark)]) -> Self {
         if let (Some(Value::Object(document)), false) = (&mut self.json, marks.is_empty()) {
             let each = marks.iter().map(|(id, mark)| json!({ "id": id, "uses": mark }));
@@ -91,7 +91,7 @@ impl Reply {
         let mut out = io::stdout().lock();
         match out.write_all(&bytes).and_then(|()| out.flush()) {
             Ok(()) => ExitCode::from(self.code),
-            // Somebody has read enough, as `head` does.
+            // The reader has closed the pipe, as `head` does.
             Err(e) if e.kind() == io::ErrorKind::BrokenPipe => ExitCode::from(self.code),
             Err(e) => {
                 tell(&format!("error: cannot write to standard output: {e}"));
@@ -101,17 +101,17 @@ impl Reply {
     }
 }
 
-/// Writes a file that somebody asked for, whole or not at all.
+/// Writes a requested output file completely or not at all.
 pub(crate) fn save(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     Ok(reg::export::save(path, bytes)?)
 }
 
-/// Writes a line to standard error. That nobody reads it must not end a training.
+/// Writes a line to standard error. An error is ignored, because it must not stop a training.
 pub(crate) fn tell(line: &str) {
     let _ = writeln!(io::stderr(), "{}", harmless(line));
 }
 
-/// Text that may hold a stranger's words, without what could steer a terminal. Bold type of our own stays.
+/// Untrusted text without control sequences for the terminal. Bold type written by reg itself stays.
 fn harmless(text: &str) -> String {
     let steers = |c: char| {
         c.is_control() && c != '\n' && c != '\t'
@@ -145,15 +145,15 @@ pub(crate) enum TableFormat {
 }
 
 impl TableFormat {
-    /// Writes tables of a result one below the other, each with what it contains of withdrawn data: what is said on
-    /// standard error alone is not in a file.
+    /// Formats the tables of a result one after the other, each with its withdrawn data: messages on standard
+    /// error would not be in a file.
     pub(crate) fn marked(self, tables: Vec<ReportTable>, marks: &[(Hash, Mark)]) -> String {
         let withdrawn = marks.last().map(|(_, mark)| mark.to_string());
         let marked = |table| ReportTable { withdrawn: withdrawn.clone(), ..table };
         self.render(&tables.into_iter().map(marked).collect::<Vec<_>>())
     }
 
-    /// Writes tables one below the other.
+    /// Formats tables one after the other.
     pub(crate) fn render(self, tables: &[ReportTable]) -> String {
         let format = match self {
             TableFormat::Text => Format::Text { width: width() },
@@ -165,7 +165,7 @@ impl TableFormat {
     }
 }
 
-/// Columns of the terminal, where standard output is one.
+/// Width of the terminal, if standard output is one.
 pub(crate) fn width() -> Option<u16> {
     let out = io::stdout();
     if !out.is_terminal() {

@@ -36,7 +36,7 @@ pub(crate) fn run(context: &Context, args: PredictArgs) -> Result<Reply, Failure
     let run = registry.resolve_as::<Run>(&registry.view()?, &args.run)?;
     let worker = Worker::find()?;
     let device = args.device.map(|text| Device::parse(&text, worker.identity())).transpose()?;
-    // The worker may be started in another folder.
+    // The worker may run in another folder.
     let absolute = |path: &PathBuf| path.canonicalize().map_err(|e| Failure::of_file("read", path, &e));
     let images: Vec<PathBuf> = args.images.iter().map(absolute).collect::<Result<_, _>>()?;
     let withdrawn = withdrawn(context, &registry, &images)?;
@@ -77,7 +77,8 @@ pub(crate) fn run(context: &Context, args: PredictArgs) -> Result<Reply, Failure
     Ok(Reply::new(args.format.render(&[table]), json!({ "run": run, "images": each })))
 }
 
-/// What was withdrawn of these images, which are known by their bytes; each is also told on standard error.
+/// The withdrawn ones among these images, which are recognized by their bytes; each is also reported on
+/// standard error.
 fn withdrawn(
     context: &Context,
     registry: &Registry,

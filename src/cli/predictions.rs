@@ -121,7 +121,7 @@ fn is_parquet(path: &Path) -> bool {
     read.is_ok() && &begins == b"PAR1"
 }
 
-/// What did not count, a sentence each.
+/// Notes about ignored data, one sentence each.
 fn findings(imported: &Imported, of_a_subset: bool) -> Vec<String> {
     const SHOWN: usize = 5;
     let some = |names: &[String]| {
@@ -134,7 +134,7 @@ fn findings(imported: &Imported, of_a_subset: bool) -> Vec<String> {
         (!names.is_empty())
             .then(|| format!("{} {noun} {what}: {}", thousands(names.len() as u64), some(names)))
     };
-    // Quoted, because a heading may hold anything, control sequences included.
+    // Quoted, because a column name may contain anything, including control sequences.
     let listed = |names: &[String], what: &str| {
         let names: Vec<String> = names.iter().map(|name| format!("{name:?}")).collect();
         (!names.is_empty()).then(|| format!("{what}: {}", names.join(", ")))

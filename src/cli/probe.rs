@@ -77,7 +77,7 @@ pub(crate) fn run(context: &Context, args: ProbeArgs) -> Result<Reply, Failure> 
         "spread": probed.result,
         "other_sources": other_sources,
     });
-    // Means over the folds under the names that a script looks for.
+    // Means over the folds, with keys for scripts.
     let means = match &probed.result {
         ProbeResult::Classes { auc, threshold, sensitivity, specificity, positive, .. } => json!({
             "auc": auc.mean,

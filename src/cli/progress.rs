@@ -1,5 +1,5 @@
-//! Progress on standard error: a bar with rate and time left on anything over a second, none where
-//! standard error is no terminal.
+//! Progress on standard error: a bar with rate and remaining time for operations longer than a second; no bar
+//! if standard error is not a terminal.
 
 use std::fmt::Write;
 use std::io::IsTerminal;
@@ -16,7 +16,7 @@ use super::output::tell;
 
 const AFTER: Duration = Duration::from_secs(1);
 
-/// A bar that shows itself when it has lasted a second.
+/// A bar that appears after a second.
 struct LateBar {
     bar: ProgressBar,
     since: Instant,
@@ -27,7 +27,7 @@ impl LateBar {
     fn new(template: &str, total: u64, quiet: bool) -> Self {
         let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::hidden());
         let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
-        // A bar that cannot be written is a bar that is not there.
+        // If a bar cannot be drawn, it is omitted.
         let rate = |state: &ProgressState, out: &mut dyn Write| {
             let _ = write!(out, "{:.1}", state.per_sec());
         };
@@ -55,7 +55,7 @@ impl Bars {
     }
 
     fn with(&self, change: impl FnOnce(&mut Option<LateBar>)) {
-        // A bar is never worth a panic.
+        // A bar must never cause a panic.
         if let Ok(mut current) = self.current.lock() {
             change(&mut current);
         }
@@ -90,7 +90,7 @@ impl Progress for Bars {
     }
 }
 
-/// The progress of the worker: a bar a phase, a line an epoch.
+/// The progress of the worker: one bar per phase, one line per epoch.
 pub(crate) struct Watch {
     quiet: bool,
     verbose: bool,
@@ -178,7 +178,7 @@ impl Listener for Watch {
     }
 }
 
-/// What is going on.
+/// The current activity.
 pub(crate) fn phase(step: &ProgressStep) -> String {
     match step.phase {
         Phase::Pixels => "decode images".to_owned(),
@@ -190,7 +190,7 @@ pub(crate) fn phase(step: &ProgressStep) -> String {
     }
 }
 
-/// One line about an epoch that is over.
+/// One line about a completed epoch.
 pub(crate) fn epoch_line(log: &EpochLog) -> String {
     let auc = log.val_auc.map_or("n/a".to_owned(), |auc| format!("{auc:.4} ({} labels)", log.val_auc_labels));
     format!(
@@ -213,7 +213,7 @@ pub(crate) fn span(seconds: f64) -> String {
     }
 }
 
-/// Four decimals, or an exponent where a loss has run away.
+/// Four decimals, or an exponent if a loss has diverged.
 pub(crate) fn loss(value: f64) -> String {
     if value < 1e4 { format!("{value:.4}") } else { format!("{value:.2e}") }
 }

@@ -38,13 +38,13 @@ pub(crate) fn run(context: &Context, args: ReproduceArgs) -> Result<Reply, Failu
                 drop(view);
                 return record(&registry, id, kind, &args.run);
             }
-            // A run is carried out; of the others there is nothing to say, as below.
+            // A run is trained again; other records are recomputed below.
             Some(Recomputed::Run | Recomputed::Spec | Recomputed::Software) | None => {}
         }
     }
     let run = registry.resolve_as::<Run>(&view, &args.run)?;
     drop(view);
-    // What it says of itself is quickly seen; its outputs are compared only if that is so.
+    // The record is checked first, because that is fast; outputs are compared only if the record is right.
     let found = recompute(&registry, run.hash, Kind::Run)?.unwrap_or_default();
     if !found.is_empty() {
         return Ok(compared(Kind::Run, &found));
@@ -82,7 +82,7 @@ fn record(registry: &Registry, id: Hash, kind: Kind, called: &str) -> Result<Rep
     Ok(compared(kind, &found))
 }
 
-/// What came of making a record again.
+/// The reply for a recomputed record.
 fn compared(kind: Kind, found: &[Mismatch]) -> Reply {
     let identical = found.is_empty();
     let mut lines: Vec<String> = found.iter().map(described).collect();
@@ -97,7 +97,7 @@ fn compared(kind: Kind, found: &[Mismatch]) -> Reply {
     if identical { reply } else { reply.with_code(NO) }
 }
 
-/// A line on a value that is not what its inputs give.
+/// A line for a value that differs from the recomputed one.
 pub(super) fn described(mismatch: &Mismatch) -> String {
     let shown = |value: &Value| {
         let text = value.to_string();

@@ -42,7 +42,7 @@ pub(crate) fn run(context: &Context, args: ShowArgs) -> Result<Reply, Failure> {
     let reply = without_note(context, args)?;
     Ok(match note {
         Some((id, note)) => {
-            // In other formats the text is a table and nothing else.
+            // In other formats only the table is printed.
             let said = if csv_and_others {
                 String::new()
             } else {
@@ -58,7 +58,7 @@ fn without_note(context: &Context, args: ShowArgs) -> Result<Reply, Failure> {
     let registry = context.registry()?;
     let view = registry.view()?;
     let id = match registry.resolve(&view, &args.id) {
-        // What trains has no record of its own yet.
+        // A training in progress has no record yet.
         Err(e @ RegistryError::Unknown { .. }) => {
             return unfinished::find(&registry, &args.id)
                 .map(|unfinished| super::unfinished::reply(&unfinished))

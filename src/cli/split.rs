@@ -104,7 +104,7 @@ fn show(context: &Context, text: &str, format: TableFormat) -> Result<Reply, Fai
     let manifest = registry.manifest(&dataset)?;
     let assignment = registry.assignment(&record)?;
     let prevalence = split::prevalence(&manifest.rows, &dataset.labels, &assignment);
-    // A subset's prevalence belongs beside its sizes.
+    // The prevalence of a subset is shown next to its sizes.
     let folds: Vec<Value> = record
         .folds
         .iter()
@@ -123,7 +123,7 @@ fn show(context: &Context, text: &str, format: TableFormat) -> Result<Reply, Fai
         .collect();
     let mut tables = vec![split_sizes(&record.folds)];
     match format {
-        // Folds below each other: a terminal is not wide enough for all of them.
+        // Folds one below the other: a terminal is too narrow for all of them side by side.
         TableFormat::Text => tables.extend(prevalence.chunks(1).enumerate().map(|(number, fold)| {
             let mut table = split_prevalence(fold);
             table.title = format!("Prevalence in fold {number} [%]");

@@ -31,7 +31,7 @@ pub(crate) fn run(context: &Context, args: TagArgs) -> Result<Reply, Failure> {
     let mut transaction = registry.transaction()?;
     transaction.name(&args.name, id)?;
     let committed = transaction.commit(stamp)?;
-    // It is what was asked for, and the answer itself says so.
+    // A moved name was requested here, and the reply reports it.
     context.moves.take();
     let was = committed.names.first().and_then(|change| change.from);
     let before = was.map(|was| format!(" (was {})", was.short())).unwrap_or_default();

@@ -52,7 +52,7 @@ enum TraceFormat {
     RoCrate,
 }
 
-/// A lineage with what it contains of withdrawn data.
+/// A lineage with the withdrawn data that it contains.
 #[derive(Serialize)]
 struct Marked<'g> {
     #[serde(flatten)]
@@ -99,7 +99,7 @@ pub(crate) fn run(context: &Context, args: TraceArgs) -> Result<Reply, Failure> 
     };
     let direction = if args.down { Direction::Down } else { Direction::Up };
     let mut graph = trace(&registry, &view, root, direction)?;
-    // Of several names it is the one that was typed.
+    // Of several names, the typed one is shown.
     if view.name(&args.id)? == Some(root)
         && let Some(node) = graph.nodes.iter_mut().find(|node| node.id == root)
     {
@@ -114,7 +114,7 @@ pub(crate) fn run(context: &Context, args: TraceArgs) -> Result<Reply, Failure> 
         let text = format!("{}: {} files and ro-crate-metadata.json", output.display(), written.files);
         return Ok(Reply::new(text, json!({ "id": root, "folder": output, "files": written.files })));
     }
-    // It may hold every image: only what is printed is written.
+    // The lineage may contain every image: only the requested part is written.
     Ok(match format {
         TraceFormat::Tree => {
             let marks: String = marks.iter().map(|(_, mark)| format!("This {mark}.\n")).collect();
@@ -129,7 +129,7 @@ pub(crate) fn run(context: &Context, args: TraceArgs) -> Result<Reply, Failure> 
     })
 }
 
-/// The data set of `DATASET:ROW`, as it was typed, where it has a name.
+/// The data set of `DATASET:ROW`, as typed, if it has a name.
 fn in_dataset(view: &View, text: &str) -> Result<Option<(String, Hash)>, Failure> {
     let Some((what, _)) = text.rsplit_once(':') else { return Ok(None) };
     let Some(id) = view.name(what)? else { return Ok(None) };
@@ -142,7 +142,7 @@ fn of_prov(registry: &Registry, graph: &Graph) -> Result<Reply, Failure> {
     Ok(Reply::new(format!("{document:#}"), document))
 }
 
-/// What used some images, which may have been withdrawn.
+/// The use of some images, which may be withdrawn.
 fn down(
     context: &Context,
     registry: &Registry,

@@ -159,7 +159,7 @@ pub(crate) fn run(context: &Context, args: TrainArgs) -> Result<Reply, Failure> 
     Ok(Reply::new(text, json).marked(&marks))
 }
 
-/// Warns of scores of patients whom the weights that a run began with have seen.
+/// Warns if a run's initial weights have seen test patients.
 pub(super) fn warn_of_leaks(
     context: &Context,
     registry: &Registry,
@@ -172,7 +172,7 @@ pub(super) fn warn_of_leaks(
     Ok(incomparable)
 }
 
-/// A validation loss above this is no loss of a network that learns: one that knows nothing and says 0.5 has 0.69.
+/// A validation loss above this is not that of a learning network: constant predictions of 0.5 give 0.69.
 const DIVERGED: f64 = 10.0;
 
 /// The AUC of each label, and `mean`.

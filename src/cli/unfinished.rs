@@ -1,4 +1,4 @@
-//! Trainings that go on, as `reg show`, `reg list` and `reg log` show them.
+//! Unfinished trainings in the output of `reg show`, `reg list` and `reg log`.
 
 use reg::records::EpochLog;
 use reg::report::{Cell, Column, ReportTable, thousands};
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::output::{Reply, TableFormat};
 use super::progress::{loss, phase, span};
 
-/// One line: how far a training is.
+/// One line about the progress of a training.
 pub(super) fn line(unfinished: &UnfinishedTraining) -> String {
     let (name, command) = (&unfinished.announcement.name, &unfinished.announcement.command);
     let state = match unfinished.pid {
@@ -39,7 +39,7 @@ pub(super) fn reply(unfinished: &UnfinishedTraining) -> Reply {
     Reply::new(text, document(unfinished))
 }
 
-/// The same for a program.
+/// The same as a JSON document.
 pub(super) fn document(unfinished: &UnfinishedTraining) -> Value {
     json!({ "live": unfinished })
 }

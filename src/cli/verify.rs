@@ -74,7 +74,7 @@ pub(crate) fn run(context: &Context, args: VerifyArgs) -> Result<Reply, Failure>
         let recomputed = recompute_all(&registry, &args.ids)?;
         sound &= recomputed.wrong.is_empty();
         text = [recomputed.lines.join("\n"), text].join("\n").trim_start().to_owned();
-        text += &format!("\n{} computed again", recomputed.counted());
+        text += &format!("\n{} recomputed", recomputed.counted());
         text += if recomputed.wrong.is_empty() { ", the same to the last digit" } else { "" };
         json["recomputed"] = json!(recomputed.done.get(&Kind::Table));
         let kinds = recomputed.done.iter().map(|(kind, count)| (kind.name().to_owned(), json!(count)));
@@ -86,16 +86,16 @@ pub(crate) fn run(context: &Context, args: VerifyArgs) -> Result<Reply, Failure>
     Ok(if sound { reply } else { reply.with_code(NO) })
 }
 
-/// What came of making records again.
+/// The result of recomputing records.
 #[derive(Default)]
 struct Recomputed {
-    /// Records of each kind that were made again.
+    /// Number of recomputed records of each kind.
     done: BTreeMap<Kind, usize>,
-    /// Tables, of which some hold numbers that come out of a network.
+    /// Number of tables, including those whose numbers need a network.
     tables: usize,
     lines: Vec<String>,
     wrong: Vec<Value>,
-    /// Records that this reg would make by other rules: neither true nor false here.
+    /// Records made by other rules than those of this reg: they cannot be checked here.
     other_rules: Vec<Value>,
 }
 
@@ -111,7 +111,7 @@ impl Recomputed {
     }
 }
 
-/// Makes every record again of which that can be said, or those that `ids` depend on.
+/// Recomputes every record for which that is possible, or only the dependencies of `ids`.
 fn recompute_all(registry: &Registry, ids: &[String]) -> Result<Recomputed, Failure> {
     let mut records: Vec<(Kind, Hash)> = Vec::new();
     {
@@ -143,7 +143,7 @@ fn recompute_all(registry: &Registry, ids: &[String]) -> Result<Recomputed, Fail
                 let wrong = |m: &Mismatch| json!({ "id": id, "place": m.place, "recorded": m.recorded, "now": m.now });
                 result.wrong.extend(found.iter().map(wrong));
             }
-            // What is damaged has been named already.
+            // Damaged objects have been reported already.
             Err(RunError::Registry(e @ RegistryError::Store(_))) => {
                 result.lines.push(format!("{kind} {short} cannot be recomputed: {e}"));
             }

@@ -1,8 +1,8 @@
-//! The images of an archive such as `images_001.tar.gz`, streamed: nothing is ever unpacked to disk.
+//! The images of an archive such as `images_001.tar.gz`, read as a stream: nothing is unpacked to disk.
 //!
-//! A member's name is a stranger's text. Whatever points out of the archive, absolute paths, `..` and
-//! links, is refused and not skipped, because no archive of images has a reason to hold it. What it
-//! unpacks to is counted while it is read, so that a bomb stops at the first limit that it exceeds.
+//! Names of members are untrusted. A member that points outside the archive (an absolute path, `..`, a link) is
+//! refused rather than skipped, because an archive of images has no reason to contain it. The unpacked bytes
+//! are counted while they are read, so a decompression bomb stops at the first limit that it exceeds.
 
 use std::cell::{Cell, RefCell};
 use std::fs::File;
@@ -15,28 +15,28 @@ use tar::{Archive, Entry, EntryType};
 use super::DatasetError;
 use super::png::MAX_FILE;
 use super::source::{is_hidden, is_png};
+use crate::digits::thousands;
 use crate::records::is_plain_name;
 
-/// Most members of an archive, twice the images of all published ones.
+/// Maximum number of members of an archive, about twice the number of all published images.
 pub const MAX_MEMBERS: u64 = 250_000;
-/// Most bytes before a member (its headers, with names of any length in them) and behind the last one.
+/// Maximum number of bytes before a member (its headers, with names of any length) and after the last one.
 pub const MAX_BETWEEN: u64 = 1 << 20;
-/// Most bytes that come out of one packed byte. The pixels of a PNG are packed already, so an archive
-/// of them shrinks by little, and gzip packs nothing 1,100-fold.
+/// Maximum number of unpacked bytes per packed byte. The pixels of a PNG are compressed already, so an archive
+/// of PNGs shrinks only a little, while gzip can compress up to 1,100-fold.
 pub const MAX_RATIO: u64 = 50;
-/// Bytes for which the ratio does not count: pictures that a program drew may shrink.
+/// Number of unpacked bytes before the ratio counts: pictures drawn by a program can compress well.
 pub const FREE_OF_RATIO: u64 = 64 << 20;
 
-/// Reads the `*.png` members of a gzip-packed tar archive and hands name and bytes of each to `image`,
-/// in the archive's order. Folders within it do not matter; hidden members are passed over.
+/// Reads the `*.png` members of a gzip-compressed tar archive and passes name and bytes of each to `image`, in
+/// the archive's order. Folders inside it are ignored; hidden members are skipped.
 ///
-/// The archive is read to its end, so that a cut-off or damaged one is an error, if a late one: what
-/// `image` did before should be undone or harmless. At most one member, of [`MAX_FILE`] bytes, is in
-/// memory.
+/// The archive is read to its end, so that a truncated or damaged one is detected, though late: what `image`
+/// did before must be undoable or harmless. At most one member, of [`MAX_FILE`] bytes, is in memory.
 ///
 /// # Errors
-/// An archive that is damaged, ends early, holds no image, more than is read or a member that is
-/// refused; what `image` returns.
+/// An archive that is damaged, truncated, without images, beyond the limits or with a refused member; errors of
+/// `image`.
 pub fn read<E: From<DatasetError>>(
     path: &Path,
     image: impl FnMut(&str, Vec<u8>) -> Result<(), E>,
@@ -45,7 +45,7 @@ pub fn read<E: From<DatasetError>>(
     read_from(file, path, image)
 }
 
-/// Reads an archive as [`read`] does, from anywhere; `path` is what errors call it.
+/// Reads an archive like [`read`], from any reader; `path` is used in messages.
 ///
 /// # Errors
 /// Those of [`read`].
@@ -70,7 +70,7 @@ pub fn read_from<E: From<DatasetError>>(
         let mut entry = entry.map_err(damaged)?;
         members += 1;
         if members > MAX_MEMBERS {
-            return Err(refused(format!("has more than {MAX_MEMBERS} members")).into());
+            return Err(refused(format!("has more than {} members", thousands(MAX_MEMBERS))).into());
         }
         let name = image_name(&entry, path)?;
         meter.allow(entry.size());
@@ -82,8 +82,8 @@ pub fn read_from<E: From<DatasetError>>(
             io::copy(&mut entry, &mut io::sink()).map_err(damaged)?;
         }
     }
-    // The checksum of the gzip stream stands behind the last member. Anything but zeros there would be
-    // left out in silence.
+    // The checksum of the gzip stream comes after the last member. Other data there, except for zeros, would be
+    // ignored silently.
     let mut behind = Vec::new();
     archive.into_inner().read_to_end(&mut behind).map_err(damaged)?;
     if behind.iter().any(|byte| *byte != 0) {
@@ -95,22 +95,22 @@ pub fn read_from<E: From<DatasetError>>(
     Ok(())
 }
 
-/// Counts what goes into the unpacking and what comes out of it.
+/// Counts the bytes that go into the decompression and come out of it.
 ///
-/// The tar crate takes names of any length into memory and passes over members of any size, so the
-/// limits have to stand below it.
+/// The tar crate reads names of any length into memory and skips members of any size, so the limits must be
+/// enforced below it.
 #[derive(Default)]
 struct Meter {
     packed: Cell<u64>,
     unpacked: Cell<u64>,
-    /// Up to where it may be unpacked now.
+    /// Unpacked bytes that are currently allowed.
     until: Cell<u64>,
-    /// Which limit is exceeded.
+    /// The exceeded limit.
     exceeded: RefCell<Option<String>>,
 }
 
 impl Meter {
-    /// Allows as many bytes as that, counted from here.
+    /// Allows this number of bytes from the current position.
     fn allow(&self, bytes: u64) {
         self.until.set(self.unpacked.get().saturating_add(bytes));
     }
@@ -120,7 +120,7 @@ impl Meter {
         let reason = if unpacked > FREE_OF_RATIO && unpacked / MAX_RATIO > packed {
             format!("unpacks to more than {MAX_RATIO} times its size")
         } else if unpacked > self.until.get() {
-            format!("has more than {MAX_BETWEEN} bytes before, between or after its members")
+            format!("has more than {} bytes before, between or after its members", thousands(MAX_BETWEEN))
         } else {
             return Ok(());
         };
@@ -156,7 +156,7 @@ impl<R: Read> Read for Unpacked<'_, R> {
     }
 }
 
-/// The file name of a member that is an image; none for a member that is passed over.
+/// The file name of a member that is an image; `None` for a skipped member.
 fn image_name<R: Read>(entry: &Entry<R>, archive: &Path) -> Result<Option<String>, DatasetError> {
     let bytes = entry.path_bytes();
     let member = String::from_utf8_lossy(&bytes);
@@ -208,7 +208,7 @@ mod tests {
         let mut builder = tar::Builder::new(Vec::new());
         for (name, kind, bytes) in members {
             let mut header = tar::Header::new_gnu();
-            // The builder refuses the names that are tested here.
+            // The builder refuses the names that this test needs.
             header.as_old_mut().name[..name.len()].copy_from_slice(name.as_bytes());
             header.set_entry_type(*kind);
             header.set_size(bytes.len() as u64);

@@ -21,17 +21,17 @@ pub struct BoxEntry {
     pub w: f64,
     /// Height.
     pub h: f64,
-    /// Data row of the list, counted from 1 behind the header.
+    /// Data row of the list, counted from 1 after the header.
     pub row: u32,
 }
 
 /// Reads a box list, plain or packed with gzip.
 ///
-/// `path` is what errors call it.
+/// `path` is used in messages.
 ///
 /// # Errors
-/// A column that is missing, an unknown label, an edge that is not a number of 0 or more, a width or
-/// height that is not above 0.
+/// A missing column, an unknown label, an edge that is not a number of 0 or more, a width or height that is not
+/// above 0.
 pub fn read(bytes: &[u8], path: &Path) -> Result<Vec<BoxEntry>, DatasetError> {
     let text = text::decode(bytes, path)?;
     let mut table = CsvTable::open(&text, path)?;
@@ -63,10 +63,10 @@ fn number(text: &str, least: f64) -> Option<f64> {
     text.parse().ok().filter(|number: &f64| number.is_finite() && *number >= least)
 }
 
-/// Finds the boxes' images in a manifest, whose rows are sorted by name.
+/// Finds the images of the boxes in a manifest, whose rows are sorted by name.
 ///
-/// Returns the boxes of images that are in it, in an order that does not depend on the list's, and the
-/// number of those that are not.
+/// Returns the boxes whose images are in the manifest, in an order that does not depend on the list, and the
+/// number of the others.
 pub fn of_manifest(entries: &[BoxEntry], manifest: &Manifest) -> (Boxes, usize) {
     let mut rows: Vec<BoxRow> = entries
         .iter()

@@ -1,24 +1,25 @@
-//! What can be wrong with the files of a data set, each with the file and the row or line.
+//! Errors in the files of a data set, each with the file and the row or line.
 //!
-//! Text out of a file is shown quoted and escaped: it may hold anything, control sequences included.
+//! Text from a file is shown quoted and escaped, because it may contain anything, including control sequences.
 
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
 use super::labels;
+use crate::digits::thousands;
 use crate::records::codec::printable;
 
-/// Labels of a data set that a message shows.
+/// Maximum number of labels in a message.
 const SHOWN_LABELS: usize = 20;
-/// Characters of a file's text, and columns of a file's header, that a message shows.
+/// Maximum number of characters of a file's text, and of columns of a header, in a message.
 const SHOWN: usize = 80;
 const SHOWN_COLUMNS: usize = 20;
 
 /// Why the files of a data set cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum DatasetError {
-    /// The operating system refuses.
+    /// The operating system returned an error.
     #[error("cannot read {}: {source}", path.display())]
     Read {
         /// File or folder.
@@ -26,7 +27,7 @@ pub enum DatasetError {
         /// Why.
         source: io::Error,
     },
-    /// It begins like a gzip file and does not go on like one.
+    /// It starts like a gzip file but is damaged or truncated.
     #[error("{} is a damaged or cut-off gzip file: {}", path.display(), printable(source))]
     Gzip {
         /// File.
@@ -34,16 +35,16 @@ pub enum DatasetError {
         /// What the decoder says.
         source: io::Error,
     },
-    /// More text than any such file holds.
-    #[error("{} contains more than {limit} bytes of text", path.display())]
+    /// More text than the limit.
+    #[error("{} contains more than {} bytes of text", path.display(), thousands(*limit))]
     TooLarge {
         /// File.
         path: PathBuf,
         /// The limit.
         limit: u64,
     },
-    /// A line that is no row.
-    #[error("{}, line {line} is longer than {limit} bytes", path.display())]
+    /// A line longer than the limit.
+    #[error("{}, line {line} is longer than {} bytes", path.display(), thousands(*limit as u64))]
     LongLine {
         /// File.
         path: PathBuf,
@@ -52,8 +53,8 @@ pub enum DatasetError {
         /// The limit.
         limit: usize,
     },
-    /// More rows than any such file holds.
-    #[error("{} has more than {limit} rows", path.display())]
+    /// More rows than the limit.
+    #[error("{} has more than {} rows", path.display(), thousands((*limit).into()))]
     TooManyRows {
         /// File.
         path: PathBuf,
@@ -68,13 +69,13 @@ pub enum DatasetError {
         /// First such line, from 1.
         line: usize,
     },
-    /// Nothing in it but, perhaps, a header.
+    /// No rows, except possibly a header.
     #[error("{} has no rows", path.display())]
     Empty {
         /// File.
         path: PathBuf,
     },
-    /// A column that must be there is not.
+    /// A missing column.
     #[error("{} has no column {column:?}; it has {}", path.display(), list(found))]
     MissingColumn {
         /// File.
@@ -84,7 +85,7 @@ pub enum DatasetError {
         /// The names in the header.
         found: Vec<String>,
     },
-    /// Two columns of one name.
+    /// Two columns with the same name.
     #[error("{} has two columns {column:?}", path.display())]
     RepeatedColumn {
         /// File.
@@ -92,7 +93,7 @@ pub enum DatasetError {
         /// The column's name.
         column: String,
     },
-    /// A file of scores without a column that is headed by a label.
+    /// A file of scores without a column named after a label.
     #[error("{} has no column of scores; it has {}", path.display(), list(found))]
     NoScores {
         /// File.
@@ -114,7 +115,7 @@ pub enum DatasetError {
         /// Named columns of the header.
         expected: usize,
     },
-    /// A quoted field that goes over the end of its line.
+    /// A quotation mark that is not closed on its line.
     #[error("{}, row {row}: a quotation mark is not closed on its line", path.display())]
     OpenQuote {
         /// File.
@@ -122,7 +123,7 @@ pub enum DatasetError {
         /// Data row, from 1.
         row: u32,
     },
-    /// A field that does not say what its column should.
+    /// A field with an invalid value.
     #[error("{}, row {row}: {column} is {}, not {expected}", path.display(), quoted(value))]
     Value {
         /// File.
@@ -131,12 +132,12 @@ pub enum DatasetError {
         row: u32,
         /// The column's name.
         column: String,
-        /// What is there.
+        /// The field's text.
         value: String,
-        /// What may be there.
+        /// The valid values.
         expected: &'static str,
     },
-    /// A label that is none of the fifteen.
+    /// An unknown label.
     #[error("{}, row {row}: image {image:?} has the unknown label {}", path.display(), quoted(label))]
     UnknownLabel {
         /// File.
@@ -145,20 +146,20 @@ pub enum DatasetError {
         row: u32,
         /// The image's name.
         image: String,
-        /// What is written.
+        /// The text in the file.
         label: String,
     },
-    /// A name that could lead out of a folder, or that no image has.
+    /// A name that is not a plain file name and could lead out of a folder.
     #[error("{}, {place}: {} is not a plain file name", path.display(), quoted(name))]
     NotAName {
         /// File.
         path: PathBuf,
-        /// Where in it.
+        /// Its position in the file.
         place: FilePosition,
-        /// What is written.
+        /// The text in the file.
         name: String,
     },
-    /// Two rows that say different things of one image.
+    /// Two rows with different data about one image.
     #[error("{}, rows {first} and {second} contradict each other about image {image:?}", path.display())]
     Contradiction {
         /// File.
@@ -167,17 +168,17 @@ pub enum DatasetError {
         image: String,
         /// Data row, from 1.
         first: u32,
-        /// The later one.
+        /// Data row of the second.
         second: u32,
     },
-    /// A list that names an image twice.
+    /// A list that contains an image twice.
     #[error("{}, line {line}: {name:?} is already on line {first}", path.display())]
     RepeatedLine {
         /// File.
         path: PathBuf,
         /// Line, from 1.
         line: u32,
-        /// Where it stands first.
+        /// The line of its first occurrence.
         first: u32,
         /// The image's name.
         name: String,
@@ -188,12 +189,12 @@ pub enum DatasetError {
         /// The path.
         path: PathBuf,
     },
-    /// A folder or archive without a single PNG.
+    /// A folder or archive without a PNG.
     #[error("{} contains no PNG images", path.display())]
     NoImages {
         /// The folder or archive.
         path: PathBuf,
-        /// Whether it is a folder that holds archives instead.
+        /// Whether it is a folder that contains archives instead.
         archives: bool,
     },
     /// A file that is neither an image nor an archive of images.
@@ -202,19 +203,19 @@ pub enum DatasetError {
         /// The file.
         path: PathBuf,
     },
-    /// A file name that is not UTF-8, which no metadata can name.
+    /// A file name that is not UTF-8, which metadata cannot contain.
     #[error("the name of {} is not UTF-8", path.display())]
     NameNotUtf8 {
         /// The path; shown with replacement characters.
         path: PathBuf,
     },
-    /// A file name that no metadata can name and no terminal should show.
+    /// A file name that metadata cannot contain and that terminals should not show.
     #[error("the name of {path:?} contains a backslash, control characters or invisible characters")]
     OddName {
         /// The path.
         path: PathBuf,
     },
-    /// An archive that ends early or is damaged.
+    /// A damaged or truncated archive.
     #[error("{} is a damaged or cut-off archive: {}", path.display(), printable(source))]
     Archive {
         /// The archive.
@@ -222,7 +223,7 @@ pub enum DatasetError {
         /// What the decoder says.
         source: io::Error,
     },
-    /// A member of an archive that is not taken.
+    /// A refused member of an archive.
     #[error("{} contains {}, which {reason}", path.display(), quoted(member))]
     Member {
         /// The archive.
@@ -232,20 +233,20 @@ pub enum DatasetError {
         /// What is wrong with it.
         reason: &'static str,
     },
-    /// An archive that is not taken as a whole: it holds more than is read.
+    /// An archive that exceeds a limit or has extra data.
     #[error("{} {reason}", path.display())]
     ArchiveRefused {
         /// The archive.
         path: PathBuf,
-        /// What is wrong with it, such as the limit that it exceeds.
+        /// The reason, such as the exceeded limit.
         reason: String,
     },
 }
 
-/// Where something stands in a text file.
+/// A position in a text file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FilePosition {
-    /// Data row of a CSV file, counted from 1 behind the header.
+    /// Data row of a CSV file, counted from 1 after the header.
     Row(u32),
     /// Line of a list, from 1.
     Line(u32),
@@ -261,7 +262,7 @@ impl fmt::Display for FilePosition {
 }
 
 impl DatasetError {
-    /// Says what might help, where something might.
+    /// A hint, if there is one.
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
             DatasetError::Gzip { .. } | DatasetError::Archive { .. } => "download it again".to_owned(),
@@ -307,7 +308,7 @@ fn list(found: &[String]) -> String {
     }
 }
 
-/// Text out of a file, quoted, escaped and cut to what a line can show.
+/// Text from a file, quoted, escaped and shortened to fit on a line.
 fn quoted(text: &str) -> String {
     match text.char_indices().nth(SHOWN) {
         Some((end, _)) => format!("{:?}…", &text[..end]),

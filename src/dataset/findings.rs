@@ -1,4 +1,4 @@
-//! What is odd about metadata but clear enough to go on with: reported, never corrected in silence.
+//! Anomalies in metadata that do not prevent its use: reported, never corrected silently.
 
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
@@ -6,15 +6,16 @@ use std::path::Path;
 
 use super::DatasetError;
 use super::labels::{LABELS, NO_FINDING};
+use crate::digits::thousands;
 use crate::records::{Gender, ImageRow, MAX_AGE, PatientId};
 
-/// Cases of a finding that are named; the rest is counted.
+/// Maximum number of listed cases of a finding; the others are counted.
 const NAMED: usize = 5;
 
-/// Something odd in metadata that does not keep it from being used.
+/// An anomaly in metadata that does not prevent its use.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Finding {
-    /// Rows that repeat an earlier one word for word, and are left out.
+    /// Rows that are identical to an earlier one, and are left out.
     RepeatedRows {
         /// How many.
         count: usize,
@@ -35,7 +36,7 @@ pub enum Finding {
         /// The first of them: row, image and age in years.
         first: Vec<(u32, String, i32)>,
     },
-    /// Images with `No Finding` and a pathology.
+    /// Images with `No Finding` and another label.
     NoFindingBesideOthers {
         /// How many.
         count: usize,
@@ -48,25 +49,25 @@ impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Finding::RepeatedRows { count, first } => {
-                write!(f, "{count} duplicate {}, used once", plural(*count, "row", "rows"))?;
+                let rows = plural(*count, "row", "rows");
+                write!(f, "{} duplicate {rows}, used once", thousands(*count as u64))?;
                 name_first(f, *count, first.iter().map(|(row, image)| format!("row {row} ({image})")))
             }
             Finding::TwoGenders { count, first } => {
-                write!(f, "{count} {} with two genders", plural(*count, "patient", "patients"))?;
+                let patients = plural(*count, "patient", "patients");
+                write!(f, "{} {patients} with two genders", thousands(*count as u64))?;
                 name_first(f, *count, first.iter().map(|patient| format!("patient {patient}")))
             }
             Finding::ImpossibleAges { count, first } => {
                 let ages = plural(*count, "age", "ages");
-                write!(f, "{count} impossible {ages} (below 0 or above {MAX_AGE}), stored unchanged")?;
+                let number = thousands(*count as u64);
+                write!(f, "{number} impossible {ages} (below 0 or above {MAX_AGE}), stored unchanged")?;
                 let cases = first.iter().map(|(row, image, age)| format!("row {row} ({image}): {age}"));
                 name_first(f, *count, cases)
             }
             Finding::NoFindingBesideOthers { count, first } => {
-                write!(
-                    f,
-                    "{count} {} with `{NO_FINDING}` and another label",
-                    plural(*count, "image", "images")
-                )?;
+                let images = plural(*count, "image", "images");
+                write!(f, "{} {images} with `{NO_FINDING}` and another label", thousands(*count as u64))?;
                 name_first(f, *count, first.iter().map(|(row, image)| format!("row {row} ({image})")))
             }
         }
@@ -83,10 +84,10 @@ fn name_first(f: &mut fmt::Formatter<'_>, count: usize, cases: impl Iterator<Ite
     write!(f, ": {}{rest}", cases.join(", "))
 }
 
-/// Drops repeated rows and reports what is odd about the rest.
+/// Removes repeated rows and reports anomalies in the others.
 ///
 /// # Errors
-/// Two rows that say different things of one image.
+/// Two rows with different data about one image.
 pub(super) fn examine(rows: &mut Vec<ImageRow>, path: &Path) -> Result<Vec<Finding>, DatasetError> {
     let repeated = repeated_rows(rows, path)?;
     let mut findings = Vec::new();
@@ -114,7 +115,7 @@ fn name(row: &ImageRow) -> (u32, String) {
     (row.row, row.name.to_string())
 }
 
-/// The number of the cases and the first few of them; none when there are none.
+/// The number of cases and the first few of them; `None` if there are none.
 struct Cases<T> {
     count: usize,
     first: Vec<T>,

@@ -1,5 +1,5 @@
-//! A data set comes in: metadata read, images matched, checked, hashed and stored, then registered at
-//! once. If anything fails, nothing is registered and nothing staged stays.
+//! Ingests a data set: reads metadata, matches images, checks, hashes and stores them, then registers
+//! everything at once. If anything fails, nothing is registered, and staged files are removed.
 
 use std::borrow::Cow;
 use std::collections::hash_map::Entry;
@@ -13,19 +13,20 @@ use super::png::{self, PngError};
 use super::seen::{Image, SeenFile, SeenFiles};
 use super::source::{Found, ImageFile, find_images, load};
 use super::{DatasetError, MAX_TEXT, archive, boxes, labels, metadata, pixels};
+use crate::digits::thousands;
 use crate::hash::{Digest, Hash, Id};
 use crate::progress::{Progress, Unit};
 use crate::records::{Dataset, ImageRow, Manifest, rules};
 use crate::registry::{Registry, RegistryError, Stamp, Transaction, Withdrawn};
 use crate::store::{FileState, LinkMode, Persisted, StoreError};
 
-/// Cases that a message names; the rest is counted.
+/// Maximum number of cases that a message lists; the others are counted.
 const NAMED: usize = 5;
 
-/// What to ingest, and how.
+/// An ingest: its files and options.
 #[derive(Debug, Clone)]
 pub struct IngestRequest {
-    /// Folders, images, archives. None for metadata only.
+    /// Folders, images, archives. Empty for metadata only.
     pub paths: Vec<PathBuf>,
     /// The metadata CSV.
     pub metadata: PathBuf,
@@ -35,28 +36,28 @@ pub struct IngestRequest {
     pub name: Option<String>,
     /// How image files become objects.
     pub link: LinkMode,
-    /// Go on when metadata rows have no image.
+    /// Accept metadata rows without an image.
     pub allow_missing: bool,
     /// Register the rows without images.
     pub metadata_only: bool,
-    /// Decode every image, not only walk through its chunks.
+    /// Decode every image, instead of only checking its chunks.
     pub decode: bool,
-    /// Read every file again, also those that look as they did when they were read before.
+    /// Read every file, including those that look unchanged.
     pub paranoid: bool,
 }
 
-/// What came of it.
+/// The result of an ingest.
 #[derive(Debug)]
 pub struct Ingested {
     /// The data set.
     pub id: Id<Dataset>,
     /// Its record.
     pub dataset: Dataset,
-    /// What was new.
+    /// The new objects.
     pub persisted: Persisted,
-    /// Files that looked as they did when they were read before, and were not read again.
+    /// Number of files that looked unchanged and were not read again.
     pub unchanged: u64,
-    /// What is odd but clear enough to go on with, a sentence each.
+    /// Anomalies that do not prevent the ingest, one sentence each.
     pub findings: Vec<String>,
 }
 
@@ -72,7 +73,7 @@ pub enum IngestError {
     /// Images that are not intact PNGs.
     #[error("{} not intact: {}", count(.0.len(), "image is", "images are"), first(.0.iter().map(|(path, e)| format!("{} {e}", path.display()))))]
     BadImages(Vec<(PathBuf, BadImage)>),
-    /// Metadata rows without image.
+    /// Metadata rows without an image.
     #[error("no image for {} of {}: {}", count(*missing, "row", "rows"), path.display(), names.join(", ") + if names.len() < *missing { ", …" } else { "" })]
     Missing {
         /// The metadata.
@@ -82,14 +83,14 @@ pub enum IngestError {
         /// The first of them.
         names: Vec<String>,
     },
-    /// Two different files of one name.
+    /// Two different files with the same name.
     #[error("{} and {} have the same name but different bytes", .0.display(), .1.display())]
     TwoOfOneName(PathBuf, PathBuf),
-    /// Nothing is left.
+    /// All images were withdrawn.
     #[error("every image in {} was withdrawn", .0.display())]
     AllWithdrawn(PathBuf),
-    /// No image fits any row.
-    #[error("none of the {images} images found has a row in {}", path.display())]
+    /// No image belongs to any row.
+    #[error("none of the {} images found has a row in {}", thousands(*images as u64), path.display())]
     NothingMatches {
         /// Images found.
         images: usize,
@@ -98,19 +99,19 @@ pub enum IngestError {
     },
 }
 
-/// What is wrong with an image.
+/// Why an image is bad.
 #[derive(Debug, thiserror::Error)]
 pub enum BadImage {
-    /// Its chunks.
+    /// Its chunks are damaged.
     #[error("{0}")]
     Png(#[from] PngError),
-    /// Its pixels.
+    /// Its pixels cannot be decoded.
     #[error("{0}")]
     Pixels(#[from] pixels::PixelError),
 }
 
 fn count(n: usize, one: &str, many: &str) -> String {
-    format!("{n} {}", if n == 1 { one } else { many })
+    format!("{} {}", thousands(n as u64), if n == 1 { one } else { many })
 }
 
 fn first(cases: impl Iterator<Item = String>) -> String {
@@ -120,7 +121,7 @@ fn first(cases: impl Iterator<Item = String>) -> String {
 }
 
 impl IngestError {
-    /// What might help.
+    /// A hint.
     pub fn hint(&self) -> Option<String> {
         match self {
             IngestError::Dataset(e) => e.hint(),
@@ -172,7 +173,7 @@ pub fn ingest(
     let (mut missing, mut unchanged, mut seen) = (0, 0, None);
     let found;
     if !request.metadata_only {
-        // What the store has is asked for at once, not image by image.
+        // The contents of the store are queried once, not once per image.
         let remembered = || -> Result<(SeenFiles, Vec<Hash>), RegistryError> {
             let cache = SeenFiles::open(registry, &request.paths, request.paranoid)
                 .map_err(|source| RegistryError::Io { doing: "write to", path: registry.cache(), source })?;
@@ -243,7 +244,7 @@ pub fn ingest(
     let committed = transaction.commit(stamp)?;
     if let Some((cache, files)) = seen {
         drop(manifest);
-        // A lost cache costs time and nothing else.
+        // A lost cache only costs time.
         let _ = match files.len() as u64 {
             all if all == unchanged => cache.keep(),
             _ => cache.save(files.into_iter()),
@@ -252,15 +253,15 @@ pub fn ingest(
     Ok(Ingested { id, dataset, persisted: committed.persisted, unchanged, findings })
 }
 
-/// Images by name, and the file or archive that each came from.
+/// Images by name, and the file or archive that contains each.
 struct Images<'a> {
     by_name: HashMap<Cow<'a, str>, (Image, &'a Path)>,
     without_row: usize,
 }
 
-/// Images on their way into a registry.
+/// The import of images into a registry.
 struct ImageImport<'a> {
-    /// What the registry holds, ascending; empty where nobody asks.
+    /// The objects in the registry, ascending; empty if they are not needed.
     stored: Vec<Hash>,
     transaction: &'a Transaction<'a>,
     cache: &'a SeenFiles<'a>,
@@ -271,22 +272,22 @@ struct ImageImport<'a> {
     out: BTreeSet<String>,
 }
 
-/// What came of them.
+/// The result of importing images.
 struct ImportedImages<'a> {
     images: Images<'a>,
     files: Vec<(&'a Path, SeenFile)>,
     unchanged: u64,
     findings: Vec<String>,
-    /// Files that were withdrawn, by name: they were not taken.
+    /// Withdrawn files, by name: they were not imported.
     withdrawn: HashMap<String, Hash>,
 }
 
-/// What one archive holds.
+/// The content of an archive.
 #[derive(Default)]
 struct Content {
     images: Vec<(String, Image)>,
     bad: Vec<(PathBuf, BadImage)>,
-    /// Images that no row names.
+    /// Images without a metadata row.
     without: Vec<String>,
     state: Option<FileState>,
     unchanged: bool,
@@ -298,7 +299,7 @@ impl ImageImport<'_> {
         let (wanted, without): (Vec<&ImageFile>, Vec<_>) =
             found.images.iter().partition(|image| known.contains(image.name.as_str()));
         let without: Vec<_> = without.into_iter().filter(|image| !self.out.contains(&image.name)).collect();
-        // Fail before an hour of copying, not behind it.
+        // Fails before an hour of copying rather than after it.
         let all_found = found.archives.is_empty() && !wanted.is_empty();
         if all_found && wanted.len() < rows.len() && !self.request.allow_missing {
             let there: HashSet<&str> = wanted.iter().map(|image| image.name.as_str()).collect();
@@ -381,7 +382,7 @@ impl ImageImport<'_> {
         Ok(ImportedImages { images, files, unchanged, findings, withdrawn })
     }
 
-    /// The state of a file, its image, and whether both are those that are remembered.
+    /// The state of a file, its image, and whether both match the remembered ones.
     fn file(
         &self,
         image: &ImageFile,
@@ -408,7 +409,7 @@ impl ImageImport<'_> {
     fn archive(&self, path: &Path, known: &HashSet<&str>) -> Result<Content, IngestError> {
         let unreadable = |source| DatasetError::Read { path: path.to_owned(), source };
         if let Some(SeenFile { state, images }) = self.unchanged(path).map_err(unreadable)?
-            // One that is read again says which of its images have no row.
+            // An archive with images that have no row is read again, to list these images.
             && images.iter().all(|(name, _)| known.contains(name.as_str()))
         {
             let images = images.clone();
@@ -442,8 +443,8 @@ impl ImageImport<'_> {
         Ok(content)
     }
 
-    /// What a file held when it was last read, if it still looks as it did, that will do, and the store has
-    /// all of it.
+    /// The remembered content of a file, if the file looks unchanged, the content is sufficient for this
+    /// request, and the store has all of it.
     fn unchanged(&self, path: &Path) -> std::io::Result<Option<&SeenFile>> {
         if self.cache.is_empty() {
             return Ok(None);
@@ -480,7 +481,7 @@ impl<'a> Images<'a> {
         Ok(())
     }
 
-    /// Joins files to rows, drops the rows without, and returns how many those are.
+    /// Assigns files to rows, removes the rows without a file, and returns the number of removed rows.
     fn fill(mut self, rows: &mut Vec<ImageRow>, request: &IngestRequest) -> Result<usize, IngestError> {
         if self.by_name.is_empty() {
             let path = request.metadata.clone();
@@ -510,13 +511,13 @@ fn missing<'a>(rows: impl Iterator<Item = &'a ImageRow>, request: &IngestRequest
     IngestError::Missing { path: request.metadata.clone(), missing, names }
 }
 
-/// Images of different names and the same bytes.
+/// Images with different names and the same bytes.
 fn same_bytes(rows: &[ImageRow]) -> Option<String> {
     let named = rows.iter().filter_map(|row| Some((row.object?, row.name.as_str())));
     report_same(named.collect(), "file")
 }
 
-/// Images of different names and bytes and the same pixels.
+/// Images with different names and bytes and the same pixels.
 fn same_pixels(images: &Images<'_>) -> Option<String> {
     let mut named: Vec<_> = images
         .by_name

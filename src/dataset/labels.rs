@@ -1,6 +1,6 @@
 //! The fifteen labels: 14 pathologies and an explicit "No Finding".
 //!
-//! Their order is part of every data set (a label is a bit position), so it is fixed here once.
+//! Their order is part of every data set (a label is a bit position), so it is fixed here.
 
 /// The label names in their fixed order: the pathologies alphabetically, then `No Finding`.
 ///
@@ -26,10 +26,10 @@ pub const LABELS: [&str; 15] = [
 /// The label of an image that shows none of the pathologies.
 pub const NO_FINDING: &str = "No Finding";
 
-/// Other spellings in published files: the box list says `Infiltrate`.
+/// Other names in published files: the box list has `Infiltrate`.
 const ALIASES: [(&str, &str); 1] = [("Infiltrate", "Infiltration")];
 
-/// Below this similarity a name is not worth suggesting.
+/// Names with a smaller similarity are not suggested.
 const SIMILAR: f64 = 0.5;
 
 /// Finds the position of a label by its name or published alias.
@@ -38,12 +38,12 @@ pub fn index(name: &str) -> Option<usize> {
     LABELS.iter().position(|label| *label == name)
 }
 
-/// The name of the label that published files spell so.
+/// The label's name for a name in a published file.
 pub(super) fn published(name: &str) -> &str {
     ALIASES.iter().find(|(alias, _)| *alias == name).map_or(name, |(_, label)| label)
 }
 
-/// Suggests the label that somebody who wrote `name` most likely meant.
+/// Suggests the label whose name is most similar to `name`.
 pub fn nearest(name: &str) -> Option<&'static str> {
     let name = name.to_lowercase();
     let similar = |label: &str| strsim::normalized_damerau_levenshtein(&label.to_lowercase(), &name);
@@ -55,7 +55,7 @@ pub fn nearest(name: &str) -> Option<&'static str> {
     (similarity >= SIMILAR).then_some(label)
 }
 
-/// The label names as a record holds them.
+/// The label names for a record.
 pub fn names() -> Vec<String> {
     LABELS.map(str::to_owned).to_vec()
 }

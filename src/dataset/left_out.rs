@@ -1,7 +1,8 @@
-//! What an ingest leaves out because it was withdrawn, and why.
+//! The rows that an ingest leaves out because they were withdrawn, and the reasons.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use crate::digits::thousands;
 use crate::hash::Hash;
 use crate::records::{ImageRow, Withdrawal};
 use crate::registry::Withdrawn;
@@ -10,12 +11,12 @@ use crate::registry::Withdrawn;
 #[derive(Default)]
 pub(super) struct LeftOut {
     names: BTreeSet<String>,
-    /// Images a withdrawal: what it is about, when and why.
+    /// Number of images for each withdrawal: its subject, time and reason.
     by: BTreeMap<String, usize>,
 }
 
 impl LeftOut {
-    /// Takes away the rows that are covered by patient or name.
+    /// Removes the rows whose patient or name is withdrawn.
     pub(super) fn take(&mut self, rows: Vec<ImageRow>, withdrawn: &Withdrawn) -> Vec<ImageRow> {
         if withdrawn.is_empty() {
             return rows;
@@ -27,7 +28,7 @@ impl LeftOut {
         rows.into_iter().filter(stays).collect()
     }
 
-    /// Takes away the rows whose files turned out to be withdrawn.
+    /// Removes the rows whose files are withdrawn.
     pub(super) fn take_files(
         &mut self,
         rows: Vec<ImageRow>,
@@ -42,12 +43,12 @@ impl LeftOut {
         rows.into_iter().filter(stays).collect()
     }
 
-    /// Their names.
+    /// The names of the images.
     pub(super) fn names(&self) -> &BTreeSet<String> {
         &self.names
     }
 
-    /// How many they are, if any.
+    /// Number of images, if there are any.
     pub(super) fn count(&self) -> Option<u64> {
         (!self.names.is_empty()).then_some(self.names.len() as u64)
     }
@@ -60,14 +61,14 @@ impl LeftOut {
         false
     }
 
-    /// A sentence a withdrawal.
+    /// One sentence per withdrawal.
     pub(super) fn findings(&self) -> impl Iterator<Item = String> + '_ {
         self.by.iter().map(|(why, images)| {
             format!(
                 "{} left out: {why}",
                 match images {
                     1 => "1 image was".to_owned(),
-                    _ => format!("{images} images were"),
+                    _ => format!("{} images were", thousands(*images as u64)),
                 }
             )
         })

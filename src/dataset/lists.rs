@@ -1,4 +1,4 @@
-//! The official lists of Wang et al., `train_val_list.txt` and `test_list.txt`: one image a line.
+//! The official lists of Wang et al., `train_val_list.txt` and `test_list.txt`: one image per line.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -7,12 +7,12 @@ use super::text::{self, MAX_ROWS};
 use super::{DatasetError, FilePosition};
 use crate::records::is_plain_name;
 
-/// Reads a list of image names, plain or packed with gzip, in its own order. Blank lines are skipped.
+/// Reads a list of image names, plain or gzipped, in its own order. Blank lines are skipped.
 ///
-/// `path` is what errors call it.
+/// `path` is used in messages.
 ///
 /// # Errors
-/// A line that is not a plain file name, a name that stands there twice, a list without a name.
+/// A line that is not a plain file name, a name that occurs twice, an empty list.
 pub fn read(bytes: &[u8], path: &Path) -> Result<Vec<String>, DatasetError> {
     let text = text::decode(bytes, path)?;
     let mut lines: HashMap<&str, u32> = HashMap::new();

@@ -1,8 +1,8 @@
-//! The metadata CSV of ChestX-ray14: one row an image, in its form of 2017, of 2020 and of the samples
-//! made from them.
+//! The metadata CSV of ChestX-ray14: one row per image, in the versions of 2017 and 2020 and of samples made
+//! from them.
 //!
-//! Columns are found by name. Ages stay as they are given, because a data set must say what its source
-//! says; what is impossible about them is reported and left out of statistics.
+//! Columns are found by name. Ages are stored unchanged, because a data set must agree with its source;
+//! impossible ages are reported and left out of statistics.
 
 use std::path::Path;
 
@@ -13,26 +13,26 @@ use super::{DatasetError, Finding, text};
 use crate::hash::Sha256;
 use crate::records::{Gender, ImageRow, LabelValues, ViewPosition};
 
-/// What data sets of such files say that they come from.
+/// The `source` of data sets that are imported from such files.
 pub const SOURCE: &str = "ChestX-ray14";
 
 /// A metadata file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Metadata {
-    /// One row an image, in the order of the file. What only an image file can say is still empty:
-    /// no object, size 0.
+    /// One row per image, in the order of the file. Fields that come from the image file are still empty: no
+    /// object, size 0.
     pub rows: Vec<ImageRow>,
-    /// What is odd about it.
+    /// Anomalies.
     pub findings: Vec<Finding>,
 }
 
-/// Reads a metadata CSV, plain or packed with gzip.
+/// Reads a metadata CSV, plain or gzipped.
 ///
-/// `path` is what errors call it. Rows are counted from 1 behind the header, blank lines left out.
+/// `path` is used in messages. Rows are counted from 1 after the header, without blank lines.
 ///
 /// # Errors
-/// A column that is missing; a row with a wrong number of fields; a field that does not say what its
-/// column should; two rows that say different things of one image.
+/// A missing column; a row with a wrong number of fields; an invalid field; two rows with different data about
+/// one image.
 pub fn read(bytes: &[u8], path: &Path) -> Result<Metadata, DatasetError> {
     let text = text::decode(bytes, path)?;
     let mut table = CsvTable::open(&text, path)?;
@@ -97,14 +97,14 @@ impl Columns {
     }
 }
 
-/// An age in whole years: a plain number or a DICOM age string (PS3.5, section 6.2, AS), whose last
-/// letter says days, weeks, months or years. Empty text is no age.
+/// An age in whole years: a plain number or a DICOM age string (PS3.5, section 6.2, AS), whose last letter is
+/// the unit: days, weeks, months or years. Empty text means no age.
 fn age(text: &str) -> Option<Option<i32>> {
     if text.is_empty() {
         return Some(None);
     }
     let unit = text.as_bytes()[text.len() - 1].to_ascii_uppercase();
-    // Days and weeks by the mean length of a Gregorian year, 365.2425 days, in 1/10,000 days.
+    // Days and weeks by the mean length of a Gregorian year, 365.2425 days, in units of 1/10,000 day.
     let (units, year) = match unit {
         b'Y' => (1, 1),
         b'M' => (1, 12),

@@ -1,11 +1,12 @@
-//! What ChestX-ray14 means: its labels, its files and how they go wrong.
+//! Knowledge about ChestX-ray14: its labels, its files, and possible errors in them.
 //!
-//! Everything but [`ingest`] and [`tabulate()`] is a function of bytes or of a folder, and knows no registry: [`metadata`],
-//! [`boxes`] and [`lists`] read the published text files, [`png`] checks an image without decoding
-//! it, [`pixels`] decodes it, [`source`] finds images in folders, [`archive`] reads those of an
-//! archive, [`scores`] reads another tool's scores, [`statistics`] counts what the paper's
-//! tables 2 and 3 and its figure 3 show; [`synthetic`] draws a look-alike. A file that means two things is refused with the row that
-//! says so; what is odd but clear is reported as a [`Finding`] and kept. [`ingest`] puts it all together.
+//! Everything except for [`ingest`] and [`tabulate()`] is a function of bytes or of a folder, without a
+//! registry: [`metadata`], [`boxes`] and [`lists`] read the published text files, [`png`] checks an image
+//! without decoding it, [`pixels`] decodes it, [`source`] finds images in folders, [`archive`] reads those of
+//! an archive, [`scores`] reads another tool's scores, [`statistics`] counts the numbers of the paper's tables
+//! 2 and 3 and figure 3; [`synthetic`] draws a look-alike data set. A contradictory file is refused with the
+//! rows in question; an anomaly without contradiction is reported as a [`Finding`] and stored. [`ingest`]
+//! combines all of this.
 
 pub mod archive;
 pub mod boxes;

@@ -1,19 +1,19 @@
-//! Heat over an image, as a picture.
+//! A heat map over an image, as a picture.
 
 use super::pixels::{Gray, encode_rgb};
 
-/// Colours of heat from 0 to 1, those of matplotlib's `inferno` at steps of a quarter: brighter means more, in
-/// print without colour and for those who do not tell colours apart.
+/// Colours of heat from 0 to 1, from matplotlib's `inferno` in steps of a quarter: brighter means more, so that
+/// the map can be read in monochrome print and by colour-blind readers.
 const COLOURS: [[f64; 3]; 5] =
     [[0.0, 0.0, 4.0], [87.0, 16.0, 110.0], [188.0, 55.0, 84.0], [249.0, 142.0, 9.0], [252.0, 255.0, 164.0]];
-/// How much the hottest place hides of the image.
+/// Opacity of the hottest point.
 const COVER: f64 = 0.6;
-/// Colour of boxes, which heat never has.
+/// Colour of boxes, which does not occur among the colours of heat.
 const FRAME: [u8; 3] = [0, 229, 255];
-/// Images of so many pixels a side have frames of one pixel more.
+/// The frame is one pixel wider for each this many pixels of the image's side.
 const SIDE_OF_A_PIXEL: u32 = 300;
 
-/// Paints heat over an image and frames around boxes, as PNG of the image's size.
+/// Paints a heat map over an image and frames around boxes, as a PNG of the image's size.
 ///
 /// `heat` is `[height, width]`, row after row, on any scale from 0; `boxes` are left edge, upper edge, width and
 /// height in pixels.
@@ -39,7 +39,7 @@ fn blended(gray: u8, heat: f64) -> [u8; 3] {
     })
 }
 
-/// Draws the edges of a box on its inside.
+/// Draws the edges of a box inside it.
 fn frame(pixels: &mut [[u8; 3]], [width, height]: [u32; 2], [x, y, w, h]: [f64; 4], thick: u32) {
     let range = |start: f64, length: f64, end: u32| {
         let at = |place: f64| place.round().clamp(0.0, f64::from(end)) as u32;

@@ -1,7 +1,7 @@
-//! The pixels of a data set in the forms that networks are fed from, decoded and resized once.
+//! The pixels of a data set in the sizes that networks need, decoded and resized once.
 //!
-//! Unpacking a PNG of 1024 x 1024 takes several milliseconds, reading its pixels a tenth of one. A
-//! pixel cache's file is named by what its bytes follow from, and each image is checked when it is read.
+//! Decoding a PNG of 1024 x 1024 takes several milliseconds, reading its pixels a tenth of one. The name of a
+//! cache file contains everything on which its bytes depend, and each image is checked when it is read.
 
 use std::fs;
 use std::io;
@@ -12,29 +12,29 @@ use crate::hash::{Hash, Id};
 use crate::records::{ImageInput, ImageRow, Manifest, rules};
 use crate::store::Slots;
 
-/// A form of an image.
+/// A size of an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ResizedPixels {
-    /// As it is.
+    /// Unchanged.
     Original,
-    /// Its shorter side shrunk to this length, where it is longer.
+    /// With the shorter side resized to this length, if it is longer.
     Shrunk(u32),
-    /// Resized to a square of side `resize`, of which the centre of side `input` is left.
+    /// Resized to a square with side `resize`, then cropped to the central square with side `input`.
     Evaluation {
         /// Side before the crop.
         resize: u32,
-        /// Side of what is left.
+        /// Side after the crop.
         input: u32,
     },
 }
 
 impl ResizedPixels {
-    /// What a network sees in validation and test.
+    /// The input of a network for validation and test.
     pub fn evaluation(image: &ImageInput) -> Self {
         ResizedPixels::Evaluation { resize: image.resize, input: image.input }
     }
 
-    /// Width and height in this form of an image of this width and height.
+    /// Width and height of a resized image with the given original width and height.
     pub fn size(self, width: u32, height: u32) -> (u32, u32) {
         match self {
             ResizedPixels::Original => (width, height),
@@ -43,7 +43,7 @@ impl ResizedPixels {
         }
     }
 
-    /// Makes it.
+    /// Resizes an image.
     pub fn of(self, image: Gray) -> Gray {
         match self {
             ResizedPixels::Original => image,
@@ -68,29 +68,29 @@ fn path(cache: &Path, manifest: Id<Manifest>, resized: ResizedPixels) -> PathBuf
     cache.join("pixels").join(format!("{}-{}-r{}", manifest.hash, resized.name(), rules::PIXELS))
 }
 
-/// Bytes of the pixels of one image.
+/// Number of bytes for the pixels of one image.
 fn length(resized: ResizedPixels, row: &ImageRow) -> u64 {
     let (width, height) = resized.size(row.width, row.height);
     u64::from(width) * u64::from(height)
 }
 
-/// Bytes that all images in a resized form take on the disk once it is made, and those that it takes now.
+/// Disk space of a complete cache file, and the space that it takes now.
 pub fn room(cache: &Path, manifest: Id<Manifest>, rows: &[ImageRow], resized: ResizedPixels) -> (u64, u64) {
     use std::os::unix::fs::MetadataExt;
     let all = rows.iter().map(|row| length(resized, row)).sum();
-    // The file is sparse; blocks are counted in 512 bytes whatever their size.
+    // The file is sparse; blocks are counted in units of 512 bytes whatever their size.
     let made = fs::metadata(path(cache, manifest, resized)).map_or(0, |file| file.blocks() * 512);
     (all, made)
 }
 
-/// All images of a data set in one resized form, as far as they were made: a file of 8-bit grey values.
+/// All images of a data set in one size, as far as they have been computed: a file of 8-bit gray values.
 pub struct PixelCache {
     resized: ResizedPixels,
     slots: Slots,
 }
 
 impl PixelCache {
-    /// Opens the file below `cache`, or makes it.
+    /// Opens or creates the file below `cache`.
     pub fn open(
         cache: &Path,
         manifest: Id<Manifest>,
@@ -102,29 +102,29 @@ impl PixelCache {
         Ok(PixelCache { resized, slots })
     }
 
-    /// The form.
+    /// The size of the images.
     pub fn resized(&self) -> ResizedPixels {
         self.resized
     }
 
-    /// Bytes of the file when all of it is made.
+    /// Size of the complete file.
     pub fn bytes(&self) -> u64 {
         self.slots.bytes()
     }
 
-    /// Whether an image looks made. Only [`PixelCache::get`] tells for sure.
+    /// Whether an image seems to be present. Only [`PixelCache::get`] checks it.
     pub fn looks_made(&self, index: usize) -> bool {
         self.slots.looks_filled(index)
     }
 
-    /// The resized image `row`, the manifest's row `index`, whose object is `object`; none
-    /// unless it was made from that object and is whole.
+    /// The resized image of `row`, row `index` of the manifest, whose object is `object`; `None` unless it was
+    /// computed from that object and is intact.
     pub fn get(&self, index: usize, row: &ImageRow, object: &Hash) -> Option<Gray> {
         let (width, height) = self.resized.size(row.width, row.height);
         self.slots.get(index, object).map(|data| Gray { width, height, data })
     }
 
-    /// Keeps a resized image. One of another size than the manifest says is not kept.
+    /// Stores a resized image. An image whose size contradicts the manifest is not stored.
     pub fn put(&self, index: usize, row: &ImageRow, object: &Hash, image: &Gray) -> io::Result<()> {
         if self.resized.size(row.width, row.height) != (image.width, image.height) {
             return Ok(());

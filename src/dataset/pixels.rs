@@ -1,9 +1,9 @@
-//! Grey values of an image file, and the squares of them that a network sees. The only file that
-//! names the image and fast_image_resize crates.
+//! Gray values of an image file, and the squares that a network uses. The only file that uses the image and
+//! fast_image_resize crates.
 //!
-//! What a file's pixels become is a rule of the data set, so it is stated once, at [`decode`].
-//! Views are computed in integers behind a few `f64` per image, so they depend on nothing but
-//! the image and the random stream.
+//! The conversion of a file to pixels is a rule of the data set, so it is defined once, in [`decode`]. Views
+//! are computed in integers after a few `f64` operations per image, so they depend only on the image and the
+//! random stream.
 
 use std::io::Cursor;
 
@@ -17,23 +17,23 @@ use crate::random::Stream;
 use crate::records::Augmentation;
 use crate::records::codec::printable;
 
-/// Most bytes that an image may take beside its samples: colour profile, text, the rows at hand.
+/// Maximum memory for an image besides its samples: colour profile, text, current rows.
 const MAX_BESIDE: u64 = 16 << 20;
-/// Draws of a crop before the whole image is taken, as torchvision has it.
+/// Number of attempts to draw a crop before the whole image is used, as in torchvision.
 const CROP_DRAWS: u32 = 10;
 
-/// Why bytes are no image that can be read.
+/// Why bytes cannot be read as an image.
 #[derive(Debug, thiserror::Error)]
 pub enum PixelError {
-    /// Pixels that cannot be unpacked.
+    /// The pixels cannot be decoded.
     #[error("not a readable PNG: {}", printable(.0))]
     Decode(image::ImageError),
-    /// Not a whole PNG, or too large: refused before memory is taken for it.
+    /// Not a complete PNG, or too large: refused before memory is allocated for it.
     #[error("not a readable PNG: it {0}")]
     Check(#[from] PngError),
 }
 
-/// An image of 8-bit grey values.
+/// An image of 8-bit gray values.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Gray {
     /// Width in pixels, at least 1.
@@ -44,13 +44,13 @@ pub struct Gray {
     pub data: Vec<u8>,
 }
 
-/// Reads a PNG as 8-bit grey: one that passes [`png::check`], which bounds the memory that it takes,
-/// whatever the bytes unpack to, and keeps from the decoder what it does not bear.
+/// Reads a PNG as 8-bit gray. Only files that pass [`png::check`] are decoded, which bounds the memory whatever
+/// the bytes unpack to and protects the decoder from malformed files.
 ///
-/// 8-bit grey is kept as it is. Samples of 1, 2 and 4 bits are expanded to the full range, palettes
-/// to their colours; a sample `v` of 16 bits becomes `(255 v + 32767) / 65535`, rounded down.
-/// Transparency is ignored. A colour becomes the luma of Rec. 601 in integers,
-/// `(19595 R + 38470 G + 7471 B + 32768) / 65536`, rounded down, which is `v` for `R = G = B = v`.
+/// 8-bit gray is unchanged. Samples of 1, 2 and 4 bits are expanded to the full range, palettes to their
+/// colours; a 16-bit sample `v` becomes `(255 v + 32767) / 65535`, rounded down. Transparency is ignored. A
+/// colour becomes the luma of Rec. 601 in integers, `(19595 R + 38470 G + 7471 B + 32768) / 65536`, rounded
+/// down, which is `v` for `R = G = B = v`.
 pub fn decode(bytes: &[u8]) -> Result<Gray, PixelError> {
     let png::PngInfo { width, height, .. } = png::check(bytes)?;
     let mut limits = Limits::no_limits();
@@ -65,7 +65,7 @@ pub fn decode(bytes: &[u8]) -> Result<Gray, PixelError> {
         DynamicImage::ImageLuma16(image) => image.pixels().map(|p| narrow(p.0[0])).collect(),
         DynamicImage::ImageLumaA16(image) => image.pixels().map(|p| narrow(p.0[0])).collect(),
         DynamicImage::ImageRgb16(image) => image.pixels().map(|p| luma(p.0.map(narrow))).collect(),
-        // The PNG decoder makes nothing else.
+        // The PNG decoder returns no other types.
         other => other.to_rgba16().pixels().map(|p| luma([0, 1, 2].map(|c| narrow(p.0[c])))).collect(),
     };
     Ok(Gray { width, height, data })
@@ -75,15 +75,15 @@ fn luma([r, g, b]: [u8; 3]) -> u8 {
     ((19_595 * u32::from(r) + 38_470 * u32::from(g) + 7_471 * u32::from(b) + 32_768) >> 16) as u8
 }
 
-/// Writes 8-bit grey as a PNG.
+/// Writes 8-bit gray as a PNG.
 pub fn encode_png(image: &Gray) -> Vec<u8> {
     encode(&image.data, image.width, image.height, ExtendedColorType::L8)
 }
 
-/// Writes red, green and blue, `[height, width, 3]` in bytes, as a PNG.
+/// Writes RGB values, `[height, width, 3]` in bytes, as a PNG.
 ///
 /// # Panics
-/// If that is not the number of bytes.
+/// If `data` has another length.
 pub fn encode_rgb(width: u32, height: u32, data: &[u8]) -> Vec<u8> {
     encode(data, width, height, ExtendedColorType::Rgb8)
 }
@@ -96,7 +96,7 @@ fn encode(data: &[u8], width: u32, height: u32, colour: ExtendedColorType) -> Ve
     bytes
 }
 
-/// The square that validation and test see: `[input, input]` grey values, row after row.
+/// The input square for validation and test: `[input, input]` gray values, row after row.
 ///
 /// The image is resized to `resize` x `resize` (whatever its shape) by antialiased bilinear
 /// interpolation, then the centre is cropped. `input` is at most `resize`.
@@ -108,8 +108,8 @@ pub fn evaluation_view(image: &Gray, resize: u32, input: u32) -> Vec<u8> {
     rows.flat_map(|row| &row[offset..offset + input as usize]).copied().collect()
 }
 
-/// The image with its shorter side shrunk to `side` pixels, antialiased, in its shape; the image itself
-/// where that is not longer.
+/// The image with its shorter side resized to `side` pixels, antialiased, with its aspect ratio; the image
+/// itself if its shorter side is not longer than that.
 pub fn shrunk(image: Gray, side: u32) -> Gray {
     match shrunk_size(image.width, image.height, side) {
         size if size == (image.width, image.height) => image,
@@ -117,7 +117,7 @@ pub fn shrunk(image: Gray, side: u32) -> Gray {
     }
 }
 
-/// Width and height of an image that is [`shrunk`].
+/// Width and height of the image that [`shrunk`] returns.
 pub fn shrunk_size(width: u32, height: u32, side: u32) -> (u32, u32) {
     let shorter = width.min(height);
     if shorter <= side {
@@ -130,7 +130,7 @@ pub fn shrunk_size(width: u32, height: u32, side: u32) -> (u32, u32) {
     (scaled(width), scaled(height))
 }
 
-/// Bilinear interpolation over as many pixels as become one: what is thinner does not alias.
+/// Bilinear interpolation over all pixels that become one, so that thin structures do not alias.
 fn resized(image: &Gray, width: u32, height: u32) -> Gray {
     let source = fir::images::ImageRef::new(image.width, image.height, &image.data, fir::PixelType::U8)
         .expect("a Grey has width x height values");
@@ -143,13 +143,13 @@ fn resized(image: &Gray, width: u32, height: u32) -> Gray {
     Gray { width, height, data: resized.into_vec() }
 }
 
-/// A random square for training: `[input, input]` grey values, row after row.
+/// A random input square for training: `[input, input]` gray values, row after row.
 ///
-/// A crop of random area and aspect ratio is stretched to the square, which is rotated about its
-/// centre and perhaps mirrored: one affine map, sampled once with bilinear weights. Where it reaches
-/// outside the crop the image goes on, outside the image its nearest edge. A crop larger than the
-/// square is first halved by means over 2 x 2 pixels until less than a factor of 2 is left, so that
-/// nothing aliases. A crop that does not fit is drawn again, ten times, then the whole image is taken.
+/// A crop with random area and aspect ratio is stretched to the square, which is rotated about its centre and
+/// possibly flipped: one affine map, sampled once with bilinear weights. Outside the crop the image continues;
+/// outside the image its nearest edge pixel is used. A crop larger than the square is first halved by means
+/// over 2 x 2 pixels until the remaining factor is less than 2, to prevent aliasing. If a crop does not fit,
+/// another is drawn; after ten attempts the whole image is used.
 pub fn training_view(image: &Gray, input: u32, how: &Augmentation, stream: &mut Stream) -> Vec<u8> {
     let crop = Crop::draw(image, how, stream);
     let angle = stream.between(-how.rotation, how.rotation).to_radians();
@@ -166,7 +166,7 @@ pub fn training_view(image: &Gray, input: u32, how: &Augmentation, stream: &mut 
         halved = Some(next);
     }
 
-    // From the centre of an output pixel to the source: the mirror, then the rotation, then the scale.
+    // From the centre of an output pixel to the source: first the flip, then the rotation, then the scale.
     let (sin, cos) = angle.sin_cos();
     let mirror = if flip { -1.0 } else { 1.0 };
     let map = Affine {
@@ -202,7 +202,7 @@ impl Crop {
     }
 }
 
-/// Means over 2 x 2 pixels, rounded; an odd last row or column is paired with itself.
+/// Means over 2 x 2 pixels, rounded; the last row or column of an odd number is paired with itself.
 fn halve(image: &Gray) -> Gray {
     let (width, height) = (image.width as usize, image.height as usize);
     let (half_width, half_height) = (width.div_ceil(2), height.div_ceil(2));
@@ -240,7 +240,7 @@ impl Affine {
         let (last_x, last_y) = (i64::from(source.width) - 1, i64::from(source.height) - 1);
         let mut out = Vec::with_capacity((side * side) as usize);
         for row in 0..side {
-            // Twice the offsets from the centre are odd or even integers, so halving comes last.
+            // Twice the offsets from the centre are integers, so the division by two comes last.
             let dy = 2 * row + 1 - side;
             let start = |axis: usize| {
                 self.centre[axis] - ONE / 2 + (self.step_y[axis] * dy + self.step_x[axis] * (1 - side)) / 2
@@ -315,7 +315,8 @@ mod tests {
     #[test]
     fn a_bomb_is_refused_by_its_header() {
         let mut bytes = encode_png(&ramp(1, 1));
-        // Width and height stand behind the signature and the chunk's length and type, the CRC behind 13 bytes.
+        // Width and height come after the signature and the chunk's length and type; the CRC comes after 13
+        // bytes.
         bytes[16..20].copy_from_slice(&60_000u32.to_be_bytes());
         bytes[20..24].copy_from_slice(&60_000u32.to_be_bytes());
         let crc = crc32fast::hash(&bytes[12..29]);
@@ -366,7 +367,7 @@ mod tests {
 
     #[test]
     fn shrinking_does_not_alias() {
-        // Columns of black and white: any sharp sample is 0 or 255, their mean is 127.5.
+        // Alternating black and white columns: any single sample is 0 or 255, their mean is 127.5.
         let data = (0..256 * 256).map(|i| if i % 2 == 0 { 0 } else { 255 }).collect();
         let stripes = Gray { width: 256, height: 256, data };
         for pixels in [view(&stripes, 32, &whole()), evaluation_view(&stripes, 40, 32)] {
@@ -386,7 +387,8 @@ mod tests {
         assert_eq!((small.width, small.height, small.data.len()), (24, 20, 480));
     }
 
-    /// The cache of pixels holds such bytes. If this fails, `PIXELS` in `src/records/rules.rs` must be raised.
+    /// The pixel cache contains such bytes. If this test fails, `PIXELS` in `src/records/rules.rs` must be
+    /// raised.
     #[test]
     fn resized_pixels_have_the_bytes_that_they_always_had() {
         let image = ramp(101, 83);

@@ -1,38 +1,40 @@
-//! Whether bytes are a whole, undamaged PNG: its frame and checksums, without decoding a pixel.
+//! Checks that bytes are a complete, undamaged PNG: structure and checksums, without decoding pixels.
 //!
-//! A PNG carries a CRC-32 a chunk, so a damaged or cut-off download shows at the speed of reading.
+//! Every chunk of a PNG has a CRC-32, so a damaged or truncated download is detected at the speed of reading.
 //! Section numbers are those of the PNG specification, third edition (W3C, 2025).
 
-/// Largest width and height of an image, in pixels.
+use crate::digits::thousands;
+
+/// Maximum width and height of an image, in pixels.
 pub const MAX_SIDE: u32 = 16_384;
-/// Most pixels of an image, three times those of the largest X-ray detectors. At up to 8 bytes a pixel,
-/// one that is decoded takes 256 MiB at most.
+/// Maximum number of pixels of an image, three times that of the largest X-ray detectors. With up to 8 bytes
+/// per pixel, a decoded image takes at most 256 MiB.
 pub const MAX_PIXELS: u64 = 1 << 25;
-/// Most bytes of an image file.
+/// Maximum number of bytes of an image file.
 pub const MAX_FILE: u64 = 64 << 20;
 
 const SIGNATURE: [u8; 8] = *b"\x89PNG\r\n\x1a\n";
 
-/// What the header of a PNG says.
+/// The header of a PNG.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PngInfo {
     /// Width in pixels.
     pub width: u32,
     /// Height in pixels.
     pub height: u32,
-    /// Bits a sample.
+    /// Bits per sample.
     pub bit_depth: u8,
-    /// Colour type: 0 grey, 2 RGB, 3 palette, 4 grey with alpha, 6 RGBA.
+    /// Colour type: 0 gray, 2 RGB, 3 palette, 4 gray with alpha, 6 RGBA.
     pub color_type: u8,
 }
 
-/// Why bytes are not a whole PNG: the second half of a sentence that begins with the file.
+/// Why bytes are not a complete PNG: the second half of a sentence that starts with the file.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PngError {
-    /// No bytes.
+    /// An empty file.
     #[error("is empty")]
     Empty,
-    /// Other first bytes.
+    /// It does not start with the signature of a PNG.
     #[error("is not a PNG: it starts with \"{0}\"")]
     Signature(String),
     /// It ends inside a chunk.
@@ -40,7 +42,7 @@ pub enum PngError {
     CutOff {
         /// The chunk's type.
         chunk: String,
-        /// Where the bytes end.
+        /// The number of bytes.
         at: usize,
     },
     /// It ends between chunks, before IEND.
@@ -49,21 +51,21 @@ pub enum PngError {
     /// A chunk's type is not four letters.
     #[error("is damaged at byte {0}: no chunk starts there")]
     NotAChunk(usize),
-    /// A chunk's bytes are not those that were written.
+    /// A chunk does not match its checksum.
     #[error("has a wrong checksum in chunk {chunk} at byte {at}")]
     Checksum {
         /// The chunk's type.
         chunk: String,
-        /// Where the chunk begins.
+        /// Where the chunk starts.
         at: usize,
     },
     /// IHDR is not the first chunk.
     #[error("starts with chunk {0} instead of IHDR")]
     NoHeader(String),
-    /// IHDR stands there twice, or has another length than 13.
+    /// A second IHDR, or one whose length is not 13.
     #[error("has a malformed chunk IHDR at byte {0}")]
     Header(usize),
-    /// No pixels.
+    /// A width or height of zero.
     #[error("has no pixels: {width} x {height}")]
     NoPixels {
         /// Width in pixels.
@@ -71,46 +73,50 @@ pub enum PngError {
         /// Height in pixels.
         height: u32,
     },
-    /// More bytes than any radiograph has.
-    #[error("is too large: more than {MAX_FILE} bytes")]
+    /// More bytes than the limit.
+    #[error("is too large: more than {} bytes", thousands(MAX_FILE))]
     TooLong,
-    /// More pixels than any radiograph has.
-    #[error("is too large: {width} x {height} pixels; at most {MAX_SIDE} per side and {MAX_PIXELS} in total")]
+    /// More pixels than the limit.
+    #[error(
+        "is too large: {width} x {height} pixels; at most {} per side and {} in total",
+        thousands(MAX_SIDE.into()),
+        thousands(MAX_PIXELS)
+    )]
     TooLarge {
         /// Width in pixels.
         width: u32,
         /// Height in pixels.
         height: u32,
     },
-    /// A combination that section 11.2.1 does not have.
+    /// A combination that section 11.2.1 does not allow.
     #[error("has no valid pixel format: colour type {color_type} with {bit_depth} bits")]
     Format {
         /// Colour type.
         color_type: u8,
-        /// Bits a sample.
+        /// Bits per sample.
         bit_depth: u8,
     },
     /// An unknown compression, filter or interlace method.
     #[error("has an unknown compression, filter or interlace method")]
     Method,
-    /// A palette of no whole colours or of more than 256, a second one, or one that is missing or behind
-    /// the data.
+    /// A palette without colours, with an incomplete colour or with more than 256 colours; a second one; or one
+    /// that is missing or comes after the data.
     #[error("has a malformed or misplaced palette")]
     Palette,
     /// No IDAT.
     #[error("has no image data: chunk IDAT is missing")]
     NoData,
-    /// Another chunk between two IDAT.
+    /// Another chunk between two IDAT chunks.
     #[error("has image data in two places: another chunk IDAT at byte {0}")]
     SplitData(usize),
-    /// Bytes behind IEND.
+    /// Bytes after IEND.
     #[error("has {0} bytes after its end")]
     Trailing(usize),
 }
 
 /// Checks signature, chunks, checksums and header.
 ///
-/// Never decodes: the compressed bytes of a PNG that passes are those that were written.
+/// Pixels are not decoded: in a PNG that passes, the compressed bytes are those that were written.
 pub fn check(bytes: &[u8]) -> Result<PngInfo, PngError> {
     if bytes.len() as u64 > MAX_FILE {
         return Err(PngError::TooLong);
@@ -147,7 +153,7 @@ pub fn check(bytes: &[u8]) -> Result<PngInfo, PngError> {
     }
 }
 
-/// Where the walk is with regard to the chunks of image data.
+/// Position relative to the chunks of image data.
 #[derive(PartialEq)]
 enum Data {
     Before,
@@ -161,7 +167,7 @@ struct Chunk<'a> {
 }
 
 impl<'a> Chunk<'a> {
-    /// Reads the chunk at byte `at` of a file that ends at byte `end`, and what is behind it.
+    /// Reads the chunk at byte `at` of a file that ends at byte `end`, and returns it with the remaining bytes.
     fn read(rest: &'a [u8], at: usize, end: usize) -> Result<(Self, &'a [u8]), PngError> {
         let head = rest.split_first_chunk::<4>();
         let Some((length, (kind, behind))) =
@@ -197,12 +203,12 @@ fn name(kind: &[u8; 4]) -> String {
     kind.escape_ascii().to_string()
 }
 
-/// Whether a PLTE chunk holds 1 to 256 colours of three bytes (section 11.2.2).
+/// Whether a PLTE chunk has 1 to 256 colours of three bytes (section 11.2.2).
 fn is_palette(body: &[u8]) -> bool {
     (1..=256).contains(&(body.len() / 3)) && body.len().is_multiple_of(3)
 }
 
-/// Whether an image of this size is refused before memory is taken for its pixels.
+/// Whether an image of this size is refused before memory is allocated for its pixels.
 fn is_too_large(width: u32, height: u32) -> bool {
     width.max(height) > MAX_SIDE || u64::from(width) * u64::from(height) > MAX_PIXELS
 }
@@ -293,9 +299,9 @@ mod tests {
             (png(&[ihdr(0, 480, [8, 0, 0, 0, 0])]), "has no pixels: 0 x 480"),
             (
                 png(&[ihdr(1, 16_385, [8, 0, 0, 0, 0])]),
-                "is too large: 1 x 16385 pixels; at most 16384 per side and 33554432 in total",
+                "is too large: 1 x 16385 pixels; at most 16,384 per side and 33,554,432 in total",
             ),
-            (vec![0; MAX_FILE as usize + 1], "is too large: more than 67108864 bytes"),
+            (vec![0; MAX_FILE as usize + 1], "is too large: more than 67,108,864 bytes"),
             (png(&[ihdr(1, 1, [4, 2, 0, 0, 0])]), "has no valid pixel format: colour type 2 with 4 bits"),
             (png(&[ihdr(1, 1, [8, 0, 0, 0, 2])]), "has an unknown compression, filter or interlace method"),
             (

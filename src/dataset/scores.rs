@@ -1,8 +1,8 @@
-//! Scores of another tool as a CSV: a column `Image Index`, then a column a label, in any order.
+//! Scores of another tool as a CSV: a column `Image Index`, then one column per label, in any order.
 //!
-//! Published tools head their scores `Atelectasis` or `prob_Atelectasis`, and some files hold the true labels beside
-//! them. So where one column has the prefix, only those that have it are scores. Nothing is guessed about a
-//! field: what is no finite number is refused with its row.
+//! Published tools name their columns `Atelectasis` or `prob_Atelectasis`, and some files contain the true
+//! labels too. So if one column has the prefix, only columns with the prefix are scores. Invalid fields are
+//! never interpreted: a field that is not a finite number is refused with its row.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -20,11 +20,11 @@ const PREFIX: &str = "prob_";
 pub struct ScoreFile {
     /// Positions of the labels that have a column, ascending.
     pub labels: Vec<usize>,
-    /// Headings of the columns that hold no scores.
+    /// Names of the columns without scores.
     pub ignored: Vec<String>,
-    /// Names of the images in the order of the file, each once.
+    /// Names of the images in the order of the file, without repetitions.
     pub images: Vec<String>,
-    /// Names of images that have further rows, which say the same.
+    /// Names of images with further rows, which have the same scores.
     pub repeated: Vec<String>,
     /// `[images, labels]`, row after row.
     pub scores: Vec<f64>,
@@ -37,14 +37,14 @@ impl ScoreFile {
     }
 }
 
-/// Reads a CSV of scores of some of a data set's `labels`, plain or packed with gzip.
+/// Reads a CSV with scores for some of a data set's `labels`, plain or gzipped.
 ///
-/// `path` is what errors call it. A heading is read without regard to case, and `Pleural Thickening` as
+/// `path` is used in messages. Column names are case-insensitive, and `Pleural Thickening` is read as
 /// `Pleural_Thickening`.
 ///
 /// # Errors
-/// No column of images or none of scores; two columns for one label; a score that is no finite number; two
-/// rows that score one image differently.
+/// No column of images or none of scores; two columns for one label; a score that is not a finite number; two
+/// rows with different scores for one image.
 pub fn read(bytes: &[u8], path: &Path, labels: &[String]) -> Result<ScoreFile, DatasetError> {
     let text = text::decode(bytes, path)?;
     let mut table = CsvTable::open(&text, path)?;
@@ -90,10 +90,10 @@ pub fn read(bytes: &[u8], path: &Path, labels: &[String]) -> Result<ScoreFile, D
     Ok(file)
 }
 
-/// Columns of scores, each with the position of its label, ascending.
+/// Columns of scores, each with the index of its label, ascending.
 type Columns<'l> = Vec<(usize, CsvColumn<'l>)>;
 
-/// The columns of scores by label, and the headings of those that are none.
+/// The columns of scores by label, and the names of the other columns.
 fn columns<'l>(
     table: &CsvTable,
     path: &Path,
@@ -131,7 +131,8 @@ fn columns<'l>(
     Ok((columns, ignored))
 }
 
-/// The label of a heading: the one that is spelt so, else the only one that is so but for spaces and capitals.
+/// The label of a column name: the label with exactly this name, otherwise the only label that differs just in
+/// spaces and case.
 fn label(heading: &str, labels: &[String]) -> Option<usize> {
     if let Some(exact) = labels.iter().position(|label| label == heading) {
         return Some(exact);
@@ -168,7 +169,7 @@ mod tests {
             (file.labels, file.scores, file.ignored),
             (vec![0, 2], vec![1.0, 0.5], vec!["Edema".to_owned()])
         );
-        // Two labels are alike but for capitals: neither is guessed.
+        // Two labels that differ only in case: neither is chosen.
         let file = parse_of("Image Index,Lung,Mass\na.png,1,0.5\n", &own).unwrap();
         assert_eq!((file.labels, file.ignored), (vec![3], vec!["Lung".to_owned()]));
     }

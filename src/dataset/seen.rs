@@ -1,7 +1,7 @@
-//! Files that an ingest has read before, so that the next one reads only what has changed.
+//! Files that earlier ingests have read, so that the next ingest reads only changed files.
 //!
-//! A cache, one file a set of paths in the registry's `cache/`: it may be deleted at any time, and one that
-//! is not whole is not used. What it says of a file counts while the file looks as it did.
+//! A cache with one file per set of paths in the registry's `cache/`. Each file may be deleted at any time; a
+//! damaged one is not used. An entry is valid as long as the file looks unchanged.
 
 use std::collections::HashMap;
 use std::fs;
@@ -19,7 +19,7 @@ use crate::store::FileState;
 
 const FOLDER: &str = "seen";
 
-/// An image as it was found to be.
+/// An image as it was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Image {
     pub(super) blake3: Hash,
@@ -27,27 +27,27 @@ pub(super) struct Image {
     pub(super) bytes: u64,
     pub(super) width: u32,
     pub(super) height: u32,
-    /// Hash of the decoded pixels, where they were decoded.
+    /// Hash of the decoded pixels, if they were decoded.
     pub(super) pixels: Option<Hash>,
 }
 
-/// A file, and the images in it by name: one, or those of an archive.
+/// A file and the images in it by name: a single one, or those of an archive.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct SeenFile {
     pub(super) state: FileState,
     pub(super) images: Vec<(String, Image)>,
 }
 
-/// The paths of an ingest, and what is remembered of the files below them.
+/// The paths of an ingest, and the remembered files below them.
 pub(super) struct SeenFiles<'a> {
     roots: &'a [PathBuf],
     path: PathBuf,
-    /// Time of the file system when it was opened, in seconds since 1970.
+    /// Time of the file system when the cache was opened, in seconds since 1970.
     begun: i64,
     files: HashMap<Vec<u8>, SeenFile>,
 }
 
-/// The file's content; the BLAKE3 hash of its packed bytes stands behind them.
+/// The content of a cache file; it is followed by the BLAKE3 hash of its packed bytes.
 #[derive(Serialize, Deserialize)]
 struct Content {
     files: Vec<(Vec<u8>, SeenFile)>,
@@ -59,7 +59,7 @@ impl Packed for Content {
 }
 
 impl<'a> SeenFiles<'a> {
-    /// Opens what is remembered of these paths; of `paranoid`, nothing is.
+    /// Opens the cache for these paths; with `paranoid`, it starts empty.
     pub(super) fn open(registry: &Registry, roots: &'a [PathBuf], paranoid: bool) -> io::Result<Self> {
         let folder = registry.cache().join(FOLDER);
         disk::create_dir_all(&folder)?;
@@ -79,12 +79,12 @@ impl<'a> SeenFiles<'a> {
         self.files.is_empty()
     }
 
-    /// What is remembered of a file that is in `state`, if it was in that state when it was read.
+    /// The remembered content of a file in this state, if it had the same state when it was read.
     pub(super) fn file(&self, path: &Path, state: &FileState) -> Option<&SeenFile> {
         self.files.get(&self.key(path)).filter(|file| file.state == *state)
     }
 
-    /// The number of a root and what leads from there to the file.
+    /// The number of the root and the path from there to the file.
     fn key(&self, path: &Path) -> Vec<u8> {
         let path = path.as_os_str().as_bytes();
         let below = |root: &PathBuf| path.strip_prefix(root.as_os_str().as_bytes());
@@ -93,8 +93,8 @@ impl<'a> SeenFiles<'a> {
         [&number.to_le_bytes(), rest].concat()
     }
 
-    /// Remembers these files instead. Files that were changed a moment ago could be changed again without
-    /// looking different, so they are not remembered.
+    /// Replaces the remembered files by these. Files changed a moment ago are left out, because they could
+    /// change again without looking different.
     pub(super) fn save<'f>(self, files: impl Iterator<Item = (&'f Path, SeenFile)>) -> io::Result<()> {
         let settled = files.filter(|(_, file)| file.state.is_settled(self.begun));
         let files = settled.map(|(path, file)| (self.key(path), file)).collect();
@@ -106,7 +106,7 @@ impl<'a> SeenFiles<'a> {
         disk::rename(&new, &self.path)
     }
 
-    /// Leaves what is remembered as it is.
+    /// Leaves the cache unchanged.
     pub(super) fn keep(self) -> io::Result<()> {
         disk::remove_file(&self.path.with_extension("new"))
     }

@@ -1,7 +1,7 @@
-//! Where the images of a data set are: in nested folders, as single files, in archives.
+//! Finds the images of a data set: in nested folders, as single files, in archives.
 //!
-//! Folders are walked without following links to other folders, so a walk ends. Links to files are
-//! taken for the file, which is how shared clusters and git-annex keep large data.
+//! Links to folders are not followed, so every walk ends. Links to files are followed, because shared clusters
+//! and git-annex store large data in this way.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -14,34 +14,34 @@ use walkdir::{DirEntry, WalkDir};
 use super::DatasetError;
 use crate::records::is_plain_name;
 
-/// What is found under the given paths.
+/// The images and archives below the given paths.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Found {
-    /// One file a name, sorted by name.
+    /// One file per name, sorted by name.
     pub images: Vec<ImageFile>,
-    /// Pairs of different paths with the same name: the one in `images` and another. Whether they are
-    /// the same image is for the caller to find out.
+    /// Pairs of different paths with the same name: the one in `images` and another. The caller must check
+    /// whether they are the same image.
     pub duplicates: Vec<(PathBuf, PathBuf)>,
-    /// The archives among the given paths, sorted; [`super::archive::read`] reads them.
+    /// The given archives, sorted; [`super::archive::read`] reads them.
     pub archives: Vec<PathBuf>,
 }
 
 /// An image file, not opened yet.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ImageFile {
-    /// Its file name, by which metadata names it.
+    /// Its file name, which metadata refers to.
     pub name: String,
-    /// Where it is.
+    /// Its path.
     pub path: PathBuf,
 }
 
-/// Finds every `*.png` under `paths`: folders, single images, and archives, which are only listed.
+/// Finds every `*.png` below `paths`: in folders, as single images, and in archives, which are only listed.
 ///
-/// Hidden files, `__MACOSX` and what is neither a file nor a link to one are passed over.
+/// Hidden files, `__MACOSX`, and entries that are neither a file nor a link to one are skipped.
 ///
 /// # Errors
-/// A path that does not exist or is something else; a folder without an image; a file name that is
-/// not UTF-8 or holds control characters; a link to nothing.
+/// A path that does not exist or is of another type; a folder without an image; a file name that is not UTF-8
+/// or contains control characters; a broken link.
 pub fn find_images(paths: &[PathBuf]) -> Result<Found, DatasetError> {
     let mut found = Found::default();
     let mut images = Vec::new();
@@ -61,7 +61,7 @@ pub fn find_images(paths: &[PathBuf]) -> Result<Found, DatasetError> {
         }
     }
     images.par_sort_unstable();
-    // The same path twice is one file: somebody named a folder and its parent.
+    // The same path twice is one file, for example if a folder and its parent were given.
     images.dedup();
     for image in images {
         match found.images.last() {
@@ -74,8 +74,8 @@ pub fn find_images(paths: &[PathBuf]) -> Result<Found, DatasetError> {
     Ok(found)
 }
 
-/// Reads a file, of one longer than `limit` the first `limit + 1` bytes: whoever reads those refuses them
-/// for their number, be the file as long as `/dev/zero`.
+/// Reads a file, or the first `limit + 1` bytes of a longer one: callers refuse that many bytes, so even
+/// `/dev/zero` does no harm.
 pub fn load(path: &Path, limit: u64) -> Result<Vec<u8>, DatasetError> {
     let mut bytes = Vec::new();
     File::open(path)
@@ -109,12 +109,12 @@ fn walk(folder: &Path, images: &mut Vec<ImageFile>) -> Result<(), DatasetError> 
     Ok(())
 }
 
-/// Whether a file or folder of this name is none of the data set's: `.DS_Store`, `._00000001_000.png`.
+/// Whether a file or folder with this name does not belong to the data set: `.DS_Store`, `._00000001_000.png`.
 pub(super) fn is_hidden(name: &OsStr) -> bool {
     name.as_encoded_bytes().starts_with(b".") || name == "__MACOSX"
 }
 
-/// Whether the entry is a file or a link that leads to one.
+/// Whether the entry is a file or a link to one.
 fn is_file(entry: &DirEntry) -> Result<bool, DatasetError> {
     if !entry.path_is_symlink() {
         return Ok(entry.file_type().is_file());

@@ -1,4 +1,4 @@
-//! What a data set holds, counted: tables 2 and 3 and figure 3 of the paper.
+//! The counts of a data set: tables 2 and 3 and figure 3 of the paper.
 
 use std::collections::HashSet;
 
@@ -7,7 +7,7 @@ use serde::{Serialize, Serializer};
 
 use crate::records::{Dataset, Gender, ImageRow, LabelCounts, ViewPosition};
 
-/// Years a bar of the age histogram, as in figure 3.
+/// Years per bar of the age histogram, as in figure 3.
 const BIN: usize = 2;
 
 /// Counts of a data set.
@@ -23,14 +23,14 @@ pub struct Statistics {
     pub gender: GenderCounts,
     /// Images by view position (table 3).
     pub view: ViewCounts,
-    /// A label each, in the data set's order (table 2). A map from name to counts in JSON.
+    /// One per label, in the data set's order (table 2). A map from name to counts in JSON.
     #[serde(serialize_with = "by_name")]
     pub labels: Vec<LabelCount>,
-    /// Mean number of positive pathologies of an image, the label of no finding left out; null without images.
+    /// Mean number of positive pathologies per image, without the label for no finding; null without images.
     pub findings_per_image: Option<f64>,
 }
 
-/// Ages in years, one an image. Impossible and missing ones are counted and left out of the rest.
+/// Ages in years, one per image. Impossible and missing ages are counted and left out of the other numbers.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct AgeStatistics {
     /// Mean; null without an age.
@@ -45,7 +45,7 @@ pub struct AgeStatistics {
     pub impossible: u64,
     /// Images without an age.
     pub missing: u64,
-    /// Bars of two years without a gap, from that of the smallest age to that of the largest.
+    /// Bars of two years without a gap, from the smallest age to the largest.
     pub histogram: Vec<AgeBin>,
 }
 
@@ -98,9 +98,9 @@ pub struct LabelCount {
     pub name: String,
     /// Images with the label.
     pub positives: u64,
-    /// Their part of the images whose label is known, from 0 to 1; null without one.
+    /// Their share of the images whose label is known, from 0 to 1; null without such images.
     pub prevalence: Option<f64>,
-    /// Images whose label is missing; `None` where none is.
+    /// Images whose label is missing; `None` if there are none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub missing: Option<u64>,
 }
@@ -111,7 +111,7 @@ impl Statistics {
         Self::of_labels((&dataset.labels, dataset.no_finding.as_deref()), rows)
     }
 
-    /// Counts images with these labels, one of which may say that there is no finding.
+    /// Counts images with these labels, one of which may be the label for no finding.
     pub(super) fn of_labels<'a>(
         (labels, no_finding): (&[String], Option<&str>),
         rows: impl Iterator<Item = &'a ImageRow>,
@@ -168,7 +168,8 @@ fn by_name<S: Serializer>(labels: &[LabelCount], serializer: S) -> Result<S::Ok,
     map.end()
 }
 
-/// Images of each age, so that mean and deviation come from exact sums whatever the order of rows.
+/// Images of each age, so that mean and deviation are computed from exact sums, independent of the order of
+/// rows.
 #[derive(Default)]
 struct Ages {
     images: Vec<u64>,

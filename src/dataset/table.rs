@@ -1,7 +1,7 @@
-//! A CSV file with a header, read by column names. The only file of this room that names the csv crate.
+//! A CSV file with a header, read by column names. The only file of this module that uses the csv crate.
 //!
-//! The published files end their header or their rows with empty fields, in every combination. So the
-//! header counts up to its last name, and what a row has behind that must be empty.
+//! The published files end their header or their rows with empty fields, in every combination. So the header
+//! ends at its last name, and further fields of a row must be empty.
 
 use std::path::Path;
 
@@ -11,7 +11,7 @@ use super::text::MAX_ROWS;
 use super::{DatasetError, FilePosition, labels};
 use crate::records::ImageName;
 
-/// A CSV file on its way through.
+/// A CSV file while it is read.
 pub(super) struct CsvTable<'a> {
     path: &'a Path,
     reader: Reader<&'a [u8]>,
@@ -20,7 +20,7 @@ pub(super) struct CsvTable<'a> {
     row: u32,
 }
 
-/// A column that the header names.
+/// A column of the header.
 #[derive(Clone, Copy)]
 pub(super) struct CsvColumn<'n> {
     index: usize,
@@ -31,7 +31,7 @@ pub(super) struct CsvColumn<'n> {
 pub(super) struct CsvRow<'t> {
     path: &'t Path,
     record: &'t StringRecord,
-    /// Data row, counted from 1 behind the header; blank lines do not count.
+    /// Data row, counted from 1 after the header; blank lines do not count.
     pub(super) row: u32,
 }
 
@@ -47,7 +47,7 @@ impl<'a> CsvTable<'a> {
         Ok(CsvTable { path, reader, header, record: StringRecord::new(), row: 0 })
     }
 
-    /// Finds a column that must be there once.
+    /// Finds a column that must exist exactly once.
     pub(super) fn column(&self, name: &'static str) -> Result<CsvColumn<'static>, DatasetError> {
         let mut places = (0..self.header.len()).filter(|i| self.header[*i] == name);
         let path = || self.path.to_owned();
@@ -61,17 +61,17 @@ impl<'a> CsvTable<'a> {
         }
     }
 
-    /// The headings, without the blanks around them.
+    /// The column names, without surrounding spaces.
     pub(super) fn headings(&self) -> &[String] {
         &self.header
     }
 
-    /// The column at a place, which errors call `name`.
+    /// The column at an index; messages call it `name`.
     pub(super) fn column_at<'n>(&self, index: usize, name: &'n str) -> CsvColumn<'n> {
         CsvColumn { index, name }
     }
 
-    /// Goes on to the next data row.
+    /// Reads the next data row.
     pub(super) fn next_row(&mut self) -> Result<Option<CsvRow<'_>>, DatasetError> {
         if !self.reader.read_record(&mut self.record).map_err(|e| failed(self.path, e))? {
             return Ok(None);
@@ -81,7 +81,7 @@ impl<'a> CsvTable<'a> {
         }
         self.row += 1;
         let (row, record, path) = (self.row, &self.record, self.path);
-        // An unclosed quotation mark would swallow the rows behind it in silence.
+        // An unclosed quotation mark would swallow the following rows silently.
         if record.as_slice().contains(['\n', '\r']) {
             return Err(DatasetError::OpenQuote { path: path.to_owned(), row });
         }
@@ -94,12 +94,12 @@ impl<'a> CsvTable<'a> {
 }
 
 impl<'t> CsvRow<'t> {
-    /// The field without the blanks around it.
+    /// The field without surrounding spaces.
     pub(super) fn text(&self, column: CsvColumn<'_>) -> &'t str {
         self.record[column.index].trim()
     }
 
-    /// The field through `parse`, or an error that says what is `expected`.
+    /// The field, parsed by `parse`, or an error with the `expected` values.
     pub(super) fn parse<T>(
         &self,
         column: CsvColumn<'_>,
@@ -124,7 +124,7 @@ impl<'t> CsvRow<'t> {
         name.parse().map_err(wrong)
     }
 
-    /// The position of the label that is written as `label`.
+    /// The index of a label in a published file.
     pub(super) fn label(&self, image: &str, label: &str) -> Result<usize, DatasetError> {
         labels::index(label).ok_or_else(|| DatasetError::UnknownLabel {
             path: self.path.to_owned(),

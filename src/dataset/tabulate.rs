@@ -1,4 +1,4 @@
-//! Statistics of a data set as a record, so that a printed table leads back to the metadata that it counts.
+//! Statistics of a data set as a record, so that a printed table leads back to its metadata.
 
 use super::statistics::{AgeBin, AgeStatistics, GenderCounts, LabelCount, Statistics, ViewCounts, ratio};
 use crate::hash::Id;
@@ -20,7 +20,7 @@ pub fn tabulate(
     Ok(id)
 }
 
-/// The table of a data set's statistics, which is not recorded by this.
+/// The table of a data set's statistics; nothing is recorded.
 pub fn table_of(dataset: Id<Dataset>, s: &Statistics) -> DatasetTable {
     let bin = |bin: &AgeBin| AgeCount { from: bin.from, to: bin.to, images: bin.images };
     let label = |label: &LabelCount| LabelPrevalence {
@@ -48,7 +48,7 @@ pub fn table_of(dataset: Id<Dataset>, s: &Statistics) -> DatasetTable {
     }
 }
 
-/// The statistics that a table records.
+/// The statistics in a recorded table.
 impl From<&DatasetTable> for Statistics {
     fn from(table: &DatasetTable) -> Self {
         let [male, female, no_gender] = table.gender;

@@ -1,4 +1,4 @@
-//! The text of a published file: packed with gzip or plain, with or without a byte order mark.
+//! The text of a published file: gzipped or plain, with or without a byte order mark.
 
 use std::borrow::Cow;
 use std::io::Read;
@@ -9,17 +9,17 @@ use flate2::read::MultiGzDecoder;
 
 use super::DatasetError;
 
-/// Text longer than this is refused, 15 times the complete metadata: a small gzip file can unpack to
-/// any size.
+/// Maximum length of text, 15 times the complete metadata: a small gzip file can unpack to any size.
 pub const MAX_TEXT: u64 = 128 << 20;
-/// A longer line is no row of metadata: each of its commas would take the memory of a field.
+/// Maximum length of a line of metadata: each comma of a longer line would take the memory of a field.
 pub(super) const MAX_LINE: usize = 64 << 10;
-/// Most rows of a file, 9 times those of the complete metadata. They take more memory than their text.
+/// Maximum number of rows of a file, 9 times those of the complete metadata. Rows take more memory than their
+/// text.
 pub(super) const MAX_ROWS: u32 = 1_000_000;
 const GZIP: &[u8] = &[0x1f, 0x8b];
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// Unpacks `bytes` where they are gzip, drops a byte order mark, checks that they are UTF-8 and that no
+/// Decompresses `bytes` if they are gzip, removes a byte order mark, checks that they are UTF-8 and that no
 /// line is longer than [`MAX_LINE`].
 pub(super) fn decode<'a>(bytes: &'a [u8], path: &Path) -> Result<Cow<'a, str>, DatasetError> {
     let text = decode_up_to(MAX_TEXT, bytes, path)?;
@@ -56,7 +56,7 @@ fn decode_up_to<'a>(limit: u64, bytes: &'a [u8], path: &Path) -> Result<Cow<'a, 
     String::from_utf8(unpacked).map(Cow::Owned).map_err(|e| not_utf8(line_of(e.utf8_error(), e.as_bytes())))
 }
 
-/// The line in which text stops being UTF-8, from 1.
+/// The first line that is not UTF-8, from 1.
 fn line_of(error: Utf8Error, bytes: &[u8]) -> usize {
     1 + bytes[..error.valid_up_to()].iter().filter(|byte| **byte == b'\n').count()
 }
@@ -87,12 +87,12 @@ mod tests {
     #[test]
     fn long_text_and_a_gzip_bomb_stop_at_the_limit() {
         for bytes in [&gzip(&[b'x'; 4097])[..], &[b'x'; 4097]] {
-            assert_eq!(message(4096, bytes), "f contains more than 4096 bytes of text");
+            assert_eq!(message(4096, bytes), "f contains more than 4,096 bytes of text");
             assert!(decode_up_to(4097, bytes, Path::new("f")).is_ok());
         }
         let unpacked = MAX_TEXT as usize + 1;
         let error = decode(&gzip(&vec![b'\n'; unpacked]), Path::new("f")).unwrap_err();
-        assert_eq!(error.to_string(), "f contains more than 134217728 bytes of text");
+        assert_eq!(error.to_string(), "f contains more than 134,217,728 bytes of text");
     }
 
     #[test]
@@ -102,7 +102,7 @@ mod tests {
             assert!(decode(format!("{most}{end}{most}").as_bytes(), Path::new("f")).is_ok());
             let error = decode(format!("a\n{most}{end}{most}x").as_bytes(), Path::new("f")).unwrap_err();
             let line = if end == "\r" { 2 } else { 3 };
-            assert_eq!(error.to_string(), format!("f, line {line} is longer than 65536 bytes"));
+            assert_eq!(error.to_string(), format!("f, line {line} is longer than 65,536 bytes"));
         }
     }
 

@@ -1,4 +1,4 @@
-//! What happened, of a lineage: executions with what they used, what they made and by which software.
+//! The executions of a lineage: their inputs, their results and their software.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -8,7 +8,7 @@ use crate::lineage::Graph;
 use crate::records::{Execution, Kind};
 use crate::registry::Registry;
 
-/// Whether what plays this part in a record came out of the same computation.
+/// Whether an object with this role in a record was made by the same computation.
 pub(super) fn is_output(of: Option<Kind>, role: &str) -> bool {
     of.is_some_and(|kind| kind.descriptor().outputs.contains(&role))
 }
@@ -18,11 +18,11 @@ pub(super) struct Activity {
     /// Its record.
     pub(super) id: Hash,
     pub(super) execution: Execution,
-    /// What it made: the result first, then its parts.
+    /// Its results: the main result first, then the parts of it.
     pub(super) made: Vec<Hash>,
-    /// What the result names, and what the spec of that names.
+    /// The inputs of the result, and those of its spec.
     pub(super) used: BTreeSet<Hash>,
-    /// Who carried it out, where the lineage leads there.
+    /// The software, if it is part of the lineage.
     pub(super) software: Option<Hash>,
 }
 
@@ -56,7 +56,7 @@ pub(super) fn activities(registry: &Registry, graph: &Graph) -> Result<Vec<Activ
     Ok(activities)
 }
 
-/// The commands that made and named what is in a lineage, each with its moment, in that order.
+/// The commands that made and named the objects of a lineage, each with its time, in the order of time.
 ///
 /// # Errors
 /// Executions or events that cannot be read.

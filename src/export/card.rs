@@ -1,6 +1,6 @@
-//! A model card: what is recorded of a run, for people, under a block of metadata that model hubs read.
+//! A model card: the recorded facts of a run for people, below a block of metadata that model hubs read.
 //!
-//! Nothing stands in it that no record says: no licence, no intended use, no claim.
+//! The card contains recorded facts only: no licence, no intended use, no claim.
 
 use std::fmt::Write as _;
 
@@ -112,7 +112,7 @@ pub fn card(registry: &Registry, view: &View, id: Id<Run>) -> Result<String, Exp
     Ok(out)
 }
 
-/// The block in front: YAML, of which JSON's texts, numbers and lists are a part.
+/// The metadata block: YAML, which includes JSON's strings, numbers and lists.
 fn metadata(
     name: &str,
     architecture: &Architecture,
@@ -146,7 +146,7 @@ fn metadata(
         metric(format!("AUC, mean over {} of {} labels", auc.mean_over, auc.labels.len()), mean);
     }
     for label in &auc.labels {
-        // What is undefined is no number, and left out.
+        // An undefined value is left out.
         if let Some(value) = label.auc {
             metric(format!("AUC {}", label.label), value);
         }
@@ -154,7 +154,7 @@ fn metadata(
     out + "---\n\n"
 }
 
-/// A text in quotation marks, as YAML takes it from JSON.
+/// A text in quotation marks: a JSON string is valid YAML.
 fn yaml(text: &str) -> String {
     Value::from(text).to_string()
 }
@@ -252,7 +252,7 @@ fn performance(registry: &Registry, view: &View, evaluated: &EvaluatedRun) -> Re
     for incomparable in runs::leaks(registry, *predictions).map_err(inconsistent)? {
         let _ = write!(out, "\n**Not a result on new patients:** {}.\n", incomparable.why);
     }
-    // Groups of patients, where a recorded comparison looked at them.
+    // Patient groups, if a recorded comparison has them.
     for (_, table) in registry.referring::<Recorded>(view, &predictions.hash)? {
         let Recorded::Comparison(comparison) = table else { continue };
         let of_this = |comparison: &Comparison| {

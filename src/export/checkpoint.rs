@@ -1,8 +1,9 @@
-//! A checkpoint with `model.py`: the network of a run in PyTorch, as far as torchvision does not have it.
+//! A checkpoint with `model.py`, which defines the parts of the network in PyTorch that torchvision does not
+//! have.
 //!
-//! The weights are the recorded ones, byte for byte; they bear torchvision's names. The program repeats what
-//! [`crate::dataset::pixels`] and the worker do with an image: the same integers, so that scores agree to the
-//! rounding of single precision.
+//! The weights are the recorded ones, byte for byte; they have torchvision's names. The program processes
+//! images like [`crate::dataset::pixels`] and the worker, with the same integers, so that scores agree up to
+//! the rounding of single precision.
 
 use super::{ExportError, ExportFolder};
 use crate::hash::Id;
@@ -10,25 +11,25 @@ use crate::records::{AgeRange, Architecture, ImageInput, Run};
 use crate::registry::Registry;
 use crate::store::LinkMode;
 
-/// The weights in an exported folder.
+/// File name of the weights in an exported folder.
 pub const CHECKPOINT: &str = "checkpoint.safetensors";
-/// The program in an exported folder.
+/// File name of the program in an exported folder.
 pub const PROGRAM: &str = "model.py";
 
-/// Writes the weights of a run and the program that scores with them.
+/// Writes the weights of a run and a program that scores images with them.
 pub fn checkpoint(registry: &Registry, run: Id<Run>, folder: &ExportFolder) -> Result<(), ExportError> {
     folder.write(PROGRAM, program_of(registry, run)?.as_bytes())?;
     folder.object(registry.store(), &registry.get(run)?.checkpoint.hash, CHECKPOINT, LinkMode::Copy)
 }
 
-/// The program that scores with a run's weights.
+/// The program that scores images with a run's weights.
 pub(super) fn program_of(registry: &Registry, run: Id<Run>) -> Result<String, ExportError> {
     let spec = registry.get(registry.get(run)?.spec)?;
     let dataset = registry.get(spec.dataset)?;
     Ok(program(&run.to_string(), &spec.model.architecture, &dataset.labels, dataset.age))
 }
 
-/// The program: a network and its input, from the parts in `model/`.
+/// The program: a network and its input, assembled from the files in `model/`.
 fn program(run: &str, architecture: &Architecture, labels: &[String], age: Option<AgeRange>) -> String {
     let (image, meta) = (architecture.image(), architecture.meta());
     let mut parts = vec![begin(run, architecture, labels)];
@@ -44,7 +45,7 @@ fn program(run: &str, architecture: &Architecture, labels: &[String], age: Optio
     }
     parts.push(network(architecture));
     parts.push(end(image.is_some(), meta));
-    // Two empty lines between definitions; constants follow each other.
+    // Two blank lines between definitions; none between constants.
     let first = parts.remove(0);
     parts.into_iter().fold(first, |text, part| {
         let constants = text.ends_with("]\n") && part.starts_with(|c: char| c.is_ascii_uppercase());
@@ -165,7 +166,7 @@ fn numbers(values: &[u32]) -> String {
     format!("{values:?}")
 }
 
-/// A text as Python writes it; JSON's escapes are among Python's.
+/// A text as a Python literal; JSON's escapes are valid in Python.
 fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
@@ -176,9 +177,9 @@ mod tests {
     use crate::dataset::labels;
     use crate::runs::presets;
 
-    /// The program of each of these models was run with PyTorch 2.11 and torchvision 0.26 on a checkpoint of its
-    /// kind, and its scores were those of `reg predict` within 1e-5: fixtures/model/README.md says how. Whoever
-    /// changes one does that again.
+    /// The program of each of these models was run with PyTorch 2.11 and torchvision 0.26 on a checkpoint of
+    /// its kind, and its scores agreed with `reg predict` within 1e-5; fixtures/model/README.md describes how.
+    /// After a change of a program, repeat this.
     #[test]
     fn programs_are_the_ones_that_were_tried() {
         let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/model");

@@ -1,8 +1,9 @@
-//! A lineage as a Workflow Run RO-Crate: a folder with the records, what they are made of, tables for reading, and
-//! `ro-crate-metadata.json`, which says how they came to be.
+//! A lineage as a Workflow Run RO-Crate: a folder with the records, their inputs, tables for reading, and
+//! `ro-crate-metadata.json`, which describes how they were made.
 //!
-//! The workflow is what was typed: the recorded commands in their order. Images stay in the registry; the manifest
-//! among the files names each with its hashes. Executions are actions and no files, since their records name machines.
+//! The workflow consists of the recorded commands in order. Images stay in the registry; the manifest among the
+//! files lists each with its hashes. Executions are actions rather than files, because their records contain
+//! machine names.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -16,7 +17,7 @@ use crate::lineage::{Graph, Mark, Marks, NodeKind};
 use crate::records::{Content, Execution, Kind, Software};
 use crate::registry::Registry;
 
-/// The versions of the profiles that the crate is made by.
+/// The versions of the profiles that the crate follows.
 const PROFILES: [[&str; 3]; 3] = [
     ["https://w3id.org/ro/wfrun/process/0.5", "Process Run Crate", "0.5"],
     ["https://w3id.org/ro/wfrun/workflow/0.5", "Workflow Run Crate", "0.5"],
@@ -27,16 +28,16 @@ const RUN: &str = "#run";
 const README: &str = include_str!("crate.md");
 const BASH: &str = "https://www.gnu.org/software/bash/";
 
-/// A crate that was written.
+/// The result of writing a crate.
 pub struct Crate {
-    /// Files beside the metadata.
+    /// Number of files besides the metadata.
     pub files: usize,
 }
 
-/// Writes a lineage towards the inputs as a crate.
+/// Writes a lineage, towards the inputs, as a crate.
 ///
 /// # Errors
-/// Among others, objects that are damaged or missing, and a lineage of which nothing says when it was made.
+/// Among others, objects that are damaged or missing, and a lineage without any recorded time.
 pub fn ro_crate(
     registry: &Registry,
     view: &View,
@@ -49,7 +50,7 @@ pub fn ro_crate(
     let mut marks = Marks::open(registry, view)?;
     let withdrawn = registry.withdrawn(view)?;
     let mut purged = Vec::new();
-    // An execution is an action here; its record names the machine, which is nobody else's business.
+    // An execution is an action here, not a file, because its record contains the machine's name.
     for node in
         graph.nodes.iter().filter(|node| node.kind != NodeKind::Image && !node.kind.is(Kind::Execution))
     {
@@ -129,7 +130,7 @@ pub fn ro_crate(
             "@type": "Dataset",
             "name": title,
             "description": described(&format!(
-                "{} {} of a reg registry and all that it was made of, images aside; manifests name these.",
+                "{} {} of a reg registry and its whole lineage except for images, which the manifests list.",
                 graph.nodes.first().map_or("Object", |node| node.kind.name()), graph.root
             ), marks.of(&graph.root)),
             "datePublished": ended,
@@ -170,7 +171,7 @@ pub fn ro_crate(
     }
     all.extend(parts.entities.into_values());
     let metadata = json!({
-        // The one term of ours that version 1.1 does not have, named in place: one context less to fetch.
+        // The only term that version 1.1 does not have, defined in place, so that no further context is needed.
         "@context": [
             "https://w3id.org/ro/crate/1.1/context",
             { "sha256": "https://w3id.org/ro/terms/workflow-run#sha256" },
@@ -182,14 +183,14 @@ pub fn ro_crate(
     Ok(Crate { files: files.len() })
 }
 
-/// The files of a crate on their way, each with its entity.
+/// The files of a crate in progress, and their entities.
 struct Parts<'a> {
     folder: &'a ExportFolder,
     entities: BTreeMap<String, Value>,
 }
 
 impl Parts<'_> {
-    /// Writes a file and begins its entity.
+    /// Writes a file and starts its entity.
     fn file(&self, path: &str, bytes: &[u8], encoding: &str, title: &str) -> Result<Value, ExportError> {
         self.folder.write(path, bytes)?;
         let digest = Digest::of(bytes);
@@ -210,8 +211,7 @@ impl Parts<'_> {
     }
 }
 
-/// A description, and behind it what the thing contains of withdrawn data.
-/// Whether sheets show what a record of a kind holds; those of a run are of its predictions.
+/// Whether records of a kind can be shown as sheets; the sheets of a run are those of its predictions.
 fn has_sheets(kind: Kind) -> bool {
     match kind.descriptor().content {
         Content::Dataset | Content::Split | Content::Predictions | Content::Table => true,
@@ -219,6 +219,7 @@ fn has_sheets(kind: Kind) -> bool {
     }
 }
 
+/// A description, followed by the withdrawn data that the entity contains.
 fn described(what: &str, mark: Option<Mark>) -> String {
     let mark = mark.map(|mark| format!("This {mark}."));
     let what = what.to_owned();
@@ -227,7 +228,7 @@ fn described(what: &str, mark: Option<Mark>) -> String {
     said.collect::<Vec<_>>().join(" ")
 }
 
-/// Where an object lies, as in a registry.
+/// Path of an object in a crate, as in a registry.
 fn path_of(id: &Hash) -> String {
     let digits = id.to_string();
     format!("objects/{}/{}", &digits[..2], &digits[2..])
@@ -237,7 +238,7 @@ fn reference(id: &str) -> Value {
     json!({ "@id": id })
 }
 
-/// One reference, or a list of several: the format takes a list of one for a mistake.
+/// A single reference, or a list of several: the format disallows lists of one.
 fn references(ids: impl Iterator<Item = String>) -> Value {
     let mut all: Vec<Value> = ids.map(|id| reference(&id)).collect();
     if all.len() == 1 { all.remove(0) } else { Value::Array(all) }
@@ -250,13 +251,13 @@ fn same_id(entity: &Value) -> Value {
 fn script(commands: &BTreeSet<(String, String)>) -> String {
     let mut script = String::from("#!/usr/bin/env bash\n# The commands, with their times.\nset -e\n");
     for (time, command) in commands {
-        // A line break would be a second command.
+        // A line break would start another command.
         script += &format!("{}  # {time}\n", command.replace(['\n', '\r'], " "));
     }
     script
 }
 
-/// Files that came from outside: what no object of the lineage is behind.
+/// Given files: those that no object of the lineage produced.
 fn outside(graph: &Graph) -> Vec<Hash> {
     let naming: HashMap<Hash, ()> = graph.edges.iter().map(|edge| (edge.from, ())).collect();
     let kinds: HashMap<Hash, Option<Kind>> =
@@ -271,7 +272,8 @@ fn outside(graph: &Graph) -> Vec<Hash> {
 
 fn action(activity: &Activity, entities: &BTreeMap<String, Value>) -> Value {
     let Activity { id, execution, made, used, software } = activity;
-    // Images are named by the manifests and are not in a crate: an action refers only to what is.
+    // Images are listed in the manifests and not included in a crate: an action refers only to included
+    // objects.
     let there = |ids: &mut dyn Iterator<Item = &Hash>| -> Vec<String> {
         ids.map(path_of).filter(|path| entities.contains_key(path)).collect()
     };
@@ -294,7 +296,7 @@ fn action(activity: &Activity, entities: &BTreeMap<String, Value>) -> Value {
     action
 }
 
-/// What was typed, and on what kind of machine.
+/// The command, and the kind of machine.
 fn carried_out(execution: &Execution) -> String {
     let Execution { command, cpu, gpu, reg, git, .. } = execution;
     let commit =

@@ -13,11 +13,11 @@ use crate::store::LinkMode;
 
 const FILES: &str = "image-files";
 
-/// Writes a data set, its images among it, so that `mlcroissant` reads it from this folder; with `split`, the subset
-/// of each image in each fold.
+/// Writes a data set including its images, so that `mlcroissant` can read it from this folder; with `split`,
+/// including the subset of each image in each fold.
 ///
 /// # Errors
-/// Among others, images that are damaged or missing, and images that were withdrawn.
+/// Among others, damaged, missing or withdrawn images.
 pub fn croissant(
     registry: &Registry,
     view: &View,
@@ -69,12 +69,12 @@ pub fn croissant(
     let name = view.names_by_id()?.remove(&id.hash).unwrap_or_else(|| id.hash.short());
     let about = format!(
         "{} images of {} patients in the format of {}; data set {} of a reg registry. The column of a label is true \
-         where the image has it{}.",
+         if the image has the label{}.",
         dataset.images,
         dataset.patients,
         dataset.source,
         id,
-        if has_missing { " and empty where that is not known" } else { "" }
+        if has_missing { " and empty if that is unknown" } else { "" }
     );
     let document = json!({
         "@context": context(),
@@ -98,7 +98,7 @@ fn record_set(sheet: &Sheet, file: &str, with_content: bool) -> Value {
         .map(|column| {
             let kind = match &column.values {
                 ColumnValues::Text(_) => "sc:Text",
-                // What is not there is no integer for its readers.
+                // Readers have no missing value for integers.
                 ColumnValues::Integer(values) if values.contains(&None) => "sc:Float",
                 ColumnValues::Integer(_) => "sc:Integer",
                 ColumnValues::Number(_) => "sc:Float",

@@ -6,9 +6,9 @@ use csv::ByteRecord;
 
 use super::sheet::{ColumnValues, Sheet};
 
-/// The bytes of a file.
+/// The sheet as the bytes of a CSV file.
 ///
-/// Numbers have the shortest digits that are read as the same number.
+/// Numbers have the fewest digits that give the same number when read.
 pub(super) fn write(sheet: &Sheet) -> Vec<u8> {
     let in_memory = "writing to memory does not fail";
     let mut writer = csv::Writer::from_writer(Vec::new());

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::digits::thousands;
 use crate::hash::Hash;
 use crate::index::IndexError;
 use crate::registry::RegistryError;
@@ -23,7 +24,7 @@ pub enum ExportError {
         /// What the system says.
         source: std::io::Error,
     },
-    /// A name that leads out of the folder that is written.
+    /// A file name that leads out of the output folder.
     #[error("{name:?} is outside {}; nothing was written", folder.display())]
     Outside {
         /// The folder.
@@ -31,43 +32,43 @@ pub enum ExportError {
         /// The name.
         name: String,
     },
-    /// A folder that holds something.
+    /// An output folder that is not empty.
     #[error("{} already exists and is not empty", .0.display())]
     Occupied(PathBuf),
-    /// A kind of record that has no such form.
+    /// A kind of record that cannot be exported in this form.
     #[error("{kind} {} cannot be exported as {form}", id.short())]
     NoSuchForm {
         /// Its kind.
         kind: String,
         /// Its id.
         id: Hash,
-        /// What was asked for.
+        /// The requested form.
         form: &'static str,
     },
-    /// Several tables for one file.
+    /// Several tables for a single file.
     #[error("{what} has {} tables ({}), but {} is a single file", names.len(), names.join(", "), path.display())]
     Several {
-        /// Whose they are.
+        /// The record that has them.
         what: String,
-        /// What they are called.
+        /// Their names.
         names: Vec<String>,
         /// The file.
         path: PathBuf,
     },
-    /// A run that nothing was predicted with.
+    /// A run without predictions.
     #[error("run {} has no predictions", .0.short())]
     NoPredictions(Hash),
-    /// Images that must not be handed on.
-    #[error("{images} images of data set {} were withdrawn: {why}", dataset.short())]
+    /// Withdrawn images.
+    #[error("{} images of data set {} were withdrawn: {why}", thousands(*images as u64), dataset.short())]
     Withdrawn {
         /// The data set.
         dataset: Hash,
-        /// How many.
+        /// Number of these images.
         images: usize,
-        /// What was withdrawn, and why, of the first.
+        /// Subject and reason of the first withdrawal.
         why: String,
     },
-    /// A split of other images.
+    /// A split of another data set.
     #[error("split {} belongs to a data set other than {}", split.short(), dataset.short())]
     OtherDataset {
         /// The split.
@@ -75,12 +76,12 @@ pub enum ExportError {
         /// The data set.
         dataset: Hash,
     },
-    /// Records that contradict each other, so that no table can be made of them.
+    /// Records that contradict each other.
     #[error("{} cannot be exported: {reason}", id.short())]
     Inconsistent {
-        /// The one that is read.
+        /// The exported record.
         id: Hash,
-        /// What does not fit.
+        /// The contradiction.
         reason: String,
     },
 }
@@ -103,7 +104,7 @@ impl ExportError {
         move |source| ExportError::Io { doing, path, source }
     }
 
-    /// What to do about it.
+    /// A hint.
     pub fn hint(&self) -> Option<&'static str> {
         Some(match self {
             ExportError::Occupied(_) => "give a folder that does not exist yet",

@@ -1,4 +1,4 @@
-//! A folder, or a file, that is there as a whole or not at all.
+//! Output folders and files that are written completely or not at all.
 
 use std::fs;
 use std::path::{Component, Path, PathBuf};
@@ -9,7 +9,7 @@ use crate::hash::Hash;
 use crate::registry::Registry;
 use crate::store::{LinkMode, Store};
 
-/// A folder on its way: it has another name until it is whole, and is removed if it never becomes so.
+/// An output folder in progress: it has a temporary name until it is complete, and is removed if it never is.
 pub struct ExportFolder {
     part: PathBuf,
     path: PathBuf,
@@ -17,7 +17,7 @@ pub struct ExportFolder {
 }
 
 impl ExportFolder {
-    /// Begins a folder that is not there yet, or is empty.
+    /// Starts a folder that does not exist or is empty.
     pub fn begin(path: &Path) -> Result<Self, ExportError> {
         Registry::refuse_output(path)?;
         match fs::read_dir(path).map(|mut entries| entries.next().is_some()) {
@@ -32,7 +32,7 @@ impl ExportFolder {
         Ok(ExportFolder { part, path: path.to_owned(), done: false })
     }
 
-    /// Where a file of it is written, the folders above it made.
+    /// The path for a file in it, with the parent folders created.
     ///
     /// # Errors
     /// A name that leads out of the folder.
@@ -46,20 +46,20 @@ impl ExportFolder {
         Ok(path)
     }
 
-    /// Writes a file of it.
+    /// Writes a file into it.
     pub fn write(&self, name: &str, bytes: &[u8]) -> Result<(), ExportError> {
         fs::write(self.file(name)?, bytes).map_err(ExportError::io("write", &self.path.join(name)))
     }
 
-    /// Puts an object there as a file.
+    /// Adds an object as a file.
     ///
-    /// A hard link takes no room and is the object itself; it is read-only like it. A copy belongs to whoever
-    /// asked for it, and shares its blocks with the object where the file system can.
+    /// A hard link takes no space; it is the object itself and therefore read-only. A copy is an independent
+    /// file, which shares its blocks with the object if the file system supports it.
     pub fn object(&self, store: &Store, id: &Hash, name: &str, how: LinkMode) -> Result<(), ExportError> {
         let (from, to) = (store.path(id), self.file(name)?);
         let shown = self.path.join(name);
         let wrong = || ExportError::io("write", &shown);
-        // What leaves the registry is what its name says; what is read is hashed on the way.
+        // The content of an exported file must match its hash; a copy is hashed while it is read.
         if how != LinkMode::Copy {
             store.verify(id, 0, &mut Vec::new())?;
         }
@@ -72,7 +72,7 @@ impl ExportFolder {
         }
     }
 
-    /// Gives the folder its name.
+    /// Renames the folder to its final name.
     pub fn finish(mut self) -> Result<(), ExportError> {
         fs::rename(&self.part, &self.path).map_err(ExportError::io("make", &self.path))?;
         self.done = true;
@@ -83,18 +83,18 @@ impl ExportFolder {
 impl Drop for ExportFolder {
     fn drop(&mut self) {
         if !self.done {
-            // What cannot be removed has a name that says what it is.
+            // If it cannot be removed, its name shows that it is temporary.
             let _ = fs::remove_dir_all(&self.part);
         }
     }
 }
 
-/// Writes a file, whole or not at all.
+/// Writes a file completely or not at all.
 pub fn save(path: &Path, bytes: &[u8]) -> Result<(), ExportError> {
     Registry::refuse_output(path)?;
     let part = disk::part_of(path);
     fs::write(&part, bytes).and_then(|()| fs::rename(&part, path)).map_err(|e| {
-        // What could not be made is not there.
+        // An incomplete file is removed.
         let _ = fs::remove_file(&part);
         ExportError::io("write", path)(e)
     })

@@ -1,9 +1,9 @@
-//! A tracking store of MLflow: one file of SQLite, and a folder of artifacts beside it. The only file that names the
+//! A tracking store of MLflow: an SQLite file and a folder of artifacts next to it. The only file that uses the
 //! rusqlite crate.
 //!
-//! MLflow refuses folders of files by now, and each of its versions wants a schema of its own. So the store has the
-//! tables of an old one (`mlflow.sql`), which every later version brings to its own when it opens them. Paths are
-//! relative, so that the folder may be moved: MLflow is started in it.
+//! Current MLflow versions refuse folders of plain files, and each version needs its own database schema. So
+//! the store has the tables of an old schema (`mlflow.sql`), which every later version migrates when it opens
+//! the database. Paths are relative, so that the folder can be moved: start MLflow in it.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -22,21 +22,21 @@ use crate::store::LinkMode;
 
 const STORE: &str = "mlflow.db";
 const ARTIFACTS: &str = "artifacts";
-/// Of those in the store's tables.
+/// Number of digits of the ids in the store's tables.
 const ID_DIGITS: usize = 32;
 
-/// A store that was written.
+/// The result of writing a store.
 pub struct Written {
-    /// Experiments: one for each data set and split, whose runs can be compared.
+    /// Number of experiments: one for each data set and split, whose runs can be compared.
     pub experiments: usize,
 }
 
 /// Writes runs as a store.
 ///
-/// A run's epochs have no times of their own in the registry: they are spread evenly over its execution.
+/// The registry has no times for the epochs of a run: they are spread evenly over its execution.
 ///
 /// # Errors
-/// Among others, checkpoints that are damaged or missing.
+/// Among others, damaged or missing checkpoints.
 pub fn mlflow(
     registry: &Registry,
     view: &View,
@@ -85,7 +85,7 @@ fn add_experiment(
     Ok(())
 }
 
-/// A run as MLflow has it.
+/// A run with the values that MLflow stores.
 struct Entry {
     id: String,
     name: String,
@@ -154,7 +154,7 @@ impl Entry {
                 ("val AUC", epoch.val_auc),
             ];
             for (key, value) in values {
-                // What is undefined is not there.
+                // Undefined values are left out.
                 let Some(value) = value else { continue };
                 metrics.push((key.to_owned(), value, when, i64::from(epoch.epoch)));
             }
@@ -195,7 +195,7 @@ impl Entry {
     }
 }
 
-/// The files of a run: its weights and program, its spec and log, its card and the AUCs.
+/// The files of a run: weights and program, spec and log, card and AUCs.
 fn artifacts(
     registry: &Registry,
     view: &View,

@@ -1,8 +1,8 @@
-//! What other people's tools read: tables as CSV and Parquet, data sets as Croissant, lineages as PROV and
-//! RO-Crate, checkpoints with a program for PyTorch, model cards, a store for MLflow.
+//! Exports for other tools: tables as CSV and Parquet, data sets as Croissant, lineages as PROV and RO-Crate,
+//! checkpoints with a program for PyTorch, model cards, a store for MLflow.
 //!
-//! Everything here is a function of the records: the same ones give the same bytes, and nothing is said that
-//! they do not say. The registry is only read. What is written is there as a whole or not at all.
+//! Every export is a function of the records: the same records give the same bytes, and nothing is added that
+//! they do not contain. The registry is only read. An output is written completely or not at all.
 
 mod activities;
 mod card;

@@ -1,7 +1,7 @@
-//! Sheets as Apache Parquet. The only file that names the parquet crate.
+//! Sheets as Apache Parquet. The only file that uses the parquet crate.
 //!
-//! Columns are optional, so that what is undefined is null. Nothing is compressed: the bytes follow from the
-//! values and the version of the crate alone, and hashes, which most bytes of a manifest are, do not shrink.
+//! Columns are optional, so that undefined values are null. Nothing is compressed: the bytes depend only on the
+//! values and the version of the crate, and hashes, which make up most of a manifest, cannot be compressed.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use parquet::schema::types::{ColumnPath, Type};
 
 use super::sheet::{ColumnValues, Sheet, SheetColumn};
 
-/// The bytes of a file.
+/// The sheet as the bytes of a Parquet file.
 pub(super) fn write(sheet: &Sheet) -> Vec<u8> {
     in_memory(sheet).expect("memory takes every byte, and columns have the types of their values")
 }
@@ -62,7 +62,7 @@ fn field(column: &SheetColumn) -> Result<Arc<Type>> {
     Ok(Arc::new(field.build()?))
 }
 
-/// Whether a dictionary saves room: not for names and hashes, of which each is another.
+/// Whether a dictionary saves space: it does not for names and hashes, which are all different.
 fn repeats(values: &ColumnValues) -> bool {
     const LOOKED_AT: usize = 1000;
     match values {

@@ -1,11 +1,11 @@
 //! A lineage as PROV-JSON (W3C member submission of 24 April 2013).
 //!
-//! Every object is an entity, every execution an activity. That one object names another is a derivation with the
-//! part that it plays as its role; that a manifest names an image is membership, that an execution made something is
-//! its generation. The worker's version is an agent. Machines' names are left out.
+//! Every object is an entity, every execution an activity. A reference between objects is a derivation with its
+//! role; a reference from a manifest to an image is a membership, and one from an execution to its result a
+//! generation. The worker's version is an agent. Machine names are left out.
 //!
-//! An image that was withdrawn is invalidated by that, which PROV has for what is no longer available for use; what
-//! was made of it says so as an attribute. Neither adds anything to the graph.
+//! A withdrawn image is invalidated by its withdrawal, the PROV term for the end of its use; results computed
+//! from it have an attribute. Neither adds a node to the lineage.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -20,7 +20,7 @@ use crate::records::{Dataset, Execution, Kind, PackedKind, Software, Withdrawal}
 use crate::registry::walk::MADE;
 use crate::registry::{IMAGE, Registry};
 
-/// Relation, then its identifier, then what it relates.
+/// Relation, then its identifier, then its content.
 type Document = BTreeMap<&'static str, Map<String, Value>>;
 
 /// A lineage as a PROV-JSON document.
@@ -81,7 +81,7 @@ pub fn prov(registry: &Registry, view: &View, graph: &Graph) -> Result<Value, Ex
     for (number, edge) in graph.edges.iter().enumerate() {
         let (from, to, id) = (name(&edge.from), name(&edge.to), format!("_:e{number}"));
         if kind(&edge.from) == Some(Kind::Execution) && edge.role != MADE {
-            // That it is an agent is said with the activities.
+            // The agent is described with the activities.
             continue;
         }
         if edge.role == MADE {
@@ -102,7 +102,7 @@ pub fn prov(registry: &Registry, view: &View, graph: &Graph) -> Result<Value, Ex
     Ok(all)
 }
 
-/// The images of a lineage that are withdrawn, each with what covers it.
+/// The withdrawn images of a lineage, each with the withdrawal that covers it.
 fn withdrawn_images(
     registry: &Registry,
     view: &View,
@@ -176,7 +176,7 @@ fn of_software(software: &Software) -> Value {
     })
 }
 
-/// What an execution used and made beside its result, and who carried it out.
+/// The inputs, other results and software of an execution.
 fn relate(document: &mut Document, activity: &Activity) {
     let id = name(&activity.id);
     let mut relate = |relation, letter: char, other: &Hash, [own, role]: [&str; 2], named: String| {

@@ -1,4 +1,4 @@
-//! What is recorded of how good a run is.
+//! Recorded evaluations of a run.
 
 use super::ExportError;
 use crate::hash::{Hash, Id};
@@ -6,7 +6,7 @@ use crate::index::View;
 use crate::records::{AucTable, EpochLog, Kind, Predictions, Run, Subset, Table};
 use crate::registry::Registry;
 
-/// Predictions of a run and the AUCs that were computed of them.
+/// Predictions of a run and the AUCs computed from them.
 pub(super) struct EvaluatedRun {
     pub(super) predictions: Id<Predictions>,
     pub(super) record: Predictions,
@@ -14,7 +14,7 @@ pub(super) struct EvaluatedRun {
     pub(super) auc: AucTable,
 }
 
-/// The evaluated predictions of a subset: the oldest, where there are several.
+/// The evaluated predictions of a subset; the oldest, if there are several.
 pub(super) fn evaluated(
     registry: &Registry,
     view: &View,
@@ -34,8 +34,8 @@ pub(super) fn evaluated(
     Ok(None)
 }
 
-/// The records whose content leaves with what is exported of a record: itself, and of a run its scores, all or those of
-/// a subset. A run has not seen the patients that it was tested on; its scores have.
+/// The records whose content is included in an export of a record: itself and, for a run, its scores (all, or
+/// those of a subset). A run has not seen its test patients, but its scores come from them.
 pub fn leaving(
     registry: &Registry,
     view: &View,

@@ -1,10 +1,10 @@
-//! The settings of a run by the names that `reg train --set` has for them.
+//! The settings of a run under the names that `reg train --set` uses.
 
 use serde_json::Value;
 
 use crate::records::Spec;
 
-/// Name and value of each setting of a spec, in the order of names; ids of other records are not among them.
+/// Name and value of each setting of a spec, sorted by name, without ids of other records.
 pub(super) fn settings(spec: &Spec) -> Vec<(String, String)> {
     let mut found = vec![
         ("device".to_owned(), text(&serde_json::json!(spec.device))),
@@ -21,7 +21,7 @@ pub(super) fn settings(spec: &Spec) -> Vec<(String, String)> {
     found
 }
 
-/// Settings lie in groups, and no two have one name.
+/// Settings are in groups; the names are unique across groups.
 fn leaves(value: &Value, found: &mut Vec<(String, String)>) {
     for (key, value) in value.as_object().into_iter().flatten() {
         match value {

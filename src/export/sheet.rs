@@ -5,9 +5,9 @@ use std::path::Path;
 /// A table whose columns have types and equal lengths.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sheet {
-    /// What it is called beside other tables of one record; part of a file's name.
+    /// Its name among the tables of one record; part of a file's name.
     pub name: String,
-    /// What it is and where it comes from: keys and values that Parquet files carry.
+    /// Keys and values about content and origin, which Parquet files contain.
     pub about: Vec<(String, String)>,
     /// The columns.
     pub columns: Vec<SheetColumn>,
@@ -18,34 +18,34 @@ pub struct Sheet {
 pub struct SheetColumn {
     /// Its heading.
     pub name: String,
-    /// What it holds, a row each.
+    /// Its values.
     pub values: ColumnValues,
 }
 
-/// Values of one type; what is undefined is `None`, never a number that stands for it.
+/// Values of one type; an undefined value is `None`, never a placeholder number.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ColumnValues {
-    /// Words.
+    /// Text.
     Text(Vec<Option<String>>),
     /// Whole numbers.
     Integer(Vec<Option<i64>>),
     /// Finite numbers.
     Number(Vec<Option<f64>>),
-    /// Yes or no.
+    /// True or false.
     Truth(Vec<Option<bool>>),
 }
 
-/// How a sheet is written.
+/// Output format of a sheet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FileFormat {
-    /// Comma-separated values: every digit, `true` and `false`, an empty field where nothing is defined.
+    /// Comma-separated values: all digits, `true` and `false`, an empty field for an undefined value.
     Csv,
     /// Apache Parquet, not compressed.
     Parquet,
 }
 
 impl FileFormat {
-    /// The end of a file's name.
+    /// The file extension.
     pub fn extension(self) -> &'static str {
         match self {
             FileFormat::Csv => "csv",
@@ -53,7 +53,7 @@ impl FileFormat {
         }
     }
 
-    /// The format that a file's name asks for.
+    /// The format that belongs to a file's extension.
     pub fn of(path: &Path) -> Option<Self> {
         let end = path.extension()?.to_str()?.to_ascii_lowercase();
         [FileFormat::Csv, FileFormat::Parquet].into_iter().find(|format| format.extension() == end)
@@ -61,7 +61,7 @@ impl FileFormat {
 }
 
 impl ColumnValues {
-    /// Rows.
+    /// Number of rows.
     pub fn len(&self) -> usize {
         match self {
             ColumnValues::Text(values) => values.len(),
@@ -76,31 +76,31 @@ impl ColumnValues {
         self.len() == 0
     }
 
-    /// Words that are all there.
+    /// Text without undefined values.
     pub fn words(words: impl IntoIterator<Item = impl Into<String>>) -> Self {
         ColumnValues::Text(words.into_iter().map(|word| Some(word.into())).collect())
     }
 
-    /// Whole numbers that are all there.
+    /// Whole numbers without undefined values.
     pub fn integers(numbers: impl IntoIterator<Item = impl Into<i64>>) -> Self {
         ColumnValues::Integer(numbers.into_iter().map(|number| Some(number.into())).collect())
     }
 }
 
 impl SheetColumn {
-    /// A column.
+    /// Creates a column.
     pub fn new(name: impl Into<String>, values: ColumnValues) -> Self {
         SheetColumn { name: name.into(), values }
     }
 }
 
 impl Sheet {
-    /// Rows.
+    /// Number of rows.
     pub fn rows(&self) -> usize {
         self.columns.first().map_or(0, |column| column.values.len())
     }
 
-    /// The bytes of a file: the same ones every time.
+    /// The bytes of a file; always the same for the same sheet.
     pub fn render(&self, format: FileFormat) -> Vec<u8> {
         match format {
             FileFormat::Csv => super::csv::write(self),

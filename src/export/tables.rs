@@ -1,6 +1,6 @@
-//! Records as sheets: the images of a data set, the folds of a split, scores, what a table says.
+//! Records as sheets: the images of a data set, the folds of a split, scores, the numbers of a table.
 //!
-//! What the published CSV has a column for is called as it is there.
+//! Columns that exist in the published CSV have the same names as there.
 
 use std::collections::HashSet;
 
@@ -23,10 +23,10 @@ pub(super) const PATIENT: &str = "Patient ID";
 /// Name of the sheet of images.
 pub(super) const IMAGES: &str = "images";
 
-/// The sheets of a record: of a run, those of its predictions.
+/// The sheets of a record; for a run, those of its predictions.
 ///
 /// # Errors
-/// Among others, a kind of record that is no table: a spec, weights.
+/// Among others, a kind of record that is not tabular: a spec, weights.
 pub fn sheets(registry: &Registry, view: &View, id: Hash) -> Result<Vec<Sheet>, ExportError> {
     let kind = view.kind(&id)?;
     let all = match kind.map(|kind| kind.descriptor().content) {
@@ -37,7 +37,7 @@ pub fn sheets(registry: &Registry, view: &View, id: Hash) -> Result<Vec<Sheet>, 
         Some(Content::Run) => {
             let all = registry.referring::<Predictions>(view, &id)?;
             let mut of_run = Vec::new();
-            // Each is marked by what it is of itself: a patient may be in one of the subsets only.
+            // Each is flagged for its own content: a patient may be in only one of the subsets.
             for (id, _) in all {
                 of_run.extend(sheets(registry, view, id.hash)?);
             }
@@ -51,7 +51,7 @@ pub fn sheets(registry: &Registry, view: &View, id: Hash) -> Result<Vec<Sheet>, 
     marked(registry, view, id, all)
 }
 
-/// The sheets of a record with what it contains of withdrawn data.
+/// The sheets of a record with the withdrawn data that it contains.
 fn marked(
     registry: &Registry,
     view: &View,
@@ -66,7 +66,7 @@ fn marked(
     Ok(sheets)
 }
 
-/// The images of a data set and, where it has some, its boxes; with `split`, the subset of each image in each fold.
+/// The images of a data set and its boxes, if it has any; with `split`, the subset of each image in each fold.
 pub fn dataset_sheets(
     registry: &Registry,
     view: &View,
@@ -140,7 +140,7 @@ fn names(rows: &[ImageRow]) -> ColumnValues {
     ColumnValues::words(rows.iter().map(|row| row.name.as_str()))
 }
 
-/// Patients as numbers where all of them are, so that what reads the published file reads this one alike.
+/// Patients as numbers if all of them are numbers, so that readers of the published file can read this one too.
 fn patients<'a>(rows: impl Iterator<Item = &'a ImageRow> + Clone) -> ColumnValues {
     let number = |row: &ImageRow| row.patient.number().and_then(|number| i64::try_from(number).ok());
     match rows.clone().all(|row| number(row).is_some()) {
@@ -211,7 +211,7 @@ fn folds(registry: &Registry, id: Id<Split>) -> Result<Sheet, ExportError> {
     Ok(Sheet { name: "folds".to_owned(), about, columns })
 }
 
-/// `train`, `val` or `test`, a column a fold; nothing where an image plays no part.
+/// `train`, `val` or `test`, one column per fold; empty for images that a fold does not use.
 fn fold_columns(
     registry: &Registry,
     id: Id<Split>,
@@ -234,7 +234,7 @@ fn fold_columns(
     Ok(assignment.folds.iter().enumerate().map(column).collect())
 }
 
-/// Scores with the names of their images, in the form that `reg predictions import` takes.
+/// Scores with the names of their images, in the form that `reg predictions import` reads.
 fn scores(registry: &Registry, id: Id<Predictions>) -> Result<Sheet, ExportError> {
     let predictions = registry.get(id)?;
     let manifest = registry.manifest(&registry.get(predictions.dataset)?)?;
@@ -272,7 +272,7 @@ fn scores(registry: &Registry, id: Id<Predictions>) -> Result<Sheet, ExportError
     Ok(Sheet { name: name.to_owned(), about, columns })
 }
 
-/// What a table says, as one or more sheets.
+/// The numbers of a table, as one or more sheets.
 fn table(id: Hash, table: &Table) -> Vec<Sheet> {
     let names: Vec<&str> = match table {
         Table::Auc(_) => vec!["auc"],
@@ -287,7 +287,8 @@ fn table(id: Hash, table: &Table) -> Vec<Sheet> {
     names.into_iter().zip(results::of(table)).map(|(name, table)| typed(id, name, &table)).collect()
 }
 
-/// A printed table with every digit. A column with a deviation or an interval becomes several, as in its CSV.
+/// A printed table with all digits. A column with a deviation or an interval becomes several columns, as in its
+/// CSV.
 fn typed(id: Hash, name: &str, table: &report::ReportTable) -> Sheet {
     let mut columns = Vec::new();
     for (place, column) in table.columns.iter().enumerate() {
@@ -319,8 +320,8 @@ fn typed(id: Hash, name: &str, table: &report::ReportTable) -> Sheet {
     Sheet { name: name.to_owned(), about, columns }
 }
 
-/// Numbers headings that are there already, as those of models are that are called like a column: readers of Parquet
-/// take a name for one column.
+/// Makes duplicate column names unique (a model can have the name of another column): readers of Parquet
+/// identify columns by name.
 fn distinct(columns: &mut [SheetColumn]) {
     let mut taken = HashSet::new();
     for column in columns {
@@ -333,7 +334,7 @@ fn distinct(columns: &mut [SheetColumn]) {
     }
 }
 
-/// Whole numbers where all cells are, else numbers where all are, else what a person reads.
+/// Whole numbers if all cells are, otherwise numbers if all cells are, otherwise the displayed text.
 fn main_values(cells: &[&Cell]) -> ColumnValues {
     let number = |cell: &Cell| match cell {
         Cell::Integer(count) => Some(*count as f64),

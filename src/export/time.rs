@@ -1,13 +1,13 @@
-//! Moments as records write them. The only file of this room that names the jiff crate.
+//! Times in the form that records use. The only file of this module that uses the jiff crate.
 
 use jiff::{SignedDuration, Timestamp};
 
-/// The moment `seconds` after `started`, as records write it; `None` where that is no moment.
+/// The time `seconds` after `started`, in the form that records use; `None` if that is not a valid time.
 pub(super) fn after(started: &str, seconds: f64) -> Option<String> {
     Some(moment(started, seconds)?.to_string())
 }
 
-/// The same to the millisecond and with the offset in digits, as the validators of RO-Crate take it.
+/// The same to the millisecond and with a numeric offset, which the validators of RO-Crate require.
 pub(super) fn with_offset(started: &str, seconds: f64) -> Option<String> {
     Some(moment(started, seconds)?.strftime("%Y-%m-%dT%H:%M:%S.%3f+00:00").to_string())
 }
@@ -19,7 +19,7 @@ pub(super) fn milliseconds_after(started: &str, seconds: f64) -> Option<i64> {
 
 fn moment(started: &str, seconds: f64) -> Option<Timestamp> {
     let duration = SignedDuration::try_from_secs_f64(seconds).ok()?;
-    // Microseconds are what readers bear.
+    // Microseconds, because readers support no finer unit.
     let moment = started.parse::<Timestamp>().ok()?.checked_add(duration).ok()?;
     Timestamp::from_microsecond(moment.as_microsecond()).ok()
 }

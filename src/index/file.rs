@@ -1,4 +1,4 @@
-//! Opens the file of the index for writing. With the feature `faults`, every write to it is a step of
+//! Opens the index file for writing. With the feature `faults`, every write to it is a step of
 //! [`crate::disk`].
 
 use std::path::Path;
@@ -8,17 +8,17 @@ use redb::{Builder, Database, DatabaseError};
 #[cfg(feature = "faults")]
 use traced::{create as create_with, open as open_with};
 
-/// Opens a database, or makes one.
+/// Opens a database, or creates one.
 pub(super) fn create(path: &Path) -> Result<Database, DatabaseError> {
     create_with(&Builder::new(), path)
 }
 
-/// Opens a database that is there.
+/// Opens an existing database.
 pub(super) fn open(path: &Path) -> Result<Database, DatabaseError> {
     open_with(&Builder::new(), path)
 }
 
-/// Opens a database that is there, after a check of all of it.
+/// Opens an existing database after checking all of it.
 pub(super) fn open_intact(path: &Path) -> Result<Database, DatabaseError> {
     let mut builder = Builder::new();
     builder.set_check_integrity_on_open(true);

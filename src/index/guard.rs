@@ -1,4 +1,4 @@
-//! Panics of redb, which on a damaged file takes its own bytes for granted, become errors.
+//! Turns panics of redb into errors: on a damaged file redb trusts its own bytes and can panic.
 
 use std::any::Any;
 use std::cell::Cell;
@@ -9,9 +9,9 @@ thread_local! {
     static GUARDED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Runs `work`; a panic in it becomes its message, and nothing is printed.
+/// Runs `work`. A panic in it is returned as its message and is not printed.
 ///
-/// What `work` was in the middle of must not be used any more but for being dropped.
+/// After a panic, the values that `work` was changing may only be dropped.
 pub(super) fn guard<T>(work: impl FnOnce() -> T) -> Result<T, String> {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {

@@ -1,7 +1,7 @@
-//! The redb file `reg.redb`: answers in milliseconds what would take a walk over all objects.
+//! The redb file `reg.redb`: answers in milliseconds what would otherwise take a walk over all objects.
 //!
-//! Names, the log of their changes, kinds and who names whom. redb lets one process open a file for
-//! writing at a time, so it is opened for one short transaction only, with a bounded wait.
+//! Holds names, the log of their changes, kinds and referrers. redb lets only one process open a file for
+//! writing at a time, so the index is opened for one short transaction only, with a bounded wait.
 
 mod file;
 mod guard;
@@ -18,6 +18,7 @@ use std::time::{Duration, Instant};
 use redb::backends::InMemoryBackend;
 use redb::{Builder, Database, DatabaseError, ReadOnlyDatabase, ReadableDatabase, StorageBackend};
 
+use crate::digits::thousands;
 use crate::disk;
 use guard::guard;
 pub use view::{Registration, View};
@@ -31,12 +32,12 @@ const COMMITS_FILE: &str = "commits";
 /// An index that cannot be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum IndexError {
-    /// Another process has it open for longer than anyone wants to wait.
+    /// Another process has had the index open for longer than the bounded wait.
     #[error("registry is busy: {} is held by {}", path.display(), holder.map_or("another process".to_owned(), |pid| format!("process {pid}")))]
     Busy {
         /// The index file.
         path: PathBuf,
-        /// Process id of the holder, where the system tells.
+        /// Process id of the holder, if the system provides it.
         holder: Option<u32>,
     },
     /// There is no index file.
@@ -50,17 +51,17 @@ pub enum IndexError {
         /// What redb says.
         reason: String,
     },
-    /// It was put back to what it was: somebody copied an old one here.
-    #[error("the index {} is older than its registry: it has {seen} of {known} changes", path.display())]
+    /// The file is an old copy of the index.
+    #[error("the index {} is older than its registry: it has {} of {} changes", path.display(), thousands(*seen), thousands(*known))]
     Stale {
         /// The index file.
         path: PathBuf,
-        /// Transactions that it has seen.
+        /// Number of transactions that the index has seen.
         seen: u64,
-        /// Transactions that there were.
+        /// Number of transactions that the registry has recorded.
         known: u64,
     },
-    /// The file system says no.
+    /// The file system returned an error.
     #[error("cannot use the index {}: {source}", path.display())]
     Io {
         /// The index file.
@@ -83,7 +84,7 @@ impl Index {
         Index { path, patience: PATIENCE }
     }
 
-    /// The same index with another bound on how long to wait for other processes.
+    /// The same index with another bound on the wait for other processes.
     pub fn with_patience(mut self, patience: Duration) -> Self {
         self.patience = patience;
         self
@@ -94,7 +95,7 @@ impl Index {
         &self.path
     }
 
-    /// Makes an index with empty tables.
+    /// Creates an index with empty tables.
     pub fn create(&self) -> Result<(), IndexError> {
         let database = self.wait(|| file::create(&self.path))?;
         self.transact(&database, None, |_| Ok::<_, IndexError>(()))?;
@@ -106,16 +107,16 @@ impl Index {
         disk::sync_dir(folder).map_err(|source| IndexError::Io { path: folder.to_owned(), source })
     }
 
-    /// Opens the index for reading. Keep the view for one command's worth of questions, no longer.
+    /// Opens the index for reading. Keep the view only as long as one command needs it.
     pub fn view(&self) -> Result<View, IndexError> {
-        // Asked for first: what is opened then has seen that much or more.
+        // Read before opening, so that the opened index has seen at least that many.
         let known = self.commits();
         let view = self.view_of_any_age()?;
         let seen = view.commits()?;
         if seen < known { Err(self.stale(seen, known)) } else { Ok(view) }
     }
 
-    /// Opens the index for reading even if it is not the newest.
+    /// Opens the index for reading even if it is an old copy.
     pub fn view_of_any_age(&self) -> Result<View, IndexError> {
         self.must_exist()?;
         self.guarded(|| self.open_view())
@@ -123,8 +124,8 @@ impl Index {
 
     fn open_view(&self) -> Result<View, IndexError> {
         let opened = match self.wait(|| ReadOnlyDatabase::open(&self.path)) {
-            // What a process left that was killed inside a transaction is mended by opening the file
-            // for writing once.
+            // A process that was killed inside a transaction leaves a file that is repaired by opening it for
+            // writing once.
             Err(IndexError::Damaged { .. }) => {
                 let database = self.wait(|| file::open(&self.path))?;
                 drop(database);
@@ -136,7 +137,7 @@ impl Index {
         Ok(View { index: self.clone(), transaction, _database: opened })
     }
 
-    /// Changes the index in one transaction: all of what `change` does, or nothing.
+    /// Changes the index in one transaction: all changes of `change`, or none.
     pub fn write<T, E: From<IndexError>>(
         &self,
         change: impl FnOnce(&mut IndexWriter) -> Result<T, E>,
@@ -149,7 +150,7 @@ impl Index {
         })
     }
 
-    /// Fills an emptied index in one transaction, whatever it was before: damaged, old or gone.
+    /// Fills an emptied index in one transaction, whether the old index is intact, damaged or missing.
     pub fn rebuild<T, E: From<IndexError>>(
         &self,
         fill: impl Fn(&mut IndexWriter) -> Result<T, E>,
@@ -164,7 +165,7 @@ impl Index {
             self.transact(&database, None, fill)
         });
         let again = match attempt {
-            // Made beside it, so that what is there stays until there is something better.
+            // Created next to the old file, which stays until the new one is complete.
             Err(Attempt::Index(IndexError::Missing(_) | IndexError::Damaged { .. })) => {
                 let new = self.path.with_extension("new");
                 let io = |source| IndexError::Io { path: new.clone(), source };
@@ -187,12 +188,12 @@ impl Index {
         })
     }
 
-    /// Checks the sums that redb keeps of every page, on a copy in memory: nothing is mended, and an
-    /// index that cannot be written to can be checked.
+    /// Checks redb's checksums of every page on a copy in memory: nothing is repaired, and an index without
+    /// write permission can be checked.
     pub fn check(&self) -> Result<(), IndexError> {
         self.must_exist()?;
         self.guarded(|| {
-            // Held while the file is read, so that nobody writes to it.
+            // Held while the file is read, so that no process writes to it.
             let held = self.open_view()?;
             let bytes =
                 fs::read(&self.path).map_err(|source| IndexError::Io { path: self.path.clone(), source })?;
@@ -207,7 +208,7 @@ impl Index {
             match open.map_err(|e| self.error(e)) {
                 Ok(true) => Ok(()),
                 Ok(false) => damaged("a page does not have the checksum that is noted for it".to_owned()),
-                // Memory does not fail: a page leads to where there is none.
+                // The copy is in memory, so an I/O error means that a page points outside the file.
                 Err(IndexError::Io { source, .. }) => damaged(source.to_string()),
                 Err(e) => Err(e),
             }
@@ -219,7 +220,7 @@ impl Index {
         guard(work).unwrap_or_else(|reason| Err(damaged(reason).into()))
     }
 
-    /// One transaction. If it is `known` how many there were, an index that has seen fewer is refused.
+    /// One transaction. If the number of transactions is `known`, an index that has seen fewer is refused.
     fn transact<T, E: From<IndexError>>(
         &self,
         database: &Database,
@@ -241,14 +242,14 @@ impl Index {
         Ok(result)
     }
 
-    /// The number of transactions as it is noted beside the index. It may lag behind, never run ahead:
-    /// it is written behind each commit, while the index is still locked, and never waited for.
+    /// The number of transactions recorded next to the index. The number may lag behind the index but is never
+    /// ahead: it is written after each commit, while the index is still locked, and is not synced.
     pub fn commits(&self) -> u64 {
         let text = fs::read_to_string(self.path.with_file_name(COMMITS_FILE)).ok();
         text.and_then(|text| text.strip_suffix('\n')?.parse().ok()).unwrap_or(0)
     }
 
-    /// That it cannot be noted harms nothing but the notice of an old index.
+    /// If the number cannot be written, only the detection of an old index suffers.
     fn note_commits(&self, commits: u64) {
         let path = self.path.with_file_name(COMMITS_FILE);
         let new = path.with_extension("new");
@@ -288,7 +289,7 @@ impl Index {
     fn error(&self, e: impl Into<redb::Error>) -> IndexError {
         let path = self.path.clone();
         match e.into() {
-            // Of a file that is none of its own, redb says so by way of an I/O error.
+            // redb reports a file that is not a redb file as an I/O error.
             redb::Error::Io(source)
                 if matches!(source.kind(), ErrorKind::InvalidData | ErrorKind::UnexpectedEof) =>
             {
@@ -300,7 +301,7 @@ impl Index {
     }
 }
 
-/// Why a rebuild did not come to its end: the file, or what should be written to it.
+/// Why a rebuild failed: an error of the index file, or of the caller's changes.
 enum Attempt<E> {
     Index(IndexError),
     Fill(E),

@@ -1,7 +1,7 @@
-//! Every table of the index. A change of meaning gets a new name with the next number.
+//! Every table of the index. If the meaning of a table changes, the number in its name is raised.
 //!
-//! All of it but names and log is derived from the objects; those two are kept as `event` objects.
-//! Types are plain: decoding them cannot fail.
+//! All tables except names and log are derived from the objects; names and log are stored as `event` objects.
+//! The types are plain, so decoding cannot fail.
 
 use redb::TableDefinition;
 
@@ -11,19 +11,19 @@ pub(super) const RECORDS: TableDefinition<[u8; 32], (u64, &str)> = TableDefiniti
 /// (kind, order of registration) -> record id.
 pub(super) const KINDS: TableDefinition<(&str, u64), [u8; 32]> = TableDefinition::new("kinds_v1");
 
-/// (object, record or manifest that names it) -> the parts it plays there, separated by commas.
+/// (object, record or manifest that refers to it) -> the roles, separated by commas.
 ///
-/// Only this direction is kept: what an object names is written in the object itself.
+/// Only this direction is stored: the objects to which an object refers are in the object itself.
 pub(super) const REFERRERS: TableDefinition<([u8; 32], [u8; 32]), &str> =
     TableDefinition::new("referrers_v1");
 
-/// Name -> what it names.
+/// Name -> its target.
 pub(super) const NAMES: TableDefinition<&str, [u8; 32]> = TableDefinition::new("names_v1");
 
 /// Number of a log entry -> its event.
 pub(super) const LOG: TableDefinition<u64, [u8; 32]> = TableDefinition::new("log_v1");
 
-/// What is to be known of the index itself.
+/// State of the index itself.
 pub(super) const STATE: TableDefinition<&str, u64> = TableDefinition::new("state_v1");
 /// Key of [`STATE`]: the number of transactions that the index has seen.
 pub(super) const COMMITS: &str = "commits";

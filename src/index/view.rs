@@ -1,4 +1,4 @@
-//! Questions to the index, all answered as of one moment.
+//! Queries to the index, all answered from one snapshot.
 
 use std::collections::HashMap;
 
@@ -12,7 +12,7 @@ use crate::records::Kind;
 /// A record's kind, its place in the order of registration, and its id.
 pub type Registration = (String, u64, Hash);
 
-/// The index as it was at one moment.
+/// A snapshot of the index.
 pub struct View {
     pub(super) index: Index,
     pub(super) transaction: ReadTransaction,
@@ -20,7 +20,7 @@ pub struct View {
 }
 
 impl View {
-    /// What `name` names.
+    /// The target of `name`.
     pub fn name(&self, name: &str) -> Result<Option<Hash>, IndexError> {
         self.read(|t| Ok(t.open_table(NAMES)?.get(name)?.map(|id| Hash(id.value()))))
     }
@@ -29,19 +29,19 @@ impl View {
     pub(super) fn commits(&self) -> Result<u64, IndexError> {
         self.read(|t| match t.open_table(STATE) {
             Ok(table) => Ok(table.get(COMMITS)?.map_or(0, |row| row.value())),
-            // Made by a reg that did not count.
+            // Written by a version of reg that did not count.
             Err(TableError::TableDoesNotExist(_)) => Ok(0),
             Err(e) => Err(e.into()),
         })
     }
 
-    /// All names and what they name, sorted.
+    /// All names and their targets, sorted.
     pub fn names(&self) -> Result<Vec<(String, Hash)>, IndexError> {
         let row = |name: &str, id: [u8; 32]| (name.to_owned(), Hash(id));
         self.read(|t| collect(t.open_table(NAMES)?.iter()?, row))
     }
 
-    /// The name of everything that has one; the first in alphabetical order where there are several.
+    /// The name of each object that has one; the first in alphabetical order if there are several.
     pub fn names_by_id(&self) -> Result<HashMap<Hash, String>, IndexError> {
         let mut names = HashMap::new();
         for (name, id) in self.names()? {
@@ -50,7 +50,7 @@ impl View {
         Ok(names)
     }
 
-    /// The kind of a record; none for an object that is no record, or of no kind that this reg knows.
+    /// The kind of a record; `None` for an object that is not a record or is of an unknown kind.
     pub fn kind(&self, id: &Hash) -> Result<Option<Kind>, IndexError> {
         self.read(|t| Ok(t.open_table(RECORDS)?.get(id.0)?.and_then(|row| Kind::named(row.value().1))))
     }
@@ -61,8 +61,8 @@ impl View {
         self.read(|t| collect(t.open_table(KINDS)?.range(range)?, |_: (&str, u64), id: [u8; 32]| Hash(id)))
     }
 
-    /// All records with their kinds, as the one of two tables and as the other has them: order of
-    /// registration, kind, record, sorted by kind and order.
+    /// All records with their kinds, once from each of the two tables that hold them: order of registration,
+    /// kind, record, sorted by kind and order.
     pub fn registrations(&self) -> Result<[Vec<Registration>; 2], IndexError> {
         let mut by_id = self.read(|t| {
             let row = |id: [u8; 32], (order, kind): (u64, &str)| (kind.to_owned(), order, Hash(id));
@@ -76,7 +76,7 @@ impl View {
         Ok([by_id, by_kind])
     }
 
-    /// Everything that is named by anything: object, who names it, as what.
+    /// Every reference: object, referrer, roles.
     pub fn all_referrers(&self) -> Result<Vec<(Hash, Hash, String)>, IndexError> {
         let row = |(to, from): ([u8; 32], [u8; 32]), role: &str| (Hash(to), Hash(from), role.to_owned());
         self.read(|t| collect(t.open_table(REFERRERS)?.iter()?, row))
@@ -87,7 +87,7 @@ impl View {
         self.read(|t| Ok(t.open_table(RECORDS)?.len()?))
     }
 
-    /// Who names the object, and as what (roles separated by commas).
+    /// The referrers of an object and the roles of the object in them (separated by commas).
     pub fn referrers(&self, id: &Hash) -> Result<Vec<(Hash, String)>, IndexError> {
         let range = (id.0, [0; 32])..=(id.0, [255; 32]);
         let row = |(_, from): ([u8; 32], [u8; 32]), role: &str| (Hash(from), role.to_owned());

@@ -42,7 +42,7 @@ impl IndexWriter<'_> {
         set().map_err(|e| self.index.error(e))
     }
 
-    /// Forgets a record: its kind, and that it names others.
+    /// Removes a record: its kind and its references to others.
     pub fn forget(&mut self, id: &Hash, links: impl Iterator<Item = Hash>) -> Result<(), IndexError> {
         let forget = || -> Result<(), redb::Error> {
             let row = self.transaction.open_table(RECORDS)?.remove(id.0)?.map(|row| {
@@ -61,7 +61,7 @@ impl IndexWriter<'_> {
         forget().map_err(|e| self.index.error(e))
     }
 
-    /// Empties all tables but the number of transactions.
+    /// Empties all tables except for the number of transactions.
     pub fn clear(&mut self) -> Result<(), IndexError> {
         let clear = || -> Result<(), redb::Error> {
             self.transaction.delete_table(RECORDS)?;
@@ -76,14 +76,14 @@ impl IndexWriter<'_> {
         self.open_all()
     }
 
-    /// Adds a record; one that is there already stays as it is.
+    /// Adds a record; an existing one is left unchanged.
     pub fn record(&mut self, id: &Hash, kind: Kind) -> Result<(), IndexError> {
         let add = || -> Result<(), redb::Error> {
             let mut records = self.transaction.open_table(RECORDS)?;
             if records.get(id.0)?.is_some() {
                 return Ok(());
             }
-            // Not their number: some may have been forgotten.
+            // Not the number of records: some may have been removed.
             let order = self.transaction.open_table(STATE)?.get(ORDER)?.map(|row| row.value());
             let order = order.unwrap_or(records.len()?);
             self.transaction.open_table(STATE)?.insert(ORDER, order + 1)?;
@@ -94,7 +94,7 @@ impl IndexWriter<'_> {
         add().map_err(|e| self.index.error(e))
     }
 
-    /// Notes who is named, by whom, as what. Cheapest in ascending order.
+    /// Adds references: object, referrer, roles. Fastest in ascending order.
     pub fn mentions<'r>(
         &mut self,
         mentions: impl Iterator<Item = (Hash, Hash, &'r str)>,
@@ -109,7 +109,7 @@ impl IndexWriter<'_> {
         add().map_err(|e| self.index.error(e))
     }
 
-    /// Whether it is noted that `from` names `to`.
+    /// Whether the reference from `from` to `to` is in the index.
     pub fn is_mentioned(&self, to: &Hash, from: &Hash) -> Result<bool, IndexError> {
         let read = || -> Result<bool, redb::Error> {
             Ok(self.transaction.open_table(REFERRERS)?.get((to.0, from.0))?.is_some())
@@ -117,7 +117,7 @@ impl IndexWriter<'_> {
         read().map_err(|e| self.index.error(e))
     }
 
-    /// What `name` names.
+    /// The target of `name`.
     pub fn name(&self, name: &str) -> Result<Option<Hash>, IndexError> {
         let read = || -> Result<Option<Hash>, redb::Error> {
             let names = self.transaction.open_table(NAMES)?;
@@ -126,7 +126,7 @@ impl IndexWriter<'_> {
         read().map_err(|e| self.index.error(e))
     }
 
-    /// Lets `name` name `to`, or nothing any more.
+    /// Points `name` to `to`, or removes the name.
     pub fn set_name(&mut self, name: &str, to: Option<Hash>) -> Result<(), IndexError> {
         let set = || -> Result<(), redb::Error> {
             let mut names = self.transaction.open_table(NAMES)?;

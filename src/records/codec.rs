@@ -1,4 +1,4 @@
-//! Bytes of records and packed arrays, both ways. The only file that names the bincode crate.
+//! Bytes of records and packed arrays, in both directions. The only file that uses the bincode crate.
 //!
 //! A record is one JSON document in canonical form: keys sorted by their UTF-8 bytes, no spaces,
 //! UTF-8, shortest round-trip floats. A packed array is a 12-byte header (8 ASCII letters that name
@@ -9,22 +9,23 @@ use serde::de::value::MapDeserializer;
 use serde_json::{Map, Value};
 
 use super::{Kind, Packed, Record};
+use crate::digits::thousands;
 use crate::hash::Hash;
 
-/// A packed array longer than this is refused before anything is allocated for it.
+/// Longer packed arrays are refused before anything is allocated for them.
 const MAX_PACKED: usize = 4 << 30;
-/// A record longer than this is neither read nor written. As JSON values it may take 32 times as much
-/// memory; that they are nested at most 128 deep is serde_json's own limit.
+/// Longer records are neither read nor written. As JSON values they may take 32 times as much memory;
+/// serde_json itself limits the nesting to 128 levels.
 pub const MAX_RECORD: u64 = 16 << 20;
 const HEADER: usize = 12;
 
-/// Why bytes are not the record or packed array that they should be.
+/// Why bytes are not a valid record or packed array.
 #[derive(Debug, thiserror::Error)]
 pub enum CodecError {
-    /// Not JSON, or not of the kind's shape.
+    /// Not JSON, or fields that do not match the kind.
     #[error("not a valid {kind} record at `{}`: {}", printable(path), printable(source))]
     Shape {
-        /// The kind that was expected.
+        /// The expected kind.
         kind: &'static str,
         /// Where in the document.
         path: String,
@@ -37,12 +38,12 @@ pub enum CodecError {
     /// A record of another kind.
     #[error("found a {} where a {expected} is expected", printable(found))]
     Kind {
-        /// What the caller wants.
+        /// The expected kind.
         expected: &'static str,
-        /// What the bytes say.
+        /// The kind in the bytes.
         found: String,
     },
-    /// Written by a newer reg.
+    /// A record written by a newer reg.
     #[error("{} version {found} is newer than this reg, which reads version {known}", printable(kind))]
     Version {
         /// The kind.
@@ -52,7 +53,7 @@ pub enum CodecError {
         /// The newest version that this reg reads.
         known: u32,
     },
-    /// Written by an older reg, whose records and arrays of this kind said something else.
+    /// A record written by an older reg, in whose format this kind had another meaning.
     #[error(
         "{} version {found} is of an older format than this reg reads, which is version {known}",
         printable(kind)
@@ -65,7 +66,7 @@ pub enum CodecError {
         /// The version that this reg reads.
         known: u32,
     },
-    /// A record with a value that its types allow and its kind does not.
+    /// A record with a value that its types allow but its kind does not.
     #[error("not a valid {kind} record: {}", printable(reason))]
     Invalid {
         /// The kind.
@@ -73,13 +74,13 @@ pub enum CodecError {
         /// What is wrong with it.
         reason: String,
     },
-    /// The same value in another spelling would have another hash.
+    /// Not in canonical form: the same value in another form would have another hash.
     #[error("a {0} record not in canonical form")]
     NotCanonical(&'static str),
     /// A packed array that does not decode.
     #[error("not a valid packed {kind}: {}", printable(reason))]
     Packed {
-        /// The kind that was expected.
+        /// The expected kind.
         kind: &'static str,
         /// What is wrong with it.
         reason: String,
@@ -94,7 +95,7 @@ pub enum CodecError {
     },
 }
 
-/// Text that may hold a stranger's words, cut to what a terminal can show and without what could steer it.
+/// Untrusted text, shortened to fit a terminal and without control characters.
 pub(crate) fn printable(text: impl std::fmt::Display) -> String {
     const SHOWN: usize = 400;
     let text = text.to_string();
@@ -111,12 +112,12 @@ pub(crate) fn printable(text: impl std::fmt::Display) -> String {
     shown
 }
 
-/// The canonical bytes of a record, `kind` and `version` included.
+/// The canonical bytes of a record, including `kind` and `version`.
 pub fn encode<T: Record>(record: &T) -> Result<Vec<u8>, CodecError> {
     let unwritable = |source| CodecError::Unwritable { kind: T::KIND.name(), source };
     let value = serde_json::to_value(record).map_err(unwritable)?;
-    // serde_json writes NaN and the infinities as null in silence: then what comes back lacks a number,
-    // or, where it may be absent, differs from what went in.
+    // serde_json writes NaN and the infinities as null silently. Then the value that is read back lacks a
+    // number or, if the number is optional, differs from the original.
     if T::deserialize(&value).map_err(unwritable)? != *record {
         return Err(unwritable(serde::ser::Error::custom("a number is not finite")));
     }
@@ -124,7 +125,7 @@ pub fn encode<T: Record>(record: &T) -> Result<Vec<u8>, CodecError> {
     document::<T>(value)
 }
 
-/// Adds kind and version to what a record's type holds.
+/// Adds kind and version to the fields of a record.
 fn document<T: Record>(value: Value) -> Result<Vec<u8>, CodecError> {
     let Value::Object(mut map) = value else {
         return Err(CodecError::NotARecord("a record is a JSON object".into()));
@@ -139,7 +140,7 @@ fn document<T: Record>(value: Value) -> Result<Vec<u8>, CodecError> {
 fn check_length(bytes: &[u8]) -> Result<(), CodecError> {
     match bytes.len() as u64 {
         0..=MAX_RECORD => Ok(()),
-        _ => Err(CodecError::NotARecord(format!("it is longer than {MAX_RECORD} bytes"))),
+        _ => Err(CodecError::NotARecord(format!("it is longer than {} bytes", thousands(MAX_RECORD)))),
     }
 }
 
@@ -167,29 +168,29 @@ pub fn decode<T: Record>(bytes: &[u8]) -> Result<T, CodecError> {
     Ok(record)
 }
 
-/// Asserts that a kind is of the version that is read: there is one for each kind.
+/// Asserts that a version is the one that is read: there is one for each kind.
 fn check_version(kind: &str, found: u64, known: u32) -> Result<(), CodecError> {
     let kind = || kind.to_owned();
     match found.cmp(&known.into()) {
         std::cmp::Ordering::Greater => Err(CodecError::Version { kind: kind(), found, known }),
-        // Versions count from 1: another is no older format, and refused by its spelling.
+        // Versions start at 1: a smaller number is not an older format, and is refused later as not canonical.
         std::cmp::Ordering::Less if found > 0 => Err(CodecError::OlderFormat { kind: kind(), found, known }),
         std::cmp::Ordering::Less | std::cmp::Ordering::Equal => Ok(()),
     }
 }
 
-/// What every record says of itself.
+/// The common fields of every record.
 pub struct Header {
     /// The record's kind.
     pub kind: Kind,
     /// The version of that kind.
     pub version: u64,
-    /// The whole document, kind and version included.
+    /// The whole document, including kind and version.
     pub document: Map<String, Value>,
 }
 
 impl Header {
-    /// Reads a document and takes kind and version from it.
+    /// Parses a document and reads its kind and version.
     pub fn read(bytes: &[u8]) -> Result<Self, CodecError> {
         let not = |reason: &str| CodecError::NotARecord(reason.to_owned());
         if bytes.first() != Some(&b'{') {
@@ -206,17 +207,17 @@ impl Header {
         Ok(Header { kind, version, document })
     }
 
-    /// The document as a value of its type; neither its kind nor its spelling is checked.
+    /// The document as a value of its type; neither its kind nor its canonical form is checked.
     pub(super) fn typed<T: Record>(&self) -> Result<T, serde_json::Error> {
         let of_type = self.document.iter().filter(|(key, _)| !["kind", "version"].contains(&key.as_str()));
         T::deserialize(MapDeserializer::new(of_type.map(|(key, value)| (key.as_str(), value))))
     }
 
-    /// The links of the document: every 64-digit hash in it, with the key that it stands under; for
-    /// the `object` of a file from outside, the key of that file.
+    /// The links of the document: every 64-digit hash in it, with its key; for the `object` of an imported
+    /// file, the key of that file.
     ///
-    /// That this is so for every kind is a rule of the format, so lineage needs no code per kind
-    /// and an auditor can follow it with jq.
+    /// This rule of the format is the same for every kind, so lineage needs no code per kind, and an auditor
+    /// can follow it with jq.
     pub fn links(&self) -> Vec<Link> {
         let mut links = Vec::new();
         for (key, value) in &self.document {
@@ -226,12 +227,12 @@ impl Header {
     }
 }
 
-/// One object's mention of another.
+/// A reference from one object to another.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Link {
-    /// The object that is named.
+    /// The target.
     pub to: Hash,
-    /// The key under which it is named: the part it plays.
+    /// The key of the reference: the role of the target.
     pub role: String,
 }
 
@@ -264,7 +265,7 @@ pub fn canonical(value: &Value) -> Vec<u8> {
 fn write_canonical(value: &Value, out: &mut Vec<u8>) {
     match value {
         Value::Object(map) => {
-            // Sorted here, not by trust in how serde_json was built (`preserve_order`).
+            // Sorted here, independent of serde_json's feature `preserve_order`.
             let mut entries: Vec<_> = map.iter().collect();
             entries.sort_by(|a, b| a.0.as_bytes().cmp(b.0.as_bytes()));
             out.push(b'{');
@@ -300,7 +301,7 @@ fn config() -> impl bincode::config::Config {
     bincode::config::standard().with_little_endian().with_fixed_int_encoding().with_limit::<MAX_PACKED>()
 }
 
-/// The bytes of a packed array. One that [`unpack`] would refuse is not written.
+/// The bytes of a packed array. A value that [`unpack`] would refuse is not written.
 pub fn pack<T: Packed>(value: &T) -> Result<Vec<u8>, CodecError> {
     value.check().map_err(|reason| CodecError::Packed { kind: T::KIND, reason })?;
     let mut bytes = Vec::from(*T::MAGIC);
@@ -310,7 +311,7 @@ pub fn pack<T: Packed>(value: &T) -> Result<Vec<u8>, CodecError> {
     Ok(bytes)
 }
 
-/// Reads a packed array: header, shape, and that no byte is left over.
+/// Reads a packed array and checks its header, its content and that no byte is left over.
 pub fn unpack<T: Packed>(bytes: &[u8]) -> Result<T, CodecError> {
     let wrong = |reason: String| CodecError::Packed { kind: T::KIND, reason };
     let (header, body) =
@@ -325,7 +326,7 @@ pub fn unpack<T: Packed>(bytes: &[u8]) -> Result<T, CodecError> {
     check_version(T::KIND, version.into(), T::VERSION)?;
     let (value, consumed): (T, usize) =
         bincode::serde::decode_from_slice(body, config()).map_err(|e| wrong(e.to_string()))?;
-    // bincode does not mind trailing bytes; two byte strings must not mean one value.
+    // bincode accepts trailing bytes; but two different byte strings must not have the same value.
     if consumed != body.len() {
         return Err(wrong(format!("{} bytes too many", body.len() - consumed)));
     }
@@ -333,7 +334,7 @@ pub fn unpack<T: Packed>(bytes: &[u8]) -> Result<T, CodecError> {
     Ok(value)
 }
 
-/// The kind of a packed array, read off its header.
+/// The kind of a packed array according to its header.
 pub fn packed_magic(bytes: &[u8]) -> Option<[u8; 8]> {
     if bytes.len() < HEADER { None } else { bytes[..8].try_into().ok() }
 }

@@ -1,8 +1,8 @@
-//! Several models side by side, and how sure the differences are.
+//! A comparison of several models, with the uncertainty of the differences.
 //!
-//! Fields that came later than the first comparisons are left out where they say nothing, so that what is
-//! stored keeps its bytes and its id. Their schemas say so too: what may be left out is not empty where it is
-//! there.
+//! Fields that were added after the first comparisons are omitted if they are empty, so that stored records
+//! keep their bytes and ids. Their schemas are accordingly: a field that may be omitted is not empty if it is
+//! present.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::{Dataset, File, Predictions, Subset};
 use crate::hash::Id;
 
-/// Several models side by side.
+/// A comparison of several models.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Comparison {
@@ -18,22 +18,24 @@ pub struct Comparison {
     pub dataset: Id<Dataset>,
     /// The subset of the evaluated images; for `mixed-folds`, that of the first fold.
     pub subset: Option<Subset>,
-    /// Folds of the models, in order; empty where scores belong to no fold.
+    /// Folds of the models, in order; empty for scores outside of a fold.
     pub folds: Vec<u32>,
     /// Whether images that not every model scored were left out.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     #[schemars(extend("const" = true))]
     pub shared_images: bool,
-    /// A model each.
+    /// One per model.
     pub models: Vec<ComparedModel>,
-    /// Spearman's rank correlation between every pair of models, pooled as `pooling` says, then averaged over
-    /// the folds. Null where no label had two different scores in both.
+    /// Spearman's rank correlation between every pair of models, computed for each cell and averaged over all
+    /// cells with equal weights. A cell is a label of a fold or, with the pooling `all-scores`, a fold with all
+    /// its labels. A cell in which a model gives all images the same score is left out; null if no cell is
+    /// left.
     pub spearman: Vec<Vec<Option<f64>>>,
-    /// How the labels of a fold are pooled for it.
+    /// How the labels of a fold are pooled for the rank correlation.
     #[serde(default, skip_serializing_if = "Pooling::is_per_label")]
     #[schemars(extend("const" = "all-scores"))]
     pub pooling: Pooling,
-    /// DeLong's paired test of every pair of models, a label and fold each.
+    /// DeLong's paired test of every pair of models, one row per label and fold.
     pub delong: Vec<DelongRow>,
     /// Tests over folds of every pair of models.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -43,24 +45,24 @@ pub struct Comparison {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Bootstrap")]
     pub bootstrap: Option<Bootstrap>,
-    /// Further figures of each model, label and fold, where they were asked for.
+    /// Metrics besides the AUC for each model, label and fold, if requested.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(min = 1))]
     pub metrics: Vec<MetricRow>,
-    /// AUCs of groups of patients, where they were asked for.
+    /// AUCs of patient groups, if requested.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(min = 1))]
     pub groups: Vec<GroupRow>,
-    /// Published numbers that stand beside.
+    /// Published numbers for comparison.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "PublishedTable")]
     pub published: Option<PublishedTable>,
-    /// Why the columns cannot be compared, where somebody wanted to see them nevertheless.
+    /// Why the columns are not comparable, if the user allowed it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(min = 1))]
     #[serde(rename = "unfair")]
     pub incomparable: Vec<Incomparable>,
-    /// Version of the rules by which it was made.
+    /// Version of the rules that produced this record.
     pub rules: u32,
 }
 
@@ -98,11 +100,12 @@ pub struct LabelSpread {
     pub label: String,
     /// Positives of each fold.
     pub positives: Vec<u64>,
-    /// Images of each fold whose label is missing, left out of everything that is said of it; absent where none is.
+    /// Images of each fold whose label is missing, left out of all numbers of the label; absent if there are
+    /// none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(min = 1))]
     pub missing: Vec<u64>,
-    /// Over the folds where it is defined.
+    /// AUC over the folds in which it is defined.
     pub auc: Spread,
     /// DeLong's standard error of each fold's AUC; null where a class has fewer than two images.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -110,21 +113,21 @@ pub struct LabelSpread {
     pub std_errors: Vec<Option<f64>>,
 }
 
-/// A quantity over folds.
+/// Summary of a quantity over folds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Spread {
     /// The value of each fold; null where it is undefined.
     pub folds: Vec<Option<f64>>,
-    /// How many are defined.
+    /// Number of folds in which the value is defined.
     pub n: u32,
-    /// Their mean.
+    /// Mean of the defined values.
     pub mean: Option<f64>,
-    /// Their sample standard deviation (divisor n - 1); null below two.
+    /// Their sample standard deviation (divisor n - 1); null for fewer than two.
     pub std: Option<f64>,
-    /// The smallest.
+    /// The smallest defined value.
     pub min: Option<f64>,
-    /// The largest.
+    /// The largest defined value.
     pub max: Option<f64>,
 }
 
@@ -149,19 +152,19 @@ impl Pooling {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DelongRow {
-    /// The first model.
+    /// Name of the first model.
     pub a: String,
-    /// The second.
+    /// Name of the second model.
     pub b: String,
     /// Label.
     pub label: String,
-    /// Fold; null where scores belong to none.
+    /// Fold; null for scores outside of a fold.
     pub fold: Option<u32>,
     /// AUC of the first minus that of the second.
     pub difference: f64,
     /// Standard error of the difference.
     pub std_error: f64,
-    /// Two-sided p-value; null where the standard error is zero.
+    /// Two-sided p-value; null if the standard error is zero.
     pub p: Option<f64>,
     /// The same, adjusted by Holm over the labels of the pair and fold.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -177,21 +180,21 @@ pub struct DelongRow {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ResampledRow {
-    /// The first model.
+    /// Name of the first model.
     pub a: String,
-    /// The second.
+    /// Name of the second model.
     pub b: String,
     /// Label; null for the mean over the labels.
     pub label: Option<String>,
-    /// Folds in which both have an AUC.
+    /// Number of folds in which both have an AUC.
     pub n: u32,
     /// Ratio of test to training images, which widens the variance.
     pub test_to_train: f64,
-    /// Mean over the folds of the AUC of the first minus that of the second.
+    /// Mean over the folds of the AUC of the first minus that of the second model.
     pub difference: f64,
-    /// Its corrected standard error.
+    /// Corrected standard error of the difference.
     pub std_error: f64,
-    /// Two-sided p-value; null where the standard error is zero.
+    /// Two-sided p-value; null if the standard error is zero.
     pub p: Option<f64>,
     /// The same, adjusted by Holm over the labels of the pair.
     pub p_holm: Option<f64>,
@@ -222,7 +225,7 @@ pub struct Bootstrap {
 pub struct BootstrapRow {
     /// The model.
     pub model: String,
-    /// The model whose AUC is subtracted; null for an AUC by itself.
+    /// The model whose AUC is subtracted; null for a single AUC.
     pub less: Option<String>,
     /// Label; null for the mean over the labels.
     pub label: Option<String>,
@@ -237,7 +240,7 @@ pub struct BootstrapRow {
     pub resamples: u32,
 }
 
-/// Figures of one model, label and fold besides the AUC.
+/// Metrics of one model, label and fold besides the AUC.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MetricRow {
@@ -245,9 +248,10 @@ pub struct MetricRow {
     pub model: String,
     /// Label.
     pub label: String,
-    /// Fold; null where scores belong to none.
+    /// Fold; null for scores outside of a fold.
     pub fold: Option<u32>,
-    /// Share of the images with the label among those of which it is known: the average precision of a model that knows nothing.
+    /// Share of the images with the label among those whose label is known: the average precision of random
+    /// scores.
     pub prevalence: Option<f64>,
     /// Average precision; null where a class is missing.
     pub average_precision: Option<f64>,
@@ -257,23 +261,23 @@ pub struct MetricRow {
     pub sensitivity: Option<f64>,
     /// Share of the negatives below the threshold.
     pub specificity: Option<f64>,
-    /// Mean squared distance of probability and truth.
+    /// Mean squared difference between probability and true value.
     pub brier: Option<f64>,
     /// Expected calibration error over the bins.
     pub ece: Option<f64>,
-    /// Bins of equal width from 0 to 1, an edge belonging to the bin below.
+    /// Bins of equal width from 0 to 1; an edge belongs to the bin below.
     pub bins: Vec<CalibrationBin>,
 }
 
-/// Images whose probability lies in a bin.
+/// Images whose probability is in a bin.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CalibrationBin {
-    /// How many.
+    /// Number of images.
     pub images: u64,
-    /// How many of them have the label.
+    /// Number of them that have the label.
     pub positives: u64,
-    /// Their mean probability; null of none.
+    /// Their mean probability; null without images.
     pub mean: Option<f64>,
 }
 
@@ -281,7 +285,7 @@ pub struct CalibrationBin {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct GroupRow {
-    /// What the images are grouped by.
+    /// The property by which images are grouped.
     pub by: GroupBy,
     /// The group: `M`, `F`, `PA`, `AP`, `40-49` or `unknown`.
     pub group: String,
@@ -289,13 +293,13 @@ pub struct GroupRow {
     pub model: String,
     /// Label.
     pub label: String,
-    /// Fold; null where scores belong to none.
+    /// Fold; null for scores outside of a fold.
     pub fold: Option<u32>,
-    /// Images of the group.
+    /// Number of images in the group.
     pub images: u64,
-    /// How many of them have the label.
+    /// Number of them that have the label.
     pub positives: u64,
-    /// Of how many of them the label is missing; absent where that is of none.
+    /// Number of them whose label is missing; absent if there are none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "u64")]
     pub missing: Option<u64>,
@@ -305,7 +309,7 @@ pub struct GroupRow {
     pub std_error: Option<f64>,
 }
 
-/// What images are grouped by.
+/// The property by which images are grouped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum GroupBy {
@@ -318,7 +322,7 @@ pub enum GroupBy {
 }
 
 impl GroupBy {
-    /// As the command line writes it.
+    /// The name on the command line.
     pub fn name(self) -> &'static str {
         match self {
             GroupBy::Gender => "gender",
@@ -334,25 +338,25 @@ impl GroupBy {
 pub struct PublishedTable {
     /// The original TOML file.
     pub file: File,
-    /// A model each.
+    /// One per model.
     pub models: Vec<PublishedModel>,
 }
 
-/// What somebody published of a model.
+/// The published numbers of a model.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PublishedModel {
     /// Name in the table.
     pub name: String,
-    /// Where it is published.
+    /// Reference of the publication.
     pub source: String,
-    /// `official`, or in words how its test images were chosen.
+    /// `official`, or a description of how the test images were chosen.
     pub split: String,
-    /// Test images, where it is said.
+    /// Number of test images, if stated.
     pub images: Option<u64>,
     /// Mean AUC.
     pub mean: Option<f64>,
-    /// Labels that the mean covers, where it is said.
+    /// Number of labels that the mean covers, if stated.
     pub mean_over: Option<u32>,
     /// AUCs by label.
     pub auc: Vec<PublishedAuc>,
@@ -368,18 +372,18 @@ pub struct PublishedAuc {
     pub auc: f64,
 }
 
-/// Why columns cannot be compared.
+/// A reason why columns are not comparable.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Incomparable {
-    /// In a word.
+    /// The kind of reason.
     pub kind: IncomparableKind,
-    /// In a sentence.
+    /// The reason in a sentence.
     pub why: String,
 }
 
 impl Incomparable {
-    /// The first reasons in one sentence; the rest is more of the same.
+    /// The first reasons in one sentence, and the number of the others.
     pub fn reasons(incomparable: &[Incomparable]) -> String {
         const SHOWN: usize = 3;
         let shown: Vec<&str> =
@@ -392,20 +396,20 @@ impl Incomparable {
     }
 }
 
-/// In which way columns cannot be compared.
+/// The kinds of reason why columns are not comparable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum IncomparableKind {
     /// The folds of one column differ in data set, split, subset, settings or source.
     MixedFolds,
-    /// They were evaluated on different images.
+    /// The columns were evaluated on different images.
     DifferentImages,
-    /// They have different folds.
+    /// The columns have different folds.
     DifferentFolds,
-    /// They score different labels.
+    /// The columns have scores for different labels.
     DifferentLabels,
-    /// One was trained or selected on patients that another is tested on.
+    /// A column was trained or selected on patients that another is tested on.
     Leak,
-    /// Published numbers are of other images.
+    /// Published numbers were computed on other images.
     Published,
 }

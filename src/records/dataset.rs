@@ -1,4 +1,4 @@
-//! A data set: which images, with which labels and patients, out of which metadata file.
+//! A data set: its images with labels and patients, and its metadata file.
 
 use std::collections::HashSet;
 
@@ -17,16 +17,16 @@ use crate::hash::{Hash, Id, Sha256};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Dataset {
-    /// Where the format of the metadata comes from: `ChestX-ray14`.
+    /// Format of the metadata: `ChestX-ray14`.
     pub source: String,
-    /// Version of the rules by which metadata, images and boxes became this.
+    /// Version of the rules that produced this record.
     pub rules: u32,
     /// Label names, 1 to 512; label `i` of a manifest row is `labels[i]`.
     #[schemars(schema_with = "labels::schema")]
     pub labels: Vec<String>,
-    /// The label that says that an image shows none of the others; null where the source has none.
+    /// The label for images that show none of the others; null if the source has none.
     pub no_finding: Option<String>,
-    /// One row an image, sorted by name.
+    /// The images, one row each, sorted by name.
     pub manifest: Id<Manifest>,
     /// The original metadata CSV.
     pub metadata: File,
@@ -34,33 +34,34 @@ pub struct Dataset {
     pub boxes_file: Option<File>,
     /// The boxes of this data set's images.
     pub boxes: Option<Id<Boxes>>,
-    /// True when no image files belong to it, only metadata rows.
+    /// Whether the data set has only metadata rows and no image files.
     pub metadata_only: bool,
-    /// Rows of the manifest.
+    /// Number of rows of the manifest.
     pub images: u64,
-    /// Different patients among them.
+    /// Number of different patients among them.
     pub patients: u64,
-    /// Bytes of the image files.
+    /// Total size of the image files in bytes.
     pub bytes: u64,
-    /// Rows of the metadata whose image was not there (`--allow-missing`).
+    /// Number of metadata rows without an image (`--allow-missing`).
     pub missing: u64,
     /// Smallest and largest plausible age, used to scale the age feature.
     pub age: Option<AgeRange>,
-    /// Images whose age is recorded as given but is impossible; left out of `age`.
+    /// Number of images with an impossible age, which is recorded unchanged but left out of `age`.
     pub impossible_ages: u64,
-    /// Rows of the metadata that were left out because their images were withdrawn; absent where none were.
+    /// Number of metadata rows that were left out because their images were withdrawn; absent if there are
+    /// none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "u64")]
     pub withdrawn: Option<u64>,
 }
 
 impl Dataset {
-    /// Says what is wrong with its labels.
+    /// Checks its labels.
     pub(super) fn check_labels(&self) -> Result<(), String> {
         labels::check_names(&self.labels)?;
         match &self.no_finding {
             Some(name) if !self.labels.contains(name) => {
-                Err(format!("{name:?} says that nothing is found, and is no label of its data set"))
+                Err(format!("{name:?}, the label for no finding, is not a label of its data set"))
             }
             _ => Ok(()),
         }
@@ -113,7 +114,7 @@ impl Dataset {
         }
     }
 
-    /// The same with what its manifest counts.
+    /// The same record with the counts of its manifest.
     pub(crate) fn counted(self, manifest: &Manifest) -> Self {
         let rows = &manifest.rows;
         let ages = rows.iter().filter_map(ImageRow::plausible_age);
@@ -178,28 +179,28 @@ pub struct AgeRange {
     pub max: i32,
 }
 
-/// Ages from 0 to this are plausible; the published files also hold 148 and 414.
+/// Ages from 0 to this are plausible; the published files also contain 148 and 414.
 pub(crate) const MAX_AGE: i32 = 120;
 
-/// Stands where there is no file.
+/// Placeholder if there is no file.
 const NO_SHA256: Sha256 = Sha256([0; 32]);
 
-/// One row an image, sorted by name.
+/// The images of a data set, one row each, sorted by name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Manifest {
-    /// How many labels each row has.
+    /// Number of labels of each row.
     pub labels: u32,
     /// The rows.
     pub rows: Vec<ImageRow>,
 }
 
-/// A manifest as it is packed: all that is known of the rows but their labels, then the bits of these.
+/// A manifest in packed form: all fields of the rows except for the labels, followed by the bits of the labels.
 #[derive(Deserialize)]
 struct PackedManifest {
     labels: u32,
     rows: Vec<ImageRow>,
     positive: Vec<u64>,
-    /// Empty where no label of no image is missing.
+    /// Empty if no label of any image is missing.
     missing: Vec<u64>,
 }
 
@@ -226,7 +227,7 @@ impl<'de> Deserialize<'de> for Manifest {
         let PackedManifest { labels, mut rows, positive, missing } = PackedManifest::deserialize(d)?;
         let wrong = |reason: String| Err(serde::de::Error::custom(reason));
         if !(1..=MAX_LABELS).contains(&(labels as usize)) {
-            return wrong(format!("it is of {labels} labels, and a manifest is of 1 to {MAX_LABELS}"));
+            return wrong(format!("it has {labels} labels; a manifest has 1 to {MAX_LABELS}"));
         }
         let words = labels::words(labels as usize);
         let expected = rows.len() * words;
@@ -237,7 +238,7 @@ impl<'de> Deserialize<'de> for Manifest {
             ));
         }
         if !missing.is_empty() && missing.iter().all(|word| *word == 0) {
-            return wrong("words of missing labels, and none is missing".to_owned());
+            return wrong("it has words of missing labels, but no label is missing".to_owned());
         }
         let none = vec![0; words];
         let missing = missing.chunks_exact(words).chain(std::iter::repeat(&none[..]));
@@ -249,7 +250,7 @@ impl<'de> Deserialize<'de> for Manifest {
 }
 
 impl Manifest {
-    /// Position of the row of this name.
+    /// Index of the row with this name.
     pub fn row_named(&self, name: &str) -> Option<usize> {
         self.rows.binary_search_by(|row| row.name.as_str().cmp(name)).ok()
     }
@@ -267,7 +268,7 @@ impl Packed for Manifest {
 
     fn check(&self) -> Result<(), String> {
         if !(1..=MAX_LABELS).contains(&(self.labels as usize)) {
-            return Err(format!("it is of {} labels, and a manifest is of 1 to {MAX_LABELS}", self.labels));
+            return Err(format!("it has {} labels; a manifest has 1 to {MAX_LABELS}", self.labels));
         }
         if let Some(pair) = self.rows.windows(2).find(|pair| pair[0].name >= pair[1].name) {
             return Err(format!("`{}` is not in the order of names", pair[1].name));
@@ -298,37 +299,37 @@ pub struct ImageRow {
     pub sha256: Sha256,
     /// Size of the image file in bytes.
     pub bytes: u64,
-    /// Width in pixels as the PNG header says; 0 without a file.
+    /// Width in pixels from the PNG header; 0 without a file.
     pub width: u32,
     /// Height in pixels.
     pub height: u32,
-    /// Data row of the metadata CSV, counted from 1 behind the header.
+    /// Data row of the metadata CSV, counted from 1 after the header.
     pub row: u32,
     /// `Patient ID`.
     pub patient: PatientId,
-    /// The study that the image belongs to; none where the source names none.
+    /// The study to which the image belongs; `None` if the source has none.
     pub study: Option<StudyId>,
-    /// `Follow-up #`; none where the source does not count.
+    /// `Follow-up #`; `None` if the source has none.
     pub follow_up: Option<u32>,
-    /// `Patient Age` in years as given, impossible ones included; none where the field is empty.
+    /// `Patient Age` in years, including impossible ones; `None` if the field is empty.
     pub age: Option<i32>,
     /// `Patient Gender`.
     pub gender: Gender,
     /// `View Position`.
     pub view: ViewPosition,
-    /// A value for each label of the data set. Packed, those of all rows lie behind the rows; a row by itself, as
-    /// a job has it, comes without them.
+    /// One value per label of the data set. In packed form, the values of all rows follow the rows; a single
+    /// row, as in a job, has none.
     #[serde(skip)]
     pub labels: LabelValues,
 }
 
 impl ImageRow {
-    /// Whether label `i` is positive; none where that is not known.
+    /// Whether label `i` is positive; `None` if unknown.
     pub fn label(&self, label: usize) -> Option<bool> {
         self.labels.get(label)
     }
 
-    /// The age in years, if it is given and possible.
+    /// The age in years, if it is given and plausible.
     pub fn plausible_age(&self) -> Option<i32> {
         self.age.filter(|age| (0..=MAX_AGE).contains(age))
     }
@@ -359,7 +360,7 @@ pub enum ViewPosition {
 /// The annotated boxes of a data set's images.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Boxes {
-    /// The boxes, by image and then label.
+    /// The boxes, sorted by image, then by label.
     pub rows: Vec<BoxRow>,
 }
 

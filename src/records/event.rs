@@ -1,5 +1,5 @@
-//! A change of names. Names are the only thing that an index cannot recompute from other objects, so
-//! each change is an object too, chained to the one before.
+//! A change of names. An index can recompute everything from the other objects except for names, so each change
+//! of names is an object too, linked to the previous one.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -7,17 +7,17 @@ use serde::{Deserialize, Serialize};
 use super::{Content, Descriptor, ImageUse, Kind, Record, Travels};
 use crate::hash::{Hash, Id};
 
-/// One entry of the log: names that changed together.
+/// One entry of the log: names that were changed together.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Event {
     /// Entry number, from 1.
     pub seq: u64,
-    /// The entry before; null for the first.
+    /// The previous entry; null for the first.
     pub prev: Option<Id<Event>>,
-    /// When, in UTC.
+    /// Time in UTC.
     pub time: String,
-    /// The command that did it.
+    /// The command that changed the names.
     pub command: String,
     /// The changes.
     pub names: Vec<NameChange>,
@@ -52,14 +52,14 @@ impl Record for Event {
     }
 }
 
-/// One name's change.
+/// The change of one name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NameChange {
     /// The name.
     pub name: String,
-    /// What it named before; null when it is new.
+    /// The previous target; null for a new name.
     pub from: Option<Hash>,
-    /// What it names now; null when it was removed.
+    /// The new target; null for a removed name.
     pub to: Option<Hash>,
 }

@@ -1,4 +1,4 @@
-//! Where in an image a network saw what it says of it.
+//! Heat maps of a network for an image and a label.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -33,7 +33,7 @@ pub struct Heatmap {
     pub picture: Id<Blob>,
     /// The environment in which it was computed.
     pub computed: Computed,
-    /// Version of the rules by which it was made.
+    /// Version of the rules that produced this record.
     pub rules: u32,
 }
 
@@ -85,7 +85,7 @@ pub struct Pointing {
     pub all: PointedLabel,
     /// The environment in which it was computed.
     pub computed: Computed,
-    /// Version of the rules by which it was made.
+    /// Version of the rules that produced this record.
     pub rules: u32,
 }
 

@@ -1,8 +1,7 @@
-//! Kinds: what an object is, and the one descriptor that a kind of record has.
+//! Kinds of objects, and the descriptor of each kind of record.
 //!
-//! Whatever a room does differently for one kind and another it asks of the [`Descriptor`], or it matches
-//! [`Kind`], [`Content`] or [`Recomputed`] without a wildcard: who adds a kind and forgets a place is told so
-//! by the compiler.
+//! Wherever modules treat kinds differently, they use the [`Descriptor`], or match [`Kind`], [`Content`] or
+//! [`Recomputed`] without a wildcard, so the compiler finds every place that a new kind must be added to.
 
 use std::borrow::Cow;
 
@@ -11,55 +10,56 @@ use serde::{Serialize, Serializer};
 use super::{Kind, PackedKind, codec};
 use crate::hash::{Hash, Id};
 
-/// What all rooms must know of a kind of record.
+/// The properties of a kind of record that all modules need.
 #[derive(Debug)]
 pub struct Descriptor {
     /// The value of the document's `kind`.
     pub name: &'static str,
-    /// The name of several.
+    /// The plural of the name.
     pub plural: &'static str,
-    /// One of them in a sentence, such as `a data set`.
+    /// The name in a sentence, such as `a data set`.
     pub called: &'static str,
-    /// Keys under which a record names what it was made of.
+    /// Keys of a record that refer to its inputs.
     pub inputs: &'static [&'static str],
-    /// Keys under which it names what came out.
+    /// Keys of a record that refer to its outputs.
     pub outputs: &'static [&'static str],
-    /// Whether somebody chose the field at a JSON pointer; others follow from what the record names.
+    /// Whether the field at a JSON pointer was chosen by the user; other fields follow from the inputs.
     pub chosen: fn(&str) -> bool,
-    /// Whether it was computed or decided: `reg gc` keeps it, named or not, with all that it depends on.
+    /// Whether it was computed or decided: `reg gc` keeps it, named or not, with all its dependencies.
     pub is_result: bool,
-    /// Whether it only tells how what it names came about: a lineage shows it beside that, and it leads nowhere.
+    /// Whether it only describes how the object to which it refers was made: a lineage shows it next to that
+    /// object and does not follow it.
     pub is_beside: bool,
-    /// Whether such records are looked for beside it.
+    /// Whether a lineage looks for such records next to it.
     pub has_beside: bool,
-    /// When it travels to another registry.
+    /// When it is copied to another registry.
     pub travels: Travels,
-    /// Whether what was made of it travels with it.
+    /// Whether the results computed from it are copied with it.
     pub carries: bool,
-    /// How it is made again.
+    /// How it is recomputed.
     pub recomputed: Option<Recomputed>,
-    /// What it holds for readers.
+    /// Its content for output.
     pub content: Content,
-    /// Whether a list that is asked for no kind shows it; the others only support these.
+    /// Whether a list without a given kind shows it; the other kinds are auxiliary.
     pub is_listed: bool,
 }
 
-/// When a record travels to another registry.
+/// When a record is copied to another registry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Travels {
-    /// Where it is asked for, has a name, or is named by what travels.
+    /// If it is requested, has a name, or is a dependency of a copied record.
     Named,
-    /// Also with the records that it was made of, if all of these that carry others travel.
+    /// Also with its inputs, if all inputs that carry results are copied.
     WithInputs,
-    /// Also with what it is about, whatever that is.
+    /// Also with its subject, whatever that is.
     WithSubject,
-    /// Whatever is asked for.
+    /// In every case.
     Always,
     /// Never: it belongs to the registry that wrote it.
     Never,
 }
 
-/// How a record is made again from what it names, without a network.
+/// How a record is recomputed from its inputs, without a network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Recomputed {
     /// From metadata and manifest.
@@ -68,7 +68,7 @@ pub enum Recomputed {
     Split,
     /// From its file.
     Weights,
-    /// From what it says itself.
+    /// From its own content.
     Software,
     /// From its split.
     Spec,
@@ -76,12 +76,12 @@ pub enum Recomputed {
     Run,
     /// From its run or file.
     Predictions,
-    /// From scores and labels, if it has no numbers that come out of a network.
+    /// From scores and labels, unless its numbers need a network.
     Table,
 }
 
 impl Recomputed {
-    /// The inputs as the subject of a sentence, with its verb: `its file gives`.
+    /// The inputs as the subject of a sentence, with a verb: `its file gives`.
     pub fn by(self) -> &'static str {
         match self {
             Recomputed::Dataset => "metadata and manifest give",
@@ -96,12 +96,12 @@ impl Recomputed {
     }
 }
 
-/// What a record holds that rooms show, export and compare in ways of their own.
+/// The content of a record, as far as it is shown, exported or compared in a particular way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Content {
     /// Images and labels.
     Dataset,
-    /// A subset of each image in each fold.
+    /// The subset of each image in each fold.
     Split,
     /// A log and a checkpoint.
     Run,
@@ -111,18 +111,18 @@ pub enum Content {
     Table,
     /// Planned runs.
     Study,
-    /// What must not be used.
+    /// Withdrawn data.
     Withdrawal,
-    /// Its document and nothing else.
+    /// Only its document.
     Document,
 }
 
-/// One way in which a record used images; see [`Record::uses`](super::Record::uses).
+/// One way in which a record uses images; see [`Record::uses`](super::Record::uses).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ImageUse {
-    /// It holds all images of a data set.
+    /// It contains all images of a data set.
     Holds(Id<super::Dataset>),
-    /// It used a subset of a fold.
+    /// It uses a subset of a fold.
     Subset {
         /// The images.
         dataset: Id<super::Dataset>,
@@ -132,46 +132,46 @@ pub enum ImageUse {
         fold: u32,
         /// Its subset.
         subset: super::Subset,
-        /// What was done with them.
+        /// The purpose.
         purpose: Purpose,
     },
-    /// It used what another record used.
+    /// It uses the images that another record uses.
     Of(Hash),
-    /// It used what the runs used whose checkpoint these weights are.
+    /// It uses the images of the runs whose checkpoint these weights are.
     Origins(Id<super::Weights>),
-    /// It has scores of the rows that these scores have.
+    /// It has scores for the rows of these scores.
     Scores {
         /// The images.
         dataset: Id<super::Dataset>,
         /// Their scores.
         scores: Id<super::Scores>,
     },
-    /// It has a number of the images with a file, in the data set of a run.
+    /// It has a number for the images with this file in the data set of a run.
     File {
         /// The run.
         run: Id<super::Run>,
         /// The file.
         file: Hash,
     },
-    /// It has numbers of images by name.
+    /// It has numbers for images by name.
     Names {
         /// The images.
         dataset: Id<super::Dataset>,
         /// Their names, ascending.
         names: Vec<String>,
     },
-    /// It has numbers of those images alone that all of these score, fold by fold.
+    /// It has numbers for the images that all of these score, fold by fold.
     Shared(Vec<Id<super::Predictions>>),
 }
 
-/// What images are used for.
+/// The purpose of using images.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
-    /// Weights were fitted to them.
+    /// Weights were fitted to the images.
     Training,
-    /// Weights, penalties or thresholds were selected on them.
+    /// Weights, penalties or thresholds were selected on the images.
     Validation,
-    /// Scores of them are in it, or numbers made of such scores.
+    /// Scores of the images, or numbers computed from such scores, are in the record.
     Scoring,
 }
 
@@ -181,18 +181,18 @@ impl Kind {
         self.descriptor().name
     }
 
-    /// The kind of this name.
+    /// The kind with this name.
     pub fn named(name: &str) -> Option<Kind> {
         Kind::ALL.iter().copied().find(|kind| kind.name() == name)
     }
 
-    /// So many of the kind: `1 run`, `2 studies`.
+    /// A number with the kind's name: `1 run`, `2 studies`.
     pub fn counted(self, count: usize) -> String {
         let descriptor = self.descriptor();
         format!("{count} {}", if count == 1 { descriptor.name } else { descriptor.plural })
     }
 
-    /// The kinds whose descriptor is so, in the order in which a study makes them.
+    /// The kinds whose descriptor has a property, in the order in which a study creates them.
     pub fn which(is: impl Fn(&Descriptor) -> bool) -> impl Iterator<Item = Kind> {
         Kind::ALL.iter().copied().filter(move |kind| is(kind.descriptor()))
     }
@@ -211,19 +211,19 @@ impl Serialize for Kind {
 }
 
 impl PackedKind {
-    /// The kind of a packed array by its first twelve bytes or more.
+    /// The kind of a packed array, from at least its first twelve bytes.
     pub fn of(head: &[u8]) -> Option<PackedKind> {
         let magic = codec::packed_magic(head)?;
         PackedKind::ALL.iter().copied().find(|kind| *kind.magic() == magic)
     }
 
-    /// The kind of this name.
+    /// The kind with this name.
     pub fn named(name: &str) -> Option<PackedKind> {
         PackedKind::ALL.iter().copied().find(|kind| kind.name() == name)
     }
 }
 
-/// What bytes are; ordered so that what names others stands behind what it names.
+/// The kind of an object; ordered so that an object comes after those to which it refers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ObjectKind {
     /// Neither a record nor a packed array.
@@ -235,7 +235,8 @@ pub enum ObjectKind {
 }
 
 impl ObjectKind {
-    /// What bytes are. Those that are no sound record or packed array are a blob, whatever they begin with.
+    /// The kind of some bytes. Bytes that are not a valid record or packed array are a blob, whatever they
+    /// start with.
     pub fn of(bytes: &[u8]) -> ObjectKind {
         if let Some(kind) = PackedKind::of(bytes) {
             let sound = super::packed_links(bytes).is_ok();
@@ -244,14 +245,14 @@ impl ObjectKind {
         super::check(bytes).map_or(ObjectKind::Blob, |header| ObjectKind::Record(header.kind))
     }
 
-    /// The kind of this name.
+    /// The kind with this name.
     pub fn named(name: &str) -> Option<ObjectKind> {
         let of_blob = (name == ObjectKind::Blob.name()).then_some(ObjectKind::Blob);
         let packed = || PackedKind::named(name).map(ObjectKind::Packed);
         of_blob.or_else(packed).or_else(|| Kind::named(name).map(ObjectKind::Record))
     }
 
-    /// What messages and remotes call it.
+    /// The name in messages and remotes.
     pub fn name(self) -> &'static str {
         match self {
             ObjectKind::Blob => "blob",
@@ -260,7 +261,7 @@ impl ObjectKind {
         }
     }
 
-    /// Whether it names other objects that it depends on.
+    /// Whether it refers to other objects, on which it depends.
     pub fn names_others(self) -> bool {
         match self {
             ObjectKind::Blob => false,
@@ -269,7 +270,7 @@ impl ObjectKind {
         }
     }
 
-    /// The kind of a record; none of other objects.
+    /// The kind of a record; `None` for other objects.
     pub fn record(self) -> Option<Kind> {
         match self {
             ObjectKind::Record(kind) => Some(kind),
@@ -284,10 +285,10 @@ impl std::fmt::Display for ObjectKind {
     }
 }
 
-/// The part that an image plays in a manifest.
+/// The role of an image in a manifest.
 pub const IMAGE: &str = "image";
 
-/// A key under which something is named. The keys of all kinds are static: an edge costs no allocation.
+/// The role for a key. The keys of all kinds are static, so an edge needs no allocation.
 pub fn role(key: &str) -> Cow<'static, str> {
     let all = Kind::ALL.iter().flat_map(|kind| kind.descriptor().roles());
     match all.chain([IMAGE]).find(|known| *known == key) {
@@ -297,7 +298,7 @@ pub fn role(key: &str) -> Cow<'static, str> {
 }
 
 impl Descriptor {
-    /// Keys under which a record names others.
+    /// Keys of a record that refer to other objects.
     pub fn roles(&self) -> impl Iterator<Item = &'static str> {
         self.inputs.iter().chain(self.outputs).copied()
     }

@@ -1,17 +1,16 @@
-//! What is known of an image's labels, and what a label may be called.
+//! The labels of an image, and the rules for label names.
 
 use std::fmt;
 
-/// Most labels of a data set.
+/// Maximum number of labels of a data set.
 pub const MAX_LABELS: usize = 512;
-/// Most bytes of a label's name.
+/// Maximum length of a label's name in bytes.
 const MAX_NAME: usize = 128;
 
 /// The labels of one image: each positive, negative, or missing.
 ///
-/// One word for up to 64 labels of which none is missing, without a place on the heap, as there is one of these an
-/// image; two words for each 64 labels otherwise. That a label is missing is part of every answer, so that nobody
-/// takes it for negative.
+/// One word, without heap allocation, for up to 64 labels that are all known; two words for each 64 labels otherwise.
+/// Missing is a separate value, so that it cannot be mistaken for negative.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct LabelValues(Words);
 
@@ -20,11 +19,11 @@ pub struct LabelValues(Words);
 enum Words {
     /// Up to 64 labels, none of them missing: the bits of the positives.
     Known(u64),
-    /// The words of the positives, then as many of those that are missing.
+    /// The words of the positive labels, followed by as many words of the missing ones.
     Many(Box<[u64]>),
 }
 
-/// How many words hold a bit for each of so many labels.
+/// Number of words with one bit per label.
 pub(super) fn words(labels: usize) -> usize {
     labels.div_ceil(u64::BITS as usize)
 }
@@ -38,7 +37,7 @@ impl LabelValues {
         })
     }
 
-    /// A value each: `None` where it is missing.
+    /// From one value per label: `None` if the label is missing.
     pub fn of(values: &[Option<bool>]) -> Self {
         let mut labels = Self::negative(values.len());
         values.iter().enumerate().for_each(|(label, value)| labels.set(label, *value));
@@ -48,7 +47,7 @@ impl LabelValues {
     /// Sets the value of a label.
     ///
     /// # Panics
-    /// If there are not so many labels.
+    /// If there are fewer labels.
     pub fn set(&mut self, label: usize, value: Option<bool>) {
         let (place, bit) = (label / u64::BITS as usize, 1 << (label % u64::BITS as usize));
         let put = |word: &mut u64, is: bool| *word = if is { *word | bit } else { *word & !bit };
@@ -63,7 +62,7 @@ impl LabelValues {
         *self = Self::of_words(&positive, &missing);
     }
 
-    /// The value of a label; `None` where it is missing, and of a label that the data set does not have.
+    /// The value of a label; `None` if it is missing, and for a label that the data set does not have.
     pub fn get(&self, label: usize) -> Option<bool> {
         let (positive, missing) = self.words();
         let (word, bit) = (label / u64::BITS as usize, label % u64::BITS as usize);
@@ -81,7 +80,7 @@ impl LabelValues {
         bits(self.words().1)
     }
 
-    /// Bits of the positive labels and of the missing ones, the first in the lowest bit of the first word.
+    /// Bits of the positive and of the missing labels; label 0 is the lowest bit of the first word.
     pub(super) fn words(&self) -> (&[u64], &[u64]) {
         match &self.0 {
             Words::Known(positive) => (std::slice::from_ref(positive), &[0]),
@@ -89,7 +88,7 @@ impl LabelValues {
         }
     }
 
-    /// From the bits of the positive labels and of the missing ones, as many words of each.
+    /// From the bits of the positive and of the missing labels, the same number of words each.
     pub(super) fn of_words(positive: &[u64], missing: &[u64]) -> Self {
         LabelValues(match (positive, missing) {
             ([positive], [0]) => Words::Known(*positive),
@@ -97,23 +96,23 @@ impl LabelValues {
         })
     }
 
-    /// Says what is wrong with them as those of an image with so many labels.
+    /// Checks that the values are valid for an image with this number of labels.
     pub(super) fn check(&self, labels: usize) -> Result<(), String> {
         let (positive, missing) = self.words();
         if positive.len() != words(labels).max(1) {
-            return Err(format!("has bits for {} labels and not for {labels}", positive.len() * 64));
+            return Err(format!("has bits for {} labels instead of {labels}", positive.len() * 64));
         }
         if let Some(beyond) = bits(positive).chain(bits(missing)).find(|label| *label >= labels) {
-            return Err(format!("has label {beyond}, and there are {labels}, counted from 0"));
+            return Err(format!("has label {beyond}, but there are {labels}, counted from 0"));
         }
         match self.positives().find(|label| self.missing().any(|other| other == *label)) {
-            Some(both) => Err(format!("has label {both}, and it is missing too")),
+            Some(both) => Err(format!("has label {both} both as positive and as missing")),
             None => Ok(()),
         }
     }
 }
 
-/// The bits that are set, ascending.
+/// The indices of the set bits, ascending.
 fn bits(words: &[u64]) -> impl Iterator<Item = usize> {
     let of_word = |(place, word): (usize, &u64)| {
         let mut rest = *word;
@@ -126,7 +125,7 @@ fn bits(words: &[u64]) -> impl Iterator<Item = usize> {
     words.iter().enumerate().flat_map(of_word)
 }
 
-/// None, as of an image of which nothing is known but its file.
+/// No labels, for an image of which only the file is known.
 impl Default for LabelValues {
     fn default() -> Self {
         Self::negative(0)
@@ -142,22 +141,22 @@ impl fmt::Debug for LabelValues {
     }
 }
 
-/// How many of some images have each label, and of how many it is missing.
+/// For each label, the number of images that have it, and of those for which it is missing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LabelCounts {
-    /// Images with the label, a label each.
+    /// Number of images with the label, for each label.
     pub positives: Vec<u64>,
-    /// Images whose label is missing, a label each.
+    /// Number of images whose label is missing, for each label.
     pub missing: Vec<u64>,
 }
 
 impl LabelCounts {
-    /// Of no images.
+    /// The counts of no images.
     pub fn new(labels: usize) -> Self {
         LabelCounts { positives: vec![0; labels], missing: vec![0; labels] }
     }
 
-    /// Counts an image. Labels that are not counted are left out.
+    /// Counts an image. Labels beyond the counted ones are ignored.
     pub fn add(&mut self, image: &LabelValues) {
         let LabelCounts { positives, missing } = self;
         for label in image.positives() {
@@ -173,7 +172,7 @@ impl LabelCounts {
     }
 }
 
-/// What a schema says of the labels of a data set.
+/// The schema of a data set's labels.
 pub(super) fn schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
     let no_hash = serde_json::json!({ "pattern": "^[0-9a-f]{64}$" });
     schemars::json_schema!({
@@ -185,17 +184,17 @@ pub(super) fn schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
     })
 }
 
-/// Says what is wrong with the labels of a data set: how many they are, or what one is called.
+/// Checks the label names of a data set: their number and each name.
 ///
-/// `|` stands between labels where several are written in one field.
+/// `|` separates labels when several are written in one field.
 pub(super) fn check_names(labels: &[String]) -> Result<(), String> {
     if !(1..=MAX_LABELS).contains(&labels.len()) {
-        return Err(format!("it has {} labels, and a data set has 1 to {MAX_LABELS}", labels.len()));
+        return Err(format!("it has {} labels; a data set has 1 to {MAX_LABELS}", labels.len()));
     }
     let odd = |name: &&String| !super::name::is_plain_text(name, MAX_NAME) || name.contains('|');
     if let Some(name) = labels.iter().find(odd) {
         return Err(format!(
-            "{name:?} is not the name of a label: it must be plain text of 1 to {MAX_NAME} bytes without `|`, and no hash"
+            "{name:?} is not the name of a label: it must be plain text of 1 to {MAX_NAME} bytes without `|` and not a hash"
         ));
     }
     let mut sorted: Vec<&String> = labels.iter().collect();
@@ -245,7 +244,7 @@ mod tests {
             |names: &[&str]| check_names(&names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>());
         assert_eq!(check(&["Mass", "Lung, left", "Überblähung"]), Ok(()));
         for (names, message) in [
-            (&[][..], "it has 0 labels, and a data set has 1 to 512"),
+            (&[][..], "it has 0 labels; a data set has 1 to 512"),
             (&["a", "b", "a"][..], "it has two labels `a`"),
             (&[""][..], "\"\" is not the name of a label"),
             (&["a|b"][..], "\"a|b\" is not the name of a label"),

@@ -1,7 +1,7 @@
-//! The documents and packed arrays that a registry holds, their kinds and their versions.
+//! The records and packed arrays of a registry, their kinds and their versions.
 //!
-//! A *record* is a small JSON document that names its inputs by id; a *packed* array holds bulk
-//! data. Both are objects of the store. [`codec`] turns them into bytes and back.
+//! A *record* is a small JSON document that refers to its inputs by id; a *packed* array contains bulk data.
+//! Both are objects of the store. [`codec`] converts them to bytes and back.
 
 pub mod codec;
 mod comparison;
@@ -60,23 +60,23 @@ use crate::hash::{Hash, Id, Sha256};
 
 /// A kind of JSON document.
 pub trait Record: Serialize + DeserializeOwned + JsonSchema + PartialEq {
-    /// Its place in the enum.
+    /// Its enum variant.
     const KIND: Kind;
-    /// The newest version of the kind, the one that is written.
+    /// The newest version of the kind, which is written.
     const VERSION: u32 = 1;
 
-    /// Says what is wrong with a value that the types allow.
+    /// Checks values that the types allow but the kind does not.
     fn check(&self) -> Result<(), String> {
         Ok(())
     }
 
-    /// What all rooms must know of the kind.
+    /// The properties of the kind that all modules need.
     const DESCRIPTOR: Descriptor;
 
-    /// Says in one line what a record is, for lists and lineages.
+    /// Summarizes a record in one line, for lists and lineages.
     fn summary(&self) -> String;
 
-    /// How the record of this id used images: itself, and through what it names.
+    /// How the record with this id used images, directly and through other records.
     fn uses(&self, id: Hash) -> Vec<ImageUse>;
 }
 
@@ -101,31 +101,31 @@ impl<T: Record> AnyRecord for T {
 
 /// A kind of packed array.
 pub trait Packed: Serialize + DeserializeOwned {
-    /// What messages call it.
+    /// The name in messages.
     const KIND: &'static str;
     /// The first eight bytes.
     const MAGIC: &'static [u8; 8];
-    /// The newest version of the kind, the one that is written.
+    /// The newest version of the kind, which is written.
     const VERSION: u32 = 1;
 
-    /// Whether it names other objects at all.
+    /// Whether it refers to other objects.
     const NAMES_OTHERS: bool = false;
 
-    /// The objects that it names.
+    /// The objects to which it refers.
     fn links(&self) -> Vec<Hash> {
         Vec::new()
     }
 
-    /// Says what is wrong with a value that the types allow: lengths that differ, rows out of order.
+    /// Checks values that the types allow but the kind does not: lengths that differ, rows out of order.
     fn check(&self) -> Result<(), String> {
         Ok(())
     }
 }
 
-/// Marks an object that is neither record nor packed array: bytes from outside, a checkpoint, a log.
+/// Marks an object that is neither a record nor a packed array: imported bytes, a checkpoint, a log.
 pub struct Blob;
 
-/// A file that came from outside, kept byte for byte.
+/// An imported file, stored byte for byte.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct File {
@@ -133,7 +133,7 @@ pub struct File {
     pub object: Id<Blob>,
     /// SHA-256 of the same bytes.
     pub sha256: Sha256,
-    /// Their number.
+    /// Number of bytes.
     pub bytes: u64,
 }
 
@@ -145,17 +145,18 @@ impl From<crate::hash::Digest> for File {
 
 macro_rules! kinds {
     ($($type:ident),* $(,)?) => {
-        /// The kinds of record, in the order in which a study makes them: a kind stands behind those that it names.
+        /// The kinds of record, in the order in which a study creates them: a kind comes after those to which
+        /// it refers.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Kind {
             $(#[doc = concat!("[`", stringify!($type), "`].")] $type,)*
         }
 
         impl Kind {
-            /// All of them.
+            /// All kinds.
             pub const ALL: &'static [Kind] = &[$(Kind::$type),*];
 
-            /// What all rooms must know of it.
+            /// The properties that all modules need.
             pub fn descriptor(self) -> &'static Descriptor {
                 match self {
                     $(Kind::$type => const { &<$type as Record>::DESCRIPTOR },)*
@@ -179,14 +180,14 @@ macro_rules! kinds {
             Ok(header)
         }
 
-        /// Reads a record of whatever kind, checked like [`codec::decode`].
+        /// Reads a record of any kind, checked like [`codec::decode`].
         pub fn decode_any(bytes: &[u8]) -> Result<Box<dyn AnyRecord>, CodecError> {
             Ok(match Header::read(bytes)?.kind {
                 $(Kind::$type => Box::new(codec::decode::<$type>(bytes)?),)*
             })
         }
 
-        /// Says in one line what a record is, from its document.
+        /// Summarizes a record in one line, from its document.
         pub fn summary(header: &Header) -> String {
             let summary = match header.kind {
                 $(Kind::$type => header.typed::<$type>().map(|record| Record::summary(&record)),)*
@@ -221,17 +222,17 @@ macro_rules! packed_kinds {
         }
 
         impl PackedKind {
-            /// All of them.
+            /// All kinds.
             pub const ALL: &'static [PackedKind] = &[$(PackedKind::$type),*];
 
-            /// What messages call it.
+            /// The name in messages.
             pub const fn name(self) -> &'static str {
                 match self {
                     $(PackedKind::$type => <$type as Packed>::KIND,)*
                 }
             }
 
-            /// Whether it names other objects at all.
+            /// Whether it refers to other objects.
             pub const fn names_others(self) -> bool {
                 match self {
                     $(PackedKind::$type => <$type as Packed>::NAMES_OTHERS,)*
@@ -246,10 +247,10 @@ macro_rules! packed_kinds {
             }
         }
 
-        /// The links of a packed array: the images of a manifest, nothing of the others.
+        /// The links of a packed array: the images of a manifest; empty for the other kinds.
         pub fn packed_links(bytes: &[u8]) -> Result<Vec<Hash>, CodecError> {
             match PackedKind::of(bytes) {
-                // An array that names nothing need not be read for that.
+                // An array without references need not be read.
                 $(Some(PackedKind::$type) if !<$type as Packed>::NAMES_OTHERS => Ok(Vec::new()),
                 Some(PackedKind::$type) => Ok(codec::unpack::<$type>(bytes)?.links()),)*
                 None => Ok(Vec::new()),

@@ -1,13 +1,13 @@
-//! A model as data: everything that defines its layers, nothing of how it is trained.
+//! A model as data: everything that defines its layers, and nothing about its training.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// A network with a dense layer of one logit a label at its end.
+/// A network that ends with a dense layer of one logit per label.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Model {
-    /// Name of the preset that it started from; what tables call it.
+    /// Name of the preset; the name in tables.
     pub name: String,
     /// The layers.
     pub architecture: Architecture,
@@ -17,26 +17,26 @@ pub struct Model {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "family", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Architecture {
-    /// ResNet with bottleneck blocks, version 1, as torchvision has it (the stride in the 3 x 3
-    /// convolution). He et al., CVPR 2016.
+    /// ResNet with bottleneck blocks, version 1, as in torchvision (the stride is in the 3 x 3 convolution). He
+    /// et al., CVPR 2016.
     Resnet {
         /// Bottleneck blocks in conv2_x, conv3_x, conv4_x, conv5_x.
         blocks: [u32; 4],
-        /// One more max-pooling (3 x 3, stride 2, padding 1) after conv2_x.
+        /// Whether there is one more max-pooling (3 x 3, stride 2, padding 1) after conv2_x.
         extra_pool: bool,
-        /// Age, gender and view are concatenated to the 2048 pooled features.
+        /// Whether age, gender and view are concatenated to the 2048 pooled features.
         meta: bool,
-        /// What the images become.
+        /// The conversion of images.
         image: ImageInput,
     },
-    /// A few 3 x 3 convolutions with BatchNorm, ReLU and 2 x 2 max-pooling each, then global average
-    /// pooling: for tests and the demo.
+    /// A few 3 x 3 convolutions, each with BatchNorm, ReLU and 2 x 2 max-pooling, then global average pooling:
+    /// for tests and the demo.
     Tiny {
         /// Output channels of each convolution.
         widths: Vec<u32>,
-        /// Age, gender and view are concatenated to the pooled features.
+        /// Whether age, gender and view are concatenated to the pooled features.
         meta: bool,
-        /// What the images become.
+        /// The conversion of images.
         image: ImageInput,
     },
     /// A multi-layer perceptron on age, gender and view alone.
@@ -46,24 +46,24 @@ pub enum Architecture {
     },
 }
 
-/// What an image is turned into before it enters a network.
+/// The conversion of an image to the input of a network.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ImageInput {
-    /// 1, or 3 equal ones for pre-trained weights.
+    /// 1, or 3 equal channels for pre-trained weights.
     pub channels: u32,
-    /// Side of the square that the network sees, in pixels.
+    /// Side of the square input in pixels.
     pub input: u32,
     /// Validation and test: side to which an image is resized before the centre is cropped.
     pub resize: u32,
-    /// Subtracted from grey values in [0, 1], a channel each.
+    /// Subtracted from gray values in [0, 1], for each channel.
     pub mean: Vec<f64>,
-    /// Divides what is left, a channel each.
+    /// Divisor after the subtraction, for each channel.
     pub std: Vec<f64>,
 }
 
 impl Architecture {
-    /// How images enter, for a network that looks at images.
+    /// The conversion of images, for a network with image input.
     pub fn image(&self) -> Option<&ImageInput> {
         match self {
             Architecture::Resnet { image, .. } | Architecture::Tiny { image, .. } => Some(image),
@@ -71,7 +71,7 @@ impl Architecture {
         }
     }
 
-    /// Whether age, gender and view enter.
+    /// Whether age, gender and view are inputs.
     pub fn meta(&self) -> bool {
         match self {
             Architecture::Resnet { meta, .. } | Architecture::Tiny { meta, .. } => *meta,

@@ -1,19 +1,19 @@
-//! Names and other short text that came from outside.
+//! Names and other short text from outside.
 
 use crate::hash::Hash;
 
-/// Most bytes of a file name, as file systems have it.
+/// Maximum length of a file name in bytes, the limit of file systems.
 pub(super) const MAX_NAME: usize = 255;
 
-/// Whether `name` names a file in whatever folder it is looked up in, and nothing outside it, and looks
-/// like no other name.
+/// Whether `name` is the name of a file in any folder, cannot lead out of the folder, and looks different from
+/// any other name.
 pub(crate) fn is_plain_name(name: &str) -> bool {
     let is_name = !matches!(name, "" | "." | "..") && name.len() <= MAX_NAME;
     is_name && !name.contains(|c: char| c == '/' || c == '\\' || c.is_control() || is_unseen(c))
 }
 
-/// Whether `text` has 1 to `most` bytes, all of them seen, and neither begins nor ends with white space. A hash is
-/// none: in a record it would be a link.
+/// Whether `text` has 1 to `most` bytes, only visible characters, and no white space at either end. A hash is
+/// refused: in a record it would be a link.
 pub(crate) fn is_plain_text(text: &str, most: usize) -> bool {
     let fits = (1..=most).contains(&text.len()) && text.trim() == text && !is_hash(text);
     fits && !text.contains(|c: char| c.is_control() || is_unseen(c))
@@ -23,7 +23,7 @@ fn is_hash(text: &str) -> bool {
     text.len() == 2 * size_of::<Hash>() && text.parse::<Hash>().is_ok()
 }
 
-/// Whether a character is not seen or turns the text behind it around.
+/// Whether a character is invisible or changes the direction of the following text.
 fn is_unseen(c: char) -> bool {
     matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }

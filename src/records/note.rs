@@ -1,28 +1,29 @@
-//! What a person has to say of a run, a split, a data set or a table.
+//! Notes about runs, splits, data sets or tables, written by people.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Content, Descriptor, ImageUse, Kind, Record, Travels};
+use crate::digits::thousands;
 use crate::hash::{Hash, Id};
 
-/// A note that a person wrote.
+/// A note written by a person.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Note {
-    /// What it is about.
+    /// The object that the note is about.
     pub about: Hash,
-    /// Plain text of at most 16 KiB; empty where it takes the one before away.
+    /// Plain text of at most 16 KiB; empty if the note only removes the previous one.
     pub text: String,
-    /// When, in UTC.
+    /// Time in UTC.
     pub time: String,
-    /// The note that it replaces; absent in the first.
+    /// The previous note, which this one replaces; absent in the first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "crate::hash::Hash")]
     pub prev: Option<Id<Note>>,
 }
 
-/// Most bytes of a note.
+/// Maximum length of a note in bytes.
 pub const MAX_NOTE: usize = 16 << 10;
 
 impl Record for Note {
@@ -46,7 +47,8 @@ impl Record for Note {
 
     fn check(&self) -> Result<(), String> {
         if self.text.len() > MAX_NOTE {
-            return Err(format!("its text has {} bytes, and {MAX_NOTE} are the most", self.text.len()));
+            let [found, most] = [self.text.len(), MAX_NOTE].map(|bytes| thousands(bytes as u64));
+            return Err(format!("its text has {found} bytes; the maximum is {most}"));
         }
         match self.text.chars().find(|c| c.is_control() && !matches!(c, '\n' | '\t')) {
             Some(c) => Err(format!("its text holds the control character {c:?}")),

@@ -1,4 +1,4 @@
-//! What the kinds of record around a training are to all rooms: software, spec, run, predictions, weights,
+//! The descriptors of the kinds of record around a training: software, spec, run, predictions, weights,
 //! execution.
 
 use super::kind::Purpose;
@@ -51,7 +51,7 @@ impl Record for Spec {
         is_beside: false,
         has_beside: false,
         travels: Travels::Named,
-        // A study names the specs of its runs, and not the runs.
+        // A study refers to the specs of its runs, not to the runs.
         carries: true,
         recomputed: Some(Recomputed::Spec),
         content: Content::Document,
@@ -141,7 +141,7 @@ impl Record for Predictions {
         let Predictions { dataset, split, fold, subset, scores, .. } = *self;
         let of_scores = ImageUse::Scores { dataset, scores };
         match (&self.source, split, fold, subset) {
-            // The subset says which images were scored; else the scores do.
+            // The subset determines the scored images; without a subset, the scores do.
             (ScoreSource::Run { run, .. }, Some(split), Some(fold), Some(subset)) => {
                 let purpose = Purpose::Scoring;
                 vec![ImageUse::Of(run.hash), ImageUse::Subset { dataset, split, fold, subset, purpose }]
@@ -209,7 +209,7 @@ impl Record for Execution {
     }
 }
 
-/// A number as one line has room for it.
+/// A number, shortened for a single line.
 pub(super) fn rounded(value: Option<f64>) -> String {
     value.map_or("n/a".to_owned(), |number| {
         if number.abs() < 1e4 { format!("{number:.4}") } else { format!("{number:.2e}") }

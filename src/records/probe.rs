@@ -1,4 +1,4 @@
-//! What frozen features know of a patient or of how an image was taken.
+//! Linear probes of frozen features for properties of a patient or an image.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -6,30 +6,31 @@ use serde::{Deserialize, Serialize};
 use super::{Computed, Dataset, Gender, ImageRow, Run, Scores, Split, Spread, ViewPosition};
 use crate::hash::Id;
 
-/// A linear predictor on the frozen pooled features of a model's runs, trained by the split of each.
+/// A linear predictor on the frozen pooled features of a model's runs, trained with the split of each run.
 ///
-/// It minimises the mean logistic loss, or half the mean squared error, of standardised features plus half the
-/// penalty times the squared weights; the penalty is chosen on the validation images, the constant is free.
+/// The predictor minimises the mean logistic loss, or half the mean squared error, of standardised features
+/// plus half the penalty times the sum of the squared weights. The penalty is chosen on the validation images;
+/// the constant is not penalised.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ProbeTable {
-    /// What is predicted.
+    /// The predicted property.
     pub target: Target,
-    /// The model whose features they are.
+    /// The model whose features are used.
     pub model: String,
     /// The images.
     pub dataset: Id<Dataset>,
-    /// Which of them train, validate and test.
+    /// The split into training, validation and test images.
     pub split: Id<Split>,
-    /// Runs whose features are used, a fold each, folds ascending.
+    /// Runs whose features are used, one per fold, in ascending order of the folds.
     pub folds: Vec<ProbedFold>,
-    /// How well it predicts on the test images.
+    /// The results on the test images.
     pub result: ProbeResult,
-    /// Version of the rules by which it was made.
+    /// Version of the rules that produced this record.
     pub rules: u32,
 }
 
-/// What a probe predicts.
+/// The property that a probe predicts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Target {
@@ -42,7 +43,7 @@ pub enum Target {
 }
 
 impl Target {
-    /// As the command line writes it.
+    /// The name on the command line.
     pub fn name(self) -> &'static str {
         match self {
             Target::View => "view",
@@ -51,7 +52,7 @@ impl Target {
         }
     }
 
-    /// What is true of an image: 1 or 0 of a class, years of an age; `None` where it is not known.
+    /// The true value for an image: 1 or 0 for a class, years for an age; `None` if unknown.
     pub fn of(self, row: &ImageRow) -> Option<f64> {
         match self {
             Target::View => match row.view {
@@ -75,42 +76,42 @@ impl Target {
 pub struct ProbedFold {
     /// Fold of the split, from 0.
     pub fold: u32,
-    /// The run whose checkpoint gives the features.
+    /// The run whose checkpoint computes the features.
     pub run: Id<Run>,
-    /// Training, validation and test images whose target is known.
+    /// Number of training, validation and test images whose target is known.
     pub images: [u64; 3],
-    /// Images of the split whose target is not known, left out.
+    /// Number of images of the split whose target is unknown; they are left out.
     pub unknown: u64,
-    /// The penalty that did best on the validation images.
+    /// The penalty with the best result on the validation images.
     pub penalty: f64,
-    /// What it says of the validation images: one column, logits or years.
+    /// Predictions for the validation images: one column, logits or years.
     pub validation: Id<Scores>,
-    /// What it says of the test images, likewise.
+    /// Predictions for the test images: one column, logits or years.
     pub test: Id<Scores>,
     /// The environment in which it was computed.
     pub computed: Computed,
 }
 
-/// How well a probe predicts, over the folds.
+/// The results of a probe over the folds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum ProbeResult {
-    /// Of two classes.
+    /// For two classes.
     Classes {
-        /// The positive one.
+        /// Name of the positive class.
         positive: String,
-        /// Test images that are positive, a fold each.
+        /// Number of positive test images, one per fold.
         positives: Vec<u64>,
         /// Area under the receiver operating characteristic.
         auc: Spread,
         /// Logit with the largest Youden index on the validation images.
         threshold: Spread,
-        /// Share of the positive test images with that logit or more.
+        /// Share of the positive test images with at least that logit.
         sensitivity: Spread,
-        /// Share of the other test images below it.
+        /// Share of the other test images below that logit.
         specificity: Spread,
     },
-    /// Of years.
+    /// For years.
     Years {
         /// Mean absolute error of a fold's test images.
         mae: Spread,

@@ -1,4 +1,4 @@
-//! A training as a function: its specification, its result, what it predicts, and how it went.
+//! Records of a training: its spec, its result, its predictions and its executions.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -12,17 +12,17 @@ use crate::hash::{Hash, Id};
 pub struct Spec {
     /// The images and labels.
     pub dataset: Id<Dataset>,
-    /// Which of them train, validate and test.
+    /// The split into training, validation and test images.
     pub split: Id<Split>,
     /// Fold of the split, from 0.
     pub fold: u32,
     /// The network.
     pub model: Model,
-    /// Where its weights start.
+    /// How the weights are initialised.
     pub init: Init,
-    /// The weights that it starts from, unless from scratch.
+    /// The initial weights, unless from scratch.
     pub weights: Option<Id<Weights>>,
-    /// How it is trained.
+    /// The training settings.
     pub training: Training,
     /// Seed of initial weights, sample order and augmentation.
     pub seed: u64,
@@ -30,11 +30,11 @@ pub struct Spec {
     pub threads: u32,
     /// Kind of device.
     pub device: DeviceKind,
-    /// By which version of the numbers, of the worker and of what it is linked to.
+    /// Version of the numbers: of the worker and of the libraries that it is linked to.
     pub numerics: Numerics,
 }
 
-/// Where weights start.
+/// How weights are initialised.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Init {
@@ -47,7 +47,7 @@ pub enum Init {
 }
 
 impl Init {
-    /// As the command line writes it.
+    /// The name on the command line.
     pub fn name(self) -> &'static str {
         match self {
             Init::Scratch => "scratch",
@@ -57,23 +57,23 @@ impl Init {
     }
 }
 
-/// Kind of device that computes.
+/// Kind of device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum DeviceKind {
-    /// The processor.
+    /// The CPU.
     Cpu,
     /// An NVIDIA GPU.
     Cuda,
 }
 
-/// How a network is trained.
+/// Training settings.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Training {
     /// Passes over the training images.
     pub epochs: u32,
-    /// Images a step.
+    /// Batch size.
     pub batch: u32,
     /// Learning rate of Adam at the start.
     pub lr: f64,
@@ -81,26 +81,26 @@ pub struct Training {
     pub beta1: f64,
     /// Adam's decay of the second moment.
     pub beta2: f64,
-    /// Adam's term in the denominator.
+    /// Adam's epsilon, added to the denominator.
     pub eps: f64,
-    /// The learning rate is multiplied by this when the validation loss has not improved.
+    /// Factor on the learning rate when the validation loss has not improved.
     pub lr_factor: f64,
-    /// Epochs without improvement that are let pass before that.
+    /// Number of epochs without improvement before that.
     pub patience: u32,
-    /// What is minimised.
+    /// The loss.
     pub loss: Loss,
-    /// Random views of the training images; none for a model that sees no images.
+    /// Augmentation of the training images; null for a model without image input.
     pub augmentation: Option<Augmentation>,
-    /// What the random views are cut from; absent in older specs, which cut them from the original.
+    /// The source of the augmentation's crops; absent in older specs, which crop from the original.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Pixels")]
     pub pixels: Option<Pixels>,
-    /// Arithmetic of the network; absent in older specs, which have `f32`.
+    /// Floating-point precision of the network; absent in older specs, which have `f32`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Precision")]
     pub precision: Option<Precision>,
-    /// Order of the numbers of an image in memory; absent in older specs, which have `channels-last` on
-    /// the processor and `channels-first` on a GPU.
+    /// Memory layout of images; absent in older specs, which have `channels-last` on the CPU and
+    /// `channels-first` on a GPU.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Layout")]
     pub layout: Option<Layout>,
@@ -111,17 +111,17 @@ pub struct Training {
 }
 
 impl Training {
-    /// What random views are cut from.
+    /// The source of the augmentation's crops.
     pub fn pixels(&self) -> Pixels {
         self.pixels.unwrap_or(Pixels::Original)
     }
 
-    /// Arithmetic of the network.
+    /// Floating-point precision of the network.
     pub fn precision(&self) -> Precision {
         self.precision.unwrap_or(Precision::F32)
     }
 
-    /// Order of the numbers of an image on a kind of device.
+    /// Memory layout of images on a kind of device.
     pub fn layout(&self, device: DeviceKind) -> Layout {
         let older = match device {
             DeviceKind::Cpu => Layout::ChannelsLast,
@@ -136,18 +136,18 @@ impl Training {
     }
 }
 
-/// What random views are cut from.
+/// The source of the augmentation's crops.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Pixels {
-    /// The image as it is.
+    /// The original image.
     Original,
-    /// The image shrunk, antialiased, to this length of its shorter side where that is longer.
+    /// The image resized, antialiased, to this length of its shorter side, if that is longer.
     #[serde(untagged)]
     Side(u32),
 }
 
-/// Arithmetic of a network.
+/// Floating-point precision of a network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Precision {
@@ -155,11 +155,12 @@ pub enum Precision {
     F32,
     /// Single precision whose products a GPU may round to TensorFloat-32.
     Tf32,
-    /// bfloat16 for the operations that bear it (autocast), single precision for weights and the rest.
+    /// bfloat16 for the operations that tolerate it (autocast), single precision for weights and all other
+    /// operations.
     Bf16,
 }
 
-/// Order of the numbers of a batch of images in memory.
+/// Memory layout of a batch of images.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Layout {
@@ -175,24 +176,24 @@ pub enum Layout {
 pub enum EarlyStop {
     /// Never.
     Never,
-    /// When the validation loss has not improved for so many epochs.
+    /// When the validation loss has not improved for this number of epochs.
     #[serde(untagged)]
     Epochs(u32),
 }
 
-/// What is minimised: binary cross-entropy on logits, averaged over labels and batch.
+/// The loss: binary cross-entropy on logits, averaged over labels and batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Loss {
-    /// Every term counts the same.
+    /// All terms have the same weight.
     Bce,
-    /// Positives and negatives of a label count the same in sum over the training images.
+    /// Positives and negatives of a label have the same total weight over the training images.
     PositiveNegative,
     /// Labels are weighted inversely to their number of positives.
     ClassBalanced,
 }
 
-/// Random views of the training images.
+/// Augmentation of the training images.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Augmentation {
@@ -206,7 +207,7 @@ pub struct Augmentation {
     pub flip: f64,
 }
 
-/// Trained weights: the result of carrying out a spec.
+/// Trained weights: the result of running a spec.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Run {
@@ -214,11 +215,11 @@ pub struct Run {
     pub spec: Id<Spec>,
     /// Weights of the epoch with the lowest validation loss, as safetensors with torchvision's names.
     pub checkpoint: Id<Blob>,
-    /// One [`EpochLog`] a line.
+    /// One [`EpochLog`] per line.
     pub log: Id<Blob>,
-    /// Epochs that were trained.
+    /// Number of trained epochs.
     pub epochs: u32,
-    /// The one that was selected, from 1.
+    /// The selected epoch, from 1.
     pub best_epoch: u32,
     /// Its validation loss.
     pub val_loss: f64,
@@ -230,19 +231,19 @@ pub struct Run {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EpochLog {
-    /// From 1.
+    /// Epoch, from 1.
     pub epoch: u32,
     /// Learning rate of this epoch.
     pub lr: f64,
-    /// Mean loss over the training images as they were seen.
+    /// Mean loss over the training images as they were processed.
     pub train_loss: f64,
     /// Mean loss over the validation images.
     pub val_loss: f64,
     /// Mean AUC over the labels where it is defined on the validation images.
     pub val_auc: Option<f64>,
-    /// Labels that this mean covers.
+    /// Number of labels that this mean covers.
     pub val_auc_labels: u32,
-    /// Whether it is the best so far.
+    /// Whether the validation loss is the lowest so far.
     pub improved: bool,
 }
 
@@ -258,15 +259,15 @@ pub struct Predictions {
     pub fold: Option<u32>,
     /// Its subset.
     pub subset: Option<Subset>,
-    /// Who scored.
+    /// The origin of the scores.
     pub source: ScoreSource,
-    /// What tables call the model.
+    /// Name of the model in tables.
     pub model: String,
-    /// Columns of the scores.
+    /// Labels of the columns of the scores.
     pub labels: Vec<String>,
-    /// What a score means.
+    /// The scale of the scores.
     pub scale: Scale,
-    /// Rows of the scores.
+    /// Number of rows of the scores.
     pub images: u64,
     /// The scores.
     pub scores: Id<Scores>,
@@ -286,8 +287,8 @@ impl Predictions {
         dataset.check_scores(scores)
     }
 
-    /// Asserts that they are what the run that they are attributed to can have scored: the subset that they name, of its
-    /// data set, split and fold.
+    /// Asserts that the run to which they are attributed can have produced them: the subset of the run's data
+    /// set, split and fold.
     pub fn fit(&self, spec: &Spec, assignment: &Assignment, scores: &Scores) -> Result<(), String> {
         let of_run = (spec.dataset, Some(spec.split), Some(spec.fold));
         if (self.dataset, self.split, self.fold) != of_run {
@@ -304,19 +305,19 @@ impl Predictions {
     }
 }
 
-/// What a score means.
+/// The scale of scores.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Scale {
-    /// The network's output before the sigmoid: unlike a probability, it does not run together near 0
-    /// and 1, where ties would change ranks.
+    /// The network's output before the sigmoid. Unlike probabilities, logits do not become equal near 0 and 1,
+    /// where ties would change ranks.
     Logit,
     /// A probability.
     Probability,
 }
 
 impl Scale {
-    /// The probability that a score stands for.
+    /// The probability for a score.
     pub fn probability(self, score: f64) -> f64 {
         match self {
             Scale::Logit => 1.0 / (1.0 + (-score).exp()),
@@ -325,7 +326,7 @@ impl Scale {
     }
 }
 
-/// Where scores come from.
+/// The origin of scores.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum ScoreSource {
@@ -333,30 +334,30 @@ pub enum ScoreSource {
     Run {
         /// The run.
         run: Id<Run>,
-        /// Kind of device that computed.
+        /// Kind of device.
         device: DeviceKind,
         /// Threads of the tensor library.
         threads: u32,
-        /// By which version of the numbers.
+        /// Version of the numbers.
         numerics: Numerics,
     },
     /// Another tool's scores.
     Import {
         /// The original CSV.
         file: File,
-        /// Version of the rules by which it was read.
+        /// Version of the rules that produced this record.
         rules: u32,
     },
 }
 
-/// Scores, a row an image.
+/// Scores, one row per image.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Scores {
     /// Rows of the manifest, ascending.
     pub rows: Vec<u32>,
     /// Number of columns.
     pub labels: u32,
-    /// `[rows, labels]`, row after row, on the scale that the predictions name.
+    /// `[rows, labels]`, row after row, on the scale given in the predictions.
     pub scores: Vec<f64>,
 }
 
@@ -389,42 +390,43 @@ impl Packed for Scores {
     }
 }
 
-/// Weights from outside, or from a run.
+/// Imported weights.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Weights {
     /// The original safetensors file.
     pub file: File,
-    /// The runs whose checkpoint it is, of those that were there when it was taken in, in the order of their ids: what they
-    /// have seen, whoever begins with it has seen, too.
+    /// The runs whose checkpoint the file is, among those known at the time of import, sorted by id: a network
+    /// that starts from these weights has seen everything that these runs have seen.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(min = 1))]
     pub runs: Vec<Id<Run>>,
-    /// Tensors in it.
+    /// Number of tensors in it.
     pub tensors: u64,
-    /// Numbers in them.
+    /// Number of values in them.
     pub parameters: u64,
 }
 
-/// When, where and how long: recorded beside a result, never inside what is compared.
+/// An execution: when, where and how long something was computed. It is recorded next to a result, never inside
+/// a record that is compared.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Execution {
-    /// The run or the predictions that it made.
+    /// The run or the predictions that it produced.
     pub made: Hash,
-    /// Start, in UTC.
+    /// Start time in UTC.
     pub started: String,
     /// Wall-clock seconds.
     pub seconds: f64,
     /// Name of the machine.
     pub host: String,
-    /// Its processor, as it names itself.
+    /// Name of its processor.
     pub cpu: String,
-    /// Its GPU, where one was used.
+    /// Name of its GPU, if one was used.
     pub gpu: Option<String>,
-    /// Cores that it showed.
+    /// Number of its cores.
     pub cores: u32,
-    /// Vector instructions that the tensor library used.
+    /// Vector instructions used by the tensor library.
     pub cpu_capability: String,
     /// Version of reg.
     pub reg: String,
@@ -432,11 +434,11 @@ pub struct Execution {
     pub software: Id<Software>,
     /// State of the source tree that reg was built from.
     pub git: Option<Git>,
-    /// The command line, quoted as a shell takes it.
+    /// The command line, quoted for a shell.
     pub command: String,
-    /// Epochs that were there already from interrupted attempts; 0 if it went through.
+    /// Number of epochs completed by interrupted attempts; 0 without interruption.
     pub resumed: u32,
-    /// Whether a GPU was held to algorithms that give the same bits at every run.
+    /// Whether a GPU was restricted to deterministic algorithms.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "bool")]
     pub deterministic: Option<bool>,
@@ -448,6 +450,6 @@ pub struct Execution {
 pub struct Git {
     /// Commit: `git:` and its hex digits.
     pub commit: String,
-    /// Whether it had no changes on top of the commit.
+    /// Whether there were no changes on top of the commit.
     pub clean: bool,
 }

@@ -1,16 +1,16 @@
 //! The JSON Schema of each kind of record, generated from its type.
 //!
-//! schemars describes the types. Two things are added: a document has a `kind` and a `version` that its
-//! type lacks, and integers have the bounds of their width, which schemars only names.
+//! schemars describes the types. Two things are added: a document has a `kind` and a `version`, which its type
+//! lacks, and integers have the bounds of their width, which schemars only names.
 
 use schemars::generate::SchemaSettings;
 use serde_json::{Value, json};
 
 use super::Record;
 
-/// What a document of kind `T` must be.
+/// The schema of a document of kind `T`.
 pub(super) fn schema<T: Record>() -> Value {
-    // As it is written and not as it may be read: every key is there, null where there is nothing.
+    // For the written form, not for the accepted one: every key is present, with null for an absent value.
     let generator = SchemaSettings::draft2020_12().for_serialize().into_generator();
     let mut schema = generator.into_root_schema_for::<T>().to_value();
     schema["title"] = T::KIND.name().into();
@@ -29,7 +29,7 @@ fn add_envelope<T: Record>(object: &mut Value) {
     required.extend(["kind", "version"].map(Value::from));
 }
 
-/// Gives integers the bounds of their width.
+/// Adds the bounds of their width to integers.
 fn bound(schema: &mut Value) {
     match schema {
         Value::Object(map) => {

@@ -1,4 +1,5 @@
-//! The program that computes: the version of its numbers, which enters ids, and everything else about it, which does not.
+//! The program that computes: the version of its numbers, which is part of ids, and everything else about it,
+//! which is not.
 
 use std::collections::BTreeMap;
 
@@ -8,14 +9,14 @@ use serde::{Deserialize, Serialize};
 use super::{Blob, DeviceKind};
 use crate::hash::{Hash, Id};
 
-/// What of a program changes the numbers that it computes. Two programs of the same numerics compute the same bits
-/// from the same inputs, whatever their sources say otherwise.
+/// The properties of a program that affect its numbers. Two programs of the same numerics compute the same bits
+/// from the same inputs, even if their sources differ.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Numerics {
-    /// Version of what the worker computes, raised by hand.
+    /// Version of the worker's numbers, raised by hand.
     pub version: u32,
-    /// Version of libtorch that it was built against.
+    /// Version of the libtorch that it was built against.
     pub libtorch: String,
     /// Processor architecture and operating system.
     pub target: String,
@@ -27,20 +28,20 @@ impl std::fmt::Display for Numerics {
     }
 }
 
-/// The program that computed, as an execution names it.
+/// The program of an execution.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Software {
-    /// Version of reg-torch, which is that of reg.
+    /// Version of reg-torch, which is the same as that of reg.
     pub worker: String,
-    /// What of it changes numbers.
+    /// The properties that affect its numbers.
     pub numerics: Numerics,
     /// Version of the tch crate.
     pub tch: String,
-    /// Versions of the crates that the numbers depend on.
+    /// Versions of the crates that affect its numbers.
     pub crates: BTreeMap<String, String>,
-    /// Hashes of the source files that the numbers depend on and of `Cargo.lock`, as `b3sum --check` reads them from
-    /// the root of the source tree.
+    /// Hashes of the source files that affect its numbers and of `Cargo.lock`, in the form that `b3sum --check`
+    /// reads from the root of the source tree.
     pub sources: Id<Blob>,
 }
 
@@ -49,7 +50,7 @@ pub fn source_files(list: &str) -> BTreeMap<&str, &str> {
     list.lines().filter_map(|line| line.split_once("  ")).map(|(hash, path)| (path, hash)).collect()
 }
 
-/// The files that are not the same in two lists of sources, or that only one has, by path.
+/// The files that differ between two lists of sources or are only in one of them, by path.
 pub fn differing_sources(one: &str, other: &str) -> Vec<String> {
     let [one, other] = [one, other].map(source_files);
     let mut paths: Vec<&str> = one.keys().chain(other.keys()).copied().collect();
@@ -59,12 +60,12 @@ pub fn differing_sources(one: &str, other: &str) -> Vec<String> {
     paths.into_iter().map(str::to_owned).collect()
 }
 
-/// Whether a line is one of a list of sources: a hash, two spaces and a path.
+/// Whether a line belongs to a list of sources: a hash, two spaces and a path.
 pub fn is_source_line(line: &str) -> bool {
     line.split_once("  ").is_some_and(|(hash, path)| hash.parse::<Hash>().is_ok() && !path.is_empty())
 }
 
-/// With what numbers were computed.
+/// The environment of a computation, as far as it affects numbers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Computed {
@@ -72,7 +73,7 @@ pub struct Computed {
     pub device: DeviceKind,
     /// Threads of the tensor library.
     pub threads: u32,
-    /// By which version of the numbers.
+    /// Version of the numbers.
     pub numerics: Numerics,
 }
 

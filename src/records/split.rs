@@ -1,4 +1,4 @@
-//! A split: for each fold, which images train, select and test.
+//! A split: the training, validation and test images of each fold.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -10,15 +10,15 @@ use crate::hash::{Hash, Id};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Split {
-    /// The data set that is divided.
+    /// The divided data set.
     pub dataset: Id<Dataset>,
-    /// How it was divided.
+    /// The method of the division.
     pub method: SplitMethod,
-    /// Version of the rules by which it was divided.
+    /// Version of the rules that produced this record.
     pub rules: u32,
     /// The subset of each image in each fold.
     pub assignment: Id<Assignment>,
-    /// Sizes, a fold each.
+    /// Sizes, one per fold.
     pub folds: Vec<FoldSizes>,
 }
 
@@ -31,7 +31,7 @@ impl Record for Split {
         called: "a split",
         inputs: &["dataset", "test", "train_val"],
         outputs: &["assignment"],
-        // How many folds there are was chosen, what is in them follows.
+        // The number of folds was chosen; their content follows from it.
         chosen: |at| at == "/folds" || !at.starts_with("/folds"),
         is_result: false,
         is_beside: false,
@@ -63,26 +63,26 @@ impl Record for Split {
     }
 }
 
-/// How a split was made.
+/// The method of a split.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum SplitMethod {
-    /// Patient-wise random re-sampling, filled to the image quota.
+    /// Random subsets by patient, filled to quotas of images.
     Resample {
-        /// Seed of the random draw.
+        /// Seed.
         seed: u64,
         /// Shares of the images for training, validation and test; they add up to 100.
         ratios: [u32; 3],
     },
     /// Published lists of image names.
     Official {
-        /// Names for training and validation.
+        /// Image names for training and validation.
         train_val: File,
-        /// Names for test.
+        /// Image names for test.
         test: File,
-        /// Share of the training images that validate, cut patient-wise.
+        /// Share of the training images used for validation, split off by patient.
         val_fraction: f64,
-        /// Seed of that split.
+        /// Seed of the division into training and validation.
         seed: u64,
     },
 }
@@ -91,11 +91,11 @@ pub enum SplitMethod {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FoldSizes {
-    /// Training.
+    /// Training images.
     pub train: SubsetSize,
-    /// Validation, on which models are selected.
+    /// Validation images, on which models are selected.
     pub val: SubsetSize,
-    /// Test.
+    /// Test images.
     pub test: SubsetSize,
 }
 
@@ -103,13 +103,13 @@ pub struct FoldSizes {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SubsetSize {
-    /// Images.
+    /// Number of images.
     pub images: u64,
-    /// Different patients.
+    /// Number of different patients.
     pub patients: u64,
 }
 
-/// The part that an image plays in a fold.
+/// A subset of a fold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Subset {
@@ -122,7 +122,7 @@ pub enum Subset {
 }
 
 impl Subset {
-    /// The three, in the order of their codes in an [`Assignment`].
+    /// All subsets, in the order of their codes in an [`Assignment`].
     pub const ALL: [Subset; 3] = [Subset::Train, Subset::Val, Subset::Test];
 
     /// `train`, `val` or `test`.
@@ -139,7 +139,7 @@ pub struct Assignment {
 }
 
 impl Assignment {
-    /// The code of an image that a fold does not use.
+    /// The code of an image that is not used in a fold.
     pub const UNUSED: u8 = 3;
 
     /// Manifest rows of a subset of a fold, ascending.

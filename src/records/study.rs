@@ -1,7 +1,7 @@
-//! A study: many runs that were planned together, from one file.
+//! A study: many runs that were planned together in one file.
 //!
-//! It names what was planned, not what came of it: the runs, predictions and tables that exist are found
-//! through the specs, so that two studies, and a training by hand, share them.
+//! The record contains the plan, not the results: existing runs, predictions and tables are found through the
+//! specs, so that several studies, and single trainings, share them.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -13,19 +13,19 @@ use crate::hash::{Hash, Id};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Study {
-    /// What it calls itself; the names of its runs and tables begin so.
+    /// Name of the study; the names of its runs and tables start with it.
     pub name: String,
     /// The original study file (TOML).
     pub file: File,
     /// The images and labels.
     pub dataset: Id<Dataset>,
-    /// What is compared with each other, in the order of the file.
+    /// Groups of setups that are compared with each other, in the order of the file.
     pub sections: Vec<StudySection>,
     /// Every planned run: by section, then by setup, then by fold.
     pub runs: Vec<StudyRun>,
     /// Every planned probe of the features of a setup's runs, in the order of the file.
     pub probes: Vec<StudyProbe>,
-    /// Version of the rules by which it was made.
+    /// Version of the rules that produced this record.
     pub rules: u32,
 }
 
@@ -59,17 +59,17 @@ impl Record for Study {
     }
 }
 
-/// Setups that share a split and make one comparison.
+/// Setups that share a split and are compared in one table.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StudySection {
-    /// As the file writes it, such as `table-4`.
+    /// Name in the file, such as `table-4`.
     pub name: String,
-    /// What its tables are headed with.
+    /// Title of its tables.
     pub title: String,
-    /// Which images train, validate and test; none where the split could not be made.
+    /// The split into training, validation and test images; null if the split could not be created.
     pub split: Option<Id<Split>>,
-    /// Published numbers to stand beside: a file, `paper` or `paper-table4`.
+    /// Published numbers for comparison: a file, `paper` or `paper-table4`.
     pub published: Option<String>,
 }
 
@@ -83,22 +83,22 @@ pub struct StudyRun {
     pub setup: String,
     /// Fold of the section's split, from 0.
     pub fold: u32,
-    /// The name that its run gets.
+    /// Name of the run.
     pub name: String,
-    /// What it trains by; none as long as something is missing: its split, the weights that it starts from.
+    /// The spec of the run; null while the split or the initial weights are missing.
     pub spec: Option<Id<Spec>>,
-    /// Name of the weights that it starts from.
+    /// Name of the initial weights.
     pub weights: Option<String>,
 }
 
-/// One planned probe: what the frozen features of a setup's runs know.
+/// One planned probe of the frozen features of a setup's runs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StudyProbe {
-    /// Name of the setup, all of whose runs are probed.
+    /// Name of the setup whose runs are probed.
     pub setup: String,
-    /// What is predicted.
+    /// The predicted property.
     pub target: Target,
-    /// The name that its table gets.
+    /// Name of its table.
     pub name: String,
 }

@@ -1,4 +1,5 @@
-//! Tables of results. What a table prints is recorded here, with the predictions that it is made of.
+//! Tables of results. The numbers of a printed table are recorded here, with the predictions from which they
+//! are computed.
 
 use std::collections::BTreeSet;
 
@@ -18,21 +19,21 @@ use crate::hash::{Hash, Id};
 pub enum Table {
     /// AUCs of one model on one subset.
     Auc(AucTable),
-    /// What a data set holds.
+    /// Counts of a data set.
     Dataset(DatasetTable),
     /// Several models, each on one or more folds.
     Comparison(Box<Comparison>),
-    /// What a model's frozen features know.
+    /// A linear probe of a model's frozen features.
     Probe(Box<ProbeTable>),
-    /// Where a network looked in one image.
+    /// A heat map of a network on one image.
     #[serde(rename = "heat")]
     Heatmap(Box<Heatmap>),
-    /// Whether a network looks where boxes are annotated.
+    /// How often the maximum of a network's heat maps is inside annotated boxes.
     Pointing(Box<Pointing>),
 }
 
 impl Table {
-    /// The version of the rules by which it was made, and that of the rules that it would be made by here.
+    /// The version of the rules that produced the record, and this reg's version of them.
     pub fn rules(&self) -> (u32, u32) {
         match self {
             Table::Auc(table) => (table.rules, rules::AUC),
@@ -135,7 +136,7 @@ impl Record for Table {
     }
 }
 
-/// What was asked of a table, as JSON pointers.
+/// The requested fields of a table, as JSON pointers; other fields are computed.
 const CHOSEN: [&str; 13] = [
     "/kind",
     "/type",
@@ -160,13 +161,13 @@ pub struct AucTable {
     pub predictions: Id<Predictions>,
     /// The data set of the labels.
     pub dataset: Id<Dataset>,
-    /// A label each.
+    /// One per label.
     pub labels: Vec<LabelAuc>,
     /// Mean of the defined AUCs.
     pub mean: Option<f64>,
-    /// How many AUCs the mean covers.
+    /// Number of AUCs that the mean covers.
     pub mean_over: u32,
-    /// Version of the rules by which it was made.
+    /// Version of the rules that produced this record.
     pub rules: u32,
 }
 
@@ -176,77 +177,77 @@ pub struct AucTable {
 pub struct LabelAuc {
     /// Name.
     pub label: String,
-    /// Area under the receiver operating characteristic; null where a class is missing.
+    /// Area under the receiver operating characteristic; null if a class is missing.
     pub auc: Option<f64>,
-    /// Images with the label.
+    /// Number of images with the label.
     pub positives: u64,
-    /// Images without.
+    /// Number of images without the label.
     pub negatives: u64,
-    /// Scored images whose label is missing, left out of the AUC; absent where none is.
+    /// Number of scored images whose label is missing, left out of the AUC; absent if there are none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "u64")]
     pub missing: Option<u64>,
 }
 
-/// What a data set holds, counted: tables 2 and 3 and figure 3 of the paper.
+/// The counts of a data set: tables 2 and 3 and figure 3 of the paper.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DatasetTable {
-    /// What is counted.
+    /// The counted data set.
     pub dataset: Id<Dataset>,
-    /// Images.
+    /// Number of images.
     pub images: u64,
-    /// Different patients.
+    /// Number of different patients.
     pub patients: u64,
-    /// Images of male patients, of female ones, of others.
+    /// Number of images of male patients, of female patients, of others.
     pub gender: [u64; 3],
-    /// Images taken from back to front (PA), from front to back (AP), otherwise.
+    /// Number of images taken from back to front (PA), from front to back (AP), otherwise.
     pub view: [u64; 3],
-    /// Mean plausible age in years; null without one.
+    /// Mean plausible age in years; null without plausible ages.
     pub age_mean: Option<f64>,
-    /// Its sample standard deviation (divisor n - 1); null below two.
+    /// Sample standard deviation of the plausible ages (divisor n - 1); null for fewer than two.
     pub age_std: Option<f64>,
-    /// Figure 3: images by two years of age, without a gap, those without a plausible age left out.
+    /// Figure 3: images by two years of age, without gaps; images without a plausible age are left out.
     pub ages: Vec<AgeCount>,
-    /// Smallest plausible age; null without one.
+    /// Smallest plausible age; null without plausible ages.
     pub age_min: Option<i32>,
-    /// Largest plausible age; null without one.
+    /// Largest plausible age; null without plausible ages.
     pub age_max: Option<i32>,
-    /// Images with an age below 0 or above 120.
+    /// Number of images with an age below 0 or above 120.
     pub impossible_ages: u64,
-    /// Images without an age.
+    /// Number of images without an age.
     pub missing_ages: u64,
-    /// A label each.
+    /// One per label.
     pub labels: Vec<LabelPrevalence>,
-    /// Mean number of positive pathologies of an image; null without images.
+    /// Mean number of positive pathologies per image; null without images.
     pub findings_per_image: Option<f64>,
-    /// Version of the rules by which it was made.
+    /// Version of the rules that produced this record.
     pub rules: u32,
 }
 
-/// Images in two years of age.
+/// Number of images in two years of age.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AgeCount {
     /// Smallest age in years.
     pub from: i32,
-    /// Smallest age of the next.
+    /// Smallest age of the next bin.
     pub to: i32,
-    /// Images.
+    /// Number of images.
     pub images: u64,
 }
 
-/// How often a label is positive.
+/// Prevalence of a label.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LabelPrevalence {
     /// Name.
     pub label: String,
-    /// Images with the label.
+    /// Number of images with the label.
     pub positives: u64,
-    /// Their share of the images whose label is known, from 0 to 1; null without one.
+    /// Their share of the images whose label is known, from 0 to 1; null without such images.
     pub prevalence: Option<f64>,
-    /// Images whose label is missing; absent where none is.
+    /// Number of images whose label is missing; absent if there are none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "u64")]
     pub missing: Option<u64>,

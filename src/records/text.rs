@@ -1,6 +1,6 @@
-//! What a source calls a patient, a study or an image: short plain text that no wrong value can enter, from a record,
-//! a remote, a bundle or a CSV. The only file that names the smol_str crate, which keeps such text without a place on
-//! the heap, as a row an image would need one otherwise.
+//! Identifiers of patients, studies and images in a source: short plain text, checked wherever it comes from: a record,
+//! a remote, a bundle or a CSV. The only file that uses the smol_str crate, which stores such text inline; otherwise
+//! each row of a manifest would need heap allocations.
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -11,10 +11,10 @@ use smol_str::SmolStr;
 
 use super::name::{MAX_NAME, is_plain_name, is_plain_text};
 
-/// Most bytes of the text.
+/// Maximum length in bytes.
 const MAX: usize = 64;
 
-/// Text that is no patient, study or image name.
+/// Text that is not a valid patient, study or name of an image.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{text:?} is not {what}: it must be {rule}")]
 pub struct BadText {
@@ -24,19 +24,19 @@ pub struct BadText {
 }
 
 /// What a patient and a study must be.
-const PLAIN_TEXT: &str = "plain text of 1 to 64 bytes, and no hash";
+const PLAIN_TEXT: &str = "plain text of 1 to 64 bytes and not a hash";
 /// What the name of an image must be.
 const PLAIN_NAME: &str = "a plain file name";
 
 /// A patient within a source, such as `13` or `p10-α`: plain text of 1 to 64 bytes.
 ///
-/// Digits alone are a number and have one spelling, without zeros in front: 1 and 00000001 are one patient.
-/// Numbers come first, by size, then everything else by its bytes.
+/// Digits alone are a number, which has one form, without leading zeros: 1 and 00000001 are the same patient.
+/// Numbers are sorted first, by size, then everything else by its bytes.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct PatientId(SmolStr);
 
-/// A study within a source: plain text of 1 to 64 bytes, as it is given.
-// Few sources name studies, so that it takes little room where there is none.
+/// A study within a source: unchanged plain text of 1 to 64 bytes.
+// Few sources name studies, so a missing study must take little memory.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct StudyId(Box<str>);
 
@@ -63,12 +63,12 @@ impl FromStr for PatientId {
     fn from_str(text: &str) -> Result<Self, BadText> {
         let zeros = text.bytes().take_while(|byte| *byte == b'0').count();
         let spelt = match is_number(text) {
-            // One digit stays: 0 and 000 are patient 0.
+            // One digit is kept: 0 and 000 are patient 0.
             true => &text[zeros.min(text.len().saturating_sub(1))..],
             false => text,
         };
         match is_number(spelt) && (1..MAX).contains(&spelt.len()) {
-            // Plain without a look at each character, as most are.
+            // A fast path without a check of each character, for most patients.
             true => Ok(PatientId(SmolStr::new(spelt))),
             false => plain("a patient", spelt).map(|text| PatientId(SmolStr::new(text))),
         }
@@ -108,7 +108,7 @@ impl PatientId {
         &self.0
     }
 
-    /// The number, of a patient that is called by one.
+    /// The number of a patient that is identified by one.
     pub fn number(&self) -> Option<u64> {
         if is_number(&self.0) { self.0.parse().ok() } else { None }
     }
@@ -178,8 +178,8 @@ impl PartialOrd for PatientId {
     }
 }
 
-/// Reads text that lies in the bytes at hand. bincode takes an owned one's length at its word and allocates
-/// that much before it looks whether so many bytes are there. JSON, in which records and jobs come, does not.
+/// Reads text that is entirely in the input. For an owned string bincode trusts the claimed length and
+/// allocates before it checks that this many bytes exist. JSON, the format of records and jobs, does not.
 struct Given<T>(std::marker::PhantomData<T>);
 
 impl<T: FromStr<Err = BadText> + AsRef<str>> serde::de::Visitor<'_> for Given<T> {
@@ -191,7 +191,7 @@ impl<T: FromStr<Err = BadText> + AsRef<str>> serde::de::Visitor<'_> for Given<T>
 
     fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<T, E> {
         let read: T = text.parse().map_err(E::custom)?;
-        // Two spellings of one value would be two objects.
+        // Two forms of one value would be two objects.
         match read.as_ref() == text {
             true => Ok(read),
             false => Err(E::custom(format!("{text:?} is written {:?}", read.as_ref()))),
@@ -250,7 +250,7 @@ macro_rules! text {
 }
 
 text! {
-    PatientId, MAX, "A patient within a source: plain text of 1 to 64 bytes; digits alone have no zeros in front.";
+    PatientId, MAX, "A patient within a source: plain text of 1 to 64 bytes; digits alone have no leading zeros.";
     StudyId, MAX, "A study within a source: plain text of 1 to 64 bytes.";
     ImageName, MAX_NAME, "The file name of an image: one plain component of a path.";
 }
@@ -294,7 +294,7 @@ mod tests {
         }
         assert!(patient(&"α".repeat(32)).as_str().len() == 64);
         let message = "".parse::<PatientId>().unwrap_err().to_string();
-        assert_eq!(message, "\"\" is not a patient: it must be plain text of 1 to 64 bytes, and no hash");
+        assert_eq!(message, "\"\" is not a patient: it must be plain text of 1 to 64 bytes and not a hash");
     }
 
     #[test]

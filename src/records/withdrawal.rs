@@ -1,7 +1,7 @@
-//! That data must not be used any more: whose, which images, why, and whether their bytes are gone for good.
+//! A withdrawal of data: the subject, its images, the reason, and whether the bytes are permanently removed.
 //!
-//! It names what it is about by text that is no link: a record must neither keep alive what it takes away, nor
-//! seem broken when that is gone.
+//! The record refers to objects by text that is not a link: it must neither keep withdrawn objects nor seem
+//! damaged when they are removed.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -9,29 +9,29 @@ use serde::{Deserialize, Serialize};
 use super::{Content, Descriptor, ImageUse, Kind, PatientId, Record, Travels};
 use crate::hash::{Hash, Id, Mention, Sha256};
 
-/// Data that must not be used any more, or that an earlier withdrawal was a mistake.
+/// Data that must not be used any more, or the revocation of an earlier withdrawal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Withdrawal {
-    /// Whom or what it is about.
+    /// The patient or image that is withdrawn.
     pub subject: Subject,
     /// Number of earlier withdrawals in the registry, so that a repeated withdrawal is another record.
     pub number: u64,
-    /// Why, in the words of who decided.
+    /// The reason in free text.
     pub reason: String,
-    /// When, in UTC.
+    /// Time in UTC.
     pub time: String,
     /// Name of the machine.
     pub host: String,
-    /// The command line, quoted as a shell takes it.
+    /// The command line, quoted for a shell.
     pub command: String,
-    /// The images that were known then, by name. What comes later is withdrawn with them.
+    /// The images known at that time, by name. Images that are added later are withdrawn too.
     pub images: Vec<WithdrawnImage>,
     /// Pictures of heat maps that show these images.
     pub pictures: Vec<Mention>,
-    /// Whether the bytes of images and pictures are removed for good.
+    /// Whether the bytes of images and pictures are permanently removed.
     pub purge: bool,
-    /// The withdrawal that this takes back, whose subject is the same.
+    /// The withdrawal that this one revokes, which has the same subject.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "crate::hash::Hash")]
     pub revokes: Option<Id<Withdrawal>>,
@@ -71,7 +71,7 @@ impl Record for Withdrawal {
     }
 }
 
-/// Whom or what a withdrawal is about.
+/// The subject of a withdrawal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Subject {
@@ -80,7 +80,7 @@ pub enum Subject {
         /// `Patient ID`.
         patient: PatientId,
     },
-    /// One image, under whatever name its bytes come.
+    /// One image, whatever name its bytes have.
     Image {
         /// `Image Index`: the file name.
         name: String,
@@ -96,7 +96,7 @@ impl std::fmt::Display for Subject {
     }
 }
 
-/// An image as data sets had it when it was withdrawn.
+/// An image with its properties at the time of the withdrawal.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct WithdrawnImage {
@@ -104,9 +104,9 @@ pub struct WithdrawnImage {
     pub name: String,
     /// `Patient ID`.
     pub patient: PatientId,
-    /// BLAKE3 of the image file; null in a data set of metadata only.
+    /// BLAKE3 of the image file; null in a metadata-only data set.
     pub blake3: Option<Mention>,
-    /// SHA-256 of the image file; null in a data set of metadata only.
+    /// SHA-256 of the image file; null in a metadata-only data set.
     pub sha256: Option<Sha256>,
     /// Size of the image file in bytes.
     pub bytes: u64,

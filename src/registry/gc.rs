@@ -1,7 +1,7 @@
-//! Removes what nothing needs any more: mark, then sweep.
+//! Removes unneeded objects: mark, then sweep.
 //!
-//! What is kept is found from the objects themselves, never from the index alone: an index that lost
-//! something must not cost an object.
+//! The objects to keep are determined from the objects themselves, never from the index alone, because a defect
+//! of the index must not cost an object.
 
 use std::collections::HashSet;
 use std::fs;
@@ -10,39 +10,40 @@ use std::path::Path;
 use super::survey::{Depth, Survey};
 use super::walk::Walk;
 use super::{Registry, RegistryError, io};
+use crate::digits::thousands;
 use crate::disk;
 use crate::hash::Hash;
 use crate::progress::{Progress, Unit};
 use crate::records::Kind;
 
-/// What is younger stays.
+/// Younger objects are kept.
 #[derive(Debug, Clone)]
 pub struct Cutoff {
     /// Seconds since 1970.
     pub seconds: i64,
-    /// The same as RFC 3339 in UTC, as events have it.
+    /// The same time as RFC 3339 in UTC, the form used in events.
     pub time: String,
 }
 
-/// An object that nothing needs.
+/// An unneeded object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Garbage {
     /// Its id.
     pub id: Hash,
-    /// What it is.
+    /// Its kind.
     pub kind: GarbageKind,
     /// Its size.
     pub bytes: u64,
 }
 
-/// What an object is that nothing needs; ordered so that nothing goes before what names it.
+/// Kind of an unneeded object; ordered so that an object is removed before the objects to which it refers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum GarbageKind {
     /// A record.
     Record(std::cmp::Reverse<Kind>),
     /// A packed array.
     Packed,
-    /// Neither.
+    /// Neither a record nor a packed array.
     Blob,
 }
 
@@ -59,23 +60,23 @@ impl std::fmt::Display for GarbageKind {
 /// What a sweep removed, or would remove.
 #[derive(Debug, Default)]
 pub struct Swept {
-    /// What went, in the order in which it did: nothing goes before what names it.
+    /// The removed objects in the order of removal: each before the objects to which it refers.
     pub removed: Vec<Garbage>,
-    /// Objects that stay, and their bytes.
+    /// Number of objects that are kept, and their bytes.
     pub kept: (u64, u64),
-    /// Those of them that stay only because they are young, or because something young names them.
+    /// Number and bytes of those that are kept only because they, or objects that refer to them, are young.
     pub young: (u64, u64),
     /// Folders of trainings whose run is recorded.
     pub finished: Vec<Hash>,
 }
 
 impl Registry {
-    /// Removes every object that no name, no result, no interrupted training and no entry of the log since
-    /// `cutoff` leads to, and that has been here since before `cutoff`. With `dry_run`, only says so.
+    /// Removes every object that is older than `cutoff` and not reachable from any name, result, interrupted
+    /// training or log entry since `cutoff`. With `dry_run`, only reports them.
     ///
     /// # Errors
-    /// Also whenever something that is kept is damaged or names what is not there: what else it needs
-    /// cannot be known then.
+    /// Among others, if an object to be kept is damaged or has a missing reference: then its other references
+    /// are unknown.
     pub fn gc(
         &self,
         cutoff: &Cutoff,
@@ -93,7 +94,7 @@ impl Registry {
         let there = |id: &Hash| objects.binary_search(id).is_ok();
         let withdrawn = self.withdrawn_in(&survey)?;
         let (roots, finished) = self.roots(&survey, cutoff)?;
-        // All that is reached from somewhere, but for what was marked before.
+        // All objects reachable from some objects, except for those marked before.
         let mark = |from: Vec<Hash>, marked: &HashSet<Hash>, strict: bool| {
             let mut reached = HashSet::new();
             let mut walk = Walk::from(from.into_iter().map(|id| (id, ())));
@@ -121,7 +122,7 @@ impl Registry {
                 recent.push(*id);
             }
         }
-        // Nobody has promised yet that what they name is there.
+        // The references of a young object need not exist yet.
         let young = mark(recent, &needed, false)?;
 
         let mut swept = Swept { finished, ..Swept::default() };
@@ -144,12 +145,12 @@ impl Registry {
         Ok(swept)
     }
 
-    /// What must stay, and the folders of trainings that nothing will go on with.
+    /// The objects that must be kept, and the folders of trainings that nobody will resume.
     fn roots(&self, survey: &Survey, cutoff: &Cutoff) -> Result<(Vec<Hash>, Vec<Hash>), RegistryError> {
         let view = self.view()?;
         let mut roots: Vec<Hash> = view.names()?.into_iter().map(|(_, id)| id).collect();
         let log = view.log()?;
-        // What the index knows and the objects do not is missing, and marking says so.
+        // An object that is in the index but not in the store is missing; marking reports it.
         for id in &log {
             roots.push(*id);
             let event = survey.events.get(id);
@@ -159,22 +160,24 @@ impl Registry {
             let recent = event.filter(|event| event.time >= cutoff.time);
             let changes = recent.into_iter().flat_map(|event| &event.names);
             for id in changes.flat_map(|change| [change.from, change.to]).flatten() {
-                // It may have been removed since, by a sweep that kept less; the index then knows it no more.
+                // An earlier sweep with a later cutoff may have removed it; then it is not in the index either.
                 if self.store.contains(&id) || view.kind(&id)?.is_some() {
                     roots.push(id);
                 }
             }
         }
-        // A record or manifest whose first bytes are damaged looks like any file; the index knows better.
+        // A record or manifest whose first bytes are damaged looks like any file, but the index still knows its
+        // references.
         let naming = view.all_referrers()?.into_iter().map(|(_, from, _)| from);
         let known = |id: &Hash| survey.records.contains_key(id) || survey.packed.contains_key(id);
         if let Some(id) = naming.filter(|id| !known(id)).find(|id| self.store.contains(id)) {
             return Err(unsound(format!("object {id} is damaged: its references have changed")));
         }
-        // Names that an index has lost are found in the log that the objects hold.
+        // Names that the index has lost are in the log, which the objects contain.
         let longest = survey.log(log.last().copied());
         if longest.len() > log.len() + 1 {
-            return Err(unsound(format!("the index is missing {} log entries", longest.len() - log.len())));
+            let lost = thousands((longest.len() - log.len()) as u64);
+            return Err(unsound(format!("the index is missing {lost} log entries")));
         }
         let results = survey.records.iter().filter(|(_, (kind, _))| kind.descriptor().is_result);
         roots.extend(results.map(|(id, _)| *id));
@@ -203,8 +206,9 @@ impl Registry {
         Ok((roots, finished))
     }
 
-    /// First the index forgets, then the objects go: records, what they name, what that names. Each round
-    /// is on the disk before the next, so that a crash leaves nothing that names what is gone.
+    /// Removes the objects first from the index, then from the store: records first, and each kind before the
+    /// kinds to which it refers. Each round is on the disk before the next, so that after a crash no object has
+    /// a missing reference.
     fn sweep(&self, survey: &Survey, swept: &Swept) -> Result<(), RegistryError> {
         for spec in &swept.finished {
             let live = self.training_folder(spec);

@@ -1,4 +1,4 @@
-//! What another registry made and this one takes over: bytes that arrive as they are, held to what they claim.
+//! Imports objects from another registry: bytes are stored unchanged after a check of what they claim to be.
 
 use super::{NameRequest, NewPacked, NewRecord, RegistryError, Transaction};
 use crate::hash::Hash;
@@ -27,15 +27,16 @@ impl Transaction<'_> {
         })
     }
 
-    /// Makes what was put so far durable, before anything comes that names it.
+    /// Makes the objects added so far durable, before any object that refers to them is added.
     pub fn settle(&self) -> Result<(), RegistryError> {
         Ok(self.batch.settle()?)
     }
 
-    /// Takes over a record as another registry wrote it. What it names is here or was taken over before.
+    /// Imports a record of another registry unchanged. The objects to which it refers must exist or have been
+    /// imported before.
     ///
     /// # Errors
-    /// Bytes that are no canonical record, and entries of a log, which belong to the registry that wrote them.
+    /// Bytes that are not a canonical record, and log entries, which belong to the registry that wrote them.
     pub fn adopt_record(&mut self, bytes: Vec<u8>) -> Result<(), RegistryError> {
         let id = Hash::of(&bytes);
         let wrong = |source| RegistryError::Codec { id, source };
@@ -49,18 +50,18 @@ impl Transaction<'_> {
         Ok(())
     }
 
-    /// Notes what a packed array names that was put as bytes and settled.
+    /// Records the references of a packed array that was added as bytes and settled.
     pub fn adopt_packed(&mut self, id: Hash, mut links: Vec<Hash>) {
         links.sort_unstable();
         self.packed.push(NewPacked { id, bytes: None, links });
     }
 
-    /// Lets records name these, which were removed for good, though they are not here.
+    /// Allows records to refer to these permanently removed objects.
     pub fn excuse(&mut self, gone: impl Iterator<Item = Hash>) {
         self.gone.extend(gone);
     }
 
-    /// Gives `id` a name unless that names something else; [`super::Committed::conflicts`] says if it does.
+    /// Gives `id` a name unless the name has another target; [`super::Committed::conflicts`] lists such names.
     pub fn name_untaken(&mut self, name: &str, id: Hash) -> Result<(), RegistryError> {
         self.request(NameRequest::Untaken(name.to_owned()), name, id)
     }

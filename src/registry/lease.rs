@@ -1,11 +1,13 @@
-//! Who changes the registry: many who add, or one who removes.
+//! Locks for changes of the registry: many processes that add objects, or one that removes objects.
 //!
-//! Whoever adds objects holds a shared lock from before the first object to behind the commit, so that
-//! nothing it found there is removed before it is named. Locks go with the process, however it ends.
+//! A process that adds objects holds a shared lock from before the first object until after the commit, so that
+//! no object it found is removed before the new record refers to it. The system releases the locks however a
+//! process ends.
 //!
-//! Those who add come and go all the time, so one who waits until there are none would wait for ever.
-//! Everybody therefore takes a turn first, those who add together, and keeps it until it has the lock:
-//! while one who removes waits, nobody new comes in.
+//! Processes that add objects come and go all the time, so a process that waits for a moment without any of
+//! them could wait forever. Therefore every process first takes a turn lock (shared for adding, exclusive for
+//! removing) and keeps it until it has the main lock: while one process waits to remove objects, no new process
+//! can start to add any.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::ErrorKind;
@@ -19,10 +21,10 @@ use crate::index::{IndexError, PATIENCE};
 
 const FILE: &str = "lock";
 const TURN: &str = "turn";
-/// How long one who removes keeps the others waiting: well under their patience.
+/// How long a process that removes objects blocks the others: much less than their own time limit.
 const HOLD_UP: Duration = Duration::from_secs(5);
 
-/// The right to change a registry, until it is dropped.
+/// The right to change a registry, until dropped.
 #[derive(Debug)]
 pub(crate) struct Lease {
     _file: File,
@@ -35,7 +37,7 @@ impl Registry {
         take(&self.root.join(FILE), File::try_lock_shared, PATIENCE)
     }
 
-    /// The right to look at all objects while none is removed; none where the registry cannot be written to.
+    /// The right to read all objects while none is removed; `None` if the registry is not writable.
     pub(crate) fn lease_to_look(&self) -> Result<Option<Lease>, RegistryError> {
         match self.lease_to_add() {
             Err(RegistryError::Io { source, .. })

@@ -1,4 +1,4 @@
-//! Records in memory, for unit tests: the real bytes and the real links, and no disk.
+//! Records in memory, for unit tests: with the real bytes and links, but without a disk.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -10,7 +10,7 @@ use crate::hash::{Digest, Hash, Id};
 use crate::records::{File, IMAGE, Kind, Packed, Record, Run, codec};
 use crate::store::StoreError;
 
-/// Objects by hash, and who names whom.
+/// Objects by hash, and their referrers.
 #[derive(Default)]
 pub(crate) struct MemoryStore {
     objects: HashMap<Hash, Vec<u8>>,
@@ -22,7 +22,7 @@ pub(crate) struct MemoryStore {
 }
 
 impl MemoryStore {
-    /// Adds a record; what it names need not be there.
+    /// Adds a record; the objects to which it refers need not exist.
     pub(crate) fn put<T: Record>(&mut self, record: &T) -> Id<T> {
         let bytes = codec::encode(record).unwrap();
         let links = codec::Header::read(&bytes).unwrap().links();
@@ -53,13 +53,13 @@ impl MemoryStore {
         id
     }
 
-    /// Adds a file from outside.
+    /// Adds an imported file.
     pub(crate) fn put_file(&mut self, bytes: &[u8]) -> File {
         self.put_blob(bytes);
         File::from(Digest::of(bytes))
     }
 
-    /// What a look at all objects would find.
+    /// The result of a survey of all objects.
     pub(crate) fn survey(&self) -> &Survey {
         &self.survey
     }

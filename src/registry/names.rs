@@ -8,8 +8,8 @@ use crate::index::IndexWriter;
 use crate::records::codec;
 use crate::records::{Event, NameChange};
 
-/// Whether `name` may be given: letters, digits and `._-+`, beginning with a letter or digit, and
-/// nothing that could be taken for the beginning of an id.
+/// Whether `name` is valid: letters, digits and `._-+`, starting with a letter or digit, and not mistakable for
+/// the start of an id.
 pub fn is_name(name: &str) -> bool {
     let first = name.bytes().next().is_some_and(|b| b.is_ascii_alphanumeric());
     let plain = name.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-+".contains(&b));
@@ -17,29 +17,29 @@ pub fn is_name(name: &str) -> bool {
     first && plain && !hex && name.len() <= 128
 }
 
-/// A name that something shall have.
+/// A requested name for an object.
 #[derive(Debug)]
 pub(super) enum NameRequest {
-    /// This one, whatever it names now.
+    /// This name, whatever its target is now.
     Exact(String),
-    /// This one, with a number behind it if it is taken.
+    /// This name, with a number appended if it is in use.
     Free(String),
-    /// This one, unless it names something else.
+    /// This name, unless it has another target.
     Untaken(String),
 }
 
-/// A name that was to be given and names something else.
+/// A requested name that has another target.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NameConflict {
     /// The name.
     pub name: String,
-    /// What it names.
+    /// Its current target.
     pub current: Hash,
-    /// What it was to name.
+    /// The requested target.
     pub wanted: Hash,
 }
 
-/// Names that were taken from one thing and given to another. Copies of a list are the same list.
+/// Names whose target has changed. Clones share the same list.
 #[derive(Debug, Clone, Default)]
 pub struct Moves(Arc<Mutex<Vec<NameChange>>>);
 
@@ -49,7 +49,7 @@ impl Moves {
         self.0.lock().expect("no thread panics while it holds this lock").extend(moved);
     }
 
-    /// Empties the list.
+    /// Empties the list and returns its entries.
     pub fn take(&self) -> Vec<NameChange> {
         std::mem::take(&mut *self.0.lock().expect("no thread panics while it holds this lock"))
     }
@@ -66,8 +66,8 @@ fn free_name(writer: &IndexWriter, base: &str) -> Result<String, RegistryError> 
 }
 
 impl Registry {
-    /// Changes names inside an index transaction. The event is durable before the commit; if the
-    /// commit then fails, it is an entry that no log leads to, and `reindex` prefers the longer chain.
+    /// Changes names inside an index transaction. The event is durable before the commit; if the commit then
+    /// fails, the event belongs to no log, and `reindex` prefers the longer chain.
     pub(super) fn change_names(
         &self,
         writer: &mut IndexWriter,
@@ -84,7 +84,7 @@ impl Registry {
             if let (NameRequest::Untaken(_), Some(from)) = (request, from.filter(|from| from != to)) {
                 conflicts.push(NameConflict { name, current: from, wanted: *to });
             } else if from != Some(*to) {
-                // What had no name may have been removed since it was looked up, before the lease.
+                // An object without a name may have been removed between its lookup and the lease.
                 self.store.size(to)?;
                 writer.set_name(&name, Some(*to))?;
                 changes.push(NameChange { name, from, to: Some(*to) });
@@ -117,7 +117,7 @@ impl Registry {
         Ok(writer.push_log(event.seq, &id)?)
     }
 
-    /// Removes a name; what it named stays.
+    /// Removes a name; its target stays.
     pub fn remove_name(&self, name: &str, stamp: &Stamp) -> Result<(), RegistryError> {
         let _lease = self.lease_to_add()?;
         self.index.write(|writer| {

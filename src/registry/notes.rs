@@ -1,4 +1,4 @@
-//! What people wrote about records.
+//! Notes that people wrote about records.
 
 use std::collections::HashSet;
 
@@ -8,14 +8,15 @@ use crate::index::View;
 use crate::records::Note;
 
 impl Registry {
-    /// The newest note about a record; none where there is none or where the newest takes the one before away.
+    /// The newest note about a record; `None` if there is none or if the newest note removes the previous one.
     ///
-    /// Of several that nothing replaces, as two people can write them who then exchange, the latest counts.
+    /// Of several notes that no other note replaces (two people can write them and then exchange registries),
+    /// the latest counts.
     pub fn note(&self, view: &View, about: &Hash) -> Result<Option<(Id<Note>, Note)>, RegistryError> {
         Ok(self.last_note(view, about)?.filter(|(_, note)| !note.text.is_empty()))
     }
 
-    /// The newest note about a record, also one that takes the one before away.
+    /// The newest note about a record, including one that removes the previous note.
     pub fn last_note(&self, view: &View, about: &Hash) -> Result<Option<(Id<Note>, Note)>, RegistryError> {
         let mut notes = self.referring::<Note>(view, about)?;
         notes.retain(|(_, note)| note.about == *about);

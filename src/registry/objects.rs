@@ -1,4 +1,4 @@
-//! Where objects are read: a registry, or what was taken out of one.
+//! Sources of objects: a registry, or an excerpt of one.
 
 use super::walk::runs_of;
 use super::{Registry, RegistryError};
@@ -8,17 +8,17 @@ use crate::records::{
     Weights, codec,
 };
 
-/// Whatever objects are read from.
+/// A source of objects.
 pub trait Objects {
     /// Reads an object and checks it against its id.
     fn bytes(&self, id: &Hash) -> Result<Vec<u8>, RegistryError>;
 
-    /// Whether an object that is named is not here, and need not be. Nothing need not be in a registry.
+    /// Whether a referenced object is absent and need not be present. Never the case in a registry.
     fn lacks(&self, _: &Hash) -> bool {
         false
     }
 
-    /// The runs whose checkpoint a file is, in the order of their ids.
+    /// The runs whose checkpoint the file is, sorted by id.
     fn runs_of(&self, file: &Hash) -> Result<Vec<Id<Run>>, RegistryError>;
 }
 
@@ -28,8 +28,8 @@ impl dyn Objects + '_ {
         codec::decode(&self.bytes(&id.hash)?).map_err(|source| RegistryError::Codec { id: id.hash, source })
     }
 
-    /// The runs whose checkpoint some weights are: those that were there when these were imported, and those that have
-    /// come since.
+    /// The runs whose checkpoint these weights are: those known when the weights were imported, and those added
+    /// since.
     pub fn origins(&self, weights: Id<Weights>) -> Result<Vec<Id<Run>>, RegistryError> {
         let weights = self.get(weights)?;
         let mut runs = self.runs_of(&weights.file.object.hash)?;
@@ -120,7 +120,7 @@ impl Registry {
         (self as &dyn Objects).get(id)
     }
 
-    /// The runs whose checkpoint some weights are; see [`Objects`].
+    /// The runs whose checkpoint these weights are; see [`Objects`].
     pub fn origins(&self, weights: Id<Weights>) -> Result<Vec<Id<Run>>, RegistryError> {
         (self as &dyn Objects).origins(weights)
     }

@@ -1,7 +1,7 @@
-//! Removes the bytes of withdrawn images for good, with all that was derived from them.
+//! Permanently removes the bytes of withdrawn images and everything derived from them.
 //!
-//! Records stay, so manifests go on to name what is gone; the withdrawal, which is on the disk before the first byte goes,
-//! says why. Whatever ends this half-way, the same call does the rest.
+//! Records stay, so manifests still refer to the removed images; the withdrawal, which is on the disk before
+//! the first byte is removed, gives the reason. After an interruption, the same call finishes the purge.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -18,13 +18,13 @@ use crate::store::StoreError;
 /// What a purge removed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Purged {
-    /// Objects.
+    /// Number of removed objects.
     pub objects: u64,
     /// Their bytes.
     pub bytes: u64,
-    /// Those of them that have a second name outside of the registry, where the bytes still are.
+    /// Number of them that have another hard link outside the registry, so that the bytes still exist.
     pub linked: u64,
-    /// Files of derived pixels and features.
+    /// Number of removed files with derived pixels and features.
     pub cached: u64,
 }
 
@@ -32,12 +32,12 @@ pub struct Purged {
 const PICTURED: [&str; 2] = ["object", "picture"];
 
 impl Registry {
-    /// Removes objects that a recorded withdrawal purges, and everything in the cache that may hold their pixels.
+    /// Removes the objects of a recorded purge, and everything in the cache that may contain their pixels.
     pub fn purge(&self, objects: &[Hash]) -> Result<Purged, RegistryError> {
         let _lease = self.lease_to_remove()?;
         let manifests = self.manifests_of(&self.view()?, objects)?;
         self.not_in_use(&manifests)?;
-        // First what is derived: while an object is there, whoever looks sees that something is left to do.
+        // Derived files first: while an object exists, it shows that the purge is not finished.
         let mut purged = Purged { cached: self.forget_pixels(&manifests)?, ..Purged::default() };
         for id in objects {
             let path = self.store.path(id);
@@ -60,7 +60,7 @@ impl Registry {
         Ok(purged)
     }
 
-    /// The manifests that name any of these as an image.
+    /// The manifests that refer to any of these as an image.
     fn manifests_of(&self, view: &View, objects: &[Hash]) -> Result<Vec<Hash>, RegistryError> {
         let mut manifests = Vec::new();
         for id in objects {
@@ -72,7 +72,7 @@ impl Registry {
         Ok(manifests)
     }
 
-    /// Asserts that no process trains on a data set of these manifests: it would put pixels into the cache again.
+    /// Asserts that no process trains on a data set of these manifests: it would add pixels to the cache again.
     fn not_in_use(&self, manifests: &[Hash]) -> Result<(), RegistryError> {
         for entry in fs::read_dir(self.live_folder()).into_iter().flatten().flatten() {
             let name = entry.file_name();
@@ -87,13 +87,13 @@ impl Registry {
         Ok(())
     }
 
-    /// Asserts that [`Registry::purge`] can begin.
+    /// Asserts that [`Registry::purge`] can start.
     pub fn can_purge(&self, view: &View, objects: &[Hash]) -> Result<(), RegistryError> {
         self.not_in_use(&self.manifests_of(view, objects)?)
     }
 
-    /// Removes the pixels of whole data sets, which are made again in minutes, and all features, whose
-    /// files do not say what they are of.
+    /// Removes the pixels of whole data sets, which take minutes to recompute, and all features, because their
+    /// files do not say to which images they belong.
     fn forget_pixels(&self, manifests: &[Hash]) -> Result<u64, RegistryError> {
         let mut all_removed = 0;
         for (folder, all) in [("pixels", false), ("features", true)] {
@@ -120,8 +120,8 @@ impl Registry {
         Ok(all_removed)
     }
 
-    /// Whether all that names an object names it as an image or as its picture. Nothing else can be purged: a
-    /// withdrawal that somebody made up must not excuse that a checkpoint is missing.
+    /// Whether every reference to an object is as an image or as the picture of a heat map. Nothing else can be
+    /// purged: a forged withdrawal must not excuse a missing checkpoint.
     pub fn is_picture(&self, view: &View, id: &Hash) -> Result<bool, RegistryError> {
         for (from, roles) in view.referrers(id)? {
             if roles == IMAGE {

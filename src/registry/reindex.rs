@@ -1,4 +1,4 @@
-//! Builds the index anew from the objects alone.
+//! Rebuilds the index from the objects alone.
 
 use super::survey::{Depth, Survey, breaks, replay};
 use super::{Registry, RegistryError};
@@ -6,37 +6,37 @@ use crate::hash::Hash;
 use crate::index::IndexWriter;
 use crate::progress::{Progress, Unit};
 
-/// What a rebuild found.
+/// The result of a rebuild.
 #[derive(Debug, Default)]
 pub struct Reindexed {
-    /// Objects in the store.
+    /// Number of objects in the store.
     pub objects: u64,
-    /// Records among them.
+    /// Number of records among them.
     pub records: u64,
-    /// Names that came back.
+    /// Number of restored names.
     pub names: u64,
-    /// Entries of the log that came back.
+    /// Number of restored log entries.
     pub log: u64,
-    /// Objects that cannot be read as what they are; `reg verify` says more.
+    /// Objects that cannot be read; `reg verify` shows details.
     pub damaged: Vec<Hash>,
-    /// What records, manifests and names name and what is not there.
+    /// Missing targets of records, manifests and names.
     pub missing: Vec<Hash>,
-    /// What is wrong with the log.
+    /// Problems of the log.
     pub breaks: Vec<String>,
 }
 
 impl Reindexed {
-    /// Whether all came back, as far as the objects can say.
+    /// Whether everything was restored, as far as the objects show.
     pub fn is_whole(&self) -> bool {
         self.damaged.is_empty() && self.missing.is_empty() && self.breaks.is_empty()
     }
 }
 
 impl Registry {
-    /// Makes the index again from the objects: kinds, links, names and their log.
+    /// Rebuilds the index from the objects: kinds, links, names and the log.
     ///
-    /// Records are ordered by the time of their files. Of events that continue the same entry, which
-    /// a crash can leave, the one counts that the index knows, else the longest chain.
+    /// Records are ordered by the time of their files. Of events that continue the same entry, which a crash
+    /// can leave, the valid one is the event that the index knows, otherwise the one with the longest chain.
     pub fn reindex(&self, progress: &dyn Progress) -> Result<Reindexed, RegistryError> {
         let _lease = self.lease_to_add()?;
         let head =
@@ -44,8 +44,8 @@ impl Registry {
         self.index.rebuild(|writer| self.fill(writer, head, progress))
     }
 
-    /// Fills an emptied index. The objects are looked through inside the transaction, so that what other
-    /// processes commit meanwhile comes after it and is not lost.
+    /// Fills an emptied index. The objects are read inside the transaction, so that commits of other processes
+    /// come after it and are not lost.
     fn fill(
         &self,
         writer: &mut IndexWriter,
@@ -57,7 +57,7 @@ impl Registry {
         let survey = self.survey(&objects, Depth::Records, progress);
         progress.end();
 
-        // By time, then id: the order does not depend on the order of the folders.
+        // By time, then id, so that the order of the folders does not matter.
         let aged = survey.records.keys().map(|id| Ok((self.age(id)?, id)));
         let mut records: Vec<_> = aged.collect::<Result<_, RegistryError>>()?;
         records.sort_unstable();
@@ -98,7 +98,7 @@ impl Registry {
 }
 
 fn write_links(writer: &mut IndexWriter, survey: &Survey) -> Result<(), RegistryError> {
-    // Cheapest in the order of the table.
+    // Fastest in the order of the table.
     let mut mentions: Vec<_> = survey.mentions().collect();
     mentions.sort_unstable();
     Ok(writer.mentions(mentions.iter().map(|(to, from, role)| (*to, *from, role.as_str())))?)

@@ -1,4 +1,4 @@
-//! What the objects themselves say, without the index: who is a record, who names whom.
+//! Kinds and references of all objects, read from the objects themselves, without the index.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
@@ -15,28 +15,29 @@ use crate::store::{Store, StoreError};
 /// How much of each object is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Depth {
-    /// All of it, and it is hashed.
+    /// All of it is read and hashed.
     Everything,
-    /// What is or may be a record or packed array is read and hashed; of the rest, the first bytes.
+    /// Records and packed arrays, and what may be one, are read and hashed; of other objects only the first
+    /// bytes are read.
     Records,
 }
 
-/// What a look at objects found.
+/// The result of reading objects.
 #[derive(Debug, Default)]
 pub struct Survey {
-    /// Bytes of the objects that were read whole.
+    /// Number of bytes of the objects that were read completely.
     pub bytes: u64,
-    /// The records, but for events, with their kinds and links.
+    /// The records except for events, with their kinds and links.
     pub records: HashMap<Hash, (Kind, Vec<codec::Link>)>,
-    /// The packed arrays and the images that each names, ascending.
+    /// The packed arrays and the images to which each refers, ascending.
     pub packed: HashMap<Hash, Vec<Hash>>,
-    /// The entries of the log, whether a log leads to them or not.
+    /// The log entries, whether they belong to a log or not.
     pub events: HashMap<Hash, Event>,
-    /// Objects that are not what they should be, and why.
+    /// Damaged objects, and what is wrong with them.
     pub problems: Vec<(Hash, String)>,
 }
 
-/// What one object is.
+/// The kind of one object.
 enum Found {
     Blob,
     Record { kind: Kind, links: Vec<codec::Link> },
@@ -45,7 +46,7 @@ enum Found {
 }
 
 impl Registry {
-    /// Looks at objects, in parallel; `progress` advances by one for each.
+    /// Reads objects in parallel; `progress` advances by one for each.
     pub fn survey(&self, ids: &[Hash], depth: Depth, progress: &dyn Progress) -> Survey {
         let look = |buffer: &mut Vec<u8>, id: &Hash| {
             let found = examine(&self.store, id, depth, buffer);
@@ -69,7 +70,7 @@ impl Registry {
 }
 
 impl Survey {
-    /// Adds what another look at other objects found.
+    /// Adds the result of reading other objects.
     pub fn extend(&mut self, other: Survey) {
         self.bytes += other.bytes;
         self.records.extend(other.records);
@@ -78,13 +79,13 @@ impl Survey {
         self.problems.extend(other.problems);
     }
 
-    /// What an object names.
+    /// The objects to which an object refers.
     pub fn links(&self, id: &Hash) -> impl Iterator<Item = Hash> + '_ {
         let record = self.records.get(id).into_iter().flat_map(|(_, links)| links.iter().map(|link| link.to));
         record.chain(self.packed.get(id).into_iter().flatten().copied())
     }
 
-    /// Every mention of an object: who is named, by whom, as what; as the index has them.
+    /// Every reference, in the form of the index: object, referrer, roles.
     pub fn mentions(&self) -> impl Iterator<Item = (Hash, Hash, String)> + '_ {
         let records = self.records.iter().flat_map(|(from, (_, links))| {
             super::roles(links.clone()).into_iter().map(|(to, role)| (to, *from, role))
@@ -94,11 +95,11 @@ impl Survey {
             .chain(packed.flat_map(|(from, images)| images.iter().map(|to| (*to, *from, IMAGE.to_owned()))))
     }
 
-    /// The log: the longest chain of events through `head`, if that is one of them, first entry first.
+    /// The log: the longest chain of events that contains `head`, if `head` is one of them; first entry first.
     ///
-    /// A crash behind an event and before the commit that it belongs to leaves an event that continues the
-    /// same one as another; so the end of the log that an index knows decides. Among chains of the same
-    /// length, the later one counts, then the one whose end has the greater id.
+    /// A crash after writing an event and before its commit leaves two events that continue the same one; so
+    /// the end of the log in the index decides. Of several chains of the same length the later one is valid,
+    /// then the one whose end has the greater id.
     pub fn log(&self, head: Option<Hash>) -> Vec<(Hash, &Event)> {
         let mut ends: Vec<(&Hash, &Event)> = self.events.iter().collect();
         ends.sort_by_key(|(id, event)| (event.seq, &event.time, **id));
@@ -109,7 +110,7 @@ impl Survey {
         chains.find(through).unwrap_or_default()
     }
 
-    /// The events that lead to one, as far back as they are there.
+    /// The predecessors of an event, as far back as they exist.
     fn chain(&self, end: Hash) -> Vec<(Hash, &Event)> {
         let mut chain: Vec<(Hash, &Event)> = Vec::new();
         let mut next = Some(end);
@@ -122,7 +123,7 @@ impl Survey {
     }
 }
 
-/// What came of looking at an object.
+/// The result of reading one object.
 struct Looked {
     bytes: u64,
     found: Found,
@@ -150,7 +151,7 @@ fn examine(store: &Store, id: &Hash, depth: Depth, buffer: &mut Vec<u8>) -> Look
     match store.verify(id, MAX_RECORD, buffer) {
         Ok(bytes) if bytes > MAX_RECORD => Looked::at(bytes, understand_long(store, id)),
         Ok(bytes) => Looked::at(bytes, understand(buffer)),
-        // Its bytes may be right all the same, and then what they say counts.
+        // Its bytes may still be right; then its content counts.
         Err(StoreError::Exposed { found, .. }) => match store.read(id) {
             Ok(bytes) => {
                 let problem = format!("{found}, so any program can change it; restore it with `chmod 444`");
@@ -169,7 +170,7 @@ fn examine(store: &Store, id: &Hash, depth: Depth, buffer: &mut Vec<u8>) -> Look
     }
 }
 
-/// Whether an object begins like a record or packed array.
+/// Whether an object starts like a record or packed array.
 fn may_be_ours(store: &Store, id: &Hash) -> Result<bool, StoreError> {
     let head = store.head(id)?;
     Ok(head.first() == Some(&b'{') || is_packed(&head))
@@ -179,7 +180,7 @@ fn is_packed(bytes: &[u8]) -> bool {
     PackedKind::of(bytes).is_some()
 }
 
-/// A packed array may be longer than what is kept while it is hashed; a record may not.
+/// A packed array may be longer than the bytes that are kept while hashing; a record may not.
 fn understand_long(store: &Store, id: &Hash) -> Result<Found, String> {
     let read = |id| store.read(id).map_err(|e| e.to_string());
     match may_be_ours(store, id).map_err(|e| e.to_string())? {
@@ -197,7 +198,7 @@ fn understand(bytes: &[u8]) -> Result<Found, String> {
         images.dedup();
         return Ok(Found::Packed { images });
     }
-    // JSON from outside may look like a record; one of ours always has a kind that is known here.
+    // Imported JSON may look like a record; a record always has a known kind.
     let Ok(header) = codec::Header::read(bytes) else { return Ok(Found::Blob) };
     if header.kind == Kind::Event {
         return codec::decode(bytes).map(|event| Found::Event(Box::new(event))).map_err(|e| e.to_string());
@@ -206,7 +207,7 @@ fn understand(bytes: &[u8]) -> Result<Found, String> {
     Ok(Found::Record { links: header.links(), kind: header.kind })
 }
 
-/// The changes of a log applied in order: names, and what each names at the end.
+/// The names and targets after applying the changes of a log in order.
 pub fn replay<'e>(log: impl IntoIterator<Item = &'e Event>) -> BTreeMap<String, Hash> {
     let mut names = BTreeMap::new();
     for change in log.into_iter().flat_map(|event| &event.names) {
@@ -218,7 +219,7 @@ pub fn replay<'e>(log: impl IntoIterator<Item = &'e Event>) -> BTreeMap<String, 
     names
 }
 
-/// What is wrong with the order of a log's entries.
+/// Problems with the order of log entries.
 pub fn breaks(log: &[(Hash, &Event)]) -> Vec<String> {
     let mut before: Option<Id<Event>> = None;
     let mut problems = Vec::new();

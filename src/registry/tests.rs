@@ -1,4 +1,4 @@
-//! What a registry promises: names, references that lead somewhere, and an index that can be lost.
+//! The promises of a registry: names, references without missing targets, and an index that can be lost.
 
 use tempfile::TempDir;
 
@@ -66,7 +66,7 @@ fn a_record_that_names_what_is_not_there_is_refused() {
     let view = registry.view().unwrap();
     assert_eq!((view.records().unwrap(), view.names().unwrap(), view.log().unwrap()), (0, vec![], vec![]));
 
-    // With the object in the same transaction it may be named.
+    // With the object in the same transaction the name is accepted.
     drop(view);
     let mut transaction = registry.transaction().unwrap();
     transaction.put(&software).unwrap();
@@ -115,7 +115,7 @@ fn what_fits_nothing_or_several_objects_is_refused() {
         "{unknown}"
     );
 
-    // Another object whose id begins with the same digits.
+    // Another object whose id starts with the same digits.
     let twin: Hash = format!("{}{}", &digits[..10], "0".repeat(54)).parse().unwrap();
     std::fs::write(registry.store().path(&twin), b"").unwrap();
     let ambiguous = registry.resolve(&view, &digits[..10]).unwrap_err();
@@ -126,7 +126,7 @@ fn what_fits_nothing_or_several_objects_is_refused() {
     assert_eq!(registry.resolve(&view, &digits).unwrap(), id.hash);
 }
 
-/// All that an index can be asked.
+/// All answers of an index.
 fn answers(registry: &Registry) -> String {
     let view = registry.view().unwrap();
     let kinds: Vec<_> = records::Kind::ALL
@@ -164,7 +164,7 @@ fn a_lost_or_damaged_index_comes_back_with_its_names_and_log() {
         assert_eq!(answers(&registry), before);
         assert_eq!((found.records, found.names, found.log, found.damaged.len()), (3, 2, 5, 0));
     }
-    // Over a sound index too, which says what is no longer true.
+    // Also over an intact index, which has an entry that is no longer true.
     registry
         .index
         .write(|writer| {
@@ -174,12 +174,12 @@ fn a_lost_or_damaged_index_comes_back_with_its_names_and_log() {
         .unwrap();
     registry.reindex(&Silent).unwrap();
     assert_eq!(answers(&registry), before);
-    // The log goes on where it was.
+    // The log continues where it ended.
     add(&registry, "four", "d");
     assert_eq!(registry.view().unwrap().log().unwrap().len(), 6);
 }
 
-/// Leaves an event that no log leads to, as a crash between its writing and the commit does.
+/// Leaves an event that belongs to no log, as a crash between its writing and the commit does.
 fn orphan(registry: &Registry, seq: u64, prev: Hash, time: &str, name: &str, to: Hash) {
     let names = vec![NameChange { name: name.to_owned(), from: None, to: Some(to) }];
     let event = records::Event {
@@ -199,17 +199,17 @@ fn of_two_chains_of_events_the_known_one_counts_then_the_longer_then_the_later()
     let (_dir, registry) = registry();
     let one = add(&registry, "one", "a");
     let log = |registry: &Registry| registry.view().unwrap().log().unwrap();
-    // It is the second entry, and later than all that follow; but another one has a successor.
+    // The orphan is the second entry and later than all that follow, but another second entry has a successor.
     orphan(&registry, 2, log(&registry)[0], "2099-01-01T00:00:00Z", "shorter", one.hash);
     add(&registry, "two", "b");
     add(&registry, "three", "c");
-    // As long as the log, and earlier than its end.
+    // As long as the log, with an earlier end.
     orphan(&registry, 3, log(&registry)[1], "2026-01-01T00:00:00Z", "earlier", one.hash);
     let before = log(&registry);
     registry.reindex(&Silent).unwrap();
     assert_eq!((names(&registry), log(&registry)), (["a", "b", "c"].map(str::to_owned).into(), before));
 
-    // As long as the log, and later: the command had done all but its last step.
+    // As long as the log, with a later end: the command had done everything except for its last step.
     orphan(&registry, 3, log(&registry)[1], "2027-01-01T00:00:00Z", "later", one.hash);
     registry.reindex(&Silent).unwrap();
     assert_eq!(names(&registry), ["a", "b", "c"], "the index knows better");
@@ -245,7 +245,7 @@ fn a_registry_is_made_once_and_found_from_below() {
     for named in [dir.path(), registry.root()] {
         assert_eq!(Registry::load(named).unwrap().root(), registry.root());
     }
-    // The nearest one counts.
+    // The nearest one is used.
     let nearer = Registry::init(&dir.path().join("a")).unwrap();
     assert_eq!(Registry::find(&below).unwrap().root(), nearer.root());
 }

@@ -1,9 +1,9 @@
-//! The one walk over lineage, and the one place that says what its edges are.
+//! The only walk over lineage, and the only definition of its edges.
 //!
-//! An object names its inputs; that is an edge. Three more follow from other records: from weights to the runs
-//! whose checkpoint they are, whichever came first; from an execution to what it made, beside which it stands;
-//! from a manifest to its images. [`inputs`] and [`results`] give them all, towards the inputs and towards the
-//! results; [`Walk`] follows them breadth first and keeps nothing but ids.
+//! An object refers to its inputs; each reference is an edge. Three more edges follow from other records: from
+//! weights to the runs whose checkpoint they are, whichever came first; from an execution to its result; from a
+//! manifest to its images. [`inputs`] and [`results`] return all edges towards the inputs and towards the
+//! results; [`Walk`] follows them breadth first and stores only ids.
 
 use std::borrow::Cow;
 use std::collections::{HashSet, VecDeque};
@@ -17,36 +17,36 @@ use crate::index::View;
 use crate::records::codec::Link;
 use crate::records::{Kind, role};
 
-/// One object's mention of another.
+/// A reference from one object to another.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Edge {
-    /// The one that names.
+    /// The referrer.
     pub from: Hash,
-    /// The one that is named: an input of `from`.
+    /// The target: an input of `from`.
     pub to: Hash,
-    /// The part that it plays.
+    /// The role of the target.
     pub role: Cow<'static, str>,
 }
 
 impl Edge {
-    /// The end that is not `id`.
+    /// The end of the edge that is not `id`.
     pub fn other(&self, id: &Hash) -> Hash {
         if self.from == *id { self.to } else { self.from }
     }
 }
 
-/// The part of the checkpoint in a run.
+/// The role of the checkpoint in a run.
 pub const CHECKPOINT: &str = "checkpoint";
-/// The part of the bytes in weights.
+/// The role of the bytes in weights.
 pub const WEIGHTS_FILE: &str = "file";
-/// The part of a result in its execution.
+/// The role of a result in its execution.
 pub const MADE: &str = "made";
-/// The part of a run whose checkpoint some weights are.
+/// The role, in weights, of the run whose checkpoint they are.
 const ORIGIN: &str = "runs";
 
-/// Objects of a breadth-first walk that were reached, and those whose neighbours were not looked at yet.
+/// The reached objects of a breadth-first walk, and those whose neighbours have not been visited yet.
 ///
-/// `T` says how an object was reached. Whoever walks decides by [`Walk::reach`] which edges are followed.
+/// `T` says how an object was reached. The caller decides by [`Walk::reach`] which edges are followed.
 #[derive(Debug)]
 pub struct Walk<T> {
     seen: HashSet<Hash>,
@@ -54,7 +54,7 @@ pub struct Walk<T> {
 }
 
 impl<T> Walk<T> {
-    /// Begins at some objects, each once.
+    /// Starts at some objects, each once.
     pub fn from(roots: impl IntoIterator<Item = (Hash, T)>) -> Self {
         let mut walk = Walk { seen: HashSet::new(), frontier: VecDeque::new() };
         for (id, how) in roots {
@@ -63,7 +63,7 @@ impl<T> Walk<T> {
         walk
     }
 
-    /// Follows an edge to an object; says whether it was not reached before.
+    /// Follows an edge to an object; returns whether the object is new.
     pub fn reach(&mut self, id: Hash, how: T) -> bool {
         let new = self.seen.insert(id);
         if new {
@@ -72,33 +72,33 @@ impl<T> Walk<T> {
         new
     }
 
-    /// Counts an object as reached that leads nowhere; says whether it was not reached before.
+    /// Marks an object as reached without visiting its neighbours; returns whether the object is new.
     pub fn pass(&mut self, id: Hash) -> bool {
         self.seen.insert(id)
     }
 
-    /// Takes the next object.
+    /// Returns the next object.
     pub fn step(&mut self) -> Option<(Hash, T)> {
         self.frontier.pop_front()
     }
 
-    /// Takes all objects that are as near as the next one, for a source that reads many at once.
+    /// Returns all objects at the same distance as the next one, for sources that read many at once.
     pub fn wave(&mut self) -> Vec<(Hash, T)> {
         self.frontier.drain(..).collect()
     }
 
-    /// Lets an object be reached again: this time it was not followed.
+    /// Lets an object be reached again, because the walk did not visit its neighbours.
     pub fn forget(&mut self, id: &Hash) {
         self.seen.remove(id);
     }
 }
 
-/// Who names whom, asked of an index, a survey, a bundle.
+/// References between objects, from an index, a survey or a bundle.
 pub trait Lineage {
-    /// The kind of a record; none of other objects.
+    /// The kind of a record; `None` for other objects.
     fn kind(&self, id: &Hash) -> Result<Option<Kind>, RegistryError>;
 
-    /// Who names an object, and as what (roles separated by commas).
+    /// The referrers of an object and the roles of the object in them (separated by commas).
     fn referrers(&self, id: &Hash) -> Result<Vec<(Hash, String)>, RegistryError>;
 }
 
@@ -112,10 +112,10 @@ impl Lineage for View {
     }
 }
 
-/// The edges from a record towards its inputs, and from what stands beside it: at most one to each object.
+/// The edges from a record towards its inputs and its executions: at most one to each object.
 ///
-/// An execution is reached from what it made, so it leads on to its program only, unless it `is_root`, where the
-/// walk begins.
+/// An execution is reached from its result, so only the edge to its software is followed, unless the execution
+/// `is_root`, the start of the walk.
 pub fn inputs(
     lineage: &dyn Lineage,
     id: Hash,
@@ -144,14 +144,15 @@ pub fn inputs(
     Ok(edges)
 }
 
-/// What an execution made: towards the results, a program leads there by way of its executions. None of other kinds.
+/// The result of an execution: towards the results, the edges of software lead through executions. Empty for
+/// other kinds.
 pub fn made_by(kind: Kind, links: &[Link]) -> impl Iterator<Item = Hash> {
     let made = links.iter().filter(move |link| kind.descriptor().is_beside && link.role == MADE);
     made.map(|link| link.to)
 }
 
-/// The edges from an object towards what names it, and, if it is a run with this checkpoint, towards weights
-/// that are that: at most one from each object.
+/// The edges from an object towards its referrers and, for a run with this checkpoint, towards weights that are
+/// its checkpoint: at most one from each object.
 pub fn results(
     lineage: &dyn Lineage,
     id: Hash,
@@ -163,7 +164,7 @@ pub fn results(
         naming.insert(from);
         edges.push(Edge { from, to: id, role: role(&key) });
     }
-    // Weights that were here before the run name its checkpoint alone.
+    // Weights imported before their run refer only to the checkpoint file.
     for (from, _) in checkpoint.map_or(Ok(Vec::new()), |file| lineage.referrers(&file))? {
         if !naming.contains(&from) && lineage.kind(&from)? == Some(Kind::Weights) {
             edges.push(Edge { from, to: id, role: ORIGIN.into() });
@@ -172,7 +173,7 @@ pub fn results(
     Ok(edges)
 }
 
-/// The runs whose checkpoint a file is, in the order of their ids.
+/// The runs whose checkpoint the file is, sorted by id.
 pub fn runs_of(lineage: &dyn Lineage, file: &Hash) -> Result<Vec<Hash>, RegistryError> {
     let mut runs = Vec::new();
     for (from, roles) in lineage.referrers(file)? {
@@ -184,7 +185,7 @@ pub fn runs_of(lineage: &dyn Lineage, file: &Hash) -> Result<Vec<Hash>, Registry
     Ok(runs)
 }
 
-/// Whether one of the roles is this.
+/// Whether `role` is one of the roles.
 pub fn plays(roles: &str, role: &str) -> bool {
     roles.split(',').any(|one| one == role)
 }

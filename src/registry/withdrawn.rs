@@ -1,7 +1,7 @@
-//! What has been withdrawn, as far as a registry knows: one look at all its withdrawals.
+//! All withdrawals that a registry knows, collected at once.
 //!
-//! They are few and nothing links to them, so they are read whole whenever somebody asks. A withdrawal of a patient
-//! or an image also covers what comes later: another picture of the patient, the same picture under another name.
+//! They are few and nothing links to them, so all are read each time. A withdrawal of a patient or an image
+//! also covers images that are added later: another image of the patient, the same image under another name.
 
 use std::collections::{HashMap, HashSet};
 use std::fs;
@@ -21,13 +21,13 @@ pub struct Withdrawn {
     names: HashMap<String, usize>,
     objects: HashMap<Hash, usize>,
     purged: HashMap<Hash, usize>,
-    /// Removed for good once, whether that was taken back or not.
+    /// Purged objects, also if the withdrawal was revoked later.
     gone: HashMap<Hash, usize>,
     revoked: HashSet<Hash>,
 }
 
 impl Withdrawn {
-    /// Puts withdrawals together, oldest first.
+    /// Collects withdrawals, oldest first.
     pub fn of(records: Vec<(Id<Withdrawal>, Withdrawal)>) -> Self {
         let revoked = records.iter().filter_map(|(_, record)| record.revokes).map(|id| id.hash).collect();
         let mut withdrawn = Withdrawn { revoked, ..Withdrawn::default() };
@@ -58,19 +58,19 @@ impl Withdrawn {
         self.patients.is_empty() && self.names.is_empty()
     }
 
-    /// How many withdrawals there are, those that take others back included.
+    /// Number of withdrawals, including revocations.
     pub fn count(&self) -> u64 {
         self.records.len() as u64
     }
 
-    /// The withdrawals that hold, oldest first.
+    /// The withdrawals that are in force, oldest first.
     pub fn holding(&self) -> impl Iterator<Item = &(Id<Withdrawal>, Withdrawal)> {
         self.records
             .iter()
             .filter(|(id, record)| record.revokes.is_none() && !self.revoked.contains(&id.hash))
     }
 
-    /// The withdrawal that covers an image of this name, patient and file.
+    /// The withdrawal that covers an image with this name, patient and file.
     pub fn of_row(&self, row: &ImageRow) -> Option<&(Id<Withdrawal>, Withdrawal)> {
         let by_file = || row.object.as_ref().and_then(|object| self.objects.get(object));
         let place =
@@ -78,22 +78,22 @@ impl Withdrawn {
         place.map(|place| &self.records[*place])
     }
 
-    /// The withdrawal that covers this file of an image.
+    /// The withdrawal that covers this image file.
     pub fn of_file(&self, object: &Hash) -> Option<&(Id<Withdrawal>, Withdrawal)> {
         self.objects.get(object).map(|place| &self.records[*place])
     }
 
-    /// Rows of a manifest that are withdrawn, ascending.
+    /// The withdrawn rows of a manifest, ascending.
     pub fn rows(&self, manifest: &Manifest) -> Vec<u32> {
         let rows = (0..).zip(&manifest.rows);
         rows.filter(|(_, row)| self.of_row(row).is_some()).map(|(place, _)| place).collect()
     }
 
-    /// Rows of the manifest of this id that are withdrawn, ascending.
+    /// The withdrawn rows of the manifest with this id, ascending.
     ///
-    /// Every list asks this of every data set, and to read one of 112,120 images takes a sixth of a second. So what was
-    /// found is noted in the cache, with a hash over it and over all that it follows from; a registry that cannot
-    /// be written to answers without.
+    /// Every list needs this for every data set, and reading a manifest of 112,120 images takes a sixth of a
+    /// second. So the result is stored in the cache, with a hash over the result and everything from which it
+    /// follows. A registry that is not writable computes it each time.
     pub fn rows_of(&self, registry: &Registry, manifest: Id<Manifest>) -> Result<Vec<u32>, RegistryError> {
         let folder = registry.cache().join("withdrawn");
         let path = folder.join(manifest.hash.to_string());
@@ -111,7 +111,7 @@ impl Withdrawn {
         Ok(rows)
     }
 
-    /// The rows of a note that was made of this manifest and these withdrawals, and is whole.
+    /// The rows in a cache entry, if the entry is intact and belongs to this manifest and these withdrawals.
     fn noted(&self, note: &str, manifest: Id<Manifest>) -> Option<Vec<u32>> {
         let (hash, numbers) = note.split_once('\n')?;
         if hash != self.stands_for(numbers, manifest).to_string() {
@@ -126,38 +126,38 @@ impl Withdrawn {
         Hash::of(format!("{manifest}\n{}\n{numbers}", all.join(" ")).as_bytes())
     }
 
-    /// Whether an object must not be here: its removal for good was recorded.
+    /// Whether an object must not be present: its purge was recorded.
     pub fn is_purged(&self, object: &Hash) -> bool {
         self.purged.contains_key(object)
     }
 
-    /// The withdrawal by which an object was removed for good.
+    /// The withdrawal that purged an object.
     pub fn gone(&self, object: &Hash) -> Option<&(Id<Withdrawal>, Withdrawal)> {
         self.gone.get(object).map(|place| &self.records[*place])
     }
 
-    /// All that must not be here.
+    /// All objects that must not be present.
     pub fn purged(&self) -> impl Iterator<Item = &Hash> {
         self.purged.keys()
     }
 }
 
 impl Registry {
-    /// All withdrawals that the index knows, oldest first.
+    /// All withdrawals in the index, oldest first.
     ///
     /// # Errors
-    /// Also a damaged one: what it covers must not be used by accident.
+    /// Among others, a damaged withdrawal: what it covers must not be used by accident.
     pub fn withdrawals(&self, view: &View) -> Result<Vec<(Id<Withdrawal>, Withdrawal)>, RegistryError> {
         let ids = view.of_kind(Kind::Withdrawal)?.into_iter().map(Id::new);
         ids.map(|id| Ok((id, self.get(id)?))).collect()
     }
 
-    /// The same, put together.
+    /// All withdrawals in the index, collected.
     pub fn withdrawn(&self, view: &View) -> Result<Withdrawn, RegistryError> {
         Ok(Withdrawn::of(self.withdrawals(view)?))
     }
 
-    /// All withdrawals among objects that were looked at, whether the index knows them or not.
+    /// All withdrawals among the surveyed objects, whether the index knows them or not.
     pub(crate) fn withdrawn_in(&self, survey: &Survey) -> Result<Withdrawn, RegistryError> {
         let found = survey.records.iter().filter(|(_, (kind, _))| *kind == Kind::Withdrawal);
         let mut ids: Vec<Id<Withdrawal>> = found.map(|(id, _)| Id::new(*id)).collect();

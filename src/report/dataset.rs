@@ -1,4 +1,4 @@
-//! Tables 2 and 3 and figure 3 of the paper, for any data set; and the sizes of a split.
+//! Tables 2 and 3 and figure 3 of the paper for any data set, and the sizes of a split.
 
 use super::{Bar, Cell, Column, ReportTable, bars};
 use crate::dataset::statistics::Statistics;

@@ -1,4 +1,4 @@
-//! What lies beside and below the AUCs of a comparison: further figures, and groups of patients.
+//! The parts of a comparison besides the AUCs: further metrics, and patient groups.
 
 use super::results::{DECIMALS, labels};
 use super::uncertainty::{about_intervals, interval};
@@ -6,7 +6,7 @@ use super::{Cell, Column, ReportTable};
 use crate::records::{Comparison, GroupBy, GroupRow, Incomparable, MetricRow};
 use crate::stats;
 
-/// Average precision, sensitivity and specificity, Brier score and calibration error, means over the folds.
+/// Average precision, sensitivity and specificity, Brier score and calibration error, as means over the folds.
 pub(super) fn metrics(comparison: &Comparison) -> ReportTable {
     let names = ["Prevalence", "Average precision", "Sensitivity", "Specificity", "Brier score", "ECE"];
     let mut columns = vec![Column::left("Label"), Column::left("Model")];
@@ -58,7 +58,7 @@ pub(super) fn metrics(comparison: &Comparison) -> ReportTable {
     table
 }
 
-/// AUCs within groups, a table for each thing that images are grouped by.
+/// AUCs within groups, one table per grouping.
 pub(super) fn each_group(comparison: &Comparison) -> Vec<ReportTable> {
     let by = |by: GroupBy| {
         let of = comparison.groups.iter().filter(|row| row.by == by).cloned().collect();
@@ -76,7 +76,7 @@ pub(super) fn each_group(comparison: &Comparison) -> Vec<ReportTable> {
         .collect()
 }
 
-/// AUCs within groups, a row for each label and group.
+/// AUCs within groups, one row per label and group.
 pub(super) fn groups(comparison: &Comparison) -> ReportTable {
     let mut columns = vec![
         Column::left("Label"),
@@ -92,7 +92,7 @@ pub(super) fn groups(comparison: &Comparison) -> ReportTable {
     let by: Vec<&str> = kinds.iter().map(|by| by.name()).collect();
     let mut table =
         ReportTable::new(format!("AUC by {} with 95 % confidence interval (DeLong)", by.join(", ")), columns);
-    // In the order of the first model's rows, to which groups that only others have are added.
+    // In the order of the first model's rows, followed by groups that only other models have.
     let mut groups: Vec<(GroupBy, &str)> = Vec::new();
     for row in &comparison.groups {
         if !groups.contains(&(row.by, row.group.as_str())) {

@@ -1,19 +1,19 @@
-//! What changed between two results, for reading: in the order in which a change has its effect.
+//! Differences between two results as text, in the order of their effect.
 
 use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use super::table::thousands;
+use crate::digits::thousands;
 use crate::lineage::{Change, ComparedRecord, DatasetDiff, Difference, DivergencePoint, SplitDiff};
 use crate::records::Kind;
 
-/// Cases that are named before the rest is counted; all of them are in the JSON.
+/// Maximum number of listed cases; the others are counted. The JSON has all.
 const NAMED: usize = 5;
-/// Numbers that are shown before the rest is counted.
+/// Maximum number of listed numbers; the others are counted.
 const NUMBERS: usize = 40;
 
-/// Writes a difference as text.
+/// Formats a difference as text.
 pub fn text(found: &Difference) -> String {
     let mut out = String::new();
     let _ = writeln!(out, "a: {}\nb: {}", of_side(&found.a), of_side(&found.b));
@@ -26,7 +26,7 @@ pub fn text(found: &Difference) -> String {
         let _ = writeln!(out, "first divergence: {}", of_divergence(first));
     }
     section(&mut out, "data", found.data.iter().flat_map(of_data));
-    // A data set was not divided, and neither it nor a split was computed.
+    // A data set was neither divided nor computed, and a split was not computed.
     if found.a.record == Some(Kind::Dataset) {
         return out;
     }
@@ -82,7 +82,7 @@ fn of_divergence(divergence: &DivergencePoint) -> String {
     format!("{path}: {} {} and {}{fields}", divergence.kind, id(divergence.a), id(divergence.b))
 }
 
-/// What differs between two data sets, a line each.
+/// Differences between two data sets, one line each.
 pub fn of_data(found: &DatasetDiff) -> Vec<String> {
     let [a, b] = found.datasets.map(|id| id.short());
     let [one, other] = found.images.map(thousands);

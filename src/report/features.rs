@@ -5,8 +5,8 @@ use crate::records::{Heatmap, HeatmapInBox, PointedLabel, Pointing, ProbeResult,
 
 const DECIMALS: usize = 4;
 
-/// How well a probe predicts, a fold a row, with the mean and the standard deviation over the folds. `of` is what a
-/// study calls the setup; else it is the model.
+/// The results of a probe, one row per fold, with mean and standard deviation over the folds. `of` is the name
+/// of the setup in a study; default: the model.
 pub fn probe(probe: &ProbeTable, of: Option<&str>) -> ReportTable {
     let (what, columns): (String, Vec<(&str, &Spread, usize)>) = match &probe.result {
         ProbeResult::Classes { positive, auc, threshold, sensitivity, specificity, .. } => (
@@ -39,7 +39,8 @@ pub fn probe(probe: &ProbeTable, of: Option<&str>) -> ReportTable {
             value: spread.folds.get(place).copied().flatten(),
             decimals: *decimals,
         }));
-        // As it is written: from 10 to 0.00001, and no digits would do for all of them.
+        // In its shortest form, because penalties range from 10 to 0.00001, for which no number of decimals
+        // fits.
         row.push(Cell::Text(fold.penalty.to_string()));
         table.rows.push(row);
     }
@@ -73,7 +74,7 @@ pub fn probe(probe: &ProbeTable, of: Option<&str>) -> ReportTable {
     table
 }
 
-/// How much of a map lies in the boxes of its image.
+/// The share of a heat map inside the boxes of its image.
 pub fn heatmap(heatmap: &Heatmap) -> ReportTable {
     let title = format!("Grad-CAM of {} on {}", heatmap.label, heatmap.image);
     let columns = ["Left", "Top", "Width", "Height", "Share of the image", "Share of the heat map"];
@@ -98,7 +99,7 @@ pub fn heatmap(heatmap: &Heatmap) -> ReportTable {
     table
 }
 
-/// The pointing game by label.
+/// The pointing game, by label.
 pub fn pointing(pointing: &Pointing) -> ReportTable {
     let title = format!("Pointing game on annotated boxes of {} images", pointing.subset.name());
     let columns =

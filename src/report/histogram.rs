@@ -1,8 +1,9 @@
 //! Horizontal bars of counts for the terminal, such as the ages of figure 3 of the paper.
 
-use super::table::{one_line, thousands};
+use super::table::one_line;
+use crate::digits::thousands;
 
-/// A bar's label and what it counts.
+/// A bar's label and count.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Bar {
     /// Its label.
@@ -11,14 +12,15 @@ pub struct Bar {
     pub count: u64,
 }
 
-/// Fewest columns of the longest bar, however narrow the terminal.
+/// Minimum length of the longest bar in columns, however narrow the terminal is.
 const MIN_LENGTH: usize = 10;
-/// Lower eighths of a block, from the left; a bar of 0 eighths has no end piece.
+/// Left eighths of a block; 0 eighths are empty.
 const EIGHTHS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
 
-/// Draws a bar a line: label, count, and a bar in eighths of a column, of which the longest fills `width`.
+/// Draws one bar per line: label, count, and a bar in units of an eighth of a column; the longest bar fills
+/// `width`.
 ///
-/// Every count but zero shows at least an eighth.
+/// Every count except zero is at least an eighth long.
 pub fn bars(bars: &[Bar], width: u16) -> String {
     let columns = |text: &str| text.chars().count();
     let lines: Vec<_> =

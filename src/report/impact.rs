@@ -1,15 +1,15 @@
-//! Who used some images, for reading: by data set, split and fold.
+//! The use of some images as text: by data set, split and fold.
 
 use std::fmt::Write as _;
 
-use super::table::thousands;
+use crate::digits::thousands;
 use crate::lineage::{AffectedRecord, Impact, InDataset, InFold, InSplit, UsageCounts};
 use crate::records::Kind;
 
-/// Images that are named one by one before the rest is counted.
+/// Maximum number of listed images; the others are counted.
 const NAMED: usize = 3;
 
-/// A line and what stands below it.
+/// A line and the lines below it.
 struct Branch {
     line: String,
     below: Vec<Branch>,
@@ -26,13 +26,13 @@ impl Branch {
     }
 }
 
-/// Draws who used the images that were `asked` for: a tree for each data set that has them.
+/// Draws the use of the images called `asked`: a tree for each data set that contains them.
 pub fn tree(impact: &Impact, asked: &str) -> String {
     let count = impact.different() as usize;
     if count == 0 {
         return format!("no data set contains {asked}\n");
     }
-    // Of an id nobody reads the digits: it is the file of an image that has a name.
+    // An id given by the user is shown with the image's name.
     let mut of_file = impact.images.iter().filter_map(|image| Some((image, image.id?)));
     let by_id = of_file.find(|(_, id)| id.to_string() == impact.root);
     let head = by_id.map_or_else(|| asked.to_owned(), |(image, id)| format!("{} {}", image.name, id.short()));
@@ -42,7 +42,7 @@ pub fn tree(impact: &Impact, asked: &str) -> String {
     let mut out = format!("{head}: {}", plural(count, "image"));
     let mut named: Vec<String> = Vec::new();
     for image in &impact.images {
-        // Data sets that agree on an image say it once.
+        // Data sets that agree on an image are merged into one line.
         let said = format!("{} (patient {}, metadata row {})", image.name, image.patient, image.row);
         if !named.contains(&said) {
             named.push(said);

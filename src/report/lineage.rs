@@ -1,4 +1,4 @@
-//! A lineage as a tree for reading and as DOT for drawing.
+//! A lineage as a tree of text and as a DOT graph.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
@@ -7,14 +7,14 @@ use crate::hash::Hash;
 use crate::lineage::{Direction, Edge, Graph, Node, NodeKind};
 use crate::registry::IMAGE;
 
-/// Images of one manifest that are shown before the rest is counted.
+/// Maximum number of listed images of a manifest; the others are counted.
 const SHOWN: usize = 3;
 
-/// Levels of a tree that are drawn: each is indented further, and nobody reads a line of a thousand columns.
+/// Maximum depth of a drawn tree: each level is indented further, and very long lines are unreadable.
 pub(super) const DEEPEST: usize = 200;
 
-/// Draws a lineage as a tree. What was shown above is not unfolded again; of many images the first few
-/// are shown unless `all`.
+/// Draws a lineage as a tree. A repeated object is not expanded again; only the first few images are listed
+/// unless `all` is set.
 pub fn tree(graph: &Graph, direction: Direction, all: bool) -> String {
     let nodes: HashMap<Hash, &Node> = graph.nodes.iter().map(|node| (node.id, node)).collect();
     let mut children: HashMap<Hash, Vec<(&Edge, Hash)>> = HashMap::new();
@@ -44,7 +44,7 @@ impl Tree<'_> {
     fn unfold(&mut self, parent: Hash, indent: &str, depth: usize) {
         let children = self.children.remove(&parent).unwrap_or_default();
         if depth == DEEPEST && !children.is_empty() {
-            let _ = writeln!(self.out, "{indent}└─ … goes on: `reg trace {} {}`", self.way, parent.short());
+            let _ = writeln!(self.out, "{indent}└─ … continues: `reg trace {} {}`", self.way, parent.short());
             return;
         }
         let images = children.iter().filter(|(edge, _)| edge.role == IMAGE).count();
@@ -92,8 +92,8 @@ fn line(node: &Node, role: Option<&str>) -> String {
     line + ")"
 }
 
-/// Writes a lineage in the language of Graphviz; arrows lead from inputs to results. The images of a
-/// data set are one box unless `all`.
+/// Formats a lineage for Graphviz; arrows point from inputs to results. The images of a data set are one box
+/// unless `all` is set.
 pub fn dot(graph: &Graph, all: bool) -> String {
     let mut out =
         String::from("digraph lineage {\n  rankdir=LR;\n  node [shape=box, fontname=\"sans-serif\"];\n");

@@ -2,11 +2,11 @@
 
 use super::table::{Align, NOT_COMPARABLE, ReportTable, one_line};
 
-/// A GitHub-flavoured Markdown table, its pipes aligned.
+/// A GitHub-flavoured Markdown table with aligned pipes.
 pub(super) fn markdown(table: &ReportTable) -> String {
     let mut rows = vec![table.columns.iter().map(|column| escape_markdown(&column.name)).collect()];
     rows.extend(cells(table, escape_markdown, |text| format!("**{text}**")));
-    // The rule under the header needs three dashes.
+    // The rule below the header needs at least three dashes.
     let width = |column: usize| rows.iter().map(|row: &Vec<String>| row[column].chars().count()).max();
     let widths: Vec<usize> =
         (0..table.columns.len()).map(|column| width(column).unwrap_or(0).max(3)).collect();
@@ -95,7 +95,7 @@ fn escape_latex(text: &str) -> String {
             c => escaped.push(c),
         }
     }
-    // A hyphen is no minus sign.
+    // A hyphen is not a minus sign.
     match escaped.strip_prefix('-') {
         Some(number) if number.starts_with(|c: char| c.is_ascii_digit()) => format!("$-${number}"),
         _ => escaped,

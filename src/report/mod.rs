@@ -1,7 +1,7 @@
-//! What people and other programs read: tables as text, CSV, Markdown and LaTeX, and figures.
+//! Output for people and other programs: tables as text, CSV, Markdown and LaTeX, and figures.
 //!
-//! A report is first a [`ReportTable`] of typed cells, with every digit, and only then text; so the same
-//! numbers stand in a terminal, a spreadsheet and a paper.
+//! A report is first a [`ReportTable`] of typed cells with all digits, and only then text; so a terminal, a
+//! spreadsheet and a paper show the same numbers.
 
 pub mod dataset;
 mod details;
@@ -18,4 +18,6 @@ mod table;
 mod uncertainty;
 
 pub use histogram::{Bar, bars};
-pub use table::{Align, Cell, Column, Format, ReportTable, thousands};
+pub use table::{Align, Cell, Column, Format, ReportTable};
+
+pub use crate::digits::thousands;

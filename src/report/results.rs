@@ -45,7 +45,7 @@ pub fn auc(title: &str, auc: &AucTable) -> ReportTable {
     table
 }
 
-/// Everything that a table's record says, as tables.
+/// All content of a table's record, as tables.
 pub fn of(table: &records::Table) -> Vec<ReportTable> {
     match table {
         records::Table::Auc(table) => vec![auc("AUC", table)],
@@ -62,8 +62,8 @@ pub fn of(table: &records::Table) -> Vec<ReportTable> {
     }
 }
 
-/// The tables of a comparison by the name that the command line calls them by. What was not asked for when it was
-/// made is not among them.
+/// The tables of a comparison with their names on the command line. Optional tables that were not requested are
+/// not included.
 pub fn tables(comparison: &Comparison) -> Vec<(&'static str, ReportTable)> {
     let mut tables = vec![
         ("auc", self::comparison(comparison)),
@@ -92,21 +92,21 @@ pub fn tables(comparison: &Comparison) -> Vec<(&'static str, ReportTable)> {
         }
         if !comparison.incomparable.is_empty() {
             table.warning = Some(Incomparable::reasons(&comparison.incomparable));
-            // Where nothing can be compared, nothing is best.
+            // If columns are not comparable, none is the best.
             table.bold.clear();
         }
     }
     tables
 }
 
-/// The tables that are shown unasked: AUCs, rank correlations, and what was asked for when it was made.
+/// The tables that are shown by default: AUCs, rank correlations, and optional tables that were requested.
 pub fn main_tables(comparison: &Comparison) -> Vec<ReportTable> {
     let more = ["range", "intervals", "delong", "resampled"];
     tables(comparison).into_iter().filter(|(name, _)| !more.contains(name)).map(|(_, table)| table).collect()
 }
 
-/// Table 4: the AUC of each label and model, over folds; the best of a label in bold. With published numbers
-/// beside, table 6.
+/// Table 4: the AUC of each label and model, over folds, with the best of a label in bold. With published
+/// numbers, table 6.
 fn comparison(comparison: &Comparison) -> ReportTable {
     let published = comparison.published.iter().flat_map(|table| &table.models);
     let mut columns = vec![Column::left("Label")];
@@ -147,7 +147,7 @@ pub(super) fn labels(comparison: &Comparison) -> impl Iterator<Item = &str> {
     comparison.models.first().into_iter().flat_map(|model| &model.labels).map(|label| label.label.as_str())
 }
 
-/// How many labels the means cover: fold by fold where folds differ, model by model where models do.
+/// The number of labels that the means cover: for each fold if folds differ, for each model if models differ.
 fn covered(comparison: &Comparison) -> String {
     let all = labels(comparison).count();
     let of_model = |model: &ComparedModel| -> String {
@@ -156,7 +156,7 @@ fn covered(comparison: &Comparison) -> String {
             (model.labels.iter().filter(defined).count(), model.images.get(fold).is_some_and(|n| *n > 0))
         };
         let folds = (0..model.mean.folds.len()).map(in_fold);
-        // A fold that the model does not have covers nothing.
+        // A fold that the model does not have covers no label.
         let mut counts: Vec<usize> =
             folds.filter(|(count, has_images)| *count > 0 || *has_images).map(|(count, _)| count).collect();
         if counts.windows(2).all(|pair| pair[0] == pair[1]) {
@@ -192,7 +192,7 @@ fn subset_in_words(subset: Subset) -> &'static str {
     }
 }
 
-/// What has to be said of numbers that are not of test images.
+/// The caveat for numbers that were not computed on test images.
 fn evaluated_on(comparison: &Comparison) -> Option<&'static str> {
     match comparison.subset? {
         Subset::Test => None,
@@ -203,7 +203,7 @@ fn evaluated_on(comparison: &Comparison) -> Option<&'static str> {
     }
 }
 
-/// Labels that are undefined in folds that a model has, each with the folds that count.
+/// Labels that are undefined in folds that a model has, each with the folds that are used.
 fn undefined(comparison: &Comparison) -> Vec<String> {
     let of_label = |place: usize, name: &str| {
         let counts = comparison.models.iter().map(|model| {
@@ -266,7 +266,7 @@ fn notes(comparison: &Comparison) -> Vec<String> {
             imported.join(", ")
         ));
     }
-    // What is from one place is said once.
+    // Models with the same source are listed together.
     let mut sources: Vec<(String, Vec<&str>)> = Vec::new();
     for model in comparison.published.iter().flat_map(|table| &table.models) {
         let over = match (model.mean_over, model.mean) {
@@ -289,7 +289,7 @@ fn notes(comparison: &Comparison) -> Vec<String> {
     notes
 }
 
-/// Labels with their places, in descending order of their mean AUC over all models, as figure 5 shows them.
+/// Labels with their indices, sorted by descending mean AUC over all models, as in figure 5.
 pub(super) fn labels_by_mean(comparison: &Comparison) -> Vec<(usize, &str)> {
     let mut order: Vec<(f64, usize, &str)> = labels(comparison)
         .enumerate()
@@ -304,8 +304,8 @@ pub(super) fn labels_by_mean(comparison: &Comparison) -> Vec<(usize, &str)> {
     order.into_iter().map(|(_, label, name)| (label, name)).collect()
 }
 
-/// Figure 5: mean, smallest and largest AUC of each label and model over the folds, labels in descending order of
-/// their mean over all models.
+/// Figure 5: mean, smallest and largest AUC of each label and model over the folds, with labels sorted by
+/// descending mean over all models.
 fn range(comparison: &Comparison) -> ReportTable {
     let mut columns = vec![Column::left("Label")];
     for model in &comparison.models {

@@ -1,33 +1,34 @@
-//! A table of typed cells, and how it looks in a terminal and as CSV. `markup.rs` adds Markdown and
-//! LaTeX.
+//! A table of typed cells, and its form in a terminal and as CSV. `markup.rs` adds Markdown and LaTeX.
 
 use std::collections::BTreeSet;
 
 use comfy_table::{Attribute, CellAlignment, ContentArrangement, LineStyle, TableStyle};
 
 use super::markup;
+use crate::digits::thousands;
 
-/// What a warning begins with.
+/// The start of a warning.
 pub(super) const NOT_COMPARABLE: &str = "NOT COMPARABLE";
-/// What stands where a quantity is not defined.
+/// The text for an undefined quantity.
 const UNDEFINED: &str = "n/a";
-/// Heading of the column that CSV has where data was withdrawn.
+/// Heading of the column for withdrawn data in CSV.
 const WITHDRAWN: &str = "withdrawn data";
 
 /// A table.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ReportTable {
-    /// One line above it; none if empty.
+    /// One line above the table; none if empty.
     pub title: String,
-    /// Why its numbers must not be read as they stand. Every format shows it, CSV as one more column.
+    /// Why its numbers are not comparable. Every format shows it, CSV as an additional column.
     pub warning: Option<String>,
-    /// What it contains of withdrawn data, as a sentence without its subject. Every format says it, CSV as one more column.
+    /// The withdrawn data that it contains, as a sentence without subject. Every format shows it, CSV as an
+    /// additional column.
     pub withdrawn: Option<String>,
     /// Its columns.
     pub columns: Vec<Column>,
-    /// Its rows; what a row lacks at its end is empty.
+    /// Its rows; missing cells at the end of a row are empty.
     pub rows: Vec<Vec<Cell>>,
-    /// Lines below it.
+    /// Lines below the table.
     pub notes: Vec<String>,
     /// Cells in bold type, as row and column; [`ReportTable::mark_best`] adds to them.
     pub bold: BTreeSet<(usize, usize)>,
@@ -38,52 +39,52 @@ pub struct ReportTable {
 pub struct Column {
     /// Its heading.
     pub name: String,
-    /// Where its cells stand.
+    /// Alignment of its cells.
     pub align: Align,
 }
 
-/// Where the cells of a column stand.
+/// Alignment of a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Align {
-    /// Left, as words do.
+    /// Left, for text.
     Left,
-    /// Right, as numbers do.
+    /// Right, for numbers.
     Right,
 }
 
-/// A cell of a table. CSV gets all digits of it, the other formats what a person reads.
+/// A cell of a table. CSV shows all its digits, the other formats the rounded value.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Cell {
-    /// Words.
+    /// Text.
     Text(String),
     /// A count, with separators between thousands.
     Integer(u64),
-    /// A quantity, rounded to decimals; `n/a` where it is undefined.
+    /// A quantity, rounded to `decimals`; `n/a` if undefined.
     Number {
         /// The quantity.
         value: Option<f64>,
-        /// Digits behind the point.
+        /// Digits after the point.
         decimals: usize,
     },
-    /// A mean and its standard deviation; CSV has a second column for the latter.
+    /// A mean and its standard deviation, for which CSV has a second column.
     MeanStd {
         /// The mean.
         mean: Option<f64>,
-        /// The standard deviation; left out where it is undefined.
+        /// The standard deviation; left out if undefined.
         std: Option<f64>,
-        /// Digits behind the point.
+        /// Digits after the point.
         decimals: usize,
     },
-    /// A quantity and the ends of its interval; CSV has two more columns for these.
+    /// A quantity and the ends of its interval, for which CSV has two more columns.
     Interval {
         /// The quantity.
         value: Option<f64>,
-        /// The ends; left out where they are undefined.
+        /// The ends; left out if undefined.
         ends: Option<[f64; 2]>,
-        /// Digits behind the point.
+        /// Digits after the point.
         decimals: usize,
     },
-    /// A p-value: three decimals, and `<0.001` under that.
+    /// A p-value: three decimals, and `<0.001` below that.
     PValue(Option<f64>),
     /// Nothing.
     Empty,
@@ -92,13 +93,13 @@ pub enum Cell {
 /// Output format of a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
-    /// For reading: aligned columns.
+    /// For people: aligned columns.
     Text {
-        /// Columns of the terminal, into which long cells are broken and where bold type shows; `None` where
-        /// the output is no terminal.
+        /// Width of the terminal, to which long cells are wrapped and where bold type is shown; `None` if the
+        /// output is not a terminal.
         width: Option<u16>,
     },
-    /// For computing: a header, every digit, an empty field where a quantity is undefined.
+    /// For programs: a header, all digits, an empty field for an undefined quantity.
     Csv,
     /// A GitHub-flavoured Markdown table.
     Markdown,
@@ -107,7 +108,7 @@ pub enum Format {
 }
 
 impl Column {
-    /// A column of words.
+    /// A column of text.
     pub fn left(name: impl Into<String>) -> Self {
         Column { name: name.into(), align: Align::Left }
     }
@@ -119,7 +120,7 @@ impl Column {
 }
 
 impl Cell {
-    /// What a person reads: in plain characters, on one line.
+    /// The displayed text: without control characters, on one line.
     pub fn shown(&self) -> String {
         match self {
             Cell::Text(text) => one_line(text),
@@ -166,7 +167,7 @@ impl Cell {
         }
     }
 
-    /// What cells are compared by, at the precision that is shown.
+    /// The value for comparing cells, at the displayed precision.
     fn comparable(&self) -> Option<f64> {
         let shown = |value: Option<f64>, decimals| value.and_then(|v| rounded(v, decimals).parse().ok());
         match self {
@@ -185,10 +186,10 @@ impl ReportTable {
         ReportTable { title: title.into(), columns, ..ReportTable::default() }
     }
 
-    /// Puts the largest of some cells, given as row and column, into bold type.
+    /// Marks the largest of some cells, given as row and column, in bold.
     ///
-    /// All that look as large as it are bold, so that rounding hides no winner. Words, p-values and
-    /// undefined quantities do not compete.
+    /// All cells that are displayed with the same value are marked, so that rounding does not hide a tie. Text,
+    /// p-values and undefined quantities are ignored.
     pub fn mark_best(&mut self, cells: impl IntoIterator<Item = (usize, usize)>) {
         let value = |(row, column): (usize, usize)| self.rows.get(row)?.get(column)?.comparable();
         let competing: Vec<_> = cells.into_iter().filter_map(|at| Some((at, value(at)?))).collect();
@@ -207,13 +208,13 @@ impl ReportTable {
         }
     }
 
-    /// The lines below it, the last of which says what was withdrawn.
+    /// The lines below the table; the last one lists withdrawn data.
     pub(super) fn lines_below(&self) -> impl Iterator<Item = String> {
         let withdrawn = self.withdrawn.iter().map(|mark| format!("This {mark}."));
         self.notes.iter().cloned().chain(withdrawn)
     }
 
-    /// Each row with as many cells as there are columns.
+    /// Each row, padded to the number of columns.
     pub(super) fn filled_rows(&self) -> impl Iterator<Item = Vec<&Cell>> {
         let columns = self.columns.len();
         self.rows
@@ -287,7 +288,7 @@ impl ReportTable {
     }
 }
 
-/// The fields that a kind of cell has beside its own.
+/// The names of the additional CSV fields of a cell.
 fn further_fields(cell: &Cell) -> &'static [&'static str] {
     match cell {
         Cell::MeanStd { .. } => &["std"],
@@ -296,7 +297,7 @@ fn further_fields(cell: &Cell) -> &'static [&'static str] {
     }
 }
 
-/// A cell with all its digits, and its further fields.
+/// A cell with all its digits, and its additional fields.
 fn fields_of(cell: &Cell) -> Vec<String> {
     // `Debug` and not `Display`, which writes 1e-300 with 300 zeros. Both round-trip.
     let digits = |value: Option<f64>| value.map(|v| format!("{v:?}")).unwrap_or_default();
@@ -312,7 +313,7 @@ fn fields_of(cell: &Cell) -> Vec<String> {
     }
 }
 
-/// What a cell is sorted by, every digit; none of words and of what is undefined.
+/// The value by which a cell is sorted, with all digits; `None` for text and undefined quantities.
 pub(super) fn sort_value(cell: &Cell) -> Option<f64> {
     match cell {
         Cell::Integer(count) => Some(*count as f64),
@@ -322,7 +323,7 @@ pub(super) fn sort_value(cell: &Cell) -> Option<f64> {
     }
 }
 
-/// The number to so many decimals, and zero without a sign.
+/// The number with this many decimals; zero has no sign.
 fn rounded(value: f64, decimals: usize) -> String {
     let text = format!("{value:.decimals$}");
     match text.strip_prefix('-') {
@@ -331,7 +332,7 @@ fn rounded(value: f64, decimals: usize) -> String {
     }
 }
 
-/// The text without line breaks and escape codes, which must not come from a file to a terminal.
+/// The text without line breaks and escape codes, so that a file's content cannot control a terminal.
 pub(super) fn one_line(text: &str) -> String {
     let harmless = |c: char| match c {
         '\n' | '\r' | '\t' => ' ',
@@ -339,13 +340,6 @@ pub(super) fn one_line(text: &str) -> String {
         c => c,
     };
     text.chars().map(harmless).collect()
-}
-
-/// A count with commas between thousands: `112,120`.
-pub fn thousands(count: u64) -> String {
-    let digits = count.to_string();
-    let grouped = digits.as_bytes().rchunks(3).rev().map(String::from_utf8_lossy);
-    grouped.collect::<Vec<_>>().join(",")
 }
 
 #[cfg(test)]
@@ -442,7 +436,7 @@ pub(super) mod tests {
         let csv = "Label,a,a low,a high,not comparable\nMass,0.5,0.25,0.75,other images\nEdema,0.5,,,other images\n";
         assert_eq!(table.render(Format::Csv), csv);
         for format in [Format::Text { width: None }, Format::Markdown, Format::Latex] {
-            // Markdown would take brackets for a link.
+            // Markdown would interpret brackets as a link.
             let text = table.render(format).replace("\\[", "[");
             assert!(
                 text.contains("NOT COMPARABLE: other images") && text.contains("0.50 [0.25, 0.75]"),
@@ -466,10 +460,5 @@ pub(super) mod tests {
             let text = table.render(format);
             assert!(text.contains("This contains withdrawn data: 2 images (scored 2)."), "{text}");
         }
-    }
-
-    #[test]
-    fn thousands_are_set_apart() {
-        assert_eq!([0, 999, 1000, 112_120].map(thousands), ["0", "999", "1,000", "112,120"]);
     }
 }

@@ -1,11 +1,11 @@
-//! How sure the numbers of a comparison are: intervals and paired tests.
+//! The uncertainty of a comparison: intervals and paired tests.
 
 use super::results::{DECIMALS, labels};
 use super::{Cell, Column, ReportTable};
 use crate::records::{Bootstrap, BootstrapRow, Comparison};
 use crate::stats;
 
-/// AUCs with DeLong's interval.
+/// AUCs with DeLong's confidence interval.
 pub(super) fn intervals(comparison: &Comparison) -> ReportTable {
     let mut columns = vec![Column::left("Label")];
     columns.extend(comparison.models.iter().map(|model| Column::right(&model.name)));
@@ -21,7 +21,7 @@ pub(super) fn intervals(comparison: &Comparison) -> ReportTable {
     table
 }
 
-/// What an interval over so many folds means.
+/// The meaning of an interval over this many folds.
 pub(super) fn about_intervals(folds: usize) -> String {
     let over = match folds {
         0 | 1 => String::new(),
@@ -32,8 +32,8 @@ pub(super) fn about_intervals(folds: usize) -> String {
     )
 }
 
-/// The mean AUC over folds with an interval. Folds that are re-sampled share images, in the worst case all of
-/// them; then the standard error of a mean is the mean of the standard errors, and never more.
+/// The mean AUC over folds with an interval. Random folds share images, in the worst case all of them; then the
+/// standard error of the mean is the mean of the standard errors; it is never larger.
 pub(super) fn interval(aucs: &[Option<f64>], std_errors: &[Option<f64>]) -> Cell {
     let value = stats::summarize(aucs).mean;
     let known: Vec<Option<f64>> = aucs.iter().zip(std_errors).map(|(auc, e)| auc.and(*e)).collect();
@@ -43,7 +43,7 @@ pub(super) fn interval(aucs: &[Option<f64>], std_errors: &[Option<f64>]) -> Cell
     Cell::Interval { value, ends, decimals: DECIMALS }
 }
 
-/// DeLong's paired tests, a row each.
+/// DeLong's paired tests, one row each.
 pub(super) fn delong(comparison: &Comparison) -> ReportTable {
     let columns = vec![
         Column::left("Label"),
@@ -74,7 +74,7 @@ pub(super) fn delong(comparison: &Comparison) -> ReportTable {
     table
 }
 
-/// The corrected resampled t-tests, a row each.
+/// The corrected resampled t-tests, one row each.
 pub(super) fn resampled(comparison: &Comparison) -> ReportTable {
     let columns = vec![
         Column::left("Label"),

@@ -1,7 +1,7 @@
-//! From a preset, a TOML file and `--set key=value` to the settings of a run.
+//! Combines a preset, a TOML file and `--set key=value` into the settings of a run.
 //!
-//! The keys are those of the [`Model`] and [`Training`] records themselves, found by their last name,
-//! so a new field is a new key without another line here.
+//! The keys are those of the [`Model`] and [`Training`] records, identified by their last name, so a new field
+//! becomes a new key without further code.
 
 use std::path::{Path, PathBuf};
 
@@ -11,12 +11,12 @@ use serde_json::{Map, Value};
 use super::presets;
 use crate::records::{Architecture, EarlyStop, Init, Model, Pixels, Training};
 
-/// What a person asked for.
+/// The requested settings.
 #[derive(Debug, Clone, Default)]
 pub struct Overrides {
     /// Name of the preset.
     pub model: String,
-    /// Where weights start.
+    /// How weights are initialized.
     pub init: Option<Init>,
     /// The configuration file and its text.
     pub file: Option<(PathBuf, String)>,
@@ -24,52 +24,52 @@ pub struct Overrides {
     pub set: Vec<String>,
 }
 
-/// Settings that make no sense.
+/// Invalid settings.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
-    /// No such preset.
+    /// An unknown preset.
     #[error("unknown model `{name}`")]
     UnknownModel {
-        /// What was asked for.
+        /// The requested name.
         name: String,
-        /// The preset that looks most like it.
+        /// The preset with the most similar name.
         nearest: Option<String>,
     },
-    /// No such key.
+    /// An unknown key.
     #[error("{origin}: {model} has no setting `{key}`")]
     UnknownKey {
-        /// Where it stands.
+        /// Where the key was given.
         origin: String,
         /// The key.
         key: String,
         /// The preset.
         model: String,
-        /// The key that looks most like it, or none.
+        /// The key with the most similar name, if there is one.
         nearest: Option<String>,
         /// All keys.
         known: Vec<String>,
     },
-    /// Not `key=value`.
+    /// A setting that is not `key=value`.
     #[error("--set {0}: expected `key=value`")]
     NotAPair(String),
-    /// Not TOML.
+    /// A file that is not TOML.
     #[error("{}: {reason}", path.display())]
     Toml {
         /// The file.
         path: PathBuf,
-        /// What the parser says, with the line.
+        /// The parser's message with the line.
         reason: String,
     },
     /// A value of the wrong type.
     #[error("{origin}: `{key}` cannot be {value}: {reason}")]
     IllTyped {
-        /// Where it stands.
+        /// Where the key was given.
         origin: String,
         /// The key.
         key: String,
         /// The value.
         value: String,
-        /// What is expected.
+        /// The expected values.
         reason: String,
     },
     /// A value out of range.
@@ -79,7 +79,7 @@ pub enum ConfigError {
         key: &'static str,
         /// The value.
         value: String,
-        /// What is expected.
+        /// The expected values.
         reason: &'static str,
     },
 }
@@ -90,10 +90,10 @@ struct Settings {
     training: Training,
 }
 
-/// Stands for the size that follows from input and crops, as long as nobody has asked for another.
+/// Placeholder for the size that follows from input and crops, unless another one is requested.
 const UNSETTLED: Pixels = Pixels::Side(0);
 
-/// Settles model and training: the preset's defaults, then the file, then `--set`.
+/// Determines model and training: the preset's defaults, overridden by the file, overridden by `--set`.
 pub fn resolve(overrides: &Overrides) -> Result<(Model, Training), ConfigError> {
     let name = &overrides.model;
     let model = presets::model(name).ok_or_else(|| ConfigError::UnknownModel {
@@ -128,7 +128,7 @@ pub fn resolve(overrides: &Overrides) -> Result<(Model, Training), ConfigError> 
     Ok((model, training))
 }
 
-/// Entries of a TOML file by their dotted keys; tables only group them.
+/// Entries of a TOML file by their dotted keys; tables only group keys.
 fn flatten(table: toml::Table, path: &Path, wanted: &mut Vec<(String, String, Value)>) {
     for (key, value) in table {
         match value {
@@ -141,7 +141,7 @@ fn flatten(table: toml::Table, path: &Path, wanted: &mut Vec<(String, String, Va
     }
 }
 
-/// The entries of a table as `--set` takes them, `key=value`; those of a table in it by their dotted keys.
+/// The entries of a table in the form `key=value` of `--set`; those of nested tables with dotted keys.
 pub fn pairs(table: &toml::Table) -> Vec<String> {
     let mut pairs = Vec::new();
     for (key, value) in table {
@@ -160,7 +160,7 @@ fn pairs_within(key: &str, table: &toml::Table) -> impl Iterator<Item = String> 
     pairs(table).into_iter().map(move |pair| format!("{key}.{pair}"))
 }
 
-/// A value as TOML writes it; a bare word is a string, `none` is nothing.
+/// A value in TOML syntax; a bare word is a string, `none` is null.
 fn parse(text: &str) -> Value {
     if text == "none" {
         return Value::Null;
@@ -202,7 +202,7 @@ fn apply(
             value: value.to_string(),
             reason: e.into_inner().to_string(),
         })?;
-    // Another input size keeps the margin that the preset leaves for the centre crop.
+    // With another input size, the margin that the preset leaves for the centre crop stays the same.
     if let (Some((input, resize)), false, "input") = (before, resized, last(key))
         && let Architecture::Resnet { image, .. } | Architecture::Tiny { image, .. } =
             &mut settings.model.architecture
@@ -213,9 +213,9 @@ fn apply(
     Ok(settings)
 }
 
-/// Keys that say what a preset is and cannot be set.
+/// Keys that identify a preset and cannot be set.
 const FIXED: [&str; 2] = ["name", "family"];
-/// Groups of keys that have no key of their own.
+/// Groups that are not part of a key.
 const GROUPS: [&str; 4] = ["model", "training", "architecture", "image"];
 
 fn keys(value: &Value, known: &mut Vec<String>) {
@@ -339,11 +339,11 @@ fn check(settings: &Settings) -> Result<(), ConfigError> {
     Ok(())
 }
 
-/// What of a run is no setting of its model or training.
+/// Properties of a run that are options rather than settings of model or training.
 const OPTIONS: [&str; 8] = ["dataset", "split", "fold", "seed", "init", "weights", "device", "threads"];
 
 impl ConfigError {
-    /// What might help.
+    /// A hint.
     pub fn hint(&self) -> Option<String> {
         match self {
             ConfigError::UnknownModel { nearest: Some(nearest), .. } => {

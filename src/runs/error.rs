@@ -1,4 +1,4 @@
-//! Why something was not trained, evaluated or compared.
+//! Why a training, evaluation or comparison failed.
 
 use std::path::PathBuf;
 
@@ -7,6 +7,7 @@ use super::process::WorkerError;
 use super::study::StudyError;
 use crate::dataset::DatasetError;
 use crate::dataset::pixels::PixelError;
+use crate::digits::thousands;
 use crate::hash::Hash;
 use crate::index::IndexError;
 use crate::records::{Incomparable, IncomparableKind};
@@ -14,7 +15,7 @@ use crate::registry::RegistryError;
 use crate::split::SplitError;
 use crate::store::StoreError;
 
-/// Why something was not trained, evaluated or compared.
+/// Why a training, evaluation or comparison failed.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
     /// The registry.
@@ -29,10 +30,10 @@ pub enum RunError {
     /// A study.
     #[error(transparent)]
     Study(#[from] StudyError),
-    /// A file of another tool.
+    /// A file from another tool.
     #[error(transparent)]
     Dataset(#[from] DatasetError),
-    /// A split that cannot be made again.
+    /// A split that cannot be recomputed.
     #[error(transparent)]
     Split(#[from] SplitError),
     /// Neither `auto`, `cpu` nor `cuda:N`.
@@ -43,9 +44,9 @@ pub enum RunError {
     OtherDataset {
         /// The split.
         split: String,
-        /// Data set that it divides.
+        /// The data set that it divides.
         divides: String,
-        /// Data set that was asked for.
+        /// The requested data set.
         dataset: String,
     },
     /// The split has fewer folds.
@@ -53,23 +54,23 @@ pub enum RunError {
     NoSuchFold {
         /// The split.
         split: String,
-        /// How many it has.
+        /// Its number of folds.
         folds: usize,
-        /// Which was asked for.
+        /// The requested fold.
         fold: u32,
     },
-    /// Several folds, and none was named.
+    /// A split with several folds, none of which was given.
     #[error("split {split} has {folds} folds: give the one that was scored")]
     WhichFold {
         /// The split.
         split: String,
-        /// How many it has.
+        /// Its number of folds.
         folds: usize,
     },
-    /// A model that tables cannot show.
+    /// A model name that tables cannot show.
     #[error("{0:?} is not a valid model name")]
     BadModelName(String),
-    /// Scores that are no probabilities.
+    /// Scores that are not probabilities.
     #[error("{}: image {image:?} has score {score} for {label}, which is not a probability", path.display())]
     NotAProbability {
         /// The file.
@@ -78,35 +79,37 @@ pub enum RunError {
         image: String,
         /// The label.
         label: String,
-        /// What is there.
+        /// The score.
         score: f64,
     },
     /// A file of scores for other images.
     #[error(
-        "{} has no score of a usable image: {unknown} images are not in data set {dataset}, {extra} not in the subset",
-        path.display()
+        "{} has no score of a usable image: {} images are not in data set {dataset}, {} not in the subset",
+        path.display(),
+        thousands(*unknown as u64),
+        thousands(*extra as u64)
     )]
     NothingScored {
         /// The file.
         path: PathBuf,
         /// The data set.
         dataset: String,
-        /// Its images that the data set does not have.
+        /// Number of images in the file that are not in the data set.
         unknown: usize,
-        /// Its images outside the subset.
+        /// Number of images in the file that are not in the subset.
         extra: usize,
     },
-    /// Two patients' data in two subsets of one fold.
-    #[error("split {split}, fold {fold}: {patients} patients are in more than one subset")]
+    /// Patients in two subsets of a fold.
+    #[error("split {split}, fold {fold}: {} patients are in more than one subset", thousands(*patients as u64))]
     Leak {
         /// The split.
         split: String,
         /// The fold.
         fold: u32,
-        /// How many patients.
+        /// Number of these patients.
         patients: usize,
     },
-    /// A model that looks at images, on metadata.
+    /// A model with image input, on a metadata-only data set.
     #[error("data set {dataset} has metadata only, but {model} needs images")]
     NeedsImages {
         /// The data set.
@@ -128,10 +131,10 @@ pub enum RunError {
         /// What is wrong with it.
         reason: String,
     },
-    /// Another process is at it.
+    /// Another process is training the same run.
     #[error("another process is already training this run: {} is locked", .0.display())]
     Running(PathBuf),
-    /// A file of the worker.
+    /// A file of a training.
     #[error("cannot {doing} {}: {source}", path.display())]
     Io {
         /// The verb.
@@ -141,7 +144,7 @@ pub enum RunError {
         /// What the system says.
         source: std::io::Error,
     },
-    /// Scores of the worker that do not fit what was asked for.
+    /// Invalid scores from the worker.
     #[error("{}: invalid scores from the worker: {reason}", path.display())]
     BadScores {
         /// The file.
@@ -149,14 +152,14 @@ pub enum RunError {
         /// What is wrong with it.
         reason: String,
     },
-    /// A record that says something else than what it names.
+    /// A record that contradicts its inputs.
     #[error("{kind} {} is false: {what}", id.short())]
     False {
         /// The record.
         id: Hash,
         /// Its kind.
         kind: String,
-        /// What does not come out, the first such value.
+        /// The first wrong value.
         what: String,
     },
     /// A run without predictions of the subset.
@@ -165,12 +168,12 @@ pub enum RunError {
     /// Neither a run nor predictions.
     #[error("`{text}` is a {kind}; only runs and predictions can be compared")]
     NotComparable {
-        /// What was asked for.
+        /// The requested name or id.
         text: String,
-        /// What it is.
+        /// Its kind.
         kind: String,
     },
-    /// Two results that would be one cell of the table.
+    /// Two results that belong in the same cell of the table.
     #[error("{a} and {b} are both model {model} on {fold}")]
     SameCell {
         /// The first.
@@ -182,7 +185,7 @@ pub enum RunError {
         /// Their fold.
         fold: String,
     },
-    /// Two runs of one fold, where each fold counts once.
+    /// Two runs of the same fold.
     #[error("{a} and {b} are both {model} on fold {fold}")]
     NotOneFold {
         /// The first run.
@@ -194,24 +197,24 @@ pub enum RunError {
         /// Their fold.
         fold: u32,
     },
-    /// Results that cannot be compared.
+    /// Results that are not comparable.
     #[error("{}", Incomparable::reasons(.0))]
     Incomparable(Vec<Incomparable>),
-    /// A label that some model does not score.
+    /// A label that not every model scores.
     #[error("not every model scores {label}; labels that all models score: {}", shared.join(", "))]
     LabelNotScored {
         /// The label.
         label: String,
-        /// What they all score.
+        /// The labels that all models score.
         shared: Vec<String>,
     },
-    /// Models without an image in common.
+    /// Models without a common image.
     #[error("no image was scored by every model on the same fold")]
     NoSharedImage,
-    /// Models without a label in common.
+    /// Models without a common label.
     #[error("no label was scored by every model")]
     NoSharedLabel,
-    /// A file of published numbers that cannot be read.
+    /// An invalid file of published numbers.
     #[error("{} is not a file of published numbers: {reason}", path.display())]
     NotPublished {
         /// The file.
@@ -219,15 +222,15 @@ pub enum RunError {
         /// What is wrong with it.
         reason: String,
     },
-    /// Predictions that cannot come from the run that they name.
+    /// Predictions that cannot come from their run.
     #[error("predictions {} do not match their run: {reason}", predictions.short())]
     Misattributed {
         /// The predictions.
         predictions: Hash,
-        /// What does not fit.
+        /// What does not match.
         reason: String,
     },
-    /// A model on metadata alone, asked what it sees in images.
+    /// A model without image input, where one with image input is needed.
     #[error("model {0} has no image input")]
     SeesNoImage(String),
     /// A label that the data set does not have.
@@ -235,13 +238,13 @@ pub enum RunError {
     NoSuchLabel {
         /// The label.
         label: String,
-        /// What there is.
+        /// The labels of the data set.
         labels: Vec<String>,
     },
     /// Neither a file nor an image of the data set.
     #[error("`{0}` is neither a file nor an image of the run's data set")]
     NoSuchImage(String),
-    /// A file that is no image.
+    /// A file that is not an image.
     #[error("{name} is {source}")]
     NotAnImage {
         /// The file.
@@ -260,19 +263,19 @@ pub enum RunError {
         /// The fold.
         fold: u32,
     },
-    /// Runs that are not folds of one thing.
+    /// Runs that are not folds of one model.
     #[error("a probe needs folds of one model: {a} is {one}, but {b} is {other}")]
     NotOneModel {
         /// The first run.
         a: String,
-        /// What it is.
+        /// The first run's model or setting.
         one: String,
         /// The second.
         b: String,
-        /// What it is.
+        /// The second run's model or setting.
         other: String,
     },
-    /// A target that is unknown or the same throughout.
+    /// A target that is unknown for all images, or the same for all of them.
     #[error("fold {fold}: the {target} of its {subset} images is unknown, or the same for all of them")]
     NothingToProbe {
         /// The target.
@@ -282,21 +285,21 @@ pub enum RunError {
         /// The fold.
         fold: u32,
     },
-    /// Images that must not be used any more.
-    #[error("{images} of the images were withdrawn ({why})")]
+    /// Withdrawn images.
+    #[error("{} of the images were withdrawn ({why})", thousands(*images))]
     Withdrawn {
-        /// How many.
+        /// Number of these images.
         images: u64,
-        /// Whom or what the first withdrawal is about, and its reason.
+        /// Subject and reason of the first withdrawal.
         why: String,
     },
-    /// Images whose bytes were removed for good.
-    #[error("cannot compute this: {images} of the images were withdrawn and purged")]
+    /// Purged images.
+    #[error("cannot compute this: {} of the images were withdrawn and purged", thousands(*images))]
     Purged {
-        /// How many.
+        /// Number of these images.
         images: u64,
     },
-    /// A record that this reg would make by other rules, so that nothing tells whether it is true.
+    /// A record made by other rules than those of this reg, so that it cannot be checked.
     #[error(
         "{kind} {} was made by rules {recorded}, this reg has rules {here}: it cannot be recomputed here",
         id.short()
@@ -306,9 +309,9 @@ pub enum RunError {
         id: Hash,
         /// Its kind.
         kind: String,
-        /// The version of the rules in it.
+        /// The version of the rules that produced the record.
         recorded: u32,
-        /// The version that would stand in it now.
+        /// The version of this reg.
         here: u32,
     },
     /// Nothing to compare.
@@ -334,7 +337,7 @@ impl RunError {
         move |source| RunError::Io { doing, path, source }
     }
 
-    /// What might help.
+    /// A hint.
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
             RunError::Config(e) => return e.hint(),
@@ -404,10 +407,10 @@ impl RunError {
             }
             RunError::False { .. } => "`reg verify --recompute` names every false record",
             RunError::OtherRules { recorded, here, .. } if recorded > here => {
-                "a newer reg made it, or somebody who changed it: install a newer reg to check it"
+                "it was made by a newer reg, or changed by hand: install a newer reg to check it"
             }
             RunError::OtherRules { .. } => {
-                "the command that made it makes another one by the rules of today; the reg that made it checks it"
+                "repeat the command that made it to make a new one by the current rules; the reg that made it can check it"
             }
             RunError::NoPredictions(_) => "`reg eval RUN` makes them",
             _ => return None,
@@ -415,12 +418,12 @@ impl RunError {
         Some(hint.to_owned())
     }
 
-    /// Whether it says that an older reg made a record by rules that this one does not have any more.
+    /// Whether a record was made by older rules, which this reg no longer has.
     pub fn is_older_rules(&self) -> bool {
         matches!(self, RunError::OtherRules { recorded, here, .. } if (1..*here).contains(recorded))
     }
 
-    /// Whether it is the answer "no" of a check rather than a failure.
+    /// Whether the error is the negative result of a check rather than a failure.
     pub fn is_refusal(&self) -> bool {
         matches!(
             self,

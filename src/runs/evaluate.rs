@@ -1,4 +1,4 @@
-//! Predictions of a run's checkpoint, and the AUC table that evaluates them.
+//! Predictions of a run's checkpoint, and their AUC table.
 
 use std::fs;
 use std::path::Path;
@@ -26,14 +26,14 @@ pub struct Evaluated {
     pub table: Id<Table>,
     /// Its content.
     pub auc: AucTable,
-    /// Whether both were there already.
+    /// Whether both already existed.
     pub cached: bool,
-    /// That other sources of the same numerics scored, if the predictions were there already.
+    /// The sources that scored, if existing predictions were scored by other sources of the same numerics.
     pub other_sources: Option<OtherSources>,
 }
 
-/// Predicts a subset with a run's checkpoint and makes the AUC table; answers from the registry when
-/// code of the same numerics has done so on the same kind of device with as many threads.
+/// Predicts a subset with a run's checkpoint and computes the AUC table. Existing results of the same numerics,
+/// device kind and number of threads are returned from the registry.
 ///
 /// `device` and `threads` default to those of the run's spec.
 pub fn evaluate(
@@ -58,7 +58,7 @@ pub fn evaluate(
     )
 }
 
-/// A run that is recorded, with its spec.
+/// A recorded run with its spec.
 #[derive(Clone, Copy)]
 pub(super) struct RecordedRun<'a> {
     pub(super) id: Id<Run>,
@@ -112,12 +112,12 @@ pub(super) fn evaluate_run(
     Ok(Evaluated { predictions: id, table, auc, cached: false, other_sources: None })
 }
 
-/// How a spec's network computes on a kind of device.
+/// Precision and memory layout of a spec on a kind of device.
 pub(super) fn numbers(spec: &Spec, device: DeviceKind) -> Numbers {
     Numbers { precision: spec.training.precision(), layout: spec.training.layout(device) }
 }
 
-/// Reads the scores that the worker left in its folder: a column a label, rows below `rows`.
+/// Reads the scores that the worker wrote to its folder: one column per label, rows below `rows`.
 pub(super) fn read_scores(dir: &Path, labels: usize, rows: usize) -> Result<Scores, RunError> {
     let path = dir.join(files::SCORES);
     let scores = read_columns(&path, rows)?;
@@ -127,7 +127,7 @@ pub(super) fn read_scores(dir: &Path, labels: usize, rows: usize) -> Result<Scor
     Ok(scores)
 }
 
-/// Reads a file of scores of the worker: any number of columns, rows below `rows`.
+/// Reads a file of scores from the worker: any number of columns, rows below `rows`.
 pub(super) fn read_columns(path: &Path, rows: usize) -> Result<Scores, RunError> {
     let bytes = fs::read(path).map_err(RunError::io("read", path))?;
     let wrong = |reason: String| RunError::BadScores { path: path.to_owned(), reason };
@@ -170,7 +170,7 @@ pub(super) fn predict_job(
     }
 }
 
-/// What is recorded already. A table by other rules is no answer: another one is made of the same scores.
+/// Existing results. A table made by other rules is not used: another one is computed from the same scores.
 fn existing(
     run_context: RunContext,
     run: Id<Run>,
@@ -202,10 +202,11 @@ fn existing(
     Ok(Some(Evaluated { predictions: id, table, auc, cached: true, other_sources }))
 }
 
-/// Judges scores by the labels of their images. An image whose label is missing is left out of that label's AUC.
+/// Evaluates scores with the labels of their images. An image whose label is missing is left out of that
+/// label's AUC.
 ///
-/// An AUC is undefined where all images have a label or none has; the mean leaves it out and says how
-/// many it covers.
+/// An AUC is undefined if all images have the label or none has; the mean leaves it out and states how many
+/// AUCs it covers.
 pub fn auc_table(
     id: Id<Predictions>,
     predictions: &Predictions,
@@ -245,8 +246,8 @@ pub fn auc_table(
     }
 }
 
-/// Whether each scored image has a label; none where that is missing. False for a label that the data set does not
-/// know.
+/// Whether each scored image has a label; `None` if that is missing. False for a label that the data set does
+/// not have.
 pub(super) fn truth(
     dataset: &Dataset,
     manifest: &Manifest,

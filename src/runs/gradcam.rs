@@ -1,4 +1,4 @@
-//! Where a run's network looks: Grad-CAM on one image, and the pointing game over annotated boxes.
+//! Grad-CAM of a run's network on images, and the pointing game on annotated boxes.
 
 use std::collections::HashSet;
 use std::fs;
@@ -22,9 +22,9 @@ use crate::stats::{HeatmapGrid, Rect, summarize};
 use crate::store::FileState;
 use crate::worker::{GradcamImages, Job, PROTOCOL, Work, files};
 
-/// Computes where a run's network sees a label in an image: a PNG file, or the name of an image of its data set.
+/// Computes the heat map of a label for an image: a PNG file, or the name of an image of the run's data set.
 ///
-/// Returns the record and the picture. Boxes are known of the images of the run's data set.
+/// Returns the record and the picture. Boxes are known only for images of the run's data set.
 pub fn gradcam(
     run_context: RunContext,
     run: Id<Run>,
@@ -76,7 +76,7 @@ pub fn gradcam(
     Ok((id, heatmap, picture))
 }
 
-/// Computes where a run's network sees labels in images of its data set: manifest rows, and places among the labels.
+/// Computes heat maps of labels for images of the run's data set, given as manifest rows and label indices.
 ///
 /// Returns the records, in the same order.
 pub fn gradcams(
@@ -112,7 +112,7 @@ pub fn gradcams(
     runner.record(transaction, &tables, (&worked, &start))
 }
 
-/// Plays the pointing game over the boxes of a subset of the run's fold.
+/// Computes the pointing game on the boxes of a subset of the run's fold.
 pub fn pointing(
     run_context: RunContext,
     run: Id<Run>,
@@ -175,7 +175,7 @@ fn over_boxes(label: &str, rows: &[&PointedBox]) -> PointedLabel {
         hits: count(|heatmap| heatmap.hit),
         without_heat: count(|heatmap| heatmap.heat_share.is_none()),
         heat_share: mean(|heatmap| heatmap.heat_share),
-        // Of the same boxes, or the two means could not be compared.
+        // Over the same boxes, so that the two means can be compared.
         area_share: mean(|heatmap| heatmap.heat_share.map(|_| heatmap.area_share)),
     }
 }
@@ -183,7 +183,7 @@ fn over_boxes(label: &str, rows: &[&PointedBox]) -> PointedLabel {
 fn in_box(map: &HeatmapGrid, row: &BoxRow) -> HeatmapInBox {
     let rect = Rect { x: row.x, y: row.y, w: row.w, h: row.h };
     let [width, height] = map.image.map(f64::from);
-    // A box may reach over the image's edge.
+    // A box can extend beyond the image.
     let clipped = |start: f64, length: f64, end: f64| (start + length).min(end) - start.clamp(0.0, end);
     let inside = clipped(row.x, row.w, width).max(0.0) * clipped(row.y, row.h, height).max(0.0);
     HeatmapInBox {
@@ -198,16 +198,17 @@ fn area(Rect { x, y, w, h }: Rect) -> Area {
     Area { x, y, w, h }
 }
 
-/// An image that was asked for.
+/// A requested image.
 struct Image {
     name: String,
     bytes: Vec<u8>,
-    /// Its row of the manifest, if it is one of the data set's.
+    /// Its row in the manifest, if it belongs to the data set.
     row: Option<usize>,
 }
 
 impl Image {
-    /// A file, or the image of that name. A file with the bytes of the data set's image of its name is that.
+    /// Finds a file, or the image with that name. A file that has name and bytes of an image of the data set
+    /// counts as that image.
     fn find(run_context: RunContext, manifest: &Manifest, text: &str) -> Result<Self, RunError> {
         let path = Path::new(text);
         let named = |name: &str| manifest.row_named(name).map(|row| (row, manifest.rows[row].object));
@@ -226,21 +227,21 @@ impl Image {
     }
 }
 
-/// What Grad-CAM says of an image and a label.
+/// The result of Grad-CAM for an image and a label.
 struct LogitAndMap {
     logit: f64,
     /// The cells of the map, row after row.
     cells: Vec<f64>,
 }
 
-/// An image that a map is painted on.
+/// The image below a heat map.
 struct DecodedImage<'a> {
     name: String,
     object: Id<Blob>,
     gray: &'a Gray,
 }
 
-/// A run that looks.
+/// Runs Grad-CAM for a run.
 struct GradcamRunner<'a> {
     run_context: RunContext<'a>,
     run: Run,
@@ -265,7 +266,7 @@ impl<'a> GradcamRunner<'a> {
         Ok(GradcamRunner { run_context, run: record, spec, context, image, device, computed })
     }
 
-    /// The logit of each image's label and the cells of its map.
+    /// Computes the logit of each image's label and the cells of its map.
     fn look(
         &self,
         images: GradcamImages,
@@ -304,7 +305,7 @@ impl<'a> GradcamRunner<'a> {
         Ok((rows.map(|row| LogitAndMap { logit: row[0], cells: row[1..].to_vec() }).collect(), worked))
     }
 
-    /// A map where it belongs on an image: on the centre that evaluation crops out of the resized image.
+    /// A map in its position on an image: on the centre that the evaluation crops from the resized image.
     fn map(&self, cells: Vec<f64>, image: [u32; 2]) -> HeatmapGrid {
         let ImageInput { input, resize, .. } = self.image;
         let [resize, input, offset] = [resize, input, (resize - input) / 2].map(f64::from);
@@ -318,7 +319,7 @@ impl<'a> GradcamRunner<'a> {
         HeatmapGrid { side: cells.len().isqrt(), cells, over, image }
     }
 
-    /// The boxes of these images and labels.
+    /// The boxes for these images and labels.
     fn boxes(&self, wanted: &[(u32, u32)]) -> Result<Vec<BoxRow>, RunError> {
         let Some(boxes) = self.run_context.registry.boxes(&self.context.dataset)? else {
             return Ok(Vec::new());
@@ -363,7 +364,7 @@ impl<'a> GradcamRunner<'a> {
         Ok((heatmap, picture))
     }
 
-    /// Records tables that one piece of work made.
+    /// Records the tables of one computation.
     fn record(
         &self,
         mut transaction: Transaction,

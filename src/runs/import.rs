@@ -1,4 +1,4 @@
-//! Other people's models: their scores as a CSV become predictions like those of a run.
+//! Imports another tool's scores: a CSV becomes predictions like those of a run.
 
 use std::collections::HashSet;
 use std::path::PathBuf;
@@ -13,7 +13,7 @@ use crate::records::{
 };
 use crate::registry::{Objects, Registry, Stamp};
 
-/// The images that count: a subset of a fold.
+/// The images to score: a subset of a fold.
 #[derive(Debug, Clone, Copy)]
 pub struct ScoredSubset {
     /// The split.
@@ -24,24 +24,24 @@ pub struct ScoredSubset {
     pub subset: Subset,
 }
 
-/// Scores of another tool, and what they are scores of.
+/// Scores of another tool, and the images to which they belong.
 #[derive(Debug, Clone)]
 pub struct Foreign {
     /// The CSV.
     pub file: PathBuf,
     /// The data set with the scored images.
     pub dataset: Id<Dataset>,
-    /// The subset whose images count; all images of the data set where there is none.
+    /// The subset to which the scores are restricted; all images of the data set if `None`.
     pub subset: Option<ScoredSubset>,
-    /// What a score means.
+    /// The scale of the scores.
     pub scale: Scale,
-    /// What tables call the model.
+    /// Name of the model in tables.
     pub model: String,
     /// Name of the predictions.
     pub name: String,
 }
 
-/// What became of a file of scores.
+/// The result of an import.
 #[derive(Debug, Clone)]
 pub struct Imported {
     /// The predictions.
@@ -52,28 +52,28 @@ pub struct Imported {
     pub table: Id<Table>,
     /// Its content.
     pub auc: AucTable,
-    /// Labels of the data set that have no column.
+    /// Labels of the data set without a column.
     pub missing_labels: Vec<String>,
-    /// Headings of columns that hold no scores.
+    /// Names of columns without scores.
     pub ignored_columns: Vec<String>,
-    /// Images that have further rows in the file, which say the same.
+    /// Images with further rows in the file, which have the same scores.
     pub repeated_images: Vec<String>,
-    /// Names in the file that the data set does not have.
+    /// Names in the file that are not in the data set.
     pub unknown_images: Vec<String>,
-    /// Names in the file that are no images of the subset.
+    /// Names in the file that are not in the subset.
     pub extra_images: Vec<String>,
-    /// Images of the subset, or of the data set, that the file does not score.
+    /// Images of the subset, or of the data set, without scores in the file.
     pub missing_images: Vec<String>,
 }
 
-/// Registers the scores of a CSV and evaluates them.
+/// Registers the scores in a CSV and evaluates them.
 ///
-/// What does not count is left out and reported: images outside the subset, columns that are no label.
+/// Images outside the subset and columns that are not labels are left out and reported.
 ///
 /// # Errors
-/// A file that cannot be read as scores; a probability outside 0 to 1; not one image of the subset.
+/// A file that cannot be read as scores; a probability outside [0, 1]; no image of the subset.
 pub fn import_scores(registry: &Registry, foreign: &Foreign, stamp: &Stamp) -> Result<Imported, RunError> {
-    // It goes into every table, also where an escape sequence would be obeyed.
+    // The name is printed in every table, where an escape sequence would take effect.
     if foreign.model.trim().is_empty() || foreign.model.contains(char::is_control) {
         return Err(RunError::BadModelName(foreign.model.clone()));
     }
@@ -114,7 +114,7 @@ pub fn import_scores(registry: &Registry, foreign: &Foreign, stamp: &Stamp) -> R
     })
 }
 
-/// What of a file of scores counts, and what does not.
+/// The selected scores of a file, and what was left out.
 pub(super) struct Selected {
     dataset: Dataset,
     manifest: Manifest,
@@ -124,11 +124,11 @@ pub(super) struct Selected {
     repeated: Vec<String>,
     unknown: Vec<String>,
     extra: Vec<String>,
-    /// Manifest rows that are asked for and not scored, ascending.
+    /// Manifest rows that are needed but not scored, ascending.
     missing: Vec<u32>,
 }
 
-/// Picks the scores of the labels and images that are asked for. `foreign.file` is what errors call the bytes.
+/// Selects the scores for the requested labels and images. Messages call the bytes `foreign.file`.
 pub(super) fn select(objects: &dyn Objects, foreign: &Foreign, bytes: &[u8]) -> Result<Selected, RunError> {
     let dataset = objects.get(foreign.dataset)?;
     let file = scores::read(bytes, &foreign.file, &dataset.labels)?;
@@ -165,7 +165,7 @@ pub(super) fn select(objects: &dyn Objects, foreign: &Foreign, bytes: &[u8]) -> 
     Ok(Selected { dataset, manifest, labels, scores, ignored, repeated, unknown, extra, missing })
 }
 
-/// A network's output before the sigmoid, taken for a probability, would spoil every figure but the AUC.
+/// Logits that are mistaken for probabilities would falsify every metric except the AUC.
 fn check_probabilities(file: &ScoreFile, dataset: &Dataset, foreign: &Foreign) -> Result<(), RunError> {
     let Some(place) = file.scores.iter().position(|score| !(0.0..=1.0).contains(score)) else {
         return Ok(());
@@ -179,7 +179,7 @@ fn check_probabilities(file: &ScoreFile, dataset: &Dataset, foreign: &Foreign) -
     })
 }
 
-/// Manifest rows of a subset of a fold, once split, fold and data set are seen to belong together.
+/// The manifest rows of a subset of a fold, after a check that split, fold and data set belong together.
 fn rows_of(
     objects: &dyn Objects,
     dataset: Id<Dataset>,
@@ -200,9 +200,9 @@ fn rows_of(
     Ok(assignment.rows(fold as usize, subset))
 }
 
-/// The images of a file, by what they are to the data set.
+/// The images of a file, by their relation to the data set.
 struct Sorted {
-    /// Manifest row and place in the file, in the order of rows.
+    /// Manifest row and position in the file, sorted by row.
     rows: Vec<(u32, usize)>,
     unknown: Vec<String>,
     extra: Vec<String>,

@@ -1,5 +1,5 @@
-//! From a specification to recorded results: settle the settings, start the worker, register what it
-//! made, evaluate it, compare it, make it again.
+//! From a spec to recorded results: determines the settings, starts the worker, registers its results,
+//! evaluates, compares and reproduces them.
 
 pub mod compare;
 pub mod config;
@@ -37,24 +37,24 @@ use crate::records::{DeviceKind, Git};
 use crate::registry::{Registry, Stamp};
 use process::Worker;
 
-/// What only the edge of the program knows: clock, machine, command line.
+/// The environment of a command, which only the binary knows: clock, machine, command line.
 #[derive(Debug, Clone)]
 pub struct Environment {
-    /// Time and command.
+    /// Time and command line.
     pub stamp: Stamp,
     /// The clock: time in UTC, RFC 3339.
     pub now: fn() -> String,
     /// Name of the machine.
     pub host: String,
-    /// Its processor, as it names itself.
+    /// Name of its processor.
     pub cpu: String,
-    /// Cores that it shows.
+    /// Number of its cores.
     pub cores: u32,
     /// State of the source tree that reg was built from.
     pub git: Option<Git>,
 }
 
-/// With what runs are executed: where their records are, who computes, and what surrounds it.
+/// The context in which runs are executed: registry, worker and environment.
 #[derive(Clone, Copy)]
 pub struct RunContext<'a> {
     /// The registry.
@@ -63,28 +63,28 @@ pub struct RunContext<'a> {
     pub worker: &'a Worker,
     /// Clock, machine, command line.
     pub environment: &'a Environment,
-    /// Compute with withdrawn images all the same.
+    /// Compute even with withdrawn images.
     pub allow_withdrawn: bool,
 }
 
 impl RunContext<'_> {
-    /// The same, which computes with withdrawn images if `allow` says so.
+    /// The same context, but computing with withdrawn images if `allow` is set.
     pub fn allowing(self, allow: bool) -> Self {
         RunContext { allow_withdrawn: allow, ..self }
     }
 }
 
-/// A device that was asked for.
+/// A requested device.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Device {
     /// Its kind.
     pub kind: DeviceKind,
-    /// As the worker takes it: `cpu` or `cuda:N`.
+    /// The name for the worker: `cpu` or `cuda:N`.
     pub name: String,
 }
 
 impl Device {
-    /// Reads `auto`, `cpu` or `cuda:N`; `auto` is the first GPU that the worker can use, else the CPU.
+    /// Parses `auto`, `cpu` or `cuda:N`; `auto` is the first GPU that the worker can use, otherwise the CPU.
     pub fn parse(text: &str, worker: &crate::worker::Identity) -> Result<Self, RunError> {
         let cuda = |n: usize| Device { kind: DeviceKind::Cuda, name: format!("cuda:{n}") };
         match text {
@@ -107,7 +107,7 @@ impl Device {
         Device { kind, name: name.to_owned() }
     }
 
-    /// The processor.
+    /// The CPU.
     pub fn cpu() -> Self {
         Device::of(DeviceKind::Cpu)
     }

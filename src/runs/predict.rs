@@ -1,4 +1,4 @@
-//! Probabilities of images that belong to no data set.
+//! Probabilities for image files outside of a data set.
 
 use std::path::PathBuf;
 
@@ -16,14 +16,14 @@ use crate::worker::{Job, PROTOCOL, Work};
 pub struct FileScores {
     /// The file.
     pub path: PathBuf,
-    /// A label and its probability, in the order of the data set's labels.
+    /// Labels with their probabilities, in the order of the data set's labels.
     pub scores: Vec<(String, f64)>,
 }
 
 /// Scores image files with a run's checkpoint. Nothing is recorded.
 ///
-/// Where the model looks at age, gender and view, a file whose name is in the run's data set gets them
-/// from there, and any other file gets the values that stand for "unknown".
+/// If the model uses age, gender and view, a file whose name is in the run's data set gets these from there;
+/// any other file gets the values for "unknown".
 pub fn predict(
     registry: &Registry,
     worker: &Worker,

@@ -21,14 +21,14 @@ pub fn names() -> Vec<String> {
     names
 }
 
-/// Bottleneck blocks a stage.
+/// Bottleneck blocks per stage.
 ///
-/// "ResNet-38" follows the block counts that the paper writes (conv2_x, conv3_x, conv4_x down to two,
-/// two, three blocks), which make 32 layers. "ResNet-101: conv_3 from 5 to 22" is read as the identity
-/// blocks of conv4_x, which is torchvision's ResNet-101.
+/// "ResNet-38" uses the block counts given in the paper (conv2_x, conv3_x, conv4_x reduced to two, two, three
+/// blocks), which amount to 32 layers. "ResNet-101: conv_3 from 5 to 22" is interpreted as the identity blocks
+/// of conv4_x, which gives torchvision's ResNet-101.
 const DEPTHS: [(u32, [u32; 4]); 3] = [(38, [2, 2, 3, 3]), (50, [3, 4, 6, 3]), (101, [3, 4, 23, 3])];
 
-/// Suffix and how images enter.
+/// Suffix and image input.
 const INPUTS: [(&str, Input); 3] = [("", Input::Rgb), ("-1channel", Input::Gray), ("-large", Input::Large)];
 const META: &str = "-meta";
 
@@ -54,7 +54,7 @@ pub fn model(name: &str) -> Option<Model> {
                     channels: 3,
                     input: 224,
                     resize: 256,
-                    // Means and deviations of ImageNet, which the pre-trained weights expect.
+                    // Means and standard deviations of ImageNet, which the pre-trained weights expect.
                     mean: vec![0.485, 0.456, 0.406],
                     std: vec![0.229, 0.224, 0.225],
                 },
@@ -67,16 +67,16 @@ pub fn model(name: &str) -> Option<Model> {
     Some(Model { name: name.to_owned(), architecture })
 }
 
-/// One channel. The paper does not say how it scales grey values; these bring them near zero mean and
-/// unit deviation.
+/// One channel. The paper does not say how it scales gray values; these numbers give approximately zero mean
+/// and unit standard deviation.
 fn gray(input: u32, resize: u32) -> ImageInput {
     ImageInput { channels: 1, input, resize, mean: vec![0.5], std: vec![0.25] }
 }
 
-/// How the paper trains such a model, where it says so.
+/// The paper's settings for training such a model, as far as it states them.
 pub fn training(model: &Model, init: Init) -> Training {
-    // Without random views the features of an image are the same in each epoch, so that a frozen network
-    // needs to see it once.
+    // Without augmentation the features of an image are the same in each epoch, so a frozen network processes
+    // the image only once.
     let augmentation = (init != Init::OffTheShelf).then_some(Augmentation {
         crop_area: [0.08, 1.0],
         crop_aspect: [0.75, 4.0 / 3.0],
@@ -103,7 +103,7 @@ pub fn training(model: &Model, init: Init) -> Training {
         Architecture::Mlp { .. } => {
             Training { epochs: 40, batch: 512, augmentation: None, precision: None, layout: None, ..adam }
         }
-        // A net for tests and the demo learns faster from views near the evaluation's.
+        // A network for tests and the demo learns faster from views close to the evaluation's.
         Architecture::Tiny { .. } => Training {
             epochs: 10,
             augmentation: adam.augmentation.map(|a| Augmentation { crop_area: [0.6, 1.0], ..a }),
@@ -116,11 +116,11 @@ pub fn training(model: &Model, init: Init) -> Training {
     }
 }
 
-/// What random views are cut from unless something else is asked for: the image shrunk to a size at which
-/// the smallest crop still has as many pixels as the network's input.
+/// The default source of augmentation crops: the image resized so that the smallest crop still has as many
+/// pixels as the network's input.
 ///
-/// The paper cuts its crops from the images of 1024 x 1024; of those, a crop of 8 % has 290 x 290 pixels,
-/// of which an input of 224 x 224 leaves 224. Shrunk to 792 x 792, it has 224 x 224.
+/// The paper crops from the images of 1024 x 1024, where a crop of 8 % of the area has 290 x 290 pixels, which
+/// are reduced to an input of 224 x 224. From an image resized to 792 x 792, the crop has 224 x 224 pixels.
 pub fn pixels(model: &Model, training: &Training) -> Option<Pixels> {
     let (image, augmentation) = (model.architecture.image()?, training.augmentation.as_ref()?);
     let side = f64::from(image.input) / augmentation.crop_area[0].sqrt();

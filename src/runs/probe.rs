@@ -1,4 +1,4 @@
-//! What a run's frozen features know: a linear predictor of view position, gender or age, over the folds.
+//! Linear probes of a run's frozen features, for view position, gender or age, over the folds.
 
 use std::path::Path;
 
@@ -25,13 +25,14 @@ pub struct Probed {
     pub table: Id<Table>,
     /// Its content.
     pub probe: ProbeTable,
-    /// That other sources of the same numerics fitted some of its predictors, which were there already.
+    /// The other sources of the same numerics that fitted existing predictors, if there are any.
     pub other_sources: Option<OtherSources>,
 }
 
-/// Trains a predictor on the features of each run, by the run's split and fold, and judges it on the test images.
+/// Trains a predictor on the features of each run, with the run's split and fold, and evaluates it on the test
+/// images.
 ///
-/// The runs are folds of one model. What code of the same numerics has fitted before is taken from the
+/// The runs are folds of one model. Predictors that were fitted with the same numerics are taken from the
 /// registry.
 pub fn probe(
     run_context: RunContext,
@@ -103,7 +104,7 @@ pub fn probe(
             test: transaction.put_packed(&test)?,
             computed,
         };
-        // Each fold is recorded by itself, so that after an interruption it need not be fitted again.
+        // Each fold is also recorded separately, so that it need not be fitted again after an interruption.
         let alone = judged(first, target, &manifest, &assignment, vec![(fold.clone(), [validation, test])]);
         let alone = transaction.put(&Table::Probe(Box::new(alone)))?;
         let execution = execution(alone.hash, (worker, software), &worked, &start, environment);
@@ -121,7 +122,7 @@ pub fn probe(
     let table = judged(first, target, &manifest, &assignment, folds);
     let mut transaction = registry.transaction()?;
     let id = transaction.put(&Table::Probe(Box::new(table.clone())))?;
-    // What fitted its folds made the table of them all, too: so it leads to who computed.
+    // The combined table was computed by the executions that fitted its folds, so it is linked to them.
     for execution in executions {
         transaction.put(&Execution { made: id.hash, ..execution })?;
     }
@@ -132,7 +133,7 @@ pub fn probe(
     Ok(Probed { table: id, probe: table, other_sources: OtherSources::together(other_sources) })
 }
 
-/// Refuses runs that are not different folds of one model on one split, trained alike.
+/// Refuses runs that are not different folds of one model on one split, trained with the same settings.
 fn belong_together(asked: &[(Id<Run>, Run, Spec)]) -> Result<(), RunError> {
     for pair in asked.windows(2) {
         let [(a, _, one), (b, _, other)] = pair else { continue };
@@ -154,12 +155,12 @@ fn belong_together(asked: &[(Id<Run>, Run, Spec)]) -> Result<(), RunError> {
     Ok(())
 }
 
-/// What is true of those of the rows of whom it is known.
+/// The targets of those rows whose target is known.
 fn truth(manifest: &Manifest, rows: &[u32], target: Target) -> Vec<f64> {
     rows.iter().filter_map(|row| target.of(&manifest.rows[*row as usize])).collect()
 }
 
-/// Refuses targets that cannot be learnt or evaluated.
+/// Refuses targets that cannot be predicted or evaluated.
 fn check_classes(parts: &[Vec<f64>; 3], target: Target, fold: u32) -> Result<(), RunError> {
     for (subset, truth) in [Subset::Train, Subset::Val, Subset::Test].into_iter().zip(parts) {
         let differ = truth.iter().any(|value| *value != truth[0]);
@@ -170,8 +171,8 @@ fn check_classes(parts: &[Vec<f64>; 3], target: Target, fold: u32) -> Result<(),
     Ok(())
 }
 
-/// The predictor of a run that is recorded already, and the table of it alone; of tables by other rules, too, as only
-/// the judgement follows those.
+/// The recorded predictor of a run, and the table for it alone; tables made by other rules count too, because
+/// only the evaluation depends on the rules.
 fn fitted(
     registry: &Registry,
     run: Id<Run>,
@@ -227,7 +228,7 @@ fn job(
     }
 }
 
-/// Evaluates what predictors say of the validation and of the test images.
+/// Evaluates the predictions for the validation and the test images.
 fn judged(
     spec: &Spec,
     target: Target,

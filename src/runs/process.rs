@@ -1,4 +1,4 @@
-//! The worker as a process: found, asked who it is, given a job, listened to.
+//! The worker process: finds it, identifies it, gives it a job and reads its events.
 
 use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -12,15 +12,15 @@ use signal_hook::iterator::Signals;
 use crate::worker::{Identity, Job, JobOutcome, PROTOCOL, WorkerEvent};
 
 const PROGRAM: &str = "reg-torch";
-/// How often a thread of GNU's OpenMP looks for work before it sleeps.
+/// How many times a waiting thread of GNU's OpenMP checks for work before it sleeps.
 const SPIN: &str = "GOMP_SPINCOUNT";
-/// Names the worker where it does not lie beside `reg`.
+/// Path of the worker, if it is not next to `reg`.
 pub const VARIABLE: &str = "REG_TORCH";
 
-/// A worker that is not there, not ours, or that failed.
+/// An error of the worker.
 #[derive(Debug, thiserror::Error)]
 pub enum WorkerError {
-    /// There is none.
+    /// The worker is not installed.
     #[error("this command needs the worker {}, which is not installed", .0.display())]
     Missing(PathBuf),
     /// It cannot be started.
@@ -31,7 +31,7 @@ pub enum WorkerError {
         /// What the system says.
         source: io::Error,
     },
-    /// It is no reg-torch, or its libraries are missing.
+    /// The program is not reg-torch, or its libraries are missing.
     #[error("the worker {} does not identify itself: {reason}", path.display())]
     Mute {
         /// The program.
@@ -39,7 +39,7 @@ pub enum WorkerError {
         /// The last line that it wrote to standard error, or its exit status.
         reason: String,
     },
-    /// It is of another version.
+    /// The worker is of another version.
     #[error("the worker {} is version {found}, but this reg is {}", path.display(), env!("CARGO_PKG_VERSION"))]
     OtherVersion {
         /// The program.
@@ -47,37 +47,37 @@ pub enum WorkerError {
         /// Its version.
         found: String,
     },
-    /// It said so itself.
+    /// The worker reported an error.
     #[error("{message}")]
     Failed {
         /// One sentence.
         message: String,
-        /// What might help.
+        /// A hint.
         hint: Option<String>,
     },
-    /// It ended without a word.
+    /// The worker ended without reporting a result.
     #[error("the worker ended early ({status}){}", if last.is_empty() { String::new() } else { format!(": {last}") })]
     Died {
-        /// How.
+        /// Its exit status.
         status: ExitStatus,
         /// The last line that it wrote to standard error.
         last: String,
     },
-    /// It said something that is not in the protocol.
+    /// The worker sent something outside of the protocol.
     #[error("the worker sent `{0}`, which is not part of the protocol")]
     Garbled(String),
-    /// It was stopped by a signal.
+    /// The worker was stopped by a signal.
     #[error("interrupted; checkpoint saved after {}", kept(*epochs, *batches))]
     Interrupted {
-        /// Whole epochs that are kept.
+        /// Number of saved whole epochs.
         epochs: u32,
-        /// Batches of the next one that are kept.
+        /// Number of saved batches of the next epoch.
         batches: u64,
     },
-    /// It was stopped by a second signal.
+    /// The worker was stopped by a second signal.
     #[error("stopped at once; the run resumes from its last checkpoint")]
     Killed,
-    /// The pipe to it broke.
+    /// The pipe to the worker broke.
     #[error("cannot talk to the worker: {0}")]
     Pipe(io::Error),
 }
@@ -92,7 +92,7 @@ fn kept(epochs: u32, batches: u64) -> String {
 }
 
 impl WorkerError {
-    /// What might help.
+    /// A hint.
     pub fn hint(&self) -> Option<String> {
         match self {
             WorkerError::Missing(_) => Some(format!(
@@ -126,27 +126,27 @@ pub struct Worker {
     identity: Identity,
 }
 
-/// What a caller hears while a worker works.
+/// Receives the events of a worker.
 pub trait Listener {
-    /// Hears an event that does not end the work, or its [`WorkerEvent::Done`].
+    /// Receives an event that does not end the work, or [`WorkerEvent::Done`].
     fn hear(&mut self, event: &WorkerEvent);
 }
 
-/// What a piece of work came to.
+/// The result of a job.
 #[derive(Debug, Clone, Default)]
 pub struct Worked {
-    /// What the worker says.
+    /// The worker's result.
     pub outcome: JobOutcome,
-    /// Name of the GPU, where one was used.
+    /// Name of the GPU, if one was used.
     pub gpu: Option<String>,
-    /// Whether that GPU was held to algorithms that give the same bits at every run.
+    /// Whether the GPU was restricted to deterministic algorithms.
     pub deterministic: Option<bool>,
-    /// Epochs that were there from an interrupted training.
+    /// Number of epochs completed by interrupted attempts.
     pub resumed_epochs: u32,
 }
 
 impl Worker {
-    /// Finds the worker (`$REG_TORCH`, or beside this program) and asks who it is.
+    /// Finds the worker (`$REG_TORCH`, or next to this program) and asks for its identity.
     pub fn find() -> Result<Self, WorkerError> {
         let path = match std::env::var_os(VARIABLE) {
             Some(path) => PathBuf::from(path),
@@ -161,7 +161,7 @@ impl Worker {
         }
         let start = |source| WorkerError::Start { path: path.clone(), source };
         let output = Command::new(&path).arg("identity").stdin(Stdio::null()).output().map_err(start)?;
-        // Read loosely first: a worker of another version may answer in another form.
+        // Parsed without a schema first: a worker of another version may answer in another form.
         let answer: serde_json::Value = serde_json::from_slice(&output.stdout).map_err(|_| {
             let last = String::from_utf8_lossy(&output.stderr).lines().last().map(str::to_owned);
             WorkerError::Mute {
@@ -179,23 +179,23 @@ impl Worker {
         }
     }
 
-    /// Who it is.
+    /// Its identity.
     pub fn identity(&self) -> &Identity {
         &self.identity
     }
 
-    /// Has it do a job. Its standard error goes to `live/worker.log` beside its files.
+    /// Runs a job. The worker's standard error goes to `live/worker.log` next to its files.
     pub fn run(&self, job: &Job, listener: &mut dyn Listener) -> Result<Worked, WorkerError> {
         let errors = job.out.join("worker.log");
         let log = fs::File::create(&errors).map_err(WorkerError::Pipe)?;
         let mut command = Command::new(&self.path);
-        // OpenMP's threads spin for milliseconds before they sleep: time that images could be decoded in, and that
-        // a second training on the same cores waits for. Whoever has set it knows better.
+        // OpenMP's threads spin for milliseconds before they sleep, which takes time from decoding images and
+        // from other trainings on the same cores. A value set by the user is kept.
         if [SPIN, "OMP_WAIT_POLICY"].iter().all(|name| std::env::var_os(name).is_none()) {
             command.env(SPIN, "1000");
         }
         let mut child = command
-            // PyTorch documents this beside its deterministic algorithms; without a GPU it means nothing.
+            // PyTorch requires this for its deterministic algorithms; without a GPU it has no effect.
             .env("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -208,10 +208,10 @@ impl Worker {
         let asked_to_stop = forwarding.end();
         match result {
             Ok(Some(worked)) => Ok(worked),
-            // It was killed by a second signal and could not say so.
+            // The worker was killed after a second signal and could not report it.
             Ok(None) if asked_to_stop => Err(WorkerError::Killed),
             Ok(None) => Err(WorkerError::Died { status, last: last_line(&errors) }),
-            // A worker that died before it read its job broke the pipe; how it died says more.
+            // A worker that dies before it reads its job breaks the pipe; its exit status says more.
             Err(WorkerError::Pipe(e)) if e.kind() == io::ErrorKind::BrokenPipe => {
                 Err(WorkerError::Died { status, last: last_line(&errors) })
             }
@@ -220,8 +220,8 @@ impl Worker {
     }
 }
 
-/// Passes interrupts on while a worker works, so that it stops cleanly and says so. At the second
-/// interrupt it is killed, which costs what it has done since its state was kept last.
+/// Forwards interrupts to the worker, so that it stops cleanly and reports it. At the second interrupt the
+/// worker is killed, which costs the work since its last checkpoint.
 struct Forwarding {
     handle: signal_hook::iterator::Handle,
     thread: std::thread::JoinHandle<u32>,
@@ -236,7 +236,7 @@ impl Forwarding {
             let mut count = 0;
             for _ in signals.forever() {
                 count += 1;
-                // It may have ended in this very moment.
+                // The worker may have ended just now.
                 let _ = kill_process(pid, if count == 1 { Signal::TERM } else { Signal::KILL });
             }
             count
@@ -244,7 +244,7 @@ impl Forwarding {
         Ok(Forwarding { handle, thread })
     }
 
-    /// Stops listening and says whether there was an interrupt.
+    /// Stops forwarding and returns whether there was an interrupt.
     fn end(self) -> bool {
         self.handle.close();
         self.thread.join().is_ok_and(|count| count > 0)

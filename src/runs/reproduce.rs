@@ -1,4 +1,4 @@
-//! Runs a recorded spec again, in scratch space, and compares every output.
+//! Runs a recorded spec again in scratch space and compares every output.
 
 use std::fs;
 use std::path::Path;
@@ -15,32 +15,32 @@ use crate::hash::{Hash, Id};
 use crate::records::{Execution, Predictions, Run, ScoreSource, Subset, Table, rules};
 use crate::worker::{Job, files};
 
-/// Seconds: a training in scratch space is not gone on with.
+/// Seconds; a training in scratch space is never resumed.
 const NEVER: f64 = 1e9;
 
-/// What came of carrying out a spec again.
+/// The result of reproducing a run.
 #[derive(Debug, Clone, Serialize)]
 pub struct Reproduction {
     /// Whether every output has the same bytes.
     pub identical: bool,
-    /// Outputs that were compared.
+    /// The compared outputs.
     pub compared: Vec<&'static str>,
-    /// Outputs that differ.
+    /// The outputs that differ.
     pub differences: Vec<ReproductionDifference>,
-    /// What is not as it was when the run was made; an explanation where bits differ.
+    /// Differences of the environment since the run, as an explanation of different bits.
     pub environment: Vec<String>,
-    /// Source files that are not those that made the run, by path.
+    /// Source files that have changed since the run, by path.
     pub sources: Vec<String>,
 }
 
 /// An output that differs.
 #[derive(Debug, Clone, Serialize)]
 pub struct ReproductionDifference {
-    /// Which.
+    /// The name of the output.
     pub output: &'static str,
-    /// As recorded.
+    /// The recorded output.
     pub recorded: Hash,
-    /// As it came out now.
+    /// The reproduced output.
     pub now: Hash,
 }
 
@@ -55,12 +55,12 @@ pub fn reproduce(
     let record = registry.get(run)?;
     let spec = registry.get(record.spec)?;
     let context = TrainInputs::load(registry, &spec)?;
-    // Nothing is recorded, so that a result can be checked; but what is gone cannot be computed with.
+    // Nothing is recorded, so withdrawn images are allowed; purged images are missing, though.
     refuse(run_context.allowing(true), &spec, &context.dataset, None)?;
     let device = device.unwrap_or_else(|| Device::of(spec.device));
     let scratch = registry.store().scratch()?;
 
-    // With pixels and features of its own: what lies in the cache was made by the run that is in question.
+    // With separate pixels and features: those in the cache may come from the run in question.
     let cache = scratch.path().join("cache");
     let folders = TrainFolders { out: scratch.path().to_owned(), cache: cache.clone() };
     let job = train_job(registry, &context, &spec, &device.name, folders, NEVER);
@@ -68,7 +68,8 @@ pub fn reproduce(
     let mut compared = Vec::new();
     let mut differences = Vec::new();
     let mut compare = |output, recorded: Hash, now: Hash| -> Result<(), RunError> {
-        // A name is no proof of what it names: what is damaged is the same as nothing.
+        // The same hash does not prove that the stored bytes are intact; a damaged object must not count as
+        // identical.
         registry.store().read(&recorded)?;
         compared.push(output);
         if recorded != now {
@@ -85,7 +86,7 @@ pub fn reproduce(
         .into_iter()
         .find(|(_, predictions)| predictions.subset == Some(Subset::Test));
     if let Some((id, predictions)) = test {
-        // With the recorded checkpoint: a difference here is one of predicting, not of training.
+        // With the recorded checkpoint, so that a difference is one of predicting, not of training.
         let threads = match &predictions.source {
             ScoreSource::Run { threads, .. } => *threads,
             ScoreSource::Import { .. } => spec.threads,
@@ -96,7 +97,7 @@ pub fn reproduce(
         compare("predictions", predictions.scores.hash, hash_file(&scratch.path().join(files::SCORES))?)?;
         let tables = registry.referring::<Table>(&view, &id.hash)?.into_iter();
         let newest = tables.rev().find_map(|(table, content)| match content {
-            // A table by other rules is another table.
+            // A table made by other rules is another table.
             Table::Auc(auc) if auc.rules == rules::AUC => Some(table),
             _ => None,
         });

@@ -1,4 +1,5 @@
-//! Which program computed: what of it enters a spec, what is recorded beside the results, and how another one differs.
+//! Identifies the program that computed: the part that enters a spec, the record next to the results, and
+//! differences between two programs.
 
 use serde::Serialize;
 
@@ -9,7 +10,7 @@ use crate::records::{Execution, Software, differing_sources};
 use crate::registry::{Registry, RegistryError, Transaction};
 use crate::worker::Identity;
 
-/// Files that are named in a line for people.
+/// Maximum number of files listed in a message.
 const MAX_NAMED: usize = 5;
 
 /// The worker as a record.
@@ -32,20 +33,20 @@ pub(super) fn put_software(
     transaction.put(&software(identity))
 }
 
-/// That a result was computed by other sources than the worker's, which give the same numbers.
+/// The sources that computed a result, if they differ from the worker's but have the same numerics.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct OtherSources {
-    /// The version of the numbers that both have.
+    /// The version of the numerics.
     pub numerics: u32,
-    /// Source files that are not the same, by path.
+    /// Source files that differ, by path.
     pub files: Vec<String>,
 }
 
 impl OtherSources {
-    /// Says so of what the executions of `made` tell; none where one of them was by the same sources, or where nothing
-    /// is known.
+    /// Compares the worker with the executions of `made`; `None` if one of them used the same sources, or if
+    /// nothing is known.
     ///
-    /// What cannot be read tells nothing here: it stops no answer, and `reg verify` names it.
+    /// Unreadable records are ignored here, because they must not stop the command; `reg verify` reports them.
     pub(super) fn of(
         registry: &Registry,
         view: &View,
@@ -63,7 +64,7 @@ impl OtherSources {
         Ok(first.map(|files| OtherSources { numerics: identity.numerics, files }))
     }
 
-    /// The same of several results: what of any is known, with the files of all.
+    /// Combines several results: the files of all.
     pub(super) fn together(all: impl IntoIterator<Item = Self>) -> Option<Self> {
         all.into_iter().reduce(|mut one, other| {
             one.files.extend(other.files);
@@ -83,7 +84,7 @@ impl OtherSources {
     }
 }
 
-/// The source files of a recorded program that are not those of the worker.
+/// The source files of a recorded program that differ from the worker's.
 pub(super) fn changed_files(
     registry: &Registry,
     then: Id<Software>,

@@ -1,4 +1,4 @@
-//! Trains by a spec, once: a spec whose run is recorded is answered from the registry.
+//! Trains a spec; a spec whose run is recorded is answered from the registry.
 
 use std::fs::{self, File};
 use std::path::PathBuf;
@@ -19,7 +19,7 @@ use crate::registry::{Registry, RegistryError, is_name};
 use crate::store::{FileState, LinkMode};
 use crate::worker::{Job, PROTOCOL, Work, files};
 
-/// What to train.
+/// A requested training.
 #[derive(Debug, Clone)]
 pub struct TrainRequest {
     /// The data set.
@@ -30,21 +30,21 @@ pub struct TrainRequest {
     pub fold: u32,
     /// The network.
     pub model: Model,
-    /// How it is trained.
+    /// Its training settings.
     pub training: Training,
-    /// Where weights start.
+    /// How weights are initialized.
     pub init: Init,
-    /// The weights to start from.
+    /// The initial weights.
     pub weights: Option<Id<Weights>>,
     /// Seed of initial weights, sample order and augmentation.
     pub seed: u64,
     /// Threads of the tensor library.
     pub threads: u32,
-    /// Where to compute.
+    /// The device.
     pub device: Device,
-    /// Seconds after which the state of the training is kept anew.
+    /// Checkpoint interval in seconds.
     pub save_every: f64,
-    /// Name of the run; else one is made up of model, split and fold.
+    /// Name of the run; default: made from model, split and fold.
     pub name: Option<String>,
 }
 
@@ -59,13 +59,13 @@ pub struct TrainedRun {
     pub name: String,
     /// Predictions and AUC table of the test subset.
     pub test: Evaluated,
-    /// Whether it was there already.
+    /// Whether the run already existed.
     pub cached: bool,
-    /// That other sources of the same numerics trained it, if it was there already.
+    /// The sources that trained an existing run, if they are other sources of the same numerics.
     pub other_sources: Option<OtherSources>,
 }
 
-/// Trains, selects on validation loss, predicts the test subset and makes its AUC table.
+/// Trains, selects on validation loss, predicts the test subset and computes its AUC table.
 pub fn train(
     run_context: RunContext,
     request: &TrainRequest,
@@ -84,7 +84,7 @@ pub fn train(
     let (trained, cached, other_sources) = match known {
         Some((id, record)) => {
             let other = OtherSources::of(registry, &view, &id.hash, worker.identity())?;
-            // What is answered with must be what was recorded.
+            // The answer must be what was recorded, so the objects are checked.
             for object in [record.checkpoint, record.log] {
                 registry.store().verify(&object.hash, 0, &mut Vec::new())?;
             }
@@ -109,7 +109,7 @@ pub fn train(
     Ok(TrainedRun { run, record, name, test, cached, other_sources })
 }
 
-/// The records that a training needs, checked against each other.
+/// The records that a training needs, checked for consistency.
 pub(super) struct TrainInputs {
     pub(super) dataset: Dataset,
     pub(super) split: Split,
@@ -117,7 +117,7 @@ pub(super) struct TrainInputs {
 }
 
 impl TrainInputs {
-    /// Reads what a spec names and checks that it belongs together.
+    /// Reads the records to which a spec refers and checks that they belong together.
     pub(super) fn load(registry: &Registry, spec: &Spec) -> Result<Self, RunError> {
         let dataset = registry.get(spec.dataset)?;
         let split = registry.get(spec.split)?;
@@ -155,7 +155,7 @@ pub(super) fn hash_of<T: crate::records::Record>(record: &T) -> Result<Hash, Reg
     codec::encode(record).map(|bytes| Hash::of(&bytes)).map_err(RegistryError::Unwritable)
 }
 
-/// The spec of an order.
+/// The spec of a request.
 pub(super) fn spec(request: &TrainRequest, numerics: Numerics) -> Spec {
     Spec {
         dataset: request.dataset,
@@ -172,7 +172,7 @@ pub(super) fn spec(request: &TrainRequest, numerics: Numerics) -> Spec {
     }
 }
 
-/// `MODEL-SPLIT-fFOLD`; of a split with one fold `MODEL-SPLIT`.
+/// `MODEL-SPLIT-fFOLD`, or `MODEL-SPLIT` for a split with one fold.
 fn base_name(view: &View, request: &TrainRequest, context: &TrainInputs) -> Result<String, RegistryError> {
     let split = view.names_by_id()?.remove(&request.split.hash).unwrap_or_else(|| request.split.hash.short());
     Ok(match context.split.folds.len() {
@@ -181,7 +181,7 @@ fn base_name(view: &View, request: &TrainRequest, context: &TrainInputs) -> Resu
     })
 }
 
-/// The name of a run that is there already: the one asked for now, else the one that it has.
+/// The name of an existing run: the requested one, otherwise its current name.
 fn keep_name(
     registry: &Registry,
     request: &TrainRequest,
@@ -209,7 +209,7 @@ fn execute(
     disk::create_dir_all(&folder).map_err(RunError::io("create", &folder))?;
     let lock = folder.join(unfinished::LOCK);
     let locked = File::create(&lock).map_err(RunError::io("create", &lock))?;
-    // Let go by the system however this process ends.
+    // The system releases the lock however this process ends.
     locked.try_lock().map_err(|e| match e {
         fs::TryLockError::WouldBlock => RunError::Running(lock.clone()),
         fs::TryLockError::Error(source) => RunError::io("lock", &lock)(source),
@@ -253,22 +253,22 @@ fn execute(
     }
     let named = transaction.commit(&environment.stamp)?.names.pop().map(|change| change.name);
     match disk::remove_dir_all(&folder) {
-        // `reg gc` has seen that the run is recorded.
+        // `reg gc` may have removed the folder, because the run is recorded.
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
         removed => removed.map_err(RunError::io("remove", &folder))?,
     }
     Ok((run, record, named.or(request.name.clone()).unwrap_or_else(|| run.hash.short())))
 }
 
-/// Where a training writes.
+/// Output folders of a training.
 pub(super) struct TrainFolders {
-    /// Results and resume state.
+    /// Results and the resume checkpoint.
     pub(super) out: PathBuf,
-    /// Pixels and features that are used again.
+    /// Cached pixels and features.
     pub(super) cache: PathBuf,
 }
 
-/// The job that runs a spec.
+/// The job that trains a spec.
 pub(super) fn train_job(
     registry: &Registry,
     context: &TrainInputs,
@@ -296,7 +296,7 @@ pub(super) fn train_job(
     }
 }
 
-/// When a piece of work began.
+/// The start of a computation.
 pub(super) struct ExecutionStart {
     time: String,
     instant: Instant,
@@ -308,7 +308,7 @@ impl ExecutionStart {
     }
 }
 
-/// When, where and how long.
+/// The execution: when, where and how long.
 pub(super) fn execution(
     made: Hash,
     (worker, software): (&Worker, Id<Software>),

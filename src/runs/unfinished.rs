@@ -1,4 +1,4 @@
-//! Trainings that go on: what another process can see of them.
+//! Unfinished trainings: what other processes can see of them.
 
 use std::fs;
 use std::path::Path;
@@ -14,17 +14,17 @@ use crate::worker::{RunStatus, files};
 
 const FILE: &str = "training.json";
 const ERROR: &str = "error.txt";
-/// Holds a lock while the training goes on.
+/// File that is locked during a training.
 pub(super) const LOCK: &str = "lock";
 
-/// A training as it was announced.
+/// The announcement of a training.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Announcement {
-    /// The name that its run will have, unless that is taken by then.
+    /// The name that its run will have, unless the name is in use by then.
     pub name: String,
     /// Its spec.
     pub spec: Id<Spec>,
-    /// When it was started last, in UTC.
+    /// The time of its last start, in UTC.
     pub started: String,
     /// Name of the machine.
     pub host: String,
@@ -32,23 +32,23 @@ pub struct Announcement {
     pub command: String,
 }
 
-/// A training that goes on, or that was interrupted.
+/// A training that is running or was interrupted.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct UnfinishedTraining {
-    /// How it was announced.
+    /// Its announcement.
     #[serde(flatten)]
     pub announcement: Announcement,
-    /// The process that trains, where the system tells; none where it was interrupted.
+    /// The process that trains, if the system provides it; `None` for an interrupted training.
     pub pid: Option<u32>,
-    /// How far it is; none before its first report.
+    /// Its progress; `None` before its first report.
     #[serde(rename = "standing")]
     pub status: Option<RunStatus>,
-    /// Why the last attempt failed, where it was not just interrupted.
+    /// Why the last attempt failed; `None` if it was only interrupted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
 }
 
-/// Says in the folder of a training what goes on there.
+/// Announces a training in its folder.
 pub(super) fn announce(
     dir: &Path,
     name: &str,
@@ -73,13 +73,13 @@ pub(super) fn announce(
     disk::write_over(&path, &text).map_err(RunError::io("write", &path))
 }
 
-/// Says in the folder of a training why it failed; whoever asks how it stands reads it there.
+/// Records in the folder of a training why it failed, so that other processes can show it.
 pub(super) fn failed(dir: &Path, error: &str) {
-    // The failure itself goes on its way, whether or not it can be noted.
+    // The failure is reported even if it cannot be recorded.
     let _ = disk::write_over(&dir.join(ERROR), error.as_bytes());
 }
 
-/// All trainings that go on or were interrupted, by name.
+/// All running or interrupted trainings, by name.
 pub fn all(registry: &Registry) -> Vec<UnfinishedTraining> {
     let entries = fs::read_dir(registry.live_folder()).into_iter().flatten().flatten();
     let mut all: Vec<UnfinishedTraining> = entries.filter_map(|entry| read(&entry.path())).collect();
@@ -87,7 +87,7 @@ pub fn all(registry: &Registry) -> Vec<UnfinishedTraining> {
     all
 }
 
-/// The training that will have this name, or whose spec's id begins so.
+/// The training that will have this name, or whose spec's id starts with it.
 pub fn find(registry: &Registry, text: &str) -> Option<UnfinishedTraining> {
     let begins = |unfinished: &UnfinishedTraining| {
         text.len() >= 6 && unfinished.announcement.spec.hash.to_string().starts_with(text)
@@ -100,14 +100,14 @@ pub fn of(registry: &Registry, spec: Id<Spec>) -> Option<UnfinishedTraining> {
     read(&registry.training_folder(&spec.hash))
 }
 
-/// Whether some process, be it on another machine, trains by a spec. Itself it holds the lock for a moment:
-/// not to be asked while a training of this spec may be starting.
+/// Whether a process, also on another machine, trains a spec. The check holds the lock for a moment, so do not
+/// call it while a training of this spec may be starting.
 pub(super) fn is_locked(registry: &Registry, spec: Id<Spec>) -> bool {
     let lock = fs::File::open(registry.training_folder(&spec.hash).join(LOCK));
     lock.is_ok_and(|file| matches!(file.try_lock_shared(), Err(fs::TryLockError::WouldBlock)))
 }
 
-/// What lies in a training's folder; none where it is not announced, or half written.
+/// The content of a training's folder; `None` if it is not announced or incomplete.
 fn read(dir: &Path) -> Option<UnfinishedTraining> {
     let announcement = serde_json::from_slice(&fs::read(dir.join(FILE)).ok()?).ok()?;
     let status = fs::read(dir.join(files::STATUS)).ok();

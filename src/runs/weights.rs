@@ -1,4 +1,4 @@
-//! Pre-trained weights come in as safetensors, never as pickle, which can run code.
+//! Imports pre-trained weights as safetensors, never as pickle, which can run code.
 
 use std::fs;
 use std::path::Path;
@@ -10,10 +10,11 @@ use crate::hash::{Hash, Id};
 use crate::records::{Spec, Weights};
 use crate::registry::{Objects, Registry, RegistryError, Stamp};
 
-/// The header of a safetensors file is JSON of at most this many bytes, as its authors define it.
+/// Maximum size of the header of a safetensors file in bytes, as defined by the format.
 const MAX_HEADER: u64 = 100 << 20;
 
-/// Imports a safetensors file. The weights lead on to the runs of this registry whose checkpoint it is.
+/// Imports a safetensors file. The weights are linked to the runs of this registry whose checkpoint the file
+/// is.
 pub fn import_weights(
     registry: &Registry,
     path: &Path,
@@ -37,8 +38,9 @@ pub fn import_weights(
     Ok((id, weights))
 }
 
-/// The specs of the runs that a network comes from: of the run whose checkpoint it begins with, of the one which that began
-/// with, and so on. What they saw, it has seen.
+/// The specs of the runs from which a network's weights come: of the run whose checkpoint was its initial
+/// weights, of the run whose checkpoint that run started from, and so on. The network has seen everything that
+/// they have seen.
 pub(super) fn learnt_before(objects: &dyn Objects, spec: &Spec) -> Result<Vec<Spec>, RegistryError> {
     let (mut before, mut begun): (Vec<Spec>, Vec<Id<Weights>>) =
         (Vec::new(), spec.weights.into_iter().collect());
@@ -52,7 +54,7 @@ pub(super) fn learnt_before(objects: &dyn Objects, spec: &Spec) -> Result<Vec<Sp
     Ok(before)
 }
 
-/// Bytes of a number; none of types that are packed or new.
+/// Bytes per number; `None` for packed or unknown types.
 fn width(dtype: &str) -> Option<u64> {
     Some(match dtype {
         "F64" | "I64" | "U64" => 8,
@@ -63,7 +65,7 @@ fn width(dtype: &str) -> Option<u64> {
     })
 }
 
-/// The tensors of a file, each with how many numbers it has; checks that every tensor lies within the file.
+/// The tensors of a file with their number of values; checks that every tensor is within the file.
 pub(super) fn tensors(bytes: &[u8]) -> Result<Vec<(String, u64)>, String> {
     let too_short = || "it is cut off".to_owned();
     let (length, rest) = bytes.split_first_chunk().ok_or_else(too_short)?;

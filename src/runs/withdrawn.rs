@@ -1,15 +1,14 @@
-//! Keeps withdrawn images from being used by accident: what would compute with them is refused until somebody says
-//! that it shall.
+//! Prevents accidental use of withdrawn images: computations with them are refused unless the user allows them.
 //!
-//! A refusal, not a warning: a warning of a study that runs overnight is read when it is too late. What was computed
-//! before is still answered with, marked.
+//! A refusal rather than a warning, because a warning in a study that runs overnight is read too late. Existing
+//! results are still returned, with a flag.
 
 use super::weights::learnt_before;
 use super::{RunContext, RunError};
 use crate::hash::Hash;
 use crate::records::{Dataset, Manifest, Spec, Subset};
 
-/// Refuses a spec whose fold, or the one subset of it that is asked for, has withdrawn images.
+/// Refuses a spec whose fold, or the one requested subset of it, contains withdrawn images.
 pub(super) fn refuse(
     run_context: RunContext,
     spec: &Spec,
@@ -31,7 +30,7 @@ pub(super) fn refuse(
     if subset.is_none() { refuse_weights(run_context, spec) } else { Ok(()) }
 }
 
-/// Refuses weights of a run that was trained or selected on images that have been withdrawn since.
+/// Refuses weights of a run that was trained or selected on images that were withdrawn since.
 fn refuse_weights(run_context: RunContext, spec: &Spec) -> Result<(), RunError> {
     let registry = run_context.registry;
     for spec in learnt_before(registry, spec)? {
@@ -50,8 +49,8 @@ fn refuse_weights(run_context: RunContext, spec: &Spec) -> Result<(), RunError> 
     Ok(())
 }
 
-/// Refuses rows of a manifest, ascending, some of which were withdrawn. With `files`, their files are needed: that they
-/// were purged cannot be allowed away.
+/// Refuses withdrawn rows among some rows of a manifest, which ascend. With `files`, the image files are
+/// needed, so purged images are refused even if withdrawn ones are allowed.
 pub(super) fn refuse_rows(
     run_context: RunContext,
     manifest: &Manifest,
@@ -78,7 +77,7 @@ pub(super) fn refuse_rows(
     }
 }
 
-/// Refuses a file from outside with the bytes of a withdrawn image.
+/// Refuses an external file with the bytes of a withdrawn image.
 pub(super) fn refuse_file(run_context: RunContext, file: &Hash) -> Result<(), RunError> {
     let registry = run_context.registry;
     match registry.withdrawn(&registry.view()?)?.of_file(file) {

@@ -1,4 +1,4 @@
-//! The first page: what goes on, a search, and a list of the records.
+//! The first page: running trainings, a search, and a list of the records.
 
 use super::images;
 use super::route::{Answer, Nothing, Query, encoded, leaves};
@@ -9,7 +9,7 @@ use crate::report::page::HtmlWriter;
 use crate::report::svg::escape;
 use crate::report::{Cell, Column, ReportTable, thousands};
 
-/// Records a page.
+/// Records per page.
 const LEAF: usize = 100;
 
 /// Lists records, the newest of a kind first, by kind and by words.
@@ -17,7 +17,7 @@ pub(super) fn home(registry: &Registry, query: &Query) -> Result<Answer, Nothing
     let (words, wanted) = (query.get("q"), query.get("kind"));
     let words = words.trim();
     let view = registry.view()?;
-    // A name or an id, or its beginning, leads there at once.
+    // An exact name or an id prefix redirects to the object.
     match registry.resolve(&view, words) {
         Ok(id) if !words.is_empty() => return Ok(Answer::see(format!("/record/{id}"))),
         Ok(_) | Err(RegistryError::Unknown { .. } | RegistryError::Ambiguous { .. }) => {}
@@ -26,7 +26,7 @@ pub(super) fn home(registry: &Registry, query: &Query) -> Result<Answer, Nothing
     let wanted_kind = Kind::named(&wanted);
     let kinds: Vec<Kind> = match wanted_kind {
         Some(kind) => vec![kind],
-        // Results come before what they were made of.
+        // Results come before their inputs.
         None => Kind::which(|kind| kind.is_listed).collect::<Vec<_>>().into_iter().rev().collect(),
     };
     let names = view.names_by_id()?;
@@ -34,7 +34,7 @@ pub(super) fn home(registry: &Registry, query: &Query) -> Result<Answer, Nothing
     for kind in kinds {
         ids.extend(view.of_kind(kind)?.into_iter().rev().map(|id| (kind, id)));
     }
-    // Nobody who writes waits while records are read.
+    // Closed, so that no writer waits while records are read.
     drop(view);
     let what = |id: &Hash| match registry.store().read(id).map(|bytes| Header::read(&bytes)) {
         Ok(Ok(header)) => summary(&header),

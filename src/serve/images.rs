@@ -12,7 +12,7 @@ use crate::report::svg::escape;
 use crate::report::{Cell, Column, ReportTable as Shown, thousands};
 use crate::stats::{HeatmapGrid, Rect};
 
-/// Images a page.
+/// Images per page.
 const LEAF: usize = 60;
 
 fn read(registry: &Registry, id: Hash) -> Result<(Dataset, Manifest), Nothing> {
@@ -38,10 +38,10 @@ fn labels(dataset: &Dataset, row: &ImageRow) -> String {
     }
 }
 
-/// What is written before a patient's number, here as on the command line.
+/// The prefix of a patient's number, as on the command line.
 const PATIENT: &str = "patient:";
 
-/// Whether words mean an image: its name, a part of that, or its patient.
+/// Whether the search words match an image: its name, part of the name, or its patient.
 fn is_meant(row: &ImageRow, words: &str) -> bool {
     let is = |text: &str| text.parse().is_ok_and(|patient: PatientId| row.patient == patient);
     match words.strip_prefix(PATIENT) {
@@ -50,7 +50,7 @@ fn is_meant(row: &ImageRow, words: &str) -> bool {
     }
 }
 
-/// Data sets with images that words mean, and how many of them; no words that are not about images.
+/// Data sets with images that match the search words, and the number of these images.
 pub(super) fn meant(registry: &Registry, words: &str) -> Result<Vec<(Hash, u64)>, Nothing> {
     let mut found = Vec::new();
     if words.starts_with(PATIENT) || words.ends_with(".png") {
@@ -118,7 +118,7 @@ pub(super) fn list(registry: &Registry, id: Hash, query: &Query) -> Result<Answe
     Ok(Answer::page(&format!("Images of {}", id.short()), &out.out))
 }
 
-/// One image with its boxes, and the heat maps that are recorded of it.
+/// One image with its boxes and its recorded heat maps.
 pub(super) fn viewer(registry: &Registry, id: Hash, place: &str, query: &Query) -> Result<Answer, Nothing> {
     let (dataset, manifest) = read(registry, id)?;
     let (place, row) = row(&manifest, place)?;
@@ -210,7 +210,7 @@ pub(super) fn viewer(registry: &Registry, id: Hash, place: &str, query: &Query) 
     Ok(Answer::page(&row.name, &out.out))
 }
 
-/// The bytes of an image: of a row of a manifest, and only if they are a PNG.
+/// The bytes of an image in a row of a manifest, only if they are a PNG.
 pub(super) fn xray(registry: &Registry, id: Hash, place: &str) -> Result<Answer, Nothing> {
     let (_, manifest) = read(registry, id)?;
     let (_, row) = row(&manifest, place)?;
@@ -225,7 +225,7 @@ pub(super) fn xray(registry: &Registry, id: Hash, place: &str) -> Result<Answer,
     }
 }
 
-/// An image under the colours of a recorded heat map, without boxes.
+/// An image with the colours of a recorded heat map, without boxes.
 pub(super) fn heatmap(registry: &Registry, id: Hash) -> Result<Answer, Nothing> {
     let unknown = || Nothing::Unknown(format!("heat map {id}"));
     let kind = registry.view()?.kind(&id)?;

@@ -1,11 +1,12 @@
-//! The pages of a live registry, for a browser on this machine: read-only, and nothing from outside.
+//! The pages of a live registry, for a browser on this machine: read-only, without external resources.
 //!
-//! A page of somewhere else must learn nothing here. So the server listens on the loopback alone, answers only
-//! requests for its own name and port (against names that somebody lets point to 127.0.0.1), and sends a policy under
-//! which nothing but its own style sheet and script is run. What a path names is an id, which is 64 hex digits, or a
-//! row of a manifest; never a file.
+//! Pages from other sites must not be able to read the registry. So the server listens only on the loopback
+//! interface, answers only requests for its own name and port (against DNS rebinding), and sends a policy that
+//! allows only its own style sheet and script. A path contains an id (64 hex digits) or a row of a manifest,
+//! never a file name.
 //!
-//! It opens the index as every command does, for a moment and to read, so that nobody who writes waits for it.
+//! The server opens the index as every command does, for a moment and for reading, so that no writer waits for
+//! it.
 
 mod browse;
 mod images;
@@ -18,7 +19,7 @@ use std::sync::Arc;
 
 use crate::registry::Registry;
 
-/// Why nothing is served.
+/// Why the server cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
     /// The port is taken, or not allowed.
@@ -29,15 +30,15 @@ pub enum ServeError {
         /// What the system says.
         source: std::io::Error,
     },
-    /// Threads or sockets cannot be had.
+    /// Threads or sockets are not available.
     #[error("cannot serve: {0}")]
     System(#[source] std::io::Error),
 }
 
-/// Threads that answer at once.
+/// Number of threads.
 const THREADS: usize = 4;
 
-/// Serves a registry until the process ends. `started` is told the port, which the system chooses where it is 0.
+/// Serves a registry until the process ends. `started` receives the port, which the system chooses if it is 0.
 pub fn serve(registry: Registry, port: u16, started: impl FnOnce(u16)) -> Result<(), ServeError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_io()

@@ -1,4 +1,4 @@
-//! One record: its tables and figures, what it is made of and what was made of it, and its document.
+//! One record: its tables and figures, its inputs and results, and its document.
 
 use super::route::{Answer, Nothing};
 use crate::dataset::statistics::Statistics;
@@ -8,9 +8,9 @@ use crate::records::{Content, EpochLog, Header, Kind, Run, Table, codec::MAX_REC
 use crate::registry::{Registry, RegistryError};
 use crate::report::page::{self, HtmlWriter, TableContext, notice};
 use crate::report::svg::{self, escape};
-use crate::report::{Cell, Column, dataset, features, results};
+use crate::report::{Cell, Column, dataset, features, results, thousands};
 
-/// Referrers that are shown; a manifest has as many as data sets, an image too.
+/// Number of referrers that are shown; a manifest or an image can have many.
 const SHOWN: usize = 200;
 
 /// Shows an object.
@@ -39,7 +39,7 @@ pub(super) fn record(registry: &Registry, id: Hash) -> Result<Answer, Nothing> {
 
     let mut page = HtmlWriter::served();
     notice(&mut page, registry, header.iter().map(|_| (id, called.to_owned())))?;
-    let what = header.as_ref().map_or(format!("{size} bytes"), summary);
+    let what = header.as_ref().map_or(format!("{} bytes", thousands(size)), summary);
     page.push(&format!(
         "<dl class=\"facts\"><dt>Id</dt><dd><span class=\"id whole\">{id}</span></dd><dt>Names</dt><dd>{}</dd><dt>What</dt><dd>{}</dd></dl>",
         escape(&names.join(", ")),
@@ -55,7 +55,7 @@ pub(super) fn record(registry: &Registry, id: Hash) -> Result<Answer, Nothing> {
     let shown = kind.map_or(Content::Document, |kind| kind.descriptor().content);
     content(registry, &mut page, shown, id, &mut links)?;
     let links: Vec<String> = links.iter().map(|link| format!("<li>{link}</li>")).collect();
-    // Where to go from here stands before the tables.
+    // The navigation links come before the tables.
     page.out = format!("<nav aria-label=\"Of this record\"><ol>{}</ol></nav>{}", links.join(""), page.out);
     if !used.is_empty() {
         let mut table =
@@ -69,7 +69,7 @@ pub(super) fn record(registry: &Registry, id: Hash) -> Result<Answer, Nothing> {
     if let Some(header) = header {
         let text = serde_json::to_string_pretty(&header.document).unwrap_or_default();
         page.heading(2, "document", "Document");
-        // Whoever looks at a table wants its tables; its document is long.
+        // Readers of a table look at its numbers; its document is long.
         let open = if kind == Some(Kind::Table) { "" } else { " open" };
         page.push(&format!(
             "<details{open}><summary>{} lines of JSON</summary><pre tabindex=\"0\">{}</pre></details>",
@@ -80,7 +80,7 @@ pub(super) fn record(registry: &Registry, id: Hash) -> Result<Answer, Nothing> {
     Ok(Answer::page(&title, &page.out))
 }
 
-/// What a kind shows besides its document.
+/// The content of a kind besides its document.
 fn content(
     registry: &Registry,
     page: &mut HtmlWriter,
@@ -137,7 +137,7 @@ fn content(
 /// The text of a document, its ids as links.
 fn linked(text: &str) -> String {
     let parts = text.split('"').enumerate().map(|(place, part)| match part.parse::<Hash>() {
-        // Every second part is between quotes.
+        // Every second part is between quotation marks.
         Ok(_) if place % 2 == 1 => format!("<a href=\"/record/{part}\">{part}</a>"),
         _ => {
             part.lines().map(escape).collect::<Vec<_>>().join("\n")
@@ -147,7 +147,7 @@ fn linked(text: &str) -> String {
     parts.collect::<Vec<_>>().join("&quot;")
 }
 
-/// The bytes of a record, as they are hashed.
+/// The bytes of a record, as hashed.
 pub(super) fn json(registry: &Registry, id: Hash) -> Result<Answer, Nothing> {
     if registry.view()?.kind(&id)?.is_none() {
         return Err(Nothing::Unknown(format!("record {id}")));
@@ -156,13 +156,13 @@ pub(super) fn json(registry: &Registry, id: Hash) -> Result<Answer, Nothing> {
     Ok(Answer { lasting: true, ..Answer::json(bytes) })
 }
 
-/// The report of what is recorded; nothing is computed that would have to be recorded first.
+/// The report of recorded results; nothing is computed that would have to be recorded first.
 pub(super) fn report(registry: &Registry, id: Hash) -> Result<Answer, Nothing> {
     let (title, body) = page::recorded(registry, &id)?;
     Ok(Answer::page(&title, &body))
 }
 
-/// The lineage of an object, upwards or downwards, as boxes that unfold.
+/// The lineage of an object, upwards or downwards, as expandable boxes.
 pub(super) fn lineage(registry: &Registry, id: Hash, down: bool) -> Result<Answer, Nothing> {
     let direction = if down { Direction::Down } else { Direction::Up };
     let graph = trace(registry, &registry.view()?, id, direction)?;

@@ -1,4 +1,4 @@
-//! From a path to an answer.
+//! Maps a path to an answer.
 
 use super::{browse, images, record};
 use crate::hash::Hash;
@@ -9,14 +9,14 @@ use crate::report::svg::escape;
 use crate::runs::unfinished;
 use crate::store::StoreError;
 
-/// What is sent back.
+/// A response.
 pub(super) struct Answer {
     pub(super) status: u16,
     pub(super) kind: &'static str,
     pub(super) body: Vec<u8>,
-    /// Whether it never changes, as what is named by a hash.
+    /// Whether the content never changes, because it is named by a hash.
     pub(super) lasting: bool,
-    /// Where else to look.
+    /// The address of a redirect.
     pub(super) place: Option<String>,
 }
 
@@ -34,7 +34,7 @@ impl Answer {
         Answer::new("text/html; charset=utf-8", served(title, body))
     }
 
-    /// A picture that its name is the hash of, or of what it was made of.
+    /// A picture whose address is derived from a hash of the picture or of its inputs.
     pub(super) fn png(bytes: Vec<u8>) -> Self {
         Answer { lasting: true, ..Answer::new("image/png", bytes) }
     }
@@ -48,11 +48,11 @@ impl Answer {
     }
 }
 
-/// Why a page is not there.
+/// Why a page cannot be returned.
 pub(super) enum Nothing {
-    /// Nothing is called that.
+    /// Nothing has this id or name.
     Unknown(String),
-    /// It cannot be read.
+    /// The page cannot be read or rendered.
     Failed(PageError),
 }
 
@@ -62,7 +62,7 @@ impl<E: Into<PageError>> From<E> for Nothing {
     }
 }
 
-/// Answers a path, which begins with `/`.
+/// Answers a request for a path, which starts with `/`.
 pub(super) fn answer(registry: &Registry, path: &str, query: &str) -> Answer {
     let parts: Vec<&str> = path.split('/').skip(1).collect();
     let query = Query(query);
@@ -106,16 +106,16 @@ fn problem(status: u16, what: &str) -> Answer {
     Answer { status, ..Answer::page(if status == 404 { "Not found" } else { "Not available" }, &page.out) }
 }
 
-/// An id, whole.
+/// A full id.
 fn hash(text: &str) -> Result<Hash, Nothing> {
     text.parse().map_err(|_| Nothing::Unknown(format!("id {text}")))
 }
 
-/// What stands behind the `?`.
+/// The query string after the `?`.
 pub(super) struct Query<'q>(&'q str);
 
 impl Query<'_> {
-    /// The value of a key, empty where there is none.
+    /// The value of a key; empty if the key is absent.
     pub(super) fn get(&self, key: &str) -> String {
         let pairs = self.0.split('&').filter_map(|pair| pair.split_once('='));
         let value = pairs.into_iter().find(|(name, _)| *name == key).map_or("", |(_, value)| value);
@@ -128,7 +128,7 @@ impl Query<'_> {
     }
 }
 
-/// The text that a form sent.
+/// Decodes form-encoded text.
 fn decoded(text: &str) -> String {
     let mut bytes = Vec::new();
     let mut rest = text.bytes();
@@ -146,13 +146,13 @@ fn decoded(text: &str) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// A text as it may stand in the query of a link.
+/// Encodes a text for the query of a link.
 pub(super) fn encoded(text: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
     text.bytes().map(|b| if plain(b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
 }
 
-/// Links to the pages before and after, where there are any; `link` leads to a page by its number from 1.
+/// Links to the previous and next page, if they exist; `link` gives the address of a page by its number from 1.
 pub(super) fn leaves(page: usize, pages: usize, link: impl Fn(usize) -> String) -> String {
     if pages < 2 {
         return String::new();

@@ -1,4 +1,4 @@
-//! HTTP: which requests are answered at all, and what goes with every answer.
+//! HTTP: which requests are answered, and the headers of every answer.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -18,17 +18,17 @@ use super::ServeError;
 use super::route::{self, Answer};
 use crate::registry::Registry;
 
-/// Connections at once; a browser has six.
+/// Maximum number of connections; a browser opens six.
 const CONNECTIONS: usize = 64;
 /// How long a request may take to arrive.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// Bytes of a request's head.
+/// Maximum size of a request's head in bytes.
 const HEAD: usize = 16 * 1024;
 
-/// Nothing from elsewhere, nothing inline, nobody's frame.
+/// No external content, no inline content, no embedding in frames.
 const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 
-/// Answers connections for ever.
+/// Accepts connections forever.
 pub(super) async fn accept(
     listener: TcpListener,
     port: u16,
@@ -39,7 +39,7 @@ pub(super) async fn accept(
         let permit = free.clone().acquire_owned().await.expect("nobody closes it");
         let stream = match listener.accept().await {
             Ok((stream, _)) => stream,
-            // Of this connection, or too many open files: others go on.
+            // An error of this connection, or too many open files: other connections continue.
             Err(_) => {
                 tokio::time::sleep(Duration::from_millis(100)).await;
                 continue;
@@ -53,7 +53,7 @@ pub(super) async fn accept(
                 .header_read_timeout(PATIENCE)
                 .max_buf_size(HEAD)
                 .serve_connection(TokioIo::new(stream), service);
-            // A reader that goes away is no matter.
+            // An aborted connection is not an error.
             let _ = connection.await;
             drop(permit);
         });
@@ -78,7 +78,7 @@ async fn answer(
     Ok(response(answer, head))
 }
 
-/// What is answered instead where a request is none that a reader of these pages makes.
+/// The answer to a request that no reader of these pages sends; `None` for all other requests.
 fn refusal(request: &Request<Incoming>, port: u16) -> Option<Answer> {
     if ![Method::GET, Method::HEAD].contains(request.method()) {
         return Some(Answer::text(405, "this server is read-only"));
@@ -91,7 +91,7 @@ fn refusal(request: &Request<Incoming>, port: u16) -> Option<Answer> {
     if !own || hosts.next().is_some() {
         return Some(Answer::text(421, "this is 127.0.0.1 and answers to no other name"));
     }
-    // `GET http://elsewhere/ HTTP/1.1` is for proxies.
+    // A request of the form `GET http://elsewhere/ HTTP/1.1` is meant for proxies.
     if request.uri().authority().is_some() || !request.uri().path().starts_with('/') {
         return Some(Answer::text(400, "a path of this server is expected"));
     }

@@ -1,6 +1,6 @@
-//! What a split amounts to: sizes, prevalence, and patients in more than one subset.
+//! Checks a split: sizes, prevalence, and patients in more than one subset.
 //!
-//! An assignment must belong to the manifest rows beside it: one code an image.
+//! An assignment must belong to the given manifest rows: one code per image.
 
 use std::collections::BTreeMap;
 
@@ -16,33 +16,33 @@ pub struct Leak {
     pub fold: u32,
     /// The patient.
     pub patient: PatientId,
-    /// The subsets that have images of the patient, two or three.
+    /// The subsets with images of the patient, two or three.
     pub subsets: Vec<Subset>,
     /// Manifest rows of these images, ascending.
     pub images: Vec<u32>,
 }
 
-/// How frequent each label is in one subset of a fold.
+/// Prevalence of each label in one subset of a fold.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct SubsetPrevalence {
     /// The subset.
     pub subset: Subset,
-    /// Its images.
+    /// Number of its images.
     pub images: u64,
-    /// A label each.
+    /// One per label.
     pub labels: Vec<LabelFrequency>,
 }
 
-/// How frequent a label is.
+/// Prevalence of a label.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct LabelFrequency {
     /// Name.
     pub label: String,
-    /// Images with the label.
+    /// Number of images with the label.
     pub positives: u64,
-    /// Their share of the images whose label is known; `None` of no images.
+    /// Their share of the images whose label is known; `None` without such images.
     pub prevalence: Option<f64>,
-    /// Images whose label is missing; `None` where none is.
+    /// Number of images whose label is missing; `None` if there are none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub missing: Option<u64>,
 }
@@ -54,7 +54,7 @@ fn used<'a>(rows: &'a [ImageRow], codes: &'a [u8]) -> impl Iterator<Item = (u32,
     coded.filter_map(move |((row, image), code)| Some((row, image, subset(*code)?)))
 }
 
-/// Counts images and patients of each subset, a fold each.
+/// Counts images and patients of each subset, one per fold.
 pub fn sizes(rows: &[ImageRow], assignment: &Assignment) -> Vec<FoldSizes> {
     let patients = Patients::of(rows);
     let of_fold = |codes: &Vec<u8>| {
@@ -77,7 +77,7 @@ pub fn sizes(rows: &[ImageRow], assignment: &Assignment) -> Vec<FoldSizes> {
 pub fn leaks(rows: &[ImageRow], assignment: &Assignment) -> Vec<Leak> {
     let patients = Patients::of(rows);
     let of_fold = |(fold, codes): (u32, &Vec<u8>)| {
-        // A bit a subset, a patient each.
+        // One byte per patient, with one bit per subset.
         let mut subsets = vec![0u8; patients.all.len()];
         let patient = |row: u32| patients.of_row[row as usize] as usize;
         used(rows, codes).for_each(|(row, _, subset)| subsets[patient(row)] |= 1 << subset as u8);
@@ -101,7 +101,7 @@ pub fn leaks(rows: &[ImageRow], assignment: &Assignment) -> Vec<Leak> {
     (0..).zip(&assignment.folds).flat_map(of_fold).collect()
 }
 
-/// Counts the positives of each label in training, validation and test, a fold each.
+/// Counts the positives of each label in training, validation and test, one per fold.
 ///
 /// `labels` are the data set's, in the order of [`ImageRow::labels`]. Images whose label is missing count neither as
 /// positive nor as negative.

@@ -1,8 +1,8 @@
 //! Division of a data set into training, validation and test images, patient by patient.
 //!
-//! Images of one patient look alike, so a patient belongs to one subset only: a model that has seen
-//! the patient is evaluated too well. Everything here is a function of manifest rows and a seed, with
-//! no registry behind it; a split once made must come out the same for ever (a test pins one).
+//! Images of one patient look alike, so a patient belongs to one subset only: a model would be overrated on
+//! patients that it has seen in training. Everything here is a function of manifest rows and a seed, without a
+//! registry; a recorded split must always come out the same (a test pins one).
 
 mod check;
 mod official;
@@ -16,6 +16,7 @@ pub use resample::{MAX_FOLDS, parse_ratios, resample};
 
 use std::collections::HashMap;
 
+use crate::digits::thousands;
 use crate::records::{ImageRow, PatientId, Subset};
 
 /// Why a data set cannot be divided as asked.
@@ -24,19 +25,19 @@ pub enum SplitError {
     /// Not three whole numbers.
     #[error("`{0}` is not a ratio of training, validation and test images")]
     NotRatios(String),
-    /// Shares of something other than the whole.
+    /// Shares that do not add up to 100.
     #[error("the ratios {}/{}/{} add up to {}, not 100", .0[0], .0[1], .0[2], .0.iter().map(|r| u64::from(*r)).sum::<u64>())]
     Sum([u32; 3]),
-    /// A subset that nobody wants, though training needs all three.
+    /// A share of zero; training needs all three subsets.
     #[error("a share of zero leaves no images for {}", .0.name())]
     ZeroRatio(Subset),
-    /// No fold, or more than anybody can use.
-    #[error("a split has between 1 and {MAX_FOLDS} folds, not {0}")]
+    /// No fold, or too many.
+    #[error("a split has between 1 and {} folds, not {}", thousands(MAX_FOLDS.into()), .0)]
     Folds(u32),
     /// Fewer patients than subsets.
     #[error("three subsets need at least 3 patients; the data set has {0}")]
     TooFewPatients(usize),
-    /// A subset came out empty.
+    /// An empty subset.
     #[error("fold {fold} would have no {} images", .subset.name())]
     Empty {
         /// Fold, from 0.
@@ -44,24 +45,24 @@ pub enum SplitError {
         /// The empty subset.
         subset: Subset,
     },
-    /// A name in both lists.
+    /// A name on both lists.
     #[error("`{0}` is listed both for training and for test")]
     InBothLists(String),
     /// A list of names that are not in the data set.
-    #[error("none of the {listed} images listed for {list} is in the data set")]
+    #[error("none of the {} images listed for {list} is in the data set", thousands(*listed as u64))]
     NoneFound {
         /// `training and validation` or `test`.
         list: &'static str,
         /// Names on the list.
         listed: usize,
     },
-    /// Not a share between nothing and everything.
+    /// A validation share outside (0, 1).
     #[error("a validation share of {0} is not possible")]
     ValFraction(f64),
 }
 
 impl SplitError {
-    /// What might help.
+    /// A hint.
     pub fn hint(&self) -> Option<&'static str> {
         Some(match self {
             SplitError::NotRatios(_) | SplitError::Sum(_) => "write percentages such as 70/10/20",
@@ -81,7 +82,7 @@ impl SplitError {
     }
 }
 
-/// The patients of some images, in their order, and the place among them of each image's.
+/// The patients of some images in order, and for each image the index of its patient.
 struct Patients<'a> {
     all: Vec<&'a PatientId>,
     of_row: Vec<u32>,
@@ -115,16 +116,18 @@ fn by_patient(rows: &[ImageRow], wanted: impl Iterator<Item = usize>) -> Vec<Vec
     by_patient
 }
 
-/// Puts whole patients into subsets, in the order given, by their numbers of images; the rest trains.
+/// Assigns whole patients to subsets, in the given order, by their number of images; the remaining patients
+/// train.
 ///
-/// Each goes to the first of `quotas` that still has room for all its images. While patients with one image
-/// come by, as they do in ChestX-ray14, the quotas are met exactly. Only patients near the end of
-/// a quota are evaluated by their size, a handful out of thousands, so the subsets do not differ in images per
-/// patient: over 200 folds of ChestX-ray14, training has 3.641, validation 3.645 +- 0.008, test 3.631 +- 0.006.
+/// Each patient goes to the first of `quotas` that still has room for all images of the patient. As long as
+/// there are patients with a single image, as in ChestX-ray14, the quotas are met exactly. Only for patients
+/// near the end of a quota, a handful among thousands, does the number of images matter, so the subsets do not
+/// differ in images per patient: over 200 folds of ChestX-ray14, training has 3.641, validation 3.645 +- 0.008,
+/// test 3.631 +- 0.006.
 ///
-/// Where a quota is not met, every training patient has more images than are lacking. The smallest then moves
-/// if that comes closer. A quota is so missed by at most half the images of one patient, and the
-/// training images deviate by at most those of the largest patient.
+/// If a quota is not met, every training patient has more images than are missing. Then the smallest of these
+/// patients is moved if that reduces the error. So a quota is missed by at most half the images of one patient,
+/// and the training images deviate by at most those of the largest patient.
 fn fill(sizes: &[usize], quotas: &[(Subset, usize)]) -> Vec<Subset> {
     let mut room = quotas.to_vec();
     let mut place = |size: &usize| match room.iter_mut().find(|(_, room)| size <= room) {
@@ -146,7 +149,7 @@ fn fill(sizes: &[usize], quotas: &[(Subset, usize)]) -> Vec<Subset> {
     subsets
 }
 
-/// Refuses a fold that lacks a subset.
+/// Refuses a fold with an empty subset.
 fn no_subset_empty(fold: u32, codes: &[u8]) -> Result<(), SplitError> {
     match Subset::ALL.into_iter().find(|subset| !codes.contains(&(*subset as u8))) {
         Some(subset) => Err(SplitError::Empty { fold, subset }),
@@ -160,7 +163,7 @@ mod tests {
     use crate::hash::Sha256;
     use crate::records::{Gender, LabelValues, ViewPosition};
 
-    /// Images of patients 1, 2, …: as many of each as `images` says, sorted by name.
+    /// Images of patients 1, 2, …: `images` has the number for each; sorted by name.
     pub(super) fn rows(images: &[usize]) -> Vec<ImageRow> {
         let of_patient = |(patient, images): (u32, &usize)| (0..*images as u32).map(move |i| row(patient, i));
         (1..).zip(images).flat_map(of_patient).collect()
@@ -218,7 +221,7 @@ mod tests {
         `x` is not a ratio of training, validation and test images (write percentages such as 70/10/20)
         the ratios 70/10/4294967295 add up to 4294967375, not 100 (write percentages such as 70/10/20)
         a share of zero leaves no images for val (validation images are needed to select the best epoch; the paper uses 70/10/20)
-        a split has between 1 and 1000 folds, not 0 (the paper uses five repeats)
+        a split has between 1 and 1,000 folds, not 0 (the paper uses five repeats)
         three subsets need at least 3 patients; the data set has 2 (all images of a patient stay in one subset: ingest more patients)
         fold 1 would have no test images (ingest more patients, or give this subset a larger share)
         `a.png` is listed both for training and for test (remove the name from one of the lists)
@@ -243,8 +246,8 @@ mod tests {
         assert_eq!(leaks(&rows, &split), []);
         for fold in sizes(&rows, &split) {
             assert_eq!([fold.train.images, fold.val.images, fold.test.images], [78_484, 11_212, 22_424]);
-            // The paper's test subsets have 5,817 to 6,245 patients; ours are within a few standard
-            // deviations (140, 100 for validation) of what 3.64 images a patient make.
+            // The paper's test subsets have 5,817 to 6,245 patients; ours are within a few standard deviations
+            // (140; 100 for validation) of the number that follows from 3.64 images per patient.
             assert!((5_700..6_650).contains(&fold.test.patients), "{fold:?}");
             assert!((2_700..3_450).contains(&fold.val.patients), "{fold:?}");
         }

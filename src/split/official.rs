@@ -1,5 +1,5 @@
-//! Published lists of image names, such as the split of Wang et al. that others compare on. They
-//! give no validation images, so those are cut from the training list, patient by patient.
+//! Published lists of image names, such as the split of Wang et al. that other papers use. They have no
+//! validation images, so these are split off from the training list, patient by patient.
 
 use std::collections::{HashMap, HashSet};
 
@@ -7,29 +7,29 @@ use super::{SplitError, by_patient, fill, no_subset_empty};
 use crate::random::Stream;
 use crate::records::{Assignment, ImageRow, Subset};
 
-/// Keys the random stream. Changing it changes every split.
+/// Key of the random stream. Changing it changes every split.
 const PURPOSE: &str = "reg split official";
 
-/// A split by published lists, and what of the lists and the data set did not match.
+/// A split by published lists, and the mismatches between lists and data set.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Official {
     /// One fold.
     pub assignment: Assignment,
-    /// Names on a list that the data set lacks, in the order of the lists: of part of the images, say.
+    /// Names on a list that the data set does not contain, in the order of the lists; for example if the data
+    /// set has only some of the images.
     pub unknown_names: Vec<String>,
     /// Manifest rows on neither list, ascending; the fold does not use them.
     pub unlisted: Vec<u32>,
 }
 
-/// Divides the images by two lists of names and cuts validation images out of the first.
+/// Divides the images by two lists of names and splits off validation images from the first.
 ///
-/// Of the `train_val` images in the data set, `val_fraction` validate, rounded half up: patients, ordered by
-/// id, are shuffled by a stream of `seed` and fill that quota as in [`super::resample()`]. Patients
-/// on both lists stay as the lists have them; [`super::leaks`] finds them.
+/// Of the `train_val` images in the data set, the share `val_fraction` validates, rounded half up: patients,
+/// ordered by id, are shuffled by a stream of `seed` and fill that quota as in [`super::resample()`]. Patients
+/// on both lists stay where the lists put them; [`super::leaks`] finds them.
 ///
 /// # Errors
-/// A fraction outside (0, 1), a name on both lists, a list of which nothing is in the data set, no
-/// images left for a subset.
+/// A fraction outside (0, 1), a name on both lists, a list without an image of the data set, an empty subset.
 pub fn official(
     rows: &[ImageRow],
     train_val: &[String],
@@ -83,7 +83,7 @@ mod tests {
     use super::super::{leaks, sizes};
     use super::*;
 
-    /// Twenty patients of two images; the first sixteen train and validate.
+    /// Twenty patients with two images each; the first sixteen train and validate.
     fn example() -> (Vec<ImageRow>, Vec<String>, Vec<String>) {
         let rows = rows(&[2; 20]);
         let names = |rows: &[ImageRow]| rows.iter().map(|row| row.name.to_string()).collect();

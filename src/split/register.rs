@@ -1,17 +1,18 @@
-//! Splits as records: divides a registered data set and registers the result.
+//! Registers splits: divides a registered data set and records the result.
 
 use std::path::{Path, PathBuf};
 
 use super::{SplitError, official, resample, sizes};
 use crate::dataset::{DatasetError, MAX_TEXT, lists, source};
+use crate::digits::thousands;
 use crate::hash::Id;
 use crate::records::{Assignment, Dataset, Manifest, Split, SplitMethod, rules};
 use crate::registry::{Registry, RegistryError, Stamp, Transaction};
 
-/// Why no split was registered.
+/// Why a split was not registered.
 #[derive(Debug, thiserror::Error)]
 pub enum RegisterError {
-    /// The data set cannot be divided so.
+    /// The data set cannot be divided in this way.
     #[error(transparent)]
     Split(#[from] SplitError),
     /// A list cannot be read.
@@ -23,7 +24,7 @@ pub enum RegisterError {
 }
 
 impl RegisterError {
-    /// What might help.
+    /// A hint.
     pub fn hint(&self) -> Option<String> {
         match self {
             RegisterError::Split(e) => e.hint().map(str::to_owned),
@@ -40,7 +41,7 @@ pub struct Registered {
     pub id: Id<Split>,
     /// Its record.
     pub split: Split,
-    /// What is odd but clear enough to go on with, a sentence each.
+    /// Anomalies that do not stop the command, one sentence each.
     pub findings: Vec<String>,
 }
 
@@ -61,14 +62,14 @@ pub fn make(
     register(transaction, dataset, method, &manifest, &assignment, name, stamp)
 }
 
-/// Published lists of names, and how validation images are cut from the training images.
+/// Published lists of names, and how validation images are split off.
 #[derive(Debug, Clone)]
 pub struct Lists {
     /// Names for training and validation.
     pub train_val: PathBuf,
     /// Names for test.
     pub test: PathBuf,
-    /// Share of the training images that validate.
+    /// Share of the training images used for validation.
     pub val_fraction: f64,
     /// Seed of that split.
     pub seed: u64,
@@ -97,14 +98,15 @@ pub fn import(
     let (train_val, test) = (transaction.put_outside(&train_val)?, transaction.put_outside(&test)?);
     let method = SplitMethod::Official { train_val, test, val_fraction, seed };
     let mut registered = register(transaction, dataset, method, &manifest, &divided.assignment, name, stamp)?;
-    let (unknown, unlisted) = (divided.unknown_names.len(), divided.unlisted.len());
+    let (unknown, unlisted) = (divided.unknown_names.len() as u64, divided.unlisted.len() as u64);
     if unknown > 0 {
+        let unknown = thousands(unknown);
         registered.findings.push(format!("{unknown} listed images are not in the data set"));
     }
     if unlisted > 0 {
-        registered
-            .findings
-            .push(format!("{unlisted} images of the data set are not on any list and not used"));
+        let unlisted = thousands(unlisted);
+        let finding = format!("{unlisted} images of the data set are not on any list and not used");
+        registered.findings.push(finding);
     }
     Ok(registered)
 }
@@ -134,6 +136,7 @@ fn register(
     let mut findings = Vec::new();
     let leaks = super::leaks(&manifest.rows, assignment).len();
     if leaks > 0 {
+        let leaks = thousands(leaks as u64);
         findings.push(format!("{leaks} patients are in more than one subset: `reg split check` lists them"));
     }
     Ok(Registered { id, split, findings })

@@ -1,13 +1,12 @@
-//! Patient-wise random re-sampling, as the paper does five times: 70 % of the images train, 10 %
-//! validate, 20 % test.
+//! Random subsets by patient, five times in the paper: 70 % of the images train, 10 % validate, 20 % test.
 
 use super::{SplitError, by_patient, fill, no_subset_empty};
 use crate::random::Stream;
 use crate::records::{Assignment, ImageRow, Subset};
 
-/// Most folds of a split.
+/// Maximum number of folds of a split.
 pub const MAX_FOLDS: u32 = 1000;
-/// Keys the random stream. Changing it changes every split.
+/// Key of the random stream. Changing it changes every split.
 const PURPOSE: &str = "reg split";
 
 /// Reads shares such as `70/10/20`: percentages for training, validation and test.
@@ -32,17 +31,17 @@ fn check_ratios(ratios: [u32; 3]) -> Result<(), SplitError> {
     }
 }
 
-/// Draws `folds` divisions of the images, independent of one another, with each patient in one subset.
+/// Draws `folds` independent divisions of the images, with each patient in one subset.
 ///
 /// `ratios` are percentages of the *images* for training, validation and test. Test and validation are
-/// quotas, rounded half up; the rest trains. In each fold the patients, ordered by id, are shuffled by a
-/// stream of (`seed`, fold) and fill the test quota, then that of validation: each subset ends within the
-/// images of the largest patient of its quota, and exactly on it where enough patients have one image.
-/// A fold does not depend on how many others there are, nor on the order of `rows`.
+/// quotas, rounded half up; the remaining images train. In each fold the patients, ordered by id, are shuffled
+/// by a stream of (`seed`, fold) and fill the test quota, then the validation quota: each subset differs from
+/// its quota by at most the images of the largest patient, and meets it exactly if enough patients have one
+/// image. A fold depends neither on the number of other folds nor on the order of `rows`.
 ///
 /// # Errors
-/// Ratios that do not add up to 100 or hold a zero, no or too many folds, fewer than three patients,
-/// a subset that stays empty.
+/// Ratios that do not add up to 100 or contain a zero, no or too many folds, fewer than three patients, an
+/// empty subset.
 pub fn resample(
     rows: &[ImageRow],
     ratios: [u32; 3],

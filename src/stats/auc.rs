@@ -7,7 +7,7 @@
 
 use super::order::{same, sorted};
 
-/// Computes the exact AUC of `scores` against `positive`, a label each; `None` where a class is missing.
+/// Computes the exact AUC of `scores` against `positive`, one value per score; `None` where a class is missing.
 ///
 /// Sorts the scores and goes through them once. Scores must not be NaN, which the caller checks; one that is
 /// stands beyond the infinities.

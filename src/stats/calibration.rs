@@ -28,7 +28,7 @@ pub struct ReliabilityBin {
     pub images: u64,
     /// How many of them are positive.
     pub positives: u64,
-    /// Their mean probability; `None` of no images.
+    /// Their mean probability; `None` without images.
     pub mean: Option<f64>,
 }
 

@@ -3,7 +3,7 @@
 //!
 //! The method rests on placements: the share of the other class that an image beats, a tie counting
 //! half. Twice the number that it beats is an integer, so sums, squares and differences are exact
-//! and a standard error is zero exactly where it should be.
+//! and a standard error that should be zero is exactly zero.
 
 use super::order::{same, sorted};
 
@@ -20,16 +20,17 @@ pub struct Delong {
 const Z_95: f64 = 1.959963984540054;
 
 impl Delong {
-    /// The interval of 95 %, as [`interval`] has it.
+    /// The 95 % confidence interval; see [`interval`].
     pub fn interval(&self) -> Option<[f64; 2]> {
         interval(self.auc, self.variance.sqrt())
     }
 }
 
-/// The interval of 95 % of an AUC with this standard error under the normal distribution, cut to 0 to 1.
+/// The 95 % confidence interval of an AUC with this standard error under the normal distribution, clamped to
+/// [0, 1].
 ///
-/// `None` where the standard error is 0: classes that these images separate without a fault may overlap in the
-/// next ones, which the method cannot say.
+/// `None` where the standard error is 0: classes that these images separate perfectly may overlap in other
+/// images, and the method cannot estimate how much.
 pub fn interval(auc: f64, std_error: f64) -> Option<[f64; 2]> {
     let reach = Z_95 * std_error;
     (std_error > 0.0).then(|| [(auc - reach).max(0.0), (auc + reach).min(1.0)])
@@ -42,7 +43,7 @@ pub struct DelongPaired {
     pub auc_a: f64,
     /// AUC of the second.
     pub auc_b: f64,
-    /// The first less the second.
+    /// The first minus the second.
     pub difference: f64,
     /// Standard error of the difference.
     pub std_error: f64,
@@ -75,13 +76,13 @@ pub fn delong_paired(a: &[f64], b: &[f64], positive: &[bool]) -> Option<DelongPa
 
 /// How many of the other class each image beats: all that DeLong's method needs of a model's scores.
 ///
-/// Computed once a model where many are tested against one another, as every test after that is a
-/// single pass.
+/// Computed once per model when many models are tested against one another, because every test is then a single
+/// pass.
 #[derive(Debug, Clone)]
 pub struct Placements {
-    /// For each positive, twice the negatives below it and once those tied with it.
+    /// For each positive, twice the number of negatives below it plus the number tied with it.
     positives: Vec<i64>,
-    /// For each negative, twice the positives above it and once those tied with it.
+    /// For each negative, twice the number of positives above it plus the number tied with it.
     negatives: Vec<i64>,
 }
 
@@ -150,7 +151,7 @@ impl Placements {
         halves as f64 / (2 * self.positives.len() as i128 * self.negatives.len() as i128) as f64
     }
 
-    /// Variance over the positives by their number, and the same of the negatives.
+    /// Variance over the positives divided by their number, plus the same over the negatives.
     fn variance(&self) -> f64 {
         let of_class = |placements: &[i64], others: &[i64]| {
             let n = placements.len() as f64;
@@ -161,8 +162,8 @@ impl Placements {
     }
 }
 
-/// Probability of a standard normal variable at least as far from 0 as `z`. Not 1 less its opposite, which
-/// would be 0 from z = 8.3 on.
+/// Probability of a standard normal variable at least as far from 0 as `z`. Not computed as 1 minus the
+/// opposite probability, which would be 0 from z = 8.3 on.
 fn two_sided(z: f64) -> f64 {
     libm::erfc(z.abs() / std::f64::consts::SQRT_2)
 }

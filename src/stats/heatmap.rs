@@ -1,16 +1,18 @@
-//! Heat maps of few cells over images of many pixels: where a network looked, and how much of that lies in a box.
+//! Heat maps of few cells over images of many pixels: which regions a network used, and which share of them
+//! lies in a box.
 //!
-//! Between the centres of its cells a map is bilinear, and a bilinear map is a product of one weight a column and
-//! one a row. So the heat of a box is two sums of weights and a product with the map, not a sum over pixels.
+//! Between the centres of its cells a map is bilinear, and a bilinear map is a product of one weight per column
+//! and one weight per row. So the heat in a box is two sums of weights and a product with the map, not a sum
+//! over pixels.
 
-/// A map of heat over a part of an image.
+/// A heat map over a part of an image.
 #[derive(Debug, Clone, PartialEq)]
 pub struct HeatmapGrid {
     /// `[side, side]`, row after row, each 0 or more.
     pub cells: Vec<f64>,
-    /// Cells a row and a column, at least 1.
+    /// Number of cells per row and per column, at least 1.
     pub side: usize,
-    /// The part of the image that it covers; there is no heat elsewhere.
+    /// The part of the image that the map covers; the heat is 0 elsewhere.
     pub over: Rect,
     /// Width and height of the image in pixels.
     pub image: [u32; 2],
@@ -50,14 +52,14 @@ impl HeatmapGrid {
         rows.iter().flat_map(|y| columns.iter().map(move |x| pixel(y, x))).collect()
     }
 
-    /// Which share of all heat lies in the pixels whose centres are in a box; `None` of a map without heat.
+    /// The share of the total heat in the pixels whose centres are in a box; `None` for a map without heat.
     pub fn share(&self, of: Rect) -> Option<f64> {
         let whole = Rect { x: 0.0, y: 0.0, w: f64::from(self.image[0]), h: f64::from(self.image[1]) };
         let all = self.sum(whole);
         (all > 0.0).then(|| self.sum(of) / all)
     }
 
-    /// Where it is hottest: the centre of the first of the hottest cells; `None` of a map without heat.
+    /// The hottest position: the centre of the first of the hottest cells; `None` for a map without heat.
     pub fn peak(&self) -> Option<[f64; 2]> {
         let hottest = self.cells.iter().copied().fold(0.0, f64::max);
         let cell = self.cells.iter().position(|heat| *heat == hottest && *heat > 0.0)?;
@@ -88,7 +90,7 @@ impl HeatmapGrid {
         weights
     }
 
-    /// Between which cells the centre of each pixel of a row (axis 0) or column (axis 1) lies.
+    /// The cells between which the centre of each pixel of a row (axis 0) or column (axis 1) lies.
     fn places(&self, axis: usize) -> Vec<Option<AxisPosition>> {
         let (start, length) = [(self.over.x, self.over.w), (self.over.y, self.over.h)][axis];
         let last = (self.side - 1) as f64;
@@ -102,10 +104,10 @@ impl HeatmapGrid {
     }
 }
 
-/// Between which two cells a pixel lies.
+/// The two cells between which a pixel lies.
 struct AxisPosition {
     cell: usize,
-    /// Weight of the cell behind it.
+    /// Weight of the next cell.
     next: f64,
 }
 

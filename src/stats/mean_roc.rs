@@ -1,14 +1,14 @@
-//! One ROC curve for the curves of several folds.
+//! One mean ROC curve of several folds.
 
-/// Points of a mean curve.
+/// Intervals between the points of a mean curve.
 const POINTS: usize = 500;
 
 /// Averages ROC curves vertically: the mean sensitivity at each of 501 evenly spaced false positive rates
 /// (Fawcett, Pattern Recognition Letters 27, 2006, section 9.1).
 ///
-/// A curve is its false and true positive rates, each ascending from 0 to 1; where it rises vertically its upper end
-/// counts, but for the first point, which all curves share. Of one curve it is the curve itself, with every corner; of none, or of none with
-/// points, it is empty.
+/// A curve consists of its false and true positive rates, each ascending from 0 to 1. Where a curve rises
+/// vertically, its upper end counts, except at the first point, which all curves share. The mean of one curve
+/// is the curve itself, with every corner; the mean of no curves, or of curves without points, is empty.
 ///
 /// # Panics
 /// If the rates of a curve differ in number.
@@ -33,7 +33,7 @@ pub fn mean_roc(curves: &[(&[f64], &[f64])]) -> Vec<[f64; 2]> {
 
 /// The sensitivity at a false positive rate, on the straight line between two points.
 fn sensitivity(fpr: &[f64], tpr: &[f64], rate: f64) -> f64 {
-    // The last point at or before the rate, so that a vertical step counts with its upper end.
+    // The last point at or before the rate, so that the upper end of a vertical step counts.
     let after = fpr.partition_point(|x| *x <= rate);
     let before = after.saturating_sub(1);
     match fpr.get(after) {
@@ -69,7 +69,7 @@ mod tests {
         let area = |points: &[[f64; 2]]| -> f64 {
             points.windows(2).map(|p| (p[1][0] - p[0][0]) * (p[0][1] + p[1][1]) / 2.0).sum()
         };
-        // 0.3 * 0.6 + 0.7 * 0.8 and 0.5, each by hand.
+        // 0.3 * 0.6 + 0.7 * 0.8 and 0.5, both computed by hand.
         assert!((area(&mean) - (0.74 + 0.5) / 2.0).abs() < 1e-9);
         assert!(mean.windows(2).all(|pair| pair[0][0] <= pair[1][0] && pair[0][1] <= pair[1][1]));
     }

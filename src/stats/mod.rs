@@ -1,8 +1,8 @@
 //! Statistics of scores: pure functions on slices.
 //!
-//! Nothing here knows of records, files, clocks or random streams, so every number can be checked
-//! against a reference (`tests/stats_reference.rs`). A quantity that is not defined is `None`, never
-//! NaN and never a conventional value.
+//! This module knows no records, files, clocks or random streams, so every number can be checked against a
+//! reference (`tests/stats_reference.rs`). An undefined quantity is `None`, never NaN and never a conventional
+//! value.
 
 mod auc;
 mod calibration;

@@ -1,9 +1,10 @@
-//! p-values of many tests at once: of fourteen labels, one looks significant every third time by chance.
+//! Adjusts p-values of many tests: of fourteen independent labels, at least one looks significant at the 5 % level by
+//! chance in half of all cases.
 
 /// Adjusts p-values so that the chance of any false finding stays below the level (Holm, Scandinavian Journal
 /// of Statistics 6, 1979).
 ///
-/// Undefined ones stay so and do not count as tests.
+/// Undefined p-values stay undefined and do not count as tests.
 pub fn holm(p: &[Option<f64>]) -> Vec<Option<f64>> {
     let ascending = ascending(p);
     let mut adjusted = vec![None; p.len()];
@@ -15,10 +16,10 @@ pub fn holm(p: &[Option<f64>]) -> Vec<Option<f64>> {
     adjusted
 }
 
-/// Adjusts p-values so that the expected share of false ones among the findings stays below the level
+/// Adjusts p-values so that the expected share of false findings among all findings stays below the level
 /// (Benjamini and Hochberg, Journal of the Royal Statistical Society B 57, 1995).
 ///
-/// Undefined ones stay so and do not count as tests.
+/// Undefined p-values stay undefined and do not count as tests.
 pub fn benjamini_hochberg(p: &[Option<f64>]) -> Vec<Option<f64>> {
     let ascending = ascending(p);
     let mut adjusted = vec![None; p.len()];

@@ -1,17 +1,17 @@
-//! Values in ascending order: what ranks, AUCs and curves begin with, and nearly all of their time.
+//! Values in ascending order: the first step of ranks, AUCs and curves, which takes nearly all of their time.
 //!
 //! Tens of thousands of scores are sorted by their bits, eleven at a time, which is several times faster than by
-//! comparing them. The order is that of `f64::total_cmp` with one zero instead of two.
+//! comparing them. The order is that of `f64::total_cmp`, with -0.0 equal to 0.0.
 
 /// Bits that one pass sorts by.
 const DIGIT: u32 = 11;
-/// Leading bits that are sorted by in this way. Few scores are the same in all of them and still not the same.
+/// Leading bits that are sorted in this way. Few different scores agree in all of them.
 const LEADING: u32 = 2 * DIGIT;
-/// Fewer values than this are compared.
+/// Fewer values than this are sorted by comparison.
 const FEW: usize = 1 << 10;
 
-/// The values in ascending order with their positions, equal ones in the order of these; [`same`] tells where
-/// ties begin and end. A NaN stands beyond the infinities.
+/// The values in ascending order with their positions; equal values in the order of their positions. [`same`]
+/// tells where ties begin and end. A NaN is sorted beyond the infinities.
 ///
 /// # Panics
 /// If there are 2^32 values or more.
@@ -25,19 +25,19 @@ pub(super) fn same(a: &(f64, usize), b: &(f64, usize)) -> bool {
     a.0.to_bits() == b.0.to_bits()
 }
 
-/// The value with one zero instead of two: `total_cmp` tells -0.0 from 0.0, a reader does not.
+/// The value with -0.0 replaced by 0.0: `total_cmp` distinguishes the two zeros, ranks must not.
 fn ordered(value: f64) -> f64 {
     value + 0.0
 }
 
-/// An integer that is ordered like the value.
+/// An integer with the same order as the value.
 fn key(value: f64) -> u64 {
     const SIGN: u64 = 1 << 63;
     let bits = ordered(value).to_bits();
     if bits & SIGN == 0 { bits | SIGN } else { !bits }
 }
 
-/// The positions of the values in ascending order, as [`sorted`] has them.
+/// The positions of the values in ascending order, the order of [`sorted`].
 pub(super) fn order(values: &[f64]) -> Vec<u32> {
     assert!(u32::try_from(values.len()).is_ok(), "positions take 32 bits");
     let keys: Vec<u64> = values.iter().map(|value| key(*value)).collect();
@@ -61,7 +61,7 @@ pub(super) fn order(values: &[f64]) -> Vec<u32> {
     packed.into_iter().map(position).collect()
 }
 
-/// Sorts by the lowest `bits` of the upper half, the rest staying in order.
+/// Sorts by the lowest `bits` of the upper half; the sort is stable.
 fn sort_by_digits(packed: &mut Vec<u64>, bits: u32) {
     let mut sorted = vec![0; packed.len()];
     for pass in 0..bits.div_ceil(DIGIT) {
@@ -99,7 +99,7 @@ mod tests {
 
     #[test]
     fn the_order_is_that_of_comparing_whatever_the_values() {
-        // A multiplicative sequence: all bits vary, nothing is in order.
+        // A multiplicative sequence: all bits vary, and nothing is sorted.
         let bits = |i: u64| i.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(17);
         let any: Vec<f64> = (0..5000).map(|i| f64::from_bits(bits(i))).collect();
         let close: Vec<f64> = (0..5000).map(|i| 0.5 + (bits(i) >> 44) as f64 * f64::EPSILON).collect();

@@ -1,12 +1,12 @@
-//! Average precision: what the AUC does not show where positives are rare.
+//! Average precision: shows what the AUC does not show when positives are rare.
 
 use super::roc::ConfusionCounts;
 
 /// Computes the average precision; `None` where a class is missing.
 ///
-/// The mean of the precision over the steps of the recall, without interpolation, tied scores making one
-/// step: sum over thresholds of (R_n - R_(n-1)) P_n. A model that knows nothing has the prevalence. Scores
-/// must not be NaN, which the caller checks.
+/// The mean of the precision over the steps of the recall, without interpolation, with one step for tied
+/// scores: the sum over thresholds of (R_n - R_(n-1)) P_n. A model that scores at random has the prevalence.
+/// Scores must not be NaN, which the caller checks.
 ///
 /// # Panics
 /// If the slices differ in length.

@@ -8,7 +8,7 @@ use super::order::order;
 
 /// Computes the ranks of `values`, from 1, tied values sharing their average rank, in O(n log n).
 ///
-/// Values must not be NaN, which the caller checks; one that is ranks beyond the infinities.
+/// Values must not be NaN, which the caller checks; a NaN would rank beyond the infinities.
 pub fn average_ranks(values: &[f64]) -> Vec<f64> {
     let offset = values.len() as i64 + 1;
     centred(values).into_iter().map(|rank| (rank + offset) as f64 / 2.0).collect()
@@ -23,10 +23,10 @@ pub fn spearman(a: &[f64], b: &[f64]) -> Option<f64> {
     correlation(product(&a, &b), product(&a, &a), product(&b, &b))
 }
 
-/// Computes Spearman's rank correlation between every pair of `columns`, each of which is ranked once.
+/// Computes Spearman's rank correlation between every pair of `columns`. Each column is ranked once.
 ///
-/// `[columns, columns]`, symmetric to the bit; 1 on the diagonal, and `None` in the row and the column of
-/// one that is constant.
+/// `[columns, columns]`, symmetric to the bit; 1 on the diagonal, and `None` in the row and the column of a
+/// constant column.
 ///
 /// # Panics
 /// If the columns differ in length.
@@ -43,7 +43,7 @@ pub fn spearman_matrix(columns: &[&[f64]]) -> Vec<Vec<Option<f64>>> {
     matrix
 }
 
-/// Twice the average rank of each value, less twice their mean: 2 r - (n + 1). Their sum is 0.
+/// Twice the average rank of each value, minus twice their mean: 2 r - (n + 1). Their sum is 0.
 fn centred(values: &[f64]) -> Vec<i64> {
     let mut ranks = vec![0; values.len()];
     let mean = values.len() as i64 + 1;
@@ -66,7 +66,7 @@ fn correlation(ab: f64, aa: f64, bb: f64) -> Option<f64> {
 /// The sum of products of ranks, exact before it is rounded.
 fn product(a: &[i64], b: &[i64]) -> f64 {
     assert_eq!(a.len(), b.len(), "columns of the same images");
-    // A rank is below n, so that the sum of so many products fits 64 bits wherever n is at most 2^25.
+    // A rank is below n, so the sum of that many products fits into 64 bits if n is at most 2^25.
     const MANY: usize = 1 << 13;
     let of_chunk = |(a, b): (&[i64], &[i64])| a.iter().zip(b).map(|(a, b)| a * b).sum::<i64>();
     let chunk = if a.len() < 1 << 25 { MANY } else { 1 };

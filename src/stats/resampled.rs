@@ -1,7 +1,7 @@
 //! The corrected resampled t-test: two models over folds whose training sets overlap.
 //!
 //! Re-sampled folds share most of their training images, so their differences are not independent and the
-//! plain t-test finds too much. Nadeau and Bengio (Machine Learning 52, 2003, equation 9) widen the variance by
+//! plain t-test finds too many differences. Nadeau and Bengio (Machine Learning 52, 2003, equation 9) widen the variance by
 //! the ratio of test to training images.
 
 /// A test of whether the mean difference over folds is zero.
@@ -13,15 +13,15 @@ pub struct ResampledT {
     pub mean: f64,
     /// Its corrected standard error.
     pub std_error: f64,
-    /// Mean in standard errors; `None` where that is zero.
+    /// Mean in standard errors; `None` where the standard error is zero.
     pub t: Option<f64>,
     /// Two-sided p-value of Student's t with n - 1 degrees of freedom; `None` where the standard error is zero.
     pub p: Option<f64>,
 }
 
-/// Tests the differences of two models, a fold each; `None` below two folds.
+/// Tests the differences of two models, one per fold; `None` below two folds.
 ///
-/// `test_to_train` is the number of test images over that of training images. Differences must be finite,
+/// `test_to_train` is the number of test images divided by the number of training images. Differences must be finite,
 /// which the caller checks.
 pub fn resampled_t(differences: &[f64], test_to_train: f64) -> Option<ResampledT> {
     let n = differences.len();
@@ -34,19 +34,19 @@ pub fn resampled_t(differences: &[f64], test_to_train: f64) -> Option<ResampledT
 }
 
 /// Probability of Student's t with `df` degrees of freedom at least as far from 0 as `t`:
-/// I_x(df / 2, 1 / 2) at x = df / (df + t^2), which keeps its digits far out.
+/// I_x(df / 2, 1 / 2) at x = df / (df + t^2), which stays accurate for large `t`.
 fn two_sided_t(t: f64, df: f64) -> f64 {
     incomplete_beta(df / 2.0, 0.5, df / (df + t * t), t * t / (df + t * t))
 }
 
-/// The regularised incomplete beta function I_x(a, b), with `y` = 1 - x given apart because of rounding.
+/// The regularised incomplete beta function I_x(a, b). `y` = 1 - x is a parameter of its own to avoid rounding.
 ///
 /// By its continued fraction (Abramowitz and Stegun, 26.5.8), evaluated as Lentz does.
 fn incomplete_beta(a: f64, b: f64, x: f64, y: f64) -> f64 {
     if x <= 0.0 || y <= 0.0 {
         return if x <= 0.0 { 0.0 } else { 1.0 };
     }
-    // Where the fraction converges slowly, that of the other tail is quick.
+    // Where the fraction converges slowly, the fraction of the other tail converges fast.
     if x > (a + 1.0) / (a + b + 2.0) {
         return 1.0 - incomplete_beta(b, a, y, x);
     }
@@ -55,7 +55,7 @@ fn incomplete_beta(a: f64, b: f64, x: f64, y: f64) -> f64 {
     let guarded = |value: f64| if value.abs() < TINY { TINY } else { value };
     let (mut c, mut d) = (1.0, 1.0 / guarded(1.0 - (a + b) * x / (a + 1.0)));
     let mut fraction = d;
-    // Some thirty steps do for any fold count; the bound is against a loop without end.
+    // Some thirty steps are enough for any number of folds; the bound prevents an endless loop.
     for m in (1..1000).map(f64::from) {
         let even = m * (b - m) * x / ((a + 2.0 * m - 1.0) * (a + 2.0 * m));
         let odd = -(a + m) * (a + b + m) * x / ((a + 2.0 * m) * (a + 2.0 * m + 1.0));

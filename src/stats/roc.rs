@@ -1,28 +1,28 @@
-//! The receiver operating characteristic and the threshold that Youden's index chooses on it.
+//! The receiver operating characteristic and the threshold with the largest Youden index.
 
 use super::order::{same, sorted};
 
-/// The curve: a point for each different score.
+/// The curve: one point per distinct score.
 ///
-/// Point `i` calls an image positive whose score is `thresholds[i]` or more.
+/// At point `i` an image counts as positive if its score is at least `thresholds[i]`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Roc {
     /// False positive rate, 1 - specificity, ascending from 0 to 1.
     pub fpr: Vec<f64>,
     /// True positive rate, sensitivity, ascending from 0 to 1.
     pub tpr: Vec<f64>,
-    /// Falling; the first, where nothing is positive, is infinite.
+    /// Descending; the first, at which no image is positive, is infinite.
     pub thresholds: Vec<f64>,
 }
 
-/// The threshold that separates the classes best, and how well it does.
+/// The threshold that separates the classes best, and its sensitivity and specificity.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Youden {
-    /// An image with this score or more is called positive.
+    /// An image with at least this score counts as positive.
     pub threshold: f64,
-    /// Share of the positives that are called positive.
+    /// Share of the positives that count as positive.
     pub sensitivity: f64,
-    /// Share of the negatives that are not.
+    /// Share of the negatives that count as negative.
     pub specificity: f64,
     /// Sensitivity + specificity - 1.
     pub index: f64,
@@ -30,8 +30,8 @@ pub struct Youden {
 
 /// Computes the receiver operating characteristic; `None` where a class is missing.
 ///
-/// Tied scores make one point, so that the area under the straight lines between the points is
-/// [`super::auc()`]. Scores must not be NaN, which the caller checks.
+/// Tied scores make one point, so the area below the straight lines between the points is [`super::auc()`].
+/// Scores must not be NaN, which the caller checks.
 ///
 /// # Panics
 /// If the slices differ in length.
@@ -48,19 +48,19 @@ pub fn roc(scores: &[f64], positive: &[bool]) -> Option<Roc> {
 
 /// Finds the threshold with the largest Youden index (Cancer 3, 1950); `None` where a class is missing.
 ///
-/// Every score is tried as a threshold. Of several with the same index it takes the highest, the one
-/// with the most specificity. Scores must not be NaN, which the caller checks.
+/// Every score is tried as a threshold. Among thresholds with the same index the highest is chosen, which has
+/// the best specificity. Scores must not be NaN, which the caller checks.
 ///
 /// # Panics
 /// If the slices differ in length.
 pub fn youden(scores: &[f64], positive: &[bool]) -> Option<Youden> {
     let ConfusionCounts { points, positives, negatives } = ConfusionCounts::new(scores, positive)?;
-    // The index times positives times negatives, an integer: ties are ties and not a matter of rounding.
+    // The index times positives times negatives, an integer, so that rounding neither makes nor breaks ties.
     let scaled = |point: &Point| {
         i128::from(point.true_positives) * i128::from(negatives)
             - i128::from(point.false_positives) * i128::from(positives)
     };
-    // Thresholds fall, and `max_by_key` keeps the last of equals.
+    // Thresholds descend, and `max_by_key` returns the last of equal elements.
     let best = points.iter().rev().max_by_key(|point| scaled(point))?;
     Some(Youden {
         threshold: best.threshold,
@@ -70,17 +70,17 @@ pub fn youden(scores: &[f64], positive: &[bool]) -> Option<Youden> {
     })
 }
 
-/// How well a threshold that was chosen elsewhere separates the classes.
+/// Sensitivity and specificity of a threshold that was chosen elsewhere.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct AtThreshold {
-    /// Share of the positives with that score or more; `None` without positives.
+    /// Share of the positives with at least that score; `None` without positives.
     pub sensitivity: Option<f64>,
-    /// Share of the negatives below it; `None` without negatives.
+    /// Share of the negatives below that score; `None` without negatives.
     pub specificity: Option<f64>,
 }
 
-/// Evaluates a threshold, such as that of [`youden`] on validation images: one that is chosen on the test images
-/// flatters the model.
+/// Evaluates a threshold, such as that of [`youden`] on validation images: a threshold chosen on the test
+/// images would flatter the model.
 ///
 /// # Panics
 /// If the slices differ in length.
@@ -97,7 +97,7 @@ pub fn at_threshold(scores: &[f64], positive: &[bool], threshold: f64) -> AtThre
     }
 }
 
-/// What each different score, taken as a threshold, calls positive; thresholds fall.
+/// The true and false positives at each distinct score as a threshold; thresholds descend.
 pub(super) struct ConfusionCounts {
     pub(super) points: Vec<Point>,
     pub(super) positives: u64,

@@ -1,9 +1,9 @@
 //! Mean, standard deviation and extremes of a few values, such as an AUC over the folds.
 
-/// What a quantity does over folds, labels or images.
+/// Summary of a quantity over folds, labels or images.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Summary {
-    /// How many values are defined; the rest of this is over those.
+    /// Number of defined values; the other fields are computed from these.
     pub n: usize,
     /// Their mean.
     pub mean: Option<f64>,
@@ -17,7 +17,7 @@ pub struct Summary {
 
 /// Summarises the values that are defined, in two passes.
 ///
-/// Sums run in ascending order, so the order of `values` changes no bit. Values must not be NaN, which
+/// Values are summed in ascending order, so the order of `values` does not change the result. Values must not be NaN, which
 /// the caller checks.
 pub fn summarize(values: &[Option<f64>]) -> Summary {
     let mut defined: Vec<f64> = values.iter().copied().flatten().collect();
@@ -34,8 +34,8 @@ pub fn summarize(values: &[Option<f64>]) -> Summary {
     Summary { n, mean: Some(mean), std, min, max }
 }
 
-/// Computes the quantile `p`, from 0 to 1, of values in ascending order, linear between them (definition 7 of
-/// Hyndman and Fan, The American Statistician 50, 1996); `None` of no values.
+/// Computes the quantile `p`, from 0 to 1, of values in ascending order, with linear interpolation (definition
+/// 7 of Hyndman and Fan, The American Statistician 50, 1996); `None` without values.
 pub fn quantile(ascending: &[f64], p: f64) -> Option<f64> {
     let last = ascending.len().checked_sub(1)?;
     let place = p * last as f64;
@@ -66,7 +66,7 @@ mod tests {
 
     #[test]
     fn equal_values_deviate_by_nothing() {
-        // In plain floating point 0.1 + 0.1 + 0.1 is above 3 * 0.1.
+        // In plain floating point 0.1 + 0.1 + 0.1 is greater than 3 * 0.1.
         let summary = summarize(&[Some(0.1); 3]);
         assert_eq!((summary.mean, summary.std), (Some(0.1), Some(0.0)));
     }

@@ -1,15 +1,16 @@
-//! AUCs of the same scores under many sets of weights, as a bootstrap needs them.
+//! AUCs of the same scores with many sets of weights, for a bootstrap.
 //!
-//! A draw of patients with replacement is a whole number of times that each image counts. The order of the
-//! scores is the same in every draw, so it is found once; a draw then takes one pass, in integers, and
-//! equals the AUC of the images written out as often as they were drawn.
+//! A resample of patients with replacement counts each image a whole number of times. The order of the scores
+//! is the same in every resample, so it is found once; a resample then takes one pass, in integers, and equals
+//! the AUC of the images written out as often as they were drawn.
 
 use super::order::{same, sorted};
 
 /// Scores and classes in ascending order of the scores.
 #[derive(Debug, Clone)]
 pub struct InOrder {
-    /// For each place in the order: the image, whether it is a positive, whether the next score is another one.
+    /// For each place in the order: the image, whether it is a positive, and whether the next score is
+    /// different.
     places: Vec<(u32, bool, bool)>,
 }
 
@@ -33,7 +34,7 @@ impl InOrder {
     /// Computes the AUC with image `i` counted `weights[i]` times; `None` where a class has no weight.
     ///
     /// # Panics
-    /// If there is not a weight for every image.
+    /// If there is not one weight per image.
     pub fn auc(&self, weights: &[u32]) -> Option<f64> {
         assert_eq!(weights.len(), self.places.len(), "one weight a score");
         let (mut negatives, mut positives) = (0u64, 0u64);
@@ -42,7 +43,7 @@ impl InOrder {
         let mut halves = 0u128;
         for (image, positive, last) in &self.places {
             let weight = u64::from(weights[*image as usize]);
-            // Without a branch on the class, which no processor can foresee.
+            // Without a branch on the class, which processors could not predict.
             tied_positives += weight * u64::from(*positive);
             tied_negatives += weight * u64::from(!*positive);
             if *last {

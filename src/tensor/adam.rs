@@ -1,8 +1,8 @@
-//! Adam with moments that can be saved. Kingma and Ba, ICLR 2015, by the fused kernel that PyTorch's
+//! Adam with moments that can be saved. Kingma and Ba, ICLR 2015, with the fused kernel that PyTorch's
 //! `Adam(fused=True)` runs; without weight decay.
 //!
-//! tch's optimiser neither gives nor takes its moments, without which no training can go on where it
-//! was interrupted, and goes through the memory of the parameters several times a step.
+//! tch's optimiser cannot export or import its moments, which are necessary to resume a training, and it reads
+//! the memory of the parameters several times per step.
 
 use reg::records::Training;
 use tch::{Device, Kind, Tensor};
@@ -19,16 +19,16 @@ pub(crate) struct Adam {
     pub(crate) steps: u64,
     /// First and second moment of each parameter, in the order of the parameters.
     pub(crate) moments: Vec<[Tensor; 2]>,
-    /// The same number where the parameters live.
+    /// The number of steps as a tensor on the parameters' device.
     step: Tensor,
-    /// Parameters, first and second moments, as the kernel takes them: their memory in its own order.
+    /// Parameters, first and second moments as views in memory order, which the kernel needs.
     flat: [Vec<Tensor>; 3],
-    /// Whether that order is channels last, a parameter each.
+    /// Whether that order is channels last, for each parameter.
     last: Vec<bool>,
 }
 
 impl Adam {
-    /// Begins with moments of zero.
+    /// Starts with moments of zero.
     pub(crate) fn new(training: &Training, parameters: &[Tensor]) -> Result<Self> {
         let mut moments = Vec::new();
         let mut flat: [Vec<Tensor>; 3] = Default::default();
@@ -61,14 +61,14 @@ impl Adam {
         let gradients: Vec<Tensor> = gradients
             .iter()
             .zip(&self.last)
-            // Where the backward pass has chosen another layout, this copies.
+            // Copies a gradient for which the backward pass has chosen another layout.
             .map(|(gradient, last)| Ok(in_memory_order(gradient, *last)?.f_contiguous()?))
             .collect::<Result<_>>()?;
         calls::adam([parameters, &gradients, m, v], &self.step, lr, self.decay)
     }
 }
 
-/// A view of a tensor whose order is that of its memory.
+/// A view of a tensor in the order of its memory.
 fn in_memory_order(tensor: &Tensor, channels_last: bool) -> Result<Tensor> {
     Ok(if channels_last { tensor.f_permute([0, 2, 3, 1])? } else { tensor.shallow_clone() })
 }

@@ -1,5 +1,5 @@
-//! Gives the worker a run path to libtorch, the versions that it names, and the source files that its
-//! numbers depend on, so that it can hash them at run time.
+//! Sets the worker's run path to libtorch, determines the versions in its identity, and embeds the source files
+//! that affect its numbers, so that it can hash them at run time.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -7,7 +7,7 @@ use std::{env, fs};
 
 fn main() {
     let lib = PathBuf::from(env::var("DEP_TCH_LIBTORCH_LIB").expect("torch-sys names its library folder"));
-    // So that it starts without LD_LIBRARY_PATH.
+    // So that the worker starts without LD_LIBRARY_PATH.
     println!("cargo:rustc-link-arg=-Wl,-rpath,{}", lib.display());
     compile_calls(&lib);
 
@@ -45,7 +45,7 @@ fn main() {
         .expect("the folder for generated files takes one");
 }
 
-/// What numbers can depend on: the tensor library, random streams, pixels, weights and scores as files.
+/// Crates that can affect numbers: the tensor library, random streams, pixels, weights and scores as files.
 const CRATES: [&str; 10] = [
     "bincode",
     "blake3",
@@ -59,14 +59,14 @@ const CRATES: [&str; 10] = [
     "torch-sys",
 ];
 
-/// Compiles what calls libtorch beside tch, against the headers that lie beside its libraries.
+/// Compiles the calls of libtorch that tch does not have, against the headers next to libtorch's libraries.
 fn compile_calls(lib: &Path) {
     println!("cargo:rerun-if-changed=cpp/calls.cpp");
     let include = lib.with_file_name("include");
     cc::Build::new()
         .cpp(true)
         .std("c++17")
-        // The headers' own.
+        // Warnings of libtorch's own headers.
         .warnings(false)
         .includes([include.join("torch/csrc/api/include"), include])
         .file("cpp/calls.cpp")
@@ -84,7 +84,7 @@ fn locked_versions(lock: &str, name: &str) -> String {
     if found.is_empty() { "unknown".to_owned() } else { found.join(", ") }
 }
 
-/// The version in the headers, which a download of libtorch and an installed PyTorch both have.
+/// The version in the headers, which exist in a download of libtorch and in an installed PyTorch.
 fn libtorch_version(lib: &Path) -> String {
     let header = lib.with_file_name("include").join("torch/headeronly/version.h");
     let text = fs::read_to_string(header).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! What libtorch can do and tch has no call for, through `cpp/calls.cpp`.
+//! Functions of libtorch that tch does not have, called through `cpp/calls.cpp`.
 
 use std::ffi::{CStr, c_char};
 
@@ -38,7 +38,7 @@ mod foreign {
         ) -> *const c_char;
     }
 
-    /// Turns the words of a call that failed into an error.
+    /// Turns the message of a failed call into an error.
     pub(super) fn check(words: *const c_char) -> Result<()> {
         if words.is_null() {
             return Ok(());
@@ -49,7 +49,7 @@ mod foreign {
     }
 }
 
-/// Settings of Adam that stay the same from step to step.
+/// Settings of Adam that do not change from step to step.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Decay {
     pub(crate) beta1: f64,
@@ -57,8 +57,8 @@ pub(crate) struct Decay {
     pub(crate) eps: f64,
 }
 
-/// Takes one step of Adam in place by libtorch's fused kernel, which goes through the memory of each
-/// parameter once. The four lists are of one length, and the tensors at one position of one layout.
+/// Takes one step of Adam in place with libtorch's fused kernel, which reads the memory of each parameter once.
+/// The four lists have the same length, and the tensors at the same position have the same layout.
 #[allow(unsafe_code)]
 pub(crate) fn adam(lists: [&[Tensor]; 4], step: &Tensor, lr: f64, decay: Decay) -> Result<()> {
     let count = lists[0].len();
@@ -71,22 +71,22 @@ pub(crate) fn adam(lists: [&[Tensor]; 4], step: &Tensor, lr: f64, decay: Decay) 
     })
 }
 
-/// Makes CUDA compute the same bits at every run, or fail where it cannot, and says whether float32 may
-/// be computed in TensorFloat-32.
+/// Restricts CUDA to computations that give the same bits in every run, or fail if there is no such algorithm,
+/// and sets whether float32 may be computed in TensorFloat-32.
 #[allow(unsafe_code)]
 pub(crate) fn cuda_rules(tf32: bool) -> Result<()> {
     // SAFETY: it takes a plain value and sets fields of libtorch's global context.
     foreign::check(unsafe { foreign::reg_cuda_rules(tf32) })
 }
 
-/// Whether those rules are in force.
+/// Whether these rules are in force.
 #[allow(unsafe_code)]
 pub(crate) fn cuda_reproducible() -> bool {
     // SAFETY: it reads fields of libtorch's global context.
     unsafe { foreign::reg_cuda_reproducible() }
 }
 
-/// Computes in bfloat16 what bears it, as long as it lives.
+/// While it exists, computations that tolerate bfloat16 use it.
 pub(crate) struct Autocast {
     cuda: bool,
 }
@@ -104,13 +104,13 @@ impl Autocast {
 impl Drop for Autocast {
     #[allow(unsafe_code)]
     fn drop(&mut self) {
-        // SAFETY: as above; what it says cannot differ from what it said then.
+        // SAFETY: as above; an error here would have occurred there too.
         let _ = foreign::check(unsafe { foreign::reg_autocast(self.cuda, false) });
     }
 }
 
-/// A convolution on the processor with all that follows it in one pass over the memory: the bias, `add`
-/// (which gives its memory to the result), and the clamp of negative values.
+/// A convolution on the CPU with all following operations in one pass over the memory: the bias, `add` (whose
+/// memory is reused for the result), and the clamp of negative values.
 #[allow(unsafe_code)]
 pub(crate) fn convolution(
     x: &Tensor,

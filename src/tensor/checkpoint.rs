@@ -1,8 +1,8 @@
-//! What an interrupted training goes on from, written beside the training without holding it up.
+//! Resume checkpoints of a training, written in parallel with the training.
 //!
-//! Two files: the state, replaced as a whole, and the checkpoint of the selected epoch, which it names.
-//! The checkpoint is there before the state that names it, and the one before is removed behind it, so
-//! that a kill at any moment leaves a state that is whole.
+//! Two files: the resume checkpoint, which is replaced as a whole, and the weights of the selected epoch, to
+//! which it refers. The weights are written before the resume checkpoint that refers to them, and the previous
+//! ones are removed after it, so that a kill at any moment leaves a complete resume checkpoint.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -26,34 +26,35 @@ type Result<T> = std::result::Result<T, TensorError>;
 const FILE: &str = "state.safetensors";
 const NOTE: &str = "reg";
 
-/// How a training went so far.
+/// The progress of a training.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct TrainingProgress {
-    /// The epochs that are over.
+    /// The completed epochs.
     pub(crate) epochs: Vec<EpochLog>,
-    /// What is done of the next one.
+    /// The progress in the next epoch.
     pub(crate) epoch_progress: EpochProgress,
-    /// Learning rate of the next one.
+    /// Learning rate of the next epoch.
     pub(crate) lr: f64,
-    /// Epochs without improvement since the last one or since the learning rate fell.
+    /// Number of epochs without improvement since the last improvement or reduction of the learning rate.
     pub(crate) stalled: u32,
 }
 
-/// The beginning of an epoch.
+/// Progress in an epoch.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct EpochProgress {
-    /// Batches.
+    /// Number of completed batches.
     pub(crate) batches: u64,
-    /// Their images.
+    /// Number of their images.
     pub(crate) images: u64,
-    /// Images by the share of their labels that is known: as many where no label is missing.
+    /// Sum over these images of the share of their labels that are known: the number of images if no label is
+    /// missing.
     pub(crate) known: f64,
-    /// Sum of the losses of those.
+    /// Sum of their losses.
     pub(crate) loss: f64,
 }
 
 impl TrainingProgress {
-    /// A training that has not begun.
+    /// The progress of a training that has not started.
     pub(crate) fn new(lr: f64) -> Self {
         TrainingProgress { epochs: Vec::new(), epoch_progress: EpochProgress::default(), lr, stalled: 0 }
     }
@@ -68,8 +69,8 @@ impl TrainingProgress {
         self.epochs.iter().rev().take_while(|epoch| !epoch.improved).count() as u32
     }
 
-    /// Adds an epoch, marks it if it is the best so far, and lowers the learning rate when more than
-    /// `patience` epochs in a row have not been.
+    /// Adds an epoch, marks it if it is the best so far, and lowers the learning rate after more than
+    /// `patience` epochs in a row without improvement.
     pub(crate) fn add(&mut self, mut epoch: EpochLog, factor: f64, patience: u32) {
         epoch.improved = self.best().is_none_or(|best| epoch.val_loss < best.val_loss);
         self.stalled = if epoch.improved { 0 } else { self.stalled + 1 };
@@ -82,8 +83,8 @@ impl TrainingProgress {
     }
 }
 
-/// What a state belongs to: another spec, or another number of threads, would not end with the same
-/// bytes.
+/// What a resume checkpoint belongs to: with another spec or another number of threads, the training would not
+/// end with the same bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Owner {
     /// Hash of the spec's record.
@@ -92,7 +93,7 @@ pub(crate) struct Owner {
     pub(crate) threads: u32,
 }
 
-/// The checkpoint of the selected epoch.
+/// The weights of the selected epoch.
 #[derive(Clone)]
 pub(crate) struct Best {
     bytes: Arc<Vec<u8>>,
@@ -117,21 +118,21 @@ struct Note {
     best: Option<Hash>,
 }
 
-/// Keeps the state of a training: weights, running statistics, moments, and the checkpoint of the
-/// selected epoch.
+/// Saves the resume checkpoint of a training: weights, running statistics, moments, and a reference to the
+/// weights of the selected epoch.
 pub(crate) struct CheckpointWriter {
     dir: PathBuf,
     owner: Owner,
     every: Duration,
     last: Instant,
     writing: Option<JoinHandle<Result<()>>>,
-    /// The checkpoint whose file is there or being written.
+    /// The weights of the selected epoch whose file exists or is being written.
     best: Option<Hash>,
     saved: bool,
 }
 
 impl CheckpointWriter {
-    /// Keeps the state in `dir`, at most once in the time `every`.
+    /// Saves in `dir`, at most once per interval `every`.
     pub(crate) fn new(dir: &Path, owner: Owner, every: Duration) -> Self {
         output::remove_parts(dir);
         CheckpointWriter {
@@ -145,18 +146,17 @@ impl CheckpointWriter {
         }
     }
 
-    /// Whether it is time to keep the state anew, and the state before is written.
+    /// Whether it is time to save again, and the previous save is complete.
     pub(crate) fn is_due(&self) -> bool {
         self.last.elapsed() >= self.every && self.writing.as_ref().is_none_or(JoinHandle::is_finished)
     }
 
-    /// Whether a state was kept.
+    /// Whether a resume checkpoint was saved.
     pub(crate) fn has_saved(&self) -> bool {
         self.saved
     }
 
-    /// Copies the state as it is now and has another thread write it. The error is that of the state
-    /// before.
+    /// Copies the current state and writes it on another thread. An error is that of the previous save.
     pub(crate) fn save(
         &mut self,
         progress: &TrainingProgress,
@@ -194,7 +194,7 @@ impl CheckpointWriter {
         before
     }
 
-    /// Waits until the state is written.
+    /// Waits until the resume checkpoint is written.
     pub(crate) fn settle(&mut self) -> Result<()> {
         match self.writing.take().map(JoinHandle::join) {
             None => Ok(()),
@@ -203,10 +203,10 @@ impl CheckpointWriter {
         }
     }
 
-    /// Goes on from the state in the folder, if there is one of the same owner: fills network and
-    /// optimiser, and returns how it went and the checkpoint of the selected epoch.
+    /// Resumes from the checkpoint in the folder, if there is one with the same owner: loads network and
+    /// optimiser, and returns the progress and the weights of the selected epoch.
     ///
-    /// A state that does not fit is left alone: the training begins anew and replaces it.
+    /// A checkpoint that does not match is ignored: the training starts from the beginning and replaces it.
     pub(crate) fn resume(
         &mut self,
         net: &Net,
@@ -242,7 +242,7 @@ impl CheckpointWriter {
     }
 }
 
-/// Every tensor of a state, with its name.
+/// Every tensor of a resume checkpoint with its name.
 fn tensors<'a>(net: &'a Net, adam: &'a Adam) -> Vec<(String, &'a tch::Tensor)> {
     let mut all: Vec<_> = net.named.iter().map(|n| (format!("net.{}", n.name), &n.tensor)).collect();
     for (named, [m, v]) in net.trained().iter().zip(&adam.moments) {
@@ -256,7 +256,7 @@ fn best_file(id: &Hash) -> String {
     format!("best-{}.safetensors", id.short())
 }
 
-/// Removes the checkpoints of epochs that are no longer selected. One that stays takes room until the
+/// Removes the weights of epochs that are no longer selected. If that fails, the file takes space until the
 /// training ends.
 fn remove_others(dir: &Path, current: &str) {
     for entry in fs::read_dir(dir).into_iter().flatten().flatten() {

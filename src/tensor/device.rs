@@ -1,4 +1,4 @@
-//! Where tensors live, and with how many threads. One binary serves machines with and without CUDA.
+//! Devices and threads. One binary works with and without CUDA.
 
 use std::path::{Path, PathBuf};
 
@@ -8,8 +8,8 @@ use tch::{Cuda, Device};
 use crate::calls;
 use crate::error::TensorError;
 
-/// Prepares the device that a job names (`cpu` or `cuda:N`) and the threads of libtorch; on a GPU `tf32`
-/// says whether single precision may be TensorFloat-32.
+/// Prepares the job's device (`cpu` or `cuda:N`) and the threads of libtorch. On a GPU, `tf32` sets whether
+/// single precision may be computed in TensorFloat-32.
 pub(crate) fn prepare(name: &str, threads: u32, tf32: bool) -> Result<Device, TensorError> {
     let fail = |reason: String| TensorError::Device { device: name.to_owned(), reason };
     let device = parse(name).ok_or_else(|| fail("the device must be `cpu` or `cuda:N`".into()))?;
@@ -46,14 +46,14 @@ pub(crate) fn cuda_names() -> Vec<String> {
     names
 }
 
-/// Bytes that are free on a GPU, where CUDA tells.
+/// Free bytes on a GPU, if CUDA provides the number.
 #[allow(unsafe_code)]
 pub(crate) fn free_memory(index: usize) -> Option<u64> {
     use libloading::os::unix::Symbol;
     let (index, program) = (i32::try_from(index).ok()?, Library::this());
     let (mut free, mut total) = (0usize, 0usize);
-    // SAFETY: the signatures of `cudaSetDevice` and `cudaMemGetInfo` as CUDA's runtime declares them; they
-    // are looked up among the libraries that libtorch_cuda has brought along.
+    // SAFETY: the signatures of `cudaSetDevice` and `cudaMemGetInfo` as CUDA's runtime declares them; the
+    // symbols are looked up among the libraries that libtorch_cuda has loaded.
     unsafe {
         let set: Symbol<unsafe extern "C" fn(i32) -> i32> = program.get(b"cudaSetDevice\0").ok()?;
         let ask: Symbol<unsafe extern "C" fn(*mut usize, *mut usize) -> i32> =
@@ -62,7 +62,7 @@ pub(crate) fn free_memory(index: usize) -> Option<u64> {
     }
 }
 
-/// The name of a GPU; none for the processor.
+/// The name of a GPU; `None` for the CPU.
 pub(crate) fn gpu_name(device: Device) -> Option<String> {
     match device {
         Device::Cuda(index) => cuda_names().into_iter().nth(index),
@@ -70,7 +70,7 @@ pub(crate) fn gpu_name(device: Device) -> Option<String> {
     }
 }
 
-/// Vector instructions that libtorch's own kernels use, by the rule of its dispatcher.
+/// Vector instructions that libtorch's own kernels use, determined like in its dispatcher.
 pub(crate) fn cpu_capability() -> String {
     let asked = std::env::var("ATEN_CPU_CAPABILITY").unwrap_or_default();
     if ["avx512", "avx2", "default"].contains(&asked.as_str()) {
@@ -97,7 +97,7 @@ fn detected_capability() -> &'static str {
     "DEFAULT"
 }
 
-/// Loads libtorch's CUDA part, where there is one, and counts the devices.
+/// Loads libtorch's CUDA part, if it exists, and counts the devices.
 fn cuda_devices() -> Result<usize, String> {
     let folder = libtorch_folder().ok_or("the folder of libtorch_cpu is unknown")?;
     let library = folder.join("libtorch_cuda.so");
@@ -108,7 +108,7 @@ fn cuda_devices() -> Result<usize, String> {
     Ok(usize::try_from(Cuda::device_count()).unwrap_or(0))
 }
 
-/// The folder that the dynamic linker took libtorch_cpu from.
+/// The folder from which the dynamic linker loaded libtorch_cpu.
 fn libtorch_folder() -> Option<PathBuf> {
     let maps = std::fs::read_to_string("/proc/self/maps").ok()?;
     let path = maps
@@ -117,12 +117,12 @@ fn libtorch_folder() -> Option<PathBuf> {
     Path::new(path).parent().map(Path::to_owned)
 }
 
-/// Opens libtorch_cuda. The linker drops it from a program that names nothing in it, so that it cannot
-/// be linked; what it registers when it is loaded is what libtorch_cpu finds CUDA by.
+/// Loads libtorch_cuda. The linker would drop it from a program that uses no symbol of it, so it cannot be
+/// linked; when loaded, it registers itself with libtorch_cpu.
 #[allow(unsafe_code)]
 fn load_for_ever(library: &Path) -> Result<(), String> {
-    // SAFETY: it is the sibling of the libtorch_cpu that this process runs on, whose initialisers are
-    // meant to run at any time; it is never closed.
+    // SAFETY: it belongs to the libtorch_cpu of this process, and its initialisers may run at any time; it is
+    // never closed.
     let opened = unsafe { Library::open(Some(library), RTLD_GLOBAL | RTLD_LAZY) };
     opened.map(std::mem::forget).map_err(|e| format!("{} does not load: {e}", library.display()))
 }

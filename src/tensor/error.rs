@@ -1,4 +1,4 @@
-//! Everything that can go wrong in the worker, and what might help.
+//! All errors of the worker, with hints.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -10,13 +10,13 @@ use reg::store::StoreError;
 use reg::worker::PROTOCOL;
 use tch::TchError;
 
-/// Why a job cannot be done, or why it stops.
+/// Why a job fails or stops.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum TensorError {
     /// The job is not JSON of the protocol's shape.
     #[error("the job on standard input cannot be read: {0}")]
     Job(String),
-    /// The sender is of another version.
+    /// The sender uses another version of the protocol.
     #[error("reg uses version {found} of the worker protocol, but this reg-torch uses version {PROTOCOL}")]
     Protocol {
         /// The sender's version.
@@ -30,16 +30,16 @@ pub(crate) enum TensorError {
         /// One clause.
         reason: String,
     },
-    /// The model, or how it is to be trained, makes no sense.
+    /// The model or its training settings are invalid.
     #[error("the model cannot be built or trained: {0}")]
     Settings(String),
-    /// libtorch says no.
+    /// An error of libtorch.
     #[error("libtorch: {}", first_line(.0))]
     Torch(#[from] TchError),
     /// An object that is not an image is missing or damaged.
     #[error("the {what} cannot be read: {source}")]
     Object {
-        /// What it holds.
+        /// What the object is.
         what: &'static str,
         /// Why.
         source: StoreError,
@@ -47,17 +47,17 @@ pub(crate) enum TensorError {
     /// A packed object does not decode.
     #[error("the {what} {id} cannot be read: {source}")]
     Codec {
-        /// What it holds.
+        /// What the object is.
         what: &'static str,
         /// The object.
         id: Hash,
         /// Why.
         source: CodecError,
     },
-    /// A result does not encode.
+    /// A result cannot be encoded.
     #[error("the {what} cannot be written: {source}")]
     Encode {
-        /// What it is.
+        /// What the result is.
         what: &'static str,
         /// Why.
         source: CodecError,
@@ -70,7 +70,7 @@ pub(crate) enum TensorError {
         /// Why.
         source: StoreError,
     },
-    /// An image is no readable PNG.
+    /// An image is not a readable PNG.
     #[error("image {name} (object {id}): {source}")]
     ImagePixels {
         /// The image's name.
@@ -80,7 +80,7 @@ pub(crate) enum TensorError {
         /// Why.
         source: PixelError,
     },
-    /// An image file that belongs to no data set is no readable PNG.
+    /// An image file outside of a data set is not a readable PNG.
     #[error("image {}: {source}", path.display())]
     FilePixels {
         /// The file.
@@ -94,7 +94,7 @@ pub(crate) enum TensorError {
         /// The image's name.
         name: String,
     },
-    /// The fold or the row numbers do not fit together.
+    /// Fold or row numbers do not match the data set.
     #[error("the split does not fit: {0}")]
     Split(String),
     /// A subset without images.
@@ -113,37 +113,37 @@ pub(crate) enum TensorError {
         /// The fold.
         fold: u32,
     },
-    /// Given weights do not fit the model.
+    /// The initial weights do not match the model.
     #[error("the weights {id} do not fit the model: {reason}")]
     Weights {
         /// The weights.
         id: Hash,
-        /// Names the tensor.
+        /// The reason, with the tensor's name.
         reason: String,
     },
-    /// One-channel model, three-channel weights.
+    /// Weights for three channels, for a model with one channel.
     #[error("the weights {id} do not fit the model: conv1.weight has 3 input channels, the model 1")]
     Channels {
         /// The weights.
         id: Hash,
     },
-    /// The work would take more memory than there is.
+    /// The work would need more memory than is free.
     #[error(
         "this needs about {:.1} GB of memory at `batch` {batch}, but only {:.1} GB are free on {place}",
         *needed as f64 / 1e9,
         *free as f64 / 1e9
     )]
     Memory {
-        /// Bytes that it takes, by estimate.
+        /// Estimated memory in bytes.
         needed: u64,
-        /// Bytes that are free.
+        /// Free memory in bytes.
         free: u64,
         /// The machine or the GPU.
         place: String,
-        /// Images a step.
+        /// Batch size.
         batch: u32,
     },
-    /// The loss is no number any more.
+    /// The loss is not finite.
     #[error("the loss is not finite in epoch {epoch}, {place}")]
     Diverged {
         /// Epoch, from 1.
@@ -151,7 +151,7 @@ pub(crate) enum TensorError {
         /// The batch and its images.
         place: String,
     },
-    /// A file in the job's folder cannot be written, or an image file not be read.
+    /// A file in the job's folder cannot be written, or an image file cannot be read.
     #[error("cannot {doing} {}: {source}", path.display())]
     File {
         /// The verb.
@@ -161,27 +161,27 @@ pub(crate) enum TensorError {
         /// What the system says.
         source: io::Error,
     },
-    /// A signal asked to stop.
+    /// Stopped by a signal.
     #[error("interrupted after {epochs} whole epochs and {batches} batches")]
     Interrupted {
-        /// Whole epochs that are kept.
+        /// Number of saved whole epochs.
         epochs: u32,
-        /// Batches of the next one that are kept.
+        /// Number of saved batches of the next epoch.
         batches: u64,
     },
-    /// Nobody listens any more.
+    /// The events are no longer read.
     #[error("the worker's events are not being read")]
     Gone,
 }
 
 impl TensorError {
-    /// Says what was being done to which file.
+    /// Adds the failed operation and the file to an error.
     pub(crate) fn file(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> TensorError {
         let path = path.to_owned();
         move |source| TensorError::File { doing, path, source }
     }
 
-    /// What might help.
+    /// A hint.
     pub(crate) fn hint(&self) -> Option<String> {
         let hint = match self {
             TensorError::Protocol { .. } => "build reg and reg-torch from the same source",
@@ -223,7 +223,7 @@ impl TensorError {
     }
 }
 
-/// libtorch appends a C++ backtrace, which helps nobody who reads an event.
+/// libtorch appends a C++ backtrace, which does not help users.
 fn first_line(error: &TchError) -> String {
     error.to_string().lines().next().unwrap_or_default().to_owned()
 }

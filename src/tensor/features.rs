@@ -1,8 +1,8 @@
-//! What a frozen network says of images before its last layer: computed once a data set, kept beside the
-//! pixels.
+//! The features of images from a frozen network, without its last layer: computed once per data set and cached
+//! like pixels.
 //!
-//! Images are seen in groups that follow from the manifest alone, because the sums of a batch may depend
-//! on its size: so the features of an image are the same whichever fold asks for them first.
+//! Images are processed in groups that depend only on the manifest, because the sums in a batch may depend on
+//! its size: so the features of an image are the same whichever fold needs them first.
 
 use std::collections::HashMap;
 use std::io::Write;
@@ -24,7 +24,7 @@ use crate::reporter::{Pace, Reporter};
 
 type Result<T> = std::result::Result<T, TensorError>;
 
-/// Images that a network sees at once.
+/// Number of images that the network processes at once.
 const GROUP: usize = 32;
 
 /// Features of some images.
@@ -43,8 +43,8 @@ impl Features {
         Ok(self.values.f_index_select(0, &places)?)
     }
 
-    /// Computes the features of `rows`, which ascend, by a network with frozen layers, which `weights` and `threads`
-    /// determine, or takes them from `cache`.
+    /// Computes the features of `rows`, which ascend, or reads them from `cache`. The network has frozen
+    /// layers, which `weights` and `threads` determine.
     pub(crate) fn compute<W: Write>(
         net: &Net,
         inputs: &Inputs,
@@ -141,13 +141,13 @@ fn group_length(images: usize, group: usize) -> usize {
     GROUP.min(images - group * GROUP)
 }
 
-/// What the features of a group are made from: its images.
+/// A hash of the images of a group.
 fn source(dataset: &ImageDataset, rows: &[u32]) -> Hash {
     let ids: Vec<u8> = rows.iter().filter_map(|row| dataset.source(*row)).flat_map(|id| id.0).collect();
     Hash::of(&ids)
 }
 
-/// The file for everything that the features' bits depend on beside the images.
+/// The cache file for everything on which the bits of features depend besides the images.
 fn open(
     inputs: &Inputs,
     dataset: &ImageDataset,

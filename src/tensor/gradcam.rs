@@ -1,4 +1,4 @@
-//! Where a network looks: Grad-CAM of the last convolutional layer, a label an image.
+//! Grad-CAM of the last convolutional layer, for one label per image.
 
 use std::io::Write;
 use std::time::Instant;
@@ -16,10 +16,10 @@ use crate::reporter::{Pace, Reporter};
 
 type Result<T> = std::result::Result<T, TensorError>;
 
-/// Images that a network sees at once.
+/// Number of images that the network processes at once.
 const BATCH: usize = 16;
 
-/// Leaves the logit of `labels[i]` and its heatmap on image `rows[i]` as row `i` of the scores.
+/// Writes the logit of `labels[i]` and its heat map for image `rows[i]` as row `i` of the scores.
 pub(crate) fn gradcam<W: Write>(
     paths: &JobPaths,
     inputs: &Inputs,

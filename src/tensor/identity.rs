@@ -1,30 +1,31 @@
-//! Who this worker is: versions, devices, and the sources that its numbers depend on.
+//! The worker's identity: versions, devices, and the sources that affect its numbers.
 
 use reg::hash::Hash;
 use reg::worker::{Identity, PROTOCOL};
 
 use crate::device;
 
-/// The version of what this worker computes. It stands in every spec, in the source of scores and beside every table
-/// that a network made, so it decides which runs are the same.
+/// The version of this worker's numbers. It is part of every spec, of the source of scores and of every table
+/// computed by a network, so it decides which runs are the same.
 ///
-/// It is raised by one in the change that gives other numbers for the same job on the same machine: in losses, weights,
-/// scores, the predictors of probes or heat maps, by whatever way, such as the order of a sum, a network, a default,
-/// the order of images, a random view, how pixels are decoded or resized ([`reg::records::rules::PIXELS`]), or another
-/// version of a crate in `Cargo.lock`. Whoever raises it makes every run in every registry a run of the past, which is
-/// what then is true.
+/// It is raised by one in any change that gives other numbers for the same job on the same machine: in losses,
+/// weights, scores, the predictors of probes or heat maps, for whatever reason, such as the order of a sum, a
+/// network, a default, the order of images, a random view, how pixels are decoded or resized
+/// ([`reg::records::rules::PIXELS`]), or another version of a crate in `Cargo.lock`. After that, no earlier run
+/// in any registry answers a training any more.
 ///
-/// It is not raised for what gives the same numbers: a comment, a name, a message, a faster way to the same bits, a new
-/// network beside the others, another lock file. Another version of libtorch and another target are told apart without
-/// it.
+/// It is not raised for changes that give the same numbers: a comment, a name, a message, a faster way to the
+/// same bits, an additional network, another lock file. Other versions of libtorch and other targets are
+/// distinguished without it.
 ///
-/// `tests/golden` holds it: pinned trainings, a probe and a heatmap map. `docs/src/ids.md` tells users.
+/// `tests/golden` checks it with pinned trainings, a probe and a heat map. `docs/src/ids.md` explains it to
+/// users.
 pub(crate) const NUMERICS: u32 = 1;
 
-/// Paths below the root of the source tree, and contents.
+/// Paths relative to the root of the source tree, and contents.
 const SOURCES: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/sources.rs"));
 
-/// What the worker says of itself.
+/// The worker's identity.
 pub(crate) fn identity() -> Identity {
     Identity {
         protocol: PROTOCOL,

@@ -1,7 +1,7 @@
-//! Images as batches: read, decoded and cut on other threads while the device computes.
+//! Images as batches: read, decoded and cropped on other threads while the device computes.
 //!
-//! What a batch holds depends on the seed, the epoch and the manifest's row, never on how many threads
-//! make it or how far ahead they are.
+//! The content of a batch depends on the seed, the epoch and the manifest's row, never on the number of threads
+//! that prepare it or on how far ahead they are.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -30,17 +30,17 @@ use crate::reporter::{Pace, Reporter};
 
 type Result<T> = std::result::Result<T, TensorError>;
 
-/// Batches that may wait for the device.
+/// Number of batches that may wait for the device.
 const AHEAD: usize = 2;
 
-/// Images decoded between two looks at whether to stop.
+/// Number of images decoded between two checks for an interrupt.
 const DECODED_AT_ONCE: usize = 64;
 
-/// The images that a job is about.
+/// The images of a job.
 pub(crate) enum Images {
-    /// Those of a data set.
+    /// Images of a data set.
     Dataset(ImageDataset),
-    /// Files, with what is known of each.
+    /// Files, each with its known properties.
     Files(Vec<(PathBuf, Option<ImageRow>)>),
 }
 
@@ -49,30 +49,30 @@ pub(crate) struct ImageDataset {
     store: Store,
     manifest: Id<Manifest>,
     rows: Vec<ImageRow>,
-    /// Resized images that are kept from one run to the next.
+    /// Open caches of resized images.
     kept: Vec<PixelCache>,
 }
 
-/// What is true of the labels of a batch.
+/// The true labels of a batch.
 pub(crate) struct Targets {
-    /// `[rows, labels]`: 1 where the image has the label, else 0.
+    /// `[rows, labels]`: 1 if the image has the label, else 0.
     pub(crate) positive: Tensor,
-    /// `[rows, labels]`: 0 where the label is missing, else 1; none where no label is missing.
+    /// `[rows, labels]`: 0 if the label is missing, else 1; `None` if no label is missing.
     pub(crate) known: Option<Tensor>,
-    /// How many labels of the batch are known.
+    /// Number of known labels in the batch.
     pub(crate) terms: u64,
 }
 
-/// How an image becomes a square.
+/// How an image is cropped to a square.
 #[derive(Clone, Copy)]
 pub(crate) enum Crop<'a> {
-    /// Resized, its centre cropped.
+    /// Resized, then cropped to its centre.
     Evaluation,
-    /// Drawn anew in each epoch.
+    /// Drawn again in each epoch.
     Training {
-        /// What is drawn.
+        /// The augmentation.
         how: &'a Augmentation,
-        /// What it is cut from.
+        /// The source of the crops.
         from: ResizedPixels,
         /// The spec's seed.
         seed: u64,
@@ -82,7 +82,7 @@ pub(crate) enum Crop<'a> {
 }
 
 impl ImageDataset {
-    /// The images of a manifest, whose objects lie in `store`.
+    /// The images of a manifest, whose objects are in `store`.
     pub(crate) fn new(store: Store, manifest: Id<Manifest>, rows: Vec<ImageRow>) -> Self {
         ImageDataset { store, manifest, rows, kept: Vec::new() }
     }
@@ -97,19 +97,20 @@ impl ImageDataset {
         self.manifest
     }
 
-    /// What is known of an image.
+    /// The known properties of an image.
     pub(crate) fn row(&self, index: u32) -> &ImageRow {
         &self.rows[index as usize]
     }
 
-    /// What an image was made from, if it has a file.
+    /// The object of an image, if it has a file.
     pub(crate) fn source(&self, index: u32) -> Option<Hash> {
         self.rows[index as usize].object
     }
 
-    /// Resizes the images of these rows and keeps them below `cache`, except for those that are there.
+    /// Resizes the images in these rows and caches them below `cache`, except for those that are cached
+    /// already.
     ///
-    /// Where it finds no room, images are decoded each time that they are needed, and a note says so.
+    /// If there is not enough space, images are decoded each time they are needed, and a note says so.
     pub(crate) fn keep<W: Write>(
         &mut self,
         cache: &Path,
@@ -192,14 +193,14 @@ impl ImageDataset {
         if let Some(image) = kept.get(index as usize, row, &object) {
             return Ok(image);
         }
-        // Damaged since it was made.
+        // Damaged since it was cached.
         let image = resized.of(self.decode(index)?);
         let _ = kept.put(index as usize, row, &object, &image);
         Ok(image)
     }
 }
 
-/// Bytes that may still be written where `path` is or will be.
+/// Free bytes on the file system where `path` is or will be.
 fn free_space(path: &Path) -> Option<u64> {
     let place = path.ancestors().find(|place| place.exists())?;
     let space = rustix::fs::statvfs(place).ok()?;
@@ -207,7 +208,7 @@ fn free_space(path: &Path) -> Option<u64> {
 }
 
 impl Images {
-    /// The data set that they are of.
+    /// The data set, if the images belong to one.
     pub(crate) fn dataset(&self) -> Option<&ImageDataset> {
         match self {
             Images::Dataset(dataset) => Some(dataset),
@@ -222,14 +223,14 @@ impl Images {
         }
     }
 
-    /// Meta features `[rows, 3]`: age scaled by the data set's range and clamped to [0, 1], gender (male
-    /// 0, female 1), view position (PA 0, AP 1); what is unknown is 0.5.
+    /// Meta features `[rows, 3]`: age scaled by the data set's range and clamped to [0, 1], gender (male 0,
+    /// female 1), view position (PA 0, AP 1); 0.5 for unknown values.
     pub(crate) fn meta(&self, rows: &[u32], age: Option<AgeRange>, device: Device) -> Result<Tensor> {
         let values: Vec<f32> = rows.iter().flat_map(|&row| meta_features(self.row(row), age)).collect();
         Ok(Tensor::f_from_slice(&values)?.f_reshape([rows.len() as i64, META])?.f_to_device(device)?)
     }
 
-    /// What is true of the labels of a batch.
+    /// The true labels of a batch.
     pub(crate) fn targets(&self, rows: &[u32], labels: u32, device: Device) -> Result<Targets> {
         let labels = labels as usize;
         let shape = [rows.len() as i64, labels as i64];
@@ -248,19 +249,19 @@ impl Images {
         Ok(Targets { positive: tensor(&|label| label == Some(true))?, known, terms })
     }
 
-    /// Whether an image has a label; none where that is not known.
+    /// Whether an image has a label; `None` if unknown.
     pub(crate) fn label(&self, row: u32, label: usize) -> Option<bool> {
         self.row(row).and_then(|row| row.label(label))
     }
 
-    /// Positives of each label among the rows, and of how many it is missing.
+    /// Number of positives and missing values of each label among the rows.
     pub(crate) fn counts(&self, rows: &[u32], labels: u32) -> LabelCounts {
         let mut counts = LabelCounts::new(labels as usize);
         rows.iter().filter_map(|row| self.row(*row)).for_each(|row| counts.add(&row.labels));
         counts
     }
 
-    /// What messages call an image.
+    /// The name of an image in messages.
     pub(crate) fn name(&self, index: u32) -> String {
         match self {
             Images::Dataset(dataset) => dataset.rows[index as usize].name.to_string(),
@@ -292,8 +293,8 @@ impl Images {
         })
     }
 
-    /// Hands one batch after the other to `each`: its rows and, for a model that looks at images, the
-    /// squares `[rows, input, input]` in bytes. Returns the time that was spent waiting for them.
+    /// Passes one batch after the other to `each`: its rows and, for a model with image input, the squares
+    /// `[rows, input, input]` in bytes. Returns the time spent waiting for batches.
     pub(crate) fn for_each_batch(
         &self,
         batches: &[Vec<u32>],
@@ -312,13 +313,13 @@ impl Images {
                     let squares: Result<Vec<Vec<u8>>> =
                         rows.par_iter().map(|&row| self.square(row, input, view)).collect();
                     let failed = squares.is_err();
-                    // Nobody receives any more once the consumer has failed or was interrupted.
+                    // The receiver is gone if the consumer failed or was interrupted.
                     if to.send(squares.map(|squares| squares.concat())).is_err() || failed {
                         return;
                     }
                 }
             });
-            // Dropped before the scope joins the thread, which else would wait for room for ever.
+            // Dropped before the scope joins the thread, which otherwise could wait forever for room.
             let from: Receiver<Result<Vec<u8>>> = from;
             for rows in batches {
                 let start = Instant::now();
@@ -348,8 +349,8 @@ fn meta_features(row: Option<&ImageRow>, range: Option<AgeRange>) -> [f32; META 
     [age.map_or(UNKNOWN, |age| age.clamp(0.0, 1.0) as f32), gender, view]
 }
 
-/// Cuts rows into batches. With `no_single`, a last batch of one image joins the one before it:
-/// BatchNorm has no statistics of one image.
+/// Splits rows into batches. With `no_single`, a last batch of one image is merged with the previous one:
+/// BatchNorm has no statistics of a single image.
 pub(crate) fn batches(rows: &[u32], size: u32, no_single: bool) -> Vec<Vec<u32>> {
     let mut batches: Vec<Vec<u32>> = rows.chunks(size.max(1) as usize).map(<[u32]>::to_vec).collect();
     if no_single && size > 1 && batches.len() > 1 && batches.last().is_some_and(|last| last.len() == 1) {
@@ -359,7 +360,7 @@ pub(crate) fn batches(rows: &[u32], size: u32, no_single: bool) -> Vec<Vec<u32>>
     batches
 }
 
-/// The order in which an epoch goes through the training images.
+/// The order of the training images in an epoch.
 pub(crate) fn order(rows: &[u32], seed: u64, epoch: u32) -> Vec<u32> {
     let mut order = rows.to_vec();
     Stream::new("reg order", seed, &[epoch.into()]).shuffle(&mut order);

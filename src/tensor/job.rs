@@ -1,10 +1,11 @@
-//! A job from standard input, executed.
+//! Reads a job from standard input and executes it.
 
 use std::io::Write;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use reg::dataset::pixel_cache::ResizedPixels;
+use reg::digits::thousands;
 use reg::hash::{Hash, Id};
 use reg::records::{Assignment, MAX_LABELS, Manifest, Packed, Precision, Subset, codec};
 use reg::store::Store;
@@ -22,10 +23,10 @@ use crate::train::{Setup, Subsets, train};
 
 type Result<T> = std::result::Result<T, TensorError>;
 
-/// Images a batch where files are scored that belong to no data set.
+/// Batch size for image files outside of a data set.
 const FILES_BATCH: u32 = 16;
 
-/// Where a job's objects lie and its files go.
+/// The folders of a job.
 pub(crate) struct JobPaths {
     store: Store,
     /// The job's folder.
@@ -45,10 +46,10 @@ impl JobPaths {
     }
 }
 
-/// Reads a job, if it is one of this version of the protocol.
+/// Parses a job, if it uses this version of the protocol.
 pub(crate) fn parse(text: &[u8]) -> Result<Job> {
     let wrong = |e: serde_json::Error| TensorError::Job(e.to_string());
-    // Read loosely first: a job of another version may have another form.
+    // Parsed without a schema first: a job of another version may have another form.
     let document: serde_json::Value = serde_json::from_slice(text).map_err(wrong)?;
     match document.get("protocol").and_then(serde_json::Value::as_u64) {
         Some(found) if found != u64::from(PROTOCOL) => Err(TensorError::Protocol { found }),
@@ -56,7 +57,7 @@ pub(crate) fn parse(text: &[u8]) -> Result<Job> {
     }
 }
 
-/// Does what a job asks for.
+/// Executes a job.
 pub(crate) fn execute<W: Write>(job: Job, reporter: &mut Reporter<W>) -> Result<JobOutcome> {
     let numbers = match &job.work {
         Work::Train { spec, .. } => {
@@ -71,13 +72,13 @@ pub(crate) fn execute<W: Write>(job: Job, reporter: &mut Reporter<W>) -> Result<
     let memory = Memory { device, layout: numbers.layout };
     let Job { out, cache, labels, age, threads, .. } = job;
     if !(1..=MAX_LABELS as u32).contains(&labels) {
-        return Err(TensorError::Settings(format!("{labels} labels, and 1 to {MAX_LABELS} are possible")));
+        return Err(TensorError::Settings(format!("{labels} labels; 1 to {MAX_LABELS} are possible")));
     }
     let paths = JobPaths { store: Store::at(&job.objects), out, threads };
     let dataset = |manifest: Id<Manifest>| -> Result<ImageDataset> {
         let images = paths.unpack::<Manifest>("manifest", manifest.hash)?;
         if images.labels != labels {
-            let reason = format!("{labels} labels are asked for, and its manifest has {}", images.labels);
+            let reason = format!("the job has {labels} labels, but its manifest has {}", images.labels);
             return Err(TensorError::Job(reason));
         }
         Ok(ImageDataset::new(paths.store.clone(), manifest, images.rows))
@@ -143,21 +144,24 @@ pub(crate) fn execute<W: Write>(job: Job, reporter: &mut Reporter<W>) -> Result<
                 }
             };
             if rows.len() != labels.len() || rows.is_empty() {
-                return Err(TensorError::Job("there must be images, and a label each".to_owned()));
+                return Err(TensorError::Job("there must be images, each with a label".to_owned()));
             }
             gradcam(&paths, &inputs(images, &model), checkpoint.hash, (&rows, &labels), reporter)
         }
     }
 }
 
-/// Rows of a subset of a fold, after a look at whether split and data set belong together.
+/// Rows of a subset of a fold, after a check that split and data set belong together.
 fn rows(assignment: &Assignment, fold: u32, subset: Subset, images: usize) -> Result<Vec<u32>> {
     let folds = assignment.folds.len();
     let Some(codes) = assignment.folds.get(fold as usize) else {
-        return Err(TensorError::Split(format!("fold {fold} of {folds} folds, which are counted from 0")));
+        return Err(TensorError::Split(format!(
+            "there is no fold {fold}: there are {folds} folds, counted from 0"
+        )));
     };
     if codes.len() != images {
-        return Err(TensorError::Split(format!("it is of {} images, the data set of {images}", codes.len())));
+        let [found, expected] = [codes.len(), images].map(|images| thousands(images as u64));
+        return Err(TensorError::Split(format!("it has {found} images, but the data set has {expected}")));
     }
     Ok(assignment.rows(fold as usize, subset))
 }

@@ -1,7 +1,7 @@
-//! The layers that networks are made of, and the parameters and buffers behind them.
+//! The layers of networks, with their parameters and buffers.
 //!
-//! Initial values are drawn from a stream that is keyed by the seed and the parameter's number, not
-//! from libtorch's generators, so that they are the same on every device.
+//! Initial values are drawn from a random stream with the seed and the parameter's number as key, not from
+//! libtorch's generators, so that they are the same on every device.
 
 use reg::random::Stream;
 use reg::records::Layout;
@@ -14,45 +14,45 @@ type Result<T> = std::result::Result<T, TensorError>;
 
 /// A named tensor of a network.
 pub(crate) struct NamedTensor {
-    /// torchvision's name.
+    /// The name in torchvision.
     pub(crate) name: String,
     /// The values; layers share them.
     pub(crate) tensor: Tensor,
-    /// Whether it is trained (a parameter) or counted (the running statistics of BatchNorm).
+    /// Whether it is trained (a parameter) or a running statistic of BatchNorm (a buffer).
     pub(crate) parameter: bool,
 }
 
-/// Where initial values come from.
+/// Initial values of parameters.
 #[derive(Clone, Copy)]
 pub(crate) enum InitialValues {
-    /// Drawn by this seed.
+    /// Drawn with this seed.
     Drawn(u64),
-    /// Zeros, because all of them will be loaded.
+    /// Zeros, because all values will be loaded.
     Empty,
 }
 
-/// Where tensors live, and in which order their numbers lie there.
+/// Device and memory layout of tensors.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Memory {
     /// The device.
     pub(crate) device: Device,
-    /// The order.
+    /// The memory layout.
     pub(crate) layout: Layout,
 }
 
 impl Memory {
-    /// The processor with the layout in which its convolutions are fastest.
+    /// The CPU with the layout in which its convolutions are fastest.
     #[cfg(test)]
     pub(crate) const CPU: Memory = Memory { device: Device::Cpu, layout: Layout::ChannelsLast };
 
-    /// Brings a tensor there. Only those with 4 dimensions have a layout.
+    /// Moves a tensor there. Only tensors with 4 dimensions have a layout.
     pub(crate) fn place(self, tensor: &Tensor) -> Result<Tensor> {
         let tensor = tensor.f_to_device(self.device)?;
         let size = tensor.size();
         let (&[_, channels, height, width], Layout::ChannelsLast) = (size.as_slice(), self.layout) else {
             return Ok(tensor);
         };
-        // Written with strides of their own: libtorch takes a permuted one-channel tensor for channels first.
+        // With explicit strides, because libtorch takes a permuted one-channel tensor for channels first.
         let strides = [channels * height * width, 1, width * channels, channels];
         let mut last = Tensor::f_empty_strided(size, strides, (tensor.kind(), self.device))?;
         last.f_copy_(&tensor)?;
@@ -60,7 +60,7 @@ impl Memory {
     }
 }
 
-/// Makes layers and keeps account of their tensors.
+/// Creates layers and collects their tensors.
 pub(crate) struct Builder {
     start: InitialValues,
     memory: Memory,
@@ -92,8 +92,9 @@ impl Builder {
         self.add(name, &values, shape, true)
     }
 
-    /// A convolution without bias, and the BatchNorm behind it. The convolution begins normal with variance
-    /// 2 / fan-out (He et al., ICCV 2015), the BatchNorm as the identity on normalised values.
+    /// A convolution without bias, followed by BatchNorm. The convolution is initialized with a normal
+    /// distribution of variance 2 / fan-out (He et al., ICCV 2015), BatchNorm as the identity on normalised
+    /// values.
     pub(crate) fn conv(
         &mut self,
         [name, norm]: [&str; 2],
@@ -114,7 +115,7 @@ impl Builder {
         Ok(Conv { weight, stride, padding: kernel / 2, norm })
     }
 
-    /// A dense layer: uniform within 1 / sqrt(inputs), as PyTorch begins.
+    /// A dense layer: initialized uniformly within 1 / sqrt(inputs), as in PyTorch.
     pub(crate) fn dense(&mut self, name: &str, inputs: i64, outputs: i64) -> Result<Dense> {
         let bound = 1.0 / (inputs as f64).sqrt();
         let weight =
@@ -124,7 +125,7 @@ impl Builder {
     }
 }
 
-/// A convolution whose padding keeps the size at stride 1, normalised.
+/// A convolution whose padding preserves the size at stride 1, with normalisation.
 pub(crate) struct Conv {
     weight: Tensor,
     stride: i64,
@@ -132,31 +133,31 @@ pub(crate) struct Conv {
     norm: Norm,
 }
 
-/// What normalises the channels behind a convolution.
+/// The normalisation after a convolution.
 enum Norm {
     /// Batch normalisation with torch's defaults: momentum 0.1, epsilon 1e-5.
     Batch { weight: Tensor, bias: Tensor, mean: Tensor, variance: Tensor },
-    /// Nothing: BatchNorm by running statistics is one factor and one term a channel, and these are in the
-    /// weights and in this bias.
+    /// Nothing: BatchNorm with running statistics is one factor and one term per channel, which are part of the
+    /// weights and of this bias.
     Folded { bias: Tensor, one_pass: bool },
 }
 
 const MOMENTUM: f64 = 0.1;
 const EPSILON: f64 = 1e-5;
 
-/// What follows a normalised convolution.
+/// The operation after a normalised convolution.
 pub(crate) enum Then {
     /// Nothing.
     Nothing,
     /// Negative values become 0.
     Relu,
-    /// This is added first; its memory may be used for the result.
+    /// This tensor is added first; its memory may be reused for the result.
     AddRelu(Tensor),
 }
 
 impl Conv {
-    /// Convolves and normalises: in `training` by the batch's statistics, which also move the running
-    /// ones, else by those.
+    /// Convolves and normalises: in `training` with the statistics of the batch, which also update the running
+    /// statistics, otherwise with the running statistics.
     pub(crate) fn forward(&self, x: &Tensor, training: bool, then: Then) -> Result<Tensor> {
         let mut y = match &self.norm {
             Norm::Folded { bias, one_pass: true } => {
@@ -185,7 +186,7 @@ impl Conv {
         Ok(x.f_conv2d(&self.weight, bias, [self.stride; 2], [self.padding; 2], [1, 1], 1)?)
     }
 
-    /// The same convolution with its running statistics in the weights, for evaluation.
+    /// The same convolution with the running statistics folded into the weights, for evaluation.
     pub(crate) fn folded(&self, memory: Memory) -> Result<Self> {
         let Norm::Batch { weight, bias, mean, variance } = &self.norm else {
             return Err(TensorError::Settings("what is folded already cannot be folded".into()));
@@ -206,7 +207,7 @@ pub(crate) struct Dense {
 }
 
 impl Dense {
-    /// The same layer, its tensors shared.
+    /// The same layer with shared tensors.
     pub(crate) fn shared(&self) -> Self {
         Dense { weight: self.weight.shallow_clone(), bias: self.bias.shallow_clone() }
     }

@@ -1,4 +1,4 @@
-//! What is minimised: binary cross-entropy on logits, averaged over the labels of images that are known.
+//! The loss: binary cross-entropy on logits, averaged over the known labels of images.
 
 use reg::records::{LabelCounts, Loss};
 use tch::{Device, Reduction, Tensor};
@@ -8,19 +8,20 @@ use crate::images::{Images, Targets};
 
 type Result<T> = std::result::Result<T, TensorError>;
 
-/// The loss, with the weights that the training images give it.
+/// The loss, with weights determined from the training images.
 pub(crate) struct Criterion {
-    /// Weight of a positive and of a negative term, a label each; none where all are 1.
+    /// Weight of a positive and of a negative term for each label; `None` if all are 1.
     weights: Option<Vec<[f64; 2]>>,
     labels: usize,
 }
 
 impl Criterion {
-    /// Weighs terms by the training images.
+    /// Determines the weights from the training images.
     ///
-    /// Positive-negative: of `n` images whose label is known with `p` positives, a positive weighs `n / 2p` and a negative
-    /// `n / 2(n - p)`; a label that lacks either keeps 1. Class-balanced: a label weighs `1 / p`, scaled
-    /// so that the labels with positives weigh 1 on average; one without positives weighs 1.
+    /// Positive-negative: for a label with `n` known images and `p` positives, a positive has weight `n / 2p`
+    /// and a negative `n / 2(n - p)`; a label without positives or without negatives has weight 1.
+    /// Class-balanced: a label has weight `1 / p`, scaled so that the mean weight of labels with positives is
+    /// 1; a label without positives has weight 1.
     pub(crate) fn new(loss: Loss, images: &Images, training: &[u32], labels: u32) -> Self {
         let LabelCounts { positives, missing } = images.counts(training, labels);
         let known = |missing: &u64| (training.len() as u64 - missing) as f64;
@@ -40,7 +41,7 @@ impl Criterion {
         Criterion { weights, labels: labels as usize }
     }
 
-    /// The loss of a batch, to be differentiated: the mean over the labels that are known, of which there must be
+    /// The loss of a batch, differentiable: the mean over the known labels, of which there must be at least
     /// one. `logits` is `[batch, labels]`.
     pub(crate) fn of_batch(&self, logits: &Tensor, targets: &Targets) -> Result<Tensor> {
         let Targets { positive, known, terms } = targets;
@@ -56,8 +57,8 @@ impl Criterion {
         Ok(of(Some(&weights), Reduction::Sum)?.f_div_scalar(*terms as f64)?)
     }
 
-    /// The mean loss over the labels that are known, in double precision; not a number where none is. `logits` is
-    /// `[images, labels]`, row after row; `truth(image, label)` says what is true.
+    /// The mean loss over the known labels in double precision; NaN if no label is known. `logits` is `[images,
+    /// labels]`, row after row; `truth(image, label)` is the true value.
     pub(crate) fn mean(&self, logits: &[f64], truth: impl Fn(usize, usize) -> Option<bool>) -> f64 {
         let mut known = 0u64;
         let term = |(index, &x): (usize, &f64)| {
@@ -110,7 +111,7 @@ mod tests {
             let scalar =
                 criterion.mean(&logits.map(f64::from), |image, label| Some(truth[image * 2 + label]));
             assert!((tensor - scalar).abs() < 1e-6, "{tensor} and {scalar}");
-            // The same without what is missing: the mean over what is left.
+            // The same without missing labels: the mean over the others.
             let missing = [1, 3, 4];
             let known = Some(matrix(&|i| !missing.contains(&i)));
             let targets =
@@ -121,7 +122,8 @@ mod tests {
                 (!missing.contains(&i)).then_some(truth[i])
             });
             assert!((tensor - scalar).abs() < 1e-6, "{tensor} and {scalar}");
-            // By hand: -ln sigmoid(0), -ln sigmoid(-3), -ln sigmoid(-0.5) for a negative of 0.5, and their weights.
+            // By hand: -ln sigmoid(0), -ln sigmoid(-3), -ln sigmoid(-0.5) for a negative with logit 0.5, and
+            // their weights.
             let terms = [2f64.ln(), (3f64.exp()).ln_1p(), 0.5 + (-0.5f64).exp().ln_1p()];
             let weight =
                 |i: usize, of: f64| if criterion.weights.is_some() { of * terms[i] } else { terms[i] };

@@ -1,7 +1,7 @@
-//! `reg-torch`: the worker that trains and scores. `reg` starts it, hands it a job and reads its events.
+//! `reg-torch`: the worker that trains and scores. `reg` starts it, sends it a job and reads its events.
 //!
-//! It is a program of its own because linking libtorch costs a third of a second at every start, and
-//! because what happens to it (a crash, memory that runs out) then hurts no record.
+//! It is a separate program because linking libtorch adds a third of a second to every start, and because a
+//! failure of the worker (a crash, running out of memory) then cannot damage a record.
 
 mod adam;
 mod calls;
@@ -38,7 +38,7 @@ use error::TensorError;
 use reg::worker::WorkerEvent;
 use reporter::Reporter;
 
-/// Exit status after a signal asked to stop, as shells write SIGINT.
+/// Exit code after a signal, which shells use for SIGINT.
 const INTERRUPTED: u8 = 130;
 const USAGE: u8 = 2;
 
@@ -85,7 +85,7 @@ fn work() -> ExitCode {
         Err(TensorError::Interrupted { epochs, batches }) => {
             (WorkerEvent::Interrupted { epochs, batches }, ExitCode::from(INTERRUPTED))
         }
-        // Nobody would read it.
+        // Nobody would read a message.
         Err(TensorError::Gone) => return ExitCode::FAILURE,
         Err(e) => (WorkerEvent::Failed { message: e.to_string(), hint: e.hint() }, ExitCode::FAILURE),
     };

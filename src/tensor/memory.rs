@@ -1,4 +1,4 @@
-//! How much memory a piece of work will take, said before it starts, and how much there is.
+//! Memory estimates before the work starts, and free memory.
 
 use std::fs;
 
@@ -8,35 +8,35 @@ use tch::Device;
 use crate::device;
 use crate::error::TensorError;
 
-/// What libtorch takes before it computes anything.
+/// Memory of libtorch before it computes anything.
 const PROCESS: u64 = 350 << 20;
-/// Bytes of a number.
+/// Bytes per number.
 const NUMBER: u64 = 4;
 
-/// What a network leaves in memory while it sees one image.
+/// Activations of a network for one image.
 struct Traces {
-    /// Numbers that the backward pass needs.
+    /// Number of values that the backward pass needs.
     kept: u64,
-    /// Numbers of the largest layer.
+    /// Number of values of the largest layer.
     largest: u64,
 }
 
-/// Bytes that training takes at most: `parameters` of the network, of which `trained` are trained.
+/// Estimated peak memory of training: the network has `parameters` parameters; `trained` of them are trained.
 pub(crate) fn of_training(model: &Model, batch: u32, parameters: u64, trained: u64) -> u64 {
     let Traces { kept, largest } = traces(&model.architecture);
     let seen = if trained == parameters { kept + 3 * largest } else { 4 * largest };
-    // A trained parameter has a gradient and two moments; the state that is being written has copies of
-    // all but the gradient, and the selected checkpoint is kept as well.
+    // A trained parameter has a gradient and two moments; the resume checkpoint that is being written has
+    // copies of all these except the gradient, and the weights of the selected epoch are in memory too.
     let numbers = 3 * parameters + 5 * trained + seen * u64::from(batch);
     PROCESS + NUMBER * numbers
 }
 
-/// Bytes that scoring takes at most.
+/// Estimated peak memory of scoring.
 pub(crate) fn of_scoring(model: &Model, batch: u32, parameters: u64) -> u64 {
     PROCESS + NUMBER * (3 * parameters + 4 * traces(&model.architecture).largest * u64::from(batch))
 }
 
-/// Refuses work that does not fit where its tensors live.
+/// Refuses work that does not fit into the memory of its device.
 pub(crate) fn check(needed: u64, batch: u32, on: Device) -> Result<(), TensorError> {
     let (free, place) = match on {
         Device::Cuda(index) => (device::free_memory(index), format!("cuda:{index}")),
@@ -50,7 +50,8 @@ pub(crate) fn check(needed: u64, batch: u32, on: Device) -> Result<(), TensorErr
 
 fn traces(architecture: &Architecture) -> Traces {
     let mut traces = Traces { kept: 0, largest: 0 };
-    // The convolution's result, which BatchNorm needs, and BatchNorm's, which the next layer needs.
+    // The output of the convolution, which BatchNorm needs, and the output of BatchNorm, which the next layer
+    // needs.
     let mut conv = |channels: u64, side: u64| {
         let numbers = channels * side * side;
         traces.kept += 2 * numbers;
@@ -90,7 +91,7 @@ fn traces(architecture: &Architecture) -> Traces {
     traces
 }
 
-/// Bytes that this process may still take: what the machine has to give, within the limit of its control
+/// Bytes that this process may still allocate: the machine's available memory within the limit of the control
 /// group.
 fn free() -> Option<u64> {
     let text = fs::read_to_string("/proc/meminfo").ok()?;
@@ -117,7 +118,7 @@ mod tests {
             Architecture::Resnet { blocks: [3, 4, 6, 3], extra_pool: false, meta: false, image };
         let Traces { kept, largest } = traces(&architecture);
         assert_eq!(largest, 64 * 112 * 112);
-        // The 11.1 million activations that are stated of ResNet-50, before and behind BatchNorm.
+        // The 11.1 million activations reported for ResNet-50, before and after BatchNorm.
         assert_eq!(kept, 2 * 11_113_984);
     }
 

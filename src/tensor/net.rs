@@ -1,4 +1,4 @@
-//! A network built from a [`Model`]: images and meta features in, one logit a label out.
+//! A network built from a [`Model`]: maps images and meta features to one logit per label.
 
 use std::rc::Rc;
 
@@ -13,7 +13,7 @@ type Result<T> = std::result::Result<T, TensorError>;
 
 /// Meta features of an image: age, gender, view position.
 pub(crate) const META: i64 = 3;
-/// Name of the last dense layer in front of its `.weight` and `.bias`.
+/// Prefix of the last dense layer's tensor names.
 pub(crate) const HEAD: &str = "fc.";
 
 /// A network.
@@ -25,7 +25,7 @@ pub(crate) struct Net {
     features: i64,
     frozen: bool,
     memory: Memory,
-    /// All parameters and buffers, in the order in which they were made.
+    /// All parameters and buffers, in the order of their creation.
     pub(crate) named: Vec<NamedTensor>,
 }
 
@@ -35,7 +35,7 @@ enum Body {
     Mlp(Vec<Dense>),
 }
 
-/// How grey bytes become what the first convolution sees.
+/// Converts gray bytes to the input of the first convolution.
 struct Input {
     memory: Memory,
     channels: i64,
@@ -46,7 +46,7 @@ struct Input {
 }
 
 impl Net {
-    /// Builds the network where it is to compute.
+    /// Builds the network on the device where it will compute.
     pub(crate) fn build(model: &Model, labels: u32, start: InitialValues, memory: Memory) -> Result<Self> {
         check(model)?;
         let mut builder = Builder::new(start, memory);
@@ -76,7 +76,7 @@ impl Net {
                 (Body::Mlp(layers), inputs)
             }
         };
-        // A perceptron's features are made of the meta features already.
+        // The features of a perceptron are computed from the meta features already.
         let meta = model.architecture.meta() && !matches!(body, Body::Mlp(_));
         let fc = to.dense("fc", features + if meta { META } else { 0 }, i64::from(labels))?;
         let input = model.architecture.image().map(|image| Input::new(image, memory)).transpose()?;
@@ -84,7 +84,7 @@ impl Net {
         Ok(Net { body, fc, meta, input, features, frozen: false, memory, named: builder.named })
     }
 
-    /// Leaves only the dense layer to be trained; BatchNorm stays in evaluation mode.
+    /// Restricts training to the dense layer; BatchNorm stays in evaluation mode.
     pub(crate) fn freeze(&mut self) -> Result<()> {
         for entry in self.named.iter().filter(|entry| entry.parameter && !entry.name.starts_with(HEAD)) {
             let _ = entry.tensor.f_set_requires_grad(false)?;
@@ -94,7 +94,7 @@ impl Net {
         Ok(())
     }
 
-    /// The network as it is now, for evaluation: faster, and of no parameters of its own.
+    /// The current network for evaluation: faster, without parameters of its own.
     pub(crate) fn folded(&self) -> Result<Self> {
         Ok(Net {
             body: if self.frozen { self.body.clone() } else { Rc::new(self.body.folded(self.memory)?) },
@@ -108,25 +108,25 @@ impl Net {
         })
     }
 
-    /// The parameters that are trained.
+    /// The trained parameters.
     pub(crate) fn trained(&self) -> Vec<&NamedTensor> {
         let trained =
             |entry: &&NamedTensor| entry.parameter && (!self.frozen || entry.name.starts_with(HEAD));
         self.named.iter().filter(trained).collect()
     }
 
-    /// Whether training normalises by the statistics of a batch.
+    /// Whether training normalises with the statistics of a batch.
     pub(crate) fn has_batch_statistics(&self) -> bool {
         !self.frozen && !matches!(*self.body, Body::Mlp(_))
     }
 
-    /// Parameters, frozen ones included, without buffers.
+    /// Number of parameters, including frozen ones, without buffers.
     pub(crate) fn parameters(&self) -> u64 {
         self.named.iter().filter(|entry| entry.parameter).map(|entry| entry.tensor.numel() as u64).sum()
     }
 
-    /// Logits `[batch, labels]` of gray values `[batch, side, side]` in bytes and meta features
-    /// `[batch, 3]`, each used by the models that look at it.
+    /// Logits `[batch, labels]` for gray values `[batch, side, side]` in bytes and meta features `[batch, 3]`;
+    /// models ignore inputs that they do not have.
     pub(crate) fn forward(&self, gray: Option<&Tensor>, meta: &Tensor, training: bool) -> Result<Tensor> {
         let features = match self.frozen {
             true => {
@@ -138,7 +138,7 @@ impl Net {
         self.head(&features, meta)
     }
 
-    /// Logits `[batch, labels]` of features and meta features.
+    /// Logits `[batch, labels]` from features and meta features.
     pub(crate) fn head(&self, features: &Tensor, meta: &Tensor) -> Result<Tensor> {
         match self.meta {
             true => self.fc.forward(&Tensor::f_cat(&[features, meta], 1)?),
@@ -146,12 +146,12 @@ impl Net {
         }
     }
 
-    /// Number of features that the body gives to the dense layer.
+    /// Number of features, the inputs of the dense layer.
     pub(crate) fn features(&self) -> i64 {
         self.features
     }
 
-    /// What the body gives to the dense layer: `[batch, features]`.
+    /// The inputs of the dense layer: `[batch, features]`.
     pub(crate) fn body(&self, gray: Option<&Tensor>, meta: &Tensor, training: bool) -> Result<Tensor> {
         match &*self.body {
             Body::Mlp(layers) => {
@@ -165,7 +165,7 @@ impl Net {
         }
     }
 
-    /// What the last convolutional layer gives, whose means over the plane are the features:
+    /// The output of the last convolutional layer, whose means over the plane are the features:
     /// `[batch, features, side, side]`.
     fn map(&self, gray: Option<&Tensor>, training: bool) -> Result<Tensor> {
         let (Some(input), Some(gray)) = (&self.input, gray) else {
@@ -185,11 +185,11 @@ impl Net {
         }
     }
 
-    /// Grad-CAM of one label an image (Selvaraju et al., ICCV 2017): logits `[batch]` and heat
-    /// `[batch, side, side]`, 0 or more, of the layer whose means over the plane the dense layer sees.
+    /// Grad-CAM of one label per image (Selvaraju et al., ICCV 2017): logits `[batch]` and heat maps `[batch,
+    /// side, side]`, non-negative, of the layer whose means over the plane are the inputs of the dense layer.
     ///
-    /// A logit's derivative with respect to a channel is then the same everywhere, the channel's weight in the
-    /// dense layer over the number of places, so that no backward pass is needed.
+    /// The derivative of a logit with respect to a channel is therefore the same at every position: the
+    /// channel's weight in the dense layer divided by the number of positions. No backward pass is needed.
     pub(crate) fn heatmap(
         &self,
         gray: Option<&Tensor>,
@@ -210,7 +210,7 @@ impl Net {
 }
 
 impl Body {
-    /// The same layers with their running statistics in the weights.
+    /// The same layers with the running statistics folded into the weights.
     fn folded(&self, memory: Memory) -> Result<Self> {
         Ok(match self {
             Body::Resnet(resnet) => Body::Resnet(resnet.folded(memory)?),
@@ -246,7 +246,7 @@ impl Input {
     }
 }
 
-/// Refuses models that no preset makes but a configuration file can ask for.
+/// Refuses invalid models, which a configuration file can request.
 fn check(model: &Model) -> Result<()> {
     let wrong = |reason: String| Err(TensorError::Settings(reason));
     let (widths, smallest) = match &model.architecture {
@@ -347,7 +347,7 @@ mod tests {
             let net =
                 Net::build(&resnet([2, 1, 1, 1], 1, 64, true, true), 15, InitialValues::Drawn(3), memory)
                     .unwrap();
-            // Running statistics that are not those of the identity.
+            // Running statistics different from the identity.
             for (index, entry) in net.named.iter().enumerate() {
                 let offset = 0.1 * (index % 7) as f64;
                 if entry.name.ends_with("running_var") || entry.name.contains("bn") {

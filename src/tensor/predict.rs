@@ -1,4 +1,4 @@
-//! Scores: what a network says of images, without changing it.
+//! Scores images with a network, without changing it.
 
 use std::io::Write;
 use std::time::{Duration, Instant};
@@ -23,24 +23,24 @@ use crate::weights::{self, Fit};
 
 type Result<T> = std::result::Result<T, TensorError>;
 
-/// What turns rows into what a network takes.
+/// Converts rows to the inputs of a network.
 pub(crate) struct Inputs<'a> {
     /// The images.
     pub(crate) images: Images,
-    /// The network as data.
+    /// The definition of the network.
     pub(crate) model: &'a Model,
-    /// Scales the age.
+    /// Age range for scaling.
     pub(crate) age: Option<AgeRange>,
-    /// Outputs.
+    /// Number of outputs.
     pub(crate) labels: u32,
-    /// Where tensors live.
+    /// Device and memory layout.
     pub(crate) memory: Memory,
-    /// Arithmetic.
+    /// Precision.
     pub(crate) precision: Precision,
 }
 
 impl Inputs<'_> {
-    /// Logits `[rows, labels]` of a batch whose squares are `[rows, input, input]` bytes.
+    /// Logits `[rows, labels]` for a batch whose squares are `[rows, input, input]` bytes.
     pub(crate) fn forward(
         &self,
         net: &Net,
@@ -53,7 +53,7 @@ impl Inputs<'_> {
         Ok(net.forward(gray.as_ref(), &meta, training)?.f_to_kind(Kind::Float)?)
     }
 
-    /// Grad-CAM of one label an image: logits `[rows]` and heatmap `[rows, side, side]`.
+    /// Grad-CAM of one label per image: logits `[rows]` and heat maps `[rows, side, side]`.
     pub(crate) fn heatmap(
         &self,
         net: &Net,
@@ -66,14 +66,14 @@ impl Inputs<'_> {
         net.heatmap(gray.as_ref(), &meta, labels)
     }
 
-    /// What the last layer sees of a batch: `[rows, features]`.
+    /// The inputs of the last layer for a batch: `[rows, features]`.
     pub(crate) fn body(&self, net: &Net, rows: &[u32], squares: Option<&[u8]>) -> Result<Tensor> {
         let (meta, gray) = (self.meta(rows)?, self.gray(squares)?);
         let _cast = self.cast()?;
         Ok(net.body(gray.as_ref(), &meta, false)?.f_to_kind(Kind::Float)?)
     }
 
-    /// Logits `[rows, labels]` of what the last layer sees.
+    /// Logits `[rows, labels]` from the inputs of the last layer.
     pub(crate) fn head(&self, net: &Net, rows: &[u32], features: &Features) -> Result<Tensor> {
         net.head(&features.of(rows)?, &self.meta(rows)?)
     }
@@ -92,8 +92,8 @@ impl Inputs<'_> {
         Ok(Some(gray.f_to_device(self.memory.device)?))
     }
 
-    /// Logits of the evaluation views, row after row, and the time spent waiting for images. `left` says
-    /// how long the whole work goes on, of the images that are done.
+    /// Logits of the evaluation views, row after row, and the time spent waiting for images. `left` estimates
+    /// the remaining time of the whole work from the number of completed images.
     pub(crate) fn logits<W: Write>(
         &self,
         net: &Net,
@@ -108,7 +108,7 @@ impl Inputs<'_> {
         })
     }
 
-    /// The same of a frozen network's features.
+    /// The same for the features of a frozen network.
     pub(crate) fn logits_of_features<W: Write>(
         &self,
         (net, features): (&Net, &Features),
@@ -133,7 +133,7 @@ impl Inputs<'_> {
         let pace = Pace::begin(at);
         let (mut done, mut parts) = (0, Vec::new());
         let waited = self.images.for_each_batch(&batches(rows, batch, false), view, |rows, squares| {
-            // Fetched all at once: a GPU goes on with the next batch meanwhile.
+            // Transferred all at once, so that a GPU can continue with the next batch meanwhile.
             parts.push(logits(rows, squares)?);
             done += rows.len() as u64;
             reporter.progress(pace.step(done, None, left(done)))
@@ -145,7 +145,7 @@ impl Inputs<'_> {
     }
 }
 
-/// Scores rows by a checkpoint and writes them.
+/// Scores rows with a checkpoint and writes the scores.
 pub(crate) fn predict<W: Write>(
     paths: &JobPaths,
     inputs: &Inputs,
@@ -178,8 +178,8 @@ pub(crate) fn predict<W: Write>(
     Ok(JobOutcome { parameters, seconds, ..JobOutcome::default() })
 }
 
-/// A checkpoint's network for evaluation, and the number of its parameters; says that the work begins, if there is
-/// memory for it.
+/// A checkpoint's network for evaluation, and its number of parameters; reports the start of the work if there
+/// is enough memory.
 pub(crate) fn frozen<W: Write>(
     paths: &JobPaths,
     inputs: &Inputs,
@@ -196,22 +196,22 @@ pub(crate) fn frozen<W: Write>(
     Ok((net.folded()?, parameters))
 }
 
-/// Writes scores into a job's folder.
+/// Writes scores to a job's folder.
 pub(crate) fn write(paths: &JobPaths, name: &str, scores: Scores) -> Result<()> {
     let bytes = codec::pack(&scores).map_err(|source| TensorError::Encode { what: "scores", source })?;
     output::write(&paths.out, name, &bytes)
 }
 
-/// What an interrupted training had done.
+/// The progress of an interrupted training.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Resumed {
     /// Whole epochs.
     pub(crate) epochs: u32,
-    /// Batches of the next one.
+    /// Batches of the next epoch.
     pub(crate) batches: u64,
 }
 
-/// The event that says who works, how far it was, and what it takes.
+/// The event for the start of the work, with GPU, progress and estimated memory.
 pub(crate) fn started(device: Device, resumed: Resumed, parameters: u64, memory: u64) -> WorkerEvent {
     WorkerEvent::Started {
         gpu: crate::device::gpu_name(device),

@@ -1,9 +1,9 @@
-//! Linear probes: how much of a target can be read off the features of a frozen network (Alain and Bengio,
-//! arXiv:1610.01644).
+//! Linear probes: how well a linear predictor on the features of a frozen network predicts a target (Alain and
+//! Bengio, arXiv:1610.01644).
 //!
-//! Features are standardised by the training images. Logistic regression, or least squares for years, with a ridge
-//! penalty is convex, so Newton's method finds the one best predictor in double precision, without learning rate,
-//! epochs or seed; the penalty is the only choice, made on the validation images.
+//! Features are standardised with the training images. Logistic regression, or least squares for years, with a
+//! ridge penalty is convex, so Newton's method finds the unique best predictor in double precision, without
+//! learning rate, epochs or seed; only the penalty is selected, on the validation images.
 
 use std::io::Write;
 use std::path::Path;
@@ -22,24 +22,25 @@ use crate::reporter::{Pace, Reporter};
 
 type Result<T> = std::result::Result<T, TensorError>;
 
-/// From nearly a constant to nearly free. Falling, so that each begins where the one before has ended.
+/// From nearly constant to nearly unpenalized predictors. Descending, so that each fit starts from the previous
+/// solution.
 const PENALTIES: [f64; 9] = [1e3, 100.0, 10.0, 1.0, 0.1, 1e-2, 1e-3, 1e-4, 1e-5];
-/// Images whose features are in double precision at once.
+/// Number of images whose features are converted to double precision at a time.
 const CHUNK: usize = 4096;
-/// A step that promises less of the loss than this is the last.
+/// The fit stops after a step whose expected reduction of the loss is smaller than this.
 const ENOUGH: f64 = 1e-12;
 const MOST_STEPS: usize = 100;
 const MOST_HALVINGS: usize = 40;
-/// Images that a network sees at once while features are computed, for the estimate of memory.
+/// Number of images that the network processes at once while features are computed, for the memory estimate.
 const BATCH: u32 = 32;
 
-/// Rows of the manifest whose target is known, ascending, and what is true of each.
+/// Rows of the manifest whose target is known, ascending, and the true value of each.
 pub(crate) struct ProbeRows {
     pub(crate) rows: Vec<u32>,
     pub(crate) truth: Vec<f64>,
 }
 
-/// Fits the predictor and leaves what it says of the validation and the test images.
+/// Fits the predictor and writes its predictions for the validation and the test images.
 pub(crate) fn probe<W: Write>(
     paths: &JobPaths,
     inputs: &Inputs,
@@ -102,7 +103,7 @@ enum Loss {
 }
 
 impl Loss {
-    /// Sum of the losses of the predictions `z` of `y`.
+    /// Sum of the losses of the predictions `z` for `y`.
     fn sum(self, z: &Tensor, y: &Tensor) -> Result<f64> {
         let losses = match self {
             Loss::Logistic => z.f_softplus()?.f_sub(&z.f_mul(y)?)?,
@@ -123,7 +124,7 @@ impl Loss {
     }
 }
 
-/// Some images: features `[images, features]` in single precision, truth `[images]` in double.
+/// Some images: features `[images, features]` in single precision, true values `[images]` in double.
 struct Sample {
     features: Tensor,
     truth: Tensor,
@@ -141,7 +142,7 @@ impl Sample {
     }
 }
 
-/// How features become what the predictor sees: standardised, with a 1 at the end.
+/// Converts features to the inputs of the predictor: standardised, with an additional constant 1.
 struct Design {
     width: i64,
     mean: Tensor,
@@ -154,13 +155,13 @@ impl Design {
         let mean = features.f_mean_dim(&[0i64][..], false, Kind::Double)?;
         let deviation =
             features.f_sub(&mean)?.f_square()?.f_mean_dim(&[0i64][..], false, Kind::Double)?.f_sqrt()?;
-        // A feature that never changes says nothing.
+        // A constant feature carries no information.
         let scale =
             deviation.f_reciprocal()?.f_where_self(&deviation.f_gt(0.0)?, &deviation.f_zeros_like()?)?;
         Ok(Design { width: features.size()[1], mean, scale })
     }
 
-    /// Hands `each` a part of the images after the other: `[images, width + 1]` and what is true of them.
+    /// Passes the images to `each` in chunks: `[images, width + 1]` and their true values.
     fn for_each(&self, sample: &Sample, mut each: impl FnMut(&Tensor, &Tensor) -> Result<()>) -> Result<()> {
         for start in (0..sample.len()).step_by(CHUNK) {
             let (start, length) = (start as i64, CHUNK.min(sample.len() - start) as i64);
@@ -190,8 +191,8 @@ impl Design {
         Ok(sum / sample.len() as f64)
     }
 
-    /// The weights that minimise the mean loss plus half the penalty times their squares, without that of the
-    /// constant. `look` is asked between the steps whether to go on.
+    /// The weights that minimise the mean loss plus half the penalty times the sum of their squares, without
+    /// that of the constant. `look` is called between the steps to check for an interrupt.
     fn fit(
         &self,
         sample: &Sample,
@@ -219,7 +220,7 @@ impl Design {
                 Ok(())
             })?;
             let gradient = gradient.f_div_scalar(n)?.f_add(&weights.f_mul(&penalties)?)?;
-            // What is added at last keeps rounding from making a flat direction a falling one.
+            // The small constant keeps rounding from turning a flat direction into a descending one.
             let diagonal = penalties.f_add_scalar(1e-12)?;
             let curvature = curvature.f_div_scalar(n)?.f_add(&diagonal.f_diag(0)?)?;
             let factor = curvature.f_linalg_cholesky(false)?;
@@ -235,7 +236,7 @@ impl Design {
                 }
                 length /= 2.0;
             }
-            // Where rounding hides what a step still gains, this is the minimum.
+            // If rounding exceeds the gain of a step, this is the minimum.
             let Some((there, loss)) = moved else { break };
             (weights, reached) = (there, loss);
             if promise < ENOUGH {
@@ -254,7 +255,7 @@ mod tests {
 
     const IMAGES: u64 = 40;
 
-    /// 40 images of three features, uniform in [-1, 1), and what is made of them and of noise.
+    /// 40 images with three features, uniform in [-1, 1), and a target computed from the features and noise.
     fn fitted(loss: Loss, truth: fn([f64; 3], f64) -> f64) -> Vec<f64> {
         let (value, noise) = (uniform("probe"), uniform("probe noise"));
         let features: Vec<f32> = (0..IMAGES * 3).map(|n| value(n) as f32).collect();

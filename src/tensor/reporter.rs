@@ -1,4 +1,4 @@
-//! Events out, signals in: how the worker talks to the `reg` that started it, and when it stops.
+//! The worker's communication with `reg`: events out, signals in.
 
 use std::fs;
 use std::io::Write;
@@ -14,18 +14,18 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 
 use crate::error::TensorError;
 
-/// The pause between two progress events.
+/// Minimum interval between two progress events.
 const PAUSE: Duration = Duration::from_millis(100);
-/// The pause between two versions of the status.
+/// Minimum interval between two versions of the status.
 const STANDING_PAUSE: Duration = Duration::from_secs(1);
 
-/// The way back to `reg`.
+/// Sends events to `reg`.
 pub(crate) struct Reporter<W> {
     out: W,
     last: Option<(Instant, Phase)>,
     stop: Arc<AtomicBool>,
     parent: u32,
-    /// Where a training says how it stands, and the epochs that are over.
+    /// The status file of a training, and the completed epochs.
     status: Option<(PathBuf, Vec<EpochLog>)>,
     last_status: Option<Instant>,
 }
@@ -33,8 +33,8 @@ pub(crate) struct Reporter<W> {
 impl<W: Write> Reporter<W> {
     /// Writes to `out`, and stops at SIGINT and SIGTERM.
     ///
-    /// More of them change nothing: Ctrl-C and job schedulers send one to `reg` and one here, and `reg`
-    /// passes its own on. Whoever cannot wait asks `reg` twice, which then kills the worker.
+    /// Further signals have no effect: Ctrl-C and job schedulers send one to `reg` and one to the worker, and
+    /// `reg` forwards its own. A second interrupt makes `reg` kill the worker.
     pub(crate) fn listen(out: W) -> Result<Self, TensorError> {
         let stop = Arc::new(AtomicBool::new(false));
         for signal in [SIGINT, SIGTERM] {
@@ -44,12 +44,12 @@ impl<W: Write> Reporter<W> {
         Ok(Reporter { out, last: None, stop, parent: parent_id(), status: None, last_status: None })
     }
 
-    /// Says from now on in a file of `dir`, too, how the training stands, of which `epochs` are over.
+    /// From now on also writes the status of the training, with the completed `epochs`, to a file in `dir`.
     pub(crate) fn report_status(&mut self, dir: &std::path::Path, epochs: Vec<EpochLog>) {
         self.status = Some((dir.join(files::STATUS), epochs));
     }
 
-    /// Writes one event, a line.
+    /// Writes one event as a line.
     pub(crate) fn send(&mut self, event: &WorkerEvent) -> Result<(), TensorError> {
         if let (WorkerEvent::Epoch(log), Some((_, epochs))) = (event, &mut self.status) {
             epochs.push(log.clone());
@@ -57,11 +57,11 @@ impl<W: Write> Reporter<W> {
         }
         let mut line = serde_json::to_vec(event).map_err(|e| TensorError::Job(e.to_string()))?;
         line.push(b'\n');
-        // Whatever keeps a line from being written, nobody hears of it.
+        // If the line cannot be written, for whatever reason, `reg` no longer reads.
         self.out.write_all(&line).and_then(|()| self.out.flush()).map_err(|_| TensorError::Gone)
     }
 
-    /// Fails where a signal has asked to stop or the parent is gone.
+    /// Fails after a signal, or if the parent process is gone.
     pub(crate) fn go_on(&self) -> Result<(), TensorError> {
         if self.stop.load(Ordering::Relaxed) {
             return Err(TensorError::Interrupted { epochs: 0, batches: 0 });
@@ -72,8 +72,7 @@ impl<W: Write> Reporter<W> {
         Ok(())
     }
 
-    /// Reports how far the work is, if the last report is long enough ago, and fails as [`Self::go_on`]
-    /// does.
+    /// Reports progress if the last report is long enough ago, and fails like [`Self::go_on`].
     pub(crate) fn progress(&mut self, step: ProgressStep) -> Result<(), TensorError> {
         self.go_on()?;
         if self.last.is_some_and(|(at, phase)| phase == step.phase && at.elapsed() < PAUSE) {
@@ -92,29 +91,29 @@ impl<W: Write> Reporter<W> {
         self.last_status = Some(Instant::now());
         let status = RunStatus { step, epochs: epochs.clone() };
         let part = path.with_extension("part");
-        // Nothing depends on it: a training goes on when nobody can look at it.
+        // An error is ignored: a training continues even if its status cannot be written.
         if let Ok(text) = serde_json::to_vec(&status) {
             let _ = fs::write(&part, text).and_then(|()| fs::rename(&part, path));
         }
     }
 }
 
-/// Counts the images of a phase and the time that they take.
+/// Counts the images of a phase and measures the time.
 pub(crate) struct Pace {
     start: Instant,
-    /// What is the same in every report of the phase.
+    /// The constant part of the phase's reports.
     at: ProgressStep,
-    /// Images that were done before this process came to them.
+    /// Number of images that were done before this process started.
     before: u64,
 }
 
 impl Pace {
-    /// Begins a phase whose first `done` images are done.
+    /// Starts a phase whose first `done` images are done.
     pub(crate) fn begin(at: ProgressStep) -> Self {
         Pace { start: Instant::now(), at, before: at.done }
     }
 
-    /// How far the phase is.
+    /// The progress of the phase.
     pub(crate) fn step(&self, done: u64, loss: Option<f64>, left: Option<f64>) -> ProgressStep {
         let seconds = self.start.elapsed().as_secs_f64().max(1e-9);
         ProgressStep { done, loss, left, rate: (done - self.before) as f64 / seconds, ..self.at }

@@ -1,5 +1,5 @@
 //! ResNets of bottleneck blocks with torchvision's structure and tensor names. He et al., CVPR 2016;
-//! the stride sits in the 3 x 3 convolution, as torchvision has it.
+//! the stride is in the 3 x 3 convolution, as in torchvision.
 
 use tch::Tensor;
 
@@ -8,11 +8,11 @@ use crate::layers::{Builder, Conv, Memory, Then, pool_3x3};
 
 type Result<T> = std::result::Result<T, TensorError>;
 
-/// Output channels of a block over those of its 3 x 3 convolution.
+/// Ratio of a block's output channels to those of its 3 x 3 convolution.
 const EXPANSION: i64 = 4;
 /// Channels of the 3 x 3 convolutions in conv2_x to conv5_x.
 const PLANES: [i64; 4] = [64, 128, 256, 512];
-/// Pooled features.
+/// Number of pooled features.
 pub(crate) const FEATURES: i64 = PLANES[3] * EXPANSION;
 
 /// The layers before the dense one.
@@ -40,7 +40,7 @@ impl Resnet {
         Ok(Resnet { conv1, stages, extra_pool })
     }
 
-    /// What the last block gives: `[batch, channels, side, side]` to `[batch, 2048, side / 32, side / 32]`.
+    /// The output of the last block: `[batch, channels, side, side]` to `[batch, 2048, side / 32, side / 32]`.
     pub(crate) fn map(&self, images: &Tensor, training: bool) -> Result<Tensor> {
         let mut x = pool_3x3(&self.conv1.forward(images, training, Then::Relu)?)?;
         for (stage, blocks) in self.stages.iter().enumerate() {
@@ -54,7 +54,7 @@ impl Resnet {
         Ok(x)
     }
 
-    /// The same layers with their running statistics in the weights, for evaluation.
+    /// The same layers with the running statistics folded into the weights, for evaluation.
     pub(crate) fn folded(&self, memory: Memory) -> Result<Self> {
         let stage = |blocks: &Vec<Bottleneck>| blocks.iter().map(|block| block.folded(memory)).collect();
         Ok(Resnet {

@@ -1,8 +1,8 @@
-//! Training: epochs of steps, selection on the validation loss, and going on where it stopped.
+//! Training: epochs of steps, selection on the validation loss, and resuming after an interruption.
 //!
-//! What comes out depends on the spec alone: order and views are drawn from streams keyed by seed,
-//! epoch and image, libtorch's own generators are not used, and what is kept of an interrupted training
-//! is all that its next step depends on.
+//! The result depends only on the spec: order and views are drawn from random streams with seed, epoch and
+//! image as key, libtorch's own generators are not used, and a resume checkpoint contains everything on which
+//! the next step depends.
 
 use std::io::Write;
 use std::path::Path;
@@ -32,29 +32,29 @@ use crate::weights::{self, Fit};
 
 type Result<T> = std::result::Result<T, TensorError>;
 
-/// What is trained, on what.
+/// The inputs of a training.
 pub(crate) struct Setup<'a> {
-    /// What to train.
+    /// The spec.
     pub(crate) spec: &'a Spec,
-    /// The images' parts.
+    /// The training and validation images.
     pub(crate) rows: &'a Subsets,
-    /// The weights to start from.
+    /// The initial weights.
     pub(crate) weights: Option<Hash>,
-    /// Where pixels and features are kept.
+    /// Folder of the cache for pixels and features.
     pub(crate) cache: Option<&'a Path>,
-    /// Time after which the state is kept anew.
+    /// Checkpoint interval.
     pub(crate) save_every: Duration,
 }
 
-/// Rows of the manifest by the part that they play.
+/// Rows of the manifest by subset.
 pub(crate) struct Subsets {
-    /// Trained on.
+    /// Training images.
     pub(crate) training: Vec<u32>,
-    /// Selected on.
+    /// Validation images.
     pub(crate) validation: Vec<u32>,
 }
 
-/// Time by part of the work, and images of each.
+/// Time by part of the work, and number of images in each.
 #[derive(Default)]
 struct Clock {
     prepare: Duration,
@@ -66,7 +66,7 @@ struct Clock {
     validated: u64,
 }
 
-/// Runs a spec and leaves checkpoint and log.
+/// Runs a spec and writes checkpoint and log.
 pub(crate) fn train<W: Write>(
     paths: &JobPaths,
     mut inputs: Inputs,
@@ -124,7 +124,7 @@ pub(crate) fn train<W: Write>(
     let mut run =
         Run { inputs, spec, rows, net, features, trained, adam, criterion, progress, best, writer, clock };
     match run.carry_on(reporter) {
-        // Not where `reg` is gone: the next one may be at work in the same folder.
+        // Not if `reg` is gone: its successor may be using the same folder.
         Err(TensorError::Interrupted { .. }) => {
             run.save()?;
             run.writer.settle()?;
@@ -136,7 +136,7 @@ pub(crate) fn train<W: Write>(
     run.finish(paths)
 }
 
-/// Has the cache hold what the training needs, and computes what it needs only once.
+/// Fills the cache with what the training needs, and computes frozen features once.
 fn prepare<W: Write>(
     paths: &JobPaths,
     inputs: &mut Inputs,
@@ -186,7 +186,7 @@ fn check(how: &Training, fold: u32, rows: &Subsets) -> Result<()> {
     Err(TensorError::Settings(wrong.to_owned()))
 }
 
-/// The log: an epoch a line, in canonical form.
+/// The log: one line per epoch, in canonical form.
 fn lines(progress: &TrainingProgress) -> Result<Vec<u8>> {
     let mut lines = Vec::new();
     for epoch in &progress.epochs {
@@ -197,13 +197,13 @@ fn lines(progress: &TrainingProgress) -> Result<Vec<u8>> {
     Ok(lines)
 }
 
-/// A training under way.
+/// A training in progress.
 struct Run<'a> {
     inputs: &'a Inputs<'a>,
     spec: &'a Spec,
     rows: &'a Subsets,
     net: Net,
-    /// What a frozen network sees instead of images.
+    /// The features of a frozen network, which replace the images.
     features: Option<Features>,
     trained: Vec<Tensor>,
     adam: Adam,
@@ -215,7 +215,7 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    /// Trains from where it is to the last epoch.
+    /// Trains from the current state to the last epoch.
     fn carry_on<W: Write>(&mut self, reporter: &mut Reporter<W>) -> Result<()> {
         let how = &self.spec.training;
         let ended = |progress: &TrainingProgress| {
@@ -236,11 +236,11 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Leaves checkpoint and log.
+    /// Writes checkpoint and log.
     fn finish(mut self, paths: &JobPaths) -> Result<JobOutcome> {
         let start = Instant::now();
         if self.writer.has_saved() {
-            // Else whoever comes after a crash would do again what lies behind the state.
+            // Otherwise, after a crash, the work since the last checkpoint would be repeated.
             self.save()?;
         }
         self.writer.settle()?;
@@ -266,7 +266,7 @@ impl Run<'_> {
         self.writer.save(&self.progress, &self.net, &self.adam, self.best.as_ref())
     }
 
-    /// Keeps the state if it is time. Where it cannot be written, the training goes on without.
+    /// Saves a resume checkpoint if it is time. If it cannot be written, the training continues without.
     fn keep_if_due<W: Write>(&mut self, reporter: &mut Reporter<W>) -> Result<()> {
         if !self.writer.is_due() {
             return Ok(());
@@ -289,11 +289,12 @@ impl Run<'_> {
         ProgressStep { phase, epoch, epochs, done, total, rate: 0.0, loss: None, left: None }
     }
 
-    /// Seconds to the end, when `trained` images of an epoch are done and `validated` of its validation.
+    /// Estimated seconds to the end, after `trained` images of an epoch and `validated` images of its
+    /// validation.
     fn left(&self, epoch: u32, trained: u64, validated: u64) -> Option<f64> {
         let each = |time: Duration, images: u64| (images > 0).then(|| time.as_secs_f64() / images as f64);
         let train = each(self.clock.train, self.clock.trained)?;
-        // Without the backward pass, a third.
+        // Without the backward pass, about a third.
         let validate = each(self.clock.validate, self.clock.validated).unwrap_or(train / 3.0);
         let epochs = u64::from(self.spec.training.epochs.saturating_sub(epoch) + 1);
         let images = |rows: &[u32], done| (rows.len() as u64 * epochs).saturating_sub(done) as f64;
@@ -303,8 +304,8 @@ impl Run<'_> {
         )
     }
 
-    /// One pass over the training images, or what is left of it. Returns the mean loss over them as they
-    /// were seen.
+    /// One pass over the training images, or the rest of it. Returns the mean loss over the images as they were
+    /// processed.
     fn epoch<W: Write>(&mut self, epoch: u32, reporter: &mut Reporter<W>) -> Result<f64> {
         let (inputs, spec, how) = (self.inputs, self.spec, &self.spec.training);
         let order = order(&self.rows.training, spec.seed, epoch);
@@ -329,12 +330,12 @@ impl Run<'_> {
                 };
                 let targets = inputs.images.targets(rows, inputs.labels, inputs.memory.device)?;
                 let mut value = 0.0;
-                // A batch of which no label is known teaches nothing.
+                // A batch without known labels has no loss.
                 if targets.terms > 0 {
                     let loss = self.criterion.of_batch(&logits, &targets)?;
                     let gradients = Tensor::f_run_backward(&[&loss], &self.trained, false, false)?;
                     self.adam.step(&gradients, self.progress.lr)?;
-                    // Read when all of the step is on its way, so that a GPU has no break.
+                    // Read after the whole step has been submitted, so that a GPU has no pause.
                     value = loss.f_double_value(&[])?;
                 }
                 let EpochProgress { batches, images, known, loss } = &mut self.progress.epoch_progress;
@@ -345,7 +346,7 @@ impl Run<'_> {
                     return Err(TensorError::Diverged { epoch, place });
                 }
                 *images += rows.len() as u64;
-                // Of a batch without missing labels, exactly its number of images.
+                // For a batch without missing labels, exactly its number of images.
                 let weight = targets.terms as f64 / f64::from(inputs.labels);
                 *known += weight;
                 *loss += value * weight;

@@ -1,4 +1,4 @@
-//! Tensors as safetensors bytes and back. No pickle is ever read: it can run code.
+//! Converts tensors to safetensors bytes and back. Pickle is never read, because it can run code.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -15,12 +15,12 @@ use crate::net::{HEAD, Net};
 
 type Result<T> = std::result::Result<T, TensorError>;
 
-/// Which tensors of a file may be of another shape than the network's.
+/// Which tensors of a file may differ in shape from those of the network.
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) enum Fit {
     /// None: the file is a checkpoint of this model.
     Whole,
-    /// The dense layer at the end, which then keeps its initial values.
+    /// The last dense layer, which then keeps its initial values.
     Body,
 }
 
@@ -41,7 +41,7 @@ pub(crate) fn fill(tensor: &Tensor, view: &TensorView) -> Result<()> {
     Ok(tensor.shallow_clone().f_copy_(&source)?)
 }
 
-/// Whether a stored tensor has the values and shape of one of ours.
+/// Whether a stored tensor has the shape and values of a tensor of the network.
 pub(crate) fn matches(tensor: &Tensor, view: &TensorView) -> bool {
     let shape = view.shape().iter().map(|n| *n as i64);
     view.dtype() == Dtype::F32 && shape.eq(tensor.size())
@@ -55,7 +55,7 @@ pub(crate) struct Entry {
 }
 
 impl Entry {
-    /// A copy of a tensor of ours.
+    /// A copy of a tensor of the network.
     pub(crate) fn tensor(name: String, tensor: &Tensor) -> Result<Self> {
         let shape = tensor.size().iter().map(|n| *n as usize).collect();
         Ok(Entry { name, shape, bytes: bytes(tensor)? })
@@ -80,13 +80,13 @@ impl View for &Entry {
     }
 }
 
-/// The bytes of a safetensors file. The same entries give the same bytes: they are sorted by name.
+/// The bytes of a safetensors file, sorted by name, so that the same entries give the same bytes.
 fn encode(entries: &[Entry]) -> Vec<u8> {
     let entries = entries.iter().map(|entry| (&entry.name, entry));
     safetensors::serialize(entries, None).expect("memory takes every byte, and shapes do not overflow")
 }
 
-/// Writes a safetensors file with a note.
+/// Writes a safetensors file with a metadata entry.
 pub(crate) fn write_to(path: &Path, entries: &[Entry], (key, text): (&str, String)) -> io::Result<()> {
     let entries = entries.iter().map(|entry| (&entry.name, entry));
     let notes = HashMap::from([(key.to_owned(), text)]);
@@ -104,8 +104,8 @@ pub(crate) fn checkpoint(net: &Net) -> Result<Vec<u8>> {
 
 /// Loads the safetensors `file`, whose object is `id`, into a network.
 ///
-/// Every tensor of the network must be there with its shape, and nothing else but torchvision's
-/// counters of batches; `fit` says what is let pass.
+/// Every tensor of the network must be present with its shape, and no others except for torchvision's counters
+/// of batches; `fit` permits exceptions.
 pub(crate) fn load(net: &Net, file: &[u8], id: Hash, fit: Fit) -> Result<()> {
     let wrong = |reason: String| TensorError::Weights { id, reason };
     let file = SafeTensors::deserialize(file)

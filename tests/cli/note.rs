@@ -43,7 +43,7 @@ fn a_note_stays_and_travels_with_what_it_is_about() {
 fn what_cannot_be_a_note_is_refused_and_leaves_nothing() {
     let study = Study::divided();
     let long = "x".repeat((16 << 10) + 1);
-    for (text, why) in [(long.as_str(), "16384 are the most"), ("a\u{1b}[2J", "control character")] {
+    for (text, why) in [(long.as_str(), "the maximum is 16,384"), ("a\u{1b}[2J", "control character")] {
         let answer = study.command("note s").arg(text).output().unwrap();
         assert_eq!(answer.status.code(), Some(1));
         assert!(String::from_utf8_lossy(&answer.stderr).contains(why), "{answer:?}");

@@ -315,7 +315,7 @@ fn a_manifest_of_other_labels_than_its_data_set_is_caught() {
     study.ok(&format!("audit {forged} -o f.zip"));
     let answer = study.reg("audit verify f.zip");
     let said = String::from_utf8_lossy(&answer.stdout).into_owned() + &answer.stderr;
-    assert!(answer.code == 3 && said.contains("it is of 3 labels, and its data set has 1"), "{said}");
+    assert!(answer.code == 3 && said.contains("it has 3 labels, but its data set has 1"), "{said}");
     let (code, said) = python(&study, "f.zip");
     assert!(code != 0 && said.contains("not a value for each label"), "{said}");
 }

@@ -18,7 +18,7 @@ fn the_real_images_are_ingested_with_their_rows_and_boxes() {
         metadata.display(),
         boxes.display()
     );
-    study.refused(1, &ingest, &["112024 rows", "00000001_000.png", "hint: give --allow-missing"]);
+    study.refused(1, &ingest, &["112,024 rows", "00000001_000.png", "hint: give --allow-missing"]);
     study.is_empty();
     let answer = study.json(&format!("{ingest} --allow-missing"));
     assert_eq!((&answer["images"], &answer["patients"]), (&json!(96), &json!(96)));

@@ -158,10 +158,10 @@ fn labels_and_patients_that_break_the_rules_are_not_read() {
     // Two words of positive labels and two of missing ones, each list behind its length.
     let (positive, missing) = (bytes.len() - 40, bytes.len() - 16);
     let with = |at: usize, word: u64| [&bytes[..at], &word.to_le_bytes(), &bytes[at + 8..]].concat();
-    refused(&with(positive, 0b10), "has label 1, and it is missing too");
-    refused(&with(positive + 8, 0b100), "has label 66, and there are 66");
-    refused(&with(missing + 8, 0b1000), "has label 67, and there are 66");
-    refused(&with(missing, 0), "none is missing");
+    refused(&with(positive, 0b10), "has label 1 both as positive and as missing");
+    refused(&with(positive + 8, 0b100), "has label 66, but there are 66");
+    refused(&with(missing + 8, 0b1000), "has label 67, but there are 66");
+    refused(&with(missing, 0), "no label is missing");
     refused(&with(missing - 8, 1), "words of positive labels");
     refused(&with(positive - 8, 1), "words of positive labels");
     let fewer = [&bytes[..12], &1u32.to_le_bytes(), &bytes[16..]].concat();

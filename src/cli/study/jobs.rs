@@ -13,7 +13,7 @@ use crate::cli::Context;
 use crate::cli::error::Failure;
 use crate::cli::output::Reply;
 
-/// To whom runs are handed instead of being trained here.
+/// Schedulers that execute the runs instead of this machine.
 #[derive(clap::Args)]
 pub(super) struct Scheduler {
     /// Submit one Slurm array job with a task per run; with --plan, print its script
@@ -56,7 +56,7 @@ pub(super) struct Scheduler {
     mount: String,
 }
 
-/// What tasks are made of.
+/// The properties of all tasks.
 pub(super) struct BatchRequest<'a> {
     pub(super) plan: &'a StudyPlan,
     pub(super) threads: u32,
@@ -64,12 +64,12 @@ pub(super) struct BatchRequest<'a> {
 }
 
 impl Scheduler {
-    /// Whether a scheduler was asked for.
+    /// Whether a scheduler was requested.
     pub(super) fn is_wanted(&self) -> bool {
         self.slurm || self.kubernetes
     }
 
-    /// Whether each task gets a GPU, wherever the plan is made.
+    /// Whether each task gets a GPU, independent of the machine on which the plan is made.
     pub(super) fn gives_gpu(&self) -> bool {
         self.gres.as_ref().is_some_and(|gres| gres.contains("gpu"))
     }
@@ -139,7 +139,7 @@ impl Scheduler {
     }
 }
 
-/// Gives a remote what the tasks will take from it: the study with data set, splits, weights and specs.
+/// Pushes what the tasks need to a remote: the study with data set, split, weights and specs.
 fn give(
     context: &Context,
     registry: &Registry,

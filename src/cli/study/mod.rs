@@ -110,7 +110,7 @@ fn init(file: Option<PathBuf>, small: bool, dataset: Option<String>) -> Result<R
     Ok(Reply::new(text, json!({ "file": path })))
 }
 
-/// Writes a file that is not there yet.
+/// Writes a file that does not exist yet.
 fn write(path: &Path, text: &str) -> Result<(), Failure> {
     let failed = |e: std::io::Error| {
         let hint = (e.kind() == std::io::ErrorKind::AlreadyExists)
@@ -121,12 +121,12 @@ fn write(path: &Path, text: &str) -> Result<(), Failure> {
     std::io::Write::write_all(&mut out, text.as_bytes()).map_err(failed)
 }
 
-/// A text as TOML quotes it, which is as JSON does.
+/// A text in TOML quotes, which are the same as in JSON.
 fn toml_text(text: &str) -> String {
     Value::from(text).to_string()
 }
 
-/// A run as a document.
+/// A run as part of a JSON document.
 fn row(status: &StudyRunStatus) -> Value {
     let StudyRunStatus { row, state } = status;
     let mut value = json!(row);
@@ -153,7 +153,7 @@ fn row(status: &StudyRunStatus) -> Value {
     value
 }
 
-/// A probe as a document.
+/// A probe as part of a JSON document.
 fn probe_row(probe: &Probe) -> Value {
     let mut value = json!(probe.row);
     value["state"] = json!(probe.state.name());
@@ -171,10 +171,10 @@ fn probe_row(probe: &Probe) -> Value {
     value
 }
 
-/// A study's id, its record and how its runs stand.
+/// A study's id and record, and the state of its runs.
 type Recorded = (Id<Study>, Study, Vec<StudyRunStatus>);
 
-/// The record of a study that was asked for by name, or what its file plans now.
+/// The record of a study given by name, or the current plan of a file.
 fn recorded(context: &Context, registry: &Registry, text: &str) -> Result<Recorded, Failure> {
     let source = study::load(registry, text)?;
     if let Some(id) = source.recorded {
@@ -183,7 +183,7 @@ fn recorded(context: &Context, registry: &Registry, text: &str) -> Result<Record
         return Ok((id, study, runs));
     }
     let worker = Worker::find()?;
-    // The file may leave the device open: then it is that which the study was carried out with.
+    // If the file leaves the device open, the device with which the study was run is used.
     let carried_out = study::of_file(registry, &registry.view()?, &source.path)?;
     let spec = carried_out.and_then(|(_, study)| study.runs.iter().find_map(|run| run.spec));
     let device = match spec {

@@ -1,4 +1,4 @@
-//! A plan in words and as a document.
+//! A plan as text and as a JSON document.
 
 use reg::report::{Cell, Column, ReportTable};
 use reg::runs::study::{Basis, Cost, RunOutcome, State, StudyPlan, StudyRunStatus};
@@ -8,7 +8,7 @@ use super::row;
 use crate::cli::output::TableFormat;
 use crate::cli::progress::span;
 
-/// How many runs of a plan are what.
+/// Counts of a plan's runs by state.
 pub(super) struct RunCounts {
     pub(super) cached: usize,
     pub(super) due: usize,

@@ -17,7 +17,7 @@ use crate::cli::environment::cores;
 use crate::cli::error::Failure;
 use crate::cli::output::{Reply, TableFormat};
 
-/// What `reg study run` takes.
+/// The arguments of `reg study run`.
 #[derive(clap::Args)]
 pub(crate) struct StudyRunArgs {
     /// The file, or the name of a study that was started
@@ -36,13 +36,13 @@ pub(crate) struct StudyRunArgs {
     scheduler: jobs::Scheduler,
 }
 
-/// What runs get: devices of one kind, and how many go side by side.
+/// Devices for the runs (all of one kind), and the number of parallel runs.
 struct Share {
     devices: Vec<Device>,
     jobs: usize,
 }
 
-/// As many runs at once as `--jobs` takes.
+/// The maximum of `--jobs`.
 const MANY: usize = 1024;
 
 fn share(source: &StudySource, worker: &Worker, args: &StudyRunArgs) -> Result<Share, Failure> {
@@ -50,7 +50,7 @@ fn share(source: &StudySource, worker: &Worker, args: &StudyRunArgs) -> Result<S
     let mut devices = Vec::new();
     for text in &args.devices {
         let device = Device::parse(text, identity)?;
-        // A scheduler's nodes may have what this machine has not.
+        // The nodes of a scheduler may have devices that this machine lacks.
         let there = |n: &str| n.parse().is_ok_and(|n: usize| n < identity.cuda.len());
         if !args.scheduler.is_wanted() && device.name.strip_prefix("cuda:").is_some_and(|n| !there(n)) {
             let hint = match identity.cuda.len() {
@@ -63,7 +63,7 @@ fn share(source: &StudySource, worker: &Worker, args: &StudyRunArgs) -> Result<S
     }
     if devices.is_empty() {
         let kind = match source.file.device.as_str() {
-            // Where jobs are submitted there is often no GPU.
+            // The machine on which jobs are submitted often has no GPU.
             "auto" if args.scheduler.gives_gpu() => "cuda",
             kind => kind,
         };
@@ -82,7 +82,7 @@ fn share(source: &StudySource, worker: &Worker, args: &StudyRunArgs) -> Result<S
     let on_cpu = devices.iter().filter(|device| device.name == "cpu").count();
     let jobs = match (args.jobs, on_cpu) {
         (Some(jobs), _) => jobs as usize,
-        // A scheduler knows by itself how many it can carry out at once.
+        // A scheduler decides itself how many runs it executes at once.
         (None, _) if args.scheduler.is_wanted() => MANY,
         (None, 0) => devices.len(),
         (None, _) => (cores() / source.file.threads).max(1) as usize,
@@ -181,7 +181,7 @@ pub(super) fn run(context: &Context, args: &StudyRunArgs) -> Result<Reply, Failu
     Ok(if failed.is_empty() { reply } else { reply.with_code(1) })
 }
 
-/// A line a setup: what is done, and the mean AUC over its folds.
+/// One line per setup: finished runs, and the mean AUC over its folds.
 fn summary(runs: &[StudyRunStatus]) -> ReportTable {
     let columns = vec![
         Column::left("Section"),

@@ -100,11 +100,11 @@ pub(super) fn status(context: &Context, text: &str, format: TableFormat) -> Resu
     Ok(Reply::new(text, json))
 }
 
-/// What Slurm has of a run that is not done.
+/// The state in Slurm of a run that is not done.
 enum InQueue {
     /// A task in the queue.
     Task(slurm::Task),
-    /// A task that ended without a result: the last thing that it said.
+    /// A task that ended without a result: the last line of its log.
     Ended(String),
 }
 
@@ -125,7 +125,7 @@ impl InQueue {
     }
 }
 
-/// What Slurm has of each run; nothing where the study was not submitted, or Slurm does not answer.
+/// The state in Slurm of each run; empty if the study was not submitted, or Slurm does not answer.
 fn queue(
     context: &Context,
     registry: &Registry,

@@ -1,5 +1,5 @@
-//! All runs of a study that are worked on, as one table that changes in place; where standard error is no
-//! terminal, a line when a run begins or ends.
+//! All active runs of a study as one table that is updated in place; if standard error is not a terminal, a
+//! line is printed when a run starts or ends.
 
 use std::io::IsTerminal;
 
@@ -12,13 +12,13 @@ use crate::cli::progress::{loss, phase, span};
 /// The table.
 pub(super) struct ProgressTable {
     quiet: bool,
-    /// Lines of the terminal: one a run that is worked on, and a last one for all; none where there is no terminal.
+    /// Terminal lines: one per active run and a last one for the study; empty without a terminal.
     lines: Option<(MultiProgress, Vec<ProgressBar>)>,
     jobs: usize,
     all: usize,
     ended: usize,
     failed: usize,
-    /// Seconds that the runs which have neither begun nor ended will take.
+    /// Estimated seconds for the runs that have not started.
     waiting: Vec<(String, f64)>,
 }
 
@@ -44,14 +44,14 @@ impl ProgressTable {
 
     fn say(&self, text: &str) {
         match &self.lines {
-            // Above the table.
+            // Printed above the table.
             Some((lines, _)) => drop(lines.println(text)),
             None if self.quiet => {}
             None => tell(text),
         }
     }
 
-    /// One row about a run: name, device, what it does, how much of that, loss, images a second, time left.
+    /// One row per run: name, device, phase, progress, loss, images per second, remaining time.
     fn row(active: &ActiveRun) -> [String; 7] {
         let name = active.planned.row.name.clone();
         let place = active.device.unwrap_or("elsewhere").to_owned();
@@ -75,7 +75,7 @@ impl ProgressTable {
 
 const HEADS: [&str; 7] = ["Run", "Device", "Epoch", "Done", "Loss", "Images/s", "Left"];
 
-/// Rows below their heads, each column as wide as it must be; numbers to the right.
+/// Rows below their headings, each column as wide as necessary; numbers are right-aligned.
 fn aligned(rows: Vec<[String; 7]>) -> Vec<String> {
     let rows: Vec<[String; 7]> = std::iter::once(HEADS.map(str::to_owned)).chain(rows).collect();
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
@@ -149,7 +149,7 @@ impl Watcher for ProgressTable {
                 lines.remove(&bar);
             }
             for (bar, text) in bars.iter().zip(texts) {
-                // What has not changed is not drawn again.
+                // Unchanged lines are not drawn again.
                 if bar.message() != text {
                     bar.set_message(text);
                 }

@@ -1,4 +1,4 @@
-//! The chest of one image without its findings: outline, lungs, heart, bones, and how bright each is.
+//! The chest of one image without its findings: outline, lungs, heart, bones, and their brightness.
 //!
 //! Positions are in the frame of the body: x from -1 to 1 across, y from -1 at the neck to 1 at the
 //! waist, the patient's right side at negative x as radiographs are shown. Brightness runs from 0
@@ -9,7 +9,7 @@ use crate::random::Stream;
 /// Brightness beside the body.
 const BACKGROUND: f32 = 0.03;
 
-/// What is drawn, in numbers that findings may change.
+/// The parts of the chest as numbers that findings can change.
 pub(super) struct Anatomy {
     /// Height of the lungs' apex.
     pub(super) top: f32,
@@ -80,12 +80,12 @@ pub(super) struct Spot {
 }
 
 impl Anatomy {
-    /// The chest of a patient: the same in all images of the patient but for age and view.
+    /// The chest of a patient: the same in all images of the patient except for age and view.
     pub(super) fn new(age: u32, female: bool, ap: bool, stream: &mut Stream) -> Self {
         let mut about = |mean: f32, spread: f32| mean + spread * (2.0 * stream.uniform() as f32 - 1.0);
         let age = age as f32 / 95.0;
         let (wide, breast) = (about(0.64, 0.04), about(0.12, 0.04));
-        // The liver lifts the right half of the diaphragm; who lies down breathes in less.
+        // The liver lifts the right half of the diaphragm; a lying patient breathes in less.
         let base = about(0.52, 0.05) - if ap { 0.08 } else { 0.0 };
         Anatomy {
             top: about(-0.74, 0.04),
@@ -222,7 +222,7 @@ impl Heart {
     }
 }
 
-/// Smooth noise: random numbers on a lattice and something smooth between them.
+/// Smooth noise: random numbers on a lattice with smooth interpolation.
 pub(super) struct Clouds(Vec<f32>);
 
 impl Clouds {
@@ -247,7 +247,8 @@ impl Clouds {
         upper + (lower - upper) * fv
     }
 
-    /// Two octaves at a point of the body, `scale` cells to a unit, askew so that no lattice shows.
+    /// Two octaves at a point of the body, with `scale` cells per unit, rotated so that the lattice is
+    /// invisible.
     pub(super) fn fine(&self, x: f32, y: f32, scale: f32) -> f32 {
         let (u, v) = (scale * (x + 0.45 * y), scale * (y - 0.45 * x));
         0.65 * self.at(u, v) + 0.35 * self.at(2.1 * v + 5.0, 2.1 * u + 9.0)
@@ -282,7 +283,7 @@ fn wave(t: f32) -> f32 {
     bump((t - floor(t) - 0.5) / 0.33)
 }
 
-/// The next integer below, for numbers of a few thousand at most; quicker than a call of the C library.
+/// The next lower integer, for numbers up to a few thousand; faster than a call of the C library.
 fn floor(t: f32) -> f32 {
     ((t + 4096.0) as i32 - 4096) as f32
 }

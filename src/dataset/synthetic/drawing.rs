@@ -1,14 +1,14 @@
-//! One image: the chest with its findings, as the patient happened to stand, on the detector's grid.
+//! One image: the chest with its findings, in a random pose, on the detector's grid.
 
 use super::anatomy::{Anatomy, Clouds, step};
 use super::findings::{Lesion, apply};
 use super::population::{DrawnFinding, Visit};
 use crate::random::Stream;
 
-/// Share of the images with a finding that somebody drew boxes for.
+/// Share of the images with a finding that have boxes.
 const BOXED: f64 = 0.35;
 
-/// How the body lies on the detector, whose coordinates run from -1 to 1.
+/// The pose of the body on the detector, whose coordinates run from -1 to 1.
 struct Pose {
     shift: [f32; 2],
     scale: f32,
@@ -28,12 +28,12 @@ pub(super) struct Drawing {
     exposure: f32,
     grain: f32,
     boxed: bool,
-    /// Names the image's stream of grain.
+    /// Key of the random stream for the image's grain.
     key: ([u64; 2], u64),
 }
 
 impl Drawing {
-    /// Decides everything about the image of a visit but the grain of its pixels.
+    /// Determines everything about the image of a visit except for the grain of its pixels.
     pub(super) fn new(visit: &Visit, size: u32, seed: u64) -> Self {
         let patient = u64::from(visit.patient);
         let key = [patient, visit.follow_up.into()];
@@ -84,7 +84,7 @@ impl Drawing {
         pixels
     }
 
-    /// The boxes that somebody drew: finding, then left, upper edge, width and height in pixels.
+    /// The annotated boxes: finding, then left edge, upper edge, width and height in pixels.
     pub(super) fn boxes(&self) -> Vec<(DrawnFinding, [f32; 4])> {
         if !self.boxed {
             return Vec::new();
@@ -106,8 +106,8 @@ impl Drawing {
         [x, y, w, h]
     }
 
-    /// The letter that a technician puts beside the patient's left shoulder, and in AP a strip
-    /// beside the right one.
+    /// The letter that a technician places beside the patient's left shoulder, and for AP a strip beside the
+    /// right one.
     fn marker(&self, u: f32, v: f32) -> f32 {
         let bar = |centre: [f32; 2], half: [f32; 2]| {
             let away = ((u - centre[0]).abs() - half[0]).max((v - centre[1]).abs() - half[1]);
@@ -121,7 +121,7 @@ impl Drawing {
 impl Pose {
     /// A pose turned by about `turn` radians.
     fn new(shift: [f32; 2], scale: f32, turn: f32) -> Self {
-        // The rational form of a rotation, which needs no cosine.
+        // The rational form of a rotation, which does not need a cosine.
         let half = turn / 2.0;
         let square = half * half;
         Pose { shift, scale, turn: [(1.0 - square) / (1.0 + square), 2.0 * half / (1.0 + square)] }
@@ -186,7 +186,7 @@ mod tests {
     #[test]
     fn boxes_lie_where_findings_change_the_picture() {
         for finding in DrawnFinding::all() {
-            // Change and area in boxes, then outside of them.
+            // Change and area inside the boxes, then outside them.
             let mut sums = [[0.0; 2]; 2];
             for patient in 1..=8 {
                 let (healthy, _) = draw(&[], patient);

@@ -1,7 +1,7 @@
-//! The sign of each finding: what it changes in the chest and what it lays over it.
+//! The sign of each finding: its changes of the anatomy, and what is drawn over it.
 //!
-//! Each is a cartoon of what a radiologist looks for, distinct from the others and visible at 64
-//! pixels. Where a finding sits belongs to the patient, how strong it is to the image.
+//! Each is a simplified version of what a radiologist looks for, distinct from the others and visible at 64
+//! pixels. The location of a finding depends on the patient, its strength on the image.
 
 use super::anatomy::{Anatomy, Clouds, Spot, bump, ellipse, ridge, step};
 use super::population::DrawnFinding;
@@ -12,21 +12,21 @@ const DENSE: f32 = 0.74;
 /// Brightness of air without lung.
 const FREE_AIR: f32 = 0.08;
 
-/// Something laid over the chest.
+/// Something drawn over the chest.
 pub(super) struct Lesion {
     pub(super) finding: DrawnFinding,
-    /// 0 invisible, 1 full.
+    /// 0 is invisible, 1 is full strength.
     strength: f32,
     side: usize,
     centre: [f32; 2],
     radii: [f32; 2],
-    /// Where in the noise it takes its texture.
+    /// Position of its texture in the noise.
     texture: f32,
 }
 
 /// Changes the anatomy and gives the lesion of a finding.
 ///
-/// `place` is drawn from for what stays with the patient, `strength` (0 to 1) is the image's.
+/// `place` is the stream for what stays the same for the patient, `strength` (0 to 1) belongs to the image.
 pub(super) fn apply(finding: DrawnFinding, chest: &mut Anatomy, strength: f32, place: &mut Stream) -> Lesion {
     let mut between = |low: f32, high: f32| low + (high - low) * place.uniform() as f32;
     let side = usize::from(between(0.0, 2.0) >= 1.0);
@@ -74,7 +74,7 @@ pub(super) fn apply(finding: DrawnFinding, chest: &mut Anatomy, strength: f32, p
             chest.heart.y += 0.06;
             chest.lung -= 0.06 + 0.08 * strength;
             chest.vessels *= 0.4;
-            // All of both lungs; nothing is laid over them.
+            // All of both lungs; nothing is drawn over them.
             ([0.0, 0.0], [0.7, 0.7])
         }
         DrawnFinding::Fibrosis => {
@@ -96,7 +96,7 @@ pub(super) fn apply(finding: DrawnFinding, chest: &mut Anatomy, strength: f32, p
 }
 
 impl Lesion {
-    /// Left, upper, right and lower end, for findings that the published box list has.
+    /// Left, upper, right and lower end, for findings that occur in the published box list.
     pub(super) fn extent(&self) -> Option<[f32; 4]> {
         use DrawnFinding::*;
         let boxed = matches!(
@@ -172,7 +172,7 @@ impl Lesion {
         value + 0.10 * self.strength * wall
     }
 
-    /// The lung has come off the chest wall: nothing but air outside a thin line.
+    /// The lung is detached from the chest wall: only air outside a thin line.
     fn pneumothorax(&self, value: f32, spot: &Spot, chest: &Anatomy) -> f32 {
         if spot.side != self.side || spot.lung == 0.0 {
             return value;

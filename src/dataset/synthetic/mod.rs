@@ -1,9 +1,9 @@
 //! A synthetic look-alike of ChestX-ray14, for the demo, the tests and the benchmarks.
 //!
-//! It writes the files that the NIH publishes, in their formats: `images/NNNNNNNN_MMM.png`, the
-//! metadata of 2020, the box list and the official lists. Everything follows from the seed alone: not
-//! from threads, and not from the platform, because the drawing keeps to operations that IEEE 754
-//! rounds exactly. The pictures are drawn from simple shapes; nothing in them comes from a patient.
+//! It writes the files that the NIH publishes, in their formats: `images/NNNNNNNN_MMM.png`, the metadata of
+//! 2020, the box list and the official lists. Everything depends only on the seed: not on threads, and not on
+//! the platform, because the drawing uses only operations that IEEE 754 rounds exactly. The pictures consist of
+//! simple shapes; nothing in them comes from a patient.
 
 mod anatomy;
 mod drawing;
@@ -36,23 +36,23 @@ const METADATA_HEADER: &str = "Image Index,Finding Labels,Follow-up #,Patient ID
      View Position,OriginalImage[Width,Height],OriginalImagePixelSpacing[x,y]\n";
 const BOXES_HEADER: &str = "Image Index,Finding Label,Bbox [x,y,w,h],,,\n";
 
-/// Fewest and most pixels a side.
+/// Minimum and maximum number of pixels per side.
 const SIZES: std::ops::RangeInclusive<u32> = 16..=4096;
-/// File names have eight digits for the patient.
+/// The patient's number has eight digits in file names.
 const MOST_PATIENTS: u32 = 99_999_999;
 
-/// What is generated.
+/// Options for generating a data set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SyntheticOptions {
     /// Number of patients; about 1.6 images each.
     pub patients: u32,
     /// Width and height of the images in pixels.
     pub size: u32,
-    /// Decides everything else.
+    /// Seed, which determines everything else.
     pub seed: u64,
 }
 
-/// What was generated.
+/// Summary of the generated files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SyntheticSummary {
     /// Number of images.
@@ -65,7 +65,7 @@ pub struct SyntheticSummary {
     pub bytes: u64,
 }
 
-/// A look-alike that could not be generated.
+/// Why a data set was not generated.
 #[derive(Debug, thiserror::Error)]
 pub enum SyntheticError {
     /// Too few or too many pixels.
@@ -74,7 +74,7 @@ pub enum SyntheticError {
     /// Too few or too many patients.
     #[error("the number of patients must be 1 to {MOST_PATIENTS}, not {0}")]
     Patients(u32),
-    /// Images are there, which would mix with the new ones.
+    /// The folder contains images, which would mix with the new ones.
     #[error("`{0}` is not empty")]
     NotEmpty(PathBuf),
     /// A file or folder cannot be written.
@@ -87,10 +87,10 @@ pub enum SyntheticError {
     },
 }
 
-/// Writes a look-alike of ChestX-ray14 into the folder `dir`, which is made if it is missing.
+/// Writes a look-alike of ChestX-ray14 into the folder `dir`, which is created if it does not exist.
 ///
 /// # Errors
-/// When the options are out of range, `dir` already holds images, or a file cannot be written.
+/// If the options are out of range, `dir` already contains images, or a file cannot be written.
 pub fn generate(dir: &Path, options: &SyntheticOptions) -> Result<SyntheticSummary, SyntheticError> {
     let &SyntheticOptions { patients, size, seed } = options;
     if !SIZES.contains(&size) {
@@ -128,7 +128,7 @@ pub fn generate(dir: &Path, options: &SyntheticOptions) -> Result<SyntheticSumma
     let test = population::test_patients(&visits, seed);
     for (name, wanted) in [(TRAIN_VAL, false), (TEST, true)] {
         let subset = visits.iter().filter(|v| test.contains(&v.patient) == wanted);
-        // The last line of the published lists has no end.
+        // The last line of the published lists has no line end.
         let list = subset.map(Visit::name).collect::<Vec<_>>().join("\n");
         write(&dir.join(name), list.as_bytes())?;
     }

@@ -1,13 +1,13 @@
-//! Who is X-rayed and what they have: patients, their visits and the findings of each visit.
+//! The population: patients, their visits and the findings of each visit.
 //!
-//! Every patient is drawn from streams of their own, so the first patients of a large population are
-//! those of a small one. Only +, -, x, / and square roots are used, which every platform rounds alike.
+//! Every patient has separate random streams, so the first patients of a large population are those of a small
+//! one. Only +, -, x, / and square roots are used, which every platform rounds in the same way.
 
 use std::collections::BTreeSet;
 
 use crate::random::Stream;
 
-/// A finding of ChestX-ray14, in the order in which the metadata file joins them.
+/// A finding of ChestX-ray14, in the order of the metadata file's joined labels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum DrawnFinding {
     Atelectasis,
@@ -26,10 +26,10 @@ pub(super) enum DrawnFinding {
     Pneumothorax,
 }
 
-/// How often a finding comes beside another one and in whom it is found.
+/// How often a finding occurs together with another one, and in which patients.
 ///
-/// Rates follow Table 2 of Baltruschat et al. (2019). The dependence on age, gender and view is
-/// that of the published metadata, made stronger so that a few hundred images show it.
+/// Rates follow Table 2 of Baltruschat et al. (2019). The dependence on age, gender and view follows the
+/// published metadata, exaggerated so that a few hundred images show it.
 struct Profile {
     finding: DrawnFinding,
     name: &'static str,
@@ -78,18 +78,18 @@ const OLDEST: f64 = 95.0;
 const FEMALE: f64 = 0.44;
 const AP: f64 = 0.40;
 
-/// Patients are filled in rosters of this length: in each one patient has each finding for certain,
-/// so the rarest is there however few patients there are, and the rest are healthy.
+/// Patients are generated in groups of this size: each finding occurs for certain in one patient of a group, so
+/// even the rarest occurs in a small population; the other patients are healthy.
 const ROSTER: u32 = 24;
 /// Probability that a patient has one image, two, and so on.
 const IMAGES_A_PATIENT: [f64; 6] = [0.70, 0.15, 0.08, 0.04, 0.02, 0.01];
-/// Probability that a finding is still there at a later visit.
+/// Probability that a finding is still present at a later visit.
 const PERSISTENCE: f64 = 0.8;
-/// Probability that a later visit chooses its view anew.
+/// Probability that a later visit draws a new view.
 const NEW_VIEW: f64 = 0.25;
 /// Share of the images on the test list, which is filled with whole patients.
 const TEST_SHARE: f64 = 0.2;
-/// Width, height and pixel spacing of the detectors, as the published file writes them, by frequency.
+/// Width, height and pixel spacing of the detectors, as written in the published file, with their frequencies.
 const DETECTORS: [(&str, f64); 6] = [
     ("2500,2048,0.168,0.168", 0.36),
     ("2992,2991,0.14300000000000002,0.14300000000000002", 0.27),
@@ -129,7 +129,7 @@ impl Findings {
     }
 }
 
-/// One image that is to be made.
+/// One image to be generated.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Visit {
     pub(super) patient: u32,
@@ -216,7 +216,7 @@ fn add_patient(all: &mut Vec<Visit>, patient: u32, main: Option<&Profile>, strea
 }
 
 impl Profile {
-    /// How much likelier the finding is in such a patient than in an average one.
+    /// How much more likely the finding is in such a patient than in an average one.
     fn tilt(&self, age: f64, female: bool, ap: bool) -> f64 {
         let odds = |has: bool, share: f64, average: f64| {
             if has { share / average } else { (1.0 - share) / (1.0 - average) }
@@ -238,7 +238,7 @@ fn age_around(mean: f64, stream: &mut Stream) -> f64 {
     }
 }
 
-/// The number of the entry that is drawn when each has the given probability.
+/// The index of the drawn entry, given the probability of each.
 fn choose(shares: impl ExactSizeIterator<Item = f64>, stream: &mut Stream) -> usize {
     let last = shares.len() - 1;
     let mut left = stream.uniform();

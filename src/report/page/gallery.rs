@@ -1,4 +1,4 @@
-//! Where networks looked: the heat maps that `reg gradcam` recorded, drawn small from image and map.
+//! Recorded heat maps of `reg gradcam`, drawn small from image and map.
 
 use std::fmt::Write as _;
 
@@ -12,12 +12,12 @@ use crate::registry::Registry;
 use crate::report::svg::escape;
 use crate::stats::{HeatmapGrid, Rect};
 
-/// Pixels of the shorter side of a picture.
+/// Length of the shorter side of a picture in pixels.
 const SIDE: u32 = 240;
-/// Heat maps that are shown; a page with all that were ever made would not open.
+/// Maximum number of heat maps; a page with all recorded maps could be too large to open.
 const SHOWN: usize = 24;
 
-/// Shows each heat map beside its image, with the annotated boxes in both.
+/// Shows each heat map next to its image, both with the annotated boxes.
 pub(super) fn gallery(page: &mut HtmlWriter, material: &Material, registry: &Registry) {
     page.heading(2, "gallery", "Grad-CAM heat maps");
     if material.heatmaps.is_empty() {
@@ -47,7 +47,7 @@ fn pair(page: &HtmlWriter, material: &Material, registry: &Registry, id: &Hash, 
     let probability = Scale::Logit.probability(heatmap.logit);
     let about = format!("{} in {}, {run}: probability {probability:.3}", heatmap.label, heatmap.image);
     let boxes = match heatmap.boxes.as_slice() {
-        // A plane without heat has no hottest place.
+        // A map of zeros has no maximum.
         _ if heatmap.map.iter().flatten().all(|heatmap| *heatmap == 0.0) => {
             "The heat map is zero: no region supports the label.".to_owned()
         }
@@ -57,7 +57,7 @@ fn pair(page: &HtmlWriter, material: &Material, registry: &Registry, id: &Hash, 
             format!("The maximum is inside {hits} of {} annotated boxes.", boxes.len())
         }
     };
-    // What cannot be looked up must not be shown either.
+    // If the withdrawals cannot be read, the image is not shown.
     let withheld = withheld(registry, &heatmap.object.hash).unwrap_or_else(|e| Some(e.to_string()));
     let pictures = match pictures(registry, heatmap).filter(|_| withheld.is_none()) {
         Some(pictures) => {
@@ -83,7 +83,7 @@ fn pair(page: &HtmlWriter, material: &Material, registry: &Registry, id: &Hash, 
     )
 }
 
-/// Image and heat, as PNG; none where the image is lost or damaged.
+/// Image and heat map as PNG; `None` if the image is missing or damaged.
 fn pictures(registry: &Registry, heatmap: &Heatmap) -> Option<[Vec<u8>; 2]> {
     let bytes = registry.store().read(&heatmap.object.hash).ok()?;
     let gray = pixels::shrunk(pixels::decode(&bytes).ok()?, SIDE);

@@ -1,4 +1,4 @@
-//! Everything that a report shows, read from the registry.
+//! Collects the content of a report from the registry.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -16,14 +16,14 @@ use crate::registry::{Registry, RegistryError, Stamp};
 use crate::runs::study::{self, StudyRunStatus, compare_sections, status};
 use crate::runs::{CompareOptions, Input, RocCurve, compare, roc_curves, verify_record};
 
-/// What a report was asked for.
+/// The request for a report.
 #[derive(Debug, Clone)]
 pub struct ReportRequest {
     /// Names or ids, in order.
     pub ids: Vec<String>,
-    /// How runs and predictions are compared that are in no table yet.
+    /// Options for comparing runs and predictions that no table contains yet.
     pub options: CompareOptions,
-    /// Its heading; none for one that says what it compares.
+    /// Title; default: made from the comparisons.
     pub title: Option<String>,
 }
 
@@ -33,22 +33,22 @@ pub(super) struct ReportSection {
     pub(super) id: Id<Table>,
     pub(super) comparison: Comparison,
     pub(super) curves: Vec<RocCurve>,
-    /// What should be in it and is not.
+    /// Setups that should be in it but are missing.
     pub(super) left_out: Vec<String>,
 }
 
-/// A run, and how it came about.
+/// A run, with its execution.
 pub(super) struct ReportedRun {
     pub(super) id: Id<Run>,
     pub(super) name: String,
     pub(super) run: Run,
     pub(super) spec: Spec,
     pub(super) epochs: Vec<EpochLog>,
-    /// Newest; none where the record of it is lost.
+    /// The newest execution; `None` if there is no record of it.
     pub(super) execution: Option<Execution>,
 }
 
-/// A data set, counted.
+/// A data set with its counts.
 pub(super) struct Counted {
     pub(super) id: Id<Dataset>,
     pub(super) name: String,
@@ -56,14 +56,14 @@ pub(super) struct Counted {
     pub(super) statistics: Statistics,
 }
 
-/// A study, and how each of its runs stands.
+/// A study with the state of its runs.
 pub(super) struct StudyProgress {
     pub(super) id: Hash,
     pub(super) study: Study,
     pub(super) runs: Vec<StudyRunStatus>,
 }
 
-/// All that is shown.
+/// The content of a report.
 #[derive(Default)]
 pub(super) struct Material {
     pub(super) studies: Vec<StudyProgress>,
@@ -71,16 +71,17 @@ pub(super) struct Material {
     pub(super) splits: Vec<(Id<Split>, String, Split)>,
     pub(super) sections: Vec<ReportSection>,
     pub(super) runs: Vec<ReportedRun>,
-    /// With what their features are of: a study's setup, or a model and what the table is named.
+    /// With the name of the probed networks: a study's setup, or a model and the name of the table.
     pub(super) probes: Vec<(Hash, String, ProbeTable)>,
     pub(super) pointings: Vec<(Hash, Pointing)>,
     pub(super) heatmaps: Vec<(Hash, Heatmap)>,
-    /// Lineages of all of these, a root each.
+    /// Lineages of all of these, one per root.
     pub(super) graphs: Vec<Graph>,
 }
 
-/// Reads what `request` asks for. Runs and predictions are compared and the comparison is recorded, as `reg compare`
-/// does; nothing else is written. Without a `stamp` nothing may be written, and only what is recorded is read.
+/// Collects the requested records. Runs and predictions are compared and the comparison is recorded, as by `reg
+/// compare`; nothing else is written. Without a `stamp` nothing may be written, and only recorded results are
+/// read.
 pub(super) fn gather(
     registry: &Registry,
     request: &ReportRequest,
@@ -130,7 +131,7 @@ pub(super) fn gather(
             Content::Split | Content::Withdrawal | Content::Document => return Err(not_reported(kind)),
         }
     }
-    // A comparison writes, and nobody writes beside a view that is open.
+    // A comparison writes, and no view may be open during that.
     drop(view);
     if let (None, Some(text)) = (stamp, request.ids.first())
         && (!inputs.is_empty() || !studies.is_empty())
@@ -194,7 +195,7 @@ impl Material {
         Ok(())
     }
 
-    /// The runs behind the sections, and data sets, splits and heat maps that belong to them.
+    /// Adds the runs of the sections, with their data sets, splits and heat maps.
     fn add_runs(&mut self, registry: &Registry, view: &View) -> Result<(), PageError> {
         let predictions: Vec<Id<Predictions>> = self
             .sections
@@ -240,7 +241,7 @@ impl Material {
                 }
             }
         }
-        // Whatever the order in which they were computed.
+        // Independent of the order in which they were computed.
         self.heatmaps.sort_by(|(a, heatmap_a), (b, heatmap_b)| {
             (&heatmap_a.label, &heatmap_a.image, a).cmp(&(&heatmap_b.label, &heatmap_b.image, b))
         });
@@ -249,7 +250,7 @@ impl Material {
         Ok(())
     }
 
-    /// Says whose features each probe is of, and leaves out those of single folds that a probe over folds holds.
+    /// Names the networks of each probe, and removes probes of single folds that a probe over folds includes.
     fn name_probes(&mut self, view: &View) -> Result<(), PageError> {
         let names = view.names_by_id()?;
         let planned = self.studies.iter().flat_map(|of| &of.study.probes);
@@ -287,7 +288,7 @@ impl Material {
         let studies = self.studies.iter().map(|of| of.id);
         let datasets = self.datasets.iter().map(|counted| counted.id.hash);
         for root in roots.into_iter().chain(studies).chain(datasets) {
-            // A data set is a root only where nothing else leads to it.
+            // A data set is only a root if it is not part of another lineage.
             let known = self.graphs.iter().any(|graph| graph.node(&root).is_some());
             if !known {
                 self.graphs.push(trace(registry, view, root, Direction::Up)?);
@@ -296,7 +297,7 @@ impl Material {
         Ok(())
     }
 
-    /// The run behind predictions.
+    /// The run of some predictions.
     pub(super) fn run_of(
         &self,
         registry: &Registry,

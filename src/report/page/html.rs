@@ -1,4 +1,4 @@
-//! From tables, figures and ids to HTML, and the page around them.
+//! Formats tables, figures and ids as HTML, and the page around them.
 
 use std::collections::HashSet;
 use std::fmt::Write as _;
@@ -11,35 +11,35 @@ use crate::report::svg::{self, Figure, escape};
 use crate::report::table::{NOT_COMPARABLE, sort_value};
 use crate::report::{Align, Cell, ReportTable};
 
-/// A table with more columns may be wider than the text.
+/// Tables with more columns may be wider than the text.
 const MANY_COLUMNS: usize = 7;
-/// The style sheet of pages, that of figures left out.
+/// The style sheet of pages, without that of figures.
 pub(super) const STYLE: &str = include_str!("page.css");
-/// What sorts tables and opens lineages: a page is complete without it.
+/// Sorts tables and expands lineages; a page is complete without it.
 pub(crate) const SCRIPT: &str = include_str!("page.js");
 
-/// A page as it grows.
+/// A page in progress.
 pub(crate) struct HtmlWriter<'a> {
     pub(crate) out: String,
     tables: u32,
     figures: u32,
-    /// Objects that have a place in the page's lineage; none in a page of a live registry, where every object
-    /// has a page of its own.
+    /// Objects that have a place in the page's lineage; `None` for a page of a live registry, where every
+    /// object has a page of its own.
     known: Option<&'a HashSet<Hash>>,
 }
 
-/// What a table is shown with.
+/// Additional content of a table.
 #[derive(Default)]
 pub(crate) struct TableContext<'t> {
-    /// Second lines of cells: those of this table in the same place, its first number left out.
+    /// Second lines of cells: the cells of this table at the same position, without their first number.
     pub(crate) intervals: Option<&'t ReportTable>,
-    /// What each column is made of; a row below the table.
+    /// The inputs of each column, shown in an additional row.
     pub(crate) made_of: Vec<Vec<Hash>>,
-    /// The records that the numbers are from.
+    /// The records that contain the numbers.
     pub(crate) source: &'t [Hash],
-    /// Ids of each row, as one more column of this heading.
+    /// Ids of each row, shown in an additional column with this heading.
     pub(crate) ids: Option<(&'t str, Vec<Vec<Hash>>)>,
-    /// Rows at the end that keep their place when others are sorted, such as a mean.
+    /// Number of rows at the end that are not sorted, such as a mean.
     pub(crate) last: usize,
 }
 
@@ -67,7 +67,7 @@ impl<'a> HtmlWriter<'a> {
         self.push(&format!("<p class=\"{class}\">{}</p>", escape(text)));
     }
 
-    /// A short id that leads to its place in the lineage.
+    /// A short id that links to its place in the lineage.
     pub(super) fn id(&self, id: &Hash) -> String {
         let short = id.short();
         match self.known.map(|known| known.contains(id)) {
@@ -81,7 +81,7 @@ impl<'a> HtmlWriter<'a> {
         ids.iter().map(|id| self.id(id)).collect::<Vec<_>>().join(" ")
     }
 
-    /// A figure with its number, and what it was drawn from.
+    /// A figure with its number and its source.
     pub(crate) fn figure(&mut self, figure: &Figure, source: &[Hash]) {
         self.figures += 1;
         let (number, title) = (self.figures, escape(&figure.title));
@@ -92,7 +92,7 @@ impl<'a> HtmlWriter<'a> {
         ));
     }
 
-    /// Several figures side by side under one number.
+    /// Several figures side by side with one number.
     pub(super) fn figures(&mut self, title: &str, figures: &[Figure], source: &[Hash]) {
         self.figures += 1;
         let each: Vec<String> = figures.iter().map(Figure::inline).collect();
@@ -121,13 +121,13 @@ impl<'a> HtmlWriter<'a> {
         });
     }
 
-    /// A list, without a number, of records: the ids of a row behind it.
+    /// A list of records without a number, with ids after each row.
     pub(crate) fn list(&mut self, table: &ReportTable, heading: &'static str, ids: Vec<Vec<Hash>>) {
         let beside = TableContext { ids: Some((heading, ids)), ..TableContext::default() };
         self.any_table(table, &beside, "", |page, place| Some(page.ids(beside.ids.as_ref()?.1.get(place)?)));
     }
 
-    /// A list whose first column leads somewhere, a place a row.
+    /// A list whose first column has links, one per row.
     pub(crate) fn links(&mut self, table: &ReportTable, heading: &'static str, places: &[String]) {
         let beside = TableContext { ids: Some((heading, Vec::new())), ..TableContext::default() };
         self.any_table(table, &beside, "", |_, place| {
@@ -143,7 +143,7 @@ impl<'a> HtmlWriter<'a> {
         behind: impl Fn(&Self, usize) -> Option<String>,
     ) {
         let title = escape(&table.title);
-        // More columns than the text is wide.
+        // The table has more columns than fit the text width.
         let wide = if table.columns.len() > MANY_COLUMNS { " wide" } else { "" };
         let mut html = format!(
             "<div class=\"scroll{wide}\" role=\"region\" tabindex=\"0\" aria-label=\"{title}\"><table class=\"sortable\"><caption>{number}{title}."
@@ -171,7 +171,7 @@ impl<'a> HtmlWriter<'a> {
                 let tag = if heading { "th scope=\"row\"" } else { "td" };
                 let value =
                     sort_value(cell).map(|value| format!(" data-v=\"{value:?}\"")).unwrap_or_default();
-                // The interval stands below.
+                // The interval is on a second line.
                 let shown = escape(&cell.value().shown());
                 let shown = match table.bold.contains(&(place, column)) {
                     true => format!("<b>{shown}</b>"),
@@ -210,8 +210,7 @@ impl<'a> HtmlWriter<'a> {
         self.push(&html);
     }
 
-    /// What is folded away until it is asked for; on paper it is shown where it `prints`, and else only where it was
-    /// unfolded.
+    /// A collapsed section. When printed, it is shown if `prints` is set, otherwise only if it was expanded.
     pub(super) fn fold(&mut self, summary: &str, prints: bool, inside: impl FnOnce(&mut Self)) {
         let class = if prints { " class=\"prints\"" } else { "" };
         self.push(&format!("<details{class}><summary>{}</summary>", escape(summary)));
@@ -227,7 +226,7 @@ fn right(align: Align) -> &'static str {
     }
 }
 
-/// Bytes as a source that needs no network.
+/// Bytes as a data URL.
 pub(super) fn data(kind: &str, bytes: &[u8]) -> String {
     format!("data:{kind};base64,{}", BASE64.encode(bytes))
 }
@@ -237,8 +236,8 @@ pub(crate) fn style() -> String {
     format!("{STYLE}{}", svg::style())
 }
 
-/// A page that needs nothing but itself, and may fetch nothing: its policy names its one style sheet and its one
-/// script by their hashes.
+/// A self-contained page that may not load anything: its policy lists its one style sheet and its one script by
+/// hash.
 pub(super) fn alone(title: &str, body: &str) -> String {
     let style = style();
     let hash = |text: &str| {
@@ -254,10 +253,10 @@ pub(super) fn alone(title: &str, body: &str) -> String {
     document(title, &format!("{policy}{style}"), &format!("{body}<script>{SCRIPT}</script>"))
 }
 
-/// A page of a live registry, whose policy comes with the answer.
+/// A page of a live registry, whose policy is sent as a header.
 pub(crate) fn served(title: &str, body: &str) -> String {
     let head = "<link rel=\"stylesheet\" href=\"/page.css\"><link rel=\"icon\" href=\"data:,\"><script src=\"/page.js\" defer></script>";
-    // A report brings its own heading.
+    // A report has its own heading.
     let body = match body.contains("<main id=\"main\">") {
         true => body.to_owned(),
         false => format!("<header><h1>{}</h1></header>\n<main id=\"main\">\n{body}</main>", escape(title)),

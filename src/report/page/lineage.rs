@@ -1,4 +1,4 @@
-//! The lineage of everything on a page, as a tree that unfolds step by step, without a script.
+//! The lineage of everything on a page as an expandable tree, without a script.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
@@ -11,10 +11,10 @@ use crate::report::lineage::DEEPEST;
 use crate::report::svg::escape;
 use crate::report::thousands;
 
-/// Images of one manifest that are shown before the rest is counted.
+/// Maximum number of listed images of a manifest; the others are counted.
 const SHOWN: usize = 3;
 
-/// The objects that have a place of their own in [`tree`].
+/// The objects that have a place in [`tree`].
 pub(super) fn places(graphs: &[Graph]) -> HashSet<Hash> {
     let folded = |graph: &Graph| -> HashSet<Hash> {
         let mut of_manifest: HashMap<Hash, usize> = HashMap::new();
@@ -34,9 +34,9 @@ pub(super) fn places(graphs: &[Graph]) -> HashSet<Hash> {
         .collect()
 }
 
-/// Draws lineages from results to inputs. An object has one place, which its id leads to; where it comes again it is
-/// a link to there. Of many images the first few are shown. In a page of a live registry, ids are links to the page of
-/// an object.
+/// Draws lineages from results to inputs. An object has one place, to which its id links; further occurrences
+/// are links to that place. Only the first few images are listed. In a page of a live registry, ids link to the
+/// page of the object.
 pub(crate) fn tree(graphs: &[Graph], direction: Direction, served: bool) -> String {
     let mut tree = Tree { served, ..Tree::default() };
     for graph in graphs {
@@ -123,7 +123,7 @@ impl Tree<'_> {
     }
 }
 
-/// The part that an object plays, where its kind does not say it.
+/// The role of an object, if it is not clear from its kind.
 fn part(node: &Node, role: Option<&str>) -> String {
     let role = role.filter(|role| !role.is_empty() && *role != node.kind.name() && *role != MADE);
     role.map(|role| format!("<i>{}:</i> ", escape(role))).unwrap_or_default()

@@ -1,6 +1,6 @@
-//! A report: one page that holds everything, fetches nothing, and says of every number where it is from.
+//! A report: one self-contained page that shows the source of every number.
 //!
-//! The same records make the same bytes: there is no clock in it but the recorded times.
+//! The same records give the same bytes: all times are recorded ones.
 
 mod gallery;
 mod gather;
@@ -21,22 +21,22 @@ pub(crate) use html::{HtmlWriter, SCRIPT, TableContext, served, style};
 pub(crate) use lineage::tree;
 pub(crate) use withdrawn::{notice, withheld};
 
-/// Why there is no report.
+/// Why a report cannot be made.
 #[derive(Debug, thiserror::Error)]
 pub enum PageError {
     /// The registry.
     #[error(transparent)]
     Registry(#[from] RegistryError),
-    /// Models that cannot be compared, or the like.
+    /// Models that are not comparable, and similar errors.
     #[error(transparent)]
     Run(#[from] RunError),
-    /// Something that would have to be compared, and so recorded, first.
+    /// A run or predictions that no recorded comparison contains.
     #[error("`{0}` is not part of any comparison yet; compute one with `reg report` or `reg compare`")]
     NotCompared(String),
-    /// Something that is no result.
+    /// A record that a report cannot show.
     #[error("`{text}` is a {kind}; a report shows studies, runs, predictions, tables and data sets")]
     NotReported {
-        /// As it was written.
+        /// The user's text.
         text: String,
         /// Its kind.
         kind: String,
@@ -49,16 +49,16 @@ impl From<IndexError> for PageError {
     }
 }
 
-/// Makes the page.
+/// Makes the report.
 ///
-/// Runs and predictions that are asked for are compared, and the comparison is recorded as `reg compare` does.
+/// Requested runs and predictions are compared, and the comparison is recorded as by `reg compare`.
 pub fn report(registry: &Registry, request: &ReportRequest, stamp: &Stamp) -> Result<String, PageError> {
     let material = gather::gather(registry, request, Some(stamp))?;
     let (title, body) = composed(registry, request, &material, false)?;
     Ok(html::alone(&title, &body))
 }
 
-/// The title and the body of the page on one table or data set, of which everything is recorded: nothing is written.
+/// The title and the body of a page about one table or data set that is recorded already: nothing is written.
 pub(crate) fn recorded(registry: &Registry, id: &Hash) -> Result<(String, String), PageError> {
     let request =
         ReportRequest { ids: vec![id.to_string()], options: CompareOptions::default(), title: None };

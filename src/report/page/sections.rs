@@ -1,4 +1,4 @@
-//! The sections of a report, from the data to what must be borne in mind.
+//! The sections of a report, from the data to the limitations.
 
 use super::PageError;
 use super::gather::{Counted, Material, ReportSection, ReportedRun, StudyProgress};
@@ -10,7 +10,7 @@ use crate::report::svg::{self, escape};
 use crate::report::{Cell, Column, ReportTable, dataset, details, features, results, thousands, uncertainty};
 use crate::runs::study::{State, StudyRunStatus};
 
-/// What was asked: data, splits, models.
+/// The request: data, splits, models.
 pub(super) fn asked(
     page: &mut HtmlWriter,
     material: &Material,
@@ -68,7 +68,7 @@ fn done(status: &[StudyRunStatus]) -> usize {
     status.iter().filter(|run| matches!(run.state, State::Done { .. })).count()
 }
 
-/// What each model of a section is and how it was trained, with its runs.
+/// The models of a section, their settings and their runs.
 fn models(
     material: &Material,
     section: &ReportSection,
@@ -104,7 +104,7 @@ fn models(
             Cell::Integer(spec.training.batch.into()),
             Cell::Text(spec.training.lr.to_string()),
             Cell::Integer(spec.training.epochs.into()),
-            // No thousands in what is no count.
+            // Without separators, because a seed is not a count.
             Cell::Text(spec.seed.to_string()),
             Cell::Integer(model.predictions.len() as u64),
             Cell::Integer(run.run.parameters),
@@ -233,7 +233,7 @@ pub(super) fn results(page: &mut HtmlWriter, section: &ReportSection, key: &str)
     }
 }
 
-/// Figures with ids that no other section has.
+/// Figures with ids that are unique on the page.
 fn keyed(mut figures: Vec<svg::Figure>, key: &str) -> Vec<svg::Figure> {
     for (place, figure) in figures.iter_mut().enumerate() {
         figure.key = format!("{key}-{place}-{}", figure.key);
@@ -278,7 +278,7 @@ pub(super) fn training(page: &mut HtmlWriter, material: &Material) {
             Cell::Number { value: Some(run.run.val_loss), decimals: 4 },
             Cell::Text(format!("{:?}, {} threads", run.spec.device, run.spec.threads).to_lowercase()),
             execution.map_or(Cell::Empty, |e| Cell::Number { value: Some(e.seconds / 60.0), decimals: 1 }),
-            // To the minute.
+            // Shown to the minute.
             text(
                 execution
                     .map(|e| e.started.get(..16).unwrap_or(&e.started))
@@ -312,7 +312,7 @@ pub(super) fn features(page: &mut HtmlWriter, material: &Material) {
     }
 }
 
-/// What is undefined, not comparable, odd or missing.
+/// Undefined values, non-comparable inputs, anomalies and missing results.
 pub(super) fn cautions(
     page: &mut HtmlWriter,
     material: &Material,
@@ -332,7 +332,7 @@ pub(super) fn cautions(
             let name = &model.name;
             for label in &model.labels {
                 for (fold, positives) in label.positives.iter().enumerate() {
-                    // A fold that a model does not have is no undefined one.
+                    // A fold that a model does not have does not count as undefined.
                     let images = model.images.get(fold).copied().unwrap_or(0);
                     if label.auc.folds.get(fold).copied().flatten().is_some() || images == 0 {
                         continue;

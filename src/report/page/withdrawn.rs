@@ -1,4 +1,4 @@
-//! What a page says, and does not show, of withdrawn data.
+//! Withdrawn data on a page: notices, and images that are not shown.
 
 use super::html::HtmlWriter;
 use crate::hash::Hash;
@@ -6,7 +6,7 @@ use crate::lineage::Marks;
 use crate::registry::{Registry, RegistryError};
 use crate::report::svg::escape;
 
-/// Says which of these records contain withdrawn data; nothing where none does.
+/// Lists the records that contain withdrawn data; nothing if there are none.
 pub(crate) fn notice(
     page: &mut HtmlWriter,
     registry: &Registry,
@@ -27,7 +27,7 @@ pub(crate) fn notice(
     Ok(())
 }
 
-/// Why an image must not be shown; none where it may be.
+/// Why an image must not be shown; `None` if it may be.
 pub(crate) fn withheld(registry: &Registry, object: &Hash) -> Result<Option<String>, RegistryError> {
     let withdrawn = registry.withdrawn(&registry.view()?)?;
     let found = withdrawn.of_file(object).or_else(|| withdrawn.gone(object));

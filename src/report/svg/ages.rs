@@ -11,7 +11,7 @@ const BOTTOM: f64 = 226.0;
 const LEFT: f64 = 60.0;
 const RIGHT: f64 = 16.0;
 
-/// Draws the images of every two years of age as bars, with mean and standard deviation above them.
+/// Draws the number of images for every two years of age as bars, with mean and standard deviation above them.
 pub fn ages(age: &AgeStatistics) -> Figure {
     let mut canvas = Canvas::default();
     let most = age.histogram.iter().map(|bin| bin.images).max().unwrap_or(0);

@@ -1,4 +1,4 @@
-//! Learning curves: the losses of a run, epoch by epoch.
+//! Learning curves: the losses of a run by epoch.
 
 use super::scale::AxisScale;
 use super::{Anchor, Canvas, Figure, fitted, key, series_class};
@@ -9,10 +9,10 @@ const TOP: f64 = 48.0;
 const BOTTOM: f64 = 218.0;
 const LEFT: f64 = 52.0;
 const RIGHT: f64 = 12.0;
-/// Epochs above which single ones are not marked.
+/// With more epochs, single epochs are not marked.
 const MARKED: usize = 40;
 
-/// Draws the loss on training and on validation images over the epochs, and marks the epoch that was kept.
+/// Draws the training and validation loss by epoch, and marks the selected epoch.
 pub fn learning(run: &str, epochs: &[EpochLog]) -> Figure {
     let mut canvas = Canvas::default();
     canvas.text("head", Anchor::Start, [LEFT, 17.0], &fitted(run, WIDTH - LEFT - RIGHT));
@@ -23,7 +23,7 @@ pub fn learning(run: &str, epochs: &[EpochLog]) -> Figure {
     let (low, high) = if epochs.is_empty() { (0.0, 1.0) } else { (low, high) };
     let last = epochs.last().map_or(1, |epoch| epoch.epoch);
     let y = AxisScale::round(low, high, 5, [BOTTOM, TOP]);
-    // Epochs are whole: no tick lies between two, and one alone stands in the middle.
+    // Epochs are whole numbers: no tick is between two, and a single epoch is centred.
     let x = |epoch: u32| match last {
         0 | 1 => (LEFT + WIDTH - RIGHT) / 2.0,
         _ => LEFT + 8.0 + f64::from(epoch - 1) / f64::from(last - 1) * (WIDTH - RIGHT - LEFT - 16.0),

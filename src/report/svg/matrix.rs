@@ -9,13 +9,13 @@ use crate::records::Comparison;
 const CELL: [f64; 2] = [58.0, 34.0];
 const LONGEST_NAME: f64 = 200.0;
 
-/// Draws the matrix of Spearman's rank correlations, each number on a ground that is the darker the further it is
-/// from zero, so that nobody need tell colours apart.
+/// Draws the matrix of Spearman's rank correlations. The background of a number is darker the further it is
+/// from zero, so that the figure can be read without colours.
 pub fn spearman(comparison: &Comparison) -> Figure {
     let names: Vec<&str> = comparison.models.iter().map(|model| model.name.as_str()).collect();
     let wide = names.iter().map(|name| text_width(name)).fold(30.0, f64::max).min(LONGEST_NAME);
     let left = wide + 14.0;
-    // Names above lean to the right by 45 degrees where they are wider than their column.
+    // Column names are rotated by 45 degrees if they are wider than their column.
     let leaning = wide > CELL[0] - 6.0;
     let top = if leaning { wide * 0.72 + 16.0 } else { 24.0 };
     let mut canvas = Canvas::default();

@@ -1,11 +1,11 @@
-//! Figures as SVG: a title and a description for those who do not see them, light and dark, the same bytes for
+//! Figures as SVG: with title and description for screen readers, light and dark mode, and the same bytes for
 //! the same numbers.
 //!
-//! They are written directly. Plotters' SVG backend was tried and not kept: it rounds to whole pixels, so that a
-//! curve is a staircase; it puts colours into attributes, which a page cannot change for the dark or for print; it
-//! has no title or description; and its one small chart takes five times the bytes.
+//! They are written directly. Plotters' SVG backend was tried and rejected: it rounds to whole pixels, so a
+//! curve becomes a staircase; it writes colours as attributes, which a page cannot change for dark mode or
+//! print; it has no title or description; and a small chart takes five times as many bytes.
 //!
-//! No figure tells its series apart by colour alone: each has a mark of its own, and the matrix its numbers.
+//! Series are never distinguished by colour alone: each has its own marker, and the matrix has numbers.
 
 mod ages;
 mod learning;
@@ -34,11 +34,11 @@ use crate::runs::RocCurve;
 /// A figure.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Figure {
-    /// What it is called in an id of a page and in a file's name: letters, digits, `-` and `_`.
+    /// Name in element ids and file names: letters, digits, `-` and `_`.
     pub key: String,
-    /// What it shows, in a few words.
+    /// Title in a few words.
     pub title: String,
-    /// What can be seen in it, in sentences.
+    /// Description in sentences.
     pub description: String,
     width: f64,
     height: f64,
@@ -46,19 +46,19 @@ pub struct Figure {
 }
 
 impl Figure {
-    /// A file of its own: with its style and a ground.
+    /// As a standalone file with style and background.
     pub fn file(&self) -> String {
         let ground =
             format!("<style>{}</style><rect class=\"ground\" width=\"100%\" height=\"100%\"/>", style());
         self.svg("xmlns=\"http://www.w3.org/2000/svg\" ", &ground) + "\n"
     }
 
-    /// A piece of a page that has [`style`] among its own.
+    /// As part of a page that includes [`style`].
     pub fn inline(&self) -> String {
         self.svg("", "")
     }
 
-    /// Says below the figure, and first in its description, that it must not be read as it stands.
+    /// Adds a warning below the figure and at the start of its description.
     fn warn(&mut self, why: &str) {
         let mut canvas = Canvas { out: std::mem::take(&mut self.body) };
         let text = format!("{NOT_COMPARABLE}: {why}");
@@ -80,8 +80,8 @@ impl Figure {
     }
 }
 
-/// The figures of a comparison: figure 5, the Spearman matrix, and the ROC curves of each label. Where the models
-/// cannot be compared, each says so.
+/// The figures of a comparison: figure 5, the Spearman matrix, and the ROC curves of each label. If the models
+/// are not comparable, each figure has a warning.
 pub fn comparison(comparison: &Comparison, curves: &[RocCurve]) -> Vec<Figure> {
     let labels = results::labels(comparison);
     let rocs = labels.map(|label| roc(label, &roc::curves(comparison, label, curves)));
@@ -93,7 +93,7 @@ pub fn comparison(comparison: &Comparison, curves: &[RocCurve]) -> Vec<Figure> {
     figures
 }
 
-/// Text for the inside of an element or a quoted attribute, of HTML as of XML.
+/// Escapes text for the content of an element or a quoted attribute, in HTML and XML.
 pub(crate) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in one_line(text).chars() {
@@ -103,7 +103,7 @@ pub(crate) fn escape(text: &str) -> String {
             '>' => escaped += "&gt;",
             '"' => escaped += "&quot;",
             '\'' => escaped += "&#39;",
-            // No characters of XML.
+            // These are not XML characters.
             '\u{fffe}' | '\u{ffff}' => escaped.push(char::REPLACEMENT_CHARACTER),
             c => escaped.push(c),
         }
@@ -111,12 +111,12 @@ pub(crate) fn escape(text: &str) -> String {
     escaped
 }
 
-/// A name as a key: what is no letter, digit, `-` or `_` becomes `-`.
+/// A name as a key: characters other than letters, digits, `-` and `_` become `-`.
 pub fn key(name: &str) -> String {
     name.chars().map(|c| if c.is_ascii_alphanumeric() || c == '_' { c } else { '-' }).collect()
 }
 
-/// Where a text begins, ends or has its middle.
+/// Which point of a text is at its position: start, middle or end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Anchor {
     Start,
@@ -124,7 +124,7 @@ enum Anchor {
     End,
 }
 
-/// Elements one upon the other.
+/// Elements in drawing order.
 #[derive(Default)]
 struct Canvas {
     out: String,
@@ -144,12 +144,12 @@ impl Canvas {
         );
     }
 
-    /// `class` is empty or what a text is besides a text.
+    /// `class` is empty or the additional classes of the text.
     fn text(&mut self, class: &str, anchor: Anchor, at: [f64; 2], text: &str) {
         self.turned(class, anchor, at, 0.0, text);
     }
 
-    /// A text that is turned by degrees around where it stands.
+    /// A text rotated by degrees around its position.
     fn turned(&mut self, class: &str, anchor: Anchor, at: [f64; 2], degrees: f64, text: &str) {
         let [x, y] = at.map(number);
         let _ = write!(self.out, "<text");
@@ -175,7 +175,7 @@ impl Canvas {
         let _ = write!(self.out, "<path class=\"{class}\" d=\"{}\"/>", steps(points));
     }
 
-    /// The mark of a series. Each of eight has its own shape and colour; the next eight have other pairs.
+    /// The marker of a series. Eight series have different shapes and colours; the next eight have other pairs.
     fn mark(&mut self, series: usize, at: [f64; 2]) {
         let [x, y] = at;
         let class = format!("mark {}", series_class(series));
@@ -199,7 +199,7 @@ impl Canvas {
         let _ = write!(self.out, "<path class=\"{class}\" d=\"{}Z\"/>", steps(&around(corners)));
     }
 
-    /// Names of series beside their marks, in lines that are as long as `width` allows; returns their height.
+    /// The names of the series with their markers, wrapped to `width`; returns the height.
     fn legend(&mut self, at: [f64; 2], width: f64, names: &[String]) -> f64 {
         const LINE: f64 = 18.0;
         let (mut x, mut y) = (at[0], at[1] + LINE / 2.0);
@@ -221,10 +221,10 @@ impl Canvas {
     }
 }
 
-/// Marks and colours of their own.
+/// Number of different markers and colours.
 const SERIES: usize = 8;
 
-/// The class that gives a series its colour.
+/// The class that sets the colour of a series.
 fn series_class(series: usize) -> String {
     format!("s{}", (series + series / SERIES) % SERIES)
 }
@@ -245,7 +245,7 @@ fn number(value: f64) -> String {
     if text == "-0" { "0".to_owned() } else { text.to_owned() }
 }
 
-/// Pixels that a text takes in figures, about: which font a reader has is not known.
+/// Approximate width of a text in pixels: the reader's font is unknown.
 fn text_width(text: &str) -> f64 {
     let of = |c: char| match c {
         'i' | 'j' | 'l' | 'I' | '.' | ',' | ':' | '\'' | '|' | ' ' => 0.3,
@@ -258,7 +258,7 @@ fn text_width(text: &str) -> f64 {
     12.0 * text.chars().map(of).sum::<f64>()
 }
 
-/// A text that takes no more than so many pixels; what is cut off shows as `…`.
+/// A text shortened to a width in pixels; `…` replaces the rest.
 fn fitted(text: &str, width: f64) -> String {
     if text_width(text) <= width {
         return text.to_owned();
@@ -270,9 +270,9 @@ fn fitted(text: &str, width: f64) -> String {
     kept + "…"
 }
 
-/// A number of a figure; `n/a` where there is none.
+/// A number in a figure; `n/a` if undefined.
 fn shown(value: Option<f64>, decimals: usize) -> String {
-    // A hyphen is no minus sign.
+    // A hyphen is not a minus sign.
     value.map_or("n/a".to_owned(), |value| format!("{value:.decimals$}").replace('-', "−"))
 }
 

@@ -1,13 +1,13 @@
-//! Colours and type of the figures.
+//! Colours and fonts of the figures.
 //!
-//! Colours keep apart for the colour-blind (by lightness too) and stand out from the ground by the ratios of WCAG
-//! 2.2: 3 for lines and marks, 4.5 for text. A test computes them.
+//! Colours can be distinguished by colour-blind readers (also by lightness) and have the contrast to the
+//! background required by WCAG 2.2: 3 for lines and marks, 4.5 for text. A test computes both.
 
 use std::fmt::Write as _;
 
 use super::SERIES;
 
-/// The colours of one scheme.
+/// The colours of a colour scheme.
 pub(super) struct Scheme {
     pub(super) ground: &'static str,
     pub(super) ink: &'static str,
@@ -35,9 +35,9 @@ pub(super) const DARK: Scheme = Scheme {
     series: ["#7db4f0", "#ff9a66", "#4ecfa6", "#d99bd0", "#d8bd4a", "#c9ced6", "#6cd0e6", "#ff8fb0"],
 };
 
-/// The style sheet of the figures: light, and dark where the reader's screen is; never dark on paper.
+/// The style sheet of the figures: light, or dark if the reader's screen is; always light in print.
 ///
-/// It uses no custom properties, which programs that draw SVG outside browsers do not know.
+/// It uses no custom properties, which SVG programs other than browsers do not support.
 pub fn style() -> String {
     let shape = ".chart text{font:12px \"Helvetica Neue\",Helvetica,Arial,\"Liberation Sans\",sans-serif;font-variant-numeric:tabular-nums}.chart .head{font-size:13px;font-weight:600}.chart .axis,.chart .grid,.chart .chance,.chart .run,.chart .bar{fill:none;stroke-width:1}.chart .chance{stroke-dasharray:3 3}.chart .run{stroke-width:1.6;stroke-linejoin:round}.chart .bar{stroke-width:1.4}.chart .mark{stroke-width:.8}.chart .area{stroke:none}.chart .on-light{fill:#000}.chart .on-dark{fill:#fff}";
     format!("{shape}{}@media screen and (prefers-color-scheme:dark){{{}}}", colours(&LIGHT), colours(&DARK))
@@ -60,8 +60,8 @@ fn colours(scheme: &Scheme) -> String {
 /// Red, green and blue from 0 to 1.
 type Rgb = [f64; 3];
 
-/// The ground of a correlation and the class of the text on it: the paler the closer to zero, blue above and
-/// brown below it.
+/// The background of a correlation and the class of the text on it: paler the closer to zero, blue for positive
+/// and brown for negative values.
 pub(super) fn heatmap(value: f64) -> (String, &'static str) {
     let ends: [Rgb; 2] = match value >= 0.0 {
         true => [[0.945, 0.96, 0.98], [0.03, 0.22, 0.42]],

@@ -6,15 +6,15 @@ use crate::records::{Comparison, Spread};
 use crate::report::results::labels_by_mean;
 
 const WIDTH: f64 = 760.0;
-/// Pixels from model to model within a label.
+/// Distance between models within a label, in pixels.
 const LANE: f64 = 9.0;
 const RIGHT: f64 = 16.0;
 const LONGEST_LABEL: f64 = 180.0;
 
-/// Draws the mean AUC of each label and model as a mark, and the smallest and largest over the folds as a bar;
-/// labels in descending order of their mean over all models, then the mean over all labels.
+/// Draws the mean AUC of each label and model as a marker and the range over the folds as a bar; labels are
+/// sorted by descending mean over all models, followed by the mean over all labels.
 ///
-/// The paper draws labels from left to right; from top to bottom their names can be read.
+/// The paper arranges labels from left to right; from top to bottom their names are easier to read.
 pub fn range(comparison: &Comparison) -> Figure {
     let models = &comparison.models;
     let names: Vec<String> = models.iter().map(|model| model.name.clone()).collect();
@@ -76,7 +76,7 @@ pub fn range(comparison: &Comparison) -> Figure {
             }
             match spread.mean {
                 Some(mean) => canvas.mark(series, [x.at(mean), y]),
-                // A lane is lower than a text: the legend of the marks says whose it is.
+                // A lane is lower than a line of text; the legend of the markers identifies the model.
                 None => canvas.text(
                     &format!("quiet tiny {}", series_class(series)),
                     Anchor::Start,

@@ -11,13 +11,13 @@ use crate::stats;
 pub struct Curve {
     /// The model.
     pub name: String,
-    /// Its AUC as it is shown beside the name.
+    /// Its AUC, as shown next to the name.
     pub auc: String,
-    /// 1 - specificity and sensitivity, both ascending from 0 to 1; empty where it is undefined.
+    /// 1 - specificity and sensitivity, both ascending from 0 to 1; empty if undefined.
     pub points: Vec<[f64; 2]>,
 }
 
-/// The curves of a label, one model each: the vertical mean over the folds in which it is defined.
+/// The curves of a label, one per model: the vertical mean over the folds in which the curve is defined.
 pub(super) fn curves(comparison: &Comparison, label: &str, of_folds: &[RocCurve]) -> Vec<Curve> {
     let of_model = |model: &crate::records::ComparedModel| {
         let own = of_folds.iter().filter(|curve| curve.model == model.name && curve.label == label);
@@ -33,16 +33,16 @@ pub(super) fn curves(comparison: &Comparison, label: &str, of_folds: &[RocCurve]
     comparison.models.iter().map(of_model).collect()
 }
 
-/// Pixels a side.
+/// Length of a side in pixels.
 const SIDE: f64 = 228.0;
 const LEFT: f64 = 44.0;
 const TOP: f64 = 28.0;
-/// Pixels by which a thinned curve may differ from the whole one: less than can be seen.
+/// Maximum distance in pixels between a thinned curve and the complete one: less than is visible.
 const TOLERANCE: f64 = 0.15;
 
-/// Draws the curves of a label, one model each, over the diagonal of a model that knows nothing.
+/// Draws the curves of a label, one per model, with the diagonal of random scores.
 ///
-/// Points that lie within a sixth of a pixel of the line between others are left out.
+/// Points within a sixth of a pixel of the line between others are left out.
 pub fn roc(label: &str, curves: &[Curve]) -> Figure {
     let mut canvas = Canvas::default();
     let x = AxisScale::round(0.0, 1.0, 5, [LEFT, LEFT + SIDE]);
@@ -64,7 +64,7 @@ pub fn roc(label: &str, curves: &[Curve]) -> Figure {
             canvas.path(&format!("run {}", series_class(series)), &thinned(&points, TOLERANCE));
         }
     }
-    // Two a curve, each at another place, so that they do not cover each other; upon all lines.
+    // Two per curve, each at another position, so that they do not cover each other; above all lines.
     for (series, curve) in curves.iter().enumerate() {
         let share = (series as f64 + 1.0) / (curves.len() as f64 + 1.0);
         for [fpr, tpr] in
@@ -87,7 +87,7 @@ pub fn roc(label: &str, curves: &[Curve]) -> Figure {
     canvas.into_figure(format!("roc-{}", key(label)), format!("ROC curves, {label}"), description, size)
 }
 
-/// Where a curve crosses the line on which fpr + tpr is twice `share`.
+/// The point where a curve crosses the line on which fpr + tpr is twice `share`.
 fn crossing(points: &[[f64; 2]], share: f64) -> Option<[f64; 2]> {
     let sum = |point: &[f64; 2]| point[0] + point[1] - 2.0 * share;
     let pair = points.windows(2).find(|pair| sum(&pair[0]) <= 0.0 && sum(&pair[1]) >= 0.0)?;

@@ -1,4 +1,4 @@
-//! From quantities to pixels: scales with round ticks, and lines with no more points than can be seen.
+//! Maps quantities to pixels: scales with round ticks, and lines without invisible points.
 
 /// A linear scale.
 #[derive(Debug, Clone, PartialEq)]
@@ -9,11 +9,11 @@ pub(super) struct AxisScale {
 }
 
 impl AxisScale {
-    /// A scale from `low` to `high`, each moved outwards to a round number, with about so many ticks.
+    /// A scale from `low` to `high`, each rounded outwards, with about the given number of ticks.
     pub(super) fn round(low: f64, high: f64, ticks: usize, pixels: [f64; 2]) -> Self {
         let high = if high > low { high } else { low + 1.0 };
         let step = round_step((high - low) / ticks as f64);
-        // A thousandth of a step is no reason for one more.
+        // An excess of a thousandth of a step does not add a tick.
         let down = (low / step + 1e-3).floor() * step;
         let up = (high / step - 1e-3).ceil() * step;
         AxisScale { domain: [down, up], pixels, step }
@@ -26,7 +26,7 @@ impl AxisScale {
         from + (value - low) / (high - low) * (to - from)
     }
 
-    /// Where values are shown, and as what.
+    /// The ticks: values and their labels.
     pub(super) fn ticks(&self) -> Vec<(f64, String)> {
         let [low, high] = self.domain;
         let n = ((high - low) / self.step).round() as usize;
@@ -48,15 +48,15 @@ impl AxisScale {
 
 /// The smallest of 1, 2, 5, 10 times a power of ten that is not below `step`.
 fn round_step(step: f64) -> f64 {
-    // Read from decimal digits and not computed, so that it is the same number on every machine.
+    // Parsed from decimal digits rather than computed, so that it is the same number on every machine.
     let exponent = format!("{step:e}").split_once('e').and_then(|(_, e)| e.parse::<i32>().ok()).unwrap_or(0);
     let power: f64 = format!("1e{exponent}").parse().unwrap_or(1.0);
     let factor = [1.0, 2.0, 5.0].into_iter().find(|factor| factor * power >= step * (1.0 - 1e-9));
     factor.unwrap_or(10.0) * power
 }
 
-/// The line without the points that lie no more than `tolerance` beside what is left (Ramer, Douglas and Peucker);
-/// first and last stay.
+/// The line without the points that are within `tolerance` of the remaining line (Ramer, Douglas and Peucker);
+/// the first and the last point stay.
 pub(super) fn thinned(points: &[[f64; 2]], tolerance: f64) -> Vec<[f64; 2]> {
     if points.len() < 3 {
         return points.to_vec();
@@ -78,7 +78,7 @@ pub(super) fn thinned(points: &[[f64; 2]], tolerance: f64) -> Vec<[f64; 2]> {
     points.iter().zip(kept).filter(|(_, kept)| *kept).map(|(point, _)| *point).collect()
 }
 
-/// How far a point is from the line between two others.
+/// Distance of a point from the line between two others.
 fn distance(point: [f64; 2], a: [f64; 2], b: [f64; 2]) -> f64 {
     let along = [b[0] - a[0], b[1] - a[1]];
     let to = [point[0] - a[0], point[1] - a[1]];

@@ -4,7 +4,7 @@ use crate::dataset::statistics::{AgeBin, AgeStatistics};
 use crate::hash::{Hash, Id};
 use crate::records::{ComparedModel, EpochLog, IncomparableKind, LabelSpread, Pooling, Spread};
 
-/// As hostile as a name can be.
+/// A name with hostile characters.
 const ODD: &str = "a<script>alert(1)</script>&\"'\u{1b}";
 
 fn curve(name: &str, points: Vec<[f64; 2]>) -> Curve {
@@ -25,7 +25,7 @@ fn epochs(losses: &[f64]) -> Vec<EpochLog> {
     (1..).zip(losses).map(epoch).collect()
 }
 
-/// Every figure of this room: of the usual, the least and of odd input.
+/// All figures, for normal, minimal and unusual input.
 fn figures() -> Vec<Figure> {
     let spread = |folds: Vec<Option<f64>>| {
         let s = crate::stats::summarize(&folds);

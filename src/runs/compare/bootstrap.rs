@@ -1,9 +1,9 @@
-//! Bootstrap intervals (by patient) with replacement.
+//! Bootstrap intervals by resampling patients with replacement.
 //!
 //! Images of one patient look alike, so they are drawn together; drawing images would make intervals too
-//! narrow. One draw weighs the images of every model and fold alike, so differences are paired, and folds that
-//! share patients do not count as independent. A draw's stream is keyed by its number: the result does not
-//! depend on the number of threads.
+//! narrow. One resample weights the images of every model and fold in the same way, so differences are paired,
+//! and folds that share patients do not count as independent. The random stream of a resample depends only on
+//! its number, so the result does not depend on the number of threads.
 
 use std::collections::BTreeSet;
 
@@ -16,17 +16,17 @@ use crate::stats::{self, InOrder};
 
 const LEVEL: f64 = 0.95;
 
-/// A cell, ready to be drawn from.
+/// A cell, prepared for resampling.
 struct Sample {
-    /// Place of each image's patient.
+    /// Index of each image's patient.
     patients: Vec<u32>,
-    /// A label each.
+    /// One per label.
     labels: Vec<LabelSample>,
 }
 
 /// A label of a cell.
 struct LabelSample {
-    /// Places of the images of which it is known; none where that are all.
+    /// Indices of the images whose label is known; `None` if all are known.
     known: Option<Vec<u32>>,
     /// Their scores.
     order: InOrder,
@@ -54,7 +54,7 @@ impl LabelSample {
     }
 }
 
-/// Computes intervals of the AUC of every column and label and, where `paired`, of every difference.
+/// Computes intervals of the AUC of every column and label and, if `paired`, of every difference.
 pub(super) fn bootstrap(
     columns: &[ModelColumn],
     labels: &[String],
@@ -123,8 +123,8 @@ pub(super) fn bootstrap(
     Bootstrap { resamples, seed, level: LEVEL, patients: patients.len() as u64, rows }
 }
 
-/// The AUC of each label, a mean over the folds, and behind them the mean over the labels of a fold, then over
-/// the folds. What is not defined in a draw is left out of its means.
+/// The AUC of each label as a mean over the folds, followed by the mean over the labels of each fold, as a mean
+/// over the folds. A value that is undefined in a resample is left out of its means.
 fn values(folds: &[Sample], labels: usize, times: &[u32]) -> Vec<Option<f64>> {
     let aucs: Vec<Vec<Option<f64>>> = folds
         .iter()

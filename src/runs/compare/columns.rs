@@ -1,4 +1,4 @@
-//! The columns of a comparison: each model's scores by fold, beside the truth.
+//! The columns of a comparison: each model's scores by fold, with the true labels.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use crate::records::{Dataset, ImageRow, Manifest, Predictions};
 use crate::registry::Objects;
 use crate::runs::evaluate::truth;
 
-/// A data set, read once however many models scored it.
+/// A data set, read once for all models.
 pub(super) struct ScoredImages {
     pub(super) dataset: Dataset,
     pub(super) manifest: Manifest,
@@ -21,24 +21,24 @@ pub(super) struct FoldScores {
     pub(super) id: Id<Predictions>,
     pub(super) predictions: Predictions,
     pub(super) images: Arc<ScoredImages>,
-    /// Rows of the manifest that are scored, ascending.
+    /// The scored rows of the manifest, ascending.
     pub(super) rows: Vec<u32>,
-    /// What `scores` and `truth` are by.
+    /// Labels of `scores` and `truth`.
     pub(super) labels: Vec<String>,
     /// `[labels, images]`.
     pub(super) scores: Vec<Vec<f64>>,
-    /// `[labels, images]`: which images have the label; none where that is missing.
+    /// `[labels, images]`: whether an image has the label; `None` if the label is missing.
     pub(super) truth: Vec<Vec<Option<bool>>>,
 }
 
-/// The scores of a label on the images of which it is known, and whether they have it.
+/// The scores of a label on the images whose label is known, and whether the images have the label.
 pub(super) struct KnownLabels {
     pub(super) scores: Vec<f64>,
     pub(super) truth: Vec<bool>,
 }
 
 impl KnownLabels {
-    /// How many of the images have the label.
+    /// Number of images with the label.
     pub(super) fn positives(&self) -> u64 {
         self.truth.iter().filter(|positive| **positive).count() as u64
     }
@@ -56,25 +56,26 @@ impl FoldScores {
         self.rows.iter().map(|row| &self.images.manifest.rows[*row as usize])
     }
 
-    /// What a label is judged by: images of which it is missing are left out.
+    /// The scores and labels with which a label is evaluated: images whose label is missing are left out.
     pub(super) fn known(&self, label: usize) -> KnownLabels {
         self.known_of(label, 0..self.rows.len())
     }
 
-    /// The same of some of the images, by their places among `rows`.
+    /// The same for some of the images, given by their indices in `rows`.
     pub(super) fn known_of(&self, label: usize, places: impl Iterator<Item = usize>) -> KnownLabels {
         let (scores, truth) = (&self.scores[label], &self.truth[label]);
         let (scores, truth) = places.filter_map(|place| Some((scores[place], truth[place]?))).unzip();
         KnownLabels { scores, truth }
     }
 
-    /// Images of which a label is missing.
+    /// Number of images whose label is missing.
     pub(super) fn missing(&self, label: usize) -> u64 {
         self.truth[label].iter().filter(|truth| truth.is_none()).count() as u64
     }
 
-    /// Where the data set of another cell holds each of the images: of the same source, name, file, patient and
-    /// labels. A data set without withdrawn images, or one of a CSV with other line ends, has rows of its own.
+    /// For each image, its row in the data set of another cell, which must have the same source, name, file,
+    /// patient and labels. Data sets can number rows differently, for example after a withdrawal, or if the CSV
+    /// has other line ends.
     pub(super) fn rows_in(&self, other: &FoldScores) -> Vec<Option<u32>> {
         if self.predictions.dataset == other.predictions.dataset {
             return self.rows.iter().copied().map(Some).collect();
@@ -94,7 +95,7 @@ impl FoldScores {
         self.image_rows().map(place).collect()
     }
 
-    /// The cell by these labels alone, each of which it must have.
+    /// Restricts the cell to these labels, all of which it must have.
     fn select(&mut self, labels: &[String]) {
         let place = |label| self.labels.iter().position(|own| own == label).expect("labels were checked");
         let places: Vec<usize> = labels.iter().map(place).collect();
@@ -103,7 +104,7 @@ impl FoldScores {
         self.labels = labels.to_vec();
     }
 
-    /// The cell on those of its images that are in `rows` of the data set of another.
+    /// The cell restricted to the images in `rows` of the data set of another cell.
     fn restrict(&self, rows: &HashSet<u32>, other: &FoldScores) -> FoldScores {
         fn pick<T: Copy>(values: &[T], kept: &[usize]) -> Vec<T> {
             kept.iter().map(|place| values[*place]).collect()
@@ -141,7 +142,7 @@ pub(super) fn columns(
         });
         let fold = predictions.fold;
         match columns[place].folds.get(&fold) {
-            // The same predictions named twice are one.
+            // The same predictions given twice count once.
             Some(cell) if cell.id == id => continue,
             Some(_) => {
                 let a = owners.remove(&(place, fold)).unwrap_or_default();
@@ -186,7 +187,7 @@ pub(super) fn cell(
     })
 }
 
-/// What messages call a fold.
+/// The name of a fold in messages.
 pub(super) fn fold_name(fold: Option<u32>) -> String {
     fold.map_or("no fold".to_owned(), |fold| format!("fold {fold}"))
 }
@@ -201,12 +202,13 @@ pub(super) fn shared_labels(columns: &[ModelColumn]) -> Vec<String> {
     labels
 }
 
-/// Keeps these labels of every cell, in this order.
+/// Restricts every cell to these labels, in this order.
 pub(super) fn select(columns: &mut [ModelColumn], labels: &[String]) {
     columns.iter_mut().flat_map(|column| column.folds.values_mut()).for_each(|cell| cell.select(labels));
 }
 
-/// The columns on the folds and images that all of them scored: what paired figures can be computed of.
+/// The columns restricted to the folds and images that all of them scored: paired statistics are computed from
+/// these.
 pub(super) fn common(columns: &[ModelColumn]) -> Vec<ModelColumn> {
     let mut common = columns.to_vec();
     let folds: Vec<Option<u32>> = columns[0].folds.keys().copied().collect();
@@ -233,7 +235,7 @@ pub(super) fn common(columns: &[ModelColumn]) -> Vec<ModelColumn> {
     common
 }
 
-/// Whether two cells are of the same images.
+/// Whether two cells have the same images.
 pub(super) fn same_images(a: &FoldScores, b: &FoldScores) -> bool {
     let mut rows = a.rows.iter().copied().map(Some);
     a.rows.len() == b.rows.len() && b.rows_in(a).into_iter().all(|row| rows.next() == Some(row))

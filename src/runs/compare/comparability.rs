@@ -1,9 +1,9 @@
-//! What makes models incomparable: a column of things that do not belong together, other images, other labels,
-//! patients that a model has seen before.
+//! Checks whether models are comparable: the folds of a column must belong together, and columns must have the
+//! same images and labels and no patients that a model has seen in training.
 //!
-//! Such differences are the size of what is to be compared, which is the point of the paper. So they are
-//! looked for in the lineage, whatever the names say, and refused unless somebody insists; then the table
-//! itself says what is wrong with it.
+//! The effect of such differences is as large as the differences to be measured, which is a main point of the
+//! paper. So they are looked for in the lineage, whatever the names are, and refused unless the user insists;
+//! then the table itself has the reasons.
 
 use std::collections::{BTreeSet, HashSet};
 
@@ -18,7 +18,7 @@ use crate::records::{
 use crate::registry::Objects;
 use crate::runs::weights::learnt_before;
 
-/// Everything that speaks against a comparison.
+/// All reasons why columns are not comparable.
 pub(super) fn check(objects: &dyn Objects, columns: &[ModelColumn]) -> Result<Vec<Incomparable>, RunError> {
     let mut incomparable = Vec::new();
     let Some((a, rest)) = columns.split_first() else { return Ok(incomparable) };
@@ -50,8 +50,8 @@ pub(super) fn check(objects: &dyn Objects, columns: &[ModelColumn]) -> Result<Ve
     Ok(incomparable)
 }
 
-/// In which way the folds of a column are no folds of one experiment: of one data set and split, scored by one
-/// kind of tool, trained with the same settings. A mean over anything else is a number of nothing.
+/// Why the folds of a column are not folds of one experiment: one data set and split, scored by one kind of
+/// tool, trained with the same settings. A mean over anything else has no meaning.
 fn mixed(objects: &dyn Objects, column: &ModelColumn) -> Result<Option<String>, RunError> {
     let mut cells = column.folds.iter();
     let Some((first, a)) = cells.next() else { return Ok(None) };
@@ -93,8 +93,8 @@ fn differing(what: &str, a: Option<u32>, x: String, b: Option<u32>, y: String) -
     format!("{what} {x} on {}, and {y} on {}", fold_name(a), fold_name(b))
 }
 
-/// The first setting in which two trainings differ, and both its values. Folds of one experiment differ in their
-/// fold and may in their seed; threads, kind of device and code change bits, but not what is trained.
+/// The first setting in which two trainings differ, and both values. Folds of one experiment have different
+/// folds and may have different seeds; threads, device kind and code change bits, but not the experiment.
 pub(in crate::runs) fn different_settings(a: &Spec, b: &Spec) -> Option<(String, String, String)> {
     let b = Spec {
         fold: a.fold,
@@ -125,9 +125,9 @@ fn first_difference(path: &str, a: &Value, b: &Value) -> Option<(String, String,
     }
 }
 
-/// In which way two models scored different images.
+/// The difference between the scored images of two models.
 fn different_images(a: &FoldScores, b: &FoldScores) -> Option<String> {
-    // What another tool scored has no subset where none was named; then the images speak.
+    // Another tool's scores can lack a subset; then the images decide.
     let (x, y) = (a.predictions.subset, b.predictions.subset);
     if let (Some(x), Some(y)) = (x, y)
         && x != y
@@ -142,7 +142,7 @@ fn different_images(a: &FoldScores, b: &FoldScores) -> Option<String> {
     Some(format!("{} and {} images, {shared} of them the same", a.rows.len(), b.rows.len()))
 }
 
-/// Where models score different labels, which ones.
+/// The labels that not all models score.
 pub(super) fn different_labels(columns: &[ModelColumn]) -> Option<Incomparable> {
     let cells: Vec<(&ModelColumn, &FoldScores)> =
         columns.iter().flat_map(|column| column.folds.values().map(move |cell| (column, cell))).collect();
@@ -159,7 +159,7 @@ pub(super) fn different_labels(columns: &[ModelColumn]) -> Option<Incomparable> 
     Some(Incomparable { kind: IncomparableKind::DifferentLabels, why })
 }
 
-/// The patients, each with the source of its number, of some images.
+/// The patients of some images, each with its source.
 type Patients = HashSet<(String, PatientId)>;
 
 fn patients<'a>(cell: &'a FoldScores, rows: impl Iterator<Item = u32> + 'a) -> Patients {
@@ -168,9 +168,10 @@ fn patients<'a>(cell: &'a FoldScores, rows: impl Iterator<Item = u32> + 'a) -> P
     rows.map(|row| (images.dataset.source.clone(), patient(row))).collect()
 }
 
-/// Models that were trained or selected on patients whose images one of them is evaluated by.
+/// Models that were trained or selected on patients of the images that another one is evaluated on.
 ///
-/// Cells of one fold stand beside each other; where the folds differ, every cell stands beside every other.
+/// Cells of the same fold are compared with each other; if the folds differ, every cell is compared with every
+/// other.
 fn leaks(
     objects: &dyn Objects,
     columns: &[ModelColumn],
@@ -204,8 +205,9 @@ fn leaks(
     Ok(())
 }
 
-/// The patients that a run was trained and selected on, and those whose weights it began with; `None` for another
-/// tool's scores, of which nobody knows. Validation images that are themselves what is evaluated do not count as seen.
+/// The patients on which a run, and the runs from which its initial weights come, were trained and selected;
+/// `None` for another tool's scores, for which this is unknown. If the evaluated images are the validation
+/// images, these do not count as seen.
 fn seen_patients(objects: &dyn Objects, cell: &FoldScores) -> Result<Option<Patients>, RunError> {
     let ScoreSource::Run { run, .. } = cell.predictions.source else { return Ok(None) };
     let own: &[Subset] = match cell.predictions.subset {
@@ -233,7 +235,7 @@ fn seen_patients(objects: &dyn Objects, cell: &FoldScores) -> Result<Option<Pati
     Ok(Some(seen))
 }
 
-/// Published numbers that are not of the images that the columns are evaluated by.
+/// Published numbers that were not computed on the images of the columns.
 pub(super) fn published(
     objects: &dyn Objects,
     columns: &[ModelColumn],

@@ -1,5 +1,5 @@
-//! The ROC curves behind a comparison. They follow from the predictions that it names, so they are computed
-//! where somebody asks for them and not recorded a second time.
+//! The ROC curves of a comparison. They follow from its predictions, so they are computed when needed and not
+//! recorded.
 
 use rayon::prelude::*;
 
@@ -15,18 +15,18 @@ pub struct RocCurve {
     pub model: String,
     /// Label.
     pub label: String,
-    /// Fold; none where scores belong to none.
+    /// Fold; `None` for scores outside of a fold.
     pub fold: Option<u32>,
     /// 1 - specificity, ascending from 0 to 1.
     pub fpr: Vec<f64>,
     /// Sensitivity, ascending from 0 to 1.
     pub tpr: Vec<f64>,
-    /// Scores from which on an image is called positive; none for the first point, where none is.
+    /// Scores from which on an image counts as positive; `None` for the first point, at which no image does.
     pub thresholds: Vec<Option<f64>>,
 }
 
-/// Computes the curve of each model, label and fold of a comparison, its corners alone: points on a straight line
-/// between two others are left out. A label without both classes has none.
+/// Computes the curve of each model, label and fold of a comparison, reduced to its corners: points on a
+/// straight line between two others are left out. A label without both classes has no curve.
 pub fn roc_curves(objects: &dyn Objects, comparison: &Comparison) -> Result<Vec<RocCurve>, RunError> {
     let mut curves = Vec::new();
     for model in &comparison.models {
@@ -55,7 +55,7 @@ pub fn roc_curves(objects: &dyn Objects, comparison: &Comparison) -> Result<Vec<
     Ok(curves)
 }
 
-/// Points at which the curve turns from up to right or back: most neighbours differ in one class only.
+/// The points at which the curve turns: most neighbouring scores are of the same class.
 fn corners(roc: &stats::Roc) -> Vec<usize> {
     let straight = |i: usize| {
         let same = |values: &[f64]| values[i - 1] == values[i] && values[i] == values[i + 1];

@@ -10,7 +10,7 @@ use crate::records::{ComparedModel, DelongRow, LabelSpread, Pooling, ResampledRo
 use crate::registry::Objects;
 use crate::stats::{self, Placements};
 
-/// A fold that not every model has is undefined there.
+/// Evaluates a column. The AUCs are undefined in folds that the model does not have.
 pub(super) fn evaluate(column: &ModelColumn, folds: &[Option<u32>], labels: &[String]) -> ComparedModel {
     let cells: Vec<Option<&FoldScores>> = folds.iter().map(|fold| column.folds.get(fold)).collect();
     let each = labels.iter().enumerate().map(|(i, label)| {
@@ -47,7 +47,7 @@ pub(super) fn evaluate(column: &ModelColumn, folds: &[Option<u32>], labels: &[St
     }
 }
 
-/// What a quantity does over the folds.
+/// Summarizes a quantity over the folds.
 pub(in crate::runs) fn spread(values: Vec<Option<f64>>) -> Spread {
     let summary = stats::summarize(&values);
     Spread {
@@ -60,7 +60,8 @@ pub(in crate::runs) fn spread(values: Vec<Option<f64>>) -> Spread {
     }
 }
 
-/// Spearman's rank correlation of every pair of columns over the images of a fold, then averaged.
+/// Spearman's rank correlation of every pair of columns for each cell (a label of a fold, or all labels of a
+/// fold), averaged over all cells in which it is defined.
 pub(super) fn spearman(columns: &[ModelColumn], labels: usize, pooling: Pooling) -> Vec<Vec<Option<f64>>> {
     let folds = columns[0].folds.keys();
     let cells: Vec<(Option<u32>, Option<usize>)> = match pooling {
@@ -88,8 +89,8 @@ pub(super) fn spearman(columns: &[ModelColumn], labels: usize, pooling: Pooling)
     (0..n).map(|i| (0..n).map(|j| mean(i, j)).collect()).collect()
 }
 
-/// Every pair of columns, by label, then fold. Ranking the scores is nearly all of the work, so each model
-/// is ranked once a cell.
+/// Compares every pair of columns, by label, then fold. Ranking the scores takes nearly all of the time, so
+/// each model is ranked once per cell.
 pub(super) fn delong(columns: &[ModelColumn], labels: &[String]) -> Vec<DelongRow> {
     let folds = || columns[0].folds.keys().copied();
     let cells: Vec<(usize, Option<u32>)> =
@@ -121,7 +122,7 @@ pub(super) fn delong(columns: &[ModelColumn], labels: &[String]) -> Vec<DelongRo
         rows
     };
     let mut rows: Vec<DelongRow> = cells.par_iter().flat_map_iter(of_cell).collect();
-    // Many labels are many tests: of each pair and fold, they are one family.
+    // Many labels mean many tests: those of one pair and fold form a family.
     let families: BTreeSet<_> = rows.iter().map(|row| (row.a.clone(), row.b.clone(), row.fold)).collect();
     for (a, b, fold) in families {
         let family: Vec<usize> =
@@ -134,8 +135,8 @@ pub(super) fn delong(columns: &[ModelColumn], labels: &[String]) -> Vec<DelongRo
     rows
 }
 
-/// The corrected resampled t-test of every pair of columns, by label and for their mean; nothing where there are
-/// fewer than two folds, or scores that belong to no split.
+/// The corrected resampled t-test of every pair of columns, for each label and for the mean; empty for fewer
+/// than two folds, or for scores without a split.
 pub(super) fn resampled(
     objects: &dyn Objects,
     columns: &[ModelColumn],

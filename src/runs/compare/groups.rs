@@ -1,4 +1,4 @@
-//! AUCs within groups of patients: a mean over all may hide for whom a model fails.
+//! AUCs within patient groups: an overall AUC can hide a group for which a model fails.
 
 use std::collections::BTreeMap;
 
@@ -48,7 +48,7 @@ fn of_cell(by: GroupBy, model: &str, fold: Option<u32>, cell: &FoldScores) -> Ve
     rows
 }
 
-/// The group of an image: its place among the groups, and its name.
+/// The group of an image: its position among the groups, and its name.
 fn group(by: GroupBy, row: &ImageRow) -> (u32, String) {
     const LAST: u32 = u32::MAX;
     let unknown = (LAST, "unknown".to_owned());

@@ -1,4 +1,5 @@
-//! Figures beside the AUC: average precision, a threshold chosen on validation images, calibration.
+//! Metrics besides the AUC: average precision, sensitivity and specificity at a threshold chosen on validation
+//! images, calibration.
 
 use rayon::prelude::*;
 
@@ -13,16 +14,16 @@ use crate::stats;
 /// Bins of the expected calibration error.
 const BINS: usize = 10;
 
-/// Where the predictions are that thresholds are chosen on.
+/// Where to look for the predictions on which thresholds are chosen.
 #[derive(Clone, Copy)]
 pub(super) enum Validation<'a> {
-    /// Wherever the registry has them.
+    /// Anywhere in the registry.
     In(&'a Registry, &'a View),
     /// Among these.
     Among(&'a [Id<Predictions>]),
 }
 
-/// The figures of a column, and the validation predictions that its thresholds were chosen on.
+/// The metrics of a column, and the validation predictions on which its thresholds were chosen.
 pub(super) fn metrics(
     objects: &dyn Objects,
     column: &ModelColumn,
@@ -78,10 +79,10 @@ fn row(
     }
 }
 
-/// What the same model scored of the validation images of the fold; `None` where nobody did that, and for what is
-/// itself of validation images.
+/// The predictions of the same model for the validation images of the fold; `None` if there are none, or if
+/// `own` itself has validation images.
 ///
-/// Of a run, by the same code where there is a choice; of another tool, under the same name of the model.
+/// For a run, predictions by the same code are preferred; for another tool, the model must have the same name.
 fn validation(
     objects: &dyn Objects,
     cell: &FoldScores,
@@ -103,14 +104,14 @@ fn validation(
     let same = found.iter().rposition(|(_, other)| other.source == own.source);
     let chosen = same.or(found.len().checked_sub(1)).map(|place| found.swap_remove(place));
     let read = |(id, predictions): (_, Predictions)| {
-        // A threshold means something on its own scale only.
+        // A threshold is only valid on the scale of its scores.
         let same_scale = predictions.scale == own.scale;
         same_scale.then(|| columns::cell(objects, id, predictions, cell.images.clone())).transpose()
     };
     Ok(chosen.map(read).transpose()?.flatten())
 }
 
-/// What all scores of one scorer name: its run; of another tool, the split.
+/// The reference that all predictions of one scorer share: its run; for another tool, the split.
 fn scorer(predictions: &Predictions) -> Option<Hash> {
     match predictions.source {
         ScoreSource::Run { run, .. } => Some(run.hash),

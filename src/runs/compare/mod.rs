@@ -1,4 +1,4 @@
-//! Models side by side, evaluated on the same images or not at all.
+//! Compares models that were evaluated on the same images.
 
 mod bootstrap;
 mod columns;
@@ -33,19 +33,19 @@ pub(super) use evaluate::spread;
 use metrics::Validation;
 pub(super) use recorded::comparison;
 
-/// What makes one column of the table.
+/// What a column of the table contains.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Grouping {
-    /// Runs of one model, a fold each.
+    /// Runs of one model, one per fold.
     Model,
-    /// Each run by itself.
+    /// A single run.
     Run,
 }
 
-/// Predictions that take part.
+/// Predictions in a comparison.
 #[derive(Debug, Clone)]
 pub struct Input {
-    /// What messages and, grouped by run, the table call it.
+    /// Name in messages and, if columns are runs, in the table.
     pub name: String,
     /// Id of the predictions.
     pub id: Id<Predictions>,
@@ -54,7 +54,7 @@ pub struct Input {
 }
 
 impl Input {
-    /// The test predictions that `text` means: a run's newest, or predictions themselves.
+    /// The test predictions meant by `text`: the newest ones of a run, or predictions themselves.
     pub fn resolve(registry: &Registry, view: &View, text: &str) -> Result<Self, RunError> {
         let id = registry.resolve(view, text)?;
         let kind = view.kind(&id)?;
@@ -94,26 +94,26 @@ impl Input {
     }
 }
 
-/// What a comparison looks at.
+/// Options of a comparison.
 #[derive(Debug, Clone)]
 pub struct CompareOptions {
-    /// What makes a column.
+    /// What a column contains.
     pub grouping: Grouping,
-    /// By which labels models are compared.
+    /// The labels to compare.
     pub labels: Labels,
-    /// Whether to compare on the images and folds alone that every model scored.
+    /// Whether to restrict the comparison to the images and folds that every model scored.
     pub shared_images: bool,
     /// How Spearman's correlation pools the labels.
     pub pooling: Pooling,
-    /// Draws of patients and their seed.
+    /// Number of bootstrap resamples, and their seed.
     pub bootstrap: Option<(u32, u64)>,
-    /// Whether to look beyond the AUC.
+    /// Whether to compute metrics besides the AUC.
     pub metrics: bool,
-    /// Groups of patients that are evaluated by themselves.
+    /// Patient groups to evaluate separately.
     pub groups: Vec<GroupBy>,
     /// A file of published numbers, or `paper` or `paper-table4`.
     pub published: Option<PathBuf>,
-    /// Whether what cannot be compared is put side by side nevertheless, and marked.
+    /// Whether non-comparable inputs are compared anyway and flagged.
     pub allow_incomparable: bool,
 }
 
@@ -133,10 +133,10 @@ impl Default for CompareOptions {
     }
 }
 
-/// By which labels models are compared.
+/// The labels to compare.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Labels {
-    /// All, which must be the same.
+    /// All; they must be the same for all models.
     All,
     /// Those that every model scores.
     Shared,
@@ -144,8 +144,8 @@ pub enum Labels {
     These(Vec<String>),
 }
 
-/// What speaks against the scores of a run by themselves: that it was trained or selected on patients whom they are of,
-/// because the weights that it began with were. What it was trained on itself, its split keeps apart.
+/// Leaks of the scores of a single run: whether the run was trained or selected on patients of the scored
+/// images, because its initial weights were. Its own training images are kept apart by the split.
 pub fn leaks(objects: &dyn Objects, predictions: Id<Predictions>) -> Result<Vec<Incomparable>, RunError> {
     let record = objects.get(predictions)?;
     let ScoreSource::Run { run, .. } = record.source else { return Ok(Vec::new()) };
@@ -159,9 +159,9 @@ pub fn leaks(objects: &dyn Objects, predictions: Id<Predictions>) -> Result<Vec<
 
 /// Compares models and records the comparison.
 ///
-/// The folds of a column must be of one experiment. All columns must have scored the same images of the same
-/// data set for the same labels, fold by fold, and none may have learnt from a patient that another is tested on; anything else is refused, or
-/// marked in the record where `allow_incomparable` insists.
+/// The folds of a column must belong to one experiment. All columns must have scored the same images of the
+/// same data set for the same labels, fold by fold, and no model may have been trained on a patient that
+/// another is tested on. Other inputs are refused or, with `allow_incomparable`, flagged in the record.
 pub fn compare(
     registry: &Registry,
     inputs: Vec<Input>,
@@ -183,7 +183,7 @@ pub fn compare(
     let comparison = Comparison { dataset: first.dataset, subset: first.subset, published, ..comparison };
     let table = Table::Comparison(Box::new(comparison.clone()));
     let id = Registry::id_of(&table)?;
-    // What is known already is also an answer of a registry that cannot be written to.
+    // A known comparison can be returned even if the registry is not writable.
     if name.is_none() && view.kind(&id.hash)?.is_some() && registry.store().contains(&id.hash) {
         return Ok((id, comparison));
     }
@@ -200,8 +200,8 @@ pub fn compare(
     Ok((id, comparison))
 }
 
-/// Compares columns, unless that would not be fair. Data set and subset are those of the first fold; the file of
-/// published numbers is for the caller to fill in.
+/// Compares columns if they are comparable. Data set and subset are those of the first fold; the caller adds
+/// the file of published numbers.
 fn compute(
     objects: &dyn Objects,
     mut columns: Vec<ModelColumn>,
@@ -247,7 +247,7 @@ fn choose_labels(
     if labels.is_empty() { Err(RunError::NoSharedLabel) } else { Ok(labels) }
 }
 
-/// Computes everything that was asked for.
+/// Computes everything that was requested.
 fn assemble(
     objects: &dyn Objects,
     columns: &[ModelColumn],
@@ -260,7 +260,7 @@ fn assemble(
     let folds: BTreeSet<Option<u32>> =
         columns.iter().flat_map(|column| column.folds.keys().copied()).collect();
     let folds: Vec<Option<u32>> = folds.into_iter().collect();
-    // What is paired is computed of the images that all scored.
+    // Paired statistics are computed on the images that all models scored.
     let common = columns::common(columns);
     let paired = columns.iter().zip(&common).all(|(column, common)| {
         let same = |(a, b): (&FoldScores, &FoldScores)| columns::same_images(a, b);
@@ -268,7 +268,7 @@ fn assemble(
     });
     let evaluate = |column: &ModelColumn| evaluate::evaluate(column, &folds, labels);
     let mut models: Vec<_> = columns.par_iter().map(evaluate).collect();
-    // A variance over folds of different experiments is none.
+    // A variance over folds of different experiments has no meaning.
     let mixed = incomparable.iter().any(|incomparable| incomparable.kind == IncomparableKind::MixedFolds);
     let resampled =
         if paired && !mixed { evaluate::resampled(objects, &common, &models)? } else { Vec::new() };

@@ -1,4 +1,4 @@
-//! Published numbers beside ours: a TOML file that names its source for every model.
+//! Published numbers for a comparison: a TOML file with a source for every model.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -9,7 +9,7 @@ use super::RunError;
 use crate::dataset::{MAX_TEXT, source};
 use crate::records::{PublishedAuc, PublishedModel};
 
-/// What comes with reg: the averages of the paper's table 6, on the official split, and those of its table 4.
+/// Built-in files: the means in the paper's table 6 for the official split, and those of its table 4.
 const OURS: [(&str, &str); 2] = [
     ("paper", include_str!("../published/table6.toml")),
     ("paper-table4", include_str!("../published/table4.toml")),
@@ -21,7 +21,7 @@ struct File {
     model: Vec<Entry>,
 }
 
-/// A model as it is written: a record has every key, a file may leave some out.
+/// A model in the file, in which optional keys may be absent; a record has every key.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Entry {
@@ -43,7 +43,7 @@ impl From<Entry> for PublishedModel {
     }
 }
 
-/// Reads published numbers: `paper`, `paper-table4`, or a file. Returns the bytes with them.
+/// Reads published numbers: `paper`, `paper-table4`, or a file. Also returns the bytes.
 pub(super) fn read(wanted: &Path) -> Result<(Vec<u8>, Vec<PublishedModel>), RunError> {
     let bytes = match OURS.iter().find(|(name, _)| Path::new(name) == wanted) {
         Some((_, text)) => text.as_bytes().to_vec(),
@@ -53,7 +53,7 @@ pub(super) fn read(wanted: &Path) -> Result<(Vec<u8>, Vec<PublishedModel>), RunE
     Ok((bytes, models))
 }
 
-/// Reads the text of a file of published numbers, which messages call `path`.
+/// Parses a file of published numbers; messages call it `path`.
 pub(super) fn parse(bytes: &[u8], path: &Path) -> Result<Vec<PublishedModel>, RunError> {
     let wrong = |reason: String| RunError::NotPublished { path: path.to_owned(), reason };
     let text = std::str::from_utf8(bytes).map_err(|e| wrong(e.to_string()))?;

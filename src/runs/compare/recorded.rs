@@ -1,4 +1,4 @@
-//! A recorded comparison, computed again from the scores and labels that it names.
+//! Recomputes a recorded comparison from its scores and labels.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use crate::records::{Comparison, GroupBy, IncomparableKind, PublishedTable};
 use crate::registry::Objects;
 use crate::runs::recompute::attributed;
 
-/// What its inputs give, with the names that its columns have.
+/// The comparison recomputed from the inputs, with the recorded names of the columns.
 pub(in crate::runs) fn comparison(
     objects: &dyn Objects,
     recorded: &Comparison,
@@ -22,7 +22,7 @@ pub(in crate::runs) fn comparison(
             inputs.push(Input { name: model.name.clone(), id: *id, predictions });
         }
     }
-    // Each column is called as it was.
+    // Each column gets its recorded name.
     let mut columns: Vec<ModelColumn> = columns::columns(objects, inputs, Grouping::Run)?;
     let has = |kind| recorded.incomparable.iter().any(|incomparable| incomparable.kind == kind);
     let labels: Vec<String> = recorded
@@ -43,7 +43,7 @@ pub(in crate::runs) fn comparison(
         metrics: !recorded.metrics.is_empty(),
         groups,
         published: None,
-        // What is incomparable now and was not said to be is a difference.
+        // A reason that was not recorded shows up as a difference.
         allow_incomparable: true,
     };
     columns.retain(|column| !column.folds.is_empty());
@@ -58,7 +58,7 @@ pub(in crate::runs) fn comparison(
     let validation: Vec<_> = recorded.models.iter().flat_map(|model| &model.validation).copied().collect();
     let models = published.as_ref().map(|published| published.models.as_slice());
     let now = compute(objects, columns, &options, models, Validation::Among(&validation))?;
-    // Of mixed folds, the first input's stand there, and which that was is not known.
+    // With mixed folds, data set and subset are those of the first input, which is unknown.
     let (dataset, subset) = match has(IncomparableKind::MixedFolds) {
         true => (recorded.dataset, recorded.subset),
         false => (now.dataset, now.subset),

@@ -1,4 +1,4 @@
-//! The images of a data set, read again: what its manifest says of each beside the hash that names it.
+//! Checks the images of a data set: what its manifest states about each in addition to the hash.
 
 use rayon::prelude::*;
 
@@ -9,8 +9,8 @@ use crate::records::{Dataset, ImageRow, Manifest};
 use crate::registry::Registry;
 use crate::runs::RunError;
 
-/// Where SHA-256, size, width or height in a manifest are not those of the image, the first few places. Images that are
-/// not here, or damaged, are for [`crate::lineage::verify()`] to name.
+/// Reports where SHA-256, size, width or height in a manifest differ from the image, up to a maximum number of
+/// differences. Missing and damaged images are reported by [`crate::lineage::verify()`].
 pub fn images(registry: &Registry, id: Id<Dataset>) -> Result<Vec<Mismatch>, RunError> {
     let manifest: Manifest = registry.manifest(&registry.get(id)?)?;
     let differences = |row: &ImageRow| -> Vec<Mismatch> {

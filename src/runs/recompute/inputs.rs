@@ -1,4 +1,5 @@
-//! Data sets out of their metadata, splits out of their seed, weights out of their file; what specs and software name.
+//! Recomputes data sets from their metadata, splits from their seed and weights from their file; checks the
+//! references of specs and software.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -14,15 +15,16 @@ use crate::runs::RunError;
 use crate::runs::weights::tensors;
 use crate::split::{official, resample, sizes};
 
-/// A file from outside as it is here, with its hashes.
+/// An imported file as stored, with recomputed hashes.
 fn file(objects: &dyn Objects, recorded: &File) -> Result<(File, Vec<u8>), RunError> {
     let bytes = objects.bytes(&recorded.object.hash)?;
     Ok((Digest::of(&bytes).into(), bytes))
 }
 
-/// Everything but the images themselves, which the manifest has by their hashes.
+/// Recomputes everything except for the images, which the manifest identifies by their hashes.
 ///
-/// None where the metadata are of a format that is not read here, if what can be counted without them is right.
+/// `None` if the metadata has a format that reg does not read, provided that the counts of the manifest are
+/// right.
 pub(super) fn dataset(objects: &dyn Objects, id: Id<Dataset>) -> Result<Option<Vec<Mismatch>>, RunError> {
     let recorded = objects.get(id)?;
     let manifest: Manifest = objects.packed_alone(recorded.manifest)?;
@@ -39,7 +41,7 @@ pub(super) fn dataset(objects: &dyn Objects, id: Id<Dataset>) -> Result<Option<V
     let left_out = manifest.rows.len() as u64 + recorded.withdrawn.unwrap_or(0);
     let mut now = Dataset {
         metadata,
-        // Values mean labels by their place.
+        // Label values are identified by their position.
         labels: labels::names(),
         no_finding: Some(labels::NO_FINDING.to_owned()),
         metadata_only: manifest.rows.iter().all(|row| row.object.is_none()),
@@ -56,7 +58,7 @@ pub(super) fn dataset(objects: &dyn Objects, id: Id<Dataset>) -> Result<Option<V
     let mut found = compared(&recorded, &now);
     let given: HashMap<u32, &ImageRow> = given.iter().map(|row| (row.row, row)).collect();
     for row in &manifest.rows {
-        // What only an image file can say is not in the metadata.
+        // Fields from the image file are not in the metadata.
         let ImageRow { object, sha256, bytes, width, height, .. } = *row;
         let now = given.get(&row.row);
         let now = now.map(|given| ImageRow { object, sha256, bytes, width, height, ..(*given).clone() });
@@ -82,7 +84,7 @@ fn shown(row: Option<&ImageRow>) -> serde_json::Value {
     shown
 }
 
-/// The subset of every image in every fold.
+/// Recomputes the subset of every image in every fold.
 pub(super) fn split(objects: &dyn Objects, id: Id<Split>) -> Result<Vec<Mismatch>, RunError> {
     let recorded = objects.get(id)?;
     let rows = objects.manifest(&objects.get(recorded.dataset)?)?.rows;
@@ -103,7 +105,7 @@ pub(super) fn split(objects: &dyn Objects, id: Id<Split>) -> Result<Vec<Mismatch
     Ok(compared(&recorded, &now))
 }
 
-/// Hashes and sizes of a file of weights, and that it is the checkpoint of the runs that it is said to be of.
+/// Checks hashes and sizes of a weights file, and that it is the checkpoint of the recorded runs.
 pub(super) fn weights(objects: &dyn Objects, id: Id<Weights>) -> Result<Vec<Mismatch>, RunError> {
     let recorded = objects.get(id)?;
     let mut runs = Vec::new();
@@ -114,7 +116,7 @@ pub(super) fn weights(objects: &dyn Objects, id: Id<Weights>) -> Result<Vec<Mism
     }
     runs.sort_unstable();
     runs.dedup();
-    // An audit bundle may name the file only.
+    // An audit bundle may contain only a reference to the file.
     if objects.lacks(&recorded.file.object.hash) {
         return Ok(compared(&recorded, &Weights { runs, ..recorded.clone() }));
     }
@@ -125,7 +127,7 @@ pub(super) fn weights(objects: &dyn Objects, id: Id<Weights>) -> Result<Vec<Mism
     Ok(compared(&recorded, &Weights { file, runs, tensors: held.len() as u64, parameters }))
 }
 
-/// That everything it names is of the kind that it should be, and its split one of its data set.
+/// Checks that all references are of the right kind, and that the split belongs to the data set.
 pub(super) fn spec(objects: &dyn Objects, id: Id<Spec>) -> Result<Vec<Mismatch>, RunError> {
     let spec = objects.get(id)?;
     objects.get(spec.dataset)?;
@@ -144,7 +146,7 @@ pub(super) fn spec(objects: &dyn Objects, id: Id<Spec>) -> Result<Vec<Mismatch>,
     Ok(found)
 }
 
-/// That its sources are a list of hashes and paths.
+/// Checks that the sources are a list of hashes and paths.
 pub(super) fn software(objects: &dyn Objects, id: Id<Software>) -> Result<Vec<Mismatch>, RunError> {
     let software = objects.get(id)?;
     let bytes = objects.bytes(&software.sources.hash)?;

@@ -1,7 +1,8 @@
-//! Records made again from what they name: data sets from their metadata, splits from their seed, scores from the file that
-//! they were read from, tables from scores and labels; and runs held to their log and checkpoint.
+//! Recomputes records from their inputs: data sets from their metadata, splits from their seed, imported scores
+//! from their file, tables from scores and labels. Also checks runs against their log and checkpoint.
 //!
-//! Whoever can write into a registry can write a false record, and hash it rightly. A hash does not tell; this does.
+//! Anyone with write access to a registry can write a false record with a correct hash. Hashes do not show
+//! this; recomputing does.
 
 mod images;
 mod inputs;
@@ -18,22 +19,22 @@ use crate::registry::Objects;
 pub use images::images;
 pub(super) use scores::attributed;
 
-/// Differences that are told one by one.
+/// Maximum number of differences that are listed.
 const MAX_REPORTED: usize = 20;
 
-/// A value that a record has, and that its inputs do not give.
+/// A value of a record that does not follow from its inputs.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
 pub struct Mismatch {
-    /// Where it stands, such as `models.0.labels.3.auc.mean`.
+    /// Its path in the record, such as `models.0.labels.3.auc.mean`.
     pub place: String,
-    /// As recorded.
+    /// The recorded value.
     pub recorded: Value,
-    /// As it comes out now.
+    /// The recomputed value.
     pub now: Value,
 }
 
 impl Mismatch {
-    /// None where both are the same.
+    /// `None` if both are the same.
     fn of(place: &str, recorded: impl Serialize, now: impl Serialize) -> Option<Self> {
         let [recorded, now] =
             [serde_json::to_value(recorded), serde_json::to_value(now)].map(Result::unwrap_or_default);
@@ -41,13 +42,14 @@ impl Mismatch {
     }
 }
 
-/// Makes a record again from what it names and says what differs, the first few differences.
+/// Recomputes a record from its inputs and returns the first differences.
 ///
-/// None where that takes a network, as for a table of probes or heat maps, for what somebody said (executions, studies),
-/// and for a data set whose metadata are of a format that is not read here.
+/// `None` if that needs a network (tables of probes, heat maps), if there are no inputs (executions, studies),
+/// and for a data set whose metadata has a format that reg does not read.
 ///
 /// # Errors
-/// [`RunError::OtherRules`] of a record that this reg would make by other rules: it may be true, and nothing here tells.
+/// [`RunError::OtherRules`] for a record made by other rules than those of this reg, which cannot be checked
+/// here.
 pub fn recompute(objects: &dyn Objects, id: Hash, kind: Kind) -> Result<Option<Vec<Mismatch>>, RunError> {
     let Some(how) = kind.descriptor().recomputed else { return Ok(None) };
     if let Some((recorded, here)) = rules_of(objects, id, how)?
@@ -67,7 +69,8 @@ pub fn recompute(objects: &dyn Objects, id: Hash, kind: Kind) -> Result<Option<V
     }
 }
 
-/// The rules by which a record was made, and those by which it would be made here; none of a kind without rules.
+/// The version of the rules that produced a record, and this reg's version of them; `None` for a kind without
+/// rules.
 fn rules_of(objects: &dyn Objects, id: Hash, how: Recomputed) -> Result<Option<(u32, u32)>, RunError> {
     Ok(match how {
         Recomputed::Dataset => Some((objects.get(Id::<Dataset>::new(id))?.rules, rules::INGEST)),
@@ -81,18 +84,18 @@ fn rules_of(objects: &dyn Objects, id: Hash, how: Recomputed) -> Result<Option<(
     })
 }
 
-/// Asserts that a record says what its inputs give.
+/// Asserts that a record follows from its inputs.
 pub fn verify_record(objects: &dyn Objects, id: Hash, kind: Kind) -> Result<(), RunError> {
     match recompute(objects, id, kind)?.unwrap_or_default().into_iter().next() {
         None => Ok(()),
         Some(Mismatch { place, recorded, now }) => {
-            let what = format!("{place} is recorded as {recorded}, and what it names gives {now}");
+            let what = format!("{place} is recorded as {recorded}, but recomputing it gives {now}");
             Err(RunError::False { id, kind: kind.name().to_owned(), what })
         }
     }
 }
 
-/// What differs between a record and what its inputs give.
+/// The differences between a record and its recomputed value.
 fn compared<T: Serialize>(recorded: &T, now: &T) -> Vec<Mismatch> {
     let [recorded, now] = [recorded, now].map(|record| serde_json::to_value(record).unwrap_or_default());
     let mut found = Vec::new();
@@ -100,7 +103,7 @@ fn compared<T: Serialize>(recorded: &T, now: &T) -> Vec<Mismatch> {
     found
 }
 
-/// Walks two documents side by side.
+/// Compares two documents recursively.
 fn differences(place: &str, recorded: &Value, now: &Value, found: &mut Vec<Mismatch>) {
     let below = |key: &str| if place.is_empty() { key.to_owned() } else { format!("{place}.{key}") };
     match (recorded, now) {

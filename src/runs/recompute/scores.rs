@@ -1,4 +1,4 @@
-//! Scores held to the run that they name, or read again from the file of another tool; runs held to their log.
+//! Checks scores against their run, or against the file of another tool; checks runs against their log.
 
 use std::path::PathBuf;
 
@@ -12,10 +12,10 @@ use crate::runs::RunError;
 use crate::runs::import::{Foreign, ScoredSubset, select};
 use crate::runs::weights::tensors;
 
-/// Buffers of BatchNorm, which are no parameters.
+/// Buffers of BatchNorm, which do not count as parameters.
 const BUFFERS: [&str; 3] = ["running_mean", "running_var", "num_batches_tracked"];
 
-/// A line of a run's log. An epoch that diverged has no loss.
+/// A line of a run's log. A diverged epoch has no loss.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Epoch {
@@ -31,7 +31,8 @@ struct Epoch {
     improved: bool,
 }
 
-/// What the log and the checkpoint say of a run. That they come out again takes the worker: `reg reproduce`.
+/// Checks a run against its log and checkpoint. Whether training gives them again is checked by `reg
+/// reproduce`.
 pub(super) fn run(objects: &dyn Objects, id: Id<Run>) -> Result<Vec<Mismatch>, RunError> {
     let recorded = objects.get(id)?;
     let spec = objects.get(recorded.spec)?;
@@ -70,7 +71,7 @@ pub(super) fn run(objects: &dyn Objects, id: Id<Run>) -> Result<Vec<Mismatch>, R
     Ok(found)
 }
 
-/// What a run can have scored; of another tool, the scores themselves.
+/// Checks that a run can have produced the scores; another tool's scores are recomputed from their file.
 pub(super) fn predictions(objects: &dyn Objects, id: Id<Predictions>) -> Result<Vec<Mismatch>, RunError> {
     let recorded = objects.get(id)?;
     let now = match &recorded.source {
@@ -112,7 +113,7 @@ pub(super) fn predictions(objects: &dyn Objects, id: Id<Predictions>) -> Result<
     Ok(compared(&recorded, &now))
 }
 
-/// Asserts that predictions are what the run that they are attributed to can have scored.
+/// Asserts that the run to which predictions are attributed can have produced them.
 pub(in crate::runs) fn attributed(
     objects: &dyn Objects,
     id: Id<Predictions>,

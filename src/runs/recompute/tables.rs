@@ -1,4 +1,4 @@
-//! Tables out of scores and labels, and counts out of manifests.
+//! Recomputes tables from scores and labels, and counts from manifests.
 
 use super::{Mismatch, attributed, compared};
 use crate::dataset::statistics::Statistics;
@@ -9,7 +9,7 @@ use crate::registry::Objects;
 use crate::runs::compare::comparison;
 use crate::runs::{RunError, auc_table};
 
-/// All numbers of a table; none of one whose numbers come out of a network: that takes the worker.
+/// All numbers of a table; `None` for a table whose numbers need a network.
 pub(super) fn table(objects: &dyn Objects, id: Id<Table>) -> Result<Option<Vec<Mismatch>>, RunError> {
     let recorded: Table = objects.get(id)?;
     let now = match &recorded {

@@ -1,9 +1,9 @@
-//! What schedulers need to know of a plan: which runs, how much of a machine each takes, for how long.
+//! What schedulers need to know about a plan: its runs, and the resources and time that each needs.
 
 use super::plan::{Planned, StudyPlan};
 use crate::records::DeviceKind;
 
-/// What one task takes, enough for the largest of them.
+/// Resources of one task, enough for the largest run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Needs {
     /// Cores.
@@ -14,11 +14,11 @@ pub(super) struct Needs {
     pub(super) minutes: u64,
 }
 
-/// Time that a task may take over what is expected, and minutes on top.
+/// Factor on the expected time, and additional minutes.
 const MARGIN: (f64, f64) = (2.0, 10.0);
 
 impl Needs {
-    /// What the runs of a plan take at these places.
+    /// The resources for these runs of a plan.
     pub(super) fn of(plan: &StudyPlan, threads: u32, due: &[usize]) -> Self {
         let costs = || due.iter().filter_map(|index| plan.runs[*index].cost);
         let seconds = costs().map(|cost| cost.seconds).fold(0.0, f64::max);
@@ -31,13 +31,13 @@ impl Needs {
     }
 }
 
-/// Places of the runs that a scheduler may be given: those that are due and that no process has.
+/// Indices of the runs for a scheduler: those that are due and that no process is training.
 pub(super) fn due(plan: &StudyPlan) -> Vec<usize> {
     let free = |run: &Planned| run.is_due() && !matches!(run.state, super::State::Running(_));
     (0..plan.runs.len()).filter(|index| free(&plan.runs[*index])).collect()
 }
 
-/// The device of a task, which sees only what it was given.
+/// The device of a task, which sees only the device assigned to it.
 pub(super) fn device(kind: DeviceKind) -> &'static str {
     match kind {
         DeviceKind::Cpu => "cpu",
@@ -45,7 +45,7 @@ pub(super) fn device(kind: DeviceKind) -> &'static str {
     }
 }
 
-/// A word as a shell takes it.
+/// A word quoted for a shell.
 pub(super) fn quoted(word: &str) -> String {
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_./=:,+@%".contains(&b);
     match !word.is_empty() && word.bytes().all(plain) {
@@ -54,12 +54,12 @@ pub(super) fn quoted(word: &str) -> String {
     }
 }
 
-/// The flags of `reg train` for a run, as a shell takes them.
+/// The flags of `reg train` for a run, quoted for a shell.
 pub(super) fn flags(run: &Planned) -> String {
     run.arguments.iter().skip(1).map(|word| quoted(word)).collect::<Vec<_>>().join(" ")
 }
 
-/// The beginning of a study's id, which its jobs and folders are called by.
+/// The start of a study's id, which is part of the names of its jobs and folders.
 pub(super) fn tag(plan: &StudyPlan) -> String {
     plan.id.hash.to_string()[..12].to_owned()
 }

@@ -1,4 +1,4 @@
-//! Compares what a study has trained: a section's setups side by side, by the code of `reg compare`.
+//! Compares the trained runs of a study: the setups of each section, with the code of `reg compare`.
 
 use super::StudyError;
 use super::status::{State, StudyRunStatus};
@@ -7,7 +7,7 @@ use crate::records::{Comparison, Study, StudySection, Table};
 use crate::registry::{Registry, Stamp};
 use crate::runs::{CompareOptions, Input, RunError, compare};
 
-/// A section that was compared.
+/// A compared section.
 #[derive(Debug)]
 pub struct ComparedSection {
     /// The section.
@@ -18,12 +18,12 @@ pub struct ComparedSection {
     pub table: Id<Table>,
     /// Its content.
     pub comparison: Comparison,
-    /// Setups that are left out, because some of their folds are not done.
+    /// Setups that were left out because some of their folds are not done.
     pub left_out: Vec<String>,
 }
 
-/// Compares, section by section, the setups of which all folds are done, and records each comparison, where it is to be
-/// `named` under the name `STUDY-SECTION`. A section without such a setup is left out.
+/// Compares, for each section, the setups whose folds are all done, and records each comparison, with the name
+/// `STUDY-SECTION` if `named` is set. A section without such a setup is left out.
 pub fn compare_sections(
     registry: &Registry,
     study: &Study,
@@ -58,11 +58,11 @@ pub fn compare_sections(
     Ok(sections)
 }
 
-/// The predictions of a run that is done, in the column of its setup.
+/// The predictions of a finished run, for the column of its setup.
 fn input(registry: &Registry, run: &StudyRunStatus) -> Result<Option<Input>, RunError> {
     let State::Done { predictions: id, .. } = &run.state else { return Ok(None) };
     let mut predictions = registry.get(*id)?;
-    // Two setups may be of one model, such as frozen and fine-tuned.
+    // Two setups may have the same model, for example frozen and fine-tuned.
     predictions.model = run.row.setup.clone();
     Ok(Some(Input { name: run.row.name.clone(), id: *id, predictions }))
 }

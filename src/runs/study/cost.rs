@@ -1,10 +1,10 @@
-//! What runs will take, said before they start: time from earlier runs where there are some, else from a rule
-//! of thumb; room on the disk from the sizes of networks and images.
+//! Estimates of what runs will take: time from earlier runs if there are any, otherwise from a rule of thumb;
+//! disk space from the sizes of networks and images.
 //!
-//! The rule counts multiplications. A training step costs three forward passes, validation and test one. A
-//! core does 19 billion a second (ResNet-50 at 224 pixels: 0.65 s an image), a GPU 1,200 billion (the paper's
-//! GTX 1080: 10 ms an image); reading an image takes 1 ms of a core. What earlier runs took longer or shorter
-//! than the rule says is held to apply to the next ones.
+//! The rule counts multiplications. A training step costs three forward passes, validation and test one. A core
+//! does 19 billion per second (ResNet-50 at 224 pixels: 0.65 s per image), a GPU 1,200 billion (the paper's GTX
+//! 1080: 10 ms per image); reading an image takes 1 ms of a core. The ratio between the actual time of earlier
+//! runs and the rule is applied to the next runs.
 
 use std::collections::BTreeSet;
 
@@ -19,59 +19,59 @@ use crate::records::{
 use crate::registry::Registry;
 use crate::runs::{Environment, RunError};
 
-/// Multiplications a second of a core.
+/// Multiplications per second of a core.
 const CORE: f64 = 19e9;
-/// Multiplications a second of a GPU.
+/// Multiplications per second of a GPU.
 const GPU: f64 = 1.2e12;
-/// Seconds of a core to read and change an image.
+/// Seconds of a core to read and augment an image.
 const IMAGE: f64 = 1e-3;
-/// Seconds of a core for a row of metadata and the calls that it takes.
+/// Seconds of a core for a row of metadata and its library calls.
 const ROW: f64 = 2e-6;
 /// Seconds to start.
 const START: f64 = 2.0;
-/// Bytes of a parameter.
+/// Bytes per parameter.
 const NUMBER: u64 = 4;
-/// Bytes that a process takes before it computes anything, and one that uses a GPU.
+/// Memory of a process before it computes anything, and of one that uses a GPU.
 const PROCESS: u64 = 512 << 20;
 const GPU_PROCESS: u64 = 6 << 30;
 
-/// Time that a run will take.
+/// The estimated cost of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Cost {
     /// Seconds on an otherwise idle device.
     pub seconds: f64,
-    /// What that is concluded from.
+    /// The basis of the estimate.
     pub basis: Basis,
-    /// Bytes of main memory that it takes at most, by estimate.
+    /// Estimated peak memory in bytes.
     pub memory: u64,
 }
 
-/// What a time is concluded from.
+/// The basis of a time estimate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(tag = "from", content = "runs", rename_all = "kebab-case")]
 pub enum Basis {
-    /// So many earlier runs of the same network on such a machine.
+    /// This many earlier runs of the same network on such a machine.
     SameModel(usize),
-    /// So many earlier runs of other networks on such a machine.
+    /// This many earlier runs of other networks on such a machine.
     OtherModels(usize),
     /// The rule of thumb.
     Rule,
 }
 
-/// Bytes on the disk.
+/// Disk space in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Disk {
-    /// Checkpoints that stay.
+    /// Checkpoints, which are kept.
     pub checkpoints: u64,
-    /// Working state of the runs that go side by side.
+    /// Temporary files of the runs that are trained in parallel.
     pub working: u64,
     /// Decoded pixels and features in the cache, which can be deleted.
     pub cache: u64,
-    /// What is free where the registry is, where the system tells.
+    /// Free space on the registry's file system, if the system provides it.
     pub free: Option<u64>,
 }
 
-/// What decides how much a run takes.
+/// Everything that determines the cost of a run.
 pub(super) struct Load<'a> {
     pub(super) model: &'a Model,
     pub(super) training: &'a Training,
@@ -82,12 +82,12 @@ pub(super) struct Load<'a> {
 }
 
 impl Load<'_> {
-    /// Whether only features of a frozen network are computed, once an image.
+    /// Whether only features of a frozen network are computed, once per image.
     fn frozen(&self) -> bool {
         self.init == Init::OffTheShelf && self.training.augmentation.is_none()
     }
 
-    /// Bytes of main memory: on a GPU, network and batch lie there.
+    /// Main memory in bytes: on a GPU, network and batch are in the GPU's memory.
     fn memory(&self) -> u64 {
         let Size { parameters, traces, .. } = size(&self.model.architecture);
         match self.device {
@@ -98,11 +98,11 @@ impl Load<'_> {
         }
     }
 
-    /// Seconds by the rule.
+    /// Seconds according to the rule.
     fn rule(&self, epochs: u32) -> f64 {
         let FoldSizes { train, val, test } = self.sizes;
         let [train, val, test] = [train, val, test].map(|size| size.images as f64);
-        // In forward passes; each image is read once a pass.
+        // In forward passes; each image is read once per pass.
         let epochs = f64::from(epochs);
         let (passes, images) = match self.frozen() {
             true => (train + val + test, train + val + test),
@@ -126,22 +126,22 @@ impl Load<'_> {
     }
 }
 
-/// How much longer or shorter than the rule says earlier runs on such a machine took.
+/// Ratios between the actual time of earlier runs on such a machine and the rule.
 pub(super) struct History {
     device: DeviceKind,
-    /// Network and start, and the ratio.
+    /// Network, initialization and ratio.
     ratios: Vec<(Architecture, Init, f64)>,
 }
 
 impl History {
-    /// Reads what runs took that went through on a kind of device and, on the processor, on one like ours.
+    /// Reads the time of finished runs on a kind of device and, for the CPU, on a processor like this one.
     pub(super) fn of(
         registry: &Registry,
         device: DeviceKind,
         environment: &Environment,
     ) -> Result<Self, RunError> {
         let view = registry.view()?;
-        // What cannot be read says nothing of time; `reg verify` names it.
+        // Unreadable records are ignored; `reg verify` reports them.
         let ratio = |id: Hash| {
             let execution: Execution = registry.get(Id::new(id)).ok()?;
             let same = match device {
@@ -169,7 +169,7 @@ impl History {
         Ok(History { device, ratios })
     }
 
-    /// The time that a run will take.
+    /// The estimated cost of a run.
     pub(super) fn cost(&self, load: &Load) -> Cost {
         debug_assert_eq!(load.device, self.device, "one history is of one kind of device");
         let rule = load.rule(load.training.epochs);
@@ -185,7 +185,8 @@ impl History {
         if let (Some(ratio), n) = ratios(&same) {
             return Cost { seconds: rule * ratio, basis: Basis::SameModel(n), memory };
         }
-        // Whether a frozen network's features were there already says nothing of others.
+        // Whether the features of a frozen network were cached is unknown, so such runs say nothing about
+        // others.
         match ratios(&|_, init| init != Init::OffTheShelf) {
             (Some(ratio), n) => Cost { seconds: rule * ratio, basis: Basis::OtherModels(n), memory },
             (None, _) => Cost { seconds: rule, basis: Basis::Rule, memory },
@@ -193,7 +194,7 @@ impl History {
     }
 }
 
-/// Seconds until all of these are done, `jobs` at a time, the longest first.
+/// Seconds until all of these are done, `jobs` in parallel, the longest first.
 pub(super) fn wall_clock(mut seconds: Vec<f64>, jobs: usize) -> f64 {
     seconds.sort_by(|a, b| b.total_cmp(a));
     let mut ends = vec![0.0f64; jobs.max(1)];
@@ -204,7 +205,7 @@ pub(super) fn wall_clock(mut seconds: Vec<f64>, jobs: usize) -> f64 {
     ends.into_iter().fold(0.0, f64::max)
 }
 
-/// Room that runs of a data set will take.
+/// Disk space for runs of a data set.
 pub(super) fn disk(
     registry: &Registry,
     (dataset, manifest): (&Dataset, &Manifest),
@@ -237,25 +238,25 @@ pub(super) fn disk(
     let cache = cache.sum::<u64>() + features;
     Disk {
         checkpoints: parameters.iter().sum::<u64>() * NUMBER,
-        // Parameters and two moments, the selected checkpoint, and the state that is being written.
+        // Parameters and two moments, the selected checkpoint, and the resume checkpoint that is being written.
         working: 7 * largest * NUMBER * jobs.min(loads.len()) as u64,
         cache,
         free: rustix::fs::statvfs(registry.root()).ok().map(|space| space.f_bavail * space.f_frsize),
     }
 }
 
-/// How large a network is, but for the dense layer.
+/// The size of a network without its dense layer.
 struct Size {
     parameters: u64,
     /// Multiplications of a forward pass on one image.
     products: u64,
-    /// Numbers that its convolutions make of one image.
+    /// Activations of its convolutions for one image.
     traces: u64,
 }
 
 fn size(architecture: &Architecture) -> Size {
     let mut size = Size { parameters: 0, products: 0, traces: 0 };
-    // A square convolution with BatchNorm, its result of this side.
+    // A square convolution with BatchNorm; `side` is the side of its output.
     let mut conv = |inputs: u64, outputs: u64, kernel: u64, side: u64| {
         let weights = kernel * kernel * inputs * outputs;
         size.parameters += weights + 2 * outputs;
@@ -345,7 +346,7 @@ mod tests {
         let cost = History { device: DeviceKind::Cuda, ratios }.cost(&cuda);
         assert_eq!((cost.seconds, cost.basis), (rule.seconds * 0.2, Basis::SameModel(3)));
 
-        // Frozen, each image is seen once.
+        // A frozen network sees each image once.
         let training = presets::training(&model, Init::OffTheShelf);
         let frozen = none.cost(&load(&model, &training, Init::OffTheShelf, DeviceKind::Cuda));
         assert!(frozen.seconds < rule.seconds / 50.0, "{frozen:?}");

@@ -1,8 +1,8 @@
-//! Runs what a plan says is missing: a process a run, so many side by side, until all are done.
+//! Executes the missing runs of a plan, each in a process, several in parallel, until all are done.
 //!
-//! A child is in a process group of its own: a Ctrl-C reaches this process alone, which passes it on once, so
-//! that each child keeps its state. If this process is killed, its children train on; the next one finds their
-//! locks and waits for them instead of training the same twice.
+//! A child is in a separate process group: a Ctrl-C reaches only this process, which forwards it once, so that
+//! each child saves a checkpoint. If this process is killed, its children continue; the next process finds
+//! their locks and waits for them instead of training the same runs twice.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -25,75 +25,75 @@ use crate::registry::Registry;
 use crate::runs::unfinished::{self, UnfinishedTraining};
 use crate::runs::{Device, RunError};
 
-/// With what runs are executed.
+/// The context for executing runs.
 #[derive(Debug)]
 pub struct StudyRequest<'a> {
     /// The program `reg`.
     pub program: &'a Path,
-    /// Devices, which runs get in turn.
+    /// Devices, which are assigned to runs in turn.
     pub devices: &'a [Device],
-    /// Runs that go side by side.
+    /// Number of parallel runs.
     pub jobs: usize,
 }
 
-/// What became of a run.
+/// The outcome of a run.
 #[derive(Debug, Clone)]
 pub enum RunOutcome {
-    /// It is done.
+    /// The run is done.
     Done,
-    /// It failed; the others go on.
+    /// The run failed; the others continue.
     Failed {
         /// One sentence.
         error: String,
-        /// What might help.
+        /// A hint.
         hint: Option<String>,
         /// The last lines that it wrote to standard error.
         log: String,
     },
-    /// It was stopped, and its state is kept.
+    /// The run was stopped; its checkpoint is saved.
     Interrupted,
 }
 
-/// A run that has ended.
+/// A finished run.
 #[derive(Debug)]
 pub struct Ended<'a> {
     /// The run.
     pub planned: &'a Planned,
-    /// What became of it.
+    /// Its outcome.
     pub outcome: &'a RunOutcome,
-    /// Seconds since it was started; none where another process had it.
+    /// Seconds since its start; `None` if another process trained it.
     pub seconds: Option<f64>,
 }
 
-/// A run that is worked on.
+/// A run in progress.
 #[derive(Debug)]
 pub struct ActiveRun<'a> {
     /// The run.
     pub planned: &'a Planned,
-    /// Where; none where another process, which was there before, has it.
+    /// Its device; `None` if another process, started earlier, trains it.
     pub device: Option<&'a str>,
-    /// How far it is, once that is known.
+    /// Its progress, once known.
     pub unfinished: Option<UnfinishedTraining>,
 }
 
-/// Who watches.
+/// Observes the execution.
 pub trait Watcher {
-    /// Sees a run begin.
+    /// Called when a run starts.
     fn began(&mut self, planned: &Planned, device: &str);
-    /// Sees a run end.
+    /// Called when a run ends.
     fn ended(&mut self, ended: &Ended);
-    /// Sees, several times a second, all runs that are worked on, and how many wait.
+    /// Called several times per second with all runs in progress and the number of waiting runs.
     fn look(&mut self, active: &[ActiveRun], waiting: usize);
 }
 
-/// How often the children are looked at.
+/// Interval between checks of the children.
 const PULSE: Duration = Duration::from_millis(200);
-/// How long a run that another process has is left alone before it is looked at again.
+/// Interval between checks of a run that another process trains.
 const PATIENCE: Duration = Duration::from_secs(3);
-/// Lines of a child's standard error that are kept.
+/// Number of saved lines of a child's standard error.
 const LINES: usize = 20;
 
-/// Trains what is due in a plan and says, for each of its runs, what became of it; none where nothing was due.
+/// Trains the due runs of a plan and returns the outcome of each; empty if none was due.
 pub fn execute(
     registry: &Registry,
     plan: &StudyPlan,
@@ -102,11 +102,11 @@ pub fn execute(
 ) -> Result<Vec<Option<RunOutcome>>, RunError> {
     let mut due: Vec<usize> = (0..plan.runs.len()).filter(|index| plan.runs[*index].is_due()).collect();
     if request.jobs > 1 {
-        // The longest first, so that the last ones end at about the same time.
+        // The longest first, so that the last runs end at about the same time.
         let seconds = |index: &usize| plan.runs[*index].cost.map_or(0.0, |cost| cost.seconds);
         due.sort_by(|a, b| seconds(b).total_cmp(&seconds(a)));
     }
-    // Removed at the end, with what the children have written into it.
+    // Removed at the end, with the files that the children wrote.
     let scratch = registry.store().scratch()?;
     let mut pool = WorkerPool {
         registry,
@@ -152,7 +152,7 @@ struct WorkerPool<'a> {
     scratch: PathBuf,
     waiting: VecDeque<usize>,
     children: Vec<Busy>,
-    /// Runs that another process has, and when that was looked at last.
+    /// Runs that another process trains, and the time of their last check.
     elsewhere: Vec<(usize, Instant)>,
     outcomes: Vec<Option<RunOutcome>>,
 }
@@ -161,7 +161,7 @@ struct WorkerPool<'a> {
 struct Busy {
     index: usize,
     child: Child,
-    /// Place in the devices.
+    /// Index of the device.
     device: usize,
     since: Instant,
 }
@@ -175,9 +175,9 @@ impl WorkerPool<'_> {
         self.scratch.join(format!("{index}.{which}"))
     }
 
-    /// Starts what there is room for.
+    /// Starts as many runs as the number of jobs allows.
     fn start(&mut self, watcher: &mut dyn Watcher) -> Result<(), RunError> {
-        // What a process on this machine trains that a killed one of us left takes its place too.
+        // Runs on this machine that a killed predecessor of this process started count too.
         while self.children.len() + self.elsewhere.len() < self.request.jobs {
             let Some(index) = self.waiting.pop_front() else { break };
             if unfinished::of(self.registry, self.spec(index))
@@ -209,7 +209,7 @@ impl WorkerPool<'_> {
         Ok(())
     }
 
-    /// Looks who has ended.
+    /// Checks which children have ended.
     fn reap(&mut self, watcher: &mut dyn Watcher) -> Result<(), RunError> {
         let mut place = 0;
         while place < self.children.len() {
@@ -237,7 +237,8 @@ impl WorkerPool<'_> {
             {
                 self.elsewhere.push((index, Instant::now()));
             } else {
-                // Nobody here has it any more; if somebody on another machine has, the child will say so.
+                // No process on this machine trains it any more; if one on another machine does, the child will
+                // report it.
                 self.waiting.push_front(index);
             }
         }
@@ -254,7 +255,7 @@ impl WorkerPool<'_> {
         Ok(matches!(of_spec(self.registry, &view, self.spec(index))?, State::Done { .. }))
     }
 
-    /// What a child came to that ended.
+    /// The outcome of a child that has ended.
     fn outcome(&self, index: usize, status: ExitStatus) -> Result<RunOutcome, RunError> {
         if status.success() && self.is_done(index)? {
             return Ok(RunOutcome::Done);
@@ -268,7 +269,7 @@ impl WorkerPool<'_> {
             .unwrap_or_default();
         let text = |key: &str| answer.get(key).and_then(Value::as_str).map(str::to_owned);
         let error = match status.success() {
-            // It trained by another spec than planned: the worker was replaced since.
+            // The run was trained with another spec than planned: the worker was replaced in the meantime.
             true => "it was trained with another spec than planned; was reg-torch replaced in the meantime?"
                 .to_owned(),
             false => text("error").unwrap_or_else(|| format!("its process ended early ({status})")),
@@ -280,10 +281,10 @@ impl WorkerPool<'_> {
         Ok(RunOutcome::Failed { error, hint: text("hint"), log })
     }
 
-    /// Asks all children to stop; the second time, they stop at once.
+    /// Asks all children to stop; a second call stops them immediately.
     fn stop(&self) {
         for busy in &self.children {
-            // It may have ended in this very moment.
+            // The child may have ended just now.
             let _ = kill_process(Pid::from_child(&busy.child), Signal::TERM);
         }
     }

@@ -1,4 +1,4 @@
-//! A study as a person writes it: one TOML file, checked as far as that goes without a registry.
+//! Study files in TOML, validated as far as possible without a registry.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -10,21 +10,21 @@ use crate::records::{Init, Target};
 use crate::registry::is_name;
 use crate::runs::config;
 
-/// The paper's study, as `reg study init` writes it.
+/// The paper's study, which `reg study init` writes.
 pub const PAPER: &str = include_str!("paper.toml");
-/// A study of minutes on the demo's data, as `reg study init --small` writes it.
+/// A study that takes minutes on the demo's data, which `reg study init --small` writes.
 pub const SMALL: &str = include_str!("small.toml");
 
-/// Threads of a run where the file does not say: they are part of its spec, so the machine does not decide.
+/// Default number of threads of a run: it is part of the spec, so it does not depend on the machine.
 const THREADS: u32 = 4;
-/// Seed of a run where the file does not say.
+/// Default seed of a run.
 const SEED: u64 = 1;
 
 /// A study file.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StudyFile {
-    /// What it calls itself.
+    /// Name of the study.
     pub name: String,
     /// Name or id of the data set.
     pub dataset: String,
@@ -34,25 +34,25 @@ pub struct StudyFile {
     /// Threads of the tensor library in each run.
     #[serde(default = "threads")]
     pub threads: u32,
-    /// Seed of each run that has none of its own.
+    /// Default seed of the runs.
     #[serde(default = "seed")]
     pub seed: u64,
-    /// Setups whose networks show where they look: heat maps of the first fold's run, for the report.
+    /// Setups for whose first run the report shows heat maps.
     #[serde(default)]
     pub gradcam: Vec<String>,
-    /// Settings of every run.
+    /// Settings of all runs.
     #[serde(default)]
     pub settings: toml::Table,
-    /// Splits that are made where they are not there.
+    /// Splits to create if they do not exist.
     #[serde(default)]
     pub split: Vec<SplitTable>,
-    /// What is compared with each other.
+    /// Sections: groups of setups that are compared with each other.
     #[serde(default)]
     pub section: Vec<SectionTable>,
-    /// What is trained.
+    /// Setups: models and settings to train.
     #[serde(default)]
     pub setup: Vec<SetupTable>,
-    /// What the features of the trained networks are asked for.
+    /// Probes of the trained networks.
     #[serde(default)]
     pub probe: Vec<ProbeEntry>,
 }
@@ -78,15 +78,15 @@ pub struct SplitTable {
     /// Seed of the random draw.
     #[serde(default = "seed")]
     pub seed: u64,
-    /// Re-samplings.
+    /// Number of folds.
     pub folds: Option<u32>,
     /// Shares of train, validation and test in per cent.
     pub ratios: Option<[u32; 3]>,
-    /// Published list of images that train and validate, from the file's folder.
+    /// Published list of images for training and validation, relative to the file's folder.
     pub train_val: Option<PathBuf>,
-    /// Published list of images that test.
+    /// Published list of test images.
     pub test: Option<PathBuf>,
-    /// Share of the former that validates.
+    /// Share of the first list that is used for validation.
     pub val_fraction: Option<f64>,
 }
 
@@ -94,15 +94,15 @@ pub struct SplitTable {
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SectionTable {
-    /// Its name, with which the name of its table ends.
+    /// Its name, which is the last part of its table's name.
     pub name: String,
-    /// What its tables are headed with; the name where there is none.
+    /// Title of its tables; default: the name.
     pub title: Option<String>,
     /// Name or id of the split.
     pub split: String,
-    /// Folds that are trained; all where there are none.
+    /// Folds to train; default: all.
     pub folds: Option<Vec<u32>>,
-    /// Published numbers beside ours.
+    /// Published numbers to compare with.
     pub published: Option<String>,
 }
 
@@ -120,9 +120,9 @@ pub struct SetupTable {
     pub init: Option<Init>,
     /// Name or id of imported weights.
     pub weights: Option<String>,
-    /// Its own seed.
+    /// Seed, if it differs from the default.
     pub seed: Option<u64>,
-    /// Settings of its own, which win over those of every run.
+    /// Settings of this setup, which override those of all runs.
     #[serde(default)]
     pub set: toml::Table,
 }
@@ -131,14 +131,14 @@ pub struct SetupTable {
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ProbeEntry {
-    /// The setup whose networks are asked.
+    /// The setup whose networks are probed.
     pub setup: String,
-    /// What they are asked for.
+    /// The targets of the probes.
     pub targets: Vec<Target>,
 }
 
 impl StudyFile {
-    /// Reads a study file and checks that its parts fit together.
+    /// Reads a study file and checks its consistency.
     pub fn parse(text: &str, path: &Path) -> Result<Self, StudyError> {
         let file: StudyFile = toml::from_str(text).map_err(|e| StudyError::Toml {
             path: path.to_owned(),
@@ -189,20 +189,20 @@ impl StudyFile {
         Ok(())
     }
 
-    /// The settings of a setup as `--set` of `reg train` takes them, in order.
+    /// The settings of a setup as arguments of `--set` of `reg train`, in order.
     pub fn settings_of(&self, setup: &SetupTable) -> Vec<String> {
         [config::pairs(&self.settings), config::pairs(&setup.set)].concat()
     }
 }
 
 impl SetupTable {
-    /// Where weights start.
+    /// How weights are initialized.
     pub fn start(&self) -> Init {
         self.init.unwrap_or(if self.weights.is_some() { Init::FineTune } else { Init::Scratch })
     }
 }
 
-/// Checks that these can be names, and are different.
+/// Checks that these are valid names without duplicates.
 fn named<'a>(what: &str, names: impl IntoIterator<Item = &'a String>) -> Result<(), String> {
     let mut seen = BTreeSet::new();
     for name in names {

@@ -1,4 +1,4 @@
-//! Where the networks of a study look: heat maps that its report shows.
+//! Grad-CAM heat maps of a study's networks, for its report.
 
 use std::collections::HashSet;
 
@@ -10,20 +10,21 @@ use crate::registry::Registry;
 use crate::runs::process::{Listener, WorkerError};
 use crate::runs::{Device, RunContext, RunError, gradcams};
 
-/// What came of the heat maps of one setup.
+/// The result of computing the heat maps of one setup.
 #[derive(Debug)]
 pub struct SetupHeatmaps {
     /// The setup.
     pub setup: String,
-    /// Maps that were made now, or why there are none and what might help.
+    /// Number of maps computed now, or the error and a hint.
     pub made: Result<usize, (String, Option<String>)>,
 }
 
-/// Makes the heat maps that a study file asks for and that are not there: of the first run of each setup that is done, for
-/// each finding that is annotated with boxes among its test images, the image with a box that it is surest of; without
-/// any boxes among them, for each finding the image that has it.
+/// Computes the missing heat maps that a study file requests: for the first finished run of each setup, and for
+/// each finding with annotated boxes among its test images, the map of the image with a box that has the
+/// highest score; without any boxes among the test images, for each finding the image with this label that has
+/// the highest score.
 ///
-/// Goes on past a setup that fails; only an interrupt ends it.
+/// Continues after a failed setup; only an interrupt stops it.
 pub fn execute_gradcams(
     run_context: RunContext,
     file: &StudyFile,
@@ -54,7 +55,7 @@ pub fn execute_gradcams(
     Ok(all)
 }
 
-/// Manifest rows and labels whose maps are to be made.
+/// Manifest rows and labels for which maps are needed.
 fn wanted(
     registry: &Registry,
     run: Id<Run>,
@@ -94,7 +95,7 @@ fn wanted(
             image.object.is_some() && fits && withdrawn.of_row(image).is_none()
         };
         let candidates = scores.rows.iter().zip(column).filter(|(row, _)| shows(**row));
-        // Of equals the first.
+        // The first of equal scores.
         let surest = candidates.reduce(|best, next| if next.1 > best.1 { next } else { best });
         if let Some((row, _)) = surest
             && !known.contains(&(manifest.rows[*row as usize].name.to_string(), name.clone()))

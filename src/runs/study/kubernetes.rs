@@ -1,4 +1,4 @@
-//! A study as an Indexed Job of Kubernetes: a manifest, which is printed and not sent.
+//! A study as an Indexed Job of Kubernetes: a manifest, which is printed and not submitted.
 
 use serde_json::{Value, json};
 
@@ -6,36 +6,37 @@ use super::batch::{Needs, device, due, flags, quoted, tag};
 use super::plan::StudyPlan;
 use crate::records::DeviceKind;
 
-/// What the manifest is made for.
+/// Parameters of the manifest.
 #[derive(Debug, Clone)]
 pub struct Pod {
     /// The container image, with `reg` and `reg-torch` in it.
     pub image: String,
     /// The persistent volume claim that holds the registry.
     pub claim: String,
-    /// Where it is mounted; the registry's folder is that, or `.reg` in it.
+    /// Its mount point; the registry's folder is the mount point itself or `.reg` in it.
     pub mount: String,
 }
 
-/// As `reg train` ends when it was interrupted, with its state kept.
+/// Exit code of `reg train` after an interrupt with a saved checkpoint.
 const INTERRUPTED: u32 = 130;
-/// As it ends when its flags make no sense, which no second attempt mends.
+/// Exit code of `reg train` for invalid flags, which another attempt would not fix.
 const USAGE: u32 = 2;
-/// Failures of one run that are tried again.
+/// Maximum number of failures of one run that are retried.
 const ATTEMPTS: u32 = 2;
-/// Seconds that a training has to keep its state.
+/// Seconds that a training has for saving a checkpoint.
 const GRACE: u32 = 120;
 
-/// The manifest (`batch/v1`, Kubernetes 1.33 or newer) of a job that trains what is due in a plan: a completion a run.
+/// The manifest (`batch/v1`, Kubernetes 1.33 or newer) of a job that trains the due runs of a plan, one
+/// completion per run.
 ///
-/// JSON, which `kubectl create -f -` takes. A pod that is evicted, preempted or drained does not count as a
-/// failure; a run that fails takes none of the others with it.
+/// JSON, which `kubectl create -f -` accepts. A pod that is evicted, preempted or drained does not count as a
+/// failure; a failed run does not stop the others.
 pub fn manifest(plan: &StudyPlan, threads: u32, kind: DeviceKind, pod: &Pod) -> Value {
     let tasks = due(plan);
     let needs = Needs::of(plan, threads, &tasks);
     let runs = tasks.iter().enumerate().map(|(number, index)| {
         let (mount, flags) = (quoted(&pod.mount), flags(&plan.runs[*index]));
-        // In the place of the shell, so that it gets the signals.
+        // `exec` replaces the shell, so that the program receives the signals.
         format!("{number}) exec reg --registry {mount} --json train {flags} --device {} ;;\n", device(kind))
     });
     let script =

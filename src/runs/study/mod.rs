@@ -1,8 +1,8 @@
-//! Many runs from one file: planned, run side by side, looked at and compared.
+//! Studies: many runs from one file, planned, executed in parallel, monitored and compared.
 //!
-//! A run of a study is a `reg train` with the settings of its setup, so it has the same spec, and what one
-//! has trained the other finds. Each is a process of its own: a crash of one hurts none of the others, and
-//! a study that is killed goes on with whatever is missing.
+//! A run of a study is a `reg train` with the settings of its setup, so it has the same spec, and either finds
+//! what the other has trained. Each run is a process of its own: if one crashes, the others continue, and a
+//! killed study resumes with the missing runs.
 
 mod batch;
 mod compare;
@@ -27,10 +27,10 @@ pub use plan::{Planned, StudyPlan, StudySource, load, of_file, plan};
 pub use probes::{Probe, ProbeState, execute_probes, probes};
 pub use status::{State, StudyRunStatus, status};
 
-/// Why a study is not run.
+/// Why a study cannot be run.
 #[derive(Debug, thiserror::Error)]
 pub enum StudyError {
-    /// No file and no name.
+    /// Neither a file nor the name of a study.
     #[error("no study `{0}`: neither a file nor the name of a study")]
     Unknown(String),
     /// A file that cannot be read.
@@ -41,15 +41,15 @@ pub enum StudyError {
         /// What the system says.
         source: std::io::Error,
     },
-    /// Not TOML, or not that of a study.
+    /// A file that is not TOML, or not a study.
     #[error("{}: {reason}", path.display())]
     Toml {
         /// The file.
         path: PathBuf,
-        /// What the parser says, with the line.
+        /// The parser's message with the line.
         reason: String,
     },
-    /// Parts that do not fit together.
+    /// An inconsistent file.
     #[error("{}: {reason}", path.display())]
     Senseless {
         /// The file.
@@ -57,7 +57,7 @@ pub enum StudyError {
         /// What is wrong.
         reason: String,
     },
-    /// Settings of a setup.
+    /// Invalid settings of a setup.
     #[error("setup `{setup}`: {source}")]
     Settings {
         /// The setup.
@@ -68,32 +68,32 @@ pub enum StudyError {
     /// No data set of this name.
     #[error("the study needs data set `{0}`, which is not in the registry")]
     NoDataset(String),
-    /// Devices of which a run could take one or the other kind, which would be two specs.
+    /// Devices of both kinds, between which a run cannot choose because they give different specs.
     #[error("the devices {0} are of different kinds")]
     MixedDevices(String),
-    /// Nothing that can be compared yet.
+    /// No setup can be compared yet.
     #[error("no setup of study `{0}` is done on all its folds")]
     NothingDone(String),
-    /// A program of Slurm that is not there or says no.
+    /// A program of Slurm is missing or failed.
     #[error("{program} failed: {reason}")]
     Slurm {
         /// The program.
         program: &'static str,
-        /// What it says.
+        /// Its message.
         reason: String,
     },
     /// Stopped by a signal.
     #[error("interrupted; {done} of {all} runs are done, checkpoints of the others are saved")]
     Interrupted {
-        /// Runs that are done.
+        /// Number of finished runs.
         done: usize,
-        /// Runs that are planned.
+        /// Number of planned runs.
         all: usize,
     },
 }
 
 impl StudyError {
-    /// What might help.
+    /// A hint.
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
             StudyError::Unknown(_) => {

@@ -1,4 +1,4 @@
-//! From a study file to what will be trained: specs, what is there already, what that will take.
+//! From a study file to a plan: specs, existing results, and the expected cost.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -19,19 +19,19 @@ use crate::runs::train::{self, TrainInputs, hash_of};
 use crate::runs::{Device, RunContext, RunError, TrainRequest};
 use crate::split::{self, Lists};
 
-/// A study file as it was found.
+/// A study file with its origin.
 #[derive(Debug, Clone)]
 pub struct StudySource {
-    /// The file, or what it is called where it comes from the registry.
+    /// The path of the file, or its name if it comes from the registry.
     pub path: PathBuf,
-    /// What it says.
+    /// Its content.
     pub file: StudyFile,
-    /// Its record, where the study was asked for by name.
+    /// Its record, if the study was given by name.
     pub recorded: Option<Id<Study>>,
     bytes: Vec<u8>,
 }
 
-/// Finds a study: a file, or the name or id of one that was run.
+/// Finds a study: a file, or the name or id of a study that was run before.
 pub fn load(registry: &Registry, text: &str) -> Result<StudySource, RunError> {
     let path = PathBuf::from(text);
     let (bytes, recorded) = match fs::read(&path) {
@@ -56,8 +56,8 @@ pub fn load(registry: &Registry, text: &str) -> Result<StudySource, RunError> {
     Ok(StudySource { path, file, recorded, bytes })
 }
 
-/// The newest study that was run from a file of these bytes, wherever it lay; none where there is no such file
-/// or study.
+/// The newest study that was run from a file with these bytes, whatever its path was; `None` if there is no
+/// such file or study.
 pub fn of_file(
     registry: &Registry,
     view: &View,
@@ -74,22 +74,22 @@ pub fn of_file(
     Ok(None)
 }
 
-/// What a study will do.
+/// The plan of a study.
 #[derive(Debug)]
 pub struct StudyPlan {
-    /// What is recorded of it.
+    /// The record of the study.
     pub study: Study,
-    /// Its id, once it is recorded.
+    /// The id of the record, once it is recorded.
     pub id: Id<Study>,
-    /// Each run, in the same order.
+    /// The runs, in the order of the record.
     pub runs: Vec<Planned>,
-    /// Runs that go side by side.
+    /// Number of parallel runs.
     pub jobs: usize,
     /// Seconds until the missing runs are done.
     pub seconds: f64,
-    /// Room that they take.
+    /// Required disk space.
     pub disk: Disk,
-    /// What was, or would be, done beforehand, and what is odd, a sentence each.
+    /// What was, or would be, created in advance, and anomalies, one sentence each.
     pub notes: Vec<String>,
 }
 
@@ -98,16 +98,16 @@ pub struct StudyPlan {
 pub struct Planned {
     /// Its row in the record.
     pub row: StudyRun,
-    /// How it stands.
+    /// Its state.
     pub state: State,
-    /// What it takes, where it is still to be done.
+    /// Its expected cost, if it is not done.
     pub cost: Option<Cost>,
-    /// The arguments of `reg` that train it, but for the device; none where it is blocked.
+    /// The arguments of `reg` that train it, without the device; empty if it is blocked.
     pub arguments: Vec<String>,
 }
 
 impl Planned {
-    /// Whether it is still to be trained, by us or by whoever has begun.
+    /// Whether it still has to be trained, by this process or by one that has started already.
     pub fn is_due(&self) -> bool {
         !matches!(self.state, State::Done { .. } | State::Blocked { .. })
     }
@@ -115,9 +115,9 @@ impl Planned {
 
 /// A section's split.
 enum Divided {
-    /// It is there, with the sizes of its folds.
+    /// The split exists; with the sizes of its folds.
     There(Id<Split>, Vec<FoldSizes>),
-    /// It will be made when the plan is run.
+    /// The split will be created when the plan is executed.
     Due(FoldSizes, usize),
     Absent {
         why: String,
@@ -125,8 +125,8 @@ enum Divided {
     },
 }
 
-/// Plans a study for a kind of device and so many runs at once. With `make`, the splits that are missing are
-/// made and the plan is recorded under the study's name; without, nothing is written.
+/// Plans a study for a kind of device and a number of parallel runs. With `make`, missing splits are created
+/// and the plan is recorded under the study's name; without, nothing is written.
 pub fn plan(
     run_context: RunContext,
     source: &StudySource,
@@ -215,7 +215,7 @@ pub fn plan(
     Ok(StudyPlan { study, id, runs, jobs, seconds: cost::wall_clock(seconds, jobs), disk, notes })
 }
 
-/// Finds a section's split, or makes it.
+/// Finds or creates a section's split.
 fn divide(
     run_context: RunContext,
     source: &StudySource,
@@ -278,7 +278,7 @@ fn lists(source: &StudySource, table: &SplitTable) -> Option<Lists> {
     })
 }
 
-/// A split that is not made yet, as large as it will be by and large.
+/// A split that does not exist yet, with its approximate sizes.
 fn nominal(table: &SplitTable, dataset: &Dataset) -> Divided {
     // The official lists keep 77 % of the images for training and validation.
     let ratios = table.ratios.unwrap_or([67, 10, 23]);
@@ -304,7 +304,7 @@ fn settle(file: &StudyFile, setup: &SetupTable) -> Result<(Model, Training), Run
         .map_err(|source| StudyError::Settings { setup: setup.name.clone(), source: Box::new(source) })?)
 }
 
-/// A planned run on its way.
+/// A planned run in progress.
 struct Draft {
     planned: Planned,
     spec: Option<Spec>,
@@ -325,7 +325,7 @@ impl Draft {
     }
 }
 
-/// What the runs of a study share.
+/// The common parts of the runs of a study.
 struct Maker<'a> {
     registry: &'a Registry,
     view: &'a View,
@@ -396,7 +396,7 @@ impl Maker<'_> {
         Ok(Draft { planned: Planned { row, state, cost: None, arguments }, spec, request, sizes })
     }
 
-    /// The weights that a setup starts from, or why it cannot.
+    /// The initial weights of a setup, or why it is blocked.
     fn weights(&self, setup: &SetupTable) -> Result<Result<Option<Id<Weights>>, State>, RunError> {
         let Some(name) = &setup.weights else { return Ok(Ok(None)) };
         match self.registry.resolve_as::<Weights>(self.view, name) {
@@ -412,7 +412,7 @@ impl Maker<'_> {
         }
     }
 
-    /// `reg train` with these settings.
+    /// The arguments of `reg train` for these settings.
     fn arguments(&self, request: &TrainRequest, setup: &SetupTable) -> Vec<String> {
         let mut arguments = vec!["train".to_owned()];
         let mut flag = |name: &str, value: String| arguments.extend([format!("--{name}"), value]);

@@ -1,4 +1,4 @@
-//! What the features of a study's networks are asked for, once all runs of a setup are done.
+//! Probes of a study's networks, run after all runs of a setup are done.
 
 use super::status::{State, StudyRunStatus};
 use crate::hash::Id;
@@ -7,30 +7,30 @@ use crate::registry::Registry;
 use crate::runs::process::{Listener, WorkerError};
 use crate::runs::{Device, RunContext, RunError, probe};
 
-/// A planned probe and how it stands.
+/// A planned probe and its state.
 #[derive(Debug)]
 pub struct Probe {
     /// The probe.
     pub row: StudyProbe,
-    /// How it stands.
+    /// Its state.
     pub state: ProbeState,
 }
 
-/// How a planned probe stands.
+/// The state of a planned probe.
 #[derive(Debug)]
 pub enum ProbeState {
-    /// Its table is there.
+    /// The table exists.
     Done(Id<Table>, Box<ProbeTable>),
-    /// All runs of its setup are done, so it can be made.
+    /// All runs of its setup are done, so it can be computed.
     Missing(Vec<Id<Run>>),
     /// Some runs of its setup are not done.
     Waiting,
-    /// It failed: one sentence, and what might help.
+    /// It failed: one sentence and a hint.
     Failed(String, Option<String>),
 }
 
 impl ProbeState {
-    /// As the command line calls it.
+    /// The name on the command line.
     pub fn name(&self) -> &'static str {
         match self {
             ProbeState::Done(..) => "done",
@@ -41,7 +41,7 @@ impl ProbeState {
     }
 }
 
-/// How each probe of a study stands, in its order. `runs` says how its runs do.
+/// The state of each probe of a study, in order, given the state of its `runs`.
 pub fn probes(registry: &Registry, study: &Study, runs: &[StudyRunStatus]) -> Result<Vec<Probe>, RunError> {
     let view = registry.view()?;
     let of_row = |row: &StudyProbe| -> Result<ProbeState, RunError> {
@@ -67,7 +67,7 @@ pub fn probes(registry: &Registry, study: &Study, runs: &[StudyRunStatus]) -> Re
     study.probes.iter().map(|row| Ok(Probe { row: row.clone(), state: of_row(row)? })).collect()
 }
 
-/// Makes the probes that can be made and goes on past one that fails; only an interrupt ends it.
+/// Computes the probes that can be computed and continues after a failed one; only an interrupt stops it.
 pub fn execute_probes(
     run_context: RunContext,
     probes: &mut [Probe],

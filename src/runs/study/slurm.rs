@@ -1,4 +1,4 @@
-//! A study as one array job of Slurm: the script, its submission, and what the queue says of its tasks.
+//! A study as one array job of Slurm: the script, its submission, and the state of its tasks in the queue.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -16,70 +16,70 @@ use crate::records::{DeviceKind, Study};
 use crate::registry::Registry;
 use crate::runs::RunError;
 
-/// The script, with gaps that are filled in from a plan.
+/// The template of the script, with placeholders that are filled from a plan.
 pub const TEMPLATE: &str = include_str!("slurm.sh");
-/// Seconds before the limit at which a task keeps its state.
+/// Seconds before the time limit at which a task saves a checkpoint.
 const NOTICE: u32 = 120;
 
-/// What is asked of Slurm.
+/// Options for Slurm.
 #[derive(Debug, Clone, Default)]
 pub struct SlurmOptions {
     /// `--partition`.
     pub partition: Option<String>,
     /// `--gres`, such as `gpu:1`.
     pub gres: Option<String>,
-    /// `--time`; else from the plan.
+    /// `--time`; default: from the plan.
     pub time: Option<String>,
-    /// `--mem`; else from the plan.
+    /// `--mem`; default: from the plan.
     pub memory: Option<String>,
-    /// Where there is no shared file system: the remote from which each task takes the study and to which it
-    /// gives its run.
+    /// Without a shared file system: the remote from which each task pulls the study and to which it pushes its
+    /// run.
     pub exchange: Option<Exchange>,
-    /// Another template than [`TEMPLATE`] and its text.
+    /// A template used instead of [`TEMPLATE`], and its text.
     pub template: Option<(PathBuf, String)>,
 }
 
-/// How tasks come by the study without a shared file system.
+/// How tasks exchange data without a shared file system.
 #[derive(Debug, Clone)]
 pub struct Exchange {
-    /// A remote, as `reg push` takes it.
+    /// A remote, as for `reg push`.
     pub remote: String,
-    /// Folder on the nodes for a registry of theirs; else one in their temporary folder.
+    /// Folder for a registry on each node; default: one in the temporary folder.
     pub local: Option<PathBuf>,
 }
 
-/// A script that can be submitted.
+/// A complete script.
 #[derive(Debug)]
 pub struct Script {
     /// Its text.
     pub text: String,
-    /// Places of the runs that are its tasks, which are called by these numbers.
+    /// Indices of the runs that are its tasks; they are also the task numbers.
     pub tasks: Vec<usize>,
-    /// Places of the runs that the queue has already.
+    /// Indices of the runs that are in the queue already.
     pub queued: Vec<usize>,
 }
 
-/// A task as the queue sees it.
+/// A task in the queue.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Task {
     /// Number of the job.
     pub job: String,
     /// `PENDING`, `RUNNING`, …
     pub state: String,
-    /// Why it is in that state, where Slurm says.
+    /// The reason for its state, if Slurm gives one.
     pub reason: String,
     /// The node that it runs on.
     pub node: String,
-    /// How long it has run.
+    /// Its run time so far.
     pub time: String,
 }
 
-/// Where script and logs of a study lie.
+/// Folder of the script and logs of a study.
 fn folder(registry: &Registry, tag: &str) -> PathBuf {
     registry.root().join("slurm").join(tag)
 }
 
-/// Why the last attempt at a task failed, as it said itself; none where it did not, or there was none.
+/// The error of the last attempt at a task; `None` if it did not fail or there was no attempt.
 pub fn last_error(registry: &Registry, study: Id<Study>, task: usize) -> Option<String> {
     let log = folder(registry, &study.hash.to_string()[..12]).join(format!("{task}.log"));
     let text = String::from_utf8_lossy(&fs::read(log).ok()?).into_owned();
@@ -88,18 +88,18 @@ pub fn last_error(registry: &Registry, study: Id<Study>, task: usize) -> Option<
     last.get("error")?.as_str().map(str::to_owned)
 }
 
-/// With what each task trains.
+/// How each task trains.
 #[derive(Debug, Clone, Copy)]
 pub struct TaskCommand<'a> {
     /// The program `reg`.
     pub program: &'a Path,
     /// Threads of the tensor library.
     pub threads: u32,
-    /// Where it computes.
+    /// The kind of device.
     pub kind: DeviceKind,
 }
 
-/// Writes the script of an array job that trains what is due in a plan and not in the queue already.
+/// Writes the script of an array job that trains the runs of a plan that are due and not in the queue.
 pub fn script(
     registry: &Registry,
     plan: &StudyPlan,
@@ -131,7 +131,7 @@ pub fn script(
     let filled = [
         ("study", plan.study.name.clone()),
         ("job", format!("reg-{}", tag(plan))),
-        // At most as many at once as runs were to go side by side, where that was said.
+        // At most as many tasks at once as parallel runs were requested.
         ("array", if plan.jobs < tasks.len() { format!("{array}%{}", plan.jobs) } else { array }),
         ("threads", needs.threads.to_string()),
         ("memory", settings.memory.clone().unwrap_or(format!("{}G", needs.memory_gb))),
@@ -150,13 +150,13 @@ pub fn script(
     Ok(Script { text, tasks, queued })
 }
 
-/// Where tasks train, as lines of the script.
+/// Shell fragments that depend on where tasks train.
 struct ScriptPaths {
     registry: String,
     log: String,
     /// Before the training.
     prepare: String,
-    /// Behind it.
+    /// After the training.
     finish: String,
 }
 
@@ -177,9 +177,9 @@ impl ScriptPaths {
                 Some(local) => quoted(&local.display().to_string()),
                 None => format!("\"${{TMPDIR:-/tmp}}/reg-{tag}\""),
             },
-            // No folder of ours is on the nodes.
+            // The registry's folder does not exist on the nodes.
             log: format!("/tmp/reg-{tag}-%a.log"),
-            // Tasks of one node share a registry; whoever comes second finds it made.
+            // Tasks on one node share a registry; the first one creates it.
             prepare: format!(
                 "{reg} --quiet init \"$registry\" >/dev/null 2>&1\n\
                  {reg} --quiet --registry \"$registry\" pull {remote} {} || exit 1\n",
@@ -193,7 +193,7 @@ impl ScriptPaths {
     }
 }
 
-/// Puts what belongs there into the gaps of a template.
+/// Fills the placeholders of a template.
 fn fill(template: &str, filled: &[(&str, String)]) -> Result<String, String> {
     let mut text = String::new();
     let mut rest = template;
@@ -210,7 +210,7 @@ fn fill(template: &str, filled: &[(&str, String)]) -> Result<String, String> {
     Ok(text + rest)
 }
 
-/// Submits a script and returns the number of the job and where the script lies.
+/// Submits a script and returns the number of the job and the path of the script.
 pub fn submit(registry: &Registry, plan: &StudyPlan, script: &Script) -> Result<(String, PathBuf), RunError> {
     let folder = folder(registry, &tag(plan));
     disk::create_dir_all(&folder).map_err(RunError::io("create", &folder))?;
@@ -221,8 +221,8 @@ pub fn submit(registry: &Registry, plan: &StudyPlan, script: &Script) -> Result<
     Ok((job, path))
 }
 
-/// What the queue says of a study's tasks, by the place of the run; `None` where it was never submitted from
-/// this registry.
+/// The state of a study's tasks in the queue, by the index of the run; `None` if the study was never submitted
+/// from this registry.
 pub fn tasks(registry: &Registry, study: Id<Study>) -> Result<Option<BTreeMap<usize, Task>>, RunError> {
     let tag = &study.hash.to_string()[..12];
     if !folder(registry, tag).exists() {
@@ -241,7 +241,7 @@ pub fn tasks(registry: &Registry, study: Id<Study>) -> Result<Option<BTreeMap<us
     Ok(Some(answer.lines().filter_map(task).collect()))
 }
 
-/// Runs a program of Slurm and returns what it says.
+/// Runs a program of Slurm and returns its output.
 fn ask(program: &'static str, arguments: &[&std::ffi::OsStr]) -> Result<String, RunError> {
     let failed = |reason: String| StudyError::Slurm { program, reason };
     let output = Command::new(program).args(arguments).output().map_err(|e| failed(e.to_string()))?;

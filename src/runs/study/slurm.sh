@@ -2,7 +2,7 @@
 # Study {{study}}: each task of this array trains one run into {{registry}}.
 #
 # A site may change this template: `reg study init --slurm site.sh` writes it, `reg study run --slurm --template site.sh`
-# uses it. What stands in double braces is filled in from the plan.
+# uses it. Placeholders in double braces are filled in from the plan.
 #SBATCH --job-name={{job}}
 #SBATCH --array={{array}}
 #SBATCH --cpus-per-task={{threads}}
@@ -10,25 +10,25 @@
 #SBATCH --time={{time}}
 #SBATCH --output={{log}}
 #SBATCH --open-mode=append
-# After a failure of the node a task is queued again, and its run goes on from the state that was kept last.
+# After a failure of the node a task is queued again, and its run resumes from the last checkpoint.
 #SBATCH --requeue
-# Before the time is over: enough to keep the state of the training.
+# Signal before the time limit, early enough to save a checkpoint.
 #SBATCH --signal=B:USR1@{{notice}}
 {{options}}
 
-# What a site needs before a program runs stands here: modules, the location of CUDA.
+# Add what the site needs here: modules to load, the location of CUDA.
 
 registry={{registry}}
 {{prepare}}
 train() {
   {{reg}} --registry "$registry" --json train "$@" --device {{device}} &
   child=$!
-  # Time is nearly over: keep the state and queue this task again, to go on from there.
+  # The time limit is near: save a checkpoint and queue this task again to resume from it.
   trap 'again=yes; kill -TERM "$child"' USR1
-  # The task was cancelled, requeued or preempted. Slurm tells every process of it, so the training keeps its state
-  # already, and a second signal would stop it at once; only this shell has to wait for it.
+  # The task was cancelled, requeued or preempted. Slurm signals every process, so the training already saves its
+  # checkpoint, and a second signal would stop it at once; this shell only has to wait for it.
   trap : TERM
-  # A signal ends a `wait`, so there is another one until the child is gone.
+  # A signal interrupts `wait`, so it is repeated until the child has ended.
   while :; do
     wait "$child"
     code=$?

@@ -1,4 +1,4 @@
-//! How each planned run of a study stands: what the registry knows of its spec, and what goes on in `live/`.
+//! The state of each planned run of a study, from its spec in the registry and from `live/`.
 
 use crate::hash::Id;
 use crate::index::View;
@@ -7,16 +7,16 @@ use crate::registry::Registry;
 use crate::runs::RunError;
 use crate::runs::unfinished::{self, UnfinishedTraining};
 
-/// A planned run and how it stands.
+/// A planned run and its state.
 #[derive(Debug, Clone)]
 pub struct StudyRunStatus {
     /// The run.
     pub row: StudyRun,
-    /// How it stands.
+    /// Its state.
     pub state: State,
 }
 
-/// How a planned run stands.
+/// The state of a planned run.
 #[derive(Debug, Clone)]
 pub enum State {
     /// It is trained, and its test images are scored and evaluated.
@@ -30,23 +30,23 @@ pub enum State {
         /// Its content.
         auc: Box<AucTable>,
     },
-    /// Some process trains it.
+    /// A process is training it.
     Running(Box<UnfinishedTraining>),
-    /// It was interrupted, or failed, and goes on where it was.
+    /// It was interrupted or failed, and can be resumed.
     Interrupted(Box<UnfinishedTraining>),
-    /// Nothing of it is there.
+    /// It has not been started.
     Missing,
     /// It cannot be trained yet.
     Blocked {
         /// Why.
         why: String,
-        /// What mends it.
+        /// How to fix it.
         mend: Option<String>,
     },
 }
 
 impl State {
-    /// As the command line calls it.
+    /// The name on the command line.
     pub fn name(&self) -> &'static str {
         match self {
             State::Done { .. } => "done",
@@ -59,7 +59,7 @@ impl State {
     }
 }
 
-/// How each run of a study stands, in its order.
+/// The state of each run of a study, in order.
 pub fn status(registry: &Registry, study: &Study) -> Result<Vec<StudyRunStatus>, RunError> {
     let view = registry.view()?;
     let of_row = |row: &StudyRun| {
@@ -72,7 +72,7 @@ pub fn status(registry: &Registry, study: &Study) -> Result<Vec<StudyRunStatus>,
     study.runs.iter().map(of_row).collect()
 }
 
-/// How the run of a spec stands.
+/// The state of the run of a spec.
 pub(super) fn of_spec(registry: &Registry, view: &View, spec: Id<Spec>) -> Result<State, RunError> {
     if let Some(done) = done(registry, view, spec)? {
         return Ok(done);
@@ -99,7 +99,7 @@ fn done(registry: &Registry, view: &View, spec: Id<Spec>) -> Result<Option<State
     Ok(None)
 }
 
-/// A run whose spec was not known when the study was recorded.
+/// A run whose spec was unknown when the study was recorded.
 fn lacking(row: &StudyRun) -> State {
     let weights = row.weights.as_ref().map(|weights| format!("its weights `{weights}` or "));
     let why = format!("{}the split of `{}` were missing", weights.unwrap_or_default(), row.section);

@@ -12,7 +12,7 @@ fn a_curve_has_the_corners_that_its_scores_make_and_encloses_the_auc() {
     let curves = roc_curves(&world.store, &found).unwrap();
     let [curve] = curves.as_slice() else { panic!("no image has Hernia: {curves:?}") };
     assert_eq!((curve.model.as_str(), curve.label.as_str(), curve.fold), ("mlp", "Mass", Some(0)));
-    // The point at 6 lies on the way to that at 5.
+    // The point at 6 is on the line to the point at 5.
     assert_eq!(curve.fpr, [0.0, 0.0, 1.0 / 3.0, 2.0 / 3.0, 1.0]);
     assert_eq!(curve.tpr, [0.0, 2.0 / 3.0, 2.0 / 3.0, 1.0, 1.0]);
     assert_eq!(curve.thresholds, [None, Some(5.0), Some(4.0), Some(3.0), Some(1.0)]);

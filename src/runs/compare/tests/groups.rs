@@ -3,7 +3,7 @@
 use super::*;
 use crate::records::GroupRow;
 
-/// Twelve images: gender, view and age by turns, some of them unknown, two ages impossible.
+/// Twelve images with alternating gender, view and age, some of them unknown, two ages impossible.
 fn world() -> (World, Input) {
     let rows = (0..12).map(|n: u32| ImageRow {
         gender: [Gender::Female, Gender::Male, Gender::Unknown][n as usize % 3],
@@ -35,7 +35,7 @@ fn every_image_is_in_one_group_of_each_kind_and_what_is_not_known_in_a_group_of_
     assert_eq!((rows[0].model.as_str(), rows[0].label.as_str(), rows[0].fold), ("mlp", "Mass", Some(0)));
     let rows = groups(&[GroupBy::View]);
     assert_eq!(counted(&rows), [("PA", 3, 2), ("AP", 6, 3), ("unknown", 3, 1)]);
-    // Ages of no human are not known.
+    // Impossible ages count as unknown.
     let rows = groups(&[GroupBy::Age]);
     assert_eq!(counted(&rows), [("30-39", 2, 2), ("40-49", 4, 2), ("unknown", 6, 2)]);
     let both = groups(&[GroupBy::View, GroupBy::Gender]);
@@ -50,7 +50,7 @@ fn the_auc_of_a_group_is_of_its_images_alone() {
     assert_eq!(rows[0].auc, Some(0.75));
     // Placements of 1 and 1/2 over the positives, 1/2 and 1 over the negatives: (1/8 + 1/8) / 2.
     close(rows[0].std_error.unwrap(), 0.125f64.sqrt());
-    // A group where all have the label has no AUC; with one image of a class, no standard error.
+    // A group in which all images have the label has no AUC; with one image in a class, no standard error.
     let rows = groups(&[GroupBy::Age, GroupBy::View]);
     assert_eq!((rows[0].group.as_str(), rows[0].auc, rows[0].std_error), ("30-39", None, None));
     let pa = &rows[3];

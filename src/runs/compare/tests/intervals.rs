@@ -1,11 +1,11 @@
-//! Intervals by drawing patients.
+//! Intervals from resampling patients.
 
 use super::*;
 use crate::records::{Bootstrap, BootstrapRow};
 
 const LABELS: [&str; 2] = ["Mass", "Hernia"];
 
-/// Twenty patients with `each` images that look the same to both models, and have the same labels.
+/// Twenty patients with `each` images that have the same scores and labels.
 fn patients(each: u32) -> (World, Vec<Input>) {
     let n = 20 * each;
     let rows = (0..n).map(|image| super::image(image, image / each, (image / each * 7 + 3) % 4));
@@ -48,8 +48,8 @@ fn the_same_draws_come_out_on_any_number_of_threads_and_others_of_another_seed()
 
 #[test]
 fn images_of_one_patient_are_drawn_together() {
-    // Whether a patient has one image or four that look alike, there are as many independent patients: drawing images
-    // would halve the width of the intervals.
+    // Whether a patient has one image or four that look alike, the number of independent patients is the same:
+    // drawing images would halve the width of the intervals.
     let [one, four] = [1, 4].map(|each| {
         let (world, inputs) = patients(each);
         bootstrap(&world, &inputs, 500, 1)
@@ -73,7 +73,7 @@ fn a_difference_is_of_the_same_draws() {
         let value = |model: &str| row(&found, model, None, label).value;
         close(row(&found, "one", Some("two"), label).value, value("one") - value("two"));
     }
-    // A model beside one that orders the images as it does differs by nothing in each single draw.
+    // A model that orders the images like another differs from it by zero in every resample.
     let scores = inputs[0].predictions.scores;
     let same = world.run("two", 0);
     inputs[1] = world.altered(&inputs[0], |predictions| {
@@ -97,7 +97,7 @@ fn draws_without_both_classes_are_left_out_and_counted() {
     let drawn = row(&found, "mlp", None, Some("Mass")).resamples;
     // 672 are expected, with a standard deviation of 15.
     assert!((612..732).contains(&drawn), "{drawn}");
-    // And no difference is given of models that did not score the same images.
+    // No difference is computed for models that did not score the same images.
     let (mut world, inputs) = patients(1);
     let rows: Vec<u32> = (0..10).collect();
     let few = world.imported("few", &LABELS, &rows, &[&[0.5; 10], &[0.5; 10]]);

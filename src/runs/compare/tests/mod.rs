@@ -1,4 +1,5 @@
-//! Comparisons of a few made-up images over a store in memory: what tables say, what is refused, and why.
+//! Comparisons of a few made-up images in a store in memory: the content of tables, and the reasons for
+//! refusals.
 //!
 //! Every record is built by a function below.
 
@@ -21,14 +22,14 @@ use crate::records::{
 };
 use crate::registry::MemoryStore;
 
-/// One data set of metadata alone, one split of it, and the store that holds them.
+/// A metadata-only data set, a split of it, and the store that contains both.
 struct World {
     store: MemoryStore,
     dataset: Id<Dataset>,
     split: Id<Split>,
 }
 
-/// Image `n` of a patient. Bit `i` of `labels` is the label of that place.
+/// Image `n` of a patient. Bit `i` of `labels` is label `i`.
 fn image(n: u32, patient: u32, labels: u32) -> ImageRow {
     ImageRow {
         name: format!("{n:04}.png").parse().unwrap(),
@@ -57,7 +58,7 @@ fn positive(bits: u32) -> LabelValues {
     labels
 }
 
-/// As many images as there are numbers, each of a patient of its own, with these labels.
+/// One image for each element of `labels`, each of another patient, with these labels.
 fn images(labels: &[u32]) -> Vec<ImageRow> {
     (0..).zip(labels).map(|(n, labels)| image(n, n, *labels)).collect()
 }
@@ -67,7 +68,7 @@ fn owned(names: &[&str]) -> Vec<String> {
 }
 
 impl World {
-    /// A digit an image in each fold: 0 trains, 1 validates, 2 tests, 3 is not used.
+    /// One digit per image in each fold: 0 trains, 1 validates, 2 tests, 3 is unused.
     fn new(labels: &[&str], rows: Vec<ImageRow>, folds: &[&str]) -> Self {
         let none = Hash::of(b"none yet");
         let mut world = World { store: MemoryStore::default(), dataset: Id::new(none), split: Id::new(none) };
@@ -123,7 +124,7 @@ impl World {
         (&self.store as &dyn Objects).assignment(&split).unwrap().rows(fold as usize, subset)
     }
 
-    /// What a run scored of the test images of its fold, a slice a label of the data set.
+    /// A run's scores of the test images of its fold, one slice per label of the data set.
     fn tested(&mut self, run: Id<Run>, scores: &[&[f64]]) -> Input {
         self.scored(run, Subset::Test, scores)
     }
@@ -167,7 +168,7 @@ impl World {
         self.input(predictions)
     }
 
-    /// The same scores, said to be of something else.
+    /// The same scores in a modified record.
     fn altered(&mut self, input: &Input, change: impl FnOnce(&mut Predictions)) -> Input {
         let mut predictions = input.predictions.clone();
         change(&mut predictions);
@@ -180,7 +181,7 @@ impl World {
         Input { name, id: self.store.put(&predictions), predictions }
     }
 
-    /// Scores by label become scores by image; returns them with the number of images.
+    /// Turns scores by label into scores by image; returns them with the number of images.
     fn scores(&mut self, rows: Vec<u32>, by_label: &[&[f64]]) -> (Id<Scores>, u64) {
         let images = rows.len();
         assert!(by_label.iter().all(|scores| scores.len() == images), "a score an image");
@@ -206,7 +207,7 @@ impl World {
         compute(&self.store, columns, options, published, Validation::Among(&validation))
     }
 
-    /// What speaks against a comparison: refused for it, and with the flag marked with it.
+    /// The reasons why a comparison is refused; with the flag they are recorded instead.
     fn against(&self, inputs: &[&Input], options: &CompareOptions) -> Vec<Incomparable> {
         let allowing = CompareOptions { allow_incomparable: true, ..options.clone() };
         let marked = self.compare(inputs, &allowing).unwrap().incomparable;

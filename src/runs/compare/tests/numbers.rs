@@ -1,23 +1,23 @@
-//! What a table says of models on their test images.
+//! The numbers of a table for models on their test images.
 
 use super::*;
 use crate::records::Spread;
 
-/// Three folds of eight test images. Of the first label, the first four of each have it; of the second, every other one
-/// but in the last fold, where none has.
+/// Three folds of eight test images. The first four images of each have the first label; every second image has
+/// the second label, except in the last fold, where none has it.
 fn three_folds() -> World {
     let labels = (0..24).map(|n: u32| u32::from(n % 8 < 4) | u32::from(n < 16 && n.is_multiple_of(2)) << 1);
     let folds = ["222222220000000000000000", "000000002222222200000000", "000000000000000022222222"];
     World::new(&["Mass", "Hernia"], images(&labels.collect::<Vec<u32>>()), &folds)
 }
 
-/// Of 16 pairs of a positive and a negative, 16, 12 and 8 are in the right order.
+/// 16, 12 and 8 of 16 pairs of a positive and a negative are in the right order.
 const MASS: [[f64; 8]; 3] = [
     [9.0, 8.0, 7.0, 6.0, 5.0, 4.0, 3.0, 2.0],
     [9.0, 8.0, 7.0, 1.0, 5.0, 4.0, 3.0, 2.0],
     [9.0, 8.0, 1.0, 0.0, 5.0, 4.0, 3.0, 2.0],
 ];
-/// The same by the other images: 16 pairs, 8 where no two scores differ, and none that counts.
+/// The same for the second label: 16 pairs, then 8 because all scores are tied, then no pairs at all.
 const HERNIA: [[f64; 8]; 3] =
     [[9.0, 1.0, 8.0, 2.0, 7.0, 3.0, 6.0, 4.0], [1.0; 8], [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0]];
 
@@ -41,7 +41,7 @@ fn an_auc_stands_with_its_folds_their_mean_sample_deviation_and_extremes() {
     assert_eq!(comparison.models[0].predictions, inputs.iter().map(|input| input.id).collect::<Vec<_>>());
     let mass = label(&comparison, "mlp", "Mass");
     assert_eq!(mass.positives, [4, 4, 4]);
-    // 1, 0.75 and 0.5 lie 0.25 apart: squares of 0.0625, 0 and 0.0625, over 3 - 1.
+    // 1, 0.75 and 0.5 are 0.25 apart: squares of 0.0625, 0 and 0.0625, divided by 3 - 1.
     let expected = Spread {
         folds: vec![Some(1.0), Some(0.75), Some(0.5)],
         n: 3,
@@ -69,12 +69,12 @@ fn a_fold_without_a_positive_has_no_auc_and_the_counts_say_why_and_how_many_a_me
     assert_eq!(hernia.auc.folds, [Some(1.0), Some(0.5), None]);
     assert_eq!((hernia.auc.n, hernia.auc.mean, hernia.auc.min), (2, Some(0.75), Some(0.5)));
     close(hernia.auc.std.unwrap(), 0.125f64.sqrt());
-    // The mean of a fold covers the labels that are defined there: both, both, Mass alone.
+    // The mean of a fold covers the labels that are defined there: both, both, only Mass.
     let mean = &comparison.models[0].mean;
     assert_eq!(mean.folds, [Some(1.0), Some(0.625), Some(0.5)]);
     assert_eq!((mean.n, mean.min, mean.max), (3, Some(0.5), Some(1.0)));
     close(mean.mean.unwrap(), 2.125 / 3.0);
-    // Nor is there anything where all images have a label.
+    // There is no AUC either if all images have a label.
     let world_of_positives = |labels: &[u32]| {
         let mut world = World::new(&["Mass"], images(labels), &["222"]);
         let run = world.run("mlp", 0);
@@ -86,7 +86,7 @@ fn a_fold_without_a_positive_has_no_auc_and_the_counts_say_why_and_how_many_a_me
     assert_eq!((spread.positives.as_slice(), all.models[0].images.as_slice()), (&[3][..], &[3][..]));
     assert_eq!((spread.auc.n, spread.auc.mean, all.models[0].mean.mean), (0, None, None));
     assert_eq!(all.models[0].mean.n, 0);
-    // One positive has an AUC, and no standard error.
+    // One positive has an AUC but no standard error.
     let one = world_of_positives(&[0, 0, 1]);
     let spread = label(&one, "mlp", "Mass");
     assert_eq!((spread.auc.mean, spread.auc.std, spread.std_errors[0]), (Some(1.0), None, None));
@@ -136,13 +136,14 @@ fn rank_correlations_are_a_mean_over_labels_and_folds() {
     assert_eq!((found.spearman[0][0], found.spearman[1][1]), (Some(1.0), Some(1.0)));
     assert_eq!(found.pooling, Pooling::PerLabel);
 
-    // Where a model gives all images one score, no rank is better than another: the other three count, each the same.
+    // If a model gives all images the same score, the correlation is undefined: the mean is over the other
+    // three, with equal weights.
     let (world, inputs) = two_models([[ascending; 2]; 2], [[same, neighbours], [backwards, [7.0; 4]]]);
     let inputs: Vec<&Input> = inputs.iter().collect();
     let found = world.compare(&inputs, &CompareOptions::default()).unwrap();
     close(found.spearman[0][1].unwrap(), (1.0 + 0.8 - 1.0) / 3.0);
 
-    // All scores of a fold at once see that one label is scored higher than the other.
+    // Pooling all scores of a fold shows that one label is scored higher than the other.
     let lower = [-4.0, -3.0, -2.0, -1.0];
     let (world, inputs) = two_models([[ascending, lower]; 2], [[backwards, lower], [ascending, lower]]);
     let inputs: Vec<&Input> = inputs.iter().collect();
@@ -153,7 +154,7 @@ fn rank_correlations_are_a_mean_over_labels_and_folds() {
     close(world.compare(&inputs, &CompareOptions::default()).unwrap().spearman[0][1].unwrap(), 0.5);
 }
 
-/// Two models of ten images and three labels, on two folds whose second has the scores of both exchanged.
+/// Two models, ten images and three labels; in the second fold the scores of the two models are exchanged.
 fn for_delong() -> (World, Vec<Input>) {
     let truth = [0b011, 0b001, 0b011, 0b101, 0b110, 0b100, 0b010, 0b000, 0b010, 0b100];
     let labels = [truth, truth].concat();
@@ -179,8 +180,8 @@ fn for_delong() -> (World, Vec<Input>) {
     (world, inputs)
 }
 
-/// By the definition (DeLong, DeLong and Clarke-Pearson 1988, equations 4 to 6) in Python's `fractions`: placements
-/// V10 and V01 of every pair, S = S10 / m + S01 / n, and p = erfc(|z| / sqrt(2)) of `math`.
+/// From the definition (DeLong, DeLong and Clarke-Pearson 1988, equations 4 to 6) in Python's `fractions`:
+/// placements V10 and V01 of every pair, S = S10 / m + S01 / n, and p = erfc(|z| / sqrt(2)) of `math`.
 const DELONG: [(&str, f64, f64, f64); 3] = [
     ("Mass", 0.4583333333333333, 0.2207415952009314, 0.037863048190589825),
     ("Nodule", 0.22, 0.18110770276274835, 0.22446268200786784),
@@ -208,8 +209,8 @@ fn p_values_are_adjusted_over_the_labels_of_a_pair_and_fold() {
     let found = world.compare(&inputs.iter().collect::<Vec<_>>(), &CompareOptions::default()).unwrap();
     for row in &found.delong {
         let [mass, nodule, edema] = DELONG.map(|(.., p)| p);
-        // Ascending: Mass, Edema, Nodule. Holm: 3 p, 2 p, p, none below the one before. Benjamini and Hochberg: 3 p,
-        // 3 p / 2, p, none above the one behind. Of six tests at once they would be twice that.
+        // Ascending: Mass, Edema, Nodule. Holm: 3 p, 2 p, p, each at least the previous one. Benjamini and
+        // Hochberg: 3 p, 3 p / 2, p, each at most the next one. For six tests at once they would be twice that.
         let (holm, bh) = match row.label.as_str() {
             "Mass" => (3.0 * mass, 1.5 * edema),
             "Edema" => (2.0 * edema, 1.5 * edema),
@@ -230,14 +231,14 @@ fn models_that_order_the_images_alike_have_a_difference_of_zero_and_no_p_value()
     let row = &found.delong[0];
     assert_eq!((row.difference, row.std_error), (0.0, 0.0));
     assert_eq!((row.p, row.p_holm, row.p_bh), (None, None, None));
-    // And one fold is no sample of folds.
+    // One fold is not a sample of folds.
     assert_eq!(found.resampled, []);
 }
 
 #[test]
 fn the_test_over_folds_widens_its_variance_by_test_over_training_images() {
     let labels: Vec<u32> = (0..24).map(|n| u32::from(n % 8 < 4)).collect();
-    // Eight test and twelve training images a fold; the others validate.
+    // Eight test and twelve training images per fold; the others validate.
     let folds = ["222222220000000000001111", "000011112222222200000000", "000000000000111122222222"];
     let mut world = World::new(&["Mass"], images(&labels), &folds);
     let mut inputs = Vec::new();
@@ -262,7 +263,7 @@ fn the_test_over_folds_widens_its_variance_by_test_over_training_images() {
         close(row.difference, mean);
         close(row.std_error, std_error);
         close(row.p.unwrap(), p);
-        // Of one label alone there is nothing to adjust; the mean of labels is no member of the family.
+        // With a single label there is nothing to adjust; the mean over labels does not belong to the family.
         assert_eq!(row.p_holm, row.label.as_ref().and(row.p));
         assert_eq!(row.p_bh, row.p_holm);
     }

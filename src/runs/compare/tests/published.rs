@@ -1,4 +1,4 @@
-//! Published numbers stand beside those of the same test images.
+//! Published numbers are compared with numbers on the same test images.
 
 use std::path::Path;
 
@@ -16,7 +16,7 @@ fn read(text: &str) -> Result<Vec<PublishedModel>, RunError> {
     super::super::published::parse(text.as_bytes(), Path::new("them.toml"))
 }
 
-/// What is said against numbers beside a model on the official split or another.
+/// The objections to published numbers for a model on the official split or another.
 fn against(on_official: bool, text: &str) -> Vec<String> {
     let mut world = World::new(&["Mass"], images(&[1, 1, 0, 0, 1, 0]), &["222200"]);
     let method = if on_official { official(&mut world) } else { resampled(1) };
@@ -40,7 +40,7 @@ fn against(on_official: bool, text: &str) -> Vec<String> {
 #[test]
 fn numbers_of_the_official_test_images_stand_beside_a_model_on_them() {
     assert_eq!(against(true, FILE), Vec::<String>::new());
-    // Where a paper does not say how many images it tested on, the split has to do.
+    // If a paper does not give its number of test images, the split decides.
     assert_eq!(against(true, &FILE.replace("images = 4\n", "")), Vec::<String>::new());
 }
 
@@ -58,7 +58,7 @@ fn numbers_of_other_images_are_refused_or_marked() {
         against(true, &FILE.replace("'official'", "'a fifth at random'")),
         ["theirs is published on other images (a fifth at random)"]
     );
-    // One of two is enough, and is named.
+    // One of two is enough, and is reported.
     let two = format!("{FILE}{}", FILE.replace("theirs", "others").replace("images = 4", "images = 5"));
     assert_eq!(against(true, &two), ["others is published on 5 test images, and these are 4"]);
 }

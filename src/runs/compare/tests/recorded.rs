@@ -1,8 +1,8 @@
-//! A recorded comparison is computed again from the scores and labels that it names.
+//! A recorded comparison is recomputed from its scores and labels.
 
 use super::*;
 
-/// Two models on two folds, compared with everything that can be asked for.
+/// Two models on two folds, compared with all options.
 fn compared() -> (World, Comparison) {
     let rows = (0..24).map(|n| image(n, n / 2, n % 3));
     let folds = ["222222221111000000000000", "000000000000222222221111"];
@@ -50,7 +50,7 @@ fn a_number_that_was_changed_comes_out_as_it_was() {
     forged.metrics[0].threshold = Some(0.0);
     forged.groups[0].auc = Some(1.0);
     assert_eq!(comparison(&world.store, &forged).unwrap(), recorded);
-    // That it is not fair is found out as well, and not by what the record says.
+    // The leak is also found without the record's help.
     let mut world = world;
     let input = world.get(recorded.models[0].predictions[0]);
     let ScoreSource::Run { run, .. } = input.source else { unreachable!() };
@@ -78,7 +78,7 @@ fn scores_that_their_run_cannot_have_made_are_refused() {
     assert!(
         matches!(refused, Err(RunError::Misattributed { predictions, .. }) if predictions == moved.id.hash)
     );
-    // And what is not there is missed by its id.
+    // A missing object is reported by its id.
     let nowhere = Hash::of(b"nowhere");
     recorded.models[0].predictions[0] = Id::new(nowhere);
     let missed = comparison(&world.store, &recorded).unwrap_err().to_string();

@@ -1,4 +1,4 @@
-//! What cannot be compared is refused with its reason, or marked with the same where somebody insists.
+//! Non-comparable inputs are refused with the reason, or flagged with the same reason if the user insists.
 
 use super::*;
 
@@ -39,7 +39,7 @@ fn other_images_of_the_fold_are_refused() {
         against[0].why,
         "one and two scored different images on fold 0: 10 and 9 images, 9 of them the same"
     );
-    // As many, but others.
+    // As many images, but different ones.
     let rows: Vec<u32> = (5..15).collect();
     let theirs = world.imported("two", &["Mass", "Hernia"], &rows, &[&SCORES, &SCORES]);
     let theirs = world.altered(&theirs, |predictions| predictions.fold = Some(0));
@@ -64,7 +64,7 @@ fn other_folds_are_refused_and_every_model_is_held_against_every_other() {
     let mut world = world();
     let (first, second) = (tested(&mut world, "one", 0), tested(&mut world, "two", 1));
     let against = world.against(&[&first, &second], &CompareOptions::default());
-    // Fold 0 trains on the ten patients of whom the test and validation images of fold 1 are, and the other way round.
+    // Fold 0 trains on the ten patients of the test and validation images of fold 1, and the other way round.
     assert_eq!(
         kinds(&against),
         [IncomparableKind::DifferentFolds, IncomparableKind::Leak, IncomparableKind::Leak]
@@ -104,10 +104,10 @@ fn a_model_that_was_trained_on_the_patients_it_is_tested_on_is_refused() {
         against[0].why,
         "one (fold 0) was trained or selected on 10 of the 10 patients that it is tested on"
     );
-    // What it was selected on may be looked at as what it is, as no other was trained on it.
+    // Validation images may be evaluated as such: no other model was trained on them.
     let validated = world.scored(run, Subset::Val, &[&SCORES, &SCORES]);
     assert_eq!(world.against(&[&validated], &CompareOptions::default()), []);
-    // But not as test images: a split that shares out the same data set in another way.
+    // But not as the test images of another split of the same data set.
     let other = world.add_split(world.dataset, resampled(2), &["1111111111222222222200000000000000000000"]);
     let elsewhere = world.run_with("two", 0, |spec| spec.split = other);
     let there = world.tested(elsewhere, &[&SCORES, &SCORES]);
@@ -129,7 +129,7 @@ fn a_model_that_was_trained_on_the_patients_it_is_tested_on_is_refused() {
 fn a_patient_is_known_by_source_and_number_in_whatever_data_set() {
     let mut world = world();
     let own = tested(&mut world, "one", 0);
-    // The same patients under other image names, and strangers with the same numbers from elsewhere.
+    // The same patients under other image names, and other patients with the same numbers from another source.
     for (source, leaks) in [("made up", 1), ("elsewhere", 0)] {
         let rows: Vec<ImageRow> = (0..40).map(|n| image(n + 100, n / 2, 1)).collect();
         let dataset = world.add_dataset(source, &["Mass", "Hernia"], rows);
@@ -160,11 +160,11 @@ fn whoever_begins_with_weights_has_seen_what_their_run_saw_however_far_back() {
     let against = world.against(&[&input], &CompareOptions::default());
     assert_eq!(kinds(&against), [IncomparableKind::Leak]);
     assert!(against[0].why.contains("on 5 of the 5 patients that it is tested on"), "{against:?}");
-    // A single run's scores are warned of as well, and those of a run from scratch are not.
+    // The scores of a single run cause a warning as well, those of a run from scratch do not.
     assert_eq!(leaks(&world.store, input.id).unwrap(), against);
     let scratch = tested(&mut world, "scratch", 0);
     assert_eq!(leaks(&world.store, scratch.id).unwrap(), []);
-    // Weights of a run of the same fold bring nothing new.
+    // Weights of a run of the same fold have seen no other images.
     let source = world.run("source", 0);
     let weights = world.weights(source);
     let tuned = |spec: &mut Spec| (spec.init, spec.weights) = (Init::FineTune, Some(weights));
@@ -173,7 +173,7 @@ fn whoever_begins_with_weights_has_seen_what_their_run_saw_however_far_back() {
     assert_eq!(leaks(&world.store, input.id).unwrap(), []);
 }
 
-/// What is said of a column whose second fold is as given.
+/// The reasons given for a column with the given second fold.
 fn mixed(change: impl FnOnce(&mut World, &Input) -> Input) -> Vec<Incomparable> {
     let mut world = world();
     let inputs = [0, 1].map(|fold| tested(&mut world, "one", fold));
@@ -292,7 +292,7 @@ fn two_scores_of_one_model_on_one_fold_are_refused_and_the_same_named_twice_are_
         matches!(&refused, Err(RunError::SameCell { model, fold, .. }) if model == "one" && fold == "fold 0")
     );
     assert_eq!(world.compare(&[&own, &own], &CompareOptions::default()).unwrap().models.len(), 1);
-    // Each run by itself is a column.
+    // Each run is a column.
     let named = Input { name: "again".to_owned(), ..second };
     let by_run = CompareOptions { grouping: Grouping::Run, ..CompareOptions::default() };
     let found = world.compare(&[&own, &named], &by_run).unwrap();

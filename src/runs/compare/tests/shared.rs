@@ -1,4 +1,4 @@
-//! Comparing by the labels and images that all models scored.
+//! Comparisons on the labels and images that all models scored.
 
 use super::*;
 
@@ -71,7 +71,7 @@ fn shared_images_are_those_that_every_model_scored() {
     // Mass of the images 2, 4 and 6: 0.4, 0.8 and 0.3 beat one, two and one of 0.2 and 0.5.
     let of_mass = label(&found, "own", "Mass");
     assert_eq!((of_mass.positives[0], of_mass.auc.mean), (3, Some(4.0 / 6.0)));
-    // The same as scores of these images alone.
+    // The result is the same as for scores of only these images.
     let alone = world.altered(&theirs, |predictions| predictions.model = "alone".to_owned());
     let alone = world.compare(&[&alone], &CompareOptions::default()).unwrap();
     assert_eq!(label(&found, "theirs", "Hernia"), label(&alone, "alone", "Hernia"));
@@ -97,7 +97,7 @@ fn folds_that_not_every_model_has_are_left_out_of_what_is_shared() {
     assert_eq!(kinds(&against), [IncomparableKind::DifferentFolds]);
     let allowing = CompareOptions { allow_incomparable: true, ..CompareOptions::default() };
     let marked = world.compare(&inputs, &allowing).unwrap();
-    // The missing fold is undefined, and nothing paired is computed of it.
+    // The missing fold is undefined, and no paired statistics are computed.
     assert_eq!((marked.folds.as_slice(), marked.models[1].images.as_slice()), (&[0, 1][..], &[4, 0][..]));
     assert_eq!(label(&marked, "two", "Mass").auc.folds[1], None);
     assert!(marked.delong.iter().all(|row| row.fold == Some(0)) && marked.resampled.is_empty());

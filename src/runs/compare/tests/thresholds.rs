@@ -1,16 +1,17 @@
-//! Figures beside the AUC: a threshold is chosen on validation images and nowhere else.
+//! Metrics besides the AUC: thresholds are chosen only on validation images.
 
 use super::*;
 use crate::records::MetricRow;
 
-/// Six images validate, six test. Of each, the first three have the label.
+/// Six validation and six test images. The first three of each have the label.
 fn world() -> World {
     World::new(&["Mass"], images(&[1, 1, 1, 0, 0, 0, 1, 1, 1, 0, 0, 0]), &["111111222222"])
 }
 
-/// From 3 on, all three positives and no negative.
+/// At a threshold of 3: all three positives and no negative.
 const VALIDATED: [f64; 6] = [5.0, 4.0, 3.0, 2.5, 1.0, 0.0];
-/// From 3 on, two of three positives and two of three negatives; the best of its own would be 6.
+/// At a threshold of 3: two of three positives and two of three negatives; the best threshold of these scores
+/// would be 6.
 const TESTED: [f64; 6] = [7.0, 6.0, 1.0, 4.0, 3.0, 2.0];
 
 fn figures(world: &World, input: &Input, validation: &[&Input]) -> (MetricRow, Vec<Id<Predictions>>) {
@@ -30,11 +31,11 @@ fn a_threshold_is_the_best_on_validation_images_whatever_the_test_images_say() {
     assert_eq!((row.threshold, used.as_slice()), (Some(3.0), &[validated.id][..]));
     close(row.sensitivity.unwrap(), 2.0 / 3.0);
     close(row.specificity.unwrap(), 1.0 / 3.0);
-    // Other test scores move what is measured at the threshold, not the threshold.
+    // Other test scores change the metrics at the threshold, not the threshold.
     let better = world.tested(run, &[&[7.0, 6.0, 5.0, 2.0, 1.0, 0.0]]);
     let (row, _) = figures(&world, &better, &[&validated]);
     assert_eq!((row.threshold, row.sensitivity, row.specificity), (Some(3.0), Some(1.0), Some(1.0)));
-    // Other validation scores move it.
+    // Other validation scores change the threshold.
     let validated = world.scored(run, Subset::Val, &[&[9.0, 8.0, 7.0, 6.5, 6.0, 5.0]]);
     let (row, _) = figures(&world, &tested, &[&validated]);
     assert_eq!((row.threshold, row.sensitivity, row.specificity), (Some(7.0), Some(1.0 / 3.0), Some(1.0)));
@@ -51,7 +52,7 @@ fn without_validation_scores_of_its_own_a_model_has_no_threshold() {
         world.scored(other, Subset::Val, &[&VALIDATED]),
         world.scored(again, Subset::Val, &[&VALIDATED]),
     ];
-    // Test images, a threshold on which would flatter the model; another scale; another fold.
+    // Test images (a threshold chosen on them would flatter the model); another scale; another fold.
     strangers.push(tested.clone());
     strangers.push(world.altered(&validated, |predictions| predictions.scale = Scale::Probability));
     strangers.push(world.altered(&validated, |predictions| predictions.fold = Some(1)));
@@ -61,7 +62,7 @@ fn without_validation_scores_of_its_own_a_model_has_no_threshold() {
         assert!(used.is_empty(), "{stranger:?}");
         assert!(row.average_precision.is_some() && row.brier.is_some() && row.ece.is_some());
     }
-    // Nor have validation scores themselves, which would be measured where they were chosen.
+    // Neither do validation scores themselves: metrics would be measured where the threshold was chosen.
     let (row, used) = figures(&world, &validated, &[&validated]);
     assert_eq!((row.threshold, used.len()), (None, 0));
 }
@@ -92,13 +93,13 @@ fn calibration_is_of_probabilities_also_where_scores_are_logits() {
     let tested = world.tested(run, &[&[logit, logit, -logit, logit, -logit, -logit]]);
     let (row, _) = figures(&world, &tested, &[]);
     assert_eq!(row.prevalence, Some(0.5));
-    // Four are 1/4 away from the truth, two 3/4.
+    // Four are 1/4 away from the true value, two 3/4.
     close(row.brier.unwrap(), (4.0 / 16.0 + 2.0 * 9.0 / 16.0) / 6.0);
     // Of three at 3/4, two have the label; of three at 1/4, one.
     close(row.ece.unwrap(), 0.75 - 2.0 / 3.0);
     let bins: Vec<(u64, u64)> = row.bins.iter().map(|bin| (bin.images, bin.positives)).collect();
     assert_eq!(bins, [(0, 0), (0, 0), (3, 1), (0, 0), (0, 0), (0, 0), (0, 0), (3, 2), (0, 0), (0, 0)]);
-    // Probabilities are taken as they are.
+    // Probabilities are used unchanged.
     let (high, low) = (0.75, 0.25);
     let same = world.tested(run, &[&[high, high, low, high, low, low]]);
     let same = world.altered(&same, |predictions| predictions.scale = Scale::Probability);

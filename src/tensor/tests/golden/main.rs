@@ -1,14 +1,15 @@
-//! Holds `NUMERICS` in `src/tensor/identity.rs` to what the worker computes.
+//! Checks `NUMERICS` in `src/tensor/identity.rs` against the numbers that the worker computes.
 //!
-//! `numerics.json` pins short trainings, scores, a probe and a heat map: BLAKE3 of their bits, and some of their values.
-//! The worker runs with one thread and with the least that its libraries can do on any processor of its target:
-//! ATen without vector instructions, oneDNN with SSE4.1 at most, MKL with the sums that it has everywhere, glibc's
-//! functions without FMA. Then bits follow from the inputs on every x86-64 that was tried. What no variable fixes is how
-//! oneDNN cuts a convolution into blocks, which it takes from the size of the caches; should a processor come whose bits
-//! differ for that, the values still agree to [`TOLERANCE`], and the message says that it was only the bits.
+//! `numerics.json` pins short trainings, scores, a probe and a heat map: the BLAKE3 of their bits, and some of
+//! their values. The worker runs with one thread and with the least that its libraries can use on any processor
+//! of the target: ATen without vector instructions, oneDNN with SSE4.1 at most, MKL in its compatible mode,
+//! glibc's functions without FMA. Then the bits have been the same on every x86-64 that was tried. What no
+//! variable fixes is how oneDNN divides a convolution into blocks, which depends on the size of the caches; if
+//! a processor gives other bits for this reason, the values still agree within [`TOLERANCE`], and the message
+//! says that only the bits differ.
 //!
-//! `REG_REGENERATE=1 cargo test -p reg-torch --test golden` writes the file anew, but only what is new, and everything
-//! once `NUMERICS` was raised.
+//! `REG_REGENERATE=1 cargo test -p reg-torch --test golden` rewrites the file: only new entries, or everything
+//! after `NUMERICS` was raised.
 
 #[allow(dead_code)]
 #[path = "../worker/bench.rs"]
@@ -27,7 +28,7 @@ use reg::records::{
 use reg::worker::{GradcamImages, Identity, Work, files};
 use serde::{Deserialize, Serialize};
 
-/// Under which bits do not depend on the processor.
+/// With these variables, bits do not depend on the processor.
 const PLAIN: [(&str, &str); 5] = [
     ("ATEN_CPU_CAPABILITY", "default"),
     ("ONEDNN_MAX_CPU_ISA", "SSE41"),
@@ -36,11 +37,11 @@ const PLAIN: [(&str, &str); 5] = [
     ("GLIBC_TUNABLES", "glibc.cpu.hwcaps=-AVX2,-AVX512F,-FMA,-FMA4"),
 ];
 
-/// Largest difference of a pinned value, relative to the larger of it and 1: single precision after some steps of
-/// training, in which rounding grows.
+/// Largest difference from a pinned value, relative to the larger of the value and 1: allows for single precision
+/// after some steps of training, in which rounding errors grow.
 const TOLERANCE: f64 = 1e-3;
 
-/// Values of a result that are pinned beside its bits.
+/// Number of values of a result that are pinned in addition to its bits.
 const SHOWN: usize = 12;
 
 /// The pinned results of one version.
@@ -48,13 +49,13 @@ const SHOWN: usize = 12;
 struct Pinned {
     /// The worker's `NUMERICS`.
     numerics: u32,
-    /// The processor that they were pinned on.
+    /// The processor on which they were pinned.
     processor: String,
-    /// By job.
+    /// Results by job.
     results: BTreeMap<String, Result>,
 }
 
-/// What a job came to.
+/// The result of a job.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Result {
     /// BLAKE3 of all its numbers, as little-endian 64-bit floats, and of its checkpoint.
@@ -76,7 +77,7 @@ impl Result {
     }
 }
 
-/// Jobs over one small data set, and what they came to.
+/// Jobs on one small data set, and their results.
 struct Jobs {
     bench: Bench,
     results: BTreeMap<String, Result>,
@@ -144,12 +145,12 @@ impl Jobs {
     }
 }
 
-/// A ResNet with the fewest blocks that the presets know, on images of 32 x 32.
+/// A ResNet with the fewest blocks of all presets, on images of 32 x 32.
 fn resnet() -> Architecture {
     Architecture::Resnet { blocks: [2, 2, 3, 3], extra_pool: false, meta: false, image: image_input(1, 32) }
 }
 
-/// As the paper augments, at a rate that some steps of a deep network bear.
+/// With the paper's augmentation, at a learning rate that is stable for some steps of a deep network.
 fn augmented(architecture: Architecture, epochs: u32) -> Spec {
     let mut spec = spec(architecture, epochs);
     (spec.training.lr, spec.training.batch) = (0.001, 4);
@@ -210,7 +211,7 @@ fn processor() -> String {
 
 const RAISE: &str = "raise NUMERICS in src/tensor/identity.rs, or mend the change";
 
-/// What is wrong with results, in words for whoever changed something; empty where all are as pinned.
+/// The differences from the pinned results, as messages for the author of a change; empty if there are none.
 fn differences(pinned: &Pinned, found: &BTreeMap<String, Result>, processor: &str) -> Vec<String> {
     let mut said = Vec::new();
     for (name, result) in found {
@@ -251,7 +252,7 @@ fn numbers_change_only_with_their_version() {
         if let Some(known) = &pinned
             && known.numerics == identity.numerics
         {
-            // What is pinned stays as long as the version does.
+            // Pinned values stay the same as long as the version does.
             results.extend(known.results.clone());
             results.retain(|name, _| found.contains_key(name));
         }

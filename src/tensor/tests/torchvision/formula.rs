@@ -1,10 +1,10 @@
-//! Weights, images and labels as formulas, to the same bits as `tests/torchvision_reference.py` has them.
-//! `fixtures/torchvision/README.md` states them.
+//! Weights, images and labels as formulas, equal to the bit to those in `tests/torchvision_reference.py`.
+//! `fixtures/torchvision/README.md` defines them.
 
 use reg::dataset::pixels::Gray;
 
 pub(crate) const LABELS: u32 = 15;
-/// Values of a tensor that the golden files keep.
+/// Number of values of a tensor in the golden files.
 pub(crate) const SAMPLES: u64 = 4;
 
 /// 64 bits for each index: SplitMix64's output function on a counter that starts at FNV-1a of the name.
@@ -29,7 +29,7 @@ pub(crate) fn uniform(name: &str) -> impl Fn(u64) -> f64 + use<> {
 pub(crate) fn weight(name: &str, shape: &[usize]) -> Vec<f32> {
     let (centre, width) = match shape {
         _ if name.ends_with("running_var") => (1.0, 0.5),
-        // The last normalisation of a block is small, so that blocks add little to what they are added to.
+        // The last normalisation of a block is small, so that blocks add little to their input.
         [_] if name.ends_with(".weight") && name.contains(".bn3.") => (0.25, 0.125),
         [_] if name.ends_with(".weight") => (1.0, 0.25),
         [_, inputs @ ..] if !inputs.is_empty() => {
@@ -61,8 +61,8 @@ pub(crate) fn has(image: u32, label: u32) -> bool {
     bits("labels")(u64::from(image * LABELS + label)) >> 63 == 1
 }
 
-/// Sum, sum of magnitudes and a few values at places that the name draws: what the golden files keep of
-/// a tensor.
+/// Sum, sum of magnitudes and some values at indices that depend on the name: the content of the golden files
+/// for a tensor.
 pub(crate) fn sampled(name: &str, values: &[f64]) -> Vec<f64> {
     let bits = bits(&format!("{name} samples"));
     let place = |number| (bits(number) % values.len() as u64) as usize;

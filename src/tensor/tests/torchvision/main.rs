@@ -1,8 +1,9 @@
-//! The worker computes what PyTorch and torchvision compute: logits, gradients, training steps, names.
+//! The worker computes the same logits, gradients and training steps as PyTorch and torchvision, with the same
+//! names.
 //!
-//! `tests/torchvision_reference.py` writes the golden numbers, in double precision; beside each it says
-//! how far torchvision's own float32 is from it, and the tolerances here are a few times that. Half a minute
-//! at most: every network has its true size, and each step of a training is kept on the disk.
+//! `tests/torchvision_reference.py` writes the golden numbers in double precision, with the difference between
+//! them and torchvision's own float32; the tolerances here are a few times that difference. The tests take at
+//! most half a minute: every network has its true size, and each step of a training is saved to disk.
 
 mod formula;
 #[path = "../../../../tests/support/mod.rs"]
@@ -19,9 +20,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use workspace::{Shown, Workspace, checkpoint, golden, is_counter, logits, shapes};
 
-/// Of the largest logit; float32 alone makes 1e-6 of it.
+/// Relative to the largest logit; float32 alone gives 1e-6.
 const LOGITS: f64 = 1e-5;
-/// Of the hottest cell, likewise.
+/// Relative to the hottest cell; likewise.
 const HEAT: f64 = 1e-4;
 
 /// Values by a tensor's name.
@@ -48,15 +49,16 @@ struct Training {
     changes: Values,
 }
 
-/// The largest difference over the largest magnitude.
+/// The largest difference divided by the largest magnitude.
 fn apart(found: &[f64], expected: &[f64]) -> f64 {
     assert_eq!(found.len(), expected.len());
     let largest = |values: &mut dyn Iterator<Item = f64>| values.fold(0.0, |a: f64, b| a.max(b.abs()));
     largest(&mut found.iter().zip(expected).map(|(a, b)| a - b)) / largest(&mut expected.iter().copied())
 }
 
-/// Holds tensors to golden sums and samples: no sum further off than `sums` of the sum of magnitudes, and
-/// the samples no further than `samples` of the largest in each tensor, in the root mean square.
+/// Checks tensors against golden sums and samples: the error of each sum, relative to the sum of magnitudes, is
+/// at most `sums`; the root mean square error of the samples, relative to the largest in each tensor, is at
+/// most `samples`.
 fn check(what: &str, found: &Values, expected: &Values, sums: f64, samples: f64) {
     let (mut worst, mut at, mut squares) = (0.0, "", Vec::new());
     for (name, expected) in expected {
@@ -74,15 +76,15 @@ fn check(what: &str, found: &Values, expected: &Values, sums: f64, samples: f64)
     assert!(off <= samples, "samples of the {what} are {off:.1e} off");
 }
 
-/// Holds numbers to golden ones by the largest difference over the largest magnitude.
+/// Checks numbers against golden ones: the largest difference divided by the largest magnitude.
 fn close(what: &str, found: &[f64], expected: &[f64], tolerance: f64) {
     let off = apart(found, expected);
     println!("{what}: {off:.1e} off");
     assert!(off <= tolerance, "{what}: {off:.1e} off");
 }
 
-/// Logits of the formula's images by a checkpoint: through a data set where the model wants meta features,
-/// else as files of none.
+/// Logits of the formula's images for a checkpoint: through a data set if the model needs meta features,
+/// otherwise as image files.
 fn predict(
     workspace: &Workspace,
     shown: &Shown,
@@ -115,7 +117,7 @@ fn logits_agree(name: &str) {
     }
     let Golden { shown, logits } = golden::<File>("logits.json").models.remove(name).unwrap();
     let workspace = Workspace::new();
-    // The worker takes a checkpoint only if it has every tensor of its network and no other.
+    // The worker accepts a checkpoint only if it has exactly the tensors of its network.
     let weights = workspace.weights(&shapes(name));
     let found = predict(&workspace, &shown, name, weights, logits.len() as u32);
     close(&format!("logits of {name}"), &found, &logits.concat(), LOGITS);
@@ -138,7 +140,8 @@ fn what_the_paper_changes_gives_the_logits_that_torchvision_would() {
     }
 }
 
-/// Grad-CAM of the last block, of every label on two images, beside hooks and a backward pass of PyTorch's.
+/// Grad-CAM of the last block, for every label on two images, compared with hooks and a backward pass in
+/// PyTorch.
 #[test]
 fn heat_is_that_of_pytorch_s_backward_pass() {
     #[derive(Deserialize)]
@@ -173,8 +176,8 @@ fn heat_is_that_of_pytorch_s_backward_pass() {
     }
 }
 
-/// Trains the golden ResNet-50 on its one batch, validated on the same images: steps are epochs. Returns
-/// the log and what changed.
+/// Trains the golden ResNet-50 on its one batch, validated on the same images, so that steps are epochs.
+/// Returns the log and the changes.
 fn train(workspace: &Workspace, name: &str, golden: &Training, settings: &Value) -> (Vec<EpochLog>, Values) {
     let shown =
         Shown { blocks: vec![3, 4, 6, 3], channels: 3, extra_pool: false, meta: false, side: golden.side };
@@ -210,7 +213,7 @@ fn train(workspace: &Workspace, name: &str, golden: &Training, settings: &Value)
 
     let (tensors, mut found) = checkpoint(&out);
     let mut expected = all.clone();
-    // The counters are all there or none of them is.
+    // Either all counters are present or none.
     if !found.keys().any(|name| is_counter(name)) {
         expected.retain(|name, _| !is_counter(name));
     }
@@ -228,7 +231,7 @@ fn train(workspace: &Workspace, name: &str, golden: &Training, settings: &Value)
 
 #[test]
 fn gradients_of_resnet50_are_those_of_torchvision() {
-    // Where Adam's epsilon outweighs the second moment by far, a step is a multiple of the gradient.
+    // If Adam's epsilon is much larger than the second moment, a step is a multiple of the gradient.
     const MULTIPLE: f64 = 16.0;
     const EPS: f64 = 1e6;
     let golden: Training = golden("training.json");
@@ -259,7 +262,7 @@ fn three_steps_of_resnet50_are_those_of_torchvision_and_torch_s_adam() {
     }
 }
 
-/// Has torchvision load the checkpoint strictly and compares its logits with ours.
+/// Loads the checkpoint strictly in torchvision and compares the logits.
 fn torchvision_loads(python: &Path, workspace: &Workspace) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let path = workspace.path("steps").join("checkpoint.safetensors");

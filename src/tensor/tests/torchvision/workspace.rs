@@ -1,6 +1,7 @@
-//! A folder with a ResNet's weights and images by formula, and the real worker run over it.
+//! A folder with weights and images of a ResNet by formula, for running the real worker.
 //!
-//! Jobs are written as JSON, as any program could, so that settings which come later keep their defaults.
+//! Jobs are written as JSON, as by any other program, so that settings that were added later have their
+//! defaults.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -23,7 +24,7 @@ pub(crate) type Shapes = BTreeMap<String, Vec<usize>>;
 /// Values by a tensor's name.
 pub(crate) type Tensors = BTreeMap<String, Vec<f32>>;
 
-/// torchvision's counter of batches, which nothing computes with.
+/// torchvision's counter of batches, which does not affect computations.
 pub(crate) fn is_counter(name: &str) -> bool {
     name.ends_with(".num_batches_tracked")
 }
@@ -35,7 +36,7 @@ pub(crate) fn golden<T: for<'a> Deserialize<'a>>(file: &str) -> T {
     serde_json::from_str(&text).unwrap_or_else(|e| panic!("{path}: {e}"))
 }
 
-/// Names and shapes that torchvision gives a model.
+/// Names and shapes of a model's tensors in torchvision.
 pub(crate) fn shapes(model: &str) -> Shapes {
     #[derive(Deserialize)]
     struct File {
@@ -44,8 +45,8 @@ pub(crate) fn shapes(model: &str) -> Shapes {
     golden::<File>("state_dicts.json").models.remove(model).unwrap()
 }
 
-/// A network by its parts, and the square images that it is shown: input and resized side are the same,
-/// so nothing is resampled.
+/// The definition of a network, and its square images: the input and the resized side are equal, so nothing is
+/// resampled.
 #[derive(Deserialize)]
 pub(crate) struct Shown {
     pub(crate) blocks: Vec<u32>,
@@ -93,7 +94,7 @@ impl Workspace {
         id
     }
 
-    /// Where the files of the job `name` lie.
+    /// The folder of the job `name`.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
@@ -118,8 +119,8 @@ impl Workspace {
         self.put(&safetensors::serialize(views, None).unwrap())
     }
 
-    /// An image by formula: its file and its row in a manifest. Ages rise from 20 in steps of 17 years
-    /// below 90; every second is female, every third was taken AP.
+    /// An image by formula: its file and its row in a manifest. Ages rise from 20 in steps of 17 years below
+    /// 90; every second patient is female, every third view is AP.
     pub(crate) fn image(&self, number: u32, side: u32) -> (PathBuf, ImageRow) {
         let png = self.put(&encode_png(&formula::image(number, side)));
         let labels: Vec<_> = (0..LABELS).map(|label| Some(formula::has(number, label))).collect();
@@ -133,12 +134,12 @@ impl Workspace {
         (self.object(&png), ImageRow { labels: LabelValues::of(&labels), ..row })
     }
 
-    /// A data set of rows and the code of each in the one fold: manifest and assignment.
+    /// A data set of rows with the code of each in its single fold: manifest and assignment.
     pub(crate) fn dataset(&self, rows: Vec<ImageRow>, codes: Vec<u8>) -> [Hash; 2] {
         [self.pack(&Manifest { labels: LABELS, rows }), self.pack(&Assignment { folds: vec![codes] })]
     }
 
-    /// Has the worker do a piece of work, which must succeed, and returns the folder of its files.
+    /// Runs a job that must succeed, and returns its folder.
     pub(crate) fn run(&self, name: &str, work: Value) -> PathBuf {
         let out = self.path(name);
         fs::create_dir(&out).unwrap();
@@ -158,13 +159,13 @@ impl Workspace {
     }
 }
 
-/// The logits that a job left, image after image.
+/// The logits that a job wrote, image after image.
 pub(crate) fn logits(out: &Path) -> Vec<f64> {
     let scores: Scores = codec::unpack(&fs::read(out.join("scores.bin")).unwrap()).unwrap();
     scores.scores
 }
 
-/// The tensors of the checkpoint that a job left, and the names and shapes of all, counters included.
+/// The tensors of the checkpoint that a job wrote, and the names and shapes of all tensors, including counters.
 pub(crate) fn checkpoint(out: &Path) -> (Tensors, Shapes) {
     let bytes = fs::read(out.join("checkpoint.safetensors")).unwrap();
     let file = SafeTensors::deserialize(&bytes).unwrap();

@@ -1,4 +1,4 @@
-//! A folder of objects with a small data set in it, and the real worker run over it.
+//! A folder of objects with a small data set, for running the real worker.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -19,8 +19,8 @@ use reg::worker::{Job, JobOutcome, Numbers, PROTOCOL, Work, WorkerEvent};
 pub(crate) const LABELS: u32 = 2;
 pub(crate) const NUMBERS: Numbers = Numbers { precision: Precision::F32, layout: Layout::ChannelsLast };
 
-/// Objects, and a data set of `images` whose label 0 says which half of the picture is bright and whose
-/// label 1 says that the patient is female and older than 50.
+/// Objects, and a data set of `images` in which label 0 says which half of the picture is bright and label 1
+/// that the patient is female and older than 50.
 pub(crate) struct Bench {
     pub(crate) dir: tempfile::TempDir,
     pub(crate) rows: Vec<ImageRow>,
@@ -179,7 +179,7 @@ pub(crate) fn spec(architecture: Architecture, epochs: u32) -> Spec {
             lr_factor: 0.5,
             patience: 1,
             loss: Loss::Bce,
-            // No mirror: the first label tells left from right.
+            // No flip, because the first label distinguishes left from right.
             augmentation: Some(Augmentation {
                 crop_area: [0.5, 1.0],
                 crop_aspect: [0.75, 4.0 / 3.0],

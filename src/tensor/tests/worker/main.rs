@@ -1,4 +1,4 @@
-//! The worker as `reg` sees it: a job in, events and files out. About half a second a start.
+//! The worker from `reg`'s point of view: a job in, events and files out. About half a second per start.
 
 mod bench;
 
@@ -74,8 +74,8 @@ fn an_interrupted_training_ends_with_the_same_bytes() {
     let (whole, broken) = (bench.out("whole"), bench.out("broken"));
     run(&bench.train(&whole, &spec, None));
     let mut resumed = Vec::new();
-    // Somewhere in an epoch, each time with another number of threads that load. An epoch of a fast
-    // machine has one event of its training only, one of a slow machine has several: two come for sure.
+    // At some point of an epoch, each time with another number of loader threads. On a fast machine an epoch
+    // has one training event, on a slow one several; two are certain.
     for (attempt, signal) in ["INT", "KILL", "TERM", "KILL", "INT"].into_iter().enumerate() {
         let mut running = start(&bench.train(&broken, &spec, None), 1 + attempt as u32 % 3);
         let mut seen = 0;
@@ -170,7 +170,7 @@ fn pixels_are_decoded_once_and_checked_when_they_are_used() {
     for out in [&second, &damaged, &without] {
         assert!(results(&first) == results(out), "{}", out.display());
     }
-    // A folder in which nothing can be kept costs time only.
+    // A folder that cannot be written only costs time.
     job.cache = Some("/proc/none".into());
     let (_, events) = run(&job);
     assert!(
@@ -246,7 +246,7 @@ fn frozen_networks_change_only_their_last_layer() {
         assert_eq!(a != b, name.starts_with("fc."), "{name}");
     }
 
-    // Without random views, the features are computed once: the same whether they are kept or not.
+    // Without augmentation the features are computed once: with the same result whether they are cached or not.
     frozen.training.augmentation = None;
     frozen.training.epochs = 5;
     let [first, second, without] = ["a", "b", "c"].map(|name| bench.out(name));
@@ -268,7 +268,7 @@ fn frozen_networks_change_only_their_last_layer() {
         .map(|line| serde_json::from_str(line).unwrap())
         .collect();
     assert!(losses[4].train_loss < losses[0].train_loss, "{losses:?}");
-    // What validation says of the features is what the whole network says of the images.
+    // The validation loss from features equals that of the whole network on the images.
     let checkpoint = bench.put(&results(&first)["checkpoint.safetensors"]);
     let scored = bench.out("scored");
     run(&bench.predict(&scored, &frozen.model, checkpoint, Subset::Val));
@@ -340,7 +340,10 @@ fn failures_name_the_thing_and_say_what_might_help() {
     let bytes = fs::read(bench.object(&image)).unwrap();
     fs::write(bench.object(&image), &bytes[..bytes.len() - 1]).unwrap();
     let (message, hint) = fail(&bench.train(&out, &tiny, None));
-    assert!(message.contains(&bench.rows[0].name) && message.contains(&image.to_string()), "{message}");
+    assert!(
+        message.contains(bench.rows[0].name.as_str()) && message.contains(&image.to_string()),
+        "{message}"
+    );
     assert!(hint.contains("reg verify"), "{hint}");
     fs::remove_file(bench.object(&image)).unwrap();
     assert!(fail(&bench.train(&out, &tiny, None)).0.contains("missing"));
