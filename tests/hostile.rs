@@ -15,7 +15,8 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use flate2::write::{GzEncoder, ZlibEncoder};
-use reg::dataset::{DatasetError, archive, pixels, png};
+use reg::dataset::{DatasetError, archive, pixels};
+use reg::limits;
 use reg::records::codec::{self, CodecError};
 use reg::records::{self, Event};
 
@@ -164,7 +165,7 @@ fn a_member_of_any_kind_that_is_too_large_is_refused_unread() {
     for (name, kind) in
         [("a.png", Regular), ("README", Regular), ("d", Directory), ("c", Continuous), ("g", XGlobalHeader)]
     {
-        let (_, error) = archive_error(&gzip(&header(name, kind, png::MAX_FILE + 1), 0, 0)[..]);
+        let (_, error) = archive_error(&gzip(&header(name, kind, limits::IMAGE_FILE + 1), 0, 0)[..]);
         assert_eq!(error, format!("f contains {name:?}, which is larger than 64 MiB"));
     }
 }
@@ -174,7 +175,7 @@ fn an_archive_of_more_members_than_are_read_is_refused() {
     let member = header("README", tar::EntryType::Regular, 0);
     let mut encoder = GzEncoder::new(Vec::new(), flate2::Compression::none());
     // Stored, so that the ratio is no reason.
-    for _ in 0..=archive::MAX_MEMBERS {
+    for _ in 0..=limits::ARCHIVE_MEMBERS {
         encoder.write_all(&member).unwrap();
     }
     let (_, error) = archive_error(&encoder.finish().unwrap()[..]);
@@ -199,11 +200,11 @@ fn a_record_is_nested_at_most_127_deep_and_has_at_most_16_mebibytes() {
         codec::encode(&Event { seq: 1, prev: None, time, command, names: Vec::new() })
     };
     let around = event(0).unwrap().len();
-    let longest = event(codec::MAX_RECORD as usize - around).unwrap();
-    assert_eq!(longest.len() as u64, codec::MAX_RECORD);
+    let longest = event(limits::RECORD as usize - around).unwrap();
+    assert_eq!(longest.len() as u64, limits::RECORD);
     assert!(records::check(&longest).is_ok());
     let longer = [&longest[..], b" "].concat();
-    for refused in [event(codec::MAX_RECORD as usize - around + 1).err(), records::check(&longer).err()] {
+    for refused in [event(limits::RECORD as usize - around + 1).err(), records::check(&longer).err()] {
         assert_eq!(refused.unwrap().to_string(), "not a record: it is longer than 16,777,216 bytes");
     }
 }

@@ -9,6 +9,7 @@ use std::path::Path;
 
 use reg::dataset::labels::LABELS;
 use reg::dataset::{DatasetError, archive, boxes, lists, metadata, pixels, png, scores};
+use reg::limits;
 use reg::random::Stream;
 use reg::records::codec::{self, CodecError};
 use reg::records::{
@@ -112,8 +113,11 @@ fn image(bytes: &[u8]) {
     let checked = png::check(bytes);
     match &checked {
         Ok(info) => {
-            assert!((1..=png::MAX_SIDE).contains(&info.width) && (1..=png::MAX_SIDE).contains(&info.height));
-            assert!(u64::from(info.width) * u64::from(info.height) <= png::MAX_PIXELS);
+            assert!(
+                (1..=limits::IMAGE_SIDE).contains(&info.width)
+                    && (1..=limits::IMAGE_SIDE).contains(&info.height)
+            );
+            assert!(u64::from(info.width) * u64::from(info.height) <= limits::IMAGE_PIXELS);
         }
         Err(error) => is_one_line(&error.to_string()),
     }
@@ -123,7 +127,7 @@ fn image(bytes: &[u8]) {
             .get(at..at + 4)
             .map_or(0, |side| u64::from(u32::from_be_bytes(side.try_into().expect("four bytes"))))
     };
-    if (QUICK..=png::MAX_PIXELS).contains(&claimed(16).saturating_mul(claimed(20))) {
+    if (QUICK..=limits::IMAGE_PIXELS).contains(&claimed(16).saturating_mul(claimed(20))) {
         return;
     }
     let gray = match pixels::decode(bytes) {
@@ -230,7 +234,7 @@ fn members(packed: &[u8]) {
     let read = archive::read_from(packed, path(), |name, bytes| -> Result<(), DatasetError> {
         is_a_plain_name(name);
         assert!(name.to_ascii_lowercase().ends_with(".png") && !name.starts_with('.'), "{name}");
-        assert!(bytes.len() as u64 <= png::MAX_FILE);
+        assert!(bytes.len() as u64 <= limits::IMAGE_FILE);
         images += 1;
         Ok(())
     });

@@ -15,10 +15,8 @@ use ed25519_dalek::{Signature, Signer, VerifyingKey};
 use super::AttestError;
 use crate::disk;
 use crate::hash::Digest;
+use crate::limits;
 use crate::registry::Registry;
-
-/// Larger files are not read.
-const MAX_KEY: u64 = 1 << 16;
 
 /// A private Ed25519 key; it is wiped from memory when it is dropped.
 pub struct SigningKey(ed25519_dalek::SigningKey);
@@ -167,6 +165,6 @@ fn read(path: &Path) -> Result<String, AttestError> {
     use std::io::Read;
     let mut text = Vec::new();
     let file = fs::File::open(path).map_err(AttestError::io("read", path))?;
-    file.take(MAX_KEY).read_to_end(&mut text).map_err(AttestError::io("read", path))?;
+    file.take(limits::KEY).read_to_end(&mut text).map_err(AttestError::io("read", path))?;
     Ok(String::from_utf8_lossy(&text).into_owned())
 }

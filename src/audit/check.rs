@@ -16,6 +16,7 @@ use super::same::Same;
 use super::walk::{BundleMember, ObjectSource, walk};
 use crate::digits::thousands;
 use crate::hash::{Hash, Id};
+use crate::limits;
 use crate::lineage::{Mark, NodeKind};
 use crate::records::{
     Content, Execution, Kind, Predictions, Recomputed, Run, Split, Table, Withdrawal, codec,
@@ -26,12 +27,8 @@ use crate::runs::{Mismatch, recompute};
 use crate::split::{Leak, leaks};
 use crate::store::StoreError;
 
-/// Longer members are refused.
-const MAX_MEMBER: u64 = 8 << 30;
 /// Maximum number of leaking patients that are listed one by one.
 const MAX_REPORTED: usize = 10;
-/// An archive with more members is refused.
-const MAX_MEMBERS: usize = 1_000_000;
 
 /// The result of checking a bundle.
 #[derive(Debug, Clone, PartialEq)]
@@ -80,7 +77,7 @@ pub fn check(path: &Path) -> Result<Checked, AuditError> {
     let not = |reason: String| AuditError::NotABundle { path: path.to_owned(), reason };
     let file = File::open(path).map_err(AuditError::io("read", path))?;
     let zip = ZipArchive::new(BufReader::new(file)).map_err(|e| not(e.to_string()))?;
-    if zip.len() > MAX_MEMBERS {
+    if zip.len() > limits::BUNDLE_MEMBERS {
         return Err(not(format!("it has {} members", thousands(zip.len() as u64))));
     }
     let names: Result<BTreeSet<String>, _> =
@@ -303,7 +300,7 @@ impl OfBundle {
         };
         let mut bytes = Vec::new();
         // The size claimed in a header is not allocated in advance.
-        match member.by_ref().take(MAX_MEMBER).read_to_end(&mut bytes) {
+        match member.by_ref().take(limits::BUNDLE_MEMBER).read_to_end(&mut bytes) {
             Ok(_) => Some(bytes),
             Err(e) => {
                 wrong(e.to_string());

@@ -1,10 +1,11 @@
 //! `reg attest`.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use reg::attest::{Artifact, AttestError, PublicKey, SigningKey, open, seal, state};
 use reg::hash::Hasher;
+use reg::limits;
 use reg::lineage::behind;
 use reg::registry::{Registry, RegistryError};
 use reg::runs::verify_record;
@@ -101,7 +102,7 @@ fn verify(
         move |source| AttestError::Io { doing: "read", path, source }
     };
     let key = PublicKey::read(key)?;
-    let statement = open(&fs::read(path).map_err(io(path))?, &key, path)?;
+    let statement = open(&limits::read(path, limits::STATEMENT).map_err(io(path))?, &key, path)?;
     let (mut lines, mut wrong, mut checked) = (Vec::new(), Vec::new(), Vec::new());
     for file in files {
         let mut hasher = Hasher::both();

@@ -1,5 +1,6 @@
 //! The environment, which only the binary knows: clock, machine, command line, source tree.
 
+use reg::escape::shell;
 use reg::records::Git;
 use reg::registry::{Cutoff, Stamp};
 use reg::runs::Environment;
@@ -43,12 +44,7 @@ pub(crate) fn days_ago(days: u32) -> Cutoff {
 
 /// The command line of this process, quoted for a shell.
 pub(crate) fn command() -> String {
-    let quoted = std::env::args_os().skip(1).map(|arg| {
-        let arg = arg.to_string_lossy();
-        let plain =
-            !arg.is_empty() && arg.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_./=:,+@%".contains(&b));
-        if plain { arg.into_owned() } else { format!("'{}'", arg.replace('\'', r"'\''")) }
-    });
+    let quoted = std::env::args_os().skip(1).map(|arg| shell(&arg.to_string_lossy()));
     std::iter::once("reg".to_owned()).chain(quoted).collect::<Vec<_>>().join(" ")
 }
 

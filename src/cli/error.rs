@@ -277,6 +277,9 @@ impl From<ServeError> for Failure {
             ServeError::Port { .. } => {
                 Some("choose another port with --port N; 0 picks a free one".to_owned())
             }
+            ServeError::Socket { .. } => {
+                Some("name a file that does not exist, in a folder that you can write to".to_owned())
+            }
             ServeError::System(_) => None,
         };
         Failure::new(e.to_string(), hint)

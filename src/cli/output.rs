@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use clap::ValueEnum;
+use reg::escape::turns;
 use reg::hash::Hash;
 use reg::lineage::Mark;
 use reg::records::NameChange;
@@ -113,11 +114,7 @@ pub(crate) fn tell(line: &str) {
 
 /// Untrusted text without control sequences for the terminal. Bold type written by reg itself stays.
 fn harmless(text: &str) -> String {
-    let steers = |c: char| {
-        c.is_control() && c != '\n' && c != '\t'
-            || ('\u{202a}'..='\u{202e}').contains(&c)
-            || ('\u{2066}'..='\u{2069}').contains(&c)
-    };
+    let steers = |c: char| c.is_control() && c != '\n' && c != '\t' || turns(c);
     let mut out = String::with_capacity(text.len());
     for (place, c) in text.char_indices() {
         let bold = || ["\u{1b}[1m", "\u{1b}[0m"].iter().any(|code| text[place..].starts_with(code));

@@ -1,7 +1,10 @@
 //! `reg serve`.
 
-use reg::serve::serve;
-use serde_json::Value;
+use std::io::Write;
+use std::path::PathBuf;
+
+use reg::serve::{Endpoint, Listening, serve};
+use serde_json::{Value, json};
 
 use super::Context;
 use super::error::Failure;
@@ -11,15 +14,39 @@ use super::output::{Reply, tell};
 #[derive(clap::Args)]
 pub(crate) struct ServeArgs {
     /// The port on 127.0.0.1; 0 for one that is free
-    #[arg(long, default_value_t = 8477)]
+    #[arg(long, default_value_t = PORT)]
     port: u16,
+    /// Listen on a Unix socket that only you can connect to, instead of a port: for `ssh -L 8477:PATH HOST`
+    #[arg(long, value_name = "PATH", conflicts_with = "port")]
+    socket: Option<PathBuf>,
 }
 
+/// The usual port.
+const PORT: u16 = 8477;
+
 pub(crate) fn run(context: &Context, args: ServeArgs) -> Result<Reply, Failure> {
-    if context.global.json {
-        return Err(Failure::usage("`reg serve` does not end with one JSON document"));
-    }
     let registry = context.registry()?;
-    serve(registry, args.port, |port| tell(&format!("http://127.0.0.1:{port}/ (Ctrl-C ends it)")))?;
+    let endpoint = args.socket.map_or(Endpoint::Port(args.port), Endpoint::Socket);
+    let json = context.global.json;
+    serve(registry, endpoint, |listening| if json { write_json(listening) } else { write_text(listening) })?;
     Ok(Reply::new("", Value::Null))
+}
+
+/// Written when the server starts, since it does not end by itself.
+fn write_json(listening: &Listening) {
+    let token = listening.token.as_str();
+    let document = match &listening.endpoint {
+        Endpoint::Port(port) => json!({ "url": listening.url(PORT), "token": token, "port": port }),
+        Endpoint::Socket(path) => json!({ "url": listening.url(PORT), "token": token, "socket": path }),
+    };
+    let mut out = std::io::stdout();
+    // Whoever does not read it can still ask the server.
+    let _ = writeln!(out, "{document}").and_then(|()| out.flush());
+}
+
+fn write_text(listening: &Listening) {
+    if let Endpoint::Socket(path) = &listening.endpoint {
+        tell(&format!("from your own machine: ssh -L {PORT}:{} HOST, then open", path.display()));
+    }
+    tell(&format!("{} (Ctrl-C ends it)", listening.url(PORT)));
 }

@@ -2,6 +2,7 @@
 
 use reg::dataset::statistics::Statistics;
 use reg::hash::Hash;
+use reg::limits;
 use reg::lineage::Mark;
 use reg::records::{self, Header, Kind, Record, Table};
 use reg::registry::RegistryError;
@@ -80,7 +81,7 @@ fn without_note(context: &Context, args: ShowArgs) -> Result<Reply, Failure> {
         return Ok(Reply::new(text, with_id(id, document)).marked(&marks));
     }
     let size = registry.store().size(&id)?;
-    if size > records::codec::MAX_RECORD {
+    if size > limits::RECORD {
         return Ok(object(id, size));
     }
     let bytes = registry.store().read(&id)?;

@@ -1,10 +1,10 @@
 //! `reg train`.
 
-use std::fs;
 use std::path::PathBuf;
 
 use clap::ValueEnum;
 use reg::hash::Id;
+use reg::limits;
 use reg::records::{AucTable, Dataset, Incomparable, Init, Predictions, Split, Weights};
 use reg::registry::Registry;
 use reg::report::results;
@@ -96,7 +96,8 @@ pub(crate) fn run(context: &Context, args: TrainArgs) -> Result<Reply, Failure> 
     };
     let file = match args.config {
         Some(path) => {
-            let text = fs::read_to_string(&path).map_err(|e| Failure::of_file("read", &path, &e))?;
+            let text = limits::read_text(&path, limits::STUDY_FILE)
+                .map_err(|e| Failure::of_file("read", &path, &e))?;
             Some((path, text))
         }
         None => None,

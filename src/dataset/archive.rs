@@ -13,26 +13,16 @@ use flate2::bufread::MultiGzDecoder;
 use tar::{Archive, Entry, EntryType};
 
 use super::DatasetError;
-use super::png::MAX_FILE;
 use super::source::{is_hidden, is_png};
 use crate::digits::thousands;
+use crate::limits;
 use crate::records::is_plain_name;
-
-/// Maximum number of members of an archive, about twice the number of all published images.
-pub const MAX_MEMBERS: u64 = 250_000;
-/// Maximum number of bytes before a member (its headers, with names of any length) and after the last one.
-pub const MAX_BETWEEN: u64 = 1 << 20;
-/// Maximum number of unpacked bytes per packed byte. The pixels of a PNG are compressed already, so an archive
-/// of PNGs shrinks only a little, while gzip can compress up to 1,100-fold.
-pub const MAX_RATIO: u64 = 50;
-/// Number of unpacked bytes before the ratio counts: pictures drawn by a program can compress well.
-pub const FREE_OF_RATIO: u64 = 64 << 20;
 
 /// Reads the `*.png` members of a gzip-compressed tar archive and passes name and bytes of each to `image`, in
 /// the archive's order. Folders inside it are ignored; hidden members are skipped.
 ///
 /// The archive is read to its end, so that a truncated or damaged one is detected, though late: what `image`
-/// did before must be undoable or harmless. At most one member, of [`MAX_FILE`] bytes, is in memory.
+/// did before must be undoable or harmless. At most one member, of [`limits::IMAGE_FILE`] bytes, is in memory.
 ///
 /// # Errors
 /// An archive that is damaged, truncated, without images, beyond the limits or with a refused member; errors of
@@ -65,12 +55,14 @@ pub fn read_from<E: From<DatasetError>>(
     let (mut members, mut images) = (0, 0u64);
     let mut entries = archive.entries().map_err(damaged)?;
     loop {
-        meter.allow(MAX_BETWEEN);
+        meter.allow(limits::ARCHIVE_BETWEEN);
         let Some(entry) = entries.next() else { break };
         let mut entry = entry.map_err(damaged)?;
         members += 1;
-        if members > MAX_MEMBERS {
-            return Err(refused(format!("has more than {} members", thousands(MAX_MEMBERS))).into());
+        if members > limits::ARCHIVE_MEMBERS {
+            return Err(
+                refused(format!("has more than {} members", thousands(limits::ARCHIVE_MEMBERS))).into()
+            );
         }
         let name = image_name(&entry, path)?;
         meter.allow(entry.size());
@@ -117,10 +109,13 @@ impl Meter {
 
     fn check(&self) -> io::Result<()> {
         let (packed, unpacked) = (self.packed.get(), self.unpacked.get());
-        let reason = if unpacked > FREE_OF_RATIO && unpacked / MAX_RATIO > packed {
-            format!("unpacks to more than {MAX_RATIO} times its size")
+        let reason = if unpacked > limits::ARCHIVE_FREE && unpacked / limits::ARCHIVE_RATIO > packed {
+            format!("unpacks to more than {} times its size", limits::ARCHIVE_RATIO)
         } else if unpacked > self.until.get() {
-            format!("has more than {} bytes before, between or after its members", thousands(MAX_BETWEEN))
+            format!(
+                "has more than {} bytes before, between or after its members",
+                thousands(limits::ARCHIVE_BETWEEN)
+            )
         } else {
             return Ok(());
         };
@@ -168,7 +163,7 @@ fn image_name<R: Read>(entry: &Entry<R>, archive: &Path) -> Result<Option<String
         EntryType::Regular | EntryType::Continuous | EntryType::Directory | EntryType::XGlobalHeader => {}
         _ => return refuse("is neither a file nor a folder"),
     }
-    if entry.size() > MAX_FILE {
+    if entry.size() > limits::IMAGE_FILE {
         return refuse("is larger than 64 MiB");
     }
     if kind == EntryType::XGlobalHeader {

@@ -12,9 +12,10 @@ use super::left_out::LeftOut;
 use super::png::{self, PngError};
 use super::seen::{Image, SeenFile, SeenFiles};
 use super::source::{Found, ImageFile, find_images, load};
-use super::{DatasetError, MAX_TEXT, archive, boxes, labels, metadata, pixels};
+use super::{DatasetError, archive, boxes, labels, metadata, pixels};
 use crate::digits::thousands;
 use crate::hash::{Digest, Hash, Id};
+use crate::limits;
 use crate::progress::{Progress, Unit};
 use crate::records::{Dataset, ImageRow, Manifest, rules};
 use crate::registry::{Registry, RegistryError, Stamp, Transaction, Withdrawn};
@@ -154,10 +155,10 @@ pub fn ingest(
     progress: &dyn Progress,
 ) -> Result<Ingested, IngestError> {
     let mut findings = Vec::new();
-    let metadata_bytes = load(&request.metadata, MAX_TEXT)?;
+    let metadata_bytes = load(&request.metadata, limits::TEXT)?;
     let table = metadata::read(&metadata_bytes, &request.metadata)?;
     findings.extend(table.findings.iter().map(ToString::to_string));
-    let boxes_bytes = request.boxes.as_deref().map(|path| load(path, MAX_TEXT)).transpose()?;
+    let boxes_bytes = request.boxes.as_deref().map(|path| load(path, limits::TEXT)).transpose()?;
     let entries = match (&boxes_bytes, &request.boxes) {
         (Some(bytes), Some(path)) => Some(boxes::read(bytes, path)?),
         _ => None,
@@ -361,7 +362,7 @@ impl ImageImport<'_> {
 
         let mut findings = Vec::new();
         for (kept, other) in &found.duplicates {
-            if load(kept, png::MAX_FILE)? != load(other, png::MAX_FILE)? {
+            if load(kept, limits::IMAGE_FILE)? != load(other, limits::IMAGE_FILE)? {
                 return Err(IngestError::TwoOfOneName(kept.clone(), other.clone()));
             }
             findings.push(format!(
@@ -396,7 +397,7 @@ impl ImageImport<'_> {
         {
             return Ok((*state, Ok(*image), true));
         }
-        let state = FileState::read(path, png::MAX_FILE, bytes).map_err(unreadable)?;
+        let state = FileState::read(path, limits::IMAGE_FILE, bytes).map_err(unreadable)?;
         let image = look(bytes, self.request.decode);
         if let Some(image) =
             image.as_ref().ok().filter(|image| self.withdrawn.of_file(&image.blake3).is_none())

@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use super::text::{self, MAX_ROWS};
+use super::text::{self};
 use super::{DatasetError, FilePosition};
+use crate::limits;
 use crate::records::is_plain_name;
 
 /// Reads a list of image names, plain or gzipped, in its own order. Blank lines are skipped.
@@ -30,8 +31,8 @@ pub fn read(bytes: &[u8], path: &Path) -> Result<Vec<String>, DatasetError> {
                 name: owned(),
             });
         }
-        if names.len() == MAX_ROWS as usize {
-            return Err(DatasetError::TooManyRows { path: path(), limit: MAX_ROWS });
+        if names.len() == limits::TEXT_ROWS as usize {
+            return Err(DatasetError::TooManyRows { path: path(), limit: limits::TEXT_ROWS });
         }
         if let Some(first) = lines.insert(name, line) {
             return Err(DatasetError::RepeatedLine { path: path(), line, first, name: owned() });

@@ -8,6 +8,8 @@
 //! rows in question; an anomaly without contradiction is reported as a [`Finding`] and stored. [`ingest`]
 //! combines all of this.
 
+use crate::limits;
+
 pub mod archive;
 pub mod boxes;
 mod error;
@@ -32,8 +34,8 @@ mod text;
 
 pub use error::{DatasetError, FilePosition};
 pub use findings::Finding;
+pub use limits::TEXT;
 pub use tabulate::{table_of, tabulate};
-pub use text::MAX_TEXT;
 
 #[cfg(test)]
 #[path = "../../tests/support/mod.rs"]

@@ -11,14 +11,13 @@ use fast_image_resize as fir;
 use image::codecs::png::{PngDecoder, PngEncoder};
 use image::{DynamicImage, ExtendedColorType, ImageEncoder, Limits};
 
-pub use super::png::MAX_SIDE;
 use super::png::{self, PngError};
+use crate::limits;
 use crate::random::Stream;
 use crate::records::Augmentation;
 use crate::records::codec::printable;
+pub use limits::IMAGE_SIDE;
 
-/// Maximum memory for an image besides its samples: colour profile, text, current rows.
-const MAX_BESIDE: u64 = 16 << 20;
 /// Number of attempts to draw a crop before the whole image is used, as in torchvision.
 const CROP_DRAWS: u32 = 10;
 
@@ -54,7 +53,7 @@ pub struct Gray {
 pub fn decode(bytes: &[u8]) -> Result<Gray, PixelError> {
     let png::PngInfo { width, height, .. } = png::check(bytes)?;
     let mut limits = Limits::no_limits();
-    limits.max_alloc = Some(MAX_BESIDE);
+    limits.max_alloc = Some(limits::IMAGE_BESIDE);
     let decoder = PngDecoder::with_limits(Cursor::new(bytes), limits).map_err(PixelError::Decode)?;
     let narrow = |v: u16| ((u32::from(v) * 255 + 32_767) / 65_535) as u8;
     let data = match DynamicImage::from_decoder(decoder).map_err(PixelError::Decode)? {

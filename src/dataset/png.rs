@@ -4,14 +4,7 @@
 //! Section numbers are those of the PNG specification, third edition (W3C, 2025).
 
 use crate::digits::thousands;
-
-/// Maximum width and height of an image, in pixels.
-pub const MAX_SIDE: u32 = 16_384;
-/// Maximum number of pixels of an image, three times that of the largest X-ray detectors. With up to 8 bytes
-/// per pixel, a decoded image takes at most 256 MiB.
-pub const MAX_PIXELS: u64 = 1 << 25;
-/// Maximum number of bytes of an image file.
-pub const MAX_FILE: u64 = 64 << 20;
+use crate::limits;
 
 const SIGNATURE: [u8; 8] = *b"\x89PNG\r\n\x1a\n";
 
@@ -74,13 +67,13 @@ pub enum PngError {
         height: u32,
     },
     /// More bytes than the limit.
-    #[error("is too large: more than {} bytes", thousands(MAX_FILE))]
+    #[error("is too large: more than {} bytes", thousands(limits::IMAGE_FILE))]
     TooLong,
     /// More pixels than the limit.
     #[error(
         "is too large: {width} x {height} pixels; at most {} per side and {} in total",
-        thousands(MAX_SIDE.into()),
-        thousands(MAX_PIXELS)
+        thousands(limits::IMAGE_SIDE.into()),
+        thousands(limits::IMAGE_PIXELS)
     )]
     TooLarge {
         /// Width in pixels.
@@ -118,7 +111,7 @@ pub enum PngError {
 ///
 /// Pixels are not decoded: in a PNG that passes, the compressed bytes are those that were written.
 pub fn check(bytes: &[u8]) -> Result<PngInfo, PngError> {
-    if bytes.len() as u64 > MAX_FILE {
+    if bytes.len() as u64 > limits::IMAGE_FILE {
         return Err(PngError::TooLong);
     }
     let Some(mut rest) = bytes.strip_prefix(&SIGNATURE) else {
@@ -210,7 +203,7 @@ fn is_palette(body: &[u8]) -> bool {
 
 /// Whether an image of this size is refused before memory is allocated for its pixels.
 fn is_too_large(width: u32, height: u32) -> bool {
-    width.max(height) > MAX_SIDE || u64::from(width) * u64::from(height) > MAX_PIXELS
+    width.max(height) > limits::IMAGE_SIDE || u64::from(width) * u64::from(height) > limits::IMAGE_PIXELS
 }
 
 fn header(body: &[u8], at: usize) -> Result<PngInfo, PngError> {
@@ -301,7 +294,7 @@ mod tests {
                 png(&[ihdr(1, 16_385, [8, 0, 0, 0, 0])]),
                 "is too large: 1 x 16385 pixels; at most 16,384 per side and 33,554,432 in total",
             ),
-            (vec![0; MAX_FILE as usize + 1], "is too large: more than 67,108,864 bytes"),
+            (vec![0; limits::IMAGE_FILE as usize + 1], "is too large: more than 67,108,864 bytes"),
             (png(&[ihdr(1, 1, [4, 2, 0, 0, 0])]), "has no valid pixel format: colour type 2 with 4 bits"),
             (png(&[ihdr(1, 1, [8, 0, 0, 0, 2])]), "has an unknown compression, filter or interlace method"),
             (

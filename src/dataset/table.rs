@@ -7,8 +7,8 @@ use std::path::Path;
 
 use csv::{Reader, ReaderBuilder, StringRecord};
 
-use super::text::MAX_ROWS;
 use super::{DatasetError, FilePosition, labels};
+use crate::limits;
 use crate::records::ImageName;
 
 /// A CSV file while it is read.
@@ -76,8 +76,8 @@ impl<'a> CsvTable<'a> {
         if !self.reader.read_record(&mut self.record).map_err(|e| failed(self.path, e))? {
             return Ok(None);
         }
-        if self.row == MAX_ROWS {
-            return Err(DatasetError::TooManyRows { path: self.path.to_owned(), limit: MAX_ROWS });
+        if self.row == limits::TEXT_ROWS {
+            return Err(DatasetError::TooManyRows { path: self.path.to_owned(), limit: limits::TEXT_ROWS });
         }
         self.row += 1;
         let (row, record, path) = (self.row, &self.record, self.path);

@@ -8,26 +8,20 @@ use std::str::Utf8Error;
 use flate2::read::MultiGzDecoder;
 
 use super::DatasetError;
+use crate::limits;
 
-/// Maximum length of text, 15 times the complete metadata: a small gzip file can unpack to any size.
-pub const MAX_TEXT: u64 = 128 << 20;
-/// Maximum length of a line of metadata: each comma of a longer line would take the memory of a field.
-pub(super) const MAX_LINE: usize = 64 << 10;
-/// Maximum number of rows of a file, 9 times those of the complete metadata. Rows take more memory than their
-/// text.
-pub(super) const MAX_ROWS: u32 = 1_000_000;
 const GZIP: &[u8] = &[0x1f, 0x8b];
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// Decompresses `bytes` if they are gzip, removes a byte order mark, checks that they are UTF-8 and that no
-/// line is longer than [`MAX_LINE`].
+/// line is longer than [`limits::TEXT_LINE`].
 pub(super) fn decode<'a>(bytes: &'a [u8], path: &Path) -> Result<Cow<'a, str>, DatasetError> {
-    let text = decode_up_to(MAX_TEXT, bytes, path)?;
+    let text = decode_up_to(limits::TEXT, bytes, path)?;
     let mut lines = (1..).zip(text.split('\n'));
     // The csv crate ends a row at a lone carriage return too.
-    let long = lines.find(|(_, line)| line.split('\r').any(|part| part.len() > MAX_LINE));
+    let long = lines.find(|(_, line)| line.split('\r').any(|part| part.len() > limits::TEXT_LINE));
     match long.map(|(line, _)| line) {
-        Some(line) => Err(DatasetError::LongLine { path: path.to_owned(), line, limit: MAX_LINE }),
+        Some(line) => Err(DatasetError::LongLine { path: path.to_owned(), line, limit: limits::TEXT_LINE }),
         None => Ok(text),
     }
 }
@@ -90,14 +84,14 @@ mod tests {
             assert_eq!(message(4096, bytes), "f contains more than 4,096 bytes of text");
             assert!(decode_up_to(4097, bytes, Path::new("f")).is_ok());
         }
-        let unpacked = MAX_TEXT as usize + 1;
+        let unpacked = limits::TEXT as usize + 1;
         let error = decode(&gzip(&vec![b'\n'; unpacked]), Path::new("f")).unwrap_err();
         assert_eq!(error.to_string(), "f contains more than 134,217,728 bytes of text");
     }
 
     #[test]
     fn a_line_of_any_length_is_refused_and_a_file_of_short_ones_is_not() {
-        let most = "x".repeat(MAX_LINE);
+        let most = "x".repeat(limits::TEXT_LINE);
         for end in ["\n", "\r", "\r\n"] {
             assert!(decode(format!("{most}{end}{most}").as_bytes(), Path::new("f")).is_ok());
             let error = decode(format!("a\n{most}{end}{most}x").as_bytes(), Path::new("f")).unwrap_err();

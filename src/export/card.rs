@@ -4,11 +4,12 @@
 
 use std::fmt::Write as _;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::ExportError;
 use super::results::{EvaluatedRun, epochs, evaluated, leaving};
 use super::settings::settings;
+use crate::escape::{self, markdown};
 use crate::hash::Id;
 use crate::index::View;
 use crate::lineage::Marks;
@@ -44,9 +45,10 @@ pub fn card(registry: &Registry, view: &View, id: Id<Run>) -> Result<String, Exp
     };
     let _ = writeln!(
         out,
-        "# {name}\n\n`{}` with {} parameters {sees}, and outputs one logit per label ({} labels). \
+        "# {}\n\n`{}` with {} parameters {sees}, and outputs one logit per label ({} labels). \
          The model was trained and evaluated with reg; everything in this card comes from its records.",
-        spec.model.name,
+        markdown(&name),
+        spec.model.name.replace('`', "'"),
         thousands(run.parameters),
         dataset.labels.len()
     );
@@ -66,12 +68,17 @@ pub fn card(registry: &Registry, view: &View, id: Id<Run>) -> Result<String, Exp
         let _ = write!(
             out,
             " Trained from {} in {:.0} s on {}.",
-            execution.started,
+            markdown(&execution.started),
             execution.seconds,
-            execution.gpu.as_ref().unwrap_or(&execution.cpu)
+            markdown(execution.gpu.as_ref().unwrap_or(&execution.cpu))
         );
     }
-    let _ = write!(out, " Computed by {}.\n\n{}", spec.numerics, table.render(Format::Markdown));
+    let _ = write!(
+        out,
+        " Computed by {}.\n\n{}",
+        markdown(&spec.numerics.to_string()),
+        table.render(Format::Markdown)
+    );
     let log = epochs(registry, id, &run)?;
     if let Some(auc) = log.iter().find(|epoch| epoch.epoch == run.best_epoch).and_then(|epoch| epoch.val_auc)
     {
@@ -90,7 +97,7 @@ pub fn card(registry: &Registry, view: &View, id: Id<Run>) -> Result<String, Exp
     );
     let leaving = leaving(registry, view, id.hash, Some(Subset::Test))?;
     if let Some(mark) = Marks::open(registry, view)?.of_all(&leaving) {
-        let _ = writeln!(out, "- This run {mark}.");
+        let _ = writeln!(out, "- This run {}.", markdown(&mark.to_string()));
     }
     let mut ids = vec![
         ("run", id.hash),
@@ -133,14 +140,18 @@ fn metadata(
         "metrics:\n- roc_auc\nmodel-index:\n- name: {}\n  results:\n  - task:\n      type: {task}\n      \
          name: Multi-label classification of chest X-rays\n    dataset:\n      type: {}\n      name: {}\n      \
          split: test\n      revision: {}\n    metrics:\n",
-        yaml(name),
-        yaml(dataset),
-        yaml(dataset),
-        yaml(&id.to_string())
+        escape::json(name),
+        escape::json(dataset),
+        escape::json(dataset),
+        escape::json(&id.to_string())
     );
     let mut metric = |name: String, value: f64| {
-        let _ =
-            write!(out, "    - type: roc_auc\n      name: {}\n      value: {}\n", yaml(&name), json!(value));
+        let _ = write!(
+            out,
+            "    - type: roc_auc\n      name: {}\n      value: {}\n",
+            escape::json(&name),
+            json!(value)
+        );
     };
     if let Some(mean) = auc.mean {
         metric(format!("AUC, mean over {} of {} labels", auc.mean_over, auc.labels.len()), mean);
@@ -154,15 +165,11 @@ fn metadata(
     out + "---\n\n"
 }
 
-/// A text in quotation marks: a JSON string is valid YAML.
-fn yaml(text: &str) -> String {
-    Value::from(text).to_string()
-}
-
 fn data(name: &str, dataset: &Dataset, split: &Split, fold: u32) -> String {
     let mut out = format!(
-        "\n## Data\n\n{name} has the format of {}: {} images of {} patients.",
-        dataset.source,
+        "\n## Data\n\n{} has the format of {}: {} images of {} patients.",
+        markdown(name),
+        markdown(&dataset.source),
         thousands(dataset.images),
         thousands(dataset.patients)
     );
@@ -243,14 +250,14 @@ fn performance(registry: &Registry, view: &View, evaluated: &EvaluatedRun) -> Re
         let _ = write!(
             out,
             " Undefined, because all images have the label or none has: {}.",
-            undefined.join(", ")
+            markdown(&undefined.join(", "))
         );
     }
     out.push('\n');
     let inconsistent =
         |e: runs::RunError| ExportError::Inconsistent { id: predictions.hash, reason: e.to_string() };
     for incomparable in runs::leaks(registry, *predictions).map_err(inconsistent)? {
-        let _ = write!(out, "\n**Not a result on new patients:** {}.\n", incomparable.why);
+        let _ = write!(out, "\n**Not a result on new patients:** {}.\n", markdown(&incomparable.why));
     }
     // Patient groups, if a recorded comparison has them.
     for (_, table) in registry.referring::<Recorded>(view, &predictions.hash)? {

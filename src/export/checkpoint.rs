@@ -6,6 +6,7 @@
 //! the rounding of single precision.
 
 use super::{ExportError, ExportFolder};
+use crate::escape;
 use crate::hash::Id;
 use crate::records::{AgeRange, Architecture, ImageInput, Run};
 use crate::registry::Registry;
@@ -85,7 +86,7 @@ fn begin(run: &str, architecture: &Architecture, labels: &[String]) -> String {
     if resnet {
         imports.push("from torchvision.models.resnet import Bottleneck, ResNet");
     }
-    let names: Vec<String> = labels.iter().map(|label| format!("    {},\n", quoted(label))).collect();
+    let names: Vec<String> = labels.iter().map(|label| format!("    {},\n", escape::json(label))).collect();
     let title = match architecture {
         Architecture::Resnet { .. } => "A ResNet",
         Architecture::Tiny { .. } => "A small convolutional network",
@@ -164,11 +165,6 @@ fn end(image: bool, meta: bool) -> String {
 
 fn numbers(values: &[u32]) -> String {
     format!("{values:?}")
-}
-
-/// A text as a Python literal; JSON's escapes are valid in Python.
-fn quoted(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::activities::{Activity, activities, commands, is_output};
 use super::{ExportError, ExportFolder, FileFormat, sheets, time};
+use crate::escape;
 use crate::hash::{Digest, Hash, Id};
 use crate::index::View;
 use crate::lineage::{Graph, Mark, Marks, NodeKind};
@@ -251,8 +252,10 @@ fn same_id(entity: &Value) -> Value {
 fn script(commands: &BTreeSet<(String, String)>) -> String {
     let mut script = String::from("#!/usr/bin/env bash\n# The commands, with their times.\nset -e\n");
     for (time, command) in commands {
-        // A line break would start another command.
-        script += &format!("{}  # {time}\n", command.replace(['\n', '\r'], " "));
+        // Whoever made the registry wrote the record. What is not a command of reg is shown and not run.
+        let command =
+            escape::command(command).unwrap_or_else(|| format!("# not run: {}", escape::line(command)));
+        script += &format!("{command}  # {}\n", escape::line(time));
     }
     script
 }

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use csv::ByteRecord;
 
 use super::sheet::{ColumnValues, Sheet};
+use crate::escape;
 
 /// The sheet as the bytes of a CSV file.
 ///
@@ -12,7 +13,8 @@ use super::sheet::{ColumnValues, Sheet};
 pub(super) fn write(sheet: &Sheet) -> Vec<u8> {
     let in_memory = "writing to memory does not fail";
     let mut writer = csv::Writer::from_writer(Vec::new());
-    writer.write_record(sheet.columns.iter().map(|column| column.name.as_str())).expect(in_memory);
+    let names = sheet.columns.iter().map(|column| escape::csv(&column.name).into_owned());
+    writer.write_record(names).expect(in_memory);
     let mut record = ByteRecord::new();
     for row in 0..sheet.rows() {
         record.clear();
@@ -26,7 +28,7 @@ pub(super) fn write(sheet: &Sheet) -> Vec<u8> {
 
 fn field(values: &ColumnValues, row: usize) -> Cow<'_, str> {
     match values {
-        ColumnValues::Text(words) => Cow::Borrowed(words[row].as_deref().unwrap_or_default()),
+        ColumnValues::Text(words) => escape::csv(words[row].as_deref().unwrap_or_default()),
         ColumnValues::Integer(numbers) => {
             numbers[row].map_or(Cow::Borrowed(""), |number| number.to_string().into())
         }

@@ -8,7 +8,7 @@ use serde::{Serialize, Serializer};
 
 use crate::hash::{Hash, Id};
 use crate::index::View;
-use crate::records::codec::MAX_RECORD;
+use crate::limits;
 use crate::records::{self, Dataset, Header, Kind, Manifest, PackedKind, Study};
 use crate::registry::walk::{CHECKPOINT, Edge, MADE, Walk, inputs, made_by, results};
 use crate::registry::{IMAGE, Registry, RegistryError};
@@ -299,7 +299,7 @@ impl Object {
             None => {}
         }
         // An event is a record that the index does not list.
-        if head.first() == Some(&b'{') && bytes <= MAX_RECORD {
+        if head.first() == Some(&b'{') && bytes <= limits::RECORD {
             let bytes = registry.store().read(&id)?;
             if let Ok(header) = records::check(&bytes) {
                 return Ok(Object::Record(id, header));

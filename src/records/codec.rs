@@ -11,12 +11,8 @@ use serde_json::{Map, Value};
 use super::{Kind, Packed, Record};
 use crate::digits::thousands;
 use crate::hash::Hash;
+use crate::limits;
 
-/// Longer packed arrays are refused before anything is allocated for them.
-const MAX_PACKED: usize = 4 << 30;
-/// Longer records are neither read nor written. As JSON values they may take 32 times as much memory;
-/// serde_json itself limits the nesting to 128 levels.
-pub const MAX_RECORD: u64 = 16 << 20;
 const HEADER: usize = 12;
 
 /// Why bytes are not a valid record or packed array.
@@ -139,8 +135,8 @@ fn document<T: Record>(value: Value) -> Result<Vec<u8>, CodecError> {
 
 fn check_length(bytes: &[u8]) -> Result<(), CodecError> {
     match bytes.len() as u64 {
-        0..=MAX_RECORD => Ok(()),
-        _ => Err(CodecError::NotARecord(format!("it is longer than {} bytes", thousands(MAX_RECORD)))),
+        0..=limits::RECORD => Ok(()),
+        _ => Err(CodecError::NotARecord(format!("it is longer than {} bytes", thousands(limits::RECORD)))),
     }
 }
 
@@ -298,7 +294,10 @@ fn write_scalar(value: &Value, out: &mut Vec<u8>) {
 }
 
 fn config() -> impl bincode::config::Config {
-    bincode::config::standard().with_little_endian().with_fixed_int_encoding().with_limit::<MAX_PACKED>()
+    bincode::config::standard()
+        .with_little_endian()
+        .with_fixed_int_encoding()
+        .with_limit::<{ limits::ARRAY as usize }>()
 }
 
 /// The bytes of a packed array. A value that [`unpack`] would refuse is not written.

@@ -6,12 +6,13 @@ use schemars::JsonSchema;
 use serde::ser::SerializeStruct;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::labels::{self, LabelValues, MAX_LABELS};
+use super::labels::{self, LabelValues};
 use super::{
     Content, Descriptor, File, ImageName, ImageUse, Kind, Packed, PatientId, Recomputed, Record, Scores,
     StudyId, Travels,
 };
 use crate::hash::{Hash, Id, Sha256};
+use crate::limits;
 
 /// A version of a data set.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -226,8 +227,8 @@ impl<'de> Deserialize<'de> for Manifest {
     fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
         let PackedManifest { labels, mut rows, positive, missing } = PackedManifest::deserialize(d)?;
         let wrong = |reason: String| Err(serde::de::Error::custom(reason));
-        if !(1..=MAX_LABELS).contains(&(labels as usize)) {
-            return wrong(format!("it has {labels} labels; a manifest has 1 to {MAX_LABELS}"));
+        if !(1..=limits::DATASET_LABELS).contains(&(labels as usize)) {
+            return wrong(format!("it has {labels} labels; a manifest has 1 to {}", limits::DATASET_LABELS));
         }
         let words = labels::words(labels as usize);
         let expected = rows.len() * words;
@@ -267,8 +268,12 @@ impl Packed for Manifest {
     }
 
     fn check(&self) -> Result<(), String> {
-        if !(1..=MAX_LABELS).contains(&(self.labels as usize)) {
-            return Err(format!("it has {} labels; a manifest has 1 to {MAX_LABELS}", self.labels));
+        if !(1..=limits::DATASET_LABELS).contains(&(self.labels as usize)) {
+            return Err(format!(
+                "it has {} labels; a manifest has 1 to {}",
+                self.labels,
+                limits::DATASET_LABELS
+            ));
         }
         if let Some(pair) = self.rows.windows(2).find(|pair| pair[0].name >= pair[1].name) {
             return Err(format!("`{}` is not in the order of names", pair[1].name));

@@ -2,10 +2,7 @@
 
 use std::fmt;
 
-/// Maximum number of labels of a data set.
-pub const MAX_LABELS: usize = 512;
-/// Maximum length of a label's name in bytes.
-const MAX_NAME: usize = 128;
+use crate::limits::{DATASET_LABELS, LABEL_NAME};
 
 /// The labels of one image: each positive, negative, or missing.
 ///
@@ -178,9 +175,9 @@ pub(super) fn schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
     schemars::json_schema!({
         "type": "array",
         "minItems": 1,
-        "maxItems": MAX_LABELS,
+        "maxItems": DATASET_LABELS,
         "uniqueItems": true,
-        "items": { "type": "string", "minLength": 1, "maxLength": MAX_NAME, "pattern": "^[^|]*$", "not": no_hash }
+        "items": { "type": "string", "minLength": 1, "maxLength": LABEL_NAME, "pattern": "^[^|]*$", "not": no_hash }
     })
 }
 
@@ -188,13 +185,13 @@ pub(super) fn schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
 ///
 /// `|` separates labels when several are written in one field.
 pub(super) fn check_names(labels: &[String]) -> Result<(), String> {
-    if !(1..=MAX_LABELS).contains(&labels.len()) {
-        return Err(format!("it has {} labels; a data set has 1 to {MAX_LABELS}", labels.len()));
+    if !(1..=DATASET_LABELS).contains(&labels.len()) {
+        return Err(format!("it has {} labels; a data set has 1 to {DATASET_LABELS}", labels.len()));
     }
-    let odd = |name: &&String| !super::name::is_plain_text(name, MAX_NAME) || name.contains('|');
+    let odd = |name: &&String| !super::name::is_plain_text(name, LABEL_NAME) || name.contains('|');
     if let Some(name) = labels.iter().find(odd) {
         return Err(format!(
-            "{name:?} is not the name of a label: it must be plain text of 1 to {MAX_NAME} bytes without `|` and not a hash"
+            "{name:?} is not the name of a label: it must be plain text of 1 to {LABEL_NAME} bytes without `|` and not a hash"
         ));
     }
     let mut sorted: Vec<&String> = labels.iter().collect();

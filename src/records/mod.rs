@@ -40,10 +40,10 @@ pub use dataset::{AgeRange, BoxRow, Boxes, Dataset, Gender, ImageRow, Manifest, 
 pub use event::{Event, NameChange};
 pub use gradcam::{Area, Heatmap, HeatmapInBox, PointedBox, PointedLabel, Pointing};
 pub use kind::{Content, Descriptor, IMAGE, ImageUse, ObjectKind, Purpose, Recomputed, Travels, role};
-pub use labels::{LabelCounts, LabelValues, MAX_LABELS};
+pub use labels::{LabelCounts, LabelValues};
 pub use model::{Architecture, ImageInput, Model};
 pub(crate) use name::is_plain_name;
-pub use note::{MAX_NOTE, Note};
+pub use note::Note;
 pub use probe::{ProbeResult, ProbeTable, ProbedFold, Target};
 pub use run::{
     Augmentation, DeviceKind, EarlyStop, EpochLog, Execution, Git, Init, Layout, Loss, Pixels, Precision,

@@ -1,14 +1,12 @@
 //! Names and other short text from outside.
 
 use crate::hash::Hash;
-
-/// Maximum length of a file name in bytes, the limit of file systems.
-pub(super) const MAX_NAME: usize = 255;
+use crate::limits;
 
 /// Whether `name` is the name of a file in any folder, cannot lead out of the folder, and looks different from
 /// any other name.
 pub(crate) fn is_plain_name(name: &str) -> bool {
-    let is_name = !matches!(name, "" | "." | "..") && name.len() <= MAX_NAME;
+    let is_name = !matches!(name, "" | "." | "..") && name.len() <= limits::FILE_NAME;
     is_name && !name.contains(|c: char| c == '/' || c == '\\' || c.is_control() || is_unseen(c))
 }
 

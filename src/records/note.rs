@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::{Content, Descriptor, ImageUse, Kind, Record, Travels};
 use crate::digits::thousands;
 use crate::hash::{Hash, Id};
+use crate::limits;
 
 /// A note written by a person.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -22,9 +23,6 @@ pub struct Note {
     #[schemars(with = "crate::hash::Hash")]
     pub prev: Option<Id<Note>>,
 }
-
-/// Maximum length of a note in bytes.
-pub const MAX_NOTE: usize = 16 << 10;
 
 impl Record for Note {
     const KIND: Kind = Kind::Note;
@@ -46,8 +44,8 @@ impl Record for Note {
     };
 
     fn check(&self) -> Result<(), String> {
-        if self.text.len() > MAX_NOTE {
-            let [found, most] = [self.text.len(), MAX_NOTE].map(|bytes| thousands(bytes as u64));
+        if self.text.len() > limits::NOTE {
+            let [found, most] = [self.text.len(), limits::NOTE].map(|bytes| thousands(bytes as u64));
             return Err(format!("its text has {found} bytes; the maximum is {most}"));
         }
         match self.text.chars().find(|c| c.is_control() && !matches!(c, '\n' | '\t')) {

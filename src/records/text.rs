@@ -9,10 +9,8 @@ use std::str::FromStr;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use smol_str::SmolStr;
 
-use super::name::{MAX_NAME, is_plain_name, is_plain_text};
-
-/// Maximum length in bytes.
-const MAX: usize = 64;
+use super::name::{is_plain_name, is_plain_text};
+use crate::limits;
 
 /// Text that is not a valid patient, study or name of an image.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -50,11 +48,11 @@ fn is_number(text: &str) -> bool {
 }
 
 fn bad(what: &'static str, rule: &'static str, text: &str) -> BadText {
-    BadText { what, rule, text: text.chars().take(MAX + 1).collect() }
+    BadText { what, rule, text: text.chars().take(limits::SOURCE_ID + 1).collect() }
 }
 
 fn plain<'t>(what: &'static str, text: &'t str) -> Result<&'t str, BadText> {
-    if is_plain_text(text, MAX) { Ok(text) } else { Err(bad(what, PLAIN_TEXT, text)) }
+    if is_plain_text(text, limits::SOURCE_ID) { Ok(text) } else { Err(bad(what, PLAIN_TEXT, text)) }
 }
 
 impl FromStr for PatientId {
@@ -67,7 +65,7 @@ impl FromStr for PatientId {
             true => &text[zeros.min(text.len().saturating_sub(1))..],
             false => text,
         };
-        match is_number(spelt) && (1..MAX).contains(&spelt.len()) {
+        match is_number(spelt) && (1..limits::SOURCE_ID).contains(&spelt.len()) {
             // A fast path without a check of each character, for most patients.
             true => Ok(PatientId(SmolStr::new(spelt))),
             false => plain("a patient", spelt).map(|text| PatientId(SmolStr::new(text))),
@@ -250,9 +248,9 @@ macro_rules! text {
 }
 
 text! {
-    PatientId, MAX, "A patient within a source: plain text of 1 to 64 bytes; digits alone have no leading zeros.";
-    StudyId, MAX, "A study within a source: plain text of 1 to 64 bytes.";
-    ImageName, MAX_NAME, "The file name of an image: one plain component of a path.";
+    PatientId, limits::SOURCE_ID, "A patient within a source: plain text of 1 to 64 bytes; digits alone have no leading zeros.";
+    StudyId, limits::SOURCE_ID, "A study within a source: plain text of 1 to 64 bytes.";
+    ImageName, limits::FILE_NAME, "The file name of an image: one plain component of a path.";
 }
 
 #[cfg(test)]

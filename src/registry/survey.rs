@@ -7,8 +7,9 @@ use rayon::prelude::*;
 
 use super::{IMAGE, Registry};
 use crate::hash::{Hash, Id};
+use crate::limits;
 use crate::progress::Progress;
-use crate::records::codec::{self, MAX_RECORD};
+use crate::records::codec::{self};
 use crate::records::{self, Event, Kind, PackedKind};
 use crate::store::{Store, StoreError};
 
@@ -148,8 +149,8 @@ fn examine(store: &Store, id: &Hash, depth: Depth, buffer: &mut Vec<u8>) -> Look
             Err(e) => return Looked::at(0, Err(unreadable(&e))),
         }
     }
-    match store.verify(id, MAX_RECORD, buffer) {
-        Ok(bytes) if bytes > MAX_RECORD => Looked::at(bytes, understand_long(store, id)),
+    match store.verify(id, limits::RECORD, buffer) {
+        Ok(bytes) if bytes > limits::RECORD => Looked::at(bytes, understand_long(store, id)),
         Ok(bytes) => Looked::at(bytes, understand(buffer)),
         // Its bytes may still be right; then its content counts.
         Err(StoreError::Exposed { found, .. }) => match store.read(id) {

@@ -8,6 +8,7 @@ use std::str::FromStr;
 use super::location::{FolderLocation, Location};
 use super::pack_store::FORMAT_FILE;
 use super::{RemoteError, pack_store};
+use crate::limits;
 use crate::registry::{Registry, RegistryError};
 
 /// What a person names the other side by.
@@ -116,11 +117,12 @@ impl Address {
             #[cfg(not(feature = "s3"))]
             Address::S3 { .. } => return Err(RemoteError::NoS3(self.to_string())),
         };
-        let mut format = location.read(FORMAT_FILE, None)?;
+        let read = || location.read(FORMAT_FILE, 0..limits::REMOTE_FORMAT);
+        let mut format = read()?;
         let new = format.is_none() && location.is_empty()?;
         if format.is_none() && !new {
             // The format is the first that a pack store gets: if another push has just made this one, it is there now.
-            format = location.read(FORMAT_FILE, None)?;
+            format = read()?;
         }
         match format {
             Some(format) if pack_store::is_format(&format) => {

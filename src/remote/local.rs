@@ -8,7 +8,7 @@ use super::location::Pieces;
 use super::plan::{Take, TransferSource};
 use super::{RemoteError, TransferJob, worker_pool};
 use crate::hash::{Hash, Hasher};
-use crate::records::codec::MAX_RECORD;
+use crate::limits;
 use crate::records::{Kind, ObjectKind, PackedKind};
 use crate::registry::{Lease, Registry};
 use crate::store::StoreError;
@@ -84,7 +84,7 @@ impl TransferSource for Local<'_> {
         match PackedKind::of(&head) {
             Some(kind) => Ok(Some(ObjectKind::Packed(kind))),
             // Entries of the log are in no list of records.
-            None if head.first() == Some(&b'{') && store.size(id)? <= MAX_RECORD => {
+            None if head.first() == Some(&b'{') && store.size(id)? <= limits::RECORD => {
                 Ok(Some(ObjectKind::of(&store.read(id)?)))
             }
             None => Ok(Some(ObjectKind::Blob)),

@@ -14,7 +14,9 @@ use super::documents::{
 use super::location::{Location, Pieces};
 use super::plan::{Take, TransferSource};
 use super::{Address, RemoteError, TransferDirection, TransferJob, TransferredNames, worker_pool};
+use crate::digits::thousands;
 use crate::hash::{Hash, Hasher, MIN_PREFIX};
+use crate::limits;
 use crate::progress::Unit;
 use crate::records::codec::printable;
 use crate::records::{Kind, ObjectKind, PackedKind, Travels};
@@ -34,8 +36,6 @@ const NAMES: &str = "names";
 pub(super) const PACK: u64 = 16 << 20;
 /// Larger objects than this lie alone, but for records.
 pub(super) const ALONE: u64 = 4 << 20;
-/// A pack with more bytes is not read.
-const LARGEST_PACK: u64 = 64 << 20;
 /// What lies between two wanted objects of a pack is read too if it is no more than this.
 const GAP: u64 = 256 << 10;
 /// Bytes of a large object that are read at a time.
@@ -124,6 +124,15 @@ impl<'j> PackStore<'j> {
         self.packs = self.location.list(PACKS)?.into_iter().filter_map(named).collect();
         let alone = self.location.list(OBJECTS)?.into_iter().filter_map(named);
         self.found = alone.map(|(id, bytes)| (id, Where::Alone { bytes })).collect();
+        let large = |(id, at): (&Hash, &Where)| match at {
+            Where::Alone { bytes } if *bytes > limits::REMOTE_OBJECT => Some((*id, *bytes)),
+            Where::Alone { .. } | Where::Packed { .. } => None,
+        };
+        if let Some((id, bytes)) = self.found.iter().find_map(large) {
+            let (bytes, most) = (thousands(bytes), thousands(limits::REMOTE_OBJECT));
+            let reason = format!("it is {bytes} bytes long, and an object has at most {most}");
+            return Err(RemoteError::Garbled { location: self.at(&format!("{OBJECTS}/{id}")), reason });
+        }
         let indexes: Vec<Hash> = indexes.into_iter().filter_map(named).map(|(id, _)| id).collect();
         let stock = std::sync::Mutex::new(Vec::new());
         self.job.progress.begin("look", Unit::Items, indexes.len() as u64);
@@ -141,7 +150,7 @@ impl<'j> PackStore<'j> {
     /// The objects of one pack; none if the pack is not there or not whole, so that a push heals it.
     fn read_index(&self, id: &Hash) -> Result<Vec<(Hash, Where)>, RemoteError> {
         let key = format!("{INDEX}/{id}");
-        let Some(bytes) = self.location.read(&key, None)? else { return Ok(Vec::new()) };
+        let Some(bytes) = self.whole(&key, limits::REMOTE_INDEX)? else { return Ok(Vec::new()) };
         let garbled =
             |reason: &str| RemoteError::Garbled { location: self.at(&key), reason: reason.to_owned() };
         let found = Hash::of(&bytes);
@@ -165,7 +174,7 @@ impl<'j> PackStore<'j> {
             objects.push((id, Where::Packed { pack: index.pack, at, bytes, kind }));
             at = at
                 .checked_add(bytes)
-                .filter(|end| *end <= LARGEST_PACK)
+                .filter(|end| *end <= limits::REMOTE_PACK)
                 .ok_or_else(|| garbled("it is too long"))?;
         }
         Ok(if self.packs.get(&index.pack) == Some(&at) { objects } else { Vec::new() })
@@ -175,11 +184,16 @@ impl<'j> PackStore<'j> {
         let numbers = self.location.list(NAMES)?.into_iter().filter_map(|(name, _)| name.parse::<u64>().ok());
         let Some(seq) = numbers.max() else { return Ok(()) };
         let key = names_key(seq);
-        let Some(bytes) = self.location.read(&key, None)? else { return Ok(()) };
+        let Some(bytes) = self.whole(&key, limits::REMOTE_NAMES)? else { return Ok(()) };
         let (list, check) = NameList::read(&bytes).map_err(|e| self.unreadable(&key, e))?;
         let garbled = |reason: String| RemoteError::Garbled { location: self.at(&key), reason };
         if list.seq != seq {
             return Err(garbled(format!("it has number {} in it", list.seq)));
+        }
+        if list.seq == u64::MAX {
+            return Err(garbled(
+                "no list of names can follow it, so somebody has tampered with it".to_owned(),
+            ));
         }
         if let Some(name) = list.names.keys().find(|name| !is_name(name)) {
             return Err(garbled(format!("`{}` cannot be a name", printable(name))));
@@ -187,6 +201,17 @@ impl<'j> PackStore<'j> {
         self.names = list.names.clone();
         self.newest = Some((list, check));
         Ok(())
+    }
+
+    /// Reads a whole file of at most `most` bytes.
+    fn whole(&self, key: &str, most: u64) -> Result<Option<Vec<u8>>, RemoteError> {
+        match self.location.read(key, 0..most + 1)? {
+            Some(bytes) if bytes.len() as u64 > most => {
+                let reason = format!("it is longer than {} bytes", thousands(most));
+                Err(RemoteError::Garbled { location: self.at(key), reason })
+            }
+            read => Ok(read),
+        }
     }
 
     fn at(&self, key: &str) -> String {
@@ -269,7 +294,7 @@ impl<'j> PackStore<'j> {
 
     /// Reads a range whole.
     fn read(&self, key: &str, from: u64, to: u64) -> Result<Vec<u8>, RemoteError> {
-        let bytes = self.location.read(key, Some(from..to))?.unwrap_or_default();
+        let bytes = self.location.read(key, from..to)?.unwrap_or_default();
         if bytes.len() as u64 == to - from {
             return Ok(bytes);
         }
@@ -286,6 +311,11 @@ impl<'j> PackStore<'j> {
                 Some(Where::Packed { pack, at, bytes, .. }) => packed.push((*pack, *at, *bytes, *id)),
                 Some(Where::Alone { bytes }) => {
                     let key = format!("{OBJECTS}/{id}");
+                    // Read whole, as records and packed arrays are.
+                    if *bytes > limits::ARRAY {
+                        let reason = format!("it is longer than {} bytes", thousands(limits::ARRAY));
+                        return Err(RemoteError::Garbled { location: self.at(&key), reason });
+                    }
                     reads.push(Read { key, from: 0, to: *bytes, objects: vec![(*id, 0, *bytes)] });
                 }
                 None => return Err(self.missing(id)),

@@ -6,8 +6,8 @@ use std::sync::Mutex;
 use super::plan::{Item, TransferPlan, TransferSource};
 use super::{Exchanged, RemoteError, TransferDirection, TransferJob, TransferRequest, TransferredNames};
 use crate::hash::Hash;
+use crate::limits;
 use crate::progress::Unit;
-use crate::records::codec::MAX_RECORD;
 use crate::records::{ObjectKind, PackedKind};
 use crate::registry::{Registry, Transaction};
 
@@ -127,7 +127,7 @@ impl Import<'_, '_> {
         let mut kinds = std::collections::HashMap::new();
         for item in items {
             let bytes = self.source.size(&item.id)?.ok_or_else(|| missing(self.source, item))?;
-            match item.kind == ObjectKind::Blob && bytes > MAX_RECORD {
+            match item.kind == ObjectKind::Blob && bytes > limits::RECORD {
                 true => large.push((item.id, bytes)),
                 false => whole.push(item.id),
             }

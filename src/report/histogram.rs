@@ -1,7 +1,7 @@
 //! Horizontal bars of counts for the terminal, such as the ages of figure 3 of the paper.
 
-use super::table::one_line;
 use crate::digits::thousands;
+use crate::escape::line;
 
 /// A bar's label and count.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,8 +23,7 @@ const EIGHTHS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"]
 /// Every count except zero is at least an eighth long.
 pub fn bars(bars: &[Bar], width: u16) -> String {
     let columns = |text: &str| text.chars().count();
-    let lines: Vec<_> =
-        bars.iter().map(|bar| (one_line(&bar.label), thousands(bar.count), bar.count)).collect();
+    let lines: Vec<_> = bars.iter().map(|bar| (line(&bar.label), thousands(bar.count), bar.count)).collect();
     let label_width = lines.iter().map(|(label, ..)| columns(label)).max().unwrap_or(0);
     let count_width = lines.iter().map(|(_, count, _)| columns(count)).max().unwrap_or(0);
     let largest = u128::from(bars.iter().map(|bar| bar.count).max().unwrap_or(0).max(1));

@@ -1,11 +1,12 @@
 //! Tables as Markdown and LaTeX.
 
-use super::table::{Align, NOT_COMPARABLE, ReportTable, one_line};
+use super::table::{Align, NOT_COMPARABLE, ReportTable};
+use crate::escape::{latex as latex_text, markdown as markdown_text};
 
 /// A GitHub-flavoured Markdown table with aligned pipes.
 pub(super) fn markdown(table: &ReportTable) -> String {
-    let mut rows = vec![table.columns.iter().map(|column| escape_markdown(&column.name)).collect()];
-    rows.extend(cells(table, escape_markdown, |text| format!("**{text}**")));
+    let mut rows = vec![table.columns.iter().map(|column| markdown_text(&column.name)).collect()];
+    rows.extend(cells(table, markdown_text, |text| format!("**{text}**")));
     // The rule below the header needs at least three dashes.
     let width = |column: usize| rows.iter().map(|row: &Vec<String>| row[column].chars().count()).max();
     let widths: Vec<usize> =
@@ -23,10 +24,9 @@ pub(super) fn markdown(table: &ReportTable) -> String {
         Align::Right => format!(" {}: |", "-".repeat(width - 1)),
     });
     let rule = format!("|{}\n", rule.collect::<String>());
-    let title = (!table.title.is_empty()).then(|| format!("**{}**\n\n", escape_markdown(&table.title)));
-    let notes = table.lines_below().map(|note| format!("\n{}\n", escape_markdown(&note)));
-    let warning =
-        table.warning.iter().map(|why| format!("**{NOT_COMPARABLE}: {}**\n\n", escape_markdown(why)));
+    let title = (!table.title.is_empty()).then(|| format!("**{}**\n\n", markdown_text(&table.title)));
+    let notes = table.lines_below().map(|note| format!("\n{}\n", markdown_text(&note)));
+    let warning = table.warning.iter().map(|why| format!("**{NOT_COMPARABLE}: {}**\n\n", markdown_text(why)));
     let above = warning.chain(title);
     above.chain([line(&rows[0]), rule]).chain(rows[1..].iter().map(line)).chain(notes).collect()
 }
@@ -40,18 +40,18 @@ pub(super) fn latex(table: &ReportTable) -> String {
     });
     let mut out = String::from("\\begin{table}\n  \\centering\n");
     let warning =
-        table.warning.iter().map(|why| format!("\\textbf{{{NOT_COMPARABLE}: {}}} ", escape_latex(why)));
-    let caption = warning.chain([escape_latex(&table.title)]).collect::<String>();
+        table.warning.iter().map(|why| format!("\\textbf{{{NOT_COMPARABLE}: {}}} ", latex_text(why)));
+    let caption = warning.chain([latex_text(&table.title)]).collect::<String>();
     if !caption.is_empty() {
         out += &format!("  \\caption{{{}}}\n", caption.trim_end());
     }
     out += &format!("  \\begin{{tabular}}{{{}}}\n    \\toprule\n", alignment.collect::<String>());
-    out += &line(table.columns.iter().map(|column| escape_latex(&column.name)).collect());
+    out += &line(table.columns.iter().map(|column| latex_text(&column.name)).collect());
     out += "    \\midrule\n";
-    cells(table, escape_latex, |text| format!("\\textbf{{{text}}}")).for_each(|row| out += &line(row));
+    cells(table, latex_text, |text| format!("\\textbf{{{text}}}")).for_each(|row| out += &line(row));
     out += "    \\bottomrule\n  \\end{tabular}\n";
     for note in table.lines_below() {
-        out += &format!("  \\par\\smallskip{{\\footnotesize {}}}\n", escape_latex(&note));
+        out += &format!("  \\par\\smallskip{{\\footnotesize {}}}\n", latex_text(&note));
     }
     out + "\\end{table}\n"
 }
@@ -68,38 +68,6 @@ fn cells(
         };
         row.iter().enumerate().map(cell).collect()
     })
-}
-
-fn escape_markdown(text: &str) -> String {
-    let mut escaped = String::new();
-    for c in one_line(text).chars() {
-        if matches!(c, '\\' | '`' | '*' | '_' | '<' | '[' | '|' | '~') {
-            escaped.push('\\');
-        }
-        escaped.push(c);
-    }
-    escaped
-}
-
-fn escape_latex(text: &str) -> String {
-    let mut escaped = String::new();
-    for c in one_line(text).chars() {
-        match c {
-            '\\' => escaped += "\\textbackslash{}",
-            '~' => escaped += "\\textasciitilde{}",
-            '^' => escaped += "\\textasciicircum{}",
-            '<' | '>' => escaped.extend(['$', c, '$']),
-            '|' => escaped += "\\textbar{}",
-            '±' => escaped += "$\\pm$",
-            '&' | '%' | '$' | '#' | '_' | '{' | '}' => escaped.extend(['\\', c]),
-            c => escaped.push(c),
-        }
-    }
-    // A hyphen is not a minus sign.
-    match escaped.strip_prefix('-') {
-        Some(number) if number.starts_with(|c: char| c.is_ascii_digit()) => format!("$-${number}"),
-        _ => escaped,
-    }
 }
 
 #[cfg(test)]
@@ -143,14 +111,6 @@ mod tests {
           \par\smallskip{\footnotesize Means of 2 labels.}
         \end{table}
         ");
-    }
-
-    #[test]
-    fn nothing_that_latex_takes_for_a_command_gets_through() {
-        assert_eq!(
-            escape_latex(r"\a{b}$c#d^e~f"),
-            r"\textbackslash{}a\{b\}\$c\#d\textasciicircum{}e\textasciitilde{}f"
-        );
     }
 
     #[test]

@@ -6,6 +6,7 @@ use comfy_table::{Attribute, CellAlignment, ContentArrangement, LineStyle, Table
 
 use super::markup;
 use crate::digits::thousands;
+use crate::escape::{self, line};
 
 /// The start of a warning.
 pub(super) const NOT_COMPARABLE: &str = "NOT COMPARABLE";
@@ -123,7 +124,7 @@ impl Cell {
     /// The displayed text: without control characters, on one line.
     pub fn shown(&self) -> String {
         match self {
-            Cell::Text(text) => one_line(text),
+            Cell::Text(text) => line(text),
             Cell::Integer(count) => thousands(*count),
             Cell::Number { value, decimals } => value.map_or(UNDEFINED.into(), |v| rounded(v, *decimals)),
             Cell::MeanStd { mean: None, .. } => UNDEFINED.into(),
@@ -238,7 +239,7 @@ impl ReportTable {
                 Align::Right => CellAlignment::Right,
             })
         };
-        let heading = |column: &Column| aligned(one_line(&column.name), column);
+        let heading = |column: &Column| aligned(line(&column.name), column);
         table.set_header(self.columns.iter().map(heading).collect::<Vec<_>>());
         for (i, row) in self.filled_rows().enumerate() {
             let cell = |(j, (cell, column)): (usize, (&&Cell, &Column))| {
@@ -248,9 +249,9 @@ impl ReportTable {
             };
             table.add_row(row.iter().zip(&self.columns).enumerate().map(cell).collect::<Vec<_>>());
         }
-        let title = (!self.title.is_empty()).then(|| one_line(&self.title));
-        let notes = self.lines_below().map(|note| one_line(&note));
-        let warning = self.warning.as_ref().map(|why| one_line(&format!("{NOT_COMPARABLE}: {why}")));
+        let title = (!self.title.is_empty()).then(|| line(&self.title));
+        let notes = self.lines_below().map(|note| line(&note));
+        let warning = self.warning.as_ref().map(|why| line(&format!("{NOT_COMPARABLE}: {why}")));
         let lines = warning.into_iter().chain(title).chain([table.trim_fmt()]).chain(notes);
         lines.map(|line| line + "\n").collect()
     }
@@ -263,7 +264,7 @@ impl ReportTable {
         let more: Vec<&[&str]> = (0..self.columns.len()).map(more).collect();
         let mut header = Vec::new();
         for (column, more) in self.columns.iter().zip(&more) {
-            header.push(column.name.clone());
+            header.push(escape::csv(&column.name).into_owned());
             header.extend(more.iter().map(|name| format!("{} {name}", column.name)));
         }
         header.extend(self.warning.iter().map(|_| NOT_COMPARABLE.to_lowercase()));
@@ -279,8 +280,8 @@ impl ReportTable {
                 fields.extend(own);
                 fields.extend(std::iter::repeat_n(String::new(), missing));
             }
-            fields.extend(self.warning.clone());
-            fields.extend(self.withdrawn.clone());
+            let beside = self.warning.iter().chain(&self.withdrawn);
+            fields.extend(beside.map(|text| escape::csv(text).into_owned()));
             writer.write_record(fields).expect(in_memory);
         }
         let bytes = writer.into_inner().expect(in_memory);
@@ -302,7 +303,7 @@ fn fields_of(cell: &Cell) -> Vec<String> {
     // `Debug` and not `Display`, which writes 1e-300 with 300 zeros. Both round-trip.
     let digits = |value: Option<f64>| value.map(|v| format!("{v:?}")).unwrap_or_default();
     match cell {
-        Cell::Text(text) => vec![text.clone()],
+        Cell::Text(text) => vec![escape::csv(text).into_owned()],
         Cell::Integer(count) => vec![count.to_string()],
         Cell::Number { value, .. } | Cell::PValue(value) => vec![digits(*value)],
         Cell::MeanStd { mean, std, .. } => vec![digits(*mean), digits(*std)],
@@ -330,16 +331,6 @@ fn rounded(value: f64, decimals: usize) -> String {
         Some(digits) if digits.chars().all(|c| matches!(c, '0' | '.')) => digits.to_owned(),
         _ => text,
     }
-}
-
-/// The text without line breaks and escape codes, so that a file's content cannot control a terminal.
-pub(super) fn one_line(text: &str) -> String {
-    let harmless = |c: char| match c {
-        '\n' | '\r' | '\t' => ' ',
-        c if c.is_control() => char::REPLACEMENT_CHARACTER,
-        c => c,
-    };
-    text.chars().map(harmless).collect()
 }
 
 #[cfg(test)]

@@ -11,8 +11,9 @@ use super::train::{ExecutionStart, TrainInputs, execution};
 use super::withdrawn::{refuse_file, refuse_rows};
 use super::{Device, RunContext, RunError};
 use crate::dataset::pixels::Gray;
-use crate::dataset::{overlay, pixels, png};
+use crate::dataset::{overlay, pixels};
 use crate::hash::{Hash, Id};
+use crate::limits;
 use crate::records::{
     Area, Blob, BoxRow, Computed, Heatmap, HeatmapInBox, ImageInput, Manifest, PointedBox, PointedLabel,
     Pointing, Run, Spec, Subset, Table, rules,
@@ -220,7 +221,7 @@ impl Image {
             return Ok(Image { name: text.to_owned(), bytes, row: Some(row) });
         }
         let mut bytes = Vec::new();
-        FileState::read(path, png::MAX_FILE, &mut bytes).map_err(RunError::io("read", path))?;
+        FileState::read(path, limits::IMAGE_FILE, &mut bytes).map_err(RunError::io("read", path))?;
         let name = path.file_name().map_or_else(|| text.into(), |name| name.to_string_lossy()).into_owned();
         let same = named(&name).filter(|(_, object)| *object == Some(Hash::of(&bytes)));
         Ok(Image { name, bytes, row: same.map(|(row, _)| row) })

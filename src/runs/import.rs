@@ -6,8 +6,9 @@ use std::path::PathBuf;
 use super::RunError;
 use super::evaluate::auc_table;
 use crate::dataset::scores::{self, ScoreFile};
-use crate::dataset::{MAX_TEXT, source};
+use crate::dataset::source;
 use crate::hash::Id;
+use crate::limits;
 use crate::records::{
     AucTable, Dataset, Manifest, Predictions, Scale, ScoreSource, Scores, Split, Subset, Table, rules,
 };
@@ -77,7 +78,7 @@ pub fn import_scores(registry: &Registry, foreign: &Foreign, stamp: &Stamp) -> R
     if foreign.model.trim().is_empty() || foreign.model.contains(char::is_control) {
         return Err(RunError::BadModelName(foreign.model.clone()));
     }
-    let bytes = source::load(&foreign.file, MAX_TEXT)?;
+    let bytes = source::load(&foreign.file, limits::TEXT)?;
     let Selected { dataset, manifest, labels, scores, ignored, repeated, unknown, extra, missing } =
         select(registry, foreign, &bytes)?;
     let mut transaction = registry.transaction()?;

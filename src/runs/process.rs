@@ -1,7 +1,7 @@
 //! The worker process: finds it, identifies it, gives it a job and reads its events.
 
 use std::fs;
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 
@@ -9,6 +9,8 @@ use rustix::process::{Pid, Signal, kill_process};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
+use crate::limits;
+use crate::records::codec::printable;
 use crate::worker::{Identity, Job, JobOutcome, PROTOCOL, WorkerEvent};
 
 const PROGRAM: &str = "reg-torch";
@@ -160,14 +162,11 @@ impl Worker {
             return Err(WorkerError::Missing(path));
         }
         let start = |source| WorkerError::Start { path: path.clone(), source };
-        let output = Command::new(&path).arg("identity").stdin(Stdio::null()).output().map_err(start)?;
+        let Said { stdout, stderr, status } = ask(Command::new(&path).arg("identity")).map_err(start)?;
         // Parsed without a schema first: a worker of another version may answer in another form.
-        let answer: serde_json::Value = serde_json::from_slice(&output.stdout).map_err(|_| {
-            let last = String::from_utf8_lossy(&output.stderr).lines().last().map(str::to_owned);
-            WorkerError::Mute {
-                path: path.clone(),
-                reason: last.unwrap_or_else(|| output.status.to_string()),
-            }
+        let answer: serde_json::Value = serde_json::from_slice(&stdout).map_err(|_| {
+            let last = String::from_utf8_lossy(&stderr).lines().last().map(printable);
+            WorkerError::Mute { path: path.clone(), reason: last.unwrap_or_else(|| status.to_string()) }
         })?;
         let version = answer.get("worker").and_then(|v| v.as_str()).unwrap_or("unknown").to_owned();
         let protocol = answer.get("protocol").and_then(|v| v.as_u64());
@@ -220,6 +219,34 @@ impl Worker {
     }
 }
 
+/// What a program wrote before it ended.
+struct Said {
+    stdout: Vec<u8>,
+    stderr: Vec<u8>,
+    status: ExitStatus,
+}
+
+/// Runs a program. One that writes more than a line of the protocol is killed; what it writes to standard error beyond
+/// the limit is thrown away.
+fn ask(command: &mut Command) -> io::Result<Said> {
+    let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+    let mut errors = child.stderr.take().expect("it is a pipe");
+    let reader = std::thread::spawn(move || {
+        let mut stderr = Vec::new();
+        let read = errors.by_ref().take(limits::WORKER_LOG).read_to_end(&mut stderr);
+        let _ = read.and_then(|_| io::copy(&mut errors, &mut io::sink()));
+        stderr
+    });
+    let mut stdout = Vec::new();
+    let output = child.stdout.take().expect("it is a pipe");
+    output.take(limits::WORKER_LINE).read_to_end(&mut stdout)?;
+    if stdout.len() as u64 == limits::WORKER_LINE {
+        let _ = child.kill();
+    }
+    let status = child.wait()?;
+    Ok(Said { stdout, stderr: reader.join().unwrap_or_default(), status })
+}
+
 /// Forwards interrupts to the worker, so that it stops cleanly and reports it. At the second interrupt the
 /// worker is killed, which costs the work since its last checkpoint.
 struct Forwarding {
@@ -262,11 +289,20 @@ fn converse(
     drop(input);
     let output = child.stdout.take().expect("the worker's standard output is a pipe");
     let mut worked = Worked::default();
-    for line in BufReader::new(output).lines() {
-        let line = line.map_err(WorkerError::Pipe)?;
-        let Ok(event) = serde_json::from_str(&line) else {
-            let _ = child.kill();
-            return Err(WorkerError::Garbled(line));
+    let mut output = BufReader::new(output);
+    loop {
+        let mut line = Vec::new();
+        let most = limits::WORKER_LINE;
+        output.by_ref().take(most).read_until(b'\n', &mut line).map_err(WorkerError::Pipe)?;
+        if line.is_empty() {
+            return Ok(None);
+        }
+        let event = match serde_json::from_slice(&line) {
+            Ok(event) if line.len() as u64 != most => event,
+            _ => {
+                let _ = child.kill();
+                return Err(WorkerError::Garbled(printable(String::from_utf8_lossy(&line).trim_end())));
+            }
         };
         match event {
             WorkerEvent::Interrupted { epochs, batches } => {
@@ -283,14 +319,15 @@ fn converse(
             _ => {}
         }
     }
-    Ok(None)
 }
 
 fn last_line(path: &Path) -> String {
-    let mut text = String::new();
-    let read = fs::File::open(path).and_then(|mut file| file.read_to_string(&mut text));
-    if read.is_err() {
-        return String::new();
-    }
-    text.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default().to_owned()
+    let mut end = Vec::new();
+    let read = fs::File::open(path).and_then(|mut file| {
+        let length = file.seek(SeekFrom::End(0))?;
+        file.seek(SeekFrom::Start(length.saturating_sub(limits::WORKER_LOG)))?;
+        file.take(limits::WORKER_LOG).read_to_end(&mut end)
+    });
+    let text = if read.is_ok() { String::from_utf8_lossy(&end).into_owned() } else { String::new() };
+    printable(text.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default())
 }

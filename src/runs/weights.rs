@@ -1,17 +1,17 @@
 //! Imports pre-trained weights as safetensors, never as pickle, which can run code.
 
 use std::fs;
+use std::io::Read;
 use std::path::Path;
 
 use serde_json::{Map, Value};
 
 use super::RunError;
+use crate::digits::thousands;
 use crate::hash::{Hash, Id};
+use crate::limits;
 use crate::records::{Spec, Weights};
 use crate::registry::{Objects, Registry, RegistryError, Stamp};
-
-/// Maximum size of the header of a safetensors file in bytes, as defined by the format.
-const MAX_HEADER: u64 = 100 << 20;
 
 /// Imports a safetensors file. The weights are linked to the runs of this registry whose checkpoint the file
 /// is.
@@ -21,8 +21,8 @@ pub fn import_weights(
     name: Option<&str>,
     stamp: &Stamp,
 ) -> Result<(Id<Weights>, Weights), RunError> {
-    let bytes = fs::read(path).map_err(RunError::io("read", path))?;
     let wrong = |reason: &str| RunError::NotSafetensors { path: path.to_owned(), reason: reason.to_owned() };
+    let bytes = load(path)?;
     let tensors = tensors(&bytes).map_err(|reason| wrong(&reason))?;
     let parameters = tensors.iter().map(|(_, numbers)| numbers).sum();
     let hash = Hash::of(&bytes);
@@ -37,6 +37,35 @@ pub fn import_weights(
     transaction.commit(stamp)?;
     Ok((id, weights))
 }
+
+/// Reads a file as long as its header says that it is: nothing else is kept in memory, however long the file is.
+fn load(path: &Path) -> Result<Vec<u8>, RunError> {
+    let wrong = |reason: String| RunError::NotSafetensors { path: path.to_owned(), reason };
+    let io = || RunError::io("read", path);
+    let mut file = fs::File::open(path).map_err(io())?;
+    let mut bytes = Vec::new();
+    let mut take = |bytes: &mut Vec<u8>, most: u64| file.by_ref().take(most).read_to_end(bytes).map_err(io());
+    take(&mut bytes, 8)?;
+    let Some(length) = bytes.first_chunk().map(|length| u64::from_le_bytes(*length)) else {
+        return Ok(bytes);
+    };
+    if length > limits::WEIGHTS_HEADER {
+        return Err(wrong(TOO_LONG_A_HEADER.to_owned()));
+    }
+    take(&mut bytes, length)?;
+    let header: Map<String, Value> =
+        serde_json::from_slice(&bytes[8..]).map_err(|e| wrong(format!("its header: {e}")))?;
+    let ends = header.values().filter_map(|tensor| tensor.get("data_offsets")?.get(1)?.as_u64());
+    let data = ends.max().unwrap_or(0);
+    if data > limits::WEIGHTS {
+        return Err(wrong(format!("its tensors have more than {} bytes", thousands(limits::WEIGHTS))));
+    }
+    // One more byte shows that the file is longer.
+    take(&mut bytes, data + 1)?;
+    Ok(bytes)
+}
+
+const TOO_LONG_A_HEADER: &str = "it does not start with the length of a header";
 
 /// The specs of the runs from which a network's weights come: of the run whose checkpoint was its initial
 /// weights, of the run whose checkpoint that run started from, and so on. The network has seen everything that
@@ -70,8 +99,8 @@ pub(super) fn tensors(bytes: &[u8]) -> Result<Vec<(String, u64)>, String> {
     let too_short = || "it is cut off".to_owned();
     let (length, rest) = bytes.split_first_chunk().ok_or_else(too_short)?;
     let length = u64::from_le_bytes(*length);
-    if length > MAX_HEADER {
-        return Err("it does not start with the length of a header".to_owned());
+    if length > limits::WEIGHTS_HEADER {
+        return Err(TOO_LONG_A_HEADER.to_owned());
     }
     let (header, data) = rest.split_at_checked(length as usize).ok_or_else(too_short)?;
     let header: Map<String, Value> =
@@ -95,6 +124,10 @@ pub(super) fn tensors(bytes: &[u8]) -> Result<Vec<(String, u64)>, String> {
         }
         all = all.checked_add(count).ok_or_else(too_large)?;
         tensors.push((name.clone(), count));
+    }
+    let ends = header.values().filter_map(|tensor| tensor.get("data_offsets")?.get(1)?.as_u64());
+    if ends.max().is_some_and(|end| end < data.len() as u64) {
+        return Err("it goes on behind its last tensor".to_owned());
     }
     if tensors.is_empty() { Err("it contains no tensors".to_owned()) } else { Ok(tensors) }
 }

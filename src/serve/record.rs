@@ -3,8 +3,9 @@
 use super::route::{Answer, Nothing};
 use crate::dataset::statistics::Statistics;
 use crate::hash::{Hash, Id};
+use crate::limits;
 use crate::lineage::{Direction, trace};
-use crate::records::{Content, EpochLog, Header, Kind, Run, Table, codec::MAX_RECORD, summary};
+use crate::records::{Content, EpochLog, Header, Kind, Run, Table, summary};
 use crate::registry::{Registry, RegistryError};
 use crate::report::page::{self, HtmlWriter, TableContext, notice};
 use crate::report::svg::{self, escape};
@@ -27,7 +28,7 @@ pub(super) fn record(registry: &Registry, id: Hash) -> Result<Answer, Nothing> {
         .map(|(from, role)| Ok((from, view.kind(&from)?.map_or("", Kind::name), role)))
         .collect::<Result<_, RegistryError>>()?;
     drop(view);
-    let bytes = if size <= MAX_RECORD {
+    let bytes = if size <= limits::RECORD {
         registry.store().read(&id).map_err(RegistryError::from)?
     } else {
         Vec::new()
@@ -153,7 +154,7 @@ pub(super) fn json(registry: &Registry, id: Hash) -> Result<Answer, Nothing> {
         return Err(Nothing::Unknown(format!("record {id}")));
     }
     let bytes = registry.store().read(&id).map_err(RegistryError::from)?;
-    Ok(Answer { lasting: true, ..Answer::json(bytes) })
+    Ok(Answer::json(bytes))
 }
 
 /// The report of recorded results; nothing is computed that would have to be recorded first.

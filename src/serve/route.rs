@@ -14,15 +14,15 @@ pub(super) struct Answer {
     pub(super) status: u16,
     pub(super) kind: &'static str,
     pub(super) body: Vec<u8>,
-    /// Whether the content never changes, because it is named by a hash.
-    pub(super) lasting: bool,
     /// The address of a redirect.
     pub(super) place: Option<String>,
+    /// The cookie that the browser shall send from now on.
+    pub(super) cookie: Option<String>,
 }
 
 impl Answer {
     fn new(kind: &'static str, body: impl Into<Vec<u8>>) -> Self {
-        Answer { status: 200, kind, body: body.into(), lasting: false, place: None }
+        Answer { status: 200, kind, body: body.into(), place: None, cookie: None }
     }
 
     pub(super) fn text(status: u16, text: &str) -> Self {
@@ -34,9 +34,8 @@ impl Answer {
         Answer::new("text/html; charset=utf-8", served(title, body))
     }
 
-    /// A picture whose address is derived from a hash of the picture or of its inputs.
     pub(super) fn png(bytes: Vec<u8>) -> Self {
-        Answer { lasting: true, ..Answer::new("image/png", bytes) }
+        Answer::new("image/png", bytes)
     }
 
     pub(super) fn json(bytes: Vec<u8>) -> Self {
@@ -122,9 +121,9 @@ impl Query<'_> {
         decoded(value)
     }
 
-    /// A page's number, from 0.
+    /// A page's number, from 0; far behind the last page, there is nothing on it.
     pub(super) fn page(&self) -> usize {
-        self.get("page").parse::<usize>().unwrap_or(1).max(1) - 1
+        self.get("page").parse::<u32>().unwrap_or(1).max(1) as usize - 1
     }
 }
 
@@ -175,6 +174,7 @@ mod tests {
         assert_eq!(decoded("%zz%f"), "??");
         let query = Query("q=a+b&page=3&q=c&x");
         assert_eq!((query.get("q"), query.page(), query.get("x")), ("a b".to_owned(), 2, String::new()));
+        assert_eq!(Query(&format!("page={}", u64::MAX)).page(), 0);
         assert_eq!([Query("page=0").page(), Query("page=-1").page(), Query("").page()], [0; 3]);
     }
 

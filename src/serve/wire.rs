@@ -1,6 +1,7 @@
 //! HTTP: which requests are answered, and the headers of every answer.
 
 use std::convert::Infallible;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,47 +12,50 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::TcpListener;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Semaphore;
 
 use super::ServeError;
 use super::route::{self, Answer};
+use super::token::Token;
+use crate::limits;
 use crate::registry::Registry;
-
-/// Maximum number of connections; a browser opens six.
-const CONNECTIONS: usize = 64;
-/// How long a request may take to arrive.
-const PATIENCE: Duration = Duration::from_secs(10);
-/// Maximum size of a request's head in bytes.
-const HEAD: usize = 16 * 1024;
 
 /// No external content, no inline content, no embedding in frames.
 const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 
+/// What a request must have to be answered.
+pub(super) struct Access {
+    /// The port that it must be for; through a Unix socket, requests are for whatever port is forwarded to it.
+    pub(super) port: Option<u16>,
+    /// The token.
+    pub(super) token: Token,
+}
+
 /// Accepts connections forever.
-pub(super) async fn accept(
-    listener: TcpListener,
-    port: u16,
+pub(super) async fn accept<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+    next: impl AsyncFn() -> io::Result<S>,
+    access: Arc<Access>,
     registry: Arc<Registry>,
 ) -> Result<(), ServeError> {
-    let free = Arc::new(Semaphore::new(CONNECTIONS));
+    let free = Arc::new(Semaphore::new(limits::CONNECTIONS));
     loop {
         let permit = free.clone().acquire_owned().await.expect("nobody closes it");
-        let stream = match listener.accept().await {
-            Ok((stream, _)) => stream,
+        let stream = match next().await {
+            Ok(stream) => stream,
             // An error of this connection, or too many open files: other connections continue.
             Err(_) => {
                 tokio::time::sleep(Duration::from_millis(100)).await;
                 continue;
             }
         };
-        let registry = registry.clone();
+        let (registry, access) = (registry.clone(), access.clone());
         tokio::spawn(async move {
-            let service = service_fn(|request| answer(request, port, registry.clone()));
+            let service = service_fn(|request| answer(request, access.clone(), registry.clone()));
             let connection = http1::Builder::new()
                 .timer(TokioTimer::new())
-                .header_read_timeout(PATIENCE)
-                .max_buf_size(HEAD)
+                .header_read_timeout(limits::REQUEST_WAIT)
+                .max_buf_size(limits::REQUEST_HEAD)
                 .serve_connection(TokioIo::new(stream), service);
             // An aborted connection is not an error.
             let _ = connection.await;
@@ -62,13 +66,13 @@ pub(super) async fn accept(
 
 async fn answer(
     request: Request<Incoming>,
-    port: u16,
+    access: Arc<Access>,
     registry: Arc<Registry>,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     let head = request.method() == Method::HEAD;
-    let answer = match refusal(&request, port) {
-        Some(refused) => refused,
-        None => {
+    let answer = match access.admit(&request) {
+        Err(refused) => refused,
+        Ok(()) => {
             let path = request.uri().path().to_owned();
             let query = request.uri().query().unwrap_or_default().to_owned();
             let answered = tokio::task::spawn_blocking(move || route::answer(&registry, &path, &query));
@@ -78,24 +82,47 @@ async fn answer(
     Ok(response(answer, head))
 }
 
-/// The answer to a request that no reader of these pages sends; `None` for all other requests.
-fn refusal(request: &Request<Incoming>, port: u16) -> Option<Answer> {
-    if ![Method::GET, Method::HEAD].contains(request.method()) {
-        return Some(Answer::text(405, "this server is read-only"));
+impl Access {
+    /// Refuses a request that no reader of these pages sends, and one without the token. The first request with the token
+    /// in its query is answered with a cookie and the same address without the token.
+    fn admit(&self, request: &Request<Incoming>) -> Result<(), Answer> {
+        if ![Method::GET, Method::HEAD].contains(request.method()) {
+            return Err(Answer::text(405, "this server is read-only"));
+        }
+        let mut hosts = request.headers().get_all(header::HOST).iter();
+        let host = hosts.next().and_then(|host| host.to_str().ok()).unwrap_or_default();
+        let port = port_of(host).filter(|port| self.port.is_none_or(|own| own == *port));
+        let Some(port) = port.filter(|_| hosts.next().is_none()) else {
+            return Err(Answer::text(421, "this is 127.0.0.1 and answers to no other name"));
+        };
+        // A request of the form `GET http://elsewhere/ HTTP/1.1` is meant for proxies.
+        if request.uri().authority().is_some() || !request.uri().path().starts_with('/') {
+            return Err(Answer::text(400, "a path of this server is expected"));
+        }
+        if self.token.is_in(request.headers(), port) {
+            return Ok(());
+        }
+        let query = request.uri().query().unwrap_or_default();
+        let given = query.split('&').find_map(|pair| pair.strip_prefix("token="));
+        match given {
+            Some(given) if self.token.is(given) => {
+                let rest: Vec<&str> = query.split('&').filter(|pair| !pair.starts_with("token=")).collect();
+                let query = if rest.is_empty() { String::new() } else { format!("?{}", rest.join("&")) };
+                let cookie = Some(self.token.set_cookie(port));
+                // A path that begins with two slashes would be an address elsewhere.
+                let path = format!("/{}", request.uri().path().trim_start_matches('/'));
+                Err(Answer { cookie, ..Answer::see(format!("{path}{query}")) })
+            }
+            _ => Err(Answer::text(403, "open the address that `reg serve` has printed: it has the token")),
+        }
     }
-    let mut hosts = request.headers().get_all(header::HOST).iter();
-    let host = hosts.next().and_then(|host| host.to_str().ok()).unwrap_or_default();
-    let own = ["127.0.0.1", "localhost"].iter().any(|name| {
-        host.eq_ignore_ascii_case(&format!("{name}:{port}")) || port == 80 && host.eq_ignore_ascii_case(name)
-    });
-    if !own || hosts.next().is_some() {
-        return Some(Answer::text(421, "this is 127.0.0.1 and answers to no other name"));
-    }
-    // A request of the form `GET http://elsewhere/ HTTP/1.1` is meant for proxies.
-    if request.uri().authority().is_some() || !request.uri().path().starts_with('/') {
-        return Some(Answer::text(400, "a path of this server is expected"));
-    }
-    None
+}
+
+/// The port in the name of a host on this machine; none in any other name.
+fn port_of(host: &str) -> Option<u16> {
+    let (name, port) = host.split_once(':').unwrap_or((host, "80"));
+    let own = ["127.0.0.1", "localhost"].iter().any(|own| name.eq_ignore_ascii_case(own));
+    port.parse().ok().filter(|_| own && port.bytes().all(|digit| digit.is_ascii_digit()))
 }
 
 fn response(answer: Answer, head: bool) -> Response<Full<Bytes>> {
@@ -104,10 +131,9 @@ fn response(answer: Answer, head: bool) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::new(body));
     *response.status_mut() = StatusCode::from_u16(answer.status).expect("a status of ours");
     let headers = response.headers_mut();
-    let cache = if answer.lasting { "private, max-age=31536000, immutable" } else { "no-store" };
     for (name, value) in [
         (header::CONTENT_TYPE, answer.kind),
-        (header::CACHE_CONTROL, cache),
+        (header::CACHE_CONTROL, "no-store"),
         (header::CONTENT_SECURITY_POLICY, POLICY),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::REFERRER_POLICY, "no-referrer"),
@@ -120,6 +146,9 @@ fn response(answer: Answer, head: bool) -> Response<Full<Bytes>> {
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
     if answer.status == 405 {
         headers.insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
+    }
+    if let Some(cookie) = answer.cookie.and_then(|cookie| HeaderValue::from_str(&cookie).ok()) {
+        headers.insert(header::SET_COOKIE, cookie);
     }
     if let Some(place) = answer.place.and_then(|place| HeaderValue::from_str(&place).ok()) {
         headers.insert(header::LOCATION, place);

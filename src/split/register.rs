@@ -3,9 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use super::{SplitError, official, resample, sizes};
-use crate::dataset::{DatasetError, MAX_TEXT, lists, source};
+use crate::dataset::{DatasetError, lists, source};
 use crate::digits::thousands;
 use crate::hash::Id;
+use crate::limits;
 use crate::records::{Assignment, Dataset, Manifest, Split, SplitMethod, rules};
 use crate::registry::{Registry, RegistryError, Stamp, Transaction};
 
@@ -84,7 +85,8 @@ pub fn import(
     stamp: &Stamp,
 ) -> Result<Registered, RegisterError> {
     let manifest = registry.manifest(&registry.get(dataset)?)?;
-    let (train_val, test) = (source::load(&lists.train_val, MAX_TEXT)?, source::load(&lists.test, MAX_TEXT)?);
+    let (train_val, test) =
+        (source::load(&lists.train_val, limits::TEXT)?, source::load(&lists.test, limits::TEXT)?);
     let names = |bytes: &[u8], path: &Path| lists::read(bytes, path);
     let (val_fraction, seed) = (lists.val_fraction, lists.seed);
     let divided = official(

@@ -11,11 +11,9 @@ use std::time::{Duration, Instant};
 
 use rayon::prelude::*;
 use reg::dataset::pixel_cache::{PixelCache, ResizedPixels};
-use reg::dataset::{
-    pixels::{self, Gray},
-    png,
-};
+use reg::dataset::pixels::{self, Gray};
 use reg::hash::{Hash, Id};
+use reg::limits;
 use reg::random::Stream;
 use reg::records::{
     AgeRange, Augmentation, Gender, ImageInput, ImageRow, LabelCounts, Manifest, ViewPosition,
@@ -275,7 +273,8 @@ impl Images {
             Images::Files(files) => {
                 let path = &files[index as usize].0;
                 let mut bytes = Vec::new();
-                FileState::read(path, png::MAX_FILE, &mut bytes).map_err(TensorError::file("read", path))?;
+                FileState::read(path, limits::IMAGE_FILE, &mut bytes)
+                    .map_err(TensorError::file("read", path))?;
                 let image = pixels::decode(&bytes)
                     .map_err(|source| TensorError::FilePixels { path: path.clone(), source })?;
                 Ok(resized.of(image))

@@ -7,7 +7,8 @@ use std::time::Duration;
 use reg::dataset::pixel_cache::ResizedPixels;
 use reg::digits::thousands;
 use reg::hash::{Hash, Id};
-use reg::records::{Assignment, MAX_LABELS, Manifest, Packed, Precision, Subset, codec};
+use reg::limits;
+use reg::records::{Assignment, Manifest, Packed, Precision, Subset, codec};
 use reg::store::Store;
 use reg::worker::{GradcamImages, Job, JobOutcome, Numbers, PROTOCOL, Work};
 
@@ -71,8 +72,11 @@ pub(crate) fn execute<W: Write>(job: Job, reporter: &mut Reporter<W>) -> Result<
     let device = device::prepare(&job.device, job.threads, numbers.precision == Precision::Tf32)?;
     let memory = Memory { device, layout: numbers.layout };
     let Job { out, cache, labels, age, threads, .. } = job;
-    if !(1..=MAX_LABELS as u32).contains(&labels) {
-        return Err(TensorError::Settings(format!("{labels} labels; 1 to {MAX_LABELS} are possible")));
+    if !(1..=limits::DATASET_LABELS as u32).contains(&labels) {
+        return Err(TensorError::Settings(format!(
+            "{labels} labels; 1 to {} are possible",
+            limits::DATASET_LABELS
+        )));
     }
     let paths = JobPaths { store: Store::at(&job.objects), out, threads };
     let dataset = |manifest: Id<Manifest>| -> Result<ImageDataset> {

@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use reg::limits;
 use reg::records::{Architecture, ImageInput, Model};
 use tch::{Kind, Tensor};
 
@@ -269,7 +270,7 @@ fn check(model: &Model) -> Result<()> {
     if !image.mean.iter().all(|v| v.is_finite()) || !image.std.iter().all(|v| v.is_finite() && *v > 0.0) {
         return wrong("`mean` must be finite and `std` positive".into());
     }
-    if image.input < smallest || image.input > image.resize || image.resize > reg::dataset::pixels::MAX_SIDE {
+    if image.input < smallest || image.input > image.resize || image.resize > limits::IMAGE_SIDE {
         return wrong(format!("`input` must lie between {smallest} and `resize`"));
     }
     if widths.is_empty() {

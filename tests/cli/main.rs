@@ -23,6 +23,7 @@ mod identity;
 mod index;
 mod ingest;
 mod journey;
+mod lies;
 mod machine;
 mod mixed;
 mod noise;

@@ -14,23 +14,31 @@ use crate::harness::{Study, files};
 use crate::training::signal;
 
 /// A server, which ends with the value.
-struct Server {
+pub(crate) struct Server {
     child: Child,
     port: u16,
+    token: String,
 }
 
 impl Server {
-    fn start(study: &Study) -> Self {
+    pub(crate) fn start(study: &Study) -> Self {
         let mut child = study.command("serve --port 0").stderr(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stderr.take().unwrap()).read_line(&mut line).unwrap();
-        let port =
-            line.strip_prefix("http://127.0.0.1:").and_then(|rest| rest.split('/').next()?.parse().ok());
-        Server { child, port: port.unwrap_or_else(|| panic!("{line}")) }
+        let address = line.strip_prefix("http://127.0.0.1:").and_then(|rest| rest.split_once("/?token="));
+        let (port, token) = address.unwrap_or_else(|| panic!("{line}"));
+        let token = token.split(' ').next().unwrap().to_owned();
+        Server { child, port: port.parse().unwrap(), token }
     }
 
-    /// Sends a request line and heads.
+    /// Sends a request line and heads, and the cookie.
     fn ask(&self, line: &str, heads: &[&str]) -> Reply {
+        let cookie = format!("Cookie: reg-{}={}", self.port, self.token);
+        self.bare(line, &[&[cookie.as_str()], heads].concat())
+    }
+
+    /// The same without the cookie.
+    fn bare(&self, line: &str, heads: &[&str]) -> Reply {
         let heads: String = heads.iter().map(|head| format!("{head}\r\n")).collect();
         let text = http(self.port, &format!("{line} HTTP/1.1\r\n{heads}Connection: close\r\n\r\n"));
         let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
@@ -40,12 +48,13 @@ impl Server {
         Reply { status, heads, body: body.to_owned() }
     }
 
-    fn get(&self, path: &str) -> Reply {
+    pub(crate) fn get(&self, path: &str) -> Reply {
         self.ask(&format!("GET {path}"), &[&format!("Host: 127.0.0.1:{}", self.port)])
     }
 
     fn url(&self, path: &str) -> String {
-        format!("http://127.0.0.1:{}{path}", self.port)
+        let sign = if path.contains('?') { '&' } else { '?' };
+        format!("http://127.0.0.1:{}{path}{sign}token={}", self.port, self.token)
     }
 }
 
@@ -57,13 +66,13 @@ impl Drop for Server {
 }
 
 #[derive(Debug)]
-struct Reply {
-    status: u16,
+pub(crate) struct Reply {
+    pub(crate) status: u16,
     heads: BTreeMap<String, String>,
-    body: String,
+    pub(crate) body: String,
 }
 
-fn links(page: &str) -> impl Iterator<Item = String> {
+pub(crate) fn links(page: &str) -> impl Iterator<Item = String> {
     let parts = page.split("href=\"").chain(page.split("src=\""));
     let places = parts.map(|rest| rest.split('"').next().unwrap().replace("&amp;", "&"));
     places.filter(|place| place.starts_with('/')).collect::<Vec<_>>().into_iter()
@@ -201,10 +210,100 @@ fn only_a_reader_on_this_machine_gets_an_answer_and_only_from_the_registry() {
     }
     // A head without an end, and one without measure.
     assert_ne!(server.ask("GET /", &[&own, &format!("X: {}", "x".repeat(100_000))]).status, 200);
-    study.refused(2, "serve", &["one JSON document"]);
     study
         .reg(&format!("serve --port {port}"))
         .says(1, &["cannot listen", "hint: choose another port with --port N"]);
+}
+
+/// Every account of the machine reaches the port, and a browser keeps what it was not told to forget.
+#[test]
+fn without_the_token_nothing_is_shown_and_nothing_is_kept() {
+    let study = Study::divided();
+    let server = Server::start(&study);
+    let (port, token) = (server.port, &server.token);
+    let host = format!("Host: 127.0.0.1:{port}");
+    let id = study.id("tiny");
+    let xray = format!("/xray/{id}/0");
+    let seen = server.get(&xray);
+    assert_eq!((seen.status, &*seen.heads["cache-control"]), (200, "no-store"));
+    let wrong = format!("{:064x}", 1);
+    for cookie in [
+        String::new(),
+        format!("Cookie: reg-{port}={wrong}"),
+        format!("Cookie: reg-{port}="),
+        format!("Cookie: reg-{}={token}", port ^ 1),
+        format!("Cookie: token={token}"),
+    ] {
+        for path in
+            ["/", &xray, "/live.json", "/page.css", &format!("/json/{id}"), &format!("/?token={wrong}")]
+        {
+            let heads: Vec<&str> =
+                [host.as_str(), &cookie].into_iter().filter(|head| !head.is_empty()).collect();
+            let reply = server.bare(&format!("GET {path}"), &heads);
+            assert!(
+                reply.status == 403 && reply.body.contains("`reg serve` has printed"),
+                "{path}: {reply:?}"
+            );
+            assert!(!reply.heads.contains_key("set-cookie"), "{reply:?}");
+        }
+    }
+    let first = server.bare(&format!("GET /images/{id}?page=1&token={token}&q=5"), &[&host]);
+    assert_eq!((first.status, &*first.heads["location"]), (303, &*format!("/images/{id}?page=1&q=5")));
+    let cookie = &first.heads["set-cookie"];
+    assert_eq!(cookie, &format!("reg-{port}={token}; Path=/; HttpOnly; SameSite=Strict"));
+    let away = server.bare(&format!("GET //evil.example/?token={token}"), &[&host]);
+    assert!(away.status != 303 || away.heads["location"] == "/evil.example/", "{away:?}");
+    assert!(server.get(&format!("/images/{id}?page={}", u64::MAX)).status == 200);
+}
+
+#[test]
+fn a_program_is_told_address_and_token() {
+    let study = Study::divided();
+    let mut child = study.command("--json serve --port 0").stdout(Stdio::piped()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let told: serde_json::Value = serde_json::from_str(&line).unwrap();
+    let (port, token) = (told["port"].as_u64().unwrap(), told["token"].as_str().unwrap());
+    assert_eq!(told["url"], format!("http://127.0.0.1:{port}/?token={token}"));
+}
+
+#[test]
+fn a_socket_is_of_its_owner_alone() {
+    use std::io::{Read, Write};
+    use std::os::unix::fs::PermissionsExt;
+    use std::os::unix::net::UnixStream;
+    let study = Study::divided();
+    let path = study.path("s.sock");
+    let start = || {
+        let mut child = study.command("--json serve --socket s.sock").stdout(Stdio::piped()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+        let told: serde_json::Value = serde_json::from_str(&line).unwrap_or_else(|e| panic!("{e}: {line}"));
+        (child, told["token"].as_str().unwrap().to_owned())
+    };
+    let (mut child, token) = start();
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    let ask = |heads: &str| {
+        let mut stream = UnixStream::connect(&path).unwrap();
+        write!(stream, "GET / HTTP/1.1\r\nHost: localhost:9000\r\n{heads}Connection: close\r\n\r\n").unwrap();
+        let mut text = String::new();
+        stream.read_to_string(&mut text).unwrap();
+        text
+    };
+    assert!(ask("").starts_with("HTTP/1.1 403"), "{}", ask(""));
+    let seen = ask(&format!("Cookie: reg-9000={token}\r\n"));
+    assert!(seen.starts_with("HTTP/1.1 200") && seen.contains("tiny"), "{seen}");
+    study.reg("serve --socket s.sock").says(1, &["cannot listen on s.sock", "another server listens there"]);
+    study.reg("serve --socket data.csv").says(1, &["a file of this name exists"]);
+    assert!(fs::read_to_string(study.path("data.csv")).unwrap().starts_with("Image Index"));
+    // A server that was killed leaves its socket, which the next one replaces.
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let (mut child, _) = start();
+    child.kill().unwrap();
+    child.wait().unwrap();
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use reg::limits;
 use reg::records::DeviceKind;
 use reg::registry::Registry;
 use reg::runs::study::StudyPlan;
@@ -89,7 +90,7 @@ impl Scheduler {
         }
         let template = match &self.template {
             Some(path) => {
-                let text = std::fs::read_to_string(path)
+                let text = limits::read_text(path, limits::STUDY_FILE)
                     .map_err(|e| Failure::new(format!("cannot read {}: {e}", path.display()), None))?;
                 Some((path.clone(), text))
             }

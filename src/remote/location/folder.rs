@@ -158,7 +158,7 @@ impl Location for FolderLocation {
         Ok(files)
     }
 
-    fn read(&self, key: &str, range: Option<Range<u64>>) -> Result<Option<Vec<u8>>, RemoteError> {
+    fn read(&self, key: &str, range: Range<u64>) -> Result<Option<Vec<u8>>, RemoteError> {
         let path = self.root.join(key);
         let read = || -> io::Result<Vec<u8>> {
             let file = File::open(&path)?;
@@ -166,7 +166,6 @@ impl Location for FolderLocation {
             if !metadata.is_file() {
                 return Err(io::Error::other("it is not a file"));
             }
-            let range = range.unwrap_or(0..u64::MAX);
             let end = range.end.min(metadata.len());
             let mut bytes = vec![0; usize::try_from(end.saturating_sub(range.start)).unwrap_or(0)];
             file.read_exact_at(&mut bytes, range.start)?;
@@ -287,11 +286,11 @@ mod tests {
         let folder = FolderLocation::at(dir.path().to_owned());
         let mut pieces = vec![Ok(Some(vec![1; 3])), Err(RemoteError::Interrupted)].into_iter();
         assert!(folder.put_pieces("objects/x", &mut || pieces.next().unwrap()).is_err());
-        assert_eq!(folder.read("objects/x", None).unwrap(), None);
+        assert_eq!(folder.read("objects/x", 0..99).unwrap(), None);
         assert!(folder.is_empty().unwrap() || folder.list("objects").unwrap().is_empty());
         let mut pieces = vec![Ok(Some(vec![1; 3])), Ok(Some(vec![2])), Ok(None)].into_iter();
         folder.put_pieces("objects/x", &mut || pieces.next().unwrap()).unwrap();
-        assert_eq!(folder.read("objects/x", None).unwrap().unwrap(), [1, 1, 1, 2]);
-        assert_eq!(folder.read("objects/x", Some(2..9)).unwrap().unwrap(), [1, 2]);
+        assert_eq!(folder.read("objects/x", 0..99).unwrap().unwrap(), [1, 1, 1, 2]);
+        assert_eq!(folder.read("objects/x", 2..9).unwrap().unwrap(), [1, 2]);
     }
 }

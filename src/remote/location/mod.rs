@@ -19,10 +19,14 @@ pub(super) type Pieces<'a> = dyn FnMut() -> Result<Option<Vec<u8>>, RemoteError>
 /// call that wrote it is over. Threads and processes may use a place at the same time.
 pub(super) trait Location: Send + Sync {
     /// The files of a folder, without it, and their sizes; none of a folder that is not there.
+    ///
+    /// # Errors
+    /// Also more files than [`limits::REMOTE_FILES`].
     fn list(&self, folder: &str) -> Result<Vec<(String, u64)>, RemoteError>;
 
-    /// The bytes of a file, or some of them; none if it is not there. What lies behind its end is left out.
-    fn read(&self, key: &str, range: Option<Range<u64>>) -> Result<Option<Vec<u8>>, RemoteError>;
+    /// Bytes of a file; none if it is not there. What lies behind its end is left out, and nothing beyond the range is
+    /// read, whatever the other side sends.
+    fn read(&self, key: &str, range: Range<u64>) -> Result<Option<Vec<u8>>, RemoteError>;
 
     /// Writes a file; one of the same key is replaced.
     fn put(&self, key: &str, bytes: Vec<u8>) -> Result<(), RemoteError>;

@@ -7,6 +7,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use futures_util::StreamExt;
 use object_store::aws::{AmazonS3, AmazonS3Builder, AmazonS3ConfigKey};
 use object_store::path::Path as Key;
 use object_store::{
@@ -16,13 +17,13 @@ use object_store::{
 use tokio::runtime::{Builder, Runtime};
 
 use super::{Location, Pieces};
+use crate::digits::thousands;
+use crate::limits;
 use crate::remote::RemoteError;
 
 /// Bytes of a part of a large file; S3 allows 10,000 parts.
 const PART: usize = 16 << 20;
 const RETRIES: usize = 4;
-/// A pack over a slow line takes longer than the 30 seconds that a request has otherwise.
-const PATIENCE: &str = "10 minutes";
 
 pub(in crate::remote) struct S3Location {
     store: Arc<AmazonS3>,
@@ -39,7 +40,7 @@ impl S3Location {
         let timeout = AmazonS3ConfigKey::Client(ClientConfigKey::Timeout);
         let mut builder = AmazonS3Builder::from_env().with_bucket_name(bucket);
         if builder.get_config_value(&timeout).is_none() {
-            builder = builder.with_config(timeout, PATIENCE);
+            builder = builder.with_config(timeout, format!("{} seconds", limits::REMOTE_WAIT.as_secs()));
         }
         let retry = RetryConfig { max_retries: RETRIES, ..RetryConfig::default() };
         let store = builder.with_retry(retry).build().map_err(|e| told("open", &called, &e))?;
@@ -56,8 +57,26 @@ impl S3Location {
     }
 
     fn told(&self, doing: &'static str, key: &str, e: &Error) -> RemoteError {
+        told(doing, &self.at(key), e)
+    }
+
+    fn at(&self, key: &str) -> String {
         let whole = [self.called.as_str(), &self.prefix, key].into_iter().filter(|part| !part.is_empty());
-        told(doing, &whole.collect::<Vec<_>>().join("/"), e)
+        whole.collect::<Vec<_>>().join("/")
+    }
+
+    /// The result of a request, unless that takes too long.
+    async fn in_time<T>(&self, request: impl Future<Output = T>) -> Result<T, tokio::time::error::Elapsed> {
+        tokio::time::timeout(limits::REMOTE_WAIT, request).await
+    }
+
+    fn slow(&self, doing: &'static str, key: &str) -> RemoteError {
+        RemoteError::S3 {
+            doing,
+            location: self.at(key),
+            reason: format!("no answer within {} minutes", limits::REMOTE_WAIT.as_secs() / 60),
+            hint: Some("run the same command again when the store answers"),
+        }
     }
 }
 
@@ -107,26 +126,67 @@ fn told(doing: &'static str, location: &str, e: &Error) -> RemoteError {
 impl Location for S3Location {
     fn list(&self, folder: &str) -> Result<Vec<(String, u64)>, RemoteError> {
         let key = self.key(folder)?;
-        let found = self.runtime.block_on(self.store.list_with_delimiter(Some(&key)));
-        let found = found.map_err(|e| self.told("list", folder, &e))?;
-        let file = |meta: object_store::ObjectMeta| Some((meta.location.filename()?.to_owned(), meta.size));
-        Ok(found.objects.into_iter().filter_map(file).collect())
+        let garbled = |reason: &str| RemoteError::Garbled {
+            location: format!("{}/{key}", self.called),
+            reason: reason.to_owned(),
+        };
+        let list = async {
+            let mut found = self.store.list(Some(&key));
+            let mut files: Vec<(String, u64)> = Vec::new();
+            let mut last: Option<Key> = None;
+            while let Some(meta) = found.next().await {
+                let meta = meta.map_err(|e| self.told("list", folder, &e))?;
+                // S3 lists keys in ascending order. A list that goes back would never end.
+                if last.as_ref().is_some_and(|last| last.as_ref() >= meta.location.as_ref()) {
+                    return Err(garbled("the list of its files is not in order"));
+                }
+                if files.len() == limits::REMOTE_FILES {
+                    return Err(garbled(&format!(
+                        "it has more than {} files",
+                        thousands(files.len() as u64)
+                    )));
+                }
+                let location = meta.location;
+                let rest: Vec<_> = location.prefix_match(&key).into_iter().flatten().collect();
+                // A file of the folder itself, and not of one below it.
+                if let [name] = &rest[..] {
+                    files.push((name.as_ref().to_owned(), meta.size));
+                }
+                drop(rest);
+                last = Some(location);
+            }
+            Ok(files)
+        };
+        self.runtime.block_on(self.in_time(list)).unwrap_or_else(|_| Err(self.slow("list", folder)))
     }
 
-    fn read(&self, key: &str, range: Option<Range<u64>>) -> Result<Option<Vec<u8>>, RemoteError> {
-        if range.as_ref().is_some_and(|range| range.is_empty()) {
+    fn read(&self, key: &str, range: Range<u64>) -> Result<Option<Vec<u8>>, RemoteError> {
+        if range.is_empty() {
             return Ok(Some(Vec::new()));
         }
         let location = self.key(key)?;
+        let most = range.end - range.start;
+        // A store may send another length than it was asked for, and more than it announces.
         let get = async {
-            let options = GetOptions { range: range.map(GetRange::Bounded), ..GetOptions::default() };
-            self.store.get_opts(&location, options).await?.bytes().await
+            let options = GetOptions { range: Some(GetRange::Bounded(range)), ..GetOptions::default() };
+            let mut pieces = self.store.get_opts(&location, options).await?.into_stream();
+            let mut bytes = Vec::new();
+            while let Some(piece) = pieces.next().await {
+                let piece = piece?;
+                let room = usize::try_from(most).unwrap_or(usize::MAX) - bytes.len();
+                bytes.extend_from_slice(&piece[..piece.len().min(room)]);
+                if piece.len() >= room {
+                    break;
+                }
+            }
+            Ok(bytes)
         };
-        match self.runtime.block_on(get) {
-            Ok(bytes) => Ok(Some(bytes.into())),
+        match self.runtime.block_on(self.in_time(get)) {
+            Err(_) => Err(self.slow("read", key)),
+            Ok(Ok(bytes)) => Ok(Some(bytes)),
             // A bucket that is not there is told apart: a list of it fails.
-            Err(Error::NotFound { .. }) => Ok(None),
-            Err(e) => Err(self.told("read", key, &e)),
+            Ok(Err(Error::NotFound { .. })) => Ok(None),
+            Ok(Err(e)) => Err(self.told("read", key, &e)),
         }
     }
 

@@ -27,7 +27,7 @@ pub use range::range;
 pub use roc::{Curve, roc};
 
 use super::results;
-use super::table::{NOT_COMPARABLE, one_line};
+use super::table::NOT_COMPARABLE;
 use crate::records::{Comparison, Incomparable};
 use crate::runs::RocCurve;
 
@@ -93,23 +93,7 @@ pub fn comparison(comparison: &Comparison, curves: &[RocCurve]) -> Vec<Figure> {
     figures
 }
 
-/// Escapes text for the content of an element or a quoted attribute, in HTML and XML.
-pub(crate) fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for c in one_line(text).chars() {
-        match c {
-            '&' => escaped += "&amp;",
-            '<' => escaped += "&lt;",
-            '>' => escaped += "&gt;",
-            '"' => escaped += "&quot;",
-            '\'' => escaped += "&#39;",
-            // These are not XML characters.
-            '\u{fffe}' | '\u{ffff}' => escaped.push(char::REPLACEMENT_CHARACTER),
-            c => escaped.push(c),
-        }
-    }
-    escaped
-}
+pub(crate) use crate::escape::html as escape;
 
 /// A name as a key: characters other than letters, digits, `-` and `_` become `-`.
 pub fn key(name: &str) -> String {

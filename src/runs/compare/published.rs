@@ -6,7 +6,8 @@ use std::path::Path;
 use serde::Deserialize;
 
 use super::RunError;
-use crate::dataset::{MAX_TEXT, source};
+use crate::dataset::source;
+use crate::limits;
 use crate::records::{PublishedAuc, PublishedModel};
 
 /// Built-in files: the means in the paper's table 6 for the official split, and those of its table 4.
@@ -47,7 +48,7 @@ impl From<Entry> for PublishedModel {
 pub(super) fn read(wanted: &Path) -> Result<(Vec<u8>, Vec<PublishedModel>), RunError> {
     let bytes = match OURS.iter().find(|(name, _)| Path::new(name) == wanted) {
         Some((_, text)) => text.as_bytes().to_vec(),
-        None => source::load(wanted, MAX_TEXT)?,
+        None => source::load(wanted, limits::TEXT)?,
     };
     let models = parse(&bytes, wanted)?;
     Ok((bytes, models))

@@ -45,14 +45,7 @@ pub(super) fn device(kind: DeviceKind) -> &'static str {
     }
 }
 
-/// A word quoted for a shell.
-pub(super) fn quoted(word: &str) -> String {
-    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_./=:,+@%".contains(&b);
-    match !word.is_empty() && word.bytes().all(plain) {
-        true => word.to_owned(),
-        false => format!("'{}'", word.replace('\'', r"'\''")),
-    }
-}
+pub(super) use crate::escape::shell as quoted;
 
 /// The flags of `reg train` for a run, quoted for a shell.
 pub(super) fn flags(run: &Planned) -> String {
@@ -62,17 +55,4 @@ pub(super) fn flags(run: &Planned) -> String {
 /// The start of a study's id, which is part of the names of its jobs and folders.
 pub(super) fn tag(plan: &StudyPlan) -> String {
     plan.id.hash.to_string()[..12].to_owned()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::quoted;
-
-    #[test]
-    fn words_are_quoted_as_a_shell_takes_them() {
-        assert_eq!(quoted("lr=0.1"), "lr=0.1");
-        assert_eq!(quoted("widths=[8, 8]"), "'widths=[8, 8]'");
-        assert_eq!(quoted("it's $HOME"), r"'it'\''s $HOME'");
-        assert_eq!(quoted(""), "''");
-    }
 }

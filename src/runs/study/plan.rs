@@ -1,6 +1,5 @@
 //! From a study file to a plan: specs, existing results, and the expected cost.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::StudyError;
@@ -9,6 +8,7 @@ use super::file::{ProbeEntry, SectionTable, SetupTable, SplitTable, StudyFile};
 use super::status::{State, of_spec};
 use crate::hash::{Digest, Hash, Id};
 use crate::index::View;
+use crate::limits;
 use crate::records::{
     Dataset, FoldSizes, Kind, Model, Numerics, Spec, Split, SplitMethod, Study, StudyProbe, StudyRun,
     StudySection, SubsetSize, Training, Weights, rules,
@@ -34,7 +34,7 @@ pub struct StudySource {
 /// Finds a study: a file, or the name or id of a study that was run before.
 pub fn load(registry: &Registry, text: &str) -> Result<StudySource, RunError> {
     let path = PathBuf::from(text);
-    let (bytes, recorded) = match fs::read(&path) {
+    let (bytes, recorded) = match limits::read(&path, limits::STUDY_FILE) {
         Ok(bytes) => (bytes, None),
         Err(e) => {
             let missing = e.kind() == std::io::ErrorKind::NotFound;
@@ -63,7 +63,7 @@ pub fn of_file(
     view: &View,
     path: &Path,
 ) -> Result<Option<(Id<Study>, Study)>, RunError> {
-    let Ok(bytes) = fs::read(path) else { return Ok(None) };
+    let Ok(bytes) = limits::read(path, limits::STUDY_FILE) else { return Ok(None) };
     let id = Hash::of(&bytes);
     for study in view.of_kind(Kind::Study)?.into_iter().rev() {
         let record: Study = registry.get(Id::new(study))?;

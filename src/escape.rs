@@ -1,0 +1,264 @@
+//! One function an output format: text from a record, which a stranger may have written, becomes text of the format and
+//! nothing else. Numbers are never escaped.
+
+use std::borrow::Cow;
+
+/// Text on one line, without characters that steer a terminal or turn the text around them.
+pub fn line(text: &str) -> String {
+    let harmless = |c: char| match c {
+        '\n' | '\r' | '\t' | '\u{2028}' | '\u{2029}' => ' ',
+        c if c.is_control() || turns(c) => char::REPLACEMENT_CHARACTER,
+        c => c,
+    };
+    text.chars().map(harmless).collect()
+}
+
+/// Whether a character changes the direction of the text around it (Unicode's `Bidi_Control`).
+pub fn turns(c: char) -> bool {
+    matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// Text of an HTML or XML element or attribute.
+pub fn html(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in line(text).chars() {
+        match c {
+            '&' => escaped += "&amp;",
+            '<' => escaped += "&lt;",
+            '>' => escaped += "&gt;",
+            '"' => escaped += "&quot;",
+            '\'' => escaped += "&#39;",
+            // These are not XML characters.
+            '\u{fffe}' | '\u{ffff}' => escaped.push(char::REPLACEMENT_CHARACTER),
+            c => escaped.push(c),
+        }
+    }
+    escaped
+}
+
+/// Text within a line or a table cell of Markdown: no markup, no HTML, no link.
+pub fn markdown(text: &str) -> String {
+    let mut escaped = String::new();
+    let line = line(text);
+    let mut chars = line.chars().peekable();
+    while let Some(c) = chars.next() {
+        // An ampersand alone stands for itself, unlike `&lt;`.
+        let entity =
+            c == '&' && chars.peek().is_some_and(|next| next.is_ascii_alphanumeric() || *next == '#');
+        if entity || matches!(c, '\\' | '`' | '*' | '_' | '<' | '[' | '|' | '~') {
+            escaped.push('\\');
+        }
+        escaped.push(c);
+    }
+    // An address alone would become a link.
+    escaped.replace("://", ":\\//").replace("www.", "www\\.")
+}
+
+/// Text of LaTeX outside of math.
+pub fn latex(text: &str) -> String {
+    let mut escaped = String::new();
+    for c in line(text).chars() {
+        match c {
+            '\\' => escaped += "\\textbackslash{}",
+            '~' => escaped += "\\textasciitilde{}",
+            '^' => escaped += "\\textasciicircum{}",
+            '<' | '>' => escaped.extend(['$', c, '$']),
+            '|' => escaped += "\\textbar{}",
+            '±' => escaped += "$\\pm$",
+            '&' | '%' | '$' | '#' | '_' | '{' | '}' => escaped.extend(['\\', c]),
+            c => escaped.push(c),
+        }
+    }
+    // A hyphen is not a minus sign.
+    match escaped.strip_prefix('-') {
+        Some(number) if number.starts_with(|c: char| c.is_ascii_digit()) => format!("$-${number}"),
+        _ => escaped,
+    }
+}
+
+/// A text cell of CSV, before it is quoted: a spreadsheet takes one that begins with `=`, `+`, `-`, `@` or a control
+/// character for a formula, so an apostrophe is put in front. Text that is a number is one.
+pub fn csv(text: &str) -> Cow<'_, str> {
+    match text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']) && text.parse::<f64>().is_err() {
+        true => format!("'{text}").into(),
+        false => text.into(),
+    }
+}
+
+/// A text in quotation marks, for JSON, YAML and Python: a JSON string is valid in each.
+pub fn json(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+/// A word of a POSIX shell. A line break stays one within the quotation marks.
+pub fn shell(word: &str) -> String {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_./=:,+@%".contains(&b);
+    match !word.is_empty() && word.bytes().all(plain) {
+        true => word.to_owned(),
+        false => format!("'{}'", word.replace('\'', r"'\''")),
+    }
+}
+
+/// A recorded command of `reg` as a line of a shell script, each of its words quoted again; none if the text is anything
+/// else, such as two commands.
+pub fn command(text: &str) -> Option<String> {
+    let words = words(text)?;
+    let one_line = |word: &String| !word.contains(|c: char| c.is_control() || turns(c));
+    let is_ours = words.first().is_some_and(|program| program == "reg") && words.iter().all(one_line);
+    is_ours.then(|| words.iter().map(|word| shell(word)).collect::<Vec<_>>().join(" "))
+}
+
+/// The words of a command that [`shell`] has quoted; none of any other text.
+fn words(text: &str) -> Option<Vec<String>> {
+    let mut words = Vec::new();
+    let mut rest = text;
+    while !rest.is_empty() {
+        let mut word = String::new();
+        loop {
+            if let Some(quoted) = rest.strip_prefix('\'') {
+                let (inner, behind) = quoted.split_once('\'')?;
+                word += inner;
+                rest = behind;
+            } else if let Some(behind) = rest.strip_prefix(r"\'") {
+                word.push('\'');
+                rest = behind;
+            } else {
+                let end = rest.find(['\'', '\\', ' ']).unwrap_or(rest.len());
+                if end == 0 {
+                    break;
+                }
+                word += &rest[..end];
+                rest = &rest[end..];
+            }
+        }
+        words.push(word);
+        rest = match rest.strip_prefix(' ') {
+            Some(behind) => behind,
+            None if rest.is_empty() => break,
+            None => return None,
+        };
+    }
+    Some(words)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// What strangers write.
+    fn hostile() -> impl Strategy<Value = String> {
+        let piece = prop_oneof![
+            any::<String>(),
+            prop::sample::select(vec![
+                "<script>alert(1)</script>",
+                "\"><img src=x onerror=alert(1)>",
+                "&lt;",
+                "=HYPERLINK(\"http://x\")",
+                "@SUM(A1)",
+                "$(rm -rf /)",
+                "`id`",
+                "'; rm -rf / #",
+                "\n---\n",
+                "\\input{x}",
+                "](http://x)",
+                "![x](http://x)",
+                "http://x",
+                "\u{202e}",
+                "\u{200f}",
+                "\u{61c}",
+                "\u{1b}[2J",
+                "\r\n",
+                "\\",
+                "'",
+                "%0a",
+            ])
+            .prop_map(str::to_owned),
+        ];
+        prop::collection::vec(piece, 0..4).prop_map(|pieces| pieces.concat())
+    }
+
+    proptest! {
+        #[test]
+        fn one_line_stays_one_and_steers_nothing(text in hostile()) {
+            for escaped in [line(&text), html(&text), markdown(&text), latex(&text)] {
+                prop_assert!(!escaped.contains(|c: char| c.is_control() || turns(c)), "{escaped:?}");
+            }
+        }
+
+        #[test]
+        fn no_element_and_no_attribute_ends(text in hostile()) {
+            let escaped = html(&text);
+            prop_assert!(!escaped.contains(['<', '>', '"', '\'']), "{escaped:?}");
+            let back = escaped.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", "\"");
+            let back = back.replace("&#39;", "'").replace("&amp;", "&");
+            prop_assert_eq!(back.replace(['\u{fffe}', '\u{ffff}'], "\u{fffd}"), line(&text).replace(['\u{fffe}', '\u{ffff}'], "\u{fffd}"));
+        }
+
+        #[test]
+        fn no_markup_gets_through_markdown(text in hostile()) {
+            let escaped = markdown(&text);
+            let mut before = ' ';
+            for c in escaped.chars() {
+                prop_assert!(!"`*_<[|~".contains(c) || before == '\\', "{escaped:?}");
+                before = if before == '\\' && c == '\\' { ' ' } else { c };
+            }
+            prop_assert!(!escaped.contains("://"), "{escaped:?}");
+        }
+
+        #[test]
+        fn no_cell_is_a_formula_and_the_text_is_still_there(text in hostile()) {
+            let cell = csv(&text);
+            let formula = cell.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']);
+            prop_assert!(!formula || cell.parse::<f64>().is_ok(), "{cell:?}");
+            prop_assert!(cell == text || cell.strip_prefix('\'') == Some(&text));
+        }
+
+        #[test]
+        fn json_reads_the_text_back(text in hostile()) {
+            prop_assert_eq!(serde_json::from_str::<String>(&json(&text)).unwrap(), text);
+        }
+
+        #[test]
+        fn a_command_reads_back_and_a_text_that_is_none_is_none(words_ in prop::collection::vec(hostile(), 0..4)) {
+            let typed = std::iter::once("reg".to_owned()).chain(words_.iter().map(|word| shell(word)));
+            let typed = typed.collect::<Vec<_>>().join(" ");
+            let all: Vec<String> = std::iter::once("reg".to_owned()).chain(words_.iter().cloned()).collect();
+            prop_assert_eq!(words(&typed), Some(all.clone()));
+            let plain = !all.iter().any(|word| word.contains(|c: char| c.is_control() || turns(c)));
+            prop_assert_eq!(command(&typed), plain.then_some(typed));
+        }
+
+        /// Whatever a record calls a command, a real shell takes its line for one word after the other.
+        #[test]
+        fn no_second_command_gets_through(text in hostile()) {
+            if let Some(line) = command(&format!("reg {text}")) {
+                prop_assert!(!line.contains(['\n', '\r']));
+                let outside: String = line.split('\'').step_by(2).collect();
+                prop_assert!(outside.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_./=:,+@% \\".contains(&b)), "{line}");
+            }
+        }
+    }
+
+    #[test]
+    fn words_are_quoted_as_a_shell_takes_them() {
+        assert_eq!(shell("lr=0.1"), "lr=0.1");
+        assert_eq!(shell("widths=[8, 8]"), "'widths=[8, 8]'");
+        assert_eq!(shell("it's $HOME"), r"'it'\''s $HOME'");
+        assert_eq!(shell(""), "''");
+        for other in ["rm -rf /", "reg x\nrm y", "reg x\\y", "reg 'x", "", "sh -c reg"] {
+            assert_eq!(command(other), None, "{other}");
+        }
+        assert_eq!(command("reg x; rm -rf /").as_deref(), Some("reg 'x;' rm -rf /"));
+        assert_eq!(command("reg $(id) `id`").as_deref(), Some("reg '$(id)' '`id`'"));
+    }
+
+    #[test]
+    fn nothing_that_latex_takes_for_a_command_gets_through() {
+        assert_eq!(
+            latex(r"\a{b}$c#d^e~f"),
+            r"\textbackslash{}a\{b\}\$c\#d\textasciicircum{}e\textasciitilde{}f"
+        );
+    }
+}

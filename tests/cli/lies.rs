@@ -1,0 +1,329 @@
+//! Registries with right hashes and lying contents, as a stranger can make them: nothing that reads one may panic.
+//!
+//! One record or array of a trained registry is changed, everything that names it is written again with the new ids,
+//! and the index is rebuilt. So all hashes are right, and only what the objects say is wrong. `REG_LIES=N` tries N
+//! changes of records instead of a few dozen; `REG_LIES_SEED` picks others.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+use reg::hash::Hash;
+use reg::random::Stream;
+use reg::records::{Assignment, Boxes, Manifest, PackedKind, Scores, codec};
+use serde_json::Value;
+
+use crate::harness::{Answer, Study};
+use crate::serve::{Server, links};
+
+/// What reads a registry, in the names of [`Study::trained`]. `{}` is a folder outside of it.
+const READING: &[&str] = &[
+    "verify",
+    "verify --recompute",
+    "doctor",
+    "list",
+    "log",
+    "log tiny-s-f0",
+    "show tiny",
+    "show s",
+    "show tiny-s-f0",
+    "show table",
+    "trace table",
+    "--json trace table",
+    "trace table --format prov",
+    "trace --down patient:5",
+    "trace --down tiny",
+    "diff tiny-s-f0 tiny-s-f1",
+    "diff table table",
+    "dataset stats tiny",
+    "dataset show tiny",
+    "dataset export tiny -o images.csv",
+    "dataset export tiny --format croissant -o croissant",
+    "split show s",
+    "split check s",
+    "eval tiny-s-f0",
+    "eval mlp-s-f0 --subset val",
+    "compare tiny-s-f0 tiny-s-f1 mlp-s-f0 mlp-s-f1 --bootstrap 20",
+    "report table -o report.html",
+    "report tiny -o dataset.html",
+    "export table -o table.csv",
+    "export tiny-s-f0 --format card -o card.md",
+    "audit table -o bundle.zip",
+    "audit verify bundle.zip",
+    "reproduce table",
+    "reproduce tiny",
+    "reproduce s",
+    "probe tiny-s-f0 --target view --threads 1",
+    "gradcam tiny-s-f0 --boxes",
+    "gc --dry-run",
+    "push elsewhere",
+];
+
+/// The objects of an honest registry.
+struct Honest {
+    study: Study,
+    records: BTreeMap<Hash, Value>,
+    arrays: BTreeMap<Hash, (PackedKind, Vec<u8>)>,
+}
+
+impl Honest {
+    fn new() -> Self {
+        let study = Study::trained();
+        let registry = study.registry();
+        let (mut records, mut arrays) = (BTreeMap::new(), BTreeMap::new());
+        for id in registry.store().list().unwrap().objects {
+            let bytes = registry.store().read(&id).unwrap();
+            match (PackedKind::of(&bytes), serde_json::from_slice::<Value>(&bytes)) {
+                (Some(kind), _) => drop(arrays.insert(id, (kind, bytes))),
+                (None, Ok(value)) if value["kind"].is_string() => drop(records.insert(id, value)),
+                _ => {}
+            }
+        }
+        assert!(records.len() > 15 && arrays.len() > 4, "{} records, {} arrays", records.len(), arrays.len());
+        Honest { study, records, arrays }
+    }
+
+    /// The registry in which an object is another, and whatever names it names the other.
+    fn with(&self, target: Hash, bytes: Vec<u8>) -> Study {
+        let forged = Study::bare();
+        forged.ok("init");
+        let mut renamed = HashMap::from([(target, Hash::of(&bytes))]);
+        let mut written = vec![bytes];
+        let mut seen = HashMap::new();
+        for id in self.records.keys() {
+            self.rewrite(*id, &mut renamed, &mut written, &mut seen);
+        }
+        let registry = forged.registry();
+        let put = |id: &Hash, bytes: &[u8]| {
+            let path = registry.store().path(id);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            if !path.exists() {
+                fs::write(&path, bytes).unwrap();
+                fs::set_permissions(&path, fs::Permissions::from_mode(0o444)).unwrap();
+            }
+        };
+        let store = self.study.registry().store().clone();
+        for id in store.list().unwrap().objects.iter().filter(|id| !renamed.contains_key(id)) {
+            let path = registry.store().path(id);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::hard_link(store.path(id), path).unwrap();
+        }
+        written.iter().for_each(|bytes| put(&Hash::of(bytes), bytes));
+        forged
+    }
+
+    /// Writes a record again if something that it names is named otherwise now.
+    fn rewrite(
+        &self,
+        id: Hash,
+        renamed: &mut HashMap<Hash, Hash>,
+        written: &mut Vec<Vec<u8>>,
+        seen: &mut HashMap<Hash, ()>,
+    ) {
+        if seen.insert(id, ()).is_some() || renamed.contains_key(&id) {
+            return;
+        }
+        let mut text = self.records[&id].to_string();
+        let named: Vec<Hash> = ids(&self.records[&id]);
+        for other in named.iter().filter(|other| self.records.contains_key(other)) {
+            self.rewrite(*other, renamed, written, seen);
+        }
+        let honest = text.clone();
+        for other in named {
+            if let Some(new) = renamed.get(&other) {
+                text = text.replace(&other.to_string(), &new.to_string());
+            }
+        }
+        if text != honest {
+            renamed.insert(id, Hash::of(text.as_bytes()));
+            written.push(text.into_bytes());
+        }
+    }
+}
+
+/// The ids in a document.
+fn ids(value: &Value) -> Vec<Hash> {
+    match value {
+        Value::String(text) => text.parse().into_iter().collect(),
+        Value::Array(each) => each.iter().flat_map(ids).collect(),
+        Value::Object(map) => map.values().flat_map(ids).collect(),
+        Value::Null | Value::Bool(_) | Value::Number(_) => Vec::new(),
+    }
+}
+
+/// Runs all that reads, each of which may succeed, refuse or find something, and returns what it answered.
+fn read_all(forged: &Study, what: &str) -> Vec<(&'static str, Answer)> {
+    let mut answers = Vec::new();
+    // An index that cannot be rebuilt has nothing to read.
+    let rebuilt = forged.reg("reindex");
+    assert!([0, 1, 3].contains(&rebuilt.code), "{what}: reindex: {rebuilt:?}");
+    for command in READING {
+        // A panic is caught where the answer is taken.
+        let answer = forged.reg(command);
+        assert!([0, 1, 2, 3].contains(&answer.code), "{what}: reg {command}: {answer:?}");
+        answers.push((*command, answer));
+    }
+    let server = Server::start(forged);
+    let mut pages = vec!["/".to_owned()];
+    let mut known: std::collections::HashSet<String> = pages.iter().cloned().collect();
+    while let Some(page) = pages.pop() {
+        let reply = server.get(&page);
+        assert!(![0, 500].contains(&reply.status), "{what}: {page}: {reply:?}");
+        for link in links(&reply.body) {
+            if known.len() < 60 && known.insert(link.clone()) {
+                pages.push(link);
+            }
+        }
+    }
+    answers
+}
+
+/// Asserts that some command finds a lie, and that verification of the bundle does.
+fn found(answers: &[(&str, Answer)], command: &str, what: &str) {
+    let (_, answer) = answers.iter().find(|(one, _)| *one == command).unwrap();
+    assert_eq!(answer.code, 3, "{what}: reg {command} does not find it: {answer:?}");
+}
+
+#[test]
+fn arrays_that_lie_are_found_and_nothing_panics() {
+    let honest = Honest::new();
+    let (mut tried, mut scored) = (0, 0);
+    let mut lie = |id: Hash, what: &str, bytes: Vec<u8>| {
+        let answers = read_all(&honest.with(id, bytes), what);
+        found(&answers, "verify --recompute", what);
+        tried += 1;
+    };
+    for (id, (kind, bytes)) in &honest.arrays {
+        match kind {
+            PackedKind::Manifest => {
+                let manifest: Manifest = codec::unpack(bytes).unwrap();
+                let mut short = manifest.clone();
+                short.rows.truncate(1);
+                lie(*id, "a manifest of one row", codec::pack(&short).unwrap());
+                let rows = Vec::new();
+                lie(
+                    *id,
+                    "a manifest of no row",
+                    codec::pack(&Manifest { rows, ..manifest.clone() }).unwrap(),
+                );
+                lie(
+                    *id,
+                    "a manifest of more labels",
+                    codec::pack(&Manifest { labels: 40, ..manifest }).unwrap(),
+                );
+            }
+            PackedKind::Boxes => {
+                let boxes: Boxes = codec::unpack(bytes).unwrap();
+                let mut far = boxes.clone();
+                far.rows.last_mut().unwrap().image = 1_000_000;
+                lie(*id, "a box of no image", codec::pack(&far).unwrap());
+                let mut other = boxes.clone();
+                other.rows.last_mut().unwrap().label = 99;
+                lie(*id, "a box of no label", codec::pack(&other).unwrap());
+            }
+            PackedKind::Assignment => {
+                let assignment: Assignment = codec::unpack(bytes).unwrap();
+                let cut = |codes: &Vec<u8>| codes[..3].to_vec();
+                let short = Assignment { folds: assignment.folds.iter().map(cut).collect() };
+                lie(*id, "an assignment of three images", codec::pack(&short).unwrap());
+                let one = Assignment { folds: assignment.folds[..1].to_vec() };
+                lie(*id, "an assignment of one fold", codec::pack(&one).unwrap());
+                lie(*id, "an assignment of no fold", codec::pack(&Assignment { folds: vec![] }).unwrap());
+            }
+            PackedKind::Scores if scored < 2 => {
+                scored += 1;
+                let scores: Scores = codec::unpack(bytes).unwrap();
+                let far = scores.rows.iter().map(|row| row + 1_000_000).collect();
+                lie(*id, "scores of no image", codec::pack(&Scores { rows: far, ..scores.clone() }).unwrap());
+                let labels = 1;
+                let narrow = Scores {
+                    rows: scores.rows.clone(),
+                    labels,
+                    scores: scores.scores[..scores.rows.len()].to_vec(),
+                };
+                lie(*id, "scores of one label", codec::pack(&narrow).unwrap());
+            }
+            PackedKind::Scores => {}
+        }
+    }
+    assert!(tried > 11, "{tried}");
+}
+
+/// Every place of a document, with what may stand there instead.
+fn lies(value: &Value, at: &str, whole: &Value, others: &[Value], out: &mut Vec<(String, Value)>) {
+    let mut with = |other: Value| {
+        if other != *value {
+            let mut lying = whole.clone();
+            *lying.pointer_mut(at).unwrap() = other;
+            out.push((at.to_owned(), lying));
+        }
+    };
+    match value {
+        Value::Number(_) => {
+            for number in [0_u64, 1, 2, 99, u64::from(u32::MAX), u64::MAX] {
+                with(number.into());
+            }
+            [-1.0, 0.5, 1e300, -1e-300].into_iter().for_each(|number| with(number.into()));
+            with(Value::Null);
+        }
+        Value::Bool(value) => with((!value).into()),
+        Value::Null => [Value::from(0), Value::from(1e9), Value::from("x")].into_iter().for_each(with),
+        Value::String(text) if text.parse::<Hash>().is_ok() => others.iter().cloned().for_each(with),
+        Value::String(_) => {
+            ["", "x", "\u{202e}", "9999-12-31T23:59:59Z", "../x"].map(Value::from).into_iter().for_each(with)
+        }
+        Value::Array(each) => {
+            with(Value::Array(Vec::new()));
+            if let Some(first) = each.first() {
+                with(Value::Array(vec![first.clone()]));
+                with(Value::Array(each.iter().chain([first]).cloned().collect()));
+                with(Value::Array(each.iter().rev().cloned().collect()));
+            }
+            for (place, one) in each.iter().enumerate().take(3) {
+                lies(one, &format!("{at}/{place}"), whole, others, out);
+            }
+        }
+        Value::Object(map) => {
+            for (key, one) in map {
+                if !(at.is_empty() && ["kind", "version"].contains(&key.as_str())) {
+                    lies(
+                        one,
+                        &format!("{at}/{}", key.replace('~', "~0").replace('/', "~1")),
+                        whole,
+                        others,
+                        out,
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn records_that_lie_make_nothing_panic() {
+    let variable = |name: &str, usual: u64| std::env::var(name).map_or(usual, |text| text.parse().unwrap());
+    let (tries, seed) = (variable("REG_LIES", 24), variable("REG_LIES_SEED", 1));
+    let honest = Honest::new();
+    let mut all: Vec<(Hash, String, Value)> = Vec::new();
+    for (id, record) in &honest.records {
+        // Ids of the same kind are other runs and data sets; an id of any other kind is a lie about the kind.
+        let same =
+            honest.records.iter().filter(|(other, value)| *other != id && value["kind"] == record["kind"]);
+        let any = honest.records.keys().take(2).chain(honest.arrays.keys().take(2));
+        let others: Vec<Value> =
+            same.map(|(id, _)| id).take(2).chain(any).map(|id| id.to_string().into()).collect();
+        let mut found = Vec::new();
+        lies(record, "", record, &others, &mut found);
+        let kind = record["kind"].as_str().unwrap().to_owned();
+        all.extend(found.into_iter().map(|(at, value)| (*id, format!("{kind}{at}"), value)));
+    }
+    assert!(all.len() > 2_000, "{}", all.len());
+    let mut stream = Stream::new("lies", seed, &[]);
+    for _ in 0..tries {
+        let (id, at, lying) = &all[stream.below(all.len() as u64) as usize];
+        read_all(
+            &honest.with(*id, lying.to_string().into_bytes()),
+            &format!("{at} = {}", lying.pointer(&at[at.find('/').unwrap_or(0)..]).unwrap_or(lying)),
+        );
+    }
+}
