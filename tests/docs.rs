@@ -149,3 +149,12 @@ fn every_chapter_is_in_the_summary_and_every_link_leads_somewhere() {
         }
     }
 }
+
+#[test]
+fn the_book_prints_every_limit() {
+    let path = Path::new(ROOT).join("docs/src/limits.md");
+    let text = fs::read_to_string(&path).unwrap();
+    let rows: Vec<&str> = text.lines().filter(|line| line.starts_with("| ")).skip(2).collect();
+    let row = |limit: &reg::limits::Limit| format!("| {} | {} | {} |", limit.what, limit.of, limit.value);
+    assert_eq!(rows, reg::limits::TABLE.iter().map(row).collect::<Vec<_>>());
+}

@@ -27,7 +27,8 @@ pub(super) const LISTING: &str = "bundle.json";
 /// Folder of the objects, as in a registry.
 const OBJECTS: &str = "objects";
 /// A program that checks a bundle with Python alone.
-const CHECK: &str = include_str!("check.py");
+/// The program that checks a bundle without reg. It is in every bundle, and whoever checks a bundle takes it from elsewhere.
+pub const CHECK_PROGRAM: &str = include_str!("check.py");
 const README: &str = include_str!("README.md");
 /// Larger members need ZIP64 fields in the archive.
 const LARGE: usize = 1 << 31;
@@ -142,7 +143,7 @@ pub(super) fn derived(
 ) -> Result<BTreeMap<String, Vec<u8>>, AuditError> {
     let mut files = views(source, root, parts, mark(source, root, parts)?)?;
     files.insert("README.md".to_owned(), README.replace("ROOT", &root.to_string()).into_bytes());
-    files.insert("check.py".to_owned(), CHECK.as_bytes().to_vec());
+    files.insert("check.py".to_owned(), CHECK_PROGRAM.as_bytes().to_vec());
     let mut listed = Vec::new();
     let mut sums: BTreeMap<String, Digest> =
         files.iter().map(|(name, bytes)| (name.clone(), Digest::of(bytes))).collect();

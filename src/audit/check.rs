@@ -7,17 +7,18 @@ use std::io::{BufReader, Read};
 use std::path::Path;
 
 use serde::Deserialize;
-use zip::ZipArchive;
 use zip::result::ZipError;
+use zip::{CompressionMethod, ZipArchive};
 
 use super::AuditError;
 use super::bundle::{FORMAT, LISTING, derived, mark, object_at, path_of, write};
 use super::same::Same;
 use super::walk::{BundleMember, ObjectSource, walk};
 use crate::digits::thousands;
-use crate::hash::{Hash, Id};
+use crate::hash::{Hash, Hasher, Id};
 use crate::limits;
 use crate::lineage::{Mark, NodeKind};
+use crate::records::codec::printable;
 use crate::records::{
     Content, Execution, Kind, Predictions, Recomputed, Run, Split, Table, Withdrawal, codec,
 };
@@ -76,6 +77,7 @@ struct Listing {
 pub fn check(path: &Path) -> Result<Checked, AuditError> {
     let not = |reason: String| AuditError::NotABundle { path: path.to_owned(), reason };
     let file = File::open(path).map_err(AuditError::io("read", path))?;
+    let length = file.metadata().map_err(AuditError::io("read", path))?.len();
     let zip = ZipArchive::new(BufReader::new(file)).map_err(|e| not(e.to_string()))?;
     if zip.len() > limits::BUNDLE_MEMBERS {
         return Err(not(format!("it has {} members", thousands(zip.len() as u64))));
@@ -83,6 +85,7 @@ pub fn check(path: &Path) -> Result<Checked, AuditError> {
     let names: Result<BTreeSet<String>, _> =
         zip.file_names().map(|name| name.map(|name| name.into_owned())).collect();
     let members = names.map_err(|e| not(e.to_string()))?;
+    let zip = apart(zip, length).map_err(not)?;
     let bundle = OfBundle::read(zip, &members);
     let listing = bundle.member(LISTING).ok_or_else(|| {
         let why = bundle.wrong.borrow().iter().next().cloned();
@@ -248,6 +251,34 @@ struct OfBundle {
     wrong: RefCell<BTreeSet<String>>,
 }
 
+/// Asserts that the members lie one behind the other and are not compressed. So all of them together are no longer than the
+/// archive, and what is read of it is as much as somebody has sent.
+fn apart(mut zip: ZipArchive<BufReader<File>>, length: u64) -> Result<ZipArchive<BufReader<File>>, String> {
+    let mut ranges = Vec::with_capacity(zip.len());
+    for place in 0..zip.len() {
+        let member = zip.by_index_raw(place).map_err(|e| e.to_string())?;
+        let name = member.name().map_or_else(|_| place.to_string(), |name| printable(name));
+        if member.compression() != CompressionMethod::Stored || member.size() != member.compressed_size() {
+            return Err(format!("its member {name} is compressed, which those of a bundle are not"));
+        }
+        if member.size() > limits::BUNDLE_MEMBER {
+            return Err(format!(
+                "its member {name} is longer than {} bytes",
+                thousands(limits::BUNDLE_MEMBER)
+            ));
+        }
+        let start = member.header_start();
+        let data = member.data_start().ok_or_else(|| format!("its member {name} has no place"))?;
+        let end = data.checked_add(member.compressed_size()).filter(|end| *end <= length);
+        ranges.push((start, end.ok_or_else(|| format!("its member {name} goes on behind the end"))?, name));
+    }
+    ranges.sort_unstable();
+    match ranges.windows(2).find(|pair| pair[0].1 > pair[1].0) {
+        Some(pair) => Err(format!("its members {} and {} overlap", pair[0].2, pair[1].2)),
+        None => Ok(zip),
+    }
+}
+
 impl OfBundle {
     /// Hashes every object once; only intact objects count as present.
     fn read(zip: ZipArchive<BufReader<File>>, members: &BTreeSet<String>) -> Self {
@@ -262,8 +293,9 @@ impl OfBundle {
         };
         for name in members {
             let Some(id) = object_at(name) else { continue };
-            let Some(bytes) = bundle.member(name) else { continue };
-            if Hash::of(&bytes) != id {
+            // Only what can be a record is kept in memory.
+            let Some((found, bytes)) = bundle.hashed(name) else { continue };
+            if found != id {
                 let wrong = format!("{name} does not have its hash");
                 bundle.wrong.borrow_mut().insert(wrong);
                 continue;
@@ -282,6 +314,24 @@ impl OfBundle {
             }
         }
         bundle
+    }
+
+    /// The hash of a member, and its bytes if they are few enough for a record.
+    fn hashed(&self, name: &str) -> Option<(Hash, Vec<u8>)> {
+        let large = self.zip.borrow_mut().by_name(name).is_ok_and(|member| member.size() > limits::RECORD);
+        if !large {
+            return self.member(name).map(|bytes| (Hash::of(&bytes), bytes));
+        }
+        let mut zip = self.zip.borrow_mut();
+        let mut member = zip.by_name(name).ok()?;
+        let mut hasher = Hasher::name_only();
+        match hasher.read(&mut member) {
+            Ok(_) => Some((hasher.finish(), Vec::new())),
+            Err(e) => {
+                self.wrong.borrow_mut().insert(format!("{name} cannot be read: {e}"));
+                None
+            }
+        }
     }
 
     fn member(&self, name: &str) -> Option<Vec<u8>> {

@@ -11,6 +11,6 @@ mod same;
 mod views;
 mod walk;
 
-pub use bundle::{Bundled, bundle};
+pub use bundle::{Bundled, CHECK_PROGRAM, bundle};
 pub use check::{Checked, check};
 pub use error::AuditError;

@@ -2,16 +2,17 @@
 
 use std::path::PathBuf;
 
-use reg::audit::{bundle, check};
+use reg::audit::{CHECK_PROGRAM, bundle, check};
+use reg::hash::Digest;
 use serde_json::json;
 
 use super::error::Failure;
-use super::output::{NO, Reply, plural};
+use super::output::{NO, Reply, plural, save};
 use super::{Context, marks};
 
 /// Write a result and its whole lineage into one bundle that can be checked without reg, or verify a bundle
 #[derive(clap::Args)]
-#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true, after_help = after_help())]
 pub(crate) struct AuditArgs {
     #[command(subcommand)]
     verify: Option<Verify>,
@@ -34,11 +35,19 @@ enum Verify {
         /// The file
         file: PathBuf,
     },
+    /// Write the program that checks a bundle without reg; take it from here, not out of the bundle that you check
+    CheckProgram {
+        /// The file; without it, standard output
+        #[arg(short, long, value_name = "FILE.py")]
+        output: Option<PathBuf>,
+    },
 }
 
 pub(crate) fn run(context: &Context, args: AuditArgs) -> Result<Reply, Failure> {
-    if let Some(Verify::Verify { file }) = args.verify {
-        return verified(&file);
+    match args.verify {
+        Some(Verify::Verify { file }) => return verified(&file),
+        Some(Verify::CheckProgram { output }) => return check_program(output),
+        None => {}
     }
     let (Some(id), Some(output)) = (args.id, args.output) else {
         return Err(Failure::usage("give an id and --output"));
@@ -61,6 +70,21 @@ pub(crate) fn run(context: &Context, args: AuditArgs) -> Result<Reply, Failure> 
         "left_out": made.left_out, "bytes": made.bytes,
     });
     Ok(Reply::new(text, json).marked(&marks::warn(context, &registry, [id])?))
+}
+
+fn check_program(output: Option<PathBuf>) -> Result<Reply, Failure> {
+    let Digest { blake3, sha256, bytes } = Digest::of(CHECK_PROGRAM.as_bytes());
+    let json = json!({ "file": output, "blake3": blake3, "sha256": sha256, "bytes": bytes });
+    let Some(path) = output else { return Ok(Reply::new(CHECK_PROGRAM, json)) };
+    save(&path, CHECK_PROGRAM.as_bytes())?;
+    let text = format!("{}\nSHA-256 {sha256}\nBLAKE3  {blake3}", path.display());
+    Ok(Reply::new(text, json))
+}
+
+/// The end of `reg audit --help`.
+pub(crate) fn after_help() -> String {
+    let sha256 = Digest::of(CHECK_PROGRAM.as_bytes()).sha256;
+    format!("SHA-256 of the check program of this version (`reg audit check-program`):\n  {sha256}")
 }
 
 fn verified(file: &std::path::Path) -> Result<Reply, Failure> {

@@ -4,7 +4,7 @@ use reg::dataset::statistics::Statistics;
 use reg::hash::Hash;
 use reg::limits;
 use reg::lineage::Mark;
-use reg::records::{self, Header, Kind, Record, Table};
+use reg::records::{Header, Kind, Record, Table};
 use reg::registry::RegistryError;
 use reg::report::results;
 use reg::runs::unfinished;
