@@ -4,7 +4,7 @@
 //! The workflow is what was typed: the recorded commands in their order. Images stay in the registry; the manifest
 //! among the files names each with its hashes. Executions are actions and no files, since their records name machines.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
@@ -51,7 +51,7 @@ pub fn ro_crate(
     let mut purged = Vec::new();
     // An execution is an action here; its record names the machine, which is nobody else's business.
     for node in
-        graph.nodes.iter().filter(|node| node.kind != NodeKind::Image && !node.kind.is(Kind::Execution))
+        graph.nodes().iter().filter(|node| node.kind != NodeKind::Image && !node.kind.is(Kind::Execution))
     {
         if withdrawn.gone(&node.id).is_some() && !registry.store().contains(&node.id) {
             purged.push(json!({
@@ -130,7 +130,7 @@ pub fn ro_crate(
             "name": title,
             "description": described(&format!(
                 "{} {} of a reg registry and all that it was made of, images aside; manifests name these.",
-                graph.nodes.first().map_or("Object", |node| node.kind.name()), graph.root
+                graph.nodes().first().map_or("Object", |node| node.kind.name()), graph.root
             ), marks.of(&graph.root)),
             "datePublished": ended,
             "license": "No licence is recorded; the licences of the data set and of imported weights apply.",
@@ -258,14 +258,11 @@ fn script(commands: &BTreeSet<(String, String)>) -> String {
 
 /// Files that came from outside: what no object of the lineage is behind.
 fn outside(graph: &Graph) -> Vec<Hash> {
-    let naming: HashMap<Hash, ()> = graph.edges.iter().map(|edge| (edge.from, ())).collect();
-    let kinds: HashMap<Hash, Option<Kind>> =
-        graph.nodes.iter().map(|node| (node.id, node.kind.record())).collect();
-    let of = |id: &Hash| kinds.get(id).copied().flatten();
+    let naming: BTreeSet<Hash> = graph.edges.iter().map(|edge| edge.from).collect();
     let made: BTreeSet<Hash> =
-        graph.edges.iter().filter(|edge| is_output(of(&edge.from), &edge.role)).map(|edge| edge.to).collect();
-    let is_input = |id: &Hash| !naming.contains_key(id) && !made.contains(id) && *id != graph.root;
-    let files = graph.nodes.iter().filter(|node| node.kind == NodeKind::File && is_input(&node.id));
+        graph.edges.iter().filter(|edge| is_output(graph, edge)).map(|edge| edge.to).collect();
+    let is_input = |id: &Hash| !naming.contains(id) && !made.contains(id) && *id != graph.root;
+    let files = graph.nodes().iter().filter(|node| node.kind == NodeKind::File && is_input(&node.id));
     files.map(|node| node.id).collect()
 }
 

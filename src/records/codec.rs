@@ -8,7 +8,7 @@
 use serde::de::value::MapDeserializer;
 use serde_json::{Map, Value};
 
-use super::{Kind, Packed, Record};
+use super::{Kind, Packed, Record, Role};
 use crate::hash::Hash;
 
 /// A packed array longer than this is refused before anything is allocated for it.
@@ -231,8 +231,8 @@ impl Header {
 pub struct Link {
     /// The object that is named.
     pub to: Hash,
-    /// The key under which it is named: the part it plays.
-    pub role: String,
+    /// The key under which it is named.
+    pub role: Role,
 }
 
 /// The key of the bytes in a [`super::File`].
@@ -242,7 +242,7 @@ fn collect_links(role: &str, value: &Value, links: &mut Vec<Link>) {
     match value {
         Value::String(text) => {
             if let Ok(to) = text.parse() {
-                links.push(Link { to, role: role.to_owned() });
+                links.push(Link { to, role: Role::named(role) });
             }
         }
         Value::Array(items) => items.iter().for_each(|item| collect_links(role, item, links)),

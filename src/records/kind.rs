@@ -2,13 +2,12 @@
 //!
 //! Whatever a room does differently for one kind and another it asks of the [`Descriptor`], or it matches
 //! [`Kind`], [`Content`] or [`Recomputed`] without a wildcard: who adds a kind and forgets a place is told so
-//! by the compiler.
-
-use std::borrow::Cow;
+//! by the compiler. For the same reason there is no descriptor to start from with the usual values: a property that
+//! is new would have a value for every kind before anybody had thought of one.
 
 use serde::{Serialize, Serializer};
 
-use super::{Kind, PackedKind, codec};
+use super::{Kind, PackedKind, Role, codec};
 use crate::hash::{Hash, Id};
 
 /// What all rooms must know of a kind of record.
@@ -20,18 +19,14 @@ pub struct Descriptor {
     pub plural: &'static str,
     /// One of them in a sentence, such as `a data set`.
     pub called: &'static str,
-    /// Keys under which a record names what it was made of.
-    pub inputs: &'static [&'static str],
-    /// Keys under which it names what came out.
-    pub outputs: &'static [&'static str],
+    /// As what a record names what it was made of.
+    pub inputs: &'static [Role],
+    /// As what it names what came out.
+    pub outputs: &'static [Role],
     /// Whether somebody chose the field at a JSON pointer; others follow from what the record names.
     pub chosen: fn(&str) -> bool,
-    /// Whether it was computed or decided: `reg gc` keeps it, named or not, with all that it depends on.
-    pub is_result: bool,
-    /// Whether it only tells how what it names came about: a lineage shows it beside that, and it leads nowhere.
-    pub is_beside: bool,
-    /// Whether such records are looked for beside it.
-    pub has_beside: bool,
+    /// Why it is kept, and what a lineage shows beside it.
+    pub standing: Standing,
     /// When it travels to another registry.
     pub travels: Travels,
     /// Whether what was made of it travels with it.
@@ -42,6 +37,46 @@ pub struct Descriptor {
     pub content: Content,
     /// Whether a list that is asked for no kind shows it; the others only support these.
     pub is_listed: bool,
+}
+
+/// Why a record is kept, and what a lineage shows beside it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// It is something to compute from: `reg gc` keeps it while something needs it.
+    Input,
+    /// It was computed: `reg gc` keeps it, named or not, with all that it depends on, and a lineage shows beside it the
+    /// executions that made it.
+    Computed,
+    /// A person decided or wrote it: it is kept like what was computed, and no execution made it.
+    Decided,
+    /// It tells how what it names came about: it is kept, a lineage shows it beside that, and it leads nowhere.
+    Execution,
+}
+
+impl Standing {
+    /// Whether `reg gc` keeps it, named or not, with all that it depends on.
+    pub fn is_result(self) -> bool {
+        match self {
+            Standing::Computed | Standing::Decided | Standing::Execution => true,
+            Standing::Input => false,
+        }
+    }
+
+    /// Whether a lineage shows it beside what it names.
+    pub fn is_beside(self) -> bool {
+        match self {
+            Standing::Execution => true,
+            Standing::Input | Standing::Computed | Standing::Decided => false,
+        }
+    }
+
+    /// Whether such records are looked for beside it.
+    pub fn has_beside(self) -> bool {
+        match self {
+            Standing::Computed => true,
+            Standing::Input | Standing::Decided | Standing::Execution => false,
+        }
+    }
 }
 
 /// When a record travels to another registry.
@@ -284,21 +319,14 @@ impl std::fmt::Display for ObjectKind {
     }
 }
 
-/// The part that an image plays in a manifest.
-pub const IMAGE: &str = "image";
-
-/// A key under which something is named. The keys of all kinds are static: an edge costs no allocation.
-pub fn role(key: &str) -> Cow<'static, str> {
-    let all = Kind::ALL.iter().flat_map(|kind| kind.descriptor().roles());
-    match all.chain([IMAGE]).find(|known| *known == key) {
-        Some(known) => Cow::Borrowed(known),
-        None => Cow::Owned(key.to_owned()),
-    }
-}
-
 impl Descriptor {
-    /// Keys under which a record names others.
-    pub fn roles(&self) -> impl Iterator<Item = &'static str> {
-        self.inputs.iter().chain(self.outputs).copied()
+    /// As what a record names others.
+    pub fn roles(&self) -> impl Iterator<Item = &'static Role> {
+        self.inputs.iter().chain(self.outputs)
+    }
+
+    /// Whether what plays this role came out of the computation that made the record.
+    pub fn is_output(&self, role: &Role) -> bool {
+        self.outputs.contains(role)
     }
 }

@@ -5,11 +5,12 @@ use std::fs;
 
 use rayon::prelude::*;
 
-use super::{IMAGE, Registry};
+use super::Registry;
+use super::walk::{self, Edge};
 use crate::hash::{Hash, Id};
 use crate::progress::Progress;
 use crate::records::codec::{self, MAX_RECORD};
-use crate::records::{self, Event, Kind, PackedKind};
+use crate::records::{self, Event, Kind, PackedKind, Roles};
 use crate::store::{Store, StoreError};
 
 /// How much of each object is read.
@@ -85,13 +86,10 @@ impl Survey {
     }
 
     /// Every mention of an object: who is named, by whom, as what; as the index has them.
-    pub fn mentions(&self) -> impl Iterator<Item = (Hash, Hash, String)> + '_ {
-        let records = self.records.iter().flat_map(|(from, (_, links))| {
-            super::roles(links.clone()).into_iter().map(|(to, role)| (to, *from, role))
-        });
-        let packed = self.packed.iter();
-        records
-            .chain(packed.flat_map(|(from, images)| images.iter().map(|to| (*to, *from, IMAGE.to_owned()))))
+    pub fn mentions(&self) -> impl Iterator<Item = (Hash, Hash, Roles)> + '_ {
+        let records = self.records.iter().flat_map(|(from, (_, links))| walk::named(*from, links.clone()));
+        let images = |(from, images): (&Hash, &Vec<Hash>)| walk::images(*from, images.clone());
+        records.chain(self.packed.iter().flat_map(images)).map(Edge::into_mention)
     }
 
     /// The log: the longest chain of events through `head`, if that is one of them, first entry first.

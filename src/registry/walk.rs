@@ -1,21 +1,22 @@
-//! The one walk over lineage, and the one place that says what its edges are.
+//! What the edges of lineage are: the one place that says who names whom, and as what.
 //!
 //! An object names its inputs; that is an edge. Three more follow from other records: from weights to the runs
 //! whose checkpoint they are, whichever came first; from an execution to what it made, beside which it stands;
-//! from a manifest to its images. [`inputs`] and [`results`] give them all, towards the inputs and towards the
-//! results; [`Walk`] follows them breadth first and keeps nothing but ids.
+//! from a manifest to its images. [`inputs`] and [`results`] give them, towards the inputs and towards the
+//! results, and [`images`] those of a manifest, of which there may be a hundred thousand; [`Walk`] follows them breadth
+//! first, [`DepthFirst`] depth first.
 
-use std::borrow::Cow;
-use std::collections::{HashSet, VecDeque};
+use std::collections::HashSet;
 
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::RegistryError;
+pub use super::traverse::{DepthFirst, Visit, Walk};
 use crate::hash::Hash;
 use crate::index::View;
 use crate::records::codec::Link;
-use crate::records::{Kind, role};
+use crate::records::{Kind, Role, Roles};
 
 /// One object's mention of another.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
@@ -25,71 +26,32 @@ pub struct Edge {
     /// The one that is named: an input of `from`.
     pub to: Hash,
     /// The part that it plays.
-    pub role: Cow<'static, str>,
+    pub role: Roles,
 }
 
 impl Edge {
+    fn new(from: Hash, to: Hash, role: impl Into<Roles>) -> Self {
+        Edge { from, to, role: role.into() }
+    }
+
+    /// As the index lists it: what is named, by whom, as what.
+    pub fn into_mention(self) -> (Hash, Hash, Roles) {
+        (self.to, self.from, self.role)
+    }
+
     /// The end that is not `id`.
     pub fn other(&self, id: &Hash) -> Hash {
         if self.from == *id { self.to } else { self.from }
     }
-}
 
-/// The part of the checkpoint in a run.
-pub const CHECKPOINT: &str = "checkpoint";
-/// The part of the bytes in weights.
-pub const WEIGHTS_FILE: &str = "file";
-/// The part of a result in its execution.
-pub const MADE: &str = "made";
-/// The part of a run whose checkpoint some weights are.
-const ORIGIN: &str = "runs";
-
-/// Objects of a breadth-first walk that were reached, and those whose neighbours were not looked at yet.
-///
-/// `T` says how an object was reached. Whoever walks decides by [`Walk::reach`] which edges are followed.
-#[derive(Debug)]
-pub struct Walk<T> {
-    seen: HashSet<Hash>,
-    frontier: VecDeque<(Hash, T)>,
-}
-
-impl<T> Walk<T> {
-    /// Begins at some objects, each once.
-    pub fn from(roots: impl IntoIterator<Item = (Hash, T)>) -> Self {
-        let mut walk = Walk { seen: HashSet::new(), frontier: VecDeque::new() };
-        for (id, how) in roots {
-            walk.reach(id, how);
-        }
-        walk
+    /// Whether it leads from an execution to what that made.
+    pub fn is_made(&self) -> bool {
+        self.role.are(&Role::Made)
     }
 
-    /// Follows an edge to an object; says whether it was not reached before.
-    pub fn reach(&mut self, id: Hash, how: T) -> bool {
-        let new = self.seen.insert(id);
-        if new {
-            self.frontier.push_back((id, how));
-        }
-        new
-    }
-
-    /// Counts an object as reached that leads nowhere; says whether it was not reached before.
-    pub fn pass(&mut self, id: Hash) -> bool {
-        self.seen.insert(id)
-    }
-
-    /// Takes the next object.
-    pub fn step(&mut self) -> Option<(Hash, T)> {
-        self.frontier.pop_front()
-    }
-
-    /// Takes all objects that are as near as the next one, for a source that reads many at once.
-    pub fn wave(&mut self) -> Vec<(Hash, T)> {
-        self.frontier.drain(..).collect()
-    }
-
-    /// Lets an object be reached again: this time it was not followed.
-    pub fn forget(&mut self, id: &Hash) {
-        self.seen.remove(id);
+    /// Whether it leads from a manifest, or a data set that stands for it, to an image.
+    pub fn is_image(&self) -> bool {
+        self.role.are(&Role::Image)
     }
 }
 
@@ -98,8 +60,8 @@ pub trait Lineage {
     /// The kind of a record; none of other objects.
     fn kind(&self, id: &Hash) -> Result<Option<Kind>, RegistryError>;
 
-    /// Who names an object, and as what (roles separated by commas).
-    fn referrers(&self, id: &Hash) -> Result<Vec<(Hash, String)>, RegistryError>;
+    /// Who names an object, and as what.
+    fn referrers(&self, id: &Hash) -> Result<Vec<(Hash, Roles)>, RegistryError>;
 }
 
 impl Lineage for View {
@@ -107,9 +69,17 @@ impl Lineage for View {
         Ok(View::kind(self, id)?)
     }
 
-    fn referrers(&self, id: &Hash) -> Result<Vec<(Hash, String)>, RegistryError> {
+    fn referrers(&self, id: &Hash) -> Result<Vec<(Hash, Roles)>, RegistryError> {
         Ok(View::referrers(self, id)?)
     }
+}
+
+/// All edges from a record to what it names, in ascending order: one to each object, in all its roles.
+pub fn named(from: Hash, mut links: Vec<Link>) -> Vec<Edge> {
+    links.sort_unstable();
+    links.dedup();
+    let roles = |same: &[Link]| Roles::of(same.iter().map(|link| &link.role));
+    links.chunk_by(|a, b| a.to == b.to).map(|same| Edge::new(from, same[0].to, roles(same))).collect()
 }
 
 /// The edges from a record towards its inputs, and from what stands beside it: at most one to each object.
@@ -124,20 +94,20 @@ pub fn inputs(
     is_root: bool,
 ) -> Result<Vec<Edge>, RegistryError> {
     let mut named = HashSet::new();
-    let leads_back = |link: &Link| kind.descriptor().is_beside && !is_root && link.role == MADE;
+    let standing = kind.descriptor().standing;
+    let leads_back = |link: &Link| standing.is_beside() && !is_root && link.role == Role::Made;
     let links_once = links.iter().filter(|link| !leads_back(link) && named.insert(link.to));
-    let mut edges: Vec<Edge> =
-        links_once.map(|link| Edge { from: id, to: link.to, role: role(&link.role) }).collect();
+    let mut edges: Vec<Edge> = links_once.map(|link| Edge::new(id, link.to, link.role.clone())).collect();
     if kind == Kind::Weights {
-        for file in links.iter().filter(|link| link.role == WEIGHTS_FILE) {
+        for file in links.iter().filter(|link| link.role.is_weights(kind)) {
             let runs = runs_of(lineage, &file.to)?.into_iter().filter(|run| named.insert(*run));
-            edges.extend(runs.map(|to| Edge { from: id, to, role: ORIGIN.into() }));
+            edges.extend(runs.map(|run| Edge::new(id, run, Role::Runs)));
         }
     }
-    if kind.descriptor().has_beside {
-        for (from, key) in lineage.referrers(&id)? {
-            if lineage.kind(&from)?.is_some_and(|kind| kind.descriptor().is_beside) {
-                edges.push(Edge { from, to: id, role: role(&key) });
+    if standing.has_beside() {
+        for (from, roles) in lineage.referrers(&id)? {
+            if lineage.kind(&from)?.is_some_and(|kind| kind.descriptor().standing.is_beside()) {
+                edges.push(Edge::new(from, id, roles));
             }
         }
     }
@@ -146,8 +116,13 @@ pub fn inputs(
 
 /// What an execution made: towards the results, a program leads there by way of its executions. None of other kinds.
 pub fn made_by(kind: Kind, links: &[Link]) -> impl Iterator<Item = Hash> {
-    let made = links.iter().filter(move |link| kind.descriptor().is_beside && link.role == MADE);
-    made.map(|link| link.to)
+    let is_beside = kind.descriptor().standing.is_beside();
+    links.iter().filter(move |link| is_beside && link.role == Role::Made).map(|link| link.to)
+}
+
+/// The checkpoint of a run; none of other kinds.
+pub fn checkpoint_of(kind: Kind, links: &[Link]) -> Option<Hash> {
+    links.iter().find(|link| kind == Kind::Run && link.role == Role::Checkpoint).map(|link| link.to)
 }
 
 /// The edges from an object towards what names it, and, if it is a run with this checkpoint, towards weights
@@ -159,14 +134,14 @@ pub fn results(
 ) -> Result<Vec<Edge>, RegistryError> {
     let mut naming = HashSet::new();
     let mut edges = Vec::new();
-    for (from, key) in lineage.referrers(&id)? {
+    for (from, roles) in lineage.referrers(&id)? {
         naming.insert(from);
-        edges.push(Edge { from, to: id, role: role(&key) });
+        edges.push(Edge::new(from, id, roles));
     }
     // Weights that were here before the run name its checkpoint alone.
     for (from, _) in checkpoint.map_or(Ok(Vec::new()), |file| lineage.referrers(&file))? {
         if !naming.contains(&from) && lineage.kind(&from)? == Some(Kind::Weights) {
-            edges.push(Edge { from, to: id, role: ORIGIN.into() });
+            edges.push(Edge::new(from, id, Role::Runs));
         }
     }
     Ok(edges)
@@ -176,7 +151,7 @@ pub fn results(
 pub fn runs_of(lineage: &dyn Lineage, file: &Hash) -> Result<Vec<Hash>, RegistryError> {
     let mut runs = Vec::new();
     for (from, roles) in lineage.referrers(file)? {
-        if plays(&roles, CHECKPOINT) && lineage.kind(&from)? == Some(Kind::Run) {
+        if roles.play(&Role::Checkpoint) && lineage.kind(&from)? == Some(Kind::Run) {
             runs.push(from);
         }
     }
@@ -184,7 +159,25 @@ pub fn runs_of(lineage: &dyn Lineage, file: &Hash) -> Result<Vec<Hash>, Registry
     Ok(runs)
 }
 
-/// Whether one of the roles is this.
-pub fn plays(roles: &str, role: &str) -> bool {
-    roles.split(',').any(|one| one == role)
+/// The edges from a manifest, or from the data set that stands for it, to images.
+pub fn images(holder: Hash, images: impl IntoIterator<Item = Hash>) -> impl Iterator<Item = Edge> {
+    images.into_iter().map(move |image| Edge::new(holder, image, Role::Image))
+}
+
+/// The manifests that hold an object as an image.
+pub fn manifests_of(lineage: &dyn Lineage, id: &Hash) -> Result<Vec<Hash>, RegistryError> {
+    let mut manifests = lineage.referrers(id)?;
+    manifests.retain(|(_, roles)| roles.are(&Role::Image));
+    Ok(manifests.into_iter().map(|(from, _)| from).collect())
+}
+
+/// Whether all that names an object names it as an image or as its picture. Nothing else can be removed for good: a
+/// withdrawal that somebody made up must not excuse that a checkpoint is missing.
+pub fn is_image_alone(lineage: &dyn Lineage, id: &Hash) -> Result<bool, RegistryError> {
+    for (from, roles) in lineage.referrers(id)? {
+        if !roles.are_of_image(lineage.kind(&from)?) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }

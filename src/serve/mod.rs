@@ -11,6 +11,8 @@ mod browse;
 mod images;
 mod record;
 mod route;
+#[cfg(test)]
+mod tests;
 mod wire;
 
 use std::net::{Ipv4Addr, SocketAddr};
