@@ -17,6 +17,7 @@ mod reindex;
 pub mod survey;
 #[cfg(test)]
 mod tests;
+mod traverse;
 pub mod walk;
 mod withdrawn;
 
@@ -27,7 +28,6 @@ use std::path::{Path, PathBuf};
 use crate::disk;
 use crate::hash::{Digest, Hash, Id, MIN_PREFIX};
 use crate::index::{Index, IndexError, IndexWriter, View};
-pub use crate::records::IMAGE;
 use crate::records::codec::{self, CodecError};
 use crate::records::{Blob, File, Kind, NameChange, Packed, Record, Travels};
 use crate::store::{Batch, FileState, LinkMode, Persisted, Store, StoreError};
@@ -39,8 +39,9 @@ pub(crate) use memory::MemoryStore;
 use names::NameRequest;
 pub use names::{Moves, NameConflict, is_name};
 pub use objects::Objects;
-pub use purge::{Purged, is_pictured};
+pub use purge::Purged;
 pub use reindex::Reindexed;
+use walk::Edge;
 pub use withdrawn::Withdrawn;
 
 /// Name of a registry's folder, looked for upwards from the working directory.
@@ -571,7 +572,7 @@ impl Transaction<'_> {
                 if noted == Some(true) {
                     continue;
                 }
-                writer.mentions(links.iter().map(|to| (*to, *id, IMAGE)))?;
+                writer.mentions(walk::images(*id, links.iter().copied()).map(Edge::into_mention))?;
             }
             registry.change_names(writer, &names, stamp)
         })?;
@@ -590,15 +591,5 @@ fn write_links(
     if kind.descriptor().travels == Travels::Never {
         return Ok(());
     }
-    let roles = roles(links);
-    writer.mentions(roles.iter().map(|(to, role)| (*to, *id, role.as_str())))
-}
-
-/// What is named, in ascending order, and the parts that each plays, separated by commas.
-pub(crate) fn roles(mut links: Vec<codec::Link>) -> Vec<(Hash, String)> {
-    links.sort_unstable();
-    links.dedup();
-    let roles =
-        |same: &[codec::Link]| same.iter().map(|link| link.role.as_str()).collect::<Vec<_>>().join(",");
-    links.chunk_by(|a, b| a.to == b.to).map(|same| (same[0].to, roles(same))).collect()
+    writer.mentions(walk::named(*id, links).into_iter().map(Edge::into_mention))
 }

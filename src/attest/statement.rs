@@ -1,5 +1,6 @@
 //! The statement: a result, its inputs, and the programs that computed it.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 
@@ -11,8 +12,7 @@ use crate::hash::{Hash, Hasher};
 use crate::lineage::{Direction, Graph, Marks, Node, NodeKind, trace};
 use crate::records::codec::Header;
 use crate::records::{Kind, PackedKind, Travels};
-use crate::registry::walk::MADE;
-use crate::registry::{IMAGE, Registry};
+use crate::registry::Registry;
 
 const STATEMENT_TYPE: &str = "https://in-toto.io/Statement/v1";
 /// The predicate type: SLSA provenance.
@@ -151,11 +151,12 @@ pub fn state(registry: &Registry, root: Hash) -> Result<Statement, AttestError> 
     let withdrawn = registry.withdrawn(&view)?;
     let mut documents: BTreeMap<Kind, BTreeMap<Hash, Value>> = BTreeMap::new();
     let (mut subject, mut materials, mut byproducts) = (Vec::new(), Vec::new(), Vec::new());
-    for node in graph.nodes.iter().filter(|node| node.kind != NodeKind::Image) {
-        let part = parts.get(&node.id).copied();
-        // The picture of a heat map that was permanently removed is still listed with its hash.
+    for node in graph.nodes().iter().filter(|node| node.kind != NodeKind::Image) {
+        let part = parts.get(&node.id);
+        let (role, by) = (part.map(|(role, _)| &**role), part.and_then(|(_, by)| *by));
+        // The picture of a heat map that was removed for good is named by what it was.
         let purged = !registry.store().contains(&node.id) && withdrawn.gone(&node.id).is_some();
-        let artifact = artifact(registry, node, part.map(|(role, _)| role), purged)?;
+        let artifact = artifact(registry, node, role, purged)?;
         let document = || -> Result<Value, AttestError> {
             let source = |source| crate::registry::RegistryError::Codec { id: node.id, source };
             let bytes = registry.store().read(&node.id)?;
@@ -166,7 +167,7 @@ pub fn state(registry: &Registry, root: Hash) -> Result<Statement, AttestError> 
         }
         if node.id == root {
             subject.push(artifact);
-        } else if is_product(&node.kind, part) {
+        } else if is_product(&node.kind, by) {
             byproducts.push(artifact);
         } else {
             materials.push(artifact);
@@ -209,26 +210,28 @@ pub fn state(registry: &Registry, root: Hash) -> Result<Statement, AttestError> 
     })
 }
 
-/// The role of each object in the first record that refers to it, and the kind of that record.
-fn parts(graph: &Graph) -> HashMap<Hash, (&str, Option<Kind>)> {
-    let kinds: HashMap<Hash, Option<Kind>> =
-        graph.nodes.iter().map(|node| (node.id, node.kind.record())).collect();
+/// The part that each object plays for whoever named it first, and the kind of that.
+fn parts(graph: &Graph) -> HashMap<Hash, (Cow<'_, str>, Option<Kind>)> {
     let mut parts = HashMap::new();
-    for edge in graph.edges.iter().filter(|edge| edge.role != IMAGE) {
-        let by = kinds.get(&edge.from).copied().flatten();
-        // An execution refers to its result, and is listed with it.
-        let (id, role) = if edge.role == MADE { (edge.from, "execution") } else { (edge.to, &*edge.role) };
+    for edge in graph.edges.iter().filter(|edge| !edge.is_image()) {
+        let by = graph.kind(&edge.from);
+        // An execution names what it made, and stands beside it.
+        let (id, role) = match edge.is_made() {
+            true => (edge.from, Kind::Execution.name().into()),
+            false => (edge.to, edge.role.text()),
+        };
         parts.entry(id).or_insert((role, by));
     }
     parts
 }
 
-/// Whether an object was computed rather than given.
-fn is_product(kind: &NodeKind, part: Option<(&str, Option<Kind>)>) -> bool {
+/// Whether something that is named by a record of this kind was made by a computation, and not given to it.
+fn is_product(kind: &NodeKind, by: Option<Kind>) -> bool {
     match kind {
         NodeKind::Record(kind) => kind.descriptor().travels == Travels::WithInputs,
-        NodeKind::Packed(kind) => *kind == PackedKind::Scores,
-        NodeKind::File => part.is_some_and(|(_, by)| by == Some(Kind::Run)),
+        NodeKind::Packed(PackedKind::Scores) => true,
+        NodeKind::Packed(PackedKind::Manifest | PackedKind::Boxes | PackedKind::Assignment) => false,
+        NodeKind::File => by == Some(Kind::Run),
         NodeKind::Image | NodeKind::Missing | NodeKind::Unknown(_) => false,
     }
 }

@@ -16,7 +16,7 @@ use crate::disk;
 use crate::hash::{Digest, Hash, Id};
 use crate::index::View;
 use crate::lineage::{Mark, Marks};
-use crate::records::{Kind, Run, Withdrawal};
+use crate::records::{Kind, Roles, Run, Withdrawal};
 use crate::registry::walk::Lineage;
 use crate::registry::{Objects, Registry, RegistryError, Withdrawn};
 
@@ -67,7 +67,7 @@ impl Lineage for OfRegistry<'_> {
         Ok(self.view.kind(id)?)
     }
 
-    fn referrers(&self, id: &Hash) -> Result<Vec<(Hash, String)>, RegistryError> {
+    fn referrers(&self, id: &Hash) -> Result<Vec<(Hash, Roles)>, RegistryError> {
         Ok(self.view.referrers(id)?)
     }
 }

@@ -20,9 +20,9 @@ use crate::limits;
 use crate::lineage::{Mark, NodeKind};
 use crate::records::codec::printable;
 use crate::records::{
-    Content, Execution, Kind, Predictions, Recomputed, Run, Split, Table, Withdrawal, codec,
+    Content, Execution, Kind, Predictions, Recomputed, Role, Roles, Run, Split, Table, Withdrawal, codec,
 };
-use crate::registry::walk::{CHECKPOINT, Lineage, MADE};
+use crate::registry::walk::Lineage;
 use crate::registry::{Objects, RegistryError};
 use crate::runs::{Mismatch, recompute};
 use crate::split::{Leak, leaks};
@@ -229,7 +229,7 @@ impl Checked {
                     }
                 }
             }
-            _ => {}
+            Table::Dataset(_) | Table::Probe(_) | Table::Heatmap(_) | Table::Pointing(_) => {}
         }
         Ok(())
     }
@@ -382,10 +382,10 @@ impl Lineage for OfBundle {
         Ok(self.kinds.get(id).copied())
     }
 
-    fn referrers(&self, id: &Hash) -> Result<Vec<(Hash, String)>, RegistryError> {
-        let made = self.made.get(id).into_iter().flatten().map(|by| (*by, MADE.to_owned()));
+    fn referrers(&self, id: &Hash) -> Result<Vec<(Hash, Roles)>, RegistryError> {
+        let made = self.made.get(id).into_iter().flatten().map(|by| (*by, Role::Made.into()));
         let trained = self.trained.get(id).into_iter().flatten();
-        Ok(made.chain(trained.map(|run| (run.hash, CHECKPOINT.to_owned()))).collect())
+        Ok(made.chain(trained.map(|run| (run.hash, Role::Checkpoint.into()))).collect())
     }
 }
 

@@ -6,8 +6,8 @@ use super::AuditError;
 use crate::hash::{Hash, Id};
 use crate::lineage::NodeKind;
 use crate::records::{self, Kind, Manifest, PackedKind, Withdrawal};
-use crate::registry::walk::{CHECKPOINT, Edge, Lineage, WEIGHTS_FILE, Walk, inputs};
-use crate::registry::{Objects, Withdrawn, is_pictured};
+use crate::registry::walk::{Edge, Lineage, Walk, inputs};
+use crate::registry::{Objects, Withdrawn};
 
 /// Objects, and the withdrawals that no object refers to.
 pub(super) trait ObjectSource: Objects + Lineage {
@@ -62,13 +62,12 @@ pub(super) fn walk(
         if let Some(header) = header {
             for Edge { from, to, role } in inputs(source, id, header.kind, &header.links(), id == root)? {
                 if from != id {
-                    walk.reach(from, (role.into_owned(), true));
+                    walk.reach(from, (role.to_string(), true));
                     continue;
                 }
-                let is_weights = role == CHECKPOINT || header.kind == Kind::Weights && role == WEIGHTS_FILE;
-                // The X-ray of a heat map, and the picture.
-                let is_image = header.kind == Kind::Table && is_pictured(&role);
-                walk.reach(to, (role.into_owned(), !is_image && (weights || !is_weights)));
+                let is_weights = role.each().iter().any(|role| role.is_weights(header.kind));
+                let kept = !role.are_of_image(Some(header.kind)) && (weights || !is_weights);
+                walk.reach(to, (role.to_string(), kept));
             }
         }
         parts.insert(id, BundleMember { kind, role, kept });

@@ -99,11 +99,9 @@ pub(crate) fn run(context: &Context, args: TraceArgs) -> Result<Reply, Failure> 
     };
     let direction = if args.down { Direction::Down } else { Direction::Up };
     let mut graph = trace(&registry, &view, root, direction)?;
-    // Of several names, the typed one is shown.
-    if view.name(&args.id)? == Some(root)
-        && let Some(node) = graph.nodes.iter_mut().find(|node| node.id == root)
-    {
-        node.name = Some(args.id.clone());
+    // Of several names it is the one that was typed.
+    if view.name(&args.id)? == Some(root) {
+        graph.call(&root, &args.id);
     }
     drop(view);
     let marks = marks::warn(context, &registry, [root])?;
@@ -167,7 +165,7 @@ fn down(
     let graph = || {
         let nodes: Vec<Node> = impact.nodes.iter().map(|node| node.node.clone()).collect();
         let root = nodes.first().map_or(impact.images[0].dataset, |node| node.id);
-        Graph { root, nodes, edges: impact.edges.clone() }
+        Graph::of(root, nodes, impact.edges.clone())
     };
     Ok(match format {
         TraceFormat::Tree => {

@@ -4,13 +4,14 @@ use std::collections::{BTreeSet, HashMap};
 
 use super::ExportError;
 use crate::hash::{Hash, Id};
-use crate::lineage::Graph;
+use crate::lineage::{Edge, Graph};
 use crate::records::{Execution, Kind};
 use crate::registry::Registry;
 
-/// Whether an object with this role in a record was made by the same computation.
-pub(super) fn is_output(of: Option<Kind>, role: &str) -> bool {
-    of.is_some_and(|kind| kind.descriptor().outputs.contains(&role))
+/// Whether what is named came out of the computation that made the record which names it.
+pub(super) fn is_output(graph: &Graph, edge: &Edge) -> bool {
+    let of = graph.kind(&edge.from).map(Kind::descriptor);
+    of.is_some_and(|of| edge.role.each().iter().any(|role| of.is_output(role)))
 }
 
 /// One execution of a lineage.
@@ -28,29 +29,27 @@ pub(super) struct Activity {
 
 /// The executions of a lineage in the order of its nodes.
 pub(super) fn activities(registry: &Registry, graph: &Graph) -> Result<Vec<Activity>, ExportError> {
-    let records = graph.nodes.iter().filter_map(|node| Some((node.id, node.kind.record()?)));
-    let kinds: HashMap<Hash, Kind> = records.collect();
-    let is = |id: &Hash, kind: Kind| kinds.get(id) == Some(&kind);
-    let mut links: HashMap<Hash, Vec<(Hash, &str)>> = HashMap::new();
+    let is = |id: &Hash, kind: Kind| graph.kind(id) == Some(kind);
+    let mut links: HashMap<Hash, Vec<&Edge>> = HashMap::new();
     for edge in &graph.edges {
-        links.entry(edge.from).or_default().push((edge.to, &edge.role));
+        links.entry(edge.from).or_default().push(edge);
     }
     let of = |id: &Hash| links.get(id).map_or(&[][..], Vec::as_slice);
     let mut activities = Vec::new();
-    for node in graph.nodes.iter().filter(|node| node.kind.is(Kind::Execution)) {
+    for node in graph.nodes().iter().filter(|node| node.kind.is(Kind::Execution)) {
         let execution: Execution = registry.get(Id::new(node.id))?;
         let (mut made, mut used) = (vec![execution.made], BTreeSet::new());
-        for (to, role) in of(&execution.made) {
-            if is_output(kinds.get(&execution.made).copied(), role) {
-                made.push(*to);
+        for edge in of(&execution.made) {
+            if is_output(graph, edge) {
+                made.push(edge.to);
                 continue;
             }
-            used.insert(*to);
-            if is(to, Kind::Spec) {
-                used.extend(of(to).iter().map(|(to, _)| *to));
+            used.insert(edge.to);
+            if is(&edge.to, Kind::Spec) {
+                used.extend(of(&edge.to).iter().map(|edge| edge.to));
             }
         }
-        let software = of(&node.id).iter().find(|(to, _)| is(to, Kind::Software)).map(|(to, _)| *to);
+        let software = of(&node.id).iter().find(|edge| is(&edge.to, Kind::Software)).map(|edge| edge.to);
         activities.push(Activity { id: node.id, execution, made, used, software });
     }
     Ok(activities)
@@ -66,11 +65,10 @@ pub(super) fn commands(
     graph: &Graph,
     activities: &[Activity],
 ) -> Result<BTreeSet<(String, String)>, ExportError> {
-    let nodes: BTreeSet<Hash> = graph.nodes.iter().map(|node| node.id).collect();
     let mut commands = BTreeSet::new();
     for event in log {
         let event: crate::records::Event = registry.get(Id::new(*event))?;
-        if event.names.iter().any(|change| change.to.is_some_and(|to| nodes.contains(&to))) {
+        if event.names.iter().any(|change| change.to.is_some_and(|to| graph.node(&to).is_some())) {
             commands.insert((event.time, event.command));
         }
     }

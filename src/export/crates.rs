@@ -5,7 +5,7 @@
 //! files lists each with its hashes. Executions are actions rather than files, because their records contain
 //! machine names.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
@@ -53,7 +53,7 @@ pub fn ro_crate(
     let mut purged = Vec::new();
     // An execution is an action here, not a file, because its record contains the machine's name.
     for node in
-        graph.nodes.iter().filter(|node| node.kind != NodeKind::Image && !node.kind.is(Kind::Execution))
+        graph.nodes().iter().filter(|node| node.kind != NodeKind::Image && !node.kind.is(Kind::Execution))
     {
         if withdrawn.gone(&node.id).is_some() && !registry.store().contains(&node.id) {
             purged.push(json!({
@@ -132,7 +132,7 @@ pub fn ro_crate(
             "name": title,
             "description": described(&format!(
                 "{} {} of a reg registry and its whole lineage except for images, which the manifests list.",
-                graph.nodes.first().map_or("Object", |node| node.kind.name()), graph.root
+                graph.nodes().first().map_or("Object", |node| node.kind.name()), graph.root
             ), marks.of(&graph.root)),
             "datePublished": ended,
             "license": "No licence is recorded; the licences of the data set and of imported weights apply.",
@@ -262,14 +262,11 @@ fn script(commands: &BTreeSet<(String, String)>) -> String {
 
 /// Given files: those that no object of the lineage produced.
 fn outside(graph: &Graph) -> Vec<Hash> {
-    let naming: HashMap<Hash, ()> = graph.edges.iter().map(|edge| (edge.from, ())).collect();
-    let kinds: HashMap<Hash, Option<Kind>> =
-        graph.nodes.iter().map(|node| (node.id, node.kind.record())).collect();
-    let of = |id: &Hash| kinds.get(id).copied().flatten();
+    let naming: BTreeSet<Hash> = graph.edges.iter().map(|edge| edge.from).collect();
     let made: BTreeSet<Hash> =
-        graph.edges.iter().filter(|edge| is_output(of(&edge.from), &edge.role)).map(|edge| edge.to).collect();
-    let is_input = |id: &Hash| !naming.contains_key(id) && !made.contains(id) && *id != graph.root;
-    let files = graph.nodes.iter().filter(|node| node.kind == NodeKind::File && is_input(&node.id));
+        graph.edges.iter().filter(|edge| is_output(graph, edge)).map(|edge| edge.to).collect();
+    let is_input = |id: &Hash| !naming.contains(id) && !made.contains(id) && *id != graph.root;
+    let files = graph.nodes().iter().filter(|node| node.kind == NodeKind::File && is_input(&node.id));
     files.map(|node| node.id).collect()
 }
 

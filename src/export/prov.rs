@@ -17,8 +17,7 @@ use crate::hash::{Hash, Id};
 use crate::index::View;
 use crate::lineage::{Graph, Marks, NodeKind};
 use crate::records::{Dataset, Execution, Kind, PackedKind, Software, Withdrawal};
-use crate::registry::walk::MADE;
-use crate::registry::{IMAGE, Registry};
+use crate::registry::Registry;
 
 /// Relation, then its identifier, then its content.
 type Document = BTreeMap<&'static str, Map<String, Value>>;
@@ -28,13 +27,10 @@ type Document = BTreeMap<&'static str, Map<String, Value>>;
 /// # Errors
 /// An execution or a description of software that cannot be read.
 pub fn prov(registry: &Registry, view: &View, graph: &Graph) -> Result<Value, ExportError> {
-    let kinds: HashMap<Hash, Option<Kind>> =
-        graph.nodes.iter().map(|node| (node.id, node.kind.record())).collect();
-    let kind = |id: &Hash| kinds.get(id).copied().flatten();
     let mut document = Document::new();
     let mut marks = Marks::open(registry, view)?;
     let withdrawn = withdrawn_images(registry, view, graph)?;
-    for node in &graph.nodes {
+    for node in graph.nodes() {
         if node.kind.is(Kind::Execution) {
             let execution: Execution = registry.get(Id::new(node.id))?;
             activity(&mut document, node.id, &execution);
@@ -80,13 +76,13 @@ pub fn prov(registry: &Registry, view: &View, graph: &Graph) -> Result<Value, Ex
     }
     for (number, edge) in graph.edges.iter().enumerate() {
         let (from, to, id) = (name(&edge.from), name(&edge.to), format!("_:e{number}"));
-        if kind(&edge.from) == Some(Kind::Execution) && edge.role != MADE {
-            // The agent is described with the activities.
+        if graph.kind(&edge.from) == Some(Kind::Execution) && !edge.is_made() {
+            // That it is an agent is said with the activities.
             continue;
         }
-        if edge.role == MADE {
+        if edge.is_made() {
             put(&mut document, "wasGeneratedBy", id, json!({ "prov:entity": to, "prov:activity": from }));
-        } else if edge.role == IMAGE {
+        } else if edge.is_image() {
             put(&mut document, "hadMember", id, json!({ "prov:collection": from, "prov:entity": to }));
         } else {
             let derived =
@@ -113,7 +109,7 @@ fn withdrawn_images(
     if withdrawn.is_empty() {
         return Ok(found);
     }
-    for node in graph.nodes.iter().filter(|node| node.kind.is(Kind::Dataset)) {
+    for node in graph.nodes().iter().filter(|node| node.kind.is(Kind::Dataset)) {
         let manifest = registry.manifest(&registry.get(Id::<Dataset>::new(node.id))?)?;
         for row in &manifest.rows {
             if let (Some(object), Some(by)) = (row.object, withdrawn.of_row(row)) {

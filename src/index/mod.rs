@@ -317,7 +317,7 @@ impl<E> From<IndexError> for Attempt<E> {
 mod tests {
     use super::*;
     use crate::hash::Hash;
-    use crate::records::Kind;
+    use crate::records::{Kind, Role, Roles};
 
     fn index() -> (tempfile::TempDir, Index) {
         let dir = tempfile::tempdir().unwrap();
@@ -360,12 +360,13 @@ mod tests {
         let (_dir, index) = index();
         let (image, a, b) = (Hash([255; 32]), Hash([0; 32]), Hash([255; 32]));
         let add = |w: &mut IndexWriter| {
-            w.mentions([(image, b, "x")].into_iter())?;
-            w.mentions([(image, a, "y"), (Hash([254; 32]), a, "z")].into_iter())
+            w.mentions([(image, b, Roles::read("run,spec"))].into_iter())?;
+            let other = (Hash([254; 32]), a, Role::Log.into());
+            w.mentions([(image, a, Role::named("y").into()), other].into_iter())
         };
         index.write(add).unwrap();
         let found = index.view().unwrap().referrers(&image).unwrap();
-        assert_eq!(found, [(a, "y".to_owned()), (b, "x".to_owned())]);
+        assert_eq!(found, [(a, Roles::read("y")), (b, Roles::read("run,spec"))]);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use redb::{ReadOnlyDatabase, ReadTransaction, ReadableTable, ReadableTableMetada
 use super::tables::{COMMITS, KINDS, LOG, NAMES, RECORDS, REFERRERS, STATE};
 use super::{Index, IndexError};
 use crate::hash::Hash;
-use crate::records::Kind;
+use crate::records::{Kind, Roles};
 
 /// A record's kind, its place in the order of registration, and its id.
 pub type Registration = (String, u64, Hash);
@@ -76,9 +76,9 @@ impl View {
         Ok([by_id, by_kind])
     }
 
-    /// Every reference: object, referrer, roles.
-    pub fn all_referrers(&self) -> Result<Vec<(Hash, Hash, String)>, IndexError> {
-        let row = |(to, from): ([u8; 32], [u8; 32]), role: &str| (Hash(to), Hash(from), role.to_owned());
+    /// Everything that is named by anything: object, who names it, as what.
+    pub fn all_referrers(&self) -> Result<Vec<(Hash, Hash, Roles)>, IndexError> {
+        let row = |(to, from): ([u8; 32], [u8; 32]), roles: &str| (Hash(to), Hash(from), Roles::read(roles));
         self.read(|t| collect(t.open_table(REFERRERS)?.iter()?, row))
     }
 
@@ -87,10 +87,10 @@ impl View {
         self.read(|t| Ok(t.open_table(RECORDS)?.len()?))
     }
 
-    /// The referrers of an object and the roles of the object in them (separated by commas).
-    pub fn referrers(&self, id: &Hash) -> Result<Vec<(Hash, String)>, IndexError> {
+    /// Who names the object, and as what.
+    pub fn referrers(&self, id: &Hash) -> Result<Vec<(Hash, Roles)>, IndexError> {
         let range = (id.0, [0; 32])..=(id.0, [255; 32]);
-        let row = |(_, from): ([u8; 32], [u8; 32]), role: &str| (Hash(from), role.to_owned());
+        let row = |(_, from): ([u8; 32], [u8; 32]), roles: &str| (Hash(from), Roles::read(roles));
         self.read(|t| collect(t.open_table(REFERRERS)?.range(range)?, row))
     }
 

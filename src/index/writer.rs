@@ -5,7 +5,7 @@ use redb::{ReadableTable, ReadableTableMetadata, WriteTransaction};
 use super::tables::{COMMITS, KINDS, LOG, NAMES, ORDER, RECORDS, REFERRERS, STATE};
 use super::{Index, IndexError};
 use crate::hash::Hash;
-use crate::records::Kind;
+use crate::records::{Kind, Roles};
 
 /// A transaction that changes the index.
 pub struct IndexWriter<'a> {
@@ -94,15 +94,15 @@ impl IndexWriter<'_> {
         add().map_err(|e| self.index.error(e))
     }
 
-    /// Adds references: object, referrer, roles. Fastest in ascending order.
-    pub fn mentions<'r>(
+    /// Notes who is named, by whom, as what. Cheapest in ascending order.
+    pub fn mentions(
         &mut self,
-        mentions: impl Iterator<Item = (Hash, Hash, &'r str)>,
+        mentions: impl Iterator<Item = (Hash, Hash, Roles)>,
     ) -> Result<(), IndexError> {
         let add = || -> Result<(), redb::Error> {
             let mut referrers = self.transaction.open_table(REFERRERS)?;
-            for (to, from, role) in mentions {
-                referrers.insert((to.0, from.0), role)?;
+            for (to, from, roles) in mentions {
+                referrers.insert((to.0, from.0), &*roles.text())?;
             }
             Ok(())
         };

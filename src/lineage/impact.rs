@@ -2,128 +2,20 @@
 //! done with them and not by what depends on the data set that holds them.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::fs;
-use std::path::Path;
 
-use rayon::prelude::*;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::graph::{Node, NodeKind, checkpoint_of, node_of};
+use super::asked::{Asked, datasets};
+use super::graph::{Node, NodeKind};
 use super::usage::{UsageCounts, UsageQuery};
 use crate::hash::{Hash, Id};
 use crate::index::View;
-use crate::records::codec::Header;
-use crate::records::{Dataset, ImageRow, Kind, Manifest, PatientId, role};
-use crate::registry::walk::{Edge, Walk, results};
-use crate::registry::{IMAGE, Registry, RegistryError};
-
-/// Whom or what is asked about.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Asked {
-    /// All images of a patient.
-    Patient(PatientId),
-    /// The images of this name.
-    Name(String),
-    /// The images with these bytes.
-    File(Hash),
-    /// A data row of a metadata file, from 1 behind its header.
-    Row {
-        /// The file.
-        metadata: Hash,
-        /// The row.
-        row: u32,
-    },
-}
-
-impl Asked {
-    /// Reads `patient:13` or `patient:p10`, `DATASET:42`, `FILE.csv:42`, the name of an image, or the id of one; none if it is
-    /// something else.
-    ///
-    /// A row is named by a data set, by the object that its metadata is, or by a copy of that file.
-    ///
-    /// # Errors
-    /// Text that begins like one of these and is none.
-    pub fn read(registry: &Registry, view: &View, text: &str) -> Result<Option<Self>, RegistryError> {
-        let unknown = || RegistryError::Unknown { text: text.to_owned(), similar: Vec::new() };
-        // A patient may be called what has a colon in it.
-        if let Some((what, patient)) = text.split_once(':')
-            && what.eq_ignore_ascii_case("patient")
-        {
-            return Ok(Some(Asked::Patient(patient.parse().map_err(|_| unknown())?)));
-        }
-        if let Some((what, number)) = text.rsplit_once(':') {
-            let number: u32 = number.parse().map_err(|_| unknown())?;
-            let metadata = metadata_of(registry, view, what)?.ok_or_else(unknown)?;
-            return Ok(Some(Asked::Row { metadata, row: number }));
-        }
-        match registry.resolve(view, text) {
-            Ok(id) => {
-                let is_image =
-                    view.kind(&id)?.is_none() && view.referrers(&id)?.iter().any(|(_, role)| role == IMAGE);
-                Ok(is_image.then_some(Asked::File(id)))
-            }
-            Err(RegistryError::Unknown { .. }) => {
-                let named = datasets(registry, view)?;
-                let known = named.iter().any(|(_, _, manifest)| manifest.row_named(text).is_some());
-                Ok(known.then(|| Asked::Name(text.to_owned())))
-            }
-            Err(_) => Ok(None),
-        }
-    }
-
-    /// Whether a row of a data set is meant.
-    pub fn is(&self, dataset: &Dataset, row: &ImageRow) -> bool {
-        match self {
-            Asked::Patient(patient) => row.patient == *patient,
-            Asked::Name(name) => row.name == *name,
-            Asked::File(object) => row.object == Some(*object),
-            Asked::Row { metadata, row: number } => {
-                dataset.metadata.object.hash == *metadata && row.row == *number
-            }
-        }
-    }
-}
-
-impl std::fmt::Display for Asked {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Asked::Patient(patient) => write!(f, "patient:{patient}"),
-            Asked::Name(name) => f.write_str(name),
-            Asked::File(object) => write!(f, "{object}"),
-            Asked::Row { metadata, row } => write!(f, "{metadata}:{row}"),
-        }
-    }
-}
-
-/// The metadata file of a data set, or the file itself by its id or by a copy of it.
-fn metadata_of(registry: &Registry, view: &View, text: &str) -> Result<Option<Hash>, RegistryError> {
-    let id = match registry.resolve(view, text) {
-        Err(e @ RegistryError::Unknown { .. }) => match fs::read(Path::new(text)) {
-            Ok(bytes) => Hash::of(&bytes),
-            Err(_) => return Err(e),
-        },
-        id => id?,
-    };
-    if view.kind(&id)? == Some(Kind::Dataset) {
-        return Ok(Some(registry.get::<Dataset>(Id::new(id))?.metadata.object.hash));
-    }
-    Ok(view.referrers(&id)?.iter().any(|(_, role)| role.split(',').any(|r| r == "metadata")).then_some(id))
-}
-
-/// All data sets with their manifests, oldest first. One that cannot be read is left out: `reg verify` names it.
-pub fn datasets(
-    registry: &Registry,
-    view: &View,
-) -> Result<Vec<(Id<Dataset>, Dataset, Manifest)>, RegistryError> {
-    let read = |id: Hash| {
-        let dataset = registry.get::<Dataset>(Id::new(id)).ok()?;
-        let manifest = registry.manifest(&dataset).ok()?;
-        Some((Id::new(id), dataset, manifest))
-    };
-    Ok(view.of_kind(Kind::Dataset)?.into_par_iter().filter_map(read).collect())
-}
+use crate::records::codec::{Header, Link};
+use crate::records::{self, Dataset, ImageRow, Kind, PatientId, Role};
+use crate::registry::walk::{Edge, Walk, checkpoint_of, images, results};
+use crate::registry::{Registry, RegistryError};
 
 /// Everything that used some images.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -265,7 +157,7 @@ pub struct InFold {
 /// Finds everything that used the images.
 pub fn impact(registry: &Registry, view: &View, asked: &Asked) -> Result<Impact, RegistryError> {
     let withdrawn = registry.withdrawn(view)?;
-    let mut images = Vec::new();
+    let mut affected = Vec::new();
     let mut holding = Vec::new();
     let mut chosen: HashMap<Hash, Vec<u32>> = HashMap::new();
     for (id, dataset, manifest) in datasets(registry, view)? {
@@ -274,7 +166,7 @@ pub fn impact(registry: &Registry, view: &View, asked: &Asked) -> Result<Impact,
         if rows.is_empty() {
             continue;
         }
-        images.extend(rows.iter().map(|(_, row)| AffectedImage {
+        affected.extend(rows.iter().map(|(_, row)| AffectedImage {
             name: row.name.to_string(),
             id: row.object,
             patient: row.patient.clone(),
@@ -294,14 +186,14 @@ pub fn impact(registry: &Registry, view: &View, asked: &Asked) -> Result<Impact,
     let datasets = gather.grouped(&ids, &holding)?;
     // A run that has not seen them is here because it evaluated them.
     for named in datasets.iter().flat_map(InDataset::records) {
-        if let Some(header) = gather.unseeing.remove(&named.id) {
-            gather.found.insert(named.id, Found { header, uses: named.uses });
+        if let Some(found) = gather.unseeing.remove(&named.id) {
+            gather.found.insert(named.id, Found { uses: named.uses, ..found });
             ids.push(named.id);
         }
     }
     let (mut nodes, mut edges) = (Vec::new(), Vec::new());
     let mut files: HashSet<Hash> = HashSet::new();
-    for image in images.iter().filter(|image| image.id.is_some_and(|id| files.insert(id))) {
+    for image in affected.iter().filter(|image| image.id.is_some_and(|id| files.insert(id))) {
         let id = image.id.expect("it was just looked at");
         let here = registry.store().contains(&id);
         let summary = format!("patient {}{}", image.patient, if here { "" } else { ", not here" });
@@ -309,25 +201,44 @@ pub fn impact(registry: &Registry, view: &View, asked: &Asked) -> Result<Impact,
         let node = Node { id, kind: NodeKind::Image, name, summary, row: Some(image.row) };
         nodes.push(AffectedNode { node, uses: UsageCounts::default() });
     }
-    edges.extend(
-        images
-            .iter()
-            .filter_map(|image| Some(Edge { from: image.dataset, to: image.id?, role: IMAGE.into() })),
-    );
+    edges.extend(affected.iter().flat_map(|image| images(image.dataset, image.id)));
     for id in &ids {
         let found = &gather.found[id];
-        nodes.push(AffectedNode { node: node_of(*id, &found.header, &names), uses: found.uses });
-        let links = found.header.links().into_iter().filter(|link| gather.found.contains_key(&link.to));
-        edges.extend(links.map(|link| Edge { from: *id, to: link.to, role: role(&link.role) }));
+        let (name, summary) = (names.get(id).cloned(), found.summary.clone());
+        let node = Node { id: *id, kind: NodeKind::Record(found.kind), name, summary, row: None };
+        nodes.push(AffectedNode { node, uses: found.uses });
+        let links = found.links.iter().filter(|link| gather.found.contains_key(&link.to));
+        edges.extend(links.map(|link| Edge { from: *id, to: link.to, role: link.role.clone().into() }));
     }
     let unread = usage.unread;
-    Ok(Impact { root: asked.to_string(), images, nodes, edges, datasets, unread })
+    Ok(Impact { root: asked.to_string(), images: affected, nodes, edges, datasets, unread })
 }
 
-/// A record that used the images.
+/// A record that used the images: of its document, which may be long, only what places it among the others.
 struct Found {
-    header: Header,
+    kind: Kind,
+    summary: String,
+    links: Vec<Link>,
+    fold: Option<u32>,
+    subset: Option<String>,
+    /// Whether it is a table of AUCs.
+    is_auc: bool,
     uses: UsageCounts,
+}
+
+impl Found {
+    fn of(header: &Header, links: Vec<Link>, uses: UsageCounts) -> Self {
+        let text = |key: &str| header.document.get(key).and_then(Value::as_str);
+        Found {
+            kind: header.kind,
+            summary: records::summary(header),
+            links,
+            fold: header.document.get("fold").and_then(Value::as_u64).and_then(|fold| fold.try_into().ok()),
+            subset: text("subset").map(str::to_owned),
+            is_auc: header.kind == Kind::Table && text("type") == Some("auc"),
+            uses,
+        }
+    }
 }
 
 struct Gather<'g, 'a> {
@@ -335,7 +246,7 @@ struct Gather<'g, 'a> {
     names: &'g HashMap<Hash, String>,
     found: HashMap<Hash, Found>,
     /// Runs that used none of the images themselves; their scores may be of them.
-    unseeing: HashMap<Hash, Header>,
+    unseeing: HashMap<Hash, Found>,
 }
 
 impl Gather<'_, '_> {
@@ -346,15 +257,16 @@ impl Gather<'_, '_> {
         while let Some((id, ())) = walk.step() {
             let used = self.usage.of(&id);
             let uses = self.usage.counts(&used);
-            let header = self.usage.header(&id);
-            let checkpoint = header.as_ref().and_then(checkpoint_of);
-            match header {
-                Some(header) if uses != UsageCounts::default() => {
-                    self.found.insert(id, Found { header, uses });
+            let mut checkpoint = None;
+            if let Some(header) = self.usage.header(&id) {
+                let links = header.links();
+                checkpoint = checkpoint_of(header.kind, &links);
+                if uses != UsageCounts::default() {
+                    self.found.insert(id, Found::of(&header, links, uses));
                     ids.push(id);
+                } else if header.kind == Kind::Run {
+                    self.unseeing.insert(id, Found::of(&header, links, uses));
                 }
-                Some(header) if header.kind == Kind::Run => drop(self.unseeing.insert(id, header)),
-                _ => {}
             }
             // What used nothing itself can still be compared with what did.
             for edge in results(view, id, checkpoint)? {
@@ -368,34 +280,27 @@ impl Gather<'_, '_> {
         let found = &self.found[id];
         AffectedRecord {
             id: *id,
-            kind: found.header.kind,
+            kind: found.kind,
             name: self.names.get(id).cloned(),
-            summary: crate::records::summary(&found.header),
+            summary: found.summary.clone(),
             uses: found.uses,
             tables: Vec::new(),
         }
     }
 
-    /// A value in the document of a record.
-    fn value(&self, id: &Hash, at: &str) -> Option<&Value> {
-        let (key, rest) = at.split_once('/').unwrap_or((at, ""));
-        let value = self.found.get(id)?.header.document.get(key)?;
-        if rest.is_empty() { Some(value) } else { value.get(rest) }
-    }
-
-    /// A link in the document of a record.
-    fn link(&self, id: &Hash, at: &str) -> Option<Hash> {
-        self.value(id, at)?.as_str()?.parse().ok()
+    /// What a record names as this.
+    fn link(&self, id: &Hash, role: &Role) -> Option<Hash> {
+        let link = self.found.get(id)?.links.iter().find(|link| link.role == *role)?;
+        Some(link.to)
     }
 
     /// The split and the fold that a spec or scores name.
     fn fold(&self, id: &Hash) -> Option<(Hash, u32)> {
-        let fold = self.value(id, "fold")?.as_u64()?;
-        Some((self.link(id, "split")?, u32::try_from(fold).ok()?))
+        Some((self.link(id, &Role::Split)?, self.found.get(id)?.fold?))
     }
 
     fn of_kind<'i>(&'i self, ids: &'i [Hash], kind: Kind) -> impl Iterator<Item = &'i Hash> + 'i {
-        ids.iter().filter(move |id| self.found[*id].header.kind == kind)
+        ids.iter().filter(move |id| self.found[*id].kind == kind)
     }
 
     /// Groups by data set, split, fold, and what was trained or scored there.
@@ -416,7 +321,7 @@ impl Gather<'_, '_> {
         // Split and fold of each run and of scores, and where those stand in the groups.
         let mut folds: HashMap<(Hash, u32), (usize, usize, usize)> = HashMap::new();
         for id in self.of_kind(ids, Kind::Split).copied().collect::<Vec<_>>() {
-            let dataset = self.link(&id, "dataset");
+            let dataset = self.link(&id, &Role::Dataset);
             let Some(at) = dataset.and_then(|dataset| place(&grouped, &dataset)) else { continue };
             let mut split = InSplit { id, name: self.names.get(&id).cloned(), folds: Vec::new() };
             let divided = match self.usage.folds(Id::new(id)) {
@@ -438,7 +343,7 @@ impl Gather<'_, '_> {
         let mut holder: HashMap<Hash, usize> = HashMap::new();
         let mut homes: Vec<Option<(usize, usize, usize)>> = Vec::new();
         for id in self.of_kind(ids, Kind::Run).copied().collect::<Vec<_>>() {
-            let fold = self.link(&id, "spec").and_then(|spec| self.fold(&spec));
+            let fold = self.link(&id, &Role::Spec).and_then(|spec| self.fold(&spec));
             holder.insert(id, runs.len());
             // One that began with the weights of another run has seen them in the data set of that.
             let seen = self.usage.of(&id).rows().first().map_or(id, |(dataset, _)| *dataset);
@@ -447,7 +352,7 @@ impl Gather<'_, '_> {
         }
         for id in self.of_kind(ids, Kind::Predictions) {
             let home = self.fold(id).and_then(|fold| folds.get(&fold).copied());
-            let made_by = self.link(id, "source/run");
+            let made_by = self.link(id, &Role::Run);
             let at = match made_by.and_then(|run| holder.get(&run).copied()) {
                 Some(at) => at,
                 None => {
@@ -458,13 +363,13 @@ impl Gather<'_, '_> {
                         named.name = self.names.get(&run).cloned();
                         holder.insert(run, runs.len());
                     }
-                    runs.push((self.link(id, "dataset").unwrap_or(*id), named));
+                    runs.push((self.link(id, &Role::Dataset).unwrap_or(*id), named));
                     homes.push(home);
                     runs.len() - 1
                 }
             };
             let scored = self.found[id].uses.scored;
-            let subset = self.value(id, "subset").and_then(Value::as_str).unwrap_or("all").to_owned();
+            let subset = self.found[id].subset.as_deref().unwrap_or("all").to_owned();
             let own = &mut runs[at].1;
             own.uses.scored = own.uses.scored.max(scored);
             if scored > 0 && made_by.is_some() {
@@ -474,8 +379,7 @@ impl Gather<'_, '_> {
         }
         for id in self.of_kind(ids, Kind::Table).copied().collect::<Vec<_>>() {
             let named = self.named(&id);
-            let is_auc = self.value(&id, "type").is_some_and(|kind| kind == "auc");
-            let predictions = self.link(&id, "predictions").filter(|_| is_auc);
+            let predictions = self.link(&id, &Role::Predictions).filter(|_| self.found[&id].is_auc);
             match predictions.and_then(|predictions| holder.get(&predictions)) {
                 Some(at) => runs[*at].1.tables.push(named),
                 None => {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use crate::hash::Hash;
 use crate::index::{Index, IndexError, Registration, View};
-use crate::records::Kind;
+use crate::records::{Kind, Roles};
 use crate::registry::survey::{Survey, breaks, replay};
 
 /// Differences that are told one by one; the rest is counted.
@@ -17,7 +17,7 @@ pub(super) struct Known {
     by_id: Vec<Registration>,
     by_kind: Vec<Registration>,
     /// Who is named, by whom, as what; ascending.
-    pub(super) mentions: Vec<(Hash, Hash, String)>,
+    pub(super) mentions: Vec<(Hash, Hash, Roles)>,
     naming: HashSet<Hash>,
     pub(super) names: BTreeMap<String, Hash>,
     log: Vec<Hash>,
@@ -103,7 +103,7 @@ impl Known {
         let named: Vec<Hash> = speaking.iter().flat_map(|id| survey.links(id)).collect();
         speaking.extend(named.iter().chain(&self.naming).filter(|id| survey.packed.contains_key(id)));
         let named: HashSet<Hash> = named.into_iter().collect();
-        let mut said: Vec<(Hash, Hash, String)> =
+        let mut said: Vec<(Hash, Hash, Roles)> =
             survey.mentions().filter(|(_, from, _)| speaking.contains(from)).collect();
         said.sort_unstable();
         for (to, from, role) in without(&said, &self.mentions) {

@@ -1,9 +1,10 @@
-//! Lineage over records in memory: both directions, taint, usage, and a chain longer than any stack.
+//! Lineage over records in memory: both directions, taint, usage.
+
+mod chains;
 
 use super::usage::{UsageCounts, UsageQuery};
 use super::verify::DamageGraph;
 use super::withdraw::Marks;
-use std::sync::atomic::Ordering;
 
 use crate::hash::{Hash, Id};
 use crate::records::codec::{self, Header};
@@ -12,7 +13,7 @@ use crate::records::{
     Subset, Weights, Withdrawal,
 };
 use crate::registry::MemoryStore;
-use crate::registry::walk::{Lineage, Walk, inputs, results};
+use crate::registry::walk::{Lineage, Walk, checkpoint_of, inputs, results};
 use crate::registry::{Objects, RegistryError, Withdrawn};
 
 macro_rules! golden {
@@ -26,6 +27,13 @@ struct Study {
     memory: MemoryStore,
     dataset: Id<Dataset>,
     split: Id<Split>,
+}
+
+/// The first and the last run of a chain.
+#[derive(Clone, Copy)]
+struct Chain {
+    first: Id<Run>,
+    last: Id<Run>,
 }
 
 impl Study {
@@ -58,6 +66,19 @@ impl Study {
         self.memory.put(&weights)
     }
 
+    /// Runs that each began with the weights that the one before ended with, the first of this fold: three records and a
+    /// checkpoint a step.
+    fn chain(&mut self, fold: u32, called: &str, steps: usize) -> Chain {
+        let checkpoint = |step: usize| format!("{called} {step}");
+        let first = self.run(fold, None, &checkpoint(0));
+        let mut last = first;
+        for step in 1..=steps {
+            let weights = self.weights(&checkpoint(step - 1), vec![last]);
+            last = self.run(2, Some(weights), &checkpoint(step));
+        }
+        Chain { first, last }
+    }
+
     fn predictions(&mut self, of: Id<Run>, fold: u32) -> Id<Predictions> {
         let mut predictions = golden!(Predictions, "predictions-run.json");
         let scores = Scores { rows: vec![0], labels: 1, scores: vec![0.5] };
@@ -79,8 +100,13 @@ impl Study {
     }
 }
 
-/// Everything that is reached from a record, and how many objects waited at most.
+/// Everything that is reached from a record.
 fn reached(memory: &MemoryStore, root: Hash, up: bool) -> Result<Vec<Hash>, RegistryError> {
+    Ok(walked(memory, root, up)?.0)
+}
+
+/// The same, and how many objects waited at most.
+fn walked(memory: &MemoryStore, root: Hash, up: bool) -> Result<(Vec<Hash>, usize), RegistryError> {
     let mut walk = Walk::from([(root, ())]);
     let mut all = Vec::new();
     while let Some((id, ())) = walk.step() {
@@ -91,14 +117,14 @@ fn reached(memory: &MemoryStore, root: Hash, up: bool) -> Result<Vec<Hash>, Regi
             continue;
         };
         let links = Header::read(&memory.bytes(&id)?).unwrap().links();
-        let checkpoint = links.iter().find(|link| kind == Kind::Run && link.role == "checkpoint");
         let edges = match up {
             true => inputs(memory, id, kind, &links, id == root)?,
-            false => results(memory, id, checkpoint.map(|link| link.to))?,
+            false => results(memory, id, checkpoint_of(kind, &links))?,
         };
         edges.iter().for_each(|edge| _ = walk.reach(edge.other(&id), ()));
     }
-    Ok(all)
+    assert_eq!(walk.reached(), all.len(), "of each its hash is held, and of nothing else");
+    Ok((all, walk.widest()))
 }
 
 #[test]
@@ -195,27 +221,4 @@ fn what_has_seen_a_withdrawn_image_is_marked() {
     let mut marks = Marks::among(objects, Withdrawn::of(vec![(id, withdrawal)]));
     assert_eq!(marks.of(&seen.hash).map(|mark| mark.images), Some(1));
     assert!(marks.of(&tested.hash).is_none());
-}
-
-#[test]
-fn a_chain_of_100_000_records_is_walked_on_a_small_stack() {
-    let mut study = Study::new();
-    let first = study.run(0, None, "0");
-    let mut run = first;
-    for step in 1..=33_333 {
-        let weights = study.weights(&(step - 1).to_string(), vec![run]);
-        run = study.run(2, Some(weights), &step.to_string());
-    }
-    let walked = move || {
-        let memory = &study.memory;
-        assert!(reached(memory, run.hash, true).unwrap().len() > 100_000);
-        assert_eq!(reached(memory, first.hash, false).unwrap().len(), 100_000);
-        assert_eq!(DamageGraph::of(memory.survey(), None).taints(&first.hash).len(), 99_999);
-        memory.reads.store(0, Ordering::Relaxed);
-        assert_eq!(study.counts(run.hash).trained, 1, "by the first run of the chain");
-        // Each record once, weights twice, the data set and its split for the answer.
-        let reads = memory.reads.load(Ordering::Relaxed);
-        assert!(reads < 140_000, "{reads} reads");
-    };
-    std::thread::Builder::new().stack_size(256 << 10).spawn(walked).unwrap().join().unwrap();
 }

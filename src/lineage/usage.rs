@@ -4,7 +4,7 @@
 //! A run of a fold in which a patient tests has not seen the patient, though its lineage leads to the data set that holds
 //! him. So this walks from a record towards its inputs and asks, at the split, for the subset of each row.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;
 
 use serde::Serialize;
@@ -14,6 +14,7 @@ use crate::hash::{Hash, Id};
 use crate::records::{
     self, Dataset, ImageRow, ImageUse, Manifest, Predictions, Purpose, Scores, Split, Subset, codec,
 };
+use crate::registry::walk::{DepthFirst, Visit};
 use crate::registry::{Objects, RegistryError};
 
 /// Rows of data sets: place of the row in the manifest, by data set.
@@ -141,31 +142,24 @@ impl<'a> UsageQuery<'a> {
     /// Of a record, nothing but its uses is kept until those are known that it depends on: a chain of weights
     /// that were trained from weights may be as long as somebody likes.
     pub fn of(&mut self, id: &Hash) -> Rc<DataUsage> {
-        let mut open: Vec<(Hash, Vec<ImageUse>)> = Vec::new();
-        let mut waiting = HashSet::new();
-        let mut next = Some(*id);
-        while let Some(id) = next.take() {
-            if !self.known.contains_key(&id) && waiting.insert(id) {
-                match self.uses(&id) {
-                    Ok(uses) => open.push((id, uses)),
-                    Err(e) => self.note_unread(id, &e),
-                }
-            }
-            // The innermost that waits for nothing more is known, and so on outwards.
-            while let Some((id, uses)) = open.last() {
-                next = uses.iter().find_map(|term| match term {
-                    ImageUse::Of(on) => {
-                        (!waiting.contains(on) && !self.known.contains_key(on)).then_some(*on)
+        let mut walk = DepthFirst::from([(*id, ())]);
+        let mut open: HashMap<Hash, Vec<ImageUse>> = HashMap::new();
+        while let Some(visit) = walk.step() {
+            match visit {
+                Visit::Enter(id, ()) if self.known.contains_key(&id) => {}
+                Visit::Enter(id, ()) => match self.uses(&id) {
+                    Ok(uses) => {
+                        walk.descend(uses.iter().filter_map(depends_on).map(|on| (on, ())));
+                        open.insert(id, uses);
                     }
-                    _ => None,
-                });
-                if next.is_some() {
-                    break;
-                }
-                let (id, uses) = (*id, open.pop().map(|(_, uses)| uses).unwrap_or_default());
-                match self.sum(uses) {
-                    Ok(used) => drop(self.known.insert(id, used)),
                     Err(e) => self.note_unread(id, &e),
+                },
+                Visit::Leave(id) => {
+                    let Some(uses) = open.remove(&id) else { continue };
+                    match self.sum(uses) {
+                        Ok(used) => drop(self.known.insert(id, used)),
+                        Err(e) => self.note_unread(id, &e),
+                    }
                 }
             }
         }
@@ -188,7 +182,13 @@ impl<'a> UsageQuery<'a> {
                     let runs = self.objects.origins(weights)?.into_iter();
                     uses.extend(runs.map(|run| ImageUse::Of(run.hash)));
                 }
-                term => uses.push(term),
+                term @ (ImageUse::Holds(_)
+                | ImageUse::Subset { .. }
+                | ImageUse::Of(_)
+                | ImageUse::Scores { .. }
+                | ImageUse::File { .. }
+                | ImageUse::Names { .. }
+                | ImageUse::Shared(_)) => uses.push(term),
             }
         }
         Ok(uses)
@@ -346,5 +346,19 @@ impl<'a> UsageQuery<'a> {
         let manifest = self.objects.manifest(&self.objects.get(dataset)?)?;
         let found = rows.iter().filter(|row| is(&manifest.rows[**row as usize]));
         Ok(found.map(|row| (dataset.hash, *row)).collect())
+    }
+}
+
+/// The record whose use must be known before this one can be added.
+fn depends_on(term: &ImageUse) -> Option<Hash> {
+    match term {
+        ImageUse::Of(on) => Some(*on),
+        ImageUse::Holds(_)
+        | ImageUse::Subset { .. }
+        | ImageUse::Origins(_)
+        | ImageUse::Scores { .. }
+        | ImageUse::File { .. }
+        | ImageUse::Names { .. }
+        | ImageUse::Shared(_) => None,
     }
 }

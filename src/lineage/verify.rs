@@ -6,15 +6,16 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::graph::behind;
+use super::graph::NodeKind;
 use super::known::Known;
+use super::trace::behind;
 use crate::hash::{Hash, Id};
 use crate::index::IndexError;
 use crate::progress::{Progress, Unit};
-use crate::records::{Kind, Manifest};
+use crate::records::{Kind, Manifest, Role, Roles};
 use crate::registry::survey::{Depth, Survey, breaks};
-use crate::registry::walk::{CHECKPOINT, Edge, Lineage, MADE, Walk, plays, results};
-use crate::registry::{IMAGE, Registry, RegistryError, Withdrawn, is_pictured};
+use crate::registry::walk::{Edge, Lineage, Walk, is_image_alone, manifests_of, results};
+use crate::registry::{Registry, RegistryError, Withdrawn};
 
 /// What a verification found.
 #[derive(Debug, Default, Serialize)]
@@ -101,7 +102,7 @@ impl Verification {
         let suspects: HashSet<Hash> = missing.iter().copied().chain(unread).collect();
         if suspects.iter().any(|id| withdrawn.gone(id).is_some()) {
             let graph = DamageGraph::of(survey, known);
-            let by_right = |id: &&Hash| withdrawn.gone(id).is_some() && graph.plays_image(id);
+            let by_right = |id: &&Hash| withdrawn.gone(id).is_some() && graph.is_image(id);
             let purged: HashSet<&Hash> = suspects.iter().filter(by_right).collect();
             missing.retain(|id| !purged.contains(id));
             survey.problems.retain(|(id, _)| !purged.contains(id));
@@ -178,7 +179,7 @@ pub fn verify(registry: &Registry, progress: &dyn Progress) -> Result<Verificati
     let lingering: Vec<&Hash> = listing.objects.iter().filter(|id| withdrawn.is_purged(id)).collect();
     if !lingering.is_empty() {
         let graph = DamageGraph::of(&survey, known.as_ref());
-        let image = lingering.into_iter().filter(|id| graph.plays_image(id));
+        let image = lingering.into_iter().filter(|id| graph.is_image(id));
         result.lingering = image.filter_map(|id| gone(&withdrawn, id)).collect();
     }
     result.settle(registry, &mut survey, known.as_ref(), expected, &withdrawn);
@@ -244,7 +245,7 @@ fn damage(registry: &Registry, survey: &Survey, known: Option<&Known>, missing: 
 
 /// Who names whom, by the objects and by the index together: a damaged object no longer says what it named.
 pub(super) struct DamageGraph {
-    referrers: HashMap<Hash, Vec<(Hash, String)>>,
+    referrers: HashMap<Hash, Vec<(Hash, Roles)>>,
     kinds: HashMap<Hash, Kind>,
     names: HashMap<Hash, String>,
     /// What each execution made.
@@ -258,14 +259,14 @@ impl Lineage for DamageGraph {
         Ok(self.kinds.get(id).copied())
     }
 
-    fn referrers(&self, id: &Hash) -> Result<Vec<(Hash, String)>, RegistryError> {
+    fn referrers(&self, id: &Hash) -> Result<Vec<(Hash, Roles)>, RegistryError> {
         Ok(self.named_by(id).to_vec())
     }
 }
 
 impl DamageGraph {
     pub(super) fn of(survey: &Survey, known: Option<&Known>) -> Self {
-        let mut mentions: Vec<(Hash, Hash, String)> = survey.mentions().collect();
+        let mut mentions: Vec<(Hash, Hash, Roles)> = survey.mentions().collect();
         let mut kinds: HashMap<Hash, Kind> =
             survey.records.iter().map(|(id, (kind, _))| (*id, *kind)).collect();
         kinds.extend(survey.events.keys().map(|id| (*id, Kind::Event)));
@@ -279,30 +280,29 @@ impl DamageGraph {
         }
         mentions.sort_unstable();
         mentions.dedup();
-        let mut referrers: HashMap<Hash, Vec<(Hash, String)>> = HashMap::new();
+        let mut referrers: HashMap<Hash, Vec<(Hash, Roles)>> = HashMap::new();
         let mut made = HashMap::new();
         let mut checkpoints = HashMap::new();
-        for (to, from, role) in mentions {
-            if plays(&role, CHECKPOINT) && kinds.get(&from) == Some(&Kind::Run) {
+        for (to, from, roles) in mentions {
+            if roles.play(&Role::Checkpoint) && kinds.get(&from) == Some(&Kind::Run) {
                 checkpoints.insert(from, to);
             }
-            if role == MADE {
+            if roles.are(&Role::Made) {
                 made.insert(from, to);
             }
-            referrers.entry(to).or_default().push((from, role));
+            referrers.entry(to).or_default().push((from, roles));
         }
         DamageGraph { referrers, kinds, names, made, checkpoints }
     }
 
-    fn named_by(&self, id: &Hash) -> &[(Hash, String)] {
+    fn named_by(&self, id: &Hash) -> &[(Hash, Roles)] {
         self.referrers.get(id).map_or(&[], Vec::as_slice)
     }
 
-    /// Whether every part that an object plays is that of an image or of its picture. A withdrawal that somebody
-    /// made up must not excuse that a checkpoint is missing.
-    fn plays_image(&self, id: &Hash) -> bool {
-        let is = |role: &str| role == IMAGE || is_pictured(role);
-        self.named_by(id).iter().all(|(_, roles)| roles.split(',').all(is))
+    /// Whether an object is nothing but an image or its picture.
+    fn is_image(&self, id: &Hash) -> bool {
+        // A survey that is there can always be asked.
+        is_image_alone(self, id).unwrap_or(false)
     }
 
     /// The names that manifests give to images among `ids`. Each manifest is read once; a damaged one must
@@ -312,12 +312,17 @@ impl DamageGraph {
         registry: &Registry,
         ids: impl Iterator<Item = &'i Hash>,
     ) -> HashMap<Hash, String> {
-        let images: Vec<&Hash> = ids.filter(|id| self.manifests_of(id).next().is_some()).collect();
-        let manifests: HashSet<&Hash> = images.iter().flat_map(|id| self.manifests_of(id)).collect();
-        let images: HashSet<&Hash> = images.into_iter().collect();
+        let mut images: HashSet<&Hash> = HashSet::new();
+        let mut manifests: HashSet<Hash> = HashSet::new();
+        for id in ids {
+            // A survey that is there can always be asked.
+            let holding = manifests_of(self, id).unwrap_or_default();
+            images.extend((!holding.is_empty()).then_some(id));
+            manifests.extend(holding);
+        }
         let mut names = HashMap::new();
         for manifest in manifests {
-            let Ok(manifest) = registry.packed_alone::<Manifest>(Id::new(*manifest)) else { continue };
+            let Ok(manifest) = registry.packed_alone::<Manifest>(Id::new(manifest)) else { continue };
             for row in manifest.rows {
                 if let Some(id) = row.object.filter(|id| images.contains(id)) {
                     names.entry(id).or_insert_with(|| row.name.to_string());
@@ -327,10 +332,6 @@ impl DamageGraph {
         names
     }
 
-    fn manifests_of(&self, id: &Hash) -> impl Iterator<Item = &Hash> {
-        self.named_by(id).iter().filter(|(_, role)| role == IMAGE).map(|(from, _)| from)
-    }
-
     /// What an object is that may be unreadable, and its name.
     fn describe(&self, id: &Hash, images: &HashMap<Hash, String>) -> (String, Option<String>) {
         let name = self.names.get(id).cloned();
@@ -338,14 +339,14 @@ impl DamageGraph {
             return (kind.name().to_owned(), name);
         }
         if let Some(image) = images.get(id) {
-            return (IMAGE.to_owned(), name.or(Some(image.clone())));
+            return (NodeKind::Image.name().to_owned(), name.or(Some(image.clone())));
         }
-        let role = self.named_by(id).first().map(|(_, role)| role.clone());
-        (role.unwrap_or_else(|| "object without references".to_owned()), name)
+        let roles = self.named_by(id).first().map(|(_, roles)| roles.to_string());
+        (roles.unwrap_or_else(|| "object without references".to_owned()), name)
     }
 
     fn tainted(&self, id: &Hash) -> Option<Tainted> {
-        let kind = self.kinds.get(id).filter(|kind| !kind.descriptor().is_beside)?;
+        let kind = self.kinds.get(id).filter(|kind| !kind.descriptor().standing.is_beside())?;
         Some(Tainted { id: *id, kind: *kind, name: self.names.get(id).cloned() })
     }
 

@@ -7,12 +7,14 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use serde::Serialize;
 
-use super::impact::{Asked, datasets, different};
+use super::asked::{Asked, datasets};
+use super::impact::different;
 use super::usage::{DataUsage, UsageCounts, UsageQuery};
 use crate::hash::{Hash, Id, Mention};
 use crate::index::{IndexError, View};
-use crate::records::{Dataset, ImageRow, Kind, Subject, Table, Withdrawal, WithdrawnImage};
-use crate::registry::{IMAGE, Objects, Purged, Registry, RegistryError, Stamp, Withdrawn};
+use crate::records::{Dataset, ImageRow, Kind, Standing, Subject, Table, Withdrawal, WithdrawnImage};
+use crate::registry::walk::is_image_alone;
+use crate::registry::{Objects, Purged, Registry, RegistryError, Stamp, Withdrawn};
 
 /// Bytes of the longest reason.
 const MAX_REASON: usize = 2000;
@@ -117,7 +119,7 @@ pub fn withdraw(
     if request.purge {
         for object in &found.objects {
             // Somebody's manifest may call a checkpoint an image.
-            if registry.is_picture(&view, object)? {
+            if is_image_alone(&view, object)? {
                 objects.push(*object);
             }
         }
@@ -259,8 +261,9 @@ impl Affected {
         let images = images.collect();
         let mut pictures = BTreeSet::new();
         for object in &files {
-            for (from, role) in view.referrers(object)? {
-                if role == IMAGE || view.kind(&from)? != Some(Kind::Table) {
+            for (from, roles) in view.referrers(object)? {
+                let kind = view.kind(&from)?;
+                if kind.is_none() || !roles.are_of_image(kind) {
                     continue;
                 }
                 if let Table::Heatmap(heatmap) = registry.get::<Table>(Id::new(from))? {
@@ -364,7 +367,7 @@ impl<'a> Marks<'a> {
     pub fn results(&mut self, view: &View) -> Result<Vec<(Hash, Kind, Mark)>, RegistryError> {
         let mut marked = Vec::new();
         if self.usage.is_some() {
-            for kind in [Kind::Run, Kind::Predictions, Kind::Table] {
+            for kind in Kind::which(|of| of.standing == Standing::Computed) {
                 let ids = view.of_kind(kind)?;
                 marked.extend(ids.iter().filter_map(|id| Some((*id, kind, self.of(id)?))));
             }

@@ -8,7 +8,7 @@
 use serde::de::value::MapDeserializer;
 use serde_json::{Map, Value};
 
-use super::{Kind, Packed, Record};
+use super::{Kind, Packed, Record, Role};
 use crate::digits::thousands;
 use crate::hash::Hash;
 use crate::limits;
@@ -228,8 +228,8 @@ impl Header {
 pub struct Link {
     /// The target.
     pub to: Hash,
-    /// The key of the reference: the role of the target.
-    pub role: String,
+    /// The key under which it is named.
+    pub role: Role,
 }
 
 /// The key of the bytes in a [`super::File`].
@@ -239,7 +239,7 @@ fn collect_links(role: &str, value: &Value, links: &mut Vec<Link>) {
     match value {
         Value::String(text) => {
             if let Ok(to) = text.parse() {
-                links.push(Link { to, role: role.to_owned() });
+                links.push(Link { to, role: Role::named(role) });
             }
         }
         Value::Array(items) => items.iter().for_each(|item| collect_links(role, item, links)),

@@ -8,8 +8,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::labels::{self, LabelValues};
 use super::{
-    Content, Descriptor, File, ImageName, ImageUse, Kind, Packed, PatientId, Recomputed, Record, Scores,
-    StudyId, Travels,
+    Content, Descriptor, File, ImageName, ImageUse, Kind, Packed, PatientId, Recomputed, Record, Role,
+    Scores, Standing, StudyId, Travels,
 };
 use crate::hash::{Hash, Id, Sha256};
 use crate::limits;
@@ -139,16 +139,14 @@ impl Record for Dataset {
         name: "dataset",
         plural: "datasets",
         called: "a data set",
-        inputs: &["boxes", "boxes_file", "manifest", "metadata"],
+        inputs: &[Role::Boxes, Role::BoxesFile, Role::Manifest, Role::Metadata],
         outputs: &[],
         chosen: |at| {
             ["/source", "/rules", "/labels", "/no_finding", "/metadata_only", "/withdrawn"]
                 .iter()
                 .any(|own| at.starts_with(own))
         },
-        is_result: false,
-        is_beside: false,
-        has_beside: false,
+        standing: Standing::Input,
         travels: Travels::Named,
         carries: false,
         recomputed: Some(Recomputed::Dataset),

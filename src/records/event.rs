@@ -4,7 +4,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Content, Descriptor, ImageUse, Kind, Record, Travels};
+use super::{Content, Descriptor, ImageUse, Kind, Record, Role, Standing, Travels};
 use crate::hash::{Hash, Id};
 
 /// One entry of the log: names that were changed together.
@@ -29,12 +29,10 @@ impl Record for Event {
         name: "event",
         plural: "events",
         called: "a log entry",
-        inputs: &["from", "prev"],
-        outputs: &["to"],
+        inputs: &[Role::From, Role::Prev],
+        outputs: &[Role::To],
         chosen: |_| true,
-        is_result: false,
-        is_beside: false,
-        has_beside: false,
+        standing: Standing::Input,
         travels: Travels::Never,
         carries: false,
         recomputed: None,

@@ -1,13 +1,13 @@
 //! Kinds of objects, and the descriptor of each kind of record.
 //!
-//! Wherever modules treat kinds differently, they use the [`Descriptor`], or match [`Kind`], [`Content`] or
-//! [`Recomputed`] without a wildcard, so the compiler finds every place that a new kind must be added to.
-
-use std::borrow::Cow;
+//! Whatever a room does differently for one kind and another it asks of the [`Descriptor`], or it matches
+//! [`Kind`], [`Content`] or [`Recomputed`] without a wildcard: who adds a kind and forgets a place is told so
+//! by the compiler. For the same reason there is no descriptor to start from with the usual values: a property that
+//! is new would have a value for every kind before anybody had thought of one.
 
 use serde::{Serialize, Serializer};
 
-use super::{Kind, PackedKind, codec};
+use super::{Kind, PackedKind, Role, codec};
 use crate::hash::{Hash, Id};
 
 /// The properties of a kind of record that all modules need.
@@ -19,20 +19,15 @@ pub struct Descriptor {
     pub plural: &'static str,
     /// The name in a sentence, such as `a data set`.
     pub called: &'static str,
-    /// Keys of a record that refer to its inputs.
-    pub inputs: &'static [&'static str],
-    /// Keys of a record that refer to its outputs.
-    pub outputs: &'static [&'static str],
-    /// Whether the field at a JSON pointer was chosen by the user; other fields follow from the inputs.
+    /// As what a record names what it was made of.
+    pub inputs: &'static [Role],
+    /// As what it names what came out.
+    pub outputs: &'static [Role],
+    /// Whether somebody chose the field at a JSON pointer; others follow from what the record names.
     pub chosen: fn(&str) -> bool,
-    /// Whether it was computed or decided: `reg gc` keeps it, named or not, with all its dependencies.
-    pub is_result: bool,
-    /// Whether it only describes how the object to which it refers was made: a lineage shows it next to that
-    /// object and does not follow it.
-    pub is_beside: bool,
-    /// Whether a lineage looks for such records next to it.
-    pub has_beside: bool,
-    /// When it is copied to another registry.
+    /// Why it is kept, and what a lineage shows beside it.
+    pub standing: Standing,
+    /// When it travels to another registry.
     pub travels: Travels,
     /// Whether the results computed from it are copied with it.
     pub carries: bool,
@@ -44,7 +39,47 @@ pub struct Descriptor {
     pub is_listed: bool,
 }
 
-/// When a record is copied to another registry.
+/// Why a record is kept, and what a lineage shows beside it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// It is something to compute from: `reg gc` keeps it while something needs it.
+    Input,
+    /// It was computed: `reg gc` keeps it, named or not, with all that it depends on, and a lineage shows beside it the
+    /// executions that made it.
+    Computed,
+    /// A person decided or wrote it: it is kept like what was computed, and no execution made it.
+    Decided,
+    /// It tells how what it names came about: it is kept, a lineage shows it beside that, and it leads nowhere.
+    Execution,
+}
+
+impl Standing {
+    /// Whether `reg gc` keeps it, named or not, with all that it depends on.
+    pub fn is_result(self) -> bool {
+        match self {
+            Standing::Computed | Standing::Decided | Standing::Execution => true,
+            Standing::Input => false,
+        }
+    }
+
+    /// Whether a lineage shows it beside what it names.
+    pub fn is_beside(self) -> bool {
+        match self {
+            Standing::Execution => true,
+            Standing::Input | Standing::Computed | Standing::Decided => false,
+        }
+    }
+
+    /// Whether such records are looked for beside it.
+    pub fn has_beside(self) -> bool {
+        match self {
+            Standing::Computed => true,
+            Standing::Input | Standing::Decided | Standing::Execution => false,
+        }
+    }
+}
+
+/// When a record travels to another registry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Travels {
     /// If it is requested, has a name, or is a dependency of a copied record.
@@ -285,21 +320,14 @@ impl std::fmt::Display for ObjectKind {
     }
 }
 
-/// The role of an image in a manifest.
-pub const IMAGE: &str = "image";
-
-/// The role for a key. The keys of all kinds are static, so an edge needs no allocation.
-pub fn role(key: &str) -> Cow<'static, str> {
-    let all = Kind::ALL.iter().flat_map(|kind| kind.descriptor().roles());
-    match all.chain([IMAGE]).find(|known| *known == key) {
-        Some(known) => Cow::Borrowed(known),
-        None => Cow::Owned(key.to_owned()),
-    }
-}
-
 impl Descriptor {
-    /// Keys of a record that refer to other objects.
-    pub fn roles(&self) -> impl Iterator<Item = &'static str> {
-        self.inputs.iter().chain(self.outputs).copied()
+    /// As what a record names others.
+    pub fn roles(&self) -> impl Iterator<Item = &'static Role> {
+        self.inputs.iter().chain(self.outputs)
+    }
+
+    /// Whether what plays this role came out of the computation that made the record.
+    pub fn is_output(&self, role: &Role) -> bool {
+        self.outputs.contains(role)
     }
 }

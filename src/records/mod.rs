@@ -15,6 +15,7 @@ mod name;
 mod note;
 mod of_runs;
 mod probe;
+mod role;
 pub mod rules;
 mod run;
 mod schema;
@@ -39,12 +40,13 @@ pub(crate) use dataset::MAX_AGE;
 pub use dataset::{AgeRange, BoxRow, Boxes, Dataset, Gender, ImageRow, Manifest, ViewPosition};
 pub use event::{Event, NameChange};
 pub use gradcam::{Area, Heatmap, HeatmapInBox, PointedBox, PointedLabel, Pointing};
-pub use kind::{Content, Descriptor, IMAGE, ImageUse, ObjectKind, Purpose, Recomputed, Travels, role};
+pub use kind::{Content, Descriptor, ImageUse, ObjectKind, Purpose, Recomputed, Standing, Travels};
 pub use labels::{LabelCounts, LabelValues};
 pub use model::{Architecture, ImageInput, Model};
 pub(crate) use name::is_plain_name;
 pub use note::Note;
 pub use probe::{ProbeResult, ProbeTable, ProbedFold, Target};
+pub use role::{Referent, Role, Roles};
 pub use run::{
     Augmentation, DeviceKind, EarlyStop, EpochLog, Execution, Git, Init, Layout, Loss, Pixels, Precision,
     Predictions, Run, Scale, ScoreSource, Scores, Spec, Training, Weights,

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Content, Descriptor, ImageUse, Kind, Record, Travels};
+use super::{Content, Descriptor, ImageUse, Kind, Record, Role, Standing, Travels};
 use crate::digits::thousands;
 use crate::hash::{Hash, Id};
 use crate::limits;
@@ -30,12 +30,10 @@ impl Record for Note {
         name: "note",
         plural: "notes",
         called: "a note",
-        inputs: &["about", "prev"],
+        inputs: &[Role::About, Role::Prev],
         outputs: &[],
         chosen: |_| true,
-        is_result: true,
-        is_beside: false,
-        has_beside: false,
+        standing: Standing::Decided,
         travels: Travels::WithSubject,
         carries: false,
         recomputed: None,

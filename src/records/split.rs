@@ -3,7 +3,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Content, Dataset, Descriptor, File, ImageUse, Kind, Packed, Recomputed, Record, Travels};
+use super::{
+    Content, Dataset, Descriptor, File, ImageUse, Kind, Packed, Recomputed, Record, Role, Standing, Travels,
+};
 use crate::hash::{Hash, Id};
 
 /// A division of a data set into training, validation and test images, one or more times.
@@ -29,13 +31,11 @@ impl Record for Split {
         name: "split",
         plural: "splits",
         called: "a split",
-        inputs: &["dataset", "test", "train_val"],
-        outputs: &["assignment"],
-        // The number of folds was chosen; their content follows from it.
+        inputs: &[Role::Dataset, Role::Test, Role::TrainVal],
+        outputs: &[Role::Assignment],
+        // How many folds there are was chosen, what is in them follows.
         chosen: |at| at == "/folds" || !at.starts_with("/folds"),
-        is_result: false,
-        is_beside: false,
-        has_beside: false,
+        standing: Standing::Input,
         travels: Travels::Named,
         carries: false,
         recomputed: Some(Recomputed::Split),

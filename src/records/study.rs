@@ -6,7 +6,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Content, Dataset, Descriptor, File, ImageUse, Kind, Record, Spec, Split, Target, Travels};
+use super::{
+    Content, Dataset, Descriptor, File, ImageUse, Kind, Record, Role, Spec, Split, Standing, Target, Travels,
+};
 use crate::hash::{Hash, Id};
 
 /// Runs that were planned together.
@@ -36,12 +38,10 @@ impl Record for Study {
         name: "study",
         plural: "studies",
         called: "a study",
-        inputs: &["dataset", "file", "spec", "split"],
+        inputs: &[Role::Dataset, Role::File, Role::Spec, Role::Split],
         outputs: &[],
         chosen: |_| true,
-        is_result: false,
-        is_beside: false,
-        has_beside: false,
+        standing: Standing::Input,
         travels: Travels::Named,
         carries: false,
         recomputed: None,

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::of_runs::rounded;
 use super::{
     Comparison, Content, Dataset, Descriptor, Heatmap, ImageUse, Kind, Pointing, Predictions, ProbeResult,
-    ProbeTable, ProbedFold, Purpose, Recomputed, Record, Subset, Travels, rules,
+    ProbeTable, ProbedFold, Purpose, Recomputed, Record, Role, Standing, Subset, Travels, rules,
 };
 use crate::hash::{Hash, Id};
 
@@ -53,12 +53,19 @@ impl Record for Table {
         name: "table",
         plural: "tables",
         called: "a table",
-        inputs: &["boxes", "dataset", "file", "object", "predictions", "run", "split", "validation"],
-        outputs: &["picture", "test"],
+        inputs: &[
+            Role::Boxes,
+            Role::Dataset,
+            Role::File,
+            Role::Object,
+            Role::Predictions,
+            Role::Run,
+            Role::Split,
+            Role::Validation,
+        ],
+        outputs: &[Role::Picture, Role::Test],
         chosen: |at| CHOSEN.contains(&at),
-        is_result: true,
-        is_beside: false,
-        has_beside: true,
+        standing: Standing::Computed,
         travels: Travels::WithInputs,
         carries: true,
         recomputed: Some(Recomputed::Table),

@@ -6,7 +6,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Content, Descriptor, ImageUse, Kind, PatientId, Record, Travels};
+use super::{Content, Descriptor, ImageUse, Kind, PatientId, Record, Role, Standing, Travels};
 use crate::hash::{Hash, Id, Mention, Sha256};
 
 /// Data that must not be used any more, or the revocation of an earlier withdrawal.
@@ -44,12 +44,10 @@ impl Record for Withdrawal {
         name: "withdrawal",
         plural: "withdrawals",
         called: "a withdrawal",
-        inputs: &["revokes"],
+        inputs: &[Role::Revokes],
         outputs: &[],
         chosen: |_| true,
-        is_result: true,
-        is_beside: false,
-        has_beside: false,
+        standing: Standing::Decided,
         travels: Travels::Always,
         carries: false,
         recomputed: None,

@@ -4,10 +4,11 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::survey::Survey;
-use super::walk::{Lineage, runs_of};
-use super::{Objects, RegistryError, roles};
+use super::walk::{self, Edge, Lineage, runs_of};
+use super::{Objects, Registry, RegistryError};
 use crate::hash::{Digest, Hash, Id};
-use crate::records::{File, IMAGE, Kind, Packed, Record, Run, codec};
+use crate::progress::Silent;
+use crate::records::{File, Kind, Packed, Record, Roles, Run, codec};
 use crate::store::StoreError;
 
 /// Objects by hash, and their referrers.
@@ -15,7 +16,7 @@ use crate::store::StoreError;
 pub(crate) struct MemoryStore {
     objects: HashMap<Hash, Vec<u8>>,
     kinds: HashMap<Hash, Kind>,
-    referrers: HashMap<Hash, Vec<(Hash, String)>>,
+    referrers: HashMap<Hash, Vec<(Hash, Roles)>>,
     survey: Survey,
     /// How often objects were read.
     pub(crate) reads: AtomicUsize,
@@ -27,9 +28,7 @@ impl MemoryStore {
         let bytes = codec::encode(record).unwrap();
         let links = codec::Header::read(&bytes).unwrap().links();
         let id = self.put_blob(bytes);
-        for (to, role) in roles(links.clone()) {
-            self.referrers.entry(to).or_default().push((id, role));
-        }
+        walk::named(id, links.clone()).into_iter().for_each(|edge| self.note(edge));
         self.kinds.insert(id, T::KIND);
         self.survey.records.insert(id, (T::KIND, links));
         Id::new(id)
@@ -38,11 +37,13 @@ impl MemoryStore {
     /// Adds a packed array.
     pub(crate) fn put_packed<T: Packed>(&mut self, value: &T) -> Id<T> {
         let id = self.put_blob(codec::pack(value).unwrap());
-        for to in value.links() {
-            self.referrers.entry(to).or_default().push((id, IMAGE.to_owned()));
-        }
+        walk::images(id, value.links()).for_each(|edge| self.note(edge));
         self.survey.packed.insert(id, value.links());
         Id::new(id)
+    }
+
+    fn note(&mut self, edge: Edge) {
+        self.referrers.entry(edge.to).or_default().push((edge.from, edge.role));
     }
 
     /// Adds bytes.
@@ -59,7 +60,15 @@ impl MemoryStore {
         File::from(Digest::of(bytes))
     }
 
-    /// The result of a survey of all objects.
+    /// Puts everything into a registry.
+    pub(crate) fn write_to(&self, registry: &Registry) {
+        let batch = registry.store().batch().unwrap();
+        self.objects.values().for_each(|bytes| _ = batch.put(bytes).unwrap());
+        batch.persist().unwrap();
+        registry.reindex(&Silent).unwrap();
+    }
+
+    /// What a look at all objects would find.
     pub(crate) fn survey(&self) -> &Survey {
         &self.survey
     }
@@ -82,7 +91,7 @@ impl Lineage for MemoryStore {
         Ok(self.kinds.get(id).copied())
     }
 
-    fn referrers(&self, id: &Hash) -> Result<Vec<(Hash, String)>, RegistryError> {
+    fn referrers(&self, id: &Hash) -> Result<Vec<(Hash, Roles)>, RegistryError> {
         Ok(self.referrers.get(id).cloned().unwrap_or_default())
     }
 }

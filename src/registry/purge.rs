@@ -8,11 +8,12 @@ use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 
 use super::gc::is_locked;
-use super::{IMAGE, Registry, RegistryError, io};
+use super::walk::manifests_of;
+use super::{Registry, RegistryError, io};
 use crate::disk;
 use crate::hash::{Hash, Id};
 use crate::index::View;
-use crate::records::{Kind, Spec};
+use crate::records::Spec;
 use crate::store::StoreError;
 
 /// What a purge removed.
@@ -27,9 +28,6 @@ pub struct Purged {
     /// Number of removed files with derived pixels and features.
     pub cached: u64,
 }
-
-/// Roles of an image and of its picture in the table of a heat map.
-const PICTURED: [&str; 2] = ["object", "picture"];
 
 impl Registry {
     /// Removes the objects of a recorded purge, and everything in the cache that may contain their pixels.
@@ -64,8 +62,7 @@ impl Registry {
     fn manifests_of(&self, view: &View, objects: &[Hash]) -> Result<Vec<Hash>, RegistryError> {
         let mut manifests = Vec::new();
         for id in objects {
-            let named = view.referrers(id)?.into_iter().filter(|(_, role)| role == IMAGE);
-            manifests.extend(named.map(|(manifest, _)| manifest));
+            manifests.extend(manifests_of(view, id)?);
         }
         manifests.sort_unstable();
         manifests.dedup();
@@ -119,24 +116,4 @@ impl Registry {
         }
         Ok(all_removed)
     }
-
-    /// Whether every reference to an object is as an image or as the picture of a heat map. Nothing else can be
-    /// purged: a forged withdrawal must not excuse a missing checkpoint.
-    pub fn is_picture(&self, view: &View, id: &Hash) -> Result<bool, RegistryError> {
-        for (from, roles) in view.referrers(id)? {
-            if roles == IMAGE {
-                continue;
-            }
-            let is_table = view.kind(&from)? == Some(Kind::Table);
-            if !is_table || !roles.split(',').all(is_pictured) {
-                return Ok(false);
-            }
-        }
-        Ok(true)
-    }
-}
-
-/// Whether this is the role of an image, or of its picture, in the table of a heat map.
-pub fn is_pictured(role: &str) -> bool {
-    PICTURED.contains(&role)
 }

@@ -101,5 +101,5 @@ fn write_links(writer: &mut IndexWriter, survey: &Survey) -> Result<(), Registry
     // Fastest in the order of the table.
     let mut mentions: Vec<_> = survey.mentions().collect();
     mentions.sort_unstable();
-    Ok(writer.mentions(mentions.iter().map(|(to, from, role)| (*to, *from, role.as_str())))?)
+    Ok(writer.mentions(mentions.into_iter())?)
 }

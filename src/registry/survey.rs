@@ -5,12 +5,13 @@ use std::fs;
 
 use rayon::prelude::*;
 
-use super::{IMAGE, Registry};
+use super::Registry;
+use super::walk::{self, Edge};
 use crate::hash::{Hash, Id};
 use crate::limits;
 use crate::progress::Progress;
-use crate::records::codec::{self};
-use crate::records::{self, Event, Kind, PackedKind};
+use crate::records::codec;
+use crate::records::{self, Event, Kind, PackedKind, Roles};
 use crate::store::{Store, StoreError};
 
 /// How much of each object is read.
@@ -86,14 +87,11 @@ impl Survey {
         record.chain(self.packed.get(id).into_iter().flatten().copied())
     }
 
-    /// Every reference, in the form of the index: object, referrer, roles.
-    pub fn mentions(&self) -> impl Iterator<Item = (Hash, Hash, String)> + '_ {
-        let records = self.records.iter().flat_map(|(from, (_, links))| {
-            super::roles(links.clone()).into_iter().map(|(to, role)| (to, *from, role))
-        });
-        let packed = self.packed.iter();
-        records
-            .chain(packed.flat_map(|(from, images)| images.iter().map(|to| (*to, *from, IMAGE.to_owned()))))
+    /// Every mention of an object: who is named, by whom, as what; as the index has them.
+    pub fn mentions(&self) -> impl Iterator<Item = (Hash, Hash, Roles)> + '_ {
+        let records = self.records.iter().flat_map(|(from, (_, links))| walk::named(*from, links.clone()));
+        let images = |(from, images): (&Hash, &Vec<Hash>)| walk::images(*from, images.clone());
+        records.chain(self.packed.iter().flat_map(images)).map(Edge::into_mention)
     }
 
     /// The log: the longest chain of events that contains `head`, if `head` is one of them; first entry first.

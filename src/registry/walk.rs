@@ -1,21 +1,22 @@
-//! The only walk over lineage, and the only definition of its edges.
+//! What the edges of lineage are: the one place that says who names whom, and as what.
 //!
-//! An object refers to its inputs; each reference is an edge. Three more edges follow from other records: from
-//! weights to the runs whose checkpoint they are, whichever came first; from an execution to its result; from a
-//! manifest to its images. [`inputs`] and [`results`] return all edges towards the inputs and towards the
-//! results; [`Walk`] follows them breadth first and stores only ids.
+//! An object names its inputs; that is an edge. Three more follow from other records: from weights to the runs
+//! whose checkpoint they are, whichever came first; from an execution to what it made, beside which it stands;
+//! from a manifest to its images. [`inputs`] and [`results`] give them, towards the inputs and towards the
+//! results, and [`images`] those of a manifest, of which there may be a hundred thousand; [`Walk`] follows them breadth
+//! first, [`DepthFirst`] depth first.
 
-use std::borrow::Cow;
-use std::collections::{HashSet, VecDeque};
+use std::collections::HashSet;
 
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::RegistryError;
+pub use super::traverse::{DepthFirst, Visit, Walk};
 use crate::hash::Hash;
 use crate::index::View;
 use crate::records::codec::Link;
-use crate::records::{Kind, role};
+use crate::records::{Kind, Role, Roles};
 
 /// A reference from one object to another.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
@@ -24,72 +25,33 @@ pub struct Edge {
     pub from: Hash,
     /// The target: an input of `from`.
     pub to: Hash,
-    /// The role of the target.
-    pub role: Cow<'static, str>,
+    /// The part that it plays.
+    pub role: Roles,
 }
 
 impl Edge {
-    /// The end of the edge that is not `id`.
+    fn new(from: Hash, to: Hash, role: impl Into<Roles>) -> Self {
+        Edge { from, to, role: role.into() }
+    }
+
+    /// As the index lists it: what is named, by whom, as what.
+    pub fn into_mention(self) -> (Hash, Hash, Roles) {
+        (self.to, self.from, self.role)
+    }
+
+    /// The end that is not `id`.
     pub fn other(&self, id: &Hash) -> Hash {
         if self.from == *id { self.to } else { self.from }
     }
-}
 
-/// The role of the checkpoint in a run.
-pub const CHECKPOINT: &str = "checkpoint";
-/// The role of the bytes in weights.
-pub const WEIGHTS_FILE: &str = "file";
-/// The role of a result in its execution.
-pub const MADE: &str = "made";
-/// The role, in weights, of the run whose checkpoint they are.
-const ORIGIN: &str = "runs";
-
-/// The reached objects of a breadth-first walk, and those whose neighbours have not been visited yet.
-///
-/// `T` says how an object was reached. The caller decides by [`Walk::reach`] which edges are followed.
-#[derive(Debug)]
-pub struct Walk<T> {
-    seen: HashSet<Hash>,
-    frontier: VecDeque<(Hash, T)>,
-}
-
-impl<T> Walk<T> {
-    /// Starts at some objects, each once.
-    pub fn from(roots: impl IntoIterator<Item = (Hash, T)>) -> Self {
-        let mut walk = Walk { seen: HashSet::new(), frontier: VecDeque::new() };
-        for (id, how) in roots {
-            walk.reach(id, how);
-        }
-        walk
+    /// Whether it leads from an execution to what that made.
+    pub fn is_made(&self) -> bool {
+        self.role.are(&Role::Made)
     }
 
-    /// Follows an edge to an object; returns whether the object is new.
-    pub fn reach(&mut self, id: Hash, how: T) -> bool {
-        let new = self.seen.insert(id);
-        if new {
-            self.frontier.push_back((id, how));
-        }
-        new
-    }
-
-    /// Marks an object as reached without visiting its neighbours; returns whether the object is new.
-    pub fn pass(&mut self, id: Hash) -> bool {
-        self.seen.insert(id)
-    }
-
-    /// Returns the next object.
-    pub fn step(&mut self) -> Option<(Hash, T)> {
-        self.frontier.pop_front()
-    }
-
-    /// Returns all objects at the same distance as the next one, for sources that read many at once.
-    pub fn wave(&mut self) -> Vec<(Hash, T)> {
-        self.frontier.drain(..).collect()
-    }
-
-    /// Lets an object be reached again, because the walk did not visit its neighbours.
-    pub fn forget(&mut self, id: &Hash) {
-        self.seen.remove(id);
+    /// Whether it leads from a manifest, or a data set that stands for it, to an image.
+    pub fn is_image(&self) -> bool {
+        self.role.are(&Role::Image)
     }
 }
 
@@ -98,8 +60,8 @@ pub trait Lineage {
     /// The kind of a record; `None` for other objects.
     fn kind(&self, id: &Hash) -> Result<Option<Kind>, RegistryError>;
 
-    /// The referrers of an object and the roles of the object in them (separated by commas).
-    fn referrers(&self, id: &Hash) -> Result<Vec<(Hash, String)>, RegistryError>;
+    /// Who names an object, and as what.
+    fn referrers(&self, id: &Hash) -> Result<Vec<(Hash, Roles)>, RegistryError>;
 }
 
 impl Lineage for View {
@@ -107,12 +69,20 @@ impl Lineage for View {
         Ok(View::kind(self, id)?)
     }
 
-    fn referrers(&self, id: &Hash) -> Result<Vec<(Hash, String)>, RegistryError> {
+    fn referrers(&self, id: &Hash) -> Result<Vec<(Hash, Roles)>, RegistryError> {
         Ok(View::referrers(self, id)?)
     }
 }
 
-/// The edges from a record towards its inputs and its executions: at most one to each object.
+/// All edges from a record to what it names, in ascending order: one to each object, in all its roles.
+pub fn named(from: Hash, mut links: Vec<Link>) -> Vec<Edge> {
+    links.sort_unstable();
+    links.dedup();
+    let roles = |same: &[Link]| Roles::of(same.iter().map(|link| &link.role));
+    links.chunk_by(|a, b| a.to == b.to).map(|same| Edge::new(from, same[0].to, roles(same))).collect()
+}
+
+/// The edges from a record towards its inputs, and from what stands beside it: at most one to each object.
 ///
 /// An execution is reached from its result, so only the edge to its software is followed, unless the execution
 /// `is_root`, the start of the walk.
@@ -124,20 +94,20 @@ pub fn inputs(
     is_root: bool,
 ) -> Result<Vec<Edge>, RegistryError> {
     let mut named = HashSet::new();
-    let leads_back = |link: &Link| kind.descriptor().is_beside && !is_root && link.role == MADE;
+    let standing = kind.descriptor().standing;
+    let leads_back = |link: &Link| standing.is_beside() && !is_root && link.role == Role::Made;
     let links_once = links.iter().filter(|link| !leads_back(link) && named.insert(link.to));
-    let mut edges: Vec<Edge> =
-        links_once.map(|link| Edge { from: id, to: link.to, role: role(&link.role) }).collect();
+    let mut edges: Vec<Edge> = links_once.map(|link| Edge::new(id, link.to, link.role.clone())).collect();
     if kind == Kind::Weights {
-        for file in links.iter().filter(|link| link.role == WEIGHTS_FILE) {
+        for file in links.iter().filter(|link| link.role.is_weights(kind)) {
             let runs = runs_of(lineage, &file.to)?.into_iter().filter(|run| named.insert(*run));
-            edges.extend(runs.map(|to| Edge { from: id, to, role: ORIGIN.into() }));
+            edges.extend(runs.map(|run| Edge::new(id, run, Role::Runs)));
         }
     }
-    if kind.descriptor().has_beside {
-        for (from, key) in lineage.referrers(&id)? {
-            if lineage.kind(&from)?.is_some_and(|kind| kind.descriptor().is_beside) {
-                edges.push(Edge { from, to: id, role: role(&key) });
+    if standing.has_beside() {
+        for (from, roles) in lineage.referrers(&id)? {
+            if lineage.kind(&from)?.is_some_and(|kind| kind.descriptor().standing.is_beside()) {
+                edges.push(Edge::new(from, id, roles));
             }
         }
     }
@@ -147,8 +117,13 @@ pub fn inputs(
 /// The result of an execution: towards the results, the edges of software lead through executions. Empty for
 /// other kinds.
 pub fn made_by(kind: Kind, links: &[Link]) -> impl Iterator<Item = Hash> {
-    let made = links.iter().filter(move |link| kind.descriptor().is_beside && link.role == MADE);
-    made.map(|link| link.to)
+    let is_beside = kind.descriptor().standing.is_beside();
+    links.iter().filter(move |link| is_beside && link.role == Role::Made).map(|link| link.to)
+}
+
+/// The checkpoint of a run; none of other kinds.
+pub fn checkpoint_of(kind: Kind, links: &[Link]) -> Option<Hash> {
+    links.iter().find(|link| kind == Kind::Run && link.role == Role::Checkpoint).map(|link| link.to)
 }
 
 /// The edges from an object towards its referrers and, for a run with this checkpoint, towards weights that are
@@ -160,14 +135,14 @@ pub fn results(
 ) -> Result<Vec<Edge>, RegistryError> {
     let mut naming = HashSet::new();
     let mut edges = Vec::new();
-    for (from, key) in lineage.referrers(&id)? {
+    for (from, roles) in lineage.referrers(&id)? {
         naming.insert(from);
-        edges.push(Edge { from, to: id, role: role(&key) });
+        edges.push(Edge::new(from, id, roles));
     }
     // Weights imported before their run refer only to the checkpoint file.
     for (from, _) in checkpoint.map_or(Ok(Vec::new()), |file| lineage.referrers(&file))? {
         if !naming.contains(&from) && lineage.kind(&from)? == Some(Kind::Weights) {
-            edges.push(Edge { from, to: id, role: ORIGIN.into() });
+            edges.push(Edge::new(from, id, Role::Runs));
         }
     }
     Ok(edges)
@@ -177,7 +152,7 @@ pub fn results(
 pub fn runs_of(lineage: &dyn Lineage, file: &Hash) -> Result<Vec<Hash>, RegistryError> {
     let mut runs = Vec::new();
     for (from, roles) in lineage.referrers(file)? {
-        if plays(&roles, CHECKPOINT) && lineage.kind(&from)? == Some(Kind::Run) {
+        if roles.play(&Role::Checkpoint) && lineage.kind(&from)? == Some(Kind::Run) {
             runs.push(from);
         }
     }
@@ -185,7 +160,25 @@ pub fn runs_of(lineage: &dyn Lineage, file: &Hash) -> Result<Vec<Hash>, Registry
     Ok(runs)
 }
 
-/// Whether `role` is one of the roles.
-pub fn plays(roles: &str, role: &str) -> bool {
-    roles.split(',').any(|one| one == role)
+/// The edges from a manifest, or from the data set that stands for it, to images.
+pub fn images(holder: Hash, images: impl IntoIterator<Item = Hash>) -> impl Iterator<Item = Edge> {
+    images.into_iter().map(move |image| Edge::new(holder, image, Role::Image))
+}
+
+/// The manifests that hold an object as an image.
+pub fn manifests_of(lineage: &dyn Lineage, id: &Hash) -> Result<Vec<Hash>, RegistryError> {
+    let mut manifests = lineage.referrers(id)?;
+    manifests.retain(|(_, roles)| roles.are(&Role::Image));
+    Ok(manifests.into_iter().map(|(from, _)| from).collect())
+}
+
+/// Whether all that names an object names it as an image or as its picture. Nothing else can be removed for good: a
+/// withdrawal that somebody made up must not excuse that a checkpoint is missing.
+pub fn is_image_alone(lineage: &dyn Lineage, id: &Hash) -> Result<bool, RegistryError> {
+    for (from, roles) in lineage.referrers(id)? {
+        if !roles.are_of_image(lineage.kind(&from)?) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }

@@ -43,6 +43,14 @@ pub(super) trait TransferSource: Sync {
     fn pieces<'s>(&'s self, id: &Hash) -> Result<Box<Pieces<'s>>, RemoteError>;
 }
 
+/// Who names an object that was reached.
+#[derive(Debug, Clone, Copy)]
+struct Reached {
+    by: Hash,
+    /// Whether as an image or the picture over one, and nothing else.
+    as_image: bool,
+}
+
 /// An object that shall be on the other side.
 #[derive(Debug)]
 pub(super) struct Item {
@@ -89,14 +97,14 @@ impl TransferPlan {
         let withdrawals = source.withdrawals();
         let gone = gone(source, &withdrawals)?;
         let mut walk = Walk { source, job, seen: HashMap::new(), gone, skipped: HashSet::new() };
-        walk.add(withdrawals.into_iter().map(|id| (id, None)).collect())?;
+        walk.add(withdrawals)?;
         if ids.is_empty() {
             let named = source.names().values().copied();
-            walk.add(named.chain(source.results()).map(|id| (id, None)).collect())?;
+            walk.add(named.chain(source.results()).collect())?;
         } else {
             for text in ids {
                 let id = source.resolve(text)?;
-                walk.add(vec![(id, None)])?;
+                walk.add(vec![id])?;
             }
             walk.add_what_hangs()?;
         }
@@ -110,23 +118,23 @@ impl TransferPlan {
 }
 
 impl Walk<'_> {
-    /// Adds objects and all that they depend on, wave by wave. Each comes with who names it.
-    fn add(&mut self, roots: Vec<(Hash, Option<Hash>)>) -> Result<(), RemoteError> {
-        let mut walk = walk::Walk::from(roots);
+    /// Adds objects and all that they depend on, wave by wave.
+    fn add(&mut self, roots: Vec<Hash>) -> Result<(), RemoteError> {
+        let mut walk = walk::Walk::from(roots.into_iter().map(|id| (id, None::<Reached>)));
         loop {
             let wave = walk.wave();
             if wave.is_empty() {
                 return Ok(());
             }
             let mut names_others = Vec::new();
-            for (id, by) in wave {
+            for (id, reached) in wave {
                 if self.seen.contains_key(&id) {
                     continue;
                 }
                 self.job.go_on()?;
+                let by = reached.map(|reached| reached.by);
                 let by_kind = by.and_then(|by| self.seen.get(&by)).map(|by| by.kind);
-                let of_manifest = by_kind == Some(ObjectKind::Packed(PackedKind::Manifest));
-                let picture = of_manifest || by_kind == Some(ObjectKind::Record(Kind::Table));
+                let picture = reached.is_some_and(|reached| reached.as_image);
                 if picture && self.gone.contains(&id) {
                     self.skipped.insert(id);
                     // Something else may name it as what it must not lack.
@@ -134,9 +142,14 @@ impl Walk<'_> {
                     continue;
                 }
                 // What a manifest names is an image. Looking into a hundred thousand of them would take seconds.
-                let kind = match of_manifest {
-                    true => ObjectKind::Blob,
-                    false => self.source.kind(&id)?.ok_or_else(|| self.missing(id, by))?,
+                let kind = match by_kind {
+                    Some(ObjectKind::Packed(PackedKind::Manifest)) => ObjectKind::Blob,
+                    Some(
+                        ObjectKind::Packed(PackedKind::Boxes | PackedKind::Assignment | PackedKind::Scores)
+                        | ObjectKind::Record(_)
+                        | ObjectKind::Blob,
+                    )
+                    | None => self.source.kind(&id)?.ok_or_else(|| self.missing(id, by))?,
                 };
                 if kind.names_others() {
                     names_others.push(id);
@@ -144,17 +157,18 @@ impl Walk<'_> {
                 self.seen.insert(id, Item { id, kind, picture, links: Vec::new() });
             }
             let links = self.links(&names_others)?;
-            for (id, links) in links {
-                for to in links.iter().filter(|to| !self.seen.contains_key(to)) {
-                    walk.reach(*to, Some(id));
+            for (by, links) in links {
+                for (to, as_image) in links.iter().filter(|(to, _)| !self.seen.contains_key(to)) {
+                    walk.reach(*to, Some(Reached { by, as_image: *as_image }));
                 }
-                self.seen.get_mut(&id).expect("it was just added").links = links;
+                let links = links.into_iter().map(|(to, _)| to).collect();
+                self.seen.get_mut(&by).expect("it was just added").links = links;
             }
         }
     }
 
-    /// What records and manifests name.
-    fn links(&self, ids: &[Hash]) -> Result<Vec<(Hash, Vec<Hash>)>, RemoteError> {
+    /// What records and manifests name, and whether as an image.
+    fn links(&self, ids: &[Hash]) -> Result<Vec<(Hash, Links)>, RemoteError> {
         let found = Mutex::new(Vec::new());
         self.source.read_each(ids, &|id, bytes| {
             let links = links(self.source, id, bytes)?;
@@ -196,11 +210,12 @@ impl Walk<'_> {
         loop {
             let is_spec = |id: &Hash| self.seen.get(id).is_some_and(carries);
             let holds = |id: &Hash| results.contains(id) || is_spec(id);
-            let hangs = |id: &Hash, links: &[Hash]| {
+            let hangs = |id: &Hash, links: &Links| {
+                let mut links = links.iter().map(|(to, _)| to);
                 if about.contains(id) {
-                    return links.iter().all(|to| self.seen.contains_key(to));
+                    return links.all(|to| self.seen.contains_key(to));
                 }
-                let mut on = links.iter().filter(|id| holds(id)).peekable();
+                let mut on = links.filter(|id| holds(id)).peekable();
                 on.peek().is_some() && on.all(|id| self.seen.contains_key(id))
             };
             let (taken, left): (Vec<_>, Vec<_>) =
@@ -209,7 +224,7 @@ impl Walk<'_> {
                 return Ok(());
             }
             candidates = left;
-            self.add(taken.into_iter().map(|(id, _)| (id, None)).collect())?;
+            self.add(taken.into_iter().map(|(id, _)| id).collect())?;
         }
     }
 }
@@ -228,12 +243,19 @@ pub(super) fn gone(source: &dyn TransferSource, withdrawals: &[Hash]) -> Result<
     Ok(Withdrawn::of(read).purged().copied().collect())
 }
 
-/// What a record or packed array names.
-fn links(source: &dyn TransferSource, id: Hash, bytes: &[u8]) -> Result<Vec<Hash>, RemoteError> {
+/// What an object names, and whether as an image or the picture over one, and nothing else.
+type Links = Vec<(Hash, bool)>;
+
+/// What a record or packed array names, ascending.
+fn links(source: &dyn TransferSource, id: Hash, bytes: &[u8]) -> Result<Links, RemoteError> {
     let wrong = |e| RemoteError::Codec { remote: source.called().to_owned(), id, source: e };
-    let mut links = match bytes.first() {
-        Some(b'{') => records::check(bytes).map_err(wrong)?.links().into_iter().map(|link| link.to).collect(),
-        _ => records::packed_links(bytes).map_err(wrong)?,
+    let link = |by: Option<Kind>| move |edge: walk::Edge| (edge.to, edge.role.are_of_image(by));
+    let mut links: Links = match bytes.first() {
+        Some(b'{') => {
+            let header = records::check(bytes).map_err(wrong)?;
+            walk::named(id, header.links()).into_iter().map(link(Some(header.kind))).collect()
+        }
+        _ => walk::images(id, records::packed_links(bytes).map_err(wrong)?).map(link(None)).collect(),
     };
     links.sort_unstable();
     links.dedup();

@@ -14,6 +14,8 @@ mod images;
 mod record;
 mod route;
 mod socket;
+#[cfg(test)]
+mod tests;
 mod token;
 mod wire;
 

@@ -4,8 +4,8 @@ use super::route::{Answer, Nothing};
 use crate::dataset::statistics::Statistics;
 use crate::hash::{Hash, Id};
 use crate::limits;
-use crate::lineage::{Direction, trace};
-use crate::records::{Content, EpochLog, Header, Kind, Run, Table, summary};
+use crate::lineage::Direction;
+use crate::records::{Content, EpochLog, Header, Kind, Roles, Run, Table, summary};
 use crate::registry::{Registry, RegistryError};
 use crate::report::page::{self, HtmlWriter, TableContext, notice};
 use crate::report::svg::{self, escape};
@@ -21,7 +21,7 @@ pub(super) fn record(registry: &Registry, id: Hash) -> Result<Answer, Nothing> {
     let kind = view.kind(&id)?;
     let mut names: Vec<String> =
         view.names()?.into_iter().filter(|(_, of)| *of == id).map(|(name, _)| name).collect();
-    let used: Vec<(Hash, &str, String)> = view
+    let used: Vec<(Hash, &str, Roles)> = view
         .referrers(&id)?
         .into_iter()
         .take(SHOWN)
@@ -63,7 +63,7 @@ pub(super) fn record(registry: &Registry, id: Hash) -> Result<Answer, Nothing> {
             crate::report::ReportTable::new("Used by", ["Kind", "As its"].map(Column::left).into());
         table.rows = used
             .iter()
-            .map(|(_, kind, role)| [*kind, role].map(|t| Cell::Text(t.to_owned())).into())
+            .map(|(_, kind, roles)| [*kind, &roles.text()].map(|t| Cell::Text(t.to_owned())).into())
             .collect();
         page.list(&table, "Id", used.iter().map(|(from, ..)| vec![*from]).collect());
     }
@@ -166,14 +166,14 @@ pub(super) fn report(registry: &Registry, id: Hash) -> Result<Answer, Nothing> {
 /// The lineage of an object, upwards or downwards, as expandable boxes.
 pub(super) fn lineage(registry: &Registry, id: Hash, down: bool) -> Result<Answer, Nothing> {
     let direction = if down { Direction::Down } else { Direction::Up };
-    let graph = trace(registry, &registry.view()?, id, direction)?;
+    let graph = page::near(registry, &registry.view()?, id, direction)?;
     let mut page = HtmlWriter::served();
     let below = if down { "its results are below it" } else { "its inputs are below it" };
     page.paragraph(
         "",
         &format!("Each box is a record or a file; {below}. Click a box to expand it, one step at a time."),
     );
-    page.push(&page::tree(&[graph], direction, true));
+    page.push(&page::tree(&[graph], direction, true).html);
     let title = if down { "Results" } else { "Inputs" };
     let other = if down { "up" } else { "down" };
     page.push(&format!("<p class=\"bar\"><a href=\"/lineage/{other}/{id}\">Reverse direction</a></p>"));

@@ -72,7 +72,8 @@ fn a_probe_is_judged_on_test_images_by_a_threshold_of_validation_images() {
     // Its lineage ends at the images.
     let traced = study.json("trace what-it-knows");
     let has = |kind: &str| traced["nodes"].as_array().unwrap().iter().any(|node| node["kind"] == kind);
-    assert!(["image", "run", "split", "software", "spec"].into_iter().all(has), "{traced}");
+    assert!(["image", "run", "split", "software", "spec", "scores"].into_iter().all(has), "{traced}");
+    assert!(!has("test"), "the scores of the test images are no damaged file: {traced}");
     study.is_sound();
 }
 

@@ -15,6 +15,7 @@ use reg::hash::Hash;
 use reg::lineage::verify;
 use reg::progress::Silent;
 use reg::random::Stream;
+use reg::records::Roles;
 use reg::registry::{Registry, RegistryError};
 
 use crate::harness::{MLP, Study, finish};
@@ -28,7 +29,7 @@ struct Said {
     names: Vec<(String, Hash)>,
     log: Vec<Hash>,
     registrations: [Vec<(String, u64, Hash)>; 2],
-    referrers: Vec<(Hash, Hash, String)>,
+    referrers: Vec<(Hash, Hash, Roles)>,
     records: u64,
 }
 

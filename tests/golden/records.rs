@@ -180,7 +180,7 @@ fn keys_are_sorted_by_their_bytes_and_only_what_must_be_is_escaped() {
 fn links_are_the_hashes_in_a_document_and_roles_their_keys() {
     let roles = |file: &str| {
         let links = Header::read(text(file).as_bytes()).unwrap().links();
-        let mut roles: Vec<String> = links.into_iter().map(|link| link.role).collect();
+        let mut roles: Vec<String> = links.into_iter().map(|link| link.role.to_string()).collect();
         roles.sort();
         roles.join(" ")
     };

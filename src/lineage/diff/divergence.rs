@@ -1,21 +1,29 @@
 //! Where two lineages part: walked side by side from the results towards the inputs, by the parts that inputs play.
 
-use std::collections::{BTreeMap, HashSet};
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
 use super::data;
+use super::documents::differing;
+use super::paths::{PathId, Paths};
 use crate::hash::{Hash, Id};
 use crate::records::codec::{Header, Link};
-use crate::records::{self, Dataset, Kind};
+use crate::records::{self, Dataset, Kind, Role};
+use crate::registry::walk::{DepthFirst, Visit};
 use crate::registry::{Registry, RegistryError};
+
+/// Points that are told one by one; the rest is counted.
+const MAX_REPORTED: usize = 1000;
 
 /// A pair of inputs that differ in themselves, and not only by what they are made of.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct DivergencePoint {
-    /// The part that they play, from the result: `predictions.run.spec`.
+    /// The part that they play, from the result: `predictions.run.spec`. Of more than 100 roles, `…` stands for those
+    /// in the middle.
     pub path: String,
     /// The kind of record; `file` or a packed kind where they are none.
     pub kind: String,
@@ -27,118 +35,132 @@ pub struct DivergencePoint {
     pub fields: Vec<String>,
 }
 
-/// All points where two lineages part, those nearest to the raw inputs first.
+/// Points where two lineages part, those nearest to the raw inputs first, and how many more there are.
+///
+/// The walk keeps of each pair its two hashes and a step of its path, whatever the records hold and however long the
+/// lineages are.
 pub(super) fn divergence_points(
     registry: &Registry,
     a: Hash,
     b: Hash,
-) -> Result<Vec<DivergencePoint>, RegistryError> {
-    let mut walk = Walk { registry, seen: HashSet::new(), found: Vec::new() };
-    walk.pair(String::new(), a, b)?;
-    // What is behind more of the rest comes first: a data set before its split, that before a spec; a file
-    // before the record that names it, but for annotated boxes, which few results look at.
-    let depth = |path: &str| std::cmp::Reverse(path.split('.').filter(|part| !part.is_empty()).count());
-    walk.found.sort_by_key(|(owner, divergence)| {
-        let path = &divergence.path;
-        (owner.is_none(), *owner, path.ends_with(BOXES), depth(path), path.clone())
-    });
-    Ok(walk.found.into_iter().map(|(_, divergence)| divergence).collect())
+) -> Result<(Vec<DivergencePoint>, u64), RegistryError> {
+    let mut divergence = Divergence { registry, paths: Paths::default(), found: Vec::new() };
+    let result = Position { path: PathId::RESULT, within: None };
+    let mut walk = DepthFirst::from((a != b).then_some(((a, b), result)));
+    while let Some(visit) = walk.step() {
+        match visit {
+            Visit::Enter((a, b), at) => {
+                let below = divergence.pair(at, a, b)?;
+                walk.descend(below);
+            }
+            Visit::Leave(_) => {}
+        }
+    }
+    Ok(divergence.points())
 }
 
-/// The part that the file of annotated boxes plays in a data set.
-const BOXES: &str = "boxes_file";
+/// Two that play the same part, and where they stand.
+type Pair = ((Hash, Hash), Position);
 
-struct Walk<'r> {
+/// Where a pair stands.
+#[derive(Debug, Clone, Copy)]
+struct Position {
+    path: PathId,
+    /// The first of the kinds of those that name it, one by way of the other, in the order in which a study makes them.
+    within: Option<Kind>,
+}
+
+/// A pair that differs, on its way to becoming a [`DivergencePoint`].
+struct FoundPoint {
+    /// The kind of the record that has the difference in it or names what differs, or that of one further towards the
+    /// result, whichever a study makes first.
+    owner: Option<Kind>,
+    path: PathId,
+    /// The kind of the first; none where one of them is no record.
+    kind: Option<Kind>,
+    pair: [Option<Hash>; 2],
+    fields: Vec<String>,
+}
+
+struct Divergence<'r> {
     registry: &'r Registry,
-    seen: HashSet<(Hash, Hash)>,
-    /// With the kind of the record that has the difference in it, or names what differs.
-    found: Vec<(Option<Kind>, DivergencePoint)>,
+    paths: Paths,
+    found: Vec<FoundPoint>,
 }
 
 /// Links of a record by the parts that they play, in order.
-fn by_role(header: &Header) -> BTreeMap<String, Vec<Hash>> {
-    let mut roles: BTreeMap<String, Vec<Hash>> = BTreeMap::new();
+fn by_role(header: &Header) -> BTreeMap<Role, Vec<Hash>> {
+    let mut roles: BTreeMap<Role, Vec<Hash>> = BTreeMap::new();
     for Link { to, role } in header.links() {
         roles.entry(role).or_default().push(to);
     }
     roles
 }
 
-impl Walk<'_> {
-    /// Walks on from two that differ; both play the part at the end of `path`.
-    fn pair(&mut self, path: String, a: Hash, b: Hash) -> Result<(), RegistryError> {
-        if a == b || !self.seen.insert((a, b)) {
-            return Ok(());
-        }
+impl Divergence<'_> {
+    /// Compares two that differ, and gives the pairs among what they name.
+    fn pair(&mut self, place: Position, a: Hash, b: Hash) -> Result<Vec<Pair>, RegistryError> {
         let (one, other) = (self.header(&a)?, self.header(&b)?);
         let (Some(one), Some(other)) = (one, other) else {
-            self.part(None, path, [Some(a), Some(b)], Vec::new());
-            return Ok(());
+            self.part(place, [Some(a), Some(b)], Vec::new());
+            return Ok(Vec::new());
         };
         let fields = if one.kind == other.kind { differing(&one, &other) } else { vec!["/kind".to_owned()] };
-        let owner = Some(one.kind);
+        let within = Some(place.within.map_or(one.kind, |kind| kind.min(one.kind)));
         if one.kind == Kind::Dataset && other.kind == one.kind {
-            return self.datasets(path, [Id::new(a), Id::new(b)], [&one, &other], fields);
+            self.datasets(Position { within, ..place }, [Id::new(a), Id::new(b)], [&one, &other], fields)?;
+            return Ok(Vec::new());
         }
         // Fields that somebody chose; the others follow from these and from the inputs.
         let chosen: Vec<String> =
             fields.iter().filter(|at| (one.kind.descriptor().chosen)(at)).cloned().collect();
         let unlike = chosen.iter().any(|at| at == "/type" || at == "/kind");
-        let start = self.found.len();
         let mut parted = !chosen.is_empty();
+        let mut below = Vec::new();
         for (role, left, right) in roles(&one, &other) {
             // What came out follows from what went in, and the data set that a comparison names is that of its first
             // column.
-            if parted && is_output(one.kind, &role)
-                || role == "dataset" && is_comparison(&one) && is_comparison(&other)
+            if parted && one.kind.descriptor().is_output(&role)
+                || role == Role::Dataset && is_comparison(&one) && is_comparison(&other)
             {
                 continue;
             }
-            let below = if path.is_empty() { role } else { format!("{path}.{role}") };
+            let at = Position { path: self.paths.then(place.path, &role), within };
             for pair in self.beside(left, right)? {
                 match pair {
+                    [Some(a), Some(b)] if a == b => {}
                     [Some(a), Some(b)] => {
-                        parted |= a != b;
-                        self.pair(below.clone(), a, b)?;
+                        parted = true;
+                        below.push(((a, b), at));
                     }
                     // Tables of two types have other parts.
-                    _ if unlike => {}
-                    one_sided => {
+                    [None, _] | [_, None] if unlike => {}
+                    one_sided @ ([None, _] | [_, None]) => {
                         parted = true;
-                        self.part(owner, below.clone(), one_sided, Vec::new());
+                        self.part(at, one_sided, Vec::new());
                     }
                 }
             }
         }
-        // A file belongs to the record that names it.
-        for (place, _) in &mut self.found[start..] {
-            *place = place.or(owner).min(owner);
-        }
         let fields = if parted { chosen } else { fields };
-        if !fields.is_empty() {
-            self.found.push((
-                owner,
-                DivergencePoint { path, kind: one.kind.name().to_owned(), a: Some(a), b: Some(b), fields },
-            ));
-        }
-        Ok(())
+        self.differ(Position { within, ..place }, one.kind, [a, b], fields);
+        Ok(below)
     }
 
     /// Two data sets: their files are raw, and all else in their records follows from those.
     fn datasets(
         &mut self,
-        path: String,
+        place: Position,
         ids: [Id<Dataset>; 2],
         headers: [&Header; 2],
         fields: Vec<String>,
     ) -> Result<(), RegistryError> {
-        let owner = Some(Kind::Dataset);
         let [a, b] = [self.registry.get(ids[0])?, self.registry.get(ids[1])?];
-        let below = |role: &str| if path.is_empty() { role.to_owned() } else { format!("{path}.{role}") };
         let start = self.found.len();
         for (role, left, right) in roles(headers[0], headers[1]) {
-            if ["metadata", BOXES].contains(&&*role) && left != right {
-                self.part(owner, below(&role), [left.first().copied(), right.first().copied()], Vec::new());
+            if [Role::Metadata, Role::BoxesFile].contains(&role) && left != right {
+                let at = Position { path: self.paths.then(place.path, &role), ..place };
+                self.part(at, [left.first().copied(), right.first().copied()], Vec::new());
             }
         }
         let chosen: Vec<String> =
@@ -153,22 +175,54 @@ impl Walk<'_> {
                 names.extend(found.removed.into_iter().chain(found.added));
             }
             if !names.is_empty() || !by_rows {
-                self.part(owner, below("manifest"), [a.manifest.hash, b.manifest.hash].map(Some), names);
+                let at = Position { path: self.paths.then(place.path, &Role::Manifest), ..place };
+                self.part(at, [a.manifest.hash, b.manifest.hash].map(Some), names);
             }
         }
         let fields = if chosen.is_empty() && self.found.len() == start { fields } else { chosen };
-        if !fields.is_empty() {
-            let [a, b] = ids.map(|id| Some(id.hash));
-            self.found
-                .push((owner, DivergencePoint { path, kind: Kind::Dataset.name().to_owned(), a, b, fields }));
-        }
+        self.differ(place, Kind::Dataset, ids.map(|id| id.hash), fields);
         Ok(())
     }
 
-    /// Notes two that part, of which at least one is no record.
-    fn part(&mut self, owner: Option<Kind>, path: String, [a, b]: [Option<Hash>; 2], fields: Vec<String>) {
-        let kind = path.rsplit('.').next().unwrap_or_default().to_owned();
-        self.found.push((owner, DivergencePoint { path, kind, a, b, fields }));
+    /// Notes two records that differ in themselves, if they do.
+    fn differ(&mut self, place: Position, kind: Kind, pair: [Hash; 2], fields: Vec<String>) {
+        if !fields.is_empty() {
+            let Position { path, within: owner } = place;
+            self.found.push(FoundPoint { owner, path, kind: Some(kind), pair: pair.map(Some), fields });
+        }
+    }
+
+    /// Notes two that part, of which at least one is no record. A file belongs to the record that names it.
+    fn part(&mut self, place: Position, pair: [Option<Hash>; 2], fields: Vec<String>) {
+        self.found.push(FoundPoint { owner: place.within, path: place.path, kind: None, pair, fields });
+    }
+
+    /// What was found, as it is told.
+    fn points(mut self) -> (Vec<DivergencePoint>, u64) {
+        let paths = &self.paths;
+        // What is behind more of the rest comes first: a data set before its split, that before a spec; a file
+        // before the record that names it, but for annotated boxes, which few results look at.
+        let key = |found: &FoundPoint| {
+            let of_boxes = paths.last(found.path) == Some(&Role::BoxesFile);
+            (found.owner.is_none(), found.owner, of_boxes, Reverse(paths.length(found.path)))
+        };
+        let has_both = |found: &FoundPoint| found.pair.iter().all(Option::is_some);
+        self.found.sort_by(|a, b| {
+            let by_path = key(a).cmp(&key(b)).then_with(|| paths.cmp(a.path, b.path));
+            by_path.then_with(|| has_both(b).cmp(&has_both(a)))
+        });
+        let more = self.found.len().saturating_sub(MAX_REPORTED) as u64;
+        let told = self.found.into_iter().take(MAX_REPORTED).map(|found| {
+            let role = || paths.last(found.path).map(Role::to_string).unwrap_or_default();
+            DivergencePoint {
+                path: paths.text(found.path),
+                kind: found.kind.map_or_else(role, |kind| kind.name().to_owned()),
+                a: found.pair[0],
+                b: found.pair[1],
+                fields: found.fields,
+            }
+        });
+        (told.collect(), more)
     }
 
     /// Puts what plays one part beside each other: the same, then what is of the same model, fold and subset, then
@@ -222,12 +276,12 @@ impl Walk<'_> {
 }
 
 /// The links of two records by the parts that they play: what went in, then what came out.
-fn roles(one: &Header, other: &Header) -> Vec<(String, Vec<Hash>, Vec<Hash>)> {
+fn roles(one: &Header, other: &Header) -> Vec<(Role, Vec<Hash>, Vec<Hash>)> {
     let (mut lefts, mut rights) = (by_role(one), by_role(other));
-    let mut roles: Vec<String> = lefts.keys().chain(rights.keys()).cloned().collect();
-    roles.sort_by_key(|role| (is_output(one.kind, role), role.clone()));
+    let mut roles: Vec<Role> = lefts.keys().chain(rights.keys()).cloned().collect();
+    roles.sort_by_key(|role| (one.kind.descriptor().is_output(role), role.clone()));
     roles.dedup();
-    let mut of = |role: String| {
+    let mut of = |role: Role| {
         let (left, right) = (lefts.remove(&role), rights.remove(&role));
         (role, left.unwrap_or_default(), right.unwrap_or_default())
     };
@@ -244,47 +298,4 @@ fn likeness(header: &Header) -> Value {
         .map(|key| header.document.get(key).cloned().unwrap_or_default())
         .to_vec()
         .into()
-}
-
-/// Whether what plays this part in a record came out of the computation.
-fn is_output(kind: Kind, role: &str) -> bool {
-    kind.descriptor().outputs.contains(&role)
-}
-
-/// JSON pointers of the values, links aside, in which two documents differ.
-fn differing(a: &Header, b: &Header) -> Vec<String> {
-    let mut found = Vec::new();
-    compare("", &a.document.clone().into(), &b.document.clone().into(), &mut found);
-    found
-}
-
-/// The same of any two documents.
-pub(super) fn compare(at: &str, a: &Value, b: &Value, found: &mut Vec<String>) {
-    match (a, b) {
-        // Hash and size of a file go with the link to it.
-        (Value::Object(one), Value::Object(other)) if is_file(one) && is_file(other) => {}
-        (Value::Object(one), Value::Object(other)) => {
-            let keys: std::collections::BTreeSet<&String> = one.keys().chain(other.keys()).collect();
-            for key in keys {
-                let null = Value::Null;
-                let [one, other] = [one, other].map(|map| map.get(key).unwrap_or(&null));
-                compare(&format!("{at}/{key}"), one, other, found);
-            }
-        }
-        (Value::Array(one), Value::Array(other)) if one.len() == other.len() => {
-            for (place, (one, other)) in one.iter().zip(other).enumerate() {
-                compare(&format!("{at}/{place}"), one, other, found);
-            }
-        }
-        _ if a == b || is_link(a) && is_link(b) => {}
-        _ => found.push(at.to_owned()),
-    }
-}
-
-fn is_file(map: &serde_json::Map<String, Value>) -> bool {
-    map.len() == 3 && ["object", "sha256", "bytes"].iter().all(|key| map.contains_key(*key))
-}
-
-fn is_link(value: &Value) -> bool {
-    value.as_str().is_some_and(|text| text.parse::<Hash>().is_ok())
 }

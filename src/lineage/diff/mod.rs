@@ -4,7 +4,9 @@
 mod data;
 mod dependencies;
 mod divergence;
+mod documents;
 mod numbers;
+mod paths;
 mod sides;
 mod split;
 mod values;
@@ -94,8 +96,11 @@ pub struct Difference {
     pub why: Vec<String>,
     /// Where the lineages part first; null where they are one.
     pub first: Option<DivergencePoint>,
-    /// All points where they part.
+    /// Points where they part, the first 1,000.
     pub parts: Vec<DivergencePoint>,
+    /// How many more there are; left out where there are none.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub more_parts: u64,
     /// Data sets that differ.
     pub data: Vec<DatasetDiff>,
     /// Folds that differ.
@@ -131,7 +136,7 @@ pub fn diff(registry: &Registry, view: &View, a: Hash, b: Hash) -> Result<Differ
                 return Err(DiffError::Kind(a.kind));
             }
         };
-    let parts = divergence::divergence_points(registry, a.id, b.id)?;
+    let (parts, more_parts) = divergence::divergence_points(registry, a.id, b.id)?;
     let mut found = Difference {
         a,
         b,
@@ -139,6 +144,7 @@ pub fn diff(registry: &Registry, view: &View, a: Hash, b: Hash) -> Result<Differ
         why: Vec::new(),
         first: parts.first().cloned(),
         parts,
+        more_parts,
         data: Vec::new(),
         split: Vec::new(),
         folds: Default::default(),
@@ -153,6 +159,10 @@ pub fn diff(registry: &Registry, view: &View, a: Hash, b: Hash) -> Result<Differ
     }
     of(&mut found, registry, view)?;
     Ok(found)
+}
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 fn folds(count: u32) -> String {
@@ -221,8 +231,8 @@ impl Difference {
     }
 
     fn of_results(&mut self, registry: &Registry, view: &View) -> Result<(), DiffError> {
-        let left = sides(registry, self.a.id, &self.a.kind)?;
-        let right = sides(registry, self.b.id, &self.b.kind)?;
+        let left = sides(registry, &self.a)?;
+        let right = sides(registry, &self.b)?;
         let (pairs, only_a, only_b) = pairs(left, right);
         let tables = self.tables(registry)?;
         let looks = tables
@@ -447,7 +457,7 @@ impl Difference {
             let document = |spec| serde_json::to_value(spec).unwrap_or_default();
             let (one, other) = (document(one), document(other));
             let mut fields = Vec::new();
-            divergence::compare("", &one, &other, &mut fields);
+            documents::compare("", &one, &other, &mut fields);
             for at in fields {
                 let what = at.trim_start_matches('/').replace('/', ".");
                 let change = Change::of(what.as_str(), one.pointer(&at), other.pointer(&at));

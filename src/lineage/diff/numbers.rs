@@ -147,7 +147,9 @@ fn of_tables(registry: &Registry, ids: [Id<Table>; 2]) -> Result<NumberChanges, 
     }
     let models = |table: &Table| match table {
         Table::Comparison(of) => of.models.clone(),
-        _ => Vec::new(),
+        Table::Auc(_) | Table::Dataset(_) | Table::Probe(_) | Table::Heatmap(_) | Table::Pointing(_) => {
+            Vec::new()
+        }
     };
     let scores = |model: &ComparedModel| {
         model.predictions.iter().map(|id| Ok(registry.get(*id)?.scores)).collect::<Result<_, RegistryError>>()

@@ -1,8 +1,11 @@
 //! What a result stands on: for each model and fold in it, what was trained or scored on what.
 
+use super::ComparedRecord;
 use super::dependencies::InputDependencies;
 use crate::hash::{Hash, Id};
-use crate::records::{Computed, Dataset, Predictions, Run, ScoreSource, Scores, Spec, Split, Subset, Table};
+use crate::records::{
+    Computed, Content, Dataset, Predictions, Run, ScoreSource, Scores, Spec, Split, Subset, Table,
+};
 use crate::registry::{Registry, RegistryError};
 
 /// One model on one fold.
@@ -122,12 +125,17 @@ impl Side {
     }
 }
 
-/// The sides of a run, of predictions or of a table.
-pub(super) fn sides(registry: &Registry, id: Hash, kind: &str) -> Result<Vec<Side>, RegistryError> {
-    match kind {
-        "run" => return Ok(vec![Side::of_run(registry, Id::new(id))?]),
-        "predictions" => return Ok(vec![Side::of_predictions(registry, Id::new(id))?]),
-        _ => {}
+/// The sides of a run, of predictions or of a table; of others, none.
+pub(super) fn sides(registry: &Registry, of: &ComparedRecord) -> Result<Vec<Side>, RegistryError> {
+    let id = of.id;
+    match of.record.map(|kind| kind.descriptor().content) {
+        Some(Content::Run) => return Ok(vec![Side::of_run(registry, Id::new(id))?]),
+        Some(Content::Predictions) => return Ok(vec![Side::of_predictions(registry, Id::new(id))?]),
+        Some(Content::Table) => {}
+        Some(
+            Content::Dataset | Content::Split | Content::Study | Content::Withdrawal | Content::Document,
+        )
+        | None => return Ok(Vec::new()),
     }
     Ok(match registry.get::<Table>(Id::new(id))? {
         Table::Auc(auc) => vec![Side::of_predictions(registry, auc.predictions)?],

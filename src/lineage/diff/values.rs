@@ -380,7 +380,9 @@ pub(super) fn columns_and_rows<'t>(table: &'t Table, names: &'t ModelNames) -> [
     };
     let models = match table {
         Table::Comparison(table) => table.models.iter().map(|model| names.called(&model.name)).collect(),
-        _ => Vec::new(),
+        Table::Auc(_) | Table::Dataset(_) | Table::Probe(_) | Table::Heatmap(_) | Table::Pointing(_) => {
+            Vec::new()
+        }
     };
     [models, labels]
 }

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::PageError;
+use super::lineage::near;
 use crate::dataset::statistics::Statistics;
 use crate::hash::{Hash, Id};
 use crate::index::View;
-use crate::lineage::{Direction, Graph, trace};
+use crate::lineage::{Direction, Graph};
 use crate::records::{
     Comparison, Content, Dataset, EpochLog, Execution, Heatmap, Kind, Pointing, Predictions, ProbeTable, Run,
     ScoreSource, Spec, Split, Study, Table,
@@ -237,7 +238,9 @@ impl Material {
                     Table::Probe(probe) if self.probes.iter().all(|(known, ..)| *known != table.hash) => {
                         self.probes.push((table.hash, String::new(), *probe));
                     }
-                    _ => {}
+                    // What is shown already, and what sections have.
+                    Table::Heatmap(_) | Table::Pointing(_) | Table::Probe(_) => {}
+                    Table::Auc(_) | Table::Dataset(_) | Table::Comparison(_) => {}
                 }
             }
         }
@@ -291,7 +294,7 @@ impl Material {
             // A data set is only a root if it is not part of another lineage.
             let known = self.graphs.iter().any(|graph| graph.node(&root).is_some());
             if !known {
-                self.graphs.push(trace(registry, view, root, Direction::Up)?);
+                self.graphs.push(near(registry, view, root, Direction::Up)?);
             }
         }
         Ok(())

@@ -4,98 +4,135 @@ use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
 
 use crate::hash::Hash;
-use crate::lineage::{Direction, Edge, Graph, Node};
-use crate::registry::IMAGE;
-use crate::registry::walk::MADE;
-use crate::report::lineage::DEEPEST;
+use crate::index::View;
+use crate::lineage::{Direction, Edge, Graph, Node, trace_near};
+use crate::records::Role;
+use crate::registry::{Registry, RegistryError};
 use crate::report::svg::escape;
 use crate::report::thousands;
 
 /// Maximum number of listed images of a manifest; the others are counted.
 const SHOWN: usize = 3;
 
-/// The objects that have a place in [`tree`].
-pub(super) fn places(graphs: &[Graph]) -> HashSet<Hash> {
-    let folded = |graph: &Graph| -> HashSet<Hash> {
-        let mut of_manifest: HashMap<Hash, usize> = HashMap::new();
-        let beyond = |edge: &&Edge| {
-            let count = of_manifest.entry(edge.from).or_default();
-            *count += usize::from(edge.role == IMAGE);
-            edge.role == IMAGE && *count > SHOWN
-        };
-        graph.edges.iter().filter(beyond).map(|edge| edge.to).collect()
-    };
-    graphs
-        .iter()
-        .flat_map(|graph| {
-            let folded = folded(graph);
-            graph.nodes.iter().map(|node| node.id).filter(move |id| !folded.contains(id))
-        })
-        .collect()
+/// Levels of a tree that are drawn. Each is three elements inside of those before, and browsers nest no more than 512.
+const DEEPEST: usize = 150;
+
+/// The lineage of an object, as far as [`tree`] draws it: a page costs no more than it shows.
+///
+/// # Errors
+/// Those of [`trace_near`].
+pub(crate) fn near(
+    registry: &Registry,
+    view: &View,
+    root: Hash,
+    direction: Direction,
+) -> Result<Graph, RegistryError> {
+    // One level more says of the deepest whether they go on.
+    trace_near(registry, view, root, direction, DEEPEST + 1)
 }
 
-/// Draws lineages from results to inputs. An object has one place, to which its id links; further occurrences
-/// are links to that place. Only the first few images are listed. In a page of a live registry, ids link to the
-/// page of the object.
-pub(crate) fn tree(graphs: &[Graph], direction: Direction, served: bool) -> String {
-    let mut tree = Tree { served, ..Tree::default() };
+/// A lineage as HTML.
+pub(crate) struct Drawn {
+    /// The list.
+    pub(crate) html: String,
+    /// The objects that have a place in it.
+    pub(crate) places: HashSet<Hash>,
+}
+
+/// Draws lineages from results to inputs. An object has one place, which its id leads to; where it comes again it is
+/// a link to there. Of many images the first few are shown, and what is deeper than [`DEEPEST`] is left out, which is said.
+/// In a page of a live registry, ids are links to the page of an object.
+pub(crate) fn tree(graphs: &[Graph], direction: Direction, served: bool) -> Drawn {
+    let mut children: HashMap<Hash, Vec<(&Edge, Hash)>> = HashMap::new();
+    let mut known = HashSet::new();
     for graph in graphs {
-        tree.nodes.extend(graph.nodes.iter().map(|node| (node.id, node)));
         for (edge, parent, child) in graph.unfolding(direction) {
-            let of_parent = tree.children.entry(parent).or_default();
-            if graphs.len() == 1 || !of_parent.iter().any(|(known, _)| *known == child) {
-                of_parent.push((child, if direction == Direction::Down { "" } else { &edge.role }));
+            // What two lineages share is drawn once.
+            if graphs.len() == 1 || known.insert((parent, child)) {
+                children.entry(parent).or_default().push((edge, child));
             }
         }
     }
+    let mut tree = Tree { graphs, direction, served, children, shown: HashSet::new(), out: String::new() };
     tree.out += "<div class=\"tree\"><ul>";
     for graph in graphs {
-        tree.item(graph.root, None, 0);
+        tree.draw(graph.root);
     }
-    tree.out + "</ul></div>"
+    tree.out += "</ul></div>";
+    Drawn { html: tree.out, places: tree.shown }
 }
 
-#[derive(Default)]
 struct Tree<'g> {
+    graphs: &'g [Graph],
+    direction: Direction,
     served: bool,
-    nodes: HashMap<Hash, &'g Node>,
-    children: HashMap<Hash, Vec<(Hash, &'g str)>>,
+    /// What is below those that are not drawn yet.
+    children: HashMap<Hash, Vec<(&'g Edge, Hash)>>,
     shown: HashSet<Hash>,
     out: String,
 }
 
-impl Tree<'_> {
-    fn item(&mut self, id: Hash, role: Option<&str>, depth: usize) {
-        let Some(node) = self.nodes.get(&id).copied() else { return };
-        let short = id.short();
-        let again = !self.shown.insert(id);
-        if again {
+/// What is left to draw below an object.
+struct Branch<'g> {
+    children: std::vec::IntoIter<(&'g Edge, Hash)>,
+    left_out: usize,
+}
+
+impl<'g> Tree<'g> {
+    /// Draws an object and what is below it. Chains are as long as strangers make them, so this does not call itself.
+    fn draw(&mut self, root: Hash) {
+        let mut open: Vec<Branch<'g>> = self.item(root, None, 0).into_iter().collect();
+        while let Some(branch) = open.last_mut() {
+            match branch.children.next() {
+                Some((edge, child)) => {
+                    let deeper = self.item(child, Some(edge), open.len());
+                    open.extend(deeper);
+                }
+                None => {
+                    let left_out = branch.left_out;
+                    open.pop();
+                    self.close(left_out);
+                }
+            }
+        }
+    }
+
+    /// Draws an object, so many levels below the root; gives what is below it, where that is to be drawn inside of it.
+    fn item(&mut self, id: Hash, edge: Option<&Edge>, depth: usize) -> Option<Branch<'g>> {
+        let node = self.graphs.iter().find_map(|graph| graph.node(&id))?;
+        // Towards the results, what names an object is shown below it, and the edge says what the object is for that.
+        let role = edge.filter(|_| self.direction == Direction::Up).map(|edge| edge.role.text());
+        let (role, short) = (role.as_deref(), id.short());
+        if !self.shown.insert(id) {
             let (kind, role) = (escape(node.kind.name()), part(node, role));
             let _ = write!(
                 self.out,
                 "<li><span class=\"node again\">{role}{kind} <a class=\"id\" href=\"#o-{short}\">{short}</a> (above)</span></li>"
             );
-            return;
+            return None;
         }
-        let children = self.children.remove(&id).unwrap_or_default();
+        let mut children = self.children.remove(&id).unwrap_or_default();
         let text = self.words(node, role);
         if children.is_empty() || depth == DEEPEST {
-            let text = if children.is_empty() { text } else { text + " <i>and further</i>" };
+            let goes_on = if children.is_empty() { String::new() } else { self.goes_on(&id) };
             let _ = write!(
                 self.out,
-                "<li id=\"o-{short}\" tabindex=\"-1\"><span class=\"node\">{text}</span></li>"
+                "<li id=\"o-{short}\" tabindex=\"-1\"><span class=\"node\">{text}{goes_on}</span></li>"
             );
-            return;
+            return None;
         }
         let _ = write!(
             self.out,
             "<li><details id=\"o-{short}\"><summary><span class=\"node\">{text}</span></summary><ul>"
         );
-        let images = children.iter().filter(|(_, role)| *role == IMAGE).count();
-        let left_out = images.saturating_sub(SHOWN);
-        for (child, role) in children.iter().take(children.len() - left_out) {
-            self.item(*child, Some(role), depth + 1);
-        }
+        let images = children.iter().filter(|(edge, _)| edge.is_image()).count();
+        let left_out = if self.direction == Direction::Up { images.saturating_sub(SHOWN) } else { 0 };
+        children.truncate(children.len() - left_out);
+        Some(Branch { children: children.into_iter(), left_out })
+    }
+
+    /// Ends what is below an object.
+    fn close(&mut self, left_out: usize) {
         if left_out > 0 {
             let _ = write!(
                 self.out,
@@ -104,6 +141,18 @@ impl Tree<'_> {
             );
         }
         self.out += "</ul></details></li>\n";
+    }
+
+    /// Says where to see what is deeper than what is drawn.
+    fn goes_on(&self, id: &Hash) -> String {
+        let (way, flag) = match self.direction {
+            Direction::Up => ("up", "--up"),
+            Direction::Down => ("down", "--down"),
+        };
+        match self.served {
+            true => format!(" <a href=\"/lineage/{way}/{id}\">continues here</a>"),
+            false => format!(" <i>continues: <code>reg trace {flag} {}</code></i>", id.short()),
+        }
     }
 
     fn words(&self, node: &Node, role: Option<&str>) -> String {
@@ -125,6 +174,7 @@ impl Tree<'_> {
 
 /// The role of an object, if it is not clear from its kind.
 fn part(node: &Node, role: Option<&str>) -> String {
-    let role = role.filter(|role| !role.is_empty() && *role != node.kind.name() && *role != MADE);
+    let role =
+        role.filter(|role| !role.is_empty() && *role != node.kind.name() && Role::named(role) != Role::Made);
     role.map(|role| format!("<i>{}:</i> ", escape(role))).unwrap_or_default()
 }

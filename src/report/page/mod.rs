@@ -18,7 +18,7 @@ use crate::runs::{CompareOptions, RunError};
 use gather::Material;
 pub use gather::ReportRequest;
 pub(crate) use html::{HtmlWriter, SCRIPT, TableContext, served, style};
-pub(crate) use lineage::tree;
+pub(crate) use lineage::{near, tree};
 pub(crate) use withdrawn::{notice, withheld};
 
 /// Why a report cannot be made.
@@ -72,8 +72,8 @@ fn composed(
     material: &Material,
     served: bool,
 ) -> Result<(String, String), PageError> {
-    let known = lineage::places(&material.graphs);
-    let mut page = if served { HtmlWriter::served() } else { HtmlWriter::new(&known) };
+    let lineage = tree(&material.graphs, Direction::Up, served);
+    let mut page = if served { HtmlWriter::served() } else { HtmlWriter::new(&lineage.places) };
     let titles: Vec<&str> = material.sections.iter().map(|section| section.title.as_str()).collect();
     let names: Vec<&str> = material.datasets.iter().map(|counted| counted.name.as_str()).collect();
     let studies: Vec<&str> = material.studies.iter().map(|of| of.study.name.as_str()).collect();
@@ -129,7 +129,7 @@ fn composed(
     sections::cautions(&mut page, material, registry)?;
     page.heading(2, "lineage", "Lineage");
     page.paragraph("", "Each box is a record or a file, identified by the hash of its bytes; its inputs are below it. Click a box to expand it, one step at a time.");
-    page.push(&tree(&material.graphs, Direction::Up, served));
+    page.push(&lineage.html);
     page.push("</main>");
     page.push(&format!(
         "<footer><p>Made by reg {} from the records named above. Records, scores, labels and splits were hashed when this page was made; checkpoints and images were not: `reg verify ID` hashes everything. `reg trace ID` prints the lineage, `reg reproduce ID` recomputes a table or trains a run again.</p></footer>",

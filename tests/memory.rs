@@ -1,0 +1,94 @@
+//! What long lineages take of memory. A test crate of its own, with one test: the peak is that of a process.
+
+#![cfg(target_os = "linux")]
+
+use std::fs;
+
+use reg::hash::{Hash, Id};
+use reg::lineage::UsageQuery;
+use reg::records::codec::{self, Header};
+use reg::records::{Kind, Note, Role, Roles, Run};
+use reg::registry::walk::{Lineage, Walk, inputs, results};
+use reg::registry::{Objects, RegistryError};
+
+const RECORDS: u64 = 100_000;
+/// Bytes of the text of each.
+const TEXT: usize = 4 << 10;
+/// What a walk may take: a thirtieth of the records.
+const WALK: u64 = 13 << 20;
+/// What asking for the use of images may take, which holds the open ends of a chain until it comes back.
+const USAGE: u64 = 5 * WALK;
+
+/// Notes about notes, each made when it is read: whatever is held of them, a walk holds.
+struct Chain;
+
+fn id(number: u64) -> Hash {
+    let mut id = [0; 32];
+    id[..8].copy_from_slice(&number.to_le_bytes());
+    Hash(id)
+}
+
+fn number(id: &Hash) -> u64 {
+    u64::from_le_bytes(id.0[..8].try_into().unwrap())
+}
+
+impl Objects for Chain {
+    fn bytes(&self, note: &Hash) -> Result<Vec<u8>, RegistryError> {
+        let about = id(number(note).saturating_sub(1));
+        let note = Note { about, text: "x".repeat(TEXT), time: number(note).to_string(), prev: None };
+        Ok(codec::encode(&note).unwrap())
+    }
+
+    fn runs_of(&self, _: &Hash) -> Result<Vec<Id<Run>>, RegistryError> {
+        Ok(Vec::new())
+    }
+}
+
+impl Lineage for Chain {
+    fn kind(&self, _: &Hash) -> Result<Option<Kind>, RegistryError> {
+        Ok(Some(Kind::Note))
+    }
+
+    fn referrers(&self, note: &Hash) -> Result<Vec<(Hash, Roles)>, RegistryError> {
+        let next = number(note) + 1;
+        Ok((next < RECORDS).then(|| (id(next), Role::About.into())).into_iter().collect())
+    }
+}
+
+/// The most memory that this process has had so far, in bytes.
+fn peak() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() << 10
+}
+
+/// Walks from a note to the end of the chain.
+fn walk(from: u64, edges: impl Fn(Hash) -> Vec<reg::lineage::Edge>) -> usize {
+    let mut walk = Walk::from([(id(from), ())]);
+    while let Some((id, ())) = walk.step() {
+        edges(id).iter().for_each(|edge| _ = walk.reach(edge.other(&id), ()));
+    }
+    assert_eq!(walk.widest(), 1);
+    walk.reached()
+}
+
+#[test]
+fn a_chain_of_100_000_records_is_walked_in_a_fraction_of_its_size() {
+    let chain = Chain;
+    let size = RECORDS * chain.bytes(&id(RECORDS - 1)).unwrap().len() as u64;
+    assert!(30 * WALK <= size, "{size}");
+    let before = peak();
+    let up = |id: Hash| {
+        let header = Header::read(&chain.bytes(&id).unwrap()).unwrap();
+        inputs(&chain, id, header.kind, &header.links(), false).unwrap()
+    };
+    assert_eq!(walk(RECORDS - 1, up), RECORDS as usize);
+    assert_eq!(walk(0, |id| results(&chain, id, None).unwrap()), RECORDS as usize);
+    let walked = peak() - before;
+    assert!(walked < WALK, "{walked} bytes for {size} of records");
+
+    let mut usage = UsageQuery::new(&chain, Box::new(|_, _| Ok(Vec::new())));
+    assert!(usage.of(&id(RECORDS - 1)).is_empty() && usage.unread.is_empty());
+    let used = peak() - before;
+    assert!(used < USAGE, "{used} bytes for {size} of records");
+}
