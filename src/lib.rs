@@ -1,6 +1,6 @@
 //! `reg`: a content-addressed registry of chest X-ray data sets, splits, models and results.
 //!
-//! The rooms, from below: [`hash`] names bytes, `disk` changes files, [`store`] keeps them, [`records`] gives them meaning,
+//! The rooms, from below: [`hash`] names bytes, [`disk`] opens and changes files, [`store`] keeps them, [`records`] gives them meaning,
 //! [`index`] finds them, [`registry`] keeps store and index in step. On these stand [`dataset`] and
 //! [`split`] (what ChestX-ray14 means), [`stats`] (pure functions on slices), [`runs`] (from a
 //! specification to recorded results, through the [`worker`]), [`lineage`] (trace and verify),
@@ -14,7 +14,7 @@
 pub mod attest;
 pub mod audit;
 pub mod dataset;
-mod disk;
+pub mod disk;
 pub mod doctor;
 pub mod export;
 pub mod hash;

@@ -1,35 +1,33 @@
 //! A folder, or a file, that is there as a whole or not at all.
 
-use std::fs;
+use std::io::Write;
 use std::path::{Component, Path, PathBuf};
 
 use super::ExportError;
-use crate::disk;
+use crate::disk::{self, OutputFolder, PLAIN};
 use crate::hash::Hash;
 use crate::registry::Registry;
 use crate::store::{LinkMode, Store};
 
 /// A folder on its way: it has another name until it is whole, and is removed if it never becomes so.
 pub struct ExportFolder {
-    part: PathBuf,
+    output: OutputFolder,
     path: PathBuf,
-    done: bool,
 }
 
 impl ExportFolder {
     /// Begins a folder that is not there yet, or is empty.
     pub fn begin(path: &Path) -> Result<Self, ExportError> {
         Registry::refuse_output(path)?;
-        match fs::read_dir(path).map(|mut entries| entries.next().is_some()) {
+        match std::fs::read_dir(path).map(|mut entries| entries.next().is_some()) {
             Ok(true) => return Err(ExportError::Occupied(path.to_owned())),
             Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
                 return Err(ExportError::io("make", path)(e));
             }
             _ => {}
         }
-        let part = disk::part_of(path);
-        fs::create_dir_all(&part).map_err(ExportError::io("make", path))?;
-        Ok(ExportFolder { part, path: path.to_owned(), done: false })
+        let output = OutputFolder::begin(path).map_err(ExportError::io("make", path))?;
+        Ok(ExportFolder { output, path: path.to_owned() })
     }
 
     /// Where a file of it is written, the folders above it made.
@@ -40,15 +38,18 @@ impl ExportFolder {
         if !Path::new(name).components().all(|part| matches!(part, Component::Normal(_))) {
             return Err(ExportError::Outside { folder: self.path.clone(), name: name.to_owned() });
         }
-        let path = self.part.join(name);
-        let parent = path.parent().unwrap_or(&self.part);
-        fs::create_dir_all(parent).map_err(ExportError::io("make", parent))?;
-        Ok(path)
+        let dir = self.output.dir();
+        if let Some(above) = Path::new(name).parent().filter(|above| !above.as_os_str().is_empty()) {
+            dir.create_dir_all(above).map_err(ExportError::io("make", &self.path.join(above)))?;
+        }
+        Ok(dir.path_of(name))
     }
 
     /// Writes a file of it.
     pub fn write(&self, name: &str, bytes: &[u8]) -> Result<(), ExportError> {
-        fs::write(self.file(name)?, bytes).map_err(ExportError::io("write", &self.path.join(name)))
+        self.file(name)?;
+        let written = self.output.dir().create(name).and_then(|mut file| file.write_all(bytes));
+        written.map_err(ExportError::io("write", &self.path.join(name)))
     }
 
     /// Puts an object there as a file.
@@ -56,7 +57,8 @@ impl ExportFolder {
     /// A hard link takes no room and is the object itself; it is read-only like it. A copy belongs to whoever
     /// asked for it, and shares its blocks with the object where the file system can.
     pub fn object(&self, store: &Store, id: &Hash, name: &str, how: LinkMode) -> Result<(), ExportError> {
-        let (from, to) = (store.path(id), self.file(name)?);
+        self.file(name)?;
+        let dir = self.output.dir();
         let shown = self.path.join(name);
         let wrong = || ExportError::io("write", &shown);
         // What leaves the registry is what its name says; what is read is hashed on the way.
@@ -64,38 +66,20 @@ impl ExportFolder {
             store.verify(id, 0, &mut Vec::new())?;
         }
         match how {
-            LinkMode::Hardlink => disk::hard_link(&from, &to).map_err(wrong()),
-            LinkMode::Reflink if disk::reflink(&from, &to).is_ok() => {
-                disk::set_mode(&to, 0o644).map_err(wrong())
-            }
-            _ => fs::write(&to, store.read(id)?).map_err(wrong()),
+            LinkMode::Hardlink => store.link_to(id, dir, name).map_err(wrong()),
+            LinkMode::Reflink if dir.reflink(&store.open_object(id)?.0, name, PLAIN).is_ok() => Ok(()),
+            _ => dir.write_new(name, &store.read(id)?, PLAIN).map_err(wrong()),
         }
     }
 
     /// Gives the folder its name.
-    pub fn finish(mut self) -> Result<(), ExportError> {
-        fs::rename(&self.part, &self.path).map_err(ExportError::io("make", &self.path))?;
-        self.done = true;
-        Ok(())
-    }
-}
-
-impl Drop for ExportFolder {
-    fn drop(&mut self) {
-        if !self.done {
-            // What cannot be removed has a name that says what it is.
-            let _ = fs::remove_dir_all(&self.part);
-        }
+    pub fn finish(self) -> Result<(), ExportError> {
+        self.output.finish().map_err(ExportError::io("make", &self.path))
     }
 }
 
 /// Writes a file, whole or not at all.
 pub fn save(path: &Path, bytes: &[u8]) -> Result<(), ExportError> {
     Registry::refuse_output(path)?;
-    let part = disk::part_of(path);
-    fs::write(&part, bytes).and_then(|()| fs::rename(&part, path)).map_err(|e| {
-        // What could not be made is not there.
-        let _ = fs::remove_file(&part);
-        ExportError::io("write", path)(e)
-    })
+    disk::save(path, bytes).map_err(ExportError::io("write", path))
 }

@@ -1,17 +1,21 @@
 //! The worker as a process: found, asked who it is, given a job, listened to.
 
-use std::fs;
-use std::io::{self, BufRead, BufReader, Read, Write};
-use std::path::{Path, PathBuf};
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
+use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
+use crate::disk::Dir;
 use crate::worker::{Identity, Job, JobOutcome, PROTOCOL, WorkerEvent};
 
 const PROGRAM: &str = "reg-torch";
+/// What the worker writes to standard error.
+const LOG: &str = "worker.log";
+/// Bytes at the end of it in which its last line is looked for.
+const MAX_LAST: u64 = 64 << 10;
 /// How often a thread of GNU's OpenMP looks for work before it sleeps.
 const SPIN: &str = "GOMP_SPINCOUNT";
 /// Names the worker where it does not lie beside `reg`.
@@ -184,11 +188,14 @@ impl Worker {
         &self.identity
     }
 
-    /// Has it do a job. Its standard error goes to `live/worker.log` beside its files.
+    /// Has it do a job. Its standard error goes to `worker.log` beside its files.
     pub fn run(&self, job: &Job, listener: &mut dyn Listener) -> Result<Worked, WorkerError> {
-        let errors = job.out.join("worker.log");
-        let log = fs::File::create(&errors).map_err(WorkerError::Pipe)?;
+        let folder = job.folder(&job.out).map_err(WorkerError::Pipe)?;
+        let log = folder.create(LOG).map_err(WorkerError::Pipe)?;
         let mut command = Command::new(&self.path);
+        // A fault at a step is one of this program's.
+        #[cfg(feature = "faults")]
+        command.env_remove("REG_FAULT");
         // OpenMP's threads spin for milliseconds before they sleep: time that images could be decoded in, and that
         // a second training on the same cores waits for. Whoever has set it knows better.
         if [SPIN, "OMP_WAIT_POLICY"].iter().all(|name| std::env::var_os(name).is_none()) {
@@ -210,10 +217,10 @@ impl Worker {
             Ok(Some(worked)) => Ok(worked),
             // It was killed by a second signal and could not say so.
             Ok(None) if asked_to_stop => Err(WorkerError::Killed),
-            Ok(None) => Err(WorkerError::Died { status, last: last_line(&errors) }),
+            Ok(None) => Err(WorkerError::Died { status, last: last_line(&folder) }),
             // A worker that died before it read its job broke the pipe; how it died says more.
             Err(WorkerError::Pipe(e)) if e.kind() == io::ErrorKind::BrokenPipe => {
-                Err(WorkerError::Died { status, last: last_line(&errors) })
+                Err(WorkerError::Died { status, last: last_line(&folder) })
             }
             Err(e) => Err(e),
         }
@@ -286,11 +293,16 @@ fn converse(
     Ok(None)
 }
 
-fn last_line(path: &Path) -> String {
-    let mut text = String::new();
-    let read = fs::File::open(path).and_then(|mut file| file.read_to_string(&mut text));
+fn last_line(folder: &Dir) -> String {
+    let mut text = Vec::new();
+    let read = folder.open_file(LOG).and_then(|(mut file, metadata)| {
+        // Only the end of it is of interest.
+        file.seek(SeekFrom::Start(metadata.len().saturating_sub(MAX_LAST)))?;
+        file.take(MAX_LAST).read_to_end(&mut text)
+    });
     if read.is_err() {
         return String::new();
     }
+    let text = String::from_utf8_lossy(&text);
     text.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default().to_owned()
 }

@@ -1,14 +1,14 @@
 //! A job from standard input, executed.
 
 use std::io::Write;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use reg::dataset::pixel_cache::ResizedPixels;
+use reg::disk::Dir;
 use reg::hash::{Hash, Id};
 use reg::records::{Assignment, MAX_LABELS, Manifest, Packed, Precision, Subset, codec};
 use reg::store::Store;
-use reg::worker::{GradcamImages, Job, JobOutcome, Numbers, PROTOCOL, Work};
+use reg::worker::{GradcamImages, Job, JobOutcome, Numbers, PROTOCOL, Work, WorkerEvent};
 
 use crate::device;
 use crate::error::TensorError;
@@ -29,7 +29,7 @@ const FILES_BATCH: u32 = 16;
 pub(crate) struct JobPaths {
     store: Store,
     /// The job's folder.
-    pub(crate) out: PathBuf,
+    pub(crate) out: Dir,
     /// Threads of libtorch.
     pub(crate) threads: u32,
 }
@@ -69,11 +69,22 @@ pub(crate) fn execute<W: Write>(job: Job, reporter: &mut Reporter<W>) -> Result<
     };
     let device = device::prepare(&job.device, job.threads, numbers.precision == Precision::Tf32)?;
     let memory = Memory { device, layout: numbers.layout };
-    let Job { out, cache, labels, age, threads, .. } = job;
+    let out = job.folder(&job.out).map_err(TensorError::file("open", &job.out))?;
+    let cache = match job.cache.as_deref().map(|cache| (cache, job.folder(cache))) {
+        Some((path, Err(e))) => {
+            let message = format!("nothing is cached in {}: {e}", path.display());
+            reporter.send(&WorkerEvent::Note { message })?;
+            None
+        }
+        opened => opened.and_then(|(_, opened)| opened.ok()),
+    };
+    let store =
+        Store::open(&job.objects).map_err(|source| TensorError::Object { what: "objects", source })?;
+    let Job { labels, age, threads, .. } = job;
     if !(1..=MAX_LABELS as u32).contains(&labels) {
         return Err(TensorError::Settings(format!("{labels} labels, and 1 to {MAX_LABELS} are possible")));
     }
-    let paths = JobPaths { store: Store::at(&job.objects), out, threads };
+    let paths = JobPaths { store, out, threads };
     let dataset = |manifest: Id<Manifest>| -> Result<ImageDataset> {
         let images = paths.unpack::<Manifest>("manifest", manifest.hash)?;
         if images.labels != labels {
@@ -82,7 +93,7 @@ pub(crate) fn execute<W: Write>(job: Job, reporter: &mut Reporter<W>) -> Result<
         }
         Ok(ImageDataset::new(paths.store.clone(), manifest, images.rows))
     };
-    let cache = cache.as_deref();
+    let cache = cache.as_ref();
     let inputs = |images, model| Inputs { images, model, age, labels, memory, precision: numbers.precision };
     match job.work {
         Work::Train { spec, manifest, assignment, weights, save_every } => {

@@ -6,9 +6,9 @@
 //! epochs or seed; the penalty is the only choice, made on the validation images.
 
 use std::io::Write;
-use std::path::Path;
 use std::time::Instant;
 
+use reg::disk::Dir;
 use reg::hash::Hash;
 use reg::records::{Scores, Target};
 use reg::worker::{JobOutcome, Phase, ProgressStep, files};
@@ -45,7 +45,7 @@ pub(crate) fn probe<W: Write>(
     inputs: &Inputs,
     checkpoint: Hash,
     ([training, validation, test], target): ([ProbeRows; 3], Target),
-    cache: &Path,
+    cache: &Dir,
     reporter: &mut Reporter<W>,
 ) -> Result<JobOutcome> {
     let start = Instant::now();

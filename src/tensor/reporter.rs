@@ -1,13 +1,12 @@
 //! Events out, signals in: how the worker talks to the `reg` that started it, and when it stops.
 
-use std::fs;
 use std::io::Write;
 use std::os::unix::process::parent_id;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use reg::disk::Dir;
 use reg::records::EpochLog;
 use reg::worker::{Phase, ProgressStep, RunStatus, WorkerEvent, files};
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -26,7 +25,7 @@ pub(crate) struct Reporter<W> {
     stop: Arc<AtomicBool>,
     parent: u32,
     /// Where a training says how it stands, and the epochs that are over.
-    status: Option<(PathBuf, Vec<EpochLog>)>,
+    status: Option<(Dir, Vec<EpochLog>)>,
     last_status: Option<Instant>,
 }
 
@@ -45,8 +44,8 @@ impl<W: Write> Reporter<W> {
     }
 
     /// Says from now on in a file of `dir`, too, how the training stands, of which `epochs` are over.
-    pub(crate) fn report_status(&mut self, dir: &std::path::Path, epochs: Vec<EpochLog>) {
-        self.status = Some((dir.join(files::STATUS), epochs));
+    pub(crate) fn report_status(&mut self, dir: &Dir, epochs: Vec<EpochLog>) {
+        self.status = Some((dir.clone(), epochs));
     }
 
     /// Writes one event, a line.
@@ -85,16 +84,15 @@ impl<W: Write> Reporter<W> {
     }
 
     fn write_status(&mut self, step: ProgressStep) {
-        let Some((path, epochs)) = &self.status else { return };
+        let Some((dir, epochs)) = &self.status else { return };
         if self.last_status.is_some_and(|last_status| last_status.elapsed() < STANDING_PAUSE) {
             return;
         }
         self.last_status = Some(Instant::now());
         let status = RunStatus { step, epochs: epochs.clone() };
-        let part = path.with_extension("part");
         // Nothing depends on it: a training goes on when nobody can look at it.
         if let Ok(text) = serde_json::to_vec(&status) {
-            let _ = fs::write(&part, text).and_then(|()| fs::rename(&part, path));
+            let _ = dir.replace(files::STATUS, &text);
         }
     }
 }

@@ -5,10 +5,10 @@
 //! is all that its next step depends on.
 
 use std::io::Write;
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use reg::dataset::pixel_cache::ResizedPixels;
+use reg::disk::Dir;
 use reg::hash::Hash;
 use reg::records::{EpochLog, Init, Pixels, Spec, Subset, Training, codec};
 use reg::stats::auc;
@@ -41,7 +41,7 @@ pub(crate) struct Setup<'a> {
     /// The weights to start from.
     pub(crate) weights: Option<Hash>,
     /// Where pixels and features are kept.
-    pub(crate) cache: Option<&'a Path>,
+    pub(crate) cache: Option<&'a Dir>,
     /// Time after which the state is kept anew.
     pub(crate) save_every: Duration,
 }

@@ -23,6 +23,7 @@ mod identity;
 mod index;
 mod ingest;
 mod journey;
+mod links;
 mod machine;
 mod mixed;
 mod noise;
