@@ -8,6 +8,7 @@
 //! functions are for places that somebody named.
 
 mod beneath;
+mod change;
 mod dir;
 #[cfg(feature = "faults")]
 mod faults;
@@ -21,8 +22,9 @@ use std::io::{self, Write};
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
-pub use dir::{Dir, PLAIN};
-pub(crate) use dir::{is_random, part_name, random_name};
+pub use change::PLAIN;
+pub(crate) use change::{is_random, part_name, random_name};
+pub use dir::Dir;
 pub use output::{OutputFile, OutputFolder, save};
 pub use refused::Refused;
 pub use stat::FileStat;

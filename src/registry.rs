@@ -24,13 +24,13 @@ mod withdrawn;
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
-use crate::disk::Dir;
+use crate::disk::{Dir, Refused};
 use crate::hash::{Digest, Hash, Id, MIN_PREFIX};
 use crate::index::{Index, IndexError, IndexWriter, View};
 pub use crate::records::IMAGE;
 use crate::records::codec::{self, CodecError};
 use crate::records::{Blob, File, Kind, NameChange, Packed, Record, Travels};
-use crate::store::{self, Batch, FileState, LinkMode, Persisted, Store, StoreError};
+use crate::store::{Batch, FileState, LinkMode, Persisted, Store, StoreError};
 
 pub use gc::{Cutoff, Garbage, GarbageKind, Swept};
 pub(crate) use lease::Lease;
@@ -154,6 +154,9 @@ pub enum RegistryError {
         /// What is wrong first.
         problem: String,
     },
+    /// A link in the place of something that is opened by its name.
+    #[error(transparent)]
+    Linked(Refused),
     /// Images that cannot be removed while a network is trained on them.
     #[error("a training is using these images: spec {}", .0.short())]
     InUse(Hash),

@@ -29,7 +29,7 @@ const IMPORTERS: &[(&str, &[&str])] = &[
     ("hyper_util", &["serve/"]),
     ("base64", &["attest/envelope.rs", "report/page/html.rs"]),
     ("ed25519_dalek", &["attest/key.rs"]),
-    ("getrandom", &["attest/key.rs", "disk/dir.rs"]),
+    ("getrandom", &["attest/key.rs", "disk/change.rs"]),
     ("comfy_table", &["report/"]),
     ("rand_chacha", &["random.rs"]),
     ("zip", &["audit/"]),

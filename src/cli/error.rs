@@ -249,6 +249,7 @@ impl From<RegistryError> for Failure {
             RegistryError::Io { source, .. } => {
                 return Failure::new(message, io_hint(&source));
             }
+            RegistryError::Linked(refused) => return Failure::new(message, refused.hint()),
             RegistryError::Unsound { .. } => {
                 "`reg verify` lists damaged objects, `reg verify --repair-from PATH` repairs them".to_owned()
             }

@@ -9,7 +9,8 @@ use std::fs::File;
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
-use super::dir::{Dir, PLAIN, is_part_of, part_name};
+use super::change::{PLAIN, is_part_of, part_name};
+use super::dir::Dir;
 
 /// The folder in which an output shall lie, and its name there.
 fn place(path: &Path) -> io::Result<(Dir, String)> {

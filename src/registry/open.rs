@@ -10,7 +10,7 @@ use crate::store::{self, Store};
 
 /// How a key or certificate begins.
 const PEM: &[u8; 11] = b"-----BEGIN ";
-const FORMAT_FILE: &str = "format";
+pub(super) const FORMAT_FILE: &str = "format";
 /// No format is longer.
 const MAX_FORMAT: u64 = 64;
 const INDEX: &str = "reg.redb";
@@ -140,7 +140,7 @@ fn refuse_links(root: &Dir) -> Result<(), RegistryError> {
         None => Ok(()),
         Some(name) => {
             let (path, root) = (root.path_of(name), root.path().to_owned());
-            Err(io("use", &path)(Refused::Link { path: path.clone(), root }.into()))
+            Err(RegistryError::Linked(Refused::Link { path, root }))
         }
     }
 }
