@@ -123,7 +123,6 @@ const OTHER_WAYS: &[&str] = &[
     "symlink_metadata",
     "WalkDir::",
     "tempfile::",
-    "open_read_only(",
     "Database::create",
     "Database::open",
 ];
@@ -131,8 +130,6 @@ const OTHER_WAYS: &[&str] = &[
 /// Lines of those rooms that do, how many, and why they may.
 const ELSEWHERE: &[(&str, usize, &str)] = &[
     ("export/folder.rs", 1, "looks whether the folder that somebody asked for is empty"),
-    ("index/file.rs", 2, "a function of that name, which opens through disk"),
-    ("index/mod.rs", 2, "that function"),
     ("lineage/impact.rs", 1, "a file that somebody named on the command line"),
     ("lineage/repair.rs", 3, "a folder that somebody named; only hashes of its files count"),
     ("registry/open.rs", 5, "outputs that somebody asked for: whether they lie in a registry or are keys"),

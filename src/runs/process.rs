@@ -8,7 +8,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-use crate::disk::Dir;
+use crate::disk::{Dir, Refused};
 use crate::worker::{Identity, Job, JobOutcome, PROTOCOL, WorkerEvent};
 
 const PROGRAM: &str = "reg-torch";
@@ -118,7 +118,8 @@ impl WorkerError {
             WorkerError::Interrupted { .. } | WorkerError::Killed => {
                 Some("run the same command again to resume".to_owned())
             }
-            WorkerError::Start { .. } | WorkerError::Garbled(_) | WorkerError::Pipe(_) => None,
+            WorkerError::Pipe(e) => Refused::behind(e).and_then(Refused::hint),
+            WorkerError::Start { .. } | WorkerError::Garbled(_) => None,
         }
     }
 }

@@ -172,13 +172,16 @@ impl Location for FolderLocation {
             let Ok(name) = name.into_string() else { continue };
             match folder.stat(&name) {
                 _ if is_dir => {}
-                Ok(stat) if stat.is_link() => {
-                    let (path, root) = (folder.path_of(&name), root.path().to_owned());
-                    return Err(io("read", &path)(Refused::Link { path: path.clone(), root }.into()));
-                }
                 Ok(stat) if stat.is_file() => files.push((name, stat.len())),
-                Err(e) if !is_absent(&e) => return Err(io("read", &path)(e)),
-                _ => {}
+                // Left out, a list of names would seem not to be there.
+                Ok(_) => {
+                    let refused = folder.open_file(&name).err();
+                    return Err(io("read", &folder.path_of(&name))(
+                        refused.unwrap_or(ErrorKind::Other.into()),
+                    ));
+                }
+                Err(e) if is_absent(&e) => {}
+                Err(e) => return Err(io("read", &path)(e)),
             }
         }
         Ok(files)
