@@ -10,6 +10,7 @@ use rayon::prelude::*;
 use reg::dataset::pixel_cache::{PixelCache, ResizedPixels};
 use reg::dataset::pixels::{self, Gray};
 use reg::dataset::synthetic;
+use reg::disk::Dir;
 use reg::hash::{Hash, Id, Sha256};
 use reg::random::Stream;
 use reg::records::{Augmentation, Gender, ImageRow, LabelValues, ViewPosition};
@@ -120,7 +121,9 @@ fn fill(
     resized: ResizedPixels,
 ) -> PixelCache {
     let plain: Vec<ImageRow> = rows.iter().map(|(row, _)| row.clone()).collect();
-    let kept = PixelCache::open(cache, Id::new(Hash::of(b"bench")), &plain, resized).expect("a cache");
+    let kept =
+        PixelCache::open(&Dir::make(cache).expect("a folder"), Id::new(Hash::of(b"bench")), &plain, resized)
+            .expect("a cache");
     let start = Instant::now();
     files.par_iter().enumerate().for_each(|(index, bytes)| {
         let image = resized.of(pixels::decode(bytes).expect("it was decoded before"));

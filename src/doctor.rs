@@ -15,6 +15,7 @@ use crate::disk;
 use crate::hash::Hash;
 use crate::registry::{Registry, RegistryError};
 use crate::runs::process::Worker;
+use crate::store;
 
 /// The result of one check.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -140,22 +141,17 @@ pub fn registry(registry: &Registry) -> Vec<Check> {
 
 /// Folders of killed processes, and interrupted trainings.
 fn left_behind(registry: &Registry, page: &mut Page) {
-    let folders = |dir: PathBuf| -> Vec<PathBuf> {
-        let entries = fs::read_dir(dir).into_iter().flatten().flatten();
-        entries.map(|entry| entry.path()).filter(|path| path.is_dir()).collect()
-    };
-    let unlocked = |path: &Path| File::open(path).is_ok_and(|file| file.try_lock().is_ok());
-    let abandoned = folders(registry.root().join("tmp")).iter().filter(|path| unlocked(path)).count();
+    let abandoned = store::abandoned(registry.dir());
     if abandoned > 0 {
         page.note(
             format!("{abandoned} folders in tmp/ were left by killed processes"),
             "the next command that writes removes them",
         );
     }
-    for live in folders(registry.root().join("live")) {
-        let spec = live.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    for spec in registry.live_entries().unwrap_or_default() {
         let short = spec.chars().take(12).collect::<String>();
-        match unlocked(&live.join("lock")) {
+        let lock = registry.dir().open_file(Path::new("live").join(&spec).join("lock"));
+        match lock.is_ok_and(|(lock, _)| lock.try_lock().is_ok()) {
             false => page.ok(format!("a training of spec {short} is running")),
             true => page.note(
                 format!("the training of spec {short} was interrupted and can be resumed"),
@@ -214,7 +210,7 @@ pub fn disk(folder: &Path) -> Vec<Check> {
 }
 
 fn abilities(dir: &Path, page: &mut Page) -> std::io::Result<()> {
-    let (one, two, three) = (dir.join("one"), dir.join("two"), dir.join("three"));
+    let (one, two) = (dir.join("one"), dir.join("two"));
     let mut file = File::create(&one)?;
     file.write_all(&[7; 1 << 16])?;
     let start = Instant::now();
@@ -236,7 +232,8 @@ fn abilities(dir: &Path, page: &mut Page) -> std::io::Result<()> {
         Ok(()) => page.ok("hard links work (--link hardlink)"),
         Err(e) => page.note(format!("hard links do not work: {e}"), "use --link copy"),
     }
-    match disk::reflink(&one, &three) {
+    let there = disk::Dir::open(dir)?;
+    match there.reflink(&File::open(&one)?, "three", 0o600) {
         Ok(()) => page.ok("files can share blocks (--link reflink)"),
         Err(_) => page.ok("files cannot share blocks: --link reflink copies"),
     }

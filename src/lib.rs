@@ -1,14 +1,13 @@
 //! `reg`: a content-addressed registry of chest X-ray data sets, splits, models and results.
 //!
-//! The modules, from low to high: [`hash`] computes ids, `disk` changes files, [`store`] stores objects,
-//! [`digits`] writes numbers for people, [`records`] defines their content, [`index`] finds them, and
-//! [`registry`] keeps store and index consistent. On top of these are [`dataset`] and [`split`] (knowledge
-//! about ChestX-ray14), [`stats`] (pure functions on slices), [`runs`] (from a spec to recorded results,
-//! through the [`worker`]), [`lineage`] (trace and verify), [`remote`] (copies missing objects between
-//! registries), [`report`] (records as tables, figures and pages), [`serve`] (pages of a live registry),
-//! [`audit`] (a result and its lineage in one file), [`attest`] (signs the lineage of a result), [`export`]
-//! (formats of other tools) and [`doctor`] (diagnosis). `cli`, in the binary, is thin. Dependencies only point
-//! downwards.
+//! The rooms, from below: [`hash`] names bytes, [`disk`] opens and changes files, [`store`] keeps them, [`records`] gives them meaning,
+//! [`index`] finds them, [`registry`] keeps store and index in step. On these stand [`dataset`] and
+//! [`split`] (what ChestX-ray14 means), [`stats`] (pure functions on slices), [`runs`] (from a
+//! specification to recorded results, through the [`worker`]), [`lineage`] (trace and verify),
+//! [`remote`] (what one registry has and another lacks), [`report`] (records to tables, figures and
+//! pages) and [`serve`] (pages of a live registry); [`audit`] packs a result with all that is behind it, [`attest`] signs
+//! what it was made of, [`export`] writes what other people's tools read; [`doctor`] looks at all of it. `cli`, in the
+//! binary, is thin. Arrows go down only.
 
 #![forbid(unsafe_code)]
 
@@ -16,7 +15,7 @@ pub mod attest;
 pub mod audit;
 pub mod dataset;
 pub mod digits;
-mod disk;
+pub mod disk;
 pub mod doctor;
 pub mod escape;
 pub mod export;

@@ -12,6 +12,7 @@ mod memory;
 mod names;
 mod notes;
 mod objects;
+mod open;
 mod purge;
 mod reindex;
 pub mod survey;
@@ -22,10 +23,9 @@ pub mod walk;
 mod withdrawn;
 
 use std::collections::{HashMap, HashSet};
-use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::disk;
+use crate::disk::{Dir, Refused};
 use crate::hash::{Digest, Hash, Id, MIN_PREFIX};
 use crate::index::{Index, IndexError, IndexWriter, View};
 use crate::records::codec::{self, CodecError};
@@ -46,9 +46,8 @@ pub use withdrawn::Withdrawn;
 
 /// Name of a registry's folder, looked for upwards from the working directory.
 pub const FOLDER: &str = ".reg";
-/// How a key or certificate begins.
-const PEM: &[u8; 11] = b"-----BEGIN ";
-const FORMAT_FILE: &str = "format";
+const LIVE: &str = "live";
+const CACHE: &str = "cache";
 /// The format that this reg reads and writes.
 const FORMAT: u32 = 2;
 
@@ -166,6 +165,9 @@ pub enum RegistryError {
         /// What is wrong first.
         problem: String,
     },
+    /// A link in the place of something that is opened by its name.
+    #[error(transparent)]
+    Linked(Refused),
     /// Images that cannot be removed while a network is trained on them.
     #[error("a training is using these images: spec {}", .0.short())]
     InUse(Hash),
@@ -197,117 +199,26 @@ pub struct Stamp {
 /// One registry on disk.
 #[derive(Debug, Clone)]
 pub struct Registry {
-    root: PathBuf,
+    root: Dir,
     store: Store,
     index: Index,
     moves: Moves,
 }
 
 impl Registry {
-    /// Makes a registry in `dir/.reg` and loads it.
-    pub fn init(dir: &Path) -> Result<Self, RegistryError> {
-        let root = dir.join(FOLDER);
-        if root.join(FORMAT_FILE).exists() {
-            return Err(RegistryError::Exists(root));
-        }
-        disk::create_dir_all(&root).map_err(io("create", &root))?;
-        let registry = Registry::in_folder(root);
-        registry.store.create()?;
-        for name in ["live", "cache"] {
-            let path = registry.root.join(name);
-            disk::create_dir_all(&path).map_err(io("create", &path))?;
-        }
-        match registry.index.create() {
-            // What an `init` left that was killed.
-            Err(IndexError::Damaged { .. }) => {
-                let path = registry.index.path();
-                disk::remove_file(path).map_err(io("remove", path))?;
-                registry.index.create()?;
-            }
-            created => created?,
-        }
-        // Written last: without it, the folder is no registry.
-        let path = registry.root.join(FORMAT_FILE);
-        let scratch = registry.store.scratch()?;
-        let staged = scratch.path().join(FORMAT_FILE);
-        let write = || -> std::io::Result<()> {
-            disk::write_over(&staged, format!("reg {FORMAT}\n").as_bytes())?;
-            disk::sync(&staged)?;
-            disk::sync_dir(&registry.root)?;
-            disk::rename(&staged, &path)?;
-            disk::sync_dir(&registry.root)
-        };
-        write().map_err(io("write", &path))?;
-        Ok(registry)
-    }
-
-    /// Loads the registry in `dir`, which is a registry's folder or one that holds `.reg`.
-    pub fn load(dir: &Path) -> Result<Self, RegistryError> {
-        let inner = dir.join(FOLDER);
-        let root = if inner.join(FORMAT_FILE).exists() { inner } else { dir.to_owned() };
-        let path = root.join(FORMAT_FILE);
-        let text = fs::read_to_string(&path).map_err(|e| match e.kind() {
-            std::io::ErrorKind::NotFound => RegistryError::NotARegistry(dir.to_owned()),
-            _ => io("read", &path)(e),
-        })?;
-        let format = text.trim_end().strip_prefix("reg ").and_then(|number| number.parse().ok());
-        match format {
-            Some(FORMAT) => Ok(Registry::in_folder(root)),
-            Some(found) if found > FORMAT => Err(RegistryError::NewerFormat { path: root, found }),
-            Some(found @ 1..FORMAT) => Err(RegistryError::OlderFormat { path: root, found }),
-            _ => Err(RegistryError::NotARegistry(dir.to_owned())),
-        }
-    }
-
-    /// Loads the nearest registry in `from` or a folder above it.
-    pub fn find(from: &Path) -> Result<Self, RegistryError> {
-        let found = from.ancestors().find(|dir| dir.join(FOLDER).join(FORMAT_FILE).exists());
-        Registry::load(found.ok_or_else(|| RegistryError::NotFound(from.to_owned()))?)
-    }
-
-    /// The folder of the registry that a file lies, or would lie, in; none where it only lies beside one.
-    pub fn holding(path: &Path) -> Option<PathBuf> {
-        // The file itself may be a link to one that lies there, and folders above it may be yet to be made.
-        let file = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-        let above = file.ancestors().skip(1);
-        let above = above.map(|folder| if folder.as_os_str().is_empty() { Path::new(".") } else { folder });
-        let folder = above.into_iter().find_map(|folder| fs::canonicalize(folder).ok())?;
-        // A folder that has a registry in it is loaded by its name, too.
-        let is_one = |folder: &&Path| {
-            Registry::load(folder)
-                .is_ok_and(|one| fs::canonicalize(one.root()).is_ok_and(|root| root == **folder))
-        };
-        folder.ancestors().find(is_one).map(Path::to_owned)
-    }
-
-    /// Refuses an output in a registry, which it would damage or be taken for damage of, and one over a key.
-    pub fn refuse_output(path: &Path) -> Result<(), RegistryError> {
-        let mut begin = [0; PEM.len()];
-        let is_file = fs::metadata(path).is_ok_and(|there| there.is_file());
-        let mut read = || std::io::Read::read_exact(&mut fs::File::open(path)?, &mut begin);
-        if is_file && read().is_ok() && begin == *PEM {
-            return Err(RegistryError::Key(path.to_owned()));
-        }
-        match Registry::holding(path) {
-            Some(registry) => Err(RegistryError::Within { path: path.to_owned(), registry }),
-            None => Ok(()),
-        }
-    }
-
-    fn in_folder(root: PathBuf) -> Self {
-        let store = Store::at(&root.join("objects"));
-        let index = Index::at(root.join("reg.redb"));
-        Registry { root, store, index, moves: Moves::default() }
-    }
-
     /// The same registry, which from now on lists in `moves` every name that is taken from something else: a name
     /// is moved as it was asked for, but whoever asked should hear of it.
     pub fn noting(self, moves: &Moves) -> Self {
         Registry { moves: moves.clone(), ..self }
     }
 
-    /// The registry's folder.
+    /// The registry's folder, as it is called in messages.
     pub fn root(&self) -> &Path {
+        self.root.path()
+    }
+
+    /// The registry's folder, open.
+    pub fn dir(&self) -> &Dir {
         &self.root
     }
 
@@ -316,14 +227,22 @@ impl Registry {
         &self.store
     }
 
-    /// Where the running training of a spec keeps its state.
+    /// Where the running training of a spec keeps its state, from the registry's folder.
     pub fn training_folder(&self, spec: &Hash) -> PathBuf {
-        self.live_folder().join(spec.to_string())
+        Path::new(LIVE).join(spec.to_string())
     }
 
-    /// The folder of all running trainings.
-    pub fn live_folder(&self) -> PathBuf {
-        self.root.join("live")
+    /// Names of what lies in the folder of all running trainings: specs, and what is none of ours.
+    ///
+    /// # Errors
+    /// A folder that cannot be read; one that is missing, as in a copy that lacks its empty folders, has nothing in it.
+    pub fn live_entries(&self) -> Result<Vec<String>, RegistryError> {
+        let entries = match self.root.subdir(LIVE).and_then(|live| live.entries()) {
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Vec::new(),
+            entries => entries.map_err(io("list", &self.root.path_of(LIVE)))?,
+        };
+        let folders = entries.into_iter().filter(|(_, is_dir)| *is_dir);
+        Ok(folders.filter_map(|(name, _)| name.into_string().ok()).collect())
     }
 
     /// Its index.
@@ -331,9 +250,14 @@ impl Registry {
         &self.index
     }
 
-    /// The folder of derived files, which may be deleted at any time.
+    /// The path of the folder of derived files, which may be deleted at any time.
     pub fn cache(&self) -> PathBuf {
-        self.root.join("cache")
+        self.root.path_of(CACHE)
+    }
+
+    /// A folder of derived files, open, and made if it is missing.
+    pub fn cache_folder(&self, name: &str) -> std::io::Result<Dir> {
+        self.root.folder(Path::new(CACHE).join(name))
     }
 
     /// Opens the index for reading.

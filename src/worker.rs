@@ -7,10 +7,12 @@
 //! prints an [`Identity`] instead.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::disk::Dir;
 use crate::hash::{Hash, Id};
 use crate::records::{
     AgeRange, Assignment, Blob, EpochLog, ImageRow, Layout, Manifest, Model, Numerics, Precision, Spec,
@@ -77,7 +79,19 @@ pub struct Job {
     pub work: Work,
 }
 
-/// The work of a job.
+impl Job {
+    /// Opens one of the folders of the job, which is made if it is missing. Of one that lies in the registry, nothing on
+    /// the way there may be a link.
+    pub fn folder(&self, path: &Path) -> io::Result<Dir> {
+        let root = self.objects.parent().unwrap_or(Path::new("."));
+        match path.strip_prefix(root) {
+            Ok(inside) if !inside.as_os_str().is_empty() => Dir::open(root)?.folder(inside),
+            _ => Dir::make(path),
+        }
+    }
+}
+
+/// What to do.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "work", rename_all = "kebab-case")]
 pub enum Work {

@@ -250,14 +250,14 @@ fn without_a_shared_file_system_a_task_pulls_the_study_and_pushes_its_run() {
     assert_eq!(study.json("list run")["records"], json!([]), "the runs are not here");
     study.ok(&format!("pull {}", remote.display()));
     let status = study.json("study status st");
-    assert_eq!(status["done"], json!(3), "{status}\n{}", logs_of_tasks(&submitted));
+    assert_eq!(status["done"], json!(3), "{status}\n{}", logs_of_tasks(&submitted, &node));
     assert!(node.join(".reg").is_dir());
     study.is_sound();
 }
 
 /// What the tasks of a study without a shared file system wrote.
-fn logs_of_tasks(submitted: &Value) -> String {
+fn logs_of_tasks(submitted: &Value, node: &Path) -> String {
     let tag = &submitted["study"].as_str().unwrap()[..12];
-    let read = |task| fs::read_to_string(format!("/tmp/reg-{tag}-{task}.log")).unwrap_or_default();
+    let read = |task| fs::read_to_string(node.join(format!("reg-{tag}-{task}.log"))).unwrap_or_default();
     (0..3).map(read).collect()
 }

@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
-use std::fs::File;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -12,7 +11,8 @@ use crate::hash::{Hash, Hasher};
 use crate::lineage::{Direction, Graph, Marks, Node, NodeKind, trace};
 use crate::records::codec::Header;
 use crate::records::{Kind, PackedKind, Travels};
-use crate::registry::Registry;
+use crate::registry::{Registry, RegistryError};
+use crate::store::StoreError;
 
 const STATEMENT_TYPE: &str = "https://in-toto.io/Statement/v1";
 /// The predicate type: SLSA provenance.
@@ -259,12 +259,13 @@ fn artifact(
     }
     let unsound =
         |what| AttestError::Unsound { role: role.unwrap_or(node.kind.name()).to_owned(), id: node.id, what };
-    let path = registry.store().path(&node.id);
     let mut hasher = Hasher::both();
-    match File::open(&path) {
-        Ok(file) => hasher.read(file).map_err(AttestError::io("read", &path))?,
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Err(unsound("missing")),
-        Err(e) => return Err(AttestError::io("read", &path)(e)),
+    match registry.store().open_object(&node.id) {
+        Ok((file, _)) => {
+            hasher.read(file).map_err(AttestError::io("read", &registry.store().path(&node.id)))?;
+        }
+        Err(StoreError::Missing { .. }) => return Err(unsound("missing")),
+        Err(e) => return Err(RegistryError::Store(e).into()),
     }
     let digest = hasher.digest();
     if digest.blake3 != node.id {

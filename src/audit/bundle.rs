@@ -1,7 +1,6 @@
 //! Writes a bundle.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
 use std::io::{self, BufWriter, Seek, Write};
 use std::path::Path;
 
@@ -12,7 +11,7 @@ use zip::{CompressionMethod, DateTime, ZipWriter};
 use super::AuditError;
 use super::views::views;
 use super::walk::{BundleMember, ObjectSource, walk};
-use crate::disk;
+use crate::disk::OutputFile;
 use crate::hash::{Digest, Hash, Id};
 use crate::index::View;
 use crate::lineage::{Mark, Marks};
@@ -90,19 +89,14 @@ pub fn bundle(registry: &Registry, root: Hash, weights: bool, out: &Path) -> Res
         return Err(AuditError::Plan(name));
     }
     let parts = walk(&source, root, weights)?;
-    let part = disk::part_of(out);
     let wrong = || AuditError::io("write", out);
-    let written = (|| {
-        let mut file = BufWriter::new(File::create(&part).map_err(wrong())?);
-        write(&source, root, &parts, weights, &mut file, wrong)?;
-        file.flush().and_then(|()| file.get_ref().sync_all()).map_err(wrong())?;
-        fs::rename(&part, out).map_err(wrong())
-    })();
-    if let Err(e) = written {
-        let _ = fs::remove_file(&part);
-        return Err(e);
-    }
-    let bytes = fs::metadata(out).map_err(AuditError::io("read", out))?.len();
+    let mut output = OutputFile::begin(out).map_err(wrong())?;
+    let mut file = BufWriter::new(output.file());
+    write(&source, root, &parts, weights, &mut file, wrong)?;
+    file.flush().and_then(|()| file.get_ref().sync_all()).map_err(wrong())?;
+    let bytes = file.get_ref().metadata().map_err(wrong())?.len();
+    drop(file);
+    output.finish().map_err(wrong())?;
     let kept = parts.values().filter(|part| part.kept);
     let records = kept.clone().filter(|part| part.kind.record().is_some()).count();
     let (records, objects) = (records as u64, kept.count() as u64);

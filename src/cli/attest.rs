@@ -155,7 +155,8 @@ fn object(registry: &Registry, artifact: &Artifact) -> Result<(), String> {
         return Ok(());
     }
     let mut hasher = Hasher::both();
-    let read = File::open(registry.store().path(&id)).and_then(|file| hasher.read(file));
+    let file = registry.store().open_object(&id).map_err(std::io::Error::other);
+    let read = file.and_then(|(file, _)| hasher.read(file));
     read.map_err(|_| "it is not in the registry".to_owned())?;
     let digest = hasher.digest();
     match digest.blake3 == id && artifact.sha256() == Some(&digest.sha256.digits()) {

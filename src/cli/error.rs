@@ -9,6 +9,7 @@ use reg::audit::AuditError;
 use reg::dataset::DatasetError;
 use reg::dataset::ingest::IngestError;
 use reg::dataset::synthetic::SyntheticError;
+use reg::disk::Refused;
 use reg::export::ExportError;
 use reg::index::IndexError;
 use reg::lineage::{DiffError, RepairError, WithdrawError};
@@ -95,10 +96,10 @@ impl From<StoreError> for Failure {
             StoreError::Damaged { .. } => {
                 Some("`reg verify` lists damaged objects and the results they taint".to_owned())
             }
-            StoreError::Exposed { .. } => Some("`chmod 444` makes it read-only".to_owned()),
-            StoreError::StagingIsLink(path) => {
-                Some(format!("remove the link with `rm {}` (its target stays); reg creates the folder again", path.display()))
+            StoreError::Exposed { path, found, .. } if found.contains("link") => {
+                Some(format!("put the file that it leads to in its place: `cp --remove-destination \"$(readlink -f {0})\" {0}`", path.display()))
             }
+            StoreError::Exposed { .. } => Some("`chmod 444` makes it read-only".to_owned()),
             StoreError::Changed(_) => Some("run the same command again when no other program writes to the file".to_owned()),
             StoreError::Io { source, .. } => io_hint(source),
         };
@@ -107,6 +108,9 @@ impl From<StoreError> for Failure {
 }
 
 fn io_hint(e: &std::io::Error) -> Option<String> {
+    if let Some(refused) = Refused::behind(e) {
+        return refused.hint();
+    }
     match e.kind() {
         std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
             Some("nothing was registered; free some disk space and run the same command again".to_owned())
@@ -245,6 +249,7 @@ impl From<RegistryError> for Failure {
             RegistryError::Io { source, .. } => {
                 return Failure::new(message, io_hint(&source));
             }
+            RegistryError::Linked(refused) => return Failure::new(message, refused.hint()),
             RegistryError::Unsound { .. } => {
                 "`reg verify` lists damaged objects, `reg verify --repair-from PATH` repairs them".to_owned()
             }

@@ -247,7 +247,8 @@ pub fn ingest(
         drop(manifest);
         // A lost cache only costs time.
         let _ = match files.len() as u64 {
-            all if all == unchanged => cache.keep(),
+            // What is remembered stays as it is.
+            all if all == unchanged => Ok(()),
             _ => cache.save(files.into_iter()),
         };
     }

@@ -3,11 +3,11 @@
 //! Decoding a PNG of 1024 x 1024 takes several milliseconds, reading its pixels a tenth of one. The name of a
 //! cache file contains everything on which its bytes depend, and each image is checked when it is read.
 
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use super::pixels::{self, Gray};
+use crate::disk::Dir;
 use crate::hash::{Hash, Id};
 use crate::records::{ImageInput, ImageRow, Manifest, rules};
 use crate::store::Slots;
@@ -64,8 +64,9 @@ impl ResizedPixels {
     }
 }
 
-fn path(cache: &Path, manifest: Id<Manifest>, resized: ResizedPixels) -> PathBuf {
-    cache.join("pixels").join(format!("{}-{}-r{}", manifest.hash, resized.name(), rules::PIXELS))
+/// The path of the file from the folder of the cache.
+fn path(manifest: Id<Manifest>, resized: ResizedPixels) -> PathBuf {
+    Path::new("pixels").join(format!("{}-{}-r{}", manifest.hash, resized.name(), rules::PIXELS))
 }
 
 /// Number of bytes for the pixels of one image.
@@ -74,12 +75,16 @@ fn length(resized: ResizedPixels, row: &ImageRow) -> u64 {
     u64::from(width) * u64::from(height)
 }
 
-/// Disk space of a complete cache file, and the space that it takes now.
-pub fn room(cache: &Path, manifest: Id<Manifest>, rows: &[ImageRow], resized: ResizedPixels) -> (u64, u64) {
-    use std::os::unix::fs::MetadataExt;
+/// Bytes that all images in a resized form take on the disk once it is made, and those that it takes now below `cache`.
+pub fn room(
+    cache: Option<&Dir>,
+    manifest: Id<Manifest>,
+    rows: &[ImageRow],
+    resized: ResizedPixels,
+) -> (u64, u64) {
     let all = rows.iter().map(|row| length(resized, row)).sum();
-    // The file is sparse; blocks are counted in units of 512 bytes whatever their size.
-    let made = fs::metadata(path(cache, manifest, resized)).map_or(0, |file| file.blocks() * 512);
+    // The file is sparse.
+    let made = cache.and_then(|cache| cache.stat(path(manifest, resized)).ok()).map_or(0, |file| file.room());
     (all, made)
 }
 
@@ -92,13 +97,13 @@ pub struct PixelCache {
 impl PixelCache {
     /// Opens or creates the file below `cache`.
     pub fn open(
-        cache: &Path,
+        cache: &Dir,
         manifest: Id<Manifest>,
         rows: &[ImageRow],
         resized: ResizedPixels,
     ) -> io::Result<Self> {
         let lengths = rows.iter().map(|row| length(resized, row));
-        let slots = Slots::open(&path(cache, manifest, resized), lengths)?;
+        let slots = Slots::open(cache, &path(manifest, resized), lengths)?;
         Ok(PixelCache { resized, slots })
     }
 

@@ -4,20 +4,21 @@
 //! damaged one is not used. An entry is valid as long as the file looks unchanged.
 
 use std::collections::HashMap;
-use std::fs;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::disk;
+use crate::disk::{self, Dir, PLAIN};
 use crate::hash::{Hash, Sha256};
 use crate::records::{Packed, codec};
 use crate::registry::Registry;
 use crate::store::FileState;
 
 const FOLDER: &str = "seen";
+/// Bytes of the largest list: millions of files.
+const MAX_LIST: u64 = 4 << 30;
 
 /// An image as it was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,8 +42,9 @@ pub(super) struct SeenFile {
 /// The paths of an ingest, and the remembered files below them.
 pub(super) struct SeenFiles<'a> {
     roots: &'a [PathBuf],
-    path: PathBuf,
-    /// Time of the file system when the cache was opened, in seconds since 1970.
+    folder: Dir,
+    name: String,
+    /// Time of the file system when it was opened, in seconds since 1970.
     begun: i64,
     files: HashMap<Vec<u8>, SeenFile>,
 }
@@ -61,17 +63,14 @@ impl Packed for Content {
 impl<'a> SeenFiles<'a> {
     /// Opens the cache for these paths; with `paranoid`, it starts empty.
     pub(super) fn open(registry: &Registry, roots: &'a [PathBuf], paranoid: bool) -> io::Result<Self> {
-        let folder = registry.cache().join(FOLDER);
-        disk::create_dir_all(&folder)?;
+        let folder = registry.cache_folder(FOLDER)?;
         let absolute: Vec<PathBuf> = roots.iter().map(std::path::absolute).collect::<Result<_, _>>()?;
         let key: Vec<&[u8]> = absolute.iter().map(|path| path.as_os_str().as_bytes()).collect();
-        let path = folder.join(Hash::of(&key.join(&0)).to_string());
-        let new = path.with_extension("new");
-        disk::write_over(&new, b"")?;
-        let begun = FileState::at(&new)?.modified();
-        let content = if paranoid { None } else { load(&path) };
+        let name = Hash::of(&key.join(&0)).to_string();
+        let begun = now(&folder)?;
+        let content = if paranoid { None } else { load(&folder, &name) };
         let files = content.into_iter().flat_map(|content| content.files).collect();
-        Ok(SeenFiles { roots, path, begun, files })
+        Ok(SeenFiles { roots, folder, name, begun, files })
     }
 
     /// Whether nothing is remembered.
@@ -101,19 +100,21 @@ impl<'a> SeenFiles<'a> {
         let mut bytes = codec::pack(&Content { files }).map_err(io::Error::other)?;
         let sum = Hash::of(&bytes);
         bytes.extend(sum.0);
-        let new = self.path.with_extension("new");
-        disk::write_over(&new, &bytes)?;
-        disk::rename(&new, &self.path)
-    }
-
-    /// Leaves the cache unchanged.
-    pub(super) fn keep(self) -> io::Result<()> {
-        disk::remove_file(&self.path.with_extension("new"))
+        self.folder.replace(&self.name, &bytes)
     }
 }
 
-fn load(path: &Path) -> Option<Content> {
-    let bytes = fs::read(path).ok()?;
+/// The time that the file system gives to what is written now, in seconds since 1970.
+fn now(folder: &Dir) -> io::Result<i64> {
+    let name = format!("now-{}", disk::random_name()?);
+    folder.write_new(&name, b"", PLAIN)?;
+    let now = folder.stat(&name)?.modified().0;
+    folder.remove_file(&name)?;
+    Ok(now)
+}
+
+fn load(folder: &Dir, name: &str) -> Option<Content> {
+    let bytes = folder.read(name, MAX_LIST).ok()?;
     let (packed, sum) = bytes.split_last_chunk::<32>()?;
     if Hash::of(packed) != Hash(*sum) {
         return None;

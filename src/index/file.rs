@@ -1,72 +1,71 @@
-//! Opens the index file for writing. With the feature `faults`, every write to it is a step of
-//! [`crate::disk`].
+//! Opens the file of the index, in an open folder and without following a link. With the feature `faults`, every write to
+//! it is a step of [`crate::disk`].
 
-use std::path::Path;
+use std::fs::File;
+use std::io;
+use std::path::PathBuf;
 
-use redb::{Builder, Database, DatabaseError};
+use redb::backends::FileBackend;
+use redb::{Builder, Database, DatabaseError, ReadOnlyDatabase};
 
-#[cfg(feature = "faults")]
-use traced::{create as create_with, open as open_with};
+use crate::disk::Dir;
 
-/// Opens a database, or creates one.
-pub(super) fn create(path: &Path) -> Result<Database, DatabaseError> {
-    create_with(&Builder::new(), path)
+/// Opens a database, or makes one.
+pub(super) fn create(dir: &Dir, name: &str) -> Result<Database, DatabaseError> {
+    with(&Builder::new(), dir.open_to_change(name, true)?, dir.path_of(name))
 }
 
-/// Opens an existing database.
-pub(super) fn open(path: &Path) -> Result<Database, DatabaseError> {
-    open_with(&Builder::new(), path)
+/// Opens a database that is there.
+pub(super) fn open(dir: &Dir, name: &str) -> Result<Database, DatabaseError> {
+    with(&Builder::new(), there(dir, name)?, dir.path_of(name))
 }
 
-/// Opens an existing database after checking all of it.
-pub(super) fn open_intact(path: &Path) -> Result<Database, DatabaseError> {
+/// An empty file would be made a database.
+fn there(dir: &Dir, name: &str) -> io::Result<File> {
+    let file = dir.open_to_change(name, false)?;
+    match file.metadata()?.len() {
+        0 => Err(io::Error::new(io::ErrorKind::InvalidData, "it is empty")),
+        _ => Ok(file),
+    }
+}
+
+/// Opens a database that is there, after a check of all of it.
+pub(super) fn open_intact(dir: &Dir, name: &str) -> Result<Database, DatabaseError> {
     let mut builder = Builder::new();
     builder.set_check_integrity_on_open(true);
-    open_with(&builder, path)
+    with(&builder, there(dir, name)?, dir.path_of(name))
+}
+
+/// Opens a database that is there for reading.
+pub(super) fn open_read_only(dir: &Dir, name: &str) -> Result<ReadOnlyDatabase, DatabaseError> {
+    Builder::new().open_read_only_with_backend(FileBackend::new(dir.open_file(name)?.0)?)
 }
 
 #[cfg(not(feature = "faults"))]
-fn create_with(builder: &Builder, path: &Path) -> Result<Database, DatabaseError> {
-    builder.create(path)
+fn with(builder: &Builder, file: File, _: PathBuf) -> Result<Database, DatabaseError> {
+    builder.create_with_backend(FileBackend::new(file)?)
 }
 
-#[cfg(not(feature = "faults"))]
-fn open_with(builder: &Builder, path: &Path) -> Result<Database, DatabaseError> {
-    builder.open(path)
+#[cfg(feature = "faults")]
+fn with(builder: &Builder, file: File, path: PathBuf) -> Result<Database, DatabaseError> {
+    builder.create_with_backend(traced::Traced { file: FileBackend::new(file)?, path })
 }
 
 #[cfg(feature = "faults")]
 mod traced {
-    use std::fs::{File, OpenOptions};
     use std::io;
     use std::ops::Bound;
-    use std::path::{Path, PathBuf};
+    use std::path::PathBuf;
 
     use redb::backends::FileBackend;
-    use redb::{BackendError, Builder, Database, DatabaseError, StorageBackend};
+    use redb::{BackendError, StorageBackend};
 
     use crate::disk::{WriteStep, step};
 
-    pub(super) fn create(builder: &Builder, path: &Path) -> Result<Database, DatabaseError> {
-        let exists = path.exists();
-        let open = || OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path);
-        let file = if exists { open() } else { step(WriteStep::Write { path, bytes: &[] }, open) };
-        with(builder, path, file)
-    }
-
-    pub(super) fn open(builder: &Builder, path: &Path) -> Result<Database, DatabaseError> {
-        with(builder, path, OpenOptions::new().read(true).write(true).open(path))
-    }
-
-    fn with(builder: &Builder, path: &Path, file: io::Result<File>) -> Result<Database, DatabaseError> {
-        let file = FileBackend::new(file?)?;
-        builder.create_with_backend(Traced { file, path: path.to_owned() })
-    }
-
     #[derive(Debug)]
-    struct Traced {
-        file: FileBackend,
-        path: PathBuf,
+    pub(super) struct Traced {
+        pub(super) file: FileBackend,
+        pub(super) path: PathBuf,
     }
 
     impl StorageBackend for Traced {

@@ -9,17 +9,16 @@ mod tables;
 mod view;
 mod writer;
 
-use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use redb::backends::InMemoryBackend;
-use redb::{Builder, Database, DatabaseError, ReadOnlyDatabase, ReadableDatabase, StorageBackend};
+use redb::{Builder, Database, DatabaseError, ReadableDatabase, StorageBackend};
 
 use crate::digits::thousands;
-use crate::disk;
+use crate::disk::{self, Dir};
 use guard::guard;
 pub use view::{Registration, View};
 pub use writer::IndexWriter;
@@ -28,6 +27,8 @@ pub use writer::IndexWriter;
 pub const PATIENCE: Duration = Duration::from_secs(20);
 /// The file beside the index that holds the number of its transactions.
 const COMMITS_FILE: &str = "commits";
+/// No number is longer.
+const MAX_COMMITS: u64 = 64;
 
 /// An index that cannot be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -71,17 +72,19 @@ pub enum IndexError {
     },
 }
 
-/// The index of one registry. Holds a path, no open file.
+/// The index of one registry. Holds the folder open, not the file.
 #[derive(Debug, Clone)]
 pub struct Index {
+    dir: Dir,
+    name: &'static str,
     path: PathBuf,
     patience: Duration,
 }
 
 impl Index {
-    /// The index in the file `path`.
-    pub fn at(path: PathBuf) -> Self {
-        Index { path, patience: PATIENCE }
+    /// The index in the file `name` of a folder.
+    pub fn within(dir: &Dir, name: &'static str) -> Self {
+        Index { dir: dir.clone(), name, path: dir.path_of(name), patience: PATIENCE }
     }
 
     /// The same index with another bound on the wait for other processes.
@@ -97,14 +100,14 @@ impl Index {
 
     /// Creates an index with empty tables.
     pub fn create(&self) -> Result<(), IndexError> {
-        let database = self.wait(|| file::create(&self.path))?;
+        let database = self.wait(|| file::create(&self.dir, self.name))?;
         self.transact(&database, None, |_| Ok::<_, IndexError>(()))?;
         self.sync_folder()
     }
 
     fn sync_folder(&self) -> Result<(), IndexError> {
-        let folder = self.path.parent().unwrap_or(Path::new("."));
-        disk::sync_dir(folder).map_err(|source| IndexError::Io { path: folder.to_owned(), source })
+        let io = |source| IndexError::Io { path: self.dir.path().to_owned(), source };
+        self.dir.sync_dir().map_err(io)
     }
 
     /// Opens the index for reading. Keep the view only as long as one command needs it.
@@ -123,13 +126,13 @@ impl Index {
     }
 
     fn open_view(&self) -> Result<View, IndexError> {
-        let opened = match self.wait(|| ReadOnlyDatabase::open(&self.path)) {
-            // A process that was killed inside a transaction leaves a file that is repaired by opening it for
-            // writing once.
+        let opened = match self.wait(|| file::open_read_only(&self.dir, self.name)) {
+            // What a process left that was killed inside a transaction is mended by opening the file
+            // for writing once.
             Err(IndexError::Damaged { .. }) => {
-                let database = self.wait(|| file::open(&self.path))?;
+                let database = self.wait(|| file::open(&self.dir, self.name))?;
                 drop(database);
-                self.wait(|| ReadOnlyDatabase::open(&self.path))?
+                self.wait(|| file::open_read_only(&self.dir, self.name))?
             }
             other => other?,
         };
@@ -145,7 +148,7 @@ impl Index {
         self.must_exist()?;
         let known = self.commits();
         self.guarded(|| {
-            let database = self.wait(|| file::open(&self.path))?;
+            let database = self.wait(|| file::open(&self.dir, self.name))?;
             self.transact(&database, Some(known), change)
         })
     }
@@ -161,23 +164,22 @@ impl Index {
         };
         let attempt = self.guarded(|| {
             self.must_exist()?;
-            let database = self.wait(|| file::open_intact(&self.path))?;
+            let database = self.wait(|| file::open_intact(&self.dir, self.name))?;
             self.transact(&database, None, fill)
         });
         let again = match attempt {
             // Created next to the old file, which stays until the new one is complete.
             Err(Attempt::Index(IndexError::Missing(_) | IndexError::Damaged { .. })) => {
-                let new = self.path.with_extension("new");
-                let io = |source| IndexError::Io { path: new.clone(), source };
-                match disk::remove_file(&new) {
-                    Err(e) if e.kind() != ErrorKind::NotFound => return Err(io(e).into()),
-                    _ => {}
-                }
+                self.dir.remove_abandoned(self.name, Duration::ZERO);
+                let new = disk::part_name(self.name)
+                    .map_err(|source| IndexError::Io { path: self.path.clone(), source })?;
+                let io = |source| IndexError::Io { path: self.dir.path_of(&new), source };
                 let filled = self.guarded(|| {
-                    let database = self.wait(|| file::create(&new))?;
+                    let database = self.wait(|| file::create(&self.dir, &new))?;
                     self.transact(&database, None, fill)
                 });
-                let moved = || disk::rename(&new, &self.path).map_err(io).and_then(|()| self.sync_folder());
+                let renamed = || self.dir.rename(&new, &self.dir, self.name).map_err(io);
+                let moved = || renamed().and_then(|()| self.sync_folder());
                 filled.and_then(|filled| moved().map(|()| filled).map_err(Attempt::Index))
             }
             other => other,
@@ -195,8 +197,8 @@ impl Index {
         self.guarded(|| {
             // Held while the file is read, so that no process writes to it.
             let held = self.open_view()?;
-            let bytes =
-                fs::read(&self.path).map_err(|source| IndexError::Io { path: self.path.clone(), source })?;
+            let bytes = self.dir.read(self.name, u64::MAX);
+            let bytes = bytes.map_err(|source| IndexError::Io { path: self.path.clone(), source })?;
             drop(held);
             let copy = InMemoryBackend::new();
             copy.set_len(bytes.len() as u64).and_then(|()| copy.write(0, &bytes)).map_err(|e| {
@@ -245,16 +247,14 @@ impl Index {
     /// The number of transactions recorded next to the index. The number may lag behind the index but is never
     /// ahead: it is written after each commit, while the index is still locked, and is not synced.
     pub fn commits(&self) -> u64 {
-        let text = fs::read_to_string(self.path.with_file_name(COMMITS_FILE)).ok();
+        let text =
+            self.dir.read(COMMITS_FILE, MAX_COMMITS).ok().and_then(|text| String::from_utf8(text).ok());
         text.and_then(|text| text.strip_suffix('\n')?.parse().ok()).unwrap_or(0)
     }
 
     /// If the number cannot be written, only the detection of an old index suffers.
     fn note_commits(&self, commits: u64) {
-        let path = self.path.with_file_name(COMMITS_FILE);
-        let new = path.with_extension("new");
-        let _ = disk::write_over(&new, format!("{commits}\n").as_bytes())
-            .and_then(|()| disk::rename(&new, &path));
+        let _ = self.dir.replace(COMMITS_FILE, format!("{commits}\n").as_bytes());
     }
 
     fn stale(&self, seen: u64, known: u64) -> IndexError {
@@ -262,7 +262,11 @@ impl Index {
     }
 
     fn must_exist(&self) -> Result<(), IndexError> {
-        if self.path.exists() { Ok(()) } else { Err(IndexError::Missing(self.path.clone())) }
+        match self.dir.stat(self.name) {
+            Err(e) if e.kind() == ErrorKind::NotFound => Err(IndexError::Missing(self.path.clone())),
+            // Whatever else it is, opening it says so.
+            _ => Ok(()),
+        }
     }
 
     fn wait<T>(&self, open: impl Fn() -> Result<T, DatabaseError>) -> Result<T, IndexError> {
@@ -278,7 +282,11 @@ impl Index {
                 Err(DatabaseError::DatabaseAlreadyOpen) => {
                     return Err(IndexError::Busy {
                         path: self.path.clone(),
-                        holder: disk::lock_holder(&self.path),
+                        holder: self
+                            .dir
+                            .open_file(self.name)
+                            .ok()
+                            .and_then(|(file, _)| disk::lock_holder(&file)),
                     });
                 }
                 Err(e) => return Err(self.error(e)),
@@ -321,7 +329,7 @@ mod tests {
 
     fn index() -> (tempfile::TempDir, Index) {
         let dir = tempfile::tempdir().unwrap();
-        let index = Index::at(dir.path().join("reg.redb"));
+        let index = Index::within(&Dir::open(dir.path()).unwrap(), "reg.redb");
         index.create().unwrap();
         (dir, index)
     }

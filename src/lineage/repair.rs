@@ -43,15 +43,23 @@ pub fn repair(
     // What is only exposed is whole, and so its own source.
     let mut sources = in_registry(registry.store(), &wanted);
     let rest = &wanted - &sources.keys().copied().collect();
-    sources.extend(match Registry::load(from) {
-        Ok(other) => in_registry(other.store(), &rest),
-        Err(_) => in_folder(damaged, rest, from, progress)?,
+    let other = Registry::load(from).ok();
+    sources.extend(match &other {
+        Some(other) => in_registry(other.store(), &rest),
+        None => {
+            let found = in_folder(damaged, rest, from, progress)?.into_iter();
+            found.map(|(id, path)| (id, Source { path, store: None })).collect()
+        }
     });
     let batch = registry.store().batch().map_err(RegistryError::Store)?;
     let mut repaired = Vec::new();
-    for (id, path) in sources {
+    for (id, Source { path, store }) in sources {
+        let bytes = match store {
+            Some(store) => store.read(&id).ok(),
+            None => read(&path),
+        };
         // It may be another one than a moment ago.
-        if let Some(bytes) = read(&path).filter(|bytes| Hash::of(bytes) == id) {
+        if let Some(bytes) = bytes.filter(|bytes| Hash::of(bytes) == id) {
             batch.put_anew(id, &bytes).map_err(RegistryError::Store)?;
             repaired.push((id, path));
         }
@@ -66,9 +74,15 @@ fn read(path: &Path) -> Option<Vec<u8>> {
     path.is_file().then(|| std::fs::read(path).ok()).flatten()
 }
 
-fn in_registry(store: &Store, wanted: &HashSet<Hash>) -> HashMap<Hash, PathBuf> {
+/// Where good bytes lie: an object of a registry, or a file that may be called and lie anyhow.
+struct Source<'s> {
+    path: PathBuf,
+    store: Option<&'s Store>,
+}
+
+fn in_registry<'s>(store: &'s Store, wanted: &HashSet<Hash>) -> HashMap<Hash, Source<'s>> {
     let whole = wanted.par_iter().filter(|id| store.read(id).is_ok());
-    whole.map(|id| (*id, store.path(id))).collect()
+    whole.map(|id| (*id, Source { path: store.path(id), store: Some(store) })).collect()
 }
 
 /// Looks among the files of a folder: first at those named like a wanted image, then at all.

@@ -3,18 +3,14 @@
 //! The objects to keep are determined from the objects themselves, never from the index alone, because a defect
 //! of the index must not cost an object.
 
-use std::collections::HashSet;
-use std::fs;
-use std::path::Path;
-
 use super::survey::{Depth, Survey};
 use super::walk::Walk;
 use super::{Registry, RegistryError, io};
 use crate::digits::thousands;
-use crate::disk;
 use crate::hash::Hash;
 use crate::progress::{Progress, Unit};
 use crate::records::Kind;
+use std::collections::HashSet;
 
 /// Younger objects are kept.
 #[derive(Debug, Clone)]
@@ -188,17 +184,10 @@ impl Registry {
             .flat_map(|(id, _)| survey.links(id))
             .collect();
         let mut finished = Vec::new();
-        let live = self.root.join("live");
-        // A copy of a registry may lack its empty folders.
-        let entries = match fs::read_dir(&live) {
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => None,
-            entries => Some(entries.map_err(io("list", &live))?),
-        };
-        for entry in entries.into_iter().flatten() {
-            let entry = entry.map_err(io("list", &live))?;
-            let Some(spec) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
+        for name in self.live_entries()? {
+            let Ok(spec) = name.parse() else { continue };
             match recorded.contains(&spec) {
-                true if is_locked(&entry.path()) => {}
+                true if self.is_locked(&spec) => {}
                 true => finished.push(spec),
                 false => roots.extend(self.store.contains(&spec).then_some(spec)),
             }
@@ -206,13 +195,18 @@ impl Registry {
         Ok((roots, finished))
     }
 
-    /// Removes the objects first from the index, then from the store: records first, and each kind before the
-    /// kinds to which it refers. Each round is on the disk before the next, so that after a crash no object has
-    /// a missing reference.
+    /// Whether a process trains by a spec.
+    pub(super) fn is_locked(&self, spec: &Hash) -> bool {
+        let lock = self.root.open_file(self.training_folder(spec).join("lock"));
+        lock.is_ok_and(|(lock, _)| lock.try_lock().is_err())
+    }
+
+    /// First the index forgets, then the objects go: records, what they name, what that names. Each round
+    /// is on the disk before the next, so that a crash leaves nothing that names what is gone.
     fn sweep(&self, survey: &Survey, swept: &Swept) -> Result<(), RegistryError> {
         for spec in &swept.finished {
             let live = self.training_folder(spec);
-            disk::remove_dir_all(&live).map_err(io("remove", &live))?;
+            self.root.remove_dir_all(&live).map_err(io("remove", &self.root.path_of(&live)))?;
         }
         if swept.removed.is_empty() {
             return Ok(());
@@ -223,20 +217,14 @@ impl Registry {
             }
             Ok::<_, RegistryError>(())
         })?;
-        let objects = self.store.objects();
         for round in swept.removed.chunk_by(|a, b| a.kind == b.kind) {
             for garbage in round {
                 self.store.remove(&garbage.id)?;
             }
-            disk::sync_file_system(objects).map_err(io("sync", objects))?;
+            self.store.sync_all()?;
         }
         Ok(())
     }
-}
-
-/// Whether a process is training in the folder.
-pub(super) fn is_locked(live: &Path) -> bool {
-    fs::File::open(live.join("lock")).is_ok_and(|lock| lock.try_lock().is_err())
 }
 
 fn unsound(problem: String) -> RegistryError {

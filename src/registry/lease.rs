@@ -4,19 +4,20 @@
 //! no object it found is removed before the new record refers to it. The system releases the locks however a
 //! process ends.
 //!
-//! Processes that add objects come and go all the time, so a process that waits for a moment without any of
-//! them could wait forever. Therefore every process first takes a turn lock (shared for adding, exclusive for
-//! removing) and keeps it until it has the main lock: while one process waits to remove objects, no new process
-//! can start to add any.
+//! Those who add come and go all the time, so one who waits until there are none would wait for ever.
+//! Everybody therefore takes a turn first, those who add together, and keeps it until it has the lock:
+//! while one who removes waits, nobody new comes in.
+//!
+//! A lock is held by whoever can open its file, for as long as he likes. So who may not write to the registry may not read
+//! these files either.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, TryLockError};
 use std::io::ErrorKind;
-use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use super::{Registry, RegistryError, io};
-use crate::disk;
+use crate::disk::{self, Dir};
 use crate::index::{IndexError, PATIENCE};
 
 const FILE: &str = "lock";
@@ -33,8 +34,8 @@ pub(crate) struct Lease {
 impl Registry {
     /// The right to add objects, together with others.
     pub(super) fn lease_to_add(&self) -> Result<Lease, RegistryError> {
-        let _turn = take(&self.root.join(TURN), File::try_lock_shared, PATIENCE)?;
-        take(&self.root.join(FILE), File::try_lock_shared, PATIENCE)
+        let _turn = take(&self.root, TURN, File::try_lock_shared, PATIENCE)?;
+        take(&self.root, FILE, File::try_lock_shared, PATIENCE)
     }
 
     /// The right to read all objects while none is removed; `None` if the registry is not writable.
@@ -54,18 +55,19 @@ impl Registry {
 
     /// The right to remove objects, alone.
     pub(super) fn lease_to_remove(&self) -> Result<Lease, RegistryError> {
-        let _turn = take(&self.root.join(TURN), File::try_lock, PATIENCE)?;
-        take(&self.root.join(FILE), File::try_lock, HOLD_UP)
+        let _turn = take(&self.root, TURN, File::try_lock, PATIENCE)?;
+        take(&self.root, FILE, File::try_lock, HOLD_UP)
     }
 }
 
 fn take(
-    path: &Path,
+    root: &Dir,
+    name: &str,
     try_lock: fn(&File) -> Result<(), TryLockError>,
     patience: Duration,
 ) -> Result<Lease, RegistryError> {
-    let file = OpenOptions::new().create(true).truncate(false).write(true).open(path);
-    let file = file.map_err(io("open", path))?;
+    let path = root.path_of(name);
+    let file = root.open_lock(name).map_err(io("open", &path))?;
     let start = Instant::now();
     loop {
         match try_lock(&file) {
@@ -74,10 +76,10 @@ fn take(
                 thread::sleep(Duration::from_millis(5));
             }
             Err(TryLockError::WouldBlock) => {
-                let holder = disk::lock_holder(path);
-                return Err(IndexError::Busy { path: path.to_owned(), holder }.into());
+                let holder = disk::lock_holder(&file);
+                return Err(IndexError::Busy { path, holder }.into());
             }
-            Err(TryLockError::Error(source)) => return Err(io("lock", path)(source)),
+            Err(TryLockError::Error(source)) => return Err(io("lock", &path)(source)),
         }
     }
 }

@@ -3,14 +3,11 @@
 //! Records stay, so manifests still refer to the removed images; the withdrawal, which is on the disk before
 //! the first byte is removed, gives the reason. After an interruption, the same call finishes the purge.
 
-use std::fs;
 use std::io::ErrorKind;
-use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 
-use super::gc::is_locked;
 use super::walk::manifests_of;
-use super::{Registry, RegistryError, io};
-use crate::disk;
+use super::{CACHE, Registry, RegistryError, io};
 use crate::hash::{Hash, Id};
 use crate::index::View;
 use crate::records::Spec;
@@ -38,11 +35,10 @@ impl Registry {
         // Derived files first: while an object exists, it shows that the purge is not finished.
         let mut purged = Purged { cached: self.forget_pixels(&manifests)?, ..Purged::default() };
         for id in objects {
-            let path = self.store.path(id);
-            let linked = match fs::symlink_metadata(&path) {
-                Ok(metadata) => metadata.nlink() > 1,
-                Err(e) if e.kind() == ErrorKind::NotFound => continue,
-                Err(e) => return Err(io("read", &path)(e)),
+            let linked = match self.store.stat(id) {
+                Ok(stat) => stat.names() > 1,
+                Err(StoreError::Missing { .. }) => continue,
+                Err(e) => return Err(e.into()),
             };
             match self.store.remove(id) {
                 Ok(bytes) => purged.bytes += bytes,
@@ -52,8 +48,7 @@ impl Registry {
             (purged.objects, purged.linked) = (purged.objects + 1, purged.linked + u64::from(linked));
         }
         if purged.objects > 0 {
-            let folder = self.store.objects();
-            disk::sync_file_system(folder).map_err(io("sync", folder))?;
+            self.store.sync_all()?;
         }
         Ok(purged)
     }
@@ -71,10 +66,8 @@ impl Registry {
 
     /// Asserts that no process trains on a data set of these manifests: it would add pixels to the cache again.
     fn not_in_use(&self, manifests: &[Hash]) -> Result<(), RegistryError> {
-        for entry in fs::read_dir(self.live_folder()).into_iter().flatten().flatten() {
-            let name = entry.file_name();
-            let Some(spec) = name.to_str().and_then(|name| name.parse::<Hash>().ok()) else { continue };
-            if is_locked(&entry.path()) && self.store.contains(&spec) {
+        for spec in self.live_entries()?.iter().filter_map(|name| name.parse::<Hash>().ok()) {
+            if self.is_locked(&spec) && self.store.contains(&spec) {
                 let dataset = self.get(self.get::<Spec>(Id::new(spec))?.dataset)?;
                 if manifests.contains(&dataset.manifest.hash) {
                     return Err(RegistryError::InUse(spec));
@@ -94,23 +87,22 @@ impl Registry {
     fn forget_pixels(&self, manifests: &[Hash]) -> Result<u64, RegistryError> {
         let mut all_removed = 0;
         for (folder, all) in [("pixels", false), ("features", true)] {
-            let folder = self.cache().join(folder);
-            let entries = match fs::read_dir(&folder) {
+            let shown = self.cache().join(folder);
+            let folder = match self.root.subdir(Path::new(CACHE).join(folder)) {
                 Err(e) if e.kind() == ErrorKind::NotFound => continue,
-                entries => entries.map_err(io("list", &folder))?,
+                opened => opened.map_err(io("open", &shown))?,
             };
             let mut removed = 0;
-            for entry in entries {
-                let path = entry.map_err(io("list", &folder))?.path();
-                let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
-                let of_these = |name: String| manifests.iter().any(|id| name.starts_with(&id.to_string()));
-                if !manifests.is_empty() && (all || name.is_some_and(of_these)) {
-                    disk::remove_file(&path).map_err(io("remove", &path))?;
+            for (name, _) in folder.entries().map_err(io("list", &shown))? {
+                let called = name.to_string_lossy();
+                let of_these = || manifests.iter().any(|id| called.starts_with(&id.to_string()));
+                if !manifests.is_empty() && (all || of_these()) {
+                    folder.remove_file(&name).map_err(io("remove", &folder.path_of(&name)))?;
                     removed += 1;
                 }
             }
             if removed > 0 {
-                disk::sync_dir(&folder).map_err(io("sync", &folder))?;
+                folder.sync_dir().map_err(io("sync", &shown))?;
             }
             all_removed += removed;
         }

@@ -91,9 +91,8 @@ impl Registry {
         })
     }
 
-    fn age(&self, id: &Hash) -> Result<std::time::SystemTime, RegistryError> {
-        let path = self.store.path(id);
-        std::fs::metadata(&path).and_then(|m| m.modified()).map_err(super::io("read", &path))
+    fn age(&self, id: &Hash) -> Result<(i64, i64), RegistryError> {
+        Ok(self.store.stat(id)?.modified())
     }
 }
 

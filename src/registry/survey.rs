@@ -1,7 +1,6 @@
 //! Kinds and references of all objects, read from the objects themselves, without the index.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fs;
 
 use rayon::prelude::*;
 
@@ -157,11 +156,15 @@ fn examine(store: &Store, id: &Hash, depth: Depth, buffer: &mut Vec<u8>) -> Look
                 let looked = Looked::at(bytes.len() as u64, understand(&bytes));
                 Looked { problem: looked.problem.or(Some(problem)), ..looked }
             }
+            Err(StoreError::Exposed { .. }) => Looked::at(
+                0,
+                Err(format!("{found}, which is not followed; put what it leads to in its place")),
+            ),
             Err(e) => Looked::at(0, Err(format!("{found}; {e}"))),
         },
         Err(StoreError::Missing { .. }) => Looked::at(0, Err("is missing".to_owned())),
-        Err(StoreError::Damaged { path, found, .. }) => {
-            let bytes = fs::metadata(path).map_or(0, |m| m.len());
+        Err(StoreError::Damaged { found, .. }) => {
+            let bytes = store.size(id).unwrap_or(0);
             let short = found.short();
             Looked::at(bytes, Err(format!("is damaged: its bytes hash to {short}…")))
         }

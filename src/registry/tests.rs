@@ -2,6 +2,7 @@
 
 use tempfile::TempDir;
 
+use super::open::FORMAT_FILE;
 use super::*;
 use crate::progress::Silent;
 use crate::records::{self, Numerics, Software, Weights};

@@ -4,14 +4,16 @@
 //! also covers images that are added later: another image of the patient, the same image under another name.
 
 use std::collections::{HashMap, HashSet};
-use std::fs;
 
 use super::survey::Survey;
 use super::{Registry, RegistryError};
-use crate::disk;
+use crate::disk::Dir;
 use crate::hash::{Hash, Id};
 use crate::index::View;
 use crate::records::{ImageRow, Kind, Manifest, PatientId, Subject, Withdrawal};
+
+/// Bytes of the largest note: the numbers of millions of rows.
+const MAX_NOTE: u64 = 64 << 20;
 
 /// All withdrawals of a registry.
 #[derive(Debug, Default)]
@@ -95,19 +97,17 @@ impl Withdrawn {
     /// second. So the result is stored in the cache, with a hash over the result and everything from which it
     /// follows. A registry that is not writable computes it each time.
     pub fn rows_of(&self, registry: &Registry, manifest: Id<Manifest>) -> Result<Vec<u32>, RegistryError> {
-        let folder = registry.cache().join("withdrawn");
-        let path = folder.join(manifest.hash.to_string());
-        if let Some(rows) = fs::read_to_string(&path).ok().and_then(|note| self.noted(&note, manifest)) {
+        let name = manifest.hash.to_string();
+        let note = |folder: &Dir| String::from_utf8(folder.read(&name, MAX_NOTE).ok()?).ok();
+        let folder = registry.cache_folder("withdrawn").ok();
+        if let Some(rows) = folder.as_ref().and_then(note).and_then(|note| self.noted(&note, manifest)) {
             return Ok(rows);
         }
         let rows = self.rows(&registry.packed_alone(manifest)?);
         let numbers: Vec<String> = rows.iter().map(u32::to_string).collect();
         let numbers = numbers.join(" ");
         let note = format!("{}\n{numbers}", self.stands_for(&numbers, manifest));
-        let part = disk::part_of(&path);
-        let _ = disk::create_dir_all(&folder)
-            .and_then(|()| disk::write_over(&part, note.as_bytes()))
-            .and_then(|()| disk::rename(&part, &path));
+        let _ = folder.map(|folder| folder.replace(&name, note.as_bytes()));
         Ok(rows)
     }
 

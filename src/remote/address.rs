@@ -92,7 +92,7 @@ fn unescape(text: &str) -> Option<PathBuf> {
 
 /// What lies at an address.
 pub(super) enum Remote {
-    Registry(Registry),
+    Registry(Box<Registry>),
     /// A pack store, or a place where one can be made.
     PackStore {
         location: Box<dyn Location>,
@@ -108,7 +108,7 @@ impl Address {
                 Ok(other) if same(other.root(), ours.root()) => {
                     return Err(RemoteError::Itself(path.clone()));
                 }
-                Ok(other) => return Ok(Remote::Registry(other)),
+                Ok(other) => return Ok(Remote::Registry(Box::new(other))),
                 Err(RegistryError::NotARegistry(_)) => Box::new(FolderLocation::at(path.clone())),
                 Err(e) => return Err(e.into()),
             },

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::pack_store::FORMAT_NUMBER;
+use crate::disk::Refused;
 use crate::hash::Hash;
 use crate::index::IndexError;
 use crate::records::{CodecError, ObjectKind};
@@ -48,9 +49,6 @@ pub enum RemoteError {
         /// A format, a version or a kind.
         what: String,
     },
-    /// The folder for files on their way leads out of the remote.
-    #[error("{} is a symbolic link; a remote must stage files in its own folder", .0.display())]
-    StagingIsLink(PathBuf),
     /// The store overwrites what must be new.
     #[error("{0} ignores conditional writes, so two concurrent pushes could lose names")]
     NoConditions(String),
@@ -159,12 +157,6 @@ impl RemoteError {
     /// What might help.
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
-            RemoteError::StagingIsLink(path) => {
-                let path = path.display();
-                return Some(format!(
-                    "remove the link with `rm {path}` (its target stays); reg creates the folder again"
-                ));
-            }
             RemoteError::Address { .. } => {
                 "give a folder, file:///FOLDER or s3://BUCKET/PREFIX; mount a folder behind ssh with sshfs"
             }
@@ -194,7 +186,8 @@ impl RemoteError {
             RemoteError::Kind { .. } | RemoteError::Codec { .. } => {
                 "nothing that depends on it was copied; ask whoever pushed it"
             }
-            RemoteError::Io { .. } | RemoteError::Registry(_) => return None,
+            RemoteError::Io { source, .. } => return Refused::behind(source).and_then(Refused::hint),
+            RemoteError::Registry(_) => return None,
         };
         Some(hint.to_owned())
     }

@@ -1,7 +1,6 @@
 //! A registry on a disk as the side that gives.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fs::File;
 use std::io::Read;
 
 use super::location::Pieces;
@@ -108,10 +107,10 @@ impl TransferSource for Local<'_> {
     }
 
     fn pieces<'s>(&'s self, id: &Hash) -> Result<Box<Pieces<'s>>, RemoteError> {
-        let (id, path) = (*id, self.registry.store().path(id));
+        let id = *id;
         let io =
             move |source| RemoteError::Io { doing: "read", path: self.registry.store().path(&id), source };
-        let mut file = File::open(&path).map_err(io)?;
+        let (mut file, _) = self.registry.store().open_object(&id)?;
         let mut hasher = Hasher::name_only();
         Ok(Box::new(move || {
             self.job.go_on()?;
@@ -122,7 +121,7 @@ impl TransferSource for Local<'_> {
                 false => Ok(Some(piece)),
                 true if hasher.finish() == id => Ok(None),
                 true => {
-                    let (path, found) = (path.clone(), hasher.finish());
+                    let (path, found) = (self.registry.store().path(&id), hasher.finish());
                     Err(StoreError::Damaged { id, path, found }.into())
                 }
             }

@@ -1,13 +1,11 @@
 //! Predictions of a run's checkpoint, and their AUC table.
 
-use std::fs;
-use std::path::Path;
-
 use super::process::Listener;
 use super::software::{OtherSources, put_software};
 use super::train::{ExecutionStart, TrainInputs, execution};
 use super::withdrawn::refuse;
 use super::{Device, RunContext, RunError, verify_record};
+use crate::disk::Dir;
 use crate::hash::Id;
 use crate::records::{
     AucTable, Dataset, DeviceKind, Kind, LabelAuc, Manifest, Predictions, Run, Scale, ScoreSource, Scores,
@@ -89,7 +87,7 @@ pub(super) fn evaluate_run(
     let job = predict_job(registry, &context, (record, spec), subset, device, threads, out.path().to_owned());
     let worked = worker.run(&job, listener)?;
     let manifest = registry.manifest(&context.dataset)?;
-    let scores = read_scores(out.path(), context.dataset.labels.len(), manifest.rows.len())?;
+    let scores = read_scores(out.dir(), context.dataset.labels.len(), manifest.rows.len())?;
     let mut transaction = registry.transaction()?;
     let software = put_software(&mut transaction, worker.identity())?;
     let predictions = Predictions {
@@ -117,20 +115,24 @@ pub(super) fn numbers(spec: &Spec, device: DeviceKind) -> Numbers {
     Numbers { precision: spec.training.precision(), layout: spec.training.layout(device) }
 }
 
-/// Reads the scores that the worker wrote to its folder: one column per label, rows below `rows`.
-pub(super) fn read_scores(dir: &Path, labels: usize, rows: usize) -> Result<Scores, RunError> {
-    let path = dir.join(files::SCORES);
-    let scores = read_columns(&path, rows)?;
+/// Bytes of the largest file of scores: those of millions of images.
+const MAX_SCORES: u64 = 16 << 30;
+
+/// Reads the scores that the worker left in its folder: a column a label, rows below `rows`.
+pub(super) fn read_scores(dir: &Dir, labels: usize, rows: usize) -> Result<Scores, RunError> {
+    let scores = read_columns(dir, files::SCORES, rows)?;
     if scores.labels as usize != labels {
+        let path = dir.path_of(files::SCORES);
         return Err(RunError::BadScores { path, reason: format!("{} columns for {labels}", scores.labels) });
     }
     Ok(scores)
 }
 
-/// Reads a file of scores from the worker: any number of columns, rows below `rows`.
-pub(super) fn read_columns(path: &Path, rows: usize) -> Result<Scores, RunError> {
-    let bytes = fs::read(path).map_err(RunError::io("read", path))?;
-    let wrong = |reason: String| RunError::BadScores { path: path.to_owned(), reason };
+/// Reads a file of scores of the worker: any number of columns, rows below `rows`.
+pub(super) fn read_columns(dir: &Dir, name: &str, rows: usize) -> Result<Scores, RunError> {
+    let path = dir.path_of(name);
+    let bytes = dir.read(name, MAX_SCORES).map_err(RunError::io("read", &path))?;
+    let wrong = |reason: String| RunError::BadScores { path: path.clone(), reason };
     let scores: Scores = codec::unpack(&bytes).map_err(|e| wrong(e.to_string()))?;
     match scores.rows.last() {
         Some(last) if *last as usize >= rows => Err(wrong(format!("there is no image {last}"))),

@@ -295,11 +295,11 @@ impl<'a> GradcamRunner<'a> {
             },
         };
         let worked = worker.run(&job, listener)?;
-        let path = out.path().join(files::SCORES);
-        let scores = read_columns(&path, count)?;
+        let scores = read_columns(out.dir(), files::SCORES, count)?;
         let cells = scores.labels as usize - 1;
         if scores.rows.len() != count || cells == 0 || cells.isqrt().pow(2) != cells {
             let reason = format!("{} rows of {cells} cells for {count} images", scores.rows.len());
+            let path = out.path().join(files::SCORES);
             return Err(RunError::BadScores { path, reason });
         }
         let rows = scores.scores.chunks_exact(cells + 1);

@@ -59,7 +59,7 @@ pub fn predict(
         },
     };
     worker.run(&job, listener)?;
-    let scores = read_scores(out.path(), context.dataset.labels.len(), images.len())?;
+    let scores = read_scores(out.dir(), context.dataset.labels.len(), images.len())?;
     let probabilities =
         |row: &[f64]| row.iter().map(|logit| Scale::Logit.probability(*logit)).collect::<Vec<_>>();
     let of = |row: &[f64]| context.dataset.labels.iter().cloned().zip(probabilities(row)).collect();

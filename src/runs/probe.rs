@@ -90,7 +90,7 @@ pub fn probe(
         let out = registry.store().scratch()?;
         let job = job(registry, &context, (run, spec), target, &device, out.path());
         let worked = worker.run(&job, listener)?;
-        let read = |name| read_columns(&job.out.join(name), manifest.rows.len());
+        let read = |name| read_columns(out.dir(), name, manifest.rows.len());
         let [validation, test] = [read(files::VALIDATION)?, read(files::SCORES)?];
         let mut transaction = registry.transaction()?;
         let software = put_software(&mut transaction, worker.identity())?;

@@ -1,20 +1,22 @@
 //! The worker process: finds it, identifies it, gives it a job and reads its events.
 
-use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
+use crate::disk::{Dir, Refused};
 use crate::limits;
 use crate::records::codec::printable;
 use crate::worker::{Identity, Job, JobOutcome, PROTOCOL, WorkerEvent};
 
 const PROGRAM: &str = "reg-torch";
-/// How many times a waiting thread of GNU's OpenMP checks for work before it sleeps.
+/// What the worker writes to standard error.
+const LOG: &str = "worker.log";
+/// How often a thread of GNU's OpenMP looks for work before it sleeps.
 const SPIN: &str = "GOMP_SPINCOUNT";
 /// Path of the worker, if it is not next to `reg`.
 pub const VARIABLE: &str = "REG_TORCH";
@@ -116,7 +118,8 @@ impl WorkerError {
             WorkerError::Interrupted { .. } | WorkerError::Killed => {
                 Some("run the same command again to resume".to_owned())
             }
-            WorkerError::Start { .. } | WorkerError::Garbled(_) | WorkerError::Pipe(_) => None,
+            WorkerError::Pipe(e) => Refused::behind(e).and_then(Refused::hint),
+            WorkerError::Start { .. } | WorkerError::Garbled(_) => None,
         }
     }
 }
@@ -183,13 +186,16 @@ impl Worker {
         &self.identity
     }
 
-    /// Runs a job. The worker's standard error goes to `live/worker.log` next to its files.
+    /// Has it do a job. Its standard error goes to `worker.log` beside its files.
     pub fn run(&self, job: &Job, listener: &mut dyn Listener) -> Result<Worked, WorkerError> {
-        let errors = job.out.join("worker.log");
-        let log = fs::File::create(&errors).map_err(WorkerError::Pipe)?;
+        let folder = job.folder(&job.out).map_err(WorkerError::Pipe)?;
+        let log = folder.create(LOG).map_err(WorkerError::Pipe)?;
         let mut command = Command::new(&self.path);
-        // OpenMP's threads spin for milliseconds before they sleep, which takes time from decoding images and
-        // from other trainings on the same cores. A value set by the user is kept.
+        // A fault at a step is one of this program's.
+        #[cfg(feature = "faults")]
+        command.env_remove("REG_FAULT");
+        // OpenMP's threads spin for milliseconds before they sleep: time that images could be decoded in, and that
+        // a second training on the same cores waits for. Whoever has set it knows better.
         if [SPIN, "OMP_WAIT_POLICY"].iter().all(|name| std::env::var_os(name).is_none()) {
             command.env(SPIN, "1000");
         }
@@ -209,10 +215,10 @@ impl Worker {
             Ok(Some(worked)) => Ok(worked),
             // The worker was killed after a second signal and could not report it.
             Ok(None) if asked_to_stop => Err(WorkerError::Killed),
-            Ok(None) => Err(WorkerError::Died { status, last: last_line(&errors) }),
-            // A worker that dies before it reads its job breaks the pipe; its exit status says more.
+            Ok(None) => Err(WorkerError::Died { status, last: last_line(&folder) }),
+            // A worker that died before it read its job broke the pipe; how it died says more.
             Err(WorkerError::Pipe(e)) if e.kind() == io::ErrorKind::BrokenPipe => {
-                Err(WorkerError::Died { status, last: last_line(&errors) })
+                Err(WorkerError::Died { status, last: last_line(&folder) })
             }
             Err(e) => Err(e),
         }
@@ -321,11 +327,10 @@ fn converse(
     }
 }
 
-fn last_line(path: &Path) -> String {
+fn last_line(folder: &Dir) -> String {
     let mut end = Vec::new();
-    let read = fs::File::open(path).and_then(|mut file| {
-        let length = file.seek(SeekFrom::End(0))?;
-        file.seek(SeekFrom::Start(length.saturating_sub(limits::WORKER_LOG)))?;
+    let read = folder.open_file(LOG).and_then(|(mut file, metadata)| {
+        file.seek(SeekFrom::Start(metadata.len().saturating_sub(limits::WORKER_LOG)))?;
         file.take(limits::WORKER_LOG).read_to_end(&mut end)
     });
     let text = if read.is_ok() { String::from_utf8_lossy(&end).into_owned() } else { String::new() };

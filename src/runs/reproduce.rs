@@ -1,8 +1,5 @@
 //! Runs a recorded spec again in scratch space and compares every output.
 
-use std::fs;
-use std::path::Path;
-
 use serde::Serialize;
 
 use super::evaluate::{auc_table, predict_job, read_scores};
@@ -11,7 +8,8 @@ use super::software::{changed_files, files_differ};
 use super::train::{TrainFolders, TrainInputs, hash_of, train_job};
 use super::withdrawn::refuse;
 use super::{Device, RunContext, RunError};
-use crate::hash::{Hash, Id};
+use crate::disk::Dir;
+use crate::hash::{Hash, Hasher, Id};
 use crate::records::{Execution, Predictions, Run, ScoreSource, Subset, Table, rules};
 use crate::worker::{Job, files};
 
@@ -77,8 +75,8 @@ pub fn reproduce(
         }
         Ok(())
     };
-    compare("checkpoint", record.checkpoint.hash, hash_file(&scratch.path().join(files::CHECKPOINT))?)?;
-    compare("log", record.log.hash, hash_file(&scratch.path().join(files::LOG))?)?;
+    compare("checkpoint", record.checkpoint.hash, hash_file(scratch.dir(), files::CHECKPOINT)?)?;
+    compare("log", record.log.hash, hash_file(scratch.dir(), files::LOG)?)?;
 
     let view = registry.view()?;
     let test = registry
@@ -94,7 +92,7 @@ pub fn reproduce(
         let out = scratch.path().to_owned();
         let job = predict_job(registry, &context, (&record, &spec), Subset::Test, &device, threads, out);
         worker.run(&Job { cache: Some(cache), ..job }, listener)?;
-        compare("predictions", predictions.scores.hash, hash_file(&scratch.path().join(files::SCORES))?)?;
+        compare("predictions", predictions.scores.hash, hash_file(scratch.dir(), files::SCORES)?)?;
         let tables = registry.referring::<Table>(&view, &id.hash)?.into_iter();
         let newest = tables.rev().find_map(|(table, content)| match content {
             // A table made by other rules is another table.
@@ -103,7 +101,7 @@ pub fn reproduce(
         });
         if let Some(table) = newest {
             let manifest = registry.manifest(&context.dataset)?;
-            let scores = read_scores(scratch.path(), predictions.labels.len(), manifest.rows.len())?;
+            let scores = read_scores(scratch.dir(), predictions.labels.len(), manifest.rows.len())?;
             let now = auc_table(id, &predictions, &context.dataset, &manifest, &scores);
             compare("table", table.hash, hash_of(&Table::Auc(now))?)?;
         }
@@ -137,6 +135,8 @@ pub fn reproduce(
     Ok(Reproduction { identical: differences.is_empty(), compared, differences, environment: notes, sources })
 }
 
-fn hash_file(path: &Path) -> Result<Hash, RunError> {
-    fs::read(path).map(|bytes| Hash::of(&bytes)).map_err(RunError::io("read", path))
+fn hash_file(dir: &Dir, name: &str) -> Result<Hash, RunError> {
+    let mut hasher = Hasher::name_only();
+    let read = dir.open_file(name).and_then(|(file, _)| hasher.read(file));
+    read.map(|()| hasher.finish()).map_err(RunError::io("read", &dir.path_of(name)))
 }

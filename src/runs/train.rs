@@ -1,6 +1,6 @@
 //! Trains a spec; a spec whose run is recorded is answered from the registry.
 
-use std::fs::{self, File};
+use std::fs::TryLockError;
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -9,7 +9,6 @@ use super::process::{Listener, Worked, Worker, WorkerError};
 use super::software::{OtherSources, put_software};
 use super::withdrawn::refuse;
 use super::{Device, Environment, RunContext, RunError, unfinished};
-use crate::disk;
 use crate::hash::{Hash, Id};
 use crate::index::View;
 use crate::records::{
@@ -19,7 +18,10 @@ use crate::registry::{Registry, RegistryError, is_name};
 use crate::store::{FileState, LinkMode};
 use crate::worker::{Job, PROTOCOL, Work, files};
 
-/// A requested training.
+/// Bytes of the largest log of a training.
+const MAX_LOG: u64 = 1 << 30;
+
+/// What to train.
 #[derive(Debug, Clone)]
 pub struct TrainRequest {
     /// The data set.
@@ -205,20 +207,21 @@ fn execute(
     listener: &mut dyn Listener,
 ) -> Result<(Id<Run>, Run, String), RunError> {
     let RunContext { registry, worker, environment, .. } = run_context;
-    let folder = registry.training_folder(&spec_id.hash);
-    disk::create_dir_all(&folder).map_err(RunError::io("create", &folder))?;
-    let lock = folder.join(unfinished::LOCK);
-    let locked = File::create(&lock).map_err(RunError::io("create", &lock))?;
-    // The system releases the lock however this process ends.
+    let place = registry.training_folder(&spec_id.hash);
+    let folder = registry.dir().folder(&place);
+    let folder = folder.map_err(RunError::io("create", &registry.dir().path_of(&place)))?;
+    let lock = folder.path_of(unfinished::LOCK);
+    let locked = folder.create(unfinished::LOCK).map_err(RunError::io("create", &lock))?;
+    // Let go by the system however this process ends.
     locked.try_lock().map_err(|e| match e {
-        fs::TryLockError::WouldBlock => RunError::Running(lock.clone()),
-        fs::TryLockError::Error(source) => RunError::io("lock", &lock)(source),
+        TryLockError::WouldBlock => RunError::Running(lock.clone()),
+        TryLockError::Error(source) => RunError::io("lock", &lock)(source),
     })?;
 
     let start = ExecutionStart::now(environment);
     let name = request.name.as_deref().unwrap_or(base);
     unfinished::announce(&folder, name, spec_id, &start.time, environment)?;
-    let folders = TrainFolders { out: folder.clone(), cache: registry.cache() };
+    let folders = TrainFolders { out: folder.path().to_owned(), cache: registry.cache() };
     let job = train_job(registry, context, spec, &request.device.name, folders, request.save_every);
     let worked = worker.run(&job, listener).inspect_err(|e| {
         if !matches!(e, WorkerError::Interrupted { .. } | WorkerError::Killed) {
@@ -227,14 +230,15 @@ fn execute(
     })?;
 
     let mut transaction = registry.transaction()?;
-    let checkpoint = folder.join(files::CHECKPOINT);
+    let checkpoint = folder.path_of(files::CHECKPOINT);
     let mut bytes = Vec::new();
-    let state =
-        FileState::read(&checkpoint, u64::MAX, &mut bytes).map_err(RunError::io("read", &checkpoint))?;
+    let read = folder.open_file(files::CHECKPOINT);
+    let read = read.and_then(|(mut file, _)| FileState::read_file(&mut file, u64::MAX, &mut bytes));
+    let state = read.map_err(RunError::io("read", &checkpoint))?;
     let weights = Hash::of(&bytes);
     transaction.put_file(&checkpoint, &state, &bytes, weights, LinkMode::Reflink)?;
-    let log = folder.join(files::LOG);
-    let log_bytes = fs::read(&log).map_err(RunError::io("read", &log))?;
+    let log_bytes =
+        folder.read(files::LOG, MAX_LOG).map_err(RunError::io("read", &folder.path_of(files::LOG)))?;
     let record = Run {
         spec: spec_id,
         checkpoint: Id::new(weights),
@@ -252,10 +256,10 @@ fn execute(
         None => transaction.name_freely(base, run.hash)?,
     }
     let named = transaction.commit(&environment.stamp)?.names.pop().map(|change| change.name);
-    match disk::remove_dir_all(&folder) {
-        // `reg gc` may have removed the folder, because the run is recorded.
+    match registry.dir().remove_dir_all(&place) {
+        // `reg gc` has seen that the run is recorded.
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
-        removed => removed.map_err(RunError::io("remove", &folder))?,
+        removed => removed.map_err(RunError::io("remove", folder.path()))?,
     }
     Ok((run, record, named.or(request.name.clone()).unwrap_or_else(|| run.hash.short())))
 }

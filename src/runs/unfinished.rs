@@ -1,12 +1,12 @@
 //! Unfinished trainings: what other processes can see of them.
 
-use std::fs;
+use std::fs::TryLockError;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
 use super::{Environment, RunError};
-use crate::disk;
+use crate::disk::{self, Dir};
 use crate::hash::Id;
 use crate::records::Spec;
 use crate::registry::Registry;
@@ -16,6 +16,8 @@ const FILE: &str = "training.json";
 const ERROR: &str = "error.txt";
 /// File that is locked during a training.
 pub(super) const LOCK: &str = "lock";
+/// Bytes of the largest file that says how a training stands.
+const MAX_FILE: u64 = 64 << 20;
 
 /// The announcement of a training.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -50,7 +52,7 @@ pub struct UnfinishedTraining {
 
 /// Announces a training in its folder.
 pub(super) fn announce(
-    dir: &Path,
+    dir: &Dir,
     name: &str,
     spec: Id<Spec>,
     started: &str,
@@ -65,24 +67,25 @@ pub(super) fn announce(
     };
     let text = serde_json::to_vec(&announcement).expect("strings have a JSON form");
     // A new attempt has not failed yet.
-    match disk::remove_file(&dir.join(ERROR)) {
+    match dir.remove_file(ERROR) {
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
-        removed => removed.map_err(RunError::io("remove", &dir.join(ERROR)))?,
+        removed => removed.map_err(RunError::io("remove", &dir.path_of(ERROR)))?,
     }
-    let path = dir.join(FILE);
-    disk::write_over(&path, &text).map_err(RunError::io("write", &path))
+    dir.replace(FILE, &text).map_err(RunError::io("write", &dir.path_of(FILE)))
 }
 
-/// Records in the folder of a training why it failed, so that other processes can show it.
-pub(super) fn failed(dir: &Path, error: &str) {
-    // The failure is reported even if it cannot be recorded.
-    let _ = disk::write_over(&dir.join(ERROR), error.as_bytes());
+/// Says in the folder of a training why it failed; whoever asks how it stands reads it there.
+pub(super) fn failed(dir: &Dir, error: &str) {
+    // The failure itself goes on its way, whether or not it can be noted.
+    let _ = dir.replace(ERROR, error.as_bytes());
 }
 
 /// All running or interrupted trainings, by name.
 pub fn all(registry: &Registry) -> Vec<UnfinishedTraining> {
-    let entries = fs::read_dir(registry.live_folder()).into_iter().flatten().flatten();
-    let mut all: Vec<UnfinishedTraining> = entries.filter_map(|entry| read(&entry.path())).collect();
+    let entries = registry.live_entries().unwrap_or_default().into_iter();
+    let specs = entries.filter_map(|name| name.parse().ok());
+    let mut all: Vec<UnfinishedTraining> =
+        specs.filter_map(|spec| read(registry.dir(), &registry.training_folder(&spec))).collect();
     all.sort_by(|a, b| a.announcement.name.cmp(&b.announcement.name));
     all
 }
@@ -97,22 +100,23 @@ pub fn find(registry: &Registry, text: &str) -> Option<UnfinishedTraining> {
 
 /// The training of a spec.
 pub fn of(registry: &Registry, spec: Id<Spec>) -> Option<UnfinishedTraining> {
-    read(&registry.training_folder(&spec.hash))
+    read(registry.dir(), &registry.training_folder(&spec.hash))
 }
 
 /// Whether a process, also on another machine, trains a spec. The check holds the lock for a moment, so do not
 /// call it while a training of this spec may be starting.
 pub(super) fn is_locked(registry: &Registry, spec: Id<Spec>) -> bool {
-    let lock = fs::File::open(registry.training_folder(&spec.hash).join(LOCK));
-    lock.is_ok_and(|file| matches!(file.try_lock_shared(), Err(fs::TryLockError::WouldBlock)))
+    let lock = registry.dir().open_file(registry.training_folder(&spec.hash).join(LOCK));
+    lock.is_ok_and(|(file, _)| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
 }
 
-/// The content of a training's folder; `None` if it is not announced or incomplete.
-fn read(dir: &Path) -> Option<UnfinishedTraining> {
-    let announcement = serde_json::from_slice(&fs::read(dir.join(FILE)).ok()?).ok()?;
-    let status = fs::read(dir.join(files::STATUS)).ok();
-    let status = status.and_then(|text| serde_json::from_slice(&text).ok());
-    let pid = disk::lock_holder(&dir.join(LOCK));
-    let error = fs::read_to_string(dir.join(ERROR)).ok().filter(|_| pid.is_none());
+/// What lies in a training's folder; none where it is not announced, or half written.
+fn read(root: &Dir, folder: &Path) -> Option<UnfinishedTraining> {
+    let dir = root.subdir(folder).ok()?;
+    let file = |name: &str| dir.read(name, MAX_FILE).ok();
+    let announcement = serde_json::from_slice(&file(FILE)?).ok()?;
+    let status = file(files::STATUS).and_then(|text| serde_json::from_slice(&text).ok());
+    let pid = dir.open_file(LOCK).ok().and_then(|(lock, _)| disk::lock_holder(&lock));
+    let error = file(ERROR).and_then(|text| String::from_utf8(text).ok()).filter(|_| pid.is_none());
     Some(UnfinishedTraining { announcement, pid, status, error })
 }

@@ -9,8 +9,9 @@
 //! next try finds those objects.
 
 use std::collections::HashSet;
-use std::fs;
+use std::fs::{self, File};
 use std::io;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, RwLock};
@@ -18,7 +19,7 @@ use std::sync::{Mutex, MutexGuard, RwLock};
 use rayon::prelude::*;
 
 use super::{FileState, Scratch, Store, StoreError};
-use crate::disk;
+use crate::disk::{self, Dir};
 use crate::hash::{Hash, Hasher};
 
 pub(super) const READ_ONLY: u32 = 0o444;
@@ -35,7 +36,8 @@ pub enum LinkMode {
     Copy,
     /// It shares its blocks with the object until one of them is written; else copied.
     Reflink,
-    /// It becomes the object: one file with two names. It is made read-only.
+    /// It becomes the object: one file with two names. It loses the right to be written to, and gains none: who may not
+    /// read it may not read the object.
     Hardlink,
 }
 
@@ -51,10 +53,9 @@ pub struct Batch {
     linked: AtomicU64,
 }
 
-/// A folder of staged objects that will be moved together.
+/// A folder of staged objects that will be moved together: one of those of the staging folder.
 struct Stage {
     number: u32,
-    dir: PathBuf,
     staged: Mutex<Vec<Staged>>,
     bytes: AtomicU64,
 }
@@ -80,7 +81,7 @@ pub struct Persisted {
 impl Batch {
     pub(super) fn new(store: Store) -> Result<Self, StoreError> {
         let staging = store.scratch()?;
-        let stage = RwLock::new(Stage::new(staging.path(), 0));
+        let stage = RwLock::new(Stage::new(0));
         Ok(Batch {
             store,
             staging,
@@ -105,7 +106,7 @@ impl Batch {
         let given = || lock(&self.new).contains(&id);
         if self.begin(id, bytes.len() as u64) {
             self.write(id, bytes)?;
-        } else if !given() && fs::read(self.store.path(&id)).ok().as_deref() != Some(bytes) {
+        } else if !given() && self.store.read(&id).ok().as_deref() != Some(bytes) {
             self.put_anew(id, bytes)?;
         }
         Ok(id)
@@ -118,10 +119,11 @@ impl Batch {
 
     /// Adds `bytes`, which hash to `id`, in the place of an object that is damaged or missing.
     pub fn put_anew(&self, id: Hash, bytes: &[u8]) -> Result<(), StoreError> {
-        let path = self.store.path(&id);
+        let place = self.store.place(&id);
         // A folder of that name cannot be replaced by a file.
-        if path.is_dir() {
-            disk::remove_dir_all(&path).map_err(StoreError::io("remove", &path))?;
+        if self.store.root.stat(&place).is_ok_and(|there| there.is_dir()) {
+            let removed = self.store.root.remove_dir_all(&place);
+            removed.map_err(StoreError::io("remove", &self.store.path(&id)))?;
         }
         self.write(id, bytes)
     }
@@ -140,9 +142,10 @@ impl Batch {
         if !self.begin(id, size) {
             return Ok(());
         }
-        let path = self.staging.path().join(format!("pieces-{id}"));
+        let (staging, name) = (self.staging.dir(), format!("pieces-{id}"));
+        let path = staging.path_of(&name);
         let mut write = || -> Result<Hash, E> {
-            let file = disk::create_new(&path, READ_ONLY).map_err(StoreError::io("create", &path))?;
+            let file = staging.create_new(&name, READ_ONLY).map_err(StoreError::io("create", &path))?;
             let mut hasher = Hasher::name_only();
             while let Some(piece) = next()? {
                 let written = disk::write_at(&file, &path, hasher.bytes(), &piece);
@@ -158,14 +161,14 @@ impl Batch {
         if let Err(e) = written {
             lock(&self.new).remove(&id);
             // What cannot be removed now goes with the folder.
-            let _ = fs::remove_file(&path);
+            let _ = staging.remove_file(&name);
             return Err(e);
         }
-        Ok(self.stage(id, size, false, |staged| disk::rename(&path, staged))?)
+        Ok(self.stage(id, size, false, |dir, staged| staging.rename(&name, dir, staged))?)
     }
 
     fn write(&self, id: Hash, bytes: &[u8]) -> Result<(), StoreError> {
-        self.stage(id, bytes.len() as u64, false, |path| disk::write_new(path, bytes, READ_ONLY))
+        self.stage(id, bytes.len() as u64, false, |dir, path| dir.write_new(path, bytes, READ_ONLY))
     }
 
     /// Adds the file `source`, which was in `state` when its bytes were read, and they hash to `id`.
@@ -190,18 +193,14 @@ impl Batch {
             None
         };
         let source = real.as_deref().unwrap_or(source);
-        let write = |path: &Path| disk::write_new(path, bytes, READ_ONLY);
         let linked = how == LinkMode::Hardlink;
-        self.stage(id, bytes.len() as u64, linked, |path| match how {
-            LinkMode::Copy => write(path),
-            LinkMode::Hardlink => disk::hard_link(source, path),
-            LinkMode::Reflink => match disk::reflink(source, path) {
-                Ok(()) => disk::set_mode(path, READ_ONLY),
-                Err(_) => {
-                    // What a failed attempt left, if anything.
-                    let _ = fs::remove_file(path);
-                    write(path)
-                }
+        self.stage(id, bytes.len() as u64, linked, |dir, path| match how {
+            LinkMode::Copy => dir.write_new(path, bytes, READ_ONLY),
+            LinkMode::Hardlink => dir.link_from(source, path),
+            // Of a file that changes meanwhile, or is another one by now, the bytes that were hashed are written.
+            LinkMode::Reflink => match reflink(source, state, dir, path) {
+                Err(e) if e.kind() != io::ErrorKind::NotFound => dir.write_new(path, bytes, READ_ONLY),
+                linked => linked,
             },
         })
         .map_err(|e| match e {
@@ -209,7 +208,7 @@ impl Batch {
             e => e,
         })?;
         // Shared bytes must be those that were hashed.
-        if how != LinkMode::Copy && FileState::at(source).ok().as_ref() != Some(state) {
+        if how == LinkMode::Hardlink && FileState::at(source).ok().as_ref() != Some(state) {
             return Err(StoreError::Changed(source.to_owned()));
         }
         Ok(())
@@ -227,20 +226,20 @@ impl Batch {
         id: Hash,
         bytes: u64,
         linked: bool,
-        make: impl Fn(&Path) -> io::Result<()>,
+        make: impl Fn(&Dir, &Path) -> io::Result<()>,
     ) -> Result<(), StoreError> {
         let full = {
             let stage = self.stage.read().expect("no thread panics while it holds this lock");
-            let path = stage.path(&id);
-            let made = match make(&path) {
+            let (staging, path) = (self.staging.dir(), stage.path(&id));
+            let made = match make(staging, &path) {
                 Err(e) if e.kind() == io::ErrorKind::NotFound => {
                     let dir = path.parent().expect("an object lies in a folder");
-                    disk::create_dir_all(dir).map_err(StoreError::io("create", dir))?;
-                    make(&path)
+                    staging.create_dir_all(dir).map_err(StoreError::io("create", &staging.path_of(dir)))?;
+                    make(staging, &path)
                 }
                 other => other,
             };
-            made.map_err(StoreError::io("write", &path))?;
+            made.map_err(|e| StoreError::io("write", &staging.path_of(&path))(e))?;
             lock(&stage.staged).push(Staged { id, linked });
             if linked {
                 self.linked.fetch_add(1, Ordering::Relaxed);
@@ -273,7 +272,7 @@ impl Batch {
             if !due(&stage) {
                 return Ok(());
             }
-            let next = Stage::new(self.staging.path(), stage.number + 1);
+            let next = Stage::new(stage.number + 1);
             std::mem::replace(&mut *stage, next)
         };
         let mut staged = std::mem::take(&mut *lock(&stage.staged));
@@ -282,48 +281,92 @@ impl Batch {
         let by_folder: Vec<&[Staged]> = staged.chunk_by(|a, b| a.id.0[0] == b.id.0[0]).collect();
         let few = staged.len() <= FEW;
 
+        let staging = self.staging.dir();
+        let io = |doing, path: &Path| StoreError::io(doing, &staging.path_of(path));
         staged.par_iter().filter(|staged| staged.linked).try_for_each(|staged| {
             let path = stage.path(&staged.id);
-            disk::set_mode(&path, READ_ONLY).map_err(StoreError::io("make read-only", &path))
+            take_write_bits(staging, &path).map_err(io("make read-only", &path))
         })?;
         if few {
             for path in staged.iter().map(|staged| stage.path(&staged.id)) {
-                disk::sync(&path).map_err(StoreError::io("sync", &path))?;
+                staging.sync_file(&path).map_err(io("sync", &path))?;
             }
         } else {
-            sync_file_system(&stage.dir)?;
+            staging.sync_file_system().map_err(io("sync", Path::new("")))?;
         }
         by_folder.par_iter().try_for_each(|entries| self.place(&stage, entries, few))?;
-        if few { sync_dir(&self.store.objects) } else { sync_file_system(&self.store.objects) }
+        if !few {
+            return self.store.sync_all();
+        }
+        let objects = self.store.root.subdir(&self.store.name);
+        objects.and_then(|objects| objects.sync_dir()).map_err(StoreError::io("sync", &self.store.objects))
     }
 
     /// Moves the staged objects of one folder to where they belong.
     fn place(&self, stage: &Stage, entries: &[Staged], sync: bool) -> Result<(), StoreError> {
         let parent = |path: PathBuf| path.parent().expect("an object lies in a folder").to_owned();
-        let (from, to) = (parent(stage.path(&entries[0].id)), parent(self.store.path(&entries[0].id)));
-        if let Err(e) = disk::rename(&from, &to) {
+        let (staging, root) = (self.staging.dir(), &self.store.root);
+        let (from, to) = (parent(stage.path(&entries[0].id)), parent(self.store.place(&entries[0].id)));
+        let shown = root.path_of(&to);
+        let create = |e| StoreError::io("create", &shown)(e);
+        let mut there = None;
+        if let Err(e) = staging.rename(&from, root, &to) {
             match e.kind() {
                 // There is such a folder, with objects in it.
                 io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::AlreadyExists => {}
-                _ => return Err(StoreError::io("create", &to)(e)),
+                // Or something that is none: opening it says what.
+                io::ErrorKind::NotADirectory => {}
+                _ => return Err(create(e)),
             }
+            let (from, to) = (staging.subdir(&from).map_err(create)?, root.subdir(&to).map_err(create)?);
             for Staged { id, .. } in entries {
-                let target = self.store.path(id);
-                disk::rename(&stage.path(id), &target).map_err(StoreError::io("create", &target))?;
+                let name = &id.to_string()[2..];
+                let placed = from.rename(name, &to, name);
+                placed.map_err(|e| StoreError::io("create", &self.store.path(id))(e))?;
             }
+            there = Some(to);
         }
-        if sync { sync_dir(&to) } else { Ok(()) }
+        match there {
+            _ if !sync => Ok(()),
+            Some(to) => to.sync_dir().map_err(StoreError::io("sync", &shown)),
+            None => root.subdir(&to).and_then(|to| to.sync_dir()).map_err(StoreError::io("sync", &shown)),
+        }
     }
 }
 
+/// Makes a file with a second name outside read-only. It keeps what of its rights to be read it had, and gains none.
+fn take_write_bits(dir: &Dir, path: &Path) -> io::Result<()> {
+    let (_, metadata) = dir.open_file(path)?;
+    match metadata.permissions().mode() & 0o7777 {
+        mode if mode & !READ_ONLY == 0 => Ok(()),
+        mode => dir.set_mode(path, mode & READ_ONLY),
+    }
+}
+
+/// Shares the blocks of a file from outside, if it is still as it was when it was read.
+fn reflink(source: &Path, state: &FileState, dir: &Dir, path: &Path) -> io::Result<()> {
+    let file = File::open(source)?;
+    let is_same = || Ok::<_, io::Error>(FileState::of_file(&file)? == *state);
+    let changed = || io::Error::from(io::ErrorKind::ResourceBusy);
+    if !is_same()? {
+        return Err(changed());
+    }
+    dir.reflink(&file, path, READ_ONLY)?;
+    if is_same()? {
+        return Ok(());
+    }
+    dir.remove_file(path)?;
+    Err(changed())
+}
+
 impl Stage {
-    fn new(staging: &Path, number: u32) -> Self {
-        let dir = staging.join(number.to_string());
-        Stage { number, dir, staged: Mutex::default(), bytes: AtomicU64::new(0) }
+    fn new(number: u32) -> Self {
+        Stage { number, staged: Mutex::default(), bytes: AtomicU64::new(0) }
     }
 
+    /// Where an object is staged, from the staging folder.
     fn path(&self, id: &Hash) -> PathBuf {
-        super::object_path(&self.dir, id)
+        super::object_path(Path::new(&self.number.to_string()), id)
     }
 
     fn is_full(&self) -> bool {
@@ -333,12 +376,4 @@ impl Stage {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().expect("no thread panics while it holds this lock")
-}
-
-fn sync_dir(dir: &Path) -> Result<(), StoreError> {
-    disk::sync_dir(dir).map_err(StoreError::io("sync", dir))
-}
-
-fn sync_file_system(dir: &Path) -> Result<(), StoreError> {
-    disk::sync_file_system(dir).map_err(StoreError::io("sync", dir))
 }

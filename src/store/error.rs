@@ -36,9 +36,6 @@ pub enum StoreError {
         /// What lies there: the second half of a sentence that begins with it.
         found: String,
     },
-    /// The folder for files on their way leads out of the registry.
-    #[error("{} is a symbolic link; a registry must stage files in its own folder", .0.display())]
-    StagingIsLink(PathBuf),
     /// A file from outside was written to while it was taken in.
     #[error("{} changed while it was being read", .0.display())]
     Changed(PathBuf),
@@ -56,7 +53,7 @@ pub enum StoreError {
 
 impl StoreError {
     /// Says what was being done to which file.
-    pub(crate) fn io(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> StoreError {
+    pub(crate) fn io(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> StoreError + use<> {
         let path = path.to_owned();
         move |source| StoreError::Io { doing, path, source }
     }
@@ -74,7 +71,7 @@ impl StoreError {
             StoreError::Missing { id, .. }
             | StoreError::Damaged { id, .. }
             | StoreError::Exposed { id, .. } => Some(*id),
-            StoreError::StagingIsLink(_) | StoreError::Changed(_) | StoreError::Io { .. } => None,
+            StoreError::Changed(_) | StoreError::Io { .. } => None,
         }
     }
 }

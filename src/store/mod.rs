@@ -10,41 +10,58 @@ mod scratch;
 mod slots;
 mod state;
 
-use std::fs::{self, OpenOptions};
-use std::io::Read;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::ffi::OsString;
+use std::fs::{File, Metadata};
+use std::io::{self, Read};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
-use rustix::fs::OFlags;
 
 pub use batch::{Batch, LinkMode, Persisted};
 pub use error::StoreError;
-pub use scratch::Scratch;
+pub use scratch::{Scratch, abandoned};
 pub use slots::Slots;
 pub use state::FileState;
 
-use crate::disk;
+use crate::disk::{Dir, FileStat, Refused};
 use crate::hash::{Hash, Hasher};
+
+/// Name of the folder of objects in a registry.
+pub const OBJECTS: &str = "objects";
+const STAGING: &str = "tmp";
+/// An object with more bytes is hashed before it is read into memory.
+const LARGE: u64 = 1 << 30;
 
 /// A folder of objects, and where new ones are staged.
 #[derive(Debug, Clone)]
 pub struct Store {
+    /// The folder in which both lie.
+    root: Dir,
+    /// The name of the folder of objects in it.
+    name: OsString,
     objects: PathBuf,
-    staging: PathBuf,
 }
 
 impl Store {
-    /// The store whose objects lie in `objects`; new ones are staged in a folder `tmp` beside it.
-    pub fn at(objects: &Path) -> Self {
-        let parent = objects.parent().unwrap_or(Path::new("."));
-        Store { objects: objects.to_owned(), staging: parent.join("tmp") }
+    /// The store whose objects lie in `objects`; new ones are staged in a folder `tmp` beside it. The folder above
+    /// them must be there.
+    pub fn open(objects: &Path) -> Result<Self, StoreError> {
+        let root = objects.parent().unwrap_or(Path::new("."));
+        let root = Dir::open(root).map_err(StoreError::io("open", root))?;
+        let name = objects.file_name().unwrap_or(OBJECTS.as_ref());
+        Ok(Store { root, name: name.to_owned(), objects: objects.to_owned() })
+    }
+
+    /// The store of a registry whose folder is open.
+    pub fn within(root: &Dir) -> Self {
+        Store { root: root.clone(), name: OBJECTS.into(), objects: root.path_of(OBJECTS) }
     }
 
     /// Makes the folders of an empty store.
     pub fn create(&self) -> Result<(), StoreError> {
-        for dir in [&self.objects, &self.staging] {
-            disk::create_dir_all(dir).map_err(StoreError::io("create", dir))?;
+        for dir in [self.name.as_os_str(), STAGING.as_ref()] {
+            self.root.create_dir_all(dir).map_err(StoreError::io("create", &self.root.path_of(dir)))?;
         }
         Ok(())
     }
@@ -54,31 +71,71 @@ impl Store {
         &self.objects
     }
 
-    /// Where the object lies, whether it is there or not.
+    /// Where the object lies, whether it is there or not: for messages, and for programs that are not reg.
     pub fn path(&self, id: &Hash) -> PathBuf {
-        object_path(&self.objects, id)
+        self.root.path_of(self.place(id))
     }
 
-    /// Whether there is a file of this name; says nothing of its bytes.
+    /// Its path from the folder that is open.
+    fn place(&self, id: &Hash) -> PathBuf {
+        object_path(Path::new(&self.name), id)
+    }
+
+    /// Whether there is something of this name; says nothing of its bytes.
     pub fn contains(&self, id: &Hash) -> bool {
-        self.path(id).exists()
+        self.root.stat(self.place(id)).is_ok()
+    }
+
+    /// What the system says of an object's file.
+    pub fn stat(&self, id: &Hash) -> Result<FileStat, StoreError> {
+        let stat = self.root.stat(self.place(id)).map_err(|e| self.not_opened(id, e))?;
+        if stat.is_link() { Err(self.is_link(id)) } else { Ok(stat) }
     }
 
     /// Size of the object in bytes.
     pub fn size(&self, id: &Hash) -> Result<u64, StoreError> {
-        let path = self.path(id);
-        fs::metadata(&path).map(|m| m.len()).map_err(|e| StoreError::open(*id, path, e))
+        Ok(self.stat(id)?.len())
+    }
+
+    /// Opens the file of an object for reading. Its bytes have not been looked at yet.
+    pub fn open_object(&self, id: &Hash) -> Result<(File, Metadata), StoreError> {
+        self.root.open_file(self.place(id)).map_err(|e| match Refused::is_link(&e) {
+            // A link on the way there is another matter: of every object, and of the registry.
+            true if self.root.stat(self.place(id)).is_ok() => self.is_link(id),
+            _ => self.not_opened(id, e),
+        })
+    }
+
+    fn is_link(&self, id: &Hash) -> StoreError {
+        StoreError::Exposed { id: *id, path: self.path(id), found: "is a symbolic link".to_owned() }
+    }
+
+    fn not_opened(&self, id: &Hash, e: io::Error) -> StoreError {
+        StoreError::open(*id, self.path(id), e)
     }
 
     /// Reads an object and checks its hash.
     pub fn read(&self, id: &Hash) -> Result<Vec<u8>, StoreError> {
-        let path = self.path(id);
-        let (mut file, metadata) =
-            open(&path, OFlags::empty()).map_err(|e| StoreError::open(*id, path.clone(), e))?;
-        let mut bytes = Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or(0));
-        Read::take(&mut file, u64::MAX).read_to_end(&mut bytes).map_err(StoreError::io("read", &path))?;
+        let (mut file, metadata) = self.open_object(id)?;
+        // A file with holes can claim any length, and is not what its name says.
+        if metadata.len() > LARGE {
+            match self.verify(id, 0, &mut Vec::new()) {
+                // Its bytes are right.
+                Err(StoreError::Exposed { .. }) => {}
+                verified => drop(verified?),
+            }
+        }
+        let mut bytes = Vec::new();
+        let room = bytes.try_reserve_exact(usize::try_from(metadata.len()).unwrap_or(usize::MAX));
+        let read = room.map_err(|_| io::ErrorKind::OutOfMemory.into());
+        let read = read.and_then(|()| Read::take(&mut file, u64::MAX).read_to_end(&mut bytes));
+        read.map_err(|e| StoreError::io("read", &self.path(id))(e))?;
         let found = Hash::of(&bytes);
-        if found == *id { Ok(bytes) } else { Err(StoreError::Damaged { id: *id, path, found }) }
+        if found == *id {
+            Ok(bytes)
+        } else {
+            Err(StoreError::Damaged { id: *id, path: self.path(id), found })
+        }
     }
 
     /// Hashes an object and returns its size in bytes. What has at most `keep` bytes is left in
@@ -88,14 +145,8 @@ impl Store {
     /// Also an object that is no read-only file of its own ([`StoreError::Exposed`]), which is looked at
     /// last: its bytes are right.
     pub fn verify(&self, id: &Hash, keep: u64, buffer: &mut Vec<u8>) -> Result<u64, StoreError> {
-        let path = self.path(id);
-        let (mut file, metadata) = match open(&path, OFlags::NOFOLLOW) {
-            Err(_) if path.is_symlink() => {
-                let found = "is a symbolic link".to_owned();
-                return Err(StoreError::Exposed { id: *id, path, found });
-            }
-            opened => opened.map_err(|e| StoreError::open(*id, path.clone(), e))?,
-        };
+        let (mut file, metadata) = self.open_object(id)?;
+        let path = || self.path(id);
         buffer.clear();
         let mut hash = || -> std::io::Result<(u64, Hash)> {
             Read::take(&mut file, keep.saturating_add(1)).read_to_end(buffer)?;
@@ -108,37 +159,48 @@ impl Store {
             hasher.read(&mut file)?;
             Ok((hasher.bytes(), hasher.finish()))
         };
-        let (bytes, found) = hash().map_err(StoreError::io("read", &path))?;
+        let (bytes, found) = hash().map_err(|e| StoreError::io("read", &path())(e))?;
         if found != *id {
-            return Err(StoreError::Damaged { id: *id, path, found });
+            return Err(StoreError::Damaged { id: *id, path: path(), found });
         }
         match metadata.permissions().mode() & 0o777 {
             mode if mode & 0o222 == 0 && mode & 0o400 != 0 => Ok(bytes),
-            mode => Err(StoreError::Exposed { id: *id, path, found: format!("has mode {mode:o}") }),
+            mode => Err(StoreError::Exposed { id: *id, path: path(), found: format!("has mode {mode:o}") }),
         }
     }
 
     /// The first bytes of an object, twelve or fewer, as they are.
     pub fn head(&self, id: &Hash) -> Result<Vec<u8>, StoreError> {
-        let path = self.path(id);
         let mut head = Vec::with_capacity(12);
-        let read = |(file, _): (fs::File, _)| file.take(12).read_to_end(&mut head);
-        open(&path, OFlags::empty()).and_then(read).map_err(|e| StoreError::open(*id, path, e))?;
+        let read = self.open_object(id)?.0.take(12).read_to_end(&mut head);
+        read.map_err(|e| self.not_opened(id, e))?;
         Ok(head)
+    }
+
+    /// Gives an object's file a second name, which must be new.
+    pub fn link_to(&self, id: &Hash, dir: &Dir, name: &str) -> io::Result<()> {
+        self.root.hard_link(self.place(id), dir, name)
     }
 
     /// Removes an object for good, and returns its size in bytes. Nothing may name it any more.
     pub fn remove(&self, id: &Hash) -> Result<u64, StoreError> {
         let bytes = self.size(id)?;
-        let path = self.path(id);
-        disk::remove_file(&path).map_err(StoreError::io("remove", &path))?;
+        self.root.remove_file(self.place(id)).map_err(|e| StoreError::io("remove", &self.path(id))(e))?;
         Ok(bytes)
+    }
+
+    /// Waits until all changes of the folder of objects are on the disk.
+    pub fn sync_all(&self) -> Result<(), StoreError> {
+        let synced = self.root.subdir(&self.name).and_then(|objects| objects.sync_file_system());
+        synced.map_err(StoreError::io("sync", &self.objects))
     }
 
     /// The objects, in order of their ids, and the files among them that are named like none.
     pub fn list(&self) -> Result<Listing, StoreError> {
+        let objects = self.root.subdir(&self.name).map_err(StoreError::io("list", &self.objects))?;
+        let folders = entries(&objects)?;
         let folders: Vec<Listing> =
-            entries(&self.objects)?.into_par_iter().map(list_folder).collect::<Result<_, _>>()?;
+            folders.into_par_iter().map(|folder| list_folder(&objects, folder)).collect::<Result<_, _>>()?;
         let mut listing = Listing::default();
         for folder in folders {
             listing.objects.extend(folder.objects);
@@ -151,10 +213,11 @@ impl Store {
     /// The objects whose id begins with the hex digits `prefix`, of which there must be two or more.
     pub fn matching(&self, prefix: &str) -> Result<Vec<Hash>, StoreError> {
         let Some((folder, rest)) = prefix.split_at_checked(2) else { return Ok(Vec::new()) };
-        let dir = self.objects.join(folder);
-        if !dir.is_dir() {
-            return Ok(Vec::new());
-        }
+        let path = Path::new(&self.name).join(folder);
+        let dir = match self.root.subdir(&path) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            opened => opened.map_err(StoreError::io("list", &self.root.path_of(&path)))?,
+        };
         let names = entries(&dir)?.into_iter().map(|(name, _)| name);
         let mut found: Vec<Hash> = names
             .filter(|name| name.starts_with(rest))
@@ -167,13 +230,12 @@ impl Store {
     /// Time of the last change of an object's file or of its name there, in seconds since 1970. That it came
     /// in by a hard link is such a change.
     pub fn arrived(&self, id: &Hash) -> Result<i64, StoreError> {
-        let path = self.path(id);
-        fs::metadata(&path).map(|m| m.ctime()).map_err(|e| StoreError::open(*id, path, e))
+        Ok(self.stat(id)?.changed())
     }
 
     /// A folder on the same file system for files on their way; it vanishes when dropped.
     pub fn scratch(&self) -> Result<Scratch, StoreError> {
-        Scratch::new(&self.staging)
+        Scratch::new(&self.root, STAGING)
     }
 
     /// Begins to add objects.
@@ -191,28 +253,23 @@ pub struct Listing {
     pub strangers: Vec<PathBuf>,
 }
 
-fn list_folder((prefix, dir): (String, PathBuf)) -> Result<Listing, StoreError> {
+fn list_folder(objects: &Dir, (prefix, is_dir): (String, bool)) -> Result<Listing, StoreError> {
     let mut listing = Listing::default();
-    if !dir.is_dir() {
-        listing.strangers.push(dir);
+    let path = objects.path_of(&prefix);
+    let is_link = || objects.stat(&prefix).is_ok_and(|stat| stat.is_link());
+    // One that is called like a folder of objects would hide all of them.
+    if !(is_dir || prefix.len() == 2 && is_link()) {
+        listing.strangers.push(path);
         return Ok(listing);
     }
-    for (rest, path) in entries(&dir)? {
+    let dir = objects.subdir(&prefix).map_err(StoreError::io("list", &path))?;
+    for (rest, _) in entries(&dir)? {
         match format!("{prefix}{rest}").parse() {
             Ok(id) if prefix.len() == 2 => listing.objects.push(id),
-            _ => listing.strangers.push(path),
+            _ => listing.strangers.push(dir.path_of(rest)),
         }
     }
     Ok(listing)
-}
-
-/// Opens a plain file for reading; a pipe or device in its place, which may never end, is an error.
-fn open(path: &Path, flags: OFlags) -> std::io::Result<(fs::File, fs::Metadata)> {
-    // Without NONBLOCK a pipe would wait for somebody to write to it.
-    let flags = (flags | OFlags::NONBLOCK).bits() as i32;
-    let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
-    let metadata = file.metadata()?;
-    if metadata.is_file() { Ok((file, metadata)) } else { Err(std::io::Error::other("it is not a file")) }
 }
 
 fn object_path(objects: &Path, id: &Hash) -> PathBuf {
@@ -220,22 +277,20 @@ fn object_path(objects: &Path, id: &Hash) -> PathBuf {
     objects.join(&name[..2]).join(&name[2..])
 }
 
-fn entries(dir: &Path) -> Result<Vec<(String, PathBuf)>, StoreError> {
-    let read = || -> std::io::Result<Vec<(String, PathBuf)>> {
-        fs::read_dir(dir)?
-            .map(|entry| entry.map(|e| (e.file_name().to_string_lossy().into_owned(), e.path())))
-            .collect()
-    };
-    read().map_err(StoreError::io("list", dir))
+fn entries(dir: &Dir) -> Result<Vec<(String, bool)>, StoreError> {
+    let entries = dir.entries().map_err(StoreError::io("list", dir.path()))?.into_iter();
+    Ok(entries.map(|(name, is_dir)| (name.to_string_lossy().into_owned(), is_dir)).collect())
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn store() -> (tempfile::TempDir, Store) {
         let dir = tempfile::tempdir().unwrap();
-        let store = Store::at(&dir.path().join("objects"));
+        let store = Store::open(&dir.path().join("objects")).unwrap();
         store.create().unwrap();
         (dir, store)
     }
@@ -323,7 +378,8 @@ mod tests {
             }
             let error = store.verify(&id, 0, &mut Vec::new()).unwrap_err().to_string();
             assert!(error.ends_with(found), "{error}");
-            assert_eq!(store.read(&id).unwrap(), b"hello");
+            // No link is followed, not even to the right bytes.
+            assert_eq!(store.read(&id).is_ok(), found == "has mode 644");
         }
         fs::remove_file(&path).unwrap();
         assert!(matches!(store.read(&id), Err(StoreError::Missing { id: missing, .. }) if missing == id));

@@ -5,11 +5,12 @@
 //! anew, so that nothing has to be synced, locked or written in an order: processes that fill the same
 //! slot write the same bytes. The file may be deleted at any time.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
+use crate::disk::Dir;
 use crate::hash::{Hash, Hasher};
 
 const HASH: usize = 32;
@@ -22,17 +23,21 @@ pub struct Slots {
 }
 
 impl Slots {
-    /// Opens the file at `path`, or makes it, for slots of these lengths in bytes.
-    pub fn open(path: &Path, lengths: impl Iterator<Item = u64>) -> io::Result<Self> {
+    /// Opens the file at `path` in `cache`, or makes it, for slots of these lengths in bytes.
+    pub fn open(cache: &Dir, path: &Path, lengths: impl Iterator<Item = u64>) -> io::Result<Self> {
         let mut starts = vec![0];
         starts.extend(lengths.scan(0u64, |end, length| {
             *end += length + HASH as u64;
             Some(*end)
         }));
-        if let Some(folder) = path.parent() {
-            fs::create_dir_all(folder)?;
+        if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+            cache.create_dir_all(folder)?;
         }
-        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
+        // It is written in place, and a second name of it would not stay what it is.
+        if cache.stat(path).is_ok_and(|there| there.is_file() && there.names() > 1) {
+            cache.remove_file(path)?;
+        }
+        let file = cache.open_to_change(path, true)?;
         file.set_len(*starts.last().expect("it begins with one"))?;
         Ok(Slots { file, starts })
     }
@@ -82,13 +87,16 @@ fn checksum(source: &Hash, bytes: &[u8]) -> Hash {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]
     fn a_slot_gives_what_was_put_into_it_or_nothing() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("cache/slots");
-        let open = || Slots::open(&path, [5, 0, 7].into_iter()).unwrap();
+        let cache = Dir::open(dir.path()).unwrap();
+        let open = || Slots::open(&cache, "cache/slots".as_ref(), [5, 0, 7].into_iter()).unwrap();
         let (a, b) = (Hash::of(b"a"), Hash::of(b"b"));
         let slots = open();
         assert!((0..3).all(|slot| slots.get(slot, &a).is_none() && !slots.looks_filled(slot)));

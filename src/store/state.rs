@@ -34,13 +34,22 @@ impl FileState {
         }
     }
 
+    /// The state of an open file.
+    pub fn of_file(file: &File) -> io::Result<Self> {
+        file.metadata().map(|metadata| FileState::of(&metadata))
+    }
+
     /// Reads a file into `buffer`, emptied before; of one longer than `limit` the first `limit + 1` bytes.
     ///
     /// # Errors
     /// Also a file that was written to meanwhile ([`io::ErrorKind::ResourceBusy`]).
     pub fn read(path: &Path, limit: u64, buffer: &mut Vec<u8>) -> io::Result<Self> {
+        FileState::read_file(&mut File::open(path)?, limit, buffer)
+    }
+
+    /// The same of an open file.
+    pub fn read_file(mut file: &mut File, limit: u64, buffer: &mut Vec<u8>) -> io::Result<Self> {
         buffer.clear();
-        let mut file = File::open(path)?;
         let before = FileState::of(&file.metadata()?);
         // A `File` itself would first ask for its size and position.
         Read::take(&mut file, limit.saturating_add(1)).read_to_end(buffer)?;

@@ -4,12 +4,11 @@
 //! which it refers. The weights are written before the resume checkpoint that refers to them, and the previous
 //! ones are removed after it, so that a kill at any moment leaves a complete resume checkpoint.
 
-use std::fs;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use reg::disk::Dir;
 use reg::hash::Hash;
 use reg::records::EpochLog;
 use safetensors::SafeTensors;
@@ -121,7 +120,7 @@ struct Note {
 /// Saves the resume checkpoint of a training: weights, running statistics, moments, and a reference to the
 /// weights of the selected epoch.
 pub(crate) struct CheckpointWriter {
-    dir: PathBuf,
+    dir: Dir,
     owner: Owner,
     every: Duration,
     last: Instant,
@@ -132,11 +131,11 @@ pub(crate) struct CheckpointWriter {
 }
 
 impl CheckpointWriter {
-    /// Saves in `dir`, at most once per interval `every`.
-    pub(crate) fn new(dir: &Path, owner: Owner, every: Duration) -> Self {
-        output::remove_parts(dir);
+    /// Keeps the state in `dir`, at most once in the time `every`.
+    pub(crate) fn new(dir: &Dir, owner: Owner, every: Duration) -> Self {
+        output::remove_parts(dir, &[FILE]);
         CheckpointWriter {
-            dir: dir.to_owned(),
+            dir: dir.clone(),
             owner,
             every,
             last: Instant::now(),
@@ -212,7 +211,7 @@ impl CheckpointWriter {
         net: &Net,
         adam: &mut Adam,
     ) -> Result<Option<(TrainingProgress, Option<Best>)>> {
-        let Ok(file) = fs::read(self.dir.join(FILE)) else {
+        let Ok(file) = self.dir.read(FILE, u64::MAX) else {
             return Ok(None);
         };
         let (Ok(stored), Some(note)) = (SafeTensors::deserialize(&file), note(&file)) else {
@@ -228,7 +227,7 @@ impl CheckpointWriter {
         };
         let best = match note.best {
             None => None,
-            Some(id) => match fs::read(self.dir.join(best_file(&id))).map(Best::new) {
+            Some(id) => match self.dir.read(best_file(&id), u64::MAX).map(Best::new) {
                 Ok(best) if best.id == id => Some(best),
                 _ => return Ok(None),
             },
@@ -258,13 +257,20 @@ fn best_file(id: &Hash) -> String {
 
 /// Removes the weights of epochs that are no longer selected. If that fails, the file takes space until the
 /// training ends.
-fn remove_others(dir: &Path, current: &str) {
-    for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
-        let name = entry.file_name().to_string_lossy().into_owned();
-        if name.starts_with("best-") && name != current {
-            let _ = fs::remove_file(entry.path());
+fn remove_others(dir: &Dir, current: &str) {
+    for (name, _) in dir.entries().unwrap_or_default() {
+        let name = name.to_string_lossy();
+        let ours = is_best_file(&name) && dir.stat(&*name).is_ok_and(|stat| dir.is_ours(&stat));
+        if ours && name != current {
+            let _ = dir.remove_file(&*name);
         }
     }
+}
+
+/// Whether a name is one that [`best_file`] gives, or that of such a file on its way.
+fn is_best_file(name: &str) -> bool {
+    let name = name.strip_prefix('.').and_then(|name| name.strip_suffix(".part")).unwrap_or(name);
+    name.strip_prefix("best-").is_some_and(|rest| rest.contains(".safetensors"))
 }
 
 fn note(file: &[u8]) -> Option<Note> {

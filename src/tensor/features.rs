@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::io::Write;
 use std::path::Path;
 
+use reg::disk::Dir;
 use reg::hash::Hash;
 use reg::records::codec::canonical;
 use reg::store::Slots;
@@ -50,7 +51,7 @@ impl Features {
         inputs: &Inputs,
         (weights, threads): (Hash, u32),
         rows: &[u32],
-        cache: &Path,
+        cache: &Dir,
         reporter: &mut Reporter<W>,
     ) -> Result<Self> {
         let (Some(dataset), Some(image)) = (inputs.images.dataset(), inputs.model.architecture.image())
@@ -62,7 +63,7 @@ impl Features {
         }
         let width = net.features() as usize;
         let slots = open(inputs, dataset, weights, threads, width, cache)
-            .map_err(TensorError::file("open", cache))?;
+            .map_err(TensorError::file("open", cache.path()))?;
         let mut groups: Vec<usize> = rows.iter().map(|row| *row as usize / GROUP).collect();
         groups.dedup();
         let at = ProgressStep {
@@ -102,7 +103,7 @@ impl Features {
             let length = group_length(dataset.len(), group) * width * 4;
             if let (true, Err(e)) = (kept, slots.put(group, &source(dataset, rows), &bytes[..length])) {
                 kept = false;
-                let message = format!("features are not cached in {}: {e}", cache.display());
+                let message = format!("features are not cached in {}: {e}", cache.path().display());
                 reporter.send(&WorkerEvent::Note { message })?;
             }
             computed.push(bytes);
@@ -154,7 +155,7 @@ fn open(
     weights: Hash,
     threads: u32,
     width: usize,
-    cache: &Path,
+    cache: &Dir,
 ) -> std::io::Result<Slots> {
     let key = json!({
         "manifest": dataset.manifest(),
@@ -168,5 +169,5 @@ fn open(
     let name = Hash::of(&canonical(&key)).to_string();
     let lengths = (0..dataset.len().div_ceil(GROUP))
         .map(|group| (group_length(dataset.len(), group) * width * 4) as u64);
-    Slots::open(&cache.join("features").join(name), lengths)
+    Slots::open(cache, &Path::new("features").join(name), lengths)
 }

@@ -4,7 +4,7 @@
 //! that prepare it or on how far ahead they are.
 
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use rayon::prelude::*;
 use reg::dataset::pixel_cache::{PixelCache, ResizedPixels};
 use reg::dataset::pixels::{self, Gray};
+use reg::disk::Dir;
 use reg::hash::{Hash, Id};
 use reg::limits;
 use reg::random::Stream;
@@ -111,13 +112,13 @@ impl ImageDataset {
     /// If there is not enough space, images are decoded each time they are needed, and a note says so.
     pub(crate) fn keep<W: Write>(
         &mut self,
-        cache: &Path,
+        cache: &Dir,
         resized: ResizedPixels,
         rows: &[u32],
         reporter: &mut Reporter<W>,
     ) -> Result<()> {
         let note = |reporter: &mut Reporter<W>, why: String| {
-            let place = cache.display();
+            let place = cache.path().display();
             let message =
                 format!("resized images are not cached in {place}, so each is decoded when needed: {why}");
             reporter.send(&WorkerEvent::Note { message })
@@ -132,7 +133,7 @@ impl ImageDataset {
             let (width, height) = resized.size(width, height);
             u64::from(width) * u64::from(height)
         };
-        let (needed, free) = (missing.iter().map(size).sum::<u64>(), free_space(cache));
+        let (needed, free) = (missing.iter().map(size).sum::<u64>(), cache.free_space());
         if free.is_some_and(|free| free < needed) {
             let gb = |bytes: u64| bytes as f64 / 1e9;
             let why =
@@ -196,13 +197,6 @@ impl ImageDataset {
         let _ = kept.put(index as usize, row, &object, &image);
         Ok(image)
     }
-}
-
-/// Free bytes on the file system where `path` is or will be.
-fn free_space(path: &Path) -> Option<u64> {
-    let place = path.ancestors().find(|place| place.exists())?;
-    let space = rustix::fs::statvfs(place).ok()?;
-    Some(space.f_bavail * space.f_frsize)
 }
 
 impl Images {

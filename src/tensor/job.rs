@@ -1,16 +1,16 @@
 //! Reads a job from standard input and executes it.
 
 use std::io::Write;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use reg::dataset::pixel_cache::ResizedPixels;
 use reg::digits::thousands;
+use reg::disk::Dir;
 use reg::hash::{Hash, Id};
 use reg::limits;
 use reg::records::{Assignment, Manifest, Packed, Precision, Subset, codec};
 use reg::store::Store;
-use reg::worker::{GradcamImages, Job, JobOutcome, Numbers, PROTOCOL, Work};
+use reg::worker::{GradcamImages, Job, JobOutcome, Numbers, PROTOCOL, Work, WorkerEvent};
 
 use crate::device;
 use crate::error::TensorError;
@@ -31,7 +31,7 @@ const FILES_BATCH: u32 = 16;
 pub(crate) struct JobPaths {
     store: Store,
     /// The job's folder.
-    pub(crate) out: PathBuf,
+    pub(crate) out: Dir,
     /// Threads of libtorch.
     pub(crate) threads: u32,
 }
@@ -71,14 +71,25 @@ pub(crate) fn execute<W: Write>(job: Job, reporter: &mut Reporter<W>) -> Result<
     };
     let device = device::prepare(&job.device, job.threads, numbers.precision == Precision::Tf32)?;
     let memory = Memory { device, layout: numbers.layout };
-    let Job { out, cache, labels, age, threads, .. } = job;
+    let out = job.folder(&job.out).map_err(TensorError::file("open", &job.out))?;
+    let cache = match job.cache.as_deref().map(|cache| (cache, job.folder(cache))) {
+        Some((path, Err(e))) => {
+            let message = format!("nothing is cached in {}: {e}", path.display());
+            reporter.send(&WorkerEvent::Note { message })?;
+            None
+        }
+        opened => opened.and_then(|(_, opened)| opened.ok()),
+    };
+    let store =
+        Store::open(&job.objects).map_err(|source| TensorError::Object { what: "objects", source })?;
+    let Job { labels, age, threads, .. } = job;
     if !(1..=limits::DATASET_LABELS as u32).contains(&labels) {
         return Err(TensorError::Settings(format!(
             "{labels} labels; 1 to {} are possible",
             limits::DATASET_LABELS
         )));
     }
-    let paths = JobPaths { store: Store::at(&job.objects), out, threads };
+    let paths = JobPaths { store, out, threads };
     let dataset = |manifest: Id<Manifest>| -> Result<ImageDataset> {
         let images = paths.unpack::<Manifest>("manifest", manifest.hash)?;
         if images.labels != labels {
@@ -87,7 +98,7 @@ pub(crate) fn execute<W: Write>(job: Job, reporter: &mut Reporter<W>) -> Result<
         }
         Ok(ImageDataset::new(paths.store.clone(), manifest, images.rows))
     };
-    let cache = cache.as_deref();
+    let cache = cache.as_ref();
     let inputs = |images, model| Inputs { images, model, age, labels, memory, precision: numbers.precision };
     match job.work {
         Work::Train { spec, manifest, assignment, weights, save_every } => {

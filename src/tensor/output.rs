@@ -1,42 +1,30 @@
 //! Files in a job's folder, written completely or not at all.
 
-use std::fs::{self, File};
 use std::io::Write;
-use std::path::Path;
+use std::time::Duration;
+
+use reg::disk::Dir;
+use reg::worker::files;
 
 use crate::error::TensorError;
 use crate::weights::{Entry, write_to};
 
 type Result<T> = std::result::Result<T, TensorError>;
 
-const PART: &str = ".part";
-
-/// Removes incomplete files of killed processes.
-pub(crate) fn remove_parts(dir: &Path) {
-    for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
-        if entry.file_name().to_string_lossy().ends_with(PART) {
-            let _ = fs::remove_file(entry.path());
-        }
-    }
+/// Removes what processes that were killed have left half written.
+pub(crate) fn remove_parts(dir: &Dir, names: &[&str]) {
+    let all = [files::CHECKPOINT, files::LOG, files::STATUS, files::SCORES, files::VALIDATION];
+    names.iter().chain(&all).for_each(|name| dir.remove_abandoned(name, Duration::ZERO));
 }
 
 /// Writes a file so that a crash leaves the old one or the new one.
-pub(crate) fn write(dir: &Path, name: &str, bytes: &[u8]) -> Result<()> {
-    whole(dir, name, |part| File::create(part)?.write_all(bytes))
+pub(crate) fn write(dir: &Dir, name: &str, bytes: &[u8]) -> Result<()> {
+    let wrote = dir.replace_durably(name, |file| file.write_all(bytes));
+    wrote.map_err(TensorError::file("write", &dir.path_of(name)))
 }
 
-/// Writes tensors and a metadata entry as a safetensors file in the same way.
-pub(crate) fn write_tensors(dir: &Path, name: &str, entries: &[Entry], note: (&str, String)) -> Result<()> {
-    whole(dir, name, |part| write_to(part, entries, note))
-}
-
-fn whole(dir: &Path, name: &str, make: impl FnOnce(&Path) -> std::io::Result<()>) -> Result<()> {
-    let path = dir.join(name);
-    // A worker whose `reg` was killed may still write while the next one runs.
-    let part = dir.join(format!("{name}.{}{PART}", std::process::id()));
-    let wrong = || TensorError::file("write", &path);
-    make(&part).and_then(|()| File::open(&part)?.sync_all()).map_err(wrong())?;
-    fs::rename(&part, &path).map_err(wrong())?;
-    // The rename is durable once the folder is synced.
-    File::open(dir).and_then(|dir| dir.sync_all()).map_err(wrong())
+/// Writes tensors and a note as a safetensors file, likewise.
+pub(crate) fn write_tensors(dir: &Dir, name: &str, entries: &[Entry], note: (&str, String)) -> Result<()> {
+    let wrote = dir.replace_durably(name, |file| write_to(file, entries, note));
+    wrote.map_err(TensorError::file("write", &dir.path_of(name)))
 }

@@ -6,9 +6,9 @@
 //! learning rate, epochs or seed; only the penalty is selected, on the validation images.
 
 use std::io::Write;
-use std::path::Path;
 use std::time::Instant;
 
+use reg::disk::Dir;
 use reg::hash::Hash;
 use reg::records::{Scores, Target};
 use reg::worker::{JobOutcome, Phase, ProgressStep, files};
@@ -46,7 +46,7 @@ pub(crate) fn probe<W: Write>(
     inputs: &Inputs,
     checkpoint: Hash,
     ([training, validation, test], target): ([ProbeRows; 3], Target),
-    cache: &Path,
+    cache: &Dir,
     reporter: &mut Reporter<W>,
 ) -> Result<JobOutcome> {
     let start = Instant::now();

@@ -1,13 +1,12 @@
 //! The worker's communication with `reg`: events out, signals in.
 
-use std::fs;
 use std::io::Write;
 use std::os::unix::process::parent_id;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use reg::disk::Dir;
 use reg::records::EpochLog;
 use reg::worker::{Phase, ProgressStep, RunStatus, WorkerEvent, files};
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -25,8 +24,8 @@ pub(crate) struct Reporter<W> {
     last: Option<(Instant, Phase)>,
     stop: Arc<AtomicBool>,
     parent: u32,
-    /// The status file of a training, and the completed epochs.
-    status: Option<(PathBuf, Vec<EpochLog>)>,
+    /// Where a training says how it stands, and the epochs that are over.
+    status: Option<(Dir, Vec<EpochLog>)>,
     last_status: Option<Instant>,
 }
 
@@ -44,9 +43,9 @@ impl<W: Write> Reporter<W> {
         Ok(Reporter { out, last: None, stop, parent: parent_id(), status: None, last_status: None })
     }
 
-    /// From now on also writes the status of the training, with the completed `epochs`, to a file in `dir`.
-    pub(crate) fn report_status(&mut self, dir: &std::path::Path, epochs: Vec<EpochLog>) {
-        self.status = Some((dir.join(files::STATUS), epochs));
+    /// Says from now on in a file of `dir`, too, how the training stands, of which `epochs` are over.
+    pub(crate) fn report_status(&mut self, dir: &Dir, epochs: Vec<EpochLog>) {
+        self.status = Some((dir.clone(), epochs));
     }
 
     /// Writes one event as a line.
@@ -84,16 +83,15 @@ impl<W: Write> Reporter<W> {
     }
 
     fn write_status(&mut self, step: ProgressStep) {
-        let Some((path, epochs)) = &self.status else { return };
+        let Some((dir, epochs)) = &self.status else { return };
         if self.last_status.is_some_and(|last_status| last_status.elapsed() < STANDING_PAUSE) {
             return;
         }
         self.last_status = Some(Instant::now());
         let status = RunStatus { step, epochs: epochs.clone() };
-        let part = path.with_extension("part");
-        // An error is ignored: a training continues even if its status cannot be written.
+        // Nothing depends on it: a training goes on when nobody can look at it.
         if let Ok(text) = serde_json::to_vec(&status) {
-            let _ = fs::write(&part, text).and_then(|()| fs::rename(&part, path));
+            let _ = dir.replace(files::STATUS, &text);
         }
     }
 }

@@ -5,10 +5,10 @@
 //! the next step depends.
 
 use std::io::Write;
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use reg::dataset::pixel_cache::ResizedPixels;
+use reg::disk::Dir;
 use reg::hash::Hash;
 use reg::records::{EpochLog, Init, Pixels, Spec, Subset, Training, codec};
 use reg::stats::auc;
@@ -40,9 +40,9 @@ pub(crate) struct Setup<'a> {
     pub(crate) rows: &'a Subsets,
     /// The initial weights.
     pub(crate) weights: Option<Hash>,
-    /// Folder of the cache for pixels and features.
-    pub(crate) cache: Option<&'a Path>,
-    /// Checkpoint interval.
+    /// Where pixels and features are kept.
+    pub(crate) cache: Option<&'a Dir>,
+    /// Time after which the state is kept anew.
     pub(crate) save_every: Duration,
 }
 

@@ -2,12 +2,11 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::io;
-use std::path::Path;
+use std::io::{self, BufWriter, Write};
 
 use reg::hash::Hash;
-use safetensors::tensor::{TensorView, View};
-use safetensors::{Dtype, SafeTensorError, SafeTensors};
+use safetensors::tensor::{Metadata, TensorInfo, TensorView, View};
+use safetensors::{Dtype, SafeTensors};
 use tch::{Device, Tensor};
 
 use crate::error::TensorError;
@@ -86,14 +85,30 @@ fn encode(entries: &[Entry]) -> Vec<u8> {
     safetensors::serialize(entries, None).expect("memory takes every byte, and shapes do not overflow")
 }
 
-/// Writes a safetensors file with a metadata entry.
-pub(crate) fn write_to(path: &Path, entries: &[Entry], (key, text): (&str, String)) -> io::Result<()> {
-    let entries = entries.iter().map(|entry| (&entry.name, entry));
+/// Writes a safetensors file with a note, a tensor at a time: the crate itself writes to a path or to memory only.
+pub(crate) fn write_to(out: impl Write, entries: &[Entry], (key, text): (&str, String)) -> io::Result<()> {
+    let mut entries: Vec<&Entry> = entries.iter().collect();
+    entries.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+    let mut end = 0;
+    let mut infos = Vec::new();
+    for entry in &entries {
+        let data_offsets = (end, end + entry.bytes.len());
+        end = data_offsets.1;
+        infos.push((
+            entry.name.clone(),
+            TensorInfo { dtype: Dtype::F32, shape: entry.shape.clone(), data_offsets },
+        ));
+    }
     let notes = HashMap::from([(key.to_owned(), text)]);
-    safetensors::serialize_to_file(entries, Some(notes), path).map_err(|e| match e {
-        SafeTensorError::IoError(e) => e,
-        other => io::Error::other(other),
-    })
+    let metadata = Metadata::new(Some(notes), infos).map_err(io::Error::other)?;
+    let mut header = serde_json::to_vec(&metadata)?;
+    // Data begin at a multiple of eight.
+    header.resize(header.len().next_multiple_of(8), b' ');
+    let mut out = BufWriter::new(out);
+    out.write_all(&(header.len() as u64).to_le_bytes())?;
+    out.write_all(&header)?;
+    entries.iter().try_for_each(|entry| out.write_all(&entry.bytes))?;
+    out.flush()
 }
 
 /// The network's parameters and buffers as a checkpoint.

@@ -24,6 +24,7 @@ mod index;
 mod ingest;
 mod journey;
 mod lies;
+mod links;
 mod machine;
 mod mixed;
 mod noise;

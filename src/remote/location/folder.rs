@@ -3,20 +3,21 @@
 //! Nothing here relies on locks, which do not reach from one machine that mounts the folder to the other:
 //! files are written under `tmp/`, synced, and renamed; what must be new is hard-linked, which fails if the
 //! name is taken.
+//!
+//! The folder itself may be a link; below it none is followed, and nothing but plain files is read.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, ErrorKind};
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::process;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::OnceLock;
 use std::time::{Duration, SystemTime};
 
 use rustix::io::Errno;
 
 use super::{Location, Pieces};
-use crate::disk;
+use crate::disk::{self, Dir};
 use crate::remote::RemoteError;
 
 const STAGING: &str = "tmp";
@@ -25,7 +26,9 @@ const READ_ONLY: u32 = 0o444;
 const ABANDONED: Duration = Duration::from_secs(24 * 3600);
 
 pub(in crate::remote) struct FolderLocation {
-    root: PathBuf,
+    path: PathBuf,
+    /// Opened when it is there, and kept open from then on.
+    root: OnceLock<Dir>,
 }
 
 fn io(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> RemoteError {
@@ -38,36 +41,64 @@ fn is_absent(e: &io::Error) -> bool {
 }
 
 /// A file on its way; it vanishes when dropped, unless it was renamed.
-struct Staged(PathBuf);
+struct Staged {
+    staging: Dir,
+    name: String,
+}
 
 impl Drop for Staged {
     fn drop(&mut self) {
-        let _ = fs::remove_file(&self.0);
+        let _ = self.staging.remove_file(&self.name);
     }
 }
 
 impl FolderLocation {
-    pub(in crate::remote) fn at(root: PathBuf) -> Self {
-        FolderLocation { root }
+    pub(in crate::remote) fn at(path: PathBuf) -> Self {
+        FolderLocation { path, root: OnceLock::new() }
     }
 
-    /// Makes the folder in which a file of this key lies, durably, and returns the path of the file.
-    fn prepare(&self, key: &str) -> Result<PathBuf, RemoteError> {
-        let path = self.root.join(key);
-        let folder = path.parent().unwrap_or(&self.root);
-        let is_there = |folder: &&Path| folder.as_os_str().is_empty() || folder.is_dir();
-        let new: Vec<&Path> = folder.ancestors().take_while(|folder| !is_there(folder)).collect();
-        if !new.is_empty() {
-            disk::create_dir_all(folder).map_err(io("create", folder))?;
+    /// The open folder; none if it is not there yet.
+    fn root(&self) -> Result<Option<&Dir>, RemoteError> {
+        if let Some(root) = self.root.get() {
+            return Ok(Some(root));
         }
-        new.into_iter().try_for_each(sync_parent)?;
-        Ok(path)
+        match Dir::open(&self.path) {
+            Err(e) if is_absent(&e) => Ok(None),
+            opened => {
+                let opened = opened.map_err(io("open", &self.path))?;
+                Ok(Some(self.root.get_or_init(|| opened)))
+            }
+        }
     }
 
-    /// The folder for files on their way, which is never followed out of the remote.
-    fn staging(&self) -> Result<PathBuf, RemoteError> {
-        let path = self.root.join(STAGING);
-        if disk::is_link(&path) { Err(RemoteError::StagingIsLink(path)) } else { Ok(path) }
+    /// The open folder, made durably if it is not there yet.
+    fn made_root(&self) -> Result<&Dir, RemoteError> {
+        if let Some(root) = self.root()? {
+            return Ok(root);
+        }
+        let is_there = |folder: &&Path| folder.as_os_str().is_empty() || folder.is_dir();
+        let new: Vec<&Path> = self.path.ancestors().take_while(|folder| !is_there(folder)).collect();
+        let root = Dir::make(&self.path).map_err(io("create", &self.path))?;
+        for folder in new {
+            let above = folder.parent().unwrap_or(Path::new("."));
+            Dir::open(above).and_then(|above| above.sync_dir()).map_err(io("sync", above))?;
+        }
+        Ok(self.root.get_or_init(|| root))
+    }
+
+    /// Opens the folder in which a file of this key lies, made durably, and returns it with the name of the file.
+    fn prepare<'k>(&self, key: &'k str) -> Result<(Dir, &'k str), RemoteError> {
+        let root = self.made_root()?;
+        let Some((folder, name)) = key.rsplit_once('/') else { return Ok((root.clone(), key)) };
+        let shown = root.path_of(folder);
+        match root.subdir(folder) {
+            Err(e) if is_absent(&e) => {
+                let made = root.folder(folder).map_err(io("create", &shown))?;
+                root.sync_dir().map_err(io("sync", root.path()))?;
+                Ok((made, name))
+            }
+            opened => Ok((opened.map_err(io("open", &shown))?, name)),
+        }
     }
 
     /// Writes and syncs a file under `tmp/`.
@@ -75,99 +106,92 @@ impl FolderLocation {
         &self,
         fill: impl FnOnce(&File, &Path) -> Result<(), RemoteError>,
     ) -> Result<Staged, RemoteError> {
-        static COUNT: AtomicU64 = AtomicU64::new(0);
-        let staging = self.staging()?;
-        loop {
-            let number = COUNT.fetch_add(1, Ordering::Relaxed);
-            let moment = SystemTime::UNIX_EPOCH.elapsed().map_or(0, |since| since.as_nanos());
-            let path = staging.join(format!("{}-{number}-{moment}", process::id()));
-            let file = match disk::create_new(&path, READ_ONLY) {
-                Err(e) if is_absent(&e) => {
-                    disk::create_dir_all(&staging).map_err(io("create", &staging))?;
-                    disk::create_new(&path, READ_ONLY)
-                }
-                made => made,
-            };
-            let file = match file {
-                // Another machine has a process of this number.
-                Err(e) if e.kind() == ErrorKind::AlreadyExists => continue,
-                made => made.map_err(io("create", &path))?,
-            };
-            let staged = Staged(path);
-            fill(&file, &staged.0)?;
-            disk::sync(&staged.0).map_err(io("sync", &staged.0))?;
-            return Ok(staged);
-        }
+        let root = self.made_root()?;
+        let staging = root.folder(STAGING).map_err(io("open", &root.path_of(STAGING)))?;
+        let name = disk::random_name().map_err(io("create a file in", staging.path()))?;
+        let path = staging.path_of(&name);
+        let file = staging.create_new(&name, READ_ONLY).map_err(io("create", &path))?;
+        let staged = Staged { staging, name };
+        fill(&file, &path)?;
+        staged.staging.sync_file(&staged.name).map_err(io("sync", &path))?;
+        Ok(staged)
     }
 
     fn stage_bytes(&self, bytes: &[u8]) -> Result<Staged, RemoteError> {
         self.stage(|file, path| disk::write_at(file, path, 0, bytes).map_err(io("write", path)))
     }
 
-    fn location(&self, staged: Staged, path: &Path) -> Result<(), RemoteError> {
-        disk::rename(&staged.0, path).map_err(io("create", path))?;
-        sync_parent(path)
+    fn place(&self, staged: &Staged, folder: &Dir, name: &str) -> Result<(), RemoteError> {
+        let renamed = staged.staging.rename(&staged.name, folder, name);
+        renamed.map_err(io("create", &folder.path_of(name)))?;
+        folder.sync_dir().map_err(io("sync", folder.path()))
     }
 
     /// What killed processes left. Courtesy: what cannot be removed stays.
     fn tidy(&self) {
-        let Ok(staging) = self.staging() else { return };
-        let entries = fs::read_dir(staging).into_iter().flatten().flatten();
-        // The type of an entry is that of a link itself.
-        let ours = entries.filter(|entry| {
-            entry.file_type().is_ok_and(|kind| kind.is_file())
-                && is_staged(&entry.file_name().to_string_lossy())
-        });
-        for entry in ours {
-            let age = entry.metadata().and_then(|m| m.modified()).ok().and_then(|t| t.elapsed().ok());
-            if age.is_some_and(|age| age > ABANDONED) {
-                let _ = fs::remove_file(entry.path());
+        let Ok(Some(staging)) = self.root().map(|root| root.and_then(|root| root.subdir(STAGING).ok()))
+        else {
+            return;
+        };
+        for (name, _) in staging.entries().unwrap_or_default() {
+            let is_old = |seconds: i64| {
+                let then = SystemTime::UNIX_EPOCH + Duration::from_secs(u64::try_from(seconds).unwrap_or(0));
+                then.elapsed().is_ok_and(|age| age > ABANDONED)
+            };
+            let left = is_staged(&name.to_string_lossy())
+                && staging
+                    .stat(&name)
+                    .is_ok_and(|stat| stat.is_file() && staging.is_ours(&stat) && is_old(stat.modified().0));
+            if left {
+                let _ = staging.remove_file(&name);
             }
         }
     }
 }
 
-/// Whether a name is one that [`FolderLocation::stage`] gives: `<process>-<number>-<moment>`.
+/// Whether a name is one that [`FolderLocation::stage`] gives, or that it gave once: `<process>-<number>-<moment>`.
 fn is_staged(name: &str) -> bool {
     let mut numbers = name.split('-');
     let number = |text: &str| !text.is_empty() && text.bytes().all(|digit| digit.is_ascii_digit());
-    numbers.by_ref().take(3).filter(|text| number(text)).count() == 3 && numbers.next().is_none()
-}
-
-fn sync_parent(path: &Path) -> Result<(), RemoteError> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    disk::sync_dir(folder).map_err(io("sync", folder))
+    disk::is_random(name)
+        || numbers.by_ref().take(3).filter(|text| number(text)).count() == 3 && numbers.next().is_none()
 }
 
 impl Location for FolderLocation {
     fn list(&self, folder: &str) -> Result<Vec<(String, u64)>, RemoteError> {
-        let path = self.root.join(folder);
-        let entries = match fs::read_dir(&path) {
+        let Some(root) = self.root()? else { return Ok(Vec::new()) };
+        let path = root.path_of(folder);
+        let folder = match root.subdir(folder) {
             Err(e) if is_absent(&e) => return Ok(Vec::new()),
-            entries => entries.map_err(io("list", &path))?,
+            opened => opened.map_err(io("list", &path))?,
         };
         let mut files = Vec::new();
-        for entry in entries {
-            let entry = entry.map_err(io("list", &path))?;
-            // A link's own length is not that of the file.
-            let metadata = fs::metadata(entry.path()).map_err(io("read", &path))?;
-            if let (Ok(name), true) = (entry.file_name().into_string(), metadata.is_file()) {
-                files.push((name, metadata.len()));
+        for (name, is_dir) in folder.entries().map_err(io("list", &path))? {
+            let Ok(name) = name.into_string() else { continue };
+            match folder.stat(&name) {
+                _ if is_dir => {}
+                Ok(stat) if stat.is_file() => files.push((name, stat.len())),
+                // Left out, a list of names would seem not to be there.
+                Ok(_) => {
+                    let refused = folder.open_file(&name).err();
+                    return Err(io("read", &folder.path_of(&name))(
+                        refused.unwrap_or(ErrorKind::Other.into()),
+                    ));
+                }
+                Err(e) if is_absent(&e) => {}
+                Err(e) => return Err(io("read", &path)(e)),
             }
         }
         Ok(files)
     }
 
     fn read(&self, key: &str, range: Range<u64>) -> Result<Option<Vec<u8>>, RemoteError> {
-        let path = self.root.join(key);
+        let Some(root) = self.root()? else { return Ok(None) };
+        let path = root.path_of(key);
         let read = || -> io::Result<Vec<u8>> {
-            let file = File::open(&path)?;
-            let metadata = file.metadata()?;
-            if !metadata.is_file() {
-                return Err(io::Error::other("it is not a file"));
-            }
-            let end = range.end.min(metadata.len());
-            let mut bytes = vec![0; usize::try_from(end.saturating_sub(range.start)).unwrap_or(0)];
+            let (file, metadata) = root.open_file(key)?;
+            let length = range.end.min(metadata.len()).saturating_sub(range.start);
+            let mut bytes = vec![0; usize::try_from(length).unwrap_or(0)];
             file.read_exact_at(&mut bytes, range.start)?;
             Ok(bytes)
         };
@@ -178,19 +202,19 @@ impl Location for FolderLocation {
     }
 
     fn put(&self, key: &str, bytes: Vec<u8>) -> Result<(), RemoteError> {
-        let path = self.prepare(key)?;
-        self.location(self.stage_bytes(&bytes)?, &path)
+        let (folder, name) = self.prepare(key)?;
+        self.place(&self.stage_bytes(&bytes)?, &folder, name)
     }
 
     fn put_new(&self, key: &str, bytes: Vec<u8>) -> Result<bool, RemoteError> {
         self.tidy();
-        let path = self.prepare(key)?;
+        let (folder, name) = self.prepare(key)?;
         let staged = self.stage_bytes(&bytes)?;
-        match disk::hard_link(&staged.0, &path) {
+        match staged.staging.hard_link(&staged.name, &folder, name) {
             Ok(()) => {
                 // The name under `tmp/` goes in a step of its own, so that a crash is seen by the tests.
-                let _ = disk::remove_file(&staged.0);
-                sync_parent(&path)?;
+                drop(staged);
+                folder.sync_dir().map_err(io("sync", folder.path()))?;
                 Ok(true)
             }
             Err(e) if e.kind() == ErrorKind::AlreadyExists => Ok(false),
@@ -200,17 +224,18 @@ impl Location for FolderLocation {
                     .iter()
                     .any(|no| Some(no.raw_os_error()) == e.raw_os_error()) =>
             {
-                if path.exists() {
-                    return Ok(false);
+                match folder.stat(name) {
+                    Err(e) if is_absent(&e) => self.place(&staged, &folder, name).map(|()| true),
+                    Err(e) => Err(io("create", &folder.path_of(name))(e)),
+                    Ok(_) => Ok(false),
                 }
-                self.location(staged, &path).map(|()| true)
             }
-            Err(e) => Err(io("create", &path)(e)),
+            Err(e) => Err(io("create", &folder.path_of(name))(e)),
         }
     }
 
     fn put_pieces(&self, key: &str, next: &mut Pieces<'_>) -> Result<(), RemoteError> {
-        let path = self.prepare(key)?;
+        let (folder, name) = self.prepare(key)?;
         let staged = self.stage(|file, staged| {
             let mut at = 0;
             while let Some(piece) = next()? {
@@ -219,20 +244,20 @@ impl Location for FolderLocation {
             }
             Ok(())
         })?;
-        self.location(staged, &path)
+        self.place(&staged, &folder, name)
     }
 
     fn is_empty(&self) -> Result<bool, RemoteError> {
-        let mut entries = match fs::read_dir(&self.root) {
-            Err(e) if is_absent(&e) => return Ok(true),
-            entries => entries.map_err(io("list", &self.root))?,
-        };
-        Ok(entries.all(|entry| entry.is_ok_and(|entry| entry.file_name() == STAGING)))
+        let Some(root) = self.root()? else { return Ok(true) };
+        let entries = root.entries().map_err(io("list", root.path()))?;
+        Ok(entries.iter().all(|(name, _)| name == STAGING))
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]
@@ -266,17 +291,18 @@ mod tests {
         let folder = FolderLocation::at(dir.path().join("depot"));
         folder.put("names/1", vec![1]).unwrap();
         let staging = dir.path().join("depot/tmp");
-        for name in ["1-2-3", "thesis", "1-2", "1-2-3-4", "1-2-x"] {
+        for name in ["1-2-3", "0123456789abcdef", "thesis", "1-2", "1-2-3-4", "1-2-x"] {
             old(&staging.join(name));
         }
         folder.put_new("names/2", vec![2]).unwrap();
         let left: Vec<String> = folder.list(STAGING).unwrap().into_iter().map(|(name, _)| name).collect();
         assert_eq!(left.len(), 4, "{left:?}");
-        assert!(!left.contains(&"1-2-3".to_owned()));
+        assert!(!left.contains(&"1-2-3".to_owned()) && !left.contains(&"0123456789abcdef".to_owned()));
         fs::remove_dir_all(&staging).unwrap();
         old(&home.path().join("1-2-3"));
         std::os::unix::fs::symlink(home.path(), &staging).unwrap();
-        assert!(matches!(folder.put_new("names/3", vec![3]), Err(RemoteError::StagingIsLink(_))));
+        let refused = folder.put_new("names/3", vec![3]).unwrap_err().to_string();
+        assert!(refused.contains("tmp is a symbolic link"), "{refused}");
         assert_eq!(fs::read_dir(home.path()).unwrap().count(), 1);
     }
 

@@ -226,13 +226,14 @@ pub(super) fn disk(
             (false, _) => features = manifest.rows.len() as u64 * 2048 * NUMBER,
         }
     }
+    let folder = registry.dir().subdir("cache").ok();
     let cache = forms.into_iter().map(|form| {
         let resized = match form {
             (0, 0) => ResizedPixels::Original,
             (side, 0) => ResizedPixels::Shrunk(side),
             (resize, input) => ResizedPixels::Evaluation { resize, input },
         };
-        let (all, made) = pixel_cache::room(&registry.cache(), dataset.manifest, &manifest.rows, resized);
+        let (all, made) = pixel_cache::room(folder.as_ref(), dataset.manifest, &manifest.rows, resized);
         all.saturating_sub(made)
     });
     let cache = cache.sum::<u64>() + features;
@@ -241,7 +242,7 @@ pub(super) fn disk(
         // Parameters and two moments, the selected checkpoint, and the resume checkpoint that is being written.
         working: 7 * largest * NUMBER * jobs.min(loads.len()) as u64,
         cache,
-        free: rustix::fs::statvfs(registry.root()).ok().map(|space| space.f_bavail * space.f_frsize),
+        free: registry.dir().free_space(),
     }
 }
 

@@ -5,9 +5,8 @@
 //! their locks and waits for them instead of training the same runs twice.
 
 use std::collections::VecDeque;
-use std::fs::File;
 use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
@@ -19,6 +18,7 @@ use signal_hook::iterator::Signals;
 use super::StudyError;
 use super::plan::{Planned, StudyPlan};
 use super::status::{State, of_spec};
+use crate::disk::Dir;
 use crate::hash::Id;
 use crate::records::Spec;
 use crate::registry::Registry;
@@ -112,7 +112,7 @@ pub fn execute(
         registry,
         plan,
         request,
-        scratch: scratch.path().to_owned(),
+        scratch: scratch.dir(),
         waiting: due.into(),
         children: Vec::new(),
         elsewhere: Vec::new(),
@@ -149,13 +149,16 @@ struct WorkerPool<'a> {
     registry: &'a Registry,
     plan: &'a StudyPlan,
     request: &'a StudyRequest<'a>,
-    scratch: PathBuf,
+    scratch: &'a Dir,
     waiting: VecDeque<usize>,
     children: Vec<Busy>,
     /// Runs that another process trains, and the time of their last check.
     elsewhere: Vec<(usize, Instant)>,
     outcomes: Vec<Option<RunOutcome>>,
 }
+
+/// Bytes of what a child may have said: its answer, and the errors of hours.
+const MAX_SAID: u64 = 64 << 20;
 
 /// A run and its process.
 struct Busy {
@@ -171,8 +174,9 @@ impl WorkerPool<'_> {
         self.plan.runs[index].row.spec.expect("a run that is due has a spec")
     }
 
-    fn file(&self, index: usize, which: &str) -> PathBuf {
-        self.scratch.join(format!("{index}.{which}"))
+    /// What a child said, as far as it is of use.
+    fn said(&self, index: usize, which: &str) -> Vec<u8> {
+        self.scratch.read(format!("{index}.{which}"), MAX_SAID).unwrap_or_default()
     }
 
     /// Starts as many runs as the number of jobs allows.
@@ -189,8 +193,10 @@ impl WorkerPool<'_> {
             let used = |device: usize| self.children.iter().filter(|busy| busy.device == device).count();
             let device = (0..self.request.devices.len()).min_by_key(|device| used(*device)).unwrap_or(0);
             let name = &self.request.devices[device].name;
-            let [out, err] = ["out", "err"].map(|which| self.file(index, which));
-            let create = |path: &Path| File::create(path).map_err(RunError::io("create", path));
+            let create = |which: &str| {
+                let name = format!("{index}.{which}");
+                self.scratch.create(&name).map_err(RunError::io("create", &self.scratch.path_of(&name)))
+            };
             let child = Command::new(self.request.program)
                 .arg("--registry")
                 .arg(self.registry.root())
@@ -198,8 +204,8 @@ impl WorkerPool<'_> {
                 .args(&self.plan.runs[index].arguments)
                 .args(["--device", name])
                 .stdin(Stdio::null())
-                .stdout(create(&out)?)
-                .stderr(create(&err)?)
+                .stdout(create("out")?)
+                .stderr(create("err")?)
                 .process_group(0)
                 .spawn()
                 .map_err(RunError::io("start", self.request.program))?;
@@ -263,10 +269,7 @@ impl WorkerPool<'_> {
         if status.code() == Some(130) {
             return Ok(RunOutcome::Interrupted);
         }
-        let answer: Value = std::fs::read(self.file(index, "out"))
-            .ok()
-            .and_then(|bytes| serde_json::from_slice(&bytes).ok())
-            .unwrap_or_default();
+        let answer: Value = serde_json::from_slice(&self.said(index, "out")).unwrap_or_default();
         let text = |key: &str| answer.get(key).and_then(Value::as_str).map(str::to_owned);
         let error = match status.success() {
             // The run was trained with another spec than planned: the worker was replaced in the meantime.
@@ -274,7 +277,7 @@ impl WorkerPool<'_> {
                 .to_owned(),
             false => text("error").unwrap_or_else(|| format!("its process ended early ({status})")),
         };
-        let log = std::fs::read(self.file(index, "err")).unwrap_or_default();
+        let log = self.said(index, "err");
         let log = String::from_utf8_lossy(&log);
         let lines: Vec<&str> = log.lines().collect();
         let log = lines[lines.len().saturating_sub(LINES)..].join("\n");

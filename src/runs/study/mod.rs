@@ -74,7 +74,15 @@ pub enum StudyError {
     /// No setup can be compared yet.
     #[error("no setup of study `{0}` is done on all its folds")]
     NothingDone(String),
-    /// A program of Slurm is missing or failed.
+    /// Something that would not stay one word, or one line, of a script.
+    #[error("{what} has characters that cannot stand in the script: \"{value}\"")]
+    NotInScript {
+        /// What it is.
+        what: String,
+        /// What it says, escaped.
+        value: String,
+    },
+    /// A program of Slurm that is not there or says no.
     #[error("{program} failed: {reason}")]
     Slurm {
         /// The program.
@@ -109,6 +117,7 @@ impl StudyError {
             StudyError::Slurm { .. } => {
                 "with --plan the script is printed and not submitted; this works without Slurm"
             }
+            StudyError::NotInScript { .. } => "rename it without line breaks, quotes and blanks",
             StudyError::NothingDone(_) => {
                 "`reg study status` lists pending runs, `reg study run` trains them"
             }

@@ -1,0 +1,196 @@
+//! What somebody asked for, outside of any registry: there as a whole or not at all.
+//!
+//! Until it is whole it lies beside its place under a random name that did not exist, so that nothing can be waiting
+//! there. It is locked for as long: what lies unlocked under such a name for the same place was left by a process that
+//! was killed, and is removed by the next.
+
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io::{self, ErrorKind, Write};
+use std::path::{Path, PathBuf};
+
+use super::change::{PLAIN, is_part_of, part_name};
+use super::dir::Dir;
+
+/// The folder in which an output shall lie, and its name there.
+fn place(path: &Path) -> io::Result<(Dir, String)> {
+    let name = path.file_name().ok_or_else(|| io::Error::from(ErrorKind::IsADirectory))?;
+    Ok((Dir::open(path.parent().unwrap_or(Path::new("")))?, name.to_string_lossy().into_owned()))
+}
+
+/// Removes what killed processes have left of the same output. A courtesy: what cannot be removed stays.
+fn tidy(dir: &Dir, name: &str) {
+    for (part, is_dir) in dir.entries().unwrap_or_default() {
+        let ours = is_part_of(&part, name) && dir.stat(&part).is_ok_and(|stat| dir.is_ours(&stat));
+        if ours && is_dir {
+            if dir.subdir(&part).and_then(|dir| dir.try_lock()).is_ok_and(|free| free) {
+                let _ = dir.remove_dir_all(&part);
+            }
+        } else if ours && dir.open_file(&part).is_ok_and(|(file, _)| file.try_lock().is_ok()) {
+            let _ = dir.remove_file(&part);
+        }
+    }
+}
+
+/// A file on its way. It vanishes when it is dropped before it is finished.
+pub struct OutputFile {
+    dir: Dir,
+    part: String,
+    name: PathBuf,
+    file: File,
+    done: bool,
+}
+
+impl OutputFile {
+    /// Begins a file that shall lie at `path`.
+    pub fn begin(path: &Path) -> io::Result<Self> {
+        let (dir, name) = place(path)?;
+        tidy(&dir, &name);
+        loop {
+            let part = part_name(&name)?;
+            let file = dir.create_new(&part, PLAIN)?;
+            file.lock()?;
+            let name = path.file_name().unwrap_or(OsStr::new("")).into();
+            // Before it was locked, another process may have taken it for abandoned.
+            if dir.stat(&part).is_ok() {
+                return Ok(OutputFile { dir, part, name, file, done: false });
+            }
+        }
+    }
+
+    /// The open file.
+    pub fn file(&mut self) -> &mut File {
+        &mut self.file
+    }
+
+    /// Gives it its name, in the place of what had it.
+    pub fn finish(mut self) -> io::Result<()> {
+        self.dir.rename(&self.part, &self.dir, &self.name)?;
+        self.done = true;
+        Ok(())
+    }
+}
+
+impl Drop for OutputFile {
+    fn drop(&mut self) {
+        if !self.done {
+            let _ = self.dir.remove_file(&self.part);
+        }
+    }
+}
+
+/// Writes a file of these bytes.
+pub fn save(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut output = OutputFile::begin(path)?;
+    output.file().write_all(bytes)?;
+    output.finish()
+}
+
+/// A folder on its way. It vanishes when it is dropped before it is finished.
+pub struct OutputFolder {
+    above: Dir,
+    part: String,
+    dir: Dir,
+    name: PathBuf,
+    done: bool,
+}
+
+impl OutputFolder {
+    /// Begins a folder that shall lie at `path`; those above it are made as far as they are missing.
+    pub fn begin(path: &Path) -> io::Result<Self> {
+        let above = path.parent().unwrap_or(Path::new(""));
+        Dir::make(if above.as_os_str().is_empty() { Path::new(".") } else { above })?;
+        let (above, name) = place(path)?;
+        tidy(&above, &name);
+        loop {
+            let part = part_name(&name)?;
+            above.create_dir(&part)?;
+            let dir = above.subdir(&part)?;
+            dir.lock()?;
+            let name = path.file_name().unwrap_or(OsStr::new("")).into();
+            if above.has(&part, &dir) {
+                return Ok(OutputFolder { above, part, dir, name, done: false });
+            }
+        }
+    }
+
+    /// The open folder.
+    pub fn dir(&self) -> &Dir {
+        &self.dir
+    }
+
+    /// Gives it its name, which is free or that of an empty folder.
+    pub fn finish(mut self) -> io::Result<()> {
+        self.above.rename(&self.part, &self.above, &self.name)?;
+        self.done = true;
+        Ok(())
+    }
+}
+
+impl Drop for OutputFolder {
+    fn drop(&mut self) {
+        if !self.done {
+            let _ = self.above.remove_dir_all(&self.part);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    fn names(dir: &Path) -> Vec<String> {
+        let mut names: Vec<String> = fs::read_dir(dir)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn an_output_is_there_as_a_whole_or_not_at_all() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("out.csv");
+        let mut half = OutputFile::begin(&path).unwrap();
+        half.file().write_all(b"ha").unwrap();
+        assert!(!path.exists());
+        drop(half);
+        assert!(names(dir.path()).is_empty());
+        save(&path, b"whole").unwrap();
+        save(&path, b"again").unwrap();
+        assert_eq!(
+            (fs::read(&path).unwrap(), names(dir.path())),
+            (b"again".to_vec(), vec!["out.csv".to_owned()])
+        );
+        let folder = OutputFolder::begin(&dir.path().join("a/b")).unwrap();
+        folder.dir().write_new("file", b"x", PLAIN).unwrap();
+        assert_eq!(names(&dir.path().join("a")).len(), 1);
+        folder.finish().unwrap();
+        assert_eq!(names(&dir.path().join("a/b")), ["file"]);
+    }
+
+    #[test]
+    fn what_killed_processes_left_goes_and_what_is_in_use_or_not_ours_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        let part = |n: u64| format!(".out.{n:016x}.part");
+        fs::write(at(&part(1)), b"left").unwrap();
+        fs::create_dir(at(&part(2))).unwrap();
+        fs::write(at("precious"), b"x").unwrap();
+        symlink(at("precious"), at(&part(3))).unwrap();
+        fs::write(at(".out.4711.part"), b"x").unwrap();
+        fs::write(at(".other.0000000000000001.part"), b"x").unwrap();
+        let in_use = OutputFile::begin(&at("out")).unwrap();
+        save(&at("out"), b"whole").unwrap();
+        let left = names(dir.path());
+        assert_eq!(left.len(), 6, "{left:?}");
+        assert!(!left.contains(&part(1)) && !left.contains(&part(2)) && left.contains(&part(3)));
+        assert!(left.contains(&in_use.part));
+        in_use.finish().unwrap();
+        assert!(at("precious").exists());
+    }
+}

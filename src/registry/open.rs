@@ -1,0 +1,146 @@
+//! Finds, makes and opens registries, and keeps outputs out of them.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::{CACHE, FOLDER, FORMAT, LIVE, Moves, Registry, RegistryError, io};
+use crate::disk::{Dir, PLAIN, Refused};
+use crate::index::{Index, IndexError};
+use crate::store::{self, Store};
+
+/// How a key or certificate begins.
+const PEM: &[u8; 11] = b"-----BEGIN ";
+pub(super) const FORMAT_FILE: &str = "format";
+/// No format is longer.
+const MAX_FORMAT: u64 = 64;
+const INDEX: &str = "reg.redb";
+/// What lies in the folder of a registry, where none of it may be a link.
+const CONTENTS: &[&str] =
+    &[FORMAT_FILE, INDEX, "commits", "lock", "turn", store::OBJECTS, "tmp", LIVE, CACHE, "slurm"];
+
+impl Registry {
+    /// Makes a registry in `dir/.reg` and loads it.
+    pub fn init(dir: &Path) -> Result<Self, RegistryError> {
+        let path = dir.join(FOLDER);
+        let root = Dir::make(&path).map_err(io("create", &path))?;
+        if root.stat(FORMAT_FILE).is_ok() {
+            return Err(RegistryError::Exists(path));
+        }
+        refuse_links(&root)?;
+        let registry = Registry::in_folder(root);
+        let root = &registry.root;
+        registry.store.create()?;
+        for name in [LIVE, CACHE] {
+            root.create_dir_all(name).map_err(io("create", &root.path_of(name)))?;
+        }
+        match registry.index.create() {
+            // What an `init` left that was killed.
+            Err(IndexError::Damaged { .. }) => {
+                root.remove_file(INDEX).map_err(io("remove", registry.index.path()))?;
+                registry.index.create()?;
+            }
+            created => created?,
+        }
+        // Written last: without it, the folder is no registry.
+        let scratch = registry.store.scratch()?;
+        let write = || -> std::io::Result<()> {
+            scratch.dir().write_new(FORMAT_FILE, format!("reg {FORMAT}\n").as_bytes(), PLAIN)?;
+            scratch.dir().sync_file(FORMAT_FILE)?;
+            root.sync_dir()?;
+            scratch.dir().rename(FORMAT_FILE, root, FORMAT_FILE)?;
+            root.sync_dir()
+        };
+        write().map_err(io("write", &root.path_of(FORMAT_FILE)))?;
+        drop(scratch);
+        Ok(registry)
+    }
+
+    /// Loads the registry in `dir`, which is a registry's folder or one that holds `.reg`. That folder may be a link;
+    /// nothing in it may.
+    pub fn load(dir: &Path) -> Result<Self, RegistryError> {
+        let registry = Registry::load_any(dir)?;
+        refuse_links(&registry.root)?;
+        Ok(registry)
+    }
+
+    fn load_any(dir: &Path) -> Result<Self, RegistryError> {
+        let inner = dir.join(FOLDER);
+        let path = if has_format(&inner) { inner } else { dir.to_owned() };
+        let root = Dir::open(&path).map_err(|e| match e.kind() {
+            std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory => {
+                RegistryError::NotARegistry(dir.to_owned())
+            }
+            _ => io("open", &path)(e),
+        })?;
+        let text = root.read(FORMAT_FILE, MAX_FORMAT).map_err(|e| match e.kind() {
+            std::io::ErrorKind::NotFound => RegistryError::NotARegistry(dir.to_owned()),
+            _ => io("read", &root.path_of(FORMAT_FILE))(e),
+        })?;
+        let text = String::from_utf8_lossy(&text);
+        let format = text.trim_end().strip_prefix("reg ").and_then(|number| number.parse().ok());
+        match format {
+            Some(FORMAT) => Ok(Registry::in_folder(root)),
+            Some(found) if found > FORMAT => Err(RegistryError::NewerFormat { path, found }),
+            Some(found @ 1..FORMAT) => Err(RegistryError::OlderFormat { path, found }),
+            _ => Err(RegistryError::NotARegistry(dir.to_owned())),
+        }
+    }
+
+    /// Loads the nearest registry in `from` or a folder above it.
+    pub fn find(from: &Path) -> Result<Self, RegistryError> {
+        let found = from.ancestors().find(|dir| has_format(&dir.join(FOLDER)));
+        Registry::load(found.ok_or_else(|| RegistryError::NotFound(from.to_owned()))?)
+    }
+
+    /// The folder of the registry that a file lies, or would lie, in; none where it only lies beside one.
+    pub fn holding(path: &Path) -> Option<PathBuf> {
+        // The file itself may be a link to one that lies there, and folders above it may be yet to be made.
+        let file = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        let above = file.ancestors().skip(1);
+        let above = above.map(|folder| if folder.as_os_str().is_empty() { Path::new(".") } else { folder });
+        let folder = above.into_iter().find_map(|folder| fs::canonicalize(folder).ok())?;
+        // A folder that has a registry in it is loaded by its name, too.
+        let is_one = |folder: &&Path| {
+            Registry::load_any(folder)
+                .is_ok_and(|one| fs::canonicalize(one.root()).is_ok_and(|root| root == **folder))
+        };
+        folder.ancestors().find(is_one).map(Path::to_owned)
+    }
+
+    /// Refuses an output in a registry, which it would damage or be taken for damage of, and one over a key.
+    pub fn refuse_output(path: &Path) -> Result<(), RegistryError> {
+        let mut begin = [0; PEM.len()];
+        let is_file = fs::metadata(path).is_ok_and(|there| there.is_file());
+        let mut read = || std::io::Read::read_exact(&mut fs::File::open(path)?, &mut begin);
+        if is_file && read().is_ok() && begin == *PEM {
+            return Err(RegistryError::Key(path.to_owned()));
+        }
+        match Registry::holding(path) {
+            Some(registry) => Err(RegistryError::Within { path: path.to_owned(), registry }),
+            None => Ok(()),
+        }
+    }
+
+    fn in_folder(root: Dir) -> Self {
+        let store = Store::within(&root);
+        let index = Index::within(&root, INDEX);
+        Registry { root, store, index, moves: Moves::default() }
+    }
+}
+
+/// Whether a folder has the file in it that makes it a registry.
+fn has_format(folder: &Path) -> bool {
+    Dir::open(folder).is_ok_and(|root| root.stat(FORMAT_FILE).is_ok())
+}
+
+/// Refuses a registry with a link in the place of anything that is opened by its name: whoever made it could have it lead
+/// anywhere. It is not followed later either, but here all commands say so, and of all at once.
+fn refuse_links(root: &Dir) -> Result<(), RegistryError> {
+    match CONTENTS.iter().find(|name| root.stat(name).is_ok_and(|there| there.is_link())) {
+        None => Ok(()),
+        Some(name) => {
+            let (path, root) = (root.path_of(name), root.path().to_owned());
+            Err(RegistryError::Linked(Refused::Link { path, root }))
+        }
+    }
+}
