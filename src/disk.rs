@@ -23,7 +23,7 @@ use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
 pub use change::PLAIN;
-pub(crate) use change::{is_random, part_name, random_name};
+pub(crate) use change::{is_part_of, is_random, part_name, random_name};
 pub use dir::Dir;
 pub use output::{OutputFile, OutputFolder, save};
 pub use refused::Refused;

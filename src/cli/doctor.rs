@@ -1,7 +1,9 @@
 //! `reg doctor`.
 
+use reg::digits::thousands;
 use reg::doctor::{self, Check, Status};
-use reg::registry::RegistryError;
+use reg::registry::{Registry, RegistryError};
+use reg::remote::{Address, Age, age};
 use serde_json::json;
 
 use super::output::{NO, Reply};
@@ -9,11 +11,48 @@ use super::{Context, environment};
 
 /// Diagnose problems of the registry, the disk and libtorch, and suggest fixes
 #[derive(clap::Args)]
-pub(crate) struct DoctorArgs {}
+pub(crate) struct DoctorArgs {
+    /// Also ask a registry, folder or bucket that this registry was pushed to whether this is an older copy
+    #[arg(long, value_name = "REMOTE")]
+    remote: Option<String>,
+}
 
-pub(crate) fn run(context: &Context, _: DoctorArgs) -> Reply {
+/// Whether the registry is older than at its last push to a remote.
+fn against(registry: &Registry, remote: &str) -> Check {
+    let check =
+        |status, message: String, hint: Option<String>| Check { section: "registry", status, message, hint };
+    let age = remote.parse::<Address>().and_then(|address| age(registry, &address));
+    match age {
+        Ok(Age::Current(entries)) => check(
+            Status::Ok,
+            format!("not older than at the last push to {remote}: it has log entry {}", thousands(entries)),
+            None,
+        ),
+        Ok(Age::Older { then, now }) => check(
+            Status::Bad,
+            format!(
+                "an older copy: at the last push to {remote} the log had {} entries; now it has {}, or other ones",
+                thousands(then),
+                thousands(now)
+            ),
+            Some(format!("restore a newer backup, or fetch what was pushed with `reg pull {remote}`")),
+        ),
+        Ok(Age::Unknown) => check(
+            Status::Note,
+            format!("{remote} does not know this registry"),
+            Some(format!("`reg push {remote}` leaves there what is needed to recognise an older copy")),
+        ),
+        Err(e) => check(Status::Bad, format!("cannot ask {remote}: {e}"), None),
+    }
+}
+
+pub(crate) fn run(context: &Context, args: DoctorArgs) -> Reply {
     let (mut checks, folder) = match context.registry() {
-        Ok(registry) => (doctor::registry(&registry), registry.root().to_owned()),
+        Ok(registry) => {
+            let mut checks = doctor::registry(&registry);
+            checks.extend(args.remote.map(|remote| against(&registry, &remote)));
+            (checks, registry.root().to_owned())
+        }
         Err(e) => {
             let message = e.to_string();
             let hint = match e {

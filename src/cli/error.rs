@@ -210,7 +210,10 @@ impl From<IndexError> for Failure {
     fn from(e: IndexError) -> Self {
         let hint = match &e {
             IndexError::Busy { .. } => Some("try again when that process has finished".to_owned()),
-            IndexError::Missing(_) | IndexError::Damaged { .. } | IndexError::Stale { .. } => {
+            IndexError::Missing(_)
+            | IndexError::Damaged { .. }
+            | IndexError::Stale { .. }
+            | IndexError::Behind { .. } => {
                 Some("`reg reindex` rebuilds the index from the objects".to_owned())
             }
             IndexError::Io { source, .. } => io_hint(source),

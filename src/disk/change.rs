@@ -254,7 +254,7 @@ pub(crate) fn random_name() -> io::Result<String> {
 }
 
 /// Whether a name is one that [`part_name`] gives.
-pub(super) fn is_part_of(part: &OsStr, name: &str) -> bool {
+pub(crate) fn is_part_of(part: &OsStr, name: &str) -> bool {
     let digits =
         || part.to_str()?.strip_prefix('.')?.strip_prefix(name)?.strip_prefix('.')?.strip_suffix(".part");
     digits().is_some_and(is_random)

@@ -5,6 +5,7 @@
 
 mod file;
 mod guard;
+mod head;
 mod tables;
 mod view;
 mod writer;
@@ -19,7 +20,9 @@ use redb::{Builder, Database, DatabaseError, ReadableDatabase, StorageBackend};
 
 use crate::digits::thousands;
 use crate::disk::{self, Dir};
+use crate::hash::Hash;
 use guard::guard;
+pub use head::Head;
 pub use view::{Registration, View};
 pub use writer::IndexWriter;
 
@@ -61,6 +64,16 @@ pub enum IndexError {
         seen: u64,
         /// Number of transactions that the registry has recorded.
         known: u64,
+    },
+    /// The index does not know the newest entry of the log that the registry has seen.
+    #[error("the index {} is older than its registry: it does not have log entry {}, {}", path.display(), thousands(*seq), event.short())]
+    Behind {
+        /// The index file.
+        path: PathBuf,
+        /// Number of the entry.
+        seq: u64,
+        /// The entry.
+        event: Hash,
     },
     /// The file system returned an error.
     #[error("cannot use the index {}: {source}", path.display())]
@@ -112,11 +125,40 @@ impl Index {
 
     /// Opens the index for reading. Keep the view only as long as one command needs it.
     pub fn view(&self) -> Result<View, IndexError> {
-        // Read before opening, so that the opened index has seen at least that many.
-        let known = self.commits();
+        // Read before opening, so that the opened index has seen at least that much.
+        let known = self.known();
         let view = self.view_of_any_age()?;
-        let seen = view.commits()?;
-        if seen < known { Err(self.stale(seen, known)) } else { Ok(view) }
+        self.check_age(view.commits()?, known, |seq| view.log_entry(seq))?;
+        Ok(view)
+    }
+
+    /// Asserts that an index with so many transactions and this log is not older than what is known of the registry.
+    fn check_age(
+        &self,
+        seen: u64,
+        known: Head,
+        entry: impl FnOnce(u64) -> Result<Option<Hash>, IndexError>,
+    ) -> Result<(), IndexError> {
+        if seen < known.commits {
+            return Err(IndexError::Stale { path: self.path.clone(), seen, known: known.commits });
+        }
+        match known.event {
+            Some((seq, event)) if entry(seq)? != Some(event) => {
+                Err(IndexError::Behind { path: self.path.clone(), seq, event })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The newest change that the registry has seen, as far as it is noted outside of the index.
+    fn known(&self) -> Head {
+        let head = Head::read(&self.dir).unwrap_or_default();
+        Head { commits: head.commits.max(self.noted_commits()), ..head }
+    }
+
+    /// The newest entry of the log that is noted outside of the index.
+    pub fn head(&self) -> Option<Head> {
+        Head::read(&self.dir)
     }
 
     /// Opens the index for reading even if it is an old copy.
@@ -146,7 +188,7 @@ impl Index {
         change: impl FnOnce(&mut IndexWriter) -> Result<T, E>,
     ) -> Result<T, E> {
         self.must_exist()?;
-        let known = self.commits();
+        let known = self.known();
         self.guarded(|| {
             let database = self.wait(|| file::open(&self.dir, self.name))?;
             self.transact(&database, Some(known), change)
@@ -222,31 +264,37 @@ impl Index {
         guard(work).unwrap_or_else(|reason| Err(damaged(reason).into()))
     }
 
-    /// One transaction. If the number of transactions is `known`, an index that has seen fewer is refused.
+    /// One transaction. If the newest change is `known`, an index that has not seen it is refused.
     fn transact<T, E: From<IndexError>>(
         &self,
         database: &Database,
-        known: Option<u64>,
+        known: Option<Head>,
         change: impl FnOnce(&mut IndexWriter) -> Result<T, E>,
     ) -> Result<T, E> {
         let transaction = database.begin_write().map_err(|e| self.error(e))?;
         let mut writer = IndexWriter { index: self, transaction };
         writer.open_all()?;
         let seen = writer.commits()?;
-        if let Some(known) = known.filter(|known| seen < *known) {
-            return Err(self.stale(seen, known).into());
+        if let Some(known) = known {
+            self.check_age(seen, known, |seq| writer.log_entry(seq))?;
         }
         let result = change(&mut writer)?;
         let commits = seen.max(self.commits()).saturating_add(1);
         writer.set_commits(commits)?;
+        let event = writer.log_head()?;
         writer.transaction.commit().map_err(|e| self.error(e))?;
         self.note_commits(commits);
+        Head { commits, event }.write(&self.dir);
         Ok(result)
     }
 
     /// The number of transactions recorded next to the index. The number may lag behind the index but is never
     /// ahead: it is written after each commit, while the index is still locked, and is not synced.
     pub fn commits(&self) -> u64 {
+        self.known().commits
+    }
+
+    fn noted_commits(&self) -> u64 {
         let text =
             self.dir.read(COMMITS_FILE, MAX_COMMITS).ok().and_then(|text| String::from_utf8(text).ok());
         text.and_then(|text| text.strip_suffix('\n')?.parse().ok()).unwrap_or(0)
@@ -255,10 +303,6 @@ impl Index {
     /// If the number cannot be written, only the detection of an old index suffers.
     fn note_commits(&self, commits: u64) {
         let _ = self.dir.replace(COMMITS_FILE, format!("{commits}\n").as_bytes());
-    }
-
-    fn stale(&self, seen: u64, known: u64) -> IndexError {
-        IndexError::Stale { path: self.path.clone(), seen, known }
     }
 
     fn must_exist(&self) -> Result<(), IndexError> {
@@ -324,7 +368,6 @@ impl<E> From<IndexError> for Attempt<E> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::hash::Hash;
     use crate::records::{Kind, Role, Roles};
 
     fn index() -> (tempfile::TempDir, Index) {

@@ -94,6 +94,11 @@ impl View {
         self.read(|t| collect(t.open_table(REFERRERS)?.range(range)?, row))
     }
 
+    /// The entry of the log with this number.
+    pub fn log_entry(&self, seq: u64) -> Result<Option<Hash>, IndexError> {
+        self.read(|t| Ok(t.open_table(LOG)?.get(seq)?.map(|row| Hash(row.value()))))
+    }
+
     /// The events of the log, oldest first.
     pub fn log(&self) -> Result<Vec<Hash>, IndexError> {
         self.read(|t| collect(t.open_table(LOG)?.iter()?, |_: u64, id: [u8; 32]| Hash(id)))

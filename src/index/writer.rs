@@ -148,6 +148,14 @@ impl IndexWriter<'_> {
         read().map_err(|e| self.index.error(e))
     }
 
+    /// The entry of the log with this number.
+    pub fn log_entry(&self, seq: u64) -> Result<Option<Hash>, IndexError> {
+        let read = || -> Result<Option<Hash>, redb::Error> {
+            Ok(self.transaction.open_table(LOG)?.get(seq)?.map(|row| Hash(row.value())))
+        };
+        read().map_err(|e| self.index.error(e))
+    }
+
     /// Adds an entry to the log.
     pub fn push_log(&mut self, seq: u64, event: &Hash) -> Result<(), IndexError> {
         let push = || -> Result<(), redb::Error> {

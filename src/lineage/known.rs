@@ -33,7 +33,7 @@ impl Known {
         let commits = index.commits();
         index.check()?;
         let stale = match index.view() {
-            Err(e @ IndexError::Stale { .. }) => Some(e.to_string()),
+            Err(e @ (IndexError::Stale { .. } | IndexError::Behind { .. })) => Some(e.to_string()),
             other => other.map(|_| None)?,
         };
         Ok(Known { stale, commits, ..Known::of(&index.view_of_any_age()?)? })

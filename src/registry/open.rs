@@ -11,12 +11,27 @@ use crate::store::{self, Store};
 /// How a key or certificate begins.
 const PEM: &[u8; 11] = b"-----BEGIN ";
 pub(super) const FORMAT_FILE: &str = "format";
+/// The registry's id: 32 random hex digits, the same in all its copies and backups.
+const ID_FILE: &str = "id";
+const ID_DIGITS: usize = 32;
 /// No format is longer.
 const MAX_FORMAT: u64 = 64;
 const INDEX: &str = "reg.redb";
 /// What lies in the folder of a registry, where none of it may be a link.
-const CONTENTS: &[&str] =
-    &[FORMAT_FILE, INDEX, "commits", "lock", "turn", store::OBJECTS, "tmp", LIVE, CACHE, "slurm"];
+const CONTENTS: &[&str] = &[
+    FORMAT_FILE,
+    ID_FILE,
+    INDEX,
+    "commits",
+    "lock",
+    "turn",
+    store::OBJECTS,
+    "tmp",
+    LIVE,
+    CACHE,
+    "slurm",
+    "heads",
+];
 
 impl Registry {
     /// Makes a registry in `dir/.reg` and loads it.
@@ -41,6 +56,11 @@ impl Registry {
             }
             created => created?,
         }
+        let mut id = [0; ID_DIGITS / 2];
+        getrandom::fill(&mut id)
+            .map_err(|e| io("write", &root.path_of(ID_FILE))(std::io::Error::other(e.to_string())))?;
+        let id: String = id.iter().map(|byte| format!("{byte:02x}")).collect();
+        root.replace(ID_FILE, format!("{id}\n").as_bytes()).map_err(io("write", &root.path_of(ID_FILE)))?;
         // Written last: without it, the folder is no registry.
         let scratch = registry.store.scratch()?;
         let write = || -> std::io::Result<()> {
@@ -84,6 +104,14 @@ impl Registry {
             Some(found @ 1..FORMAT) => Err(RegistryError::OlderFormat { path, found }),
             _ => Err(RegistryError::NotARegistry(dir.to_owned())),
         }
+    }
+
+    /// The registry's id, which tells it from others at a remote; none if it is missing or not one.
+    pub fn id(&self) -> Option<String> {
+        let bytes = self.root.read(ID_FILE, MAX_FORMAT).ok()?;
+        let text = String::from_utf8(bytes).ok()?.strip_suffix('\n')?.to_owned();
+        let is_hex = |b: u8| matches!(b, b'0'..=b'9' | b'a'..=b'f');
+        (text.len() == ID_DIGITS && text.bytes().all(is_hex)).then_some(text)
     }
 
     /// Loads the nearest registry in `from` or a folder above it.

@@ -39,8 +39,13 @@ impl Registry {
     /// can leave, the valid one is the event that the index knows, otherwise the one with the longest chain.
     pub fn reindex(&self, progress: &dyn Progress) -> Result<Reindexed, RegistryError> {
         let _lease = self.lease_to_add()?;
-        let head =
-            self.index.view_of_any_age().and_then(|view| view.log()).ok().and_then(|log| log.last().copied());
+        // What is noted beside the objects is as new as the index or newer, unless it was never written.
+        let noted = self.index.head().and_then(|head| head.event).map(|(_, event)| event);
+        let noted = noted.filter(|event| self.store.contains(event));
+        let indexed = || {
+            self.index.view_of_any_age().and_then(|view| view.log()).ok().and_then(|log| log.last().copied())
+        };
+        let head = noted.or_else(indexed);
         self.index.rebuild(|writer| self.fill(writer, head, progress))
     }
 

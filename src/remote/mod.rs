@@ -12,6 +12,7 @@
 mod address;
 mod documents;
 mod error;
+mod heads;
 mod local;
 mod location;
 mod pack_store;
@@ -27,6 +28,7 @@ use serde::Serialize;
 
 pub use address::Address;
 pub use error::RemoteError;
+pub use heads::{Age, age};
 
 use crate::hash::Hash;
 use crate::progress::Progress;
@@ -167,20 +169,24 @@ pub fn push(
     let remote = to.open(registry)?;
     // Before anything is made there.
     let plan = TransferPlan::make(&local, &request.ids, job)?;
-    match remote {
+    let exchanged = match &remote {
         Remote::Registry(other) => {
-            receive::receive(&other, &local, &plan, request, TransferDirection::Push, job)
+            receive::receive(other, &local, &plan, request, TransferDirection::Push, job)?
         }
         Remote::PackStore { location, exists } => {
             if !exists && !request.dry_run {
-                PackStore::create(&*location, to)?;
+                PackStore::create(&**location, to)?;
             } else if !request.dry_run {
-                PackStore::check_conditions(&*location, to)?;
+                PackStore::check_conditions(&**location, to)?;
             }
-            let pack_store = PackStore::open(&*location, to, exists || !request.dry_run, None, job)?;
-            send::send(pack_store, &local, &plan, request, job)
+            let pack_store = PackStore::open(&**location, to, *exists || !request.dry_run, None, job)?;
+            send::send(pack_store, &local, &plan, request, job)?
         }
+    };
+    if !request.dry_run {
+        heads::leave(registry, &remote)?;
     }
+    Ok(exchanged)
 }
 
 /// Takes what the other side has and this one lacks.

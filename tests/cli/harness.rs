@@ -241,7 +241,8 @@ pub(crate) fn files(folder: &Path) -> Vec<PathBuf> {
     let mut found: Vec<PathBuf> = walkdir::WalkDir::new(folder)
         .into_iter()
         .map(Result::unwrap)
-        .filter(|entry| entry.file_type().is_file())
+        // The head of the history lies among the objects.
+        .filter(|entry| entry.file_type().is_file() && entry.file_name() != "head")
         .map(|entry| entry.into_path())
         .collect();
     found.sort();
@@ -261,7 +262,7 @@ pub(crate) fn id_of(path: &Path) -> String {
     Hash::of(&fs::read(path).unwrap()).to_string()
 }
 
-fn copy(from: &Path, to: &Path) {
+pub(crate) fn copy(from: &Path, to: &Path) {
     let status = Command::new("cp").arg("-a").args([from, to]).status().unwrap();
     assert!(status.success());
 }

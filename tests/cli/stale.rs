@@ -58,7 +58,7 @@ fn an_old_index_is_refused_and_brought_up_to_date() {
 #[test]
 fn an_old_index_with_its_count_is_found_by_the_log() {
     let study = Study::trained();
-    let paths = [".reg/reg.redb", ".reg/commits"].map(|path| study.path(path));
+    let paths = [".reg/reg.redb", ".reg/commits", ".reg/objects/head"].map(|path| study.path(path));
     let old = paths.clone().map(|path| fs::read(path).unwrap());
     study.ok("tag best mlp-s-f0");
     let put_back = || {
@@ -84,6 +84,67 @@ fn an_old_index_with_its_count_is_found_by_the_log() {
     study.ok("reindex");
     assert_eq!((study.json("log"), study.json("list")), two);
     study.is_sound();
+}
+
+/// Yesterday's small files over today's objects: an interrupted copy, or a backup of the index alone.
+#[test]
+fn an_old_index_with_its_count_is_refused_before_anything_is_lost() {
+    let study = Study::trained();
+    let paths = [".reg/reg.redb", ".reg/commits"].map(|path| study.path(path));
+    let old = paths.clone().map(|path| fs::read(path).unwrap());
+    study.ok("tag after-backup table");
+    study.ok("split make tiny --folds 1 --seed 3 --name after-split");
+    let log = study.json("log");
+    for (path, bytes) in paths.iter().zip(&old) {
+        fs::write(path, bytes).unwrap();
+    }
+    for command in [
+        "show table",
+        "list",
+        "tag something-new tiny",
+        "gc --keep-days 0",
+        "train --dataset tiny --split s --model mlp --set epochs=1 --threads 1 --seed 7",
+    ] {
+        study.refused(1, command, &["reg.redb is older than its registry", "hint: `reg reindex`"]);
+    }
+    assert_eq!(study.reg("verify").code, 3);
+    let examined = study.reg("doctor");
+    let said = String::from_utf8_lossy(&examined.stdout).into_owned();
+    assert!(examined.code == 3 && said.contains("is older than its registry"), "{said}");
+    study.ok("reindex");
+    assert_eq!(study.json("log"), log);
+    for name in ["after-backup", "after-split"] {
+        study.ok(&format!("show {name}"));
+    }
+    study.ok("tag something-new tiny");
+    study.is_sound();
+}
+
+/// A backup that is complete and older fits together: only what was left elsewhere tells.
+#[test]
+fn a_remote_knows_a_complete_older_backup() {
+    let study = Study::trained();
+    let other = Study::bare();
+    other.ok("init");
+    for remote in ["depot".to_owned(), other.path("").display().to_string()] {
+        let asked = study.json(&format!("doctor --remote {remote}"));
+        assert!(asked.to_string().contains("does not know this registry"), "{asked}");
+        study.ok(&format!("push {remote}"));
+        let asked = study.json(&format!("doctor --remote {remote}"));
+        assert!(asked.to_string().contains("not older than at the last push"), "{asked}");
+    }
+    let backup = Study::bare();
+    crate::harness::copy(&study.path("."), &backup.path("."));
+    study.ok("tag after-backup table");
+    study.ok("push depot");
+    backup.is_sound();
+    let depot = study.path("depot").display().to_string();
+    let asked = backup.reg(&format!("doctor --remote {depot}"));
+    let said = String::from_utf8_lossy(&asked.stdout).into_owned();
+    assert!(asked.code == 3 && said.contains("an older copy") && said.contains("reg pull"), "{said}");
+    // Its own push does not make the remote forget.
+    backup.ok(&format!("push {depot}"));
+    assert_eq!(backup.reg(&format!("doctor --remote {depot}")).code, 3);
 }
 
 /// The file system's own times cannot be set, so `--keep-days 0` is made to mean before now.

@@ -1,0 +1,95 @@
+//! The head of a registry's history, left at a remote by each push: what only somebody else can tell.
+//!
+//! A backup that is complete and older fits together, so nothing within it says that it is old. `heads/<id>` at the remote
+//! holds the head of the registry with this id at its last push. It only goes forward.
+
+use super::address::Remote;
+use super::location::Location;
+use super::{Address, RemoteError};
+use crate::index::Head;
+use crate::registry::Registry;
+
+/// The folder at a remote.
+pub(super) const HEADS: &str = "heads";
+/// A longer file is not a head.
+const LONGEST: u64 = 256;
+
+/// What a remote says of the age of a registry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Age {
+    /// The registry was never pushed there, or has no id.
+    Unknown,
+    /// It has everything that its log had when it was pushed there: this many entries.
+    Current(u64),
+    /// Its log had more entries when it was pushed there, or another one under the same number.
+    Older {
+        /// Number of entries then.
+        then: u64,
+        /// Number of entries now.
+        now: u64,
+    },
+}
+
+fn parse(bytes: &[u8]) -> Option<Head> {
+    std::str::from_utf8(bytes).ok()?.strip_suffix('\n')?.parse().ok()
+}
+
+fn read(registry: &Registry, remote: &Remote) -> Result<Option<Head>, RemoteError> {
+    let Some(id) = registry.id() else { return Ok(None) };
+    let bytes = match remote {
+        Remote::Registry(other) => {
+            let path = std::path::Path::new(HEADS).join(&id);
+            match other.dir().read(path, LONGEST) {
+                Err(e) if e.kind() == std::io::ErrorKind::NotFound => None,
+                read => {
+                    let path = other.dir().path_of(HEADS).join(&id);
+                    Some(read.map_err(|source| RemoteError::Io { doing: "read", path, source })?)
+                }
+            }
+        }
+        Remote::PackStore { exists: false, .. } => None,
+        Remote::PackStore { location, .. } => location.read(&format!("{HEADS}/{id}"), 0..LONGEST)?,
+    };
+    Ok(bytes.as_deref().and_then(parse))
+}
+
+/// Holds the log of a registry against the head that its last push has left.
+fn compare(registry: &Registry, then: Head) -> Result<Age, RemoteError> {
+    let Some((seq, event)) = then.event else { return Ok(Age::Current(0)) };
+    let log = registry.view()?.log()?;
+    let now = log.len() as u64;
+    let known = usize::try_from(seq).ok().and_then(|seq| log.get(seq.checked_sub(1)?));
+    Ok(if known == Some(&event) { Age::Current(seq) } else { Age::Older { then: seq, now } })
+}
+
+/// Leaves the head at a registry or pack store that was pushed to. A head that this registry does not know stays: it is
+/// ahead of an older copy.
+pub(super) fn leave(registry: &Registry, remote: &Remote) -> Result<(), RemoteError> {
+    let (Some(id), Some(head)) = (registry.id(), registry.index().head()) else { return Ok(()) };
+    if let Some(there) = read(registry, remote)?
+        && matches!(compare(registry, there)?, Age::Older { .. })
+    {
+        return Ok(());
+    }
+    let bytes = format!("{head}\n").into_bytes();
+    match remote {
+        Remote::Registry(other) => {
+            let path = || other.dir().path_of(HEADS).join(&id);
+            let written = other.dir().folder(HEADS).and_then(|heads| heads.replace(&id, &bytes));
+            written.map_err(|source| RemoteError::Io { doing: "write", path: path(), source })
+        }
+        Remote::PackStore { location, .. } => put(&**location, &id, bytes),
+    }
+}
+
+fn put(location: &dyn Location, id: &str, bytes: Vec<u8>) -> Result<(), RemoteError> {
+    location.put(&format!("{HEADS}/{id}"), bytes)
+}
+
+/// Whether a registry is older than it was at its last push to a remote.
+pub fn age(registry: &Registry, remote: &Address) -> Result<Age, RemoteError> {
+    match read(registry, &remote.open(registry)?)? {
+        None => Ok(Age::Unknown),
+        Some(then) => compare(registry, then),
+    }
+}
