@@ -25,7 +25,7 @@ use std::path::Path;
 pub use change::PLAIN;
 pub(crate) use change::{is_part_of, is_random, part_name, random_name};
 pub use dir::Dir;
-pub use output::{OutputFile, OutputFolder, save};
+pub use output::{OutputFile, OutputFolder, allow, save};
 pub use refused::Refused;
 pub use stat::FileStat;
 

@@ -15,10 +15,12 @@ mod objects;
 mod open;
 mod purge;
 mod reindex;
+mod sharing;
 pub mod survey;
 #[cfg(test)]
 mod tests;
 mod traverse;
+mod trust;
 pub mod walk;
 mod withdrawn;
 
@@ -41,6 +43,8 @@ pub use names::{Moves, NameConflict, is_name};
 pub use objects::Objects;
 pub use purge::Purged;
 pub use reindex::Reindexed;
+pub use sharing::Sharing;
+pub use trust::{Search, TrustList};
 use walk::Edge;
 pub use withdrawn::Withdrawn;
 
@@ -57,6 +61,14 @@ pub enum RegistryError {
     /// None in sight.
     #[error("no registry found in {} or any parent folder", .0.display())]
     NotFound(PathBuf),
+    /// One of another account, which nobody named.
+    #[error("registry {} belongs to {}, not to you", path.display(), account(*owner))]
+    OtherOwner {
+        /// The folder in which it lies.
+        path: PathBuf,
+        /// The owner's user id.
+        owner: u32,
+    },
     /// The folder that was named is none.
     #[error("{} is not a registry", .0.display())]
     NotARegistry(PathBuf),
@@ -180,6 +192,11 @@ pub enum RegistryError {
     /// The index.
     #[error(transparent)]
     Index(#[from] IndexError),
+}
+
+/// What a user id is called.
+fn account(owner: u32) -> String {
+    if owner == 0 { "root".to_owned() } else { format!("user {owner}") }
 }
 
 fn list(candidates: &[(Hash, String)]) -> String {

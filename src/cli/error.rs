@@ -10,6 +10,7 @@ use reg::dataset::DatasetError;
 use reg::dataset::ingest::IngestError;
 use reg::dataset::synthetic::SyntheticError;
 use reg::disk::Refused;
+use reg::escape::shell;
 use reg::export::ExportError;
 use reg::index::IndexError;
 use reg::lineage::{DiffError, RepairError, WithdrawError};
@@ -231,6 +232,10 @@ impl From<RegistryError> for Failure {
             RegistryError::NotFound(_) => {
                 "create one here with `reg init`, or name another with --registry DIR or REG_REGISTRY"
                     .to_owned()
+            }
+            RegistryError::OtherOwner { path, .. } => {
+                let path = shell(&path.display().to_string());
+                format!("`reg trust {path}` if you trust that account; once: `--registry {path}`")
             }
             RegistryError::NotARegistry(_) => "create one with `reg init DIR`".to_owned(),
             RegistryError::Exists(_) => "use it, or create one in another folder".to_owned(),

@@ -40,6 +40,7 @@ mod study;
 mod tag;
 mod trace;
 mod train;
+mod trust;
 mod unfinished;
 mod verify;
 mod weights;
@@ -50,7 +51,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use reg::records::NameChange;
-use reg::registry::{Moves, Registry, RegistryError};
+use reg::registry::{Moves, Registry, RegistryError, Search};
 use reg::runs::process::Worker;
 use reg::runs::{Environment, RunContext};
 
@@ -115,6 +116,7 @@ enum Command {
     Tag(tag::TagArgs),
     Note(note::NoteArgs),
     Trace(trace::TraceArgs),
+    Trust(trust::TrustArgs),
     Diff(diff::DiffArgs),
     Withdraw(withdraw::WithdrawArgs),
     Verify(verify::VerifyArgs),
@@ -152,10 +154,15 @@ impl Context {
                     path: ".".into(),
                     source,
                 })?;
-                Registry::find(&here)
+                let home = std::env::var_os("HOME").filter(|home| !home.is_empty()).map(PathBuf::from);
+                let trusted = trust::list();
+                Registry::find(&Search { from: &here, home: home.as_deref(), trusted: trusted.as_ref() })
             }
-        };
-        Ok(registry?.noting(&self.moves))
+        }?;
+        if let Some(sharing) = registry.sharing() {
+            reg::disk::allow(sharing.mode());
+        }
+        Ok(registry.noting(&self.moves))
     }
 
     fn run_context<'a>(&'a self, registry: &'a Registry, worker: &'a Worker) -> RunContext<'a> {
@@ -234,6 +241,7 @@ fn run(context: &Context, command: Command) -> Result<Reply, Failure> {
         Command::Tag(args) => tag::run(context, args),
         Command::Note(args) => note::run(context, args),
         Command::Trace(args) => trace::run(context, args),
+        Command::Trust(args) => trust::run(args),
         Command::Diff(args) => diff::run(context, args),
         Command::Withdraw(args) => withdraw::run(context, args),
         Command::Audit(args) => audit::run(context, args),

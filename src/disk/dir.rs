@@ -197,6 +197,37 @@ impl Dir {
             || owner == rustix::process::geteuid().as_raw()
     }
 
+    /// The user id of the owner of the folder that was opened by name.
+    pub fn owner_id(&self) -> u32 {
+        self.top.owner
+    }
+
+    /// The group of the folder that was opened by name, if the group may write there.
+    pub fn shared_group(&self) -> Option<u32> {
+        self.top.group
+    }
+
+    /// Whether accounts other than its owner's can put something in it. Members of the user's own group are no others.
+    pub fn is_writable_by_others(&self) -> bool {
+        let Ok(stat) = fstat(&self.fd).map(FileStat) else { return true };
+        let foreign_group = stat.owner().1 != rustix::process::getegid().as_raw();
+        stat.mode() & 0o002 != 0 || stat.mode() & 0o020 != 0 && foreign_group
+    }
+
+    /// Whether it lies on the same file system as a folder that is named.
+    pub fn is_on_device_of(&self, path: &Path) -> bool {
+        let device = |stat: rustix::io::Result<rustix::fs::Stat>| stat.map(|stat| stat.st_dev).ok();
+        let own = device(fstat(&self.fd));
+        own.is_some() && own == device(rustix::fs::stat(path))
+    }
+
+    /// Lets folders that are made in it have its group, and those in them.
+    pub fn set_group_bit(&self) -> io::Result<()> {
+        let mode = FileStat(fstat(&self.fd)?).mode() | 0o2000;
+        let path = self.path();
+        step(WriteStep::SetMode { path, mode }, || Ok(rustix::fs::fchmod(&self.fd, raw(mode))?))
+    }
+
     /// Bytes that may still be written to its file system.
     pub fn free_space(&self) -> Option<u64> {
         let space = rustix::fs::fstatvfs(&self.fd).ok()?;

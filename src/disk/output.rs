@@ -8,9 +8,10 @@ use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use super::change::{PLAIN, is_part_of, part_name};
-use super::dir::Dir;
+use super::dir::{Dir, raw};
 
 /// The folder in which an output shall lie, and its name there.
 fn place(path: &Path) -> io::Result<(Dir, String)> {
@@ -32,6 +33,22 @@ fn tidy(dir: &Dir, name: &str) {
     }
 }
 
+/// The umask that the user had when a shared registry was opened.
+static UMASK: OnceLock<u32> = OnceLock::new();
+
+/// Lets what this process makes from now on have these bits of a mode, whatever the umask: for a registry that is shared.
+/// Outputs that the user asks for keep to the umask as it was.
+pub fn allow(bits: u32) {
+    let before = rustix::process::umask(raw(0o077)).bits();
+    rustix::process::umask(raw(before & !bits));
+    UMASK.get_or_init(|| before);
+}
+
+/// The mode of an output.
+fn output_mode(mode: u32) -> u32 {
+    UMASK.get().map_or(mode, |umask| mode & !umask)
+}
+
 /// A file on its way. It vanishes when it is dropped before it is finished.
 pub struct OutputFile {
     dir: Dir,
@@ -48,7 +65,7 @@ impl OutputFile {
         tidy(&dir, &name);
         loop {
             let part = part_name(&name)?;
-            let file = dir.create_new(&part, PLAIN)?;
+            let file = dir.create_new(&part, output_mode(PLAIN))?;
             file.lock()?;
             let name = path.file_name().unwrap_or(OsStr::new("")).into();
             // Before it was locked, another process may have taken it for abandoned.

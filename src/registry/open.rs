@@ -3,7 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::{CACHE, FOLDER, FORMAT, LIVE, Moves, Registry, RegistryError, io};
+use super::sharing::SHARED_FILE;
+use super::{CACHE, FOLDER, FORMAT, LIVE, Moves, Registry, RegistryError, Sharing, io};
 use crate::disk::{Dir, PLAIN, Refused};
 use crate::index::{Index, IndexError};
 use crate::store::{self, Store};
@@ -36,13 +37,26 @@ const CONTENTS: &[&str] = &[
 impl Registry {
     /// Makes a registry in `dir/.reg` and loads it.
     pub fn init(dir: &Path) -> Result<Self, RegistryError> {
+        Registry::init_shared(dir, None)
+    }
+
+    /// The same for several accounts: what is made in it belongs to the group of `dir`. The caller has made the umask
+    /// leave the bits of [`Sharing::mode`] alone.
+    pub fn init_shared(dir: &Path, sharing: Option<Sharing>) -> Result<Self, RegistryError> {
         let path = dir.join(FOLDER);
         let root = Dir::make(&path).map_err(io("create", &path))?;
         if root.stat(FORMAT_FILE).is_ok() {
             return Err(RegistryError::Exists(path));
         }
         refuse_links(&root)?;
+        if sharing.is_some() {
+            // Folders that are made in it get its group and this bit.
+            root.set_group_bit().map_err(io("share", &path))?;
+        }
         let registry = Registry::in_folder(root);
+        if let Some(sharing) = sharing {
+            registry.share(sharing)?;
+        }
         let root = &registry.root;
         registry.store.create()?;
         for name in [LIVE, CACHE] {
@@ -114,12 +128,6 @@ impl Registry {
         (text.len() == ID_DIGITS && text.bytes().all(is_hex)).then_some(text)
     }
 
-    /// Loads the nearest registry in `from` or a folder above it.
-    pub fn find(from: &Path) -> Result<Self, RegistryError> {
-        let found = from.ancestors().find(|dir| has_format(&dir.join(FOLDER)));
-        Registry::load(found.ok_or_else(|| RegistryError::NotFound(from.to_owned()))?)
-    }
-
     /// The folder of the registry that a file lies, or would lie, in; none where it only lies beside one.
     pub fn holding(path: &Path) -> Option<PathBuf> {
         // The file itself may be a link to one that lies there, and folders above it may be yet to be made.
@@ -157,7 +165,7 @@ impl Registry {
 }
 
 /// Whether a folder has the file in it that makes it a registry.
-fn has_format(folder: &Path) -> bool {
+pub(super) fn has_format(folder: &Path) -> bool {
     Dir::open(folder).is_ok_and(|root| root.stat(FORMAT_FILE).is_ok())
 }
 

@@ -1,5 +1,7 @@
 //! The promises of a registry: names, references without missing targets, and an index that can be lost.
 
+use std::path::Path;
+
 use tempfile::TempDir;
 
 use super::open::FORMAT_FILE;
@@ -241,14 +243,49 @@ fn a_registry_is_made_once_and_found_from_below() {
     );
     let below = dir.path().join("a/b");
     std::fs::create_dir_all(&below).unwrap();
-    assert_eq!(Registry::find(&below).unwrap().root(), registry.root());
-    assert_eq!(Registry::find(dir.path()).unwrap().root(), registry.root());
+    assert_eq!(find(&below).unwrap().root(), registry.root());
+    assert_eq!(find(dir.path()).unwrap().root(), registry.root());
     for named in [dir.path(), registry.root()] {
         assert_eq!(Registry::load(named).unwrap().root(), registry.root());
     }
     // The nearest one is used.
     let nearer = Registry::init(&dir.path().join("a")).unwrap();
-    assert_eq!(Registry::find(&below).unwrap().root(), nearer.root());
+    assert_eq!(find(&below).unwrap().root(), nearer.root());
+}
+
+fn find(from: &Path) -> Result<Registry, RegistryError> {
+    Registry::find(&Search { from, home: None, trusted: None })
+}
+
+#[test]
+fn a_search_ends_at_home_and_where_others_can_write() {
+    use std::os::unix::fs::PermissionsExt;
+    let (dir, registry) = registry();
+    let below = dir.path().join("a/b");
+    std::fs::create_dir_all(&below).unwrap();
+    let within = |home: &Path| Registry::find(&Search { from: &below, home: Some(home), trusted: None });
+    assert_eq!(within(dir.path()).unwrap().root(), registry.root());
+    assert!(matches!(within(&dir.path().join("a")), Err(RegistryError::NotFound(_))));
+    // Somebody else's folder may hold what somebody else put there, and so may all above it.
+    let open = |mode| {
+        std::fs::set_permissions(dir.path().join("a"), std::fs::Permissions::from_mode(mode)).unwrap();
+        find(&below)
+    };
+    assert!(matches!(open(0o777), Err(RegistryError::NotFound(_))));
+    assert!(matches!(open(0o1777), Err(RegistryError::NotFound(_))));
+    assert_eq!(open(0o755).unwrap().root(), registry.root());
+}
+
+#[test]
+fn trusted_registries_are_listed_once_and_can_be_revoked() {
+    let dir = tempfile::tempdir().unwrap();
+    let list = TrustList::in_folder(dir.path());
+    let (a, b) = (Path::new("/lab/.reg"), Path::new("/home/x/.reg"));
+    assert_eq!(list.read().unwrap(), [a; 0]);
+    assert!(list.set(a, true).unwrap() && list.set(b, true).unwrap() && !list.set(a, true).unwrap());
+    assert_eq!(list.read().unwrap(), [a, b]);
+    assert!(list.set(a, false).unwrap() && !list.set(a, false).unwrap());
+    assert_eq!(list.read().unwrap(), [b]);
 }
 
 #[test]
@@ -256,13 +293,13 @@ fn another_format_and_no_registry_are_told_apart() {
     let (dir, registry) = registry();
     let format = registry.root().join(FORMAT_FILE);
     std::fs::write(&format, "reg 1\n").unwrap();
-    for loaded in [Registry::load(dir.path()), Registry::find(dir.path())] {
+    for loaded in [Registry::load(dir.path()), find(dir.path())] {
         let older = loaded.unwrap_err();
         assert!(matches!(older, RegistryError::OlderFormat { found: 1, .. }), "{older}");
         assert!(older.to_string().contains("is of an older format, 1; this reg reads format 2"), "{older}");
     }
     std::fs::write(&format, "reg 3\n").unwrap();
-    for loaded in [Registry::load(dir.path()), Registry::find(dir.path())] {
+    for loaded in [Registry::load(dir.path()), find(dir.path())] {
         assert!(matches!(loaded, Err(RegistryError::NewerFormat { found: 3, .. })));
     }
     for other in ["", "reg\n", "reg one\n", "git 1\n", "reg 0\n"] {
@@ -271,5 +308,5 @@ fn another_format_and_no_registry_are_told_apart() {
     }
     std::fs::remove_file(&format).unwrap();
     assert!(matches!(Registry::load(dir.path()), Err(RegistryError::NotARegistry(_))));
-    assert!(matches!(Registry::find(dir.path()), Err(RegistryError::NotFound(_))));
+    assert!(matches!(find(dir.path()), Err(RegistryError::NotFound(_))));
 }

@@ -3,6 +3,7 @@
 //!
 //! What computes needs the worker `reg-torch` beside `reg`: `cargo test --workspace` builds both.
 
+mod accounts;
 mod attest;
 mod audit;
 mod bad_input;

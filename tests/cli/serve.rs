@@ -52,6 +52,10 @@ impl Server {
         self.ask(&format!("GET {path}"), &[&format!("Host: 127.0.0.1:{}", self.port)])
     }
 
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
     fn url(&self, path: &str) -> String {
         let sign = if path.contains('?') { '&' } else { '?' };
         format!("http://127.0.0.1:{}{path}{sign}token={}", self.port, self.token)

@@ -1,0 +1,50 @@
+//! Registries that several accounts write to.
+
+use super::{Registry, RegistryError, io};
+
+/// The file that says so; a registry without it is its owner's.
+pub(super) const SHARED_FILE: &str = "shared";
+/// A longer file says nothing.
+const LONGEST: u64 = 16;
+
+/// Who else may write to a registry, whatever their umask.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sharing {
+    /// The group of its folder.
+    Group,
+    /// The group of its folder; everybody may read.
+    All,
+}
+
+impl Sharing {
+    /// How it is written.
+    pub fn name(self) -> &'static str {
+        match self {
+            Sharing::Group => "group",
+            Sharing::All => "all",
+        }
+    }
+
+    /// The bits of a mode that the umask must leave alone.
+    pub fn mode(self) -> u32 {
+        match self {
+            Sharing::Group => 0o070,
+            Sharing::All => 0o075,
+        }
+    }
+}
+
+impl Registry {
+    /// Who else may write to the registry.
+    pub fn sharing(&self) -> Option<Sharing> {
+        let text = self.root.read(SHARED_FILE, LONGEST).ok()?;
+        [Sharing::Group, Sharing::All]
+            .into_iter()
+            .find(|kind| text == format!("{}\n", kind.name()).as_bytes())
+    }
+
+    pub(super) fn share(&self, sharing: Sharing) -> Result<(), RegistryError> {
+        let text = format!("{}\n", sharing.name());
+        self.root.replace(SHARED_FILE, text.as_bytes()).map_err(io("write", &self.root.path_of(SHARED_FILE)))
+    }
+}

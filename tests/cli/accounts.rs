@@ -1,0 +1,168 @@
+//! Several accounts of one machine: whose registry is used, who may write to a shared one, who sees what.
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use crate::harness::{Answer, Study, finish};
+use crate::support;
+
+/// The group of the laboratory, and two of its members.
+const LAB: u32 = 3000;
+const ANNE: u32 = 2001;
+const BOB: u32 = 2002;
+
+/// A folder that all accounts can enter, with a copy of the program and the fixture in it.
+struct House {
+    dir: tempfile::TempDir,
+}
+
+impl House {
+    fn new() -> Option<Self> {
+        if !support::root("other accounts") || !support::programs(&["setpriv"]) {
+            return None;
+        }
+        let house = House { dir: tempfile::tempdir().unwrap() };
+        open(house.dir.path(), 0o755);
+        fs::copy(env!("CARGO_BIN_EXE_reg"), house.path("reg")).unwrap();
+        let tiny = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/tiny");
+        let copied = Command::new("cp").arg("-r").args([&tiny, &house.path("t")]).status().unwrap();
+        assert!(copied.success());
+        let opened = Command::new("chmod").args(["-R", "a+rX"]).arg(house.path("t")).status().unwrap();
+        assert!(opened.success());
+        Some(house)
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// A folder of an account and group.
+    fn folder(&self, name: &str, owner: u32, group: u32, mode: u32) -> PathBuf {
+        let path = self.path(name);
+        fs::create_dir(&path).unwrap();
+        chown(&path, Some(owner), Some(group)).unwrap();
+        open(&path, mode);
+        path
+    }
+
+    /// Runs `reg` as an account with an umask, in a folder; the account's home is that folder.
+    fn reg_as(&self, account: u32, umask: &str, folder: &Path, arguments: &str) -> Answer {
+        let mut command = Command::new("setpriv");
+        let account = account.to_string();
+        command.args([
+            &format!("--reuid={account}"),
+            &format!("--regid={account}"),
+            &format!("--groups={LAB}"),
+        ]);
+        command.args(["--inh-caps=-all", "sh", "-c"]);
+        command.arg(format!("umask {umask}; exec {} {arguments}", self.path("reg").display()));
+        let home = self.path(&format!("home-{account}"));
+        command.current_dir(folder).stdin(Stdio::null()).env_clear();
+        command.env("PATH", std::env::var_os("PATH").unwrap()).env("HOME", home);
+        finish(command.output(), arguments)
+    }
+}
+
+fn open(path: &Path, mode: u32) {
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+}
+
+#[test]
+fn a_registry_of_another_account_is_used_only_when_it_is_named_or_trusted() {
+    let Some(house) = House::new() else { return };
+    house.folder("home-2002", BOB, BOB, 0o755);
+    let annes = house.folder("anne", ANNE, ANNE, 0o755);
+    assert_eq!(house.reg_as(ANNE, "022", &annes, "init .").code, 0);
+    assert_eq!(house.reg_as(ANNE, "022", &annes, "list").code, 0);
+    // Planted above a folder of his.
+    let bobs = house.folder("anne/bob", BOB, BOB, 0o755);
+    let refused = house.reg_as(BOB, "022", &bobs, "list");
+    refused.says(1, &["belongs to user 2001, not to you", "hint: `reg trust", "--registry"]);
+    assert_eq!(house.reg_as(BOB, "022", &bobs, "--registry .. list").code, 0);
+    assert_eq!(house.reg_as(BOB, "022", &bobs, "trust ..").code, 0);
+    assert_eq!(house.reg_as(BOB, "022", &bobs, "list").code, 0);
+    let listed = house.reg_as(BOB, "022", &bobs, "trust");
+    assert!(String::from_utf8_lossy(&listed.stdout).contains("anne/.reg"), "{listed:?}");
+    assert_eq!(house.reg_as(BOB, "022", &bobs, "trust .. --revoke").code, 0);
+    assert_eq!(house.reg_as(BOB, "022", &bobs, "list").code, 1);
+}
+
+#[test]
+fn members_of_a_group_share_a_registry_whatever_their_umasks() {
+    let Some(house) = House::new() else { return };
+    let lab = house.folder("lab", ANNE, LAB, 0o2775);
+    let anne = |arguments: &str| house.reg_as(ANNE, "002", &lab, arguments);
+    let bob = |arguments: &str| house.reg_as(BOB, "077", &lab, arguments);
+    let t = house.path("t").display().to_string();
+    let (images, csv) = (format!("{t}/images"), format!("{t}/Data_Entry_2017_v2020.csv"));
+    assert_eq!(anne("init . --shared=group").code, 0);
+    for (who, command) in [
+        (&anne as &dyn Fn(&str) -> Answer, format!("ingest --metadata-only --metadata {csv} --name meta")),
+        (&bob, format!("ingest {images} --metadata {csv} --allow-missing --name d")),
+        (&anne, "tag x d".to_owned()),
+        (&anne, "split make d --folds 5 --ratios 70/10/20 --seed 9 --name s9".to_owned()),
+        (&bob, "split make d --folds 3 --ratios 60/20/20 --seed 8 --name s8".to_owned()),
+        (&anne, "gc --keep-days 0".to_owned()),
+        (&bob, "reindex".to_owned()),
+        (&anne, "tag y d".to_owned()),
+        (&bob, "dataset stats d --name counts".to_owned()),
+        (&anne, "verify".to_owned()),
+        (&bob, "verify".to_owned()),
+    ] {
+        let answer = who(&command);
+        assert_eq!(answer.code, 0, "{command}: {answer:?}");
+    }
+    // Everything is the group's, and nothing is anybody else's.
+    for entry in walkdir::WalkDir::new(lab.join(".reg")).into_iter().map(Result::unwrap) {
+        let found = entry.metadata().unwrap();
+        let (mode, path) = (found.mode() & 0o7777, entry.path());
+        assert_eq!(found.gid(), LAB, "{}", path.display());
+        if found.is_dir() {
+            assert_eq!(mode & 0o2070, 0o2070, "{}: {mode:o}", path.display());
+        } else if path.starts_with(lab.join(".reg/objects")) && path.file_name().unwrap() != "head" {
+            assert_eq!(mode & 0o222, 0, "{}: {mode:o}", path.display());
+            assert_eq!(mode & 0o040, 0o040, "{}: {mode:o}", path.display());
+        } else {
+            assert_eq!(mode & 0o060, 0o060, "{}: {mode:o}", path.display());
+        }
+    }
+    // What he asks for besides stays his own.
+    let own = house.folder("home-2002", BOB, BOB, 0o700);
+    let out = own.join("d.csv");
+    assert_eq!(bob(&format!("export d -o {}", out.display())).code, 0);
+    assert_eq!(fs::metadata(&out).unwrap().mode() & 0o777, 0o600);
+}
+
+#[test]
+fn a_registry_without_sharing_keeps_to_the_umask() {
+    let Some(house) = House::new() else { return };
+    let annes = house.folder("anne", ANNE, ANNE, 0o700);
+    let t = house.path("t").display().to_string();
+    assert_eq!(house.reg_as(ANNE, "077", &annes, "init .").code, 0);
+    let ingest =
+        format!("ingest {t}/images --metadata {t}/Data_Entry_2017_v2020.csv --allow-missing --name d");
+    assert_eq!(house.reg_as(ANNE, "077", &annes, &ingest).code, 0);
+    for entry in walkdir::WalkDir::new(annes.join(".reg")).into_iter().map(Result::unwrap) {
+        let mode = entry.metadata().unwrap().mode() & 0o077;
+        assert_eq!(mode, 0, "{}: {mode:o}", entry.path().display());
+    }
+}
+
+/// Every account of the machine can reach the port.
+#[test]
+fn another_account_sees_nothing_of_a_server() {
+    let Some(house) = House::new() else { return };
+    if !support::programs(&["curl"]) {
+        return;
+    }
+    let study = Study::divided();
+    let server = crate::serve::Server::start(&study);
+    let address = format!("http://127.0.0.1:{}/xray/{}/0", server.port(), study.id("tiny"));
+    let mut command = Command::new("setpriv");
+    command.args(["--reuid=2001", "--regid=2001", "--clear-groups", "--inh-caps=-all"]);
+    command.args(["curl", "-s", "-o", "/dev/null", "-w", "%{http_code} %{content_type}", &address]);
+    let said = command.current_dir(house.dir.path()).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&said.stdout), "403 text/plain; charset=utf-8");
+}
