@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::labels::{self, LabelValues, MAX_LABELS};
 use super::{
-    Content, Descriptor, File, ImageUse, Kind, Packed, PatientId, Recomputed, Record, Role, Standing,
+    Content, Descriptor, File, ImageUse, Kind, Packed, PatientId, Recomputed, Record, RecordClass, Role,
     StudyId, Travels, is_plain_name,
 };
 use crate::hash::{Hash, Id, Sha256};
@@ -106,7 +106,7 @@ impl Record for Dataset {
                 .iter()
                 .any(|own| at.starts_with(own))
         },
-        standing: Standing::Input,
+        class: RecordClass::Input,
         travels: Travels::Named,
         carries: false,
         recomputed: Some(Recomputed::Dataset),

@@ -176,7 +176,7 @@ impl Registry {
         if longest.len() > log.len() + 1 {
             return Err(unsound(format!("the index is missing {} log entries", longest.len() - log.len())));
         }
-        let results = survey.records.iter().filter(|(_, (kind, _))| kind.descriptor().standing.is_result());
+        let results = survey.records.iter().filter(|(_, (kind, _))| kind.descriptor().class.is_result());
         roots.extend(results.map(|(id, _)| *id));
         let recorded: HashSet<Hash> = survey
             .records
