@@ -65,8 +65,8 @@ pub(super) fn walk(
                     walk.reach(from, (role.to_string(), true));
                     continue;
                 }
-                let is_weights = role.each().iter().any(|role| role.is_weights(header.kind));
-                let kept = !role.are_of_image(Some(header.kind)) && (weights || !is_weights);
+                let is_weights = role.as_slice().iter().any(|role| role.is_weights(header.kind));
+                let kept = !role.are_images(Some(header.kind)) && (weights || !is_weights);
                 walk.reach(to, (role.to_string(), kept));
             }
         }

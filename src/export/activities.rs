@@ -11,7 +11,7 @@ use crate::registry::Registry;
 /// Whether what is named came out of the computation that made the record which names it.
 pub(super) fn is_output(graph: &Graph, edge: &Edge) -> bool {
     let of = graph.kind(&edge.from).map(Kind::descriptor);
-    of.is_some_and(|of| edge.role.each().iter().any(|role| of.is_output(role)))
+    of.is_some_and(|of| edge.role.as_slice().iter().any(|role| of.is_output(role)))
 }
 
 /// One execution of a lineage.

@@ -100,7 +100,7 @@ fn metadata_of(registry: &Registry, view: &View, text: &str) -> Result<Option<Ha
     if view.kind(&id)? == Some(Kind::Dataset) {
         return Ok(Some(registry.get::<Dataset>(Id::new(id))?.metadata.object.hash));
     }
-    Ok(view.referrers(&id)?.iter().any(|(_, roles)| roles.play(&Role::Metadata)).then_some(id))
+    Ok(view.referrers(&id)?.iter().any(|(_, roles)| roles.contains(&Role::Metadata)).then_some(id))
 }
 
 /// All data sets with their manifests, oldest first. One that cannot be read is left out: `reg verify` names it.

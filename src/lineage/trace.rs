@@ -116,7 +116,7 @@ impl Object {
                 | Referent::Checkpoint
                 | Referent::File => false,
             };
-            part.is_none_or(|roles| roles.each().iter().all(may))
+            part.is_none_or(|roles| roles.as_slice().iter().all(may))
         };
         let is_packed = |role: &Role| matches!(role.referent(), Referent::Packed(_));
         match Self::read_intact(registry, view, id) {
@@ -126,7 +126,7 @@ impl Object {
                 | RegistryError::Codec { .. },
             ) => damaged(),
             Ok(Object::File(..) | Object::Image(..))
-                if part.is_some_and(|roles| roles.each().iter().any(is_packed)) =>
+                if part.is_some_and(|roles| roles.as_slice().iter().any(is_packed)) =>
             {
                 damaged()
             }
@@ -276,9 +276,8 @@ pub fn behind(registry: &Registry, view: &View, roots: &[Hash]) -> Result<Vec<Ha
             let specs: Vec<Hash> = study.runs.iter().filter_map(|run| Some(run.spec?.hash)).collect();
             if !specs.is_empty() {
                 let made = follow(registry, view, &specs, Direction::Down, usize::MAX)?;
-                let is_result = |node: &&Node| {
-                    node.kind.record().is_some_and(|kind| kind.descriptor().standing.is_result())
-                };
+                let is_result =
+                    |node: &&Node| node.kind.record().is_some_and(|kind| kind.descriptor().class.is_result());
                 wanted.extend(made.nodes().iter().filter(is_result).map(|node| node.id));
             }
         }

@@ -14,7 +14,7 @@ use crate::hash::{Hash, Id};
 use crate::records::{
     self, Dataset, ImageRow, ImageUse, Manifest, Predictions, Purpose, Scores, Split, Subset, codec,
 };
-use crate::registry::walk::{DepthFirst, Visit};
+use crate::registry::walk::{DepthFirst, WalkEvent};
 use crate::registry::{Objects, RegistryError};
 
 /// Rows of data sets: place of the row in the manifest, by data set.
@@ -146,15 +146,15 @@ impl<'a> UsageQuery<'a> {
         let mut open: HashMap<Hash, Vec<ImageUse>> = HashMap::new();
         while let Some(visit) = walk.step() {
             match visit {
-                Visit::Enter(id, ()) if self.known.contains_key(&id) => {}
-                Visit::Enter(id, ()) => match self.uses(&id) {
+                WalkEvent::Enter(id, ()) if self.known.contains_key(&id) => {}
+                WalkEvent::Enter(id, ()) => match self.uses(&id) {
                     Ok(uses) => {
                         walk.descend(uses.iter().filter_map(depends_on).map(|on| (on, ())));
                         open.insert(id, uses);
                     }
                     Err(e) => self.note_unread(id, &e),
                 },
-                Visit::Leave(id) => {
+                WalkEvent::Leave(id) => {
                     let Some(uses) = open.remove(&id) else { continue };
                     match self.sum(uses) {
                         Ok(used) => drop(self.known.insert(id, used)),

@@ -284,10 +284,10 @@ impl DamageGraph {
         let mut made = HashMap::new();
         let mut checkpoints = HashMap::new();
         for (to, from, roles) in mentions {
-            if roles.play(&Role::Checkpoint) && kinds.get(&from) == Some(&Kind::Run) {
+            if roles.contains(&Role::Checkpoint) && kinds.get(&from) == Some(&Kind::Run) {
                 checkpoints.insert(from, to);
             }
-            if roles.are(&Role::Made) {
+            if roles.is_only(&Role::Made) {
                 made.insert(from, to);
             }
             referrers.entry(to).or_default().push((from, roles));
@@ -346,7 +346,7 @@ impl DamageGraph {
     }
 
     fn tainted(&self, id: &Hash) -> Option<Tainted> {
-        let kind = self.kinds.get(id).filter(|kind| !kind.descriptor().standing.is_beside())?;
+        let kind = self.kinds.get(id).filter(|kind| !kind.descriptor().class.is_beside())?;
         Some(Tainted { id: *id, kind: *kind, name: self.names.get(id).cloned() })
     }
 

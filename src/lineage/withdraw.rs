@@ -12,7 +12,7 @@ use super::impact::different;
 use super::usage::{DataUsage, UsageCounts, UsageQuery};
 use crate::hash::{Hash, Id, Mention};
 use crate::index::{IndexError, View};
-use crate::records::{Dataset, ImageRow, Kind, Standing, Subject, Table, Withdrawal, WithdrawnImage};
+use crate::records::{Dataset, ImageRow, Kind, RecordClass, Subject, Table, Withdrawal, WithdrawnImage};
 use crate::registry::walk::is_image_alone;
 use crate::registry::{Objects, Purged, Registry, RegistryError, Stamp, Withdrawn};
 
@@ -263,7 +263,7 @@ impl Affected {
         for object in &files {
             for (from, roles) in view.referrers(object)? {
                 let kind = view.kind(&from)?;
-                if kind.is_none() || !roles.are_of_image(kind) {
+                if kind.is_none() || !roles.are_images(kind) {
                     continue;
                 }
                 if let Table::Heatmap(heatmap) = registry.get::<Table>(Id::new(from))? {
@@ -367,7 +367,7 @@ impl<'a> Marks<'a> {
     pub fn results(&mut self, view: &View) -> Result<Vec<(Hash, Kind, Mark)>, RegistryError> {
         let mut marked = Vec::new();
         if self.usage.is_some() {
-            for kind in Kind::which(|of| of.standing == Standing::Computed) {
+            for kind in Kind::which(|of| of.class == RecordClass::Computed) {
                 let ids = view.of_kind(kind)?;
                 marked.extend(ids.iter().filter_map(|id| Some((*id, kind, self.of(id)?))));
             }

@@ -8,8 +8,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::labels::{self, LabelValues};
 use super::{
-    Content, Descriptor, File, ImageName, ImageUse, Kind, Packed, PatientId, Recomputed, Record, Role,
-    Scores, Standing, StudyId, Travels,
+    Content, Descriptor, File, ImageName, ImageUse, Kind, Packed, PatientId, Recomputed, Record, RecordClass, Role,
+    Scores, StudyId, Travels,
 };
 use crate::hash::{Hash, Id, Sha256};
 use crate::limits;
@@ -146,7 +146,7 @@ impl Record for Dataset {
                 .iter()
                 .any(|own| at.starts_with(own))
         },
-        standing: Standing::Input,
+        class: RecordClass::Input,
         travels: Travels::Named,
         carries: false,
         recomputed: Some(Recomputed::Dataset),

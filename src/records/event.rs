@@ -4,7 +4,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Content, Descriptor, ImageUse, Kind, Record, Role, Standing, Travels};
+use super::{Content, Descriptor, ImageUse, Kind, Record, RecordClass, Role, Travels};
 use crate::hash::{Hash, Id};
 
 /// One entry of the log: names that were changed together.
@@ -32,7 +32,7 @@ impl Record for Event {
         inputs: &[Role::From, Role::Prev],
         outputs: &[Role::To],
         chosen: |_| true,
-        standing: Standing::Input,
+        class: RecordClass::Input,
         travels: Travels::Never,
         carries: false,
         recomputed: None,

@@ -26,7 +26,7 @@ pub struct Descriptor {
     /// Whether somebody chose the field at a JSON pointer; others follow from what the record names.
     pub chosen: fn(&str) -> bool,
     /// Why it is kept, and what a lineage shows beside it.
-    pub standing: Standing,
+    pub class: RecordClass,
     /// When it travels to another registry.
     pub travels: Travels,
     /// Whether the results computed from it are copied with it.
@@ -41,7 +41,7 @@ pub struct Descriptor {
 
 /// Why a record is kept, and what a lineage shows beside it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Standing {
+pub enum RecordClass {
     /// It is something to compute from: `reg gc` keeps it while something needs it.
     Input,
     /// It was computed: `reg gc` keeps it, named or not, with all that it depends on, and a lineage shows beside it the
@@ -53,28 +53,28 @@ pub enum Standing {
     Execution,
 }
 
-impl Standing {
+impl RecordClass {
     /// Whether `reg gc` keeps it, named or not, with all that it depends on.
     pub fn is_result(self) -> bool {
         match self {
-            Standing::Computed | Standing::Decided | Standing::Execution => true,
-            Standing::Input => false,
+            RecordClass::Computed | RecordClass::Decided | RecordClass::Execution => true,
+            RecordClass::Input => false,
         }
     }
 
     /// Whether a lineage shows it beside what it names.
     pub fn is_beside(self) -> bool {
         match self {
-            Standing::Execution => true,
-            Standing::Input | Standing::Computed | Standing::Decided => false,
+            RecordClass::Execution => true,
+            RecordClass::Input | RecordClass::Computed | RecordClass::Decided => false,
         }
     }
 
     /// Whether such records are looked for beside it.
     pub fn has_beside(self) -> bool {
         match self {
-            Standing::Computed => true,
-            Standing::Input | Standing::Decided | Standing::Execution => false,
+            RecordClass::Computed => true,
+            RecordClass::Input | RecordClass::Decided | RecordClass::Execution => false,
         }
     }
 }

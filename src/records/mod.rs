@@ -40,7 +40,7 @@ pub(crate) use dataset::MAX_AGE;
 pub use dataset::{AgeRange, BoxRow, Boxes, Dataset, Gender, ImageRow, Manifest, ViewPosition};
 pub use event::{Event, NameChange};
 pub use gradcam::{Area, Heatmap, HeatmapInBox, PointedBox, PointedLabel, Pointing};
-pub use kind::{Content, Descriptor, ImageUse, ObjectKind, Purpose, Recomputed, Standing, Travels};
+pub use kind::{Content, Descriptor, ImageUse, ObjectKind, Purpose, Recomputed, RecordClass, Travels};
 pub use labels::{LabelCounts, LabelValues};
 pub use model::{Architecture, ImageInput, Model};
 pub(crate) use name::is_plain_name;

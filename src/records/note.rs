@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Content, Descriptor, ImageUse, Kind, Record, Role, Standing, Travels};
+use super::{Content, Descriptor, ImageUse, Kind, Record, RecordClass, Role, Travels};
 use crate::digits::thousands;
 use crate::hash::{Hash, Id};
 use crate::limits;
@@ -33,7 +33,7 @@ impl Record for Note {
         inputs: &[Role::About, Role::Prev],
         outputs: &[],
         chosen: |_| true,
-        standing: Standing::Decided,
+        class: RecordClass::Decided,
         travels: Travels::WithSubject,
         carries: false,
         recomputed: None,

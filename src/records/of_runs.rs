@@ -3,8 +3,8 @@
 
 use super::kind::Purpose;
 use super::{
-    Content, Descriptor, DeviceKind, Execution, ImageUse, Kind, Predictions, Recomputed, Record, Role, Run,
-    ScoreSource, Software, Spec, Standing, Subset, Travels, Weights,
+    Content, Descriptor, DeviceKind, Execution, ImageUse, Kind, Predictions, Recomputed, Record, RecordClass,
+    Role, Run, ScoreSource, Software, Spec, Subset, Travels, Weights,
 };
 use crate::hash::Hash;
 
@@ -18,7 +18,7 @@ impl Record for Software {
         inputs: &[Role::Sources],
         outputs: &[],
         chosen: |_| true,
-        standing: Standing::Input,
+        class: RecordClass::Input,
         travels: Travels::Named,
         carries: false,
         recomputed: Some(Recomputed::Software),
@@ -45,7 +45,7 @@ impl Record for Spec {
         inputs: &[Role::Dataset, Role::Split, Role::Weights],
         outputs: &[],
         chosen: |_| true,
-        standing: Standing::Input,
+        class: RecordClass::Input,
         travels: Travels::Named,
         // A study refers to the specs of its runs, not to the runs.
         carries: true,
@@ -87,7 +87,7 @@ impl Record for Run {
         inputs: &[Role::Spec],
         outputs: &[Role::Checkpoint, Role::Log],
         chosen: |at| at == "/kind",
-        standing: Standing::Computed,
+        class: RecordClass::Computed,
         travels: Travels::WithInputs,
         carries: true,
         recomputed: Some(Recomputed::Run),
@@ -115,7 +115,7 @@ impl Record for Predictions {
         inputs: &[Role::Dataset, Role::File, Role::Run, Role::Split],
         outputs: &[Role::Scores],
         chosen: |at| at == "/kind",
-        standing: Standing::Computed,
+        class: RecordClass::Computed,
         travels: Travels::WithInputs,
         carries: true,
         recomputed: Some(Recomputed::Predictions),
@@ -153,7 +153,7 @@ impl Record for Weights {
         inputs: &[Role::File, Role::Runs],
         outputs: &[],
         chosen: |_| true,
-        standing: Standing::Input,
+        class: RecordClass::Input,
         travels: Travels::Named,
         carries: false,
         recomputed: Some(Recomputed::Weights),
@@ -180,7 +180,7 @@ impl Record for Execution {
         inputs: &[Role::Software],
         outputs: &[Role::Made],
         chosen: |_| true,
-        standing: Standing::Execution,
+        class: RecordClass::Execution,
         travels: Travels::WithInputs,
         carries: false,
         recomputed: None,

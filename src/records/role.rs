@@ -204,7 +204,7 @@ impl Roles {
     }
 
     /// Each of them.
-    pub fn each(&self) -> &[Role] {
+    pub fn as_slice(&self) -> &[Role] {
         match self {
             Roles::One(role) => slice::from_ref(role),
             Roles::Several(roles) => roles,
@@ -212,18 +212,18 @@ impl Roles {
     }
 
     /// Whether this is one of them.
-    pub fn play(&self, role: &Role) -> bool {
-        self.each().contains(role)
+    pub fn contains(&self, role: &Role) -> bool {
+        self.as_slice().contains(role)
     }
 
     /// Whether this is the only one.
-    pub fn are(&self, role: &Role) -> bool {
-        self.each() == slice::from_ref(role)
+    pub fn is_only(&self, role: &Role) -> bool {
+        self.as_slice() == slice::from_ref(role)
     }
 
     /// Whether each is that of an image or of its picture; see [`Role::is_image`].
-    pub fn are_of_image(&self, by: Option<Kind>) -> bool {
-        self.each().iter().all(|role| role.is_image(by))
+    pub fn are_images(&self, by: Option<Kind>) -> bool {
+        self.as_slice().iter().all(|role| role.is_image(by))
     }
 
     /// As text: separated by commas.
@@ -280,7 +280,7 @@ mod tests {
         for text in ["run", "dataset,split", "text", "", "text,zeal"] {
             let roles = Roles::read(text);
             assert_eq!(roles.to_string(), text);
-            assert_eq!(Roles::of(roles.each()), roles);
+            assert_eq!(Roles::of(roles.as_slice()), roles);
         }
         // What one key looks like that has a comma in it, the index cannot tell from two.
         assert_eq!(Roles::of(&[Role::named("a,b")]), Roles::read("a,b"));
@@ -312,8 +312,8 @@ mod tests {
             let expected: &[&str] = if *kind == Kind::Table { &["object", "picture"] } else { &[] };
             assert_eq!(named(Some(*kind)), expected, "{kind}");
         }
-        assert!(Roles::read("object,picture").are_of_image(Some(Kind::Table)));
-        assert!(!Roles::read("object,predictions").are_of_image(Some(Kind::Table)));
+        assert!(Roles::read("object,picture").are_images(Some(Kind::Table)));
+        assert!(!Roles::read("object,predictions").are_images(Some(Kind::Table)));
     }
 
     #[test]

@@ -4,7 +4,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Content, Dataset, Descriptor, File, ImageUse, Kind, Packed, Recomputed, Record, Role, Standing, Travels,
+    Content, Dataset, Descriptor, File, ImageUse, Kind, Packed, Recomputed, Record, RecordClass, Role,
+    Travels,
 };
 use crate::hash::{Hash, Id};
 
@@ -35,7 +36,7 @@ impl Record for Split {
         outputs: &[Role::Assignment],
         // How many folds there are was chosen, what is in them follows.
         chosen: |at| at == "/folds" || !at.starts_with("/folds"),
-        standing: Standing::Input,
+        class: RecordClass::Input,
         travels: Travels::Named,
         carries: false,
         recomputed: Some(Recomputed::Split),

@@ -7,7 +7,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Content, Dataset, Descriptor, File, ImageUse, Kind, Record, Role, Spec, Split, Standing, Target, Travels,
+    Content, Dataset, Descriptor, File, ImageUse, Kind, Record, RecordClass, Role, Spec, Split, Target,
+    Travels,
 };
 use crate::hash::{Hash, Id};
 
@@ -41,7 +42,7 @@ impl Record for Study {
         inputs: &[Role::Dataset, Role::File, Role::Spec, Role::Split],
         outputs: &[],
         chosen: |_| true,
-        standing: Standing::Input,
+        class: RecordClass::Input,
         travels: Travels::Named,
         carries: false,
         recomputed: None,

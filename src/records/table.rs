@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::of_runs::rounded;
 use super::{
     Comparison, Content, Dataset, Descriptor, Heatmap, ImageUse, Kind, Pointing, Predictions, ProbeResult,
-    ProbeTable, ProbedFold, Purpose, Recomputed, Record, Role, Standing, Subset, Travels, rules,
+    ProbeTable, ProbedFold, Purpose, Recomputed, Record, RecordClass, Role, Subset, Travels, rules,
 };
 use crate::hash::{Hash, Id};
 
@@ -65,7 +65,7 @@ impl Record for Table {
         ],
         outputs: &[Role::Picture, Role::Test],
         chosen: |at| CHOSEN.contains(&at),
-        standing: Standing::Computed,
+        class: RecordClass::Computed,
         travels: Travels::WithInputs,
         carries: true,
         recomputed: Some(Recomputed::Table),

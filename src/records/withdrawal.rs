@@ -6,7 +6,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Content, Descriptor, ImageUse, Kind, PatientId, Record, Role, Standing, Travels};
+use super::{Content, Descriptor, ImageUse, Kind, PatientId, Record, RecordClass, Role, Travels};
 use crate::hash::{Hash, Id, Mention, Sha256};
 
 /// Data that must not be used any more, or the revocation of an earlier withdrawal.
@@ -47,7 +47,7 @@ impl Record for Withdrawal {
         inputs: &[Role::Revokes],
         outputs: &[],
         chosen: |_| true,
-        standing: Standing::Decided,
+        class: RecordClass::Decided,
         travels: Travels::Always,
         carries: false,
         recomputed: None,

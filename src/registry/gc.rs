@@ -175,7 +175,7 @@ impl Registry {
             let lost = thousands((longest.len() - log.len()) as u64);
             return Err(unsound(format!("the index is missing {lost} log entries")));
         }
-        let results = survey.records.iter().filter(|(_, (kind, _))| kind.descriptor().standing.is_result());
+        let results = survey.records.iter().filter(|(_, (kind, _))| kind.descriptor().class.is_result());
         roots.extend(results.map(|(id, _)| *id));
         let recorded: HashSet<Hash> = survey
             .records

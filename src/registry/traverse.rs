@@ -73,7 +73,7 @@ impl<T> Walk<T> {
 
 /// What a depth-first walk does next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Visit<K, T> {
+pub enum WalkEvent<K, T> {
     /// It comes to something for the first time; [`DepthFirst::descend`] says what that leads to.
     Enter(K, T),
     /// It has been to everything that this leads to, but for what it is inside of.
@@ -87,7 +87,7 @@ pub enum Visit<K, T> {
 pub struct DepthFirst<K, T> {
     seen: HashSet<K>,
     /// What is left to do, the next one last.
-    open: Vec<Visit<K, T>>,
+    open: Vec<WalkEvent<K, T>>,
 }
 
 impl<K: Copy + Eq + hash::Hash, T> DepthFirst<K, T> {
@@ -101,20 +101,20 @@ impl<K: Copy + Eq + hash::Hash, T> DepthFirst<K, T> {
     /// Goes on from what was entered last, in the order of these.
     pub fn descend(&mut self, to: impl IntoIterator<Item = (K, T)>) {
         let begin = self.open.len();
-        self.open.extend(to.into_iter().map(|(key, how)| Visit::Enter(key, how)));
+        self.open.extend(to.into_iter().map(|(key, how)| WalkEvent::Enter(key, how)));
         self.open[begin..].reverse();
     }
 
     /// Enters or leaves the next one.
-    pub fn step(&mut self) -> Option<Visit<K, T>> {
+    pub fn step(&mut self) -> Option<WalkEvent<K, T>> {
         while let Some(visit) = self.open.pop() {
             match visit {
-                Visit::Enter(key, _) if !self.seen.insert(key) => {}
-                Visit::Enter(key, how) => {
-                    self.open.push(Visit::Leave(key));
-                    return Some(Visit::Enter(key, how));
+                WalkEvent::Enter(key, _) if !self.seen.insert(key) => {}
+                WalkEvent::Enter(key, how) => {
+                    self.open.push(WalkEvent::Leave(key));
+                    return Some(WalkEvent::Enter(key, how));
                 }
-                leave @ Visit::Leave(_) => return Some(leave),
+                leave @ WalkEvent::Leave(_) => return Some(leave),
             }
         }
         None
@@ -131,12 +131,12 @@ mod tests {
         let mut written = String::new();
         while let Some(visit) = walk.step() {
             match visit {
-                Visit::Enter(key, ()) => {
+                WalkEvent::Enter(key, ()) => {
                     written += &format!("{key}(");
                     let to = edges.iter().find(|(from, _)| *from == key).map_or(&[][..], |(_, to)| to);
                     walk.descend(to.iter().map(|key| (*key, ())));
                 }
-                Visit::Leave(_) => written.push(')'),
+                WalkEvent::Leave(_) => written.push(')'),
             }
         }
         written

@@ -12,7 +12,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::RegistryError;
-pub use super::traverse::{DepthFirst, Visit, Walk};
+pub use super::traverse::{DepthFirst, Walk, WalkEvent};
 use crate::hash::Hash;
 use crate::index::View;
 use crate::records::codec::Link;
@@ -46,12 +46,12 @@ impl Edge {
 
     /// Whether it leads from an execution to what that made.
     pub fn is_made(&self) -> bool {
-        self.role.are(&Role::Made)
+        self.role.is_only(&Role::Made)
     }
 
     /// Whether it leads from a manifest, or a data set that stands for it, to an image.
     pub fn is_image(&self) -> bool {
-        self.role.are(&Role::Image)
+        self.role.is_only(&Role::Image)
     }
 }
 
@@ -94,8 +94,8 @@ pub fn inputs(
     is_root: bool,
 ) -> Result<Vec<Edge>, RegistryError> {
     let mut named = HashSet::new();
-    let standing = kind.descriptor().standing;
-    let leads_back = |link: &Link| standing.is_beside() && !is_root && link.role == Role::Made;
+    let class = kind.descriptor().class;
+    let leads_back = |link: &Link| class.is_beside() && !is_root && link.role == Role::Made;
     let links_once = links.iter().filter(|link| !leads_back(link) && named.insert(link.to));
     let mut edges: Vec<Edge> = links_once.map(|link| Edge::new(id, link.to, link.role.clone())).collect();
     if kind == Kind::Weights {
@@ -104,9 +104,9 @@ pub fn inputs(
             edges.extend(runs.map(|run| Edge::new(id, run, Role::Runs)));
         }
     }
-    if standing.has_beside() {
+    if class.has_beside() {
         for (from, roles) in lineage.referrers(&id)? {
-            if lineage.kind(&from)?.is_some_and(|kind| kind.descriptor().standing.is_beside()) {
+            if lineage.kind(&from)?.is_some_and(|kind| kind.descriptor().class.is_beside()) {
                 edges.push(Edge::new(from, id, roles));
             }
         }
@@ -117,7 +117,7 @@ pub fn inputs(
 /// The result of an execution: towards the results, the edges of software lead through executions. Empty for
 /// other kinds.
 pub fn made_by(kind: Kind, links: &[Link]) -> impl Iterator<Item = Hash> {
-    let is_beside = kind.descriptor().standing.is_beside();
+    let is_beside = kind.descriptor().class.is_beside();
     links.iter().filter(move |link| is_beside && link.role == Role::Made).map(|link| link.to)
 }
 
@@ -152,7 +152,7 @@ pub fn results(
 pub fn runs_of(lineage: &dyn Lineage, file: &Hash) -> Result<Vec<Hash>, RegistryError> {
     let mut runs = Vec::new();
     for (from, roles) in lineage.referrers(file)? {
-        if roles.play(&Role::Checkpoint) && lineage.kind(&from)? == Some(Kind::Run) {
+        if roles.contains(&Role::Checkpoint) && lineage.kind(&from)? == Some(Kind::Run) {
             runs.push(from);
         }
     }
@@ -168,7 +168,7 @@ pub fn images(holder: Hash, images: impl IntoIterator<Item = Hash>) -> impl Iter
 /// The manifests that hold an object as an image.
 pub fn manifests_of(lineage: &dyn Lineage, id: &Hash) -> Result<Vec<Hash>, RegistryError> {
     let mut manifests = lineage.referrers(id)?;
-    manifests.retain(|(_, roles)| roles.are(&Role::Image));
+    manifests.retain(|(_, roles)| roles.is_only(&Role::Image));
     Ok(manifests.into_iter().map(|(from, _)| from).collect())
 }
 
@@ -176,7 +176,7 @@ pub fn manifests_of(lineage: &dyn Lineage, id: &Hash) -> Result<Vec<Hash>, Regis
 /// withdrawal that somebody made up must not excuse that a checkpoint is missing.
 pub fn is_image_alone(lineage: &dyn Lineage, id: &Hash) -> Result<bool, RegistryError> {
     for (from, roles) in lineage.referrers(id)? {
-        if !roles.are_of_image(lineage.kind(&from)?) {
+        if !roles.are_images(lineage.kind(&from)?) {
             return Ok(false);
         }
     }

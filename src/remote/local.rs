@@ -64,11 +64,7 @@ impl TransferSource for Local<'_> {
     }
 
     fn results(&self) -> Vec<Hash> {
-        self.kinds
-            .iter()
-            .filter(|(_, kind)| kind.descriptor().standing.is_result())
-            .map(|(id, _)| *id)
-            .collect()
+        self.kinds.iter().filter(|(_, kind)| kind.descriptor().class.is_result()).map(|(id, _)| *id).collect()
     }
 
     fn withdrawals(&self) -> Vec<Hash> {

@@ -386,7 +386,7 @@ impl TransferSource for PackStore<'_> {
     }
 
     fn results(&self) -> Vec<Hash> {
-        self.records(|kind| kind.descriptor().standing.is_result())
+        self.records(|kind| kind.descriptor().class.is_result())
     }
 
     fn withdrawals(&self) -> Vec<Hash> {

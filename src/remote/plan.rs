@@ -45,7 +45,7 @@ pub(super) trait TransferSource: Sync {
 
 /// Who names an object that was reached.
 #[derive(Debug, Clone, Copy)]
-struct Reached {
+struct Referrer {
     by: Hash,
     /// Whether as an image or the picture over one, and nothing else.
     as_image: bool,
@@ -120,21 +120,21 @@ impl TransferPlan {
 impl Walk<'_> {
     /// Adds objects and all that they depend on, wave by wave.
     fn add(&mut self, roots: Vec<Hash>) -> Result<(), RemoteError> {
-        let mut walk = walk::Walk::from(roots.into_iter().map(|id| (id, None::<Reached>)));
+        let mut walk = walk::Walk::from(roots.into_iter().map(|id| (id, None::<Referrer>)));
         loop {
             let wave = walk.wave();
             if wave.is_empty() {
                 return Ok(());
             }
             let mut names_others = Vec::new();
-            for (id, reached) in wave {
+            for (id, referrer) in wave {
                 if self.seen.contains_key(&id) {
                     continue;
                 }
                 self.job.go_on()?;
-                let by = reached.map(|reached| reached.by);
+                let by = referrer.map(|referrer| referrer.by);
                 let by_kind = by.and_then(|by| self.seen.get(&by)).map(|by| by.kind);
-                let picture = reached.is_some_and(|reached| reached.as_image);
+                let picture = referrer.is_some_and(|referrer| referrer.as_image);
                 if picture && self.gone.contains(&id) {
                     self.skipped.insert(id);
                     // Something else may name it as what it must not lack.
@@ -159,7 +159,7 @@ impl Walk<'_> {
             let links = self.links(&names_others)?;
             for (by, links) in links {
                 for (to, as_image) in links.iter().filter(|(to, _)| !self.seen.contains_key(to)) {
-                    walk.reach(*to, Some(Reached { by, as_image: *as_image }));
+                    walk.reach(*to, Some(Referrer { by, as_image: *as_image }));
                 }
                 let links = links.into_iter().map(|(to, _)| to).collect();
                 self.seen.get_mut(&by).expect("it was just added").links = links;
@@ -249,7 +249,7 @@ type Links = Vec<(Hash, bool)>;
 /// What a record or packed array names, ascending.
 fn links(source: &dyn TransferSource, id: Hash, bytes: &[u8]) -> Result<Links, RemoteError> {
     let wrong = |e| RemoteError::Codec { remote: source.called().to_owned(), id, source: e };
-    let link = |by: Option<Kind>| move |edge: walk::Edge| (edge.to, edge.role.are_of_image(by));
+    let link = |by: Option<Kind>| move |edge: walk::Edge| (edge.to, edge.role.are_images(by));
     let mut links: Links = match bytes.first() {
         Some(b'{') => {
             let header = records::check(bytes).map_err(wrong)?;

@@ -13,7 +13,7 @@ use super::paths::{PathId, Paths};
 use crate::hash::{Hash, Id};
 use crate::records::codec::{Header, Link};
 use crate::records::{self, Dataset, Kind, Role};
-use crate::registry::walk::{DepthFirst, Visit};
+use crate::registry::walk::{DepthFirst, WalkEvent};
 use crate::registry::{Registry, RegistryError};
 
 /// Points that are told one by one; the rest is counted.
@@ -49,11 +49,11 @@ pub(super) fn divergence_points(
     let mut walk = DepthFirst::from((a != b).then_some(((a, b), result)));
     while let Some(visit) = walk.step() {
         match visit {
-            Visit::Enter((a, b), at) => {
+            WalkEvent::Enter((a, b), at) => {
                 let below = divergence.pair(at, a, b)?;
                 walk.descend(below);
             }
-            Visit::Leave(_) => {}
+            WalkEvent::Leave(_) => {}
         }
     }
     Ok(divergence.points())

@@ -32,7 +32,7 @@ pub(crate) fn near(
 }
 
 /// A lineage as HTML.
-pub(crate) struct Drawn {
+pub(crate) struct LineageTree {
     /// The list.
     pub(crate) html: String,
     /// The objects that have a place in it.
@@ -42,7 +42,7 @@ pub(crate) struct Drawn {
 /// Draws lineages from results to inputs. An object has one place, which its id leads to; where it comes again it is
 /// a link to there. Of many images the first few are shown, and what is deeper than [`DEEPEST`] is left out, which is said.
 /// In a page of a live registry, ids are links to the page of an object.
-pub(crate) fn tree(graphs: &[Graph], direction: Direction, served: bool) -> Drawn {
+pub(crate) fn tree(graphs: &[Graph], direction: Direction, served: bool) -> LineageTree {
     let mut children: HashMap<Hash, Vec<(&Edge, Hash)>> = HashMap::new();
     let mut known = HashSet::new();
     for graph in graphs {
@@ -59,7 +59,7 @@ pub(crate) fn tree(graphs: &[Graph], direction: Direction, served: bool) -> Draw
         tree.draw(graph.root);
     }
     tree.out += "</ul></div>";
-    Drawn { html: tree.out, places: tree.shown }
+    LineageTree { html: tree.out, places: tree.shown }
 }
 
 struct Tree<'g> {
