@@ -121,7 +121,9 @@ impl Object {
         let is_packed = |role: &Role| matches!(role.referent(), Referent::Packed(_));
         match Self::read_intact(registry, view, id) {
             Err(
-                RegistryError::Store(StoreError::Damaged { .. } | StoreError::Io { .. })
+                RegistryError::Store(
+                    StoreError::Damaged { .. } | StoreError::Exposed { .. } | StoreError::Io { .. },
+                )
                 | RegistryError::Io { .. }
                 | RegistryError::Codec { .. },
             ) => damaged(),

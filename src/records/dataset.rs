@@ -8,8 +8,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::labels::{self, LabelValues};
 use super::{
-    Content, Descriptor, File, ImageName, ImageUse, Kind, Packed, PatientId, Recomputed, Record, RecordClass, Role,
-    Scores, StudyId, Travels,
+    Content, Descriptor, File, ImageName, ImageUse, Kind, Packed, PatientId, Recomputed, Record, RecordClass,
+    Role, Scores, StudyId, Travels,
 };
 use crate::hash::{Hash, Id, Sha256};
 use crate::limits;

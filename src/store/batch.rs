@@ -217,7 +217,7 @@ impl Batch {
     /// Notes an object; false if it is in the store or was given to the batch already. One that is there with
     /// another size is damaged, and is put in its place again.
     fn begin(&self, id: Hash, bytes: u64) -> bool {
-        let there = self.store.size(&id).is_ok_and(|size| size == bytes);
+        let there = self.store.stat(&id).is_ok_and(|stat| stat.is_file() && stat.len() == bytes);
         !there && lock(&self.new).insert(id)
     }
 
