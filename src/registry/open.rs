@@ -22,6 +22,7 @@ const INDEX: &str = "reg.redb";
 const CONTENTS: &[&str] = &[
     FORMAT_FILE,
     ID_FILE,
+    SHARED_FILE,
     INDEX,
     "commits",
     "lock",

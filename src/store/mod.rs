@@ -24,7 +24,7 @@ pub use scratch::{Scratch, abandoned};
 pub use slots::Slots;
 pub use state::FileState;
 
-use crate::disk::{Dir, FileStat, Refused};
+use crate::disk::{self, Dir, FileStat, Refused};
 use crate::hash::{Hash, Hasher};
 
 /// Name of the folder of objects in a registry.
