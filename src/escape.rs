@@ -235,8 +235,10 @@ mod tests {
         fn no_second_command_gets_through(text in hostile()) {
             if let Some(line) = command(&format!("reg {text}")) {
                 prop_assert!(!line.contains(['\n', '\r']));
-                let outside: String = line.split('\'').step_by(2).collect();
-                prop_assert!(outside.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_./=:,+@% \\".contains(&b)), "{line}");
+                // Outside of quotation marks, a backslash stands before a quotation mark only.
+                let joined = line.replace(r"'\''", "");
+                let outside: String = joined.split('\'').step_by(2).collect();
+                prop_assert!(outside.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_./=:,+@% ".contains(&b)), "{line}");
             }
         }
     }

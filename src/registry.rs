@@ -160,7 +160,7 @@ pub enum RegistryError {
         source: CodecError,
     },
     /// An array whose bytes are intact, and which is not what the record that names it says.
-    #[error("{kind} {} contradicts what it is about: {reason}", id.short())]
+    #[error("{kind} {} does not match the record that refers to it: {reason}", id.short())]
     Contradiction {
         /// The array.
         id: Hash,

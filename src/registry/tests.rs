@@ -218,6 +218,10 @@ fn of_two_chains_of_events_the_known_one_counts_then_the_longer_then_the_later()
     assert_eq!(names(&registry), ["a", "b", "c"], "the index knows better");
     std::fs::remove_file(registry.index.path()).unwrap();
     registry.reindex(&Silent).unwrap();
+    assert_eq!(names(&registry), ["a", "b", "c"], "the head knows better");
+    std::fs::remove_file(registry.index.path()).unwrap();
+    std::fs::remove_file(registry.root().join("objects/head")).unwrap();
+    registry.reindex(&Silent).unwrap();
     assert_eq!(names(&registry), ["a", "b", "later"]);
 }
 
