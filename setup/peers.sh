@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Puts the tools of others that the exports are checked with into ./peers, a virtual environment of Python
-# (1 GB, of which pyarrow, polars and DuckDB are the half). Versions are pinned in peers.txt. Idempotent.
+# (1 GB, of which pyarrow, polars and DuckDB are the half). Versions and hashes are pinned in peers.txt. Idempotent.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -15,6 +15,6 @@ python3 -m venv peers || {
 echo "setup: installing the tools that exports are checked with (about 300 MB to fetch)"
 # One of them comes as source, all others as wheels: nothing is compiled.
 peers/bin/pip install --quiet --disable-pip-version-check --no-deps --only-binary=:all: --no-binary jsonpath-rw \
-  -r setup/peers.txt
+  --require-hashes -r setup/peers.txt
 cp setup/peers.txt peers/installed.txt
 echo "setup: the peers are in ./peers"

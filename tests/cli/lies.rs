@@ -31,6 +31,8 @@ const READING: &[&str] = &[
     "trace table",
     "--json trace table",
     "trace table --format prov",
+    "trace table --format ro-crate -o crate",
+    "export tiny-s-f0 --format mlflow -o mlflow",
     "trace --down patient:5",
     "trace --down tiny",
     "diff tiny-s-f0 tiny-s-f1",

@@ -25,6 +25,7 @@ mod index;
 mod ingest;
 mod journey;
 mod lies;
+mod limits;
 mod links;
 mod machine;
 mod mixed;
