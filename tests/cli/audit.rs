@@ -568,7 +568,7 @@ fn what_is_no_bundle_is_refused() {
     let mut zip = Command::new("python3");
     zip.args(["-m", "zipfile", "-c", "packed.zip", "bundle.json"]).current_dir(study.path("."));
     assert!(zip.status().unwrap().success());
-    study.refused(1, "audit verify packed.zip", &["bundle.json cannot be read", "ompress"]);
+    study.refused(1, "audit verify packed.zip", &["bundle.json is compressed"]);
     study.refused(1, "audit verify data.csv", &["data.csv is not an audit bundle"]);
     study.refused(1, "audit verify nowhere.zip", &["cannot read nowhere.zip"]);
     study.refused(1, "audit table -o no/where.zip", &["cannot write no/where.zip"]);

@@ -133,7 +133,7 @@ fn what_a_killed_or_failed_ingest_left_goes() {
     let study = Study::new();
     study.ok(&ingest(&SECOND, "x"));
     let before = objects(&study);
-    let files = [".reg/reg.redb", ".reg/commits"].map(|path| study.path(path));
+    let files = [".reg/reg.redb", ".reg/commits", ".reg/objects/head"].map(|path| study.path(path));
     let old = files.clone().map(|path| fs::read(path).unwrap());
     let id = study.json(&ingest(&FIRST, "lost"))["id"].as_str().unwrap().to_owned();
     // Killed in the moment before it was known.

@@ -201,7 +201,7 @@ fn what_other_rules_made_is_neither_false_nor_true() {
     let expected = json!([{ "id": made, "kind": "table", "rules": 2, "here": 1 }]);
     assert_eq!(verified["other_rules"], expected);
     let said = "was made by rules 2, this reg has rules 1: it cannot be recomputed here";
-    study.refused(1, &format!("reproduce {made}"), &[said, "hint: a newer reg made it"]);
+    study.refused(1, &format!("reproduce {made}"), &[said, "hint: it was made by a newer reg"]);
     // Nobody signs what a newer reg may have made, or anybody by hand.
     study.ok("key new -o k");
     study.refused(1, &format!("attest {made} --key k -o a.json"), &[said]);

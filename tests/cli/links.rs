@@ -340,7 +340,7 @@ fn what_belongs_to_somebody_else_is_not_tidied_away() {
         fs::write(folder.join("thesis"), b"precious").unwrap();
         chown(folder, owner);
     }
-    study.ok("tag again tiny");
+    study.ok("--registry . tag again tiny");
     assert!(folders[0].join("thesis").exists() && !folders[1].exists());
 }
 

@@ -207,7 +207,7 @@ fn a_read_only_registry_can_be_read_and_says_that_it_cannot_be_written() {
         "verify",
         "gc --dry-run",
     ] {
-        let answer = finish(nobody(&format!("--json {command}")).output(), command);
+        let answer = finish(nobody(&format!("--registry . --json {command}")).output(), command);
         assert_eq!(answer.code, 0, "{command}: {answer:?}");
         answer.json();
     }
@@ -219,7 +219,7 @@ fn a_read_only_registry_can_be_read_and_says_that_it_cannot_be_written() {
         "gc --keep-days 0",
         "reindex",
     ] {
-        let answer = finish(nobody(&format!("--json {command}")).output(), command);
+        let answer = finish(nobody(&format!("--registry . --json {command}")).output(), command);
         answer.says(1, &["ermission denied", "hint: the registry is read-only; reading commands still work"]);
         answer.json();
     }

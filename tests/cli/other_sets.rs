@@ -312,12 +312,16 @@ fn a_manifest_of_other_labels_than_its_data_set_is_caught() {
     let labels = vec!["Lung, left".to_owned()];
     let forged = transaction.put(&Dataset { labels, ..honest }).unwrap();
     transaction.commit(&Stamp { time: "2026-01-01T00:00:00Z".into(), command: "test".into() }).unwrap();
-    study.ok(&format!("audit {forged} -o f.zip"));
-    let answer = study.reg("audit verify f.zip");
-    let said = String::from_utf8_lossy(&answer.stdout).into_owned() + &answer.stderr;
-    assert!(answer.code == 3 && said.contains("it has 3 labels, but its data set has 1"), "{said}");
-    let (code, said) = python(&study, "f.zip");
-    assert!(code != 0 && said.contains("not a value for each label"), "{said}");
+    let lie = "does not match the record that refers to it: 3 labels, but the data set has 1";
+    study.refused(
+        3,
+        &format!("audit {forged} -o f.zip"),
+        &[lie, "hint: its hash is right, so it was made so"],
+    );
+    study.refused(3, &format!("dataset stats {forged}"), &[lie]);
+    let verified = study.reg("verify --recompute");
+    let said = String::from_utf8_lossy(&verified.stdout).into_owned();
+    assert!(verified.code == 3 && said.contains("3 labels, but the data set has 1"), "{said}");
 }
 
 #[test]
