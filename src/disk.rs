@@ -95,13 +95,17 @@ pub(crate) fn step<T>(_: WriteStep<'_>, act: impl FnOnce() -> io::Result<T>) -> 
 
 /// Makes a folder, and those above it that are missing. For places that somebody named: links are followed.
 pub(crate) fn create_dir_all(path: &Path) -> io::Result<()> {
-    match step(WriteStep::CreateDir { path }, || DirBuilder::new().create(path)) {
-        Err(e) if e.kind() == io::ErrorKind::NotFound => {
-            create_dir_all(path.parent().ok_or(e)?)?;
-            create_dir_all(path)
-        }
+    let create = || match step(WriteStep::CreateDir { path }, || DirBuilder::new().create(path)) {
         Err(e) if e.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
-        other => other,
+        made => made,
+    };
+    match create() {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => {
+            create_dir_all(path.parent().filter(|above| !above.as_os_str().is_empty()).ok_or(e)?)?;
+            // Once: a file system such as /proc says so of any folder.
+            create()
+        }
+        made => made,
     }
 }
 

@@ -121,12 +121,16 @@ impl Dir {
     /// Makes a folder, and those above it that are missing.
     pub fn create_dir_all(&self, path: impl AsRef<Path>) -> io::Result<()> {
         let path = path.as_ref();
-        match self.create_dir(path) {
+        let create = || match self.create_dir(path) {
+            Err(e) if e.kind() == ErrorKind::AlreadyExists => self.subdir(path).map(drop),
+            made => made,
+        };
+        match create() {
             Err(e) if e.kind() == ErrorKind::NotFound => {
                 self.create_dir_all(path.parent().filter(|above| !above.as_os_str().is_empty()).ok_or(e)?)?;
-                self.create_dir_all(path)
+                // Once: a file system such as /proc says so of any folder.
+                create()
             }
-            Err(e) if e.kind() == ErrorKind::AlreadyExists => self.subdir(path).map(drop),
             made => made,
         }
     }
@@ -318,4 +322,22 @@ impl Dir {
 
 pub(super) fn raw(mode: u32) -> Mode {
     Mode::from_bits_truncate(mode as rustix::fs::RawMode)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_is_made_with_those_above_it_or_an_error_says_why_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = Dir::open(dir.path()).unwrap();
+        root.folder("a/b/c").unwrap();
+        root.create_dir_all("a/b/c").unwrap();
+        std::fs::write(dir.path().join("a/file"), b"").unwrap();
+        assert!(root.folder("a/file").is_err() && root.folder("a/file/d").is_err());
+        assert!(Dir::make(&dir.path().join("x/y")).is_ok());
+        // Where nobody can make a folder, the system says that the one above is missing.
+        assert!(Dir::make(Path::new("/proc/none")).is_err());
+    }
 }
