@@ -158,3 +158,11 @@ fn the_book_prints_every_limit() {
     let row = |limit: &reg::limits::Limit| format!("| {} | {} | {} |", limit.what, limit.of, limit.value);
     assert_eq!(rows, reg::limits::TABLE.iter().map(row).collect::<Vec<_>>());
 }
+
+/// Whoever checks a bundle compares the program with this, and not with what the bundle says of itself.
+#[test]
+fn the_release_notes_have_the_hash_of_the_check_program() {
+    let notes = fs::read_to_string(Path::new(ROOT).join("CHANGELOG.md")).unwrap();
+    let sha256 = reg::hash::Digest::of(reg::audit::CHECK_PROGRAM.as_bytes()).sha256.to_string();
+    assert!(notes.contains(&format!("`{sha256}`")), "CHANGELOG.md lacks {sha256}");
+}
