@@ -58,7 +58,7 @@ for ((round = 1; round <= rounds; round++)); do
   timed history/image "$reg" trace --down 00000013_000.png
   timed history/row "$reg" trace --down small:42
   timed history/grep grep -rl '^00000013_' lists
-  timed history/cat sh -c "find registry/.reg/objects -type f -size +0 -newer data/small.csv -exec cat {} + | wc -c"
+  timed history/cat sh -c "find registry/.reg/objects -mindepth 2 -type f -size +0 -newer data/small.csv -exec cat {} + | wc -c"
 done
 "$reg" --quiet withdraw patient:13 --reason bench >/dev/null
 for ((round = 1; round <= rounds; round++)); do timed history/list "$reg" list; done

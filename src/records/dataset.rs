@@ -59,13 +59,7 @@ pub struct Dataset {
 impl Dataset {
     /// Checks its labels.
     pub(super) fn check_labels(&self) -> Result<(), String> {
-        labels::check_names(&self.labels)?;
-        match &self.no_finding {
-            Some(name) if !self.labels.contains(name) => {
-                Err(format!("{name:?}, the label for no finding, is not a label of its data set"))
-            }
-            _ => Ok(()),
-        }
+        labels::check_names(&self.labels)
     }
 
     /// Asserts that a manifest has the rows and labels of this data set, and files where it has files.
@@ -73,6 +67,9 @@ impl Dataset {
         let (own, theirs) = (self.labels.len(), manifest.labels as usize);
         if own != theirs {
             return Err(format!("{theirs} labels, but the data set has {own}"));
+        }
+        if let Some(name) = self.no_finding.as_ref().filter(|name| !self.labels.contains(name)) {
+            return Err(format!("{name:?}, the label for no finding, is not a label of the data set"));
         }
         self.check_rows(manifest.rows.len())?;
         match manifest.rows.iter().find(|row| row.object.is_none() != self.metadata_only) {
