@@ -1,6 +1,6 @@
 //! From one object to all that it was made of, or to all that was made of it.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 
 use super::graph::{Direction, Graph, Node, NodeKind};
 use crate::hash::{Hash, Id};
@@ -21,7 +21,7 @@ pub fn trace(
     root: Hash,
     direction: Direction,
 ) -> Result<Graph, RegistryError> {
-    follow(registry, view, &[root], direction, usize::MAX)
+    trace_near(registry, view, root, direction, usize::MAX)
 }
 
 /// The same, but for what is more than so many edges away: an answer that costs no more than it shows, however long the
@@ -33,19 +33,30 @@ pub fn trace_near(
     direction: Direction,
     levels: usize,
 ) -> Result<Graph, RegistryError> {
-    follow(registry, view, &[root], direction, levels)
+    let mut graph = Graph::new(root);
+    follow(registry, view, &[root], direction, levels, &mut |found| match found {
+        Traced::Node(node) => graph.add(node),
+        Traced::Edge(edge) => graph.edges.push(edge),
+    })?;
+    Ok(graph)
 }
 
-/// The same from several at once, the first of which is the graph's root.
+/// What a trace comes by.
+enum Traced {
+    Node(Node),
+    Edge(Edge),
+}
+
+/// Follows the lineage of several objects at once, and keeps nothing of what it finds.
 fn follow(
     registry: &Registry,
     view: &View,
     roots: &[Hash],
     direction: Direction,
     levels: usize,
-) -> Result<Graph, RegistryError> {
+    found: &mut dyn FnMut(Traced),
+) -> Result<(), RegistryError> {
     let names = view.names_by_id()?;
-    let mut graph = Graph::new(roots[0]);
     let mut walk = Walk::from(roots.iter().map(|root| (*root, None::<Roles>)));
     for _ in 0..=levels {
         let wave = walk.wave();
@@ -55,32 +66,32 @@ fn follow(
         for (id, roles) in wave {
             let part = roles.as_ref().filter(|_| direction == Direction::Up);
             let object = Object::read(registry, view, id, part)?;
-            graph.add(object.node(roles.as_ref(), &names));
+            found(Traced::Node(object.node(roles.as_ref(), &names)));
             for edge in object.edges(view, &mut walk, direction, roots)? {
                 walk.reach(edge.other(&id), Some(edge.role.clone()));
-                graph.edges.push(edge);
+                found(Traced::Edge(edge));
             }
             if let (Direction::Up, Object::Manifest(_, manifest)) = (direction, &object) {
-                add_images(&mut graph, &mut walk, id, manifest);
+                find_images(&mut walk, id, manifest, found);
             }
         }
     }
-    Ok(graph)
+    Ok(())
 }
 
-/// Adds the images of a manifest, which need not be read for that.
-fn add_images(graph: &mut Graph, walk: &mut Walk<Option<Roles>>, manifest: Hash, of: &Manifest) {
+/// Finds the images of a manifest, which need not be read for that.
+fn find_images(walk: &mut Walk<Option<Roles>>, manifest: Hash, of: &Manifest, found: &mut dyn FnMut(Traced)) {
     let rows = || of.rows.iter().filter_map(|row| Some((row, row.object?)));
-    graph.edges.extend(images(manifest, rows().map(|(_, image)| image)));
+    images(manifest, rows().map(|(_, image)| image)).for_each(|edge| found(Traced::Edge(edge)));
     for (row, id) in rows() {
         if walk.pass(id) {
-            graph.add(Node {
+            found(Traced::Node(Node {
                 id,
                 kind: NodeKind::Image,
                 name: Some(row.name.to_string()),
                 summary: format!("{} x {}, patient {}", row.width, row.height, row.patient),
                 row: Some(row.row),
-            });
+            }));
         }
     }
 }
@@ -277,17 +288,20 @@ pub fn behind(registry: &Registry, view: &View, roots: &[Hash]) -> Result<Vec<Ha
             let Ok(study) = registry.get::<Study>(Id::new(*root)) else { continue };
             let specs: Vec<Hash> = study.runs.iter().filter_map(|run| Some(run.spec?.hash)).collect();
             if !specs.is_empty() {
-                let made = follow(registry, view, &specs, Direction::Down, usize::MAX)?;
                 let is_result =
-                    |node: &&Node| node.kind.record().is_some_and(|kind| kind.descriptor().class.is_result());
-                wanted.extend(made.nodes().iter().filter(is_result).map(|node| node.id));
+                    |node: &Node| node.kind.record().is_some_and(|kind| kind.descriptor().class.is_result());
+                follow(registry, view, &specs, Direction::Down, usize::MAX, &mut |found| match found {
+                    Traced::Node(node) => wanted.extend(is_result(&node).then_some(node.id)),
+                    Traced::Edge(_) => {}
+                })?;
             }
         }
     }
-    if wanted.is_empty() {
-        return Ok(wanted);
-    }
-    let graph = follow(registry, view, &wanted, Direction::Up, usize::MAX)?;
-    let all: BTreeSet<Hash> = graph.nodes().iter().map(|node| node.id).collect();
-    Ok(all.into_iter().collect())
+    let mut all = Vec::new();
+    follow(registry, view, &wanted, Direction::Up, usize::MAX, &mut |found| match found {
+        Traced::Node(node) => all.push(node.id),
+        Traced::Edge(_) => {}
+    })?;
+    all.sort_unstable();
+    Ok(all)
 }

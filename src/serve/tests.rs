@@ -48,6 +48,7 @@ fn pages(registry: &Registry, way: &str, root: Hash) -> Vec<String> {
     }
 }
 
+/// Takes ten seconds, almost all of it for the notes to be on the disk.
 #[test]
 fn a_lineage_of_5_000_notes_is_shown_page_by_page_on_a_small_stack() {
     const NOTES: usize = 5000;
