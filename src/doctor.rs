@@ -121,6 +121,12 @@ pub fn registry(registry: &Registry) -> Vec<Check> {
                 Ok((names, records, missing)) => {
                     let [records, names] = [records, names as u64].map(thousands);
                     page.ok(format!("the index is intact: {records} records, {names} names"));
+                    if registry.index().head().is_none() {
+                        page.note(
+                            "the head of the history is missing in objects/, so an older index would not be noticed",
+                            "the next change writes it again; if it is still missing then, look what is in its place",
+                        );
+                    }
                     if let Some(first) = missing.first() {
                         page.bad(
                             format!(

@@ -35,7 +35,9 @@ fn against(registry: &Registry, remote: &str) -> Check {
                 thousands(then),
                 thousands(now)
             ),
-            Some(format!("restore a newer backup, or fetch what was pushed with `reg pull {remote}`")),
+            Some(format!(
+                "restore a newer backup; to go on from here, make a new registry: `reg init DIR`, then `reg --registry DIR pull {remote}`"
+            )),
         ),
         Ok(Age::Unknown) => check(
             Status::Note,

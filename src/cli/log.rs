@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use std::thread;
 use std::time::Duration;
 
+use reg::escape;
 use reg::hash::{Hash, Id};
 use reg::records::{EpochLog, Event, Run};
 use reg::registry::{Registry, RegistryError};
@@ -64,7 +65,9 @@ fn changes(event: &Event, wanted: Option<&str>) -> Vec<String> {
     let line = |change: &reg::records::NameChange| {
         let to = change.to.map_or("removed".to_owned(), |id| id.short());
         let from = change.from.map(|id| format!(", was {}", id.short())).unwrap_or_default();
-        format!("{:>4} {} {} {to}{from}  ({})", event.seq, event.time, change.name, event.command)
+        let [time, name, command] =
+            [&event.time, &change.name, &event.command].map(|text| escape::line(text));
+        format!("{:>4} {time} {name} {to}{from}  ({command})", event.seq)
     };
     event.names.iter().filter(|change| wanted(&change.name)).map(line).collect()
 }

@@ -2,13 +2,14 @@
 //!
 //! Whoever puts an older `reg.redb` back, even with its own `commits`, takes names and log back with it, and the next
 //! write would make that final. So the newest entry of the log is noted beside the objects after each commit, while the
-//! index is still locked. It may lag behind the index and never leads it: an index that does not know it is an old copy.
+//! index is still locked, in a file that is named by the number of the commit: an older backup that is copied over a
+//! registry does not replace it. It may lag behind the index and never leads it: an index that does not know it is old.
 
 use std::str::FromStr;
 
 use crate::disk::Dir;
 use crate::hash::Hash;
-use crate::store::{HEAD, OBJECTS};
+use crate::store::{HEAD, OBJECTS, is_head};
 
 /// A longer file is not one.
 const LONGEST: u64 = 256;
@@ -54,18 +55,44 @@ impl FromStr for Head {
     }
 }
 
+/// The name of the file of a head: a restored backup puts an older one beside it, not in its place.
+fn file(commits: u64) -> String {
+    format!("{HEAD}{commits:020}")
+}
+
 impl Head {
-    /// Reads the head of the registry in `root`; none if there is none yet or it was not wholly written.
+    /// Reads the newest head of the registry in `root`; none if there is none yet or it was not wholly written.
     pub(super) fn read(root: &Dir) -> Option<Head> {
-        let bytes = root.read(std::path::Path::new(OBJECTS).join(HEAD), LONGEST).ok()?;
-        std::str::from_utf8(&bytes).ok()?.strip_suffix('\n')?.parse().ok()
+        let objects = root.subdir(OBJECTS).ok()?;
+        let mut names = heads(&objects);
+        names.sort_unstable();
+        names.iter().rev().find_map(|name| {
+            let bytes = objects.read(name, LONGEST).ok()?;
+            let head: Head = std::str::from_utf8(&bytes).ok()?.strip_suffix('\n')?.parse().ok()?;
+            (file(head.commits) == *name).then_some(head)
+        })
     }
 
-    /// Notes the head. If that fails, only the detection of an old index suffers.
+    /// Notes the head and removes older ones. If that fails, only the detection of an old index suffers.
     pub(super) fn write(&self, root: &Dir) {
-        let _ =
-            root.subdir(OBJECTS).and_then(|objects| objects.replace(HEAD, format!("{self}\n").as_bytes()));
+        let Ok(objects) = root.subdir(OBJECTS) else { return };
+        let own = file(self.commits);
+        if objects.replace(&own, format!("{self}\n").as_bytes()).is_err() {
+            return;
+        }
+        for older in heads(&objects).into_iter().filter(|name| *name < own) {
+            let is_file = objects.stat(&older).is_ok_and(|stat| stat.is_file() && objects.is_ours(&stat));
+            if is_file {
+                let _ = objects.remove_file(&older);
+            }
+        }
     }
+}
+
+fn heads(objects: &Dir) -> Vec<String> {
+    let names =
+        objects.entries().unwrap_or_default().into_iter().filter_map(|(name, _)| name.into_string().ok());
+    names.filter(|name| is_head(name)).collect()
 }
 
 #[cfg(test)]

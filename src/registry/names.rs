@@ -103,8 +103,13 @@ impl Registry {
         stamp: &Stamp,
     ) -> Result<(), RegistryError> {
         let head = writer.log_head()?;
+        let full = || RegistryError::Unsound {
+            doing: "another change of names",
+            problem: "the log ends with the largest number there is, so somebody has tampered with it"
+                .to_owned(),
+        };
         let event = Event {
-            seq: head.map_or(1, |(seq, _)| seq + 1),
+            seq: head.map_or(Some(1), |(seq, _)| seq.checked_add(1)).ok_or_else(full)?,
             prev: head.map(|(_, id)| Id::new(id)),
             time: stamp.time.clone(),
             command: stamp.command.clone(),

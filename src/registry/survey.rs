@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 
 use rayon::prelude::*;
 
-use super::Registry;
 use super::walk::{self, Edge};
+use super::{Registry, is_name};
 use crate::hash::{Hash, Id};
 use crate::limits;
 use crate::progress::Progress;
@@ -212,7 +212,8 @@ fn understand(bytes: &[u8]) -> Result<Found, String> {
 /// The names and targets after applying the changes of a log in order.
 pub fn replay<'e>(log: impl IntoIterator<Item = &'e Event>) -> BTreeMap<String, Hash> {
     let mut names = BTreeMap::new();
-    for change in log.into_iter().flat_map(|event| &event.names) {
+    // A name that nobody could have given was written by somebody else.
+    for change in log.into_iter().flat_map(|event| &event.names).filter(|change| is_name(&change.name)) {
         match change.to {
             Some(to) => drop(names.insert(change.name.clone(), to)),
             None => drop(names.remove(&change.name)),
@@ -231,6 +232,9 @@ pub fn breaks(log: &[(Hash, &Event)]) -> Vec<String> {
                 .push(format!("log entry {number} ({}) does not continue the previous entry", id.short()));
         }
         before = Some(Id::new(*id));
+        if event.names.iter().any(|change| !is_name(&change.name)) {
+            problems.push(format!("log entry {number} ({}) has a name that is not valid", id.short()));
+        }
     }
     problems
 }

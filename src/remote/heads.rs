@@ -34,7 +34,7 @@ fn parse(bytes: &[u8]) -> Option<Head> {
     std::str::from_utf8(bytes).ok()?.strip_suffix('\n')?.parse().ok()
 }
 
-fn read(registry: &Registry, remote: &Remote) -> Result<Option<Head>, RemoteError> {
+fn read(registry: &Registry, remote: &Remote, called: &Address) -> Result<Option<Head>, RemoteError> {
     let Some(id) = registry.id() else { return Ok(None) };
     let bytes = match remote {
         Remote::Registry(other) => {
@@ -50,7 +50,11 @@ fn read(registry: &Registry, remote: &Remote) -> Result<Option<Head>, RemoteErro
         Remote::PackStore { exists: false, .. } => None,
         Remote::PackStore { location, .. } => location.read(&format!("{HEADS}/{id}"), 0..LONGEST)?,
     };
-    Ok(bytes.as_deref().and_then(parse))
+    let garbled = || RemoteError::Garbled {
+        location: format!("{}/{HEADS}/{id}", called.to_string().trim_end_matches('/')),
+        reason: "it is not the head of a registry".to_owned(),
+    };
+    bytes.map(|bytes| parse(&bytes).ok_or_else(garbled)).transpose()
 }
 
 /// Holds the log of a registry against the head that its last push has left.
@@ -64,9 +68,10 @@ fn compare(registry: &Registry, then: Head) -> Result<Age, RemoteError> {
 
 /// Leaves the head at a registry or pack store that was pushed to. A head that this registry does not know stays: it is
 /// ahead of an older copy.
-pub(super) fn leave(registry: &Registry, remote: &Remote) -> Result<(), RemoteError> {
+pub(super) fn leave(registry: &Registry, remote: &Remote, called: &Address) -> Result<(), RemoteError> {
     let (Some(id), Some(head)) = (registry.id(), registry.index().head()) else { return Ok(()) };
-    if let Some(there) = read(registry, remote)?
+    // One that cannot be read is replaced.
+    if let Ok(Some(there)) = read(registry, remote, called)
         && matches!(compare(registry, there)?, Age::Older { .. })
     {
         return Ok(());
@@ -88,7 +93,11 @@ fn put(location: &dyn Location, id: &str, bytes: Vec<u8>) -> Result<(), RemoteEr
 
 /// Whether a registry is older than it was at its last push to a remote.
 pub fn age(registry: &Registry, remote: &Address) -> Result<Age, RemoteError> {
-    match read(registry, &remote.open(registry)?)? {
+    let opened = remote.open(registry)?;
+    if matches!(opened, Remote::PackStore { exists: false, .. }) {
+        return Err(RemoteError::Nothing(remote.to_string()));
+    }
+    match read(registry, &opened, remote)? {
         None => Ok(Age::Unknown),
         Some(then) => compare(registry, then),
     }

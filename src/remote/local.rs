@@ -9,7 +9,7 @@ use super::{RemoteError, TransferJob, worker_pool};
 use crate::hash::{Hash, Hasher};
 use crate::limits;
 use crate::records::{Kind, ObjectKind, PackedKind};
-use crate::registry::{Lease, Registry};
+use crate::registry::{Lease, Registry, is_name};
 use crate::store::StoreError;
 
 /// Bytes of a large object that are read at a time.
@@ -36,7 +36,8 @@ impl<'r> Local<'r> {
             registry,
             called: registry.root().display().to_string(),
             job,
-            names: view.names()?.into_iter().collect(),
+            // What an index says that somebody else has made would be refused by everybody who pulls.
+            names: view.names()?.into_iter().filter(|(name, _)| is_name(name)).collect(),
             kinds: kinds.collect(),
             _lease: lease,
         })

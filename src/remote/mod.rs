@@ -184,7 +184,7 @@ pub fn push(
         }
     };
     if !request.dry_run {
-        heads::leave(registry, &remote)?;
+        heads::leave(registry, &remote, to)?;
     }
     Ok(exchanged)
 }

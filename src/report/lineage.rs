@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
 
+use crate::escape;
 use crate::hash::Hash;
 use crate::lineage::{Direction, Edge, Graph, Node, NodeKind};
 
@@ -102,9 +103,9 @@ fn line(node: &Node, role: Option<&str>) -> String {
     }
     let _ = write!(line, "{} {}", node.kind, node.id.short());
     if let Some(name) = node.name.as_ref().filter(|name| Some(name.as_str()) != role) {
-        let _ = write!(line, " {name}");
+        let _ = write!(line, " {}", escape::line(name));
     }
-    let _ = write!(line, " ({}", node.summary);
+    let _ = write!(line, " ({}", escape::line(&node.summary));
     if let Some(row) = node.row {
         let _ = write!(line, ", metadata row {row}");
     }

@@ -186,13 +186,8 @@ impl Batch {
         if !self.begin(id, bytes.len() as u64) {
             return Ok(());
         }
-        // A link to a link would not be a file.
-        let real = if how == LinkMode::Hardlink && source.is_symlink() {
-            fs::canonicalize(source).ok()
-        } else {
-            None
-        };
-        let source = real.as_deref().unwrap_or(source);
+        // Behind a link lies a file of somebody else, whose mode a hard link would change.
+        let how = if how == LinkMode::Hardlink && source.is_symlink() { LinkMode::Copy } else { how };
         let linked = how == LinkMode::Hardlink;
         self.stage(id, bytes.len() as u64, linked, |dir, path| match how {
             LinkMode::Copy => dir.write_new(path, bytes, READ_ONLY),

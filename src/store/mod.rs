@@ -244,8 +244,20 @@ impl Store {
     }
 }
 
-/// The file among the folders of objects that is none of them.
-pub const HEAD: &str = "head";
+/// How the names of files among the folders of objects begin that are none of them; a number of 20 digits follows.
+pub const HEAD: &str = "head-";
+
+/// Whether a name is that of a head.
+pub fn is_head(name: &str) -> bool {
+    name.strip_prefix(HEAD)
+        .is_some_and(|digits| digits.len() == 20 && digits.bytes().all(|b| b.is_ascii_digit()))
+}
+
+/// Whether a name is that of a head on its way.
+fn is_part_of_head(name: &str) -> bool {
+    let head = name.strip_prefix('.').and_then(|rest| rest.split_once('.')).map(|(head, _)| head);
+    head.is_some_and(|head| is_head(head) && disk::is_part_of(name.as_ref(), head))
+}
 
 /// What a store holds.
 #[derive(Debug, Default)]
@@ -261,8 +273,7 @@ fn list_folder(objects: &Dir, (prefix, is_dir): (String, bool)) -> Result<Listin
     let path = objects.path_of(&prefix);
     let is_link = || objects.stat(&prefix).is_ok_and(|stat| stat.is_link());
     // The head of the history lies there, so that whoever restores the objects restores it; see the room `index`.
-    let is_head = prefix == HEAD || disk::is_part_of(prefix.as_ref(), HEAD);
-    if is_head && !is_dir && !is_link() {
+    if (is_head(&prefix) || is_part_of_head(&prefix)) && !is_dir && !is_link() {
         return Ok(listing);
     }
     // One that is called like a folder of objects would hide all of them.

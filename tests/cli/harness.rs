@@ -242,7 +242,9 @@ pub(crate) fn files(folder: &Path) -> Vec<PathBuf> {
         .into_iter()
         .map(Result::unwrap)
         // The head of the history lies among the objects.
-        .filter(|entry| entry.file_type().is_file() && entry.file_name() != "head")
+        .filter(|entry| {
+            entry.file_type().is_file() && !entry.file_name().to_string_lossy().starts_with("head-")
+        })
         .map(|entry| entry.into_path())
         .collect();
     found.sort();

@@ -58,13 +58,14 @@ fn an_old_index_is_refused_and_brought_up_to_date() {
 #[test]
 fn an_old_index_with_its_count_is_found_by_the_log() {
     let study = Study::trained();
-    let paths = [".reg/reg.redb", ".reg/commits", ".reg/objects/head"].map(|path| study.path(path));
+    let paths = [".reg/reg.redb", ".reg/commits"].map(|path| study.path(path));
     let old = paths.clone().map(|path| fs::read(path).unwrap());
     study.ok("tag best mlp-s-f0");
     let put_back = || {
         for (path, bytes) in paths.iter().zip(&old) {
             fs::write(path, bytes).unwrap();
         }
+        forget_head(&study);
     };
     let one = study.json("log");
     put_back();
@@ -83,6 +84,33 @@ fn an_old_index_with_its_count_is_found_by_the_log() {
     study.refused(1, "gc --dry-run", &["is missing 2 log entries"]);
     study.ok("reindex");
     assert_eq!((study.json("log"), study.json("list")), two);
+    study.is_sound();
+}
+
+/// Removes what is noted of the history beside the objects, as if it had never been written.
+pub(crate) fn forget_head(study: &Study) {
+    for entry in fs::read_dir(study.path(".reg/objects")).unwrap().map(Result::unwrap) {
+        if entry.file_name().to_string_lossy().starts_with("head-") {
+            fs::remove_file(entry.path()).unwrap();
+        }
+    }
+}
+
+/// A whole older backup, copied over what came since without removing anything.
+#[test]
+fn a_backup_that_is_copied_over_newer_objects_loses_no_name() {
+    let study = Study::trained();
+    let backup = Study::bare();
+    crate::harness::copy(&study.path("."), &backup.path("."));
+    study.ok("tag keep1 tiny");
+    study.ok("tag keep2 table");
+    let log = study.json("log");
+    crate::harness::copy(&backup.path(".reg/."), &study.path(".reg/"));
+    assert_eq!(study.reg("doctor").code, 3);
+    study.refused(1, "tag after tiny", &["is older than its registry", "hint: `reg reindex`"]);
+    study.ok("reindex");
+    assert_eq!(study.json("log"), log);
+    study.ok("tag after tiny");
     study.is_sound();
 }
 
