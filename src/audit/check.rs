@@ -257,7 +257,7 @@ fn apart(mut zip: ZipArchive<BufReader<File>>, length: u64) -> Result<ZipArchive
     let mut ranges = Vec::with_capacity(zip.len());
     for place in 0..zip.len() {
         let member = zip.by_index_raw(place).map_err(|e| e.to_string())?;
-        let name = member.name().map_or_else(|_| place.to_string(), |name| printable(name));
+        let name = member.name().map_or_else(|_| place.to_string(), printable);
         if member.compression() != CompressionMethod::Stored || member.size() != member.compressed_size() {
             return Err(format!("its member {name} is compressed, which those of a bundle are not"));
         }

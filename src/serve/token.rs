@@ -69,7 +69,9 @@ mod tests {
         };
         let own = format!("reg-8477={}", token.as_str());
         assert!(
-            has(&[own.clone()]) && has(&[format!("a=b; {own}")]) && has(&["a=b".to_owned(), own.clone()])
+            has(std::slice::from_ref(&own))
+                && has(&[format!("a=b; {own}")])
+                && has(&["a=b".to_owned(), own.clone()])
         );
         assert!(!has(&[]) && !has(&[format!("reg-8478={}", token.as_str())]));
         assert!(!has(&[format!("reg-8477={}", other.as_str())]) && !has(&["reg-8477=".to_owned()]));

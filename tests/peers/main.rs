@@ -426,7 +426,7 @@ fn model_py_gives_the_scores_of_reg_predict() {
     }
     let (_, manifest) = manifest(&study.registry(), &study);
     let (known, new) = (&manifest.rows[3], "new.png");
-    fs::copy(study.path("images").join(&manifest.rows[5].name.as_str()), study.path(new)).unwrap();
+    fs::copy(study.path("images").join(manifest.rows[5].name.as_str()), study.path(new)).unwrap();
     for (run, sees_images) in &runs {
         let folder = format!("{run}-torch");
         study.ok(&format!("export {run} --format checkpoint -o {folder}"));
