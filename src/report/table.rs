@@ -265,7 +265,8 @@ impl ReportTable {
         let mut header = Vec::new();
         for (column, more) in self.columns.iter().zip(&more) {
             header.push(escape::csv(&column.name).into_owned());
-            header.extend(more.iter().map(|name| format!("{} {name}", column.name)));
+            let further = more.iter().map(|name| format!("{} {name}", column.name));
+            header.extend(further.map(|name| escape::csv(&name).into_owned()));
         }
         header.extend(self.warning.iter().map(|_| NOT_COMPARABLE.to_lowercase()));
         header.extend(self.withdrawn.iter().map(|_| WITHDRAWN.to_owned()));

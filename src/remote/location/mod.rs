@@ -21,7 +21,7 @@ pub(super) trait Location: Send + Sync {
     /// The files of a folder, without it, and their sizes; none of a folder that is not there.
     ///
     /// # Errors
-    /// Also more files than [`limits::REMOTE_FILES`].
+    /// Also more files than [`crate::limits::REMOTE_FILES`].
     fn list(&self, folder: &str) -> Result<Vec<(String, u64)>, RemoteError>;
 
     /// Bytes of a file; none if it is not there. What lies behind its end is left out, and nothing beyond the range is
