@@ -154,9 +154,16 @@ fn a_remote_knows_a_complete_older_backup() {
     let study = Study::trained();
     let other = Study::bare();
     other.ok("init");
-    for remote in ["depot".to_owned(), other.path("").display().to_string()] {
-        let asked = study.json(&format!("doctor --remote {remote}"));
-        assert!(asked.to_string().contains("does not know this registry"), "{asked}");
+    let asked = study.reg("doctor --remote depot");
+    assert!(
+        asked.code == 3 && String::from_utf8_lossy(&asked.stdout).contains("cannot ask depot"),
+        "{asked:?}"
+    );
+    for remote in [other.path("").display().to_string(), "depot".to_owned()] {
+        if remote != "depot" {
+            let asked = study.json(&format!("doctor --remote {remote}"));
+            assert!(asked.to_string().contains("does not know this registry"), "{asked}");
+        }
         study.ok(&format!("push {remote}"));
         let asked = study.json(&format!("doctor --remote {remote}"));
         assert!(asked.to_string().contains("not older than at the last push"), "{asked}");
