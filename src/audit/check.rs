@@ -270,7 +270,11 @@ fn apart(mut zip: ZipArchive<BufReader<File>>, length: u64) -> Result<ZipArchive
         let start = member.header_start();
         let data = member.data_start().ok_or_else(|| format!("its member {name} has no place"))?;
         let end = data.checked_add(member.compressed_size()).filter(|end| *end <= length);
-        ranges.push((start, end.ok_or_else(|| format!("its member {name} goes on behind the end"))?, name));
+        ranges.push((
+            start,
+            end.ok_or_else(|| format!("its member {name} extends past the end of the file"))?,
+            name,
+        ));
     }
     ranges.sort_unstable();
     match ranges.windows(2).find(|pair| pair[0].1 > pair[1].0) {

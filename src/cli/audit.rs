@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use reg::audit::{CHECK_PROGRAM, bundle, check};
-use reg::hash::Digest;
+use reg::hash::{Digest, Sha256};
 use serde_json::json;
 
 use super::error::Failure;
@@ -77,14 +77,19 @@ fn check_program(output: Option<PathBuf>) -> Result<Reply, Failure> {
     let json = json!({ "file": output, "blake3": blake3, "sha256": sha256, "bytes": bytes });
     let Some(path) = output else { return Ok(Reply::new(CHECK_PROGRAM, json)) };
     save(&path, CHECK_PROGRAM.as_bytes())?;
-    let text = format!("{}\nSHA-256 {sha256}\nBLAKE3  {blake3}", path.display());
+    let text = format!("{}\nSHA-256 {}\nBLAKE3  {blake3}", path.display(), digits(&sha256));
     Ok(Reply::new(text, json))
 }
 
 /// The end of `reg audit --help`.
 pub(crate) fn after_help() -> String {
-    let sha256 = Digest::of(CHECK_PROGRAM.as_bytes()).sha256;
+    let sha256 = digits(&Digest::of(CHECK_PROGRAM.as_bytes()).sha256);
     format!("SHA-256 of the check program of this version (`reg audit check-program`):\n  {sha256}")
+}
+
+/// A hash as `sha256sum` prints it.
+fn digits(sha256: &Sha256) -> String {
+    sha256.to_string().trim_start_matches("sha256:").to_owned()
 }
 
 fn verified(file: &std::path::Path) -> Result<Reply, Failure> {

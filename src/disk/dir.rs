@@ -57,7 +57,7 @@ impl Dir {
         let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
         let open = |flags| rustix::fs::open(path, flags | OFlags::CLOEXEC, Mode::empty());
         let fd = match open(OFlags::RDONLY | OFlags::DIRECTORY) {
-            // One that may not be listed can be used all the same.
+            // A folder without read permission can still be entered.
             Err(Errno::ACCESS) => open(beneath::PASS)?,
             opened => opened?,
         };

@@ -13,7 +13,7 @@ use std::sync::OnceLock;
 use super::change::{PLAIN, is_part_of, part_name};
 use super::dir::{Dir, raw};
 
-/// The folder in which an output shall lie, and its name there.
+/// The folder of an output, and the name of the output in it.
 fn place(path: &Path) -> io::Result<(Dir, String)> {
     let name = path.file_name().ok_or_else(|| io::Error::from(ErrorKind::IsADirectory))?;
     Ok((Dir::open(path.parent().unwrap_or(Path::new("")))?, name.to_string_lossy().into_owned()))
@@ -59,7 +59,7 @@ pub struct OutputFile {
 }
 
 impl OutputFile {
-    /// Begins a file that shall lie at `path`.
+    /// Begins a file that will be placed at `path`.
     pub fn begin(path: &Path) -> io::Result<Self> {
         let (dir, name) = place(path)?;
         tidy(&dir, &name);
@@ -113,7 +113,7 @@ pub struct OutputFolder {
 }
 
 impl OutputFolder {
-    /// Begins a folder that shall lie at `path`; those above it are made as far as they are missing.
+    /// Begins a folder that will be placed at `path`; missing parent folders are made.
     pub fn begin(path: &Path) -> io::Result<Self> {
         let above = path.parent().unwrap_or(Path::new(""));
         Dir::make(if above.as_os_str().is_empty() { Path::new(".") } else { above })?;

@@ -127,7 +127,7 @@ pub(super) fn tensors(bytes: &[u8]) -> Result<Vec<(String, u64)>, String> {
     }
     let ends = header.values().filter_map(|tensor| tensor.get("data_offsets")?.get(1)?.as_u64());
     if ends.max().is_some_and(|end| end < data.len() as u64) {
-        return Err("it goes on behind its last tensor".to_owned());
+        return Err("it has bytes after its last tensor".to_owned());
     }
     if tensors.is_empty() { Err("it contains no tensors".to_owned()) } else { Ok(tensors) }
 }

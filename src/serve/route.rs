@@ -16,7 +16,7 @@ pub(super) struct Answer {
     pub(super) body: Vec<u8>,
     /// The address of a redirect.
     pub(super) place: Option<String>,
-    /// The cookie that the browser shall send from now on.
+    /// The cookie that the browser sends with every further request.
     pub(super) cookie: Option<String>,
 }
 
