@@ -70,6 +70,12 @@ limits! {
     SOURCE_ID: usize = 64, "data set", "patient or study", "64 bytes";
     /// Maximum length of a file name in bytes, the limit of file systems.
     FILE_NAME: usize = 255, "data set", "file name", "255 bytes";
+    /// Maximum length of a file of a registry that holds one line.
+    SMALL_FILE: u64 = 256, "registry", "`format`, `id`, `shared`, `commits` and heads of the history", "256 bytes";
+    /// Maximum length of the list of files that an ingest need not read again.
+    SEEN_FILES: u64 = 4 << 30, "registry", "list of files seen by an ingest", "4 GiB";
+    /// Maximum length of the note of an interrupted purge.
+    PURGE_NOTE: u64 = 64 << 20, "registry", "note of an interrupted purge", "64 MiB";
     /// Longer records are neither read nor written. As JSON values they may take 32 times as much memory;
     /// serde_json itself limits the nesting to 128 levels.
     RECORD: u64 = 16 << 20, "record", "length", "16 MiB";
@@ -105,6 +111,8 @@ limits! {
     REMOTE_OBJECT: u64 = 64 << 30, "remote", "object", "64 GiB";
     /// Maximum length of a line of the worker's output.
     WORKER_LINE: u64 = 16 << 20, "worker", "line of its output", "16 MiB";
+    /// Maximum length of the scores that a worker leaves.
+    WORKER_SCORES: u64 = 16 << 30, "worker", "its scores", "16 GiB";
     /// How much of the end of the worker's log is read.
     WORKER_LOG: u64 = 64 << 10, "worker", "end of its log that is read", "64 KiB";
     /// Maximum size of a request's head in bytes.

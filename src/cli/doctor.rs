@@ -2,6 +2,7 @@
 
 use reg::digits::thousands;
 use reg::doctor::{self, Check, Status};
+use reg::escape;
 use reg::registry::{Registry, RegistryError};
 use reg::remote::{Address, Age, age};
 use serde_json::json;
@@ -36,7 +37,9 @@ fn against(registry: &Registry, remote: &str) -> Check {
                 thousands(now)
             ),
             Some(format!(
-                "restore a newer backup; to go on from here, make a new registry: `reg init DIR`, then `reg --registry DIR pull {remote}`"
+                "restore a newer backup, or `reg pull {}` for what was pushed; to go on from here as a registry of \
+                 its own: `reg reindex --new-id`",
+                escape::shell(remote)
             )),
         ),
         Ok(Age::Unknown) => check(

@@ -4,9 +4,10 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use reg::escape;
 use reg::hash::Hash;
 use reg::registry::Withdrawn;
-use reg::remote::{Address, Exchanged, RemoteError, TransferJob, TransferRequest, pull, push};
+use reg::remote::{Address, Age, Exchanged, RemoteError, TransferJob, TransferRequest, pull, push};
 use reg::report::thousands;
 use serde_json::json;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -77,6 +78,15 @@ fn run(context: &Context, args: ExchangeArgs, pushes: bool) -> Result<Reply, Fai
 
     if !request.dry_run && !pushes && done.kinds.contains_key("withdrawal") {
         heard(context, &before, &registry.withdrawn(&registry.view()?)?);
+    }
+    if let Age::Older { then, now } = done.age {
+        context.note(&format!(
+            "warning: this registry is an older copy: at its last push to {address} its log had {} entries, and now it \
+             has {}, or other ones; names may be lost, see `reg doctor --remote {}`",
+            thousands(then),
+            thousands(now),
+            escape::shell(&address.to_string())
+        ));
     }
     let reply = Reply::new(describe(&done, &address, &request, pushes), document(&done, &address, &request));
     if done.names.conflicts.is_empty() {
@@ -179,6 +189,7 @@ fn document(done: &Exchanged, address: &Address, request: &TransferRequest) -> s
         "purged": done.purged,
         "kinds": kinds.collect::<serde_json::Map<_, _>>(),
         "names": done.names,
+        "older": matches!(done.age, Age::Older { .. }),
     })
 }
 

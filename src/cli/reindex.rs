@@ -1,5 +1,6 @@
 //! `reg reindex`.
 
+use reg::digits::thousands;
 use serde_json::json;
 
 use super::Context;
@@ -8,21 +9,29 @@ use super::output::{NO, Reply};
 
 /// Rebuild the index from the objects, with names and their log
 #[derive(clap::Args)]
-pub(crate) struct ReindexArgs {}
+pub(crate) struct ReindexArgs {
+    /// Also give the registry a new id, so that remotes no longer take it for an older copy of another one
+    #[arg(long)]
+    new_id: bool,
+}
 
-pub(crate) fn run(context: &Context, _: ReindexArgs) -> Result<Reply, Failure> {
-    let r = context.registry()?.reindex(&context.progress())?;
+pub(crate) fn run(context: &Context, args: ReindexArgs) -> Result<Reply, Failure> {
+    let registry = context.registry()?;
+    let r = registry.reindex(&context.progress())?;
+    let new_id = match r.new_id {
+        None if args.new_id => Some(registry.renew_id()?),
+        ref given => given.clone(),
+    };
     let left_out = |id| format!("object {id} is damaged and was left out; run `reg verify` for details");
     let mut lines: Vec<String> = r.damaged.iter().map(left_out).collect();
     lines.extend(r.missing.iter().map(|id| format!("object {id} is named and is missing")));
     lines.extend(r.breaks.iter().cloned());
-    lines.push(format!(
-        "{} objects: {} records, {} names, {} log entries",
-        r.objects, r.records, r.names, r.log
-    ));
+    lines.extend(new_id.iter().map(|id| format!("new id of the registry: {id}")));
+    let [objects, records, names, log] = [r.objects, r.records, r.names, r.log].map(thousands);
+    lines.push(format!("{objects} objects: {records} records, {names} names, {log} log entries"));
     let json = json!({
         "objects": r.objects, "records": r.records, "names": r.names, "log": r.log,
-        "damaged": r.damaged, "missing": r.missing, "breaks": r.breaks,
+        "damaged": r.damaged, "missing": r.missing, "breaks": r.breaks, "new_id": new_id,
     });
     let reply = Reply::new(lines.join("\n"), json);
     Ok(if r.is_whole() { reply } else { reply.with_code(NO) })

@@ -12,13 +12,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::disk::{self, Dir, PLAIN};
 use crate::hash::{Hash, Sha256};
+use crate::limits;
 use crate::records::{Packed, codec};
 use crate::registry::Registry;
 use crate::store::FileState;
 
 const FOLDER: &str = "seen";
-/// Bytes of the largest list: millions of files.
-const MAX_LIST: u64 = 4 << 30;
 
 /// An image as it was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -114,7 +113,7 @@ fn now(folder: &Dir) -> io::Result<i64> {
 }
 
 fn load(folder: &Dir, name: &str) -> Option<Content> {
-    let bytes = folder.read(name, MAX_LIST).ok()?;
+    let bytes = folder.read(name, limits::SEEN_FILES).ok()?;
     let (packed, sum) = bytes.split_last_chunk::<32>()?;
     if Hash::of(packed) != Hash(*sum) {
         return None;

@@ -9,10 +9,8 @@ use std::str::FromStr;
 
 use crate::disk::Dir;
 use crate::hash::Hash;
+use crate::limits;
 use crate::store::{HEAD, OBJECTS, is_head};
-
-/// A longer file is not one.
-const LONGEST: u64 = 256;
 
 /// The newest change that a registry has seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -67,7 +65,7 @@ impl Head {
         let mut names = heads(&objects);
         names.sort_unstable();
         names.iter().rev().find_map(|name| {
-            let bytes = objects.read(name, LONGEST).ok()?;
+            let bytes = objects.read(name, limits::SMALL_FILE).ok()?;
             let head: Head = std::str::from_utf8(&bytes).ok()?.strip_suffix('\n')?.parse().ok()?;
             (file(head.commits) == *name).then_some(head)
         })

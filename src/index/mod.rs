@@ -21,6 +21,7 @@ use redb::{Builder, Database, DatabaseError, ReadableDatabase, StorageBackend};
 use crate::digits::thousands;
 use crate::disk::{self, Dir};
 use crate::hash::Hash;
+use crate::limits;
 use guard::guard;
 pub use head::Head;
 pub use view::{Registration, View};
@@ -30,8 +31,6 @@ pub use writer::IndexWriter;
 pub const PATIENCE: Duration = Duration::from_secs(20);
 /// The file beside the index that holds the number of its transactions.
 const COMMITS_FILE: &str = "commits";
-/// No number is longer.
-const MAX_COMMITS: u64 = 64;
 
 /// An index that cannot be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -295,8 +294,11 @@ impl Index {
     }
 
     fn noted_commits(&self) -> u64 {
-        let text =
-            self.dir.read(COMMITS_FILE, MAX_COMMITS).ok().and_then(|text| String::from_utf8(text).ok());
+        let text = self
+            .dir
+            .read(COMMITS_FILE, limits::SMALL_FILE)
+            .ok()
+            .and_then(|text| String::from_utf8(text).ok());
         text.and_then(|text| text.strip_suffix('\n')?.parse().ok()).unwrap_or(0)
     }
 

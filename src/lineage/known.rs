@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use crate::hash::Hash;
 use crate::index::{Index, IndexError, Registration, View};
-use crate::records::{Kind, Roles};
+use crate::records::{Event, Kind, Roles};
 use crate::registry::survey::{Survey, breaks, replay};
 
 /// Differences that are told one by one; the rest is counted.
@@ -132,14 +132,21 @@ impl Known {
         problems
     }
 
+    /// The entries of the log; none if one of them cannot be read.
+    fn events<'s>(&self, survey: &'s Survey) -> Option<Vec<(Hash, &'s Event)>> {
+        self.log.iter().map(|id| Some((*id, survey.events.get(id)?))).collect()
+    }
+
     /// Replays the log and compares what comes out with the names; looks for a log that goes on, further
     /// than the index says `later`.
     pub(super) fn check_names(&self, survey: &Survey, later: &Known) -> Vec<String> {
         // A missing or damaged event is among the damaged objects already.
-        let events = self.log.iter().map(|id| Some((*id, survey.events.get(id)?)));
-        let Some(log) = events.collect::<Option<Vec<_>>>() else { return Vec::new() };
+        let Some(log) = self.events(survey) else { return Vec::new() };
         let mut problems = breaks(&log);
-        let further = survey.log(self.log.last().copied()).len();
+        // The log may go on behind what the index knew; that others have added to it meanwhile is no stray either.
+        let continued = survey.log(self.log.last().copied());
+        problems.extend(survey.strays(&continued));
+        let further = continued.len();
         // One entry more can be what a crash left, which no command has told anybody.
         if further > later.log.len() + 1 {
             problems.push(format!("the index is missing {} log entries", further - later.log.len()));

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::graph::{Direction, Graph, Node, NodeKind};
+use crate::digits::counted;
 use crate::hash::{Hash, Id};
 use crate::index::View;
 use crate::limits;
@@ -240,10 +241,10 @@ impl Object {
         let role = || role.map(Roles::to_string);
         let (id, own_name, summary) = match self {
             Object::Record(id, header) => (*id, None, records::summary(header)),
-            Object::Manifest(id, manifest) => (*id, None, format!("{} images", manifest.rows.len())),
-            Object::Packed(id, _, bytes) => (*id, None, format!("{bytes} bytes")),
-            Object::File(id, bytes) => (*id, role(), format!("{bytes} bytes")),
-            Object::Image(id, name, bytes) => (*id, Some(name.clone()), format!("{bytes} bytes")),
+            Object::Manifest(id, manifest) => (*id, None, counted(manifest.rows.len() as u64, "image")),
+            Object::Packed(id, _, bytes) => (*id, None, counted(*bytes, "byte")),
+            Object::File(id, bytes) => (*id, role(), counted(*bytes, "byte")),
+            Object::Image(id, name, bytes) => (*id, Some(name.clone()), counted(*bytes, "byte")),
             Object::Missing(id) => (*id, role(), "not in the registry".to_owned()),
             Object::Damaged(id, _) => (*id, role(), "damaged: its links are unknown".to_owned()),
         };

@@ -166,7 +166,7 @@ pub fn verify(registry: &Registry, progress: &dyn Progress) -> Result<Verificati
         }
         None => {
             let log = survey.log(None);
-            result.names = breaks(&log);
+            result.names = breaks(&log).into_iter().chain(survey.strays(&log)).collect();
             let names = crate::registry::survey::replay(log.into_iter().map(|(_, event)| event));
             expected.extend(names.into_values());
             expected

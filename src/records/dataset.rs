@@ -11,6 +11,7 @@ use super::{
     Content, Descriptor, File, ImageName, ImageUse, Kind, Packed, PatientId, Recomputed, Record, RecordClass,
     Role, Scores, StudyId, Travels,
 };
+use crate::digits::{counted, thousands};
 use crate::hash::{Hash, Id, Sha256};
 use crate::limits;
 
@@ -156,8 +157,12 @@ impl Record for Dataset {
     }
 
     fn summary(&self) -> String {
-        let what = if self.metadata_only { "rows of metadata" } else { "images" };
-        format!("{} {what}, {} patients", self.images, self.patients)
+        let images = match (self.metadata_only, self.images) {
+            (false, images) => counted(images, "image"),
+            (true, 1) => "1 row of metadata".to_owned(),
+            (true, rows) => format!("{} rows of metadata", thousands(rows)),
+        };
+        format!("{images}, {}", counted(self.patients, "patient"))
     }
 
     fn uses(&self, id: Hash) -> Vec<ImageUse> {

@@ -6,6 +6,7 @@ use super::{
     Content, Descriptor, DeviceKind, Execution, ImageUse, Kind, Predictions, Recomputed, Record, RecordClass,
     Role, Run, ScoreSource, Software, Spec, Subset, Travels, Weights,
 };
+use crate::digits::counted;
 use crate::hash::Hash;
 
 impl Record for Software {
@@ -126,7 +127,7 @@ impl Record for Predictions {
     fn summary(&self) -> String {
         let fold = self.fold.map(|fold| format!(", fold {fold}")).unwrap_or_default();
         let subset = self.subset.map(|subset| format!(", {}", subset.name())).unwrap_or_default();
-        format!("{}{fold}{subset}, {} images", self.model, self.images)
+        format!("{}{fold}{subset}, {}", self.model, counted(self.images, "image"))
     }
 
     fn uses(&self, _: Hash) -> Vec<ImageUse> {
@@ -162,7 +163,7 @@ impl Record for Weights {
     };
 
     fn summary(&self) -> String {
-        format!("{} tensors, {} parameters", self.tensors, self.parameters)
+        format!("{}, {}", counted(self.tensors, "tensor"), counted(self.parameters, "parameter"))
     }
 
     fn uses(&self, id: Hash) -> Vec<ImageUse> {

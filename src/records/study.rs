@@ -10,6 +10,7 @@ use super::{
     Content, Dataset, Descriptor, File, ImageUse, Kind, Record, RecordClass, Role, Spec, Split, Target,
     Travels,
 };
+use crate::digits::counted;
 use crate::hash::{Hash, Id};
 
 /// Runs that were planned together.
@@ -52,7 +53,11 @@ impl Record for Study {
 
     fn summary(&self) -> String {
         let Study { name, runs, probes, .. } = self;
-        format!("{name}, {} runs planned, {} probes", runs.len(), probes.len())
+        format!(
+            "{name}, {} planned, {}",
+            counted(runs.len() as u64, "run"),
+            counted(probes.len() as u64, "probe")
+        )
     }
 
     fn uses(&self, _: Hash) -> Vec<ImageUse> {

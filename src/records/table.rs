@@ -11,6 +11,7 @@ use super::{
     Comparison, Content, Dataset, Descriptor, Heatmap, ImageUse, Kind, Pointing, Predictions, ProbeResult,
     ProbeTable, ProbedFold, Purpose, Recomputed, Record, RecordClass, Role, Subset, Travels, rules,
 };
+use crate::digits::counted;
 use crate::hash::{Hash, Id};
 
 /// A table of results.
@@ -76,10 +77,14 @@ impl Record for Table {
     fn summary(&self) -> String {
         match self {
             Table::Auc(auc) => {
-                format!("AUC, mean {} over {} labels", rounded(auc.mean), auc.mean_over)
+                format!("AUC, mean {} over {}", rounded(auc.mean), counted(auc.mean_over.into(), "label"))
             }
-            Table::Dataset(counted) => {
-                format!("counts of {} images, {} patients", counted.images, counted.patients)
+            Table::Dataset(counts) => {
+                format!(
+                    "counts of {}, {}",
+                    counted(counts.images, "image"),
+                    counted(counts.patients, "patient")
+                )
             }
             Table::Comparison(comparison) => {
                 let names: Vec<&str> = comparison.models.iter().map(|model| model.name.as_str()).collect();
@@ -92,9 +97,12 @@ impl Record for Table {
                     ProbeResult::Years { mae, .. } => mae.mean,
                 };
                 let folds = probe.folds.len();
-                let plural = if folds == 1 { "" } else { "s" };
                 let (model, target) = (&probe.model, probe.target.name());
-                format!("probe of {model} for {target}, {} over {folds} fold{plural}", rounded(mean))
+                format!(
+                    "probe of {model} for {target}, {} over {}",
+                    rounded(mean),
+                    counted(folds as u64, "fold")
+                )
             }
             Table::Heatmap(heat) => format!("Grad-CAM of {} on {}", heat.label, heat.image),
             Table::Pointing(pointing) => {

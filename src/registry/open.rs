@@ -7,6 +7,7 @@ use super::sharing::SHARED_FILE;
 use super::{CACHE, FOLDER, FORMAT, LIVE, Moves, Registry, RegistryError, Sharing, io};
 use crate::disk::{Dir, PLAIN, Refused};
 use crate::index::{Index, IndexError};
+use crate::limits;
 use crate::store::{self, Store};
 
 /// How a key or certificate begins.
@@ -15,8 +16,6 @@ pub(super) const FORMAT_FILE: &str = "format";
 /// The registry's id: 32 random hex digits, the same in all its copies and backups.
 const ID_FILE: &str = "id";
 const ID_DIGITS: usize = 32;
-/// No format is longer.
-const MAX_FORMAT: u64 = 64;
 const INDEX: &str = "reg.redb";
 /// What lies in the folder of a registry, where none of it may be a link.
 const CONTENTS: &[&str] = &[
@@ -71,11 +70,7 @@ impl Registry {
             }
             created => created?,
         }
-        let mut id = [0; ID_DIGITS / 2];
-        getrandom::fill(&mut id)
-            .map_err(|e| io("write", &root.path_of(ID_FILE))(std::io::Error::other(e.to_string())))?;
-        let id: String = id.iter().map(|byte| format!("{byte:02x}")).collect();
-        root.replace(ID_FILE, format!("{id}\n").as_bytes()).map_err(io("write", &root.path_of(ID_FILE)))?;
+        registry.renew_id()?;
         // Written last: without it, the folder is no registry.
         let scratch = registry.store.scratch()?;
         let write = || -> std::io::Result<()> {
@@ -107,7 +102,7 @@ impl Registry {
             }
             _ => io("open", &path)(e),
         })?;
-        let text = root.read(FORMAT_FILE, MAX_FORMAT).map_err(|e| match e.kind() {
+        let text = root.read(FORMAT_FILE, limits::SMALL_FILE).map_err(|e| match e.kind() {
             std::io::ErrorKind::NotFound => RegistryError::NotARegistry(dir.to_owned()),
             _ => io("read", &root.path_of(FORMAT_FILE))(e),
         })?;
@@ -123,10 +118,22 @@ impl Registry {
 
     /// The registry's id, which tells it from others at a remote; none if it is missing or not one.
     pub fn id(&self) -> Option<String> {
-        let bytes = self.root.read(ID_FILE, MAX_FORMAT).ok()?;
+        let bytes = self.root.read(ID_FILE, limits::SMALL_FILE).ok()?;
         let text = String::from_utf8(bytes).ok()?.strip_suffix('\n')?.to_owned();
         let is_hex = |b: u8| matches!(b, b'0'..=b'9' | b'a'..=b'f');
         (text.len() == ID_DIGITS && text.bytes().all(is_hex)).then_some(text)
+    }
+
+    /// Gives the registry a new random id. Remotes then know it as another one than its copies and backups.
+    pub fn renew_id(&self) -> Result<String, RegistryError> {
+        let mut bytes = [0; ID_DIGITS / 2];
+        let mut write = || -> std::io::Result<String> {
+            getrandom::fill(&mut bytes).map_err(std::io::Error::other)?;
+            let id: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+            self.root.replace(ID_FILE, format!("{id}\n").as_bytes())?;
+            Ok(id)
+        };
+        write().map_err(io("write", &self.root.path_of(ID_FILE)))
     }
 
     /// The folder of the registry that a file lies, or would lie, in; none where it only lies beside one.

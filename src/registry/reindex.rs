@@ -23,6 +23,8 @@ pub struct Reindexed {
     pub missing: Vec<Hash>,
     /// Problems of the log.
     pub breaks: Vec<String>,
+    /// The new id of the registry, if it had none.
+    pub new_id: Option<String>,
 }
 
 impl Reindexed {
@@ -46,7 +48,9 @@ impl Registry {
             self.index.view_of_any_age().and_then(|view| view.log()).ok().and_then(|log| log.last().copied())
         };
         let head = noted.or_else(indexed);
-        self.index.rebuild(|writer| self.fill(writer, head, progress))
+        let rebuilt = self.index.rebuild(|writer| self.fill(writer, head, progress))?;
+        let new_id = if self.id().is_none() { Some(self.renew_id()?) } else { None };
+        Ok(Reindexed { new_id, ..rebuilt })
     }
 
     /// Fills an emptied index. The objects are read inside the transaction, so that commits of other processes
@@ -92,7 +96,8 @@ impl Registry {
             log: log.len() as u64,
             damaged: survey.problems.iter().map(|(id, _)| *id).collect(),
             missing,
-            breaks: breaks(&log),
+            new_id: None,
+            breaks: breaks(&log).into_iter().chain(survey.strays(&log)).collect(),
         })
     }
 

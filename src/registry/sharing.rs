@@ -1,11 +1,10 @@
 //! Registries that several accounts write to.
 
 use super::{Registry, RegistryError, io};
+use crate::limits;
 
 /// The file that says so; a registry without it is its owner's.
 pub(super) const SHARED_FILE: &str = "shared";
-/// A longer file says nothing.
-const LONGEST: u64 = 16;
 
 /// Who else may write to a registry, whatever their umask.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,7 +36,7 @@ impl Sharing {
 impl Registry {
     /// Who else may write to the registry.
     pub fn sharing(&self) -> Option<Sharing> {
-        let text = self.root.read(SHARED_FILE, LONGEST).ok()?;
+        let text = self.root.read(SHARED_FILE, limits::SMALL_FILE).ok()?;
         [Sharing::Group, Sharing::All]
             .into_iter()
             .find(|kind| text == format!("{}\n", kind.name()).as_bytes())

@@ -1,11 +1,12 @@
 //! Kinds and references of all objects, read from the objects themselves, without the index.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use rayon::prelude::*;
 
 use super::walk::{self, Edge};
 use super::{Registry, is_name};
+use crate::digits::thousands;
 use crate::hash::{Hash, Id};
 use crate::limits;
 use crate::progress::Progress;
@@ -96,29 +97,87 @@ impl Survey {
     /// The log: the longest chain of events that contains `head`, if `head` is one of them; first entry first.
     ///
     /// A crash after writing an event and before its commit leaves two events that continue the same one; so
-    /// the end of the log in the index decides. Of several chains of the same length the later one is valid,
-    /// then the one whose end has the greater id.
+    /// the end of the log in the index decides. What counts is how many entries of a chain exist and have
+    /// consecutive numbers, not the number that an entry gives itself. Of several chains of the same length the
+    /// later one is valid, then the one whose end has the greater id.
     pub fn log(&self, head: Option<Hash>) -> Vec<(Hash, &Event)> {
-        let mut ends: Vec<(&Hash, &Event)> = self.events.iter().collect();
-        ends.sort_by_key(|(id, event)| (event.seq, &event.time, **id));
         let head = head.filter(|head| self.events.contains_key(head));
-        let mut chains = ends.into_iter().rev().map(|(id, _)| self.chain(*id));
-        let through =
-            |chain: &Vec<(Hash, &Event)>| head.is_none_or(|head| chain.iter().any(|(id, _)| *id == head));
-        chains.find(through).unwrap_or_default()
+        let chains = self.chains(head);
+        let allowed = chains.iter().filter(|(_, chain)| head.is_none() || chain.has_head);
+        let end = allowed.max_by_key(|(id, chain)| {
+            let event = &self.events[*id];
+            (chain.length, event.seq, &event.time, **id)
+        });
+        end.map(|(id, _)| self.chain(*id)).unwrap_or_default()
     }
 
-    /// The predecessors of an event, as far back as they exist.
+    /// The entries outside `log` that no crash leaves: a crash leaves at most entries that continue one of the log.
+    pub fn strays(&self, log: &[(Hash, &Event)]) -> Vec<String> {
+        let own: HashSet<Hash> = log.iter().map(|(id, _)| *id).collect();
+        let left_by_crash = |event: &Event| match event.prev {
+            None => event.seq == 1,
+            Some(prev) => own.contains(&prev.hash) && self.previous(event).is_some(),
+        };
+        let mut strays: Vec<(u64, &Hash)> = self
+            .events
+            .iter()
+            .filter(|(id, event)| !own.contains(id) && !left_by_crash(event))
+            .map(|(id, event)| (event.seq, id))
+            .collect();
+        strays.sort_unstable();
+        let sentence = |(seq, id): (u64, &Hash)| {
+            format!("a log entry with number {} ({}) does not belong to the log", thousands(seq), id.short())
+        };
+        strays.into_iter().map(sentence).collect()
+    }
+
+    /// The entry that an event continues, if it exists and the numbers are consecutive.
+    fn previous(&self, event: &Event) -> Option<Hash> {
+        let prev = event.prev?.hash;
+        let before = self.events.get(&prev)?;
+        (before.seq.checked_add(1) == Some(event.seq)).then_some(prev)
+    }
+
+    /// How each event's chain goes back. Each event is visited once.
+    fn chains(&self, head: Option<Hash>) -> HashMap<Hash, Chain> {
+        let mut chains: HashMap<Hash, Chain> = HashMap::with_capacity(self.events.len());
+        for end in self.events.keys() {
+            let mut path = vec![*end];
+            while let Some(last) = path.last().filter(|last| !chains.contains_key(*last)) {
+                match self.previous(&self.events[last]) {
+                    Some(previous) => path.push(previous),
+                    None => break,
+                }
+            }
+            let mut so_far = path.last().and_then(|last| chains.get(last).copied()).unwrap_or_default();
+            for id in path.into_iter().rev().filter(|id| !chains.contains_key(id)).collect::<Vec<_>>() {
+                so_far = Chain { length: so_far.length + 1, has_head: so_far.has_head || head == Some(id) };
+                chains.insert(id, so_far);
+            }
+        }
+        chains
+    }
+
+    /// The predecessors of an event, as far back as they exist with consecutive numbers.
     fn chain(&self, end: Hash) -> Vec<(Hash, &Event)> {
         let mut chain: Vec<(Hash, &Event)> = Vec::new();
         let mut next = Some(end);
         while let Some((id, event)) = next.and_then(|id| Some((id, self.events.get(&id)?))) {
             chain.push((id, event));
-            next = event.prev.map(|prev| prev.hash);
+            next = self.previous(event);
         }
         chain.reverse();
         chain
     }
+}
+
+/// What one event continues.
+#[derive(Debug, Clone, Copy, Default)]
+struct Chain {
+    /// Number of existing entries with consecutive numbers that end with the event.
+    length: u64,
+    /// Whether the end of the log in the index is among them.
+    has_head: bool,
 }
 
 /// The result of reading one object.
@@ -222,18 +281,37 @@ pub fn replay<'e>(log: impl IntoIterator<Item = &'e Event>) -> BTreeMap<String, 
     names
 }
 
-/// Problems with the order of log entries.
+/// Problems with the entries of a log: their order, and what each says of the one before.
 pub fn breaks(log: &[(Hash, &Event)]) -> Vec<String> {
     let mut before: Option<Id<Event>> = None;
+    let mut names: HashMap<&str, Hash> = HashMap::new();
     let mut problems = Vec::new();
     for (number, (id, event)) in (1u64..).zip(log) {
-        if event.seq != number || event.prev.map(|prev| prev.hash) != before.map(|id| id.hash) {
-            problems
-                .push(format!("log entry {number} ({}) does not continue the previous entry", id.short()));
+        let entry = format!("log entry {} ({})", thousands(number), id.short());
+        let whole = event.seq == number && event.prev.map(|prev| prev.hash) == before.map(|id| id.hash);
+        if !whole {
+            problems.push(format!("{entry} does not continue the previous entry"));
         }
         before = Some(Id::new(*id));
-        if event.names.iter().any(|change| !is_name(&change.name)) {
-            problems.push(format!("log entry {number} ({}) has a name that is not valid", id.short()));
+        for change in &event.names {
+            if !is_name(&change.name) {
+                problems.push(format!("{entry} has a name that is not valid"));
+                continue;
+            }
+            let now = match change.to {
+                Some(to) => names.insert(&change.name, to),
+                None => names.remove(change.name.as_str()),
+            };
+            // Behind entries that are lost, nobody knows what a name pointed to.
+            if now != change.from && whole {
+                let short = |id: Option<Hash>| id.map_or("nothing".to_owned(), |id| id.short());
+                problems.push(format!(
+                    "{entry} says that {} pointed to {} before, but it pointed to {}",
+                    change.name,
+                    short(change.from),
+                    short(now)
+                ));
+            }
         }
     }
     problems

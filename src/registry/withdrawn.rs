@@ -10,10 +10,10 @@ use super::{Registry, RegistryError};
 use crate::disk::Dir;
 use crate::hash::{Hash, Id};
 use crate::index::View;
+use crate::limits;
 use crate::records::{ImageRow, Kind, Manifest, PatientId, Subject, Withdrawal};
 
 /// Bytes of the largest note: the numbers of millions of rows.
-const MAX_NOTE: u64 = 64 << 20;
 
 /// All withdrawals of a registry.
 #[derive(Debug, Default)]
@@ -98,7 +98,7 @@ impl Withdrawn {
     /// follows. A registry that is not writable computes it each time.
     pub fn rows_of(&self, registry: &Registry, manifest: Id<Manifest>) -> Result<Vec<u32>, RegistryError> {
         let name = manifest.hash.to_string();
-        let note = |folder: &Dir| String::from_utf8(folder.read(&name, MAX_NOTE).ok()?).ok();
+        let note = |folder: &Dir| String::from_utf8(folder.read(&name, limits::PURGE_NOTE).ok()?).ok();
         let folder = registry.cache_folder("withdrawn").ok();
         if let Some(rows) = folder.as_ref().and_then(note).and_then(|note| self.noted(&note, manifest)) {
             return Ok(rows);

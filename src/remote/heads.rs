@@ -7,17 +7,17 @@ use super::address::Remote;
 use super::location::Location;
 use super::{Address, RemoteError};
 use crate::index::Head;
+use crate::limits;
 use crate::registry::Registry;
 
 /// The folder at a remote.
 pub(super) const HEADS: &str = "heads";
-/// A longer file is not a head.
-const LONGEST: u64 = 256;
 
 /// What a remote says of the age of a registry.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Age {
     /// The registry was never pushed there, or has no id.
+    #[default]
     Unknown,
     /// It has everything that its log had when it was pushed there: this many entries.
     Current(u64),
@@ -39,7 +39,7 @@ fn read(registry: &Registry, remote: &Remote, called: &Address) -> Result<Option
     let bytes = match remote {
         Remote::Registry(other) => {
             let path = std::path::Path::new(HEADS).join(&id);
-            match other.dir().read(path, LONGEST) {
+            match other.dir().read(path, limits::SMALL_FILE) {
                 Err(e) if e.kind() == std::io::ErrorKind::NotFound => None,
                 read => {
                     let path = other.dir().path_of(HEADS).join(&id);
@@ -48,7 +48,9 @@ fn read(registry: &Registry, remote: &Remote, called: &Address) -> Result<Option
             }
         }
         Remote::PackStore { exists: false, .. } => None,
-        Remote::PackStore { location, .. } => location.read(&format!("{HEADS}/{id}"), 0..LONGEST)?,
+        Remote::PackStore { location, .. } => {
+            location.read(&format!("{HEADS}/{id}"), 0..limits::SMALL_FILE)?
+        }
     };
     let garbled = || RemoteError::Garbled {
         location: format!("{}/{HEADS}/{id}", called.to_string().trim_end_matches('/')),
@@ -66,25 +68,28 @@ fn compare(registry: &Registry, then: Head) -> Result<Age, RemoteError> {
     Ok(if known == Some(&event) { Age::Current(seq) } else { Age::Older { then: seq, now } })
 }
 
-/// Leaves the head at a registry or pack store that was pushed to. A head that this registry does not know stays: it is
-/// ahead of an older copy.
-pub(super) fn leave(registry: &Registry, remote: &Remote, called: &Address) -> Result<(), RemoteError> {
-    let (Some(id), Some(head)) = (registry.id(), registry.index().head()) else { return Ok(()) };
+/// Leaves the head at a registry or pack store that was pushed to, and tells what was there. A head that this registry
+/// does not know stays: it is ahead of an older copy.
+pub(super) fn leave(registry: &Registry, remote: &Remote, called: &Address) -> Result<Age, RemoteError> {
+    let (Some(id), Some(head)) = (registry.id(), registry.index().head()) else { return Ok(Age::Unknown) };
     // One that cannot be read is replaced.
-    if let Ok(Some(there)) = read(registry, remote, called)
-        && matches!(compare(registry, there)?, Age::Older { .. })
-    {
-        return Ok(());
+    let age = match read(registry, remote, called) {
+        Ok(Some(there)) => compare(registry, there)?,
+        _ => Age::Unknown,
+    };
+    if matches!(age, Age::Older { .. }) {
+        return Ok(age);
     }
     let bytes = format!("{head}\n").into_bytes();
     match remote {
         Remote::Registry(other) => {
             let path = || other.dir().path_of(HEADS).join(&id);
             let written = other.dir().folder(HEADS).and_then(|heads| heads.replace(&id, &bytes));
-            written.map_err(|source| RemoteError::Io { doing: "write", path: path(), source })
+            written.map_err(|source| RemoteError::Io { doing: "write", path: path(), source })?;
         }
-        Remote::PackStore { location, .. } => put(&**location, &id, bytes),
+        Remote::PackStore { location, .. } => put(&**location, &id, bytes)?,
     }
+    Ok(age)
 }
 
 fn put(location: &dyn Location, id: &str, bytes: Vec<u8>) -> Result<(), RemoteError> {

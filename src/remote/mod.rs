@@ -85,6 +85,8 @@ pub struct Exchanged {
     pub kinds: BTreeMap<&'static str, (u64, u64)>,
     /// What became of the names.
     pub names: TransferredNames,
+    /// After a push, what the target knew of this registry.
+    pub age: Age,
 }
 
 impl Exchanged {
@@ -169,7 +171,7 @@ pub fn push(
     let remote = to.open(registry)?;
     // Before anything is made there.
     let plan = TransferPlan::make(&local, &request.ids, job)?;
-    let exchanged = match &remote {
+    let mut exchanged = match &remote {
         Remote::Registry(other) => {
             receive::receive(other, &local, &plan, request, TransferDirection::Push, job)?
         }
@@ -184,7 +186,7 @@ pub fn push(
         }
     };
     if !request.dry_run {
-        heads::leave(registry, &remote, to)?;
+        exchanged.age = heads::leave(registry, &remote, to)?;
     }
     Ok(exchanged)
 }

@@ -7,6 +7,7 @@ use super::withdrawn::refuse;
 use super::{Device, RunContext, RunError, verify_record};
 use crate::disk::Dir;
 use crate::hash::Id;
+use crate::limits;
 use crate::records::{
     AucTable, Dataset, DeviceKind, Kind, LabelAuc, Manifest, Predictions, Run, Scale, ScoreSource, Scores,
     Spec, Subset, Table, codec, rules,
@@ -115,9 +116,6 @@ pub(super) fn numbers(spec: &Spec, device: DeviceKind) -> Numbers {
     Numbers { precision: spec.training.precision(), layout: spec.training.layout(device) }
 }
 
-/// Bytes of the largest file of scores: those of millions of images.
-const MAX_SCORES: u64 = 16 << 30;
-
 /// Reads the scores that the worker left in its folder: a column a label, rows below `rows`.
 pub(super) fn read_scores(dir: &Dir, labels: usize, rows: usize) -> Result<Scores, RunError> {
     let scores = read_columns(dir, files::SCORES, rows)?;
@@ -131,7 +129,7 @@ pub(super) fn read_scores(dir: &Dir, labels: usize, rows: usize) -> Result<Score
 /// Reads a file of scores of the worker: any number of columns, rows below `rows`.
 pub(super) fn read_columns(dir: &Dir, name: &str, rows: usize) -> Result<Scores, RunError> {
     let path = dir.path_of(name);
-    let bytes = dir.read(name, MAX_SCORES).map_err(RunError::io("read", &path))?;
+    let bytes = dir.read(name, limits::WORKER_SCORES).map_err(RunError::io("read", &path))?;
     let wrong = |reason: String| RunError::BadScores { path: path.clone(), reason };
     let scores: Scores = codec::unpack(&bytes).map_err(|e| wrong(e.to_string()))?;
     match scores.rows.last() {

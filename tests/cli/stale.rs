@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use reg::hash::{Hash, Id};
+use reg::records::{Event, NameChange, codec};
 use serde_json::{Value, json};
 
 use crate::harness::Study;
@@ -177,9 +179,90 @@ fn a_remote_knows_a_complete_older_backup() {
     let asked = backup.reg(&format!("doctor --remote {depot}"));
     let said = String::from_utf8_lossy(&asked.stdout).into_owned();
     assert!(asked.code == 3 && said.contains("an older copy") && said.contains(" pull "), "{said}");
-    // Its own push does not make the remote forget.
-    backup.ok(&format!("push {depot}"));
+    // Its own push says so, too, and does not make the remote forget.
+    let pushed = backup.reg(&format!("--json push {depot}"));
+    let said = pushed.stderr.clone();
+    assert!(pushed.code == 0 && said.contains("is an older copy"), "{said}");
+    assert_eq!(pushed.json()["older"], json!(true));
     assert_eq!(backup.reg(&format!("doctor --remote {depot}")).code, 3);
+    // Whoever goes on from it says so once, as the hint has it.
+    let id = backup.json("reindex --new-id")["new_id"].as_str().unwrap().to_owned();
+    assert_eq!(id.len(), 32);
+    assert_eq!(backup.json(&format!("push {depot}"))["older"], json!(false));
+    let asked = backup.json(&format!("doctor --remote {depot}"));
+    assert!(asked.to_string().contains("not older than at the last push"), "{asked}");
+    // The id comes back where it is missing, and stays otherwise.
+    fs::remove_file(backup.path(".reg/id")).unwrap();
+    assert_eq!(backup.json("reindex")["new_id"].as_str().map(str::len), Some(32));
+    assert_eq!(backup.json("reindex")["new_id"], Value::Null);
+}
+
+/// Writes a log entry into the store, as somebody else could.
+fn forge(study: &Study, seq: u64, prev: Hash, change: (&str, Option<Hash>, Option<Hash>)) -> Hash {
+    let (name, from, to) = change;
+    let event = Event {
+        seq,
+        prev: Some(Id::new(prev)),
+        time: "2099-01-01T00:00:00Z".to_owned(),
+        command: "reg tag".to_owned(),
+        names: vec![NameChange { name: name.to_owned(), from, to }],
+    };
+    let registry = study.registry();
+    let batch = registry.store().batch().unwrap();
+    let id = batch.put(&codec::encode(&event).unwrap()).unwrap();
+    batch.persist().unwrap();
+    id
+}
+
+/// Rebuilds the index from the objects alone.
+fn rebuild(study: &Study) -> Value {
+    forget_head(study);
+    for file in [".reg/reg.redb", ".reg/commits"] {
+        fs::remove_file(study.path(file)).unwrap();
+    }
+    let rebuilt = study.reg("--json reindex");
+    assert!(rebuilt.code == 0 || rebuilt.code == 3, "{rebuilt:?}");
+    rebuilt.json()["breaks"].clone()
+}
+
+#[test]
+fn a_log_is_what_continues_and_not_what_has_the_greatest_number() {
+    let study = Study::trained();
+    let log = study.json("log");
+    let tiny = study.id("tiny").parse::<Hash>().unwrap();
+    let last = study.registry().view().unwrap().log().unwrap().last().copied().unwrap();
+    for prev in [last, Hash::of(b"nothing")] {
+        forge(&study, 1_000_000, prev, ("tiny", Some(tiny), None));
+    }
+    for breaks in [study.reg("--json verify").json()["names"].clone(), rebuild(&study)] {
+        let breaks = breaks.as_array().unwrap().clone();
+        assert_eq!(breaks.len(), 2, "{breaks:?}");
+        for found in breaks {
+            assert!(found.as_str().unwrap().contains("a log entry with number 1,000,000 ("), "{found}");
+        }
+    }
+    assert_eq!(study.json("log"), log);
+}
+
+#[test]
+fn a_second_history_and_a_false_previous_target_are_reported() {
+    let study = Study::trained();
+    let tiny = study.id("tiny").parse::<Hash>().unwrap();
+    let log = study.registry().view().unwrap().log().unwrap();
+    let (last, number) = (*log.last().unwrap(), log.len() as u64);
+    // One entry beside the log is what a crash leaves; two that continue each other are not.
+    let one = forge(&study, number, log[log.len() - 2], ("x", None, Some(tiny)));
+    study.is_sound();
+    forge(&study, number + 1, one, ("y", None, Some(tiny)));
+    let verified = study.reg("--json verify");
+    assert_eq!(verified.code, 3);
+    let found = verified.json()["names"][0].as_str().unwrap().to_owned();
+    assert!(found.contains("does not belong to the log"), "{found}");
+
+    let lie = forge(&study, number + 1, last, ("tiny", Some(Hash::of(b"another")), Some(tiny)));
+    forge(&study, number + 2, lie, ("tiny", Some(tiny), None));
+    let breaks = rebuild(&study).to_string();
+    assert!(breaks.contains("says that tiny pointed to") && breaks.contains("does not belong"), "{breaks}");
 }
 
 /// The file system's own times cannot be set, so `--keep-days 0` is made to mean before now.
