@@ -72,6 +72,11 @@ fn records_have_one_spelling_or_are_refused() {
 }
 
 #[test]
+fn registries_that_lie_are_read_without_a_panic() {
+    replay("registries", bodies::registries);
+}
+
+#[test]
 fn archives_yield_plain_names_or_are_refused() {
     replay("archives", bodies::archives);
 }

@@ -3,6 +3,8 @@
 //!
 //! Checksums would keep a fuzzer out, so images and archives are also tried with theirs put right.
 
+mod registries;
+
 use std::collections::{BTreeSet, HashSet};
 use std::io::{Read, Write};
 use std::path::Path;
@@ -16,6 +18,8 @@ use reg::records::{
     self, Assignment, Augmentation, Boxes, Dataset, Event, Execution, Manifest, Note, Packed, Predictions,
     Record, Run, Scores, Software, Spec, Split, Study, Table, Weights, Withdrawal,
 };
+
+pub use registries::registries;
 
 /// Images of more pixels are left to the tests of the limits: time, not memory, is short here.
 const QUICK: u64 = 1 << 18;
