@@ -66,6 +66,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         &[
             "digits",
             "disk",
+            "escape",
             "hash",
             "limits",
             "progress",

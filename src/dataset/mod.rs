@@ -16,6 +16,7 @@ mod error;
 mod findings;
 pub mod formats;
 pub mod ingest;
+mod ingest_error;
 pub mod jpeg;
 pub mod labels;
 mod left_out;
