@@ -8,7 +8,7 @@ set -euo pipefail
 cd "$(dirname "$0")"
 seconds=${1:-20}
 shift || true
-[ $# -gt 0 ] || set -- archives boxes lists metadata packed png records registries scores
+[ $# -gt 0 ] || set -- archives boxes jpeg lists metadata packed png records registries scores tars zips
 
 host=$(rustc -vV | sed -n 's/^host: //p')
 RUSTFLAGS="--cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \

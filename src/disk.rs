@@ -13,6 +13,7 @@ mod dir;
 #[cfg(feature = "faults")]
 mod faults;
 mod output;
+mod reason;
 mod refused;
 mod remove;
 mod stat;
@@ -26,6 +27,8 @@ pub use change::PLAIN;
 pub(crate) use change::{is_part_of, is_random, part_name, random_name};
 pub use dir::Dir;
 pub use output::{OutputFile, OutputFolder, allow, save};
+pub use reason::why_denied;
+pub(crate) use reason::{not_ours, why_not_linked};
 pub use refused::Refused;
 pub use stat::FileStat;
 

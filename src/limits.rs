@@ -46,6 +46,8 @@ limits! {
     IMAGE_FILE: u64 = 64 << 20, "image", "file", "64 MiB";
     /// Maximum memory for an image besides its samples: colour profile, text, current rows.
     IMAGE_BESIDE: u64 = 16 << 20, "image", "memory besides the samples", "16 MiB";
+    /// Maximum number of scans of a progressive JPEG, ten times what encoders write: each goes over all pixels.
+    JPEG_SCANS: usize = 100, "image (JPEG)", "scans", "100";
     /// Maximum number of members of an archive, about twice the number of all published images.
     ARCHIVE_MEMBERS: u64 = 250_000, "archive of images", "members", "250,000";
     /// Maximum number of bytes before a member (its headers, with names of any length) and after the last one.
@@ -55,6 +57,8 @@ limits! {
     ARCHIVE_RATIO: u64 = 50, "archive of images", "unpacked bytes per packed byte", "50";
     /// Number of unpacked bytes before the ratio counts: pictures drawn by a program can compress well.
     ARCHIVE_FREE: u64 = 64 << 20, "archive of images", "unpacked bytes before the ratio counts", "64 MiB";
+    /// Maximum window of xz and Zstandard, the most of `xz -9` (64 MiB) and `zstd --long` (128 MiB).
+    ARCHIVE_WINDOW: u64 = 128 << 20, "archive of images", "window of xz and Zstandard", "128 MiB";
     /// Maximum length of text, 15 times the complete metadata: a small gzip file can unpack to any size.
     TEXT: u64 = 128 << 20, "CSV or list of names", "length, unpacked", "128 MiB";
     /// Maximum length of a line of metadata: each comma of a longer line would take the memory of a field.

@@ -9,6 +9,7 @@ use std::collections::{BTreeSet, HashSet};
 use std::io::{Read, Write};
 use std::path::Path;
 
+use reg::dataset::formats::{self, ImageFormat};
 use reg::dataset::labels::LABELS;
 use reg::dataset::{DatasetError, archive, boxes, lists, metadata, pixels, png, scores};
 use reg::limits;
@@ -113,8 +114,15 @@ pub fn png(bytes: &[u8]) {
     image(&with_png_checksums(bytes.to_vec()));
 }
 
+/// The same of a JPEG, which has no checksums, and of one whose end is put right.
+pub fn jpeg(bytes: &[u8]) {
+    image(bytes);
+    let start = if bytes.starts_with(b"\xff\xd8") { &b""[..] } else { b"\xff\xd8" };
+    image(&[start, bytes, b"\xff\xd9"].concat());
+}
+
 fn image(bytes: &[u8]) {
-    let checked = png::check(bytes);
+    let checked = formats::check(bytes);
     match &checked {
         Ok(info) => {
             assert!(
@@ -125,19 +133,16 @@ fn image(bytes: &[u8]) {
         }
         Err(error) => is_one_line(&error.to_string()),
     }
-    // Signature, length and type of IHDR, then width and height.
-    let claimed = |at: usize| {
-        bytes
-            .get(at..at + 4)
-            .map_or(0, |side| u64::from(u32::from_be_bytes(side.try_into().expect("four bytes"))))
-    };
-    if (QUICK..=limits::IMAGE_PIXELS).contains(&claimed(16).saturating_mul(claimed(20))) {
+    // Images of more pixels that are intact are left to the tests of the limits. A JPEG without EOI is not decoded.
+    if checked.as_ref().is_ok_and(|info| u64::from(info.width) * u64::from(info.height) > QUICK) {
         return;
     }
     let gray = match pixels::decode(bytes) {
         Ok(gray) => gray,
         Err(error) => {
             assert_eq!(checked.is_err(), matches!(error, pixels::PixelError::Check(_)), "{error}");
+            // The check has read the same headers.
+            assert!(!matches!(error, pixels::PixelError::JpegSize) || is_jpeg(&checked), "{error}");
             return is_one_line(&error.to_string());
         }
     };
@@ -165,6 +170,10 @@ pub fn packed(bytes: &[u8]) {
         Ok(links) => assert!(links.is_empty() || kinds[0], "only a manifest has links"),
         Err(error) => can_be_shown_too(&error),
     }
+}
+
+fn is_jpeg<E>(checked: &Result<formats::ImageInfo, E>) -> bool {
+    checked.as_ref().is_ok_and(|info| info.format == ImageFormat::Jpeg)
 }
 
 fn repacks<T: Packed>(bytes: &[u8]) -> bool {
@@ -233,23 +242,50 @@ pub fn archives(bytes: &[u8]) {
     members(&gzip(&with_tar_checksums(bytes.to_vec())));
 }
 
+/// An image of an archive.
+fn member(name: &str, bytes: Vec<u8>) -> Result<(), DatasetError> {
+    is_a_plain_name(name);
+    assert!(ImageFormat::of_name(Path::new(name)).is_some() && !name.starts_with('.'), "{name}");
+    assert!(bytes.len() as u64 <= limits::IMAGE_FILE);
+    Ok(())
+}
+
 fn members(packed: &[u8]) {
-    let mut images = 0;
-    let read = archive::read_from(packed, path(), |name, bytes| -> Result<(), DatasetError> {
-        is_a_plain_name(name);
-        assert!(name.to_ascii_lowercase().ends_with(".png") && !name.starts_with('.'), "{name}");
-        assert!(bytes.len() as u64 <= limits::IMAGE_FILE);
-        images += 1;
-        Ok(())
-    });
-    match read {
-        Ok(()) => {
-            assert!(images > 0);
+    match archive::read_from(packed, path(), &member) {
+        Ok(archived) => {
+            assert!(!archived.images.is_empty() && archived.unwanted.is_empty());
+            archived.remarks.sentences().iter().for_each(|sentence| is_one_line(sentence));
+            // Padding behind the compressed data is not part of it.
+            let end = packed.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
             let mut whole = Vec::new();
-            let ends = flate2::bufread::MultiGzDecoder::new(packed).read_to_end(&mut whole);
-            assert!(ends.is_ok(), "an archive that is cut off or damaged is an error");
+            let ends = (end..=packed.len().min(end + 8)).any(|end| {
+                whole.clear();
+                flate2::bufread::MultiGzDecoder::new(&packed[..end]).read_to_end(&mut whole).is_ok()
+            });
+            assert!(ends, "an archive that is cut off or damaged is an error");
         }
         Err(error) => can_be_shown(&error),
+    }
+}
+
+/// The images of a zip archive have plain names and bounded sizes, and as many bytes as the archive lists.
+pub fn zips(bytes: &[u8]) {
+    match archive::read_zip(bytes, path(), &member) {
+        Ok(archived) => {
+            assert!(!archived.images.is_empty() && archived.unwanted.is_empty());
+            archived.remarks.sentences().iter().for_each(|sentence| is_one_line(sentence));
+        }
+        Err(error) => can_be_shown(&error),
+    }
+}
+
+/// A tar archive that is plain, or packed with xz or Zstandard: the same as one that is packed with gzip.
+pub fn tars(bytes: &[u8]) {
+    for bytes in [bytes, &with_tar_checksums(bytes.to_vec())] {
+        match archive::read_from(bytes, path(), &member) {
+            Ok(archived) => assert!(!archived.images.is_empty()),
+            Err(error) => can_be_shown(&error),
+        }
     }
 }
 

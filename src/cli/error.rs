@@ -9,7 +9,7 @@ use reg::audit::AuditError;
 use reg::dataset::DatasetError;
 use reg::dataset::ingest::IngestError;
 use reg::dataset::synthetic::SyntheticError;
-use reg::disk::Refused;
+use reg::disk::{Refused, why_denied};
 use reg::escape::shell;
 use reg::export::ExportError;
 use reg::index::IndexError;
@@ -102,9 +102,23 @@ impl From<StoreError> for Failure {
             }
             StoreError::Exposed { .. } => Some("`chmod 444` makes it read-only".to_owned()),
             StoreError::Changed(_) => Some("run the same command again when no other program writes to the file".to_owned()),
-            StoreError::Io { source, .. } => io_hint(source),
+            StoreError::NotLinked { .. } => {
+                Some("give `--link copy`, which leaves the file as it is".to_owned())
+            }
+            StoreError::Io { path, source, .. } => registry_hint(path, source),
         };
         Failure::new(e.to_string(), hint)
+    }
+}
+
+/// The hint of an error about a file of a registry, by what is there.
+fn registry_hint(path: &Path, e: &io::Error) -> Option<String> {
+    match why_denied(path, e) {
+        Some(why) if e.kind() == io::ErrorKind::CrossesDevices => {
+            Some(format!("{why}: move it there as a whole"))
+        }
+        Some(why) => Some(format!("{why}; reading commands still work")),
+        None => io_hint(e),
     }
 }
 
@@ -117,10 +131,7 @@ fn io_hint(e: &std::io::Error) -> Option<String> {
             Some("nothing was registered; free some disk space and run the same command again".to_owned())
         }
         std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => {
-            Some("the registry is read-only; reading commands still work".to_owned())
-        }
-        std::io::ErrorKind::CrossesDevices => {
-            Some("hard links need one file system; use --link copy".to_owned())
+            Some("the system does not allow it to this account; reading commands still work".to_owned())
         }
         std::io::ErrorKind::NotFound => Some("check the path".to_owned()),
         _ => None,
@@ -254,8 +265,8 @@ impl From<RegistryError> for Failure {
                 "a name has up to 128 letters, digits and . _ - + and is not made of hex digits only"
                     .to_owned()
             }
-            RegistryError::Io { source, .. } => {
-                return Failure::new(message, io_hint(&source));
+            RegistryError::Io { path, source, .. } => {
+                return Failure::new(message, registry_hint(&path, &source));
             }
             RegistryError::Linked(refused) => return Failure::new(message, refused.hint()),
             RegistryError::Unsound { .. } => {

@@ -19,7 +19,7 @@ use super::{Context, marks};
 pub(crate) struct GradcamArgs {
     /// Name or id of the run
     run: String,
-    /// A PNG file, or the name of an image of the run's data set
+    /// A PNG or JPEG file, or the name of an image of the run's data set
     #[arg(required_unless_present = "boxes")]
     image: Option<String>,
     /// The label

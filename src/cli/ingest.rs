@@ -15,7 +15,8 @@ use super::output::{Reply, plural};
 /// Import images and their metadata as a data set
 #[derive(clap::Args)]
 pub(crate) struct IngestArgs {
-    /// Folders of PNGs (at any depth), single PNGs, or archives such as images_001.tar.gz
+    /// Folders of PNGs and JPEGs (at any depth; links are followed), single images, or archives: tar, plain or packed
+    /// (images_001.tar.gz, .xz, .zst), and zip
     #[arg(value_name = "PATH", required_unless_present = "metadata_only")]
     paths: Vec<PathBuf>,
     /// The metadata (Data_Entry_2017.csv or Data_Entry_2017_v2020.csv), plain or .gz
@@ -37,8 +38,8 @@ pub(crate) struct IngestArgs {
     /// Register the metadata without images
     #[arg(long, conflicts_with_all = ["paths", "link", "allow_missing", "check"])]
     metadata_only: bool,
-    /// How thoroughly images are checked: `structure` reads the chunks of each PNG and their checksums, `full` also
-    /// decodes the pixels
+    /// How thoroughly images are checked: `structure` reads the chunks of each PNG and their checksums, and the segments
+    /// of each JPEG, `full` also decodes the pixels
     #[arg(long, value_enum, default_value = "structure")]
     check: Check,
     /// Read every file again, even if its size, time and inode are unchanged since it was last read

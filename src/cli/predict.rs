@@ -20,7 +20,7 @@ use super::output::{Reply, TableFormat};
 pub(crate) struct PredictArgs {
     /// Name or id of the run
     run: String,
-    /// PNG files
+    /// Image files: PNG or JPEG
     #[arg(required = true)]
     images: Vec<PathBuf>,
     /// auto, cpu or cuda:N; default: the device that the run was trained on

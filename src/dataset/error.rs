@@ -4,10 +4,12 @@
 
 use std::fmt;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::labels;
 use crate::digits::thousands;
+use crate::escape::shell;
+use crate::recognise::FileKind;
 use crate::records::codec::printable;
 
 /// Maximum number of labels in a message.
@@ -189,19 +191,47 @@ pub enum DatasetError {
         /// The path.
         path: PathBuf,
     },
-    /// A folder or archive without a PNG.
-    #[error("{} contains no PNG images", path.display())]
+    /// A link to something that does not exist.
+    #[error("{} is a link to {}, which does not exist", path.display(), target.display())]
+    BrokenLink {
+        /// The link.
+        path: PathBuf,
+        /// Where it leads.
+        target: PathBuf,
+    },
+    /// A folder or archive without an image.
+    #[error("{} contains no images (PNG, JPEG)", path.display())]
     NoImages {
         /// The folder or archive.
         path: PathBuf,
-        /// Whether it is a folder that contains archives instead.
+        /// Whether it contains archives instead.
         archives: bool,
+        /// What it contains and was not read.
+        remarks: Vec<String>,
     },
     /// A file that is neither an image nor an archive of images.
-    #[error("{} is neither a folder nor a .png nor a .tar.gz file", path.display())]
+    #[error("{} is {}, not a folder, an image (PNG, JPEG) or an archive (tar, zip)", path.display(), found.described().trim_end_matches(", not the file itself"))]
     NotASource {
         /// The file.
         path: PathBuf,
+        /// What it is.
+        found: FileKind,
+    },
+    /// A compressed file with something else in it than a tar archive.
+    #[error("{} contains {}, not a tar archive", path.display(), found.described())]
+    NotATar {
+        /// The file.
+        path: PathBuf,
+        /// What is in it.
+        found: FileKind,
+    },
+    /// A file that must be text and is something else.
+    #[error("{} is {}, not a CSV or text file", path.display(), found.described().trim_end_matches(", not the file itself"))]
+    NotText {
+        /// The file.
+        path: PathBuf,
+        /// What it is.
+        found: FileKind,
     },
     /// A file name that is not UTF-8, which metadata cannot contain.
     #[error("the name of {} is not UTF-8", path.display())]
@@ -220,6 +250,16 @@ pub enum DatasetError {
     Archive {
         /// The archive.
         path: PathBuf,
+        /// What the decoder says.
+        source: io::Error,
+    },
+    /// A member of an archive that cannot be unpacked.
+    #[error("{} is damaged: {} {}", path.display(), quoted(member), printable(source))]
+    DamagedMember {
+        /// The archive.
+        path: PathBuf,
+        /// The member's name.
+        member: String,
         /// What the decoder says.
         source: io::Error,
     },
@@ -265,7 +305,9 @@ impl DatasetError {
     /// A hint, if there is one.
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
-            DatasetError::Gzip { .. } | DatasetError::Archive { .. } => "download it again".to_owned(),
+            DatasetError::Gzip { .. } | DatasetError::Archive { .. } | DatasetError::DamagedMember { .. } => {
+                "download it again".to_owned()
+            }
             DatasetError::NotUtf8 { .. } => "save it as UTF-8".to_owned(),
             DatasetError::MissingColumn { .. } => {
                 "the first line must be the header, with commas between the columns".to_owned()
@@ -284,12 +326,59 @@ impl DatasetError {
                 "give the file name alone, without a folder, such as 00000001_000.png".to_owned()
             }
             DatasetError::Contradiction { .. } => "remove one of the two rows".to_owned(),
-            DatasetError::NoImages { archives: true, .. } => {
+            DatasetError::NoImages { archives: true, path, .. } if !path.is_file() => {
                 "the folder contains archives: give the archives (images_*.tar.gz) instead of the folder"
                     .to_owned()
             }
-            DatasetError::NoImages { archives: false, .. } => {
-                "give the folder with the .png files; links to folders are not followed".to_owned()
+            DatasetError::NoImages { archives: true, .. } => {
+                "the archive contains archives: unpack it, and give these".to_owned()
+            }
+            DatasetError::NoImages { remarks, .. } if !remarks.is_empty() => remarks.join("; "),
+            DatasetError::NoImages { .. } => "give the folder with the image files".to_owned(),
+            DatasetError::BrokenLink { path, target } if is_annexed(target) => {
+                FileKind::AnnexPointer.remedy(path)?
+            }
+            DatasetError::BrokenLink { .. } => {
+                "mount the disk that it leads to, or remove the link".to_owned()
+            }
+            DatasetError::NotASource { path, found }
+            | DatasetError::NotATar { path, found }
+            | DatasetError::NotText { path, found }
+                if found.is_stand_in() =>
+            {
+                found.remedy(path)?
+            }
+            DatasetError::NotASource { path, found } => {
+                let file = shell(&path.to_string_lossy());
+                match found {
+                    FileKind::Bzip2 => format!("`bunzip2 --keep {file}` unpacks it; give the tar archive"),
+                    FileKind::SevenZip => format!("`7z x {file}` unpacks it; give the folder"),
+                    FileKind::Rar => format!("`unrar x {file}` unpacks it; give the folder"),
+                    FileKind::Dicom
+                    | FileKind::Tiff
+                    | FileKind::Bmp
+                    | FileKind::Gif
+                    | FileKind::Webp
+                    | FileKind::Jpeg2000
+                    | FileKind::Nifti => "convert it to PNG".to_owned(),
+                    _ => return None,
+                }
+            }
+            DatasetError::NotText { path, found } => {
+                let file = shell(&path.to_string_lossy());
+                match found {
+                    FileKind::Xlsx | FileKind::Xls => {
+                        "open it in the spreadsheet program and save it as CSV".to_owned()
+                    }
+                    FileKind::Zip => format!("`unzip {file}` unpacks it; give the CSV file"),
+                    FileKind::Tar => format!("`tar -xf {file}` unpacks it; give the CSV file"),
+                    FileKind::Xz => format!("`unxz --keep {file}` unpacks it; give the CSV file"),
+                    FileKind::Zstd => format!("`unzstd {file}` unpacks it; give the CSV file"),
+                    FileKind::Bzip2 => format!("`bunzip2 --keep {file}` unpacks it; give the CSV file"),
+                    FileKind::Utf16 => "save it as UTF-8".to_owned(),
+                    FileKind::Parquet => "write it as CSV, such as with pandas' `to_csv`".to_owned(),
+                    _ => return None,
+                }
             }
             _ => return None,
         };
@@ -306,6 +395,11 @@ fn list(found: &[String]) -> String {
             shown.join(", ") + rest
         }
     }
+}
+
+/// Whether a link leads to where git-annex keeps what it fetched.
+fn is_annexed(target: &Path) -> bool {
+    target.to_string_lossy().contains(".git/annex/objects/")
 }
 
 /// Text from a file, quoted, escaped and shortened to fit on a line.

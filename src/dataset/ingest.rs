@@ -3,17 +3,19 @@
 
 use std::borrow::Cow;
 use std::collections::hash_map::Entry;
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
+use super::formats::{self, ImageFormat};
+use super::ingest_error::{NAMED, count, first};
 use super::left_out::LeftOut;
-use super::png::{self, PngError};
+use super::matching::{Likeness, RowNames, pairs};
+use super::remarks::{Remark, Remarks};
 use super::seen::{Image, SeenFile, SeenFiles};
 use super::source::{Found, ImageFile, find_images, load};
 use super::{DatasetError, archive, boxes, labels, metadata, pixels};
-use crate::digits::thousands;
 use crate::hash::{Digest, Hash, Id};
 use crate::limits;
 use crate::progress::{Progress, Unit};
@@ -21,8 +23,7 @@ use crate::records::{Dataset, ImageRow, Manifest, rules};
 use crate::registry::{Registry, RegistryError, Stamp, Transaction, Withdrawn};
 use crate::store::{FileState, LinkMode, Persisted, StoreError};
 
-/// Maximum number of cases that a message lists; the others are counted.
-const NAMED: usize = 5;
+pub use super::ingest_error::{BadImage, IngestError};
 
 /// An ingest: its files and options.
 #[derive(Debug, Clone)]
@@ -60,89 +61,6 @@ pub struct Ingested {
     pub unchanged: u64,
     /// Anomalies that do not prevent the ingest, one sentence each.
     pub findings: Vec<String>,
-}
-
-/// Why nothing was registered.
-#[derive(Debug, thiserror::Error)]
-pub enum IngestError {
-    /// The metadata, the box list or the paths.
-    #[error(transparent)]
-    Dataset(#[from] DatasetError),
-    /// The registry.
-    #[error(transparent)]
-    Registry(#[from] RegistryError),
-    /// Images that are not intact PNGs.
-    #[error("{} not intact: {}", count(.0.len(), "image is", "images are"), first(.0.iter().map(|(path, e)| format!("{} {e}", path.display()))))]
-    BadImages(Vec<(PathBuf, BadImage)>),
-    /// Metadata rows without an image.
-    #[error("no image for {} of {}: {}", count(*missing, "row", "rows"), path.display(), names.join(", ") + if names.len() < *missing { ", …" } else { "" })]
-    Missing {
-        /// The metadata.
-        path: PathBuf,
-        /// How many.
-        missing: usize,
-        /// The first of them.
-        names: Vec<String>,
-    },
-    /// Two different files with the same name.
-    #[error("{} and {} have the same name but different bytes", .0.display(), .1.display())]
-    TwoOfOneName(PathBuf, PathBuf),
-    /// All images were withdrawn.
-    #[error("every image in {} was withdrawn", .0.display())]
-    AllWithdrawn(PathBuf),
-    /// No image belongs to any row.
-    #[error("none of the {} images found has a row in {}", thousands(*images as u64), path.display())]
-    NothingMatches {
-        /// Images found.
-        images: usize,
-        /// The metadata.
-        path: PathBuf,
-    },
-}
-
-/// Why an image is bad.
-#[derive(Debug, thiserror::Error)]
-pub enum BadImage {
-    /// Its chunks are damaged.
-    #[error("{0}")]
-    Png(#[from] PngError),
-    /// Its pixels cannot be decoded.
-    #[error("{0}")]
-    Pixels(#[from] pixels::PixelError),
-}
-
-fn count(n: usize, one: &str, many: &str) -> String {
-    format!("{} {}", thousands(n as u64), if n == 1 { one } else { many })
-}
-
-fn first(cases: impl Iterator<Item = String>) -> String {
-    let cases: Vec<String> = cases.collect();
-    let rest = if cases.len() > NAMED { "; …" } else { "" };
-    cases.into_iter().take(NAMED).collect::<Vec<_>>().join("; ") + rest
-}
-
-impl IngestError {
-    /// A hint.
-    pub fn hint(&self) -> Option<String> {
-        match self {
-            IngestError::Dataset(e) => e.hint(),
-            IngestError::Missing { .. } => {
-                Some("give --allow-missing to register only the images that were found".to_owned())
-            }
-            IngestError::BadImages(_) => {
-                Some("nothing was registered; download these images again or move them away".to_owned())
-            }
-            IngestError::NothingMatches { .. } => Some(
-                "check that the metadata belongs to these images: its column `Image Index` has the file names"
-                    .to_owned(),
-            ),
-            IngestError::AllWithdrawn(_) => {
-                Some("`reg list withdrawal` shows the reasons; `reg withdraw … --revoke` revokes one".to_owned())
-            }
-            IngestError::TwoOfOneName(..) => Some("move one of them away".to_owned()),
-            IngestError::Registry(_) => None,
-        }
-    }
 }
 
 /// Ingests a data set: reads, checks and stores everything, then registers it.
@@ -196,7 +114,7 @@ pub fn ingest(
         let taken = taking.all(&found, &rows)?;
         findings.extend(taken.findings);
         rows = left_out.take_files(rows, &taken.withdrawn, &withdrawn);
-        missing = taken.images.fill(&mut rows, request)?;
+        missing = taken.images.fill(&mut rows, request, &mut findings)?;
         unchanged = taken.unchanged;
         seen = Some((cache, taken.files));
     }
@@ -258,7 +176,9 @@ pub fn ingest(
 /// Images by name, and the file or archive that contains each.
 struct Images<'a> {
     by_name: HashMap<Cow<'a, str>, (Image, &'a Path)>,
-    without_row: usize,
+    /// File names of images without a row.
+    without: Vec<String>,
+    remarks: Remarks,
 }
 
 /// The import of images into a registry.
@@ -291,25 +211,39 @@ struct Content {
     bad: Vec<(PathBuf, BadImage)>,
     /// Images without a metadata row.
     without: Vec<String>,
+    remarks: Remarks,
     state: Option<FileState>,
     unchanged: bool,
 }
 
 impl ImageImport<'_> {
     fn all<'f>(&self, found: &'f Found, rows: &[ImageRow]) -> Result<ImportedImages<'f>, IngestError> {
-        let known: HashSet<&str> = rows.iter().map(|row| row.name.as_str()).collect();
-        let (wanted, without): (Vec<&ImageFile>, Vec<_>) =
-            found.images.iter().partition(|image| known.contains(image.name.as_str()));
-        let without: Vec<_> = without.into_iter().filter(|image| !self.out.contains(&image.name)).collect();
+        let known = RowNames::new(rows.iter().map(|row| row.name.as_str()));
+        let alike = known.alike(found.images.iter().map(|image| image.name.as_str()));
+        let (wanted, without): (Vec<&ImageFile>, Vec<_>) = found
+            .images
+            .iter()
+            .filter(|image| !self.out.contains(&image.name))
+            .partition(|image| known.has(&image.name) || alike.contains(image.name.as_str()));
         // Fails before an hour of copying rather than after it.
+        for path in &found.archives {
+            let unreadable = |source| DatasetError::Read { path: path.clone(), source };
+            if self.unchanged(path).map_err(unreadable)?.is_none() {
+                archive::check(path)?;
+            }
+        }
         let all_found = found.archives.is_empty() && !wanted.is_empty();
         if all_found && wanted.len() < rows.len() && !self.request.allow_missing {
-            let there: HashSet<&str> = wanted.iter().map(|image| image.name.as_str()).collect();
-            let rows = rows.iter().filter(|row| !there.contains(row.name.as_str()));
-            return Err(missing(rows, self.request));
+            let there = RowNames::new(wanted.iter().map(|image| image.name.as_str()));
+            let rows = rows.iter().filter(|row| !there.may_have(row.name.as_str()));
+            return Err(missing(rows, self.request, &found.remarks));
         }
         let mut without: Vec<String> = without.iter().map(|image| image.name.to_string()).collect();
-        let mut images = Images { by_name: HashMap::with_capacity(rows.len()), without_row: 0 };
+        let mut images = Images {
+            by_name: HashMap::with_capacity(rows.len()),
+            without: Vec::new(),
+            remarks: found.remarks.clone(),
+        };
         let (mut files, mut unchanged, mut bad) = (Vec::new(), 0, Vec::new());
         let mut withdrawn = HashMap::new();
 
@@ -326,6 +260,9 @@ impl ImageImport<'_> {
                 }
                 Ok(image) => {
                     unchanged += u64::from(same);
+                    if ImageFormat::of_name(&file.path).is_some_and(|format| format != image.format()) {
+                        images.remarks.add_path(Remark::OtherEnding, &file.path);
+                    }
                     files.push((
                         file.path.as_path(),
                         SeenFile { state, images: vec![(String::new(), image)] },
@@ -342,6 +279,7 @@ impl ImageImport<'_> {
             for (path, content) in found.archives.iter().zip(contents) {
                 bad.extend(content.bad);
                 without.extend(content.without);
+                images.remarks.extend(content.remarks);
                 unchanged += u64::from(content.unchanged);
                 let mut all_taken = true;
                 for (name, image) in &content.images {
@@ -372,15 +310,8 @@ impl ImageImport<'_> {
                 other.display()
             ));
         }
-        if !without.is_empty() {
-            let named = first(without.iter().cloned());
-            findings.push(format!(
-                "{} no row in the metadata, ignored: {named}",
-                count(without.len(), "image has", "images have")
-            ));
-        }
         findings.extend(same_pixels(&images));
-        images.without_row = without.len();
+        images.without = without;
         Ok(ImportedImages { images, files, unchanged, findings, withdrawn })
     }
 
@@ -408,40 +339,44 @@ impl ImageImport<'_> {
         Ok((state, image, false))
     }
 
-    fn archive(&self, path: &Path, known: &HashSet<&str>) -> Result<Content, IngestError> {
+    fn archive(&self, path: &Path, known: &RowNames) -> Result<Content, IngestError> {
         let unreadable = |source| DatasetError::Read { path: path.to_owned(), source };
         if let Some(SeenFile { state, images }) = self.unchanged(path).map_err(unreadable)?
             // An archive with images that have no row is read again, to list these images.
-            && images.iter().all(|(name, _)| known.contains(name.as_str()))
+            && images.iter().all(|(name, _)| known.may_have(name))
         {
             let images = images.clone();
             return Ok(Content { images, state: Some(*state), unchanged: true, ..Content::default() });
         }
         let state = FileState::at(path).map_err(unreadable)?;
-        let mut content = Content::default();
-        archive::read(path, |name, bytes| -> Result<(), IngestError> {
+        let wanted = |name: &str| known.may_have(name) && !self.out.contains(name);
+        let archived = archive::read(path, &wanted, &|_: &str, bytes: Vec<u8>| {
             self.progress.advance(1);
-            if !known.contains(name) {
-                if !self.out.contains(name) {
-                    content.without.push(name.to_owned());
-                }
-                return Ok(());
+            let image = look(&bytes, self.request.decode);
+            if let Some(image) =
+                image.as_ref().ok().filter(|image| self.withdrawn.of_file(&image.blake3).is_none())
+            {
+                self.transaction.put_hashed(&bytes, image.blake3)?;
             }
-            match look(&bytes, self.request.decode) {
+            Ok::<_, IngestError>(image)
+        })?;
+        let mut content = Content { remarks: archived.remarks, ..Content::default() };
+        content.without.extend(archived.unwanted.into_iter().filter(|name| !self.out.contains(name)));
+        for (name, image) in archived.images {
+            match image {
                 Err(e) => content.bad.push((path.join(name), e)),
                 Ok(image) => {
-                    if self.withdrawn.of_file(&image.blake3).is_none() {
-                        self.transaction.put_hashed(&bytes, image.blake3)?;
+                    if ImageFormat::of_name(Path::new(&name)) != Some(image.format()) {
+                        content.remarks.add_path(Remark::OtherEnding, &path.join(&name));
                     }
-                    content.images.push((name.to_owned(), image));
+                    content.images.push((name, image));
                 }
             }
-            Ok(())
-        })?;
+        }
         if FileState::at(path).map_err(unreadable)? != state {
             return Err(RegistryError::Store(StoreError::Changed(path.to_owned())).into());
         }
-        content.state = content.without.is_empty().then_some(state);
+        content.state = (content.without.is_empty() && content.remarks.is_empty()).then_some(state);
         Ok(content)
     }
 
@@ -461,10 +396,11 @@ impl ImageImport<'_> {
 }
 
 fn look(bytes: &[u8], decode: bool) -> Result<Image, BadImage> {
-    let info = png::check(bytes)?;
+    let info = formats::check(bytes)?;
     let pixels = if decode { Some(Hash::of(&pixels::decode(bytes)?.data)) } else { None };
     let Digest { blake3, sha256, bytes } = Digest::of(bytes);
-    Ok(Image { blake3, sha256, bytes, width: info.width, height: info.height, pixels })
+    let jpeg = info.format == ImageFormat::Jpeg;
+    Ok(Image { blake3, sha256, bytes, width: info.width, height: info.height, pixels, jpeg })
 }
 
 impl<'a> Images<'a> {
@@ -484,33 +420,99 @@ impl<'a> Images<'a> {
     }
 
     /// Assigns files to rows, removes the rows without a file, and returns the number of removed rows.
-    fn fill(mut self, rows: &mut Vec<ImageRow>, request: &IngestRequest) -> Result<usize, IngestError> {
-        if self.by_name.is_empty() {
-            let path = request.metadata.clone();
-            return Err(IngestError::NothingMatches { images: self.without_row, path });
-        }
+    fn fill(
+        mut self,
+        rows: &mut Vec<ImageRow>,
+        request: &IngestRequest,
+        findings: &mut Vec<String>,
+    ) -> Result<usize, IngestError> {
+        let found = self.by_name.len() + self.without.len();
         for row in rows.iter_mut() {
             if let Some((image, _)) = self.by_name.remove(row.name.as_str()) {
-                row.object = Some(image.blake3);
-                row.sha256 = image.sha256;
-                row.bytes = image.bytes;
-                (row.width, row.height) = (image.width, image.height);
+                image.describe(row);
             }
+        }
+        for likeness in Likeness::ALL {
+            findings.extend(self.fill_alike(rows, likeness));
+        }
+        self.without.extend(self.by_name.into_keys().map(Cow::into_owned));
+        self.without.sort_unstable();
+        if rows.iter().all(|row| row.object.is_none()) {
+            let (path, remarks) = (request.metadata.clone(), self.remarks.sentences());
+            return Err(IngestError::NothingMatches { images: found, path, remarks });
         }
         let missing_rows = rows.iter().filter(|row| row.object.is_none()).count();
         if missing_rows > 0 && !request.allow_missing {
-            return Err(missing(rows.iter().filter(|row| row.object.is_none()), request));
+            let rows = rows.iter().filter(|row| row.object.is_none());
+            return Err(missing(rows, request, &self.remarks));
         }
+        if !self.without.is_empty() {
+            let named = first(self.without.iter().cloned());
+            findings.push(format!(
+                "{} no row in the metadata, ignored: {named}",
+                count(self.without.len(), "image has", "images have")
+            ));
+        }
+        findings.extend(self.remarks.sentences());
         rows.retain(|row| row.object.is_some());
         Ok(missing_rows)
     }
+
+    /// Assigns files to rows whose names are alike, and says so.
+    fn fill_alike(&mut self, rows: &mut [ImageRow], likeness: Likeness) -> Option<String> {
+        if self.by_name.is_empty() {
+            return None;
+        }
+        let names = rows.iter().filter(|row| row.object.is_none()).map(|row| row.name.as_str());
+        let files = self.by_name.keys().map(|name| &**name);
+        let pairs = pairs(likeness, names, files);
+        let pairs: Vec<(String, String)> =
+            pairs.into_iter().map(|(row, file)| (row.to_owned(), file.to_owned())).collect();
+        let by_row: HashMap<&str, &str> = pairs.iter().map(|(row, file)| (&**row, &**file)).collect();
+        for row in rows.iter_mut().filter(|row| row.object.is_none()) {
+            if let Some(file) = by_row.get(row.name.as_str())
+                && let Some((image, _)) = self.by_name.remove(*file)
+            {
+                image.describe(row);
+            }
+        }
+        let (one, many) = match likeness {
+            Likeness::Case => ("image differs", "images differ"),
+            Likeness::Ending => ("image has another ending", "images have another ending"),
+        };
+        let than = match likeness {
+            Likeness::Case => "in case or Unicode form only from its name in the metadata",
+            Likeness::Ending => "than in the metadata",
+        };
+        let cases = pairs.iter().map(|(row, file)| format!("{file} for {row}"));
+        (!pairs.is_empty())
+            .then(|| format!("{} {than}, used: {}", count(pairs.len(), one, many), first(cases)))
+    }
 }
 
-fn missing<'a>(rows: impl Iterator<Item = &'a ImageRow>, request: &IngestRequest) -> IngestError {
+impl Image {
+    fn format(&self) -> ImageFormat {
+        if self.jpeg { ImageFormat::Jpeg } else { ImageFormat::Png }
+    }
+
+    /// Enters the file into a row.
+    fn describe(&self, row: &mut ImageRow) {
+        row.object = Some(self.blake3);
+        row.sha256 = self.sha256;
+        row.bytes = self.bytes;
+        (row.width, row.height) = (self.width, self.height);
+    }
+}
+
+fn missing<'a>(
+    rows: impl Iterator<Item = &'a ImageRow>,
+    request: &IngestRequest,
+    remarks: &Remarks,
+) -> IngestError {
     let mut names: Vec<String> = rows.map(|row| row.name.to_string()).collect();
     let missing = names.len();
     names.truncate(NAMED);
-    IngestError::Missing { path: request.metadata.clone(), missing, names }
+    IngestError::Missing { path: request.metadata.clone(), missing, names, remarks: remarks.sentences() }
 }
 
 /// Images with different names and the same bytes.

@@ -1,9 +1,9 @@
 //! Knowledge about ChestX-ray14: its labels, its files, and possible errors in them.
 //!
 //! Everything except for [`ingest`] and [`tabulate()`] is a function of bytes or of a folder, without a
-//! registry: [`metadata`], [`boxes`] and [`lists`] read the published text files, [`png`] checks an image
-//! without decoding it, [`pixels`] decodes it, [`source`] finds images in folders, [`archive`] reads those of
-//! an archive, [`scores`] reads another tool's scores, [`statistics`] counts the numbers of the paper's tables
+//! registry: [`metadata`], [`boxes`] and [`lists`] read the published text files, [`formats`] checks an image
+//! ([`png`], [`jpeg`]) without decoding it, [`pixels`] decodes it, [`source`] finds images in folders, [`archive`] reads
+//! those of an archive, [`scores`] reads another tool's scores, [`statistics`] counts the numbers of the paper's tables
 //! 2 and 3 and figure 3; [`synthetic`] draws a look-alike data set. A contradictory file is refused with the
 //! rows in question; an anomaly without contradiction is reported as a [`Finding`] and stored. [`ingest`]
 //! combines all of this.
@@ -14,15 +14,20 @@ pub mod archive;
 pub mod boxes;
 mod error;
 mod findings;
+pub mod formats;
 pub mod ingest;
+mod ingest_error;
+pub mod jpeg;
 pub mod labels;
 mod left_out;
 pub mod lists;
+mod matching;
 pub mod metadata;
 pub mod overlay;
 pub mod pixel_cache;
 pub mod pixels;
 pub mod png;
+pub mod remarks;
 pub mod scores;
 mod seen;
 pub mod source;

@@ -8,10 +8,13 @@
 use std::io::Cursor;
 
 use fast_image_resize as fir;
+use image::codecs::jpeg::JpegDecoder;
 use image::codecs::png::{PngDecoder, PngEncoder};
+use image::metadata::Orientation;
 use image::{DynamicImage, ExtendedColorType, ImageEncoder, Limits};
 
-use super::png::{self, PngError};
+use super::formats::{self, FormatError, ImageFormat};
+use super::jpeg;
 use crate::limits;
 use crate::random::Stream;
 use crate::records::Augmentation;
@@ -24,12 +27,18 @@ const CROP_DRAWS: u32 = 10;
 /// Why bytes cannot be read as an image.
 #[derive(Debug, thiserror::Error)]
 pub enum PixelError {
-    /// The pixels cannot be decoded.
+    /// The pixels of a PNG cannot be decoded.
     #[error("not a readable PNG: {}", printable(.0))]
     Decode(image::ImageError),
-    /// Not a complete PNG, or too large: refused before memory is allocated for it.
-    #[error("not a readable PNG: it {0}")]
-    Check(#[from] PngError),
+    /// The pixels of a JPEG cannot be decoded.
+    #[error("not a readable JPEG: {}", printable(.0))]
+    Jpeg(image::ImageError),
+    /// The decoder of JPEGs found another size than the check.
+    #[error("not a readable JPEG: its headers contradict each other about its size")]
+    JpegSize,
+    /// Not a complete image of a known format, or too large: refused before memory is allocated for it.
+    #[error("not a readable image: it {0}")]
+    Check(#[from] FormatError),
 }
 
 /// An image of 8-bit gray values.
@@ -43,20 +52,32 @@ pub struct Gray {
     pub data: Vec<u8>,
 }
 
-/// Reads a PNG as 8-bit gray. Only files that pass [`png::check`] are decoded, which bounds the memory whatever
-/// the bytes unpack to and protects the decoder from malformed files.
+/// Reads an image file as 8-bit gray. Only files that pass [`formats::check`] are decoded, which bounds the memory
+/// whatever the bytes unpack to and protects the decoder from malformed files.
 ///
 /// 8-bit gray is unchanged. Samples of 1, 2 and 4 bits are expanded to the full range, palettes to their
 /// colours; a 16-bit sample `v` becomes `(255 v + 32767) / 65535`, rounded down. Transparency is ignored. A
 /// colour becomes the luma of Rec. 601 in integers, `(19595 R + 38470 G + 7471 B + 32768) / 65536`, rounded
-/// down, which is `v` for `R = G = B = v`.
+/// down, which is `v` for `R = G = B = v`. A JPEG is turned upright by its orientation in Exif; of a PNG, Exif is
+/// ignored.
 pub fn decode(bytes: &[u8]) -> Result<Gray, PixelError> {
-    let png::PngInfo { width, height, .. } = png::check(bytes)?;
+    let formats::ImageInfo { format, width, height } = formats::check(bytes)?;
+    let data = match format {
+        ImageFormat::Png => decode_png(bytes)?,
+        ImageFormat::Jpeg => decode_jpeg(bytes)?,
+    };
+    match data.len() as u64 == u64::from(width) * u64::from(height) {
+        true => Ok(Gray { width, height, data }),
+        false => Err(PixelError::JpegSize),
+    }
+}
+
+fn decode_png(bytes: &[u8]) -> Result<Vec<u8>, PixelError> {
     let mut limits = Limits::no_limits();
     limits.max_alloc = Some(limits::IMAGE_BESIDE);
     let decoder = PngDecoder::with_limits(Cursor::new(bytes), limits).map_err(PixelError::Decode)?;
     let narrow = |v: u16| ((u32::from(v) * 255 + 32_767) / 65_535) as u8;
-    let data = match DynamicImage::from_decoder(decoder).map_err(PixelError::Decode)? {
+    Ok(match DynamicImage::from_decoder(decoder).map_err(PixelError::Decode)? {
         DynamicImage::ImageLuma8(gray) => gray.into_raw(),
         DynamicImage::ImageLumaA8(image) => image.pixels().map(|p| p.0[0]).collect(),
         DynamicImage::ImageRgb8(image) => image.pixels().map(|p| luma(p.0)).collect(),
@@ -66,8 +87,23 @@ pub fn decode(bytes: &[u8]) -> Result<Gray, PixelError> {
         DynamicImage::ImageRgb16(image) => image.pixels().map(|p| luma(p.0.map(narrow))).collect(),
         // The PNG decoder returns no other types.
         other => other.to_rgba16().pixels().map(|p| luma([0, 1, 2].map(|c| narrow(p.0[c])))).collect(),
-    };
-    Ok(Gray { width, height, data })
+    })
+}
+
+fn decode_jpeg(bytes: &[u8]) -> Result<Vec<u8>, PixelError> {
+    let info = jpeg::check(bytes).map_err(FormatError::from)?;
+    let decoder = JpegDecoder::new(Cursor::new(bytes)).map_err(PixelError::Jpeg)?;
+    let mut image = DynamicImage::from_decoder(decoder).map_err(PixelError::Jpeg)?;
+    if let Some(orientation) = Orientation::from_exif(info.orientation) {
+        image.apply_orientation(orientation);
+    }
+    if (image.width(), image.height()) != (info.width, info.height) {
+        return Err(PixelError::JpegSize);
+    }
+    Ok(match image {
+        DynamicImage::ImageLuma8(gray) => gray.into_raw(),
+        other => other.to_rgb8().pixels().map(|p| luma(p.0)).collect(),
+    })
 }
 
 fn luma([r, g, b]: [u8; 3]) -> u8 {
@@ -267,6 +303,7 @@ impl Affine {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dataset::png::PngError;
 
     fn ramp(width: u32, height: u32) -> Gray {
         let data = (0..height).flat_map(|y| (0..width).map(move |x| (x * 7 + y * 13) as u8)).collect();
@@ -311,6 +348,42 @@ mod tests {
         assert_eq!(decode(&png(L16, 4, &deep)).unwrap().data, [128, 127, 255, 0]);
     }
 
+    /// What Pillow makes of these JPEGs lies beside them as PNG; `fixtures/jpeg/make.py` made both.
+    #[test]
+    fn jpegs_have_the_pixels_that_pillow_reads() {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/jpeg");
+        let read = |name: &str| std::fs::read(folder.join(name)).unwrap();
+        let mut gray = vec!["gray".to_owned(), "gray-progressive".to_owned(), "gray-restarts".to_owned()];
+        gray.extend((1..=8).map(|orientation| format!("gray-exif-{orientation}")));
+        // Colour is subsampled, and read back by another filter.
+        let cases = gray.iter().map(|name| (name.as_str(), 1));
+        for (name, most) in cases.chain([("rgb", 3), ("rgb-progressive", 3), ("rgb-420", 12)]) {
+            let bytes = read(&format!("{name}.jpg"));
+            let (ours, theirs) = (decode(&bytes).unwrap(), decode(&read(&format!("{name}.png"))).unwrap());
+            assert_eq!((ours.width, ours.height), (theirs.width, theirs.height), "{name}");
+            let info = formats::check(&bytes).unwrap();
+            assert_eq!((info.format, info.width, info.height), (ImageFormat::Jpeg, ours.width, ours.height));
+            let apart = ours.data.iter().zip(&theirs.data).map(|(a, b)| a.abs_diff(*b));
+            assert!(apart.clone().max().unwrap() <= most, "{name}: {:?}", apart.max());
+        }
+        for (name, why) in [("cmyk.jpg", "4 colour components"), ("cut-off.jpg", "is cut off at byte")] {
+            assert!(decode(&read(name)).unwrap_err().to_string().contains(why), "{name}");
+        }
+    }
+
+    /// The pixel cache holds what is made of these. If this test fails, `PIXELS` in `src/records/rules.rs` and the
+    /// worker's `NUMERICS` must be raised.
+    #[test]
+    fn jpegs_have_the_pixels_that_they_always_had() {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/jpeg");
+        let hash = |name: &str| {
+            let pixels = decode(&std::fs::read(folder.join(name)).unwrap()).unwrap();
+            crate::hash::Hash::of(&pixels.data).short()
+        };
+        let found = ["gray.jpg", "gray-exif-6.jpg", "rgb-420.jpg"].map(hash);
+        insta::assert_compact_debug_snapshot!(found, @r#"["cb9fd74cd094", "caa6f77a8b2b", "03086b749e44"]"#);
+    }
+
     #[test]
     fn a_bomb_is_refused_by_its_header() {
         let mut bytes = encode_png(&ramp(1, 1));
@@ -321,13 +394,16 @@ mod tests {
         let crc = crc32fast::hash(&bytes[12..29]);
         bytes[29..33].copy_from_slice(&crc.to_be_bytes());
         let error = decode(&bytes).unwrap_err();
-        assert!(matches!(error, PixelError::Check(PngError::TooLarge { width: 60_000, .. })), "{error}");
+        assert!(
+            matches!(error, PixelError::Check(FormatError::Png(PngError::TooLarge { width: 60_000, .. }))),
+            "{error}"
+        );
     }
 
     #[test]
     fn a_palette_that_the_decoder_does_not_bear_is_refused() {
         let bytes = include_bytes!("../../fixtures/fuzz/png/52af55ced27332addb9dacd8e942c71d6f88f319");
-        assert!(matches!(decode(bytes), Err(PixelError::Check(PngError::Palette))));
+        assert!(matches!(decode(bytes), Err(PixelError::Check(FormatError::Png(PngError::Palette)))));
     }
 
     #[test]

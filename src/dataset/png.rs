@@ -5,6 +5,7 @@
 
 use crate::digits::thousands;
 use crate::limits;
+use crate::recognise::{self, FileKind};
 
 const SIGNATURE: [u8; 8] = *b"\x89PNG\r\n\x1a\n";
 
@@ -30,6 +31,9 @@ pub enum PngError {
     /// It does not start with the signature of a PNG.
     #[error("is not a PNG: it starts with \"{0}\"")]
     Signature(String),
+    /// It is something else, by its first bytes.
+    #[error("is not a PNG but {}", .0.described())]
+    Foreign(FileKind),
     /// It ends inside a chunk.
     #[error("is cut off in chunk {chunk} at byte {at}")]
     CutOff {
@@ -115,8 +119,12 @@ pub fn check(bytes: &[u8]) -> Result<PngInfo, PngError> {
         return Err(PngError::TooLong);
     }
     let Some(mut rest) = bytes.strip_prefix(&SIGNATURE) else {
+        let head = &bytes[..bytes.len().min(recognise::HEAD)];
         return Err(match bytes {
             [] => PngError::Empty,
+            _ if !matches!(FileKind::of(head), FileKind::Png | FileKind::Text | FileKind::Other) => {
+                PngError::Foreign(FileKind::of(head))
+            }
             _ => PngError::Signature(bytes[..bytes.len().min(8)].escape_ascii().to_string()),
         });
     };
@@ -276,10 +284,9 @@ mod tests {
         for (bytes, message) in [
             (Vec::new(), "is empty"),
             (b"Image Index,Finding".to_vec(), r#"is not a PNG: it starts with "Image In""#),
-            (
-                b"\xff\xd8\xff\xe0\0\x10JFIF".to_vec(),
-                r#"is not a PNG: it starts with "\xff\xd8\xff\xe0\x00\x10JF""#,
-            ),
+            (b"\xff\xd8\xff\xe0\0\x10JFIF".to_vec(), "is not a PNG but a JPEG image"),
+            (b"<html>expired".to_vec(), "is not a PNG but a web page (HTML)"),
+            (vec![0; 9], "is not a PNG but a file of zeros"),
             (SIGNATURE[..5].to_vec(), r#"is not a PNG: it starts with "\x89PNG\r""#),
             (png(&[]), "is cut off at byte 8, where another chunk should start"),
             (png(&[gray(), data()]), "is cut off at byte 51, where another chunk should start"),

@@ -29,6 +29,8 @@ pub(super) struct Image {
     pub(super) height: u32,
     /// Hash of the decoded pixels, if they were decoded.
     pub(super) pixels: Option<Hash>,
+    /// Whether it is a JPEG, and not a PNG.
+    pub(super) jpeg: bool,
 }
 
 /// A file and the images in it by name: a single one, or those of an archive.
@@ -56,7 +58,7 @@ struct Content {
 
 impl Packed for Content {
     const KIND: &'static str = "list of seen files";
-    const MAGIC: &'static [u8; 8] = b"regseenf";
+    const MAGIC: &'static [u8; 8] = b"regseen2";
 }
 
 impl<'a> SeenFiles<'a> {

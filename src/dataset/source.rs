@@ -1,17 +1,23 @@
 //! Finds the images of a data set: in nested folders, as single files, in archives.
 //!
-//! Links to folders are not followed, so every walk ends. Links to files are followed, because shared clusters
-//! and git-annex store large data in this way.
+//! Links are followed, to files and to folders, because shared clusters, second disks and git-annex store large data in
+//! this way; each folder is read once, and a link to a folder above it is not followed, so every walk ends. What is
+//! passed over is named in [`Remarks`].
 
+use std::collections::{HashSet, VecDeque};
 use std::ffi::OsStr;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 use walkdir::{DirEntry, WalkDir};
 
-use super::DatasetError;
+use super::formats::ImageFormat;
+use super::remarks::{Remark, Remarks};
+use super::{DatasetError, archive};
+use crate::recognise::FileKind;
 use crate::records::is_plain_name;
 
 /// The images and archives below the given paths.
@@ -24,6 +30,8 @@ pub struct Found {
     pub duplicates: Vec<(PathBuf, PathBuf)>,
     /// The given archives, sorted; [`super::archive::read`] reads them.
     pub archives: Vec<PathBuf>,
+    /// What was not read, and links that were followed.
+    pub remarks: Remarks,
 }
 
 /// An image file, not opened yet.
@@ -35,29 +43,34 @@ pub struct ImageFile {
     pub path: PathBuf,
 }
 
-/// Finds every `*.png` below `paths`: in folders, as single images, and in archives, which are only listed.
+/// Finds every `*.png`, `*.jpg` and `*.jpeg` below `paths`: in folders, as single images, and in archives, which are
+/// only listed. A given file is judged by its bytes where its name says nothing.
 ///
-/// Hidden files, `__MACOSX`, and entries that are neither a file nor a link to one are skipped.
+/// Hidden files and folders, `__MACOSX`, and entries that are neither a file nor a link to one are skipped.
 ///
 /// # Errors
 /// A path that does not exist or is of another type; a folder without an image; a file name that is not UTF-8
-/// or contains control characters; a broken link.
+/// or contains control characters; an image that is a broken link.
 pub fn find_images(paths: &[PathBuf]) -> Result<Found, DatasetError> {
     let mut found = Found::default();
     let mut images = Vec::new();
     for path in paths {
-        let kind = path.metadata().map_err(|source| match source.kind() {
-            io::ErrorKind::NotFound => DatasetError::NotThere { path: path.clone() },
-            _ => DatasetError::Read { path: path.clone(), source },
-        })?;
+        let kind = path.metadata().map_err(|source| unreadable(path, source))?;
         if kind.is_dir() {
-            walk(path, &mut images)?;
-        } else if kind.is_file() && is_png(path) {
+            walk(path, &mut images, &mut found.remarks)?;
+        } else if !kind.is_file() {
+            return Err(DatasetError::NotASource { path: path.clone(), found: FileKind::Other });
+        } else if is_image(path) {
             images.push(image_file(path)?);
-        } else if kind.is_file() && is_archive(path) {
+        } else if is_archive(path) {
+            // Whether it is one shows when it is read, which one that was read before is not.
             found.archives.push(path.clone());
         } else {
-            return Err(DatasetError::NotASource { path: path.clone() });
+            match archive::kind_of(path)? {
+                FileKind::Png | FileKind::Jpeg => images.push(image_file(path)?),
+                kind if archive::is_read(kind) => found.archives.push(path.clone()),
+                kind => return Err(DatasetError::NotASource { path: path.clone(), found: kind }),
+            }
         }
     }
     images.par_sort_unstable();
@@ -78,35 +91,134 @@ pub fn find_images(paths: &[PathBuf]) -> Result<Found, DatasetError> {
 /// `/dev/zero` does no harm.
 pub fn load(path: &Path, limit: u64) -> Result<Vec<u8>, DatasetError> {
     let mut bytes = Vec::new();
-    File::open(path)
-        .and_then(|file| file.take(limit + 1).read_to_end(&mut bytes))
-        .map_err(|source| DatasetError::Read { path: path.to_owned(), source })?;
+    File::open(path).and_then(|file| file.take(limit + 1).read_to_end(&mut bytes)).map_err(|source| {
+        match path.is_symlink() {
+            true => unreadable(path, source),
+            false => DatasetError::Read { path: path.to_owned(), source },
+        }
+    })?;
     Ok(bytes)
 }
 
-fn walk(folder: &Path, images: &mut Vec<ImageFile>) -> Result<(), DatasetError> {
-    let before = images.len();
-    let mut archives = false;
-    for entry in WalkDir::new(folder)
-        .into_iter()
-        .filter_entry(|entry| entry.depth() == 0 || !is_hidden(entry.file_name()))
-    {
-        let entry = entry.map_err(|error| {
-            let path = error.path().unwrap_or(folder).to_owned();
-            let source =
-                error.into_io_error().unwrap_or_else(|| io::Error::other("symbolic links form a loop"));
-            DatasetError::Read { path, source }
-        })?;
-        let path = entry.path();
-        if is_png(path) && is_file(&entry)? {
-            images.push(image_file(path)?);
+/// Why a path cannot be read: it is not there, it is a link that leads nowhere, or what the system says.
+fn unreadable(path: &Path, source: io::Error) -> DatasetError {
+    let path = path.to_owned();
+    match fs::read_link(&path) {
+        Ok(target) if source.kind() == io::ErrorKind::NotFound => DatasetError::BrokenLink { path, target },
+        Err(_) if source.kind() == io::ErrorKind::NotFound && !path.is_symlink() => {
+            DatasetError::NotThere { path }
         }
-        archives |= is_archive(path);
+        _ => DatasetError::Read { path, source },
+    }
+}
+
+/// Finds the images in a folder and in what it links to.
+fn walk(root: &Path, images: &mut Vec<ImageFile>, remarks: &mut Remarks) -> Result<(), DatasetError> {
+    let before = images.len();
+    let mut own = Remarks::default();
+    let mut read = HashSet::new();
+    let mut folders = VecDeque::from([root.to_owned()]);
+    // Links come after all that lies in the folder itself, whatever the order of names.
+    while let Some(folder) = folders.pop_front() {
+        let mut entries = WalkDir::new(&folder).sort_by_file_name().into_iter();
+        while let Some(entry) = entries.next() {
+            let entry = entry.map_err(|error| {
+                let path = error.path().unwrap_or(&folder).to_owned();
+                let source = error.into_io_error().unwrap_or_else(|| io::Error::other("links form a loop"));
+                DatasetError::Read { path, source }
+            })?;
+            let (path, top) = (entry.path(), entry.depth() == 0);
+            let hidden = !top && is_hidden(entry.file_name());
+            if entry.file_type().is_dir() || top {
+                let known = path.metadata().map_err(|source| unreadable(path, source))?;
+                let new = !hidden && read.insert((known.dev(), known.ino()));
+                if new && top && folder != root {
+                    own.add(Remark::FollowedLink, leading(path));
+                } else if !new {
+                    if hidden && !archive::is_mac(entry.file_name().as_encoded_bytes()) && has_image(path) {
+                        own.add_path(Remark::HiddenFolder, path);
+                    }
+                    entries.skip_current_dir();
+                }
+            } else if hidden {
+                let mac = archive::is_mac(entry.file_name().as_encoded_bytes());
+                if is_image(path) && !mac && entry.file_type().is_file() {
+                    own.add_path(Remark::HiddenImage, path);
+                }
+            } else if entry.path_is_symlink() {
+                follow(&entry, images, &mut folders, &mut own)?;
+            } else if entry.file_type().is_file() {
+                file(path, images, &mut own)?;
+            }
+        }
     }
     if images.len() == before {
-        return Err(DatasetError::NoImages { path: folder.to_owned(), archives });
+        let archives = own.has(Remark::InnerArchive);
+        let remarks = own.sentences();
+        return Err(DatasetError::NoImages { path: root.to_owned(), archives, remarks });
+    }
+    remarks.extend(own);
+    Ok(())
+}
+
+/// Takes a file if it is an image, and remarks upon what could have been meant as one.
+fn file(path: &Path, images: &mut Vec<ImageFile>, remarks: &mut Remarks) -> Result<(), DatasetError> {
+    if is_image(path) {
+        images.push(image_file(path)?);
+    } else if is_archive(path) {
+        remarks.add_path(Remark::InnerArchive, path);
+    } else if is_other_image(path) {
+        remarks.add_path(Remark::OtherFormat, path);
     }
     Ok(())
+}
+
+/// Follows a link: a file is taken, a folder is read later unless it contains the link.
+fn follow(
+    link: &DirEntry,
+    images: &mut Vec<ImageFile>,
+    folders: &mut VecDeque<PathBuf>,
+    remarks: &mut Remarks,
+) -> Result<(), DatasetError> {
+    let path = link.path();
+    let target = match path.metadata() {
+        Ok(target) => target,
+        Err(source) if is_image(path) => return Err(unreadable(path, source)),
+        Err(_) => {
+            remarks.add(Remark::BrokenLink, leading(path));
+            return Ok(());
+        }
+    };
+    if target.is_file() {
+        return file(path, images, remarks);
+    }
+    if !target.is_dir() {
+        return Ok(());
+    }
+    let above = |source| DatasetError::Read { path: path.to_owned(), source };
+    let (folder, parent) = (path.canonicalize().map_err(above)?, path.parent().unwrap_or(path));
+    if parent.canonicalize().map_err(above)?.starts_with(&folder) {
+        remarks.add(Remark::LinkAbove, leading(path));
+    } else {
+        folders.push_back(path.to_owned());
+    }
+    Ok(())
+}
+
+/// A link and where it leads, as `ls -l` shows it.
+fn leading(link: &Path) -> String {
+    match fs::read_link(link) {
+        Ok(target) => format!("{} -> {}", link.display(), target.display()),
+        Err(_) => link.display().to_string(),
+    }
+}
+
+/// Whether there is an image in a folder, at any depth; what cannot be read has none.
+fn has_image(folder: &Path) -> bool {
+    WalkDir::new(folder)
+        .into_iter()
+        .flatten()
+        .any(|entry| entry.file_type().is_file() && is_image(entry.path()))
 }
 
 /// Whether a file or folder with this name does not belong to the data set: `.DS_Store`, `._00000001_000.png`.
@@ -114,24 +226,30 @@ pub(super) fn is_hidden(name: &OsStr) -> bool {
     name.as_encoded_bytes().starts_with(b".") || name == "__MACOSX"
 }
 
-/// Whether the entry is a file or a link to one.
-fn is_file(entry: &DirEntry) -> Result<bool, DatasetError> {
-    if !entry.path_is_symlink() {
-        return Ok(entry.file_type().is_file());
-    }
-    let path = entry.path();
-    let target = path.metadata().map_err(|source| DatasetError::Read { path: path.to_owned(), source })?;
-    Ok(target.is_file())
+/// Whether a file's name is that of an image.
+pub(super) fn is_image(path: &Path) -> bool {
+    ImageFormat::of_name(path).is_some()
 }
 
-pub(super) fn is_png(path: &Path) -> bool {
-    path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("png"))
-}
-
-fn is_archive(path: &Path) -> bool {
+fn ends_with(path: &Path, endings: &[&str]) -> bool {
     let name = path.file_name().map(OsStr::to_ascii_lowercase).unwrap_or_default();
-    let name = name.as_encoded_bytes();
-    name.ends_with(b".tar.gz") || name.ends_with(b".tgz")
+    endings.iter().any(|ending| name.as_encoded_bytes().ends_with(ending.as_bytes()))
+}
+
+/// Whether a file's name is that of an image of a format that is not read.
+pub(super) fn is_other_image(path: &Path) -> bool {
+    let endings = [
+        ".dcm", ".dicom", ".tif", ".tiff", ".bmp", ".gif", ".webp", ".jp2", ".nii", ".nii.gz", ".mha", ".pgm",
+    ];
+    ends_with(path, &endings)
+}
+
+/// Whether a file's name is that of an archive.
+pub(super) fn is_archive(path: &Path) -> bool {
+    ends_with(
+        path,
+        &[".zip", ".tar", ".tar.gz", ".tgz", ".tar.xz", ".txz", ".tar.zst", ".tar.bz2", ".7z", ".rar"],
+    )
 }
 
 fn image_file(path: &Path) -> Result<ImageFile, DatasetError> {
@@ -192,6 +310,7 @@ mod tests {
     fn a_name_in_two_places_is_left_to_the_caller_but_one_path_counts_once() {
         let folder = folder(&["x/a.png", "y/a.png", "y/b.png", "images_001.tar.gz"]);
         let at = |path: &str| folder.path().join(path);
+        fs::write(at("images_001.tar.gz"), b"\x1f\x8b\x08").unwrap();
         let found = find_images(&[at("y"), at(""), at("y/b.png"), at("images_001.tar.gz")]).unwrap();
         assert_eq!(names(&found), ["a.png", "b.png"]);
         assert_eq!(found.duplicates, [(at("x/a.png"), at("y/a.png"))]);
@@ -200,43 +319,115 @@ mod tests {
 
     #[test]
     fn a_path_that_holds_no_image_is_an_error_with_a_hint() {
-        let folder = folder(&["empty/notes.txt", "archives/images_001.tar.gz"]);
+        let folder = folder(&["empty/notes.txt", "archives/images_001.tar.gz", "scans/a.dcm"]);
+        let at = |path: &str| folder.path().join(path);
+        fs::write(at("page"), "<!DOCTYPE html><html>").unwrap();
+        fs::write(at("pointer"), "version https://git-lfs.github.com/spec/v1\noid sha256:0\n").unwrap();
+        let here = at("");
+        let lfs = format!(
+            "`git -C {} lfs pull` fetches the file",
+            here.display().to_string().trim_end_matches('/')
+        );
+        let other = format!(
+            "1 image of another format was not read: {} (convert to PNG or JPEG)",
+            at("scans/a.dcm").display()
+        );
         for (path, message, hint) in [
             ("nowhere", "does not exist", None),
-            (
-                "empty",
-                "contains no PNG images",
-                Some("give the folder with the .png files; links to folders are not followed"),
-            ),
+            ("empty", "contains no images (PNG, JPEG)", Some("give the folder with the image files")),
+            ("scans", "contains no images (PNG, JPEG)", Some(other.as_str())),
             (
                 "archives",
-                "contains no PNG images",
+                "contains no images (PNG, JPEG)",
                 Some(
                     "the folder contains archives: give the archives (images_*.tar.gz) instead of the folder",
                 ),
             ),
-            ("empty/notes.txt", "is neither a folder nor a .png nor a .tar.gz file", None),
+            ("empty/notes.txt", "is text, not a folder, an image (PNG, JPEG) or an archive (tar, zip)", None),
+            (
+                "page",
+                "is a web page (HTML), not a folder, an image (PNG, JPEG) or an archive (tar, zip)",
+                Some(
+                    "the server sent a page instead of the file (an expired link, a sign-in, an error): open the link in a \
+                     browser, then download the file again",
+                ),
+            ),
+            ("pointer", "is a pointer of Git LFS, not a folder, an image", Some(lfs.as_str())),
         ] {
             let path = folder.path().join(path);
             let error = find_images(std::slice::from_ref(&path)).unwrap_err();
-            assert_eq!(error.to_string(), format!("{} {message}", path.display()));
-            assert_eq!(error.hint().as_deref(), hint);
+            let said = error.to_string();
+            assert!(said.starts_with(&format!("{} {message}", path.display())), "{said}");
+            assert_eq!(error.hint().as_deref(), hint, "{said}");
         }
     }
 
-    #[cfg(unix)]
     #[test]
-    fn links_are_taken_for_files_only_and_a_link_to_nothing_is_an_error() {
+    fn what_is_passed_over_is_named_and_what_is_followed_too() {
+        use std::os::unix::fs::symlink;
+        let folder = folder(&[
+            "nih/images_001/a.png",
+            "nih/.old/b.png",
+            "nih/.cache/list",
+            "nih/.c.png",
+            "nih/._a.png",
+            "nih/scan.dcm",
+            "nih/images_003.zip",
+            "nih/notes.txt",
+            "disk2/images_002/d.jpg",
+        ]);
+        let at = |path: &str| folder.path().join(path);
+        symlink("../disk2/images_002", at("nih/images_002")).unwrap();
+        symlink("images_001", at("nih/again")).unwrap();
+        symlink("..", at("nih/images_001/up")).unwrap();
+        symlink("/nowhere/images_004", at("nih/images_004")).unwrap();
+        let found = find_images(&[at("nih")]).unwrap();
+        assert_eq!(names(&found), ["a.png", "d.jpg"]);
+        assert_eq!(found.images[0].path, at("nih/images_001/a.png"));
+        assert!(found.duplicates.is_empty());
+        let shown = |path: &str| at(path).display().to_string();
+        let expected = [
+            format!("1 link to a folder was followed: {} -> ../disk2/images_002", shown("nih/images_002")),
+            format!(
+                "1 link leads to a folder above it and was not followed: {} -> ..",
+                shown("nih/images_001/up")
+            ),
+            format!("1 link leads nowhere: {} -> /nowhere/images_004", shown("nih/images_004")),
+            format!(
+                "1 hidden folder with images was not read: {} (give it as a path of its own)",
+                shown("nih/.old")
+            ),
+            format!("1 hidden image was not read: {}", shown("nih/.c.png")),
+            format!(
+                "1 image of another format was not read: {} (convert to PNG or JPEG)",
+                shown("nih/scan.dcm")
+            ),
+            format!(
+                "1 archive inside was not read: {} (give it as a path of its own)",
+                shown("nih/images_003.zip")
+            ),
+        ];
+        assert_eq!(found.remarks.sentences(), expected);
+    }
+
+    #[test]
+    fn links_are_followed_and_a_link_to_nothing_is_an_error() {
         use std::os::unix::fs::symlink;
         let folder = folder(&["real/a.png", "linked/z.png"]);
         let at = |path: &str| folder.path().join(path);
         symlink(at("real/a.png"), at("linked/b.png")).unwrap();
         symlink(at("real"), at("linked/folder.png")).unwrap();
         symlink(at("linked"), at("linked/loop")).unwrap();
-        assert_eq!(names(&find_images(&[at("linked")]).unwrap()), ["b.png", "z.png"]);
+        assert_eq!(names(&find_images(&[at("linked")]).unwrap()), ["a.png", "b.png", "z.png"]);
         symlink(at("gone.png"), at("linked/c.png")).unwrap();
         let error = find_images(&[at("linked")]).unwrap_err().to_string();
-        assert!(error.starts_with(&format!("cannot read {}", at("linked/c.png").display())), "{error}");
+        let (link, target) = (at("linked/c.png"), at("gone.png"));
+        let expected = format!("{} is a link to {}, which does not exist", link.display(), target.display());
+        assert_eq!(error, expected);
+        fs::remove_file(&link).unwrap();
+        symlink("../.git/annex/objects/aa/bb/x.png", &link).unwrap();
+        let hint = find_images(&[at("linked")]).unwrap_err().hint().unwrap();
+        assert!(hint.contains("annex get c.png"), "{hint}");
     }
 
     #[cfg(target_os = "linux")]

@@ -5,12 +5,11 @@ use std::io::Read;
 use std::path::Path;
 use std::str::Utf8Error;
 
-use flate2::read::MultiGzDecoder;
-
 use super::DatasetError;
+use super::archive::Gunzip;
 use crate::limits;
+use crate::recognise::{FileKind, HEAD};
 
-const GZIP: &[u8] = &[0x1f, 0x8b];
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// Decompresses `bytes` if they are gzip, removes a byte order mark, checks that they are UTF-8 and that no
@@ -29,25 +28,45 @@ pub(super) fn decode<'a>(bytes: &'a [u8], path: &Path) -> Result<Cow<'a, str>, D
 fn decode_up_to<'a>(limit: u64, bytes: &'a [u8], path: &Path) -> Result<Cow<'a, str>, DatasetError> {
     let not_utf8 = |line| DatasetError::NotUtf8 { path: path.to_owned(), line };
     let too_large = || DatasetError::TooLarge { path: path.to_owned(), limit };
-    if !bytes.starts_with(GZIP) {
+    if FileKind::of(head(bytes)) != FileKind::Gzip {
         if bytes.len() as u64 > limit {
             return Err(too_large());
         }
+        is_text(bytes, path)?;
         let bytes = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes);
         return std::str::from_utf8(bytes).map(Cow::Borrowed).map_err(|e| not_utf8(line_of(e, bytes)));
     }
     let mut unpacked = Vec::new();
-    MultiGzDecoder::new(bytes)
+    Gunzip::new(bytes)
         .take(limit + 1)
         .read_to_end(&mut unpacked)
         .map_err(|source| DatasetError::Gzip { path: path.to_owned(), source })?;
     if unpacked.len() as u64 > limit {
         return Err(too_large());
     }
+    is_text(&unpacked, path)?;
     if unpacked.starts_with(BYTE_ORDER_MARK) {
         unpacked.drain(..BYTE_ORDER_MARK.len());
     }
     String::from_utf8(unpacked).map(Cow::Owned).map_err(|e| not_utf8(line_of(e.utf8_error(), e.as_bytes())))
+}
+
+fn head(bytes: &[u8]) -> &[u8] {
+    &bytes[..bytes.len().min(HEAD)]
+}
+
+/// Refuses what is certainly something else. What is unknown is left to the reader, which names the line.
+fn is_text(bytes: &[u8], path: &Path) -> Result<(), DatasetError> {
+    let head = head(bytes);
+    let found = FileKind::of(head);
+    let plain = head.iter().all(|byte| *byte >= b' ' || byte.is_ascii_whitespace());
+    match found {
+        FileKind::Empty | FileKind::Gzip | FileKind::Other => Ok(()),
+        FileKind::Utf16 => Err(DatasetError::NotText { path: path.to_owned(), found }),
+        // A list may begin with a name such as `BM.png`.
+        found if plain && !found.is_stand_in() => Ok(()),
+        found => Err(DatasetError::NotText { path: path.to_owned(), found }),
+    }
 }
 
 /// The first line that is not UTF-8, from 1.
@@ -106,6 +125,30 @@ mod tests {
         for end in 2..whole.len() {
             assert!(message(4096, &whole[..end]).contains("cut-off gzip"), "{end}");
         }
+    }
+
+    #[test]
+    fn what_is_no_text_is_named_and_padding_is_read() {
+        for (bytes, what) in [
+            (&b"<!DOCTYPE html>\n<html>"[..], "a web page (HTML)"),
+            (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "a pointer of Git LFS"),
+            (
+                b"PK\x03\x04\x14\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x0b\0\0\0_rels/.rels",
+                "an Excel workbook",
+            ),
+            (b"\xff\xfeI\0m\0", "text in UTF-16"),
+            (&[0; 99], "a file of zeros"),
+        ] {
+            let said = message(4096, bytes);
+            assert!(
+                said.starts_with(&format!("f is {what}")) && said.ends_with("not a CSV or text file"),
+                "{said}"
+            );
+            assert_eq!(message(4096, &gzip(bytes)), said);
+        }
+        let padded = [gzip(b"a\nb"), vec![0; 512]].concat();
+        assert_eq!(decode(&padded, Path::new("f")).unwrap(), "a\nb");
+        assert!(message(4096, &[gzip(b"a"), b"<html>".to_vec()].concat()).contains("other data follows"));
     }
 
     #[test]

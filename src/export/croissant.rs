@@ -1,13 +1,17 @@
 //! A data set as Croissant 1.0 (MLCommons): `croissant.json`, the tables that it describes, and the images.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 
 use super::sheet::ColumnValues;
 use super::tables::{IMAGE, IMAGES};
 use super::{ExportError, ExportFolder, FileFormat, Sheet, dataset_sheets};
+use crate::dataset::formats::ImageFormat;
+use crate::dataset::jpeg;
 use crate::hash::Id;
 use crate::index::View;
-use crate::records::{Dataset, Split};
+use crate::records::{Dataset, ImageRow, Split};
 use crate::registry::Registry;
 use crate::store::LinkMode;
 
@@ -38,11 +42,17 @@ pub fn croissant(
     let has_missing = manifest.rows.iter().any(|row| row.labels.missing().next().is_some());
     let has_files = manifest.rows.iter().any(|row| row.object.is_some());
     if has_files {
+        let formats: BTreeSet<&str> = manifest.rows.iter().filter_map(|row| format(registry, row)).collect();
+        // A data set of one format, as nearly all are, is described by a word.
+        let formats = match formats.len() {
+            1 => json!(formats.first()),
+            _ => json!(formats),
+        };
         distribution.push(json!({
             "@type": "cr:FileSet",
             "@id": FILES,
             "name": FILES,
-            "encodingFormat": "image/png",
+            "encodingFormat": formats,
             "includes": format!("{IMAGES}/*"),
         }));
     }
@@ -87,6 +97,13 @@ pub fn croissant(
     });
     let text = serde_json::to_string_pretty(&document).expect("a document's keys are texts") + "\n";
     folder.write("croissant.json", text.as_bytes())
+}
+
+/// The media type of an image, by the first bytes of its file.
+fn format(registry: &Registry, row: &ImageRow) -> Option<&'static str> {
+    let start = registry.store().head(&row.object?).ok()?;
+    let format = if jpeg::is_jpeg(&start) { ImageFormat::Jpeg } else { ImageFormat::Png };
+    Some(format.media_type())
 }
 
 /// The rows of a sheet; `with_content` joins each to its image file.

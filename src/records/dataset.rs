@@ -304,7 +304,7 @@ pub struct ImageRow {
     pub sha256: Sha256,
     /// Size of the image file in bytes.
     pub bytes: u64,
-    /// Width in pixels from the PNG header; 0 without a file.
+    /// Width in pixels of the upright image, from the header; 0 without a file.
     pub width: u32,
     /// Height in pixels.
     pub height: u32,

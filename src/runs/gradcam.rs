@@ -23,7 +23,7 @@ use crate::stats::{HeatmapGrid, Rect, summarize};
 use crate::store::FileState;
 use crate::worker::{GradcamImages, Job, PROTOCOL, Work, files};
 
-/// Computes the heat map of a label for an image: a PNG file, or the name of an image of the run's data set.
+/// Computes the heat map of a label for an image: an image file, or the name of an image of the run's data set.
 ///
 /// Returns the record and the picture. Boxes are known only for images of the run's data set.
 pub fn gradcam(

@@ -1,9 +1,11 @@
 //! The images of a data set: a list, and a viewer with boxes and heat maps.
 
 use std::fmt::Write as _;
+use std::path::Path;
 
 use super::route::{Answer, Nothing, Query, encoded, leaves};
-use crate::dataset::{overlay, pixels, png};
+use crate::dataset::formats::ImageFormat;
+use crate::dataset::{formats, overlay, pixels};
 use crate::hash::{Hash, Id};
 use crate::records::{Dataset, Heatmap, ImageRow, Kind, Manifest, PatientId, Scale, Table};
 use crate::registry::{Registry, RegistryError};
@@ -53,7 +55,7 @@ fn is_meant(row: &ImageRow, words: &str) -> bool {
 /// Data sets with images that match the search words, and the number of these images.
 pub(super) fn meant(registry: &Registry, words: &str) -> Result<Vec<(Hash, u64)>, Nothing> {
     let mut found = Vec::new();
-    if words.starts_with(PATIENT) || words.ends_with(".png") {
+    if words.starts_with(PATIENT) || ImageFormat::of_name(Path::new(words)).is_some() {
         for id in registry.view()?.of_kind(Kind::Dataset)? {
             let (_, manifest) = read(registry, id)?;
             let count = manifest.rows.iter().filter(|row| is_meant(row, words)).count() as u64;
@@ -210,7 +212,7 @@ pub(super) fn viewer(registry: &Registry, id: Hash, place: &str, query: &Query) 
     Ok(Answer::page(&row.name, &out.out))
 }
 
-/// The bytes of an image in a row of a manifest, only if they are a PNG.
+/// The bytes of an image in a row of a manifest, only if they are an image.
 pub(super) fn xray(registry: &Registry, id: Hash, place: &str) -> Result<Answer, Nothing> {
     let (_, manifest) = read(registry, id)?;
     let (_, row) = row(&manifest, place)?;
@@ -219,8 +221,8 @@ pub(super) fn xray(registry: &Registry, id: Hash, place: &str) -> Result<Answer,
         return Err(Nothing::Unknown(format!("image {place}: {why}")));
     }
     let bytes = registry.store().read(&object).map_err(RegistryError::from)?;
-    match png::check(&bytes) {
-        Ok(_) => Ok(Answer::png(bytes)),
+    match formats::check(&bytes) {
+        Ok(info) => Ok(Answer::image(info.format, bytes)),
         Err(_) => Err(Nothing::Unknown(format!("image in {object}"))),
     }
 }
@@ -244,5 +246,5 @@ pub(super) fn heatmap(registry: &Registry, id: Hash) -> Result<Answer, Nothing> 
     }
     let over = Rect { x: heatmap.over.x, y: heatmap.over.y, w: heatmap.over.w, h: heatmap.over.h };
     let map = HeatmapGrid { cells, side, over, image: [gray.width, gray.height] };
-    Ok(Answer::png(overlay::paint(&gray, &map.pixels(), &[])))
+    Ok(Answer::image(ImageFormat::Png, overlay::paint(&gray, &map.pixels(), &[])))
 }

@@ -1,6 +1,7 @@
 //! Maps a path to an answer.
 
 use super::{browse, images, record};
+use crate::dataset::formats::ImageFormat;
 use crate::hash::Hash;
 use crate::index::IndexError;
 use crate::registry::{Registry, RegistryError};
@@ -34,8 +35,8 @@ impl Answer {
         Answer::new("text/html; charset=utf-8", served(title, body))
     }
 
-    pub(super) fn png(bytes: Vec<u8>) -> Self {
-        Answer::new("image/png", bytes)
+    pub(super) fn image(format: ImageFormat, bytes: Vec<u8>) -> Self {
+        Answer::new(format.media_type(), bytes)
     }
 
     pub(super) fn json(bytes: Vec<u8>) -> Self {

@@ -189,6 +189,11 @@ impl Batch {
         // Behind a link lies a file of somebody else, whose mode a hard link would change.
         let how = if how == LinkMode::Hardlink && source.is_symlink() { LinkMode::Copy } else { how };
         let linked = how == LinkMode::Hardlink;
+        let not_linked = |why| StoreError::NotLinked { path: source.to_owned(), why };
+        if linked && let Some(why) = disk::not_ours(source) {
+            lock(&self.new).remove(&id);
+            return Err(not_linked(why));
+        }
         self.stage(id, bytes.len() as u64, linked, |dir, path| match how {
             LinkMode::Copy => dir.write_new(path, bytes, READ_ONLY),
             LinkMode::Hardlink => dir.link_from(source, path),
@@ -199,6 +204,10 @@ impl Batch {
             },
         })
         .map_err(|e| match e {
+            // What the disk is short of, or a fault of a test, is no property of the file.
+            StoreError::Io { source: ref e, .. } if linked && is_of_the_file(e) => {
+                not_linked(disk::why_not_linked(source, self.staging.path(), e))
+            }
             StoreError::Io { source: e, .. } if linked => StoreError::io("hard-link an object to", source)(e),
             e => e,
         })?;
@@ -336,6 +345,12 @@ fn take_write_bits(dir: &Dir, path: &Path) -> io::Result<()> {
         mode if mode & !READ_ONLY == 0 => Ok(()),
         mode => dir.set_mode(path, mode & READ_ONLY),
     }
+}
+
+/// Whether an error of a hard link comes from the file: its owner, its disk, its names.
+fn is_of_the_file(e: &io::Error) -> bool {
+    use io::ErrorKind::{CrossesDevices, PermissionDenied, TooManyLinks, Unsupported};
+    matches!(e.kind(), CrossesDevices | PermissionDenied | TooManyLinks | Unsupported)
 }
 
 /// Shares the blocks of a file from outside, if it is still as it was when it was read.

@@ -39,6 +39,14 @@ pub enum StoreError {
     /// A file from outside was written to while it was taken in.
     #[error("{} changed while it was being read", .0.display())]
     Changed(PathBuf),
+    /// A file from outside cannot become an object by a hard link.
+    #[error("cannot hard-link {}: it {why}", path.display())]
+    NotLinked {
+        /// The file.
+        path: PathBuf,
+        /// What stands in the way.
+        why: String,
+    },
     /// The file system says no.
     #[error("cannot {doing} {}: {source}", path.display())]
     Io {
@@ -71,7 +79,7 @@ impl StoreError {
             StoreError::Missing { id, .. }
             | StoreError::Damaged { id, .. }
             | StoreError::Exposed { id, .. } => Some(*id),
-            StoreError::Changed(_) | StoreError::Io { .. } => None,
+            StoreError::Changed(_) | StoreError::NotLinked { .. } | StoreError::Io { .. } => None,
         }
     }
 }

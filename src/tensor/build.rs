@@ -25,7 +25,8 @@ fn main() {
     }
     let single = ["Cargo.lock", "src/tensor/Cargo.toml", "src/hash.rs", "src/random.rs", "src/worker.rs"];
     sources.extend(single.map(|path| root.join(path)));
-    let others = ["pixels.rs", "png.rs", "pixel_cache.rs"].map(|name| root.join("src/dataset").join(name));
+    let others = ["formats.rs", "jpeg.rs", "pixel_cache.rs", "pixels.rs", "png.rs"]
+        .map(|name| root.join("src/dataset").join(name));
     sources.extend(others);
     sources.extend(["src/stats/auc.rs", "src/store/slots.rs"].map(|path| root.join(path)));
     sources.push(root.join("src/tensor/cpp/calls.cpp"));
@@ -46,7 +47,7 @@ fn main() {
 }
 
 /// Crates that can affect numbers: the tensor library, random streams, pixels, weights and scores as files.
-const CRATES: [&str; 10] = [
+const CRATES: [&str; 12] = [
     "bincode",
     "blake3",
     "fast_image_resize",
@@ -57,6 +58,8 @@ const CRATES: [&str; 10] = [
     "safetensors",
     "tch",
     "torch-sys",
+    "zune-core",
+    "zune-jpeg",
 ];
 
 /// Compiles the calls of libtorch that tch does not have, against the headers next to libtorch's libraries.

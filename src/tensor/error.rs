@@ -70,7 +70,7 @@ pub(crate) enum TensorError {
         /// Why.
         source: StoreError,
     },
-    /// An image is not a readable PNG.
+    /// An image is not readable.
     #[error("image {name} (object {id}): {source}")]
     ImagePixels {
         /// The image's name.
@@ -80,7 +80,7 @@ pub(crate) enum TensorError {
         /// Why.
         source: PixelError,
     },
-    /// An image file outside of a data set is not a readable PNG.
+    /// An image file outside of a data set is not readable.
     #[error("image {}: {source}", path.display())]
     FilePixels {
         /// The file.

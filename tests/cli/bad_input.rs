@@ -70,7 +70,10 @@ fn pixels_that_do_not_decode_are_found_by_the_full_check() {
 fn a_text_file_that_is_called_an_image() {
     let study = Study::new();
     fs::write(study.path(IMAGE), "<html>404 not found</html>").unwrap();
-    refused(&study, &[IMAGE, "is not a PNG: it starts with \"<html>40\""]);
+    refused(
+        &study,
+        &[IMAGE, "is neither a PNG nor a JPEG but a web page (HTML)", "hint: the server sent a page"],
+    );
 }
 
 #[test]
@@ -88,9 +91,9 @@ fn a_folder_without_images_and_a_path_that_is_not_there() {
     let study = Study::new();
     fs::create_dir(study.path("empty")).unwrap();
     let with = |path: &str| format!("ingest {path} --metadata data.csv");
-    refused_as(&study, &with("empty"), &["empty contains no PNG images", "hint:"]);
+    refused_as(&study, &with("empty"), &["empty contains no images (PNG, JPEG)", "hint:"]);
     refused_as(&study, &with("nowhere"), &["nowhere does not exist"]);
-    refused_as(&study, &with("data.csv"), &["data.csv is neither a folder nor a .png"]);
+    refused_as(&study, &with("data.csv"), &["data.csv is text, not a folder, an image"]);
     refused_as(&study, "ingest images --metadata none.csv", &["cannot read none.csv"]);
     refused_as(&study, "ingest images --metadata images", &["cannot read images"]);
 }
@@ -144,7 +147,7 @@ fn metadata_cut_off_in_the_middle() {
     refused_as(
         &study,
         "ingest images --metadata data.csv.gz",
-        &["data.csv.gz", "gzip", "hint: download it again"],
+        &["data.csv.gz is a damaged or cut-off gzip file", "hint: download it again"],
     );
 }
 

@@ -191,7 +191,7 @@ fn what_cannot_be_looked_at_is_named() {
         &format!("gradcam tiny-s-f0 {image} --label Cold -o out.png"),
         &["unknown label Cold", "Mass"],
     );
-    study.refused(1, &format!("gradcam tiny-s-f0 data.csv {out}"), &["data.csv is not a readable PNG"]);
+    study.refused(1, &format!("gradcam tiny-s-f0 data.csv {out}"), &["data.csv is not a readable image"]);
     study.refused(2, &format!("gradcam tiny-s-f0 {image}"), &["--label"]);
     assert_eq!(ids(&study, "table"), before);
     study.refused(

@@ -220,7 +220,7 @@ fn a_read_only_registry_can_be_read_and_says_that_it_cannot_be_written() {
         "reindex",
     ] {
         let answer = finish(nobody(&format!("--registry . --json {command}")).output(), command);
-        answer.says(1, &["ermission denied", "hint: the registry is read-only; reading commands still work"]);
+        answer.says(1, &["ermission denied", "belongs to another user", "; reading commands still work"]);
         answer.json();
     }
     let answer = finish(nobody("init").output(), "init");

@@ -13,6 +13,7 @@ mod bucket;
 mod comparability;
 mod damage;
 mod diff;
+mod downloads;
 mod features;
 mod figures;
 mod foreign;

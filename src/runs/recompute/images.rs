@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use super::{MAX_REPORTED, Mismatch, compared};
-use crate::dataset::png;
+use crate::dataset::formats;
 use crate::hash::{Digest, Id, Sha256};
 use crate::records::{Dataset, ImageRow, Manifest};
 use crate::registry::Registry;
@@ -19,7 +19,7 @@ pub fn images(registry: &Registry, id: Id<Dataset>) -> Result<Vec<Mismatch>, Run
             return Vec::new();
         };
         let Digest { sha256, bytes: size, .. } = Digest::of(&bytes);
-        let sides = png::check(&bytes).map_or((0, 0), |info| (info.width, info.height));
+        let sides = formats::check(&bytes).map_or((0, 0), |info| (info.width, info.height));
         let said = |sha256: Sha256, size: u64, (width, height): (u32, u32)| serde_json::json!({ "sha256": sha256, "bytes": size, "width": width, "height": height });
         let (recorded, now) =
             (said(row.sha256, row.bytes, (row.width, row.height)), said(sha256, size, sides));

@@ -1,0 +1,113 @@
+//! Why an ingest registers nothing.
+
+use std::path::{Path, PathBuf};
+
+use super::DatasetError;
+use super::formats::FormatError;
+use super::pixels::PixelError;
+use crate::digits::thousands;
+use crate::registry::RegistryError;
+
+/// Maximum number of cases that a message lists; the others are counted.
+pub(super) const NAMED: usize = 5;
+
+/// Why nothing was registered.
+#[derive(Debug, thiserror::Error)]
+pub enum IngestError {
+    /// The metadata, the box list or the paths.
+    #[error(transparent)]
+    Dataset(#[from] DatasetError),
+    /// The registry.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+    /// Images that are not intact.
+    #[error("{} not intact: {}", count(.0.len(), "image is", "images are"), first(.0.iter().map(|(path, e)| format!("{} {e}", path.display()))))]
+    BadImages(Vec<(PathBuf, BadImage)>),
+    /// Metadata rows without an image.
+    #[error("no image for {} of {}: {}", count(*missing, "row", "rows"), path.display(), names.join(", ") + if names.len() < *missing { ", …" } else { "" })]
+    Missing {
+        /// The metadata.
+        path: PathBuf,
+        /// How many.
+        missing: usize,
+        /// The first of them.
+        names: Vec<String>,
+        /// What was found and not read.
+        remarks: Vec<String>,
+    },
+    /// Two different files with the same name.
+    #[error("{} and {} have the same name but different bytes", .0.display(), .1.display())]
+    TwoOfOneName(PathBuf, PathBuf),
+    /// All images were withdrawn.
+    #[error("every image in {} was withdrawn", .0.display())]
+    AllWithdrawn(PathBuf),
+    /// No image belongs to any row.
+    #[error("none of the {} images found has a row in {}", thousands(*images as u64), path.display())]
+    NothingMatches {
+        /// Images found.
+        images: usize,
+        /// The metadata.
+        path: PathBuf,
+        /// What was found and not read.
+        remarks: Vec<String>,
+    },
+}
+
+/// Why an image is bad.
+#[derive(Debug, thiserror::Error)]
+pub enum BadImage {
+    /// Its chunks are damaged.
+    #[error("{0}")]
+    Format(#[from] FormatError),
+    /// Its pixels cannot be decoded.
+    #[error("{0}")]
+    Pixels(#[from] PixelError),
+}
+
+impl BadImage {
+    /// How to get the image, where something else lies in its place.
+    fn remedy(&self, path: &Path) -> Option<String> {
+        match self {
+            BadImage::Format(e) => e.found()?.remedy(path),
+            BadImage::Pixels(_) => None,
+        }
+    }
+}
+
+pub(super) fn count(n: usize, one: &str, many: &str) -> String {
+    format!("{} {}", thousands(n as u64), if n == 1 { one } else { many })
+}
+
+pub(super) fn first(cases: impl Iterator<Item = String>) -> String {
+    let cases: Vec<String> = cases.collect();
+    let rest = if cases.len() > NAMED { "; …" } else { "" };
+    cases.into_iter().take(NAMED).collect::<Vec<_>>().join("; ") + rest
+}
+
+impl IngestError {
+    /// A hint.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            IngestError::Dataset(e) => e.hint(),
+            IngestError::Missing { remarks, .. } => {
+                let lenient = "give --allow-missing to register only the images that were found".to_owned();
+                Some([&remarks[..], &[lenient]].concat().join("; "))
+            }
+            IngestError::BadImages(bad) => {
+                let remedy = bad.iter().find_map(|(path, bad)| bad.remedy(path));
+                Some(remedy.unwrap_or_else(|| {
+                    "nothing was registered; download these images again or move them away".to_owned()
+                }))
+            }
+            IngestError::NothingMatches { remarks, .. } => {
+                let check = "check that the metadata belongs to these images: its column `Image Index` has the file names";
+                Some([&remarks[..], &[check.to_owned()]].concat().join("; "))
+            }
+            IngestError::AllWithdrawn(_) => Some(
+                "`reg list withdrawal` shows the reasons; `reg withdraw … --revoke` revokes one".to_owned(),
+            ),
+            IngestError::TwoOfOneName(..) => Some("move one of them away".to_owned()),
+            IngestError::Registry(_) => None,
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! Why the system said no: one number stands for several reasons, so what is there is looked at.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use rustix::io::Errno;
+use rustix::process::geteuid;
+
+/// Why a file from outside cannot be given a second name in `folder`: the second half of a sentence that begins with
+/// "it".
+pub(crate) fn why_not_linked(file: &Path, folder: &Path, e: &io::Error) -> String {
+    let errno = Errno::from_io_error(e);
+    let (file, folder) = (fs::metadata(file).ok(), fs::metadata(folder).ok());
+    let owner = file.as_ref().map(MetadataExt::uid);
+    match errno {
+        Some(Errno::XDEV) => match (file, folder) {
+            (Some(file), Some(folder)) if file.dev() == folder.dev() => {
+                "lies below another mount than the registry".to_owned()
+            }
+            _ => "lies on another file system than the registry".to_owned(),
+        },
+        Some(Errno::MLINK) => "has as many names as its file system allows".to_owned(),
+        Some(Errno::PERM | Errno::ACCESS) => match owner.filter(|owner| *owner != geteuid().as_raw()) {
+            Some(owner) => of_another_owner(owner),
+            None => "is on a file system without hard links, or is immutable (`lsattr`)".to_owned(),
+        },
+        _ => e.to_string(),
+    }
+}
+
+fn of_another_owner(owner: u32) -> String {
+    format!("belongs to another user (uid {owner}), and only its owner may link it and make it read-only")
+}
+
+/// The same before it is tried: a file of another user, which could be linked on some systems, could not be made
+/// read-only afterwards. Root may.
+pub(crate) fn not_ours(file: &Path) -> Option<String> {
+    let me = geteuid();
+    if me.is_root() {
+        return None;
+    }
+    let owner = fs::metadata(file).ok()?.uid();
+    (owner != me.as_raw()).then(|| of_another_owner(owner))
+}
+
+/// Why a file or folder cannot be changed, where the system's own words do not say it: a sentence.
+pub fn why_denied(path: &Path, e: &io::Error) -> Option<String> {
+    let there = path.ancestors().find_map(|path| Some((path, fs::symlink_metadata(path).ok()?)));
+    let (shown, me) = (there.as_ref().map_or(path, |(path, _)| path).display(), geteuid().as_raw());
+    Some(match (Errno::from_io_error(e)?, &there) {
+        (Errno::ROFS, _) => format!("the file system of {shown} is mounted read-only"),
+        (Errno::XDEV, _) => format!("{shown} lies on another file system, and a registry lies on one"),
+        (Errno::PERM | Errno::ACCESS, Some((_, found))) if found.uid() != me && me != 0 => {
+            format!("{shown} belongs to another user (uid {}; this is uid {me})", found.uid())
+        }
+        (Errno::PERM, _) => {
+            format!("the file system forbids changes to {shown}, such as by an attribute (`lsattr`)")
+        }
+        (Errno::ACCESS, Some((_, found))) => {
+            format!("the permissions of {shown} (mode {:o}) do not allow it", found.mode() & 0o7777)
+        }
+        _ => return None,
+    })
+}
