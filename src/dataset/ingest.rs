@@ -8,14 +8,15 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
-use super::formats::{self, ImageFormat};
+use super::formats::{self, FormatError, ImageFormat};
 use super::ingest_error::{NAMED, count, first};
 use super::left_out::LeftOut;
 use super::matching::{Likeness, RowNames, pairs};
+use super::pixel_hashes::{PixelHashes, pixel_hash};
 use super::remarks::{Remark, Remarks};
 use super::seen::{Image, SeenFile, SeenFiles};
 use super::source::{Found, ImageFile, find_images, load};
-use super::{DatasetError, archive, boxes, labels, metadata, pixels};
+use super::{DatasetError, archive, boxes, labels, metadata, pixels, png};
 use crate::hash::{Digest, Hash, Id};
 use crate::limits;
 use crate::progress::{Progress, Unit};
@@ -163,11 +164,16 @@ pub fn ingest(
     let committed = transaction.commit(stamp)?;
     if let Some((cache, files)) = seen {
         drop(manifest);
+        if request.decode {
+            let images = files.iter().flat_map(|(_, file)| &file.images);
+            let decoded = images.filter_map(|(_, image)| Some((image.blake3, image.pixels?)));
+            PixelHashes::load(registry).keep(registry, decoded);
+        }
         // A lost cache only costs time.
         let _ = match files.len() as u64 {
             // What is remembered stays as it is.
             all if all == unchanged => Ok(()),
-            _ => cache.save(files.into_iter()),
+            _ => cache.save(files.into_iter(), request.link == LinkMode::Hardlink),
         };
     }
     Ok(Ingested { id, dataset, persisted: committed.persisted, unchanged, findings })
@@ -397,7 +403,10 @@ impl ImageImport<'_> {
 
 fn look(bytes: &[u8], decode: bool) -> Result<Image, BadImage> {
     let info = formats::check(bytes)?;
-    let pixels = if decode { Some(Hash::of(&pixels::decode(bytes)?.data)) } else { None };
+    if decode && info.format == ImageFormat::Png {
+        png::check_stream(bytes).map_err(FormatError::from)?;
+    }
+    let pixels = if decode { Some(pixel_hash(&pixels::decode(bytes)?)) } else { None };
     let Digest { blake3, sha256, bytes } = Digest::of(bytes);
     let jpeg = info.format == ImageFormat::Jpeg;
     Ok(Image { blake3, sha256, bytes, width: info.width, height: info.height, pixels, jpeg })

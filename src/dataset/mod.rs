@@ -25,6 +25,7 @@ mod matching;
 pub mod metadata;
 pub mod overlay;
 pub mod pixel_cache;
+pub mod pixel_hashes;
 pub mod pixels;
 pub mod png;
 pub mod remarks;

@@ -106,6 +106,12 @@ pub enum PngError {
     /// Another chunk between two IDAT chunks.
     #[error("has image data in two places: another chunk IDAT at byte {0}")]
     SplitData(usize),
+    /// Compressed pixels that are not what was written.
+    #[error("has damaged image data: its compressed pixels or their checksum (Adler-32) are wrong")]
+    Stream,
+    /// Compressed pixels without their end or checksum.
+    #[error("has incomplete image data: its compressed pixels end before their checksum (Adler-32)")]
+    StreamEnd,
     /// Bytes after IEND.
     #[error("has {0} bytes after its end")]
     Trailing(usize),
@@ -152,6 +158,40 @@ pub fn check(bytes: &[u8]) -> Result<PngInfo, PngError> {
             (Some(_), _) => {}
         }
     }
+}
+
+/// Checks the compressed pixels of a PNG that passed [`check`]: that they unpack, and to what their own checksum says.
+///
+/// The decoder ignores that checksum, which is all that shows bytes that were overwritten before the file's chunks got
+/// theirs. libpng and Pillow refuse such files.
+pub fn check_stream(bytes: &[u8]) -> Result<(), PngError> {
+    let mut inflate = flate2::Decompress::new(true);
+    let mut unpacked = vec![0; 1 << 16];
+    let mut rest = bytes.get(SIGNATURE.len()..).unwrap_or_default();
+    while let [a, b, c, d, k0, k1, k2, k3, behind @ ..] = rest {
+        let length = u32::from_be_bytes([*a, *b, *c, *d]) as usize;
+        let Some((mut data, behind)) = behind.split_at_checked(length) else {
+            return Err(PngError::StreamEnd);
+        };
+        rest = behind.get(4..).unwrap_or_default();
+        if [*k0, *k1, *k2, *k3] != *b"IDAT" {
+            continue;
+        }
+        loop {
+            let before = (inflate.total_in(), inflate.total_out());
+            let status = inflate
+                .decompress(data, &mut unpacked, flate2::FlushDecompress::None)
+                .map_err(|_| PngError::Stream)?;
+            if status == flate2::Status::StreamEnd {
+                return Ok(());
+            }
+            data = &data[(inflate.total_in() - before.0) as usize..];
+            if (inflate.total_in(), inflate.total_out()) == before {
+                break;
+            }
+        }
+    }
+    Err(PngError::StreamEnd)
 }
 
 /// Position relative to the chunks of image data.
@@ -341,6 +381,33 @@ mod tests {
         {
             assert_eq!(size(width, height), Err(PngError::TooLarge { width, height }));
         }
+    }
+
+    /// A PNG of 2 x 2 gray pixels whose compressed data is changed by `change`, with right checksums of its chunks.
+    fn with_data(change: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
+        use std::io::Write as _;
+        let mut encoder = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::default());
+        encoder.write_all(&[0, 10, 20, 0, 30, 40]).unwrap();
+        let mut data = encoder.finish().unwrap();
+        change(&mut data);
+        // In three chunks, as encoders may divide it.
+        let parts = data.chunks(data.len().div_ceil(3)).map(|part| chunk(b"IDAT", part));
+        png(&[vec![ihdr(2, 2, [8, 0, 0, 0, 0])], parts.collect(), vec![end()]].concat())
+    }
+
+    #[test]
+    fn compressed_pixels_are_held_to_their_own_checksum() {
+        let of = |bytes: Vec<u8>| check(&bytes).and_then(|_| check_stream(&bytes));
+        assert_eq!(of(with_data(|_| {})), Ok(()));
+        // A byte of the checksum, and a pixel.
+        assert_eq!(of(with_data(|data| *data.last_mut().unwrap() ^= 1)), Err(PngError::Stream));
+        assert_eq!(of(with_data(|data| data[4] ^= 4)), Err(PngError::Stream));
+        for missing in 1..=4 {
+            let cut = with_data(|data| data.truncate(data.len() - missing));
+            assert_eq!(of(cut), Err(PngError::StreamEnd), "{missing}");
+        }
+        // Decoders read on over what stands behind the stream.
+        assert_eq!(of(with_data(|data| data.push(7))), Ok(()));
     }
 
     #[test]

@@ -58,7 +58,7 @@ struct Content {
 
 impl Packed for Content {
     const KIND: &'static str = "list of seen files";
-    const MAGIC: &'static [u8; 8] = b"regseen2";
+    const MAGIC: &'static [u8; 8] = b"regseen3";
 }
 
 impl<'a> SeenFiles<'a> {
@@ -93,11 +93,22 @@ impl<'a> SeenFiles<'a> {
         [&number.to_le_bytes(), rest].concat()
     }
 
-    /// Replaces the remembered files by these. Files changed a moment ago are left out, because they could
-    /// change again without looking different.
-    pub(super) fn save<'f>(self, files: impl Iterator<Item = (&'f Path, SeenFile)>) -> io::Result<()> {
+    /// Replaces the remembered files by these. Files written a moment ago are left out, because they could
+    /// change again without looking different. Files that were `linked` have the state that linking left.
+    pub(super) fn save<'f>(
+        self,
+        files: impl Iterator<Item = (&'f Path, SeenFile)>,
+        linked: bool,
+    ) -> io::Result<()> {
         let settled = files.filter(|(_, file)| file.state.is_settled(self.begun));
-        let files = settled.map(|(path, file)| (self.key(path), file)).collect();
+        let as_linked = |(path, file): (&'f Path, SeenFile)| match linked {
+            false => Some((path, file)),
+            true => {
+                let state = FileState::at(path).ok().filter(|now| now.has_content_of(&file.state))?;
+                Some((path, SeenFile { state, ..file }))
+            }
+        };
+        let files = settled.filter_map(as_linked).map(|(path, file)| (self.key(path), file)).collect();
         let mut bytes = codec::pack(&Content { files }).map_err(io::Error::other)?;
         let sum = Hash::of(&bytes);
         bytes.extend(sum.0);

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::Patients;
+use crate::hash::Hash;
 use crate::records::{Assignment, FoldSizes, ImageRow, LabelCounts, PatientId, Subset, SubsetSize};
 
 /// A patient in more than one subset of a fold.
@@ -19,6 +20,17 @@ pub struct Leak {
     /// The subsets with images of the patient, two or three.
     pub subsets: Vec<Subset>,
     /// Manifest rows of these images, ascending.
+    pub images: Vec<u32>,
+}
+
+/// The same image under several patients, in more than one subset of a fold.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SharedImage {
+    /// Fold, from 0.
+    pub fold: u32,
+    /// The subsets with the image, two or three.
+    pub subsets: Vec<Subset>,
+    /// Manifest rows of the image, ascending.
     pub images: Vec<u32>,
 }
 
@@ -99,6 +111,42 @@ pub fn leaks(rows: &[ImageRow], assignment: &Assignment) -> Vec<Leak> {
         leaking.into_iter().map(leak).collect::<Vec<_>>()
     };
     (0..).zip(&assignment.folds).flat_map(of_fold).collect()
+}
+
+/// Finds images that are in more than one subset of a fold under different patients, by fold and first row.
+///
+/// Two rows are the same image if `identity` gives both the same hash: of the file, or of the pixels. Rows without one
+/// are not compared. Images of one patient are left to [`leaks`].
+pub fn shared_images(
+    rows: &[ImageRow],
+    assignment: &Assignment,
+    identity: impl Fn(&ImageRow) -> Option<Hash>,
+) -> Vec<SharedImage> {
+    let mut by_image: BTreeMap<Hash, Vec<u32>> = BTreeMap::new();
+    for (number, row) in (0..).zip(rows) {
+        if let Some(image) = identity(row) {
+            by_image.entry(image).or_default().push(number);
+        }
+    }
+    by_image.retain(|_, images| {
+        images.iter().any(|row| rows[*row as usize].patient != rows[images[0] as usize].patient)
+    });
+    let mut shared = Vec::new();
+    for (fold, codes) in (0..).zip(&assignment.folds) {
+        for of_image in by_image.values() {
+            let subset = |row: &u32| Subset::ALL.get(usize::from(codes[*row as usize])).copied();
+            let images: Vec<u32> = of_image.iter().copied().filter(|row| subset(row).is_some()).collect();
+            let is_in = |wanted: &Subset| images.iter().any(|row| subset(row) == Some(*wanted));
+            let subsets: Vec<Subset> = Subset::ALL.into_iter().filter(is_in).collect();
+            let first = images.first().map(|row| &rows[*row as usize].patient);
+            let several = images.iter().any(|row| Some(&rows[*row as usize].patient) != first);
+            if subsets.len() > 1 && several {
+                shared.push(SharedImage { fold, subsets, images });
+            }
+        }
+    }
+    shared.sort_by(|a, b| (a.fold, &a.images).cmp(&(b.fold, &b.images)));
+    shared
 }
 
 /// Counts the positives of each label in training, validation and test, one per fold.

@@ -9,7 +9,9 @@ mod official;
 mod register;
 mod resample;
 
-pub use check::{LabelFrequency, Leak, SubsetPrevalence, leaks, prevalence, sizes};
+pub use check::{
+    LabelFrequency, Leak, SharedImage, SubsetPrevalence, leaks, prevalence, shared_images, sizes,
+};
 pub use official::{Official, official};
 pub use register::{Lists, RegisterError, Registered, import, make};
 pub use resample::{MAX_FOLDS, parse_ratios, resample};

@@ -141,5 +141,18 @@ fn register(
         let leaks = thousands(leaks as u64);
         findings.push(format!("{leaks} patients are in more than one subset: `reg split check` lists them"));
     }
+    let shared = super::shared_images(&manifest.rows, assignment, |row| row.object);
+    if let Some(first) = shared.first() {
+        let names: Vec<&str> =
+            first.images.iter().map(|row| manifest.rows[*row as usize].name.as_str()).collect();
+        findings.push(format!(
+            "{} in more than one subset under different patients, the first as {}: `reg split check` lists them",
+            match shared.len() as u64 {
+                1 => "1 image is".to_owned(),
+                many => format!("{} images are", thousands(many)),
+            },
+            names.join(" = ")
+        ));
+    }
     Ok(Registered { id, split, findings })
 }

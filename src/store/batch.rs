@@ -212,7 +212,7 @@ impl Batch {
             e => e,
         })?;
         // Shared bytes must be those that were hashed.
-        if how == LinkMode::Hardlink && FileState::at(source).ok().as_ref() != Some(state) {
+        if how == LinkMode::Hardlink && !FileState::at(source).is_ok_and(|now| now.has_content_of(state)) {
             return Err(StoreError::Changed(source.to_owned()));
         }
         Ok(())
@@ -356,7 +356,7 @@ fn is_of_the_file(e: &io::Error) -> bool {
 /// Shares the blocks of a file from outside, if it is still as it was when it was read.
 fn reflink(source: &Path, state: &FileState, dir: &Dir, path: &Path) -> io::Result<()> {
     let file = File::open(source)?;
-    let is_same = || Ok::<_, io::Error>(FileState::of_file(&file)? == *state);
+    let is_same = || Ok::<_, io::Error>(FileState::of_file(&file)?.has_content_of(state));
     let changed = || io::Error::from(io::ErrorKind::ResourceBusy);
     if !is_same()? {
         return Err(changed());

@@ -17,6 +17,8 @@ pub struct FileState {
     modified: (i64, i64),
     device: u64,
     inode: u64,
+    /// Time of the last change of content, links, owner or mode (ctime), which no program can set back.
+    changed: (i64, i64),
 }
 
 impl FileState {
@@ -31,6 +33,7 @@ impl FileState {
             modified: (metadata.mtime(), metadata.mtime_nsec()),
             device: metadata.dev(),
             inode: metadata.ino(),
+            changed: (metadata.ctime(), metadata.ctime_nsec()),
         }
     }
 
@@ -54,13 +57,19 @@ impl FileState {
         // A `File` itself would first ask for its size and position.
         Read::take(&mut file, limit.saturating_add(1)).read_to_end(buffer)?;
         let whole = buffer.len() as u64 == before.size.min(limit.saturating_add(1));
-        if FileState::of(&file.metadata()?) != before || !whole {
+        if !FileState::of(&file.metadata()?).has_content_of(&before) || !whole {
             return Err(io::Error::new(io::ErrorKind::ResourceBusy, "it changed while it was being read"));
         }
         Ok(before)
     }
 
-    /// Time of the last change, in seconds since 1970.
+    /// Whether size, place and time of the last write are the same. Unlike `==`, this also holds if the file got
+    /// another link or mode meanwhile, as each ingest by hard link gives it.
+    pub fn has_content_of(&self, other: &FileState) -> bool {
+        FileState { changed: other.changed, ..*self } == *other
+    }
+
+    /// Time of the last write, in seconds since 1970.
     pub fn modified(&self) -> i64 {
         self.modified.0
     }

@@ -102,3 +102,59 @@ fn lists_that_make_no_split_are_refused_by_file_and_line() {
     fs::remove_file(study.path("test.txt")).unwrap();
     refused(&["cannot read test.txt"]);
 }
+
+/// The same picture with other bytes: a chunk of text before the end.
+fn saved_again(png: &[u8]) -> Vec<u8> {
+    let (before, end) = png.split_at(png.len() - 12);
+    let body = [&b"tEXt"[..], b"Software\0another"].concat();
+    let length = (body.len() as u32 - 4).to_be_bytes();
+    [before, &length, &body, &crc32fast::hash(&body).to_be_bytes(), end].concat()
+}
+
+#[test]
+fn the_same_picture_under_two_patients_is_a_leak() {
+    let study = Study::new();
+    let listed = |file: &str| -> Vec<String> {
+        fs::read_to_string(study.path(file)).unwrap().lines().map(str::to_owned).collect()
+    };
+    let (learnt, tested) = (listed("train_val.txt"), listed("test.txt"));
+    let image = |name: &str| study.path("images").join(name);
+    // One test image is the file of a training image, another one is its picture saved again.
+    fs::copy(image(&learnt[0]), image(&tested[0])).unwrap();
+    fs::write(image(&tested[1]), saved_again(&fs::read(image(&learnt[1])).unwrap())).unwrap();
+    study.ok(INGEST);
+    let imported = study.reg(IMPORT);
+    assert!(
+        imported.stderr.contains("1 image is in more than one subset under different patients"),
+        "{imported:?}"
+    );
+    let leaks = |arguments: &str| {
+        let checked = study.reg(&format!("--json split check official{arguments}"));
+        assert_eq!(checked.code, 3);
+        checked.json()
+    };
+    let by_bytes = leaks("");
+    assert_eq!(by_bytes["compared"], json!({ "patients": 30, "bytes": 30, "pixels": 0 }));
+    let pairs = |found: &Value| -> Vec<(Value, BTreeSet<String>)> {
+        let names = |leak: &Value| {
+            leak["images"].as_array().unwrap().iter().map(|name| name.as_str().unwrap().to_owned()).collect()
+        };
+        let leaks = found["leaks"].as_array().unwrap();
+        leaks.iter().map(|leak| (leak["kind"].clone(), names(leak))).collect()
+    };
+    let pair = |a: &String, b: &String| BTreeSet::from([a.clone(), b.clone()]);
+    let bytes = (json!("bytes"), pair(&learnt[0], &tested[0]));
+    assert_eq!(pairs(&by_bytes), [bytes.clone()]);
+    let both = [bytes, (json!("pixels"), pair(&learnt[1], &tested[1]))];
+    assert_eq!(pairs(&leaks(" --pixels")), both);
+    // What was computed is known from then on; so is what an ingest has decoded.
+    let kept = leaks("");
+    assert_eq!(pairs(&kept), both);
+    assert_eq!(kept["compared"]["pixels"], json!(30));
+    fs::remove_dir_all(study.path(".reg/cache/pixel-hashes")).unwrap();
+    assert_eq!(pairs(&leaks("")).len(), 1);
+    study.ok(&format!("{INGEST} --check full --paranoid"));
+    assert_eq!(pairs(&leaks("")), both);
+    let said = String::from_utf8(study.reg("split check official").stdout).unwrap();
+    assert!(said.contains("compared: patients of 30 images, files of 30, pixels of 30"), "{said}");
+}
