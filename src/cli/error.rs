@@ -62,7 +62,13 @@ impl Failure {
 
     /// The same for a file given by the user, outside of the registry.
     pub(super) fn of_file(doing: &str, path: &Path, source: &io::Error) -> Self {
-        Failure::new(format!("cannot {doing} {}: {source}", path.display()), file_hint(source))
+        let hint = match why_denied(path, source) {
+            Some(why) if source.kind() != io::ErrorKind::CrossesDevices => {
+                Some(format!("{why}: use a path that you may read and write"))
+            }
+            _ => file_hint(source),
+        };
+        Failure::new(format!("cannot {doing} {}: {source}", path.display()), hint)
     }
 
     /// An interrupt. The hint is the command itself, because running it again resumes the work.
@@ -146,6 +152,9 @@ fn file_hint(e: &std::io::Error) -> Option<String> {
         }
         std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => {
             Some("use a path that you may read and write".to_owned())
+        }
+        std::io::ErrorKind::CrossesDevices => {
+            Some("a hard link needs one file system: give `--link copy`".to_owned())
         }
         std::io::ErrorKind::NotFound => Some("check the path".to_owned()),
         _ => io_hint(e),

@@ -217,6 +217,12 @@ pub enum DatasetError {
         /// What it is.
         found: FileKind,
     },
+    /// A path that is neither a folder nor a plain file.
+    #[error("{} is a pipe, a socket or a device, not a folder or a file", path.display())]
+    NotAFile {
+        /// The path.
+        path: PathBuf,
+    },
     /// A compressed file with something else in it than a tar archive.
     #[error("{} contains {}, not a tar archive", path.display(), found.described())]
     NotATar {
@@ -364,6 +370,7 @@ impl DatasetError {
                     _ => return None,
                 }
             }
+            DatasetError::NotAFile { .. } => "save what it gives as a file, and give that".to_owned(),
             DatasetError::NotText { path, found } => {
                 let file = shell(&path.to_string_lossy());
                 match found {

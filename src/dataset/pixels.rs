@@ -102,6 +102,8 @@ fn decode_jpeg(bytes: &[u8]) -> Result<Vec<u8>, PixelError> {
     }
     Ok(match image {
         DynamicImage::ImageLuma8(gray) => gray.into_raw(),
+        DynamicImage::ImageRgb8(image) => image.pixels().map(|p| luma(p.0)).collect(),
+        // The JPEG decoder returns no other types.
         other => other.to_rgb8().pixels().map(|p| luma(p.0)).collect(),
     })
 }

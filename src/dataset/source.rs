@@ -59,7 +59,7 @@ pub fn find_images(paths: &[PathBuf]) -> Result<Found, DatasetError> {
         if kind.is_dir() {
             walk(path, &mut images, &mut found.remarks)?;
         } else if !kind.is_file() {
-            return Err(DatasetError::NotASource { path: path.clone(), found: FileKind::Other });
+            return Err(DatasetError::NotAFile { path: path.clone() });
         } else if is_image(path) {
             images.push(image_file(path)?);
         } else if is_archive(path) {

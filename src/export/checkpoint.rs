@@ -73,7 +73,7 @@ fn begin(run: &str, architecture: &Architecture, labels: &[String]) -> String {
     }
     imports.push("import torch");
     if image {
-        imports.push("from PIL import Image");
+        imports.push("from PIL import Image, ImageOps");
     }
     imports.push("from safetensors.torch import load_file");
     let extra = matches!(

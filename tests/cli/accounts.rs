@@ -168,3 +168,19 @@ fn another_account_sees_nothing_of_a_server() {
     let said = command.current_dir(house.dir.path()).output().unwrap();
     assert_eq!(String::from_utf8_lossy(&said.stdout), "403 text/plain; charset=utf-8");
 }
+
+#[test]
+fn images_of_another_account_are_copied_and_never_hard_linked() {
+    let Some(house) = House::new() else { return };
+    let home = house.folder("home-2001", ANNE, ANNE, 0o755);
+    assert_eq!(house.reg_as(ANNE, "022", &home, "init").code, 0);
+    let ingest = "ingest ../t/images --metadata ../t/Data_Entry_2017_v2020.csv --link";
+    let answer = house.reg_as(ANNE, "022", &home, &format!("{ingest} hardlink"));
+    let why =
+        ".png: it belongs to another user (uid 0), and only its owner may link it and make it read-only";
+    answer.says(1, &["cannot hard-link ../t/images/", why, "hint: give `--link copy`"]);
+    for link in ["copy", "reflink"] {
+        let answer = house.reg_as(ANNE, "022", &home, &format!("{ingest} {link}"));
+        assert_eq!(answer.code, 0, "{answer:?}");
+    }
+}

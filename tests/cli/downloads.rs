@@ -11,6 +11,7 @@ use reg::records::Dataset;
 use serde_json::{Value, json};
 
 use crate::harness::{INGEST, Study, id_of};
+use crate::serve::Server;
 use crate::support;
 
 fn sh(study: &Study, command: &str) {
@@ -93,6 +94,10 @@ fn jpegs_are_registered_as_they_are_and_used_like_pngs() {
     assert_eq!(exported, fs::read(&image).unwrap());
     let document = fs::read_to_string(study.path("exported/croissant.json")).unwrap();
     assert!(document.contains("image/jpeg") && !document.contains("image/png"), "{document}");
+    let server = Server::start(&study);
+    let shown = server.get(&format!("/xray/{}/0", study.id("tiny")));
+    assert_eq!((shown.status, shown.heads["content-type"].as_str()), (200, "image/jpeg"));
+    drop(server);
     // A width is that of the upright image.
     let turned = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/jpeg/gray-exif-6.jpg");
     fs::copy(turned, study.path("images/00000001_000.jpg")).unwrap();
@@ -240,5 +245,12 @@ fn a_hard_link_that_cannot_be_made_says_why() {
         ],
     );
     study.is_empty();
-    study.ok(&format!("ingest {from} --metadata data.csv --link copy"));
+    study.ok(&format!("ingest {from} --metadata data.csv --name d --link copy"));
+    let out = other.path().join("out");
+    study.refused(
+        1,
+        &format!("dataset export d --format croissant --link hardlink -o {}", out.display()),
+        &["hint: a hard link needs one file system: give `--link copy`"],
+    );
+    assert!(!out.exists(), "nothing half-written stays");
 }

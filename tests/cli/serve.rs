@@ -72,7 +72,7 @@ impl Drop for Server {
 #[derive(Debug)]
 pub(crate) struct Reply {
     pub(crate) status: u16,
-    heads: BTreeMap<String, String>,
+    pub(crate) heads: BTreeMap<String, String>,
     pub(crate) body: String,
 }
 

@@ -3,8 +3,10 @@ MEAN, STD = NORMAL
 
 
 def grey(path):
-    """Grey values of an image as reg reads them: 8 bits, the luma of Rec. 601 for colours, no transparency."""
+    """Grey values of an image as reg reads them: 8 bits, Rec. 601 luma, no transparency, a JPEG upright."""
     image = Image.open(path)
+    if image.format == "JPEG":
+        image = ImageOps.exif_transpose(image)
     if image.mode.startswith("I"):
         return (np.asarray(image).astype(np.int64) * 255 + 32767) // 65535
     if image.mode in ("P", "PA", "RGBA"):
