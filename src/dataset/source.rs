@@ -8,7 +8,7 @@ use std::collections::{HashSet, VecDeque};
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{self, Read};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
@@ -59,7 +59,8 @@ pub fn find_images(paths: &[PathBuf]) -> Result<Found, DatasetError> {
         if kind.is_dir() {
             walk(path, &mut images, &mut found.remarks)?;
         } else if !kind.is_file() {
-            return Err(DatasetError::NotAFile { path: path.clone() });
+            let kind = if kind.file_type().is_fifo() { "a pipe" } else { "a device or socket" };
+            return Err(DatasetError::NotAFile { path: path.clone(), kind });
         } else if is_image(path) {
             images.push(image_file(path)?);
         } else if is_archive(path) {

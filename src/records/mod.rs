@@ -32,12 +32,12 @@ use serde::{Deserialize, Serialize};
 
 pub use codec::{CodecError, Header, Link};
 pub use comparison::{
-    Bootstrap, BootstrapRow, CalibrationBin, ComparedModel, Comparison, DelongRow, GroupBy, GroupRow,
-    Incomparable, IncomparableKind, LabelSpread, MetricRow, Pooling, PublishedAuc, PublishedModel,
+    Bootstrap, BootstrapRow, CalibrationBin, ComparedModel, Comparison, ConstantScores, DelongRow, GroupBy,
+    GroupRow, Incomparable, IncomparableKind, LabelSpread, MetricRow, Pooling, PublishedAuc, PublishedModel,
     PublishedTable, ResampledRow, Spread,
 };
 pub(crate) use dataset::MAX_AGE;
-pub use dataset::{AgeRange, BoxRow, Boxes, Dataset, Gender, ImageRow, Manifest, ViewPosition};
+pub use dataset::{AgeRange, BoxRow, Boxes, Dataset, Gender, ImageRow, Manifest, MetaFeatures, ViewPosition};
 pub use event::{Event, NameChange};
 pub use gradcam::{Area, Heatmap, HeatmapInBox, PointedBox, PointedLabel, Pointing};
 pub use kind::{Content, Descriptor, ImageUse, ObjectKind, Purpose, Recomputed, RecordClass, Travels};

@@ -77,7 +77,8 @@ impl Record for Table {
     fn summary(&self) -> String {
         match self {
             Table::Auc(auc) => {
-                format!("AUC, mean {} over {}", rounded(auc.mean), counted(auc.mean_over.into(), "label"))
+                let (over, all) = (auc.mean_over, counted(auc.labels.len() as u64, "label"));
+                format!("AUC, mean {} over {over} of {all}", rounded(auc.mean))
             }
             Table::Dataset(counts) => {
                 format!(

@@ -51,6 +51,9 @@ pub fn probe(probe: &ProbeTable, of: Option<&str>) -> ReportTable {
         decimals: *decimals,
     }));
     table.rows.push(row);
+    let mut row = vec![Cell::Text("Folds in the mean".into()), Cell::Empty];
+    row.extend(columns.iter().map(|(_, spread, _)| Cell::Integer(spread.n.into())));
+    table.rows.push(row);
     table.notes.push(
         "A linear predictor on standardized pooled features; the penalty is chosen on the validation images."
             .into(),
@@ -93,6 +96,9 @@ pub fn heatmap(heatmap: &Heatmap) -> ReportTable {
         [] => "This image has no annotated box of this label.".into(),
         _ => "Boxes in pixels of the original image.".into(),
     });
+    if let Some(meta) = &heatmap.meta {
+        table.notes.push(format!("No image of the run's data set; as given: {meta}."));
+    }
     if heatmap.map.iter().flatten().all(|cell| *cell == 0.0) {
         table.notes.push("The heat map is zero: no region supports the label.".into());
     }

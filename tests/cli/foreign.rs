@@ -170,3 +170,159 @@ fn aucs_of_imported_scores_of_real_images_are_those_of_scikit_learn() {
         assert!((ours - reference).abs() <= 1e-12, "{label}: {ours}, the reference is {reference}");
     }
 }
+
+#[test]
+fn the_truth_beside_the_scores_is_never_taken_for_them() {
+    let study = Study::divided();
+    let dataset: Dataset = study.registry().get(id(&study, "tiny")).unwrap();
+    let rows = study.registry().manifest(&dataset).unwrap().rows;
+    let labels = ["Mass", "Effusion"];
+    let place = |label: &str| dataset.labels.iter().position(|own| own == label).unwrap();
+    let score = |i: usize, j: usize| format!("0.{}", (i * 7 + j * 3) % 10);
+    let table = |heads: &[String], cells: &dyn Fn(usize, usize) -> Vec<String>| {
+        let mut csv = format!("Image Index,{}\n", heads.join(","));
+        for (i, row) in rows.iter().enumerate() {
+            let cells: Vec<String> = (0..labels.len()).flat_map(|j| cells(i, j)).collect();
+            writeln!(csv, "{},{}", row.name, cells.join(",")).unwrap();
+        }
+        fs::write(study.path("theirs.csv"), csv).unwrap();
+    };
+    let truth = |i: usize, j: usize| u8::from(rows[i].label(place(labels[j])) == Some(true)).to_string();
+    let import = "predictions import theirs.csv --dataset tiny --name theirs";
+    table(&labels.map(str::to_owned), &|i, j| vec![score(i, j)]);
+    let expected = study.json(import)["auc"].clone();
+    assert_ne!(expected["Mass"], json!(1.0));
+    // Whatever the scores are called, and on whichever side they stand.
+    for name in ["pred_{}", "{}_prob", "score_{}", "{} score", "y_pred_{}"] {
+        let head = |label: &str| name.replace("{}", label);
+        table(&labels.map(|label| [label.to_owned(), head(label)]).concat(), &|i, j| {
+            vec![truth(i, j), score(i, j)]
+        });
+        assert_eq!(study.json(import)["auc"], expected, "{name}");
+        table(&labels.map(|label| [head(label), format!("{label}_true")]).concat(), &|i, j| {
+            vec![score(i, j), truth(i, j)]
+        });
+        assert_eq!(study.json(import)["auc"], expected, "{name}");
+    }
+    // Two that fit: a pattern decides, and is recorded, so that the table can be checked.
+    let two = labels.map(|label| [format!("prob_{label}"), format!("pred_{label}")]).concat();
+    table(&two, &|i, j| vec![score(i, j), score(j, i)]);
+    study.refused(
+        1,
+        import,
+        &[
+            "two columns that could be the scores of one label: \"pred_Mass\" and \"prob_Mass\"",
+            "hint: give --columns 'pred_{label}'",
+        ],
+    );
+    let answer = study.json(&format!("{import} --columns prob_{{label}}"));
+    assert_eq!(answer["auc"], expected);
+    assert_eq!(study.json("show theirs")["record"]["source"]["columns"], json!("prob_{label}"));
+    study.ok("verify --recompute theirs");
+    study.refused(1, &format!("{import} --columns x_{{label}}"), &["no column of scores", "x_{label}"]);
+    study.refused(2, &format!("{import} --columns prob_"), &["a pattern has {label} once"]);
+    // Labels without scores.
+    for coding in [["0", "1"], ["0.0", "1.0"]] {
+        table(&labels.map(str::to_owned), &|i, j| vec![coding[usize::from(truth(i, j) == "1")].to_owned()]);
+        study.refused(1, import, &["it is the truth, not a score", "hint:"]);
+    }
+    table(&labels.map(|label| format!("true_{label}")), &|i, j| vec![score(i, j)]);
+    study.refused(1, import, &["nothing says that those named \"true_{label}\" are scores"]);
+    // Decisions that are not all right are scores, and it is said what they are.
+    table(&labels.map(str::to_owned), &|i, j| vec![if i == 0 { "1".to_owned() } else { truth(i, j) }]);
+    assert!(study.reg(import).stderr.contains("scores are all 0 or 1"));
+    study.is_sound();
+}
+
+#[test]
+fn images_are_found_however_their_names_are_written() {
+    let study = Study::divided();
+    let images = test_images(&study);
+    let import = "predictions import theirs.csv --dataset tiny --split s --fold 0 --name theirs";
+    fs::write(study.path("theirs.csv"), scores(&images, &LABELS)).unwrap();
+    let expected = study.json(import);
+    assert_eq!(expected["inexact_names"], json!([]));
+    for rename in [
+        |name: &str| format!("images/{name}"),
+        |name: &str| name.trim_end_matches(".png").to_owned(),
+        |name: &str| name.to_uppercase(),
+        |name: &str| format!("C:\\data\\{name}"),
+    ] {
+        let renamed: Vec<String> = images.iter().map(|name| rename(name)).collect();
+        fs::write(study.path("theirs.csv"), scores(&renamed, &LABELS)).unwrap();
+        let answer = study.json(import);
+        assert_eq!(answer["auc"], expected["auc"]);
+        assert_eq!(answer["inexact_names"].as_array().unwrap().len(), images.len());
+        // Two names of one image with different scores.
+        let mut twice = renamed;
+        twice.push(images[0].clone());
+        fs::write(study.path("theirs.csv"), scores(&twice, &LABELS)).unwrap();
+        study.refused(1, import, &["contradict each other about image", &images[0]]);
+    }
+    let others: Vec<String> = images.iter().map(|name| name.replace(".png", ".dcm")).collect();
+    fs::write(study.path("theirs.csv"), scores(&others, &LABELS)).unwrap();
+    study.refused(1, import, &["no score of a usable image", "the file names its images like", ".dcm"]);
+    study.is_sound();
+}
+
+#[test]
+fn scores_come_from_a_pipe_as_from_a_file() {
+    let study = Study::divided();
+    let csv = scores(&test_images(&study), &LABELS);
+    fs::write(study.path("theirs.csv"), &csv).unwrap();
+    let import = |file: &str| {
+        format!("--json predictions import {file} --dataset tiny --split s --fold 0 --name theirs")
+    };
+    let expected = study.json(import("theirs.csv").trim_start_matches("--json "));
+    let answer = study.piped(&import("/dev/stdin"), csv.as_bytes());
+    assert_eq!(serde_json::from_slice::<Value>(&answer.stdout).unwrap(), expected, "{}", answer.stderr);
+    let answer = study.piped(&import("/dev/stdin"), b"PAR1 and more");
+    assert!(answer.stderr.contains("/dev/stdin is a Parquet file"), "{}", answer.stderr);
+}
+
+/// Scores that are constant for all but one label have no rank correlation there, and no mean is silent about it.
+#[test]
+fn every_mean_says_how_many_labels_it_covers() {
+    let study = Study::divided();
+    let images = test_images(&study);
+    fs::write(study.path("a.csv"), scores(&images, &LABELS)).unwrap();
+    let constant = scores(&images, &LABELS);
+    let mass = LABELS.iter().position(|label| *label == "Mass").unwrap();
+    let constant = constant.lines().enumerate().map(|(line, text)| {
+        let cells = text.split(',').enumerate();
+        let cell = |(place, cell): (usize, &str)| match line == 0 || place == mass || place == LABELS.len() {
+            true => cell.to_owned(),
+            false => "0.5".to_owned(),
+        };
+        cells.map(cell).collect::<Vec<_>>().join(",") + "\n"
+    });
+    fs::write(study.path("b.csv"), constant.collect::<String>()).unwrap();
+    for name in ["a", "b"] {
+        study.ok(&format!("predictions import {name}.csv --dataset tiny --split s --fold 0 --name {name}"));
+    }
+    let answer = study.json("compare a b --name both");
+    let spearman = &answer["spearman"];
+    assert_eq!(spearman["matrix"], json!([[1.0, 1.0], [1.0, 1.0]]));
+    assert_eq!((&spearman["over"], &spearman["cells"]), (&json!([[15, 1], [1, 1]]), &json!(15)));
+    assert_eq!(spearman["constant"].as_array().unwrap().len(), 14);
+    assert_eq!(spearman["constant"][0], json!({ "model": "b", "label": "Atelectasis", "fold": 0 }));
+    let defined = answer["auc"]["a"].as_object().unwrap().iter().filter(|(label, _)| *label != "mean");
+    let defined = defined.filter(|(_, spread)| !spread["mean"].is_null()).count();
+    assert_eq!(answer["auc"]["a"]["mean"]["labels"], json!([defined]));
+    for format in ["text", "markdown", "latex", "csv"] {
+        let shown = study.ok(&format!("compare a b --table auc --table spearman --format {format}"));
+        let lines =
+            |start: &str| shown.lines().find(|line| line.contains(start)).unwrap_or_default().to_owned();
+        assert!(lines("Labels in the mean").contains(&defined.to_string()), "{shown}");
+        for (row, over) in [("Cells covered with a", "15"), ("Cells covered with b", "1")] {
+            assert!(lines(row).contains(over), "{shown}");
+        }
+        if format != "csv" {
+            assert!(shown.contains("The means cover 1 of 15 cells (a label of a fold)."), "{shown}");
+            assert!(shown.contains("Atelectasis"), "{shown}");
+        }
+    }
+    // Both folds of one model, whose means cover different labels: none is the best.
+    study.ok("verify --recompute both");
+    study.is_sound();
+}
