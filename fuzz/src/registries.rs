@@ -231,6 +231,7 @@ fn fill(registry: &Registry, folder: &Path) {
             file,
             dataset,
             subset: Some(subset.clone()),
+            columns: None,
             scale: reg::records::Scale::Probability,
             model: model.to_owned(),
             name: model.to_owned(),
