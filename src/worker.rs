@@ -15,12 +15,12 @@ use serde::{Deserialize, Serialize};
 use crate::disk::Dir;
 use crate::hash::{Hash, Id};
 use crate::records::{
-    AgeRange, Assignment, Blob, EpochLog, ImageRow, Layout, Manifest, Model, Numerics, Precision, Spec,
+    AgeRange, Assignment, Blob, EpochLog, Layout, Manifest, MetaFeatures, Model, Numerics, Precision, Spec,
     Subset, Target,
 };
 
 /// Changes with every change of [`Job`], [`WorkerEvent`] or [`Identity`].
-pub const PROTOCOL: u32 = 4;
+pub const PROTOCOL: u32 = 5;
 
 /// What the worker reports about itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -136,8 +136,8 @@ pub enum Work {
         checkpoint: Id<Blob>,
         /// Precision and memory layout.
         numbers: Numbers,
-        /// The files, each with its meta features if the model needs them.
-        images: Vec<(PathBuf, Option<ImageRow>)>,
+        /// The files.
+        images: Vec<ImageFile>,
     },
     /// Fit a linear probe for a target on the frozen pooled features of images. Writes `validation.bin` and
     /// `scores.bin`, packed [`crate::records::Scores`] of one column: logits, or years.
@@ -179,8 +179,19 @@ pub enum Work {
 pub enum GradcamImages {
     /// Rows of a manifest; a row can occur more than once.
     Rows(Id<Manifest>, Vec<u32>),
-    /// Files, each with its meta features if the model needs them.
-    Files(Vec<(PathBuf, Option<ImageRow>)>),
+    /// Files.
+    Files(Vec<ImageFile>),
+}
+
+/// An image file that is read by its path.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ImageFile {
+    /// The file.
+    pub path: PathBuf,
+    /// The hash of its bytes. Other bytes are refused: the meta features belong to these.
+    pub hash: Hash,
+    /// Its meta features, if the model needs them.
+    pub meta: Option<MetaFeatures>,
 }
 
 /// Precision and memory layout of a computation.

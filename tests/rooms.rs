@@ -145,12 +145,12 @@ const OTHER_WAYS: &[&str] = &[
 /// Lines of those rooms that do, how many, and why they may.
 const ELSEWHERE: &[(&str, usize, &str)] = &[
     ("export/folder.rs", 1, "looks whether the folder that somebody asked for is empty"),
-    ("lineage/asked.rs", 1, "a file that somebody named on the command line"),
     ("lineage/repair.rs", 3, "a folder that somebody named; only hashes of its files count"),
     ("registry/open.rs", 5, "outputs that somebody asked for: whether they lie in a registry or are keys"),
     ("registry/trust.rs", 3, "folders above the working directory, and the list of those that a user trusts"),
     ("remote/address.rs", 1, "whether two names are the same folder"),
-    ("runs/gradcam.rs", 2, "images that somebody named"),
+    ("runs/files.rs", 1, "images that somebody named"),
+    ("runs/gradcam.rs", 1, "an image that somebody named"),
     ("runs/study/plan.rs", 1, "lists that somebody named"),
     ("runs/study/slurm.rs", 1, "the registry's whole path, for a script"),
     ("runs/weights.rs", 1, "weights that somebody named"),

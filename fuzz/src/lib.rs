@@ -88,12 +88,15 @@ pub fn lists(bytes: &[u8]) {
 
 /// A file of scores that is read has a finite score for each image and label, each image and label once.
 pub fn scores(bytes: &[u8]) {
-    let file = match scores::read(bytes, path(), &reg::dataset::labels::names()) {
+    let file = match scores::read(bytes, path(), &reg::dataset::labels::names(), None) {
         Ok(file) => file,
         Err(error) => return can_be_shown(&error),
     };
-    file.images.iter().for_each(|name| is_a_plain_name(name));
+    // A folder may stand before a name.
+    let last = |name: &str| name.rsplit(['/', '\\']).next().unwrap_or_default().to_owned();
+    file.images.iter().for_each(|name| is_a_plain_name(&last(name)));
     assert_eq!(file.images.iter().collect::<HashSet<_>>().len(), file.images.len());
+    assert_eq!(file.rows.len(), file.images.len());
     assert!(!file.images.is_empty() && !file.labels.is_empty());
     assert!(
         file.labels.windows(2).all(|pair| pair[0] < pair[1]) && file.labels.iter().all(|l| *l < LABELS.len())

@@ -162,9 +162,6 @@ fn outside_of_registries(path: &Path) -> Result<(), AttestError> {
 }
 
 fn read(path: &Path) -> Result<String, AttestError> {
-    use std::io::Read;
-    let mut text = Vec::new();
-    let file = fs::File::open(path).map_err(AttestError::io("read", path))?;
-    file.take(limits::KEY).read_to_end(&mut text).map_err(AttestError::io("read", path))?;
+    let text = limits::read(path, limits::KEY).map_err(AttestError::io("read", path))?;
     Ok(String::from_utf8_lossy(&text).into_owned())
 }

@@ -77,7 +77,14 @@ struct Listing {
 pub fn check(path: &Path) -> Result<Checked, AuditError> {
     let not = |reason: String| AuditError::NotABundle { path: path.to_owned(), reason };
     let file = File::open(path).map_err(AuditError::io("read", path))?;
-    let length = file.metadata().map_err(AuditError::io("read", path))?.len();
+    let about = file.metadata().map_err(AuditError::io("read", path))?;
+    // Of an endless file even the search for the end would not end.
+    if !about.is_file() {
+        return Err(not(
+            "it is no plain file, and a zip archive is read from its end: save it first".to_owned()
+        ));
+    }
+    let length = about.len();
     let zip = ZipArchive::new(BufReader::new(file)).map_err(|e| not(e.to_string()))?;
     if zip.len() > limits::BUNDLE_MEMBERS {
         return Err(not(format!("it has {} members", thousands(zip.len() as u64))));

@@ -11,6 +11,7 @@ use serde_json::json;
 
 use super::error::Failure;
 use super::eval::SubsetArg;
+use super::meta::{MetaArgs, meta_json};
 use super::output::{Reply, TableFormat, save};
 use super::{Context, marks};
 
@@ -28,8 +29,10 @@ pub(crate) struct GradcamArgs {
     /// Output file, a PNG of the image's size
     #[arg(short, long, value_name = "OUT.png", required_unless_present = "boxes")]
     output: Option<PathBuf>,
+    #[command(flatten)]
+    meta: MetaArgs,
     /// Play the pointing game on the annotated boxes of a subset instead
-    #[arg(long, conflicts_with_all = ["image", "label", "output"])]
+    #[arg(long, conflicts_with_all = ["image", "label", "output", "age", "gender", "view"])]
     boxes: bool,
     /// The subset whose boxes are used
     #[arg(long, value_enum, default_value = "test", requires = "boxes")]
@@ -55,7 +58,8 @@ pub(crate) fn run(context: &Context, args: GradcamArgs) -> Result<Reply, Failure
     let (id, marks, mut text, json) = match (args.image, args.label, args.output) {
         (Some(image), Some(label), Some(file)) => {
             Registry::refuse_output(&file)?;
-            let (id, heatmap, picture) = gradcam(run_context, run, &image, &label, device, watch)?;
+            let (id, heatmap, picture) =
+                gradcam(run_context, run, &image, &label, &args.meta.given(), device, watch)?;
             save(&file, &picture)?;
             let probability = Scale::Logit.probability(heatmap.logit);
             let marks = marks::warn(context, &registry, [id.hash])?;
@@ -63,10 +67,13 @@ pub(crate) fn run(context: &Context, args: GradcamArgs) -> Result<Reply, Failure
             if args.format == TableFormat::Text {
                 text += &format!("probability {probability:.4}\npicture {}\n", file.display());
             }
-            let json = json!({
+            let mut json = json!({
                 "id": id, "file": file, "run": run, "image": heatmap.image, "label": label, "logit": heatmap.logit,
                 "probability": probability, "boxes": heatmap.boxes, "picture": heatmap.picture,
             });
+            if let Some(meta) = &heatmap.meta {
+                json["meta"] = meta_json(meta);
+            }
             (id, marks, text, json)
         }
         _ => {

@@ -24,6 +24,7 @@ mod key;
 mod list;
 mod log;
 mod marks;
+mod meta;
 mod note;
 mod output;
 mod predict;

@@ -1,18 +1,16 @@
 //! `reg predict`.
 
-use std::fs::File;
 use std::path::PathBuf;
 
-use reg::hash::Hasher;
 use reg::records::Run;
-use reg::registry::Registry;
-use reg::report::{Cell, Column, ReportTable};
+use reg::report::{Cell, Column, ReportTable, thousands};
 use reg::runs::process::Worker;
-use reg::runs::{Device, predict};
+use reg::runs::{Device, FileScores, predict};
 use serde_json::{Map, Value, json};
 
 use super::Context;
 use super::error::Failure;
+use super::meta::{MetaArgs, meta_json};
 use super::output::{Reply, TableFormat};
 
 /// Score new images with a run's checkpoint
@@ -23,6 +21,8 @@ pub(crate) struct PredictArgs {
     /// PNG files
     #[arg(required = true)]
     images: Vec<PathBuf>,
+    #[command(flatten)]
+    meta: MetaArgs,
     /// auto, cpu or cuda:N; default: the device that the run was trained on
     #[arg(long)]
     device: Option<String>,
@@ -36,21 +36,21 @@ pub(crate) fn run(context: &Context, args: PredictArgs) -> Result<Reply, Failure
     let run = registry.resolve_as::<Run>(&registry.view()?, &args.run)?;
     let worker = Worker::find()?;
     let device = args.device.map(|text| Device::parse(&text, worker.identity())).transpose()?;
-    // The worker may run in another folder.
-    let absolute = |path: &PathBuf| path.canonicalize().map_err(|e| Failure::of_file("read", path, &e));
-    let images: Vec<PathBuf> = args.images.iter().map(absolute).collect::<Result<_, _>>()?;
-    let withdrawn = withdrawn(context, &registry, &images)?;
-    let scored = predict(&registry, &worker, run, &images, device, &mut context.watch())?;
+    let given = args.meta.given();
+    let scored = predict(&registry, &worker, run, &args.images, &given, device, &mut context.watch())?;
+    let withdrawn: Vec<Option<String>> = scored.iter().map(|file| told_withdrawn(context, file)).collect();
 
     let mut columns = vec![Column::left("Label")];
     let name =
         |path: &PathBuf| path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    columns.extend(images.iter().map(|path| Column::right(name(path))));
+    columns.extend(args.images.iter().map(|path| Column::right(name(path))));
     let mut table = ReportTable::new("Probabilities", columns);
-    let whole =
-        |(place, why): (usize, &Option<String>)| Some(format!("{}, {}", name(&images[place]), why.as_ref()?));
+    let whole = |(place, why): (usize, &Option<String>)| {
+        Some(format!("{}, {}", name(&args.images[place]), why.as_ref()?))
+    };
     let named: Vec<String> = withdrawn.iter().enumerate().filter_map(whole).collect();
     table.withdrawn = (!named.is_empty()).then(|| format!("contains withdrawn data: {}", named.join("; ")));
+    table.notes.extend(origins(&scored));
     let labels = scored.first().map_or(0, |image| image.scores.len());
     for label in 0..labels {
         let cells =
@@ -67,7 +67,10 @@ pub(crate) fn run(context: &Context, args: PredictArgs) -> Result<Reply, Failure
         .map(|((path, image), withdrawn)| {
             let scores: Map<String, Value> =
                 image.scores.iter().map(|(label, score)| (label.clone(), json!(score))).collect();
-            let mut one = json!({ "path": path, "scores": scores });
+            let mut one = json!({ "path": path, "hash": image.hash, "image": image.image, "scores": scores });
+            if let Some(meta) = &image.meta {
+                one["meta"] = meta_json(meta);
+            }
             if let Some(why) = withdrawn {
                 one["withdrawn"] = json!(why);
             }
@@ -77,27 +80,34 @@ pub(crate) fn run(context: &Context, args: PredictArgs) -> Result<Reply, Failure
     Ok(Reply::new(args.format.render(&[table]), json!({ "run": run, "images": each })))
 }
 
-/// The withdrawn ones among these images, which are recognized by their bytes; each is also reported on
-/// standard error.
-fn withdrawn(
-    context: &Context,
-    registry: &Registry,
-    images: &[PathBuf],
-) -> Result<Vec<Option<String>>, Failure> {
-    let withdrawn = registry.withdrawn(&registry.view()?)?;
-    if withdrawn.is_empty() {
-        return Ok(vec![None; images.len()]);
-    }
-    let of = |path: &PathBuf| {
-        let unreadable = |e: std::io::Error| Failure::of_file("read", path, &e);
-        let mut hasher = Hasher::both();
-        hasher.read(File::open(path).map_err(unreadable)?).map_err(unreadable)?;
-        let covering = withdrawn.of_file(&hasher.digest().blake3);
-        let why = covering.map(|(_, record)| format!("{}: {}", record.subject, record.reason));
-        if let Some(why) = &why {
-            context.note(&format!("warning: {} was withdrawn ({why})", path.display()));
-        }
-        Ok(why)
+/// Subject and reason of the file's withdrawal, which is also reported on standard error.
+fn told_withdrawn(context: &Context, file: &FileScores) -> Option<String> {
+    let record = file.withdrawn.as_ref()?;
+    let why = format!("{}: {}", record.subject, record.reason);
+    context.note(&format!("warning: {} was withdrawn ({why})", file.path.display()));
+    Some(why)
+}
+
+/// Where the age, gender and view of the files come from, one sentence each.
+fn origins(scored: &[FileScores]) -> Vec<String> {
+    const SHOWN: usize = 5;
+    let of = |file: &FileScores| {
+        let meta = file.meta?;
+        let name = file
+            .path
+            .file_name()
+            .map_or_else(|| file.path.display().to_string(), |name| name.to_string_lossy().into_owned());
+        Some(match &file.image {
+            Some(image) => format!("{name}: {meta}, as image {image} of the run's data set."),
+            None => format!("{name}: {meta}, as given; no image of the run's data set."),
+        })
     };
-    images.iter().map(of).collect()
+    let mut notes: Vec<String> = scored.iter().take(SHOWN).filter_map(of).collect();
+    if !notes.is_empty() && scored.len() > SHOWN {
+        notes.push(format!(
+            "Age, gender and view of the other {} files: --json.",
+            thousands((scored.len() - SHOWN) as u64)
+        ));
+    }
+    notes
 }

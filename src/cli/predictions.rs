@@ -1,9 +1,8 @@
 //! `reg predictions`.
 
-use std::fs::File;
-use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
+use reg::dataset::score_columns;
 use reg::records::{Dataset, Scale, Split};
 use reg::report::{results, thousands};
 use reg::runs::{Foreign, Imported, RunError, ScoredSubset, import_scores};
@@ -18,13 +17,13 @@ use super::train::auc_json;
 /// Import scores that another tool computed
 #[derive(clap::Subcommand)]
 pub(crate) enum PredictionsCommand {
-    /// Import a CSV with a column `Image Index` and one column per label, with or without the prefix `prob_`
+    /// Import a CSV with a column `Image Index` and one column per label, such as `Mass`, `prob_Mass` or `Mass_pred`
     Import(ImportArgs),
 }
 
 #[derive(clap::Args)]
 pub(crate) struct ImportArgs {
-    /// The scores, plain or .gz
+    /// The scores, plain or .gz; a pipe does too
     #[arg(value_name = "CSV")]
     file: PathBuf,
     /// Name or id of the data set that holds the images
@@ -45,6 +44,10 @@ pub(crate) struct ImportArgs {
     /// Name of the model in tables, the same for all its folds; default: the name of the predictions
     #[arg(long)]
     model: Option<String>,
+    /// Names of the columns of scores, such as 'pred_{label}'; default: those that are named by a label alone or with
+    /// a word such as `prob`, `pred` or `score`
+    #[arg(long, value_name = "PATTERN", value_parser = pattern)]
+    columns: Option<String>,
     /// The scores are logits, not probabilities
     #[arg(long)]
     logits: bool,
@@ -55,13 +58,6 @@ pub(crate) struct ImportArgs {
 
 pub(crate) fn run(context: &Context, command: PredictionsCommand) -> Result<Reply, Failure> {
     let PredictionsCommand::Import(args) = command;
-    if is_parquet(&args.file) {
-        let hint = "only CSV can be imported: `reg export ID -o scores.csv` writes CSV, and so does every tool that reads Parquet";
-        return Err(Failure::new(
-            format!("{} is a Parquet file", args.file.display()),
-            Some(hint.to_owned()),
-        ));
-    }
     let registry = context.registry()?;
     let view = registry.view()?;
     let dataset = registry.resolve_as::<Dataset>(&view, &args.dataset)?;
@@ -83,6 +79,7 @@ pub(crate) fn run(context: &Context, command: PredictionsCommand) -> Result<Repl
         file: args.file,
         dataset,
         subset,
+        columns: args.columns,
         scale: if args.logits { Scale::Logit } else { Scale::Probability },
         model: args.model.unwrap_or_else(|| args.name.clone()),
         name: args.name.clone(),
@@ -107,6 +104,8 @@ pub(crate) fn run(context: &Context, command: PredictionsCommand) -> Result<Repl
         "auc": auc_json(&imported.auc),
         "missing_labels": imported.missing_labels,
         "ignored_columns": imported.ignored_columns,
+        "inexact_names": imported.inexact_names,
+        "decisions": imported.decisions,
         "repeated_images": imported.repeated_images,
         "unknown_images": imported.unknown_images,
         "extra_images": imported.extra_images,
@@ -115,10 +114,11 @@ pub(crate) fn run(context: &Context, command: PredictionsCommand) -> Result<Repl
     Ok(Reply::new(text, json))
 }
 
-fn is_parquet(path: &Path) -> bool {
-    let mut begins = [0; 4];
-    let read = File::open(path).and_then(|mut file| file.read_exact(&mut begins));
-    read.is_ok() && &begins == b"PAR1"
+fn pattern(text: &str) -> Result<String, String> {
+    match score_columns::is_pattern(text) {
+        true => Ok(text.to_owned()),
+        false => Err(format!("a pattern has {} once, such as pred_{0}", score_columns::LABEL)),
+    }
 }
 
 /// Notes about ignored data, one sentence each.
@@ -142,6 +142,11 @@ fn findings(imported: &Imported, of_a_subset: bool) -> Vec<String> {
     [
         listed(&imported.missing_labels, "labels without a column of scores"),
         listed(&imported.ignored_columns, "columns without scores of a label, ignored"),
+        listed(&imported.decisions, "labels whose scores are all 0 or 1: decisions, not probabilities"),
+        said(
+            &imported.inexact_names,
+            "of the file named otherwise in the data set, in folder, `.png` or case",
+        ),
         said(&imported.repeated_images, "of the file with duplicate rows, counted once"),
         said(&imported.unknown_images, "of the file are not in the data set, ignored"),
         said(&imported.extra_images, &format!("of the file are not in {whole}, ignored")),

@@ -102,6 +102,46 @@ pub enum DatasetError {
         found: Vec<String>,
         /// The labels of the data set.
         labels: Vec<String>,
+        /// The pattern of the columns of scores, if one was given.
+        pattern: Option<String>,
+    },
+    /// A table of labels without scores, or with columns of unknown meaning.
+    #[error("{} has no column of scores: nothing says that those named {} are scores", path.display(), quoted(pattern))]
+    OnlyLabels {
+        /// File.
+        path: PathBuf,
+        /// Pattern of the columns that are named by a label.
+        pattern: String,
+    },
+    /// Two columns of a label, and no telling which is the score.
+    #[error("{} has two columns that could be the scores of one label: {} and {}", path.display(), quoted(a), quoted(b))]
+    TwoScores {
+        /// File.
+        path: PathBuf,
+        /// A column.
+        a: String,
+        /// Another.
+        b: String,
+        /// Their patterns.
+        patterns: [String; 2],
+    },
+    /// A column that has nothing but the labels of the data set.
+    #[error("{}: column {} equals the labels of {label} on all {} images: it is the truth, not a score", path.display(), quoted(column), thousands(*images))]
+    Truth {
+        /// File.
+        path: PathBuf,
+        /// The column.
+        column: String,
+        /// The label.
+        label: String,
+        /// Number of images.
+        images: u64,
+    },
+    /// A file of another format.
+    #[error("{} is a Parquet file", path.display())]
+    Parquet {
+        /// File.
+        path: PathBuf,
     },
     /// A row with too many or too few fields.
     #[error("{}, row {row}: {fields} fields, but the header has {expected}", path.display())]
@@ -197,6 +237,14 @@ pub enum DatasetError {
         /// Whether it is a folder that contains archives instead.
         archives: bool,
     },
+    /// A pipe or device in the place of images.
+    #[error("{} is {kind}: images are read from folders and files", path.display())]
+    NotAFile {
+        /// The path.
+        path: PathBuf,
+        /// What it is.
+        kind: &'static str,
+    },
     /// A file that is neither an image nor an archive of images.
     #[error("{} is neither a folder nor a .png nor a .tar.gz file", path.display())]
     NotASource {
@@ -268,13 +316,30 @@ impl DatasetError {
             DatasetError::Gzip { .. } | DatasetError::Archive { .. } => "download it again".to_owned(),
             DatasetError::NotUtf8 { .. } => "save it as UTF-8".to_owned(),
             DatasetError::MissingColumn { .. } => {
-                "the first line must be the header, with commas between the columns".to_owned()
+                "the first line must be the header, with commas, semicolons or tabs between the columns".to_owned()
             }
+            DatasetError::NoScores { pattern: Some(pattern), .. } => {
+                format!("no column is named by {pattern:?} with the name of a label in the place of {{label}}")
+            }
+            DatasetError::OnlyLabels { pattern, .. } => {
+                format!("if they are scores, give --columns '{pattern}'")
+            }
+            DatasetError::TwoScores { patterns: [a, b], .. } => {
+                format!("give --columns '{a}' or --columns '{b}'")
+            }
+            DatasetError::Truth { .. } => {
+                "give the name of the columns of scores, such as --columns 'pred_{label}'; decisions of 0 and 1 that are all right are no scores either"
+                    .to_owned()
+            }
+            DatasetError::Parquet { path } => format!(
+                "only CSV can be imported; `python3 -c \"import pandas; pandas.read_parquet('{0}').to_csv('scores.csv', index=False)\"` converts it, and `reg export ID -o scores.csv` writes CSV",
+                path.display()
+            ),
             DatasetError::NoScores { labels, .. } => {
                 let shown: Vec<&str> = labels.iter().take(SHOWN_LABELS).map(String::as_str).collect();
                 let rest = if labels.len() > SHOWN_LABELS { ", …" } else { "" };
                 let shown = shown.join(", ");
-                format!("a column is headed by its label, with or without `prob_`: {shown}{rest}")
+                format!("a column is named by its label, with or without a word such as `prob_`: {shown}{rest}")
             }
             DatasetError::UnknownLabel { label, .. } => match labels::nearest(label) {
                 Some(nearest) => format!("did you mean `{nearest}`?"),

@@ -8,10 +8,10 @@ use std::path::Path;
 
 use super::findings::examine;
 use super::labels::LABELS;
-use super::table::{CsvColumn, CsvRow, CsvTable};
+use super::table::{CsvColumn, CsvRow, CsvTable, is_missing, whole};
 use super::{DatasetError, Finding, text};
 use crate::hash::Sha256;
-use crate::records::{Gender, ImageRow, LabelValues, ViewPosition};
+use crate::records::{Gender, ImageRow, LabelValues, PatientId, ViewPosition};
 
 /// The `source` of data sets that are imported from such files.
 pub const SOURCE: &str = "ChestX-ray14";
@@ -77,7 +77,6 @@ impl Columns {
         for label in row.text(self.labels).split('|') {
             labels.set(row.label(&name, label.trim())?, Some(true));
         }
-        let number = |text: &str| text.parse::<u32>().ok();
         Ok(ImageRow {
             name,
             object: None,
@@ -86,9 +85,9 @@ impl Columns {
             width: 0,
             height: 0,
             row: row.row,
-            patient: row.parse(self.patient, "a number", number)?.into(),
+            patient: row.parse(self.patient, whole_number(row.text(self.patient)), patient)?,
             study: None,
-            follow_up: Some(row.parse(self.follow_up, "a number", number)?),
+            follow_up: row.parse(self.follow_up, "a whole number", follow_up)?,
             age: row.parse(self.age, "an age in years such as 58 or 058Y", age)?,
             gender: row.parse(self.gender, "M or F", gender)?,
             view: row.parse(self.view, "PA or AP", view)?,
@@ -97,10 +96,29 @@ impl Columns {
     }
 }
 
-/// An age in whole years: a plain number or a DICOM age string (PS3.5, section 6.2, AS), whose last letter is
-/// the unit: days, weeks, months or years. Empty text means no age.
+/// What a patient must be.
+fn whole_number(text: &str) -> &'static str {
+    match text.split_once('.').is_some_and(|(digits, _)| whole(digits).is_some() && digits.len() > 15) {
+        true => "a whole number of at most 15 digits, which is what a float holds exactly",
+        false => "a whole number",
+    }
+}
+
+fn patient(text: &str) -> Option<PatientId> {
+    whole(text.strip_prefix('+').unwrap_or(text))?.parse().ok()
+}
+
+fn follow_up(text: &str) -> Option<Option<u32>> {
+    if is_missing(text) {
+        return Some(None);
+    }
+    whole(text.strip_prefix('+').unwrap_or(text))?.parse().ok().map(Some)
+}
+
+/// An age in whole years: a plain number, also as a float (`58.0`), or a DICOM age string (PS3.5, section 6.2, AS),
+/// whose last letter is the unit: days, weeks, months or years. Empty text, `NaN` and the like mean no age.
 fn age(text: &str) -> Option<Option<i32>> {
-    if text.is_empty() {
+    if is_missing(text) {
         return Some(None);
     }
     let unit = text.as_bytes()[text.len() - 1].to_ascii_uppercase();
@@ -110,26 +128,29 @@ fn age(text: &str) -> Option<Option<i32>> {
         b'M' => (1, 12),
         b'W' => (70_000, 3_652_425),
         b'D' => (10_000, 3_652_425),
-        _ => return text.parse().ok().map(Some),
+        _ => {
+            let (sign, digits) = text.split_at(usize::from(text.starts_with(['-', '+'])));
+            return format!("{sign}{}", whole(digits)?).parse().ok().map(Some);
+        }
     };
     let number: i32 = text[..text.len() - 1].parse().ok()?;
     i32::try_from(i64::from(number) * units / year).ok().map(Some)
 }
 
 fn gender(text: &str) -> Option<Gender> {
-    match text {
-        "M" | "m" => Some(Gender::Male),
-        "F" | "f" => Some(Gender::Female),
-        "" => Some(Gender::Unknown),
+    match text.to_ascii_lowercase().as_str() {
+        "m" | "male" => Some(Gender::Male),
+        "f" | "female" => Some(Gender::Female),
+        missing if is_missing(missing) => Some(Gender::Unknown),
         _ => None,
     }
 }
 
 fn view(text: &str) -> Option<ViewPosition> {
-    match text {
-        "PA" | "pa" => Some(ViewPosition::PA),
-        "AP" | "ap" => Some(ViewPosition::AP),
-        "" => Some(ViewPosition::Unknown),
+    match text.to_ascii_lowercase().as_str() {
+        "pa" => Some(ViewPosition::PA),
+        "ap" => Some(ViewPosition::AP),
+        missing if is_missing(missing) => Some(ViewPosition::Unknown),
         _ => None,
     }
 }
@@ -206,15 +227,76 @@ mod tests {
             ("411", Some(411)),
             ("-3", Some(-3)),
             ("", None),
+            ("58.0", Some(58)),
+            ("58.", Some(58)),
+            ("-3.00", Some(-3)),
+            ("NaN", None),
+            ("nan", None),
+            ("NA", None),
+            ("<NA>", None),
+            ("None", None),
         ] {
             assert_eq!(with_age(written), Ok(age), "{written}");
         }
-        for wrong in ["old", "Y", "5.5", "99999999999", "9999999999Y", "5 Y", "٥"] {
+        for wrong in ["old", "Y", "5.5", "99999999999", "9999999999Y", "5 Y", "٥", "1e3", "21.0Y", "-", ".0"]
+        {
             let message = with_age(wrong).unwrap_err();
             assert!(
                 message.starts_with(&format!("d.csv, row 1: Patient Age is {wrong:?}, not")),
                 "{message}"
             );
+        }
+    }
+
+    /// pandas makes floats of a column with a missing value.
+    #[test]
+    fn whole_numbers_are_read_as_floats_too_and_patients_of_any_length() {
+        let with = |patient: &str, follow_up: &str| {
+            let row = format!("a.png,Mass,{follow_up},{patient},58,M,PA,1,1,1,1");
+            parse(csv(&[&row])).map(|data| (data.rows[0].patient.to_string(), data.rows[0].follow_up))
+        };
+        for (patient, expected) in [
+            ("1.0", "1"),
+            ("0013", "13"),
+            ("84439876512341", "84439876512341"),
+            ("84439876512341.0", "84439876512341"),
+            ("123456789012345678901234567890", "123456789012345678901234567890"),
+        ] {
+            assert_eq!(with(patient, "0.0"), Ok((expected.to_owned(), Some(0))), "{patient}");
+        }
+        assert_eq!(with("1", "NaN"), Ok(("1".to_owned(), None)));
+        for wrong in ["1.5", "NaN", "", "1e3", "-1", "1,0"] {
+            let error = with(&format!("\"{wrong}\""), "0").unwrap_err();
+            assert_eq!(error, format!("d.csv, row 1: Patient ID is {wrong:?}, not a whole number"));
+        }
+        let error = with("9007199254740993.0", "0").unwrap_err();
+        assert!(error.ends_with("at most 15 digits, which is what a float holds exactly"), "{error}");
+    }
+
+    #[test]
+    fn semicolons_tabs_and_quotation_marks_separate_as_commas_do() {
+        let rows =
+            ["a.png,Cardiomegaly|Edema,3,17,58,M,AP,2682,2749,0.143,0.143", "b.png,Mass,0,2,7,F,PA,1,1,1,1"];
+        let expected = parse(csv(&rows)).unwrap();
+        for separator in [";", "\t"] {
+            // As a spreadsheet saves the two names with a comma: in four fields, or in two.
+            let all = csv(&rows).replace(',', separator);
+            let kept = all
+                .replace(&format!("Width{separator}Height"), "Width,Height")
+                .replace(&format!("x{separator}y"), "x,y");
+            let short = kept.lines().enumerate().map(|(line, text)| match line {
+                0 => text.to_owned(),
+                _ => text.split(separator).take(9).collect::<Vec<_>>().join(separator),
+            });
+            let short = short.collect::<Vec<_>>().join("\r\n");
+            let quoted = short
+                .lines()
+                .map(|line| format!("\"{}\"", line.replace(separator, &format!("\"{separator}\""))));
+            for text in
+                [all, short.clone(), quoted.collect::<Vec<_>>().join("\n"), format!("\u{feff}{short}")]
+            {
+                assert_eq!(parse(&text).as_ref(), Ok(&expected), "{text}");
+            }
         }
     }
 
@@ -240,8 +322,14 @@ mod tests {
                 csv(&["b.png,,0,1,58,M,PA,1,1,1,1"]),
                 "d.csv, row 1: image \"b.png\" has the unknown label \"\"; the labels are",
             ),
-            (csv(&["b.png,Mass,0,x,58,M,PA,1,1,1,1"]), "d.csv, row 1: Patient ID is \"x\", not a number"),
-            (csv(&["b.png,Mass,-1,1,58,M,PA,1,1,1,1"]), "d.csv, row 1: Follow-up # is \"-1\", not a number"),
+            (
+                csv(&["b.png,Mass,0,x,58,M,PA,1,1,1,1"]),
+                "d.csv, row 1: Patient ID is \"x\", not a whole number",
+            ),
+            (
+                csv(&["b.png,Mass,-1,1,58,M,PA,1,1,1,1"]),
+                "d.csv, row 1: Follow-up # is \"-1\", not a whole number",
+            ),
             (csv(&["b.png,Mass,0,1,58,X,PA,1,1,1,1"]), "d.csv, row 1: Patient Gender is \"X\", not M or F"),
             (csv(&["b.png,Mass,0,1,58,M,LL,1,1,1,1"]), "d.csv, row 1: View Position is \"LL\", not PA or AP"),
             (

@@ -1,19 +1,19 @@
 //! Scores of another tool as a CSV: a column `Image Index`, then one column per label, in any order.
 //!
-//! Published tools name their columns `Atelectasis` or `prob_Atelectasis`, and some files contain the true
-//! labels too. So if one column has the prefix, only columns with the prefix are scores. Invalid fields are
-//! never interpreted: a field that is not a finite number is refused with its row.
+//! [`score_columns`](super::score_columns) tells scores from the labels beside them. Invalid fields are never
+//! interpreted: a field that is not a finite number is refused with its row.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::path::Path;
 
-use super::labels::published;
+use super::score_columns::{self, ScoreColumns, Unchosen};
 use super::table::{CsvColumn, CsvTable};
 use super::{DatasetError, text};
 
 const IMAGE: &str = "Image Index";
-const PREFIX: &str = "prob_";
+/// How a Parquet file begins.
+const PARQUET: &[u8] = b"PAR1";
 
 /// A file of scores.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,8 +22,10 @@ pub struct ScoreFile {
     pub labels: Vec<usize>,
     /// Names of the columns without scores.
     pub ignored: Vec<String>,
-    /// Names of the images in the order of the file, without repetitions.
+    /// Names of the images as they are written, in the order of the file, without repetitions.
     pub images: Vec<String>,
+    /// The data row of each of them, from 1.
+    pub rows: Vec<u32>,
     /// Names of images with further rows, which have the same scores.
     pub repeated: Vec<String>,
     /// `[images, labels]`, row after row.
@@ -39,27 +41,36 @@ impl ScoreFile {
 
 /// Reads a CSV with scores for some of a data set's `labels`, plain or gzipped.
 ///
-/// `path` is used in messages. Column names are case-insensitive, and `Pleural Thickening` is read as
-/// `Pleural_Thickening`.
+/// `path` is used in messages; `pattern` is that of the columns of scores, such as `pred_{label}`. Column names are
+/// case-insensitive, and `Pleural Thickening` is read as `Pleural_Thickening`.
 ///
 /// # Errors
-/// No column of images or none of scores; two columns for one label; a score that is not a finite number; two
+/// A Parquet file; no column of images or none of scores; two columns that could be the scores of a label; two columns for one label; a score that is not a finite number; two
 /// rows with different scores for one image.
-pub fn read(bytes: &[u8], path: &Path, labels: &[String]) -> Result<ScoreFile, DatasetError> {
+pub fn read(
+    bytes: &[u8],
+    path: &Path,
+    labels: &[String],
+    pattern: Option<&str>,
+) -> Result<ScoreFile, DatasetError> {
+    if bytes.starts_with(PARQUET) {
+        return Err(DatasetError::Parquet { path: path.to_owned() });
+    }
     let text = text::decode(bytes, path)?;
     let mut table = CsvTable::open(&text, path)?;
     let image = table.column(IMAGE)?;
-    let (columns, ignored) = columns(&table, path, labels)?;
+    let (columns, ignored) = columns(&table, path, labels, pattern)?;
     let mut file = ScoreFile {
         labels: columns.iter().map(|(label, _)| *label).collect(),
         ignored,
         images: Vec::new(),
+        rows: Vec::new(),
         repeated: Vec::new(),
         scores: Vec::new(),
     };
     let mut seen: HashMap<String, (usize, u32, bool)> = HashMap::new();
     while let Some(row) = table.next_row()? {
-        let name = row.image(image)?.to_string();
+        let name = row.image_of_any_folder(image)?;
         let start = file.scores.len();
         for (_, column) in &columns {
             let finite = |text: &str| text.parse().ok().filter(|score: &f64| score.is_finite());
@@ -69,6 +80,7 @@ pub fn read(bytes: &[u8], path: &Path, labels: &[String]) -> Result<ScoreFile, D
             Entry::Vacant(place) => {
                 place.insert((file.images.len(), row.row, false));
                 file.images.push(name.to_owned());
+                file.rows.push(row.row);
             }
             Entry::Occupied(mut earlier) => {
                 let (index, first, repeated) = *earlier.get();
@@ -98,53 +110,27 @@ fn columns<'l>(
     table: &CsvTable,
     path: &Path,
     labels: &'l [String],
+    pattern: Option<&str>,
 ) -> Result<(Columns<'l>, Vec<String>), DatasetError> {
-    let label = |heading: &str| label(heading, labels);
-    let bare = |heading: &str| match heading.get(..PREFIX.len()) {
-        Some(start) if start.eq_ignore_ascii_case(PREFIX) => Some(heading[PREFIX.len()..].to_owned()),
-        _ => None,
-    };
     let headings = table.headings();
-    let prefixed = headings.iter().filter_map(|heading| bare(heading)).any(|name| label(&name).is_some());
-    let (mut columns, mut ignored): (Columns, _) = (Vec::new(), Vec::new());
-    for (place, heading) in headings.iter().enumerate() {
-        if heading == IMAGE {
-            continue;
-        }
-        let name = if prefixed { bare(heading) } else { Some(heading.clone()) };
-        match name.and_then(|name| label(&name)) {
-            Some(label) => columns.push((label, table.column_at(place, &labels[label]))),
-            None => ignored.push(heading.clone()),
-        }
-    }
-    columns.sort_by_key(|(label, _)| *label);
-    if let Some(pair) = columns.windows(2).find(|pair| pair[0].0 == pair[1].0) {
-        return Err(DatasetError::RepeatedColumn {
-            path: path.to_owned(),
-            column: labels[pair[0].0].clone(),
-        });
-    }
-    if columns.is_empty() {
-        let (found, labels) = (headings.to_vec(), labels.to_vec());
-        return Err(DatasetError::NoScores { path: path.to_owned(), found, labels });
-    }
-    Ok((columns, ignored))
-}
-
-/// The label of a column name: the label with exactly this name, otherwise the only label that differs just in
-/// spaces and case.
-fn label(heading: &str, labels: &[String]) -> Option<usize> {
-    if let Some(exact) = labels.iter().position(|label| label == heading) {
-        return Some(exact);
-    }
-    let plain = |name: &str| name.replace('_', " ").to_lowercase();
-    let heading_plain = plain(heading);
-    let mut alike = (0..labels.len()).filter(|label| plain(&labels[*label]) == heading_plain);
-    match (alike.next(), alike.next()) {
-        (None, _) => labels.iter().position(|label| label == published(heading)),
-        (only, None) => only,
-        _ => None,
-    }
+    let image = headings.iter().position(|heading| heading == IMAGE).unwrap_or(usize::MAX);
+    let path = || path.to_owned();
+    let ScoreColumns { columns, ignored } =
+        score_columns::choose(headings, image, labels, pattern).map_err(|e| match e {
+            Unchosen::None => {
+                let (found, labels) = (headings.to_vec(), labels.to_vec());
+                let pattern = pattern.map(str::to_owned);
+                DatasetError::NoScores { path: path(), found, labels, pattern }
+            }
+            Unchosen::NoScores(pattern) => DatasetError::OnlyLabels { path: path(), pattern },
+            Unchosen::Two([a, b], patterns) => DatasetError::TwoScores { path: path(), a, b, patterns },
+            Unchosen::Repeated(label) => {
+                DatasetError::RepeatedColumn { path: path(), column: labels[label].clone() }
+            }
+        })?;
+    let columns =
+        columns.into_iter().map(|(label, place)| (label, table.column_at(place, &labels[label]))).collect();
+    Ok((columns, ignored.into_iter().map(|place| headings[place].clone()).collect()))
 }
 
 #[cfg(test)]
@@ -158,7 +144,7 @@ mod tests {
     }
 
     fn parse_of(text: &str, labels: &[String]) -> Result<ScoreFile, String> {
-        read(text.as_bytes(), Path::new("s.csv"), labels).map_err(|e| e.to_string())
+        read(text.as_bytes(), Path::new("s.csv"), labels, None).map_err(|e| e.to_string())
     }
 
     #[test]
@@ -186,7 +172,7 @@ mod tests {
         let prefixed = "prob_pleural thickening,Image Index,PROB_No Finding\n1,a.png,0\n";
         assert_eq!(parse(prefixed).unwrap().labels, [11, 14]);
         assert_eq!(
-            read(&gzip(prefixed.as_bytes()), Path::new("s.csv"), &names()).unwrap(),
+            read(&gzip(prefixed.as_bytes()), Path::new("s.csv"), &names(), None).unwrap(),
             parse(prefixed).unwrap()
         );
     }
@@ -218,7 +204,17 @@ mod tests {
             ("Image Index,Mass\na.png,nan\n", "s.csv, row 1: Mass is \"nan\", not a finite number"),
             ("Image Index,Mass\na.png,1\nb.png,\n", "s.csv, row 2: Mass is \"\", not a finite number"),
             ("Image Index,Mass\na.png,inf\n", "s.csv, row 1: Mass is \"inf\", not a finite number"),
-            ("Image Index,Mass\n../a.png,1\n", "s.csv, row 1: \"../a.png\" is not a plain file name"),
+            ("Image Index,Mass\n../,1\n", "s.csv, row 1: \"../\" is not a plain file name"),
+            ("Image Index,Mass\n..,1\n", "s.csv, row 1: \"..\" is not a plain file name"),
+            ("PAR1", "s.csv is a Parquet file"),
+            (
+                "Image Index,pred_Mass,prob_Mass\na.png,1,1\n",
+                "s.csv has two columns that could be the scores of one label: \"pred_Mass\" and \"prob_Mass\"",
+            ),
+            (
+                "Image Index,true_Mass\na.png,1\n",
+                "s.csv has no column of scores: nothing says that those named \"true_{label}\" are scores",
+            ),
         ] {
             assert_eq!(parse(text).unwrap_err(), message);
         }
@@ -227,8 +223,8 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn no_bytes_make_the_reader_panic(bytes: Vec<u8>, fields in "([\"a-zA-Z0-9_.\\-é\r ]{0,6}[,\n]){0,30}") {
-            let _ = read(&bytes, Path::new("s.csv"), &names());
-            let _ = read(&[b"Image Index,Mass\n", &bytes[..]].concat(), Path::new("s.csv"), &names());
+            let _ = read(&bytes, Path::new("s.csv"), &names(), None);
+            let _ = read(&[b"Image Index,Mass\n", &bytes[..]].concat(), Path::new("s.csv"), &names(), None);
             let _ = parse(&format!("Image Index,prob_Mass\n{fields}"));
         }
     }

@@ -6,6 +6,7 @@
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Read};
+use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
@@ -56,8 +57,12 @@ pub fn find_images(paths: &[PathBuf]) -> Result<Found, DatasetError> {
             images.push(image_file(path)?);
         } else if kind.is_file() && is_archive(path) {
             found.archives.push(path.clone());
-        } else {
+        } else if kind.is_file() {
             return Err(DatasetError::NotASource { path: path.clone() });
+        } else {
+            let fifo = kind.file_type().is_fifo();
+            let kind = if fifo { "a pipe" } else { "a device or socket" };
+            return Err(DatasetError::NotAFile { path: path.clone(), kind });
         }
     }
     images.par_sort_unstable();

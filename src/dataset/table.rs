@@ -9,7 +9,7 @@ use csv::{Reader, ReaderBuilder, StringRecord};
 
 use super::{DatasetError, FilePosition, labels};
 use crate::limits;
-use crate::records::ImageName;
+use crate::records::{ImageName, is_plain_name};
 
 /// A CSV file while it is read.
 pub(super) struct CsvTable<'a> {
@@ -38,7 +38,8 @@ pub(super) struct CsvRow<'t> {
 impl<'a> CsvTable<'a> {
     /// Reads the header.
     pub(super) fn open(text: &'a str, path: &'a Path) -> Result<Self, DatasetError> {
-        let mut reader = ReaderBuilder::new().flexible(true).from_reader(text.as_bytes());
+        let mut reader =
+            ReaderBuilder::new().flexible(true).delimiter(delimiter(text)).from_reader(text.as_bytes());
         let header = reader.headers().map_err(|e| failed(path, e))?;
         let mut header: Vec<String> = header.iter().map(|name| name.trim().to_owned()).collect();
         while header.last().is_some_and(String::is_empty) {
@@ -124,6 +125,18 @@ impl<'t> CsvRow<'t> {
         name.parse().map_err(wrong)
     }
 
+    /// The field as the name of an image, in any folder; the folder is kept.
+    pub(super) fn image_of_any_folder(&self, column: CsvColumn<'_>) -> Result<String, DatasetError> {
+        let path = self.text(column);
+        let mut parts = path.split(['/', '\\']);
+        let is_name = parts.next_back().is_some_and(is_plain_name);
+        if is_name && parts.all(|part| ["", ".", ".."].contains(&part) || is_plain_name(part)) {
+            return Ok(path.to_owned());
+        }
+        let place = FilePosition::Row(self.row);
+        Err(DatasetError::NotAName { path: self.path.to_owned(), place, name: path.to_owned() })
+    }
+
     /// The index of a label in a published file.
     pub(super) fn label(&self, image: &str, label: &str) -> Result<usize, DatasetError> {
         labels::index(label).ok_or_else(|| DatasetError::UnknownLabel {
@@ -133,6 +146,44 @@ impl<'t> CsvRow<'t> {
             label: label.to_owned(),
         })
     }
+}
+
+/// What separates the columns: of comma, semicolon and tab, the one that the header has most of. The header of the
+/// published metadata has commas within names.
+fn delimiter(text: &str) -> u8 {
+    let header = text.lines().next().unwrap_or_default().split('\r').next().unwrap_or_default();
+    // Outside of quotation marks.
+    let open = || header.split('"').step_by(2);
+    let count = |of: char| open().map(|part| part.matches(of).count()).sum::<usize>();
+    let [comma, semicolon, tab] = [',', ';', '\t'].map(count);
+    if comma >= semicolon.max(tab) {
+        b','
+    } else if semicolon >= tab {
+        b';'
+    } else {
+        b'\t'
+    }
+}
+
+/// The digits of a whole number, which may be written as a float: `58`, `58.0`. `None` also for a float of more digits
+/// than it holds exactly, so that another number may have been meant.
+pub(super) fn whole(text: &str) -> Option<&str> {
+    const EXACT: usize = 15;
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    match text.split_once('.') {
+        None => Some(text).filter(|text| is_number(text)),
+        Some((digits, zeros)) => {
+            let exact = digits.trim_start_matches('0').len() <= EXACT;
+            (is_number(digits) && exact && zeros.bytes().all(|byte| byte == b'0')).then_some(digits)
+        }
+    }
+}
+
+/// Whether a field is one of the ways in which pandas, numpy, R and databases write that there is no value.
+pub(super) fn is_missing(text: &str) -> bool {
+    const WORDS: &[&str] =
+        &["", "nan", "na", "n/a", "<na>", "#n/a", "null", "none", "nil", "-nan", "nat", "."];
+    WORDS.iter().any(|word| text.eq_ignore_ascii_case(word))
 }
 
 fn failed(path: &Path, error: csv::Error) -> DatasetError {

@@ -1,12 +1,12 @@
 //! Images that somebody asks about: those of a patient, of a name, of a file, of a row of metadata.
 
-use std::fs;
 use std::path::Path;
 
 use rayon::prelude::*;
 
 use crate::hash::{Hash, Id};
 use crate::index::View;
+use crate::limits;
 use crate::records::{Dataset, ImageRow, Kind, Manifest, PatientId, Role};
 use crate::registry::walk::manifests_of;
 use crate::registry::{Registry, RegistryError};
@@ -91,7 +91,7 @@ impl std::fmt::Display for Asked {
 /// The metadata file of a data set, or the file itself by its id or by a copy of it.
 fn metadata_of(registry: &Registry, view: &View, text: &str) -> Result<Option<Hash>, RegistryError> {
     let id = match registry.resolve(view, text) {
-        Err(e @ RegistryError::Unknown { .. }) => match fs::read(Path::new(text)) {
+        Err(e @ RegistryError::Unknown { .. }) => match limits::read(Path::new(text), limits::TEXT) {
             Ok(bytes) => Hash::of(&bytes),
             Err(_) => return Err(e),
         },

@@ -1,6 +1,7 @@
 //! A data set: its images with labels and patients, and its metadata file.
 
 use std::collections::HashSet;
+use std::fmt;
 
 use schemars::JsonSchema;
 use serde::ser::SerializeStruct;
@@ -318,7 +319,7 @@ pub struct ImageRow {
     /// `View Position`.
     pub view: ViewPosition,
     /// One value per label of the data set. In packed form, the values of all rows follow the rows; a single
-    /// row, as in a job, has none.
+    /// row has none.
     #[serde(skip)]
     pub labels: LabelValues,
 }
@@ -329,14 +330,46 @@ impl ImageRow {
         self.labels.get(label)
     }
 
+    /// Age, gender and view position.
+    pub fn meta(&self) -> MetaFeatures {
+        MetaFeatures { age: self.age, gender: self.gender, view: self.view }
+    }
+
     /// The age in years, if it is given and plausible.
+    pub fn plausible_age(&self) -> Option<i32> {
+        self.meta().plausible_age()
+    }
+}
+
+/// Age, gender and view position of an image, which some networks see besides its pixels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MetaFeatures {
+    /// Age in years; null if unknown.
+    pub age: Option<i32>,
+    /// Gender of the patient.
+    pub gender: Gender,
+    /// View position.
+    pub view: ViewPosition,
+}
+
+impl MetaFeatures {
+    /// The age in years, if it is known and plausible.
     pub fn plausible_age(&self) -> Option<i32> {
         self.age.filter(|age| (0..=MAX_AGE).contains(age))
     }
 }
 
+/// `age 58, gender F, view PA`
+impl fmt::Display for MetaFeatures {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let age = self.age.map_or("unknown".to_owned(), |age| age.to_string());
+        write!(f, "age {age}, gender {}, view {}", self.gender.letter(), self.view.letters())
+    }
+}
+
 /// `Patient Gender`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub enum Gender {
     /// `M`
     Male,
@@ -346,8 +379,19 @@ pub enum Gender {
     Unknown,
 }
 
+impl Gender {
+    /// `M`, `F` or `unknown`.
+    pub fn letter(self) -> &'static str {
+        match self {
+            Gender::Male => "M",
+            Gender::Female => "F",
+            Gender::Unknown => "unknown",
+        }
+    }
+}
+
 /// `View Position`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub enum ViewPosition {
     /// `PA`: the beam goes from back to front, the patient stands.
     PA,
@@ -355,6 +399,17 @@ pub enum ViewPosition {
     AP,
     /// An empty field.
     Unknown,
+}
+
+impl ViewPosition {
+    /// `PA`, `AP` or `unknown`.
+    pub fn letters(self) -> &'static str {
+        match self {
+            ViewPosition::PA => "PA",
+            ViewPosition::AP => "AP",
+            ViewPosition::Unknown => "unknown",
+        }
+    }
 }
 
 /// The annotated boxes of a data set's images.

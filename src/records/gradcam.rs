@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Blob, Boxes, Computed, Dataset, Run, Subset};
+use super::{Blob, Boxes, Computed, Dataset, MetaFeatures, Run, Subset};
 use crate::hash::Id;
 
 /// Grad-CAM of the last convolutional layer on one image (Selvaraju et al., ICCV 2017).
@@ -16,6 +16,11 @@ pub struct Heatmap {
     pub image: String,
     /// The image file.
     pub object: Id<Blob>,
+    /// The age, gender and view position that were given for it; absent if the network does not see them, or
+    /// if the file is an image of the run's data set, which has its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "MetaFeatures")]
+    pub meta: Option<MetaFeatures>,
     /// Its width and height in pixels.
     pub size: [u32; 2],
     /// Name of the label.

@@ -37,7 +37,7 @@ pub use comparison::{
     PublishedTable, ResampledRow, Spread,
 };
 pub(crate) use dataset::MAX_AGE;
-pub use dataset::{AgeRange, BoxRow, Boxes, Dataset, Gender, ImageRow, Manifest, ViewPosition};
+pub use dataset::{AgeRange, BoxRow, Boxes, Dataset, Gender, ImageRow, Manifest, MetaFeatures, ViewPosition};
 pub use event::{Event, NameChange};
 pub use gradcam::{Area, Heatmap, HeatmapInBox, PointedBox, PointedLabel, Pointing};
 pub use kind::{Content, Descriptor, ImageUse, ObjectKind, Purpose, Recomputed, RecordClass, Travels};

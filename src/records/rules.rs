@@ -23,7 +23,7 @@ pub const SPLIT: u32 = 1;
 /// `rules` of imported predictions: how the CSV of another tool becomes scores, and for which images.
 ///
 /// Checked by `tests/golden/pinned.rs`.
-pub const IMPORT: u32 = 1;
+pub const IMPORT: u32 = 2;
 
 /// `rules` of a table of a data set: what is counted, the bins of ages, mean and standard deviation.
 ///

@@ -345,6 +345,10 @@ pub enum ScoreSource {
     Import {
         /// The original CSV.
         file: File,
+        /// The pattern of the names of its columns of scores, if one was given.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[schemars(with = "String")]
+        columns: Option<String>,
         /// Version of the rules that produced this record.
         rules: u32,
     },

@@ -93,6 +93,9 @@ pub fn heatmap(heatmap: &Heatmap) -> ReportTable {
         [] => "This image has no annotated box of this label.".into(),
         _ => "Boxes in pixels of the original image.".into(),
     });
+    if let Some(meta) = &heatmap.meta {
+        table.notes.push(format!("No image of the run's data set; as given: {meta}."));
+    }
     if heatmap.map.iter().flatten().all(|cell| *cell == 0.0) {
         table.notes.push("The heat map is zero: no region supports the label.".into());
     }

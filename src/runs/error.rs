@@ -10,7 +10,7 @@ use crate::dataset::pixels::PixelError;
 use crate::digits::thousands;
 use crate::hash::Hash;
 use crate::index::IndexError;
-use crate::records::{Incomparable, IncomparableKind};
+use crate::records::{Incomparable, IncomparableKind, MetaFeatures};
 use crate::registry::RegistryError;
 use crate::split::SplitError;
 use crate::store::StoreError;
@@ -98,6 +98,8 @@ pub enum RunError {
         unknown: usize,
         /// Number of images in the file that are not in the subset.
         extra: usize,
+        /// A name of the file that is not in the data set, and one that is.
+        example: Option<(String, String)>,
     },
     /// Patients in two subsets of a fold.
     #[error("split {split}, fold {fold}: {} patients are in more than one subset", thousands(*patients as u64))]
@@ -241,6 +243,41 @@ pub enum RunError {
         /// The labels of the data set.
         labels: Vec<String>,
     },
+    /// A file of unknown age, gender and view, for a network that sees them.
+    #[error("{} is {}: {model} needs its age, gender and view", path.display(), if *named { "not the image of that name in the data set" } else { "no image of the data set" })]
+    MetaUnknown {
+        /// The file.
+        path: PathBuf,
+        /// The model.
+        model: String,
+        /// Whether the data set has an image of this name, of other bytes.
+        named: bool,
+        /// The options that are missing.
+        missing: Vec<&'static str>,
+    },
+    /// A file that is several images with different meta features.
+    #[error("{} is both {a} and {b} of the data set, which differ in age, gender or view", path.display())]
+    MetaAmbiguous {
+        /// The file.
+        path: PathBuf,
+        /// An image with its bytes.
+        a: String,
+        /// Another.
+        b: String,
+    },
+    /// Given meta features that are not those of the data set.
+    #[error("{} is {image} of the data set, which has {meta}", path.display())]
+    MetaContradicts {
+        /// The file.
+        path: PathBuf,
+        /// The image with its bytes.
+        image: String,
+        /// Those of the image.
+        meta: MetaFeatures,
+    },
+    /// Meta features for a network that does not see them.
+    #[error("{0} sees no age, gender or view")]
+    MetaUnused(String),
     /// Neither a file nor an image of the data set.
     #[error("`{0}` is neither a file nor an image of the run's data set")]
     NoSuchImage(String),
@@ -348,6 +385,11 @@ impl RunError {
             RunError::WhichFold { .. } => "give --fold K, counted from 0",
             RunError::BadModelName(_) => "give --model a name without control characters",
             RunError::NotAProbability { .. } => "give --logits if the scores are outputs before the sigmoid",
+            RunError::NothingScored { extra: 0, example: Some((theirs, ours)), .. } => {
+                return Some(format!(
+                    "the file names its images like {theirs:?}, the data set like {ours:?}: check --dataset"
+                ));
+            }
             RunError::NothingScored { .. } => "check --dataset, --split and --fold",
             RunError::BadDevice(_) => "possible devices: auto, cpu, cuda:0, cuda:1, …",
             RunError::NeedsImages { .. } => {
@@ -367,6 +409,20 @@ impl RunError {
                     path.display()
                 ));
             }
+            RunError::MetaUnknown { missing, .. } => {
+                let options = missing.iter().map(|option| match *option {
+                    "--age" => "--age YEARS",
+                    "--gender" => "--gender M or F",
+                    _ => "--view PA or AP",
+                });
+                let options = options.collect::<Vec<_>>().join(", ");
+                return Some(format!("give {options}; each can be `unknown`"));
+            }
+            RunError::MetaAmbiguous { .. } => "give the file the name of the image that is meant",
+            RunError::MetaContradicts { .. } => {
+                "leave out --age, --gender and --view: those of the data set are used"
+            }
+            RunError::MetaUnused(_) => "leave out --age, --gender and --view",
             RunError::Leak { .. } => "`reg split check` lists them",
             RunError::SameCell { .. } => "give each its own column with `reg compare --by run`",
             RunError::NotOneFold { .. } => "give one run per fold",

@@ -1,10 +1,10 @@
 //! Grad-CAM of a run's network on images, and the pointing game on annotated boxes.
 
 use std::collections::HashSet;
-use std::fs;
 use std::path::Path;
 
 use super::evaluate::{numbers, read_columns};
+use super::files::{self, GivenMeta, KnownFile, KnownImages};
 use super::process::{Listener, Worked};
 use super::software::put_software;
 use super::train::{ExecutionStart, TrainInputs, execution};
@@ -13,15 +13,13 @@ use super::{Device, RunContext, RunError};
 use crate::dataset::pixels::Gray;
 use crate::dataset::{overlay, pixels};
 use crate::hash::{Hash, Id};
-use crate::limits;
 use crate::records::{
-    Area, Blob, BoxRow, Computed, Heatmap, HeatmapInBox, ImageInput, Manifest, PointedBox, PointedLabel,
-    Pointing, Run, Spec, Subset, Table, rules,
+    Area, Blob, BoxRow, Computed, Heatmap, HeatmapInBox, ImageInput, Manifest, MetaFeatures, Model,
+    PointedBox, PointedLabel, Pointing, Run, Spec, Subset, Table, rules,
 };
 use crate::registry::Transaction;
 use crate::stats::{HeatmapGrid, Rect, summarize};
-use crate::store::FileState;
-use crate::worker::{GradcamImages, Job, PROTOCOL, Work, files};
+use crate::worker::{GradcamImages, Job, PROTOCOL, Work, files as outputs};
 
 /// Computes the heat map of a label for an image: a PNG file, or the name of an image of the run's data set.
 ///
@@ -31,6 +29,7 @@ pub fn gradcam(
     run: Id<Run>,
     image: &str,
     label: &str,
+    given: &GivenMeta,
     device: Option<Device>,
     listener: &mut dyn Listener,
 ) -> Result<(Id<Table>, Heatmap, Vec<u8>), RunError> {
@@ -40,37 +39,34 @@ pub fn gradcam(
     let place = runner.context.dataset.labels.iter().position(|known| known == label).ok_or_else(|| {
         RunError::NoSuchLabel { label: label.to_owned(), labels: runner.context.dataset.labels.clone() }
     })?;
-    if let Some(row) = manifest.row_named(image) {
-        refuse_rows(run_context, &manifest, &[row as u32], true)?;
-    }
-    let seen = Image::find(run_context, &manifest, image)?;
-    match seen.row {
+    let seen = Image::find(run_context, &manifest, image, &runner.spec.model, given)?;
+    match seen.known.row {
         Some(row) => refuse_rows(run_context, &manifest, &[row as u32], true)?,
-        None => refuse_file(run_context, &Hash::of(&seen.bytes))?,
+        None => refuse_file(run_context, &seen.known.hash)?,
     }
     let gray = pixels::decode(&seen.bytes)
         .map_err(|source| RunError::NotAnImage { name: seen.name.clone(), source })?;
-    let looked = match seen.row {
+    let scratch = registry.store().scratch()?;
+    let looked = match seen.known.row {
         Some(row) => GradcamImages::Rows(runner.context.dataset.manifest, vec![row as u32]),
         None => {
-            let path = fs::canonicalize(image).map_err(RunError::io("read", Path::new(image)))?;
-            let known = manifest.row_named(&seen.name).map(|row| manifest.rows[row].clone());
-            GradcamImages::Files(vec![(path, known)])
+            GradcamImages::Files(vec![seen.known.for_worker(Path::new(image), &seen.bytes, &scratch, 0)?])
         }
     };
     let start = ExecutionStart::now(run_context.environment);
     let (mut maps, worked) = runner.look(looked, vec![place as u32], listener)?;
     let map = maps.pop().ok_or(RunError::Nothing)?;
-    let boxes = match seen.row {
+    let boxes = match seen.known.row {
         Some(row) => runner.boxes(&[(row as u32, place as u32)])?,
         None => Vec::new(),
     };
     let transaction = registry.transaction()?;
-    let object = match seen.row {
+    let object = match seen.known.row {
         Some(row) => Id::new(manifest.rows[row].object.ok_or(RunError::Nothing)?),
         None => transaction.put_blob(&seen.bytes)?,
     };
-    let image = DecodedImage { name: seen.name, object, gray: &gray };
+    let meta = if seen.known.row.is_none() { seen.known.meta } else { None };
+    let image = DecodedImage { name: seen.name, object, meta, gray: &gray };
     let (heatmap, picture) = runner.heatmap(&transaction, run, image, label, map, &boxes)?;
     let table = Table::Heatmap(Box::new(heatmap.clone()));
     let id = runner.record(transaction, &[table], (&worked, &start))?.pop().ok_or(RunError::Nothing)?;
@@ -106,7 +102,8 @@ pub fn gradcams(
         let own: Vec<BoxRow> =
             boxes.iter().filter(|of| (of.image, of.label) == (*row, *label)).cloned().collect();
         let name = &dataset.labels[*label as usize];
-        let image = DecodedImage { name: image.name.to_string(), object: Id::new(object), gray: &gray };
+        let image =
+            DecodedImage { name: image.name.to_string(), object: Id::new(object), meta: None, gray: &gray };
         let (heatmap, _) = runner.heatmap(&transaction, run, image, name, seen, &own)?;
         tables.push(Table::Heatmap(Box::new(heatmap)));
     }
@@ -203,28 +200,35 @@ fn area(Rect { x, y, w, h }: Rect) -> Area {
 struct Image {
     name: String,
     bytes: Vec<u8>,
-    /// Its row in the manifest, if it belongs to the data set.
-    row: Option<usize>,
+    known: KnownFile,
 }
 
 impl Image {
-    /// Finds a file, or the image with that name. A file that has name and bytes of an image of the data set
-    /// counts as that image.
-    fn find(run_context: RunContext, manifest: &Manifest, text: &str) -> Result<Self, RunError> {
-        let path = Path::new(text);
-        let named = |name: &str| manifest.row_named(name).map(|row| (row, manifest.rows[row].object));
-        if !path.exists() {
-            let Some((row, Some(object))) = named(text) else {
+    /// Finds a file, or the image of the data set with that name. A file with the bytes of an image of the data
+    /// set is that image.
+    fn find(
+        run_context: RunContext,
+        manifest: &Manifest,
+        text: &str,
+        model: &Model,
+        given: &GivenMeta,
+    ) -> Result<Self, RunError> {
+        let (path, images) = (Path::new(text), KnownImages::of(manifest));
+        let bytes = if path.exists() {
+            files::read(path)?
+        } else {
+            let Some(row) = manifest.row_named(text) else {
                 return Err(RunError::NoSuchImage(text.to_owned()));
             };
-            let bytes = run_context.registry.store().read(&object)?;
-            return Ok(Image { name: text.to_owned(), bytes, row: Some(row) });
-        }
-        let mut bytes = Vec::new();
-        FileState::read(path, limits::IMAGE_FILE, &mut bytes).map_err(RunError::io("read", path))?;
-        let name = path.file_name().map_or_else(|| text.into(), |name| name.to_string_lossy()).into_owned();
-        let same = named(&name).filter(|(_, object)| *object == Some(Hash::of(&bytes)));
-        Ok(Image { name, bytes, row: same.map(|(row, _)| row) })
+            refuse_rows(run_context, manifest, &[row as u32], true)?;
+            let object = manifest.rows[row].object.ok_or_else(|| RunError::NoSuchImage(text.to_owned()))?;
+            run_context.registry.store().read(&object)?
+        };
+        let known = images.identify(path, Hash::of(&bytes), model, given)?;
+        let of_file =
+            || path.file_name().map_or_else(|| text.into(), |name| name.to_string_lossy()).into_owned();
+        let name = known.row.map_or_else(of_file, |row| manifest.rows[row].name.to_string());
+        Ok(Image { name, bytes, known })
     }
 }
 
@@ -239,6 +243,8 @@ struct LogitAndMap {
 struct DecodedImage<'a> {
     name: String,
     object: Id<Blob>,
+    /// Its meta features, if they were given.
+    meta: Option<MetaFeatures>,
     gray: &'a Gray,
 }
 
@@ -295,11 +301,11 @@ impl<'a> GradcamRunner<'a> {
             },
         };
         let worked = worker.run(&job, listener)?;
-        let scores = read_columns(out.dir(), files::SCORES, count)?;
+        let scores = read_columns(out.dir(), outputs::SCORES, count)?;
         let cells = scores.labels as usize - 1;
         if scores.rows.len() != count || cells == 0 || cells.isqrt().pow(2) != cells {
             let reason = format!("{} rows of {cells} cells for {count} images", scores.rows.len());
-            let path = out.path().join(files::SCORES);
+            let path = out.path().join(outputs::SCORES);
             return Err(RunError::BadScores { path, reason });
         }
         let rows = scores.scores.chunks_exact(cells + 1);
@@ -340,7 +346,7 @@ impl<'a> GradcamRunner<'a> {
         seen: LogitAndMap,
         boxes: &[BoxRow],
     ) -> Result<(Heatmap, Vec<u8>), RunError> {
-        let DecodedImage { name, object, gray } = image;
+        let DecodedImage { name, object, meta, gray } = image;
         let LogitAndMap { logit, cells } = seen;
         let size = [gray.width, gray.height];
         let map = self.map(cells, size);
@@ -352,6 +358,7 @@ impl<'a> GradcamRunner<'a> {
             run,
             image: name,
             object,
+            meta,
             size,
             label: label.to_owned(),
             logit,

@@ -1,12 +1,13 @@
 //! Imports another tool's scores: a CSV becomes predictions like those of a run.
 
-use std::collections::HashSet;
-use std::path::PathBuf;
+use std::collections::{HashMap, HashSet};
+use std::path::{Path, PathBuf};
 
 use super::RunError;
-use super::evaluate::auc_table;
+use super::evaluate::{auc_table, truth};
+use crate::dataset::image_names::{ImageNames, Spelling};
 use crate::dataset::scores::{self, ScoreFile};
-use crate::dataset::source;
+use crate::dataset::{DatasetError, source};
 use crate::hash::Id;
 use crate::limits;
 use crate::records::{
@@ -34,6 +35,9 @@ pub struct Foreign {
     pub dataset: Id<Dataset>,
     /// The subset to which the scores are restricted; all images of the data set if `None`.
     pub subset: Option<ScoredSubset>,
+    /// The pattern of the names of the columns of scores, such as `pred_{label}`, if it does not follow from the
+    /// names.
+    pub columns: Option<String>,
     /// The scale of the scores.
     pub scale: Scale,
     /// Name of the model in tables.
@@ -57,6 +61,10 @@ pub struct Imported {
     pub missing_labels: Vec<String>,
     /// Names of columns without scores.
     pub ignored_columns: Vec<String>,
+    /// Names in the file that differ from those of their images in folder, in `.png` or in case.
+    pub inexact_names: Vec<String>,
+    /// Labels whose scores are all 0 or 1.
+    pub decisions: Vec<String>,
     /// Images with further rows in the file, which have the same scores.
     pub repeated_images: Vec<String>,
     /// Names in the file that are not in the data set.
@@ -72,22 +80,29 @@ pub struct Imported {
 /// Images outside the subset and columns that are not labels are left out and reported.
 ///
 /// # Errors
-/// A file that cannot be read as scores; a probability outside [0, 1]; no image of the subset.
+/// A file that cannot be read as scores; a probability outside [0, 1]; a column that equals the labels; no image of
+/// the subset.
 pub fn import_scores(registry: &Registry, foreign: &Foreign, stamp: &Stamp) -> Result<Imported, RunError> {
     // The name is printed in every table, where an escape sequence would take effect.
     if foreign.model.trim().is_empty() || foreign.model.contains(char::is_control) {
         return Err(RunError::BadModelName(foreign.model.clone()));
     }
     let bytes = source::load(&foreign.file, limits::TEXT)?;
-    let Selected { dataset, manifest, labels, scores, ignored, repeated, unknown, extra, missing } =
+    let Selected { dataset, manifest, labels, scores, ignored, sorted, missing } =
         select(registry, foreign, &bytes)?;
+    let is_decision = |label: &usize| scores.column(*label).iter().all(|score| [0.0, 1.0].contains(score));
+    let decisions = (0..labels.len()).filter(is_decision).map(|label| labels[label].clone()).collect();
     let mut transaction = registry.transaction()?;
     let predictions = Predictions {
         dataset: foreign.dataset,
         split: foreign.subset.map(|of| of.split),
         fold: foreign.subset.map(|of| of.fold),
         subset: foreign.subset.map(|of| of.subset),
-        source: ScoreSource::Import { file: transaction.put_outside(&bytes)?, rules: rules::IMPORT },
+        source: ScoreSource::Import {
+            file: transaction.put_outside(&bytes)?,
+            columns: foreign.columns.clone(),
+            rules: rules::IMPORT,
+        },
         model: foreign.model.clone(),
         labels,
         scale: foreign.scale,
@@ -108,9 +123,11 @@ pub fn import_scores(registry: &Registry, foreign: &Foreign, stamp: &Stamp) -> R
         auc,
         missing_labels,
         ignored_columns: ignored,
-        repeated_images: repeated,
-        unknown_images: unknown,
-        extra_images: extra,
+        inexact_names: sorted.inexact,
+        decisions,
+        repeated_images: sorted.repeated,
+        unknown_images: sorted.unknown,
+        extra_images: sorted.extra,
         missing_images: missing.iter().map(|row| manifest.rows[*row as usize].name.to_string()).collect(),
     })
 }
@@ -122,9 +139,7 @@ pub(super) struct Selected {
     pub(super) labels: Vec<String>,
     pub(super) scores: Scores,
     ignored: Vec<String>,
-    repeated: Vec<String>,
-    unknown: Vec<String>,
-    extra: Vec<String>,
+    sorted: Sorted,
     /// Manifest rows that are needed but not scored, ascending.
     missing: Vec<u32>,
 }
@@ -132,7 +147,7 @@ pub(super) struct Selected {
 /// Selects the scores for the requested labels and images. Messages call the bytes `foreign.file`.
 pub(super) fn select(objects: &dyn Objects, foreign: &Foreign, bytes: &[u8]) -> Result<Selected, RunError> {
     let dataset = objects.get(foreign.dataset)?;
-    let file = scores::read(bytes, &foreign.file, &dataset.labels)?;
+    let file = scores::read(bytes, &foreign.file, &dataset.labels, foreign.columns.as_deref())?;
     if foreign.scale == Scale::Probability {
         check_probabilities(&file, &dataset, foreign)?;
     }
@@ -144,14 +159,20 @@ pub(super) fn select(objects: &dyn Objects, foreign: &Foreign, bytes: &[u8]) -> 
         None => (0..manifest.rows.len() as u32).collect(),
     };
     let labels: Vec<String> = file.labels.iter().map(|label| dataset.labels[*label].clone()).collect();
-    let Sorted { rows, unknown, extra } = sort(&file, &manifest, &wanted);
+    let sorted = sort(&file, &manifest, &wanted, &foreign.file)?;
+    let rows = &sorted.rows;
     if rows.is_empty() {
         let dataset = foreign.dataset.hash.short();
         return Err(RunError::NothingScored {
             path: foreign.file.clone(),
             dataset,
-            unknown: unknown.len(),
-            extra: extra.len(),
+            unknown: sorted.unknown.len(),
+            extra: sorted.extra.len(),
+            example: sorted
+                .unknown
+                .first()
+                .cloned()
+                .zip(manifest.rows.first().map(|row| row.name.to_string())),
         });
     }
     let scored: HashSet<u32> = rows.iter().map(|(row, _)| *row).collect();
@@ -162,8 +183,32 @@ pub(super) fn select(objects: &dyn Objects, foreign: &Foreign, bytes: &[u8]) -> 
         labels: labels.len() as u32,
         scores: rows.iter().flat_map(|(_, image)| file.row(*image)).copied().collect(),
     };
-    let (ignored, repeated) = (file.ignored, file.repeated);
-    Ok(Selected { dataset, manifest, labels, scores, ignored, repeated, unknown, extra, missing })
+    refuse_truth(&dataset, &manifest, &scores, &labels, foreign)?;
+    Ok(Selected { dataset, manifest, labels, scores, ignored: file.ignored, sorted, missing })
+}
+
+/// Refuses a column that has nothing but the labels of the data set, as two whole numbers.
+fn refuse_truth(
+    dataset: &Dataset,
+    manifest: &Manifest,
+    scores: &Scores,
+    labels: &[String],
+    foreign: &Foreign,
+) -> Result<(), RunError> {
+    for (column, label) in labels.iter().enumerate() {
+        let truth = truth(dataset, manifest, scores, label);
+        let known = scores.column(column).into_iter().zip(truth);
+        let known: Vec<(f64, bool)> = known.filter_map(|(score, truth)| Some((score, truth?))).collect();
+        let of = |class: bool| known.iter().find(|(_, truth)| *truth == class).map(|(score, _)| *score);
+        let (Some(yes), Some(no)) = (of(true), of(false)) else { continue };
+        let whole = yes > no && yes.fract() == 0.0 && no.fract() == 0.0;
+        if whole && known.iter().all(|(score, truth)| *score == if *truth { yes } else { no }) {
+            let images = known.len() as u64;
+            let (column, label) = (label.clone(), label.clone());
+            return Err(DatasetError::Truth { path: foreign.file.clone(), column, label, images }.into());
+        }
+    }
+    Ok(())
 }
 
 /// Logits that are mistaken for probabilities would falsify every metric except the AUC.
@@ -205,19 +250,56 @@ fn rows_of(
 struct Sorted {
     /// Manifest row and position in the file, sorted by row.
     rows: Vec<(u32, usize)>,
+    /// Names that differ from those of their images.
+    inexact: Vec<String>,
+    repeated: Vec<String>,
     unknown: Vec<String>,
     extra: Vec<String>,
 }
 
-fn sort(file: &ScoreFile, manifest: &Manifest, wanted: &HashSet<u32>) -> Sorted {
-    let mut sorted = Sorted { rows: Vec::new(), unknown: Vec::new(), extra: Vec::new() };
+fn sort(
+    file: &ScoreFile,
+    manifest: &Manifest,
+    wanted: &HashSet<u32>,
+    path: &Path,
+) -> Result<Sorted, RunError> {
+    let names = ImageNames::of(manifest);
+    let mut sorted = Sorted {
+        rows: Vec::new(),
+        inexact: Vec::new(),
+        repeated: file.repeated.clone(),
+        unknown: Vec::new(),
+        extra: Vec::new(),
+    };
+    // Two names can be those of one image.
+    let mut places: HashMap<u32, usize> = HashMap::new();
     for (place, name) in file.images.iter().enumerate() {
-        match manifest.row_named(name).map(|row| row as u32) {
-            None => sorted.unknown.push(name.clone()),
-            Some(row) if !wanted.contains(&row) => sorted.extra.push(name.clone()),
-            Some(row) => sorted.rows.push((row, place)),
+        let Some((row, spelling)) = names.find(name) else {
+            sorted.unknown.push(name.clone());
+            continue;
+        };
+        if let Some(first) = places.insert(row, place) {
+            if file.row(first) != file.row(place) {
+                return Err(DatasetError::Contradiction {
+                    path: path.to_owned(),
+                    image: manifest.rows[row as usize].name.to_string(),
+                    first: file.rows[first],
+                    second: file.rows[place],
+                }
+                .into());
+            }
+            sorted.repeated.push(name.clone());
+            continue;
         }
+        if !wanted.contains(&row) {
+            sorted.extra.push(name.clone());
+            continue;
+        }
+        if spelling == Spelling::Other {
+            sorted.inexact.push(name.clone());
+        }
+        sorted.rows.push((row, place));
     }
     sorted.rows.sort_unstable();
-    sorted
+    Ok(sorted)
 }

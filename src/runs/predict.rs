@@ -3,11 +3,12 @@
 use std::path::PathBuf;
 
 use super::evaluate::{numbers, read_scores};
+use super::files::{self, GivenMeta, KnownImages};
 use super::process::{Listener, Worker};
 use super::train::TrainInputs;
 use super::{Device, RunError};
-use crate::hash::Id;
-use crate::records::{ImageRow, Run, Scale};
+use crate::hash::{Hash, Id};
+use crate::records::{ImageName, MetaFeatures, Run, Scale, Withdrawal};
 use crate::registry::Registry;
 use crate::worker::{Job, PROTOCOL, Work};
 
@@ -16,19 +17,28 @@ use crate::worker::{Job, PROTOCOL, Work};
 pub struct FileScores {
     /// The file.
     pub path: PathBuf,
+    /// Hash of its bytes.
+    pub hash: Hash,
+    /// The image of the run's data set that has these bytes, if there is one.
+    pub image: Option<ImageName>,
+    /// The age, gender and view that the network saw; `None` if it sees none.
+    pub meta: Option<MetaFeatures>,
+    /// The withdrawal of this image.
+    pub withdrawn: Option<Withdrawal>,
     /// Labels with their probabilities, in the order of the data set's labels.
     pub scores: Vec<(String, f64)>,
 }
 
 /// Scores image files with a run's checkpoint. Nothing is recorded.
 ///
-/// If the model uses age, gender and view, a file whose name is in the run's data set gets these from there;
-/// any other file gets the values for "unknown".
+/// If the model uses age, gender and view, a file with the bytes of an image of the run's data set has those of the
+/// image; for any other file they must be `given`.
 pub fn predict(
     registry: &Registry,
     worker: &Worker,
     run: Id<Run>,
     images: &[PathBuf],
+    given: &GivenMeta,
     device: Option<Device>,
     listener: &mut dyn Listener,
 ) -> Result<Vec<FileScores>, RunError> {
@@ -36,11 +46,25 @@ pub fn predict(
     let spec = registry.get(record.spec)?;
     let context = TrainInputs::load(registry, &spec)?;
     let manifest = registry.manifest(&context.dataset)?;
-    let row = |path: &PathBuf| -> Option<ImageRow> {
-        let name = path.file_name()?.to_str()?;
-        manifest.row_named(name).map(|place| manifest.rows[place].clone())
-    };
+    let known = KnownImages::of(&manifest);
+    let withdrawn = registry.withdrawn(&registry.view()?)?;
     let out = registry.store().scratch()?;
+    let (mut found, mut for_worker) = (Vec::new(), Vec::new());
+    for (number, path) in images.iter().enumerate() {
+        let bytes = files::read(path)?;
+        let file = known.identify(path, Hash::of(&bytes), &spec.model, given)?;
+        for_worker.push(file.for_worker(path, &bytes, &out, number)?);
+        let row = file.row.map(|row| known.row(row));
+        let covering = row.and_then(|row| withdrawn.of_row(row)).or_else(|| withdrawn.of_file(&file.hash));
+        found.push(FileScores {
+            path: path.clone(),
+            hash: file.hash,
+            image: row.map(|row| row.name.clone()),
+            meta: file.meta,
+            withdrawn: covering.map(|(_, record)| record.clone()),
+            scores: Vec::new(),
+        });
+    }
     let device = device.unwrap_or_else(|| Device::of(spec.device));
     let job = Job {
         protocol: PROTOCOL,
@@ -55,18 +79,15 @@ pub fn predict(
             model: spec.model.clone(),
             checkpoint: record.checkpoint,
             numbers: numbers(&spec, device.kind),
-            images: images.iter().map(|path| (path.clone(), row(path))).collect(),
+            images: for_worker,
         },
     };
     worker.run(&job, listener)?;
-    let scores = read_scores(out.dir(), context.dataset.labels.len(), images.len())?;
-    let probabilities =
-        |row: &[f64]| row.iter().map(|logit| Scale::Logit.probability(*logit)).collect::<Vec<_>>();
-    let of = |row: &[f64]| context.dataset.labels.iter().cloned().zip(probabilities(row)).collect();
-    let rows = scores.scores.chunks_exact(context.dataset.labels.len());
-    Ok(images
-        .iter()
-        .zip(rows)
-        .map(|(path, row)| FileScores { path: path.clone(), scores: of(row) })
-        .collect())
+    let labels = &context.dataset.labels;
+    let scores = read_scores(out.dir(), labels.len(), images.len())?;
+    for (file, row) in found.iter_mut().zip(scores.scores.chunks_exact(labels.len())) {
+        let probabilities = row.iter().map(|logit| Scale::Logit.probability(*logit));
+        file.scores = labels.iter().cloned().zip(probabilities).collect();
+    }
+    Ok(found)
 }

@@ -3,8 +3,7 @@
 //! The content of a batch depends on the seed, the epoch and the manifest's row, never on the number of threads
 //! that prepare it or on how far ahead they are.
 
-use std::io::Write;
-use std::path::PathBuf;
+use std::io::{self, Write};
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -17,10 +16,10 @@ use reg::hash::{Hash, Id};
 use reg::limits;
 use reg::random::Stream;
 use reg::records::{
-    AgeRange, Augmentation, Gender, ImageInput, ImageRow, LabelCounts, Manifest, ViewPosition,
+    AgeRange, Augmentation, Gender, ImageInput, ImageRow, LabelCounts, Manifest, MetaFeatures, ViewPosition,
 };
-use reg::store::{FileState, Store};
-use reg::worker::{Phase, ProgressStep, WorkerEvent};
+use reg::store::Store;
+use reg::worker::{ImageFile, Phase, ProgressStep, WorkerEvent};
 use tch::{Device, Tensor};
 
 use crate::error::TensorError;
@@ -39,8 +38,8 @@ const DECODED_AT_ONCE: usize = 64;
 pub(crate) enum Images {
     /// Images of a data set.
     Dataset(ImageDataset),
-    /// Files, each with its known properties.
-    Files(Vec<(PathBuf, Option<ImageRow>)>),
+    /// Files.
+    Files(Vec<ImageFile>),
 }
 
 /// The images of a data set.
@@ -209,16 +208,20 @@ impl Images {
     }
 
     fn row(&self, index: u32) -> Option<&ImageRow> {
+        self.dataset().and_then(|dataset| dataset.rows.get(index as usize))
+    }
+
+    fn meta_of(&self, index: u32) -> Option<MetaFeatures> {
         match self {
-            Images::Dataset(dataset) => dataset.rows.get(index as usize),
-            Images::Files(files) => files.get(index as usize)?.1.as_ref(),
+            Images::Dataset(dataset) => dataset.rows.get(index as usize).map(ImageRow::meta),
+            Images::Files(files) => files.get(index as usize)?.meta,
         }
     }
 
     /// Meta features `[rows, 3]`: age scaled by the data set's range and clamped to [0, 1], gender (male 0,
     /// female 1), view position (PA 0, AP 1); 0.5 for unknown values.
     pub(crate) fn meta(&self, rows: &[u32], age: Option<AgeRange>, device: Device) -> Result<Tensor> {
-        let values: Vec<f32> = rows.iter().flat_map(|&row| meta_features(self.row(row), age)).collect();
+        let values: Vec<f32> = rows.iter().flat_map(|&row| meta_features(self.meta_of(row), age)).collect();
         Ok(Tensor::f_from_slice(&values)?.f_reshape([rows.len() as i64, META])?.f_to_device(device)?)
     }
 
@@ -257,7 +260,7 @@ impl Images {
     pub(crate) fn name(&self, index: u32) -> String {
         match self {
             Images::Dataset(dataset) => dataset.rows[index as usize].name.to_string(),
-            Images::Files(files) => files[index as usize].0.display().to_string(),
+            Images::Files(files) => files[index as usize].path.display().to_string(),
         }
     }
 
@@ -265,10 +268,13 @@ impl Images {
         match self {
             Images::Dataset(dataset) => dataset.resized(index, resized),
             Images::Files(files) => {
-                let path = &files[index as usize].0;
-                let mut bytes = Vec::new();
-                FileState::read(path, limits::IMAGE_FILE, &mut bytes)
-                    .map_err(TensorError::file("read", path))?;
+                let ImageFile { path, hash, .. } = &files[index as usize];
+                let bytes =
+                    limits::read(path, limits::IMAGE_FILE).map_err(TensorError::file("read", path))?;
+                if Hash::of(&bytes) != *hash {
+                    let changed = io::Error::new(io::ErrorKind::ResourceBusy, "it changed meanwhile");
+                    return Err(TensorError::file("read", path)(changed));
+                }
                 let image = pixels::decode(&bytes)
                     .map_err(|source| TensorError::FilePixels { path: path.clone(), source })?;
                 Ok(resized.of(image))
@@ -325,16 +331,17 @@ impl Images {
     }
 }
 
-fn meta_features(row: Option<&ImageRow>, range: Option<AgeRange>) -> [f32; META as usize] {
+fn meta_features(meta: Option<MetaFeatures>, range: Option<AgeRange>) -> [f32; META as usize] {
     const UNKNOWN: f32 = 0.5;
-    let age = row.and_then(ImageRow::plausible_age).zip(range).filter(|(_, range)| range.max > range.min);
+    let age =
+        meta.and_then(|meta| meta.plausible_age()).zip(range).filter(|(_, range)| range.max > range.min);
     let age = age.map(|(age, range)| f64::from(age - range.min) / f64::from(range.max - range.min));
-    let gender = match row.map(|row| row.gender) {
+    let gender = match meta.map(|meta| meta.gender) {
         Some(Gender::Male) => 0.0,
         Some(Gender::Female) => 1.0,
         Some(Gender::Unknown) | None => UNKNOWN,
     };
-    let view = match row.map(|row| row.view) {
+    let view = match meta.map(|meta| meta.view) {
         Some(ViewPosition::PA) => 0.0,
         Some(ViewPosition::AP) => 1.0,
         Some(ViewPosition::Unknown) | None => UNKNOWN,

@@ -240,3 +240,108 @@ fn the_pointing_game_is_over_the_boxes_of_one_subset() {
     let split: Split = study.registry().get(Id::new(study.id("s").parse().unwrap())).unwrap();
     assert_eq!(split.folds.len(), 2);
 }
+
+/// Writes another picture under `name`, and returns a name of an image of the data set.
+fn strange(study: &Study, names: &[&str]) {
+    let bytes = fs::read(study.path("images/00000006_000.png")).unwrap();
+    let gray = pixels::decode(&bytes).unwrap();
+    let darker = pixels::Gray { data: gray.data.iter().map(|v| v / 3).collect(), ..gray };
+    for name in names {
+        fs::create_dir_all(study.path(name).parent().unwrap()).unwrap();
+        fs::write(study.path(name), pixels::encode_png(&darker)).unwrap();
+    }
+}
+
+#[test]
+fn a_file_is_its_bytes_and_not_its_name() {
+    let study = Study::trained();
+    strange(&study, &["other/00000001_000.png", "stranger.png"]);
+    study.refused(
+        1,
+        "predict mlp-s-f0 other/00000001_000.png",
+        &[
+            "is not the image of that name in the data set: mlp needs its age, gender and view",
+            "hint: give --age YEARS",
+        ],
+    );
+    study.refused(
+        1,
+        "predict mlp-s-f0 stranger.png --age 40 --view PA",
+        &["is no image of the data set", "give --gender M or F"],
+    );
+    let given = "--age 40 --gender f --view PA";
+    let answer = study.json(&format!("predict mlp-s-f0 other/00000001_000.png stranger.png {given}"));
+    let [a, b] = [&answer["images"][0], &answer["images"][1]];
+    assert_eq!(a["scores"], b["scores"]);
+    assert_eq!((&a["image"], &a["meta"]), (&json!(null), &json!({ "age": 40, "gender": "F", "view": "PA" })));
+    let unknown = study.json("predict mlp-s-f0 stranger.png --age unknown --gender unknown --view unknown");
+    assert_ne!(unknown["images"][0]["scores"], a["scores"]);
+
+    // An image of the data set under another name, and through a pipe, is that image.
+    fs::copy(study.path("images/00000001_000.png"), study.path("copy.png")).unwrap();
+    let answer = study.json("predict mlp-s-f0 images/00000001_000.png copy.png");
+    let [own, copy] = [&answer["images"][0], &answer["images"][1]];
+    assert_eq!((&own["scores"], &own["meta"]), (&copy["scores"], &copy["meta"]), "in one batch");
+    assert_eq!(copy["image"], json!("00000001_000.png"));
+    assert!(
+        study.ok("predict mlp-s-f0 copy.png").contains("as image 00000001_000.png of the run's data set")
+    );
+    let piped = |model: &str, more: &str, file: &str| {
+        let command = format!("--json predict {model} /dev/stdin {more}");
+        let answer = study.piped(&command, &fs::read(study.path(file)).unwrap());
+        answer.json()["images"][0]["scores"].clone()
+    };
+    let close = |a: &Value, b: &Value| {
+        let b = b.as_object().unwrap();
+        a.as_object()
+            .unwrap()
+            .iter()
+            .all(|(label, a)| (a.as_f64().unwrap() - b[label].as_f64().unwrap()).abs() < 1e-6)
+    };
+    assert!(close(&piped("mlp-s-f0", "", "copy.png"), &own["scores"]));
+    assert_eq!(
+        piped("tiny-s-f0", "", "stranger.png"),
+        study.json("predict tiny-s-f0 stranger.png")["images"][0]["scores"]
+    );
+
+    // What contradicts the data set, and what the network does not see, is refused.
+    study.refused(
+        1,
+        &format!("predict mlp-s-f0 copy.png {given}"),
+        &["copy.png is 00000001_000.png of the data set, which has age", "hint:"],
+    );
+    study.refused(
+        1,
+        &format!("predict tiny-s-f0 copy.png {given}"),
+        &["tiny sees no age, gender or view", "hint:"],
+    );
+    for (option, expected) in [
+        ("--age 130", "0 to 120"),
+        ("--age 1.5", "0 to 120"),
+        ("--gender X", "M, F or unknown"),
+        ("--view LL", "PA, AP or unknown"),
+    ] {
+        study.refused(2, &format!("predict mlp-s-f0 stranger.png {option}"), &[expected]);
+    }
+}
+
+#[test]
+fn a_heat_map_of_a_strange_file_records_the_age_gender_and_view_that_were_given() {
+    let study = Study::trained();
+    study.ok("train --dataset tiny --split s --model tiny-meta --set epochs=1 --threads 1 --name m");
+    let (image, label) = boxed(&study);
+    strange(&study, &[&format!("other/{image}")]);
+    let command = format!("gradcam m other/{image} --label {label} -o out.png");
+    study.refused(1, &command, &["is not the image of that name in the data set", "--age"]);
+    let answer = study.json(&format!("{command} --age 40 --gender M --view unknown"));
+    assert_eq!(answer["boxes"], json!([]), "not the boxes of the image of that name");
+    assert_eq!(answer["meta"], json!({ "age": 40, "gender": "M", "view": "unknown" }));
+    let shown = study.ok(&format!("show {}", answer["id"].as_str().unwrap()));
+    assert!(shown.contains("as given: age 40, gender M, view unknown"), "{shown}");
+    // The image itself, under another name.
+    fs::copy(study.path("images").join(&image), study.path("copy.png")).unwrap();
+    let copy = study.json(&format!("gradcam m copy.png --label {label} -o copy-out.png"));
+    let named = study.json(&format!("gradcam m {image} --label {label} -o out.png"));
+    assert_eq!((&copy["id"], &copy["image"]), (&named["id"], &json!(image)));
+    study.is_sound();
+}

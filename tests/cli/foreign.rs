@@ -170,3 +170,116 @@ fn aucs_of_imported_scores_of_real_images_are_those_of_scikit_learn() {
         assert!((ours - reference).abs() <= 1e-12, "{label}: {ours}, the reference is {reference}");
     }
 }
+
+#[test]
+fn the_truth_beside_the_scores_is_never_taken_for_them() {
+    let study = Study::divided();
+    let dataset: Dataset = study.registry().get(id(&study, "tiny")).unwrap();
+    let rows = study.registry().manifest(&dataset).unwrap().rows;
+    let labels = ["Mass", "Effusion"];
+    let place = |label: &str| dataset.labels.iter().position(|own| own == label).unwrap();
+    let score = |i: usize, j: usize| format!("0.{}", (i * 7 + j * 3) % 10);
+    let table = |heads: &[String], cells: &dyn Fn(usize, usize) -> Vec<String>| {
+        let mut csv = format!("Image Index,{}\n", heads.join(","));
+        for (i, row) in rows.iter().enumerate() {
+            let cells: Vec<String> = (0..labels.len()).flat_map(|j| cells(i, j)).collect();
+            writeln!(csv, "{},{}", row.name, cells.join(",")).unwrap();
+        }
+        fs::write(study.path("theirs.csv"), csv).unwrap();
+    };
+    let truth = |i: usize, j: usize| u8::from(rows[i].label(place(labels[j])) == Some(true)).to_string();
+    let import = "predictions import theirs.csv --dataset tiny --name theirs";
+    table(&labels.map(str::to_owned), &|i, j| vec![score(i, j)]);
+    let expected = study.json(import)["auc"].clone();
+    assert_ne!(expected["Mass"], json!(1.0));
+    // Whatever the scores are called, and on whichever side they stand.
+    for name in ["pred_{}", "{}_prob", "score_{}", "{} score", "y_pred_{}"] {
+        let head = |label: &str| name.replace("{}", label);
+        table(&labels.map(|label| [label.to_owned(), head(label)]).concat(), &|i, j| {
+            vec![truth(i, j), score(i, j)]
+        });
+        assert_eq!(study.json(import)["auc"], expected, "{name}");
+        table(&labels.map(|label| [head(label), format!("{label}_true")]).concat(), &|i, j| {
+            vec![score(i, j), truth(i, j)]
+        });
+        assert_eq!(study.json(import)["auc"], expected, "{name}");
+    }
+    // Two that fit: a pattern decides, and is recorded, so that the table can be checked.
+    let two = labels.map(|label| [format!("prob_{label}"), format!("pred_{label}")]).concat();
+    table(&two, &|i, j| vec![score(i, j), score(j, i)]);
+    study.refused(
+        1,
+        import,
+        &[
+            "two columns that could be the scores of one label: \"pred_Mass\" and \"prob_Mass\"",
+            "hint: give --columns 'pred_{label}'",
+        ],
+    );
+    let answer = study.json(&format!("{import} --columns prob_{{label}}"));
+    assert_eq!(answer["auc"], expected);
+    assert_eq!(study.json("show theirs")["record"]["source"]["columns"], json!("prob_{label}"));
+    study.ok("verify --recompute theirs");
+    study.refused(1, &format!("{import} --columns x_{{label}}"), &["no column of scores", "x_{label}"]);
+    study.refused(2, &format!("{import} --columns prob_"), &["a pattern has {label} once"]);
+    // Labels without scores.
+    for coding in [["0", "1"], ["0.0", "1.0"]] {
+        table(&labels.map(str::to_owned), &|i, j| vec![coding[usize::from(truth(i, j) == "1")].to_owned()]);
+        study.refused(
+            1,
+            import,
+            &["it is the truth, not a score", "hint:"],
+        );
+    }
+    table(&labels.map(|label| format!("true_{label}")), &|i, j| vec![score(i, j)]);
+    study.refused(1, import, &["nothing says that those named \"true_{label}\" are scores"]);
+    // Decisions that are not all right are scores, and it is said what they are.
+    table(&labels.map(str::to_owned), &|i, j| vec![if i == 0 { "1".to_owned() } else { truth(i, j) }]);
+    assert!(study.reg(import).stderr.contains("scores are all 0 or 1"));
+    study.is_sound();
+}
+
+#[test]
+fn images_are_found_however_their_names_are_written() {
+    let study = Study::divided();
+    let images = test_images(&study);
+    let import = "predictions import theirs.csv --dataset tiny --split s --fold 0 --name theirs";
+    fs::write(study.path("theirs.csv"), scores(&images, &LABELS)).unwrap();
+    let expected = study.json(import);
+    assert_eq!(expected["inexact_names"], json!([]));
+    for rename in [
+        |name: &str| format!("images/{name}"),
+        |name: &str| name.trim_end_matches(".png").to_owned(),
+        |name: &str| name.to_uppercase(),
+        |name: &str| format!("C:\\data\\{name}"),
+    ] {
+        let renamed: Vec<String> = images.iter().map(|name| rename(name)).collect();
+        fs::write(study.path("theirs.csv"), scores(&renamed, &LABELS)).unwrap();
+        let answer = study.json(import);
+        assert_eq!(answer["auc"], expected["auc"]);
+        assert_eq!(answer["inexact_names"].as_array().unwrap().len(), images.len());
+        // Two names of one image with different scores.
+        let mut twice = renamed;
+        twice.push(images[0].clone());
+        fs::write(study.path("theirs.csv"), scores(&twice, &LABELS)).unwrap();
+        study.refused(1, import, &["contradict each other about image", &images[0]]);
+    }
+    let others: Vec<String> = images.iter().map(|name| name.replace(".png", ".dcm")).collect();
+    fs::write(study.path("theirs.csv"), scores(&others, &LABELS)).unwrap();
+    study.refused(1, import, &["no score of a usable image", "the file names its images like", ".dcm"]);
+    study.is_sound();
+}
+
+#[test]
+fn scores_come_from_a_pipe_as_from_a_file() {
+    let study = Study::divided();
+    let csv = scores(&test_images(&study), &LABELS);
+    fs::write(study.path("theirs.csv"), &csv).unwrap();
+    let import = |file: &str| {
+        format!("--json predictions import {file} --dataset tiny --split s --fold 0 --name theirs")
+    };
+    let expected = study.json(import("theirs.csv").trim_start_matches("--json "));
+    let answer = study.piped(&import("/dev/stdin"), csv.as_bytes());
+    assert_eq!(serde_json::from_slice::<Value>(&answer.stdout).unwrap(), expected, "{}", answer.stderr);
+    let answer = study.piped(&import("/dev/stdin"), b"PAR1 and more");
+    assert!(answer.stderr.contains("/dev/stdin is a Parquet file"), "{}", answer.stderr);
+}

@@ -129,6 +129,19 @@ impl Study {
         finish(self.command(arguments).output(), arguments)
     }
 
+    /// Runs `reg` with these bytes on a pipe that is its standard input.
+    pub(crate) fn piped(&self, arguments: &str, input: &[u8]) -> Answer {
+        let mut command = self.command(arguments);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        std::thread::scope(|scope| {
+            // It may stop reading before the end.
+            scope.spawn(move || std::io::Write::write_all(&mut stdin, input));
+            finish(child.wait_with_output(), arguments)
+        })
+    }
+
     /// Runs `reg` with another variable in its environment.
     pub(crate) fn reg_with(&self, variable: &str, value: impl AsRef<OsStr>, arguments: &str) -> Answer {
         finish(self.command(arguments).env(variable, value).output(), arguments)

@@ -111,6 +111,7 @@ impl Place {
         fs::write(&file, text).unwrap();
         let foreign = Foreign {
             file,
+            columns: None,
             dataset: self.dataset,
             subset: Some(ScoredSubset { split, fold, subset: Subset::Test }),
             scale: Scale::Probability,

@@ -379,7 +379,7 @@ fn imported() -> Predictions {
         split: None,
         fold: None,
         subset: None,
-        source: ScoreSource::Import { file: file("scores.csv"), rules: 1 },
+        source: ScoreSource::Import { file: file("scores.csv"), columns: None, rules: 1 },
         model: "theirs".to_owned(),
         scale: Scale::Probability,
         ..predicted()
@@ -508,6 +508,7 @@ fn heatmap() -> Heatmap {
         run: id(&run()),
         image: "00000001_000.png".to_owned(),
         object: blob("image"),
+        meta: None,
         size: [1024, 1024],
         label: "Atelectasis".to_owned(),
         logit: -1.25,

@@ -6,7 +6,6 @@ use std::path::Path;
 use serde::Deserialize;
 
 use super::RunError;
-use crate::dataset::source;
 use crate::limits;
 use crate::records::{PublishedAuc, PublishedModel};
 
@@ -48,7 +47,7 @@ impl From<Entry> for PublishedModel {
 pub(super) fn read(wanted: &Path) -> Result<(Vec<u8>, Vec<PublishedModel>), RunError> {
     let bytes = match OURS.iter().find(|(name, _)| Path::new(name) == wanted) {
         Some((_, text)) => text.as_bytes().to_vec(),
-        None => source::load(wanted, limits::TEXT)?,
+        None => limits::read(wanted, limits::STUDY_FILE).map_err(RunError::io("read", wanted))?,
     };
     let models = parse(&bytes, wanted)?;
     Ok((bytes, models))

@@ -86,12 +86,13 @@ pub(super) fn predictions(objects: &dyn Objects, id: Id<Predictions>) -> Result<
                 ..recorded.clone()
             }
         }
-        ScoreSource::Import { file, rules } => {
+        ScoreSource::Import { file, columns, rules } => {
             let bytes = objects.bytes(&file.object.hash)?;
             let subset = recorded.split.zip(recorded.fold).zip(recorded.subset);
             let foreign = Foreign {
                 file: PathBuf::from(format!("the file of predictions {}", id.hash.short())),
                 dataset: recorded.dataset,
+                columns: columns.clone(),
                 subset: subset.map(|((split, fold), subset)| ScoredSubset { split, fold, subset }),
                 scale: recorded.scale,
                 model: recorded.model.clone(),
@@ -102,7 +103,11 @@ pub(super) fn predictions(objects: &dyn Objects, id: Id<Predictions>) -> Result<
                 split: foreign.subset.map(|of| of.split),
                 fold: foreign.subset.map(|of| of.fold),
                 subset: foreign.subset.map(|of| of.subset),
-                source: ScoreSource::Import { file: Digest::of(&bytes).into(), rules: *rules },
+                source: ScoreSource::Import {
+                    file: Digest::of(&bytes).into(),
+                    columns: columns.clone(),
+                    rules: *rules,
+                },
                 images: selected.scores.rows.len() as u64,
                 scores: Registry::id_of_packed(&selected.scores)?,
                 labels: selected.labels,

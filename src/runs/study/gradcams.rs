@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::file::StudyFile;
 use super::status::{State, StudyRunStatus};
-use crate::hash::Id;
+use crate::hash::{Hash, Id};
 use crate::records::{Predictions, Run, Table};
 use crate::registry::Registry;
 use crate::runs::process::{Listener, WorkerError};
@@ -70,11 +70,12 @@ fn wanted(
     let scored: HashSet<u32> = scores.rows.iter().copied().collect();
     let of_test = boxes.iter().flat_map(|boxes| &boxes.rows).filter(|row| scored.contains(&row.image));
     let boxed: HashSet<(u32, u32)> = of_test.map(|row| (row.image, row.label)).collect();
-    let known: HashSet<(String, String)> = registry
+    // By the bytes: another image may have the same name.
+    let known: HashSet<(Hash, String)> = registry
         .referring::<Table>(&registry.view()?, &run.hash)?
         .into_iter()
         .filter_map(|(_, table)| match table {
-            Table::Heatmap(heatmap) => Some((heatmap.image, heatmap.label)),
+            Table::Heatmap(heatmap) => Some((heatmap.object.hash, heatmap.label)),
             _ => None,
         })
         .collect();
@@ -98,7 +99,8 @@ fn wanted(
         // The first of equal scores.
         let surest = candidates.reduce(|best, next| if next.1 > best.1 { next } else { best });
         if let Some((row, _)) = surest
-            && !known.contains(&(manifest.rows[*row as usize].name.to_string(), name.clone()))
+            && let Some(object) = manifest.rows[*row as usize].object
+            && !known.contains(&(object, name.clone()))
         {
             wanted.push((*row, label as u32));
         }

@@ -158,7 +158,7 @@ impl World {
             split: None,
             fold: None,
             subset: None,
-            source: ScoreSource::Import { file, rules: rules::IMPORT },
+            source: ScoreSource::Import { file, columns: None, rules: rules::IMPORT },
             model: model.to_owned(),
             labels: owned(labels),
             scale: Scale::Probability,

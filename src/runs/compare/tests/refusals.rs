@@ -216,7 +216,7 @@ fn folds_of_one_column_that_are_of_two_experiments_are_refused() {
             Box::new(|world, second| {
                 let file = world.store.put_file(b"a table");
                 world.altered(second, |predictions| {
-                    predictions.source = ScoreSource::Import { file, rules: rules::IMPORT }
+                    predictions.source = ScoreSource::Import { file, columns: None, rules: rules::IMPORT }
                 })
             }),
         ),
