@@ -137,7 +137,7 @@ pub enum Work {
         /// Precision and memory layout.
         numbers: Numbers,
         /// The files.
-        images: Vec<ImageFile>,
+        images: Vec<JobFile>,
     },
     /// Fit a linear probe for a target on the frozen pooled features of images. Writes `validation.bin` and
     /// `scores.bin`, packed [`crate::records::Scores`] of one column: logits, or years.
@@ -180,12 +180,12 @@ pub enum GradcamImages {
     /// Rows of a manifest; a row can occur more than once.
     Rows(Id<Manifest>, Vec<u32>),
     /// Files.
-    Files(Vec<ImageFile>),
+    Files(Vec<JobFile>),
 }
 
 /// An image file that is read by its path.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct ImageFile {
+pub struct JobFile {
     /// The file.
     pub path: PathBuf,
     /// The hash of its bytes. Other bytes are refused: the meta features belong to these.

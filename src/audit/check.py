@@ -248,24 +248,24 @@ KINDS = {
 # The version of each kind that is read; version 1 for the others.
 VERSIONS = dict.fromkeys("dataset split software spec predictions table study execution withdrawal".split(), 2)
 # The versions of the rules that this program implements, numbered as in `src/records/rules.rs`.
-RULES = {"dataset": 1, "split": 1, "import": 1}
-RULES.update({"auc table": 1, "dataset table": 1, "comparison table": 1, "probe table": 1, "heat table": 1, "pointing table": 1})
+RULES = {"dataset": 1, "split": 1, "import": 2}
+RULES.update({"auc table": 1, "dataset table": 1, "comparison table": 2, "probe table": 1, "heat table": 1, "pointing table": 1})
 INSIDE = {
     ("split", "method"): "seed type | ratios test train_val val_fraction",
     ("spec", "model"): "architecture name |",
     ("spec", "training"): "augmentation batch beta1 beta2 epochs eps loss lr lr_factor patience | early_stop layout pixels precision",
     ("spec", "numerics"): "libtorch target version |",
     ("software", "numerics"): "libtorch target version |",
-    ("predictions", "source"): "type | device file numerics rules run threads",
+    ("predictions", "source"): "type | columns device file numerics rules run threads",
     ("withdrawal", "subject"): "type | name patient",
 }
 TABLES = {
     "auc": "dataset labels mean mean_over predictions rules |",
     "dataset": "age_max age_mean age_min age_std ages dataset findings_per_image gender images impossible_ages labels missing_ages patients rules"
     " view |",
-    "comparison": "dataset delong folds models rules spearman subset | bootstrap groups metrics pooling published resampled shared_images unfair",
+    "comparison": "dataset delong folds models rules spearman subset | bootstrap constant groups metrics pooling published resampled shared_images unfair",
     "probe": "dataset folds model result rules split target |",
-    "heat": "boxes computed image label logit map object over picture rules run size |",
+    "heat": "boxes computed image label logit map object over picture rules run size | meta",
     "pointing": "all boxes computed dataset labels rows rules run subset |",
 }
 
@@ -900,7 +900,7 @@ def check_links(bundle, id):
             own = bundle.parts[link].kind if isinstance(link, str) and link in bundle.parts else None
             if own != wanted and not (link is None and named.endswith("?")):
                 complain(f"{document['kind']} {id[:12]}: {place} is not a {wanted}")
-    if document["kind"] == "predictions" and sorted(document["source"]) != SOURCES[document["source"]["type"]].split():
+    if document["kind"] == "predictions" and sorted(document["source"].keys() - {"columns"}) != SOURCES[document["source"]["type"]].split():
         complain(f"predictions {id[:12]}: their source is neither a run nor a file")
 
 
@@ -1076,14 +1076,25 @@ def text_of(data):
     return data.decode("utf-8-sig")
 
 
+# How pandas, numpy, R and databases write that there is no value.
+MISSING = ("", "nan", "na", "n/a", "<na>", "#n/a", "null", "none", "nil", "-nan", "nat", ".")
+
+
+def whole(text):
+    """A whole number, which may be a float of at most 15 digits, such as 58.0."""
+    digits = re.fullmatch("([0-9]+)([.]0*)?", text)
+    need(digits and (digits[2] is None or len(digits[1].lstrip("0")) <= 15), f"{text} is not a whole number")
+    return int(digits[1])
+
+
 def age_of(text):
-    """Years: a plain number, or 058Y, 010M, 003W, 003D as in the file of 2017 (DICOM PS3.5, section 6.2, AS)."""
-    if not text:
+    """Years: a plain number, also as a float, or 058Y, 010M, 003W, 003D as in the file of 2017 (DICOM PS3.5, section 6.2, AS)."""
+    if text.lower() in MISSING:
         return None
-    units, year = AGE_UNITS.get(text[-1].upper(), (1, 1))
-    digits = re.fullmatch("([+-]?)([0-9]+)", text[:-1] if text[-1].upper() in AGE_UNITS else text)
-    need(digits, f"{text} is not an age")
-    years = int(digits[2]) * units // year
+    units, year = AGE_UNITS.get(text[-1].upper(), (None, 1))
+    digits = re.fullmatch("([+-]?)(.+)", text[:-1] if units else text)
+    need(digits and (not units or digits[2].isdecimal()), f"{text} is not an age")
+    years = whole(digits[2]) * (units or 1) // year
     return -years if digits[1] == "-" else years
 
 
@@ -1094,7 +1105,13 @@ NUMBER = re.compile("[+-]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][+-]?[0-9]+)?")
 
 def read_csv(data):
     """Column names and rows, with fields stripped of white space; fields after the last column name are empty."""
-    head, *rows = ([field.strip(BLANKS) for field in line] for line in csv.reader(io.StringIO(text_of(data), newline="")) if line)
+    text = text_of(data)
+    # The sign that the header has most of; the published one has commas within names.
+    parts = re.split("[\r\n]", text, maxsplit=1)[0].split('"')[::2]
+    comma, semicolon, tab = (sum(part.count(sign) for part in parts) for sign in ",;\t")
+    sign = "," if comma >= max(semicolon, tab) else ";" if semicolon >= tab else "\t"
+    lines = csv.reader(io.StringIO(text, newline=""), delimiter=sign)
+    head, *rows = ([field.strip(BLANKS) for field in line] for line in lines if line)
     while head and not head[-1]:
         head.pop()
     for number, row in enumerate(rows, 1):
@@ -1122,9 +1139,11 @@ def read_metadata(data):
         name, labels, *numbers, age, gender, view = (line[place] for place in places)
         labels = [RENAMED.get(label.strip(BLANKS), label.strip(BLANKS)) for label in labels.split("|")]
         need(set(labels) <= set(LABELS), f"row {row} of the metadata has an unknown label")
-        need(all(re.fullmatch("[+]?[0-9]+", number) for number in numbers), f"row {row} of the metadata lacks a number")
-        follow_up, patient = map(int, numbers)
-        gender, view = {"M": 0, "F": 1, "": 2}[gender.upper()], {"PA": 0, "AP": 1, "": 2}[view.upper()]
+        follow_up, patient = (None if number.lower() in MISSING else whole(number.removeprefix("+")) for number in numbers)
+        need(patient is not None, f"row {row} of the metadata has no patient")
+        gender, view = ("" if text.lower() in MISSING else text.upper() for text in (gender, view))
+        gender = {"M": 0, "MALE": 0, "F": 1, "FEMALE": 1, "": 2}[gender]
+        view = {"PA": 0, "AP": 1, "": 2}[view]
         bits = sum(1 << LABELS.index(label) for label in set(labels))
         said = (name, str(patient), None, follow_up, age_of(age), gender, view, bits, 0)
         if first.setdefault(name, said) is said:
@@ -1389,33 +1408,100 @@ def check_run(bundle, id):
     say(f"run {id[:12]}: {spec['model']['name']}, fold {spec['fold']}; epoch {best + 1} of {len(losses)} as in its log")
 
 
-def read_scores_csv(data, labels):
-    """Another tool's scores: those of each image by label of the data set."""
+# Words around a label in the name of a column of scores, and in that of a column of labels.
+SCORE_WORDS = set("conf confidence logit logits output outputs pred predicted prediction predictions preds prob proba probabilities probability probas probs score scores sigmoid yhat".split())
+TRUTH_WORDS = set("actual binary class gt groundtruth label labels target targets true truth".split())
 
-    def plain(name):
-        return name.replace("_", " ").lower()
 
-    # The exact column name; otherwise the only one that differs just in spaces and case; otherwise the older name.
-    names = {}
-    for own in labels:
-        names.setdefault(plain(own), []).append(own)
+class ScoreColumns:
+    """Which columns of a table are the scores of a label; `pattern` says it, or the words around the labels."""
 
-    def label(name):
-        alike = names.get(plain(name), [])
-        if name in labels or not alike:
-            return next((own for own in (name, RENAMED.get(name)) if own in labels), None)
+    def __init__(self, labels, pattern):
+        self.labels, self.pattern, self.alike = labels, pattern, {}
+        for own in labels:
+            self.alike.setdefault(own.replace("_", " ").lower(), []).append(own)
+
+    def label(self, name):
+        """The exact name; otherwise the only one that differs just in spaces and case; otherwise the older name."""
+        name = name.strip(BLANKS)
+        alike = self.alike.get(name.replace("_", " ").lower(), [])
+        if name in self.labels or not alike:
+            return next((own for own in (name, RENAMED.get(name)) if own in self.labels), None)
         return alike[0] if len(alike) == 1 else None
 
+    def parse(self, name):
+        """The words around the label and the label, the longest one that the name begins or ends with, or None."""
+        if self.pattern is not None:
+            before, behind = self.pattern.split("{label}")
+            ends = (len(before), len(name) - len(behind))
+            fits = ends[0] <= ends[1] and (name[: ends[0]] + name[ends[1] :]).lower() == (before + behind).lower()
+            label = self.label(name[ends[0] : ends[1]]) if fits else None
+            return ((), label) if label else None
+        cuts = [at for at, letter in enumerate(name) if letter in "_ -.:/()[]"]
+        spans = [(0, len(name)), *((0, at) for at in cuts), *((at + 1, len(name)) for at in cuts)]
+        if name[-1:] in (")", "]"):
+            start = max(name.rfind("(", 0, -1), name.rfind("[", 0, -1))
+            spans += [(start + 1, len(name) - 1)] if start >= 0 else []
+        found = [(len(name[start:end].encode()), start, end) for start, end in spans if self.label(name[start:end])]
+        if not found:
+            return None
+        # The last of the longest.
+        _, start, end = max(reversed(found), key=lambda span: span[0])
+        around = (name[:start], name[end:])
+        words = tuple("".join(c if c.isalnum() else " " for c in text).lower() for text in around)
+        return tuple(" ".join(text.split()) for text in words), self.label(name[start:end])
+
+    @staticmethod
+    def meaning(affix):
+        words = " ".join(affix).split()
+        if not words:
+            return "plain"
+        if words in (["y"], ["p"]):
+            return {"y": "truth", "p": "scores"}[words[0]]
+        scores, truth = SCORE_WORDS & set(words), TRUTH_WORDS & set(words)
+        return "unclear" if bool(scores) == bool(truth) else "scores" if scores else "truth"
+
+    def choose(self, head, image):
+        """Label and place of each column of scores."""
+        groups = {}
+        for place, name in enumerate(head):
+            affix, label = (place != image and self.parse(name)) or (None, None)
+            if label:
+                groups.setdefault(affix, []).append((label, place))
+        of = {meaning: [affix for affix in groups if self.meaning(affix) == meaning] for meaning in ("scores", "plain", "unclear")}
+        fitting = of["scores"] or of["plain"] and of["plain"] + of["unclear"]
+        need(len(fitting) == 1, "the file of scores does not tell which columns are the scores")
+        columns = groups[fitting[0]]
+        need(len(dict(columns)) == len(columns), "the file of scores has a label twice")
+        return columns
+
+
+def image_names(manifest):
+    """The name of each image by the name in a file: its own, or the only one that differs in folder, `.png` or case."""
+    own, alike = {image.name for image in manifest}, {}
+
+    def key(name):
+        return re.split(r"[/\\]", name)[-1].lower().removesuffix(".png")
+
+    for name in own:
+        alike.setdefault(key(name), []).append(name)
+
+    def find(name):
+        found = alike.get(key(name), [])
+        return name if name in own else found[0] if len(found) == 1 else None
+
+    return find
+
+
+def read_scores_csv(data, labels, pattern, named):
+    """Another tool's scores: those of each image by label of the data set."""
     head, rows = read_csv(data)
     image = only(head, "Image Index")
-    prefixed = [name[5:] if name[:5].lower() == "prob_" else "" for name in head]
-    head = prefixed if any(label(name) for name in prefixed) else head
-    columns = [(label(name), place) for place, name in enumerate(head) if label(name)]
-    need(len(dict(columns)) == len(columns), "the file of scores has a label twice")
+    columns = ScoreColumns(labels, pattern).choose(head, image)
     found = {}
     for row in rows:
-        scores = {own: finite(row[place]) for own, place in columns}
-        need(found.setdefault(row[image], scores) == scores, f"the file of scores contradicts itself about {row[image]}")
+        scores, name = {own: finite(row[place]) for own, place in columns}, named(row[image]) or row[image]
+        need(found.setdefault(name, scores) == scores, f"the file of scores contradicts itself about {name}")
     return found
 
 
@@ -1441,7 +1527,8 @@ def check_predictions(bundle, id):
         if wanted != cell.rows:
             complain(f"predictions {id[:12]}: their images are not the {predictions['subset']} images")
     else:
-        given = read_scores_csv(bundle.object(predictions["source"]["file"]["object"]), known)
+        source = predictions["source"]
+        given = read_scores_csv(bundle.object(source["file"]["object"]), known, source.get("columns"), image_names(cell.manifest))
         need(given, "the file of scores is empty")
         fitting["labels"] = [label for label in known if label in next(iter(given.values()))]
         need(predictions["scale"] in ("probability", "logit"), "scores of an unknown scale")
@@ -1667,13 +1754,15 @@ def compared(bundle, table):
     # With mixed folds, data set and subset are those of the first input, which is unknown.
     dataset, subset = own if mixed and own in datasets else datasets[0]
     by = [row["by"] for row in table.get("groups", [])]
+    correlated, constant = correlations(shared, labels, table.get("pooling"))
     now = {
         "dataset": dataset,
         "subset": subset,
         "folds": [fold for fold in folds if fold is not None],
         "shared_images": table.get("shared_images"),
         "models": [given(model, "imported", "validation", "images") for model in models],
-        "spearman": correlations(shared, labels, table.get("pooling")),
+        "spearman": correlated,
+        "constant": constant,
         "pooling": table.get("pooling"),
         "delong": delong(shared, labels),
         "resampled": resampled(bundle, shared, models) if paired and not mixed else [],
@@ -1684,7 +1773,7 @@ def compared(bundle, table):
         "unfair": reasons,
     }
     need(table.get("pooling") in (None, "all-scores") and table.get("shared_images") in (None, True), "an unknown option")
-    return given(now, "shared_images", "pooling", "resampled", "bootstrap", "metrics", "groups", "published", "unfair")
+    return given(now, "shared_images", "constant", "pooling", "resampled", "bootstrap", "metrics", "groups", "published", "unfair")
 
 
 def given(document, *optional):
@@ -1718,13 +1807,19 @@ def evaluate(name, cells, folds, labels):
 
 
 def correlations(columns, labels, pooling):
-    """Spearman's rank correlation of every pair: for each label over the images of a fold, or for all scores of a fold, then averaged."""
-    names, matrices = list(columns), []
+    """Spearman's rank correlation of every pair: for each label over the images of a fold, or for all scores of a fold, then averaged.
+
+    Also the cells that are left out, because a model gives all images the same score.
+    """
+    names, matrices, constant = list(columns), [], []
     for fold in columns[names[0]]:
         for pooled in [labels] if pooling == "all-scores" else [[label] for label in labels]:
             ranks = [centred_ranks([score for label in pooled for score in columns[name][fold].scores[label]]) for name in names]
             matrices.append([[spearman(a, b) for b in ranks] for a in ranks])
-    return [[mean([matrix[i][j] for matrix in matrices]) for j in range(len(names))] for i in range(len(names))]
+            label = None if pooling == "all-scores" else pooled[0]
+            same = [name for i, name in enumerate(names) if matrices[-1][i][i] is None]
+            constant += [{"model": name, "label": label, "fold": fold} for name in same]
+    return [[mean([matrix[i][j] for matrix in matrices]) for j in range(len(names))] for i in range(len(names))], constant
 
 
 def adjust(rows):
@@ -2093,7 +2188,7 @@ def shown_counts(table):
 def shown(table):
     """The AUCs of a table, for reading."""
     if table["type"] == "auc":
-        return [f"{row['label']:<20} {number_of(row['auc'])}" for row in [*table["labels"], {"label": "Mean", "auc": table["mean"]}]]
+        return [f"{row['label']:<20} {number_of(row['auc'])}" for row in [*table["labels"], {"label": f"Mean of {table['mean_over']}", "auc": table["mean"]}]]
     if table["type"] != "comparison":
         return []
     spreads = [[*(row["auc"] for row in model["labels"]), model["mean"]] for model in table["models"]]

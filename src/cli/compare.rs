@@ -218,15 +218,25 @@ pub(super) fn document(id: &str, comparison: &Comparison) -> Value {
         .map(|model| {
             let mut labels: Map<String, Value> =
                 model.labels.iter().map(|label| (label.label.clone(), of_label(label))).collect();
-            labels.insert("mean".to_owned(), spread(&model.mean));
+            let mut mean = spread(&model.mean);
+            mean["labels"] =
+                model.covered().iter().map(|covered| json!(covered.as_ref().map(Vec::len))).collect();
+            labels.insert("mean".to_owned(), mean);
             (model.name.clone(), Value::Object(labels))
         })
         .collect();
+    let places = 0..comparison.models.len();
+    let over = |a: usize| places.clone().map(|b| comparison.spearman_over(a, b)).collect::<Vec<_>>();
+    let over: Vec<Vec<usize>> = places.clone().map(over).collect();
     let models: Vec<&str> = comparison.models.iter().map(|model| model.name.as_str()).collect();
     json!({
         "table": id,
         "auc": auc,
-        "spearman": { "models": models, "matrix": comparison.spearman, "pooling": comparison.pooling },
+        "spearman": {
+            "models": models, "matrix": comparison.spearman, "pooling": comparison.pooling, "over": over,
+            "cells": comparison.spearman_cells(), "constant": comparison.constant,
+        },
+        "same_labels": comparison.is_of_same_labels(),
         "delong": comparison.delong,
         "resampled": comparison.resampled,
         "bootstrap": comparison.bootstrap,

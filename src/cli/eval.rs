@@ -77,6 +77,7 @@ pub(crate) fn run(context: &Context, args: EvalArgs) -> Result<Reply, Failure> {
         "cached": evaluated.cached,
         "other_sources": evaluated.other_sources,
         "auc": auc_json(&evaluated.auc),
+        "mean_over": evaluated.auc.mean_over,
         "unfair": incomparable,
     });
     Ok(Reply::new(text, json).marked(&marks))

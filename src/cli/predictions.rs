@@ -102,6 +102,7 @@ pub(crate) fn run(context: &Context, command: PredictionsCommand) -> Result<Repl
         "labels": imported.predictions.labels,
         "table": imported.table,
         "auc": auc_json(&imported.auc),
+        "mean_over": imported.auc.mean_over,
         "missing_labels": imported.missing_labels,
         "ignored_columns": imported.ignored_columns,
         "inexact_names": imported.inexact_names,

@@ -155,6 +155,7 @@ pub(crate) fn run(context: &Context, args: TrainArgs) -> Result<Reply, Failure> 
         "cached": trained.cached,
         "other_sources": trained.other_sources,
         "auc": auc_json(&trained.test.auc),
+        "mean_over": trained.test.auc.mean_over,
         "unfair": incomparable,
     });
     Ok(Reply::new(text, json).marked(&marks))

@@ -80,9 +80,14 @@ pub fn card(registry: &Registry, view: &View, id: Id<Run>) -> Result<String, Exp
         table.render(Format::Markdown)
     );
     let log = epochs(registry, id, &run)?;
-    if let Some(auc) = log.iter().find(|epoch| epoch.epoch == run.best_epoch).and_then(|epoch| epoch.val_auc)
+    if let Some(best) = log.iter().find(|epoch| epoch.epoch == run.best_epoch)
+        && let Some(auc) = best.val_auc
     {
-        let _ = writeln!(out, "\nMean AUC on the validation images in this epoch: {auc:.4}.");
+        let (over, all) = (best.val_auc_labels, dataset.labels.len());
+        let _ = writeln!(
+            out,
+            "\nMean AUC on the validation images in this epoch: {auc:.4} over {over} of {all} labels."
+        );
     }
     match &test {
         Some(evaluated) => out += &performance(registry, view, evaluated)?,

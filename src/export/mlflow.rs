@@ -22,6 +22,9 @@ use crate::store::LinkMode;
 
 const STORE: &str = "mlflow.db";
 const ARTIFACTS: &str = "artifacts";
+/// The start of the metrics that have a value for each epoch. Those without have one value, of the epoch whose
+/// weights were kept.
+const EACH_EPOCH: &str = "epoch/";
 /// Number of digits of the ids in the store's tables.
 const ID_DIGITS: usize = 32;
 
@@ -152,11 +155,17 @@ impl Entry {
                 ("train loss", Some(epoch.train_loss)),
                 ("val loss", Some(epoch.val_loss)),
                 ("val AUC", epoch.val_auc),
+                ("val AUC labels in the mean", Some(f64::from(epoch.val_auc_labels))),
             ];
+            let step = i64::from(epoch.epoch);
             for (key, value) in values {
                 // Undefined values are left out.
                 let Some(value) = value else { continue };
-                metrics.push((key.to_owned(), value, when, i64::from(epoch.epoch)));
+                metrics.push((format!("{EACH_EPOCH}{key}"), value, when, step));
+                // MLflow shows the last value of a metric as that of the run, whose checkpoint is of this epoch.
+                if epoch.epoch == run.best_epoch {
+                    metrics.push((key.to_owned(), value, when, step));
+                }
             }
         }
         if let Some(evaluated) = evaluated(registry, view, id, Subset::Test)? {
@@ -168,6 +177,13 @@ impl Entry {
                 let (when, step) = (end.unwrap_or(0), i64::from(run.best_epoch));
                 metrics.push((format!("test AUC/{label}"), auc, when, step));
             }
+            let over = f64::from(evaluated.auc.mean_over);
+            metrics.push((
+                "test AUC/labels in the mean".to_owned(),
+                over,
+                end.unwrap_or(0),
+                i64::from(run.best_epoch),
+            ));
         }
         let id = id.to_string()[..ID_DIGITS].to_owned();
         Ok(Entry { id, name, start, end, params: settings(spec), tags, metrics })

@@ -4,6 +4,8 @@
 //! keep their bytes and ids. Their schemas are accordingly: a field that may be omitted is not empty if it is
 //! present.
 
+use std::collections::BTreeSet;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -31,6 +33,10 @@ pub struct Comparison {
     /// its labels. A cell in which a model gives all images the same score is left out; null if no cell is
     /// left.
     pub spearman: Vec<Vec<Option<f64>>>,
+    /// Cells in which a model gives all images the same score, so that its rank correlations leave them out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(min = 1))]
+    pub constant: Vec<ConstantScores>,
     /// How the labels of a fold are pooled for the rank correlation.
     #[serde(default, skip_serializing_if = "Pooling::is_per_label")]
     #[schemars(extend("const" = "all-scores"))]
@@ -64,6 +70,71 @@ pub struct Comparison {
     pub incomparable: Vec<Incomparable>,
     /// Version of the rules that produced this record.
     pub rules: u32,
+}
+
+/// A cell of the rank correlations in which a model gives all images the same score.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ConstantScores {
+    /// The model.
+    pub model: String,
+    /// Label; null with the pooling `all-scores`.
+    pub label: Option<String>,
+    /// Fold; null for scores outside of a fold.
+    pub fold: Option<u32>,
+}
+
+impl Comparison {
+    /// Number of cells that a rank correlation is a mean of if no scores are constant: labels times shared folds, or
+    /// shared folds with the pooling `all-scores`.
+    pub fn spearman_cells(&self) -> usize {
+        let folds = self.models.first().map_or(0, |model| model.mean.folds.len());
+        let shared = (0..folds).filter(|fold| self.models.iter().all(|model| model.has_fold(*fold))).count();
+        let labels = self.models.first().map_or(0, |model| model.labels.len());
+        if self.pooling.is_per_label() { labels * shared } else { shared }
+    }
+
+    /// Number of cells that the rank correlation of two models, given by position, covers.
+    pub fn spearman_over(&self, a: usize, b: usize) -> usize {
+        let names = [a, b].map(|place| self.models.get(place).map_or("", |model| model.name.as_str()));
+        let left_out: BTreeSet<_> = self
+            .constant
+            .iter()
+            .filter(|cell| names.contains(&cell.model.as_str()))
+            .map(|cell| (&cell.label, cell.fold))
+            .collect();
+        self.spearman_cells().saturating_sub(left_out.len())
+    }
+
+    /// Whether the mean AUCs of all models and folds cover the same labels.
+    pub fn is_of_same_labels(&self) -> bool {
+        let mut covered = self.models.iter().flat_map(|model| model.covered().into_iter().flatten());
+        let first = covered.next();
+        covered.all(|other| first.as_ref() == Some(&other))
+    }
+}
+
+impl ComparedModel {
+    fn has_fold(&self, fold: usize) -> bool {
+        let has_auc = || self.mean.folds.get(fold).is_some_and(Option::is_some);
+        self.images.get(fold).map_or_else(has_auc, |images| *images > 0)
+    }
+
+    /// The labels that the mean AUC of each fold covers; `None` for folds that the model does not have.
+    pub fn covered(&self) -> Vec<Option<Vec<&str>>> {
+        let of_fold = |fold: usize| {
+            let defined = |label: &&LabelSpread| label.auc.folds.get(fold).is_some_and(Option::is_some);
+            let labels = || self.labels.iter().filter(defined).map(|label| label.label.as_str()).collect();
+            self.has_fold(fold).then(labels)
+        };
+        (0..self.mean.folds.len()).map(of_fold).collect()
+    }
+
+    /// The fewest and the most labels that the mean AUC of a fold covers.
+    pub fn covers(&self) -> [usize; 2] {
+        let counts: Vec<usize> = self.covered().iter().flatten().map(Vec::len).collect();
+        [counts.iter().min(), counts.iter().max()].map(|count| count.copied().unwrap_or(0))
+    }
 }
 
 /// One model of a comparison.

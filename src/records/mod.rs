@@ -32,8 +32,8 @@ use serde::{Deserialize, Serialize};
 
 pub use codec::{CodecError, Header, Link};
 pub use comparison::{
-    Bootstrap, BootstrapRow, CalibrationBin, ComparedModel, Comparison, DelongRow, GroupBy, GroupRow,
-    Incomparable, IncomparableKind, LabelSpread, MetricRow, Pooling, PublishedAuc, PublishedModel,
+    Bootstrap, BootstrapRow, CalibrationBin, ComparedModel, Comparison, ConstantScores, DelongRow, GroupBy,
+    GroupRow, Incomparable, IncomparableKind, LabelSpread, MetricRow, Pooling, PublishedAuc, PublishedModel,
     PublishedTable, ResampledRow, Spread,
 };
 pub(crate) use dataset::MAX_AGE;

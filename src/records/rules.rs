@@ -39,7 +39,7 @@ pub const AUC: u32 = 1;
 /// bootstrap, further metrics, groups, and what is not comparable.
 ///
 /// Checked by `tests/golden/pinned.rs`.
-pub const COMPARISON: u32 = 1;
+pub const COMPARISON: u32 = 2;
 
 /// `rules` of a table of probes: evaluation, thresholds, spreads over folds. The worker fits the predictors.
 ///

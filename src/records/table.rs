@@ -76,7 +76,8 @@ impl Record for Table {
     fn summary(&self) -> String {
         match self {
             Table::Auc(auc) => {
-                format!("AUC, mean {} over {} labels", rounded(auc.mean), auc.mean_over)
+                let (over, all) = (auc.mean_over, auc.labels.len());
+                format!("AUC, mean {} over {over} of {all} labels", rounded(auc.mean))
             }
             Table::Dataset(counted) => {
                 format!("counts of {} images, {} patients", counted.images, counted.patients)

@@ -1,5 +1,7 @@
 //! AUC tables, comparisons and Spearman matrices.
 
+use std::collections::BTreeSet;
+
 use super::{Cell, Column, ReportTable, dataset, details, features, thousands, uncertainty};
 use crate::dataset::statistics::Statistics;
 use crate::records::{
@@ -8,6 +10,17 @@ use crate::records::{
 };
 
 pub(super) const DECIMALS: usize = 4;
+/// Heading of the row below a mean: the number of labels that it covers.
+pub(super) const COVERED: &str = "Labels in the mean";
+/// Number of rows below the labels of a table of AUCs: the mean and what it covers.
+pub fn closing_rows(table: &ReportTable) -> usize {
+    let is_mean = |row: &Vec<Cell>| matches!(row.first(), Some(Cell::Text(text)) if text == "Mean" || text.starts_with("Mean over "));
+    let is_counts =
+        |row: &Vec<Cell>| matches!(row.first(), Some(Cell::Text(text)) if text.starts_with(COVERED));
+    let counts = table.rows.iter().rev().take_while(|row| is_counts(row)).count();
+    let mean = table.rows.iter().rev().nth(counts).is_some_and(is_mean);
+    if mean { counts + 1 } else { 0 }
+}
 
 /// The AUCs of one model.
 pub fn auc(title: &str, auc: &AucTable) -> ReportTable {
@@ -33,6 +46,7 @@ pub fn auc(title: &str, auc: &AucTable) -> ReportTable {
         table.rows.push(row);
     }
     table.rows.push(vec![Cell::Text("Mean".into()), Cell::Number { value: auc.mean, decimals: DECIMALS }]);
+    table.rows.push(vec![Cell::Text(COVERED.into()), Cell::Integer(auc.mean_over.into())]);
     let undefined = auc.labels.len() - auc.mean_over as usize;
     let mut note = format!("The mean covers {} of {} labels", auc.mean_over, auc.labels.len());
     if undefined > 0 {
@@ -133,13 +147,81 @@ fn comparison(comparison: &Comparison) -> ReportTable {
         table.rows.push(std::iter::once(Cell::Text(name.to_owned())).chain(cells).chain(others).collect());
     }
     let means = comparison.models.iter().map(|model| cell(&model.mean));
-    let others = published.map(|model| of_others(model.mean));
+    let others = published.clone().map(|model| of_others(model.mean));
     table.rows.push(std::iter::once(Cell::Text("Mean".into())).chain(means).chain(others).collect());
-    for row in 0..table.rows.len() {
-        table.mark_best((1..table.columns.len()).map(|column| (row, column)));
+    let mean_row = table.rows.len() - 1;
+    for row in 0..=mean_row {
+        // The best of values that are means over other folds or labels is not the best.
+        let comparable =
+            if row == mean_row { comparison.is_of_same_labels() } else { is_of_same_folds(comparison, row) };
+        if comparable {
+            table.mark_best((1..table.columns.len()).map(|column| (row, column)));
+        }
+    }
+    table.rows.extend(counts(comparison, |count| vec![Cell::Integer(count)]));
+    for row in table.rows.iter_mut().skip(mean_row + 1) {
+        let over = |model: &PublishedModel| model.mean_over.map_or(Cell::Empty, |n| Cell::Integer(n.into()));
+        row.extend(published.clone().map(over));
     }
     table.notes = notes(comparison);
     table
+}
+
+/// Whether a label, given by position, has an AUC in the same folds of all models.
+fn is_of_same_folds(comparison: &Comparison, label: usize) -> bool {
+    let defined = |model: &ComparedModel| -> Vec<bool> {
+        model.labels[label].auc.folds.iter().map(Option::is_some).collect()
+    };
+    comparison.models.windows(2).all(|pair| defined(&pair[0]) == defined(&pair[1]))
+}
+
+/// The rows below a mean that say how many labels it covers: one, or two if folds differ. `cells` gives those of a
+/// model.
+fn counts(comparison: &Comparison, cells: impl Fn(u64) -> Vec<Cell>) -> Vec<Vec<Cell>> {
+    let models = &comparison.models;
+    let heads = match models.iter().all(|model| model.covers()[0] == model.covers()[1]) {
+        true => vec![COVERED.to_owned()],
+        false => ["fewest", "most"].map(|which| format!("{COVERED} ({which} of a fold)")).into(),
+    };
+    let row = |(of_fold, head): (usize, String)| {
+        let cells = models.iter().flat_map(|model| cells(model.covers()[of_fold] as u64));
+        std::iter::once(Cell::Text(head)).chain(cells).collect()
+    };
+    heads.into_iter().enumerate().map(row).collect()
+}
+
+/// What the means do not have in common: the labels that those of each model and fold leave out. `None` if all cover
+/// the same.
+pub(super) fn differently_covered(comparison: &Comparison) -> Option<String> {
+    if comparison.is_of_same_labels() {
+        return None;
+    }
+    let all: Vec<&str> = labels(comparison).collect();
+    let mut said: Vec<(String, Vec<String>)> = Vec::new();
+    for model in &comparison.models {
+        let none = model.mean.folds.len() > comparison.folds.len();
+        let folds = none.then_some(None).into_iter().chain(comparison.folds.iter().copied().map(Some));
+        for (fold, covered) in folds.zip(model.covered()) {
+            let Some(covered) = covered else { continue };
+            let left_out: Vec<&str> = all.iter().filter(|label| !covered.contains(*label)).copied().collect();
+            let left_out = if left_out.is_empty() {
+                "all labels".to_owned()
+            } else {
+                format!("all but {}", left_out.join(", "))
+            };
+            let place = match fold {
+                Some(fold) if comparison.folds.len() > 1 => format!("{} fold {fold}", model.name),
+                _ => model.name.clone(),
+            };
+            match said.iter_mut().find(|(what, _)| *what == left_out) {
+                Some((_, places)) => places.push(place),
+                None => said.push((left_out, vec![place])),
+            }
+        }
+    }
+    let said: Vec<String> =
+        said.iter().map(|(what, places)| format!("{} ({what})", places.join(", "))).collect();
+    Some(format!("The means cover different labels, so none is marked as the best: {}.", said.join("; ")))
 }
 
 /// Names of the labels that are compared.
@@ -148,7 +230,7 @@ pub(super) fn labels(comparison: &Comparison) -> impl Iterator<Item = &str> {
 }
 
 /// The number of labels that the means cover: for each fold if folds differ, for each model if models differ.
-fn covered(comparison: &Comparison) -> String {
+pub(super) fn covered(comparison: &Comparison) -> String {
     let all = labels(comparison).count();
     let of_model = |model: &ComparedModel| -> String {
         let in_fold = |fold: usize| {
@@ -238,6 +320,7 @@ fn notes(comparison: &Comparison) -> Vec<String> {
             )
         }
     }];
+    notes.extend(differently_covered(comparison));
     notes.extend(evaluated_on(comparison).map(str::to_owned));
     let undefined = undefined(comparison);
     if comparison.shared_images {
@@ -322,8 +405,56 @@ fn range(comparison: &Comparison) -> ReportTable {
     }
     let row = comparison.models.iter().flat_map(|model| cells(&model.mean));
     table.rows.push(std::iter::once(Cell::Text("Mean".into())).chain(row).collect());
+    table.rows.extend(counts(comparison, |count| vec![Cell::Integer(count), Cell::Empty, Cell::Empty]));
+    table.notes.push(format!("The mean covers {}.", covered(comparison)));
+    table.notes.extend(differently_covered(comparison));
     table.notes.push("Labels are sorted by descending mean AUC over all models.".to_owned());
     table
+}
+
+/// Heading of the rows below rank correlations: the number of cells that a mean covers.
+const SPEARMAN_COVERED: &str = "Cells covered";
+
+/// What a mean of rank correlations covers, and what it leaves out and why.
+fn spearman_coverage(comparison: &Comparison, cells: usize) -> String {
+    let of = match comparison.pooling {
+        Pooling::PerLabel => "a label of a fold",
+        Pooling::AllScores => "a fold with all labels",
+    };
+    let all = thousands(cells as u64);
+    if comparison.constant.is_empty() {
+        return format!("Each mean covers {all} of {all} cells ({of}).");
+    }
+    let models = comparison.models.len();
+    let pairs = (0..models).flat_map(|a| (a + 1..models).map(move |b| (a, b)));
+    let over: BTreeSet<usize> = pairs.map(|(a, b)| comparison.spearman_over(a, b)).collect();
+    let over: Vec<String> = over.into_iter().map(|count| thousands(count as u64)).collect();
+    let mut left_out: Vec<String> = Vec::new();
+    for model in &comparison.models {
+        let own: Vec<String> = comparison
+            .constant
+            .iter()
+            .filter(|cell| cell.model == model.name)
+            .map(|cell| {
+                let several = comparison.folds.len() > 1;
+                match (&cell.label, cell.fold.filter(|_| several)) {
+                    (Some(label), Some(fold)) => format!("{label} in fold {fold}"),
+                    (Some(label), None) => label.clone(),
+                    (None, Some(fold)) => format!("fold {fold}"),
+                    (None, None) => "all scores".to_owned(),
+                }
+            })
+            .collect();
+        if !own.is_empty() {
+            left_out.push(format!("{} ({})", model.name, own.join(", ")));
+        }
+    }
+    let compared = if over.len() > 1 { "; means over different cells are not comparable" } else { "" };
+    format!(
+        "The means cover {} of {all} cells ({of}){compared}. Left out, because a model gives all images the same score: {}.",
+        over.join(", "),
+        left_out.join("; ")
+    )
 }
 
 /// Table 5: Spearman's rank correlation of every pair of models.
@@ -335,6 +466,18 @@ fn spearman(comparison: &Comparison) -> ReportTable {
         let cells = row.iter().map(|value| Cell::Number { value: *value, decimals: DECIMALS });
         table.rows.push(std::iter::once(Cell::Text(model.name.clone())).chain(cells).collect());
     }
+    let (models, cells) = (comparison.models.len(), comparison.spearman_cells());
+    let over = |a: usize, b: usize| Cell::Integer(comparison.spearman_over(a, b) as u64);
+    if comparison.constant.is_empty() {
+        let head = std::iter::once(Cell::Text(SPEARMAN_COVERED.to_owned()));
+        table.rows.push(head.chain((0..models).map(|model| over(model, model))).collect());
+    } else {
+        for (a, model) in comparison.models.iter().enumerate() {
+            let head = std::iter::once(Cell::Text(format!("{SPEARMAN_COVERED} with {}", model.name)));
+            table.rows.push(head.chain((0..models).map(|b| over(a, b))).collect());
+        }
+    }
+    table.notes.push(spearman_coverage(comparison, cells));
     let folds = comparison.folds.len();
     table.notes.push(match (comparison.pooling, folds) {
         (Pooling::PerLabel, 0 | 1) => {

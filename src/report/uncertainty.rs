@@ -1,6 +1,6 @@
 //! The uncertainty of a comparison: intervals and paired tests.
 
-use super::results::{DECIMALS, labels};
+use super::results::{DECIMALS, covered, labels};
 use super::{Cell, Column, ReportTable};
 use crate::records::{Bootstrap, BootstrapRow, Comparison};
 use crate::stats;
@@ -88,10 +88,11 @@ pub(super) fn resampled(comparison: &Comparison) -> ReportTable {
         Column::right("p (BH)"),
     ];
     let mut table = ReportTable::new("Corrected resampled t-test over folds, two-sided", columns);
+    let mean = format!("Mean over {}", covered(comparison));
     for row in &comparison.resampled {
         let of_labels = |p| if row.label.is_some() { Cell::PValue(p) } else { Cell::Empty };
         table.rows.push(vec![
-            Cell::Text(row.label.clone().unwrap_or_else(|| "Mean".to_owned())),
+            Cell::Text(row.label.clone().unwrap_or_else(|| mean.clone())),
             Cell::Text(row.a.clone()),
             Cell::Text(row.b.clone()),
             Cell::Integer(row.n.into()),
@@ -134,8 +135,9 @@ pub(super) fn bootstrap(comparison: &Comparison, bootstrap: &Bootstrap) -> Repor
         let ends = row.map(|row| [row.low, row.high]);
         Cell::Interval { value: row.map(|row| row.value), ends, decimals: DECIMALS }
     };
+    let mean = format!("Mean over {}", covered(comparison));
     for label in labels(comparison).map(Some).chain([None]) {
-        let mut row = vec![Cell::Text(label.unwrap_or("Mean").to_owned())];
+        let mut row = vec![Cell::Text(label.unwrap_or(&mean).to_owned())];
         row.extend(comparison.models.iter().map(|model| cell(&model.name, None, label)));
         row.extend(pairs.iter().map(|pair| cell(&pair.model, pair.less.as_deref(), label)));
         table.rows.push(row);

@@ -12,7 +12,7 @@ use crate::hash::Hash;
 use crate::limits;
 use crate::records::{Gender, ImageRow, Manifest, MetaFeatures, Model, ViewPosition};
 use crate::store::Scratch;
-use crate::worker::ImageFile;
+use crate::worker::JobFile;
 
 /// Age, gender and view as somebody gives them for files; `None` for what is not given.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -70,7 +70,7 @@ impl KnownFile {
         bytes: &[u8],
         scratch: &Scratch,
         number: usize,
-    ) -> Result<ImageFile, RunError> {
+    ) -> Result<JobFile, RunError> {
         let io = || RunError::io("read", path);
         let path: PathBuf = if path.is_file() {
             // The worker may run in another folder.
@@ -80,7 +80,7 @@ impl KnownFile {
             scratch.dir().write_new(&name, bytes, 0o600).map_err(RunError::io("write", scratch.path()))?;
             scratch.dir().path_of(name)
         };
-        Ok(ImageFile { path, hash: self.hash, meta: self.meta })
+        Ok(JobFile { path, hash: self.hash, meta: self.meta })
     }
 }
 

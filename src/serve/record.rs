@@ -91,8 +91,7 @@ fn content(
 ) -> Result<(), Nothing> {
     let whole = |id: &Hash| format!("<a href=\"/report/{id}\">Report</a>");
     let plain = |page: &mut HtmlWriter, table: &crate::report::ReportTable| {
-        let first = table.rows.last().and_then(|row| row.first());
-        let last = usize::from(first.is_some_and(|cell| cell.shown() == "Mean"));
+        let last = results::closing_rows(table);
         page.table(table, &TableContext { last, ..TableContext::default() });
     };
     match shown {

@@ -19,7 +19,7 @@ use reg::records::{
     AgeRange, Augmentation, Gender, ImageInput, ImageRow, LabelCounts, Manifest, MetaFeatures, ViewPosition,
 };
 use reg::store::Store;
-use reg::worker::{ImageFile, Phase, ProgressStep, WorkerEvent};
+use reg::worker::{JobFile, Phase, ProgressStep, WorkerEvent};
 use tch::{Device, Tensor};
 
 use crate::error::TensorError;
@@ -39,7 +39,7 @@ pub(crate) enum Images {
     /// Images of a data set.
     Dataset(ImageDataset),
     /// Files.
-    Files(Vec<ImageFile>),
+    Files(Vec<JobFile>),
 }
 
 /// The images of a data set.
@@ -268,7 +268,7 @@ impl Images {
         match self {
             Images::Dataset(dataset) => dataset.resized(index, resized),
             Images::Files(files) => {
-                let ImageFile { path, hash, .. } = &files[index as usize];
+                let JobFile { path, hash, .. } = &files[index as usize];
                 let bytes =
                     limits::read(path, limits::IMAGE_FILE).map_err(TensorError::file("read", path))?;
                 if Hash::of(&bytes) != *hash {

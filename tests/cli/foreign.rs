@@ -224,11 +224,7 @@ fn the_truth_beside_the_scores_is_never_taken_for_them() {
     // Labels without scores.
     for coding in [["0", "1"], ["0.0", "1.0"]] {
         table(&labels.map(str::to_owned), &|i, j| vec![coding[usize::from(truth(i, j) == "1")].to_owned()]);
-        study.refused(
-            1,
-            import,
-            &["it is the truth, not a score", "hint:"],
-        );
+        study.refused(1, import, &["it is the truth, not a score", "hint:"]);
     }
     table(&labels.map(|label| format!("true_{label}")), &|i, j| vec![score(i, j)]);
     study.refused(1, import, &["nothing says that those named \"true_{label}\" are scores"]);
@@ -282,4 +278,51 @@ fn scores_come_from_a_pipe_as_from_a_file() {
     assert_eq!(serde_json::from_slice::<Value>(&answer.stdout).unwrap(), expected, "{}", answer.stderr);
     let answer = study.piped(&import("/dev/stdin"), b"PAR1 and more");
     assert!(answer.stderr.contains("/dev/stdin is a Parquet file"), "{}", answer.stderr);
+}
+
+/// Scores that are constant for all but one label have no rank correlation there, and no mean is silent about it.
+#[test]
+fn every_mean_says_how_many_labels_it_covers() {
+    let study = Study::divided();
+    let images = test_images(&study);
+    fs::write(study.path("a.csv"), scores(&images, &LABELS)).unwrap();
+    let constant = scores(&images, &LABELS);
+    let mass = LABELS.iter().position(|label| *label == "Mass").unwrap();
+    let constant = constant.lines().enumerate().map(|(line, text)| {
+        let cells = text.split(',').enumerate();
+        let cell = |(place, cell): (usize, &str)| match line == 0 || place == mass || place == LABELS.len() {
+            true => cell.to_owned(),
+            false => "0.5".to_owned(),
+        };
+        cells.map(cell).collect::<Vec<_>>().join(",") + "\n"
+    });
+    fs::write(study.path("b.csv"), constant.collect::<String>()).unwrap();
+    for name in ["a", "b"] {
+        study.ok(&format!("predictions import {name}.csv --dataset tiny --split s --fold 0 --name {name}"));
+    }
+    let answer = study.json("compare a b --name both");
+    let spearman = &answer["spearman"];
+    assert_eq!(spearman["matrix"], json!([[1.0, 1.0], [1.0, 1.0]]));
+    assert_eq!((&spearman["over"], &spearman["cells"]), (&json!([[15, 1], [1, 1]]), &json!(15)));
+    assert_eq!(spearman["constant"].as_array().unwrap().len(), 14);
+    assert_eq!(spearman["constant"][0], json!({ "model": "b", "label": "Atelectasis", "fold": 0 }));
+    let defined = answer["auc"]["a"].as_object().unwrap().iter().filter(|(label, _)| *label != "mean");
+    let defined = defined.filter(|(_, spread)| !spread["mean"].is_null()).count();
+    assert_eq!(answer["auc"]["a"]["mean"]["labels"], json!([defined]));
+    for format in ["text", "markdown", "latex", "csv"] {
+        let shown = study.ok(&format!("compare a b --table auc --table spearman --format {format}"));
+        let lines =
+            |start: &str| shown.lines().find(|line| line.contains(start)).unwrap_or_default().to_owned();
+        assert!(lines("Labels in the mean").contains(&defined.to_string()), "{shown}");
+        for (row, over) in [("Cells covered with a", "15"), ("Cells covered with b", "1")] {
+            assert!(lines(row).contains(over), "{shown}");
+        }
+        if format != "csv" {
+            assert!(shown.contains("The means cover 1 of 15 cells (a label of a fold)."), "{shown}");
+            assert!(shown.contains("Atelectasis"), "{shown}");
+        }
+    }
+    // Both folds of one model, whose means cover different labels: none is the best.
+    study.ok("verify --recompute both");
+    study.is_sound();
 }

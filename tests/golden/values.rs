@@ -593,6 +593,7 @@ pub(crate) fn comparison() -> Comparison {
         shared_images: false,
         models: vec![model("mlp", &predicted()), model("theirs", &imported())],
         spearman: vec![vec![Some(1.0), None], vec![None, Some(1.0)]],
+        constant: Vec::new(),
         pooling: Pooling::PerLabel,
         delong: vec![delong(Some(0), Some(0.03125)), delong(None, None)],
         resampled: Vec::new(),

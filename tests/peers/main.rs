@@ -343,10 +343,13 @@ fn mlflow_opens_the_store_with_runs_settings_epochs_and_files() {
             .map(|epoch| json!([epoch["epoch"], epoch["val_loss"]]))
             .collect();
         assert_eq!(run["val loss"], json!(losses), "{name}");
+        // What MLflow shows as the run's is of the epoch whose weights were kept.
+        assert_eq!(run["metrics"]["val loss"], json!(record.val_loss), "{name}");
         assert_eq!(run["tags"]["reg.run"], json!(id));
         let answer: Value =
             fs::read_to_string(study.path(&format!("answers/{name}.json"))).unwrap().parse().unwrap();
         assert_eq!(run["metrics"]["test AUC/mean"], answer["auc"]["mean"]);
+        assert_eq!(run["metrics"]["test AUC/labels in the mean"].as_f64(), answer["mean_over"].as_f64());
         assert_eq!(run["params"]["fold"], name[name.len() - 1..]);
         assert_eq!(run["checkpoint"], json!(registry.store().read(&record.checkpoint.hash).unwrap().len()));
         assert_eq!(

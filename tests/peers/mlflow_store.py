@@ -18,7 +18,7 @@ for run in client.search_runs([experiment.experiment_id for experiment in experi
     number = run.info.run_id
     artifacts = client.list_artifacts(number)
     weights = client.download_artifacts(number, "checkpoint.safetensors")
-    history = client.get_metric_history(number, "val loss")
+    history = client.get_metric_history(number, "epoch/val loss")
     assert [point.timestamp for point in history] == sorted({point.timestamp for point in history})
     assert run.info.start_time < history[0].timestamp and history[-1].timestamp == run.info.end_time
     runs[run.info.run_name] = {

@@ -137,6 +137,7 @@ fn row(status: &StudyRunStatus) -> Value {
             value["predictions"] = json!(predictions);
             value["table"] = json!(table);
             value["mean_auc"] = json!(auc.mean);
+            value["mean_over"] = json!(auc.mean_over);
         }
         State::Running(unfinished) | State::Interrupted(unfinished) => {
             value["live"] = json!(unfinished);

@@ -188,22 +188,29 @@ fn summary(runs: &[StudyRunStatus]) -> ReportTable {
         Column::left("Setup"),
         Column::right("Done"),
         Column::right("Mean AUC"),
+        Column::right("Labels"),
     ];
     let mut table = ReportTable::new("", columns);
     for setup in runs.chunk_by(|a, b| a.row.setup == b.row.setup) {
-        let aucs: Vec<Option<f64>> = setup
+        let (aucs, over): (Vec<Option<f64>>, Vec<u32>) = setup
             .iter()
             .filter_map(|run| match &run.state {
-                State::Done { auc, .. } => Some(auc.mean),
+                State::Done { auc, .. } => Some((auc.mean, auc.mean_over)),
                 _ => None,
             })
-            .collect();
+            .unzip();
+        let over = match (over.iter().min(), over.iter().max()) {
+            (Some(fewest), Some(most)) if fewest < most => format!("{fewest} to {most}"),
+            (Some(all), _) => all.to_string(),
+            _ => String::new(),
+        };
         let spread = reg::stats::summarize(&aucs);
         table.rows.push(vec![
             Cell::Text(setup[0].row.section.clone()),
             Cell::Text(setup[0].row.setup.clone()),
             Cell::Text(format!("{} of {}", aucs.len(), setup.len())),
             Cell::MeanStd { mean: spread.mean, std: spread.std, decimals: 4 },
+            Cell::Text(over),
         ]);
     }
     table

@@ -25,12 +25,17 @@ pub(super) fn status(context: &Context, text: &str, format: TableFormat) -> Resu
         Column::right("Images/s"),
         Column::right("Left"),
         Column::right("Mean AUC"),
+        Column::right("Labels"),
     ];
     let mut table = ReportTable::new(format!("Study {}", study.name), columns);
     for StudyRunStatus { row, state } in &runs {
-        let (mut cells, mut auc) = (vec![Cell::Empty, Cell::Empty, Cell::Empty, Cell::Empty], Cell::Empty);
+        let mut cells = vec![Cell::Empty, Cell::Empty, Cell::Empty, Cell::Empty];
+        let mut auc = [Cell::Empty, Cell::Empty];
         match state {
-            State::Done { auc: table, .. } => auc = Cell::Number { value: table.mean, decimals: 4 },
+            State::Done { auc: table, .. } => {
+                auc =
+                    [Cell::Number { value: table.mean, decimals: 4 }, Cell::Integer(table.mean_over.into())];
+            }
             State::Running(unfinished) | State::Interrupted(unfinished) => {
                 if let Some(status) = &unfinished.status {
                     let step = status.step;
@@ -49,7 +54,7 @@ pub(super) fn status(context: &Context, text: &str, format: TableFormat) -> Resu
         let mut line: Vec<Cell> = head.into();
         line.push(Cell::Text(state.name().to_owned()));
         line.extend(cells);
-        line.push(auc);
+        line.extend(auc);
         table.rows.push(line);
     }
     let probes = study::probes(&registry, &study, &runs)?;

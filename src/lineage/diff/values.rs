@@ -259,6 +259,7 @@ pub(super) fn as_column(auc: &AucTable, of: &Predictions, comparison: &Compariso
 
 fn of_auc(out: &mut Values, auc: &AucTable, model: &str, fold: &str) {
     out.say("AUC", format!("{model}mean{fold}"), auc.mean);
+    out.say("labels in the mean of", format!("{}{fold}", model.trim_end()), auc.mean_over);
     for label in &auc.labels {
         out.say("AUC", format!("{model}{}{fold}", label.label), label.auc);
         out.say("images with", format!("{model}{}{fold}", label.label), label.positives);
@@ -284,6 +285,10 @@ fn of_comparison(out: &mut Values, comparison: &Comparison, names: &ModelNames) 
     for model in &comparison.models {
         let (name, folds) = (names.called(&model.name), folds(model));
         out.say("folds of", name, model.mean.folds.len());
+        for (fold, covered) in folds.iter().zip(model.covered()) {
+            let Some(covered) = covered else { continue };
+            out.say("labels in the mean of", format!("{name}{fold}"), covered.len());
+        }
         for (fold, images) in folds.iter().zip(&model.images) {
             out.say("images of", format!("{name}{fold}"), images);
         }
@@ -403,6 +408,7 @@ pub(super) fn keep(table: &mut Table, models: &BTreeSet<String>, labels: &BTreeS
                 kept(rows, &stays);
             }
             kept(&mut table.spearman, &stays);
+            table.constant.retain(|cell| models.contains(&cell.model));
             kept(&mut table.models, &stays);
             table.models.iter_mut().for_each(|model| model.labels.retain(|row| of(&row.label)));
             table.delong.retain(|row| both(&row.a, &row.b) && of(&row.label));

@@ -183,7 +183,13 @@ pub(super) fn results(page: &mut HtmlWriter, section: &ReportSection, key: &str)
         let made_of = made_of.collect();
         page.table(
             &table,
-            &TableContext { intervals: intervals.as_ref(), made_of, source, last: 1, ids: None },
+            &TableContext {
+                intervals: intervals.as_ref(),
+                made_of,
+                source,
+                last: results::closing_rows(&table),
+                ids: None,
+            },
         );
     }
     let figures = keyed(svg::comparison(comparison, &section.curves), key);
@@ -210,7 +216,7 @@ pub(super) fn results(page: &mut HtmlWriter, section: &ReportSection, key: &str)
         ("bootstrap", "Bootstrap intervals (by patient)"),
     ] {
         if let Some(table) = take(name).filter(|table| !table.rows.is_empty()) {
-            let last = usize::from(matches!(name, "range" | "bootstrap"));
+            let last = results::closing_rows(&table);
             page.fold(summary, false, |page| {
                 page.table(&table, &TableContext { source, last, ..TableContext::default() })
             });
@@ -389,6 +395,18 @@ pub(super) fn cautions(
         let apart = |row: &Vec<Option<f64>>| row.iter().any(Option::is_none);
         if comparison.spearman.iter().any(apart) {
             items.push(format!("{title}: some rank correlations are undefined: a model's scores are all equal, or folds are not shared."));
+        }
+        if !comparison.constant.is_empty() {
+            let cells = comparison.constant.len() as u64;
+            items.push(format!(
+                "{title}: rank correlations leave out {} in which a model gives all images the same score; the table says how many each covers.",
+                if cells == 1 { "1 cell".to_owned() } else { format!("{} cells", thousands(cells)) }
+            ));
+        }
+        if !comparison.is_of_same_labels() {
+            items.push(format!(
+                "{title}: the mean AUCs do not cover the same labels in every model and fold."
+            ));
         }
         items.extend(
             section

@@ -56,7 +56,14 @@ pub fn spearman(comparison: &Comparison) -> Figure {
     let mut pairs = Vec::new();
     for (row, values) in comparison.spearman.iter().enumerate() {
         for (column, value) in values.iter().enumerate().skip(row + 1) {
-            pairs.push(format!("{} and {}: {}", names[row], names[column], shown(*value, 2)));
+            pairs.push(format!(
+                "{} and {}: {} over {} of {} cells",
+                names[row],
+                names[column],
+                shown(*value, 2),
+                comparison.spearman_over(row, column),
+                comparison.spearman_cells()
+            ));
         }
     }
     let description = format!("Spearman's rank correlation of the scores. {}.", pairs.join("; "));

@@ -89,7 +89,15 @@ pub fn range(comparison: &Comparison) -> Figure {
     let mean = |(series, name): (usize, &String)| {
         let spread = &models[series].mean;
         let of = |value| shown(value, 3);
-        format!("{name}: mean {}, from {} to {}", of(spread.mean), of(spread.min), of(spread.max))
+        let [fewest, most] = models[series].covers();
+        let labels = models[series].labels.len();
+        let over = if fewest == most { fewest.to_string() } else { format!("{fewest} to {most}") };
+        format!(
+            "{name}: mean over {over} of {labels} labels {}, from {} to {}",
+            of(spread.mean),
+            of(spread.min),
+            of(spread.max)
+        )
     };
     let each: Vec<String> = names.iter().enumerate().map(mean).collect();
     let order: Vec<&str> = rows[..rows.len() - 1].iter().map(|(name, _)| *name).collect();

@@ -58,6 +58,7 @@ fn figures() -> Vec<Figure> {
         shared_images: false,
         models: vec![model(ODD, 0.0), model("resnet50-large-meta", 0.1)],
         spearman: vec![vec![Some(1.0), Some(-0.5)], vec![None, Some(1.0)]],
+        constant: Vec::new(),
         pooling: Pooling::PerLabel,
         delong: Vec::new(),
         resampled: Vec::new(),

@@ -6,7 +6,9 @@ use rayon::prelude::*;
 
 use super::RunError;
 use super::columns::{FoldScores, KnownLabels, ModelColumn};
-use crate::records::{ComparedModel, DelongRow, LabelSpread, Pooling, ResampledRow, ScoreSource, Spread};
+use crate::records::{
+    ComparedModel, ConstantScores, DelongRow, LabelSpread, Pooling, ResampledRow, ScoreSource, Spread,
+};
 use crate::registry::Objects;
 use crate::stats::{self, Placements};
 
@@ -62,10 +64,18 @@ pub(in crate::runs) fn spread(values: Vec<Option<f64>>) -> Spread {
 
 /// Spearman's rank correlation of every pair of columns for each cell (a label of a fold, or all labels of a
 /// fold), averaged over all cells in which it is defined.
-pub(super) fn spearman(columns: &[ModelColumn], labels: usize, pooling: Pooling) -> Vec<Vec<Option<f64>>> {
+///
+/// Also returns the cells in which a column is constant and which are left out.
+pub(super) fn spearman(
+    columns: &[ModelColumn],
+    labels: &[String],
+    pooling: Pooling,
+) -> (Vec<Vec<Option<f64>>>, Vec<ConstantScores>) {
     let folds = columns[0].folds.keys();
     let cells: Vec<(Option<u32>, Option<usize>)> = match pooling {
-        Pooling::PerLabel => folds.flat_map(|fold| (0..labels).map(|label| (*fold, Some(label)))).collect(),
+        Pooling::PerLabel => {
+            folds.flat_map(|fold| (0..labels.len()).map(|label| (*fold, Some(label)))).collect()
+        }
         Pooling::AllScores => folds.map(|fold| (*fold, None)).collect(),
     };
     let matrices: Vec<Vec<Vec<Option<f64>>>> = cells
@@ -86,7 +96,15 @@ pub(super) fn spearman(columns: &[ModelColumn], labels: usize, pooling: Pooling)
         let values: Vec<Option<f64>> = matrices.iter().map(|matrix| matrix[i][j]).collect();
         stats::summarize(&values).mean
     };
-    (0..n).map(|i| (0..n).map(|j| mean(i, j)).collect()).collect()
+    let constant = cells.iter().zip(&matrices).flat_map(|((fold, label), matrix)| {
+        let is_constant = move |place: &usize| matrix[*place][*place].is_none();
+        (0..n).filter(is_constant).map(|place| ConstantScores {
+            model: columns[place].name.clone(),
+            label: label.map(|label| labels[label].clone()),
+            fold: *fold,
+        })
+    });
+    ((0..n).map(|i| (0..n).map(|j| mean(i, j)).collect()).collect(), constant.collect())
 }
 
 /// Compares every pair of columns, by label, then fold. Ranking the scores takes nearly all of the time, so

@@ -280,13 +280,15 @@ fn assemble(
             model.validation = used;
         }
     }
+    let (spearman, constant) = evaluate::spearman(&common, labels, options.pooling);
     Ok(Comparison {
         dataset: first.predictions.dataset,
         subset: first.predictions.subset,
         folds: folds.iter().copied().flatten().collect(),
         shared_images: options.shared_images,
         models,
-        spearman: evaluate::spearman(&common, labels.len(), options.pooling),
+        spearman,
+        constant,
         pooling: options.pooling,
         delong: evaluate::delong(&common, labels),
         resampled,

@@ -8,7 +8,7 @@ use std::process::Command;
 
 use bench::*;
 use reg::records::{Architecture, EarlyStop, EpochLog, Init, Layout, Pixels, Precision, Subset, Training};
-use reg::worker::{Identity, ImageFile, Phase, ProgressStep, Work, WorkerEvent};
+use reg::worker::{Identity, JobFile, Phase, ProgressStep, Work, WorkerEvent};
 
 /// Share of (positive, negative) pairs in the right order.
 fn auc(scores: &[f64], positive: &[bool]) -> f64 {
@@ -306,7 +306,7 @@ fn files_of_no_data_set_are_scored_as_the_data_set_scores_them() {
     let images = expected.rows.iter().map(|row| {
         let row = &bench.rows[*row as usize];
         let hash = row.object.unwrap();
-        ImageFile { path: bench.object(&hash), hash, meta: Some(row.meta()) }
+        JobFile { path: bench.object(&hash), hash, meta: Some(row.meta()) }
     });
     let (model, checkpoint) = (spec.model.clone(), reg::hash::Id::new(checkpoint));
     let work = Work::PredictFiles { model, checkpoint, numbers: NUMBERS, images: images.collect() };
