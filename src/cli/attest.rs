@@ -1,6 +1,7 @@
 //! `reg attest`.
 
 use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use reg::attest::{Artifact, AttestError, PublicKey, SigningKey, open, seal, state};
@@ -8,6 +9,7 @@ use reg::hash::Hasher;
 use reg::limits;
 use reg::lineage::behind;
 use reg::registry::{Registry, RegistryError};
+use reg::report::thousands;
 use reg::runs::verify_record;
 use serde_json::json;
 
@@ -106,7 +108,13 @@ fn verify(
     let (mut lines, mut wrong, mut checked) = (Vec::new(), Vec::new(), Vec::new());
     for file in files {
         let mut hasher = Hasher::both();
-        File::open(file).and_then(|file| hasher.read(file)).map_err(io(file))?;
+        // An endless file has no hash.
+        let mut limited = File::open(file).map_err(io(file))?.take(limits::BUNDLE_MEMBER + 1);
+        hasher.read(&mut limited).map_err(io(file))?;
+        if limited.limit() == 0 {
+            let message = format!("longer than {} bytes", thousands(limits::BUNDLE_MEMBER));
+            return Err(io(file)(std::io::Error::new(std::io::ErrorKind::FileTooLarge, message)).into());
+        }
         let digits = hasher.digest().sha256.digits();
         match statement.artifacts().find(|artifact| artifact.sha256() == Some(&digits)) {
             Some(artifact) => {

@@ -1,6 +1,6 @@
 //! The parts of a comparison besides the AUCs: further metrics, and patient groups.
 
-use super::results::{DECIMALS, labels};
+use super::results::{DECIMALS, fewer_folds_of, labels};
 use super::uncertainty::{about_intervals, interval};
 use super::{Cell, Column, ReportTable};
 use crate::records::{Comparison, GroupBy, GroupRow, Incomparable, MetricRow};
@@ -20,6 +20,7 @@ pub(super) fn metrics(comparison: &Comparison) -> ReportTable {
         |row| row.brier,
         |row| row.ece,
     ];
+    let mut covered = Vec::new();
     for label in labels(comparison) {
         for model in &comparison.models {
             let rows: Vec<&MetricRow> = comparison
@@ -27,18 +28,24 @@ pub(super) fn metrics(comparison: &Comparison) -> ReportTable {
                 .iter()
                 .filter(|row| row.model == model.name && row.label == label)
                 .collect();
+            for (figure, heading) in figures.iter().zip(names) {
+                let defined = rows.iter().filter(|row| figure(row).is_some()).count();
+                let what = format!("{heading} of {label}, {}", model.name);
+                covered.push((what, defined, rows.len()));
+            }
             let cells = figures.map(|figure| {
                 let summary = stats::summarize(&rows.iter().map(|row| figure(row)).collect::<Vec<_>>());
                 Cell::MeanStd { mean: summary.mean, std: summary.std, decimals: DECIMALS }
             });
-            let names = [Cell::Text(label.to_owned()), Cell::Text(model.name.clone())];
-            table.rows.push(names.into_iter().chain(cells).collect());
+            let heads = [Cell::Text(label.to_owned()), Cell::Text(model.name.clone())];
+            table.rows.push(heads.into_iter().chain(cells).collect());
         }
     }
     table.notes.push(
         "Sensitivity and specificity at the threshold with the largest Youden index on the validation images."
             .to_owned(),
     );
+    table.notes.extend(fewer_folds_of(&covered));
     let without: Vec<&str> = comparison
         .models
         .iter()
@@ -92,6 +99,7 @@ pub(super) fn groups(comparison: &Comparison) -> ReportTable {
     let by: Vec<&str> = kinds.iter().map(|by| by.name()).collect();
     let mut table =
         ReportTable::new(format!("AUC by {} with 95 % confidence interval (DeLong)", by.join(", ")), columns);
+    let mut covered = Vec::new();
     // In the order of the first model's rows, followed by groups that only other models have.
     let mut groups: Vec<(GroupBy, &str)> = Vec::new();
     for row in &comparison.groups {
@@ -118,6 +126,8 @@ pub(super) fn groups(comparison: &Comparison) -> ReportTable {
             cells.extend(comparison.models.iter().map(|model| {
                 let rows = of_model(&model.name);
                 let aucs: Vec<Option<f64>> = rows.iter().map(|row| row.auc).collect();
+                let defined = aucs.iter().flatten().count();
+                covered.push((format!("{label}, {group}, {}", model.name), defined, rows.len()));
                 interval(&aucs, &rows.iter().map(|row| row.std_error).collect::<Vec<_>>())
             }));
             table.rows.push(cells);
@@ -127,5 +137,6 @@ pub(super) fn groups(comparison: &Comparison) -> ReportTable {
     if comparison.folds.len() > 1 {
         table.notes.push("Images and positives are sums over the folds. The mean ignores folds where the AUC is undefined.".to_owned());
     }
+    table.notes.extend(fewer_folds_of(&covered));
     table
 }

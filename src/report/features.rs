@@ -51,6 +51,9 @@ pub fn probe(probe: &ProbeTable, of: Option<&str>) -> ReportTable {
         decimals: *decimals,
     }));
     table.rows.push(row);
+    let mut row = vec![Cell::Text("Folds in the mean".into()), Cell::Empty];
+    row.extend(columns.iter().map(|(_, spread, _)| Cell::Integer(spread.n.into())));
+    table.rows.push(row);
     table.notes.push(
         "A linear predictor on standardized pooled features; the penalty is chosen on the validation images."
             .into(),

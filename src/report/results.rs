@@ -101,6 +101,9 @@ pub fn tables(comparison: &Comparison) -> Vec<(&'static str, ReportTable)> {
         tables.push(("groups", details::groups(comparison)));
     }
     for (name, table) in &mut tables {
+        if ["range", "intervals", "bootstrap"].contains(name) {
+            table.notes.extend(fewer_folds(comparison));
+        }
         if *name != "auc" {
             table.notes.extend(evaluated_on(comparison).map(str::to_owned));
         }
@@ -304,6 +307,34 @@ fn undefined(comparison: &Comparison) -> Vec<String> {
     labels(comparison).enumerate().filter_map(|(place, name)| of_label(place, name)).collect()
 }
 
+/// What is said of labels whose means cover fewer folds than their model has.
+fn fewer_folds(comparison: &Comparison) -> Option<String> {
+    let several = comparison.models.iter().any(|model| model.predictions.len() > 1);
+    let undefined = if several { undefined(comparison) } else { Vec::new() };
+    (!undefined.is_empty()).then(|| {
+        format!(
+            "Undefined in some folds (all images have the label, or none has) and ignored in the means; folds used: {}.",
+            undefined.join(", ")
+        )
+    })
+}
+
+/// The same of other means over folds, each named, with the number of folds that it covers and that there are.
+pub(super) fn fewer_folds_of(means: &[(String, usize, usize)]) -> Option<String> {
+    const SHOWN: usize = 20;
+    let fewer: Vec<String> = means
+        .iter()
+        .filter(|(_, n, folds)| n < folds && *n > 0)
+        .map(|(what, n, folds)| format!("{what} ({n} of {folds})"))
+        .collect();
+    let more = match fewer.len().saturating_sub(SHOWN) {
+        0 => String::new(),
+        more => format!(" and {} more", thousands(more as u64)),
+    };
+    let shown = fewer[..fewer.len().min(SHOWN)].join(", ");
+    (!fewer.is_empty()).then(|| format!("Means that cover fewer folds than there are: {shown}{more}."))
+}
+
 fn notes(comparison: &Comparison) -> Vec<String> {
     let covered = covered(comparison);
     let most = comparison.models.iter().map(|model| model.predictions.len()).max().unwrap_or(0);
@@ -322,7 +353,6 @@ fn notes(comparison: &Comparison) -> Vec<String> {
     }];
     notes.extend(differently_covered(comparison));
     notes.extend(evaluated_on(comparison).map(str::to_owned));
-    let undefined = undefined(comparison);
     if comparison.shared_images {
         let images = comparison.models.first().map_or(&[][..], |model| &model.images);
         let images: Vec<String> = images.iter().map(|images| thousands(*images)).collect();
@@ -335,12 +365,7 @@ fn notes(comparison: &Comparison) -> Vec<String> {
             "An image whose label is missing is left out of all that is said of that label.".to_owned(),
         );
     }
-    if !undefined.is_empty() && most > 1 {
-        notes.push(format!(
-            "Undefined in some folds (all images have the label, or none has) and ignored in the means; folds used: {}.",
-            undefined.join(", ")
-        ));
-    }
+    notes.extend(fewer_folds(comparison));
     let imported: Vec<&str> =
         comparison.models.iter().filter(|model| model.imported).map(|model| model.name.as_str()).collect();
     if !imported.is_empty() {

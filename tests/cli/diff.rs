@@ -354,7 +354,7 @@ fn results_of_other_things_are_never_the_same() {
     assert!(parts.iter().all(|part| part["b"].is_null()), "{found}");
     assert_eq!(settings(&found, "numbers"), ["kind of table"]);
     assert!(why(&found).contains("the numbers of both sides are equal"), "{found}");
-    assert_eq!(found["first"]["fields"], json!(["/type"]));
+    assert_eq!(found["first"]["fields"], json!(["/rules", "/type"]));
     // Folds have other test images, models other scores, comparisons other labels.
     let found = study.json(&format!("diff {} {}", of_run("mlp-s-f0"), of_run("mlp-s-f1")));
     assert!(settings(&found, "numbers")[0].starts_with("evaluated images"), "{found}");

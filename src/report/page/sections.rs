@@ -307,7 +307,7 @@ pub(super) fn features(page: &mut HtmlWriter, material: &Material) {
     for (id, of, probe) in &material.probes {
         page.table(
             &features::probe(probe, Some(of)),
-            &TableContext { source: &[*id], last: 1, ..TableContext::default() },
+            &TableContext { source: &[*id], last: 2, ..TableContext::default() },
         );
     }
     for (id, pointing) in &material.pointings {
