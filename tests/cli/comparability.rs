@@ -246,11 +246,12 @@ fn another_tools_threshold_is_chosen_on_its_own_validation_scores() {
     let judged: Vec<&Value> = rows.iter().filter(|row| !row["threshold"].is_null()).collect();
     assert!(!judged.is_empty(), "{rows:?}");
     for row in judged {
-        assert_eq!(row["threshold"], json!(1.0), "{row}");
+        assert_eq!(row["threshold"], json!(0.9), "{row}");
         for share in ["sensitivity", "specificity"] {
             assert!(row[share].is_null() || row[share] == json!(1.0), "{row}");
         }
-        assert_eq!((row["brier"].as_f64(), row["ece"].as_f64()), (Some(0.0), Some(0.0)));
+        let near = |key: &str, expected: f64| (row[key].as_f64().unwrap() - expected).abs() < 1e-9;
+        assert!(near("brier", 0.01) && near("ece", 0.1), "{row}");
     }
 }
 

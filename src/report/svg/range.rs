@@ -93,7 +93,7 @@ pub fn range(comparison: &Comparison) -> Figure {
         let labels = models[series].labels.len();
         let over = if fewest == most { fewest.to_string() } else { format!("{fewest} to {most}") };
         format!(
-            "{name}: mean over {over} of {labels} labels {}, from {} to {}",
+            "{name}: mean {} over {over} of {labels} labels, from {} to {}",
             of(spread.mean),
             of(spread.min),
             of(spread.max)
