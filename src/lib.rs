@@ -1,6 +1,6 @@
 //! `reg`: a content-addressed registry of chest X-ray data sets, splits, models and results.
 //!
-//! The rooms, from below: [`hash`] names bytes, [`disk`] opens and changes files, [`store`] keeps them, [`records`] gives them meaning,
+//! The rooms, from below: [`hash`] names bytes, [`disk`] opens and changes files, [`recognise`] says what a file is, [`store`] keeps them, [`records`] gives them meaning,
 //! [`index`] finds them, [`registry`] keeps store and index in step. On these stand [`dataset`] and
 //! [`split`] (what ChestX-ray14 means), [`stats`] (pure functions on slices), [`runs`] (from a
 //! specification to recorded results, through the [`worker`]), [`lineage`] (trace and verify),
@@ -25,6 +25,7 @@ pub mod limits;
 pub mod lineage;
 pub mod progress;
 pub mod random;
+pub mod recognise;
 pub mod records;
 pub mod registry;
 pub mod remote;
