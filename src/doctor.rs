@@ -2,6 +2,7 @@
 //!
 //! Runs only cheap checks: no object is hashed, nothing is changed.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
@@ -15,6 +16,7 @@ use crate::disk;
 use crate::hash::Hash;
 use crate::registry::{Registry, RegistryError};
 use crate::runs::process::Worker;
+use crate::runs::unfinished;
 use crate::store;
 
 /// The result of one check.
@@ -154,11 +156,18 @@ fn left_behind(registry: &Registry, page: &mut Page) {
             "the next command that writes removes them",
         );
     }
+    let unfinished = unfinished::all(registry).into_iter();
+    let failed: BTreeMap<String, String> =
+        unfinished.filter_map(|u| Some((u.announcement.spec.hash.to_string(), u.error?))).collect();
     for spec in registry.live_entries().unwrap_or_default() {
         let short = spec.chars().take(12).collect::<String>();
         let lock = registry.dir().open_file(Path::new("live").join(&spec).join("lock"));
         match lock.is_ok_and(|(lock, _)| lock.try_lock().is_ok()) {
             false => page.ok(format!("a training of spec {short} is running")),
+            true if failed.contains_key(&spec) => page.note(
+                format!("the training of spec {short} failed: {}", failed[&spec]),
+                "the same `reg train` fails again unless the reason is gone; `reg gc` removes what it left, unless it has a state to resume from",
+            ),
             true => page.note(
                 format!("the training of spec {short} was interrupted and can be resumed"),
                 "run the same `reg train` again to resume; `reg show SPEC` shows its settings",

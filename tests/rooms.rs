@@ -16,6 +16,7 @@ const IMPORTERS: &[(&str, &[&str])] = &[
     ("tch", &["tensor/"]),
     ("blake3", &["hash.rs"]),
     ("sha2", &["hash.rs"]),
+    ("safetensors", &["records/tensors.rs", "tensor/"]),
     ("smol_str", &["records/text.rs"]),
     ("image", &["dataset/pixels.rs"]),
     ("fast_image_resize", &["dataset/pixels.rs"]),

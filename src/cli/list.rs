@@ -75,7 +75,8 @@ pub(super) fn of_kind(context: &Context, kind: Option<Kind>) -> Result<Reply, Fa
         true => "the registry is empty".to_owned(),
         false => TableFormat::Text.render(&[table]),
     };
-    let unfinished = if kind.is_none() { unfinished::all(&registry) } else { Vec::new() };
+    let unfinished =
+        if kind.is_none_or(|kind| kind == Kind::Run) { unfinished::all(&registry) } else { Vec::new() };
     for unfinished in &unfinished {
         text = format!("{}\n{}", text.trim_end(), super::unfinished::line(unfinished));
     }

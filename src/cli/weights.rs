@@ -26,12 +26,16 @@ pub(crate) enum WeightsCommand {
 pub(crate) fn run(context: &Context, command: WeightsCommand) -> Result<Reply, Failure> {
     let WeightsCommand::Import { file, name } = command;
     let registry = context.registry()?;
-    let (id, weights) = import_weights(&registry, &file, name.as_deref(), &context.environment.stamp)?;
+    let (id, weights, notes) = import_weights(&registry, &file, name.as_deref(), &context.environment.stamp)?;
+    notes.iter().for_each(|note| context.note(note));
     let text = format!(
         "weights {}: {} tensors, {} parameters",
         id.hash.short(),
         weights.tensors,
         weights.parameters
     );
-    Ok(Reply::new(text, json!({ "id": id, "tensors": weights.tensors, "parameters": weights.parameters })))
+    Ok(Reply::new(
+        text,
+        json!({ "id": id, "tensors": weights.tensors, "parameters": weights.parameters, "notes": notes }),
+    ))
 }

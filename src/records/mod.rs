@@ -23,6 +23,7 @@ mod software;
 mod split;
 mod study;
 mod table;
+pub mod tensors;
 mod text;
 mod withdrawal;
 

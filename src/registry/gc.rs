@@ -189,6 +189,8 @@ impl Registry {
             match recorded.contains(&spec) {
                 true if self.is_locked(&spec) => {}
                 true => finished.push(spec),
+                // It fails again, from the beginning: nothing is lost with it.
+                false if self.has_failed(&spec) && !self.is_locked(&spec) => finished.push(spec),
                 false => roots.extend(self.store.contains(&spec).then_some(spec)),
             }
         }
@@ -199,6 +201,13 @@ impl Registry {
     pub(super) fn is_locked(&self, spec: &Hash) -> bool {
         let lock = self.root.open_file(self.training_folder(spec).join("lock"));
         lock.is_ok_and(|(lock, _)| lock.try_lock().is_err())
+    }
+
+    /// Whether the last training by a spec ended in an error and left nothing from which it could go on: after a full
+    /// disk, the state is what the user frees space for.
+    fn has_failed(&self, spec: &Hash) -> bool {
+        let has = |name: &str| self.root.stat(self.training_folder(spec).join(name)).is_ok();
+        has("error.txt") && !has("state.safetensors")
     }
 
     /// First the index forgets, then the objects go: records, what they name, what that names. Each round

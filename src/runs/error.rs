@@ -1,6 +1,6 @@
 //! Why a training, evaluation or comparison failed.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::config::ConfigError;
 use super::process::WorkerError;
@@ -8,8 +8,10 @@ use super::study::StudyError;
 use crate::dataset::DatasetError;
 use crate::dataset::pixels::PixelError;
 use crate::digits::thousands;
+use crate::escape::shell;
 use crate::hash::Hash;
 use crate::index::IndexError;
+use crate::recognise::FileKind;
 use crate::records::{Incomparable, IncomparableKind, MetaFeatures};
 use crate::registry::RegistryError;
 use crate::split::SplitError;
@@ -131,6 +133,16 @@ pub enum RunError {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
+        reason: String,
+        /// What it is, by its first bytes.
+        kind: FileKind,
+    },
+    /// Weights with numbers that cannot be computed with.
+    #[error("the weights {} cannot be used: {reason}", path.display())]
+    BadWeights {
+        /// The file.
+        path: PathBuf,
+        /// The tensor and the place.
         reason: String,
     },
     /// Another process is training the same run.
@@ -368,6 +380,17 @@ impl From<IndexError> for RunError {
     }
 }
 
+/// The command that makes a safetensors file of a checkpoint of PyTorch: of the weights alone or with an optimiser
+/// and an epoch beside them. Each tensor is cloned, since one that shares its memory cannot be saved.
+fn conversion(path: &Path) -> String {
+    let program = "import sys, torch; from safetensors.torch import save_file; \
+                   c = torch.load(sys.argv[1], map_location='cpu', weights_only=True); \
+                   n = [k for k in ('state_dict', 'model_state_dict', 'model', 'net', 'weights') if isinstance(c.get(k), dict)]; \
+                   c = c[n[0]] if n else c; \
+                   save_file({k: v.detach().clone().contiguous() for k, v in c.items() if torch.is_tensor(v)}, 'weights.safetensors')";
+    format!("python -c \"{program}\" {}", shell(&path.to_string_lossy()))
+}
+
 impl RunError {
     pub(super) fn io(doing: &'static str, path: &std::path::Path) -> impl FnOnce(std::io::Error) -> RunError {
         let path = path.to_owned();
@@ -401,12 +424,14 @@ impl RunError {
             RunError::UnusedWeights => {
                 "leave out --weights, or give --init fine-tune or --init off-the-shelf"
             }
-            RunError::NotSafetensors { path, .. }
-                if path.extension().is_some_and(|e| e == "pth" || e == "pt") =>
-            {
+            RunError::NotSafetensors {
+                path,
+                kind: FileKind::Pickle | FileKind::TorchZip | FileKind::Zip,
+                ..
+            } => {
                 return Some(format!(
-                    "reg loads no pickle files, because they can run code; convert it: python -c \"import torch, safetensors.torch as s; s.save_file(torch.load('{}', weights_only=True), 'weights.safetensors')\"",
-                    path.display()
+                    "reg loads no pickle files, because they can run code; convert it: {}",
+                    conversion(path)
                 ));
             }
             RunError::MetaUnknown { missing, .. } => {
@@ -423,6 +448,14 @@ impl RunError {
                 "leave out --age, --gender and --view: those of the data set are used"
             }
             RunError::MetaUnused(_) => "leave out --age, --gender and --view",
+            RunError::NotSafetensors { path, kind, .. } => {
+                return Some(kind.remedy(path).unwrap_or_else(|| {
+                    "give the file of weights itself: `reg weights import FILE.safetensors`".to_owned()
+                }));
+            }
+            RunError::BadWeights { .. } => {
+                "take an earlier checkpoint, or download the file again and compare its SHA-256"
+            }
             RunError::Leak { .. } => "`reg split check` lists them",
             RunError::SameCell { .. } => "give each its own column with `reg compare --by run`",
             RunError::NotOneFold { .. } => "give one run per fold",

@@ -18,7 +18,7 @@ use crate::adam::Adam;
 use crate::error::TensorError;
 use crate::net::Net;
 use crate::output;
-use crate::weights::{Entry, fill, matches};
+use crate::weights::{Entry, fill, matching};
 
 type Result<T> = std::result::Result<T, TensorError>;
 
@@ -218,10 +218,8 @@ impl CheckpointWriter {
             return Ok(None);
         };
         let ours = tensors(net, adam);
-        let views: Option<Vec<_>> = ours
-            .iter()
-            .map(|(name, tensor)| stored.tensor(name).ok().filter(|view| matches(tensor, view)))
-            .collect();
+        let views: Option<Vec<_>> =
+            ours.iter().map(|(name, tensor)| matching(tensor, &stored.tensor(name).ok()?)).collect();
         let (Some(views), true) = (views, note.owner == self.owner) else {
             return Ok(None);
         };

@@ -143,6 +143,14 @@ pub(crate) enum TensorError {
         /// Batch size.
         batch: u32,
     },
+    /// BatchNorm of a batch with one value per channel.
+    #[error(
+        "BatchNorm cannot be trained on one value per channel: a batch has 1 image, and a layer leaves 1 x 1 pixels of it"
+    )]
+    OneValue,
+    /// A parameter, statistic or moment that a training has driven out of the numbers.
+    #[error("{0}: the training has diverged and nothing of this is kept")]
+    NotFinite(String),
     /// The loss is not finite.
     #[error("the loss is not finite in epoch {epoch}, {place}")]
     Diverged {
@@ -216,7 +224,12 @@ impl TensorError {
             TensorError::File { source, .. } if source.kind() == io::ErrorKind::StorageFull => {
                 "free some disk space and run the same command again: the training resumes where it stopped"
             }
-            TensorError::Diverged { .. } => "try a smaller learning rate (`--set lr=0.001`)",
+            TensorError::OneValue => {
+                "give at least 2 images to a batch (`--set batch=16`, a split with 2 training images or more), or a larger `input`"
+            }
+            TensorError::Diverged { .. } | TensorError::NotFinite(_) => {
+                "try a smaller learning rate (`--set lr=0.001`)"
+            }
             _ => return None,
         };
         Some(hint.to_owned())

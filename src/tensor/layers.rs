@@ -171,6 +171,10 @@ impl Conv {
             Norm::Folded { bias, one_pass: false } => self.convolve(x, Some(bias))?,
             Norm::Batch { weight, bias, mean, variance } => {
                 let y = self.convolve(x, None)?;
+                if training && y.numel() == weight.numel() {
+                    // Of one value the variance is 0 / 0: PyTorch refuses it too.
+                    return Err(TensorError::OneValue);
+                }
                 let (weight, bias, mean, variance) = (Some(weight), Some(bias), Some(mean), Some(variance));
                 y.f_batch_norm(weight, bias, mean, variance, training, MOMENTUM, EPSILON, true)?
             }

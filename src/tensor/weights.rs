@@ -5,8 +5,9 @@ use std::collections::HashMap;
 use std::io::{self, BufWriter, Write};
 
 use reg::hash::Hash;
+use reg::records::tensors::{self, WeightsFile};
+use safetensors::Dtype;
 use safetensors::tensor::{Metadata, TensorInfo, TensorView, View};
-use safetensors::{Dtype, SafeTensors};
 use tch::{Device, Tensor};
 
 use crate::error::TensorError;
@@ -23,27 +24,26 @@ pub(crate) enum Fit {
     Body,
 }
 
-/// A tensor's values as bytes, little endian, channels first.
-fn bytes(tensor: &Tensor) -> Result<Vec<u8>> {
+/// A tensor's values as bytes, little endian, channels first. Refuses values that are not finite.
+fn bytes(name: &str, tensor: &Tensor) -> Result<Vec<u8>> {
     let tensor = tensor.f_detach()?.f_to_device(Device::Cpu)?.f_contiguous()?;
     let mut values = vec![0f32; tensor.numel()];
     tensor.f_copy_data(&mut values, tensor.numel())?;
+    tensors::sound(name, &values).map_err(TensorError::NotFinite)?;
     Ok(values.iter().flat_map(|value| value.to_le_bytes()).collect())
 }
 
 /// Copies values into a tensor, which keeps its layout and device.
-pub(crate) fn fill(tensor: &Tensor, view: &TensorView) -> Result<()> {
-    let values: Vec<f32> =
-        view.data().chunks_exact(4).map(|b| f32::from_le_bytes(b.try_into().expect("four bytes"))).collect();
+pub(crate) fn fill(tensor: &Tensor, values: &[f32]) -> Result<()> {
     let _off = tch::no_grad_guard();
-    let source = Tensor::f_from_slice(&values)?.f_reshape(tensor.size())?;
+    let source = Tensor::f_from_slice(values)?.f_reshape(tensor.size())?;
     Ok(tensor.shallow_clone().f_copy_(&source)?)
 }
 
-/// Whether a stored tensor has the shape and values of a tensor of the network.
-pub(crate) fn matches(tensor: &Tensor, view: &TensorView) -> bool {
+/// The values of a stored tensor that has the shape of a tensor of the network.
+pub(crate) fn matching(tensor: &Tensor, view: &TensorView) -> Option<Vec<f32>> {
     let shape = view.shape().iter().map(|n| *n as i64);
-    view.dtype() == Dtype::F32 && shape.eq(tensor.size())
+    shape.eq(tensor.size()).then(|| tensors::values(view))?
 }
 
 /// One tensor of a safetensors file.
@@ -57,7 +57,8 @@ impl Entry {
     /// A copy of a tensor of the network.
     pub(crate) fn tensor(name: String, tensor: &Tensor) -> Result<Self> {
         let shape = tensor.size().iter().map(|n| *n as usize).collect();
-        Ok(Entry { name, shape, bytes: bytes(tensor)? })
+        let bytes = bytes(&name, tensor)?;
+        Ok(Entry { name, shape, bytes })
     }
 }
 
@@ -123,18 +124,19 @@ pub(crate) fn checkpoint(net: &Net) -> Result<Vec<u8>> {
 /// of batches; `fit` permits exceptions.
 pub(crate) fn load(net: &Net, file: &[u8], id: Hash, fit: Fit) -> Result<()> {
     let wrong = |reason: String| TensorError::Weights { id, reason };
-    let file = SafeTensors::deserialize(file)
-        .map_err(|e| wrong(format!("they are not a safetensors file ({e})")))?;
+    let file =
+        WeightsFile::read(file).map_err(|e| wrong(format!("they are not a safetensors file ({e})")))?;
     for entry in &net.named {
         let skippable = fit == Fit::Body && entry.name.starts_with(HEAD);
-        let Ok(view) = file.tensor(&entry.name) else {
+        let Some(view) = file.get(&entry.name) else {
             if skippable {
                 continue;
             }
             return Err(wrong(format!("tensor {} is missing", entry.name)));
         };
-        if matches(&entry.tensor, &view) {
-            fill(&entry.tensor, &view)?;
+        if let Some(values) = matching(&entry.tensor, view) {
+            tensors::sound(&entry.name, &values).map_err(wrong)?;
+            fill(&entry.tensor, &values)?;
         } else if entry.name == "conv1.weight"
             && view.shape().get(1) == Some(&3)
             && entry.tensor.size()[1] == 1
@@ -150,9 +152,8 @@ pub(crate) fn load(net: &Net, file: &[u8], id: Hash, fit: Fit) -> Result<()> {
         }
     }
     let known = |name: &str| net.named.iter().any(|entry| entry.name == name);
-    let mut names = file.names();
-    names.sort_unstable();
-    match names.into_iter().find(|name| !known(name) && !name.ends_with(".num_batches_tracked")) {
+    let mut names = file.tensors().map(|(name, _)| name);
+    match names.find(|name| !known(name) && WeightsFile::is_used(name)) {
         Some(name) => Err(wrong(format!("the model has no tensor {name}"))),
         None => Ok(()),
     }
@@ -173,7 +174,7 @@ mod tests {
     }
 
     fn tensor(net: &Net, name: &str) -> Vec<u8> {
-        bytes(&net.named.iter().find(|entry| entry.name == name).unwrap().tensor).unwrap()
+        bytes(name, &net.named.iter().find(|entry| entry.name == name).unwrap().tensor).unwrap()
     }
 
     #[test]

@@ -135,9 +135,10 @@ fn a_pickle_is_never_loaded_and_the_hint_converts_it() {
     let study = Study::new();
     fs::write(study.path("model.pth"), b"PK\x03\x04 not really").unwrap();
     let words = [
-        "model.pth is not a safetensors file",
+        "model.pth is not a safetensors file: it is",
         "hint: reg loads no pickle files",
-        "torch.load('model.pth', weights_only=True)",
+        "torch.load(sys.argv[1], map_location='cpu', weights_only=True)",
+        "\" model.pth",
     ];
     study.refused(1, "weights import model.pth --name w", &words);
     fs::write(study.path("cut.safetensors"), b"\x40\0\0\0\0\0\0\0{\"a\":").unwrap();

@@ -7,6 +7,7 @@ use std::path::Path;
 use super::{MAX_REPORTED, Mismatch, compared, differences};
 use crate::dataset::{boxes, labels, lists, metadata};
 use crate::hash::{Digest, Id};
+use crate::recognise::FileKind;
 use crate::records::{
     Dataset, File, ImageRow, Manifest, Software, Spec, Split, SplitMethod, Weights, is_source_line,
 };
@@ -121,7 +122,11 @@ pub(super) fn weights(objects: &dyn Objects, id: Id<Weights>) -> Result<Vec<Mism
         return Ok(compared(&recorded, &Weights { runs, ..recorded.clone() }));
     }
     let (file, bytes) = file(objects, &recorded.file)?;
-    let wrong = |reason| RunError::NotSafetensors { path: recorded.file.object.to_string().into(), reason };
+    let wrong = |reason| RunError::NotSafetensors {
+        path: recorded.file.object.to_string().into(),
+        reason,
+        kind: FileKind::Safetensors,
+    };
     let held = tensors(&bytes).map_err(wrong)?;
     let parameters = held.iter().map(|(_, numbers)| numbers).sum();
     Ok(compared(&recorded, &Weights { file, runs, tensors: held.len() as u64, parameters }))
