@@ -2,28 +2,37 @@
 
 use std::path::PathBuf;
 
-use reg::records::{Dataset, Split};
+use reg::records::{Dataset, Split, SplitMethod};
 use reg::report::dataset::{split_prevalence, split_sizes};
 use reg::split::{self, Lists, Registered};
 use serde_json::{Value, json};
 
 use super::error::Failure;
-use super::output::{NO, Reply, TableFormat};
+use super::output::{NO, Reply, TableFormat, plural};
 use super::{Context, marks};
 
 /// Split a data set into training, validation and test images
 #[derive(clap::Subcommand)]
 pub(crate) enum SplitCommand {
-    /// Draw random train/val/test subsets by patient; repeats may overlap
+    /// Draw random train/val/test subsets by patient: re-samplings, which may overlap, or true folds
+    ///
+    /// With --scheme resample, each of --folds re-samplings is drawn by itself, so the test images of two of them
+    /// overlap. With --scheme k-fold, every patient is a test patient in exactly one fold; the folds have equally
+    /// many test images, give or take one patient, and the validation images of a fold are drawn from the patients
+    /// that it does not test.
     Make {
         /// Name or id of the data set
         dataset: String,
-        /// Number of repeats (folds)
+        /// How the images are divided
+        #[arg(long, value_enum, default_value = "resample")]
+        scheme: Scheme,
+        /// Number of re-samplings, or of folds with --scheme k-fold
         #[arg(long, default_value_t = 5)]
         folds: u32,
-        /// Percentages of the images: training/validation/test
-        #[arg(long, default_value = "70/10/20")]
-        ratios: String,
+        /// Percentages of the images: training/validation/test (default 70/10/20); with --scheme k-fold, where the
+        /// number of folds determines the test share, the parts of the rest: training/validation (default 70/10)
+        #[arg(long)]
+        ratios: Option<String>,
         /// Seed of the random draw
         #[arg(long, default_value_t = 1)]
         seed: u64,
@@ -59,11 +68,20 @@ pub(crate) enum SplitCommand {
         #[arg(long, value_enum, default_value = "text")]
         format: TableFormat,
     },
-    /// Check that no patient is in two subsets of a fold; exit code 3 if one is
+    /// Check that no patient is in two subsets at once; exit code 3 if one is
     Check {
         /// Name or id of the split
         split: String,
     },
+}
+
+/// The scheme of a split.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Scheme {
+    /// Independent random draws, whose test images overlap
+    Resample,
+    /// Cross-validation: every patient is in exactly one test fold
+    KFold,
 }
 
 pub(crate) fn run(context: &Context, command: SplitCommand) -> Result<Reply, Failure> {
@@ -71,9 +89,19 @@ pub(crate) fn run(context: &Context, command: SplitCommand) -> Result<Reply, Fai
     let stamp = &context.environment.stamp;
     let dataset = |text: &str| registry.resolve_as::<Dataset>(&registry.view()?, text);
     match command {
-        SplitCommand::Make { dataset: text, folds, ratios, seed, name } => {
-            let ratios = split::parse_ratios(&ratios)?;
-            let made = split::make(&registry, dataset(&text)?, ratios, folds, seed, name.as_deref(), stamp)?;
+        SplitCommand::Make { dataset: text, scheme, folds, ratios, seed, name } => {
+            let ratios = ratios.as_deref();
+            let method = match scheme {
+                Scheme::Resample => {
+                    let ratios = split::parse_ratios(ratios.unwrap_or("70/10/20"))?;
+                    SplitMethod::Resample { seed, ratios }
+                }
+                Scheme::KFold => {
+                    let ratios = split::parse_parts(ratios.unwrap_or("70/10"), folds)?;
+                    SplitMethod::KFold { seed, ratios }
+                }
+            };
+            let made = split::make(&registry, dataset(&text)?, method, folds, name.as_deref(), stamp)?;
             Ok(registered(context, &made, name.as_deref()))
         }
         SplitCommand::Import { dataset: text, train_val, test, val_fraction, seed, name } => {
@@ -91,9 +119,12 @@ fn registered(context: &Context, made: &Registered, name: Option<&str>) -> Reply
         context.note(&format!("note: {finding}"));
     }
     let name = name.map(|name| format!(" {name}")).unwrap_or_default();
-    let sizes = TableFormat::Text.render(&[split_sizes(&made.split.folds)]);
+    let sizes = TableFormat::Text.render(&[split_sizes(&made.split)]);
     let text = format!("split {}{name}\n{sizes}", made.id.hash.short());
-    Reply::new(text, json!({ "id": made.id, "folds": made.split.folds, "findings": made.findings }))
+    Reply::new(
+        text,
+        json!({ "id": made.id, "method": made.split.method, "folds": made.split.folds, "findings": made.findings }),
+    )
 }
 
 fn show(context: &Context, text: &str, format: TableFormat) -> Result<Reply, Failure> {
@@ -121,18 +152,19 @@ fn show(context: &Context, text: &str, format: TableFormat) -> Result<Reply, Fai
             fold
         })
         .collect();
-    let mut tables = vec![split_sizes(&record.folds)];
+    let division = record.method.division();
+    let mut tables = vec![split_sizes(&record)];
     match format {
-        // Folds one below the other: a terminal is too narrow for all of them side by side.
+        // One below the other: a terminal is too narrow for all of them side by side.
         TableFormat::Text => tables.extend(prevalence.chunks(1).enumerate().map(|(number, fold)| {
-            let mut table = split_prevalence(fold);
-            table.title = format!("Prevalence in fold {number} [%]");
+            let mut table = split_prevalence(fold, division);
+            table.title = format!("Prevalence in {} {number} [%]", division.name());
             for (column, subset) in table.columns.iter_mut().skip(1).zip(&fold[0]) {
                 column.name = subset.subset.name().to_owned();
             }
             table
         })),
-        _ => tables.push(split_prevalence(&prevalence)),
+        _ => tables.push(split_prevalence(&prevalence, division)),
     }
     let json = json!({ "id": id, "dataset": record.dataset, "method": record.method, "folds": folds });
     let marks = marks::warn(context, &registry, [id.hash])?;
@@ -145,6 +177,7 @@ fn check(context: &Context, text: &str) -> Result<Reply, Failure> {
     let record = registry.get(id)?;
     let manifest = registry.manifest(&registry.get(record.dataset)?)?;
     let assignment = registry.assignment(&record)?;
+    let division = record.method.division();
     let leaks = split::leaks(&manifest.rows, &assignment);
     let each: Vec<Value> = leaks
         .iter()
@@ -158,14 +191,20 @@ fn check(context: &Context, text: &str) -> Result<Reply, Failure> {
         .iter()
         .map(|leak| {
             let subsets: Vec<&str> = leak.subsets.iter().map(|subset| subset.name()).collect();
-            format!("fold {}: patient {} is in {}", leak.fold, leak.patient, subsets.join(" and "))
+            format!(
+                "{} {}: patient {} is in {}",
+                division.name(),
+                leak.fold,
+                leak.patient,
+                subsets.join(" and ")
+            )
         })
         .collect();
     let clean = leaks.is_empty();
-    let folds = record.folds.len();
+    let divisions = division.counted(record.folds.len());
     lines.push(match clean {
-        true => format!("no leak: in each of {folds} folds, every patient is in exactly one subset"),
-        false => format!("{} leaks", leaks.len()),
+        true => format!("no leak: in each of {divisions}, every patient is in exactly one subset"),
+        false => plural(leaks.len(), "leak"),
     });
     let reply = Reply::new(lines.join("\n"), json!({ "id": id, "leaks": each }));
     Ok(if clean { reply } else { reply.with_code(NO) })

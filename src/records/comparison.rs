@@ -7,7 +7,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Dataset, File, Predictions, Subset};
+use super::{Dataset, Division, File, Predictions, Subset};
 use crate::hash::Id;
 
 /// A comparison of several models.
@@ -24,6 +24,11 @@ pub struct Comparison {
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     #[schemars(extend("const" = true))]
     pub shared_images: bool,
+    /// What a member of `folds` is: `fold` if every split of the scores is one of k-fold, `division` if only some
+    /// are; absent if none is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "ComparedDivision")]
+    pub division: Option<ComparedDivision>,
     /// One per model.
     pub models: Vec<ComparedModel>,
     /// Spearman's rank correlation between every pair of models, computed for each cell and averaged over all
@@ -64,6 +69,28 @@ pub struct Comparison {
     pub incomparable: Vec<Incomparable>,
     /// Version of the rules that produced this record.
     pub rules: u32,
+}
+
+/// Whether the divisions of a comparison are folds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum ComparedDivision {
+    /// All are.
+    Fold,
+    /// Some are.
+    Division,
+}
+
+impl Comparison {
+    /// What one of its `folds` is called. One alone overlaps with no other, and may be that of published lists.
+    pub fn division(&self) -> Division {
+        match self.division {
+            Some(ComparedDivision::Fold) => Division::Fold,
+            Some(ComparedDivision::Division) => Division::Published,
+            None if self.folds.len() > 1 => Division::Resampling,
+            None => Division::Published,
+        }
+    }
 }
 
 /// One model of a comparison.

@@ -33,6 +33,7 @@ const IDS: &[(&str, &str)] = &[
     ("dataset-withdrawn.json", "fd90ad111a475019d7ed1494d2cc46ff9ea75e92bcc2b6cea95aa84ba9b685ca"),
     ("split-resample.json", "b0e50f1fb214d0469d03bb8b7fb57d41524c5e4c91500e00cec82dae54e4ef80"),
     ("split-official.json", "a4eae3b8a7f34e23caabe44dc78b1951e501f201544f4de2684f7d6462946b9a"),
+    ("split-k-fold.json", "0"),
     ("weights.json", "38ca378baf6bf8d2ff4e61e1a96cdf3c7f1c49a8dfb1400e476b771fd5952b88"),
     ("software.json", "7bb3b5ae7c3acea600d26ed6ba02b1bcb92fb71f960df3ef1c94049bdc58d410"),
     ("spec-resnet.json", "c0819d33e5437795ada29a1a4197e3f7612e7e997a68544484da28c538c61338"),
