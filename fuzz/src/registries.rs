@@ -23,7 +23,7 @@ use reg::lineage::{self, Asked, Direction, Marks, WithdrawRequest};
 use reg::progress::Silent;
 use reg::records::{
     AucTable, Dataset, EpochLog, Execution, GroupBy, Init, Kind, Note, PackedKind, Predictions, Run,
-    ScoreSource, Scores, Software, Spec, Split, Subset, Table, codec,
+    ScoreSource, Scores, Software, Spec, Split, SplitMethod, Subset, Table, codec,
 };
 use reg::registry::{Cutoff, Registry, RegistryError, Stamp};
 use reg::report::page::{self, ReportRequest};
@@ -208,8 +208,8 @@ fn fill(registry: &Registry, folder: &Path) {
         paranoid: false,
     };
     let dataset = ingest(registry, &request, &stamp(), &Silent).expect("an honest data set").id;
-    let divided =
-        split::make(registry, dataset, [50, 20, 30], 2, 1, Some("s"), &stamp()).expect("patients enough");
+    let method = SplitMethod::Resample { seed: 1, ratios: [50, 20, 30] };
+    let divided = split::make(registry, dataset, method, 2, Some("s"), &stamp()).expect("patients enough");
     let record: Dataset = registry.get(dataset).expect("it was just made");
     let manifest = registry.manifest(&record).expect("it was just made");
     let score = |model: &str, row: usize, label: &str| {

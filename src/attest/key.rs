@@ -58,7 +58,11 @@ impl SigningKey {
         let new = |path: &Path, text: &str, mode| {
             disk::write_new(path, text.as_bytes(), mode).map_err(|e| match e.kind() {
                 ErrorKind::AlreadyExists => AttestError::Exists(path.to_owned()),
-                _ => AttestError::io("write", path)(e),
+                _ => {
+                    // Half a key keeps the place of a whole one.
+                    let _ = fs::remove_file(path);
+                    AttestError::io("write", path)(e)
+                }
             })
         };
         new(path, &private, 0o600)?;

@@ -263,7 +263,7 @@ TABLES = {
     "auc": "dataset labels mean mean_over predictions rules |",
     "dataset": "age_max age_mean age_min age_std ages dataset findings_per_image gender images impossible_ages labels missing_ages patients rules"
     " view |",
-    "comparison": "dataset delong folds models rules spearman subset | bootstrap constant groups metrics pooling published resampled shared_images unfair",
+    "comparison": "dataset delong folds models rules spearman subset | bootstrap constant division groups metrics pooling published resampled shared_images unfair",
     "probe": "dataset folds model result rules split target |",
     "heat": "boxes computed image label logit map object over picture rules run size | meta",
     "pointing": "all boxes computed dataset labels rows rules run subset |",
@@ -1225,8 +1225,8 @@ def fill(patients, quotas):
     return parts
 
 
-def draw(manifest, codes, quotas, bits):
-    """Shuffles the patients of the training rows and fills the quotas, as when folds are drawn."""
+def shuffled(manifest, codes, bits):
+    """The rows with code 0 of each patient, the patients ordered by id and then shuffled."""
     patients = {}
     for row in (row for row, code in enumerate(codes) if code == 0):
         patients.setdefault(manifest[row].patient, []).append(row)
@@ -1234,6 +1234,30 @@ def draw(manifest, codes, quotas, bits):
     for i in range(len(patients) - 1, 0, -1):
         j = below(bits, i + 1)
         patients[i], patients[j] = patients[j], patients[i]
+    return patients
+
+
+def k_fold(manifest, ratios, folds, seed):
+    """Cross-validation: from the largest patient on, each is tested in the fold with the fewest test images so far."""
+    train, val = ratios
+    need(train > 0 and val > 0 and train + val <= 100 and folds >= 2, "a k-fold split of impossible ratios or folds")
+    tests = [[] for _ in range(folds)]
+    for rows in sorted(shuffled(manifest, [0] * len(manifest), stream("reg split k-fold", seed)), key=len, reverse=True):
+        min(tests, key=len).extend(rows)
+    divided = []
+    for fold, rows in enumerate(tests):
+        codes = [0] * len(manifest)
+        for row in rows:
+            codes[row] = 2
+        left = len(manifest) - len(rows)
+        quota = (2 * left * val + train + val) // (2 * (train + val))
+        divided.append(draw(manifest, codes, [(1, quota)], stream("reg split k-fold", seed, fold)))
+    return divided
+
+
+def draw(manifest, codes, quotas, bits):
+    """Shuffles the patients of the training rows and fills the quotas, as when a split is drawn."""
+    patients = shuffled(manifest, codes, bits)
     for rows, part in zip(patients, fill(patients, quotas)):
         for row in rows:
             codes[row] = part
@@ -1246,6 +1270,8 @@ def drawn(bundle, split, manifest):
     if method["type"] == "resample":
         quotas = [(part, (images * method["ratios"][part] + 50) // 100) for part in (2, 1)]
         return [draw(manifest, [0] * images, quotas, stream("reg split", method["seed"], fold)) for fold in range(len(split["folds"]))]
+    if method["type"] == "k-fold":
+        return k_fold(manifest, method["ratios"], len(split["folds"]), method["seed"])
     lists = [text_of(bundle.object(method[key]["object"])).split("\n") for key in ("train_val", "test")]
     listed = Counter(line.strip(BLANKS) for lines in lists for line in lines)
     need(all(times == 1 or not name for name, times in listed.items()), "a name occurs twice on the lists of a split")
@@ -1255,23 +1281,27 @@ def drawn(bundle, split, manifest):
     return [draw(manifest, codes, [(1, quota)], stream("reg split official", method["seed"]))]
 
 
+# What one division of a split is called: only those of k-fold are folds.
+DIVISIONS = {"resample": "re-sampling", "k-fold": "fold", "official": "division"}
+
+
 def check_split(bundle, id):
     """No patient is in two subsets of a fold, the subsets are those recomputed, and the record's counts are right."""
     split = bundle.record(id, "split")
     manifest, folds = bundle.manifest(split["dataset"]), bundle.packed(split["assignment"], "assignment")
-    torn, counted = [], []
+    torn, counted, word = [], [], DIVISIONS.get(split["method"]["type"], "division")
     for fold, codes in enumerate(folds):
         need(len(codes) == len(manifest), f"split {id}: fold {fold} has {len(codes)} images")
         patients = [{image.patient for image, code in zip(manifest, codes) if code == part} for part in range(3)]
         both = sorted(patients[0] & patients[1] | patients[0] & patients[2] | patients[1] & patients[2], key=patient_order)
-        torn += [f"split {id[:12]}, fold {fold}: patient {patient} is in two subsets" for patient in both]
+        torn += [f"split {id[:12]}, {word} {fold}: patient {patient} is in two subsets" for patient in both]
         sizes = [{"images": codes.count(part), "patients": len(patients[part])} for part in range(3)]
         counted.append(dict(zip(("train", "val", "test"), sizes)))
     complain_of(torn)
     verify(f"split {id[:12]}", {"folds": split["folds"]}, {"folds": counted}, "patients and subsets give")
     if folds != drawn(bundle, split, manifest):
-        complain(f"split {id[:12]}: its folds do not follow from its seed or lists")
-    say(f"split {id[:12]}: no patient is in two subsets of a fold; the folds are those of seed {split['method']['seed']}")
+        complain(f"split {id[:12]}: its {word}s do not follow from its seed or lists")
+    say(f"split {id[:12]}: no patient is in two subsets at once; the {word}s are those of seed {split['method']['seed']}")
 
 
 # Recorded values compared with recomputed ones.
@@ -1760,6 +1790,7 @@ def compared(bundle, table):
         "subset": subset,
         "folds": [fold for fold in folds if fold is not None],
         "shared_images": table.get("shared_images"),
+        "division": division(bundle, columns),
         "models": [given(model, "imported", "validation", "images") for model in models],
         "spearman": correlated,
         "constant": constant,
@@ -1773,7 +1804,14 @@ def compared(bundle, table):
         "unfair": reasons,
     }
     need(table.get("pooling") in (None, "all-scores") and table.get("shared_images") in (None, True), "an unknown option")
-    return given(now, "shared_images", "constant", "pooling", "resampled", "bootstrap", "metrics", "groups", "published", "unfair")
+    return given(now, "shared_images", "division", "constant", "pooling", "resampled", "bootstrap", "metrics", "groups", "published", "unfair")
+
+
+def division(bundle, columns):
+    """`fold` where every split of the scores is one of k-fold, `division` where some are, else nothing."""
+    splits = [cell.predictions["split"] for cells in columns.values() for cell in cells.values()]
+    folds = [split is not None and bundle.record(split, "split")["method"]["type"] == "k-fold" for split in splits]
+    return "fold" if folds and all(folds) else "division" if any(folds) else None
 
 
 def given(document, *optional):

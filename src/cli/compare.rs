@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::ValueEnum;
-use reg::records::{Comparison, GroupBy, GroupRow, Incomparable, LabelSpread, Pooling, Spread};
+use reg::records::{Comparison, Division, GroupBy, GroupRow, Incomparable, LabelSpread, Pooling, Spread};
 use reg::registry::Registry;
 use reg::report::{Cell, Column, ReportTable, results, svg};
 use reg::runs::{CompareOptions, Grouping, Input, Labels, RocCurve, compare, roc_curves};
@@ -143,7 +143,7 @@ impl CompareArgs {
         let mut tables = results::tables(comparison);
         if self.roc || self.table.contains(&TableChoice::Roc) {
             let warning = tables.first().and_then(|(_, table)| table.warning.clone());
-            tables.push(("roc", ReportTable { warning, ..roc(curves) }));
+            tables.push(("roc", ReportTable { warning, ..roc(curves, comparison.division()) }));
         }
         let wanted = |name: &str| {
             self.table
@@ -176,7 +176,7 @@ pub(crate) fn run(context: &Context, args: CompareArgs) -> Result<Reply, Failure
     let curves = curves(&registry, &args, &comparison)?;
     let tables = args.tables(&comparison, &curves);
     if tables.is_empty() {
-        context.note("note: nothing of that kind: paired tests need two models, those over folds several folds of a split");
+        context.note("note: nothing of that kind: paired tests need two models, those over folds or re-samplings several of a split");
     }
     let marks = marks::warn(context, &registry, [id.hash])?;
     let mut text = args.format.marked(tables, &marks);
@@ -256,11 +256,11 @@ fn group(row: &GroupRow) -> Value {
 }
 
 /// The points of the curves, one row each.
-fn roc(curves: &[RocCurve]) -> ReportTable {
+fn roc(curves: &[RocCurve], division: Division) -> ReportTable {
     let columns = vec![
         Column::left("Model"),
         Column::left("Label"),
-        Column::right("Fold"),
+        Column::right(division.head()),
         Column::right("False positive rate"),
         Column::right("True positive rate"),
         Column::right("Threshold"),

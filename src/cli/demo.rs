@@ -7,7 +7,7 @@ use reg::dataset::ingest::{IngestRequest, ingest};
 use reg::dataset::statistics::Statistics;
 use reg::dataset::synthetic::{self, SyntheticOptions};
 use reg::lineage::{Direction, trace, verify};
-use reg::records::{Init, Table};
+use reg::records::{Init, SplitMethod, Table};
 use reg::registry::Registry;
 use reg::report::{dataset as report, lineage::tree, results, thousands};
 use reg::runs::config::{Overrides, resolve};
@@ -80,8 +80,9 @@ pub(crate) fn run(context: &Context, args: DemoArgs) -> Result<Reply, Failure> {
     say(&report::age_histogram(&statistics, width().unwrap_or(80)));
 
     say("\n# reg split make: by patient, 70/10/20");
-    let split = split::make(&registry, ingested.id, [70, 10, 20], FOLDS, SEED, Some("demo-split"), stamp)?;
-    say(&TableFormat::Text.render(&[report::split_sizes(&split.split.folds)]));
+    let method = SplitMethod::Resample { seed: SEED, ratios: [70, 10, 20] };
+    let split = split::make(&registry, ingested.id, method, FOLDS, Some("demo-split"), stamp)?;
+    say(&TableFormat::Text.render(&[report::split_sizes(&split.split)]));
 
     let mut runs = Vec::new();
     for model in ["tiny", "tiny-meta", "mlp"] {

@@ -93,6 +93,21 @@ pub(crate) fn document(message: &str, hint: Option<&str>) {
     let _ = writeln!(io::stdout(), "{}", json!({ "error": message, "hint": hint }));
 }
 
+/// Message and hint of a mistake on the command line, which clap reports on several lines.
+pub(crate) fn usage(e: &clap::Error) -> (String, String) {
+    let text = e.to_string();
+    let (said, usage) = text.split_once("\nUsage: ").unwrap_or((&text, ""));
+    let usage = usage.lines().next().map(|usage| format!("usage: {}", usage.trim()));
+    if e.kind() == clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        return ("a command is missing".to_owned(), usage.unwrap_or_default());
+    }
+    let lines = said.lines().map(str::trim).filter(|line| !line.is_empty());
+    let (tips, said): (Vec<&str>, Vec<&str>) = lines.partition(|line| line.starts_with("tip: "));
+    let said = said.join(" ");
+    let hints: Vec<String> = tips.iter().map(|tip| tip["tip: ".len()..].to_owned()).chain(usage).collect();
+    (said.strip_prefix("error: ").unwrap_or(&said).to_owned(), hints.join("; "))
+}
+
 impl From<StoreError> for Failure {
     fn from(e: StoreError) -> Self {
         let hint = match &e {

@@ -47,6 +47,7 @@ mod verify;
 mod weights;
 mod withdraw;
 
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -190,17 +191,7 @@ impl Context {
 pub(crate) fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(e) => {
-            // Prints help and version to standard output and mistakes to standard error; nobody is
-            // left to tell if that fails.
-            let _ = e.print();
-            if e.use_stderr() && std::env::args_os().any(|argument| argument == "--json") {
-                let text = e.to_string();
-                let first = text.lines().next().unwrap_or_default();
-                error::document(first.strip_prefix("error: ").unwrap_or(first), None);
-            }
-            return ExitCode::from(e.exit_code() as u8);
-        }
+        Err(e) => return refused(&e),
     };
     let json = cli.global.json;
     let context = Context { global: cli.global, environment: environment::look(), moves: Moves::default() };
@@ -214,6 +205,23 @@ pub(crate) fn main() -> ExitCode {
         Ok(reply) => reply.with_moves(moved).print(json),
         Err(failure) => failure.print(json),
     }
+}
+
+/// Prints help and version to standard output, and mistakes of the command line to standard error.
+fn refused(e: &clap::Error) -> ExitCode {
+    // Looks at the terminal for colours, and flushes.
+    let printed = e.print().and_then(|()| std::io::stdout().flush());
+    if !e.use_stderr() {
+        return match printed {
+            Err(broken) if broken.kind() != std::io::ErrorKind::BrokenPipe => output::not_written(&broken),
+            _ => ExitCode::from(e.exit_code() as u8),
+        };
+    }
+    if std::env::args_os().any(|argument| argument == "--json") {
+        let (message, hint) = error::usage(e);
+        error::document(&message, Some(&hint).filter(|hint| !hint.is_empty()).map(String::as_str));
+    }
+    ExitCode::from(e.exit_code() as u8)
 }
 
 fn run(context: &Context, command: Command) -> Result<Reply, Failure> {

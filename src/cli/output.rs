@@ -94,12 +94,15 @@ impl Reply {
             Ok(()) => ExitCode::from(self.code),
             // The reader has closed the pipe, as `head` does.
             Err(e) if e.kind() == io::ErrorKind::BrokenPipe => ExitCode::from(self.code),
-            Err(e) => {
-                tell(&format!("error: cannot write to standard output: {e}"));
-                ExitCode::FAILURE
-            }
+            Err(e) => not_written(&e),
         }
     }
+}
+
+/// Reports that standard output took not everything.
+pub(crate) fn not_written(e: &io::Error) -> ExitCode {
+    tell(&format!("error: cannot write to standard output: {e}"));
+    ExitCode::FAILURE
 }
 
 /// Writes a requested output file completely or not at all.

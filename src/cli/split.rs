@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use reg::dataset::pixel_hashes::PixelHashes;
 use reg::digits::{counted, thousands};
-use reg::records::{Dataset, ImageRow, Split, Subset};
+use reg::records::{Dataset, ImageRow, Split, SplitMethod, Subset};
 use reg::report::dataset::{split_prevalence, split_sizes};
 use reg::split::{self, Lists, Registered};
 use serde_json::{Value, json};
@@ -16,16 +16,25 @@ use super::{Context, marks};
 /// Split a data set into training, validation and test images
 #[derive(clap::Subcommand)]
 pub(crate) enum SplitCommand {
-    /// Draw random train/val/test subsets by patient; repeats may overlap
+    /// Draw random train/val/test subsets by patient: re-samplings, which may overlap, or true folds
+    ///
+    /// With --scheme resample, each of --folds re-samplings is drawn by itself, so the test images of two of them
+    /// overlap. With --scheme k-fold, every patient is a test patient in exactly one fold; the folds have equally
+    /// many test images, give or take one patient, and the validation images of a fold are drawn from the patients
+    /// that it does not test.
     Make {
         /// Name or id of the data set
         dataset: String,
-        /// Number of repeats (folds)
+        /// How the images are divided
+        #[arg(long, value_enum, default_value = "resample")]
+        scheme: Scheme,
+        /// Number of re-samplings, or of folds with --scheme k-fold
         #[arg(long, default_value_t = 5)]
         folds: u32,
-        /// Percentages of the images: training/validation/test
-        #[arg(long, default_value = "70/10/20")]
-        ratios: String,
+        /// Percentages of the images: training/validation/test (default 70/10/20); with --scheme k-fold, where the
+        /// number of folds determines the test share, the parts of the rest: training/validation (default 70/10)
+        #[arg(long)]
+        ratios: Option<String>,
         /// Seed of the random draw
         #[arg(long, default_value_t = 1)]
         seed: u64,
@@ -61,7 +70,7 @@ pub(crate) enum SplitCommand {
         #[arg(long, value_enum, default_value = "text")]
         format: TableFormat,
     },
-    /// Check that no patient and no image is in two subsets of a fold; exit code 3 if one is
+    /// Check that no patient and no image is in two subsets at once; exit code 3 if one is
     ///
     /// Patients are compared by their numbers, images by their bytes, and by their pixels as far as these are known: from
     /// `reg ingest --check full`, or from --pixels.
@@ -74,14 +83,33 @@ pub(crate) enum SplitCommand {
     },
 }
 
+/// The scheme of a split.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Scheme {
+    /// Independent random draws, whose test images overlap
+    Resample,
+    /// Cross-validation: every patient is in exactly one test fold
+    KFold,
+}
+
 pub(crate) fn run(context: &Context, command: SplitCommand) -> Result<Reply, Failure> {
     let registry = context.registry()?;
     let stamp = &context.environment.stamp;
     let dataset = |text: &str| registry.resolve_as::<Dataset>(&registry.view()?, text);
     match command {
-        SplitCommand::Make { dataset: text, folds, ratios, seed, name } => {
-            let ratios = split::parse_ratios(&ratios)?;
-            let made = split::make(&registry, dataset(&text)?, ratios, folds, seed, name.as_deref(), stamp)?;
+        SplitCommand::Make { dataset: text, scheme, folds, ratios, seed, name } => {
+            let ratios = ratios.as_deref();
+            let method = match scheme {
+                Scheme::Resample => {
+                    let ratios = split::parse_ratios(ratios.unwrap_or("70/10/20"))?;
+                    SplitMethod::Resample { seed, ratios }
+                }
+                Scheme::KFold => {
+                    let ratios = split::parse_parts(ratios.unwrap_or("70/10"), folds)?;
+                    SplitMethod::KFold { seed, ratios }
+                }
+            };
+            let made = split::make(&registry, dataset(&text)?, method, folds, name.as_deref(), stamp)?;
             Ok(registered(context, &made, name.as_deref()))
         }
         SplitCommand::Import { dataset: text, train_val, test, val_fraction, seed, name } => {
@@ -99,9 +127,12 @@ fn registered(context: &Context, made: &Registered, name: Option<&str>) -> Reply
         context.note(&format!("note: {finding}"));
     }
     let name = name.map(|name| format!(" {name}")).unwrap_or_default();
-    let sizes = TableFormat::Text.render(&[split_sizes(&made.split.folds)]);
+    let sizes = TableFormat::Text.render(&[split_sizes(&made.split)]);
     let text = format!("split {}{name}\n{sizes}", made.id.hash.short());
-    Reply::new(text, json!({ "id": made.id, "folds": made.split.folds, "findings": made.findings }))
+    Reply::new(
+        text,
+        json!({ "id": made.id, "method": made.split.method, "folds": made.split.folds, "findings": made.findings }),
+    )
 }
 
 fn show(context: &Context, text: &str, format: TableFormat) -> Result<Reply, Failure> {
@@ -129,18 +160,19 @@ fn show(context: &Context, text: &str, format: TableFormat) -> Result<Reply, Fai
             fold
         })
         .collect();
-    let mut tables = vec![split_sizes(&record.folds)];
+    let division = record.method.division();
+    let mut tables = vec![split_sizes(&record)];
     match format {
-        // Folds one below the other: a terminal is too narrow for all of them side by side.
+        // One below the other: a terminal is too narrow for all of them side by side.
         TableFormat::Text => tables.extend(prevalence.chunks(1).enumerate().map(|(number, fold)| {
-            let mut table = split_prevalence(fold);
-            table.title = format!("Prevalence in fold {number} [%]");
+            let mut table = split_prevalence(fold, division);
+            table.title = format!("Prevalence in {} {number} [%]", division.name());
             for (column, subset) in table.columns.iter_mut().skip(1).zip(&fold[0]) {
                 column.name = subset.subset.name().to_owned();
             }
             table
         })),
-        _ => tables.push(split_prevalence(&prevalence)),
+        _ => tables.push(split_prevalence(&prevalence, division)),
     }
     let json = json!({ "id": id, "dataset": record.dataset, "method": record.method, "folds": folds });
     let marks = marks::warn(context, &registry, [id.hash])?;
@@ -148,16 +180,21 @@ fn show(context: &Context, text: &str, format: TableFormat) -> Result<Reply, Fai
 }
 
 /// The lines of a check, and the leaks as JSON.
-#[derive(Default)]
 struct Leaks {
+    /// What one division of the split is called.
+    division: &'static str,
     lines: Vec<String>,
     json: Vec<Value>,
 }
 
 impl Leaks {
+    fn of(division: &'static str) -> Self {
+        Leaks { division, lines: Vec::new(), json: Vec::new() }
+    }
+
     fn add(&mut self, kind: &str, fold: u32, subsets: &[Subset], images: Vec<&ImageRow>, leaking: &str) {
         let named: Vec<&str> = subsets.iter().map(|subset| subset.name()).collect();
-        self.lines.push(format!("fold {fold}: {leaking} is in {}", named.join(" and ")));
+        self.lines.push(format!("{} {fold}: {leaking} is in {}", self.division, named.join(" and ")));
         let names: Vec<&str> = images.iter().map(|row| row.name.as_str()).collect();
         let patient = images.first().map(|row| &row.patient).filter(|_| kind == "patient");
         self.json.push(json!({
@@ -172,9 +209,10 @@ fn check(context: &Context, text: &str, decode: bool) -> Result<Reply, Failure> 
     let record = registry.get(id)?;
     let manifest = registry.manifest(&registry.get(record.dataset)?)?;
     let assignment = registry.assignment(&record)?;
+    let division = record.method.division();
     let rows = &manifest.rows;
     let images = |numbers: &[u32]| numbers.iter().map(|row| &rows[*row as usize]).collect::<Vec<_>>();
-    let mut leaks = Leaks::default();
+    let mut leaks = Leaks::of(division.name());
     for leak in split::leaks(rows, &assignment) {
         let patient = format!("patient {}", leak.patient);
         leaks.add("patient", leak.fold, &leak.subsets, images(&leak.images), &patient);
@@ -196,12 +234,12 @@ fn check(context: &Context, text: &str, decode: bool) -> Result<Reply, Failure> 
     }
     let with_bytes = rows.iter().filter(|row| row.object.is_some()).count() as u64;
     let with_pixels = rows.iter().filter(|row| pixels.of(row).is_some()).count() as u64;
-    let Leaks { mut lines, json: each } = leaks;
+    let Leaks { mut lines, json: each, .. } = leaks;
     let clean = each.is_empty();
-    let folds = counted(record.folds.len() as u64, "fold");
+    let divisions = division.counted(record.folds.len());
     lines.push(match clean {
         true => {
-            format!("no leak: in each of {folds}, every patient and every image is in exactly one subset")
+            format!("no leak: in each of {divisions}, every patient and every image is in exactly one subset")
         }
         false => counted(each.len() as u64, "leak"),
     });

@@ -31,8 +31,6 @@ pub(crate) fn run(context: &Context, args: TagArgs) -> Result<Reply, Failure> {
     let mut transaction = registry.transaction()?;
     transaction.name(&args.name, id)?;
     let committed = transaction.commit(stamp)?;
-    // A moved name was requested here, and the reply reports it.
-    context.moves.take();
     let was = committed.names.first().and_then(|change| change.from);
     let before = was.map(|was| format!(" (was {})", was.short())).unwrap_or_default();
     let text = format!("{} now points to {}{before}", args.name, id.short());

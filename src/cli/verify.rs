@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::Context;
 use super::error::Failure;
-use super::output::{NO, Reply};
+use super::output::{NO, Reply, plural};
 use super::reproduce::described;
 
 /// Hash every object; list the damaged ones and the results they taint; exit code 3 if any is damaged
@@ -45,6 +45,13 @@ pub(crate) fn run(context: &Context, args: VerifyArgs) -> Result<Reply, Failure>
     };
     let mut result = check()?;
     for path in &args.repair_from {
+        if result.damaged.is_empty() && Registry::load(path).is_err() {
+            // Nothing was sought in it, so it need not hold anything of use.
+            context.note(&format!(
+                "note: no object is damaged, so nothing was taken from {}, which is no registry",
+                path.display()
+            ));
+        }
         let repaired = repair(&registry, &result.damaged, path, &progress)?;
         if repaired.is_empty() {
             if !result.damaged.is_empty() {
@@ -67,12 +74,13 @@ pub(crate) fn run(context: &Context, args: VerifyArgs) -> Result<Reply, Failure>
             id.short()
         ));
     }
-    let mut text = describe(&result);
+    let mut text = describe(&result, 0);
     let mut json = json!(result);
     let mut sound = result.sound() && result.lingering.is_empty();
     if args.recompute {
         let recomputed = recompute_all(&registry, &args.ids)?;
         sound &= recomputed.wrong.is_empty();
+        text = describe(&result, recomputed.wrong.len());
         text = [recomputed.lines.join("\n"), text].join("\n").trim_start().to_owned();
         text += &format!("\n{} recomputed", recomputed.counted());
         text += if recomputed.wrong.is_empty() { ", the same to the last digit" } else { "" };
@@ -160,7 +168,8 @@ fn recompute_all(registry: &Registry, ids: &[String]) -> Result<Recomputed, Fail
     Ok(result)
 }
 
-fn describe(result: &Verification) -> String {
+/// The verdict on objects and index; `wrong` is the number of recorded values that were recomputed otherwise.
+fn describe(result: &Verification, wrong: usize) -> String {
     let mut lines = Vec::new();
     for damage in &result.damaged {
         let name = damage.name.as_ref().map(|name| format!(" {name}")).unwrap_or_default();
@@ -188,6 +197,10 @@ fn describe(result: &Verification) -> String {
     }
     let (checked, bytes) = (thousands(result.checked), thousands(result.bytes));
     lines.push(match result.damaged.len() {
+        0 if result.sound() && wrong > 0 => {
+            let values = plural(wrong, "recorded value");
+            format!("NOT sound: {values} cannot be right; the bytes of {checked} objects, {bytes} bytes, are intact")
+        }
         0 if result.sound() && !result.purged.is_empty() => {
             let purged = thousands(result.purged.len() as u64);
             format!("sound: {checked} objects, {bytes} bytes; {purged} more were purged")

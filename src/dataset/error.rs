@@ -257,14 +257,6 @@ pub enum DatasetError {
         /// What it is.
         kind: &'static str,
     },
-    /// A pipe or device in the place of images.
-    #[error("{} is {kind}: images are read from folders and files", path.display())]
-    NotAFile {
-        /// The path.
-        path: PathBuf,
-        /// What it is.
-        kind: &'static str,
-    },
     /// A file that is neither an image nor an archive of images.
     #[error("{} is {}, not a folder, an image (PNG, JPEG) or an archive (tar, zip)", path.display(), found.described().trim_end_matches(", not the file itself"))]
     NotASource {

@@ -182,11 +182,17 @@ fn data(name: &str, dataset: &Dataset, split: &Split, fold: u32) -> String {
         SplitMethod::Resample { seed, ratios: [train, val, test] } => {
             format!("drawn by patient, {train}/{val}/{test}, seed {seed}")
         }
+        SplitMethod::KFold { seed, ratios: [train, val] } => {
+            format!(
+                "every patient tested in exactly one fold, the others divided {train}/{val} into training and validation, seed {seed}"
+            )
+        }
         SplitMethod::Official { val_fraction, seed, .. } => format!(
             "by given lists, {val_fraction} of the training images split off by patient for validation, seed {seed}"
         ),
     };
-    let _ = writeln!(out, " Fold {fold} of {}, {how}:\n", split.folds.len());
+    let division = split.method.division();
+    let _ = writeln!(out, " {} {fold} of {}, {how}:\n", division.head(), division.counted(split.folds.len()));
     let mut table = ReportTable::new(
         "",
         vec![Column::left("Subset"), Column::right("Images"), Column::right("Patients")],

@@ -44,6 +44,15 @@ pub fn repair(
     let mut sources = in_registry(registry.store(), &wanted);
     let rest = &wanted - &sources.keys().copied().collect();
     let other = Registry::load(from).ok();
+    if other.is_none()
+        && !WalkDir::new(from).into_iter().any(|entry| entry.is_ok_and(|entry| entry.path().is_file()))
+    {
+        let source = match std::fs::metadata(from) {
+            Ok(_) => std::io::Error::other("it is no registry, and has no files"),
+            Err(source) => source,
+        };
+        return Err(RepairError::Source { path: from.to_owned(), source });
+    }
     sources.extend(match &other {
         Some(other) => in_registry(other.store(), &rest),
         None => {

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Dataset, File, Predictions, Subset};
+use super::{Dataset, Division, File, Predictions, Subset};
 use crate::hash::Id;
 
 /// A comparison of several models.
@@ -26,6 +26,11 @@ pub struct Comparison {
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     #[schemars(extend("const" = true))]
     pub shared_images: bool,
+    /// What a member of `folds` is: `fold` if every split of the scores is one of k-fold, `division` if only some
+    /// are; absent if none is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "ComparedDivision")]
+    pub division: Option<ComparedDivision>,
     /// One per model.
     pub models: Vec<ComparedModel>,
     /// Spearman's rank correlation between every pair of models, computed for each cell and averaged over all
@@ -134,6 +139,28 @@ impl ComparedModel {
     pub fn covers(&self) -> [usize; 2] {
         let counts: Vec<usize> = self.covered().iter().flatten().map(Vec::len).collect();
         [counts.iter().min(), counts.iter().max()].map(|count| count.copied().unwrap_or(0))
+    }
+}
+
+/// Whether the divisions of a comparison are folds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum ComparedDivision {
+    /// All are.
+    Fold,
+    /// Some are.
+    Division,
+}
+
+impl Comparison {
+    /// What one of its `folds` is called. One alone overlaps with no other, and may be that of published lists.
+    pub fn division(&self) -> Division {
+        match self.division {
+            Some(ComparedDivision::Fold) => Division::Fold,
+            Some(ComparedDivision::Division) => Division::Published,
+            None if self.folds.len() > 1 => Division::Resampling,
+            None => Division::Published,
+        }
     }
 }
 

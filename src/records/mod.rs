@@ -33,9 +33,9 @@ use serde::{Deserialize, Serialize};
 
 pub use codec::{CodecError, Header, Link};
 pub use comparison::{
-    Bootstrap, BootstrapRow, CalibrationBin, ComparedModel, Comparison, ConstantScores, DelongRow, GroupBy,
-    GroupRow, Incomparable, IncomparableKind, LabelSpread, MetricRow, Pooling, PublishedAuc, PublishedModel,
-    PublishedTable, ResampledRow, Spread,
+    Bootstrap, BootstrapRow, CalibrationBin, ComparedDivision, ComparedModel, Comparison, ConstantScores,
+    DelongRow, GroupBy, GroupRow, Incomparable, IncomparableKind, LabelSpread, MetricRow, Pooling,
+    PublishedAuc, PublishedModel, PublishedTable, ResampledRow, Spread,
 };
 pub(crate) use dataset::MAX_AGE;
 pub use dataset::{AgeRange, BoxRow, Boxes, Dataset, Gender, ImageRow, Manifest, MetaFeatures, ViewPosition};
@@ -53,7 +53,7 @@ pub use run::{
     Predictions, Run, Scale, ScoreSource, Scores, Spec, Training, Weights,
 };
 pub use software::{Computed, Numerics, Software, differing_sources, is_source_line, source_files};
-pub use split::{Assignment, FoldSizes, Split, SplitMethod, Subset, SubsetSize};
+pub use split::{Assignment, Division, FoldSizes, Split, SplitMethod, Subset, SubsetSize};
 pub use study::{Study, StudyProbe, StudyRun, StudySection};
 pub use table::{AgeCount, AucTable, DatasetTable, LabelAuc, LabelPrevalence, Table};
 pub use text::{BadText, ImageName, PatientId, StudyId};

@@ -7,6 +7,7 @@ use super::{
     Content, Dataset, Descriptor, File, ImageUse, Kind, Packed, Recomputed, Record, RecordClass, Role,
     Travels,
 };
+use crate::digits::thousands;
 use crate::hash::{Hash, Id};
 
 /// A division of a data set into training, validation and test images, one or more times.
@@ -45,13 +46,13 @@ impl Record for Split {
     };
 
     fn summary(&self) -> String {
-        let folds = match self.folds.len() {
-            1 => "1 fold".to_owned(),
-            folds => format!("{folds} folds"),
-        };
+        let folds = self.method.division().counted(self.folds.len());
         match &self.method {
             SplitMethod::Resample { seed, ratios: [train, val, test] } => {
                 format!("{folds}, {train}/{val}/{test} by patient, seed {seed}")
+            }
+            SplitMethod::KFold { seed, ratios: [train, val] } => {
+                format!("{folds} of patients, {train}/{val} of the rest, seed {seed}")
             }
             SplitMethod::Official { val_fraction, .. } => {
                 format!("{folds}, official lists, {val_fraction:?} of them for validation")
@@ -75,6 +76,13 @@ pub enum SplitMethod {
         /// Shares of the images for training, validation and test; they add up to 100.
         ratios: [u32; 3],
     },
+    /// Cross-validation: every patient is a test patient in exactly one fold.
+    KFold {
+        /// Seed.
+        seed: u64,
+        /// How the images that a fold does not test are divided: parts for training and for validation.
+        ratios: [u32; 2],
+    },
     /// Published lists of image names.
     Official {
         /// Image names for training and validation.
@@ -86,6 +94,55 @@ pub enum SplitMethod {
         /// Seed of the division into training and validation.
         seed: u64,
     },
+}
+
+impl SplitMethod {
+    /// What one division of the images is called.
+    pub fn division(&self) -> Division {
+        match self {
+            SplitMethod::Resample { .. } => Division::Resampling,
+            SplitMethod::KFold { .. } => Division::Fold,
+            SplitMethod::Official { .. } => Division::Published,
+        }
+    }
+}
+
+/// The word for one division of a split. The test images of folds are disjoint, those of re-samplings overlap;
+/// who reads one word for the other takes a spread for what it is not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Division {
+    /// Of random subsets that may overlap.
+    Resampling,
+    /// Of k-fold cross-validation.
+    Fold,
+    /// By published lists, or of a scheme that is not known here.
+    Published,
+}
+
+impl Division {
+    /// `re-sampling`, `fold` or `division`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Division::Resampling => "re-sampling",
+            Division::Fold => "fold",
+            Division::Published => "division",
+        }
+    }
+
+    /// The same with a capital, as the head of a column.
+    pub fn head(self) -> &'static str {
+        match self {
+            Division::Resampling => "Re-sampling",
+            Division::Fold => "Fold",
+            Division::Published => "Division",
+        }
+    }
+
+    /// `1 re-sampling`, `5 folds`.
+    pub fn counted(self, count: usize) -> String {
+        let plural = if count == 1 { "" } else { "s" };
+        format!("{} {}{plural}", thousands(count as u64), self.name())
+    }
 }
 
 /// Sizes of the subsets of one fold.

@@ -85,7 +85,22 @@ impl Registry {
             if has_format(&folder.join(FOLDER)) {
                 break folder;
             }
-            let here = Dir::open(folder).map_err(|_| none())?;
+            // A folder that may not be searched may hold one.
+            let closed = |path: PathBuf| {
+                move |source: io::Error| match source.kind() {
+                    io::ErrorKind::PermissionDenied => {
+                        RegistryError::Io { doing: "look for a registry in", path, source }
+                    }
+                    _ => RegistryError::NotFound(search.from.to_owned()),
+                }
+            };
+            let inner = folder.join(FOLDER);
+            if let Err(e) = fs::metadata(inner.join("format"))
+                && e.kind() == io::ErrorKind::PermissionDenied
+            {
+                return Err(closed(inner)(e));
+            }
+            let here = Dir::open(folder).map_err(closed(folder.to_owned()))?;
             let above = folder.parent().ok_or_else(none)?;
             let leaves_home = home.as_deref() == Some(folder);
             if leaves_home || here.is_writable_by_others() || !here.is_on_device_of(above) {

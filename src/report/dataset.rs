@@ -2,7 +2,7 @@
 
 use super::{Bar, Cell, Column, ReportTable, bars};
 use crate::dataset::statistics::Statistics;
-use crate::records::{FoldSizes, Subset};
+use crate::records::{Division, Split, Subset};
 use crate::split::SubsetPrevalence;
 
 /// Table 2: positives and prevalence of each label.
@@ -86,15 +86,15 @@ pub fn age_histogram(statistics: &Statistics, width: u16) -> String {
     format!("Ages in years, images per bin\n{}", bars(&each, width))
 }
 
-/// Images and patients of each subset of each fold.
-pub fn split_sizes(folds: &[FoldSizes]) -> ReportTable {
-    let mut columns = vec![Column::right("Fold")];
+/// Images and patients of each subset of each division of a split.
+pub fn split_sizes(split: &Split) -> ReportTable {
+    let mut columns = vec![Column::right(split.method.division().head())];
     for subset in Subset::ALL {
         columns.push(Column::right(format!("{} images", subset.name())));
         columns.push(Column::right("patients"));
     }
     let mut table = ReportTable::new("Sizes of the subsets", columns);
-    for (number, fold) in folds.iter().enumerate() {
+    for (number, fold) in split.folds.iter().enumerate() {
         let mut row = vec![Cell::Integer(number as u64)];
         for size in [fold.train, fold.val, fold.test] {
             row.push(Cell::Integer(size.images));
@@ -105,14 +105,14 @@ pub fn split_sizes(folds: &[FoldSizes]) -> ReportTable {
     table
 }
 
-/// Prevalence of each label in each subset of each fold, in percent.
-pub fn split_prevalence(folds: &[[SubsetPrevalence; 3]]) -> ReportTable {
+/// Prevalence of each label in each subset of each division of a split, in percent.
+pub fn split_prevalence(folds: &[[SubsetPrevalence; 3]], division: Division) -> ReportTable {
     let mut columns = vec![Column::left("Label")];
     for (fold, subsets) in folds.iter().enumerate() {
         columns
             .extend(subsets.iter().map(|subset| Column::right(format!("{fold} {}", subset.subset.name()))));
     }
-    let mut table = ReportTable::new("Prevalence by fold and subset [%]", columns);
+    let mut table = ReportTable::new(format!("Prevalence by {} and subset [%]", division.name()), columns);
     let each = folds.iter().flatten().flat_map(|subset| &subset.labels);
     if each.into_iter().any(|label| label.missing.is_some()) {
         table.notes.push("Of the images whose label is known.".to_owned());

@@ -53,8 +53,9 @@ pub(super) fn metrics(comparison: &Comparison) -> ReportTable {
         .map(|model| model.name.as_str())
         .collect();
     if !without.is_empty() {
+        let each = comparison.division().name();
         table.notes.push(format!(
-            "Validation predictions are missing in some folds of {}: compute them with `reg eval RUN --subset val`, or import another tool's with `reg predictions import --subset val` under the same --model.",
+            "Validation predictions are missing in some {each}s of {}: compute them with `reg eval RUN --subset val`, or import another tool's with `reg predictions import --subset val` under the same --model.",
             without.join(", ")
         ));
     }
@@ -133,9 +134,10 @@ pub(super) fn groups(comparison: &Comparison) -> ReportTable {
             table.rows.push(cells);
         }
     }
-    table.notes.push(about_intervals(comparison.folds.len()));
+    table.notes.push(about_intervals(comparison));
     if comparison.folds.len() > 1 {
-        table.notes.push("Images and positives are sums over the folds. The mean ignores folds where the AUC is undefined.".to_owned());
+        let each = comparison.division().name();
+        table.notes.push(format!("Images and positives are sums over the {each}s. The mean ignores {each}s where the AUC is undefined."));
     }
     table.notes.extend(fewer_folds_of(&covered));
     table

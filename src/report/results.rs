@@ -311,9 +311,10 @@ fn undefined(comparison: &Comparison) -> Vec<String> {
 fn fewer_folds(comparison: &Comparison) -> Option<String> {
     let several = comparison.models.iter().any(|model| model.predictions.len() > 1);
     let undefined = if several { undefined(comparison) } else { Vec::new() };
+    let each = comparison.division().name();
     (!undefined.is_empty()).then(|| {
         format!(
-            "Undefined in some folds (all images have the label, or none has) and ignored in the means; folds used: {}.",
+            "Undefined in some {each}s (all images have the label, or none has) and ignored in the means; {each}s used: {}.",
             undefined.join(", ")
         )
     })
@@ -336,18 +337,19 @@ pub(super) fn fewer_folds_of(means: &[(String, usize, usize)]) -> Option<String>
 }
 
 fn notes(comparison: &Comparison) -> Vec<String> {
+    let (division, each) = (comparison.division(), comparison.division().name());
     let covered = covered(comparison);
     let most = comparison.models.iter().map(|model| model.predictions.len()).max().unwrap_or(0);
     let same_folds = comparison.models.iter().all(|model| model.predictions.len() == most);
     let mut notes = vec![match most {
         0 | 1 if comparison.folds.len() > 1 => {
-            format!("A single fold each: no standard deviation. The mean is over {covered}.")
+            format!("A single {each} each: no standard deviation. The mean is over {covered}.")
         }
-        0 | 1 => format!("Single fold: no standard deviation. The mean is over {covered}."),
+        0 | 1 => format!("Single set of scored images: no standard deviation. The mean is over {covered}."),
         n => {
-            let whose = if same_folds { format!("{n} folds") } else { "the folds of each model".to_owned() };
+            let whose = if same_folds { division.counted(n) } else { format!("the {each}s of each model") };
             format!(
-                "Mean ± sample standard deviation over {whose}. The mean over {covered} is computed within each fold first."
+                "Mean ± sample standard deviation over {whose}. The mean over {covered} is computed within each {each} first."
             )
         }
     }];
@@ -356,8 +358,10 @@ fn notes(comparison: &Comparison) -> Vec<String> {
     if comparison.shared_images {
         let images = comparison.models.first().map_or(&[][..], |model| &model.images);
         let images: Vec<String> = images.iter().map(|images| thousands(*images)).collect();
-        notes
-            .push(format!("Only on images that every model scored; images per fold: {}.", images.join(", ")));
+        notes.push(format!(
+            "Only on images that every model scored; images per {each}: {}.",
+            images.join(", ")
+        ));
     }
     let missing = |model: &ComparedModel| model.labels.iter().any(|label| !label.missing.is_empty());
     if comparison.models.iter().any(missing) {
@@ -420,7 +424,10 @@ fn range(comparison: &Comparison) -> ReportTable {
         let of = |what: &str| Column::right(format!("{} {what}", model.name));
         columns.extend([of("mean"), of("min"), of("max")]);
     }
-    let mut table = ReportTable::new("Mean, smallest and largest AUC over the folds", columns);
+    let mut table = ReportTable::new(
+        format!("Mean, smallest and largest AUC over the {}s", comparison.division().name()),
+        columns,
+    );
     let cells = |spread: &Spread| {
         [spread.mean, spread.min, spread.max].map(|value| Cell::Number { value, decimals: DECIMALS })
     };
@@ -503,18 +510,23 @@ fn spearman(comparison: &Comparison) -> ReportTable {
         }
     }
     table.notes.push(spearman_coverage(comparison, cells));
+    let (division, each) = (comparison.division(), comparison.division().name());
     let folds = comparison.folds.len();
     table.notes.push(match (comparison.pooling, folds) {
         (Pooling::PerLabel, 0 | 1) => {
-            "Computed per label over the images of a fold, then averaged over labels.".to_owned()
+            "Computed per label over the scored images, then averaged over labels.".to_owned()
         }
         (Pooling::PerLabel, n) => {
-            format!("Computed per label over the images of a fold, then averaged over labels and {n} folds.")
+            format!(
+                "Computed per label over the images of a {each}, then averaged over labels and {}.",
+                division.counted(n)
+            )
         }
         (Pooling::AllScores, 0 | 1) => "Computed over all scores of all labels together.".to_owned(),
         (Pooling::AllScores, n) => {
             format!(
-                "Computed over all scores of all labels of a fold together, then averaged over {n} folds."
+                "Computed over all scores of all labels of a {each} together, then averaged over {}.",
+                division.counted(n)
             )
         }
     });

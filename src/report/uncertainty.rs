@@ -17,15 +17,18 @@ pub(super) fn intervals(comparison: &Comparison) -> ReportTable {
         });
         table.rows.push(std::iter::once(Cell::Text(name.to_owned())).chain(cells).collect());
     }
-    table.notes.push(about_intervals(comparison.folds.len()));
+    table.notes.push(about_intervals(comparison));
     table
 }
 
-/// The meaning of an interval over this many folds.
-pub(super) fn about_intervals(folds: usize) -> String {
-    let over = match folds {
+/// The meaning of the intervals of a comparison.
+pub(super) fn about_intervals(comparison: &Comparison) -> String {
+    let each = comparison.division().name();
+    let over = match comparison.folds.len() {
         0 | 1 => String::new(),
-        _ => "Mean over the folds where the AUC is defined; its standard error is the mean of the folds' standard errors, as if all folds had the same test images: conservative. ".to_owned(),
+        _ => format!(
+            "Mean over the {each}s where the AUC is defined; its standard error is the mean of the {each}s' standard errors, as if all {each}s had the same test images: conservative. "
+        ),
     };
     format!(
         "{over}Normal distribution; images are treated as independent (--bootstrap resamples by patient); no interval for a single positive or negative, or for an AUC of 0 or 1."
@@ -49,7 +52,7 @@ pub(super) fn delong(comparison: &Comparison) -> ReportTable {
         Column::left("Label"),
         Column::left("A"),
         Column::left("B"),
-        Column::right("Fold"),
+        Column::right(comparison.division().head()),
         Column::right("AUC A - B"),
         Column::right("Standard error"),
         Column::right("p"),
@@ -70,24 +73,25 @@ pub(super) fn delong(comparison: &Comparison) -> ReportTable {
             Cell::PValue(row.p_bh),
         ]);
     }
-    table.notes.push("p-values are adjusted over the labels of a pair and fold: Holm controls the family-wise error rate, Benjamini-Hochberg (BH) the false discovery rate.".to_owned());
+    table.notes.push(format!("p-values are adjusted over the labels of a pair and {}: Holm controls the family-wise error rate, Benjamini-Hochberg (BH) the false discovery rate.", comparison.division().name()));
     table
 }
 
 /// The corrected resampled t-tests, one row each.
 pub(super) fn resampled(comparison: &Comparison) -> ReportTable {
+    let each = comparison.division().name();
     let columns = vec![
         Column::left("Label"),
         Column::left("A"),
         Column::left("B"),
-        Column::right("Folds"),
+        Column::right(format!("{}s", comparison.division().head())),
         Column::right("AUC A - B"),
         Column::right("Standard error"),
         Column::right("p"),
         Column::right("p (Holm)"),
         Column::right("p (BH)"),
     ];
-    let mut table = ReportTable::new("Corrected resampled t-test over folds, two-sided", columns);
+    let mut table = ReportTable::new(format!("Corrected resampled t-test over {each}s, two-sided"), columns);
     let mean = format!("Mean over {}", covered(comparison));
     for row in &comparison.resampled {
         let of_labels = |p| if row.label.is_some() { Cell::PValue(p) } else { Cell::Empty };
@@ -106,7 +110,7 @@ pub(super) fn resampled(comparison: &Comparison) -> ReportTable {
     if let Some(row) = comparison.resampled.first() {
         let ratio = row.test_to_train;
         table.notes.push(format!(
-            "Nadeau and Bengio (2003): variance over folds times 1/n + {ratio:.3} (ratio of test to training images), because folds share training images. p-values are adjusted over the labels of a pair."
+            "Nadeau and Bengio (2003): variance over {each}s times 1/n + {ratio:.3} (ratio of test to training images), because {each}s share training images. p-values are adjusted over the labels of a pair."
         ));
     }
     table
@@ -142,9 +146,12 @@ pub(super) fn bootstrap(comparison: &Comparison, bootstrap: &Bootstrap) -> Repor
         row.extend(pairs.iter().map(|pair| cell(&pair.model, pair.less.as_deref(), label)));
         table.rows.push(row);
     }
+    let each = comparison.division().name();
     let folds = match comparison.folds.len() {
         0 | 1 => String::new(),
-        _ => " All folds have the same weight in a resample. Its value is the mean over the folds where the AUC is defined; a resample without any such fold is not used.".to_owned(),
+        _ => format!(
+            " All {each}s have the same weight in a resample. Its value is the mean over the {each}s where the AUC is defined; a resample without any such {each} is not used."
+        ),
     };
     table.notes.push(format!(
         "{} patients drawn with replacement, with all their images, seed {}; percentile intervals.{folds}",
@@ -159,7 +166,7 @@ pub(super) fn bootstrap(comparison: &Comparison, bootstrap: &Bootstrap) -> Repor
         .collect();
     if !short.is_empty() {
         table.notes.push(format!(
-            "Undefined in every fold of some resamples, which are not used; resamples used: {}.",
+            "Undefined in every {each} of some resamples, which are not used; resamples used: {}.",
             short.join(", ")
         ));
     }

@@ -106,10 +106,8 @@ pub fn resolve(overrides: &Overrides) -> Result<(Model, Training), ConfigError> 
 
     let mut wanted = Vec::new();
     if let Some((path, text)) = &overrides.file {
-        let table: toml::Table = toml::from_str(text).map_err(|e| ConfigError::Toml {
-            path: path.clone(),
-            reason: e.to_string().trim_end().to_owned(),
-        })?;
+        let table: toml::Table = toml::from_str(text)
+            .map_err(|e| ConfigError::Toml { path: path.clone(), reason: toml_reason(&e) })?;
         flatten(table, path, &mut wanted);
     }
     for pair in &overrides.set {
@@ -365,6 +363,17 @@ impl ConfigError {
             _ => None,
         }
     }
+}
+
+/// Why a text is no TOML, with its place. The parser prints the whole line, which is cut to what a screen shows.
+pub(crate) fn toml_reason(e: &toml::de::Error) -> String {
+    const SHOWN: usize = 160;
+    let text = e.to_string();
+    let lines = text.trim_end().lines().map(|line| match line.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{}…", line[..end].trim_end()),
+        None => line.to_owned(),
+    });
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 //! registry; a recorded split must always come out the same (a test pins one).
 
 mod check;
+mod k_fold;
 mod official;
 mod register;
 mod resample;
@@ -12,7 +13,9 @@ mod resample;
 pub use check::{
     LabelFrequency, Leak, SharedImage, SubsetPrevalence, leaks, prevalence, shared_images, sizes,
 };
+pub use k_fold::{k_fold, parse_parts, parts};
 pub use official::{Official, official};
+pub(crate) use register::draw;
 pub use register::{Lists, RegisterError, Registered, import, make};
 pub use resample::{MAX_FOLDS, parse_ratios, resample};
 
@@ -34,13 +37,35 @@ pub enum SplitError {
     #[error("a share of zero leaves no images for {}", .0.name())]
     ZeroRatio(Subset),
     /// No fold, or too many.
-    #[error("a split has between 1 and {} folds, not {}", thousands(MAX_FOLDS.into()), .0)]
+    #[error("a split has between 1 and {} re-samplings, not {}", thousands(MAX_FOLDS.into()), .0)]
     Folds(u32),
+    /// Not the parts of what a test fold leaves.
+    #[error("`{0}` does not divide the images that a fold leaves into training and validation")]
+    NotParts(String),
+    /// Three shares, the last of which is not that of a fold.
+    #[error("the ratios {ratios} do not fit {folds} folds, each of which tests 1/{folds} of the images")]
+    TestShare {
+        /// As given.
+        ratios: String,
+        /// Number of folds.
+        folds: u32,
+    },
+    /// No fold to train on, or too many.
+    #[error("k-fold has between 2 and {} folds, not {}", thousands(MAX_FOLDS.into()), .0)]
+    TestFolds(u32),
+    /// A fold without patients.
+    #[error("{folds} folds of three subsets need at least {} patients; the data set has {patients}", (*folds).max(3))]
+    FewerPatientsThanFolds {
+        /// In the data set.
+        patients: usize,
+        /// Number of folds.
+        folds: u32,
+    },
     /// Fewer patients than subsets.
     #[error("three subsets need at least 3 patients; the data set has {0}")]
     TooFewPatients(usize),
     /// An empty subset.
-    #[error("fold {fold} would have no {} images", .subset.name())]
+    #[error("division {fold} of the split would have no {} images", .subset.name())]
     Empty {
         /// Fold, from 0.
         fold: u32,
@@ -73,6 +98,11 @@ impl SplitError {
             }
             SplitError::ZeroRatio(_) => "give each subset a share, such as 70/10/20",
             SplitError::Folds(_) => "the paper uses five repeats",
+            SplitError::NotParts(_) | SplitError::TestShare { .. } => {
+                "give parts for training and validation, such as --ratios 70/10; the test share follows from the number of folds"
+            }
+            SplitError::TestFolds(_) => "give --folds 5 or --folds 10",
+            SplitError::FewerPatientsThanFolds { .. } => "give fewer --folds, or ingest more patients",
             SplitError::TooFewPatients(_) => {
                 "all images of a patient stay in one subset: ingest more patients"
             }
@@ -211,6 +241,10 @@ mod tests {
             SplitError::Sum([70, 10, u32::MAX]),
             SplitError::ZeroRatio(Subset::Val),
             SplitError::Folds(0),
+            SplitError::NotParts("70".into()),
+            SplitError::TestShare { ratios: "70/10/20".into(), folds: 10 },
+            SplitError::TestFolds(1),
+            SplitError::FewerPatientsThanFolds { patients: 4, folds: 5 },
             SplitError::TooFewPatients(2),
             SplitError::Empty { fold: 1, subset: Subset::Test },
             SplitError::InBothLists("a.png".into()),
@@ -223,9 +257,13 @@ mod tests {
         `x` is not a ratio of training, validation and test images (write percentages such as 70/10/20)
         the ratios 70/10/4294967295 add up to 4294967375, not 100 (write percentages such as 70/10/20)
         a share of zero leaves no images for val (validation images are needed to select the best epoch; the paper uses 70/10/20)
-        a split has between 1 and 1,000 folds, not 0 (the paper uses five repeats)
+        a split has between 1 and 1,000 re-samplings, not 0 (the paper uses five repeats)
+        `70` does not divide the images that a fold leaves into training and validation (give parts for training and validation, such as --ratios 70/10; the test share follows from the number of folds)
+        the ratios 70/10/20 do not fit 10 folds, each of which tests 1/10 of the images (give parts for training and validation, such as --ratios 70/10; the test share follows from the number of folds)
+        k-fold has between 2 and 1,000 folds, not 1 (give --folds 5 or --folds 10)
+        5 folds of three subsets need at least 5 patients; the data set has 4 (give fewer --folds, or ingest more patients)
         three subsets need at least 3 patients; the data set has 2 (all images of a patient stay in one subset: ingest more patients)
-        fold 1 would have no test images (ingest more patients, or give this subset a larger share)
+        division 1 of the split would have no test images (ingest more patients, or give this subset a larger share)
         `a.png` is listed both for training and for test (remove the name from one of the lists)
         none of the 3 images listed for test is in the data set (a list has one `Image Index` per line, such as 00000001_000.png)
         a validation share of 1.5 is not possible (give a fraction between 0 and 1, such as 0.1)

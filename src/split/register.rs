@@ -2,12 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{SplitError, official, resample, sizes};
+use super::{SplitError, k_fold, official, resample, sizes};
 use crate::dataset::{DatasetError, lists, source};
 use crate::digits::thousands;
 use crate::hash::Id;
 use crate::limits;
-use crate::records::{Assignment, Dataset, Manifest, Split, SplitMethod, rules};
+use crate::records::{Assignment, Dataset, ImageRow, Manifest, Split, SplitMethod, rules};
 use crate::registry::{Registry, RegistryError, Stamp, Transaction};
 
 /// Why a split was not registered.
@@ -46,19 +46,35 @@ pub struct Registered {
     pub findings: Vec<String>,
 }
 
-/// Re-samples a data set by patient and registers the split.
+/// Draws the subset of every image from a seed, `folds` times: re-samplings or the folds of k-fold. `None` for
+/// a method that draws from more than a seed.
+pub(crate) fn draw(
+    rows: &[ImageRow],
+    method: &SplitMethod,
+    folds: u32,
+) -> Option<Result<Assignment, SplitError>> {
+    match *method {
+        SplitMethod::Resample { seed, ratios } => Some(resample(rows, ratios, folds, seed)),
+        SplitMethod::KFold { seed, ratios } => Some(k_fold(rows, ratios, folds, seed)),
+        SplitMethod::Official { .. } => None,
+    }
+}
+
+/// Divides a data set by patient, by re-sampling or into folds, and registers the split.
+///
+/// # Panics
+/// For a method by lists, which [`import`] registers.
 pub fn make(
     registry: &Registry,
     dataset: Id<Dataset>,
-    ratios: [u32; 3],
+    method: SplitMethod,
     folds: u32,
-    seed: u64,
     name: Option<&str>,
     stamp: &Stamp,
 ) -> Result<Registered, RegisterError> {
     let manifest = registry.manifest(&registry.get(dataset)?)?;
-    let assignment = resample(&manifest.rows, ratios, folds, seed)?;
-    let method = SplitMethod::Resample { seed, ratios };
+    let drawn = draw(&manifest.rows, &method, folds);
+    let assignment = drawn.expect("lists are imported, not drawn")?;
     let transaction = registry.transaction()?;
     register(transaction, dataset, method, &manifest, &assignment, name, stamp)
 }

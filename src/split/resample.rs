@@ -4,7 +4,7 @@ use super::{SplitError, by_patient, fill, no_subset_empty};
 use crate::random::Stream;
 use crate::records::{Assignment, ImageRow, Subset};
 
-/// Maximum number of folds of a split.
+/// Maximum number of divisions of a split.
 pub const MAX_FOLDS: u32 = 1000;
 /// Key of the random stream. Changing it changes every split.
 const PURPOSE: &str = "reg split";
@@ -31,7 +31,7 @@ fn check_ratios(ratios: [u32; 3]) -> Result<(), SplitError> {
     }
 }
 
-/// Draws `folds` independent divisions of the images, with each patient in one subset.
+/// Draws `folds` independent re-samplings of the images, with each patient in one subset.
 ///
 /// `ratios` are percentages of the *images* for training, validation and test. Test and validation are
 /// quotas, rounded half up; the remaining images train. In each fold the patients, ordered by id, are shuffled

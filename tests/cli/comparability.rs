@@ -175,7 +175,8 @@ fn tests_over_folds_and_labels_are_corrected() {
         }
     }
     let told = study.ok(&format!("{PAIR} --full"));
-    for words in ["sample standard deviation over 2 folds", "Holm", "Nadeau and Bengio", "DeLong", "smallest"]
+    for words in
+        ["sample standard deviation over 2 re-samplings", "Holm", "Nadeau and Bengio", "DeLong", "smallest"]
     {
         assert!(told.contains(words), "{words}: {told}");
     }
@@ -321,7 +322,10 @@ fn roc_curves_enclose_the_auc() {
         assert!((strips.sum::<f64>() - label["mean"].as_f64().unwrap()).abs() < 1e-12, "{curve}");
     }
     let csv = study.ok("compare tiny-s-f0 mlp-s-f0 --table roc --format csv");
-    assert!(csv.starts_with("Model,Label,Fold,False positive rate,True positive rate,Threshold\n"), "{csv}");
+    assert!(
+        csv.starts_with("Model,Label,Division,False positive rate,True positive rate,Threshold\n"),
+        "{csv}"
+    );
 }
 
 #[test]

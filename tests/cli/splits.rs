@@ -76,7 +76,7 @@ fn lists_that_share_a_patient_are_a_leak_that_names_the_patient() {
     let answer = study.reg("split check official");
     assert_eq!(answer.code, 3);
     let text = String::from_utf8(answer.stdout).unwrap();
-    assert!(text.contains("fold 0: patient 24 is in") && text.contains("test"), "{text}");
+    assert!(text.contains("division 0: patient 24 is in") && text.contains("test"), "{text}");
     let answer = study.reg("--json split check official");
     assert_eq!(answer.code, 3);
     let leaks: Value = answer.json()["leaks"].clone();

@@ -17,7 +17,8 @@ use reg::hash::{Hash, Id};
 use reg::progress::Silent;
 use reg::random::Stream;
 use reg::records::{
-    Augmentation, Dataset, GroupBy, Manifest, Predictions, Scale, Split, Subset, Table, codec, rules,
+    Augmentation, Dataset, GroupBy, Manifest, Predictions, Scale, Split, SplitMethod, Subset, Table, codec,
+    rules,
 };
 use reg::registry::{Registry, Stamp};
 use reg::runs::{CompareOptions, Foreign, Grouping, Input, Labels, ScoredSubset, compare, import_scores};
@@ -94,7 +95,11 @@ impl Place {
     }
 
     fn split(&self) -> Id<Split> {
-        split::make(&self.registry, self.dataset, [50, 20, 30], 2, 7, None, &self.stamp).unwrap().id
+        self.drawn(SplitMethod::Resample { seed: 7, ratios: [50, 20, 30] })
+    }
+
+    fn drawn(&self, method: SplitMethod) -> Id<Split> {
+        split::make(&self.registry, self.dataset, method, 2, None, &self.stamp).unwrap().id
     }
 
     /// Scores by a stream, as another tool would write them, of the test images of a fold.
@@ -139,6 +144,7 @@ fn found() -> All {
     pin("INGEST", rules::INGEST, "boxes", content(registry.boxes(&dataset).unwrap().unwrap()));
 
     let drawn = place.split();
+    let folds = place.drawn(SplitMethod::KFold { seed: 7, ratios: [60, 20] });
     let tiny = root().join("fixtures/tiny");
     let lists = Lists {
         train_val: tiny.join("train_val_list.txt"),
@@ -147,7 +153,7 @@ fn found() -> All {
         seed: 3,
     };
     let official = split::import(registry, place.dataset, &lists, None, &place.stamp).unwrap().id;
-    for (name, id) in [("drawn", drawn), ("official", official)] {
+    for (name, id) in [("drawn", drawn), ("folds", folds), ("official", official)] {
         let split = registry.get(id).unwrap();
         pin("SPLIT", rules::SPLIT, name, content(&split));
         let assignment = registry.assignment(&split).unwrap();

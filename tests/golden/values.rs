@@ -8,14 +8,15 @@ use reg::hash::{Digest, Hash, Id, Mention, Sha256};
 use reg::records::codec::{self, CodecError};
 use reg::records::{
     AgeCount, Architecture, Area, Assignment, AucTable, Augmentation, Blob, Bootstrap, BootstrapRow, BoxRow,
-    Boxes, CalibrationBin, ComparedModel, Comparison, Computed, Dataset, DatasetTable, DelongRow, DeviceKind,
-    EarlyStop, Event, Execution, File, FoldSizes, Gender, Git, GroupBy, GroupRow, Heatmap, HeatmapInBox,
-    ImageInput, ImageRow, Incomparable, IncomparableKind, Init, LabelAuc, LabelPrevalence, LabelSpread,
-    LabelValues, Layout, Loss, Manifest, MetricRow, Model, NameChange, Note, Numerics, Packed, Pixels,
-    PointedBox, PointedLabel, Pointing, Pooling, Precision, Predictions, ProbeResult, ProbeTable, ProbedFold,
-    PublishedAuc, PublishedModel, PublishedTable, Record, ResampledRow, Run, Scale, ScoreSource, Scores,
-    Software, Spec, Split, SplitMethod, Spread, Study, StudyProbe, StudyRun, StudySection, Subject, Subset,
-    SubsetSize, Table, Target, Training, ViewPosition, Weights, Withdrawal, WithdrawnImage,
+    Boxes, CalibrationBin, ComparedDivision, ComparedModel, Comparison, Computed, Dataset, DatasetTable,
+    DelongRow, DeviceKind, EarlyStop, Event, Execution, File, FoldSizes, Gender, Git, GroupBy, GroupRow,
+    Heatmap, HeatmapInBox, ImageInput, ImageRow, Incomparable, IncomparableKind, Init, LabelAuc,
+    LabelPrevalence, LabelSpread, LabelValues, Layout, Loss, Manifest, MetricRow, Model, NameChange, Note,
+    Numerics, Packed, Pixels, PointedBox, PointedLabel, Pointing, Pooling, Precision, Predictions,
+    ProbeResult, ProbeTable, ProbedFold, PublishedAuc, PublishedModel, PublishedTable, Record, ResampledRow,
+    Run, Scale, ScoreSource, Scores, Software, Spec, Split, SplitMethod, Spread, Study, StudyProbe, StudyRun,
+    StudySection, Subject, Subset, SubsetSize, Table, Target, Training, ViewPosition, Weights, Withdrawal,
+    WithdrawnImage,
 };
 
 type Means = dyn Fn(&[u8]) -> Result<bool, CodecError>;
@@ -57,6 +58,7 @@ pub(crate) fn all() -> Vec<Golden> {
         record("dataset-withdrawn.json", Dataset { withdrawn: Some(2), ..dataset() }),
         record("split-resample.json", resampled()),
         record("split-official.json", official()),
+        record("split-k-fold.json", folded()),
         record("weights.json", weights()),
         record("software.json", software()),
         record("spec-resnet.json", spec_resnet()),
@@ -222,6 +224,10 @@ fn resampled() -> Split {
         assignment: packed_id(&assignment()),
         folds: folds(),
     }
+}
+
+fn folded() -> Split {
+    Split { method: SplitMethod::KFold { seed: 1, ratios: [70, 10] }, ..resampled() }
 }
 
 fn official() -> Split {
@@ -591,6 +597,7 @@ pub(crate) fn comparison() -> Comparison {
         subset: Some(Subset::Test),
         folds: vec![0, 1],
         shared_images: false,
+        division: None,
         models: vec![model("mlp", &predicted()), model("theirs", &imported())],
         spearman: vec![vec![Some(1.0), None], vec![None, Some(1.0)]],
         constant: Vec::new(),
@@ -610,6 +617,7 @@ pub(crate) fn comparison() -> Comparison {
 fn full_comparison() -> Comparison {
     let mut full = comparison();
     full.shared_images = true;
+    full.division = Some(ComparedDivision::Fold);
     full.pooling = Pooling::AllScores;
     full.models[1].imported = true;
     full.models[0].validation = vec![id(&predicted())];

@@ -5,14 +5,14 @@ use std::path::PathBuf;
 use reg::limits;
 use reg::records::DeviceKind;
 use reg::registry::Registry;
-use reg::runs::study::StudyPlan;
 use reg::runs::study::kubernetes::{Pod, manifest};
 use reg::runs::study::slurm::{Exchange, SlurmOptions, TaskCommand, script, submit};
-use serde_json::json;
+use reg::runs::study::{State, StudyPlan};
+use serde_json::{Value, json};
 
 use crate::cli::Context;
 use crate::cli::error::Failure;
-use crate::cli::output::Reply;
+use crate::cli::output::{Reply, plural};
 
 /// Schedulers that execute the runs instead of this machine.
 #[derive(clap::Args)]
@@ -57,6 +57,20 @@ pub(super) struct Scheduler {
     mount: String,
 }
 
+/// The reply if no run is left for a scheduler: an array without tasks is refused by it.
+fn nothing_to_do(plan: &StudyPlan, queued: usize, mut json: Value) -> Reply {
+    json["job"] = Value::Null;
+    json["script"] = Value::Null;
+    let count = |wanted: &dyn Fn(&State) -> bool| plan.runs.iter().filter(|run| wanted(&run.state)).count();
+    let done = count(&|state| matches!(state, State::Done { .. }));
+    let blocked = count(&|state| matches!(state, State::Blocked { .. }));
+    let text = format!(
+        "nothing to submit: of {}, {done} done, {queued} in the queue, {blocked} blocked",
+        plural(plan.runs.len(), "run")
+    );
+    Reply::new(text, json)
+}
+
 /// The properties of all tasks.
 pub(super) struct BatchRequest<'a> {
     pub(super) plan: &'a StudyPlan,
@@ -83,6 +97,13 @@ impl Scheduler {
         only_print: bool,
     ) -> Result<Reply, Failure> {
         if let (true, Some(image), Some(claim)) = (self.kubernetes, &self.image, &self.claim) {
+            if !batch.plan.runs.iter().any(|run| run.is_due()) {
+                return Ok(nothing_to_do(
+                    batch.plan,
+                    0,
+                    json!({ "study": batch.plan.id, "tasks": [], "queued": [] }),
+                ));
+            }
             let pod = Pod { image: image.clone(), claim: claim.clone(), mount: self.mount.clone() };
             let manifest = manifest(batch.plan, batch.threads, batch.kind, &pod);
             let text = serde_json::to_string_pretty(&manifest).expect("a manifest's keys are texts");
@@ -113,16 +134,17 @@ impl Scheduler {
         };
         let mut json =
             json!({ "study": batch.plan.id, "tasks": names(&script.tasks), "queued": names(&script.queued) });
+        if script.tasks.is_empty() {
+            return Ok(nothing_to_do(batch.plan, script.queued.len(), json));
+        }
         if only_print {
             json["script"] = json!(script.text);
             return Ok(Reply::new(script.text, json));
         }
         if !script.queued.is_empty() {
-            context.note(&format!("{} runs are already in the queue", script.queued.len()));
-        }
-        if script.tasks.is_empty() {
-            json["job"] = json!(null);
-            return Ok(Reply::new("nothing to submit", json));
+            let (queued, are) =
+                (plural(script.queued.len(), "run"), if script.queued.len() == 1 { "is" } else { "are" });
+            context.note(&format!("{queued} {are} already in the queue"));
         }
         if let Some(remote) = &self.push {
             give(context, registry, &program, remote, batch.plan)?;
@@ -132,8 +154,8 @@ impl Scheduler {
         json["script"] = json!(path);
         let name = &batch.plan.study.name;
         let text = format!(
-            "job {job}: {} tasks, a run each, from {}\n`reg study status {name}` shows their progress; when they are done, `reg study run` computes the probes",
-            script.tasks.len(),
+            "job {job}: {}, one for each run, from {}\n`reg study status {name}` shows their progress; when they are done, `reg study run` computes the probes",
+            plural(script.tasks.len(), "task"),
             path.display(),
         );
         Ok(Reply::new(text, json))

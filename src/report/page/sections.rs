@@ -30,14 +30,16 @@ pub(super) fn asked(
         fact("Data", format!("{}, {images} {what}, {patients} patients {}", escape(name), page.id(&id.hash)));
     }
     for (id, name, split) in &material.splits {
-        let folds = split.folds.len();
-        let folds = if folds == 1 { "1 fold".to_owned() } else { format!("{folds} folds") };
+        let folds = split.method.division().counted(split.folds.len());
         let how = match &split.method {
             SplitMethod::Resample { seed, ratios: [a, b, c] } => {
                 format!(
                     "{folds}, drawn by patient, {a} % training, {b} % validation, {c} % test images, seed {seed}"
                 )
             }
+            SplitMethod::KFold { seed, ratios: [train, val] } => format!(
+                "{folds}, every patient tested in exactly one, the others divided {train}/{val} into training and validation, seed {seed}"
+            ),
             SplitMethod::Official { val_fraction, seed, .. } => format!(
                 "{folds}, published lists, {:.1} % of the training images split off by patient for validation, seed {seed}",
                 100.0 * val_fraction
@@ -78,7 +80,7 @@ fn models(
     columns.extend(["Input [px]", "Channels"].map(Column::right));
     columns.push(Column::left("Metadata"));
     columns
-        .extend(["Batch", "Learning rate", "Max. epochs", "Seed", "Folds", "Parameters"].map(Column::right));
+        .extend(["Batch", "Learning rate", "Max. epochs", "Seed", "Runs", "Parameters"].map(Column::right));
     let mut table = ReportTable::new(format!("Settings: {}", section.title), columns);
     let mut all = Vec::new();
     for model in &section.comparison.models {
@@ -111,7 +113,7 @@ fn models(
         ]);
         all.push(runs.iter().map(|run| run.id.hash).collect());
     }
-    table.notes.push("Settings of the first fold's run; the spec of each run has all settings.".into());
+    table.notes.push("Settings of the first run; the spec of each run has all settings.".into());
     Ok((table, all))
 }
 
@@ -145,7 +147,7 @@ pub(super) fn data(page: &mut HtmlWriter, material: &Material) {
         page.figure(&ages, source);
     }
     for (id, name, split) in &material.splits {
-        let mut table = dataset::split_sizes(&split.folds);
+        let mut table = dataset::split_sizes(split);
         table.title = format!("Sizes of the subsets of {name}");
         page.table(&table, &TableContext { source: &[id.hash], ..TableContext::default() });
     }
@@ -173,10 +175,9 @@ pub(super) fn results(page: &mut HtmlWriter, section: &ReportSection, key: &str)
     let intervals = take("intervals");
     if let Some(mut table) = take("auc") {
         table.title = "AUC by label and model".to_owned();
-        let over = comparison.folds.len();
         table.notes.push(format!(
             "In brackets: 95 % confidence interval (DeLong). {}",
-            uncertainty::about_intervals(over)
+            uncertainty::about_intervals(comparison)
         ));
         let made_of =
             comparison.models.iter().map(|model| model.predictions.iter().map(|id| id.hash).collect());
@@ -199,9 +200,14 @@ pub(super) fn results(page: &mut HtmlWriter, section: &ReportSection, key: &str)
     }
     let matrix = figures.next();
     page.heading(3, &format!("{key}-roc"), "ROC curves");
-    let folds = if comparison.folds.len() > 1 { "; the vertical mean over the folds" } else { "" };
+    let each = comparison.division().name();
+    let folds = if comparison.folds.len() > 1 {
+        format!("; the vertical mean over the {each}s")
+    } else {
+        String::new()
+    };
     let title = format!(
-        "ROC curves by label{folds}. The AUC of each model is given beside its name, over folds with the standard deviation. Points within a sixth of a pixel of the line between their neighbours are omitted."
+        "ROC curves by label{folds}. The AUC of each model is given beside its name, over several {each}s with the standard deviation. Points within a sixth of a pixel of the line between their neighbours are omitted."
     );
     page.figures(&title, &figures.collect::<Vec<_>>(), source);
     page.heading(3, &format!("{key}-tests"), "Correlations and tests");
@@ -212,7 +218,7 @@ pub(super) fn results(page: &mut HtmlWriter, section: &ReportSection, key: &str)
         ("spearman", "Rank correlations with four digits"),
         ("range", "Mean, smallest and largest AUC with four digits"),
         ("delong", "DeLong's paired tests"),
-        ("resampled", "Corrected resampled t-tests over the folds"),
+        ("resampled", "Corrected resampled t-tests"),
         ("bootstrap", "Bootstrap intervals (by patient)"),
     ] {
         if let Some(table) = take(name).filter(|table| !table.rows.is_empty()) {
@@ -345,7 +351,10 @@ pub(super) fn cautions(
                     }
                     let why =
                         if *positives == 0 { "no test image has it" } else { "every test image has it" };
-                    let fold = comparison.folds.get(fold).map(|fold| format!(" in fold {fold}"));
+                    let fold = comparison
+                        .folds
+                        .get(fold)
+                        .map(|fold| format!(" in {} {fold}", comparison.division().name()));
                     let fold = fold.unwrap_or_default();
                     items.push(format!("The AUC of {name} for {} is undefined{fold}: {why}.", label.label));
                 }
@@ -368,8 +377,9 @@ pub(super) fn cautions(
             comparison.models.iter().filter(unscored).map(|model| model.name.as_str()).collect();
         if !comparison.metrics.is_empty() && !without.is_empty() {
             items.push(format!(
-                "{title}: no threshold could be chosen for {}: validation images are not scored in every fold (score them with `reg eval RUN --subset val`).",
-                without.join(", ")
+                "{title}: no threshold could be chosen for {}: validation images are not scored in every {} (score them with `reg eval RUN --subset val`).",
+                without.join(", "),
+                comparison.division().name()
             ));
         }
         let last_epoch = |run: &&ReportedRun| run.run.best_epoch == run.run.epochs && run.run.epochs > 1;
@@ -382,7 +392,7 @@ pub(super) fn cautions(
             ));
         }
         if comparison.folds.len() < 2 {
-            items.push(format!("{title}: single fold, so the effect of the choice of the fold is unknown."));
+            items.push(format!("{title}: a single division into training and test images, so the effect of that choice is unknown."));
         }
         let undefined = comparison.groups.iter().filter(|row| row.auc.is_none()).count();
         if undefined > 0 {
@@ -394,7 +404,7 @@ pub(super) fn cautions(
         }
         let apart = |row: &Vec<Option<f64>>| row.iter().any(Option::is_none);
         if comparison.spearman.iter().any(apart) {
-            items.push(format!("{title}: some rank correlations are undefined: a model's scores are all equal, or folds are not shared."));
+            items.push(format!("{title}: some rank correlations are undefined: a model's scores are all equal, or no images are shared."));
         }
         if !comparison.constant.is_empty() {
             let cells = comparison.constant.len() as u64;
@@ -412,7 +422,7 @@ pub(super) fn cautions(
             section
                 .left_out
                 .iter()
-                .map(|what| format!("{title}: {what} is not shown, because not all its folds are done.")),
+                .map(|what| format!("{title}: {what} is not shown, because not all its runs are done.")),
         );
     }
     for StudyProgress { study, runs: status, .. } in &material.studies {

@@ -101,14 +101,15 @@ pub fn range(comparison: &Comparison) -> Figure {
     };
     let each: Vec<String> = names.iter().enumerate().map(mean).collect();
     let order: Vec<&str> = rows[..rows.len() - 1].iter().map(|(name, _)| *name).collect();
+    let over = comparison.division().name();
     let description = format!(
-        "Mean AUC of each label and model; the bar is the range over the folds. Over all labels, {}. Labels by descending mean: {}.",
+        "Mean AUC of each label and model; the bar is the range over the {over}s. Over all labels, {}. Labels by descending mean: {}.",
         each.join("; "),
         order.join(", ")
     );
     canvas.into_figure(
         "range".to_owned(),
-        "AUC by label, mean and range over the folds".to_owned(),
+        format!("AUC by label, mean and range over the {over}s"),
         description,
         [WIDTH, bottom + 42.0],
     )

@@ -56,6 +56,7 @@ fn figures() -> Vec<Figure> {
         subset: None,
         folds: vec![0, 1],
         shared_images: false,
+        division: None,
         models: vec![model(ODD, 0.0), model("resnet50-large-meta", 0.1)],
         spearman: vec![vec![Some(1.0), Some(-0.5)], vec![None, Some(1.0)]],
         constant: Vec::new(),

@@ -22,8 +22,8 @@ use super::weights::learnt_before;
 use crate::hash::{Digest, Hash, Id};
 use crate::index::View;
 use crate::records::{
-    Comparison, Content, File, GroupBy, Incomparable, IncomparableKind, Kind, Pooling, Predictions,
-    PublishedModel, PublishedTable, ScoreSource, Subset, Table, rules,
+    ComparedDivision, Comparison, Content, File, GroupBy, Incomparable, IncomparableKind, Kind, Pooling,
+    Predictions, PublishedModel, PublishedTable, ScoreSource, SplitMethod, Subset, Table, rules,
 };
 use crate::registry::{Objects, Registry, Stamp};
 use columns::{FoldScores, ModelColumn};
@@ -247,6 +247,22 @@ fn choose_labels(
     if labels.is_empty() { Err(RunError::NoSharedLabel) } else { Ok(labels) }
 }
 
+/// Whether the divisions of the scored images are folds of k-fold.
+fn division(objects: &dyn Objects, columns: &[ModelColumn]) -> Result<Option<ComparedDivision>, RunError> {
+    let mut folds = Vec::new();
+    for cell in columns.iter().flat_map(|column| column.folds.values()) {
+        folds.push(match cell.predictions.split {
+            Some(split) => matches!(objects.get(split)?.method, SplitMethod::KFold { .. }),
+            None => false,
+        });
+    }
+    Ok(match folds.iter().filter(|fold| **fold).count() {
+        0 => None,
+        some if some == folds.len() => Some(ComparedDivision::Fold),
+        _ => Some(ComparedDivision::Division),
+    })
+}
+
 /// Computes everything that was requested.
 fn assemble(
     objects: &dyn Objects,
@@ -286,6 +302,7 @@ fn assemble(
         subset: first.predictions.subset,
         folds: folds.iter().copied().flatten().collect(),
         shared_images: options.shared_images,
+        division: division(objects, columns)?,
         models,
         spearman,
         constant,

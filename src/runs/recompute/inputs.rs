@@ -14,7 +14,7 @@ use crate::records::{
 use crate::registry::{Objects, Registry};
 use crate::runs::RunError;
 use crate::runs::weights::tensors;
-use crate::split::{official, resample, sizes};
+use crate::split::{draw, official, sizes};
 
 /// An imported file as stored, with recomputed hashes.
 fn file(objects: &dyn Objects, recorded: &File) -> Result<(File, Vec<u8>), RunError> {
@@ -90,15 +90,16 @@ pub(super) fn split(objects: &dyn Objects, id: Id<Split>) -> Result<Vec<Mismatch
     let recorded = objects.get(id)?;
     let rows = objects.manifest(&objects.get(recorded.dataset)?)?.rows;
     let (method, assignment) = match &recorded.method {
-        method @ SplitMethod::Resample { seed, ratios } => {
-            (method.clone(), resample(&rows, *ratios, recorded.folds.len() as u32, *seed)?)
-        }
         SplitMethod::Official { train_val, test, val_fraction, seed } => {
             let ((train_val, first), (test, second)) = (file(objects, train_val)?, file(objects, test)?);
             let names = |bytes: &[u8]| lists::read(bytes, Path::new("a list of the split"));
             let divided = official(&rows, &names(&first)?, &names(&second)?, *val_fraction, *seed)?;
             let (val_fraction, seed) = (*val_fraction, *seed);
             (SplitMethod::Official { train_val, test, val_fraction, seed }, divided.assignment)
+        }
+        method => {
+            let drawn = draw(&rows, method, recorded.folds.len() as u32);
+            (method.clone(), drawn.expect("every method but that by lists is drawn")?)
         }
     };
     let folds = sizes(&rows, &assignment);

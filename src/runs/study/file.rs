@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use super::StudyError;
-use crate::records::{Init, Target};
+use crate::records::{Init, SplitMethod, Target};
 use crate::registry::is_name;
-use crate::runs::config;
+use crate::runs::config::{self, toml_reason};
+use crate::split::{self, SplitError};
 
 /// The paper's study, which `reg study init` writes.
 pub const PAPER: &str = include_str!("paper.toml");
@@ -78,16 +79,47 @@ pub struct SplitTable {
     /// Seed of the random draw.
     #[serde(default = "seed")]
     pub seed: u64,
-    /// Number of folds.
+    /// How images are divided: `resample` (default) or `k-fold`.
+    pub scheme: Option<Scheme>,
+    /// Number of re-samplings or folds.
     pub folds: Option<u32>,
-    /// Shares of train, validation and test in per cent.
-    pub ratios: Option<[u32; 3]>,
+    /// Shares of train, validation and test in per cent; for `k-fold` the parts of train and validation.
+    pub ratios: Option<Vec<u32>>,
     /// Published list of images for training and validation, relative to the file's folder.
     pub train_val: Option<PathBuf>,
     /// Published list of test images.
     pub test: Option<PathBuf>,
     /// Share of the first list that is used for validation.
     pub val_fraction: Option<f64>,
+}
+
+/// The scheme of a drawn split.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Scheme {
+    /// Independent random draws, whose test images overlap.
+    Resample,
+    /// Cross-validation: every patient is in exactly one test fold.
+    KFold,
+}
+
+impl SplitTable {
+    /// How a split is drawn, with the number of its re-samplings or folds; `None` for one by lists.
+    ///
+    /// # Errors
+    /// Ratios that do not fit the scheme.
+    pub fn drawn(&self) -> Result<Option<(SplitMethod, u32)>, SplitError> {
+        let Some((folds, ratios)) = self.folds.zip(self.ratios.as_ref()) else { return Ok(None) };
+        let seed = self.seed;
+        let method = match self.scheme.unwrap_or(Scheme::Resample) {
+            Scheme::Resample => {
+                let text = ratios.iter().map(u32::to_string).collect::<Vec<_>>().join("/");
+                SplitMethod::Resample { seed, ratios: split::parse_ratios(&text)? }
+            }
+            Scheme::KFold => SplitMethod::KFold { seed, ratios: split::parts(ratios, folds)? },
+        };
+        Ok(Some((method, folds)))
+    }
 }
 
 /// A `[[section]]`.
@@ -140,10 +172,8 @@ pub struct ProbeEntry {
 impl StudyFile {
     /// Reads a study file and checks its consistency.
     pub fn parse(text: &str, path: &Path) -> Result<Self, StudyError> {
-        let file: StudyFile = toml::from_str(text).map_err(|e| StudyError::Toml {
-            path: path.to_owned(),
-            reason: e.to_string().trim_end().to_owned(),
-        })?;
+        let file: StudyFile = toml::from_str(text)
+            .map_err(|e| StudyError::Toml { path: path.to_owned(), reason: toml_reason(&e) })?;
         file.check().map_err(|reason| StudyError::Senseless { path: path.to_owned(), reason })?;
         Ok(file)
     }
@@ -181,9 +211,13 @@ impl StudyFile {
         for split in &self.split {
             let drawn = split.folds.is_some() && split.ratios.is_some();
             let listed = split.train_val.is_some() && split.test.is_some();
-            if drawn == listed {
+            let scheme_of_lists = listed && split.scheme.is_some();
+            if drawn == listed || scheme_of_lists {
                 let name = &split.name;
                 return Err(format!("split `{name}` needs either folds and ratios, or train_val and test"));
+            }
+            if let Err(e) = split.drawn() {
+                return Err(format!("split `{}`: {e}", split.name));
             }
         }
         Ok(())
@@ -231,7 +265,7 @@ mod tests {
         let paper = parse(PAPER).unwrap();
         let of = |section: &str| paper.setup.iter().filter(|setup| setup.section == section).count();
         assert_eq!((of("table-4"), of("table-6"), paper.setup.len()), (8, 3, 11));
-        assert_eq!((paper.split[0].folds, paper.split[0].ratios), (Some(5), Some([70, 10, 20])));
+        assert_eq!((paper.split[0].folds, paper.split[0].ratios.clone()), (Some(5), Some(vec![70, 10, 20])));
         let small = parse(SMALL).unwrap();
         for file in [&paper, &small] {
             for setup in &file.setup {

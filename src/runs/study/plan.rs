@@ -249,16 +249,17 @@ fn divide(
         return Ok(nominal(table, dataset));
     }
     let stamp = &environment.stamp;
-    let made = match (lists(source, table), table.folds, table.ratios) {
-        (Some(lists), ..) => split::import(registry, dataset_id, &lists, Some(name), stamp),
-        (None, Some(folds), Some(ratios)) => {
-            split::make(registry, dataset_id, ratios, folds, table.seed, Some(name), stamp)
+    let made = match (lists(source, table), table.drawn()) {
+        (Some(lists), _) => split::import(registry, dataset_id, &lists, Some(name), stamp),
+        (None, Ok(Some((method, folds)))) => {
+            split::make(registry, dataset_id, method, folds, Some(name), stamp)
         }
-        (None, ..) => unreachable!("the file's check asks for one or the other"),
+        (None, _) => unreachable!("the file's check asks for one or the other"),
     };
     match made {
         Ok(made) => {
-            notes.push(format!("split `{name}` made: {} folds", made.split.folds.len()));
+            let divisions = made.split.method.division().counted(made.split.folds.len());
+            notes.push(format!("split `{name}` made: {divisions}"));
             notes.extend(made.findings.into_iter().map(|finding| format!("split `{name}`: {finding}")));
             Ok(Divided::There(made.id, made.split.folds))
         }
@@ -281,9 +282,16 @@ fn lists(source: &StudySource, table: &SplitTable) -> Option<Lists> {
 /// A split that does not exist yet, with its approximate sizes.
 fn nominal(table: &SplitTable, dataset: &Dataset) -> Divided {
     // The official lists keep 77 % of the images for training and validation.
-    let ratios = table.ratios.unwrap_or([67, 10, 23]);
+    let (shares, of) = match table.drawn() {
+        Ok(Some((SplitMethod::Resample { ratios, .. }, _))) => (ratios.map(u64::from), 100),
+        Ok(Some((SplitMethod::KFold { ratios: [train, val], .. }, folds))) => {
+            let [train, val, folds] = [train, val, folds.max(2)].map(u64::from);
+            ([train * (folds - 1), val * (folds - 1), train + val], (train + val) * folds)
+        }
+        _ => ([67, 10, 23], 100),
+    };
     let [train, val, test] =
-        ratios.map(|share| SubsetSize { images: dataset.images * u64::from(share) / 100, patients: 0 });
+        shares.map(|share| SubsetSize { images: dataset.images * share / of, patients: 0 });
     Divided::Due(FoldSizes { train, val, test }, table.folds.unwrap_or(1) as usize)
 }
 
