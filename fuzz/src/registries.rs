@@ -200,6 +200,7 @@ fn fill(registry: &Registry, folder: &Path) {
         paths: vec![tiny.join("images")],
         metadata: tiny.join("Data_Entry_2017_v2020.csv"),
         boxes: Some(tiny.join("BBox_List_2017.csv")),
+        box_size: Some(reg::dataset::boxes::PUBLISHED_SIZE),
         name: Some("tiny".to_owned()),
         link: LinkMode::Copy,
         allow_missing: false,

@@ -231,7 +231,7 @@ def below(bits, n):
 # The keys of each kind, followed by those that may be absent; a table's keys depend on its type.
 KINDS = {
     "dataset": "age boxes boxes_file bytes images impossible_ages labels manifest metadata metadata_only missing no_finding patients rules source"
-    " | withdrawn",
+    " | box_size withdrawn",
     "split": "assignment dataset folds method rules |",
     "weights": "file parameters tensors | runs",
     "software": "crates numerics sources tch worker |",
@@ -1152,8 +1152,10 @@ def read_metadata(data):
     return found
 
 
-def read_boxes_csv(data, names):
-    """Boxes whose images are in the manifest, in the form and order of the packed list."""
+def read_boxes_csv(data, manifest, size):
+    """Boxes whose images are in the manifest, in the form and order of the packed list, in pixels of the images. `size` is that of the images that the
+    list refers to; None if they are the same."""
+    names = {image.name: row for row, image in enumerate(manifest)}
     head, rows = read_csv(data)
     image, label, *edges = (only(head, name) for name in ("Image Index", "Finding Label", "Bbox [x", "y", "w", "h]"))
     boxes = []
@@ -1161,7 +1163,13 @@ def read_boxes_csv(data, names):
         x, y, w, h = (finite(row[place]) for place in edges)
         need(min(x, y) >= 0 and min(w, h) > 0, "a box has no valid position or size")
         of = LABELS.index(RENAMED.get(row[label], row[label]))
-        boxes += [(names[row[image]], of, x, y, w, h)] if row[image] in names else []
+        if row[image] not in names:
+            continue
+        own = manifest[names[row[image]]]
+        if size is not None and (own.width, own.height) != (0, 0):
+            x, w = (value if own.width == size[0] else value * own.width / size[0] for value in (x, w))
+            y, h = (value if own.height == size[1] else value * own.height / size[1] for value in (y, h))
+        boxes.append((names[row[image]], of, x, y, w, h))
     return sorted(boxes)
 
 
@@ -1199,7 +1207,7 @@ def check_dataset(bundle, id):
     verify(f"data set {id[:12]}", {key: dataset[key] for key in counted}, counted, "images and metadata give")
     need((dataset["boxes"] is None) == (dataset["boxes_file"] is None), "boxes without a file, or a file without boxes")
     if known and dataset["boxes"] is not None:
-        boxes = read_boxes_csv(bundle.object(dataset["boxes_file"]["object"]), {image.name: row for row, image in enumerate(manifest)})
+        boxes = read_boxes_csv(bundle.object(dataset["boxes_file"]["object"]), manifest, dataset.get("box_size"))
         if boxes != bundle.packed(dataset["boxes"], "boxes"):
             complain(f"data set {id[:12]}: its boxes do not match the list of boxes")
     how = "as in the metadata" if known else f"of {dataset['source']}"

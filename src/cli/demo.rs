@@ -63,6 +63,7 @@ pub(crate) fn run(context: &Context, args: DemoArgs) -> Result<Reply, Failure> {
 
     say("\n# reg ingest, reg dataset stats");
     let request = IngestRequest {
+        box_size: Some(reg::dataset::boxes::PUBLISHED_SIZE),
         paths: vec![xrays.join(synthetic::IMAGES)],
         metadata: xrays.join(synthetic::METADATA),
         boxes: Some(xrays.join(synthetic::BOXES)),

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 use reg::dataset::ingest::{IngestRequest, ingest};
+use reg::limits;
 use reg::report::thousands;
 use reg::store::LinkMode;
 use serde_json::json;
@@ -25,6 +26,10 @@ pub(crate) struct IngestArgs {
     /// The box list (BBox_List_2017.csv), plain or .gz
     #[arg(long, value_name = "CSV")]
     boxes: Option<PathBuf>,
+    /// Width and height of the images that the box list refers to; boxes are scaled from them to the images that are
+    /// there. `image`: the list is in pixels of the images themselves
+    #[arg(long, value_name = "WxH", default_value = "1024x1024", requires = "boxes", value_parser = box_size)]
+    box_size: BoxSize,
     /// Name of the data set
     #[arg(long)]
     name: Option<String>,
@@ -45,6 +50,21 @@ pub(crate) struct IngestArgs {
     /// Read every file again, even if its size, time and inode are unchanged since it was last read
     #[arg(long, conflicts_with = "metadata_only")]
     paranoid: bool,
+}
+
+/// The size that a box list refers to; none for the images' own.
+#[derive(Debug, Clone, Copy)]
+struct BoxSize(Option<[u32; 2]>);
+
+fn box_size(text: &str) -> Result<BoxSize, String> {
+    if text == "image" {
+        return Ok(BoxSize(None));
+    }
+    let side = |text: &str| text.parse().ok().filter(|side| (1..=limits::IMAGE_SIDE).contains(side));
+    let sides = text.split_once('x').and_then(|(width, height)| Some([side(width)?, side(height)?]));
+    sides.map(|sides| BoxSize(Some(sides))).ok_or_else(|| {
+        "two numbers of pixels with an x between them, such as 1024x1024, or `image`".to_owned()
+    })
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -75,6 +95,7 @@ pub(crate) fn run(context: &Context, args: IngestArgs) -> Result<Reply, Failure>
     let request = IngestRequest {
         paths: args.paths,
         metadata: args.metadata,
+        box_size: args.box_size.0,
         boxes: args.boxes,
         name: args.name,
         link: args.link.into(),

@@ -1,12 +1,32 @@
 //! The list of annotated boxes, `BBox_List_2017.csv`: 984 boxes on 880 images.
+//!
+//! The list counts pixels of 1024 x 1024 images, in which ChestX-ray14 is published. Whoever has the images in another
+//! size has the same list, so boxes are scaled to the image that is there.
 
+use std::collections::HashMap;
 use std::path::Path;
 
 use super::table::CsvTable;
 use super::{DatasetError, text};
+use crate::digits::thousands;
 use crate::records::{BoxRow, Boxes, Manifest};
 
-/// One box of the list, in pixels of the original image.
+/// Width and height of the images that the published list refers to.
+pub const PUBLISHED_SIZE: [u32; 2] = [1024, 1024];
+
+/// The boxes of a manifest.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ManifestBoxes {
+    /// The boxes whose images are in the manifest, in pixels of these images, in an order that does not depend on the
+    /// list.
+    pub boxes: Boxes,
+    /// Number of boxes of other images.
+    pub elsewhere: usize,
+    /// Number of boxes of images without a file, which keep the pixels of the list.
+    pub unscaled: usize,
+}
+
+/// One box of the list, in pixels of the images that the list refers to.
 #[derive(Debug, Clone, PartialEq)]
 pub struct BoxEntry {
     /// The image's name.
@@ -63,26 +83,80 @@ fn number(text: &str, least: f64) -> Option<f64> {
     text.parse().ok().filter(|number: &f64| number.is_finite() && *number >= least)
 }
 
-/// Finds the images of the boxes in a manifest, whose rows are sorted by name.
+/// Finds the images of the boxes in a manifest, whose rows are sorted by name, and scales the boxes to these images.
 ///
-/// Returns the boxes whose images are in the manifest, in an order that does not depend on the list, and the
-/// number of the others.
-pub fn of_manifest(entries: &[BoxEntry], manifest: &Manifest) -> (Boxes, usize) {
-    let mut rows: Vec<BoxRow> = entries
-        .iter()
-        .filter_map(|entry| {
-            let image = manifest.row_named(&entry.image)?;
-            let BoxEntry { x, y, w, h, label, .. } = *entry;
-            Some(BoxRow { image: image as u32, label: label as u32, x, y, w, h })
-        })
-        .collect();
+/// `size` is the width and height of the images that the list refers to; without it, the list is in pixels of the
+/// images themselves.
+///
+/// # Errors
+/// A box that reaches beyond its image, and one that stands in the list twice, each with its row.
+pub fn of_manifest(
+    entries: &[BoxEntry],
+    manifest: &Manifest,
+    size: Option<[u32; 2]>,
+    path: &Path,
+) -> Result<ManifestBoxes, DatasetError> {
+    let (mut rows, mut unscaled) = (Vec::new(), 0);
+    let mut seen: HashMap<(usize, usize, [u64; 4]), u32> = HashMap::new();
+    for entry in entries {
+        let Some(place) = manifest.row_named(&entry.image) else { continue };
+        let BoxEntry { x, y, w, h, label, row, .. } = *entry;
+        let wrong = |reason: String| DatasetError::Box {
+            path: path.to_owned(),
+            row,
+            image: entry.image.clone(),
+            reason,
+        };
+        if let Some(first) = seen.insert((place, label, [x, y, w, h].map(f64::to_bits)), row) {
+            return Err(wrong(format!("is the same as that of row {}", thousands(first.into()))));
+        }
+        let image = &manifest.rows[place];
+        let own = [image.width, image.height];
+        let has_file = own != [0, 0];
+        let within = size.or(has_file.then_some(own));
+        if let Some([width, height]) =
+            within.filter(|[width, height]| x + w > f64::from(*width) || y + h > f64::from(*height))
+        {
+            return Err(wrong(format!(
+                "reaches to {:.1}, {:.1}, beyond {width} x {height} pixels",
+                x + w,
+                y + h
+            )));
+        }
+        let [x, y, w, h] = match size {
+            Some(of) if has_file => {
+                let scaled = |value: f64, axis: usize| match own[axis] == of[axis] {
+                    true => value,
+                    false => value * f64::from(own[axis]) / f64::from(of[axis]),
+                };
+                [scaled(x, 0), scaled(y, 1), scaled(w, 0), scaled(h, 1)]
+            }
+            _ => {
+                unscaled += usize::from(!has_file);
+                [x, y, w, h]
+            }
+        };
+        rows.push(BoxRow { image: place as u32, label: label as u32, x, y, w, h });
+    }
     rows.sort_by(|a, b| {
         let place = (a.image, a.label).cmp(&(b.image, b.label));
         let edges = [(a.x, b.x), (a.y, b.y), (a.w, b.w), (a.h, b.h)];
         edges.into_iter().fold(place, |order, (a, b)| order.then(a.total_cmp(&b)))
     });
     let elsewhere = entries.len() - rows.len();
-    (Boxes { rows }, elsewhere)
+    Ok(ManifestBoxes { boxes: Boxes { rows }, elsewhere, unscaled })
+}
+
+/// Whether all boxes fit into images that are smaller than the list says: then the list may be in their own pixels.
+pub fn may_be_unscaled(entries: &[BoxEntry], manifest: &Manifest, size: [u32; 2]) -> bool {
+    let mut fit = entries.iter().filter_map(|entry| {
+        let image = &manifest.rows[manifest.row_named(&entry.image)?];
+        let smaller = image.width < size[0] || image.height < size[1];
+        let fits =
+            entry.x + entry.w <= f64::from(image.width) && entry.y + entry.h <= f64::from(image.height);
+        Some(smaller && fits)
+    });
+    fit.next().is_some_and(|first| first) && fit.all(|fits| fits)
 }
 
 #[cfg(test)]
@@ -129,11 +203,56 @@ mod tests {
             Manifest { labels: 15, rows: metadata::read(csv.as_bytes(), Path::new("d.csv")).unwrap().rows };
         let list = "c.png,Mass,1,1,1,1\nb.png,Mass,1,1,1,1\na.png,Nodule,1,1,1,1\na.png,Mass,2,1,1,1\na.png,Mass,1,9,1,1";
         let mut entries = parse(list).unwrap();
-        let (boxes, elsewhere) = of_manifest(&entries, &manifest);
+        let found = |entries: &[BoxEntry]| of_manifest(entries, &manifest, None, Path::new("b.csv")).unwrap();
+        let ManifestBoxes { boxes, elsewhere, unscaled } = found(&entries);
+        assert_eq!(unscaled, 4, "images without files");
         let order: Vec<_> = boxes.rows.iter().map(|b| (b.image, b.label, b.x)).collect();
         assert_eq!((order, elsewhere), (vec![(0, 9, 1.0), (0, 9, 2.0), (0, 10, 1.0), (1, 9, 1.0)], 1));
         entries.reverse();
-        assert_eq!(of_manifest(&entries, &manifest), (boxes, 1));
+        assert_eq!(found(&entries).boxes, boxes);
+    }
+
+    #[test]
+    fn boxes_are_scaled_to_the_image_that_is_there() {
+        let csv = "Image Index,Finding Labels,Follow-up #,Patient ID,Patient Age,Patient Gender,View Position\n\
+            a.png,Mass,0,1,1,M,PA";
+        let mut rows = metadata::read(csv.as_bytes(), Path::new("d.csv")).unwrap().rows;
+        (rows[0].width, rows[0].height) = (32, 64);
+        let manifest = Manifest { labels: 15, rows };
+        let found = |list: &str, size: Option<[u32; 2]>| {
+            let entries = parse(list).unwrap();
+            of_manifest(&entries, &manifest, size, Path::new("b.csv"))
+                .map(|found| {
+                    found.boxes.rows.iter().map(|row| [row.x, row.y, row.w, row.h]).collect::<Vec<_>>()
+                })
+                .map_err(|e| e.to_string())
+        };
+        let published = found("a.png,Mass,64,128,900,512\n", Some(PUBLISHED_SIZE));
+        assert_eq!(published, Ok(vec![[2.0, 8.0, 28.125, 32.0]]));
+        assert_eq!(found("a.png,Mass,2,8,28.125,32\n", None), published);
+        assert_eq!(found("a.png,Mass,2,4,28.125,16\n", Some([32, 32])), published);
+        for (list, size, message) in [
+            (
+                "a.png,Mass,1,1,1,1\na.png,Mass,900,0,124.5,9\n",
+                Some(PUBLISHED_SIZE),
+                "b.csv, row 2: the box of image \"a.png\" reaches to 1024.5, 9.0, beyond 1024 x 1024 pixels",
+            ),
+            (
+                "a.png,Mass,64,128,900,512\n",
+                None,
+                "b.csv, row 1: the box of image \"a.png\" reaches to 964.0, 640.0, beyond 32 x 64 pixels",
+            ),
+            (
+                "a.png,Mass,1,1,1,1\na.png,Nodule,1,1,1,1\na.png,Mass,1.0,1,1,1\n",
+                None,
+                "b.csv, row 3: the box of image \"a.png\" is the same as that of row 1",
+            ),
+        ] {
+            assert_eq!(found(list, size), Err(message.to_owned()));
+        }
+        let small = parse("a.png,Mass,2,8,28,32\n").unwrap();
+        assert!(may_be_unscaled(&small, &manifest, PUBLISHED_SIZE));
+        assert!(!may_be_unscaled(&parse("a.png,Mass,2,8,90,32\n").unwrap(), &manifest, PUBLISHED_SIZE));
     }
 
     #[test]
@@ -149,7 +268,8 @@ mod tests {
         let mut rows = metadata::read(&bytes, &path).unwrap().rows;
         rows.sort_by(|a, b| a.name.cmp(&b.name));
         let manifest = Manifest { labels: 15, rows };
-        let (boxes, elsewhere) = of_manifest(&entries, &manifest);
+        let found = of_manifest(&entries, &manifest, Some(PUBLISHED_SIZE), &path).unwrap();
+        let (boxes, elsewhere) = (found.boxes, found.elsewhere);
         assert_eq!((entries.len(), boxes.rows.len(), elsewhere), (984, 984, 0));
         let images: std::collections::BTreeSet<u32> = boxes.rows.iter().map(|b| b.image).collect();
         assert_eq!(images.len(), 880);

@@ -29,6 +29,18 @@ pub enum DatasetError {
         /// Why.
         source: io::Error,
     },
+    /// A box that cannot be one of its image.
+    #[error("{}, row {row}: the box of image {image:?} {reason}", path.display())]
+    Box {
+        /// The list.
+        path: PathBuf,
+        /// Data row, from 1.
+        row: u32,
+        /// The image.
+        image: String,
+        /// What is wrong.
+        reason: String,
+    },
     /// It starts like a gzip file but is damaged or truncated.
     #[error("{} is a damaged or cut-off gzip file: {}", path.display(), printable(source))]
     Gzip {

@@ -35,6 +35,9 @@ pub struct IngestRequest {
     pub metadata: PathBuf,
     /// The box list.
     pub boxes: Option<PathBuf>,
+    /// Width and height of the images that the box list refers to, usually [`boxes::PUBLISHED_SIZE`]; `None` if the list
+    /// is in pixels of the images themselves.
+    pub box_size: Option<[u32; 2]>,
     /// Name of the data set.
     pub name: Option<String>,
     /// How image files become objects.
@@ -128,7 +131,23 @@ pub fn ingest(
     let metadata = transaction.put_outside(&metadata_bytes)?;
     let (mut boxes_file, mut packed_boxes) = (None, None);
     if let (Some(bytes), Some(entries)) = (boxes_bytes, entries) {
-        let (boxes, elsewhere) = boxes::of_manifest(&entries, &manifest);
+        let path = request.boxes.as_deref().unwrap_or(Path::new("the list of boxes"));
+        let found = boxes::of_manifest(&entries, &manifest, request.box_size, path)?;
+        let boxes::ManifestBoxes { boxes, elsewhere, unscaled } = found;
+        if unscaled > 0 && request.box_size.is_some() {
+            findings.push(format!(
+                "{} of images without a file, which are kept in the list's pixels",
+                count(unscaled, "box", "boxes")
+            ));
+        }
+        if let Some([width, height]) =
+            request.box_size.filter(|size| boxes::may_be_unscaled(&entries, &manifest, *size))
+        {
+            findings.push(format!(
+                "the boxes were read as pixels of {width} x {height} images and scaled to smaller ones, into which they \
+                 fit as they are; if the list is in pixels of these images, give `--box-size image`"
+            ));
+        }
         if elsewhere > 0 {
             findings.push(format!(
                 "{} of images that are not in this data set, ignored",
@@ -147,6 +166,7 @@ pub fn ingest(
         metadata,
         boxes_file,
         boxes: packed_boxes,
+        box_size: request.box_size.filter(|_| packed_boxes.is_some()),
         metadata_only: request.metadata_only,
         images: 0,
         patients: 0,

@@ -37,6 +37,11 @@ pub struct Dataset {
     pub boxes_file: Option<File>,
     /// The boxes of this data set's images.
     pub boxes: Option<Id<Boxes>>,
+    /// Width and height of the images that the box list refers to; absent if the list is in pixels of the images
+    /// themselves. Boxes are scaled to the images.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "[u32; 2]")]
+    pub box_size: Option<[u32; 2]>,
     /// Whether the data set has only metadata rows and no image files.
     pub metadata_only: bool,
     /// Number of rows of the manifest.
@@ -440,7 +445,7 @@ impl Packed for Boxes {
     }
 }
 
-/// One annotated box, in pixels of the original image.
+/// One annotated box, in pixels of the image in the data set; of an image without a file, in those of the list.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct BoxRow {
     /// Row of the manifest.

@@ -94,7 +94,7 @@ pub fn heatmap(heatmap: &Heatmap) -> ReportTable {
     }
     table.notes.push(match heatmap.boxes.as_slice() {
         [] => "This image has no annotated box of this label.".into(),
-        _ => "Boxes in pixels of the original image.".into(),
+        _ => "Boxes in pixels of the image.".into(),
     });
     if let Some(meta) = &heatmap.meta {
         table.notes.push(format!("No image of the run's data set; as given: {meta}."));

@@ -345,3 +345,43 @@ fn a_heat_map_of_a_strange_file_records_the_age_gender_and_view_that_were_given(
     assert_eq!((&copy["id"], &copy["image"]), (&named["id"], &json!(image)));
     study.is_sound();
 }
+
+/// The published list on images of another size, and a list in pixels of the images.
+#[test]
+fn boxes_are_scaled_to_the_images_that_are_there() {
+    let study = Study::new();
+    let ingest = |arguments: &str| study.json(&format!("ingest images --metadata data.csv {arguments}"));
+    let boxes = |answer: &Value| {
+        let id = answer["id"].as_str().unwrap();
+        study.json(&format!("show {id}"))["record"]["boxes"].as_str().unwrap().to_owned()
+    };
+    let published = ingest("--boxes boxes.csv");
+    // The images are 64 x 64, a sixteenth of the published ones.
+    let scaled: String = fs::read_to_string(study.path("boxes.csv"))
+        .unwrap()
+        .lines()
+        .enumerate()
+        .map(|(number, line)| {
+            let scaled = |text: &str| (text.parse::<f64>().unwrap() / 16.0).to_string();
+            let fields = line.split(',').enumerate();
+            let fields = fields.map(|(n, text)| if number > 0 && n > 1 { scaled(text) } else { text.to_owned() });
+            fields.collect::<Vec<_>>().join(",") + "\n"
+        })
+        .collect();
+    fs::write(study.path("small.csv"), scaled).unwrap();
+    for size in ["image", "64x64"] {
+        assert_eq!(boxes(&ingest(&format!("--boxes small.csv --box-size {size}"))), boxes(&published), "{size}");
+    }
+    let doubtful = ingest("--boxes small.csv");
+    assert_ne!(boxes(&doubtful), boxes(&published));
+    assert!(doubtful["findings"].to_string().contains("`--box-size image`"), "{doubtful}");
+    let refused = "ingest images --metadata data.csv --boxes boxes.csv --box-size image";
+    study.refused(1, refused, &["boxes.csv, row ", "beyond 64 x 64 pixels"]);
+    study.refused(2, &format!("{refused}s"), &["1024x1024, or `image`"]);
+    study.edit("boxes.csv", |text| {
+        let first = text.lines().nth(1).unwrap().to_owned();
+        text.trim_end().to_owned() + "\n" + &first + "\n"
+    });
+    study.refused(1, "ingest images --metadata data.csv --boxes boxes.csv", &["is the same as that of row 1"]);
+    assert_eq!(study.json("verify --recompute")["damaged"], json!([]));
+}

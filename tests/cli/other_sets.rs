@@ -66,6 +66,7 @@ fn other(labels: &[String], no_finding: Option<&str>) -> Study {
         manifest: transaction.put_packed(&manifest).unwrap(),
         metadata: transaction.put_outside(b"rows of another format").unwrap(),
         boxes_file: None,
+        box_size: None,
         boxes: None,
         metadata_only: false,
         images: manifest.rows.len() as u64,

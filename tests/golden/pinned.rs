@@ -76,6 +76,7 @@ impl Place {
         let stamp = Stamp { time: "2026-01-01T00:00:00Z".to_owned(), command: "pin".to_owned() };
         let tiny = root().join("fixtures/tiny");
         let request = IngestRequest {
+            box_size: Some(reg::dataset::boxes::PUBLISHED_SIZE),
             paths: vec![tiny.join("images")],
             metadata: tiny.join("Data_Entry_2017_v2020.csv"),
             boxes: Some(tiny.join("BBox_List_2017.csv")),

@@ -180,6 +180,7 @@ fn dataset() -> Dataset {
         manifest: packed_id(&manifest()),
         metadata: file("metadata"),
         boxes_file: Some(file("boxes")),
+        box_size: Some([1024, 1024]),
         boxes: Some(packed_id(&boxes())),
         metadata_only: false,
         images: 2,
@@ -196,6 +197,7 @@ fn dataset_of_metadata() -> Dataset {
     Dataset {
         manifest: packed_id(&manifest_of_metadata()),
         boxes_file: None,
+        box_size: None,
         boxes: None,
         metadata_only: true,
         images: 1,

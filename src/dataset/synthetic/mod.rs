@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
+use super::boxes;
 use super::pixels::{Gray, encode_png};
 
 use drawing::Drawing;
@@ -112,7 +113,7 @@ pub fn generate(dir: &Path, options: &SyntheticOptions) -> Result<SyntheticSumma
             let drawing = Drawing::new(visit, size, seed);
             let png = encode_png(&Gray { width: size, height: size, data: drawing.pixels() });
             write(&images.join(visit.name()), &png)?;
-            Ok((png.len() as u64, box_lines(visit, &drawing)))
+            Ok((png.len() as u64, box_lines(visit, &drawing, size)))
         })
         .collect::<Result<_, SyntheticError>>()?;
 
@@ -146,8 +147,12 @@ struct BoxLine {
     text: String,
 }
 
-fn box_lines(visit: &Visit, drawing: &Drawing) -> Vec<BoxLine> {
-    let line = |(finding, [x, y, w, h]): (DrawnFinding, [f32; 4])| {
+/// The lines of the box list, in pixels of the published images as in the original list. `size` is the images' side.
+fn box_lines(visit: &Visit, drawing: &Drawing, size: u32) -> Vec<BoxLine> {
+    let scale = boxes::PUBLISHED_SIZE[0] as f32 / size as f32;
+    let line = |(finding, edges): (DrawnFinding, [f32; 4])| {
+        // Rounded down, so that no box reaches beyond its image.
+        let [x, y, w, h] = edges.map(|edge| (edge * scale * 1000.0).floor() / 1000.0);
         // The published list abbreviates this one.
         let label = if finding == DrawnFinding::Infiltration { "Infiltrate" } else { finding.name() };
         let text = format!("{},{label},{x:.3},{y:.3},{w:.3},{h:.3}\n", visit.name());

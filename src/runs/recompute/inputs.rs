@@ -51,7 +51,9 @@ pub(super) fn dataset(objects: &dyn Objects, id: Id<Dataset>) -> Result<Option<V
     };
     if let Some(list) = &recorded.boxes_file {
         let (list, bytes) = file(objects, list)?;
-        let (boxes, _) = boxes::of_manifest(&boxes::read(&bytes, Path::new("the list of boxes"))?, &manifest);
+        let path = Path::new("the list of boxes");
+        let found = boxes::of_manifest(&boxes::read(&bytes, path)?, &manifest, recorded.box_size, path)?;
+        let boxes = found.boxes;
         (now.boxes_file, now.boxes) = (Some(list), Some(Registry::id_of_packed(&boxes)?));
     } else {
         now.boxes = None;

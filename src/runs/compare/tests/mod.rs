@@ -230,6 +230,7 @@ fn dataset(store: &mut MemoryStore, source: &str, labels: &[&str], rows: &[Image
         manifest: store.put_packed(&manifest),
         metadata: store.put_file(b"metadata"),
         boxes_file: None,
+        box_size: None,
         boxes: None,
         metadata_only: true,
         images: 0,
