@@ -369,6 +369,11 @@ impl DatasetError {
                 "download it again".to_owned()
             }
             DatasetError::NotUtf8 { .. } => "save it as UTF-8".to_owned(),
+            DatasetError::Box { reason, .. } if reason.starts_with("reaches") => {
+                "`--box-size WxH` says which images the list refers to; `--box-size image`: those of the data set"
+                    .to_owned()
+            }
+            DatasetError::Box { .. } => "remove one of the two rows".to_owned(),
             DatasetError::MissingColumn { .. } => {
                 "the first line must be the header, with commas, semicolons or tabs between the columns".to_owned()
             }
