@@ -55,6 +55,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("store", &["disk", "hash"]),
     ("index", &["digits", "disk", "hash", "records", "store"]),
     ("worker", &["disk", "hash", "records"]),
+    ("network", &["digits", "limits", "records"]),
     ("registry", &["digits", "disk", "hash", "index", "limits", "progress", "records", "store"]),
     ("dataset", &["digits", "disk", "hash", "limits", "progress", "random", "records", "registry", "store"]),
     ("split", &["dataset", "digits", "hash", "limits", "random", "records", "registry"]),
@@ -62,7 +63,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "runs",
         &[
-            "dataset", "digits", "disk", "escape", "hash", "index", "limits", "random", "records",
+            "dataset", "digits", "disk", "escape", "hash", "index", "limits", "network", "random", "records",
             "registry", "split", "stats", "store", "worker",
         ],
     ),
@@ -77,8 +78,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "export",
         &[
-            "dataset", "digits", "disk", "escape", "hash", "index", "lineage", "records", "registry",
-            "report", "runs", "stats", "store",
+            "dataset", "digits", "disk", "escape", "hash", "index", "lineage", "network", "records",
+            "registry", "report", "runs", "stats", "store",
         ],
     ),
     ("remote", &["digits", "disk", "hash", "index", "limits", "progress", "records", "registry", "store"]),
@@ -101,7 +102,8 @@ const ARROWS: &[(&str, &[&str])] = &[
 
 /// Rooms of the library that the worker may use: no registry, no index.
 const OF_THE_WORKER: &[&str] = &[
-    "dataset", "digits", "disk", "escape", "hash", "limits", "random", "records", "stats", "store", "worker",
+    "dataset", "digits", "disk", "escape", "hash", "limits", "network", "random", "records", "stats",
+    "store", "worker",
 ];
 
 /// Rooms and files that touch a registry, a remote or the folder of a job: through `disk` only.

@@ -10,7 +10,7 @@ use safetensors::{Dtype, SafeTensors};
 use tch::{Device, Tensor};
 
 use crate::error::TensorError;
-use crate::net::{HEAD, Net};
+use crate::net::Net;
 
 type Result<T> = std::result::Result<T, TensorError>;
 
@@ -126,7 +126,7 @@ pub(crate) fn load(net: &Net, file: &[u8], id: Hash, fit: Fit) -> Result<()> {
     let file = SafeTensors::deserialize(file)
         .map_err(|e| wrong(format!("they are not a safetensors file ({e})")))?;
     for entry in &net.named {
-        let skippable = fit == Fit::Body && entry.name.starts_with(HEAD);
+        let skippable = fit == Fit::Body && net.is_head(&entry.name);
         let Ok(view) = file.tensor(&entry.name) else {
             if skippable {
                 continue;
@@ -135,7 +135,7 @@ pub(crate) fn load(net: &Net, file: &[u8], id: Hash, fit: Fit) -> Result<()> {
         };
         if matches(&entry.tensor, &view) {
             fill(&entry.tensor, &view)?;
-        } else if entry.name == "conv1.weight"
+        } else if net.plan().first_conv() == entry.name.strip_suffix(".weight")
             && view.shape().get(1) == Some(&3)
             && entry.tensor.size()[1] == 1
         {
@@ -162,13 +162,10 @@ pub(crate) fn load(net: &Net, file: &[u8], id: Hash, fit: Fit) -> Result<()> {
 mod tests {
     use super::*;
     use crate::layers::{InitialValues, Memory};
-    use reg::records::{Architecture, ImageInput, Model};
+    use crate::net::resnet;
 
     fn net(channels: u32, blocks: [u32; 4], labels: u32, seed: u64) -> Net {
-        let (mean, std) = (vec![0.5; channels as usize], vec![0.25; channels as usize]);
-        let image = ImageInput { channels, input: 32, resize: 32, mean, std };
-        let architecture = Architecture::Resnet { blocks, extra_pool: false, meta: false, image };
-        let model = Model { name: "test".into(), architecture };
+        let model = resnet(blocks, channels, 32, false, false);
         Net::build(&model, labels, InitialValues::Drawn(seed), Memory::CPU).unwrap()
     }
 
