@@ -1,7 +1,7 @@
 //! `reg`: a content-addressed registry of chest X-ray data sets, splits, models and results.
 //!
 //! The rooms, from below: [`hash`] names bytes, [`disk`] opens and changes files, [`recognise`] says what a file is, [`store`] keeps them, [`records`] gives them meaning,
-//! [`index`] finds them, [`registry`] keeps store and index in step. On these stand [`dataset`] and
+//! [`index`] finds them, [`registry`] keeps store and index in step; [`network`] expands the layers of a model. On these stand [`dataset`] and
 //! [`split`] (what ChestX-ray14 means), [`stats`] (pure functions on slices), [`runs`] (from a
 //! specification to recorded results, through the [`worker`]), [`lineage`] (trace and verify),
 //! [`remote`] (what one registry has and another lacks), [`report`] (records to tables, figures and
@@ -23,6 +23,7 @@ pub mod hash;
 pub mod index;
 pub mod limits;
 pub mod lineage;
+pub mod network;
 pub mod progress;
 pub mod random;
 pub mod recognise;

@@ -92,7 +92,11 @@ limits! {
     /// Maximum size of a safetensors file in bytes, 80 times the largest network of this field.
     WEIGHTS: u64 = 8 << 30, "weights (safetensors)", "file", "8 GiB";
     /// Maximum length of a file that a person writes: a study, a template, settings.
-    STUDY_FILE: u64 = 1 << 20, "study file, template, run settings", "length", "1 MiB";
+    STUDY_FILE: u64 = 1 << 20, "study file, template, run settings, network", "length", "1 MiB";
+    /// Maximum number of values that the operations of a network take, 8 times those of a DenseNet-264.
+    NETWORK_STEPS: usize = 50_000, "network", "operands of its operations", "50,000";
+    /// Maximum number of channels, or units, of a layer.
+    NETWORK_CHANNELS: u64 = 65_536, "network", "channels of a layer", "65,536";
     /// Maximum length of a signed statement.
     STATEMENT: u64 = 64 << 20, "attestation", "length", "64 MiB";
     /// Larger key files are not read.

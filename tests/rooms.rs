@@ -61,6 +61,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("store", &["disk", "hash"]),
     ("index", &["digits", "disk", "hash", "records", "store"]),
     ("worker", &["disk", "hash", "records"]),
+    ("network", &["digits", "limits", "records"]),
     ("registry", &["digits", "disk", "hash", "index", "limits", "progress", "records", "store"]),
     (
         "dataset",
@@ -90,6 +91,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "hash",
             "index",
             "limits",
+            "network",
             "random",
             "recognise",
             "records",
@@ -111,8 +113,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "export",
         &[
-            "dataset", "digits", "disk", "escape", "hash", "index", "lineage", "records", "registry",
-            "report", "runs", "stats", "store",
+            "dataset", "digits", "disk", "escape", "hash", "index", "lineage", "network", "records",
+            "registry", "report", "runs", "stats", "store",
         ],
     ),
     ("remote", &["digits", "disk", "hash", "index", "limits", "progress", "records", "registry", "store"]),
@@ -141,6 +143,7 @@ const OF_THE_WORKER: &[&str] = &[
     "escape",
     "hash",
     "limits",
+    "network",
     "random",
     "recognise",
     "records",

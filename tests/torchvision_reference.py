@@ -9,7 +9,7 @@ The weights of a ResNet are too large to keep, so weights, images and labels com
 script and src/tensor/tests/torchvision/formula.rs compute to the same bits; fixtures/torchvision/README.md
 states them. Networks run in double precision, so that the numbers are the mathematics and not the machine;
 beside each stands how far torchvision's own float32 is from it. What reg has and torchvision has not is
-a subclass of torchvision's ResNet below. Loading checks that torchvision takes a checkpoint of reg with
+added to torchvision's networks below. Loading checks that torchvision takes a checkpoint of reg with
 `strict=True`, and prints its logits of the formula's first images.
 """
 
@@ -32,17 +32,26 @@ GREY = ([0.5], [0.25])
 AGES = (0, 90)
 SAMPLES = 4
 
-# Blocks, channels, extra pooling, meta features; side and number of the images.
+# Side and number of the images.
 MODELS = {
-    "resnet50": ([3, 4, 6, 3], 3, False, False, 224, 3),
-    "resnet101": ([3, 4, 23, 3], 3, False, False, 224, 2),
-    "resnet38-meta": ([2, 2, 3, 3], 3, False, True, 96, 3),
-    "resnet50-1channel": ([3, 4, 6, 3], 1, False, False, 96, 3),
-    "resnet50-large-meta": ([3, 4, 6, 3], 1, True, True, 128, 3),
+    "resnet50": (224, 3),
+    "resnet101": (224, 2),
+    "resnet38-meta": (96, 3),
+    "resnet50-1channel": (96, 3),
+    "resnet50-large-meta": (128, 3),
+    "resnet18": (224, 2),
+    "resnet34": (224, 2),
+    "resnet18-large-meta": (128, 2),
+    "densenet121": (224, 2),
+    "densenet121-1channel": (96, 2),
+    "densenet121-large-meta": (128, 2),
 }
 # One ResNet-50 on four images, which are also the validation images. Adam's epsilon is large: with a small
 # one its first steps are signs of gradients, and those of gradients about 0 are chance.
 TRAINING = {"model": "resnet50", "side": 64, "batch": 4, "steps": 3, "lr": 1e-4, "betas": [0.9, 0.999], "eps": 1e-3}
+# The same with BatchNorm before convolutions, and with basic blocks; one step.
+OTHERS = {name: {**TRAINING, "model": name, "steps": 1} for name in ("densenet121", "resnet18")}
+HEAT = ("resnet50", "resnet50-large-meta", "densenet121-large-meta")
 ADAM = {"shapes": [[5], [3, 4], [2, 3, 2, 2]], "lr": [3e-3] * 5 + [1.5e-3] * 5, "betas": [0.9, 0.999], "eps": 1e-8}
 
 
@@ -76,7 +85,7 @@ def weight(name, shape):
         centre, width = (0.25, 0.125) if ".bn3." in name else (1.0, 0.25)
     elif len(shape) > 1:
         # He's deviation; a quarter of it in the dense layer, for logits of order 1.
-        width = math.sqrt(6.0 / math.prod(shape[1:])) * (0.25 if name == "fc.weight" else 1.0)
+        width = math.sqrt(6.0 / math.prod(shape[1:])) * (0.25 if name in ("fc.weight", "classifier.weight") else 1.0)
     values = centre + width * uniform(name, math.prod(shape))
     return torch.from_numpy(values.astype(np.float32).reshape(shape))
 
@@ -102,36 +111,56 @@ def targets(count):
 # The networks.
 
 
-class Chest(ResNet):
-    """torchvision's ResNet with what reg adds to it."""
+class Chest(torch.nn.Module):
+    """One of torchvision's networks, with what reg adds to it, under the same names."""
 
-    def __init__(self, blocks, channels, extra_pool, meta, labels=LABELS):
-        super().__init__(Bottleneck, blocks, num_classes=labels)
-        if channels != 3:
-            self.conv1 = torch.nn.Conv2d(channels, 64, kernel_size=7, stride=2, padding=3, bias=False)
-        if meta:
-            self.fc = torch.nn.Linear(self.fc.in_features + 3, labels)
-        if extra_pool:
-            self.layer1.append(torch.nn.MaxPool2d(kernel_size=3, stride=2, padding=1))
-        self.meta = meta
+    def __init__(self, name, labels):
+        super().__init__()
+        base, *suffixes = name.split("-")
+        if base == "resnet38":
+            network = ResNet(Bottleneck, [2, 2, 3, 3], num_classes=labels)
+        else:
+            network = getattr(torchvision.models, base)(weights=None, num_classes=labels)
+        self.dense, self.meta = base.startswith("densenet"), "meta" in suffixes
+        at, first = (network.features, "conv0") if self.dense else (network, "conv1")
+        self.channels = 3
+        if "1channel" in suffixes or "large" in suffixes:
+            self.channels = 1
+            setattr(at, first, torch.nn.Conv2d(1, 64, kernel_size=7, stride=2, padding=3, bias=False))
+        self.pool = None
+        if "large" in suffixes:
+            self.pool = torch.nn.MaxPool2d(kernel_size=3, stride=2, padding=1)
+        self.head = "classifier" if self.dense else "fc"
+        if self.meta:
+            inputs = getattr(network, self.head).in_features
+            setattr(network, self.head, torch.nn.Linear(inputs + 3, labels))
+        # Without a name of its own, so that the names are torchvision's.
+        for child, module in network.named_children():
+            self.add_module(child, module)
+        self.plain = network if not suffixes and base != "resnet38" else None
+        self.__dict__["plain"] = self._modules.pop("plain", None)
+
+    def map(self, x):
+        """The map whose means over the plane are the features."""
+        if self.dense:
+            for name, layer in self.features.named_children():
+                x = layer(x)
+                if name == "denseblock1" and self.pool:
+                    x = self.pool(x)
+            return torch.relu(x)
+        x = self.layer1(self.maxpool(self.relu(self.bn1(self.conv1(x)))))
+        x = self.pool(x) if self.pool else x
+        return self.layer4(self.layer3(self.layer2(x)))
 
     def forward(self, x, meta):
-        if not self.meta:
-            return super().forward(x)
-        head, self.fc = self.fc, torch.nn.Identity()
-        features, self.fc = super().forward(x), head
-        return head(torch.cat([features, meta], dim=1))
+        if self.plain is not None:
+            return self.plain(x)
+        features = self.map(x).mean(dim=(2, 3))
+        return getattr(self, self.head)(torch.cat([features, meta], dim=1) if self.meta else features)
 
 
 def network(name, labels=LABELS):
-    blocks, channels, extra_pool, meta_features, _, _ = MODELS[name]
-    plain = {"resnet50": torchvision.models.resnet50, "resnet101": torchvision.models.resnet101}.get(name)
-    if plain:
-        model = plain(weights=None, num_classes=labels)
-        bare = model.forward
-        model.forward = lambda x, meta: bare(x)
-        return model
-    return Chest(blocks, channels, extra_pool, meta_features, labels)
+    return Chest(name, labels)
 
 
 def filled(name, dtype):
@@ -144,7 +173,7 @@ def filled(name, dtype):
 
 
 def inputs(name, numbers, side, dtype):
-    channels = MODELS[name][1]
+    channels = 1 if "1channel" in name or "large" in name else 3
     mean, std = (torch.tensor(v, dtype=dtype).reshape(1, -1, 1, 1) for v in (IMAGENET if channels == 3 else GREY))
     grey = torch.from_numpy(np.stack([image(number, side) for number in numbers])).to(dtype)
     x = (grey.unsqueeze(1).expand(-1, channels, -1, -1) / 255 - mean) / std
@@ -155,23 +184,26 @@ def inputs(name, numbers, side, dtype):
 
 
 def logits(name, dtype):
-    side, count = MODELS[name][4:]
+    side, count = MODELS[name]
     model = filled(name, dtype).eval()
     with torch.no_grad():
         return model(*inputs(name, range(count), side, dtype)).double()
 
 
 def gradcam(name, dtype):
-    """Grad-CAM of every label on the first two images, by hooks and a backward pass: `[image][label]`, a map each.
+    """Grad-CAM of every label on the first two images, by a backward pass: `[image][label]`, a map each.
 
-    The layer is the last block, as is usual for a ResNet; each channel is weighted by the mean of its gradient.
+    The layer is the last block of a ResNet, and the ReLU behind the last BatchNorm of a DenseNet, whose means are
+    the features; each channel is weighted by the mean of its gradient.
     """
     model = filled(name, dtype).eval()
-    kept = {}
-    model.layer4.register_forward_hook(lambda _module, _inputs, output: kept.update(map=output))
+    kept, bare = {}, model.map
+    model.plain = None
+    model.map = lambda x: kept.setdefault("map", bare(x))
     maps = []
     for number in range(2):
-        said = model(*inputs(name, [number], MODELS[name][4], dtype))[0]
+        kept.clear()
+        said = model(*inputs(name, [number], MODELS[name][0], dtype))[0]
         of_image = []
         for label in range(LABELS):
             (gradient,) = torch.autograd.grad(said[label], kept["map"], retain_graph=True)
@@ -188,9 +220,8 @@ def sampled(tensor, name):
     return [flat.sum(), np.abs(flat).sum(), *flat[places.astype(np.int64)]]
 
 
-def training(dtype, layout=torch.contiguous_format):
+def training(how, dtype, layout=torch.contiguous_format):
     """Loss of each step, validation loss behind each, gradients of the first, what the steps changed."""
-    how = TRAINING
     model = filled(how["model"], dtype).to(memory_format=layout)
     start = {key: tensor.clone() for key, tensor in model.state_dict().items()}
     adam = torch.optim.Adam(model.parameters(), lr=how["lr"], betas=how["betas"], eps=how["eps"])
@@ -274,19 +305,30 @@ def all_apart(a, b):
     return float(sums), float(np.sqrt(np.square(samples).mean()))
 
 
+def steps(how, versions):
+    exact = training(how, torch.float64)
+    spread = {"losses": 0.0, "val_losses": 0.0, "gradients": [0.0, 0.0], "changes": [0.0, 0.0]}
+    for layout in (torch.contiguous_format, torch.channels_last):
+        rough = training(how, torch.float32, layout)
+        for key in ("losses", "val_losses"):
+            spread[key] = max(spread[key], apart(rough[key], exact[key]))
+        for key in ("gradients", "changes"):
+            spread[key] = [max(pair) for pair in zip(spread[key], all_apart(rough[key], exact[key]))]
+    print(f"training of {how['model']}: {exact['losses']}, {exact['val_losses']}, float32 {spread}", file=sys.stderr)
+    spread = json.loads(json.dumps(spread), parse_float=lambda text: float(f"{float(text):.1e}"))
+    return short({"versions": versions, **how, **exact, "float32": spread})
+
+
 def documents():
     torch.manual_seed(0)
     versions = {"torch": torch.__version__.split("+")[0], "torchvision": torchvision.__version__.split("+")[0]}
     shapes = {name: {key: list(t.shape) for key, t in network(name).state_dict().items()} for name in MODELS}
     yield "state_dicts.json", {"versions": versions, "models": shapes}
     models = {}
-    for name, (blocks, channels, extra_pool, meta_features, side, _) in MODELS.items():
+    for name, (side, _) in MODELS.items():
         exact, rough = logits(name, torch.float64), logits(name, torch.float32)
         models[name] = {
-            "blocks": blocks,
-            "channels": channels,
-            "extra_pool": extra_pool,
-            "meta": meta_features,
+            "meta": name.endswith("-meta"),
             "side": side,
             "logits": exact.tolist(),
             "float32": float(f"{apart(rough, exact):.1e}"),
@@ -294,19 +336,11 @@ def documents():
         print(f"{name}: logits within {exact.abs().max():.2f}, over images {exact.std(0).mean():.2f}, "
               f"float32 {apart(rough, exact):.1e}", file=sys.stderr)
     yield "logits.json", short({"versions": versions, "models": models})
-    heat = {name: gradcam(name, torch.float64) for name in ("resnet50", "resnet50-large-meta")}
+    heat = {name: gradcam(name, torch.float64) for name in HEAT}
     yield "gradcam.json", short({"versions": versions, "models": heat})
-    exact = training(torch.float64)
-    spread = {"losses": 0.0, "val_losses": 0.0, "gradients": [0.0, 0.0], "changes": [0.0, 0.0]}
-    for layout in (torch.contiguous_format, torch.channels_last):
-        rough = training(torch.float32, layout)
-        for key in ("losses", "val_losses"):
-            spread[key] = max(spread[key], apart(rough[key], exact[key]))
-        for key in ("gradients", "changes"):
-            spread[key] = [max(pair) for pair in zip(spread[key], all_apart(rough[key], exact[key]))]
-    print(f"training: {exact['losses']}, {exact['val_losses']}, float32 {spread}", file=sys.stderr)
-    spread = json.loads(json.dumps(spread), parse_float=lambda text: float(f"{float(text):.1e}"))
-    yield "training.json", short({"versions": versions, **TRAINING, **exact, "float32": spread})
+    yield "training.json", steps(TRAINING, versions)
+    for name, how in OTHERS.items():
+        yield f"training-{name}.json", steps(how, versions)
     yield "adam.json", {"versions": versions, **adam()}
 
 
@@ -324,7 +358,7 @@ def load(path, name):
 
     model = network(name)
     model.load_state_dict(load_file(path), strict=True)
-    side, count = MODELS[name][4:]
+    side, count = MODELS[name]
     with torch.no_grad():
         found = model.eval()(*inputs(name, range(count), side, torch.float32))
     print(json.dumps(found.tolist()))

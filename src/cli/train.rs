@@ -1,14 +1,15 @@
 //! `reg train`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 use reg::hash::Id;
 use reg::limits;
+use reg::network;
 use reg::records::{AucTable, Dataset, Incomparable, Init, Predictions, Split, Weights};
 use reg::registry::Registry;
 use reg::report::results;
-use reg::runs::config::{Overrides, resolve};
+use reg::runs::config::{Overrides, network_file, resolve};
 use reg::runs::process::Worker;
 use reg::runs::{Device, TrainRequest, leaks, train};
 use serde_json::{Map, Value, json};
@@ -30,8 +31,7 @@ pub(crate) struct TrainArgs {
     /// Fold of the split, counted from 0
     #[arg(long, default_value_t = 0)]
     fold: u32,
-    /// The model: mlp, tiny, or resnet38|50|101, optionally with -1channel or -large, then optionally -meta
-    #[arg(long)]
+    #[arg(long, help = model_help())]
     model: String,
     /// Initial weights; default: fine-tune with --weights, else scratch
     #[arg(long, value_enum)]
@@ -68,6 +68,15 @@ pub(crate) struct TrainArgs {
     format: TableFormat,
 }
 
+fn model_help() -> String {
+    let names: Vec<&str> = network::bases().collect();
+    format!(
+        "The network: {}; one with three channels optionally with -1channel or -large, then one with images \
+         optionally with -meta. Or a file NAME.toml with the layers of your own",
+        names.join(", ")
+    )
+}
+
 fn minutes(text: &str) -> Result<f64, String> {
     match text.parse() {
         Ok(minutes) if (0.0..=1e6).contains(&minutes) => Ok(minutes),
@@ -102,7 +111,9 @@ pub(crate) fn run(context: &Context, args: TrainArgs) -> Result<Reply, Failure> 
         }
         None => None,
     };
-    let overrides = Overrides { model: args.model, init: Some(init), file, set: args.set };
+    let network =
+        network_file(&args.model, Path::new("")).map_err(|(path, e)| Failure::of_file("read", &path, &e))?;
+    let overrides = Overrides { model: args.model, network, init: Some(init), file, set: args.set };
     let (model, training) = resolve(&overrides)?;
     let worker = Worker::find()?;
     let request = TrainRequest {

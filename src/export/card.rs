@@ -132,9 +132,9 @@ fn metadata(
     id: Id<Dataset>,
     test: Option<&EvaluatedRun>,
 ) -> String {
-    let task = match architecture {
-        Architecture::Mlp { .. } => "tabular-classification",
-        _ => "image-classification",
+    let task = match architecture.image() {
+        None => "tabular-classification",
+        Some(_) => "image-classification",
     };
     let mut out = format!(
         "---\nlibrary_name: pytorch\npipeline_tag: {task}\ntags:\n- chest-x-ray\n- multi-label-classification\n- reg\n"

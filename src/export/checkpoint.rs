@@ -1,16 +1,17 @@
-//! A checkpoint with `model.py`, which defines the parts of the network in PyTorch that torchvision does not
-//! have.
+//! A checkpoint with `model.py`, which defines the network in PyTorch.
 //!
-//! The weights are the recorded ones, byte for byte; they have torchvision's names. The program processes
-//! images like [`crate::dataset::pixels`] and the worker, with the same integers, so that scores agree up to
-//! the rounding of single precision.
+//! The weights are the recorded ones, byte for byte; they have torchvision's names. The program has the layers
+//! as the spec records them, and a method for each kind of layer among them. It processes images like
+//! [`crate::dataset::pixels`] and the worker, with the same integers, so that scores agree up to the rounding of
+//! single precision.
 
 use super::{ExportError, ExportFolder};
 use crate::escape;
 use crate::hash::Id;
-use crate::records::{AgeRange, Architecture, ImageInput, Run};
+use crate::records::{AgeRange, Architecture, ImageInput, Layer, Model, Run};
 use crate::registry::Registry;
 use crate::store::LinkMode;
+use serde_json::Value;
 
 /// File name of the weights in an exported folder.
 pub const CHECKPOINT: &str = "checkpoint.safetensors";
@@ -27,13 +28,13 @@ pub fn checkpoint(registry: &Registry, run: Id<Run>, folder: &ExportFolder) -> R
 pub(super) fn program_of(registry: &Registry, run: Id<Run>) -> Result<String, ExportError> {
     let spec = registry.get(registry.get(run)?.spec)?;
     let dataset = registry.get(spec.dataset)?;
-    Ok(program(&run.to_string(), &spec.model.architecture, &dataset.labels, dataset.age))
+    Ok(program(&run.to_string(), &spec.model, &dataset.labels, dataset.age))
 }
 
 /// The program: a network and its input, assembled from the files in `model/`.
-fn program(run: &str, architecture: &Architecture, labels: &[String], age: Option<AgeRange>) -> String {
-    let (image, meta) = (architecture.image(), architecture.meta());
-    let mut parts = vec![begin(run, architecture, labels)];
+fn program(run: &str, model: &Model, labels: &[String], age: Option<AgeRange>) -> String {
+    let (image, meta) = (model.architecture.image(), model.architecture.meta());
+    let mut parts = vec![begin(run, model, labels)];
     if let Some(ImageInput { input, resize, mean, std, .. }) = image {
         let pixels = include_str!("model/pixels.py")
             .replace("RESIZE, SIDE = SIDES", &format!("RESIZE, SIDE = {resize}, {input}"))
@@ -44,7 +45,7 @@ fn program(run: &str, architecture: &Architecture, labels: &[String], age: Optio
         let range = age.map_or("None".to_owned(), |age| format!("({}, {})", age.min, age.max));
         parts.push(include_str!("model/meta.py").replace("AGE_RANGE", &range));
     }
-    parts.push(network(architecture));
+    parts.push(network(&model.architecture));
     parts.push(end(image.is_some(), meta));
     // Two blank lines between definitions; none between constants.
     let first = parts.remove(0);
@@ -54,96 +55,105 @@ fn program(run: &str, architecture: &Architecture, labels: &[String], age: Optio
     })
 }
 
-fn begin(run: &str, architecture: &Architecture, labels: &[String]) -> String {
-    let (image, meta) = (architecture.image().is_some(), architecture.meta());
-    let resnet = matches!(architecture, Architecture::Resnet { .. });
+fn begin(run: &str, model: &Model, labels: &[String]) -> String {
+    let (image, meta) = (model.architecture.image().is_some(), model.architecture.meta());
     let usage: Vec<&str> =
         [image.then_some("IMAGE.png"), meta.then_some("[--age YEARS] [--gender M|F] [--view PA|AP]")]
             .into_iter()
             .flatten()
             .collect();
-    let needs = match (image, resnet) {
-        (true, true) => "torch, torchvision, safetensors, numpy and pillow",
-        (true, false) => "torch, safetensors, numpy and pillow",
-        _ => "torch and safetensors",
+    let (needs, imports) = match image {
+        true => (
+            "torch, safetensors, numpy and pillow",
+            ["import numpy as np\n", "from PIL import Image, ImageOps\n"],
+        ),
+        false => ("torch and safetensors", ["", ""]),
     };
-    let mut imports = Vec::new();
-    if image {
-        imports.push("import numpy as np");
-    }
-    imports.push("import torch");
-    if image {
-        imports.push("from PIL import Image, ImageOps");
-    }
-    imports.push("from safetensors.torch import load_file");
-    let extra = matches!(
-        architecture,
-        Architecture::Resnet { image, extra_pool, .. } if image.channels != 3 || *extra_pool
+    let [numbers, images] = imports;
+    let imports = format!(
+        "{numbers}import torch\n{images}from safetensors.torch import load_file\nfrom torch import nn"
     );
-    if !resnet || extra {
-        imports.push("from torch import nn");
-    }
-    if resnet {
-        imports.push("from torchvision.models.resnet import Bottleneck, ResNet");
-    }
-    let names: Vec<String> = labels.iter().map(|label| format!("    {},\n", escape::json(label))).collect();
-    let title = match architecture {
-        Architecture::Resnet { .. } => "A ResNet",
-        Architecture::Tiny { .. } => "A small convolutional network",
-        Architecture::Mlp { .. } => "A perceptron on age, gender and view position",
+    let list = |items: Vec<String>| {
+        format!("[\n{}]\n", items.iter().map(|item| format!("    {item},\n")).collect::<String>())
     };
-    include_str!("model/begin.py")
-        .replace("MODEL, and its scores of an image", &format!("{title}, and its scores of an image"))
+    let layers = model.architecture.layers.iter().map(|layer| python(&serde_json::json!(layer))).collect();
+    // A record's text is put in last, or at the end, because it could have any of these words.
+    let named = |c: &char| c.is_ascii_alphanumeric() || "._-+".contains(*c);
+    let text = include_str!("model/begin.py")
         .replace("USAGE", &usage.join(" "))
         .replace("NEEDS", needs)
         .replace("VERSION", env!("CARGO_PKG_VERSION"))
-        .replace("IMPORTS", &imports.join("\n"))
+        .replace("IMPORTS", &imports)
         .replace("run RUN", &format!("run\n{run}"))
-        .replace("LABEL_NAMES", &format!("[\n{}]", names.concat()))
+        .replacen("MODEL", &model.name.chars().filter(named).collect::<String>(), 1);
+    let labels = labels.iter().map(|label| escape::json(label)).collect();
+    format!("{text}\nLABELS = {}LAYERS = {}", list(labels), list(layers))
+}
+
+/// A layer of a record as a literal: it has numbers, text, and lists of them.
+fn python(value: &Value) -> String {
+    match value {
+        Value::Object(fields) => {
+            let fields =
+                fields.iter().map(|(key, value)| format!("{}: {}", escape::json(key), python(value)));
+            format!("{{{}}}", fields.collect::<Vec<_>>().join(", "))
+        }
+        Value::Array(items) => format!("[{}]", items.iter().map(python).collect::<Vec<_>>().join(", ")),
+        Value::String(text) => escape::json(text),
+        other => other.to_string(),
+    }
+}
+
+/// The methods of a kind of layer, and the kinds that it builds on.
+fn methods(layer: &Layer) -> (&'static [&'static str], &'static str) {
+    const CONVOLUTION: &str = include_str!("model/layers/convolution.py");
+    const NORM: &str = include_str!("model/layers/norm.py");
+    match layer {
+        Layer::Conv { .. } => (&[CONVOLUTION], include_str!("model/layers/conv.py")),
+        Layer::MaxPool { .. } => (&[], include_str!("model/layers/max-pool.py")),
+        Layer::ConvPool { .. } => (&[CONVOLUTION], include_str!("model/layers/conv-pool.py")),
+        Layer::Residual { .. } => (&[CONVOLUTION], include_str!("model/layers/residual.py")),
+        Layer::DenseBlock { .. } => (&[CONVOLUTION, NORM], include_str!("model/layers/dense-block.py")),
+        Layer::Transition { .. } => (&[CONVOLUTION, NORM], include_str!("model/layers/transition.py")),
+        Layer::Norm { .. } => (&[CONVOLUTION], NORM),
+        Layer::Dense { .. } => (&[], include_str!("model/layers/dense.py")),
+    }
 }
 
 fn network(architecture: &Architecture) -> String {
-    let extra = if architecture.meta() { 3 } else { 0 };
-    match architecture {
-        Architecture::Resnet { blocks, extra_pool, meta, image } => {
-            let (mut init, mut differences) = (String::new(), Vec::new());
-            if image.channels != 3 {
-                init += &format!(
-                    "\n        self.conv1 = nn.Conv2d({}, 64, 7, stride=2, padding=3, bias=False)",
-                    image.channels
-                );
-                differences.push("one channel");
+    let (image, meta) = (architecture.image(), architecture.meta());
+    // What the first image is, so that all modules are made.
+    let (arguments, first, features, last) = match (image, meta) {
+        (None, _) => ("x", "torch.zeros(1, 3)".to_owned(), "x.shape[1]", "x"),
+        (Some(image), meta) => {
+            let zeros = format!("torch.zeros(1, {}, SIDE, SIDE)", image.channels);
+            match meta {
+                false => ("x", zeros, "x.shape[1]", "x.mean((2, 3))"),
+                true => (
+                    "x, meta",
+                    format!("{zeros}, torch.zeros(1, 3)"),
+                    "x.shape[1] + 3",
+                    "torch.cat([x.mean((2, 3)), meta], 1)",
+                ),
             }
-            if *extra_pool {
-                init += "\n        self.layer1.append(nn.MaxPool2d(3, stride=2, padding=1))";
-                differences.push("a max-pooling after conv2_x");
-            }
-            let forward = if *meta {
-                init += "\n        self.fc = torch.nn.Linear(2048 + 3, len(LABELS))";
-                differences.push("age, gender and view appended to the features");
-                include_str!("model/resnet_meta.py")
-            } else {
-                ""
-            };
-            let differences = match differences.as_slice() {
-                [] => ", as in torchvision".to_owned(),
-                all => format!(".\n\n    Unlike torchvision's: {}", all.join(", ")),
-            };
-            include_str!("model/resnet.py")
-                .replace("blocks BLOCKS", &format!("blocks {}", numbers(blocks)))
-                .replace("DIFFERENCES", &differences)
-                .replace("BLOCKS", &numbers(blocks))
-                .replace("INIT", &init)
-                .replace("FORWARD\n", forward)
         }
-        Architecture::Tiny { widths, meta, image } => include_str!("model/tiny.py")
-            .replace("CHANNELS", &image.channels.to_string())
-            .replace("WIDTHS", &numbers(widths))
-            .replace(" + EXTRA", &if extra > 0 { format!(" + {extra}") } else { String::new() })
-            .replace(", META_ARGUMENT", if *meta { ", meta" } else { "" })
-            .replace("LAST", if *meta { "torch.cat([x, meta], 1)" } else { "x" }),
-        Architecture::Mlp { hidden } => include_str!("model/mlp.py").replace("HIDDEN", &numbers(hidden)),
+    };
+    let mut text = include_str!("model/network.py")
+        .replace("FIRST", &first)
+        .replace("ARGUMENTS", arguments)
+        .replace("FEATURES", features)
+        .replace("LAST", last)
+        .replace("HEAD", &escape::json(&architecture.head));
+    let mut seen = Vec::new();
+    for (below, own) in architecture.layers.iter().map(methods) {
+        for part in below.iter().copied().chain([own]) {
+            if !seen.contains(&part) {
+                text += &format!("\n{part}");
+                seen.push(part);
+            }
+        }
     }
+    text
 }
 
 fn end(image: bool, meta: bool) -> String {
@@ -163,26 +173,23 @@ fn end(image: bool, meta: bool) -> String {
         .replace("INPUTS", &inputs.join(",\n            "))
 }
 
-fn numbers(values: &[u32]) -> String {
-    format!("{values:?}")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::dataset::labels;
-    use crate::runs::presets;
+    use crate::network::preset;
 
-    /// The program of each of these models was run with PyTorch 2.11 and torchvision 0.26 on a checkpoint of
-    /// its kind, and its scores agreed with `reg predict` within 1e-5; fixtures/model/README.md describes how.
+    /// The program of each of these models was run with PyTorch 2.11 on a checkpoint of its kind, and its scores agreed with `reg predict` within 1e-5; fixtures/model/README.md describes how.
     /// After a change of a program, repeat this.
     #[test]
     fn programs_are_the_ones_that_were_tried() {
         let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/model");
-        for name in ["resnet50", "resnet50-1channel", "resnet38-large-meta", "tiny-meta", "mlp"] {
-            let model = presets::model(name).expect("a preset");
+        for name in
+            ["resnet50", "resnet18-1channel", "resnet38-large-meta", "densenet121", "tiny-meta", "mlp"]
+        {
+            let model = preset(name).expect("a preset").model;
             let age = Some(AgeRange { min: 1, max: 95 });
-            let text = program(&"0".repeat(64), &model.architecture, &labels::names(), age);
+            let text = program(&"0".repeat(64), &model, &labels::names(), age);
             let path = folder.join(format!("{name}.py"));
             if std::env::var_os("REG_REGENERATE").is_some() {
                 std::fs::write(&path, &text).unwrap();

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::network;
 use crate::records::Spec;
 
 /// Name and value of each setting of a spec, sorted by name, without ids of other records.
@@ -14,9 +15,13 @@ pub(super) fn settings(spec: &Spec) -> Vec<(String, String)> {
         ("seed".to_owned(), spec.seed.to_string()),
         ("threads".to_owned(), spec.threads.to_string()),
     ];
-    for part in [serde_json::json!(spec.training), serde_json::json!(spec.model.architecture)] {
+    let architecture = &spec.model.architecture;
+    for part in [serde_json::json!(spec.training), serde_json::json!(architecture.image)] {
         leaves(&part, &mut found);
     }
+    found.push(("meta".to_owned(), architecture.meta.to_string()));
+    let layers = network::settings(architecture).into_iter();
+    found.extend(layers.map(|(name, value)| (name.to_owned(), text(&value))));
     found.sort();
     found
 }

@@ -43,7 +43,7 @@ pub use event::{Event, NameChange};
 pub use gradcam::{Area, Heatmap, HeatmapInBox, PointedBox, PointedLabel, Pointing};
 pub use kind::{Content, Descriptor, ImageUse, ObjectKind, Purpose, Recomputed, RecordClass, Travels};
 pub use labels::{LabelCounts, LabelValues};
-pub use model::{Architecture, ImageInput, Model};
+pub use model::{Architecture, Block, ImageInput, Layer, Model};
 pub(crate) use name::is_plain_name;
 pub use note::Note;
 pub use probe::{ProbeResult, ProbeTable, ProbedFold, Target};

@@ -9,13 +9,18 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::presets;
-use crate::records::{Architecture, EarlyStop, Init, Model, Pixels, Training};
+use crate::limits;
+use crate::network::{self, NetworkError, Plan, Preset};
+use crate::records::{EarlyStop, Init, Model, Pixels, Training};
+use crate::registry::is_name;
 
 /// The requested settings.
 #[derive(Debug, Clone, Default)]
 pub struct Overrides {
-    /// Name of the preset.
+    /// Name of the network: of a preset, or the path of a file that describes one.
     pub model: String,
+    /// The text of that file, which [`network_file`] reads.
+    pub network: Option<String>,
     /// How weights are initialized.
     pub init: Option<Init>,
     /// The configuration file and its text.
@@ -35,6 +40,27 @@ pub enum ConfigError {
         /// The preset with the most similar name.
         nearest: Option<String>,
     },
+    /// A file that describes no network.
+    #[error("{}: {reason}", path.display())]
+    Network {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A network's file whose name cannot be that of a network.
+    #[error("{}: a network cannot be named `{name}`: {reason}", path.display())]
+    NetworkName {
+        /// The file.
+        path: PathBuf,
+        /// Its name without `.toml`.
+        name: String,
+        /// Why.
+        reason: &'static str,
+    },
+    /// A field of the network out of range.
+    #[error(transparent)]
+    Layers(#[from] NetworkError),
     /// An unknown key.
     #[error("{origin}: {model} has no setting `{key}`")]
     UnknownKey {
@@ -93,16 +119,50 @@ struct Settings {
 /// Placeholder for the size that follows from input and crops, unless another one is requested.
 const UNSETTLED: Pixels = Pixels::Side(0);
 
+/// The text of the file that describes a network, if `model` is the path of one: it ends in `.toml`. A relative
+/// path is relative to `folder`.
+///
+/// # Errors
+/// The path, and what the system says.
+pub fn network_file(model: &str, folder: &Path) -> Result<Option<String>, (PathBuf, std::io::Error)> {
+    let path = folder.join(model);
+    match path.extension().is_some_and(|extension| extension == "toml") {
+        true => limits::read_text(&path, limits::STUDY_FILE).map(Some).map_err(|e| (path, e)),
+        false => Ok(None),
+    }
+}
+
+/// The preset, or the network of a file under the file's name.
+fn preset(overrides: &Overrides) -> Result<Preset, ConfigError> {
+    let model = &overrides.model;
+    let Some(text) = &overrides.network else {
+        return network::preset(model).ok_or_else(|| ConfigError::UnknownModel {
+            name: model.clone(),
+            nearest: nearest(model, network::names().iter()),
+        });
+    };
+    let path = PathBuf::from(model);
+    let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let reason = match () {
+        () if network::preset(&name).is_some() => "that is the name of one of reg's own",
+        () if !is_name(&name) => "a name has letters, digits and . _ - + only",
+        () => return network::parse(&name, text).map_err(|reason| ConfigError::Network { path, reason }),
+    };
+    Err(ConfigError::NetworkName { path, name, reason })
+}
+
 /// Determines model and training: the preset's defaults, overridden by the file, overridden by `--set`.
 pub fn resolve(overrides: &Overrides) -> Result<(Model, Training), ConfigError> {
-    let name = &overrides.model;
-    let model = presets::model(name).ok_or_else(|| ConfigError::UnknownModel {
-        name: name.clone(),
-        nearest: nearest(name, presets::names().iter()),
-    })?;
-    let mut training = presets::training(&model, overrides.init.unwrap_or(Init::Scratch));
-    training.pixels = model.architecture.image().map(|_| UNSETTLED);
-    let mut settings = Settings { model, training };
+    let preset = preset(overrides)?;
+    let mut training = presets::training(&preset, overrides.init.unwrap_or(Init::Scratch));
+    training.pixels = preset.model.architecture.image().map(|_| UNSETTLED);
+    let mut settings = Settings { model: preset.model, training };
+    for (key, value) in preset.training {
+        // Its file has crops for a training that augments.
+        if settings.training.augmentation.is_some() || !AUGMENTATION.contains(&key.as_str()) {
+            settings = apply(settings, &overrides.model, &key, value, false)?;
+        }
+    }
 
     let mut wanted = Vec::new();
     if let Some((path, text)) = &overrides.file {
@@ -173,16 +233,26 @@ fn last(key: &str) -> &str {
 }
 
 fn apply(
-    settings: Settings,
+    mut settings: Settings,
     origin: &str,
     key: &str,
     value: Value,
     resized: bool,
 ) -> Result<Settings, ConfigError> {
+    let ill_typed = |reason: String| ConfigError::IllTyped {
+        origin: origin.to_owned(),
+        key: key.to_owned(),
+        value: value.to_string(),
+        reason,
+    };
+    if let Some(changed) = network::set(&mut settings.model.architecture, last(key), &value) {
+        return changed.map(|()| settings).map_err(ill_typed);
+    }
     let before = settings.model.architecture.image().map(|image| (image.input, image.resize));
     let mut tree = serde_json::to_value(&settings).expect("settings have a JSON form");
     let mut known = Vec::new();
     keys(&tree, &mut known);
+    known.extend(network::settings(&settings.model.architecture).into_iter().map(|(key, _)| key.to_owned()));
     let Some(slot) = find(&mut tree, last(key)) else {
         return Err(ConfigError::UnknownKey {
             origin: origin.to_owned(),
@@ -194,16 +264,10 @@ fn apply(
     };
     *slot = value.clone();
     let mut settings: Settings =
-        serde_path_to_error::deserialize(tree).map_err(|e| ConfigError::IllTyped {
-            origin: origin.to_owned(),
-            key: key.to_owned(),
-            value: value.to_string(),
-            reason: e.into_inner().to_string(),
-        })?;
+        serde_path_to_error::deserialize(tree).map_err(|e| ill_typed(e.into_inner().to_string()))?;
     // With another input size, the margin that the preset leaves for the centre crop stays the same.
     if let (Some((input, resize)), false, "input") = (before, resized, last(key))
-        && let Architecture::Resnet { image, .. } | Architecture::Tiny { image, .. } =
-            &mut settings.model.architecture
+        && let Some(image) = &mut settings.model.architecture.image
     {
         let scaled = f64::from(resize) * f64::from(image.input) / f64::from(input);
         image.resize = scaled.round() as u32;
@@ -211,8 +275,10 @@ fn apply(
     Ok(settings)
 }
 
+/// Keys of [`crate::records::Augmentation`].
+const AUGMENTATION: [&str; 4] = ["crop_area", "crop_aspect", "rotation", "flip"];
 /// Keys that identify a preset and cannot be set.
-const FIXED: [&str; 2] = ["name", "family"];
+const FIXED: [&str; 3] = ["name", "head", "layers"];
 /// Groups that are not part of a key.
 const GROUPS: [&str; 4] = ["model", "training", "architecture", "image"];
 
@@ -288,26 +354,10 @@ fn check(settings: &Settings) -> Result<(), ConfigError> {
             return wrong("flip", a.flip.to_string(), "it is a probability");
         }
     }
-    match &settings.model.architecture {
-        Architecture::Resnet { blocks, .. } if blocks.contains(&0) => {
-            return wrong("blocks", format!("{blocks:?}"), "every stage needs at least one block");
-        }
-        Architecture::Tiny { widths: units, .. } | Architecture::Mlp { hidden: units }
-            if units.contains(&0) =>
-        {
-            return wrong("widths", format!("{units:?}"), "every layer needs at least one unit");
-        }
-        Architecture::Tiny { widths, .. } if widths.is_empty() => {
-            return wrong("widths", "[]".into(), "at least one convolution is needed");
-        }
-        _ => {}
-    }
+    // With one label: their number is that of the data set.
+    let plan = Plan::of(&settings.model.architecture, 1)?;
     if let Some(image) = settings.model.architecture.image() {
-        let smallest = match &settings.model.architecture {
-            Architecture::Tiny { widths, .. } => 1u32.checked_shl(widths.len() as u32).unwrap_or(u32::MAX),
-            _ => 32,
-        };
-        if image.input < smallest || image.input > 4096 {
+        if u64::from(image.input) < plan.smallest || image.input > 4096 {
             return wrong("input", image.input.to_string(), "the network does not support this image size");
         }
         match t.pixels {
@@ -315,23 +365,6 @@ fn check(settings: &Settings) -> Result<(), ConfigError> {
                 return wrong("pixels", side.to_string(), "`original`, or a side of at least `input`");
             }
             _ => {}
-        }
-        if image.resize < image.input {
-            return wrong("resize", image.resize.to_string(), "it must not be smaller than `input`");
-        }
-        if image.channels != 1 && image.channels != 3 {
-            return wrong("channels", image.channels.to_string(), "1 or 3");
-        }
-        for (key, values) in [("mean", &image.mean), ("std", &image.std)] {
-            if values.len() != image.channels as usize
-                || values.iter().any(|v| !v.is_finite() || key == "std" && *v <= 0.0)
-            {
-                return wrong(
-                    key,
-                    format!("{values:?}"),
-                    "expected one number per channel, deviations above 0",
-                );
-            }
         }
     }
     Ok(())
@@ -348,7 +381,7 @@ impl ConfigError {
                 Some(format!("did you mean `{nearest}`?"))
             }
             ConfigError::UnknownModel { .. } => {
-                Some(format!("known models: {}", presets::names().join(", ")))
+                Some(format!("known models: {}", network::names().join(", ")))
             }
             ConfigError::UnknownKey { origin, key, .. }
                 if origin.starts_with("--set") && OPTIONS.contains(&&**key) =>
@@ -383,6 +416,7 @@ mod tests {
     fn with(model: &str, file: Option<&str>, set: &[&str]) -> Result<(Model, Training), ConfigError> {
         resolve(&Overrides {
             model: model.to_owned(),
+            network: None,
             init: None,
             file: file.map(|text| ("run.toml".into(), text.to_owned())),
             set: set.iter().map(|&pair| pair.to_owned()).collect(),
@@ -406,8 +440,8 @@ mod tests {
         let (model, training) =
             with("tiny", None, &["augmentation=none", "widths=[4,8]", "resize=70"]).unwrap();
         assert_eq!(training.augmentation, None);
-        assert!(matches!(&model.architecture, Architecture::Tiny { widths, image, .. }
-            if *widths == [4, 8] && image.resize == 70));
+        assert_eq!(network::settings(&model.architecture), [("widths", serde_json::json!([4, 8]))]);
+        assert_eq!(model.architecture.image().unwrap().resize, 70);
     }
 
     #[test]
@@ -420,7 +454,7 @@ mod tests {
         assert_eq!(error.hint().unwrap(), "did you mean `batch`?");
         let error = with("mlp", None, &["seed=2"]).unwrap_err();
         assert_eq!(error.hint().unwrap(), "it has its own option: --seed");
-        for fixed in ["name=x", "family=tiny", "image=none", "zzz=1"] {
+        for fixed in ["name=x", "head=x", "layers=[]", "image=none", "zzz=1"] {
             assert!(matches!(with("tiny", None, &[fixed]), Err(ConfigError::UnknownKey { .. })), "{fixed}");
         }
     }

@@ -18,7 +18,7 @@ fn main() {
     println!("cargo:rustc-env=REG_LIBTORCH={}", libtorch_version(&lib));
 
     let mut sources = Vec::new();
-    for dir in ["src/tensor", "src/records"] {
+    for dir in ["src/tensor", "src/records", "src/network"] {
         println!("cargo:rerun-if-changed={}", root.join(dir).display());
         let files = fs::read_dir(root.join(dir)).expect("the source tree is complete");
         sources.extend(files.map(|entry| entry.expect("readable").path()).filter(|path| is_source(path)));

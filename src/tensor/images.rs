@@ -23,8 +23,8 @@ use reg::worker::{JobFile, Phase, ProgressStep, WorkerEvent};
 use tch::{Device, Tensor};
 
 use crate::error::TensorError;
-use crate::net::META;
 use crate::reporter::{Pace, Reporter};
+use reg::network::META;
 
 type Result<T> = std::result::Result<T, TensorError>;
 
@@ -222,7 +222,7 @@ impl Images {
     /// female 1), view position (PA 0, AP 1); 0.5 for unknown values.
     pub(crate) fn meta(&self, rows: &[u32], age: Option<AgeRange>, device: Device) -> Result<Tensor> {
         let values: Vec<f32> = rows.iter().flat_map(|&row| meta_features(self.meta_of(row), age)).collect();
-        Ok(Tensor::f_from_slice(&values)?.f_reshape([rows.len() as i64, META])?.f_to_device(device)?)
+        Ok(Tensor::f_from_slice(&values)?.f_reshape([rows.len() as i64, META as i64])?.f_to_device(device)?)
     }
 
     /// The true labels of a batch.

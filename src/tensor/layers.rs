@@ -92,12 +92,12 @@ impl Builder {
         self.add(name, &values, shape, true)
     }
 
-    /// A convolution without bias, followed by BatchNorm. The convolution is initialized with a normal
+    /// A convolution without bias, followed by BatchNorm if it has a name. The convolution is initialized with a normal
     /// distribution of variance 2 / fan-out (He et al., ICCV 2015), BatchNorm as the identity on normalised
     /// values.
     pub(crate) fn conv(
         &mut self,
-        [name, norm]: [&str; 2],
+        (name, norm): (&str, Option<&str>),
         channels: [i64; 2],
         shape: [i64; 2],
     ) -> Result<Conv> {
@@ -105,14 +105,23 @@ impl Builder {
         let deviation = (2.0 / (to * kernel * kernel) as f64).sqrt();
         let weight =
             self.drawn(format!("{name}.weight"), &[to, from, kernel, kernel], |s| deviation * s.normal())?;
-        let [zeros, ones] = [0.0, 1.0].map(|value| vec![value; to as usize]);
-        let norm = Norm::Batch {
-            weight: self.add(format!("{norm}.weight"), &ones, &[to], true)?,
-            bias: self.add(format!("{norm}.bias"), &zeros, &[to], true)?,
-            mean: self.add(format!("{norm}.running_mean"), &zeros, &[to], false)?,
-            variance: self.add(format!("{norm}.running_var"), &ones, &[to], false)?,
+        let norm = match norm {
+            Some(norm) => Norm::Batch(self.batch_norm(norm, to)?),
+            None => Norm::Absent,
         };
         Ok(Conv { weight, stride, padding: kernel / 2, norm })
+    }
+
+    /// A BatchNorm, initialized as the identity on normalised values.
+    pub(crate) fn batch_norm(&mut self, name: &str, channels: i64) -> Result<BatchNorm> {
+        let [zeros, ones] = [0.0, 1.0].map(|value| vec![value; channels as usize]);
+        let shape = &[channels];
+        Ok(BatchNorm {
+            weight: self.add(format!("{name}.weight"), &ones, shape, true)?,
+            bias: self.add(format!("{name}.bias"), &zeros, shape, true)?,
+            mean: self.add(format!("{name}.running_mean"), &zeros, shape, false)?,
+            variance: self.add(format!("{name}.running_var"), &ones, shape, false)?,
+        })
     }
 
     /// A dense layer: initialized uniformly within 1 / sqrt(inputs), as in PyTorch.
@@ -122,6 +131,36 @@ impl Builder {
             self.drawn(format!("{name}.weight"), &[outputs, inputs], |s| s.between(-bound, bound))?;
         let bias = self.drawn(format!("{name}.bias"), &[outputs], |s| s.between(-bound, bound))?;
         Ok(Dense { weight, bias })
+    }
+}
+
+/// Batch normalisation with torch's defaults: momentum 0.1, epsilon 1e-5.
+pub(crate) struct BatchNorm {
+    weight: Tensor,
+    bias: Tensor,
+    mean: Tensor,
+    variance: Tensor,
+}
+
+impl BatchNorm {
+    /// Normalises: in `training` with the statistics of the batch, which also update the running statistics,
+    /// otherwise with the running statistics.
+    pub(crate) fn forward(&self, x: &Tensor, training: bool) -> Result<Tensor> {
+        if training && x.numel() == self.weight.numel() {
+            // Of one value the variance is 0 / 0: PyTorch refuses it too.
+            return Err(TensorError::OneValue);
+        }
+        let (weight, bias) = (Some(&self.weight), Some(&self.bias));
+        let (mean, variance) = (Some(&self.mean), Some(&self.variance));
+        Ok(x.f_batch_norm(weight, bias, mean, variance, training, MOMENTUM, EPSILON, true)?)
+    }
+
+    /// With running statistics it is one factor and one term per channel, `[channels]` each.
+    pub(crate) fn folded(&self) -> Result<[Tensor; 2]> {
+        let _off = tch::no_grad_guard();
+        let factor = self.weight.f_div(&self.variance.f_add_scalar(EPSILON)?.f_sqrt()?)?;
+        let term = self.bias.f_sub(&self.mean.f_mul(&factor)?)?;
+        Ok([factor, term])
     }
 }
 
@@ -135,11 +174,13 @@ pub(crate) struct Conv {
 
 /// The normalisation after a convolution.
 enum Norm {
-    /// Batch normalisation with torch's defaults: momentum 0.1, epsilon 1e-5.
-    Batch { weight: Tensor, bias: Tensor, mean: Tensor, variance: Tensor },
-    /// Nothing: BatchNorm with running statistics is one factor and one term per channel, which are part of the
-    /// weights and of this bias.
+    /// Batch normalisation.
+    Batch(BatchNorm),
+    /// Nothing: the factor and the term of BatchNorm with running statistics are part of the weights and of this
+    /// bias.
     Folded { bias: Tensor, one_pass: bool },
+    /// Nothing, and there was none.
+    Absent,
 }
 
 const MOMENTUM: f64 = 0.1;
@@ -169,15 +210,8 @@ impl Conv {
                 return calls::convolution(x, [&self.weight, bias], self.stride, self.padding, add, relu);
             }
             Norm::Folded { bias, one_pass: false } => self.convolve(x, Some(bias))?,
-            Norm::Batch { weight, bias, mean, variance } => {
-                let y = self.convolve(x, None)?;
-                if training && y.numel() == weight.numel() {
-                    // Of one value the variance is 0 / 0: PyTorch refuses it too.
-                    return Err(TensorError::OneValue);
-                }
-                let (weight, bias, mean, variance) = (Some(weight), Some(bias), Some(mean), Some(variance));
-                y.f_batch_norm(weight, bias, mean, variance, training, MOMENTUM, EPSILON, true)?
-            }
+            Norm::Batch(norm) => norm.forward(&self.convolve(x, None)?, training)?,
+            Norm::Absent => self.convolve(x, None)?,
         };
         Ok(match then {
             Then::Nothing => y,
@@ -192,15 +226,20 @@ impl Conv {
 
     /// The same convolution with the running statistics folded into the weights, for evaluation.
     pub(crate) fn folded(&self, memory: Memory) -> Result<Self> {
-        let Norm::Batch { weight, bias, mean, variance } = &self.norm else {
-            return Err(TensorError::Settings("what is folded already cannot be folded".into()));
+        let (weight, norm) = match &self.norm {
+            Norm::Batch(norm) => {
+                let [factor, bias] = norm.folded()?;
+                let _off = tch::no_grad_guard();
+                let weight = memory.place(&self.weight.f_mul(&factor.f_reshape([-1, 1, 1, 1])?)?)?;
+                let one_pass = memory.device == Device::Cpu && tch::utils::has_mkldnn();
+                (weight, Norm::Folded { bias, one_pass })
+            }
+            Norm::Absent => (self.weight.f_detach()?, Norm::Absent),
+            Norm::Folded { .. } => {
+                return Err(TensorError::Settings("what is folded already cannot be folded".into()));
+            }
         };
-        let _off = tch::no_grad_guard();
-        let factor = weight.f_div(&variance.f_add_scalar(EPSILON)?.f_sqrt()?)?;
-        let weight = memory.place(&self.weight.f_mul(&factor.f_reshape([-1, 1, 1, 1])?)?)?;
-        let bias = bias.f_sub(&mean.f_mul(&factor)?)?;
-        let one_pass = memory.device == Device::Cpu && tch::utils::has_mkldnn();
-        Ok(Conv { weight, stride: self.stride, padding: self.padding, norm: Norm::Folded { bias, one_pass } })
+        Ok(Conv { weight, stride: self.stride, padding: self.padding, norm })
     }
 }
 
@@ -225,11 +264,6 @@ impl Dense {
     pub(crate) fn forward(&self, x: &Tensor) -> Result<Tensor> {
         Ok(x.f_linear(&self.weight, Some(&self.bias))?)
     }
-}
-
-/// Max-pooling of 3 x 3, stride 2, padding 1.
-pub(crate) fn pool_3x3(x: &Tensor) -> Result<Tensor> {
-    Ok(x.f_max_pool2d([3, 3], [2, 2], [1, 1], [1, 1], false)?)
 }
 
 /// Means over the image plane: `[batch, channels, height, width]` to `[batch, channels]`.

@@ -4,6 +4,7 @@
 //! failure of the worker (a crash, running out of memory) then cannot damage a record.
 
 mod adam;
+mod body;
 mod calls;
 mod checkpoint;
 mod device;
@@ -21,7 +22,6 @@ mod output;
 mod predict;
 mod probe;
 mod reporter;
-mod resnet;
 mod train;
 mod weights;
 

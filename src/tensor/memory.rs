@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use reg::records::{Architecture, Model};
+use reg::network::{Counts, Plan};
 use tch::Device;
 
 use crate::device;
@@ -13,17 +13,9 @@ const PROCESS: u64 = 350 << 20;
 /// Bytes per number.
 const NUMBER: u64 = 4;
 
-/// Activations of a network for one image.
-struct Traces {
-    /// Number of values that the backward pass needs.
-    kept: u64,
-    /// Number of values of the largest layer.
-    largest: u64,
-}
-
-/// Estimated peak memory of training: the network has `parameters` parameters; `trained` of them are trained.
-pub(crate) fn of_training(model: &Model, batch: u32, parameters: u64, trained: u64) -> u64 {
-    let Traces { kept, largest } = traces(&model.architecture);
+/// Estimated peak memory of training: `trained` of the network's parameters are trained.
+pub(crate) fn of_training(plan: &Plan, batch: u32, trained: u64) -> u64 {
+    let (Counts { kept, largest, .. }, parameters) = (plan.counts(), plan.parameters());
     let seen = if trained == parameters { kept + 3 * largest } else { 4 * largest };
     // A trained parameter has a gradient and two moments; the resume checkpoint that is being written has
     // copies of all these except the gradient, and the weights of the selected epoch are in memory too.
@@ -32,8 +24,8 @@ pub(crate) fn of_training(model: &Model, batch: u32, parameters: u64, trained: u
 }
 
 /// Estimated peak memory of scoring.
-pub(crate) fn of_scoring(model: &Model, batch: u32, parameters: u64) -> u64 {
-    PROCESS + NUMBER * (3 * parameters + 4 * traces(&model.architecture).largest * u64::from(batch))
+pub(crate) fn of_scoring(plan: &Plan, batch: u32) -> u64 {
+    PROCESS + NUMBER * (3 * plan.parameters() + 4 * plan.counts().largest * u64::from(batch))
 }
 
 /// Refuses work that does not fit into the memory of its device.
@@ -46,49 +38,6 @@ pub(crate) fn check(needed: u64, batch: u32, on: Device) -> Result<(), TensorErr
         Some(free) if free < needed => Err(TensorError::Memory { needed, free, place, batch }),
         _ => Ok(()),
     }
-}
-
-fn traces(architecture: &Architecture) -> Traces {
-    let mut traces = Traces { kept: 0, largest: 0 };
-    // The output of the convolution, which BatchNorm needs, and the output of BatchNorm, which the next layer
-    // needs.
-    let mut conv = |channels: u64, side: u64| {
-        let numbers = channels * side * side;
-        traces.kept += 2 * numbers;
-        traces.largest = traces.largest.max(numbers);
-    };
-    match architecture {
-        Architecture::Resnet { blocks, extra_pool, image, .. } => {
-            let mut side = u64::from(image.input).div_ceil(2);
-            conv(64, side);
-            side = side.div_ceil(2);
-            for (stage, (&count, planes)) in blocks.iter().zip([64u64, 128, 256, 512]).enumerate() {
-                for block in 0..count {
-                    conv(planes, side);
-                    if stage > 0 && block == 0 {
-                        side = side.div_ceil(2);
-                    }
-                    conv(planes, side);
-                    conv(4 * planes, side);
-                    if block == 0 {
-                        conv(4 * planes, side);
-                    }
-                }
-                if stage == 0 && *extra_pool {
-                    side = side.div_ceil(2);
-                }
-            }
-        }
-        Architecture::Tiny { widths, image, .. } => {
-            let mut side = u64::from(image.input);
-            for width in widths {
-                conv(u64::from(*width), side);
-                side /= 2;
-            }
-        }
-        Architecture::Mlp { hidden } => hidden.iter().for_each(|units| conv(u64::from(*units), 1)),
-    }
-    traces
 }
 
 /// Bytes that this process may still allocate: the machine's available memory within the limit of the control
@@ -108,19 +57,6 @@ fn free() -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use reg::records::ImageInput;
-
-    #[test]
-    fn the_traces_are_those_of_the_network() {
-        let image =
-            ImageInput { channels: 3, input: 224, resize: 256, mean: vec![0.5; 3], std: vec![0.5; 3] };
-        let architecture =
-            Architecture::Resnet { blocks: [3, 4, 6, 3], extra_pool: false, meta: false, image };
-        let Traces { kept, largest } = traces(&architecture);
-        assert_eq!(largest, 64 * 112 * 112);
-        // The 11.1 million activations reported for ResNet-50, before and after BatchNorm.
-        assert_eq!(kept, 2 * 11_113_984);
-    }
 
     #[test]
     fn what_does_not_fit_is_refused_with_both_numbers() {

@@ -2,38 +2,27 @@
 
 use std::rc::Rc;
 
-use reg::limits;
-use reg::records::{Architecture, ImageInput, Model};
+use reg::network::{Part, Plan};
+use reg::records::{ImageInput, Model};
 use tch::{Kind, Tensor};
 
+use crate::body::Body;
 use crate::error::TensorError;
-use crate::layers::{Builder, Conv, Dense, InitialValues, Memory, NamedTensor, Then, global_mean};
-use crate::resnet::{FEATURES, Resnet};
+use crate::layers::{Builder, Dense, InitialValues, Memory, NamedTensor, global_mean};
 
 type Result<T> = std::result::Result<T, TensorError>;
 
-/// Meta features of an image: age, gender, view position.
-pub(crate) const META: i64 = 3;
-/// Prefix of the last dense layer's tensor names.
-pub(crate) const HEAD: &str = "fc.";
-
 /// A network.
 pub(crate) struct Net {
+    plan: Rc<Plan>,
     body: Rc<Body>,
-    fc: Dense,
+    head: Dense,
     meta: bool,
     input: Option<Rc<Input>>,
-    features: i64,
     frozen: bool,
     memory: Memory,
     /// All parameters and buffers, in the order of their creation.
     pub(crate) named: Vec<NamedTensor>,
-}
-
-enum Body {
-    Resnet(Resnet),
-    Tiny(Vec<Conv>),
-    Mlp(Vec<Dense>),
 }
 
 /// Converts gray bytes to the input of the first convolution.
@@ -49,45 +38,33 @@ struct Input {
 impl Net {
     /// Builds the network on the device where it will compute.
     pub(crate) fn build(model: &Model, labels: u32, start: InitialValues, memory: Memory) -> Result<Self> {
-        check(model)?;
+        let plan = Plan::of(&model.architecture, labels).map_err(|e| TensorError::Settings(e.to_string()))?;
         let mut builder = Builder::new(start, memory);
-        let to = &mut builder;
-        let (body, features) = match &model.architecture {
-            Architecture::Resnet { blocks, extra_pool, image, .. } => {
-                let resnet = Resnet::build(to, *blocks, *extra_pool, i64::from(image.channels))?;
-                (Body::Resnet(resnet), FEATURES)
-            }
-            Architecture::Tiny { widths, image, .. } => {
-                let mut inputs = i64::from(image.channels);
-                let mut layers = Vec::new();
-                for (number, width) in widths.iter().map(|width| i64::from(*width)).enumerate() {
-                    let names = ["conv", "bn"].map(|part| format!("features.{number}.{part}"));
-                    layers.push(to.conv([&names[0], &names[1]], [inputs, width], [3, 1])?);
-                    inputs = width;
-                }
-                (Body::Tiny(layers), inputs)
-            }
-            Architecture::Mlp { hidden } => {
-                let mut inputs = META;
-                let mut layers = Vec::new();
-                for (number, units) in hidden.iter().map(|units| i64::from(*units)).enumerate() {
-                    layers.push(to.dense(&format!("hidden.{number}"), inputs, units)?);
-                    inputs = units;
-                }
-                (Body::Mlp(layers), inputs)
-            }
+        let body = Body::build(&mut builder, &plan)?;
+        let Part::Dense { name, inputs, outputs } = &plan.head else {
+            return Err(TensorError::Settings("the last layer is dense".into()));
         };
-        // The features of a perceptron are computed from the meta features already.
-        let meta = model.architecture.meta() && !matches!(body, Body::Mlp(_));
-        let fc = to.dense("fc", features + if meta { META } else { 0 }, i64::from(labels))?;
+        let head = builder.dense(name, *inputs as i64, *outputs as i64)?;
+        let meta = *inputs > plan.features();
         let input = model.architecture.image().map(|image| Input::new(image, memory)).transpose()?;
-        let (body, input) = (Rc::new(body), input.map(Rc::new));
-        Ok(Net { body, fc, meta, input, features, frozen: false, memory, named: builder.named })
+        let (plan, body, input) = (Rc::new(plan), Rc::new(body), input.map(Rc::new));
+        Ok(Net { plan, body, head, meta, input, frozen: false, memory, named: builder.named })
+    }
+
+    /// What the network is built from.
+    pub(crate) fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// Whether a tensor is one of the last layer.
+    pub(crate) fn is_head(&self, name: &str) -> bool {
+        let Part::Dense { name: head, .. } = &self.plan.head else { return false };
+        name.strip_prefix(head.as_str()).is_some_and(|rest| rest.starts_with('.'))
     }
 
     /// Restricts training to the dense layer; BatchNorm stays in evaluation mode.
     pub(crate) fn freeze(&mut self) -> Result<()> {
-        for entry in self.named.iter().filter(|entry| entry.parameter && !entry.name.starts_with(HEAD)) {
+        for entry in self.named.iter().filter(|entry| entry.parameter && !self.is_head(&entry.name)) {
             let _ = entry.tensor.f_set_requires_grad(false)?;
         }
         self.body = Rc::new(self.body.folded(self.memory)?);
@@ -98,11 +75,11 @@ impl Net {
     /// The current network for evaluation: faster, without parameters of its own.
     pub(crate) fn folded(&self) -> Result<Self> {
         Ok(Net {
+            plan: self.plan.clone(),
             body: if self.frozen { self.body.clone() } else { Rc::new(self.body.folded(self.memory)?) },
-            fc: self.fc.shared(),
+            head: self.head.shared(),
             meta: self.meta,
             input: self.input.clone(),
-            features: self.features,
             frozen: true,
             memory: self.memory,
             named: Vec::new(),
@@ -111,14 +88,13 @@ impl Net {
 
     /// The trained parameters.
     pub(crate) fn trained(&self) -> Vec<&NamedTensor> {
-        let trained =
-            |entry: &&NamedTensor| entry.parameter && (!self.frozen || entry.name.starts_with(HEAD));
+        let trained = |entry: &&NamedTensor| entry.parameter && (!self.frozen || self.is_head(&entry.name));
         self.named.iter().filter(trained).collect()
     }
 
     /// Whether training normalises with the statistics of a batch.
     pub(crate) fn has_batch_statistics(&self) -> bool {
-        !self.frozen && !matches!(*self.body, Body::Mlp(_))
+        !self.frozen && self.named.iter().any(|entry| !entry.parameter)
     }
 
     /// Number of parameters, including frozen ones, without buffers.
@@ -142,48 +118,31 @@ impl Net {
     /// Logits `[batch, labels]` from features and meta features.
     pub(crate) fn head(&self, features: &Tensor, meta: &Tensor) -> Result<Tensor> {
         match self.meta {
-            true => self.fc.forward(&Tensor::f_cat(&[features, meta], 1)?),
-            false => self.fc.forward(features),
+            true => self.head.forward(&Tensor::f_cat(&[features, meta], 1)?),
+            false => self.head.forward(features),
         }
     }
 
     /// Number of features, the inputs of the dense layer.
     pub(crate) fn features(&self) -> i64 {
-        self.features
+        self.plan.features() as i64
     }
 
     /// The inputs of the dense layer: `[batch, features]`.
     pub(crate) fn body(&self, gray: Option<&Tensor>, meta: &Tensor, training: bool) -> Result<Tensor> {
-        match &*self.body {
-            Body::Mlp(layers) => {
-                let mut x = meta.shallow_clone();
-                for layer in layers {
-                    x = layer.forward(&x)?.f_relu()?;
-                }
-                Ok(x)
-            }
-            _ => global_mean(&self.map(gray, training)?),
+        match self.input {
+            Some(_) => global_mean(&self.map(gray, training)?),
+            None => self.body.forward(&self.plan, meta.shallow_clone(), training),
         }
     }
 
-    /// The output of the last convolutional layer, whose means over the plane are the features:
+    /// The output of the last layer before the means over the plane, which are the features:
     /// `[batch, features, side, side]`.
     fn map(&self, gray: Option<&Tensor>, training: bool) -> Result<Tensor> {
         let (Some(input), Some(gray)) = (&self.input, gray) else {
             return Err(TensorError::Settings("it needs images and was given none".into()));
         };
-        let mut x = input.prepare(gray)?;
-        match &*self.body {
-            Body::Resnet(resnet) => resnet.map(&x, training),
-            Body::Tiny(layers) => {
-                for conv in layers {
-                    x = conv.forward(&x, training, Then::Relu)?;
-                    x = x.f_max_pool2d([2, 2], [2, 2], [0, 0], [1, 1], false)?;
-                }
-                Ok(x)
-            }
-            Body::Mlp(_) => Err(TensorError::Settings("a perceptron on metadata has no image input".into())),
-        }
+        self.body.forward(&self.plan, input.prepare(gray)?, training)
     }
 
     /// Grad-CAM of one label per image (Selvaraju et al., ICCV 2017): logits `[batch]` and heat maps `[batch,
@@ -203,23 +162,10 @@ impl Net {
         let &[batch, _, height, width] = map.size().as_slice() else {
             return Err(TensorError::Settings("a map has rows and columns".into()));
         };
-        let weights = self.fc.weight().f_narrow(1, 0, self.features)?.f_index_select(0, &labels)?;
+        let weights = self.head.weight().f_narrow(1, 0, self.features())?.f_index_select(0, &labels)?;
         let places = (height * width) as f64;
         let heatmap = weights.f_unsqueeze(1)?.f_bmm(&map.f_flatten(2, 3)?)?.f_div_scalar(places)?.f_relu()?;
         Ok([logits.f_squeeze_dim(1)?, heatmap.f_reshape([batch, height, width])?])
-    }
-}
-
-impl Body {
-    /// The same layers with the running statistics folded into the weights.
-    fn folded(&self, memory: Memory) -> Result<Self> {
-        Ok(match self {
-            Body::Resnet(resnet) => Body::Resnet(resnet.folded(memory)?),
-            Body::Tiny(layers) => {
-                Body::Tiny(layers.iter().map(|conv| conv.folded(memory)).collect::<Result<_>>()?)
-            }
-            Body::Mlp(layers) => Body::Mlp(layers.iter().map(Dense::shared).collect()),
-        })
     }
 }
 
@@ -247,49 +193,25 @@ impl Input {
     }
 }
 
-/// Refuses invalid models, which a configuration file can request.
-fn check(model: &Model) -> Result<()> {
-    let wrong = |reason: String| Err(TensorError::Settings(reason));
-    let (widths, smallest) = match &model.architecture {
-        Architecture::Resnet { blocks, .. } => (&blocks[..], 1),
-        Architecture::Tiny { widths, .. } => {
-            (&widths[..], 1u32.checked_shl(widths.len() as u32).unwrap_or(u32::MAX))
-        }
-        Architecture::Mlp { hidden } => (&hidden[..], 1),
-    };
-    if widths.contains(&0) {
-        return wrong("a layer has no units, or a stage no blocks".into());
+/// A ResNet of bottleneck blocks on images of `channels` channels.
+#[cfg(test)]
+pub(crate) fn resnet(blocks: [u32; 4], channels: u32, side: u32, extra_pool: bool, meta: bool) -> Model {
+    let mut model = reg::network::preset("resnet50").unwrap().model;
+    let (mean, std) = (vec![0.5; channels as usize], vec![0.25; channels as usize]);
+    model.architecture.image = Some(ImageInput { channels, input: side, resize: side, mean, std });
+    model.architecture.meta = meta;
+    for (name, value) in [("blocks", blocks.to_vec().into()), ("extra_pool", extra_pool.into())] {
+        reg::network::set(&mut model.architecture, name, &value).unwrap().unwrap();
     }
-    let Some(image) = model.architecture.image() else {
-        return Ok(());
-    };
-    let channels = image.channels as usize;
-    if ![1, 3].contains(&channels) || image.mean.len() != channels || image.std.len() != channels {
-        return wrong("`channels` is 1 or 3, with a `mean` and a `std` each".into());
-    }
-    if !image.mean.iter().all(|v| v.is_finite()) || !image.std.iter().all(|v| v.is_finite() && *v > 0.0) {
-        return wrong("`mean` must be finite and `std` positive".into());
-    }
-    if image.input < smallest || image.input > image.resize || image.resize > limits::IMAGE_SIDE {
-        return wrong(format!("`input` must lie between {smallest} and `resize`"));
-    }
-    if widths.is_empty() {
-        return wrong("`widths` is empty".into());
-    }
-    Ok(())
+    model
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use reg::network::META;
     use reg::records::Layout;
     use tch::Device;
-
-    fn resnet(blocks: [u32; 4], channels: u32, side: u32, extra_pool: bool, meta: bool) -> Model {
-        let (mean, std) = (vec![0.5; channels as usize], vec![0.25; channels as usize]);
-        let image = ImageInput { channels, input: side, resize: side, mean, std };
-        Model { name: "test".into(), architecture: Architecture::Resnet { blocks, extra_pool, meta, image } }
-    }
 
     fn build(model: &Model, labels: u32, start: InitialValues) -> Net {
         Net::build(model, labels, start, Memory::CPU).unwrap()
@@ -331,7 +253,7 @@ mod tests {
         theirs.load(file.path()).unwrap();
         let bytes: Vec<u8> = (0..2 * 64 * 64u32).map(|i| (i * i / 7 % 251) as u8).collect();
         let gray = Tensor::from_data_size(&bytes, &[2, 64, 64], Kind::Uint8);
-        let meta = Tensor::zeros([2, META], (Kind::Float, Device::Cpu));
+        let meta = Tensor::zeros([2, META as i64], (Kind::Float, Device::Cpu));
         let found = ours.forward(Some(&gray), &meta, false).unwrap();
         let image =
             ((gray.to_kind(Kind::Float) / 255.0 - 0.5) / 0.25).unsqueeze(1).expand([2, 3, 64, 64], false);
@@ -357,7 +279,7 @@ mod tests {
             }
             let bytes: Vec<u8> = (0..3 * 64 * 64u32).map(|i| (i * i / 7 % 251) as u8).collect();
             let gray = Tensor::from_data_size(&bytes, &[3, 64, 64], Kind::Uint8);
-            let meta = Tensor::zeros([3, META], (Kind::Float, Device::Cpu));
+            let meta = Tensor::zeros([3, META as i64], (Kind::Float, Device::Cpu));
             let expected = net.forward(Some(&gray), &meta, false).unwrap();
             let found = net.folded().unwrap().forward(Some(&gray), &meta, false).unwrap();
             let scale = expected.abs().max().double_value(&[]);
@@ -374,7 +296,7 @@ mod tests {
         assert_eq!(shape(&net, "fc.weight"), [15, 2051]);
         let gray = Tensor::f_zeros([2, 64, 64], (Kind::Uint8, Device::Cpu)).unwrap();
         let logits = |meta: f64| {
-            let meta = Tensor::f_full([2, META], meta, (Kind::Float, Device::Cpu)).unwrap();
+            let meta = Tensor::f_full([2, META as i64], meta, (Kind::Float, Device::Cpu)).unwrap();
             net.forward(Some(&gray), &meta, false).unwrap()
         };
         assert_eq!(logits(0.0).size(), [2, 15]);
@@ -398,8 +320,7 @@ mod tests {
     #[test]
     fn models_that_make_no_sense_are_refused() {
         let mut three = resnet([1, 1, 1, 1], 3, 64, false, false);
-        let Architecture::Resnet { image, .. } = &mut three.architecture else { panic!("a ResNet") };
-        image.mean.pop();
+        three.architecture.image.as_mut().unwrap().mean.pop();
         for model in [three, resnet([1, 0, 1, 1], 1, 64, false, false), resnet([1; 4], 2, 64, false, false)] {
             assert!(matches!(
                 Net::build(&model, 15, InitialValues::Empty, Memory::CPU),

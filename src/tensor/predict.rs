@@ -190,7 +190,7 @@ pub(crate) fn frozen<W: Write>(
     let net = Net::build(inputs.model, inputs.labels, InitialValues::Empty, inputs.memory)?;
     weights::load(&net, &paths.read("checkpoint", checkpoint)?, checkpoint, Fit::Whole)?;
     let parameters = net.parameters();
-    let needed = memory::of_scoring(inputs.model, batch, parameters);
+    let needed = memory::of_scoring(net.plan(), batch);
     reporter.send(&started(inputs.memory.device, Resumed::default(), parameters, needed))?;
     memory::check(needed, batch, inputs.memory.device)?;
     Ok((net.folded()?, parameters))

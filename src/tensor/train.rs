@@ -104,7 +104,7 @@ pub(crate) fn train<W: Write>(
 
     let parameters = net.parameters();
     let trainable = trained.iter().map(|tensor| tensor.numel() as u64).sum();
-    let needed = memory::of_training(inputs.model, how.batch, parameters, trainable);
+    let needed = memory::of_training(net.plan(), how.batch, trainable);
     let resumed = Resumed { epochs: progress.epochs.len() as u32, batches: progress.epoch_progress.batches };
     reporter.send(&started(inputs.memory.device, resumed, parameters, needed))?;
     memory::check(needed, how.batch, inputs.memory.device)?;

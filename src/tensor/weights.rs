@@ -11,7 +11,7 @@ use safetensors::tensor::{Metadata, TensorInfo, TensorView, View};
 use tch::{Device, Tensor};
 
 use crate::error::TensorError;
-use crate::net::{HEAD, Net};
+use crate::net::Net;
 
 type Result<T> = std::result::Result<T, TensorError>;
 
@@ -127,7 +127,7 @@ pub(crate) fn load(net: &Net, file: &[u8], id: Hash, fit: Fit) -> Result<()> {
     let file =
         WeightsFile::read(file).map_err(|e| wrong(format!("they are not a safetensors file ({e})")))?;
     for entry in &net.named {
-        let skippable = fit == Fit::Body && entry.name.starts_with(HEAD);
+        let skippable = fit == Fit::Body && net.is_head(&entry.name);
         let Some(view) = file.get(&entry.name) else {
             if skippable {
                 continue;
@@ -137,7 +137,7 @@ pub(crate) fn load(net: &Net, file: &[u8], id: Hash, fit: Fit) -> Result<()> {
         if let Some(values) = matching(&entry.tensor, view) {
             tensors::sound(&entry.name, &values).map_err(wrong)?;
             fill(&entry.tensor, &values)?;
-        } else if entry.name == "conv1.weight"
+        } else if net.plan().first_conv() == entry.name.strip_suffix(".weight")
             && view.shape().get(1) == Some(&3)
             && entry.tensor.size()[1] == 1
         {
@@ -163,13 +163,10 @@ pub(crate) fn load(net: &Net, file: &[u8], id: Hash, fit: Fit) -> Result<()> {
 mod tests {
     use super::*;
     use crate::layers::{InitialValues, Memory};
-    use reg::records::{Architecture, ImageInput, Model};
+    use crate::net::resnet;
 
     fn net(channels: u32, blocks: [u32; 4], labels: u32, seed: u64) -> Net {
-        let (mean, std) = (vec![0.5; channels as usize], vec![0.25; channels as usize]);
-        let image = ImageInput { channels, input: 32, resize: 32, mean, std };
-        let architecture = Architecture::Resnet { blocks, extra_pool: false, meta: false, image };
-        let model = Model { name: "test".into(), architecture };
+        let model = resnet(blocks, channels, 32, false, false);
         Net::build(&model, labels, InitialValues::Drawn(seed), Memory::CPU).unwrap()
     }
 

@@ -64,6 +64,7 @@ pub(crate) fn all() -> Vec<Golden> {
         record("spec-resnet.json", spec_resnet()),
         record("spec-tiny.json", spec_tiny()),
         record("spec-mlp.json", spec_mlp()),
+        record("spec-densenet.json", spec_densenet()),
         record("spec-settings.json", spec_settings()),
         record("run.json", run()),
         record("predictions-run.json", predicted()),
@@ -296,9 +297,25 @@ fn training() -> Training {
     }
 }
 
+/// A preset's layers with other settings, and other images if it has any.
+fn layers(preset: &str, settings: &[(&str, serde_json::Value)], image: Option<ImageInput>) -> Architecture {
+    let mut architecture = reg::network::preset(preset).unwrap().model.architecture;
+    for (name, value) in settings {
+        reg::network::set(&mut architecture, name, value).unwrap().unwrap();
+    }
+    architecture.image = image;
+    architecture
+}
+
+/// BatchNorm before convolution, and basic blocks.
+fn spec_densenet() -> Spec {
+    let mut architecture = layers("densenet121", &[("depth", [2, 2, 1, 1].into())], Some(image_input(3)));
+    architecture.layers.insert(2, layers("resnet18", &[], None).layers.remove(2));
+    Spec { model: Model { name: "own".to_owned(), architecture }, ..spec_resnet() }
+}
+
 fn spec_resnet() -> Spec {
-    let architecture =
-        Architecture::Resnet { blocks: [3, 4, 6, 3], extra_pool: true, meta: true, image: image_input(3) };
+    let architecture = layers("resnet50-large-meta", &[], Some(image_input(3)));
     Spec {
         dataset: id(&dataset()),
         split: id(&resampled()),
@@ -315,7 +332,7 @@ fn spec_resnet() -> Spec {
 }
 
 fn spec_tiny() -> Spec {
-    let architecture = Architecture::Tiny { widths: vec![8, 16], meta: false, image: image_input(1) };
+    let architecture = layers("tiny", &[("widths", [8, 16].into())], Some(image_input(1)));
     Spec {
         model: Model { name: "tiny".to_owned(), architecture },
         init: Init::OffTheShelf,
@@ -341,7 +358,10 @@ fn spec_settings() -> Spec {
 
 fn spec_mlp() -> Spec {
     Spec {
-        model: Model { name: "mlp".to_owned(), architecture: Architecture::Mlp { hidden: vec![16] } },
+        model: Model {
+            name: "mlp".to_owned(),
+            architecture: layers("mlp", &[("hidden", [16].into())], None),
+        },
         init: Init::Scratch,
         weights: None,
         training: Training { loss: Loss::Bce, augmentation: None, ..training() },

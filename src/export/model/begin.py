@@ -1,4 +1,4 @@
-"""MODEL, and its scores of an image: the probability of each label.
+"""The network MODEL, and its scores of an image: the probability of each label.
 
     python model.py checkpoint.safetensors USAGE
 
@@ -11,5 +11,3 @@ import argparse
 import json
 
 IMPORTS
-
-LABELS = LABEL_NAMES

@@ -118,10 +118,10 @@ fn models(
 }
 
 fn metadata(architecture: &Architecture) -> &'static str {
-    match architecture {
-        Architecture::Mlp { .. } => "age, gender, view only",
-        other if other.meta() => "age, gender, view",
-        _ => "no",
+    match (architecture.image(), architecture.meta()) {
+        (None, _) => "age, gender, view only",
+        (Some(_), true) => "age, gender, view",
+        (Some(_), false) => "no",
     }
 }
 

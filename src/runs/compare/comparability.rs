@@ -121,6 +121,10 @@ fn first_difference(path: &str, a: &Value, b: &Value) -> Option<(String, String,
                 first_difference(&path, &x, &y)
             })
         }
+        (Value::Array(x), Value::Array(y)) if x.len() == y.len() && x.iter().all(Value::is_object) => {
+            let pairs = (1..).zip(x.iter().zip(y));
+            pairs.into_iter().find_map(|(n, (x, y))| first_difference(&format!("{path}.{n}"), x, y))
+        }
         _ => Some((path.to_owned(), plain(a), plain(b))),
     }
 }

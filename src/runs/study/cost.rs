@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use crate::dataset::pixel_cache::{self, ResizedPixels};
 use crate::hash::{Hash, Id};
+use crate::network::{Counts, Plan};
 use crate::records::{
     Architecture, Dataset, DeviceKind, Execution, FoldSizes, Init, Kind, Manifest, Model, Pixels, Run,
     Training,
@@ -89,10 +90,10 @@ impl Load<'_> {
 
     /// Main memory in bytes: on a GPU, network and batch are in the GPU's memory.
     fn memory(&self) -> u64 {
-        let Size { parameters, traces, .. } = size(&self.model.architecture);
+        let Counts { parameters, kept, .. } = counts(&self.model.architecture);
         match self.device {
             DeviceKind::Cpu => {
-                PROCESS + NUMBER * (8 * parameters + 3 * traces * u64::from(self.training.batch))
+                PROCESS + NUMBER * (8 * parameters + kept * u64::from(self.training.batch) * 3 / 2)
             }
             DeviceKind::Cuda => GPU_PROCESS + NUMBER * 8 * parameters,
         }
@@ -113,7 +114,7 @@ impl Load<'_> {
             DeviceKind::Cpu => (CORE * threads, 0.0),
             DeviceKind::Cuda => (GPU, images * IMAGE / threads),
         };
-        let compute = passes * size(&self.model.architecture).products as f64 / speed;
+        let compute = passes * counts(&self.model.architecture).multiplications as f64 / speed;
         let rows = epochs * (train + val) * ROW;
         let seen = if self.model.architecture.image().is_some() { images * IMAGE / threads } else { 0.0 };
         START
@@ -212,7 +213,7 @@ pub(super) fn disk(
     loads: &[Load],
     jobs: usize,
 ) -> Disk {
-    let parameters: Vec<u64> = loads.iter().map(|load| size(&load.model.architecture).parameters).collect();
+    let parameters: Vec<u64> = loads.iter().map(|load| counts(&load.model.architecture).parameters).collect();
     let largest = parameters.iter().max().copied().unwrap_or(0);
     let mut forms = BTreeSet::new();
     let mut features = 0;
@@ -223,7 +224,10 @@ pub(super) fn disk(
         match (load.training.augmentation.is_some(), load.training.pixels()) {
             (true, Pixels::Original) => drop(forms.insert((0, 0))),
             (true, Pixels::Side(side)) => drop(forms.insert((side, 0))),
-            (false, _) => features = manifest.rows.len() as u64 * 2048 * NUMBER,
+            (false, _) => {
+                let numbers = plan(&load.model.architecture).map_or(0, |plan| plan.features());
+                features = features.max(manifest.rows.len() as u64 * numbers * NUMBER);
+            }
         }
     }
     let folder = registry.dir().subdir("cache").ok();
@@ -246,80 +250,22 @@ pub(super) fn disk(
     }
 }
 
-/// The size of a network without its dense layer.
-struct Size {
-    parameters: u64,
-    /// Multiplications of a forward pass on one image.
-    products: u64,
-    /// Activations of its convolutions for one image.
-    traces: u64,
+/// The plan of a network without its labels; `None` for a record that describes no network.
+fn plan(architecture: &Architecture) -> Option<Plan> {
+    Plan::of(architecture, 1).ok()
 }
 
-fn size(architecture: &Architecture) -> Size {
-    let mut size = Size { parameters: 0, products: 0, traces: 0 };
-    // A square convolution with BatchNorm; `side` is the side of its output.
-    let mut conv = |inputs: u64, outputs: u64, kernel: u64, side: u64| {
-        let weights = kernel * kernel * inputs * outputs;
-        size.parameters += weights + 2 * outputs;
-        size.products += weights * side * side;
-        size.traces += outputs * side * side;
-    };
-    match architecture {
-        Architecture::Resnet { blocks, extra_pool, image, .. } => {
-            let mut side = u64::from(image.input).div_ceil(2);
-            conv(image.channels.into(), 64, 7, side);
-            side = side.div_ceil(2);
-            let mut inputs = 64;
-            for (stage, (&count, planes)) in blocks.iter().zip([64u64, 128, 256, 512]).enumerate() {
-                for block in 0..count {
-                    conv(inputs, planes, 1, side);
-                    if stage > 0 && block == 0 {
-                        side = side.div_ceil(2);
-                    }
-                    conv(planes, planes, 3, side);
-                    conv(planes, 4 * planes, 1, side);
-                    if block == 0 {
-                        conv(inputs, 4 * planes, 1, side);
-                    }
-                    inputs = 4 * planes;
-                }
-                if stage == 0 && *extra_pool {
-                    side = side.div_ceil(2);
-                }
-            }
-        }
-        Architecture::Tiny { widths, image, .. } => {
-            let (mut side, mut inputs) = (u64::from(image.input), u64::from(image.channels));
-            for width in widths {
-                conv(inputs, (*width).into(), 3, side);
-                (inputs, side) = ((*width).into(), side / 2);
-            }
-        }
-        Architecture::Mlp { hidden } => {
-            let mut inputs = 3;
-            for units in hidden {
-                conv(inputs, (*units).into(), 1, 1);
-                inputs = (*units).into();
-            }
-        }
-    }
-    size
+fn counts(architecture: &Architecture) -> Counts {
+    let nothing = Counts { parameters: 0, multiplications: 0, kept: 0, largest: 0 };
+    plan(architecture).map_or(nothing, |plan| plan.counts())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::network::preset;
     use crate::records::SubsetSize;
     use crate::runs::presets;
-
-    #[test]
-    fn a_resnet_50_has_the_parameters_and_products_that_are_stated_of_it() {
-        let Size { parameters, products, traces } = size(&presets::model("resnet50").unwrap().architecture);
-        assert_eq!(traces, 11_113_984);
-        // 25,557,032 with a dense layer of 2048 x 1000 and its 1000 biases; 4.09 billion with its products.
-        assert_eq!(parameters, 25_557_032 - 2_049_000);
-        assert_eq!(products, 4_089_184_256 - 2_048_000);
-    }
 
     fn load<'a>(model: &'a Model, training: &'a Training, init: Init, device: DeviceKind) -> Load<'a> {
         let images = |images| SubsetSize { images, patients: images };
@@ -329,8 +275,8 @@ mod tests {
 
     #[test]
     fn the_rule_is_near_what_was_measured_and_earlier_runs_correct_it() {
-        let model = presets::model("resnet50").unwrap();
-        let training = presets::training(&model, Init::Scratch);
+        let resnet = preset("resnet50").unwrap();
+        let (model, training) = (resnet.model.clone(), presets::training(&resnet, Init::Scratch));
         let cuda = load(&model, &training, Init::Scratch, DeviceKind::Cuda);
         let none = History { device: DeviceKind::Cuda, ratios: Vec::new() };
         let rule = none.cost(&cuda);
@@ -338,7 +284,7 @@ mod tests {
         assert!((0.009..0.012).contains(&(rule.seconds / images)), "{rule:?}");
         assert_eq!(rule.basis, Basis::Rule);
 
-        let other = presets::model("resnet38").unwrap();
+        let other = preset("resnet38").unwrap().model;
         let mut ratios = vec![(other.architecture.clone(), Init::Scratch, 0.5)];
         let history = History { device: DeviceKind::Cuda, ratios: ratios.clone() };
         let cost = history.cost(&cuda);
@@ -348,7 +294,7 @@ mod tests {
         assert_eq!((cost.seconds, cost.basis), (rule.seconds * 0.2, Basis::SameModel(3)));
 
         // A frozen network sees each image once.
-        let training = presets::training(&model, Init::OffTheShelf);
+        let training = presets::training(&resnet, Init::OffTheShelf);
         let frozen = none.cost(&load(&model, &training, Init::OffTheShelf, DeviceKind::Cuda));
         assert!(frozen.seconds < rule.seconds / 50.0, "{frozen:?}");
     }

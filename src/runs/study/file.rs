@@ -146,7 +146,7 @@ pub struct SetupTable {
     pub name: String,
     /// The section that it belongs to.
     pub section: String,
-    /// The preset.
+    /// The network: a preset, or a file that describes one, relative to the study file's folder.
     pub model: String,
     /// Initial weights; default: fine-tune with --weights, else scratch.
     pub init: Option<Init>,
@@ -271,6 +271,7 @@ mod tests {
             for setup in &file.setup {
                 let overrides = config::Overrides {
                     model: setup.model.clone(),
+                    network: None,
                     init: Some(setup.start()),
                     file: None,
                     set: file.settings_of(setup),

@@ -14,7 +14,7 @@ use crate::records::{
     StudySection, SubsetSize, Training, Weights, rules,
 };
 use crate::registry::{Registry, RegistryError};
-use crate::runs::config::{Overrides, resolve};
+use crate::runs::config::{Overrides, network_file, resolve};
 use crate::runs::train::{self, TrainInputs, hash_of};
 use crate::runs::{Device, RunContext, RunError, TrainRequest};
 use crate::split::{self, Lists};
@@ -29,6 +29,13 @@ pub struct StudySource {
     /// Its record, if the study was given by name.
     pub recorded: Option<Id<Study>>,
     bytes: Vec<u8>,
+}
+
+impl StudySource {
+    /// The folder of the file, to which its paths are relative.
+    fn folder(&self) -> &Path {
+        self.path.parent().unwrap_or(Path::new(""))
+    }
 }
 
 /// Finds a study: a file, or the name or id of a study that was run before.
@@ -171,14 +178,14 @@ pub fn plan(
         }
         let view = registry.view()?;
         for setup in source.file.setup.iter().filter(|setup| setup.section == section.name) {
-            let settled = settle(&source.file, setup)?;
+            let settled = settle(source, setup)?;
             if source.file.gradcam.contains(&setup.name) && settled.0.architecture.image().is_none() {
                 let reason =
                     format!("`gradcam` lists setup `{}`, whose model has no image input", setup.name);
                 return Err(StudyError::Senseless { path: source.path.clone(), reason }.into());
             }
             for fold in folds(section, &divided) {
-                let maker = Maker { registry, view: &view, file: &source.file, dataset: dataset_id, device };
+                let maker = Maker { registry, view: &view, source, dataset: dataset_id, device };
                 drafts.push(maker.draft((section, &divided), setup, &settled, fold, &numerics)?);
             }
         }
@@ -270,7 +277,7 @@ fn divide(
 
 /// The lists of a split, from the folder of the study file.
 fn lists(source: &StudySource, table: &SplitTable) -> Option<Lists> {
-    let folder = source.path.parent().unwrap_or(Path::new(""));
+    let folder = source.folder();
     Some(Lists {
         train_val: folder.join(table.train_val.as_ref()?),
         test: folder.join(table.test.as_ref()?),
@@ -305,9 +312,12 @@ fn folds(section: &SectionTable, divided: &Divided) -> Vec<u32> {
 }
 
 /// Model and training of a setup.
-fn settle(file: &StudyFile, setup: &SetupTable) -> Result<(Model, Training), RunError> {
-    let set = file.settings_of(setup);
-    let overrides = Overrides { model: setup.model.clone(), init: Some(setup.start()), file: None, set };
+fn settle(source: &StudySource, setup: &SetupTable) -> Result<(Model, Training), RunError> {
+    let set = source.file.settings_of(setup);
+    let network = network_file(&setup.model, source.folder())
+        .map_err(|(path, source)| StudyError::Unreadable { path, source })?;
+    let overrides =
+        Overrides { model: setup.model.clone(), network, init: Some(setup.start()), file: None, set };
     Ok(resolve(&overrides)
         .map_err(|source| StudyError::Settings { setup: setup.name.clone(), source: Box::new(source) })?)
 }
@@ -337,7 +347,7 @@ impl Draft {
 struct Maker<'a> {
     registry: &'a Registry,
     view: &'a View,
-    file: &'a StudyFile,
+    source: &'a StudySource,
     dataset: Id<Dataset>,
     device: &'a Device,
 }
@@ -366,11 +376,11 @@ impl Maker<'_> {
             training: training.clone(),
             init: setup.start(),
             weights: None,
-            seed: setup.seed.unwrap_or(self.file.seed),
-            threads: self.file.threads,
+            seed: setup.seed.unwrap_or(self.source.file.seed),
+            threads: self.source.file.threads,
             device: self.device.clone(),
             save_every: 0.0,
-            name: Some(format!("{}-{}-f{fold}", self.file.name, setup.name)),
+            name: Some(format!("{}-{}-f{fold}", self.source.file.name, setup.name)),
         };
         let mut spec = None;
         let state = match (divided, weights) {
@@ -427,12 +437,14 @@ impl Maker<'_> {
         flag("dataset", request.dataset.hash.to_string());
         flag("split", request.split.hash.to_string());
         flag("fold", request.fold.to_string());
-        flag("model", setup.model.clone());
+        let own = Path::new(&setup.model).extension().is_some_and(|extension| extension == "toml");
+        let path = std::path::absolute(self.source.folder().join(&setup.model)).ok().filter(|_| own);
+        flag("model", path.map_or_else(|| setup.model.clone(), |path| path.display().to_string()));
         flag("init", request.init.name().to_owned());
         if let Some(weights) = request.weights {
             flag("weights", weights.hash.to_string());
         }
-        for pair in self.file.settings_of(setup) {
+        for pair in self.source.file.settings_of(setup) {
             flag("set", pair);
         }
         flag("seed", request.seed.to_string());

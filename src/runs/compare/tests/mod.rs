@@ -17,8 +17,8 @@ use super::*;
 use crate::hash::Sha256;
 use crate::records::{
     Architecture, Assignment, Dataset, DeviceKind, File, FoldSizes, Gender, ImageRow, Init, LabelSpread,
-    LabelValues, Loss, Manifest, Model, Numerics, Record, Run, Scale, Scores, Spec, Split, SplitMethod,
-    SubsetSize, Training, ViewPosition, Weights,
+    LabelValues, Layer, Loss, Manifest, Model, Numerics, Record, Run, Scale, Scores, Spec, Split,
+    SplitMethod, SubsetSize, Training, ViewPosition, Weights,
 };
 use crate::registry::MemoryStore;
 
@@ -27,6 +27,12 @@ struct World {
     store: MemoryStore,
     dataset: Id<Dataset>,
     split: Id<Split>,
+}
+
+/// A perceptron with one hidden layer.
+fn perceptron(units: u32) -> Architecture {
+    let layers = vec![Layer::Dense { name: "hidden".to_owned(), hidden: vec![units] }];
+    Architecture { image: None, meta: true, layers, head: "fc".to_owned() }
 }
 
 /// Image `n` of a patient. Bit `i` of `labels` is label `i`.
@@ -253,7 +259,7 @@ fn spec(dataset: Id<Dataset>, split: Id<Split>, model: &str, fold: u32) -> Spec 
         dataset,
         split,
         fold,
-        model: Model { name: model.to_owned(), architecture: Architecture::Mlp { hidden: vec![16] } },
+        model: Model { name: model.to_owned(), architecture: perceptron(16) },
         init: Init::Scratch,
         weights: None,
         training: Training {

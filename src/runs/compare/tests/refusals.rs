@@ -228,10 +228,10 @@ fn folds_of_one_column_that_are_of_two_experiments_are_refused() {
             }),
         ),
         (
-            "model.architecture.hidden [16] on fold 0, and [8] on fold 1",
+            "model.architecture.layers.1.hidden [16] on fold 0, and [8] on fold 1",
             Box::new(|world, _| {
                 let run = world.run_with("one", 1, |spec| {
-                    spec.model.architecture = Architecture::Mlp { hidden: vec![8] };
+                    spec.model.architecture = perceptron(8);
                 });
                 world.tested(run, &[&SCORES, &SCORES])
             }),

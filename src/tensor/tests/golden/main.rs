@@ -159,7 +159,7 @@ impl Jobs {
 
 /// A ResNet with the fewest blocks of all presets, on images of 32 x 32.
 fn resnet() -> Architecture {
-    Architecture::Resnet { blocks: [2, 2, 3, 3], extra_pool: false, meta: false, image: image_input(1, 32) }
+    layers("resnet38", &[], Some(image_input(1, 32)))
 }
 
 /// With the paper's augmentation, at a learning rate that is stable for some steps of a deep network.

@@ -34,7 +34,7 @@ pub(crate) fn weight(name: &str, shape: &[usize]) -> Vec<f32> {
         [_] if name.ends_with(".weight") => (1.0, 0.25),
         [_, inputs @ ..] if !inputs.is_empty() => {
             // He's deviation; a quarter of it in the dense layer, for logits of order 1.
-            let part = if name == "fc.weight" { 0.25 } else { 1.0 };
+            let part = if ["fc.weight", "classifier.weight"].contains(&name) { 0.25 } else { 1.0 };
             (0.0, (6.0 / inputs.iter().product::<usize>() as f64).sqrt() * part)
         }
         _ => (0.0, 0.1),

@@ -37,6 +37,7 @@ struct Golden {
 
 #[derive(Deserialize)]
 struct Training {
+    model: String,
     side: u32,
     batch: u32,
     steps: u32,
@@ -134,6 +135,37 @@ fn resnet101_has_the_tensors_and_logits_of_torchvision() {
 }
 
 #[test]
+fn resnets_of_basic_blocks_have_the_tensors_and_logits_of_torchvision() {
+    for name in ["resnet18", "resnet34", "resnet18-large-meta"] {
+        logits_agree(name);
+    }
+}
+
+#[test]
+fn densenet121_has_the_tensors_and_logits_of_torchvision() {
+    for name in ["densenet121", "densenet121-1channel", "densenet121-large-meta"] {
+        logits_agree(name);
+    }
+}
+
+/// Without weights: names and shapes of all that torchvision has, in its order of creation.
+#[test]
+fn plans_have_the_tensors_of_torchvision() {
+    #[derive(Deserialize)]
+    struct File {
+        models: BTreeMap<String, workspace::Shapes>,
+    }
+    for (name, mut expected) in golden::<File>("state_dicts.json").models {
+        expected.retain(|name, _| !is_counter(name));
+        let model = reg::network::preset(&name).unwrap().model;
+        let tensors = reg::network::Plan::of(&model.architecture, formula::LABELS).unwrap().tensors();
+        let shape = |shape: Vec<u64>| shape.into_iter().map(|side| side as usize).collect();
+        let found: workspace::Shapes = tensors.into_iter().map(|t| (t.name, shape(t.shape))).collect();
+        assert_eq!(found, expected, "{name}");
+    }
+}
+
+#[test]
 fn what_the_paper_changes_gives_the_logits_that_torchvision_would() {
     for name in ["resnet38-meta", "resnet50-1channel", "resnet50-large-meta"] {
         logits_agree(name);
@@ -176,12 +208,11 @@ fn heat_is_that_of_pytorch_s_backward_pass() {
     }
 }
 
-/// Trains the golden ResNet-50 on its one batch, validated on the same images, so that steps are epochs.
+/// Trains the golden network on its one batch, validated on the same images, so that steps are epochs.
 /// Returns the log and the changes.
 fn train(workspace: &Workspace, name: &str, golden: &Training, settings: &Value) -> (Vec<EpochLog>, Values) {
-    let shown =
-        Shown { blocks: vec![3, 4, 6, 3], channels: 3, extra_pool: false, meta: false, side: golden.side };
-    let all = shapes("resnet50");
+    let shown = Shown { meta: false, side: golden.side };
+    let all = shapes(&golden.model);
     let weights = workspace.weights(&all);
     let mut rows: Vec<_> = (0..golden.batch).map(|n| workspace.image(n, golden.side).1).collect();
     let codes = [vec![0; rows.len()], vec![1; rows.len()]].concat();
@@ -199,7 +230,7 @@ fn train(workspace: &Workspace, name: &str, golden: &Training, settings: &Value)
         training[key] = value.clone();
     }
     let spec = json!({
-        "dataset": weights, "split": weights, "fold": 0, "model": shown.model("resnet50"), "init": "fine-tune",
+        "dataset": weights, "split": weights, "fold": 0, "model": shown.model(&golden.model), "init": "fine-tune",
         "weights": weights, "training": training, "seed": 1, "threads": 1, "device": "cpu",
         "numerics": { "version": 1, "libtorch": "2.11.0", "target": "x86_64-linux" },
     });
@@ -231,10 +262,24 @@ fn train(workspace: &Workspace, name: &str, golden: &Training, settings: &Value)
 
 #[test]
 fn gradients_of_resnet50_are_those_of_torchvision() {
+    gradients_agree("training.json");
+}
+
+#[test]
+fn gradients_of_densenet121_are_those_of_torchvision() {
+    gradients_agree("training-densenet121.json");
+}
+
+#[test]
+fn gradients_of_resnet18_are_those_of_torchvision() {
+    gradients_agree("training-resnet18.json");
+}
+
+fn gradients_agree(file: &str) {
     // If Adam's epsilon is much larger than the second moment, a step is a multiple of the gradient.
     const MULTIPLE: f64 = 16.0;
     const EPS: f64 = 1e6;
-    let golden: Training = golden("training.json");
+    let golden: Training = golden(file);
     let settings = json!({ "epochs": 1, "lr": MULTIPLE * EPS, "eps": EPS });
     let (log, mut changes) = train(&Workspace::new(), "one step", &golden, &settings);
     close("loss of the first step", &[log[0].train_loss], &golden.losses[..1], 1e-6);
@@ -243,29 +288,40 @@ fn gradients_of_resnet50_are_those_of_torchvision() {
 }
 
 #[test]
+fn one_step_of_densenet121_and_of_resnet18_is_that_of_torchvision_and_torch_s_adam() {
+    for name in ["densenet121", "resnet18"] {
+        steps_agree(&Workspace::new(), &golden(&format!("training-{name}.json")));
+    }
+}
+
+#[test]
 fn three_steps_of_resnet50_are_those_of_torchvision_and_torch_s_adam() {
-    let (workspace, golden): (_, Training) = (Workspace::new(), golden("training.json"));
+    let workspace = Workspace::new();
+    steps_agree(&workspace, &golden("training.json"));
+    if let Some(python) = support::torch() {
+        torchvision_loads(&python, &workspace);
+    }
+}
+
+fn steps_agree(workspace: &Workspace, golden: &Training) {
     let settings = json!({ "epochs": golden.steps, "lr": golden.lr, "eps": golden.eps });
-    let (log, changes) = train(&workspace, "steps", &golden, &settings);
+    let (log, changes) = train(workspace, &format!("steps of {}", golden.model), golden, &settings);
     // So the checkpoint is that of the last step.
     assert!(golden.val_losses.is_sorted_by(|a, b| a > b));
     assert!(log.iter().all(|epoch| epoch.improved && epoch.lr == golden.lr));
     let of = |loss: fn(&EpochLog) -> f64| log.iter().map(loss).collect::<Vec<_>>();
     close("losses", &of(|epoch| epoch.train_loss), &golden.losses, 5e-4);
     close("validation losses", &of(|epoch| epoch.val_loss), &golden.val_losses, 5e-4);
-    let (counted, trained) = golden.changes.into_iter().partition(|(name, _)| name.contains(".running_"));
+    let (counted, trained) =
+        golden.changes.clone().into_iter().partition(|(name, _)| name.contains(".running_"));
     check("change of parameters", &changes, &trained, 2e-2, 5e-2);
     check("change of running statistics", &changes, &counted, 1e-3, 2e-3);
-
-    if let Some(python) = support::torch() {
-        torchvision_loads(&python, &workspace);
-    }
 }
 
 /// Loads the checkpoint strictly in torchvision and compares the logits.
 fn torchvision_loads(python: &Path, workspace: &Workspace) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let path = workspace.path("steps").join("checkpoint.safetensors");
+    let path = workspace.path("steps of resnet50").join("checkpoint.safetensors");
     let output = Command::new(python)
         .arg(root.join("tests/torchvision_reference.py"))
         .args(["--model", "resnet50", "--load"])
@@ -274,7 +330,7 @@ fn torchvision_loads(python: &Path, workspace: &Workspace) {
         .unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let theirs: Vec<Vec<f64>> = serde_json::from_slice(&output.stdout).unwrap();
-    let shown = Shown { blocks: vec![3, 4, 6, 3], channels: 3, extra_pool: false, meta: false, side: 224 };
+    let shown = Shown { meta: false, side: 224 };
     let id = workspace.put(&fs::read(path).unwrap());
     let ours = predict(workspace, &shown, "resnet50", id, theirs.len() as u32);
     close("logits of the loaded checkpoint", &ours, &theirs.concat(), LOGITS);

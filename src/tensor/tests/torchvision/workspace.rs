@@ -1,4 +1,4 @@
-//! A folder with weights and images of a ResNet by formula, for running the real worker.
+//! A folder with weights and images by formula, for running the real worker.
 //!
 //! Jobs are written as JSON, as by any other program, so that settings that were added later have their
 //! defaults.
@@ -45,30 +45,21 @@ pub(crate) fn shapes(model: &str) -> Shapes {
     golden::<File>("state_dicts.json").models.remove(model).unwrap()
 }
 
-/// The definition of a network, and its square images: the input and the resized side are equal, so nothing is
+/// How a preset is tried: whether it sees meta features, and its square images: the input and the resized side are equal, so nothing is
 /// resampled.
 #[derive(Deserialize)]
 pub(crate) struct Shown {
-    pub(crate) blocks: Vec<u32>,
-    pub(crate) channels: u32,
-    pub(crate) extra_pool: bool,
     pub(crate) meta: bool,
     pub(crate) side: u32,
 }
 
 impl Shown {
     pub(crate) fn model(&self, name: &str) -> Value {
-        let (mean, std) = match self.channels {
-            3 => (json!([0.485, 0.456, 0.406]), json!([0.229, 0.224, 0.225])),
-            _ => (json!([0.5]), json!([0.25])),
-        };
-        let (channels, side) = (self.channels, self.side);
-        let image = json!({ "channels": channels, "input": side, "resize": side, "mean": mean, "std": std });
-        let (blocks, extra_pool, meta) = (&self.blocks, self.extra_pool, self.meta);
-        let architecture = json!({
-            "family": "resnet", "blocks": blocks, "extra_pool": extra_pool, "meta": meta, "image": image
-        });
-        json!({ "name": name, "architecture": architecture })
+        let mut model = reg::network::preset(name).unwrap().model;
+        assert_eq!(model.architecture.meta, self.meta, "{name}");
+        let image = model.architecture.image.as_mut().unwrap();
+        (image.input, image.resize) = (self.side, self.side);
+        json!(model)
     }
 }
 

@@ -8,6 +8,7 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 
 use reg::dataset::pixels::{Gray, encode_png};
 use reg::hash::{Hash, Id, Sha256};
+use reg::network;
 use reg::random::Stream;
 use reg::records::{
     AgeRange, Architecture, Assignment, Augmentation, DeviceKind, EarlyStop, Gender, ImageInput, ImageRow,
@@ -15,6 +16,7 @@ use reg::records::{
     Subset, Training, ViewPosition, codec,
 };
 use reg::worker::{Job, JobOutcome, Numbers, PROTOCOL, Work, WorkerEvent};
+use serde_json::{Value, json};
 
 pub(crate) const LABELS: u32 = 2;
 pub(crate) const NUMBERS: Numbers = Numbers { precision: Precision::F32, layout: Layout::ChannelsLast };
@@ -151,12 +153,22 @@ pub(crate) fn image_input(channels: u32, side: u32) -> ImageInput {
     ImageInput { channels, input: side, resize: side + side / 8, mean, std }
 }
 
+/// A preset's layers with other settings, and other images if it has any.
+pub(crate) fn layers(preset: &str, settings: &[(&str, Value)], image: Option<ImageInput>) -> Architecture {
+    let mut architecture = network::preset(preset).unwrap().model.architecture;
+    for (name, value) in settings {
+        network::set(&mut architecture, name, value).unwrap().unwrap();
+    }
+    architecture.image = image;
+    architecture
+}
+
 pub(crate) fn tiny() -> Architecture {
-    Architecture::Tiny { widths: vec![4, 8], meta: true, image: image_input(1, 16) }
+    layers("tiny-meta", &[("widths", json!([4, 8]))], Some(image_input(1, 16)))
 }
 
 pub(crate) fn mlp() -> Architecture {
-    Architecture::Mlp { hidden: vec![16] }
+    layers("mlp", &[("hidden", json!([16]))], None)
 }
 
 /// Two labels, a few quick epochs.

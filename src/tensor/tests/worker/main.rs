@@ -7,8 +7,9 @@ use std::path::Path;
 use std::process::Command;
 
 use bench::*;
-use reg::records::{Architecture, EarlyStop, EpochLog, Init, Layout, Pixels, Precision, Subset, Training};
+use reg::records::{EarlyStop, EpochLog, Init, Layout, Pixels, Precision, Subset, Training};
 use reg::worker::{Identity, JobFile, Phase, ProgressStep, Work, WorkerEvent};
+use serde_json::json;
 
 /// Share of (positive, negative) pairs in the right order.
 fn auc(scores: &[f64], positive: &[bool]) -> f64 {
@@ -68,7 +69,7 @@ fn the_same_spec_gives_the_same_bytes_however_many_threads_load() {
 #[test]
 fn an_interrupted_training_ends_with_the_same_bytes() {
     let bench = Bench::new(200, true);
-    let slow = Architecture::Tiny { widths: vec![16, 32, 32], meta: true, image: image_input(1, 32) };
+    let slow = layers("tiny-meta", &[("widths", json!([16, 32, 32]))], Some(image_input(1, 32)));
     let mut spec = spec(slow, 20);
     spec.training.batch = 2;
     let (whole, broken) = (bench.out("whole"), bench.out("broken"));
@@ -362,9 +363,7 @@ fn failures_name_the_thing_and_say_what_might_help() {
         "{message} {hint}"
     );
 
-    let image = image_input(1, 4096);
-    let mut vast =
-        spec(Architecture::Resnet { blocks: [3, 4, 23, 3], extra_pool: false, meta: false, image }, 1);
+    let mut vast = spec(layers("resnet101", &[], Some(image_input(1, 4096))), 1);
     vast.training.batch = 10_000;
     let (message, hint) = fail(&bench.train(&out, &vast, None));
     assert!(message.contains("at `batch` 10000") && message.contains("GB are free"), "{message}");
