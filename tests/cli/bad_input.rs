@@ -158,7 +158,7 @@ fn boxes_with_an_unknown_label_or_no_number() {
     refused(&study, &["boxes.csv, row 3", "hint: did you mean `Cardiomegaly`?"]);
     let study = Study::new();
     study.edit("boxes.csv", |text| text.replacen(".png,Atelectasis,", ".png,Atelectasis,left", 1));
-    refused(&study, &["boxes.csv, row 1", "\"left]);
+    refused(&study, &["boxes.csv, row 1", "\"left"]);
 }
 
 #[test]

@@ -364,13 +364,18 @@ fn boxes_are_scaled_to_the_images_that_are_there() {
         .map(|(number, line)| {
             let scaled = |text: &str| (text.parse::<f64>().unwrap() / 16.0).to_string();
             let fields = line.split(',').enumerate();
-            let fields = fields.map(|(n, text)| if number > 0 && n > 1 { scaled(text) } else { text.to_owned() });
+            let fields =
+                fields.map(|(n, text)| if number > 0 && n > 1 { scaled(text) } else { text.to_owned() });
             fields.collect::<Vec<_>>().join(",") + "\n"
         })
         .collect();
     fs::write(study.path("small.csv"), scaled).unwrap();
     for size in ["image", "64x64"] {
-        assert_eq!(boxes(&ingest(&format!("--boxes small.csv --box-size {size}"))), boxes(&published), "{size}");
+        assert_eq!(
+            boxes(&ingest(&format!("--boxes small.csv --box-size {size}"))),
+            boxes(&published),
+            "{size}"
+        );
     }
     let doubtful = ingest("--boxes small.csv");
     assert_ne!(boxes(&doubtful), boxes(&published));
@@ -382,6 +387,10 @@ fn boxes_are_scaled_to_the_images_that_are_there() {
         let first = text.lines().nth(1).unwrap().to_owned();
         text.trim_end().to_owned() + "\n" + &first + "\n"
     });
-    study.refused(1, "ingest images --metadata data.csv --boxes boxes.csv", &["is the same as that of row 1"]);
+    study.refused(
+        1,
+        "ingest images --metadata data.csv --boxes boxes.csv",
+        &["is the same as that of row 1"],
+    );
     assert_eq!(study.json("verify --recompute")["damaged"], json!([]));
 }
