@@ -101,6 +101,7 @@ pub(crate) fn usage(e: &clap::Error) -> (String, String) {
     if e.kind() == clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
         return ("a command is missing".to_owned(), usage.unwrap_or_default());
     }
+    let said = said.split("\n\nFor more information, try").next().unwrap_or(said);
     let lines = said.lines().map(str::trim).filter(|line| !line.is_empty());
     let (tips, said): (Vec<&str>, Vec<&str>) = lines.partition(|line| line.starts_with("tip: "));
     let said = said.join(" ");

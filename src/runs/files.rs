@@ -167,7 +167,6 @@ mod tests {
     use super::*;
     use crate::hash::Sha256;
     use crate::records::LabelValues;
-    use crate::runs::presets;
 
     fn row(name: &str, bytes: &[u8], age: i32) -> ImageRow {
         ImageRow {
@@ -199,7 +198,7 @@ mod tests {
         ];
         let manifest = Manifest { labels: 1, rows };
         let known = KnownImages::of(&manifest);
-        let [plain, meta] = ["tiny", "tiny-meta"].map(|name| presets::model(name).unwrap());
+        let [plain, meta] = ["tiny", "tiny-meta"].map(|name| crate::network::preset(name).unwrap().model);
         let given =
             GivenMeta { age: Some(Some(7)), gender: Some(Gender::Female), view: Some(ViewPosition::Unknown) };
         let find = |name: &str, bytes: &[u8], model: &Model, given: &GivenMeta| {

@@ -54,7 +54,7 @@ fn pixels_that_do_not_decode_are_found_by_the_full_check() {
     let checksum = crc32fast::hash(&bytes[kind..kind + 4 + length]);
     bytes[kind + 4 + length..kind + 8 + length].copy_from_slice(&checksum.to_be_bytes());
     fs::write(study.path(IMAGE), bytes).unwrap();
-    refused_as(&study, &format!("{INGEST} --check full"), &[IMAGE, "not a readable PNG"]);
+    refused_as(&study, &format!("{INGEST} --check full"), &[IMAGE, "has damaged image data"]);
     // The quick check lets it through; then the training that reads it names it.
     study.ok(INGEST);
     study.ok("split make tiny --folds 1 --name s");

@@ -166,7 +166,10 @@ impl Study {
         let answer = self.reg(&format!("--json {arguments}"));
         answer.says(code, words);
         let document = answer.json();
-        assert!(answer.stderr.contains(document["error"].as_str().unwrap()), "{answer:?}");
+        // A mistake on the command line is told on several lines.
+        let told = answer.stderr.split_whitespace().collect::<Vec<_>>().join(" ");
+        let error = document["error"].as_str().unwrap().split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(told.contains(&error), "{answer:?}");
         answer
     }
 

@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::Command;
 
+use reg::records::rules;
 use serde_json::{Value, json};
 
 use crate::harness::{Answer, MLP, Study, TINY, worker};
@@ -196,11 +197,15 @@ fn what_other_rules_made_is_neither_false_nor_true() {
     let made = transaction.put(&reg::records::Table::Comparison(comparison)).unwrap();
     let stamp = reg::registry::Stamp { time: "2026-01-01T00:00:00Z".into(), command: "later".into() };
     transaction.commit(&stamp).unwrap();
+    let later = rules::COMPARISON + 1;
     let verified = study.json("verify --recompute");
     assert_eq!(verified["wrong"], json!([]));
-    let expected = json!([{ "id": made, "kind": "table", "rules": 2, "here": 1 }]);
+    let expected = json!([{ "id": made, "kind": "table", "rules": later, "here": rules::COMPARISON }]);
     assert_eq!(verified["other_rules"], expected);
-    let said = "was made by rules 2, this reg has rules 1: it cannot be recomputed here";
+    let said = &*format!(
+        "was made by rules {later}, this reg has rules {}: it cannot be recomputed here",
+        rules::COMPARISON
+    );
     study.refused(1, &format!("reproduce {made}"), &[said, "hint: it was made by a newer reg"]);
     // Nobody signs what a newer reg may have made, or anybody by hand.
     study.ok("key new -o k");
