@@ -248,7 +248,7 @@ KINDS = {
 # The version of each kind that is read; version 1 for the others.
 VERSIONS = dict.fromkeys("dataset split software spec predictions table study execution withdrawal".split(), 2)
 # The versions of the rules that this program implements, numbered as in `src/records/rules.rs`.
-RULES = {"dataset": 1, "split": 1, "import": 2}
+RULES = {"dataset": 2, "split": 1, "import": 2}
 RULES.update({"auc table": 1, "dataset table": 1, "comparison table": 2, "probe table": 1, "heat table": 1, "pointing table": 1})
 INSIDE = {
     ("split", "method"): "seed type | ratios test train_val val_fraction",

@@ -27,7 +27,7 @@ pub(crate) enum SplitCommand {
         dataset: String,
         /// How the images are divided
         #[arg(long, value_enum, default_value = "resample")]
-        scheme: Scheme,
+        scheme: SchemeArg,
         /// Number of re-samplings, or of folds with --scheme k-fold
         #[arg(long, default_value_t = 5)]
         folds: u32,
@@ -85,7 +85,7 @@ pub(crate) enum SplitCommand {
 
 /// The scheme of a split.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum Scheme {
+pub(crate) enum SchemeArg {
     /// Independent random draws, whose test images overlap
     Resample,
     /// Cross-validation: every patient is in exactly one test fold
@@ -100,11 +100,11 @@ pub(crate) fn run(context: &Context, command: SplitCommand) -> Result<Reply, Fai
         SplitCommand::Make { dataset: text, scheme, folds, ratios, seed, name } => {
             let ratios = ratios.as_deref();
             let method = match scheme {
-                Scheme::Resample => {
+                SchemeArg::Resample => {
                     let ratios = split::parse_ratios(ratios.unwrap_or("70/10/20"))?;
                     SplitMethod::Resample { seed, ratios }
                 }
-                Scheme::KFold => {
+                SchemeArg::KFold => {
                     let ratios = split::parse_parts(ratios.unwrap_or("70/10"), folds)?;
                     SplitMethod::KFold { seed, ratios }
                 }

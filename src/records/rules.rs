@@ -13,7 +13,7 @@
 /// read and how, which images are sound, the order of rows, which ages are possible.
 ///
 /// Checked by `tests/golden/pinned.rs`.
-pub const INGEST: u32 = 1;
+pub const INGEST: u32 = 2;
 
 /// `Split.rules`: how a seed and shares, or lists and a seed, become the subset of every image in every fold.
 ///

@@ -24,9 +24,9 @@ use crate::registry::is_name;
 use crate::store::Store;
 
 pub(super) const FORMAT_FILE: &str = "format";
-const FORMAT: &[u8] = b"reg-remote 2\n";
+const FORMAT: &[u8] = b"reg-remote 3\n";
 /// The number in it.
-pub(super) const FORMAT_NUMBER: u32 = 2;
+pub(super) const FORMAT_NUMBER: u32 = 3;
 const PACKS: &str = "packs";
 const INDEX: &str = "index";
 const OBJECTS: &str = "objects";

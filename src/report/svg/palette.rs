@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use super::SERIES;
 
 /// The colours of a colour scheme.
-pub(super) struct Scheme {
+pub(super) struct ColorScheme {
     pub(super) ground: &'static str,
     pub(super) ink: &'static str,
     pub(super) quiet: &'static str,
@@ -17,7 +17,7 @@ pub(super) struct Scheme {
     pub(super) series: [&'static str; SERIES],
 }
 
-pub(super) const LIGHT: Scheme = Scheme {
+pub(super) const LIGHT: ColorScheme = ColorScheme {
     ground: "#ffffff",
     ink: "#1c2127",
     quiet: "#57606a",
@@ -26,7 +26,7 @@ pub(super) const LIGHT: Scheme = Scheme {
     series: ["#1f5fa8", "#b8420a", "#0b7a5b", "#8e3a80", "#7a6200", "#3a3f46", "#127a94", "#c2406b"],
 };
 
-pub(super) const DARK: Scheme = Scheme {
+pub(super) const DARK: ColorScheme = ColorScheme {
     ground: "#14171b",
     ink: "#e3e6ea",
     quiet: "#a0a8b2",
@@ -43,8 +43,8 @@ pub fn style() -> String {
     format!("{shape}{}@media screen and (prefers-color-scheme:dark){{{}}}", colours(&LIGHT), colours(&DARK))
 }
 
-fn colours(scheme: &Scheme) -> String {
-    let Scheme { ground, ink, quiet, axis, grid, series } = scheme;
+fn colours(scheme: &ColorScheme) -> String {
+    let ColorScheme { ground, ink, quiet, axis, grid, series } = scheme;
     let mut css = format!(
         ".chart .ground{{fill:{ground}}}.chart text{{fill:{ink}}}.chart .quiet{{fill:{quiet}}}.chart .axis,.chart .chance{{stroke:{axis}}}.chart .grid{{stroke:{grid}}}.chart .mark{{stroke:{ground}}}"
     );

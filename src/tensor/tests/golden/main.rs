@@ -238,7 +238,7 @@ fn differences(pinned: &Pinned, found: &BTreeMap<String, Result>, processor: &st
             Some(_) if pinned.bits(name, processor).is_some() => {
                 said.push(format!("{name}: other bits, and values that agree to {TOLERANCE}: {RAISE}"));
             }
-            Some(_) => eprintln!(
+            Some(_) => println!(
                 "{name}: other bits; the values agree to {TOLERANCE}, and the bits of this processor ({processor}) are \
                  not pinned; REG_REGENERATE=1 pins them if the change is innocent on {}",
                 pinned.processor
