@@ -59,7 +59,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("disk", &[]),
     ("records", &["digits", "hash", "limits"]),
     ("store", &["disk", "hash"]),
-    ("index", &["digits", "disk", "hash", "records", "store"]),
+    ("index", &["digits", "disk", "hash", "limits", "records", "store"]),
     ("worker", &["disk", "hash", "records"]),
     ("network", &["digits", "limits", "records"]),
     ("registry", &["digits", "disk", "hash", "index", "limits", "progress", "records", "store"]),
@@ -193,7 +193,7 @@ const OTHER_WAYS: &[&str] = &[
 /// Lines of those rooms that do, how many, and why they may.
 const ELSEWHERE: &[(&str, usize, &str)] = &[
     ("export/folder.rs", 1, "looks whether the folder that somebody asked for is empty"),
-    ("lineage/repair.rs", 4, "a folder that somebody named; only hashes of its files count"),
+    ("lineage/repair.rs", 5, "a folder that somebody named; only hashes of its files count"),
     ("registry/open.rs", 5, "outputs that somebody asked for: whether they lie in a registry or are keys"),
     ("registry/trust.rs", 3, "folders above the working directory, and the list of those that a user trusts"),
     ("remote/address.rs", 1, "whether two names are the same folder"),

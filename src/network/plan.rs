@@ -473,7 +473,11 @@ impl Planner<'_> {
     fn side(&self, side: u64, [kernel, stride, padding]: [u64; 3]) -> Result<u64> {
         match (side + 2 * padding).checked_sub(kernel) {
             Some(rest) => Ok(rest / stride + 1),
-            None => Err(self.wrong("kernel", kernel, format!("nothing is left of a map of {side} x {side}"))),
+            None => {
+                let layer = self.at.number.saturating_add(1);
+                let reason = format!("layer {layer} would leave nothing of a map of {side} x {side}");
+                Err(NetworkError::new("input", self.shapes[0].side, reason))
+            }
         }
     }
 
@@ -484,7 +488,7 @@ impl Planner<'_> {
             let most = crate::digits::thousands(limits::NETWORK_STEPS as u64);
             return Err(self.wrong(
                 "layer",
-                "expanded",
+                "added",
                 format!("the operations of a network have at most {most} operands"),
             ));
         }
@@ -529,7 +533,7 @@ impl Planner<'_> {
             Some(all) if all <= limits::WEIGHTS / 4 => self.parameters = all,
             _ => {
                 let most = crate::digits::thousands(limits::WEIGHTS / 4);
-                return Err(self.wrong("layer", "it", format!("a network has at most {most} parameters")));
+                return Err(self.wrong("layer", "added", format!("a network has at most {most} parameters")));
             }
         }
         Ok(())

@@ -152,7 +152,7 @@ mod tests {
                 "blocks = 0, planes = 128",
                 "`blocks` of layer 4 (`layer2`) cannot be 0",
             ),
-            ("blocks = 2, planes = 128", "blocks = 4000000000, planes = 128", "50,000 operands"),
+            ("blocks = 2, planes = 128", "blocks = 4000000000, planes = 128", "a network has at most"),
             (
                 "planes = 512",
                 "planes = 100000",

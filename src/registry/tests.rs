@@ -306,9 +306,9 @@ fn another_format_and_no_registry_are_told_apart() {
         assert!(matches!(older, RegistryError::OlderFormat { found: 1, .. }), "{older}");
         assert!(older.to_string().contains("is of an older format, 1; this reg reads format 3"), "{older}");
     }
-    std::fs::write(&format, "reg 3\n").unwrap();
+    std::fs::write(&format, "reg 4\n").unwrap();
     for loaded in [Registry::load(dir.path()), find(dir.path())] {
-        assert!(matches!(loaded, Err(RegistryError::NewerFormat { found: 3, .. })));
+        assert!(matches!(loaded, Err(RegistryError::NewerFormat { found: 4, .. })));
     }
     for other in ["", "reg\n", "reg one\n", "git 1\n", "reg 0\n"] {
         std::fs::write(&format, other).unwrap();

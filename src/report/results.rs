@@ -229,7 +229,10 @@ pub(super) fn differently_covered(comparison: &Comparison) -> Option<String> {
 
 /// Names of the labels that are compared.
 pub(super) fn labels(comparison: &Comparison) -> impl Iterator<Item = &str> {
-    comparison.models.first().into_iter().flat_map(|model| &model.labels).map(|label| label.label.as_str())
+    // A stranger's record may have fewer labels for one model than for another; those that all have are shown.
+    let shared = comparison.models.iter().map(|model| model.labels.len()).min().unwrap_or(0);
+    let first = comparison.models.first().into_iter().flat_map(|model| &model.labels);
+    first.take(shared).map(|label| label.label.as_str())
 }
 
 /// The number of labels that the means cover: for each fold if folds differ, for each model if models differ.
