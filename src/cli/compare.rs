@@ -250,7 +250,7 @@ fn roc(curves: &[RocCurve]) -> ReportTable {
     let columns = vec![
         Column::left("Model"),
         Column::left("Label"),
-        Column::right("Fold"),
+        Column::right("Fold").key(),
         Column::right("False positive rate"),
         Column::right("True positive rate"),
         Column::right("Threshold"),

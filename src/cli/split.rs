@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use reg::records::{Dataset, Split};
+use reg::report::Column;
 use reg::report::dataset::{split_prevalence, split_sizes};
 use reg::split::{self, Lists, Registered};
 use serde_json::{Value, json};
@@ -128,7 +129,7 @@ fn show(context: &Context, text: &str, format: TableFormat) -> Result<Reply, Fai
             let mut table = split_prevalence(fold);
             table.title = format!("Prevalence in fold {number} [%]");
             for (column, subset) in table.columns.iter_mut().skip(1).zip(&fold[0]) {
-                column.name = subset.subset.name().to_owned();
+                *column = Column::right(subset.subset.name());
             }
             table
         })),
