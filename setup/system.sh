@@ -27,6 +27,10 @@ if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
   # Pages are tested in a real browser: 130 MB, 15 s.
   command -v chromium >/dev/null || missing+=(chromium)
   command -v chromedriver >/dev/null || missing+=(chromium-driver)
+  # Tables are printed by pdflatex and read back from the page: 150 MB, 30 s. `script` is a terminal of any width.
+  command -v pdflatex >/dev/null && kpsewhich booktabs.sty >/dev/null || missing+=(texlive-latex-base texlive-latex-recommended)
+  command -v pdftotext >/dev/null || missing+=(poppler-utils)
+  command -v script >/dev/null || missing+=(bsdutils)
 fi
 if [ ${#missing[@]} -gt 0 ]; then
   if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then

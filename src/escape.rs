@@ -54,19 +54,29 @@ pub fn markdown(text: &str) -> String {
     escaped.replace("://", ":\\//").replace("www.", "www\\.")
 }
 
-/// Text of LaTeX outside of math.
+/// Text of LaTeX outside of math, as any engine and font encoding sets it.
 pub fn latex(text: &str) -> String {
     let mut escaped = String::new();
+    let mut before = ' ';
     for c in line(text).chars() {
+        // Two of these would become one: "--" is a dash.
+        if c == before && matches!(c, '-' | ',' | '\'') {
+            escaped += "{}";
+        }
+        before = c;
         match c {
             '\\' => escaped += "\\textbackslash{}",
             '~' => escaped += "\\textasciitilde{}",
             '^' => escaped += "\\textasciicircum{}",
+            '`' => escaped += "\\textasciigrave{}",
+            // Some languages of babel make it a command.
+            '"' => escaped += "\\char34{}",
             '<' | '>' => escaped.extend(['$', c, '$']),
             '|' => escaped += "\\textbar{}",
             '±' => escaped += "$\\pm$",
+            '−' => escaped += "$-$",
             '&' | '%' | '$' | '#' | '_' | '{' | '}' => escaped.extend(['\\', c]),
-            c => escaped.push(c),
+            c => latex_letter(c, &mut escaped),
         }
     }
     // A hyphen is not a minus sign.
@@ -74,6 +84,61 @@ pub fn latex(text: &str) -> String {
         Some(number) if number.starts_with(|c: char| c.is_ascii_digit()) => format!("$-${number}"),
         _ => escaped,
     }
+}
+
+/// A letter that pdflatex knows without further packages, or else its number: an unknown letter is an error there.
+fn latex_letter(c: char, escaped: &mut String) {
+    const UNKNOWN: &str = "ÐÞðþ×÷ĄąĐđĘęĦħĮįĸĿŀŉŊŋŦŧŲųſ";
+    match c {
+        '–' | '—' | '‘' | '’' | '“' | '”' | '…' => escaped.push(c),
+        'À'..='ſ' if !UNKNOWN.contains(c) => escaped.push(c),
+        c if c.is_ascii() => escaped.push(c),
+        c => *escaped += &format!("U+{:04X}", u32::from(c)),
+    }
+}
+
+/// The same for a sentence: commands in backticks are set so that they can be copied, and a word of more than `longest`
+/// letters may go on in another line.
+pub fn latex_sentence(text: &str, longest: usize) -> String {
+    let text = line(text);
+    let mut parts: Vec<&str> = text.split('`').collect();
+    // A backtick alone stands for itself.
+    let alone = (parts.len() % 2 == 0).then(|| parts.pop()).flatten();
+    let words = |part: &str, set: &dyn Fn(&str) -> String| -> String {
+        let broken = |word: &str| {
+            let chars: Vec<char> = word.chars().collect();
+            let pieces = match chars.len() > longest {
+                true => chars.chunks(8).map(|chunk| set(&chunk.iter().collect::<String>())).collect(),
+                false => vec![set(word)],
+            };
+            pieces.join("\\allowbreak{}")
+        };
+        part.split(' ').map(broken).collect::<Vec<_>>().join(" ")
+    };
+    let set = |(place, part): (usize, &&str)| match place % 2 {
+        0 => words(part, &latex),
+        _ => format!("\\texttt{{{}}}", words(part, &latex_code)),
+    };
+    let all: String = parts.iter().enumerate().map(set).collect();
+    all + &alone.map(|part| latex("`") + &words(part, &latex)).unwrap_or_default()
+}
+
+/// Text in the typewriter type of LaTeX, where each character of ASCII but two has its own place.
+fn latex_code(text: &str) -> String {
+    let mut escaped = String::new();
+    for c in text.chars() {
+        match c {
+            '\'' => escaped += "\\textquotesingle{}",
+            '`' => escaped += "\\textasciigrave{}",
+            // One of two hyphens or commas would vanish.
+            '-' | ',' => escaped.extend([c, '{', '}']),
+            '\\' | '~' | '^' | '"' | '<' | '>' | '|' | '&' | '%' | '$' | '#' | '_' | '{' | '}' => {
+                escaped += &format!("\\char{}{{}}", u32::from(c));
+            }
+            c => latex_letter(c, &mut escaped),
+        }
+    }
+    escaped
 }
 
 /// A text cell of CSV, before it is quoted: a spreadsheet takes one that begins with `=`, `+`, `-`, `@` or a control
@@ -182,7 +247,7 @@ mod tests {
     proptest! {
         #[test]
         fn one_line_stays_one_and_steers_nothing(text in hostile()) {
-            for escaped in [line(&text), html(&text), markdown(&text), latex(&text)] {
+            for escaped in [line(&text), html(&text), markdown(&text), latex(&text), latex_sentence(&text, 9)] {
                 prop_assert!(!escaped.contains(|c: char| c.is_control() || turns(c)), "{escaped:?}");
             }
         }
@@ -254,6 +319,17 @@ mod tests {
         }
         assert_eq!(command("reg x; rm -rf /").as_deref(), Some("reg 'x;' rm -rf /"));
         assert_eq!(command("reg $(id) `id`").as_deref(), Some("reg '$(id)' '`id`'"));
+    }
+
+    #[test]
+    fn commands_in_a_sentence_can_be_copied_and_long_words_go_on() {
+        assert_eq!(latex("--subset ''x'' é 中"), r"-{}-subset '{}'x'{}' é U+4E2D");
+        assert_eq!(
+            latex_sentence("Type `reg eval RUN_1 --subset val`, 100 %.", 40),
+            r"Type \texttt{reg eval RUN\char95{}1 -{}-{}subset val}, 100 \%."
+        );
+        assert_eq!(latex_sentence("one ` alone", 40), r"one \textasciigrave{} alone");
+        assert_eq!(latex_sentence("0123456789", 9), r"01234567\allowbreak{}89");
     }
 
     #[test]

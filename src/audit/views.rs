@@ -65,7 +65,7 @@ pub(super) fn views(
             .map(|table| crate::report::ReportTable { withdrawn: withdrawn.clone(), ..table })
             .collect();
         let render = |format| tables.iter().map(|table| table.render(format)).collect::<Vec<_>>().join("\n");
-        add("table.txt".to_owned(), render(Format::Text { width: None }).into_bytes());
+        add("table.txt".to_owned(), render(Format::Text { width: None, bold: false }).into_bytes());
         add("table.csv".to_owned(), render(Format::Csv).into_bytes());
     }
     Ok(files)

@@ -260,7 +260,7 @@ fn roc(curves: &[RocCurve], division: Division) -> ReportTable {
     let columns = vec![
         Column::left("Model"),
         Column::left("Label"),
-        Column::right(division.head()),
+        Column::right(division.head()).key(),
         Column::right("False positive rate"),
         Column::right("True positive rate"),
         Column::right("Threshold"),

@@ -44,8 +44,9 @@ pub(super) fn of_kind(context: &Context, kind: Option<Kind>) -> Result<Reply, Fa
             None
         }
     };
-    let columns = ["Kind", "Id", "Name", "What"].map(Column::left);
-    let mut table = ReportTable::new("", columns.into());
+    let mut columns = Vec::from(["Kind", "Id", "Name"].map(Column::left));
+    columns.push(Column::prose("What"));
+    let mut table = ReportTable::new("", columns);
     let mut documents: Vec<Value> = Vec::new();
     for kind in kinds {
         for id in view.of_kind(kind)? {

@@ -140,7 +140,7 @@ pub(crate) enum TableFormat {
     Csv,
     /// GitHub-flavoured Markdown
     Markdown,
-    /// LaTeX with booktabs
+    /// LaTeX that fits a page; its first line names the packages that it needs
     Latex,
 }
 
@@ -156,7 +156,7 @@ impl TableFormat {
     /// Formats tables one after the other.
     pub(crate) fn render(self, tables: &[ReportTable]) -> String {
         let format = match self {
-            TableFormat::Text => Format::Text { width: width() },
+            TableFormat::Text => Format::Text { width: width(), bold: io::stdout().is_terminal() },
             TableFormat::Csv => Format::Csv,
             TableFormat::Markdown => Format::Markdown,
             TableFormat::Latex => Format::Latex,
@@ -165,11 +165,18 @@ impl TableFormat {
     }
 }
 
-/// Width of the terminal, if standard output is one.
+/// Text whose lines break between words at the width of the output.
+pub(crate) fn paragraphs(text: &str) -> String {
+    reg::report::paragraphs(text, width())
+}
+
+/// Width of the output: what COLUMNS says, or else the width of the terminal, if standard output is one.
 pub(crate) fn width() -> Option<u16> {
-    let out = io::stdout();
-    if !out.is_terminal() {
-        return None;
-    }
-    rustix::termios::tcgetwinsize(out).ok().map(|size| size.ws_col).filter(|columns| *columns > 0)
+    let told = std::env::var("COLUMNS").ok().and_then(|text| text.trim().parse().ok());
+    let of_terminal = || {
+        let out = io::stdout();
+        let size = out.is_terminal().then(|| rustix::termios::tcgetwinsize(out).ok()).flatten();
+        size.map(|size| size.ws_col)
+    };
+    told.filter(|columns| *columns > 0).or_else(of_terminal).filter(|columns| *columns > 0)
 }

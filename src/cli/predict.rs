@@ -43,7 +43,7 @@ pub(crate) fn run(context: &Context, args: PredictArgs) -> Result<Reply, Failure
     let mut columns = vec![Column::left("Label")];
     let name =
         |path: &PathBuf| path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    columns.extend(args.images.iter().map(|path| Column::right(name(path))));
+    columns.extend(args.images.iter().map(|path| Column::named(name(path))));
     let mut table = ReportTable::new("Probabilities", columns);
     let whole = |(place, why): (usize, &Option<String>)| {
         Some(format!("{}, {}", name(&args.images[place]), why.as_ref()?))

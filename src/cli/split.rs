@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use reg::dataset::pixel_hashes::PixelHashes;
 use reg::digits::{counted, thousands};
 use reg::records::{Dataset, ImageRow, Split, SplitMethod, Subset};
+use reg::report::Column;
 use reg::report::dataset::{split_prevalence, split_sizes};
 use reg::split::{self, Lists, Registered};
 use serde_json::{Value, json};
@@ -168,7 +169,7 @@ fn show(context: &Context, text: &str, format: TableFormat) -> Result<Reply, Fai
             let mut table = split_prevalence(fold, division);
             table.title = format!("Prevalence in {} {number} [%]", division.name());
             for (column, subset) in table.columns.iter_mut().skip(1).zip(&fold[0]) {
-                column.name = subset.subset.name().to_owned();
+                *column = Column::right(subset.subset.name());
             }
             table
         })),

@@ -57,14 +57,15 @@ pub fn overview(statistics: &Statistics) -> ReportTable {
         ("View, not given", Cell::Integer(s.view.unknown)),
         ("View, PA : AP", number(s.view.ratio, 2)),
     ];
-    let mut table = ReportTable::new("Data set", vec![Column::left("Quantity"), Column::right("Value")]);
+    let mut table = ReportTable::new("Data set", vec![Column::prose("Quantity"), Column::right("Value")]);
     table.rows = rows.into_iter().map(|(name, cell)| vec![Cell::Text(name.to_owned()), cell]).collect();
     table
 }
 
 /// Figure 3: the ages as a table of two-year bins.
 pub fn ages(statistics: &Statistics) -> ReportTable {
-    let columns = vec![Column::right("From [years]"), Column::right("Below"), Column::right("Images")];
+    let columns =
+        vec![Column::right("From [years]").key(), Column::right("Below").key(), Column::right("Images")];
     let mut table = ReportTable::new("Ages", columns);
     let year = |age: i32| Cell::Number { value: Some(f64::from(age)), decimals: 0 };
     table.rows = statistics
@@ -90,8 +91,7 @@ pub fn age_histogram(statistics: &Statistics, width: u16) -> String {
 pub fn split_sizes(split: &Split) -> ReportTable {
     let mut columns = vec![Column::right(split.method.division().head())];
     for subset in Subset::ALL {
-        columns.push(Column::right(format!("{} images", subset.name())));
-        columns.push(Column::right("patients"));
+        columns.extend(["images", "patients"].map(|what| Column::under(subset.name(), what)));
     }
     let mut table = ReportTable::new("Sizes of the subsets", columns);
     for (number, fold) in split.folds.iter().enumerate() {
@@ -109,8 +109,8 @@ pub fn split_sizes(split: &Split) -> ReportTable {
 pub fn split_prevalence(folds: &[[SubsetPrevalence; 3]], division: Division) -> ReportTable {
     let mut columns = vec![Column::left("Label")];
     for (fold, subsets) in folds.iter().enumerate() {
-        columns
-            .extend(subsets.iter().map(|subset| Column::right(format!("{fold} {}", subset.subset.name()))));
+        let fold = fold.to_string();
+        columns.extend(subsets.iter().map(|subset| Column::under(&fold, subset.subset.name())));
     }
     let mut table = ReportTable::new(format!("Prevalence by {} and subset [%]", division.name()), columns);
     let each = folds.iter().flatten().flat_map(|subset| &subset.labels);

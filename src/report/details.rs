@@ -92,7 +92,7 @@ pub(super) fn groups(comparison: &Comparison) -> ReportTable {
         Column::right("Images"),
         Column::right("Positives"),
     ];
-    columns.extend(comparison.models.iter().map(|model| Column::right(&model.name)));
+    columns.extend(comparison.models.iter().map(|model| Column::named(&model.name)));
     let mut kinds: Vec<GroupBy> = comparison.groups.iter().map(|row| row.by).collect();
     kinds.dedup();
     kinds.sort();

@@ -80,8 +80,9 @@ pub fn probe(probe: &ProbeTable, of: Option<&str>) -> ReportTable {
 /// The share of a heat map inside the boxes of its image.
 pub fn heatmap(heatmap: &Heatmap) -> ReportTable {
     let title = format!("Grad-CAM of {} on {}", heatmap.label, heatmap.image);
-    let columns = ["Left", "Top", "Width", "Height", "Share of the image", "Share of the heat map"];
-    let mut heads: Vec<Column> = columns.into_iter().map(Column::right).collect();
+    let pixels = ["Left", "Top", "Width", "Height"].map(|name| Column::right(name).key());
+    let mut heads = Vec::from(pixels);
+    heads.extend(["Share of the image", "Share of the heat map"].map(Column::right));
     heads.push(Column::left("Maximum inside"));
     let mut table = ReportTable::new(title, heads);
     for HeatmapInBox { area, area_share, heat_share, hit } in &heatmap.boxes {

@@ -1,7 +1,7 @@
-//! Tables as Markdown and LaTeX.
+//! Tables as Markdown.
 
 use super::table::{Align, NOT_COMPARABLE, ReportTable};
-use crate::escape::{latex as latex_text, markdown as markdown_text};
+use crate::escape::markdown as markdown_text;
 
 /// A GitHub-flavoured Markdown table with aligned pipes.
 pub(super) fn markdown(table: &ReportTable) -> String {
@@ -29,31 +29,6 @@ pub(super) fn markdown(table: &ReportTable) -> String {
     let warning = table.warning.iter().map(|why| format!("**{NOT_COMPARABLE}: {}**\n\n", markdown_text(why)));
     let above = warning.chain(title);
     above.chain([line(&rows[0]), rule]).chain(rows[1..].iter().map(line)).chain(notes).collect()
-}
-
-/// A LaTeX `table` for the package booktabs.
-pub(super) fn latex(table: &ReportTable) -> String {
-    let line = |row: Vec<String>| format!("    {} \\\\\n", row.join(" & "));
-    let alignment = table.columns.iter().map(|column| match column.align {
-        Align::Left => 'l',
-        Align::Right => 'r',
-    });
-    let mut out = String::from("\\begin{table}\n  \\centering\n");
-    let warning =
-        table.warning.iter().map(|why| format!("\\textbf{{{NOT_COMPARABLE}: {}}} ", latex_text(why)));
-    let caption = warning.chain([latex_text(&table.title)]).collect::<String>();
-    if !caption.is_empty() {
-        out += &format!("  \\caption{{{}}}\n", caption.trim_end());
-    }
-    out += &format!("  \\begin{{tabular}}{{{}}}\n    \\toprule\n", alignment.collect::<String>());
-    out += &line(table.columns.iter().map(|column| latex_text(&column.name)).collect());
-    out += "    \\midrule\n";
-    cells(table, latex_text, |text| format!("\\textbf{{{text}}}")).for_each(|row| out += &line(row));
-    out += "    \\bottomrule\n  \\end{tabular}\n";
-    for note in table.lines_below() {
-        out += &format!("  \\par\\smallskip{{\\footnotesize {}}}\n", latex_text(&note));
-    }
-    out + "\\end{table}\n"
 }
 
 fn cells(
@@ -93,30 +68,11 @@ mod tests {
     }
 
     #[test]
-    fn latex_is_escaped_and_uses_booktabs() {
-        insta::assert_snapshot!(example().render(Format::Latex), @r"
-        \begin{table}
-          \centering
-          \caption{Table\_4: AUC \& more, 5 folds}
-          \begin{tabular}{lrrrr}
-            \toprule
-            Label & Positives & AUC & Difference & p \\
-            \midrule
-            Pleural\_Thickening & 3,385 & 0.765 $\pm$ 0.013 & 0.000 & $<$0.001 \\
-            100 \% \textbar{} $<$odd$>$ & 1,234,567 & \textbf{0.800} & $-$0.250 & 0.046 \\
-            Hernia & 0 & n/a & n/a & n/a \\
-            Mean &  &  &  &  \\
-            \bottomrule
-          \end{tabular}
-          \par\smallskip{\footnotesize Means of 2 labels.}
-        \end{table}
-        ");
-    }
-
-    #[test]
     fn a_table_without_columns_or_rows_is_still_written() {
         let table = ReportTable::default();
-        for format in [Format::Text { width: Some(80) }, Format::Csv, Format::Markdown, Format::Latex] {
+        for format in
+            [Format::Text { width: Some(80), bold: true }, Format::Csv, Format::Markdown, Format::Latex]
+        {
             assert!(table.render(format).ends_with('\n'), "{format:?}");
         }
     }

@@ -9,15 +9,19 @@ pub mod diff;
 pub mod features;
 mod histogram;
 pub mod impact;
+mod latex;
+mod layout;
 pub mod lineage;
 mod markup;
 pub mod page;
 pub mod results;
 pub mod svg;
 mod table;
+mod terminal;
 mod uncertainty;
 
 pub use histogram::{Bar, bars};
 pub use table::{Align, Cell, Column, Format, ReportTable};
+pub use terminal::paragraphs;
 
 pub use crate::digits::thousands;

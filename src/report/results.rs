@@ -127,11 +127,11 @@ pub fn main_tables(comparison: &Comparison) -> Vec<ReportTable> {
 fn comparison(comparison: &Comparison) -> ReportTable {
     let published = comparison.published.iter().flat_map(|table| &table.models);
     let mut columns = vec![Column::left("Label")];
-    columns.extend(comparison.models.iter().map(|model| Column::right(&model.name)));
+    columns.extend(comparison.models.iter().map(|model| Column::named(&model.name)));
     let ours = |name: &str| comparison.models.iter().any(|model| model.name == name);
     columns.extend(published.clone().map(|model| match ours(&model.name) {
-        true => Column::right(format!("{} (published)", model.name)),
-        false => Column::right(&model.name),
+        true => Column::under(&model.name, "(published)"),
+        false => Column::named(&model.name),
     }));
     let title = match comparison.subset {
         Some(subset) if subset != Subset::Test => format!("AUC on {} images", subset_in_words(subset)),
@@ -424,7 +424,7 @@ pub(super) fn labels_by_mean(comparison: &Comparison) -> Vec<(usize, &str)> {
 fn range(comparison: &Comparison) -> ReportTable {
     let mut columns = vec![Column::left("Label")];
     for model in &comparison.models {
-        let of = |what: &str| Column::right(format!("{} {what}", model.name));
+        let of = |what: &str| Column::under(&model.name, what);
         columns.extend([of("mean"), of("min"), of("max")]);
     }
     let mut table = ReportTable::new(
@@ -495,7 +495,7 @@ fn spearman_coverage(comparison: &Comparison, cells: usize) -> String {
 /// Table 5: Spearman's rank correlation of every pair of models.
 fn spearman(comparison: &Comparison) -> ReportTable {
     let mut columns = vec![Column::left("Model")];
-    columns.extend(comparison.models.iter().map(|model| Column::right(&model.name)));
+    columns.extend(comparison.models.iter().map(|model| Column::named(&model.name)));
     let mut table = ReportTable::new("Spearman's rank correlation of the scores", columns);
     for (model, row) in comparison.models.iter().zip(&comparison.spearman) {
         let cells = row.iter().map(|value| Cell::Number { value: *value, decimals: DECIMALS });

@@ -1,10 +1,8 @@
-//! A table of typed cells, and its form in a terminal and as CSV. `markup.rs` adds Markdown and LaTeX.
+//! A table of typed cells, and its form as CSV. `terminal.rs` adds text, `markup.rs` Markdown and `latex.rs` LaTeX.
 
 use std::collections::BTreeSet;
 
-use comfy_table::{Attribute, CellAlignment, ContentArrangement, LineStyle, TableStyle};
-
-use super::markup;
+use super::{latex, markup, terminal};
 use crate::digits::thousands;
 use crate::escape::{self, line};
 
@@ -42,6 +40,14 @@ pub struct Column {
     pub name: String,
     /// Alignment of its cells.
     pub align: Align,
+    /// Whether lines may break between the words of its cells.
+    pub prose: bool,
+    /// Whether it tells rows apart, so that each block of a divided table has it. The columns of text at the left
+    /// do, too.
+    pub key: bool,
+    /// Bytes at the beginning of the heading that are one name: no line breaks in it, and columns with the same one
+    /// stay together.
+    pub(super) kept: usize,
 }
 
 /// Alignment of a column.
@@ -96,27 +102,54 @@ pub enum Cell {
 pub enum Format {
     /// For people: aligned columns.
     Text {
-        /// Width of the terminal, to which long cells are wrapped and where bold type is shown; `None` if the
-        /// output is not a terminal.
+        /// Width that the table is fitted to; `None` if lines may have any length.
         width: Option<u16>,
+        /// Whether bold type is shown, as terminals do.
+        bold: bool,
     },
     /// For programs: a header, all digits, an empty field for an undefined quantity.
     Csv,
     /// A GitHub-flavoured Markdown table.
     Markdown,
-    /// A LaTeX `table` that needs the package booktabs.
+    /// LaTeX tables that fit the text of `article`; a comment names the packages that they need.
     Latex,
 }
 
 impl Column {
-    /// A column of text.
+    /// A column of text or names, no longer than a few words.
     pub fn left(name: impl Into<String>) -> Self {
-        Column { name: name.into(), align: Align::Left }
+        Column { name: name.into(), align: Align::Left, prose: false, key: false, kept: 0 }
+    }
+
+    /// A column of sentences, which may take several lines.
+    pub fn prose(name: impl Into<String>) -> Self {
+        Column { prose: true, ..Column::left(name) }
     }
 
     /// A column of numbers.
     pub fn right(name: impl Into<String>) -> Self {
-        Column { name: name.into(), align: Align::Right }
+        Column { align: Align::Right, ..Column::left(name) }
+    }
+
+    /// A column of numbers of something with a name, such as a model.
+    pub fn named(name: impl Into<String>) -> Self {
+        let name = name.into();
+        Column { kept: name.len(), ..Column::right(name) }
+    }
+
+    /// A column of one of the numbers of something with a name.
+    pub fn under(name: &str, what: &str) -> Self {
+        Column { kept: name.len(), ..Column::right(format!("{name} {what}")) }
+    }
+
+    /// The same column, which tells rows apart.
+    pub fn key(self) -> Self {
+        Column { key: true, ..self }
+    }
+
+    /// What its numbers and those of other columns belong to.
+    pub(super) fn group(&self) -> Option<&str> {
+        (0 < self.kept && self.kept < self.name.len()).then(|| &self.name[..self.kept])
     }
 }
 
@@ -202,10 +235,10 @@ impl ReportTable {
     /// Writes the table; the last line ends with a newline.
     pub fn render(&self, format: Format) -> String {
         match format {
-            Format::Text { width } => self.text(width),
+            Format::Text { width, bold } => terminal::text(self, width, bold),
             Format::Csv => self.csv(),
             Format::Markdown => markup::markdown(self),
-            Format::Latex => markup::latex(self),
+            Format::Latex => latex::latex(self),
         }
     }
 
@@ -223,37 +256,10 @@ impl ReportTable {
             .map(move |row| row.iter().chain(std::iter::repeat(&Cell::Empty)).take(columns).collect())
     }
 
-    fn text(&self, width: Option<u16>) -> String {
-        const RULE: LineStyle = LineStyle::none().fill('─').junction('─');
-        let mut table = comfy_table::Table::new();
-        table.load_style(TableStyle::new().header_separator(RULE));
-        match width {
-            Some(width) => {
-                table.set_width(width).set_content_arrangement(ContentArrangement::Dynamic).enforce_styling()
-            }
-            None => table.set_content_arrangement(ContentArrangement::Disabled).force_no_tty(),
-        };
-        let aligned = |text: String, column: &Column| {
-            comfy_table::Cell::new(text).set_alignment(match column.align {
-                Align::Left => CellAlignment::Left,
-                Align::Right => CellAlignment::Right,
-            })
-        };
-        let heading = |column: &Column| aligned(line(&column.name), column);
-        table.set_header(self.columns.iter().map(heading).collect::<Vec<_>>());
-        for (i, row) in self.filled_rows().enumerate() {
-            let cell = |(j, (cell, column)): (usize, (&&Cell, &Column))| {
-                let cell = aligned(cell.shown(), column);
-                let bold = width.is_some() && self.bold.contains(&(i, j));
-                if bold { cell.add_attribute(Attribute::Bold) } else { cell }
-            };
-            table.add_row(row.iter().zip(&self.columns).enumerate().map(cell).collect::<Vec<_>>());
-        }
-        let title = (!self.title.is_empty()).then(|| line(&self.title));
-        let notes = self.lines_below().map(|note| line(&note));
-        let warning = self.warning.as_ref().map(|why| line(&format!("{NOT_COMPARABLE}: {why}")));
-        let lines = warning.into_iter().chain(title).chain([table.trim_fmt()]).chain(notes);
-        lines.map(|line| line + "\n").collect()
+    /// The number of columns at the left that tell rows apart.
+    pub(super) fn keys(&self) -> usize {
+        let keys = self.columns.iter().take_while(|column| column.key || column.align == Align::Left).count();
+        keys.max(1).min(self.columns.len().saturating_sub(1))
     }
 
     fn csv(&self) -> String {
@@ -370,7 +376,7 @@ pub(super) mod tests {
 
     #[test]
     fn text_aligns_numbers_and_shows_undefined_ones() {
-        insta::assert_snapshot!(example().render(Format::Text { width: None }), @r"
+        insta::assert_snapshot!(example().render(Format::Text { width: None, bold: false }), @r"
         Table_4: AUC & more, 5 folds
          Label                Positives             AUC   Difference        p
         ──────────────────────────────────────────────────────────────────────
@@ -383,10 +389,29 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_narrow_terminal_breaks_cells_and_shows_bold_type() {
-        let text = example().render(Format::Text { width: Some(50) });
-        let visible = text.replace("\u{1b}[1m", "").replace("\u{1b}[0m", "");
-        assert!(visible.lines().skip(1).all(|line| line.chars().count() <= 50), "{visible}");
+    fn a_narrow_terminal_gets_fewer_columns_at_a_time() {
+        insta::assert_snapshot!(example().render(Format::Text { width: Some(50), bold: false }), @r"
+        Table_4: AUC & more, 5 folds (1 of 2)
+         Label                Positives             AUC
+        ────────────────────────────────────────────────
+         Pleural_Thickening       3,385   0.765 ± 0.013
+         100 % | <odd>        1,234,567           0.800
+         Hernia                       0             n/a
+         Mean
+
+        Table_4: AUC & more, 5 folds (2 of 2)
+         Label                Difference        p
+        ──────────────────────────────────────────
+         Pleural_Thickening        0.000   <0.001
+         100 % | <odd>            -0.250    0.046
+         Hernia                      n/a      n/a
+         Mean
+        Means of 2 labels.
+        ");
+        let text = example().render(Format::Text { width: Some(30), bold: false });
+        let rows = " Label        Hernia\n Positives    0\n AUC          n/a\n Difference   n/a\n p            n/a\n────";
+        assert!(text.contains(rows) && text.ends_with(" Label        Mean\nMeans of 2 labels.\n"), "{text}");
+        let text = example().render(Format::Text { width: Some(50), bold: true });
         assert!(text.contains("\u{1b}[1m"), "{text:?}");
     }
 
@@ -427,7 +452,7 @@ pub(super) mod tests {
         table.warning = Some("other images".into());
         let csv = "Label,a,a low,a high,not comparable\nMass,0.5,0.25,0.75,other images\nEdema,0.5,,,other images\n";
         assert_eq!(table.render(Format::Csv), csv);
-        for format in [Format::Text { width: None }, Format::Markdown, Format::Latex] {
+        for format in [Format::Text { width: None, bold: false }, Format::Markdown, Format::Latex] {
             // Markdown would interpret brackets as a link.
             let text = table.render(format).replace("\\[", "[");
             assert!(
@@ -448,7 +473,7 @@ pub(super) mod tests {
         for row in reader.records() {
             assert_eq!(&row.unwrap()[1], "contains withdrawn data: 2 images (scored 2)");
         }
-        for format in [Format::Text { width: None }, Format::Markdown, Format::Latex] {
+        for format in [Format::Text { width: None, bold: false }, Format::Markdown, Format::Latex] {
             let text = table.render(format);
             assert!(text.contains("This contains withdrawn data: 2 images (scored 2)."), "{text}");
         }

@@ -8,7 +8,7 @@ use crate::stats;
 /// AUCs with DeLong's confidence interval.
 pub(super) fn intervals(comparison: &Comparison) -> ReportTable {
     let mut columns = vec![Column::left("Label")];
-    columns.extend(comparison.models.iter().map(|model| Column::right(&model.name)));
+    columns.extend(comparison.models.iter().map(|model| Column::named(&model.name)));
     let mut table = ReportTable::new("AUC with 95 % confidence interval (DeLong)", columns);
     for (place, name) in labels(comparison).enumerate() {
         let cells = comparison.models.iter().map(|model| {
@@ -52,7 +52,7 @@ pub(super) fn delong(comparison: &Comparison) -> ReportTable {
         Column::left("Label"),
         Column::left("A"),
         Column::left("B"),
-        Column::right(comparison.division().head()),
+        Column::right(comparison.division().head()).key(),
         Column::right("AUC A - B"),
         Column::right("Standard error"),
         Column::right("p"),
@@ -120,12 +120,12 @@ pub(super) fn resampled(comparison: &Comparison) -> ReportTable {
 pub(super) fn bootstrap(comparison: &Comparison, bootstrap: &Bootstrap) -> ReportTable {
     let percent = 100.0 * bootstrap.level;
     let mut columns = vec![Column::left("Label")];
-    columns.extend(comparison.models.iter().map(|model| Column::right(&model.name)));
+    columns.extend(comparison.models.iter().map(|model| Column::named(&model.name)));
     let pairs: Vec<&BootstrapRow> =
         bootstrap.rows.iter().filter(|row| row.less.is_some() && row.label.is_none()).collect();
     let heading =
         |row: &&BootstrapRow| format!("{} - {}", row.model, row.less.as_deref().unwrap_or_default());
-    columns.extend(pairs.iter().map(|row| Column::right(heading(row))));
+    columns.extend(pairs.iter().map(|row| Column::named(heading(row))));
     let title = format!(
         "AUC with {percent} % confidence interval, {} bootstrap resamples (by patient)",
         super::thousands(bootstrap.resamples.into())

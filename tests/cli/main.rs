@@ -50,6 +50,7 @@ mod storm;
 mod study;
 #[path = "../support/mod.rs"]
 mod support;
+mod tables;
 mod together;
 mod training;
 mod withdraw;

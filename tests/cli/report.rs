@@ -185,10 +185,19 @@ fn a_browser_shows_sorts_and_unfolds_it() {
     assert_eq!([light, ground], [json!("rgb(255, 255, 255)"), json!("rgb(20, 23, 27)")]);
     let ink = browser.script("return getComputedStyle(document.querySelector('svg.chart text')).fill");
     assert_ne!(ink, json!("rgb(28, 33, 39)"), "figures are dark too");
-    browser.size(360, 800);
     let page =
         "const page = document.documentElement; return [page.scrollWidth > page.clientWidth, innerWidth]";
-    assert_eq!(browser.script(page), json!([false, 360]), "tables scroll by themselves and not the page");
+    for width in [420, 360] {
+        browser.size(width, 800);
+        assert_eq!(
+            browser.script(page),
+            json!([false, width]),
+            "tables scroll by themselves and not the page"
+        );
+        // Nor do deep lineages, all of them unfolded.
+        browser.script("document.querySelectorAll('details').forEach(fold => fold.open = true)");
+        assert_eq!(browser.script(page), json!([false, width]), "lineages scroll by themselves");
+    }
     assert!(browser.print().starts_with("JVBERi0"), "it prints");
     assert_eq!(browser.console(), [""; 0]);
 }

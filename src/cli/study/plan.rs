@@ -5,7 +5,7 @@ use reg::runs::study::{Basis, Cost, RunOutcome, State, StudyPlan, StudyRunStatus
 use serde_json::{Value, json};
 
 use super::row;
-use crate::cli::output::TableFormat;
+use crate::cli::output::{TableFormat, paragraphs, plural};
 use crate::cli::progress::span;
 
 /// Counts of a plan's runs by state.
@@ -42,10 +42,9 @@ pub(super) fn blocked(plan: &StudyPlan) -> Vec<String> {
 
 fn basis(cost: &Cost) -> String {
     match cost.basis {
-        Basis::SameModel(1) => "1 earlier run of this model".to_owned(),
-        Basis::SameModel(runs) => format!("{runs} earlier runs of this model"),
+        Basis::SameModel(runs) => format!("{} of this model", plural(runs, "earlier run")),
         Basis::OtherModels(1) => "1 earlier run of another model".to_owned(),
-        Basis::OtherModels(runs) => format!("{runs} earlier runs of other models"),
+        Basis::OtherModels(runs) => format!("{} of other models", plural(runs, "earlier run")),
         Basis::Rule => "a rule of thumb".to_owned(),
     }
 }
@@ -59,7 +58,7 @@ pub(super) fn plan_text(plan: &StudyPlan, counts: &RunCounts) -> String {
         Column::right("To train"),
         Column::right("Blocked"),
         Column::right("Time per run"),
-        Column::left("By"),
+        Column::prose("By"),
     ];
     let mut table = ReportTable::new(format!("Study {}", plan.study.name), columns);
     for setup in plan.runs.chunk_by(|a, b| a.row.setup == b.row.setup) {
@@ -80,8 +79,7 @@ pub(super) fn plan_text(plan: &StudyPlan, counts: &RunCounts) -> String {
     }
     let mut text = TableFormat::Text.render(&[table]);
     for line in plan.notes.iter().map(|note| format!("note: {note}")).chain(blocked(plan)) {
-        text += &line;
-        text.push('\n');
+        text += &paragraphs(&line);
     }
     let gb = |bytes: u64| match bytes {
         0..100_000_000 => format!("{} MB", bytes.div_ceil(1_000_000)),
@@ -90,14 +88,14 @@ pub(super) fn plan_text(plan: &StudyPlan, counts: &RunCounts) -> String {
     let StudyPlan { disk, jobs, seconds, .. } = plan;
     if counts.due > 0 {
         let free = disk.free.map(|free| format!(" of {} free", gb(free))).unwrap_or_default();
-        text += &format!(
-            "{} to train, {jobs} at a time: about {}; disk {} for checkpoints, {} while training, {} of cache{free}\n",
-            if counts.due == 1 { "1 run".to_owned() } else { format!("{} runs", counts.due) },
+        text += &paragraphs(&format!(
+            "{} to train, {jobs} at a time: about {}; disk {} for checkpoints, {} while training, {} of cache{free}",
+            plural(counts.due, "run"),
             span(*seconds),
             gb(disk.checkpoints),
             gb(disk.working),
             gb(disk.cache),
-        );
+        ));
         if disk.free.is_some_and(|free| free < disk.checkpoints + disk.working) {
             text += "warning: not enough disk space\n";
         }

@@ -3,14 +3,14 @@
 use reg::hash::Id;
 use reg::records::Study;
 use reg::registry::Registry;
-use reg::report::{Cell, Column, ReportTable};
+use reg::report::{Cell, Column, ReportTable, thousands};
 use reg::runs::study::{self, Probe, State, StudyRunStatus, slurm};
 use serde_json::{Value, json};
 
 use super::{probe_row, recorded, row};
 use crate::cli::Context;
 use crate::cli::error::Failure;
-use crate::cli::output::{Reply, TableFormat};
+use crate::cli::output::{Reply, TableFormat, plural};
 use crate::cli::progress::{loss, span};
 
 pub(super) fn status(context: &Context, text: &str, format: TableFormat) -> Result<Reply, Failure> {
@@ -60,7 +60,7 @@ pub(super) fn status(context: &Context, text: &str, format: TableFormat) -> Resu
     let probes = study::probes(&registry, &study, &runs)?;
     let queue = queue(context, &registry, id, &runs);
     if !queue.is_empty() {
-        table.columns.push(Column::left("Slurm"));
+        table.columns.push(Column::prose("Slurm"));
         for (line, slurm) in table.rows.iter_mut().zip(&queue) {
             line.push(Cell::Text(slurm.as_ref().map(InQueue::shown).unwrap_or_default()));
         }
@@ -81,7 +81,7 @@ pub(super) fn status(context: &Context, text: &str, format: TableFormat) -> Resu
             }
         }
         text += &reasons.concat();
-        text += &format!("{} of {} done\n", count("done"), runs.len());
+        text += &format!("{} of {} done\n", thousands(count("done") as u64), plural(runs.len(), "run"));
         for Probe { row, state } in &probes {
             text += &format!("probe {}: {}\n", row.name, state.name());
         }

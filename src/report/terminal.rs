@@ -1,0 +1,129 @@
+//! Tables as text for people, in a terminal or a pipe.
+
+use comfy_table::{Attribute, CellAlignment, ContentArrangement, LineStyle, TableStyle};
+use unicode_width::UnicodeWidthStr;
+
+use super::layout::{Layout, Placed, Ruler, fit, lines};
+use super::table::{Align, NOT_COMPARABLE, ReportTable};
+use crate::escape::line;
+
+/// Blank columns at both sides of each column and a rule between them.
+const GAP: usize = 3;
+/// A width that every table fits.
+const ENDLESS: usize = usize::MAX / 4;
+
+/// Text of which no line is wider than the terminal, unless it is one word or one command in backticks. The last line
+/// ends with a newline.
+pub fn paragraphs(text: &str, width: Option<u16>) -> String {
+    let width = width.map_or(ENDLESS, usize::from);
+    let broken = |line: &str| match line.starts_with(' ') {
+        // What is indented is laid out already.
+        true => line.to_owned() + "\n",
+        false => paragraph(line, width),
+    };
+    text.lines().map(broken).collect()
+}
+
+/// A text as lines that end with a newline.
+fn paragraph(text: &str, width: usize) -> String {
+    lines(text, width, &|text| text.width()).into_iter().map(|line| line + "\n").collect()
+}
+
+/// The table with what is above and below it.
+pub(super) fn text(table: &ReportTable, width: Option<u16>, bold: bool) -> String {
+    let width = width.map_or(ENDLESS, usize::from);
+    let texts: Vec<Vec<String>> =
+        table.filled_rows().map(|row| row.iter().map(|cell| cell.shown()).collect()).collect();
+    let measure = |text: &str, _| text.width();
+    let layout =
+        fit(table, &texts, &Ruler { available: width + 1, gap: GAP, spans: false, measure: &measure });
+    let paragraph = |text: String| paragraph(&text, width);
+    let mut out = String::new();
+    out.extend(table.warning.as_ref().map(|why| paragraph(line(&format!("{NOT_COMPARABLE}: {why}")))));
+    let title = |part: String| match table.title.is_empty() {
+        true => String::new(),
+        false => paragraph(line(&table.title) + &part),
+    };
+    match layout {
+        Layout::Rows => {
+            out += &title(String::new());
+            out += &one_below_the_other(table, &texts, width);
+        }
+        Layout::Blocks(blocks) => {
+            let all = blocks.len();
+            for (place, block) in blocks.iter().enumerate() {
+                out += if place > 0 { "\n" } else { "" };
+                out += &title(if all > 1 { format!(" ({} of {all})", place + 1) } else { String::new() });
+                out += &drawn(table, &texts, block, bold);
+                out.push('\n');
+            }
+        }
+    }
+    out.extend(table.lines_below().map(|note| paragraph(line(&note))));
+    out
+}
+
+/// The columns of a block side by side.
+fn drawn(table: &ReportTable, texts: &[Vec<String>], block: &[Placed], bold: bool) -> String {
+    const RULE: LineStyle = LineStyle::none().fill('─').junction('─');
+    let mut out = comfy_table::Table::new();
+    out.load_style(TableStyle::new().header_separator(RULE));
+    out.set_content_arrangement(ContentArrangement::Disabled);
+    if bold {
+        out.enforce_styling()
+    } else {
+        out.force_no_tty()
+    };
+    let aligned = |text: String, placed: &Placed| {
+        comfy_table::Cell::new(text).set_alignment(match table.columns[placed.column].align {
+            Align::Left => CellAlignment::Left,
+            Align::Right => CellAlignment::Right,
+        })
+    };
+    let most = block.iter().map(|placed| placed.heading.len()).max().unwrap_or(0);
+    let heading = |placed: &Placed| {
+        // Headings stand on the rule below them.
+        let above = "\n".repeat(most - placed.heading.len());
+        aligned(above + &placed.heading.iter().map(|of| line(of)).collect::<Vec<_>>().join("\n"), placed)
+    };
+    out.set_header(block.iter().map(heading).collect::<Vec<_>>());
+    for (row, texts) in texts.iter().enumerate() {
+        let cell = |placed: &Placed| {
+            let text = &texts[placed.column];
+            let text = match table.columns[placed.column].prose {
+                true => lines(text, placed.width, &|text| text.width()).join("\n"),
+                false => text.clone(),
+            };
+            let cell = aligned(text, placed);
+            let bold = bold && table.bold.contains(&(row, placed.column));
+            if bold { cell.add_attribute(Attribute::Bold) } else { cell }
+        };
+        out.add_row(block.iter().map(cell).collect::<Vec<_>>());
+    }
+    out.trim_fmt()
+}
+
+/// A line for each cell: its heading and its value; a rule between rows.
+fn one_below_the_other(table: &ReportTable, texts: &[Vec<String>], width: usize) -> String {
+    let heading = |column: usize| line(&table.columns[column].name);
+    let headings = (0..table.columns.len()).map(|column| heading(column).width()).max().unwrap_or(0);
+    let room = width.saturating_sub(headings + 4);
+    let rule = format!("{}\n", "─".repeat(width));
+    let of_row = |texts: &Vec<String>| {
+        let mut out = String::new();
+        for (column, text) in texts.iter().enumerate().filter(|(_, text)| !text.is_empty()) {
+            let mut heading = heading(column);
+            let lines = match table.columns[column].prose {
+                true => lines(text, room, &|text| text.width()),
+                false => vec![text.clone()],
+            };
+            for line in lines {
+                let blank = " ".repeat(headings - heading.width());
+                out += &format!(" {heading}{blank}   {line}\n");
+                heading.clear();
+            }
+        }
+        out
+    };
+    texts.iter().map(of_row).collect::<Vec<_>>().join(&rule)
+}
