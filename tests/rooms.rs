@@ -196,7 +196,7 @@ const ELSEWHERE: &[(&str, usize, &str)] = &[
     ("export/folder.rs", 1, "looks whether the folder that somebody asked for is empty"),
     ("lineage/repair.rs", 5, "a folder that somebody named; only hashes of its files count"),
     ("registry/open.rs", 5, "outputs that somebody asked for: whether they lie in a registry or are keys"),
-    ("registry/trust.rs", 3, "folders above the working directory, and the list of those that a user trusts"),
+    ("registry/trust.rs", 4, "folders above the working directory, and the list of those that a user trusts"),
     ("remote/address.rs", 1, "whether two names are the same folder"),
     ("runs/files.rs", 1, "images that somebody named"),
     ("runs/gradcam.rs", 1, "an image that somebody named"),
