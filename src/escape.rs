@@ -103,7 +103,7 @@ pub fn latex_sentence(text: &str, longest: usize) -> String {
     let text = line(text);
     let mut parts: Vec<&str> = text.split('`').collect();
     // A backtick alone stands for itself.
-    let alone = (parts.len() % 2 == 0).then(|| parts.pop()).flatten();
+    let alone = parts.len().is_multiple_of(2).then(|| parts.pop()).flatten();
     let words = |part: &str, set: &dyn Fn(&str) -> String| -> String {
         let broken = |word: &str| {
             let chars: Vec<char> = word.chars().collect();

@@ -231,7 +231,7 @@ fn fill(registry: &Registry, folder: &Path) {
         let foreign = Foreign {
             file,
             dataset,
-            subset: Some(subset.clone()),
+            subset: Some(subset),
             columns: None,
             scale: reg::records::Scale::Probability,
             model: model.to_owned(),

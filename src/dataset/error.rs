@@ -137,7 +137,7 @@ pub enum DatasetError {
         /// Another.
         b: String,
         /// Their patterns.
-        patterns: [String; 2],
+        patterns: Box<[String; 2]>,
     },
     /// A column that has nothing but the labels of the data set.
     #[error("{}: column {} equals the labels of {label} on all {} images: it is the truth, not a score", path.display(), quoted(column), thousands(*images))]
@@ -383,7 +383,8 @@ impl DatasetError {
             DatasetError::OnlyLabels { pattern, .. } => {
                 format!("if they are scores, give --columns '{pattern}'")
             }
-            DatasetError::TwoScores { patterns: [a, b], .. } => {
+            DatasetError::TwoScores { patterns, .. } => {
+                let [a, b] = &**patterns;
                 format!("give --columns '{a}' or --columns '{b}'")
             }
             DatasetError::Truth { .. } => {

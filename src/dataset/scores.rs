@@ -123,7 +123,9 @@ fn columns<'l>(
                 DatasetError::NoScores { path: path(), found, labels, pattern }
             }
             Unchosen::NoScores(pattern) => DatasetError::OnlyLabels { path: path(), pattern },
-            Unchosen::Two([a, b], patterns) => DatasetError::TwoScores { path: path(), a, b, patterns },
+            Unchosen::Two([a, b], patterns) => {
+                DatasetError::TwoScores { path: path(), a, b, patterns: Box::new(patterns) }
+            }
             Unchosen::Repeated(label) => {
                 DatasetError::RepeatedColumn { path: path(), column: labels[label].clone() }
             }

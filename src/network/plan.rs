@@ -409,7 +409,7 @@ impl Planner<'_> {
         };
         let (last, first) = parts.split_last().expect("a block has convolutions");
         let (last, mut y) = (*last, x);
-        for part in first.to_vec() {
+        for part in first.iter().copied() {
             y = self.conv_step(part, true, vec![y])?;
         }
         let shortcut = match downsample {

@@ -13,8 +13,6 @@ use crate::index::View;
 use crate::limits;
 use crate::records::{ImageRow, Kind, Manifest, PatientId, Subject, Withdrawal};
 
-/// Bytes of the largest note: the numbers of millions of rows.
-
 /// All withdrawals of a registry.
 #[derive(Debug, Default)]
 pub struct Withdrawn {

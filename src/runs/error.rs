@@ -101,7 +101,7 @@ pub enum RunError {
         /// Number of images in the file that are not in the subset.
         extra: usize,
         /// A name of the file that is not in the data set, and one that is.
-        example: Option<(String, String)>,
+        example: Option<Box<(String, String)>>,
     },
     /// Patients in two subsets of a fold.
     #[error("split {split}, fold {fold}: {} patients are in more than one subset", thousands(*patients as u64))]
@@ -408,7 +408,8 @@ impl RunError {
             RunError::WhichFold { .. } => "give --fold K, counted from 0",
             RunError::BadModelName(_) => "give --model a name without control characters",
             RunError::NotAProbability { .. } => "give --logits if the scores are outputs before the sigmoid",
-            RunError::NothingScored { extra: 0, example: Some((theirs, ours)), .. } => {
+            RunError::NothingScored { extra: 0, example: Some(example), .. } => {
+                let (theirs, ours) = &**example;
                 return Some(format!(
                     "the file names its images like {theirs:?}, the data set like {ours:?}: check --dataset"
                 ));

@@ -172,7 +172,8 @@ pub(super) fn select(objects: &dyn Objects, foreign: &Foreign, bytes: &[u8]) -> 
                 .unknown
                 .first()
                 .cloned()
-                .zip(manifest.rows.first().map(|row| row.name.to_string())),
+                .zip(manifest.rows.first().map(|row| row.name.to_string()))
+                .map(Box::new),
         });
     }
     let scored: HashSet<u32> = rows.iter().map(|(row, _)| *row).collect();

@@ -111,7 +111,7 @@ fn hash(registry: &Registry, text: &str) -> Result<Hash, Nothing> {
     if let Ok(id) = text.parse() {
         return Ok(id);
     }
-    let found = registry.view().map_err(RegistryError::from).and_then(|view| registry.resolve(&view, text));
+    let found = registry.view().and_then(|view| registry.resolve(&view, text));
     found.map_err(|e| match e {
         RegistryError::Unknown { .. } => Nothing::Unknown(format!("id or name {text}")),
         RegistryError::Ambiguous { .. } => Nothing::Unknown(format!("single record for {text}: {e}")),

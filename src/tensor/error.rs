@@ -78,7 +78,7 @@ pub(crate) enum TensorError {
         /// Its object.
         id: Hash,
         /// Why.
-        source: PixelError,
+        source: Box<PixelError>,
     },
     /// An image file outside of a data set is not readable.
     #[error("image {}: {source}", path.display())]

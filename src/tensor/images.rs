@@ -180,7 +180,8 @@ impl ImageDataset {
         let name = || row.name.to_string();
         let bytes =
             self.store.read(&id).map_err(|source| TensorError::ImageObject { name: name(), source })?;
-        pixels::decode(&bytes).map_err(|source| TensorError::ImagePixels { name: name(), id, source })
+        let unreadable = |e| TensorError::ImagePixels { name: name(), id, source: Box::new(e) };
+        pixels::decode(&bytes).map_err(unreadable)
     }
 
     fn resized(&self, index: u32, resized: ResizedPixels) -> Result<Gray> {

@@ -144,7 +144,7 @@ fn the_same_picture_under_two_patients_is_a_leak() {
     };
     let pair = |a: &String, b: &String| BTreeSet::from([a.clone(), b.clone()]);
     let bytes = (json!("bytes"), pair(&learnt[0], &tested[0]));
-    assert_eq!(pairs(&by_bytes), [bytes.clone()]);
+    assert_eq!(pairs(&by_bytes), std::slice::from_ref(&bytes));
     let both = [bytes, (json!("pixels"), pair(&learnt[1], &tested[1]))];
     assert_eq!(pairs(&leaks(" --pixels")), both);
     // What was computed is known from then on; so is what an ingest has decoded.

@@ -103,8 +103,10 @@ fn columns_is_the_width_whatever_the_terminal_says() {
     let told = study.reg_with("COLUMNS", "60", &command);
     let told = String::from_utf8(told.stdout).unwrap();
     assert_ne!(told, study.ok(&command));
-    assert_eq!(in_terminal(&study, 200, "COLUMNS=60", &command), told);
-    assert_eq!(in_terminal(&study, 60, "COLUMNS=", &command), told);
+    // Bold numbers of a terminal leave blanks at the end of a line.
+    let trimmed = |text: &str| text.lines().map(str::trim_end).collect::<Vec<_>>().join("\n");
+    assert_eq!(trimmed(&in_terminal(&study, 200, "COLUMNS=60", &command)), trimmed(&told));
+    assert_eq!(trimmed(&in_terminal(&study, 60, "COLUMNS=", &command)), trimmed(&told));
 }
 
 /// Text without what a font sets otherwise: blanks, underscores, hyphens and minus signs.
@@ -162,7 +164,11 @@ fn pdflatex_prints_every_row_of_every_table_on_the_page() {
         }
         for row in &whole {
             let key = plain(&row[0]);
-            let of = whole.iter().filter(|other| plain(&other[0]) == key).count();
+            // The page has the subsets of all repeats in one row, the terminal a table for each.
+            let of = match command.starts_with("split show") {
+                true => 1,
+                false => whole.iter().filter(|other| plain(&other[0]) == key).count(),
+            };
             let found = lines.iter().filter(|line| line.starts_with(&key)).count();
             assert!(found >= of, "{command}: {found} of {of} rows of `{}`: {lines:#?}", row[0]);
         }
