@@ -1,6 +1,6 @@
 //! Scores of another tool as a CSV: a column `Image Index`, then one column per label, in any order.
 //!
-//! [`score_columns`](super::score_columns) tells scores from the labels beside them. Invalid fields are never
+//! [`score_columns`] tells scores from the labels beside them. Invalid fields are never
 //! interpreted: a field that is not a finite number is refused with its row.
 
 use std::collections::HashMap;
