@@ -128,7 +128,7 @@ impl FileKind {
         }
         match head {
             _ if head.starts_with(b"PK\x03\x04") || head.starts_with(b"PK\x05\x06") => zip(head),
-            // A part of an archive in several files begins so.
+            // How a part of a zip archive in several files begins.
             _ if head.starts_with(b"PK\x07\x08") => FileKind::Zip,
             _ if head.starts_with(b"RIFF") && head.get(8..12) == Some(b"WEBP") => FileKind::Webp,
             _ if head.starts_with(b"BM") && head.get(6..10) == Some(&[0; 4]) => FileKind::Bmp,

@@ -1,7 +1,7 @@
 //! Tables as LaTeX that stays on the page: columns are divided into blocks that fit the text of `article` (345 pt), and
 //! what is higher than a page becomes a `longtable`. A comment names the packages that are needed.
 
-use super::layout::{Layout, Placed, Ruler, fit};
+use super::layout::{Placed, Ruler, TableLayout, fit};
 use super::table::{Align, NOT_COMPARABLE, ReportTable};
 use crate::escape::{latex as escaped, latex_sentence, line};
 
@@ -67,12 +67,14 @@ pub(super) fn latex(table: &ReportTable) -> String {
     };
     let [usual, small] = &SIZES;
     let (size, layout) = match fitted(usual) {
-        (size, Layout::Blocks(blocks)) if blocks.len() == 1 => (size, Layout::Blocks(blocks)),
+        (size, TableLayout::Blocks(blocks)) if blocks.len() == 1 => (size, TableLayout::Blocks(blocks)),
         _ => fitted(small),
     };
     let blocks = match layout {
-        Layout::Blocks(blocks) => blocks.iter().map(|block| Block::of(table, &texts, block, size)).collect(),
-        Layout::Rows => vec![Block::of_rows(table, &texts, size)],
+        TableLayout::Blocks(blocks) => {
+            blocks.iter().map(|block| Block::of(table, &texts, block, size)).collect()
+        }
+        TableLayout::Rows => vec![Block::of_rows(table, &texts, size)],
     };
     let small = SIZES[1].letter;
     let lines_of = |text: &str, letter| points(text, letter, false) / PAGE[0] + 1;

@@ -21,7 +21,7 @@ pub(super) struct Ruler<'r> {
 
 /// A table that fits.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Layout {
+pub(super) enum TableLayout {
     /// Columns side by side, in one block or several.
     Blocks(Vec<Vec<Placed>>),
     /// Each row as lines of a heading and a value, because not even one column fits beside the keys.
@@ -48,7 +48,7 @@ struct Extent {
 }
 
 /// Fits a table whose cells are shown as `texts`.
-pub(super) fn fit(table: &ReportTable, texts: &[Vec<String>], ruler: &Ruler) -> Layout {
+pub(super) fn fit(table: &ReportTable, texts: &[Vec<String>], ruler: &Ruler) -> TableLayout {
     let Ruler { available, gap, spans, measure } = *ruler;
     let count = table.columns.len();
     let groups = groups(table);
@@ -112,7 +112,7 @@ pub(super) fn fit(table: &ReportTable, texts: &[Vec<String>], ruler: &Ruler) -> 
     };
     let all: Vec<usize> = (0..count).collect();
     if total(&all, &extents) <= available {
-        return Layout::Blocks(vec![place(all, &extents)]);
+        return TableLayout::Blocks(vec![place(all, &extents)]);
     }
     let keys: Vec<usize> = (0..table.keys()).collect();
     let room = available.saturating_sub(total(&keys, &extents));
@@ -132,7 +132,7 @@ pub(super) fn fit(table: &ReportTable, texts: &[Vec<String>], ruler: &Ruler) -> 
         }
         let width = total(&unit, &extents);
         if width > room {
-            return Layout::Rows;
+            return TableLayout::Rows;
         }
         if blocks.is_empty() || width > left {
             blocks.push(keys.clone());
@@ -144,7 +144,7 @@ pub(super) fn fit(table: &ReportTable, texts: &[Vec<String>], ruler: &Ruler) -> 
             block.extend(unit);
         }
     }
-    Layout::Blocks(blocks.into_iter().map(|columns| place(columns, &extents)).collect())
+    TableLayout::Blocks(blocks.into_iter().map(|columns| place(columns, &extents)).collect())
 }
 
 /// The runs of columns, besides keys, that have the beginning of their headings in common.
@@ -198,7 +198,7 @@ mod tests {
     use super::super::{Cell, Column};
     use super::*;
 
-    fn fitted(columns: Vec<Column>, row: &[&str], available: usize) -> Layout {
+    fn fitted(columns: Vec<Column>, row: &[&str], available: usize) -> TableLayout {
         let mut table = ReportTable::new("", columns);
         table.rows = vec![row.iter().map(|text| Cell::Text((*text).to_owned())).collect()];
         let texts = vec![row.iter().map(|text| (*text).to_owned()).collect()];
@@ -206,13 +206,13 @@ mod tests {
         fit(&table, &texts, &Ruler { available, gap: 3, spans: false, measure: &measure })
     }
 
-    fn columns(layout: &Layout) -> Vec<Vec<usize>> {
+    fn columns(layout: &TableLayout) -> Vec<Vec<usize>> {
         match layout {
-            Layout::Blocks(blocks) => {
+            TableLayout::Blocks(blocks) => {
                 let of = |block: &Vec<Placed>| block.iter().map(|placed| placed.column).collect();
                 blocks.iter().map(of).collect()
             }
-            Layout::Rows => Vec::new(),
+            TableLayout::Rows => Vec::new(),
         }
     }
 
@@ -221,10 +221,10 @@ mod tests {
         let heads = || vec![Column::left("Label"), Column::right("Average precision"), Column::right("AUC")];
         let row = ["Mass", "0.1234", "0.5678"];
         assert_eq!(columns(&fitted(heads(), &row, 99)), [[0, 1, 2]]);
-        let Layout::Blocks(blocks) = fitted(heads(), &row, 29) else { panic!() };
+        let TableLayout::Blocks(blocks) = fitted(heads(), &row, 29) else { panic!() };
         assert_eq!(blocks[0][1].heading, ["Average", "precision"]);
         assert_eq!(columns(&fitted(heads(), &row, 28)), [[0, 1], [0, 2]], "each with its key");
-        assert_eq!(fitted(heads(), &row, 19), Layout::Rows);
+        assert_eq!(fitted(heads(), &row, 19), TableLayout::Rows);
     }
 
     #[test]
@@ -242,7 +242,7 @@ mod tests {
     #[test]
     fn a_name_in_a_heading_and_a_command_in_a_text_are_one_word() {
         let heads = vec![Column::left("Label"), Column::named("our own model")];
-        assert_eq!(fitted(heads, &["Mass", "0.1"], 20), Layout::Rows);
+        assert_eq!(fitted(heads, &["Mass", "0.1"], 20), TableLayout::Rows);
         let text = "Score them with `reg eval RUN --subset val` or import others.";
         let measure = |text: &str| text.chars().count();
         let broken = lines(text, 20, &measure);
@@ -254,7 +254,7 @@ mod tests {
     fn text_gives_way_before_anything_else() {
         let heads = || vec![Column::left("Name"), Column::prose("What")];
         let row = ["tiny-s-f0", "a run of the tiny network on the split s of 24 images"];
-        let Layout::Blocks(blocks) = fitted(heads(), &row, 40) else { panic!() };
+        let TableLayout::Blocks(blocks) = fitted(heads(), &row, 40) else { panic!() };
         assert_eq!((blocks.len(), blocks[0][0].width, blocks[0][1].width), (1, 9, 25));
     }
 }

@@ -3,7 +3,7 @@
 use comfy_table::{Attribute, CellAlignment, ContentArrangement, LineStyle, TableStyle};
 use unicode_width::UnicodeWidthStr;
 
-use super::layout::{Layout, Placed, Ruler, fit, lines};
+use super::layout::{Placed, Ruler, TableLayout, fit, lines};
 use super::table::{Align, NOT_COMPARABLE, ReportTable};
 use crate::escape::line;
 
@@ -45,11 +45,11 @@ pub(super) fn text(table: &ReportTable, width: Option<u16>, bold: bool) -> Strin
         false => paragraph(line(&table.title) + &part),
     };
     match layout {
-        Layout::Rows => {
+        TableLayout::Rows => {
             out += &title(String::new());
             out += &one_below_the_other(table, &texts, width);
         }
-        Layout::Blocks(blocks) => {
+        TableLayout::Blocks(blocks) => {
             let all = blocks.len();
             for (place, block) in blocks.iter().enumerate() {
                 out += if place > 0 { "\n" } else { "" };
