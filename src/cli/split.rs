@@ -4,10 +4,10 @@ use std::path::PathBuf;
 
 use reg::dataset::pixel_hashes::PixelHashes;
 use reg::digits::{counted, thousands};
-use reg::records::{Dataset, ImageRow, Split, SplitMethod, Subset};
+use reg::records::{Dataset, ImageRow, Split, Subset};
 use reg::report::Column;
 use reg::report::dataset::{split_prevalence, split_sizes};
-use reg::split::{self, Lists, Registered};
+use reg::split::{self, Lists, Registered, Scheme};
 use serde_json::{Value, json};
 
 use super::error::Failure;
@@ -93,23 +93,22 @@ pub(crate) enum SchemeArg {
     KFold,
 }
 
+impl From<SchemeArg> for Scheme {
+    fn from(scheme: SchemeArg) -> Self {
+        match scheme {
+            SchemeArg::Resample => Scheme::Resample,
+            SchemeArg::KFold => Scheme::KFold,
+        }
+    }
+}
+
 pub(crate) fn run(context: &Context, command: SplitCommand) -> Result<Reply, Failure> {
     let registry = context.registry()?;
     let stamp = &context.environment.stamp;
     let dataset = |text: &str| registry.resolve_as::<Dataset>(&registry.view()?, text);
     match command {
         SplitCommand::Make { dataset: text, scheme, folds, ratios, seed, name } => {
-            let ratios = ratios.as_deref();
-            let method = match scheme {
-                SchemeArg::Resample => {
-                    let ratios = split::parse_ratios(ratios.unwrap_or("70/10/20"))?;
-                    SplitMethod::Resample { seed, ratios }
-                }
-                SchemeArg::KFold => {
-                    let ratios = split::parse_parts(ratios.unwrap_or("70/10"), folds)?;
-                    SplitMethod::KFold { seed, ratios }
-                }
-            };
+            let method = Scheme::from(scheme).method(ratios.as_deref(), folds, seed)?;
             let made = split::make(&registry, dataset(&text)?, method, folds, name.as_deref(), stamp)?;
             Ok(registered(context, &made, name.as_deref()))
         }

@@ -18,11 +18,8 @@ pub fn parse_parts(text: &str, folds: u32) -> Result<[u32; 2], SplitError> {
     parts(&numbers.map_err(|_| SplitError::NotParts(text.to_owned()))?, folds)
 }
 
-/// The same for numbers, such as those of a study file.
-///
-/// # Errors
-/// As [`parse_parts`].
-pub fn parts(numbers: &[u32], folds: u32) -> Result<[u32; 2], SplitError> {
+/// The same for numbers.
+fn parts(numbers: &[u32], folds: u32) -> Result<[u32; 2], SplitError> {
     let shown = || numbers.iter().map(u32::to_string).collect::<Vec<_>>().join("/");
     let ratios = match *numbers {
         [train, val] => [train, val],

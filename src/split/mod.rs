@@ -9,15 +9,17 @@ mod k_fold;
 mod official;
 mod register;
 mod resample;
+mod scheme;
 
 pub use check::{
     LabelFrequency, Leak, SharedImage, SubsetPrevalence, leaks, prevalence, shared_images, sizes,
 };
-pub use k_fold::{k_fold, parse_parts, parts};
+pub use k_fold::{k_fold, parse_parts};
 pub use official::{Official, official};
 pub(crate) use register::draw;
 pub use register::{Lists, RegisterError, Registered, import, make};
 pub use resample::{MAX_FOLDS, parse_ratios, resample};
+pub use scheme::Scheme;
 
 use std::collections::HashMap;
 

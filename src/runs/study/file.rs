@@ -9,7 +9,7 @@ use super::StudyError;
 use crate::records::{Init, SplitMethod, Target};
 use crate::registry::is_name;
 use crate::runs::config::{self, toml_reason};
-use crate::split::{self, SplitError};
+use crate::split::{Scheme, SplitError};
 
 /// The paper's study, which `reg study init` writes.
 pub const PAPER: &str = include_str!("paper.toml");
@@ -93,16 +93,6 @@ pub struct SplitTable {
     pub val_fraction: Option<f64>,
 }
 
-/// The scheme of a drawn split.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Scheme {
-    /// Independent random draws, whose test images overlap.
-    Resample,
-    /// Cross-validation: every patient is in exactly one test fold.
-    KFold,
-}
-
 impl SplitTable {
     /// How a split is drawn, with the number of its re-samplings or folds; `None` for one by lists.
     ///
@@ -110,14 +100,8 @@ impl SplitTable {
     /// Ratios that do not fit the scheme.
     pub fn drawn(&self) -> Result<Option<(SplitMethod, u32)>, SplitError> {
         let Some((folds, ratios)) = self.folds.zip(self.ratios.as_ref()) else { return Ok(None) };
-        let seed = self.seed;
-        let method = match self.scheme.unwrap_or(Scheme::Resample) {
-            Scheme::Resample => {
-                let text = ratios.iter().map(u32::to_string).collect::<Vec<_>>().join("/");
-                SplitMethod::Resample { seed, ratios: split::parse_ratios(&text)? }
-            }
-            Scheme::KFold => SplitMethod::KFold { seed, ratios: split::parts(ratios, folds)? },
-        };
+        let text = ratios.iter().map(u32::to_string).collect::<Vec<_>>().join("/");
+        let method = self.scheme.unwrap_or_default().method(Some(&text), folds, self.seed)?;
         Ok(Some((method, folds)))
     }
 }
