@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::labels;
 use crate::digits::thousands;
-use crate::escape::shell;
+use crate::escape::{line, shell};
 use crate::recognise::FileKind;
 use crate::records::codec::printable;
 
@@ -380,20 +380,24 @@ impl DatasetError {
             DatasetError::NoScores { pattern: Some(pattern), .. } => {
                 format!("no column is named by {pattern:?} with the name of a label in the place of {{label}}")
             }
-            DatasetError::OnlyLabels { pattern, .. } => {
-                format!("if they are scores, give --columns '{pattern}'")
-            }
+            DatasetError::OnlyLabels { pattern, .. } => match columns_option(pattern) {
+                Some(option) => format!("if they are scores, give {option}"),
+                None => "if they are scores, give their columns the names of the labels".to_owned(),
+            },
             DatasetError::TwoScores { patterns, .. } => {
-                let [a, b] = &**patterns;
-                format!("give --columns '{a}' or --columns '{b}'")
+                let [a, b] = patterns.each_ref().map(|pattern| columns_option(pattern));
+                match (a, b) {
+                    (Some(a), Some(b)) => format!("give {a} or {b}"),
+                    _ => "remove the columns that are not meant".to_owned(),
+                }
             }
             DatasetError::Truth { .. } => {
                 "give the name of the columns of scores, such as --columns 'pred_{label}'; decisions of 0 and 1 that are all right are no scores either"
                     .to_owned()
             }
             DatasetError::Parquet { path } => format!(
-                "only CSV can be imported; `python3 -c \"import pandas; pandas.read_parquet('{0}').to_csv('scores.csv', index=False)\"` converts it, and `reg export ID -o scores.csv` writes CSV",
-                path.display()
+                "only CSV can be imported; `python3 -c \"import sys, pandas; pandas.read_parquet(sys.argv[1]).to_csv('scores.csv', index=False)\" {}` converts it, and `reg export ID -o scores.csv` writes CSV",
+                shell(&path.to_string_lossy())
             ),
             DatasetError::NoScores { labels, .. } => {
                 let shown: Vec<&str> = labels.iter().take(SHOWN_LABELS).map(String::as_str).collect();
@@ -484,6 +488,11 @@ fn list(found: &[String]) -> String {
 /// Whether a link leads to where git-annex keeps what it fetched.
 fn is_annexed(target: &Path) -> bool {
     target.to_string_lossy().contains(".git/annex/objects/")
+}
+
+/// The option that chooses columns by a pattern out of a file, as it is typed; none for a pattern that nobody can type.
+fn columns_option(pattern: &str) -> Option<String> {
+    (line(pattern) == pattern).then(|| format!("--columns {}", shell(pattern)))
 }
 
 /// Text from a file, quoted, escaped and shortened to fit on a line.
