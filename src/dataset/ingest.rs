@@ -21,8 +21,9 @@ use crate::hash::{Digest, Hash, Id};
 use crate::limits;
 use crate::progress::{Progress, Unit};
 use crate::records::{Dataset, ImageRow, Manifest, rules};
-use crate::registry::{Registry, RegistryError, Stamp, Transaction, Withdrawn};
+use crate::registry::{Registry, RegistryError, Stamp, Transaction};
 use crate::store::{FileState, LinkMode, Persisted, StoreError};
+use crate::withdrawal::Withdrawn;
 
 pub use super::ingest_error::{BadImage, IngestError};
 
@@ -86,7 +87,7 @@ pub fn ingest(
         _ => None,
     };
 
-    let withdrawn = registry.withdrawn(&registry.view()?)?;
+    let withdrawn = Withdrawn::known(registry, &registry.view()?)?;
     let mut transaction = registry.transaction()?;
     let mut left_out = LeftOut::default();
     let mut rows = left_out.take(table.rows, &withdrawn);
