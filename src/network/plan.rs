@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::NetworkError;
+use super::{Initial, NetworkError};
 use crate::limits;
 use crate::records::{Architecture, Block, Layer};
 
@@ -26,6 +26,8 @@ pub struct Plan {
     pub head: Part,
     /// The smallest side of images for which each stride halves something: the product of all strides.
     pub smallest: u64,
+    /// What the weights begin with from scratch.
+    pub initial: Initial,
 }
 
 /// The shape of a value for one image: `[channels, side, side]`; `[channels]` with side 1 without images.
@@ -188,7 +190,7 @@ impl Plan {
             step.last = step.of.iter().copied().filter(|value| !needed[*value]).collect();
             step.of.iter().for_each(|value| needed[*value] = true);
         }
-        Ok(Plan { parts, steps, shapes, head, smallest })
+        Ok(Plan { parts, steps, shapes, head, smallest, initial: Initial::of(architecture) })
     }
 
     /// The input of the first operation.
