@@ -181,6 +181,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "withdrawal",
         ],
     ),
+    ("library", &["compare", "hash", "lineage", "records", "registry", "scores"]),
     (
         "report",
         &[

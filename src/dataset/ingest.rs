@@ -53,8 +53,27 @@ pub struct IngestRequest {
     pub paranoid: bool,
 }
 
+impl IngestRequest {
+    /// The rows of a metadata CSV with the options that the command line has by default; images are still to be named.
+    pub fn new(metadata: impl Into<PathBuf>) -> Self {
+        IngestRequest {
+            paths: Vec::new(),
+            metadata: metadata.into(),
+            boxes: None,
+            box_size: Some(boxes::PUBLISHED_SIZE),
+            name: None,
+            link: LinkMode::Reflink,
+            allow_missing: false,
+            metadata_only: false,
+            decode: false,
+            paranoid: false,
+        }
+    }
+}
+
 /// The result of an ingest.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Ingested {
     /// The data set.
     pub id: Id<Dataset>,

@@ -49,6 +49,7 @@ pub struct Foreign {
 
 /// The result of an import.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Imported {
     /// The predictions.
     pub id: Id<Predictions>,
