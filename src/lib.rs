@@ -6,7 +6,8 @@
 //! specification to recorded results, through the [`worker`]), [`lineage`] (trace and verify),
 //! [`remote`] (what one registry has and another lacks), [`report`] (records to tables, figures and
 //! pages) and [`serve`] (pages of a live registry); [`audit`] packs a result with all that is behind it, [`attest`] signs
-//! what it was made of, [`export`] writes what other people's tools read; [`doctor`] looks at all of it. `cli`, in the
+//! what it was made of, [`export`] writes what other people's tools read; [`listing`] lists runs, chosen by the
+//! expressions of [`filter`]; [`doctor`] looks at all of it. `cli`, in the
 //! binary, is thin. Arrows go down only.
 
 #![forbid(unsafe_code)]
@@ -19,10 +20,12 @@ pub mod disk;
 pub mod doctor;
 pub mod escape;
 pub mod export;
+pub mod filter;
 pub mod hash;
 pub mod index;
 pub mod limits;
 pub mod lineage;
+pub mod listing;
 pub mod network;
 pub mod progress;
 pub mod random;
@@ -36,4 +39,5 @@ pub mod serve;
 pub mod split;
 pub mod stats;
 pub mod store;
+pub mod suggest;
 pub mod worker;

@@ -15,6 +15,8 @@ mod objects;
 mod open;
 mod purge;
 mod reindex;
+mod removed;
+mod run_rows;
 mod sharing;
 pub mod survey;
 #[cfg(test)]
@@ -31,10 +33,11 @@ use crate::disk::{Dir, Refused};
 use crate::hash::{Digest, Hash, Id, MIN_PREFIX};
 use crate::index::{Index, IndexError, IndexWriter, View};
 use crate::records::codec::{self, CodecError};
-use crate::records::{Blob, File, Kind, NameChange, Packed, Record, Travels};
+use crate::records::{Blob, File, Kind, NameChange, Packed, Record, RemovedRecord, Travels};
+use crate::suggest::similar;
 use crate::store::{Batch, FileState, LinkMode, Persisted, Store, StoreError};
 
-pub use gc::{Cutoff, Garbage, GarbageKind, Swept};
+pub use gc::{Cutoff, Garbage, GarbageKind, Swept, freed, is_own};
 pub(crate) use lease::Lease;
 #[cfg(test)]
 pub(crate) use memory::MemoryStore;
@@ -43,9 +46,10 @@ pub use names::{Moves, NameConflict, is_name};
 pub use objects::Objects;
 pub use purge::Purged;
 pub use reindex::Reindexed;
+pub use removed::{Removed, depends};
 pub use sharing::Sharing;
 pub use trust::{Search, TrustList};
-use walk::Edge;
+use walk::{Edge, Lineage};
 pub use withdrawn::Withdrawn;
 
 /// Name of a registry's folder, looked for upwards from the working directory.
@@ -53,7 +57,7 @@ pub const FOLDER: &str = ".reg";
 const LIVE: &str = "live";
 const CACHE: &str = "cache";
 /// The format that this reg reads and writes.
-const FORMAT: u32 = 3;
+const FORMAT: u32 = 4;
 
 /// What can go wrong with a registry.
 #[derive(Debug, thiserror::Error)]
@@ -120,6 +124,18 @@ pub enum RegistryError {
         /// Names that look like it.
         similar: Vec<String>,
     },
+    /// A record that was removed.
+    #[error("{called} ({}) was removed on {time}: `{command}`", id.short())]
+    Removed {
+        /// The record.
+        id: Hash,
+        /// Its kind and its name.
+        called: String,
+        /// When it was removed, in UTC.
+        time: String,
+        /// The command that removed it.
+        command: String,
+    },
     /// An abbreviated id that fits several objects.
     #[error("`{prefix}` matches {} objects: {}", candidates.len(), list(candidates))]
     Ambiguous {
@@ -137,6 +153,16 @@ pub enum RegistryError {
         expected: &'static str,
         /// Kind that it is.
         found: String,
+    },
+    /// A name that something else has.
+    #[error("the name {name} is taken: it is that of {kind} {}", id.short())]
+    NameTaken {
+        /// The name.
+        name: String,
+        /// Kind of what has it.
+        kind: &'static str,
+        /// What has it.
+        id: Hash,
     },
     /// A name that cannot be given.
     #[error("`{0}` is not a valid name")]
@@ -220,6 +246,8 @@ pub struct Registry {
     store: Store,
     index: Index,
     moves: Moves,
+    /// Whether a name that something else has is refused, and not moved.
+    keeps_names: bool,
 }
 
 impl Registry {
@@ -227,6 +255,22 @@ impl Registry {
     /// is moved as it was asked for, but whoever asked should hear of it.
     pub fn noting(self, moves: &Moves) -> Self {
         Registry { moves: moves.clone(), ..self }
+    }
+
+    /// The same registry, which from now on refuses to give a result a name that something else has.
+    pub fn keeping_names(self) -> Self {
+        Registry { keeps_names: true, ..self }
+    }
+
+    /// Asserts that a name is free, or that of `id`, or may be moved.
+    pub fn check_name(&self, view: &View, name: &str, id: Option<Hash>) -> Result<(), RegistryError> {
+        match view.name(name)? {
+            Some(taken) if self.keeps_names && Some(taken) != id => {
+                let kind = view.kind(&taken)?.map_or("object", Kind::name);
+                Err(RegistryError::NameTaken { name: name.to_owned(), kind, id: taken })
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The registry's folder, as it is called in messages.
@@ -301,12 +345,21 @@ impl Registry {
         let hex = text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
         let found = if digits && hex { self.store.matching(text)? } else { Vec::new() };
         match found[..] {
+            // In the store until `reg gc`, and in no index.
+            [id] if view.kind(&id)?.is_none() => match self.removed(view)?.error(&id) {
+                Some(removed) => Err(removed),
+                None => Ok(id),
+            },
             [id] => Ok(id),
             [] => {
-                let names = view.names()?.into_iter().map(|(name, _)| name);
-                let similar = names
-                    .filter(|name| strsim::damerau_levenshtein(name, text) <= text.chars().count().min(9) / 3)
-                    .collect();
+                let removed = self.removed(view)?;
+                let of_id = removed.ids().find(|id| digits && hex && id.to_string().starts_with(text)).copied();
+                if let Some(error) = removed.named(text).or(of_id).and_then(|id| removed.error(&id)) {
+                    return Err(error);
+                }
+                let names = view.names()?;
+                let similar = similar(text, names.iter().map(|(name, _)| name.as_str()));
+                let similar = similar.into_iter().map(str::to_owned).collect();
                 Err(RegistryError::Unknown { text: text.to_owned(), similar })
             }
             _ => {
@@ -331,11 +384,15 @@ impl Registry {
         }
     }
 
-    /// Records of kind `T` that name `id`, oldest first, with their ids.
-    pub fn referring<T: Record>(&self, view: &View, id: &Hash) -> Result<Vec<(Id<T>, T)>, RegistryError> {
+    /// Records of kind `T` that name `id`, sorted by id.
+    pub fn referring<T: Record>(
+        &self,
+        lineage: &dyn Lineage,
+        id: &Hash,
+    ) -> Result<Vec<(Id<T>, T)>, RegistryError> {
         let mut found = Vec::new();
-        for (from, _) in view.referrers(id)? {
-            if view.kind(&from)? == Some(T::KIND) {
+        for (from, _) in lineage.referrers(id)? {
+            if lineage.kind(&from)? == Some(T::KIND) {
                 found.push((Id::new(from), self.get(Id::new(from))?));
             }
         }
@@ -397,6 +454,8 @@ pub struct Committed {
     pub names: Vec<NameChange>,
     /// Names that were to be given only if they are free, and are not.
     pub conflicts: Vec<NameConflict>,
+    /// Records that were removed.
+    pub removed: Vec<RemovedRecord>,
 }
 
 impl Transaction<'_> {
@@ -447,8 +506,15 @@ impl Transaction<'_> {
         Ok(self.batch.put_file(source, state, bytes, id, how)?)
     }
 
-    /// Gives `id` a name; what the name named before is kept in the log.
+    /// Gives `id` a name. What the name named before is kept in the log, unless the registry keeps names: then a name that
+    /// something else has is refused at the commit.
     pub fn name(&mut self, name: &str, id: Hash) -> Result<(), RegistryError> {
+        let of = if self.registry.keeps_names { NameRequest::Own } else { NameRequest::Exact };
+        self.request(of(name.to_owned()), name, id)
+    }
+
+    /// Gives `id` a name, whatever has it; what the name named before is kept in the log.
+    pub fn move_name(&mut self, name: &str, id: Hash) -> Result<(), RegistryError> {
         self.request(NameRequest::Exact(name.to_owned()), name, id)
     }
 
@@ -467,7 +533,21 @@ impl Transaction<'_> {
 
     /// Makes everything durable, then known.
     pub fn commit(self, stamp: &Stamp) -> Result<Committed, RegistryError> {
-        let Transaction { registry, batch, _lease, records, packed, names, gone } = self;
+        let Transaction { registry, batch, _lease, mut records, packed, names, gone } = self;
+        if names.iter().any(|(request, _)| matches!(request, NameRequest::Own(_))) {
+            // Before anything is written that would then be registered nowhere.
+            let view = registry.view()?;
+            for (request, id) in &names {
+                if let NameRequest::Own(name) = request {
+                    registry.check_name(&view, name, Some(*id))?;
+                }
+            }
+        }
+        for back in registry.come_back(&records, stamp)? {
+            let bytes = codec::encode(&back).map_err(RegistryError::Unwritable)?;
+            let links = codec::Header::read(&bytes).map_err(RegistryError::Unwritable)?.links();
+            records.push(NewRecord { id: Hash::of(&bytes), kind: Kind::Removal, bytes, links });
+        }
         let mut persisted = batch.persist()?;
         // What names others follows when all that it names is durable, so that a crash leaves nothing that
         // names what is not there.
@@ -502,7 +582,7 @@ impl Transaction<'_> {
         for round in &rounds {
             follow(&mut round.iter().map(|record| record.bytes.as_slice()))?;
         }
-        let (names, conflicts) = registry.index.write(|writer| {
+        let (removed, names, conflicts) = registry.index.write(|writer| {
             for NewRecord { id, kind, links, .. } in &records {
                 writer.record(id, *kind)?;
                 write_links(writer, id, *kind, links.clone())?;
@@ -515,10 +595,14 @@ impl Transaction<'_> {
                 }
                 writer.mentions(walk::images(*id, links.iter().copied()).map(Edge::into_mention))?;
             }
-            registry.change_names(writer, &names, stamp)
+            registry.update_run_rows(writer, &records)?;
+            // A name of what is removed is free.
+            let removed = registry.carry_out_removals(writer, &records, stamp)?;
+            let (names, conflicts) = registry.change_names(writer, &names, stamp)?;
+            Ok::<_, RegistryError>((removed, names, conflicts))
         })?;
         registry.moves.note(&names);
-        Ok(Committed { persisted, names, conflicts })
+        Ok(Committed { persisted, names, conflicts, removed })
     }
 }
 

@@ -54,6 +54,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("escape", &[]),
     ("limits", &["digits"]),
     ("progress", &[]),
+    ("filter", &[]),
+    ("suggest", &[]),
     ("recognise", &["escape"]),
     ("stats", &[]),
     ("random", &["hash"]),
@@ -63,7 +65,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("index", &["digits", "disk", "hash", "limits", "records", "store"]),
     ("worker", &["disk", "hash", "records"]),
     ("network", &["digits", "limits", "records"]),
-    ("registry", &["digits", "disk", "hash", "index", "limits", "progress", "records", "store"]),
+    ("registry", &["digits", "disk", "hash", "index", "limits", "network", "progress", "records", "store", "suggest"]),
     (
         "dataset",
         &[
@@ -114,10 +116,11 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "export",
         &[
-            "dataset", "digits", "disk", "escape", "hash", "index", "lineage", "network", "records",
-            "registry", "report", "runs", "stats", "store",
+            "dataset", "digits", "disk", "escape", "filter", "hash", "index", "lineage", "listing", "network",
+            "records", "registry", "report", "runs", "stats", "store",
         ],
     ),
+    ("listing", &["filter", "hash", "index", "network", "records", "registry", "runs", "suggest"]),
     ("remote", &["digits", "disk", "hash", "index", "limits", "progress", "records", "registry", "store"]),
     ("doctor", &["digits", "disk", "hash", "registry", "runs", "store"]),
     (
@@ -130,8 +133,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "report",
         &[
-            "dataset", "digits", "escape", "hash", "index", "lineage", "records", "registry", "runs",
-            "split", "stats",
+            "dataset", "digits", "escape", "filter", "hash", "index", "lineage", "listing", "network", "records",
+            "registry", "runs", "split", "stats",
         ],
     ),
 ];

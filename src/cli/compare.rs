@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 
 use super::error::Failure;
 use super::output::{Reply, TableFormat};
-use super::{Context, figures, marks};
+use super::{Context, Moving, figures, marks};
 
 /// Compare models on the same images: AUC table, Spearman matrix, paired tests, intervals
 #[derive(clap::Args)]
@@ -58,6 +58,8 @@ pub(crate) struct CompareArgs {
     /// Name of the table
     #[arg(long)]
     name: Option<String>,
+    #[command(flatten)]
+    moving: Moving,
     /// Output format of the tables
     #[arg(long, value_enum, default_value = "text")]
     format: TableFormat,
@@ -163,7 +165,7 @@ pub(crate) fn run(context: &Context, args: CompareArgs) -> Result<Reply, Failure
     if args.table.contains(&TableChoice::Groups) && args.options().groups.is_empty() {
         return Err(Failure::usage("--table groups needs groups: --by gender, view or age"));
     }
-    let registry = context.registry()?;
+    let registry = context.registry_to_name(&args.moving)?;
     let view = registry.view()?;
     let inputs = args.ids.iter().map(|id| Input::resolve(&registry, &view, id)).collect::<Result<_, _>>()?;
     drop(view);

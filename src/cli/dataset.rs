@@ -12,13 +12,14 @@ use reg::records::{Dataset, Kind, Split};
 use reg::report::dataset::{age_histogram, ages, overview, prevalence};
 use reg::report::diff::of_data;
 use reg::report::svg;
+use reg::registry::Registry;
 use serde_json::json;
 
 use super::error::Failure;
 use super::ingest::LinkArg;
 use super::list;
 use super::output::{Reply, TableFormat, width};
-use super::{Context, figures, marks, show};
+use super::{Context, Moving, figures, marks, show};
 
 /// Inspect and export data sets
 #[derive(clap::Subcommand)]
@@ -44,6 +45,8 @@ pub(crate) enum DatasetCommand {
         /// Name of the recorded tables
         #[arg(long)]
         name: Option<String>,
+        #[command(flatten)]
+        moving: Moving,
         /// Write the histogram of ages to this folder
         #[arg(long, value_name = "FOLDER")]
         svg: Option<PathBuf>,
@@ -86,8 +89,9 @@ pub(crate) fn run(context: &Context, command: DatasetCommand) -> Result<Reply, F
         DatasetCommand::List => list::of_kind(context, Some(Kind::Dataset)),
         DatasetCommand::Show { dataset } => show::record::<Dataset>(context, &dataset),
         DatasetCommand::Diff { a, b } => diff(context, &a, &b),
-        DatasetCommand::Stats { dataset, name, svg, format } => {
-            stats(context, &dataset, name.as_deref(), svg.as_deref(), format)
+        DatasetCommand::Stats { dataset, name, moving, svg, format } => {
+            let registry = context.registry_to_name(&moving)?;
+            stats(context, &registry, &dataset, name.as_deref(), svg.as_deref(), format)
         }
         DatasetCommand::Export { dataset, output, format, split, link } => {
             export(context, &dataset, &output, format, split.as_deref(), link)
@@ -150,22 +154,22 @@ fn export(
 
 fn stats(
     context: &Context,
+    registry: &Registry,
     dataset: &str,
     name: Option<&str>,
     folder: Option<&Path>,
     format: TableFormat,
 ) -> Result<Reply, Failure> {
-    let registry = context.registry()?;
     let id = registry.resolve_as::<Dataset>(&registry.view()?, dataset)?;
     let record = registry.get(id)?;
     let manifest = registry.manifest(&record)?;
     let statistics = Statistics::of(&record, manifest.rows.iter());
-    let marks = marks::warn(context, &registry, [id.hash])?;
+    let marks = marks::warn(context, registry, [id.hash])?;
     let mut text = counts(&statistics, format, &marks);
     let mut json = json!(statistics);
     json["id"] = json!(id);
     if let Some(name) = name {
-        let table = tabulate(&registry, id, &statistics, name, &context.environment.stamp)?;
+        let table = tabulate(registry, id, &statistics, name, &context.environment.stamp)?;
         json["table"] = json!(table);
         if format == TableFormat::Text {
             text += &format!("table {}\n", table.hash.short());

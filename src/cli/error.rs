@@ -55,6 +55,11 @@ impl Failure {
         Failure { message: message.into(), hint: None, code: USAGE }
     }
 
+    /// The same failure with something to try.
+    pub(crate) fn hinting(self, hint: impl Into<String>) -> Self {
+        Failure { hint: Some(hint.into()), ..self }
+    }
+
     /// An error of the file system.
     pub(super) fn of_io(message: String, source: &io::Error) -> Self {
         Failure::new(message, io_hint(source))
@@ -285,7 +290,14 @@ impl From<RegistryError> for Failure {
             RegistryError::Unknown { .. } => {
                 "`reg list` shows all records; an id can be abbreviated to 6 or more digits".to_owned()
             }
+            RegistryError::Removed { called, .. } => {
+                let name = called.rsplit(' ').next().unwrap_or_default();
+                format!("`reg rm --undo {name}` takes it back until `reg gc`; the same training restores it, too")
+            }
             RegistryError::Ambiguous { .. } => "give more digits".to_owned(),
+            RegistryError::NameTaken { .. } => {
+                "choose another name, or give --move, which takes the name from it; `reg mv OLD NEW` renames".to_owned()
+            }
             RegistryError::BadName(_) => {
                 "a name has up to 128 letters, digits and . _ - + and is not made of hex digits only"
                     .to_owned()

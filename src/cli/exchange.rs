@@ -158,6 +158,9 @@ fn describe(done: &Exchanged, address: &Address, request: &TransferRequest, push
         thousands(done.bytes),
         thousands(done.skipped),
     ));
+    if done.removed > 0 {
+        lines.push(format!("records removed on the sending side and now here: {}", thousands(done.removed)));
+    }
     if done.purged > 0 {
         lines.push(format!("purged images are not copied: {}", thousands(done.purged)));
     }
@@ -187,6 +190,7 @@ fn document(done: &Exchanged, address: &Address, request: &TransferRequest) -> s
         "packs": done.packs,
         "skipped": done.skipped,
         "purged": done.purged,
+        "removed": done.removed,
         "kinds": kinds.collect::<serde_json::Map<_, _>>(),
         "names": done.names,
         "older": matches!(done.age, Age::Older { .. }),

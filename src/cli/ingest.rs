@@ -9,7 +9,7 @@ use reg::report::thousands;
 use reg::store::LinkMode;
 use serde_json::json;
 
-use super::Context;
+use super::{Context, Moving};
 use super::error::Failure;
 use super::output::{Reply, plural};
 
@@ -33,6 +33,8 @@ pub(crate) struct IngestArgs {
     /// Name of the data set
     #[arg(long)]
     name: Option<String>,
+    #[command(flatten)]
+    moving: Moving,
     /// How image files become objects: `reflink` falls back to a copy where the file system cannot share blocks;
     /// `hardlink` makes the source files read-only
     #[arg(long, value_enum, default_value = "reflink")]
@@ -91,7 +93,7 @@ enum Check {
 }
 
 pub(crate) fn run(context: &Context, args: IngestArgs) -> Result<Reply, Failure> {
-    let registry = context.registry()?;
+    let registry = context.registry_to_name(&args.moving)?;
     let request = IngestRequest {
         paths: args.paths,
         metadata: args.metadata,

@@ -1,34 +1,166 @@
 //! `reg list`.
 
+use std::borrow::Cow;
+use std::io::IsTerminal;
+use std::path::PathBuf;
+
+use clap::ValueEnum;
+use reg::export::{ColumnValues, FileFormat, Sheet, SheetColumn};
+use reg::filter::{FieldType, FieldValue, Filter, FilterError};
+use reg::hash::Hash;
 use reg::lineage::Marks;
+use reg::listing::{self, Order, owners};
 use reg::records::{Header, Kind, summary};
 use reg::report::{Cell, Column, ReportTable};
 use reg::runs::unfinished;
+use reg::suggest::similar_or_all;
 use serde_json::{Value, json};
 
 use super::Context;
 use super::error::Failure;
-use super::output::{Reply, TableFormat};
+use super::output::{self, Reply, TableFormat};
 
-/// List records, oldest first
+/// List records, oldest first; `reg list run` compares runs
+///
+/// `reg list run` shows network, data, settings in which the runs differ, validation and test results, time and state of
+/// each run, also of those that train, were interrupted or failed.
+///
+/// An expression compares values with = != < <= > >= or with ~ (contains): `model=tiny and lr<0.01`,
+/// `seed in (1,2) or not state=failed`, `note~"odd"`, `test_auc=missing`. Values of a run are name, id, spec, model,
+/// dataset, split, fold, seed, weights, epoch, val_loss, val_auc, test_auc, date, seconds, state, note, error, and each of
+/// its settings, such as lr or batch; those of other records kind, id, name, what, note.
 #[derive(clap::Args)]
 pub(crate) struct ListArgs {
     /// Show only one kind: dataset, split, weights, spec, run, predictions, table, study, software, execution,
-    /// withdrawal
+    /// withdrawal, note
     kind: Option<String>,
+    #[command(flatten)]
+    chosen: Chosen,
+    /// Columns of `reg list run`, separated by commas: values or settings
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    columns: Option<Vec<String>>,
+    /// Output format
+    #[arg(long, value_enum, default_value = "text")]
+    format: ListFormat,
+    /// Write the table to this file instead of standard output
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+/// What is listed, and in which order.
+#[derive(clap::Args, Default)]
+pub(super) struct Chosen {
+    /// Show only records for which an expression holds, such as `model=tiny and lr<0.01`
+    #[arg(long = "where", value_name = "EXPR")]
+    filter: Option<String>,
+    /// Sort by a value or setting. AUCs start with the largest, everything else with the smallest; KEY:asc and KEY:desc
+    /// choose
+    #[arg(long, value_name = "KEY")]
+    sort: Option<String>,
+    /// Show at most so many
+    #[arg(long, value_name = "N")]
+    limit: Option<usize>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum ListFormat {
+    /// A table for people
+    Text,
+    /// Comma-separated values
+    Csv,
+    /// Apache Parquet
+    Parquet,
+}
+
+impl ListFormat {
+    pub(super) fn of_file(self) -> Option<FileFormat> {
+        match self {
+            ListFormat::Text => None,
+            ListFormat::Csv => Some(FileFormat::Csv),
+            ListFormat::Parquet => Some(FileFormat::Parquet),
+        }
+    }
 }
 
 pub(crate) fn run(context: &Context, args: ListArgs) -> Result<Reply, Failure> {
     let named = |text: String| {
         Kind::which(|kind| kind.name == text || kind.plural == text).next().ok_or_else(|| {
             let all: Vec<&str> = Kind::ALL.iter().map(|kind| kind.name()).collect();
-            Failure::new(format!("there is no kind `{text}`"), Some(format!("there are {}", all.join(", "))))
+            let meant = similar_or_all(&text, &all).join(", ");
+            Failure::new(format!("there is no kind `{text}`"), Some(format!("there is {meant}")))
         })
     };
-    of_kind(context, args.kind.map(named).transpose()?)
+    let kind = args.kind.map(named).transpose()?;
+    match kind {
+        Some(Kind::Run) => super::list_runs::run(context, args.chosen, args.columns, args.format, args.output),
+        _ if args.columns.is_some() => Err(Failure::usage("--columns belongs to `reg list run`")),
+        _ => list(context, kind, args.chosen, args.format, args.output),
+    }
 }
 
 pub(super) fn of_kind(context: &Context, kind: Option<Kind>) -> Result<Reply, Failure> {
+    list(context, kind, Chosen::default(), ListFormat::Text, None)
+}
+
+impl Chosen {
+    pub(super) fn filter(&self) -> Result<Option<Filter>, Failure> {
+        Ok(self.filter.as_deref().map(Filter::parse).transpose()?)
+    }
+
+    pub(super) fn order(&self) -> Result<Option<Order>, Failure> {
+        let order = self.sort.as_deref().map(Order::parse).transpose();
+        order.map_err(|e| Failure::usage(e.to_string()))
+    }
+
+    pub(super) fn limit(&self) -> Option<usize> {
+        self.limit
+    }
+}
+
+/// One record in a list.
+struct Row {
+    kind: Kind,
+    id: Hash,
+    name: Option<String>,
+    what: String,
+    of: Vec<String>,
+    note: Option<String>,
+    withdrawn: Option<Value>,
+}
+
+/// Values by which records of all kinds are chosen and sorted.
+const VALUES: [&str; 5] = ["kind", "id", "name", "what", "note"];
+
+impl Row {
+    fn value(&self, name: &str) -> FieldValue<'_> {
+        let text = |text: &'_ Option<String>| text.as_deref().map(Cow::Borrowed).map(FieldValue::Text);
+        match name {
+            "kind" => FieldValue::text(self.kind.name()),
+            "id" => FieldValue::text(self.id.to_string()),
+            "name" => text(&self.name).unwrap_or(FieldValue::Missing),
+            "what" => FieldValue::text(self.what.as_str()),
+            "note" => text(&self.note).unwrap_or(FieldValue::Missing),
+            _ => FieldValue::Missing,
+        }
+    }
+
+    fn document(&self) -> Value {
+        let Row { kind, id, name, what, of, note, withdrawn } = self;
+        let mut document = json!({ "id": id, "kind": kind, "name": name, "summary": what });
+        if !of.is_empty() {
+            document["of"] = json!(of);
+        }
+        if let Some(note) = note {
+            document["note"] = json!(note);
+        }
+        if let Some(mark) = withdrawn {
+            document["withdrawn"] = mark.clone();
+        }
+        document
+    }
+}
+
+fn rows(context: &Context, kind: Option<Kind>) -> Result<Vec<Row>, Failure> {
     let kinds: Vec<Kind> = match kind {
         None => Kind::which(|kind| kind.is_listed).collect(),
         Some(kind) => vec![kind],
@@ -36,50 +168,164 @@ pub(super) fn of_kind(context: &Context, kind: Option<Kind>) -> Result<Reply, Fa
     let registry = context.registry()?;
     let view = registry.view()?;
     let names = view.names_by_id()?;
-    let mut marks = match Marks::open(&registry, &view) {
+    let mut marks = marks(context, &registry, &view);
+    let mut rows = Vec::new();
+    for kind in kinds {
+        for id in view.of_kind(kind)? {
+            // A damaged record is listed as such; `verify` says more.
+            let (mut what, of) = match registry.store().read(&id).map(|bytes| Header::read(&bytes)) {
+                Ok(Ok(header)) => (summary(&header), owners(&registry, &header)),
+                Ok(Err(e)) => (e.to_string(), Vec::new()),
+                Err(e) => (e.to_string(), Vec::new()),
+            };
+            let of: Vec<String> =
+                of.iter().map(|id| names.get(id).cloned().unwrap_or_else(|| id.short())).collect();
+            if !of.is_empty() {
+                what = format!("{what}; of {}", several(&of));
+            }
+            let mark = marks.as_mut().and_then(|marks| marks.of(&id));
+            let what = mark.map_or(what.clone(), |mark| format!("{what}; {mark}"));
+            // A damaged note is told by `verify`.
+            let note = registry.note(&view, &id).ok().flatten().map(|(_, note)| note.text);
+            let (name, withdrawn) = (names.get(&id).cloned(), mark.map(|mark| json!(mark)));
+            rows.push(Row { kind, id, name, what, of, note, withdrawn });
+        }
+    }
+    Ok(rows)
+}
+
+/// The first names, and how many there are besides.
+fn several(names: &[String]) -> String {
+    const SHOWN: usize = 4;
+    let shown = names.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ");
+    match names.len().saturating_sub(SHOWN) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
+}
+
+/// A list must not depend on one damaged record.
+pub(super) fn marks<'r>(
+    context: &Context,
+    registry: &'r reg::registry::Registry,
+    view: &reg::index::View,
+) -> Option<Marks<'r>> {
+    match Marks::open(registry, view) {
         Ok(marks) => Some(marks),
-        // A list must not depend on one damaged record; `verify` says more.
         Err(e) => {
             context.note(&format!("warning: withdrawn data is not flagged: {e}"));
             None
         }
-    };
+    }
+}
+
+fn list(
+    context: &Context,
+    kind: Option<Kind>,
+    chosen: Chosen,
+    format: ListFormat,
+    output: Option<PathBuf>,
+) -> Result<Reply, Failure> {
+    let (filter, order) = (chosen.filter()?, chosen.order()?);
+    let registry = context.registry()?;
+    let mut rows = rows(context, kind)?;
+    let is_empty = rows.is_empty();
+    if let Some(filter) = &filter {
+        filter.check(|name| match VALUES.contains(&name) {
+            true => Ok(FieldType::Text),
+            false => Err(similar_or_all(name, &VALUES).into_iter().map(str::to_owned).collect()),
+        })?;
+        rows.retain(|row| filter.chooses(|name| row.value(name)));
+    }
+    if let Some(order) = &order {
+        if !VALUES.contains(&order.key()) {
+            return Err(listing::ListError::UnknownField {
+                name: order.key().to_owned(),
+                known: VALUES.map(str::to_owned).to_vec(),
+            }
+            .into());
+        }
+        order.sort(&mut rows, |row, name| row.value(name));
+    }
+    rows.truncate(chosen.limit().unwrap_or(usize::MAX));
+    if let Some(format) = format.of_file() {
+        return as_file(&sheet(&rows), format, output);
+    }
     let mut columns = Vec::from(["Kind", "Id", "Name"].map(Column::left));
     columns.push(Column::prose("What"));
+    let notes = rows.iter().any(|row| row.note.is_some());
+    columns.extend(notes.then(|| Column::prose("Note")));
     let mut table = ReportTable::new("", columns);
-    let mut documents: Vec<Value> = Vec::new();
-    for kind in kinds {
-        for id in view.of_kind(kind)? {
-            // A damaged record is listed as such; `verify` says more.
-            let what = match registry.store().read(&id).map(|bytes| Header::read(&bytes)) {
-                Ok(Ok(header)) => summary(&header),
-                Ok(Err(e)) => e.to_string(),
-                Err(e) => e.to_string(),
-            };
-            let name = names.get(&id).cloned();
-            let mark = marks.as_mut().and_then(|marks| marks.of(&id));
-            let what = mark.map_or(what.clone(), |mark| format!("{what}; {mark}"));
-            table.rows.push(vec![
-                Cell::Text(kind.name().to_owned()),
-                Cell::Text(id.short()),
-                Cell::Text(name.clone().unwrap_or_default()),
-                Cell::Text(what.clone()),
-            ]);
-            let mut document = json!({ "id": id, "kind": kind, "name": name, "summary": what });
-            if let Some(mark) = mark {
-                document["withdrawn"] = json!(mark);
-            }
-            documents.push(document);
-        }
+    for row in &rows {
+        let mut cells = vec![
+            Cell::Text(row.kind.name().to_owned()),
+            Cell::Text(row.id.short()),
+            Cell::Text(row.name.clone().unwrap_or_default()),
+            Cell::Text(row.what.clone()),
+        ];
+        let first = |note: &String| note.lines().next().unwrap_or_default().to_owned();
+        cells.extend(notes.then(|| Cell::Text(row.note.as_ref().map(first).unwrap_or_default())));
+        table.rows.push(cells);
     }
-    let mut text = match table.rows.is_empty() {
-        true => "the registry is empty".to_owned(),
-        false => TableFormat::Text.render(&[table]),
+    let mut text = match (table.rows.is_empty(), is_empty) {
+        (true, true) => "the registry is empty".to_owned(),
+        (true, false) => "no record fits".to_owned(),
+        (false, _) => TableFormat::Text.render(&[table]),
     };
     let unfinished =
         if kind.is_none_or(|kind| kind == Kind::Run) { unfinished::all(&registry) } else { Vec::new() };
     for unfinished in &unfinished {
         text = format!("{}\n{}", text.trim_end(), super::unfinished::line(unfinished));
     }
+    if let Some(path) = output {
+        return saved(&path, text.as_bytes());
+    }
+    let documents: Vec<Value> = rows.iter().map(Row::document).collect();
     Ok(Reply::new(text, json!({ "records": documents, "live": unfinished })))
+}
+
+fn sheet(rows: &[Row]) -> Sheet {
+    let column = |name: &&str| {
+        let text = |row: &Row| match row.value(name) {
+            FieldValue::Text(text) => Some(text.into_owned()),
+            FieldValue::Number(_) | FieldValue::Missing => None,
+        };
+        SheetColumn::new(*name, ColumnValues::Text(rows.iter().map(text).collect()))
+    };
+    Sheet { name: "records".to_owned(), about: Vec::new(), columns: VALUES.iter().map(column).collect() }
+}
+
+/// A sheet in a file or on standard output.
+pub(super) fn as_file(sheet: &Sheet, format: FileFormat, output: Option<PathBuf>) -> Result<Reply, Failure> {
+    let bytes = sheet.render(format);
+    match output {
+        Some(path) => saved(&path, &bytes),
+        None if format == FileFormat::Parquet && std::io::stdout().is_terminal() => {
+            Err(Failure::usage("Parquet is no text for a terminal: give --output FILE"))
+        }
+        None => Ok(Reply::raw(bytes, json!({ "rows": sheet.rows() }))),
+    }
+}
+
+pub(super) fn saved(path: &std::path::Path, bytes: &[u8]) -> Result<Reply, Failure> {
+    output::save(path, bytes)?;
+    Ok(Reply::new(format!("wrote {}", path.display()), json!({ "file": path })))
+}
+
+impl From<FilterError> for Failure {
+    fn from(e: FilterError) -> Self {
+        Failure::usage(format!("--where: {e}"))
+    }
+}
+
+impl From<listing::ListError> for Failure {
+    fn from(e: listing::ListError) -> Self {
+        match e {
+            listing::ListError::Registry(e) => e.into(),
+            listing::ListError::Filter(e) => e.into(),
+            listing::ListError::UnknownField { ref known, .. } => {
+                Failure::usage(e.to_string()).hinting(format!("there is {}", known.join(", ")))
+            }
+        }
+    }
 }

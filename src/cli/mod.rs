@@ -22,9 +22,11 @@ mod ingest;
 mod init;
 mod key;
 mod list;
+mod list_runs;
 mod log;
 mod marks;
 mod meta;
+mod mv;
 mod note;
 mod output;
 mod predict;
@@ -34,6 +36,7 @@ mod progress;
 mod reindex;
 mod report;
 mod reproduce;
+mod rm;
 mod serve;
 mod show;
 mod split;
@@ -87,6 +90,14 @@ struct Global {
     verbose: bool,
 }
 
+/// Whether a command takes a name from something else.
+#[derive(clap::Args, Default)]
+struct Moving {
+    /// Take the name from what has it now; the log keeps what that was
+    #[arg(long = "move", requires = "name")]
+    move_name: bool,
+}
+
 #[derive(Subcommand)]
 enum Command {
     Init(init::InitArgs),
@@ -117,6 +128,8 @@ enum Command {
     Log(log::LogArgs),
     Tag(tag::TagArgs),
     Note(note::NoteArgs),
+    Mv(mv::MvArgs),
+    Rm(rm::RmArgs),
     Trace(trace::TraceArgs),
     Trust(trust::TrustArgs),
     Diff(diff::DiffArgs),
@@ -165,6 +178,13 @@ impl Context {
             reg::disk::allow(sharing.mode());
         }
         Ok(registry.noting(&self.moves))
+    }
+
+    /// The registry of a command that gives a result a name: a name that something else has is an error, unless it may be
+    /// moved.
+    fn registry_to_name(&self, moving: &Moving) -> Result<Registry, RegistryError> {
+        let registry = self.registry()?;
+        Ok(if moving.move_name { registry } else { registry.keeping_names() })
     }
 
     fn run_context<'a>(&'a self, registry: &'a Registry, worker: &'a Worker) -> RunContext<'a> {
@@ -249,6 +269,8 @@ fn run(context: &Context, command: Command) -> Result<Reply, Failure> {
         Command::Log(args) => log::run(context, args),
         Command::Tag(args) => tag::run(context, args),
         Command::Note(args) => note::run(context, args),
+        Command::Mv(args) => mv::run(context, args),
+        Command::Rm(args) => rm::run(context, args),
         Command::Trace(args) => trace::run(context, args),
         Command::Trust(args) => trust::run(args),
         Command::Diff(args) => diff::run(context, args),

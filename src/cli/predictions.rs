@@ -8,7 +8,7 @@ use reg::report::{results, thousands};
 use reg::runs::{Foreign, Imported, RunError, ScoredSubset, import_scores};
 use serde_json::json;
 
-use super::Context;
+use super::{Context, Moving};
 use super::error::Failure;
 use super::eval::SubsetArg;
 use super::output::{Reply, TableFormat};
@@ -41,6 +41,8 @@ pub(crate) struct ImportArgs {
     /// Name of the predictions
     #[arg(long)]
     name: String,
+    #[command(flatten)]
+    moving: Moving,
     /// Name of the model in tables, the same for all its folds; default: the name of the predictions
     #[arg(long)]
     model: Option<String>,
@@ -58,7 +60,7 @@ pub(crate) struct ImportArgs {
 
 pub(crate) fn run(context: &Context, command: PredictionsCommand) -> Result<Reply, Failure> {
     let PredictionsCommand::Import(args) = command;
-    let registry = context.registry()?;
+    let registry = context.registry_to_name(&args.moving)?;
     let view = registry.view()?;
     let dataset = registry.resolve_as::<Dataset>(&view, &args.dataset)?;
     let split = args.split.map(|text| registry.resolve_as::<Split>(&view, &text)).transpose()?;

@@ -202,16 +202,7 @@ pub(crate) fn epoch_line(log: &EpochLog) -> String {
     )
 }
 
-/// Hours and minutes, or less.
-pub(crate) fn span(seconds: f64) -> String {
-    let seconds = seconds.round().max(0.0) as u64;
-    match seconds {
-        0..60 => format!("{seconds} s"),
-        60..3600 => format!("{} min", seconds / 60),
-        3600..172_800 => format!("{} h {:02} min", seconds / 3600, seconds % 3600 / 60),
-        _ => format!("{} d {} h", seconds / 86_400, seconds % 86_400 / 3600),
-    }
-}
+pub(crate) use reg::digits::span;
 
 /// Four decimals, or an exponent if a loss has diverged.
 pub(crate) fn loss(value: f64) -> String {

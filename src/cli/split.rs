@@ -8,11 +8,12 @@ use reg::records::{Dataset, ImageRow, Split, Subset};
 use reg::report::Column;
 use reg::report::dataset::{split_prevalence, split_sizes};
 use reg::split::{self, Lists, Registered, Scheme};
+use reg::registry::Registry;
 use serde_json::{Value, json};
 
 use super::error::Failure;
 use super::output::{NO, Reply, TableFormat};
-use super::{Context, marks};
+use super::{Context, Moving, marks};
 
 /// Split a data set into training, validation and test images
 #[derive(clap::Subcommand)]
@@ -42,6 +43,8 @@ pub(crate) enum SplitCommand {
         /// Name of the split
         #[arg(long)]
         name: Option<String>,
+        #[command(flatten)]
+        moving: Moving,
     },
     /// Use published lists of image names
     Import {
@@ -62,6 +65,8 @@ pub(crate) enum SplitCommand {
         /// Name of the split
         #[arg(long)]
         name: Option<String>,
+        #[command(flatten)]
+        moving: Moving,
     },
     /// Show images, patients and prevalence of every subset
     Show {
@@ -103,18 +108,20 @@ impl From<SchemeArg> for Scheme {
 }
 
 pub(crate) fn run(context: &Context, command: SplitCommand) -> Result<Reply, Failure> {
-    let registry = context.registry()?;
     let stamp = &context.environment.stamp;
-    let dataset = |text: &str| registry.resolve_as::<Dataset>(&registry.view()?, text);
+    let dataset =
+        |registry: &Registry, text: &str| registry.resolve_as::<Dataset>(&registry.view()?, text);
     match command {
-        SplitCommand::Make { dataset: text, scheme, folds, ratios, seed, name } => {
+        SplitCommand::Make { dataset: text, scheme, folds, ratios, seed, name, moving } => {
+            let registry = context.registry_to_name(&moving)?;
             let method = Scheme::from(scheme).method(ratios.as_deref(), folds, seed)?;
-            let made = split::make(&registry, dataset(&text)?, method, folds, name.as_deref(), stamp)?;
+            let made = split::make(&registry, dataset(&registry, &text)?, method, folds, name.as_deref(), stamp)?;
             Ok(registered(context, &made, name.as_deref()))
         }
-        SplitCommand::Import { dataset: text, train_val, test, val_fraction, seed, name } => {
+        SplitCommand::Import { dataset: text, train_val, test, val_fraction, seed, name, moving } => {
+            let registry = context.registry_to_name(&moving)?;
             let lists = Lists { train_val, test, val_fraction, seed };
-            let made = split::import(&registry, dataset(&text)?, &lists, name.as_deref(), stamp)?;
+            let made = split::import(&registry, dataset(&registry, &text)?, &lists, name.as_deref(), stamp)?;
             Ok(registered(context, &made, name.as_deref()))
         }
         SplitCommand::Show { split, format } => show(context, &split, format),

@@ -17,7 +17,7 @@ use serde_json::{Map, Value, json};
 use super::environment::cores;
 use super::error::Failure;
 use super::output::{Reply, TableFormat};
-use super::{Context, marks};
+use super::{Context, Moving, marks};
 
 /// Train a model, select the best epoch by validation loss, score the test images and compute the AUC table
 #[derive(clap::Args)]
@@ -60,9 +60,12 @@ pub(crate) struct TrainArgs {
     /// Use withdrawn images anyway; results are flagged
     #[arg(long)]
     allow_withdrawn: bool,
-    /// Name of the run; default: MODEL-SPLIT-fFOLD, or MODEL-SPLIT if the split has one fold
+    /// Name of the run; default: MODEL-SPLIT-fFOLD, or MODEL-SPLIT if the split has one fold, then -seedN for another
+    /// seed than 1
     #[arg(long)]
     name: Option<String>,
+    #[command(flatten)]
+    moving: Moving,
     /// Output format of the table
     #[arg(long, value_enum, default_value = "text")]
     format: TableFormat,
@@ -92,7 +95,7 @@ pub(super) enum InitArg {
 }
 
 pub(crate) fn run(context: &Context, args: TrainArgs) -> Result<Reply, Failure> {
-    let registry = context.registry()?;
+    let registry = context.registry_to_name(&args.moving)?;
     let view = registry.view()?;
     let dataset = registry.resolve_as::<Dataset>(&view, &args.dataset)?;
     let split = registry.resolve_as::<Split>(&view, &args.split)?;

@@ -195,6 +195,11 @@ fn describe(result: &Verification, wrong: usize) -> String {
         let name = name.as_deref().unwrap_or("a picture");
         lines.push(format!("purged {name} {}: {subject}, withdrawal {}", id.short(), withdrawal.short()));
     }
+    if let Some(first) = result.removed.iter().find(|removed| removed.name.is_some()).or(result.removed.first()) {
+        let count = plural(result.removed.len(), "record");
+        let name = first.name.clone().unwrap_or_else(|| first.id.short());
+        lines.push(format!("removed: {count}, such as {} {name}; `reg gc` frees the space", first.kind));
+    }
     let (checked, bytes) = (thousands(result.checked), thousands(result.bytes));
     lines.push(match result.damaged.len() {
         0 if result.sound() && wrong > 0 => {

@@ -55,7 +55,7 @@ impl Asked {
                 let is_image = view.kind(&id)?.is_none() && !manifests_of(view, &id)?.is_empty();
                 Ok(is_image.then_some(Asked::File(id)))
             }
-            Err(RegistryError::Unknown { .. }) => {
+            Err(RegistryError::Unknown { .. } | RegistryError::Removed { .. }) => {
                 let named = datasets(registry, view)?;
                 let known = named.iter().any(|(_, _, manifest)| manifest.row_named(text).is_some());
                 Ok(known.then(|| Asked::Name(text.to_owned())))
@@ -91,7 +91,7 @@ impl std::fmt::Display for Asked {
 /// The metadata file of a data set, or the file itself by its id or by a copy of it.
 fn metadata_of(registry: &Registry, view: &View, text: &str) -> Result<Option<Hash>, RegistryError> {
     let id = match registry.resolve(view, text) {
-        Err(e @ RegistryError::Unknown { .. }) => match limits::read(Path::new(text), limits::TEXT) {
+        Err(e @ (RegistryError::Unknown { .. } | RegistryError::Removed { .. })) => match limits::read(Path::new(text), limits::TEXT) {
             Ok(bytes) => Hash::of(&bytes),
             Err(_) => return Err(e),
         },

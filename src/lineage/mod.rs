@@ -8,6 +8,7 @@ mod diff;
 mod graph;
 mod impact;
 mod known;
+mod remove;
 mod repair;
 #[cfg(test)]
 mod tests;
@@ -24,8 +25,9 @@ pub use diff::{
 };
 pub use graph::{Direction, Graph, Node, NodeKind};
 pub use impact::{AffectedImage, AffectedNode, AffectedRecord, Impact, InDataset, InFold, InSplit, impact};
+pub use remove::{Dependent, RemovalPlan, RemoveError, plan_removal, remove, undo_removal};
 pub use repair::{RepairError, repair};
 pub use trace::{behind, image_named, trace, trace_near};
 pub use usage::{Choice, DataUsage, RowSet, UsageCounts, UsageQuery};
-pub use verify::{Damage, Gone, Verification, verify, verify_some};
+pub use verify::{Damage, Gone, RemovedObject, Verification, verify, verify_some};
 pub use withdraw::{Mark, Marks, WithdrawError, WithdrawRequest, Withdrew, in_force, revoke, withdraw};

@@ -9,11 +9,13 @@ mod counts;
 mod plan;
 mod presets;
 mod settings;
+mod spec_settings;
 
 pub use counts::Counts;
 pub use plan::{Extent, META, Op, Part, Plan, Step, TensorShape};
 pub use presets::{Preset, bases, names, parse, preset};
 pub use settings::{set, settings};
+pub use spec_settings::{OF_THE_NETWORK, spec_settings};
 
 /// A field of an architecture that is out of range.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

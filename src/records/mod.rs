@@ -15,6 +15,7 @@ mod name;
 mod note;
 mod of_runs;
 mod probe;
+mod removal;
 mod role;
 pub mod rules;
 mod run;
@@ -46,7 +47,9 @@ pub use labels::{LabelCounts, LabelValues};
 pub use model::{Architecture, Block, ImageInput, Layer, Model};
 pub(crate) use name::is_plain_name;
 pub use note::Note;
+pub use of_runs::run_summary;
 pub use probe::{ProbeResult, ProbeTable, ProbedFold, Target};
+pub use removal::{Removal, RemovedRecord};
 pub use role::{Referent, Role, Roles};
 pub use run::{
     Augmentation, DeviceKind, EarlyStop, EpochLog, Execution, Git, Init, Layout, Loss, Pixels, Precision,
@@ -213,6 +216,7 @@ kinds! {
     Execution,
     Withdrawal,
     Note,
+    Removal,
     Event,
 }
 

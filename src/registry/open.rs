@@ -168,7 +168,7 @@ impl Registry {
     fn in_folder(root: Dir) -> Self {
         let store = Store::within(&root);
         let index = Index::within(&root, INDEX);
-        Registry { root, store, index, moves: Moves::default() }
+        Registry { root, store, index, moves: Moves::default(), keeps_names: false }
     }
 }
 

@@ -14,7 +14,7 @@ use serde::Serialize;
 use super::RegistryError;
 pub use super::traverse::{DepthFirst, Walk, WalkEvent};
 use crate::hash::Hash;
-use crate::index::View;
+use crate::index::{IndexWriter, View};
 use crate::records::codec::Link;
 use crate::records::{Kind, Role, Roles};
 
@@ -71,6 +71,16 @@ impl Lineage for View {
 
     fn referrers(&self, id: &Hash) -> Result<Vec<(Hash, Roles)>, RegistryError> {
         Ok(View::referrers(self, id)?)
+    }
+}
+
+impl Lineage for IndexWriter<'_> {
+    fn kind(&self, id: &Hash) -> Result<Option<Kind>, RegistryError> {
+        Ok(IndexWriter::kind(self, id)?)
+    }
+
+    fn referrers(&self, id: &Hash) -> Result<Vec<(Hash, Roles)>, RegistryError> {
+        Ok(IndexWriter::referrers(self, id)?)
     }
 }
 

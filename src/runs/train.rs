@@ -97,6 +97,10 @@ pub fn train(
         }
         None => {
             let base = base_name(&view, request, &context)?;
+            if let Some(name) = &request.name {
+                // Before hours of training, not behind.
+                registry.check_name(&view, name, None)?;
+            }
             drop(view);
             refuse(run_context, &spec, &context.dataset, None)?;
             let mut transaction = registry.transaction()?;
@@ -174,13 +178,12 @@ pub(super) fn spec(request: &TrainRequest, numerics: Numerics) -> Spec {
     }
 }
 
-/// `MODEL-SPLIT-fFOLD`, or `MODEL-SPLIT` for a split with one fold.
+/// `MODEL-SPLIT-fFOLD`, or `MODEL-SPLIT` for a split with one fold; then `-seedN` for another seed than 1.
 fn base_name(view: &View, request: &TrainRequest, context: &TrainInputs) -> Result<String, RegistryError> {
     let split = view.names_by_id()?.remove(&request.split.hash).unwrap_or_else(|| request.split.hash.short());
-    Ok(match context.split.folds.len() {
-        1 => format!("{}-{split}", request.model.name),
-        _ => format!("{}-{split}-f{}", request.model.name, request.fold),
-    })
+    let fold = if context.split.folds.len() == 1 { String::new() } else { format!("-f{}", request.fold) };
+    let seed = if request.seed == 1 { String::new() } else { format!("-seed{}", request.seed) };
+    Ok(format!("{}-{split}{fold}{seed}", request.model.name))
 }
 
 /// The name of an existing run: the requested one, otherwise its current name.
