@@ -123,6 +123,8 @@ pub enum RegistryError {
         text: String,
         /// Names that look like it.
         similar: Vec<String>,
+        /// The plural of the kind that is expected, and the names of such records; none if any kind will do.
+        known: Option<(&'static str, Vec<String>)>,
     },
     /// A record that was removed.
     #[error("{called} ({}) was removed on {time}: `{command}`", id.short())]
@@ -360,7 +362,7 @@ impl Registry {
                 let names = view.names()?;
                 let similar = similar(text, names.iter().map(|(name, _)| name.as_str()));
                 let similar = similar.into_iter().map(str::to_owned).collect();
-                Err(RegistryError::Unknown { text: text.to_owned(), similar })
+                Err(RegistryError::Unknown { text: text.to_owned(), similar, known: None })
             }
             _ => {
                 let kind = |id: &Hash| Ok(view.kind(id)?.map_or("object", Kind::name).to_owned());
@@ -373,7 +375,7 @@ impl Registry {
 
     /// What `text` means, which must be a `T`.
     pub fn resolve_as<T: Record>(&self, view: &View, text: &str) -> Result<Id<T>, RegistryError> {
-        let id = self.resolve(view, text)?;
+        let id = self.resolve(view, text).or_else(|e| Err(self.with_known(view, T::KIND, e)?))?;
         match view.kind(&id)? {
             Some(kind) if kind == T::KIND => Ok(Id::new(id)),
             kind => Err(RegistryError::WrongKind {
@@ -382,6 +384,19 @@ impl Registry {
                 found: kind.map_or("file that is no record", Kind::name).to_owned(),
             }),
         }
+    }
+
+    /// An error about an unknown name, with the names of the kind that is expected.
+    fn with_known(&self, view: &View, kind: Kind, e: RegistryError) -> Result<RegistryError, RegistryError> {
+        let RegistryError::Unknown { text, similar, .. } = e else { return Ok(e) };
+        let known = Some((kind.descriptor().plural, self.names_of(view, kind)?));
+        Ok(RegistryError::Unknown { text, similar, known })
+    }
+
+    /// The names of all records of a kind, the newest record first.
+    pub fn names_of(&self, view: &View, kind: Kind) -> Result<Vec<String>, RegistryError> {
+        let names = view.names_by_id()?;
+        Ok(view.of_kind(kind)?.into_iter().rev().filter_map(|id| names.get(&id).cloned()).collect())
     }
 
     /// Records of kind `T` that name `id`, sorted by id.

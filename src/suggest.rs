@@ -1,7 +1,7 @@
 //! Names that a mistyped one may be meant to be.
 
-/// The names that differ from `wanted` in a few letters, the closest first: one letter of a name of three to five, two of
-/// one of six to eight, three of a longer one.
+/// The names that differ from `wanted` in the fewest letters, if these are few: one letter of a name of three to five, two
+/// of one of six to eight, three of a longer one.
 pub fn similar<'n>(wanted: &str, names: impl IntoIterator<Item = &'n str>) -> Vec<&'n str> {
     let most = wanted.chars().count().min(9) / 3;
     let mut found: Vec<(usize, &str)> = names
@@ -11,6 +11,8 @@ pub fn similar<'n>(wanted: &str, names: impl IntoIterator<Item = &'n str>) -> Ve
         .collect();
     found.sort_unstable();
     found.dedup();
+    let closest = found.first().map(|(distance, _)| *distance);
+    found.retain(|(distance, _)| Some(*distance) == closest);
     found.into_iter().map(|(_, name)| name).collect()
 }
 
@@ -29,7 +31,8 @@ mod tests {
     #[test]
     fn only_what_is_close_is_suggested() {
         let names = ["densenet121", "resnet50", "resnet38", "tiny", "mlp"];
-        assert_eq!(similar("resnet51", names), ["resnet50", "resnet38"]);
+        assert_eq!(similar("resnet51", names), ["resnet50"]);
+        assert_eq!(similar("resnet58", names), ["resnet38", "resnet50"]);
         assert_eq!(similar("Tiny", names), ["tiny"]);
         assert_eq!(similar("tinny", names), ["tiny"]);
         assert_eq!(similar("ml", names), [""; 0], "two letters are like many names");

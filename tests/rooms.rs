@@ -102,6 +102,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "split",
             "stats",
             "store",
+            "suggest",
             "worker",
         ],
     ),

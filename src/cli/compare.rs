@@ -12,13 +12,13 @@ use serde_json::{Map, Value, json};
 
 use super::error::Failure;
 use super::output::{Reply, TableFormat};
-use super::{Context, Moving, figures, marks};
+use super::{Context, complete, Moving, figures, marks};
 
 /// Compare models on the same images: AUC table, Spearman matrix, paired tests, intervals
 #[derive(clap::Args)]
 pub(crate) struct CompareArgs {
     /// Names or ids of runs or predictions
-    #[arg(value_name = "ID", required = true)]
+    #[arg(value_name = "ID", required = true, add = complete::scored())]
     ids: Vec<String>,
     /// One column per `model` (all its folds) or per `run`; add `gender`, `view` or `age` for AUCs by patient group
     #[arg(long, value_enum, value_delimiter = ',', default_value = "model")]

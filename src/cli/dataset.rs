@@ -19,7 +19,7 @@ use super::error::Failure;
 use super::ingest::LinkArg;
 use super::list;
 use super::output::{Reply, TableFormat, width};
-use super::{Context, Moving, figures, marks, show};
+use super::{Context, complete, Moving, figures, marks, show};
 
 /// Inspect and export data sets
 #[derive(clap::Subcommand)]
@@ -29,6 +29,7 @@ pub(crate) enum DatasetCommand {
     /// Show the record of a data set
     Show {
         /// Name or id
+        #[arg(add = complete::datasets())]
         dataset: String,
     },
     /// List the images that were added, removed, relabelled or changed between two data sets
@@ -41,6 +42,7 @@ pub(crate) enum DatasetCommand {
     /// Count labels, genders, views and ages: tables 2 and 3 and figure 3 of the paper
     Stats {
         /// Name or id
+        #[arg(add = complete::datasets())]
         dataset: String,
         /// Name of the recorded tables
         #[arg(long)]
@@ -57,6 +59,7 @@ pub(crate) enum DatasetCommand {
     /// Export the image rows and boxes as tables, or the whole data set with its images as Croissant
     Export {
         /// Name or id
+        #[arg(add = complete::datasets())]
         dataset: String,
         /// Output folder; must not exist yet
         #[arg(short, long, value_name = "DIR")]

@@ -114,6 +114,17 @@ pub(crate) fn usage(e: &clap::Error) -> (String, String) {
     (said.strip_prefix("error: ").unwrap_or(&said).to_owned(), hints.join("; "))
 }
 
+/// Which records of a kind there are.
+pub(super) fn there_is(plural: &str, names: &[String]) -> String {
+    const SHOWN: usize = 20;
+    let shown = names.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ");
+    match (names.len(), names.len().saturating_sub(SHOWN)) {
+        (0, _) => format!("there are no {plural} with a name here; `reg list` shows all records"),
+        (_, 0) => format!("the {plural} here are {shown}"),
+        (_, more) => format!("the {plural} here are {shown} and {more} more; `reg list {plural}` shows all"),
+    }
+}
+
 impl From<StoreError> for Failure {
     fn from(e: StoreError) -> Self {
         let hint = match &e {
@@ -287,6 +298,7 @@ impl From<RegistryError> for Failure {
             RegistryError::Unknown { similar, .. } if !similar.is_empty() => {
                 format!("did you mean {}?", similar.join(", "))
             }
+            RegistryError::Unknown { known: Some((plural, known)), .. } => there_is(plural, &known),
             RegistryError::Unknown { .. } => {
                 "`reg list` shows all records; an id can be abbreviated to 6 or more digits".to_owned()
             }

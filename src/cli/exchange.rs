@@ -13,7 +13,7 @@ use serde_json::json;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::flag;
 
-use super::Context;
+use super::{Context, complete};
 use super::error::Failure;
 use super::output::{NO, Reply, plural};
 
@@ -49,6 +49,7 @@ struct ExchangeArgs {
     #[arg(value_name = "REMOTE")]
     remote: String,
     /// Names or ids on the sending side: copies these objects, their dependencies, and the results of runs among them
+    #[arg(add = complete::anything())]
     ids: Vec<String>,
     /// Print what would be copied, and change nothing
     #[arg(long)]

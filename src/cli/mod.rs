@@ -5,6 +5,7 @@
 mod attest;
 mod audit;
 mod compare;
+mod complete;
 mod completions;
 mod dataset;
 mod demo;
@@ -18,6 +19,7 @@ mod export;
 mod figures;
 mod gc;
 mod gradcam;
+mod help;
 mod ingest;
 mod init;
 mod key;
@@ -54,7 +56,7 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{FromArgMatches, Parser, Subcommand};
 use reg::records::NameChange;
 use reg::registry::{Moves, Registry, RegistryError, Search};
 use reg::runs::process::Worker;
@@ -73,20 +75,23 @@ struct Cli {
     command: Command,
 }
 
+/// The heading of the options that every command takes.
+const GLOBAL: &str = "Global options";
+
 /// What every command takes.
 #[derive(clap::Args)]
 struct Global {
     /// Path of the registry; default: REG_REGISTRY, else the nearest `.reg` in this folder or a parent folder
-    #[arg(long, global = true, value_name = "DIR")]
+    #[arg(long, global = true, value_name = "DIR", help_heading = GLOBAL, value_hint = clap::ValueHint::DirPath)]
     registry: Option<PathBuf>,
     /// Print exactly one JSON document on standard output
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = GLOBAL)]
     json: bool,
     /// Print nothing but results and errors
-    #[arg(short, long, global = true)]
+    #[arg(short, long, global = true, help_heading = GLOBAL)]
     quiet: bool,
     /// Print details on standard error, such as where the training time went
-    #[arg(short, long, global = true)]
+    #[arg(short, long, global = true, help_heading = GLOBAL)]
     verbose: bool,
 }
 
@@ -209,7 +214,11 @@ impl Context {
 
 /// Runs the program.
 pub(crate) fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    // Ends here if a shell asks what it may complete.
+    clap_complete::CompleteEnv::with_factory(help::command).var(completions::VARIABLE).complete();
+    let mut command = help::command();
+    let parsed = command.try_get_matches_from_mut(std::env::args_os());
+    let cli = match parsed.and_then(|matches| Cli::from_arg_matches(&matches).map_err(|e| e.format(&mut command))) {
         Ok(cli) => cli,
         Err(e) => return refused(&e),
     };
@@ -237,9 +246,12 @@ fn refused(e: &clap::Error) -> ExitCode {
             _ => ExitCode::from(e.exit_code() as u8),
         };
     }
+    let there = help::missing(e);
+    there.iter().for_each(|hint| output::tell(&format!("hint: {hint}")));
     if std::env::args_os().any(|argument| argument == "--json") {
         let (message, hint) = error::usage(e);
-        error::document(&message, Some(&hint).filter(|hint| !hint.is_empty()).map(String::as_str));
+        let hints: Vec<String> = there.into_iter().chain((!hint.is_empty()).then_some(hint)).collect();
+        error::document(&message, Some(hints.join("; ")).filter(|hint| !hint.is_empty()).as_deref());
     }
     ExitCode::from(e.exit_code() as u8)
 }
@@ -285,7 +297,7 @@ fn run(context: &Context, command: Command) -> Result<Reply, Failure> {
         Command::Pull(args) => exchange::run_pull(context, args),
         Command::Gc(args) => gc::run(context, args),
         Command::Reindex(args) => reindex::run(context, args),
-        Command::Completions(args) => Ok(completions::run(args)),
+        Command::Completions(args) => completions::run(args),
         Command::Man(args) => completions::man(args),
     }
 }

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::Context;
+use super::{Context, complete};
 use super::error::Failure;
 use super::output::Reply;
 
@@ -10,6 +10,7 @@ use super::output::Reply;
 #[derive(clap::Args)]
 pub(crate) struct MvArgs {
     /// Its name
+    #[arg(add = complete::anything())]
     old: String,
     /// The new name
     new: String,

@@ -4,7 +4,7 @@ use reg::hash::{Hash, Id};
 use reg::records::{Kind, Note, Record};
 use serde_json::{Value, json};
 
-use super::Context;
+use super::{Context, complete};
 use super::error::Failure;
 use super::output::Reply;
 
@@ -15,6 +15,7 @@ use super::output::Reply;
 #[derive(clap::Args)]
 pub(crate) struct NoteArgs {
     /// Name or id of a run, split, data set, table or other record
+    #[arg(add = complete::anything())]
     id: String,
     /// Text of the note; without it, the newest note is printed
     text: Option<String>,

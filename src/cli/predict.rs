@@ -8,7 +8,7 @@ use reg::runs::process::Worker;
 use reg::runs::{Device, FileScores, predict};
 use serde_json::{Map, Value, json};
 
-use super::Context;
+use super::{Context, complete};
 use super::error::Failure;
 use super::meta::{MetaArgs, meta_json};
 use super::output::{Reply, TableFormat};
@@ -17,6 +17,7 @@ use super::output::{Reply, TableFormat};
 #[derive(clap::Args)]
 pub(crate) struct PredictArgs {
     /// Name or id of the run
+    #[arg(add = complete::runs())]
     run: String,
     /// Image files: PNG or JPEG
     #[arg(required = true)]

@@ -8,7 +8,7 @@ use reg::report::{results, thousands};
 use reg::runs::{Foreign, Imported, RunError, ScoredSubset, import_scores};
 use serde_json::json;
 
-use super::{Context, Moving};
+use super::{Context, complete, Moving};
 use super::error::Failure;
 use super::eval::SubsetArg;
 use super::output::{Reply, TableFormat};
@@ -27,7 +27,7 @@ pub(crate) struct ImportArgs {
     #[arg(value_name = "CSV")]
     file: PathBuf,
     /// Name or id of the data set that holds the images
-    #[arg(long)]
+    #[arg(long, add = complete::datasets())]
     dataset: String,
     /// Name or id of the split; default: no split, all images of the data set
     #[arg(long)]

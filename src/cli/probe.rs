@@ -9,13 +9,13 @@ use serde_json::json;
 
 use super::error::Failure;
 use super::output::{Reply, TableFormat};
-use super::{Context, Moving, marks};
+use super::{Context, complete, Moving, marks};
 
 /// Train a linear probe: predict view position, gender or age from the frozen features of a run's checkpoint
 #[derive(clap::Args)]
 pub(crate) struct ProbeArgs {
     /// Names or ids of runs: folds of one model
-    #[arg(value_name = "RUN", required = true)]
+    #[arg(value_name = "RUN", required = true, add = complete::runs())]
     runs: Vec<String>,
     /// Target of the probe
     #[arg(long, value_enum)]

@@ -7,7 +7,7 @@ use reg::report::page::{self, ReportRequest};
 use reg::runs::CompareOptions;
 use serde_json::json;
 
-use super::Context;
+use super::{Context, complete};
 use super::error::Failure;
 use super::output::{Reply, save};
 
@@ -15,7 +15,7 @@ use super::output::{Reply, save};
 #[derive(clap::Args)]
 pub(crate) struct ReportArgs {
     /// Names or ids of studies, runs, predictions, tables or data sets
-    #[arg(value_name = "ID", required = true)]
+    #[arg(value_name = "ID", required = true, add = complete::anything())]
     ids: Vec<String>,
     /// Output file
     #[arg(short, long, value_name = "FILE.html")]

@@ -9,7 +9,7 @@ use reg::registry::{Registry, RegistryError};
 use reg::runs::unfinished::{self, UnfinishedTraining};
 use serde_json::{Value, json};
 
-use super::Context;
+use super::{Context, complete};
 use super::error::Failure;
 use super::output::Reply;
 
@@ -23,7 +23,7 @@ use super::output::Reply;
 #[derive(clap::Args)]
 pub(crate) struct RmArgs {
     /// Names or ids of runs, unfinished trainings, predictions, tables or weights
-    #[arg(required = true, value_name = "RUN")]
+    #[arg(required = true, value_name = "RUN", add = complete::runs())]
     ids: Vec<String>,
     /// Also remove tables that compare it with results that stay
     #[arg(long)]

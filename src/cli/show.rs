@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use super::dataset;
 use super::error::Failure;
 use super::output::{self, Reply, TableFormat};
-use super::{Context, marks};
+use super::{Context, complete, marks};
 
 /// Show a run, split, data set or table as a page: what it is, what it was made of, what was made of it, the command
 ///
@@ -26,6 +26,7 @@ use super::{Context, marks};
 #[derive(clap::Args)]
 pub(crate) struct ShowArgs {
     /// Name or id
+    #[arg(add = complete::anything())]
     id: String,
     /// Output format of a table
     #[arg(long, value_enum, default_value = "text")]
@@ -36,6 +37,7 @@ pub(crate) struct ShowArgs {
 #[derive(clap::Args)]
 pub(crate) struct CatArgs {
     /// Name or id
+    #[arg(add = complete::anything())]
     id: String,
 }
 

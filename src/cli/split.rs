@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::error::Failure;
 use super::output::{NO, Reply, TableFormat};
-use super::{Context, Moving, marks};
+use super::{Context, complete, Moving, marks};
 
 /// Split a data set into training, validation and test images
 #[derive(clap::Subcommand)]
@@ -26,6 +26,7 @@ pub(crate) enum SplitCommand {
     /// that it does not test.
     Make {
         /// Name or id of the data set
+        #[arg(add = complete::datasets())]
         dataset: String,
         /// How the images are divided
         #[arg(long, value_enum, default_value = "resample")]
@@ -49,6 +50,7 @@ pub(crate) enum SplitCommand {
     /// Use published lists of image names
     Import {
         /// Name or id of the data set
+        #[arg(add = complete::datasets())]
         dataset: String,
         /// Names for training and validation (train_val_list.txt), plain or .gz
         #[arg(long, value_name = "FILE")]
@@ -71,6 +73,7 @@ pub(crate) enum SplitCommand {
     /// Show images, patients and prevalence of every subset
     Show {
         /// Name or id of the split
+        #[arg(add = complete::splits())]
         split: String,
         /// Output format of the tables
         #[arg(long, value_enum, default_value = "text")]
@@ -82,6 +85,7 @@ pub(crate) enum SplitCommand {
     /// `reg ingest --check full`, or from --pixels.
     Check {
         /// Name or id of the split
+        #[arg(add = complete::splits())]
         split: String,
         /// Decode the images whose pixels are not known yet (about 5 ms each); what was computed is kept
         #[arg(long)]

@@ -16,13 +16,14 @@ use serde_json::{Value, json};
 
 use super::error::Failure;
 use super::output::Reply;
-use super::{Context, marks};
+use super::{Context, complete, marks};
 
 /// Show the lineage of a result, down to images and code, or the results of an input
 #[derive(clap::Args)]
 pub(crate) struct TraceArgs {
     /// Name or id of any object, or the file name of an image. With --down also `patient:13`, and `DATASET:42` or
     /// `FILE.csv:42` for data row 42 of a metadata file
+    #[arg(add = complete::anything())]
     id: String,
     /// Show the inputs (default)
     #[arg(long, conflicts_with = "down")]

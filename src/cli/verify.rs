@@ -11,7 +11,7 @@ use reg::report::thousands;
 use reg::runs::{Mismatch, RunError, images, recompute};
 use serde_json::{Value, json};
 
-use super::Context;
+use super::{Context, complete};
 use super::error::Failure;
 use super::output::{NO, Reply, plural};
 use super::reproduce::described;
@@ -20,6 +20,7 @@ use super::reproduce::described;
 #[derive(clap::Args)]
 pub(crate) struct VerifyArgs {
     /// Names or ids: check only these and their dependencies
+    #[arg(add = complete::anything())]
     ids: Vec<String>,
     /// Repair damaged objects from another registry, or from a folder with the original files under any names
     #[arg(long, value_name = "PATH")]

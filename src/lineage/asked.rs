@@ -38,7 +38,7 @@ impl Asked {
     /// # Errors
     /// Text that begins like one of these and is none.
     pub fn read(registry: &Registry, view: &View, text: &str) -> Result<Option<Self>, RegistryError> {
-        let unknown = || RegistryError::Unknown { text: text.to_owned(), similar: Vec::new() };
+        let unknown = || RegistryError::Unknown { text: text.to_owned(), similar: Vec::new(), known: None };
         // A patient may be called what has a colon in it.
         if let Some((what, patient)) = text.split_once(':')
             && what.eq_ignore_ascii_case("patient")

@@ -15,7 +15,7 @@ pub use counts::Counts;
 pub use plan::{Extent, META, Op, Part, Plan, Step, TensorShape};
 pub use presets::{Preset, bases, names, parse, preset};
 pub use settings::{set, settings};
-pub use spec_settings::{OF_THE_NETWORK, spec_settings};
+pub use spec_settings::{OF_THE_NETWORK, model_settings, spec_settings};
 
 /// A field of an architecture that is out of range.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::settings;
-use crate::records::Spec;
+use crate::records::{Model, Spec, Training};
 
 /// Settings that follow from the network unless somebody changes them, so that they say nothing beside its name.
 pub const OF_THE_NETWORK: [&str; 13] = [
@@ -30,8 +30,16 @@ pub fn spec_settings(spec: &Spec) -> Vec<(String, Value)> {
         ("init".to_owned(), json!(spec.init)),
         ("threads".to_owned(), json!(spec.threads)),
     ];
-    let architecture = &spec.model.architecture;
-    for part in [json!(spec.training), json!(architecture.image)] {
+    found.extend(model_settings(&spec.model, &spec.training));
+    found.sort_by(|a, b| a.0.cmp(&b.0));
+    found
+}
+
+/// Name and value of each setting of a network and its training, sorted by name.
+pub fn model_settings(model: &Model, training: &Training) -> Vec<(String, Value)> {
+    let architecture = &model.architecture;
+    let mut found = Vec::new();
+    for part in [json!(training), json!(architecture.image)] {
         leaves(part, &mut found);
     }
     found.push(("meta".to_owned(), json!(architecture.meta)));

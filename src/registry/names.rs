@@ -143,7 +143,7 @@ impl Registry {
                 let names = writer.names()?;
                 let similar = similar(old, names.iter().map(|(name, _)| name.as_str()));
                 let similar = similar.into_iter().map(str::to_owned).collect();
-                return Err(RegistryError::Unknown { text: old.to_owned(), similar });
+                return Err(RegistryError::Unknown { text: old.to_owned(), similar, known: None });
             };
             let taken = writer.name(new)?.filter(|taken| *taken != id);
             if let (Some(taken), false) = (taken, move_taken) {
@@ -170,7 +170,7 @@ impl Registry {
         let _lease = self.lease_to_add()?;
         self.index.write(|writer| {
             let Some(from) = writer.name(name)? else {
-                return Err(RegistryError::Unknown { text: name.to_owned(), similar: Vec::new() });
+                return Err(RegistryError::Unknown { text: name.to_owned(), similar: Vec::new(), known: None });
             };
             writer.set_name(name, None)?;
             self.log(writer, vec![NameChange { name: name.to_owned(), from: Some(from), to: None }], stamp)

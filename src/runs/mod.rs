@@ -14,6 +14,7 @@ mod probe;
 pub mod process;
 mod recompute;
 mod reproduce;
+pub mod settings;
 mod software;
 pub mod study;
 mod train;

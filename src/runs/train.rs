@@ -9,14 +9,15 @@ use super::process::{Listener, Worked, Worker, WorkerError};
 use super::software::{OtherSources, put_software};
 use super::withdrawn::refuse;
 use super::{Device, Environment, RunContext, RunError, unfinished};
+use crate::digits::counted;
 use crate::hash::{Hash, Id};
 use crate::index::View;
 use crate::records::{
-    Dataset, Execution, Init, Model, Numerics, Run, Software, Spec, Split, Subset, Training, Weights, codec,
+    Dataset, Execution, FoldSizes, Init, Model, Numerics, Run, Software, Spec, Split, Subset, Training, Weights, codec,
 };
 use crate::registry::{Registry, RegistryError, is_name};
 use crate::store::{FileState, LinkMode};
-use crate::worker::{Job, PROTOCOL, Work, files};
+use crate::worker::{Job, PROTOCOL, Work, WorkerEvent, files};
 
 /// Bytes of the largest log of a training.
 const MAX_LOG: u64 = 1 << 30;
@@ -77,6 +78,14 @@ pub fn train(
     if let Some(name) = request.name.as_ref().filter(|name| !is_name(name)) {
         return Err(RegistryError::BadName(name.clone()).into());
     }
+    let mut request = request.clone();
+    let folds = registry.get(request.split)?.folds;
+    if let Some(images) = cap_batch(&mut request.training, folds.get(request.fold as usize)) {
+        let images = counted(images.into(), "training image");
+        let message = format!("the batch is that of all {images}, because a larger one was asked for");
+        listener.hear(&WorkerEvent::Note { message });
+    }
+    let request = &request;
     let spec = spec(request, worker.identity().numerics());
     let context = TrainInputs::load(registry, &spec)?;
     let spec_id: Id<Spec> = Id::new(hash_of(&spec)?);
@@ -159,6 +168,17 @@ impl TrainInputs {
 
 pub(super) fn hash_of<T: crate::records::Record>(record: &T) -> Result<Hash, RegistryError> {
     codec::encode(record).map(|bytes| Hash::of(&bytes)).map_err(RegistryError::Unwritable)
+}
+
+/// Caps the batch at the training images of a fold, so that two requests which train alike have one spec. Gives the batch
+/// if it was larger.
+pub(super) fn cap_batch(training: &mut Training, fold: Option<&FoldSizes>) -> Option<u32> {
+    let images = u32::try_from(fold?.train.images).ok()?;
+    let capped = images > 0 && training.batch > images;
+    capped.then(|| {
+        training.batch = images;
+        images
+    })
 }
 
 /// The spec of a request.

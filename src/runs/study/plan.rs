@@ -382,6 +382,7 @@ impl Maker<'_> {
             save_every: 0.0,
             name: Some(format!("{}-{}-f{fold}", self.source.file.name, setup.name)),
         };
+        train::cap_batch(&mut request.training, sizes.as_ref());
         let mut spec = None;
         let state = match (divided, weights) {
             (Divided::Absent { why, mend }, _) => State::Blocked { why: why.clone(), mend: mend.clone() },
