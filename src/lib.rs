@@ -7,7 +7,7 @@
 //! [`remote`] (what one registry has and another lacks), [`report`] (records to tables, figures and
 //! pages) and [`serve`] (pages of a live registry); [`audit`] packs a result with all that is behind it, [`attest`] signs
 //! what it was made of, [`export`] writes what other people's tools read; [`listing`] lists runs, chosen by the
-//! expressions of [`filter`]; [`doctor`] looks at all of it. `cli`, in the
+//! expressions of [`filter`]; [`doctor`] looks at all of it; [`documents`] describes the JSON of each command. `cli`, in the
 //! binary, is thin. Arrows go down only.
 
 #![forbid(unsafe_code)]
@@ -18,6 +18,7 @@ pub mod dataset;
 pub mod digits;
 pub mod disk;
 pub mod doctor;
+pub mod documents;
 pub mod escape;
 pub mod export;
 pub mod filter;

@@ -123,6 +123,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     ("listing", &["filter", "hash", "index", "network", "records", "registry", "runs", "suggest"]),
     ("remote", &["digits", "disk", "hash", "index", "limits", "progress", "records", "registry", "store"]),
+    ("documents", &["hash", "lineage", "listing", "records", "report"]),
     ("doctor", &["digits", "disk", "hash", "registry", "runs", "store"]),
     (
         "serve",

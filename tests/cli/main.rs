@@ -13,6 +13,7 @@ mod bucket;
 mod comparability;
 mod damage;
 mod diff;
+mod documents;
 mod downloads;
 mod features;
 mod figures;
