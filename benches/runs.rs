@@ -1,8 +1,8 @@
 //! What a list of many runs costs: `reg list run` over 5,000 runs, as a process with its start.
 //!
-//! `cargo bench --bench runs [-- RUNS FOLDER]`. The runs are generated: each has a spec of its own (learning rate and seed),
-//! a log, a checkpoint, predictions, an AUC table, an execution and a name. They are made by the library and not trained,
-//! and the registry is one that `reg verify` finds sound. With a FOLDER, the registry stays there.
+//! `cargo bench --bench runs [-- RUNS FOLDER]`. The runs are generated: each has a spec of its own (learning rate and
+//! seed), a log, a checkpoint, predictions, an AUC table, an execution and a name. They are made by the library and
+//! not trained, and the registry is one that `reg verify` finds sound. With a FOLDER, the registry stays there.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -135,7 +135,15 @@ fn add(registry: &Registry, (dataset, split): (Id<Dataset>, Id<Split>), numbers:
         let lines = epochs.iter().map(|epoch| serde_json::to_string(epoch).expect("numbers") + "\n");
         let log = transaction.put_blob(lines.collect::<String>().as_bytes()).expect("a file");
         let checkpoint = transaction.put_blob(name.as_bytes()).expect("a file");
-        let run = Run { spec, checkpoint, log, epochs: 3, best_epoch: 3, val_loss: epochs[2].val_loss, parameters: 9 };
+        let run = Run {
+            spec,
+            checkpoint,
+            log,
+            epochs: 3,
+            best_epoch: 3,
+            val_loss: epochs[2].val_loss,
+            parameters: 9,
+        };
         let run = transaction.put(&run).expect("a run");
         let rows = assignment.rows(fold as usize, Subset::Test);
         let labels = record.labels.len();

@@ -48,8 +48,14 @@ mod tests {
 
     #[test]
     fn times_and_sizes_have_the_unit_that_fits() {
-        assert_eq!([0.4, 59.6, 3599.0, 7500.0, 273_600.0].map(span), ["0 s", "1 min", "59 min", "2 h 05 min", "3 d 4 h"]);
-        assert_eq!([0, 999, 1000, 999_949, 999_950, 3_400_000_000].map(size), ["0 B", "999 B", "1.0 kB", "999.9 kB", "1.0 MB", "3.4 GB"]);
+        assert_eq!(
+            [0.4, 59.6, 3599.0, 7500.0, 273_600.0].map(span),
+            ["0 s", "1 min", "59 min", "2 h 05 min", "3 d 4 h"]
+        );
+        assert_eq!(
+            [0, 999, 1000, 999_949, 999_950, 3_400_000_000].map(size),
+            ["0 B", "999 B", "1.0 kB", "999.9 kB", "1.0 MB", "3.4 GB"]
+        );
     }
 
     #[test]

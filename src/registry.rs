@@ -7,6 +7,7 @@
 mod gc;
 mod import;
 mod lease;
+mod lookup;
 #[cfg(test)]
 mod memory;
 mod names;
@@ -30,11 +31,10 @@ use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use crate::disk::{Dir, Refused};
-use crate::hash::{Digest, Hash, Id, MIN_PREFIX};
+use crate::hash::{Digest, Hash, Id};
 use crate::index::{Index, IndexError, IndexWriter, View};
 use crate::records::codec::{self, CodecError};
 use crate::records::{Blob, File, Kind, NameChange, Packed, Record, RemovedRecord, Travels};
-use crate::suggest::similar;
 use crate::store::{Batch, FileState, LinkMode, Persisted, Store, StoreError};
 
 pub use gc::{Cutoff, Garbage, GarbageKind, Swept, freed, is_own};
@@ -49,7 +49,7 @@ pub use reindex::Reindexed;
 pub use removed::{Removed, depends};
 pub use sharing::Sharing;
 pub use trust::{Search, TrustList};
-use walk::{Edge, Lineage};
+use walk::Edge;
 pub use withdrawn::Withdrawn;
 
 /// Name of a registry's folder, looked for upwards from the working directory.
@@ -264,17 +264,6 @@ impl Registry {
         Registry { keeps_names: true, ..self }
     }
 
-    /// Asserts that a name is free, or that of `id`, or may be moved.
-    pub fn check_name(&self, view: &View, name: &str, id: Option<Hash>) -> Result<(), RegistryError> {
-        match view.name(name)? {
-            Some(taken) if self.keeps_names && Some(taken) != id => {
-                let kind = view.kind(&taken)?.map_or("object", Kind::name);
-                Err(RegistryError::NameTaken { name: name.to_owned(), kind, id: taken })
-            }
-            _ => Ok(()),
-        }
-    }
-
     /// The registry's folder, as it is called in messages.
     pub fn root(&self) -> &Path {
         self.root.path()
@@ -336,82 +325,6 @@ impl Registry {
     /// The id that a packed array has, whether it is here or not.
     pub fn id_of_packed<T: Packed>(value: &T) -> Result<Id<T>, RegistryError> {
         Ok(Id::new(Hash::of(&codec::pack(value).map_err(RegistryError::Unwritable)?)))
-    }
-
-    /// What a name, a full id or the beginning of one means.
-    pub fn resolve(&self, view: &View, text: &str) -> Result<Hash, RegistryError> {
-        if let Some(id) = view.name(text)? {
-            return Ok(id);
-        }
-        let digits = text.len() >= MIN_PREFIX && text.len() <= 64;
-        let hex = text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-        let found = if digits && hex { self.store.matching(text)? } else { Vec::new() };
-        match found[..] {
-            // In the store until `reg gc`, and in no index.
-            [id] if view.kind(&id)?.is_none() => match self.removed(view)?.error(&id) {
-                Some(removed) => Err(removed),
-                None => Ok(id),
-            },
-            [id] => Ok(id),
-            [] => {
-                let removed = self.removed(view)?;
-                let of_id = removed.ids().find(|id| digits && hex && id.to_string().starts_with(text)).copied();
-                if let Some(error) = removed.named(text).or(of_id).and_then(|id| removed.error(&id)) {
-                    return Err(error);
-                }
-                let names = view.names()?;
-                let similar = similar(text, names.iter().map(|(name, _)| name.as_str()));
-                let similar = similar.into_iter().map(str::to_owned).collect();
-                Err(RegistryError::Unknown { text: text.to_owned(), similar, known: None })
-            }
-            _ => {
-                let kind = |id: &Hash| Ok(view.kind(id)?.map_or("object", Kind::name).to_owned());
-                let candidates = found.iter().map(|id| kind(id).map(|kind| (*id, kind)));
-                let candidates = candidates.collect::<Result<_, RegistryError>>()?;
-                Err(RegistryError::Ambiguous { prefix: text.to_owned(), candidates })
-            }
-        }
-    }
-
-    /// What `text` means, which must be a `T`.
-    pub fn resolve_as<T: Record>(&self, view: &View, text: &str) -> Result<Id<T>, RegistryError> {
-        let id = self.resolve(view, text).or_else(|e| Err(self.with_known(view, T::KIND, e)?))?;
-        match view.kind(&id)? {
-            Some(kind) if kind == T::KIND => Ok(Id::new(id)),
-            kind => Err(RegistryError::WrongKind {
-                text: text.to_owned(),
-                expected: T::KIND.name(),
-                found: kind.map_or("file that is no record", Kind::name).to_owned(),
-            }),
-        }
-    }
-
-    /// An error about an unknown name, with the names of the kind that is expected.
-    fn with_known(&self, view: &View, kind: Kind, e: RegistryError) -> Result<RegistryError, RegistryError> {
-        let RegistryError::Unknown { text, similar, .. } = e else { return Ok(e) };
-        let known = Some((kind.descriptor().plural, self.names_of(view, kind)?));
-        Ok(RegistryError::Unknown { text, similar, known })
-    }
-
-    /// The names of all records of a kind, the newest record first.
-    pub fn names_of(&self, view: &View, kind: Kind) -> Result<Vec<String>, RegistryError> {
-        let names = view.names_by_id()?;
-        Ok(view.of_kind(kind)?.into_iter().rev().filter_map(|id| names.get(&id).cloned()).collect())
-    }
-
-    /// Records of kind `T` that name `id`, sorted by id.
-    pub fn referring<T: Record>(
-        &self,
-        lineage: &dyn Lineage,
-        id: &Hash,
-    ) -> Result<Vec<(Id<T>, T)>, RegistryError> {
-        let mut found = Vec::new();
-        for (from, _) in lineage.referrers(id)? {
-            if lineage.kind(&from)? == Some(T::KIND) {
-                found.push((Id::new(from), self.get(Id::new(from))?));
-            }
-        }
-        Ok(found)
     }
 
     /// Begins a change.
@@ -521,8 +434,8 @@ impl Transaction<'_> {
         Ok(self.batch.put_file(source, state, bytes, id, how)?)
     }
 
-    /// Gives `id` a name. What the name named before is kept in the log, unless the registry keeps names: then a name that
-    /// something else has is refused at the commit.
+    /// Gives `id` a name. What the name named before is kept in the log, unless the registry keeps names: then a name
+    /// that something else has is refused at the commit.
     pub fn name(&mut self, name: &str, id: Hash) -> Result<(), RegistryError> {
         let of = if self.registry.keeps_names { NameRequest::Own } else { NameRequest::Exact };
         self.request(of(name.to_owned()), name, id)

@@ -1,7 +1,7 @@
 //! Names that a mistyped one may be meant to be.
 
-/// The names that differ from `wanted` in the fewest letters, if these are few: one letter of a name of three to five, two
-/// of one of six to eight, three of a longer one.
+/// The names that differ from `wanted` in the fewest letters, if these are few: one letter of a name of three to
+/// five, two of one of six to eight, three of a longer one.
 pub fn similar<'n>(wanted: &str, names: impl IntoIterator<Item = &'n str>) -> Vec<&'n str> {
     let most = wanted.chars().count().min(9) / 3;
     let mut found: Vec<(usize, &str)> = names

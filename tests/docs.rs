@@ -83,7 +83,14 @@ fn the_chapter_on_withdrawals_runs_as_it_is_written() {
 fn the_chapter_on_runs_runs_as_it_is_written() {
     let folder = with_fixture();
     let said = run(folder.path(), &commands("runs.md"));
-    for text in ["Test AUC", "Settings (* is not the default of mlp)", "overfits after", "baseline", "would remove", "sound: "] {
+    for text in [
+        "Test AUC",
+        "Settings (* is not the default of mlp)",
+        "overfits after",
+        "baseline",
+        "would remove",
+        "sound: ",
+    ] {
         assert!(said.contains(text), "{text}: {said}");
     }
     let csv = fs::read_to_string(folder.path().join("runs.csv")).unwrap();

@@ -65,7 +65,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("index", &["digits", "disk", "hash", "limits", "records", "store"]),
     ("worker", &["disk", "hash", "records"]),
     ("network", &["digits", "limits", "records"]),
-    ("registry", &["digits", "disk", "hash", "index", "limits", "network", "progress", "records", "store", "suggest"]),
+    (
+        "registry",
+        &["digits", "disk", "hash", "index", "limits", "network", "progress", "records", "store", "suggest"],
+    ),
     (
         "dataset",
         &[
@@ -117,8 +120,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "export",
         &[
-            "dataset", "digits", "disk", "escape", "filter", "hash", "index", "lineage", "listing", "network",
-            "records", "registry", "report", "runs", "stats", "store",
+            "dataset", "digits", "disk", "escape", "filter", "hash", "index", "lineage", "listing",
+            "network", "records", "registry", "report", "runs", "stats", "store",
         ],
     ),
     ("listing", &["filter", "hash", "index", "network", "records", "registry", "runs", "suggest"]),
@@ -135,8 +138,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "report",
         &[
-            "dataset", "digits", "escape", "filter", "hash", "index", "lineage", "listing", "network", "records",
-            "registry", "runs", "split", "stats",
+            "dataset", "digits", "escape", "filter", "hash", "index", "lineage", "listing", "network",
+            "records", "registry", "runs", "split", "stats",
         ],
     ),
 ];

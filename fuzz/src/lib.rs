@@ -16,8 +16,8 @@ use reg::limits;
 use reg::random::Stream;
 use reg::records::codec::{self, CodecError};
 use reg::records::{
-    self, Assignment, Augmentation, Boxes, Dataset, Event, Execution, Manifest, Note, Packed, Predictions, Removal,
-    Record, Run, Scores, Software, Spec, Split, Study, Table, Weights, Withdrawal,
+    self, Assignment, Augmentation, Boxes, Dataset, Event, Execution, Manifest, Note, Packed, Predictions,
+    Record, Removal, Run, Scores, Software, Spec, Split, Study, Table, Weights, Withdrawal,
 };
 
 pub use registries::registries;

@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 
 use super::error::Failure;
 use super::output::{Reply, TableFormat};
-use super::{Context, complete, Moving, figures, marks};
+use super::{Context, Moving, complete, figures, marks};
 
 /// Compare models on the same images: AUC table, Spearman matrix, paired tests, intervals
 #[derive(clap::Args)]
@@ -26,8 +26,8 @@ pub(crate) struct CompareArgs {
     /// Labels to compare, or `shared` for the labels that all models score; default: all, which must be the same
     #[arg(long, value_name = "LABEL,…|shared", value_delimiter = ',')]
     labels: Vec<String>,
-    /// Images to compare: `all`, which must be the same, or `shared` for the images that all models scored on the same
-    /// fold
+    /// Images to compare: `all`, which must be the same, or `shared` for the images that all models scored on the
+    /// same fold
     #[arg(long, value_enum, default_value = "all")]
     images: Images,
     /// Pooling of rank correlations: one per `label`, then the mean, or one over `all` scores

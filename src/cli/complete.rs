@@ -1,7 +1,7 @@
 //! What a shell completes: names of runs, data sets, splits, weights and tables of the registry, and of models.
 //!
-//! A shell asks the program itself, so that names are those of now. Nothing is printed to a terminal here, and whatever
-//! goes wrong only means that nothing is suggested.
+//! A shell asks the program itself, so that names are those of now. Nothing is printed to a terminal here, and
+//! whatever goes wrong only means that nothing is suggested.
 
 use std::ffi::OsStr;
 use std::path::PathBuf;
@@ -60,7 +60,8 @@ fn names(begin: &OsStr, kinds: &[Kind]) -> Vec<CompletionCandidate> {
     let Some(registry) = registry() else { return Vec::new() };
     let Ok(view) = registry.view() else { return Vec::new() };
     let all = view.names().unwrap_or_default().into_iter().filter(|(name, _)| name.starts_with(&*begin));
-    let of_kind = all.filter(|(_, id)| view.kind(id).ok().flatten().is_some_and(|kind| kinds.contains(&kind)));
+    let of_kind =
+        all.filter(|(_, id)| view.kind(id).ok().flatten().is_some_and(|kind| kinds.contains(&kind)));
     let what = |id: &reg::hash::Hash| {
         let bytes = registry.store().read(id).ok()?;
         Some(summary(&Header::read(&bytes).ok()?))

@@ -15,11 +15,10 @@ pub(super) const VARIABLE: &str = "REG_COMPLETE";
 
 /// Print a script with which a shell completes commands, options and the names of runs, data sets, splits and models
 ///
-/// Install it where the shell looks for completions of `reg`:
-/// bash: `reg completions bash > ~/.local/share/bash-completion/completions/reg`,
-/// zsh: `reg completions zsh > FOLDER/_reg` with a folder of `$fpath`,
-/// fish: `reg completions fish > ~/.config/fish/completions/reg.fish`, which also replaces the completions that fish brings
-/// for the `reg` of Windows.
+/// Install it where the shell looks for completions of `reg`: bash: `reg completions bash >
+/// ~/.local/share/bash-completion/completions/reg`, zsh: `reg completions zsh > FOLDER/_reg` with a folder of
+/// `$fpath`, fish: `reg completions fish > ~/.config/fish/completions/reg.fish`, which also replaces the completions
+/// that fish brings for the `reg` of Windows.
 #[derive(clap::Args)]
 pub(crate) struct CompletionsArgs {
     #[arg(value_enum)]
@@ -54,7 +53,8 @@ pub(crate) fn run(args: CompletionsArgs) -> Result<Reply, Failure> {
         out.extend(b"complete --erase --command reg\n");
     }
     let shells = Shells::builtins();
-    let completer = shells.completer(&name).ok_or_else(|| Failure::new(format!("unknown shell {name}"), None))?;
+    let completer =
+        shells.completer(&name).ok_or_else(|| Failure::new(format!("unknown shell {name}"), None))?;
     completer
         .write_registration(VARIABLE, "reg", "reg", "reg", &mut out)
         .map_err(|e| Failure::new(format!("cannot write the script: {e}"), None))?;
@@ -89,8 +89,8 @@ pub(crate) fn man(args: ManArgs) -> Result<Reply, Failure> {
             .ok_or_else(|| Failure::new(format!("unknown command `{}`", args.command.join(" ")), None))?;
         path.push(command.get_name());
     }
-    let out = page(command, &path)
-        .map_err(|e| Failure::new(format!("cannot write the manual page: {e}"), None))?;
+    let out =
+        page(command, &path).map_err(|e| Failure::new(format!("cannot write the manual page: {e}"), None))?;
     let json = json!({ "roff": String::from_utf8_lossy(&out) });
     Ok(Reply::raw(out, json))
 }
@@ -116,7 +116,7 @@ fn page(command: &clap::Command, path: &[&str]) -> std::io::Result<Vec<u8>> {
     let mut out = Vec::new();
     man.render_title(&mut out)?;
     man.render_name_section(&mut out)?;
-    let mut section = |out: &mut Vec<u8>, title: &str, body: &str| {
+    let section = |out: &mut Vec<u8>, title: &str, body: &str| {
         out.extend(format!(".SH {title}\n{body}").bytes());
     };
     let lines = usage.lines().map(|line| format!(".br\n{}\n", escaped(line.trim()))).collect::<String>();
@@ -127,7 +127,8 @@ fn page(command: &clap::Command, path: &[&str]) -> std::io::Result<Vec<u8>> {
         man.render_subcommands_section(&mut out)?;
     }
     let pairs = |pairs: &[(&str, &str)]| {
-        let pair = |(name, about): &(&str, &str)| format!(".TP\n\\fB{}\\fR\n{}\n", escaped(name), escaped(about));
+        let pair =
+            |(name, about): &(&str, &str)| format!(".TP\n\\fB{}\\fR\n{}\n", escaped(name), escaped(about));
         pairs.iter().map(pair).collect::<String>()
     };
     let examples = help::examples(path);

@@ -9,17 +9,17 @@ use reg::export::{self, ExportFolder, FileFormat};
 use reg::hash::Hash;
 use reg::lineage::{Mark, diff_datasets};
 use reg::records::{Dataset, Kind, Split};
+use reg::registry::Registry;
 use reg::report::dataset::{age_histogram, ages, overview, prevalence};
 use reg::report::diff::of_data;
 use reg::report::svg;
-use reg::registry::Registry;
 use serde_json::json;
 
 use super::error::Failure;
 use super::ingest::LinkArg;
 use super::list;
 use super::output::{Reply, TableFormat, width};
-use super::{Context, complete, Moving, figures, marks, show};
+use super::{Context, Moving, complete, figures, marks, show};
 
 /// Inspect and export data sets
 #[derive(clap::Subcommand)]
@@ -70,8 +70,8 @@ pub(crate) enum DatasetCommand {
         /// A split of the data set; its folds become columns
         #[arg(long)]
         split: Option<String>,
-        /// How images are copied (croissant): `reflink` falls back to a copy where the file system cannot share blocks;
-        /// `hardlink` takes no space and stays read-only
+        /// How images are copied (croissant): `reflink` falls back to a copy where the file system cannot share
+        /// blocks; `hardlink` takes no space and stays read-only
         #[arg(long, value_enum, default_value = "reflink")]
         link: LinkArg,
     },

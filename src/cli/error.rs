@@ -304,11 +304,14 @@ impl From<RegistryError> for Failure {
             }
             RegistryError::Removed { called, .. } => {
                 let name = called.rsplit(' ').next().unwrap_or_default();
-                format!("`reg rm --undo {name}` takes it back until `reg gc`; the same training restores it, too")
+                format!(
+                    "`reg rm --undo {name}` takes it back until `reg gc`; the same training restores it, too"
+                )
             }
             RegistryError::Ambiguous { .. } => "give more digits".to_owned(),
             RegistryError::NameTaken { .. } => {
-                "choose another name, or give --move, which takes the name from it; `reg mv OLD NEW` renames".to_owned()
+                "choose another name, or give --move, which takes the name from it; `reg mv OLD NEW` renames"
+                    .to_owned()
             }
             RegistryError::BadName(_) => {
                 "a name has up to 128 letters, digits and . _ - + and is not made of hex digits only"

@@ -13,14 +13,14 @@ use serde_json::json;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::flag;
 
-use super::{Context, complete};
 use super::error::Failure;
 use super::output::{NO, Reply, plural};
+use super::{Context, complete};
 
 /// Copy missing objects to another registry, a folder or an S3 bucket; exit code 3 on name conflicts
 ///
-/// REMOTE is a registry, a folder or s3://BUCKET/PREFIX; an empty folder or prefix becomes a remote. Without IDs, push
-/// copies every named object and every result, with all dependencies. Each object is hashed while it is copied.
+/// REMOTE is a registry, a folder or s3://BUCKET/PREFIX; an empty folder or prefix becomes a remote. Without IDs,
+/// push copies every named object and every result, with all dependencies. Each object is hashed while it is copied.
 #[derive(clap::Args)]
 #[command(after_long_help = S3)]
 pub(crate) struct PushArgs {
@@ -30,8 +30,8 @@ pub(crate) struct PushArgs {
 
 /// Copy missing objects from another registry, a folder or an S3 bucket; exit code 3 on name conflicts
 ///
-/// REMOTE is a registry, or a folder or s3://BUCKET/PREFIX that `reg push` filled. Without IDs, pull copies every named
-/// object and every result, with all dependencies. Each object is hashed on arrival.
+/// REMOTE is a registry, or a folder or s3://BUCKET/PREFIX that `reg push` filled. Without IDs, pull copies every
+/// named object and every result, with all dependencies. Each object is hashed on arrival.
 #[derive(clap::Args)]
 #[command(after_long_help = S3)]
 pub(crate) struct PullArgs {

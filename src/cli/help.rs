@@ -1,4 +1,5 @@
-//! Help that teaches: commands in groups, examples, exit codes, variables; and what there is where an argument is missing.
+//! Help that teaches: commands in groups, examples, exit codes, variables; and what there is where an argument is
+//! missing.
 
 use clap::{CommandFactory, builder::StyledStr, error::ContextKind, error::ContextValue, error::ErrorKind};
 use reg::network;
@@ -23,7 +24,10 @@ pub(super) const EXIT_STATUS: &[(&str, &str)] = &[
     ("0", "Done."),
     ("1", "An error: standard error says what failed and what to try."),
     ("2", "A mistake on the command line."),
-    ("3", "A check says no: damage was found, results are not identical, a split leaks, inputs are not comparable."),
+    (
+        "3",
+        "A check says no: damage was found, results are not identical, a split leaks, inputs are not comparable.",
+    ),
     ("130", "Interrupted; the same command resumes the work."),
 ];
 
@@ -47,7 +51,10 @@ const EXAMPLES: &[(&[&str], &[(&str, &str)])] = &[
     ),
     (
         &["ingest"],
-        &[("reg ingest images --metadata Data_Entry_2017_v2020.csv --boxes BBox_List_2017.csv --name nih", "Register ChestX-ray14")],
+        &[(
+            "reg ingest images --metadata Data_Entry_2017_v2020.csv --boxes BBox_List_2017.csv --name nih",
+            "Register ChestX-ray14",
+        )],
     ),
     (
         &["split", "make"],
@@ -57,7 +64,10 @@ const EXAMPLES: &[(&[&str], &[(&str, &str)])] = &[
         &["train"],
         &[
             ("reg train --dataset nih --split s --fold 0 --model resnet50", "Train on the first fold"),
-            ("reg train --dataset nih --split s --fold 0 --model resnet50 --set lr=0.001 --set epochs=10 --seed 2", "The same with other settings"),
+            (
+                "reg train --dataset nih --split s --fold 0 --model resnet50 --set lr=0.001 --set epochs=10 --seed 2",
+                "The same with other settings",
+            ),
             ("reg train --model resnet50 --settings", "The settings of a model and their defaults"),
         ],
     ),
@@ -65,15 +75,27 @@ const EXAMPLES: &[(&[&str], &[(&str, &str)])] = &[
         &["list"],
         &[
             ("reg list run --sort test_auc --limit 10", "The ten best runs"),
-            ("reg list run --where 'model=resnet50 and lr<0.01 and not state=failed'", "Runs of one model with a small learning rate"),
-            ("reg list run --columns name,lr,batch,test_auc --format csv -o runs.csv", "Chosen columns as CSV"),
+            (
+                "reg list run --where 'model=resnet50 and lr<0.01 and not state=failed'",
+                "Runs of one model with a small learning rate",
+            ),
+            (
+                "reg list run --columns name,lr,batch,test_auc --format csv -o runs.csv",
+                "Chosen columns as CSV",
+            ),
         ],
     ),
     (
         &["compare"],
         &[
-            ("reg compare resnet50-s-f0 resnet50-s-f1 densenet121-s-f0 densenet121-s-f1 --name table", "Two models over two folds"),
-            ("reg compare resnet50-s-f0 densenet121-s-f0 --metrics --bootstrap 2000", "With more metrics and bootstrap intervals"),
+            (
+                "reg compare resnet50-s-f0 resnet50-s-f1 densenet121-s-f0 densenet121-s-f1 --name table",
+                "Two models over two folds",
+            ),
+            (
+                "reg compare resnet50-s-f0 densenet121-s-f0 --metrics --bootstrap 2000",
+                "With more metrics and bootstrap intervals",
+            ),
         ],
     ),
     (
@@ -101,7 +123,11 @@ pub(super) fn examples(path: &[&str]) -> &'static [(&'static str, &'static str)]
 pub(super) fn command() -> clap::Command {
     let command = with_examples(Cli::command(), &mut Vec::new());
     let groups = groups(&command);
-    command.help_template(format!("{{about-with-newline}}\n{{usage-heading}} {{usage}}\n\n{groups}{{options}}{{after-help}}"))
+    let heading = *command.get_styles().get_header();
+    command.help_template(format!(
+        "{{about-with-newline}}\n{{usage-heading}} {{usage}}\n\n{}{heading}Global options:{heading:#}\n{{options}}{{after-help}}",
+        groups.ansi()
+    ))
 }
 
 /// The commands with what they do, group by group.
@@ -162,7 +188,9 @@ pub(super) fn missing(e: &clap::Error) -> Vec<String> {
     let given = |option: &str| {
         let with = format!("{option}=");
         let beside = arguments.iter().position(|word| word == option).and_then(|at| arguments.get(at + 1));
-        beside.cloned().or_else(|| arguments.iter().find_map(|word| Some(word.strip_prefix(&with)?.to_owned())))
+        beside
+            .cloned()
+            .or_else(|| arguments.iter().find_map(|word| Some(word.strip_prefix(&with)?.to_owned())))
     };
     let registry = complete::open(given("--registry").map(Into::into));
     names.iter().filter_map(|name| there(name, registry.as_ref(), given("--dataset").as_deref())).collect()
@@ -238,7 +266,10 @@ mod tests {
                     _ => vec![part.to_owned()],
                 });
                 let words: Vec<String> = words.collect();
-                assert!(words[1..].starts_with(&path.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>()), "{example}");
+                assert!(
+                    words[1..].starts_with(&path.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>()),
+                    "{example}"
+                );
                 if let Err(e) = command().try_get_matches_from(&words) {
                     panic!("{example}: {e}");
                 }

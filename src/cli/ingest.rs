@@ -9,9 +9,9 @@ use reg::report::thousands;
 use reg::store::LinkMode;
 use serde_json::json;
 
-use super::{Context, Moving};
 use super::error::Failure;
 use super::output::{Reply, plural};
+use super::{Context, Moving};
 
 /// Import images and their metadata as a data set
 #[derive(clap::Args)]
@@ -45,8 +45,8 @@ pub(crate) struct IngestArgs {
     /// Register the metadata without images
     #[arg(long, conflicts_with_all = ["paths", "link", "allow_missing", "check"])]
     metadata_only: bool,
-    /// How thoroughly images are checked: `structure` reads the chunks of each PNG and their checksums, and the segments
-    /// of each JPEG, `full` also decodes the pixels
+    /// How thoroughly images are checked: `structure` reads the chunks of each PNG and their checksums, and the
+    /// segments of each JPEG, `full` also decodes the pixels
     #[arg(long, value_enum, default_value = "structure")]
     check: Check,
     /// Read every file again, even if its size, time and inode are unchanged since it was last read

@@ -1,6 +1,5 @@
 //! `reg list`.
 
-use std::borrow::Cow;
 use std::io::IsTerminal;
 use std::path::PathBuf;
 
@@ -22,13 +21,13 @@ use super::output::{self, Reply, TableFormat};
 
 /// List records, oldest first; `reg list run` compares runs
 ///
-/// `reg list run` shows network, data, settings in which the runs differ, validation and test results, time and state of
-/// each run, also of those that train, were interrupted or failed.
+/// `reg list run` shows network, data, settings in which the runs differ, validation and test results, time and state
+/// of each run, also of those that train, were interrupted or failed.
 ///
-/// An expression compares values with = != < <= > >= or with ~ (contains): `model=tiny and lr<0.01`,
-/// `seed in (1,2) or not state=failed`, `note~"odd"`, `test_auc=missing`. Values of a run are name, id, spec, model,
-/// dataset, split, fold, seed, weights, epoch, val_loss, val_auc, test_auc, date, seconds, state, note, error, and each of
-/// its settings, such as lr or batch; those of other records kind, id, name, what, note.
+/// An expression compares values with = != < <= > >= or with ~ (contains): `model=tiny and lr<0.01`, `seed in (1,2)
+/// or not state=failed`, `note~"odd"`, `test_auc=missing`. Values of a run are name, id, spec, model, dataset, split,
+/// fold, seed, weights, epoch, val_loss, val_auc, test_auc, date, seconds, state, note, error, and each of its
+/// settings, such as lr or batch; those of other records kind, id, name, what, note.
 #[derive(clap::Args)]
 pub(crate) struct ListArgs {
     /// Show only one kind: dataset, split, weights, spec, run, predictions, table, study, software, execution,
@@ -53,8 +52,8 @@ pub(super) struct Chosen {
     /// Show only records for which an expression holds, such as `model=tiny and lr<0.01`
     #[arg(long = "where", value_name = "EXPR")]
     filter: Option<String>,
-    /// Sort by a value or setting. AUCs start with the largest, everything else with the smallest; KEY:asc and KEY:desc
-    /// choose
+    /// Sort by a value or setting. AUCs start with the largest, everything else with the smallest; KEY:asc and
+    /// KEY:desc choose
     #[arg(long, value_name = "KEY")]
     sort: Option<String>,
     /// Show at most so many
@@ -92,7 +91,9 @@ pub(crate) fn run(context: &Context, args: ListArgs) -> Result<Reply, Failure> {
     };
     let kind = args.kind.map(named).transpose()?;
     match kind {
-        Some(Kind::Run) => super::list_runs::run(context, args.chosen, args.columns, args.format, args.output),
+        Some(Kind::Run) => {
+            super::list_runs::run(context, args.chosen, args.columns, args.format, args.output)
+        }
         _ if args.columns.is_some() => Err(Failure::usage("--columns belongs to `reg list run`")),
         _ => list(context, kind, args.chosen, args.format, args.output),
     }
@@ -133,13 +134,15 @@ const VALUES: [&str; 5] = ["kind", "id", "name", "what", "note"];
 
 impl Row {
     fn value(&self, name: &str) -> FieldValue<'_> {
-        let text = |text: &'_ Option<String>| text.as_deref().map(Cow::Borrowed).map(FieldValue::Text);
+        fn of(text: &Option<String>) -> FieldValue<'_> {
+            text.as_deref().map_or(FieldValue::Missing, FieldValue::text)
+        }
         match name {
             "kind" => FieldValue::text(self.kind.name()),
             "id" => FieldValue::text(self.id.to_string()),
-            "name" => text(&self.name).unwrap_or(FieldValue::Missing),
+            "name" => of(&self.name),
             "what" => FieldValue::text(self.what.as_str()),
-            "note" => text(&self.note).unwrap_or(FieldValue::Missing),
+            "note" => of(&self.note),
             _ => FieldValue::Missing,
         }
     }

@@ -185,8 +185,8 @@ impl Context {
         Ok(registry.noting(&self.moves))
     }
 
-    /// The registry of a command that gives a result a name: a name that something else has is an error, unless it may be
-    /// moved.
+    /// The registry of a command that gives a result a name: a name that something else has is an error, unless it
+    /// may be moved.
     fn registry_to_name(&self, moving: &Moving) -> Result<Registry, RegistryError> {
         let registry = self.registry()?;
         Ok(if moving.move_name { registry } else { registry.keeping_names() })
@@ -218,7 +218,9 @@ pub(crate) fn main() -> ExitCode {
     clap_complete::CompleteEnv::with_factory(help::command).var(completions::VARIABLE).complete();
     let mut command = help::command();
     let parsed = command.try_get_matches_from_mut(std::env::args_os());
-    let cli = match parsed.and_then(|matches| Cli::from_arg_matches(&matches).map_err(|e| e.format(&mut command))) {
+    let cli = match parsed
+        .and_then(|matches| Cli::from_arg_matches(&matches).map_err(|e| e.format(&mut command)))
+    {
         Ok(cli) => cli,
         Err(e) => return refused(&e),
     };

@@ -2,9 +2,9 @@
 
 use serde_json::json;
 
-use super::{Context, complete};
 use super::error::Failure;
 use super::output::Reply;
+use super::{Context, complete};
 
 /// Rename a run, data set, split or anything else that has a name; the log keeps the old name
 #[derive(clap::Args)]

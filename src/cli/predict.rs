@@ -8,10 +8,10 @@ use reg::runs::process::Worker;
 use reg::runs::{Device, FileScores, predict};
 use serde_json::{Map, Value, json};
 
-use super::{Context, complete};
 use super::error::Failure;
 use super::meta::{MetaArgs, meta_json};
 use super::output::{Reply, TableFormat};
+use super::{Context, complete};
 
 /// Score new images with a run's checkpoint
 #[derive(clap::Args)]

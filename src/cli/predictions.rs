@@ -8,11 +8,11 @@ use reg::report::{results, thousands};
 use reg::runs::{Foreign, Imported, RunError, ScoredSubset, import_scores};
 use serde_json::json;
 
-use super::{Context, complete, Moving};
 use super::error::Failure;
 use super::eval::SubsetArg;
 use super::output::{Reply, TableFormat};
 use super::train::auc_json;
+use super::{Context, Moving, complete};
 
 /// Import scores that another tool computed
 #[derive(clap::Subcommand)]

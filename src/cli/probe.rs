@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::error::Failure;
 use super::output::{Reply, TableFormat};
-use super::{Context, complete, Moving, marks};
+use super::{Context, Moving, complete, marks};
 
 /// Train a linear probe: predict view position, gender or age from the frozen features of a run's checkpoint
 #[derive(clap::Args)]

@@ -119,7 +119,8 @@ impl Watch {
     fn progress(&mut self, step: &ProgressStep) {
         let is_new = self.phase.replace(step.phase) != Some(step.phase);
         // Without a bar, what takes long is said once.
-        if is_new && matches!(step.phase, Phase::Pixels | Phase::Features) && !std::io::stderr().is_terminal() {
+        if is_new && matches!(step.phase, Phase::Pixels | Phase::Features) && !std::io::stderr().is_terminal()
+        {
             self.tell(&format!("{}: {}", phase(step), reg::report::thousands(step.total)));
         }
         self.bar.touch();
@@ -148,7 +149,11 @@ fn progress_line(step: &ProgressStep, width: usize) -> String {
     }
     let room = width.saturating_sub(name.len() + told.chars().count() + 3).min(BAR);
     let full = (share * room as f64).round() as usize;
-    let bar = if room >= 4 { format!(" {}{}", "█".repeat(full), "░".repeat(room - full)) } else { String::new() };
+    let bar = if room >= 4 {
+        format!(" {}{}", "█".repeat(full), "░".repeat(room - full))
+    } else {
+        String::new()
+    };
     format!("{name}{bar} {told}")
 }
 

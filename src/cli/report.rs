@@ -7,9 +7,9 @@ use reg::report::page::{self, ReportRequest};
 use reg::runs::CompareOptions;
 use serde_json::json;
 
-use super::{Context, complete};
 use super::error::Failure;
 use super::output::{Reply, save};
+use super::{Context, complete};
 
 /// Write tables, figures and lineage of results into one self-contained HTML page
 #[derive(clap::Args)]

@@ -9,17 +9,17 @@ use reg::registry::{Registry, RegistryError};
 use reg::runs::unfinished::{self, UnfinishedTraining};
 use serde_json::{Value, json};
 
-use super::{Context, complete};
 use super::error::Failure;
 use super::output::Reply;
+use super::{Context, complete};
 
-/// Remove runs with what was made of them alone: predictions, tables, notes, checkpoint; also an interrupted or failed
-/// training
+/// Remove runs with what was made of them alone: predictions, tables, notes, checkpoint; also an interrupted or
+/// failed training
 ///
-/// A run that another result depends on is not removed: a comparison with other runs (unless --with-tables removes it, too), a
-/// run that was fine-tuned from its weights. A removal is recorded, so that a rebuilt index or a pull does not bring the
-/// run back; `reg gc` frees the space, and until then --undo takes the removal back. The same training run again restores
-/// the run.
+/// A run that another result depends on is not removed: a comparison with other runs (unless --with-tables removes
+/// it, too), a run that was fine-tuned from its weights. A removal is recorded, so that a rebuilt index or a pull
+/// does not bring the run back; `reg gc` frees the space, and until then --undo takes the removal back. The same
+/// training run again restores the run.
 #[derive(clap::Args)]
 pub(crate) struct RmArgs {
     /// Names or ids of runs, unfinished trainings, predictions, tables or weights
@@ -74,7 +74,8 @@ pub(crate) fn run(context: &Context, args: RmArgs) -> Result<Reply, Failure> {
     };
     let text = describe(&plan, &trainings, freed, args.dry_run);
     let record = |of: &reg::lineage::Dependent| json!({ "id": of.id, "kind": of.kind, "name": of.name });
-    let training = |of: &UnfinishedTraining| json!({ "name": of.announcement.name, "spec": of.announcement.spec });
+    let training =
+        |of: &UnfinishedTraining| json!({ "name": of.announcement.name, "spec": of.announcement.spec });
     let json = json!({
         "dry_run": args.dry_run,
         "removal": removal,

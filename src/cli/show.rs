@@ -21,8 +21,8 @@ use super::{Context, complete, marks};
 
 /// Show a run, split, data set or table as a page: what it is, what it was made of, what was made of it, the command
 ///
-/// Of a run: data, settings with those that are not the default, result, learning curves. Other records are shown as JSON;
-/// `reg --json show` and `reg cat` give the record itself.
+/// Of a run: data, settings with those that are not the default, result, learning curves. Other records are shown as
+/// JSON; `reg --json show` and `reg cat` give the record itself.
 #[derive(clap::Args)]
 pub(crate) struct ShowArgs {
     /// Name or id
@@ -88,9 +88,7 @@ fn without_note(context: &Context, args: ShowArgs) -> Result<Reply, Failure> {
     let page = match kind {
         Some(Kind::Table) => {
             let text = match registry.get::<Table>(Id::new(id))? {
-                Table::Dataset(counted) => {
-                    dataset::counts(&Statistics::from(&counted), args.format, &marks)
-                }
+                Table::Dataset(counted) => dataset::counts(&Statistics::from(&counted), args.format, &marks),
                 Table::Comparison(c) => args.format.marked(results::main_tables(&c), &marks),
                 table => args.format.marked(results::of(&table), &marks),
             };
@@ -136,7 +134,10 @@ fn without_note(context: &Context, args: ShowArgs) -> Result<Reply, Failure> {
     }
     let page = page.with_origin(&origin).render(output::width(), std::io::stdout().is_terminal());
     let parts: Vec<String> = [table, page].into_iter().filter(|part| !part.is_empty()).collect();
-    let mark: String = marks.iter().map(|(_, mark)| format!("This {} {mark}.\n", kind.map_or("object", Kind::name))).collect();
+    let mark: String = marks
+        .iter()
+        .map(|(_, mark)| format!("This {} {mark}.\n", kind.map_or("object", Kind::name)))
+        .collect();
     Ok(Reply::new(parts.join("\n") + &mark, json).marked(&marks))
 }
 

@@ -5,15 +5,15 @@ use std::path::PathBuf;
 use reg::dataset::pixel_hashes::PixelHashes;
 use reg::digits::{counted, thousands};
 use reg::records::{Dataset, ImageRow, Split, Subset};
+use reg::registry::Registry;
 use reg::report::Column;
 use reg::report::dataset::{split_prevalence, split_sizes};
 use reg::split::{self, Lists, Registered, Scheme};
-use reg::registry::Registry;
 use serde_json::{Value, json};
 
 use super::error::Failure;
 use super::output::{NO, Reply, TableFormat};
-use super::{Context, complete, Moving, marks};
+use super::{Context, Moving, complete, marks};
 
 /// Split a data set into training, validation and test images
 #[derive(clap::Subcommand)]
@@ -81,8 +81,8 @@ pub(crate) enum SplitCommand {
     },
     /// Check that no patient and no image is in two subsets at once; exit code 3 if one is
     ///
-    /// Patients are compared by their numbers, images by their bytes, and by their pixels as far as these are known: from
-    /// `reg ingest --check full`, or from --pixels.
+    /// Patients are compared by their numbers, images by their bytes, and by their pixels as far as these are known:
+    /// from `reg ingest --check full`, or from --pixels.
     Check {
         /// Name or id of the split
         #[arg(add = complete::splits())]
@@ -113,13 +113,13 @@ impl From<SchemeArg> for Scheme {
 
 pub(crate) fn run(context: &Context, command: SplitCommand) -> Result<Reply, Failure> {
     let stamp = &context.environment.stamp;
-    let dataset =
-        |registry: &Registry, text: &str| registry.resolve_as::<Dataset>(&registry.view()?, text);
+    let dataset = |registry: &Registry, text: &str| registry.resolve_as::<Dataset>(&registry.view()?, text);
     match command {
         SplitCommand::Make { dataset: text, scheme, folds, ratios, seed, name, moving } => {
             let registry = context.registry_to_name(&moving)?;
             let method = Scheme::from(scheme).method(ratios.as_deref(), folds, seed)?;
-            let made = split::make(&registry, dataset(&registry, &text)?, method, folds, name.as_deref(), stamp)?;
+            let made =
+                split::make(&registry, dataset(&registry, &text)?, method, folds, name.as_deref(), stamp)?;
             Ok(registered(context, &made, name.as_deref()))
         }
         SplitCommand::Import { dataset: text, train_val, test, val_fraction, seed, name, moving } => {

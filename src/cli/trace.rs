@@ -95,7 +95,9 @@ pub(crate) fn run(context: &Context, args: TraceArgs) -> Result<Reply, Failure> 
         return Err(Failure::usage("a patient or a row is an input: use --down"));
     }
     let root = match registry.resolve(&view, &args.id) {
-        Err(e @ (RegistryError::Unknown { .. } | RegistryError::Removed { .. })) => image_named(&registry, &view, &args.id)?.ok_or(e)?,
+        Err(e @ (RegistryError::Unknown { .. } | RegistryError::Removed { .. })) => {
+            image_named(&registry, &view, &args.id)?.ok_or(e)?
+        }
         other => other?,
     };
     let direction = if args.down { Direction::Down } else { Direction::Up };

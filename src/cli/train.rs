@@ -23,8 +23,8 @@ use super::{Context, Moving, complete, marks};
 
 /// Train a model, select the best epoch by validation loss, score the test images and compute the AUC table
 ///
-/// The same training run again is answered from the registry at once; an interrupted one resumes where it stopped. Both end
-/// with the same bytes.
+/// The same training run again is answered from the registry at once; an interrupted one resumes where it stopped.
+/// Both end with the same bytes.
 #[derive(clap::Args)]
 #[command(after_long_help = settings_help())]
 pub(crate) struct TrainArgs {

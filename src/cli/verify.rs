@@ -11,10 +11,10 @@ use reg::report::thousands;
 use reg::runs::{Mismatch, RunError, images, recompute};
 use serde_json::{Value, json};
 
-use super::{Context, complete};
 use super::error::Failure;
 use super::output::{NO, Reply, plural};
 use super::reproduce::described;
+use super::{Context, complete};
 
 /// Hash every object; list the damaged ones and the results they taint; exit code 3 if any is damaged
 #[derive(clap::Args)]
@@ -25,8 +25,8 @@ pub(crate) struct VerifyArgs {
     /// Repair damaged objects from another registry, or from a folder with the original files under any names
     #[arg(long, value_name = "PATH")]
     repair_from: Vec<PathBuf>,
-    /// Also recompute everything except training and inference: data sets from their metadata, splits from their seed,
-    /// every number of a table from scores and labels. Detects forged records with correct hashes
+    /// Also recompute everything except training and inference: data sets from their metadata, splits from their
+    /// seed, every number of a table from scores and labels. Detects forged records with correct hashes
     #[arg(long)]
     recompute: bool,
 }
@@ -196,7 +196,9 @@ fn describe(result: &Verification, wrong: usize) -> String {
         let name = name.as_deref().unwrap_or("a picture");
         lines.push(format!("purged {name} {}: {subject}, withdrawal {}", id.short(), withdrawal.short()));
     }
-    if let Some(first) = result.removed.iter().find(|removed| removed.name.is_some()).or(result.removed.first()) {
+    if let Some(first) =
+        result.removed.iter().find(|removed| removed.name.is_some()).or(result.removed.first())
+    {
         let count = plural(result.removed.len(), "record");
         let name = first.name.clone().unwrap_or_else(|| first.id.short());
         lines.push(format!("removed: {count}, such as {} {name}; `reg gc` frees the space", first.kind));

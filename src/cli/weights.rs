@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use reg::runs::import_weights;
 use serde_json::json;
 
-use super::{Context, Moving};
 use super::error::Failure;
 use super::output::Reply;
+use super::{Context, Moving};
 
 /// Import pre-trained weights
 #[derive(clap::Subcommand)]

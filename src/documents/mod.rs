@@ -1,7 +1,7 @@
 //! The JSON document of each command, described by types: `schema/cli/` has their JSON Schemas.
 //!
-//! The commands write these documents; that what they write fits is held by the tests, which run every command. Keys are
-//! promises: a later version of reg may have more of them, and none less.
+//! The commands write these documents; that what they write fits is held by the tests, which run every command. Keys
+//! are promises: a later version of reg may have more of them, and none less.
 
 // Only read by the derived descriptions.
 #![allow(dead_code)]
@@ -61,10 +61,12 @@ fn schema<T: JsonSchema>(command: &str, open: bool) -> Value {
     let mut schema = generator.into_root_schema_for::<T>().to_value();
     schema["title"] = json!(command);
     if let Some(properties) = schema["properties"].as_object_mut().filter(|_| !open) {
-        let list = |items: Value, about: &str| json!({ "type": "array", "items": items, "description": about });
+        let list =
+            |items: Value, about: &str| json!({ "type": "array", "items": items, "description": about });
         let withdrawn = list(json!(withdrawn), "Results with withdrawn images, if there are any.");
         properties.entry("withdrawn").or_insert(withdrawn);
-        properties.insert("moved".to_owned(), list(json!(moved), "Names that were taken from something else."));
+        properties
+            .insert("moved".to_owned(), list(json!(moved), "Names that were taken from something else."));
     }
     close(&mut schema);
     schema
@@ -75,7 +77,10 @@ fn close(schema: &mut Value) {
     match schema {
         Value::Object(map) => {
             let listed = map.contains_key("properties") && map.get("type") == Some(&json!("object"));
-            if listed && !map.contains_key("additionalProperties") && !map.contains_key("unevaluatedProperties") {
+            if listed
+                && !map.contains_key("additionalProperties")
+                && !map.contains_key("unevaluatedProperties")
+            {
                 map.insert("additionalProperties".to_owned(), json!(false));
             }
             map.values_mut().for_each(close);

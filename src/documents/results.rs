@@ -158,7 +158,8 @@ struct PredictionsImported {
 struct Compared {
     /// The table.
     table: Id<Table>,
-    /// By model and label: mean, std, min, max over the folds, the folds, intervals and positives; `mean` over the labels.
+    /// By model and label: mean, std, min, max over the folds, the folds, intervals and positives; `mean` over the
+    /// labels.
     auc: BTreeMap<String, BTreeMap<String, Value>>,
     /// Rank correlations of the scores of the models.
     spearman: Value,

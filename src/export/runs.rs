@@ -4,8 +4,8 @@ use super::sheet::{ColumnValues, Sheet, SheetColumn};
 use crate::filter::FieldValue;
 use crate::listing::{FieldKind, ListedRun, field};
 
-/// A row for each run, with columns by name: fields or settings. Numbers have all their digits, times are those of RFC
-/// 3339, durations are in seconds, an undefined value is empty.
+/// A row for each run, with columns by name: fields or settings. Numbers have all their digits, times are those of
+/// RFC 3339, durations are in seconds, an undefined value is empty.
 pub fn run_sheet(runs: &[ListedRun], columns: &[String]) -> Sheet {
     let values = |name: &String| {
         let all = || runs.iter().map(|run| run.value(name));
@@ -18,10 +18,14 @@ pub fn run_sheet(runs: &[ListedRun], columns: &[String]) -> Sheet {
         let texts = all().any(|value| matches!(value, FieldValue::Text(_)));
         let values = match kind {
             Some(FieldKind::Number | FieldKind::Seconds) => ColumnValues::Number(all().map(number).collect()),
-            Some(FieldKind::Text | FieldKind::Prose | FieldKind::Time) => ColumnValues::Text(all().map(text).collect()),
+            Some(FieldKind::Text | FieldKind::Prose | FieldKind::Time) => {
+                ColumnValues::Text(all().map(text).collect())
+            }
             None if texts => ColumnValues::Text(all().map(text).collect()),
             Some(FieldKind::Integer) | None => match all().filter_map(number).all(whole) {
-                true => ColumnValues::Integer(all().map(|value| number(value).map(|number| number as i64)).collect()),
+                true => ColumnValues::Integer(
+                    all().map(|value| number(value).map(|number| number as i64)).collect(),
+                ),
                 false => ColumnValues::Number(all().map(number).collect()),
             },
         };

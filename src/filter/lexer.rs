@@ -39,8 +39,9 @@ pub(super) fn words(text: &str) -> Result<Vec<Token<'_>>, FilterError> {
             at += c.len_utf8();
             continue;
         } else if c == '"' || c == '\'' {
-            let (quoted, length) = quoted(rest, c)
-                .ok_or_else(|| FilterError::new(text, at..text.len(), format!("the closing {c} is missing")))?;
+            let (quoted, length) = quoted(rest, c).ok_or_else(|| {
+                FilterError::new(text, at..text.len(), format!("the closing {c} is missing"))
+            })?;
             (TokenKind::Quoted(quoted), length)
         } else if is_of_word(c) {
             let length = rest.find(|c| !is_of_word(c)).unwrap_or(rest.len());

@@ -1,7 +1,7 @@
 //! Expressions that choose rows of a list: `model=tiny and lr<0.01 and (seed in (1,2) or not state=failed)`.
 //!
-//! One grammar wherever something is chosen by `--where`. Pure: it knows names and values, no record, no registry and no
-//! terminal.
+//! One grammar wherever something is chosen by `--where`. Pure: it knows names and values, no record, no registry and
+//! no terminal.
 //!
 //! ```text
 //! either     = both { "or" both }
@@ -125,25 +125,28 @@ impl Filter {
     /// The names in the expression, in their order, each once.
     pub fn names(&self) -> Vec<&str> {
         let mut names: Vec<&str> = Vec::new();
-        self.expression.each(&mut |name, _, _| {
-            if !names.contains(&name.text.as_str()) {
-                names.push(&name.text);
-            }
-            Ok(())
-        })
-        .expect("nothing is refused");
+        self.expression
+            .each(&mut |name, _, _| {
+                if !names.contains(&name.text.as_str()) {
+                    names.push(&name.text);
+                }
+                Ok(())
+            })
+            .expect("nothing is refused");
         names
     }
 
     /// Asserts that each name is known, and that numbers are compared with numbers.
     ///
-    /// `field` gives the type of what a name stands for, and for an unknown name the names that it may be meant to be.
+    /// `field` gives the type of what a name stands for, and for an unknown name the names that it may be meant to
+    /// be.
     ///
     /// # Errors
     /// The first name or value that does not fit.
     pub fn check(&self, field: impl Fn(&str) -> Result<FieldType, Vec<String>>) -> Result<(), FilterError> {
         self.expression.each(&mut |name, compare, values| {
-            let error = |at: &Range<usize>, message: String| Err(FilterError::new(&self.text, at.clone(), message));
+            let error =
+                |at: &Range<usize>, message: String| Err(FilterError::new(&self.text, at.clone(), message));
             let kind = match field(&name.text) {
                 Ok(kind) => kind,
                 Err(meant) if meant.is_empty() => {

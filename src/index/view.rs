@@ -94,7 +94,8 @@ impl View {
         self.read(|t| collect(t.open_table(REFERRERS)?.range(range)?, row))
     }
 
-    /// What lists say of runs. Runs may be missing: those of an older index, and those whose objects could not be read.
+    /// What lists say of runs. Runs may be missing: those of an older index, and those whose objects could not be
+    /// read.
     pub fn run_rows(&self) -> Result<HashMap<Hash, RunRow>, IndexError> {
         let row = |id: [u8; 32], row: &[u8]| codec::unpack(row).ok().map(|row| (Hash(id), row));
         self.read(|t| match t.open_table(RUNS) {

@@ -175,7 +175,8 @@ impl IndexWriter<'_> {
             let referrers = self.transaction.open_table(REFERRERS)?;
             let range = (id.0, [0; 32])..=(id.0, [255; 32]);
             let row = |entry: redb::Range<'_, ([u8; 32], [u8; 32]), &str>| {
-                entry.map(|entry| entry.map(|(key, roles)| (Hash(key.value().1), Roles::read(roles.value()))))
+                entry
+                    .map(|entry| entry.map(|(key, roles)| (Hash(key.value().1), Roles::read(roles.value()))))
                     .collect::<Result<Vec<_>, _>>()
             };
             Ok(row(referrers.range(range)?)?)

@@ -30,8 +30,8 @@ pub enum Asked {
 }
 
 impl Asked {
-    /// Reads `patient:13` or `patient:p10`, `DATASET:42`, `FILE.csv:42`, the name of an image, or the id of one; none if it is
-    /// something else.
+    /// Reads `patient:13` or `patient:p10`, `DATASET:42`, `FILE.csv:42`, the name of an image, or the id of one; none
+    /// if it is something else.
     ///
     /// A row is named by a data set, by the object that its metadata is, or by a copy of that file.
     ///
@@ -91,10 +91,12 @@ impl std::fmt::Display for Asked {
 /// The metadata file of a data set, or the file itself by its id or by a copy of it.
 fn metadata_of(registry: &Registry, view: &View, text: &str) -> Result<Option<Hash>, RegistryError> {
     let id = match registry.resolve(view, text) {
-        Err(e @ (RegistryError::Unknown { .. } | RegistryError::Removed { .. })) => match limits::read(Path::new(text), limits::TEXT) {
-            Ok(bytes) => Hash::of(&bytes),
-            Err(_) => return Err(e),
-        },
+        Err(e @ (RegistryError::Unknown { .. } | RegistryError::Removed { .. })) => {
+            match limits::read(Path::new(text), limits::TEXT) {
+                Ok(bytes) => Hash::of(&bytes),
+                Err(_) => return Err(e),
+            }
+        }
         id => id?,
     };
     if view.kind(&id)? == Some(Kind::Dataset) {

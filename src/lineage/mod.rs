@@ -1,4 +1,5 @@
-//! Where results come from and what they reach: trace, verify, taint; what is withdrawn, and what changed between two.
+//! Where results come from and what they reach: trace, verify, taint; what is withdrawn, and what changed between
+//! two.
 //!
 //! Upwards is towards inputs: what an object names. That is written in the objects. Downwards is
 //! towards results: who names an object. That is asked of the index.

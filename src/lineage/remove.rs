@@ -1,15 +1,15 @@
 //! Removes results, with what was made of them alone.
 //!
-//! First a plan says what goes and what comes free, then a removal is recorded; the registry carries it out. The bytes stay
-//! until `reg gc`, and until then the removal can be undone.
+//! First a plan says what goes and what comes free, then a removal is recorded; the registry carries it out. The
+//! bytes stay until `reg gc`, and until then the removal can be undone.
 
 use std::collections::{BTreeSet, HashSet};
 
 use crate::hash::{Hash, Id, Mention};
 use crate::index::{IndexError, View};
 use crate::records::codec::Header;
-use crate::records::{Kind, RecordClass, Removal, RemovedRecord};
-use crate::registry::walk::{Lineage, checkpoint_of, results};
+use crate::records::{Kind, RecordClass, Removal, RemovedRecord, Run};
+use crate::registry::walk::{checkpoint_of, results};
 use crate::registry::{Registry, RegistryError, Stamp, depends, is_own};
 
 /// Why something is not removed.
@@ -137,6 +137,8 @@ pub fn plan_removal(
         }
         gone.extend(more);
     }
+    let specs = specs_of(registry, view, &gone)?;
+    gone.extend(specs);
     let dependent = |id: &Hash| -> Result<Option<Dependent>, RemoveError> {
         let kind = view.kind(id)?;
         Ok(kind.map(|kind| Dependent { kind, id: *id, name: names.get(id).cloned() }))
@@ -182,7 +184,8 @@ impl Dependents<'_> {
                     more.push(edge.from);
                 } else if kind == Kind::Spec {
                     // It is nothing by itself: what counts is what was made by it.
-                    self.staying.extend(self.made_by_spec(&edge.from)?);
+                    let made = self.made_by_spec(&edge.from)?;
+                    self.staying.extend(made.into_iter().filter(|id| !gone.contains(id)));
                 } else {
                     self.staying.insert(edge.from);
                 }
@@ -233,6 +236,22 @@ impl Dependents<'_> {
     }
 }
 
+/// The specs by which only these runs were trained. They go, too, because they keep the weights that they name.
+fn specs_of(registry: &Registry, view: &View, gone: &BTreeSet<Hash>) -> Result<Vec<Hash>, RemoveError> {
+    let named: HashSet<Hash> = view.names()?.into_iter().map(|(_, id)| id).collect();
+    let mut specs = Vec::new();
+    for id in gone {
+        if view.kind(id)? == Some(Kind::Run) {
+            let spec = registry.get::<Run>(Id::new(*id))?.spec.hash;
+            let others = view.referrers(&spec)?;
+            if !named.contains(&spec) && others.iter().all(|(from, _)| gone.contains(from)) {
+                specs.push(spec);
+            }
+        }
+    }
+    Ok(specs)
+}
+
 /// The objects that nothing needs without these records.
 fn freed_with(registry: &Registry, view: &View, gone: &BTreeSet<Hash>) -> Result<HashSet<Hash>, RemoveError> {
     let mut freed: HashSet<Hash> = gone.iter().copied().collect();
@@ -252,7 +271,11 @@ fn freed_with(registry: &Registry, view: &View, gone: &BTreeSet<Hash>) -> Result
 }
 
 /// Records that results are removed, which makes the registry forget them.
-pub fn remove(registry: &Registry, plan: &RemovalPlan, stamp: &Stamp) -> Result<Option<Id<Removal>>, RemoveError> {
+pub fn remove(
+    registry: &Registry,
+    plan: &RemovalPlan,
+    stamp: &Stamp,
+) -> Result<Option<Id<Removal>>, RemoveError> {
     if plan.records.is_empty() {
         return Ok(None);
     }
@@ -271,8 +294,8 @@ pub fn remove(registry: &Registry, plan: &RemovalPlan, stamp: &Stamp) -> Result<
     Ok(Some(id))
 }
 
-/// Takes back the removal of some records: all that the same command removed and whose objects are still here. Gives these
-/// records.
+/// Takes back the removal of some records: all that the same command removed and whose objects are still here. Gives
+/// these records.
 pub fn undo_removal(
     registry: &Registry,
     texts: &[String],

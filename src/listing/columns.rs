@@ -126,7 +126,8 @@ pub fn of_columns(asked: Option<&[String]>, runs: &[ListedRun]) -> Result<Vec<St
         let is_empty = || runs.iter().all(|run| run.value(field.name).is_missing());
         // Which AUCs a mean covers is said once where it is the same for all.
         let is_uniform = || {
-            let covered: HashSet<_> = runs.iter().filter_map(|run| Some((run.test_auc_labels?, run.labels))).collect();
+            let covered: HashSet<_> =
+                runs.iter().filter_map(|run| Some((run.test_auc_labels?, run.labels))).collect();
             field.name == "test_auc_labels" && covered.len() < 2
         };
         let may_be_empty = ["note", "test_auc_labels"].contains(&field.name);
@@ -144,8 +145,8 @@ pub fn of_columns(asked: Option<&[String]>, runs: &[ListedRun]) -> Result<Vec<St
 
 /// The settings in which some runs differ, by name.
 ///
-/// A run that has no such setting differs from none. What follows from the network, such as the size of its input, counts
-/// only where runs of one network differ in it.
+/// A run that has no such setting differs from none. What follows from the network, such as the size of its input,
+/// counts only where runs of one network differ in it.
 pub fn differing(runs: &[ListedRun]) -> Vec<String> {
     let mut seen = HashSet::new();
     let distinct: Vec<&ListedRun> =

@@ -1,5 +1,5 @@
-//! Lists of runs, for the terminal and the browser: recorded ones from the index, unfinished trainings from their folders;
-//! chosen by an expression, sorted by a value, each with the settings in which they differ.
+//! Lists of runs, for the terminal and the browser: recorded ones from the index, unfinished trainings from their
+//! folders; chosen by an expression, sorted by a value, each with the settings in which they differ.
 
 mod columns;
 mod entry;

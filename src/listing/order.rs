@@ -31,8 +31,8 @@ pub struct OrderError(String);
 const BEST_IS_LARGEST: [&str; 2] = ["val_auc", "test_auc"];
 
 impl Order {
-    /// Reads `KEY`, `KEY:asc` or `KEY:desc`. Without a direction, AUCs begin with the largest and everything else with the
-    /// smallest.
+    /// Reads `KEY`, `KEY:asc` or `KEY:desc`. Without a direction, AUCs begin with the largest and everything else
+    /// with the smallest.
     pub fn parse(text: &str) -> Result<Self, OrderError> {
         let (key, direction) = match text.split_once(':') {
             None if BEST_IS_LARGEST.contains(&text) => (text, SortDirection::Descending),

@@ -4,8 +4,8 @@ use crate::hash::Hash;
 use crate::records::{Header, Kind, Role};
 use crate::registry::Registry;
 
-/// The runs whose results a table or predictions hold, in the order in which it names them, each once. Scores of another
-/// tool stand for themselves.
+/// The runs whose results a table or predictions hold, in the order in which it names them, each once. Scores of
+/// another tool stand for themselves.
 ///
 /// What cannot be read is left out.
 pub fn owners(registry: &Registry, header: &Header) -> Vec<Hash> {
@@ -39,6 +39,7 @@ pub fn owners(registry: &Registry, header: &Header) -> Vec<Hash> {
         | Kind::Execution
         | Kind::Withdrawal
         | Kind::Note
+        | Kind::Removal
         | Kind::Event => {}
     }
     found

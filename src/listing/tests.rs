@@ -45,8 +45,13 @@ fn called(request: &ListRequest) -> Vec<String> {
 
 #[test]
 fn runs_are_chosen_sorted_and_cut() {
-    let sorted = |key: &str| ListRequest { order: Some(Order::parse(key).unwrap()), ..ListRequest::default() };
-    assert_eq!(called(&sorted("test_auc")), ["run-2", "run-4", "run-1", "run-3"], "largest first, undefined last");
+    let sorted =
+        |key: &str| ListRequest { order: Some(Order::parse(key).unwrap()), ..ListRequest::default() };
+    assert_eq!(
+        called(&sorted("test_auc")),
+        ["run-2", "run-4", "run-1", "run-3"],
+        "largest first, undefined last"
+    );
     assert_eq!(called(&sorted("test_auc:asc")), ["run-1", "run-4", "run-2", "run-3"]);
     assert_eq!(called(&sorted("val_loss:desc")), ["run-4", "run-3", "run-2", "run-1"]);
     assert_eq!(called(&sorted("model")), ["run-4", "run-3", "run-1", "run-2"]);
@@ -76,8 +81,8 @@ fn columns_are_those_asked_for_or_those_that_say_something() {
     assert_eq!(
         columns,
         [
-            "name", "model", "dataset", "split", "fold", "seed", "lr", "epoch", "val_loss", "val_auc", "test_auc",
-            "date", "seconds", "state", "note"
+            "name", "model", "dataset", "split", "fold", "seed", "lr", "epoch", "val_loss", "val_auc",
+            "test_auc", "date", "seconds", "state", "note"
         ]
     );
     let asked = ["name", "lr", "input"].map(str::to_owned);
@@ -93,8 +98,8 @@ fn columns_are_those_asked_for_or_those_that_say_something() {
 fn a_listed_run_has_the_keys_that_are_promised() {
     let document = json!(four()[1]);
     for key in [
-        "name", "id", "model", "dataset", "split", "fold", "seed", "settings", "epoch", "val_loss", "val_auc",
-        "test_auc", "date", "seconds", "state", "note",
+        "name", "id", "model", "dataset", "split", "fold", "seed", "settings", "epoch", "val_loss",
+        "val_auc", "test_auc", "date", "seconds", "state", "note",
     ] {
         assert!(document.get(key).is_some(), "{key}");
     }

@@ -22,8 +22,8 @@ pub const OF_THE_NETWORK: [&str; 13] = [
     "widths",
 ];
 
-/// Name and value of each setting of a spec, sorted by name: of network and training, and how weights are initialised,
-/// kind of device and threads. Data set, split, fold, network, weights and seed are none.
+/// Name and value of each setting of a spec, sorted by name: of network and training, and how weights are
+/// initialised, kind of device and threads. Data set, split, fold, network, weights and seed are none.
 pub fn spec_settings(spec: &Spec) -> Vec<(String, Value)> {
     let mut found = vec![
         ("device".to_owned(), json!(spec.device)),

@@ -1,8 +1,8 @@
-//! A removal of results: which records, when, by which command. It is an object of its own, so that what was removed does
-//! not come back with a rebuilt index or from another registry.
+//! A removal of results: which records, when, by which command. It is an object of its own, so that what was removed
+//! does not come back with a rebuilt index or from another registry.
 //!
-//! The record refers to others by text that is not a link: it must neither keep what was removed nor seem damaged when that
-//! is gone.
+//! The record refers to others by text that is not a link: it must neither keep what was removed nor seem damaged
+//! when that is gone.
 
 use std::collections::BTreeMap;
 
@@ -26,8 +26,8 @@ pub struct Removal {
     pub time: String,
     /// The command line, quoted for a shell.
     pub command: String,
-    /// The removal after which these of its records came back: they were computed again, or a result that stays depends
-    /// on them. Absent where records are removed.
+    /// The removal after which these of its records came back: they were computed again, or a result that stays
+    /// depends on them. Absent where records are removed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "crate::hash::Hash")]
     pub revokes: Option<Id<Removal>>,

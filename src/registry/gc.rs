@@ -89,8 +89,7 @@ impl Registry {
         }
         let there = |id: &Hash| objects.binary_search(id).is_ok();
         let withdrawn = self.withdrawn_in(&survey)?;
-        let listed: HashSet<Hash> =
-            self.view()?.registrations()?[0].iter().map(|(_, _, id)| *id).collect();
+        let listed: HashSet<Hash> = self.view()?.registrations()?[0].iter().map(|(_, _, id)| *id).collect();
         let removed = self.removed_in(&survey)?.without(|id| listed.contains(id));
         let (roots, finished) = self.roots(&survey, &removed, cutoff)?;
         // All objects reachable from some objects, except for those marked before.

@@ -80,7 +80,9 @@ impl Registry {
         let (mut changes, mut conflicts) = (Vec::new(), Vec::new());
         for (request, to) in names {
             let name = match request {
-                NameRequest::Exact(name) | NameRequest::Own(name) | NameRequest::Untaken(name) => name.clone(),
+                NameRequest::Exact(name) | NameRequest::Own(name) | NameRequest::Untaken(name) => {
+                    name.clone()
+                }
                 NameRequest::Free(base) => free_name(writer, base)?,
             };
             let from = writer.name(&name)?;
@@ -133,7 +135,13 @@ impl Registry {
     ///
     /// # Errors
     /// Also an old name that nothing has.
-    pub fn rename(&self, old: &str, new: &str, move_taken: bool, stamp: &Stamp) -> Result<Hash, RegistryError> {
+    pub fn rename(
+        &self,
+        old: &str,
+        new: &str,
+        move_taken: bool,
+        stamp: &Stamp,
+    ) -> Result<Hash, RegistryError> {
         if !is_name(new) {
             return Err(RegistryError::BadName(new.to_owned()));
         }
@@ -170,7 +178,11 @@ impl Registry {
         let _lease = self.lease_to_add()?;
         self.index.write(|writer| {
             let Some(from) = writer.name(name)? else {
-                return Err(RegistryError::Unknown { text: name.to_owned(), similar: Vec::new(), known: None });
+                return Err(RegistryError::Unknown {
+                    text: name.to_owned(),
+                    similar: Vec::new(),
+                    known: None,
+                });
             };
             writer.set_name(name, None)?;
             self.log(writer, vec![NameChange { name: name.to_owned(), from: Some(from), to: None }], stamp)

@@ -1,9 +1,9 @@
 //! All removals that a registry knows, collected at once, and how a removal is carried out.
 //!
-//! A removed record is in the store until `reg gc` frees it, and nowhere in the index: so all that asks the index does not
-//! see it. Two rules keep the objects and the index in step, whatever is removed, exchanged or rebuilt, in any order:
-//! what a result that stays depends on is not removed, and a record that is registered after its removal has come back.
-//! Where either rule contradicts a removal, a record that revokes this part of it is written.
+//! A removed record is in the store until `reg gc` frees it, and nowhere in the index: so all that asks the index
+//! does not see it. Two rules keep the objects and the index in step, whatever is removed, exchanged or rebuilt, in
+//! any order: what a result that stays depends on is not removed, and a record that is registered after its removal
+//! has come back. Where either rule contradicts a removal, a record that revokes this part of it is written.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -73,7 +73,8 @@ impl Removed {
 
     /// The removed record that had this name last.
     pub fn named(&self, name: &str) -> Option<Hash> {
-        let is_it = |id: &&Hash| self.get(id).is_some_and(|(_, _, record)| record.name.as_deref() == Some(name));
+        let is_it =
+            |id: &&Hash| self.get(id).is_some_and(|(_, _, record)| record.name.as_deref() == Some(name));
         self.in_force.keys().filter(is_it).max_by_key(|id| (self.in_force[*id], **id)).copied()
     }
 
@@ -129,21 +130,34 @@ impl Registry {
         ids.into_iter().map(Id::new).map(|id| Ok((id, self.get(id)?))).collect()
     }
 
-    /// The removed records among the surveyed objects, whether the index knows the removals or not, without those that a
-    /// result which stays depends on.
+    /// The removed records among the surveyed objects, whether the index knows the removals or not, without those
+    /// that a result which stays depends on.
     pub(crate) fn removed_in(&self, survey: &Survey) -> Result<Removed, RegistryError> {
         let found = survey.records.iter().filter(|(_, (kind, _))| *kind == Kind::Removal);
         let mut removed = Removed::of(self.read_removals(found.map(|(id, _)| *id).collect())?);
         if !removed.is_empty() {
             let stays = |id: &Hash| !removed.contains(id);
             let mut needed: Vec<Hash> = survey.records.keys().filter(|id| stays(id)).copied().collect();
-            while let Some(id) = needed.pop() {
-                let Some((kind, links)) = survey.records.get(&id) else { continue };
-                for link in links.iter().filter(|link| depends(*kind, std::slice::from_ref(&link.role))) {
-                    if removed.in_force.remove(&link.to).is_some() {
-                        needed.push(link.to);
+            let mut kept: HashSet<Hash> = HashSet::new();
+            loop {
+                while let Some(id) = needed.pop() {
+                    let Some((kind, links)) = survey.records.get(&id) else { continue };
+                    for link in links.iter().filter(|link| depends(*kind, std::slice::from_ref(&link.role))) {
+                        if removed.in_force.remove(&link.to).is_some() {
+                            kept.insert(link.to);
+                            needed.push(link.to);
+                        }
                     }
                 }
+                // What was removed only along with it stays, too: the table of a run that stays.
+                let of_kept = |id: &&Hash| survey.links(id).any(|to| kept.contains(&to));
+                let more: Vec<Hash> = removed.in_force.keys().filter(of_kept).copied().collect();
+                if more.is_empty() {
+                    break;
+                }
+                more.iter().for_each(|id| _ = removed.in_force.remove(id));
+                kept.extend(&more);
+                needed.extend(more);
             }
             // What stands only beside removed records goes with them.
             let of_removed = |(kind, links): &(Kind, Vec<Link>)| {
@@ -185,8 +199,8 @@ impl Registry {
         Ok(removed.revocation(back, number, stamp).collect())
     }
 
-    /// Carries out new removals inside an index transaction: the index forgets the records and their names. Gives what was
-    /// removed.
+    /// Carries out new removals inside an index transaction: the index forgets the records and their names. Gives
+    /// what was removed.
     ///
     /// What a record that stays depends on stays, and a revocation says so. Like an event, that is durable before the
     /// commit.
@@ -210,7 +224,7 @@ impl Registry {
                 gone.insert(id);
             }
         }
-        let kept = keep_needed(writer, &mut gone)?;
+        let kept = self.keep_needed(writer, &mut gone)?;
         if !kept.is_empty() {
             for record in removed.revocation(kept.into_iter(), number, stamp) {
                 self.register_at_once(writer, &record)?;
@@ -246,6 +260,33 @@ impl Registry {
         Ok(gone.iter().filter_map(|id| removed.get(id)).map(|(_, _, record)| record.clone()).collect())
     }
 
+    /// Takes out of `gone` what records that stay depend on, with what was made of it, and returns both.
+    fn keep_needed(
+        &self,
+        lineage: &dyn Lineage,
+        gone: &mut HashSet<Hash>,
+    ) -> Result<Vec<Hash>, RegistryError> {
+        let mut kept: HashSet<Hash> = HashSet::new();
+        loop {
+            let mut more = Vec::new();
+            for id in gone.iter() {
+                // What was removed only along with it stays, too: the table of a run that stays.
+                let mut stays = self.links_of(id).iter().any(|link| kept.contains(&link.to));
+                for (from, roles) in lineage.referrers(id)? {
+                    // Notes and executions are about it, and go with it.
+                    stays |= !gone.contains(&from)
+                        && lineage.kind(&from)?.is_some_and(|kind| depends(kind, roles.as_slice()));
+                }
+                more.extend(stays.then_some(*id));
+            }
+            if more.is_empty() {
+                return Ok(kept.into_iter().collect());
+            }
+            gone.retain(|id| !more.contains(id));
+            kept.extend(more);
+        }
+    }
+
     /// Writes a record and makes it known inside an index transaction.
     fn register_at_once(&self, writer: &mut IndexWriter, record: &Removal) -> Result<(), RegistryError> {
         let bytes = codec::encode(record).map_err(RegistryError::Unwritable)?;
@@ -273,28 +314,6 @@ fn new_removals(records: &[NewRecord]) -> Result<Vec<(Id<Removal>, Removal)>, Re
             Ok((Id::new(record.id), codec::decode(&record.bytes).map_err(wrong)?))
         })
         .collect()
-}
-
-/// Takes out of `gone` what records that stay depend on, and returns it.
-fn keep_needed(lineage: &dyn Lineage, gone: &mut HashSet<Hash>) -> Result<Vec<Hash>, RegistryError> {
-    let mut kept = Vec::new();
-    loop {
-        let mut needed = Vec::new();
-        for id in gone.iter() {
-            for (from, roles) in lineage.referrers(id)? {
-                // Notes and executions are about it, and go with it.
-                if !gone.contains(&from) && lineage.kind(&from)?.is_some_and(|kind| depends(kind, roles.as_slice())) {
-                    needed.push(*id);
-                    break;
-                }
-            }
-        }
-        if needed.is_empty() {
-            return Ok(kept);
-        }
-        needed.iter().for_each(|id| drop(gone.remove(id)));
-        kept.extend(needed);
-    }
 }
 
 /// Whether a record of a kind that names another in these roles depends on it.

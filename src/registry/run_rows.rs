@@ -8,7 +8,8 @@ use crate::hash::{Hash, Id};
 use crate::index::{IndexWriter, RunRow, RunSettings, TestAuc, View};
 use crate::network::spec_settings;
 use crate::records::{
-    AucTable, EpochLog, Execution, Header, Kind, Link, Predictions, Role, Run, ScoreSource, Spec, Subset, Table, rules,
+    AucTable, EpochLog, Execution, Header, Kind, Link, Predictions, Role, Run, ScoreSource, Spec, Subset,
+    Table, rules,
 };
 
 impl Registry {
@@ -19,7 +20,8 @@ impl Registry {
     ) -> Result<Vec<(Id<Run>, Result<RunRow, RegistryError>)>, RegistryError> {
         let mut kept = view.run_rows()?;
         let ids = view.of_kind(Kind::Run)?.into_iter().map(Id::new);
-        let row = |id: Id<Run>| (id, kept.remove(&id.hash).map_or_else(|| self.assemble_run_row(view, id), Ok));
+        let row =
+            |id: Id<Run>| (id, kept.remove(&id.hash).map_or_else(|| self.assemble_run_row(view, id), Ok));
         Ok(ids.map(row).collect())
     }
 
@@ -80,8 +82,10 @@ impl Registry {
 
     /// The earliest execution of a run.
     fn first_execution(&self, lineage: &dyn Lineage, id: &Hash) -> Result<Option<Execution>, RegistryError> {
-        let executions = self.referring::<Execution>(lineage, id)?.into_iter().map(|(_, execution)| execution);
-        Ok(executions.min_by(|a, b| (&a.started, a.seconds.to_bits()).cmp(&(&b.started, b.seconds.to_bits()))))
+        let executions =
+            self.referring::<Execution>(lineage, id)?.into_iter().map(|(_, execution)| execution);
+        Ok(executions
+            .min_by(|a, b| (&a.started, a.seconds.to_bits()).cmp(&(&b.started, b.seconds.to_bits()))))
     }
 
     /// The AUC table of the run's test images. Of several, one of the device and threads of the training and of the
@@ -138,7 +142,8 @@ impl Registry {
             Kind::Note => named_as(Role::About).collect(),
             // Of a comparison, which names many, the list says nothing.
             Kind::Table if self.is_auc(&id) => {
-                let runs = named_as(Role::Predictions).flat_map(|predictions| self.links_as(&predictions, &Role::Run));
+                let runs = named_as(Role::Predictions)
+                    .flat_map(|predictions| self.links_as(&predictions, &Role::Run));
                 runs.collect()
             }
             // Predictions say something about a run only together with a table.

@@ -1,10 +1,10 @@
 //! What the edges of lineage are: the one place that says who names whom, and as what.
 //!
-//! An object names its inputs; that is an edge. Three more follow from other records: from weights to the runs
-//! whose checkpoint they are, whichever came first; from an execution to what it made, beside which it stands;
-//! from a manifest to its images. [`inputs`] and [`results`] give them, towards the inputs and towards the
-//! results, and [`images`] those of a manifest, of which there may be a hundred thousand; [`Walk`] follows them breadth
-//! first, [`DepthFirst`] depth first.
+//! An object names its inputs; that is an edge. Three more follow from other records: from weights to the runs whose
+//! checkpoint they are, whichever came first; from an execution to what it made, beside which it stands; from a
+//! manifest to its images. [`inputs`] and [`results`] give them, towards the inputs and towards the results, and
+//! [`images`] those of a manifest, of which there may be a hundred thousand; [`Walk`] follows them breadth first,
+//! [`DepthFirst`] depth first.
 
 use std::collections::HashSet;
 

@@ -1,10 +1,10 @@
 //! Exchange between registries: what one has and the other lacks, and the names of it.
 //!
-//! The other registry, folder or bucket is a registry, in a folder, or a *pack store*: a folder or an S3 bucket that holds
-//! objects in packs, so that a hundred thousand small ones are not as many requests. Both directions are the same walk:
-//! a plan says what the source has and what it names; what the target lacks travels, each object hashed where it
-//! arrives: first what names nothing, then records behind what they name, then names. So neither side ever has a record
-//! that names what is not there, however either of them ends, and what arrived needs not travel again.
+//! The other registry, folder or bucket is a registry, in a folder, or a *pack store*: a folder or an S3 bucket that
+//! holds objects in packs, so that a hundred thousand small ones are not as many requests. Both directions are the
+//! same walk: a plan says what the source has and what it names; what the target lacks travels, each object hashed
+//! where it arrives: first what names nothing, then records behind what they name, then names. So neither side ever
+//! has a record that names what is not there, however either of them ends, and what arrived needs not travel again.
 //!
 //! A log of name changes says what happened in one registry. It does not travel: what a pull changes is one
 //! entry of the log of the registry that pulled.

@@ -20,6 +20,7 @@ use crate::limits;
 use crate::progress::Unit;
 use crate::records::codec::printable;
 use crate::records::{Kind, ObjectKind, PackedKind, Travels};
+use crate::registry::Removed;
 use crate::registry::is_name;
 use crate::store::Store;
 

@@ -37,7 +37,9 @@ fn coverage(runs: &[ListedRun]) -> Option<String> {
     let covered: BTreeSet<(u32, u32)> =
         runs.iter().filter_map(|run| Some((run.test_auc_labels?, run.labels?))).collect();
     match covered.into_iter().collect::<Vec<_>>()[..] {
-        [(over, all)] => Some(format!("The test AUC is the mean over {over} of {}.", counted(all.into(), "label"))),
+        [(over, all)] => {
+            Some(format!("The test AUC is the mean over {over} of {}.", counted(all.into(), "label")))
+        }
         _ => None,
     }
 }

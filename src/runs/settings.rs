@@ -18,7 +18,8 @@ pub struct Setting {
     pub about: String,
 }
 
-/// Where the records describe settings: definitions of the schema of a spec, and the names of one where it has several.
+/// Where the records describe settings: definitions of the schema of a spec, and the names of one where it has
+/// several.
 const DESCRIBED: [&str; 4] = ["Training", "Augmentation", "ImageInput", "Architecture"];
 
 /// The settings of a model, sorted by name, as these overrides have them.
@@ -70,12 +71,15 @@ mod tests {
             assert!(all.iter().any(|setting| setting.name == "lr"));
             for Setting { name, default, about } in all {
                 assert!(about.len() > 5, "{model} {name}: `{about}`");
-                let set = vec![format!("{name}={}", default.as_str().map_or(default.to_string(), str::to_owned))];
+                let set =
+                    vec![format!("{name}={}", default.as_str().map_or(default.to_string(), str::to_owned))];
                 let same = resolve(&Overrides { set, ..plain.clone() }).unwrap();
                 assert_eq!(same, resolve(&plain).unwrap(), "{model} {name}");
             }
         }
         let names = setting_names();
-        assert!(["batch", "growth", "hidden", "widths"].iter().all(|name| names.contains(&(*name).to_owned())));
+        assert!(
+            ["batch", "growth", "hidden", "widths"].iter().all(|name| names.contains(&(*name).to_owned()))
+        );
     }
 }

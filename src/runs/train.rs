@@ -13,7 +13,8 @@ use crate::digits::counted;
 use crate::hash::{Hash, Id};
 use crate::index::View;
 use crate::records::{
-    Dataset, Execution, FoldSizes, Init, Model, Numerics, Run, Software, Spec, Split, Subset, Training, Weights, codec,
+    Dataset, Execution, FoldSizes, Init, Model, Numerics, Run, Software, Spec, Split, Subset, Training,
+    Weights, codec,
 };
 use crate::registry::{Registry, RegistryError, is_name};
 use crate::store::{FileState, LinkMode};
@@ -170,8 +171,8 @@ pub(super) fn hash_of<T: crate::records::Record>(record: &T) -> Result<Hash, Reg
     codec::encode(record).map(|bytes| Hash::of(&bytes)).map_err(RegistryError::Unwritable)
 }
 
-/// Caps the batch at the training images of a fold, so that two requests which train alike have one spec. Gives the batch
-/// if it was larger.
+/// Caps the batch at the training images of a fold, so that two requests which train alike have one spec. Gives the
+/// batch if it was larger.
 pub(super) fn cap_batch(training: &mut Training, fold: Option<&FoldSizes>) -> Option<u32> {
     let images = u32::try_from(fold?.train.images).ok()?;
     let capped = images > 0 && training.batch > images;

@@ -1,4 +1,5 @@
-//! Help that teaches: what there is where something is missing, settings with their meaning, completion, manual pages.
+//! Help that teaches: what there is where something is missing, settings with their meaning, completion, manual
+//! pages.
 
 use serde_json::json;
 
@@ -38,12 +39,15 @@ fn settings_are_named_explained_and_have_their_defaults() {
 fn help_groups_the_commands() {
     let help = Study::bare().ok("--help");
     let at = |text: &str| help.find(text).unwrap_or_else(|| panic!("{text}: {help}"));
-    let groups = ["Data:", "Train:", "Compare:", "Trace and audit:", "Exchange:", "Maintenance:", "Global options:"];
+    let groups =
+        ["Data:", "Train:", "Compare:", "Trace and audit:", "Exchange:", "Maintenance:", "Global options:"];
     let places: Vec<usize> = groups.into_iter().map(at).collect();
     assert!(places.is_sorted(), "{help}");
     assert!(at("  ingest ") < places[1] && at("  rm ") > places[2], "{help}");
     let help = Study::bare().ok("rm --help");
-    assert!(help.contains("Global options:") && help.contains("Examples:") && help.contains("--undo tiny-s-f0"));
+    assert!(
+        help.contains("Global options:") && help.contains("Examples:") && help.contains("--undo tiny-s-f0")
+    );
 }
 
 #[test]
@@ -90,7 +94,15 @@ fn shells_complete_names_of_the_registry() {
 fn manual_pages_have_whole_synopses_examples_exit_status_and_environment() {
     let study = Study::bare();
     let page = study.ok("man train").replace("\\-", "-").replace("\\fB", "").replace("\\fR", "");
-    for text in [".SH SYNOPSIS", "reg train", "--dataset", ".SH EXAMPLES", ".SH \"EXIT STATUS\"", ".SH ENVIRONMENT", "REG_REGISTRY"] {
+    for text in [
+        ".SH SYNOPSIS",
+        "reg train",
+        "--dataset",
+        ".SH EXAMPLES",
+        ".SH \"EXIT STATUS\"",
+        ".SH ENVIRONMENT",
+        "REG_REGISTRY",
+    ] {
         assert!(page.contains(text) || page.contains(&text.replace('"', "")), "{text}: {page}");
     }
     study.ok("man -o pages");

@@ -38,7 +38,18 @@ fn a_run_goes_with_what_was_made_of_it_alone_and_its_space_comes_free() {
     assert_eq!((&removed["removed"], &removed["bytes"]), (&planned["removed"], &planned["bytes"]));
     assert_eq!(
         kinds(&removed),
-        ["execution", "execution", "execution", "note", "predictions", "predictions", "run", "table", "table"]
+        [
+            "execution",
+            "execution",
+            "execution",
+            "note",
+            "predictions",
+            "predictions",
+            "run",
+            "spec",
+            "table",
+            "table"
+        ]
     );
     for kind in ["run", "predictions", "table", "execution", "note"] {
         assert_eq!(ids(&study, kind), BTreeSet::new(), "{kind}");
@@ -47,11 +58,15 @@ fn a_run_goes_with_what_was_made_of_it_alone_and_its_space_comes_free() {
     // What it was made of stays, and what was removed is no damage.
     assert_eq!(study.json("list")["records"].as_array().unwrap().len(), 2);
     let verified = study.json("verify");
-    assert_eq!((&verified["damaged"], verified["removed"].as_array().unwrap().len()), (&json!([]), 9));
+    assert_eq!((&verified["damaged"], verified["removed"].as_array().unwrap().len()), (&json!([]), 10));
     assert_eq!(verified["unregistered"], json!([]));
     for name in ["mlp-s-f0", &run[..12]] {
-        for command in ["show", "trace", "verify", "reproduce", "eval", "cat"] {
-            study.refused(1, &format!("{command} {name}"), &["run mlp-s-f0", "was removed on", "hint:", "--undo"]);
+        for command in ["show", "trace", "verify", "reproduce", "eval"] {
+            study.refused(
+                1,
+                &format!("{command} {name}"),
+                &["run mlp-s-f0", "was removed on", "hint:", "--undo"],
+            );
         }
     }
     // Young as it is, its space comes free, and as much as was said.
@@ -91,9 +106,11 @@ fn weights_and_what_was_fine_tuned_from_them_keep_a_run() {
     let study = Study::trained();
     study.ok("rm --with-tables mlp-s-f0 mlp-s-f1 tiny-s-f1");
     study.ok("export tiny-s-f0 -o out --format checkpoint");
-    study.ok("weights import out/model.safetensors --name w");
+    study.ok("weights import out/checkpoint.safetensors --name w");
     study.refused(1, "rm tiny-s-f0", &["made of", "weights w", "hint: remove them in the same command", "w"]);
-    study.ok("train --dataset tiny --split s --model tiny --weights w --set epochs=1 --threads 1 --name tuned");
+    study.ok(
+        "train --dataset tiny --split s --model tiny --weights w --set epochs=1 --threads 1 --name tuned",
+    );
     study.refused(1, "rm tiny-s-f0 w", &["run tuned"]);
     study.ok("rm tiny-s-f0 w tuned");
     assert_eq!(ids(&study, "run"), BTreeSet::new());

@@ -14,9 +14,9 @@ use reg::records::{
     LabelPrevalence, LabelSpread, LabelValues, Layout, Loss, Manifest, MetricRow, Model, NameChange, Note,
     Numerics, Packed, Pixels, PointedBox, PointedLabel, Pointing, Pooling, Precision, Predictions,
     ProbeResult, ProbeTable, ProbedFold, PublishedAuc, PublishedModel, PublishedTable, Record, Removal,
-    RemovedRecord, ResampledRow, Run, Scale, ScoreSource, Scores, Software, Spec, Split, SplitMethod, Spread, Study, StudyProbe, StudyRun,
-    StudySection, Subject, Subset, SubsetSize, Table, Target, Training, ViewPosition, Weights, Withdrawal,
-    WithdrawnImage,
+    RemovedRecord, ResampledRow, Run, Scale, ScoreSource, Scores, Software, Spec, Split, SplitMethod, Spread,
+    Study, StudyProbe, StudyRun, StudySection, Subject, Subset, SubsetSize, Table, Target, Training,
+    ViewPosition, Weights, Withdrawal, WithdrawnImage,
 };
 
 type Means = dyn Fn(&[u8]) -> Result<bool, CodecError>;

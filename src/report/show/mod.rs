@@ -1,5 +1,5 @@
-//! One page about a run, a split, a data set or a table, for people in a terminal: what it is, what it was made of, what was
-//! made of it, and the command that made it. The record itself is in `--json` and `reg cat`.
+//! One page about a run, a split, a data set or a table, for people in a terminal: what it is, what it was made of,
+//! what was made of it, and the command that made it. The record itself is in `--json` and `reg cat`.
 
 mod origin;
 mod run;
@@ -44,7 +44,9 @@ impl RecordPage {
         {
             let mut rows: Vec<(String, String)> =
                 all.iter().map(|one| (one.kind.name().to_owned(), one.told())).collect();
-            rows.extend((more > 0).then(|| ("…".to_owned(), format!("{more} more; `reg trace --down` lists all"))));
+            rows.extend(
+                (more > 0).then(|| ("…".to_owned(), format!("{more} more; `reg trace --down` lists all"))),
+            );
             self.pairs(title, rows);
         }
         let command = origin.command.as_ref().map(|command| ("Command".to_owned(), format!("`{command}`")));
@@ -112,7 +114,9 @@ pub fn of_split(registry: &Registry, name: Option<&str>, id: Id<Split>) -> Resul
             format!("random subsets by patient, {train}/{val}/{test} % of the images, seed {seed}")
         }
         SplitMethod::KFold { seed, ratios: [train, val] } => {
-            format!("folds of patients; the rest is divided {train}:{val} for training and validation, seed {seed}")
+            format!(
+                "folds of patients; the rest is divided {train}:{val} for training and validation, seed {seed}"
+            )
         }
         SplitMethod::Official { val_fraction, seed, .. } => {
             format!("published lists, {val_fraction} of the training images for validation, seed {seed}")
@@ -174,7 +178,8 @@ mod tests {
 
     #[test]
     fn values_go_on_beside_their_names_or_below_them() {
-        let rows = [("Model", "tiny"), ("Command", "`reg train --model tiny` and what follows in more words")];
+        let rows =
+            [("Model", "tiny"), ("Command", "`reg train --model tiny` and what follows in more words")];
         let rows = rows.map(|(name, value)| (name.to_owned(), value.to_owned()));
         insta::assert_snapshot!(pairs("Run x", &rows, 40), @"
         Run x

@@ -53,7 +53,8 @@ pub struct Origin {
     pub machine: Option<String>,
 }
 
-/// Looks around a record. A spec stands for what it names, because nobody asks for it; what cannot be read is left out.
+/// Looks around a record. A spec stands for what it names, because nobody asks for it; what cannot be read is left
+/// out.
 pub fn origin(
     registry: &Registry,
     view: &View,

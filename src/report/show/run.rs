@@ -110,7 +110,10 @@ fn text(value: &Value) -> String {
 }
 
 fn decimals(value: Option<f64>) -> String {
-    value.map_or_else(|| "n/a".to_owned(), |value| if value < 1e4 { format!("{value:.4}") } else { format!("{value:.2e}") })
+    value.map_or_else(
+        || "n/a".to_owned(),
+        |value| if value < 1e4 { format!("{value:.4}") } else { format!("{value:.2e}") },
+    )
 }
 
 /// The curves of a training, each with its first and last value.
@@ -163,6 +166,9 @@ mod tests {
         assert_eq!(sparkline(&[f64::MAX, f64::MIN]).chars().count(), 2);
         let falling: Vec<f64> = (0..400).map(|epoch| -f64::from(epoch)).collect();
         let line = sparkline(&falling);
-        assert_eq!((line.chars().count(), line.chars().next(), line.chars().last()), (40, Some('█'), Some('▁')));
+        assert_eq!(
+            (line.chars().count(), line.chars().next(), line.chars().last()),
+            (40, Some('█'), Some('▁'))
+        );
     }
 }
