@@ -14,7 +14,7 @@ use reg::records::{
     ScoreSource, Scores, Software, Spec, Split, Subset, Table, rules,
 };
 use reg::registry::{Registry, Stamp};
-use reg::runs::config::{Overrides, resolve};
+use reg::training::config::{Overrides, resolve};
 
 const ROUNDS: usize = 21;
 /// Runs that are registered together.

@@ -25,7 +25,6 @@ mod tests;
 mod traverse;
 mod trust;
 pub mod walk;
-mod withdrawn;
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -50,7 +49,6 @@ pub use removed::{Removed, depends};
 pub use sharing::Sharing;
 pub use trust::{Search, TrustList};
 use walk::Edge;
-pub use withdrawn::Withdrawn;
 
 /// Name of a registry's folder, looked for upwards from the working directory.
 pub const FOLDER: &str = ".reg";

@@ -10,7 +10,7 @@ use clap_complete::engine::{ArgValueCompleter, CompletionCandidate};
 use reg::network;
 use reg::records::{Header, Kind, summary};
 use reg::registry::{Registry, Search};
-use reg::runs::unfinished;
+use reg::training::unfinished;
 
 /// Suggestions; more would not be read.
 const MOST: usize = 200;

@@ -7,12 +7,12 @@ use clap::ValueEnum;
 use reg::export::{ColumnValues, FileFormat, Sheet, SheetColumn};
 use reg::filter::{FieldType, FieldValue, Filter, FilterError};
 use reg::hash::Hash;
-use reg::lineage::Marks;
 use reg::listing::{self, Order, owners};
 use reg::records::{Header, Kind, summary};
 use reg::report::{Cell, Column, ReportTable};
-use reg::runs::unfinished;
 use reg::suggest::similar_or_all;
+use reg::training::unfinished;
+use reg::withdrawal::Marks;
 use serde_json::{Value, json};
 
 use super::Context;

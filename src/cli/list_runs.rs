@@ -4,10 +4,10 @@ use std::path::PathBuf;
 
 use reg::export::run_sheet;
 use reg::hash::Hash;
-use reg::lineage::Mark;
 use reg::listing::{self, ListRequest, ListedRun, RunState, of_columns};
 use reg::report;
-use reg::runs::unfinished::{self, UnfinishedTraining};
+use reg::training::unfinished::{self, UnfinishedTraining};
+use reg::withdrawal::Mark;
 use serde::Serialize;
 
 use super::Context;

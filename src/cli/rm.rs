@@ -6,7 +6,7 @@ use reg::digits::{counted, size};
 use reg::lineage::{RemovalPlan, RemoveError, plan_removal, remove, undo_removal};
 use reg::records::Kind;
 use reg::registry::{Registry, RegistryError};
-use reg::runs::unfinished::{self, UnfinishedTraining};
+use reg::training::unfinished::{self, UnfinishedTraining};
 use serde_json::{Value, json};
 
 use super::error::Failure;

@@ -5,16 +5,16 @@ use std::io::IsTerminal;
 
 use reg::hash::{Hash, Id};
 use reg::limits;
-use reg::lineage::Mark;
 use reg::listing::ListedRun;
 use reg::records::{Header, Kind, Record, Table};
 use reg::registry::RegistryError;
 use reg::report::results;
 use reg::report::show::{RecordPage, of_dataset, of_run, of_split, origin};
-use reg::runs::unfinished;
+use reg::training::unfinished;
+use reg::withdrawal::Mark;
 use serde_json::{Value, json};
 
-use super::dataset;
+use super::counts::counts;
 use super::error::Failure;
 use super::output::{self, Reply, TableFormat};
 use super::{Context, complete, marks};
@@ -88,7 +88,7 @@ fn without_note(context: &Context, args: ShowArgs) -> Result<Reply, Failure> {
     let page = match kind {
         Some(Kind::Table) => {
             let text = match registry.get::<Table>(Id::new(id))? {
-                Table::Dataset(counted) => dataset::counts(&Statistics::from(&counted), args.format, &marks),
+                Table::Dataset(counted) => counts(&Statistics::from(&counted), args.format, &marks),
                 Table::Comparison(c) => args.format.marked(results::main_tables(&c), &marks),
                 table => args.format.marked(results::of(&table), &marks),
             };

@@ -8,8 +8,8 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::{WithdrawnUse, schema};
+use crate::diff::{DatasetDiff, Difference};
 use crate::hash::Hash;
-use crate::lineage::{DatasetDiff, Difference};
 
 pub(super) fn add(all: &mut Vec<(&'static str, Value)>) {
     all.push(("trace", schema::<Trace>("reg trace", true)));

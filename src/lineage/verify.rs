@@ -15,7 +15,8 @@ use crate::progress::{Progress, Unit};
 use crate::records::{Kind, Manifest, Role, Roles};
 use crate::registry::survey::{Depth, Survey, breaks};
 use crate::registry::walk::{Edge, Lineage, Walk, is_image_alone, manifests_of, results};
-use crate::registry::{Registry, RegistryError, Removed, Withdrawn, freed};
+use crate::registry::{Registry, RegistryError, Removed, freed};
+use crate::withdrawal::Withdrawn;
 
 /// What a verification found.
 #[derive(Debug, Default, Serialize)]
@@ -202,7 +203,7 @@ pub fn verify(registry: &Registry, progress: &dyn Progress) -> Result<Verificati
     let is_needed = |id: &Hash| !freed.contains(id) || known.as_ref().is_some_and(|known| known.is_named(id));
     survey.problems.retain(|(id, _)| is_needed(id));
     expected.retain(|id| !there(id));
-    let withdrawn = registry.withdrawn_in(&survey)?;
+    let withdrawn = Withdrawn::surveyed(registry, &survey)?;
     let lingering: Vec<&Hash> = listing.objects.iter().filter(|id| withdrawn.is_purged(id)).collect();
     if !lingering.is_empty() {
         let graph = DamageGraph::of(&survey, known.as_ref());
@@ -252,7 +253,7 @@ pub fn verify_some(
     // Not kept open while the objects are read, which may take long: nobody could register anything.
     let (wanted, known, withdrawn) = {
         let view = registry.view()?;
-        (behind(registry, &view, roots)?, Known::of(&view)?, registry.withdrawn(&view)?)
+        (behind(registry, &view, roots)?, Known::of(&view)?, Withdrawn::known(registry, &view)?)
     };
     progress.begin("verify", Unit::Items, wanted.len() as u64);
     let mut survey = registry.survey(&wanted, Depth::Everything, progress);

@@ -13,7 +13,7 @@ use crate::hash::Hash;
 use crate::index::{RunRow, RunSettings};
 use crate::network::spec_settings;
 use crate::records::Spec;
-use crate::runs::unfinished::UnfinishedTraining;
+use crate::training::unfinished::UnfinishedTraining;
 
 /// How far a run is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]

@@ -19,7 +19,7 @@ use crate::filter::{FieldType, Filter, FilterError};
 use crate::hash::Hash;
 use crate::index::View;
 use crate::registry::{Registry, RegistryError};
-use crate::runs::unfinished;
+use crate::training::unfinished;
 
 /// Which runs are listed, and in which order.
 #[derive(Debug, Clone, Default)]

@@ -7,8 +7,8 @@ use super::location::Pieces;
 use super::{RemoteError, TransferJob};
 use crate::hash::{Hash, Id};
 use crate::records::{self, Kind, ObjectKind, PackedKind, Removal, Travels, Withdrawal};
-use crate::registry::walk;
-use crate::registry::{Removed, Withdrawn, depends};
+use crate::registry::{Removed, depends, walk};
+use crate::withdrawal::Withdrawn;
 
 /// Takes an object that was read and hashed. Called from several threads.
 pub(super) type Take<'t> = dyn Fn(Hash, &[u8]) -> Result<(), RemoteError> + Sync + 't;

@@ -13,6 +13,7 @@ use reg::lineage::verify;
 use reg::progress::Silent;
 use reg::registry::Registry;
 use reg::registry::survey::Depth;
+use reg::withdrawal::Withdrawn;
 
 /// Names and what they name.
 pub(crate) type Names = BTreeMap<String, Hash>;
@@ -109,7 +110,7 @@ impl Workspace {
         assert!(found.sound(), "{what}: {found:?}");
         let objects = registry.store().list().unwrap().objects;
         let survey = registry.survey(&objects, Depth::Records, &Silent);
-        let withdrawn = registry.withdrawn(&registry.view().unwrap()).unwrap();
+        let withdrawn = Withdrawn::known(&registry, &registry.view().unwrap()).unwrap();
         for id in survey.records.keys().chain(survey.packed.keys()) {
             for to in survey.links(id) {
                 let there = objects.binary_search(&to).is_ok() || withdrawn.is_purged(&to);

@@ -12,7 +12,7 @@ use crate::index::View;
 use crate::network::spec_settings;
 use crate::records::{EpochLog, Init, Kind, Run, Spec, Split};
 use crate::registry::{Registry, RegistryError};
-use crate::runs::config::{Overrides, resolve};
+use crate::training::config::{Overrides, resolve};
 
 /// Settings that say how and where, not what: they have no default of a network.
 const OF_THE_MACHINE: [&str; 3] = ["device", "init", "threads"];
