@@ -165,7 +165,7 @@ impl Registry {
                 links.iter().filter(about).any(|link| removed.in_force.contains_key(&link.to))
             };
             let beside = survey.records.iter().filter(|(_, record)| of_removed(record)).map(|(id, _)| *id);
-            removed.beside = beside.collect();
+            removed.beside = beside.filter(|id| !removed.in_force.contains_key(id)).collect();
         }
         Ok(removed)
     }

@@ -8,7 +8,7 @@ use super::inputs::{ExecutionStart, TrainInputs, execution};
 use super::process::{Listener, WorkerError};
 use super::software::{OtherSources, put_software};
 use super::{Device, Environment, RunContext, RunError, unfinished};
-use crate::digits::counted;
+use crate::digits::{counted, thousands};
 use crate::hash::{Hash, Id};
 use crate::index::View;
 use crate::records::{
@@ -80,9 +80,11 @@ pub fn train(
     }
     let mut request = request.clone();
     let folds = registry.get(request.split)?.folds;
+    let batch = request.training.batch;
     if let Some(images) = cap_batch(&mut request.training, folds.get(request.fold as usize)) {
-        let images = counted(images.into(), "training image");
-        let message = format!("the batch is that of all {images}, because a larger one was asked for");
+        let (batch, all) = (thousands(batch.into()), counted(images.into(), "training image"));
+        let message =
+            format!("a batch of {batch} is more than the {all} of this fold: each batch has all of them");
         listener.hear(&WorkerEvent::Note { message });
     }
     let request = &request;

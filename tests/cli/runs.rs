@@ -36,7 +36,7 @@ fn runs_are_listed_with_what_matters_sorted_and_chosen() {
         assert_eq!((&run["test_auc"], &run["table"]), (&answer["auc"]["mean"], &answer["table"]), "{name}");
         assert_eq!(run["test_auc_labels"], answer["mean_over"]);
         assert_eq!((&run["dataset"], &run["split"], &run["seed"]), (&json!("tiny"), &json!("s"), &json!(1)));
-        assert_eq!((&run["state"], &run["settings"]["batch"]), (&json!("done"), &json!(16)));
+        assert_eq!((&run["state"], &run["settings"]["lr"]), (&json!("done"), &json!(0.01)));
         let log = study.json(&format!("log {name}"))["epochs"].clone();
         let kept = &log[record["best_epoch"].as_u64().unwrap() as usize - 1];
         assert_eq!((&run["val_auc"], &run["val_auc_labels"]), (&kept["val_auc"], &kept["val_auc_labels"]));
