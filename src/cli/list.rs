@@ -1,23 +1,21 @@
 //! `reg list`.
 
-use std::io::IsTerminal;
 use std::path::PathBuf;
 
-use clap::ValueEnum;
-use reg::export::{ColumnValues, FileFormat, Sheet, SheetColumn};
-use reg::filter::{FieldType, FieldValue, Filter, FilterError};
+use reg::export::{ColumnValues, Sheet, SheetColumn};
+use reg::filter::{FieldType, FieldValue};
 use reg::hash::Hash;
-use reg::listing::{self, Order, owners};
+use reg::listing::{self, owners};
 use reg::records::{Header, Kind, summary};
 use reg::report::{Cell, Column, ReportTable};
 use reg::suggest::similar_or_all;
 use reg::training::unfinished;
-use reg::withdrawal::Marks;
 use serde_json::{Value, json};
 
 use super::Context;
+use super::chosen::{Chosen, ListFormat, as_file, marks, saved};
 use super::error::Failure;
-use super::output::{self, Reply, TableFormat};
+use super::output::{Reply, TableFormat};
 
 /// List records, oldest first; `reg list run` compares runs
 ///
@@ -46,41 +44,6 @@ pub(crate) struct ListArgs {
     output: Option<PathBuf>,
 }
 
-/// What is listed, and in which order.
-#[derive(clap::Args, Default)]
-pub(super) struct Chosen {
-    /// Show only records for which an expression holds, such as `model=tiny and lr<0.01`
-    #[arg(long = "where", value_name = "EXPR")]
-    filter: Option<String>,
-    /// Sort by a value or setting. AUCs start with the largest, everything else with the smallest; KEY:asc and
-    /// KEY:desc choose
-    #[arg(long, value_name = "KEY")]
-    sort: Option<String>,
-    /// Show at most so many
-    #[arg(long, value_name = "N")]
-    limit: Option<usize>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum ListFormat {
-    /// A table for people
-    Text,
-    /// Comma-separated values
-    Csv,
-    /// Apache Parquet
-    Parquet,
-}
-
-impl ListFormat {
-    pub(super) fn of_file(self) -> Option<FileFormat> {
-        match self {
-            ListFormat::Text => None,
-            ListFormat::Csv => Some(FileFormat::Csv),
-            ListFormat::Parquet => Some(FileFormat::Parquet),
-        }
-    }
-}
-
 pub(crate) fn run(context: &Context, args: ListArgs) -> Result<Reply, Failure> {
     let named = |text: String| {
         Kind::which(|kind| kind.name == text || kind.plural == text).next().ok_or_else(|| {
@@ -101,21 +64,6 @@ pub(crate) fn run(context: &Context, args: ListArgs) -> Result<Reply, Failure> {
 
 pub(super) fn of_kind(context: &Context, kind: Option<Kind>) -> Result<Reply, Failure> {
     list(context, kind, Chosen::default(), ListFormat::Text, None)
-}
-
-impl Chosen {
-    pub(super) fn filter(&self) -> Result<Option<Filter>, Failure> {
-        Ok(self.filter.as_deref().map(Filter::parse).transpose()?)
-    }
-
-    pub(super) fn order(&self) -> Result<Option<Order>, Failure> {
-        let order = self.sort.as_deref().map(Order::parse).transpose();
-        order.map_err(|e| Failure::usage(e.to_string()))
-    }
-
-    pub(super) fn limit(&self) -> Option<usize> {
-        self.limit
-    }
 }
 
 /// One record in a list.
@@ -207,21 +155,6 @@ fn several(names: &[String]) -> String {
     }
 }
 
-/// A list must not depend on one damaged record.
-pub(super) fn marks<'r>(
-    context: &Context,
-    registry: &'r reg::registry::Registry,
-    view: &reg::index::View,
-) -> Option<Marks<'r>> {
-    match Marks::open(registry, view) {
-        Ok(marks) => Some(marks),
-        Err(e) => {
-            context.note(&format!("warning: withdrawn data is not flagged: {e}"));
-            None
-        }
-    }
-}
-
 fn list(
     context: &Context,
     kind: Option<Kind>,
@@ -296,39 +229,4 @@ fn sheet(rows: &[Row]) -> Sheet {
         SheetColumn::new(*name, ColumnValues::Text(rows.iter().map(text).collect()))
     };
     Sheet { name: "records".to_owned(), about: Vec::new(), columns: VALUES.iter().map(column).collect() }
-}
-
-/// A sheet in a file or on standard output.
-pub(super) fn as_file(sheet: &Sheet, format: FileFormat, output: Option<PathBuf>) -> Result<Reply, Failure> {
-    let bytes = sheet.render(format);
-    match output {
-        Some(path) => saved(&path, &bytes),
-        None if format == FileFormat::Parquet && std::io::stdout().is_terminal() => {
-            Err(Failure::usage("Parquet is no text for a terminal: give --output FILE"))
-        }
-        None => Ok(Reply::raw(bytes, json!({ "rows": sheet.rows() }))),
-    }
-}
-
-pub(super) fn saved(path: &std::path::Path, bytes: &[u8]) -> Result<Reply, Failure> {
-    output::save(path, bytes)?;
-    Ok(Reply::new(format!("wrote {}", path.display()), json!({ "file": path })))
-}
-
-impl From<FilterError> for Failure {
-    fn from(e: FilterError) -> Self {
-        Failure::usage(format!("--where: {e}"))
-    }
-}
-
-impl From<listing::ListError> for Failure {
-    fn from(e: listing::ListError) -> Self {
-        match e {
-            listing::ListError::Registry(e) => e.into(),
-            listing::ListError::Filter(e) => e.into(),
-            listing::ListError::UnknownField { ref known, .. } => {
-                Failure::usage(e.to_string()).hinting(format!("there is {}", known.join(", ")))
-            }
-        }
-    }
 }

@@ -11,8 +11,8 @@ use reg::withdrawal::Mark;
 use serde::Serialize;
 
 use super::Context;
+use super::chosen::{Chosen, ListFormat, as_file, marks, saved};
 use super::error::Failure;
-use super::list::{Chosen, ListFormat, as_file, marks, saved};
 use super::output::{Reply, TableFormat};
 
 /// The document of `reg list run`.

@@ -4,6 +4,7 @@
 
 mod attest;
 mod audit;
+mod chosen;
 mod compare;
 mod complete;
 mod completions;

@@ -6,13 +6,13 @@ use super::FilterError;
 
 /// One word and where it stands.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Token<'t> {
-    pub(super) kind: TokenKind<'t>,
+pub(super) struct Lexeme<'t> {
+    pub(super) kind: LexemeKind<'t>,
     pub(super) at: Range<usize>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum TokenKind<'t> {
+pub(super) enum LexemeKind<'t> {
     /// Letters, digits and `. _ - + : / * %`, without quotes.
     Word(&'t str),
     /// Text that was in quotes.
@@ -30,7 +30,7 @@ fn is_of_word(c: char) -> bool {
 }
 
 /// Divides a text into words.
-pub(super) fn words(text: &str) -> Result<Vec<Token<'_>>, FilterError> {
+pub(super) fn words(text: &str) -> Result<Vec<Lexeme<'_>>, FilterError> {
     let mut tokens = Vec::new();
     let mut at = 0;
     while let Some(c) = text[at..].chars().next() {
@@ -42,23 +42,23 @@ pub(super) fn words(text: &str) -> Result<Vec<Token<'_>>, FilterError> {
             let (quoted, length) = quoted(rest, c).ok_or_else(|| {
                 FilterError::new(text, at..text.len(), format!("the closing {c} is missing"))
             })?;
-            (TokenKind::Quoted(quoted), length)
+            (LexemeKind::Quoted(quoted), length)
         } else if is_of_word(c) {
             let length = rest.find(|c| !is_of_word(c)).unwrap_or(rest.len());
-            (TokenKind::Word(&rest[..length]), length)
+            (LexemeKind::Word(&rest[..length]), length)
         } else if let Some(sign) = SIGNS.iter().find(|sign| rest.starts_with(**sign)) {
             match *sign {
                 "&&" | "||" => {
                     let word = if *sign == "&&" { "and" } else { "or" };
                     return Err(FilterError::new(text, at..at + 2, format!("write `{word}`, not `{sign}`")));
                 }
-                sign => (TokenKind::Sign(sign), sign.len()),
+                sign => (LexemeKind::Sign(sign), sign.len()),
             }
         } else {
             let message = format!("`{}` means nothing here; put text in quotes", c.escape_default());
             return Err(FilterError::new(text, at..at + c.len_utf8(), message));
         };
-        tokens.push(Token { kind, at: at..at + length });
+        tokens.push(Lexeme { kind, at: at..at + length });
         at += length;
     }
     Ok(tokens)
