@@ -49,7 +49,7 @@ pub(crate) fn run(context: &Context, args: ListArgs) -> Result<Reply, Failure> {
         Kind::which(|kind| kind.name == text || kind.plural == text).next().ok_or_else(|| {
             let all: Vec<&str> = Kind::ALL.iter().map(|kind| kind.name()).collect();
             let meant = similar_or_all(&text, &all).join(", ");
-            Failure::new(format!("there is no kind `{text}`"), Some(format!("there is {meant}")))
+            Failure::new(format!("there is no kind `{text}`"), Some(format!("there are {meant}")))
         })
     };
     let kind = args.kind.map(named).transpose()?;
