@@ -8,8 +8,9 @@
 //! [`compare`]d; [`training`] makes them, from a specification to recorded results, through the [`worker`];
 //! [`recompute`] makes records again, and a [`study`] is many runs of one file. [`report`] turns records into tables,
 //! figures and pages, [`serve`] shows pages of a live registry; [`audit`] packs a result with all that is behind it,
-//! [`attest`] signs what it was made of, [`export`] writes what other people's tools read; [`doctor`] looks at all of
-//! it. [`library`] has the calls that scripts need most, by name; `cli`, in the binary, is thin. Arrows go down only.
+//! [`attest`] signs what it was made of, [`export`] writes what other people's tools read; [`listing`] lists runs, chosen by
+//! the expressions of [`filter`]; [`doctor`] looks at all of it, and [`documents`] describes the JSON of each command.
+//! [`library`] has the calls that scripts need most, by name; `cli`, in the binary, is thin. Arrows go down only.
 //!
 //! # As a library
 //!
@@ -87,13 +88,16 @@ pub mod diff;
 pub mod digits;
 pub mod disk;
 pub mod doctor;
+pub mod documents;
 pub mod escape;
 pub mod export;
+pub mod filter;
 pub mod hash;
 pub mod index;
-pub mod limits;
 pub mod library;
+pub mod limits;
 pub mod lineage;
+pub mod listing;
 pub mod network;
 pub mod progress;
 pub mod random;
@@ -109,6 +113,7 @@ pub mod split;
 pub mod stats;
 pub mod store;
 pub mod study;
+pub mod suggest;
 pub mod training;
 pub mod usage;
 pub mod withdrawal;

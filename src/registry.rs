@@ -7,6 +7,7 @@
 mod gc;
 mod import;
 mod lease;
+mod lookup;
 #[cfg(test)]
 mod memory;
 mod names;
@@ -15,6 +16,8 @@ mod objects;
 mod open;
 mod purge;
 mod reindex;
+mod removed;
+mod run_rows;
 mod sharing;
 pub mod survey;
 #[cfg(test)]
@@ -27,13 +30,13 @@ use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use crate::disk::{Dir, Refused};
-use crate::hash::{Digest, Hash, Id, MIN_PREFIX};
+use crate::hash::{Digest, Hash, Id};
 use crate::index::{Index, IndexError, IndexWriter, View};
 use crate::records::codec::{self, CodecError};
-use crate::records::{Blob, File, Kind, NameChange, Packed, Record, Travels};
+use crate::records::{Blob, File, Kind, NameChange, Packed, Record, RemovedRecord, Travels};
 use crate::store::{Batch, FileState, LinkMode, Persisted, Store, StoreError};
 
-pub use gc::{Cutoff, Garbage, GarbageKind, Swept};
+pub use gc::{Cutoff, Garbage, GarbageKind, Swept, freed, is_own};
 pub(crate) use lease::Lease;
 #[cfg(test)]
 pub(crate) use memory::MemoryStore;
@@ -42,6 +45,7 @@ pub use names::{Moves, NameConflict, is_name};
 pub use objects::Objects;
 pub use purge::Purged;
 pub use reindex::Reindexed;
+pub use removed::{Removed, depends};
 pub use sharing::Sharing;
 pub use trust::{Search, TrustList};
 use walk::Edge;
@@ -51,7 +55,7 @@ pub const FOLDER: &str = ".reg";
 const LIVE: &str = "live";
 const CACHE: &str = "cache";
 /// The format that this reg reads and writes.
-const FORMAT: u32 = 3;
+const FORMAT: u32 = 4;
 
 /// What can go wrong with a registry.
 #[derive(Debug, thiserror::Error)]
@@ -117,6 +121,20 @@ pub enum RegistryError {
         text: String,
         /// Names that look like it.
         similar: Vec<String>,
+        /// The plural of the kind that is expected, and the names of such records; none if any kind will do.
+        known: Option<(&'static str, Vec<String>)>,
+    },
+    /// A record that was removed.
+    #[error("{called} ({}) was removed on {time}: `{command}`", id.short())]
+    Removed {
+        /// The record.
+        id: Hash,
+        /// Its kind and its name.
+        called: String,
+        /// When it was removed, in UTC.
+        time: String,
+        /// The command that removed it.
+        command: String,
     },
     /// An abbreviated id that fits several objects.
     #[error("`{prefix}` matches {} objects: {}", candidates.len(), list(candidates))]
@@ -135,6 +153,16 @@ pub enum RegistryError {
         expected: &'static str,
         /// Kind that it is.
         found: String,
+    },
+    /// A name that something else has.
+    #[error("the name {name} is taken: it is that of {kind} {}", id.short())]
+    NameTaken {
+        /// The name.
+        name: String,
+        /// Kind of what has it.
+        kind: &'static str,
+        /// What has it.
+        id: Hash,
     },
     /// A name that cannot be given.
     #[error("`{0}` is not a valid name")]
@@ -218,6 +246,8 @@ pub struct Registry {
     store: Store,
     index: Index,
     moves: Moves,
+    /// Whether a name that something else has is refused, and not moved.
+    keeps_names: bool,
 }
 
 impl Registry {
@@ -225,6 +255,11 @@ impl Registry {
     /// is moved as it was asked for, but whoever asked should hear of it.
     pub fn noting(self, moves: &Moves) -> Self {
         Registry { moves: moves.clone(), ..self }
+    }
+
+    /// The same registry, which from now on refuses to give a result a name that something else has.
+    pub fn keeping_names(self) -> Self {
+        Registry { keeps_names: true, ..self }
     }
 
     /// The registry's folder, as it is called in messages.
@@ -290,56 +325,6 @@ impl Registry {
         Ok(Id::new(Hash::of(&codec::pack(value).map_err(RegistryError::Unwritable)?)))
     }
 
-    /// What a name, a full id or the beginning of one means.
-    pub fn resolve(&self, view: &View, text: &str) -> Result<Hash, RegistryError> {
-        if let Some(id) = view.name(text)? {
-            return Ok(id);
-        }
-        let digits = text.len() >= MIN_PREFIX && text.len() <= 64;
-        let hex = text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-        let found = if digits && hex { self.store.matching(text)? } else { Vec::new() };
-        match found[..] {
-            [id] => Ok(id),
-            [] => {
-                let names = view.names()?.into_iter().map(|(name, _)| name);
-                let similar = names
-                    .filter(|name| strsim::damerau_levenshtein(name, text) <= text.chars().count().min(9) / 3)
-                    .collect();
-                Err(RegistryError::Unknown { text: text.to_owned(), similar })
-            }
-            _ => {
-                let kind = |id: &Hash| Ok(view.kind(id)?.map_or("object", Kind::name).to_owned());
-                let candidates = found.iter().map(|id| kind(id).map(|kind| (*id, kind)));
-                let candidates = candidates.collect::<Result<_, RegistryError>>()?;
-                Err(RegistryError::Ambiguous { prefix: text.to_owned(), candidates })
-            }
-        }
-    }
-
-    /// What `text` means, which must be a `T`.
-    pub fn resolve_as<T: Record>(&self, view: &View, text: &str) -> Result<Id<T>, RegistryError> {
-        let id = self.resolve(view, text)?;
-        match view.kind(&id)? {
-            Some(kind) if kind == T::KIND => Ok(Id::new(id)),
-            kind => Err(RegistryError::WrongKind {
-                text: text.to_owned(),
-                expected: T::KIND.name(),
-                found: kind.map_or("file that is no record", Kind::name).to_owned(),
-            }),
-        }
-    }
-
-    /// Records of kind `T` that name `id`, oldest first, with their ids.
-    pub fn referring<T: Record>(&self, view: &View, id: &Hash) -> Result<Vec<(Id<T>, T)>, RegistryError> {
-        let mut found = Vec::new();
-        for (from, _) in view.referrers(id)? {
-            if view.kind(&from)? == Some(T::KIND) {
-                found.push((Id::new(from), self.get(Id::new(from))?));
-            }
-        }
-        Ok(found)
-    }
-
     /// Begins a change.
     pub fn transaction(&self) -> Result<Transaction<'_>, RegistryError> {
         Ok(Transaction {
@@ -395,6 +380,8 @@ pub struct Committed {
     pub names: Vec<NameChange>,
     /// Names that were to be given only if they are free, and are not.
     pub conflicts: Vec<NameConflict>,
+    /// Records that were removed.
+    pub removed: Vec<RemovedRecord>,
 }
 
 impl Transaction<'_> {
@@ -445,8 +432,15 @@ impl Transaction<'_> {
         Ok(self.batch.put_file(source, state, bytes, id, how)?)
     }
 
-    /// Gives `id` a name; what the name named before is kept in the log.
+    /// Gives `id` a name. What the name named before is kept in the log, unless the registry keeps names: then a name
+    /// that something else has is refused at the commit.
     pub fn name(&mut self, name: &str, id: Hash) -> Result<(), RegistryError> {
+        let of = if self.registry.keeps_names { NameRequest::Own } else { NameRequest::Exact };
+        self.request(of(name.to_owned()), name, id)
+    }
+
+    /// Gives `id` a name, whatever has it; what the name named before is kept in the log.
+    pub fn move_name(&mut self, name: &str, id: Hash) -> Result<(), RegistryError> {
         self.request(NameRequest::Exact(name.to_owned()), name, id)
     }
 
@@ -465,7 +459,21 @@ impl Transaction<'_> {
 
     /// Makes everything durable, then known.
     pub fn commit(self, stamp: &Stamp) -> Result<Committed, RegistryError> {
-        let Transaction { registry, batch, _lease, records, packed, names, gone } = self;
+        let Transaction { registry, batch, _lease, mut records, packed, names, gone } = self;
+        if names.iter().any(|(request, _)| matches!(request, NameRequest::Own(_))) {
+            // Before anything is written that would then be registered nowhere.
+            let view = registry.view()?;
+            for (request, id) in &names {
+                if let NameRequest::Own(name) = request {
+                    registry.check_name(&view, name, Some(*id))?;
+                }
+            }
+        }
+        for back in registry.come_back(&records, stamp)? {
+            let bytes = codec::encode(&back).map_err(RegistryError::Unwritable)?;
+            let links = codec::Header::read(&bytes).map_err(RegistryError::Unwritable)?.links();
+            records.push(NewRecord { id: Hash::of(&bytes), kind: Kind::Removal, bytes, links });
+        }
         let mut persisted = batch.persist()?;
         // What names others follows when all that it names is durable, so that a crash leaves nothing that
         // names what is not there.
@@ -500,7 +508,7 @@ impl Transaction<'_> {
         for round in &rounds {
             follow(&mut round.iter().map(|record| record.bytes.as_slice()))?;
         }
-        let (names, conflicts) = registry.index.write(|writer| {
+        let (removed, names, conflicts) = registry.index.write(|writer| {
             for NewRecord { id, kind, links, .. } in &records {
                 writer.record(id, *kind)?;
                 write_links(writer, id, *kind, links.clone())?;
@@ -513,10 +521,14 @@ impl Transaction<'_> {
                 }
                 writer.mentions(walk::images(*id, links.iter().copied()).map(Edge::into_mention))?;
             }
-            registry.change_names(writer, &names, stamp)
+            registry.update_run_rows(writer, &records)?;
+            // A name of what is removed is free.
+            let removed = registry.carry_out_removals(writer, &records, stamp)?;
+            let (names, conflicts) = registry.change_names(writer, &names, stamp)?;
+            Ok::<_, RegistryError>((removed, names, conflicts))
         })?;
         registry.moves.note(&names);
-        Ok(Committed { persisted, names, conflicts })
+        Ok(Committed { persisted, names, conflicts, removed })
     }
 }
 

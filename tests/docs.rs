@@ -80,6 +80,24 @@ fn the_chapter_on_withdrawals_runs_as_it_is_written() {
 }
 
 #[test]
+fn the_chapter_on_runs_runs_as_it_is_written() {
+    let folder = with_fixture();
+    let said = run(folder.path(), &commands("runs.md"));
+    for text in [
+        "Test AUC",
+        "Settings (* is not the default of mlp)",
+        "overfits after",
+        "baseline",
+        "would remove",
+        "sound: ",
+    ] {
+        assert!(said.contains(text), "{text}: {said}");
+    }
+    let csv = fs::read_to_string(folder.path().join("runs.csv")).unwrap();
+    assert!(csv.starts_with("name,lr,batch,val_loss,test_auc\n") && csv.lines().count() == 3, "{csv}");
+}
+
+#[test]
 fn the_chapter_on_other_tools_runs_as_it_is_written() {
     let folder = with_fixture();
     let meta = "--model tiny-meta --set epochs=1 --threads 1";

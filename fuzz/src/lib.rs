@@ -17,7 +17,7 @@ use reg::random::Stream;
 use reg::records::codec::{self, CodecError};
 use reg::records::{
     self, Assignment, Augmentation, Boxes, Dataset, Event, Execution, Manifest, Note, Packed, Predictions,
-    Record, Run, Scores, Software, Spec, Split, Study, Table, Weights, Withdrawal,
+    Record, Removal, Run, Scores, Software, Spec, Split, Study, Table, Weights, Withdrawal,
 };
 
 pub use registries::registries;
@@ -215,6 +215,7 @@ pub fn records(bytes: &[u8]) {
         rewrites::<Execution>(bytes),
         rewrites::<Withdrawal>(bytes),
         rewrites::<Note>(bytes),
+        rewrites::<Removal>(bytes),
         rewrites::<Event>(bytes),
     ];
     assert_eq!(kinds.len(), records::Kind::ALL.len());

@@ -243,6 +243,7 @@ KINDS = {
     "execution": "command cores cpu cpu_capability git gpu host made reg resumed seconds software started | deterministic",
     "withdrawal": "command host images number pictures purge reason subject time | revokes",
     "note": "about text time | prev",
+    "removal": "command number records time | revokes",
     "event": "command names prev seq time |",
 }
 # The version of each kind that is read; version 1 for the others.
@@ -870,6 +871,7 @@ NAMED = {
     "run": "spec checkpoint=file log=file",
     "predictions": "dataset scores split? source.run? source.file?",
     "withdrawal": "revokes=withdrawal?",
+    "removal": "revokes=removal?",
     "dataset table": "dataset",
     "auc table": "dataset predictions",
     "comparison table": "dataset models.predictions models.validation=predictions? published.file?",

@@ -12,13 +12,13 @@ use serde_json::{Map, Value, json};
 
 use super::error::Failure;
 use super::output::{Reply, TableFormat};
-use super::{Context, figures, marks};
+use super::{Context, Moving, complete, figures, marks};
 
 /// Compare models on the same images: AUC table, Spearman matrix, paired tests, intervals
 #[derive(clap::Args)]
 pub(crate) struct CompareArgs {
     /// Names or ids of runs or predictions
-    #[arg(value_name = "ID", required = true)]
+    #[arg(value_name = "ID", required = true, add = complete::scored())]
     ids: Vec<String>,
     /// One column per `model` (all its folds) or per `run`; add `gender`, `view` or `age` for AUCs by patient group
     #[arg(long, value_enum, value_delimiter = ',', default_value = "model")]
@@ -26,8 +26,8 @@ pub(crate) struct CompareArgs {
     /// Labels to compare, or `shared` for the labels that all models score; default: all, which must be the same
     #[arg(long, value_name = "LABEL,…|shared", value_delimiter = ',')]
     labels: Vec<String>,
-    /// Images to compare: `all`, which must be the same, or `shared` for the images that all models scored on the same
-    /// fold
+    /// Images to compare: `all`, which must be the same, or `shared` for the images that all models scored on the
+    /// same fold
     #[arg(long, value_enum, default_value = "all")]
     images: Images,
     /// Pooling of rank correlations: one per `label`, then the mean, or one over `all` scores
@@ -58,6 +58,8 @@ pub(crate) struct CompareArgs {
     /// Name of the table
     #[arg(long)]
     name: Option<String>,
+    #[command(flatten)]
+    moving: Moving,
     /// Output format of the tables
     #[arg(long, value_enum, default_value = "text")]
     format: TableFormat,
@@ -163,7 +165,7 @@ pub(crate) fn run(context: &Context, args: CompareArgs) -> Result<Reply, Failure
     if args.table.contains(&TableChoice::Groups) && args.options().groups.is_empty() {
         return Err(Failure::usage("--table groups needs groups: --by gender, view or age"));
     }
-    let registry = context.registry()?;
+    let registry = context.registry_to_name(&args.moving)?;
     let view = registry.view()?;
     let inputs = args.ids.iter().map(|id| Input::resolve(&registry, &view, id)).collect::<Result<_, _>>()?;
     drop(view);

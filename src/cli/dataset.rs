@@ -8,6 +8,7 @@ use reg::dataset::tabulate;
 use reg::diff::diff_datasets;
 use reg::export::{self, ExportFolder, FileFormat};
 use reg::records::{Dataset, Kind, Split};
+use reg::registry::Registry;
 use reg::report::diff::of_data;
 use reg::report::svg;
 use serde_json::json;
@@ -17,7 +18,7 @@ use super::error::Failure;
 use super::ingest::LinkArg;
 use super::list;
 use super::output::{Reply, TableFormat};
-use super::{Context, figures, marks, show};
+use super::{Context, Moving, complete, figures, marks, show};
 
 /// Inspect and export data sets
 #[derive(clap::Subcommand)]
@@ -27,6 +28,7 @@ pub(crate) enum DatasetCommand {
     /// Show the record of a data set
     Show {
         /// Name or id
+        #[arg(add = complete::datasets())]
         dataset: String,
     },
     /// List the images that were added, removed, relabelled or changed between two data sets
@@ -39,10 +41,13 @@ pub(crate) enum DatasetCommand {
     /// Count labels, genders, views and ages: tables 2 and 3 and figure 3 of the paper
     Stats {
         /// Name or id
+        #[arg(add = complete::datasets())]
         dataset: String,
         /// Name of the recorded tables
         #[arg(long)]
         name: Option<String>,
+        #[command(flatten)]
+        moving: Moving,
         /// Write the histogram of ages to this folder
         #[arg(long, value_name = "FOLDER")]
         svg: Option<PathBuf>,
@@ -53,6 +58,7 @@ pub(crate) enum DatasetCommand {
     /// Export the image rows and boxes as tables, or the whole data set with its images as Croissant
     Export {
         /// Name or id
+        #[arg(add = complete::datasets())]
         dataset: String,
         /// Output folder; must not exist yet
         #[arg(short, long, value_name = "DIR")]
@@ -63,8 +69,8 @@ pub(crate) enum DatasetCommand {
         /// A split of the data set; its folds become columns
         #[arg(long)]
         split: Option<String>,
-        /// How images are copied (croissant): `reflink` falls back to a copy where the file system cannot share blocks;
-        /// `hardlink` takes no space and stays read-only
+        /// How images are copied (croissant): `reflink` falls back to a copy where the file system cannot share
+        /// blocks; `hardlink` takes no space and stays read-only
         #[arg(long, value_enum, default_value = "reflink")]
         link: LinkArg,
     },
@@ -85,8 +91,9 @@ pub(crate) fn run(context: &Context, command: DatasetCommand) -> Result<Reply, F
         DatasetCommand::List => list::of_kind(context, Some(Kind::Dataset)),
         DatasetCommand::Show { dataset } => show::record::<Dataset>(context, &dataset),
         DatasetCommand::Diff { a, b } => diff(context, &a, &b),
-        DatasetCommand::Stats { dataset, name, svg, format } => {
-            stats(context, &dataset, name.as_deref(), svg.as_deref(), format)
+        DatasetCommand::Stats { dataset, name, moving, svg, format } => {
+            let registry = context.registry_to_name(&moving)?;
+            stats(context, &registry, &dataset, name.as_deref(), svg.as_deref(), format)
         }
         DatasetCommand::Export { dataset, output, format, split, link } => {
             export(context, &dataset, &output, format, split.as_deref(), link)
@@ -149,22 +156,22 @@ fn export(
 
 fn stats(
     context: &Context,
+    registry: &Registry,
     dataset: &str,
     name: Option<&str>,
     folder: Option<&Path>,
     format: TableFormat,
 ) -> Result<Reply, Failure> {
-    let registry = context.registry()?;
     let id = registry.resolve_as::<Dataset>(&registry.view()?, dataset)?;
     let record = registry.get(id)?;
     let manifest = registry.manifest(&record)?;
     let statistics = Statistics::of(&record, manifest.rows.iter());
-    let marks = marks::warn(context, &registry, [id.hash])?;
+    let marks = marks::warn(context, registry, [id.hash])?;
     let mut text = counts(&statistics, format, &marks);
     let mut json = json!(statistics);
     json["id"] = json!(id);
     if let Some(name) = name {
-        let table = tabulate(&registry, id, &statistics, name, &context.environment.stamp)?;
+        let table = tabulate(registry, id, &statistics, name, &context.environment.stamp)?;
         json["table"] = json!(table);
         if format == TableFormat::Text {
             text += &format!("table {}\n", table.hash.short());

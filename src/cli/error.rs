@@ -60,6 +60,11 @@ impl Failure {
         Failure { message: message.into(), hint: None, code: USAGE }
     }
 
+    /// The same failure with something to try.
+    pub(crate) fn hinting(self, hint: impl Into<String>) -> Self {
+        Failure { hint: Some(hint.into()), ..self }
+    }
+
     /// An error of the file system.
     pub(super) fn of_io(message: String, source: &io::Error) -> Self {
         Failure::new(message, io_hint(source))
@@ -112,6 +117,17 @@ pub(crate) fn usage(e: &clap::Error) -> (String, String) {
     let said = said.join(" ");
     let hints: Vec<String> = tips.iter().map(|tip| tip["tip: ".len()..].to_owned()).chain(usage).collect();
     (said.strip_prefix("error: ").unwrap_or(&said).to_owned(), hints.join("; "))
+}
+
+/// Which records of a kind there are.
+pub(super) fn there_is(plural: &str, names: &[String]) -> String {
+    const SHOWN: usize = 20;
+    let shown = names.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ");
+    match (names.len(), names.len().saturating_sub(SHOWN)) {
+        (0, _) => format!("there are no {plural} with a name here; `reg list` shows all records"),
+        (_, 0) => format!("the {plural} here are {shown}"),
+        (_, more) => format!("the {plural} here are {shown} and {more} more; `reg list {plural}` shows all"),
+    }
 }
 
 impl From<StoreError> for Failure {
@@ -287,10 +303,21 @@ impl From<RegistryError> for Failure {
             RegistryError::Unknown { similar, .. } if !similar.is_empty() => {
                 format!("did you mean {}?", similar.join(", "))
             }
+            RegistryError::Unknown { known: Some((plural, known)), .. } => there_is(plural, &known),
             RegistryError::Unknown { .. } => {
                 "`reg list` shows all records; an id can be abbreviated to 6 or more digits".to_owned()
             }
+            RegistryError::Removed { called, .. } => {
+                let name = called.rsplit(' ').next().unwrap_or_default();
+                format!(
+                    "`reg rm --undo {name}` takes it back until `reg gc`; the same training restores it, too"
+                )
+            }
             RegistryError::Ambiguous { .. } => "give more digits".to_owned(),
+            RegistryError::NameTaken { .. } => {
+                "choose another name, or give --move, which takes the name from it; `reg mv OLD NEW` renames"
+                    .to_owned()
+            }
             RegistryError::BadName(_) => {
                 "a name has up to 128 letters, digits and . _ - + and is not made of hex digits only"
                     .to_owned()

@@ -10,12 +10,13 @@ use serde_json::json;
 use super::error::Failure;
 use super::output::{Reply, TableFormat};
 use super::train::{auc_json, warn_of_leaks};
-use super::{Context, marks};
+use super::{Context, complete, marks};
 
 /// Score a subset with a run's checkpoint and compute the AUC table
 #[derive(clap::Args)]
 pub(crate) struct EvalArgs {
     /// Name or id of the run
+    #[arg(add = complete::runs())]
     run: String,
     /// The subset
     #[arg(long, value_enum, default_value = "test")]

@@ -13,14 +13,14 @@ use serde_json::json;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::flag;
 
-use super::Context;
 use super::error::Failure;
 use super::output::{NO, Reply, plural};
+use super::{Context, complete};
 
 /// Copy missing objects to another registry, a folder or an S3 bucket; exit code 3 on name conflicts
 ///
-/// REMOTE is a registry, a folder or s3://BUCKET/PREFIX; an empty folder or prefix becomes a remote. Without IDs, push
-/// copies every named object and every result, with all dependencies. Each object is hashed while it is copied.
+/// REMOTE is a registry, a folder or s3://BUCKET/PREFIX; an empty folder or prefix becomes a remote. Without IDs,
+/// push copies every named object and every result, with all dependencies. Each object is hashed while it is copied.
 #[derive(clap::Args)]
 #[command(after_long_help = S3)]
 pub(crate) struct PushArgs {
@@ -30,8 +30,8 @@ pub(crate) struct PushArgs {
 
 /// Copy missing objects from another registry, a folder or an S3 bucket; exit code 3 on name conflicts
 ///
-/// REMOTE is a registry, or a folder or s3://BUCKET/PREFIX that `reg push` filled. Without IDs, pull copies every named
-/// object and every result, with all dependencies. Each object is hashed on arrival.
+/// REMOTE is a registry, or a folder or s3://BUCKET/PREFIX that `reg push` filled. Without IDs, pull copies every
+/// named object and every result, with all dependencies. Each object is hashed on arrival.
 #[derive(clap::Args)]
 #[command(after_long_help = S3)]
 pub(crate) struct PullArgs {
@@ -49,6 +49,7 @@ struct ExchangeArgs {
     #[arg(value_name = "REMOTE")]
     remote: String,
     /// Names or ids on the sending side: copies these objects, their dependencies, and the results of runs among them
+    #[arg(add = complete::anything())]
     ids: Vec<String>,
     /// Print what would be copied, and change nothing
     #[arg(long)]
@@ -158,6 +159,9 @@ fn describe(done: &Exchanged, address: &Address, request: &TransferRequest, push
         thousands(done.bytes),
         thousands(done.skipped),
     ));
+    if done.removed > 0 {
+        lines.push(format!("records removed on the sending side and now here: {}", thousands(done.removed)));
+    }
     if done.purged > 0 {
         lines.push(format!("purged images are not copied: {}", thousands(done.purged)));
     }
@@ -187,6 +191,7 @@ fn document(done: &Exchanged, address: &Address, request: &TransferRequest) -> s
         "packs": done.packs,
         "skipped": done.skipped,
         "purged": done.purged,
+        "removed": done.removed,
         "kinds": kinds.collect::<serde_json::Map<_, _>>(),
         "names": done.names,
         "older": matches!(done.age, Age::Older { .. }),

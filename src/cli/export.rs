@@ -12,7 +12,7 @@ use serde_json::json;
 
 use super::error::Failure;
 use super::output::{Reply, plural};
-use super::{Context, marks};
+use super::{Context, complete, marks};
 
 /// Export for other tools: scores and tables as CSV or Parquet, a checkpoint with a PyTorch program, a model card, or
 /// an MLflow store
@@ -22,7 +22,7 @@ pub(crate) struct ExportArgs {
     #[command(subcommand)]
     other: Option<Other>,
     /// Names or ids of predictions, runs, data sets, splits or tables
-    #[arg(value_name = "ID", required = true)]
+    #[arg(value_name = "ID", required = true, add = complete::anything())]
     ids: Vec<String>,
     /// A file that ends in .csv, .parquet or .md; anything else is a folder
     #[arg(short, long, value_name = "PATH", required = true)]
@@ -40,7 +40,7 @@ enum Other {
         #[arg(value_name = "DIR")]
         folder: PathBuf,
         /// Names or ids of runs; default: all
-        #[arg(value_name = "RUN")]
+        #[arg(value_name = "RUN", add = complete::runs())]
         runs: Vec<String>,
         /// How checkpoints are copied: `reflink` falls back to a copy where the file system cannot share blocks;
         /// `hardlink` takes no space and stays read-only

@@ -13,12 +13,13 @@ use super::error::Failure;
 use super::eval::SubsetArg;
 use super::meta::{MetaArgs, meta_json};
 use super::output::{Reply, TableFormat, save};
-use super::{Context, marks};
+use super::{Context, complete, marks};
 
 /// Show where a network sees a label: a Grad-CAM heat map of an image, or the pointing game on all annotated boxes
 #[derive(clap::Args)]
 pub(crate) struct GradcamArgs {
     /// Name or id of the run
+    #[arg(add = complete::runs())]
     run: String,
     /// A PNG or JPEG file, or the name of an image of the run's data set
     #[arg(required_unless_present = "boxes")]

@@ -9,9 +9,9 @@ use reg::report::thousands;
 use reg::store::LinkMode;
 use serde_json::json;
 
-use super::Context;
 use super::error::Failure;
 use super::output::{Reply, plural};
+use super::{Context, Moving};
 
 /// Import images and their metadata as a data set
 #[derive(clap::Args)]
@@ -33,6 +33,8 @@ pub(crate) struct IngestArgs {
     /// Name of the data set
     #[arg(long)]
     name: Option<String>,
+    #[command(flatten)]
+    moving: Moving,
     /// How image files become objects: `reflink` falls back to a copy where the file system cannot share blocks;
     /// `hardlink` makes the source files read-only
     #[arg(long, value_enum, default_value = "reflink")]
@@ -43,8 +45,8 @@ pub(crate) struct IngestArgs {
     /// Register the metadata without images
     #[arg(long, conflicts_with_all = ["paths", "link", "allow_missing", "check"])]
     metadata_only: bool,
-    /// How thoroughly images are checked: `structure` reads the chunks of each PNG and their checksums, and the segments
-    /// of each JPEG, `full` also decodes the pixels
+    /// How thoroughly images are checked: `structure` reads the chunks of each PNG and their checksums, and the
+    /// segments of each JPEG, `full` also decodes the pixels
     #[arg(long, value_enum, default_value = "structure")]
     check: Check,
     /// Read every file again, even if its size, time and inode are unchanged since it was last read
@@ -91,7 +93,7 @@ enum Check {
 }
 
 pub(crate) fn run(context: &Context, args: IngestArgs) -> Result<Reply, Failure> {
-    let registry = context.registry()?;
+    let registry = context.registry_to_name(&args.moving)?;
     let request = IngestRequest {
         paths: args.paths,
         metadata: args.metadata,

@@ -1,34 +1,117 @@
 //! `reg list`.
 
+use std::path::PathBuf;
+
+use reg::export::{ColumnValues, Sheet, SheetColumn};
+use reg::filter::{FieldType, FieldValue};
+use reg::hash::Hash;
+use reg::listing::{self, owners};
 use reg::records::{Header, Kind, summary};
 use reg::report::{Cell, Column, ReportTable};
+use reg::suggest::similar_or_all;
 use reg::training::unfinished;
-use reg::withdrawal::Marks;
 use serde_json::{Value, json};
 
 use super::Context;
+use super::chosen::{Chosen, ListFormat, as_file, marks, saved};
 use super::error::Failure;
 use super::output::{Reply, TableFormat};
 
-/// List records, oldest first
+/// List records, oldest first; `reg list run` compares runs
+///
+/// `reg list run` shows network, data, settings in which the runs differ, validation and test results, time and state
+/// of each run, also of those that train, were interrupted or failed.
+///
+/// An expression compares values with = != < <= > >= or with ~ (contains): `model=tiny and lr<0.01`, `seed in (1,2)
+/// or not state=failed`, `note~"odd"`, `test_auc=missing`. Values of a run are name, id, spec, model, dataset, split,
+/// fold, seed, weights, epoch, val_loss, val_auc, test_auc, date, seconds, state, note, error, and each of its
+/// settings, such as lr or batch; those of other records kind, id, name, what, note.
 #[derive(clap::Args)]
 pub(crate) struct ListArgs {
     /// Show only one kind: dataset, split, weights, spec, run, predictions, table, study, software, execution,
-    /// withdrawal
+    /// withdrawal, note
     kind: Option<String>,
+    #[command(flatten)]
+    chosen: Chosen,
+    /// Columns of `reg list run`, separated by commas: values or settings
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    columns: Option<Vec<String>>,
+    /// Output format
+    #[arg(long, value_enum, default_value = "text")]
+    format: ListFormat,
+    /// Write the table to this file instead of standard output
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
 }
 
 pub(crate) fn run(context: &Context, args: ListArgs) -> Result<Reply, Failure> {
     let named = |text: String| {
         Kind::which(|kind| kind.name == text || kind.plural == text).next().ok_or_else(|| {
             let all: Vec<&str> = Kind::ALL.iter().map(|kind| kind.name()).collect();
-            Failure::new(format!("there is no kind `{text}`"), Some(format!("there are {}", all.join(", "))))
+            let meant = similar_or_all(&text, &all).join(", ");
+            Failure::new(format!("there is no kind `{text}`"), Some(format!("there are {meant}")))
         })
     };
-    of_kind(context, args.kind.map(named).transpose()?)
+    let kind = args.kind.map(named).transpose()?;
+    match kind {
+        Some(Kind::Run) => {
+            super::list_runs::run(context, args.chosen, args.columns, args.format, args.output)
+        }
+        _ if args.columns.is_some() => Err(Failure::usage("--columns belongs to `reg list run`")),
+        _ => list(context, kind, args.chosen, args.format, args.output),
+    }
 }
 
 pub(super) fn of_kind(context: &Context, kind: Option<Kind>) -> Result<Reply, Failure> {
+    list(context, kind, Chosen::default(), ListFormat::Text, None)
+}
+
+/// One record in a list.
+struct Row {
+    kind: Kind,
+    id: Hash,
+    name: Option<String>,
+    what: String,
+    of: Vec<String>,
+    note: Option<String>,
+    withdrawn: Option<Value>,
+}
+
+/// Values by which records of all kinds are chosen and sorted.
+const VALUES: [&str; 5] = ["kind", "id", "name", "what", "note"];
+
+impl Row {
+    fn value(&self, name: &str) -> FieldValue<'_> {
+        fn of(text: &Option<String>) -> FieldValue<'_> {
+            text.as_deref().map_or(FieldValue::Missing, FieldValue::text)
+        }
+        match name {
+            "kind" => FieldValue::text(self.kind.name()),
+            "id" => FieldValue::text(self.id.to_string()),
+            "name" => of(&self.name),
+            "what" => FieldValue::text(self.what.as_str()),
+            "note" => of(&self.note),
+            _ => FieldValue::Missing,
+        }
+    }
+
+    fn document(&self) -> Value {
+        let Row { kind, id, name, what, of, note, withdrawn } = self;
+        let mut document = json!({ "id": id, "kind": kind, "name": name, "summary": what });
+        if !of.is_empty() {
+            document["of"] = json!(of);
+        }
+        if let Some(note) = note {
+            document["note"] = json!(note);
+        }
+        if let Some(mark) = withdrawn {
+            document["withdrawn"] = mark.clone();
+        }
+        document
+    }
+}
+
+fn rows(context: &Context, kind: Option<Kind>) -> Result<Vec<Row>, Failure> {
     let kinds: Vec<Kind> = match kind {
         None => Kind::which(|kind| kind.is_listed).collect(),
         Some(kind) => vec![kind],
@@ -36,50 +119,114 @@ pub(super) fn of_kind(context: &Context, kind: Option<Kind>) -> Result<Reply, Fa
     let registry = context.registry()?;
     let view = registry.view()?;
     let names = view.names_by_id()?;
-    let mut marks = match Marks::open(&registry, &view) {
-        Ok(marks) => Some(marks),
-        // A list must not depend on one damaged record; `verify` says more.
-        Err(e) => {
-            context.note(&format!("warning: withdrawn data is not flagged: {e}"));
-            None
-        }
-    };
-    let mut columns = Vec::from(["Kind", "Id", "Name"].map(Column::left));
-    columns.push(Column::prose("What"));
-    let mut table = ReportTable::new("", columns);
-    let mut documents: Vec<Value> = Vec::new();
+    let mut marks = marks(context, &registry, &view);
+    let mut rows = Vec::new();
     for kind in kinds {
         for id in view.of_kind(kind)? {
             // A damaged record is listed as such; `verify` says more.
-            let what = match registry.store().read(&id).map(|bytes| Header::read(&bytes)) {
-                Ok(Ok(header)) => summary(&header),
-                Ok(Err(e)) => e.to_string(),
-                Err(e) => e.to_string(),
+            let (mut what, of) = match registry.store().read(&id).map(|bytes| Header::read(&bytes)) {
+                Ok(Ok(header)) => (summary(&header), owners(&registry, &header)),
+                Ok(Err(e)) => (e.to_string(), Vec::new()),
+                Err(e) => (e.to_string(), Vec::new()),
             };
-            let name = names.get(&id).cloned();
+            let of: Vec<String> =
+                of.iter().map(|id| names.get(id).cloned().unwrap_or_else(|| id.short())).collect();
+            if !of.is_empty() {
+                what = format!("{what}; of {}", several(&of));
+            }
             let mark = marks.as_mut().and_then(|marks| marks.of(&id));
             let what = mark.map_or(what.clone(), |mark| format!("{what}; {mark}"));
-            table.rows.push(vec![
-                Cell::Text(kind.name().to_owned()),
-                Cell::Text(id.short()),
-                Cell::Text(name.clone().unwrap_or_default()),
-                Cell::Text(what.clone()),
-            ]);
-            let mut document = json!({ "id": id, "kind": kind, "name": name, "summary": what });
-            if let Some(mark) = mark {
-                document["withdrawn"] = json!(mark);
-            }
-            documents.push(document);
+            // A damaged note is told by `verify`.
+            let note = registry.note(&view, &id).ok().flatten().map(|(_, note)| note.text);
+            let (name, withdrawn) = (names.get(&id).cloned(), mark.map(|mark| json!(mark)));
+            rows.push(Row { kind, id, name, what, of, note, withdrawn });
         }
     }
-    let mut text = match table.rows.is_empty() {
-        true => "the registry is empty".to_owned(),
-        false => TableFormat::Text.render(&[table]),
+    Ok(rows)
+}
+
+/// The first names, and how many there are besides.
+fn several(names: &[String]) -> String {
+    const SHOWN: usize = 4;
+    let shown = names.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ");
+    match names.len().saturating_sub(SHOWN) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
+}
+
+fn list(
+    context: &Context,
+    kind: Option<Kind>,
+    chosen: Chosen,
+    format: ListFormat,
+    output: Option<PathBuf>,
+) -> Result<Reply, Failure> {
+    let (filter, order) = (chosen.filter()?, chosen.order()?);
+    let registry = context.registry()?;
+    let mut rows = rows(context, kind)?;
+    let is_empty = rows.is_empty();
+    if let Some(filter) = &filter {
+        filter.check(|name| match VALUES.contains(&name) {
+            true => Ok(FieldType::Text),
+            false => Err(similar_or_all(name, &VALUES).into_iter().map(str::to_owned).collect()),
+        })?;
+        rows.retain(|row| filter.chooses(|name| row.value(name)));
+    }
+    if let Some(order) = &order {
+        if !VALUES.contains(&order.key()) {
+            return Err(listing::ListError::UnknownField {
+                name: order.key().to_owned(),
+                known: VALUES.map(str::to_owned).to_vec(),
+            }
+            .into());
+        }
+        order.sort(&mut rows, |row, name| row.value(name));
+    }
+    rows.truncate(chosen.limit().unwrap_or(usize::MAX));
+    if let Some(format) = format.of_file() {
+        return as_file(&sheet(&rows), format, output);
+    }
+    let mut columns = Vec::from(["Kind", "Id", "Name"].map(Column::left));
+    columns.push(Column::prose("What"));
+    let notes = rows.iter().any(|row| row.note.is_some());
+    columns.extend(notes.then(|| Column::prose("Note")));
+    let mut table = ReportTable::new("", columns);
+    for row in &rows {
+        let mut cells = vec![
+            Cell::Text(row.kind.name().to_owned()),
+            Cell::Text(row.id.short()),
+            Cell::Text(row.name.clone().unwrap_or_default()),
+            Cell::Text(row.what.clone()),
+        ];
+        let first = |note: &String| note.lines().next().unwrap_or_default().to_owned();
+        cells.extend(notes.then(|| Cell::Text(row.note.as_ref().map(first).unwrap_or_default())));
+        table.rows.push(cells);
+    }
+    let mut text = match (table.rows.is_empty(), is_empty) {
+        (true, true) => "the registry is empty".to_owned(),
+        (true, false) => "no record fits".to_owned(),
+        (false, _) => TableFormat::Text.render(&[table]),
     };
     let unfinished =
         if kind.is_none_or(|kind| kind == Kind::Run) { unfinished::all(&registry) } else { Vec::new() };
     for unfinished in &unfinished {
         text = format!("{}\n{}", text.trim_end(), super::unfinished::line(unfinished));
     }
+    if let Some(path) = output {
+        return saved(&path, text.as_bytes());
+    }
+    let documents: Vec<Value> = rows.iter().map(Row::document).collect();
     Ok(Reply::new(text, json!({ "records": documents, "live": unfinished })))
+}
+
+fn sheet(rows: &[Row]) -> Sheet {
+    let column = |name: &&str| {
+        let text = |row: &Row| match row.value(name) {
+            FieldValue::Text(text) => Some(text.into_owned()),
+            FieldValue::Number(_) | FieldValue::Missing => None,
+        };
+        SheetColumn::new(*name, ColumnValues::Text(rows.iter().map(text).collect()))
+    };
+    Sheet { name: "records".to_owned(), about: Vec::new(), columns: VALUES.iter().map(column).collect() }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use reg::escape;
 use reg::hash::{Hash, Id};
-use reg::records::{EpochLog, Event, Run};
+use reg::records::{EpochLog, Event, Note, Run};
 use reg::registry::{Registry, RegistryError};
 use reg::training::unfinished;
 use serde_json::{Value, json};
@@ -20,10 +20,10 @@ use super::progress::epoch_line;
 /// The pause between two looks.
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// Show the history of names, newest first, and the epochs of a run
+/// Show the history of names, newest first, and the epochs and notes of a run
 #[derive(clap::Args)]
 pub(crate) struct LogArgs {
-    /// Show only this name's changes, and the epochs if it is a run or a training
+    /// Show only this name's changes, all notes about it, and the epochs if it is a run or a training
     name: Option<String>,
     /// Keep printing changes, and epochs of running trainings, as they happen; with a name, until its training ends
     #[arg(short, long)]
@@ -56,7 +56,32 @@ pub(crate) fn run(context: &Context, args: LogArgs) -> Result<Reply, Failure> {
         lines.extend(epochs.iter().map(epoch_line));
         reply["epochs"] = json!(epochs);
     }
+    if let Some(name) = &args.name {
+        let notes = notes(&registry, name)?;
+        if !notes.is_empty() {
+            lines.extend(notes.iter().map(|(_, note)| note_line(note)));
+            reply["notes"] =
+                notes.iter().map(|(id, note)| super::note::as_json(*id, note)).collect::<Vec<_>>().into();
+        }
+    }
     Ok(Reply::new(lines.join("\n"), reply))
+}
+
+/// All notes about what has a name, newest first.
+fn notes(registry: &Registry, name: &str) -> Result<Vec<(Id<Note>, Note)>, Failure> {
+    let view = registry.view()?;
+    let Ok(id) = registry.resolve(&view, name) else { return Ok(Vec::new()) };
+    let mut notes = registry.referring::<Note>(&view, &id)?;
+    notes.retain(|(_, note)| note.about == id);
+    notes.sort_by(|(a, one), (b, other)| (&other.time, b.hash).cmp(&(&one.time, a.hash)));
+    Ok(notes)
+}
+
+fn note_line(note: &Note) -> String {
+    match note.text.is_empty() {
+        true => format!("note {} removed", note.time),
+        false => format!("note {} {}", note.time, escape::line(&note.text)),
+    }
 }
 
 /// A line a change of a name.
@@ -85,7 +110,9 @@ fn epochs(registry: &Registry, name: &str) -> Result<Option<Vec<EpochLog>>, Fail
     }
     let run = match registry.resolve_as::<Run>(&registry.view()?, name) {
         Ok(run) => registry.get(run)?,
-        Err(RegistryError::Unknown { .. } | RegistryError::WrongKind { .. }) => return Ok(None),
+        Err(
+            RegistryError::Unknown { .. } | RegistryError::Removed { .. } | RegistryError::WrongKind { .. },
+        ) => return Ok(None),
         Err(e) => return Err(e.into()),
     };
     let bytes = registry.store().read(&run.log.hash).map_err(RegistryError::from)?;

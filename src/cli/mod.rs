@@ -4,7 +4,9 @@
 
 mod attest;
 mod audit;
+mod chosen;
 mod compare;
+mod complete;
 mod completions;
 mod console;
 mod counts;
@@ -20,13 +22,16 @@ mod export;
 mod figures;
 mod gc;
 mod gradcam;
+mod help;
 mod ingest;
 mod init;
 mod key;
 mod list;
+mod list_runs;
 mod log;
 mod marks;
 mod meta;
+mod mv;
 mod note;
 mod output;
 mod predict;
@@ -36,6 +41,7 @@ mod progress;
 mod reindex;
 mod report;
 mod reproduce;
+mod rm;
 mod serve;
 mod show;
 mod split;
@@ -53,7 +59,7 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{FromArgMatches, Parser, Subcommand};
 use reg::records::NameChange;
 use reg::registry::{Moves, Registry, RegistryError, Search};
 use reg::training::process::Worker;
@@ -72,21 +78,32 @@ struct Cli {
     command: Command,
 }
 
+/// The heading of the options that every command takes.
+const GLOBAL: &str = "Global options";
+
 /// What every command takes.
 #[derive(clap::Args)]
 struct Global {
     /// Path of the registry; default: REG_REGISTRY, else the nearest `.reg` in this folder or a parent folder
-    #[arg(long, global = true, value_name = "DIR")]
+    #[arg(long, global = true, value_name = "DIR", help_heading = GLOBAL, value_hint = clap::ValueHint::DirPath)]
     registry: Option<PathBuf>,
     /// Print exactly one JSON document on standard output
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = GLOBAL)]
     json: bool,
     /// Print nothing but results and errors
-    #[arg(short, long, global = true)]
+    #[arg(short, long, global = true, help_heading = GLOBAL)]
     quiet: bool,
     /// Print details on standard error, such as where the training time went
-    #[arg(short, long, global = true)]
+    #[arg(short, long, global = true, help_heading = GLOBAL)]
     verbose: bool,
+}
+
+/// Whether a command takes a name from something else.
+#[derive(clap::Args, Default)]
+struct Moving {
+    /// Take the name from what has it now; the log keeps what that was
+    #[arg(long = "move", requires = "name")]
+    move_name: bool,
 }
 
 #[derive(Subcommand)]
@@ -119,6 +136,8 @@ enum Command {
     Log(log::LogArgs),
     Tag(tag::TagArgs),
     Note(note::NoteArgs),
+    Mv(mv::MvArgs),
+    Rm(rm::RmArgs),
     Trace(trace::TraceArgs),
     Trust(trust::TrustArgs),
     Diff(diff::DiffArgs),
@@ -169,6 +188,13 @@ impl Context {
         Ok(registry.noting(&self.moves))
     }
 
+    /// The registry of a command that gives a result a name: a name that something else has is an error, unless it
+    /// may be moved.
+    fn registry_to_name(&self, moving: &Moving) -> Result<Registry, RegistryError> {
+        let registry = self.registry()?;
+        Ok(if moving.move_name { registry } else { registry.keeping_names() })
+    }
+
     fn run_context<'a>(&'a self, registry: &'a Registry, worker: &'a Worker) -> RunContext<'a> {
         RunContext { registry, worker, environment: &self.environment, allow_withdrawn: false }
     }
@@ -191,7 +217,13 @@ impl Context {
 
 /// Runs the program.
 pub(crate) fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    // Ends here if a shell asks what it may complete.
+    clap_complete::CompleteEnv::with_factory(help::command).var(completions::VARIABLE).complete();
+    let mut command = help::command();
+    let parsed = command.try_get_matches_from_mut(std::env::args_os());
+    let cli = match parsed
+        .and_then(|matches| Cli::from_arg_matches(&matches).map_err(|e| e.format(&mut command)))
+    {
         Ok(cli) => cli,
         Err(e) => return refused(&e),
     };
@@ -219,9 +251,12 @@ fn refused(e: &clap::Error) -> ExitCode {
             _ => ExitCode::from(e.exit_code() as u8),
         };
     }
+    let there = help::missing(e);
+    there.iter().for_each(|hint| output::tell(&format!("hint: {hint}")));
     if std::env::args_os().any(|argument| argument == "--json") {
         let (message, hint) = error::usage(e);
-        error::document(&message, Some(&hint).filter(|hint| !hint.is_empty()).map(String::as_str));
+        let hints: Vec<String> = there.into_iter().chain((!hint.is_empty()).then_some(hint)).collect();
+        error::document(&message, Some(hints.join("; ")).filter(|hint| !hint.is_empty()).as_deref());
     }
     ExitCode::from(e.exit_code() as u8)
 }
@@ -251,6 +286,8 @@ fn run(context: &Context, command: Command) -> Result<Reply, Failure> {
         Command::Log(args) => log::run(context, args),
         Command::Tag(args) => tag::run(context, args),
         Command::Note(args) => note::run(context, args),
+        Command::Mv(args) => mv::run(context, args),
+        Command::Rm(args) => rm::run(context, args),
         Command::Trace(args) => trace::run(context, args),
         Command::Trust(args) => trust::run(args),
         Command::Diff(args) => diff::run(context, args),
@@ -265,7 +302,7 @@ fn run(context: &Context, command: Command) -> Result<Reply, Failure> {
         Command::Pull(args) => exchange::run_pull(context, args),
         Command::Gc(args) => gc::run(context, args),
         Command::Reindex(args) => reindex::run(context, args),
-        Command::Completions(args) => Ok(completions::run(args)),
+        Command::Completions(args) => completions::run(args),
         Command::Man(args) => completions::man(args),
     }
 }

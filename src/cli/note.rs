@@ -4,17 +4,19 @@ use reg::hash::{Hash, Id};
 use reg::records::{Kind, Note, Record};
 use serde_json::{Value, json};
 
-use super::Context;
 use super::error::Failure;
 use super::output::Reply;
+use super::{Context, complete};
 
 /// Write a note about a record, or print its newest one
 ///
 /// A note is plain text of at most 16 KiB. A new note replaces the one before, which stays in the registry; an empty
-/// text removes it. Notes are kept by `reg gc` and copied by `reg push` and `reg pull` with the record they are about.
+/// text removes it. Notes are kept by `reg gc` and copied by `reg push` and `reg pull` with the record they are
+/// about.
 #[derive(clap::Args)]
 pub(crate) struct NoteArgs {
     /// Name or id of a run, split, data set, table or other record
+    #[arg(add = complete::anything())]
     id: String,
     /// Text of the note; without it, the newest note is printed
     text: Option<String>,

@@ -8,15 +8,16 @@ use reg::training::process::Worker;
 use reg::training::{Device, FileScores, predict};
 use serde_json::{Map, Value, json};
 
-use super::Context;
 use super::error::Failure;
 use super::meta::{MetaArgs, meta_json};
 use super::output::{Reply, TableFormat};
+use super::{Context, complete};
 
 /// Score new images with a run's checkpoint
 #[derive(clap::Args)]
 pub(crate) struct PredictArgs {
     /// Name or id of the run
+    #[arg(add = complete::runs())]
     run: String,
     /// Image files: PNG or JPEG
     #[arg(required = true)]

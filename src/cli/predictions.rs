@@ -9,11 +9,11 @@ use reg::scores::{Foreign, Imported, ScoredSubset, import_scores};
 use reg::split::SplitError;
 use serde_json::json;
 
-use super::Context;
 use super::error::Failure;
 use super::eval::SubsetArg;
 use super::output::{Reply, TableFormat};
 use super::train::auc_json;
+use super::{Context, Moving, complete};
 
 /// Import scores that another tool computed
 #[derive(clap::Subcommand)]
@@ -28,7 +28,7 @@ pub(crate) struct ImportArgs {
     #[arg(value_name = "CSV")]
     file: PathBuf,
     /// Name or id of the data set that holds the images
-    #[arg(long)]
+    #[arg(long, add = complete::datasets())]
     dataset: String,
     /// Name or id of the split; default: no split, all images of the data set
     #[arg(long)]
@@ -42,6 +42,8 @@ pub(crate) struct ImportArgs {
     /// Name of the predictions
     #[arg(long)]
     name: String,
+    #[command(flatten)]
+    moving: Moving,
     /// Name of the model in tables, the same for all its folds; default: the name of the predictions
     #[arg(long)]
     model: Option<String>,
@@ -59,7 +61,7 @@ pub(crate) struct ImportArgs {
 
 pub(crate) fn run(context: &Context, command: PredictionsCommand) -> Result<Reply, Failure> {
     let PredictionsCommand::Import(args) = command;
-    let registry = context.registry()?;
+    let registry = context.registry_to_name(&args.moving)?;
     let view = registry.view()?;
     let dataset = registry.resolve_as::<Dataset>(&view, &args.dataset)?;
     let split = args.split.map(|text| registry.resolve_as::<Split>(&view, &text)).transpose()?;

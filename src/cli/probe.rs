@@ -9,13 +9,13 @@ use serde_json::json;
 
 use super::error::Failure;
 use super::output::{Reply, TableFormat};
-use super::{Context, marks};
+use super::{Context, Moving, complete, marks};
 
 /// Train a linear probe: predict view position, gender or age from the frozen features of a run's checkpoint
 #[derive(clap::Args)]
 pub(crate) struct ProbeArgs {
     /// Names or ids of runs: folds of one model
-    #[arg(value_name = "RUN", required = true)]
+    #[arg(value_name = "RUN", required = true, add = complete::runs())]
     runs: Vec<String>,
     /// Target of the probe
     #[arg(long, value_enum)]
@@ -29,6 +29,8 @@ pub(crate) struct ProbeArgs {
     /// Name of the table
     #[arg(long)]
     name: Option<String>,
+    #[command(flatten)]
+    moving: Moving,
     /// Output format of the table
     #[arg(long, value_enum, default_value = "text")]
     format: TableFormat,
@@ -42,7 +44,7 @@ enum TargetArg {
 }
 
 pub(crate) fn run(context: &Context, args: ProbeArgs) -> Result<Reply, Failure> {
-    let registry = context.registry()?;
+    let registry = context.registry_to_name(&args.moving)?;
     let view = registry.view()?;
     let runs = args
         .runs

@@ -1,6 +1,7 @@
 //! Progress on standard error: a bar with rate and remaining time for operations longer than a second; no bar
 //! if standard error is not a terminal.
 
+use std::collections::HashSet;
 use std::fmt::Write;
 use std::io::IsTerminal;
 use std::sync::Mutex;
@@ -90,45 +91,70 @@ impl Progress for Bars {
     }
 }
 
-/// The progress of the worker: one bar per phase, one line per epoch.
+/// The progress of the worker: one bar for all that it does, one line per epoch, nothing twice.
 pub(crate) struct Watch {
     quiet: bool,
     verbose: bool,
-    current: Option<(Phase, u32, LateBar)>,
+    bar: LateBar,
+    phase: Option<Phase>,
+    told: HashSet<String>,
 }
 
 impl Watch {
     pub(crate) fn new(quiet: bool, verbose: bool) -> Self {
-        Watch { quiet, verbose, current: None }
+        Watch { quiet, verbose, bar: LateBar::new("{wide_msg}", 0, quiet), phase: None, told: HashSet::new() }
     }
 
-    fn clear(&mut self) {
-        if let Some((_, _, bar)) = self.current.take() {
-            bar.bar.finish_and_clear();
-        }
+    fn clear(&self) {
+        self.bar.bar.finish_and_clear();
     }
 
-    fn tell(&self, text: &str) {
-        if !self.quiet {
-            tell(text);
+    /// A line above the bar, unless it was told before: training and scoring begin alike.
+    fn tell(&mut self, text: &str) {
+        if !self.quiet && self.told.insert(text.to_owned()) {
+            self.bar.bar.suspend(|| tell(text));
         }
     }
 
     fn progress(&mut self, step: &ProgressStep) {
-        let same = self.current.as_ref().is_some_and(|(p, e, _)| (*p, *e) == (step.phase, step.epoch));
-        if !same {
-            self.clear();
-            let template = format!("{} [{{wide_bar}}] {{pos}}/{{len}}, {{msg}}{{eta}} left", phase(step));
-            self.current = Some((step.phase, step.epoch, LateBar::new(&template, step.total, self.quiet)));
+        let is_new = self.phase.replace(step.phase) != Some(step.phase);
+        // Without a bar, what takes long is said once.
+        if is_new && matches!(step.phase, Phase::Pixels | Phase::Features) && !std::io::stderr().is_terminal()
+        {
+            self.tell(&format!("{}: {}", phase(step), reg::report::thousands(step.total)));
         }
-        if let Some((_, _, bar)) = &mut self.current {
-            bar.bar.set_position(step.done);
-            let loss = step.loss.map(|value| format!("loss {}, ", loss(value))).unwrap_or_default();
-            let all = step.left.map(|left| format!("{} for all, ", span(left))).unwrap_or_default();
-            bar.bar.set_message(format!("{:.1} images/s, {loss}{all}", step.rate));
-            bar.touch();
+        self.bar.touch();
+        let width = rustix::termios::tcgetwinsize(std::io::stderr()).map_or(80, |size| size.ws_col);
+        self.bar.bar.set_message(progress_line(step, usize::from(width)));
+    }
+}
+
+/// What the worker does, a bar, and the time that is left, in one line of a width.
+fn progress_line(step: &ProgressStep, width: usize) -> String {
+    const BAR: usize = 24;
+    let share = if step.total > 0 { step.done as f64 / step.total as f64 } else { 0.0 }.clamp(0.0, 1.0);
+    let of_phase = || (step.rate > 0.0).then(|| step.total.saturating_sub(step.done) as f64 / step.rate);
+    // Of the whole training, as far as the worker knows it.
+    let left = step.left.or_else(of_phase).map(|left| format!(", {} left", span(left)));
+    let loss = step.loss.map(|value| format!(", loss {}", loss(value)));
+    let name = phase(step);
+    let rate = format!(", {:.1} images/s", step.rate);
+    let percent = format!("{:.0} %", share * 100.0);
+    // The most important first: what does not fit is left out.
+    let mut told = percent;
+    for part in [left.clone(), loss, Some(rate)].into_iter().flatten() {
+        if name.len() + 2 + told.chars().count() + part.chars().count() < width {
+            told += &part;
         }
     }
+    let room = width.saturating_sub(name.len() + told.chars().count() + 3).min(BAR);
+    let full = (share * room as f64).round() as usize;
+    let bar = if room >= 4 {
+        format!(" {}{}", "█".repeat(full), "░".repeat(room - full))
+    } else {
+        String::new()
+    };
+    format!("{name}{bar} {told}")
 }
 
 impl Drop for Watch {
@@ -149,12 +175,10 @@ impl Listener for Watch {
                 }
             }
             WorkerEvent::Note { message } => {
-                self.clear();
                 self.tell(&format!("note: {message}"));
             }
             WorkerEvent::Progress(step) => self.progress(step),
             WorkerEvent::Epoch(log) => {
-                self.clear();
                 self.tell(&format!("{}{}", epoch_line(log), if log.improved { " *" } else { "" }));
             }
             WorkerEvent::Done(outcome) => {
@@ -162,14 +186,12 @@ impl Listener for Watch {
                 if self.verbose {
                     let parts =
                         outcome.seconds.iter().map(|(part, seconds)| format!("{part} {seconds:.1} s"));
-                    eprintln!("time by part: {}", parts.collect::<Vec<_>>().join(", "));
+                    tell(&format!("time by part: {}", parts.collect::<Vec<_>>().join(", ")));
                     let part = |name| outcome.seconds.get(name).copied().unwrap_or_default();
                     let steps = part("train") + part("validate") + part("all");
                     if steps > 0.0 {
-                        eprintln!(
-                            "waited for images: {:.2} % of the steps' time",
-                            100.0 * part("wait") / steps
-                        );
+                        let waited = 100.0 * part("wait") / steps;
+                        tell(&format!("waited for images: {waited:.2} % of the steps' time"));
                     }
                 }
             }
@@ -202,18 +224,36 @@ pub(crate) fn epoch_line(log: &EpochLog) -> String {
     )
 }
 
-/// Hours and minutes, or less.
-pub(crate) fn span(seconds: f64) -> String {
-    let seconds = seconds.round().max(0.0) as u64;
-    match seconds {
-        0..60 => format!("{seconds} s"),
-        60..3600 => format!("{} min", seconds / 60),
-        3600..172_800 => format!("{} h {:02} min", seconds / 3600, seconds % 3600 / 60),
-        _ => format!("{} d {} h", seconds / 86_400, seconds % 86_400 / 3600),
-    }
-}
+pub(crate) use reg::digits::span;
 
 /// Four decimals, or an exponent if a loss has diverged.
 pub(crate) fn loss(value: f64) -> String {
     if value < 1e4 { format!("{value:.4}") } else { format!("{value:.2e}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_of_progress_fits_the_terminal_and_has_one_time() {
+        let step = ProgressStep {
+            phase: Phase::Validate,
+            epoch: 12,
+            epochs: 30,
+            done: 4_500,
+            total: 10_000,
+            rate: 120.34,
+            loss: Some(0.51234),
+            left: Some(7_500.0),
+        };
+        for width in [40, 80, 200] {
+            let line = progress_line(&step, width);
+            assert!(line.chars().count() < width, "{width}: {line}");
+            assert_eq!(line.matches(" left").count(), 1, "{line}");
+            assert!(line.starts_with("epoch 12/30 validation"), "{line}");
+        }
+        let unknown = ProgressStep { left: None, rate: 0.0, total: 0, ..step };
+        assert!(!progress_line(&unknown, 80).contains("left"));
+    }
 }

@@ -7,15 +7,15 @@ use reg::records::GroupBy;
 use reg::report::page::{self, ReportRequest};
 use serde_json::json;
 
-use super::Context;
 use super::error::Failure;
 use super::output::{Reply, save};
+use super::{Context, complete};
 
 /// Write tables, figures and lineage of results into one self-contained HTML page
 #[derive(clap::Args)]
 pub(crate) struct ReportArgs {
     /// Names or ids of studies, runs, predictions, tables or data sets
-    #[arg(value_name = "ID", required = true)]
+    #[arg(value_name = "ID", required = true, add = complete::anything())]
     ids: Vec<String>,
     /// Output file
     #[arg(short, long, value_name = "FILE.html")]

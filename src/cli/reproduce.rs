@@ -11,13 +11,14 @@ use serde_json::{Value, json};
 
 use super::error::Failure;
 use super::output::{NO, Reply};
-use super::{Context, marks};
+use super::{Context, complete, marks};
 
 /// Train a run again in scratch space and compare every output, or recompute a table, a split, a data set, weights or
 /// predictions from their inputs; exit code 3 if anything differs
 #[derive(clap::Args)]
 pub(crate) struct ReproduceArgs {
     /// Name or id of the run, or of a table, split, data set, weights or predictions
+    #[arg(add = complete::runs())]
     run: String,
     /// auto, cpu or cuda:N; default: the device that the run was trained on
     #[arg(long)]

@@ -1,24 +1,32 @@
 //! `reg show` and `reg cat`.
 
 use reg::dataset::statistics::Statistics;
-use reg::hash::Hash;
+use std::io::IsTerminal;
+
+use reg::hash::{Hash, Id};
 use reg::limits;
+use reg::listing::ListedRun;
 use reg::records::{Header, Kind, Record, Table};
 use reg::registry::RegistryError;
 use reg::report::results;
+use reg::report::show::{RecordPage, of_dataset, of_run, of_split, origin};
 use reg::training::unfinished;
 use reg::withdrawal::Mark;
 use serde_json::{Value, json};
 
 use super::counts::counts;
 use super::error::Failure;
-use super::output::{Reply, TableFormat};
-use super::{Context, marks};
+use super::output::{self, Reply, TableFormat};
+use super::{Context, complete, marks};
 
-/// Show the object with an id or name
+/// Show a run, split, data set or table as a page: what it is, what it was made of, what was made of it, the command
+///
+/// Of a run: data, settings with those that are not the default, result, learning curves. Other records are shown as
+/// JSON; `reg --json show` and `reg cat` give the record itself.
 #[derive(clap::Args)]
 pub(crate) struct ShowArgs {
     /// Name or id
+    #[arg(add = complete::anything())]
     id: String,
     /// Output format of a table
     #[arg(long, value_enum, default_value = "text")]
@@ -29,6 +37,7 @@ pub(crate) struct ShowArgs {
 #[derive(clap::Args)]
 pub(crate) struct CatArgs {
     /// Name or id
+    #[arg(add = complete::anything())]
     id: String,
 }
 
@@ -60,7 +69,7 @@ fn without_note(context: &Context, args: ShowArgs) -> Result<Reply, Failure> {
     let view = registry.view()?;
     let id = match registry.resolve(&view, &args.id) {
         // A training in progress has no record yet.
-        Err(e @ RegistryError::Unknown { .. }) => {
+        Err(e @ (RegistryError::Unknown { .. } | RegistryError::Removed { .. })) => {
             return unfinished::find(&registry, &args.id)
                 .map(|unfinished| super::unfinished::reply(&unfinished))
                 .ok_or(e.into());
@@ -70,25 +79,66 @@ fn without_note(context: &Context, args: ShowArgs) -> Result<Reply, Failure> {
     if let Some(unfinished) = unfinished::find(&registry, &id.to_string()) {
         return Ok(super::unfinished::reply(&unfinished));
     }
-    let marks = marks::warn(context, &registry, view.kind(&id)?.map(|_| id))?;
-    if view.kind(&id)? == Some(Kind::Table) {
-        let text = match registry.get::<Table>(reg::hash::Id::new(id))? {
-            Table::Dataset(counted) => counts(&Statistics::from(&counted), args.format, &marks),
-            Table::Comparison(c) => args.format.marked(results::main_tables(&c), &marks),
-            table => args.format.marked(results::of(&table), &marks),
-        };
-        let document = document(&registry.store().read(&id)?).unwrap_or(Value::Null);
-        return Ok(Reply::new(text, with_id(id, document)).marked(&marks));
-    }
+    let kind = view.kind(&id)?;
+    let marks = marks::warn(context, &registry, kind.map(|_| id))?;
+    let names = view.names_by_id()?;
+    let name = names.get(&id).map(String::as_str);
+    // Of several names it is the one that was typed.
+    let name = if view.name(&args.id)? == Some(id) { Some(args.id.as_str()) } else { name };
+    let page = match kind {
+        Some(Kind::Table) => {
+            let text = match registry.get::<Table>(Id::new(id))? {
+                Table::Dataset(counted) => counts(&Statistics::from(&counted), args.format, &marks),
+                Table::Comparison(c) => args.format.marked(results::main_tables(&c), &marks),
+                table => args.format.marked(results::of(&table), &marks),
+            };
+            if args.format != TableFormat::Text {
+                let document = document(&registry.store().read(&id)?).unwrap_or(Value::Null);
+                return Ok(Reply::new(text, with_id(id, document)).marked(&marks));
+            }
+            Some((text, RecordPage::default()))
+        }
+        Some(Kind::Run) => Some((String::new(), of_run(&registry, &view, &names, Id::new(id))?)),
+        Some(Kind::Split) => Some((String::new(), of_split(&registry, name, Id::new(id))?)),
+        Some(Kind::Dataset) => Some((String::new(), of_dataset(&registry, name, Id::new(id))?)),
+        Some(
+            Kind::Weights
+            | Kind::Software
+            | Kind::Spec
+            | Kind::Predictions
+            | Kind::Study
+            | Kind::Execution
+            | Kind::Withdrawal
+            | Kind::Note
+            | Kind::Removal
+            | Kind::Event,
+        )
+        | None => None,
+    };
     let size = registry.store().size(&id)?;
     if size > limits::RECORD {
         return Ok(object(id, size));
     }
     let bytes = registry.store().read(&id)?;
-    match document(&bytes) {
-        Some(document) => Ok(shown(id, document, &marks)),
-        None => Ok(object(id, size)),
+    let Some(document) = document(&bytes) else { return Ok(object(id, size)) };
+    let Some((table, page)) = page else { return Ok(shown(id, document, &marks)) };
+    let origin = origin(&registry, &view, &names, id)?;
+    let mut json = with_id(id, document);
+    json["name"] = json!(name);
+    json["made_of"] = json!(origin.inputs);
+    json["made"] = json!(origin.results);
+    json["command"] = json!(origin.command);
+    if kind == Some(Kind::Run) {
+        let row = registry.run_row(&view, Id::new(id))?;
+        json["run"] = json!(ListedRun::recorded(id, name.map(str::to_owned), row, &names));
     }
+    let page = page.with_origin(&origin).render(output::width(), std::io::stdout().is_terminal());
+    let parts: Vec<String> = [table, page].into_iter().filter(|part| !part.is_empty()).collect();
+    let mark: String = marks
+        .iter()
+        .map(|(_, mark)| format!("This {} {mark}.\n", kind.map_or("object", Kind::name)))
+        .collect();
+    Ok(Reply::new(parts.join("\n") + &mark, json).marked(&marks))
 }
 
 /// The record of a kind.

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use reg::dataset::pixel_hashes::PixelHashes;
 use reg::digits::{counted, thousands};
 use reg::records::{Dataset, ImageRow, Split, Subset};
+use reg::registry::Registry;
 use reg::report::Column;
 use reg::report::dataset::{split_prevalence, split_sizes};
 use reg::split::{self, Lists, Registered, Scheme};
@@ -12,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::error::Failure;
 use super::output::{NO, Reply, TableFormat};
-use super::{Context, marks};
+use super::{Context, Moving, complete, marks};
 
 /// Split a data set into training, validation and test images
 #[derive(clap::Subcommand)]
@@ -25,6 +26,7 @@ pub(crate) enum SplitCommand {
     /// that it does not test.
     Make {
         /// Name or id of the data set
+        #[arg(add = complete::datasets())]
         dataset: String,
         /// How the images are divided
         #[arg(long, value_enum, default_value = "resample")]
@@ -42,10 +44,13 @@ pub(crate) enum SplitCommand {
         /// Name of the split
         #[arg(long)]
         name: Option<String>,
+        #[command(flatten)]
+        moving: Moving,
     },
     /// Use published lists of image names
     Import {
         /// Name or id of the data set
+        #[arg(add = complete::datasets())]
         dataset: String,
         /// Names for training and validation (train_val_list.txt), plain or .gz
         #[arg(long, value_name = "FILE")]
@@ -62,10 +67,13 @@ pub(crate) enum SplitCommand {
         /// Name of the split
         #[arg(long)]
         name: Option<String>,
+        #[command(flatten)]
+        moving: Moving,
     },
     /// Show images, patients and prevalence of every subset
     Show {
         /// Name or id of the split
+        #[arg(add = complete::splits())]
         split: String,
         /// Output format of the tables
         #[arg(long, value_enum, default_value = "text")]
@@ -73,10 +81,11 @@ pub(crate) enum SplitCommand {
     },
     /// Check that no patient and no image is in two subsets at once; exit code 3 if one is
     ///
-    /// Patients are compared by their numbers, images by their bytes, and by their pixels as far as these are known: from
-    /// `reg ingest --check full`, or from --pixels.
+    /// Patients are compared by their numbers, images by their bytes, and by their pixels as far as these are known:
+    /// from `reg ingest --check full`, or from --pixels.
     Check {
         /// Name or id of the split
+        #[arg(add = complete::splits())]
         split: String,
         /// Decode the images whose pixels are not known yet (about 5 ms each); what was computed is kept
         #[arg(long)]
@@ -103,18 +112,20 @@ impl From<SchemeArg> for Scheme {
 }
 
 pub(crate) fn run(context: &Context, command: SplitCommand) -> Result<Reply, Failure> {
-    let registry = context.registry()?;
     let stamp = &context.environment.stamp;
-    let dataset = |text: &str| registry.resolve_as::<Dataset>(&registry.view()?, text);
+    let dataset = |registry: &Registry, text: &str| registry.resolve_as::<Dataset>(&registry.view()?, text);
     match command {
-        SplitCommand::Make { dataset: text, scheme, folds, ratios, seed, name } => {
+        SplitCommand::Make { dataset: text, scheme, folds, ratios, seed, name, moving } => {
+            let registry = context.registry_to_name(&moving)?;
             let method = Scheme::from(scheme).method(ratios.as_deref(), folds, seed)?;
-            let made = split::make(&registry, dataset(&text)?, method, folds, name.as_deref(), stamp)?;
+            let made =
+                split::make(&registry, dataset(&registry, &text)?, method, folds, name.as_deref(), stamp)?;
             Ok(registered(context, &made, name.as_deref()))
         }
-        SplitCommand::Import { dataset: text, train_val, test, val_fraction, seed, name } => {
+        SplitCommand::Import { dataset: text, train_val, test, val_fraction, seed, name, moving } => {
+            let registry = context.registry_to_name(&moving)?;
             let lists = Lists { train_val, test, val_fraction, seed };
-            let made = split::import(&registry, dataset(&text)?, &lists, name.as_deref(), stamp)?;
+            let made = split::import(&registry, dataset(&registry, &text)?, &lists, name.as_deref(), stamp)?;
             Ok(registered(context, &made, name.as_deref()))
         }
         SplitCommand::Show { split, format } => show(context, &split, format),

@@ -29,7 +29,7 @@ pub(crate) fn run(context: &Context, args: TagArgs) -> Result<Reply, Failure> {
     };
     let id = registry.resolve(&registry.view()?, &text)?;
     let mut transaction = registry.transaction()?;
-    transaction.name(&args.name, id)?;
+    transaction.move_name(&args.name, id)?;
     let committed = transaction.commit(stamp)?;
     let was = committed.names.first().and_then(|change| change.from);
     let before = was.map(|was| format!(" (was {})", was.short())).unwrap_or_default();

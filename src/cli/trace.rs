@@ -18,13 +18,14 @@ use serde_json::{Value, json};
 
 use super::error::Failure;
 use super::output::Reply;
-use super::{Context, marks};
+use super::{Context, complete, marks};
 
 /// Show the lineage of a result, down to images and code, or the results of an input
 #[derive(clap::Args)]
 pub(crate) struct TraceArgs {
     /// Name or id of any object, or the file name of an image. With --down also `patient:13`, and `DATASET:42` or
     /// `FILE.csv:42` for data row 42 of a metadata file
+    #[arg(add = complete::anything())]
     id: String,
     /// Show the inputs (default)
     #[arg(long, conflicts_with = "down")]
@@ -96,7 +97,9 @@ pub(crate) fn run(context: &Context, args: TraceArgs) -> Result<Reply, Failure> 
         return Err(Failure::usage("a patient or a row is an input: use --down"));
     }
     let root = match registry.resolve(&view, &args.id) {
-        Err(e @ RegistryError::Unknown { .. }) => image_named(&registry, &view, &args.id)?.ok_or(e)?,
+        Err(e @ (RegistryError::Unknown { .. } | RegistryError::Removed { .. })) => {
+            image_named(&registry, &view, &args.id)?.ok_or(e)?
+        }
         other => other?,
     };
     let direction = if args.down { Direction::Down } else { Direction::Up };

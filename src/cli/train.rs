@@ -4,41 +4,50 @@ use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 use reg::compare::leaks;
+use reg::digits::counted;
 use reg::hash::Id;
 use reg::limits;
 use reg::network;
 use reg::records::{AucTable, Dataset, Incomparable, Init, Predictions, Split, Weights};
 use reg::registry::Registry;
-use reg::report::results;
+use reg::report::{Cell, Column, ReportTable, results};
 use reg::training::config::{Overrides, network_file, resolve};
 use reg::training::process::Worker;
+use reg::training::settings::{setting_names, settings};
 use reg::training::{Device, TrainRequest, train};
 use serde_json::{Map, Value, json};
 
 use super::environment::cores;
 use super::error::Failure;
 use super::output::{Reply, TableFormat};
-use super::{Context, marks};
+use super::{Context, Moving, complete, marks};
 
 /// Train a model, select the best epoch by validation loss, score the test images and compute the AUC table
+///
+/// The same training run again is answered from the registry at once; an interrupted one resumes where it stopped.
+/// Both end with the same bytes.
 #[derive(clap::Args)]
+#[command(after_long_help = settings_help())]
 pub(crate) struct TrainArgs {
     /// Name or id of the data set
-    #[arg(long)]
-    dataset: String,
+    #[arg(long, required_unless_present = "settings", add = complete::datasets())]
+    dataset: Option<String>,
     /// Name or id of the split
-    #[arg(long)]
-    split: String,
+    #[arg(long, required_unless_present = "settings", add = complete::splits())]
+    split: Option<String>,
     /// Fold of the split, counted from 0
     #[arg(long, default_value_t = 0)]
     fold: u32,
-    #[arg(long, help = model_help())]
+    #[arg(long, help = model_help(), add = complete::models())]
     model: String,
+    /// Print the settings of the model with their defaults, and do not train
+    #[arg(long)]
+    settings: bool,
     /// Initial weights; default: fine-tune with --weights, else scratch
     #[arg(long, value_enum)]
     init: Option<InitArg>,
     /// Name or id of imported weights
-    #[arg(long)]
+    #[arg(long, add = complete::weights())]
     weights: Option<String>,
     /// Settings in TOML
     #[arg(long, value_name = "FILE.toml")]
@@ -61,9 +70,12 @@ pub(crate) struct TrainArgs {
     /// Use withdrawn images anyway; results are flagged
     #[arg(long)]
     allow_withdrawn: bool,
-    /// Name of the run; default: MODEL-SPLIT-fFOLD, or MODEL-SPLIT if the split has one fold
+    /// Name of the run; default: MODEL-SPLIT-fFOLD, or MODEL-SPLIT if the split has one fold, then -seedN for another
+    /// seed than 1
     #[arg(long)]
     name: Option<String>,
+    #[command(flatten)]
+    moving: Moving,
     /// Output format of the table
     #[arg(long, value_enum, default_value = "text")]
     format: TableFormat,
@@ -75,6 +87,14 @@ fn model_help() -> String {
         "The network: {}; one with three channels optionally with -1channel or -large, then one with images \
          optionally with -meta. Or a file NAME.toml with the layers of your own",
         names.join(", ")
+    )
+}
+
+fn settings_help() -> String {
+    format!(
+        "Settings for --set and --config: {}. `reg train --model MODEL --settings` prints those of a model, what they mean \
+         and their defaults.",
+        setting_names().join(", ")
     )
 }
 
@@ -93,10 +113,15 @@ pub(super) enum InitArg {
 }
 
 pub(crate) fn run(context: &Context, args: TrainArgs) -> Result<Reply, Failure> {
-    let registry = context.registry()?;
+    if args.settings {
+        return print_settings(args);
+    }
+    let registry = context.registry_to_name(&args.moving)?;
     let view = registry.view()?;
-    let dataset = registry.resolve_as::<Dataset>(&view, &args.dataset)?;
-    let split = registry.resolve_as::<Split>(&view, &args.split)?;
+    // Both are required where the settings are not asked for.
+    let named = [&args.dataset, &args.split].map(|text| text.clone().unwrap_or_default());
+    let dataset = registry.resolve_as::<Dataset>(&view, &named[0])?;
+    let split = registry.resolve_as::<Split>(&view, &named[1])?;
     let weights = args.weights.map(|text| registry.resolve_as::<Weights>(&view, &text)).transpose()?;
     drop(view);
     let init = match (args.init, weights) {
@@ -104,17 +129,7 @@ pub(crate) fn run(context: &Context, args: TrainArgs) -> Result<Reply, Failure> 
         (Some(InitArg::FineTune), _) | (None, Some(_)) => Init::FineTune,
         (Some(InitArg::OffTheShelf), _) => Init::OffTheShelf,
     };
-    let file = match args.config {
-        Some(path) => {
-            let text = limits::read_text(&path, limits::STUDY_FILE)
-                .map_err(|e| Failure::of_file("read", &path, &e))?;
-            Some((path, text))
-        }
-        None => None,
-    };
-    let network =
-        network_file(&args.model, Path::new("")).map_err(|(path, e)| Failure::of_file("read", &path, &e))?;
-    let overrides = Overrides { model: args.model, network, init: Some(init), file, set: args.set };
+    let overrides = overrides(args.model, args.config, args.set, init)?;
     let (model, training) = resolve(&overrides)?;
     let worker = Worker::find()?;
     let request = TrainRequest {
@@ -131,6 +146,16 @@ pub(crate) fn run(context: &Context, args: TrainArgs) -> Result<Reply, Failure> 
         save_every: args.save_every * 60.0,
         name: args.name,
     };
+    context.note(&format!(
+        "{} on {}, split {}, fold {}, seed {}, {} on {}",
+        request.model.name,
+        named[0],
+        named[1],
+        request.fold,
+        request.seed,
+        counted(u64::from(request.training.epochs), "epoch"),
+        request.device.name
+    ));
     let run_context = context.run_context(&registry, &worker).allowing(args.allow_withdrawn);
     let trained = train(run_context, &request, &mut context.watch())?;
     let loss = trained.record.val_loss;
@@ -150,11 +175,21 @@ pub(crate) fn run(context: &Context, args: TrainArgs) -> Result<Reply, Failure> 
     let mut text = args.format.marked(vec![results::auc(&title, &trained.test.auc)], &marks);
     if args.format == TableFormat::Text {
         text += &format!(
-            "run {} {}{}\ntable {}\n",
+            "run {} {}{}: epoch {} of {} kept, validation loss {}, test AUC {}\ntable {}\nnext: `reg show {}`, `reg compare {} OTHER`, `reg list run --sort test_auc`\n",
             trained.run.hash.short(),
             trained.name,
             if trained.cached { " (cached)" } else { "" },
-            trained.test.table.hash.short()
+            trained.record.best_epoch,
+            trained.record.epochs,
+            super::progress::loss(loss),
+            trained.test.auc.mean.map_or("n/a".to_owned(), |mean| format!(
+                "{mean:.4} over {} of {}",
+                trained.test.auc.mean_over,
+                counted(trained.test.auc.labels.len() as u64, "label")
+            )),
+            trained.test.table.hash.short(),
+            trained.name,
+            trained.name,
         );
     }
     let json = json!({
@@ -171,6 +206,46 @@ pub(crate) fn run(context: &Context, args: TrainArgs) -> Result<Reply, Failure> 
         "unfair": incomparable,
     });
     Ok(Reply::new(text, json).marked(&marks))
+}
+
+/// The settings of a model, as --init, --config and --set leave them.
+fn print_settings(args: TrainArgs) -> Result<Reply, Failure> {
+    let init = match args.init {
+        Some(InitArg::Scratch) | None => Init::Scratch,
+        Some(InitArg::FineTune) => Init::FineTune,
+        Some(InitArg::OffTheShelf) => Init::OffTheShelf,
+    };
+    let overrides = overrides(args.model, args.config, args.set, init)?;
+    let all = settings(&overrides)?;
+    let title = format!("Settings of {}, {}", overrides.model, init.name());
+    let columns = vec![Column::left("Setting").key(), Column::left("Default"), Column::prose("Meaning")];
+    let mut table = ReportTable::new(title, columns);
+    for setting in &all {
+        let default = setting.default.as_str().map_or_else(|| setting.default.to_string(), str::to_owned);
+        table.rows.push([setting.name.clone(), default, setting.about.clone()].map(Cell::Text).into());
+    }
+    table.notes.push("Change one with --set NAME=VALUE.".to_owned());
+    let json = json!({ "model": overrides.model, "init": init.name(), "settings": all });
+    Ok(Reply::new(args.format.render(&[table]), json))
+}
+
+fn overrides(
+    model: String,
+    config: Option<PathBuf>,
+    set: Vec<String>,
+    init: Init,
+) -> Result<Overrides, Failure> {
+    let file = match config {
+        Some(path) => {
+            let text = limits::read_text(&path, limits::STUDY_FILE)
+                .map_err(|e| Failure::of_file("read", &path, &e))?;
+            Some((path, text))
+        }
+        None => None,
+    };
+    let network =
+        network_file(&model, Path::new("")).map_err(|(path, e)| Failure::of_file("read", &path, &e))?;
+    Ok(Overrides { model, network, init: Some(init), file, set })
 }
 
 /// Warns if a run's initial weights have seen test patients.

@@ -12,21 +12,22 @@ use reg::registry::{Registry, RegistryError};
 use reg::report::thousands;
 use serde_json::{Value, json};
 
-use super::Context;
 use super::error::Failure;
 use super::output::{NO, Reply, plural};
 use super::reproduce::described;
+use super::{Context, complete};
 
 /// Hash every object; list the damaged ones and the results they taint; exit code 3 if any is damaged
 #[derive(clap::Args)]
 pub(crate) struct VerifyArgs {
     /// Names or ids: check only these and their dependencies
+    #[arg(add = complete::anything())]
     ids: Vec<String>,
     /// Repair damaged objects from another registry, or from a folder with the original files under any names
     #[arg(long, value_name = "PATH")]
     repair_from: Vec<PathBuf>,
-    /// Also recompute everything except training and inference: data sets from their metadata, splits from their seed,
-    /// every number of a table from scores and labels. Detects forged records with correct hashes
+    /// Also recompute everything except training and inference: data sets from their metadata, splits from their
+    /// seed, every number of a table from scores and labels. Detects forged records with correct hashes
     #[arg(long)]
     recompute: bool,
 }
@@ -195,6 +196,13 @@ fn describe(result: &Verification, wrong: usize) -> String {
     for Gone { id, name, subject, withdrawal } in &result.purged {
         let name = name.as_deref().unwrap_or("a picture");
         lines.push(format!("purged {name} {}: {subject}, withdrawal {}", id.short(), withdrawal.short()));
+    }
+    if let Some(first) =
+        result.removed.iter().find(|removed| removed.name.is_some()).or(result.removed.first())
+    {
+        let count = plural(result.removed.len(), "record");
+        let name = first.name.clone().unwrap_or_else(|| first.id.short());
+        lines.push(format!("removed: {count}, such as {} {name}; `reg gc` frees the space", first.kind));
     }
     let (checked, bytes) = (thousands(result.checked), thousands(result.bytes));
     lines.push(match result.damaged.len() {

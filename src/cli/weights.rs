@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use reg::training::import_weights;
 use serde_json::json;
 
-use super::Context;
 use super::error::Failure;
 use super::output::Reply;
+use super::{Context, Moving};
 
 /// Import pre-trained weights
 #[derive(clap::Subcommand)]
@@ -20,12 +20,14 @@ pub(crate) enum WeightsCommand {
         /// Name of the weights
         #[arg(long)]
         name: Option<String>,
+        #[command(flatten)]
+        moving: Moving,
     },
 }
 
 pub(crate) fn run(context: &Context, command: WeightsCommand) -> Result<Reply, Failure> {
-    let WeightsCommand::Import { file, name } = command;
-    let registry = context.registry()?;
+    let WeightsCommand::Import { file, name, moving } = command;
+    let registry = context.registry_to_name(&moving)?;
     let (id, weights, notes) = import_weights(&registry, &file, name.as_deref(), &context.environment.stamp)?;
     notes.iter().for_each(|note| context.note(note));
     let text = format!(

@@ -6,6 +6,7 @@
 mod file;
 mod guard;
 mod head;
+mod run_row;
 mod tables;
 mod view;
 mod writer;
@@ -24,6 +25,7 @@ use crate::hash::Hash;
 use crate::limits;
 use guard::guard;
 pub use head::Head;
+pub use run_row::{RunRow, RunSettings, TestAuc};
 pub use view::{Registration, View};
 pub use writer::IndexWriter;
 

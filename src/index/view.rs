@@ -4,10 +4,10 @@ use std::collections::HashMap;
 
 use redb::{ReadOnlyDatabase, ReadTransaction, ReadableTable, ReadableTableMetadata, TableError};
 
-use super::tables::{COMMITS, KINDS, LOG, NAMES, RECORDS, REFERRERS, STATE};
-use super::{Index, IndexError};
+use super::tables::{COMMITS, KINDS, LOG, NAMES, RECORDS, REFERRERS, RUNS, STATE};
+use super::{Index, IndexError, RunRow};
 use crate::hash::Hash;
-use crate::records::{Kind, Roles};
+use crate::records::{Kind, Roles, codec};
 
 /// A record's kind, its place in the order of registration, and its id.
 pub type Registration = (String, u64, Hash);
@@ -92,6 +92,27 @@ impl View {
         let range = (id.0, [0; 32])..=(id.0, [255; 32]);
         let row = |(_, from): ([u8; 32], [u8; 32]), roles: &str| (Hash(from), Roles::read(roles));
         self.read(|t| collect(t.open_table(REFERRERS)?.range(range)?, row))
+    }
+
+    /// What lists say of runs. Runs may be missing: those of an older index, and those whose objects could not be
+    /// read.
+    pub fn run_rows(&self) -> Result<HashMap<Hash, RunRow>, IndexError> {
+        let row = |id: [u8; 32], row: &[u8]| codec::unpack(row).ok().map(|row| (Hash(id), row));
+        self.read(|t| match t.open_table(RUNS) {
+            Ok(table) => Ok(collect(table.iter()?, row)?.into_iter().flatten().collect()),
+            // Written by a version of reg that kept no rows.
+            Err(TableError::TableDoesNotExist(_)) => Ok(HashMap::new()),
+            Err(e) => Err(e.into()),
+        })
+    }
+
+    /// What lists say of one run.
+    pub fn run_row(&self, id: &Hash) -> Result<Option<RunRow>, IndexError> {
+        self.read(|t| match t.open_table(RUNS) {
+            Ok(table) => Ok(table.get(id.0)?.and_then(|row| codec::unpack(row.value()).ok())),
+            Err(TableError::TableDoesNotExist(_)) => Ok(None),
+            Err(e) => Err(e.into()),
+        })
     }
 
     /// The entry of the log with this number.

@@ -2,10 +2,10 @@
 
 use redb::{ReadableTable, ReadableTableMetadata, WriteTransaction};
 
-use super::tables::{COMMITS, KINDS, LOG, NAMES, ORDER, RECORDS, REFERRERS, STATE};
-use super::{Index, IndexError};
+use super::tables::{COMMITS, KINDS, LOG, NAMES, ORDER, RECORDS, REFERRERS, RUNS, STATE};
+use super::{Index, IndexError, RunRow};
 use crate::hash::Hash;
-use crate::records::{Kind, Roles};
+use crate::records::{Kind, Roles, codec};
 
 /// A transaction that changes the index.
 pub struct IndexWriter<'a> {
@@ -19,6 +19,7 @@ impl IndexWriter<'_> {
             self.transaction.open_table(RECORDS)?;
             self.transaction.open_table(KINDS)?;
             self.transaction.open_table(REFERRERS)?;
+            self.transaction.open_table(RUNS)?;
             self.transaction.open_table(NAMES)?;
             self.transaction.open_table(LOG)?;
             self.transaction.open_table(STATE)?;
@@ -52,6 +53,7 @@ impl IndexWriter<'_> {
             if let Some((order, kind)) = row {
                 self.transaction.open_table(KINDS)?.remove((kind.as_str(), order))?;
             }
+            self.transaction.open_table(RUNS)?.remove(id.0)?;
             let mut referrers = self.transaction.open_table(REFERRERS)?;
             for to in links {
                 referrers.remove((to.0, id.0))?;
@@ -61,12 +63,28 @@ impl IndexWriter<'_> {
         forget().map_err(|e| self.index.error(e))
     }
 
+    /// Removes a record that cannot be read, so that what it named is unknown: all references are looked through.
+    pub fn forget_all_of(&mut self, id: &Hash) -> Result<(), IndexError> {
+        let named = || -> Result<Vec<Hash>, redb::Error> {
+            let referrers = self.transaction.open_table(REFERRERS)?;
+            let mut named = Vec::new();
+            for entry in referrers.iter()? {
+                let (to, from) = entry?.0.value();
+                named.extend((from == id.0).then_some(Hash(to)));
+            }
+            Ok(named)
+        };
+        let named = named().map_err(|e| self.index.error(e))?;
+        self.forget(id, named.into_iter())
+    }
+
     /// Empties all tables except for the number of transactions.
     pub fn clear(&mut self) -> Result<(), IndexError> {
         let clear = || -> Result<(), redb::Error> {
             self.transaction.delete_table(RECORDS)?;
             self.transaction.delete_table(KINDS)?;
             self.transaction.delete_table(REFERRERS)?;
+            self.transaction.delete_table(RUNS)?;
             self.transaction.delete_table(NAMES)?;
             self.transaction.delete_table(LOG)?;
             self.transaction.open_table(STATE)?.remove(ORDER)?;
@@ -117,11 +135,74 @@ impl IndexWriter<'_> {
         read().map_err(|e| self.index.error(e))
     }
 
+    /// Keeps what lists say of a run, or no longer.
+    pub fn set_run_row(&mut self, id: &Hash, row: Option<&RunRow>) -> Result<(), IndexError> {
+        // What cannot be packed is looked up in the objects.
+        let packed = row.and_then(|row| codec::pack(row).ok());
+        let set = || -> Result<(), redb::Error> {
+            let mut runs = self.transaction.open_table(RUNS)?;
+            match packed {
+                Some(packed) => drop(runs.insert(id.0, packed.as_slice())?),
+                None => drop(runs.remove(id.0)?),
+            }
+            Ok(())
+        };
+        set().map_err(|e| self.index.error(e))
+    }
+
+    /// The kind of a record; `None` for other objects.
+    pub fn kind(&self, id: &Hash) -> Result<Option<Kind>, IndexError> {
+        let read = || -> Result<Option<Kind>, redb::Error> {
+            let records = self.transaction.open_table(RECORDS)?;
+            Ok(records.get(id.0)?.and_then(|row| Kind::named(row.value().1)))
+        };
+        read().map_err(|e| self.index.error(e))
+    }
+
+    /// The records of a kind, oldest first.
+    pub fn of_kind(&self, kind: Kind) -> Result<Vec<Hash>, IndexError> {
+        let read = || -> Result<Vec<Hash>, redb::Error> {
+            let kinds = self.transaction.open_table(KINDS)?;
+            let range = (kind.name(), 0)..=(kind.name(), u64::MAX);
+            kinds.range(range)?.map(|entry| Ok(Hash(entry?.1.value()))).collect()
+        };
+        read().map_err(|e| self.index.error(e))
+    }
+
+    /// Who names the object, and as what.
+    pub fn referrers(&self, id: &Hash) -> Result<Vec<(Hash, Roles)>, IndexError> {
+        let read = || -> Result<Vec<(Hash, Roles)>, redb::Error> {
+            let referrers = self.transaction.open_table(REFERRERS)?;
+            let range = (id.0, [0; 32])..=(id.0, [255; 32]);
+            let row = |entry: redb::Range<'_, ([u8; 32], [u8; 32]), &str>| {
+                entry
+                    .map(|entry| entry.map(|(key, roles)| (Hash(key.value().1), Roles::read(roles.value()))))
+                    .collect::<Result<Vec<_>, _>>()
+            };
+            Ok(row(referrers.range(range)?)?)
+        };
+        read().map_err(|e| self.index.error(e))
+    }
+
     /// The target of `name`.
     pub fn name(&self, name: &str) -> Result<Option<Hash>, IndexError> {
         let read = || -> Result<Option<Hash>, redb::Error> {
             let names = self.transaction.open_table(NAMES)?;
             Ok(names.get(name)?.map(|id| Hash(id.value())))
+        };
+        read().map_err(|e| self.index.error(e))
+    }
+
+    /// All names and their targets, sorted.
+    pub fn names(&self) -> Result<Vec<(String, Hash)>, IndexError> {
+        let read = || -> Result<Vec<(String, Hash)>, redb::Error> {
+            let names = self.transaction.open_table(NAMES)?;
+            let mut all = Vec::new();
+            for entry in names.iter()? {
+                let (name, id) = entry?;
+                all.push((name.value().to_owned(), Hash(id.value())));
+            }
+            Ok(all)
         };
         read().map_err(|e| self.index.error(e))
     }

@@ -60,6 +60,12 @@ impl Known {
         self.records.contains_key(id)
     }
 
+    /// Whether anything that the index knows names an object.
+    pub(super) fn is_named(&self, id: &Hash) -> bool {
+        let at = self.mentions.partition_point(|(to, ..)| to < id);
+        self.mentions.get(at).is_some_and(|(to, ..)| to == id)
+    }
+
     /// Whether the index has noted what an object names.
     pub(super) fn mentions_from(&self, id: &Hash) -> bool {
         self.naming.contains(id)

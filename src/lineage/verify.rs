@@ -15,7 +15,7 @@ use crate::progress::{Progress, Unit};
 use crate::records::{Kind, Manifest, Role, Roles};
 use crate::registry::survey::{Depth, Survey, breaks};
 use crate::registry::walk::{Edge, Lineage, Walk, is_image_alone, manifests_of, results};
-use crate::registry::{Registry, RegistryError};
+use crate::registry::{Registry, RegistryError, Removed, freed};
 use crate::withdrawal::Withdrawn;
 
 /// What a verification found.
@@ -34,6 +34,8 @@ pub struct Verification {
     pub lingering: Vec<Gone>,
     /// Names that are not what the log of their changes says, and breaks in that log.
     pub names: Vec<String>,
+    /// Records that were removed and whose objects are here until `reg gc`: no damage.
+    pub removed: Vec<RemovedObject>,
     /// What the index says and the objects do not, and the other way round.
     pub index: Vec<String>,
     /// Records that are whole and that the index does not know: a crash left them, and the command that was
@@ -56,6 +58,19 @@ pub struct Gone {
     pub withdrawal: Hash,
     /// Whom or what that is about.
     pub subject: String,
+}
+
+/// A removed record whose object is still here.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RemovedObject {
+    /// Its id.
+    pub id: Hash,
+    /// Its kind.
+    pub kind: Kind,
+    /// The name that it had.
+    pub name: Option<String>,
+    /// The removal; none for what only stood beside a removed record.
+    pub removal: Option<Hash>,
 }
 
 /// One damaged or missing object.
@@ -156,6 +171,10 @@ pub fn verify(registry: &Registry, progress: &dyn Progress) -> Result<Verificati
             };
             let later = later.as_ref().unwrap_or(known);
             result.index.extend(known.compare(&survey, there));
+            let wrong = registry.wrong_run_rows(&registry.index().view_of_any_age()?)?;
+            result.index.extend(wrong.iter().map(|id| {
+                format!("the index lists run {} with other values than its objects have", id.short())
+            }));
             result.names = known.check_names(&survey, later);
             let nobodys = survey.records.keys().filter(|id| !known.is_registered(id));
             result.unregistered = nobodys.filter(|id| !later.is_registered(id)).copied().collect();
@@ -175,6 +194,14 @@ pub fn verify(registry: &Registry, progress: &dyn Progress) -> Result<Verificati
         }
     }
     result.unregistered.sort_unstable();
+    let is_listed = |id: &Hash| known.as_ref().is_some_and(|known| known.is_registered(id));
+    let removed = registry.removed_in(&survey)?.without(is_listed);
+    result.unregistered.retain(|id| !removed.contains(id));
+    result.removed = removed_objects(&survey, &removed);
+    // Nobody needs the bytes of what was removed.
+    let freed = freed(&survey, &removed);
+    let is_needed = |id: &Hash| !freed.contains(id) || known.as_ref().is_some_and(|known| known.is_named(id));
+    survey.problems.retain(|(id, _)| is_needed(id));
     expected.retain(|id| !there(id));
     let withdrawn = Withdrawn::surveyed(registry, &survey)?;
     let lingering: Vec<&Hash> = listing.objects.iter().filter(|id| withdrawn.is_purged(id)).collect();
@@ -185,6 +212,23 @@ pub fn verify(registry: &Registry, progress: &dyn Progress) -> Result<Verificati
     }
     result.settle(registry, &mut survey, known.as_ref(), expected, &withdrawn);
     Ok(result)
+}
+
+/// The removed records that are here, by kind and id.
+fn removed_objects(survey: &Survey, removed: &Removed) -> Vec<RemovedObject> {
+    let mut objects: Vec<RemovedObject> = removed
+        .ids()
+        .filter_map(|id| {
+            let (kind, _) = survey.records.get(id)?;
+            let (removal, name) = match removed.get(id) {
+                Some((removal, _, record)) => (Some(removal.hash), record.name.clone()),
+                None => (None, None),
+            };
+            Some(RemovedObject { id: *id, kind: *kind, name, removal })
+        })
+        .collect();
+    objects.sort_by_key(|object| (object.kind, object.id));
+    objects
 }
 
 fn gone(withdrawn: &Withdrawn, id: &Hash) -> Option<Gone> {

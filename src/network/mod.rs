@@ -14,6 +14,7 @@ mod names;
 mod plan;
 mod presets;
 mod settings;
+mod spec_settings;
 
 pub use check::check;
 pub use counts::Counts;
@@ -24,3 +25,4 @@ pub use plan::{Extent, META, Op, Part, Plan, Step, TensorShape};
 use presets::text_of;
 pub use presets::{Preset, bases, names, parse, preset};
 pub use settings::{set, settings};
+pub use spec_settings::{OF_THE_NETWORK, model_settings, spec_settings};

@@ -18,6 +18,7 @@ mod note;
 mod of_data;
 mod of_runs;
 mod probe;
+mod removal;
 mod role;
 pub mod rules;
 mod run;
@@ -51,7 +52,9 @@ pub use mismatch::{FalseRecord, MAX_REPORTED, Mismatch, compared, differences};
 pub use model::{Architecture, Block, ImageInput, Layer, Model};
 pub(crate) use name::is_plain_name;
 pub use note::Note;
+pub use of_runs::run_summary;
 pub use probe::{ProbeResult, ProbeTable, ProbedFold, Target};
+pub use removal::{Removal, RemovedRecord};
 pub use role::{Referent, Role, Roles};
 pub use run::{
     Augmentation, EarlyStop, EpochLog, Execution, Git, Init, Layout, Loss, Pixels, Precision, Predictions,
@@ -220,6 +223,7 @@ kinds! {
     Execution,
     Withdrawal,
     Note,
+    Removal,
     Event,
 }
 

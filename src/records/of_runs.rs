@@ -97,13 +97,17 @@ impl Record for Run {
     };
 
     fn summary(&self) -> String {
-        let loss = rounded(Some(self.val_loss));
-        format!("epoch {} of {}, validation loss {loss}", self.best_epoch, self.epochs)
+        run_summary(self.best_epoch, self.epochs, Some(self.val_loss))
     }
 
     fn uses(&self, _: Hash) -> Vec<ImageUse> {
         vec![ImageUse::Of(self.spec.hash)]
     }
+}
+
+/// A run in one line: the epoch whose weights were kept, and its validation loss.
+pub fn run_summary(best_epoch: u32, epochs: u32, val_loss: Option<f64>) -> String {
+    format!("epoch {best_epoch} of {epochs}, validation loss {}", rounded(val_loss))
 }
 
 impl Record for Predictions {

@@ -5,11 +5,11 @@
 
 use super::survey::{Depth, Survey};
 use super::walk::Walk;
-use super::{Registry, RegistryError, io};
+use super::{Registry, RegistryError, Removed, io};
 use crate::digits::thousands;
 use crate::hash::Hash;
 use crate::progress::{Progress, Unit};
-use crate::records::Kind;
+use crate::records::{Kind, Role};
 use std::collections::HashSet;
 
 /// Younger objects are kept.
@@ -89,7 +89,9 @@ impl Registry {
         }
         let there = |id: &Hash| objects.binary_search(id).is_ok();
         let may_be_missing = self.may_be_missing(&survey)?;
-        let (roots, finished) = self.roots(&survey, cutoff)?;
+        let listed: HashSet<Hash> = self.view()?.registrations()?[0].iter().map(|(_, _, id)| *id).collect();
+        let removed = self.removed_in(&survey)?.without(|id| listed.contains(id));
+        let (roots, finished) = self.roots(&survey, &removed, cutoff)?;
         // All objects reachable from some objects, except for those marked before.
         let mark = |from: Vec<Hash>, marked: &HashSet<Hash>, strict: bool| {
             let mut reached = HashSet::new();
@@ -113,7 +115,9 @@ impl Registry {
         };
         let needed = mark(roots, &HashSet::new(), true)?;
         let mut recent = Vec::new();
-        for id in objects.iter().filter(|id| !needed.contains(id)) {
+        // What was removed need not get old first.
+        let freed = freed(&survey, &removed);
+        for id in objects.iter().filter(|id| !needed.contains(id) && !freed.contains(id)) {
             if self.store.arrived(id)? >= cutoff.seconds {
                 recent.push(*id);
             }
@@ -142,7 +146,12 @@ impl Registry {
     }
 
     /// The objects that must be kept, and the folders of trainings that nobody will resume.
-    fn roots(&self, survey: &Survey, cutoff: &Cutoff) -> Result<(Vec<Hash>, Vec<Hash>), RegistryError> {
+    fn roots(
+        &self,
+        survey: &Survey,
+        removed: &Removed,
+        cutoff: &Cutoff,
+    ) -> Result<(Vec<Hash>, Vec<Hash>), RegistryError> {
         let view = self.view()?;
         let mut roots: Vec<Hash> = view.names()?.into_iter().map(|(_, id)| id).collect();
         let log = view.log()?;
@@ -155,7 +164,8 @@ impl Registry {
             }
             let recent = event.filter(|event| event.time >= cutoff.time);
             let changes = recent.into_iter().flat_map(|event| &event.names);
-            for id in changes.flat_map(|change| [change.from, change.to]).flatten() {
+            let named = changes.flat_map(|change| [change.from, change.to]).flatten();
+            for id in named.filter(|id| !removed.contains(id)) {
                 // An earlier sweep with a later cutoff may have removed it; then it is not in the index either.
                 if self.store.contains(&id) || view.kind(&id)?.is_some() {
                     roots.push(id);
@@ -176,11 +186,11 @@ impl Registry {
             return Err(unsound(format!("the index is missing {lost} log entries")));
         }
         let results = survey.records.iter().filter(|(_, (kind, _))| kind.descriptor().class.is_result());
-        roots.extend(results.map(|(id, _)| *id));
+        roots.extend(results.map(|(id, _)| *id).filter(|id| !removed.contains(id)));
         let recorded: HashSet<Hash> = survey
             .records
             .iter()
-            .filter(|(_, (kind, _))| *kind == Kind::Run)
+            .filter(|(id, (kind, _))| *kind == Kind::Run && !removed.contains(id))
             .flat_map(|(id, _)| survey.links(id))
             .collect();
         let mut finished = Vec::new();
@@ -234,6 +244,21 @@ impl Registry {
         }
         Ok(())
     }
+}
+
+/// What removed records made, and their specs: all that nothing else needs is freed with them.
+pub fn freed(survey: &Survey, removed: &Removed) -> HashSet<Hash> {
+    let mut freed: HashSet<Hash> = removed.ids().copied().collect();
+    for (kind, links) in removed.ids().filter_map(|id| survey.records.get(id)) {
+        let own = links.iter().filter(|link| is_own(*kind, &link.role));
+        freed.extend(own.map(|link| link.to));
+    }
+    freed
+}
+
+/// Whether what plays this role for a record of this kind was made by or for it alone.
+pub fn is_own(kind: Kind, role: &Role) -> bool {
+    kind.descriptor().is_output(role) || matches!(role, Role::Spec | Role::File)
 }
 
 fn unsound(problem: String) -> RegistryError {

@@ -6,7 +6,8 @@ use super::{Registry, RegistryError, Stamp};
 use crate::hash::{Hash, Id, MIN_PREFIX};
 use crate::index::IndexWriter;
 use crate::records::codec;
-use crate::records::{Event, NameChange};
+use crate::records::{Event, Kind, NameChange};
+use crate::suggest::similar;
 
 /// Whether `name` is valid: letters, digits and `._-+`, starting with a letter or digit, and not mistakable for
 /// the start of an id.
@@ -22,6 +23,8 @@ pub fn is_name(name: &str) -> bool {
 pub(super) enum NameRequest {
     /// This name, whatever its target is now.
     Exact(String),
+    /// This name; it is an error if it has another target.
+    Own(String),
     /// This name, with a number appended if it is in use.
     Free(String),
     /// This name, unless it has another target.
@@ -77,10 +80,16 @@ impl Registry {
         let (mut changes, mut conflicts) = (Vec::new(), Vec::new());
         for (request, to) in names {
             let name = match request {
-                NameRequest::Exact(name) | NameRequest::Untaken(name) => name.clone(),
+                NameRequest::Exact(name) | NameRequest::Own(name) | NameRequest::Untaken(name) => {
+                    name.clone()
+                }
                 NameRequest::Free(base) => free_name(writer, base)?,
             };
             let from = writer.name(&name)?;
+            if let (NameRequest::Own(_), Some(taken)) = (request, from.filter(|from| from != to)) {
+                let kind = writer.kind(&taken)?.map_or("object", Kind::name);
+                return Err(RegistryError::NameTaken { name, kind, id: taken });
+            }
             if let (NameRequest::Untaken(_), Some(from)) = (request, from.filter(|from| from != to)) {
                 conflicts.push(NameConflict { name, current: from, wanted: *to });
             } else if from != Some(*to) {
@@ -96,7 +105,7 @@ impl Registry {
         Ok((changes, conflicts))
     }
 
-    fn log(
+    pub(super) fn log(
         &self,
         writer: &mut IndexWriter,
         names: Vec<NameChange>,
@@ -122,12 +131,58 @@ impl Registry {
         Ok(writer.push_log(event.seq, &id)?)
     }
 
+    /// Renames what has a name. A new name that something else has is moved only if `move_taken`.
+    ///
+    /// # Errors
+    /// Also an old name that nothing has.
+    pub fn rename(
+        &self,
+        old: &str,
+        new: &str,
+        move_taken: bool,
+        stamp: &Stamp,
+    ) -> Result<Hash, RegistryError> {
+        if !is_name(new) {
+            return Err(RegistryError::BadName(new.to_owned()));
+        }
+        let _lease = self.lease_to_add()?;
+        let (id, changes) = self.index.write(|writer| {
+            let Some(id) = writer.name(old)? else {
+                let names = writer.names()?;
+                let similar = similar(old, names.iter().map(|(name, _)| name.as_str()));
+                let similar = similar.into_iter().map(str::to_owned).collect();
+                return Err(RegistryError::Unknown { text: old.to_owned(), similar, known: None });
+            };
+            let taken = writer.name(new)?.filter(|taken| *taken != id);
+            if let (Some(taken), false) = (taken, move_taken) {
+                let kind = writer.kind(&taken)?.map_or("object", Kind::name);
+                return Err(RegistryError::NameTaken { name: new.to_owned(), kind, id: taken });
+            }
+            let changes = vec![
+                NameChange { name: old.to_owned(), from: Some(id), to: None },
+                NameChange { name: new.to_owned(), from: taken, to: Some(id) },
+            ];
+            if old != new {
+                writer.set_name(old, None)?;
+                writer.set_name(new, Some(id))?;
+                self.log(writer, changes.clone(), stamp)?;
+            }
+            Ok((id, changes))
+        })?;
+        self.moves.note(&changes);
+        Ok(id)
+    }
+
     /// Removes a name; its target stays.
     pub fn remove_name(&self, name: &str, stamp: &Stamp) -> Result<(), RegistryError> {
         let _lease = self.lease_to_add()?;
         self.index.write(|writer| {
             let Some(from) = writer.name(name)? else {
-                return Err(RegistryError::Unknown { text: name.to_owned(), similar: Vec::new() });
+                return Err(RegistryError::Unknown {
+                    text: name.to_owned(),
+                    similar: Vec::new(),
+                    known: None,
+                });
             };
             writer.set_name(name, None)?;
             self.log(writer, vec![NameChange { name: name.to_owned(), from: Some(from), to: None }], stamp)

@@ -2,9 +2,9 @@
 
 use std::collections::HashSet;
 
+use super::walk::Lineage;
 use super::{Registry, RegistryError};
 use crate::hash::{Hash, Id};
-use crate::index::View;
 use crate::records::Note;
 
 impl Registry {
@@ -12,13 +12,21 @@ impl Registry {
     ///
     /// Of several notes that no other note replaces (two people can write them and then exchange registries),
     /// the latest counts.
-    pub fn note(&self, view: &View, about: &Hash) -> Result<Option<(Id<Note>, Note)>, RegistryError> {
-        Ok(self.last_note(view, about)?.filter(|(_, note)| !note.text.is_empty()))
+    pub fn note(
+        &self,
+        lineage: &dyn Lineage,
+        about: &Hash,
+    ) -> Result<Option<(Id<Note>, Note)>, RegistryError> {
+        Ok(self.last_note(lineage, about)?.filter(|(_, note)| !note.text.is_empty()))
     }
 
     /// The newest note about a record, including one that removes the previous note.
-    pub fn last_note(&self, view: &View, about: &Hash) -> Result<Option<(Id<Note>, Note)>, RegistryError> {
-        let mut notes = self.referring::<Note>(view, about)?;
+    pub fn last_note(
+        &self,
+        lineage: &dyn Lineage,
+        about: &Hash,
+    ) -> Result<Option<(Id<Note>, Note)>, RegistryError> {
+        let mut notes = self.referring::<Note>(lineage, about)?;
         notes.retain(|(_, note)| note.about == *about);
         let replaced: HashSet<Id<Note>> = notes.iter().filter_map(|(_, note)| note.prev).collect();
         notes.retain(|(id, _)| !replaced.contains(id));

@@ -168,7 +168,7 @@ impl Registry {
     fn in_folder(root: Dir) -> Self {
         let store = Store::within(&root);
         let index = Index::within(&root, INDEX);
-        Registry { root, store, index, moves: Moves::default() }
+        Registry { root, store, index, moves: Moves::default(), keeps_names: false }
     }
 }
 
@@ -177,8 +177,8 @@ pub(super) fn has_format(folder: &Path) -> bool {
     Dir::open(folder).is_ok_and(|root| root.stat(FORMAT_FILE).is_ok())
 }
 
-/// Refuses a registry with a link in the place of anything that is opened by its name: whoever made it could have it lead
-/// anywhere. It is not followed later either, but here all commands say so, and of all at once.
+/// Refuses a registry with a link in the place of anything that is opened by its name: whoever made it could have it
+/// lead anywhere. It is not followed later either, but here all commands say so, and of all at once.
 fn refuse_links(root: &Dir) -> Result<(), RegistryError> {
     match CONTENTS.iter().find(|name| root.stat(name).is_ok_and(|there| there.is_link())) {
         None => Ok(()),

@@ -5,6 +5,7 @@ use super::{Registry, RegistryError};
 use crate::hash::Hash;
 use crate::index::IndexWriter;
 use crate::progress::{Progress, Unit};
+use crate::records::Kind;
 
 /// The result of a rebuild.
 #[derive(Debug, Default)]
@@ -63,8 +64,10 @@ impl Registry {
     ) -> Result<Reindexed, RegistryError> {
         let objects = self.store.list()?.objects;
         progress.begin("read", Unit::Items, objects.len() as u64);
-        let survey = self.survey(&objects, Depth::Records, progress);
+        let mut survey = self.survey(&objects, Depth::Records, progress);
         progress.end();
+        let removed = self.removed_in(&survey)?;
+        survey.records.retain(|id, _| !removed.contains(id));
 
         // By time, then id, so that the order of the folders does not matter.
         let aged = survey.records.keys().map(|id| Ok((self.age(id)?, id)));
@@ -74,6 +77,8 @@ impl Registry {
             writer.record(id, survey.records[*id].0)?;
         }
         write_links(writer, &survey)?;
+        let runs = survey.records.iter().filter(|(_, (kind, _))| *kind == Kind::Run).map(|(id, _)| *id);
+        self.set_run_rows(writer, runs)?;
         let log = survey.log(head);
         for (id, event) in &log {
             writer.push_log(event.seq, id)?;

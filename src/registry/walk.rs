@@ -1,10 +1,10 @@
 //! What the edges of lineage are: the one place that says who names whom, and as what.
 //!
-//! An object names its inputs; that is an edge. Three more follow from other records: from weights to the runs
-//! whose checkpoint they are, whichever came first; from an execution to what it made, beside which it stands;
-//! from a manifest to its images. [`inputs`] and [`results`] give them, towards the inputs and towards the
-//! results, and [`images`] those of a manifest, of which there may be a hundred thousand; [`Walk`] follows them breadth
-//! first, [`DepthFirst`] depth first.
+//! An object names its inputs; that is an edge. Three more follow from other records: from weights to the runs whose
+//! checkpoint they are, whichever came first; from an execution to what it made, beside which it stands; from a
+//! manifest to its images. [`inputs`] and [`results`] give them, towards the inputs and towards the results, and
+//! [`images`] those of a manifest, of which there may be a hundred thousand; [`Walk`] follows them breadth first,
+//! [`DepthFirst`] depth first.
 
 use std::collections::HashSet;
 
@@ -14,7 +14,7 @@ use serde::Serialize;
 use super::RegistryError;
 pub use super::traverse::{DepthFirst, Walk, WalkEvent};
 use crate::hash::Hash;
-use crate::index::View;
+use crate::index::{IndexWriter, View};
 use crate::records::codec::Link;
 use crate::records::{Kind, Role, Roles};
 
@@ -71,6 +71,16 @@ impl Lineage for View {
 
     fn referrers(&self, id: &Hash) -> Result<Vec<(Hash, Roles)>, RegistryError> {
         Ok(View::referrers(self, id)?)
+    }
+}
+
+impl Lineage for IndexWriter<'_> {
+    fn kind(&self, id: &Hash) -> Result<Option<Kind>, RegistryError> {
+        Ok(IndexWriter::kind(self, id)?)
+    }
+
+    fn referrers(&self, id: &Hash) -> Result<Vec<(Hash, Roles)>, RegistryError> {
+        Ok(IndexWriter::referrers(self, id)?)
     }
 }
 

@@ -63,6 +63,16 @@ pub enum RemoteError {
         /// What was asked for.
         text: String,
     },
+    /// A record that was removed on one side.
+    #[error("{called} ({}) was removed on {time}", id.short())]
+    Removed {
+        /// The record.
+        id: Hash,
+        /// Its kind and its name.
+        called: String,
+        /// When, in UTC.
+        time: String,
+    },
     /// An abbreviated id that fits several objects.
     #[error("`{text}` matches {count} objects in {remote}")]
     Ambiguous {
@@ -177,6 +187,7 @@ impl RemoteError {
             RemoteError::Unknown { .. } => {
                 "only names that were pushed are known there; an id can be abbreviated to 6 or more digits"
             }
+            RemoteError::Removed { .. } => "what was removed does not travel; train it again to restore it",
             RemoteError::Ambiguous { .. } => "give more digits",
             RemoteError::Missing { .. } => "push the object again from a registry that has it",
             RemoteError::Damaged { .. } | RemoteError::Garbled { .. } => {

@@ -68,8 +68,8 @@ impl TransferSource for Local<'_> {
         self.kinds.iter().filter(|(_, kind)| kind.descriptor().class.is_result()).map(|(id, _)| *id).collect()
     }
 
-    fn withdrawals(&self) -> Vec<Hash> {
-        self.kinds.iter().filter(|(_, kind)| **kind == Kind::Withdrawal).map(|(id, _)| *id).collect()
+    fn of_kind(&self, wanted: Kind) -> Vec<Hash> {
+        self.kinds.iter().filter(|(_, kind)| **kind == wanted).map(|(id, _)| *id).collect()
     }
 
     fn kind(&self, id: &Hash) -> Result<Option<ObjectKind>, RemoteError> {

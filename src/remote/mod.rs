@@ -1,10 +1,10 @@
 //! Exchange between registries: what one has and the other lacks, and the names of it.
 //!
-//! The other registry, folder or bucket is a registry, in a folder, or a *pack store*: a folder or an S3 bucket that holds
-//! objects in packs, so that a hundred thousand small ones are not as many requests. Both directions are the same walk:
-//! a plan says what the source has and what it names; what the target lacks travels, each object hashed where it
-//! arrives: first what names nothing, then records behind what they name, then names. So neither side ever has a record
-//! that names what is not there, however either of them ends, and what arrived needs not travel again.
+//! The other registry, folder or bucket is a registry, in a folder, or a *pack store*: a folder or an S3 bucket that
+//! holds objects in packs, so that a hundred thousand small ones are not as many requests. Both directions are the
+//! same walk: a plan says what the source has and what it names; what the target lacks travels, each object hashed
+//! where it arrives: first what names nothing, then records behind what they name, then names. So neither side ever
+//! has a record that names what is not there, however either of them ends, and what arrived needs not travel again.
 //!
 //! A log of name changes says what happened in one registry. It does not travel: what a pull changes is one
 //! entry of the log of the registry that pulled.
@@ -38,7 +38,7 @@ use crate::registry::{Registry, Stamp};
 use address::Remote;
 use local::Local;
 use pack_store::PackStore;
-use plan::TransferPlan;
+use plan::{TransferPlan, removals};
 
 /// What shall travel, and how.
 #[derive(Debug, Default)]
@@ -80,6 +80,8 @@ pub struct Exchanged {
     pub packs: u64,
     /// Objects that the target had.
     pub skipped: u64,
+    /// Records that the target no longer has, because they were removed at the source.
+    pub removed: u64,
     /// Images that did not travel because they were removed for good on one side.
     pub purged: u64,
     /// The objects that the target lacked and their bytes, by kind.
@@ -170,13 +172,19 @@ pub fn push(
 ) -> Result<Exchanged, RemoteError> {
     let local = Local::open(registry, job)?;
     let remote = to.open(registry)?;
-    // Before anything is made there.
-    let plan = TransferPlan::make(&local, &request.ids, job)?;
     let mut exchanged = match &remote {
         Remote::Registry(other) => {
+            let removed = other.removals(&other.view().map_err(RemoteError::from)?)?;
+            let plan = TransferPlan::make(&local, &request.ids, removed, job)?;
             receive::receive(other, &local, &plan, request, TransferDirection::Push, job)?
         }
         Remote::PackStore { location, exists } => {
+            let removed = match exists {
+                true => removals(&PackStore::open(&**location, to, true, None, job)?)?,
+                false => Vec::new(),
+            };
+            // Before anything is made there.
+            let plan = TransferPlan::make(&local, &request.ids, removed, job)?;
             if !exists && !request.dry_run {
                 PackStore::create(&**location, to)?;
             } else if !request.dry_run {
@@ -202,16 +210,18 @@ pub fn pull(
     match from.open(registry)? {
         Remote::Registry(other) => {
             let source = Local::open(&other, job)?;
-            let plan = TransferPlan::make(&source, &request.ids, job)?;
+            let removed = registry.removals(&registry.view()?)?;
+            let plan = TransferPlan::make(&source, &request.ids, removed, job)?;
             receive::receive(registry, &source, &plan, request, TransferDirection::Pull, job)
         }
         Remote::PackStore { exists: false, .. } => Err(RemoteError::Nothing(from.to_string())),
         Remote::PackStore { location, .. } => {
             let mut looks = 0;
+            let removed = registry.removals(&registry.view()?)?;
             let (pack_store, plan) = loop {
                 let pack_store =
                     PackStore::open(&*location, from, true, Some(registry.store().clone()), job)?;
-                match TransferPlan::make(&pack_store, &request.ids, job) {
+                match TransferPlan::make(&pack_store, &request.ids, removed.clone(), job) {
                     // While a long list is read page by page, a push may add to pages on either side of it.
                     Err(RemoteError::Missing { .. }) if looks < 2 => looks += 1,
                     plan => break (pack_store, plan?),

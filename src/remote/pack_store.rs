@@ -21,6 +21,7 @@ use crate::limits;
 use crate::progress::Unit;
 use crate::records::codec::printable;
 use crate::records::{Kind, ObjectKind, PackedKind, Travels};
+use crate::registry::Removed;
 use crate::registry::is_name;
 use crate::store::Store;
 
@@ -249,16 +250,19 @@ impl<'j> PackStore<'j> {
         wanted: &BTreeMap<String, Hash>,
         move_names: bool,
         dry: bool,
+        removed: &Removed,
     ) -> Result<TransferredNames, RemoteError> {
         for _ in 0..TRIES {
             self.job.go_on()?;
-            let there = |name: &str| self.names.get(name).copied();
+            let mut all = self.names.clone();
+            // A name of what was removed is free.
+            all.retain(|_, id| !removed.contains(id));
+            let there = |name: &str| all.get(name).copied();
             let (names, changes) =
                 TransferredNames::compare(wanted, there, move_names, TransferDirection::Push);
-            if dry || changes.is_empty() {
+            if dry || changes.is_empty() && all.len() == self.names.len() {
                 return Ok(names);
             }
-            let mut all = self.names.clone();
             all.extend(changes);
             let list = NameList {
                 command: self.job.stamp.command.clone(),
@@ -382,8 +386,8 @@ impl TransferSource for PackStore<'_> {
         self.records(|kind| kind.descriptor().class.is_result())
     }
 
-    fn withdrawals(&self) -> Vec<Hash> {
-        self.records(|kind| kind == Kind::Withdrawal)
+    fn of_kind(&self, wanted: Kind) -> Vec<Hash> {
+        self.records(|kind| kind == wanted)
     }
 
     fn kind(&self, id: &Hash) -> Result<Option<ObjectKind>, RemoteError> {

@@ -6,8 +6,8 @@ use std::sync::Mutex;
 use super::location::Pieces;
 use super::{RemoteError, TransferJob};
 use crate::hash::{Hash, Id};
-use crate::records::{self, Kind, ObjectKind, PackedKind, Travels, Withdrawal};
-use crate::registry::walk;
+use crate::records::{self, Kind, ObjectKind, PackedKind, Removal, Travels, Withdrawal};
+use crate::registry::{Removed, depends, walk};
 use crate::withdrawal::Withdrawn;
 
 /// Takes an object that was read and hashed. Called from several threads.
@@ -27,8 +27,8 @@ pub(super) trait TransferSource: Sync {
     /// Its runs, predictions, tables and executions.
     fn results(&self) -> Vec<Hash>;
 
-    /// Its withdrawals: they travel whatever is asked for.
-    fn withdrawals(&self) -> Vec<Hash>;
+    /// Its records of a kind that travel whatever is asked for: withdrawals or removals.
+    fn of_kind(&self, kind: Kind) -> Vec<Hash>;
 
     /// What an object is; none if it is not there.
     fn kind(&self, id: &Hash) -> Result<Option<ObjectKind>, RemoteError>;
@@ -82,28 +82,40 @@ impl Item {
 struct Walk<'s> {
     source: &'s dyn TransferSource,
     job: TransferJob<'s>,
+    removed: Removed,
     seen: HashMap<Hash, Item>,
     gone: HashSet<Hash>,
     skipped: HashSet<Hash>,
 }
 
 impl TransferPlan {
-    /// Walks from the ids, or from all names and results if there are none.
+    /// Walks from the ids, or from all names and results if there are none. What was removed on either side does not
+    /// travel, unless something that travels depends on it.
     pub(super) fn make(
         source: &dyn TransferSource,
         ids: &[String],
+        removed_there: Vec<(Id<Removal>, Removal)>,
         job: TransferJob<'_>,
     ) -> Result<TransferPlan, RemoteError> {
-        let withdrawals = source.withdrawals();
+        let withdrawals = source.of_kind(Kind::Withdrawal);
         let gone = gone(source, &withdrawals)?;
-        let mut walk = Walk { source, job, seen: HashMap::new(), gone, skipped: HashSet::new() };
+        let mut removals = removals(source)?;
+        removals.extend(removed_there);
+        let removed = Removed::of(removals);
+        let mut walk = Walk { source, job, removed, seen: HashMap::new(), gone, skipped: HashSet::new() };
         walk.add(withdrawals)?;
+        walk.add(source.of_kind(Kind::Removal))?;
         if ids.is_empty() {
             let named = source.names().values().copied();
-            walk.add(named.chain(source.results()).collect())?;
+            let roots = walk.without_removed(named.chain(source.results()).collect())?;
+            walk.add(roots)?;
         } else {
             for text in ids {
                 let id = source.resolve(text)?;
+                if let Some((_, removal, record)) = walk.removed.get(&id) {
+                    let (called, time) = (record.called(), removal.time.clone());
+                    return Err(RemoteError::Removed { id, called, time });
+                }
                 walk.add(vec![id])?;
             }
             walk.add_what_hangs()?;
@@ -167,6 +179,24 @@ impl Walk<'_> {
         }
     }
 
+    /// Roots without removed records, and without notes about them and executions that made them.
+    fn without_removed(&self, mut roots: Vec<Hash>) -> Result<Vec<Hash>, RemoteError> {
+        if self.removed.is_empty() {
+            return Ok(roots);
+        }
+        roots.retain(|id| !self.removed.contains(id));
+        let mut beside = Vec::new();
+        for id in &roots {
+            let kind = self.source.kind(id)?.and_then(ObjectKind::record);
+            beside.extend(kind.filter(|kind| !depends(*kind, &[])).map(|_| *id));
+        }
+        let is_removed = |(_, links): &(Hash, Links)| links.iter().any(|(to, _)| self.removed.contains(to));
+        let of_removed = self.links(&beside)?.into_iter().filter(is_removed);
+        let of_removed: HashSet<Hash> = of_removed.map(|(id, _)| id).collect();
+        roots.retain(|id| !of_removed.contains(id));
+        Ok(roots)
+    }
+
     /// What records and manifests name, and whether as an image.
     fn links(&self, ids: &[Hash]) -> Result<Vec<(Hash, Links)>, RemoteError> {
         let found = Mutex::new(Vec::new());
@@ -190,7 +220,7 @@ impl Walk<'_> {
     fn add_what_hangs(&mut self) -> Result<(), RemoteError> {
         let carries = |item: &Item| item.kind.record().is_some_and(|kind| kind.descriptor().carries);
         let any = self.seen.values().any(carries);
-        let results: HashSet<Hash> = self.source.results().into_iter().collect();
+        let results: HashSet<Hash> = self.without_removed(self.source.results())?.into_iter().collect();
         let (mut candidates, mut about) = (Vec::new(), HashSet::new());
         for id in results.iter().filter(|id| !self.seen.contains_key(id)) {
             let kind = self.source.kind(id)?.and_then(ObjectKind::record);
@@ -241,6 +271,18 @@ pub(super) fn gone(source: &dyn TransferSource, withdrawals: &[Hash]) -> Result<
     })?;
     let read = read.into_inner().expect("no thread panics while it holds this lock");
     Ok(Withdrawn::of(read).purged().copied().collect())
+}
+
+/// The removals of a side.
+pub(super) fn removals(source: &dyn TransferSource) -> Result<Vec<(Id<Removal>, Removal)>, RemoteError> {
+    let read = Mutex::new(Vec::new());
+    source.read_each(&source.of_kind(Kind::Removal), &|id, bytes| {
+        let wrong = |e| RemoteError::Codec { remote: source.called().to_owned(), id, source: e };
+        let record: Removal = records::codec::decode(bytes).map_err(wrong)?;
+        read.lock().expect("no thread panics while it holds this lock").push((Id::new(id), record));
+        Ok(())
+    })?;
+    Ok(read.into_inner().expect("no thread panics while it holds this lock"))
 }
 
 /// What an object names, and whether as an image or the picture over one, and nothing else.

@@ -92,13 +92,14 @@ pub(super) fn receive(
     }
     for (name, id) in &plan.names {
         match request.move_names {
-            true => transaction.name(name, *id)?,
+            true => transaction.move_name(name, *id)?,
             false => transaction.name_untaken(name, *id)?,
         }
     }
     job.go_on()?;
     let committed = transaction.commit(job.stamp)?;
     job.progress.end();
+    done.removed = committed.removed.len() as u64;
     // As they were in the transaction, where nobody else could change them.
     let moved = committed.names.iter().filter(|change| change.from.is_some()).count() as u64;
     let added = committed.names.len() as u64 - moved;

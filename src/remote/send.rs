@@ -1,13 +1,16 @@
 //! From a registry to a pack store.
 
+use std::collections::HashSet;
+
 use super::documents::PackEntry;
 use super::local::Local;
 use super::pack_store::{ALONE, PACK, PackStore};
-use super::plan::{Item, TransferPlan, TransferSource, gone};
+use super::plan::{Item, TransferPlan, TransferSource, gone, removals};
 use super::{Exchanged, RemoteError, TransferJob, TransferRequest, worker_pool};
 use crate::hash::Hash;
 use crate::progress::Unit;
-use crate::records::ObjectKind;
+use crate::records::{Kind, ObjectKind};
+use crate::registry::Removed;
 
 /// An object that the pack store lacks.
 #[derive(Debug, Clone, Copy)]
@@ -32,7 +35,7 @@ pub(super) fn send(
     job: TransferJob<'_>,
 ) -> Result<Exchanged, RemoteError> {
     let mut missing_objects = Vec::new();
-    let gone = gone(&pack_store, &pack_store.withdrawals())?;
+    let gone = gone(&pack_store, &pack_store.of_kind(Kind::Withdrawal))?;
     let purged = |item: &&Item| item.picture && gone.contains(&item.id);
     let kept_out = plan.items.iter().filter(purged).count() + plan.gone.len();
     for Item { id, kind, .. } in plan.items.iter().filter(|item| !pack_store.has(&item.id) && !purged(item)) {
@@ -80,7 +83,12 @@ pub(super) fn send(
         }
         job.progress.end();
     }
-    done.names = pack_store.put_names(&plan.names, request.move_names, request.dry_run)?;
+    // What travels has come back, if it was removed.
+    let travels: HashSet<Hash> = plan.items.iter().map(|item| item.id).collect();
+    let mut all = removals(local)?;
+    all.extend(removals(&pack_store)?);
+    let removed = Removed::of(all).without(|id| travels.contains(id));
+    done.names = pack_store.put_names(&plan.names, request.move_names, request.dry_run, &removed)?;
     Ok(done)
 }
 

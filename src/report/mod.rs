@@ -17,12 +17,15 @@ mod means;
 pub mod page;
 mod render;
 pub mod results;
+mod runs;
+pub mod show;
 pub mod svg;
 mod table;
 mod terminal;
 mod uncertainty;
 
 pub use histogram::{Bar, bars};
+pub use runs::runs;
 pub use table::{Align, Cell, Column, Format, ReportTable};
 pub use terminal::paragraphs;
 

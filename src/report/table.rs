@@ -248,7 +248,10 @@ impl ReportTable {
 
     /// The number of columns at the left that tell rows apart.
     pub(super) fn keys(&self) -> usize {
-        let keys = self.columns.iter().take_while(|column| column.key || column.align == Align::Left).count();
+        // Where the first of them is named as such, text beside it is none.
+        let told = self.columns.first().is_some_and(|column| column.key && column.align == Align::Left);
+        let is_key = |column: &&Column| column.key || !told && column.align == Align::Left;
+        let keys = self.columns.iter().take_while(is_key).count();
         keys.max(1).min(self.columns.len().saturating_sub(1))
     }
 

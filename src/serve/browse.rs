@@ -20,7 +20,10 @@ pub(super) fn home(registry: &Registry, query: &Query) -> Result<Answer, Nothing
     // An exact name or an id prefix redirects to the object.
     match registry.resolve(&view, words) {
         Ok(id) if !words.is_empty() => return Ok(Answer::see(format!("/record/{id}"))),
-        Ok(_) | Err(RegistryError::Unknown { .. } | RegistryError::Ambiguous { .. }) => {}
+        Ok(_)
+        | Err(
+            RegistryError::Unknown { .. } | RegistryError::Removed { .. } | RegistryError::Ambiguous { .. },
+        ) => {}
         Err(e) => return Err(e.into()),
     }
     let wanted_kind = Kind::named(&wanted);

@@ -27,6 +27,7 @@ pub(super) fn record(registry: &Registry, id: Hash) -> Result<Answer, Nothing> {
         .take(SHOWN)
         .map(|(from, role)| Ok((from, view.kind(&from)?.map_or("", Kind::name), role)))
         .collect::<Result<_, RegistryError>>()?;
+    let note = registry.note(&view, &id)?;
     drop(view);
     let bytes = if size <= limits::RECORD {
         registry.store().read(&id).map_err(RegistryError::from)?
@@ -42,9 +43,12 @@ pub(super) fn record(registry: &Registry, id: Hash) -> Result<Answer, Nothing> {
     notice(&mut page, registry, header.iter().map(|_| (id, called.to_owned())))?;
     let what = header.as_ref().map_or(format!("{} bytes", thousands(size)), summary);
     page.push(&format!(
-        "<dl class=\"facts\"><dt>Id</dt><dd><span class=\"id whole\">{id}</span></dd><dt>Names</dt><dd>{}</dd><dt>What</dt><dd>{}</dd></dl>",
+        "<dl class=\"facts\"><dt>Id</dt><dd><span class=\"id whole\">{id}</span></dd><dt>Names</dt><dd>{}</dd><dt>What</dt><dd>{}</dd>{}</dl>",
         escape(&names.join(", ")),
-        escape(&what)
+        escape(&what),
+        note.map_or_else(String::new, |(_, note)| {
+            format!("<dt>Note</dt><dd>{} ({})</dd>", escape(&note.text), escape(&note.time))
+        })
     ));
     let mut links = vec![
         format!("<a href=\"/lineage/up/{id}\">Inputs</a>"),

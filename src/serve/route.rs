@@ -61,6 +61,7 @@ fn hash(registry: &Registry, text: &str) -> Result<Hash, Nothing> {
     let found = registry.view().and_then(|view| registry.resolve(&view, text));
     found.map_err(|e| match e {
         RegistryError::Unknown { .. } => Nothing::Unknown(format!("id or name {text}")),
+        e @ RegistryError::Removed { .. } => Nothing::Unknown(e.to_string()),
         RegistryError::Ambiguous { .. } => Nothing::Unknown(format!("single record for {text}: {e}")),
         e => Nothing::Failed(e.into()),
     })

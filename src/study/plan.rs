@@ -46,10 +46,10 @@ pub fn load(registry: &Registry, text: &str) -> Result<StudySource, StudyError> 
             let missing = e.kind() == std::io::ErrorKind::NotFound;
             match registry.resolve_as::<Study>(&registry.view()?, text) {
                 Ok(id) => (registry.store().read(&registry.get(id)?.file.object.hash)?, Some(id)),
-                Err(RegistryError::Unknown { .. }) if missing => {
+                Err(RegistryError::Unknown { .. } | RegistryError::Removed { .. }) if missing => {
                     return Err(StudyError::Unknown(text.to_owned()));
                 }
-                Err(RegistryError::Unknown { .. }) => {
+                Err(RegistryError::Unknown { .. } | RegistryError::Removed { .. }) => {
                     return Err(StudyError::Unreadable { path, source: e });
                 }
                 Err(e) => return Err(e.into()),
@@ -143,7 +143,9 @@ pub fn plan(
     let RunContext { registry, worker, environment, .. } = run_context;
     let StudyFile { name, dataset, .. } = &source.file;
     let dataset_id = match registry.resolve_as::<Dataset>(&registry.view()?, dataset) {
-        Err(RegistryError::Unknown { .. }) => return Err(StudyError::NoDataset(dataset.clone()).into()),
+        Err(RegistryError::Unknown { .. } | RegistryError::Removed { .. }) => {
+            return Err(StudyError::NoDataset(dataset.clone()).into());
+        }
         found => found?,
     };
     let record = registry.get(dataset_id)?;
@@ -234,7 +236,7 @@ fn divide(
     let name = &section.split;
     match registry.resolve_as::<Split>(&registry.view()?, name) {
         Ok(id) => return Ok(Divided::There(id, registry.get(id)?.folds)),
-        Err(RegistryError::Unknown { .. }) => {}
+        Err(RegistryError::Unknown { .. } | RegistryError::Removed { .. }) => {}
         Err(e) => return Err(e.into()),
     }
     let Some(table) = source.file.split.iter().find(|table| table.name == *name) else {
@@ -381,6 +383,7 @@ impl Maker<'_> {
             save_every: 0.0,
             name: Some(format!("{}-{}-f{fold}", self.source.file.name, setup.name)),
         };
+        training::cap_batch(&mut request.training, sizes.as_ref());
         let mut spec = None;
         let state = match (divided, weights) {
             (Divided::Absent { why, mend }, _) => State::Blocked { why: why.clone(), mend: mend.clone() },
@@ -418,7 +421,7 @@ impl Maker<'_> {
         let Some(name) = &setup.weights else { return Ok(Ok(None)) };
         match self.registry.resolve_as::<Weights>(self.view, name) {
             Ok(id) => Ok(Ok(Some(id))),
-            Err(RegistryError::Unknown { .. }) => Ok(Err(State::Blocked {
+            Err(RegistryError::Unknown { .. } | RegistryError::Removed { .. }) => Ok(Err(State::Blocked {
                 why: format!("no weights are named `{name}`"),
                 mend: Some(format!("reg weights import FILE.safetensors --name {name}")),
             })),

@@ -14,6 +14,7 @@ use crate::limits;
 use crate::network::{self, NetworkError, NetworkFileError, Preset};
 use crate::records::{EarlyStop, Init, Model, Pixels, Training};
 use crate::registry::is_name;
+use crate::suggest::similar;
 
 /// The requested settings.
 #[derive(Debug, Clone, Default)]
@@ -38,8 +39,8 @@ pub enum ConfigError {
     UnknownModel {
         /// The requested name.
         name: String,
-        /// The preset with the most similar name.
-        nearest: Option<String>,
+        /// Presets with a similar name.
+        similar: Vec<String>,
     },
     /// A file that describes no network.
     #[error("{}: {source}", path.display())]
@@ -71,8 +72,8 @@ pub enum ConfigError {
         key: String,
         /// The preset.
         model: String,
-        /// The key with the most similar name, if there is one.
-        nearest: Option<String>,
+        /// Keys with a similar name.
+        similar: Vec<String>,
         /// All keys.
         known: Vec<String>,
     },
@@ -145,7 +146,7 @@ fn preset(overrides: &Overrides) -> Result<Preset, ConfigError> {
     let Some((path, text)) = &overrides.network else {
         return network::preset(model).ok_or_else(|| ConfigError::UnknownModel {
             name: model.clone(),
-            nearest: nearest(model, network::names().iter()),
+            similar: close(model, &network::names()),
         });
     };
     let path = path.clone();
@@ -265,7 +266,7 @@ fn apply(
             origin: origin.to_owned(),
             key: key.to_owned(),
             model: settings.model.name,
-            nearest: nearest(last(key), known.iter()),
+            similar: close(last(key), &known),
             known,
         });
     };
@@ -307,10 +308,13 @@ fn find<'a>(value: &'a mut Value, wanted: &str) -> Option<&'a mut Value> {
     map.values_mut().find_map(|item| find(item, wanted))
 }
 
-fn nearest<'a>(wanted: &str, known: impl Iterator<Item = &'a String>) -> Option<String> {
-    let scored = known.map(|name| (strsim::jaro_winkler(wanted, name), name));
-    let best = scored.filter(|(score, _)| *score > 0.7).max_by(|a, b| a.0.total_cmp(&b.0));
-    best.map(|(_, name)| name.clone())
+fn close(wanted: &str, known: &[String]) -> Vec<String> {
+    similar(wanted, known.iter().map(String::as_str)).into_iter().map(str::to_owned).collect()
+}
+
+/// `did you mean a or b?`, in backticks.
+fn meant(similar: &[String]) -> String {
+    format!("did you mean `{}`?", similar.join("` or `"))
 }
 
 fn check(settings: &Settings) -> Result<(), ConfigError> {
@@ -384,9 +388,7 @@ impl ConfigError {
             ConfigError::UnknownModel { name, .. } if name.contains(['/', '.']) => {
                 Some("the name of a network's file ends in .toml".to_owned())
             }
-            ConfigError::UnknownModel { nearest: Some(nearest), .. } => {
-                Some(format!("did you mean `{nearest}`?"))
-            }
+            ConfigError::UnknownModel { similar, .. } if !similar.is_empty() => Some(meant(similar)),
             ConfigError::UnknownModel { .. } => {
                 Some(format!("known models: {}", network::names().join(", ")))
             }
@@ -395,9 +397,7 @@ impl ConfigError {
             {
                 Some(format!("it has its own option: --{key}"))
             }
-            ConfigError::UnknownKey { nearest: Some(nearest), .. } => {
-                Some(format!("did you mean `{nearest}`?"))
-            }
+            ConfigError::UnknownKey { similar, .. } if !similar.is_empty() => Some(meant(similar)),
             ConfigError::UnknownKey { known, .. } => Some(format!("its settings are {}", known.join(", "))),
             ConfigError::NotAPair(_) => Some("for example --set epochs=5".to_owned()),
             ConfigError::Network { source, .. } => source.hint.clone(),
@@ -477,7 +477,8 @@ mod tests {
         assert_eq!(error.hint().unwrap(), "did you mean `epochs`?");
         let error = with("mlp", Some("[training]\nbatchsize = 3"), &[]).unwrap_err();
         assert_eq!(error.to_string(), "run.toml: mlp has no setting `batchsize`");
-        assert_eq!(error.hint().unwrap(), "did you mean `batch`?");
+        let hint = error.hint().unwrap();
+        assert!(hint.starts_with("its settings are ") && hint.contains("batch"), "{hint}");
         let error = with("mlp", None, &["seed=2"]).unwrap_err();
         assert_eq!(error.hint().unwrap(), "it has its own option: --seed");
         for fixed in ["name=x", "head=x", "layers=[]", "image=none", "zzz=1"] {
@@ -516,7 +517,9 @@ mod tests {
         }
         assert!(matches!(with("mlp", None, &["epochs"]), Err(ConfigError::NotAPair(_))));
         assert!(matches!(with("mlp", Some("epochs = "), &[]), Err(ConfigError::Toml { .. })));
-        assert_eq!(with("resnet51", None, &[]).unwrap_err().hint().unwrap(), "did you mean `resnet50`?");
+        let hint = |model: &str| with(model, None, &[]).unwrap_err().hint().unwrap();
+        assert_eq!(hint("resnet51"), "did you mean `resnet50`?");
+        assert!(hint("vgg16").starts_with("known models: densenet121, "), "{}", hint("vgg16"));
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod predict;
 pub mod presets;
 mod probe;
 pub mod process;
+pub mod settings;
 mod software;
 mod train;
 pub mod unfinished;
@@ -26,7 +27,7 @@ pub use predict::{FileScores, predict};
 pub use probe::{Probed, probe};
 pub use software::OtherSources;
 pub(crate) use software::{changed_files, files_differ};
-pub(crate) use train::{TrainFolders, spec, train_job};
+pub(crate) use train::{TrainFolders, cap_batch, spec, train_job};
 pub use train::{TrainRequest, TrainedRun, train};
 pub use weights::import_weights;
 

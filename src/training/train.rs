@@ -8,13 +8,16 @@ use super::inputs::{ExecutionStart, TrainInputs, execution};
 use super::process::{Listener, WorkerError};
 use super::software::{OtherSources, put_software};
 use super::{Device, Environment, RunContext, RunError, unfinished};
+use crate::digits::{counted, thousands};
 use crate::hash::{Hash, Id};
 use crate::index::View;
-use crate::records::{Dataset, Init, Model, Numerics, Run, Spec, Split, Subset, Training, Weights};
+use crate::records::{
+    Dataset, FoldSizes, Init, Model, Numerics, Run, Spec, Split, Subset, Training, Weights,
+};
 use crate::registry::{Registry, RegistryError, is_name};
 use crate::store::{FileState, LinkMode};
 use crate::withdrawal::refuse;
-use crate::worker::{Job, PROTOCOL, Work, files};
+use crate::worker::{Job, PROTOCOL, Work, WorkerEvent, files};
 
 /// Bytes of the largest log of a training.
 const MAX_LOG: u64 = 1 << 30;
@@ -75,6 +78,16 @@ pub fn train(
     if let Some(name) = request.name.as_ref().filter(|name| !is_name(name)) {
         return Err(RegistryError::BadName(name.clone()).into());
     }
+    let mut request = request.clone();
+    let folds = registry.get(request.split)?.folds;
+    let batch = request.training.batch;
+    if let Some(images) = cap_batch(&mut request.training, folds.get(request.fold as usize)) {
+        let (batch, all) = (thousands(batch.into()), counted(images.into(), "training image"));
+        let message =
+            format!("a batch of {batch} is more than the {all} of this fold: each batch has all of them");
+        listener.hear(&WorkerEvent::Note { message });
+    }
+    let request = &request;
     let spec = spec(request, worker.identity().numerics());
     let context = TrainInputs::load(registry, &spec)?;
     let spec_id: Id<Spec> = Registry::id_of(&spec)?;
@@ -95,6 +108,10 @@ pub fn train(
         }
         None => {
             let base = base_name(&view, request, &context)?;
+            if let Some(name) = &request.name {
+                // Before hours of training, not behind.
+                registry.check_name(&view, name, None)?;
+            }
             drop(view);
             refuse(run_context.policy(), &spec, &context.dataset, None)?;
             let mut transaction = registry.transaction()?;
@@ -107,6 +124,17 @@ pub fn train(
     let recorded = RecordedRun { id: run, record: &record, spec: &spec };
     let test = evaluate_run(run_context, recorded, Subset::Test, &request.device, request.threads, listener)?;
     Ok(TrainedRun { run, record, name, test, cached, other_sources })
+}
+
+/// Caps the batch at the training images of a fold, so that two requests which train alike have one spec. Gives the
+/// batch if it was larger.
+pub(crate) fn cap_batch(training: &mut Training, fold: Option<&FoldSizes>) -> Option<u32> {
+    let images = u32::try_from(fold?.train.images).ok()?;
+    let capped = images > 0 && training.batch > images;
+    capped.then(|| {
+        training.batch = images;
+        images
+    })
 }
 
 /// The spec of a request.
@@ -126,13 +154,12 @@ pub(crate) fn spec(request: &TrainRequest, numerics: Numerics) -> Spec {
     }
 }
 
-/// `MODEL-SPLIT-fFOLD`, or `MODEL-SPLIT` for a split with one fold.
+/// `MODEL-SPLIT-fFOLD`, or `MODEL-SPLIT` for a split with one fold; then `-seedN` for another seed than 1.
 fn base_name(view: &View, request: &TrainRequest, context: &TrainInputs) -> Result<String, RegistryError> {
     let split = view.names_by_id()?.remove(&request.split.hash).unwrap_or_else(|| request.split.hash.short());
-    Ok(match context.split.folds.len() {
-        1 => format!("{}-{split}", request.model.name),
-        _ => format!("{}-{split}-f{}", request.model.name, request.fold),
-    })
+    let fold = if context.split.folds.len() == 1 { String::new() } else { format!("-f{}", request.fold) };
+    let seed = if request.seed == 1 { String::new() } else { format!("-seed{}", request.seed) };
+    Ok(format!("{}-{split}{fold}{seed}", request.model.name))
 }
 
 /// The name of an existing run: the requested one, otherwise its current name.

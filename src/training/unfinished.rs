@@ -98,6 +98,33 @@ pub fn find(registry: &Registry, text: &str) -> Option<UnfinishedTraining> {
     all(registry).into_iter().find(|unfinished| unfinished.announcement.name == text || begins(unfinished))
 }
 
+/// Bytes of what an unfinished training has left.
+pub fn bytes(registry: &Registry, training: &UnfinishedTraining) -> u64 {
+    let folder = registry.dir().subdir(registry.training_folder(&training.announcement.spec.hash));
+    let entries = folder.as_ref().ok().and_then(|folder| folder.entries().ok()).unwrap_or_default();
+    let size = |name: &std::ffi::OsString| folder.as_ref().ok()?.stat(name).ok().map(|stat| stat.len());
+    entries.iter().filter(|(_, is_dir)| !is_dir).filter_map(|(name, _)| size(name)).sum()
+}
+
+/// Removes what an unfinished training has left.
+///
+/// # Errors
+/// Also a process that trains by the same spec.
+pub fn remove(registry: &Registry, training: &UnfinishedTraining) -> Result<(), RunError> {
+    let place = registry.training_folder(&training.announcement.spec.hash);
+    let path = registry.dir().path_of(&place);
+    let lock = registry.dir().open_file(place.join(LOCK));
+    // Held until the folder is gone, so that no training begins in it.
+    let _held = match lock {
+        Ok((lock, _)) => match lock.try_lock() {
+            Err(TryLockError::WouldBlock) => return Err(RunError::Running(path.join(LOCK))),
+            _ => Some(lock),
+        },
+        Err(_) => None,
+    };
+    registry.dir().remove_dir_all(&place).map_err(RunError::io("remove", &path))
+}
+
 /// The training of a spec.
 pub fn of(registry: &Registry, spec: Id<Spec>) -> Option<UnfinishedTraining> {
     read(registry.dir(), &registry.training_folder(&spec.hash))

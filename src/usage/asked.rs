@@ -30,15 +30,15 @@ pub enum Asked {
 }
 
 impl Asked {
-    /// Reads `patient:13` or `patient:p10`, `DATASET:42`, `FILE.csv:42`, the name of an image, or the id of one; none if it is
-    /// something else.
+    /// Reads `patient:13` or `patient:p10`, `DATASET:42`, `FILE.csv:42`, the name of an image, or the id of one; none
+    /// if it is something else.
     ///
     /// A row is named by a data set, by the object that its metadata is, or by a copy of that file.
     ///
     /// # Errors
     /// Text that begins like one of these and is none.
     pub fn read(registry: &Registry, view: &View, text: &str) -> Result<Option<Self>, RegistryError> {
-        let unknown = || RegistryError::Unknown { text: text.to_owned(), similar: Vec::new() };
+        let unknown = || RegistryError::Unknown { text: text.to_owned(), similar: Vec::new(), known: None };
         // A patient may be called what has a colon in it.
         if let Some((what, patient)) = text.split_once(':')
             && what.eq_ignore_ascii_case("patient")
@@ -55,7 +55,7 @@ impl Asked {
                 let is_image = view.kind(&id)?.is_none() && !manifests_of(view, &id)?.is_empty();
                 Ok(is_image.then_some(Asked::File(id)))
             }
-            Err(RegistryError::Unknown { .. }) => {
+            Err(RegistryError::Unknown { .. } | RegistryError::Removed { .. }) => {
                 let named = datasets(registry, view)?;
                 let known = named.iter().any(|(_, _, manifest)| manifest.row_named(text).is_some());
                 Ok(known.then(|| Asked::Name(text.to_owned())))
@@ -91,10 +91,12 @@ impl std::fmt::Display for Asked {
 /// The metadata file of a data set, or the file itself by its id or by a copy of it.
 fn metadata_of(registry: &Registry, view: &View, text: &str) -> Result<Option<Hash>, RegistryError> {
     let id = match registry.resolve(view, text) {
-        Err(e @ RegistryError::Unknown { .. }) => match limits::read(Path::new(text), limits::TEXT) {
-            Ok(bytes) => Hash::of(&bytes),
-            Err(_) => return Err(e),
-        },
+        Err(e @ (RegistryError::Unknown { .. } | RegistryError::Removed { .. })) => {
+            match limits::read(Path::new(text), limits::TEXT) {
+                Ok(bytes) => Hash::of(&bytes),
+                Err(_) => return Err(e),
+            }
+        }
         id => id?,
     };
     if view.kind(&id)? == Some(Kind::Dataset) {

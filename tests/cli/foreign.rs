@@ -45,9 +45,9 @@ fn another_tools_scores_take_part_like_a_run() {
     let csv = scores(&test_images(&study), &LABELS);
     fs::write(study.path("theirs.csv"), &csv).unwrap();
     study.ok("export mlp-s-f0 -o x.parquet");
-    let parquet = "predictions import x.parquet --dataset tiny --name theirs";
+    let parquet = "predictions import x.parquet --dataset tiny --move --name theirs";
     study.refused(1, parquet, &["x.parquet is a Parquet file", "reg export ID -o scores.csv"]);
-    let import = "predictions import theirs.csv --dataset tiny --split s --fold 0 --name theirs";
+    let import = "predictions import theirs.csv --dataset tiny --split s --fold 0 --move --name theirs";
     let answer = study.json(import);
     assert_eq!(answer["images"], json!(test_images(&study).len()));
     assert_eq!(answer["labels"], json!(LABELS));
@@ -85,7 +85,7 @@ fn what_does_not_count_is_left_out_and_reported() {
     csv = csv.lines().map(|line| format!("{line},7\n")).collect();
     let again = csv.lines().nth(1).unwrap().to_owned();
     fs::write(study.path("theirs.csv"), csv.replacen(",7\n", ",Patient\n", 1) + &again).unwrap();
-    let import = "predictions import theirs.csv --dataset tiny --split s --fold 0 --name theirs";
+    let import = "predictions import theirs.csv --dataset tiny --split s --fold 0 --move --name theirs";
     let answer = study.json(import);
     assert_eq!(answer["images"], json!(images.len() - 3));
     assert_eq!(answer["missing_labels"], json!(["No Finding"]));
@@ -113,7 +113,7 @@ fn scores_that_mean_nothing_here_are_refused() {
         fs::write(study.path("theirs.csv"), csv).unwrap();
         study.refused(
             code,
-            &format!("predictions import theirs.csv --dataset tiny --name theirs {more}"),
+            &format!("predictions import theirs.csv --dataset tiny --move --name theirs {more}"),
             words,
         );
     };
@@ -127,7 +127,7 @@ fn scores_that_mean_nothing_here_are_refused() {
     import(&format!("Image Index,Mass\n{one},1\n"), "--fold 0", 2, &["--split"]);
     assert!(study.json("list predictions")["records"].as_array().unwrap().is_empty());
     fs::write(study.path("theirs.csv"), format!("Image Index,Mass\n{one},1.5\n")).unwrap();
-    study.ok("predictions import theirs.csv --dataset tiny --name theirs --logits");
+    study.ok("predictions import theirs.csv --dataset tiny --move --name theirs --logits");
 }
 
 /// A score as `tests/stats_reference.py` makes it.
@@ -162,7 +162,7 @@ fn aucs_of_imported_scores_of_real_images_are_those_of_scikit_learn() {
         csv += "\n";
     }
     fs::write(study.path("theirs.csv"), csv).unwrap();
-    let answer = study.json("predictions import theirs.csv --dataset nih-meta --name theirs");
+    let answer = study.json("predictions import theirs.csv --dataset nih-meta --move --name theirs");
     assert_eq!(answer["images"], golden["images"]);
     assert_eq!(answer["missing_labels"], json!(["No Finding"]));
     for (label, auc) in golden["auc"].as_object().unwrap() {
@@ -188,7 +188,7 @@ fn the_truth_beside_the_scores_is_never_taken_for_them() {
         fs::write(study.path("theirs.csv"), csv).unwrap();
     };
     let truth = |i: usize, j: usize| u8::from(rows[i].label(place(labels[j])) == Some(true)).to_string();
-    let import = "predictions import theirs.csv --dataset tiny --name theirs";
+    let import = "predictions import theirs.csv --dataset tiny --move --name theirs";
     table(&labels.map(str::to_owned), &|i, j| vec![score(i, j)]);
     let expected = study.json(import)["auc"].clone();
     assert_ne!(expected["Mass"], json!(1.0));
@@ -238,7 +238,7 @@ fn the_truth_beside_the_scores_is_never_taken_for_them() {
 fn images_are_found_however_their_names_are_written() {
     let study = Study::divided();
     let images = test_images(&study);
-    let import = "predictions import theirs.csv --dataset tiny --split s --fold 0 --name theirs";
+    let import = "predictions import theirs.csv --dataset tiny --split s --fold 0 --move --name theirs";
     fs::write(study.path("theirs.csv"), scores(&images, &LABELS)).unwrap();
     let expected = study.json(import);
     assert_eq!(expected["inexact_names"], json!([]));
@@ -271,7 +271,7 @@ fn scores_come_from_a_pipe_as_from_a_file() {
     let csv = scores(&test_images(&study), &LABELS);
     fs::write(study.path("theirs.csv"), &csv).unwrap();
     let import = |file: &str| {
-        format!("--json predictions import {file} --dataset tiny --split s --fold 0 --name theirs")
+        format!("--json predictions import {file} --dataset tiny --split s --fold 0 --move --name theirs")
     };
     let expected = study.json(import("theirs.csv").trim_start_matches("--json "));
     let answer = study.piped(&import("/dev/stdin"), csv.as_bytes());

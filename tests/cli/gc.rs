@@ -22,7 +22,7 @@ const SECOND: [&str; 3] = ["00000003_000", "00000004_000", "00000005_000"];
 
 fn ingest(images: &[&str], name: &str) -> String {
     let images: String = images.iter().map(|image| format!(" images/{image}.png")).collect();
-    format!("ingest{images} --metadata data.csv --allow-missing --name {name}")
+    format!("ingest{images} --metadata data.csv --allow-missing --move --name {name}")
 }
 
 fn objects(study: &Study) -> Vec<PathBuf> {

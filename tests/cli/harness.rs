@@ -10,8 +10,8 @@ use reg::hash::Hash;
 use reg::registry::Registry;
 use serde_json::Value;
 
-/// How every test ingests the fixture.
-pub(crate) const INGEST: &str = "ingest images --metadata data.csv --boxes boxes.csv --name tiny";
+/// How every test ingests the fixture, also again when something in it has changed.
+pub(crate) const INGEST: &str = "ingest images --metadata data.csv --boxes boxes.csv --name tiny --move";
 /// How the tiny network is trained here: one thread, because tests run beside each other.
 pub(crate) const TINY: &str =
     "train --dataset tiny --split s --model tiny --set epochs=2 --threads 1 --fold 0";

@@ -315,7 +315,7 @@ fn a_run_is_reproduced_to_the_bit_and_nothing_is_recorded() {
 fn shells_get_completions_and_people_a_manual() {
     let study = Study::bare();
     for shell in ["bash", "zsh", "fish"] {
-        assert!(study.ok(&format!("completions {shell}")).contains("reproduce"), "{shell}");
+        assert!(study.ok(&format!("completions {shell}")).contains("REG_COMPLETE"), "{shell}");
     }
     assert!(study.ok("man").contains(".TH reg"));
     assert!(study.ok("man ingest").contains("metadata"));

@@ -69,11 +69,11 @@ fn a_name_that_is_moved_is_said_to_be() {
     let import = "predictions import theirs.csv --dataset tiny --split s --fold 0";
     let mut before = study.id("tiny-s-f0");
     for command in [
-        "compare mlp-s-f0 --name tiny-s-f0".to_owned(),
-        format!("{import} --name tiny-s-f0"),
-        format!("{MLP} --name tiny-s-f0"),
-        "dataset stats tiny --name tiny-s-f0".to_owned(),
-        "split make tiny --folds 2 --seed 3 --name tiny-s-f0".to_owned(),
+        "compare mlp-s-f0 --move --name tiny-s-f0".to_owned(),
+        format!("{import} --move --name tiny-s-f0"),
+        format!("{MLP} --move --name tiny-s-f0"),
+        "dataset stats tiny --move --name tiny-s-f0".to_owned(),
+        "split make tiny --folds 2 --seed 3 --move --name tiny-s-f0".to_owned(),
     ] {
         let answer = study.reg(&format!("--json {command}"));
         answer.says(0, &["warning: tiny-s-f0 now points to", &format!("(was {})", &before[..12])]);

@@ -157,7 +157,7 @@ impl Walk<'_> {
         let ingest = format!("ingest{images} --metadata data.csv --allow-missing --link {link}");
         let id = if named {
             let name = format!("d{}-{}", self.number, self.draw.below(3));
-            self.name(&name, &format!("{ingest} --name {name}"), "id", Grace::None)
+            self.name(&name, &format!("{ingest} --move --name {name}"), "id", Grace::None)
         } else {
             self.run(&ingest, Grace::None).ok().map(|answer| answer["id"].as_str().unwrap().to_owned())
         };
@@ -185,13 +185,13 @@ impl Walk<'_> {
             }
             7 => {
                 let (name, seed) = (format!("s{number}"), self.draw.below(5));
-                let make = format!("split make tiny --folds 1 --seed {seed} --name {name}");
+                let make = format!("split make tiny --folds 1 --seed {seed} --move --name {name}");
                 self.name(&name, &make, "id", Grace::None);
             }
             8 => {
                 let (name, seed) = (format!("r{number}"), 100 * number + self.draw.below(3));
                 let train = format!(
-                    "train --dataset tiny --split s --model mlp --set epochs=1 --threads 1 --seed {seed} --name {name}"
+                    "train --dataset tiny --split s --model mlp --set epochs=1 --threads 1 --seed {seed} --move --name {name}"
                 );
                 self.name(&name, &train, "run", Grace::None);
             }

@@ -61,6 +61,8 @@ const IDS: &[(&str, &str)] = &[
     ("withdrawal-revoked.json", "cebdf3dd0fb0fd734145b21f8d2b46932cbf9625545cabfd6fae09ec466dec8a"),
     ("note.json", "4fc460d12af75e3e29a5351658debcc6070271984f324f7d10b98c5d31b97819"),
     ("note-replaced.json", "3002b48ea310eafbe76bad1d7a7495dc69ad8e146f405ec5aedc58053bdaa239"),
+    ("removal.json", "72ddb119a1d8b99b334de5013f1b9b6dfc5a6a69b91d0e4970af90b8cc2cc221"),
+    ("removal-revoked.json", "47a7b27c7c3e69edaa0c50ad6e24ef576a2ce9b2c11dc162150ebdc3973bed9c"),
     ("event.json", "4f14b93c79eb21574422e8ac4acaaa1fd2b084f0f3620e946891f57121cd414c"),
 ];
 

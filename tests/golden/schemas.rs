@@ -35,6 +35,23 @@ fn the_schemas_are_what_the_types_say() {
 }
 
 #[test]
+fn the_schemas_of_commands_are_what_the_types_say() {
+    let folder = root().join("schema/cli");
+    let all = reg::documents::schemas();
+    for (name, schema) in &all {
+        assert!(jsonschema::meta::is_valid(schema), "the schema of {name} is none");
+        let text = format!("{}\n", serde_json::to_string_pretty(schema).unwrap());
+        let path = folder.join(format!("{name}.schema.json"));
+        if regenerate() {
+            fs::create_dir_all(&folder).unwrap();
+            fs::write(&path, &text).unwrap();
+        }
+        assert!(fs::read_to_string(&path).unwrap() == text, "{} is out of date", path.display());
+    }
+    assert_eq!(fs::read_dir(folder).unwrap().count(), all.len(), "no command has gone");
+}
+
+#[test]
 fn the_schemas_accept_every_golden_record() {
     for (file, document) in documents() {
         let errors: Vec<String> =

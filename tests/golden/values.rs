@@ -13,10 +13,10 @@ use reg::records::{
     Heatmap, HeatmapInBox, ImageInput, ImageRow, Incomparable, IncomparableKind, Init, LabelAuc,
     LabelPrevalence, LabelSpread, LabelValues, Layout, Loss, Manifest, MetricRow, Model, NameChange, Note,
     Numerics, Packed, Pixels, PointedBox, PointedLabel, Pointing, Pooling, Precision, Predictions,
-    ProbeResult, ProbeTable, ProbedFold, PublishedAuc, PublishedModel, PublishedTable, Record, ResampledRow,
-    Run, Scale, ScoreSource, Scores, Software, Spec, Split, SplitMethod, Spread, Study, StudyProbe, StudyRun,
-    StudySection, Subject, Subset, SubsetSize, Table, Target, Training, ViewPosition, Weights, Withdrawal,
-    WithdrawnImage,
+    ProbeResult, ProbeTable, ProbedFold, PublishedAuc, PublishedModel, PublishedTable, Record, Removal,
+    RemovedRecord, ResampledRow, Run, Scale, ScoreSource, Scores, Software, Spec, Split, SplitMethod, Spread,
+    Study, StudyProbe, StudyRun, StudySection, Subject, Subset, SubsetSize, Table, Target, Training,
+    ViewPosition, Weights, Withdrawal, WithdrawnImage,
 };
 
 type Means = dyn Fn(&[u8]) -> Result<bool, CodecError>;
@@ -86,6 +86,8 @@ pub(crate) fn all() -> Vec<Golden> {
         record("withdrawal-revoked.json", revoked()),
         record("note.json", note()),
         record("note-replaced.json", replaced_note()),
+        record("removal.json", removal()),
+        record("removal-revoked.json", restored()),
         record("event.json", event()),
     ]
 }
@@ -837,6 +839,30 @@ fn note() -> Note {
 /// One that takes the note before away.
 fn replaced_note() -> Note {
     Note { text: String::new(), prev: Some(id(&note())), ..note() }
+}
+
+fn removal() -> Removal {
+    let record = |id: Hash, kind: &str, name: Option<&str>| RemovedRecord {
+        id: Mention(id),
+        kind: kind.to_owned(),
+        name: name.map(str::to_owned),
+    };
+    Removal {
+        records: vec![
+            record(id(&run()).hash, "run", Some("resnet38-s-f0")),
+            record(Hash::of(b"its predictions"), "predictions", None),
+        ],
+        number: 0,
+        time: "2026-11-05T08:30:00Z".to_owned(),
+        command: "reg rm resnet38-s-f0".to_owned(),
+        revokes: None,
+    }
+}
+
+/// One of the records came back.
+fn restored() -> Removal {
+    let back = removal().records.remove(0);
+    Removal { records: vec![back], number: 1, revokes: Some(id(&removal())), ..removal() }
 }
 
 pub(crate) fn event() -> Event {

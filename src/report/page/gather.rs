@@ -79,6 +79,8 @@ pub(super) struct Material {
     pub(super) heatmaps: Vec<(Hash, Heatmap)>,
     /// Lineages of all of these, one per root.
     pub(super) graphs: Vec<Graph>,
+    /// What people wrote about them: name, time and text.
+    pub(super) notes: Vec<[String; 3]>,
 }
 
 /// Collects the requested records. Runs and predictions are compared and the comparison is recorded, as by `reg
@@ -96,7 +98,7 @@ pub(super) fn gather(
     for text in &request.ids {
         let id = match registry.resolve(&view, text) {
             // A study's file stands for the study that was run from it.
-            Err(e @ RegistryError::Unknown { .. }) => {
+            Err(e @ (RegistryError::Unknown { .. } | RegistryError::Removed { .. })) => {
                 study::of_file(registry, &view, Path::new(text))?.map(|(id, _)| id.hash).ok_or(e)?
             }
             found => found?,
@@ -156,6 +158,7 @@ pub(super) fn gather(
     let view = registry.view()?;
     material.add_runs(registry, &view)?;
     material.add_lineages(registry, &view)?;
+    material.add_notes(registry, &view)?;
     Ok(material)
 }
 
@@ -281,6 +284,23 @@ impl Material {
         self.probes.sort_by(|(a, of_a, probe_a), (b, of_b, probe_b)| {
             (of_a, probe_a.target.name(), a).cmp(&(of_b, probe_b.target.name(), b))
         });
+        Ok(())
+    }
+
+    /// Adds the newest notes about studies, data sets, splits, tables and runs.
+    fn add_notes(&mut self, registry: &Registry, view: &View) -> Result<(), PageError> {
+        let studies = self.studies.iter().map(|of| (of.id, of.study.name.clone()));
+        let datasets = self.datasets.iter().map(|of| (of.id.hash, of.name.clone()));
+        let splits = self.splits.iter().map(|(id, name, _)| (id.hash, name.clone()));
+        let sections = self.sections.iter().map(|of| (of.id.hash, of.title.clone()));
+        let runs = self.runs.iter().map(|of| (of.id.hash, of.name.clone()));
+        let mut notes = Vec::new();
+        for (id, name) in studies.chain(datasets).chain(splits).chain(sections).chain(runs) {
+            if let Some((_, note)) = registry.note(view, &id)? {
+                notes.push([name, note.time, note.text]);
+            }
+        }
+        self.notes = notes;
         Ok(())
     }
 

@@ -56,6 +56,9 @@ pub(super) fn asked(
         };
         fact("Models", format!("{}{evaluated} {}", models.join(", "), page.id(&section.id.hash)));
     }
+    for [name, time, text] in &material.notes {
+        fact("Note", format!("{}: {} ({})", escape(name), escape(text), escape(time)));
+    }
     page.push(&(facts + "</dl>"));
     for section in &material.sections {
         let (table, runs) = models(material, section, registry)?;

@@ -1,0 +1,202 @@
+//! What a list of many runs costs: `reg list run` over 5,000 runs, as a process with its start.
+//!
+//! `cargo bench --bench runs [-- RUNS FOLDER]`. The runs are generated: each has a spec of its own (learning rate and
+//! seed), a log, a checkpoint, predictions, an AUC table, an execution and a name. They are made by the library and
+//! not trained, and the registry is one that `reg verify` finds sound. With a FOLDER, the registry stays there.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+use reg::hash::Id;
+use reg::records::{
+    AucTable, Dataset, DeviceKind, EpochLog, Execution, Init, LabelAuc, Numerics, Predictions, Run, Scale,
+    ScoreSource, Scores, Software, Spec, Split, Subset, Table, rules,
+};
+use reg::registry::{Registry, Stamp};
+use reg::training::config::{Overrides, resolve};
+
+const ROUNDS: usize = 21;
+/// Runs that are registered together.
+const TOGETHER: usize = 500;
+const LISTS: [&[&str]; 5] = [
+    &["list", "run"],
+    &["list", "run", "--json"],
+    &["list", "run", "--sort", "test_auc", "--limit", "10"],
+    &["list", "run", "--where", "lr<0.005 and not seed in (1,2) and test_auc>0.7", "--limit", "10"],
+    &["list", "run", "--format", "csv"],
+];
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).filter(|text| !text.starts_with("--")).collect();
+    let count: usize = arguments.first().map_or(5_000, |text| text.parse().expect("a number of runs"));
+    let scratch = tempfile::tempdir().expect("a folder for a registry");
+    let folder = arguments.get(1).map_or_else(|| scratch.path().to_owned(), PathBuf::from);
+    std::fs::create_dir_all(&folder).expect("a folder for a registry");
+    let begin = Instant::now();
+    make(&folder, count);
+    println!("{count} runs made in {:.1} s", begin.elapsed().as_secs_f64());
+    let empty = scratch.path().join("empty");
+    std::fs::create_dir_all(&empty).expect("a folder for a registry");
+    run(&empty, &["init"]);
+    println!("{:>9.1} ms  start: `reg list run` without runs", median(&empty, &["list", "run"]));
+    for arguments in LISTS {
+        println!("{:>9.1} ms  reg {}", median(&folder, arguments), arguments.join(" "));
+    }
+}
+
+/// Milliseconds of a command.
+fn median(folder: &Path, arguments: &[&str]) -> f64 {
+    let mut times: Vec<f64> = (0..ROUNDS)
+        .map(|_| {
+            let begin = Instant::now();
+            run(folder, arguments);
+            begin.elapsed().as_secs_f64() * 1e3
+        })
+        .collect();
+    times.sort_by(f64::total_cmp);
+    times[ROUNDS / 2]
+}
+
+fn run(folder: &Path, arguments: &[&str]) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_reg"));
+    command.args(arguments).current_dir(folder).env_remove("REG_REGISTRY").stdout(Stdio::null());
+    let status = command.status().expect("reg starts");
+    assert!(status.success(), "reg {arguments:?}");
+}
+
+/// A registry with so many runs.
+fn make(folder: &Path, count: usize) {
+    let tiny = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/tiny");
+    let path = |name: &str| tiny.join(name).to_str().expect("UTF-8").to_owned();
+    run(folder, &["init"]);
+    let metadata = path("Data_Entry_2017_v2020.csv");
+    run(folder, &["ingest", &path("images"), "--metadata", &metadata, "--name", "tiny"]);
+    run(folder, &["split", "make", "tiny", "--folds", "5", "--name", "s"]);
+    let registry = Registry::load(folder).expect("the registry that was just made");
+    let view = registry.view().expect("it can be read");
+    let dataset = registry.resolve_as::<Dataset>(&view, "tiny").expect("it has this data set");
+    let split = registry.resolve_as::<Split>(&view, "s").expect("it has this split");
+    drop(view);
+    for first in (0..count).step_by(TOGETHER) {
+        let numbers = first..count.min(first + TOGETHER);
+        add(&registry, (dataset, split), numbers);
+    }
+}
+
+fn add(registry: &Registry, (dataset, split): (Id<Dataset>, Id<Split>), numbers: std::ops::Range<usize>) {
+    let record = registry.get(dataset).expect("it is there");
+    let assignment = registry.assignment(&registry.get(split).expect("it is there")).expect("it is there");
+    let numerics = Numerics { version: 1, libtorch: "2.11.0".to_owned(), target: "x86_64-linux".to_owned() };
+    let stamp = Stamp { time: "2026-11-05T08:30:00Z".to_owned(), command: "reg train".to_owned() };
+    let mut transaction = registry.transaction().expect("nobody else writes");
+    let sources = transaction.put_blob(b"").expect("a file");
+    let software = Software {
+        worker: "1.0.0".to_owned(),
+        numerics: numerics.clone(),
+        tch: "0.24.0".to_owned(),
+        crates: std::collections::BTreeMap::new(),
+        sources,
+    };
+    let software = transaction.put(&software).expect("software");
+    for number in numbers {
+        // Values as of a search: learning rates, seeds and folds, and results that depend on them.
+        let share = |of: usize| ((number * of) % 9_973) as f64 / 9_973.0;
+        let (lr, seed, fold) = (0.0001 + share(31) / 100.0, 1 + number as u64 % 7, (number % 5) as u32);
+        let set = vec![format!("lr={lr:?}"), format!("batch={}", 8 << (number % 3))];
+        let overrides = Overrides { model: "tiny".to_owned(), set, ..Overrides::default() };
+        let (model, training) = resolve(&overrides).expect("a preset");
+        let name = format!("tiny-s-f{fold}-{number}");
+        let spec = Spec {
+            dataset,
+            split,
+            fold,
+            model,
+            init: Init::Scratch,
+            weights: None,
+            training,
+            seed,
+            threads: 2,
+            device: DeviceKind::Cpu,
+            numerics: numerics.clone(),
+        };
+        let spec = transaction.put(&spec).expect("a spec");
+        let epochs: Vec<EpochLog> = (1..=3)
+            .map(|epoch| EpochLog {
+                epoch,
+                lr,
+                train_loss: 0.7 - f64::from(epoch) / 20.0,
+                val_loss: 0.6 + share(17) / 10.0 - f64::from(epoch) / 50.0,
+                val_auc: Some(0.6 + share(13) / 4.0),
+                val_auc_labels: 14,
+                improved: true,
+            })
+            .collect();
+        let lines = epochs.iter().map(|epoch| serde_json::to_string(epoch).expect("numbers") + "\n");
+        let log = transaction.put_blob(lines.collect::<String>().as_bytes()).expect("a file");
+        let checkpoint = transaction.put_blob(name.as_bytes()).expect("a file");
+        let run = Run {
+            spec,
+            checkpoint,
+            log,
+            epochs: 3,
+            best_epoch: 3,
+            val_loss: epochs[2].val_loss,
+            parameters: 9,
+        };
+        let run = transaction.put(&run).expect("a run");
+        let rows = assignment.rows(fold as usize, Subset::Test);
+        let labels = record.labels.len();
+        let values = (0..rows.len() * labels).map(|at| share(at + 1)).collect();
+        let scores = Scores { rows, labels: labels as u32, scores: values };
+        let images = scores.rows.len() as u64;
+        let predictions = Predictions {
+            dataset,
+            split: Some(split),
+            fold: Some(fold),
+            subset: Some(Subset::Test),
+            source: ScoreSource::Run { run, device: DeviceKind::Cpu, threads: 2, numerics: numerics.clone() },
+            model: "tiny".to_owned(),
+            labels: record.labels.clone(),
+            scale: Scale::Logit,
+            images,
+            scores: transaction.put_packed(&scores).expect("scores"),
+        };
+        let predictions = transaction.put(&predictions).expect("predictions");
+        let label = |label: &String| LabelAuc {
+            label: label.clone(),
+            auc: Some(0.6 + share(7) / 3.0),
+            positives: 2,
+            negatives: images - 2,
+            missing: None,
+        };
+        let table = AucTable {
+            predictions,
+            dataset,
+            labels: record.labels.iter().map(label).collect(),
+            mean: Some(0.6 + share(7) / 3.0),
+            mean_over: labels as u32,
+            rules: rules::AUC,
+        };
+        transaction.put(&Table::Auc(table)).expect("a table");
+        let execution = Execution {
+            made: run.hash,
+            started: format!("2026-11-05T{:02}:{:02}:00Z", number / 60 % 24, number % 60),
+            seconds: 60.0 + share(3) * 3_600.0,
+            host: "bench".to_owned(),
+            cpu: "CPU".to_owned(),
+            gpu: None,
+            cores: 2,
+            cpu_capability: "AVX2".to_owned(),
+            reg: "1.0.0".to_owned(),
+            software,
+            git: None,
+            command: format!("reg train --name {name}"),
+            resumed: 0,
+            deterministic: None,
+        };
+        transaction.put(&execution).expect("an execution");
+        transaction.name(&name, run.hash).expect("a name");
+    }
+    transaction.commit(&stamp).expect("nothing is missing");
+}

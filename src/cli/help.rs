@@ -1,0 +1,279 @@
+//! Help that teaches: commands in groups, examples, exit codes, variables; and what there is where an argument is
+//! missing.
+
+use clap::{CommandFactory, builder::StyledStr, error::ContextKind, error::ContextValue, error::ErrorKind};
+use reg::network;
+use reg::records::{Kind, Split};
+use reg::registry::Registry;
+
+use super::error::there_is;
+use super::{Cli, complete};
+
+/// The commands in groups, in the order in which somebody gets to know them.
+const GROUPS: &[(&str, &[&str])] = &[
+    ("Data", &["init", "demo", "ingest", "dataset", "split", "weights"]),
+    ("Train", &["train", "eval", "predict", "predictions", "study", "probe", "gradcam"]),
+    ("Compare", &["list", "show", "compare", "report", "serve", "note", "mv", "tag", "rm", "log", "cat"]),
+    ("Trace and audit", &["trace", "diff", "verify", "reproduce", "audit", "attest", "key", "withdraw"]),
+    ("Exchange", &["push", "pull", "export", "trust"]),
+    ("Maintenance", &["gc", "doctor", "reindex", "completions", "man", "help"]),
+];
+
+/// Exit codes, the same for all commands.
+pub(super) const EXIT_STATUS: &[(&str, &str)] = &[
+    ("0", "Done."),
+    ("1", "An error: standard error says what failed and what to try."),
+    ("2", "A mistake on the command line."),
+    (
+        "3",
+        "A check says no: damage was found, results are not identical, a split leaks, inputs are not comparable.",
+    ),
+    ("130", "Interrupted; the same command resumes the work."),
+];
+
+/// Variables that commands read.
+pub(super) const ENVIRONMENT: &[(&str, &str)] = &[
+    ("REG_REGISTRY", "Path of the registry, unless --registry is given."),
+    ("REG_TORCH", "Path of the worker reg-torch, unless it is beside reg or in PATH."),
+    ("COLUMNS", "Width of tables; default: the width of the terminal."),
+    ("NO_COLOR", "Set: help and errors have no colours."),
+];
+
+/// Examples of commands, each with what it does.
+const EXAMPLES: &[(&[&str], &[(&str, &str)])] = &[
+    (
+        &[],
+        &[
+            ("reg demo demo", "Run the whole pipeline on synthetic X-rays"),
+            ("reg list run --sort test_auc", "Which of my runs was best?"),
+            ("reg trace table", "What is behind a table?"),
+        ],
+    ),
+    (
+        &["ingest"],
+        &[(
+            "reg ingest images --metadata Data_Entry_2017_v2020.csv --boxes BBox_List_2017.csv --name nih",
+            "Register ChestX-ray14",
+        )],
+    ),
+    (
+        &["split", "make"],
+        &[("reg split make nih --folds 5 --name s", "Five random re-samplings by patient, 70/10/20")],
+    ),
+    (
+        &["train"],
+        &[
+            ("reg train --dataset nih --split s --fold 0 --model resnet50", "Train on the first fold"),
+            (
+                "reg train --dataset nih --split s --fold 0 --model resnet50 --set lr=0.001 --set epochs=10 --seed 2",
+                "The same with other settings",
+            ),
+            ("reg train --model resnet50 --settings", "The settings of a model and their defaults"),
+        ],
+    ),
+    (
+        &["list"],
+        &[
+            ("reg list run --sort test_auc --limit 10", "The ten best runs"),
+            (
+                "reg list run --where 'model=resnet50 and lr<0.01 and not state=failed'",
+                "Runs of one model with a small learning rate",
+            ),
+            (
+                "reg list run --columns name,lr,batch,test_auc --format csv -o runs.csv",
+                "Chosen columns as CSV",
+            ),
+        ],
+    ),
+    (
+        &["compare"],
+        &[
+            (
+                "reg compare resnet50-s-f0 resnet50-s-f1 densenet121-s-f0 densenet121-s-f1 --name table",
+                "Two models over two folds",
+            ),
+            (
+                "reg compare resnet50-s-f0 densenet121-s-f0 --metrics --bootstrap 2000",
+                "With more metrics and bootstrap intervals",
+            ),
+        ],
+    ),
+    (
+        &["rm"],
+        &[
+            ("reg rm tiny-s-f0 --dry-run", "What would go, and how much space would come free"),
+            ("reg rm tiny-s-f0 --with-tables", "Also remove comparisons with other runs"),
+            ("reg rm --undo tiny-s-f0", "Take the removal back"),
+        ],
+    ),
+    (&["note"], &[("reg note tiny-s-f0 'overfits after epoch 3'", "Write down what you saw")]),
+    (&["mv"], &[("reg mv tiny-s-f0 baseline", "Rename a run")]),
+    (&["trace"], &[("reg trace --down patient:13", "What used the images of a patient?")]),
+    (&["push"], &[("reg push s3://bucket/reg", "Copy everything to a bucket")]),
+    (&["pull"], &[("reg pull s3://bucket/reg table", "Get a table with all that is behind it")]),
+    (&["gc"], &[("reg gc --dry-run", "What nothing needs any more")]),
+];
+
+/// The examples of a command.
+pub(super) fn examples(path: &[&str]) -> &'static [(&'static str, &'static str)] {
+    EXAMPLES.iter().find(|(of, _)| *of == path).map_or(&[], |(_, examples)| *examples)
+}
+
+/// The command line, with groups and examples in its help.
+pub(super) fn command() -> clap::Command {
+    let command = with_examples(Cli::command(), &mut Vec::new());
+    let groups = groups(&command);
+    let heading = *command.get_styles().get_header();
+    command.help_template(format!(
+        "{{about-with-newline}}\n{{usage-heading}} {{usage}}\n\n{}{heading}Global options:{heading:#}\n{{options}}{{after-help}}",
+        groups.ansi()
+    ))
+}
+
+/// The commands with what they do, group by group.
+fn groups(command: &clap::Command) -> StyledStr {
+    let style = command.get_styles();
+    let (heading, literal) = (style.get_header(), style.get_literal());
+    let about = |name: &str| {
+        let sub = command.get_subcommands().find(|sub| sub.get_name() == name);
+        let about = sub.and_then(|sub| sub.get_about()).map(ToString::to_string);
+        // Its own help stands there, too, and clap adds it later.
+        let about = about.unwrap_or_else(|| "Print help of a command".to_owned());
+        // One line a command; the whole text is in the command's own help.
+        about.split(['.', ';', ':']).next().unwrap_or_default().to_owned()
+    };
+    let mut out = String::new();
+    for (group, names) in GROUPS {
+        out += &format!("{heading}{group}:{heading:#}\n");
+        for name in *names {
+            out += &format!("  {literal}{name:<12}{literal:#} {}\n", about(name));
+        }
+        out.push('\n');
+    }
+    out.into()
+}
+
+/// Adds its examples to the help of a command and of those below it.
+fn with_examples(mut command: clap::Command, path: &mut Vec<String>) -> clap::Command {
+    let names: Vec<String> = command.get_subcommands().map(|sub| sub.get_name().to_owned()).collect();
+    for name in names {
+        path.push(name.clone());
+        command = command.mut_subcommand(&name, |sub| with_examples(sub, path));
+        path.pop();
+    }
+    let path: Vec<&str> = path.iter().map(String::as_str).collect();
+    let examples = examples(&path);
+    if examples.is_empty() {
+        return command;
+    }
+    let style = command.get_styles();
+    let (heading, literal) = (*style.get_header(), *style.get_literal());
+    let line = |(command, about): &(&str, &str)| format!("  {about}:\n    {literal}{command}{literal:#}\n");
+    let text: String = examples.iter().map(line).collect();
+    let before = command.get_after_long_help().map(|text| format!("{}\n\n", text.ansi())).unwrap_or_default();
+    command.after_long_help(format!("{before}{heading}Examples:{heading:#}\n{}", text.trim_end()))
+}
+
+/// What there is for an argument that is missing: data sets, splits of the data set that was given, runs, models.
+pub(super) fn missing(e: &clap::Error) -> Vec<String> {
+    if e.kind() != ErrorKind::MissingRequiredArgument {
+        return Vec::new();
+    }
+    let names: Vec<String> = match e.get(ContextKind::InvalidArg) {
+        Some(ContextValue::Strings(names)) => names.clone(),
+        Some(ContextValue::String(name)) => vec![name.clone()],
+        _ => Vec::new(),
+    };
+    let arguments: Vec<String> = std::env::args().collect();
+    let given = |option: &str| {
+        let with = format!("{option}=");
+        let beside = arguments.iter().position(|word| word == option).and_then(|at| arguments.get(at + 1));
+        beside
+            .cloned()
+            .or_else(|| arguments.iter().find_map(|word| Some(word.strip_prefix(&with)?.to_owned())))
+    };
+    let registry = complete::open(given("--registry").map(Into::into));
+    names.iter().filter_map(|name| there(name, registry.as_ref(), given("--dataset").as_deref())).collect()
+}
+
+fn there(argument: &str, registry: Option<&Registry>, dataset: Option<&str>) -> Option<String> {
+    let word = argument.split_whitespace().next().unwrap_or_default();
+    let word = word.trim_matches(|c| "<>.[]-".contains(c)).to_lowercase();
+    let kind = match word.as_str() {
+        "model" => return Some(format!("the models are {}", network::names().join(", "))),
+        "dataset" => Kind::Dataset,
+        "split" => Kind::Split,
+        "weights" => Kind::Weights,
+        "run" | "runs" => Kind::Run,
+        _ => return None,
+    };
+    let registry = registry?;
+    let view = registry.view().ok()?;
+    let names = match (kind, dataset) {
+        (Kind::Split, Some(dataset)) => splits_of(registry, dataset)?,
+        _ => registry.names_of(&view, kind).ok()?,
+    };
+    let plural = match (kind, dataset) {
+        (Kind::Dataset, _) => "data sets".to_owned(),
+        (Kind::Split, Some(dataset)) => format!("splits of {dataset}"),
+        (kind, _) => kind.descriptor().plural.to_owned(),
+    };
+    let make = match kind {
+        Kind::Dataset => "`reg ingest` makes one",
+        Kind::Split => "`reg split make` makes one",
+        Kind::Weights => "`reg weights import` makes some",
+        _ => "`reg train` makes one",
+    };
+    Some(match names.is_empty() {
+        true => format!("there are no {plural} yet; {make}"),
+        false => there_is(&plural, &names),
+    })
+}
+
+/// The names of the splits of a data set.
+fn splits_of(registry: &Registry, dataset: &str) -> Option<Vec<String>> {
+    let view = registry.view().ok()?;
+    let dataset = registry.resolve(&view, dataset).ok()?;
+    let names = view.names_by_id().ok()?;
+    let splits = registry.referring::<Split>(&view, &dataset).ok()?;
+    Some(splits.iter().filter_map(|(id, _)| names.get(&id.hash).cloned()).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_command_is_in_one_group() {
+        let mut command = Cli::command();
+        command.build();
+        let all: BTreeSet<&str> =
+            command.get_subcommands().filter(|sub| !sub.is_hide_set()).map(clap::Command::get_name).collect();
+        let grouped: Vec<&str> = GROUPS.iter().flat_map(|(_, names)| names.iter().copied()).collect();
+        assert_eq!(grouped.iter().copied().collect::<BTreeSet<_>>(), all);
+        assert_eq!(grouped.len(), all.len(), "none is in two groups");
+    }
+
+    #[test]
+    fn every_example_is_a_command_that_can_be_typed() {
+        for (path, examples) in EXAMPLES {
+            for (example, _) in *examples {
+                // Quoted text in the examples holds no quotes.
+                let words = example.split('\'').enumerate().flat_map(|(place, part)| match place % 2 {
+                    0 => part.split_whitespace().map(str::to_owned).collect::<Vec<_>>(),
+                    _ => vec![part.to_owned()],
+                });
+                let words: Vec<String> = words.collect();
+                assert!(
+                    words[1..].starts_with(&path.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>()),
+                    "{example}"
+                );
+                if let Err(e) = command().try_get_matches_from(&words) {
+                    panic!("{example}: {e}");
+                }
+            }
+        }
+    }
+}

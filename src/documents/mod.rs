@@ -1,0 +1,108 @@
+//! The JSON document of each command, described by types: `schema/cli/` has their JSON Schemas.
+//!
+//! The commands write these documents; that what they write fits is held by the tests, which run every command. Keys
+//! are promises: a later version of reg may have more of them, and none less.
+
+// Only read by the derived descriptions.
+#![allow(dead_code)]
+
+mod data;
+mod exchange;
+mod look;
+mod results;
+mod trust;
+
+use schemars::JsonSchema;
+use schemars::generate::SchemaSettings;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::hash::Hash;
+use crate::records::NameChange;
+
+/// The commands whose `--json` is a document, and the JSON Schema of each, by name.
+///
+/// `cat`, `log --follow` and the other formats of `trace` write something else.
+pub fn schemas() -> Vec<(&'static str, Value)> {
+    let mut all = Vec::new();
+    data::add(&mut all);
+    results::add(&mut all);
+    look::add(&mut all);
+    trust::add(&mut all);
+    exchange::add(&mut all);
+    all.push(("error", schema::<Failed>("any command that fails", false)));
+    all.sort_by_key(|(name, _)| *name);
+    all
+}
+
+/// What a command writes that fails.
+#[derive(Serialize, JsonSchema)]
+struct Failed {
+    /// What failed, in one sentence; of a wrong expression, also where.
+    error: String,
+    /// What to try.
+    hint: Option<String>,
+}
+
+/// A result that has something of withdrawn images.
+#[derive(Serialize, JsonSchema)]
+struct WithdrawnUse {
+    /// The result.
+    id: Hash,
+    /// How many withdrawn images it has, and how it used them.
+    uses: Value,
+}
+
+/// The schema of a document. Documents of commands that give names or show results may have more keys.
+fn schema<T: JsonSchema>(command: &str, open: bool) -> Value {
+    let mut generator = SchemaSettings::draft2020_12().for_serialize().into_generator();
+    let (moved, withdrawn) =
+        (generator.subschema_for::<NameChange>(), generator.subschema_for::<WithdrawnUse>());
+    let mut schema = generator.into_root_schema_for::<T>().to_value();
+    schema["title"] = json!(command);
+    if let Some(properties) = schema["properties"].as_object_mut().filter(|_| !open) {
+        let list =
+            |items: Value, about: &str| json!({ "type": "array", "items": items, "description": about });
+        let withdrawn = list(json!(withdrawn), "Results with withdrawn images, if there are any.");
+        properties.entry("withdrawn").or_insert(withdrawn);
+        properties
+            .insert("moved".to_owned(), list(json!(moved), "Names that were taken from something else."));
+    }
+    close(&mut schema);
+    schema
+}
+
+/// Objects with listed keys have no others.
+fn close(schema: &mut Value) {
+    match schema {
+        Value::Object(map) => {
+            let listed = map.contains_key("properties") && map.get("type") == Some(&json!("object"));
+            if listed
+                && !map.contains_key("additionalProperties")
+                && !map.contains_key("unevaluatedProperties")
+            {
+                map.insert("additionalProperties".to_owned(), json!(false));
+            }
+            map.values_mut().for_each(close);
+        }
+        Value::Array(items) => items.iter_mut().for_each(close),
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_document_is_described_once_and_key_by_key() {
+        let all = schemas();
+        let mut names: Vec<&str> = all.iter().map(|(name, _)| *name).collect();
+        names.dedup();
+        assert_eq!(names.len(), all.len());
+        for (name, schema) in &all {
+            let keys = schema["properties"].as_object().unwrap_or_else(|| panic!("{name}: {schema}"));
+            assert!(keys.values().any(|key| key.get("description").is_some()), "{name}");
+        }
+    }
+}

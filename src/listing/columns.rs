@@ -1,0 +1,165 @@
+//! The columns of a list of runs: fields that each run has, and settings.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+use super::entry::setting_value;
+use super::{ListError, ListedRun, type_of};
+use crate::filter::FieldType;
+use crate::network::OF_THE_NETWORK;
+use crate::suggest::similar_or_all;
+
+/// A field that every run has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Field {
+    /// The name in expressions and in JSON.
+    pub name: &'static str,
+    /// The heading of its column.
+    pub head: &'static str,
+    /// What its values are.
+    pub kind: FieldKind,
+    /// Whether it is in the table unless other columns are asked for.
+    pub shown: bool,
+}
+
+/// What values of a field are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FieldKind {
+    /// Names and words.
+    Text,
+    /// Sentences.
+    Prose,
+    /// A whole number.
+    Integer,
+    /// A number with decimals.
+    Number,
+    /// A time in UTC.
+    Time,
+    /// A number of seconds.
+    Seconds,
+}
+
+const FIELDS: &[Field] = &[
+    of("name", "Name", FieldKind::Text, true),
+    of("id", "Id", FieldKind::Text, false),
+    of("spec", "Spec", FieldKind::Text, false),
+    of("model", "Model", FieldKind::Text, true),
+    of("dataset", "Data set", FieldKind::Text, true),
+    of("split", "Split", FieldKind::Text, true),
+    of("fold", "Fold", FieldKind::Integer, true),
+    of("seed", "Seed", FieldKind::Integer, true),
+    of("weights", "Weights", FieldKind::Text, false),
+    of("epoch", "Epoch", FieldKind::Integer, true),
+    of("val_loss", "Validation loss", FieldKind::Number, true),
+    of("val_auc", "Validation AUC", FieldKind::Number, true),
+    of("test_auc", "Test AUC", FieldKind::Number, true),
+    of("test_auc_labels", "Labels", FieldKind::Integer, true),
+    of("date", "Date (UTC)", FieldKind::Time, true),
+    of("seconds", "Duration", FieldKind::Seconds, true),
+    of("state", "State", FieldKind::Text, true),
+    of("note", "Note", FieldKind::Prose, true),
+    of("error", "Error", FieldKind::Prose, false),
+];
+/// The field behind which settings stand.
+const BEFORE_SETTINGS: &str = "weights";
+
+const fn of(name: &'static str, head: &'static str, kind: FieldKind, shown: bool) -> Field {
+    Field { name, head, kind, shown }
+}
+
+/// All fields, in the order of their columns.
+pub fn fields() -> &'static [Field] {
+    FIELDS
+}
+
+/// The field with this name; none for a setting.
+pub fn field(name: &str) -> Option<&'static Field> {
+    FIELDS.iter().find(|field| field.name == name)
+}
+
+/// The type of a field or setting of some runs; none if no run has a setting of this name.
+pub(super) fn field_type(name: &str, runs: &[ListedRun]) -> Option<FieldType> {
+    match field(name).map(|field| field.kind) {
+        Some(FieldKind::Text | FieldKind::Prose | FieldKind::Time) => Some(FieldType::Text),
+        Some(FieldKind::Integer | FieldKind::Number | FieldKind::Seconds) => Some(FieldType::Number),
+        None => {
+            // Each distinct text of settings is looked at once.
+            let mut seen = HashSet::new();
+            let texts = runs.iter().filter(|run| seen.insert(run.settings.text()));
+            let mut values = texts.filter_map(|run| run.settings.get(name)).peekable();
+            values.peek()?;
+            Some(type_of(values.map(setting_value)))
+        }
+    }
+}
+
+/// All names: fields, then settings of some runs.
+fn names(runs: &[ListedRun]) -> Vec<String> {
+    let mut seen = HashSet::new();
+    let texts = runs.iter().filter(|run| seen.insert(run.settings.text()));
+    let settings: BTreeSet<&str> = texts.flat_map(|run| run.settings.iter().map(|(name, _)| name)).collect();
+    FIELDS.iter().map(|field| field.name).chain(settings).map(str::to_owned).collect()
+}
+
+/// What an unknown name may be meant to be: the names that are close to it, or all.
+pub(super) fn meant(name: &str, runs: &[ListedRun]) -> Vec<String> {
+    let names = names(runs);
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    similar_or_all(name, &names).into_iter().map(str::to_owned).collect()
+}
+
+/// The names of the columns that are asked for, or of those that are shown otherwise: all fields but those that are
+/// empty, and the settings in which the runs differ.
+///
+/// # Errors
+/// A name that no run has.
+pub fn of_columns(asked: Option<&[String]>, runs: &[ListedRun]) -> Result<Vec<String>, ListError> {
+    if let Some(asked) = asked {
+        for name in asked {
+            if field(name).is_none() && field_type(name, runs).is_none() {
+                return Err(ListError::UnknownField { name: name.clone(), known: meant(name, runs) });
+            }
+        }
+        return Ok(asked.to_vec());
+    }
+    let mut columns = Vec::new();
+    for field in FIELDS {
+        let is_empty = || runs.iter().all(|run| run.value(field.name).is_missing());
+        // Which AUCs a mean covers is said once where it is the same for all.
+        let is_uniform = || {
+            let covered: HashSet<_> =
+                runs.iter().filter_map(|run| Some((run.test_auc_labels?, run.labels))).collect();
+            field.name == "test_auc_labels" && covered.len() < 2
+        };
+        let may_be_empty = ["note", "test_auc_labels"].contains(&field.name);
+        if field.shown && !(may_be_empty && is_empty()) && !is_uniform() {
+            columns.push(field.name.to_owned());
+        }
+        if field.name == BEFORE_SETTINGS {
+            let weights = runs.iter().any(|run| run.weights.is_some());
+            columns.extend(weights.then(|| BEFORE_SETTINGS.to_owned()));
+            columns.extend(differing(runs));
+        }
+    }
+    Ok(columns)
+}
+
+/// The settings in which some runs differ, by name.
+///
+/// A run that has no such setting differs from none. What follows from the network, such as the size of its input,
+/// counts only where runs of one network differ in it.
+pub fn differing(runs: &[ListedRun]) -> Vec<String> {
+    let mut seen = HashSet::new();
+    let distinct: Vec<&ListedRun> =
+        runs.iter().filter(|run| seen.insert((run.settings.text(), run.model.as_deref()))).collect();
+    let mut values: BTreeMap<(&str, &str), HashSet<&str>> = BTreeMap::new();
+    for run in distinct {
+        for (name, value) in run.settings.iter() {
+            let network = if OF_THE_NETWORK.contains(&name) { run.model.as_deref() } else { None };
+            values.entry((name, network.unwrap_or_default())).or_default().insert(value);
+        }
+    }
+    let several = values.into_iter().filter(|(_, values)| values.len() > 1);
+    let mut names: Vec<String> = several.map(|((name, _), _)| name.to_owned()).collect();
+    names.dedup();
+    names
+}

@@ -1,0 +1,124 @@
+//! What a record was made of, what was made of it, and how.
+
+use std::collections::HashMap;
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::digits::span;
+use crate::hash::{Hash, Id};
+use crate::index::View;
+use crate::records::{Event, Execution, Header, Kind, Role, summary};
+use crate::registry::walk::named;
+use crate::registry::{Registry, RegistryError};
+
+/// Records of one direction that are listed; there may be thousands.
+const LISTED: usize = 20;
+/// Log entries that are looked through for the command that made a record.
+const LOOKED_THROUGH: usize = 2_000;
+
+/// A record beside another one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct RelatedRecord {
+    /// Its id.
+    pub id: Hash,
+    /// Its kind.
+    #[schemars(with = "String")]
+    pub kind: Kind,
+    /// Its name.
+    pub name: Option<String>,
+    /// One line on what it is.
+    pub summary: String,
+}
+
+impl RelatedRecord {
+    /// Its name or the start of its id, and what it is.
+    pub(super) fn told(&self) -> String {
+        format!("{}: {}", self.name.clone().unwrap_or_else(|| self.id.short()), self.summary)
+    }
+}
+
+/// Where a record came from and what became of it.
+#[derive(Debug, Default)]
+pub struct Origin {
+    /// Records that it was made of.
+    pub inputs: Vec<RelatedRecord>,
+    /// Records that were made of it; the first ones.
+    pub results: Vec<RelatedRecord>,
+    /// How many more were made of it.
+    pub more_results: usize,
+    /// The command that made it.
+    pub command: Option<String>,
+    /// Where it was computed, when and how long that took.
+    pub machine: Option<String>,
+}
+
+/// Looks around a record. A spec stands for what it names, because nobody asks for it; what cannot be read is left
+/// out.
+pub fn origin(
+    registry: &Registry,
+    view: &View,
+    names: &HashMap<Hash, String>,
+    id: Hash,
+) -> Result<Origin, RegistryError> {
+    let related = |id: Hash, kind: Kind| {
+        let header = registry.store().read(&id).ok().and_then(|bytes| Header::read(&bytes).ok());
+        let summary = header.map_or_else(|| "cannot be read".to_owned(), |header| summary(&header));
+        RelatedRecord { id, kind, name: names.get(&id).cloned(), summary }
+    };
+    let mut found = Origin::default();
+    for (to, kind) in inputs(registry, view, id)? {
+        found.inputs.push(related(to, kind));
+    }
+    let mut results = Vec::new();
+    for (from, _) in view.referrers(&id)? {
+        match view.kind(&from)? {
+            Some(Kind::Execution | Kind::Note) | None => {}
+            Some(kind) => results.push((kind, from)),
+        }
+    }
+    results.sort_unstable();
+    found.more_results = results.len().saturating_sub(LISTED);
+    found.results = results.into_iter().take(LISTED).map(|(kind, from)| related(from, kind)).collect();
+    let executions = registry.referring::<Execution>(view, &id).unwrap_or_default();
+    let execution = executions.into_iter().map(|(_, one)| one).filter(|one| one.made == id);
+    match execution.min_by(|a, b| a.started.cmp(&b.started)) {
+        Some(execution) => {
+            let on = execution.gpu.as_ref().unwrap_or(&execution.cpu);
+            let (time, took) = (super::super::runs::minute(&execution.started), span(execution.seconds));
+            found.machine = Some(format!("{} ({on}), {time} UTC, {took}", execution.host));
+            found.command = Some(execution.command);
+        }
+        None => found.command = command_of(registry, view, id)?,
+    }
+    Ok(found)
+}
+
+/// The records that a record was made of.
+fn inputs(registry: &Registry, view: &View, id: Hash) -> Result<Vec<(Hash, Kind)>, RegistryError> {
+    let Some(header) = registry.store().read(&id).ok().and_then(|bytes| Header::read(&bytes).ok()) else {
+        return Ok(Vec::new());
+    };
+    let mut inputs = Vec::new();
+    for edge in named(id, header.links()) {
+        match view.kind(&edge.to)? {
+            Some(Kind::Spec) if edge.role.contains(&Role::Spec) => {
+                inputs.extend(self::inputs(registry, view, edge.to)?);
+            }
+            Some(kind) => inputs.push((edge.to, kind)),
+            None => {}
+        }
+    }
+    inputs.sort_unstable_by_key(|(id, kind)| (*kind, *id));
+    inputs.dedup();
+    Ok(inputs)
+}
+
+/// The command that gave a record its first name, as far as the log goes back here.
+fn command_of(registry: &Registry, view: &View, id: Hash) -> Result<Option<String>, RegistryError> {
+    let log = view.log()?;
+    let newest = log.iter().rev().take(LOOKED_THROUGH);
+    let events = newest.filter_map(|event| registry.get::<Event>(Id::new(*event)).ok());
+    let first = events.filter(|event| event.names.iter().any(|change| change.to == Some(id))).last();
+    Ok(first.map(|event| event.command))
+}

@@ -1,0 +1,85 @@
+//! The settings of a model, with their defaults and what they mean: what `reg train --set` can change.
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::config::{ConfigError, Overrides, resolve};
+use crate::network::model_settings;
+use crate::records::Kind;
+
+/// A setting.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Setting {
+    /// Its name in `--set NAME=VALUE`.
+    pub name: String,
+    /// The value unless it is set.
+    pub default: Value,
+    /// What it means, in one line.
+    pub about: String,
+}
+
+/// Where the records describe settings: definitions of the schema of a spec, and the names of one where it has
+/// several.
+const DESCRIBED: [&str; 4] = ["Training", "Augmentation", "ImageInput", "Architecture"];
+
+/// The settings of a model, sorted by name, as these overrides have them.
+pub fn settings(overrides: &Overrides) -> Result<Vec<Setting>, ConfigError> {
+    let (model, training) = resolve(overrides)?;
+    let schema = Kind::Spec.schema();
+    let setting = |(name, default): (String, Value)| {
+        let about = about(&schema, &name);
+        Setting { name, default, about }
+    };
+    Ok(model_settings(&model, &training).into_iter().map(setting).collect())
+}
+
+/// The names of the settings of all models, sorted.
+pub fn setting_names() -> Vec<String> {
+    let models = ["densenet121", "mlp", "resnet50", "tiny"];
+    let of = |model: &str| {
+        let overrides = Overrides { model: model.to_owned(), ..Overrides::default() };
+        resolve(&overrides).map(|(model, training)| model_settings(&model, &training)).unwrap_or_default()
+    };
+    let mut names: Vec<String> = models.into_iter().flat_map(of).map(|(name, _)| name).collect();
+    names.sort();
+    names.dedup();
+    names
+}
+
+/// What the records say of a field, without what concerns older records.
+fn about(schema: &Value, name: &str) -> String {
+    if name == "extra_pool" {
+        return "Whether there is one more max-pooling behind the first stage.".to_owned();
+    }
+    let field = |of: &Value| of["properties"][name]["description"].as_str().map(str::to_owned);
+    let own = DESCRIBED.iter().find_map(|of| field(&schema["$defs"][of]));
+    let layers = schema["$defs"]["Layer"]["oneOf"].as_array();
+    let text = own.or_else(|| layers?.iter().find_map(field)).unwrap_or_default();
+    let first = text.split("; absent").next().unwrap_or_default().replace('\n', " ");
+    if first.ends_with('.') { first } else { first + "." }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_setting_is_described_and_can_be_set_to_its_default() {
+        for model in ["resnet50", "densenet121", "tiny-meta", "mlp"] {
+            let plain = Overrides { model: model.to_owned(), ..Overrides::default() };
+            let all = settings(&plain).unwrap();
+            assert!(all.iter().any(|setting| setting.name == "lr"));
+            for Setting { name, default, about } in all {
+                assert!(about.len() > 5, "{model} {name}: `{about}`");
+                let set =
+                    vec![format!("{name}={}", default.as_str().map_or(default.to_string(), str::to_owned))];
+                let same = resolve(&Overrides { set, ..plain.clone() }).unwrap();
+                assert_eq!(same, resolve(&plain).unwrap(), "{model} {name}");
+            }
+        }
+        let names = setting_names();
+        assert!(
+            ["batch", "growth", "hidden", "widths"].iter().all(|name| names.contains(&(*name).to_owned()))
+        );
+    }
+}
