@@ -57,13 +57,13 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("recognise", &["escape"]),
     ("stats", &[]),
     ("random", &["hash"]),
-    ("disk", &[]),
+    ("disk", &["escape"]),
     ("records", &["digits", "hash", "limits"]),
     ("store", &["disk", "hash"]),
     ("index", &["digits", "disk", "hash", "limits", "records", "store"]),
     ("worker", &["disk", "hash", "records"]),
     ("network", &["digits", "limits", "records"]),
-    ("registry", &["digits", "disk", "hash", "index", "limits", "progress", "records", "store"]),
+    ("registry", &["digits", "disk", "escape", "hash", "index", "limits", "progress", "records", "store"]),
     (
         "dataset",
         &[
@@ -118,12 +118,12 @@ const ARROWS: &[(&str, &[&str])] = &[
             "registry", "report", "runs", "stats", "store",
         ],
     ),
-    ("remote", &["digits", "disk", "hash", "index", "limits", "progress", "records", "registry", "store"]),
+    ("remote", &["digits", "disk", "escape", "hash", "index", "limits", "progress", "records", "registry", "store"]),
     ("doctor", &["digits", "disk", "hash", "registry", "runs", "store"]),
     (
         "serve",
         &[
-            "dataset", "hash", "index", "limits", "lineage", "records", "registry", "report", "runs",
+            "dataset", "digits", "hash", "index", "limits", "lineage", "records", "registry", "report", "runs",
             "stats", "store",
         ],
     ),

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::Cli;
 use super::error::Failure;
-use super::output::Reply;
+use super::output::{Reply, in_json};
 
 /// Print a completion script for a shell
 #[derive(clap::Args)]
@@ -43,7 +43,7 @@ pub(crate) fn man(args: ManArgs) -> Result<Reply, Failure> {
         clap_mangen::generate_to(Cli::command(), &folder).map_err(failed)?;
         return Ok(Reply::new(
             format!("wrote the manual pages to {}", folder.display()),
-            json!({ "folder": folder }),
+            json!({ "folder": in_json(&folder) }),
         ));
     }
     let mut command = &cli;

@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
+use reg::dataset::matching::written_otherwise;
 use reg::dataset::score_columns;
+use reg::digits::counted;
 use reg::records::{Dataset, Scale, Split};
 use reg::report::{results, thousands};
 use reg::runs::{Foreign, Imported, RunError, ScoredSubset, import_scores};
@@ -12,7 +14,7 @@ use super::Context;
 use super::error::Failure;
 use super::eval::SubsetArg;
 use super::output::{Reply, TableFormat};
-use super::train::auc_json;
+use super::train::{auc_json, constant_labels};
 
 /// Import scores that another tool computed
 #[derive(clap::Subcommand)]
@@ -32,16 +34,16 @@ pub(crate) struct ImportArgs {
     /// Name or id of the split; default: no split, all images of the data set
     #[arg(long)]
     split: Option<String>,
-    /// Fold of the split, from 0
+    /// Fold or re-sampling of the split, counted from 0
     #[arg(long, requires = "split")]
     fold: Option<u32>,
-    /// The subset of the fold
+    /// The subset of the fold or re-sampling
     #[arg(long, value_enum, default_value = "test", requires = "split")]
     subset: SubsetArg,
     /// Name of the predictions
     #[arg(long)]
     name: String,
-    /// Name of the model in tables, the same for all its folds; default: the name of the predictions
+    /// Name of the model in tables, the same for all folds or re-samplings; default: the name of the predictions
     #[arg(long)]
     model: Option<String>,
     /// Names of the columns of scores, such as 'pred_{label}'; default: those that are named by a label alone or with
@@ -90,7 +92,7 @@ pub(crate) fn run(context: &Context, command: PredictionsCommand) -> Result<Repl
         .for_each(|finding| context.note(&format!("note: {finding}")));
 
     let images = imported.predictions.images;
-    let title = format!("AUC of {} on {} images", args.name, thousands(images));
+    let title = format!("AUC of {} on {}", args.name, counted(images, "image"));
     let mut text = args.format.render(&[results::auc(&title, &imported.auc)]);
     if args.format == TableFormat::Text {
         let (id, table) = (imported.id.hash.short(), imported.table.hash.short());
@@ -103,6 +105,7 @@ pub(crate) fn run(context: &Context, command: PredictionsCommand) -> Result<Repl
         "table": imported.table,
         "auc": auc_json(&imported.auc),
         "mean_over": imported.auc.mean_over,
+        "constant": constant_labels(&imported.auc),
         "missing_labels": imported.missing_labels,
         "ignored_columns": imported.ignored_columns,
         "inexact_names": imported.inexact_names,
@@ -144,10 +147,7 @@ fn findings(imported: &Imported, of_a_subset: bool) -> Vec<String> {
         listed(&imported.missing_labels, "labels without a column of scores"),
         listed(&imported.ignored_columns, "columns without scores of a label, ignored"),
         listed(&imported.decisions, "labels whose scores are all 0 or 1: decisions, not probabilities"),
-        said(
-            &imported.inexact_names,
-            "of the file named otherwise in the data set, in folder, `.png` or case",
-        ),
+        written_otherwise(&imported.inexact_names, "of the file"),
         said(&imported.repeated_images, "of the file with duplicate rows, counted once"),
         said(&imported.unknown_images, "of the file are not in the data set, ignored"),
         said(&imported.extra_images, &format!("of the file are not in {whole}, ignored")),

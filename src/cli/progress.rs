@@ -162,14 +162,12 @@ impl Listener for Watch {
                 if self.verbose {
                     let parts =
                         outcome.seconds.iter().map(|(part, seconds)| format!("{part} {seconds:.1} s"));
-                    eprintln!("time by part: {}", parts.collect::<Vec<_>>().join(", "));
+                    tell(&format!("time by part: {}", parts.collect::<Vec<_>>().join(", ")));
                     let part = |name| outcome.seconds.get(name).copied().unwrap_or_default();
                     let steps = part("train") + part("validate") + part("all");
                     if steps > 0.0 {
-                        eprintln!(
-                            "waited for images: {:.2} % of the steps' time",
-                            100.0 * part("wait") / steps
-                        );
+                        let share = 100.0 * part("wait") / steps;
+                        tell(&format!("waited for images: {share:.2} % of the steps' time"));
                     }
                 }
             }

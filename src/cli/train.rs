@@ -28,7 +28,7 @@ pub(crate) struct TrainArgs {
     /// Name or id of the split
     #[arg(long)]
     split: String,
-    /// Fold of the split, counted from 0
+    /// Fold or re-sampling of the split, counted from 0
     #[arg(long, default_value_t = 0)]
     fold: u32,
     #[arg(long, help = model_help())]
@@ -60,7 +60,7 @@ pub(crate) struct TrainArgs {
     /// Use withdrawn images anyway; results are flagged
     #[arg(long)]
     allow_withdrawn: bool,
-    /// Name of the run; default: MODEL-SPLIT-fFOLD, or MODEL-SPLIT if the split has one fold
+    /// Name of the run; default: MODEL-SPLIT-fFOLD, or MODEL-SPLIT if the split has one division
     #[arg(long)]
     name: Option<String>,
     /// Output format of the table
@@ -167,6 +167,7 @@ pub(crate) fn run(context: &Context, args: TrainArgs) -> Result<Reply, Failure> 
         "other_sources": trained.other_sources,
         "auc": auc_json(&trained.test.auc),
         "mean_over": trained.test.auc.mean_over,
+        "constant": constant_labels(&trained.test.auc),
         "unfair": incomparable,
     });
     Ok(Reply::new(text, json).marked(&marks))
@@ -194,4 +195,9 @@ pub(super) fn auc_json(table: &AucTable) -> Value {
         table.labels.iter().map(|label| (label.label.clone(), json!(label.auc))).collect();
     map.insert("mean".to_owned(), json!(table.mean));
     Value::Object(map)
+}
+
+/// Labels for which all images have the same score.
+pub(super) fn constant_labels(table: &AucTable) -> Vec<&str> {
+    table.labels.iter().filter(|label| label.constant).map(|label| label.label.as_str()).collect()
 }

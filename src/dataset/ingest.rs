@@ -11,8 +11,8 @@ use rayon::prelude::*;
 use super::formats::{self, FormatError, ImageFormat};
 use super::ingest_error::{NAMED, count, first};
 use super::left_out::LeftOut;
-use super::matching::{Likeness, RowNames, pairs};
-use super::pixel_hashes::{PixelHashes, pixel_hash};
+use super::matching::{Likeness, RowNames, pairs, written_otherwise};
+use super::pixel_hashes::{self, KnownPixels, pixel_hash};
 use super::remarks::{Remark, Remarks};
 use super::seen::{Image, SeenFile, SeenFiles};
 use super::source::{Found, ImageFile, find_images, load};
@@ -133,7 +133,8 @@ pub fn ingest(
     if let (Some(bytes), Some(entries)) = (boxes_bytes, entries) {
         let path = request.boxes.as_deref().unwrap_or(Path::new("the list of boxes"));
         let found = boxes::of_manifest(&entries, &manifest, request.box_size, path)?;
-        let boxes::ManifestBoxes { boxes, elsewhere, unscaled } = found;
+        let boxes::ManifestBoxes { boxes, elsewhere, inexact, unscaled } = found;
+        findings.extend(written_otherwise(&inexact, "in the list of boxes"));
         if unscaled > 0 && request.box_size.is_some() {
             findings.push(format!(
                 "{} of images without a file, which are kept in the list's pixels",
@@ -178,17 +179,18 @@ pub fn ingest(
     }
     .counted(&manifest);
     let id = transaction.put(&dataset)?;
+    if let Some((_, files)) = seen.as_ref().filter(|_| request.decode) {
+        let images = files.iter().flat_map(|(_, file)| &file.images);
+        let mut known = KnownPixels::default();
+        known.remember(images.filter_map(|(_, image)| Some((image.blake3, image.pixels?))));
+        pixel_hashes::record(&mut transaction, id, &known.digests(&manifest.rows))?;
+    }
     if let Some(name) = &request.name {
         transaction.name(name, id.hash)?;
     }
     let committed = transaction.commit(stamp)?;
     if let Some((cache, files)) = seen {
         drop(manifest);
-        if request.decode {
-            let images = files.iter().flat_map(|(_, file)| &file.images);
-            let decoded = images.filter_map(|(_, image)| Some((image.blake3, image.pixels?)));
-            PixelHashes::load(registry).keep(registry, decoded);
-        }
         // A lost cache only costs time.
         let _ = match files.len() as u64 {
             // What is remembered stays as it is.

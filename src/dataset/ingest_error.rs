@@ -104,7 +104,7 @@ impl IngestError {
                 Some([&remarks[..], &[check.to_owned()]].concat().join("; "))
             }
             IngestError::AllWithdrawn(_) => Some(
-                "`reg list withdrawal` shows the reasons; `reg withdraw … --revoke` revokes one".to_owned(),
+                "`reg list withdrawal` shows the reasons; to revoke one: `reg withdraw PATIENT --reason WHY --revoke`".to_owned(),
             ),
             IngestError::TwoOfOneName(..) => Some("move one of them away".to_owned()),
             IngestError::Registry(_) => None,

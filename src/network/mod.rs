@@ -6,11 +6,13 @@
 //! come with `reg`, each a file in `presets/`, which a user's own file looks like.
 
 mod counts;
+mod fit;
 mod plan;
 mod presets;
 mod settings;
 
 pub use counts::Counts;
+pub use fit::{WeightsFit, weights_fit};
 pub use plan::{Extent, META, Op, Part, Plan, Step, TensorShape};
 pub use presets::{Preset, bases, names, parse, preset};
 pub use settings::{set, settings};

@@ -14,6 +14,7 @@ mod model;
 mod name;
 mod note;
 mod of_runs;
+mod pixels;
 mod probe;
 mod role;
 pub mod rules;
@@ -34,7 +35,7 @@ use serde::{Deserialize, Serialize};
 pub use codec::{CodecError, Header, Link};
 pub use comparison::{
     Bootstrap, BootstrapRow, CalibrationBin, ComparedDivision, ComparedModel, Comparison, ConstantScores,
-    DelongRow, GroupBy, GroupRow, Incomparable, IncomparableKind, LabelSpread, MetricRow, Pooling,
+    DelongRow, GroupBy, GroupRow, Incomparable, IncomparableKind, LabelSpread, LeakCheck, MetricRow, Pooling,
     PublishedAuc, PublishedModel, PublishedTable, ResampledRow, Spread,
 };
 pub(crate) use dataset::MAX_AGE;
@@ -46,6 +47,7 @@ pub use labels::{LabelCounts, LabelValues};
 pub use model::{Architecture, Block, ImageInput, Layer, Model};
 pub(crate) use name::is_plain_name;
 pub use note::Note;
+pub use pixels::{PixelDigests, PixelHashes};
 pub use probe::{ProbeResult, ProbeTable, ProbedFold, Target};
 pub use role::{Referent, Role, Roles};
 pub use run::{
@@ -202,6 +204,7 @@ macro_rules! kinds {
 
 kinds! {
     Dataset,
+    PixelHashes,
     Split,
     Weights,
     Software,
@@ -267,4 +270,5 @@ packed_kinds! {
     Boxes,
     Assignment,
     Scores,
+    PixelDigests,
 }

@@ -389,6 +389,10 @@ impl TransferSource for PackStore<'_> {
         self.records(|kind| kind.descriptor().class.is_result())
     }
 
+    fn derived(&self) -> Vec<Hash> {
+        self.records(|kind| kind.descriptor().class.is_derived())
+    }
+
     fn withdrawals(&self) -> Vec<Hash> {
         self.records(|kind| kind == Kind::Withdrawal)
     }

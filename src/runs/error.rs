@@ -8,7 +8,7 @@ use super::study::StudyError;
 use crate::dataset::DatasetError;
 use crate::dataset::pixels::PixelError;
 use crate::digits::thousands;
-use crate::escape::shell;
+use crate::escape::{shell, shell_os};
 use crate::hash::Hash;
 use crate::index::IndexError;
 use crate::recognise::FileKind;
@@ -52,7 +52,7 @@ pub enum RunError {
         dataset: String,
     },
     /// The split has fewer folds.
-    #[error("split {split} has no fold {fold}: it has {folds} folds, counted from 0")]
+    #[error("split {split} has no division {fold}: it has {folds}, counted from 0")]
     NoSuchFold {
         /// The split.
         split: String,
@@ -62,7 +62,7 @@ pub enum RunError {
         fold: u32,
     },
     /// A split with several folds, none of which was given.
-    #[error("split {split} has {folds} folds: give the one that was scored")]
+    #[error("split {split} has {folds} divisions: give the one that was scored")]
     WhichFold {
         /// The split.
         split: String,
@@ -102,16 +102,6 @@ pub enum RunError {
         extra: usize,
         /// A name of the file that is not in the data set, and one that is.
         example: Option<Box<(String, String)>>,
-    },
-    /// Patients in two subsets of a fold.
-    #[error("split {split}, fold {fold}: {} patients are in more than one subset", thousands(*patients as u64))]
-    Leak {
-        /// The split.
-        split: String,
-        /// The fold.
-        fold: u32,
-        /// Number of these patients.
-        patients: usize,
     },
     /// A model with image input, on a metadata-only data set.
     #[error("data set {dataset} has metadata only, but {model} needs images")]
@@ -200,7 +190,7 @@ pub enum RunError {
         fold: String,
     },
     /// Two runs of the same fold.
-    #[error("{a} and {b} are both {model} on fold {fold}")]
+    #[error("{a} and {b} are both {model} on division {fold} of their split")]
     NotOneFold {
         /// The first run.
         a: String,
@@ -223,7 +213,7 @@ pub enum RunError {
         shared: Vec<String>,
     },
     /// Models without a common image.
-    #[error("no image was scored by every model on the same fold")]
+    #[error("no image was scored by every model on the same division")]
     NoSharedImage,
     /// Models without a common label.
     #[error("no label was scored by every model")]
@@ -305,7 +295,7 @@ pub enum RunError {
     #[error("data set {0} has no annotated boxes")]
     NoBoxes(String),
     /// A subset without boxes.
-    #[error("fold {fold} has no {subset} image with an annotated box")]
+    #[error("division {fold} has no {subset} image with an annotated box")]
     NoBoxesIn {
         /// The subset.
         subset: &'static str,
@@ -313,7 +303,7 @@ pub enum RunError {
         fold: u32,
     },
     /// Runs that are not folds of one model.
-    #[error("a probe needs folds of one model: {a} is {one}, but {b} is {other}")]
+    #[error("a probe needs runs of one model: {a} is {one}, but {b} is {other}")]
     NotOneModel {
         /// The first run.
         a: String,
@@ -325,7 +315,7 @@ pub enum RunError {
         other: String,
     },
     /// A target that is unknown for all images, or the same for all of them.
-    #[error("fold {fold}: the {target} of its {subset} images is unknown, or the same for all of them")]
+    #[error("division {fold}: the {target} of its {subset} images is unknown, or the same for all of them")]
     NothingToProbe {
         /// The target.
         target: &'static str,
@@ -380,15 +370,17 @@ impl From<IndexError> for RunError {
     }
 }
 
-/// The command that makes a safetensors file of a checkpoint of PyTorch: of the weights alone or with an optimiser
-/// and an epoch beside them. Each tensor is cloned, since one that shares its memory cannot be saved.
+/// The command that makes a safetensors file of what `torch.save` wrote: of a tensor, of tensors by name, or of the
+/// dictionary with the most of them, wherever it lies beside an optimiser and an epoch. Each tensor is cloned, since one
+/// that shares its memory cannot be saved.
 fn conversion(path: &Path) -> String {
     let program = "import sys, torch; from safetensors.torch import save_file; \
                    c = torch.load(sys.argv[1], map_location='cpu', weights_only=True); \
-                   n = [k for k in ('state_dict', 'model_state_dict', 'model', 'net', 'weights') if isinstance(c.get(k), dict)]; \
-                   c = c[n[0]] if n else c; \
-                   save_file({k: v.detach().clone().contiguous() for k, v in c.items() if torch.is_tensor(v)}, 'weights.safetensors')";
-    format!("python -c \"{program}\" {}", shell(&path.to_string_lossy()))
+                   c = c if isinstance(c, dict) else dict(enumerate(c if isinstance(c, (list, tuple)) else [c])); \
+                   f = lambda c: max([{str(k): v for k, v in c.items() if torch.is_tensor(v)}, \
+                   *(f(v) for k, v in c.items() if isinstance(k, str) and isinstance(v, dict))], key=len); \
+                   save_file({k: v.detach().clone().contiguous() for k, v in f(c).items()}, 'weights.safetensors')";
+    format!("python3 -c \"{program}\" {}", shell_os(path))
 }
 
 impl RunError {
@@ -431,7 +423,8 @@ impl RunError {
                 ..
             } => {
                 return Some(format!(
-                    "reg loads no pickle files, because they can run code; convert it: {}",
+                    "reg loads no pickle files, because they can run code; convert it: `{}`, then `reg weights import \
+                     weights.safetensors`",
                     conversion(path)
                 ));
             }
@@ -457,26 +450,25 @@ impl RunError {
             RunError::BadWeights { .. } => {
                 "take an earlier checkpoint, or download the file again and compare its SHA-256"
             }
-            RunError::Leak { .. } => "`reg split check` lists them",
-            RunError::SameCell { .. } => "give each its own column with `reg compare --by run`",
-            RunError::NotOneFold { .. } => "give one run per fold",
-            RunError::NotOneModel { .. } => "run `reg probe` for each model separately",
+            RunError::SameCell { .. } => "give each its own column: add `--by run`",
+            RunError::NotOneFold { .. } => "give one run per fold or re-sampling",
+            RunError::NotOneModel { .. } => "give the runs of one model at a time",
             RunError::Incomparable(incomparable) => {
                 match incomparable.first().map(|incomparable| incomparable.kind) {
                     Some(IncomparableKind::MixedFolds) => {
-                        "a column holds folds of one model on one split, trained with the same settings: give only such runs, or import another tool's scores under another --model; --allow-different-images compares them anyway and flags the table"
+                        "a column holds runs of one model on one split, trained with the same settings: give only such runs, or import another tool's scores under another --model; --allow-different-images compares them anyway and flags the table"
                     }
                     Some(IncomparableKind::DifferentLabels) => {
                         "give --labels shared to compare the labels that all models score"
                     }
                     Some(IncomparableKind::Published) => {
-                        "evaluate on the official split (`reg split import`), or give --allow-different-images; the table is flagged"
+                        "evaluate on a split of the published lists, or give --allow-different-images; the table is flagged"
                     }
                     Some(IncomparableKind::Leak) => {
                         "compare models that have not seen these patients, or give --allow-different-images; the table is flagged"
                     }
                     _ => {
-                        "only scores of the same images can be compared: train, evaluate or import both on the same split and fold, or give --images shared; --allow-different-images compares them anyway and flags the table"
+                        "only scores of the same images can be compared: train, evaluate or import both on the same division of a split, or give --images shared; --allow-different-images compares them anyway and flags the table"
                     }
                 }
             }
@@ -484,7 +476,7 @@ impl RunError {
                 "images of two data sets are the same if source, name, file, patient and labels are equal; metadata-only data sets have no files"
             }
             RunError::SeesNoImage(_) => "give a run of a model with image input",
-            RunError::NoBoxes(_) => "import boxes with `reg ingest --boxes BBox_List_2017.csv`",
+            RunError::NoBoxes(_) => "ingest the data set again with its list of boxes: --boxes BBox_List_2017.csv",
             RunError::NoBoxesIn { .. } => "choose another subset with --subset",
             RunError::NotPublished { .. } => {
                 "a [[model]] needs name, source, split = \"official\", and mean or a table [model.auc]; images and mean_over are optional"
@@ -502,7 +494,7 @@ impl RunError {
             RunError::OtherRules { .. } => {
                 "repeat the command that made it to make a new one by the current rules; the reg that made it can check it"
             }
-            RunError::NoPredictions(_) => "`reg eval RUN` makes them",
+            RunError::NoPredictions(run) => return Some(format!("`reg eval {}` makes them", shell(run))),
             _ => return None,
         };
         Some(hint.to_owned())

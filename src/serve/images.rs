@@ -6,6 +6,7 @@ use std::path::Path;
 use super::route::{Answer, Nothing, Query, encoded, leaves};
 use crate::dataset::formats::ImageFormat;
 use crate::dataset::{formats, overlay, pixels};
+use crate::digits::counted;
 use crate::hash::{Hash, Id};
 use crate::records::{Dataset, Heatmap, ImageRow, Kind, Manifest, PatientId, Scale, Table};
 use crate::registry::{Registry, RegistryError};
@@ -98,7 +99,7 @@ pub(super) fn list(registry: &Registry, id: Hash, query: &Query) -> Result<Answe
         Column::left("View"),
         Column::left("Labels"),
     ];
-    let mut table = Shown::new(format!("{} images", thousands(found.len() as u64)), columns.into());
+    let mut table = Shown::new(counted(found.len() as u64, "image"), columns.into());
     let mut links = Vec::new();
     for place in found.iter().skip(page * LEAF).take(LEAF) {
         let row = &manifest.rows[*place];

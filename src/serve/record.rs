@@ -2,6 +2,7 @@
 
 use super::route::{Answer, Nothing};
 use crate::dataset::statistics::Statistics;
+use crate::digits::counted;
 use crate::hash::{Hash, Id};
 use crate::limits;
 use crate::lineage::Direction;
@@ -40,7 +41,7 @@ pub(super) fn record(registry: &Registry, id: Hash) -> Result<Answer, Nothing> {
 
     let mut page = HtmlWriter::served();
     notice(&mut page, registry, header.iter().map(|_| (id, called.to_owned())))?;
-    let what = header.as_ref().map_or(format!("{} bytes", thousands(size)), summary);
+    let what = header.as_ref().map_or(counted(size, "byte"), summary);
     page.push(&format!(
         "<dl class=\"facts\"><dt>Id</dt><dd><span class=\"id whole\">{id}</span></dd><dt>Names</dt><dd>{}</dd><dt>What</dt><dd>{}</dd></dl>",
         escape(&names.join(", ")),

@@ -15,7 +15,7 @@ use crate::records::{
 };
 use crate::registry::{Registry, RegistryError, Stamp};
 use crate::runs::study::{self, StudyRunStatus, compare_sections, status};
-use crate::runs::{CompareOptions, Input, RocCurve, compare, roc_curves, verify_record};
+use crate::runs::{CompareOptions, Input, RocCurve, RunError, compare, roc_curves, verify_record};
 
 /// The request for a report.
 #[derive(Debug, Clone)]
@@ -96,7 +96,10 @@ pub(super) fn gather(
         let id = match registry.resolve(&view, text) {
             // A study's file stands for the study that was run from it.
             Err(e @ RegistryError::Unknown { .. }) => {
-                study::of_file(registry, &view, Path::new(text))?.map(|(id, _)| id.hash).ok_or(e)?
+                let found = study::of_file(registry, &view, Path::new(text))?;
+                let never =
+                    || study::never_run(text).map_or(PageError::from(e), |e| RunError::from(e).into());
+                found.map(|(id, _)| id.hash).ok_or_else(never)?
             }
             found => found?,
         };

@@ -9,6 +9,7 @@ mod groups;
 mod metrics;
 mod published;
 mod recorded;
+mod seen;
 #[cfg(test)]
 mod tests;
 
@@ -18,7 +19,6 @@ use std::path::PathBuf;
 use rayon::prelude::*;
 
 use super::RunError;
-use super::weights::learnt_before;
 use crate::hash::{Digest, Hash, Id};
 use crate::index::View;
 use crate::records::{
@@ -32,6 +32,7 @@ pub use curves::{RocCurve, roc_curves};
 pub(super) use evaluate::spread;
 use metrics::Validation;
 pub(super) use recorded::comparison;
+use seen::PixelSource;
 
 /// What a column of the table contains.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -144,23 +145,21 @@ pub enum Labels {
     These(Vec<String>),
 }
 
-/// Leaks of the scores of a single run: whether the run was trained or selected on patients of the scored
-/// images, because its initial weights were. Its own training images are kept apart by the split.
-pub fn leaks(objects: &dyn Objects, predictions: Id<Predictions>) -> Result<Vec<Incomparable>, RunError> {
-    let record = objects.get(predictions)?;
-    let ScoreSource::Run { run, .. } = record.source else { return Ok(Vec::new()) };
-    let spec = objects.get(objects.get(run)?.spec)?;
-    if learnt_before(objects, &spec)?.is_empty() {
-        return Ok(Vec::new());
-    }
+/// Leaks of the scores of a single run: whether the run, or one from which its initial weights come, was trained or
+/// selected on patients of the scored images, or on these images under other patients' numbers.
+pub fn leaks(registry: &Registry, predictions: Id<Predictions>) -> Result<Vec<Incomparable>, RunError> {
+    let record = registry.get(predictions)?;
+    let ScoreSource::Run { .. } = record.source else { return Ok(Vec::new()) };
     let input = Input { name: record.model.clone(), id: predictions, predictions: record };
-    comparability::check(objects, &columns::columns(objects, vec![input], Grouping::Model)?)
+    let columns = columns::columns(registry, vec![input], Grouping::Model)?;
+    let view = registry.view()?;
+    Ok(seen::leaks(registry, &columns, PixelSource::In(registry, &view))?.incomparable)
 }
 
 /// Compares models and records the comparison.
 ///
 /// The folds of a column must belong to one experiment. All columns must have scored the same images of the
-/// same data set for the same labels, fold by fold, and no model may have been trained on a patient that
+/// same data set for the same labels, fold by fold, and no model may have been trained on a patient or an image that
 /// another is tested on. Other inputs are refused or, with `allow_incomparable`, flagged in the record.
 pub fn compare(
     registry: &Registry,
@@ -174,7 +173,8 @@ pub fn compare(
     let models = published.as_ref().map(|(_, models)| models.as_slice());
     let columns = columns::columns(registry, inputs, options.grouping)?;
     let view = registry.view()?;
-    let comparison = compute(registry, columns, options, models, Validation::In(registry, &view))?;
+    let sources = (Validation::In(registry, &view), PixelSource::In(registry, &view));
+    let comparison = compute(registry, columns, options, models, sources)?;
     let published = published.map(|(bytes, models)| {
         let file = File::from(Digest::of(&bytes));
         (bytes, PublishedTable { file, models })
@@ -207,7 +207,7 @@ fn compute(
     mut columns: Vec<ModelColumn>,
     options: &CompareOptions,
     published: Option<&[PublishedModel]>,
-    validation: Validation<'_>,
+    (validation, pixels): (Validation<'_>, PixelSource<'_>),
 ) -> Result<Comparison, RunError> {
     if options.shared_images {
         columns = columns::common(&columns);
@@ -215,7 +215,7 @@ fn compute(
             return Err(RunError::NoSharedImage);
         }
     }
-    let mut incomparable = comparability::check(objects, &columns)?;
+    let seen::Leaks { mut incomparable, check } = comparability::check(objects, &columns, pixels)?;
     let labels = choose_labels(&columns, &options.labels, &mut incomparable)?;
     if let Some(models) = published {
         incomparable.extend(comparability::published(objects, &columns, models)?);
@@ -224,7 +224,8 @@ fn compute(
         return Err(RunError::Incomparable(incomparable));
     }
     columns::select(&mut columns, &labels);
-    assemble(objects, &columns, &labels, options, incomparable, validation)
+    let comparison = assemble(objects, &columns, &labels, options, incomparable, validation)?;
+    Ok(Comparison { leak_check: check, ..comparison })
 }
 
 fn choose_labels(
@@ -316,6 +317,7 @@ fn assemble(
         groups: groups::groups(columns, &options.groups),
         published: None,
         incomparable,
+        leak_check: None,
         rules: rules::COMPARISON,
     })
 }

@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use super::RunError;
 use crate::hash::{Hash, Id};
-use crate::records::{Dataset, Kind, Predictions, Recomputed, ScoreSource, Split, Table, rules};
+use crate::records::{Dataset, Kind, PixelHashes, Predictions, Recomputed, ScoreSource, Split, Table, rules};
 use crate::registry::Objects;
 pub use images::images;
 pub(super) use scores::attributed;
@@ -59,6 +59,7 @@ pub fn recompute(objects: &dyn Objects, id: Hash, kind: Kind) -> Result<Option<V
     }
     match how {
         Recomputed::Dataset => inputs::dataset(objects, Id::new(id)),
+        Recomputed::Pixels => inputs::pixels(objects, Id::new(id)).map(Some),
         Recomputed::Split => inputs::split(objects, Id::new(id)).map(Some),
         Recomputed::Weights => inputs::weights(objects, Id::new(id)).map(Some),
         Recomputed::Software => inputs::software(objects, Id::new(id)).map(Some),
@@ -74,6 +75,7 @@ pub fn recompute(objects: &dyn Objects, id: Hash, kind: Kind) -> Result<Option<V
 fn rules_of(objects: &dyn Objects, id: Hash, how: Recomputed) -> Result<Option<(u32, u32)>, RunError> {
     Ok(match how {
         Recomputed::Dataset => Some((objects.get(Id::<Dataset>::new(id))?.rules, rules::INGEST)),
+        Recomputed::Pixels => Some((objects.get(Id::<PixelHashes>::new(id))?.rules, rules::PIXELS)),
         Recomputed::Split => Some((objects.get(Id::<Split>::new(id))?.rules, rules::SPLIT)),
         Recomputed::Table => Some(objects.get(Id::<Table>::new(id))?.rules()),
         Recomputed::Predictions => match objects.get(Id::<Predictions>::new(id))?.source {
