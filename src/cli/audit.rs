@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use reg::audit::{CHECK_PROGRAM, bundle, check};
+use reg::digits::counted;
 use reg::hash::{Digest, Sha256};
 use serde_json::json;
 
@@ -125,8 +126,8 @@ fn verified(file: &std::path::Path) -> Result<Reply, Failure> {
             "sound: {} ({}) in the lineage of {}; {} recomputed, equal to the last \
              digit, including {} AUCs\ncompare this id with the one that you were given through another \
              channel:\n{root}",
-            plural(objects, "object"),
-            plural(records, "record"),
+            counted(objects, "object"),
+            counted(records, "record"),
             root.short(),
             plural(checked.recomputed.len(), "table"),
             checked.aucs

@@ -38,8 +38,7 @@ pub(crate) struct Failure {
 }
 
 /// The hint for an older format, which no release of reg wrote.
-const OLDER: &str =
-    "no release of reg wrote that format: make another one with this reg, `reg init DIR`, and ingest the data again";
+const OLDER: &str = "no release of reg wrote that format: make another one with this reg, `reg init DIR`, and ingest the data again";
 const ERROR: u8 = 1;
 const USAGE: u8 = 2;
 /// Exit code for an interrupted program, as in shells.
@@ -200,7 +199,10 @@ impl From<AttestError> for Failure {
             AttestError::Refused { .. } => return Failure { message, hint: None, code: NO },
             AttestError::Random(_) => return Failure::new(message, None),
             AttestError::NotARecord(id) => {
-                format!("`reg trace --down {}` shows the records that use the file: a run, a data set", id.short())
+                format!(
+                    "`reg trace --down {}` shows the records that use the file: a run, a data set",
+                    id.short()
+                )
             }
             AttestError::Exists(_) => "use that key, or give another file with --output".to_owned(),
             AttestError::InRegistry { .. } => "keep the key in a private folder, such as ~/.ssh".to_owned(),
@@ -236,9 +238,7 @@ impl From<ExportError> for Failure {
     fn from(e: ExportError) -> Self {
         match e {
             ExportError::Registry(e) => e.into(),
-            ExportError::Withdrawn { .. } => {
-                Failure { message: e.to_string(), hint: e.hint(), code: NO }
-            }
+            ExportError::Withdrawn { .. } => Failure { message: e.to_string(), hint: e.hint(), code: NO },
             ExportError::Io { ref source, .. } => Failure::new(e.to_string(), file_hint(source)),
             e => Failure::new(e.to_string(), e.hint()),
         }

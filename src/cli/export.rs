@@ -118,14 +118,14 @@ pub(crate) fn run(context: &Context, args: ExportArgs) -> Result<Reply, Failure>
             folder.finish()?;
             Ok(Reply::new(
                 format!("{}: checkpoint.safetensors, model.py", output.display()),
-                json!({ "id": run, "folder": in_json(output), "files": ["checkpoint.safetensors", "model.py"] }),
+                json!({ "id": run, "folder": in_json(&output), "files": ["checkpoint.safetensors", "model.py"] }),
             ))
         }
         ExportFormat::Card => {
             let run = registry.resolve_as::<Run>(&view, one(&args.ids)?)?;
             let card = export::card(&registry, &view, run)?;
             export::save(&output, card.as_bytes())?;
-            Ok(Reply::new(output.display().to_string(), json!({ "id": run, "file": in_json(output) })))
+            Ok(Reply::new(output.display().to_string(), json!({ "id": run, "file": in_json(&output) })))
         }
     }?;
     Ok(reply.marked(&marks))
@@ -177,7 +177,7 @@ fn tables(
         files.push(described(&output.join(file), *id, sheet));
     }
     folder.finish()?;
-    Ok(Reply::new(lines.join("\n"), json!({ "folder": in_json(output), "files": files })))
+    Ok(Reply::new(lines.join("\n"), json!({ "folder": in_json(&output), "files": files })))
 }
 
 fn size(sheet: &Sheet) -> String {

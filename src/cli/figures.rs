@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use reg::registry::Registry;
 use reg::report::svg::Figure;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::error::Failure;
 use super::output::{in_json, save};

@@ -60,7 +60,9 @@ impl Refused {
                 shell_os(path),
                 root.display()
             ),
-            Refused::NotAFile { path, found: "folder" } => format!("move it away: `mv {0} {0}.away`", shell_os(path)),
+            Refused::NotAFile { path, found: "folder" } => {
+                format!("move it away: `mv {0} {0}.away`", shell_os(path))
+            }
             Refused::NotAFile { path, .. } | Refused::SecondName(path) => {
                 format!("`rm {}` removes it", shell_os(path))
             }

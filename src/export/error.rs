@@ -118,7 +118,9 @@ impl ExportError {
             ExportError::Withdrawn { .. } => {
                 "run the same `reg ingest` again: the new data set leaves them out and can be exported"
             }
-            ExportError::OtherDataset { .. } => "give the data set that the split divides: `reg show` of the split names it",
+            ExportError::OtherDataset { .. } => {
+                "give the data set that the split divides: `reg show` of the split names it"
+            }
             _ => return None,
         };
         Some(hint.to_owned())

@@ -213,7 +213,8 @@ fn examine(store: &Store, id: &Hash, depth: Depth, buffer: &mut Vec<u8>) -> Look
         Err(StoreError::Exposed { found, path, .. }) => match store.read(id) {
             Ok(bytes) => {
                 let path = shell_os(path);
-                let problem = format!("{found}, so any program can change it; restore it with `chmod 444 {path}`");
+                let problem =
+                    format!("{found}, so any program can change it; restore it with `chmod 444 {path}`");
                 let looked = Looked::at(bytes.len() as u64, understand(&bytes));
                 Looked { problem: looked.problem.or(Some(problem)), ..looked }
             }

@@ -476,7 +476,9 @@ impl RunError {
                 "images of two data sets are the same if source, name, file, patient and labels are equal; metadata-only data sets have no files"
             }
             RunError::SeesNoImage(_) => "give a run of a model with image input",
-            RunError::NoBoxes(_) => "ingest the data set again with its list of boxes: --boxes BBox_List_2017.csv",
+            RunError::NoBoxes(_) => {
+                "ingest the data set again with its list of boxes: --boxes BBox_List_2017.csv"
+            }
             RunError::NoBoxesIn { .. } => "choose another subset with --subset",
             RunError::NotPublished { .. } => {
                 "a [[model]] needs name, source, split = \"official\", and mean or a table [model.auc]; images and mean_over are optional"

@@ -225,8 +225,7 @@ impl Image {
             run_context.registry.store().read(&object)?
         };
         let known = images.identify(path, Hash::of(&bytes), model, given)?;
-        let of_file =
-            || path.file_name().unwrap_or(text).to_string_lossy().into_owned();
+        let of_file = || path.file_name().unwrap_or(text).to_string_lossy().into_owned();
         let name = known.row.map_or_else(of_file, |row| manifest.rows[row].name.to_string());
         Ok(Image { name, bytes, known })
     }

@@ -8,7 +8,7 @@ use crate::records::{Header, Kind, summary};
 use crate::registry::{Registry, RegistryError};
 use crate::report::page::HtmlWriter;
 use crate::report::svg::escape;
-use crate::report::{Cell, Column, ReportTable, thousands};
+use crate::report::{Cell, Column, ReportTable};
 
 /// Records per page.
 const LEAF: usize = 100;

@@ -12,7 +12,7 @@ use crate::records::{Dataset, Heatmap, ImageRow, Kind, Manifest, PatientId, Scal
 use crate::registry::{Registry, RegistryError};
 use crate::report::page::{HtmlWriter, withheld};
 use crate::report::svg::escape;
-use crate::report::{Cell, Column, ReportTable as Shown, thousands};
+use crate::report::{Cell, Column, ReportTable as Shown};
 use crate::stats::{HeatmapGrid, Rect};
 
 /// Images per page.

@@ -10,7 +10,7 @@ use crate::records::{Content, EpochLog, Header, Kind, Roles, Run, Table, summary
 use crate::registry::{Registry, RegistryError};
 use crate::report::page::{self, HtmlWriter, TableContext, notice};
 use crate::report::svg::{self, escape};
-use crate::report::{Cell, Column, dataset, features, results, thousands};
+use crate::report::{Cell, Column, dataset, features, results};
 
 /// Number of referrers that are shown; a manifest or an image can have many.
 const SHOWN: usize = 200;

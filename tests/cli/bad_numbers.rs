@@ -15,7 +15,8 @@ const ONE_PIXEL: &str = "train --dataset tiny --split s --fold 0 --threads 1 --m
 #[test]
 fn batchnorm_of_one_value_is_refused_as_pytorch_does() {
     let study = Study::divided();
-    let words = ["BatchNorm cannot be trained on one value per channel", "hint: give at least 2 images to a batch"];
+    let words =
+        ["BatchNorm cannot be trained on one value per channel", "hint: give at least 2 images to a batch"];
     study.refused(1, &format!("{ONE_PIXEL} --set batch=1 --name m"), &words);
     assert_eq!(study.json("list run")["records"], json!([]));
     // A split with a single training image has no other batches either.
@@ -46,10 +47,19 @@ fn a_training_that_diverged_is_not_to_be_resumed_for_ever() {
     // Nothing of it can be resumed, so nothing of it is kept for that.
     let live = fs::read_dir(study.path(".reg/live")).unwrap().next().unwrap().unwrap().path();
     assert!(!live.join("state.safetensors").exists());
-    assert!(fs::read_dir(&live).unwrap().all(|file| !file.unwrap().file_name().to_string_lossy().contains("best-")));
+    assert!(
+        fs::read_dir(&live).unwrap().all(|file| !file
+            .unwrap()
+            .file_name()
+            .to_string_lossy()
+            .contains("best-"))
+    );
     for command in ["list", "list run", "show wild", "doctor"] {
         let said = study.ok(command);
-        assert!(said.contains("wild failed: ") && said.contains("`reg gc` removes what it left"), "{command}: {said}");
+        assert!(
+            said.contains("wild failed: ") && said.contains("`reg gc` removes what it left"),
+            "{command}: {said}"
+        );
         assert!(!said.contains("to resume") && !said.contains("to retry"), "{command}: {said}");
     }
     let listed = study.json("list run")["live"][0].clone();
@@ -78,7 +88,9 @@ fn weights_that_fit_no_network_are_told_at_import_with_both_shapes() {
     let notes = |file: &str| study.json(&format!("weights import {file}"))["notes"].clone();
     assert_eq!(
         notes("own.safetensors"),
-        json!(["tensors of tiny; the last layer, `fc`, has 15 outputs: fine-tuning for another number of labels replaces it"])
+        json!([
+            "tensors of tiny; the last layer, `fc`, has 15 outputs: fine-tuning for another number of labels replaces it"
+        ])
     );
     let mut other = header.clone();
     let shape = other["features.1.conv.weight"]["shape"].as_array().unwrap().clone();
@@ -103,7 +115,9 @@ fn weights_that_fit_no_network_are_told_at_import_with_both_shapes() {
 #[test]
 fn a_column_of_one_score_is_a_warning_in_the_table_in_every_format() {
     let study = Study::divided();
-    let names = fs::read_dir(study.path("images")).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let names = fs::read_dir(study.path("images"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap());
     let mut names: Vec<String> = names.collect();
     names.sort();
     let rows: Vec<String> =
@@ -114,21 +128,36 @@ fn a_column_of_one_score_is_a_warning_in_the_table_in_every_format() {
     for format in ["text", "markdown", "latex", "csv"] {
         let printed = study.ok(&format!("{import} --format {format}"));
         assert!(printed.contains(words), "{format}: {printed}");
-        assert!(printed.contains("WARNING: ") || format == "csv" && printed.lines().next().unwrap().ends_with(",warning"), "{printed}");
+        assert!(
+            printed.contains("WARNING: ")
+                || format == "csv" && printed.lines().next().unwrap().ends_with(",warning"),
+            "{printed}"
+        );
     }
     let imported = study.json(import);
     assert_eq!(imported["constant"], json!(["Mass"]));
     let record = study.json(&format!("show {}", imported["table"].as_str().unwrap()))["record"].clone();
-    assert_eq!(record["labels"].as_array().unwrap().iter().filter(|label| label["constant"] == true).count(), 1);
+    assert_eq!(
+        record["labels"].as_array().unwrap().iter().filter(|label| label["constant"] == true).count(),
+        1
+    );
     study.ok("export flat --format csv -o sheets");
     let table = imported["table"].as_str().unwrap()[..12].to_owned();
     study.ok(&format!("export {table} -o t.csv"));
     assert!(fs::read_to_string(study.path("t.csv")).unwrap().contains(words));
     study.ok(&format!("export {table} -o t.parquet"));
-    assert!(fs::read(study.path("t.parquet")).unwrap().windows(words.len()).any(|bytes| bytes == words.as_bytes()));
+    assert!(
+        fs::read(study.path("t.parquet"))
+            .unwrap()
+            .windows(words.len())
+            .any(|bytes| bytes == words.as_bytes())
+    );
     study.ok("report flat -o r.html");
     let page = fs::read_to_string(study.path("r.html")).unwrap();
-    assert!(page.contains("<strong class=\"warning\">WARNING: all images have the same score for Mass of flat"), "{page}");
+    assert!(
+        page.contains("<strong class=\"warning\">WARNING: all images have the same score for Mass of flat"),
+        "{page}"
+    );
     assert!(study.ok("compare flat").contains("WARNING: all images have the same score for Mass of flat"));
     // It can be recomputed, here and without reg.
     study.ok("verify --recompute");

@@ -89,7 +89,8 @@ fn a_model_that_has_seen_the_test_patients_is_found_through_its_lineage() {
     let study = Study::trained();
     // Its own training images: every patient is known to it.
     let train = study.json("eval mlp-s-f0 --subset train")["predictions"].as_str().unwrap().to_owned();
-    let refused = study.refused(3, &format!("compare {train}"), &["was trained or selected on", "re-sampling 0"]);
+    let refused =
+        study.refused(3, &format!("compare {train}"), &["was trained or selected on", "re-sampling 0"]);
     assert!(refused.stderr.contains("--allow-different-images"), "{refused:?}");
     // Another model's scores of these images.
     let theirs = study.json("eval tiny-s-f0 --subset train")["predictions"].as_str().unwrap().to_owned();
@@ -140,13 +141,18 @@ fn a_model_that_has_seen_the_test_images_of_renumbered_patients_is_found_by_byte
         study.ok(&format!("train --dataset {set} --split of-{set} {train} --name on-{set}"));
     }
     let leaks = |set: &str| {
-        let compared = study.json(&format!("compare mlp-s-f0 on-{set} --by run --allow-different-images --name odd"));
+        let compared =
+            study.json(&format!("compare mlp-s-f0 on-{set} --by run --allow-different-images --name odd"));
         let unfair = compared["unfair"].as_array().unwrap().clone();
-        let leaks = unfair.iter().filter(|of| of["kind"] == "leak").map(|of| of["why"].as_str().unwrap().to_owned());
+        let leaks =
+            unfair.iter().filter(|of| of["kind"] == "leak").map(|of| of["why"].as_str().unwrap().to_owned());
         (leaks.collect::<Vec<_>>(), compared["leak_check"].clone())
     };
     let (by_bytes, check) = leaks("copied");
-    assert!(by_bytes.iter().any(|why| why.contains("under other patients' numbers (the same file: ")), "{by_bytes:?}");
+    assert!(
+        by_bytes.iter().any(|why| why.contains("under other patients' numbers (the same file: ")),
+        "{by_bytes:?}"
+    );
     assert_eq!((&check["images"], &check["pixels"]), (&check["bytes"], &json!(0)));
     assert_eq!(leaks("resaved").0, Vec::<String>::new(), "no pixels are known");
     for split in ["s", "of-resaved"] {

@@ -113,7 +113,11 @@ fn a_target_that_never_changes_cannot_be_probed() {
     study.ok("ingest images --metadata data.csv --name tiny");
     study.ok("split make tiny --folds 2 --name s");
     study.ok(crate::harness::TINY);
-    study.refused(1, "probe tiny-s-f0 --target view", &["division 0: the view of its train images", "the same"]);
+    study.refused(
+        1,
+        "probe tiny-s-f0 --target view",
+        &["division 0: the view of its train images", "the same"],
+    );
 }
 
 /// An image of fold 0's test subset, with a box, and the label of that.

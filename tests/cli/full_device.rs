@@ -98,7 +98,10 @@ fn every_command_fails_on_a_full_device() {
     let original = prepared();
     for command in commands(&original) {
         let here = |line: &&str| line.split(' ').next() == Some(command.as_str());
-        assert!(PRINTING.iter().any(|line| here(&line)) || ELSEWHERE.contains(&command.as_str()), "{command}");
+        assert!(
+            PRINTING.iter().any(|line| here(&line)) || ELSEWHERE.contains(&command.as_str()),
+            "{command}"
+        );
     }
     for command in PRINTING {
         let name = command.split(' ').next().unwrap();
@@ -106,7 +109,9 @@ fn every_command_fails_on_a_full_device() {
             continue;
         }
         for json in ["", "--json "] {
-            if json.len() > 1 && (command.starts_with("--") || *command == "cat tiny" || command.ends_with("--help")) {
+            if json.len() > 1
+                && (command.starts_with("--") || *command == "cat tiny" || command.ends_with("--help"))
+            {
                 continue;
             }
             let study = Study::bare();

@@ -14,8 +14,8 @@ use crate::support;
 
 /// Programs that messages name.
 const PROGRAMS: &[&str] = &[
-    "reg", "git", "python3", "python", "chmod", "cp", "rm", "mv", "tar", "unzip", "unxz", "unzstd", "bunzip2", "7z",
-    "unrar", "openssl", "cargo", "make", "cd", "mlflow",
+    "reg", "git", "python3", "python", "chmod", "cp", "rm", "mv", "tar", "unzip", "unxz", "unzstd",
+    "bunzip2", "7z", "unrar", "openssl", "cargo", "make", "cd", "mlflow",
 ];
 
 /// What words in capitals mean in a trained study; the longest first.
@@ -72,7 +72,10 @@ const UNTYPED: &[(&str, &str)] = &[
         "python3 -c \\\"import sys, pandas; pandas.read_parquet(sys.argv[1]).to_csv('scores.csv', index=False)\\\" {}",
         "needs pandas",
     ),
-    ("reg weights import weights.safetensors", "typed by a_checkpoint_of_pytorch_is_converted_as_the_hint_says"),
+    (
+        "reg weights import weights.safetensors",
+        "typed by a_checkpoint_of_pytorch_is_converted_as_the_hint_says",
+    ),
     // What only a rare state of a registry brings about; the command itself is checked against the help.
     ("reg eval {}", "a run whose predictions a kill has kept from being recorded"),
     ("reg trace {} {}", "a lineage of hundreds of steps"),
@@ -106,7 +109,8 @@ struct Scene {
     commands: &'static [&'static str],
 }
 
-const OBJECT: &str = "id=$(reg --json show mlp-s-f0 | jq -r .record.checkpoint); f=.reg/objects/${id:0:2}/${id:2}";
+const OBJECT: &str =
+    "id=$(reg --json show mlp-s-f0 | jq -r .record.checkpoint); f=.reg/objects/${id:0:2}/${id:2}";
 
 const SCENES: &[Scene] = &[
     Scene {
@@ -139,12 +143,7 @@ const SCENES: &[Scene] = &[
         provoke: "reg ingest images --metadata data.csv --name again",
         commands: &["rm {}"],
     },
-    Scene {
-        study: Study::trained,
-        before: &[],
-        provoke: "reg pull nowhere",
-        commands: &["reg push {}"],
-    },
+    Scene { study: Study::trained, before: &[], provoke: "reg pull nowhere", commands: &["reg push {}"] },
     Scene {
         study: Study::trained,
         before: &["reg init other"],
@@ -220,12 +219,7 @@ const SCENES: &[Scene] = &[
         provoke: "reg ingest images --metadata data.csv --boxes b.csv",
         commands: &["--box-size image", "--box-size WxH"],
     },
-    Scene {
-        study: Study::divided,
-        before: &[],
-        provoke: "reg split check s",
-        commands: &["--pixels"],
-    },
+    Scene { study: Study::divided, before: &[], provoke: "reg split check s", commands: &["--pixels"] },
     Scene {
         study: Study::trained,
         before: &[OBJECT, "chmod 644 $f"],
@@ -319,7 +313,11 @@ fn is_complete(command: &str) -> bool {
 /// A command with what its words in capitals mean.
 fn meant(command: &str) -> String {
     let word = |word: &str| {
-        MEANINGS.iter().find(|(capitals, _)| *capitals == word).map_or(word, |(_, meaning)| meaning).to_owned()
+        MEANINGS
+            .iter()
+            .find(|(capitals, _)| *capitals == word)
+            .map_or(word, |(_, meaning)| meaning)
+            .to_owned()
     };
     command.split(' ').map(word).collect::<Vec<_>>().join(" ")
 }
@@ -335,7 +333,8 @@ fn every_command_between_backquotes_is_typed_or_says_why_not() {
         assert!(commands.contains_key(*command), "no source has `{command}`");
     }
     let untyped: BTreeSet<&str> = UNTYPED.iter().map(|(command, _)| *command).collect();
-    let known = |command: &str| untyped.contains(command) || in_scenes.contains(command) || is_complete(command);
+    let known =
+        |command: &str| untyped.contains(command) || in_scenes.contains(command) || is_complete(command);
     let lost: Vec<_> = commands.iter().filter(|(command, _)| !known(command)).collect();
     assert!(lost.is_empty(), "tests/cli/hints.rs neither types them nor says why not: {lost:#?}");
 }
@@ -408,8 +407,13 @@ fn commands_that_messages_print_can_be_typed() {
             };
             let answer = shell(&study, &line);
             assert!([0, 3].contains(&answer.code), "{provoke}: `{line}`: {answer:?}");
-            let error = |answer: &Answer| answer.stderr.lines().find(|line| line.starts_with("error: ")).map(str::to_owned);
-            assert!(error(&answer).is_none() || error(&answer) != error(&first), "`{line}` changes nothing: {answer:?}");
+            let error = |answer: &Answer| {
+                answer.stderr.lines().find(|line| line.starts_with("error: ")).map(str::to_owned)
+            };
+            assert!(
+                error(&answer).is_none() || error(&answer) != error(&first),
+                "`{line}` changes nothing: {answer:?}"
+            );
         }
     }
 }
@@ -425,7 +429,12 @@ fn options() -> BTreeSet<String> {
         for line in help.lines() {
             within = if line.starts_with("Commands:") { true } else { within && line.starts_with(' ') };
             let word = line.split_whitespace().next().unwrap_or_default();
-            if within && word != "Commands:" && word != "help" && line.starts_with("  ") && !line.starts_with("   ") {
+            if within
+                && word != "Commands:"
+                && word != "help"
+                && line.starts_with("  ")
+                && !line.starts_with("   ")
+            {
                 paths.push(format!("{path} {word}").trim().to_owned());
             }
             options.extend(named(line));
@@ -437,8 +446,7 @@ fn options() -> BTreeSet<String> {
 
 /// The long options in a text.
 fn named(text: &str) -> impl Iterator<Item = String> {
-    let inside = |c: char| c.is_ascii_lowercase() || c == '-';
-    text.split(|c: char| !inside(c))
+    text.split(|c: char| !c.is_ascii_lowercase() && c != '-')
         .filter(|word| word.starts_with("--") && word.len() > 3 && !word.starts_with("---"))
         .map(|word| word.trim_end_matches('-').to_owned())
 }
@@ -446,7 +454,16 @@ fn named(text: &str) -> impl Iterator<Item = String> {
 #[test]
 fn every_option_that_a_message_names_is_one() {
     // Of other programs, and of scripts for them.
-    const OTHERS: &[&str] = &["--keep", "--dereference", "--hard-dereference", "--sparse", "--remove-destination", "--path", "--force", "--recursive"];
+    const OTHERS: &[&str] = &[
+        "--keep",
+        "--dereference",
+        "--hard-dereference",
+        "--sparse",
+        "--remove-destination",
+        "--path",
+        "--force",
+        "--recursive",
+    ];
     let options = options();
     for (file, code) in sources() {
         // What reg hands to Slurm.
@@ -497,7 +514,13 @@ for name, what in [('plain', state), ('nested', nested), ('bare', state['0.weigh
             assert_eq!(converted.code, 0, "{file}: {converted:?}");
             let imported = with_torch(&import.replace("reg ", "reg --json "));
             assert_eq!(imported.code, 0, "{file}: {imported:?}");
-            let tensors = if ["plain", "nested"].contains(&name) { 7 } else if name == "shared" { 2 } else { 1 };
+            let tensors = if ["plain", "nested"].contains(&name) {
+                7
+            } else if name == "shared" {
+                2
+            } else {
+                1
+            };
             assert_eq!(imported.json()["tensors"], tensors, "{file}");
             fs::remove_file(study.path("weights.safetensors")).unwrap();
         }

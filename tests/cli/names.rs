@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 
 use crate::harness::{INGEST, Study};
 
-const IMPORT: &str = "split import tiny --train-val train_val.txt --test test.txt --val-fraction 0.2 --name official";
+const IMPORT: &str =
+    "split import tiny --train-val train_val.txt --test test.txt --val-fraction 0.2 --name official";
 
 /// The ways in which other tools write a name.
 const SPELLINGS: &[(&str, fn(&str) -> String)] = &[
@@ -60,9 +61,8 @@ fn boxes_are_those_of_the_names_however_they_are_written() {
     let study = Study::new();
     let exact = study.json(INGEST);
     let boxes = fs::read_to_string(study.path("boxes.csv")).unwrap();
-    let packed = |id: &Value| {
-        study.json(&format!("show {}", id.as_str().unwrap()))["record"]["boxes"].clone()
-    };
+    let packed =
+        |id: &Value| study.json(&format!("show {}", id.as_str().unwrap()))["record"]["boxes"].clone();
     for (what, spelling) in SPELLINGS {
         let row = |line: &str| match line.split_once(',') {
             Some((name, rest)) if name.ends_with(".png") => format!("{},{rest}", spelling(name)),
@@ -72,7 +72,10 @@ fn boxes_are_those_of_the_names_however_they_are_written() {
         let ingested = study.json(INGEST);
         assert_eq!(packed(&ingested["id"]), packed(&exact["id"]), "{what}");
         let findings = ingested["findings"].to_string();
-        assert!(findings.contains("in the list of boxes") && findings.contains("written otherwise"), "{what}: {findings}");
+        assert!(
+            findings.contains("in the list of boxes") && findings.contains("written otherwise"),
+            "{what}: {findings}"
+        );
         study.ok("verify --recompute");
     }
 }
@@ -89,17 +92,26 @@ fn a_name_that_can_be_two_images_is_refused_with_both() {
     fs::copy(study.path("images/00000002_000.png"), study.path("images/00000001_000.PNG")).unwrap();
     study.ok(INGEST);
     study.edit("test.txt", |text| format!("{text}\nimages/00000001_000.png"));
-    let words = ["test.txt, line 7", "can be 00000001_000.PNG or 00000001_000.png", "hint: write the name as in the data set"];
+    let words = [
+        "test.txt, line 7",
+        "can be 00000001_000.PNG or 00000001_000.png",
+        "hint: write the name as in the data set",
+    ];
     study.refused(1, IMPORT, &words);
     fs::write(study.path("s.csv"), "Image Index,Mass\nx/00000001_000.png,0.5\n").unwrap();
-    study.refused(1, "predictions import s.csv --dataset tiny --name a", &["s.csv, row 1", "can be 00000001_000.PNG"]);
+    study.refused(
+        1,
+        "predictions import s.csv --dataset tiny --name a",
+        &["s.csv, row 1", "can be 00000001_000.PNG"],
+    );
     study.edit("boxes.csv", |text| {
         let head = text.lines().next().unwrap().to_owned();
         format!("{head}\n00000001_000,Mass,1,1,5,5\n")
     });
     study.refused(1, &format!("{INGEST} --paranoid"), &["boxes.csv, row 1", "can be 00000001_000.PNG"]);
     // The exact names mean what they say.
-    fs::write(study.path("s.csv"), "Image Index,Mass\n00000001_000.png,0.5\n00000001_000.PNG,0.25\n").unwrap();
+    fs::write(study.path("s.csv"), "Image Index,Mass\n00000001_000.png,0.5\n00000001_000.PNG,0.25\n")
+        .unwrap();
     let imported = study.json("predictions import s.csv --dataset tiny --name a");
     assert_eq!((&imported["images"], &imported["inexact_names"]), (&json!(2), &json!([])));
 }

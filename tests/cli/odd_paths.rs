@@ -70,7 +70,8 @@ fn everything_works_below_a_folder_that_is_not_utf_8() {
     odd.both("ingest @images --metadata @data.csv --name again");
     odd.json("split make tiny --folds 2 --name s");
     odd.both("split check s --pixels");
-    let run = odd.json("train --dataset tiny --split s --model tiny --set epochs=1 --threads 1 --fold 0 --name r");
+    let run =
+        odd.json("train --dataset tiny --split s --model tiny --set epochs=1 --threads 1 --fold 0 --name r");
     assert_eq!(run["cached"], false);
     odd.both("train --dataset tiny --split s --model mlp --set epochs=1 --threads 1 --fold 0 --name m");
     odd.both("eval r --subset val");
@@ -109,7 +110,9 @@ fn everything_works_below_a_folder_that_is_not_utf_8() {
             assert_eq!(answer.code, 0, "{line}: {answer:?}");
         }
     }
-    for line in ["list", "log", "show r", "verify", "verify --recompute", "reproduce m", "gc", "reindex", "diff r m"] {
+    for line in
+        ["list", "log", "show r", "verify", "verify --recompute", "reproduce m", "gc", "reindex", "diff r m"]
+    {
         odd.both(line);
     }
     // What lies there under no name of an object is shown, not a reason to fail.
@@ -122,7 +125,8 @@ fn everything_works_below_a_folder_that_is_not_utf_8() {
     fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();
     let checked = odd.reg("verify");
     let said = String::from_utf8_lossy(&checked.stdout).into_owned();
-    let hint = said.split('`').find(|text| text.starts_with("chmod 444 ")).unwrap_or_else(|| panic!("{said}"));
+    let hint =
+        said.split('`').find(|text| text.starts_with("chmod 444 ")).unwrap_or_else(|| panic!("{said}"));
     let typed = Command::new("bash").args(["-c", hint]).current_dir(odd.root()).status().unwrap();
     assert!(typed.success() && odd.reg("verify").code == 0, "{hint}");
     assert!(Path::new(&odd.root()).join("report.html").is_file());

@@ -100,7 +100,10 @@ fn a_mistake_on_the_command_line_is_told_whole() {
     assert!(document["error"].as_str().unwrap().contains("<ID>..."), "{document}");
     assert!(document["hint"].as_str().unwrap().starts_with("usage: reg compare"), "{document}");
     let document = study.reg("--json").says(2, &[]).json();
-    assert_eq!(document, json!({ "error": "a command is missing", "hint": "usage: reg [OPTIONS] <COMMAND>" }));
+    assert_eq!(
+        document,
+        json!({ "error": "a command is missing", "hint": "usage: reg [OPTIONS] <COMMAND>" })
+    );
 }
 
 #[test]

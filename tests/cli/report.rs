@@ -46,7 +46,10 @@ fn a_study_that_was_never_run_has_no_report_and_the_hint_runs_it() {
     let study = Study::divided();
     study.ok("study init own.toml --small --dataset tiny");
     for named in ["own.toml", "own"] {
-        let words = ["study `small` of own.toml has no finished run", "hint: `reg study run own.toml` trains its runs"];
+        let words = [
+            "study `small` of own.toml has no finished run",
+            "hint: `reg study run own.toml` trains its runs",
+        ];
         study.refused(1, &format!("report {named} -o a.html"), &words);
     }
     study.refused(1, "report other -o a.html", &["no record is named `other`"]);

@@ -123,10 +123,7 @@ fn every_link_of_every_page_leads_to_a_page_and_nothing_is_written() {
         let place = links(&found.body).find(|link| link.starts_with("/images/")).unwrap();
         let listed = server.get(&place).body;
         let rows = if words == *name { "1 image" } else { "2 images" };
-        assert!(
-            listed.contains(rows)
-                && links(&listed).any(|link| link.starts_with("/image/"))
-        );
+        assert!(listed.contains(rows) && links(&listed).any(|link| link.starts_with("/image/")));
     }
     assert!(!server.get("/?q=patient:77777").body.contains("/images/"));
     // A name or the beginning of an id leads to its record.

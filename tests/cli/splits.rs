@@ -185,10 +185,14 @@ fn the_same_picture_under_two_patients_is_a_leak() {
     let said = String::from_utf8(study.reg("split check official").stdout).unwrap();
     assert!(said.contains("compared: patients of 30 images, files of 30, pixels of 30"), "{said}");
     // A run on such a split has learnt from images that it is tested on.
-    let trained = study.reg("--json train --dataset tiny --split official --model mlp --set epochs=1 --threads 1 --name m");
+    let trained = study
+        .reg("--json train --dataset tiny --split official --model mlp --set epochs=1 --threads 1 --name m");
     assert_eq!(trained.code, 0, "{trained:?}");
     let words = "images that it is tested on, under other patients' numbers (the same file: 1, the same picture saved again: 1)";
-    assert!(trained.stderr.contains("warning: mlp (division 0) was trained or selected on 2 of the 6"), "{trained:?}");
+    assert!(
+        trained.stderr.contains("warning: mlp (division 0) was trained or selected on 2 of the 6"),
+        "{trained:?}"
+    );
     assert!(trained.stderr.contains(words), "{trained:?}");
     assert_eq!(trained.json()["unfair"][0]["kind"], json!("leak"));
     study.refused(3, "compare m", &[words, "hint: compare models that have not seen these patients"]);

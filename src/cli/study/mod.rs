@@ -77,7 +77,8 @@ pub(crate) fn run(context: &Context, command: StudyCommand) -> Result<Reply, Fai
         StudyCommand::Init { file, slurm: true, .. } => {
             let path = file.unwrap_or_else(|| "slurm.sh".into());
             write(&path, slurm::TEMPLATE)?;
-            let text = format!("written; use it with `reg study run STUDY --slurm --template {}`", shell_os(&path));
+            let text =
+                format!("written; use it with `reg study run STUDY --slurm --template {}`", shell_os(&path));
             Ok(Reply::new(text, json!({ "file": in_json(&path) })))
         }
         StudyCommand::Init { file, small, dataset, .. } => init(file, small, dataset),

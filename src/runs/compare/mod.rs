@@ -148,12 +148,20 @@ pub enum Labels {
 /// Leaks of the scores of a single run: whether the run, or one from which its initial weights come, was trained or
 /// selected on patients of the scored images, or on these images under other patients' numbers.
 pub fn leaks(registry: &Registry, predictions: Id<Predictions>) -> Result<Vec<Incomparable>, RunError> {
-    let record = registry.get(predictions)?;
+    let view = registry.view()?;
+    own_leaks(registry, predictions, PixelSource::In(registry, &view))
+}
+
+fn own_leaks(
+    objects: &dyn Objects,
+    predictions: Id<Predictions>,
+    pixels: PixelSource<'_>,
+) -> Result<Vec<Incomparable>, RunError> {
+    let record = objects.get(predictions)?;
     let ScoreSource::Run { .. } = record.source else { return Ok(Vec::new()) };
     let input = Input { name: record.model.clone(), id: predictions, predictions: record };
-    let columns = columns::columns(registry, vec![input], Grouping::Model)?;
-    let view = registry.view()?;
-    Ok(seen::leaks(registry, &columns, PixelSource::In(registry, &view))?.incomparable)
+    let columns = columns::columns(objects, vec![input], Grouping::Model)?;
+    Ok(seen::leaks(objects, &columns, pixels)?.incomparable)
 }
 
 /// Compares models and records the comparison.

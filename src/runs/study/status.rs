@@ -103,5 +103,8 @@ fn done(registry: &Registry, view: &View, spec: Id<Spec>) -> Result<Option<State
 fn lacking(study: &str, row: &StudyRun) -> State {
     let weights = row.weights.as_ref().map(|weights| format!("its weights `{weights}` or "));
     let why = format!("{}the split of `{}` were missing", weights.unwrap_or_default(), row.section);
-    State::Blocked { why, mend: Some(format!("`reg study run {study} --plan` lists what is missing and how to fix it")) }
+    State::Blocked {
+        why,
+        mend: Some(format!("`reg study run {study} --plan` lists what is missing and how to fix it")),
+    }
 }
