@@ -1,6 +1,6 @@
 //! The uncertainty of a comparison: intervals and paired tests.
 
-use super::results::{DECIMALS, covered, labels};
+use super::means::{DECIMALS, covered, labels};
 use super::{Cell, Column, ReportTable};
 use crate::records::{Bootstrap, BootstrapRow, Comparison};
 use crate::stats;

@@ -39,6 +39,7 @@ impl RegisterError {
 
 /// A registered split.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Registered {
     /// The split.
     pub id: Id<Split>,

@@ -1,9 +1,9 @@
 //! `reg study compare`.
 
+use reg::compare::CompareOptions;
 use reg::digits::thousands;
 use reg::report::{features, results};
-use reg::runs::CompareOptions;
-use reg::runs::study::{self, ProbeState};
+use reg::study::{self, ProbeState};
 use serde_json::{Value, json};
 
 use super::{probe_row, recorded};

@@ -5,17 +5,18 @@ use std::path::Path;
 
 use super::PageError;
 use super::lineage::near;
+use crate::compare::{CompareOptions, Input, RocCurve, compare, roc_curves};
 use crate::dataset::statistics::Statistics;
 use crate::hash::{Hash, Id};
 use crate::index::View;
 use crate::lineage::{Direction, Graph};
+use crate::recompute::verify_record;
 use crate::records::{
     Comparison, Content, Dataset, EpochLog, Execution, Heatmap, Kind, Pointing, Predictions, ProbeTable, Run,
     ScoreSource, Spec, Split, Study, Table,
 };
 use crate::registry::{Registry, RegistryError, Stamp};
-use crate::runs::study::{self, StudyRunStatus, compare_sections, status};
-use crate::runs::{CompareOptions, Input, RocCurve, RunError, compare, roc_curves, verify_record};
+use crate::study::{self, StudyRunStatus, compare_sections, status};
 
 /// The request for a report.
 #[derive(Debug, Clone)]
@@ -98,7 +99,7 @@ pub(super) fn gather(
             Err(e @ RegistryError::Unknown { .. }) => {
                 let found = study::of_file(registry, &view, Path::new(text))?;
                 let never =
-                    || study::never_run(text).map_or(PageError::from(e), |e| RunError::from(e).into());
+                    || study::never_run(text).map_or(PageError::from(e), PageError::from);
                 found.map(|(id, _)| id.hash).ok_or_else(never)?
             }
             found => found?,

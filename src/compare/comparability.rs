@@ -1,0 +1,165 @@
+//! Checks whether models are comparable: the folds of a column must belong together, and columns must have the
+//! same images and labels and no patients or images that a model has seen in training.
+//!
+//! The effect of such differences is as large as the differences to be measured, which is a main point of the
+//! paper. So they are looked for in the lineage, whatever the names are, and refused unless the user insists;
+//! then the table itself has the reasons.
+
+use std::collections::{BTreeSet, HashSet};
+
+use super::CompareError;
+use super::columns::{FoldScores, ModelColumn, same_images};
+use super::seen::{self, Leaks, PixelSource};
+use crate::hash::{Hash, Id};
+use crate::records::{
+    Incomparable, IncomparableKind, PublishedModel, ScoreSource, Spec, Split, SplitMethod, Subset,
+    different_settings,
+};
+use crate::registry::Objects;
+
+/// All reasons why columns are not comparable, and what was compared to find that no model has seen what another is
+/// tested on.
+pub(super) fn check(
+    objects: &dyn Objects,
+    columns: &[ModelColumn],
+    source: PixelSource,
+) -> Result<Leaks, CompareError> {
+    let mut incomparable = Vec::new();
+    let Some((a, rest)) = columns.split_first() else { return Ok(Leaks { incomparable, check: None }) };
+    for column in columns {
+        if let Some(difference) = mixed(objects, column)? {
+            let why = format!("the runs of {} do not belong to one experiment: {difference}", column.name);
+            incomparable.push(Incomparable { kind: IncomparableKind::MixedFolds, why });
+        }
+    }
+    for b in rest {
+        if !a.folds.keys().eq(b.folds.keys()) {
+            let names = |column: &ModelColumn| {
+                column.folds.values().map(FoldScores::place).collect::<Vec<_>>().join(", ")
+            };
+            let why = format!("{} has {}, and {} has {}", a.name, names(a), b.name, names(b));
+            incomparable.push(Incomparable { kind: IncomparableKind::DifferentFolds, why });
+        }
+        for (fold, cell) in &b.folds {
+            let Some(difference) = a.folds.get(fold).and_then(|expected| different_images(expected, cell))
+            else {
+                continue;
+            };
+            let (a, b, fold) = (&a.name, &b.name, cell.place());
+            let why = format!("{a} and {b} scored different images on {fold}: {difference}");
+            incomparable.push(Incomparable { kind: IncomparableKind::DifferentImages, why });
+        }
+    }
+    let leaks = seen::leaks(objects, columns, source)?;
+    incomparable.extend(leaks.incomparable);
+    Ok(Leaks { incomparable, check: leaks.check })
+}
+
+/// Why the folds of a column are not folds of one experiment: one data set and split, scored by one kind of
+/// tool, trained with the same settings. A mean over anything else has no meaning.
+fn mixed(objects: &dyn Objects, column: &ModelColumn) -> Result<Option<String>, CompareError> {
+    let mut cells = column.folds.iter();
+    let Some((_, a)) = cells.next() else { return Ok(None) };
+    let spec = |cell: &FoldScores| -> Result<Option<Spec>, CompareError> {
+        let ScoreSource::Run { run, .. } = cell.predictions.source else { return Ok(None) };
+        Ok(Some(objects.get(objects.get(run)?.spec)?))
+    };
+    let expected = spec(a)?;
+    for (_, b) in cells {
+        let (x, y) = (&a.predictions, &b.predictions);
+        let name = |id: Option<Hash>| id.map_or_else(|| "none".to_owned(), |id| id.short());
+        let subset = |subset: Option<Subset>| subset.map_or("no subset", Subset::name).to_owned();
+        let hash = |split: Option<Id<Split>>| split.map(|split| split.hash);
+        let own = spec(b)?;
+        let (what, x, y) = if x.dataset != y.dataset {
+            ("data set", x.dataset.hash.short(), y.dataset.hash.short())
+        } else if x.split != y.split {
+            ("split", name(hash(x.split)), name(hash(y.split)))
+        } else if x.subset != y.subset {
+            ("subset", subset(x.subset), subset(y.subset))
+        } else {
+            let source =
+                |spec: &Option<Spec>| if spec.is_some() { "a run" } else { "another tool" }.to_owned();
+            match (&expected, &own) {
+                (None, None) => continue,
+                (Some(one), Some(other)) => match different_settings(one, other) {
+                    None => continue,
+                    Some((what, x, y)) => return Ok(Some(differing(&what, [a, b], [x, y]))),
+                },
+                _ => ("source", source(&expected), source(&own)),
+            }
+        };
+        return Ok(Some(differing(what, [a, b], [x, y])));
+    }
+    Ok(None)
+}
+
+fn differing(what: &str, [a, b]: [&FoldScores; 2], [x, y]: [String; 2]) -> String {
+    format!("{what} {x} on {}, and {y} on {}", a.place(), b.place())
+}
+
+/// The difference between the scored images of two models.
+fn different_images(a: &FoldScores, b: &FoldScores) -> Option<String> {
+    // Another tool's scores can lack a subset; then the images decide.
+    let (x, y) = (a.predictions.subset, b.predictions.subset);
+    if let (Some(x), Some(y)) = (x, y)
+        && x != y
+    {
+        return Some(format!("{} and {}", x.name(), y.name()));
+    }
+    if same_images(a, b) {
+        return None;
+    }
+    let ours: HashSet<u32> = a.rows.iter().copied().collect();
+    let shared = b.rows_in(a).into_iter().flatten().filter(|row| ours.contains(row)).count();
+    Some(format!("{} and {} images, {shared} of them the same", a.rows.len(), b.rows.len()))
+}
+
+/// The labels that not all models score.
+pub(super) fn different_labels(columns: &[ModelColumn]) -> Option<Incomparable> {
+    let cells: Vec<(&ModelColumn, &FoldScores)> =
+        columns.iter().flat_map(|column| column.folds.values().map(move |cell| (column, cell))).collect();
+    let (a, first) = cells.first()?;
+    let set = |cell: &FoldScores| cell.labels.iter().cloned().collect::<BTreeSet<String>>();
+    let (b, other) = cells.iter().find(|(_, cell)| set(cell) != set(first))?;
+    let only = |name: &str, own: &FoldScores, theirs: &FoldScores| {
+        let labels: Vec<String> = set(own).difference(&set(theirs)).cloned().collect();
+        (!labels.is_empty()).then(|| format!("only {name} has {}", labels.join(", ")))
+    };
+    let sides = [only(&a.name, first, other), only(&b.name, other, first)];
+    let sides = sides.into_iter().flatten().collect::<Vec<_>>().join("; ");
+    let why = format!("{} and {} score different labels: {sides}", a.name, b.name);
+    Some(Incomparable { kind: IncomparableKind::DifferentLabels, why })
+}
+
+/// Published numbers that were not computed on the images of the columns.
+pub(super) fn published(
+    objects: &dyn Objects,
+    columns: &[ModelColumn],
+    models: &[PublishedModel],
+) -> Result<Vec<Incomparable>, CompareError> {
+    let mut incomparable = Vec::new();
+    for model in models {
+        let mut reason = None;
+        for cell in columns.iter().flat_map(|column| column.folds.values()) {
+            let split: Option<Split> = cell.predictions.split.map(|split| objects.get(split)).transpose()?;
+            let official = split.is_some_and(|split| matches!(split.method, SplitMethod::Official { .. }));
+            let scored = cell.rows.len() as u64;
+            reason = reason.or(match model.images {
+                _ if model.split != "official" => Some(format!("on other images ({})", model.split)),
+                _ if !official => {
+                    Some("on the official test images, and these are of another split".to_owned())
+                }
+                Some(images) if images != scored => {
+                    Some(format!("on {images} test images, and these are {scored}"))
+                }
+                _ => None,
+            });
+        }
+        if let Some(reason) = reason {
+            let why = format!("{} is published {reason}", model.name);
+            incomparable.push(Incomparable { kind: IncomparableKind::Published, why });
+        }
+    }
+    Ok(incomparable)
+}
