@@ -2342,6 +2342,7 @@ RULE = "─"
 
 def auc_lines(table):
     """The first lines of a table for reading, without the blanks between columns."""
+    is_unfair = bool(table.get("unfair"))
     if table["type"] == "auc":
         head = ["Label", "AUC", "Positives", "Negatives"]
         rows = [[row["label"], number_of(row["auc"]), f"{row['positives']:,}", f"{row['negatives']:,}"] for row in table["labels"]]
@@ -2361,10 +2362,32 @@ def auc_lines(table):
             why, more = [row["why"] for row in table["unfair"][:3]], len(table["unfair"]) - 3
             why += [] if more < 1 else ["and one more reason"] if more == 1 else [f"and {more} more reasons"]
             lines.insert(0, f"NOT COMPARABLE: {'; '.join(why)}")
+    lines[is_unfair:is_unfair] = cautions(table)
     lines = [line if isinstance(line, str) else " ".join(line) for line in lines]
     # Names may hold what would steer a terminal; there it is not shown.
     shown = ["".join(" " if c in "\n\r\t" else "\ufffd" if unicodedata.category(c) == "Cc" else c for c in line) for line in lines]
     return [" ".join(line.split()) for line in shown]
+
+
+def cautions(table):
+    """What stands above a table with labels for which all images have the same score."""
+    if table["type"] == "auc":
+        same = [("", [row["label"] for row in table["labels"] if row.get("constant")])]
+    else:
+        same = []
+        for model in table["models"]:
+            labels = set()
+            for cell in table.get("constant", []):
+                place = 0 if cell["fold"] is None else table["folds"].index(cell["fold"])
+                # Undefined where no image was scored by all models, too; only equal scores make exactly 0.5.
+                own = [row for row in model["labels"] if cell["label"] in (None, row["label"])]
+                aucs = [row["auc"]["folds"][place] for row in own]
+                aucs = [auc for auc in aucs if auc is not None]
+                if cell["model"] == model["name"] and aucs and all(auc == 0.5 for auc in aucs):
+                    labels.add(cell["label"] or "all labels")
+            same.append((f" of {model['name']}", sorted(labels)))
+    said = [f"all images have the same score for {', '.join(labels)}{of}; an AUC of 0.5 there says nothing about the model." for of, labels in same if labels]
+    return [f"WARNING: {' '.join(said)}"] if said else []
 
 
 def number_of(value):

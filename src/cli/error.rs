@@ -102,7 +102,8 @@ pub(crate) fn usage(e: &clap::Error) -> (String, String) {
     let text = e.to_string();
     let (said, usage) = text.split_once("\nUsage: ").unwrap_or((&text, ""));
     let usage = usage.lines().next().map(|usage| format!("usage: {}", usage.trim()));
-    if e.kind() == clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+    use clap::error::ErrorKind::{DisplayHelpOnMissingArgumentOrSubcommand, MissingSubcommand};
+    if [DisplayHelpOnMissingArgumentOrSubcommand, MissingSubcommand].contains(&e.kind()) {
         return ("a command is missing".to_owned(), usage.unwrap_or_default());
     }
     let said = said.split("\n\nFor more information, try").next().unwrap_or(said);

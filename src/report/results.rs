@@ -7,8 +7,8 @@ use super::{Cell, Column, ReportTable, dataset, details, features, thousands, un
 use crate::dataset::statistics::Statistics;
 use crate::digits::counted;
 use crate::records::{
-    self, AucTable, ComparedModel, Comparison, Incomparable, LeakCheck, Pooling, PublishedModel, Spread,
-    Subset,
+    self, AucTable, ComparedModel, Comparison, ConstantScores, Incomparable, LabelSpread, LeakCheck, Pooling,
+    PublishedModel, Spread, Subset,
 };
 
 /// Heading of the row below a mean: the number of labels that it covers.
@@ -183,13 +183,26 @@ fn comparison(comparison: &Comparison) -> ReportTable {
     table.notes = notes(comparison);
     let of_model = |model: &ComparedModel| {
         let cells = comparison.constant.iter().filter(|cell| cell.model == model.name);
-        let labels: BTreeSet<&str> =
-            cells.map(|cell| cell.label.as_deref().unwrap_or("all labels")).collect();
+        let labels: BTreeSet<&str> = cells
+            .filter(|cell| says_nothing(comparison, model, cell))
+            .map(|cell| cell.label.as_deref().unwrap_or("all labels"))
+            .collect();
         constant_scores(labels.into_iter().collect(), &format!(" of {}", model.name))
     };
     let cautions: Vec<String> = comparison.models.iter().filter_map(of_model).collect();
     table.caution = (!cautions.is_empty()).then(|| cautions.join(" "));
     table
+}
+
+/// Whether a rank correlation is undefined because all scores are the same, which makes an AUC of exactly 0.5. It is
+/// undefined as well where no image was scored by all models.
+fn says_nothing(comparison: &Comparison, model: &ComparedModel, cell: &ConstantScores) -> bool {
+    let place = |fold| comparison.folds.iter().position(|one| *one == fold);
+    let Some(fold) = cell.fold.map_or(Some(0), place) else { return false };
+    let is_own = |label: &&LabelSpread| cell.label.as_ref().is_none_or(|own| *own == label.label);
+    let aucs = model.labels.iter().filter(is_own).filter_map(|label| *label.auc.folds.get(fold)?);
+    let mut aucs = aucs.peekable();
+    aucs.peek().is_some() && aucs.all(|auc| auc == 0.5)
 }
 
 /// Whether a label, given by position, has an AUC in the same folds of all models.

@@ -19,7 +19,7 @@ const PRINTING: &[&str] = &[
     "dataset show tiny",
     "dataset stats tiny",
     "dataset diff tiny tiny",
-    "dataset export tiny -o images.csv",
+    "dataset export tiny --format parquet -o sheets",
     "split make tiny",
     "split import tiny --train-val train_val.txt --test test.txt --val-fraction 0.2",
     "split show s",

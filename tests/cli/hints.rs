@@ -44,7 +44,6 @@ const UNTYPED: &[(&str, &str)] = &[
     ("reg withdraw", "the same command as before, with what it was given"),
     ("reg probe", "the same command as before, with what it was given"),
     ("reg gradcam", "the same command as before, with what it was given"),
-    ("reg train", "the same command as before, with what it was given"),
     ("reg weights import", "says what importing does"),
     ("reg show", "says what it shows of a split"),
     ("reg trace", "a model card: says where ids lead"),
@@ -154,9 +153,7 @@ const SCENES: &[Scene] = &[
         study: Study::new,
         before: &[
             "reg ingest images --metadata data.csv --name tiny",
-            "sed -i 1d test.txt",
-            "head -1 train_val.txt >> test.txt",
-            "sed -i 1d train_val.txt",
+            "one=$(grep _001 train_val.txt | head -1); echo $one >> test.txt; sed -i /$one/d train_val.txt",
         ],
         provoke: "reg split import tiny --train-val train_val.txt --test test.txt --val-fraction 0.2 --name leaking",
         commands: &["reg split check {check}"],
@@ -312,6 +309,8 @@ fn is_complete(command: &str) -> bool {
 
 /// A command with what its words in capitals mean.
 fn meant(command: &str) -> String {
+    // One file of scores, not all tables of a comparison.
+    let command = command.replace("reg export ID", "reg export tiny-s-f0");
     let word = |word: &str| {
         MEANINGS
             .iter()

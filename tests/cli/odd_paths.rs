@@ -80,7 +80,7 @@ fn everything_works_below_a_folder_that_is_not_utf_8() {
     odd.both("gradcam r @images/00000001_000.png --label Mass -o @map.png");
     assert!(odd.root().join("map.png").is_file());
     odd.both("gradcam r --boxes --subset train");
-    odd.both("probe r --target view --threads 1");
+    odd.both("probe r --target view");
     odd.both("compare r m --name table --svg @figures");
     odd.both("report r m -o @report.html");
     odd.both("export r --format card -o @card.md");
@@ -91,7 +91,7 @@ fn everything_works_below_a_folder_that_is_not_utf_8() {
             assert_eq!(answer.code, 0, "{line}: {answer:?}");
         }
         for line in [
-            format!("{json}dataset export tiny -o @data-{number}"),
+            format!("{json}dataset export tiny --format parquet -o @data-{number}"),
             format!("{json}dataset export tiny --format croissant -o @croissant-{number}"),
             format!("{json}trace table --format ro-crate -o @crate-{number}"),
             format!("{json}export mlflow @mlflow-{number}"),
