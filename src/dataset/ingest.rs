@@ -9,13 +9,13 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 
 use super::formats::{self, FormatError, ImageFormat};
-use super::ingest_error::{NAMED, count, first};
+use super::ingest_error::{NAMED, count, first, report_same};
 use super::left_out::LeftOut;
 use super::matching::{Likeness, RowNames, pairs, written_otherwise};
 use super::pixel_hashes::{self, KnownPixels, pixel_hash};
 use super::remarks::{Remark, Remarks};
 use super::seen::{Image, SeenFile, SeenFiles};
-use super::source::{Found, ImageFile, find_images, load};
+use super::source::{FoundImages, ImageFile, find_images, load};
 use super::{DatasetError, archive, boxes, labels, metadata, pixels, png};
 use crate::hash::{Digest, Hash, Id};
 use crate::limits;
@@ -265,7 +265,7 @@ struct Content {
 }
 
 impl ImageImport<'_> {
-    fn all<'f>(&self, found: &'f Found, rows: &[ImageRow]) -> Result<ImportedImages<'f>, IngestError> {
+    fn all<'f>(&self, found: &'f FoundImages, rows: &[ImageRow]) -> Result<ImportedImages<'f>, IngestError> {
         let known = RowNames::new(rows.iter().map(|row| row.name.as_str()));
         let alike = known.alike(found.images.iter().map(|image| image.name.as_str()));
         let (wanted, without): (Vec<&ImageFile>, Vec<_>) = found
@@ -582,21 +582,4 @@ fn same_pixels(images: &Images<'_>) -> Option<String> {
     named.sort_unstable();
     named.dedup_by_key(|(pixels, bytes, _)| (*pixels, *bytes));
     report_same(named.into_iter().map(|(pixels, _, name)| (pixels, name)).collect(), "picture")
-}
-
-fn report_same(mut named: Vec<(Hash, &str)>, what: &str) -> Option<String> {
-    named.sort_unstable();
-    let groups: Vec<String> = named
-        .chunk_by(|a, b| a.0 == b.0)
-        .filter(|group| group.len() > 1)
-        .map(|group| group.iter().map(|(_, name)| *name).collect::<Vec<_>>().join(" = "))
-        .collect();
-    let found = !groups.is_empty();
-    found.then(|| {
-        format!(
-            "{} under several names: {}",
-            count(groups.len(), &format!("{what} is"), &format!("{what}s are")),
-            first(groups.into_iter())
-        )
-    })
 }

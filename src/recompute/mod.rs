@@ -14,7 +14,8 @@ mod tables;
 
 use crate::hash::{Hash, Id};
 use crate::records::{
-    Dataset, FalseRecord, Kind, Mismatch, PixelHashes, Predictions, Recomputed, ScoreSource, Split, Table, rules,
+    Dataset, FalseRecord, Kind, Mismatch, PixelHashes, Predictions, Recomputed, ScoreSource, Split, Table,
+    rules,
 };
 use crate::registry::Objects;
 pub use error::RecomputeError;

@@ -18,8 +18,8 @@ mod status;
 
 use std::path::PathBuf;
 
-use crate::escape::shell_os;
 use crate::compare::CompareError;
+use crate::escape::shell_os;
 use crate::index::IndexError;
 use crate::registry::RegistryError;
 use crate::store::StoreError;

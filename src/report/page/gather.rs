@@ -98,8 +98,7 @@ pub(super) fn gather(
             // A study's file stands for the study that was run from it.
             Err(e @ RegistryError::Unknown { .. }) => {
                 let found = study::of_file(registry, &view, Path::new(text))?;
-                let never =
-                    || study::never_run(text).map_or(PageError::from(e), PageError::from);
+                let never = || study::never_run(text).map_or(PageError::from(e), PageError::from);
                 found.map(|(id, _)| id.hash).ok_or_else(never)?
             }
             found => found?,
