@@ -32,6 +32,11 @@ if [ "${1:-}" = tests ] && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; 
   command -v pdflatex >/dev/null && kpsewhich booktabs.sty >/dev/null || missing+=(texlive-latex-base texlive-latex-recommended)
   command -v pdftotext >/dev/null || missing+=(poppler-utils)
   command -v script >/dev/null || missing+=(bsdutils)
+  # Hints are typed, and some unpack what a program packed otherwise than reg reads.
+  command -v xz >/dev/null || missing+=(xz-utils)
+  for program in zstd bzip2 zip unzip; do
+    command -v $program >/dev/null || missing+=($program)
+  done
 fi
 if [ ${#missing[@]} -gt 0 ]; then
   if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then

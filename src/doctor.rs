@@ -11,13 +11,13 @@ use std::time::Instant;
 
 use serde::Serialize;
 
-use crate::digits::thousands;
+use crate::digits::{counted, thousands};
 use crate::disk;
 use crate::hash::Hash;
 use crate::registry::{Registry, RegistryError};
 use crate::store;
 use crate::training::process::Worker;
-use crate::training::unfinished;
+use crate::training::unfinished::{self, UnfinishedTraining};
 use crate::withdrawal::Withdrawn;
 
 /// The result of one check.
@@ -153,26 +153,40 @@ fn left_behind(registry: &Registry, page: &mut Page) {
     let abandoned = store::abandoned(registry.dir());
     if abandoned > 0 {
         page.note(
-            format!("{abandoned} folders in tmp/ were left by killed processes"),
+            format!("{} in tmp/ left by killed processes", counted(abandoned as u64, "folder")),
             "the next command that writes removes them",
         );
     }
     let unfinished = unfinished::all(registry).into_iter();
-    let failed: BTreeMap<String, String> =
-        unfinished.filter_map(|u| Some((u.announcement.spec.hash.to_string(), u.error?))).collect();
+    let unfinished: BTreeMap<String, UnfinishedTraining> =
+        unfinished.map(|training| (training.announcement.spec.hash.to_string(), training)).collect();
     for spec in registry.live_entries().unwrap_or_default() {
         let short = spec.chars().take(12).collect::<String>();
         let lock = registry.dir().open_file(Path::new("live").join(&spec).join("lock"));
-        match lock.is_ok_and(|(lock, _)| lock.try_lock().is_ok()) {
-            false => page.ok(format!("a training of spec {short} is running")),
-            true if failed.contains_key(&spec) => page.note(
-                format!("the training of spec {short} failed: {}", failed[&spec]),
-                "the same `reg train` fails again unless the reason is gone; `reg gc` removes what it left, unless it has a state to resume from",
+        let is_free = lock.is_ok_and(|(lock, _)| lock.try_lock().is_ok());
+        match (is_free, unfinished.get(&spec)) {
+            (false, _) => page.ok(format!("a training of spec {short} is running")),
+            (true, None) => page.note(
+                format!("a training of spec {short} left files, but not its name"),
+                &format!("`reg show {short}` shows its settings"),
             ),
-            true => page.note(
-                format!("the training of spec {short} was interrupted and can be resumed"),
-                "run the same `reg train` again to resume; `reg show SPEC` shows its settings",
-            ),
+            (true, Some(UnfinishedTraining { announcement, error, resumable, .. })) => {
+                let (name, command) = (&announcement.name, &announcement.command);
+                match error {
+                    Some(error) if *resumable => page.note(
+                        format!("the training {name} failed: {error}"),
+                        &format!("`{command}` goes on from its last checkpoint"),
+                    ),
+                    Some(error) => page.note(
+                        format!("the training {name} failed: {error}"),
+                        "`reg gc` removes what it left",
+                    ),
+                    None => page.note(
+                        format!("the training {name} was interrupted"),
+                        &format!("`{command}` resumes it"),
+                    ),
+                }
+            }
         }
     }
 }

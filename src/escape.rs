@@ -2,6 +2,8 @@
 //! nothing else. Numbers are never escaped.
 
 use std::borrow::Cow;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 
 /// Text on one line, without characters that steer a terminal or turn the text around them.
 pub fn line(text: &str) -> String {
@@ -164,6 +166,23 @@ pub fn shell(word: &str) -> String {
     }
 }
 
+/// A word of the system, such as a path, as a word of a shell. What is not UTF-8, and control characters, are written
+/// as bash, zsh and POSIX.1-2024 read them: `$'\xff'`.
+pub fn shell_os(word: impl AsRef<OsStr>) -> String {
+    let word = word.as_ref();
+    match word.to_str() {
+        Some(text) if line(text) == text => shell(text),
+        _ => {
+            let byte = |b: &u8| match b {
+                b'\'' | b'\\' => format!("\\{}", char::from(*b)),
+                b if b.is_ascii_graphic() || *b == b' ' => char::from(*b).to_string(),
+                b => format!("\\x{b:02x}"),
+            };
+            format!("$'{}'", word.as_bytes().iter().map(byte).collect::<String>())
+        }
+    }
+}
+
 /// A recorded command of `reg` as a line of a shell script, each of its words quoted again; none if the text is anything
 /// else, such as two commands.
 pub fn command(text: &str) -> Option<String> {
@@ -319,6 +338,16 @@ mod tests {
         }
         assert_eq!(command("reg x; rm -rf /").as_deref(), Some("reg 'x;' rm -rf /"));
         assert_eq!(command("reg $(id) `id`").as_deref(), Some("reg '$(id)' '`id`'"));
+    }
+
+    #[test]
+    fn a_shell_reads_any_word_of_the_system() {
+        for bytes in [&b"a/\xff b"[..], b"it's\n\\\xffa0", b"plain", "é\u{202e}'".as_bytes()] {
+            let word = shell_os(OsStr::from_bytes(bytes));
+            assert_eq!(line(&word), word);
+            let read = std::process::Command::new("bash").arg("-c").arg(format!("printf %s {word}")).output();
+            assert_eq!(read.unwrap().stdout, bytes, "{word}");
+        }
     }
 
     #[test]

@@ -6,7 +6,7 @@
 
 use std::path::Path;
 
-use crate::escape::shell;
+use crate::escape::shell_os;
 
 /// Number of bytes that [`FileKind::of`] wants; a shorter file has fewer.
 pub const HEAD: usize = 1024;
@@ -194,9 +194,8 @@ impl FileKind {
     /// How to get the file that was wanted, where something else lies in its place ([`FileKind::is_stand_in`]).
     pub fn remedy(self, path: &Path) -> Option<String> {
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-        let there =
-            folder.map_or(String::new(), |folder| format!("-C {} ", shell(&folder.to_string_lossy())));
-        let name = path.file_name().map(|name| shell(&name.to_string_lossy()));
+        let there = folder.map_or(String::new(), |folder| format!("-C {} ", shell_os(folder)));
+        let name = path.file_name().map(|name| shell_os(name));
         Some(match self {
             FileKind::LfsPointer => format!("`git {there}lfs pull` fetches the file"),
             FileKind::AnnexPointer => format!("`git {there}annex get {}` fetches the file", name?),

@@ -6,6 +6,8 @@
 //! checks their hashes) but never opens the index, so its failures cannot damage a record. `reg-torch identity`
 //! prints an [`Identity`] instead.
 
+mod os_path;
+
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -20,7 +22,7 @@ use crate::records::{
 };
 
 /// Changes with every change of [`Job`], [`WorkerEvent`] or [`Identity`].
-pub const PROTOCOL: u32 = 5;
+pub const PROTOCOL: u32 = 6;
 
 /// What the worker reports about itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,10 +64,13 @@ pub struct Job {
     /// [`PROTOCOL`] of the sender.
     pub protocol: u32,
     /// The registry's folder of objects.
+    #[serde(with = "os_path")]
     pub objects: PathBuf,
     /// Output folder: results, and the resume checkpoint of an interrupted training.
+    #[serde(with = "os_path")]
     pub out: PathBuf,
     /// Folder of the cache for pixels and features; `None` without a cache.
+    #[serde(with = "os_path::optional")]
     pub cache: Option<PathBuf>,
     /// Device: `cpu` or `cuda:N`.
     pub device: String,
@@ -187,6 +192,7 @@ pub enum GradcamImages {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct JobFile {
     /// The file.
+    #[serde(with = "os_path")]
     pub path: PathBuf,
     /// The hash of its bytes. Other bytes are refused: the meta features belong to these.
     pub hash: Hash,
@@ -209,6 +215,8 @@ pub mod files {
     pub const CHECKPOINT: &str = "checkpoint.safetensors";
     /// One [`super::EpochLog`] a line.
     pub const LOG: &str = "log.jsonl";
+    /// The resume checkpoint of a training.
+    pub const STATE: &str = "state.safetensors";
     /// A [`super::RunStatus`], replaced about once a second.
     pub const STATUS: &str = "standing.json";
     /// Packed [`crate::records::Scores`].

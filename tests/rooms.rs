@@ -54,11 +54,11 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("digits", &[]),
     ("filter", &[]),
     ("suggest", &[]),
-    ("disk", &[]),
     ("escape", &[]),
     ("hash", &[]),
     ("progress", &[]),
     ("stats", &[]),
+    ("disk", &["escape"]),
     ("limits", &["digits"]),
     ("random", &["hash"]),
     ("recognise", &["escape"]),
@@ -69,7 +69,19 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("worker", &["disk", "hash", "records"]),
     (
         "registry",
-        &["digits", "disk", "hash", "index", "limits", "network", "progress", "records", "store", "suggest"],
+        &[
+            "digits",
+            "disk",
+            "escape",
+            "hash",
+            "index",
+            "limits",
+            "network",
+            "progress",
+            "records",
+            "store",
+            "suggest",
+        ],
     ),
     ("diff", &["hash", "index", "records", "registry"]),
     ("usage", &["hash", "index", "limits", "records", "registry"]),
@@ -112,6 +124,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         &[
             "digits",
             "disk",
+            "escape",
             "hash",
             "index",
             "limits",
@@ -125,7 +138,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("attest", &["disk", "hash", "index", "limits", "lineage", "records", "registry", "store", "withdrawal"]),
     ("split", &["dataset", "digits", "hash", "limits", "random", "records", "registry"]),
     ("scores", &["dataset", "digits", "hash", "limits", "records", "registry", "split", "stats"]),
-    ("compare", &["hash", "index", "limits", "random", "records", "registry", "scores", "stats"]),
+    ("compare", &["escape", "hash", "index", "limits", "random", "records", "registry", "scores", "stats"]),
     (
         "training",
         &[
@@ -258,7 +271,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "serve",
         &[
-            "dataset", "hash", "index", "limits", "lineage", "records", "registry", "report", "stats",
+            "dataset", "digits", "hash", "index", "limits", "lineage", "records", "registry", "report", "stats",
             "store", "training",
         ],
     ),

@@ -10,7 +10,7 @@ use super::AttestError;
 use crate::hash::{Hash, Hasher};
 use crate::lineage::{Direction, Graph, Node, NodeKind, trace};
 use crate::records::codec::Header;
-use crate::records::{Kind, PackedKind, Travels};
+use crate::records::{Kind, PackedKind, RecordClass, Travels};
 use crate::registry::{Registry, RegistryError};
 use crate::store::StoreError;
 use crate::withdrawal::{Marks, Withdrawn};
@@ -229,8 +229,11 @@ fn parts(graph: &Graph) -> HashMap<Hash, (Cow<'_, str>, Option<Kind>)> {
 /// Whether something that is named by a record of this kind was made by a computation, and not given to it.
 fn is_product(kind: &NodeKind, by: Option<Kind>) -> bool {
     match kind {
-        NodeKind::Record(kind) => kind.descriptor().travels == Travels::WithInputs,
-        NodeKind::Packed(PackedKind::Scores) => true,
+        NodeKind::Record(kind) => {
+            let kind = kind.descriptor();
+            kind.travels == Travels::WithInputs || kind.class == RecordClass::Derived
+        }
+        NodeKind::Packed(PackedKind::Scores | PackedKind::PixelDigests) => true,
         NodeKind::Packed(PackedKind::Manifest | PackedKind::Boxes | PackedKind::Assignment) => false,
         NodeKind::File => by == Some(Kind::Run),
         NodeKind::Image | NodeKind::Missing | NodeKind::Unknown(_) => false,

@@ -232,6 +232,7 @@ def below(bits, n):
 KINDS = {
     "dataset": "age boxes boxes_file bytes images impossible_ages labels manifest metadata metadata_only missing no_finding patients rules source"
     " | box_size withdrawn",
+    "pixel-hashes": "dataset known pixels rules |",
     "split": "assignment dataset folds method rules |",
     "weights": "file parameters tensors | runs",
     "software": "crates numerics sources tch worker |",
@@ -249,8 +250,8 @@ KINDS = {
 # The version of each kind that is read; version 1 for the others.
 VERSIONS = dict.fromkeys("dataset split software spec predictions table study execution withdrawal".split(), 2)
 # The versions of the rules that this program implements, numbered as in `src/records/rules.rs`.
-RULES = {"dataset": 2, "split": 1, "import": 2}
-RULES.update({"auc table": 1, "dataset table": 1, "comparison table": 2, "probe table": 1, "heat table": 1, "pointing table": 1})
+RULES = {"dataset": 3, "split": 2, "import": 3, "pixel-hashes": 1}
+RULES.update({"auc table": 2, "dataset table": 1, "comparison table": 3, "probe table": 1, "heat table": 1, "pointing table": 1})
 INSIDE = {
     ("split", "method"): "seed type | ratios test train_val val_fraction",
     ("spec", "model"): "architecture name |",
@@ -264,7 +265,7 @@ TABLES = {
     "auc": "dataset labels mean mean_over predictions rules |",
     "dataset": "age_max age_mean age_min age_std ages dataset findings_per_image gender images impossible_ages labels missing_ages patients rules"
     " view |",
-    "comparison": "dataset delong folds models rules spearman subset | bootstrap constant division groups metrics pooling published resampled shared_images unfair",
+    "comparison": "dataset delong folds models rules spearman subset | bootstrap constant division groups leak_check metrics pooling published resampled shared_images unfair",
     "probe": "dataset folds model result rules split target |",
     "heat": "boxes computed image label logit map object over picture rules run size | meta",
     "pointing": "all boxes computed dataset labels rows rules run subset |",
@@ -430,6 +431,14 @@ def read_scores(data):
     return list(rows), [scores[column::columns] for column in range(columns)]
 
 
+def read_pixels(data):
+    """For each row of a manifest the hash of its pixels, or None."""
+    reader = Reader(data, b"regpixel")
+    pixels = [reader.option("32s") for _ in range(*reader.take("Q"))]
+    reader.done()
+    return [digest and digest.hex() for digest in pixels]
+
+
 def read_boxes(data):
     """Manifest row, label, left and upper edge, width and height of each box."""
     reader = Reader(data, b"regboxes")
@@ -438,8 +447,8 @@ def read_boxes(data):
     return boxes
 
 
-READERS = {"manifest": read_manifest, "boxes": read_boxes, "assignment": read_assignment, "scores": read_scores}
-MAGIC = {b"regmanif": "manifest", b"regboxes": "boxes", b"regassgn": "assignment", b"regscore": "scores"}
+READERS = {"manifest": read_manifest, "boxes": read_boxes, "assignment": read_assignment, "scores": read_scores, "pixels": read_pixels}
+MAGIC = {b"regmanif": "manifest", b"regboxes": "boxes", b"regassgn": "assignment", b"regscore": "scores", b"regpixel": "pixels"}
 
 
 # Statistics.
@@ -863,6 +872,7 @@ def files(value):
 # The kind of each link, and whether it may be null or absent: `place=kind?`; the default kind is the last word of the place.
 NAMED = {
     "dataset": "manifest metadata=file boxes? boxes_file=file?",
+    "pixel-hashes": "dataset pixels",
     "split": "dataset assignment method.train_val=file? method.test=file?",
     "weights": "file runs=run?",
     "software": "sources=file",
@@ -874,7 +884,7 @@ NAMED = {
     "removal": "revokes=removal?",
     "dataset table": "dataset",
     "auc table": "dataset predictions",
-    "comparison table": "dataset models.predictions models.validation=predictions? published.file?",
+    "comparison table": "dataset models.predictions models.validation=predictions? published.file? leak_check.pixel_hashes=pixel-hashes?",
     "probe table": "dataset split folds.run folds.validation=scores folds.test=scores",
     "heat table": "run object=file picture=file",
     "pointing table": "run dataset boxes",
@@ -1154,10 +1164,34 @@ def read_metadata(data):
     return found
 
 
+def image_names(manifest):
+    """The row of each image by the name in a list: its own, or else the only one that differs in folder, case or Unicode form, or else in the ending."""
+    own, alike = {image.name: row for row, image in enumerate(manifest)}, ({}, {})
+
+    def keys(name):
+        composed = unicodedata.normalize("NFC", re.split(r"[/\\]", name)[-1])
+        folded = unicodedata.normalize("NFC", "".join(letter.lower() for letter in composed))
+        stem, dot, ending = folded.rpartition(".")
+        return folded, stem if dot and ending in ("png", "jpg", "jpeg") else folded
+
+    for name, row in own.items():
+        for rows, key in zip(alike, keys(name)):
+            rows.setdefault(key, []).append(row)
+
+    def find(name):
+        if name in own:
+            return own[name]
+        found = next((rows[key] for rows, key in zip(alike, keys(name)) if key in rows), None)
+        need(found is None or len(found) == 1, f"{name} can be two images")
+        return found and found[0]
+
+    return find
+
+
 def read_boxes_csv(data, manifest, size):
     """Boxes whose images are in the manifest, in the form and order of the packed list, in pixels of the images. `size` is that of the images that the
     list refers to; None if they are the same."""
-    names = {image.name: row for row, image in enumerate(manifest)}
+    named = image_names(manifest)
     head, rows = read_csv(data)
     image, label, *edges = (only(head, name) for name in ("Image Index", "Finding Label", "Bbox [x", "y", "w", "h]"))
     boxes = []
@@ -1165,13 +1199,14 @@ def read_boxes_csv(data, manifest, size):
         x, y, w, h = (finite(row[place]) for place in edges)
         need(min(x, y) >= 0 and min(w, h) > 0, "a box has no valid position or size")
         of = LABELS.index(RENAMED.get(row[label], row[label]))
-        if row[image] not in names:
+        place = named(row[image])
+        if place is None:
             continue
-        own = manifest[names[row[image]]]
+        own = manifest[place]
         if size is not None and (own.width, own.height) != (0, 0):
             x, w = (value if own.width == size[0] else value * own.width / size[0] for value in (x, w))
             y, h = (value if own.height == size[1] else value * own.height / size[1] for value in (y, h))
-        boxes.append((names[row[image]], of, x, y, w, h))
+        boxes.append((place, of, x, y, w, h))
     return sorted(boxes)
 
 
@@ -1214,6 +1249,15 @@ def check_dataset(bundle, id):
             complain(f"data set {id[:12]}: its boxes do not match the list of boxes")
     how = "as in the metadata" if known else f"of {dataset['source']}"
     say(f"data set {id[:12]}: {len(manifest):,} images {how}, {counted['patients']:,} patients")
+
+
+def check_pixels(bundle, id):
+    """A hash for each image of the data set, as many as the record says. Images are not in the bundle, so they are not decoded."""
+    record = bundle.record(id, "pixel-hashes")
+    pixels, manifest = bundle.packed(record["pixels"], "pixels"), bundle.manifest(record["dataset"])
+    need(len(pixels) == len(manifest), "hashes of pixels of another number of images")
+    verify(f"pixel hashes {id[:12]}", {"known": record["known"]}, {"known": sum(digest is not None for digest in pixels)}, "they give")
+    uncomputed.add(f"the hashes of pixels {id[:12]}, which follow from the images")
 
 
 def fill(patients, quotas):
@@ -1283,10 +1327,12 @@ def drawn(bundle, split, manifest):
     if method["type"] == "k-fold":
         return k_fold(manifest, method["ratios"], len(split["folds"]), method["seed"])
     lists = [text_of(bundle.object(method[key]["object"])).split("\n") for key in ("train_val", "test")]
-    listed = Counter(line.strip(BLANKS) for lines in lists for line in lines)
-    need(all(times == 1 or not name for name, times in listed.items()), "a name occurs twice on the lists of a split")
-    lists = [{line.strip(BLANKS) for line in lines} for lines in lists]
-    codes = [0 if image.name in lists[0] else 2 if image.name in lists[1] else 3 for image in manifest]
+    named, codes = image_names(manifest), [3] * images
+    for code, lines in zip((0, 2), lists):
+        for row in (named(line.strip(BLANKS)) for line in lines if line.strip(BLANKS)):
+            need(row is None or codes[row] == 3, "an image is twice on the lists of a split")
+            if row is not None:
+                codes[row] = code
     quota = math.floor(codes.count(0) * method["val_fraction"] + 0.5)
     return [draw(manifest, codes, [(1, quota)], stream("reg split official", method["seed"]))]
 
@@ -1305,6 +1351,14 @@ def check_split(bundle, id):
         patients = [{image.patient for image, code in zip(manifest, codes) if code == part} for part in range(3)]
         both = sorted(patients[0] & patients[1] | patients[0] & patients[2] | patients[1] & patients[2], key=patient_order)
         torn += [f"split {id[:12]}, {word} {fold}: patient {patient} is in two subsets" for patient in both]
+        holders = {}
+        for image, code in zip(manifest, codes):
+            if image.image is not None and code < 3:
+                holders.setdefault(image.image, []).append((image, code))
+        for same in holders.values():
+            if len({code for _, code in same}) > 1 and len({image.patient for image, _ in same}) > 1:
+                names = " = ".join(image.name for image, _ in same)
+                torn.append(f"split {id[:12]}, {word} {fold}: one file, {names}, is in two subsets")
         sizes = [{"images": codes.count(part), "patients": len(patients[part])} for part in range(3)]
         counted.append(dict(zip(("train", "val", "test"), sizes)))
     complain_of(torn)
@@ -1516,21 +1570,6 @@ class ScoreColumns:
         return columns
 
 
-def image_names(manifest):
-    """The name of each image by the name in a file: its own, or the only one that differs in folder, `.png` or case."""
-    own, alike = {image.name for image in manifest}, {}
-
-    def key(name):
-        return re.split(r"[/\\]", name)[-1].lower().removesuffix(".png")
-
-    for name in own:
-        alike.setdefault(key(name), []).append(name)
-
-    def find(name):
-        found = alike.get(key(name), [])
-        return name if name in own else found[0] if len(found) == 1 else None
-
-    return find
 
 
 def read_scores_csv(data, labels, pattern, named):
@@ -1540,7 +1579,8 @@ def read_scores_csv(data, labels, pattern, named):
     columns = ScoreColumns(labels, pattern).choose(head, image)
     found = {}
     for row in rows:
-        scores, name = {own: finite(row[place]) for own, place in columns}, named(row[image]) or row[image]
+        scores, place = {own: finite(row[place]) for own, place in columns}, named(row[image])
+        name = row[image] if place is None else place
         need(found.setdefault(name, scores) == scores, f"the file of scores contradicts itself about {name}")
     return found
 
@@ -1574,10 +1614,10 @@ def check_predictions(bundle, id):
         need(predictions["scale"] in ("probability", "logit"), "scores of an unknown scale")
         if predictions["scale"] == "probability" and not all(0 <= score <= 1 for scores in given.values() for score in scores.values()):
             complain(f"predictions {id[:12]}: a value in their file is not a probability")
-        scored = [row for row, image in enumerate(cell.manifest) if image.name in given]
+        scored = [row for row in range(len(cell.manifest)) if row in given]
         if cell.rows != (scored if wanted is None else sorted(set(scored) & set(wanted))):
             complain(f"predictions {id[:12]}: their images are not those of the imported file")
-        elif any(given[image.name][label] != score for label in cell.labels for image, score in zip(cell.images, cell.scores[label])):
+        elif any(given[row][label] != score for label in cell.labels for row, score in zip(cell.rows, cell.scores[label])):
             complain(f"predictions {id[:12]}: a score differs from the imported file")
     verify(f"predictions {id[:12]}", own, fitting, "that of its run is" if "model" in fitting else "its scores and split give")
 
@@ -1617,6 +1657,10 @@ class Cell:
     def missing(self, label):
         return len(self.rows) - len(self.known[label][0])
 
+    def is_constant(self, label):
+        scores = self.known[label][1]
+        return len(scores) > 1 and all(score == scores[0] for score in scores)
+
     def rows_in(self, other):
         """For each image, its row in the data set of another cell, with the same source, name, file, patient and labels; None if there is none."""
         if self.predictions["dataset"] == other.predictions["dataset"]:
@@ -1647,6 +1691,12 @@ class Cell:
             self.placed[label] = placements(*self.known[label][1:])
         return self.placed[label]
 
+    def place(self, bundle):
+        """What the images are of a split: `re-sampling 0`, `fold 0`, `division 0`."""
+        split = self.predictions["split"]
+        method = bundle.record(split, "split")["method"]["type"] if split else None
+        return "no division" if self.fold is None else f"{DIVISIONS.get(method, 'division')} {self.fold}"
+
     def spec(self, bundle):
         """The spec of the run behind the scores; None for another tool's scores."""
         source = self.predictions["source"]
@@ -1667,7 +1717,8 @@ def auc_table(bundle, table):
     for label in cell.labels:
         positives, missing = cell.positives(label), cell.missing(label)
         counts = {"positives": positives, "negatives": len(cell.rows) - missing - positives}
-        labels.append({"label": label, "auc": auc(cell.placements(label)), **counts, **lacking(missing)})
+        same = {"constant": True} if cell.is_constant(label) else {}
+        labels.append({"label": label, "auc": auc(cell.placements(label)), **counts, **lacking(missing), **same})
     count, average = summary([label["auc"] for label in labels])[:2]
     return {"predictions": cell.id, "dataset": cell.predictions["dataset"], "labels": labels, "mean": average, "mean_over": count}
 
@@ -1714,10 +1765,6 @@ def in_order(fold):
     return -1 if fold is None else fold
 
 
-def fold_name(fold):
-    return "no fold" if fold is None else f"fold {fold}"
-
-
 def same_images(a, b):
     return b.rows_in(a) == a.rows
 
@@ -1762,7 +1809,7 @@ def compared(bundle, table):
         columns = common(columns)
         need(any(cell.rows for cells in columns.values() for cell in cells.values()), "no image was scored by all models")
     published = published_models(bundle, table)
-    reasons = fairness(bundle, columns)
+    reasons, leak_check = fairness(bundle, columns, table)
     scored = [set(cell.labels) for cells in columns.values() for cell in cells.values()]
     different = any(reason["kind"] == "different-labels" for reason in table.get("unfair", []))
     first = next(iter(next(iter(columns.values())).values()))
@@ -1812,9 +1859,10 @@ def compared(bundle, table):
         "groups": [row for group in dict.fromkeys(by) for row in groups(columns, labels, group)],
         "published": published,
         "unfair": reasons,
+        "leak_check": leak_check,
     }
     need(table.get("pooling") in (None, "all-scores") and table.get("shared_images") in (None, True), "an unknown option")
-    return given(now, "shared_images", "division", "constant", "pooling", "resampled", "bootstrap", "metrics", "groups", "published", "unfair")
+    return given(now, "shared_images", "division", "constant", "pooling", "resampled", "bootstrap", "metrics", "groups", "published", "unfair", "leak_check")
 
 
 def division(bundle, columns):
@@ -2079,30 +2127,31 @@ def incomparable(kind, why):
     return {"kind": kind, "why": why}
 
 
-def fairness(bundle, columns):
+def fairness(bundle, columns, table):
     """Folds that do not belong to one experiment, different folds, different images, patients that a model has seen in training."""
     found = []
     for name, cells in columns.items():
         difference = mixed_folds(bundle, cells)
         if difference:
-            found.append(incomparable("mixed-folds", f"the folds of {name} do not belong to one experiment: {difference}"))
+            found.append(incomparable("mixed-folds", f"the runs of {name} do not belong to one experiment: {difference}"))
     (a, first), *others = columns.items()
     for b, cells in others:
         if list(first) != list(cells):
-            had = [", ".join(map(fold_name, folds)) for folds in (first, cells)]
+            had = [", ".join(cell.place(bundle) for cell in both.values()) for both in (first, cells)]
             found.append(incomparable("different-folds", f"{a} has {had[0]}, and {b} has {had[1]}"))
         for fold, cell in cells.items():
             difference = different_images(first[fold], cell) if fold in first else None
             if difference:
-                found.append(incomparable("different-images", f"{a} and {b} scored different images on {fold_name(fold)}: {difference}"))
-    return found + leaks(bundle, columns)
+                found.append(incomparable("different-images", f"{a} and {b} scored different images on {cell.place(bundle)}: {difference}"))
+    leaking, compared = leaks(bundle, columns, table)
+    return found + leaking, compared
 
 
 def mixed_folds(bundle, cells):
     """Why folds are not of one data set, split and subset, scored by one kind of tool, trained with the same settings."""
-    (first, a), *others = cells.items()
+    a, *others = cells.values()
     one = a.spec(bundle)
-    for fold, b in others:
+    for b in others:
         other = b.spec(bundle)
         found = None
         for what, key in (("data set", "dataset"), ("split", "split"), ("subset", "subset")):
@@ -2114,7 +2163,7 @@ def mixed_folds(bundle, cells):
             found = ("source", *("another tool" if spec is None else "a run" for spec in (one, other)))
         found = found or (different_settings(one, other) if one else None)
         if found:
-            return f"{found[0]} {found[1]} on {fold_name(first)}, and {found[2]} on {fold_name(fold)}"
+            return f"{found[0]} {found[1]} on {a.place(bundle)}, and {found[2]} on {b.place(bundle)}"
     return None
 
 
@@ -2153,14 +2202,27 @@ def different_labels(columns):
     return []
 
 
-def leaks(bundle, columns):
-    """Models that were trained or selected on patients of another model's test images: fold by fold or, if folds differ, each with each."""
-    first = next(iter(columns.values()))
-    same_folds = all(list(cells) == list(first) for cells in columns.values())
-    tested = {}
-    for name, cells in columns.items():
-        for fold, cell in cells.items():
-            tested[name, fold] = {(cell.dataset["source"], image.patient) for image in cell.images}
+def leaks(bundle, columns, table):
+    """Models that were trained or selected on patients or images that another one is tested on, and how far images could be compared.
+
+    Fold by fold or, if folds differ, each with each. Images of other patients are compared by their bytes and by their pixels, as far as these are known.
+    """
+    same_folds = all(list(cells) == list(next(iter(columns.values()))) for cells in columns.values())
+    known = {}
+    for id in (table.get("leak_check") or {}).get("pixel_hashes", []):
+        hashes = bundle.record(id, "pixel-hashes")
+        known[hashes["dataset"]] = id, bundle.packed(hashes["pixels"], "pixels")
+    compared, used = {}, set()
+
+    def looked_at(dataset, row):
+        """Source and patient of an image, its bytes and its pixels."""
+        image, (id, pixels) = bundle.manifest(dataset)[row], known.get(dataset, (None, None))
+        if id:
+            used.add(id)
+        digest = pixels[row] if pixels else None
+        compared[dataset, row] = image.image is not None, digest is not None
+        return (bundle.record(dataset, "dataset")["source"], image.patient), image.image, digest
+
     found = []
     for a, learners in columns.items():
         for fold_a, learner in learners.items():
@@ -2169,22 +2231,38 @@ def leaks(bundle, columns):
                 continue
             # Validation images do not count as seen if they are themselves evaluated.
             subsets = ("train",) if learner.predictions["subset"] == "val" else ("train", "val")
-            seen, learnt = set(), [(spec, subsets)]
+            patients, files, pictures, learnt = set(), set(), set(), [(spec, subsets)]
             while learnt:
                 spec, subsets = learnt.pop()
-                rows = [row for subset in subsets for row in bundle.subset(spec["split"], spec["fold"], subset)]
-                source, manifest = bundle.record(spec["dataset"], "dataset")["source"], bundle.manifest(spec["dataset"])
-                seen.update((source, manifest[row].patient) for row in rows)
+                for row in (row for subset in subsets for row in bundle.subset(spec["split"], spec["fold"], subset)):
+                    patient, file, digest = looked_at(spec["dataset"], row)
+                    patients.add(patient)
+                    files.add(file)
+                    pictures.add(digest)
                 # What the run began with has seen patients, too.
                 begun = bundle.origins(spec["weights"]) if spec["weights"] else []
                 learnt += [(bundle.record(bundle.record(run, "run")["spec"], "spec"), ("train", "val")) for run in begun]
-            for (b, fold_b), patients in tested.items():
-                known = len(patients & seen)
-                if known and (fold_a == fold_b or not same_folds and a != b):
-                    whose = "it" if a == b else b
-                    who = f"{a} ({fold_name(fold_a)}) was trained or selected on {known} of the {len(patients)} patients"
-                    found.append(incomparable("leak", f"{who} that {whose} is tested on"))
-    return found
+            who = f"{a} ({learner.place(bundle)}) was trained or selected on"
+            for b, cells in columns.items():
+                for fold_b, cell in cells.items():
+                    if fold_a != fold_b and (same_folds or a == b):
+                        continue
+                    tested = [looked_at(cell.predictions["dataset"], row) for row in cell.rows]
+                    whose, all_patients = "it" if a == b else b, {patient for patient, _, _ in tested}
+                    seen = len(all_patients & patients)
+                    if seen:
+                        found.append(incomparable("leak", f"{who} {seen} of the {len(all_patients)} patients that {whose} is tested on"))
+                    others = [(file, digest) for patient, file, digest in tested if patient not in patients]
+                    same = sum(file is not None and file in files for file, _ in others)
+                    again = sum(digest is not None and digest in pictures and file not in files for file, digest in others)
+                    if same + again:
+                        how = f"(the same file: {same}, the same picture saved again: {again})"
+                        what = f"{same + again} of the {len(tested)} images that {whose} is tested on, under other patients' numbers {how}"
+                        found.append(incomparable("leak", f"{who} {what}"))
+    if not compared:
+        return found, None
+    counts = {key: sum(known[place] for known in compared.values()) for place, key in enumerate(("bytes", "pixels"))}
+    return found, {"images": len(compared), **counts, **given({"pixel_hashes": sorted(used)}, "pixel_hashes")}
 
 
 def published_incomparable(bundle, columns, models):
@@ -2266,6 +2344,7 @@ RULE = "─"
 
 def auc_lines(table):
     """The first lines of a table for reading, without the blanks between columns."""
+    is_unfair = bool(table.get("unfair"))
     if table["type"] == "auc":
         head = ["Label", "AUC", "Positives", "Negatives"]
         rows = [[row["label"], number_of(row["auc"]), f"{row['positives']:,}", f"{row['negatives']:,}"] for row in table["labels"]]
@@ -2285,10 +2364,32 @@ def auc_lines(table):
             why, more = [row["why"] for row in table["unfair"][:3]], len(table["unfair"]) - 3
             why += [] if more < 1 else ["and one more reason"] if more == 1 else [f"and {more} more reasons"]
             lines.insert(0, f"NOT COMPARABLE: {'; '.join(why)}")
+    lines[is_unfair:is_unfair] = cautions(table)
     lines = [line if isinstance(line, str) else " ".join(line) for line in lines]
     # Names may hold what would steer a terminal; there it is not shown.
     shown = ["".join(" " if c in "\n\r\t" else "\ufffd" if unicodedata.category(c) == "Cc" else c for c in line) for line in lines]
     return [" ".join(line.split()) for line in shown]
+
+
+def cautions(table):
+    """What stands above a table with labels for which all images have the same score."""
+    if table["type"] == "auc":
+        same = [("", [row["label"] for row in table["labels"] if row.get("constant")])]
+    else:
+        same = []
+        for model in table["models"]:
+            labels = set()
+            for cell in table.get("constant", []):
+                place = 0 if cell["fold"] is None else table["folds"].index(cell["fold"])
+                # Undefined where no image was scored by all models, too; only equal scores make exactly 0.5.
+                own = [row for row in model["labels"] if cell["label"] in (None, row["label"])]
+                aucs = [row["auc"]["folds"][place] for row in own]
+                aucs = [auc for auc in aucs if auc is not None]
+                if cell["model"] == model["name"] and aucs and all(auc == 0.5 for auc in aucs):
+                    labels.add(cell["label"] or "all labels")
+            same.append((f" of {model['name']}", sorted(labels)))
+    said = [f"all images have the same score for {', '.join(labels)}{of}; an AUC of 0.5 there says nothing about the model." for of, labels in same if labels]
+    return [f"WARNING: {' '.join(said)}"] if said else []
 
 
 def number_of(value):
@@ -2320,7 +2421,7 @@ def check_all(bundle):
     if complaints:
         return
     check_derived(bundle)
-    checks = {"dataset": check_dataset, "split": check_split, "weights": check_weights, "software": check_software, "spec": check_spec}
+    checks = {"dataset": check_dataset, "pixel-hashes": check_pixels, "split": check_split, "weights": check_weights, "software": check_software, "spec": check_spec}
     checks.update(run=check_run, predictions=check_predictions, table=check_table)
     for kind, check in checks.items():
         for id in bundle.of_kind(kind):

@@ -26,7 +26,7 @@ use crate::records::{
 };
 use crate::registry::walk::Lineage;
 use crate::registry::{Objects, RegistryError};
-use crate::split::{Leak, leaks};
+use crate::split::{Leak, SharedImage, leaks, shared_images};
 use crate::store::StoreError;
 use crate::withdrawal::Mark;
 
@@ -209,8 +209,19 @@ impl Checked {
                 let split = objects.get(Id::<Split>::new(id))?;
                 let rows = objects.manifest(&objects.get(split.dataset)?)?.rows;
                 let leaks = leaks(&rows, &objects.assignment(&split)?);
+                let word = split.method.division().name();
                 let said = leaks.iter().take(MAX_REPORTED).map(|Leak { fold, patient, .. }| {
-                    format!("split {short}, fold {fold}: patient {patient} is in two subsets")
+                    format!("split {short}, {word} {fold}: patient {patient} is in two subsets")
+                });
+                self.wrong.extend(said);
+                let shared = shared_images(&rows, &objects.assignment(&split)?, |row| row.object);
+                let said = shared.iter().take(MAX_REPORTED).map(|SharedImage { fold, images, .. }| {
+                    let names: Vec<&str> =
+                        images.iter().map(|row| rows[*row as usize].name.as_str()).collect();
+                    format!(
+                        "split {short}, {word} {fold}: one file, {}, is in two subsets",
+                        names.join(" = ")
+                    )
                 });
                 self.wrong.extend(said);
             }

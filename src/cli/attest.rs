@@ -5,16 +5,16 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use reg::attest::{Artifact, AttestError, PublicKey, SigningKey, open, seal, state};
+use reg::digits::{counted, thousands};
 use reg::hash::Hasher;
 use reg::limits;
 use reg::lineage::behind;
 use reg::recompute::verify_record;
 use reg::registry::{Registry, RegistryError};
-use reg::report::thousands;
 use serde_json::json;
 
 use super::error::Failure;
-use super::output::{NO, Reply, save};
+use super::output::{NO, Reply, in_json, save};
 use super::{Context, marks};
 
 /// Sign an attestation of a result and its lineage (in-toto, SLSA provenance), or verify one
@@ -81,13 +81,15 @@ pub(crate) fn run(context: &Context, args: AttestArgs) -> Result<Reply, Failure>
     save(&output, &seal(&statement, &key))?;
     let (materials, byproducts) = (statement.materials().len(), statement.byproducts().len());
     let text = format!(
-        "{}: signed {}, {materials} materials, {byproducts} by-products, with key {}",
+        "{}: signed {}, {}, {}, with key {}",
         output.display(),
         statement.subject[0].name,
+        counted(materials as u64, "material"),
+        counted(byproducts as u64, "by-product"),
         &key.public().id()[..12]
     );
     let json = json!({
-        "id": id, "file": output, "keyid": key.public().id(), "materials": materials, "byproducts": byproducts,
+        "id": id, "file": in_json(&output), "keyid": key.public().id(), "materials": materials, "byproducts": byproducts,
     });
     Ok(Reply::new(text, json))
 }
@@ -119,7 +121,7 @@ fn verify(
         match statement.artifacts().find(|artifact| artifact.sha256() == Some(&digits)) {
             Some(artifact) => {
                 lines.push(format!("{}: {}", file.display(), artifact.name));
-                checked.push(json!({ "file": file, "sha256": digits, "name": artifact.name }));
+                checked.push(json!({ "file": in_json(file), "sha256": digits, "name": artifact.name }));
             }
             None => {
                 wrong.push(format!("{}: the statement has no file with SHA-256 {digits}", file.display()))
@@ -139,14 +141,19 @@ fn verify(
         (&statement.subject[0], statement.materials().len(), statement.byproducts().len());
     lines.extend(wrong.iter().cloned());
     lines.push(format!(
-        "{}: {} ({}), {materials} materials, {byproducts} by-products, signed with key {}",
+        "{}: {} ({}), {}, {}, signed with key {}",
         if ok { "verified" } else { "signature valid, but not all files match" },
         subject.name,
         subject.sha256().unwrap_or_default(),
+        counted(materials as u64, "material"),
+        counted(byproducts as u64, "by-product"),
         &key.id()[..12],
     ));
     if objects && ok {
-        lines.push(format!("{} objects in the registry match the statement", statement.artifacts().count()));
+        lines.push(match statement.artifacts().count() {
+            1 => "1 object in the registry matches the statement".to_owned(),
+            many => format!("{} objects in the registry match the statement", thousands(many as u64)),
+        });
     }
     let json = json!({
         "ok": ok, "id": subject.id(), "keyid": key.id(), "subject": subject, "materials": materials,

@@ -3,11 +3,12 @@
 use std::path::PathBuf;
 
 use reg::audit::{CHECK_PROGRAM, bundle, check};
+use reg::digits::counted;
 use reg::hash::{Digest, Sha256};
 use serde_json::json;
 
 use super::error::Failure;
-use super::output::{NO, Reply, plural, save};
+use super::output::{NO, Reply, in_json, plural, save};
 use super::{Context, marks};
 
 /// Write a result and its whole lineage into one bundle that can be checked without reg, or verify a bundle
@@ -56,17 +57,17 @@ pub(crate) fn run(context: &Context, args: AuditArgs) -> Result<Reply, Failure> 
     let id = registry.resolve(&registry.view()?, &id)?;
     let made = bundle(&registry, id, !args.no_weights, &output)?;
     let mut text = format!(
-        "{}: {} objects ({} records), {} bytes",
+        "{}: {} ({}), {}",
         output.display(),
-        made.objects,
-        made.records,
-        reg::report::thousands(made.bytes)
+        plural(made.objects as usize, "object"),
+        plural(made.records as usize, "record"),
+        plural(made.bytes as usize, "byte")
     );
     if made.left_out > 0 {
-        text += &format!("; {} listed but not included", made.left_out);
+        text += &format!("; {} listed but not included", reg::report::thousands(made.left_out as u64));
     }
     let json = json!({
-        "ok": true, "id": id, "file": output, "records": made.records, "objects": made.objects,
+        "ok": true, "id": id, "file": in_json(&output), "records": made.records, "objects": made.objects,
         "left_out": made.left_out, "bytes": made.bytes,
     });
     Ok(Reply::new(text, json).marked(&marks::warn(context, &registry, [id])?))
@@ -74,7 +75,8 @@ pub(crate) fn run(context: &Context, args: AuditArgs) -> Result<Reply, Failure> 
 
 fn check_program(output: Option<PathBuf>) -> Result<Reply, Failure> {
     let Digest { blake3, sha256, bytes } = Digest::of(CHECK_PROGRAM.as_bytes());
-    let json = json!({ "file": output, "blake3": blake3, "sha256": sha256, "bytes": bytes });
+    let json =
+        json!({ "file": output.as_deref().map(in_json), "blake3": blake3, "sha256": sha256, "bytes": bytes });
     let Some(path) = output else { return Ok(Reply::new(CHECK_PROGRAM, json)) };
     save(&path, CHECK_PROGRAM.as_bytes())?;
     let text = format!("{}\nSHA-256 {}\nBLAKE3  {blake3}", path.display(), digits(&sha256));
@@ -121,14 +123,16 @@ fn verified(file: &std::path::Path) -> Result<Reply, Failure> {
     lines.extend(checked.mark.map(|mark| format!("note: {} {mark}", root.short())));
     lines.push(match ok {
         true => format!(
-            "sound: {objects} objects ({records} records) in the lineage of {}; {} recomputed, equal to the last \
+            "sound: {} ({}) in the lineage of {}; {} recomputed, equal to the last \
              digit, including {} AUCs\ncompare this id with the one that you were given through another \
              channel:\n{root}",
+            counted(objects, "object"),
+            counted(records, "record"),
             root.short(),
             plural(checked.recomputed.len(), "table"),
             checked.aucs
         ),
-        false => format!("not sound: {} problems", checked.wrong.len()),
+        false => format!("not sound: {}", plural(checked.wrong.len(), "problem")),
     });
     let json = json!({
         "ok": ok, "id": root, "records": records, "objects": objects, "aucs": checked.aucs,

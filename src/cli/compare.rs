@@ -20,14 +20,14 @@ pub(crate) struct CompareArgs {
     /// Names or ids of runs or predictions
     #[arg(value_name = "ID", required = true, add = complete::scored())]
     ids: Vec<String>,
-    /// One column per `model` (all its folds) or per `run`; add `gender`, `view` or `age` for AUCs by patient group
+    /// One column per `model` (all its folds or re-samplings) or per `run`; add `gender`, `view` or `age` for AUCs by patient group
     #[arg(long, value_enum, value_delimiter = ',', default_value = "model")]
     by: Vec<By>,
     /// Labels to compare, or `shared` for the labels that all models score; default: all, which must be the same
     #[arg(long, value_name = "LABEL,…|shared", value_delimiter = ',')]
     labels: Vec<String>,
     /// Images to compare: `all`, which must be the same, or `shared` for the images that all models scored on the
-    /// same fold
+    /// same fold or re-sampling
     #[arg(long, value_enum, default_value = "all")]
     images: Images,
     /// Pooling of rank correlations: one per `label`, then the mean, or one over `all` scores
@@ -63,7 +63,7 @@ pub(crate) struct CompareArgs {
     /// Output format of the tables
     #[arg(long, value_enum, default_value = "text")]
     format: TableFormat,
-    /// Show every table, including ranges over folds, intervals and all tests
+    /// Show every table, including ranges over folds or re-samplings, intervals and all tests
     #[arg(long)]
     full: bool,
     /// Show only these tables
@@ -246,6 +246,7 @@ pub(super) fn document(id: &str, comparison: &Comparison) -> Value {
         "groups": comparison.groups.iter().map(group).collect::<Vec<_>>(),
         "published": comparison.published,
         "unfair": comparison.incomparable,
+        "leak_check": comparison.leak_check,
     })
 }
 

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::error::Failure;
 use super::help;
-use super::output::Reply;
+use super::output::{Reply, in_json};
 
 /// The variable that makes `reg` answer a shell that asks for completions.
 pub(super) const VARIABLE: &str = "REG_COMPLETE";
@@ -77,7 +77,7 @@ pub(crate) fn man(args: ManArgs) -> Result<Reply, Failure> {
         }
         return Ok(Reply::new(
             format!("wrote the manual pages to {}", folder.display()),
-            json!({ "folder": folder }),
+            json!({ "folder": in_json(&folder) }),
         ));
     }
     let mut command = &cli;

@@ -17,7 +17,7 @@ use super::counts::counts;
 use super::error::Failure;
 use super::ingest::LinkArg;
 use super::list;
-use super::output::{Reply, TableFormat};
+use super::output::{Reply, TableFormat, in_json};
 use super::{Context, Moving, complete, figures, marks, show};
 
 /// Inspect and export data sets
@@ -66,7 +66,7 @@ pub(crate) enum DatasetCommand {
         /// Format of the export
         #[arg(long, value_enum)]
         format: DatasetFormat,
-        /// A split of the data set; its folds become columns
+        /// A split of the data set; its folds or re-samplings become columns
         #[arg(long)]
         split: Option<String>,
         /// How images are copied (croissant): `reflink` falls back to a copy where the file system cannot share
@@ -136,7 +136,7 @@ fn export(
             export::croissant(&registry, &view, id, split, link.into(), &folder)?;
             folder.finish()?;
             let file = output.join("croissant.json");
-            let json = json!({ "id": id, "folder": output, "files": [file] });
+            let json = json!({ "id": id, "folder": in_json(output), "files": [in_json(&file)] });
             return Ok(Reply::new(file.display().to_string(), json));
         }
     };
@@ -150,7 +150,7 @@ fn export(
     }
     folder.finish()?;
     let lines: Vec<String> = files.iter().map(|file| file.display().to_string()).collect();
-    let json = json!({ "id": id, "folder": output, "files": files });
+    let json = json!({ "id": id, "folder": in_json(output), "files": lines });
     Ok(Reply::new(lines.join("\n"), json).marked(&marks))
 }
 

@@ -1,12 +1,13 @@
 //! `reg demo`: the whole pipeline on synthetic X-rays.
 
-use std::io::Write;
 use std::path::PathBuf;
 
 use reg::compare::{CompareOptions as Comparing, Input, compare};
 use reg::dataset::ingest::{IngestRequest, ingest};
 use reg::dataset::statistics::Statistics;
 use reg::dataset::synthetic::{self, SyntheticOptions};
+use reg::digits::counted;
+use reg::escape::shell_os;
 use reg::lineage::{Direction, trace, verify};
 use reg::records::{Init, SplitMethod, Table};
 use reg::registry::Registry;
@@ -21,7 +22,7 @@ use serde_json::json;
 use super::Context;
 use super::environment::cores;
 use super::error::Failure;
-use super::output::{Reply, TableFormat, width};
+use super::output::{Reply, TableFormat, print_line, width};
 
 /// Generate synthetic X-rays, run the whole pipeline on them, and show tables and a lineage
 #[derive(clap::Args)]
@@ -41,28 +42,26 @@ const SIZE: u32 = 128;
 
 pub(crate) fn run(context: &Context, args: DemoArgs) -> Result<Reply, Failure> {
     let json = context.global.json;
-    let say = |text: &str| {
-        if !json {
-            let mut out = std::io::stdout().lock();
-            // The reader of a pipe may have closed it.
-            let _ = writeln!(out, "{}", text.trim_end());
-        }
+    let say = |text: &str| match json {
+        true => Ok(true),
+        // The reader of a pipe may have closed it.
+        false => print_line(text.trim_end()),
     };
     let worker = Worker::find()?;
     let registry = Registry::init(&args.dir)?;
     let stamp = &context.environment.stamp;
 
     let xrays = args.dir.join("xrays");
-    say(&format!("\n# Synthetic X-rays in {}", xrays.display()));
+    say(&format!("\n# Synthetic X-rays in {}", xrays.display()))?;
     let drawn =
         synthetic::generate(&xrays, &SyntheticOptions { patients: args.patients, size: SIZE, seed: SEED })?;
     say(&format!(
-        "{} images of {} patients",
-        thousands(drawn.images.into()),
-        thousands(drawn.patients.into())
-    ));
+        "{} of {}",
+        counted(drawn.images.into(), "image"),
+        counted(drawn.patients.into(), "patient")
+    ))?;
 
-    say("\n# reg ingest, reg dataset stats");
+    say("\n# reg ingest, reg dataset stats")?;
     let request = IngestRequest {
         box_size: Some(reg::dataset::boxes::PUBLISHED_SIZE),
         paths: vec![xrays.join(synthetic::IMAGES)],
@@ -78,18 +77,18 @@ pub(crate) fn run(context: &Context, args: DemoArgs) -> Result<Reply, Failure> {
     let ingested = ingest(&registry, &request, stamp, &context.progress())?;
     let manifest = registry.manifest(&ingested.dataset)?;
     let statistics = Statistics::of(&ingested.dataset, manifest.rows.iter());
-    say(&TableFormat::Text.render(&[report::prevalence(&statistics)]));
-    say(&report::age_histogram(&statistics, width().unwrap_or(80)));
+    say(&TableFormat::Text.render(&[report::prevalence(&statistics)]))?;
+    say(&report::age_histogram(&statistics, width().unwrap_or(80)))?;
 
-    say("\n# reg split make: by patient, 70/10/20");
+    say("\n# reg split make: by patient, 70/10/20")?;
     let method = SplitMethod::Resample { seed: SEED, ratios: [70, 10, 20] };
     let split = split::make(&registry, ingested.id, method, FOLDS, Some("demo-split"), stamp)?;
-    say(&TableFormat::Text.render(&[report::split_sizes(&split.split)]));
+    say(&TableFormat::Text.render(&[report::split_sizes(&split.split)]))?;
 
     let mut runs = Vec::new();
     for model in ["tiny", "tiny-meta", "mlp"] {
         for fold in 0..FOLDS {
-            say(&format!("\n# reg train --model {model} --fold {fold}"));
+            say(&format!("\n# reg train --model {model} --fold {fold}"))?;
             let overrides = Overrides { model: model.to_owned(), ..Overrides::default() };
             let (model, training) = resolve(&overrides)?;
             let request = TrainRequest {
@@ -109,35 +108,35 @@ pub(crate) fn run(context: &Context, args: DemoArgs) -> Result<Reply, Failure> {
             let trained = train(context.run_context(&registry, &worker), &request, &mut context.watch())?;
             let mean = trained.test.auc.mean.map_or("n/a".to_owned(), |mean| format!("{mean:.4}"));
             let over = trained.test.auc.mean_over;
-            say(&format!("run {}: mean AUC {mean} over {over} labels of the test images", trained.name));
+            say(&format!("run {}: mean AUC {mean} over {over} labels of the test images", trained.name))?;
             runs.push(trained.run);
         }
     }
 
-    say("\n# reg compare");
+    say("\n# reg compare")?;
     let view = registry.view()?;
     let inputs = runs.iter().map(|run| Input::resolve(&registry, &view, &run.to_string()));
     let inputs = inputs.collect::<Result<_, _>>()?;
     drop(view);
     let (table, comparison) = compare(&registry, inputs, &Comparing::default(), Some("demo-table"), stamp)?;
-    say(&TableFormat::Text.render(&results::main_tables(&comparison)));
+    say(&TableFormat::Text.render(&results::main_tables(&comparison)))?;
 
-    say("\n# reg trace: the lineage of one run's test AUCs");
+    say("\n# reg trace: the lineage of one run's test AUCs")?;
     let view = registry.view()?;
     let tables = registry.referring::<Table>(&view, &comparison.models[0].predictions[0].hash)?;
     if let Some((id, _)) = tables.iter().find(|(_, table)| matches!(table, Table::Auc(_))) {
         let graph = trace(&registry, &view, id.hash, Direction::Up)?;
-        say(&tree(&graph, Direction::Up, false));
+        say(&tree(&graph, Direction::Up, false))?;
     }
 
-    say("\n# reg verify");
+    say("\n# reg verify")?;
     let verified = verify(&registry, &context.progress())?;
     say(&format!(
-        "{} objects hashed, {} damaged\n\nThe registry is {}; try `cd {}` and `reg list`.",
-        thousands(verified.checked),
-        verified.damaged.len(),
+        "{} hashed, {} damaged\n\nThe registry is {}; try `cd {}` and `reg list`.",
+        counted(verified.checked, "object"),
+        thousands(verified.damaged.len() as u64),
         registry.root().display(),
-        args.dir.display()
-    ));
+        shell_os(&args.dir)
+    ))?;
     Ok(Reply::new("", json!({ "dataset": ingested.id, "split": split.id, "runs": runs, "table": table })))
 }

@@ -32,7 +32,7 @@ fn against(registry: &Registry, remote: &str) -> Check {
         Ok(Age::Older { then, now }) => check(
             Status::Bad,
             format!(
-                "an older copy: at the last push to {remote} the log had {} entries; now it has {}, or other ones",
+                "an older copy: at the last push to {remote} the number of log entries was {}; now it is {}, or the entries are others",
                 thousands(then),
                 thousands(now)
             ),

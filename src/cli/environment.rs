@@ -1,6 +1,6 @@
 //! The environment, which only the binary knows: clock, machine, command line, source tree.
 
-use reg::escape::shell;
+use reg::escape::shell_os;
 use reg::records::Git;
 use reg::registry::{Cutoff, Stamp};
 use reg::training::Environment;
@@ -44,7 +44,7 @@ pub(crate) fn days_ago(days: u32) -> Cutoff {
 
 /// The command line of this process, quoted for a shell.
 pub(crate) fn command() -> String {
-    let quoted = std::env::args_os().skip(1).map(|arg| shell(&arg.to_string_lossy()));
+    let quoted = std::env::args_os().skip(1).map(shell_os);
     std::iter::once("reg".to_owned()).chain(quoted).collect::<Vec<_>>().join(" ")
 }
 

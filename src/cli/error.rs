@@ -12,7 +12,7 @@ use reg::dataset::ingest::IngestError;
 use reg::dataset::synthetic::SyntheticError;
 use reg::diff::DiffError;
 use reg::disk::{Refused, why_denied};
-use reg::escape::shell;
+use reg::escape::shell_os;
 use reg::export::ExportError;
 use reg::index::IndexError;
 use reg::lineage::RepairError;
@@ -43,8 +43,7 @@ pub(crate) struct Failure {
 }
 
 /// The hint for an older format, which no release of reg wrote.
-const OLDER: &str =
-    "no release of reg wrote that format: make it again with this reg, `reg init DIR` and `reg ingest` first";
+const OLDER: &str = "no release of reg wrote that format: make another one with this reg, `reg init DIR`, and ingest the data again";
 const ERROR: u8 = 1;
 const USAGE: u8 = 2;
 /// Exit code for an interrupted program, as in shells.
@@ -108,7 +107,8 @@ pub(crate) fn usage(e: &clap::Error) -> (String, String) {
     let text = e.to_string();
     let (said, usage) = text.split_once("\nUsage: ").unwrap_or((&text, ""));
     let usage = usage.lines().next().map(|usage| format!("usage: {}", usage.trim()));
-    if e.kind() == clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+    use clap::error::ErrorKind::{DisplayHelpOnMissingArgumentOrSubcommand, MissingSubcommand};
+    if [DisplayHelpOnMissingArgumentOrSubcommand, MissingSubcommand].contains(&e.kind()) {
         return ("a command is missing".to_owned(), usage.unwrap_or_default());
     }
     let said = said.split("\n\nFor more information, try").next().unwrap_or(said);
@@ -141,9 +141,11 @@ impl From<StoreError> for Failure {
                 Some("`reg verify` lists damaged objects and the results they taint".to_owned())
             }
             StoreError::Exposed { path, found, .. } if found.contains("link") => {
-                Some(format!("put the file that it leads to in its place: `cp --remove-destination \"$(readlink -f {0})\" {0}`", path.display()))
+                Some(format!("put the file that it leads to in its place: `cp --remove-destination \"$(readlink -f {0})\" {0}`", shell_os(path)))
             }
-            StoreError::Exposed { .. } => Some("`chmod 444` makes it read-only".to_owned()),
+            StoreError::Exposed { path, .. } => {
+                Some(format!("`chmod 444 {}` makes it read-only", shell_os(path)))
+            }
             StoreError::Changed(_) => Some("run the same command again when no other program writes to the file".to_owned()),
             StoreError::NotLinked { .. } => {
                 Some("give `--link copy`, which leaves the file as it is".to_owned())
@@ -218,14 +220,17 @@ impl From<AttestError> for Failure {
             AttestError::Io { source, .. } => return Failure::new(message, file_hint(&source)),
             AttestError::Refused { .. } => return Failure { message, hint: None, code: NO },
             AttestError::Random(_) => return Failure::new(message, None),
-            AttestError::NotARecord(_) => {
-                "`reg trace --down ID` shows the records that use the file: a run, a data set".to_owned()
+            AttestError::NotARecord(id) => {
+                format!(
+                    "`reg trace --down {}` shows the records that use the file: a run, a data set",
+                    id.short()
+                )
             }
             AttestError::Exists(_) => "use that key, or give another file with --output".to_owned(),
             AttestError::InRegistry { .. } => "keep the key in a private folder, such as ~/.ssh".to_owned(),
-            AttestError::Exposed { path, .. } => format!("`chmod 600 {}`", path.display()),
+            AttestError::Exposed { path, .. } => format!("`chmod 600 {}`", shell_os(path)),
             AttestError::NotAKey { .. } => {
-                "create a key pair with `reg key new`, or convert one with `openssl pkey`".to_owned()
+                "give a private key in PEM (Ed25519); `reg key new --output KEY` creates a pair".to_owned()
             }
             AttestError::Unsound { .. } => "`reg verify` lists damaged objects".to_owned(),
         };
@@ -239,7 +244,7 @@ impl From<AuditError> for Failure {
             AuditError::Registry(e) => e.into(),
             AuditError::Io { ref source, .. } => Failure::new(e.to_string(), file_hint(source)),
             AuditError::Plan(_) => {
-                let hint = "run `reg audit TABLE` with the id printed below each table";
+                let hint = "audit the tables that the command prints: their ids stand below them";
                 Failure::new(e.to_string(), Some(hint.to_owned()))
             }
             AuditError::NotARecord { .. } => {
@@ -255,11 +260,9 @@ impl From<ExportError> for Failure {
     fn from(e: ExportError) -> Self {
         match e {
             ExportError::Registry(e) => e.into(),
-            ExportError::Withdrawn { .. } => {
-                Failure { message: e.to_string(), hint: e.hint().map(str::to_owned), code: NO }
-            }
+            ExportError::Withdrawn { .. } => Failure { message: e.to_string(), hint: e.hint(), code: NO },
             ExportError::Io { ref source, .. } => Failure::new(e.to_string(), file_hint(source)),
-            e => Failure::new(e.to_string(), e.hint().map(str::to_owned)),
+            e => Failure::new(e.to_string(), e.hint()),
         }
     }
 }
@@ -291,7 +294,7 @@ impl From<RegistryError> for Failure {
                     .to_owned()
             }
             RegistryError::OtherOwner { path, .. } => {
-                let path = shell(&path.display().to_string());
+                let path = shell_os(&path);
                 format!("`reg trust {path}` if you trust that account; once: `--registry {path}`")
             }
             RegistryError::NotARegistry(_) => "create one with `reg init DIR`".to_owned(),
@@ -361,7 +364,7 @@ impl From<ServeError> for Failure {
             ServeError::Socket { .. } => {
                 Some("name a file that does not exist, in a folder that you can write to".to_owned())
             }
-            ServeError::System(_) => None,
+            ServeError::Output(_) | ServeError::System(_) => None,
         };
         Failure::new(e.to_string(), hint)
     }

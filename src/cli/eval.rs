@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::error::Failure;
 use super::output::{Reply, TableFormat};
-use super::train::{auc_json, warn_of_leaks};
+use super::train::{auc_json, constant_labels, warn_of_leaks};
 use super::{Context, complete, marks};
 
 /// Score a subset with a run's checkpoint and compute the AUC table
@@ -79,6 +79,7 @@ pub(crate) fn run(context: &Context, args: EvalArgs) -> Result<Reply, Failure> {
         "other_sources": evaluated.other_sources,
         "auc": auc_json(&evaluated.auc),
         "mean_over": evaluated.auc.mean_over,
+        "constant": constant_labels(&evaluated.auc),
         "unfair": incomparable,
     });
     Ok(Reply::new(text, json).marked(&marks))

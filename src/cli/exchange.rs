@@ -4,10 +4,10 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use reg::digits::{counted, thousands};
 use reg::escape;
 use reg::hash::Hash;
 use reg::remote::{Address, Age, Exchanged, RemoteError, TransferJob, TransferRequest, pull, push};
-use reg::report::thousands;
 use reg::withdrawal::Withdrawn;
 use serde_json::json;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -82,8 +82,8 @@ fn run(context: &Context, args: ExchangeArgs, pushes: bool) -> Result<Reply, Fai
     }
     if let Age::Older { then, now } = done.age {
         context.note(&format!(
-            "warning: this registry is an older copy: at its last push to {address} its log had {} entries, and now it \
-             has {}, or other ones; names may be lost, see `reg doctor --remote {}`",
+            "warning: this registry is an older copy: at the last push to {address} the number of log entries was {}, and now it \
+             is {}, or the entries are others; names may be lost, see `reg doctor --remote {}`",
             thousands(then),
             thousands(now),
             escape::shell(&address.to_string())
@@ -108,7 +108,7 @@ fn heard(context: &Context, before: &Withdrawn, now: &Withdrawn) {
     if !came.is_empty() {
         context.note(&format!(
             "note: {} arrived (`reg list withdrawal`): their data and results are flagged from now on; the bytes \
-             stay until `reg withdraw … --purge` here",
+             stay until `reg withdraw PATIENT --reason WHY --purge` here",
             plural(came.len(), "withdrawal")
         ));
     }
@@ -145,19 +145,20 @@ fn describe(done: &Exchanged, address: &Address, request: &TransferRequest, push
     let mut lines = Vec::new();
     if request.dry_run {
         let each = done.kinds.iter().map(|(kind, (objects, bytes))| {
-            format!("{kind}: {} objects, {} bytes", thousands(*objects), thousands(*bytes))
+            format!("{kind}: {}, {}", counted(*objects, "object"), counted(*bytes, "byte"))
         });
         lines.extend(each);
     }
     let packs = match done.packs {
         0 => String::new(),
-        packs => format!(" in {} packs", thousands(packs)),
+        packs => format!(" in {}", counted(packs, "pack")),
     };
     lines.push(format!(
-        "{verb} {} objects, {} bytes{packs} {preposition} {address}; {} were there",
-        thousands(done.objects),
-        thousands(done.bytes),
+        "{verb} {}, {}{packs} {preposition} {address}; {} {} there",
+        counted(done.objects, "object"),
+        counted(done.bytes, "byte"),
         thousands(done.skipped),
+        if done.skipped == 1 { "was" } else { "were" },
     ));
     if done.removed > 0 {
         lines.push(format!("records removed on the sending side and now here: {}", thousands(done.removed)));

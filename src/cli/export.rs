@@ -11,7 +11,7 @@ use reg::registry::Registry;
 use serde_json::json;
 
 use super::error::Failure;
-use super::output::{Reply, plural};
+use super::output::{Reply, in_json, plural};
 use super::{Context, complete, marks};
 
 /// Export for other tools: scores and tables as CSV or Parquet, a checkpoint with a PyTorch program, a model card, or
@@ -118,14 +118,14 @@ pub(crate) fn run(context: &Context, args: ExportArgs) -> Result<Reply, Failure>
             folder.finish()?;
             Ok(Reply::new(
                 format!("{}: checkpoint.safetensors, model.py", output.display()),
-                json!({ "id": run, "folder": output, "files": ["checkpoint.safetensors", "model.py"] }),
+                json!({ "id": run, "folder": in_json(&output), "files": ["checkpoint.safetensors", "model.py"] }),
             ))
         }
         ExportFormat::Card => {
             let run = registry.resolve_as::<Run>(&view, one(&args.ids)?)?;
             let card = export::card(&registry, &view, run)?;
             export::save(&output, card.as_bytes())?;
-            Ok(Reply::new(output.display().to_string(), json!({ "id": run, "file": output })))
+            Ok(Reply::new(output.display().to_string(), json!({ "id": run, "file": in_json(&output) })))
         }
     }?;
     Ok(reply.marked(&marks))
@@ -162,7 +162,7 @@ fn tables(
             );
         };
         export::save(output, &sheet.render(format))?;
-        let text = format!("{}: {} rows, {} columns", output.display(), sheet.rows(), sheet.columns.len());
+        let text = format!("{}: {}", output.display(), size(sheet));
         return Ok(Reply::new(text, json!({ "files": [described(output, *id, sheet)] })));
     }
     let folder = ExportFolder::begin(output)?;
@@ -173,15 +173,19 @@ fn tables(
         let number = if taken > 0 { format!("-{}", taken + 1) } else { String::new() };
         let file = format!("{name}{number}.{}", format.extension());
         folder.write(&file, &sheet.render(format))?;
-        lines.push(format!("{}: {} rows, {} columns", file, sheet.rows(), sheet.columns.len()));
+        lines.push(format!("{file}: {}", size(sheet)));
         files.push(described(&output.join(file), *id, sheet));
     }
     folder.finish()?;
-    Ok(Reply::new(lines.join("\n"), json!({ "folder": output, "files": files })))
+    Ok(Reply::new(lines.join("\n"), json!({ "folder": in_json(&output), "files": files })))
+}
+
+fn size(sheet: &Sheet) -> String {
+    format!("{}, {}", plural(sheet.rows(), "row"), plural(sheet.columns.len(), "column"))
 }
 
 fn described(file: &Path, id: Hash, sheet: &Sheet) -> serde_json::Value {
-    json!({ "file": file, "id": id, "rows": sheet.rows(), "columns": sheet.columns.len() })
+    json!({ "file": in_json(file), "id": id, "rows": sheet.rows(), "columns": sheet.columns.len() })
 }
 
 fn mlflow(
@@ -213,6 +217,6 @@ fn mlflow(
         plural(runs.len(), "run"),
         plural(written.experiments, "experiment")
     );
-    let json = json!({ "folder": folder, "runs": runs.len(), "experiments": written.experiments });
+    let json = json!({ "folder": in_json(folder), "runs": runs.len(), "experiments": written.experiments });
     Ok(Reply::new(text, json).marked(&marks))
 }

@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 
 use reg::registry::Registry;
 use reg::report::svg::Figure;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::error::Failure;
-use super::output::save;
+use super::output::{in_json, save};
 
 /// Writes figures into a folder, which is created if missing, and adds their file names to a reply.
 pub(super) fn write(
@@ -34,6 +34,6 @@ pub(super) fn write(
     }
     let figures = if files.len() == 1 { "figure" } else { "figures" };
     *text += &format!("{} {figures} in {}\n", files.len(), folder.display());
-    document["figures"] = json!(files);
+    document["figures"] = files.iter().map(|file| in_json(file)).collect();
     Ok(())
 }

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use reg::digits::counted;
 use reg::registry::{Garbage, GarbageKind};
-use reg::report::thousands;
 use serde_json::json;
 
 use super::error::Failure;
@@ -43,22 +43,24 @@ pub(crate) fn run(context: &Context, args: GcArgs) -> Result<Reply, Failure> {
     };
     let (objects, bytes) = sum(&by_kind);
     let amount =
-        |(objects, bytes): (u64, u64)| format!("{} objects, {} bytes", thousands(objects), thousands(bytes));
+        |(objects, bytes): (u64, u64)| format!("{}, {}", counted(objects, "object"), counted(bytes, "byte"));
     for kind in [GarbageKind::Blob, GarbageKind::Packed] {
         let found = by_kind.get(&kind.to_string());
         lines.extend(found.map(|found| format!("{kind}s: {}", amount(*found))));
     }
     let finished = swept.finished.len();
     if finished > 0 {
-        lines.push(format!("{finished} working folders of finished trainings"));
+        let folders = counted(finished as u64, "working folder");
+        lines.push(format!("{folders} of finished or failed trainings"));
     }
     let verb = if args.dry_run { "would remove" } else { "removed" };
     lines.push(format!("{verb} {}; {} stay", amount((objects, bytes)), amount(swept.kept)));
     if swept.young.0 > 0 {
         let days = args.keep_days;
         lines.push(format!(
-            "of these, {} are kept only because they were added in the last {days} days",
-            amount(swept.young)
+            "of these, {} stay only because they were added in the last {}",
+            amount(swept.young),
+            counted(days.into(), "day")
         ));
     }
     let total = |(objects, bytes): (u64, u64)| json!({ "objects": objects, "bytes": bytes });

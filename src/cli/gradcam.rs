@@ -1,5 +1,6 @@
 //! `reg gradcam`.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use reg::records::{Run, Scale};
@@ -12,7 +13,7 @@ use serde_json::json;
 use super::error::Failure;
 use super::eval::SubsetArg;
 use super::meta::{MetaArgs, meta_json};
-use super::output::{Reply, TableFormat, save};
+use super::output::{Reply, TableFormat, in_json, save};
 use super::{Context, complete, marks};
 
 /// Show where a network sees a label: a Grad-CAM heat map of an image, or the pointing game on all annotated boxes
@@ -23,7 +24,7 @@ pub(crate) struct GradcamArgs {
     run: String,
     /// A PNG or JPEG file, or the name of an image of the run's data set
     #[arg(required_unless_present = "boxes")]
-    image: Option<String>,
+    image: Option<OsString>,
     /// The label
     #[arg(long, required_unless_present = "boxes")]
     label: Option<String>,
@@ -69,7 +70,7 @@ pub(crate) fn run(context: &Context, args: GradcamArgs) -> Result<Reply, Failure
                 text += &format!("probability {probability:.4}\npicture {}\n", file.display());
             }
             let mut json = json!({
-                "id": id, "file": file, "run": run, "image": heatmap.image, "label": label, "logit": heatmap.logit,
+                "id": id, "file": in_json(&file), "run": run, "image": heatmap.image, "label": label, "logit": heatmap.logit,
                 "probability": probability, "boxes": heatmap.boxes, "picture": heatmap.picture,
             });
             if let Some(meta) = &heatmap.meta {

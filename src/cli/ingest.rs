@@ -124,10 +124,14 @@ pub(crate) fn run(context: &Context, args: IngestArgs) -> Result<Reply, Failure>
         plural(ingested.persisted.objects as usize, "new object"),
     );
     if ingested.unchanged > 0 {
-        let unchanged = thousands(ingested.unchanged);
-        context.note(&format!(
-            "note: {unchanged} files look unchanged and were not read again (--paranoid reads them)"
-        ));
+        let said = match ingested.unchanged {
+            1 => "1 file looks unchanged and was not read again (--paranoid reads it)".to_owned(),
+            many => format!(
+                "{} files look unchanged and were not read again (--paranoid reads them)",
+                thousands(many)
+            ),
+        };
+        context.note(&format!("note: {said}"));
     }
     if dataset.missing > 0 {
         let have = if dataset.missing == 1 { "has" } else { "have" };
@@ -139,9 +143,13 @@ pub(crate) fn run(context: &Context, args: IngestArgs) -> Result<Reply, Failure>
         text += &format!("; {rows} left out as withdrawn");
     }
     if ingested.persisted.linked > 0 {
-        let linked = thousands(ingested.persisted.linked);
-        text +=
-            &format!("\n{linked} image files are now hard links to objects of the registry, and read-only");
+        text += &match ingested.persisted.linked {
+            1 => "\n1 image file is now a hard link to an object of the registry, and read-only".to_owned(),
+            many => format!(
+                "\n{} image files are now hard links to objects of the registry, and read-only",
+                thousands(many)
+            ),
+        };
     } else if request.link == LinkMode::Hardlink {
         text += "\nno file was linked: every image was in the registry already or came from an archive";
     }

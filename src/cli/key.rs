@@ -6,7 +6,7 @@ use reg::attest::SigningKey;
 use serde_json::json;
 
 use super::error::Failure;
-use super::output::Reply;
+use super::output::{Reply, in_json};
 
 /// Create keys that sign attestations
 #[derive(clap::Subcommand)]
@@ -29,5 +29,5 @@ pub(crate) fn run(command: KeyCommand) -> Result<Reply, Failure> {
         output.display(),
         public.display()
     );
-    Ok(Reply::new(text, json!({ "private": output, "public": public, "keyid": id })))
+    Ok(Reply::new(text, json!({ "private": in_json(&output), "public": in_json(&public), "keyid": id })))
 }

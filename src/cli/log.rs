@@ -1,7 +1,6 @@
 //! `reg log`.
 
 use std::collections::HashMap;
-use std::io::{self, Write};
 use std::thread;
 use std::time::Duration;
 
@@ -14,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::Context;
 use super::error::Failure;
-use super::output::Reply;
+use super::output::{Reply, print_line};
 use super::progress::epoch_line;
 
 /// The pause between two looks.
@@ -138,14 +137,14 @@ fn follow(registry: &Registry, name: Option<&str>) -> Result<Reply, Failure> {
             let epochs = unfinished.status.as_ref().map(|status| &status.epochs[..]).unwrap_or_default();
             let told = told.entry(of.clone()).or_default();
             for epoch in epochs.get(*told..).unwrap_or_default() {
-                reads &= say(&format!("{of}: {}", epoch_line(epoch)));
+                reads &= print_line(&format!("{of}: {}", epoch_line(epoch)))?;
             }
             *told = epochs.len();
         }
         let log = registry.view()?.log()?;
         for id in log.get(seen..).unwrap_or_default() {
             for line in changes(&registry.get(Id::new(*id))?, name) {
-                reads &= say(&line);
+                reads &= print_line(&line)?;
             }
         }
         seen = log.len();
@@ -155,9 +154,4 @@ fn follow(registry: &Registry, name: Option<&str>) -> Result<Reply, Failure> {
         }
         thread::sleep(PAUSE);
     }
-}
-
-/// Prints a line; returns false if the reader of a pipe has closed it.
-fn say(line: &str) -> bool {
-    writeln!(io::stdout().lock(), "{line}").is_ok()
 }

@@ -103,6 +103,21 @@ pub(crate) fn not_written(e: &io::Error) -> ExitCode {
     ExitCode::FAILURE
 }
 
+/// Writes a line to standard output at once; says whether somebody still reads it.
+pub(crate) fn print_line(line: &str) -> Result<bool, Failure> {
+    let mut out = io::stdout().lock();
+    match writeln!(out, "{}", harmless(line)).and_then(|()| out.flush()) {
+        Ok(()) => Ok(true),
+        Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+        Err(e) => Err(Failure::new(format!("cannot write to standard output: {e}"), None)),
+    }
+}
+
+/// A path in a JSON document, which is text: what is not UTF-8 is shown by replacement characters.
+pub(crate) fn in_json(path: &Path) -> String {
+    path.display().to_string()
+}
+
 /// Writes a requested output file completely or not at all.
 pub(crate) fn save(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     Ok(reg::export::save(path, bytes)?)

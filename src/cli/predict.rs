@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::error::Failure;
 use super::meta::{MetaArgs, meta_json};
-use super::output::{Reply, TableFormat};
+use super::output::{Reply, TableFormat, in_json};
 use super::{Context, complete};
 
 /// Score new images with a run's checkpoint
@@ -68,7 +68,8 @@ pub(crate) fn run(context: &Context, args: PredictArgs) -> Result<Reply, Failure
         .map(|((path, image), withdrawn)| {
             let scores: Map<String, Value> =
                 image.scores.iter().map(|(label, score)| (label.clone(), json!(score))).collect();
-            let mut one = json!({ "path": path, "hash": image.hash, "image": image.image, "scores": scores });
+            let mut one =
+                json!({ "path": in_json(path), "hash": image.hash, "image": image.image, "scores": scores });
             if let Some(meta) = &image.meta {
                 one["meta"] = meta_json(meta);
             }

@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
+use reg::dataset::matching::written_otherwise;
 use reg::dataset::score_columns;
+use reg::digits::counted;
 use reg::records::{Dataset, Scale, Split};
 use reg::report::{results, thousands};
 use reg::scores::{Foreign, Imported, ScoredSubset, import_scores};
@@ -12,7 +14,7 @@ use serde_json::json;
 use super::error::Failure;
 use super::eval::SubsetArg;
 use super::output::{Reply, TableFormat};
-use super::train::auc_json;
+use super::train::{auc_json, constant_labels};
 use super::{Context, Moving, complete};
 
 /// Import scores that another tool computed
@@ -33,10 +35,10 @@ pub(crate) struct ImportArgs {
     /// Name or id of the split; default: no split, all images of the data set
     #[arg(long)]
     split: Option<String>,
-    /// Fold of the split, from 0
+    /// Fold or re-sampling of the split, counted from 0
     #[arg(long, requires = "split")]
     fold: Option<u32>,
-    /// The subset of the fold
+    /// The subset of the fold or re-sampling
     #[arg(long, value_enum, default_value = "test", requires = "split")]
     subset: SubsetArg,
     /// Name of the predictions
@@ -44,7 +46,7 @@ pub(crate) struct ImportArgs {
     name: String,
     #[command(flatten)]
     moving: Moving,
-    /// Name of the model in tables, the same for all its folds; default: the name of the predictions
+    /// Name of the model in tables, the same for all folds or re-samplings; default: the name of the predictions
     #[arg(long)]
     model: Option<String>,
     /// Names of the columns of scores, such as 'pred_{label}'; default: those that are named by a label alone or with
@@ -93,7 +95,7 @@ pub(crate) fn run(context: &Context, command: PredictionsCommand) -> Result<Repl
         .for_each(|finding| context.note(&format!("note: {finding}")));
 
     let images = imported.predictions.images;
-    let title = format!("AUC of {} on {} images", args.name, thousands(images));
+    let title = format!("AUC of {} on {}", args.name, counted(images, "image"));
     let mut text = args.format.render(&[results::auc(&title, &imported.auc)]);
     if args.format == TableFormat::Text {
         let (id, table) = (imported.id.hash.short(), imported.table.hash.short());
@@ -106,6 +108,7 @@ pub(crate) fn run(context: &Context, command: PredictionsCommand) -> Result<Repl
         "table": imported.table,
         "auc": auc_json(&imported.auc),
         "mean_over": imported.auc.mean_over,
+        "constant": constant_labels(&imported.auc),
         "missing_labels": imported.missing_labels,
         "ignored_columns": imported.ignored_columns,
         "inexact_names": imported.inexact_names,
@@ -147,10 +150,7 @@ fn findings(imported: &Imported, of_a_subset: bool) -> Vec<String> {
         listed(&imported.missing_labels, "labels without a column of scores"),
         listed(&imported.ignored_columns, "columns without scores of a label, ignored"),
         listed(&imported.decisions, "labels whose scores are all 0 or 1: decisions, not probabilities"),
-        said(
-            &imported.inexact_names,
-            "of the file named otherwise in the data set, in folder, `.png` or case",
-        ),
+        written_otherwise(&imported.inexact_names, "of the file"),
         said(&imported.repeated_images, "of the file with duplicate rows, counted once"),
         said(&imported.unknown_images, "of the file are not in the data set, ignored"),
         said(&imported.extra_images, &format!("of the file are not in {whole}, ignored")),

@@ -14,7 +14,7 @@ use super::{Context, Moving, complete, marks};
 /// Train a linear probe: predict view position, gender or age from the frozen features of a run's checkpoint
 #[derive(clap::Args)]
 pub(crate) struct ProbeArgs {
-    /// Names or ids of runs: folds of one model
+    /// Names or ids of runs of one model, one for each fold or re-sampling
     #[arg(value_name = "RUN", required = true, add = complete::runs())]
     runs: Vec<String>,
     /// Target of the probe

@@ -8,7 +8,7 @@ use reg::report::page::{self, ReportRequest};
 use serde_json::json;
 
 use super::error::Failure;
-use super::output::{Reply, save};
+use super::output::{Reply, in_json, save};
 use super::{Context, complete};
 
 /// Write tables, figures and lineage of results into one self-contained HTML page
@@ -51,5 +51,5 @@ pub(crate) fn run(context: &Context, args: ReportArgs) -> Result<Reply, Failure>
     let page = page::report(&registry, &request, &context.environment.stamp)?;
     save(&args.output, page.as_bytes())?;
     let text = format!("{} ({} kB)", args.output.display(), page.len().div_ceil(1000));
-    Ok(Reply::new(text, json!({ "file": args.output, "bytes": page.len() })))
+    Ok(Reply::new(text, json!({ "file": in_json(&args.output), "bytes": page.len() })))
 }

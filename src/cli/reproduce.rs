@@ -33,6 +33,7 @@ pub(crate) fn run(context: &Context, args: ReproduceArgs) -> Result<Reply, Failu
         match kind.descriptor().recomputed {
             Some(
                 Recomputed::Dataset
+                | Recomputed::Pixels
                 | Recomputed::Split
                 | Recomputed::Weights
                 | Recomputed::Predictions

@@ -1,6 +1,6 @@
 //! `reg serve`.
 
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::PathBuf;
 
 use reg::serve::{Endpoint, Listening, serve};
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::Context;
 use super::error::Failure;
-use super::output::{Reply, tell};
+use super::output::{Reply, in_json, tell};
 
 /// Show the registry in a browser on this machine, read-only, until it is interrupted
 #[derive(clap::Args)]
@@ -33,20 +33,26 @@ pub(crate) fn run(context: &Context, args: ServeArgs) -> Result<Reply, Failure> 
 }
 
 /// Written when the server starts, since it does not end by itself.
-fn write_json(listening: &Listening) {
+fn write_json(listening: &Listening) -> io::Result<()> {
     let token = listening.token.as_str();
     let document = match &listening.endpoint {
         Endpoint::Port(port) => json!({ "url": listening.url(PORT), "token": token, "port": port }),
-        Endpoint::Socket(path) => json!({ "url": listening.url(PORT), "token": token, "socket": path }),
+        Endpoint::Socket(path) => {
+            json!({ "url": listening.url(PORT), "token": token, "socket": in_json(path) })
+        }
     };
-    let mut out = std::io::stdout();
-    // Whoever does not read it can still ask the server.
-    let _ = writeln!(out, "{document}").and_then(|()| out.flush());
+    let mut out = io::stdout();
+    match writeln!(out, "{document}").and_then(|()| out.flush()) {
+        // Whoever does not read it can still ask the server.
+        Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        wrote => wrote,
+    }
 }
 
-fn write_text(listening: &Listening) {
+fn write_text(listening: &Listening) -> io::Result<()> {
     if let Endpoint::Socket(path) = &listening.endpoint {
         tell(&format!("from your own machine: ssh -L {PORT}:{} HOST, then open", path.display()));
     }
     tell(&format!("{} (Ctrl-C ends it)", listening.url(PORT)));
+    Ok(())
 }

@@ -3,6 +3,7 @@
 use reg::dataset::statistics::Statistics;
 use std::io::IsTerminal;
 
+use reg::digits::counted;
 use reg::hash::{Hash, Id};
 use reg::limits;
 use reg::listing::ListedRun;
@@ -164,8 +165,10 @@ fn with_id(id: Hash, document: Value) -> Value {
 }
 
 fn object(id: Hash, bytes: u64) -> Reply {
+    let short = id.short();
     let text = format!(
-        "{id}\nan object of {bytes} bytes; `reg cat` prints it, `reg trace --down` shows what uses it"
+        "{id}\nan object of {}; `reg cat {short}` prints it, `reg trace --down {short}` shows what uses it",
+        counted(bytes, "byte")
     );
     Reply::new(text, json!({ "id": id, "bytes": bytes }))
 }

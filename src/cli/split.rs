@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use reg::dataset::pixel_hashes::PixelHashes;
+use reg::dataset::pixel_hashes::{self, KnownPixels};
 use reg::digits::{counted, thousands};
 use reg::records::{Dataset, ImageRow, Split, Subset};
 use reg::registry::Registry;
@@ -87,7 +87,7 @@ pub(crate) enum SplitCommand {
         /// Name or id of the split
         #[arg(add = complete::splits())]
         split: String,
-        /// Decode the images whose pixels are not known yet (about 5 ms each); what was computed is kept
+        /// Decode the images whose pixels are not known yet (about 5 ms each) and record the hashes of the pixels of all
         #[arg(long)]
         pixels: bool,
     },
@@ -228,12 +228,19 @@ fn check(context: &Context, text: &str, decode: bool) -> Result<Reply, Failure> 
         let patient = format!("patient {}", leak.patient);
         leaks.add("patient", leak.fold, &leak.subsets, images(&leak.images), &patient);
     }
-    let mut pixels = PixelHashes::load(&registry);
-    if decode {
-        pixels.complete(&registry, rows, &context.progress());
-    }
+    let mut pixels = KnownPixels::of(&registry, record.dataset, rows)?;
+    let recorded = match decode {
+        false => registry.pixel_hashes(&registry.view()?, record.dataset)?.map(|(id, _)| id),
+        true => {
+            pixels.complete(&registry, rows, &context.progress());
+            let mut transaction = registry.transaction()?;
+            let id = pixel_hashes::record(&mut transaction, record.dataset, &pixels.digests(rows))?;
+            transaction.commit(&context.environment.stamp)?;
+            Some(id)
+        }
+    };
     let by_bytes = split::shared_images(rows, &assignment, |row| row.object);
-    let by_pixels = split::shared_images(rows, &assignment, |row| pixels.of(row));
+    let by_pixels = split::shared_images(rows, &assignment, |row| pixels.get(row));
     // Equal bytes have equal pixels.
     let new = by_pixels.iter().filter(|one| !by_bytes.contains(one));
     for (kind, shared) in by_bytes.iter().map(|one| ("bytes", one)).chain(new.map(|one| ("pixels", one))) {
@@ -244,7 +251,7 @@ fn check(context: &Context, text: &str, decode: bool) -> Result<Reply, Failure> 
         leaks.add(kind, shared.fold, &shared.subsets, images, &format!("{what}, {},", names.join(" = ")));
     }
     let with_bytes = rows.iter().filter(|row| row.object.is_some()).count() as u64;
-    let with_pixels = rows.iter().filter(|row| pixels.of(row).is_some()).count() as u64;
+    let with_pixels = rows.iter().filter(|row| pixels.get(row).is_some()).count() as u64;
     let Leaks { mut lines, json: each, .. } = leaks;
     let clean = each.is_empty();
     let divisions = division.counted(record.folds.len());
@@ -265,7 +272,7 @@ fn check(context: &Context, text: &str, decode: bool) -> Result<Reply, Failure> 
         thousands(with_pixels)
     ));
     let json = json!({
-        "id": id, "leaks": each,
+        "id": id, "leaks": each, "pixel_hashes": recorded,
         "compared": { "patients": rows.len(), "bytes": with_bytes, "pixels": with_pixels },
     });
     let reply = Reply::new(lines.join("\n"), json);

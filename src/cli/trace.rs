@@ -17,7 +17,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::error::Failure;
-use super::output::Reply;
+use super::output::{Reply, in_json};
 use super::{Context, complete, marks};
 
 /// Show the lineage of a result, down to images and code, or the results of an input
@@ -115,7 +115,10 @@ pub(crate) fn run(context: &Context, args: TraceArgs) -> Result<Reply, Failure> 
         let written = ro_crate(&registry, &registry.view()?, &graph, &folder)?;
         folder.finish()?;
         let text = format!("{}: {} files and ro-crate-metadata.json", output.display(), written.files);
-        return Ok(Reply::new(text, json!({ "id": root, "folder": output, "files": written.files })));
+        return Ok(Reply::new(
+            text,
+            json!({ "id": root, "folder": in_json(&output), "files": written.files }),
+        ));
     }
     // The lineage may contain every image: only the requested part is written.
     Ok(match format {
@@ -154,7 +157,7 @@ fn down(
     elsewhere: Option<String>,
 ) -> Result<Reply, Failure> {
     if impact.images.is_empty() {
-        let hint = "`reg show DATASET` describes a data set; rows are counted from 1 after the header";
+        let hint = "`reg dataset list` shows the data sets; rows are counted from 1 after the header";
         return Err(Failure::new(format!("no data set contains {asked}"), Some(hint.to_owned())));
     }
     if let Some(not_there) = &elsewhere {

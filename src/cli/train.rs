@@ -35,7 +35,7 @@ pub(crate) struct TrainArgs {
     /// Name or id of the split
     #[arg(long, required_unless_present = "settings", add = complete::splits())]
     split: Option<String>,
-    /// Fold of the split, counted from 0
+    /// Fold or re-sampling of the split, counted from 0
     #[arg(long, default_value_t = 0)]
     fold: u32,
     #[arg(long, help = model_help(), add = complete::models())]
@@ -70,8 +70,8 @@ pub(crate) struct TrainArgs {
     /// Use withdrawn images anyway; results are flagged
     #[arg(long)]
     allow_withdrawn: bool,
-    /// Name of the run; default: MODEL-SPLIT-fFOLD, or MODEL-SPLIT if the split has one fold, then -seedN for another
-    /// seed than 1
+    /// Name of the run; default: MODEL-SPLIT-fFOLD, or MODEL-SPLIT if the split has one division, then -seedN for
+    /// another seed than 1
     #[arg(long)]
     name: Option<String>,
     #[command(flatten)]
@@ -203,6 +203,7 @@ pub(crate) fn run(context: &Context, args: TrainArgs) -> Result<Reply, Failure> 
         "other_sources": trained.other_sources,
         "auc": auc_json(&trained.test.auc),
         "mean_over": trained.test.auc.mean_over,
+        "constant": constant_labels(&trained.test.auc),
         "unfair": incomparable,
     });
     Ok(Reply::new(text, json).marked(&marks))
@@ -270,4 +271,9 @@ pub(super) fn auc_json(table: &AucTable) -> Value {
         table.labels.iter().map(|label| (label.label.clone(), json!(label.auc))).collect();
     map.insert("mean".to_owned(), json!(table.mean));
     Value::Object(map)
+}
+
+/// Labels for which all images have the same score.
+pub(super) fn constant_labels(table: &AucTable) -> Vec<&str> {
+    table.labels.iter().filter(|label| label.constant).map(|label| label.label.as_str()).collect()
 }

@@ -6,7 +6,7 @@ use reg::registry::{Registry, TrustList};
 use serde_json::json;
 
 use super::error::Failure;
-use super::output::Reply;
+use super::output::{Reply, in_json};
 
 /// Trust a registry of another account, so that it is used without --registry; without DIR, list the trusted ones
 #[derive(clap::Args)]
@@ -43,7 +43,7 @@ pub(crate) fn run(args: TrustArgs) -> Result<Reply, Failure> {
         } else {
             lines.join("\n")
         };
-        return Ok(Reply::new(text, json!({ "trusted": roots })));
+        return Ok(Reply::new(text, json!({ "trusted": lines })));
     };
     // One that is gone can still be revoked.
     let root = match Registry::load(&dir) {
@@ -60,5 +60,5 @@ pub(crate) fn run(args: TrustArgs) -> Result<Reply, Failure> {
         (true, true) => format!("{} is no longer trusted", root.display()),
         (true, false) => format!("{} was not trusted", root.display()),
     };
-    Ok(Reply::new(text, json!({ "registry": root, "trusted": !args.revoke, "changed": changed })))
+    Ok(Reply::new(text, json!({ "registry": in_json(&root), "trusted": !args.revoke, "changed": changed })))
 }

@@ -14,7 +14,10 @@ pub(super) fn line(unfinished: &UnfinishedTraining) -> String {
     let state = match unfinished.pid {
         Some(pid) => format!("{name} is training (pid {pid}, since {})", unfinished.announcement.started),
         None => match &unfinished.error {
-            Some(error) => format!("{name} failed: {error}; to retry: `{command}`"),
+            Some(error) if unfinished.resumable => {
+                format!("{name} failed: {error}; to go on from its last checkpoint: `{command}`")
+            }
+            Some(error) => format!("{name} failed: {error}; `reg gc` removes what it left"),
             None => format!("{name} was interrupted; to resume: `{command}`"),
         },
     };

@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
 
+use reg::digits::{counted, thousands};
 use reg::hash::{Hash, Id};
 use reg::lineage::{Gone, Verification, behind, repair, verify, verify_some};
 use reg::recompute::{RecomputeError, images, recompute};
 use reg::records::Kind;
 use reg::records::Mismatch;
 use reg::registry::{Registry, RegistryError};
-use reg::report::thousands;
 use serde_json::{Value, json};
 
 use super::error::Failure;
@@ -191,7 +191,7 @@ fn describe(result: &Verification, wrong: usize) -> String {
         lines.push(format!("{name} {id} should have been purged with {subject} but is still here"));
     }
     if !result.lingering.is_empty() {
-        lines.push("run `reg withdraw … --purge` again to remove these files".to_owned());
+        lines.push("run the same `reg withdraw` with --purge again to remove these files".to_owned());
     }
     for Gone { id, name, subject, withdrawal } in &result.purged {
         let name = name.as_deref().unwrap_or("a picture");
@@ -204,19 +204,19 @@ fn describe(result: &Verification, wrong: usize) -> String {
         let name = first.name.clone().unwrap_or_else(|| first.id.short());
         lines.push(format!("removed: {count}, such as {} {name}; `reg gc` frees the space", first.kind));
     }
-    let (checked, bytes) = (thousands(result.checked), thousands(result.bytes));
+    let (checked, bytes) = (counted(result.checked, "object"), counted(result.bytes, "byte"));
     lines.push(match result.damaged.len() {
         0 if result.sound() && wrong > 0 => {
             let values = plural(wrong, "recorded value");
-            format!("NOT sound: {values} cannot be right; the bytes of {checked} objects, {bytes} bytes, are intact")
+            format!("NOT sound: {values} cannot be right; the bytes of {checked}, {bytes}, are intact")
         }
         0 if result.sound() && !result.purged.is_empty() => {
             let purged = thousands(result.purged.len() as u64);
-            format!("sound: {checked} objects, {bytes} bytes; {purged} more were purged")
+            format!("sound: {checked}, {bytes}; purged: {purged}")
         }
-        0 if result.sound() => format!("sound: {checked} objects, {bytes} bytes"),
-        0 => format!("the index is damaged, the objects are sound: {checked} objects, {bytes} bytes"),
-        damaged => format!("{damaged} damaged among {checked} objects, {bytes} bytes"),
+        0 if result.sound() => format!("sound: {checked}, {bytes}"),
+        0 => format!("the index is damaged, the objects are sound: {checked}, {bytes}"),
+        damaged => format!("{} damaged among {checked}, {bytes}", thousands(damaged as u64)),
     });
     lines.join("\n")
 }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use reg::digits::counted;
 use reg::training::import_weights;
 use serde_json::json;
 
@@ -29,12 +30,15 @@ pub(crate) fn run(context: &Context, command: WeightsCommand) -> Result<Reply, F
     let WeightsCommand::Import { file, name, moving } = command;
     let registry = context.registry_to_name(&moving)?;
     let (id, weights, notes) = import_weights(&registry, &file, name.as_deref(), &context.environment.stamp)?;
-    notes.iter().for_each(|note| context.note(note));
+    for note in &notes {
+        let kind = if note.starts_with("warning: ") { "" } else { "note: " };
+        context.note(&format!("{kind}{note}"));
+    }
     let text = format!(
-        "weights {}: {} tensors, {} parameters",
+        "weights {}: {}, {}",
         id.hash.short(),
-        weights.tensors,
-        weights.parameters
+        counted(weights.tensors, "tensor"),
+        counted(weights.parameters, "parameter")
     );
     Ok(Reply::new(
         text,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{CompareError, Grouping, Input};
 use crate::hash::Id;
-use crate::records::{Dataset, ImageRow, Manifest, Predictions};
+use crate::records::{Dataset, Division, ImageRow, Manifest, Predictions};
 use crate::registry::Objects;
 use crate::scores::truth;
 
@@ -20,6 +20,8 @@ pub(super) struct ComparedImages {
 pub(super) struct FoldScores {
     pub(super) id: Id<Predictions>,
     pub(super) predictions: Predictions,
+    /// What a division of their split is called.
+    pub(super) division: Division,
     pub(super) images: Arc<ComparedImages>,
     /// The scored rows of the manifest, ascending.
     pub(super) rows: Vec<u32>,
@@ -52,6 +54,14 @@ pub(super) struct ModelColumn {
 }
 
 impl FoldScores {
+    /// What its images are of a split, in messages: `re-sampling 0`, `fold 0`, `division 0`.
+    pub(super) fn place(&self) -> String {
+        match self.predictions.fold {
+            Some(fold) => format!("{} {fold}", self.division.name()),
+            None => "no division".to_owned(),
+        }
+    }
+
     pub(super) fn image_rows(&self) -> impl Iterator<Item = &ImageRow> {
         self.rows.iter().map(|row| &self.images.manifest.rows[*row as usize])
     }
@@ -146,7 +156,8 @@ pub(super) fn columns(
             Some(cell) if cell.id == id => continue,
             Some(_) => {
                 let a = owners.remove(&(place, fold)).unwrap_or_default();
-                return Err(CompareError::SameCell { a, b: name, model: key, fold: fold_name(fold) });
+                let fold = columns[place].folds[&fold].place();
+                return Err(CompareError::SameCell { a, b: name, model: key, fold });
             }
             None => {}
         }
@@ -174,6 +185,8 @@ pub(super) fn cell(
     images: Arc<ComparedImages>,
 ) -> Result<FoldScores, CompareError> {
     let scores = objects.scores(&predictions)?;
+    let split = predictions.split.map(|split| objects.get(split)).transpose()?;
+    let division = split.map_or(Division::Published, |split| split.method.division());
     let labels = predictions.labels.clone();
     let of = |label: &String| truth(&images.dataset, &images.manifest, &scores, label);
     Ok(FoldScores {
@@ -182,14 +195,10 @@ pub(super) fn cell(
         rows: scores.rows,
         id,
         predictions,
+        division,
         images,
         labels,
     })
-}
-
-/// The name of a fold in messages.
-pub(super) fn fold_name(fold: Option<u32>) -> String {
-    fold.map_or("no fold".to_owned(), |fold| format!("fold {fold}"))
 }
 
 /// The labels that every cell scores, in the order of the first.

@@ -1,5 +1,5 @@
 //! Checks whether models are comparable: the folds of a column must belong together, and columns must have the
-//! same images and labels and no patients that a model has seen in training.
+//! same images and labels and no patients or images that a model has seen in training.
 //!
 //! The effect of such differences is as large as the differences to be measured, which is a main point of the
 //! paper. So they are looked for in the lineage, whatever the names are, and refused unless the user insists;
@@ -8,31 +8,34 @@
 use std::collections::{BTreeSet, HashSet};
 
 use super::CompareError;
-use super::columns::{FoldScores, ModelColumn, fold_name, same_images};
+use super::columns::{FoldScores, ModelColumn, same_images};
+use super::seen::{self, Leaks, PixelSource};
 use crate::hash::{Hash, Id};
 use crate::records::{
-    Incomparable, IncomparableKind, PatientId, PublishedModel, ScoreSource, Spec, Split, SplitMethod, Subset,
+    Incomparable, IncomparableKind, PublishedModel, ScoreSource, Spec, Split, SplitMethod, Subset,
     different_settings,
 };
 use crate::registry::Objects;
 
-/// All reasons why columns are not comparable.
+/// All reasons why columns are not comparable, and what was compared to find that no model has seen what another is
+/// tested on.
 pub(super) fn check(
     objects: &dyn Objects,
     columns: &[ModelColumn],
-) -> Result<Vec<Incomparable>, CompareError> {
+    source: PixelSource,
+) -> Result<Leaks, CompareError> {
     let mut incomparable = Vec::new();
-    let Some((a, rest)) = columns.split_first() else { return Ok(incomparable) };
+    let Some((a, rest)) = columns.split_first() else { return Ok(Leaks { incomparable, check: None }) };
     for column in columns {
         if let Some(difference) = mixed(objects, column)? {
-            let why = format!("the folds of {} do not belong to one experiment: {difference}", column.name);
+            let why = format!("the runs of {} do not belong to one experiment: {difference}", column.name);
             incomparable.push(Incomparable { kind: IncomparableKind::MixedFolds, why });
         }
     }
     for b in rest {
         if !a.folds.keys().eq(b.folds.keys()) {
             let names = |column: &ModelColumn| {
-                column.folds.keys().map(|fold| fold_name(*fold)).collect::<Vec<_>>().join(", ")
+                column.folds.values().map(FoldScores::place).collect::<Vec<_>>().join(", ")
             };
             let why = format!("{} has {}, and {} has {}", a.name, names(a), b.name, names(b));
             incomparable.push(Incomparable { kind: IncomparableKind::DifferentFolds, why });
@@ -42,26 +45,27 @@ pub(super) fn check(
             else {
                 continue;
             };
-            let (a, b, fold) = (&a.name, &b.name, fold_name(*fold));
+            let (a, b, fold) = (&a.name, &b.name, cell.place());
             let why = format!("{a} and {b} scored different images on {fold}: {difference}");
             incomparable.push(Incomparable { kind: IncomparableKind::DifferentImages, why });
         }
     }
-    leaks(objects, columns, &mut incomparable)?;
-    Ok(incomparable)
+    let leaks = seen::leaks(objects, columns, source)?;
+    incomparable.extend(leaks.incomparable);
+    Ok(Leaks { incomparable, check: leaks.check })
 }
 
 /// Why the folds of a column are not folds of one experiment: one data set and split, scored by one kind of
 /// tool, trained with the same settings. A mean over anything else has no meaning.
 fn mixed(objects: &dyn Objects, column: &ModelColumn) -> Result<Option<String>, CompareError> {
     let mut cells = column.folds.iter();
-    let Some((first, a)) = cells.next() else { return Ok(None) };
+    let Some((_, a)) = cells.next() else { return Ok(None) };
     let spec = |cell: &FoldScores| -> Result<Option<Spec>, CompareError> {
         let ScoreSource::Run { run, .. } = cell.predictions.source else { return Ok(None) };
         Ok(Some(objects.get(objects.get(run)?.spec)?))
     };
     let expected = spec(a)?;
-    for (fold, b) in cells {
+    for (_, b) in cells {
         let (x, y) = (&a.predictions, &b.predictions);
         let name = |id: Option<Hash>| id.map_or_else(|| "none".to_owned(), |id| id.short());
         let subset = |subset: Option<Subset>| subset.map_or("no subset", Subset::name).to_owned();
@@ -80,18 +84,18 @@ fn mixed(objects: &dyn Objects, column: &ModelColumn) -> Result<Option<String>, 
                 (None, None) => continue,
                 (Some(one), Some(other)) => match different_settings(one, other) {
                     None => continue,
-                    Some((what, x, y)) => return Ok(Some(differing(&what, *first, x, *fold, y))),
+                    Some((what, x, y)) => return Ok(Some(differing(&what, [a, b], [x, y]))),
                 },
                 _ => ("source", source(&expected), source(&own)),
             }
         };
-        return Ok(Some(differing(what, *first, x, *fold, y)));
+        return Ok(Some(differing(what, [a, b], [x, y])));
     }
     Ok(None)
 }
 
-fn differing(what: &str, a: Option<u32>, x: String, b: Option<u32>, y: String) -> String {
-    format!("{what} {x} on {}, and {y} on {}", fold_name(a), fold_name(b))
+fn differing(what: &str, [a, b]: [&FoldScores; 2], [x, y]: [String; 2]) -> String {
+    format!("{what} {x} on {}, and {y} on {}", a.place(), b.place())
 }
 
 /// The difference between the scored images of two models.
@@ -126,82 +130,6 @@ pub(super) fn different_labels(columns: &[ModelColumn]) -> Option<Incomparable> 
     let sides = sides.into_iter().flatten().collect::<Vec<_>>().join("; ");
     let why = format!("{} and {} score different labels: {sides}", a.name, b.name);
     Some(Incomparable { kind: IncomparableKind::DifferentLabels, why })
-}
-
-/// The patients of some images, each with its source.
-type Patients = HashSet<(String, PatientId)>;
-
-fn patients<'a>(cell: &'a FoldScores, rows: impl Iterator<Item = u32> + 'a) -> Patients {
-    let images = &cell.images;
-    let patient = |row: u32| images.manifest.rows[row as usize].patient.clone();
-    rows.map(|row| (images.dataset.source.clone(), patient(row))).collect()
-}
-
-/// Models that were trained or selected on patients of the images that another one is evaluated on.
-///
-/// Cells of the same fold are compared with each other; if the folds differ, every cell is compared with every
-/// other.
-fn leaks(
-    objects: &dyn Objects,
-    columns: &[ModelColumn],
-    incomparable: &mut Vec<Incomparable>,
-) -> Result<(), CompareError> {
-    let same_folds = columns.iter().all(|column| column.folds.keys().eq(columns[0].folds.keys()));
-    for a in columns {
-        for (fold_a, learner) in &a.folds {
-            let Some(seen) = seen_patients(objects, learner)? else { continue };
-            for b in columns {
-                for (fold_b, evaluated) in &b.folds {
-                    if fold_a != fold_b && (same_folds || a.name == b.name) {
-                        continue;
-                    }
-                    let tested = patients(evaluated, evaluated.rows.iter().copied());
-                    let known = tested.intersection(&seen).count();
-                    if known > 0 {
-                        let whose = if a.name == b.name { "it" } else { &b.name };
-                        let why = format!(
-                            "{} ({}) was trained or selected on {known} of the {} patients that {whose} is tested on",
-                            a.name,
-                            fold_name(*fold_a),
-                            tested.len()
-                        );
-                        incomparable.push(Incomparable { kind: IncomparableKind::Leak, why });
-                    }
-                }
-            }
-        }
-    }
-    Ok(())
-}
-
-/// The patients on which a run, and the runs from which its initial weights come, were trained and selected;
-/// `None` for another tool's scores, for which this is unknown. If the evaluated images are the validation
-/// images, these do not count as seen.
-fn seen_patients(objects: &dyn Objects, cell: &FoldScores) -> Result<Option<Patients>, CompareError> {
-    let ScoreSource::Run { run, .. } = cell.predictions.source else { return Ok(None) };
-    let own: &[Subset] = match cell.predictions.subset {
-        Some(Subset::Val) => &[Subset::Train],
-        _ => &[Subset::Train, Subset::Val],
-    };
-    let spec = objects.get(objects.get(run)?.spec)?;
-    let before =
-        objects.learnt_before(&spec)?.into_iter().map(|spec| (spec, &[Subset::Train, Subset::Val][..]));
-    let mut seen = Patients::new();
-    for (spec, subsets) in std::iter::once((spec, own)).chain(before) {
-        let members: Vec<Vec<u32>> =
-            subsets.iter().map(|subset| objects.members(&spec, *subset)).collect::<Result<_, _>>()?;
-        let rows = members.into_iter().flatten();
-        if spec.dataset == cell.predictions.dataset {
-            seen.extend(patients(cell, rows));
-        } else {
-            let dataset = objects.get(spec.dataset)?;
-            let manifest = objects.manifest(&dataset)?;
-            seen.extend(
-                rows.map(|row| (dataset.source.clone(), manifest.rows[row as usize].patient.clone())),
-            );
-        }
-    }
-    Ok(Some(seen))
 }
 
 /// Published numbers that were not computed on the images of the columns.

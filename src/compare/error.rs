@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::escape::shell;
 use crate::index::IndexError;
 use crate::records::{Incomparable, IncomparableKind};
 use crate::registry::RegistryError;
@@ -61,7 +62,7 @@ pub enum CompareError {
         shared: Vec<String>,
     },
     /// Models without a common image.
-    #[error("no image was scored by every model on the same fold")]
+    #[error("no image was scored by every model on the same division")]
     NoSharedImage,
     /// Models without a common label.
     #[error("no label was scored by every model")]
@@ -110,24 +111,24 @@ impl CompareError {
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
             CompareError::Score(e) => return e.hint(),
-            CompareError::NoPredictions(_) => "`reg eval RUN` makes them",
-            CompareError::SameCell { .. } => "give each its own column with `reg compare --by run`",
+            CompareError::NoPredictions(run) => return Some(format!("`reg eval {}` makes them", shell(run))),
+            CompareError::SameCell { .. } => "give each its own column: add `--by run`",
             CompareError::Incomparable(incomparable) => {
                 match incomparable.first().map(|incomparable| incomparable.kind) {
                     Some(IncomparableKind::MixedFolds) => {
-                        "a column holds folds of one model on one split, trained with the same settings: give only such runs, or import another tool's scores under another --model; --allow-different-images compares them anyway and flags the table"
+                        "a column holds runs of one model on one split, trained with the same settings: give only such runs, or import another tool's scores under another --model; --allow-different-images compares them anyway and flags the table"
                     }
                     Some(IncomparableKind::DifferentLabels) => {
                         "give --labels shared to compare the labels that all models score"
                     }
                     Some(IncomparableKind::Published) => {
-                        "evaluate on the official split (`reg split import`), or give --allow-different-images; the table is flagged"
+                        "evaluate on a split of the published lists, or give --allow-different-images; the table is flagged"
                     }
                     Some(IncomparableKind::Leak) => {
                         "compare models that have not seen these patients, or give --allow-different-images; the table is flagged"
                     }
                     _ => {
-                        "only scores of the same images can be compared: train, evaluate or import both on the same split and fold, or give --images shared; --allow-different-images compares them anyway and flags the table"
+                        "only scores of the same images can be compared: train, evaluate or import both on the same division of a split, or give --images shared; --allow-different-images compares them anyway and flags the table"
                     }
                 }
             }

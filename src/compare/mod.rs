@@ -10,6 +10,7 @@ mod groups;
 mod metrics;
 mod published;
 mod recorded;
+mod seen;
 #[cfg(test)]
 mod tests;
 
@@ -30,6 +31,7 @@ pub use curves::{RocCurve, roc_curves};
 pub use error::CompareError;
 use metrics::Validation;
 pub(crate) use recorded::comparison;
+use seen::PixelSource;
 
 /// What a column of the table contains.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -142,23 +144,29 @@ pub enum Labels {
     These(Vec<String>),
 }
 
-/// Leaks of the scores of a single run: whether the run was trained or selected on patients of the scored
-/// images, because its initial weights were. Its own training images are kept apart by the split.
-pub fn leaks(objects: &dyn Objects, predictions: Id<Predictions>) -> Result<Vec<Incomparable>, CompareError> {
+/// Leaks of the scores of a single run: whether the run, or one from which its initial weights come, was trained or
+/// selected on patients of the scored images, or on these images under other patients' numbers.
+pub fn leaks(registry: &Registry, predictions: Id<Predictions>) -> Result<Vec<Incomparable>, CompareError> {
+    let view = registry.view()?;
+    own_leaks(registry, predictions, PixelSource::In(registry, &view))
+}
+
+fn own_leaks(
+    objects: &dyn Objects,
+    predictions: Id<Predictions>,
+    pixels: PixelSource<'_>,
+) -> Result<Vec<Incomparable>, CompareError> {
     let record = objects.get(predictions)?;
-    let ScoreSource::Run { run, .. } = record.source else { return Ok(Vec::new()) };
-    let spec = objects.get(objects.get(run)?.spec)?;
-    if objects.learnt_before(&spec)?.is_empty() {
-        return Ok(Vec::new());
-    }
+    let ScoreSource::Run { .. } = record.source else { return Ok(Vec::new()) };
     let input = Input { name: record.model.clone(), id: predictions, predictions: record };
-    comparability::check(objects, &columns::columns(objects, vec![input], Grouping::Model)?)
+    let columns = columns::columns(objects, vec![input], Grouping::Model)?;
+    Ok(seen::leaks(objects, &columns, pixels)?.incomparable)
 }
 
 /// Compares models and records the comparison.
 ///
 /// The folds of a column must belong to one experiment. All columns must have scored the same images of the
-/// same data set for the same labels, fold by fold, and no model may have been trained on a patient that
+/// same data set for the same labels, fold by fold, and no model may have been trained on a patient or an image that
 /// another is tested on. Other inputs are refused or, with `allow_incomparable`, flagged in the record.
 pub fn compare(
     registry: &Registry,
@@ -172,7 +180,8 @@ pub fn compare(
     let models = published.as_ref().map(|(_, models)| models.as_slice());
     let columns = columns::columns(registry, inputs, options.grouping)?;
     let view = registry.view()?;
-    let comparison = compute(registry, columns, options, models, Validation::In(registry, &view))?;
+    let sources = (Validation::In(registry, &view), PixelSource::In(registry, &view));
+    let comparison = compute(registry, columns, options, models, sources)?;
     let published = published.map(|(bytes, models)| {
         let file = File::from(Digest::of(&bytes));
         (bytes, PublishedTable { file, models })
@@ -205,7 +214,7 @@ fn compute(
     mut columns: Vec<ModelColumn>,
     options: &CompareOptions,
     published: Option<&[PublishedModel]>,
-    validation: Validation<'_>,
+    (validation, pixels): (Validation<'_>, PixelSource<'_>),
 ) -> Result<Comparison, CompareError> {
     if options.shared_images {
         columns = columns::common(&columns);
@@ -213,7 +222,7 @@ fn compute(
             return Err(CompareError::NoSharedImage);
         }
     }
-    let mut incomparable = comparability::check(objects, &columns)?;
+    let seen::Leaks { mut incomparable, check } = comparability::check(objects, &columns, pixels)?;
     let labels = choose_labels(&columns, &options.labels, &mut incomparable)?;
     if let Some(models) = published {
         incomparable.extend(comparability::published(objects, &columns, models)?);
@@ -222,7 +231,8 @@ fn compute(
         return Err(CompareError::Incomparable(incomparable));
     }
     columns::select(&mut columns, &labels);
-    assemble(objects, &columns, &labels, options, incomparable, validation)
+    let comparison = assemble(objects, &columns, &labels, options, incomparable, validation)?;
+    Ok(Comparison { leak_check: check, ..comparison })
 }
 
 fn choose_labels(
@@ -317,6 +327,7 @@ fn assemble(
         groups: groups::groups(columns, &options.groups),
         published: None,
         incomparable,
+        leak_check: None,
         rules: rules::COMPARISON,
     })
 }

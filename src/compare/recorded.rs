@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::columns::{self, ModelColumn};
 use super::metrics::Validation;
+use super::seen::PixelSource;
 use super::{CompareError, CompareOptions, Grouping, Input, Labels, compute, published};
 use crate::records::{Comparison, GroupBy, IncomparableKind, PublishedTable};
 use crate::registry::Objects;
@@ -54,7 +55,9 @@ pub(crate) fn comparison(objects: &dyn Objects, recorded: &Comparison) -> Result
     };
     let validation: Vec<_> = recorded.models.iter().flat_map(|model| &model.validation).copied().collect();
     let models = published.as_ref().map(|published| published.models.as_slice());
-    let now = compute(objects, columns, &options, models, Validation::Among(&validation))?;
+    let pixels = recorded.leak_check.as_ref().map_or(&[][..], |check| &check.pixel_hashes);
+    let sources = (Validation::Among(&validation), PixelSource::Among(pixels));
+    let now = compute(objects, columns, &options, models, sources)?;
     // With mixed folds, data set and subset are those of the first input, which is unknown.
     let (dataset, subset) = match has(IncomparableKind::MixedFolds) {
         true => (recorded.dataset, recorded.subset),

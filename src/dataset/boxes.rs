@@ -3,11 +3,12 @@
 //! The list counts pixels of 1024 x 1024 images, in which ChestX-ray14 is published. Whoever has the images in another
 //! size has the same list, so boxes are scaled to the image that is there.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 
+use super::matching::{ImageNames, Spelling};
 use super::table::CsvTable;
-use super::{DatasetError, text};
+use super::{DatasetError, FilePosition, text};
 use crate::digits::thousands;
 use crate::records::{BoxRow, Boxes, Manifest};
 
@@ -22,6 +23,8 @@ pub struct ManifestBoxes {
     pub boxes: Boxes,
     /// Number of boxes of other images.
     pub elsewhere: usize,
+    /// Names in the list that are written otherwise than in the manifest, ascending.
+    pub inexact: Vec<String>,
     /// Number of boxes of images without a file, which keep the pixels of the list.
     pub unscaled: usize,
 }
@@ -29,7 +32,7 @@ pub struct ManifestBoxes {
 /// One box of the list, in pixels of the images that the list refers to.
 #[derive(Debug, Clone, PartialEq)]
 pub struct BoxEntry {
-    /// The image's name.
+    /// The image's name, as it is written.
     pub image: String,
     /// Position of the label in [`super::labels::LABELS`].
     pub label: usize,
@@ -62,12 +65,12 @@ pub fn read(bytes: &[u8], path: &Path) -> Result<Vec<BoxEntry>, DatasetError> {
         [table.column("Bbox [x")?, table.column("y")?, table.column("w")?, table.column("h]")?];
     let mut entries = Vec::new();
     while let Some(row) = table.next_row()? {
-        let name = row.image(image)?;
+        let name = row.image_of_any_folder(image)?;
         let edge = |column| row.parse(column, "a number of pixels, 0 or more", |text| number(text, 0.0));
         let side =
             |column| row.parse(column, "a number of pixels above 0", |text| number(text, f64::MIN_POSITIVE));
         entries.push(BoxEntry {
-            image: name.to_string(),
+            image: name.clone(),
             label: row.label(&name, row.text(label))?,
             x: edge(x)?,
             y: edge(y)?,
@@ -83,24 +86,31 @@ fn number(text: &str, least: f64) -> Option<f64> {
     text.parse().ok().filter(|number: &f64| number.is_finite() && *number >= least)
 }
 
-/// Finds the images of the boxes in a manifest, whose rows are sorted by name, and scales the boxes to these images.
+/// Finds the images of the boxes in a manifest, and scales the boxes to these images.
 ///
 /// `size` is the width and height of the images that the list refers to; without it, the list is in pixels of the
 /// images themselves.
 ///
 /// # Errors
-/// A box that reaches beyond its image, and one that stands in the list twice, each with its row.
+/// A name that can mean two images, a box that reaches beyond its image, and one that stands in the list twice, each with
+/// its row.
 pub fn of_manifest(
     entries: &[BoxEntry],
     manifest: &Manifest,
     size: Option<[u32; 2]>,
     path: &Path,
 ) -> Result<ManifestBoxes, DatasetError> {
-    let (mut rows, mut unscaled) = (Vec::new(), 0);
-    let mut seen: HashMap<(usize, usize, [u64; 4]), u32> = HashMap::new();
+    let (mut rows, mut unscaled, mut inexact) = (Vec::new(), 0, BTreeSet::new());
+    let names = ImageNames::of(&manifest.rows);
+    let mut seen: HashMap<(u32, usize, [u64; 4]), u32> = HashMap::new();
     for entry in entries {
-        let Some(place) = manifest.row_named(&entry.image) else { continue };
         let BoxEntry { x, y, w, h, label, row, .. } = *entry;
+        let Some((place, spelling)) = names.find(&entry.image, path, FilePosition::Row(row))? else {
+            continue;
+        };
+        if spelling == Spelling::Other {
+            inexact.insert(entry.image.clone());
+        }
         let wrong = |reason: String| DatasetError::Box {
             path: path.to_owned(),
             row,
@@ -110,7 +120,7 @@ pub fn of_manifest(
         if let Some(first) = seen.insert((place, label, [x, y, w, h].map(f64::to_bits)), row) {
             return Err(wrong(format!("is the same as that of row {}", thousands(first.into()))));
         }
-        let image = &manifest.rows[place];
+        let image = &manifest.rows[place as usize];
         let own = [image.width, image.height];
         let has_file = own != [0, 0];
         let within = size.or(has_file.then_some(own));
@@ -136,7 +146,7 @@ pub fn of_manifest(
                 [x, y, w, h]
             }
         };
-        rows.push(BoxRow { image: place as u32, label: label as u32, x, y, w, h });
+        rows.push(BoxRow { image: place, label: label as u32, x, y, w, h });
     }
     rows.sort_by(|a, b| {
         let place = (a.image, a.label).cmp(&(b.image, b.label));
@@ -144,13 +154,16 @@ pub fn of_manifest(
         edges.into_iter().fold(place, |order, (a, b)| order.then(a.total_cmp(&b)))
     });
     let elsewhere = entries.len() - rows.len();
-    Ok(ManifestBoxes { boxes: Boxes { rows }, elsewhere, unscaled })
+    let inexact = inexact.into_iter().collect();
+    Ok(ManifestBoxes { boxes: Boxes { rows }, elsewhere, inexact, unscaled })
 }
 
 /// Whether all boxes fit into images that are smaller than the list says: then the list may be in their own pixels.
 pub fn may_be_unscaled(entries: &[BoxEntry], manifest: &Manifest, size: [u32; 2]) -> bool {
+    let names = ImageNames::of(&manifest.rows);
     let mut fit = entries.iter().filter_map(|entry| {
-        let image = &manifest.rows[manifest.row_named(&entry.image)?];
+        let found = names.find(&entry.image, Path::new(""), FilePosition::Row(entry.row)).ok()??;
+        let image = &manifest.rows[found.0 as usize];
         let smaller = image.width < size[0] || image.height < size[1];
         let fits =
             entry.x + entry.w <= f64::from(image.width) && entry.y + entry.h <= f64::from(image.height);
@@ -189,7 +202,7 @@ mod tests {
             ("a.png,Mass,1,inf,1,1", "b.csv, row 2: y is \"inf\", not a number of pixels, 0 or more"),
             ("a.png,Mass,1,1,1", "b.csv, row 2: 5 fields, but the header has 6"),
             ("a.png,Mas,1,1,1,1", "b.csv, row 2: image \"a.png\" has the unknown label \"Mas\""),
-            ("/a.png,Mass,1,1,1,1", "b.csv, row 2: \"/a.png\" is not a plain file name"),
+            ("a/..,Mass,1,1,1,1", "b.csv, row 2: \"a/..\" is not a plain file name"),
         ] {
             assert_eq!(parse(&format!("a.png,Mass,1,1,1,1\n{row}\n")), Err(message.to_owned()));
         }
@@ -201,10 +214,11 @@ mod tests {
             a.png,Mass,0,1,1,M,PA\nc.png,Mass,0,1,1,M,PA";
         let manifest =
             Manifest { labels: 15, rows: metadata::read(csv.as_bytes(), Path::new("d.csv")).unwrap().rows };
-        let list = "c.png,Mass,1,1,1,1\nb.png,Mass,1,1,1,1\na.png,Nodule,1,1,1,1\na.png,Mass,2,1,1,1\na.png,Mass,1,9,1,1";
+        let list = "x/C,Mass,1,1,1,1\nb.png,Mass,1,1,1,1\na.png,Nodule,1,1,1,1\na.png,Mass,2,1,1,1\na.png,Mass,1,9,1,1";
         let mut entries = parse(list).unwrap();
         let found = |entries: &[BoxEntry]| of_manifest(entries, &manifest, None, Path::new("b.csv")).unwrap();
-        let ManifestBoxes { boxes, elsewhere, unscaled } = found(&entries);
+        let ManifestBoxes { boxes, elsewhere, inexact, unscaled } = found(&entries);
+        assert_eq!(inexact, ["x/C".to_owned()]);
         assert_eq!(unscaled, 4, "images without files");
         let order: Vec<_> = boxes.rows.iter().map(|b| (b.image, b.label, b.x)).collect();
         assert_eq!((order, elsewhere), (vec![(0, 9, 1.0), (0, 9, 2.0), (0, 10, 1.0), (1, 9, 1.0)], 1));

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::labels;
 use crate::digits::thousands;
-use crate::escape::{line, shell};
+use crate::escape::{line, shell, shell_os};
 use crate::recognise::FileKind;
 use crate::records::codec::printable;
 
@@ -213,6 +213,20 @@ pub enum DatasetError {
         /// The text in the file.
         name: String,
     },
+    /// A name that does not say which of two images is meant.
+    #[error("{}, {place}: {} can be {a} or {b}", path.display(), quoted(name))]
+    AmbiguousName {
+        /// File.
+        path: PathBuf,
+        /// Its position in the file.
+        place: FilePosition,
+        /// The name.
+        name: String,
+        /// An image that it can mean.
+        a: String,
+        /// Another.
+        b: String,
+    },
     /// Two rows with different data about one image.
     #[error("{}, rows {first} and {second} contradict each other about image {image:?}", path.display())]
     Contradiction {
@@ -397,7 +411,7 @@ impl DatasetError {
             }
             DatasetError::Parquet { path } => format!(
                 "only CSV can be imported; `python3 -c \"import sys, pandas; pandas.read_parquet(sys.argv[1]).to_csv('scores.csv', index=False)\" {}` converts it, and `reg export ID -o scores.csv` writes CSV",
-                shell(&path.to_string_lossy())
+                shell_os(path)
             ),
             DatasetError::NoScores { labels, .. } => {
                 let shown: Vec<&str> = labels.iter().take(SHOWN_LABELS).map(String::as_str).collect();
@@ -413,6 +427,9 @@ impl DatasetError {
                 "give the file name alone, without a folder, such as 00000001_000.png".to_owned()
             }
             DatasetError::Contradiction { .. } => "remove one of the two rows".to_owned(),
+            DatasetError::AmbiguousName { a, .. } => {
+                format!("write the name as in the data set, such as {a}")
+            }
             DatasetError::NoImages { archives: true, path, .. } if !path.is_file() => {
                 "the folder contains archives: give the archives (images_*.tar.gz) instead of the folder"
                     .to_owned()
@@ -436,7 +453,7 @@ impl DatasetError {
                 found.remedy(path)?
             }
             DatasetError::NotASource { path, found } => {
-                let file = shell(&path.to_string_lossy());
+                let file = shell_os(path);
                 match found {
                     FileKind::Bzip2 => format!("`bunzip2 --keep {file}` unpacks it; give the tar archive"),
                     FileKind::SevenZip => format!("`7z x {file}` unpacks it; give the folder"),
@@ -453,7 +470,7 @@ impl DatasetError {
             }
             DatasetError::NotAFile { .. } => "save what it gives as a file, and give that".to_owned(),
             DatasetError::NotText { path, found } => {
-                let file = shell(&path.to_string_lossy());
+                let file = shell_os(path);
                 match found {
                     FileKind::Xlsx | FileKind::Xls => {
                         "open it in the spreadsheet program and save it as CSV".to_owned()

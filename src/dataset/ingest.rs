@@ -9,10 +9,10 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 
 use super::formats::{self, FormatError, ImageFormat};
-use super::ingest_error::{NAMED, count, first};
+use super::ingest_error::{NAMED, count, first, report_same};
 use super::left_out::LeftOut;
-use super::matching::{Likeness, RowNames, pairs};
-use super::pixel_hashes::{PixelHashes, pixel_hash};
+use super::matching::{Likeness, RowNames, pairs, written_otherwise};
+use super::pixel_hashes::{self, KnownPixels, pixel_hash};
 use super::remarks::{Remark, Remarks};
 use super::seen::{Image, SeenFile, SeenFiles};
 use super::source::{FoundImages, ImageFile, find_images, load};
@@ -153,7 +153,8 @@ pub fn ingest(
     if let (Some(bytes), Some(entries)) = (boxes_bytes, entries) {
         let path = request.boxes.as_deref().unwrap_or(Path::new("the list of boxes"));
         let found = boxes::of_manifest(&entries, &manifest, request.box_size, path)?;
-        let boxes::ManifestBoxes { boxes, elsewhere, unscaled } = found;
+        let boxes::ManifestBoxes { boxes, elsewhere, inexact, unscaled } = found;
+        findings.extend(written_otherwise(&inexact, "in the list of boxes"));
         if unscaled > 0 && request.box_size.is_some() {
             findings.push(format!(
                 "{} of images without a file, which are kept in the list's pixels",
@@ -198,17 +199,18 @@ pub fn ingest(
     }
     .counted(&manifest);
     let id = transaction.put(&dataset)?;
+    if let Some((_, files)) = seen.as_ref().filter(|_| request.decode) {
+        let images = files.iter().flat_map(|(_, file)| &file.images);
+        let mut known = KnownPixels::default();
+        known.remember(images.filter_map(|(_, image)| Some((image.blake3, image.pixels?))));
+        pixel_hashes::record(&mut transaction, id, &known.digests(&manifest.rows))?;
+    }
     if let Some(name) = &request.name {
         transaction.name(name, id.hash)?;
     }
     let committed = transaction.commit(stamp)?;
     if let Some((cache, files)) = seen {
         drop(manifest);
-        if request.decode {
-            let images = files.iter().flat_map(|(_, file)| &file.images);
-            let decoded = images.filter_map(|(_, image)| Some((image.blake3, image.pixels?)));
-            PixelHashes::load(registry).keep(registry, decoded);
-        }
         // A lost cache only costs time.
         let _ = match files.len() as u64 {
             // What is remembered stays as it is.
@@ -580,21 +582,4 @@ fn same_pixels(images: &Images<'_>) -> Option<String> {
     named.sort_unstable();
     named.dedup_by_key(|(pixels, bytes, _)| (*pixels, *bytes));
     report_same(named.into_iter().map(|(pixels, _, name)| (pixels, name)).collect(), "picture")
-}
-
-fn report_same(mut named: Vec<(Hash, &str)>, what: &str) -> Option<String> {
-    named.sort_unstable();
-    let groups: Vec<String> = named
-        .chunk_by(|a, b| a.0 == b.0)
-        .filter(|group| group.len() > 1)
-        .map(|group| group.iter().map(|(_, name)| *name).collect::<Vec<_>>().join(" = "))
-        .collect();
-    let found = !groups.is_empty();
-    found.then(|| {
-        format!(
-            "{} under several names: {}",
-            count(groups.len(), &format!("{what} is"), &format!("{what}s are")),
-            first(groups.into_iter())
-        )
-    })
 }

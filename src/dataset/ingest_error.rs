@@ -6,6 +6,7 @@ use super::DatasetError;
 use super::formats::FormatError;
 use super::pixels::PixelError;
 use crate::digits::thousands;
+use crate::hash::Hash;
 use crate::registry::RegistryError;
 
 /// Maximum number of cases that a message lists; the others are counted.
@@ -104,10 +105,28 @@ impl IngestError {
                 Some([&remarks[..], &[check.to_owned()]].concat().join("; "))
             }
             IngestError::AllWithdrawn(_) => Some(
-                "`reg list withdrawal` shows the reasons; `reg withdraw … --revoke` revokes one".to_owned(),
+                "`reg list withdrawal` shows the reasons; to revoke one: `reg withdraw PATIENT --reason WHY --revoke`".to_owned(),
             ),
             IngestError::TwoOfOneName(..) => Some("move one of them away".to_owned()),
             IngestError::Registry(_) => None,
         }
     }
+}
+
+/// Names in groups, those that are one thing under several names, if there are any.
+pub(super) fn report_same(mut named: Vec<(Hash, &str)>, what: &str) -> Option<String> {
+    named.sort_unstable();
+    let groups: Vec<String> = named
+        .chunk_by(|a, b| a.0 == b.0)
+        .filter(|group| group.len() > 1)
+        .map(|group| group.iter().map(|(_, name)| *name).collect::<Vec<_>>().join(" = "))
+        .collect();
+    let found = !groups.is_empty();
+    found.then(|| {
+        format!(
+            "{} under several names: {}",
+            count(groups.len(), &format!("{what} is"), &format!("{what}s are")),
+            first(groups.into_iter())
+        )
+    })
 }

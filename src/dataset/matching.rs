@@ -1,20 +1,25 @@
-//! Which image file belongs to which row of the metadata: by its name.
+//! Which name means which image: of files, and in lists, boxes and scores, by one rule.
 //!
-//! A file of exactly the name always wins. Otherwise a file is taken whose name differs in case or in the form of its
-//! Unicode characters only (`A.PNG`, a decomposed `é` as macOS writes it), and otherwise one that differs in its ending
-//! besides (`a.jpg` for `a.png`, as in copies of the data set with JPEGs), in both cases only if there is one such file and
-//! one such row, and the ingest says so. The row keeps its name.
+//! Exactly the name always wins. Otherwise a name is taken that differs in its folder, in case or in the form of its
+//! Unicode characters only (`images/A.PNG`, a decomposed `é` as macOS writes it), and otherwise one that differs in its
+//! ending besides, or has none (`a.jpg` for `a.png`, as in copies of the data set with JPEGs; `a`), in both cases only if
+//! nothing else can be meant, and whoever reads the names says so. The image keeps its name.
 
+use std::cell::OnceCell;
 use std::collections::{HashMap, HashSet};
+use std::path::Path;
 
 use unicode_normalization::UnicodeNormalization;
 
 use super::formats::ENDINGS;
+use super::{DatasetError, FilePosition};
+use crate::digits::counted;
+use crate::records::ImageRow;
 
 /// How names are compared where they are not equal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Likeness {
-    /// But for case and Unicode form.
+    /// But for folder, case and Unicode form.
     Case,
     /// But for these and the ending.
     Ending,
@@ -25,7 +30,8 @@ impl Likeness {
 
     /// What two names that are alike have in common.
     fn key(self, name: &str) -> String {
-        let folded: String = name.nfc().flat_map(char::to_lowercase).nfc().collect();
+        let file = name.rsplit(['/', '\\']).next().unwrap_or(name);
+        let folded: String = file.nfc().flat_map(char::to_lowercase).nfc().collect();
         match self {
             Likeness::Case => folded,
             Likeness::Ending => match folded.rsplit_once('.') {
@@ -92,6 +98,87 @@ pub(super) fn pairs<'r, 'f>(
     pairs
 }
 
+/// How a name differs from that of its image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Spelling {
+    /// Not at all.
+    Exact,
+    /// In folder, case, Unicode form or ending.
+    Other,
+}
+
+/// The names of a data set's images, found however a list writes them.
+pub struct ImageNames<'r> {
+    rows: &'r [ImageRow],
+    exact: HashMap<&'r str, u32>,
+    /// By likeness and key: the first row, and another one that has the same key. Made when it is first needed.
+    alike: OnceCell<[HashMap<String, (u32, Option<u32>)>; 2]>,
+}
+
+/// One sentence about names that are written otherwise than those of their images; none if there are none.
+pub fn written_otherwise(names: &[String], place: &str) -> Option<String> {
+    const SHOWN: usize = 5;
+    let shown: Vec<String> = names.iter().take(SHOWN).map(|name| format!("{name:?}")).collect();
+    let more = if names.len() > SHOWN { ", …" } else { "" };
+    (!names.is_empty()).then(|| {
+        let all = counted(names.len() as u64, "image");
+        let are = if names.len() == 1 { "is" } else { "are" };
+        format!(
+            "{all} {place} {are} written otherwise than in the data set, in folder, ending, case or Unicode form: {}{more}",
+            shown.join(", ")
+        )
+    })
+}
+
+impl<'r> ImageNames<'r> {
+    /// The names of the rows of a manifest.
+    pub fn of(rows: &'r [ImageRow]) -> Self {
+        let exact = rows.iter().map(|row| row.name.as_str()).zip(0..).collect();
+        ImageNames { rows, exact, alike: OnceCell::new() }
+    }
+
+    /// The row of the image that a name means, and whether it is written otherwise; `None` for an unknown one.
+    ///
+    /// `path` and `place` are used in messages.
+    ///
+    /// # Errors
+    /// A name that can mean two images.
+    pub fn find(
+        &self,
+        name: &str,
+        path: &Path,
+        place: FilePosition,
+    ) -> Result<Option<(u32, Spelling)>, DatasetError> {
+        if let Some(row) = self.exact.get(name) {
+            return Ok(Some((*row, Spelling::Exact)));
+        }
+        let alike = self.alike.get_or_init(|| Likeness::ALL.map(|likeness| self.by_key(likeness)));
+        for (likeness, by_key) in Likeness::ALL.iter().zip(alike) {
+            match by_key.get(&likeness.key(name)) {
+                None => {}
+                Some((row, None)) => return Ok(Some((*row, Spelling::Other))),
+                Some((a, Some(b))) => {
+                    let [a, b] = [a, b].map(|row| self.rows[*row as usize].name.to_string());
+                    let (path, name) = (path.to_owned(), name.to_owned());
+                    return Err(DatasetError::AmbiguousName { path, place, name, a, b });
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    fn by_key(&self, likeness: Likeness) -> HashMap<String, (u32, Option<u32>)> {
+        let mut by_key = HashMap::new();
+        for (place, row) in (0..).zip(self.rows) {
+            by_key
+                .entry(likeness.key(&row.name))
+                .and_modify(|(_, other): &mut (u32, Option<u32>)| _ = other.get_or_insert(place))
+                .or_insert((place, None));
+        }
+        by_key
+    }
+}
+
 /// Names by their key; none where two have the same.
 fn unique<'n>(likeness: Likeness, names: impl Iterator<Item = &'n str>) -> HashMap<String, Option<&'n str>> {
     let mut by_key = HashMap::new();
@@ -120,6 +207,37 @@ mod tests {
         assert_eq!(paired(Likeness::Ending, &["a.png"], &["a.jpg", "a.jpeg"]), []);
         assert_eq!(paired(Likeness::Ending, &["a.png", "a.jpg"], &["A.jpeg"]), []);
         assert_eq!(paired(Likeness::Ending, &["a.dcm"], &["a.png"]), []);
+    }
+
+    #[test]
+    fn a_name_in_a_list_is_found_however_it_is_written_unless_two_images_could_be_meant() {
+        let head =
+            "Image Index,Finding Labels,Follow-up #,Patient ID,Patient Age,Patient Gender,View Position";
+        let rows = ["B.png", "a.png", "a_b.png", "b.PNG", "caf\u{e9}.png"]
+            .map(|name| format!("\n{name},Mass,0,1,1,M,PA"));
+        let csv = format!("{head}{}", rows.concat());
+        let rows = crate::dataset::metadata::read(csv.as_bytes(), Path::new("d.csv")).unwrap().rows;
+        let names = ImageNames::of(&rows);
+        let find = |name: &str| {
+            names.find(name, Path::new("l.txt"), FilePosition::Line(3)).map_err(|e| e.to_string())
+        };
+        for (name, row) in [
+            ("a.png", Some((1, Spelling::Exact))),
+            ("images/a.png", Some((1, Spelling::Other))),
+            ("C:\\data\\A.PNG", Some((1, Spelling::Other))),
+            ("a", Some((1, Spelling::Other))),
+            ("a.jpg", Some((1, Spelling::Other))),
+            ("A_B", Some((2, Spelling::Other))),
+            ("B.png", Some((0, Spelling::Exact))),
+            ("x/Cafe\u{301}.png", Some((4, Spelling::Other))),
+            ("a.dcm", None),
+            ("c", None),
+            ("", None),
+        ] {
+            assert_eq!(find(name), Ok(row), "{name}");
+        }
+        let message = r#"l.txt, line 3: "b" can be B.png or b.PNG"#;
+        assert_eq!(find("b"), Err(message.to_owned()));
     }
 
     #[test]

@@ -1,27 +1,34 @@
-//! Hashes of decoded pixels: the same picture saved by another program has other bytes and the same pixels.
+//! Computes hashes of decoded pixels: the same picture saved by another program has other bytes and the same pixels.
 //!
-//! Decoding takes milliseconds an image, so what was computed is kept in the registry's `cache/`, by the hash of the file,
-//! whatever data set it is in. The file can be deleted at any time; a damaged one is not used.
+//! Decoding takes milliseconds an image. Those of a data set are a record ([`PixelHashes`]); whatever else was decoded,
+//! such as for a training, is remembered in `cache/` by the hash of the file, until a record is made of it. That file can
+//! be deleted at any time; a damaged one is not used.
 
 use std::collections::BTreeMap;
+use std::io;
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::pixels::{self, Gray};
-use crate::hash::Hash;
+use crate::disk::Dir;
+use crate::hash::{Hash, Id};
 use crate::limits;
 use crate::progress::{Progress, Unit};
-use crate::records::{ImageRow, Packed, codec};
-use crate::registry::Registry;
+use crate::records::{Dataset, ImageRow, Packed, PixelDigests, PixelHashes, codec, rules};
+use crate::registry::{Registry, RegistryError, Transaction};
 
-const FOLDER: &str = "pixel-hashes";
+/// The folder in the cache.
+pub const FOLDER: &str = "pixel-hashes";
 /// The name of the file, with the version of the rules by which images are decoded and hashed.
 const FILE: &str = "v1";
 
-/// Hashes of pixels, by the hash of the file.
+/// Hashes of pixels, by the hash of the file, and where they are remembered.
 #[derive(Debug, Default)]
-pub struct PixelHashes(BTreeMap<Hash, Hash>);
+pub struct KnownPixels {
+    by_file: BTreeMap<Hash, Hash>,
+    folder: Option<Dir>,
+}
 
 /// The file in the cache, followed by the BLAKE3 hash of its packed bytes.
 #[derive(Serialize, Deserialize)]
@@ -40,42 +47,60 @@ pub fn pixel_hash(image: &Gray) -> Hash {
     Hash::of(&[&size[..], &image.data].concat())
 }
 
-impl PixelHashes {
-    /// Reads what was computed before.
-    pub fn load(registry: &Registry) -> Self {
+impl KnownPixels {
+    /// Reads what is remembered in a [`FOLDER`] of a cache; nothing if it cannot be opened.
+    pub fn remembered(folder: io::Result<Dir>) -> Self {
+        let folder = folder.ok();
         let read = || {
-            let bytes = registry.cache_folder(FOLDER).ok()?.read(FILE, limits::SEEN_FILES).ok()?;
+            let bytes = folder.as_ref()?.read(FILE, limits::SEEN_FILES).ok()?;
             let (packed, sum) = bytes.split_last_chunk::<32>()?;
             (Hash::of(packed) == Hash(*sum)).then(|| codec::unpack::<Content>(packed).ok())?
         };
-        PixelHashes(read().into_iter().flat_map(|content| content.pixels).collect())
+        let by_file = read().into_iter().flat_map(|content| content.pixels).collect();
+        KnownPixels { by_file, folder }
     }
 
-    /// Adds hashes and keeps all of them. What cannot be kept has to be computed again, no more.
-    pub fn keep(&mut self, registry: &Registry, new: impl IntoIterator<Item = (Hash, Hash)>) {
-        let before = self.0.len();
-        self.0.extend(new);
-        if self.0.len() == before {
-            return;
+    /// Reads what is known of a data set: its record, and what is remembered.
+    pub fn of(registry: &Registry, dataset: Id<Dataset>, rows: &[ImageRow]) -> Result<Self, RegistryError> {
+        let mut known = KnownPixels::remembered(registry.cache_folder(FOLDER));
+        if let Some((_, hashes)) = registry.pixel_hashes(&registry.view()?, dataset)? {
+            let digests = registry.pixel_digests(&hashes)?.rows;
+            known
+                .by_file
+                .extend(rows.iter().zip(digests).filter_map(|(row, digest)| Some((row.object?, digest?))));
         }
-        let pixels = self.0.iter().map(|(file, pixels)| (*file, *pixels)).collect();
+        Ok(known)
+    }
+
+    /// Adds hashes and remembers all of them. What cannot be remembered has to be computed again, no more.
+    pub fn remember(&mut self, new: impl IntoIterator<Item = (Hash, Hash)>) {
+        let before = self.by_file.len();
+        self.by_file.extend(new);
+        let Some(folder) = self.folder.as_ref().filter(|_| self.by_file.len() > before) else { return };
+        let pixels = self.by_file.iter().map(|(file, pixels)| (*file, *pixels)).collect();
         if let Ok(mut bytes) = codec::pack(&Content { pixels }) {
             let sum = Hash::of(&bytes);
             bytes.extend(sum.0);
-            let _ = registry.cache_folder(FOLDER).and_then(|folder| folder.replace(FILE, &bytes));
+            let _ = folder.replace(FILE, &bytes);
         }
     }
 
     /// The hash of the pixels of an image, if it is known.
-    pub fn of(&self, row: &ImageRow) -> Option<Hash> {
-        self.0.get(&row.object?).copied()
+    pub fn get(&self, row: &ImageRow) -> Option<Hash> {
+        self.by_file.get(&row.object?).copied()
     }
 
-    /// Computes and keeps the hashes that are missing. Images that are not in the registry or cannot be decoded are left
-    /// out: `reg verify` reports them.
+    /// Those of a manifest's rows.
+    pub fn digests(&self, rows: &[ImageRow]) -> PixelDigests {
+        PixelDigests { rows: rows.iter().map(|row| self.get(row)).collect() }
+    }
+
+    /// Computes the hashes that are missing. Images that are not in the registry or cannot be decoded are left out:
+    /// `reg verify` reports them.
     pub fn complete(&mut self, registry: &Registry, rows: &[ImageRow], progress: &dyn Progress) {
-        let mut missing: Vec<Hash> =
-            rows.iter().filter_map(|row| row.object).filter(|file| !self.0.contains_key(file)).collect();
+        let missing =
+            rows.iter().filter_map(|row| row.object).filter(|file| !self.by_file.contains_key(file));
+        let mut missing: Vec<Hash> = missing.collect();
         missing.sort_unstable();
         missing.dedup();
         progress.begin("decode", Unit::Items, missing.len() as u64);
@@ -86,6 +111,16 @@ impl PixelHashes {
         };
         let new: Vec<(Hash, Hash)> = missing.par_iter().filter_map(hash).collect();
         progress.end();
-        self.keep(registry, new);
+        self.remember(new);
     }
+}
+
+/// Records hashes of the pixels of a data set's images.
+pub fn record(
+    transaction: &mut Transaction,
+    dataset: Id<Dataset>,
+    digests: &PixelDigests,
+) -> Result<Id<PixelHashes>, RegistryError> {
+    let pixels = transaction.put_packed(digests)?;
+    transaction.put(&PixelHashes { dataset, pixels, known: digests.known(), rules: rules::PIXELS })
 }

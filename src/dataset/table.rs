@@ -128,9 +128,7 @@ impl<'t> CsvRow<'t> {
     /// The field as the name of an image, in any folder; the folder is kept.
     pub(super) fn image_of_any_folder(&self, column: CsvColumn<'_>) -> Result<String, DatasetError> {
         let path = self.text(column);
-        let mut parts = path.split(['/', '\\']);
-        let is_name = parts.next_back().is_some_and(is_plain_name);
-        if is_name && parts.all(|part| ["", ".", ".."].contains(&part) || is_plain_name(part)) {
+        if is_path_of_image(path) {
             return Ok(path.to_owned());
         }
         let place = FilePosition::Row(self.row);
@@ -146,6 +144,13 @@ impl<'t> CsvRow<'t> {
             label: label.to_owned(),
         })
     }
+}
+
+/// Whether a text can be the name of an image, with any folder before it.
+pub(super) fn is_path_of_image(text: &str) -> bool {
+    let mut parts = text.split(['/', '\\']);
+    let is_name = parts.next_back().is_some_and(is_plain_name);
+    is_name && parts.all(|part| ["", ".", ".."].contains(&part) || is_plain_name(part))
 }
 
 /// What separates the columns: of comma, semicolon and tab, the one that the header has most of. The header of the

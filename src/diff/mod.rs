@@ -166,7 +166,7 @@ fn is_zero(count: &u64) -> bool {
 }
 
 fn folds(count: u32) -> String {
-    format!("{count} fold{}", if count == 1 { "" } else { "s" })
+    format!("{count} division{}", if count == 1 { "" } else { "s" })
 }
 
 /// Folds of one result's sides that none of the other's is of.
@@ -211,7 +211,7 @@ impl Difference {
         self.configuration.extend(Change::of("method", &records[0].method, &records[1].method));
         let counts = [0, 1].map(|side| records[side].folds.len() as u32);
         let [one, other] = counts;
-        self.configuration.extend(Change::of("folds", one, other));
+        self.configuration.extend(Change::of("divisions", one, other));
         let shared = one.min(other);
         let beyond =
             |side: usize| (shared..counts[side]).map(|fold| FoldOf { split: ids[side].hash, fold }).collect();
@@ -225,7 +225,7 @@ impl Difference {
         }
         self.equal = self.split.is_empty() && one == other;
         if self.equal {
-            self.why.push("every fold has the same images in every subset".to_owned());
+            self.why.push("every division has the same images in every subset".to_owned());
         }
         Ok(())
     }
@@ -274,7 +274,7 @@ impl Difference {
             .map(|(side, folds)| {
                 let numbers: Vec<String> = folds.iter().map(|of| of.fold.to_string()).collect();
                 let plural = if numbers.len() == 1 { "" } else { "s" };
-                format!("only {side} has fold{plural} {}", numbers.join(", "))
+                format!("only {side} has division{plural} {}", numbers.join(", "))
             })
             .collect();
         if !each.is_empty() {
@@ -444,7 +444,7 @@ impl Difference {
         }
         if let Some(found) = folds {
             match found.same {
-                true => harmless.push("the folds have the same images in every subset".to_owned()),
+                true => harmless.push("the divisions have the same images in every subset".to_owned()),
                 false => causes.push(format!("split: {found}")),
             }
             self.split.push(found);

@@ -34,7 +34,7 @@ impl std::fmt::Display for Side {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.column.as_ref().or(self.model.as_ref()).map_or("data", String::as_str))?;
         if let Some(fold) = self.fold {
-            write!(f, " fold {fold}")?;
+            write!(f, " division {fold}")?;
         }
         self.subset.map_or(Ok(()), |subset| write!(f, " {}", subset.name()))
     }

@@ -193,7 +193,7 @@ impl ModelNames {
 
 /// How texts call a fold: with a space before it, nothing where scores belong to none.
 fn of_fold(fold: Option<u32>) -> String {
-    fold.map_or(String::new(), |fold| format!(" fold {fold}"))
+    fold.map_or(String::new(), |fold| format!(" division {fold}"))
 }
 
 /// All that a table says.
@@ -284,7 +284,7 @@ fn of_comparison(out: &mut Values, comparison: &Comparison, names: &ModelNames) 
     }
     for model in &comparison.models {
         let (name, folds) = (names.called(&model.name), folds(model));
-        out.say("folds of", name, model.mean.folds.len());
+        out.say("divisions of", name, model.mean.folds.len());
         for (fold, covered) in folds.iter().zip(model.covered()) {
             let Some(covered) = covered else { continue };
             out.say("labels in the mean of", format!("{name}{fold}"), covered.len());

@@ -3,6 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::escape::shell_os;
+
 /// Something in the place of a file or folder of a registry or remote that is none.
 #[derive(Debug, thiserror::Error)]
 pub enum Refused {
@@ -55,18 +57,20 @@ impl Refused {
         Some(match self {
             Refused::Link { path, root } => format!(
                 "`rm {}` removes the link (its target stays); to keep the data elsewhere, move all of {} and link that",
-                path.display(),
+                shell_os(path),
                 root.display()
             ),
-            Refused::NotAFile { path, found: "folder" } => format!("move it away: `mv {} …`", path.display()),
+            Refused::NotAFile { path, found: "folder" } => {
+                format!("move it away: `mv {0} {0}.away`", shell_os(path))
+            }
             Refused::NotAFile { path, .. } | Refused::SecondName(path) => {
-                format!("`rm {}` removes it", path.display())
+                format!("`rm {}` removes it", shell_os(path))
             }
             Refused::TooLong { path, .. } => {
-                format!("reg does not write such a file; `rm {}` removes it", path.display())
+                format!("reg does not write such a file; `rm {}` removes it", shell_os(path))
             }
             Refused::NotOurs(path) | Refused::NotRemoved { path, .. } => {
-                format!("look at it, and remove it with `rm -r {}`", path.display())
+                format!("look at it, and remove it with `rm -r {}`", shell_os(path))
             }
             Refused::Outside(_) => return None,
         })

@@ -105,19 +105,24 @@ impl ExportError {
     }
 
     /// A hint.
-    pub fn hint(&self) -> Option<&'static str> {
-        Some(match self {
+    pub fn hint(&self) -> Option<String> {
+        let hint = match self {
             ExportError::Occupied(_) => "give a folder that does not exist yet",
             ExportError::NoSuchForm { .. } => {
                 "data sets, splits, runs, predictions and tables can be exported as tables; runs also as checkpoints and cards"
             }
             ExportError::Several { .. } => "give --format csv or parquet, and a folder with -o",
-            ExportError::NoPredictions(_) => "compute them with `reg eval RUN`",
+            ExportError::NoPredictions(run) => {
+                return Some(format!("compute them with `reg eval {}`", run.short()));
+            }
             ExportError::Withdrawn { .. } => {
                 "run the same `reg ingest` again: the new data set leaves them out and can be exported"
             }
-            ExportError::OtherDataset { .. } => "`reg show SPLIT` shows its data set",
+            ExportError::OtherDataset { .. } => {
+                "give the data set that the split divides: `reg show` of the split names it"
+            }
             _ => return None,
-        })
+        };
+        Some(hint.to_owned())
     }
 }

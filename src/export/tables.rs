@@ -313,6 +313,10 @@ fn typed(id: Hash, name: &str, table: &report::ReportTable) -> Sheet {
         let values = ColumnValues::words(table.rows.iter().map(|_| why.as_str()));
         columns.push(SheetColumn::new("not comparable", values));
     }
+    if let Some(why) = &table.caution {
+        columns
+            .push(SheetColumn::new("warning", ColumnValues::words(table.rows.iter().map(|_| why.as_str()))));
+    }
     distinct(&mut columns);
     let mut about = about(id, Kind::Table);
     about.push(("reg.title".to_owned(), table.title.clone()));

@@ -125,6 +125,8 @@ pub struct InSplit {
     pub id: Hash,
     /// Its name.
     pub name: Option<String>,
+    /// What each of them is: `re-sampling`, `fold`.
+    pub division: &'static str,
     /// Its folds.
     pub folds: Vec<InFold>,
 }
@@ -313,14 +315,16 @@ impl Gather<'_, '_> {
         for id in self.of_kind(ids, Kind::Split).copied().collect::<Vec<_>>() {
             let dataset = self.link(&id, &Role::Dataset);
             let Some(at) = dataset.and_then(|dataset| place(&grouped, &dataset)) else { continue };
-            let mut split = InSplit { id, name: self.names.get(&id).cloned(), folds: Vec::new() };
-            let divided = match self.usage.folds(Id::new(id)) {
+            let divided = self.usage.folds(Id::new(id));
+            let divided = divided.and_then(|folds| Ok((folds, self.usage.division(Id::new(id))?)));
+            let (divided, division) = match divided {
                 Ok(divided) => divided,
                 Err(e) => {
                     self.usage.unread.insert(id, e.to_string());
                     continue;
                 }
             };
+            let mut split = InSplit { id, name: self.names.get(&id).cloned(), division, folds: Vec::new() };
             for (fold, [train, val, test]) in (0..).zip(divided.iter()) {
                 folds.insert((id, fold), (at, grouped[at].splits.len(), split.folds.len()));
                 let [train, val, test] = [train, val, test].map(|rows| rows.len() as u64);

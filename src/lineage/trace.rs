@@ -166,9 +166,7 @@ impl Object {
             Some(PackedKind::Manifest) => {
                 return Ok(Object::Manifest(id, registry.packed_alone(Id::new(id))?));
             }
-            Some(kind @ (PackedKind::Boxes | PackedKind::Assignment | PackedKind::Scores)) => {
-                return Ok(Object::Packed(id, kind, bytes));
-            }
+            Some(kind) => return Ok(Object::Packed(id, kind, bytes)),
             None => {}
         }
         // An event is a record that the index does not list.

@@ -4,7 +4,7 @@
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use super::graph::NodeKind;
 use super::known::Known;
@@ -42,9 +42,21 @@ pub struct Verification {
     /// to register them was never repeated. They harm nothing.
     pub unregistered: Vec<Hash>,
     /// Files in the folder of objects that are named like none. They harm nothing.
+    #[serde(serialize_with = "shown")]
     pub strangers: Vec<PathBuf>,
     /// Objects that were damaged and are whole again, and the file that the bytes came from.
+    #[serde(serialize_with = "shown_beside")]
     pub repaired: Vec<(Hash, PathBuf)>,
+}
+
+/// Paths as text, since not every one is UTF-8.
+fn shown<S: Serializer>(paths: &[PathBuf], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(paths.iter().map(|path| path.display().to_string()))
+}
+
+/// The same beside ids.
+fn shown_beside<S: Serializer>(pairs: &[(Hash, PathBuf)], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(pairs.iter().map(|(id, path)| (id, path.display().to_string())))
 }
 
 /// An image whose removal for good was recorded.

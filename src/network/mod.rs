@@ -8,6 +8,7 @@
 mod check;
 mod counts;
 mod error;
+mod fit;
 mod image;
 mod initial;
 mod names;
@@ -19,6 +20,7 @@ mod spec_settings;
 pub use check::check;
 pub use counts::Counts;
 pub use error::{NetworkError, NetworkFileError};
+pub use fit::{WeightsFit, weights_fit};
 pub use initial::Initial;
 pub use plan::{Extent, META, Op, Part, Plan, Step, TensorShape};
 #[cfg(test)]

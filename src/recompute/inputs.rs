@@ -4,14 +4,19 @@
 use std::collections::HashMap;
 use std::path::Path;
 
+use rayon::prelude::*;
+
 use super::RecomputeError;
+use crate::dataset::matching::ImageNames;
+use crate::dataset::pixel_hashes::pixel_hash;
+use crate::dataset::pixels::decode;
 use crate::dataset::{boxes, labels, lists, metadata};
-use crate::hash::{Digest, Id};
+use crate::hash::{Digest, Hash, Id};
 use crate::recognise::FileKind;
 use crate::records::tensors::sizes as tensors;
 use crate::records::{
-    Dataset, File, ImageRow, MAX_REPORTED, Manifest, Mismatch, Software, Spec, Split, SplitMethod, Weights,
-    compared, differences, is_source_line,
+    Dataset, File, ImageRow, MAX_REPORTED, Manifest, Mismatch, PixelHashes, Software, Spec, Split,
+    SplitMethod, Weights, compared, differences, is_source_line,
 };
 use crate::registry::{Objects, Registry};
 use crate::split::{draw, official, sizes};
@@ -91,6 +96,32 @@ fn shown(row: Option<&ImageRow>) -> serde_json::Value {
     shown
 }
 
+/// Images that are decoded at a time.
+const DECODED_AT_ONCE: usize = 64;
+
+/// Decodes all images that are there again: an audit bundle may lack them, and a purged one is gone.
+pub(super) fn pixels(objects: &dyn Objects, id: Id<PixelHashes>) -> Result<Vec<Mismatch>, RecomputeError> {
+    let recorded = objects.get(id)?;
+    let rows = objects.manifest(&objects.get(recorded.dataset)?)?.rows;
+    let digests = objects.pixel_digests(&recorded)?.rows;
+    let mut found = Vec::new();
+    let rows: Vec<_> = rows.iter().zip(digests).collect();
+    for rows in rows.chunks(DECODED_AT_ONCE) {
+        let read = rows.iter().filter_map(|(row, digest)| {
+            let object = row.object.filter(|object| !objects.lacks(object))?;
+            Some((*row, *digest, objects.bytes(&object).ok()?))
+        });
+        let read: Vec<_> = read.collect();
+        let hash = |(row, digest, bytes): &(&ImageRow, Option<Hash>, Vec<u8>)| {
+            let now = decode(bytes).ok().map(|image| pixel_hash(&image));
+            Mismatch::of(&format!("pixels of {}", row.name), digest, now)
+        };
+        found.extend(read.par_iter().filter_map(hash).collect::<Vec<_>>());
+    }
+    found.truncate(MAX_REPORTED);
+    Ok(found)
+}
+
 /// Recomputes the subset of every image in every fold.
 pub(super) fn split(objects: &dyn Objects, id: Id<Split>) -> Result<Vec<Mismatch>, RecomputeError> {
     let recorded = objects.get(id)?;
@@ -98,8 +129,9 @@ pub(super) fn split(objects: &dyn Objects, id: Id<Split>) -> Result<Vec<Mismatch
     let (method, assignment) = match &recorded.method {
         SplitMethod::Official { train_val, test, val_fraction, seed } => {
             let ((train_val, first), (test, second)) = (file(objects, train_val)?, file(objects, test)?);
-            let names = |bytes: &[u8]| lists::read(bytes, Path::new("a list of the split"));
-            let divided = official(&rows, &names(&first)?, &names(&second)?, *val_fraction, *seed)?;
+            let (names, path) = (ImageNames::of(&rows), Path::new("a list of the split"));
+            let find = |bytes: &[u8]| lists::find(&lists::read(bytes, path)?, &names, path);
+            let divided = official(&rows, &find(&first)?, &find(&second)?, *val_fraction, *seed)?;
             let (val_fraction, seed) = (*val_fraction, *seed);
             (SplitMethod::Official { train_val, test, val_fraction, seed }, divided.assignment)
         }

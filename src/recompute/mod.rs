@@ -14,7 +14,8 @@ mod tables;
 
 use crate::hash::{Hash, Id};
 use crate::records::{
-    Dataset, FalseRecord, Kind, Mismatch, Predictions, Recomputed, ScoreSource, Split, Table, rules,
+    Dataset, FalseRecord, Kind, Mismatch, PixelHashes, Predictions, Recomputed, ScoreSource, Split, Table,
+    rules,
 };
 use crate::registry::Objects;
 pub use error::RecomputeError;
@@ -42,6 +43,7 @@ pub fn recompute(
     }
     match how {
         Recomputed::Dataset => inputs::dataset(objects, Id::new(id)),
+        Recomputed::Pixels => inputs::pixels(objects, Id::new(id)).map(Some),
         Recomputed::Split => inputs::split(objects, Id::new(id)).map(Some),
         Recomputed::Weights => inputs::weights(objects, Id::new(id)).map(Some),
         Recomputed::Software => inputs::software(objects, Id::new(id)).map(Some),
@@ -57,6 +59,7 @@ pub fn recompute(
 fn rules_of(objects: &dyn Objects, id: Hash, how: Recomputed) -> Result<Option<(u32, u32)>, RecomputeError> {
     Ok(match how {
         Recomputed::Dataset => Some((objects.get(Id::<Dataset>::new(id))?.rules, rules::INGEST)),
+        Recomputed::Pixels => Some((objects.get(Id::<PixelHashes>::new(id))?.rules, rules::PIXELS)),
         Recomputed::Split => Some((objects.get(Id::<Split>::new(id))?.rules, rules::SPLIT)),
         Recomputed::Table => Some(objects.get(Id::<Table>::new(id))?.rules()),
         Recomputed::Predictions => match objects.get(Id::<Predictions>::new(id))?.source {

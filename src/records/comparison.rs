@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Dataset, Division, File, Predictions, Subset};
+use super::{Dataset, Division, File, PixelHashes, Predictions, Subset};
 use crate::hash::Id;
 
 /// A comparison of several models.
@@ -73,8 +73,28 @@ pub struct Comparison {
     #[schemars(length(min = 1))]
     #[serde(rename = "unfair")]
     pub incomparable: Vec<Incomparable>,
+    /// What was compared to find models that have seen what another one is tested on; absent if no model is a run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "LeakCheck")]
+    pub leak_check: Option<LeakCheck>,
     /// Version of the rules that produced this record.
     pub rules: u32,
+}
+
+/// How far images that models were trained, selected and tested on could be compared. Patients always are.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LeakCheck {
+    /// Number of these images.
+    pub images: u64,
+    /// Number of those that have a file, whose bytes were compared.
+    pub bytes: u64,
+    /// Number of those whose pixels are known, which were compared.
+    pub pixels: u64,
+    /// Where their pixels are known from, sorted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(min = 1))]
+    pub pixel_hashes: Vec<Id<PixelHashes>>,
 }
 
 /// A cell of the rank correlations in which a model gives all images the same score.

@@ -49,6 +49,8 @@ pub enum RecordClass {
     Computed,
     /// A person decided or wrote it: it is kept like what was computed, and no execution made it.
     Decided,
+    /// It follows from what it names, and is kept as long as that is.
+    Derived,
     /// It tells how what it names came about: it is kept, a lineage shows it beside that, and it leads nowhere.
     Execution,
 }
@@ -58,7 +60,17 @@ impl RecordClass {
     pub fn is_result(self) -> bool {
         match self {
             RecordClass::Computed | RecordClass::Decided | RecordClass::Execution => true,
-            RecordClass::Input => false,
+            RecordClass::Input | RecordClass::Derived => false,
+        }
+    }
+
+    /// Whether `reg gc` keeps it as long as all records that it names, and it travels with them.
+    pub fn is_derived(self) -> bool {
+        match self {
+            RecordClass::Derived => true,
+            RecordClass::Input | RecordClass::Computed | RecordClass::Decided | RecordClass::Execution => {
+                false
+            }
         }
     }
 
@@ -66,7 +78,7 @@ impl RecordClass {
     pub fn is_beside(self) -> bool {
         match self {
             RecordClass::Execution => true,
-            RecordClass::Input | RecordClass::Computed | RecordClass::Decided => false,
+            RecordClass::Input | RecordClass::Computed | RecordClass::Decided | RecordClass::Derived => false,
         }
     }
 
@@ -74,7 +86,9 @@ impl RecordClass {
     pub fn has_beside(self) -> bool {
         match self {
             RecordClass::Computed => true,
-            RecordClass::Input | RecordClass::Decided | RecordClass::Execution => false,
+            RecordClass::Input | RecordClass::Decided | RecordClass::Derived | RecordClass::Execution => {
+                false
+            }
         }
     }
 }
@@ -99,6 +113,8 @@ pub enum Travels {
 pub enum Recomputed {
     /// From metadata and manifest.
     Dataset,
+    /// From the images.
+    Pixels,
     /// From its seed or lists.
     Split,
     /// From its file.
@@ -120,6 +136,7 @@ impl Recomputed {
     pub fn by(self) -> &'static str {
         match self {
             Recomputed::Dataset => "metadata and manifest give",
+            Recomputed::Pixels => "the images give",
             Recomputed::Split => "its seed or lists give",
             Recomputed::Weights => "its file gives",
             Recomputed::Software => "it should be",

@@ -17,6 +17,7 @@ mod name;
 mod note;
 mod of_data;
 mod of_runs;
+mod pixels;
 mod probe;
 mod removal;
 mod role;
@@ -38,7 +39,7 @@ use serde::{Deserialize, Serialize};
 pub use codec::{CodecError, Header, Link};
 pub use comparison::{
     Bootstrap, BootstrapRow, CalibrationBin, ComparedDivision, ComparedModel, Comparison, ConstantScores,
-    DelongRow, GroupBy, GroupRow, Incomparable, IncomparableKind, LabelSpread, MetricRow, Pooling,
+    DelongRow, GroupBy, GroupRow, Incomparable, IncomparableKind, LabelSpread, LeakCheck, MetricRow, Pooling,
     PublishedAuc, PublishedModel, PublishedTable, ResampledRow, Spread,
 };
 pub(crate) use dataset::MAX_AGE;
@@ -53,6 +54,7 @@ pub use model::{Architecture, Block, ImageInput, Layer, Model};
 pub(crate) use name::is_plain_name;
 pub use note::Note;
 pub use of_runs::run_summary;
+pub use pixels::{PixelDigests, PixelHashes};
 pub use probe::{ProbeResult, ProbeTable, ProbedFold, Target};
 pub use removal::{Removal, RemovedRecord};
 pub use role::{Referent, Role, Roles};
@@ -212,6 +214,7 @@ macro_rules! kinds {
 
 kinds! {
     Dataset,
+    PixelHashes,
     Split,
     Weights,
     Software,
@@ -278,4 +281,5 @@ packed_kinds! {
     Boxes,
     Assignment,
     Scores,
+    PixelDigests,
 }

@@ -57,7 +57,7 @@ impl Record for Spec {
 
     fn summary(&self) -> String {
         format!(
-            "{}, {}, fold {}, seed {}, {} epochs, {} threads, {}",
+            "{}, {}, division {}, seed {}, {} epochs, {} threads, {}",
             self.model.name,
             self.init.name(),
             self.fold,
@@ -129,7 +129,7 @@ impl Record for Predictions {
     };
 
     fn summary(&self) -> String {
-        let fold = self.fold.map(|fold| format!(", fold {fold}")).unwrap_or_default();
+        let fold = self.fold.map(|fold| format!(", division {fold}")).unwrap_or_default();
         let subset = self.subset.map(|subset| format!(", {}", subset.name())).unwrap_or_default();
         format!("{}{fold}{subset}, {}", self.model, counted(self.images, "image"))
     }

@@ -61,6 +61,8 @@ roles! {
     Metadata = "metadata",
     Object = "object",
     Picture = "picture",
+    PixelHashes = "pixel_hashes",
+    Pixels = "pixels",
     Predictions = "predictions",
     Prev = "prev",
     Revokes = "revokes",
@@ -103,6 +105,7 @@ impl Role {
         match self {
             Role::Dataset
             | Role::Made
+            | Role::PixelHashes
             | Role::Predictions
             | Role::Prev
             | Role::Revokes
@@ -117,6 +120,7 @@ impl Role {
             Role::Boxes => Referent::Packed(PackedKind::Boxes),
             Role::Manifest => Referent::Packed(PackedKind::Manifest),
             Role::Scores => Referent::Packed(PackedKind::Scores),
+            Role::Pixels => Referent::Packed(PackedKind::PixelDigests),
             Role::Image => Referent::Image,
             Role::Object | Role::Picture => Referent::Picture,
             Role::Checkpoint => Referent::Checkpoint,

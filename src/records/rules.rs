@@ -13,17 +13,17 @@
 /// read and how, which images are sound, the order of rows, which ages are possible.
 ///
 /// Checked by `tests/golden/pinned.rs`.
-pub const INGEST: u32 = 2;
+pub const INGEST: u32 = 3;
 
 /// `Split.rules`: how a seed and shares, or lists and a seed, become the subset of every image in every fold.
 ///
 /// Checked by `tests/golden/pinned.rs`.
-pub const SPLIT: u32 = 1;
+pub const SPLIT: u32 = 2;
 
 /// `rules` of imported predictions: how the CSV of another tool becomes scores, and for which images.
 ///
 /// Checked by `tests/golden/pinned.rs`.
-pub const IMPORT: u32 = 2;
+pub const IMPORT: u32 = 3;
 
 /// `rules` of a table of a data set: what is counted, the bins of ages, mean and standard deviation.
 ///
@@ -33,13 +33,13 @@ pub const COUNTS: u32 = 1;
 /// `rules` of an AUC table: how AUCs follow from scores and labels, and their mean.
 ///
 /// Checked by `tests/golden/pinned.rs`.
-pub const AUC: u32 = 1;
+pub const AUC: u32 = 2;
 
 /// `rules` of a comparison: spreads over folds, rank correlations, DeLong's tests, tests over folds, the
 /// bootstrap, further metrics, groups, and what is not comparable.
 ///
 /// Checked by `tests/golden/pinned.rs`.
-pub const COMPARISON: u32 = 2;
+pub const COMPARISON: u32 = 3;
 
 /// `rules` of a table of probes: evaluation, thresholds, spreads over folds. The worker fits the predictors.
 ///
@@ -63,7 +63,7 @@ pub const POINTING: u32 = 1;
 pub const STUDY: u32 = 1;
 
 /// How an image file becomes the input of a network: decoding to gray, resizing, the view for validation and
-/// test. The version is not in records but in the names of cache files. Because scores depend on pixels, raise
+/// test. The version is in the names of cache files and in `PixelHashes.rules`. Because scores depend on pixels, raise
 /// the worker's `NUMERICS` too when you raise it.
 ///
 /// Checked by `tests/golden/pinned.rs`.

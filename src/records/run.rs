@@ -282,11 +282,11 @@ impl Predictions {
     pub fn fit(&self, spec: &Spec, assignment: &Assignment, scores: &Scores) -> Result<(), String> {
         let of_run = (spec.dataset, Some(spec.split), Some(spec.fold));
         if (self.dataset, self.split, self.fold) != of_run {
-            return Err("data set, split or fold differ from the run's".to_owned());
+            return Err("data set, split or division differ from the run's".to_owned());
         }
         let Some(subset) = self.subset else { return Ok(()) };
         if assignment.folds.len() <= spec.fold as usize {
-            return Err("the split has no such fold".to_owned());
+            return Err("the split has no such division".to_owned());
         }
         if assignment.rows(spec.fold as usize, subset) != scores.rows {
             return Err(format!("their images are not the {} images", subset.name()));

@@ -171,7 +171,7 @@ impl Split {
     pub(crate) fn check_assignment(&self, assignment: &Assignment, dataset: &Dataset) -> Result<(), String> {
         let (own, theirs) = (self.folds.len(), assignment.folds.len());
         if own != theirs {
-            return Err(format!("{theirs} folds, but the split has {own}"));
+            return Err(format!("{theirs} divisions, but the split has {own}"));
         }
         assignment.folds.iter().try_for_each(|codes| dataset.check_rows(codes.len()))
     }
@@ -183,7 +183,7 @@ impl Packed for Assignment {
 
     fn check(&self) -> Result<(), String> {
         if self.folds.windows(2).any(|pair| pair[0].len() != pair[1].len()) {
-            return Err("its folds differ in length".into());
+            return Err("its divisions differ in length".into());
         }
         match self.folds.iter().flatten().find(|code| **code > Self::UNUSED) {
             Some(code) => Err(format!("unknown subset code {code}")),

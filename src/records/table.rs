@@ -59,6 +59,7 @@ impl Record for Table {
             Role::Dataset,
             Role::File,
             Role::Object,
+            Role::PixelHashes,
             Role::Predictions,
             Role::Run,
             Role::Split,
@@ -102,7 +103,7 @@ impl Record for Table {
                 format!(
                     "probe of {model} for {target}, {} over {}",
                     rounded(mean),
-                    counted(folds as u64, "fold")
+                    counted(folds as u64, "division")
                 )
             }
             Table::Heatmap(heat) => format!("Grad-CAM of {} on {}", heat.label, heat.image),
@@ -203,6 +204,10 @@ pub struct LabelAuc {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "u64")]
     pub missing: Option<u64>,
+    /// Whether all of these images, two or more, have the same score, so that the AUC says nothing; absent if not.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[schemars(extend("const" = true))]
+    pub constant: bool,
 }
 
 /// The counts of a data set: tables 2 and 3 and figure 3 of the paper.

@@ -83,32 +83,6 @@ impl<'a> WeightsFile<'a> {
         }
         Ok(())
     }
-
-    /// What is missing and what is left over for the network that the names come closest to; `None` if a network has
-    /// exactly these, with or without the last layer.
-    pub fn misfit(&self) -> Option<String> {
-        let names: BTreeSet<&str> =
-            self.tensors.keys().map(String::as_str).filter(|name| Self::is_used(name)).collect();
-        let begins = |with: &str| names.iter().any(|name| name.starts_with(with));
-        let (family, expected) = if begins("layer") || begins("conv1.") {
-            ("a ResNet with bottlenecks", resnet(&names))
-        } else if begins("features.0.conv.") {
-            ("the network `tiny`", numbered(&names, "features.", &["conv.weight"], Some("bn")))
-        } else if begins("hidden.") {
-            ("the network `mlp`", numbered(&names, "hidden.", &["weight", "bias"], None))
-        } else {
-            return Some(format!("its tensors have the names of no network of reg: {}", some(names.iter())));
-        };
-        let missing: Vec<&String> = expected.iter().filter(|name| !names.contains(name.as_str())).collect();
-        let left: Vec<&&str> = names
-            .iter()
-            .filter(|name| !expected.contains(**name) && !matches!(**name, "fc.weight" | "fc.bias"))
-            .collect();
-        let parts = [("missing", some(missing.iter())), ("left over", some(left.iter()))];
-        let parts: Vec<String> =
-            parts.iter().filter(|(_, of)| !of.is_empty()).map(|(what, of)| format!("{what}: {of}")).collect();
-        (!parts.is_empty()).then(|| format!("it does not fit {family}; {}", parts.join("; ")))
-    }
 }
 
 /// The values of a tensor as 32-bit floats; `None` for integers and packed types.
@@ -175,55 +149,6 @@ fn bare<'n>(mut name: &'n str, found: &mut BTreeSet<&'static str>) -> &'n str {
     name
 }
 
-/// The first three of a list, and how many more there are.
-fn some<S: AsRef<str>>(names: impl ExactSizeIterator<Item = S>) -> String {
-    let more = names.len().saturating_sub(3);
-    let shown: Vec<String> = names.take(3).map(|name| name.as_ref().to_owned()).collect();
-    match more {
-        0 => shown.join(", "),
-        _ => format!("{} and {} more", shown.join(", "), crate::digits::thousands(more as u64)),
-    }
-}
-
-fn norm(name: &str) -> [String; 4] {
-    ["weight", "bias", "running_mean", "running_var"].map(|part| format!("{name}.{part}"))
-}
-
-/// One more than the largest number after a prefix.
-fn count(names: &BTreeSet<&str>, prefix: &str) -> u32 {
-    let numbers = names.iter().filter_map(|name| name.strip_prefix(prefix)?.split('.').next()?.parse().ok());
-    // No network is deeper; a larger number is left over.
-    numbers.filter(|n| *n < 1000).max().map_or(0, |n: u32| n + 1)
-}
-
-fn resnet(names: &BTreeSet<&str>) -> BTreeSet<String> {
-    let mut all = BTreeSet::from(["conv1.weight".to_owned()]);
-    all.extend(norm("bn1"));
-    for layer in 1..=4 {
-        for block in 0..count(names, &format!("layer{layer}.")).max(1) {
-            let at = format!("layer{layer}.{block}");
-            for part in 1..=3 {
-                all.insert(format!("{at}.conv{part}.weight"));
-                all.extend(norm(&format!("{at}.bn{part}")));
-            }
-            if block == 0 {
-                all.insert(format!("{at}.downsample.0.weight"));
-                all.extend(norm(&format!("{at}.downsample.1")));
-            }
-        }
-    }
-    all
-}
-
-fn numbered(names: &BTreeSet<&str>, prefix: &str, parts: &[&str], bn: Option<&str>) -> BTreeSet<String> {
-    let mut all = BTreeSet::new();
-    for number in 0..count(names, prefix) {
-        all.extend(parts.iter().map(|part| format!("{prefix}{number}.{part}")));
-        all.extend(bn.into_iter().flat_map(|bn| norm(&format!("{prefix}{number}.{bn}"))));
-    }
-    all
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -247,7 +172,6 @@ mod tests {
         assert_eq!(read.prefixes, BTreeSet::from(["model.", "module."]));
         assert_eq!(read.converted(), BTreeSet::from(["BF16".to_owned(), "F16".to_owned()]));
         assert!(half(0x7c00) == f32::INFINITY && half(0x7e00).is_nan());
-        assert!(read.misfit().unwrap().contains("no network of reg: a, b"));
     }
 
     #[test]

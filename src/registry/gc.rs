@@ -62,7 +62,7 @@ pub struct Swept {
     pub kept: (u64, u64),
     /// Number and bytes of those that are kept only because they, or objects that refer to them, are young.
     pub young: (u64, u64),
-    /// Folders of trainings whose run is recorded.
+    /// Folders of trainings whose run is recorded, or that failed and left nothing to go on from.
     pub finished: Vec<Hash>,
 }
 
@@ -113,7 +113,15 @@ impl Registry {
             }
             Ok(reached)
         };
-        let needed = mark(roots, &HashSet::new(), true)?;
+        let mut needed = mark(roots, &HashSet::new(), true)?;
+        // What follows from records that stay is worth more than its bytes.
+        let derived = survey.records.iter().filter(|(id, (kind, _))| {
+            let mut named = survey.links(id).filter(|to| survey.records.contains_key(to));
+            kind.descriptor().class.is_derived() && named.all(|to| needed.contains(&to))
+        });
+        let derived: Vec<Hash> = derived.map(|(id, _)| *id).collect();
+        let derived = mark(derived, &needed, true)?;
+        needed.extend(derived);
         let mut recent = Vec::new();
         // What was removed need not get old first.
         let freed = freed(&survey, &removed);

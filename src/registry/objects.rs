@@ -3,9 +3,10 @@
 use super::walk::runs_of;
 use super::{Registry, RegistryError};
 use crate::hash::{Hash, Id};
+use crate::index::View;
 use crate::records::{
-    Assignment, Boxes, Dataset, Manifest, Packed, Predictions, Record, Run, Scores, Spec, Split, Subset,
-    Weights, codec,
+    Assignment, Boxes, Dataset, Manifest, Packed, PixelDigests, PixelHashes, Predictions, Record, Run,
+    Scores, Spec, Split, Subset, Weights, codec, rules,
 };
 
 /// A source of objects.
@@ -101,6 +102,12 @@ impl dyn Objects + '_ {
         })
     }
 
+    /// Reads hashes of pixels: one for each image of their data set.
+    pub fn pixel_digests(&self, hashes: &PixelHashes) -> Result<PixelDigests, RegistryError> {
+        let images = self.get(hashes.dataset)?.images;
+        self.packed(hashes.pixels, |digests| hashes.check_digests(digests, images))
+    }
+
     /// Manifest rows of a subset of the fold that a spec trains on, ascending.
     ///
     /// # Errors
@@ -115,7 +122,9 @@ impl dyn Objects + '_ {
         let assignment = self.assignment(&split)?;
         match spec.fold as usize {
             fold if fold < assignment.folds.len() => Ok(assignment.rows(fold, subset)),
-            fold => Err(lies(format!("{} folds, but the spec names fold {fold}", assignment.folds.len()))),
+            fold => {
+                Err(lies(format!("{} divisions, but the spec names number {fold}", assignment.folds.len())))
+            }
         }
     }
 }
@@ -169,6 +178,23 @@ impl Registry {
     /// Reads scores that no predictions name; see [`Objects`].
     pub fn probe_scores(&self, id: Id<Scores>, dataset: &Dataset) -> Result<Scores, RegistryError> {
         (self as &dyn Objects).probe_scores(id, dataset)
+    }
+
+    /// Reads hashes of pixels; see [`Objects`].
+    pub fn pixel_digests(&self, hashes: &PixelHashes) -> Result<PixelDigests, RegistryError> {
+        (self as &dyn Objects).pixel_digests(hashes)
+    }
+
+    /// What is recorded of the pixels of a data set's images, by the rules of this reg: of several records, the one
+    /// that knows the most.
+    pub fn pixel_hashes(
+        &self,
+        view: &View,
+        dataset: Id<Dataset>,
+    ) -> Result<Option<(Id<PixelHashes>, PixelHashes)>, RegistryError> {
+        let all = self.referring::<PixelHashes>(view, &dataset.hash)?.into_iter();
+        let ours = all.filter(|(_, hashes)| hashes.rules == rules::PIXELS);
+        Ok(ours.max_by_key(|(id, hashes)| (hashes.known, std::cmp::Reverse(id.hash))))
     }
 
     /// Manifest rows of a subset of the fold that a spec trains on; see [`Objects`].

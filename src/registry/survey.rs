@@ -7,6 +7,7 @@ use rayon::prelude::*;
 use super::walk::{self, Edge};
 use super::{Registry, is_name};
 use crate::digits::thousands;
+use crate::escape::shell_os;
 use crate::hash::{Hash, Id};
 use crate::limits;
 use crate::progress::Progress;
@@ -209,9 +210,11 @@ fn examine(store: &Store, id: &Hash, depth: Depth, buffer: &mut Vec<u8>) -> Look
         Ok(bytes) if bytes > limits::RECORD => Looked::at(bytes, understand_long(store, id)),
         Ok(bytes) => Looked::at(bytes, understand(buffer)),
         // Its bytes may still be right; then its content counts.
-        Err(StoreError::Exposed { found, .. }) => match store.read(id) {
+        Err(StoreError::Exposed { found, path, .. }) => match store.read(id) {
             Ok(bytes) => {
-                let problem = format!("{found}, so any program can change it; restore it with `chmod 444`");
+                let path = shell_os(path);
+                let problem =
+                    format!("{found}, so any program can change it; restore it with `chmod 444 {path}`");
                 let looked = Looked::at(bytes.len() as u64, understand(&bytes));
                 Looked { problem: looked.problem.or(Some(problem)), ..looked }
             }

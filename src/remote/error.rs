@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::format::FORMAT_NUMBER;
 use crate::disk::Refused;
+use crate::escape::shell;
 use crate::hash::Hash;
 use crate::index::IndexError;
 use crate::records::{CodecError, ObjectKind};
@@ -172,7 +173,9 @@ impl RemoteError {
             }
             RemoteError::NoS3(_) => "build it with the feature `s3`, which is on by default",
             RemoteError::Itself(_) => "give another registry; create one with `reg init DIR`",
-            RemoteError::Nothing(_) => "create a remote there with `reg push`",
+            RemoteError::Nothing(remote) => {
+                return Some(format!("create a remote there with `reg push {}`", shell(remote)));
+            }
             RemoteError::Stranger(_) => "give a folder or prefix that does not exist or is empty",
             RemoteError::Newer { .. } => "install a newer reg",
             RemoteError::Older { .. } | RemoteError::Codec { source: CodecError::OlderFormat { .. }, .. } => {

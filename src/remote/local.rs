@@ -68,6 +68,14 @@ impl TransferSource for Local<'_> {
         self.kinds.iter().filter(|(_, kind)| kind.descriptor().class.is_result()).map(|(id, _)| *id).collect()
     }
 
+    fn derived(&self) -> Vec<Hash> {
+        self.kinds
+            .iter()
+            .filter(|(_, kind)| kind.descriptor().class.is_derived())
+            .map(|(id, _)| *id)
+            .collect()
+    }
+
     fn of_kind(&self, wanted: Kind) -> Vec<Hash> {
         self.kinds.iter().filter(|(_, kind)| **kind == wanted).map(|(id, _)| *id).collect()
     }

@@ -386,6 +386,10 @@ impl TransferSource for PackStore<'_> {
         self.records(|kind| kind.descriptor().class.is_result())
     }
 
+    fn derived(&self) -> Vec<Hash> {
+        self.records(|kind| kind.descriptor().class.is_derived())
+    }
+
     fn of_kind(&self, wanted: Kind) -> Vec<Hash> {
         self.records(|kind| kind == wanted)
     }

@@ -27,6 +27,9 @@ pub(super) trait TransferSource: Sync {
     /// Its runs, predictions, tables and executions.
     fn results(&self) -> Vec<Hash>;
 
+    /// What follows from other records: it travels where these do.
+    fn derived(&self) -> Vec<Hash>;
+
     /// Its records of a kind that travel whatever is asked for: withdrawals or removals.
     fn of_kind(&self, kind: Kind) -> Vec<Hash>;
 
@@ -120,6 +123,7 @@ impl TransferPlan {
             }
             walk.add_what_hangs()?;
         }
+        walk.add_derived()?;
         // An entry of the log belongs to the registry that wrote it, and so does a name of one.
         let travels = |id: &Hash| walk.seen.get(id).is_some_and(Item::travels);
         let names = source.names().iter().filter(|(_, id)| travels(id));
@@ -157,7 +161,12 @@ impl Walk<'_> {
                 let kind = match by_kind {
                     Some(ObjectKind::Packed(PackedKind::Manifest)) => ObjectKind::Blob,
                     Some(
-                        ObjectKind::Packed(PackedKind::Boxes | PackedKind::Assignment | PackedKind::Scores)
+                        ObjectKind::Packed(
+                            PackedKind::Boxes
+                            | PackedKind::Assignment
+                            | PackedKind::Scores
+                            | PackedKind::PixelDigests,
+                        )
                         | ObjectKind::Record(_)
                         | ObjectKind::Blob,
                     )
@@ -214,6 +223,23 @@ impl Walk<'_> {
             format!("{kind} {}", by.short())
         });
         RemoteError::Missing { remote: self.source.called().to_owned(), id, by }
+    }
+
+    /// Adds what follows from records that are there.
+    fn add_derived(&mut self) -> Result<(), RemoteError> {
+        let mut left = self.source.derived();
+        left.retain(|id| !self.seen.contains_key(id));
+        let mut taken = Vec::new();
+        for (id, links) in self.links(&left)? {
+            let mut follows = true;
+            for (to, _) in &links {
+                let is_record =
+                    || Ok::<_, RemoteError>(self.source.kind(to)?.and_then(ObjectKind::record).is_some());
+                follows &= self.seen.contains_key(to) || !is_record()?;
+            }
+            taken.extend(follows.then_some(id));
+        }
+        self.add(taken)
     }
 
     /// Adds the results that were made of specs, runs, predictions and tables that are there, and of no others.

@@ -45,7 +45,7 @@ pub(super) fn metrics(comparison: &Comparison) -> ReportTable {
         "Sensitivity and specificity at the threshold with the largest Youden index on the validation images."
             .to_owned(),
     );
-    table.notes.extend(fewer_folds_of(&covered));
+    table.notes.extend(fewer_folds_of(&covered, comparison.division().name()));
     let without: Vec<&str> = comparison
         .models
         .iter()
@@ -139,6 +139,6 @@ pub(super) fn groups(comparison: &Comparison) -> ReportTable {
         let each = comparison.division().name();
         table.notes.push(format!("Images and positives are sums over the {each}s. The mean ignores {each}s where the AUC is undefined."));
     }
-    table.notes.extend(fewer_folds_of(&covered));
+    table.notes.extend(fewer_folds_of(&covered, comparison.division().name()));
     table
 }

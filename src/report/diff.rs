@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serde_json::Value;
 
 use crate::diff::{Change, ComparedRecord, DatasetDiff, Difference, DivergencePoint, SplitDiff};
-use crate::digits::thousands;
+use crate::digits::{counted, thousands};
 use crate::records::Kind;
 
 /// Maximum number of listed cases; the others are counted. The JSON has all.
@@ -32,7 +32,7 @@ pub fn text(found: &Difference) -> String {
     }
     let alone = ["a", "b"].into_iter().zip(&found.folds);
     let alone = alone.flat_map(|(side, folds)| {
-        folds.iter().map(move |of| format!("{} fold {}: only in {side}", of.split.short(), of.fold))
+        folds.iter().map(move |of| format!("{} division {}: only in {side}", of.split.short(), of.fold))
     });
     section(&mut out, "split", found.split.iter().flat_map(of_split).chain(alone));
     section(&mut out, "configuration", found.configuration.iter().map(of_change));
@@ -85,9 +85,9 @@ fn of_divergence(divergence: &DivergencePoint) -> String {
 /// Differences between two data sets, one line each.
 pub fn of_data(found: &DatasetDiff) -> Vec<String> {
     let [a, b] = found.datasets.map(|id| id.short());
-    let [one, other] = found.images.map(thousands);
-    let [few, many] = found.patients.map(thousands);
-    let mut lines = vec![format!("data set {a}: {one} images, {few} patients; {b}: {other}, {many}")];
+    let [one, other] = found.images.map(|images| counted(images, "image"));
+    let [few, many] = found.patients.map(|patients| counted(patients, "patient"));
+    let mut lines = vec![format!("data set {a}: {one}, {few}; {b}: {other}, {many}")];
     if !found.same_metadata {
         let says = if found.same_images { ", but record the same for every image" } else { "" };
         lines.push(format!("metadata files differ{says}"));
@@ -138,7 +138,7 @@ pub fn of_data(found: &DatasetDiff) -> Vec<String> {
 }
 
 fn of_split(found: &SplitDiff) -> Vec<String> {
-    let [a, b] = [0, 1].map(|side| format!("{} fold {}", found.splits[side].short(), found.folds[side]));
+    let [a, b] = [0, 1].map(|side| format!("{} division {}", found.splits[side].short(), found.folds[side]));
     if found.same {
         return vec![format!("{a} and {b} have the same images in every subset")];
     }

@@ -68,7 +68,7 @@ pub fn probe(probe: &ProbeTable, of: Option<&str>) -> ReportTable {
     });
     if probe.folds.len() > 1 {
         let folds = probe.folds.len();
-        table.notes.push(format!("Mean ± sample standard deviation over {folds} folds."));
+        table.notes.push(format!("Mean ± sample standard deviation over {folds} divisions of the split."));
     }
     let unknown: u64 = probe.folds.iter().map(|fold| fold.unknown).sum();
     if unknown > 0 {

@@ -84,16 +84,16 @@ fn of_dataset(dataset: &InDataset) -> Branch {
 
 fn of_split(split: &InSplit) -> Branch {
     let line = format!("split {}", called(&split.id, split.name.as_ref()));
-    Branch { line, below: split.folds.iter().map(of_fold).collect() }
+    Branch { line, below: split.folds.iter().map(|fold| of_fold(split.division, fold)).collect() }
 }
 
-fn of_fold(fold: &InFold) -> Branch {
+fn of_fold(division: &str, fold: &InFold) -> Branch {
     let parts = [("train", fold.train), ("val", fold.val), ("test", fold.test)];
     let parts = parts.iter().filter(|(_, images)| *images > 0);
     let parts: Vec<String> =
         parts.map(|(subset, images)| format!("{} {subset}", thousands(*images))).collect();
     let where_ = if parts.is_empty() { "not used".to_owned() } else { parts.join(", ") };
-    let line = format!("fold {}: {where_}", fold.fold);
+    let line = format!("{division} {}: {where_}", fold.fold);
     Branch { line, below: fold.used_by.iter().map(|named| of_record(named, Some(fold))).collect() }
 }
 

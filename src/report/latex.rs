@@ -2,7 +2,7 @@
 //! what is higher than a page becomes a `longtable`. A comment names the packages that are needed.
 
 use super::layout::{Placed, Ruler, TableLayout, fit};
-use super::table::{Align, NOT_COMPARABLE, ReportTable};
+use super::table::{Align, ReportTable};
 use crate::escape::{latex as escaped, latex_sentence, line};
 
 /// Points of the width and the height of the text of `article` at 10 pt; the page has 550 pt, of which captions and
@@ -79,8 +79,8 @@ pub(super) fn latex(table: &ReportTable) -> String {
     let small = SIZES[1].letter;
     let lines_of = |text: &str, letter| points(text, letter, false) / PAGE[0] + 1;
     let notes: usize = table.lines_below().map(|note| lines_of(&note, small) * 10 + 6).sum();
-    let above =
-        table.warning.iter().chain([&table.title]).map(|text| lines_of(text, 100) * 12).sum::<usize>();
+    let above = table.lines_above().chain([table.title.clone()]);
+    let above: usize = above.map(|text| lines_of(&text, 100) * 12).sum();
     let lines: usize = blocks.iter().map(|block| block.lines * size.line + 24).sum();
     match above + lines + notes <= PAGE[1] {
         true => float(table, &blocks, size),
@@ -202,8 +202,7 @@ fn groups(block: &[Placed]) -> String {
 
 /// What stands above the table.
 fn caption(table: &ReportTable) -> Option<String> {
-    let warning = table.warning.iter();
-    let warning = warning.map(|why| format!("\\textbf{{{NOT_COMPARABLE}: {}}}", latex_sentence(why, WORD)));
+    let warning = table.lines_above().map(|said| format!("\\textbf{{{}}}", latex_sentence(&said, WORD)));
     let title = (!table.title.is_empty()).then(|| latex_sentence(&table.title, WORD));
     let parts: Vec<String> = warning.chain(title).collect();
     (!parts.is_empty()).then(|| parts.join(" "))

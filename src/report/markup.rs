@@ -1,6 +1,6 @@
 //! Tables as Markdown.
 
-use super::table::{Align, NOT_COMPARABLE, ReportTable};
+use super::table::{Align, ReportTable};
 use crate::escape::markdown as markdown_text;
 
 /// A GitHub-flavoured Markdown table with aligned pipes.
@@ -26,7 +26,7 @@ pub(super) fn markdown(table: &ReportTable) -> String {
     let rule = format!("|{}\n", rule.collect::<String>());
     let title = (!table.title.is_empty()).then(|| format!("**{}**\n\n", markdown_text(&table.title)));
     let notes = table.lines_below().map(|note| format!("\n{}\n", markdown_text(&note)));
-    let warning = table.warning.iter().map(|why| format!("**{NOT_COMPARABLE}: {}**\n\n", markdown_text(why)));
+    let warning = table.lines_above().map(|said| format!("**{}**\n\n", markdown_text(&said)));
     let above = warning.chain(title);
     above.chain([line(&rows[0]), rule]).chain(rows[1..].iter().map(line)).chain(notes).collect()
 }

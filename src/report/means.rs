@@ -1,6 +1,6 @@
 //! Which labels and folds a comparison's means are over, in words.
 
-use crate::digits::thousands;
+use crate::digits::{counted, thousands};
 use crate::records::{ComparedModel, Comparison, LabelSpread};
 
 /// Decimals of an AUC.
@@ -30,9 +30,9 @@ pub(super) fn covered(comparison: &Comparison) -> String {
             counts.truncate(1);
         }
         match counts.as_slice() {
-            [] => format!("0 of {all} labels"),
-            [one] if *one == all => format!("{all} labels"),
-            [one] => format!("{one} of {all} labels"),
+            [] => format!("0 of {}", counted(all as u64, "label")),
+            [one] if *one == all => counted(all as u64, "label"),
+            [one] => format!("{one} of {}", counted(all as u64, "label")),
             [first @ .., last] => {
                 let first: Vec<String> = first.iter().map(usize::to_string).collect();
                 format!("{} and {last} of {all} labels", first.join(", "))
@@ -52,7 +52,7 @@ pub(super) fn covered(comparison: &Comparison) -> String {
 }
 
 /// The same of other means over folds, each named, with the number of folds that it covers and that there are.
-pub(super) fn fewer_folds_of(means: &[(String, usize, usize)]) -> Option<String> {
+pub(super) fn fewer_folds_of(means: &[(String, usize, usize)], each: &str) -> Option<String> {
     const SHOWN: usize = 20;
     let fewer: Vec<String> = means
         .iter()
@@ -64,5 +64,5 @@ pub(super) fn fewer_folds_of(means: &[(String, usize, usize)]) -> Option<String>
         more => format!(" and {} more", thousands(more as u64)),
     };
     let shown = fewer[..fewer.len().min(SHOWN)].join(", ");
-    (!fewer.is_empty()).then(|| format!("Means that cover fewer folds than there are: {shown}{more}."))
+    (!fewer.is_empty()).then(|| format!("Means that do not cover all {each}s: {shown}{more}."))
 }

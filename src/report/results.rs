@@ -5,8 +5,10 @@ use std::collections::BTreeSet;
 use super::means::{DECIMALS, covered, labels};
 use super::{Cell, Column, ReportTable, dataset, details, features, thousands, uncertainty};
 use crate::dataset::statistics::Statistics;
+use crate::digits::counted;
 use crate::records::{
-    self, AucTable, ComparedModel, Comparison, Incomparable, Pooling, PublishedModel, Spread, Subset,
+    self, AucTable, ComparedModel, Comparison, ConstantScores, Incomparable, LabelSpread, LeakCheck, Pooling,
+    PublishedModel, Spread, Subset,
 };
 
 /// Heading of the row below a mean: the number of labels that it covers.
@@ -47,15 +49,28 @@ pub fn auc(title: &str, auc: &AucTable) -> ReportTable {
     table.rows.push(vec![Cell::Text("Mean".into()), Cell::Number { value: auc.mean, decimals: DECIMALS }]);
     table.rows.push(vec![Cell::Text(COVERED.into()), Cell::Integer(auc.mean_over.into())]);
     let undefined = auc.labels.len().saturating_sub(auc.mean_over as usize);
-    let mut note = format!("The mean covers {} of {} labels", auc.mean_over, auc.labels.len());
+    let mut note =
+        format!("The mean covers {} of {}", auc.mean_over, counted(auc.labels.len() as u64, "label"));
     if undefined > 0 {
         note += "; an AUC is n/a if all images have the label or none has";
     }
     table.notes.push(note + ".");
+    let constant = auc.labels.iter().filter(|label| label.constant).map(|label| label.label.as_str());
+    table.caution = constant_scores(constant.collect(), "");
     if has_missing {
         table.notes.push("An image whose label is missing is left out of that label's AUC.".to_owned());
     }
     table
+}
+
+/// What is said of labels for which a model gives all images the same score.
+fn constant_scores(labels: Vec<&str>, of: &str) -> Option<String> {
+    (!labels.is_empty()).then(|| {
+        format!(
+            "all images have the same score for {}{of}; an AUC of 0.5 there says nothing about the model.",
+            labels.join(", ")
+        )
+    })
 }
 
 /// All content of a table's record, as tables.
@@ -166,7 +181,28 @@ fn comparison(comparison: &Comparison) -> ReportTable {
         row.extend(published.clone().map(over));
     }
     table.notes = notes(comparison);
+    let of_model = |model: &ComparedModel| {
+        let cells = comparison.constant.iter().filter(|cell| cell.model == model.name);
+        let labels: BTreeSet<&str> = cells
+            .filter(|cell| says_nothing(comparison, model, cell))
+            .map(|cell| cell.label.as_deref().unwrap_or("all labels"))
+            .collect();
+        constant_scores(labels.into_iter().collect(), &format!(" of {}", model.name))
+    };
+    let cautions: Vec<String> = comparison.models.iter().filter_map(of_model).collect();
+    table.caution = (!cautions.is_empty()).then(|| cautions.join(" "));
     table
+}
+
+/// Whether a rank correlation is undefined because all scores are the same, which makes an AUC of exactly 0.5. It is
+/// undefined as well where no image was scored by all models.
+fn says_nothing(comparison: &Comparison, model: &ComparedModel, cell: &ConstantScores) -> bool {
+    let place = |fold| comparison.folds.iter().position(|one| *one == fold);
+    let Some(fold) = cell.fold.map_or(Some(0), place) else { return false };
+    let is_own = |label: &&LabelSpread| cell.label.as_ref().is_none_or(|own| *own == label.label);
+    let aucs = model.labels.iter().filter(is_own).filter_map(|label| *label.auc.folds.get(fold)?);
+    let mut aucs = aucs.peekable();
+    aucs.peek().is_some() && aucs.all(|auc| auc == 0.5)
 }
 
 /// Whether a label, given by position, has an AUC in the same folds of all models.
@@ -183,7 +219,10 @@ fn counts(comparison: &Comparison, cells: impl Fn(u64) -> Vec<Cell>) -> Vec<Vec<
     let models = &comparison.models;
     let heads = match models.iter().all(|model| model.covers()[0] == model.covers()[1]) {
         true => vec![COVERED.to_owned()],
-        false => ["fewest", "most"].map(|which| format!("{COVERED} ({which} of a fold)")).into(),
+        false => {
+            let each = comparison.division().name();
+            ["fewest", "most"].map(|which| format!("{COVERED} ({which} of a {each})")).into()
+        }
     };
     let row = |(of_fold, head): (usize, String)| {
         let cells = models.iter().flat_map(|model| cells(model.covers()[of_fold] as u64));
@@ -212,7 +251,9 @@ pub(super) fn differently_covered(comparison: &Comparison) -> Option<String> {
                 format!("all but {}", left_out.join(", "))
             };
             let place = match fold {
-                Some(fold) if comparison.folds.len() > 1 => format!("{} fold {fold}", model.name),
+                Some(fold) if comparison.folds.len() > 1 => {
+                    format!("{} {} {fold}", model.name, comparison.division().name())
+                }
                 _ => model.name.clone(),
             };
             match said.iter_mut().find(|(what, _)| *what == left_out) {
@@ -311,6 +352,7 @@ fn notes(comparison: &Comparison) -> Vec<String> {
         );
     }
     notes.extend(fewer_folds(comparison));
+    notes.extend(comparison.leak_check.as_ref().map(leak_check));
     let imported: Vec<&str> =
         comparison.models.iter().filter(|model| model.imported).map(|model| model.name.as_str()).collect();
     if !imported.is_empty() {
@@ -340,6 +382,21 @@ fn notes(comparison: &Comparison) -> Vec<String> {
         ));
     }
     notes
+}
+
+/// How far the verdict reaches that no model has seen what another one is tested on.
+fn leak_check(check: &LeakCheck) -> String {
+    let LeakCheck { images, bytes, pixels, .. } = *check;
+    let more = match bytes > pixels {
+        true => "; `reg split check SPLIT --pixels` decodes the others",
+        false => "",
+    };
+    format!(
+        "Training and test images compared: patients of {}, files of {}, pixels of {}{more}.",
+        counted(images, "image"),
+        thousands(bytes),
+        thousands(pixels)
+    )
 }
 
 /// Labels with their indices, sorted by descending mean AUC over all models, as in figure 5.
@@ -390,9 +447,10 @@ const SPEARMAN_COVERED: &str = "Cells covered";
 
 /// What a mean of rank correlations covers, and what it leaves out and why.
 fn spearman_coverage(comparison: &Comparison, cells: usize) -> String {
+    let each = comparison.division().name();
     let of = match comparison.pooling {
-        Pooling::PerLabel => "a label of a fold",
-        Pooling::AllScores => "a fold with all labels",
+        Pooling::PerLabel => format!("a label of a {each}"),
+        Pooling::AllScores => format!("a {each} with all labels"),
     };
     let all = thousands(cells as u64);
     if comparison.constant.is_empty() {
@@ -411,9 +469,9 @@ fn spearman_coverage(comparison: &Comparison, cells: usize) -> String {
             .map(|cell| {
                 let several = comparison.folds.len() > 1;
                 match (&cell.label, cell.fold.filter(|_| several)) {
-                    (Some(label), Some(fold)) => format!("{label} in fold {fold}"),
+                    (Some(label), Some(fold)) => format!("{label} in {each} {fold}"),
                     (Some(label), None) => label.clone(),
-                    (None, Some(fold)) => format!("fold {fold}"),
+                    (None, Some(fold)) => format!("{each} {fold}"),
                     (None, None) => "all scores".to_owned(),
                 }
             })

@@ -8,6 +8,8 @@ use crate::escape::{self, line};
 
 /// The start of a warning.
 pub(super) const NOT_COMPARABLE: &str = "NOT COMPARABLE";
+/// The start of a caution.
+const CAUTION: &str = "WARNING";
 /// The text for an undefined quantity.
 const UNDEFINED: &str = "n/a";
 /// Heading of the column for withdrawn data in CSV.
@@ -20,6 +22,8 @@ pub struct ReportTable {
     pub title: String,
     /// Why its numbers are not comparable. Every format shows it, CSV as an additional column.
     pub warning: Option<String>,
+    /// Why some of its numbers say nothing, as a sentence. Every format shows it, CSV as an additional column.
+    pub caution: Option<String>,
     /// The withdrawn data that it contains, as a sentence without subject. Every format shows it, CSV as an
     /// additional column.
     pub withdrawn: Option<String>,
@@ -232,6 +236,12 @@ impl ReportTable {
         self.bold.extend(best_cells);
     }
 
+    /// The sentences above the table, and above its title: what must not be overlooked.
+    pub(super) fn lines_above(&self) -> impl Iterator<Item = String> {
+        let warning = self.warning.iter().map(|why| format!("{NOT_COMPARABLE}: {why}"));
+        warning.chain(self.caution.iter().map(|why| format!("{CAUTION}: {why}")))
+    }
+
     /// The lines below the table; the last one lists withdrawn data.
     pub(super) fn lines_below(&self) -> impl Iterator<Item = String> {
         let withdrawn = self.withdrawn.iter().map(|mark| format!("This {mark}."));
@@ -268,6 +278,7 @@ impl ReportTable {
             header.extend(further.map(|name| escape::csv(&name).into_owned()));
         }
         header.extend(self.warning.iter().map(|_| NOT_COMPARABLE.to_lowercase()));
+        header.extend(self.caution.iter().map(|_| CAUTION.to_lowercase()));
         header.extend(self.withdrawn.iter().map(|_| WITHDRAWN.to_owned()));
         let mut writer = csv::Writer::from_writer(Vec::new());
         let in_memory = "writing to memory does not fail";
@@ -280,7 +291,7 @@ impl ReportTable {
                 fields.extend(own);
                 fields.extend(std::iter::repeat_n(String::new(), missing));
             }
-            let beside = self.warning.iter().chain(&self.withdrawn);
+            let beside = self.warning.iter().chain(&self.caution).chain(&self.withdrawn);
             fields.extend(beside.map(|text| escape::csv(text).into_owned()));
             writer.write_record(fields).expect(in_memory);
         }

@@ -4,7 +4,7 @@ use comfy_table::{Attribute, CellAlignment, ContentArrangement, LineStyle, Table
 use unicode_width::UnicodeWidthStr;
 
 use super::layout::{Placed, Ruler, TableLayout, fit, lines};
-use super::table::{Align, NOT_COMPARABLE, ReportTable};
+use super::table::{Align, ReportTable};
 use crate::escape::line;
 
 /// Blank columns at both sides of each column and a rule between them.
@@ -39,7 +39,7 @@ pub(super) fn text(table: &ReportTable, width: Option<u16>, bold: bool) -> Strin
         fit(table, &texts, &Ruler { available: width + 1, gap: GAP, spans: false, measure: &measure });
     let paragraph = |text: String| paragraph(&text, width);
     let mut out = String::new();
-    out.extend(table.warning.as_ref().map(|why| paragraph(line(&format!("{NOT_COMPARABLE}: {why}")))));
+    out.extend(table.lines_above().map(|said| paragraph(line(&said))));
     let title = |part: String| match table.title.is_empty() {
         true => String::new(),
         false => paragraph(line(&table.title) + &part),

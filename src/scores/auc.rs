@@ -38,6 +38,7 @@ pub fn auc_table(
                 positives,
                 negatives: truth.len() as u64 - positives,
                 missing: (missing > 0).then_some(missing),
+                constant: scores.len() > 1 && scores.windows(2).all(|pair| pair[0] == pair[1]),
             }
         })
         .collect();

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 
 use super::ScoreError;
 use super::auc::{auc_table, truth};
-use crate::dataset::image_names::{ImageNames, Spelling};
+use crate::dataset::matching::{ImageNames, Spelling};
 use crate::dataset::scores::{self, ScoreFile};
-use crate::dataset::{DatasetError, source};
+use crate::dataset::{DatasetError, FilePosition, source};
 use crate::hash::Id;
 use crate::limits;
 use crate::records::{
@@ -63,7 +63,7 @@ pub struct Imported {
     pub missing_labels: Vec<String>,
     /// Names of columns without scores.
     pub ignored_columns: Vec<String>,
-    /// Names in the file that differ from those of their images in folder, in `.png` or in case.
+    /// Names in the file that differ from those of their images in folder, ending, case or Unicode form.
     pub inexact_names: Vec<String>,
     /// Labels whose scores are all 0 or 1.
     pub decisions: Vec<String>,
@@ -266,7 +266,7 @@ fn sort(
     wanted: &HashSet<u32>,
     path: &Path,
 ) -> Result<Sorted, ScoreError> {
-    let names = ImageNames::of(manifest);
+    let names = ImageNames::of(&manifest.rows);
     let mut sorted = Sorted {
         rows: Vec::new(),
         inexact: Vec::new(),
@@ -277,7 +277,8 @@ fn sort(
     // Two names can be those of one image.
     let mut places: HashMap<u32, usize> = HashMap::new();
     for (place, name) in file.images.iter().enumerate() {
-        let Some((row, spelling)) = names.find(name) else {
+        let position = FilePosition::Row(file.rows[place]);
+        let Some((row, spelling)) = names.find(name, path, position)? else {
             sorted.unknown.push(name.clone());
             continue;
         };

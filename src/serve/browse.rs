@@ -2,12 +2,13 @@
 
 use super::answer::{Answer, Nothing, Query, encoded, leaves};
 use super::images;
+use crate::digits::counted;
 use crate::hash::Hash;
 use crate::records::{Header, Kind, summary};
 use crate::registry::{Registry, RegistryError};
 use crate::report::page::HtmlWriter;
 use crate::report::svg::escape;
-use crate::report::{Cell, Column, ReportTable, thousands};
+use crate::report::{Cell, Column, ReportTable};
 
 /// Records per page.
 const LEAF: usize = 100;
@@ -68,8 +69,8 @@ pub(super) fn home(registry: &Registry, query: &Query) -> Result<Answer, Nothing
     ));
     let columns = ["Kind", "Name", "What"].map(Column::left);
     let title = match words {
-        "" => format!("{} records", thousands(ids.len() as u64)),
-        words => format!("{} records with “{words}”", thousands(ids.len() as u64)),
+        "" => counted(ids.len() as u64, "record"),
+        words => format!("{} with “{words}”", counted(ids.len() as u64, "record")),
     };
     let mut table = ReportTable::new(title, columns.into());
     for (kind, id) in &shown {

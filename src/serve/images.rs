@@ -6,12 +6,13 @@ use std::path::Path;
 use super::answer::{Answer, Nothing, Query, encoded, leaves};
 use crate::dataset::formats::ImageFormat;
 use crate::dataset::{formats, overlay, pixels};
+use crate::digits::counted;
 use crate::hash::{Hash, Id};
 use crate::records::{Dataset, Heatmap, ImageRow, Kind, Manifest, PatientId, Scale, Table};
 use crate::registry::{Registry, RegistryError};
 use crate::report::page::{HtmlWriter, withheld};
 use crate::report::svg::escape;
-use crate::report::{Cell, Column, ReportTable as Shown, thousands};
+use crate::report::{Cell, Column, ReportTable as Shown};
 use crate::stats::{HeatmapGrid, Rect};
 
 /// Images per page.
@@ -98,7 +99,7 @@ pub(super) fn list(registry: &Registry, id: Hash, query: &Query) -> Result<Answe
         Column::left("View"),
         Column::left("Labels"),
     ];
-    let mut table = Shown::new(format!("{} images", thousands(found.len() as u64)), columns.into());
+    let mut table = Shown::new(counted(found.len() as u64, "image"), columns.into());
     let mut links = Vec::new();
     for place in found.iter().skip(page * LEAF).take(LEAF) {
         let row = &manifest.rows[*place];

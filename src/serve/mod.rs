@@ -20,6 +20,7 @@ mod tests;
 mod token;
 mod wire;
 
+use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -48,6 +49,9 @@ pub enum ServeError {
         /// What the system says.
         source: std::io::Error,
     },
+    /// Where it listens cannot be said.
+    #[error("cannot write to standard output: {0}")]
+    Output(#[source] std::io::Error),
     /// Threads or sockets are not available.
     #[error("cannot serve: {0}")]
     System(#[source] std::io::Error),
@@ -88,7 +92,7 @@ impl Listening {
 pub fn serve(
     registry: Registry,
     endpoint: Endpoint,
-    started: impl FnOnce(&Listening),
+    started: impl FnOnce(&Listening) -> io::Result<()>,
 ) -> Result<(), ServeError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_io()
@@ -105,7 +109,8 @@ pub fn serve(
                 let failed = |source| ServeError::Port { port, source };
                 let listener = tokio::net::TcpListener::bind(address).await.map_err(failed)?;
                 let port = listener.local_addr().map_err(failed)?.port();
-                started(&Listening { endpoint: Endpoint::Port(port), token: token.clone() });
+                let listening = Listening { endpoint: Endpoint::Port(port), token: token.clone() };
+                started(&listening).map_err(ServeError::Output)?;
                 let access = Arc::new(Access { port: Some(port), token });
                 wire::accept(async || listener.accept().await.map(|(stream, _)| stream), access, registry)
                     .await
@@ -113,7 +118,8 @@ pub fn serve(
             Endpoint::Socket(path) => {
                 let failed = |source| ServeError::Socket { path: path.clone(), source };
                 let socket = Socket::bind(&path).map_err(failed)?;
-                started(&Listening { endpoint: Endpoint::Socket(path.clone()), token: token.clone() });
+                let listening = Listening { endpoint: Endpoint::Socket(path.clone()), token: token.clone() };
+                started(&listening).map_err(ServeError::Output)?;
                 let access = Arc::new(Access { port: None, token });
                 let accept = async || socket.listener.accept().await.map(|(stream, _)| stream);
                 wire::accept(accept, access, registry).await

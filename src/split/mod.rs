@@ -56,7 +56,7 @@ pub enum SplitError {
     #[error("k-fold has between 2 and {} folds, not {}", thousands(MAX_FOLDS.into()), .0)]
     TestFolds(u32),
     /// A fold without patients.
-    #[error("{folds} folds of three subsets need at least {} patients; the data set has {patients}", (*folds).max(3))]
+    #[error("{folds} divisions into three subsets need at least {} patients; the data set has {patients}", (*folds).max(3))]
     FewerPatientsThanFolds {
         /// In the data set.
         patients: usize,
@@ -99,7 +99,7 @@ pub enum SplitError {
         dataset: String,
     },
     /// The split has fewer folds.
-    #[error("split {split} has no fold {fold}: it has {folds} folds, counted from 0")]
+    #[error("split {split} has no division {fold}: it has {folds}, counted from 0")]
     NoSuchFold {
         /// The split.
         split: String,
@@ -109,7 +109,7 @@ pub enum SplitError {
         fold: u32,
     },
     /// A split with several folds, none of which was given.
-    #[error("split {split} has {folds} folds: give the one that was scored")]
+    #[error("split {split} has {folds} divisions: give the one that was scored")]
     WhichFold {
         /// The split.
         split: String,
@@ -327,16 +327,20 @@ mod tests {
 
     #[test]
     fn on_chest_xray14_the_official_lists_are_imported_whole_and_leak_nothing() {
+        use crate::dataset::{lists, matching::ImageNames};
+
         let Some((folder, rows)) = chest_xray14() else { return };
         let list = |name| {
             let path = folder.join(name);
-            crate::dataset::lists::read(&std::fs::read(&path).unwrap(), &path).unwrap()
+            let entries = lists::read(&std::fs::read(&path).unwrap(), &path).unwrap();
+            lists::find(&entries, &ImageNames::of(&rows), &path).unwrap()
         };
         let split =
             official(&rows, &list("train_val_list.txt.gz"), &list("test_list.txt.gz"), 0.1, 1).unwrap();
+        assert_eq!(list("test_list.txt.gz").unknown, [""; 0]);
         let fold = &sizes(&rows, &split.assignment)[0];
         assert_eq!([fold.train.images, fold.val.images, fold.test.images], [77_872, 8_652, 25_596]);
-        assert_eq!((split.unknown_names.len(), split.unlisted.len()), (0, 0));
+        assert!(split.unlisted.is_empty());
         assert_eq!(leaks(&rows, &split.assignment), []);
     }
 }

@@ -1,9 +1,10 @@
 //! Published lists of image names, such as the split of Wang et al. that other papers use. They have no
 //! validation images, so these are split off from the training list, patient by patient.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use super::{SplitError, by_patient, fill, no_subset_empty};
+use crate::dataset::lists::ListedImages;
 use crate::random::Stream;
 use crate::records::{Assignment, ImageRow, Subset};
 
@@ -15,55 +16,45 @@ const PURPOSE: &str = "reg split official";
 pub struct Official {
     /// One fold.
     pub assignment: Assignment,
-    /// Names on a list that the data set does not contain, in the order of the lists; for example if the data
-    /// set has only some of the images.
-    pub unknown_names: Vec<String>,
     /// Manifest rows on neither list, ascending; the fold does not use them.
     pub unlisted: Vec<u32>,
 }
 
-/// Divides the images by two lists of names and splits off validation images from the first.
+/// Divides the images by two lists of them and splits off validation images from the first.
 ///
 /// Of the `train_val` images in the data set, the share `val_fraction` validates, rounded half up: patients,
 /// ordered by id, are shuffled by a stream of `seed` and fill that quota as in [`super::resample()`]. Patients
 /// on both lists stay where the lists put them; [`super::leaks`] finds them.
 ///
 /// # Errors
-/// A fraction outside (0, 1), a name on both lists, a list without an image of the data set, an empty subset.
+/// A fraction outside (0, 1), an image on both lists, a list without an image of the data set, an empty subset.
 pub fn official(
     rows: &[ImageRow],
-    train_val: &[String],
-    test: &[String],
+    train_val: &ListedImages,
+    test: &ListedImages,
     val_fraction: f64,
     seed: u64,
 ) -> Result<Official, SplitError> {
     if !(val_fraction > 0.0 && val_fraction < 1.0) {
         return Err(SplitError::ValFraction(val_fraction));
     }
-    let for_test: HashSet<&String> = test.iter().collect();
-    if let Some(name) = train_val.iter().find(|name| for_test.contains(name)) {
-        return Err(SplitError::InBothLists(name.clone()));
+    let for_test: HashSet<u32> = test.rows.iter().copied().collect();
+    if let Some(row) = train_val.rows.iter().find(|row| for_test.contains(row)) {
+        return Err(SplitError::InBothLists(rows[*row as usize].name.to_string()));
     }
-    let row_of: HashMap<&str, usize> = rows.iter().map(|row| row.name.as_str()).zip(0..).collect();
     let mut codes = vec![Assignment::UNUSED; rows.len()];
-    let mut unknown_names = Vec::new();
     let lists = [("training and validation", train_val, Subset::Train), ("test", test, Subset::Test)];
-    for (list, names, subset) in lists {
-        for name in names {
-            match row_of.get(name.as_str()) {
-                Some(row) => codes[*row] = subset as u8,
-                None => unknown_names.push(name.clone()),
-            }
+    for (list, images, subset) in lists {
+        if images.rows.is_empty() {
+            return Err(SplitError::NoneFound { list, listed: images.listed() });
         }
-        if !codes.contains(&(subset as u8)) {
-            return Err(SplitError::NoneFound { list, listed: names.len() });
-        }
+        images.rows.iter().for_each(|row| codes[*row as usize] = subset as u8);
     }
     cut_validation(rows, &mut codes, val_fraction, seed);
     no_subset_empty(0, &codes)?;
     let unused = (0..).zip(&codes).filter(|(_, code)| **code == Assignment::UNUSED);
     let unlisted = unused.map(|(row, _)| row).collect();
-    Ok(Official { assignment: Assignment { folds: vec![codes] }, unknown_names, unlisted })
+    Ok(Official { assignment: Assignment { folds: vec![codes] }, unlisted })
 }
 
 fn cut_validation(rows: &[ImageRow], codes: &mut [u8], fraction: f64, seed: u64) {
@@ -84,11 +75,10 @@ mod tests {
     use super::*;
 
     /// Twenty patients with two images each; the first sixteen train and validate.
-    fn example() -> (Vec<ImageRow>, Vec<String>, Vec<String>) {
-        let rows = rows(&[2; 20]);
-        let names = |rows: &[ImageRow]| rows.iter().map(|row| row.name.to_string()).collect();
-        let lists = (names(&rows[..32]), names(&rows[32..]));
-        (rows, lists.0, lists.1)
+    fn example() -> (Vec<ImageRow>, ListedImages, ListedImages) {
+        let listed =
+            |rows: std::ops::Range<u32>| ListedImages { rows: rows.collect(), ..ListedImages::default() };
+        (rows(&[2; 20]), listed(0..32), listed(32..40))
     }
 
     #[test]
@@ -99,7 +89,7 @@ mod tests {
         assert_eq!((sizes.train.images, sizes.val.images, sizes.test.images), (24, 8, 8));
         assert_eq!(split.assignment.rows(0, Subset::Test), (32..40).collect::<Vec<u32>>());
         assert_eq!(leaks(&rows, &split.assignment), []);
-        assert_eq!((split.unknown_names.len(), split.unlisted.len()), (0, 0));
+        assert!(split.unlisted.is_empty());
         assert_ne!(official(&rows, &train_val, &test, 0.25, 2).unwrap(), split);
     }
 
@@ -111,12 +101,10 @@ mod tests {
     }
 
     #[test]
-    fn what_only_lists_or_only_the_data_set_know_is_reported() {
-        let (rows, mut train_val, mut test) = example();
-        train_val.push("elsewhere.png".into());
-        test.retain(|name| rows[39].name != *name);
+    fn what_only_the_data_set_knows_is_reported() {
+        let (rows, train_val, mut test) = example();
+        test.rows.retain(|row| *row != 39);
         let split = official(&rows, &train_val, &test, 0.1, 1).unwrap();
-        assert_eq!(split.unknown_names, ["elsewhere.png"]);
         assert_eq!(split.unlisted, [39]);
         assert_eq!(split.assignment.folds[0][39], Assignment::UNUSED);
     }
@@ -124,7 +112,7 @@ mod tests {
     #[test]
     fn a_patient_on_both_lists_is_kept_as_listed_and_found_as_a_leak() {
         let (rows, mut train_val, mut test) = example();
-        test.push(train_val.pop().unwrap());
+        test.rows.push(train_val.rows.pop().unwrap());
         let split = official(&rows, &train_val, &test, 0.25, 1).unwrap();
         let leaks = leaks(&rows, &split.assignment);
         assert_eq!(leaks.len(), 1);
@@ -135,14 +123,17 @@ mod tests {
     #[test]
     fn lists_that_make_no_split_are_refused() {
         let (rows, train_val, mut test) = example();
-        let divide = |test: &[String], fraction| official(&rows, &train_val, test, fraction, 1).unwrap_err();
+        let divide =
+            |test: &ListedImages, fraction| official(&rows, &train_val, test, fraction, 1).unwrap_err();
         for fraction in [0.0, 1.0, -0.1, f64::NAN] {
             assert!(matches!(divide(&test, fraction), SplitError::ValFraction(_)), "{fraction}");
         }
         assert_eq!(divide(&test, 0.001), SplitError::Empty { fold: 0, subset: Subset::Val });
-        assert_eq!(divide(&["x".into()], 0.1), SplitError::NoneFound { list: "test", listed: 1 });
-        assert_eq!(divide(&train_val[3..4], 0.1), SplitError::InBothLists(train_val[3].clone()));
-        test.clear();
+        let unknown = ListedImages { unknown: vec!["x".into()], ..ListedImages::default() };
+        assert_eq!(divide(&unknown, 0.1), SplitError::NoneFound { list: "test", listed: 1 });
+        let third = ListedImages { rows: vec![3], ..ListedImages::default() };
+        assert_eq!(divide(&third, 0.1), SplitError::InBothLists(rows[3].name.to_string()));
+        test.rows.clear();
         assert_eq!(divide(&test, 0.1), SplitError::NoneFound { list: "test", listed: 0 });
     }
 }

@@ -3,8 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use super::{SplitError, k_fold, official, resample, sizes};
+use crate::dataset::matching::{ImageNames, written_otherwise};
+use crate::dataset::pixel_hashes::KnownPixels;
 use crate::dataset::{DatasetError, lists, source};
-use crate::digits::thousands;
+use crate::digits::{counted, thousands};
 use crate::hash::Id;
 use crate::limits;
 use crate::records::{Assignment, Dataset, ImageRow, Manifest, Split, SplitMethod, rules};
@@ -77,7 +79,7 @@ pub fn make(
     let drawn = draw(&manifest.rows, &method, folds);
     let assignment = drawn.expect("lists are imported, not drawn")?;
     let transaction = registry.transaction()?;
-    register(transaction, dataset, method, &manifest, &assignment, name, stamp)
+    register(registry, transaction, (dataset, method), &manifest, &assignment, name, stamp)
 }
 
 /// Published lists of names, and how validation images are split off.
@@ -104,36 +106,36 @@ pub fn import(
     let manifest = registry.manifest(&registry.get(dataset)?)?;
     let (train_val, test) =
         (source::load(&lists.train_val, limits::TEXT)?, source::load(&lists.test, limits::TEXT)?);
-    let names = |bytes: &[u8], path: &Path| lists::read(bytes, path);
+    let names = ImageNames::of(&manifest.rows);
+    let find = |bytes: &[u8], path: &Path| lists::find(&lists::read(bytes, path)?, &names, path);
+    let (learnt, tested) = (find(&train_val, &lists.train_val)?, find(&test, &lists.test)?);
     let (val_fraction, seed) = (lists.val_fraction, lists.seed);
-    let divided = official(
-        &manifest.rows,
-        &names(&train_val, &lists.train_val)?,
-        &names(&test, &lists.test)?,
-        val_fraction,
-        seed,
-    )?;
+    let divided = official(&manifest.rows, &learnt, &tested, val_fraction, seed)?;
     let transaction = registry.transaction()?;
     let (train_val, test) = (transaction.put_outside(&train_val)?, transaction.put_outside(&test)?);
     let method = SplitMethod::Official { train_val, test, val_fraction, seed };
-    let mut registered = register(transaction, dataset, method, &manifest, &divided.assignment, name, stamp)?;
-    let (unknown, unlisted) = (divided.unknown_names.len() as u64, divided.unlisted.len() as u64);
-    if unknown > 0 {
-        let unknown = thousands(unknown);
-        registered.findings.push(format!("{unknown} listed images are not in the data set"));
+    let mut registered =
+        register(registry, transaction, (dataset, method), &manifest, &divided.assignment, name, stamp)?;
+    let inexact = [learnt.inexact, tested.inexact].concat();
+    registered.findings.extend(written_otherwise(&inexact, "on the lists"));
+    let are = |count: usize| if count == 1 { "is" } else { "are" };
+    let unknown: Vec<&String> = learnt.unknown.iter().chain(&tested.unknown).collect();
+    if let Some(first) = unknown.first() {
+        let (count, are) = (counted(unknown.len() as u64, "listed image"), are(unknown.len()));
+        registered.findings.push(format!("{count} {are} not in the data set, the first is {first:?}"));
     }
-    if unlisted > 0 {
-        let unlisted = thousands(unlisted);
-        let finding = format!("{unlisted} images of the data set are not on any list and not used");
-        registered.findings.push(finding);
+    if !divided.unlisted.is_empty() {
+        let count = divided.unlisted.len();
+        let (count, are) = (counted(count as u64, "image"), are(count));
+        registered.findings.push(format!("{count} of the data set {are} on no list and not used"));
     }
     Ok(registered)
 }
 
 fn register(
+    registry: &Registry,
     mut transaction: Transaction<'_>,
-    dataset: Id<Dataset>,
-    method: SplitMethod,
+    (dataset, method): (Id<Dataset>, SplitMethod),
     manifest: &Manifest,
     assignment: &Assignment,
     name: Option<&str>,
@@ -154,16 +156,21 @@ fn register(
     transaction.commit(stamp)?;
     let mut findings = Vec::new();
     let leaks = super::leaks(&manifest.rows, assignment).len();
+    let check = name.map_or_else(|| id.hash.short(), str::to_owned);
     if leaks > 0 {
-        let leaks = thousands(leaks as u64);
-        findings.push(format!("{leaks} patients are in more than one subset: `reg split check` lists them"));
+        let (leaks, are) = (counted(leaks as u64, "patient"), if leaks == 1 { "is" } else { "are" });
+        findings.push(format!("{leaks} {are} in more than one subset: `reg split check {check}` lists them"));
     }
-    let shared = super::shared_images(&manifest.rows, assignment, |row| row.object);
+    let pixels = KnownPixels::of(registry, dataset, &manifest.rows)?;
+    let mut shared = super::shared_images(&manifest.rows, assignment, |row| row.object);
+    let by_pixels = super::shared_images(&manifest.rows, assignment, |row| pixels.get(row));
+    // Equal bytes have equal pixels.
+    shared.extend(by_pixels.into_iter().filter(|one| !shared.contains(one)).collect::<Vec<_>>());
     if let Some(first) = shared.first() {
         let names: Vec<&str> =
             first.images.iter().map(|row| manifest.rows[*row as usize].name.as_str()).collect();
         findings.push(format!(
-            "{} in more than one subset under different patients, the first as {}: `reg split check` lists them",
+            "{} in more than one subset under different patients, the first as {}: `reg split check {check}` lists them",
             match shared.len() as u64 {
                 1 => "1 image is".to_owned(),
                 many => format!("{} images are", thousands(many)),

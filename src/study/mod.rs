@@ -19,6 +19,7 @@ mod status;
 use std::path::PathBuf;
 
 use crate::compare::CompareError;
+use crate::escape::shell_os;
 use crate::index::IndexError;
 use crate::registry::RegistryError;
 use crate::store::StoreError;
@@ -29,7 +30,7 @@ pub use cost::{Basis, Cost, Disk};
 pub use execute::{ActiveRun, Ended, RunOutcome, StudyRequest, Watcher, execute};
 pub use file::{PAPER, SMALL, StudyFile};
 pub use gradcams::{SetupHeatmaps, execute_gradcams};
-pub use plan::{Planned, StudyPlan, StudySource, load, of_file, plan};
+pub use plan::{Planned, StudyPlan, StudySource, load, never_run, of_file, plan};
 pub use probes::{Probe, ProbeState, execute_probes, probes};
 pub use status::{State, StudyRunStatus, status};
 
@@ -87,7 +88,7 @@ pub enum StudyError {
     #[error("the devices {0} are of different kinds")]
     MixedDevices(String),
     /// No setup can be compared yet.
-    #[error("no setup of study `{0}` is done on all its folds")]
+    #[error("no setup of study `{0}` has all its runs")]
     NothingDone(String),
     /// Something that would not stay one word, or one line, of a script.
     #[error("{what} has characters that cannot stand in the script: \"{value}\"")]
@@ -104,6 +105,14 @@ pub enum StudyError {
         program: &'static str,
         /// Its message.
         reason: String,
+    },
+    /// A study that was never run.
+    #[error("study `{name}` of {} has no finished run", path.display())]
+    NeverRun {
+        /// Its file.
+        path: PathBuf,
+        /// Its name.
+        name: String,
     },
     /// Stopped by a signal.
     #[error("interrupted; {done} of {all} runs are done, checkpoints of the others are saved")]
@@ -171,8 +180,16 @@ impl StudyError {
                 "with --plan the script is printed and not submitted; this works without Slurm"
             }
             StudyError::NotInScript { .. } => "rename it without line breaks, quotes and blanks",
-            StudyError::NothingDone(_) => {
-                "`reg study status` lists pending runs, `reg study run` trains them"
+            StudyError::NothingDone(name) => {
+                return Some(format!(
+                    "`reg study status {name}` lists pending runs, `reg study run {name}` trains them"
+                ));
+            }
+            StudyError::NeverRun { path, .. } => {
+                let file = shell_os(path);
+                return Some(format!(
+                    "`reg study run {file}` trains its runs, `reg study run {file} --plan` says how long that takes"
+                ));
             }
             StudyError::Interrupted { .. } => "run the same command again to resume",
             StudyError::Registry(_)

@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::StudyError;
 use super::batch::{Needs, device, due, flags, quoted, tag};
 use super::plan::StudyPlan;
+use crate::escape::shell_os;
 use crate::hash::Id;
 use crate::records::{DeviceKind, Study};
 use crate::registry::Registry;
@@ -225,8 +226,12 @@ fn word(text: &str) -> Result<String, StudyError> {
     }
 }
 
+/// A path of any bytes, which bash reads as `$'\xff'`.
 fn path_word(path: &Path) -> Result<String, StudyError> {
-    word(&path.display().to_string())
+    match path.to_str() {
+        Some(text) => word(text),
+        None => Ok(shell_os(path)),
+    }
 }
 
 /// The value of an option of Slurm, which has no way to quote one on its lines that all versions read alike.
@@ -244,8 +249,9 @@ fn option_value(name: &str, value: &str) -> Result<String, StudyError> {
 /// The pattern of the logs in a folder. Slurm puts numbers in the place of a percent sign and a letter, and takes quotes
 /// around a path with blanks.
 fn log_pattern(folder: &Path) -> Result<String, StudyError> {
+    // Slurm's lines are no words of a shell: what is not text cannot be written there.
     let text = folder.display().to_string();
-    if text.chars().any(|c| c.is_control() || "\"'\\".contains(c)) {
+    if folder.to_str().is_none() || text.chars().any(|c| c.is_control() || "\"'\\".contains(c)) {
         let value = text.escape_default().to_string();
         return Err(StudyError::NotInScript { what: "the path of the registry".to_owned(), value });
     }

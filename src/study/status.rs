@@ -65,7 +65,7 @@ pub fn status(registry: &Registry, study: &Study) -> Result<Vec<StudyRunStatus>,
     let of_row = |row: &StudyRun| {
         let state = match row.spec {
             Some(spec) => of_spec(registry, &view, spec)?,
-            None => lacking(row),
+            None => lacking(&study.name, row),
         };
         Ok(StudyRunStatus { row: row.clone(), state })
     };
@@ -100,8 +100,11 @@ fn done(registry: &Registry, view: &View, spec: Id<Spec>) -> Result<Option<State
 }
 
 /// A run whose spec was unknown when the study was recorded.
-fn lacking(row: &StudyRun) -> State {
+fn lacking(study: &str, row: &StudyRun) -> State {
     let weights = row.weights.as_ref().map(|weights| format!("its weights `{weights}` or "));
     let why = format!("{}the split of `{}` were missing", weights.unwrap_or_default(), row.section);
-    State::Blocked { why, mend: Some("`reg study run` lists what is missing and how to fix it".to_owned()) }
+    State::Blocked {
+        why,
+        mend: Some(format!("`reg study run {study} --plan` lists what is missing and how to fix it")),
+    }
 }

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use reg::disk::Dir;
 use reg::hash::Hash;
 use reg::records::EpochLog;
+use reg::worker::files;
 use safetensors::SafeTensors;
 use serde::{Deserialize, Serialize};
 
@@ -22,7 +23,7 @@ use crate::weights::{Entry, fill, matching};
 
 type Result<T> = std::result::Result<T, TensorError>;
 
-const FILE: &str = "state.safetensors";
+const FILE: &str = files::STATE;
 const NOTE: &str = "reg";
 
 /// The progress of a training.
@@ -191,6 +192,14 @@ impl CheckpointWriter {
             Ok(())
         }));
         before
+    }
+
+    /// Removes the resume checkpoint.
+    pub(crate) fn discard(&mut self) {
+        let _ = self.settle();
+        let _ = self.dir.remove_file(FILE);
+        remove_others(&self.dir, "");
+        self.saved = false;
     }
 
     /// Waits until the resume checkpoint is written.

@@ -98,7 +98,7 @@ pub(crate) enum TensorError {
     #[error("the split does not fit: {0}")]
     Split(String),
     /// A subset without images.
-    #[error("the {} subset of fold {fold} has no images", subset.name())]
+    #[error("the {} subset of division {fold} has no images", subset.name())]
     Empty {
         /// The subset.
         subset: Subset,
@@ -106,7 +106,7 @@ pub(crate) enum TensorError {
         fold: u32,
     },
     /// A subset whose labels are all missing.
-    #[error("no label of any image in the {} subset of fold {fold} is known", subset.name())]
+    #[error("no label of any image in the {} subset of division {fold} is known", subset.name())]
     NoKnownLabel {
         /// The subset.
         subset: Subset,
@@ -189,6 +189,23 @@ impl TensorError {
         move |source| TensorError::File { doing, path, source }
     }
 
+    /// Whether the same training ends in the same error each time, whatever changes around it.
+    pub(crate) fn recurs(&self) -> bool {
+        matches!(
+            self,
+            TensorError::Settings(_)
+                | TensorError::Split(_)
+                | TensorError::Empty { .. }
+                | TensorError::NoKnownLabel { .. }
+                | TensorError::NoPixels { .. }
+                | TensorError::Weights { .. }
+                | TensorError::Channels { .. }
+                | TensorError::OneValue
+                | TensorError::NotFinite(_)
+                | TensorError::Diverged { .. }
+        )
+    }
+
     /// A hint.
     pub(crate) fn hint(&self) -> Option<String> {
         let hint = match self {
@@ -207,16 +224,16 @@ impl TensorError {
                 "a metadata-only data set can only train the model `mlp`; for other models ingest the images"
             }
             TensorError::Empty { subset: Subset::Val, .. } => {
-                "the best epoch is selected on validation images: make a split with validation images (`reg split make --ratios 70/10/20`)"
+                "the best epoch is selected on validation images: make a split with validation images: `reg split make DATASET --ratios 70/10/20`"
             }
             TensorError::Empty { .. } => {
-                "make a split with images in it (`reg split make --ratios 70/10/20`)"
+                "make a split with images in it: `reg split make DATASET --ratios 70/10/20`"
             }
             TensorError::NoKnownLabel { .. } => {
-                "train on another fold, or on a data set with labels: `reg dataset stats` counts those that are missing"
+                "train on another division of the split, or on a data set with labels: `reg dataset stats DATASET` counts those that are missing"
             }
             TensorError::Weights { .. } => {
-                "tensors need torchvision's names; `reg show` of the run's spec lists the model's layers"
+                "give weights of this network with torchvision's names: `reg weights import` says which networks a file fits"
             }
             TensorError::Channels { .. } => {
                 "pre-trained weights need a model with 3 channels, such as resnet50 or resnet50-meta"

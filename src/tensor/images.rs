@@ -4,12 +4,14 @@
 //! that prepare it or on how far ahead they are.
 
 use std::io::{self, Write};
+use std::path::Path;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use rayon::prelude::*;
 use reg::dataset::pixel_cache::{PixelCache, ResizedPixels};
+use reg::dataset::pixel_hashes::{FOLDER, KnownPixels, pixel_hash};
 use reg::dataset::pixels::{self, Gray};
 use reg::disk::Dir;
 use reg::hash::{Hash, Id};
@@ -151,19 +153,28 @@ impl ImageDataset {
             left: None,
         });
         let mut done = 0;
+        // For `reg split check`: a picture that was saved again is found by its pixels.
+        let mut decoded = Vec::new();
         for rows in missing.chunks(DECODED_AT_ONCE) {
-            let wrote: Vec<std::io::Result<()>> = rows
+            let wrote: Vec<(std::io::Result<()>, (Hash, Hash))> = rows
                 .par_iter()
                 .map(|&index| {
                     let (row, object) = self.object(index)?;
-                    Ok(kept.put(index as usize, row, &object, &resized.of(self.decode(index)?)))
+                    let image = self.decode(index)?;
+                    let decoded = (object, pixel_hash(&image));
+                    Ok((kept.put(index as usize, row, &object, &resized.of(image)), decoded))
                 })
                 .collect::<Result<_>>()?;
+            let (wrote, new): (Vec<_>, Vec<_>) = wrote.into_iter().unzip();
+            decoded.extend(new);
             if let Some(e) = wrote.into_iter().find_map(|wrote| wrote.err()) {
                 return note(reporter, e.to_string());
             }
             done += rows.len() as u64;
             reporter.progress(pace.step(done, None, None))?;
+        }
+        if !decoded.is_empty() {
+            KnownPixels::remembered(cache.folder(Path::new(FOLDER))).remember(decoded);
         }
         self.kept.push(kept);
         Ok(())

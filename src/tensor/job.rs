@@ -151,7 +151,7 @@ fn rows(assignment: &Assignment, fold: u32, subset: Subset, images: usize) -> Re
     let folds = assignment.folds.len();
     let Some(codes) = assignment.folds.get(fold as usize) else {
         return Err(TensorError::Split(format!(
-            "there is no fold {fold}: there are {folds} folds, counted from 0"
+            "there is no division {fold}: there are {folds}, counted from 0"
         )));
     };
     if codes.len() != images {

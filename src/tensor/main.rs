@@ -45,8 +45,9 @@ const INTERRUPTED: u8 = 130;
 const USAGE: u8 = 2;
 
 fn main() -> ExitCode {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+    // What is not UTF-8 is no word of ours.
+    let arguments: Vec<_> = std::env::args_os().skip(1).collect();
+    match arguments.iter().map(|word| word.to_str().unwrap_or("?")).collect::<Vec<_>>()[..] {
         [] => work(),
         ["identity"] => {
             let text =

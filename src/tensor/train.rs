@@ -131,6 +131,11 @@ pub(crate) fn train<W: Write>(
             let (epochs, batches) = (run.progress.epochs.len() as u32, run.progress.epoch_progress.batches);
             return Err(TensorError::Interrupted { epochs, batches });
         }
+        // From its last checkpoint it would end in the same way: nothing is lost with that.
+        Err(e) if e.recurs() => {
+            run.writer.discard();
+            return Err(e);
+        }
         other => other?,
     }
     run.finish(paths)

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::config::ConfigError;
 use super::process::WorkerError;
 use crate::dataset::pixels::PixelError;
-use crate::escape::shell;
+use crate::escape::shell_os;
 use crate::index::IndexError;
 use crate::recognise::FileKind;
 use crate::records::MetaFeatures;
@@ -93,7 +93,7 @@ pub enum RunError {
         reason: String,
     },
     /// Two runs of the same fold.
-    #[error("{a} and {b} are both {model} on fold {fold}")]
+    #[error("{a} and {b} are both {model} on division {fold} of their split")]
     NotOneFold {
         /// The first run.
         a: String,
@@ -165,7 +165,7 @@ pub enum RunError {
     #[error("data set {0} has no annotated boxes")]
     NoBoxes(String),
     /// A subset without boxes.
-    #[error("fold {fold} has no {subset} image with an annotated box")]
+    #[error("division {fold} has no {subset} image with an annotated box")]
     NoBoxesIn {
         /// The subset.
         subset: &'static str,
@@ -173,7 +173,7 @@ pub enum RunError {
         fold: u32,
     },
     /// Runs that are not folds of one model.
-    #[error("a probe needs folds of one model: {a} is {one}, but {b} is {other}")]
+    #[error("a probe needs runs of one model: {a} is {one}, but {b} is {other}")]
     NotOneModel {
         /// The first run.
         a: String,
@@ -185,7 +185,7 @@ pub enum RunError {
         other: String,
     },
     /// A target that is unknown for all images, or the same for all of them.
-    #[error("fold {fold}: the {target} of its {subset} images is unknown, or the same for all of them")]
+    #[error("division {fold}: the {target} of its {subset} images is unknown, or the same for all of them")]
     NothingToProbe {
         /// The target.
         target: &'static str,
@@ -211,15 +211,17 @@ impl From<IndexError> for RunError {
     }
 }
 
-/// The command that makes a safetensors file of a checkpoint of PyTorch: of the weights alone or with an optimiser
-/// and an epoch beside them. Each tensor is cloned, since one that shares its memory cannot be saved.
+/// The command that makes a safetensors file of what `torch.save` wrote: of a tensor, of tensors by name, or of the
+/// dictionary with the most of them, wherever it lies beside an optimiser and an epoch. Each tensor is cloned, since one
+/// that shares its memory cannot be saved.
 fn conversion(path: &Path) -> String {
     let program = "import sys, torch; from safetensors.torch import save_file; \
                    c = torch.load(sys.argv[1], map_location='cpu', weights_only=True); \
-                   n = [k for k in ('state_dict', 'model_state_dict', 'model', 'net', 'weights') if isinstance(c.get(k), dict)]; \
-                   c = c[n[0]] if n else c; \
-                   save_file({k: v.detach().clone().contiguous() for k, v in c.items() if torch.is_tensor(v)}, 'weights.safetensors')";
-    format!("python -c \"{program}\" {}", shell(&path.to_string_lossy()))
+                   c = c if isinstance(c, dict) else dict(enumerate(c if isinstance(c, (list, tuple)) else [c])); \
+                   f = lambda c: max([{str(k): v for k, v in c.items() if torch.is_tensor(v)}, \
+                   *(f(v) for k, v in c.items() if isinstance(k, str) and isinstance(v, dict))], key=len); \
+                   save_file({k: v.detach().clone().contiguous() for k, v in f(c).items()}, 'weights.safetensors')";
+    format!("python3 -c \"{program}\" {}", shell_os(path))
 }
 
 impl From<ScoreError> for RunError {
@@ -271,7 +273,8 @@ impl RunError {
                 ..
             } => {
                 return Some(format!(
-                    "reg loads no pickle files, because they can run code; convert it: {}",
+                    "reg loads no pickle files, because they can run code; convert it: `{}`, then `reg weights import \
+                     weights.safetensors`",
                     conversion(path)
                 ));
             }
@@ -297,10 +300,12 @@ impl RunError {
             RunError::BadWeights { .. } => {
                 "take an earlier checkpoint, or download the file again and compare its SHA-256"
             }
-            RunError::NotOneFold { .. } => "give one run per fold",
-            RunError::NotOneModel { .. } => "run `reg probe` for each model separately",
+            RunError::NotOneFold { .. } => "give one run per fold or re-sampling",
+            RunError::NotOneModel { .. } => "give the runs of one model at a time",
             RunError::SeesNoImage(_) => "give a run of a model with image input",
-            RunError::NoBoxes(_) => "import boxes with `reg ingest --boxes BBox_List_2017.csv`",
+            RunError::NoBoxes(_) => {
+                "ingest the data set again with its list of boxes: --boxes BBox_List_2017.csv"
+            }
             RunError::NoBoxesIn { .. } => "choose another subset with --subset",
             _ => return None,
         };

@@ -1,6 +1,7 @@
 //! Grad-CAM of a run's network on images, and the pointing game on annotated boxes.
 
 use std::collections::HashSet;
+use std::ffi::OsStr;
 use std::path::Path;
 
 use super::evaluate::{numbers, read_columns};
@@ -27,7 +28,7 @@ use crate::worker::{GradcamImages, Job, PROTOCOL, Work, files as outputs};
 pub fn gradcam(
     run_context: RunContext,
     run: Id<Run>,
-    image: &str,
+    image: &OsStr,
     label: &str,
     given: &GivenMeta,
     device: Option<Device>,
@@ -209,7 +210,7 @@ impl Image {
     fn find(
         run_context: RunContext,
         manifest: &Manifest,
-        text: &str,
+        text: &OsStr,
         model: &Model,
         given: &GivenMeta,
     ) -> Result<Self, RunError> {
@@ -217,16 +218,14 @@ impl Image {
         let bytes = if path.exists() {
             files::read(path)?
         } else {
-            let Some(row) = manifest.row_named(text) else {
-                return Err(RunError::NoSuchImage(text.to_owned()));
-            };
+            let unknown = || RunError::NoSuchImage(text.to_string_lossy().into_owned());
+            let row = text.to_str().and_then(|text| manifest.row_named(text)).ok_or_else(unknown)?;
             refuse_rows(run_context.policy(), manifest, &[row as u32], true)?;
-            let object = manifest.rows[row].object.ok_or_else(|| RunError::NoSuchImage(text.to_owned()))?;
+            let object = manifest.rows[row].object.ok_or_else(unknown)?;
             run_context.registry.store().read(&object)?
         };
         let known = images.identify(path, Hash::of(&bytes), model, given)?;
-        let of_file =
-            || path.file_name().map_or_else(|| text.into(), |name| name.to_string_lossy()).into_owned();
+        let of_file = || path.file_name().unwrap_or(text).to_string_lossy().into_owned();
         let name = known.row.map_or_else(of_file, |row| manifest.rows[row].name.to_string());
         Ok(Image { name, bytes, known })
     }

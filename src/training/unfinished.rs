@@ -48,6 +48,8 @@ pub struct UnfinishedTraining {
     /// Why the last attempt failed; `None` if it was only interrupted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+    /// Whether the same command goes on from a checkpoint.
+    pub resumable: bool,
 }
 
 /// Announces a training in its folder.
@@ -145,5 +147,6 @@ fn read(root: &Dir, folder: &Path) -> Option<UnfinishedTraining> {
     let status = file(files::STATUS).and_then(|text| serde_json::from_slice(&text).ok());
     let pid = dir.open_file(LOCK).ok().and_then(|(lock, _)| disk::lock_holder(&lock));
     let error = file(ERROR).and_then(|text| String::from_utf8(text).ok()).filter(|_| pid.is_none());
-    Some(UnfinishedTraining { announcement, pid, status, error })
+    let resumable = dir.stat(files::STATE).is_ok();
+    Some(UnfinishedTraining { announcement, pid, status, error, resumable })
 }

@@ -10,6 +10,7 @@ use super::RunError;
 use crate::digits::thousands;
 use crate::hash::{Hash, Id};
 use crate::limits;
+use crate::network::weights_fit;
 use crate::recognise::{FileKind, HEAD};
 use crate::records::Weights;
 use crate::records::tensors::{WeightsFile, sizes};
@@ -37,9 +38,9 @@ pub fn import_weights(
         notes
             .push(format!("numbers of type {} are converted to F32 when they are read", types.join(" and ")));
     }
-    notes.extend(
-        file.misfit().map(|misfit| format!("warning: no model can start from these weights: {misfit}")),
-    );
+    let used = file.tensors().filter(|(name, _)| WeightsFile::is_used(name));
+    let shape = |view: &[usize]| view.iter().map(|side| *side as u64).collect();
+    notes.push(weights_fit(&used.map(|(name, view)| (name, shape(view.shape()))).collect()).to_string());
     let tensors = sizes(&bytes).map_err(wrong)?;
     let parameters = tensors.iter().map(|(_, numbers)| numbers).sum();
     let hash = Hash::of(&bytes);

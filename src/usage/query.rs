@@ -124,6 +124,11 @@ impl<'a> UsageQuery<'a> {
         Ok(rows)
     }
 
+    /// What a division of a split is called: `re-sampling`, `fold`.
+    pub fn division(&self, split: Id<Split>) -> Result<&'static str, RegistryError> {
+        Ok(self.objects.get(split)?.method.division().name())
+    }
+
     /// The chosen rows of each subset of each fold of a split.
     pub fn folds(&mut self, split: Id<Split>) -> Result<Rc<Vec<[Vec<u32>; 3]>>, RegistryError> {
         if let Some(folds) = self.folds.get(&split.hash) {

@@ -51,9 +51,9 @@ impl WithdrawError {
     /// What might help.
     pub fn hint(&self) -> Option<&'static str> {
         match self {
-            WithdrawError::NotHere(_) => {
-                Some("nothing was recorded; `reg trace --down patient:N` shows the images of a patient")
-            }
+            WithdrawError::NotHere(_) => Some(
+                "nothing was recorded; a patient is given as patient:13, an image by its file name or id",
+            ),
             WithdrawError::NotAnImage(_) => Some("give patient:13, the file name of an image, or its id"),
             WithdrawError::Shared(_) => Some("nothing was recorded; give --shared to purge these too"),
             WithdrawError::Registry(_) | WithdrawError::BadReason | WithdrawError::NotWithdrawn(_) => None,

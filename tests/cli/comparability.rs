@@ -89,11 +89,12 @@ fn a_model_that_has_seen_the_test_patients_is_found_through_its_lineage() {
     let study = Study::trained();
     // Its own training images: every patient is known to it.
     let train = study.json("eval mlp-s-f0 --subset train")["predictions"].as_str().unwrap().to_owned();
-    let refused = study.refused(3, &format!("compare {train}"), &["was trained or selected on", "fold 0"]);
+    let refused =
+        study.refused(3, &format!("compare {train}"), &["was trained or selected on", "re-sampling 0"]);
     assert!(refused.stderr.contains("--allow-different-images"), "{refused:?}");
     // Another model's scores of these images.
     let theirs = study.json("eval tiny-s-f0 --subset train")["predictions"].as_str().unwrap().to_owned();
-    study.refused(3, &format!("compare {train} {theirs}"), &["mlp (fold 0)", "patients"]);
+    study.refused(3, &format!("compare {train} {theirs}"), &["mlp (re-sampling 0)", "patients"]);
     // Validation images are those that models are selected on, for all models alike.
     let validated = study.json("eval mlp-s-f0 --subset val")["predictions"].as_str().unwrap().to_owned();
     study.ok(&format!("compare {validated}"));
@@ -108,6 +109,69 @@ fn a_model_that_has_seen_the_test_patients_is_found_through_its_lineage() {
     assert!(kinds.contains(&"different-folds") && kinds.contains(&"leak"), "{across}");
 }
 
+/// The metadata with other numbers for the same patients.
+fn renumbered(study: &Study) {
+    let text = fs::read_to_string(study.path("data.csv")).unwrap();
+    let head = text.lines().next().unwrap();
+    let column = head.split(',').position(|name| name == "Patient ID").unwrap();
+    let row = |line: &str| {
+        let mut fields: Vec<String> = line.split(',').map(str::to_owned).collect();
+        fields[column] = (fields[column].parse::<u32>().unwrap() + 1000).to_string();
+        fields.join(",")
+    };
+    let rows = text.lines().skip(1).map(row).collect::<Vec<_>>().join("\n");
+    fs::write(study.path("renumbered.csv"), format!("{head}\n{rows}\n")).unwrap();
+}
+
+#[test]
+fn a_model_that_has_seen_the_test_images_of_renumbered_patients_is_found_by_bytes_and_pixels() {
+    let study = Study::trained();
+    renumbered(&study);
+    study.ok("ingest images --metadata renumbered.csv --name copied");
+    fs::create_dir(study.path("resaved")).unwrap();
+    for entry in fs::read_dir(study.path("images")).unwrap() {
+        let entry = entry.unwrap();
+        let saved = crate::splits::saved_again(&fs::read(entry.path()).unwrap());
+        fs::write(study.path("resaved").join(entry.file_name()), saved).unwrap();
+    }
+    study.ok("ingest resaved --metadata renumbered.csv --name resaved");
+    for set in ["copied", "resaved"] {
+        study.ok(&format!("split make {set} --folds 1 --seed 5 --name of-{set}"));
+        let train = "--model mlp --set epochs=1 --threads 1";
+        study.ok(&format!("train --dataset {set} --split of-{set} {train} --name on-{set}"));
+    }
+    let leaks = |set: &str| {
+        let compared =
+            study.json(&format!("compare mlp-s-f0 on-{set} --by run --allow-different-images --name odd"));
+        let unfair = compared["unfair"].as_array().unwrap().clone();
+        let leaks =
+            unfair.iter().filter(|of| of["kind"] == "leak").map(|of| of["why"].as_str().unwrap().to_owned());
+        (leaks.collect::<Vec<_>>(), compared["leak_check"].clone())
+    };
+    let (by_bytes, check) = leaks("copied");
+    assert!(
+        by_bytes.iter().any(|why| why.contains("under other patients' numbers (the same file: ")),
+        "{by_bytes:?}"
+    );
+    assert_eq!((&check["images"], &check["pixels"]), (&check["bytes"], &json!(0)));
+    assert_eq!(leaks("resaved").0, Vec::<String>::new(), "no pixels are known");
+    for split in ["s", "of-resaved"] {
+        study.ok(&format!("split check {split} --pixels"));
+    }
+    let (by_pixels, check) = leaks("resaved");
+    let words = "(the same file: 0, the same picture saved again: ";
+    assert!(!by_pixels.is_empty() && by_pixels.iter().all(|why| why.contains(words)), "{by_pixels:?}");
+    assert_eq!((&check["images"], check["pixel_hashes"].as_array().unwrap().len()), (&check["pixels"], 2));
+    // The verdict can be recomputed from what it names, without the images.
+    study.ok("verify --recompute");
+    study.ok("audit odd -o odd.zip");
+    study.ok("audit verify odd.zip");
+    let (code, said) = crate::audit::python(&study, "odd.zip");
+    assert!(code == 0 && said.contains("everything checked is correct"), "{said}");
+    let told = study.ok("show odd");
+    assert!(told.contains("Training and test images compared: patients of "), "{told}");
+}
+
 #[test]
 fn an_incomparable_table_says_so_in_every_form_and_for_ever() {
     let study = Study::trained();
@@ -115,7 +179,7 @@ fn an_incomparable_table_says_so_in_every_form_and_for_ever() {
     for form in in_every_form(&study, incomparable).into_iter().chain(in_every_form(&study, "show odd")) {
         let said = form.to_lowercase();
         assert!(said.contains("not comparable") || said.contains("\"unfair\":[{"), "{form}");
-        assert!(form.contains("has fold 0, and mlp has fold 1"), "{form}");
+        assert!(form.contains("has re-sampling 0, and mlp has re-sampling 1"), "{form}");
         assert!(!form.contains("**0.") && !form.contains("\\textbf{0."), "nothing is best: {form}");
     }
     assert!(!study.ok(PAIR).contains("COMPARABLE"));

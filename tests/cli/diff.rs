@@ -217,7 +217,7 @@ fn comparisons_of_the_same_models_and_labels_in_another_order_are_equal() {
 fn a_name_that_a_model_is_given_cannot_matter() {
     let study = Study::trained();
     let all = study.json("list predictions")["records"].clone();
-    let of_tiny = |record: &&Value| record["summary"].as_str().unwrap().starts_with("tiny, fold 0, test");
+    let of_tiny = |record: &&Value| record["summary"].as_str().unwrap().starts_with("tiny, division 0, test");
     let scores = all.as_array().unwrap().iter().find(of_tiny).unwrap()["id"].as_str().unwrap().to_owned();
     study.ok(&format!("export {scores} -o scores.csv"));
     for name in ["ours", "theirs"] {
@@ -319,7 +319,7 @@ fn folds_that_only_one_of_two_has_are_told() {
     assert_eq!((&found["equal"], &found["folds"][0]), (&json!(false), &json!([])), "{found}");
     assert_eq!(found["first"]["fields"], json!(["/folds"]), "{found}");
     assert_eq!(found["folds"][1], json!([{ "split": study.id("many"), "fold": 2 }]));
-    assert!(why(&found).contains("a has 2 folds, b has 3"), "{found}");
+    assert!(why(&found).contains("a has 2 divisions, b has 3"), "{found}");
     let text = study.ok("diff few many");
     assert!(text.contains("fold 2: only in b") && !text.contains("split: the same"), "{text}");
     // Comparisons of two models, of another fold each.
@@ -327,10 +327,10 @@ fn folds_that_only_one_of_two_has_are_told() {
         study.ok(&format!("compare tiny-s-f{fold} mlp-s-f{fold} --name of-{fold}"));
     }
     let found = study.json("diff of-0 of-1");
-    assert!(why(&found).contains("split: only a has fold 0, only b has fold 1"), "{found}");
+    assert!(why(&found).contains("split: only a has division 0, only b has division 1"), "{found}");
     assert!(why(&found).contains("scores: 2 only in a, 2 only in b"), "{found}");
     let text = study.ok("diff of-0 of-1");
-    assert!(text.contains("fold 0: only in a") && text.contains("fold 1: only in b"), "{text}");
+    assert!(text.contains("division 0: only in a") && text.contains("division 1: only in b"), "{text}");
     study.ok("compare tiny-s-f0 mlp-s-f0 tiny-s-f1 --allow-different-images --name more");
     assert!(why(&study.json("diff of-0 more")).contains("scores: 1 only in b"));
     let predictions = study.json("list predictions")["records"][0]["id"].as_str().unwrap().to_owned();
@@ -392,5 +392,5 @@ fn results_of_other_things_are_never_the_same() {
     study.ok("probe tiny-s-f1 --target view --name other");
     let numbers = settings(&study.json("diff view other"), "numbers");
     assert!(numbers.contains(&"probe threshold mean".to_owned()), "{numbers:?}");
-    assert!(numbers.contains(&"probe threshold fold 1".to_owned()), "{numbers:?}");
+    assert!(numbers.contains(&"probe threshold division 1".to_owned()), "{numbers:?}");
 }

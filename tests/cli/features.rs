@@ -98,7 +98,7 @@ fn runs_that_are_not_folds_of_one_network_on_images_are_not_probed() {
     let study = Study::trained();
     let before = ids(&study, "table");
     study.refused(1, "probe mlp-s-f0 --target age", &["model mlp has no image input", "hint:"]);
-    study.refused(1, "probe tiny-s-f0 mlp-s-f1 --target age", &["folds of one model", "mlp on split"]);
+    study.refused(1, "probe tiny-s-f0 mlp-s-f1 --target age", &["runs of one model", "mlp on split"]);
     study.refused(1, "probe tiny-s-f0 tiny-s-f0 --target view", &["both tiny on fold 0", "one run per fold"]);
     study.refused(1, "probe s --target view", &["split"]);
     study.refused(2, "probe tiny-s-f0 --target weight", &["weight"]);
@@ -113,7 +113,11 @@ fn a_target_that_never_changes_cannot_be_probed() {
     study.ok("ingest images --metadata data.csv --name tiny");
     study.ok("split make tiny --folds 2 --name s");
     study.ok(crate::harness::TINY);
-    study.refused(1, "probe tiny-s-f0 --target view", &["fold 0: the view of its train images", "the same"]);
+    study.refused(
+        1,
+        "probe tiny-s-f0 --target view",
+        &["division 0: the view of its train images", "the same"],
+    );
 }
 
 /// An image of fold 0's test subset, with a box, and the label of that.

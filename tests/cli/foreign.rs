@@ -122,8 +122,8 @@ fn scores_that_mean_nothing_here_are_refused() {
     import(&format!("Image Index,Mass\n{one},x\n"), "", 1, &["theirs.csv, row 1: Mass is \"x\""]);
     import("Image Index,Mass\nno.png,1\n", "", 1, &["no score of a usable image", "hint:"]);
     import("Image Index,Masse\nno.png,1\n", "", 1, &["no column of scores", "hint:"]);
-    import(&format!("Image Index,Mass\n{one},1\n"), "--split s", 1, &["2 folds", "hint: give --fold K"]);
-    import(&format!("Image Index,Mass\n{one},1\n"), "--split s --fold 2", 1, &["no fold 2"]);
+    import(&format!("Image Index,Mass\n{one},1\n"), "--split s", 1, &["2 divisions", "hint: give --fold K"]);
+    import(&format!("Image Index,Mass\n{one},1\n"), "--split s --fold 2", 1, &["no division 2"]);
     import(&format!("Image Index,Mass\n{one},1\n"), "--fold 0", 2, &["--split"]);
     assert!(study.json("list predictions")["records"].as_array().unwrap().is_empty());
     fs::write(study.path("theirs.csv"), format!("Image Index,Mass\n{one},1.5\n")).unwrap();

@@ -141,8 +141,12 @@ fn an_incomparable_comparison_is_refused_with_the_reason() {
     // A third model whose test images are others.
     study.ok("split make tiny --folds 2 --seed 7 --name other");
     study.ok("train --dataset tiny --split other --model mlp --set epochs=1 --set hidden=[4] --threads 1 --name third");
-    study.refused(3, "compare tiny-s-f0 third", &["different images", "fold 0", "hint:"]);
-    study.refused(3, "compare tiny-s-f0 mlp-s-f0 third --by run", &["different images", "third", "fold 0"]);
+    study.refused(3, "compare tiny-s-f0 third", &["different images", "re-sampling 0", "hint:"]);
+    study.refused(
+        3,
+        "compare tiny-s-f0 mlp-s-f0 third --by run",
+        &["different images", "third", "re-sampling 0"],
+    );
     // The same images of another subset.
     let validated = study.json("eval mlp-s-f0 --subset val")["predictions"].as_str().unwrap().to_owned();
     study.refused(3, &format!("compare tiny-s-f0 {validated}"), &["different images", "hint:"]);

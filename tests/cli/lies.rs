@@ -10,7 +10,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use reg::hash::Hash;
 use reg::random::Stream;
-use reg::records::{Assignment, Boxes, Manifest, PackedKind, Scores, codec};
+use reg::records::{Assignment, Boxes, Manifest, PackedKind, PixelDigests, Scores, codec};
 use serde_json::Value;
 
 use crate::harness::{Answer, Study};
@@ -71,6 +71,7 @@ struct Honest {
 impl Honest {
     fn new() -> Self {
         let study = Study::trained();
+        study.ok("split check s --pixels");
         let registry = study.registry();
         let (mut records, mut arrays) = (BTreeMap::new(), BTreeMap::new());
         for id in registry.store().list().unwrap().objects {
@@ -248,9 +249,17 @@ fn arrays_that_lie_are_found_and_nothing_panics() {
                 lie(*id, "scores of one label", codec::pack(&narrow).unwrap());
             }
             PackedKind::Scores => {}
+            PackedKind::PixelDigests => {
+                let digests: PixelDigests = codec::unpack(bytes).unwrap();
+                let mut other = digests.clone();
+                other.rows.reverse();
+                lie(*id, "pixels of other images", codec::pack(&other).unwrap());
+                let short = PixelDigests { rows: digests.rows[..1].to_vec() };
+                lie(*id, "pixels of one image", codec::pack(&short).unwrap());
+            }
         }
     }
-    assert!(tried > 11, "{tried}");
+    assert!(tried > 13, "{tried}");
 }
 
 /// Every place of a document, with what may stand there instead.

@@ -21,16 +21,16 @@ fn the_folds_of_a_column_are_of_one_experiment() {
         study.refused(3, &format!("compare {runs}"), &what);
     };
     study.ok(&format!("{} --name short", fold_one(MLP).replace("epochs=4", "epochs=1")));
-    mixed("mlp-s-f0 short", "training.epochs 4 on fold 0, and 1 on fold 1");
+    mixed("mlp-s-f0 short", "training.epochs 4 on re-sampling 0, and 1 on re-sampling 1");
     study.ok("split make tiny --folds 2 --seed 9 --name t");
     study.ok(&format!("{} --name of-t", fold_one(MLP).replace("--split s", "--split t")));
     mixed("mlp-s-f0 of-t", "do not belong to one experiment: split ");
     let csv = theirs(&study, &reg::dataset::labels::LABELS, Subset::Test);
     fs::write(study.path("theirs.csv"), csv).unwrap();
     study.ok("predictions import theirs.csv --dataset tiny --split s --fold 0 --model mlp --name theirs");
-    mixed("theirs mlp-s-f1", "source another tool on fold 0, and a run on fold 1");
+    mixed("theirs mlp-s-f1", "source another tool on re-sampling 0, and a run on re-sampling 1");
     let validated = study.json("eval mlp-s-f1 --subset val")["predictions"].as_str().unwrap().to_owned();
-    mixed(&format!("mlp-s-f0 {validated}"), "subset test on fold 0, and val on fold 1");
+    mixed(&format!("mlp-s-f0 {validated}"), "subset test on re-sampling 0, and val on re-sampling 1");
     // The same images with another label, which is another truth.
     study.edit("data.csv", |text| text.replacen(",No Finding,", ",Mass,", 1));
     study.ok(&INGEST.replace("--name tiny", "--name other"));

@@ -73,9 +73,12 @@ fn every_failure_is_one_document_too() {
         (2, "tag x tiny --delete"),
         (2, "list --color"),
         (2, "completions tcsh"),
+        (2, ""),
+        (2, "split"),
     ] {
         let answer = study.reg(&format!("--json {command}"));
-        answer.says(code, &["error: "]);
+        // A command without its subcommand prints its help instead.
+        answer.says(code, if command == "split" { &["Usage: reg split"] } else { &["error: "] });
         let document = answer.json();
         assert!(document["error"].is_string() && document.get("hint").is_some(), "{command}: {document}");
     }
@@ -83,6 +86,40 @@ fn every_failure_is_one_document_too() {
     for command in ["show nothing", "paint"] {
         assert_eq!(study.reg(command).stdout, b"");
     }
+}
+
+#[test]
+fn a_mistake_on_the_command_line_is_told_whole() {
+    let study = Study::divided();
+    // The longest message that clap has: all possible values, a tip, the usage.
+    let answer = study.reg("--json train --dataset tiny --split s --model tiny --init scratchy --fold minus");
+    let document = answer.says(2, &[]).json();
+    let (error, hint) = (document["error"].as_str().unwrap(), document["hint"].as_str().unwrap());
+    assert!(error.contains("[possible values: scratch, fine-tune, off-the-shelf]"), "{document}");
+    assert!(hint.contains("scratch") || hint.contains("usage: reg train"), "{document}");
+    let document = study.reg("--json compare").says(2, &[]).json();
+    assert!(document["error"].as_str().unwrap().contains("<ID>..."), "{document}");
+    assert!(document["hint"].as_str().unwrap().starts_with("usage: reg compare"), "{document}");
+    let document = study.reg("--json").says(2, &[]).json();
+    assert_eq!(
+        document,
+        json!({ "error": "a command is missing", "hint": "usage: reg [OPTIONS] <COMMAND>" })
+    );
+}
+
+#[test]
+fn a_name_that_is_moved_is_told_in_text_and_in_json() {
+    let study = Study::trained();
+    let [first, second] = ["mlp-s-f0", "mlp-s-f1"].map(|run| study.id(run));
+    assert_eq!(study.json(&format!("tag best {first}")).get("moved"), None);
+    let moved = study.reg(&format!("tag best {second}"));
+    let [from, to] = [&first, &second].map(|id| &id[..12]);
+    moved.says(0, &[&format!("warning: best now points to {to} (was {from})")]);
+    let moved = study.json(&format!("tag best {first}"));
+    assert_eq!(moved["moved"], json!([{ "name": "best", "from": second, "to": first }]));
+    // So it is for every command that gives a name.
+    let moved = study.json("compare mlp-s-f0 --name best");
+    assert_eq!((&moved["moved"][0]["name"], &moved["moved"][0]["from"]), (&json!("best"), &json!(first)));
 }
 
 #[test]

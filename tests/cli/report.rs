@@ -42,12 +42,26 @@ fn the_same_ids_make_the_same_page_and_nothing_but_a_page() {
 }
 
 #[test]
+fn a_study_that_was_never_run_has_no_report_and_the_hint_runs_it() {
+    let study = Study::divided();
+    study.ok("study init own.toml --small --dataset tiny");
+    for named in ["own.toml", "own"] {
+        let words = [
+            "study `small` of own.toml has no finished run",
+            "hint: `reg study run own.toml` trains its runs",
+        ];
+        study.refused(1, &format!("report {named} -o a.html"), &words);
+    }
+    study.refused(1, "report other -o a.html", &["no record is named `other`"]);
+}
+
+#[test]
 fn a_report_is_made_of_results_and_fair_ones() {
     let study = Study::trained();
     study.refused(1, "report s -o a.html", &["`s` is a split", "hint: `reg list`"]);
     study.refused(1, "report nothing -o a.html", &["no record is named `nothing`"]);
     study.refused(1, "report table -o there/a.html", &["cannot write there/a.html"]);
-    study.refused(3, "report tiny-s-f0 mlp-s-f1 -o a.html", &["fold"]);
+    study.refused(3, "report tiny-s-f0 mlp-s-f1 -o a.html", &["re-sampling"]);
     assert!(!study.path("a.html").exists());
     study.ok("report tiny-s-f0 mlp-s-f1 --allow-different-images -o a.html");
     let page = fs::read_to_string(study.path("a.html")).unwrap();

@@ -25,7 +25,7 @@ fn weights_lead_to_the_run_that_they_are_of_and_that_cannot_be_forged() {
     study.refused(
         3,
         "compare tuned mlp-s-f0",
-        &["tiny (fold 0) was trained or selected on", "mlp is tested on"],
+        &["tiny (re-sampling 0) was trained or selected on", "mlp is tested on"],
     );
     study.ok("compare tuned mlp-s-f0 --allow-different-images --name leak");
     study.ok("audit leak -o leak.zip");
@@ -82,7 +82,7 @@ fn weights_that_were_here_before_their_run_lead_to_it_all_the_same() {
     let run = trained.id("tiny-s-f1");
     assert!(study.ok("trace tuned").contains(&run[..12]));
     assert!(study.ok(&format!("trace --down {run}")).contains("weights"));
-    let said = "tiny (fold 0) was trained or selected on";
+    let said = "tiny (re-sampling 0) was trained or selected on";
     study.refused(3, "compare tuned mlp-s-f0", &[said]);
     for command in [tune, "eval tuned"] {
         let again = study.reg(&format!("--json {command}"));

@@ -104,7 +104,7 @@ fn lists_that_make_no_split_are_refused_by_file_and_line() {
 }
 
 /// The same picture with other bytes: a chunk of text before the end.
-fn saved_again(png: &[u8]) -> Vec<u8> {
+pub(crate) fn saved_again(png: &[u8]) -> Vec<u8> {
     let (before, end) = png.split_at(png.len() - 12);
     let body = [&b"tEXt"[..], b"Software\0another"].concat();
     let length = (body.len() as u32 - 4).to_be_bytes();
@@ -151,10 +151,49 @@ fn the_same_picture_under_two_patients_is_a_leak() {
     let kept = leaks("");
     assert_eq!(pairs(&kept), both);
     assert_eq!(kept["compared"]["pixels"], json!(30));
+    // They are an object of their own, which the cache may be deleted without.
+    let id = kept["pixel_hashes"].as_str().unwrap().to_owned();
+    let recorded = study.json(&format!("show {id}"))["record"].clone();
+    assert_eq!((&recorded["kind"], &recorded["known"]), (&json!("pixel-hashes"), &json!(30)));
     fs::remove_dir_all(study.path(".reg/cache/pixel-hashes")).unwrap();
-    assert_eq!(pairs(&leaks("")).len(), 1);
-    study.ok(&format!("{INGEST} --check full --paranoid"));
     assert_eq!(pairs(&leaks("")), both);
+    // `--check full` makes the same record.
+    let other = Study::bare();
+    crate::harness::copy(&study.path("."), &other.path("."));
+    fs::remove_dir_all(other.path(".reg")).unwrap();
+    other.ok("init");
+    other.ok(&format!("{INGEST} --check full"));
+    other.ok(IMPORT);
+    assert_eq!(other.json("list pixel-hashes")["records"][0]["id"], json!(id));
+    let checked = other.reg("--json split check official");
+    assert_eq!((checked.code, pairs(&checked.json())), (3, both.to_vec()));
+    study.ok("verify --recompute");
+    // `reg gc` keeps it as long as its data set, and it travels with that.
+    study.ok("gc --keep-days 0");
+    assert_eq!(study.id(&id), id);
+    study.ok("push depot official");
+    let far = Study::bare();
+    far.ok("init");
+    far.ok(&format!("pull {}", study.path("depot").display()));
+    let pulled = far.reg("--json split check official");
+    assert_eq!((pulled.code, pairs(&pulled.json())), (3, both.to_vec()));
+    for name in ["official", "tiny"] {
+        far.ok(&format!("tag --delete {name}"));
+    }
+    far.ok("gc --keep-days 0");
+    assert_eq!(far.json("list pixel-hashes")["records"], json!([]));
     let said = String::from_utf8(study.reg("split check official").stdout).unwrap();
     assert!(said.contains("compared: patients of 30 images, files of 30, pixels of 30"), "{said}");
+    // A run on such a split has learnt from images that it is tested on.
+    let trained = study
+        .reg("--json train --dataset tiny --split official --model mlp --set epochs=1 --threads 1 --name m");
+    assert_eq!(trained.code, 0, "{trained:?}");
+    let words = "images that it is tested on, under other patients' numbers (the same file: 1, the same picture saved again: 1)";
+    assert!(
+        trained.stderr.contains("warning: mlp (division 0) was trained or selected on 2 of the 6"),
+        "{trained:?}"
+    );
+    assert!(trained.stderr.contains(words), "{trained:?}");
+    assert_eq!(trained.json()["unfair"][0]["kind"], json!("leak"));
+    study.refused(3, "compare m", &[words, "hint: compare models that have not seen these patients"]);
 }

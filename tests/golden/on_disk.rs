@@ -24,7 +24,7 @@ fn dump(bytes: &[u8]) -> String {
 #[test]
 fn the_worked_examples_are_the_golden_files() {
     let document = document();
-    for file in ["manifest-metadata-only.bin", "boxes.bin", "assignment.bin", "scores.bin"] {
+    for file in ["manifest-metadata-only.bin", "boxes.bin", "assignment.bin", "scores.bin", "pixels.bin"] {
         let dump = dump(&fs::read(golden(file)).unwrap());
         assert!(document.contains(&dump), "schema/on-disk.md lacks the bytes of {file}:\n{dump}");
     }

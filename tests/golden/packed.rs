@@ -6,12 +6,12 @@ use proptest::collection::{btree_set, vec};
 use proptest::prelude::*;
 
 use reg::records::codec::{self, CodecError};
-use reg::records::{Assignment, Boxes, ImageRow, LabelValues, Manifest, Packed, Scores};
+use reg::records::{Assignment, Boxes, ImageRow, LabelValues, Manifest, Packed, PixelDigests, Scores};
 
 use super::{golden, values};
 
-const ARRAYS: [&str; 5] =
-    ["manifest.bin", "manifest-metadata-only.bin", "boxes.bin", "assignment.bin", "scores.bin"];
+const ARRAYS: [&str; 6] =
+    ["manifest.bin", "manifest-metadata-only.bin", "boxes.bin", "assignment.bin", "scores.bin", "pixels.bin"];
 
 /// Why bytes are no array of the kind of a golden file, if they are not.
 fn refusal(file: &str, bytes: &[u8]) -> Option<CodecError> {
@@ -19,6 +19,7 @@ fn refusal(file: &str, bytes: &[u8]) -> Option<CodecError> {
         "boxes.bin" => codec::unpack::<Boxes>(bytes).err(),
         "assignment.bin" => codec::unpack::<Assignment>(bytes).err(),
         "scores.bin" => codec::unpack::<Scores>(bytes).err(),
+        "pixels.bin" => codec::unpack::<PixelDigests>(bytes).err(),
         _ => codec::unpack::<Manifest>(bytes).err(),
     }
 }
@@ -264,6 +265,7 @@ proptest! {
                 "boxes.bin" => codec::unpack::<Boxes>(&changed).and_then(|value| codec::pack(&value)),
                 "assignment.bin" => codec::unpack::<Assignment>(&changed).and_then(|value| codec::pack(&value)),
                 "scores.bin" => codec::unpack::<Scores>(&changed).and_then(|value| codec::pack(&value)),
+                "pixels.bin" => codec::unpack::<PixelDigests>(&changed).and_then(|value| codec::pack(&value)),
                 _ => codec::unpack::<Manifest>(&changed).and_then(|value| codec::pack(&value)),
             };
             if let Ok(again) = again {

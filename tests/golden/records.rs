@@ -191,7 +191,7 @@ fn links_are_the_hashes_in_a_document_and_roles_their_keys() {
     assert_eq!(roles("predictions-run.json"), "dataset run scores split");
     assert_eq!(roles("predictions-import.json"), "dataset file scores");
     assert_eq!(roles("table-comparison.json"), "dataset predictions predictions predictions predictions");
-    let full = "dataset file predictions predictions predictions predictions validation";
+    let full = "dataset file pixel_hashes predictions predictions predictions predictions validation";
     assert_eq!(roles("table-comparison-full.json"), full);
     assert_eq!(roles("study.json"), "dataset file spec split");
     // A commit and a SHA-256 are no links.
@@ -203,7 +203,14 @@ fn links_are_the_hashes_in_a_document_and_roles_their_keys() {
 
 #[test]
 fn a_manifest_links_to_its_images_and_the_other_arrays_to_nothing() {
-    for file in ["manifest.bin", "manifest-metadata-only.bin", "boxes.bin", "assignment.bin", "scores.bin"] {
+    for file in [
+        "manifest.bin",
+        "manifest-metadata-only.bin",
+        "boxes.bin",
+        "assignment.bin",
+        "scores.bin",
+        "pixels.bin",
+    ] {
         let links = reg::records::packed_links(&fs::read(golden(file)).unwrap()).unwrap();
         let expected: Vec<Hash> = match file {
             "manifest.bin" => values::manifest().rows.iter().filter_map(|row| row.object).collect(),

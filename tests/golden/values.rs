@@ -11,12 +11,12 @@ use reg::records::{
     Boxes, CalibrationBin, ComparedDivision, ComparedModel, Comparison, Computed, Dataset, DatasetTable,
     DelongRow, DeviceKind, EarlyStop, Event, Execution, File, FoldSizes, Gender, Git, GroupBy, GroupRow,
     Heatmap, HeatmapInBox, ImageInput, ImageRow, Incomparable, IncomparableKind, Init, LabelAuc,
-    LabelPrevalence, LabelSpread, LabelValues, Layout, Loss, Manifest, MetricRow, Model, NameChange, Note,
-    Numerics, Packed, Pixels, PointedBox, PointedLabel, Pointing, Pooling, Precision, Predictions,
-    ProbeResult, ProbeTable, ProbedFold, PublishedAuc, PublishedModel, PublishedTable, Record, Removal,
-    RemovedRecord, ResampledRow, Run, Scale, ScoreSource, Scores, Software, Spec, Split, SplitMethod, Spread,
-    Study, StudyProbe, StudyRun, StudySection, Subject, Subset, SubsetSize, Table, Target, Training,
-    ViewPosition, Weights, Withdrawal, WithdrawnImage,
+    LabelPrevalence, LabelSpread, LabelValues, Layout, LeakCheck, Loss, Manifest, MetricRow, Model,
+    NameChange, Note, Numerics, Packed, PixelDigests, PixelHashes, Pixels, PointedBox, PointedLabel,
+    Pointing, Pooling, Precision, Predictions, ProbeResult, ProbeTable, ProbedFold, PublishedAuc,
+    PublishedModel, PublishedTable, Record, Removal, RemovedRecord, ResampledRow, Run, Scale, ScoreSource,
+    Scores, Software, Spec, Split, SplitMethod, Spread, Study, StudyProbe, StudyRun, StudySection, Subject,
+    Subset, SubsetSize, Table, Target, Training, ViewPosition, Weights, Withdrawal, WithdrawnImage,
 };
 
 type Means = dyn Fn(&[u8]) -> Result<bool, CodecError>;
@@ -53,9 +53,11 @@ pub(crate) fn all() -> Vec<Golden> {
         packed("boxes.bin", boxes()),
         packed("assignment.bin", assignment()),
         packed("scores.bin", scores()),
+        packed("pixels.bin", pixels()),
         record("dataset.json", dataset()),
         record("dataset-metadata-only.json", dataset_of_metadata()),
         record("dataset-withdrawn.json", Dataset { withdrawn: Some(2), ..dataset() }),
+        record("pixel-hashes.json", pixel_hashes()),
         record("split-resample.json", resampled()),
         record("split-official.json", official()),
         record("split-k-fold.json", folded()),
@@ -404,6 +406,15 @@ fn predicted() -> Predictions {
     }
 }
 
+/// Hashes of pixels, of which one is not known.
+pub(crate) fn pixels() -> PixelDigests {
+    PixelDigests { rows: vec![Some(Hash::of(b"pixels")), None] }
+}
+
+fn pixel_hashes() -> PixelHashes {
+    PixelHashes { dataset: id(&dataset()), pixels: packed_id(&pixels()), known: 1, rules: 1 }
+}
+
 fn imported() -> Predictions {
     Predictions {
         split: None,
@@ -423,6 +434,7 @@ pub(crate) fn auc_table() -> AucTable {
         positives,
         negatives: 2 - positives,
         missing: None,
+        constant: false,
     };
     AucTable {
         predictions: id(&predicted()),
@@ -438,10 +450,11 @@ pub(crate) fn auc_table() -> AucTable {
     }
 }
 
-/// A label that is missing for an image.
+/// A label that is missing for an image, and one for which all images have the same score.
 fn auc_missing() -> Table {
     let mut table = auc_table();
     (table.labels[0].negatives, table.labels[0].missing) = (0, Some(1));
+    table.labels[1].constant = true;
     Table::Auc(table)
 }
 
@@ -633,6 +646,7 @@ pub(crate) fn comparison() -> Comparison {
         groups: Vec::new(),
         published: None,
         incomparable: Vec::new(),
+        leak_check: None,
         rules: 1,
     }
 }
@@ -724,6 +738,8 @@ fn full_comparison() -> Comparison {
         file: file("published.toml"),
         models: vec![published(Some(0.75), &[]), published(None, &[("Hernia", 0.875)])],
     });
+    full.leak_check =
+        Some(LeakCheck { images: 4, bytes: 3, pixels: 1, pixel_hashes: vec![id(&pixel_hashes())] });
     full.incomparable = vec![
         Incomparable {
             kind: IncomparableKind::DifferentImages,

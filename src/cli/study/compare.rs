@@ -1,6 +1,7 @@
 //! `reg study compare`.
 
 use reg::compare::CompareOptions;
+use reg::digits::thousands;
 use reg::report::{features, results};
 use reg::study::{self, ProbeState};
 use serde_json::{Value, json};
@@ -26,7 +27,7 @@ pub(super) fn compare(
     for section in &sections {
         if !section.left_out.is_empty() {
             context.note(&format!(
-                "note: {}: folds are pending for {}",
+                "note: {}: runs are pending for {}",
                 section.name,
                 section.left_out.join(", ")
             ));
@@ -68,7 +69,13 @@ pub(super) fn compare(
     }
     let left = study.sections.len() - sections.len();
     if left > 0 {
-        context.note(&format!("note: {left} sections have no setup with all folds done"));
+        context.note(&format!(
+            "note: {} no setup whose runs are all done",
+            match left {
+                1 => "1 section has".to_owned(),
+                _ => format!("{} sections have", thousands(left as u64)),
+            }
+        ));
     }
     let probes: Vec<Value> = probes.iter().map(probe_row).collect();
     let json = json!({ "study": study.name, "sections": documents, "probes": probes });

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::cli::Context;
 use crate::cli::error::Failure;
-use crate::cli::output::{Reply, plural};
+use crate::cli::output::{Reply, in_json, plural};
 
 /// Schedulers that execute the runs instead of this machine.
 #[derive(clap::Args)]
@@ -151,10 +151,10 @@ impl Scheduler {
         }
         let (job, path) = submit(registry, batch.plan, &script)?;
         json["job"] = json!(job);
-        json["script"] = json!(path);
+        json["script"] = json!(in_json(&path));
         let name = &batch.plan.study.name;
         let text = format!(
-            "job {job}: {}, one for each run, from {}\n`reg study status {name}` shows their progress; when they are done, `reg study run` computes the probes",
+            "job {job}: {}, one for each run, from {}\n`reg study status {name}` shows their progress; when they are done, `reg study run {name}` computes the probes",
             plural(script.tasks.len(), "task"),
             path.display(),
         );

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 use reg::compare::CompareOptions;
+use reg::escape::shell_os;
 use reg::hash::Id;
 use reg::records::Study;
 use reg::registry::Registry;
@@ -22,7 +23,7 @@ use serde_json::{Value, json};
 
 use super::Context;
 use super::error::Failure;
-use super::output::{Reply, TableFormat};
+use super::output::{Reply, TableFormat, in_json};
 
 /// Plan, train, watch and compare many runs from one TOML file
 #[derive(Subcommand)]
@@ -75,8 +76,11 @@ pub(crate) enum StudyCommand {
 pub(crate) fn run(context: &Context, command: StudyCommand) -> Result<Reply, Failure> {
     match command {
         StudyCommand::Init { file, slurm: true, .. } => {
-            write(&file.unwrap_or_else(|| "slurm.sh".into()), slurm::TEMPLATE)?;
-            Ok(Reply::new("written; use it with `reg study run --slurm --template`", json!({})))
+            let path = file.unwrap_or_else(|| "slurm.sh".into());
+            write(&path, slurm::TEMPLATE)?;
+            let text =
+                format!("written; use it with `reg study run STUDY --slurm --template {}`", shell_os(&path));
+            Ok(Reply::new(text, json!({ "file": in_json(&path) })))
         }
         StudyCommand::Init { file, small, dataset, .. } => init(file, small, dataset),
         StudyCommand::Run(args) => run::run(context, &args),
@@ -106,9 +110,9 @@ fn init(file: Option<PathBuf>, small: bool, dataset: Option<String>) -> Result<R
         None => text.to_owned(),
     };
     write(&path, &text)?;
-    let shown = path.display();
+    let shown = shell_os(&path);
     let text = format!("wrote {shown}; edit it, then run `reg study run {shown} --plan`");
-    Ok(Reply::new(text, json!({ "file": path })))
+    Ok(Reply::new(text, json!({ "file": in_json(&path) })))
 }
 
 /// Writes a file that does not exist yet.

@@ -15,7 +15,7 @@ use super::table::ProgressTable;
 use crate::cli::Context;
 use crate::cli::environment::cores;
 use crate::cli::error::Failure;
-use crate::cli::output::{Reply, TableFormat};
+use crate::cli::output::{Reply, TableFormat, plural};
 
 /// The arguments of `reg study run`.
 #[derive(clap::Args)]
@@ -106,8 +106,11 @@ pub(super) fn run(context: &Context, args: &StudyRunArgs) -> Result<Reply, Failu
     let due = counts.due.min(jobs);
     if due as u32 * threads > cores {
         context.note(&format!(
-            "warning: {due} parallel runs of {threads} threads each overload {cores} cores; use fewer --jobs, or \
-             set `threads` in the file, which changes the specs"
+            "warning: {} of {} each overload {}; use fewer --jobs, or \
+             set `threads` in the file, which changes the specs",
+            plural(due, "parallel run"),
+            plural(threads as usize, "thread"),
+            plural(cores as usize, "core")
         ));
     }
     if args.plan {

@@ -210,7 +210,8 @@ impl World {
         let inputs: Vec<Input> = inputs.iter().map(|input| (*input).clone()).collect();
         let columns = columns::columns(&self.store, inputs, options.grouping)?;
         let validation: Vec<Id<Predictions>> = validation.iter().map(|input| input.id).collect();
-        compute(&self.store, columns, options, published, Validation::Among(&validation))
+        let sources = (Validation::Among(&validation), PixelSource::Among(&[]));
+        compute(&self.store, columns, options, published, sources)
     }
 
     /// The reasons why a comparison is refused; with the flag they are recorded instead.

@@ -37,7 +37,7 @@ fn other_images_of_the_fold_are_refused() {
     assert_eq!(kinds(&against), [IncomparableKind::DifferentImages]);
     assert_eq!(
         against[0].why,
-        "one and two scored different images on fold 0: 10 and 9 images, 9 of them the same"
+        "one and two scored different images on re-sampling 0: 10 and 9 images, 9 of them the same"
     );
     // As many images, but different ones.
     let rows: Vec<u32> = (5..15).collect();
@@ -56,7 +56,7 @@ fn test_images_beside_validation_images_are_refused() {
     let validated = world.scored(run, Subset::Val, &[&SCORES, &SCORES]);
     let against = world.against(&[&own, &validated], &CompareOptions::default());
     assert_eq!(kinds(&against)[0], IncomparableKind::DifferentImages);
-    assert_eq!(against[0].why, "one and two scored different images on fold 0: test and val");
+    assert_eq!(against[0].why, "one and two scored different images on re-sampling 0: test and val");
 }
 
 #[test]
@@ -69,10 +69,10 @@ fn other_folds_are_refused_and_every_model_is_held_against_every_other() {
         kinds(&against),
         [IncomparableKind::DifferentFolds, IncomparableKind::Leak, IncomparableKind::Leak]
     );
-    assert_eq!(against[0].why, "one has fold 0, and two has fold 1");
+    assert_eq!(against[0].why, "one has re-sampling 0, and two has re-sampling 1");
     assert_eq!(
         against[1].why,
-        "one (fold 0) was trained or selected on 5 of the 5 patients that two is tested on"
+        "one (re-sampling 0) was trained or selected on 5 of the 5 patients that two is tested on"
     );
 }
 
@@ -102,7 +102,7 @@ fn a_model_that_was_trained_on_the_patients_it_is_tested_on_is_refused() {
     assert_eq!(kinds(&against), [IncomparableKind::Leak]);
     assert_eq!(
         against[0].why,
-        "one (fold 0) was trained or selected on 10 of the 10 patients that it is tested on"
+        "one (re-sampling 0) was trained or selected on 10 of the 10 patients that it is tested on"
     );
     // Validation images may be evaluated as such: no other model was trained on them.
     let validated = world.scored(run, Subset::Val, &[&SCORES, &SCORES]);
@@ -161,16 +161,16 @@ fn whoever_begins_with_weights_has_seen_what_their_run_saw_however_far_back() {
     assert_eq!(kinds(&against), [IncomparableKind::Leak]);
     assert!(against[0].why.contains("on 5 of the 5 patients that it is tested on"), "{against:?}");
     // The scores of a single run cause a warning as well, those of a run from scratch do not.
-    assert_eq!(leaks(&world.store, input.id).unwrap(), against);
+    assert_eq!(own_leaks(&world.store, input.id, PixelSource::Among(&[])).unwrap(), against);
     let scratch = tested(&mut world, "scratch", 0);
-    assert_eq!(leaks(&world.store, scratch.id).unwrap(), []);
+    assert_eq!(own_leaks(&world.store, scratch.id, PixelSource::Among(&[])).unwrap(), []);
     // Weights of a run of the same fold have seen no other images.
     let source = world.run("source", 0);
     let weights = world.weights(source);
     let tuned = |spec: &mut Spec| (spec.init, spec.weights) = (Init::FineTune, Some(weights));
     let tuned = world.run_with("tuned", 0, tuned);
     let input = world.tested(tuned, &[&SCORES, &SCORES]);
-    assert_eq!(leaks(&world.store, input.id).unwrap(), []);
+    assert_eq!(own_leaks(&world.store, input.id, PixelSource::Among(&[])).unwrap(), []);
 }
 
 /// The reasons given for a column with the given second fold.
@@ -205,14 +205,14 @@ fn folds_of_one_column_that_are_of_two_experiments_are_refused() {
             }),
         ),
         (
-            "subset test on fold 0, and val on fold 1",
+            "subset test on re-sampling 0, and val on re-sampling 1",
             Box::new(|world, second| {
                 let ScoreSource::Run { run, .. } = second.predictions.source else { unreachable!() };
                 world.scored(run, Subset::Val, &[&SCORES, &SCORES])
             }),
         ),
         (
-            "source a run on fold 0, and another tool on fold 1",
+            "source a run on re-sampling 0, and another tool on re-sampling 1",
             Box::new(|world, second| {
                 let file = world.store.put_file(b"a table");
                 world.altered(second, |predictions| {
@@ -221,14 +221,14 @@ fn folds_of_one_column_that_are_of_two_experiments_are_refused() {
             }),
         ),
         (
-            "training.lr 0.001 on fold 0, and 0.01 on fold 1",
+            "training.lr 0.001 on re-sampling 0, and 0.01 on re-sampling 1",
             Box::new(|world, _| {
                 let run = world.run_with("one", 1, |spec| spec.training.lr = 0.01);
                 world.tested(run, &[&SCORES, &SCORES])
             }),
         ),
         (
-            "model.architecture.layers.1.hidden [16] on fold 0, and [8] on fold 1",
+            "model.architecture.layers.1.hidden [16] on re-sampling 0, and [8] on re-sampling 1",
             Box::new(|world, _| {
                 let run = world.run_with("one", 1, |spec| {
                     spec.model.architecture = perceptron(8);
@@ -237,7 +237,7 @@ fn folds_of_one_column_that_are_of_two_experiments_are_refused() {
             }),
         ),
         (
-            "init scratch on fold 0, and fine-tune on fold 1",
+            "init scratch on re-sampling 0, and fine-tune on re-sampling 1",
             Box::new(|world, _| {
                 let run = world.run_with("one", 1, |spec| spec.init = Init::FineTune);
                 world.tested(run, &[&SCORES, &SCORES])
@@ -247,7 +247,7 @@ fn folds_of_one_column_that_are_of_two_experiments_are_refused() {
     for (said, change) in cases {
         let against = mixed(change);
         assert_eq!(against.len(), 1, "{said}: {against:?}");
-        let why = format!("the folds of one do not belong to one experiment: {said}");
+        let why = format!("the runs of one do not belong to one experiment: {said}");
         assert!(against[0].why.starts_with(&why), "{against:?}");
     }
 }
@@ -289,7 +289,7 @@ fn two_scores_of_one_model_on_one_fold_are_refused_and_the_same_named_twice_are_
     let second = world.tested(run, &[&SCORES, &SCORES]);
     let refused = world.compare(&[&own, &second], &CompareOptions::default());
     assert!(
-        matches!(&refused, Err(CompareError::SameCell { model, fold, .. }) if model == "one" && fold == "fold 0")
+        matches!(&refused, Err(CompareError::SameCell { model, fold, .. }) if model == "one" && fold == "re-sampling 0")
     );
     assert_eq!(world.compare(&[&own, &own], &CompareOptions::default()).unwrap().models.len(), 1);
     // Each run is a column.

@@ -99,7 +99,9 @@ pub(super) fn gather(
         let id = match registry.resolve(&view, text) {
             // A study's file stands for the study that was run from it.
             Err(e @ (RegistryError::Unknown { .. } | RegistryError::Removed { .. })) => {
-                study::of_file(registry, &view, Path::new(text))?.map(|(id, _)| id.hash).ok_or(e)?
+                let found = study::of_file(registry, &view, Path::new(text))?;
+                let never = || study::never_run(text).map_or(PageError::from(e), PageError::from);
+                found.map(|(id, _)| id.hash).ok_or_else(never)?
             }
             found => found?,
         };

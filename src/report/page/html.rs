@@ -7,8 +7,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
 use crate::hash::{Hash, Hasher};
+use crate::report::layout::{Placed, Ruler, TableLayout, fit};
 use crate::report::svg::{self, Figure, escape};
-use crate::report::table::{NOT_COMPARABLE, sort_value};
+use crate::report::table::sort_value;
 use crate::report::{Align, Cell, ReportTable};
 
 /// Tables with more columns may be wider than the text.
@@ -148,17 +149,12 @@ impl<'a> HtmlWriter<'a> {
         let mut html = format!(
             "<div class=\"scroll{wide}\" role=\"region\" tabindex=\"0\" aria-label=\"{title}\"><table class=\"sortable\"><caption>{number}{title}."
         );
-        if let Some(why) = &table.warning {
-            let _ = write!(html, " <strong class=\"warning\">{NOT_COMPARABLE}: {}</strong>", escape(why));
+        for said in table.lines_above() {
+            let _ = write!(html, " <strong class=\"warning\">{}</strong>", escape(&said));
         }
-        html += "</caption><thead><tr>";
-        for column in &table.columns {
-            let _ = write!(html, "<th scope=\"col\"{}>{}</th>", right(column.align), escape(&column.name));
-        }
-        if let Some((heading, _)) = &beside.ids {
-            let _ = write!(html, "<th scope=\"col\">{}</th>", escape(heading));
-        }
-        html += "</tr></thead><tbody>";
+        html += "</caption>";
+        html += &head(table, beside.ids.as_ref().map(|(heading, _)| *heading));
+        html += "<tbody>";
         let rows: Vec<Vec<&Cell>> = table.filled_rows().collect();
         let kept = rows.len().saturating_sub(beside.last);
         for (place, row) in rows.iter().enumerate() {
@@ -217,6 +213,42 @@ impl<'a> HtmlWriter<'a> {
         inside(self);
         self.push("</details>");
     }
+}
+
+/// The headings of a table, of a second line where columns have the beginning of theirs in common. Each is of the column
+/// that it says, by which the script sorts.
+fn head(table: &ReportTable, ids: Option<&str>) -> String {
+    let texts: Vec<Vec<String>> =
+        table.filled_rows().map(|row| row.iter().map(|cell| cell.shown()).collect()).collect();
+    // A page can be as wide as the table is.
+    let measure = |text: &str, _| text.chars().count();
+    let ruler = Ruler { available: usize::MAX / 4, gap: 1, spans: true, measure: &measure };
+    let placed = match fit(table, &texts, &ruler) {
+        TableLayout::Blocks(blocks) => blocks.into_iter().flatten().collect(),
+        TableLayout::Rows => Vec::new(),
+    };
+    let grouped = placed.iter().any(|placed: &Placed| placed.group.is_some());
+    let rows = if grouped { " rowspan=\"2\"" } else { "" };
+    let heading = |placed: &Placed| escape(&placed.heading.join(" "));
+    let (mut first, mut second) = (String::new(), String::new());
+    for run in placed.chunk_by(|a, b| a.group.is_some() && a.group == b.group) {
+        if let Some(group) = &run[0].group {
+            let (columns, group) = (run.len(), escape(group));
+            let _ =
+                write!(first, "<th class=\"group\" scope=\"colgroup\" colspan=\"{columns}\">{group}</th>");
+        }
+        for placed in run {
+            let (column, align) = (placed.column, right(table.columns[placed.column].align));
+            let (to, rows) = if placed.group.is_some() { (&mut second, "") } else { (&mut first, rows) };
+            let _ = write!(to, "<th scope=\"col\" data-c=\"{column}\"{rows}{align}>{}</th>", heading(placed));
+        }
+    }
+    if let Some(heading) = ids {
+        let column = table.columns.len();
+        let _ = write!(first, "<th scope=\"col\" data-c=\"{column}\"{rows}>{}</th>", escape(heading));
+    }
+    let second = if grouped { format!("<tr>{second}</tr>") } else { second };
+    format!("<thead><tr>{first}</tr>{second}</thead>")
 }
 
 fn right(align: Align) -> &'static str {
@@ -306,6 +338,27 @@ mod tests {
                 assert!(ratio >= 4.5, "{text} on {ground}: {ratio:.2}");
             }
         }
+    }
+
+    #[test]
+    fn columns_of_one_model_stand_below_its_name() {
+        let mut table = ReportTable::new("Range", vec![crate::report::Column::left("Label")]);
+        for model in ["one & all", "two"] {
+            let columns = ["mean", "max"].map(|what| crate::report::Column::under(model, what));
+            table.columns.extend(columns);
+        }
+        table.rows = vec![(0..5).map(Cell::Integer).collect()];
+        assert_eq!(
+            head(&table, Some("Id")),
+            "<thead><tr><th scope=\"col\" data-c=\"0\" rowspan=\"2\">Label</th>\
+             <th class=\"group\" scope=\"colgroup\" colspan=\"2\">one &amp; all</th>\
+             <th class=\"group\" scope=\"colgroup\" colspan=\"2\">two</th>\
+             <th scope=\"col\" data-c=\"5\" rowspan=\"2\">Id</th></tr>\
+             <tr><th scope=\"col\" data-c=\"1\" class=\"n\">mean</th><th scope=\"col\" data-c=\"2\" class=\"n\">max</th>\
+             <th scope=\"col\" data-c=\"3\" class=\"n\">mean</th><th scope=\"col\" data-c=\"4\" class=\"n\">max</th></tr></thead>"
+        );
+        table.columns.truncate(2);
+        assert_eq!(head(&table, None).matches("<tr>").count(), 1, "a single column needs no group");
     }
 
     #[test]

@@ -4,8 +4,9 @@
 for (const table of document.querySelectorAll("table.sortable")) {
   const body = table.tBodies[0];
   if (!body || body.rows.length < 2) continue;
-  const heads = [...table.tHead.rows[0].cells];
-  heads.forEach((head, column) => {
+  const heads = [...table.tHead.querySelectorAll("th[data-c]")];
+  heads.forEach((head) => {
+    const column = Number(head.dataset.c);
     const button = document.createElement("button");
     button.type = "button";
     button.append(...head.childNodes);

@@ -3,8 +3,9 @@
 use super::PageError;
 use super::gather::{Counted, Material, ReportSection, ReportedRun, StudyProgress};
 use super::html::{HtmlWriter, TableContext};
+use crate::digits::counted;
 use crate::hash::Hash;
-use crate::records::{Architecture, ComparedModel, Incomparable, ScoreSource, SplitMethod};
+use crate::records::{Architecture, ComparedModel, Division, Incomparable, ScoreSource, SplitMethod};
 use crate::registry::Registry;
 use crate::report::svg::{self, escape};
 use crate::report::{Cell, Column, ReportTable, dataset, details, features, results, thousands, uncertainty};
@@ -23,11 +24,13 @@ pub(super) fn asked(
         let (name, planned, done) = (escape(&study.name), status.len(), done(status));
         fact("Study", format!("{name}, {done} of {planned} runs done {}", page.id(id)));
     }
-    for counted in &material.datasets {
-        let Counted { id, name, dataset, .. } = counted;
-        let what = if dataset.metadata_only { "rows of metadata, without images" } else { "images" };
-        let (images, patients) = (thousands(dataset.images), thousands(dataset.patients));
-        fact("Data", format!("{}, {images} {what}, {patients} patients {}", escape(name), page.id(&id.hash)));
+    for Counted { id, name, dataset, .. } in &material.datasets {
+        let images = match dataset.metadata_only {
+            true => counted(dataset.images, "row") + " of metadata, without images",
+            false => counted(dataset.images, "image"),
+        };
+        let patients = counted(dataset.patients, "patient");
+        fact("Data", format!("{}, {images}, {patients} {}", escape(name), page.id(&id.hash)));
     }
     for (id, name, split) in &material.splits {
         let folds = split.method.division().counted(split.folds.len());
@@ -270,9 +273,12 @@ pub(super) fn training(page: &mut HtmlWriter, material: &Material) {
         &keyed(figures, "run"),
         &[],
     );
+    let mut divisions = material.splits.iter().map(|(_, _, split)| split.method.division());
+    let first = divisions.next().unwrap_or(Division::Published);
+    let division = if divisions.all(|other| other == first) { first } else { Division::Published };
     let columns = vec![
         Column::left("Run"),
-        Column::right("Fold"),
+        Column::right(division.head()),
         Column::right("Best epoch"),
         Column::right("of"),
         Column::right("Validation loss"),
@@ -291,7 +297,10 @@ pub(super) fn training(page: &mut HtmlWriter, material: &Material) {
             Cell::Integer(run.run.best_epoch.into()),
             Cell::Integer(run.run.epochs.into()),
             Cell::Number { value: Some(run.run.val_loss), decimals: 4 },
-            Cell::Text(format!("{:?}, {} threads", run.spec.device, run.spec.threads).to_lowercase()),
+            Cell::Text(
+                format!("{:?}, {}", run.spec.device, counted(run.spec.threads.into(), "thread"))
+                    .to_lowercase(),
+            ),
             execution.map_or(Cell::Empty, |e| Cell::Number { value: Some(e.seconds / 60.0), decimals: 1 }),
             // Shown to the minute.
             text(
@@ -418,7 +427,7 @@ pub(super) fn cautions(
         }
         if !comparison.is_of_same_labels() {
             items.push(format!(
-                "{title}: the mean AUCs do not cover the same labels in every model and fold."
+                "{title}: the mean AUCs do not cover the same labels in every model and division of the split."
             ));
         }
         items.extend(

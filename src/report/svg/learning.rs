@@ -2,6 +2,7 @@
 
 use super::scale::AxisScale;
 use super::{Anchor, Canvas, Figure, fitted, key, series_class};
+use crate::digits::counted;
 use crate::records::EpochLog;
 
 const WIDTH: f64 = 306.0;
@@ -67,8 +68,8 @@ pub fn learning(run: &str, epochs: &[EpochLog]) -> Figure {
             best.epoch, best.val_loss, best.train_loss
         )
     });
-    let n = epochs.len();
-    let description = format!("Loss on training and validation images over {n} epochs.{kept}");
+    let all = counted(epochs.len() as u64, "epoch");
+    let description = format!("Loss on training and validation images over {all}.{kept}");
     canvas.into_figure(
         format!("learning-{}", key(run)),
         format!("Learning curves of {run}"),

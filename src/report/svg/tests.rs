@@ -67,6 +67,7 @@ fn figures() -> Vec<Figure> {
         metrics: Vec::new(),
         groups: Vec::new(),
         published: None,
+        leak_check: None,
         incomparable: vec![Incomparable { kind: IncomparableKind::Leak, why: ODD.into() }],
         rules: 1,
     };

@@ -1,0 +1,224 @@
+//! What models have seen in training: patients, and images by their bytes and by their pixels.
+//!
+//! A patient's number says who it is in one source only: in another data set, or after somebody has renumbered them,
+//! the same image stands under another number. Its bytes are the same; of a picture that was saved again, its pixels
+//! are, as far as these are known.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::rc::Rc;
+
+use super::CompareError;
+use super::columns::{FoldScores, ModelColumn};
+use crate::hash::{Hash, Id};
+use crate::index::View;
+use crate::records::{
+    Dataset, ImageRow, Incomparable, IncomparableKind, LeakCheck, Manifest, PatientId, PixelHashes,
+    ScoreSource, Spec, Subset, rules,
+};
+use crate::registry::{Objects, Registry};
+
+/// Where to look for hashes of pixels.
+#[derive(Clone, Copy)]
+pub(super) enum PixelSource<'a> {
+    /// Anywhere in the registry.
+    In(&'a Registry, &'a View),
+    /// Among these.
+    Among(&'a [Id<PixelHashes>]),
+}
+
+/// The outcome of a search for leaks.
+pub(super) struct Leaks {
+    /// One for each model that has seen what is tested.
+    pub(super) incomparable: Vec<Incomparable>,
+    /// What was compared; `None` if no model's training is known.
+    pub(super) check: Option<LeakCheck>,
+}
+
+/// A data set, read once.
+struct Images {
+    source: String,
+    manifest: Manifest,
+    /// Hashes of pixels, by row; empty if none is known.
+    pixels: Vec<Option<Hash>>,
+}
+
+impl Images {
+    fn pixels(&self, row: u32) -> Option<Hash> {
+        self.pixels.get(row as usize).copied().flatten()
+    }
+}
+
+/// What was seen.
+#[derive(Default)]
+struct Seen {
+    /// Each with its source.
+    patients: HashSet<(String, PatientId)>,
+    bytes: HashSet<Hash>,
+    pixels: HashSet<Hash>,
+}
+
+struct Search<'a> {
+    objects: &'a dyn Objects,
+    source: PixelSource<'a>,
+    known: HashMap<Hash, Rc<Images>>,
+    used: Vec<Id<PixelHashes>>,
+    /// Data set and row of every image that was compared, with what is known of it.
+    compared: BTreeMap<(Hash, u32), [bool; 2]>,
+}
+
+/// Models that were trained or selected on patients or images that another one is evaluated on.
+///
+/// Cells of the same fold are compared with each other; if the folds differ, every cell is compared with every other.
+pub(super) fn leaks(
+    objects: &dyn Objects,
+    columns: &[ModelColumn],
+    source: PixelSource,
+) -> Result<Leaks, CompareError> {
+    let mut search =
+        Search { objects, source, known: HashMap::new(), used: Vec::new(), compared: BTreeMap::new() };
+    let mut incomparable = Vec::new();
+    let same_folds = columns.iter().all(|column| column.folds.keys().eq(columns[0].folds.keys()));
+    for a in columns {
+        for (fold_a, learner) in &a.folds {
+            let Some(seen) = search.seen(learner)? else { continue };
+            let who = format!("{} ({}) was trained or selected on", a.name, learner.place());
+            for b in columns {
+                for (fold_b, evaluated) in &b.folds {
+                    if fold_a != fold_b && (same_folds || a.name == b.name) {
+                        continue;
+                    }
+                    let whose = if a.name == b.name { "it" } else { &b.name };
+                    let leak = |why: String| Incomparable { kind: IncomparableKind::Leak, why };
+                    let found = search.compare(&seen, evaluated)?;
+                    if found.known > 0 {
+                        let (known, all) = (found.known, found.patients);
+                        incomparable.push(leak(format!(
+                            "{who} {known} of the {all} patients that {whose} is tested on"
+                        )));
+                    }
+                    let [bytes, pixels] = found.images;
+                    if bytes + pixels > 0 {
+                        let (known, all) = (bytes + pixels, evaluated.rows.len());
+                        incomparable.push(leak(format!(
+                            "{who} {known} of the {all} images that {whose} is tested on, under other patients' numbers \
+                             (the same file: {bytes}, the same picture saved again: {pixels})"
+                        )));
+                    }
+                }
+            }
+        }
+    }
+    let check = (!search.compared.is_empty()).then(|| {
+        let count = |of: usize| search.compared.values().filter(|known| known[of]).count() as u64;
+        search.used.sort_unstable_by_key(|id| id.hash);
+        LeakCheck {
+            images: search.compared.len() as u64,
+            bytes: count(0),
+            pixels: count(1),
+            pixel_hashes: search.used.clone(),
+        }
+    });
+    Ok(Leaks { incomparable, check })
+}
+
+/// What a model has seen of what another one is tested on.
+struct Overlap {
+    /// Patients that are tested.
+    patients: usize,
+    /// Those of them that were seen.
+    known: usize,
+    /// Images of other patients that were seen: by their bytes, otherwise by their pixels.
+    images: [usize; 2],
+}
+
+impl Search<'_> {
+    /// Reads a data set, with the hashes of its pixels.
+    fn images(&mut self, dataset: Id<Dataset>) -> Result<Rc<Images>, CompareError> {
+        if let Some(known) = self.known.get(&dataset.hash) {
+            return Ok(known.clone());
+        }
+        let record = self.objects.get(dataset)?;
+        let manifest = self.objects.manifest(&record)?;
+        let hashes = match self.source {
+            PixelSource::In(registry, view) => registry.pixel_hashes(view, dataset)?,
+            PixelSource::Among(known) => {
+                let mut found = None;
+                for id in known {
+                    let hashes = self.objects.get(*id)?;
+                    if hashes.dataset == dataset && hashes.rules == rules::PIXELS {
+                        found = Some((*id, hashes));
+                    }
+                }
+                found
+            }
+        };
+        let pixels = match hashes {
+            None => Vec::new(),
+            Some((id, hashes)) => {
+                self.used.push(id);
+                self.objects.pixel_digests(&hashes)?.rows
+            }
+        };
+        let images = Rc::new(Images { source: record.source, manifest, pixels });
+        self.known.insert(dataset.hash, images.clone());
+        Ok(images)
+    }
+
+    fn note(&mut self, dataset: Id<Dataset>, row: u32, image: &ImageRow, pixels: Option<Hash>) {
+        self.compared.insert((dataset.hash, row), [image.object.is_some(), pixels.is_some()]);
+    }
+
+    /// What a run, and the runs from which its initial weights come, were trained and selected on; `None` for another
+    /// tool's scores, for which this is unknown. If the evaluated images are the validation images, these do not count as
+    /// seen.
+    fn seen(&mut self, cell: &FoldScores) -> Result<Option<Seen>, CompareError> {
+        let ScoreSource::Run { run, .. } = cell.predictions.source else { return Ok(None) };
+        let own: &[Subset] = match cell.predictions.subset {
+            Some(Subset::Val) => &[Subset::Train],
+            _ => &[Subset::Train, Subset::Val],
+        };
+        let spec = self.objects.get(self.objects.get(run)?.spec)?;
+        let before = self.objects.learnt_before(&spec)?;
+        let before = before.into_iter().map(|spec| (spec, &[Subset::Train, Subset::Val][..]));
+        let mut seen = Seen::default();
+        for (spec, subsets) in std::iter::once((spec, own)).chain(before) {
+            self.learnt(&spec, subsets, &mut seen)?;
+        }
+        Ok(Some(seen))
+    }
+
+    fn learnt(&mut self, spec: &Spec, subsets: &[Subset], seen: &mut Seen) -> Result<(), CompareError> {
+        let images = self.images(spec.dataset)?;
+        for subset in subsets {
+            for row in self.objects.members(spec, *subset)? {
+                let image = &images.manifest.rows[row as usize];
+                let pixels = images.pixels(row);
+                self.note(spec.dataset, row, image, pixels);
+                seen.patients.insert((images.source.clone(), image.patient.clone()));
+                seen.bytes.extend(image.object);
+                seen.pixels.extend(pixels);
+            }
+        }
+        Ok(())
+    }
+
+    fn compare(&mut self, seen: &Seen, cell: &FoldScores) -> Result<Overlap, CompareError> {
+        let dataset = cell.predictions.dataset;
+        let images = self.images(dataset)?;
+        let (mut patients, mut known, mut shared) = (HashSet::new(), HashSet::new(), [0; 2]);
+        for row in &cell.rows {
+            let image = &images.manifest.rows[*row as usize];
+            let pixels = images.pixels(*row);
+            self.note(dataset, *row, image, pixels);
+            patients.insert(&image.patient);
+            if seen.patients.contains(&(images.source.clone(), image.patient.clone())) {
+                known.insert(&image.patient);
+            } else if image.object.is_some_and(|object| seen.bytes.contains(&object)) {
+                shared[0] += 1;
+            } else if pixels.is_some_and(|pixels| seen.pixels.contains(&pixels)) {
+                shared[1] += 1;
+            }
+        }
+        Ok(Overlap { patients: patients.len(), known: known.len(), images: shared })
+    }
+}
