@@ -53,7 +53,7 @@ pub const FOLDER: &str = ".reg";
 const LIVE: &str = "live";
 const CACHE: &str = "cache";
 /// The format that this reg reads and writes.
-const FORMAT: u32 = 3;
+const FORMAT: u32 = 4;
 
 /// What can go wrong with a registry.
 #[derive(Debug, thiserror::Error)]

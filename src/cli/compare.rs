@@ -3,11 +3,14 @@
 use std::path::PathBuf;
 
 use clap::ValueEnum;
-use reg::records::{Comparison, Division, GroupBy, GroupRow, Incomparable, LabelSpread, Pooling, Spread};
+use reg::records::{
+    ComparedModel, Comparison, Division, GroupBy, GroupRow, Incomparable, LabelSpread, Pooling, Primary, Spread, Variance,
+};
 use reg::registry::Registry;
+use reg::report::interval::{self, FoldAuc, NoInterval};
 use reg::report::{Cell, Column, ReportTable, results, svg};
 use reg::runs::{CompareOptions, Grouping, Input, Labels, RocCurve, compare, roc_curves};
-use reg::stats;
+use reg::stats::Estimate;
 use serde_json::{Map, Value, json};
 
 use super::error::Failure;
@@ -39,6 +42,16 @@ pub(crate) struct CompareArgs {
     /// Seed of the bootstrap
     #[arg(long, default_value_t = 1, requires = "bootstrap")]
     seed: u64,
+    /// Variance of AUCs: `clustered` by patient, or `delong`, which takes images as independent
+    #[arg(long, value_enum, default_value = "clustered")]
+    variance: VarianceChoice,
+    /// Primary comparison, named in advance: the difference of the mean AUCs of two columns; its p-value belongs to no
+    /// family of tests
+    #[arg(long, value_name = "A:B", value_parser = primary)]
+    primary: Option<Primary>,
+    /// Margin of non-inferiority and equivalence, a difference of AUCs such as 0.01; adds one-sided p-values
+    #[arg(long, value_name = "AUC", value_parser = margin)]
+    margin: Option<f64>,
     /// Also show average precision, calibration, and sensitivity and specificity at a threshold chosen on validation
     /// images
     #[arg(long)]
@@ -85,6 +98,29 @@ enum Images {
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
+enum VarianceChoice {
+    Clustered,
+    Delong,
+}
+
+/// The two columns of a primary comparison.
+fn primary(text: &str) -> Result<Primary, String> {
+    match text.split_once(':') {
+        Some((a, b)) if !a.is_empty() && !b.is_empty() && a != b => {
+            Ok(Primary { a: a.to_owned(), b: b.to_owned() })
+        }
+        _ => Err("two different columns with a colon between them are needed".to_owned()),
+    }
+}
+
+/// A margin, as a difference of AUCs.
+fn margin(text: &str) -> Result<f64, String> {
+    let margin: f64 = text.parse().map_err(|_| "not a number".to_owned())?;
+    let is_margin = margin > 0.0 && margin < 1.0;
+    is_margin.then_some(margin).ok_or_else(|| "a margin is between 0 and 1, such as 0.01".to_owned())
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
 enum Pool {
     Label,
     All,
@@ -95,11 +131,17 @@ enum Pool {
 enum TableChoice {
     /// Table 4; with --published, table 6
     Auc,
+    /// Differences of the mean AUCs
+    Differences,
     /// Table 5
     Spearman,
     /// Figure 5
     Range,
     Intervals,
+    /// Images and patients of each label and fold
+    Counts,
+    /// Paired tests on the test images
+    #[value(alias = "paired")]
     Delong,
     Resampled,
     Bootstrap,
@@ -128,6 +170,12 @@ impl CompareArgs {
                 Pool::Label => Pooling::PerLabel,
                 Pool::All => Pooling::AllScores,
             },
+            variance: match self.variance {
+                VarianceChoice::Clustered => Variance::Clustered,
+                VarianceChoice::Delong => Variance::Delong,
+            },
+            primary: self.primary.clone(),
+            margin: self.margin,
             bootstrap: self.bootstrap.map(|resamples| (resamples, self.seed)),
             metrics: self.metrics || self.table.contains(&TableChoice::Metrics),
             groups: self.by.iter().filter_map(group).collect(),
@@ -204,54 +252,92 @@ fn curves(
 
 pub(super) fn document(id: &str, comparison: &Comparison) -> Value {
     let spread = |s: &Spread| json!({ "mean": s.mean, "std": s.std, "min": s.min, "max": s.max, "n": s.n, "folds": s.folds });
+    // The interval of each fold, and why there is none.
+    let of_folds = |value: &mut Value, folds: &[FoldAuc]| {
+        let each: Vec<_> = folds.iter().map(|fold| interval::of_auc(comparison.variance, &[*fold])).collect();
+        value["intervals"] = json!(each.iter().map(|ends| ends.ok()).collect::<Vec<_>>());
+        value["no_interval"] = json!(each.iter().map(|ends| why(*ends)).collect::<Vec<_>>());
+        let of_mean = interval::of_auc(comparison.variance, folds);
+        value["interval"] = json!(of_mean.ok());
+    };
     let of_label = |label: &LabelSpread| {
         let mut value = spread(&label.auc);
-        let each = label.auc.folds.iter().zip(&label.std_errors);
-        let intervals = each.map(|(auc, error)| stats::interval((*auc)?, (*error)?));
-        value["intervals"] = intervals.collect::<Vec<_>>().into_iter().map(|ends| json!(ends)).collect();
+        of_folds(&mut value, &FoldAuc::of(label));
         value["positives"] = json!(label.positives);
+        value["negatives"] = json!(label.negatives);
+        value["positive_patients"] = json!(label.positive_patients);
+        value["negative_patients"] = json!(label.negative_patients);
+        value["std_errors"] = json!(label.std_errors);
         value
     };
-    let auc: Map<String, Value> = comparison
-        .models
-        .iter()
-        .map(|model| {
-            let mut labels: Map<String, Value> =
-                model.labels.iter().map(|label| (label.label.clone(), of_label(label))).collect();
-            let mut mean = spread(&model.mean);
-            mean["labels"] =
-                model.covered().iter().map(|covered| json!(covered.as_ref().map(Vec::len))).collect();
-            labels.insert("mean".to_owned(), mean);
-            (model.name.clone(), Value::Object(labels))
-        })
-        .collect();
+    let of_model = |(place, model): (usize, &ComparedModel)| {
+        let mut labels: Map<String, Value> =
+            model.labels.iter().map(|label| (label.label.clone(), of_label(label))).collect();
+        let mut mean = spread(&model.mean);
+        of_folds(&mut mean, &FoldAuc::of_mean(comparison, place));
+        mean["std_errors"] = json!(model.mean_errors);
+        mean["labels"] =
+            model.covered().iter().map(|covered| json!(covered.as_ref().map(Vec::len))).collect();
+        labels.insert("mean".to_owned(), mean);
+        (model.name.clone(), Value::Object(labels))
+    };
+    let auc: Map<String, Value> = comparison.models.iter().enumerate().map(of_model).collect();
+    let images = comparison.models.iter().map(|model| {
+        let of = json!({ "images": model.images, "patients": model.patients, "of_images": model.of_images });
+        (model.name.clone(), of)
+    });
+    let images: Map<String, Value> = images.collect();
     let places = 0..comparison.models.len();
     let over = |a: usize| places.clone().map(|b| comparison.spearman_over(a, b)).collect::<Vec<_>>();
     let over: Vec<Vec<usize>> = places.clone().map(over).collect();
     let models: Vec<&str> = comparison.models.iter().map(|model| model.name.as_str()).collect();
+    let tested = |row: Value, estimate: Result<Estimate, NoInterval>| {
+        let mut row = row;
+        row["interval"] = json!(estimate.ok().and_then(|estimate| estimate.difference_interval()));
+        row["no_interval"] = json!(why(estimate));
+        if let Some(margin) = comparison.margin {
+            let within = estimate.ok().and_then(|estimate| estimate.within(margin));
+            row["p_a_not_inferior"] = json!(within.map(|p| p[0]));
+            row["p_b_not_inferior"] = json!(within.map(|p| p[1]));
+            row["p_equivalent"] = json!(within.map(|p| p[0].max(p[1])));
+        }
+        row
+    };
+    let paired = comparison.delong.iter().map(|row| tested(json!(row), interval::of_pair(row)));
+    let resampled = comparison.resampled.iter().map(|row| tested(json!(row), interval::of_folds(row)));
     json!({
         "table": id,
+        "variance": comparison.variance,
+        "primary": comparison.primary,
+        "margin": comparison.margin,
         "auc": auc,
+        "images": images,
         "spearman": {
             "models": models, "matrix": comparison.spearman, "pooling": comparison.pooling, "over": over,
             "cells": comparison.spearman_cells(), "constant": comparison.constant,
         },
         "same_labels": comparison.is_of_same_labels(),
-        "delong": comparison.delong,
-        "resampled": comparison.resampled,
+        "delong": paired.collect::<Vec<_>>(),
+        "resampled": resampled.collect::<Vec<_>>(),
         "bootstrap": comparison.bootstrap,
         "metrics": comparison.metrics,
-        "groups": comparison.groups.iter().map(group).collect::<Vec<_>>(),
+        "groups": comparison.groups.iter().map(|row| group(comparison.variance, row)).collect::<Vec<_>>(),
         "published": comparison.published,
         "unfair": comparison.incomparable,
     })
 }
 
+/// Why there is no interval or test, in words.
+fn why<T>(of: Result<T, NoInterval>) -> Option<String> {
+    of.err().map(|why| why.to_string())
+}
+
 /// A group with the interval of its AUC, as in the table.
-fn group(row: &GroupRow) -> Value {
+fn group(variance: Variance, row: &GroupRow) -> Value {
     let mut value = json!(row);
-    value["interval"] =
-        json!(row.auc.zip(row.std_error).and_then(|(auc, error)| stats::interval(auc, error)));
+    let ends = interval::of_auc(variance, &[row.into()]);
+    value["interval"] = json!(ends.ok());
+    value["no_interval"] = json!(why(ends));
     value
 }
 

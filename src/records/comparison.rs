@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Dataset, Division, File, Predictions, Subset};
+use super::{Dataset, Division, Predictions, PublishedTable, Subset};
 use crate::hash::Id;
 
 /// A comparison of several models.
@@ -31,6 +31,22 @@ pub struct Comparison {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "ComparedDivision")]
     pub division: Option<ComparedDivision>,
+    /// How the variances of AUCs and of differences are computed.
+    pub variance: Variance,
+    /// The label that says that an image has none of the others, if it is among those compared: means over pathologies
+    /// leave it out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    pub no_finding: Option<String>,
+    /// The pair of models whose difference of mean AUCs was named as the primary comparison. Its p-value belongs to no
+    /// family of tests.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Primary")]
+    pub primary: Option<Primary>,
+    /// The margin of tests of non-inferiority and equivalence, a difference of AUCs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "f64")]
+    pub margin: Option<f64>,
     /// One per model.
     pub models: Vec<ComparedModel>,
     /// Spearman's rank correlation between every pair of models, computed for each cell and averaged over all
@@ -46,9 +62,10 @@ pub struct Comparison {
     #[serde(default, skip_serializing_if = "Pooling::is_per_label")]
     #[schemars(extend("const" = "all-scores"))]
     pub pooling: Pooling,
-    /// DeLong's paired test of every pair of models, one row per label and fold.
+    /// Paired test of every pair of models on the same images, with the variance that `variance` names: one row per
+    /// label and fold, then one per fold for the mean over the labels. All of them are one family of tests.
     pub delong: Vec<DelongRow>,
-    /// Tests over folds of every pair of models.
+    /// Tests over folds of every pair of models, which are one family of tests.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(min = 1))]
     pub resampled: Vec<ResampledRow>,
@@ -89,6 +106,34 @@ pub struct ConstantScores {
     pub fold: Option<u32>,
 }
 
+/// How the variance of an AUC is computed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Variance {
+    /// Patients are clusters (Obuchowski, Biometrics 53, 1997): images of one patient may be alike.
+    #[default]
+    Clustered,
+    /// Images are taken as independent (DeLong, DeLong and Clarke-Pearson, Biometrics 44, 1988).
+    Delong,
+}
+
+/// Two models whose comparison was named in advance.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Primary {
+    /// The first model.
+    pub a: String,
+    /// The second model.
+    pub b: String,
+}
+
+impl Primary {
+    /// Whether these are the two models, in any order.
+    pub fn is_of(&self, a: &str, b: &str) -> bool {
+        (&*self.a, &*self.b) == (a, b) || (&*self.a, &*self.b) == (b, a)
+    }
+}
+
 impl Comparison {
     /// Number of cells that a rank correlation is a mean of if no scores are constant: labels times shared folds, or
     /// shared folds with the pooling `all-scores`.
@@ -109,6 +154,12 @@ impl Comparison {
             .map(|cell| (&cell.label, cell.fold))
             .collect();
         self.spearman_cells().saturating_sub(left_out.len())
+    }
+
+    /// Whether the mean AUCs of all models and folds cover every label.
+    pub fn covers_all(&self) -> bool {
+        let all = |model: &ComparedModel| model.covers()[0] == model.labels.len();
+        self.models.iter().all(all)
     }
 
     /// Whether the mean AUCs of all models and folds cover the same labels.
@@ -184,10 +235,30 @@ pub struct ComparedModel {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(min = 1))]
     pub images: Vec<u64>,
+    /// Number of images of the subset that the scores belong to, one per fold; absent if every fold is scored
+    /// completely, or the scores belong to no split.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(min = 1))]
+    pub of_images: Vec<u64>,
+    /// Number of patients of the scored images, one per fold.
+    pub patients: Vec<u64>,
     /// AUC of each label over the folds.
     pub labels: Vec<LabelSpread>,
     /// Mean over the labels of a fold, then over the folds.
     pub mean: Spread,
+    /// Standard error of the mean over the labels, one per fold.
+    pub mean_errors: Vec<StdError>,
+}
+
+/// A standard error with its degrees of freedom.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StdError {
+    /// The standard error; null where a class is of fewer than two patients.
+    pub value: Option<f64>,
+    /// Degrees of freedom of Welch and Satterthwaite; null where the standard error is, and for `delong`, which assumes
+    /// a normal distribution.
+    pub df: Option<f64>,
 }
 
 /// The AUC of one label over folds.
@@ -198,6 +269,12 @@ pub struct LabelSpread {
     pub label: String,
     /// Positives of each fold.
     pub positives: Vec<u64>,
+    /// Negatives of each fold.
+    pub negatives: Vec<u64>,
+    /// Patients with a positive image of each fold.
+    pub positive_patients: Vec<u64>,
+    /// Patients with a negative image of each fold.
+    pub negative_patients: Vec<u64>,
     /// Images of each fold whose label is missing, left out of all numbers of the label; absent if there are
     /// none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -205,10 +282,8 @@ pub struct LabelSpread {
     pub missing: Vec<u64>,
     /// AUC over the folds in which it is defined.
     pub auc: Spread,
-    /// DeLong's standard error of each fold's AUC; null where a class has fewer than two images.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(min = 1))]
-    pub std_errors: Vec<Option<f64>>,
+    /// Standard error of each fold's AUC.
+    pub std_errors: Vec<StdError>,
 }
 
 /// Summary of a quantity over folds.
@@ -246,7 +321,7 @@ impl Pooling {
     }
 }
 
-/// DeLong's paired test for two models on the same images.
+/// A paired test for two models on the same images.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DelongRow {
@@ -254,21 +329,27 @@ pub struct DelongRow {
     pub a: String,
     /// Name of the second model.
     pub b: String,
-    /// Label.
-    pub label: String,
+    /// Label; null for the mean over the labels.
+    pub label: Option<String>,
+    /// Number of labels of the mean; null for a label.
+    pub over: Option<u32>,
     /// Fold; null for scores outside of a fold.
     pub fold: Option<u32>,
+    /// Patients with a positive image; of a mean, the fewest of a label.
+    pub positive_patients: u64,
+    /// Patients with a negative image; of a mean, the fewest of a label.
+    pub negative_patients: u64,
     /// AUC of the first minus that of the second.
     pub difference: f64,
     /// Standard error of the difference.
-    pub std_error: f64,
-    /// Two-sided p-value; null if the standard error is zero.
+    pub std_error: StdError,
+    /// Two-sided p-value; null if the standard error is zero or undefined, or with too few patients for a test.
     pub p: Option<f64>,
-    /// The same, adjusted by Holm over the labels of the pair and fold.
+    /// The same, adjusted by Holm over all tests of the comparison; null for the primary comparison.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "f64")]
     pub p_holm: Option<f64>,
-    /// The same, adjusted by Benjamini and Hochberg over the labels of the pair and fold.
+    /// The same, adjusted by Benjamini and Hochberg.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "f64")]
     pub p_bh: Option<f64>,
@@ -294,13 +375,15 @@ pub struct ResampledRow {
     pub std_error: f64,
     /// Two-sided p-value; null if the standard error is zero.
     pub p: Option<f64>,
-    /// The same, adjusted by Holm over the labels of the pair.
+    /// The same, adjusted by Holm over all tests of the comparison; null for the primary comparison.
     pub p_holm: Option<f64>,
-    /// The same, adjusted by Benjamini and Hochberg over the labels of the pair.
+    /// The same, adjusted by Benjamini and Hochberg.
     pub p_bh: Option<f64>,
 }
 
-/// Bootstrap intervals: patients are drawn with replacement, with all their images.
+/// Bootstrap intervals: patients are drawn with replacement, with all their images. For a label, as many patients with
+/// a positive image are drawn as there are, and as many others; for a mean over labels, patients without regard to
+/// their labels.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Bootstrap {
@@ -329,11 +412,11 @@ pub struct BootstrapRow {
     pub label: Option<String>,
     /// The value on the original images, a mean over the folds.
     pub value: f64,
-    /// Lower end.
-    pub low: f64,
+    /// Lower end; null where there is no interval: with too few patients of a class, or without width.
+    pub low: Option<f64>,
     /// Upper end.
-    pub high: f64,
-    /// Number of resamples in which the value was defined.
+    pub high: Option<f64>,
+    /// Number of resamples in which every AUC of the value was defined; the others were discarded.
     #[serde(rename = "draws")]
     pub resamples: u32,
 }
@@ -395,16 +478,22 @@ pub struct GroupRow {
     pub fold: Option<u32>,
     /// Number of images in the group.
     pub images: u64,
-    /// Number of them that have the label.
+    /// Number of patients in the group.
+    pub patients: u64,
+    /// Number of images that have the label.
     pub positives: u64,
-    /// Number of them whose label is missing; absent if there are none.
+    /// Number of patients with an image that has the label.
+    pub positive_patients: u64,
+    /// Number of patients with an image that does not have it.
+    pub negative_patients: u64,
+    /// Number of images whose label is missing; absent if there are none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "u64")]
     pub missing: Option<u64>,
     /// AUC within the group; null where a class is missing.
     pub auc: Option<f64>,
-    /// DeLong's standard error; null where a class has fewer than two images.
-    pub std_error: Option<f64>,
+    /// Its standard error.
+    pub std_error: StdError,
 }
 
 /// The property by which images are grouped.
@@ -428,46 +517,6 @@ impl GroupBy {
             GroupBy::Age => "age",
         }
     }
-}
-
-/// Published numbers.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct PublishedTable {
-    /// The original TOML file.
-    pub file: File,
-    /// One per model.
-    pub models: Vec<PublishedModel>,
-}
-
-/// The published numbers of a model.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct PublishedModel {
-    /// Name in the table.
-    pub name: String,
-    /// Reference of the publication.
-    pub source: String,
-    /// `official`, or a description of how the test images were chosen.
-    pub split: String,
-    /// Number of test images, if stated.
-    pub images: Option<u64>,
-    /// Mean AUC.
-    pub mean: Option<f64>,
-    /// Number of labels that the mean covers, if stated.
-    pub mean_over: Option<u32>,
-    /// AUCs by label.
-    pub auc: Vec<PublishedAuc>,
-}
-
-/// A published AUC.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct PublishedAuc {
-    /// Label.
-    pub label: String,
-    /// Its AUC.
-    pub auc: f64,
 }
 
 /// A reason why columns are not comparable.

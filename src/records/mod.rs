@@ -15,6 +15,7 @@ mod name;
 mod note;
 mod of_runs;
 mod probe;
+mod published;
 mod role;
 pub mod rules;
 mod run;
@@ -34,8 +35,8 @@ use serde::{Deserialize, Serialize};
 pub use codec::{CodecError, Header, Link};
 pub use comparison::{
     Bootstrap, BootstrapRow, CalibrationBin, ComparedDivision, ComparedModel, Comparison, ConstantScores,
-    DelongRow, GroupBy, GroupRow, Incomparable, IncomparableKind, LabelSpread, MetricRow, Pooling,
-    PublishedAuc, PublishedModel, PublishedTable, ResampledRow, Spread,
+    DelongRow, GroupBy, GroupRow, Incomparable, IncomparableKind, LabelSpread, MetricRow, Pooling, Primary,
+    ResampledRow, Spread, StdError, Variance,
 };
 pub(crate) use dataset::MAX_AGE;
 pub use dataset::{AgeRange, BoxRow, Boxes, Dataset, Gender, ImageRow, Manifest, MetaFeatures, ViewPosition};
@@ -46,6 +47,7 @@ pub use labels::{LabelCounts, LabelValues};
 pub use model::{Architecture, Block, ImageInput, Layer, Model};
 pub(crate) use name::is_plain_name;
 pub use note::Note;
+pub use published::{PublishedAuc, PublishedModel, PublishedTable};
 pub use probe::{ProbeResult, ProbeTable, ProbedFold, Target};
 pub use role::{Referent, Role, Roles};
 pub use run::{

@@ -35,11 +35,11 @@ pub const COUNTS: u32 = 1;
 /// Checked by `tests/golden/pinned.rs`.
 pub const AUC: u32 = 1;
 
-/// `rules` of a comparison: spreads over folds, rank correlations, DeLong's tests, tests over folds, the
-/// bootstrap, further metrics, groups, and what is not comparable.
+/// `rules` of a comparison: spreads over folds, rank correlations, variances, paired tests and their families, tests
+/// over folds, the bootstrap, further metrics, groups, and what is not comparable.
 ///
 /// Checked by `tests/golden/pinned.rs`.
-pub const COMPARISON: u32 = 2;
+pub const COMPARISON: u32 = 3;
 
 /// `rules` of a table of probes: evaluation, thresholds, spreads over folds. The worker fits the predictors.
 ///

@@ -153,12 +153,16 @@ impl Record for Table {
 }
 
 /// The requested fields of a table, as JSON pointers; other fields are computed.
-const CHOSEN: [&str; 13] = [
+const CHOSEN: [&str; 17] = [
     "/kind",
     "/type",
     "/rules",
     "/pooling",
     "/shared_images",
+    "/variance",
+    "/primary/a",
+    "/primary/b",
+    "/margin",
     "/bootstrap",
     "/bootstrap/draws",
     "/bootstrap/seed",

@@ -1,7 +1,8 @@
 //! The parts of a comparison besides the AUCs: further metrics, and patient groups.
 
 use super::results::{DECIMALS, fewer_folds_of, labels};
-use super::uncertainty::{about_intervals, interval};
+use super::interval::FoldAuc;
+use super::uncertainty::{MissingIntervals, about_intervals, method};
 use super::{Cell, Column, ReportTable};
 use crate::records::{Comparison, GroupBy, GroupRow, Incomparable, MetricRow};
 use crate::stats;
@@ -90,7 +91,10 @@ pub(super) fn groups(comparison: &Comparison) -> ReportTable {
         Column::left("Label"),
         Column::left("Group"),
         Column::right("Images"),
+        Column::right("Patients"),
         Column::right("Positives"),
+        Column::right("Negatives"),
+        Column::right("Positive patients"),
     ];
     columns.extend(comparison.models.iter().map(|model| Column::named(&model.name)));
     let mut kinds: Vec<GroupBy> = comparison.groups.iter().map(|row| row.by).collect();
@@ -99,8 +103,9 @@ pub(super) fn groups(comparison: &Comparison) -> ReportTable {
     kinds.dedup();
     let by: Vec<&str> = kinds.iter().map(|by| by.name()).collect();
     let mut table =
-        ReportTable::new(format!("AUC by {} with 95 % confidence interval (DeLong)", by.join(", ")), columns);
+        ReportTable::new(format!("AUC by {} with 95 % confidence interval ({})", by.join(", "), method(comparison.variance)), columns);
     let mut covered = Vec::new();
+    let mut missing = MissingIntervals::default();
     // In the order of the first model's rows, followed by groups that only other models have.
     let mut groups: Vec<(GroupBy, &str)> = Vec::new();
     for row in &comparison.groups {
@@ -122,14 +127,18 @@ pub(super) fn groups(comparison: &Comparison) -> ReportTable {
                 Cell::Text(label.to_owned()),
                 Cell::Text((*group).to_owned()),
                 sum(|row| row.images),
+                sum(|row| row.patients),
                 sum(|row| row.positives),
+                sum(|row| row.images.saturating_sub(row.positives + row.missing.unwrap_or(0))),
+                sum(|row| row.positive_patients),
             ];
             cells.extend(comparison.models.iter().map(|model| {
                 let rows = of_model(&model.name);
                 let aucs: Vec<Option<f64>> = rows.iter().map(|row| row.auc).collect();
                 let defined = aucs.iter().flatten().count();
                 covered.push((format!("{label}, {group}, {}", model.name), defined, rows.len()));
-                interval(&aucs, &rows.iter().map(|row| row.std_error).collect::<Vec<_>>())
+                let folds: Vec<FoldAuc> = rows.iter().map(|row| FoldAuc::from(*row)).collect();
+                missing.cell(comparison.variance, &folds, || format!("{label}, {group}, {}", model.name))
             }));
             table.rows.push(cells);
         }
@@ -137,8 +146,9 @@ pub(super) fn groups(comparison: &Comparison) -> ReportTable {
     table.notes.push(about_intervals(comparison));
     if comparison.folds.len() > 1 {
         let each = comparison.division().name();
-        table.notes.push(format!("Images and positives are sums over the {each}s. The mean ignores {each}s where the AUC is undefined."));
+        table.notes.push(format!("Images, patients, positives and negatives are sums over the {each}s. The mean ignores {each}s where the AUC is undefined."));
     }
     table.notes.extend(fewer_folds_of(&covered));
+    table.notes.extend(missing.note());
     table
 }

@@ -4,17 +4,20 @@
 //! spreadsheet and a paper show the same numbers.
 
 pub mod dataset;
+mod counts;
 mod details;
 pub mod diff;
 pub mod features;
 mod histogram;
 pub mod impact;
+pub mod interval;
 mod latex;
 mod layout;
 pub mod lineage;
 mod markup;
 pub mod page;
 pub mod results;
+mod spearman;
 pub mod svg;
 mod table;
 mod terminal;

@@ -222,6 +222,14 @@ pub enum RunError {
         /// The labels that all models score.
         shared: Vec<String>,
     },
+    /// A primary comparison of a column that is not there.
+    #[error("--primary names {name}, which is no column; columns: {}", columns.join(", "))]
+    NoSuchColumn {
+        /// The name.
+        name: String,
+        /// The columns of the table.
+        columns: Vec<String>,
+    },
     /// Models without a common image.
     #[error("no image was scored by every model on the same fold")]
     NoSharedImage,

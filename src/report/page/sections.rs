@@ -176,7 +176,8 @@ pub(super) fn results(page: &mut HtmlWriter, section: &ReportSection, key: &str)
     if let Some(mut table) = take("auc") {
         table.title = "AUC by label and model".to_owned();
         table.notes.push(format!(
-            "In brackets: 95 % confidence interval (DeLong). {}",
+            "In brackets: 95 % confidence interval ({}). {}",
+            uncertainty::method(comparison.variance),
             uncertainty::about_intervals(comparison)
         ));
         let made_of =
@@ -192,6 +193,9 @@ pub(super) fn results(page: &mut HtmlWriter, section: &ReportSection, key: &str)
                 ids: None,
             },
         );
+    }
+    if let Some(differences) = take("differences") {
+        page.table(&differences, &TableContext { source, ..TableContext::default() });
     }
     let figures = keyed(svg::comparison(comparison, &section.curves), key);
     let mut figures = figures.into_iter();
@@ -217,7 +221,8 @@ pub(super) fn results(page: &mut HtmlWriter, section: &ReportSection, key: &str)
     for (name, summary) in [
         ("spearman", "Rank correlations with four digits"),
         ("range", "Mean, smallest and largest AUC with four digits"),
-        ("delong", "DeLong's paired tests"),
+        ("counts", "Images and patients of each label"),
+        ("delong", "Paired tests on the same test images"),
         ("resampled", "Corrected resampled t-tests"),
         ("bootstrap", "Bootstrap intervals (by patient)"),
     ] {
@@ -391,7 +396,11 @@ pub(super) fn cautions(
                 growing.join(", ")
             ));
         }
-        if comparison.folds.len() < 2 {
+        if let Some(partial) = counts::partial(comparison) {
+            items.push(format!("{title}: {partial}"));
+        }
+        // Of scores outside of a split nothing is known of a division.
+        if comparison.folds.len() == 1 {
             items.push(format!("{title}: a single division into training and test images, so the effect of that choice is unknown."));
         }
         let undefined = comparison.groups.iter().filter(|row| row.auc.is_none()).count();

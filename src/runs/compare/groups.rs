@@ -1,15 +1,16 @@
 //! AUCs within patient groups: an overall AUC can hide a group for which a model fails.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use rayon::prelude::*;
 
 use super::columns::{FoldScores, ModelColumn};
-use crate::records::{Gender, GroupBy, GroupRow, ImageRow, ViewPosition};
+use super::placed::{patients_of, place, std_error};
+use crate::records::{Gender, GroupBy, GroupRow, ImageRow, Variance, ViewPosition};
 use crate::stats;
 
 /// Evaluates every column within every group.
-pub(super) fn groups(columns: &[ModelColumn], by: &[GroupBy]) -> Vec<GroupRow> {
+pub(super) fn groups(columns: &[ModelColumn], by: &[GroupBy], variance: Variance) -> Vec<GroupRow> {
     let cells: Vec<(GroupBy, &ModelColumn, Option<u32>, &FoldScores)> = by
         .iter()
         .flat_map(|by| columns.iter().map(move |column| (*by, column)))
@@ -17,19 +18,28 @@ pub(super) fn groups(columns: &[ModelColumn], by: &[GroupBy]) -> Vec<GroupRow> {
         .collect();
     cells
         .par_iter()
-        .flat_map_iter(|(by, column, fold, cell)| of_cell(*by, &column.name, *fold, cell))
+        .flat_map_iter(|(by, column, fold, cell)| of_cell(*by, &column.name, *fold, cell, variance))
         .collect()
 }
 
-fn of_cell(by: GroupBy, model: &str, fold: Option<u32>, cell: &FoldScores) -> Vec<GroupRow> {
+fn of_cell(
+    by: GroupBy,
+    model: &str,
+    fold: Option<u32>,
+    cell: &FoldScores,
+    variance: Variance,
+) -> Vec<GroupRow> {
     let mut members: BTreeMap<(u32, String), Vec<usize>> = BTreeMap::new();
     for (place, row) in cell.image_rows().enumerate() {
         members.entry(group(by, row)).or_default().push(place);
     }
     let mut rows = Vec::new();
     for ((_, group), places) in members {
+        let patients: HashSet<u32> = places.iter().map(|place| cell.patients[*place]).collect();
         for (label, name) in cell.labels.iter().enumerate() {
             let known = cell.known_of(label, places.iter().copied());
+            let [positive_patients, negative_patients] = patients_of(cell, &known);
+            let estimate = place(cell, &known, variance).and_then(|placed| placed.estimate());
             let missing = (places.len() - known.truth.len()) as u64;
             rows.push(GroupRow {
                 by,
@@ -38,10 +48,13 @@ fn of_cell(by: GroupBy, model: &str, fold: Option<u32>, cell: &FoldScores) -> Ve
                 label: name.clone(),
                 fold,
                 images: places.len() as u64,
+                patients: patients.len() as u64,
                 positives: known.positives(),
+                positive_patients,
+                negative_patients,
                 missing: (missing > 0).then_some(missing),
                 auc: stats::auc(&known.scores, &known.truth),
-                std_error: stats::delong(&known.scores, &known.truth).map(|delong| delong.variance.sqrt()),
+                std_error: std_error(variance, estimate),
             });
         }
     }

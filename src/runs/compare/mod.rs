@@ -7,6 +7,8 @@ mod curves;
 mod evaluate;
 mod groups;
 mod metrics;
+mod paired;
+mod placed;
 mod published;
 mod recorded;
 #[cfg(test)]
@@ -15,21 +17,20 @@ mod tests;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use rayon::prelude::*;
-
 use super::RunError;
 use super::weights::learnt_before;
 use crate::hash::{Digest, Hash, Id};
 use crate::index::View;
 use crate::records::{
     ComparedDivision, Comparison, Content, File, GroupBy, Incomparable, IncomparableKind, Kind, Pooling,
-    Predictions, PublishedModel, PublishedTable, ScoreSource, SplitMethod, Subset, Table, rules,
+    Predictions, Primary, PublishedModel, PublishedTable, ScoreSource, SplitMethod, Subset, Table, Variance, rules,
 };
 use crate::registry::{Objects, Registry, Stamp};
+use crate::split::{OFFICIAL, PublishedLists};
 use columns::{FoldScores, ModelColumn};
 pub(super) use comparability::different_settings;
 pub use curves::{RocCurve, roc_curves};
-pub(super) use evaluate::spread;
+pub(super) use evaluate::{spread, subset_images};
 use metrics::Validation;
 pub(super) use recorded::comparison;
 
@@ -105,6 +106,12 @@ pub struct CompareOptions {
     pub shared_images: bool,
     /// How Spearman's correlation pools the labels.
     pub pooling: Pooling,
+    /// How variances are computed.
+    pub variance: Variance,
+    /// The pair of columns whose difference of mean AUCs is the primary comparison.
+    pub primary: Option<Primary>,
+    /// The margin of tests of non-inferiority and equivalence.
+    pub margin: Option<f64>,
     /// Number of bootstrap resamples, and their seed.
     pub bootstrap: Option<(u32, u64)>,
     /// Whether to compute metrics besides the AUC.
@@ -124,6 +131,9 @@ impl Default for CompareOptions {
             labels: Labels::All,
             shared_images: false,
             pooling: Pooling::default(),
+            variance: Variance::default(),
+            primary: None,
+            margin: None,
             bootstrap: None,
             metrics: false,
             groups: Vec::new(),
@@ -171,7 +181,7 @@ pub fn compare(
 ) -> Result<(Id<Table>, Comparison), RunError> {
     let first = inputs.first().ok_or(RunError::Nothing)?.predictions.clone();
     let published = options.published.as_deref().map(published::read).transpose()?;
-    let models = published.as_ref().map(|(_, models)| models.as_slice());
+    let models = published.as_ref().map(|(_, models)| (models.as_slice(), &OFFICIAL));
     let columns = columns::columns(registry, inputs, options.grouping)?;
     let view = registry.view()?;
     let comparison = compute(registry, columns, options, models, Validation::In(registry, &view))?;
@@ -206,7 +216,7 @@ fn compute(
     objects: &dyn Objects,
     mut columns: Vec<ModelColumn>,
     options: &CompareOptions,
-    published: Option<&[PublishedModel]>,
+    published: Option<(&[PublishedModel], &PublishedLists)>,
     validation: Validation<'_>,
 ) -> Result<Comparison, RunError> {
     if options.shared_images {
@@ -217,8 +227,8 @@ fn compute(
     }
     let mut incomparable = comparability::check(objects, &columns)?;
     let labels = choose_labels(&columns, &options.labels, &mut incomparable)?;
-    if let Some(models) = published {
-        incomparable.extend(comparability::published(objects, &columns, models)?);
+    if let Some((models, lists)) = published {
+        incomparable.extend(comparability::published(objects, &columns, models, lists)?);
     }
     if !incomparable.is_empty() && !options.allow_incomparable {
         return Err(RunError::Incomparable(incomparable));
@@ -282,12 +292,21 @@ fn assemble(
         let same = |(a, b): (&FoldScores, &FoldScores)| columns::same_images(a, b);
         column.folds.len() == common.folds.len() && column.folds.values().zip(common.folds.values()).all(same)
     });
-    let evaluate = |column: &ModelColumn| evaluate::evaluate(column, &folds, labels);
-    let mut models: Vec<_> = columns.par_iter().map(evaluate).collect();
+    let variance = options.variance;
+    let evaluate = |column: &ModelColumn| evaluate::evaluate(objects, column, &folds, labels, variance);
+    let mut models: Vec<_> = columns.iter().map(evaluate).collect::<Result<_, _>>()?;
+    if let Some(primary) = &options.primary {
+        let is_column = |name: &String| columns.iter().any(|column| column.name == *name);
+        if let Some(name) = [&primary.a, &primary.b].into_iter().find(|name| !is_column(name)) {
+            let columns = columns.iter().map(|column| column.name.clone()).collect();
+            return Err(RunError::NoSuchColumn { name: name.clone(), columns });
+        }
+    }
+    let primary = options.primary.as_ref();
     // A variance over folds of different experiments has no meaning.
     let mixed = incomparable.iter().any(|incomparable| incomparable.kind == IncomparableKind::MixedFolds);
     let resampled =
-        if paired && !mixed { evaluate::resampled(objects, &common, &models)? } else { Vec::new() };
+        if paired && !mixed { paired::resampled(objects, &common, &models, primary)? } else { Vec::new() };
     let mut metrics = Vec::new();
     if options.metrics {
         for (column, model) in columns.iter().zip(&mut models) {
@@ -303,17 +322,21 @@ fn assemble(
         folds: folds.iter().copied().flatten().collect(),
         shared_images: options.shared_images,
         division: division(objects, columns)?,
+        variance,
+        no_finding: first.images.dataset.no_finding.clone().filter(|name| labels.contains(name)),
+        primary: options.primary.clone(),
+        margin: options.margin,
         models,
         spearman,
         constant,
         pooling: options.pooling,
-        delong: evaluate::delong(&common, labels),
+        delong: paired::paired(&common, labels, variance, primary),
         resampled,
         bootstrap: options
             .bootstrap
             .map(|(resamples, seed)| bootstrap::bootstrap(columns, labels, resamples, seed, paired)),
         metrics,
-        groups: groups::groups(columns, &options.groups),
+        groups: groups::groups(columns, &options.groups, variance),
         published: None,
         incomparable,
         rules: rules::COMPARISON,

@@ -8,6 +8,7 @@ use super::{CompareOptions, Grouping, Input, Labels, RunError, compute, publishe
 use crate::records::{Comparison, GroupBy, IncomparableKind, PublishedTable};
 use crate::registry::Objects;
 use crate::runs::recompute::attributed;
+use crate::split::OFFICIAL;
 
 /// The comparison recomputed from the inputs, with the recorded names of the columns.
 pub(in crate::runs) fn comparison(
@@ -39,6 +40,9 @@ pub(in crate::runs) fn comparison(
         labels: if has(IncomparableKind::DifferentLabels) { Labels::All } else { Labels::These(labels) },
         shared_images: recorded.shared_images,
         pooling: recorded.pooling,
+        variance: recorded.variance,
+        primary: recorded.primary.clone(),
+        margin: recorded.margin,
         bootstrap: recorded.bootstrap.as_ref().map(|bootstrap| (bootstrap.resamples, bootstrap.seed)),
         metrics: !recorded.metrics.is_empty(),
         groups,
@@ -56,7 +60,7 @@ pub(in crate::runs) fn comparison(
         }
     };
     let validation: Vec<_> = recorded.models.iter().flat_map(|model| &model.validation).copied().collect();
-    let models = published.as_ref().map(|published| published.models.as_slice());
+    let models = published.as_ref().map(|published| (published.models.as_slice(), &OFFICIAL));
     let now = compute(objects, columns, &options, models, Validation::Among(&validation))?;
     // With mixed folds, data set and subset are those of the first input, which is unknown.
     let (dataset, subset) = match has(IncomparableKind::MixedFolds) {
