@@ -249,7 +249,7 @@ KINDS = {
 VERSIONS = dict.fromkeys("dataset split software spec predictions table study execution withdrawal".split(), 2)
 # The versions of the rules that this program implements, numbered as in `src/records/rules.rs`.
 RULES = {"dataset": 2, "split": 1, "import": 2}
-RULES.update({"auc table": 1, "dataset table": 1, "comparison table": 3, "probe table": 1, "heat table": 1, "pointing table": 1})
+RULES.update({"auc table": 2, "dataset table": 1, "comparison table": 3, "probe table": 1, "heat table": 1, "pointing table": 1})
 INSIDE = {
     ("split", "method"): "seed type | ratios test train_val val_fraction",
     ("spec", "model"): "architecture name |",
@@ -260,7 +260,7 @@ INSIDE = {
     ("withdrawal", "subject"): "type | name patient",
 }
 TABLES = {
-    "auc": "dataset labels mean mean_over predictions rules |",
+    "auc": "dataset images labels mean mean_over patients predictions rules | of_images",
     "dataset": "age_max age_mean age_min age_std ages dataset findings_per_image gender images impossible_ages labels missing_ages patients rules"
     " view |",
     "comparison": "dataset delong folds models rules spearman subset variance | bootstrap constant division groups margin metrics no_finding pooling primary"
@@ -548,7 +548,7 @@ def mean_spread(labels):
 def std_error(spread, variance):
     """A standard error with its degrees of freedom, as it is recorded."""
     df = spread[1] if spread and variance == "clustered" else None
-    return {"value": About(math.sqrt(spread[0])) if spread else None, "df": df if df is None else About(df)}
+    return {"value": math.sqrt(spread[0]) if spread else None, "df": df}
 
 
 # The fewest patients of either class for an interval or a test, and for percentiles of resamples.
@@ -1737,10 +1737,13 @@ def auc_table(bundle, table):
     labels = []
     for label in cell.labels:
         positives, missing = cell.positives(label), cell.missing(label)
-        counts = {"positives": positives, "negatives": len(cell.rows) - missing - positives}
+        counts = {"positives": positives, "negatives": len(cell.rows) - missing - positives, "positive_patients": cell.patients_with(label, True)}
         labels.append({"label": label, "auc": cell.auc(label), **counts, **lacking(missing)})
     count, average = summary([label["auc"] for label in labels])[:2]
-    return {"predictions": cell.id, "dataset": cell.predictions["dataset"], "labels": labels, "mean": average, "mean_over": count}
+    images, of_images = len(cell.rows), images_of_subset(bundle, cell)
+    now = {"predictions": cell.id, "dataset": cell.predictions["dataset"], "labels": labels, "mean": average, "mean_over": count}
+    now.update(images=images, patients=len(set(cell.patients)), of_images=of_images if of_images > images else None)
+    return given(now, "of_images")
 
 
 def dataset_table(bundle, table):
@@ -2446,8 +2449,11 @@ RULE = "─"
 def auc_lines(table):
     """The first lines of a table for reading, without the blanks between columns."""
     if table["type"] == "auc":
-        head = ["Label", "AUC", "Positives", "Negatives"]
-        rows = [[row["label"], number_of(row["auc"]), f"{row['positives']:,}", f"{row['negatives']:,}"] for row in table["labels"]]
+        head = ["Label", "AUC", "Positives", "Negatives", "Positive patients"]
+        counts = ("positives", "negatives", "positive_patients")
+        if any("missing" in row for row in table["labels"]):
+            head, counts = [*head, "Missing"], (*counts, "missing")
+        rows = [[row["label"], number_of(row["auc"]), *(f"{row.get(count, 0):,}" for count in counts)] for row in table["labels"]]
         lines = ["AUC", head, RULE, *rows, ["Mean", number_of(table["mean"])]]
     else:
         ours, theirs = table["models"], table.get("published", {}).get("models", [])

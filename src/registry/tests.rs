@@ -245,7 +245,7 @@ fn a_damaged_record_is_left_out_and_reported() {
 fn a_registry_is_made_once_and_found_from_below() {
     let (dir, registry) = registry();
     let text = std::fs::read_to_string(registry.root().join(FORMAT_FILE)).unwrap();
-    assert_eq!(text, "reg 3\n");
+    assert_eq!(text, "reg 4\n");
     assert!(
         matches!(Registry::init(dir.path()), Err(RegistryError::Exists(root)) if root == registry.root())
     );

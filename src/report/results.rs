@@ -28,6 +28,7 @@ pub fn auc(title: &str, auc: &AucTable) -> ReportTable {
         Column::right("AUC"),
         Column::right("Positives"),
         Column::right("Negatives"),
+        Column::right("Positive patients"),
     ];
     let mut table = ReportTable::new(title, columns);
     let has_missing = auc.labels.iter().any(|label| label.missing.is_some());
@@ -40,6 +41,7 @@ pub fn auc(title: &str, auc: &AucTable) -> ReportTable {
             Cell::Number { value: label.auc, decimals: DECIMALS },
             Cell::Integer(label.positives),
             Cell::Integer(label.negatives),
+            Cell::Integer(label.positive_patients),
         ];
         row.extend(has_missing.then(|| Cell::Integer(label.missing.unwrap_or(0))));
         table.rows.push(row);
@@ -52,6 +54,10 @@ pub fn auc(title: &str, auc: &AucTable) -> ReportTable {
         note += "; an AUC is n/a if all images have the label or none has";
     }
     table.notes.push(note + ".");
+    table.notes.push(format!("Images: {}. Patients: {}.", thousands(auc.images), thousands(auc.patients)));
+    table.notes.extend(auc.of_images.map(|all| {
+        format!("PART OF THE IMAGES ONLY: scored are {} of {}.", thousands(auc.images), thousands(all))
+    }));
     if has_missing {
         table.notes.push("An image whose label is missing is left out of that label's AUC.".to_owned());
     }

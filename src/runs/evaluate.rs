@@ -1,5 +1,8 @@
 //! Predictions of a run's checkpoint, and their AUC table.
 
+use std::collections::HashSet;
+
+use super::compare::subset_images;
 use super::process::Listener;
 use super::software::{OtherSources, put_software};
 use super::train::{ExecutionStart, TrainInputs, execution};
@@ -9,8 +12,8 @@ use crate::disk::Dir;
 use crate::hash::Id;
 use crate::limits;
 use crate::records::{
-    AucTable, Dataset, DeviceKind, Kind, LabelAuc, Manifest, Predictions, Run, Scale, ScoreSource, Scores,
-    Spec, Subset, Table, codec, rules,
+    AucTable, Dataset, DeviceKind, Kind, LabelAuc, Manifest, PatientId, Predictions, Run, Scale, ScoreSource,
+    Scores, Spec, Subset, Table, codec, rules,
 };
 use crate::registry::Registry;
 use crate::stats;
@@ -104,7 +107,7 @@ pub(super) fn evaluate_run(
         scores: transaction.put_packed(&scores)?,
     };
     let id = transaction.put(&predictions)?;
-    let auc = auc_table(id, &predictions, &context.dataset, &manifest, &scores);
+    let auc = auc_table(id, &predictions, &context.dataset, &manifest, &scores, subset_images(registry, &predictions)?);
     let table = transaction.put(&Table::Auc(auc.clone()))?;
     transaction.put(&execution(id.hash, (worker, software), &worked, &start, environment))?;
     transaction.commit(&environment.stamp)?;
@@ -195,7 +198,7 @@ fn existing(
     let dataset = registry.get(predictions.dataset)?;
     let manifest = registry.manifest(&dataset)?;
     let scores = registry.scores(&predictions)?;
-    let auc = auc_table(id, &predictions, &dataset, &manifest, &scores);
+    let auc = auc_table(id, &predictions, &dataset, &manifest, &scores, subset_images(registry, &predictions)?);
     let mut transaction = registry.transaction()?;
     let table = transaction.put(&Table::Auc(auc.clone()))?;
     transaction.commit(&environment.stamp)?;
@@ -206,20 +209,25 @@ fn existing(
 /// label's AUC.
 ///
 /// An AUC is undefined if all images have the label or none has; the mean leaves it out and states how many
-/// AUCs it covers.
+/// AUCs it covers. `of_images` is the number of images of the subset, if the scores belong to one.
 pub fn auc_table(
     id: Id<Predictions>,
     predictions: &Predictions,
     dataset: &Dataset,
     manifest: &Manifest,
     scores: &Scores,
+    of_images: Option<u64>,
 ) -> AucTable {
+    let patient = |row: &u32| &manifest.rows[*row as usize].patient;
+    let patients: HashSet<&PatientId> = scores.rows.iter().map(patient).collect();
     let labels: Vec<LabelAuc> = predictions
         .labels
         .iter()
         .enumerate()
         .map(|(column, label)| {
             let all = truth(dataset, manifest, scores, label);
+            let positive = scores.rows.iter().zip(&all).filter(|(_, truth)| **truth == Some(true));
+            let positive: HashSet<&PatientId> = positive.map(|(row, _)| patient(row)).collect();
             let known = scores.column(column).into_iter().zip(&all);
             let (scores, truth): (Vec<f64>, Vec<bool>) =
                 known.filter_map(|(score, truth)| Some((score, (*truth)?))).unzip();
@@ -230,6 +238,7 @@ pub fn auc_table(
                 auc: stats::auc(&scores, &truth),
                 positives,
                 negatives: truth.len() as u64 - positives,
+                positive_patients: positive.len() as u64,
                 missing: (missing > 0).then_some(missing),
             }
         })
@@ -239,6 +248,9 @@ pub fn auc_table(
     AucTable {
         predictions: id,
         dataset: predictions.dataset,
+        images: scores.rows.len() as u64,
+        of_images: of_images.filter(|of_images| *of_images > scores.rows.len() as u64),
+        patients: patients.len() as u64,
         labels,
         mean: summary.mean,
         mean_over: summary.n as u32,

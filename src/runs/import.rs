@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use super::RunError;
+use super::compare::subset_images;
 use super::evaluate::{auc_table, truth};
 use crate::dataset::image_names::{ImageNames, Spelling};
 use crate::dataset::scores::{self, ScoreFile};
@@ -110,7 +111,7 @@ pub fn import_scores(registry: &Registry, foreign: &Foreign, stamp: &Stamp) -> R
         scores: transaction.put_packed(&scores)?,
     };
     let id = transaction.put(&predictions)?;
-    let auc = auc_table(id, &predictions, &dataset, &manifest, &scores);
+    let auc = auc_table(id, &predictions, &dataset, &manifest, &scores, subset_images(registry, &predictions)?);
     let table = transaction.put(&Table::Auc(auc.clone()))?;
     transaction.name(&foreign.name, id.hash)?;
     transaction.commit(stamp)?;

@@ -102,7 +102,7 @@ pub fn reproduce(
         if let Some(table) = newest {
             let manifest = registry.manifest(&context.dataset)?;
             let scores = read_scores(scratch.dir(), predictions.labels.len(), manifest.rows.len())?;
-            let now = auc_table(id, &predictions, &context.dataset, &manifest, &scores);
+            let now = auc_table(id, &predictions, &context.dataset, &manifest, &scores, subset_images(registry, &predictions)?);
             compare("table", table.hash, hash_of(&Table::Auc(now))?)?;
         }
     }

@@ -331,9 +331,9 @@ fn a_registry_and_a_remote_of_the_older_format_are_told_so() {
     study.ok("init");
     fs::write(study.path(".reg/format"), "reg 1\n").unwrap();
     let answer =
-        study.refused(1, "list", &["is of an older format, 1; this reg reads format 3", "reg ingest"]);
+        study.refused(1, "list", &["is of an older format, 1; this reg reads format 4", "reg ingest"]);
     assert!(!answer.stderr.contains("not a registry") && !answer.stderr.contains("damaged"), "{answer:?}");
-    fs::write(study.path(".reg/format"), "reg 3\n").unwrap();
+    fs::write(study.path(".reg/format"), "reg 4\n").unwrap();
     fs::create_dir(study.path("old")).unwrap();
     fs::write(study.path("old/format"), "reg-remote 1\n").unwrap();
     for command in ["push old", "pull old"] {

@@ -12,10 +12,10 @@ use reg::records::{
     DelongRow, DeviceKind, EarlyStop, Event, Execution, File, FoldSizes, Gender, Git, GroupBy, GroupRow,
     Heatmap, HeatmapInBox, ImageInput, ImageRow, Incomparable, IncomparableKind, Init, LabelAuc,
     LabelPrevalence, LabelSpread, LabelValues, Layout, Loss, Manifest, MetricRow, Model, NameChange, Note,
-    Numerics, Packed, Pixels, PointedBox, PointedLabel, Pointing, Pooling, Precision, Predictions,
+    Numerics, Packed, Pixels, PointedBox, PointedLabel, Pointing, Pooling, Precision, Predictions, Primary,
     ProbeResult, ProbeTable, ProbedFold, PublishedAuc, PublishedModel, PublishedTable, Record, ResampledRow,
-    Run, Scale, ScoreSource, Scores, Software, Spec, Split, SplitMethod, Spread, Study, StudyProbe, StudyRun,
-    StudySection, Subject, Subset, SubsetSize, Table, Target, Training, ViewPosition, Weights, Withdrawal,
+    Run, Scale, ScoreSource, Scores, Software, Spec, Split, SplitMethod, Spread, StdError, Study, StudyProbe, StudyRun,
+    StudySection, Subject, Subset, SubsetSize, Table, Target, Training, Variance, ViewPosition, Weights, Withdrawal,
     WithdrawnImage,
 };
 
@@ -420,11 +420,15 @@ pub(crate) fn auc_table() -> AucTable {
         auc,
         positives,
         negatives: 2 - positives,
+        positive_patients: positives,
         missing: None,
     };
     AucTable {
         predictions: id(&predicted()),
         dataset: id(&dataset()),
+        images: 2,
+        of_images: None,
+        patients: 2,
         labels: vec![
             label("Atelectasis", Some(1.0), 1),
             label("Cardiomegaly", Some(0.5), 1),
@@ -440,6 +444,7 @@ pub(crate) fn auc_table() -> AucTable {
 fn auc_missing() -> Table {
     let mut table = auc_table();
     (table.labels[0].negatives, table.labels[0].missing) = (0, Some(1));
+    table.of_images = Some(3);
     Table::Auc(table)
 }
 
@@ -590,9 +595,12 @@ pub(crate) fn comparison() -> Comparison {
     let label = |label: &str, auc| LabelSpread {
         label: label.to_owned(),
         positives: vec![1, 0],
+        negatives: vec![1, 2],
+        positive_patients: vec![1, 0],
+        negative_patients: vec![1, 2],
         missing: Vec::new(),
         auc,
-        std_errors: Vec::new(),
+        std_errors: vec![StdError { value: Some(0.125), df: Some(1.5) }, StdError::default()],
     };
     let model = |name: &str, predictions: &Predictions| ComparedModel {
         name: name.to_owned(),
@@ -600,16 +608,22 @@ pub(crate) fn comparison() -> Comparison {
         predictions: vec![id(predictions), id(predictions)],
         validation: Vec::new(),
         images: Vec::new(),
+        of_images: Vec::new(),
+        patients: vec![2, 2],
         labels: vec![label("Atelectasis", defined.clone()), label("No Finding", undefined.clone())],
         mean: defined.clone(),
+        mean_errors: vec![StdError { value: Some(0.125), df: Some(1.5) }, StdError::default()],
     };
     let delong = |fold, p| DelongRow {
         a: "mlp".to_owned(),
         b: "theirs".to_owned(),
-        label: "Atelectasis".to_owned(),
+        label: Some("Atelectasis".to_owned()),
+        over: None,
         fold,
+        positive_patients: 5,
+        negative_patients: 6,
         difference: -0.0625,
-        std_error: 1e-16,
+        std_error: StdError { value: Some(1e-16), df: Some(4.5) },
         p,
         p_holm: None,
         p_bh: None,
@@ -620,6 +634,10 @@ pub(crate) fn comparison() -> Comparison {
         folds: vec![0, 1],
         shared_images: false,
         division: None,
+        variance: Variance::Clustered,
+        no_finding: None,
+        primary: None,
+        margin: None,
         models: vec![model("mlp", &predicted()), model("theirs", &imported())],
         spearman: vec![vec![Some(1.0), None], vec![None, Some(1.0)]],
         constant: Vec::new(),
@@ -644,7 +662,13 @@ fn full_comparison() -> Comparison {
     full.models[1].imported = true;
     full.models[0].validation = vec![id(&predicted())];
     full.models[0].images = vec![2, 2];
-    full.models[0].labels[0].std_errors = vec![Some(0.125), None];
+    full.variance = Variance::Delong;
+    full.no_finding = Some("No Finding".to_owned());
+    full.primary = Some(Primary { a: "mlp".to_owned(), b: "theirs".to_owned() });
+    full.margin = Some(0.01);
+    full.models[0].of_images = vec![2, 4];
+    full.models[0].labels[0].std_errors = vec![StdError { value: Some(0.125), df: None }, StdError::default()];
+    (full.delong[1].label, full.delong[1].over) = (None, Some(1));
     full.models[0].labels[0].missing = vec![0, 1];
     (full.delong[0].p_holm, full.delong[0].p_bh) = (Some(0.0625), Some(0.03125));
     let resampled = |label: Option<&str>, adjusted| ResampledRow {
@@ -665,8 +689,8 @@ fn full_comparison() -> Comparison {
         less: less.map(str::to_owned),
         label: label.map(str::to_owned),
         value: 0.625,
-        low: 0.5,
-        high: 0.75,
+        low: less.is_none().then_some(0.5),
+        high: less.is_none().then_some(0.75),
         resamples: 1999,
     };
     full.bootstrap = Some(Bootstrap {
@@ -699,10 +723,13 @@ fn full_comparison() -> Comparison {
         label: "Atelectasis".to_owned(),
         fold: None,
         images: 2,
+        patients: 2,
         positives: 1,
+        positive_patients: 1,
+        negative_patients: 1,
         missing: None,
         auc,
-        std_error: None,
+        std_error: StdError::default(),
     };
     full.groups = vec![
         group(GroupBy::Gender, "F", Some(1.0)),
@@ -715,8 +742,12 @@ fn full_comparison() -> Comparison {
         split: "official".to_owned(),
         images: Some(25_596),
         mean,
+        mean_std: mean.map(|_| 0.0625),
         mean_over: None,
-        auc: auc.iter().map(|(label, auc)| PublishedAuc { label: (*label).to_owned(), auc: *auc }).collect(),
+        auc: auc
+            .iter()
+            .map(|(label, auc)| PublishedAuc { label: (*label).to_owned(), auc: *auc, std: None })
+            .collect(),
     };
     full.published = Some(PublishedTable {
         file: file("published.toml"),

@@ -260,10 +260,13 @@ pub(super) fn as_column(auc: &AucTable, of: &Predictions, comparison: &Compariso
 fn of_auc(out: &mut Values, auc: &AucTable, model: &str, fold: &str) {
     out.say("AUC", format!("{model}mean{fold}"), auc.mean);
     out.say("labels in the mean of", format!("{}{fold}", model.trim_end()), auc.mean_over);
+    out.say("images of", format!("{}{fold}", model.trim_end()), auc.images);
+    out.say("patients of", format!("{}{fold}", model.trim_end()), auc.patients);
     for label in &auc.labels {
         out.say("AUC", format!("{model}{}{fold}", label.label), label.auc);
         out.say("images with", format!("{model}{}{fold}", label.label), label.positives);
         out.say("images without", format!("{model}{}{fold}", label.label), label.negatives);
+        out.say("patients with", format!("{model}{}{fold}", label.label), label.positive_patients);
         if let Some(missing) = label.missing {
             out.say("images unlabelled", format!("{model}{}{fold}", label.label), missing);
         }

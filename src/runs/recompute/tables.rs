@@ -6,7 +6,7 @@ use crate::dataset::table_of;
 use crate::hash::Id;
 use crate::records::{AucTable, DatasetTable, Table};
 use crate::registry::Objects;
-use crate::runs::compare::comparison;
+use crate::runs::compare::{comparison, subset_images};
 use crate::runs::{RunError, auc_table};
 
 /// All numbers of a table; `None` for a table whose numbers need a network.
@@ -27,7 +27,8 @@ fn auc(objects: &dyn Objects, recorded: &AucTable) -> Result<AucTable, RunError>
     let manifest = objects.manifest(&dataset)?;
     let scores = objects.scores(&predictions)?;
     attributed(objects, recorded.predictions, &predictions)?;
-    Ok(auc_table(recorded.predictions, &predictions, &dataset, &manifest, &scores))
+    let of_images = subset_images(objects, &predictions)?;
+    Ok(auc_table(recorded.predictions, &predictions, &dataset, &manifest, &scores, of_images))
 }
 
 fn dataset(objects: &dyn Objects, recorded: &DatasetTable) -> Result<DatasetTable, RunError> {
