@@ -1,9 +1,10 @@
 """Writes the reference numbers that tests/stats_reference.rs compares reg's statistics with.
 
-    pip install numpy==2.4.6 scipy==1.17.1 scikit-learn==1.9.1
+    pip install numpy==2.4.6 scipy==1.17.1 scikit-learn==1.9.1 statsmodels==0.15.0
     python tests/stats_reference.py
 
-AUC (also weighted), ROC, Youden's threshold, average precision and the Brier score come from scikit-learn,
+AUC (also weighted), ROC and precision-recall curves, Youden's threshold, average precision, predictive values and the
+Brier score come from scikit-learn, the line of calibration from statsmodels' logistic regression,
 ranks, correlations, p-values and Benjamini and Hochberg's adjustment from scipy, means, deviations and
 quantiles from numpy. What these lack is computed here from its definition: DeLong's variance, every positive
 against every negative (DeLong, DeLong and Clarke-Pearson, Biometrics 44, 1988), Obuchowski's variance with patients as
@@ -26,7 +27,16 @@ import numpy as np
 import scipy
 import sklearn
 from scipy.stats import brunnermunzel, false_discovery_control, norm, rankdata, spearmanr, t
-from sklearn.metrics import average_precision_score, brier_score_loss, roc_auc_score, roc_curve
+import statsmodels
+import statsmodels.api as sm
+from sklearn.metrics import (
+    average_precision_score,
+    brier_score_loss,
+    precision_recall_curve,
+    precision_score,
+    roc_auc_score,
+    roc_curve,
+)
 
 FOLDER = Path(__file__).resolve().parent.parent / "fixtures" / "stats"
 
@@ -141,6 +151,27 @@ def calibration(p, positive, bins):
     return {"ece": sum(distance) / len(p), "images": counts, "positives": hits, "means": means}
 
 
+def calibration_line(p, positive):
+    """Logistic regression of the truth on the logits, and the intercept with the slope fixed at 1."""
+    if roc_auc_score(positive, p) in (0.0, 1.0) or ((p <= 0) | (p >= 1)).any():
+        return None
+    logits = np.log(p / (1 - p))
+    binomial = {"family": sm.families.Binomial()}
+    line = sm.GLM(positive.astype(float), sm.add_constant(logits), **binomial).fit(tol=1e-15)
+    large = sm.GLM(positive.astype(float), np.ones(len(p)), offset=logits, **binomial).fit(tol=1e-15)
+    return {"intercept": line.params[0], "slope": line.params[1], "in_the_large": large.params[0]}
+
+
+def precision_recall(scores, positive):
+    """Without the point that scikit-learn adds at recall 0; thresholds descend."""
+    precision, recall, thresholds = precision_recall_curve(positive, scores)
+    return {
+        "precision": precision[-2::-1].tolist(),
+        "recall": recall[-2::-1].tolist(),
+        "thresholds": thresholds[::-1].tolist(),
+    }
+
+
 def bootstrap(a, b, positive, draw):
     """Patients of one to four images each, drawn with replacement; draws without both classes count not."""
     patients = np.sort(draw.integers(0, max(2, len(a) // 2), size=len(a)))
@@ -249,9 +280,16 @@ def case(a, b, positive, draw):
         "average_precision": average_precision_score(positive, a),
         "brier": brier_score_loss(positive, a),
         "calibration": calibration(a, positive, 10),
+        "calibration_line": calibration_line(a, positive),
+        "precision_recall": precision_recall(a, positive),
         "bootstrap": bootstrap(a, b, positive, draw),
         "clustered": clustered(a, b, positive, np.random.default_rng(len(a) + 1)),
-        "at": {"sensitivity": (b >= thresholds[best])[positive].mean(), "specificity": (b < thresholds[best])[~positive].mean()},
+        "at": {
+            "sensitivity": (b >= thresholds[best])[positive].mean(),
+            "specificity": (b < thresholds[best])[~positive].mean(),
+            "ppv": precision_score(positive, b >= thresholds[best]) if (b >= thresholds[best]).any() else None,
+            "npv": precision_score(~positive, b < thresholds[best]) if (b < thresholds[best]).any() else None,
+        },
         "summary": {"mean": a.mean(), "std": a.std(ddof=1), "min": a.min(), "max": a.max()},
     }
 
@@ -286,6 +324,7 @@ def main():
         "numpy": np.__version__,
         "scipy": scipy.__version__,
         "scikit-learn": sklearn.__version__,
+        "statsmodels": statsmodels.__version__,
     }
     FOLDER.mkdir(parents=True, exist_ok=True)
     documents = {name: {"case": content} for name, content in cases().items()}

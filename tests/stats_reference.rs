@@ -1,4 +1,4 @@
-//! The statistics agree with scikit-learn, scipy and numpy, and DeLong's variance with its definition.
+//! The statistics agree with scikit-learn, scipy, statsmodels and numpy, and the variances with their definitions.
 //!
 //! `tests/stats_reference.py` writes the cases and says which versions made them.
 
@@ -30,7 +30,23 @@ struct Case {
     calibration: Calibration,
     bootstrap: Bootstrap,
     clustered: Clustered,
+    calibration_line: Option<Line>,
+    precision_recall: PrecisionRecall,
     at: At,
+}
+
+#[derive(Deserialize)]
+struct Line {
+    intercept: f64,
+    slope: f64,
+    in_the_large: f64,
+}
+
+#[derive(Deserialize)]
+struct PrecisionRecall {
+    precision: Vec<f64>,
+    recall: Vec<f64>,
+    thresholds: Vec<f64>,
 }
 
 /// Patients as clusters, from every pair of images.
@@ -80,6 +96,8 @@ struct Bootstrap {
 struct At {
     sensitivity: f64,
     specificity: f64,
+    ppv: Option<f64>,
+    npv: Option<f64>,
 }
 
 #[derive(Deserialize)]
@@ -306,6 +324,37 @@ fn average_precision_and_brier_score_are_those_of_scikit_learn() {
 }
 
 #[test]
+fn the_line_of_calibration_is_that_of_statsmodels() {
+    each_case(|name, case| {
+        let logits: Vec<f64> = case.a.iter().map(|p| (p / (1.0 - p)).ln()).collect();
+        let ours = stats::calibration_line(&logits, &case.positive);
+        assert_eq!(ours.is_some(), case.calibration_line.is_some(), "{name}");
+        for (ours, reference) in ours.iter().zip(&case.calibration_line) {
+            for (ours, reference) in [
+                (ours.intercept, reference.intercept),
+                (ours.slope, reference.slope),
+                (ours.in_the_large, reference.in_the_large),
+            ] {
+                // statsmodels stops where the deviance changes no more.
+                assert!((ours - reference).abs() <= 1e-7 * reference.abs().max(1.0), "{name}: {ours}, {reference}");
+            }
+        }
+    });
+}
+
+#[test]
+fn precision_recall_curves_are_those_of_scikit_learn() {
+    each_case(|name, case| {
+        let curve = stats::precision_recall(&case.a, &case.positive).unwrap();
+        // scikit-learn leaves out what lies behind full recall.
+        let shown = case.precision_recall.thresholds.len();
+        all_close(name, &curve.precision[..shown], &case.precision_recall.precision);
+        all_close(name, &curve.recall[..shown], &case.precision_recall.recall);
+        assert_eq!(curve.thresholds[..shown], case.precision_recall.thresholds, "{name}");
+    });
+}
+
+#[test]
 fn calibration_equals_its_definition() {
     each_case(|name, case| {
         let ours = stats::calibration(&case.a, &case.positive, case.calibration.images.len()).unwrap();
@@ -326,6 +375,10 @@ fn a_threshold_is_judged_on_other_scores_as_numpy_counts() {
         let judged = stats::at_threshold(&case.b, &case.positive, case.youden.threshold);
         close(name, judged.sensitivity, case.at.sensitivity);
         close(name, judged.specificity, case.at.specificity);
+        for (ours, reference) in [(judged.ppv, case.at.ppv), (judged.npv, case.at.npv)] {
+            assert_eq!(ours.is_some(), reference.is_some(), "{name}");
+            reference.iter().for_each(|reference| close(name, ours, *reference));
+        }
     });
 }
 

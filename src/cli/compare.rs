@@ -56,7 +56,8 @@ pub(crate) struct CompareArgs {
     /// images
     #[arg(long)]
     metrics: bool,
-    /// Published numbers to show beside ours: a TOML file, `paper` (its table 6) or `paper-table4`
+    /// Published numbers to show beside ours: a TOML file, `paper` (its table 6), `paper-table4`, or `literature` (AUCs by
+    /// label of others, on other splits)
     #[arg(long, value_name = "FILE.toml")]
     published: Option<PathBuf>,
     /// Add the points of the ROC curves to the JSON and as the table `roc`
