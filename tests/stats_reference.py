@@ -9,7 +9,7 @@ ranks, correlations, p-values and Benjamini and Hochberg's adjustment from scipy
 quantiles from numpy. What these lack is computed here from its definition: DeLong's variance, every positive
 against every negative (DeLong, DeLong and Clarke-Pearson, Biometrics 44, 1988), Obuchowski's variance with patients as
 clusters (Biometrics 53, 1997), logit intervals, the expected calibration error, Holm's adjustment, the corrected
-resampled t-test. With one image a patient the p-value of an AUC against 0.5 is that of scipy's Brunner-Munzel test. A bootstrap is given as its draws, a weight an image, because
+resampled t-test. With one image a patient the test of an AUC against 0.5 is scipy's Brunner-Munzel test. A bootstrap is given as its draws, a weight an image, because
 random streams differ.
 
 With the published metadata in shared/nih beside or above the project it also writes `import-nih.json`: AUCs of made-up scores of the
@@ -90,8 +90,17 @@ class Clustered:
         first, second = factor[0] * (self.v10**2).sum(), factor[1] * (self.v01**2).sum()
         self.variance = first + second + 2 * factor[2] * (self.v10 * self.v01).sum()
         least = min(self.positives, self.negatives) - 1
-        uncertain = first**2 / (self.positives - 1) + second**2 / (self.negatives - 1)
+        uncertain = first**2 / self.df_of_class(self.v10, self.positives)
+        uncertain += second**2 / self.df_of_class(self.v01, self.negatives)
         self.df = (first + second) ** 2 / uncertain if uncertain else float(least)
+
+    @staticmethod
+    def df_of_class(v, n):
+        """What the kurtosis leaves (Pan and Wall, Statistics in Medicine 21, 2002), no more than n - 1."""
+        if not v.any():
+            return n - 1
+        kurtosis = n * (v**4).sum() / (v**2).sum() ** 2
+        return min(n - 1, 2 * n / (kurtosis - 1)) if kurtosis > 1 else n - 1
 
     @staticmethod
     def wins(scores, positive):
@@ -135,7 +144,7 @@ def clustered(a, b, positive, draw):
         "p": 2 * t.sf(abs(apart.value / error), apart.df),
         "within": [t.sf((apart.value + 0.05) / error, apart.df), t.sf((0.05 - apart.value) / error, apart.df)],
         "delong_variance": alone.variance,
-        "brunner_munzel": brunnermunzel(a[~positive], a[positive]).pvalue if 0 < x.value < 1 else None,
+        "brunner_munzel": brunnermunzel(a[~positive], a[positive], distribution="normal").pvalue if 0 < x.value < 1 else None,
         "mean": mean_of_labels([x, Clustered(patients, other, b)]),
         "mean_difference": mean_of_labels([apart, Clustered(patients, other, b, a)]),
     }

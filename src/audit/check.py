@@ -504,7 +504,7 @@ class Placed:
         return [(own[2] * self.positives - own[0] * self.wins, own[3] * self.negatives - own[1] * self.wins) for own in self.sums.values()]
 
     def spread(self):
-        """Variance (Obuchowski, Biometrics 53, 1997), degrees of freedom (Welch, Satterthwaite), and what the influences leave out; None if a class is of one cluster.
+        """Variance (Obuchowski, Biometrics 53, 1997), degrees of freedom (Welch, Satterthwaite, with those that the kurtosis of each class leaves), and what the influences leave out; None if a class is of one cluster.
 
         With an image a cluster it is the variance of DeLong, DeLong and Clarke-Pearson (Biometrics 44, 1988).
         """
@@ -515,14 +515,22 @@ class Placed:
         x, y = zip(*self.distances())
         squares = [sum(map(mul, a, b)) for a, b in ((x, x), (y, y), (x, y))]
         m, n, scale = float(self.positives), float(self.negatives), float(2 * self.positives * self.negatives)
+        classes = [self.df_of_class(float(square), own, n) for square, own, n in zip(squares, (x, y), counts[1:])]
         first, second, both = (float(square) / (scale * scale) for square in squares)
         first, second, both = first / (m * m), second / (n * n), 2.0 * (both / (m * n))
         of_all, of_positives, of_negatives = (count / (count - 1.0) for count in counts)
         one, other = of_positives * first, of_negatives * second
         total = max(one + other + of_all * both, 0.0)
         own = one + other
-        df = own * own / (one * one / (counts[1] - 1.0) + other * other / (counts[2] - 1.0)) if own > 0 else min(counts[1:]) - 1.0
+        df = own * own / (one * one / classes[0] + other * other / classes[1]) if own > 0 else min(counts[1:]) - 1.0
         return total, df, (of_positives - of_all) * first + (of_negatives - of_all) * second
+
+    @staticmethod
+    def df_of_class(squares, distances, n):
+        """What the kurtosis leaves (Pan and Wall, Statistics in Medicine 21, 2002), no more than n - 1."""
+        fourth = in_turn(float(d) * float(d) * (float(d) * float(d)) for d in distances)
+        excess = n * fourth / (squares * squares) - 1.0 if squares else 0.0
+        return 2.0 * n / excess if excess * (n - 1.0) > 2.0 * n else n - 1.0
 
     def influence(self):
         m, n, scale = float(self.positives), float(self.negatives), float(2 * self.positives * self.negatives)
