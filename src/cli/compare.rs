@@ -4,13 +4,14 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 use reg::records::{
-    ComparedModel, Comparison, Division, GroupBy, GroupRow, Incomparable, LabelSpread, Pooling, Primary, Spread, Variance,
+    ComparedModel, Comparison, Division, GroupBy, GroupRow, Incomparable, LabelSpread, MetricRow, Pooling, Primary,
+    Spread, Variance,
 };
 use reg::registry::Registry;
 use reg::report::interval::{self, FoldAuc, NoInterval};
 use reg::report::{Cell, Column, ReportTable, results, svg};
 use reg::runs::{CompareOptions, Grouping, Input, Labels, RocCurve, compare, roc_curves};
-use reg::stats::Estimate;
+use reg::stats::{self, Estimate};
 use serde_json::{Map, Value, json};
 
 use super::error::Failure;
@@ -56,6 +57,9 @@ pub(crate) struct CompareArgs {
     /// images
     #[arg(long)]
     metrics: bool,
+    /// Prevalence for which predictive values are given besides that of the images, such as 0.05
+    #[arg(long, value_name = "SHARE", requires = "metrics", value_parser = prevalence)]
+    prevalence: Option<f64>,
     /// Published numbers to show beside ours: a TOML file, `paper` (its table 6), `paper-table4`, or `literature` (AUCs by
     /// label of others, on other splits)
     #[arg(long, value_name = "FILE.toml")]
@@ -114,6 +118,13 @@ fn primary(text: &str) -> Result<Primary, String> {
     }
 }
 
+/// A share of positives.
+fn prevalence(text: &str) -> Result<f64, String> {
+    let share: f64 = text.parse().map_err(|_| "not a number".to_owned())?;
+    let is_share = share > 0.0 && share < 1.0;
+    is_share.then_some(share).ok_or_else(|| "a prevalence is between 0 and 1, such as 0.05".to_owned())
+}
+
 /// A margin, as a difference of AUCs.
 fn margin(text: &str) -> Result<f64, String> {
     let margin: f64 = text.parse().map_err(|_| "not a number".to_owned())?;
@@ -147,7 +158,11 @@ enum TableChoice {
     Resampled,
     Bootstrap,
     Metrics,
+    MetricIntervals,
+    /// Calibration curves
+    Calibration,
     Groups,
+    GroupTests,
     Roc,
 }
 
@@ -178,7 +193,11 @@ impl CompareArgs {
             primary: self.primary.clone(),
             margin: self.margin,
             bootstrap: self.bootstrap.map(|resamples| (resamples, self.seed)),
-            metrics: self.metrics || self.table.contains(&TableChoice::Metrics),
+            metrics: self.metrics
+                || [TableChoice::Metrics, TableChoice::MetricIntervals, TableChoice::Calibration]
+                    .iter()
+                    .any(|table| self.table.contains(table)),
+            prevalence: self.prevalence,
             groups: self.by.iter().filter_map(group).collect(),
             published: self.published.clone(),
             allow_incomparable: self.allow_different_images,
@@ -209,7 +228,11 @@ pub(crate) fn run(context: &Context, args: CompareArgs) -> Result<Reply, Failure
     if args.table.contains(&TableChoice::Bootstrap) && args.bootstrap.is_none() {
         return Err(Failure::usage("--table bootstrap needs draws: --bootstrap 2000"));
     }
-    if args.table.contains(&TableChoice::Groups) && args.options().groups.is_empty() {
+    if args.table.contains(&TableChoice::MetricIntervals) && args.bootstrap.is_none() {
+        return Err(Failure::usage("--table metric-intervals needs draws: --bootstrap 2000"));
+    }
+    let of_groups = [TableChoice::Groups, TableChoice::GroupTests];
+    if of_groups.iter().any(|table| args.table.contains(table)) && args.options().groups.is_empty() {
         return Err(Failure::usage("--table groups needs groups: --by gender, view or age"));
     }
     let registry = context.registry()?;
@@ -321,8 +344,10 @@ pub(super) fn document(id: &str, comparison: &Comparison) -> Value {
         "delong": paired.collect::<Vec<_>>(),
         "resampled": resampled.collect::<Vec<_>>(),
         "bootstrap": comparison.bootstrap,
-        "metrics": comparison.metrics,
+        "prevalence": comparison.prevalence,
+        "metrics": comparison.metrics.iter().map(|row| metric(comparison.prevalence, row)).collect::<Vec<_>>(),
         "groups": comparison.groups.iter().map(|row| group(comparison.variance, row)).collect::<Vec<_>>(),
+        "group_tests": comparison.group_tests,
         "published": comparison.published,
         "unfair": comparison.incomparable,
     })
@@ -331,6 +356,17 @@ pub(super) fn document(id: &str, comparison: &Comparison) -> Value {
 /// Why there is no interval or test, in words.
 fn why<T>(of: Result<T, NoInterval>) -> Option<String> {
     of.err().map(|why| why.to_string())
+}
+
+/// Metrics with the predictive values at a stated prevalence.
+fn metric(prevalence: Option<f64>, row: &MetricRow) -> Value {
+    let mut value = json!(row);
+    if let Some(prevalence) = prevalence {
+        let at = row.sensitivity.zip(row.specificity);
+        let values = at.map(|(x, y)| stats::predictive_values(x, y, prevalence)).unwrap_or_default();
+        (value["ppv_at_prevalence"], value["npv_at_prevalence"]) = (json!(values[0]), json!(values[1]));
+    }
+    value
 }
 
 /// A group with the interval of its AUC, as in the table.

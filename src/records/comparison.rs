@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Dataset, Division, Predictions, PublishedTable, Subset};
+use super::{Dataset, Division, GroupRow, GroupTest, MetricRow, Predictions, PublishedTable, Subset};
 use crate::hash::Id;
 
 /// A comparison of several models.
@@ -73,6 +73,10 @@ pub struct Comparison {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Bootstrap")]
     pub bootstrap: Option<Bootstrap>,
+    /// The share of positives for which predictive values are asked besides that of the images.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "f64")]
+    pub prevalence: Option<f64>,
     /// Metrics besides the AUC for each model, label and fold, if requested.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(min = 1))]
@@ -81,6 +85,11 @@ pub struct Comparison {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(min = 1))]
     pub groups: Vec<GroupRow>,
+    /// Tests of the largest group of each kind against the others, which are one family of tests; absent if there are no
+    /// two groups.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(min = 1))]
+    pub group_tests: Vec<GroupTest>,
     /// Published numbers for comparison.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "PublishedTable")]
@@ -419,104 +428,6 @@ pub struct BootstrapRow {
     /// Number of resamples in which every AUC of the value was defined; the others were discarded.
     #[serde(rename = "draws")]
     pub resamples: u32,
-}
-
-/// Metrics of one model, label and fold besides the AUC.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct MetricRow {
-    /// The model.
-    pub model: String,
-    /// Label.
-    pub label: String,
-    /// Fold; null for scores outside of a fold.
-    pub fold: Option<u32>,
-    /// Share of the images with the label among those whose label is known: the average precision of random
-    /// scores.
-    pub prevalence: Option<f64>,
-    /// Average precision; null where a class is missing.
-    pub average_precision: Option<f64>,
-    /// Score with the largest Youden index on the validation images; null without predictions of them.
-    pub threshold: Option<f64>,
-    /// Share of the positives at or above the threshold.
-    pub sensitivity: Option<f64>,
-    /// Share of the negatives below the threshold.
-    pub specificity: Option<f64>,
-    /// Mean squared difference between probability and true value.
-    pub brier: Option<f64>,
-    /// Expected calibration error over the bins.
-    pub ece: Option<f64>,
-    /// Bins of equal width from 0 to 1; an edge belongs to the bin below.
-    pub bins: Vec<CalibrationBin>,
-}
-
-/// Images whose probability is in a bin.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct CalibrationBin {
-    /// Number of images.
-    pub images: u64,
-    /// Number of them that have the label.
-    pub positives: u64,
-    /// Their mean probability; null without images.
-    pub mean: Option<f64>,
-}
-
-/// The AUC of one model, label and fold in a group of patients.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct GroupRow {
-    /// The property by which images are grouped.
-    pub by: GroupBy,
-    /// The group: `M`, `F`, `PA`, `AP`, `40-49` or `unknown`.
-    pub group: String,
-    /// The model.
-    pub model: String,
-    /// Label.
-    pub label: String,
-    /// Fold; null for scores outside of a fold.
-    pub fold: Option<u32>,
-    /// Number of images in the group.
-    pub images: u64,
-    /// Number of patients in the group.
-    pub patients: u64,
-    /// Number of images that have the label.
-    pub positives: u64,
-    /// Number of patients with an image that has the label.
-    pub positive_patients: u64,
-    /// Number of patients with an image that does not have it.
-    pub negative_patients: u64,
-    /// Number of images whose label is missing; absent if there are none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "u64")]
-    pub missing: Option<u64>,
-    /// AUC within the group; null where a class is missing.
-    pub auc: Option<f64>,
-    /// Its standard error.
-    pub std_error: StdError,
-}
-
-/// The property by which images are grouped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum GroupBy {
-    /// The patient's gender.
-    Gender,
-    /// The view position.
-    View,
-    /// The patient's age in decades.
-    Age,
-}
-
-impl GroupBy {
-    /// The name on the command line.
-    pub fn name(self) -> &'static str {
-        match self {
-            GroupBy::Gender => "gender",
-            GroupBy::View => "view",
-            GroupBy::Age => "age",
-        }
-    }
 }
 
 /// A reason why columns are not comparable.

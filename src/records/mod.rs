@@ -10,6 +10,7 @@ mod event;
 mod gradcam;
 mod kind;
 mod labels;
+mod metrics;
 mod model;
 mod name;
 mod note;
@@ -34,9 +35,8 @@ use serde::{Deserialize, Serialize};
 
 pub use codec::{CodecError, Header, Link};
 pub use comparison::{
-    Bootstrap, BootstrapRow, CalibrationBin, ComparedDivision, ComparedModel, Comparison, ConstantScores,
-    DelongRow, GroupBy, GroupRow, Incomparable, IncomparableKind, LabelSpread, MetricRow, Pooling, Primary,
-    ResampledRow, Spread, StdError, Variance,
+    Bootstrap, BootstrapRow, ComparedDivision, ComparedModel, Comparison, ConstantScores, DelongRow,
+    Incomparable, IncomparableKind, LabelSpread, Pooling, Primary, ResampledRow, Spread, StdError, Variance,
 };
 pub(crate) use dataset::MAX_AGE;
 pub use dataset::{AgeRange, BoxRow, Boxes, Dataset, Gender, ImageRow, Manifest, MetaFeatures, ViewPosition};
@@ -44,6 +44,7 @@ pub use event::{Event, NameChange};
 pub use gradcam::{Area, Heatmap, HeatmapInBox, PointedBox, PointedLabel, Pointing};
 pub use kind::{Content, Descriptor, ImageUse, ObjectKind, Purpose, Recomputed, RecordClass, Travels};
 pub use labels::{LabelCounts, LabelValues};
+pub use metrics::{CalibrationBin, GroupBy, GroupRow, GroupTest, LineOfCalibration, MetricIntervals, MetricRow};
 pub use model::{Architecture, Block, ImageInput, Layer, Model};
 pub(crate) use name::is_plain_name;
 pub use note::Note;

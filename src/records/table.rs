@@ -153,7 +153,7 @@ impl Record for Table {
 }
 
 /// The requested fields of a table, as JSON pointers; other fields are computed.
-const CHOSEN: [&str; 17] = [
+const CHOSEN: [&str; 18] = [
     "/kind",
     "/type",
     "/rules",
@@ -163,6 +163,7 @@ const CHOSEN: [&str; 17] = [
     "/primary/a",
     "/primary/b",
     "/margin",
+    "/prevalence",
     "/bootstrap",
     "/bootstrap/draws",
     "/bootstrap/seed",

@@ -105,9 +105,16 @@ pub fn tables(comparison: &Comparison) -> Vec<(&'static str, ReportTable)> {
     }
     if !comparison.metrics.is_empty() {
         tables.push(("metrics", details::metrics(comparison)));
+        if comparison.metrics.iter().any(|row| row.intervals.is_some()) {
+            tables.push(("metric-intervals", details::metric_intervals(comparison)));
+        }
+        tables.push(("calibration", details::calibration(comparison)));
     }
     if !comparison.groups.is_empty() {
         tables.push(("groups", details::groups(comparison)));
+    }
+    if !comparison.group_tests.is_empty() {
+        tables.push(("group-tests", details::group_tests(comparison)));
     }
     for (name, table) in &mut tables {
         if ["range", "intervals", "bootstrap"].contains(name) {
@@ -128,7 +135,7 @@ pub fn tables(comparison: &Comparison) -> Vec<(&'static str, ReportTable)> {
 
 /// The tables that are shown by default: AUCs, rank correlations, and optional tables that were requested.
 pub fn main_tables(comparison: &Comparison) -> Vec<ReportTable> {
-    let more = ["range", "intervals", "counts", "delong", "resampled"];
+    let more = ["range", "intervals", "counts", "delong", "resampled", "calibration"];
     tables(comparison).into_iter().filter(|(name, _)| !more.contains(name)).map(|(_, table)| table).collect()
 }
 

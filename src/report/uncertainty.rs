@@ -15,7 +15,7 @@ pub(super) fn method(variance: Variance) -> &'static str {
 }
 
 /// The uncertainty of the test images, of which a table says that it shows it.
-const OF_TEST_IMAGES: &str =
+pub(super) const OF_TEST_IMAGES: &str =
     "Uncertainty shown: the choice of test patients; the trained models are taken as they are.";
 
 /// What the deviations of a table of AUCs show.

@@ -161,6 +161,25 @@ impl PatientPlacements {
         Some(Estimate { value: apart.auc(), std_error: variance.sqrt(), df })
     }
 
+    /// The AUC of these images minus that of other images of the same patients, such as another group; `None` where a class
+    /// of either is of fewer than two patients. Patients with images in both count in both.
+    ///
+    /// # Panics
+    /// If the patients are not the same.
+    pub fn less_other_images(&self, other: &PatientPlacements) -> Option<Estimate> {
+        assert_eq!(self.patients.len(), other.patients.len(), "the same patients");
+        let (a, b) = (self.spread()?, other.spread()?);
+        let any = |of: &PatientSum| of.positives + of.negatives > 0;
+        let both = self.patients.iter().zip(&other.patients);
+        let count = both.filter(|(a, b)| any(a) || any(b)).count() as f64;
+        let products: f64 = self.influence().zip(other.influence()).map(|(a, b)| a * b).sum();
+        let variance = (a.variance + b.variance - 2.0 * (count / (count - 1.0) * products)).max(0.0);
+        let sum = a.variance + b.variance;
+        let uncertainty = a.variance * a.variance / a.df + b.variance * b.variance / b.df;
+        let df = if uncertainty > 0.0 { sum * sum / uncertainty } else { a.df.min(b.df) };
+        Some(Estimate { value: self.auc() - other.auc(), std_error: variance.sqrt(), df })
+    }
+
     /// The placements of a difference are the differences of the placements.
     fn apart(&self, other: &PatientPlacements) -> PatientPlacements {
         let less = |a: &PatientSum, b: &PatientSum| {
@@ -384,6 +403,24 @@ mod tests {
         );
         let few = Estimate { df: 4.0, ..normal }.logit_interval().unwrap();
         assert!(few[0] < low && high < few[1] && few[1] < 1.0);
+    }
+
+    #[test]
+    fn groups_of_other_patients_are_independent_and_the_same_images_do_not_differ() {
+        let (scores, positive) = ([0.9, 0.3, 0.6, 0.5, 0.4, 0.1], [true, true, true, false, false, false]);
+        let place = |from: u32| {
+            let patients: Vec<u32> = (from..from + 6).collect();
+            PatientPlacements::new(&scores, &positive, &patients, 12).unwrap()
+        };
+        let (one, other) = (place(0), place(6));
+        let variance = |of: &PatientPlacements| of.estimate().unwrap().std_error.powi(2);
+        let apart = one.less_other_images(&other).unwrap();
+        assert!((apart.std_error.powi(2) - 2.0 * variance(&one)).abs() < 1e-15 && apart.value == 0.0);
+        // Two equal variances have twice the degrees of freedom of one.
+        assert!((apart.df - 2.0 * one.estimate().unwrap().df).abs() < 1e-9);
+        // The same images in both groups: only the factors for few patients of a class are left.
+        let same = one.less_other_images(&one).unwrap();
+        assert!(same.std_error < one.estimate().unwrap().std_error, "{same:?}");
     }
 
     #[test]

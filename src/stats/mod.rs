@@ -22,7 +22,7 @@ mod summary;
 mod weighted;
 
 pub use auc::auc;
-pub use calibration::{Calibration, ReliabilityBin, brier, calibration};
+pub use calibration::{Calibration, ReliabilityBin, bin_of, brier, calibration};
 pub use calibration_line::{CalibrationLine, calibration_line};
 pub use clustered::{Estimate, FEWEST_PATIENTS, FEWEST_RESAMPLED, PatientPlacements, mean_auc, mean_difference};
 pub use delong::{Delong, DelongPaired, Placements, delong, delong_paired, interval};

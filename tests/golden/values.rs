@@ -10,8 +10,8 @@ use reg::records::{
     AgeCount, Architecture, Area, Assignment, AucTable, Augmentation, Blob, Bootstrap, BootstrapRow, BoxRow,
     Boxes, CalibrationBin, ComparedDivision, ComparedModel, Comparison, Computed, Dataset, DatasetTable,
     DelongRow, DeviceKind, EarlyStop, Event, Execution, File, FoldSizes, Gender, Git, GroupBy, GroupRow,
-    Heatmap, HeatmapInBox, ImageInput, ImageRow, Incomparable, IncomparableKind, Init, LabelAuc,
-    LabelPrevalence, LabelSpread, LabelValues, Layout, Loss, Manifest, MetricRow, Model, NameChange, Note,
+    GroupTest,     Heatmap, HeatmapInBox, ImageInput, ImageRow, Incomparable, IncomparableKind, Init, LabelAuc,
+    LabelPrevalence, LabelSpread, LineOfCalibration, MetricIntervals, LabelValues, Layout, Loss, Manifest, MetricRow, Model, NameChange, Note,
     Numerics, Packed, Pixels, PointedBox, PointedLabel, Pointing, Pooling, Precision, Predictions, Primary,
     ProbeResult, ProbeTable, ProbedFold, PublishedAuc, PublishedModel, PublishedTable, Record, ResampledRow,
     Run, Scale, ScoreSource, Scores, Software, Spec, Split, SplitMethod, Spread, StdError, Study, StudyProbe, StudyRun,
@@ -645,8 +645,10 @@ pub(crate) fn comparison() -> Comparison {
         delong: vec![delong(Some(0), Some(0.03125)), delong(None, None)],
         resampled: Vec::new(),
         bootstrap: None,
+        prevalence: None,
         metrics: Vec::new(),
         groups: Vec::new(),
+        group_tests: Vec::new(),
         published: None,
         incomparable: Vec::new(),
         rules: 1,
@@ -666,6 +668,7 @@ fn full_comparison() -> Comparison {
     full.no_finding = Some("No Finding".to_owned());
     full.primary = Some(Primary { a: "mlp".to_owned(), b: "theirs".to_owned() });
     full.margin = Some(0.01);
+    full.prevalence = Some(0.05);
     full.models[0].of_images = vec![2, 4];
     full.models[0].labels[0].std_errors = vec![StdError { value: Some(0.125), df: None }, StdError::default()];
     (full.delong[1].label, full.delong[1].over) = (None, Some(1));
@@ -704,13 +707,26 @@ fn full_comparison() -> Comparison {
         model: "mlp".to_owned(),
         label: "Atelectasis".to_owned(),
         fold: Some(0),
+        positives: 1,
+        negatives: 1,
+        positive_patients: 1,
         prevalence: Some(0.5),
         average_precision: Some(1.0),
         threshold: None,
         sensitivity: None,
         specificity: None,
+        ppv: Some(1.0),
+        npv: None,
         brier: Some(0.25),
         ece: Some(0.0),
+        line: Some(LineOfCalibration { in_the_large: -0.5, intercept: 0.25, slope: 0.75 }),
+        intervals: Some(MetricIntervals {
+            average_precision: Some([0.5, 1.0]),
+            sensitivity: None,
+            specificity: None,
+            brier: Some([0.125, 0.5]),
+            ece: None,
+        }),
         bins: vec![
             CalibrationBin { images: 2, positives: 1, mean: Some(0.5) },
             CalibrationBin { images: 0, positives: 0, mean: None },
@@ -736,6 +752,21 @@ fn full_comparison() -> Comparison {
         group(GroupBy::View, "PA", None),
         GroupRow { missing: Some(1), ..group(GroupBy::Age, "40-49", None) },
     ];
+    full.group_tests = vec![GroupTest {
+        by: GroupBy::Gender,
+        group: "F".to_owned(),
+        reference: "M".to_owned(),
+        model: "mlp".to_owned(),
+        label: "Atelectasis".to_owned(),
+        fold: Some(0),
+        positive_patients: 5,
+        negative_patients: 6,
+        difference: -0.125,
+        std_error: StdError { value: Some(0.25), df: Some(6.5) },
+        p: Some(0.75),
+        p_holm: Some(1.0),
+        p_bh: None,
+    }];
     let published = |mean, auc: &[(&str, f64)]| PublishedModel {
         name: "somebody".to_owned(),
         source: "somewhere, table 1".to_owned(),

@@ -372,6 +372,11 @@ fn of_comparison(out: &mut Values, comparison: &Comparison, names: &ModelNames) 
         let of = format!("{} {} {model} {}{}", row.by.name(), row.group, row.label, of_fold(row.fold));
         out.row("groups", &of, row, &["by", "group", "model", "label", "fold"]);
     }
+    for row in &comparison.group_tests {
+        let model = names.called(&row.model);
+        let of = format!("{} {} {model} {}{}", row.by.name(), row.group, row.label, of_fold(row.fold));
+        out.row("group tests", &of, row, &["by", "group", "model", "label", "fold"]);
+    }
     for model in comparison.published.iter().flat_map(|published| &published.models) {
         out.row("published", &model.name, model, &["name"]);
     }
@@ -445,6 +450,7 @@ pub(super) fn keep(table: &mut Table, models: &BTreeSet<String>, labels: &BTreeS
             }
             table.metrics.retain(|row| models.contains(&row.model) && of(&row.label));
             table.groups.retain(|row| models.contains(&row.model) && of(&row.label));
+            table.group_tests.retain(|row| models.contains(&row.model) && of(&row.label));
         }
         Table::Probe(_) | Table::Heatmap(_) => {}
     }
@@ -473,6 +479,7 @@ pub(super) fn asked(table: &Table) -> Vec<(&'static str, Value)> {
                 ("variance", json!(of.variance)),
                 ("primary", json!(of.primary)),
                 ("margin", json!(of.margin)),
+                ("prevalence", json!(of.prevalence)),
                 (
                     "resamples and seed",
                     json!(of.bootstrap.as_ref().map(|of| [u64::from(of.resamples), of.seed])),

@@ -7,7 +7,9 @@ use crate::hash::Hash;
 use crate::records::{Architecture, ComparedModel, Incomparable, ScoreSource, SplitMethod};
 use crate::registry::Registry;
 use crate::report::svg::{self, escape};
-use crate::report::{Cell, Column, ReportTable, dataset, details, features, results, thousands, uncertainty};
+use crate::report::{
+    Cell, Column, ReportTable, counts, dataset, details, features, results, thousands, uncertainty,
+};
 use crate::runs::study::{State, StudyRunStatus};
 
 /// The request: data, splits, models.
@@ -238,12 +240,28 @@ pub(super) fn results(page: &mut HtmlWriter, section: &ReportSection, key: &str)
             page.table(&table, &TableContext { source, ..TableContext::default() });
         });
     }
+    for (name, summary) in [
+        ("metric-intervals", "Beyond the AUC, with bootstrap intervals (by patient)"),
+        ("calibration", "Calibration curves"),
+    ] {
+        if let Some(table) = take(name).filter(|table| !table.rows.is_empty()) {
+            page.fold(summary, false, |page| {
+                page.table(&table, &TableContext { source, ..TableContext::default() })
+            });
+        }
+    }
+    let group_tests = take("group-tests");
     if !comparison.groups.is_empty() {
         page.heading(3, &format!("{key}-groups"), "Groups of patients");
         page.paragraph("", "A mean over all patients can hide groups for which a model fails.");
         for table in details::each_group(comparison) {
             let summary = table.title.clone();
             page.fold(&summary, true, |page| {
+                page.table(&table, &TableContext { source, ..TableContext::default() })
+            });
+        }
+        if let Some(table) = group_tests {
+            page.fold("Tests between groups", false, |page| {
                 page.table(&table, &TableContext { source, ..TableContext::default() })
             });
         }

@@ -6,6 +6,7 @@ mod comparability;
 mod curves;
 mod evaluate;
 mod groups;
+mod metric_intervals;
 mod metrics;
 mod paired;
 mod placed;
@@ -116,6 +117,8 @@ pub struct CompareOptions {
     pub bootstrap: Option<(u32, u64)>,
     /// Whether to compute metrics besides the AUC.
     pub metrics: bool,
+    /// The share of positives for which predictive values are given besides that of the images.
+    pub prevalence: Option<f64>,
     /// Patient groups to evaluate separately.
     pub groups: Vec<GroupBy>,
     /// A file of published numbers, or `paper` or `paper-table4`.
@@ -136,6 +139,7 @@ impl Default for CompareOptions {
             margin: None,
             bootstrap: None,
             metrics: false,
+            prevalence: None,
             groups: Vec::new(),
             published: None,
             allow_incomparable: false,
@@ -310,7 +314,7 @@ fn assemble(
     let mut metrics = Vec::new();
     if options.metrics {
         for (column, model) in columns.iter().zip(&mut models) {
-            let (rows, used) = metrics::metrics(objects, column, validation)?;
+            let (rows, used) = metrics::metrics(objects, column, validation, options.bootstrap)?;
             metrics.extend(rows);
             model.validation = used;
         }
@@ -335,8 +339,10 @@ fn assemble(
         bootstrap: options
             .bootstrap
             .map(|(resamples, seed)| bootstrap::bootstrap(columns, labels, resamples, seed, paired)),
+        prevalence: options.prevalence.filter(|_| options.metrics),
         metrics,
         groups: groups::groups(columns, &options.groups, variance),
+        group_tests: groups::tests(columns, &options.groups, variance),
         published: None,
         incomparable,
         rules: rules::COMPARISON,

@@ -45,6 +45,7 @@ pub(in crate::runs) fn comparison(
         margin: recorded.margin,
         bootstrap: recorded.bootstrap.as_ref().map(|bootstrap| (bootstrap.resamples, bootstrap.seed)),
         metrics: !recorded.metrics.is_empty(),
+        prevalence: recorded.prevalence,
         groups,
         published: None,
         // A reason that was not recorded shows up as a difference.
