@@ -263,8 +263,8 @@ TABLES = {
     "auc": "dataset images labels mean mean_over patients predictions rules | of_images",
     "dataset": "age_max age_mean age_min age_std ages dataset findings_per_image gender images impossible_ages labels missing_ages patients rules"
     " view |",
-    "comparison": "dataset delong folds models rules spearman subset variance | bootstrap constant division groups margin metrics no_finding pooling primary"
-    " published resampled shared_images unfair",
+    "comparison": "dataset delong folds models rules spearman subset variance | bootstrap constant division group_tests groups margin metrics no_finding pooling"
+    " prevalence primary published resampled shared_images unfair",
     "probe": "dataset folds model result rules split target |",
     "heat": "boxes computed image label logit map object over picture rules run size | meta",
     "pointing": "all boxes computed dataset labels rows rules run subset |",
@@ -1722,6 +1722,11 @@ class Cell:
             self.placed[label, variance] = Placed(scores, truth, clusters) if both else None
         return self.placed[label, variance]
 
+    def placements_by_patient(self, label):
+        """By the numbers in `patients`."""
+        there, scores, truth = self.known[label]
+        return Placed(scores, truth, [self.patients[place] for place in there]) if 0 < sum(truth) < len(truth) else None
+
     def auc(self, label):
         placed = self.placements(label, "clustered")
         return placed and placed.auc()
@@ -1874,12 +1879,15 @@ def compared(bundle, table):
         for cell in cells.values() if table.get("metrics") else ():
             validation = validation_of(bundle, cell, allowed)
             model["validation"] += [validation.id] if validation else []
-            metrics += [metric_row(model["name"], cell, validation, label) for label in labels]
+            own = [row for row in table["metrics"] if (row["model"], row["fold"]) == (model["name"], cell.fold)]
+            metrics += [metric_row(model["name"], cell, validation, label, own) for label in labels]
     datasets = [(cell.predictions["dataset"], cell.predictions["subset"]) for cell in next(iter(columns.values())).values()]
     own = (table["dataset"], table["subset"])
     # With mixed folds, data set and subset are those of the first input, which is unknown.
     dataset, subset = own if mixed and own in datasets else datasets[0]
-    by = [row["by"] for row in table.get("groups", [])]
+    by = list(dict.fromkeys(row["by"] for row in table.get("groups", [])))
+    prevalence = table.get("prevalence")
+    need(prevalence is None or type(prevalence) is float and 0 < prevalence < 1 and metrics, "a prevalence that is none")
     correlated, constant = correlations(shared, labels, table.get("pooling"))
     now = {
         "dataset": dataset,
@@ -1898,13 +1906,15 @@ def compared(bundle, table):
         "delong": paired_tests(shared, labels, variance, primary),
         "resampled": resampled(bundle, shared, models, primary) if paired and not mixed else [],
         "bootstrap": bootstrap(columns, labels, table["bootstrap"], paired) if "bootstrap" in table else None,
+        "prevalence": prevalence,
         "metrics": metrics,
-        "groups": [row for group in dict.fromkeys(by) for row in groups(columns, labels, group, variance)],
+        "groups": [row for group in by for row in groups(columns, labels, group, variance)],
+        "group_tests": adjust([row for group in by for row in group_tests(columns, labels, group, variance)], None),
         "published": published,
         "unfair": reasons,
     }
     need(table.get("pooling") in (None, "all-scores") and table.get("shared_images") in (None, True), "an unknown option")
-    return given(now, "shared_images", "division", "no_finding", "primary", "margin", "constant", "pooling", "resampled", "bootstrap", "metrics", "groups", "published", "unfair")
+    return given(now, "shared_images", "division", "no_finding", "primary", "margin", "constant", "pooling", "resampled", "bootstrap", "prevalence", "metrics", "groups", "group_tests", "published", "unfair")
 
 
 def division(bundle, columns):
@@ -2168,7 +2178,7 @@ def sigmoid(score):
     return 1.0 / (1.0 + math.exp(-score)) if score > -700 else 0.0
 
 
-def metric_row(model, cell, validation, label):
+def metric_row(model, cell, validation, label, recorded):
     """Metrics besides the AUC; the threshold is chosen on validation images, never on the evaluated ones."""
     _, scores, truth = cell.known[label]
     logit = cell.predictions["scale"] == "logit"
@@ -2177,7 +2187,21 @@ def metric_row(model, cell, validation, label):
     sensitivity, specificity = (None, None) if threshold is None else at_threshold(scores, truth, threshold)
     brier = [(p - yes) * (p - yes) for p, yes in zip(probabilities, truth)]
     error, bins = calibration(probabilities, truth) if truth else (None, [])
+    counts = [[sum(1 for score, yes in zip(scores, truth) if bool(yes) is of and (score >= threshold) is above) for above in (True, False)]
+              for of in (True, False)] if threshold is not None else [[0, 0], [0, 0]]
+    (hits, misses), (false_hits, rejected) = counts
+    # The line of a logistic regression, and percentiles of resamples, are not computed here.
+    own = next((row for row in recorded if row["label"] == label), {})
+    given_here = {key: own[key] for key in ("line", "intervals") if key in own}
+    if own.get("line") or own.get("intervals"):
+        uncomputed.add("lines of calibration, and bootstrap intervals of metrics")
     return {
+        **given_here,
+        "positives": sum(truth),
+        "negatives": len(truth) - sum(truth),
+        "positive_patients": cell.patients_with(label, True),
+        "ppv": hits / (hits + false_hits) if hits + false_hits else None,
+        "npv": rejected / (rejected + misses) if rejected + misses else None,
         "model": model,
         "label": label,
         "fold": cell.fold,
@@ -2220,6 +2244,57 @@ def groups(columns, labels, by, variance):
                     error = std_error(placed and placed.spread(), variance)
                     rows.append({**row, "positives": part.positives(label), "auc": part.auc(label), "std_error": error})
     return rows
+
+
+def group_tests(columns, labels, by, variance):
+    """Each group against the largest one that is not unknown; patients with images in both count in both."""
+    rows = []
+    for name, cells in columns.items():
+        for fold, cell in cells.items():
+            members = {}
+            for row, image in zip(cell.rows, cell.images):
+                members.setdefault(group_of(by, image), set()).add(row)
+            known = sorted(key for key in members if key[1] != "unknown")
+            if not known:
+                continue
+            largest = max(known, key=lambda key: len(members[key]))
+            numbers = dict(zip(cell.rows, cell.patients))
+            parts = {}
+            for key, own in members.items():
+                # Numbered as in all images of the cell; images as clusters are those of the cell, too.
+                part = parts[key] = copy.copy(cell.within(own, cell))
+                part.patients = [numbers[row] for row in part.rows] if variance == "clustered" else part.rows
+                part.placed = {}
+            for key in sorted(members):
+                for label in labels if key != largest else ():
+                    one, other = parts[key], parts[largest]
+                    a, b = (part.placements_by_patient(label) for part in (one, other))
+                    if a is None or b is None:
+                        continue
+                    apart = less_other_images(a, b)
+                    originals = [cell.within(members[of], cell) for of in (key, largest)]
+                    positive, negative = (min(part.patients_with(label, wanted) for part in originals) for wanted in (True, False))
+                    difference, p = a.auc() - b.auc(), None
+                    if apart and apart[0] > 0 and min(positive, negative) >= FEWEST_PATIENTS:
+                        error = math.sqrt(apart[0])
+                        p = student_p(difference / error, apart[1]) if variance == "clustered" else normal_p(difference / error)
+                    row = {"by": by, "group": key[1], "reference": largest[1], "model": name, "label": label, "fold": fold}
+                    row.update(positive_patients=positive, negative_patients=negative, difference=difference, p=p, p_holm=None, p_bh=None)
+                    rows.append({**row, "std_error": std_error(apart, variance)})
+    return rows
+
+
+def less_other_images(a, b):
+    """Variance and degrees of freedom of the difference of two AUCs of other images, which may be of the same patients."""
+    one, other = a.spread(), b.spread()
+    if not one or not other:
+        return None
+    x, y = a.influence(), b.influence()
+    count = float(len({*x, *y}))
+    products = in_turn(x[key] * y[key] for key in sorted(x) if key in y)
+    variance = max(one[0] + other[0] - 2.0 * (count / (count - 1.0) * products), 0.0)
+    total, uncertain = one[0] + other[0], one[0] * one[0] / one[1] + other[0] * other[0] / other[1]
+    return variance, total * total / uncertain if uncertain > 0 else min(one[1], other[1])
 
 
 def published_models(bundle, table):

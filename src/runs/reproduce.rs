@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::compare::subset_images;
 use super::evaluate::{auc_table, predict_job, read_scores};
 use super::process::Listener;
 use super::software::{changed_files, files_differ};
