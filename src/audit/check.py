@@ -2124,7 +2124,8 @@ def bootstrap(columns, labels, recorded, paired):
     drawn = [[] for _ in strata]
     for number in range(draws if patient else 0):
         for quantity, own in enumerate(strata):
-            bits, times = stream("reg bootstrap of patients", seed, number, quantity), [0] * len(patients)
+            word = [int(blake3(label.encode())[:16], 16) for label in labels[quantity : quantity + 1]]
+            bits, times = stream("reg bootstrap of patients", seed, number, *word), [0] * len(patients)
             for stratum in own:
                 for _ in stratum:
                     times[stratum[below(bits, len(stratum))]] += 1

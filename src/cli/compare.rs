@@ -10,7 +10,7 @@ use reg::records::{
 use reg::registry::Registry;
 use reg::report::interval::{self, FoldAuc, NoInterval};
 use reg::report::{Cell, Column, ReportTable, results, svg};
-use reg::runs::{CompareOptions, Grouping, Input, Labels, RocCurve, compare, roc_curves};
+use reg::runs::{CompareOptions, Grouping, Input, Labels, PrecisionRecallCurve, RocCurve, compare, precision_recall_curves, roc_curves};
 use reg::stats::{self, Estimate};
 use serde_json::{Map, Value, json};
 
@@ -67,6 +67,9 @@ pub(crate) struct CompareArgs {
     /// Add the points of the ROC curves to the JSON and as the table `roc`
     #[arg(long)]
     roc: bool,
+    /// Add the points of the precision-recall curves to the JSON and as the table `precision-recall`
+    #[arg(long)]
+    precision_recall: bool,
     /// Write figures to this folder: ROC curves per label, figure 5, the Spearman matrix
     #[arg(long, value_name = "FOLDER")]
     svg: Option<PathBuf>,
@@ -164,6 +167,7 @@ enum TableChoice {
     Groups,
     GroupTests,
     Roc,
+    PrecisionRecall,
 }
 
 impl CompareArgs {
@@ -204,7 +208,12 @@ impl CompareArgs {
         }
     }
 
-    fn tables(&self, comparison: &Comparison, curves: &[RocCurve]) -> Vec<ReportTable> {
+    fn tables(
+        &self,
+        comparison: &Comparison,
+        curves: &[RocCurve],
+        precision: &[PrecisionRecallCurve],
+    ) -> Vec<ReportTable> {
         if self.table.is_empty() && !self.full {
             return results::main_tables(comparison);
         }
@@ -213,13 +222,21 @@ impl CompareArgs {
             let warning = tables.first().and_then(|(_, table)| table.warning.clone());
             tables.push(("roc", ReportTable { warning, ..roc(curves, comparison.division()) }));
         }
+        if self.precision_recall || self.table.contains(&TableChoice::PrecisionRecall) {
+            let warning = tables.first().and_then(|(_, table)| table.warning.clone());
+            let table = precision_recall(precision, comparison.division());
+            tables.push(("precision-recall", ReportTable { warning, ..table }));
+        }
         let wanted = |name: &str| {
             self.table
                 .iter()
                 .any(|which| which.to_possible_value().is_some_and(|value| value.get_name() == name))
         };
         // In the full output, the points would hide everything else.
-        let shown = |name: &str| if self.table.is_empty() { name != "roc" } else { wanted(name) };
+        let shown = |name: &str| match self.table.is_empty() {
+            true => !["roc", "precision-recall"].contains(&name),
+            false => wanted(name),
+        };
         tables.into_iter().filter(|(name, _)| shown(name)).map(|(_, table)| table).collect()
     }
 }
@@ -246,7 +263,11 @@ pub(crate) fn run(context: &Context, args: CompareArgs) -> Result<Reply, Failure
             .note(&format!("warning: not comparable: {}", Incomparable::reasons(&comparison.incomparable)));
     }
     let curves = curves(&registry, &args, &comparison)?;
-    let tables = args.tables(&comparison, &curves);
+    let precision = match args.precision_recall || args.table.contains(&TableChoice::PrecisionRecall) {
+        true => precision_recall_curves(&registry, &comparison)?,
+        false => Vec::new(),
+    };
+    let tables = args.tables(&comparison, &curves, &precision);
     if tables.is_empty() {
         context.note("note: nothing of that kind: paired tests need two models, those over folds or re-samplings several of a split");
     }
@@ -259,6 +280,9 @@ pub(crate) fn run(context: &Context, args: CompareArgs) -> Result<Reply, Failure
     figures::write(args.svg.as_deref(), &svg::comparison(&comparison, &curves), &mut text, &mut document)?;
     if args.roc {
         document["roc"] = json!(curves);
+    }
+    if args.precision_recall {
+        document["precision_recall"] = json!(precision);
     }
     Ok(Reply::new(text, document).marked(&marks))
 }
@@ -402,5 +426,33 @@ fn roc(curves: &[RocCurve], division: Division) -> ReportTable {
             ]);
         }
     }
+    table
+}
+
+/// The points of the precision-recall curves, one row each.
+fn precision_recall(curves: &[PrecisionRecallCurve], division: Division) -> ReportTable {
+    let columns = vec![
+        Column::left("Model"),
+        Column::left("Label"),
+        Column::right(division.head()).key(),
+        Column::right("Recall"),
+        Column::right("Precision"),
+        Column::right("Threshold"),
+    ];
+    let mut table = ReportTable::new("Points of the precision-recall curves", columns);
+    for curve in curves {
+        for ((recall, precision), threshold) in curve.recall.iter().zip(&curve.precision).zip(&curve.thresholds) {
+            let number = |value: f64| Cell::Number { value: Some(value), decimals: 4 };
+            table.rows.push(vec![
+                Cell::Text(curve.model.clone()),
+                Cell::Text(curve.label.clone()),
+                curve.fold.map_or(Cell::Empty, |fold| Cell::Integer(fold.into())),
+                number(*recall),
+                number(*precision),
+                number(*threshold),
+            ]);
+        }
+    }
+    table.notes.push("Points are not to be joined by straight lines: the area below the steps is the average precision.".to_owned());
     table
 }

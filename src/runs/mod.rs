@@ -21,7 +21,10 @@ pub mod unfinished;
 mod weights;
 mod withdrawn;
 
-pub use compare::{CompareOptions, Grouping, Input, Labels, RocCurve, compare, leaks, roc_curves};
+pub use compare::{
+    CompareOptions, Grouping, Input, Labels, PrecisionRecallCurve, RocCurve, compare, leaks,
+    precision_recall_curves, roc_curves,
+};
 pub use error::RunError;
 pub use evaluate::{Evaluated, auc_table, evaluate};
 pub use files::GivenMeta;

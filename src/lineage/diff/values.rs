@@ -40,8 +40,16 @@ impl Values {
     fn row(&mut self, section: &'static str, of: &str, row: &impl Serialize, named_by: &[&str]) {
         let Value::Object(fields) = json!(row) else { return };
         for (field, value) in fields {
-            if !named_by.contains(&&*field) && !is_link(&value) {
-                self.say(section, format!("{of} {field}").trim_start(), value);
+            if named_by.contains(&&*field) || is_link(&value) {
+                continue;
+            }
+            let what = format!("{of} {field}");
+            match value {
+                // A number with another that belongs to it, such as a standard error.
+                Value::Object(parts) => {
+                    parts.into_iter().for_each(|(part, value)| self.say(section, format!("{what} {part}").trim_start(), value));
+                }
+                value => self.say(section, what.trim_start(), value),
             }
         }
     }

@@ -7,7 +7,7 @@
 //! For a label, patients with a positive image are drawn apart from the others, so that both classes stay. A mean over
 //! labels needs one resample for all of them, in which every patient is drawn alike; which AUCs it covers is fixed by the
 //! original images, and a resample that lacks one of them is discarded and counted. The random stream of a resample
-//! depends only on its number and label, so the result does not depend on the number of threads.
+//! depends only on its number and the name of the label, so the result does not depend on the number of threads.
 
 use std::collections::BTreeSet;
 
@@ -15,6 +15,7 @@ use rayon::prelude::*;
 
 use super::columns::{FoldScores, ModelColumn};
 use super::placed::patients_of;
+use crate::hash::Hash;
 use crate::random::Stream;
 use crate::records::{Bootstrap, BootstrapRow, PatientId};
 use crate::stats::{self, FEWEST_RESAMPLED, InOrder};
@@ -115,7 +116,11 @@ pub(super) fn bootstrap(
         .into_par_iter()
         .map(|draw| {
             let of_quantity = |(place, quantity): (usize, &Quantity)| {
-                let words = [u64::from(draw), place as u64];
+                let draw = u64::from(draw);
+                let words = match quantity {
+                    Quantity::Label(label) => vec![draw, label_word(&labels[*label])],
+                    Quantity::Mean => vec![draw],
+                };
                 let mut stream = Stream::new("reg bootstrap of patients", seed, &words);
                 let mut times = vec![0; patients.len()];
                 stats::draw_within(&strata[place], |n| stream.below(n), &mut times);
@@ -159,6 +164,12 @@ pub(super) fn bootstrap(
         (0..columns.len()).for_each(|a| (a + 1..columns.len()).for_each(|b| add(a, Some(b))));
     }
     Bootstrap { resamples, seed, level: LEVEL, patients: patients.len() as u64, rows }
+}
+
+/// A number for a label, by its name: the draws of a label do not depend on the other labels.
+pub(super) fn label_word(label: &str) -> u64 {
+    let Hash(bytes) = Hash::of(label.as_bytes());
+    u64::from_be_bytes(std::array::from_fn(|place| bytes[place]))
 }
 
 /// What is resampled.

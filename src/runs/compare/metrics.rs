@@ -4,6 +4,7 @@
 use rayon::prelude::*;
 
 use super::RunError;
+use super::bootstrap::label_word;
 use super::columns::{self, FoldScores, ModelColumn};
 use super::metric_intervals::Resampling;
 use super::placed::patients_of;
@@ -79,7 +80,7 @@ fn row(
         let threshold = best.map(|best| best.threshold);
         let of = Resampling { cell, known: &known, probabilities: &probabilities, threshold, bins: BINS };
         // The same draws for every model.
-        of.intervals(resamples, [label as u64, fold.map_or(u64::MAX, u64::from)])
+        of.intervals(resamples, [label_word(&cell.labels[label]), fold.map_or(u64::MAX, u64::from)])
     });
     MetricRow {
         model: model.to_owned(),

@@ -30,7 +30,7 @@ use crate::registry::{Objects, Registry, Stamp};
 use crate::split::{OFFICIAL, PublishedLists};
 use columns::{FoldScores, ModelColumn};
 pub(super) use comparability::different_settings;
-pub use curves::{RocCurve, roc_curves};
+pub use curves::{PrecisionRecallCurve, RocCurve, precision_recall_curves, roc_curves};
 pub(super) use evaluate::{spread, subset_images};
 use metrics::Validation;
 pub(super) use recorded::comparison;
