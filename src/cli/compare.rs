@@ -3,14 +3,17 @@
 use std::path::PathBuf;
 
 use clap::ValueEnum;
+use reg::compare::{
+    CompareOptions, Grouping, Input, Labels, PrecisionRecallCurve, RocCurve, compare, precision_recall_curves,
+    roc_curves,
+};
 use reg::records::{
-    ComparedModel, Comparison, Division, GroupBy, GroupRow, Incomparable, LabelSpread, MetricRow, Pooling, Primary,
-    Spread, Variance,
+    ComparedModel, Comparison, Division, GroupBy, GroupRow, Incomparable, LabelSpread, MetricRow, Pooling,
+    Primary, Spread, Variance,
 };
 use reg::registry::Registry;
 use reg::report::interval::{self, FoldAuc, NoInterval};
 use reg::report::{Cell, Column, ReportTable, results, svg};
-use reg::runs::{CompareOptions, Grouping, Input, Labels, PrecisionRecallCurve, RocCurve, compare, precision_recall_curves, roc_curves};
 use reg::stats::{self, Estimate};
 use serde_json::{Map, Value, json};
 

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use reg::progress::{Progress, Unit};
 use reg::records::EpochLog;
-use reg::runs::process::Listener;
+use reg::training::process::Listener;
 use reg::worker::{Phase, ProgressStep, WorkerEvent};
 
 use super::output::tell;

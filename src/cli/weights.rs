@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use reg::runs::import_weights;
+use reg::training::import_weights;
 use serde_json::json;
 
 use super::Context;

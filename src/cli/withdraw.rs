@@ -1,7 +1,8 @@
 //! `reg withdraw`.
 
-use reg::lineage::{Asked, Marks, WithdrawError, WithdrawRequest, Withdrew, in_force, revoke, withdraw};
 use reg::report::thousands;
+use reg::usage::Asked;
+use reg::withdrawal::{Marks, WithdrawError, WithdrawRequest, Withdrew, in_force, revoke, withdraw};
 use serde_json::json;
 
 use super::Context;

@@ -10,10 +10,10 @@ use serde_json::json;
 use super::ExportError;
 use super::results::{EvaluatedRun, epochs, evaluated, leaving};
 use super::settings::settings;
+use crate::compare::{CompareError, leaks};
 use crate::escape::{self, markdown};
 use crate::hash::Id;
 use crate::index::View;
-use crate::lineage::Marks;
 use crate::records::{
     Architecture, Comparison, Dataset, Execution, PatientId, Run, Split, SplitMethod, StdError, Subset,
     Table as Recorded, Variance,
@@ -21,7 +21,8 @@ use crate::records::{
 use crate::registry::Registry;
 use crate::report::interval::{self, FoldAuc, NoInterval};
 use crate::report::{Cell, Column, Format, ReportTable, results, thousands};
-use crate::{runs, stats};
+use crate::stats;
+use crate::withdrawal::Marks;
 
 const DECIMALS: usize = 4;
 
@@ -303,8 +304,8 @@ fn performance(registry: &Registry, view: &View, evaluated: &EvaluatedRun) -> Re
     }
     out.push('\n');
     let inconsistent =
-        |e: runs::RunError| ExportError::Inconsistent { id: predictions.hash, reason: e.to_string() };
-    for incomparable in runs::leaks(registry, *predictions).map_err(inconsistent)? {
+        |e: CompareError| ExportError::Inconsistent { id: predictions.hash, reason: e.to_string() };
+    for incomparable in leaks(registry, *predictions).map_err(inconsistent)? {
         let _ = write!(out, "\n**Not a result on new patients:** {}.\n", markdown(&incomparable.why));
     }
     // Patient groups, if a recorded comparison has them.

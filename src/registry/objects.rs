@@ -39,6 +39,22 @@ impl dyn Objects + '_ {
         Ok(runs)
     }
 
+    /// The specs of the runs from which a network's weights come: of the run whose checkpoint was its initial
+    /// weights, of the run whose checkpoint that run started from, and so on. The network has seen everything that
+    /// they have seen.
+    pub fn learnt_before(&self, spec: &Spec) -> Result<Vec<Spec>, RegistryError> {
+        let (mut before, mut begun): (Vec<Spec>, Vec<Id<Weights>>) =
+            (Vec::new(), spec.weights.into_iter().collect());
+        while let Some(weights) = begun.pop() {
+            for run in self.origins(weights)? {
+                let spec = self.get(self.get(run)?.spec)?;
+                begun.extend(spec.weights);
+                before.push(spec);
+            }
+        }
+        Ok(before)
+    }
+
     /// Reads a packed array that is not yet held to what it is about: for code that looks at nothing else.
     pub fn packed_alone<T: Packed>(&self, id: Id<T>) -> Result<T, RegistryError> {
         codec::unpack(&self.bytes(&id.hash)?).map_err(|source| RegistryError::Codec { id: id.hash, source })
@@ -123,6 +139,11 @@ impl Registry {
     /// The runs whose checkpoint these weights are; see [`Objects`].
     pub fn origins(&self, weights: Id<Weights>) -> Result<Vec<Id<Run>>, RegistryError> {
         (self as &dyn Objects).origins(weights)
+    }
+
+    /// The specs of the runs from which a network's weights come; see [`Objects`].
+    pub fn learnt_before(&self, spec: &Spec) -> Result<Vec<Spec>, RegistryError> {
+        (self as &dyn Objects).learnt_before(spec)
     }
 
     /// Reads the manifest of a data set; see [`Objects`].

@@ -1,6 +1,6 @@
 //! How many images and patients stand behind the numbers of a comparison.
 
-use super::results::labels;
+use super::means::labels;
 use super::{Cell, Column, ReportTable, thousands};
 use crate::records::{ComparedModel, Comparison, LabelSpread};
 

@@ -1,7 +1,7 @@
 //! The parts of a comparison besides the AUCs: further metrics, and patient groups.
 
-use super::results::{DECIMALS, fewer_folds_of, labels};
 use super::interval::FoldAuc;
+use super::means::{DECIMALS, fewer_folds_of, labels};
 use super::uncertainty::{MissingIntervals, OF_TEST_IMAGES, about_intervals, method};
 use super::{Cell, Column, ReportTable};
 use crate::records::{Comparison, GroupBy, GroupRow, Incomparable, MetricRow};

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::results::DECIMALS;
+use super::means::DECIMALS;
 use super::{Cell, Column, ReportTable, thousands};
 use crate::records::{Comparison, Pooling};
 

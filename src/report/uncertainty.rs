@@ -1,7 +1,7 @@
 //! The uncertainty of a comparison: intervals and paired tests.
 
 use super::interval::{self, FoldAuc, NoInterval};
-use super::results::{DECIMALS, covered, labels};
+use super::means::{DECIMALS, covered, labels};
 use super::{Cell, Column, ReportTable};
 use crate::records::{Bootstrap, BootstrapRow, Comparison, DelongRow, ResampledRow, Variance};
 use crate::stats::{Estimate, FEWEST_PATIENTS, FEWEST_RESAMPLED};

@@ -16,7 +16,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Semaphore;
 
 use super::ServeError;
-use super::route::{self, Answer};
+use super::answer::Answer;
+use super::route;
 use super::token::Token;
 use crate::limits;
 use crate::registry::Registry;

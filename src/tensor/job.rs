@@ -5,10 +5,9 @@ use std::time::Duration;
 
 use reg::dataset::pixel_cache::ResizedPixels;
 use reg::digits::thousands;
-use reg::disk::Dir;
-use reg::hash::{Hash, Id};
+use reg::hash::Id;
 use reg::limits;
-use reg::records::{Assignment, Manifest, Packed, Precision, Subset, codec};
+use reg::records::{Assignment, Manifest, Precision, Subset};
 use reg::store::Store;
 use reg::worker::{GradcamImages, Job, JobOutcome, Numbers, PROTOCOL, Work, WorkerEvent};
 
@@ -17,6 +16,7 @@ use crate::error::TensorError;
 use crate::gradcam::gradcam;
 use crate::images::{ImageDataset, Images};
 use crate::layers::Memory;
+use crate::paths::JobPaths;
 use crate::predict::{Inputs, predict};
 use crate::probe::{ProbeRows, probe};
 use crate::reporter::Reporter;
@@ -26,26 +26,6 @@ type Result<T> = std::result::Result<T, TensorError>;
 
 /// Batch size for image files outside of a data set.
 const FILES_BATCH: u32 = 16;
-
-/// The folders of a job.
-pub(crate) struct JobPaths {
-    store: Store,
-    /// The job's folder.
-    pub(crate) out: Dir,
-    /// Threads of libtorch.
-    pub(crate) threads: u32,
-}
-
-impl JobPaths {
-    /// Reads an object and checks its hash.
-    pub(crate) fn read(&self, what: &'static str, id: Hash) -> Result<Vec<u8>> {
-        self.store.read(&id).map_err(|source| TensorError::Object { what, source })
-    }
-
-    fn unpack<T: Packed>(&self, what: &'static str, id: Hash) -> Result<T> {
-        codec::unpack(&self.read(what, id)?).map_err(|source| TensorError::Codec { what, id, source })
-    }
-}
 
 /// Parses a job, if it uses this version of the protocol.
 pub(crate) fn parse(text: &[u8]) -> Result<Job> {

@@ -10,7 +10,7 @@ use crate::report::svg::{self, escape};
 use crate::report::{
     Cell, Column, ReportTable, counts, dataset, details, features, results, thousands, uncertainty,
 };
-use crate::runs::study::{State, StudyRunStatus};
+use crate::study::{State, StudyRunStatus};
 
 /// The request: data, splits, models.
 pub(super) fn asked(
