@@ -336,7 +336,10 @@ fn the_line_of_calibration_is_that_of_statsmodels() {
                 (ours.in_the_large, reference.in_the_large),
             ] {
                 // statsmodels stops where the deviance changes no more.
-                assert!((ours - reference).abs() <= 1e-7 * reference.abs().max(1.0), "{name}: {ours}, {reference}");
+                assert!(
+                    (ours - reference).abs() <= 1e-7 * reference.abs().max(1.0),
+                    "{name}: {ours}, {reference}"
+                );
             }
         }
     });

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 use reg::compare::{
-    CompareOptions, Grouping, Input, Labels, PrecisionRecallCurve, RocCurve, compare, precision_recall_curves,
-    roc_curves,
+    CompareOptions, Grouping, Input, Labels, PrecisionRecallCurve, RocCurve, compare,
+    precision_recall_curves, roc_curves,
 };
 use reg::records::{
     ComparedModel, Comparison, Division, GroupBy, GroupRow, Incomparable, LabelSpread, MetricRow, Pooling,
@@ -444,7 +444,9 @@ fn precision_recall(curves: &[PrecisionRecallCurve], division: Division) -> Repo
     ];
     let mut table = ReportTable::new("Points of the precision-recall curves", columns);
     for curve in curves {
-        for ((recall, precision), threshold) in curve.recall.iter().zip(&curve.precision).zip(&curve.thresholds) {
+        for ((recall, precision), threshold) in
+            curve.recall.iter().zip(&curve.precision).zip(&curve.thresholds)
+        {
             let number = |value: f64| Cell::Number { value: Some(value), decimals: 4 };
             table.rows.push(vec![
                 Cell::Text(curve.model.clone()),
@@ -456,6 +458,9 @@ fn precision_recall(curves: &[PrecisionRecallCurve], division: Division) -> Repo
             ]);
         }
     }
-    table.notes.push("Points are not to be joined by straight lines: the area below the steps is the average precision.".to_owned());
+    table.notes.push(
+        "Points are not to be joined by straight lines: the area below the steps is the average precision."
+            .to_owned(),
+    );
     table
 }

@@ -106,7 +106,9 @@ pub(super) fn bootstrap(
     // What a value is a mean of, fixed by the images as they are: `[columns, folds, labels]`.
     let covered: Vec<Vec<Vec<bool>>> = samples
         .iter()
-        .map(|folds| folds.iter().map(|fold| fold.aucs(&once, None).iter().map(Option::is_some).collect()).collect())
+        .map(|folds| {
+            folds.iter().map(|fold| fold.aucs(&once, None).iter().map(Option::is_some).collect()).collect()
+        })
         .collect();
     let of_draw = |quantity: Quantity, times: &[u32]| -> Vec<Option<f64>> {
         samples.iter().zip(&covered).map(|(folds, covered)| value(folds, covered, quantity, times)).collect()
@@ -131,7 +133,8 @@ pub(super) fn bootstrap(
         .collect();
 
     // Percentiles of few patients are too narrow.
-    let enough: Vec<bool> = quantities.iter().map(|quantity| enough_patients(&samples, &covered, *quantity)).collect();
+    let enough: Vec<bool> =
+        quantities.iter().map(|quantity| enough_patients(&samples, &covered, *quantity)).collect();
     let mut rows = Vec::new();
     let mut add = |a: usize, b: Option<usize>| {
         for (place, quantity) in quantities.iter().enumerate() {
@@ -197,7 +200,9 @@ fn value(folds: &[Sample], covered: &[Vec<bool>], quantity: Quantity, times: &[u
     let mut of_folds = Vec::new();
     for (sample, covered) in folds.iter().zip(covered) {
         match quantity {
-            Quantity::Label(label) if covered[label] => of_folds.push(Some(sample.aucs(times, Some(label))[0]?)),
+            Quantity::Label(label) if covered[label] => {
+                of_folds.push(Some(sample.aucs(times, Some(label))[0]?))
+            }
             Quantity::Label(_) => {}
             Quantity::Mean => {
                 let aucs = sample.aucs(times, None);

@@ -254,7 +254,9 @@ fn not_official(
     let assignment = objects.assignment(&objects.get(split)?)?;
     let of = |subset| assignment.rows(fold as usize, subset);
     let rows = of(Subset::Train).into_iter().chain(of(Subset::Val));
-    let names = rows.filter_map(|row| cell.images.manifest.rows.get(row as usize)).map(|row| row.name.as_str());
+    let names =
+        rows.filter_map(|row| cell.images.manifest.rows.get(row as usize)).map(|row| row.name.as_str());
     let is_official = names_hash(names).to_string() == lists.train_val;
-    Ok((!is_official).then_some("for models of the official training list, and these were trained on other images"))
+    Ok((!is_official)
+        .then_some("for models of the official training list, and these were trained on other images"))
 }

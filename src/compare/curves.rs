@@ -3,7 +3,7 @@
 
 use rayon::prelude::*;
 
-use super::columns::{self, KnownLabels, ScoredImages};
+use super::columns::{self, ComparedImages, KnownLabels};
 use super::{CompareError, Comparison};
 use crate::registry::Objects;
 use crate::stats;
@@ -65,7 +65,8 @@ pub fn precision_recall_curves(
         let gained = |i: &usize| curve.recall[*i] > if *i == 0 { 0.0 } else { curve.recall[*i - 1] };
         let kept: Vec<usize> = (0..curve.recall.len()).filter(gained).collect();
         let pick = |values: &[f64]| kept.iter().map(|i| values[*i]).collect::<Vec<f64>>();
-        let [recall, precision, thresholds] = [&curve.recall, &curve.precision, &curve.thresholds].map(|of| pick(of));
+        let [recall, precision, thresholds] =
+            [&curve.recall, &curve.precision, &curve.thresholds].map(|of| pick(of));
         Some(PrecisionRecallCurve { model, label, fold, recall, precision, thresholds })
     })
 }
@@ -85,7 +86,7 @@ fn each_label<T: Send>(
             let predictions = objects.get(*id)?;
             let dataset = objects.get(predictions.dataset)?;
             let manifest = objects.manifest(&dataset)?;
-            let images = std::sync::Arc::new(ScoredImages { dataset, manifest });
+            let images = std::sync::Arc::new(ComparedImages { dataset, manifest });
             let fold = predictions.fold;
             let cell = columns::cell(objects, *id, predictions, images)?;
             let compared = |label: &String| model.labels.iter().any(|own| own.label == *label);

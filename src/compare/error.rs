@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::escape::shell;
 use crate::index::IndexError;
 use crate::records::{Incomparable, IncomparableKind};
 use crate::registry::RegistryError;
@@ -119,6 +120,12 @@ impl CompareError {
         let hint = match self {
             CompareError::Score(e) => return e.hint(),
             CompareError::NoPredictions(_) => "`reg eval RUN` makes them",
+            CompareError::NoSuchColumn { columns, .. } => match columns.as_slice() {
+                [a, b, ..] => {
+                    return Some(format!("name two of the columns: --primary {}", shell(&format!("{a}:{b}"))));
+                }
+                _ => "a primary comparison needs two columns: give the runs of two models",
+            },
             CompareError::SameCell { .. } => "give each its own column with `reg compare --by run`",
             CompareError::Incomparable(incomparable) => {
                 match incomparable.first().map(|incomparable| incomparable.kind) {

@@ -5,9 +5,7 @@ use rayon::prelude::*;
 use super::CompareError;
 use super::columns::{FoldScores, ModelColumn};
 use super::placed::{patients_of, place, std_error};
-use crate::records::{
-    ComparedModel, ConstantScores, LabelSpread, Pooling, ScoreSource, Variance,
-};
+use crate::records::{ComparedModel, ConstantScores, LabelSpread, Pooling, ScoreSource, Variance};
 use crate::registry::Objects;
 use crate::scores::{spread, subset_images};
 use crate::stats::{self, Estimate, PatientPlacements};
@@ -25,7 +23,9 @@ pub(super) fn evaluate(
     let evaluated: Vec<Vec<LabelOfFold>> = cells
         .iter()
         .map(|cell| {
-            let of_label = |label| cell.map_or_else(LabelOfFold::default, |cell| LabelOfFold::new(cell, label, variance));
+            let of_label = |label| {
+                cell.map_or_else(LabelOfFold::default, |cell| LabelOfFold::new(cell, label, variance))
+            };
             (0..labels.len()).into_par_iter().map(of_label).collect()
         })
         .collect();

@@ -81,7 +81,8 @@ impl Resampling<'_> {
             *sum += times * p;
         }
         let images: u64 = weights.iter().map(|weight| u64::from(*weight)).sum();
-        let share = |right: u64, wrong: u64| (right + wrong > 0).then(|| right as f64 / (right + wrong) as f64);
+        let share =
+            |right: u64, wrong: u64| (right + wrong > 0).then(|| right as f64 / (right + wrong) as f64);
         let mean = |sum: f64| (images > 0).then(|| sum / images as f64);
         [
             order.average_precision(weights),

@@ -10,9 +10,7 @@ use super::metric_intervals::Resampling;
 use super::placed::patients_of;
 use crate::hash::{Hash, Id};
 use crate::index::View;
-use crate::records::{
-    CalibrationBin, LineOfCalibration, MetricRow, Predictions, Scale, ScoreSource, Subset,
-};
+use crate::records::{CalibrationBin, LineOfCalibration, MetricRow, Predictions, Scale, ScoreSource, Subset};
 use crate::registry::{Objects, Registry, RegistryError};
 use crate::stats;
 

@@ -64,8 +64,15 @@ pub(super) fn paired(
             let mean = |of: fn(&(&PatientPlacements, &PatientPlacements)) -> f64| {
                 stats::summarize(&both.iter().map(|pair| Some(of(pair))).collect::<Vec<_>>()).mean
             };
-            let difference = mean(|pair| pair.0.auc()).zip(mean(|pair| pair.1.auc())).map_or(0.0, |(x, y)| x - y);
-            rows.push(of.row((&columns[*a], &columns[*b]), [positive, negative], difference, apart, variance));
+            let difference =
+                mean(|pair| pair.0.auc()).zip(mean(|pair| pair.1.auc())).map_or(0.0, |(x, y)| x - y);
+            rows.push(of.row(
+                (&columns[*a], &columns[*b]),
+                [positive, negative],
+                difference,
+                apart,
+                variance,
+            ));
         }
     }
     // Over several folds the test over folds is the one that was named.
@@ -169,8 +176,9 @@ pub(super) fn resampled(
             rows.extend(of_pair);
         }
     }
-    let is_primary =
-        |row: &ResampledRow| row.label.is_none() && primary.is_some_and(|primary| primary.is_of(&row.a, &row.b));
+    let is_primary = |row: &ResampledRow| {
+        row.label.is_none() && primary.is_some_and(|primary| primary.is_of(&row.a, &row.b))
+    };
     let family: Vec<usize> = (0..rows.len()).filter(|i| !is_primary(&rows[*i])).collect();
     let p: Vec<Option<f64>> = family.iter().map(|i| rows[*i].p).collect();
     for ((i, holm), bh) in family.iter().zip(stats::holm(&p)).zip(stats::benjamini_hochberg(&p)) {

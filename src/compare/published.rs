@@ -97,7 +97,10 @@ mod tests {
     fn what_comes_with_reg_is_read_and_names_its_source() {
         for (name, _) in OURS {
             let (_, models) = read(Path::new(name)).unwrap();
-            assert!(models.len() >= 4 && models.iter().all(|model| !model.source.is_empty() && !model.split.is_empty()));
+            assert!(
+                models.len() >= 4
+                    && models.iter().all(|model| !model.source.is_empty() && !model.split.is_empty())
+            );
         }
         assert!(read(Path::new("paper")).unwrap().1.iter().all(|model| model.split == "official"));
     }

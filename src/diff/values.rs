@@ -47,7 +47,9 @@ impl Values {
             match value {
                 // A number with another that belongs to it, such as a standard error.
                 Value::Object(parts) => {
-                    parts.into_iter().for_each(|(part, value)| self.say(section, format!("{what} {part}").trim_start(), value));
+                    parts.into_iter().for_each(|(part, value)| {
+                        self.say(section, format!("{what} {part}").trim_start(), value)
+                    });
                 }
                 value => self.say(section, what.trim_start(), value),
             }

@@ -55,8 +55,8 @@ pub use mismatch::{FalseRecord, MAX_REPORTED, Mismatch, compared, differences};
 pub use model::{Architecture, Block, ImageInput, Layer, Model};
 pub(crate) use name::is_plain_name;
 pub use note::Note;
-pub use published::{PublishedAuc, PublishedModel, PublishedTable};
 pub use probe::{ProbeResult, ProbeTable, ProbedFold, Target};
+pub use published::{PublishedAuc, PublishedModel, PublishedTable};
 pub use role::{Referent, Role, Roles};
 pub use run::{
     Augmentation, EarlyStop, EpochLog, Execution, Git, Init, Layout, Loss, Pixels, Precision, Predictions,

@@ -30,7 +30,8 @@ pub(super) fn beside(comparison: &Comparison) -> Vec<(Column, Vec<Cell>)> {
             0 | 1 => capital(name),
             _ => format!("Fewest {name}"),
         };
-        let least = |label: &LabelSpread| of(label).iter().min().map_or(Cell::Empty, |count| Cell::Integer(*count));
+        let least =
+            |label: &LabelSpread| of(label).iter().min().map_or(Cell::Empty, |count| Cell::Integer(*count));
         (Column::right(heading), first.labels.iter().take(count).map(least).collect())
     };
     BESIDE.iter().map(column).collect()
@@ -58,7 +59,9 @@ pub(super) fn counts(comparison: &Comparison) -> ReportTable {
     for (place, name) in labels(comparison).enumerate() {
         for fold in 0..comparison.models.first().map_or(0, |model| model.mean.folds.len()) {
             let mut rows: Vec<(Vec<Cell>, Vec<&str>)> = Vec::new();
-            for model in comparison.models.iter().filter(|model| model.images.get(fold).is_some_and(|n| *n > 0)) {
+            for model in
+                comparison.models.iter().filter(|model| model.images.get(fold).is_some_and(|n| *n > 0))
+            {
                 let cells = of_fold(model, place, fold);
                 match rows.iter_mut().find(|(known, _)| *known == cells) {
                     Some((_, names)) => names.push(&model.name),
@@ -66,7 +69,8 @@ pub(super) fn counts(comparison: &Comparison) -> ReportTable {
                 }
             }
             for (cells, names) in rows {
-                let names = if names.len() == comparison.models.len() { "all".to_owned() } else { names.join(", ") };
+                let names =
+                    if names.len() == comparison.models.len() { "all".to_owned() } else { names.join(", ") };
                 let heads = [Cell::Text(name.to_owned()), Cell::Text(names), fold_cell(comparison, fold)];
                 table.rows.push(heads.into_iter().chain(cells).collect());
             }
@@ -125,6 +129,7 @@ pub(super) fn in_words(comparison: &Comparison) -> Option<String> {
         return None;
     }
     let each = |of: &[u64]| of.iter().map(|count| thousands(*count)).collect::<Vec<_>>().join("; ");
-    let per = if first.images.len() > 1 { format!(" per {}", comparison.division().name()) } else { String::new() };
+    let per =
+        if first.images.len() > 1 { format!(" per {}", comparison.division().name()) } else { String::new() };
     Some(format!("Images{per}: {}. Patients{per}: {}.", each(&first.images), each(&first.patients)))
 }

@@ -108,7 +108,9 @@ fn stated(rows: &[&MetricRow], prevalence: f64) -> [Cell; 2] {
     let values: Vec<[Option<f64>; 2]> = rows
         .iter()
         .map(|row| match row.sensitivity.zip(row.specificity) {
-            Some((sensitivity, specificity)) => stats::predictive_values(sensitivity, specificity, prevalence),
+            Some((sensitivity, specificity)) => {
+                stats::predictive_values(sensitivity, specificity, prevalence)
+            }
             None => [None; 2],
         })
         .collect();
@@ -273,8 +275,10 @@ pub(super) fn groups(comparison: &Comparison) -> ReportTable {
     kinds.sort();
     kinds.dedup();
     let by: Vec<&str> = kinds.iter().map(|by| by.name()).collect();
-    let mut table =
-        ReportTable::new(format!("AUC by {} with 95 % confidence interval ({})", by.join(", "), method(comparison.variance)), columns);
+    let mut table = ReportTable::new(
+        format!("AUC by {} with 95 % confidence interval ({})", by.join(", "), method(comparison.variance)),
+        columns,
+    );
     let mut covered = Vec::new();
     let mut missing = MissingIntervals::default();
     // In the order of the first model's rows, followed by groups that only other models have.

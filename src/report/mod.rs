@@ -3,8 +3,8 @@
 //! A report is first a [`ReportTable`] of typed cells with all digits, and only then text; so a terminal, a
 //! spreadsheet and a paper show the same numbers.
 
-pub mod dataset;
 mod counts;
+pub mod dataset;
 mod details;
 pub mod diff;
 pub mod features;

@@ -1,7 +1,9 @@
 //! AUC tables, comparisons and Spearman matrices.
 
 use super::means::{DECIMALS, covered, labels};
-use super::{Cell, Column, ReportTable, counts, dataset, details, features, spearman, thousands, uncertainty};
+use super::{
+    Cell, Column, ReportTable, counts, dataset, details, features, spearman, thousands, uncertainty,
+};
 use crate::dataset::statistics::Statistics;
 use crate::records::{
     self, AucTable, ComparedModel, Comparison, Incomparable, PublishedModel, Spread, Subset,
@@ -180,7 +182,9 @@ fn comparison(comparison: &Comparison) -> ReportTable {
     for (place, (head, covers, spreads)) in means.iter().enumerate() {
         // A published mean stands in the row of the labels that it covers; if that is not known, in the first.
         let is_of_row = |model: &PublishedModel| match model.mean_over {
-            Some(over) if means.iter().any(|(_, covers, _)| *covers == over as usize) => over as usize == *covers,
+            Some(over) if means.iter().any(|(_, covers, _)| *covers == over as usize) => {
+                over as usize == *covers
+            }
             _ => place == 0,
         };
         let others = published.clone().map(|model| match is_of_row(model) {

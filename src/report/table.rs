@@ -233,7 +233,8 @@ impl ReportTable {
         let competing: Vec<_> = cells.into_iter().filter_map(|at| Some((at, value(at)?))).collect();
         let shown = |(value, decimals): (f64, usize)| displayed(value, decimals);
         let best = competing.iter().map(|(_, of)| shown(*of)).max_by(f64::total_cmp);
-        let (best_cells, others): (Vec<_>, Vec<_>) = competing.iter().partition(|(_, of)| Some(shown(*of)) == best);
+        let (best_cells, others): (Vec<_>, Vec<_>) =
+            competing.iter().partition(|(_, of)| Some(shown(*of)) == best);
         let equal = |a: (f64, usize), b: (f64, usize)| {
             let fewer = a.1.min(b.1);
             // What is printed is what can be compared: a published value has no more digits.
@@ -351,7 +352,9 @@ fn rounded(value: f64, decimals: usize) -> String {
     let text = format!("{value:.decimals$}");
     match text.strip_prefix('-') {
         Some(digits) if digits.chars().all(|c| matches!(c, '0' | '.')) => digits.to_owned(),
-        None if value < 1.0 && decimals > 0 && text.starts_with('1') => format!(">0.{}", "9".repeat(decimals)),
+        None if value < 1.0 && decimals > 0 && text.starts_with('1') => {
+            format!(">0.{}", "9".repeat(decimals))
+        }
         _ => text,
     }
 }
@@ -465,7 +468,10 @@ pub(super) mod tests {
         let best = |values: &[(f64, usize)]| {
             let mut table = ReportTable::new("", vec![Column::right("AUC"); values.len()]);
             table.rows = vec![
-                values.iter().map(|(value, decimals)| Cell::Number { value: Some(*value), decimals: *decimals }).collect(),
+                values
+                    .iter()
+                    .map(|(value, decimals)| Cell::Number { value: Some(*value), decimals: *decimals })
+                    .collect(),
             ];
             table.mark_best((0..values.len()).map(|column| (0, column)));
             table.bold.into_iter().map(|(_, column)| column).collect::<Vec<_>>()
@@ -476,7 +482,11 @@ pub(super) mod tests {
         assert_eq!(best(&[(0.8410, 4), (0.841, 3), (0.7, 4)]), [0; 0]);
         assert_eq!(best(&[(0.84141, 4), (0.84139, 4), (0.7, 3)]), [0, 1], "both print 0.8414");
         assert_eq!(best(&[(0.84996, 4), (0.8312, 4)]), [0]);
-        assert_eq!(best(&[(0.99998, 4), (1.0, 4)]), [1], "a perfect AUC is better than one that is nearly perfect");
+        assert_eq!(
+            best(&[(0.99998, 4), (1.0, 4)]),
+            [1],
+            "a perfect AUC is better than one that is nearly perfect"
+        );
     }
 
     #[test]
@@ -508,7 +518,9 @@ pub(super) mod tests {
             // Markdown would interpret brackets as a link.
             let text = table.render(format).replace("\\[", "[");
             assert!(
-                text.contains("NOT COMPARABLE: other images") && text.contains("0.50 [0.25, 0.75]") && text.contains("0.50 [n/a]"),
+                text.contains("NOT COMPARABLE: other images")
+                    && text.contains("0.50 [0.25, 0.75]")
+                    && text.contains("0.50 [n/a]"),
                 "{text}"
             );
         }

@@ -82,7 +82,12 @@ pub(super) struct MissingIntervals(Vec<(String, String)>);
 
 impl MissingIntervals {
     /// The mean AUC over folds with its interval; `what` says of what it is.
-    pub(super) fn cell(&mut self, variance: Variance, folds: &[FoldAuc], what: impl FnOnce() -> String) -> Cell {
+    pub(super) fn cell(
+        &mut self,
+        variance: Variance,
+        folds: &[FoldAuc],
+        what: impl FnOnce() -> String,
+    ) -> Cell {
         let value = crate::stats::summarize(&folds.iter().map(|fold| fold.auc).collect::<Vec<_>>()).mean;
         let ends = interval::of_auc(variance, folds);
         self.add(what, ends.err());
@@ -105,7 +110,8 @@ impl MissingIntervals {
                 None => reasons.push((why, vec![what])),
             }
         }
-        let said: Vec<String> = reasons.iter().map(|(why, what)| format!("{} ({why})", what.join(", "))).collect();
+        let said: Vec<String> =
+            reasons.iter().map(|(why, what)| format!("{} ({why})", what.join(", "))).collect();
         let more = match self.0.len().saturating_sub(SHOWN) {
             0 => String::new(),
             more => format!("; and {more} more"),
@@ -228,7 +234,8 @@ pub(super) fn delong(comparison: &Comparison) -> ReportTable {
     }
     table.notes.push(OF_TEST_IMAGES.to_owned());
     let primary = comparison.delong.iter().any(|row| is_primary_row(comparison, row));
-    let family = comparison.delong.iter().filter(|row| row.p.is_some() && !is_primary_row(comparison, row)).count();
+    let family =
+        comparison.delong.iter().filter(|row| row.p.is_some() && !is_primary_row(comparison, row)).count();
     table.notes.extend(about_tests(comparison, family, primary));
     table.notes.extend(missing.note());
     table
@@ -315,7 +322,8 @@ pub(super) fn differences(comparison: &Comparison) -> Option<ReportTable> {
     table.notes.insert(0, format!("The mean covers {}.", covered(comparison)));
     let (name, tests) = match over.is_empty() {
         true => {
-            let family = comparison.delong.iter().filter(|row| row.p.is_some() && !is_primary_row(comparison, row));
+            let family =
+                comparison.delong.iter().filter(|row| row.p.is_some() && !is_primary_row(comparison, row));
             ("delong", family.count())
         }
         false => {
@@ -353,7 +361,10 @@ pub(super) fn bootstrap(comparison: &Comparison, bootstrap: &Bootstrap) -> Repor
         let ends = row.and_then(|row| Some([row.low?, row.high?]));
         if row.is_some() && ends.is_none() {
             let what = less.map_or_else(|| model.to_owned(), |less| format!("{model} - {less}"));
-            missing.add(|| format!("{} of {what}", label.unwrap_or("mean")), Some(why(comparison, model, label)));
+            missing.add(
+                || format!("{} of {what}", label.unwrap_or("mean")),
+                Some(why(comparison, model, label)),
+            );
         }
         Cell::Interval { value: row.map(|row| row.value), ends, decimals: DECIMALS }
     };
@@ -397,7 +408,8 @@ pub(super) fn bootstrap(comparison: &Comparison, bootstrap: &Bootstrap) -> Repor
 /// Why the bootstrap gave no interval.
 fn why(comparison: &Comparison, model: &str, label: Option<&str>) -> NoInterval {
     let models = comparison.models.iter().filter(|own| own.name == model);
-    let labels = models.flat_map(|model| &model.labels).filter(|own| label.is_none_or(|label| own.label == label));
+    let labels =
+        models.flat_map(|model| &model.labels).filter(|own| label.is_none_or(|label| own.label == label));
     let folds: Vec<FoldAuc> = labels.flat_map(FoldAuc::of).collect();
     interval::of_resamples(&folds)
 }

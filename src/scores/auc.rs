@@ -82,7 +82,8 @@ pub(crate) fn subset_images(
     objects: &dyn Objects,
     predictions: &Predictions,
 ) -> Result<Option<u64>, RegistryError> {
-    let (Some(split), Some(fold), Some(subset)) = (predictions.split, predictions.fold, predictions.subset) else {
+    let (Some(split), Some(fold), Some(subset)) = (predictions.split, predictions.fold, predictions.subset)
+    else {
         return Ok(None);
     };
     let sizes = objects.get(split)?.folds;

@@ -112,7 +112,8 @@ pub fn import_scores(registry: &Registry, foreign: &Foreign, stamp: &Stamp) -> R
         scores: transaction.put_packed(&scores)?,
     };
     let id = transaction.put(&predictions)?;
-    let auc = auc_table(id, &predictions, &dataset, &manifest, &scores, subset_images(registry, &predictions)?);
+    let auc =
+        auc_table(id, &predictions, &dataset, &manifest, &scores, subset_images(registry, &predictions)?);
     let table = transaction.put(&Table::Auc(auc.clone()))?;
     transaction.name(&foreign.name, id.hash)?;
     transaction.commit(stamp)?;

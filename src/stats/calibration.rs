@@ -99,7 +99,11 @@ mod tests {
             let upper: Vec<f64> = (1..=bins).map(|k| k as f64 / bins as f64).collect();
             let close = upper.iter().flat_map(|edge| [edge.next_down(), *edge, edge.next_up().min(1.0)]);
             for p in close.chain([0.0, 1e-300, 1.0]) {
-                assert_eq!(bin_of(p, bins), upper.partition_point(|edge| *edge < p).min(bins - 1), "{p} of {bins}");
+                assert_eq!(
+                    bin_of(p, bins),
+                    upper.partition_point(|edge| *edge < p).min(bins - 1),
+                    "{p} of {bins}"
+                );
             }
         }
     }

@@ -28,7 +28,8 @@ const SMALL: f64 = 1e-13;
 pub fn calibration_line(logits: &[f64], positive: &[bool]) -> Option<CalibrationLine> {
     assert_eq!(logits.len(), positive.len(), "one label a logit");
     let auc = super::auc(logits, positive)?;
-    if logits.iter().any(|x| !x.is_finite()) || separated(logits, positive) || auc == 0.5 && all_equal(logits) {
+    if logits.iter().any(|x| !x.is_finite()) || separated(logits, positive) || auc == 0.5 && all_equal(logits)
+    {
         return None;
     }
     let in_the_large = newton([0.0], |[intercept]| {
@@ -63,7 +64,10 @@ pub fn calibration_line(logits: &[f64], positive: &[bool]) -> Option<Calibration
 /// Whether all positives are on one side of all negatives, ties included: then the likelihood has no maximum.
 fn separated(logits: &[f64], positive: &[bool]) -> bool {
     let of = |class: bool| logits.iter().zip(positive).filter(move |(_, y)| **y == class).map(|(x, _)| *x);
-    let (min, max) = (|class| of(class).fold(f64::INFINITY, f64::min), |class| of(class).fold(f64::NEG_INFINITY, f64::max));
+    let (min, max) = (
+        |class| of(class).fold(f64::INFINITY, f64::min),
+        |class| of(class).fold(f64::NEG_INFINITY, f64::max),
+    );
     min(true) >= max(false) || max(true) <= min(false)
 }
 
@@ -103,7 +107,11 @@ mod tests {
         let truth = [true, true, true, false, true, false, false, false];
         let logits: Vec<f64> = (0..8).map(|i| if i < 4 { logit } else { -logit }).collect();
         let line = calibration_line(&logits, &truth).unwrap();
-        assert!((line.slope - 1.0).abs() < 1e-12 && line.intercept.abs() < 1e-12 && line.in_the_large.abs() < 1e-12);
+        assert!(
+            (line.slope - 1.0).abs() < 1e-12
+                && line.intercept.abs() < 1e-12
+                && line.in_the_large.abs() < 1e-12
+        );
         let extreme: Vec<f64> = logits.iter().map(|x| 2.0 * x + 1.0).collect();
         let line = calibration_line(&extreme, &truth).unwrap();
         assert!((line.slope - 0.5).abs() < 1e-12 && (line.intercept + 0.5).abs() < 1e-12, "{line:?}");

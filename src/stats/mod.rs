@@ -24,7 +24,9 @@ mod weighted;
 pub use auc::auc;
 pub use calibration::{Calibration, ReliabilityBin, bin_of, brier, calibration};
 pub use calibration_line::{CalibrationLine, calibration_line};
-pub use clustered::{Estimate, FEWEST_PATIENTS, FEWEST_RESAMPLED, PatientPlacements, mean_auc, mean_difference};
+pub use clustered::{
+    Estimate, FEWEST_PATIENTS, FEWEST_RESAMPLED, PatientPlacements, mean_auc, mean_difference,
+};
 pub use delong::{Delong, DelongPaired, Placements, delong, delong_paired, interval};
 pub use heatmap::{HeatmapGrid, Rect};
 pub use mean_roc::mean_roc;

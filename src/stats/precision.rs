@@ -45,7 +45,9 @@ pub fn precision_recall(scores: &[f64], positive: &[bool]) -> Option<PrecisionRe
     let mut curve = PrecisionRecall { recall: Vec::new(), precision: Vec::new(), thresholds: Vec::new() };
     for point in &counts.points {
         curve.recall.push(point.true_positives as f64 / counts.positives as f64);
-        curve.precision.push(point.true_positives as f64 / (point.true_positives + point.false_positives) as f64);
+        curve
+            .precision
+            .push(point.true_positives as f64 / (point.true_positives + point.false_positives) as f64);
         curve.thresholds.push(point.threshold);
     }
     Some(curve)

@@ -183,9 +183,14 @@ fn tests_over_folds_and_labels_are_corrected() {
         }
     }
     let told = study.ok(&format!("{PAIR} --full"));
-    for words in
-        ["sample standard deviation over 2 re-samplings", "Holm", "Nadeau and Bengio", "Obuchowski", "smallest", "Family of tests"]
-    {
+    for words in [
+        "sample standard deviation over 2 re-samplings",
+        "Holm",
+        "Nadeau and Bengio",
+        "Obuchowski",
+        "smallest",
+        "Family of tests",
+    ] {
         assert!(told.contains(words), "{words}: {told}");
     }
     assert!(study.json("compare tiny-s-f0 mlp-s-f0")["resampled"].as_array().unwrap().is_empty(), "one fold");

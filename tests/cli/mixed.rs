@@ -154,7 +154,11 @@ fn what_is_asked_for_without_its_means_is_a_usage_error() {
     study.refused(2, "compare mlp-s-f0 --primary mlp", &["two different columns"]);
     study.refused(2, "compare mlp-s-f0 --margin 1.5", &["between 0 and 1"]);
     study.refused(2, "compare mlp-s-f0 --prevalence 0.1", &["--metrics"]);
-    study.refused(1, "compare mlp-s-f0 tiny-s-f0 --primary mlp:cnn", &["--primary names cnn", "columns: mlp, tiny"]);
+    study.refused(
+        1,
+        "compare mlp-s-f0 tiny-s-f0 --primary mlp:cnn",
+        &["--primary names cnn", "columns: mlp, tiny"],
+    );
     let rows = study.json("compare mlp-s-f0 --by view")["groups"].clone();
     let rows = rows.as_array().unwrap();
     assert!(rows.iter().all(|row| row.get("interval").is_some()));

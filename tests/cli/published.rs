@@ -102,7 +102,10 @@ fn published_numbers_stand_beside_scores_of_the_official_test_images() {
     std::io::Read::read_to_string(&mut flate2::read::GzDecoder::new(list), &mut text).unwrap();
     let names: Vec<&str> = text.split_whitespace().collect();
     let csv = |names: &[&str]| {
-        let rows = names.iter().enumerate().map(|(n, name)| format!("{name},0.{:03},0.{:03}\n", n * 7 % 997, n * 11 % 991));
+        let rows = names
+            .iter()
+            .enumerate()
+            .map(|(n, name)| format!("{name},0.{:03},0.{:03}\n", n * 7 % 997, n * 11 % 991));
         "Image Index,Mass,Hernia\n".to_owned() + &rows.collect::<String>()
     };
     std::fs::write(study.path("all.csv"), csv(&names)).unwrap();
@@ -113,12 +116,19 @@ fn published_numbers_stand_beside_scores_of_the_official_test_images() {
     let answer = study.json("compare all --published paper");
     assert_eq!((&answer["unfair"], &answer["published"]["models"][0]["mean_over"]), (&json!([]), &json!(14)));
     study.refused(3, "compare fewer --published paper", &["on 25596 test images, and these are 25595"]);
-    study.refused(3, "compare all --published literature", &["on other images (random 70/10/20, not released)"]);
+    study.refused(
+        3,
+        "compare all --published literature",
+        &["on other images (random 70/10/20, not released)"],
+    );
     // Real patients have several images each: as many images of other patients would tell more.
     let clustered = |variance: &str| {
         let answer = study.json(&format!("compare all --variance {variance}"));
         let mass = &answer["auc"]["all"]["Mass"];
-        assert_eq!((&mass["positives"], &answer["images"]["all"]["patients"]), (&json!([1748]), &json!([2797])));
+        assert_eq!(
+            (&mass["positives"], &answer["images"]["all"]["patients"]),
+            (&json!([1748]), &json!([2797]))
+        );
         let ends = mass["intervals"][0].as_array().unwrap();
         ends[1].as_f64().unwrap() - ends[0].as_f64().unwrap()
     };

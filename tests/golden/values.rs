@@ -10,13 +10,13 @@ use reg::records::{
     AgeCount, Architecture, Area, Assignment, AucTable, Augmentation, Blob, Bootstrap, BootstrapRow, BoxRow,
     Boxes, CalibrationBin, ComparedDivision, ComparedModel, Comparison, Computed, Dataset, DatasetTable,
     DelongRow, DeviceKind, EarlyStop, Event, Execution, File, FoldSizes, Gender, Git, GroupBy, GroupRow,
-    GroupTest,     Heatmap, HeatmapInBox, ImageInput, ImageRow, Incomparable, IncomparableKind, Init, LabelAuc,
-    LabelPrevalence, LabelSpread, LineOfCalibration, MetricIntervals, LabelValues, Layout, Loss, Manifest, MetricRow, Model, NameChange, Note,
-    Numerics, Packed, Pixels, PointedBox, PointedLabel, Pointing, Pooling, Precision, Predictions, Primary,
-    ProbeResult, ProbeTable, ProbedFold, PublishedAuc, PublishedModel, PublishedTable, Record, ResampledRow,
-    Run, Scale, ScoreSource, Scores, Software, Spec, Split, SplitMethod, Spread, StdError, Study, StudyProbe, StudyRun,
-    StudySection, Subject, Subset, SubsetSize, Table, Target, Training, Variance, ViewPosition, Weights, Withdrawal,
-    WithdrawnImage,
+    GroupTest, Heatmap, HeatmapInBox, ImageInput, ImageRow, Incomparable, IncomparableKind, Init, LabelAuc,
+    LabelPrevalence, LabelSpread, LabelValues, Layout, LineOfCalibration, Loss, Manifest, MetricIntervals,
+    MetricRow, Model, NameChange, Note, Numerics, Packed, Pixels, PointedBox, PointedLabel, Pointing,
+    Pooling, Precision, Predictions, Primary, ProbeResult, ProbeTable, ProbedFold, PublishedAuc,
+    PublishedModel, PublishedTable, Record, ResampledRow, Run, Scale, ScoreSource, Scores, Software, Spec,
+    Split, SplitMethod, Spread, StdError, Study, StudyProbe, StudyRun, StudySection, Subject, Subset,
+    SubsetSize, Table, Target, Training, Variance, ViewPosition, Weights, Withdrawal, WithdrawnImage,
 };
 
 type Means = dyn Fn(&[u8]) -> Result<bool, CodecError>;
@@ -670,7 +670,8 @@ fn full_comparison() -> Comparison {
     full.margin = Some(0.01);
     full.prevalence = Some(0.05);
     full.models[0].of_images = vec![2, 4];
-    full.models[0].labels[0].std_errors = vec![StdError { value: Some(0.125), df: None }, StdError::default()];
+    full.models[0].labels[0].std_errors =
+        vec![StdError { value: Some(0.125), df: None }, StdError::default()];
     (full.delong[1].label, full.delong[1].over) = (None, Some(1));
     full.models[0].labels[0].missing = vec![0, 1];
     (full.delong[0].p_holm, full.delong[0].p_bh) = (Some(0.0625), Some(0.03125));

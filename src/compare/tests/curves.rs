@@ -33,7 +33,8 @@ fn a_precision_recall_curve_has_a_point_for_each_gain_and_encloses_the_average_p
     assert_eq!(curve.recall, [1.0 / 3.0, 2.0 / 3.0, 1.0]);
     assert_eq!(curve.precision, [1.0, 1.0, 3.0 / 5.0]);
     assert_eq!(curve.thresholds, [6.0, 5.0, 3.0]);
-    let gains = curve.recall.iter().scan(0.0, |before, recall| Some(recall - std::mem::replace(before, *recall)));
+    let gains =
+        curve.recall.iter().scan(0.0, |before, recall| Some(recall - std::mem::replace(before, *recall)));
     let area: f64 = gains.zip(&curve.precision).map(|(gain, precision)| gain * precision).sum();
     close(area, found.metrics[0].average_precision.unwrap());
 }

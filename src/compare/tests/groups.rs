@@ -53,7 +53,10 @@ fn the_auc_of_a_group_is_of_its_images_alone() {
     assert_eq!((rows[0].patients, rows[0].positive_patients, rows[0].negative_patients), (4, 2, 2));
     // A group in which all images have the label has no AUC; with one image in a class, no standard error.
     let rows = groups(&[GroupBy::Age, GroupBy::View]);
-    assert_eq!((rows[0].group.as_str(), rows[0].auc, rows[0].std_error), ("30-39", None, StdError::default()));
+    assert_eq!(
+        (rows[0].group.as_str(), rows[0].auc, rows[0].std_error),
+        ("30-39", None, StdError::default())
+    );
     let pa = &rows[3];
     assert_eq!((pa.group.as_str(), pa.auc, pa.std_error), ("PA", Some(1.0), StdError::default()));
 }

@@ -96,7 +96,11 @@ fn a_label_keeps_both_classes_in_every_draw_and_a_mean_counts_what_it_discards()
     let input = world.tested(run, &[&[3.0, 1.0, 4.0, 2.0, 0.0]]);
     let found = bootstrap(&world, &[input], 1000, 1);
     let label = row(&found, "mlp", None, Some("Mass"));
-    assert_eq!((label.resamples, label.low, label.high), (1000, None, None), "one positive patient has no interval");
+    assert_eq!(
+        (label.resamples, label.low, label.high),
+        (1000, None, None),
+        "one positive patient has no interval"
+    );
     let mean = row(&found, "mlp", None, None);
     // 672 are expected, with a standard deviation of 15.
     assert!((612..732).contains(&mean.resamples), "{mean:?}");

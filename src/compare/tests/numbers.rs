@@ -53,8 +53,14 @@ fn an_auc_stands_with_its_folds_their_mean_sample_deviation_and_extremes() {
     assert_eq!(mass.auc, expected);
     // Of the second fold, the positives beat 4, 4, 4 and 0 of 4 negatives: a variance of 1/4 over 4 positives, and
     // each negative is beaten by 3. Of the third, 4, 4, 0 and 0: a variance of 1/3 over 4.
-    assert_eq!((mass.negatives.as_slice(), mass.positive_patients.as_slice()), (&[4, 4, 4][..], &[4, 4, 4][..]));
-    assert_eq!((mass.negative_patients.as_slice(), comparison.models[0].patients.as_slice()), (&[4, 4, 4][..], &[8, 8, 8][..]));
+    assert_eq!(
+        (mass.negatives.as_slice(), mass.positive_patients.as_slice()),
+        (&[4, 4, 4][..], &[4, 4, 4][..])
+    );
+    assert_eq!(
+        (mass.negative_patients.as_slice(), comparison.models[0].patients.as_slice()),
+        (&[4, 4, 4][..], &[8, 8, 8][..])
+    );
     let errors: Vec<f64> = mass.std_errors.iter().map(|error| error.value.unwrap()).collect();
     close(errors[0], 0.0);
     close(errors[1], (1.0f64 / 16.0).sqrt());
@@ -91,7 +97,10 @@ fn a_fold_without_a_positive_has_no_auc_and_the_counts_say_why_and_how_many_a_me
     // One positive has an AUC but no standard error.
     let one = world_of_positives(&[0, 0, 1]);
     let spread = label(&one, "mlp", "Mass");
-    assert_eq!((spread.auc.mean, spread.auc.std, spread.std_errors[0]), (Some(1.0), None, StdError::default()));
+    assert_eq!(
+        (spread.auc.mean, spread.auc.std, spread.std_errors[0]),
+        (Some(1.0), None, StdError::default())
+    );
 }
 
 #[test]
@@ -241,7 +250,10 @@ fn for_families() -> (World, Vec<Input>) {
         for fold in 0..2 {
             let run = world.run(model, fold);
             let score = |label: u32| {
-                let of = |n: u32| f64::from((n * factor + label * 3 + fold) % 19) + f64::from(n * 7 / 3 % 4 >> label & 1) * 4.0;
+                let of = |n: u32| {
+                    f64::from((n * factor + label * 3 + fold) % 19)
+                        + f64::from(n * 7 / 3 % 4 >> label & 1) * 4.0
+                };
                 (0..60).map(of).collect::<Vec<f64>>()
             };
             inputs.push(world.tested(run, &[&score(0), &score(1)]));
@@ -259,7 +271,10 @@ fn all_labels_pairs_and_folds_of_a_table_are_one_family_of_tests() {
     let p: Vec<Option<f64>> = found.delong.iter().map(|row| row.p).collect();
     assert!(p.iter().all(Option::is_some));
     assert_eq!(found.delong.iter().map(|row| row.p_holm).collect::<Vec<_>>(), crate::stats::holm(&p));
-    assert_eq!(found.delong.iter().map(|row| row.p_bh).collect::<Vec<_>>(), crate::stats::benjamini_hochberg(&p));
+    assert_eq!(
+        found.delong.iter().map(|row| row.p_bh).collect::<Vec<_>>(),
+        crate::stats::benjamini_hochberg(&p)
+    );
     let p: Vec<Option<f64>> = found.resampled.iter().map(|row| row.p).collect();
     assert_eq!(found.resampled.iter().map(|row| row.p_holm).collect::<Vec<_>>(), crate::stats::holm(&p));
 }
@@ -272,7 +287,8 @@ fn the_primary_comparison_stands_outside_of_the_family() {
     let found = world.compare(&inputs.iter().collect::<Vec<_>>(), &options).unwrap();
     assert_eq!(found.primary, primary);
     // Over several folds it is the test over folds.
-    let named = |row: &&crate::records::ResampledRow| row.label.is_none() && row.a == "one" && row.b == "three";
+    let named =
+        |row: &&crate::records::ResampledRow| row.label.is_none() && row.a == "one" && row.b == "three";
     let outside: Vec<_> = found.resampled.iter().filter(named).collect();
     assert_eq!(outside.len(), 1);
     assert!(outside[0].p.is_some() && outside[0].p_holm.is_none() && outside[0].p_bh.is_none());
@@ -287,7 +303,9 @@ fn the_primary_comparison_stands_outside_of_the_family() {
     assert_eq!(outside.len(), 1);
     assert_eq!((outside[0].a.as_str(), outside[0].b.as_str(), &outside[0].label), ("one", "three", &None));
     let other = CompareOptions { primary: Some(Primary { a: "one".into(), b: "four".into() }), ..options };
-    assert!(matches!(world.compare(&one, &other), Err(RunError::NoSuchColumn { name, .. }) if name == "four"));
+    assert!(
+        matches!(world.compare(&one, &other), Err(RunError::NoSuchColumn { name, .. }) if name == "four")
+    );
 }
 
 #[test]
@@ -315,15 +333,22 @@ fn scores_of_a_part_of_the_subset_say_of_how_many() {
     let split = world.split;
     let part = world.imported("part", &["Mass"], &[0, 1, 2, 3], &[&[4.0, 3.0, 2.0, 1.0]]);
     let part = world.altered(&part, |predictions| {
-        (predictions.split, predictions.fold, predictions.subset) = (Some(split), Some(0), Some(Subset::Test));
+        (predictions.split, predictions.fold, predictions.subset) =
+            (Some(split), Some(0), Some(Subset::Test));
     });
     let found = world.compare(&[&part], &CompareOptions::default()).unwrap();
-    assert_eq!((found.models[0].images.as_slice(), found.models[0].of_images.as_slice()), (&[4][..], &[6][..]));
+    assert_eq!(
+        (found.models[0].images.as_slice(), found.models[0].of_images.as_slice()),
+        (&[4][..], &[6][..])
+    );
     let run = world.run("all", 0);
     let all = world.tested(run, &[&[6.0, 5.0, 4.0, 3.0, 2.0, 1.0]]);
     let found = world.compare(&[&all], &CompareOptions::default()).unwrap();
     assert!(found.models[0].of_images.is_empty());
-    assert_eq!(kinds(&world.against(&[&all, &part], &CompareOptions::default())), [IncomparableKind::DifferentImages]);
+    assert_eq!(
+        kinds(&world.against(&[&all, &part], &CompareOptions::default())),
+        [IncomparableKind::DifferentImages]
+    );
     // Restricted to the shared images, the complete scores are still complete.
     let shared = CompareOptions { shared_images: true, ..CompareOptions::default() };
     let found = world.compare(&[&all, &part], &shared).unwrap();

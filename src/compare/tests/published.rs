@@ -31,7 +31,8 @@ fn against(fold: &str, text: &str) -> Vec<String> {
     let tested = fold.matches('2').count();
     let input = world.tested(run, &[&[4.0, 3.0, 2.0, 1.0, 0.0][..tested]]);
     let models = read(text).unwrap();
-    let compare = |options: &CompareOptions| world.compare_beside(&[&input], options, Some((&models, &lists())), &[]);
+    let compare =
+        |options: &CompareOptions| world.compare_beside(&[&input], options, Some((&models, &lists())), &[]);
     let marked = compare(&CompareOptions { allow_incomparable: true, ..CompareOptions::default() })
         .unwrap()
         .incomparable;

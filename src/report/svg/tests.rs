@@ -2,7 +2,7 @@ use super::palette::{DARK, LIGHT, contrast, heatmap};
 use super::*;
 use crate::dataset::statistics::{AgeBin, AgeStatistics};
 use crate::hash::{Hash, Id};
-use crate::records::{ComparedModel, EpochLog, IncomparableKind, LabelSpread, Variance, Pooling, Spread};
+use crate::records::{ComparedModel, EpochLog, IncomparableKind, LabelSpread, Pooling, Spread, Variance};
 
 /// A name with hostile characters.
 const ODD: &str = "a<script>alert(1)</script>&\"'\u{1b}";
