@@ -122,7 +122,10 @@ impl CompareError {
             CompareError::NoPredictions(_) => "`reg eval RUN` makes them",
             CompareError::NoSuchColumn { columns, .. } => match columns.as_slice() {
                 [a, b, ..] => {
-                    return Some(format!("name two of the columns: --primary {}", shell(&format!("{a}:{b}"))));
+                    return Some(format!(
+                        "name two of the columns: --primary {}",
+                        shell(&format!("{a}:{b}"))
+                    ));
                 }
                 _ => "a primary comparison needs two columns: give the runs of two models",
             },

@@ -304,7 +304,7 @@ fn the_primary_comparison_stands_outside_of_the_family() {
     assert_eq!((outside[0].a.as_str(), outside[0].b.as_str(), &outside[0].label), ("one", "three", &None));
     let other = CompareOptions { primary: Some(Primary { a: "one".into(), b: "four".into() }), ..options };
     assert!(
-        matches!(world.compare(&one, &other), Err(RunError::NoSuchColumn { name, .. }) if name == "four")
+        matches!(world.compare(&one, &other), Err(CompareError::NoSuchColumn { name, .. }) if name == "four")
     );
 }
 
