@@ -9,7 +9,9 @@ use std::collections::BTreeSet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Dataset, Division, GroupRow, GroupTest, MetricRow, Predictions, PublishedTable, Subset};
+use super::{
+    Dataset, Division, GroupRow, GroupTest, MetricRow, Predictions, PublishedTable, StdError, Subset,
+};
 use crate::hash::Id;
 
 /// A comparison of several models.
@@ -257,17 +259,6 @@ pub struct ComparedModel {
     pub mean: Spread,
     /// Standard error of the mean over the labels, one per fold.
     pub mean_errors: Vec<StdError>,
-}
-
-/// A standard error with its degrees of freedom.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct StdError {
-    /// The standard error; null where a class is of fewer than two patients.
-    pub value: Option<f64>,
-    /// Degrees of freedom of Welch and Satterthwaite; null where the standard error is, and for `delong`, which assumes
-    /// a normal distribution.
-    pub df: Option<f64>,
 }
 
 /// The AUC of one label over folds.

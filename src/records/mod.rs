@@ -26,6 +26,7 @@ mod run;
 mod schema;
 mod software;
 mod split;
+mod std_error;
 mod study;
 mod table;
 pub mod tensors;
@@ -39,7 +40,7 @@ use serde::{Deserialize, Serialize};
 pub use codec::{CodecError, Header, Link};
 pub use comparison::{
     Bootstrap, BootstrapRow, ComparedDivision, ComparedModel, Comparison, ConstantScores, DelongRow,
-    Incomparable, IncomparableKind, LabelSpread, Pooling, Primary, ResampledRow, Spread, StdError, Variance,
+    Incomparable, IncomparableKind, LabelSpread, Pooling, Primary, ResampledRow, Spread, Variance,
 };
 pub(crate) use dataset::MAX_AGE;
 pub use dataset::{AgeRange, BoxRow, Boxes, Dataset, Gender, ImageRow, Manifest, MetaFeatures, ViewPosition};
@@ -66,6 +67,7 @@ pub use software::{
     Computed, DeviceKind, Numerics, Software, differing_sources, is_source_line, source_files,
 };
 pub use split::{Assignment, Division, FoldSizes, Split, SplitMethod, Subset, SubsetSize};
+pub use std_error::StdError;
 pub use study::{Study, StudyProbe, StudyRun, StudySection};
 pub use table::{AgeCount, AucTable, DatasetTable, LabelAuc, LabelPrevalence, Table};
 pub use text::{BadText, ImageName, PatientId, StudyId};

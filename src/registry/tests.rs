@@ -304,7 +304,7 @@ fn another_format_and_no_registry_are_told_apart() {
     for loaded in [Registry::load(dir.path()), find(dir.path())] {
         let older = loaded.unwrap_err();
         assert!(matches!(older, RegistryError::OlderFormat { found: 1, .. }), "{older}");
-        assert!(older.to_string().contains("is of an older format, 1; this reg reads format 3"), "{older}");
+        assert!(older.to_string().contains("is of an older format, 1; this reg reads format 4"), "{older}");
     }
     std::fs::write(&format, "reg 4\n").unwrap();
     for loaded in [Registry::load(dir.path()), find(dir.path())] {
