@@ -2023,7 +2023,9 @@ def paired_tests(columns, labels, variance, primary):
     for (label, fold), placed in cells.items():
         for a, b in pairs:
             apart = placed[a].apart(placed[b])
-            test(a, b, label, None, fold, [(label, fold)], apart.auc(), apart.spread())
+            found = apart.spread()
+            difference = apart.auc() if found else placed[a].auc() - placed[b].auc()
+            test(a, b, label, None, fold, [(label, fold)], difference, found)
     for fold in folds:
         own = {key: placed for key, placed in cells.items() if key[1] == fold}
         for a, b in pairs if own else ():
