@@ -72,6 +72,21 @@ fn the_chapters_on_audit_and_lineage_run_as_they_are_written() {
 }
 
 #[test]
+fn the_chapter_on_uncertainty_runs_as_it_is_written() {
+    let folder = with_fixture();
+    let said = run(folder.path(), &commands("uncertainty.md"));
+    for words in [
+        "Difference of the mean AUCs",
+        "Primary comparison",
+        "Margin 0.01",
+        "patients as clusters",
+        "Positive patients",
+    ] {
+        assert!(said.contains(words), "{words}: {said}");
+    }
+}
+
+#[test]
 fn the_chapter_on_withdrawals_runs_as_it_is_written() {
     let folder = with_fixture();
     let said = run(folder.path(), &commands("withdraw.md"));

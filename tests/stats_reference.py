@@ -1,13 +1,15 @@
 """Writes the reference numbers that tests/stats_reference.rs compares reg's statistics with.
 
-    pip install numpy==2.4.6 scipy==1.17.1 scikit-learn==1.9.1
+    pip install numpy==2.4.6 scipy==1.17.1 scikit-learn==1.9.1 statsmodels==0.15.0
     python tests/stats_reference.py
 
-AUC (also weighted), ROC, Youden's threshold, average precision and the Brier score come from scikit-learn,
+AUC (also weighted), ROC and precision-recall curves, Youden's threshold, average precision, predictive values and the
+Brier score come from scikit-learn, the line of calibration from statsmodels' logistic regression,
 ranks, correlations, p-values and Benjamini and Hochberg's adjustment from scipy, means, deviations and
 quantiles from numpy. What these lack is computed here from its definition: DeLong's variance, every positive
-against every negative (DeLong, DeLong and Clarke-Pearson, Biometrics 44, 1988), the expected calibration error,
-Holm's adjustment, the corrected resampled t-test. A bootstrap is given as its draws, a weight an image, because
+against every negative (DeLong, DeLong and Clarke-Pearson, Biometrics 44, 1988), Obuchowski's variance with patients as
+clusters (Biometrics 53, 1997), logit intervals, the expected calibration error, Holm's adjustment, the corrected
+resampled t-test. With one image a patient the test of an AUC against 0.5 is scipy's Brunner-Munzel test. A bootstrap is given as its draws, a weight an image, because
 random streams differ.
 
 With the published metadata in shared/nih beside or above the project it also writes `import-nih.json`: AUCs of made-up scores of the
@@ -24,8 +26,17 @@ from pathlib import Path
 import numpy as np
 import scipy
 import sklearn
-from scipy.stats import false_discovery_control, norm, rankdata, spearmanr, t
-from sklearn.metrics import average_precision_score, brier_score_loss, roc_auc_score, roc_curve
+from scipy.stats import brunnermunzel, false_discovery_control, norm, rankdata, spearmanr, t
+import statsmodels
+import statsmodels.api as sm
+from sklearn.metrics import (
+    average_precision_score,
+    brier_score_loss,
+    precision_recall_curve,
+    precision_score,
+    roc_auc_score,
+    roc_curve,
+)
 
 FOLDER = Path(__file__).resolve().parent.parent / "fixtures" / "stats"
 
@@ -61,6 +72,84 @@ def paired(a, b, positive):
     }
 
 
+class Clustered:
+    """An AUC or, with a second model, a difference: what each patient adds, from every pair of images."""
+
+    def __init__(self, patients, positive, a, b=None):
+        wins = self.wins(a, positive) - (0 if b is None else self.wins(b, positive))
+        self.value = wins.mean()
+        names = np.unique(patients)
+        with_positive, with_negative = (np.isin(names, patients[of]) for of in (positive, ~positive))
+        self.all, self.positives, self.negatives = len(names), with_positive.sum(), with_negative.sum()
+        apart = wins - self.value
+        self.v10 = np.array([apart.mean(axis=1)[patients[positive] == name].sum() for name in names])
+        self.v01 = np.array([apart.mean(axis=0)[patients[~positive] == name].sum() for name in names])
+        m, n = wins.shape
+        self.v10, self.v01 = self.v10 / m, self.v01 / n
+        factor = [count / (count - 1) for count in (self.positives, self.negatives, self.all)]
+        first, second = factor[0] * (self.v10**2).sum(), factor[1] * (self.v01**2).sum()
+        self.variance = first + second + 2 * factor[2] * (self.v10 * self.v01).sum()
+        least = min(self.positives, self.negatives) - 1
+        uncertain = first**2 / self.df_of_class(self.v10, self.positives)
+        uncertain += second**2 / self.df_of_class(self.v01, self.negatives)
+        self.df = (first + second) ** 2 / uncertain if uncertain else float(least)
+
+    @staticmethod
+    def df_of_class(v, n):
+        """What the kurtosis leaves (Pan and Wall, Statistics in Medicine 21, 2002), no more than n - 1."""
+        if not v.any():
+            return n - 1
+        kurtosis = n * (v**4).sum() / (v**2).sum() ** 2
+        return min(n - 1, 2 * n / (kurtosis - 1)) if kurtosis > 1 else n - 1
+
+    @staticmethod
+    def wins(scores, positive):
+        apart = np.subtract.outer(scores[positive], scores[~positive])
+        return (apart > 0) + 0.5 * (apart == 0)
+
+
+def mean_of_labels(labels):
+    """The mean over labels, with the covariance of two labels as a sum of products over patients."""
+    k = len(labels)
+    covariance = np.empty((k, k))
+    for i, x in enumerate(labels):
+        for j, y in enumerate(labels):
+            factor = x.all / (x.all - 1)
+            covariance[i, j] = x.variance if i == j else factor * ((x.v10 + x.v01) * (y.v10 + y.v01)).sum()
+    variances = np.diag(covariance)
+    df = variances.sum() ** 2 / (variances**2 / [label.df for label in labels]).sum()
+    return {"value": np.mean([x.value for x in labels]), "std_error": math.sqrt(covariance.sum()) / k, "df": df}
+
+
+def clustered(a, b, positive, draw):
+    """Patients of one to four images; each fourth patient has both classes by chance."""
+    patients = draw.integers(0, max(3, len(a) // 2), size=len(a)) if len(a) > 4 else np.arange(len(a))
+    x, apart = Clustered(patients, positive, a), Clustered(patients, positive, a, b)
+    std_error, error = math.sqrt(x.variance), math.sqrt(apart.variance)
+    logit = math.log(x.value / (1 - x.value)) if 0 < x.value < 1 else None
+    reach = logit and std_error and t.ppf(0.975, x.df) * std_error / (x.value * (1 - x.value))
+    away = t.ppf(0.975, apart.df) * error
+    alone = Clustered(np.arange(len(a)), positive, a)
+    other = np.roll(positive, 3)
+    return {
+        "patients": np.unique(patients, return_inverse=True)[1].tolist(),
+        "value": x.value,
+        "std_error": std_error,
+        "df": x.df,
+        "interval": reach and [1 / (1 + math.exp(-end)) for end in (logit - reach, logit + reach)],
+        "difference": apart.value,
+        "difference_std_error": error,
+        "difference_df": apart.df,
+        "difference_interval": [max(-1, apart.value - away), min(1, apart.value + away)],
+        "p": 2 * t.sf(abs(apart.value / error), apart.df),
+        "within": [t.sf((apart.value + 0.05) / error, apart.df), t.sf((0.05 - apart.value) / error, apart.df)],
+        "delong_variance": alone.variance,
+        "brunner_munzel": brunnermunzel(a[~positive], a[positive], distribution="normal").pvalue if 0 < x.value < 1 else None,
+        "mean": mean_of_labels([x, Clustered(patients, other, b)]),
+        "mean_difference": mean_of_labels([apart, Clustered(patients, other, b, a)]),
+    }
+
+
 def calibration(p, positive, bins):
     """Bins (k / bins, (k + 1) / bins], 0 in the first; Guo et al., ICML 2017."""
     place = np.maximum(np.searchsorted(np.arange(1, bins + 1) / bins, p, side="left"), 0)
@@ -69,6 +158,27 @@ def calibration(p, positive, bins):
     means = [float(p[place == k].mean()) if counts[k] else None for k in range(bins)]
     distance = [n * abs(h / n - m) for n, h, m in zip(counts, hits, means) if n]
     return {"ece": sum(distance) / len(p), "images": counts, "positives": hits, "means": means}
+
+
+def calibration_line(p, positive):
+    """Logistic regression of the truth on the logits, and the intercept with the slope fixed at 1."""
+    if roc_auc_score(positive, p) in (0.0, 1.0) or ((p <= 0) | (p >= 1)).any():
+        return None
+    logits = np.log(p / (1 - p))
+    binomial = {"family": sm.families.Binomial()}
+    line = sm.GLM(positive.astype(float), sm.add_constant(logits), **binomial).fit(tol=1e-15)
+    large = sm.GLM(positive.astype(float), np.ones(len(p)), offset=logits, **binomial).fit(tol=1e-15)
+    return {"intercept": line.params[0], "slope": line.params[1], "in_the_large": large.params[0]}
+
+
+def precision_recall(scores, positive):
+    """Without the point that scikit-learn adds at recall 0; thresholds descend."""
+    precision, recall, thresholds = precision_recall_curve(positive, scores)
+    return {
+        "precision": precision[-2::-1].tolist(),
+        "recall": recall[-2::-1].tolist(),
+        "thresholds": thresholds[::-1].tolist(),
+    }
 
 
 def bootstrap(a, b, positive, draw):
@@ -179,8 +289,16 @@ def case(a, b, positive, draw):
         "average_precision": average_precision_score(positive, a),
         "brier": brier_score_loss(positive, a),
         "calibration": calibration(a, positive, 10),
+        "calibration_line": calibration_line(a, positive),
+        "precision_recall": precision_recall(a, positive),
         "bootstrap": bootstrap(a, b, positive, draw),
-        "at": {"sensitivity": (b >= thresholds[best])[positive].mean(), "specificity": (b < thresholds[best])[~positive].mean()},
+        "clustered": clustered(a, b, positive, np.random.default_rng(len(a) + 1)),
+        "at": {
+            "sensitivity": (b >= thresholds[best])[positive].mean(),
+            "specificity": (b < thresholds[best])[~positive].mean(),
+            "ppv": precision_score(positive, b >= thresholds[best]) if (b >= thresholds[best]).any() else None,
+            "npv": precision_score(~positive, b < thresholds[best]) if (b < thresholds[best]).any() else None,
+        },
         "summary": {"mean": a.mean(), "std": a.std(ddof=1), "min": a.min(), "max": a.max()},
     }
 
@@ -215,6 +333,7 @@ def main():
         "numpy": np.__version__,
         "scipy": scipy.__version__,
         "scikit-learn": sklearn.__version__,
+        "statsmodels": statsmodels.__version__,
     }
     FOLDER.mkdir(parents=True, exist_ok=True)
     documents = {name: {"case": content} for name, content in cases().items()}

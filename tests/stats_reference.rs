@@ -1,4 +1,4 @@
-//! The statistics agree with scikit-learn, scipy and numpy, and DeLong's variance with its definition.
+//! The statistics agree with scikit-learn, scipy, statsmodels and numpy, and the variances with their definitions.
 //!
 //! `tests/stats_reference.py` writes the cases and says which versions made them.
 
@@ -29,7 +29,51 @@ struct Case {
     brier: f64,
     calibration: Calibration,
     bootstrap: Bootstrap,
+    clustered: Clustered,
+    calibration_line: Option<Line>,
+    precision_recall: PrecisionRecall,
     at: At,
+}
+
+#[derive(Deserialize)]
+struct Line {
+    intercept: f64,
+    slope: f64,
+    in_the_large: f64,
+}
+
+#[derive(Deserialize)]
+struct PrecisionRecall {
+    precision: Vec<f64>,
+    recall: Vec<f64>,
+    thresholds: Vec<f64>,
+}
+
+/// Patients as clusters, from every pair of images.
+#[derive(Deserialize)]
+struct Clustered {
+    patients: Vec<u32>,
+    value: f64,
+    std_error: f64,
+    df: f64,
+    interval: Option<[f64; 2]>,
+    difference: f64,
+    difference_std_error: f64,
+    difference_df: f64,
+    difference_interval: [f64; 2],
+    p: f64,
+    within: [f64; 2],
+    delong_variance: f64,
+    brunner_munzel: Option<f64>,
+    mean: OfMean,
+    mean_difference: OfMean,
+}
+
+#[derive(Deserialize)]
+struct OfMean {
+    value: f64,
+    std_error: f64,
+    df: f64,
 }
 
 #[derive(Deserialize)]
@@ -52,6 +96,8 @@ struct Bootstrap {
 struct At {
     sensitivity: f64,
     specificity: f64,
+    ppv: Option<f64>,
+    npv: Option<f64>,
 }
 
 #[derive(Deserialize)]
@@ -171,6 +217,81 @@ fn delong_equals_its_definition() {
     });
 }
 
+/// Degrees of freedom are not between 0 and 1.
+#[track_caller]
+fn relatively_close(case: &str, ours: f64, reference: f64) {
+    assert!(
+        (ours - reference).abs() <= 1e-11 * reference.abs(),
+        "{case}: {ours}, the reference is {reference}"
+    );
+}
+
+#[test]
+fn obuchowski_equals_its_definition_from_every_pair() {
+    each_case(|name, case| {
+        let Case { a, b, positive, clustered: reference, .. } = &case;
+        let count = 1 + *reference.patients.iter().max().unwrap() as usize;
+        let place = |scores: &[f64]| {
+            stats::PatientPlacements::new(scores, positive, &reference.patients, count).unwrap()
+        };
+        let (x, y) = (place(a), place(b));
+        let own = x.estimate().unwrap();
+        close(name, own.value, reference.value);
+        assert_eq!(Some(own.value), stats::auc(a, positive), "{name}");
+        close(name, own.std_error, reference.std_error);
+        relatively_close(name, own.df, reference.df);
+        let ends = own.logit_interval();
+        assert_eq!(ends.is_some(), reference.interval.is_some(), "{name}");
+        ends.iter().zip(&reference.interval).for_each(|(ours, theirs)| all_close(name, ours, theirs));
+        let apart = x.less(&y).unwrap();
+        close(name, apart.value, reference.difference);
+        close(name, apart.std_error, reference.difference_std_error);
+        relatively_close(name, apart.df, reference.difference_df);
+        close(name, apart.p(), reference.p);
+        all_close(name, &apart.difference_interval().unwrap(), &reference.difference_interval);
+        all_close(name, &apart.within(0.05).unwrap(), &reference.within);
+    });
+}
+
+#[test]
+fn one_image_a_patient_is_delong_and_brunner_and_munzel() {
+    each_case(|name, case| {
+        let Case { a, positive, clustered: reference, .. } = &case;
+        let patients: Vec<u32> = (0..a.len() as u32).collect();
+        let alone =
+            stats::PatientPlacements::new(a, positive, &patients, a.len()).unwrap().estimate().unwrap();
+        close(name, alone.std_error.powi(2), reference.delong_variance);
+        close(name, alone.std_error.powi(2), case.variance);
+        let against_half = stats::Estimate { value: alone.value - 0.5, df: f64::INFINITY, ..alone };
+        reference.brunner_munzel.iter().for_each(|p| close(name, against_half.p(), *p));
+    });
+}
+
+#[test]
+fn means_over_labels_have_the_covariance_of_their_labels() {
+    each_case(|name, case| {
+        let Case { a, b, positive, clustered: reference, .. } = &case;
+        let mut other = positive.clone();
+        other.rotate_right(3);
+        let count = 1 + *reference.patients.iter().max().unwrap() as usize;
+        let place = |scores: &[f64], truth: &[bool]| {
+            stats::PatientPlacements::new(scores, truth, &reference.patients, count).unwrap()
+        };
+        let [ap, bp, ao, bo] =
+            [(a, positive), (b, positive), (a, &other), (b, &other)].map(|(s, t)| place(s, t));
+        let pairs = [
+            (stats::mean_auc(&[&ap, &bo]), &reference.mean),
+            (stats::mean_difference(&[(&ap, &bp), (&bo, &ao)]), &reference.mean_difference),
+        ];
+        for (ours, reference) in pairs {
+            let ours = ours.unwrap();
+            close(name, ours.value, reference.value);
+            close(name, ours.std_error, reference.std_error);
+            relatively_close(name, ours.df, reference.df);
+        }
+    });
+}
+
 #[test]
 fn ranks_and_spearman_are_those_of_scipy() {
     each_case(|name, case| {
@@ -203,6 +324,40 @@ fn average_precision_and_brier_score_are_those_of_scikit_learn() {
 }
 
 #[test]
+fn the_line_of_calibration_is_that_of_statsmodels() {
+    each_case(|name, case| {
+        let logits: Vec<f64> = case.a.iter().map(|p| (p / (1.0 - p)).ln()).collect();
+        let ours = stats::calibration_line(&logits, &case.positive);
+        assert_eq!(ours.is_some(), case.calibration_line.is_some(), "{name}");
+        for (ours, reference) in ours.iter().zip(&case.calibration_line) {
+            for (ours, reference) in [
+                (ours.intercept, reference.intercept),
+                (ours.slope, reference.slope),
+                (ours.in_the_large, reference.in_the_large),
+            ] {
+                // statsmodels stops where the deviance changes no more.
+                assert!(
+                    (ours - reference).abs() <= 1e-7 * reference.abs().max(1.0),
+                    "{name}: {ours}, {reference}"
+                );
+            }
+        }
+    });
+}
+
+#[test]
+fn precision_recall_curves_are_those_of_scikit_learn() {
+    each_case(|name, case| {
+        let curve = stats::precision_recall(&case.a, &case.positive).unwrap();
+        // scikit-learn leaves out what lies behind full recall.
+        let shown = case.precision_recall.thresholds.len();
+        all_close(name, &curve.precision[..shown], &case.precision_recall.precision);
+        all_close(name, &curve.recall[..shown], &case.precision_recall.recall);
+        assert_eq!(curve.thresholds[..shown], case.precision_recall.thresholds, "{name}");
+    });
+}
+
+#[test]
 fn calibration_equals_its_definition() {
     each_case(|name, case| {
         let ours = stats::calibration(&case.a, &case.positive, case.calibration.images.len()).unwrap();
@@ -223,6 +378,10 @@ fn a_threshold_is_judged_on_other_scores_as_numpy_counts() {
         let judged = stats::at_threshold(&case.b, &case.positive, case.youden.threshold);
         close(name, judged.sensitivity, case.at.sensitivity);
         close(name, judged.specificity, case.at.specificity);
+        for (ours, reference) in [(judged.ppv, case.at.ppv), (judged.npv, case.at.npv)] {
+            assert_eq!(ours.is_some(), reference.is_some(), "{name}");
+            reference.iter().for_each(|reference| close(name, ours, *reference));
+        }
     });
 }
 

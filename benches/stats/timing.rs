@@ -44,6 +44,12 @@ fn main() {
     let (delong, _) = shortest(rounds, || {
         (0..labels).map(|label| stats::delong(of(0, label), &truth[label])).collect::<Vec<_>>()
     });
+    // As many patients as the official test images have.
+    let patients: Vec<u32> = (0..images as u32).map(|i| i * 2797 / images as u32).collect();
+    let (clustered, _) = shortest(rounds, || {
+        let place = |label| stats::PatientPlacements::new(of(0, label), &truth[label], &patients, 2797);
+        (0..labels).map(|label| place(label).and_then(|placed| placed.estimate())).collect::<Vec<_>>()
+    });
     let (resamples, _) = shortest(1, || {
         let orders: Vec<_> =
             (0..labels).map(|label| stats::InOrder::new(of(0, label), &truth[label])).collect();
@@ -64,7 +70,7 @@ fn main() {
     let correlations = matrices.into_iter().flatten().flatten().collect();
     println!(
         "{{\"auc_one\":{auc_one},\"auc_all\":{auc_all},\"spearman_one\":{spearman_one},\"spearman_all\":{spearman_all},\
-        \"delong_one\":{delong},\"draws_200\":{resamples},\"auc\":{},\"spearman\":{}}}",
+        \"delong_one\":{delong},\"clustered_one\":{clustered},\"draws_200\":{resamples},\"auc\":{},\"spearman\":{}}}",
         numbers(values),
         numbers(correlations)
     );

@@ -284,7 +284,7 @@ fn fill(registry: &Registry, folder: &Path) {
         other => other,
     };
     let id = transaction.put(&predictions).expect("predictions");
-    let auc: AucTable = scores::auc_table(id, &predictions, &record, &manifest, &scores);
+    let auc: AucTable = scores::auc_table(id, &predictions, &record, &manifest, &scores, None);
     transaction.put(&Table::Auc(auc)).expect("a table");
     let about =
         Note { about: run.hash, text: "odd".to_owned(), time: "2026-11-05T08:30:00Z".to_owned(), prev: None };

@@ -262,10 +262,11 @@ INSIDE = {
     ("withdrawal", "subject"): "type | name patient",
 }
 TABLES = {
-    "auc": "dataset labels mean mean_over predictions rules |",
+    "auc": "dataset images labels mean mean_over patients predictions rules | of_images",
     "dataset": "age_max age_mean age_min age_std ages dataset findings_per_image gender images impossible_ages labels missing_ages patients rules"
     " view |",
-    "comparison": "dataset delong folds models rules spearman subset | bootstrap constant division groups leak_check metrics pooling published resampled shared_images unfair",
+    "comparison": "dataset delong folds models rules spearman subset variance | bootstrap constant division group_tests groups leak_check margin metrics"
+    " no_finding pooling prevalence primary published resampled shared_images unfair",
     "probe": "dataset folds model result rules split target |",
     "heat": "boxes computed image label logit map object over picture rules run size | meta",
     "pointing": "all boxes computed dataset labels rows rules run subset |",
@@ -466,49 +467,110 @@ def tied(scores):
 
 def placements(scores, positive):
     """For each positive, twice the number of negatives below it plus the number tied with it; for each negative the same with the positives above."""
-    of_positives, of_negatives = [0] * len(scores), [0] * len(scores)
+    placed = [0] * len(scores)
     total, positives, negatives = sum(positive), 0, 0
     for group in tied(scores):
         hits = sum(positive[i] for i in group)
         misses = len(group) - hits
         for i in group:
-            of_positives[i] = 2 * negatives + misses
-            of_negatives[i] = 2 * (total - positives - hits) + hits
+            placed[i] = 2 * negatives + misses if positive[i] else 2 * (total - positives - hits) + hits
         positives += hits
         negatives += misses
-    of_positives = [placed for placed, yes in zip(of_positives, positive) if yes]
-    return of_positives, [placed for placed, yes in zip(of_negatives, positive) if not yes]
+    return placed
 
 
 def share(halves, positives, negatives):
     return float(halves) / float(2 * positives * negatives)
 
 
-def auc(placed):
-    """The share of pairs that the scores put into the right order; a tie counts half (Mann and Whitney). None if a class is missing."""
-    positives, negatives = placed
-    return share(sum(positives), len(positives), len(negatives)) if positives and negatives else None
+class Placed:
+    """The placements of a model's scores, summed by cluster: by patient, or by image where images are taken as independent."""
+
+    def __init__(self, scores, positive, clusters):
+        self.sums = {}
+        for placed, yes, cluster in zip(placements(scores, positive), positive, clusters):
+            own = self.sums.setdefault(cluster, [0, 0, 0, 0])
+            own[0] += yes
+            own[1] += not yes
+            own[2 if yes else 3] += placed
+        self.complete()
+
+    def complete(self):
+        self.sums = dict(sorted(self.sums.items()))
+        self.positives, self.negatives, self.wins, _ = [sum(own) for own in zip(*self.sums.values())] or [0] * 4
+
+    def apart(self, other):
+        """The placements of a difference are the differences of the placements."""
+        result = copy.copy(self)
+        result.sums = {key: [*own[:2], own[2] - other.sums[key][2], own[3] - other.sums[key][3]] for key, own in self.sums.items()}
+        result.complete()
+        return result
+
+    def auc(self):
+        """The share of pairs that the scores put into the right order; a tie counts half (Mann and Whitney). None if a class is missing."""
+        return share(self.wins, self.positives, self.negatives) if self.positives and self.negatives else None
+
+    def distances(self):
+        return [(own[2] * self.positives - own[0] * self.wins, own[3] * self.negatives - own[1] * self.wins) for own in self.sums.values()]
+
+    def spread(self):
+        """Variance (Obuchowski, Biometrics 53, 1997), degrees of freedom (Welch, Satterthwaite, with those that the kurtosis of each class leaves), and what the influences leave out; None if a class is of one cluster.
+
+        With an image a cluster it is the variance of DeLong, DeLong and Clarke-Pearson (Biometrics 44, 1988).
+        """
+        own = self.sums.values()
+        counts = [float(sum(map(bool, of))) for of in ((a + b for a, b, *_ in own), (a for a, *_ in own), (b for _, b, *_ in own))]
+        if min(counts[1:]) < 2:
+            return None
+        x, y = zip(*self.distances())
+        squares = [sum(map(mul, a, b)) for a, b in ((x, x), (y, y), (x, y))]
+        m, n, scale = float(self.positives), float(self.negatives), float(2 * self.positives * self.negatives)
+        classes = [self.df_of_class(float(square), own, n) for square, own, n in zip(squares, (x, y), counts[1:])]
+        first, second, both = (float(square) / (scale * scale) for square in squares)
+        first, second, both = first / (m * m), second / (n * n), 2.0 * (both / (m * n))
+        of_all, of_positives, of_negatives = (count / (count - 1.0) for count in counts)
+        one, other = of_positives * first, of_negatives * second
+        total = max(one + other + of_all * both, 0.0)
+        own = one + other
+        df = own * own / (one * one / classes[0] + other * other / classes[1]) if own > 0 else min(counts[1:]) - 1.0
+        return total, df, (of_positives - of_all) * first + (of_negatives - of_all) * second
+
+    @staticmethod
+    def df_of_class(squares, distances, n):
+        """What the kurtosis leaves (Pan and Wall, Statistics in Medicine 21, 2002), no more than n - 1."""
+        fourth = in_turn(float(d) * float(d) * (float(d) * float(d)) for d in distances)
+        excess = n * fourth / (squares * squares) - 1.0 if squares else 0.0
+        return 2.0 * n / excess if excess * (n - 1.0) > 2.0 * n else n - 1.0
+
+    def influence(self):
+        m, n, scale = float(self.positives), float(self.negatives), float(2 * self.positives * self.negatives)
+        return {key: float(x) / scale / m + float(y) / scale / n for key, (x, y) in zip(self.sums, self.distances())}
 
 
-def variance(placed):
-    """The variance of an AUC or of a difference of two (DeLong, DeLong and Clarke-Pearson, Biometrics 44, 1988)."""
+def mean_spread(labels):
+    """Variance and degrees of freedom of a mean over labels, whose covariance is a sum over clusters."""
+    spreads = [label.spread() for label in labels]
+    if not labels or None in spreads:
+        return None
+    together, beyond, variances, uncertain = {}, 0.0, 0.0, 0.0
+    for label, (variance, df, more) in zip(labels, spreads):
+        beyond, variances, uncertain = beyond + more, variances + variance, uncertain + variance * variance / df
+        for key, own in label.influence().items():
+            together[key] = together.get(key, 0.0) + own
+    squares = in_turn(own * own for _, own in sorted(together.items()))
+    count, n = float(len(together)), float(len(labels))
+    variance = (count / (count - 1.0) * squares + beyond) / (n * n)
+    return variance, variances * variances / uncertain if uncertain > 0 else min(df for _, df, _ in spreads)
 
-    def of_class(own, others):
-        n, scale = float(len(own)), 2.0 * len(others)
-        squares = len(own) * sum(map(mul, own, own)) - sum(own) ** 2
-        return float(squares) / (n * n * (n - 1.0) * scale * scale)
 
-    positives, negatives = placed
-    return of_class(positives, negatives) + of_class(negatives, positives)
+def std_error(spread, variance):
+    """A standard error with its degrees of freedom, as it is recorded."""
+    df = spread[1] if spread and variance == "clustered" else None
+    return {"value": math.sqrt(spread[0]) if spread else None, "df": df}
 
 
-def testable(placed):
-    """A variance needs two images of each class."""
-    return len(placed[0]) >= 2 and len(placed[1]) >= 2
-
-
-def std_error(placed):
-    return math.sqrt(variance(placed)) if testable(placed) else None
+# The fewest patients of either class for an interval or a test, and for percentiles of resamples.
+FEWEST_PATIENTS, FEWEST_RESAMPLED = 5, 20
 
 
 def summary(values):
@@ -1649,10 +1711,21 @@ class Cell:
             truth = [value_of(image, places[label]) if label in places else 0 for image in self.images]
             there = [place for place, value in enumerate(truth) if value is not None]
             self.known[label] = there, [self.scores[label][place] for place in there], [truth[place] for place in there]
+        # Patients are numbered as they first appear.
+        numbers = {}
+        self.patients = [numbers.setdefault(image.patient, len(numbers)) for image in self.images]
         self.placed = {}
 
     def positives(self, label):
         return sum(self.known[label][2])
+
+    def negatives(self, label):
+        return len(self.known[label][2]) - self.positives(label)
+
+    def patients_with(self, label, wanted):
+        """Number of patients with an image that has the label, or that does not have it."""
+        there, _, truth = self.known[label]
+        return len({self.patients[place] for place, yes in zip(there, truth) if bool(yes) is wanted})
 
     def missing(self, label):
         return len(self.rows) - len(self.known[label][0])
@@ -1686,10 +1759,23 @@ class Cell:
         cell.complete()
         return cell
 
-    def placements(self, label):
-        if label not in self.placed:
-            self.placed[label] = placements(*self.known[label][1:])
-        return self.placed[label]
+    def placements(self, label, variance):
+        """None if a class is missing."""
+        if (label, variance) not in self.placed:
+            there, scores, truth = self.known[label]
+            clusters = [self.patients[place] for place in there] if variance == "clustered" else there
+            both = 0 < sum(truth) < len(truth)
+            self.placed[label, variance] = Placed(scores, truth, clusters) if both else None
+        return self.placed[label, variance]
+
+    def placements_by_patient(self, label):
+        """By the numbers in `patients`."""
+        there, scores, truth = self.known[label]
+        return Placed(scores, truth, [self.patients[place] for place in there]) if 0 < sum(truth) < len(truth) else None
+
+    def auc(self, label):
+        placed = self.placements(label, "clustered")
+        return placed and placed.auc()
 
     def place(self, bundle):
         """What the images are of a split: `re-sampling 0`, `fold 0`, `division 0`."""
@@ -1716,11 +1802,14 @@ def auc_table(bundle, table):
     labels = []
     for label in cell.labels:
         positives, missing = cell.positives(label), cell.missing(label)
-        counts = {"positives": positives, "negatives": len(cell.rows) - missing - positives}
+        counts = {"positives": positives, "negatives": len(cell.rows) - missing - positives, "positive_patients": cell.patients_with(label, True)}
         same = {"constant": True} if cell.is_constant(label) else {}
-        labels.append({"label": label, "auc": auc(cell.placements(label)), **counts, **lacking(missing), **same})
+        labels.append({"label": label, "auc": cell.auc(label), **counts, **lacking(missing), **same})
     count, average = summary([label["auc"] for label in labels])[:2]
-    return {"predictions": cell.id, "dataset": cell.predictions["dataset"], "labels": labels, "mean": average, "mean_over": count}
+    images, of_images = len(cell.rows), images_of_subset(bundle, cell)
+    now = {"predictions": cell.id, "dataset": cell.predictions["dataset"], "labels": labels, "mean": average, "mean_over": count}
+    now.update(images=images, patients=len(set(cell.patients)), of_images=of_images if of_images > images else None)
+    return given(now, "of_images")
 
 
 def dataset_table(bundle, table):
@@ -1827,7 +1916,11 @@ def compared(bundle, table):
         len(columns[name]) == len(shared[name]) and all(same_images(cell, shared[name][fold]) for fold, cell in columns[name].items())
         for name in columns
     )
-    models = [evaluate(name, cells, folds, labels) for name, cells in columns.items()]
+    variance, primary, margin = table["variance"], table.get("primary"), table.get("margin")
+    need(variance in ("clustered", "delong"), "an unknown variance")
+    need(margin is None or type(margin) is float and 0 < margin < 1, "a margin that is none")
+    need(primary is None or primary["a"] in columns and primary["b"] in columns, "a primary comparison of a model that is not in the table")
+    models = [evaluate(bundle, name, cells, folds, labels, variance) for name, cells in columns.items()]
     mixed = any(reason["kind"] == "mixed-folds" for reason in reasons)
     allowed = [id for model in table["models"] for id in model.get("validation", [])]
     metrics = []
@@ -1835,12 +1928,15 @@ def compared(bundle, table):
         for cell in cells.values() if table.get("metrics") else ():
             validation = validation_of(bundle, cell, allowed)
             model["validation"] += [validation.id] if validation else []
-            metrics += [metric_row(model["name"], cell, validation, label) for label in labels]
+            own = [row for row in table["metrics"] if (row["model"], row["fold"]) == (model["name"], cell.fold)]
+            metrics += [metric_row(model["name"], cell, validation, label, own) for label in labels]
     datasets = [(cell.predictions["dataset"], cell.predictions["subset"]) for cell in next(iter(columns.values())).values()]
     own = (table["dataset"], table["subset"])
     # With mixed folds, data set and subset are those of the first input, which is unknown.
     dataset, subset = own if mixed and own in datasets else datasets[0]
-    by = [row["by"] for row in table.get("groups", [])]
+    by = list(dict.fromkeys(row["by"] for row in table.get("groups", [])))
+    prevalence = table.get("prevalence")
+    need(prevalence is None or type(prevalence) is float and 0 < prevalence < 1 and metrics, "a prevalence that is none")
     correlated, constant = correlations(shared, labels, table.get("pooling"))
     now = {
         "dataset": dataset,
@@ -1848,21 +1944,27 @@ def compared(bundle, table):
         "folds": [fold for fold in folds if fold is not None],
         "shared_images": table.get("shared_images"),
         "division": division(bundle, columns),
-        "models": [given(model, "imported", "validation", "images") for model in models],
+        "variance": variance,
+        "no_finding": first.dataset["no_finding"] if first.dataset["no_finding"] in labels else None,
+        "primary": primary,
+        "margin": margin,
+        "models": [given(model, "imported", "validation", "images", "of_images") for model in models],
         "spearman": correlated,
         "constant": constant,
         "pooling": table.get("pooling"),
-        "delong": delong(shared, labels),
-        "resampled": resampled(bundle, shared, models) if paired and not mixed else [],
+        "delong": paired_tests(shared, labels, variance, primary),
+        "resampled": resampled(bundle, shared, models, primary) if paired and not mixed else [],
         "bootstrap": bootstrap(columns, labels, table["bootstrap"], paired) if "bootstrap" in table else None,
+        "prevalence": prevalence,
         "metrics": metrics,
-        "groups": [row for group in dict.fromkeys(by) for row in groups(columns, labels, group)],
+        "groups": [row for group in by for row in groups(columns, labels, group, variance)],
+        "group_tests": adjust([row for group in by for row in group_tests(columns, labels, group, variance)], None),
         "published": published,
         "unfair": reasons,
         "leak_check": leak_check,
     }
     need(table.get("pooling") in (None, "all-scores") and table.get("shared_images") in (None, True), "an unknown option")
-    return given(now, "shared_images", "division", "constant", "pooling", "resampled", "bootstrap", "metrics", "groups", "published", "unfair", "leak_check")
+    return given(now, "shared_images", "division", "no_finding", "primary", "margin", "constant", "pooling", "resampled", "bootstrap", "prevalence", "metrics", "groups", "group_tests", "published", "unfair", "leak_check")
 
 
 def division(bundle, columns):
@@ -1877,29 +1979,50 @@ def given(document, *optional):
     return {key: value for key, value in document.items() if value or key not in optional}
 
 
-def evaluate(name, cells, folds, labels):
+def evaluate(bundle, name, cells, folds, labels, variance):
     """A model of a comparison; folds that only other models have are undefined."""
     own = [cells.get(fold) for fold in folds]
-    rows = []
+
+    def count(of):
+        return [of(cell) if cell else 0 for cell in own]
+
+    rows, errors = [], []
     for label in labels:
-        placed = [cell and cell.placements(label) for cell in own]
-        missing = [cell.missing(label) if cell else 0 for cell in own]
+        placed = [cell and cell.placements(label, variance) for cell in own]
+        missing = count(lambda cell: cell.missing(label))
         rows.append({
             "label": label,
-            "positives": [cell.positives(label) if cell else 0 for cell in own],
+            "positives": count(lambda cell: cell.positives(label)),
+            "negatives": count(lambda cell: cell.negatives(label)),
+            "positive_patients": count(lambda cell: cell.patients_with(label, True)),
+            "negative_patients": count(lambda cell: cell.patients_with(label, False)),
             **lacking(missing if any(missing) else None),
-            "auc": spread([of_fold and auc(of_fold) for of_fold in placed]),
-            "std_errors": [of_fold and std_error(of_fold) for of_fold in placed],
+            "auc": spread([cell and cell.auc(label) for cell in own]),
+            "std_errors": [std_error(of_fold and of_fold.spread(), variance) for of_fold in placed],
         })
+        errors.append(placed)
+    of_images = count(lambda cell: images_of_subset(bundle, cell))
+    complete = all(cell is None or cell.predictions["images"] >= all_images for cell, all_images in zip(own, of_images))
     return {
         "name": name,
         "imported": any(cell.predictions["source"]["type"] == "import" for cell in cells.values()),
         "predictions": [cell.id for cell in cells.values()],
         "validation": [],
-        "images": [len(cell.rows) if cell else 0 for cell in own],
+        "images": count(lambda cell: len(cell.rows)),
+        "of_images": [] if complete else of_images,
+        "patients": count(lambda cell: len(set(cell.patients))),
         "labels": rows,
         "mean": spread([mean([row["auc"]["folds"][fold] for row in rows]) for fold in range(len(folds))]),
+        "mean_errors": [std_error(mean_spread([placed for placed in of_fold if placed]), variance) for of_fold in zip(*errors)],
     }
+
+
+def images_of_subset(bundle, cell):
+    """The number of images that the scores should have; of scores outside of a split, the number that they have."""
+    own = cell.predictions
+    if None in (own["split"], own["fold"], own["subset"]):
+        return len(cell.rows)
+    return len(bundle.subset(own["split"], own["fold"], own["subset"]))
 
 
 def correlations(columns, labels, pooling):
@@ -1918,36 +2041,53 @@ def correlations(columns, labels, pooling):
     return [[mean([matrix[i][j] for matrix in matrices]) for j in range(len(names))] for i in range(len(names))], constant
 
 
-def adjust(rows):
-    """Adds adjusted p-values."""
-    p_values = [row["p"] for row in rows]
-    for row, row["p_holm"], row["p_bh"] in zip(rows, holm(p_values), benjamini_hochberg(p_values)):
+def adjust(rows, primary):
+    """Adds adjusted p-values; the primary comparison belongs to no family."""
+    family = [row for row in rows if row["label"] is not None or primary is None or {row["a"], row["b"]} != {primary["a"], primary["b"]}]
+    p_values = [row["p"] for row in family]
+    for row, row["p_holm"], row["p_bh"] in zip(family, holm(p_values), benjamini_hochberg(p_values)):
         pass
     return rows
 
 
-def delong(columns, labels):
-    """DeLong's test of every pair of models, by label and fold; p-values are adjusted over the labels of a pair and fold."""
-    names, rows, families = list(columns), [], {}
-    for label in labels:
-        for fold in columns[names[0]]:
-            for i, a in enumerate(names):
-                for b in names[i + 1 :]:
-                    one, other = columns[a][fold].placements(label), columns[b][fold].placements(label)
-                    if testable(one) and testable(other):
-                        # The variance of a difference is the variance of the images' differences.
-                        apart = [list(map(sub, x, y)) for x, y in zip(one, other)]
-                        difference = share(sum(apart[0]), len(apart[0]), len(apart[1]))
-                        error = math.sqrt(variance(apart))
-                        p = normal_p(difference / error) if error > 0 else None
-                        rows.append({"a": a, "b": b, "label": label, "fold": fold, "difference": difference, "std_error": error, "p": p})
-                        families.setdefault((a, b, fold), []).append(rows[-1])
-    for family in families.values():
-        adjust(family)
-    return [given(row, "p_holm", "p_bh") if row["p"] is None else row for row in rows]
+def paired_tests(columns, labels, variance, primary):
+    """Every pair of models on the same images: by label and fold, then by fold the means over labels. All are one family."""
+    names, rows = list(columns), []
+    folds = list(columns[names[0]])
+    pairs = [(a, b) for i, a in enumerate(names) for b in names[i + 1 :]]
+    cells = {(label, fold): [columns[name][fold].placements(label, variance) for name in names] for label in labels for fold in folds}
+    cells = {key: dict(zip(names, placed)) for key, placed in cells.items() if None not in placed}
+
+    def counts(keys):
+        return [min(columns[names[0]][fold].patients_with(label, wanted) for label, fold in keys) for wanted in (True, False)]
+
+    def test(a, b, label, over, fold, keys, difference, found):
+        positive, negative = counts(keys)
+        error, df = (math.sqrt(found[0]), found[1]) if found else (None, None)
+        p = None
+        if error and min(positive, negative) >= FEWEST_PATIENTS:
+            p = student_p(difference / error, df) if variance == "clustered" else normal_p(difference / error)
+        row = {"a": a, "b": b, "label": label, "over": over, "fold": fold, "positive_patients": positive, "negative_patients": negative}
+        rows.append({**row, "difference": difference, "std_error": std_error(found, variance), "p": p, "p_holm": None, "p_bh": None})
+
+    for (label, fold), placed in cells.items():
+        for a, b in pairs:
+            apart = placed[a].apart(placed[b])
+            found = apart.spread()
+            difference = apart.auc() if found else placed[a].auc() - placed[b].auc()
+            test(a, b, label, None, fold, [(label, fold)], difference, found)
+    for fold in folds:
+        own = {key: placed for key, placed in cells.items() if key[1] == fold}
+        for a, b in pairs if own else ():
+            difference = mean([placed[a].auc() for placed in own.values()]) - mean([placed[b].auc() for placed in own.values()])
+            found = mean_spread([placed[a].apart(placed[b]) for placed in own.values()])
+            test(a, b, None, len(own), fold, own, difference, found)
+    # Over several folds the test over folds is the one that was named.
+    adjust(rows, primary if len(folds) == 1 else None)
+    return [given(row, *(key for key in ("p_holm", "p_bh") if row[key] is None)) for row in rows]
 
 
-def resampled(bundle, columns, models):
+def resampled(bundle, columns, models, primary):
     """The t-test over folds whose training images overlap (Nadeau and Bengio, Machine Learning 52, 2003, equation 9)."""
     cells = list(next(iter(columns.values())).values())
     if len(cells) < 2 or any(cell.predictions["split"] is None or cell.fold is None for cell in cells):
@@ -1958,7 +2098,6 @@ def resampled(bundle, columns, models):
     widened, rows = sum(len(cell.rows) for cell in cells) / train, []
     for i, a in enumerate(models):
         for b in models[i + 1 :]:
-            family = []
             pairs = [(x["label"], x["auc"], y["auc"]) for x, y in zip(a["labels"], b["labels"])] + [(None, a["mean"], b["mean"])]
             for label, x, y in pairs:
                 apart = [one - other for one, other in zip(x["folds"], y["folds"]) if one is not None and other is not None]
@@ -1968,17 +2107,18 @@ def resampled(bundle, columns, models):
                 error = math.sqrt(1.0 / n + widened) * std
                 p = student_p(difference / error, n - 1.0) if error > 0 else None
                 row = {"a": a["name"], "b": b["name"], "label": label, "n": n, "test_to_train": widened}
-                family.append({**row, "difference": difference, "std_error": error, "p": p, "p_holm": None, "p_bh": None})
-            adjust([row for row in family if row["label"] is not None])
-            rows += family
-    return rows
+                rows.append({**row, "difference": difference, "std_error": error, "p": p, "p_holm": None, "p_bh": None})
+    return adjust(rows, primary)
 
 
 LEVEL = 0.95
 
 
 def bootstrap(columns, labels, recorded, paired):
-    """Bootstrap intervals: patients are drawn with replacement, with all their images, in the same way for all models."""
+    """Bootstrap intervals: patients are drawn with replacement, with all their images, in the same way for all models.
+
+    For a label, patients with a positive image are drawn apart from the others; for the mean over labels, all together.
+    """
     cells = [cell for folds in columns.values() for cell in folds.values()]
     patients = sorted({image.patient for cell in cells for image in cell.images}, key=patient_order)
     place = {patient: i for i, patient in enumerate(patients)}
@@ -1989,36 +2129,75 @@ def bootstrap(columns, labels, recorded, paired):
 
     samples = [[sample(cell) for cell in folds.values()] for folds in columns.values()]
 
-    def of_draw(times):
-        values = []
-        for folds in samples:
-            weights = [[times[patient] for patient in own] for own, _ in folds]
-            by_fold = [[order.auc([own[i] for i in there]) for there, order in orders] for own, (_, orders) in zip(weights, folds)]
-            by_label = [mean([fold[label] for fold in by_fold]) for label in range(len(labels))]
-            values.append([*by_label, mean([mean(fold) for fold in by_fold])])
-        return values
+    def aucs(fold, times, wanted):
+        own, orders = fold
+        weights = [times[patient] for patient in own]
+        return [order.auc([weights[i] for i in there]) for there, order in orders[wanted]]
 
+    every = slice(None)
+    once = [1] * len(patients)
+    covered = [[[value is not None for value in aucs(fold, once, every)] for fold in folds] for folds in samples]
+
+    def value(folds, covers, quantity, times):
+        """None if an AUC is undefined that the original images have."""
+        of_folds = []
+        for fold, cover in zip(folds, covers):
+            if quantity < len(labels):
+                values = aucs(fold, times, slice(quantity, quantity + 1)) if cover[quantity] else []
+            else:
+                values = [own for own, is_covered in zip(aucs(fold, times, every), cover) if is_covered]
+            if None in values:
+                return None
+            of_folds.append(mean(values))
+        return mean(of_folds)
+
+    def of_draw(quantity, times):
+        return [value(folds, covers, quantity, times) for folds, covers in zip(samples, covered)]
+
+    strata, fewest = [], []
+    for label in labels:
+        known = [(cell, place[cell.images[i].patient], yes) for cell in cells for i, yes in zip(cell.known[label][0], cell.known[label][2])]
+        positive = {patient for _, patient, yes in known if yes}
+        strata.append([sorted(positive), [patient for patient in range(len(patients)) if patient not in positive]])
+    strata.append([list(range(len(patients)))])
+    for quantity in range(len(labels) + 1):
+        asked = [
+            (cell, label)
+            for folds, covers in zip(columns.values(), covered)
+            for cell, cover in zip(folds.values(), covers)
+            for at, label in enumerate(labels)
+            if cover[at] and quantity in (at, len(labels))
+        ]
+        fewest.append(min((cell.patients_with(label, wanted) for cell, label in asked for wanted in (True, False)), default=FEWEST_RESAMPLED))
     draws, seed = recorded["draws"], recorded["seed"]
-    patient = draws * sum(len(cell.rows) * len(labels) + 50 * len(patients) for cell in cells) <= PATIENCE or "--slow" in sys.argv
-    drawn = []
+    steps = draws * sum(2 * len(cell.rows) * len(labels) + 50 * len(patients) * (len(labels) + 1) for cell in cells)
+    patient = steps <= PATIENCE or "--slow" in sys.argv
+    names, rows = list(columns), []
+    drawn = [[] for _ in strata]
     for number in range(draws if patient else 0):
-        bits, times = stream("reg bootstrap of patients", seed, number), [0] * len(patients)
-        for _ in patients:
-            times[below(bits, len(patients))] += 1
-        drawn.append(of_draw(times))
-    names, as_is, rows = list(columns), of_draw([1] * len(patients)), []
+        for quantity, own in enumerate(strata):
+            word = [int(blake3(label.encode())[:16], 16) for label in labels[quantity : quantity + 1]]
+            bits, times = stream("reg bootstrap of patients", seed, number, *word), [0] * len(patients)
+            for stratum in own:
+                for _ in stratum:
+                    times[stratum[below(bits, len(stratum))]] += 1
+            drawn[quantity].append(of_draw(quantity, times))
+    as_is = [of_draw(quantity, once) for quantity in range(len(strata))]
     pairs = [(a, None) for a in range(len(names))]
     pairs += [(a, b) for a in range(len(names)) for b in range(a + 1, len(names))] if paired else []
     for a, b in pairs:
-        for place, label in enumerate([*labels, None]):
-            value, *values = (of[a][place] if b is None else apart(of[a][place], of[b][place]) for of in [as_is, *drawn])
+        for quantity, label in enumerate([*labels, None]):
+            own, *values = (of[a] if b is None else apart(of[a], of[b]) for of in [as_is[quantity], *drawn[quantity]])
             values = sorted(value for value in values if value is not None)
-            if value is None or patient and not values:
+            if own is None:
                 continue
-            row = {"model": names[a], "less": None if b is None else names[b], "label": label, "value": value}
+            row = {"model": names[a], "less": None if b is None else names[b], "label": label, "value": own, "low": None, "high": None}
             tail = (1.0 - LEVEL) / 2.0
             if patient:
-                row.update(low=quantile(values, tail), high=quantile(values, 1.0 - tail), draws=len(values))
+                ends = (quantile(values, tail), quantile(values, 1.0 - tail)) if values else (0.0, 0.0)
+                if fewest[quantity] >= FEWEST_RESAMPLED and ends[0] < ends[1]:
+                    row["low"], row["high"] = ends
+                row["draws"] = len(values)
             else:
                 row.update({key: recorded["rows"][len(rows)][key] for key in ("low", "high", "draws")})
             rows.append(row)
@@ -2052,7 +2231,7 @@ def sigmoid(score):
     return 1.0 / (1.0 + math.exp(-score)) if score > -700 else 0.0
 
 
-def metric_row(model, cell, validation, label):
+def metric_row(model, cell, validation, label, recorded):
     """Metrics besides the AUC; the threshold is chosen on validation images, never on the evaluated ones."""
     _, scores, truth = cell.known[label]
     logit = cell.predictions["scale"] == "logit"
@@ -2061,7 +2240,21 @@ def metric_row(model, cell, validation, label):
     sensitivity, specificity = (None, None) if threshold is None else at_threshold(scores, truth, threshold)
     brier = [(p - yes) * (p - yes) for p, yes in zip(probabilities, truth)]
     error, bins = calibration(probabilities, truth) if truth else (None, [])
+    counts = [[sum(1 for score, yes in zip(scores, truth) if bool(yes) is of and (score >= threshold) is above) for above in (True, False)]
+              for of in (True, False)] if threshold is not None else [[0, 0], [0, 0]]
+    (hits, misses), (false_hits, rejected) = counts
+    # The line of a logistic regression, and percentiles of resamples, are not computed here.
+    own = next((row for row in recorded if row["label"] == label), {})
+    given_here = {key: own[key] for key in ("line", "intervals") if key in own}
+    if own.get("line") or own.get("intervals"):
+        uncomputed.add("lines of calibration, and bootstrap intervals of metrics")
     return {
+        **given_here,
+        "positives": sum(truth),
+        "negatives": len(truth) - sum(truth),
+        "positive_patients": cell.patients_with(label, True),
+        "ppv": hits / (hits + false_hits) if hits + false_hits else None,
+        "npv": rejected / (rejected + misses) if rejected + misses else None,
         "model": model,
         "label": label,
         "fold": cell.fold,
@@ -2086,7 +2279,7 @@ def group_of(by, image):
     return ((0, "PA"), (1, "AP"), unknown)[image.view]
 
 
-def groups(columns, labels, by):
+def groups(columns, labels, by, variance):
     rows = []
     for name, cells in columns.items():
         for fold, cell in cells.items():
@@ -2096,11 +2289,65 @@ def groups(columns, labels, by):
             for (_, group), own in sorted(members.items()):
                 part = cell.within(own, cell)
                 for label in labels:
-                    placed = part.placements(label)
+                    placed = part.placements(label, variance)
                     row = {"by": by, "group": group, "model": name, "label": label, "fold": fold, "images": len(own)}
                     row.update(lacking(part.missing(label)))
-                    rows.append({**row, "positives": len(placed[0]), "auc": auc(placed), "std_error": std_error(placed)})
+                    with_, without = (part.patients_with(label, wanted) for wanted in (True, False))
+                    row.update(patients=len(set(part.patients)), positive_patients=with_, negative_patients=without)
+                    error = std_error(placed and placed.spread(), variance)
+                    rows.append({**row, "positives": part.positives(label), "auc": part.auc(label), "std_error": error})
     return rows
+
+
+def group_tests(columns, labels, by, variance):
+    """Each group against the largest one that is not unknown; patients with images in both count in both."""
+    rows = []
+    for name, cells in columns.items():
+        for fold, cell in cells.items():
+            members = {}
+            for row, image in zip(cell.rows, cell.images):
+                members.setdefault(group_of(by, image), set()).add(row)
+            known = sorted(key for key in members if key[1] != "unknown")
+            if not known:
+                continue
+            largest = max(known, key=lambda key: len(members[key]))
+            numbers = dict(zip(cell.rows, cell.patients))
+            parts = {}
+            for key, own in members.items():
+                # Numbered as in all images of the cell; images as clusters are those of the cell, too.
+                part = parts[key] = copy.copy(cell.within(own, cell))
+                part.patients = [numbers[row] for row in part.rows] if variance == "clustered" else part.rows
+                part.placed = {}
+            for key in sorted(members):
+                for label in labels if key != largest else ():
+                    one, other = parts[key], parts[largest]
+                    a, b = (part.placements_by_patient(label) for part in (one, other))
+                    if a is None or b is None:
+                        continue
+                    apart = less_other_images(a, b)
+                    originals = [cell.within(members[of], cell) for of in (key, largest)]
+                    positive, negative = (min(part.patients_with(label, wanted) for part in originals) for wanted in (True, False))
+                    difference, p = a.auc() - b.auc(), None
+                    if apart and apart[0] > 0 and min(positive, negative) >= FEWEST_PATIENTS:
+                        error = math.sqrt(apart[0])
+                        p = student_p(difference / error, apart[1]) if variance == "clustered" else normal_p(difference / error)
+                    row = {"by": by, "group": key[1], "reference": largest[1], "model": name, "label": label, "fold": fold}
+                    row.update(positive_patients=positive, negative_patients=negative, difference=difference, p=p, p_holm=None, p_bh=None)
+                    rows.append({**row, "std_error": std_error(apart, variance)})
+    return rows
+
+
+def less_other_images(a, b):
+    """Variance and degrees of freedom of the difference of two AUCs of other images, which may be of the same patients."""
+    one, other = a.spread(), b.spread()
+    if not one or not other:
+        return None
+    x, y = a.influence(), b.influence()
+    count = float(len({*x, *y}))
+    products = in_turn(x[key] * y[key] for key in sorted(x) if key in y)
+    variance = max(one[0] + other[0] - 2.0 * (count / (count - 1.0) * products), 0.0)
+    total, uncertain = one[0] + other[0], one[0] * one[0] / one[1] + other[0] * other[0] / other[1]
+    return variance, total * total / uncertain if uncertain > 0 else min(one[1], other[1])
 
 
 def published_models(bundle, table):
@@ -2112,10 +2359,11 @@ def published_models(bundle, table):
         uncomputed.add("published numbers (Python reads their file from version 3.11 on)")
         return table["published"]
     for entry in tomllib.loads(bundle.object(id).decode())["model"]:
-        aucs = [{"label": label, "auc": float(value)} for label, value in sorted(entry.get("auc", {}).items())]
-        average = None if entry.get("mean") is None else float(entry["mean"])
+        deviations = {label: float(value) for label, value in entry.get("std", {}).items()}
+        aucs = [{"label": label, "auc": float(value), "std": deviations.get(label)} for label, value in sorted(entry.get("auc", {}).items())]
+        average, deviation = (None if entry.get(key) is None else float(entry[key]) for key in ("mean", "mean_std"))
         model = {key: entry.get(key) for key in ("name", "source", "split", "images", "mean_over")}
-        models.append({**model, "mean": average, "auc": aucs})
+        models.append({**model, "mean": average, "mean_std": deviation, "auc": aucs})
     _, sha256, size = bundle.sums[path_of(id)]
     return {"file": {"object": id, "sha256": f"sha256:{sha256}", "bytes": size}, "models": models}
 
@@ -2265,20 +2513,42 @@ def leaks(bundle, columns, table):
     return found, {"images": len(compared), **counts, **given({"pixel_hashes": sorted(used)}, "pixel_hashes")}
 
 
+# BLAKE3 of the sorted names of the published lists, each with a newline: 86,524 and 25,596 names.
+OFFICIAL = {
+    "train_val": "0f758131e546c5000db24988232b31be861393e03d3f156ad52b8fe6c6a9797d",
+    "test": "d6988970dfa9a182582510b30e2fa2c5839298115df7bdd5970a2abacebcc34a",
+}
+
+
+def names_hash(images):
+    return blake3("".join(f"{name}\n" for name in sorted({image.name for image in images})).encode())
+
+
+def not_official(bundle, cell):
+    if names_hash(cell.images) != OFFICIAL["test"]:
+        return "on the official test images, and these are others"
+    own = cell.predictions
+    if None in (own["split"], own["fold"]):
+        return None
+    rows = [row for subset in ("train", "val") for row in bundle.subset(own["split"], own["fold"], subset)]
+    if names_hash(cell.manifest[row] for row in rows) != OFFICIAL["train_val"]:
+        return "for models of the official training list, and these were trained on other images"
+    return None
+
+
 def published_incomparable(bundle, columns, models):
     """Published numbers on other images than the columns."""
-    found = []
+    found, cells = [], [cell for own in columns.values() for cell in own.values()]
+    different = {cell.id: not_official(bundle, cell) for cell in cells} if any(model["split"] == "official" for model in models) else {}
     for model in models:
         reasons = []
-        for cell in (cell for cells in columns.values() for cell in cells.values()):
-            split = cell.predictions["split"]
-            official = split is not None and bundle.record(split, "split")["method"]["type"] == "official"
+        for cell in cells:
             if model["split"] != "official":
                 reasons.append(f"on other images ({model['split']})")
-            elif not official:
-                reasons.append("on the official test images, and these are of another split")
             elif model["images"] not in (None, len(cell.rows)):
                 reasons.append(f"on {model['images']} test images, and these are {len(cell.rows)}")
+            elif different[cell.id]:
+                reasons.append(different[cell.id])
         if reasons:
             found.append(incomparable("published", f"{model['name']} is published {reasons[0]}"))
     return found
@@ -2346,20 +2616,38 @@ def auc_lines(table):
     """The first lines of a table for reading, without the blanks between columns."""
     is_unfair = bool(table.get("unfair"))
     if table["type"] == "auc":
-        head = ["Label", "AUC", "Positives", "Negatives"]
-        rows = [[row["label"], number_of(row["auc"]), f"{row['positives']:,}", f"{row['negatives']:,}"] for row in table["labels"]]
+        head = ["Label", "AUC", "Positives", "Negatives", "Positive patients"]
+        counts = ("positives", "negatives", "positive_patients")
+        if any("missing" in row for row in table["labels"]):
+            head, counts = [*head, "Missing"], (*counts, "missing")
+        rows = [[row["label"], number_of(row["auc"]), *(f"{row.get(count, 0):,}" for count in counts)] for row in table["labels"]]
         lines = ["AUC", head, RULE, *rows, ["Mean", number_of(table["mean"])]]
     else:
         ours, theirs = table["models"], table.get("published", {}).get("models", [])
         names = [model["name"] for model in ours]
         head = ["Label", *names, *(f"{model['name']} (published)" if model["name"] in names else model["name"] for model in theirs)]
+        counted = [[(row["positives"], row["negatives"], row["positive_patients"]) for row in model["labels"]] for model in ours]
+        beside = counted[0] if all(own == counted[0] for own in counted) else None
+        few = "" if len(ours[0]["mean"]["folds"]) < 2 else "Fewest "
+        columns = [few + name if few else name.capitalize() for name in ("positives", "negatives", "positive patients")]
+        head += columns if beside else []
         rows = []
         for place, label in enumerate(row["label"] for row in ours[0]["labels"]):
             own = [plus_minus(model["labels"][place]["auc"]) for model in ours]
-            rows.append([label, *own, *(f"{row['auc']:.3f}" for model in theirs for row in model["auc"] if row["label"] == label)])
-        means = [f"{model['mean']:.3f}" for model in theirs if model["mean"] is not None]
+            own += [published_number(row["auc"], row["std"]) for model in theirs for row in model["auc"] if row["label"] == label]
+            rows.append([label, *own, *(f"{min(count):,}" for count in (beside[place] if beside else ()))])
         title = {None: "AUC", "test": "AUC", "val": "AUC on validation images", "train": "AUC on training images"}[table["subset"]]
-        lines = [title, head, RULE, *rows, ["Mean", *(plus_minus(model["mean"]) for model in ours), *means]]
+        lines = [title, head, RULE, *rows]
+        labels = [row["label"] for row in ours[0]["labels"]]
+        means = [("Mean", labels)]
+        if table.get("no_finding") and len(labels) > 1:
+            means.append(("Mean over pathologies", [label for label in labels if label != table["no_finding"]]))
+        covers = [len(own) for _, own in means]
+        for place, (name, own) in enumerate(means):
+            spreads = [model["mean"] if place == 0 else pathologies(model, own) for model in ours]
+            row_of = [covers.index(model["mean_over"]) if model["mean_over"] in covers else 0 for model in theirs]
+            shown = [published_number(model["mean"], model["mean_std"]) for model, row in zip(theirs, row_of) if row == place and model["mean"] is not None]
+            lines.append([name, *map(plus_minus, spreads), *shown])
         if table.get("unfair"):
             why, more = [row["why"] for row in table["unfair"][:3]], len(table["unfair"]) - 3
             why += [] if more < 1 else ["and one more reason"] if more == 1 else [f"and {more} more reasons"]
@@ -2392,12 +2680,26 @@ def cautions(table):
     return [f"WARNING: {' '.join(said)}"] if said else []
 
 
-def number_of(value):
-    return "n/a" if value is None else f"{value:.4f}"
+def number_of(value, decimals=4):
+    if value is None:
+        return "n/a"
+    text = f"{value:.{decimals}f}"
+    # What is below 1 is not shown as 1.
+    return f">0.{'9' * decimals}" if value < 1 and text.startswith("1") else text
 
 
-def plus_minus(spread):
-    return number_of(spread["mean"]) + ("" if spread["std"] is None else f" ± {spread['std']:.4f}")
+def plus_minus(spread, decimals=4):
+    return number_of(spread["mean"], decimals) + ("" if spread["std"] is None else f" ± {number_of(spread['std'], decimals)}")
+
+
+def published_number(value, std):
+    return plus_minus({"mean": value, "std": std}, 4 if len(number(value)) > len("0.123") else 3)
+
+
+def pathologies(model, labels):
+    """The mean over some labels of each fold, then over the folds."""
+    rows = [row["auc"]["folds"] for row in model["labels"] if row["label"] in labels]
+    return spread([mean(list(fold)) for fold in zip(*rows)])
 
 
 def same_rules(bundle, id, kind):

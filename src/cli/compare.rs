@@ -3,11 +3,18 @@
 use std::path::PathBuf;
 
 use clap::ValueEnum;
-use reg::compare::{CompareOptions, Grouping, Input, Labels, RocCurve, compare, roc_curves};
-use reg::records::{Comparison, Division, GroupBy, GroupRow, Incomparable, LabelSpread, Pooling, Spread};
+use reg::compare::{
+    CompareOptions, Grouping, Input, Labels, PrecisionRecallCurve, RocCurve, compare,
+    precision_recall_curves, roc_curves,
+};
+use reg::records::{
+    ComparedModel, Comparison, Division, GroupBy, GroupRow, Incomparable, LabelSpread, MetricRow, Pooling,
+    Primary, Spread, Variance,
+};
 use reg::registry::Registry;
+use reg::report::interval::{self, FoldAuc, NoInterval};
 use reg::report::{Cell, Column, ReportTable, results, svg};
-use reg::stats;
+use reg::stats::{self, Estimate};
 use serde_json::{Map, Value, json};
 
 use super::error::Failure;
@@ -39,16 +46,33 @@ pub(crate) struct CompareArgs {
     /// Seed of the bootstrap
     #[arg(long, default_value_t = 1, requires = "bootstrap")]
     seed: u64,
+    /// Variance of AUCs: `clustered` by patient, or `delong`, which takes images as independent
+    #[arg(long, value_enum, default_value = "clustered")]
+    variance: VarianceChoice,
+    /// Primary comparison, named in advance: the difference of the mean AUCs of two columns; its p-value belongs to no
+    /// family of tests
+    #[arg(long, value_name = "A:B", value_parser = primary)]
+    primary: Option<Primary>,
+    /// Margin of non-inferiority and equivalence, a difference of AUCs such as 0.01; adds one-sided p-values
+    #[arg(long, value_name = "AUC", value_parser = margin)]
+    margin: Option<f64>,
     /// Also show average precision, calibration, and sensitivity and specificity at a threshold chosen on validation
     /// images
     #[arg(long)]
     metrics: bool,
-    /// Published numbers to show beside ours: a TOML file, `paper` (its table 6) or `paper-table4`
+    /// Prevalence for which predictive values are given besides that of the images, such as 0.05
+    #[arg(long, value_name = "SHARE", requires = "metrics", value_parser = prevalence)]
+    prevalence: Option<f64>,
+    /// Published numbers to show beside ours: a TOML file, `paper` (its table 6), `paper-table4`, or `literature` (AUCs by
+    /// label of others, on other splits)
     #[arg(long, value_name = "FILE.toml")]
     published: Option<PathBuf>,
     /// Add the points of the ROC curves to the JSON and as the table `roc`
     #[arg(long)]
     roc: bool,
+    /// Add the points of the precision-recall curves to the JSON and as the table `precision-recall`
+    #[arg(long)]
+    precision_recall: bool,
     /// Write figures to this folder: ROC curves per label, figure 5, the Spearman matrix
     #[arg(long, value_name = "FOLDER")]
     svg: Option<PathBuf>,
@@ -87,6 +111,36 @@ enum Images {
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
+enum VarianceChoice {
+    Clustered,
+    Delong,
+}
+
+/// The two columns of a primary comparison.
+fn primary(text: &str) -> Result<Primary, String> {
+    match text.split_once(':') {
+        Some((a, b)) if !a.is_empty() && !b.is_empty() && a != b => {
+            Ok(Primary { a: a.to_owned(), b: b.to_owned() })
+        }
+        _ => Err("two different columns with a colon between them are needed".to_owned()),
+    }
+}
+
+/// A share of positives.
+fn prevalence(text: &str) -> Result<f64, String> {
+    let share: f64 = text.parse().map_err(|_| "not a number".to_owned())?;
+    let is_share = share > 0.0 && share < 1.0;
+    is_share.then_some(share).ok_or_else(|| "a prevalence is between 0 and 1, such as 0.05".to_owned())
+}
+
+/// A margin, as a difference of AUCs.
+fn margin(text: &str) -> Result<f64, String> {
+    let margin: f64 = text.parse().map_err(|_| "not a number".to_owned())?;
+    let is_margin = margin > 0.0 && margin < 1.0;
+    is_margin.then_some(margin).ok_or_else(|| "a margin is between 0 and 1, such as 0.01".to_owned())
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
 enum Pool {
     Label,
     All,
@@ -97,17 +151,28 @@ enum Pool {
 enum TableChoice {
     /// Table 4; with --published, table 6
     Auc,
+    /// Differences of the mean AUCs
+    Differences,
     /// Table 5
     Spearman,
     /// Figure 5
     Range,
     Intervals,
+    /// Images and patients of each label and fold
+    Counts,
+    /// Paired tests on the test images
+    #[value(alias = "paired")]
     Delong,
     Resampled,
     Bootstrap,
     Metrics,
+    MetricIntervals,
+    /// Calibration curves
+    Calibration,
     Groups,
+    GroupTests,
     Roc,
+    PrecisionRecall,
 }
 
 impl CompareArgs {
@@ -130,15 +195,30 @@ impl CompareArgs {
                 Pool::Label => Pooling::PerLabel,
                 Pool::All => Pooling::AllScores,
             },
+            variance: match self.variance {
+                VarianceChoice::Clustered => Variance::Clustered,
+                VarianceChoice::Delong => Variance::Delong,
+            },
+            primary: self.primary.clone(),
+            margin: self.margin,
             bootstrap: self.bootstrap.map(|resamples| (resamples, self.seed)),
-            metrics: self.metrics || self.table.contains(&TableChoice::Metrics),
+            metrics: self.metrics
+                || [TableChoice::Metrics, TableChoice::MetricIntervals, TableChoice::Calibration]
+                    .iter()
+                    .any(|table| self.table.contains(table)),
+            prevalence: self.prevalence,
             groups: self.by.iter().filter_map(group).collect(),
             published: self.published.clone(),
             allow_incomparable: self.allow_different_images,
         }
     }
 
-    fn tables(&self, comparison: &Comparison, curves: &[RocCurve]) -> Vec<ReportTable> {
+    fn tables(
+        &self,
+        comparison: &Comparison,
+        curves: &[RocCurve],
+        precision: &[PrecisionRecallCurve],
+    ) -> Vec<ReportTable> {
         if self.table.is_empty() && !self.full {
             return results::main_tables(comparison);
         }
@@ -147,13 +227,21 @@ impl CompareArgs {
             let warning = tables.first().and_then(|(_, table)| table.warning.clone());
             tables.push(("roc", ReportTable { warning, ..roc(curves, comparison.division()) }));
         }
+        if self.precision_recall || self.table.contains(&TableChoice::PrecisionRecall) {
+            let warning = tables.first().and_then(|(_, table)| table.warning.clone());
+            let table = precision_recall(precision, comparison.division());
+            tables.push(("precision-recall", ReportTable { warning, ..table }));
+        }
         let wanted = |name: &str| {
             self.table
                 .iter()
                 .any(|which| which.to_possible_value().is_some_and(|value| value.get_name() == name))
         };
         // In the full output, the points would hide everything else.
-        let shown = |name: &str| if self.table.is_empty() { name != "roc" } else { wanted(name) };
+        let shown = |name: &str| match self.table.is_empty() {
+            true => !["roc", "precision-recall"].contains(&name),
+            false => wanted(name),
+        };
         tables.into_iter().filter(|(name, _)| shown(name)).map(|(_, table)| table).collect()
     }
 }
@@ -162,7 +250,11 @@ pub(crate) fn run(context: &Context, args: CompareArgs) -> Result<Reply, Failure
     if args.table.contains(&TableChoice::Bootstrap) && args.bootstrap.is_none() {
         return Err(Failure::usage("--table bootstrap needs draws: --bootstrap 2000"));
     }
-    if args.table.contains(&TableChoice::Groups) && args.options().groups.is_empty() {
+    if args.table.contains(&TableChoice::MetricIntervals) && args.bootstrap.is_none() {
+        return Err(Failure::usage("--table metric-intervals needs draws: --bootstrap 2000"));
+    }
+    let of_groups = [TableChoice::Groups, TableChoice::GroupTests];
+    if of_groups.iter().any(|table| args.table.contains(table)) && args.options().groups.is_empty() {
         return Err(Failure::usage("--table groups needs groups: --by gender, view or age"));
     }
     let registry = context.registry_to_name(&args.moving)?;
@@ -176,7 +268,11 @@ pub(crate) fn run(context: &Context, args: CompareArgs) -> Result<Reply, Failure
             .note(&format!("warning: not comparable: {}", Incomparable::reasons(&comparison.incomparable)));
     }
     let curves = curves(&registry, &args, &comparison)?;
-    let tables = args.tables(&comparison, &curves);
+    let precision = match args.precision_recall || args.table.contains(&TableChoice::PrecisionRecall) {
+        true => precision_recall_curves(&registry, &comparison)?,
+        false => Vec::new(),
+    };
+    let tables = args.tables(&comparison, &curves, &precision);
     if tables.is_empty() {
         context.note("note: nothing of that kind: paired tests need two models, those over folds or re-samplings several of a split");
     }
@@ -189,6 +285,9 @@ pub(crate) fn run(context: &Context, args: CompareArgs) -> Result<Reply, Failure
     figures::write(args.svg.as_deref(), &svg::comparison(&comparison, &curves), &mut text, &mut document)?;
     if args.roc {
         document["roc"] = json!(curves);
+    }
+    if args.precision_recall {
+        document["precision_recall"] = json!(precision);
     }
     Ok(Reply::new(text, document).marked(&marks))
 }
@@ -206,55 +305,106 @@ fn curves(
 
 pub(super) fn document(id: &str, comparison: &Comparison) -> Value {
     let spread = |s: &Spread| json!({ "mean": s.mean, "std": s.std, "min": s.min, "max": s.max, "n": s.n, "folds": s.folds });
+    // The interval of each fold, and why there is none.
+    let of_folds = |value: &mut Value, folds: &[FoldAuc]| {
+        let each: Vec<_> = folds.iter().map(|fold| interval::of_auc(comparison.variance, &[*fold])).collect();
+        value["intervals"] = json!(each.iter().map(|ends| ends.ok()).collect::<Vec<_>>());
+        value["no_interval"] = json!(each.iter().map(|ends| why(*ends)).collect::<Vec<_>>());
+        let of_mean = interval::of_auc(comparison.variance, folds);
+        value["interval"] = json!(of_mean.ok());
+    };
     let of_label = |label: &LabelSpread| {
         let mut value = spread(&label.auc);
-        let each = label.auc.folds.iter().zip(&label.std_errors);
-        let intervals = each.map(|(auc, error)| stats::interval((*auc)?, (*error)?));
-        value["intervals"] = intervals.collect::<Vec<_>>().into_iter().map(|ends| json!(ends)).collect();
+        of_folds(&mut value, &FoldAuc::of(label));
         value["positives"] = json!(label.positives);
+        value["negatives"] = json!(label.negatives);
+        value["positive_patients"] = json!(label.positive_patients);
+        value["negative_patients"] = json!(label.negative_patients);
+        value["std_errors"] = json!(label.std_errors);
         value
     };
-    let auc: Map<String, Value> = comparison
-        .models
-        .iter()
-        .map(|model| {
-            let mut labels: Map<String, Value> =
-                model.labels.iter().map(|label| (label.label.clone(), of_label(label))).collect();
-            let mut mean = spread(&model.mean);
-            mean["labels"] =
-                model.covered().iter().map(|covered| json!(covered.as_ref().map(Vec::len))).collect();
-            labels.insert("mean".to_owned(), mean);
-            (model.name.clone(), Value::Object(labels))
-        })
-        .collect();
+    let of_model = |(place, model): (usize, &ComparedModel)| {
+        let mut labels: Map<String, Value> =
+            model.labels.iter().map(|label| (label.label.clone(), of_label(label))).collect();
+        let mut mean = spread(&model.mean);
+        of_folds(&mut mean, &FoldAuc::of_mean(comparison, place));
+        mean["std_errors"] = json!(model.mean_errors);
+        mean["labels"] =
+            model.covered().iter().map(|covered| json!(covered.as_ref().map(Vec::len))).collect();
+        labels.insert("mean".to_owned(), mean);
+        (model.name.clone(), Value::Object(labels))
+    };
+    let auc: Map<String, Value> = comparison.models.iter().enumerate().map(of_model).collect();
+    let images = comparison.models.iter().map(|model| {
+        let of = json!({ "images": model.images, "patients": model.patients, "of_images": model.of_images });
+        (model.name.clone(), of)
+    });
+    let images: Map<String, Value> = images.collect();
     let places = 0..comparison.models.len();
     let over = |a: usize| places.clone().map(|b| comparison.spearman_over(a, b)).collect::<Vec<_>>();
     let over: Vec<Vec<usize>> = places.clone().map(over).collect();
     let models: Vec<&str> = comparison.models.iter().map(|model| model.name.as_str()).collect();
+    let tested = |row: Value, estimate: Result<Estimate, NoInterval>| {
+        let mut row = row;
+        row["interval"] = json!(estimate.ok().and_then(|estimate| estimate.difference_interval()));
+        row["no_interval"] = json!(why(estimate));
+        if let Some(margin) = comparison.margin {
+            let within = estimate.ok().and_then(|estimate| estimate.within(margin));
+            row["p_a_not_inferior"] = json!(within.map(|p| p[0]));
+            row["p_b_not_inferior"] = json!(within.map(|p| p[1]));
+            row["p_equivalent"] = json!(within.map(|p| p[0].max(p[1])));
+        }
+        row
+    };
+    let paired = comparison.delong.iter().map(|row| tested(json!(row), interval::of_pair(row)));
+    let resampled = comparison.resampled.iter().map(|row| tested(json!(row), interval::of_folds(row)));
     json!({
         "table": id,
+        "variance": comparison.variance,
+        "primary": comparison.primary,
+        "margin": comparison.margin,
         "auc": auc,
+        "images": images,
         "spearman": {
             "models": models, "matrix": comparison.spearman, "pooling": comparison.pooling, "over": over,
             "cells": comparison.spearman_cells(), "constant": comparison.constant,
         },
         "same_labels": comparison.is_of_same_labels(),
-        "delong": comparison.delong,
-        "resampled": comparison.resampled,
+        "delong": paired.collect::<Vec<_>>(),
+        "resampled": resampled.collect::<Vec<_>>(),
         "bootstrap": comparison.bootstrap,
-        "metrics": comparison.metrics,
-        "groups": comparison.groups.iter().map(group).collect::<Vec<_>>(),
+        "prevalence": comparison.prevalence,
+        "metrics": comparison.metrics.iter().map(|row| metric(comparison.prevalence, row)).collect::<Vec<_>>(),
+        "groups": comparison.groups.iter().map(|row| group(comparison.variance, row)).collect::<Vec<_>>(),
+        "group_tests": comparison.group_tests,
         "published": comparison.published,
         "unfair": comparison.incomparable,
         "leak_check": comparison.leak_check,
     })
 }
 
-/// A group with the interval of its AUC, as in the table.
-fn group(row: &GroupRow) -> Value {
+/// Why there is no interval or test, in words.
+fn why<T>(of: Result<T, NoInterval>) -> Option<String> {
+    of.err().map(|why| why.to_string())
+}
+
+/// Metrics with the predictive values at a stated prevalence.
+fn metric(prevalence: Option<f64>, row: &MetricRow) -> Value {
     let mut value = json!(row);
-    value["interval"] =
-        json!(row.auc.zip(row.std_error).and_then(|(auc, error)| stats::interval(auc, error)));
+    if let Some(prevalence) = prevalence {
+        let at = row.sensitivity.zip(row.specificity);
+        let values = at.map(|(x, y)| stats::predictive_values(x, y, prevalence)).unwrap_or_default();
+        (value["ppv_at_prevalence"], value["npv_at_prevalence"]) = (json!(values[0]), json!(values[1]));
+    }
+    value
+}
+
+/// A group with the interval of its AUC, as in the table.
+fn group(variance: Variance, row: &GroupRow) -> Value {
+    let mut value = json!(row);
+    let ends = interval::of_auc(variance, &[row.into()]);
+    value["interval"] = json!(ends.ok());
+    value["no_interval"] = json!(why(ends));
     value
 }
 
@@ -282,5 +432,38 @@ fn roc(curves: &[RocCurve], division: Division) -> ReportTable {
             ]);
         }
     }
+    table
+}
+
+/// The points of the precision-recall curves, one row each.
+fn precision_recall(curves: &[PrecisionRecallCurve], division: Division) -> ReportTable {
+    let columns = vec![
+        Column::left("Model"),
+        Column::left("Label"),
+        Column::right(division.head()).key(),
+        Column::right("Recall"),
+        Column::right("Precision"),
+        Column::right("Threshold"),
+    ];
+    let mut table = ReportTable::new("Points of the precision-recall curves", columns);
+    for curve in curves {
+        for ((recall, precision), threshold) in
+            curve.recall.iter().zip(&curve.precision).zip(&curve.thresholds)
+        {
+            let number = |value: f64| Cell::Number { value: Some(value), decimals: 4 };
+            table.rows.push(vec![
+                Cell::Text(curve.model.clone()),
+                Cell::Text(curve.label.clone()),
+                curve.fold.map_or(Cell::Empty, |fold| Cell::Integer(fold.into())),
+                number(*recall),
+                number(*precision),
+                number(*threshold),
+            ]);
+        }
+    }
+    table.notes.push(
+        "Points are not to be joined by straight lines: the area below the steps is the average precision."
+            .to_owned(),
+    );
     table
 }

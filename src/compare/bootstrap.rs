@@ -2,17 +2,23 @@
 //!
 //! Images of one patient look alike, so they are drawn together; drawing images would make intervals too
 //! narrow. One resample weights the images of every model and fold in the same way, so differences are paired,
-//! and folds that share patients do not count as independent. The random stream of a resample depends only on
-//! its number, so the result does not depend on the number of threads.
+//! and folds that share patients do not count as independent.
+//!
+//! For a label, patients with a positive image are drawn apart from the others, so that both classes stay. A mean over
+//! labels needs one resample for all of them, in which every patient is drawn alike; which AUCs it covers is fixed by the
+//! original images, and a resample that lacks one of them is discarded and counted. The random stream of a resample
+//! depends only on its number and the name of the label, so the result does not depend on the number of threads.
 
 use std::collections::BTreeSet;
 
 use rayon::prelude::*;
 
 use super::columns::{FoldScores, ModelColumn};
+use super::placed::patients_of;
+use crate::hash::Hash;
 use crate::random::Stream;
 use crate::records::{Bootstrap, BootstrapRow, PatientId};
-use crate::stats::{self, InOrder};
+use crate::stats::{self, FEWEST_RESAMPLED, InOrder};
 
 const LEVEL: f64 = 0.95;
 
@@ -30,6 +36,8 @@ struct LabelSample {
     known: Option<Vec<u32>>,
     /// Their scores.
     order: InOrder,
+    /// Patients with a positive and with a negative image.
+    patients: [u64; 2],
 }
 
 impl LabelSample {
@@ -39,6 +47,7 @@ impl LabelSample {
         let known = cell.known(label);
         LabelSample {
             known: (known.truth.len() < truth.len()).then(|| places().collect()),
+            patients: patients_of(cell, &known),
             order: InOrder::new(&known.scores, &known.truth),
         }
     }
@@ -75,43 +84,80 @@ pub(super) fn bootstrap(
     };
     let samples: Vec<Vec<Sample>> =
         columns.iter().map(|column| column.folds.values().map(sample).collect()).collect();
-    let of_draw = |times: &[u32]| -> Vec<Vec<Option<f64>>> {
-        samples.iter().map(|folds| values(folds, labels.len(), times)).collect()
+    let quantities: Vec<Quantity> = (0..labels.len()).map(Quantity::Label).chain([Quantity::Mean]).collect();
+    let strata: Vec<Vec<Vec<u32>>> = quantities
+        .iter()
+        .map(|quantity| match quantity {
+            Quantity::Label(label) => {
+                let mut is_positive = vec![false; patients.len()];
+                for (cell, sample) in cells().zip(samples.iter().flatten()) {
+                    let positive = sample.patients.iter().zip(&cell.truth[*label]);
+                    positive
+                        .filter(|(_, truth)| **truth == Some(true))
+                        .for_each(|(patient, _)| is_positive[*patient as usize] = true);
+                }
+                let (with, without) = (0..patients.len() as u32).partition(|one| is_positive[*one as usize]);
+                vec![with, without]
+            }
+            Quantity::Mean => vec![(0..patients.len() as u32).collect()],
+        })
+        .collect();
+    let once = vec![1; patients.len()];
+    // What a value is a mean of, fixed by the images as they are: `[columns, folds, labels]`.
+    let covered: Vec<Vec<Vec<bool>>> = samples
+        .iter()
+        .map(|folds| {
+            folds.iter().map(|fold| fold.aucs(&once, None).iter().map(Option::is_some).collect()).collect()
+        })
+        .collect();
+    let of_draw = |quantity: Quantity, times: &[u32]| -> Vec<Option<f64>> {
+        samples.iter().zip(&covered).map(|(folds, covered)| value(folds, covered, quantity, times)).collect()
     };
-    let as_is = of_draw(&vec![1; patients.len()]);
+    let as_is: Vec<Vec<Option<f64>>> = quantities.iter().map(|quantity| of_draw(*quantity, &once)).collect();
     let drawn: Vec<Vec<Vec<Option<f64>>>> = (0..resamples)
         .into_par_iter()
         .map(|draw| {
-            let mut stream = Stream::new("reg bootstrap of patients", seed, &[u64::from(draw)]);
-            let mut times = vec![0; patients.len()];
-            for _ in 0..patients.len() {
-                times[stream.below(patients.len() as u64) as usize] += 1;
-            }
-            of_draw(&times)
+            let of_quantity = |(place, quantity): (usize, &Quantity)| {
+                let draw = u64::from(draw);
+                let words = match quantity {
+                    Quantity::Label(label) => vec![draw, label_word(&labels[*label])],
+                    Quantity::Mean => vec![draw],
+                };
+                let mut stream = Stream::new("reg bootstrap of patients", seed, &words);
+                let mut times = vec![0; patients.len()];
+                stats::draw_within(&strata[place], |n| stream.below(n), &mut times);
+                of_draw(*quantity, &times)
+            };
+            quantities.iter().enumerate().map(of_quantity).collect()
         })
         .collect();
 
-    let quantities = || (0..labels.len()).map(Some).chain([None]);
+    // Percentiles of few patients are too narrow.
+    let enough: Vec<bool> =
+        quantities.iter().map(|quantity| enough_patients(&samples, &covered, *quantity)).collect();
     let mut rows = Vec::new();
     let mut add = |a: usize, b: Option<usize>| {
-        for quantity in quantities() {
-            let place = quantity.unwrap_or(labels.len());
+        for (place, quantity) in quantities.iter().enumerate() {
             let value = |values: &Vec<Vec<Option<f64>>>| match b {
-                None => values[a][place],
-                Some(b) => Some(values[a][place]? - values[b][place]?),
+                None => values[place][a],
+                Some(b) => Some(values[place][a]? - values[place][b]?),
             };
+            let Some(as_is) = value(&as_is) else { continue };
             let mut defined: Vec<f64> = drawn.iter().filter_map(value).collect();
             defined.sort_unstable_by(f64::total_cmp);
             let tail = (1.0 - LEVEL) / 2.0;
             let bounds = stats::quantile(&defined, tail).zip(stats::quantile(&defined, 1.0 - tail));
-            let (Some(value), Some((low, high))) = (value(&as_is), bounds) else { continue };
+            let bounds = bounds.filter(|(low, high)| enough[place] && low < high);
             rows.push(BootstrapRow {
                 model: columns[a].name.clone(),
                 less: b.map(|b| columns[b].name.clone()),
-                label: quantity.map(|label| labels[label].clone()),
-                value,
-                low,
-                high,
+                label: match quantity {
+                    Quantity::Label(label) => Some(labels[*label].clone()),
+                    Quantity::Mean => None,
+                },
+                value: as_is,
+                low: bounds.map(|(low, _)| low),
+                high: bounds.map(|(_, high)| high),
                 resamples: defined.len() as u32,
             });
         }
@@ -123,18 +169,67 @@ pub(super) fn bootstrap(
     Bootstrap { resamples, seed, level: LEVEL, patients: patients.len() as u64, rows }
 }
 
-/// The AUC of each label as a mean over the folds, followed by the mean over the labels of each fold, as a mean
-/// over the folds. A value that is undefined in a resample is left out of its means.
-fn values(folds: &[Sample], labels: usize, times: &[u32]) -> Vec<Option<f64>> {
-    let aucs: Vec<Vec<Option<f64>>> = folds
-        .iter()
-        .map(|sample| {
-            let weights: Vec<u32> = sample.patients.iter().map(|patient| times[*patient as usize]).collect();
-            sample.labels.iter().map(|label| label.auc(&weights)).collect()
-        })
-        .collect();
-    let mean = |values: Vec<Option<f64>>| stats::summarize(&values).mean;
-    let by_label = (0..labels).map(|label| mean(aucs.iter().map(|fold| fold[label]).collect()));
-    let of_all = mean(aucs.iter().map(|fold| stats::summarize(fold).mean).collect());
-    by_label.chain([of_all]).collect()
+/// A number for a label, by its name: the draws of a label do not depend on the other labels.
+pub(super) fn label_word(label: &str) -> u64 {
+    let Hash(bytes) = Hash::of(label.as_bytes());
+    u64::from_be_bytes(std::array::from_fn(|place| bytes[place]))
+}
+
+/// What is resampled.
+#[derive(Clone, Copy)]
+enum Quantity {
+    /// The AUC of a label, a mean over the folds in which the original images have it.
+    Label(usize),
+    /// The mean over the labels that the original images of a fold have, then over the folds.
+    Mean,
+}
+
+impl Sample {
+    /// The AUCs with each patient counted as often as in `times`, of all labels or of one.
+    fn aucs(&self, times: &[u32], only: Option<usize>) -> Vec<Option<f64>> {
+        let weights: Vec<u32> = self.patients.iter().map(|patient| times[*patient as usize]).collect();
+        match only {
+            Some(label) => vec![self.labels[label].auc(&weights)],
+            None => self.labels.iter().map(|label| label.auc(&weights)).collect(),
+        }
+    }
+}
+
+/// The value of a column in a resample; `None` where an AUC that the original images have is undefined.
+fn value(folds: &[Sample], covered: &[Vec<bool>], quantity: Quantity, times: &[u32]) -> Option<f64> {
+    let mut of_folds = Vec::new();
+    for (sample, covered) in folds.iter().zip(covered) {
+        match quantity {
+            Quantity::Label(label) if covered[label] => {
+                of_folds.push(Some(sample.aucs(times, Some(label))[0]?))
+            }
+            Quantity::Label(_) => {}
+            Quantity::Mean => {
+                let aucs = sample.aucs(times, None);
+                let of_labels = aucs.into_iter().zip(covered).filter(|(_, covered)| **covered);
+                let of_labels: Vec<Option<f64>> = of_labels.map(|(auc, _)| auc).collect();
+                if of_labels.iter().any(Option::is_none) {
+                    return None;
+                }
+                of_folds.extend(stats::summarize(&of_labels).mean.map(Some));
+            }
+        }
+    }
+    stats::summarize(&of_folds).mean
+}
+
+/// Whether there are patients enough of both classes for percentiles, in every fold and label of the value.
+fn enough_patients(samples: &[Vec<Sample>], covered: &[Vec<Vec<bool>>], quantity: Quantity) -> bool {
+    let folds = samples.iter().zip(covered).flat_map(|(folds, covered)| folds.iter().zip(covered));
+    folds.into_iter().all(|(sample, covered)| {
+        let labels = sample.labels.iter().zip(covered).enumerate();
+        let asked = labels.filter(|(label, (_, covered))| {
+            **covered
+                && match quantity {
+                    Quantity::Label(wanted) => wanted == *label,
+                    Quantity::Mean => true,
+                }
+        });
+        asked.into_iter().all(|(_, (label, _))| label.patients.iter().min() >= Some(&FEWEST_RESAMPLED))
+    })
 }

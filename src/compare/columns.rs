@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{CompareError, Grouping, Input};
 use crate::hash::Id;
-use crate::records::{Dataset, Division, ImageRow, Manifest, Predictions};
+use crate::records::{Dataset, Division, ImageRow, Manifest, PatientId, Predictions};
 use crate::registry::Objects;
 use crate::scores::truth;
 
@@ -31,15 +31,24 @@ pub(super) struct FoldScores {
     pub(super) scores: Vec<Vec<f64>>,
     /// `[labels, images]`: whether an image has the label; `None` if the label is missing.
     pub(super) truth: Vec<Vec<Option<bool>>>,
+    /// The number of each image's patient, in the order in which the patients first appear.
+    pub(super) patients: Vec<u32>,
 }
 
 /// The scores of a label on the images whose label is known, and whether the images have the label.
 pub(super) struct KnownLabels {
     pub(super) scores: Vec<f64>,
     pub(super) truth: Vec<bool>,
+    /// Indices of the images in the cell.
+    pub(super) places: Vec<usize>,
 }
 
 impl KnownLabels {
+    /// Number of images without the label.
+    pub(super) fn negatives(&self) -> u64 {
+        self.truth.len() as u64 - self.positives()
+    }
+
     /// Number of images with the label.
     pub(super) fn positives(&self) -> u64 {
         self.truth.iter().filter(|positive| **positive).count() as u64
@@ -74,8 +83,13 @@ impl FoldScores {
     /// The same for some of the images, given by their indices in `rows`.
     pub(super) fn known_of(&self, label: usize, places: impl Iterator<Item = usize>) -> KnownLabels {
         let (scores, truth) = (&self.scores[label], &self.truth[label]);
-        let (scores, truth) = places.filter_map(|place| Some((scores[place], truth[place]?))).unzip();
-        KnownLabels { scores, truth }
+        let mut known = KnownLabels { scores: Vec::new(), truth: Vec::new(), places: Vec::new() };
+        for (place, positive) in places.filter_map(|place| Some((place, truth[place]?))) {
+            known.scores.push(scores[place]);
+            known.truth.push(positive);
+            known.places.push(place);
+        }
+        known
     }
 
     /// Number of images whose label is missing.
@@ -122,13 +136,31 @@ impl FoldScores {
         let there = self.rows_in(other);
         let kept: Vec<usize> =
             (0..there.len()).filter(|place| there[*place].is_some_and(|row| rows.contains(&row))).collect();
+        let rows = pick(&self.rows, &kept);
         FoldScores {
-            rows: pick(&self.rows, &kept),
+            patients: numbered_patients(&self.images.manifest, &rows),
+            rows,
             scores: self.scores.iter().map(|scores| pick(scores, &kept)).collect(),
             truth: self.truth.iter().map(|truth| pick(truth, &kept)).collect(),
             ..self.clone()
         }
     }
+
+    /// Number of patients.
+    pub(super) fn patient_count(&self) -> usize {
+        self.patients.iter().max().map_or(0, |last| *last as usize + 1)
+    }
+}
+
+/// Numbers the patients of some rows in the order in which they first appear, so that two models' scores of the same
+/// images have the same numbers.
+fn numbered_patients(manifest: &Manifest, rows: &[u32]) -> Vec<u32> {
+    let mut numbers: HashMap<&PatientId, u32> = HashMap::new();
+    let number = |row: &u32| {
+        let next = numbers.len() as u32;
+        *numbers.entry(&manifest.rows[*row as usize].patient).or_insert(next)
+    };
+    rows.iter().map(number).collect()
 }
 
 /// Reads scores and truth of all inputs and puts them into columns.
@@ -192,6 +224,7 @@ pub(super) fn cell(
     Ok(FoldScores {
         truth: labels.iter().map(of).collect(),
         scores: (0..labels.len()).map(|label| scores.column(label)).collect(),
+        patients: numbered_patients(&images.manifest, &scores.rows),
         rows: scores.rows,
         id,
         predictions,

@@ -12,10 +12,11 @@ use super::columns::{FoldScores, ModelColumn, same_images};
 use super::seen::{self, Leaks, PixelSource};
 use crate::hash::{Hash, Id};
 use crate::records::{
-    Incomparable, IncomparableKind, PublishedModel, ScoreSource, Spec, Split, SplitMethod, Subset,
+    Incomparable, IncomparableKind, PublishedModel, ScoreSource, Spec, Split, Subset,
     different_settings,
 };
 use crate::registry::Objects;
+use crate::split::{PublishedLists, names_hash};
 
 /// All reasons why columns are not comparable, and what was compared to find that no model has seen what another is
 /// tested on.
@@ -132,34 +133,58 @@ pub(super) fn different_labels(columns: &[ModelColumn]) -> Option<Incomparable> 
     Some(Incomparable { kind: IncomparableKind::DifferentLabels, why })
 }
 
-/// Published numbers that were not computed on the images of the columns.
+/// Published numbers that were not computed on the images of the columns. Whether these are the official test images is
+/// seen from their names, and whether the others trained the models, too.
 pub(super) fn published(
     objects: &dyn Objects,
     columns: &[ModelColumn],
     models: &[PublishedModel],
+    lists: &PublishedLists,
 ) -> Result<Vec<Incomparable>, CompareError> {
+    let cells: Vec<&FoldScores> = columns.iter().flat_map(|column| column.folds.values()).collect();
+    let is_asked = models.iter().any(|model| model.split == OFFICIAL_SPLIT);
+    let mut differences = Vec::new();
+    for cell in cells.iter().filter(|_| is_asked) {
+        differences.push((cell.rows.len() as u64, not_official(objects, cell, lists)?));
+    }
     let mut incomparable = Vec::new();
     for model in models {
-        let mut reason = None;
-        for cell in columns.iter().flat_map(|column| column.folds.values()) {
-            let split: Option<Split> = cell.predictions.split.map(|split| objects.get(split)).transpose()?;
-            let official = split.is_some_and(|split| matches!(split.method, SplitMethod::Official { .. }));
-            let scored = cell.rows.len() as u64;
-            reason = reason.or(match model.images {
-                _ if model.split != "official" => Some(format!("on other images ({})", model.split)),
-                _ if !official => {
-                    Some("on the official test images, and these are of another split".to_owned())
-                }
-                Some(images) if images != scored => {
-                    Some(format!("on {images} test images, and these are {scored}"))
-                }
-                _ => None,
-            });
-        }
+        let reason = match model.split.as_str() {
+            OFFICIAL_SPLIT => differences.iter().find_map(|(scored, difference)| {
+                let other = model.images.filter(|images| images != scored);
+                let count = other.map(|images| format!("on {images} test images, and these are {scored}"));
+                count.or_else(|| difference.map(str::to_owned))
+            }),
+            _ if cells.is_empty() => None,
+            split => Some(format!("on other images ({split})")),
+        };
         if let Some(reason) = reason {
             let why = format!("{} is published {reason}", model.name);
             incomparable.push(Incomparable { kind: IncomparableKind::Published, why });
         }
     }
     Ok(incomparable)
+}
+
+/// How a file of published numbers calls the split of the published lists.
+const OFFICIAL_SPLIT: &str = "official";
+
+/// In what scores are not of the official split.
+fn not_official(
+    objects: &dyn Objects,
+    cell: &FoldScores,
+    lists: &PublishedLists,
+) -> Result<Option<&'static str>, CompareError> {
+    if names_hash(cell.image_rows().map(|row| row.name.as_str())).to_string() != lists.test {
+        return Ok(Some("on the official test images, and these are others"));
+    }
+    let (Some(split), Some(fold)) = (cell.predictions.split, cell.predictions.fold) else { return Ok(None) };
+    let assignment = objects.assignment(&objects.get(split)?)?;
+    let of = |subset| assignment.rows(fold as usize, subset);
+    let rows = of(Subset::Train).into_iter().chain(of(Subset::Val));
+    let names =
+        rows.filter_map(|row| cell.images.manifest.rows.get(row as usize)).map(|row| row.name.as_str());
+    let is_official = names_hash(names).to_string() == lists.train_val;
+    Ok((!is_official)
+        .then_some("for models of the official training list, and these were trained on other images"))
 }

@@ -3,7 +3,7 @@
 
 use rayon::prelude::*;
 
-use super::columns::{self, ComparedImages};
+use super::columns::{self, ComparedImages, KnownLabels};
 use super::{CompareError, Comparison};
 use crate::registry::Objects;
 use crate::stats;
@@ -25,9 +25,61 @@ pub struct RocCurve {
     pub thresholds: Vec<Option<f64>>,
 }
 
-/// Computes the curve of each model, label and fold of a comparison, reduced to its corners: points on a
+/// A precision-recall curve.
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+pub struct PrecisionRecallCurve {
+    /// The model.
+    pub model: String,
+    /// Label.
+    pub label: String,
+    /// Fold; `None` for scores outside of a fold.
+    pub fold: Option<u32>,
+    /// Sensitivity, ascending to 1.
+    pub recall: Vec<f64>,
+    /// Share of positives among the images with at least the threshold.
+    pub precision: Vec<f64>,
+    /// Scores from which on an image counts as positive, descending.
+    pub thresholds: Vec<f64>,
+}
+
+/// Computes the ROC curve of each model, label and fold of a comparison, reduced to its corners: points on a
 /// straight line between two others are left out. A label without both classes has no curve.
 pub fn roc_curves(objects: &dyn Objects, comparison: &Comparison) -> Result<Vec<RocCurve>, CompareError> {
+    each_label(objects, comparison, |(model, label, fold), known| {
+        let roc = stats::roc(&known.scores, &known.truth)?;
+        let kept = corners(&roc);
+        let pick = |values: &[f64]| kept.iter().map(|i| values[*i]).collect::<Vec<f64>>();
+        let thresholds = pick(&roc.thresholds).into_iter().map(|t| t.is_finite().then_some(t)).collect();
+        Some(RocCurve { model, label, fold, fpr: pick(&roc.fpr), tpr: pick(&roc.tpr), thresholds })
+    })
+}
+
+/// Computes the precision-recall curve of each model, label and fold of a comparison, with the points at which a positive
+/// is gained: between them only the precision falls. A label without both classes has no curve.
+pub fn precision_recall_curves(
+    objects: &dyn Objects,
+    comparison: &Comparison,
+) -> Result<Vec<PrecisionRecallCurve>, CompareError> {
+    each_label(objects, comparison, |(model, label, fold), known| {
+        let curve = stats::precision_recall(&known.scores, &known.truth)?;
+        let gained = |i: &usize| curve.recall[*i] > if *i == 0 { 0.0 } else { curve.recall[*i - 1] };
+        let kept: Vec<usize> = (0..curve.recall.len()).filter(gained).collect();
+        let pick = |values: &[f64]| kept.iter().map(|i| values[*i]).collect::<Vec<f64>>();
+        let [recall, precision, thresholds] =
+            [&curve.recall, &curve.precision, &curve.thresholds].map(|of| pick(of));
+        Some(PrecisionRecallCurve { model, label, fold, recall, precision, thresholds })
+    })
+}
+
+/// What identifies a curve: its model, label and fold.
+type CurveOf = (String, String, Option<u32>);
+
+/// Computes a curve from the scores of each model, label and fold of a comparison.
+fn each_label<T: Send>(
+    objects: &dyn Objects,
+    comparison: &Comparison,
+    curve: impl Fn(CurveOf, KnownLabels) -> Option<T> + Sync,
+) -> Result<Vec<T>, CompareError> {
     let mut curves = Vec::new();
     for model in &comparison.models {
         for id in &model.predictions {
@@ -39,17 +91,10 @@ pub fn roc_curves(objects: &dyn Objects, comparison: &Comparison) -> Result<Vec<
             let cell = columns::cell(objects, *id, predictions, images)?;
             let compared = |label: &String| model.labels.iter().any(|own| own.label == *label);
             let places: Vec<usize> = (0..cell.labels.len()).filter(|i| compared(&cell.labels[*i])).collect();
-            let curve = |place: &usize| {
-                let known = cell.known(*place);
-                let roc = stats::roc(&known.scores, &known.truth)?;
-                let (model, label) = (model.name.clone(), cell.labels[*place].clone());
-                let kept = corners(&roc);
-                let pick = |values: &[f64]| kept.iter().map(|i| values[*i]).collect::<Vec<f64>>();
-                let thresholds =
-                    pick(&roc.thresholds).into_iter().map(|t| t.is_finite().then_some(t)).collect();
-                Some(RocCurve { model, label, fold, fpr: pick(&roc.fpr), tpr: pick(&roc.tpr), thresholds })
+            let of_label = |place: &usize| {
+                curve((model.name.clone(), cell.labels[*place].clone(), fold), cell.known(*place))
             };
-            curves.extend(places.par_iter().filter_map(curve).collect::<Vec<_>>());
+            curves.extend(places.par_iter().filter_map(of_label).collect::<Vec<_>>());
         }
     }
     Ok(curves)

@@ -61,6 +61,14 @@ pub enum CompareError {
         /// The labels that all models score.
         shared: Vec<String>,
     },
+    /// A primary comparison of a column that is not there.
+    #[error("--primary names {name}, which is no column; columns: {}", columns.join(", "))]
+    NoSuchColumn {
+        /// The name.
+        name: String,
+        /// The columns of the table.
+        columns: Vec<String>,
+    },
     /// Models without a common image.
     #[error("no image was scored by every model on the same division")]
     NoSharedImage,
@@ -113,6 +121,15 @@ impl CompareError {
             CompareError::Score(e) => return e.hint(),
             CompareError::NoPredictions(run) => return Some(format!("`reg eval {}` makes them", shell(run))),
             CompareError::SameCell { .. } => "give each its own column: add `--by run`",
+            CompareError::NoSuchColumn { columns, .. } => match columns.as_slice() {
+                [a, b, ..] => {
+                    return Some(format!(
+                        "name two of the columns: --primary {}",
+                        shell(&format!("{a}:{b}"))
+                    ));
+                }
+                _ => "a primary comparison needs two columns: give the runs of two models",
+            },
             CompareError::Incomparable(incomparable) => {
                 match incomparable.first().map(|incomparable| incomparable.kind) {
                     Some(IncomparableKind::MixedFolds) => {

@@ -1,15 +1,16 @@
 //! AUCs within patient groups: an overall AUC can hide a group for which a model fails.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use rayon::prelude::*;
 
 use super::columns::{FoldScores, ModelColumn};
-use crate::records::{Gender, GroupBy, GroupRow, ImageRow, ViewPosition};
-use crate::stats;
+use super::placed::{patients_of, place, std_error};
+use crate::records::{Gender, GroupBy, GroupRow, GroupTest, ImageRow, Variance, ViewPosition};
+use crate::stats::{self, Estimate, FEWEST_PATIENTS};
 
 /// Evaluates every column within every group.
-pub(super) fn groups(columns: &[ModelColumn], by: &[GroupBy]) -> Vec<GroupRow> {
+pub(super) fn groups(columns: &[ModelColumn], by: &[GroupBy], variance: Variance) -> Vec<GroupRow> {
     let cells: Vec<(GroupBy, &ModelColumn, Option<u32>, &FoldScores)> = by
         .iter()
         .flat_map(|by| columns.iter().map(move |column| (*by, column)))
@@ -17,19 +18,100 @@ pub(super) fn groups(columns: &[ModelColumn], by: &[GroupBy]) -> Vec<GroupRow> {
         .collect();
     cells
         .par_iter()
-        .flat_map_iter(|(by, column, fold, cell)| of_cell(*by, &column.name, *fold, cell))
+        .flat_map_iter(|(by, column, fold, cell)| of_cell(*by, &column.name, *fold, cell, variance))
         .collect()
 }
 
-fn of_cell(by: GroupBy, model: &str, fold: Option<u32>, cell: &FoldScores) -> Vec<GroupRow> {
+/// Tests the AUC of every group against that of the largest group of its kind whose members are known, for each model,
+/// label and fold. All of them are one family of tests.
+pub(super) fn tests(columns: &[ModelColumn], by: &[GroupBy], variance: Variance) -> Vec<GroupTest> {
+    let cells = by
+        .iter()
+        .flat_map(|by| columns.iter().map(move |column| (*by, column)))
+        .flat_map(|(by, column)| column.folds.iter().map(move |(fold, cell)| (by, column, *fold, cell)));
+    let cells: Vec<(GroupBy, &ModelColumn, Option<u32>, &FoldScores)> = cells.collect();
+    let of_cell = |(by, column, fold, cell): &(GroupBy, &ModelColumn, Option<u32>, &FoldScores)| {
+        tests_of_cell(*by, &column.name, *fold, cell, variance)
+    };
+    let mut rows: Vec<GroupTest> = cells.par_iter().flat_map_iter(of_cell).collect();
+    let p: Vec<Option<f64>> = rows.iter().map(|row| row.p).collect();
+    for ((row, holm), bh) in rows.iter_mut().zip(stats::holm(&p)).zip(stats::benjamini_hochberg(&p)) {
+        (row.p_holm, row.p_bh) = (holm, bh);
+    }
+    rows
+}
+
+fn tests_of_cell(
+    by: GroupBy,
+    model: &str,
+    fold: Option<u32>,
+    cell: &FoldScores,
+    variance: Variance,
+) -> Vec<GroupTest> {
+    let members = members(by, cell);
+    let known = members.iter().filter(|((place, _), _)| *place != UNKNOWN);
+    // Of equally large groups the first.
+    let Some(((_, reference), largest)) = known.rev().max_by_key(|(_, places)| places.len()) else {
+        return Vec::new();
+    };
+    let of_group = |label: usize, places: &[usize]| {
+        let known = cell.known_of(label, places.iter().copied());
+        (patients_of(cell, &known), place(cell, &known, variance))
+    };
+    let mut rows = Vec::new();
+    for ((_, group), places) in members.iter().filter(|((_, group), _)| group != reference) {
+        for (label, name) in cell.labels.iter().enumerate() {
+            let ((own, a), (theirs, b)) = (of_group(label, places), of_group(label, largest));
+            let (Some(a), Some(b)) = (a, b) else { continue };
+            let apart = a.less_other_images(&b);
+            let fewest = [0, 1].map(|class: usize| own[class].min(theirs[class]));
+            let difference = a.auc() - b.auc();
+            rows.push(GroupTest {
+                by,
+                group: group.clone(),
+                reference: reference.clone(),
+                model: model.to_owned(),
+                label: name.clone(),
+                fold,
+                positive_patients: fewest[0],
+                negative_patients: fewest[1],
+                difference,
+                std_error: std_error(variance, apart),
+                p: apart.filter(|_| fewest[0].min(fewest[1]) >= FEWEST_PATIENTS).and_then(|apart| {
+                    let df = if variance == Variance::Clustered { apart.df } else { f64::INFINITY };
+                    Estimate { df, ..apart }.p()
+                }),
+                p_holm: None,
+                p_bh: None,
+            });
+        }
+    }
+    rows
+}
+
+/// The images of each group, by its position among the groups and its name.
+fn members(by: GroupBy, cell: &FoldScores) -> BTreeMap<(u32, String), Vec<usize>> {
     let mut members: BTreeMap<(u32, String), Vec<usize>> = BTreeMap::new();
     for (place, row) in cell.image_rows().enumerate() {
         members.entry(group(by, row)).or_default().push(place);
     }
+    members
+}
+
+fn of_cell(
+    by: GroupBy,
+    model: &str,
+    fold: Option<u32>,
+    cell: &FoldScores,
+    variance: Variance,
+) -> Vec<GroupRow> {
     let mut rows = Vec::new();
-    for ((_, group), places) in members {
+    for ((_, group), places) in members(by, cell) {
+        let patients: HashSet<u32> = places.iter().map(|place| cell.patients[*place]).collect();
         for (label, name) in cell.labels.iter().enumerate() {
             let known = cell.known_of(label, places.iter().copied());
+            let [positive_patients, negative_patients] = patients_of(cell, &known);
+            let estimate = place(cell, &known, variance).and_then(|placed| placed.estimate());
             let missing = (places.len() - known.truth.len()) as u64;
             rows.push(GroupRow {
                 by,
@@ -38,20 +120,25 @@ fn of_cell(by: GroupBy, model: &str, fold: Option<u32>, cell: &FoldScores) -> Ve
                 label: name.clone(),
                 fold,
                 images: places.len() as u64,
+                patients: patients.len() as u64,
                 positives: known.positives(),
+                positive_patients,
+                negative_patients,
                 missing: (missing > 0).then_some(missing),
                 auc: stats::auc(&known.scores, &known.truth),
-                std_error: stats::delong(&known.scores, &known.truth).map(|delong| delong.variance.sqrt()),
+                std_error: std_error(variance, estimate),
             });
         }
     }
     rows
 }
 
+/// The position of the group of images whose property is unknown.
+const UNKNOWN: u32 = u32::MAX;
+
 /// The group of an image: its position among the groups, and its name.
 fn group(by: GroupBy, row: &ImageRow) -> (u32, String) {
-    const LAST: u32 = u32::MAX;
-    let unknown = (LAST, "unknown".to_owned());
+    let unknown = (UNKNOWN, "unknown".to_owned());
     let named = |place: u32, name: &str| (place, name.to_owned());
     match by {
         GroupBy::Gender => match row.gender {

@@ -4,10 +4,13 @@
 use rayon::prelude::*;
 
 use super::CompareError;
+use super::bootstrap::label_word;
 use super::columns::{self, FoldScores, ModelColumn};
+use super::metric_intervals::Resampling;
+use super::placed::patients_of;
 use crate::hash::{Hash, Id};
 use crate::index::View;
-use crate::records::{CalibrationBin, MetricRow, Predictions, ScoreSource, Subset};
+use crate::records::{CalibrationBin, LineOfCalibration, MetricRow, Predictions, Scale, ScoreSource, Subset};
 use crate::registry::{Objects, Registry, RegistryError};
 use crate::stats;
 
@@ -28,13 +31,14 @@ pub(super) fn metrics(
     objects: &dyn Objects,
     column: &ModelColumn,
     known: Validation<'_>,
+    bootstrap: Option<(u32, u64)>,
 ) -> Result<(Vec<MetricRow>, Vec<Id<Predictions>>), CompareError> {
     let (mut rows, mut used) = (Vec::new(), Vec::new());
     for (fold, cell) in &column.folds {
         let validation = validation(objects, cell, known)?;
         used.extend(validation.as_ref().map(|validation| validation.id));
         let places: Vec<usize> = (0..cell.labels.len()).collect();
-        let of_label = |label: &usize| row(&column.name, *fold, cell, validation.as_ref(), *label);
+        let of_label = |label: &usize| row(&column.name, *fold, cell, validation.as_ref(), *label, bootstrap);
         rows.extend(places.par_iter().map(of_label).collect::<Vec<_>>());
     }
     Ok((rows, used))
@@ -46,6 +50,7 @@ fn row(
     cell: &FoldScores,
     validation: Option<&FoldScores>,
     label: usize,
+    bootstrap: Option<(u32, u64)>,
 ) -> MetricRow {
     let known = cell.known(label);
     let (scores, truth) = (&known.scores, &known.truth);
@@ -64,17 +69,39 @@ fn row(
         positives: bin.positives,
         mean: bin.mean,
     };
+    let logits: Vec<f64> = match scale {
+        Scale::Logit => scores.clone(),
+        Scale::Probability => probabilities.iter().map(|p| libm::log(p / (1.0 - p))).collect(),
+    };
+    let line = stats::calibration_line(&logits, truth);
+    let intervals = bootstrap.map(|resamples| {
+        let threshold = best.map(|best| best.threshold);
+        let of = Resampling { cell, known: &known, probabilities: &probabilities, threshold, bins: BINS };
+        // The same draws for every model.
+        of.intervals(resamples, [label_word(&cell.labels[label]), fold.map_or(u64::MAX, u64::from)])
+    });
     MetricRow {
         model: model.to_owned(),
         label: cell.labels[label].clone(),
         fold,
+        positives,
+        negatives: known.negatives(),
+        positive_patients: patients_of(cell, &known)[0],
         prevalence: (!truth.is_empty()).then(|| positives as f64 / truth.len() as f64),
         average_precision: stats::average_precision(scores, truth),
         threshold: best.map(|best| best.threshold),
         sensitivity: evaluated.and_then(|evaluated| evaluated.sensitivity),
         specificity: evaluated.and_then(|evaluated| evaluated.specificity),
+        ppv: evaluated.and_then(|evaluated| evaluated.ppv),
+        npv: evaluated.and_then(|evaluated| evaluated.npv),
         brier: stats::brier(&probabilities, truth),
         ece: calibration.as_ref().map(|calibration| calibration.ece),
+        line: line.map(|line| LineOfCalibration {
+            in_the_large: line.in_the_large,
+            intercept: line.intercept,
+            slope: line.slope,
+        }),
+        intervals,
         bins: calibration.map_or(Vec::new(), |calibration| calibration.bins.iter().map(bin).collect()),
     }
 }

@@ -7,7 +7,10 @@ mod curves;
 mod error;
 mod evaluate;
 mod groups;
+mod metric_intervals;
 mod metrics;
+mod paired;
+mod placed;
 mod published;
 mod recorded;
 mod seen;
@@ -17,17 +20,17 @@ mod tests;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use rayon::prelude::*;
-
 use crate::hash::{Digest, Hash, Id};
 use crate::index::View;
 use crate::records::{
     ComparedDivision, Comparison, Content, File, GroupBy, Incomparable, IncomparableKind, Kind, Pooling,
-    Predictions, PublishedModel, PublishedTable, ScoreSource, SplitMethod, Subset, Table, rules,
+    Predictions, Primary, PublishedModel, PublishedTable, ScoreSource, SplitMethod, Subset, Table, Variance,
+    rules,
 };
 use crate::registry::{Objects, Registry, Stamp};
+use crate::split::{OFFICIAL, PublishedLists};
 use columns::{FoldScores, ModelColumn};
-pub use curves::{RocCurve, roc_curves};
+pub use curves::{PrecisionRecallCurve, RocCurve, precision_recall_curves, roc_curves};
 pub use error::CompareError;
 use metrics::Validation;
 pub(crate) use recorded::comparison;
@@ -105,10 +108,18 @@ pub struct CompareOptions {
     pub shared_images: bool,
     /// How Spearman's correlation pools the labels.
     pub pooling: Pooling,
+    /// How variances are computed.
+    pub variance: Variance,
+    /// The pair of columns whose difference of mean AUCs is the primary comparison.
+    pub primary: Option<Primary>,
+    /// The margin of tests of non-inferiority and equivalence.
+    pub margin: Option<f64>,
     /// Number of bootstrap resamples, and their seed.
     pub bootstrap: Option<(u32, u64)>,
     /// Whether to compute metrics besides the AUC.
     pub metrics: bool,
+    /// The share of positives for which predictive values are given besides that of the images.
+    pub prevalence: Option<f64>,
     /// Patient groups to evaluate separately.
     pub groups: Vec<GroupBy>,
     /// A file of published numbers, or `paper` or `paper-table4`.
@@ -124,8 +135,12 @@ impl Default for CompareOptions {
             labels: Labels::All,
             shared_images: false,
             pooling: Pooling::default(),
+            variance: Variance::default(),
+            primary: None,
+            margin: None,
             bootstrap: None,
             metrics: false,
+            prevalence: None,
             groups: Vec::new(),
             published: None,
             allow_incomparable: false,
@@ -177,7 +192,7 @@ pub fn compare(
 ) -> Result<(Id<Table>, Comparison), CompareError> {
     let first = inputs.first().ok_or(CompareError::Nothing)?.predictions.clone();
     let published = options.published.as_deref().map(published::read).transpose()?;
-    let models = published.as_ref().map(|(_, models)| models.as_slice());
+    let models = published.as_ref().map(|(_, models)| (models.as_slice(), &OFFICIAL));
     let columns = columns::columns(registry, inputs, options.grouping)?;
     let view = registry.view()?;
     let sources = (Validation::In(registry, &view), PixelSource::In(registry, &view));
@@ -213,7 +228,7 @@ fn compute(
     objects: &dyn Objects,
     mut columns: Vec<ModelColumn>,
     options: &CompareOptions,
-    published: Option<&[PublishedModel]>,
+    published: Option<(&[PublishedModel], &PublishedLists)>,
     (validation, pixels): (Validation<'_>, PixelSource<'_>),
 ) -> Result<Comparison, CompareError> {
     if options.shared_images {
@@ -224,8 +239,8 @@ fn compute(
     }
     let seen::Leaks { mut incomparable, check } = comparability::check(objects, &columns, pixels)?;
     let labels = choose_labels(&columns, &options.labels, &mut incomparable)?;
-    if let Some(models) = published {
-        incomparable.extend(comparability::published(objects, &columns, models)?);
+    if let Some((models, lists)) = published {
+        incomparable.extend(comparability::published(objects, &columns, models, lists)?);
     }
     if !incomparable.is_empty() && !options.allow_incomparable {
         return Err(CompareError::Incomparable(incomparable));
@@ -293,16 +308,25 @@ fn assemble(
         let same = |(a, b): (&FoldScores, &FoldScores)| columns::same_images(a, b);
         column.folds.len() == common.folds.len() && column.folds.values().zip(common.folds.values()).all(same)
     });
-    let evaluate = |column: &ModelColumn| evaluate::evaluate(column, &folds, labels);
-    let mut models: Vec<_> = columns.par_iter().map(evaluate).collect();
+    let variance = options.variance;
+    let evaluate = |column: &ModelColumn| evaluate::evaluate(objects, column, &folds, labels, variance);
+    let mut models: Vec<_> = columns.iter().map(evaluate).collect::<Result<_, _>>()?;
+    if let Some(primary) = &options.primary {
+        let is_column = |name: &String| columns.iter().any(|column| column.name == *name);
+        if let Some(name) = [&primary.a, &primary.b].into_iter().find(|name| !is_column(name)) {
+            let columns = columns.iter().map(|column| column.name.clone()).collect();
+            return Err(CompareError::NoSuchColumn { name: name.clone(), columns });
+        }
+    }
+    let primary = options.primary.as_ref();
     // A variance over folds of different experiments has no meaning.
     let mixed = incomparable.iter().any(|incomparable| incomparable.kind == IncomparableKind::MixedFolds);
     let resampled =
-        if paired && !mixed { evaluate::resampled(objects, &common, &models)? } else { Vec::new() };
+        if paired && !mixed { paired::resampled(objects, &common, &models, primary)? } else { Vec::new() };
     let mut metrics = Vec::new();
     if options.metrics {
         for (column, model) in columns.iter().zip(&mut models) {
-            let (rows, used) = metrics::metrics(objects, column, validation)?;
+            let (rows, used) = metrics::metrics(objects, column, validation, options.bootstrap)?;
             metrics.extend(rows);
             model.validation = used;
         }
@@ -314,17 +338,23 @@ fn assemble(
         folds: folds.iter().copied().flatten().collect(),
         shared_images: options.shared_images,
         division: division(objects, columns)?,
+        variance,
+        no_finding: first.images.dataset.no_finding.clone().filter(|name| labels.contains(name)),
+        primary: options.primary.clone(),
+        margin: options.margin,
         models,
         spearman,
         constant,
         pooling: options.pooling,
-        delong: evaluate::delong(&common, labels),
+        delong: paired::paired(&common, labels, variance, primary),
         resampled,
         bootstrap: options
             .bootstrap
             .map(|(resamples, seed)| bootstrap::bootstrap(columns, labels, resamples, seed, paired)),
+        prevalence: options.prevalence.filter(|_| options.metrics),
         metrics,
-        groups: groups::groups(columns, &options.groups),
+        groups: groups::groups(columns, &options.groups, variance),
+        group_tests: groups::tests(columns, &options.groups, variance),
         published: None,
         incomparable,
         leak_check: None,

@@ -9,10 +9,12 @@ use super::CompareError;
 use crate::limits;
 use crate::records::{PublishedAuc, PublishedModel};
 
-/// Built-in files: the means in the paper's table 6 for the official split, and those of its table 4.
-const OURS: [(&str, &str); 2] = [
+/// Built-in files: the means in the paper's table 6 for the official split, those of its table 4, and AUCs by label of
+/// other publications on splits of their own.
+const OURS: [(&str, &str); 3] = [
     ("paper", include_str!("published/table6.toml")),
     ("paper-table4", include_str!("published/table4.toml")),
+    ("literature", include_str!("published/literature.toml")),
 ];
 
 #[derive(Deserialize)]
@@ -30,20 +32,25 @@ struct Entry {
     split: String,
     images: Option<u64>,
     mean: Option<f64>,
+    mean_std: Option<f64>,
     mean_over: Option<u32>,
     #[serde(default)]
     auc: BTreeMap<String, f64>,
+    /// Standard deviations of the AUCs.
+    #[serde(default)]
+    std: BTreeMap<String, f64>,
 }
 
 impl From<Entry> for PublishedModel {
     fn from(entry: Entry) -> Self {
-        let Entry { name, source, split, images, mean, mean_over, auc } = entry;
-        let auc = auc.into_iter().map(|(label, auc)| PublishedAuc { label, auc }).collect();
-        PublishedModel { name, source, split, images, mean, mean_over, auc }
+        let Entry { name, source, split, images, mean, mean_std, mean_over, auc, std } = entry;
+        let with_std = |(label, auc)| PublishedAuc { std: std.get(&label).copied(), label, auc };
+        let auc = auc.into_iter().map(with_std).collect();
+        PublishedModel { name, source, split, images, mean, mean_std, mean_over, auc }
     }
 }
 
-/// Reads published numbers: `paper`, `paper-table4`, or a file. Also returns the bytes.
+/// Reads published numbers: `paper`, `paper-table4`, `literature`, or a file. Also returns the bytes.
 pub(super) fn read(wanted: &Path) -> Result<(Vec<u8>, Vec<PublishedModel>), CompareError> {
     let bytes = match OURS.iter().find(|(name, _)| Path::new(name) == wanted) {
         Some((_, text)) => text.as_bytes().to_vec(),
@@ -58,6 +65,15 @@ pub(super) fn parse(bytes: &[u8], path: &Path) -> Result<Vec<PublishedModel>, Co
     let wrong = |reason: String| CompareError::NotPublished { path: path.to_owned(), reason };
     let text = std::str::from_utf8(bytes).map_err(|e| wrong(e.to_string()))?;
     let file: File = toml::from_str(text).map_err(|e| wrong(e.message().to_owned()))?;
+    for entry in &file.model {
+        if let Some(label) = entry.std.keys().find(|label| !entry.auc.contains_key(*label)) {
+            return Err(wrong(format!("{} has a deviation of {label}, which has no AUC", entry.name)));
+        }
+        let no_std = |value: &&f64| !(0.0..=0.5).contains(*value);
+        if let Some(value) = entry.std.values().chain(&entry.mean_std).find(no_std) {
+            return Err(wrong(format!("{value} of {} is not a deviation", entry.name)));
+        }
+    }
     let models: Vec<PublishedModel> = file.model.into_iter().map(PublishedModel::from).collect();
     if models.is_empty() {
         return Err(wrong("it has no [[model]]".to_owned()));
@@ -81,7 +97,10 @@ mod tests {
     fn what_comes_with_reg_is_read_and_names_its_source() {
         for (name, _) in OURS {
             let (_, models) = read(Path::new(name)).unwrap();
-            assert!(models.len() >= 4 && models.iter().all(|model| model.source.contains("table")));
+            assert!(
+                models.len() >= 4
+                    && models.iter().all(|model| !model.source.is_empty() && !model.split.is_empty())
+            );
         }
         assert!(read(Path::new("paper")).unwrap().1.iter().all(|model| model.split == "official"));
     }

@@ -9,6 +9,7 @@ use super::{CompareError, CompareOptions, Grouping, Input, Labels, compute, publ
 use crate::records::{Comparison, GroupBy, IncomparableKind, PublishedTable};
 use crate::registry::Objects;
 use crate::scores::attributed;
+use crate::split::OFFICIAL;
 
 /// The comparison recomputed from the inputs, with the recorded names of the columns.
 pub(crate) fn comparison(objects: &dyn Objects, recorded: &Comparison) -> Result<Comparison, CompareError> {
@@ -37,8 +38,12 @@ pub(crate) fn comparison(objects: &dyn Objects, recorded: &Comparison) -> Result
         labels: if has(IncomparableKind::DifferentLabels) { Labels::All } else { Labels::These(labels) },
         shared_images: recorded.shared_images,
         pooling: recorded.pooling,
+        variance: recorded.variance,
+        primary: recorded.primary.clone(),
+        margin: recorded.margin,
         bootstrap: recorded.bootstrap.as_ref().map(|bootstrap| (bootstrap.resamples, bootstrap.seed)),
         metrics: !recorded.metrics.is_empty(),
+        prevalence: recorded.prevalence,
         groups,
         published: None,
         // A reason that was not recorded shows up as a difference.
@@ -54,7 +59,7 @@ pub(crate) fn comparison(objects: &dyn Objects, recorded: &Comparison) -> Result
         }
     };
     let validation: Vec<_> = recorded.models.iter().flat_map(|model| &model.validation).copied().collect();
-    let models = published.as_ref().map(|published| published.models.as_slice());
+    let models = published.as_ref().map(|published| (published.models.as_slice(), &OFFICIAL));
     let pixels = recorded.leak_check.as_ref().map_or(&[][..], |check| &check.pixel_hashes);
     let sources = (Validation::Among(&validation), PixelSource::Among(pixels));
     let now = compute(objects, columns, &options, models, sources)?;

@@ -32,7 +32,8 @@ impl InputDependencies {
                     age: by(GroupBy::Age),
                     gender: by(GroupBy::Gender),
                     view: by(GroupBy::View),
-                    patients: of.bootstrap.is_some(),
+                    // Variances and counts are over patients.
+                    patients: true,
                     ..InputDependencies::default()
                 }
             }

@@ -40,8 +40,18 @@ impl Values {
     fn row(&mut self, section: &'static str, of: &str, row: &impl Serialize, named_by: &[&str]) {
         let Value::Object(fields) = json!(row) else { return };
         for (field, value) in fields {
-            if !named_by.contains(&&*field) && !is_link(&value) {
-                self.say(section, format!("{of} {field}").trim_start(), value);
+            if named_by.contains(&&*field) || is_link(&value) {
+                continue;
+            }
+            let what = format!("{of} {field}");
+            match value {
+                // A number with another that belongs to it, such as a standard error.
+                Value::Object(parts) => {
+                    parts.into_iter().for_each(|(part, value)| {
+                        self.say(section, format!("{what} {part}").trim_start(), value)
+                    });
+                }
+                value => self.say(section, what.trim_start(), value),
             }
         }
     }
@@ -260,10 +270,13 @@ pub(super) fn as_column(auc: &AucTable, of: &Predictions, comparison: &Compariso
 fn of_auc(out: &mut Values, auc: &AucTable, model: &str, fold: &str) {
     out.say("AUC", format!("{model}mean{fold}"), auc.mean);
     out.say("labels in the mean of", format!("{}{fold}", model.trim_end()), auc.mean_over);
+    out.say("images of", format!("{}{fold}", model.trim_end()), auc.images);
+    out.say("patients of", format!("{}{fold}", model.trim_end()), auc.patients);
     for label in &auc.labels {
         out.say("AUC", format!("{model}{}{fold}", label.label), label.auc);
         out.say("images with", format!("{model}{}{fold}", label.label), label.positives);
         out.say("images without", format!("{model}{}{fold}", label.label), label.negatives);
+        out.say("patients with", format!("{model}{}{fold}", label.label), label.positive_patients);
         if let Some(missing) = label.missing {
             out.say("images unlabelled", format!("{model}{}{fold}", label.label), missing);
         }
@@ -292,6 +305,16 @@ fn of_comparison(out: &mut Values, comparison: &Comparison, names: &ModelNames) 
         for (fold, images) in folds.iter().zip(&model.images) {
             out.say("images of", format!("{name}{fold}"), images);
         }
+        for (fold, images) in folds.iter().zip(&model.of_images) {
+            out.say("images of the subset of", format!("{name}{fold}"), images);
+        }
+        for (fold, patients) in folds.iter().zip(&model.patients) {
+            out.say("patients of", format!("{name}{fold}"), patients);
+        }
+        for (fold, error) in folds.iter().zip(&model.mean_errors) {
+            out.say("standard error", format!("{name} mean{fold}"), error.value);
+            out.say("degrees of freedom", format!("{name} mean{fold}"), error.df);
+        }
         for label in &model.labels {
             let of = format!("{name} {}", label.label);
             out.spread("AUC", &of, &label.auc, &folds);
@@ -301,8 +324,18 @@ fn of_comparison(out: &mut Values, comparison: &Comparison, names: &ModelNames) 
             for (fold, missing) in folds.iter().zip(&label.missing).filter(|(_, missing)| **missing > 0) {
                 out.say("images unlabelled", format!("{of}{fold}"), missing);
             }
+            for (fold, negatives) in folds.iter().zip(&label.negatives) {
+                out.say("images without", format!("{of}{fold}"), negatives);
+            }
+            for (fold, patients) in folds.iter().zip(&label.positive_patients) {
+                out.say("patients with", format!("{of}{fold}"), patients);
+            }
+            for (fold, patients) in folds.iter().zip(&label.negative_patients) {
+                out.say("patients without", format!("{of}{fold}"), patients);
+            }
             for (fold, error) in folds.iter().zip(&label.std_errors) {
-                out.say("standard error", format!("{of}{fold}"), error);
+                out.say("standard error", format!("{of}{fold}"), error.value);
+                out.say("degrees of freedom", format!("{of}{fold}"), error.df);
             }
         }
     }
@@ -316,9 +349,9 @@ fn of_comparison(out: &mut Values, comparison: &Comparison, names: &ModelNames) 
     let turn = |value: f64, turned: bool| if turned { -value } else { value };
     for row in &comparison.delong {
         let (pair, turned) = names.pair(&row.a, &row.b);
-        let of = format!("{pair} {}{}", row.label, of_fold(row.fold));
-        out.say("DeLong", format!("{of} difference"), turn(row.difference, turned));
-        out.row("DeLong", &of, row, &["a", "b", "label", "fold", "difference"]);
+        let of = format!("{pair} {}{}", row.label.as_deref().unwrap_or("mean"), of_fold(row.fold));
+        out.say("paired", format!("{of} difference"), turn(row.difference, turned));
+        out.row("paired", &of, row, &["a", "b", "label", "fold", "difference"]);
     }
     for row in &comparison.resampled {
         let (pair, turned) = names.pair(&row.a, &row.b);
@@ -332,7 +365,8 @@ fn of_comparison(out: &mut Values, comparison: &Comparison, names: &ModelNames) 
             let alone = || (names.called(&row.model).to_owned(), false);
             let (of, turned) = row.less.as_ref().map_or_else(alone, |less| names.pair(&row.model, less));
             let of = format!("{of} {}", row.label.as_deref().unwrap_or("mean"));
-            let [low, high] = if turned { [-row.high, -row.low] } else { [row.low, row.high] };
+            let minus = |end: Option<f64>| end.map(|end| -end);
+            let [low, high] = if turned { [minus(row.high), minus(row.low)] } else { [row.low, row.high] };
             out.say("bootstrap", format!("{of} value"), turn(row.value, turned));
             out.say("bootstrap", format!("{of} low"), low);
             out.say("bootstrap", format!("{of} high"), high);
@@ -347,6 +381,11 @@ fn of_comparison(out: &mut Values, comparison: &Comparison, names: &ModelNames) 
         let model = names.called(&row.model);
         let of = format!("{} {} {model} {}{}", row.by.name(), row.group, row.label, of_fold(row.fold));
         out.row("groups", &of, row, &["by", "group", "model", "label", "fold"]);
+    }
+    for row in &comparison.group_tests {
+        let model = names.called(&row.model);
+        let of = format!("{} {} {model} {}{}", row.by.name(), row.group, row.label, of_fold(row.fold));
+        out.row("group tests", &of, row, &["by", "group", "model", "label", "fold"]);
     }
     for model in comparison.published.iter().flat_map(|published| &published.models) {
         out.row("published", &model.name, model, &["name"]);
@@ -411,7 +450,7 @@ pub(super) fn keep(table: &mut Table, models: &BTreeSet<String>, labels: &BTreeS
             table.constant.retain(|cell| models.contains(&cell.model));
             kept(&mut table.models, &stays);
             table.models.iter_mut().for_each(|model| model.labels.retain(|row| of(&row.label)));
-            table.delong.retain(|row| both(&row.a, &row.b) && of(&row.label));
+            table.delong.retain(|row| both(&row.a, &row.b) && of_any(&row.label));
             table.resampled.retain(|row| both(&row.a, &row.b) && of_any(&row.label));
             if let Some(bootstrap) = &mut table.bootstrap {
                 let there = |less: &Option<String>| less.as_ref().is_none_or(|less| models.contains(less));
@@ -421,6 +460,7 @@ pub(super) fn keep(table: &mut Table, models: &BTreeSet<String>, labels: &BTreeS
             }
             table.metrics.retain(|row| models.contains(&row.model) && of(&row.label));
             table.groups.retain(|row| models.contains(&row.model) && of(&row.label));
+            table.group_tests.retain(|row| models.contains(&row.model) && of(&row.label));
         }
         Table::Probe(_) | Table::Heatmap(_) => {}
     }
@@ -446,6 +486,10 @@ pub(super) fn asked(table: &Table) -> Vec<(&'static str, Value)> {
                 ("labels", json!(labels)),
                 ("pooling", json!(of.pooling)),
                 ("shared images", json!(of.shared_images)),
+                ("variance", json!(of.variance)),
+                ("primary", json!(of.primary)),
+                ("margin", json!(of.margin)),
+                ("prevalence", json!(of.prevalence)),
                 (
                     "resamples and seed",
                     json!(of.bootstrap.as_ref().map(|of| [u64::from(of.resamples), of.seed])),

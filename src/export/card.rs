@@ -2,6 +2,7 @@
 //!
 //! The card contains recorded facts only: no licence, no intended use, no claim.
 
+use std::collections::HashMap;
 use std::fmt::Write as _;
 
 use serde_json::json;
@@ -14,9 +15,11 @@ use crate::escape::{self, markdown};
 use crate::hash::Id;
 use crate::index::View;
 use crate::records::{
-    Architecture, Comparison, Dataset, Execution, Run, Split, SplitMethod, Subset, Table as Recorded,
+    Architecture, Comparison, Dataset, Execution, PatientId, Run, Split, SplitMethod, StdError, Subset,
+    Table as Recorded, Variance,
 };
 use crate::registry::Registry;
+use crate::report::interval::{self, FoldAuc, NoInterval};
 use crate::report::{Cell, Column, Format, ReportTable, results, thousands};
 use crate::stats;
 use crate::withdrawal::Marks;
@@ -99,7 +102,7 @@ pub fn card(registry: &Registry, view: &View, id: Id<Run>) -> Result<String, Exp
         out,
         "- One fold of one data set: no recorded result on images from other sources.\n\
          - The epoch was selected on the validation images, so numbers on them are too optimistic for a test.\n\
-         - Intervals treat images as independent, but images of one patient are not: the intervals are too narrow."
+         - Intervals show the choice of test patients; another training would give other numbers."
     );
     let leaving = leaving(registry, view, id.hash, Some(Subset::Test))?;
     if let Some(mark) = Marks::open(registry, view)?.of_all(&leaving) {
@@ -210,6 +213,12 @@ fn data(name: &str, dataset: &Dataset, split: &Split, fold: u32) -> String {
     out + &table.render(Format::Markdown)
 }
 
+fn unzip(known: Vec<(f64, bool, u32)>) -> (Vec<f64>, Vec<bool>, Vec<u32>) {
+    let scores = known.iter().map(|(score, ..)| *score).collect();
+    let truth = known.iter().map(|(_, truth, _)| *truth).collect();
+    (scores, truth, known.into_iter().map(|(.., patient)| patient).collect())
+}
+
 fn performance(registry: &Registry, view: &View, evaluated: &EvaluatedRun) -> Result<String, ExportError> {
     let EvaluatedRun { predictions, record, auc, .. } = evaluated;
     let manifest = registry.manifest(&registry.get(record.dataset)?)?;
@@ -219,6 +228,7 @@ fn performance(registry: &Registry, view: &View, evaluated: &EvaluatedRun) -> Re
         Column::left("Label"),
         Column::right("Positives"),
         Column::right("Negatives"),
+        Column::right("Positive patients"),
         Column::right("AUC [95 %]"),
     ];
     let mut table = ReportTable::new("", columns);
@@ -226,19 +236,41 @@ fn performance(registry: &Registry, view: &View, evaluated: &EvaluatedRun) -> Re
     if has_missing {
         table.columns.push(Column::right("Missing"));
     }
+    let mut without: Vec<String> = Vec::new();
+    let mut numbers: HashMap<&PatientId, u32> = HashMap::new();
+    let of_image: Vec<u32> = scores
+        .rows
+        .iter()
+        .map(|row| {
+            let next = numbers.len() as u32;
+            *numbers.entry(&manifest.rows[*row as usize].patient).or_insert(next)
+        })
+        .collect();
     for (place, label) in auc.labels.iter().enumerate() {
         let bit = dataset.labels.iter().position(|known| *known == label.label);
         let truth = |row: &u32| manifest.rows.get(*row as usize)?.label(bit?);
-        let each = scores.rows.iter().zip(scores.column(place));
-        let (known, truth): (Vec<f64>, Vec<bool>) =
-            each.filter_map(|(row, score)| Some((score, truth(row)?))).unzip();
-        let interval = stats::delong(&known, &truth).and_then(|delong| delong.interval());
-        let ends = label.auc.and(interval);
+        let each = scores.rows.iter().zip(scores.column(place)).zip(&of_image);
+        let known: Vec<(f64, bool, u32)> =
+            each.filter_map(|((row, score), patient)| Some((score, truth(row)?, *patient))).collect();
+        let (known, truth, patients) = unzip(known);
+        let placed = stats::PatientPlacements::new(&known, &truth, &patients, numbers.len());
+        let counts = placed.as_ref().map_or([0; 3], |placed| placed.counts());
+        let estimate = placed.as_ref().and_then(|placed| placed.estimate());
+        let error = StdError {
+            value: estimate.map(|estimate| estimate.std_error),
+            df: estimate.map(|estimate| estimate.df),
+        };
+        let fold = FoldAuc { auc: label.auc, error, patients: [counts[1], counts[2]] };
+        let ends = interval::of_auc(Variance::Clustered, &[fold]);
+        if let Some(why) = ends.err().filter(|why| *why != NoInterval::NoAuc) {
+            without.push(format!("{} ({why})", label.label));
+        }
         table.rows.push(vec![
             Cell::Text(label.label.clone()),
             Cell::Integer(label.positives),
             Cell::Integer(label.negatives),
-            Cell::Interval { value: label.auc, ends, decimals: DECIMALS },
+            if placed.is_some() { Cell::Integer(counts[1]) } else { Cell::Empty },
+            Cell::Interval { value: label.auc, ends: ends.ok(), decimals: DECIMALS },
         ]);
         if has_missing {
             table.rows.last_mut().expect("one was added").push(Cell::Integer(label.missing.unwrap_or(0)));
@@ -248,16 +280,21 @@ fn performance(registry: &Registry, view: &View, evaluated: &EvaluatedRun) -> Re
         Cell::Text("Mean".into()),
         Cell::Empty,
         Cell::Empty,
+        Cell::Empty,
         Cell::Number { value: auc.mean, decimals: DECIMALS },
     ]);
     let undefined: Vec<&str> =
         auc.labels.iter().filter(|label| label.auc.is_none()).map(|label| label.label.as_str()).collect();
     let mut out = format!(
-        "\n## Results\n\nOn the {} test images, with 95 % confidence intervals (DeLong):\n\n{}",
+        "\n## Results\n\nOn {} test images of {} patients, with 95 % confidence intervals (patients as clusters):\n\n{}",
         thousands(record.images),
+        thousands(numbers.len() as u64),
         table.render(Format::Markdown)
     );
     let _ = write!(out, "\nThe mean covers {} of {} labels.", auc.mean_over, auc.labels.len());
+    if !without.is_empty() {
+        let _ = write!(out, " No interval: {}.", markdown(&without.join(", ")));
+    }
     if !undefined.is_empty() {
         let _ = write!(
             out,

@@ -7,7 +7,7 @@ use crate::disk::Dir;
 use crate::hash::{Hash, Hasher, Id};
 use crate::records::{Execution, Predictions, Run, ScoreSource, Subset, Table, rules};
 use crate::registry::Registry;
-use crate::scores::auc_table;
+use crate::scores::{auc_table, subset_images};
 use crate::training::process::Listener;
 use crate::training::{
     Device, RunContext, RunError, TrainFolders, TrainInputs, changed_files, files_differ, predict_job,
@@ -105,7 +105,8 @@ pub fn reproduce(
         if let Some(table) = newest {
             let manifest = registry.manifest(&context.dataset)?;
             let scores = read_scores(scratch.dir(), predictions.labels.len(), manifest.rows.len())?;
-            let now = auc_table(id, &predictions, &context.dataset, &manifest, &scores);
+            let of_images = subset_images(registry, &predictions)?;
+            let now = auc_table(id, &predictions, &context.dataset, &manifest, &scores, of_images);
             compare("table", table.hash, Registry::id_of(&Table::Auc(now))?.hash)?;
         }
     }

@@ -9,7 +9,9 @@ use std::collections::BTreeSet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Dataset, Division, File, PixelHashes, Predictions, Subset};
+use super::{
+    Dataset, Division, GroupRow, GroupTest, MetricRow, PixelHashes, Predictions, PublishedTable, StdError, Subset,
+};
 use crate::hash::Id;
 
 /// A comparison of several models.
@@ -31,6 +33,22 @@ pub struct Comparison {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "ComparedDivision")]
     pub division: Option<ComparedDivision>,
+    /// How the variances of AUCs and of differences are computed.
+    pub variance: Variance,
+    /// The label that says that an image has none of the others, if it is among those compared: means over pathologies
+    /// leave it out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    pub no_finding: Option<String>,
+    /// The pair of models whose difference of mean AUCs was named as the primary comparison. Its p-value belongs to no
+    /// family of tests.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Primary")]
+    pub primary: Option<Primary>,
+    /// The margin of tests of non-inferiority and equivalence, a difference of AUCs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "f64")]
+    pub margin: Option<f64>,
     /// One per model.
     pub models: Vec<ComparedModel>,
     /// Spearman's rank correlation between every pair of models, computed for each cell and averaged over all
@@ -46,9 +64,10 @@ pub struct Comparison {
     #[serde(default, skip_serializing_if = "Pooling::is_per_label")]
     #[schemars(extend("const" = "all-scores"))]
     pub pooling: Pooling,
-    /// DeLong's paired test of every pair of models, one row per label and fold.
+    /// Paired test of every pair of models on the same images, with the variance that `variance` names: one row per
+    /// label and fold, then one per fold for the mean over the labels. All of them are one family of tests.
     pub delong: Vec<DelongRow>,
-    /// Tests over folds of every pair of models.
+    /// Tests over folds of every pair of models, which are one family of tests.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(min = 1))]
     pub resampled: Vec<ResampledRow>,
@@ -56,6 +75,10 @@ pub struct Comparison {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Bootstrap")]
     pub bootstrap: Option<Bootstrap>,
+    /// The share of positives for which predictive values are asked besides that of the images.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "f64")]
+    pub prevalence: Option<f64>,
     /// Metrics besides the AUC for each model, label and fold, if requested.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(min = 1))]
@@ -64,6 +87,11 @@ pub struct Comparison {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(min = 1))]
     pub groups: Vec<GroupRow>,
+    /// Tests of the largest group of each kind against the others, which are one family of tests; absent if there are no
+    /// two groups.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(min = 1))]
+    pub group_tests: Vec<GroupTest>,
     /// Published numbers for comparison.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "PublishedTable")]
@@ -109,6 +137,34 @@ pub struct ConstantScores {
     pub fold: Option<u32>,
 }
 
+/// How the variance of an AUC is computed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Variance {
+    /// Patients are clusters (Obuchowski, Biometrics 53, 1997): images of one patient may be alike.
+    #[default]
+    Clustered,
+    /// Images are taken as independent (DeLong, DeLong and Clarke-Pearson, Biometrics 44, 1988).
+    Delong,
+}
+
+/// Two models whose comparison was named in advance.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Primary {
+    /// The first model.
+    pub a: String,
+    /// The second model.
+    pub b: String,
+}
+
+impl Primary {
+    /// Whether these are the two models, in any order.
+    pub fn is_of(&self, a: &str, b: &str) -> bool {
+        (&*self.a, &*self.b) == (a, b) || (&*self.a, &*self.b) == (b, a)
+    }
+}
+
 impl Comparison {
     /// Number of cells that a rank correlation is a mean of if no scores are constant: labels times shared folds, or
     /// shared folds with the pooling `all-scores`.
@@ -129,6 +185,12 @@ impl Comparison {
             .map(|cell| (&cell.label, cell.fold))
             .collect();
         self.spearman_cells().saturating_sub(left_out.len())
+    }
+
+    /// Whether the mean AUCs of all models and folds cover every label.
+    pub fn covers_all(&self) -> bool {
+        let all = |model: &ComparedModel| model.covers()[0] == model.labels.len();
+        self.models.iter().all(all)
     }
 
     /// Whether the mean AUCs of all models and folds cover the same labels.
@@ -204,10 +266,19 @@ pub struct ComparedModel {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(min = 1))]
     pub images: Vec<u64>,
+    /// Number of images of the subset that the scores belong to, one per fold; absent if every fold is scored
+    /// completely, or the scores belong to no split.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(min = 1))]
+    pub of_images: Vec<u64>,
+    /// Number of patients of the scored images, one per fold.
+    pub patients: Vec<u64>,
     /// AUC of each label over the folds.
     pub labels: Vec<LabelSpread>,
     /// Mean over the labels of a fold, then over the folds.
     pub mean: Spread,
+    /// Standard error of the mean over the labels, one per fold.
+    pub mean_errors: Vec<StdError>,
 }
 
 /// The AUC of one label over folds.
@@ -218,6 +289,12 @@ pub struct LabelSpread {
     pub label: String,
     /// Positives of each fold.
     pub positives: Vec<u64>,
+    /// Negatives of each fold.
+    pub negatives: Vec<u64>,
+    /// Patients with a positive image of each fold.
+    pub positive_patients: Vec<u64>,
+    /// Patients with a negative image of each fold.
+    pub negative_patients: Vec<u64>,
     /// Images of each fold whose label is missing, left out of all numbers of the label; absent if there are
     /// none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -225,10 +302,8 @@ pub struct LabelSpread {
     pub missing: Vec<u64>,
     /// AUC over the folds in which it is defined.
     pub auc: Spread,
-    /// DeLong's standard error of each fold's AUC; null where a class has fewer than two images.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(min = 1))]
-    pub std_errors: Vec<Option<f64>>,
+    /// Standard error of each fold's AUC.
+    pub std_errors: Vec<StdError>,
 }
 
 /// Summary of a quantity over folds.
@@ -266,7 +341,7 @@ impl Pooling {
     }
 }
 
-/// DeLong's paired test for two models on the same images.
+/// A paired test for two models on the same images.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DelongRow {
@@ -274,21 +349,27 @@ pub struct DelongRow {
     pub a: String,
     /// Name of the second model.
     pub b: String,
-    /// Label.
-    pub label: String,
+    /// Label; null for the mean over the labels.
+    pub label: Option<String>,
+    /// Number of labels of the mean; null for a label.
+    pub over: Option<u32>,
     /// Fold; null for scores outside of a fold.
     pub fold: Option<u32>,
+    /// Patients with a positive image; of a mean, the fewest of a label.
+    pub positive_patients: u64,
+    /// Patients with a negative image; of a mean, the fewest of a label.
+    pub negative_patients: u64,
     /// AUC of the first minus that of the second.
     pub difference: f64,
     /// Standard error of the difference.
-    pub std_error: f64,
-    /// Two-sided p-value; null if the standard error is zero.
+    pub std_error: StdError,
+    /// Two-sided p-value; null if the standard error is zero or undefined, or with too few patients for a test.
     pub p: Option<f64>,
-    /// The same, adjusted by Holm over the labels of the pair and fold.
+    /// The same, adjusted by Holm over all tests of the comparison; null for the primary comparison.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "f64")]
     pub p_holm: Option<f64>,
-    /// The same, adjusted by Benjamini and Hochberg over the labels of the pair and fold.
+    /// The same, adjusted by Benjamini and Hochberg.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "f64")]
     pub p_bh: Option<f64>,
@@ -314,13 +395,15 @@ pub struct ResampledRow {
     pub std_error: f64,
     /// Two-sided p-value; null if the standard error is zero.
     pub p: Option<f64>,
-    /// The same, adjusted by Holm over the labels of the pair.
+    /// The same, adjusted by Holm over all tests of the comparison; null for the primary comparison.
     pub p_holm: Option<f64>,
-    /// The same, adjusted by Benjamini and Hochberg over the labels of the pair.
+    /// The same, adjusted by Benjamini and Hochberg.
     pub p_bh: Option<f64>,
 }
 
-/// Bootstrap intervals: patients are drawn with replacement, with all their images.
+/// Bootstrap intervals: patients are drawn with replacement, with all their images. For a label, as many patients with
+/// a positive image are drawn as there are, and as many others; for a mean over labels, patients without regard to
+/// their labels.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Bootstrap {
@@ -349,145 +432,13 @@ pub struct BootstrapRow {
     pub label: Option<String>,
     /// The value on the original images, a mean over the folds.
     pub value: f64,
-    /// Lower end.
-    pub low: f64,
+    /// Lower end; null where there is no interval: with too few patients of a class, or without width.
+    pub low: Option<f64>,
     /// Upper end.
-    pub high: f64,
-    /// Number of resamples in which the value was defined.
+    pub high: Option<f64>,
+    /// Number of resamples in which every AUC of the value was defined; the others were discarded.
     #[serde(rename = "draws")]
     pub resamples: u32,
-}
-
-/// Metrics of one model, label and fold besides the AUC.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct MetricRow {
-    /// The model.
-    pub model: String,
-    /// Label.
-    pub label: String,
-    /// Fold; null for scores outside of a fold.
-    pub fold: Option<u32>,
-    /// Share of the images with the label among those whose label is known: the average precision of random
-    /// scores.
-    pub prevalence: Option<f64>,
-    /// Average precision; null where a class is missing.
-    pub average_precision: Option<f64>,
-    /// Score with the largest Youden index on the validation images; null without predictions of them.
-    pub threshold: Option<f64>,
-    /// Share of the positives at or above the threshold.
-    pub sensitivity: Option<f64>,
-    /// Share of the negatives below the threshold.
-    pub specificity: Option<f64>,
-    /// Mean squared difference between probability and true value.
-    pub brier: Option<f64>,
-    /// Expected calibration error over the bins.
-    pub ece: Option<f64>,
-    /// Bins of equal width from 0 to 1; an edge belongs to the bin below.
-    pub bins: Vec<CalibrationBin>,
-}
-
-/// Images whose probability is in a bin.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct CalibrationBin {
-    /// Number of images.
-    pub images: u64,
-    /// Number of them that have the label.
-    pub positives: u64,
-    /// Their mean probability; null without images.
-    pub mean: Option<f64>,
-}
-
-/// The AUC of one model, label and fold in a group of patients.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct GroupRow {
-    /// The property by which images are grouped.
-    pub by: GroupBy,
-    /// The group: `M`, `F`, `PA`, `AP`, `40-49` or `unknown`.
-    pub group: String,
-    /// The model.
-    pub model: String,
-    /// Label.
-    pub label: String,
-    /// Fold; null for scores outside of a fold.
-    pub fold: Option<u32>,
-    /// Number of images in the group.
-    pub images: u64,
-    /// Number of them that have the label.
-    pub positives: u64,
-    /// Number of them whose label is missing; absent if there are none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "u64")]
-    pub missing: Option<u64>,
-    /// AUC within the group; null where a class is missing.
-    pub auc: Option<f64>,
-    /// DeLong's standard error; null where a class has fewer than two images.
-    pub std_error: Option<f64>,
-}
-
-/// The property by which images are grouped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum GroupBy {
-    /// The patient's gender.
-    Gender,
-    /// The view position.
-    View,
-    /// The patient's age in decades.
-    Age,
-}
-
-impl GroupBy {
-    /// The name on the command line.
-    pub fn name(self) -> &'static str {
-        match self {
-            GroupBy::Gender => "gender",
-            GroupBy::View => "view",
-            GroupBy::Age => "age",
-        }
-    }
-}
-
-/// Published numbers.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct PublishedTable {
-    /// The original TOML file.
-    pub file: File,
-    /// One per model.
-    pub models: Vec<PublishedModel>,
-}
-
-/// The published numbers of a model.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct PublishedModel {
-    /// Name in the table.
-    pub name: String,
-    /// Reference of the publication.
-    pub source: String,
-    /// `official`, or a description of how the test images were chosen.
-    pub split: String,
-    /// Number of test images, if stated.
-    pub images: Option<u64>,
-    /// Mean AUC.
-    pub mean: Option<f64>,
-    /// Number of labels that the mean covers, if stated.
-    pub mean_over: Option<u32>,
-    /// AUCs by label.
-    pub auc: Vec<PublishedAuc>,
-}
-
-/// A published AUC.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct PublishedAuc {
-    /// Label.
-    pub label: String,
-    /// Its AUC.
-    pub auc: f64,
 }
 
 /// A reason why columns are not comparable.

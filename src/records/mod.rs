@@ -11,6 +11,7 @@ mod experiment;
 mod gradcam;
 mod kind;
 mod labels;
+mod metrics;
 mod mismatch;
 mod model;
 mod name;
@@ -19,6 +20,7 @@ mod of_data;
 mod of_runs;
 mod pixels;
 mod probe;
+mod published;
 mod removal;
 mod role;
 pub mod rules;
@@ -26,6 +28,7 @@ mod run;
 mod schema;
 mod software;
 mod split;
+mod std_error;
 mod study;
 mod table;
 pub mod tensors;
@@ -38,9 +41,8 @@ use serde::{Deserialize, Serialize};
 
 pub use codec::{CodecError, Header, Link};
 pub use comparison::{
-    Bootstrap, BootstrapRow, CalibrationBin, ComparedDivision, ComparedModel, Comparison, ConstantScores,
-    DelongRow, GroupBy, GroupRow, Incomparable, IncomparableKind, LabelSpread, LeakCheck, MetricRow, Pooling,
-    PublishedAuc, PublishedModel, PublishedTable, ResampledRow, Spread,
+    Bootstrap, BootstrapRow, ComparedDivision, ComparedModel, Comparison, ConstantScores, DelongRow,
+    Incomparable, IncomparableKind, LabelSpread, LeakCheck, Pooling, Primary, ResampledRow, Spread, Variance,
 };
 pub(crate) use dataset::MAX_AGE;
 pub use dataset::{AgeRange, BoxRow, Boxes, Dataset, Gender, ImageRow, Manifest, MetaFeatures, ViewPosition};
@@ -49,6 +51,9 @@ pub use experiment::different_settings;
 pub use gradcam::{Area, Heatmap, HeatmapInBox, PointedBox, PointedLabel, Pointing};
 pub use kind::{Content, Descriptor, ImageUse, ObjectKind, Purpose, Recomputed, RecordClass, Travels};
 pub use labels::{LabelCounts, LabelValues};
+pub use metrics::{
+    CalibrationBin, GroupBy, GroupRow, GroupTest, LineOfCalibration, MetricIntervals, MetricRow,
+};
 pub use mismatch::{FalseRecord, MAX_REPORTED, Mismatch, compared, differences};
 pub use model::{Architecture, Block, ImageInput, Layer, Model};
 pub(crate) use name::is_plain_name;
@@ -56,6 +61,7 @@ pub use note::Note;
 pub use of_runs::run_summary;
 pub use pixels::{PixelDigests, PixelHashes};
 pub use probe::{ProbeResult, ProbeTable, ProbedFold, Target};
+pub use published::{PublishedAuc, PublishedModel, PublishedTable};
 pub use removal::{Removal, RemovedRecord};
 pub use role::{Referent, Role, Roles};
 pub use run::{
@@ -66,6 +72,7 @@ pub use software::{
     Computed, DeviceKind, Numerics, Software, differing_sources, is_source_line, source_files,
 };
 pub use split::{Assignment, Division, FoldSizes, Split, SplitMethod, Subset, SubsetSize};
+pub use std_error::StdError;
 pub use study::{Study, StudyProbe, StudyRun, StudySection};
 pub use table::{AgeCount, AucTable, DatasetTable, LabelAuc, LabelPrevalence, Table};
 pub use text::{BadText, ImageName, PatientId, StudyId};

@@ -30,13 +30,13 @@ pub const IMPORT: u32 = 3;
 /// Checked by `tests/golden/pinned.rs`.
 pub const COUNTS: u32 = 1;
 
-/// `rules` of an AUC table: how AUCs follow from scores and labels, and their mean.
+/// `rules` of an AUC table: how AUCs and counts follow from scores and labels, and their mean.
 ///
 /// Checked by `tests/golden/pinned.rs`.
 pub const AUC: u32 = 2;
 
-/// `rules` of a comparison: spreads over folds, rank correlations, DeLong's tests, tests over folds, the
-/// bootstrap, further metrics, groups, and what is not comparable.
+/// `rules` of a comparison: spreads over folds, rank correlations, variances, paired tests and their families, tests
+/// over folds, the bootstrap, further metrics, groups, and what is not comparable.
 ///
 /// Checked by `tests/golden/pinned.rs`.
 pub const COMPARISON: u32 = 3;

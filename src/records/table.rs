@@ -154,12 +154,17 @@ impl Record for Table {
 }
 
 /// The requested fields of a table, as JSON pointers; other fields are computed.
-const CHOSEN: [&str; 13] = [
+const CHOSEN: [&str; 18] = [
     "/kind",
     "/type",
     "/rules",
     "/pooling",
     "/shared_images",
+    "/variance",
+    "/primary/a",
+    "/primary/b",
+    "/margin",
+    "/prevalence",
     "/bootstrap",
     "/bootstrap/draws",
     "/bootstrap/seed",
@@ -178,6 +183,15 @@ pub struct AucTable {
     pub predictions: Id<Predictions>,
     /// The data set of the labels.
     pub dataset: Id<Dataset>,
+    /// Number of scored images.
+    pub images: u64,
+    /// Number of images of the subset that the scores belong to; absent if all of them are scored, or if the scores
+    /// belong to no split.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "u64")]
+    pub of_images: Option<u64>,
+    /// Number of patients of the scored images.
+    pub patients: u64,
     /// One per label.
     pub labels: Vec<LabelAuc>,
     /// Mean of the defined AUCs.
@@ -200,6 +214,8 @@ pub struct LabelAuc {
     pub positives: u64,
     /// Number of images without the label.
     pub negatives: u64,
+    /// Number of patients with an image that has the label.
+    pub positive_patients: u64,
     /// Number of scored images whose label is missing, left out of the AUC; absent if there are none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "u64")]

@@ -3,12 +3,14 @@
 //! A report is first a [`ReportTable`] of typed cells with all digits, and only then text; so a terminal, a
 //! spreadsheet and a paper show the same numbers.
 
+mod counts;
 pub mod dataset;
 mod details;
 pub mod diff;
 pub mod features;
 mod histogram;
 pub mod impact;
+pub mod interval;
 mod latex;
 mod layout;
 pub mod lineage;
@@ -19,6 +21,7 @@ mod render;
 pub mod results;
 mod runs;
 pub mod show;
+mod spearman;
 pub mod svg;
 mod table;
 mod terminal;

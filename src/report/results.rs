@@ -1,26 +1,27 @@
 //! AUC tables, comparisons and Spearman matrices.
 
-use std::collections::BTreeSet;
-
 use super::means::{DECIMALS, covered, labels};
-use super::{Cell, Column, ReportTable, dataset, details, features, thousands, uncertainty};
+use super::{
+    Cell, Column, ReportTable, counts, dataset, details, features, spearman, thousands, uncertainty,
+};
 use crate::dataset::statistics::Statistics;
 use crate::digits::counted;
 use crate::records::{
-    self, AucTable, ComparedModel, Comparison, ConstantScores, Incomparable, LabelSpread, LeakCheck, Pooling,
+    self, AucTable, ComparedModel, Comparison, ConstantScores, Incomparable, LabelSpread, LeakCheck,
     PublishedModel, Spread, Subset,
 };
+use crate::stats;
 
 /// Heading of the row below a mean: the number of labels that it covers.
 pub(super) const COVERED: &str = "Labels in the mean";
-/// Number of rows below the labels of a table of AUCs: the mean and what it covers.
+/// Number of rows below the labels of a table of AUCs: the means and what they cover.
 pub fn closing_rows(table: &ReportTable) -> usize {
     let is_mean = |row: &Vec<Cell>| matches!(row.first(), Some(Cell::Text(text)) if text == "Mean" || text.starts_with("Mean over "));
     let is_counts =
         |row: &Vec<Cell>| matches!(row.first(), Some(Cell::Text(text)) if text.starts_with(COVERED));
     let counts = table.rows.iter().rev().take_while(|row| is_counts(row)).count();
-    let mean = table.rows.iter().rev().nth(counts).is_some_and(is_mean);
-    if mean { counts + 1 } else { 0 }
+    let means = table.rows.iter().rev().skip(counts).take_while(|row| is_mean(row)).count();
+    if means > 0 { counts + means } else { 0 }
 }
 
 /// The AUCs of one model.
@@ -30,6 +31,7 @@ pub fn auc(title: &str, auc: &AucTable) -> ReportTable {
         Column::right("AUC"),
         Column::right("Positives"),
         Column::right("Negatives"),
+        Column::right("Positive patients"),
     ];
     let mut table = ReportTable::new(title, columns);
     let has_missing = auc.labels.iter().any(|label| label.missing.is_some());
@@ -42,6 +44,7 @@ pub fn auc(title: &str, auc: &AucTable) -> ReportTable {
             Cell::Number { value: label.auc, decimals: DECIMALS },
             Cell::Integer(label.positives),
             Cell::Integer(label.negatives),
+            Cell::Integer(label.positive_patients),
         ];
         row.extend(has_missing.then(|| Cell::Integer(label.missing.unwrap_or(0))));
         table.rows.push(row);
@@ -57,6 +60,10 @@ pub fn auc(title: &str, auc: &AucTable) -> ReportTable {
     table.notes.push(note + ".");
     let constant = auc.labels.iter().filter(|label| label.constant).map(|label| label.label.as_str());
     table.caution = constant_scores(constant.collect(), "");
+    table.notes.push(format!("Images: {}. Patients: {}.", thousands(auc.images), thousands(auc.patients)));
+    table.notes.extend(auc.of_images.map(|all| {
+        format!("PART OF THE IMAGES ONLY: scored are {} of {}.", thousands(auc.images), thousands(all))
+    }));
     if has_missing {
         table.notes.push("An image whose label is missing is left out of that label's AUC.".to_owned());
     }
@@ -95,10 +102,14 @@ pub fn of(table: &records::Table) -> Vec<ReportTable> {
 pub fn tables(comparison: &Comparison) -> Vec<(&'static str, ReportTable)> {
     let mut tables = vec![
         ("auc", self::comparison(comparison)),
-        ("spearman", spearman(comparison)),
+        ("spearman", spearman::spearman(comparison)),
         ("range", range(comparison)),
         ("intervals", uncertainty::intervals(comparison)),
+        ("counts", counts::counts(comparison)),
     ];
+    if let Some(differences) = uncertainty::differences(comparison) {
+        tables.insert(1, ("differences", differences));
+    }
     if !comparison.delong.is_empty() {
         tables.push(("delong", uncertainty::delong(comparison)));
     }
@@ -110,9 +121,16 @@ pub fn tables(comparison: &Comparison) -> Vec<(&'static str, ReportTable)> {
     }
     if !comparison.metrics.is_empty() {
         tables.push(("metrics", details::metrics(comparison)));
+        if comparison.metrics.iter().any(|row| row.intervals.is_some()) {
+            tables.push(("metric-intervals", details::metric_intervals(comparison)));
+        }
+        tables.push(("calibration", details::calibration(comparison)));
     }
     if !comparison.groups.is_empty() {
         tables.push(("groups", details::groups(comparison)));
+    }
+    if !comparison.group_tests.is_empty() {
+        tables.push(("group-tests", details::group_tests(comparison)));
     }
     for (name, table) in &mut tables {
         if ["range", "intervals", "bootstrap"].contains(name) {
@@ -126,13 +144,14 @@ pub fn tables(comparison: &Comparison) -> Vec<(&'static str, ReportTable)> {
             // If columns are not comparable, none is the best.
             table.bold.clear();
         }
+        table.explain_bold();
     }
     tables
 }
 
 /// The tables that are shown by default: AUCs, rank correlations, and optional tables that were requested.
 pub fn main_tables(comparison: &Comparison) -> Vec<ReportTable> {
-    let more = ["range", "intervals", "delong", "resampled"];
+    let more = ["range", "intervals", "counts", "delong", "resampled", "calibration"];
     tables(comparison).into_iter().filter(|(name, _)| !more.contains(name)).map(|(_, table)| table).collect()
 }
 
@@ -153,30 +172,65 @@ fn comparison(comparison: &Comparison) -> ReportTable {
     };
     let mut table = ReportTable::new(title, columns);
     let cell = |spread: &Spread| Cell::MeanStd { mean: spread.mean, std: spread.std, decimals: DECIMALS };
-    let of_others = |value: Option<f64>| {
-        value.map_or(Cell::Empty, |value| Cell::Number { value: Some(value), decimals: 3 })
-    };
+    let competing = 1..table.columns.len();
+    let counted = counts::beside(comparison);
+    table.columns.extend(counted.iter().map(|(column, _)| column.clone()));
     for (label, name) in labels(comparison).enumerate() {
         let cells = comparison.models.iter().map(|model| cell(&model.labels[label].auc));
-        let of_label =
-            |model: &PublishedModel| model.auc.iter().find(|other| other.label == name).map(|l| l.auc);
-        let others = published.clone().map(|model| of_others(of_label(model)));
-        table.rows.push(std::iter::once(Cell::Text(name.to_owned())).chain(cells).chain(others).collect());
+        let of_label = |model: &PublishedModel| {
+            let found = model.auc.iter().find(|other| other.label == name);
+            published_cell(found.map(|found| found.auc), found.and_then(|found| found.std))
+        };
+        let others = published.clone().map(of_label);
+        let counts = counted.iter().map(|(_, cells)| cells[label].clone());
+        let head = std::iter::once(Cell::Text(name.to_owned()));
+        table.rows.push(head.chain(cells).chain(others).chain(counts).collect());
     }
-    let means = comparison.models.iter().map(|model| cell(&model.mean));
-    let others = published.clone().map(|model| of_others(model.mean));
-    table.rows.push(std::iter::once(Cell::Text("Mean".into())).chain(means).chain(others).collect());
-    let mean_row = table.rows.len() - 1;
-    for row in 0..=mean_row {
+    let all = labels(comparison).count();
+    let of_labels = comparison.models.iter().map(|model| model.mean.clone()).collect();
+    let mut means: Vec<(&str, usize, Vec<Spread>)> = vec![("Mean", all, of_labels)];
+    if let Some(no_finding) = comparison.no_finding.as_deref().filter(|_| all > 1) {
+        let of_model = |model| mean_over_pathologies(model, all, no_finding);
+        means.push((PATHOLOGIES, all - 1, comparison.models.iter().map(of_model).collect()));
+    }
+    let first_mean = table.rows.len();
+    for (place, (head, covers, spreads)) in means.iter().enumerate() {
+        // A published mean stands in the row of the labels that it covers; if that is not known, in the first.
+        let is_of_row = |model: &PublishedModel| match model.mean_over {
+            Some(over) if means.iter().any(|(_, covers, _)| *covers == over as usize) => {
+                over as usize == *covers
+            }
+            _ => place == 0,
+        };
+        let others = published.clone().map(|model| match is_of_row(model) {
+            true => published_cell(model.mean, model.mean_std),
+            false => Cell::Empty,
+        });
+        let ours = spreads.iter().map(cell);
+        table.rows.push(std::iter::once(Cell::Text((*head).to_owned())).chain(ours).chain(others).collect());
+    }
+    for row in 0..first_mean + means.len() {
         // The best of values that are means over other folds or labels is not the best.
-        let comparable =
-            if row == mean_row { comparison.is_of_same_labels() } else { is_of_same_folds(comparison, row) };
+        let comparable = match row.checked_sub(first_mean) {
+            Some(_) => comparison.is_of_same_labels(),
+            None => is_of_same_folds(comparison, row),
+        };
+        let competes = |column: usize| {
+            let (Some(mean), Some(other)) =
+                (row.checked_sub(first_mean), (column - 1).checked_sub(comparison.models.len()))
+            else {
+                return true;
+            };
+            let over = published.clone().nth(other).and_then(|model| model.mean_over);
+            over == u32::try_from(means[mean].1).ok() && comparison.covers_all()
+        };
         if comparable {
-            table.mark_best((1..table.columns.len()).map(|column| (row, column)));
+            table.mark_best(competing.clone().filter(|column| competes(*column)).map(|column| (row, column)));
         }
     }
+    let last_mean = table.rows.len();
     table.rows.extend(counts(comparison, |count| vec![Cell::Integer(count)]));
-    for row in table.rows.iter_mut().skip(mean_row + 1) {
+    for row in table.rows.iter_mut().skip(last_mean) {
         let over = |model: &PublishedModel| model.mean_over.map_or(Cell::Empty, |n| Cell::Integer(n.into()));
         row.extend(published.clone().map(over));
     }
@@ -203,6 +257,40 @@ fn says_nothing(comparison: &Comparison, model: &ComparedModel, cell: &ConstantS
     let aucs = model.labels.iter().filter(is_own).filter_map(|label| *label.auc.folds.get(fold)?);
     let mut aucs = aucs.peekable();
     aucs.peek().is_some() && aucs.all(|auc| auc == 0.5)
+}
+
+/// Heading of the mean that leaves out the label of images without a finding.
+const PATHOLOGIES: &str = "Mean over pathologies";
+
+fn published_cell(value: Option<f64>, std: Option<f64>) -> Cell {
+    match value {
+        None => Cell::Empty,
+        // As many digits as were published, and no fewer than three.
+        Some(value) => {
+            let decimals = if format!("{value}").len() > "0.123".len() { DECIMALS } else { 3 };
+            Cell::MeanStd { mean: Some(value), std, decimals }
+        }
+    }
+}
+
+/// The mean over the first labels without the one of images without a finding, for each fold, then over the folds.
+fn mean_over_pathologies(model: &ComparedModel, labels: usize, no_finding: &str) -> Spread {
+    let pathologies = || model.labels.iter().take(labels).filter(|label| label.label != no_finding);
+    let of_fold = |fold: usize| {
+        let aucs: Vec<Option<f64>> =
+            pathologies().map(|label| label.auc.folds.get(fold).copied().flatten()).collect();
+        stats::summarize(&aucs).mean
+    };
+    let folds: Vec<Option<f64>> = (0..model.mean.folds.len()).map(of_fold).collect();
+    let summary = stats::summarize(&folds);
+    Spread {
+        n: summary.n as u32,
+        mean: summary.mean,
+        std: summary.std,
+        min: summary.min,
+        max: summary.max,
+        folds,
+    }
 }
 
 /// Whether a label, given by position, has an AUC in the same folds of all models.
@@ -335,16 +423,20 @@ fn notes(comparison: &Comparison) -> Vec<String> {
             )
         }
     }];
+    notes.push(uncertainty::of_spread(comparison));
+    if comparison.no_finding.is_some() {
+        notes.push(format!(
+            "\"{PATHOLOGIES}\" leaves out {}.",
+            comparison.no_finding.as_deref().unwrap_or_default()
+        ));
+    }
     notes.extend(differently_covered(comparison));
     notes.extend(evaluated_on(comparison).map(str::to_owned));
     if comparison.shared_images {
-        let images = comparison.models.first().map_or(&[][..], |model| &model.images);
-        let images: Vec<String> = images.iter().map(|images| thousands(*images)).collect();
-        notes.push(format!(
-            "Only on images that every model scored; images per {each}: {}.",
-            images.join(", ")
-        ));
+        notes.push("Only on images that every model scored.".to_owned());
     }
+    notes.extend(counts::partial(comparison));
+    notes.extend(counts::in_words(comparison));
     let missing = |model: &ComparedModel| model.labels.iter().any(|label| !label.missing.is_empty());
     if comparison.models.iter().any(missing) {
         notes.push(
@@ -439,95 +531,5 @@ fn range(comparison: &Comparison) -> ReportTable {
     table.notes.push(format!("The mean covers {}.", covered(comparison)));
     table.notes.extend(differently_covered(comparison));
     table.notes.push("Labels are sorted by descending mean AUC over all models.".to_owned());
-    table
-}
-
-/// Heading of the rows below rank correlations: the number of cells that a mean covers.
-const SPEARMAN_COVERED: &str = "Cells covered";
-
-/// What a mean of rank correlations covers, and what it leaves out and why.
-fn spearman_coverage(comparison: &Comparison, cells: usize) -> String {
-    let each = comparison.division().name();
-    let of = match comparison.pooling {
-        Pooling::PerLabel => format!("a label of a {each}"),
-        Pooling::AllScores => format!("a {each} with all labels"),
-    };
-    let all = thousands(cells as u64);
-    if comparison.constant.is_empty() {
-        return format!("Each mean covers {all} of {all} cells ({of}).");
-    }
-    let models = comparison.models.len();
-    let pairs = (0..models).flat_map(|a| (a + 1..models).map(move |b| (a, b)));
-    let over: BTreeSet<usize> = pairs.map(|(a, b)| comparison.spearman_over(a, b)).collect();
-    let over: Vec<String> = over.into_iter().map(|count| thousands(count as u64)).collect();
-    let mut left_out: Vec<String> = Vec::new();
-    for model in &comparison.models {
-        let own: Vec<String> = comparison
-            .constant
-            .iter()
-            .filter(|cell| cell.model == model.name)
-            .map(|cell| {
-                let several = comparison.folds.len() > 1;
-                match (&cell.label, cell.fold.filter(|_| several)) {
-                    (Some(label), Some(fold)) => format!("{label} in {each} {fold}"),
-                    (Some(label), None) => label.clone(),
-                    (None, Some(fold)) => format!("{each} {fold}"),
-                    (None, None) => "all scores".to_owned(),
-                }
-            })
-            .collect();
-        if !own.is_empty() {
-            left_out.push(format!("{} ({})", model.name, own.join(", ")));
-        }
-    }
-    let compared = if over.len() > 1 { "; means over different cells are not comparable" } else { "" };
-    format!(
-        "The means cover {} of {all} cells ({of}){compared}. Left out, because a model gives all images the same score: {}.",
-        over.join(", "),
-        left_out.join("; ")
-    )
-}
-
-/// Table 5: Spearman's rank correlation of every pair of models.
-fn spearman(comparison: &Comparison) -> ReportTable {
-    let mut columns = vec![Column::left("Model")];
-    columns.extend(comparison.models.iter().map(|model| Column::named(&model.name)));
-    let mut table = ReportTable::new("Spearman's rank correlation of the scores", columns);
-    for (model, row) in comparison.models.iter().zip(&comparison.spearman) {
-        let cells = row.iter().map(|value| Cell::Number { value: *value, decimals: DECIMALS });
-        table.rows.push(std::iter::once(Cell::Text(model.name.clone())).chain(cells).collect());
-    }
-    let (models, cells) = (comparison.models.len(), comparison.spearman_cells());
-    let over = |a: usize, b: usize| Cell::Integer(comparison.spearman_over(a, b) as u64);
-    if comparison.constant.is_empty() {
-        let head = std::iter::once(Cell::Text(SPEARMAN_COVERED.to_owned()));
-        table.rows.push(head.chain((0..models).map(|model| over(model, model))).collect());
-    } else {
-        for (a, model) in comparison.models.iter().enumerate() {
-            let head = std::iter::once(Cell::Text(format!("{SPEARMAN_COVERED} with {}", model.name)));
-            table.rows.push(head.chain((0..models).map(|b| over(a, b))).collect());
-        }
-    }
-    table.notes.push(spearman_coverage(comparison, cells));
-    let (division, each) = (comparison.division(), comparison.division().name());
-    let folds = comparison.folds.len();
-    table.notes.push(match (comparison.pooling, folds) {
-        (Pooling::PerLabel, 0 | 1) => {
-            "Computed per label over the scored images, then averaged over labels.".to_owned()
-        }
-        (Pooling::PerLabel, n) => {
-            format!(
-                "Computed per label over the images of a {each}, then averaged over labels and {}.",
-                division.counted(n)
-            )
-        }
-        (Pooling::AllScores, 0 | 1) => "Computed over all scores of all labels together.".to_owned(),
-        (Pooling::AllScores, n) => {
-            format!(
-                "Computed over all scores of all labels of a {each} together, then averaged over {}.",
-                division.counted(n)
-            )
-        }
-    });
     table
 }

@@ -90,7 +90,7 @@ pub enum Cell {
     Interval {
         /// The quantity.
         value: Option<f64>,
-        /// The ends; left out if undefined.
+        /// The ends; `[n/a]` if undefined.
         ends: Option<[f64; 2]>,
         /// Digits after the point.
         decimals: usize,
@@ -170,7 +170,9 @@ impl Cell {
                 format!("{} ± {}", rounded(*mean, *decimals), rounded(*std, *decimals))
             }
             Cell::Interval { value: None, .. } => UNDEFINED.into(),
-            Cell::Interval { value: Some(value), ends: None, decimals } => rounded(*value, *decimals),
+            Cell::Interval { value: Some(value), ends: None, decimals } => {
+                format!("{} [{UNDEFINED}]", rounded(*value, *decimals))
+            }
             Cell::Interval { value: Some(value), ends: Some([low, high]), decimals } => {
                 format!(
                     "{} [{}, {}]",
@@ -201,18 +203,19 @@ impl Cell {
                 let [low, high] = ends.map(|end| rounded(end, *decimals));
                 Some(format!("[{low}, {high}]"))
             }
+            Cell::Interval { value: Some(_), ends: None, .. } => Some(format!("[{UNDEFINED}]")),
             _ => None,
         }
     }
 
-    /// The value for comparing cells, at the displayed precision.
-    fn comparable(&self) -> Option<f64> {
-        let shown = |value: Option<f64>, decimals| value.and_then(|v| rounded(v, decimals).parse().ok());
+    /// The quantity that competes with others, and its displayed decimals.
+    fn competing(&self) -> Option<(f64, usize)> {
         match self {
-            Cell::Integer(count) => Some(*count as f64),
-            Cell::Number { value, decimals } => shown(*value, *decimals),
-            Cell::MeanStd { mean, decimals, .. } => shown(*mean, *decimals),
-            Cell::Interval { value, decimals, .. } => shown(*value, *decimals),
+            Cell::Integer(count) => Some((*count as f64, 0)),
+            Cell::Number { value, decimals } | Cell::Interval { value, decimals, .. } => {
+                value.map(|value| (value, *decimals))
+            }
+            Cell::MeanStd { mean, decimals, .. } => mean.map(|mean| (mean, *decimals)),
             Cell::Text(_) | Cell::PValue(_) | Cell::Empty => None,
         }
     }
@@ -226,14 +229,36 @@ impl ReportTable {
 
     /// Marks the largest of some cells, given as row and column, in bold.
     ///
-    /// All cells that are displayed with the same value are marked, so that rounding does not hide a tie. Text,
-    /// p-values and undefined quantities are ignored.
+    /// All cells that are displayed with the same value are marked, so that rounding does not hide a tie. If values have
+    /// different numbers of decimals and the largest equals another at the fewer decimals, none is marked: which is larger
+    /// is not known. Text, p-values and undefined quantities are ignored.
     pub fn mark_best(&mut self, cells: impl IntoIterator<Item = (usize, usize)>) {
-        let value = |(row, column): (usize, usize)| self.rows.get(row)?.get(column)?.comparable();
+        let value = |(row, column): (usize, usize)| self.rows.get(row)?.get(column)?.competing();
         let competing: Vec<_> = cells.into_iter().filter_map(|at| Some((at, value(at)?))).collect();
-        let best = competing.iter().map(|(_, value)| *value).max_by(f64::total_cmp);
-        let best_cells = competing.iter().filter(|(_, value)| Some(*value) == best).map(|(at, _)| *at);
-        self.bold.extend(best_cells);
+        let shown = |(value, decimals): (f64, usize)| displayed(value, decimals);
+        let best = competing.iter().map(|(_, of)| shown(*of)).max_by(f64::total_cmp);
+        let (best_cells, others): (Vec<_>, Vec<_>) =
+            competing.iter().partition(|(_, of)| Some(shown(*of)) == best);
+        let equal = |a: (f64, usize), b: (f64, usize)| {
+            let fewer = a.1.min(b.1);
+            // What is printed is what can be compared: a published value has no more digits.
+            let [a, b] = [a, b].map(|of| displayed(if of.1 == fewer { of.0 } else { shown(of) }, fewer));
+            a == b
+        };
+        let unknown = best_cells.iter().any(|(_, best)| {
+            let all = best_cells.iter().chain(&others);
+            all.into_iter().any(|(_, other)| best.1 != other.1 && equal(*best, *other))
+        });
+        if !unknown {
+            self.bold.extend(best_cells.iter().map(|(at, _)| *at));
+        }
+    }
+
+    /// Says what bold type means, if there is any.
+    pub(super) fn explain_bold(&mut self) {
+        if !self.bold.is_empty() {
+            self.notes.push("Bold: the largest as displayed; whether the difference is more than chance is not tested by it.".to_owned());
+        }
     }
 
     /// The sentences above the table, and above its title: what must not be overlooked.
@@ -335,12 +360,25 @@ pub(super) fn sort_value(cell: &Cell) -> Option<f64> {
     }
 }
 
-/// The number with this many decimals; zero has no sign.
+/// The number with this many decimals; zero has no sign. A number below 1 is not shown as 1: an AUC of 0.99998 has pairs
+/// in the wrong order, one of 1 has none.
 fn rounded(value: f64, decimals: usize) -> String {
     let text = format!("{value:.decimals$}");
     match text.strip_prefix('-') {
         Some(digits) if digits.chars().all(|c| matches!(c, '0' | '.')) => digits.to_owned(),
+        None if value < 1.0 && decimals > 0 && text.starts_with('1') => {
+            format!(">0.{}", "9".repeat(decimals))
+        }
         _ => text,
+    }
+}
+
+/// The value that a number is displayed as; of one that is shown as above 0.9999, a value between that and 1.
+fn displayed(value: f64, decimals: usize) -> f64 {
+    let text = rounded(value, decimals);
+    match text.strip_prefix('>') {
+        Some(_) => 1.0 - 0.5 * 10f64.powi(-(decimals as i32)),
+        None => text.parse().unwrap_or(value),
     }
 }
 
@@ -440,6 +478,40 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn a_published_value_that_is_equal_at_its_precision_leaves_none_the_best() {
+        let best = |values: &[(f64, usize)]| {
+            let mut table = ReportTable::new("", vec![Column::right("AUC"); values.len()]);
+            table.rows = vec![
+                values
+                    .iter()
+                    .map(|(value, decimals)| Cell::Number { value: Some(*value), decimals: *decimals })
+                    .collect(),
+            ];
+            table.mark_best((0..values.len()).map(|column| (0, column)));
+            table.bold.into_iter().map(|(_, column)| column).collect::<Vec<_>>()
+        };
+        assert_eq!(best(&[(0.8414, 4), (0.841, 3)]), [0; 0], "0.8414 may be what was published as 0.841");
+        assert_eq!(best(&[(0.8416, 4), (0.841, 3)]), [0]);
+        assert_eq!(best(&[(0.8416, 4), (0.842, 3)]), [0; 0]);
+        assert_eq!(best(&[(0.8410, 4), (0.841, 3), (0.7, 4)]), [0; 0]);
+        assert_eq!(best(&[(0.84141, 4), (0.84139, 4), (0.7, 3)]), [0, 1], "both print 0.8414");
+        assert_eq!(best(&[(0.84996, 4), (0.8312, 4)]), [0]);
+        assert_eq!(
+            best(&[(0.99998, 4), (1.0, 4)]),
+            [1],
+            "a perfect AUC is better than one that is nearly perfect"
+        );
+    }
+
+    #[test]
+    fn an_auc_below_one_is_not_shown_as_one() {
+        let shown = |value| Cell::Number { value: Some(value), decimals: 4 }.shown();
+        assert_eq!([0.99998, 0.99994, 1.0, 1.00001].map(shown), [">0.9999", "0.9999", "1.0000", "1.0000"]);
+        let interval = Cell::Interval { value: Some(0.99998), ends: Some([0.9, 0.999999]), decimals: 3 };
+        assert_eq!(interval.shown(), ">0.999 [0.900, >0.999]");
+    }
+
+    #[test]
     fn escape_codes_of_a_file_do_not_reach_the_terminal() {
         let cell = Cell::Text("a\u{1b}[31m\nb".into());
         assert_eq!(cell.shown(), "a\u{fffd}[31m b");
@@ -460,7 +532,9 @@ pub(super) mod tests {
             // Markdown would interpret brackets as a link.
             let text = table.render(format).replace("\\[", "[");
             assert!(
-                text.contains("NOT COMPARABLE: other images") && text.contains("0.50 [0.25, 0.75]"),
+                text.contains("NOT COMPARABLE: other images")
+                    && text.contains("0.50 [0.25, 0.75]")
+                    && text.contains("0.50 [n/a]"),
                 "{text}"
             );
         }

@@ -1,23 +1,56 @@
 //! The uncertainty of a comparison: intervals and paired tests.
 
+use super::interval::{self, FoldAuc, NoInterval};
 use super::means::{DECIMALS, covered, labels};
 use super::{Cell, Column, ReportTable};
-use crate::records::{Bootstrap, BootstrapRow, Comparison};
-use crate::stats;
+use crate::records::{Bootstrap, BootstrapRow, Comparison, DelongRow, ResampledRow, Variance};
+use crate::stats::{Estimate, FEWEST_PATIENTS, FEWEST_RESAMPLED};
 
-/// AUCs with DeLong's confidence interval.
+/// How variances are computed, in a heading.
+pub(super) fn method(variance: Variance) -> &'static str {
+    match variance {
+        Variance::Clustered => "patients as clusters",
+        Variance::Delong => "DeLong, images taken as independent",
+    }
+}
+
+/// The uncertainty of the test images, of which a table says that it shows it.
+pub(super) const OF_TEST_IMAGES: &str =
+    "Uncertainty shown: the choice of test patients; the trained models are taken as they are.";
+
+/// What the deviations of a table of AUCs show.
+pub(super) fn of_spread(comparison: &Comparison) -> String {
+    let each = comparison.division().name();
+    match comparison.folds.len() {
+        0 | 1 => "Uncertainty shown: none; that of the test patients is in the table `intervals`.".to_owned(),
+        _ => format!(
+            "Uncertainty shown (±): how much the AUC of one {each} varies with its training images, test images and seed together; it is no standard error of the mean."
+        ),
+    }
+}
+
+/// AUCs with their confidence intervals.
 pub(super) fn intervals(comparison: &Comparison) -> ReportTable {
     let mut columns = vec![Column::left("Label")];
     columns.extend(comparison.models.iter().map(|model| Column::named(&model.name)));
-    let mut table = ReportTable::new("AUC with 95 % confidence interval (DeLong)", columns);
+    let title = format!("AUC with 95 % confidence interval ({})", method(comparison.variance));
+    let mut table = ReportTable::new(title, columns);
+    let mut missing = MissingIntervals::default();
     for (place, name) in labels(comparison).enumerate() {
         let cells = comparison.models.iter().map(|model| {
-            let label = &model.labels[place];
-            interval(&label.auc.folds, &label.std_errors)
+            let folds = FoldAuc::of(&model.labels[place]);
+            missing.cell(comparison.variance, &folds, || format!("{name} of {}", model.name))
         });
         table.rows.push(std::iter::once(Cell::Text(name.to_owned())).chain(cells).collect());
     }
+    let means = comparison.models.iter().enumerate().map(|(place, model)| {
+        let folds = FoldAuc::of_mean(comparison, place);
+        missing.cell(comparison.variance, &folds, || format!("mean of {}", model.name))
+    });
+    table.rows.push(std::iter::once(Cell::Text("Mean".to_owned())).chain(means).collect());
+    table.notes.push(format!("The mean covers {}.", covered(comparison)));
     table.notes.push(about_intervals(comparison));
+    table.notes.extend(missing.note());
     table
 }
 
@@ -27,93 +60,281 @@ pub(super) fn about_intervals(comparison: &Comparison) -> String {
     let over = match comparison.folds.len() {
         0 | 1 => String::new(),
         _ => format!(
-            "Mean over the {each}s where the AUC is defined; its standard error is the mean of the {each}s' standard errors, as if all {each}s had the same test images: conservative. "
+            " Mean over the {each}s where the AUC is defined; its standard error is the mean of the {each}s' standard errors, as if all {each}s had the same test images: conservative."
         ),
     };
+    let how = match comparison.variance {
+        Variance::Clustered => {
+            "Variance over patients (Obuchowski 1997), Student's t on the logit scale; not adjusted for their number."
+        }
+        Variance::Delong => {
+            "Images are taken as independent (DeLong), normal distribution: too narrow if patients have several images."
+        }
+    };
     format!(
-        "{over}Normal distribution; images are treated as independent (--bootstrap resamples by patient); no interval for a single positive or negative, or for an AUC of 0 or 1."
+        "{OF_TEST_IMAGES} {how}{over} No interval with fewer than {FEWEST_PATIENTS} positive or negative patients, or for an AUC of 0 or 1."
     )
 }
 
-/// The mean AUC over folds with an interval. Random folds share images, in the worst case all of them; then the
-/// standard error of the mean is the mean of the standard errors; it is never larger.
-pub(super) fn interval(aucs: &[Option<f64>], std_errors: &[Option<f64>]) -> Cell {
-    let value = stats::summarize(aucs).mean;
-    let known: Vec<Option<f64>> = aucs.iter().zip(std_errors).map(|(auc, e)| auc.and(*e)).collect();
-    let complete = aucs.iter().zip(&known).all(|(auc, e)| auc.is_some() == e.is_some());
-    let std_error = stats::summarize(&known).mean.filter(|_| complete);
-    let ends = value.zip(std_error).and_then(|(value, std_error)| stats::interval(value, std_error));
-    Cell::Interval { value, ends, decimals: DECIMALS }
+/// The intervals that a table lacks, each with its reason.
+#[derive(Default)]
+pub(super) struct MissingIntervals(Vec<(String, String)>);
+
+impl MissingIntervals {
+    /// The mean AUC over folds with its interval; `what` says of what it is.
+    pub(super) fn cell(
+        &mut self,
+        variance: Variance,
+        folds: &[FoldAuc],
+        what: impl FnOnce() -> String,
+    ) -> Cell {
+        let value = crate::stats::summarize(&folds.iter().map(|fold| fold.auc).collect::<Vec<_>>()).mean;
+        let ends = interval::of_auc(variance, folds);
+        self.add(what, ends.err());
+        Cell::Interval { value, ends: ends.ok(), decimals: DECIMALS }
+    }
+
+    pub(super) fn add(&mut self, what: impl FnOnce() -> String, why: Option<NoInterval>) {
+        if let Some(why) = why.filter(|why| *why != NoInterval::NoAuc) {
+            self.0.push((why.to_string(), what()));
+        }
+    }
+
+    /// All of them, by reason.
+    pub(super) fn note(&self) -> Option<String> {
+        const SHOWN: usize = 20;
+        let mut reasons: Vec<(&str, Vec<&str>)> = Vec::new();
+        for (why, what) in self.0.iter().take(SHOWN) {
+            match reasons.iter_mut().find(|(known, _)| known == why) {
+                Some((_, all)) => all.push(what),
+                None => reasons.push((why, vec![what])),
+            }
+        }
+        let said: Vec<String> =
+            reasons.iter().map(|(why, what)| format!("{} ({why})", what.join(", "))).collect();
+        let more = match self.0.len().saturating_sub(SHOWN) {
+            0 => String::new(),
+            more => format!("; and {more} more"),
+        };
+        (!self.0.is_empty()).then(|| format!("No interval: {}{more}.", said.join("; ")))
+    }
 }
 
-/// DeLong's paired tests, one row each.
-pub(super) fn delong(comparison: &Comparison) -> ReportTable {
-    let columns = vec![
-        Column::left("Label"),
-        Column::left("A"),
-        Column::left("B"),
-        Column::right(comparison.division().head()).key(),
+/// The cells of a difference: with its interval, standard error and p-values, and with those of the margin.
+fn tested(
+    margin: Option<f64>,
+    difference: f64,
+    std_error: Option<f64>,
+    estimate: Option<Estimate>,
+    [p, p_holm, p_bh]: [Option<f64>; 3],
+    is_primary: bool,
+) -> Vec<Cell> {
+    let adjusted = |p| if is_primary { Cell::Text("primary".to_owned()) } else { Cell::PValue(p) };
+    let ends = estimate.and_then(|estimate| estimate.difference_interval());
+    let mut cells = vec![
+        Cell::Interval { value: Some(difference), ends, decimals: DECIMALS },
+        Cell::Number { value: std_error, decimals: DECIMALS },
+        Cell::PValue(p),
+        adjusted(p_holm),
+        adjusted(p_bh),
+    ];
+    if let Some(margin) = margin {
+        let within = estimate.and_then(|estimate| estimate.within(margin));
+        let of = |pick: fn([f64; 2]) -> f64| Cell::PValue(within.map(pick));
+        cells.extend([of(|p| p[0]), of(|p| p[1]), of(|p| p[0].max(p[1]))]);
+    }
+    cells
+}
+
+fn tested_columns(comparison: &Comparison) -> Vec<Column> {
+    let mut columns = vec![
         Column::right("AUC A - B"),
         Column::right("Standard error"),
         Column::right("p"),
         Column::right("p (Holm)"),
         Column::right("p (BH)"),
     ];
-    let mut table = ReportTable::new("DeLong's paired test, two-sided", columns);
+    if comparison.margin.is_some() {
+        columns.extend(["A not inferior, p", "B not inferior, p", "equivalent, p"].map(Column::right));
+    }
+    columns
+}
+
+/// What the family of tests of a table is, what stands outside, and what the margin is.
+fn about_tests(comparison: &Comparison, tests: usize, has_primary: bool) -> Vec<String> {
+    let mut notes = vec![format!(
+        "Two-sided p-values, each with the 95 % interval of its difference, which is not adjusted. Family of tests: the {tests} p-values of this comparison's table; Holm controls the family-wise error rate over them, Benjamini-Hochberg (BH) the false discovery rate."
+    )];
+    if let Some(primary) = comparison.primary.as_ref().filter(|_| has_primary) {
+        notes.push(format!(
+            "Primary comparison, named in advance and outside of the family: the mean AUC of {} and {}.",
+            primary.a, primary.b
+        ));
+    }
+    if let Some(margin) = comparison.margin {
+        notes.push(format!(
+            "Margin {margin}: one-sided p-values of a model being worse by at least the margin (not inferior if small); equivalent if both are small (two one-sided tests). They are not adjusted."
+        ));
+    }
+    notes
+}
+
+fn is_primary(comparison: &Comparison, label: Option<&str>, a: &str, b: &str) -> bool {
+    label.is_none() && comparison.primary.as_ref().is_some_and(|primary| primary.is_of(a, b))
+}
+
+/// Whether a paired row is the primary comparison: over several folds it is the test over folds.
+fn is_primary_row(comparison: &Comparison, row: &DelongRow) -> bool {
+    let folds: std::collections::BTreeSet<_> = comparison.delong.iter().map(|row| row.fold).collect();
+    folds.len() == 1 && is_primary(comparison, row.label.as_deref(), &row.a, &row.b)
+}
+
+fn of_paired(comparison: &Comparison, row: &DelongRow) -> Vec<Cell> {
+    let estimate = interval::of_pair(row).ok();
+    let p = [row.p, row.p_holm, row.p_bh];
+    let primary = is_primary_row(comparison, row);
+    tested(comparison.margin, row.difference, row.std_error.value, estimate, p, primary)
+}
+
+fn of_resampled(comparison: &Comparison, row: &ResampledRow) -> Vec<Cell> {
+    let estimate = interval::of_folds(row).ok();
+    let p = [row.p, row.p_holm, row.p_bh];
+    let primary = is_primary(comparison, row.label.as_deref(), &row.a, &row.b);
+    tested(comparison.margin, row.difference, Some(row.std_error), estimate, p, primary)
+}
+
+fn mean_of(over: Option<u32>) -> String {
+    over.map_or_else(|| "Mean".to_owned(), |over| format!("Mean over {over} labels"))
+}
+
+/// The paired tests, one row each.
+pub(super) fn delong(comparison: &Comparison) -> ReportTable {
+    let mut columns = vec![
+        Column::left("Label"),
+        Column::left("A"),
+        Column::left("B"),
+        Column::right(comparison.division().head()).key(),
+        Column::right("Positive patients"),
+    ];
+    columns.extend(tested_columns(comparison));
+    let title = format!("Paired tests on the same test images ({})", method(comparison.variance));
+    let mut table = ReportTable::new(title, columns);
+    let mut missing = MissingIntervals::default();
     for row in &comparison.delong {
-        table.rows.push(vec![
-            Cell::Text(row.label.clone()),
+        let label = row.label.clone().unwrap_or_else(|| mean_of(row.over));
+        missing.add(|| format!("{label} of {} and {}", row.a, row.b), interval::of_pair(row).err());
+        let heads = [
+            Cell::Text(label),
             Cell::Text(row.a.clone()),
             Cell::Text(row.b.clone()),
             row.fold.map_or(Cell::Empty, |fold| Cell::Integer(fold.into())),
-            Cell::Number { value: Some(row.difference), decimals: DECIMALS },
-            Cell::Number { value: Some(row.std_error), decimals: DECIMALS },
-            Cell::PValue(row.p),
-            Cell::PValue(row.p_holm),
-            Cell::PValue(row.p_bh),
-        ]);
+            Cell::Integer(row.positive_patients),
+        ];
+        table.rows.push(heads.into_iter().chain(of_paired(comparison, row)).collect());
     }
-    table.notes.push(format!("p-values are adjusted over the labels of a pair and {}: Holm controls the family-wise error rate, Benjamini-Hochberg (BH) the false discovery rate.", comparison.division().name()));
+    table.notes.push(OF_TEST_IMAGES.to_owned());
+    let primary = comparison.delong.iter().any(|row| is_primary_row(comparison, row));
+    let family =
+        comparison.delong.iter().filter(|row| row.p.is_some() && !is_primary_row(comparison, row)).count();
+    table.notes.extend(about_tests(comparison, family, primary));
+    table.notes.extend(missing.note());
     table
 }
 
 /// The corrected resampled t-tests, one row each.
 pub(super) fn resampled(comparison: &Comparison) -> ReportTable {
     let each = comparison.division().name();
-    let columns = vec![
+    let mut columns = vec![
         Column::left("Label"),
         Column::left("A"),
         Column::left("B"),
         Column::right(format!("{}s", comparison.division().head())),
-        Column::right("AUC A - B"),
-        Column::right("Standard error"),
-        Column::right("p"),
-        Column::right("p (Holm)"),
-        Column::right("p (BH)"),
     ];
+    columns.extend(tested_columns(comparison));
     let mut table = ReportTable::new(format!("Corrected resampled t-test over {each}s, two-sided"), columns);
     let mean = format!("Mean over {}", covered(comparison));
     for row in &comparison.resampled {
-        let of_labels = |p| if row.label.is_some() { Cell::PValue(p) } else { Cell::Empty };
-        table.rows.push(vec![
+        let heads = [
             Cell::Text(row.label.clone().unwrap_or_else(|| mean.clone())),
             Cell::Text(row.a.clone()),
             Cell::Text(row.b.clone()),
             Cell::Integer(row.n.into()),
-            Cell::Number { value: Some(row.difference), decimals: DECIMALS },
-            Cell::Number { value: Some(row.std_error), decimals: DECIMALS },
-            Cell::PValue(row.p),
-            of_labels(row.p_holm),
-            of_labels(row.p_bh),
-        ]);
+        ];
+        table.rows.push(heads.into_iter().chain(of_resampled(comparison, row)).collect());
     }
     if let Some(row) = comparison.resampled.first() {
-        let ratio = row.test_to_train;
-        table.notes.push(format!(
-            "Nadeau and Bengio (2003): variance over {each}s times 1/n + {ratio:.3} (ratio of test to training images), because {each}s share training images. p-values are adjusted over the labels of a pair."
-        ));
+        table.notes.push(over_folds(each, row.test_to_train));
     }
+    let named = |row: &&ResampledRow| is_primary(comparison, row.label.as_deref(), &row.a, &row.b);
+    let primary = comparison.resampled.iter().any(|row| named(&row));
+    let family = comparison.resampled.iter().filter(|row| row.p.is_some() && !named(row)).count();
+    table.notes.extend(about_tests(comparison, family, primary));
     table
+}
+
+/// What a test over folds shows.
+fn over_folds(each: &str, ratio: f64) -> String {
+    format!(
+        "Uncertainty shown: the choice of training and test images and the seed, from one {each} to the next. Nadeau and Bengio (2003): variance over {each}s times 1/n + {ratio:.3} (ratio of test to training images), because {each}s share training images; intervals by Student's t with n - 1 degrees of freedom."
+    )
+}
+
+/// The differences of the mean AUCs of every pair: over folds where they can be tested so, otherwise on the test images
+/// of each fold. `None` for a single model.
+pub(super) fn differences(comparison: &Comparison) -> Option<ReportTable> {
+    let each = comparison.division().name();
+    let over: Vec<&ResampledRow> = comparison.resampled.iter().filter(|row| row.label.is_none()).collect();
+    let paired: Vec<&DelongRow> = comparison.delong.iter().filter(|row| row.label.is_none()).collect();
+    let mut columns = vec![
+        Column::left("A"),
+        Column::left("B"),
+        Column::right(match over.is_empty() {
+            true => comparison.division().head().to_owned(),
+            false => format!("{}s", comparison.division().head()),
+        })
+        .key(),
+    ];
+    columns.extend(tested_columns(comparison));
+    let mut table = ReportTable::new("Difference of the mean AUCs with 95 % confidence interval", columns);
+    let names = |a: &str, b: &str| [Cell::Text(a.to_owned()), Cell::Text(b.to_owned())];
+    let has_primary = if over.is_empty() {
+        let mut missing = MissingIntervals::default();
+        for row in &paired {
+            missing.add(|| format!("{} and {}", row.a, row.b), interval::of_pair(row).err());
+            let fold = row.fold.map_or(Cell::Empty, |fold| Cell::Integer(fold.into()));
+            let heads = names(&row.a, &row.b).into_iter().chain([fold]);
+            table.rows.push(heads.chain(of_paired(comparison, row)).collect());
+        }
+        table.notes.push(format!(
+            "{OF_TEST_IMAGES} Variance of the mean: {}; the labels of a patient vary together.",
+            method(comparison.variance)
+        ));
+        table.notes.extend(missing.note());
+        paired.iter().any(|row| is_primary_row(comparison, row))
+    } else {
+        for row in &over {
+            let heads = names(&row.a, &row.b).into_iter().chain([Cell::Integer(row.n.into())]);
+            table.rows.push(heads.chain(of_resampled(comparison, row)).collect());
+        }
+        table.notes.push(over_folds(each, over[0].test_to_train));
+        over.iter().any(|row| is_primary(comparison, None, &row.a, &row.b))
+    };
+    table.notes.insert(0, format!("The mean covers {}.", covered(comparison)));
+    let (name, tests) = match over.is_empty() {
+        true => {
+            let family =
+                comparison.delong.iter().filter(|row| row.p.is_some() && !is_primary_row(comparison, row));
+            ("delong", family.count())
+        }
+        false => {
+            let named = |row: &&ResampledRow| is_primary(comparison, row.label.as_deref(), &row.a, &row.b);
+            let family = comparison.resampled.iter().filter(|row| row.p.is_some() && !named(row));
+            ("resampled", family.count())
+        }
+    };
+    table.notes.extend(about_tests(comparison, tests, has_primary));
+    table.notes.push(format!("Labels, and all tests of the family, are in the table `{name}`."));
+    (!table.rows.is_empty()).then_some(table)
 }
 
 /// Bootstrap intervals: AUCs by label, then differences of the means over the labels.
@@ -131,12 +352,20 @@ pub(super) fn bootstrap(comparison: &Comparison, bootstrap: &Bootstrap) -> Repor
         super::thousands(bootstrap.resamples.into())
     );
     let mut table = ReportTable::new(title, columns);
-    let cell = |model: &str, less: Option<&str>, label: Option<&str>| {
+    let mut missing = MissingIntervals::default();
+    let mut cell = |model: &str, less: Option<&str>, label: Option<&str>| {
         let same = |row: &&BootstrapRow| {
             row.model == model && row.less.as_deref() == less && row.label.as_deref() == label
         };
         let row = bootstrap.rows.iter().find(same);
-        let ends = row.map(|row| [row.low, row.high]);
+        let ends = row.and_then(|row| Some([row.low?, row.high?]));
+        if row.is_some() && ends.is_none() {
+            let what = less.map_or_else(|| model.to_owned(), |less| format!("{model} - {less}"));
+            missing.add(
+                || format!("{} of {what}", label.unwrap_or("mean")),
+                Some(why(comparison, model, label)),
+            );
+        }
         Cell::Interval { value: row.map(|row| row.value), ends, decimals: DECIMALS }
     };
     let mean = format!("Mean over {}", covered(comparison));
@@ -149,12 +378,10 @@ pub(super) fn bootstrap(comparison: &Comparison, bootstrap: &Bootstrap) -> Repor
     let each = comparison.division().name();
     let folds = match comparison.folds.len() {
         0 | 1 => String::new(),
-        _ => format!(
-            " All {each}s have the same weight in a resample. Its value is the mean over the {each}s where the AUC is defined; a resample without any such {each} is not used."
-        ),
+        _ => format!(" All {each}s have the same weight in a resample; its value is a mean over them."),
     };
     table.notes.push(format!(
-        "{} patients drawn with replacement, with all their images, seed {}; percentile intervals.{folds}",
+        "{OF_TEST_IMAGES} {} patients drawn with replacement, with all their images, seed {}: for a label, those with a positive image apart from the others, so that both classes stay; for the mean, all together. Percentile intervals, not adjusted for their number; none with fewer than {FEWEST_RESAMPLED} positive or negative patients.{folds}",
         super::thousands(bootstrap.patients),
         bootstrap.seed
     ));
@@ -162,13 +389,27 @@ pub(super) fn bootstrap(comparison: &Comparison, bootstrap: &Bootstrap) -> Repor
         .rows
         .iter()
         .filter(|row| row.resamples < bootstrap.resamples && row.less.is_none())
-        .filter_map(|row| Some(format!("{} of {} ({})", row.label.as_ref()?, row.model, row.resamples)))
+        .map(|row| {
+            let label = row.label.as_deref().unwrap_or("mean");
+            format!("{label} of {} ({})", row.model, bootstrap.resamples - row.resamples)
+        })
         .collect();
     if !short.is_empty() {
         table.notes.push(format!(
-            "Undefined in every {each} of some resamples, which are not used; resamples used: {}.",
+            "Which AUCs a value covers is fixed by the original images; a resample that lacks one is discarded. Discarded of {}: {}.",
+            super::thousands(bootstrap.resamples.into()),
             short.join(", ")
         ));
     }
+    table.notes.extend(missing.note());
     table
+}
+
+/// Why the bootstrap gave no interval.
+fn why(comparison: &Comparison, model: &str, label: Option<&str>) -> NoInterval {
+    let models = comparison.models.iter().filter(|own| own.name == model);
+    let labels =
+        models.flat_map(|model| &model.labels).filter(|own| label.is_none_or(|label| own.label == label));
+    let folds: Vec<FoldAuc> = labels.flat_map(FoldAuc::of).collect();
+    interval::of_resamples(&folds)
 }

@@ -1,32 +1,39 @@
 //! Scores held to the labels of their images: tables of AUCs.
 
+use std::collections::HashSet;
+
 use super::ScoreError;
 use crate::hash::Id;
 use crate::records::{
-    AucTable, Dataset, FalseRecord, Kind, LabelAuc, Manifest, Predictions, ScoreSource, Scores, Spread,
-    Table, compared, rules,
+    AucTable, Dataset, FalseRecord, Kind, LabelAuc, Manifest, PatientId, Predictions, ScoreSource, Scores,
+    Spread, Subset, Table, compared, rules,
 };
-use crate::registry::Objects;
+use crate::registry::{Objects, RegistryError};
 use crate::stats;
 
 /// Evaluates scores with the labels of their images. An image whose label is missing is left out of that
 /// label's AUC.
 ///
 /// An AUC is undefined if all images have the label or none has; the mean leaves it out and states how many
-/// AUCs it covers.
+/// AUCs it covers. `of_images` is the number of images of the subset, if the scores belong to one.
 pub fn auc_table(
     id: Id<Predictions>,
     predictions: &Predictions,
     dataset: &Dataset,
     manifest: &Manifest,
     scores: &Scores,
+    of_images: Option<u64>,
 ) -> AucTable {
+    let patient = |row: &u32| &manifest.rows[*row as usize].patient;
+    let patients: HashSet<&PatientId> = scores.rows.iter().map(patient).collect();
     let labels: Vec<LabelAuc> = predictions
         .labels
         .iter()
         .enumerate()
         .map(|(column, label)| {
             let all = truth(dataset, manifest, scores, label);
+            let positive = scores.rows.iter().zip(&all).filter(|(_, truth)| **truth == Some(true));
+            let positive: HashSet<&PatientId> = positive.map(|(row, _)| patient(row)).collect();
             let known = scores.column(column).into_iter().zip(&all);
             let (scores, truth): (Vec<f64>, Vec<bool>) =
                 known.filter_map(|(score, truth)| Some((score, (*truth)?))).unzip();
@@ -37,6 +44,7 @@ pub fn auc_table(
                 auc: stats::auc(&scores, &truth),
                 positives,
                 negatives: truth.len() as u64 - positives,
+                positive_patients: positive.len() as u64,
                 missing: (missing > 0).then_some(missing),
                 constant: scores.len() > 1 && scores.windows(2).all(|pair| pair[0] == pair[1]),
             }
@@ -47,6 +55,9 @@ pub fn auc_table(
     AucTable {
         predictions: id,
         dataset: predictions.dataset,
+        images: scores.rows.len() as u64,
+        of_images: of_images.filter(|of_images| *of_images > scores.rows.len() as u64),
+        patients: patients.len() as u64,
         labels,
         mean: summary.mean,
         mean_over: summary.n as u32,
@@ -65,6 +76,23 @@ pub(crate) fn truth(
     let place = dataset.labels.iter().position(|known| known == label);
     let of = |row: &u32| place.map_or(Some(false), |place| manifest.rows[*row as usize].label(place));
     scores.rows.iter().map(of).collect()
+}
+
+/// Number of images of the subset of the split that predictions are for; `None` for predictions outside of a split.
+pub(crate) fn subset_images(
+    objects: &dyn Objects,
+    predictions: &Predictions,
+) -> Result<Option<u64>, RegistryError> {
+    let (Some(split), Some(fold), Some(subset)) = (predictions.split, predictions.fold, predictions.subset)
+    else {
+        return Ok(None);
+    };
+    let sizes = objects.get(split)?.folds;
+    Ok(sizes.get(fold as usize).map(|sizes| match subset {
+        Subset::Train => sizes.train.images,
+        Subset::Val => sizes.val.images,
+        Subset::Test => sizes.test.images,
+    }))
 }
 
 /// Summarizes a quantity over the folds.
@@ -87,7 +115,8 @@ pub fn auc_again(objects: &dyn Objects, recorded: &AucTable) -> Result<AucTable,
     let manifest = objects.manifest(&dataset)?;
     let scores = objects.scores(&predictions)?;
     attributed(objects, recorded.predictions, &predictions)?;
-    Ok(auc_table(recorded.predictions, &predictions, &dataset, &manifest, &scores))
+    let of_images = subset_images(objects, &predictions)?;
+    Ok(auc_table(recorded.predictions, &predictions, &dataset, &manifest, &scores, of_images))
 }
 
 /// Asserts that a recorded table follows from the scores that it is about.

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use super::ScoreError;
-use super::auc::{auc_table, truth};
+use super::auc::{auc_table, subset_images, truth};
 use crate::dataset::matching::{ImageNames, Spelling};
 use crate::dataset::scores::{self, ScoreFile};
 use crate::dataset::{DatasetError, FilePosition, source};
@@ -112,7 +112,8 @@ pub fn import_scores(registry: &Registry, foreign: &Foreign, stamp: &Stamp) -> R
         scores: transaction.put_packed(&scores)?,
     };
     let id = transaction.put(&predictions)?;
-    let auc = auc_table(id, &predictions, &dataset, &manifest, &scores);
+    let auc =
+        auc_table(id, &predictions, &dataset, &manifest, &scores, subset_images(registry, &predictions)?);
     let table = transaction.put(&Table::Auc(auc.clone()))?;
     transaction.name(&foreign.name, id.hash)?;
     transaction.commit(stamp)?;

@@ -5,7 +5,7 @@ mod error;
 mod import;
 
 pub use auc::{attributed, auc_again, auc_table, verify_auc};
-pub(crate) use auc::{spread, truth};
+pub(crate) use auc::{spread, subset_images, truth};
 pub use error::ScoreError;
 pub(crate) use import::select;
 pub use import::{Foreign, Imported, ScoredSubset, import_scores};

@@ -6,6 +6,7 @@
 
 mod check;
 mod k_fold;
+mod lists;
 mod official;
 mod register;
 mod resample;
@@ -15,6 +16,7 @@ pub use check::{
     LabelFrequency, Leak, SharedImage, SubsetPrevalence, leaks, prevalence, shared_images, sizes,
 };
 pub use k_fold::{k_fold, parse_parts};
+pub use lists::{OFFICIAL, PublishedLists, names_hash};
 pub use official::{Official, official};
 pub(crate) use register::draw;
 pub use register::{Lists, RegisterError, Registered, import, make};

@@ -39,11 +39,9 @@ pub struct ReliabilityBin {
 pub fn calibration(probabilities: &[f64], positive: &[bool], bins: usize) -> Option<Calibration> {
     assert_eq!(probabilities.len(), positive.len(), "one label a probability");
     assert!(bins > 0, "at least one bin");
-    let upper: Vec<f64> = (1..=bins).map(|k| k as f64 / bins as f64).collect();
     let mut sums = vec![(0u64, 0u64, 0.0f64); bins];
     for (p, positive) in probabilities.iter().zip(positive) {
-        let bin = upper.partition_point(|edge| edge < p).min(bins - 1);
-        let (images, positives, sum) = &mut sums[bin];
+        let (images, positives, sum) = &mut sums[bin_of(*p, bins)];
         *images += 1;
         *positives += u64::from(*positive);
         *sum += p;
@@ -58,6 +56,21 @@ pub fn calibration(probabilities: &[f64], positive: &[bool], bins: usize) -> Opt
         mean: (*images > 0).then(|| sum / *images as f64),
     });
     (!positive.is_empty()).then(|| Calibration { ece, bins: bins.collect() })
+}
+
+/// The bin of a probability; see [`ReliabilityBin`].
+pub fn bin_of(probability: f64, bins: usize) -> usize {
+    // The product is rounded, so that an edge may be missed by one.
+    let guess = (probability * bins as f64).floor().clamp(0.0, (bins - 1) as f64) as usize;
+    let edge = |k: usize| k as f64 / bins as f64;
+    let mut bin = guess;
+    while bin > 0 && probability <= edge(bin) {
+        bin -= 1;
+    }
+    while bin + 1 < bins && probability > edge(bin + 1) {
+        bin += 1;
+    }
+    bin
 }
 
 #[cfg(test)]
@@ -78,6 +91,21 @@ mod tests {
         let bins: Vec<_> = found.bins.iter().map(|bin| (bin.images, bin.positives, bin.mean)).collect();
         assert_eq!(bins, [(2, 1, Some(0.25)), (2, 2, Some(0.750005))]);
         assert_eq!(calibration(&[0.9], &[true], 2).unwrap().bins[0].mean, None);
+    }
+
+    #[test]
+    fn every_edge_belongs_to_the_bin_below() {
+        for bins in [1, 2, 7, 10, 15, 49] {
+            let upper: Vec<f64> = (1..=bins).map(|k| k as f64 / bins as f64).collect();
+            let close = upper.iter().flat_map(|edge| [edge.next_down(), *edge, edge.next_up().min(1.0)]);
+            for p in close.chain([0.0, 1e-300, 1.0]) {
+                assert_eq!(
+                    bin_of(p, bins),
+                    upper.partition_point(|edge| *edge < p).min(bins - 1),
+                    "{p} of {bins}"
+                );
+            }
+        }
     }
 
     #[test]

@@ -17,7 +17,7 @@ pub struct Delong {
 }
 
 /// The normal distribution is within this many standard deviations of its mean in 95 of 100 draws.
-const Z_95: f64 = 1.959963984540054;
+pub(super) const Z_95: f64 = 1.959963984540054;
 
 impl Delong {
     /// The 95 % confidence interval; see [`interval`].
@@ -92,24 +92,7 @@ impl Placements {
     /// # Panics
     /// If the slices differ in length.
     pub fn new(scores: &[f64], positive: &[bool]) -> Option<Self> {
-        assert_eq!(scores.len(), positive.len(), "one label a score");
-        let total = positive.iter().filter(|positive| **positive).count() as i64;
-        let mut placed = vec![0; scores.len()];
-        let (mut positives_below, mut negatives_below) = (0, 0);
-        for tied in sorted(scores).chunk_by(same) {
-            let tied_positives = tied.iter().filter(|(_, image)| positive[*image]).count() as i64;
-            let tied_negatives = tied.len() as i64 - tied_positives;
-            let positives_above = total - positives_below - tied_positives;
-            for (_, image) in tied {
-                placed[*image] = if positive[*image] {
-                    2 * negatives_below + tied_negatives
-                } else {
-                    2 * positives_above + tied_positives
-                };
-            }
-            positives_below += tied_positives;
-            negatives_below += tied_negatives;
-        }
+        let placed = placements(scores, positive);
         let class = |wanted| {
             let images = placed.iter().zip(positive).filter(|(_, positive)| **positive == wanted);
             images.map(|(placement, _)| *placement).collect::<Vec<i64>>()
@@ -164,8 +147,35 @@ impl Placements {
 
 /// Probability of a standard normal variable at least as far from 0 as `z`. Not computed as 1 minus the
 /// opposite probability, which would be 0 from z = 8.3 on.
-fn two_sided(z: f64) -> f64 {
+pub(super) fn two_sided(z: f64) -> f64 {
     libm::erfc(z.abs() / std::f64::consts::SQRT_2)
+}
+
+/// For each image, twice the number of the other class that it beats (a positive) or that beats it (a negative), plus
+/// the number tied with it.
+///
+/// # Panics
+/// If the slices differ in length.
+pub(super) fn placements(scores: &[f64], positive: &[bool]) -> Vec<i64> {
+    assert_eq!(scores.len(), positive.len(), "one label a score");
+    let total = positive.iter().filter(|positive| **positive).count() as i64;
+    let mut placed = vec![0; scores.len()];
+    let (mut positives_below, mut negatives_below) = (0, 0);
+    for tied in sorted(scores).chunk_by(same) {
+        let tied_positives = tied.iter().filter(|(_, image)| positive[*image]).count() as i64;
+        let tied_negatives = tied.len() as i64 - tied_positives;
+        let positives_above = total - positives_below - tied_positives;
+        for (_, image) in tied {
+            placed[*image] = if positive[*image] {
+                2 * negatives_below + tied_negatives
+            } else {
+                2 * positives_above + tied_positives
+            };
+        }
+        positives_below += tied_positives;
+        negatives_below += tied_negatives;
+    }
+    placed
 }
 
 fn sum(placements: &[i64]) -> i128 {
@@ -192,7 +202,7 @@ mod tests {
     use crate::stats::auc;
 
     /// Share of `others` that each of `own` beats, by trying every pair.
-    fn placements(own: &[f64], others: &[f64], beats: fn(f64, f64) -> f64) -> Vec<f64> {
+    fn shares(own: &[f64], others: &[f64], beats: fn(f64, f64) -> f64) -> Vec<f64> {
         let share = |x: &f64| others.iter().map(|y| beats(*x, *y)).sum::<f64>() / others.len() as f64;
         own.iter().map(share).collect()
     }
@@ -211,8 +221,8 @@ mod tests {
         };
         let above = |x: f64, y: f64| f64::from(u8::from(x > y) + u8::from(x >= y)) / 2.0;
         let below = |x: f64, y: f64| f64::from(u8::from(x < y) + u8::from(x <= y)) / 2.0;
-        let v10 = |s: &[f64]| placements(&class(s, true), &class(s, false), above);
-        let v01 = |s: &[f64]| placements(&class(s, false), &class(s, true), below);
+        let v10 = |s: &[f64]| shares(&class(s, true), &class(s, false), above);
+        let v01 = |s: &[f64]| shares(&class(s, false), &class(s, true), below);
         let (m, n) = (class(a, true).len() as f64, class(a, false).len() as f64);
         covariance(&v10(a), &v10(b)) / m + covariance(&v01(a), &v01(b)) / n
     }

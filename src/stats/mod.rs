@@ -6,6 +6,8 @@
 
 mod auc;
 mod calibration;
+mod calibration_line;
+mod clustered;
 mod delong;
 mod heatmap;
 mod mean_roc;
@@ -15,18 +17,24 @@ mod precision;
 mod ranks;
 mod resampled;
 mod roc;
+mod strata;
 mod summary;
 mod weighted;
 
 pub use auc::auc;
-pub use calibration::{Calibration, ReliabilityBin, brier, calibration};
+pub use calibration::{Calibration, ReliabilityBin, bin_of, brier, calibration};
+pub use calibration_line::{CalibrationLine, calibration_line};
+pub use clustered::{
+    Estimate, FEWEST_PATIENTS, FEWEST_RESAMPLED, PatientPlacements, mean_auc, mean_difference,
+};
 pub use delong::{Delong, DelongPaired, Placements, delong, delong_paired, interval};
 pub use heatmap::{HeatmapGrid, Rect};
 pub use mean_roc::mean_roc;
 pub use multiple::{benjamini_hochberg, holm};
-pub use precision::average_precision;
+pub use precision::{PrecisionRecall, average_precision, precision_recall};
 pub use ranks::{average_ranks, spearman, spearman_matrix};
 pub use resampled::{ResampledT, resampled_t};
-pub use roc::{AtThreshold, Roc, Youden, at_threshold, roc, youden};
+pub use roc::{AtThreshold, Roc, Youden, at_threshold, predictive_values, roc, youden};
+pub use strata::draw_within;
 pub use summary::{Summary, quantile, summarize};
 pub use weighted::InOrder;

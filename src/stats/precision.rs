@@ -22,6 +22,37 @@ pub fn average_precision(scores: &[f64], positive: &[bool]) -> Option<f64> {
     Some(sum / counts.positives as f64)
 }
 
+/// A precision-recall curve, one point per distinct score.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PrecisionRecall {
+    /// Share of the positives with at least the threshold, ascending; the last is 1.
+    pub recall: Vec<f64>,
+    /// Share of the images with at least the threshold that are positive.
+    pub precision: Vec<f64>,
+    /// Descending.
+    pub thresholds: Vec<f64>,
+}
+
+/// Computes the precision-recall curve; `None` where a class is missing.
+///
+/// Points must not be joined by straight lines (Davis and Goadrich, ICML 2006): the area below the steps is
+/// [`average_precision`]. Scores must not be NaN, which the caller checks.
+///
+/// # Panics
+/// If the slices differ in length.
+pub fn precision_recall(scores: &[f64], positive: &[bool]) -> Option<PrecisionRecall> {
+    let counts = ConfusionCounts::new(scores, positive)?;
+    let mut curve = PrecisionRecall { recall: Vec::new(), precision: Vec::new(), thresholds: Vec::new() };
+    for point in &counts.points {
+        curve.recall.push(point.true_positives as f64 / counts.positives as f64);
+        curve
+            .precision
+            .push(point.true_positives as f64 / (point.true_positives + point.false_positives) as f64);
+        curve.thresholds.push(point.threshold);
+    }
+    Some(curve)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

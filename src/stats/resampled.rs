@@ -4,6 +4,8 @@
 //! plain t-test finds too many differences. Nadeau and Bengio (Machine Learning 52, 2003, equation 9) widen the variance by
 //! the ratio of test to training images.
 
+use super::delong::two_sided;
+
 /// A test of whether the mean difference over folds is zero.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ResampledT {
@@ -34,9 +36,30 @@ pub fn resampled_t(differences: &[f64], test_to_train: f64) -> Option<ResampledT
 }
 
 /// Probability of Student's t with `df` degrees of freedom at least as far from 0 as `t`:
-/// I_x(df / 2, 1 / 2) at x = df / (df + t^2), which stays accurate for large `t`.
-fn two_sided_t(t: f64, df: f64) -> f64 {
+/// I_x(df / 2, 1 / 2) at x = df / (df + t^2), which stays accurate for large `t`. With infinite degrees of freedom it
+/// is that of the normal distribution.
+pub(super) fn two_sided_t(t: f64, df: f64) -> f64 {
+    if df.is_infinite() {
+        return two_sided(t);
+    }
     incomplete_beta(df / 2.0, 0.5, df / (df + t * t), t * t / (df + t * t))
+}
+
+/// The value that Student's t with `df` degrees of freedom stays below with probability `p`, for `p` from 0.5 to below 1,
+/// by halving an interval until it holds no other number.
+pub(super) fn t_quantile(p: f64, df: f64) -> f64 {
+    let beyond = 2.0 * (1.0 - p);
+    let (mut low, mut high) = (0.0, 1.0);
+    while two_sided_t(high, df) > beyond {
+        (low, high) = (high, 2.0 * high);
+    }
+    loop {
+        let middle = (low + high) / 2.0;
+        if middle <= low || middle >= high {
+            return middle;
+        }
+        *(if two_sided_t(middle, df) > beyond { &mut low } else { &mut high }) = middle;
+    }
 }
 
 /// The regularised incomplete beta function I_x(a, b). `y` = 1 - x is a parameter of its own to avoid rounding.

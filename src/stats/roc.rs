@@ -77,6 +77,24 @@ pub struct AtThreshold {
     pub sensitivity: Option<f64>,
     /// Share of the negatives below that score; `None` without negatives.
     pub specificity: Option<f64>,
+    /// Positive predictive value: share of positives among the images with at least that score; `None` without such
+    /// images.
+    pub ppv: Option<f64>,
+    /// Negative predictive value: share of negatives among the images below that score; `None` without such images.
+    pub npv: Option<f64>,
+}
+
+/// The positive and negative predictive values that a sensitivity and a specificity give where this share of images
+/// is positive (Bayes); `None` for a value that would have no images.
+///
+/// The share in a hospital is not that of a research data set, and predictive values depend on it.
+pub fn predictive_values(sensitivity: f64, specificity: f64, prevalence: f64) -> [Option<f64>; 2] {
+    let (with, without) = (prevalence, 1.0 - prevalence);
+    let share = |right: f64, wrong: f64| (right + wrong > 0.0).then(|| right / (right + wrong));
+    [
+        share(sensitivity * with, (1.0 - specificity) * without),
+        share(specificity * without, (1.0 - sensitivity) * with),
+    ]
 }
 
 /// Evaluates a threshold, such as that of [`youden`] on validation images: a threshold chosen on the test
@@ -86,14 +104,18 @@ pub struct AtThreshold {
 /// If the slices differ in length.
 pub fn at_threshold(scores: &[f64], positive: &[bool], threshold: f64) -> AtThreshold {
     assert_eq!(scores.len(), positive.len(), "one label a score");
-    let share = |class: bool, right: &dyn Fn(f64) -> bool| {
-        let of_class = || scores.iter().zip(positive).filter(|(_, positive)| **positive == class);
-        let n = of_class().count();
-        (n > 0).then(|| of_class().filter(|(score, _)| right(**score)).count() as f64 / n as f64)
-    };
+    // By class, then by whether the score is at least the threshold.
+    let mut counts = [[0u64; 2]; 2];
+    for (score, positive) in scores.iter().zip(positive) {
+        counts[usize::from(*positive)][usize::from(*score >= threshold)] += 1;
+    }
+    let [[true_negatives, false_positives], [false_negatives, true_positives]] = counts;
+    let share = |right: u64, wrong: u64| (right + wrong > 0).then(|| right as f64 / (right + wrong) as f64);
     AtThreshold {
-        sensitivity: share(true, &|score| score >= threshold),
-        specificity: share(false, &|score| score < threshold),
+        sensitivity: share(true_positives, false_negatives),
+        specificity: share(true_negatives, false_positives),
+        ppv: share(true_positives, false_positives),
+        npv: share(true_negatives, false_negatives),
     }
 }
 
@@ -168,7 +190,18 @@ mod tests {
         let (scores, positive) = ([0.9, 0.7, 0.5, 0.3], [true, false, true, false]);
         let best = youden(&scores, &positive).unwrap();
         let judged = at_threshold(&scores, &positive, best.threshold);
-        assert_eq!(judged, AtThreshold { sensitivity: Some(0.5), specificity: Some(1.0) });
+        let expected = AtThreshold {
+            sensitivity: Some(0.5),
+            specificity: Some(1.0),
+            ppv: Some(1.0),
+            npv: Some(2.0 / 3.0),
+        };
+        assert_eq!(judged, expected);
+        // At the share of positives of these images, the values are those counted.
+        assert_eq!(predictive_values(0.5, 1.0, 0.5), [expected.ppv, expected.npv]);
+        let [ppv, npv] = predictive_values(0.8, 0.9, 0.1).map(|value| value.unwrap());
+        assert!((ppv - 8.0 / 17.0).abs() < 1e-15 && (npv - 81.0 / 83.0).abs() < 1e-15, "{ppv} {npv}");
+        assert_eq!(predictive_values(0.0, 1.0, 0.1), [None, Some(0.9)]);
         assert_eq!(at_threshold(&[0.5], &[true], 0.6).specificity, None);
     }
 

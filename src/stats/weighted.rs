@@ -1,4 +1,4 @@
-//! AUCs of the same scores with many sets of weights, for a bootstrap.
+//! AUCs and average precisions of the same scores with many sets of weights, for a bootstrap.
 //!
 //! A resample of patients with replacement counts each image a whole number of times. The order of the scores
 //! is the same in every resample, so it is found once; a resample then takes one pass, in integers, and equals
@@ -58,6 +58,42 @@ impl InOrder {
     }
 }
 
+impl InOrder {
+    /// Computes the average precision with image `i` counted `weights[i]` times; `None` where a class has no weight.
+    ///
+    /// # Panics
+    /// If there is not one weight per image.
+    pub fn average_precision(&self, weights: &[u32]) -> Option<f64> {
+        assert_eq!(weights.len(), self.places.len(), "one weight a score");
+        let total = |class: bool| -> u64 {
+            let of_class = self.places.iter().filter(|(_, positive, _)| *positive == class);
+            of_class.map(|(image, ..)| u64::from(weights[*image as usize])).sum()
+        };
+        let [positives, negatives] = [true, false].map(total);
+        if positives == 0 || negatives == 0 {
+            return None;
+        }
+        // From the highest score down; a place that ends a run of ties comes first of them.
+        let (mut hits, mut images, mut before, mut sum) = (0u64, 0u64, 0u64, 0.0);
+        let mut step = |hits: u64, images: u64| {
+            if images > 0 {
+                sum += (hits - before) as f64 * (hits as f64 / images as f64);
+                before = hits;
+            }
+        };
+        for (place, (image, positive, last)) in self.places.iter().rev().enumerate() {
+            if *last && place > 0 {
+                step(hits, images);
+            }
+            let weight = u64::from(weights[*image as usize]);
+            hits += weight * u64::from(*positive);
+            images += weight;
+        }
+        step(hits, images);
+        Some(sum / positives as f64)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -86,6 +122,10 @@ mod tests {
             let (all, classes): (Vec<f64>, Vec<bool>) = written.map(|i| (scores[i], positive[i])).unzip();
             let order = InOrder::new(&scores, &positive);
             prop_assert_eq!(order.auc(&weights), auc(&all, &classes));
+            let ours = order.average_precision(&weights);
+            let expected = crate::stats::average_precision(&all, &classes);
+            prop_assert_eq!(ours.is_some(), expected.is_some());
+            prop_assert!(ours.zip(expected).is_none_or(|(a, b)| (a - b).abs() < 1e-12), "{:?} {:?}", ours, expected);
             prop_assert_eq!(order.auc(&vec![1; rows.len()]), auc(&scores, &positive));
         }
     }

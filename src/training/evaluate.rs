@@ -11,7 +11,7 @@ use crate::records::{
     AucTable, DeviceKind, Predictions, Run, Scale, ScoreSource, Scores, Spec, Subset, Table, codec, rules,
 };
 use crate::registry::Registry;
-use crate::scores::{auc_table, verify_auc};
+use crate::scores::{auc_table, subset_images, verify_auc};
 use crate::withdrawal::refuse;
 use crate::worker::{Job, Numbers, PROTOCOL, Work, files};
 
@@ -103,7 +103,14 @@ pub(super) fn evaluate_run(
         scores: transaction.put_packed(&scores)?,
     };
     let id = transaction.put(&predictions)?;
-    let auc = auc_table(id, &predictions, &context.dataset, &manifest, &scores);
+    let auc = auc_table(
+        id,
+        &predictions,
+        &context.dataset,
+        &manifest,
+        &scores,
+        subset_images(registry, &predictions)?,
+    );
     let table = transaction.put(&Table::Auc(auc.clone()))?;
     transaction.put(&execution(id.hash, (worker, software), &worked, &start, environment))?;
     transaction.commit(&environment.stamp)?;
@@ -194,7 +201,8 @@ fn existing(
     let dataset = registry.get(predictions.dataset)?;
     let manifest = registry.manifest(&dataset)?;
     let scores = registry.scores(&predictions)?;
-    let auc = auc_table(id, &predictions, &dataset, &manifest, &scores);
+    let auc =
+        auc_table(id, &predictions, &dataset, &manifest, &scores, subset_images(registry, &predictions)?);
     let mut transaction = registry.transaction()?;
     let table = transaction.put(&Table::Auc(auc.clone()))?;
     transaction.commit(&environment.stamp)?;

@@ -150,11 +150,22 @@ fn what_is_asked_for_without_its_means_is_a_usage_error() {
     study.refused(2, "compare mlp-s-f0 --table bootstrap", &["--bootstrap"]);
     study.refused(2, "compare mlp-s-f0 --table groups", &["--by"]);
     study.refused(2, "compare mlp-s-f0 --bootstrap 99", &["100"]);
-    assert!(!study.ok("compare mlp-s-f0 --full").contains("DeLong's paired test"), "there is no pair");
+    assert!(!study.ok("compare mlp-s-f0 --full").contains("Paired tests"), "there is no pair");
+    study.refused(2, "compare mlp-s-f0 --primary mlp", &["two different columns"]);
+    study.refused(2, "compare mlp-s-f0 --margin 1.5", &["between 0 and 1"]);
+    study.refused(2, "compare mlp-s-f0 --prevalence 0.1", &["--metrics"]);
+    study.refused(
+        1,
+        "compare mlp-s-f0 tiny-s-f0 --primary mlp:cnn",
+        &["--primary names cnn", "columns: mlp, tiny"],
+    );
     let rows = study.json("compare mlp-s-f0 --by view")["groups"].clone();
     let rows = rows.as_array().unwrap();
     assert!(rows.iter().all(|row| row.get("interval").is_some()));
-    assert!(rows.iter().any(|row| row["interval"][0].as_f64() <= row["auc"].as_f64()));
+    // Groups of a few patients have no interval, and say why.
+    for row in rows.iter().filter(|row| row["interval"].is_null()) {
+        assert!(row["no_interval"].is_string(), "{row}");
+    }
     fs::write(study.path("theirs.csv"), theirs(&study, &["Mass"], Subset::Test)).unwrap();
     let import = "predictions import theirs.csv --dataset tiny --split s --fold 0 --name theirs --model";
     study.refused(1, &format!("{import} a\u{1b}[31mb"), &["is not a valid model name", "hint: give --model"]);

@@ -92,6 +92,51 @@ fn the_official_lists_make_a_split_without_a_leak() {
     assert_eq!(study.json("split check official")["leaks"], json!([]));
 }
 
+/// The official test images are known by their names, whatever a split is called.
+#[test]
+fn published_numbers_stand_beside_scores_of_the_official_test_images() {
+    let Some(study) = metadata_only() else { return };
+    let nih = nih().expect("it was there a moment ago");
+    let mut text = String::new();
+    let list = std::fs::File::open(nih.join("test_list.txt.gz")).unwrap();
+    std::io::Read::read_to_string(&mut flate2::read::GzDecoder::new(list), &mut text).unwrap();
+    let names: Vec<&str> = text.split_whitespace().collect();
+    let csv = |names: &[&str]| {
+        let rows = names
+            .iter()
+            .enumerate()
+            .map(|(n, name)| format!("{name},0.{:03},0.{:03}\n", n * 7 % 997, n * 11 % 991));
+        "Image Index,Mass,Hernia\n".to_owned() + &rows.collect::<String>()
+    };
+    std::fs::write(study.path("all.csv"), csv(&names)).unwrap();
+    std::fs::write(study.path("fewer.csv"), csv(&names[1..])).unwrap();
+    for name in ["all", "fewer"] {
+        study.ok(&format!("predictions import {name}.csv --dataset nih-meta --name {name}"));
+    }
+    let answer = study.json("compare all --published paper");
+    assert_eq!((&answer["unfair"], &answer["published"]["models"][0]["mean_over"]), (&json!([]), &json!(14)));
+    study.refused(3, "compare fewer --published paper", &["on 25596 test images, and these are 25595"]);
+    study.refused(
+        3,
+        "compare all --published literature",
+        &["on other images (random 70/10/20, not released)"],
+    );
+    // Real patients have several images each: as many images of other patients would tell more.
+    let clustered = |variance: &str| {
+        let answer = study.json(&format!("compare all --variance {variance}"));
+        let mass = &answer["auc"]["all"]["Mass"];
+        assert_eq!(
+            (&mass["positives"], &answer["images"]["all"]["patients"]),
+            (&json!([1748]), &json!([2797]))
+        );
+        let ends = mass["intervals"][0].as_array().unwrap();
+        ends[1].as_f64().unwrap() - ends[0].as_f64().unwrap()
+    };
+    assert_ne!(clustered("clustered"), clustered("delong"));
+    let told = study.ok("compare all --variance delong --table intervals");
+    assert!(told.contains("DeLong, images taken as independent"), "{told}");
+}
+
 /// Slow: about eight seconds of two cores. The paper's MLP has 0.61 over five folds.
 #[test]
 fn slow_the_papers_mlp_has_its_auc_on_the_complete_metadata() {

@@ -46,7 +46,7 @@ const IDS: &[(&str, &str)] = &[
     ("run.json", "2b24294dbb1ffe2564bc3996d70d6100a46169e6114d570469218699b443e0de"),
     ("predictions-run.json", "bc4df09764e98b67a734b0227c6d63666fac5dc7ac573aad178f60c6498a8166"),
     ("predictions-import.json", "caf259a958ece426f2b83188b8a1bec87f50a4c03628fe5b6ed939dc05087e65"),
-    ("table-auc.json", "2f46b526527bd15a5c3ae164ee123f4fa40d3f08f12dcb11783a1aa1c2cd1aac"),
+    ("table-auc.json", "39233b3bf80c9c215d9fa7afdf1edaed8c00d3e7cdf2ce24ed1fa3a3e433b8da"),
     ("table-dataset.json", "5d9484a3f814aab4da36640e5095464e836895a2be4152d04846507dbbbdaeaa"),
     ("table-auc-missing.json", "d212cf9c87f33f17d42de6ffb80bde5731569ed72375451fc7cb0c0580917100"),
     ("table-dataset-missing.json", "a7b333d40ec8d8782eee1c5ad901e772184fcf597723e05199a39a663616cdbf"),

@@ -10,13 +10,14 @@ use reg::records::{
     AgeCount, Architecture, Area, Assignment, AucTable, Augmentation, Blob, Bootstrap, BootstrapRow, BoxRow,
     Boxes, CalibrationBin, ComparedDivision, ComparedModel, Comparison, Computed, Dataset, DatasetTable,
     DelongRow, DeviceKind, EarlyStop, Event, Execution, File, FoldSizes, Gender, Git, GroupBy, GroupRow,
-    Heatmap, HeatmapInBox, ImageInput, ImageRow, Incomparable, IncomparableKind, Init, LabelAuc,
-    LabelPrevalence, LabelSpread, LabelValues, Layout, LeakCheck, Loss, Manifest, MetricRow, Model,
-    NameChange, Note, Numerics, Packed, PixelDigests, PixelHashes, Pixels, PointedBox, PointedLabel,
-    Pointing, Pooling, Precision, Predictions, ProbeResult, ProbeTable, ProbedFold, PublishedAuc,
-    PublishedModel, PublishedTable, Record, Removal, RemovedRecord, ResampledRow, Run, Scale, ScoreSource,
-    Scores, Software, Spec, Split, SplitMethod, Spread, Study, StudyProbe, StudyRun, StudySection, Subject,
-    Subset, SubsetSize, Table, Target, Training, ViewPosition, Weights, Withdrawal, WithdrawnImage,
+    GroupTest, Heatmap, HeatmapInBox, ImageInput, ImageRow, Incomparable, IncomparableKind, Init, LabelAuc,
+    LabelPrevalence, LabelSpread, LabelValues, Layout, LeakCheck, LineOfCalibration, Loss, Manifest,
+    MetricIntervals, MetricRow, Model, NameChange, Note, Numerics, Packed, PixelDigests, PixelHashes, Pixels,
+    PointedBox, PointedLabel, Pointing, Pooling, Precision, Predictions, Primary, ProbeResult, ProbeTable,
+    ProbedFold, PublishedAuc, PublishedModel, PublishedTable, Record, Removal, RemovedRecord, ResampledRow, Run,
+    Scale, ScoreSource, Scores, Software, Spec, Split, SplitMethod, Spread, StdError, Study, StudyProbe,
+    StudyRun, StudySection, Subject, Subset, SubsetSize, Table, Target, Training, Variance, ViewPosition,
+    Weights, Withdrawal, WithdrawnImage,
 };
 
 type Means = dyn Fn(&[u8]) -> Result<bool, CodecError>;
@@ -433,12 +434,16 @@ pub(crate) fn auc_table() -> AucTable {
         auc,
         positives,
         negatives: 2 - positives,
+        positive_patients: positives,
         missing: None,
         constant: false,
     };
     AucTable {
         predictions: id(&predicted()),
         dataset: id(&dataset()),
+        images: 2,
+        of_images: None,
+        patients: 2,
         labels: vec![
             label("Atelectasis", Some(1.0), 1),
             label("Cardiomegaly", Some(0.5), 1),
@@ -455,6 +460,7 @@ fn auc_missing() -> Table {
     let mut table = auc_table();
     (table.labels[0].negatives, table.labels[0].missing) = (0, Some(1));
     table.labels[1].constant = true;
+    table.of_images = Some(3);
     Table::Auc(table)
 }
 
@@ -605,9 +611,12 @@ pub(crate) fn comparison() -> Comparison {
     let label = |label: &str, auc| LabelSpread {
         label: label.to_owned(),
         positives: vec![1, 0],
+        negatives: vec![1, 2],
+        positive_patients: vec![1, 0],
+        negative_patients: vec![1, 2],
         missing: Vec::new(),
         auc,
-        std_errors: Vec::new(),
+        std_errors: vec![StdError { value: Some(0.125), df: Some(1.5) }, StdError::default()],
     };
     let model = |name: &str, predictions: &Predictions| ComparedModel {
         name: name.to_owned(),
@@ -615,16 +624,22 @@ pub(crate) fn comparison() -> Comparison {
         predictions: vec![id(predictions), id(predictions)],
         validation: Vec::new(),
         images: Vec::new(),
+        of_images: Vec::new(),
+        patients: vec![2, 2],
         labels: vec![label("Atelectasis", defined.clone()), label("No Finding", undefined.clone())],
         mean: defined.clone(),
+        mean_errors: vec![StdError { value: Some(0.125), df: Some(1.5) }, StdError::default()],
     };
     let delong = |fold, p| DelongRow {
         a: "mlp".to_owned(),
         b: "theirs".to_owned(),
-        label: "Atelectasis".to_owned(),
+        label: Some("Atelectasis".to_owned()),
+        over: None,
         fold,
+        positive_patients: 5,
+        negative_patients: 6,
         difference: -0.0625,
-        std_error: 1e-16,
+        std_error: StdError { value: Some(1e-16), df: Some(4.5) },
         p,
         p_holm: None,
         p_bh: None,
@@ -635,6 +650,10 @@ pub(crate) fn comparison() -> Comparison {
         folds: vec![0, 1],
         shared_images: false,
         division: None,
+        variance: Variance::Clustered,
+        no_finding: None,
+        primary: None,
+        margin: None,
         models: vec![model("mlp", &predicted()), model("theirs", &imported())],
         spearman: vec![vec![Some(1.0), None], vec![None, Some(1.0)]],
         constant: Vec::new(),
@@ -642,8 +661,10 @@ pub(crate) fn comparison() -> Comparison {
         delong: vec![delong(Some(0), Some(0.03125)), delong(None, None)],
         resampled: Vec::new(),
         bootstrap: None,
+        prevalence: None,
         metrics: Vec::new(),
         groups: Vec::new(),
+        group_tests: Vec::new(),
         published: None,
         incomparable: Vec::new(),
         leak_check: None,
@@ -660,7 +681,15 @@ fn full_comparison() -> Comparison {
     full.models[1].imported = true;
     full.models[0].validation = vec![id(&predicted())];
     full.models[0].images = vec![2, 2];
-    full.models[0].labels[0].std_errors = vec![Some(0.125), None];
+    full.variance = Variance::Delong;
+    full.no_finding = Some("No Finding".to_owned());
+    full.primary = Some(Primary { a: "mlp".to_owned(), b: "theirs".to_owned() });
+    full.margin = Some(0.01);
+    full.prevalence = Some(0.05);
+    full.models[0].of_images = vec![2, 4];
+    full.models[0].labels[0].std_errors =
+        vec![StdError { value: Some(0.125), df: None }, StdError::default()];
+    (full.delong[1].label, full.delong[1].over) = (None, Some(1));
     full.models[0].labels[0].missing = vec![0, 1];
     (full.delong[0].p_holm, full.delong[0].p_bh) = (Some(0.0625), Some(0.03125));
     let resampled = |label: Option<&str>, adjusted| ResampledRow {
@@ -681,8 +710,8 @@ fn full_comparison() -> Comparison {
         less: less.map(str::to_owned),
         label: label.map(str::to_owned),
         value: 0.625,
-        low: 0.5,
-        high: 0.75,
+        low: less.is_none().then_some(0.5),
+        high: less.is_none().then_some(0.75),
         resamples: 1999,
     };
     full.bootstrap = Some(Bootstrap {
@@ -696,13 +725,26 @@ fn full_comparison() -> Comparison {
         model: "mlp".to_owned(),
         label: "Atelectasis".to_owned(),
         fold: Some(0),
+        positives: 1,
+        negatives: 1,
+        positive_patients: 1,
         prevalence: Some(0.5),
         average_precision: Some(1.0),
         threshold: None,
         sensitivity: None,
         specificity: None,
+        ppv: Some(1.0),
+        npv: None,
         brier: Some(0.25),
         ece: Some(0.0),
+        line: Some(LineOfCalibration { in_the_large: -0.5, intercept: 0.25, slope: 0.75 }),
+        intervals: Some(MetricIntervals {
+            average_precision: Some([0.5, 1.0]),
+            sensitivity: None,
+            specificity: None,
+            brier: Some([0.125, 0.5]),
+            ece: None,
+        }),
         bins: vec![
             CalibrationBin { images: 2, positives: 1, mean: Some(0.5) },
             CalibrationBin { images: 0, positives: 0, mean: None },
@@ -715,24 +757,46 @@ fn full_comparison() -> Comparison {
         label: "Atelectasis".to_owned(),
         fold: None,
         images: 2,
+        patients: 2,
         positives: 1,
+        positive_patients: 1,
+        negative_patients: 1,
         missing: None,
         auc,
-        std_error: None,
+        std_error: StdError::default(),
     };
     full.groups = vec![
         group(GroupBy::Gender, "F", Some(1.0)),
         group(GroupBy::View, "PA", None),
         GroupRow { missing: Some(1), ..group(GroupBy::Age, "40-49", None) },
     ];
+    full.group_tests = vec![GroupTest {
+        by: GroupBy::Gender,
+        group: "F".to_owned(),
+        reference: "M".to_owned(),
+        model: "mlp".to_owned(),
+        label: "Atelectasis".to_owned(),
+        fold: Some(0),
+        positive_patients: 5,
+        negative_patients: 6,
+        difference: -0.125,
+        std_error: StdError { value: Some(0.25), df: Some(6.5) },
+        p: Some(0.75),
+        p_holm: Some(1.0),
+        p_bh: None,
+    }];
     let published = |mean, auc: &[(&str, f64)]| PublishedModel {
         name: "somebody".to_owned(),
         source: "somewhere, table 1".to_owned(),
         split: "official".to_owned(),
         images: Some(25_596),
         mean,
+        mean_std: mean.map(|_| 0.0625),
         mean_over: None,
-        auc: auc.iter().map(|(label, auc)| PublishedAuc { label: (*label).to_owned(), auc: *auc }).collect(),
+        auc: auc
+            .iter()
+            .map(|(label, auc)| PublishedAuc { label: (*label).to_owned(), auc: *auc, std: None })
+            .collect(),
     };
     full.published = Some(PublishedTable {
         file: file("published.toml"),

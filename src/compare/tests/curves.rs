@@ -22,6 +22,24 @@ fn a_curve_has_the_corners_that_its_scores_make_and_encloses_the_auc() {
 }
 
 #[test]
+fn a_precision_recall_curve_has_a_point_for_each_gain_and_encloses_the_average_precision() {
+    let mut world = World::new(&["Mass", "Hernia"], images(&[1, 1, 0, 1, 0, 0]), &["222222"]);
+    let run = world.run("mlp", 0);
+    let input = world.tested(run, &[&[6.0, 5.0, 4.0, 3.0, 3.0, 1.0], &[1.0; 6]]);
+    let options = CompareOptions { metrics: true, ..CompareOptions::default() };
+    let found = world.compare(&[&input], &options).unwrap();
+    let curves = precision_recall_curves(&world.store, &found).unwrap();
+    let [curve] = curves.as_slice() else { panic!("no image has Hernia: {curves:?}") };
+    assert_eq!(curve.recall, [1.0 / 3.0, 2.0 / 3.0, 1.0]);
+    assert_eq!(curve.precision, [1.0, 1.0, 3.0 / 5.0]);
+    assert_eq!(curve.thresholds, [6.0, 5.0, 3.0]);
+    let gains =
+        curve.recall.iter().scan(0.0, |before, recall| Some(recall - std::mem::replace(before, *recall)));
+    let area: f64 = gains.zip(&curve.precision).map(|(gain, precision)| gain * precision).sum();
+    close(area, found.metrics[0].average_precision.unwrap());
+}
+
+#[test]
 fn a_label_that_was_not_compared_has_no_curve() {
     let mut world = World::new(&["Mass", "Hernia"], images(&[3, 0, 1, 2]), &["2222"]);
     let run = world.run("mlp", 0);

@@ -1,7 +1,7 @@
 //! AUCs within groups of patients.
 
 use super::*;
-use crate::records::GroupRow;
+use crate::records::{GroupRow, StdError};
 
 /// Twelve images with alternating gender, view and age, some of them unknown, two ages impossible.
 fn world() -> (World, Input) {
@@ -49,10 +49,14 @@ fn the_auc_of_a_group_is_of_its_images_alone() {
     let rows = groups(&[GroupBy::Gender]);
     assert_eq!(rows[0].auc, Some(0.75));
     // Placements of 1 and 1/2 over the positives, 1/2 and 1 over the negatives: (1/8 + 1/8) / 2.
-    close(rows[0].std_error.unwrap(), 0.125f64.sqrt());
+    close(rows[0].std_error.value.unwrap(), 0.125f64.sqrt());
+    assert_eq!((rows[0].patients, rows[0].positive_patients, rows[0].negative_patients), (4, 2, 2));
     // A group in which all images have the label has no AUC; with one image in a class, no standard error.
     let rows = groups(&[GroupBy::Age, GroupBy::View]);
-    assert_eq!((rows[0].group.as_str(), rows[0].auc, rows[0].std_error), ("30-39", None, None));
+    assert_eq!(
+        (rows[0].group.as_str(), rows[0].auc, rows[0].std_error),
+        ("30-39", None, StdError::default())
+    );
     let pa = &rows[3];
-    assert_eq!((pa.group.as_str(), pa.auc, pa.std_error), ("PA", Some(1.0), None));
+    assert_eq!((pa.group.as_str(), pa.auc, pa.std_error), ("PA", Some(1.0), StdError::default()));
 }

@@ -5,9 +5,9 @@ use crate::records::{Bootstrap, BootstrapRow};
 
 const LABELS: [&str; 2] = ["Mass", "Hernia"];
 
-/// Twenty patients with `each` images that have the same scores and labels.
+/// Sixty patients with `each` images that have the same scores and labels.
 fn patients(each: u32) -> (World, Vec<Input>) {
-    let n = 20 * each;
+    let n = 60 * each;
     let rows = (0..n).map(|image| super::image(image, image / each, (image / each * 7 + 3) % 4));
     let mut world = World::new(&LABELS, rows.collect(), &["2".repeat(n as usize).as_str()]);
     let inputs = [("one", 3u32), ("two", 11)].map(|(model, factor)| {
@@ -39,7 +39,7 @@ fn the_same_draws_come_out_on_any_number_of_threads_and_others_of_another_seed()
         pool.install(|| bootstrap(&world, &inputs, 200, 7))
     };
     let one = on(1);
-    assert_eq!((one.resamples, one.seed, one.level, one.patients), (200, 7, 0.95, 20));
+    assert_eq!((one.resamples, one.seed, one.level, one.patients), (200, 7, 0.95, 60));
     for threads in [2, 3, 8] {
         assert_eq!(on(threads), one, "{threads} threads");
     }
@@ -54,13 +54,13 @@ fn images_of_one_patient_are_drawn_together() {
         let (world, inputs) = patients(each);
         bootstrap(&world, &inputs, 500, 1)
     });
-    assert_eq!((one.patients, four.patients), (20, 20));
+    assert_eq!((one.patients, four.patients), (60, 60));
     assert_eq!(one.rows.len(), 3 * 3);
     for (a, b) in one.rows.iter().zip(&four.rows) {
         assert_eq!((&a.model, &a.less, &a.label, a.resamples), (&b.model, &b.less, &b.label, b.resamples));
         close(a.value, b.value);
-        close(a.low, b.low);
-        close(a.high, b.high);
+        close(a.low.unwrap(), b.low.unwrap());
+        close(a.high.unwrap(), b.high.unwrap());
         assert!(a.low < a.high, "{a:?}");
     }
 }
@@ -81,22 +81,61 @@ fn a_difference_is_of_the_same_draws() {
             (by_run(same), "two".to_owned(), scores);
     });
     let found = bootstrap(&world, &inputs, 300, 3);
+    // An interval without width is none.
     let none = row(&found, "one", Some("two"), None);
-    assert_eq!((none.value, none.low, none.high), (0.0, 0.0, 0.0));
+    assert_eq!((none.value, none.low, none.high, none.resamples), (0.0, None, None, 300));
     let own = row(&found, "one", None, None);
-    assert!(own.low < own.value && own.value < own.high, "{own:?}");
+    assert!(own.low < Some(own.value) && Some(own.value) < own.high, "{own:?}");
 }
 
 #[test]
-fn draws_without_both_classes_are_left_out_and_counted() {
-    // One positive of five patients: (4 / 5)^5, about a third, of the draws have none.
+fn a_label_keeps_both_classes_in_every_draw_and_a_mean_counts_what_it_discards() {
+    // One positive of five patients: (4 / 5)^5, about a third, of the draws of all patients have none.
     let mut world = World::new(&["Mass"], images(&[1, 0, 0, 0, 0]), &["22222"]);
     let run = world.run("mlp", 0);
     let input = world.tested(run, &[&[3.0, 1.0, 4.0, 2.0, 0.0]]);
     let found = bootstrap(&world, &[input], 1000, 1);
-    let drawn = row(&found, "mlp", None, Some("Mass")).resamples;
+    let label = row(&found, "mlp", None, Some("Mass"));
+    assert_eq!(
+        (label.resamples, label.low, label.high),
+        (1000, None, None),
+        "one positive patient has no interval"
+    );
+    let mean = row(&found, "mlp", None, None);
     // 672 are expected, with a standard deviation of 15.
-    assert!((612..732).contains(&drawn), "{drawn}");
+    assert!((612..732).contains(&mean.resamples), "{mean:?}");
+    assert_eq!((mean.low, mean.high), (None, None));
+}
+
+#[test]
+fn a_perfect_auc_has_no_interval_without_width() {
+    let labels: Vec<u32> = (0..60).map(|n| n % 2).collect();
+    let mut world = World::new(&["Mass"], images(&labels), &["2".repeat(60).as_str()]);
+    let run = world.run("mlp", 0);
+    let scores: Vec<f64> = labels.iter().map(|label| f64::from(*label)).collect();
+    let input = world.tested(run, &[&scores]);
+    let found = bootstrap(&world, &[input], 200, 1);
+    let label = row(&found, "mlp", None, Some("Mass"));
+    assert_eq!((label.value, label.low, label.high, label.resamples), (1.0, None, None, 200));
+}
+
+#[test]
+fn the_labels_of_a_mean_are_fixed_before_anything_is_drawn() {
+    // Hernia has one positive patient: without it, a mean over the other label alone would be of something else.
+    let truth: Vec<u32> = (0..50).map(|n| n % 2 | u32::from(n == 0) << 1).collect();
+    let mut world = World::new(&LABELS, images(&truth), &["2".repeat(50).as_str()]);
+    let run = world.run("mlp", 0);
+    let scores: Vec<f64> = (0..50).map(|n| f64::from(n * 7 % 13)).collect();
+    let input = world.tested(run, &[&scores, &scores]);
+    let found = bootstrap(&world, &[input], 1000, 1);
+    assert_eq!(row(&found, "mlp", None, Some("Mass")).resamples, 1000);
+    // (49 / 50)^50 of the draws, 364 of 1,000 with a standard deviation of 15, lack the patient.
+    let mean = row(&found, "mlp", None, None).resamples;
+    assert!((576..696).contains(&mean), "{mean}");
+}
+
+#[test]
+fn models_of_other_images_have_no_difference() {
     // No difference is computed for models that did not score the same images.
     let (mut world, inputs) = patients(1);
     let rows: Vec<u32> = (0..10).collect();

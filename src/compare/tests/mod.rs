@@ -204,7 +204,7 @@ impl World {
         &self,
         inputs: &[&Input],
         options: &CompareOptions,
-        published: Option<&[PublishedModel]>,
+        published: Option<(&[PublishedModel], &PublishedLists)>,
         validation: &[&Input],
     ) -> Result<Comparison, CompareError> {
         let inputs: Vec<Input> = inputs.iter().map(|input| (*input).clone()).collect();

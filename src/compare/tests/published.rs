@@ -3,28 +3,36 @@
 use std::path::Path;
 
 use super::*;
+use crate::split::names_hash;
 
 const FILE: &str = "[[model]]\nname = 'theirs'\nsource = 'a paper, table 1'\nsplit = 'official'\nimages = 4\n\
     mean = 0.8\nmean_over = 14\n[model.auc]\nMass = 0.75\nHernia = 0.9\n";
 
-fn official(world: &mut World) -> SplitMethod {
-    let list = world.store.put_file(b"names");
-    SplitMethod::Official { train_val: list, test: list, val_fraction: 0.1, seed: 1 }
+/// Lists of six images: four to test, one to train and one to validate.
+fn lists() -> PublishedLists {
+    let name = |n: u32| format!("{n:04}.png");
+    let hash = |rows: std::ops::Range<u32>| {
+        let names: Vec<String> = rows.map(name).collect();
+        let hash = names_hash(names.iter().map(String::as_str)).to_string();
+        &*hash.leak()
+    };
+    PublishedLists { train_val: hash(4..6), test: hash(0..4) }
 }
 
 fn read(text: &str) -> Result<Vec<PublishedModel>, CompareError> {
     super::super::published::parse(text.as_bytes(), Path::new("them.toml"))
 }
 
-/// The objections to published numbers for a model on the official split or another.
-fn against(on_official: bool, text: &str) -> Vec<String> {
-    let mut world = World::new(&["Mass"], images(&[1, 1, 0, 0, 1, 0]), &["222200"]);
-    let method = if on_official { official(&mut world) } else { resampled(1) };
-    let split = world.add_split(world.dataset, method, &["222200"]);
+/// The objections to published numbers for a model on a fold of six images.
+fn against(fold: &str, text: &str) -> Vec<String> {
+    let mut world = World::new(&["Mass"], images(&[1, 1, 0, 0, 1, 0]), &[fold]);
+    let split = world.split;
     let run = world.run_with("mlp", 0, |spec| spec.split = split);
-    let input = world.tested(run, &[&[4.0, 3.0, 2.0, 1.0]]);
+    let tested = fold.matches('2').count();
+    let input = world.tested(run, &[&[4.0, 3.0, 2.0, 1.0, 0.0][..tested]]);
     let models = read(text).unwrap();
-    let compare = |options: &CompareOptions| world.compare_beside(&[&input], options, Some(&models), &[]);
+    let compare =
+        |options: &CompareOptions| world.compare_beside(&[&input], options, Some((&models, &lists())), &[]);
     let marked = compare(&CompareOptions { allow_incomparable: true, ..CompareOptions::default() })
         .unwrap()
         .incomparable;
@@ -39,28 +47,43 @@ fn against(on_official: bool, text: &str) -> Vec<String> {
 
 #[test]
 fn numbers_of_the_official_test_images_stand_beside_a_model_on_them() {
-    assert_eq!(against(true, FILE), Vec::<String>::new());
-    // If a paper does not give its number of test images, the split decides.
-    assert_eq!(against(true, &FILE.replace("images = 4\n", "")), Vec::<String>::new());
+    assert_eq!(against("222201", FILE), Vec::<String>::new());
+    // If a paper does not give its number of test images, the names decide.
+    assert_eq!(against("222210", &FILE.replace("images = 4\n", "")), Vec::<String>::new());
 }
 
 #[test]
 fn numbers_of_other_images_are_refused_or_marked() {
+    // As many images, but others.
+    let others = "theirs is published on the official test images, and these are others";
+    assert_eq!(against("022221", FILE), [others]);
+    assert_eq!(against("222221", &FILE.replace("images = 4\n", "")), [others]);
+    let trained = "theirs is published for models of the official training list, and these were trained on other images";
+    assert_eq!(against("222203", FILE), [trained]);
     assert_eq!(
-        against(false, FILE),
-        ["theirs is published on the official test images, and these are of another split"]
-    );
-    assert_eq!(
-        against(true, &FILE.replace("images = 4", "images = 25596")),
+        against("222201", &FILE.replace("images = 4", "images = 25596")),
         ["theirs is published on 25596 test images, and these are 4"]
     );
     assert_eq!(
-        against(true, &FILE.replace("'official'", "'a fifth at random'")),
+        against("222201", &FILE.replace("'official'", "'a fifth at random'")),
         ["theirs is published on other images (a fifth at random)"]
     );
     // One of two is enough, and is reported.
     let two = format!("{FILE}{}", FILE.replace("theirs", "others").replace("images = 4", "images = 5"));
-    assert_eq!(against(true, &two), ["others is published on 5 test images, and these are 4"]);
+    assert_eq!(against("222201", &two), ["others is published on 5 test images, and these are 4"]);
+}
+
+#[test]
+fn deviations_are_read_of_labels_that_have_an_auc() {
+    let with = FILE.replace("mean_over", "mean_std = 0.004\nmean_over") + "[model.std]\nMass = 0.02\n";
+    let [model] = read(&with).unwrap().try_into().unwrap_or_else(|_| panic!("one model"));
+    assert_eq!(model.mean_std, Some(0.004));
+    let stds: Vec<_> = model.auc.iter().map(|auc| (auc.label.as_str(), auc.std)).collect();
+    assert_eq!(stds, [("Hernia", None), ("Mass", Some(0.02))]);
+    let refused = read(&with.replace("[model.std]\nMass", "[model.std]\nEdema")).unwrap_err().to_string();
+    assert!(refused.contains("a deviation of Edema, which has no AUC"), "{refused}");
+    let refused = read(&with.replace("0.02", "-0.02")).unwrap_err().to_string();
+    assert!(refused.contains("-0.02 of theirs is not a deviation"), "{refused}");
 }
 
 #[test]

@@ -23,6 +23,8 @@ fn compared() -> (World, Comparison) {
         metrics: true,
         groups: vec![GroupBy::Age, GroupBy::View],
         pooling: Pooling::AllScores,
+        primary: Some(Primary { a: "one".into(), b: "two".into() }),
+        margin: Some(0.05),
         ..CompareOptions::default()
     };
     let inputs: Vec<&Input> = inputs.iter().collect();
@@ -47,7 +49,9 @@ fn a_number_that_was_changed_comes_out_as_it_was() {
     forged.models[1].images[0] += 1;
     forged.spearman[0][1] = Some(1.0);
     forged.delong[0].p = Some(0.001);
-    forged.bootstrap.as_mut().unwrap().rows[0].low = 0.0;
+    forged.bootstrap.as_mut().unwrap().rows[0].low = Some(0.0);
+    forged.models[0].mean_errors[0].value = Some(0.5);
+    forged.models[0].labels[0].positive_patients[0] += 1;
     forged.metrics[0].threshold = Some(0.0);
     forged.groups[0].auc = Some(1.0);
     assert_eq!(comparison(&world.store, &forged).unwrap(), recorded);

@@ -42,7 +42,10 @@ fn shared_labels_are_those_that_every_model_scores_each_by_its_own_column() {
     assert_eq!(label(&found, "own", "Mass"), label(&alone, "own", "Mass"));
     // Of the positives 0, 2, 4 and 6, their scores 0.1, 0.3, 0.5 and 0.7 beat 0, 1, 2 and 3 of 0.2, 0.4, 0.6 and 0.8.
     assert_eq!(label(&found, "theirs", "Mass").auc.mean, Some(6.0 / 16.0));
-    assert_eq!(found.delong.iter().map(|row| row.label.as_str()).collect::<Vec<_>>(), ["Mass", "Edema"]);
+    assert_eq!(
+        found.delong.iter().map(|row| row.label.as_deref()).collect::<Vec<_>>(),
+        [Some("Mass"), Some("Edema"), None]
+    );
 
     let these = |labels: &[&str]| CompareOptions {
         labels: Labels::These(owned(labels)),

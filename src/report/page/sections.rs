@@ -8,7 +8,9 @@ use crate::hash::Hash;
 use crate::records::{Architecture, ComparedModel, Division, Incomparable, ScoreSource, SplitMethod};
 use crate::registry::Registry;
 use crate::report::svg::{self, escape};
-use crate::report::{Cell, Column, ReportTable, dataset, details, features, results, thousands, uncertainty};
+use crate::report::{
+    Cell, Column, ReportTable, counts, dataset, details, features, results, thousands, uncertainty,
+};
 use crate::study::{State, StudyRunStatus};
 
 /// The request: data, splits, models.
@@ -182,7 +184,8 @@ pub(super) fn results(page: &mut HtmlWriter, section: &ReportSection, key: &str)
     if let Some(mut table) = take("auc") {
         table.title = "AUC by label and model".to_owned();
         table.notes.push(format!(
-            "In brackets: 95 % confidence interval (DeLong). {}",
+            "In brackets: 95 % confidence interval ({}). {}",
+            uncertainty::method(comparison.variance),
             uncertainty::about_intervals(comparison)
         ));
         let made_of =
@@ -198,6 +201,9 @@ pub(super) fn results(page: &mut HtmlWriter, section: &ReportSection, key: &str)
                 ids: None,
             },
         );
+    }
+    if let Some(differences) = take("differences") {
+        page.table(&differences, &TableContext { source, ..TableContext::default() });
     }
     let figures = keyed(svg::comparison(comparison, &section.curves), key);
     let mut figures = figures.into_iter();
@@ -223,7 +229,8 @@ pub(super) fn results(page: &mut HtmlWriter, section: &ReportSection, key: &str)
     for (name, summary) in [
         ("spearman", "Rank correlations with four digits"),
         ("range", "Mean, smallest and largest AUC with four digits"),
-        ("delong", "DeLong's paired tests"),
+        ("counts", "Images and patients of each label"),
+        ("delong", "Paired tests on the same test images"),
         ("resampled", "Corrected resampled t-tests"),
         ("bootstrap", "Bootstrap intervals (by patient)"),
     ] {
@@ -239,12 +246,28 @@ pub(super) fn results(page: &mut HtmlWriter, section: &ReportSection, key: &str)
             page.table(&table, &TableContext { source, ..TableContext::default() });
         });
     }
+    for (name, summary) in [
+        ("metric-intervals", "Beyond the AUC, with bootstrap intervals (by patient)"),
+        ("calibration", "Calibration curves"),
+    ] {
+        if let Some(table) = take(name).filter(|table| !table.rows.is_empty()) {
+            page.fold(summary, false, |page| {
+                page.table(&table, &TableContext { source, ..TableContext::default() })
+            });
+        }
+    }
+    let group_tests = take("group-tests");
     if !comparison.groups.is_empty() {
         page.heading(3, &format!("{key}-groups"), "Groups of patients");
         page.paragraph("", "A mean over all patients can hide groups for which a model fails.");
         for table in details::each_group(comparison) {
             let summary = table.title.clone();
             page.fold(&summary, true, |page| {
+                page.table(&table, &TableContext { source, ..TableContext::default() })
+            });
+        }
+        if let Some(table) = group_tests {
+            page.fold("Tests between groups", false, |page| {
                 page.table(&table, &TableContext { source, ..TableContext::default() })
             });
         }
@@ -403,7 +426,11 @@ pub(super) fn cautions(
                 growing.join(", ")
             ));
         }
-        if comparison.folds.len() < 2 {
+        if let Some(partial) = counts::partial(comparison) {
+            items.push(format!("{title}: {partial}"));
+        }
+        // Of scores outside of a split nothing is known of a division.
+        if comparison.folds.len() == 1 {
             items.push(format!("{title}: a single division into training and test images, so the effect of that choice is unknown."));
         }
         let undefined = comparison.groups.iter().filter(|row| row.auc.is_none()).count();

@@ -2,7 +2,7 @@ use super::palette::{DARK, LIGHT, contrast, heatmap};
 use super::*;
 use crate::dataset::statistics::{AgeBin, AgeStatistics};
 use crate::hash::{Hash, Id};
-use crate::records::{ComparedModel, EpochLog, IncomparableKind, LabelSpread, Pooling, Spread};
+use crate::records::{ComparedModel, EpochLog, IncomparableKind, LabelSpread, Pooling, Spread, Variance};
 
 /// A name with hostile characters.
 const ODD: &str = "a<script>alert(1)</script>&\"'\u{1b}";
@@ -34,6 +34,9 @@ fn figures() -> Vec<Figure> {
     let label = |label: &str, folds: Vec<Option<f64>>| LabelSpread {
         label: label.into(),
         positives: Vec::new(),
+        negatives: Vec::new(),
+        positive_patients: Vec::new(),
+        negative_patients: Vec::new(),
         missing: Vec::new(),
         auc: spread(folds),
         std_errors: Vec::new(),
@@ -44,6 +47,9 @@ fn figures() -> Vec<Figure> {
         predictions: Vec::new(),
         validation: Vec::new(),
         images: Vec::new(),
+        of_images: Vec::new(),
+        patients: Vec::new(),
+        mean_errors: Vec::new(),
         labels: vec![
             label(ODD, vec![None, None]),
             label("Edema", vec![Some(0.6 + shift), Some(0.8)]),
@@ -57,6 +63,10 @@ fn figures() -> Vec<Figure> {
         folds: vec![0, 1],
         shared_images: false,
         division: None,
+        variance: Variance::Clustered,
+        no_finding: None,
+        primary: None,
+        margin: None,
         models: vec![model(ODD, 0.0), model("resnet50-large-meta", 0.1)],
         spearman: vec![vec![Some(1.0), Some(-0.5)], vec![None, Some(1.0)]],
         constant: Vec::new(),
@@ -64,8 +74,10 @@ fn figures() -> Vec<Figure> {
         delong: Vec::new(),
         resampled: Vec::new(),
         bootstrap: None,
+        prevalence: None,
         metrics: Vec::new(),
         groups: Vec::new(),
+        group_tests: Vec::new(),
         published: None,
         leak_check: None,
         incomparable: vec![Incomparable { kind: IncomparableKind::Leak, why: ODD.into() }],
