@@ -41,7 +41,7 @@ const IMPORTERS: &[(&str, &[&str])] = &[
     ("unicode_normalization", &["dataset/matching.rs"]),
     ("parquet", &["export/parquet.rs"]),
     ("rusqlite", &["export/mlflow.rs"]),
-    ("object_store", &["remote/location/s3.rs"]),
+    ("object_store", &["remote/location/answers.rs", "remote/location/s3.rs"]),
     ("futures_util", &["remote/location/s3.rs"]),
     ("tokio", &["remote/location/s3.rs", "serve/"]),
     ("rustls", &["remote/location/s3.rs"]),
@@ -57,7 +57,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("recognise", &["escape"]),
     ("stats", &[]),
     ("random", &["hash"]),
-    ("disk", &[]),
+    ("disk", &["digits", "limits"]),
     ("records", &["digits", "hash", "limits"]),
     ("store", &["disk", "hash"]),
     ("index", &["digits", "disk", "hash", "limits", "records", "store"]),
@@ -378,6 +378,23 @@ fn a_registry_is_touched_through_disk_only() {
     assert!(wrong.is_empty(), "only src/disk touches files of a registry or remote: {wrong:#?}");
     assert_eq!(found.len(), ELSEWHERE.len(), "{:?}", found.keys());
     assert!(ELSEWHERE.iter().all(|(.., why)| !why.is_empty()));
+}
+
+/// Names of a limit of bytes, and a read without one.
+#[test]
+fn limits_of_what_comes_from_outside_are_in_one_table() {
+    let limit = |line: &&str| {
+        let named = line.contains("const ") && ["MAX", "MOST", "LIMIT"].iter().any(|word| line.contains(word));
+        named && line.contains("<<") || line.contains(".read(") && line.contains("u64::MAX")
+    };
+    let of = |source: &Source| -> Vec<String> {
+        let code = source.code.split("#[cfg(test)]\nmod tests {").next().unwrap();
+        code.lines().filter(limit).map(|line| format!("{}: {}", source.path, line.trim())).collect()
+    };
+    let all = sources();
+    let found: Vec<String> =
+        all.iter().filter(|source| source.path != "limits.rs").flat_map(of).collect();
+    assert!(found.is_empty(), "src/limits.rs is the table of limits: {found:#?}");
 }
 
 #[test]

@@ -172,7 +172,13 @@ impl Checked {
             members.difference(&expected).partition(|name| name.ends_with('/'));
         if !folders.is_empty() {
             self.wrong
-                .push(format!("{} folders do not belong to the bundle: it was repacked", folders.len()));
+                .push(format!(
+                    "{} not belong to the bundle: it was repacked",
+                    match folders.len() as u64 {
+                        1 => "1 folder does".to_owned(),
+                        many => format!("{} folders do", thousands(many)),
+                    }
+                ));
         }
         self.wrong.extend(others.into_iter().map(|name| format!("{name} does not belong to the bundle")));
         for (id, part) in parts {

@@ -146,7 +146,10 @@ fn verify(
         &key.id()[..12],
     ));
     if objects && ok {
-        lines.push(format!("{} objects in the registry match the statement", statement.artifacts().count()));
+        lines.push(match statement.artifacts().count() {
+            1 => "1 object in the registry matches the statement".to_owned(),
+            many => format!("{} objects in the registry match the statement", thousands(many as u64)),
+        });
     }
     let json = json!({
         "ok": ok, "id": subject.id(), "keyid": key.id(), "subject": subject, "materials": materials,

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use reg::audit::{CHECK_PROGRAM, bundle, check};
+use reg::digits::counted;
 use reg::hash::{Digest, Sha256};
 use serde_json::json;
 
@@ -56,11 +57,11 @@ pub(crate) fn run(context: &Context, args: AuditArgs) -> Result<Reply, Failure> 
     let id = registry.resolve(&registry.view()?, &id)?;
     let made = bundle(&registry, id, !args.no_weights, &output)?;
     let mut text = format!(
-        "{}: {} objects ({} records), {} bytes",
+        "{}: {} ({}), {}",
         output.display(),
-        made.objects,
-        made.records,
-        reg::report::thousands(made.bytes)
+        plural(made.objects, "object"),
+        plural(made.records, "record"),
+        counted(made.bytes, "byte")
     );
     if made.left_out > 0 {
         text += &format!("; {} listed but not included", made.left_out);
@@ -121,14 +122,16 @@ fn verified(file: &std::path::Path) -> Result<Reply, Failure> {
     lines.extend(checked.mark.map(|mark| format!("note: {} {mark}", root.short())));
     lines.push(match ok {
         true => format!(
-            "sound: {objects} objects ({records} records) in the lineage of {}; {} recomputed, equal to the last \
-             digit, including {} AUCs\ncompare this id with the one that you were given through another \
+            "sound: {} ({}) in the lineage of {}; {} recomputed, equal to the last \
+             digit, including {}\ncompare this id with the one that you were given through another \
              channel:\n{root}",
+            plural(objects, "object"),
+            plural(records, "record"),
             root.short(),
             plural(checked.recomputed.len(), "table"),
-            checked.aucs
+            plural(checked.aucs, "AUC")
         ),
-        false => format!("not sound: {} problems", checked.wrong.len()),
+        false => format!("not sound: {}", plural(checked.wrong.len(), "problem")),
     });
     let json = json!({
         "ok": ok, "id": root, "records": records, "objects": objects, "aucs": checked.aucs,

@@ -9,7 +9,8 @@ use reg::dataset::synthetic::{self, SyntheticOptions};
 use reg::lineage::{Direction, trace, verify};
 use reg::records::{Init, SplitMethod, Table};
 use reg::registry::Registry;
-use reg::report::{dataset as report, lineage::tree, results, thousands};
+use reg::digits::counted;
+use reg::report::{dataset as report, lineage::tree, results};
 use reg::runs::config::{Overrides, resolve};
 use reg::runs::process::Worker;
 use reg::runs::{CompareOptions as Comparing, Device, Input, TrainRequest, compare, train};
@@ -56,9 +57,9 @@ pub(crate) fn run(context: &Context, args: DemoArgs) -> Result<Reply, Failure> {
     let drawn =
         synthetic::generate(&xrays, &SyntheticOptions { patients: args.patients, size: SIZE, seed: SEED })?;
     say(&format!(
-        "{} images of {} patients",
-        thousands(drawn.images.into()),
-        thousands(drawn.patients.into())
+        "{} of {}",
+        counted(drawn.images.into(), "image"),
+        counted(drawn.patients.into(), "patient")
     ));
 
     say("\n# reg ingest, reg dataset stats");
@@ -132,8 +133,8 @@ pub(crate) fn run(context: &Context, args: DemoArgs) -> Result<Reply, Failure> {
     say("\n# reg verify");
     let verified = verify(&registry, &context.progress())?;
     say(&format!(
-        "{} objects hashed, {} damaged\n\nThe registry is {}; try `cd {}` and `reg list`.",
-        thousands(verified.checked),
+        "{} hashed, {} damaged\n\nThe registry is {}; try `cd {}` and `reg list`.",
+        counted(verified.checked, "object"),
         verified.damaged.len(),
         registry.root().display(),
         args.dir.display()

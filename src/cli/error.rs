@@ -9,7 +9,7 @@ use reg::audit::AuditError;
 use reg::dataset::DatasetError;
 use reg::dataset::ingest::IngestError;
 use reg::dataset::synthetic::SyntheticError;
-use reg::disk::{Refused, why_denied};
+use reg::disk::{Refused, failed, why_denied};
 use reg::escape::shell;
 use reg::export::ExportError;
 use reg::index::IndexError;
@@ -68,7 +68,7 @@ impl Failure {
             }
             _ => file_hint(source),
         };
-        Failure::new(format!("cannot {doing} {}: {source}", path.display()), hint)
+        Failure::new(failed(doing, path, source), hint)
     }
 
     /// An interrupt. The hint is the command itself, because running it again resumes the work.
@@ -201,6 +201,9 @@ impl From<AttestError> for Failure {
                 "`reg trace --down ID` shows the records that use the file: a run, a data set".to_owned()
             }
             AttestError::Exists(_) => "use that key, or give another file with --output".to_owned(),
+            AttestError::NoPublicKey { private, .. } => {
+                format!("`reg key public {}` writes it", shell(&private.display().to_string()))
+            }
             AttestError::InRegistry { .. } => "keep the key in a private folder, such as ~/.ssh".to_owned(),
             AttestError::Exposed { path, .. } => format!("`chmod 600 {}`", path.display()),
             AttestError::NotAKey { .. } => {

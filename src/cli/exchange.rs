@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use reg::digits::counted;
 use reg::escape;
 use reg::hash::Hash;
 use reg::registry::Withdrawn;
@@ -15,7 +16,7 @@ use signal_hook::flag;
 
 use super::Context;
 use super::error::Failure;
-use super::output::{NO, Reply, plural};
+use super::output::{NO, Reply, entries, plural};
 
 /// Copy missing objects to another registry, a folder or an S3 bucket; exit code 3 on name conflicts
 ///
@@ -81,9 +82,9 @@ fn run(context: &Context, args: ExchangeArgs, pushes: bool) -> Result<Reply, Fai
     }
     if let Age::Older { then, now } = done.age {
         context.note(&format!(
-            "warning: this registry is an older copy: at its last push to {address} its log had {} entries, and now it \
+            "warning: this registry is an older copy: at its last push to {address} its log had {}, and now it \
              has {}, or other ones; names may be lost, see `reg doctor --remote {}`",
-            thousands(then),
+            entries(then),
             thousands(now),
             escape::shell(&address.to_string())
         ));
@@ -144,19 +145,20 @@ fn describe(done: &Exchanged, address: &Address, request: &TransferRequest, push
     let mut lines = Vec::new();
     if request.dry_run {
         let each = done.kinds.iter().map(|(kind, (objects, bytes))| {
-            format!("{kind}: {} objects, {} bytes", thousands(*objects), thousands(*bytes))
+            format!("{kind}: {}, {}", counted(*objects, "object"), counted(*bytes, "byte"))
         });
         lines.extend(each);
     }
     let packs = match done.packs {
         0 => String::new(),
-        packs => format!(" in {} packs", thousands(packs)),
+        packs => format!(" in {}", counted(packs, "pack")),
     };
     lines.push(format!(
-        "{verb} {} objects, {} bytes{packs} {preposition} {address}; {} were there",
-        thousands(done.objects),
-        thousands(done.bytes),
+        "{verb} {}, {}{packs} {preposition} {address}; {} {} there",
+        counted(done.objects, "object"),
+        counted(done.bytes, "byte"),
         thousands(done.skipped),
+        if done.skipped == 1 { "was" } else { "were" },
     ));
     if done.purged > 0 {
         lines.push(format!("purged images are not copied: {}", thousands(done.purged)));

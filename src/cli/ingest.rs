@@ -122,10 +122,11 @@ pub(crate) fn run(context: &Context, args: IngestArgs) -> Result<Reply, Failure>
         plural(ingested.persisted.objects as usize, "new object"),
     );
     if ingested.unchanged > 0 {
-        let unchanged = thousands(ingested.unchanged);
-        context.note(&format!(
-            "note: {unchanged} files look unchanged and were not read again (--paranoid reads them)"
-        ));
+        let unchanged = match ingested.unchanged {
+            1 => "1 file looks unchanged and was".to_owned(),
+            many => format!("{} files look unchanged and were", thousands(many)),
+        };
+        context.note(&format!("note: {unchanged} not read again (--paranoid reads unchanged files)"));
     }
     if dataset.missing > 0 {
         let have = if dataset.missing == 1 { "has" } else { "have" };
@@ -137,9 +138,11 @@ pub(crate) fn run(context: &Context, args: IngestArgs) -> Result<Reply, Failure>
         text += &format!("; {rows} left out as withdrawn");
     }
     if ingested.persisted.linked > 0 {
-        let linked = thousands(ingested.persisted.linked);
-        text +=
-            &format!("\n{linked} image files are now hard links to objects of the registry, and read-only");
+        let linked = match ingested.persisted.linked {
+            1 => "1 image file is now a hard link to an object".to_owned(),
+            many => format!("{} image files are now hard links to objects", thousands(many)),
+        };
+        text += &format!("\n{linked} of the registry, and read-only");
     } else if request.link == LinkMode::Hardlink {
         text += "\nno file was linked: every image was in the registry already or came from an archive";
     }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use reg::records::Run;
-use reg::report::{Cell, Column, ReportTable, thousands};
+use reg::report::{Cell, Column, ReportTable};
 use reg::runs::process::Worker;
 use reg::runs::{Device, FileScores, predict};
 use serde_json::{Map, Value, json};
@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use super::Context;
 use super::error::Failure;
 use super::meta::{MetaArgs, meta_json};
-use super::output::{Reply, TableFormat};
+use super::output::{Reply, TableFormat, plural};
 
 /// Score new images with a run's checkpoint
 #[derive(clap::Args)]
@@ -105,8 +105,8 @@ fn origins(scored: &[FileScores]) -> Vec<String> {
     let mut notes: Vec<String> = scored.iter().take(SHOWN).filter_map(of).collect();
     if !notes.is_empty() && scored.len() > SHOWN {
         notes.push(format!(
-            "Age, gender and view of the other {} files: --json.",
-            thousands((scored.len() - SHOWN) as u64)
+            "Age, gender and view of {}: --json.",
+            plural(scored.len() - SHOWN, "other file")
         ));
     }
     notes

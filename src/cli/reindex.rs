@@ -1,6 +1,6 @@
 //! `reg reindex`.
 
-use reg::digits::thousands;
+use reg::digits::{counted, thousands};
 use serde_json::json;
 
 use super::Context;
@@ -27,8 +27,14 @@ pub(crate) fn run(context: &Context, args: ReindexArgs) -> Result<Reply, Failure
     lines.extend(r.missing.iter().map(|id| format!("object {id} is named and is missing")));
     lines.extend(r.breaks.iter().cloned());
     lines.extend(new_id.iter().map(|id| format!("new id of the registry: {id}")));
-    let [objects, records, names, log] = [r.objects, r.records, r.names, r.log].map(thousands);
-    lines.push(format!("{objects} objects: {records} records, {names} names, {log} log entries"));
+    lines.push(format!(
+        "{}: {}, {}, {} log {}",
+        counted(r.objects, "object"),
+        counted(r.records, "record"),
+        counted(r.names, "name"),
+        thousands(r.log),
+        if r.log == 1 { "entry" } else { "entries" }
+    ));
     let json = json!({
         "objects": r.objects, "records": r.records, "names": r.names, "log": r.log,
         "damaged": r.damaged, "missing": r.missing, "breaks": r.breaks, "new_id": new_id,

@@ -1,6 +1,7 @@
 //! `reg show` and `reg cat`.
 
 use reg::dataset::statistics::Statistics;
+use reg::digits::counted;
 use reg::hash::Hash;
 use reg::limits;
 use reg::lineage::Mark;
@@ -115,7 +116,8 @@ fn with_id(id: Hash, document: Value) -> Value {
 
 fn object(id: Hash, bytes: u64) -> Reply {
     let text = format!(
-        "{id}\nan object of {bytes} bytes; `reg cat` prints it, `reg trace --down` shows what uses it"
+        "{id}\nan object of {}; `reg cat` prints the object, `reg trace --down` shows what uses it",
+        counted(bytes, "byte")
     );
     Reply::new(text, json!({ "id": id, "bytes": bytes }))
 }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
 
+use reg::digits::counted;
 use reg::hash::{Hash, Id};
 use reg::lineage::{Gone, Verification, behind, repair, verify, verify_some};
 use reg::records::Kind;
@@ -195,19 +196,19 @@ fn describe(result: &Verification, wrong: usize) -> String {
         let name = name.as_deref().unwrap_or("a picture");
         lines.push(format!("purged {name} {}: {subject}, withdrawal {}", id.short(), withdrawal.short()));
     }
-    let (checked, bytes) = (thousands(result.checked), thousands(result.bytes));
+    let (checked, bytes) = (counted(result.checked, "object"), counted(result.bytes, "byte"));
     lines.push(match result.damaged.len() {
         0 if result.sound() && wrong > 0 => {
             let values = plural(wrong, "recorded value");
-            format!("NOT sound: {values} cannot be right; the bytes of {checked} objects, {bytes} bytes, are intact")
+            format!("NOT sound: {values} cannot be right; the bytes of {checked}, {bytes}, are intact")
         }
         0 if result.sound() && !result.purged.is_empty() => {
             let purged = thousands(result.purged.len() as u64);
-            format!("sound: {checked} objects, {bytes} bytes; {purged} more were purged")
+            format!("sound: {checked}, {bytes}; {purged} more {} purged", if result.purged.len() == 1 { "was" } else { "were" })
         }
-        0 if result.sound() => format!("sound: {checked} objects, {bytes} bytes"),
-        0 => format!("the index is damaged, the objects are sound: {checked} objects, {bytes} bytes"),
-        damaged => format!("{damaged} damaged among {checked} objects, {bytes} bytes"),
+        0 if result.sound() => format!("sound: {checked}, {bytes}"),
+        0 => format!("the index is damaged, the objects are sound: {checked}, {bytes}"),
+        damaged => format!("{damaged} damaged among {checked}, {bytes}"),
     });
     lines.join("\n")
 }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use reg::digits::counted;
 use reg::runs::import_weights;
 use serde_json::json;
 
@@ -29,10 +30,10 @@ pub(crate) fn run(context: &Context, command: WeightsCommand) -> Result<Reply, F
     let (id, weights, notes) = import_weights(&registry, &file, name.as_deref(), &context.environment.stamp)?;
     notes.iter().for_each(|note| context.note(note));
     let text = format!(
-        "weights {}: {} tensors, {} parameters",
+        "weights {}: {}, {}",
         id.hash.short(),
-        weights.tensors,
-        weights.parameters
+        counted(weights.tensors, "tensor"),
+        counted(weights.parameters, "parameter")
     );
     Ok(Reply::new(
         text,

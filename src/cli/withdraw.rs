@@ -113,8 +113,10 @@ pub(crate) fn run(context: &Context, args: WithdrawArgs) -> Result<Reply, Failur
             ));
             if purged.linked > 0 {
                 context.note(&format!(
-                    "warning: {} of the purged objects were hard links: the files outside the registry still have the bytes",
-                    purged.linked
+                    "warning: {} of the purged objects {} outside the registry, which still {} the bytes",
+                    thousands(purged.linked),
+                    if purged.linked == 1 { "was a hard link to a file" } else { "were hard links to files" },
+                    if purged.linked == 1 { "has" } else { "have" }
                 ));
             }
             context.note(

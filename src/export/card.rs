@@ -9,6 +9,7 @@ use serde_json::json;
 use super::ExportError;
 use super::results::{EvaluatedRun, epochs, evaluated, leaving};
 use super::settings::settings;
+use crate::digits::counted;
 use crate::escape::{self, markdown};
 use crate::hash::Id;
 use crate::index::View;
@@ -45,12 +46,12 @@ pub fn card(registry: &Registry, view: &View, id: Id<Run>) -> Result<String, Exp
     };
     let _ = writeln!(
         out,
-        "# {}\n\n`{}` with {} parameters {sees}, and outputs one logit per label ({} labels). \
+        "# {}\n\n`{}` with {} parameters {sees}, and outputs one logit per label ({}). \
          The model was trained and evaluated with reg; everything in this card comes from its records.",
         markdown(&name),
         spec.model.name.replace('`', "'"),
         thousands(run.parameters),
-        dataset.labels.len()
+        counted(dataset.labels.len() as u64, "label")
     );
     out += "\n## Use\n\nNo intended use, clinical evaluation or licence is recorded. The scores come from a \
             research data set and are not a diagnosis.\n";
@@ -172,11 +173,11 @@ fn metadata(
 
 fn data(name: &str, dataset: &Dataset, split: &Split, fold: u32) -> String {
     let mut out = format!(
-        "\n## Data\n\n{} has the format of {}: {} images of {} patients.",
+        "\n## Data\n\n{} has the format of {}: {} of {}.",
         markdown(name),
         markdown(&dataset.source),
-        thousands(dataset.images),
-        thousands(dataset.patients)
+        counted(dataset.images, "image"),
+        counted(dataset.patients, "patient")
     );
     let how = match &split.method {
         SplitMethod::Resample { seed, ratios: [train, val, test] } => {

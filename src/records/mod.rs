@@ -25,6 +25,7 @@ mod study;
 mod table;
 pub mod tensors;
 mod text;
+mod time;
 mod withdrawal;
 
 use schemars::JsonSchema;
@@ -57,6 +58,7 @@ pub use split::{Assignment, Division, FoldSizes, Split, SplitMethod, Subset, Sub
 pub use study::{Study, StudyProbe, StudyRun, StudySection};
 pub use table::{AgeCount, AucTable, DatasetTable, LabelAuc, LabelPrevalence, Table};
 pub use text::{BadText, ImageName, PatientId, StudyId};
+pub(crate) use time::is_time;
 pub use withdrawal::{Subject, Withdrawal, WithdrawnImage};
 
 use crate::hash::{Hash, Id, Sha256};

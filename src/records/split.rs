@@ -7,7 +7,7 @@ use super::{
     Content, Dataset, Descriptor, File, ImageUse, Kind, Packed, Recomputed, Record, RecordClass, Role,
     Travels,
 };
-use crate::digits::thousands;
+use crate::digits::{counted, thousands};
 use crate::hash::{Hash, Id};
 
 /// A division of a data set into training, validation and test images, one or more times.
@@ -213,7 +213,11 @@ impl Split {
     pub(crate) fn check_assignment(&self, assignment: &Assignment, dataset: &Dataset) -> Result<(), String> {
         let (own, theirs) = (self.folds.len(), assignment.folds.len());
         if own != theirs {
-            return Err(format!("{theirs} folds, but the split has {own}"));
+            return Err(format!(
+                "{}, but the split has {}",
+                counted(theirs as u64, "fold"),
+                thousands(own as u64)
+            ));
         }
         assignment.folds.iter().try_for_each(|codes| dataset.check_rows(codes.len()))
     }

@@ -39,7 +39,7 @@ impl dyn Objects + '_ {
         Ok(runs)
     }
 
-    /// Reads a packed array that is not yet held to what it is about: for code that looks at nothing else.
+    /// Reads a packed array without checking it against the record that refers to it.
     pub fn packed_alone<T: Packed>(&self, id: Id<T>) -> Result<T, RegistryError> {
         codec::unpack(&self.bytes(&id.hash)?).map_err(|source| RegistryError::Codec { id: id.hash, source })
     }
@@ -77,7 +77,7 @@ impl dyn Objects + '_ {
         self.packed(predictions.scores, |scores| predictions.check_scores(scores, &dataset))
     }
 
-    /// Reads scores of images of a data set that no predictions name: what a probe says.
+    /// Reads scores of images of a data set that belong to no predictions, such as those of a probe.
     pub fn probe_scores(&self, id: Id<Scores>, dataset: &Dataset) -> Result<Scores, RegistryError> {
         self.packed(id, |scores| match scores.labels {
             1 => dataset.check_scores(scores),
@@ -155,7 +155,7 @@ impl Registry {
         (self as &dyn Objects).members(spec, subset)
     }
 
-    /// Reads a packed array that is not held to what it is about; see [`Objects`].
+    /// Reads a packed array without checking it against a record; see [`Objects`].
     pub fn packed_alone<T: Packed>(&self, id: Id<T>) -> Result<T, RegistryError> {
         (self as &dyn Objects).packed_alone(id)
     }

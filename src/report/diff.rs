@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use crate::digits::thousands;
+use crate::digits::{counted, thousands};
 use crate::lineage::{Change, ComparedRecord, DatasetDiff, Difference, DivergencePoint, SplitDiff};
 use crate::records::Kind;
 
@@ -85,9 +85,9 @@ fn of_divergence(divergence: &DivergencePoint) -> String {
 /// Differences between two data sets, one line each.
 pub fn of_data(found: &DatasetDiff) -> Vec<String> {
     let [a, b] = found.datasets.map(|id| id.short());
-    let [one, other] = found.images.map(thousands);
-    let [few, many] = found.patients.map(thousands);
-    let mut lines = vec![format!("data set {a}: {one} images, {few} patients; {b}: {other}, {many}")];
+    let [one, other] = found.images.map(|images| counted(images, "image"));
+    let [few, many] = found.patients.map(|patients| counted(patients, "patient"));
+    let mut lines = vec![format!("data set {a}: {one}, {few}; {b}: {other}, {many}")];
     if !found.same_metadata {
         let says = if found.same_images { ", but record the same for every image" } else { "" };
         lines.push(format!("metadata files differ{says}"));

@@ -7,7 +7,7 @@ use super::process::WorkerError;
 use super::study::StudyError;
 use crate::dataset::DatasetError;
 use crate::dataset::pixels::PixelError;
-use crate::digits::thousands;
+use crate::digits::{counted, thousands};
 use crate::escape::shell;
 use crate::hash::Hash;
 use crate::index::IndexError;
@@ -52,7 +52,7 @@ pub enum RunError {
         dataset: String,
     },
     /// The split has fewer folds.
-    #[error("split {split} has no fold {fold}: it has {folds} folds, counted from 0")]
+    #[error("split {split} has no fold {fold}: it has {}, counted from 0", counted(*folds as u64, "fold"))]
     NoSuchFold {
         /// The split.
         split: String,
@@ -62,7 +62,7 @@ pub enum RunError {
         fold: u32,
     },
     /// A split with several folds, none of which was given.
-    #[error("split {split} has {folds} folds: give the one that was scored")]
+    #[error("split {split} has {}: give the one that was scored", counted(*folds as u64, "fold"))]
     WhichFold {
         /// The split.
         split: String,
@@ -86,9 +86,10 @@ pub enum RunError {
     },
     /// A file of scores for other images.
     #[error(
-        "{} has no score of a usable image: {} images are not in data set {dataset}, {} not in the subset",
+        "{} has no score of a usable image: {} {} not in data set {dataset}, {} not in the subset",
         path.display(),
-        thousands(*unknown as u64),
+        counted(*unknown as u64, "image"),
+        if *unknown == 1 { "is" } else { "are" },
         thousands(*extra as u64)
     )]
     NothingScored {
@@ -104,7 +105,11 @@ pub enum RunError {
         example: Option<Box<(String, String)>>,
     },
     /// Patients in two subsets of a fold.
-    #[error("split {split}, fold {fold}: {} patients are in more than one subset", thousands(*patients as u64))]
+    #[error(
+        "split {split}, fold {fold}: {} {} in more than one subset",
+        counted(*patients as u64, "patient"),
+        if *patients == 1 { "is" } else { "are" }
+    )]
     Leak {
         /// The split.
         split: String,
@@ -149,7 +154,7 @@ pub enum RunError {
     #[error("another process is already training this run: {} is locked", .0.display())]
     Running(PathBuf),
     /// A file of a training.
-    #[error("cannot {doing} {}: {source}", path.display())]
+    #[error("{}", crate::disk::failed(doing, path, source))]
     Io {
         /// The verb.
         doing: &'static str,
@@ -335,7 +340,7 @@ pub enum RunError {
         fold: u32,
     },
     /// Withdrawn images.
-    #[error("{} of the images were withdrawn ({why})", thousands(*images))]
+    #[error("{} of the images {} withdrawn ({why})", thousands(*images), if *images == 1 { "was" } else { "were" })]
     Withdrawn {
         /// Number of these images.
         images: u64,
@@ -343,7 +348,7 @@ pub enum RunError {
         why: String,
     },
     /// Purged images.
-    #[error("cannot compute this: {} of the images were withdrawn and purged", thousands(*images))]
+    #[error("cannot compute this: {} of the images {} withdrawn and purged", thousands(*images), if *images == 1 { "was" } else { "were" })]
     Purged {
         /// Number of these images.
         images: u64,

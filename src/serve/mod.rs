@@ -10,6 +10,7 @@
 //! it.
 
 mod browse;
+mod connections;
 mod images;
 mod record;
 mod route;

@@ -9,7 +9,8 @@ use crate::records::{Content, EpochLog, Header, Kind, Roles, Run, Table, summary
 use crate::registry::{Registry, RegistryError};
 use crate::report::page::{self, HtmlWriter, TableContext, notice};
 use crate::report::svg::{self, escape};
-use crate::report::{Cell, Column, dataset, features, results, thousands};
+use crate::digits::counted;
+use crate::report::{Cell, Column, dataset, features, results};
 
 /// Number of referrers that are shown; a manifest or an image can have many.
 const SHOWN: usize = 200;
@@ -40,7 +41,7 @@ pub(super) fn record(registry: &Registry, id: Hash) -> Result<Answer, Nothing> {
 
     let mut page = HtmlWriter::served();
     notice(&mut page, registry, header.iter().map(|_| (id, called.to_owned())))?;
-    let what = header.as_ref().map_or(format!("{} bytes", thousands(size)), summary);
+    let what = header.as_ref().map_or(counted(size, "byte"), summary);
     page.push(&format!(
         "<dl class=\"facts\"><dt>Id</dt><dd><span class=\"id whole\">{id}</span></dd><dt>Names</dt><dd>{}</dd><dt>What</dt><dd>{}</dd></dl>",
         escape(&names.join(", ")),

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::{SplitError, k_fold, official, resample, sizes};
 use crate::dataset::{DatasetError, lists, source};
-use crate::digits::thousands;
+use crate::digits::{counted, thousands};
 use crate::hash::Id;
 use crate::limits;
 use crate::records::{Assignment, Dataset, ImageRow, Manifest, Split, SplitMethod, rules};
@@ -118,13 +118,12 @@ pub fn import(
     let mut registered = register(transaction, dataset, method, &manifest, &divided.assignment, name, stamp)?;
     let (unknown, unlisted) = (divided.unknown_names.len() as u64, divided.unlisted.len() as u64);
     if unknown > 0 {
-        let unknown = thousands(unknown);
-        registered.findings.push(format!("{unknown} listed images are not in the data set"));
+        let (unknown, are) = (counted(unknown, "listed image"), if unknown == 1 { "is" } else { "are" });
+        registered.findings.push(format!("{unknown} {are} not in the data set"));
     }
     if unlisted > 0 {
-        let unlisted = thousands(unlisted);
-        let finding = format!("{unlisted} images of the data set are not on any list and not used");
-        registered.findings.push(finding);
+        let (unlisted, are) = (counted(unlisted, "image"), if unlisted == 1 { "is" } else { "are" });
+        registered.findings.push(format!("{unlisted} of the data set {are} not on any list and not used"));
     }
     Ok(registered)
 }
@@ -154,8 +153,8 @@ fn register(
     let mut findings = Vec::new();
     let leaks = super::leaks(&manifest.rows, assignment).len();
     if leaks > 0 {
-        let leaks = thousands(leaks as u64);
-        findings.push(format!("{leaks} patients are in more than one subset: `reg split check` lists them"));
+        let (patients, are) = (counted(leaks as u64, "patient"), if leaks == 1 { "is" } else { "are" });
+        findings.push(format!("{patients} {are} in more than one subset: `reg split check` lists them"));
     }
     let shared = super::shared_images(&manifest.rows, assignment, |row| row.object);
     if let Some(first) = shared.first() {

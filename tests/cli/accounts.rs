@@ -169,6 +169,72 @@ fn another_account_sees_nothing_of_a_server() {
     assert_eq!(String::from_utf8_lossy(&said.stdout), "403 text/plain; charset=utf-8");
 }
 
+/// A task of a study without a shared file system makes its registry in a folder for all, under a name that `squeue` tells
+/// everybody.
+#[test]
+fn the_registry_of_a_task_is_never_one_that_another_account_has_put_there() {
+    let Some(house) = House::new() else { return };
+    let study = Study::divided();
+    let bin = house.folder("bin", 0, 0, 0o755);
+    for name in ["squeue", "sbatch"] {
+        fs::write(bin.join(name), "#!/bin/sh\nexit 0\n").unwrap();
+        open(&bin.join(name), 0o755);
+    }
+    let remote = house.path("remote");
+    let file = "name = \"two\"\ndataset = \"tiny\"\nthreads = 1\n[[section]]\nname = \"a\"\nsplit = \"s\"\n[[setup]]\nname = \"m\"\nsection = \"a\"\nmodel = \"mlp\"\n[settings]\nepochs = 3\n";
+    fs::write(study.path("two.toml"), file).unwrap();
+    let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
+    let plan = format!("study run two.toml --slurm --push {} --plan", remote.display());
+    let planned = study.reg_with("PATH", &path, &plan);
+    assert_eq!(planned.code, 0, "{planned:?}");
+    let script = String::from_utf8(planned.stdout).unwrap();
+    study.ok(&format!("push {}", remote.display()));
+    assert!(Command::new("chmod").args(["-R", "a+rX"]).arg(&remote).status().unwrap().success());
+
+    let tag = script.split("--job-name=").nth(1).unwrap().lines().next().unwrap().to_owned();
+    let beginning = script.find("\nregistry=").unwrap()..script.find("\ntrain()").unwrap();
+    // The study itself was not pushed: what it is about stands for it.
+    let (before, behind) = script[beginning].split_once(" pull ").unwrap();
+    let (address, behind) = behind.split_once(' ').unwrap();
+    let (_, behind) = behind.split_once(' ').unwrap();
+    let task = format!("{before} pull {address} tiny {behind}");
+    let task = task.replace(env!("CARGO_BIN_EXE_reg"), house.path("reg").to_str().unwrap());
+    fs::write(house.path("task"), task + "\necho \"$registry\" >&3\n").unwrap();
+
+    for planted in ["nothing", "a registry", "a link", "a registry that leads to his home"] {
+        let folders = ["node", "home-2002"].map(|name| house.path(name));
+        folders.iter().filter(|folder| folder.exists()).for_each(|folder| fs::remove_dir_all(folder).unwrap());
+        let node = house.folder("node", 0, 0, 0o1777);
+        let home = house.folder("home-2002", BOB, BOB, 0o700);
+        fs::create_dir(home.join("thesis")).unwrap();
+        fs::write(home.join("thesis/text"), b"precious").unwrap();
+        let foreseen = node.join(format!("{tag}-{BOB}"));
+        match planted {
+            "nothing" => {}
+            "a link" => std::os::unix::fs::symlink(&home, &foreseen).unwrap(),
+            planted => {
+                house.folder(&format!("node/{tag}-{BOB}"), ANNE, ANNE, 0o777);
+                assert_eq!(house.reg_as(ANNE, "000", &foreseen, "init .").code, 0);
+                if planted != "a registry" {
+                    fs::remove_dir(foreseen.join(".reg/tmp")).unwrap();
+                    std::os::unix::fs::symlink(&home, foreseen.join(".reg/tmp")).unwrap();
+                }
+            }
+        }
+        let mut command = Command::new("setpriv");
+        command.args(["--reuid=2002", "--regid=2002", "--clear-groups", "--inh-caps=-all", "bash", "-c"]);
+        command.arg(format!("bash {} 3>&1", house.path("task").display()));
+        command.current_dir(&node).env("HOME", &home).env("TMPDIR", &node).env("SLURM_ARRAY_TASK_ID", "0");
+        let said = command.output().unwrap();
+        assert!(said.status.success(), "{planted}: {said:?}");
+        let used = PathBuf::from(String::from_utf8(said.stdout).unwrap().trim());
+        let owner = fs::metadata(used.join(".reg/objects")).unwrap().uid();
+        assert_eq!((owner, used == foreseen), (BOB, planted == "nothing"), "{planted}: {}", used.display());
+        assert_eq!(fs::read(home.join("thesis/text")).unwrap(), b"precious", "{planted}");
+        assert_eq!(fs::read_dir(&home).unwrap().count(), 1, "{planted}: nothing is put there");
+    }
+}
+
 #[test]
 fn images_of_another_account_are_copied_and_never_hard_linked() {
     let Some(house) = House::new() else { return };

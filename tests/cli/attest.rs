@@ -182,6 +182,13 @@ fn keys_are_their_owners_are_never_overwritten_and_never_in_a_registry() {
     assert_eq!((mode("k"), mode("k.pub")), (0o600, 0o644));
     let before = fs::read(study.path("k")).unwrap();
     study.refused(1, "key new -o k", &["k already exists", "never overwritten", "--output"]);
+    let public = fs::read(study.path("k.pub")).unwrap();
+    fs::remove_file(study.path("k.pub")).unwrap();
+    study.refused(1, "key new -o k", &["k already exists, but not its public key k.pub", "`reg key public k`"]);
+    assert_eq!(study.json("key public k"), made);
+    assert_eq!(fs::read(study.path("k.pub")).unwrap(), public);
+    study.refused(1, "key public k", &["k.pub already exists", "never overwritten"]);
+    study.refused(1, "key public none", &["cannot read none"]);
     fs::remove_file(study.path("k")).unwrap();
     study.refused(1, "key new -o k", &["k.pub already exists"]);
     assert!(!study.path("k").exists(), "both or neither");

@@ -242,7 +242,54 @@ pub(crate) fn finish(output: std::io::Result<Output>, what: &str) -> Answer {
     let output = output.unwrap_or_else(|e| panic!("cannot run reg {what}: {e}"));
     let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(!stderr.contains("panicked"), "reg {what} panicked:\n{stderr}");
+    if let Some(path) = stderr.lines().filter_map(named_twice).next() {
+        panic!("reg {what} names {path} twice:\n{stderr}");
+    }
+    let text = String::from_utf8_lossy(&output.stdout);
+    let shown = text.lines().filter(|line| !line.starts_with('{')).chain(stderr.lines());
+    if let Some((line, count)) = shown.filter_map(|line| Some((line, miscounted(line)?))).next() {
+        panic!("reg {what} says `{count}`:\n{line}");
+    }
     Answer { code: output.status.code().unwrap_or(-1), stdout: output.stdout, stderr }
+}
+
+/// A path that an error names twice, or together with one above it, as it does where an outer message repeats an inner one.
+fn named_twice(line: &str) -> Option<&str> {
+    let message = line.strip_prefix("error: ")?;
+    let (outer, inner) = message.strip_prefix("cannot ")?.split_once(": ")?;
+    let outer = outer.split_once(' ')?.1;
+    let is_path = outer.contains('/') && !outer.contains(' ');
+    let again = inner.split_whitespace().map(|word| word.trim_matches(|c| ",;:`()".contains(c)));
+    let mut again = again.filter(|word| word.contains('/') && outer.starts_with(word));
+    if is_path { again.next().map(|_| outer) } else { None }
+}
+
+/// Nouns that are counted in messages.
+const COUNTED: &[&str] = &[
+    "batches", "boxes", "bytes", "cells", "changes", "columns", "entries", "epochs", "fields", "files", "folds", "images",
+    "labels", "links", "members", "names", "objects", "packs", "parameters", "patients", "pixels", "problems", "records",
+    "rows", "runs", "scans", "scores", "sections", "tables", "tensors", "words",
+];
+
+/// A count that is not as messages write counts: `1 images`, `112120 images`.
+fn miscounted(line: &str) -> Option<String> {
+    let words: Vec<&str> = line.split_whitespace().collect();
+    words.windows(2).find_map(|pair| {
+        let number = pair[0].trim_start_matches(['(', '`']);
+        let noun = pair[1].trim_end_matches([',', ';', ':', '.', ')', '`']);
+        let wrong = number == "1" || number.len() > 3;
+        let is_number = number.bytes().all(|byte| byte.is_ascii_digit());
+        (wrong && is_number && COUNTED.contains(&noun)).then(|| format!("{number} {noun}"))
+    })
+}
+
+#[test]
+fn what_is_miscounted_is_found() {
+    assert_eq!(miscounted("error: 1 images, 2 labels").unwrap(), "1 images");
+    assert_eq!(miscounted("sound: 2 objects, 1234 bytes").unwrap(), "1234 bytes");
+    assert_eq!(miscounted("1 image, 112,120 images, 14 labels, image 1, bytes 1234"), None);
+    assert_eq!(named_twice("error: cannot open /a/b: /a is a symbolic link").unwrap(), "/a/b");
+    assert_eq!(named_twice("error: cannot open /a/b: No such file or directory"), None);
 }
 
 /// The worker that was built beside `reg`.

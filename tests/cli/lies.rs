@@ -253,6 +253,84 @@ fn arrays_that_lie_are_found_and_nothing_panics() {
     assert!(tried > 11, "{tried}");
 }
 
+/// Times and durations are sorted, added and shown, so what is none is refused where it is read.
+#[test]
+fn executions_of_impossible_times_are_named_and_left_out() {
+    let honest = Honest::new();
+    let (id, execution) = honest.records.iter().find(|(_, value)| value["kind"] == "execution").unwrap();
+    let commands = [
+        "list",
+        "list execution",
+        "trace table",
+        "report table -o report.html",
+        "report tiny-s-f0 -o run.html",
+        "export tiny-s-f0 --format mlflow -o mlflow",
+        "study run two.toml --plan",
+    ];
+    for (field, lie, shown) in [
+        ("started", Value::from("9999-12-31T23:59:59Z"), "\"9999-12-31T23:59:59Z\""),
+        ("started", Value::from("2026-02-30T00:00:00Z"), "\"2026-02-30T00:00:00Z\""),
+        ("started", Value::from("soon"), "\"soon\""),
+        ("seconds", Value::from(-1.0), "-1e0"),
+        ("seconds", Value::from(1e300), "1e300"),
+    ] {
+        let mut lying = execution.clone();
+        lying[field] = lie;
+        let forged = honest.with(*id, codec::canonical(&lying));
+        let expected = format!("not a valid execution record: its `{field}`");
+        let rebuilt = forged.reg("reindex");
+        assert_eq!(rebuilt.code, 3, "{shown}: {rebuilt:?}");
+        let found = forged.reg("verify");
+        let said = String::from_utf8(found.stdout).unwrap() + &found.stderr;
+        assert!(found.code == 3 && said.contains(&expected) && said.contains(shown), "{shown}: {said}");
+        let lying = Hash::of(&codec::canonical(&lying)).to_string();
+        forged.refused(1, &format!("show {lying}"), &[&expected, shown]);
+        fs::write(
+            forged.path("two.toml"),
+            "name = \"two\"\ndataset = \"tiny\"\nthreads = 1\n[[section]]\nname = \"a\"\nsplit = \"s\"\n[[setup]]\nname = \"m\"\nsection = \"a\"\nmodel = \"mlp\"\n",
+        )
+        .unwrap();
+        for command in commands {
+            let answer = forged.reg(command);
+            assert_eq!(answer.code, 0, "{shown}: {command}: {answer:?}");
+            let told = String::from_utf8(answer.stdout).unwrap();
+            assert!(!told.contains(shown.trim_matches('"')), "{shown}: {command}: {told}");
+        }
+    }
+}
+
+/// What a training says of itself lies in a file of the registry, so a stranger may have written it.
+#[test]
+fn no_command_but_one_of_reg_is_offered_to_resume_a_training() {
+    let study = Study::divided();
+    let spec = "a".repeat(64);
+    let folder = study.path(".reg/live").join(&spec);
+    fs::create_dir_all(&folder).unwrap();
+    let announce = |started: &str, command: &str| {
+        let text = serde_json::json!({
+            "name": "theirs", "spec": spec, "started": started, "host": "h", "command": command
+        });
+        fs::write(folder.join("training.json"), text.to_string()).unwrap();
+        study.reg("show theirs")
+    };
+    let said = |answer: &Answer| String::from_utf8_lossy(&answer.stdout).into_owned();
+    let honest = announce("2026-11-05T08:30:00Z", "reg train --dataset tiny --name 'a b'");
+    let expected = "theirs was interrupted; to resume: `reg train --dataset tiny --name 'a b'`";
+    assert!(said(&honest).contains(expected), "{honest:?}");
+    for (command, offered) in [
+        ("rm -rf ~", ""),
+        ("reg list\nrm", ""),
+        ("regret", ""),
+        // Whatever a shell would make of it is a word of reg's.
+        ("reg list; rm -rf ~", "; to resume: `reg 'list;' rm -rf '~'`"),
+        ("reg $(rm -rf ~)", "; to resume: `reg '$(rm' -rf '~)'`"),
+    ] {
+        let said = said(&announce("2026-11-05T08:30:00Z", command));
+        assert!(said.contains(&format!("theirs was interrupted{offered}\n")), "{command}: {said}");
+    }
+    assert_eq!(announce("9999-12-31T23:59:59Z", "reg list").code, 1);
+}
+
 /// Every place of a document, with what may stand there instead.
 fn lies(value: &Value, at: &str, whole: &Value, others: &[Value], out: &mut Vec<(String, Value)>) {
     let mut with = |other: Value| {

@@ -2,6 +2,8 @@
 
 use std::fs::{self, File};
 use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
+use std::time::{Duration, Instant};
 
 use crate::harness::{Study, worker};
 
@@ -67,6 +69,37 @@ fn what_never_ends_is_not_read_for_ever() {
     bytes.extend([0; 9]);
     fs::write(study.path("long.safetensors"), &bytes).unwrap();
     study.refused(1, "weights import long.safetensors", &["it has bytes after its last tensor"]);
+}
+
+#[test]
+fn a_pipe_without_end_is_read_up_to_the_limit_of_what_it_stands_for() {
+    let study = Study::divided();
+    study.ok("key new -o k");
+    study.ok("attest tiny --key k -o s.json");
+    let mkfifo = Command::new("mkfifo").arg(study.path("pipe")).status().unwrap();
+    assert!(mkfifo.success());
+    for command in [
+        "ingest images --metadata pipe --name x",
+        "ingest pipe --metadata data.csv --name x",
+        "ingest images --metadata data.csv --boxes pipe --name x",
+        "predictions import pipe --dataset tiny --name x",
+        "weights import pipe",
+        "study run pipe",
+        "train --dataset tiny --split s --model mlp --config pipe",
+        "attest verify pipe --key k.pub",
+        "attest verify s.json --key pipe",
+        "audit verify pipe",
+        "key public pipe",
+    ] {
+        // Ends with whoever reads it, or is ended.
+        let mut endless = Command::new("sh").args(["-c", "exec yes >pipe"]).current_dir(study.path(".")).spawn().unwrap();
+        let begun = Instant::now();
+        let answer = study.reg(command);
+        endless.kill().unwrap();
+        endless.wait().unwrap();
+        assert!([1, 3].contains(&answer.code) && answer.stderr.contains("pipe"), "{command}: {answer:?}");
+        assert!(begun.elapsed() < Duration::from_secs(30), "{command}: {:?}", begun.elapsed());
+    }
 }
 
 #[test]

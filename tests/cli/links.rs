@@ -101,7 +101,9 @@ fn a_link_in_a_registry_is_named_and_not_followed() {
                     "move all of ",
                     ".reg and link that",
                 ];
-                study.refused(1, command, &words);
+                let answer = study.refused(1, command, &words);
+                let error = answer.json()["error"].as_str().unwrap().to_owned();
+                assert_eq!(error.matches(&format!(".reg/{name}")).count(), 1, "named once: {error}");
                 home.is_untouched(&format!("{name} is {how}: {command}"));
             }
             restore(&path);

@@ -4,9 +4,12 @@
 //! What computes needs the worker `reg-torch` beside `reg`: `cargo test --workspace` builds both.
 
 mod accounts;
+mod attacks;
 mod attest;
 mod audit;
 mod bad_input;
+#[cfg(feature = "s3")]
+mod bad_store;
 mod browser;
 #[cfg(feature = "s3")]
 mod bucket;

@@ -217,6 +217,58 @@ fn only_a_reader_on_this_machine_gets_an_answer_and_only_from_the_registry() {
         .says(1, &["cannot listen", "hint: choose another port with --port N"]);
 }
 
+/// Every account of the machine can connect to the port: whoever connects and sends nothing, half a request or a byte now
+/// and then keeps nobody waiting, neither another reader nor the end of the server.
+#[test]
+fn connections_on_which_no_request_comes_keep_nobody_waiting() {
+    use std::io::{Read, Write};
+    use std::net::TcpStream;
+    let study = Study::divided();
+    let mut server = Server::start(&study);
+    let port = server.port;
+    let connect = || TcpStream::connect(("127.0.0.1", port)).unwrap();
+    let half = format!("GET / HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nCookie: x");
+    let whole = format!("GET / HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n");
+    let mut idle: Vec<TcpStream> = Vec::new();
+    for n in 0..3 * reg::limits::CONNECTIONS {
+        let mut stream = connect();
+        // What is closed already cannot be written to.
+        let _ = stream.write_all([b"", half.as_bytes(), whole.as_bytes()][n % 3]);
+        idle.push(stream);
+    }
+    let begun = Instant::now();
+    for _ in 0..10 {
+        assert_eq!(server.get("/").status, 200);
+    }
+    assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
+
+    // However slowly a head arrives, it has one deadline.
+    let (mut slow, begun) = (connect(), Instant::now());
+    slow.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
+    let ended = |slow: &mut TcpStream| match slow.read(&mut [0; 64]) {
+        Ok(read) => read == 0,
+        Err(e) => e.kind() == std::io::ErrorKind::ConnectionReset,
+    };
+    let mut bytes = half.bytes().cycle();
+    while slow.write_all(&[bytes.next().unwrap()]).is_ok() && !ended(&mut slow) {
+        assert!(begun.elapsed() < reg::limits::REQUEST_WAIT + Duration::from_secs(5), "it is still open");
+    }
+    assert!(begun.elapsed() > Duration::from_secs(5), "{:?}", begun.elapsed());
+
+    // The end waits for none of them, nor does another server for the port.
+    idle.extend((0..reg::limits::CONNECTIONS).map(|_| connect()));
+    let begun = Instant::now();
+    signal(&server.child, Signal::INT);
+    server.child.wait().unwrap();
+    let mut next = study.command(&format!("serve --port {port}")).stderr(Stdio::piped()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(next.stderr.take().unwrap()).read_line(&mut line).unwrap();
+    next.kill().unwrap();
+    next.wait().unwrap();
+    assert!(line.contains(&format!("127.0.0.1:{port}")), "{line}");
+    assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
+}
+
 /// Every account of the machine reaches the port, and a browser keeps what it was not told to forget.
 #[test]
 fn without_the_token_nothing_is_shown_and_nothing_is_kept() {

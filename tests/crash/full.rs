@@ -37,6 +37,22 @@ fn a_disk_that_is_full_from_any_step_on_is_an_error_and_leaves_the_registry_soun
     }
 }
 
+#[test]
+fn a_key_pair_that_does_not_fit_leaves_nothing() {
+    let mut failed = 0;
+    for step in 1.. {
+        let workspace = Workspace::empty();
+        let answer = workspace.strike("key new -o k", format!("full:{step}"));
+        if answer.status.success() {
+            break;
+        }
+        assert!(answer.stderr.contains("No space left on device"), "{step}: {answer:?}");
+        assert_eq!(std::fs::read_dir(workspace.path()).unwrap().count(), 0, "full from step {step}");
+        failed += 1;
+    }
+    assert!(failed > 5, "{failed}");
+}
+
 /// A small file system that is unmounted when dropped.
 struct SmallDisk(Workspace);
 

@@ -3,6 +3,8 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
+use reg::attest::{PublicKey, SigningKey};
+
 use crate::cases::{Case, cases, steps, stride, training};
 use crate::workspace::{Draw, Workspace, each, seed};
 
@@ -56,6 +58,41 @@ fn two_hundred_kills_from_outside_at_random_moments_lose_nothing() {
         case.survives(&workspace, &format!("killed in round {rounds} after {moment:?}"));
     }
     println!("killed 200 times in {rounds} rounds");
+}
+
+#[test]
+fn a_killed_key_new_leaves_nothing_a_private_key_that_can_be_completed_or_both() {
+    let workspace = Workspace::empty();
+    let count = Workspace::empty();
+    let count = count.path().join("count");
+    assert!(workspace.strike("key new -o k", format!("count:{}", count.display())).status.success());
+    let steps: u64 = std::fs::read_to_string(count).unwrap().parse().unwrap();
+    let mut left = [0; 3];
+    for step in 1..=steps {
+        let workspace = Workspace::empty();
+        let at = |name: &str| workspace.path().join(name);
+        assert!(workspace.strike("key new -o k", format!("kill:{step}")).was_killed(), "{step}");
+        let found = [at("k"), at("k.pub")].map(|path| path.exists());
+        let again = workspace.reg("key new -o k");
+        match found {
+            [false, false] => assert!(again.status.success(), "{step}: {again:?}"),
+            [true, false] => {
+                assert!(again.stderr.contains("hint: `reg key public k` writes it"), "{step}: {again:?}");
+                workspace.ok("key public k");
+            }
+            [true, true] => assert!(again.stderr.contains("k already exists"), "{step}: {again:?}"),
+            [false, true] => panic!("{step}: a public key without its private key"),
+        }
+        left[found.iter().filter(|found| **found).count()] += 1;
+        // A whole pair, and nothing of the killed attempt, whose names held a private key too.
+        let private = SigningKey::read(&at("k")).unwrap();
+        assert_eq!(private.public(), PublicKey::read(&at("k.pub")).unwrap(), "{step}");
+        let names = std::fs::read_dir(workspace.path()).unwrap().map(|entry| entry.unwrap().file_name());
+        let parts = names.filter(|name| name != "k" && name != "k.pub").count();
+        assert_eq!(parts, 0, "{step}: files are left");
+    }
+    assert!(left.iter().all(|count| *count > 0), "{left:?}");
+    println!("key new: killed at each of {steps} steps: left {left:?}");
 }
 
 #[test]

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::{probe_row, recorded};
 use crate::cli::compare::document;
 use crate::cli::error::Failure;
-use crate::cli::output::{Reply, TableFormat};
+use crate::cli::output::{Reply, TableFormat, plural};
 use crate::cli::{Context, marks};
 
 pub(super) fn compare(
@@ -68,7 +68,7 @@ pub(super) fn compare(
     }
     let left = study.sections.len() - sections.len();
     if left > 0 {
-        context.note(&format!("note: {left} sections have no setup with all folds done"));
+        context.note(&format!("note: {} without a setup of which all folds are done", plural(left, "section")));
     }
     let probes: Vec<Value> = probes.iter().map(probe_row).collect();
     let json = json!({ "study": study.name, "sections": documents, "probes": probes });

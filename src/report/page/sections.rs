@@ -7,6 +7,7 @@ use crate::hash::Hash;
 use crate::records::{Architecture, ComparedModel, Incomparable, ScoreSource, SplitMethod};
 use crate::registry::Registry;
 use crate::report::svg::{self, escape};
+use crate::digits;
 use crate::report::{Cell, Column, ReportTable, dataset, details, features, results, thousands, uncertainty};
 use crate::runs::study::{State, StudyRunStatus};
 
@@ -25,9 +26,12 @@ pub(super) fn asked(
     }
     for counted in &material.datasets {
         let Counted { id, name, dataset, .. } = counted;
-        let what = if dataset.metadata_only { "rows of metadata, without images" } else { "images" };
-        let (images, patients) = (thousands(dataset.images), thousands(dataset.patients));
-        fact("Data", format!("{}, {images} {what}, {patients} patients {}", escape(name), page.id(&id.hash)));
+        let images = match dataset.metadata_only {
+            true => digits::counted(dataset.images, "row") + " of metadata, without images",
+            false => digits::counted(dataset.images, "image"),
+        };
+        let patients = digits::counted(dataset.patients, "patient");
+        fact("Data", format!("{}, {images}, {patients} {}", escape(name), page.id(&id.hash)));
     }
     for (id, name, split) in &material.splits {
         let folds = split.method.division().counted(split.folds.len());
@@ -428,7 +432,7 @@ pub(super) fn cautions(
     for StudyProgress { study, runs: status, .. } in &material.studies {
         let missing = status.len() - done(status);
         if missing > 0 {
-            items.push(format!("{}: {missing} of {} planned runs are pending.", study.name, status.len()));
+            items.push(format!("{}: {missing} of {} pending.", study.name, match status.len() { 1 => "1 planned run is".to_owned(), all => format!("{all} planned runs are") }));
         }
     }
     for counted in &material.datasets {

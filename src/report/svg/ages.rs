@@ -3,6 +3,7 @@
 use super::scale::AxisScale;
 use super::{Anchor, Canvas, Figure, shown};
 use crate::dataset::statistics::AgeStatistics;
+use crate::digits::counted;
 use crate::report::thousands;
 
 const WIDTH: f64 = 760.0;
@@ -51,8 +52,8 @@ pub fn ages(age: &AgeStatistics) -> Figure {
     let largest = age.histogram.iter().max_by_key(|bin| bin.images);
     let largest = largest.map_or(String::new(), |bin| {
         format!(
-            " The largest bin has {} images, age {} to {} years.",
-            thousands(bin.images),
+            " The largest bin has {}, age {} to {} years.",
+            counted(bin.images, "image"),
             bin.from,
             bin.to - 1
         )
