@@ -1,6 +1,5 @@
-//! The house rules that a compiler does not hold: one importer a crate, arrows that go down only, files
-//! that can be read in one sitting, one meaning a name, no test that goes no further without saying so. Reads
-//! the sources.
+//! The house rules that a compiler does not check: one importer for each crate, no upward dependencies between rooms,
+//! files of readable length, one meaning for each name, no test that ends early without saying so. Reads the sources.
 
 #[path = "support/mod.rs"]
 mod support;
@@ -9,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Crates, and the only files or folders of `src` that may name them.
+/// Crates, and the only files or folders of `src` that may import them.
 const IMPORTERS: &[(&str, &[&str])] = &[
     ("bincode", &["records/codec.rs"]),
     ("redb", &["index/"]),
@@ -153,7 +152,7 @@ const OF_THE_WORKER: &[&str] = &[
     "worker",
 ];
 
-/// Rooms and files that touch a registry, a remote or the folder of a job: through `disk` only.
+/// Rooms and files that access a registry, a remote or the folder of a job, through `disk` only.
 const TOUCHING: &[&str] = &[
     "attest/statement.rs",
     "audit/bundle.rs",
@@ -175,7 +174,7 @@ const TOUCHING: &[&str] = &[
     "worker.rs",
 ];
 
-/// How a file is touched in another way.
+/// Other ways to access files.
 const OTHER_WAYS: &[&str] = &[
     "fs::",
     "File::open",
@@ -191,7 +190,7 @@ const OTHER_WAYS: &[&str] = &[
     "Database::open",
 ];
 
-/// Lines of those rooms that do, how many, and why they may.
+/// Files of those rooms with other accesses, the number of lines, and the reason.
 const ELSEWHERE: &[(&str, usize, &str)] = &[
     ("export/folder.rs", 1, "looks whether the folder that somebody asked for is empty"),
     ("lineage/repair.rs", 5, "a folder that somebody named; only hashes of its files count"),
@@ -213,11 +212,11 @@ const ELSEWHERE: &[(&str, usize, &str)] = &[
 
 const LONGEST: usize = 600;
 
-/// How a test would find out by itself that something is absent, or say so: `tests/support` does both.
+/// Ways in which a test could find out by itself that something is absent, or report it: `tests/support` does both.
 const ON_ITS_OWN: &[&str] =
     &["eprint", "is_root()", "ErrorKind::NotFound", "REG_STRICT", "REG_PYTHON", "#[ignore"];
 
-/// Whoever asks `tests/support` for a test, which ends where the answer is no.
+/// Callers of `tests/support`: a test may end early where the answer is no.
 const ASKING: &[&str] = &[
     "support::",
     "Browser::start()",
@@ -232,18 +231,18 @@ const ASKING: &[&str] = &[
     "python(",
 ];
 
-/// Tests that go no further for another reason, and in how many places.
+/// Tests that end early for another reason, and the number of places.
 const DONE: &[(&str, usize)] = &[
     ("src/split/k_fold.rs", 1),
     // No registry was made before the process was killed.
     ("tests/crash/workspace.rs", 1),
-    // It is rewritten already.
+    // The record is rewritten already.
     ("tests/cli/lies.rs", 1),
-    // There is nothing yet that a process could work on.
+    // There is nothing yet for a process to work on.
     ("tests/cli/storm.rs", 3),
-    // What was waited for has come.
+    // The awaited event has happened.
     ("tests/cli/study.rs", 1),
-    // What was drawn is no case.
+    // The random draw is not a case of the test.
     ("src/split/resample.rs", 1),
 ];
 
@@ -359,7 +358,7 @@ fn a_registry_is_touched_through_disk_only() {
     };
     for source in sources().into_iter().filter(|source| touching(&source.path) && !is_test(&source.path)) {
         let code = source.code.split("#[cfg(test)]\nmod tests {").next().unwrap();
-        // What the system's own calls are named by may stand for numbers and types, and a `use` touches nothing.
+        // Names of the system's own calls may stand for numbers and types, and a `use` accesses nothing.
         let code = code
             .replace("rustix::fs::", "rustix ")
             .replace("os::unix::fs::", "")
@@ -380,7 +379,7 @@ fn a_registry_is_touched_through_disk_only() {
     assert!(ELSEWHERE.iter().all(|(.., why)| !why.is_empty()));
 }
 
-/// Names of a limit of bytes, and a read without one.
+/// No limit of bytes outside the table, and no read without a limit.
 #[test]
 fn limits_of_what_comes_from_outside_are_in_one_table() {
     let limit = |line: &&str| {
@@ -413,7 +412,7 @@ fn no_file_is_longer_than_it_can_be_read() {
     assert!(long.is_empty(), "more than {LONGEST} lines: {long:?}");
 }
 
-/// The names that a text gives to public types: structs, enums, traits, aliases outside of traits and impls.
+/// The names of the public types in a text: structs, enums, traits, aliases outside of traits and impls.
 fn public_types(code: &str) -> Vec<String> {
     let public = |line: &str| {
         let line = line.strip_prefix("pub")?;
@@ -458,7 +457,7 @@ fn uses_are_found_in_every_form() {
     assert_eq!(rooms, ["hash", "index", "store"]);
 }
 
-/// The code of tests, by path from the root: of all files below `tests`, and of the unit tests.
+/// The code of all tests, by path from the root: the files below `tests`, and the unit tests.
 fn tests() -> Vec<(String, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let files = ["tests", "src"].into_iter().flat_map(|folder| walkdir::WalkDir::new(root.join(folder)));
@@ -475,8 +474,8 @@ fn tests() -> Vec<(String, String)> {
     tests
 }
 
-/// Lines on which a function ends early without a value, or with none, unless they or the two above ask for something
-/// that may be absent.
+/// Lines on which a function returns early without a value or with `None`, unless they or the two lines above ask for
+/// something that may be absent.
 fn early_ends(code: &str) -> Vec<&str> {
     let lines: Vec<&str> = code.lines().collect();
     let ends = |line: &str| {

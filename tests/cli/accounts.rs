@@ -76,7 +76,7 @@ fn a_registry_of_another_account_is_used_only_when_it_is_named_or_trusted() {
     let annes = house.folder("anne", ANNE, ANNE, 0o755);
     assert_eq!(house.reg_as(ANNE, "022", &annes, "init .").code, 0);
     assert_eq!(house.reg_as(ANNE, "022", &annes, "list").code, 0);
-    // Planted above a folder of his.
+    // A registry that was planted above a folder of Bob's.
     let bobs = house.folder("anne/bob", BOB, BOB, 0o755);
     let refused = house.reg_as(BOB, "022", &bobs, "list");
     refused.says(1, &["belongs to user 2001, not to you", "hint: `reg trust", "--registry"]);
@@ -114,7 +114,7 @@ fn members_of_a_group_share_a_registry_whatever_their_umasks() {
         let answer = who(&command);
         assert_eq!(answer.code, 0, "{command}: {answer:?}");
     }
-    // Everything is the group's, and nothing is anybody else's.
+    // Everything belongs to the group, and others have no access.
     for entry in walkdir::WalkDir::new(lab.join(".reg")).into_iter().map(Result::unwrap) {
         let found = entry.metadata().unwrap();
         let (mode, path) = (found.mode() & 0o7777, entry.path());
@@ -130,7 +130,7 @@ fn members_of_a_group_share_a_registry_whatever_their_umasks() {
             assert_eq!(mode & 0o060, 0o060, "{}: {mode:o}", path.display());
         }
     }
-    // What he asks for besides stays his own.
+    // His own outputs stay private.
     let own = house.folder("home-2002", BOB, BOB, 0o700);
     let out = own.join("d.csv");
     assert_eq!(bob(&format!("export d -o {}", out.display())).code, 0);
@@ -169,8 +169,8 @@ fn another_account_sees_nothing_of_a_server() {
     assert_eq!(String::from_utf8_lossy(&said.stdout), "403 text/plain; charset=utf-8");
 }
 
-/// A task of a study without a shared file system makes its registry in a folder for all, under a name that `squeue` tells
-/// everybody.
+/// Without a shared file system, a task creates its registry in a folder where everybody can write, under a name that
+/// `squeue` shows to everybody.
 #[test]
 fn the_registry_of_a_task_is_never_one_that_another_account_has_put_there() {
     let Some(house) = House::new() else { return };
@@ -193,7 +193,7 @@ fn the_registry_of_a_task_is_never_one_that_another_account_has_put_there() {
 
     let tag = script.split("--job-name=").nth(1).unwrap().lines().next().unwrap().to_owned();
     let beginning = script.find("\nregistry=").unwrap()..script.find("\ntrain()").unwrap();
-    // The study itself was not pushed: what it is about stands for it.
+    // The study itself was not pushed: its data set is pulled instead.
     let (before, behind) = script[beginning].split_once(" pull ").unwrap();
     let (address, behind) = behind.split_once(' ').unwrap();
     let (_, behind) = behind.split_once(' ').unwrap();

@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::harness::Study;
 use crate::support;
 
-/// Runs an attack and returns how many commands it tried; none may have done what it must not.
+/// Runs an attack, which must find no failure, and returns the number of commands that it tried.
 fn attack(script: &str) -> u64 {
     let study = Study::trained();
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/attacks").join(script);

@@ -1,5 +1,5 @@
-//! Stores that lie: lists without end or out of order, answers without end, ranges that are not heeded. Each reader stops
-//! at its limit, and says which.
+//! Stores that lie: lists without end or out of order, answers without end, ignored ranges. Each reader stops at its
+//! limit and names it.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
@@ -20,13 +20,13 @@ enum Lie {
     EndlessPage,
     /// An error never ends.
     EndlessError,
-    /// A file never ends, and has the length that is claimed for 1 TiB.
+    /// A file never ends; its claimed length is 1 TiB.
     EndlessFile,
-    /// A file is sent from its beginning, whatever range was asked for.
+    /// A file is sent from its beginning, whatever the requested range.
     NoRanges,
 }
 
-/// A server on loopback that speaks as much of the protocol as a pull asks for. It ends with the process.
+/// A server on loopback with as much of the protocol as a pull needs. It ends with the process.
 struct Store {
     port: u16,
     requests: Arc<AtomicU64>,
@@ -111,7 +111,7 @@ impl Store {
                         while lines.next().is_some_and(|line| line.is_ok_and(|line| !line.is_empty())) {}
                         counted.fetch_add(1, Ordering::Relaxed);
                         let target = first.split(' ').nth(1).unwrap_or_default();
-                        // Who has heard enough closes the connection.
+                        // A client that has read enough closes the connection.
                         if !answer(&mut stream, lie, target).unwrap_or(false) {
                             break;
                         }

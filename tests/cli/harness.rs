@@ -1,4 +1,4 @@
-//! A study on disk, and `reg` run in it with nothing of the tester's environment but PATH.
+//! A study on disk, and `reg` in it with only PATH of the tester's environment.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -12,7 +12,7 @@ use serde_json::Value;
 
 /// How every test ingests the fixture.
 pub(crate) const INGEST: &str = "ingest images --metadata data.csv --boxes boxes.csv --name tiny";
-/// How the tiny network is trained here: one thread, because tests run beside each other.
+/// How the tiny network is trained here: one thread, because tests run in parallel.
 pub(crate) const TINY: &str =
     "train --dataset tiny --split s --model tiny --set epochs=2 --threads 1 --fold 0";
 /// How the network on metadata is trained here.
@@ -23,7 +23,7 @@ pub(crate) struct Study {
     dir: tempfile::TempDir,
 }
 
-/// What a command came to.
+/// The result of a command.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) code: i32,
@@ -37,7 +37,7 @@ impl Study {
         Study { dir: tempfile::tempdir().unwrap() }
     }
 
-    /// A registry beside the files of `fixtures/tiny`: `images/`, `data.csv`, `boxes.csv`,
+    /// A registry next to the files of `fixtures/tiny`: `images/`, `data.csv`, `boxes.csv`,
     /// `train_val.txt` and `test.txt`, all of them writable.
     pub(crate) fn new() -> Self {
         let study = Study::bare();
@@ -71,8 +71,8 @@ impl Study {
         study
     }
 
-    /// The whole main job: runs `tiny-s-f0`, `tiny-s-f1`, `mlp-s-f0`, `mlp-s-f1` and their comparison
-    /// `table`. `answers/` holds what the trainings said as JSON.
+    /// The whole main task: runs `tiny-s-f0`, `tiny-s-f1`, `mlp-s-f0`, `mlp-s-f1` and their comparison
+    /// `table`. `answers/` has the JSON output of the trainings.
     ///
     /// It is done once and copied with its times, which `reg reindex` orders records by.
     pub(crate) fn trained() -> Self {
@@ -111,7 +111,7 @@ impl Study {
         self.dir.path().join(relative)
     }
 
-    /// `reg` with arguments that are written as one text; no argument here holds a space.
+    /// `reg` with arguments in one text; no argument contains a space.
     pub(crate) fn command(&self, arguments: &str) -> Command {
         self.command_of(Path::new(env!("CARGO_BIN_EXE_reg")), arguments)
     }
@@ -196,7 +196,7 @@ impl Study {
         fs::write(&path, change(text)).unwrap();
     }
 
-    /// Asserts that the registry holds nothing and nothing is left on its way.
+    /// Asserts that the registry is empty and has no temporary files.
     pub(crate) fn is_empty(&self) {
         assert_eq!(self.json("list")["records"], serde_json::json!([]));
         assert_eq!(self.json("log")["events"], serde_json::json!([]));
@@ -204,7 +204,7 @@ impl Study {
         assert_eq!(files(&self.path(".reg/objects")), Vec::<PathBuf>::new());
     }
 
-    /// Asserts that no file is left on its way.
+    /// Asserts that no temporary file is left.
     pub(crate) fn nothing_staged(&self) {
         assert_eq!(fs::read_dir(self.path(".reg/tmp")).unwrap().count(), 0);
     }
@@ -237,7 +237,7 @@ impl Answer {
     }
 }
 
-/// What a process came to; none may panic.
+/// The result of a process, which must not have panicked. Also checks how its messages name paths and write counts.
 pub(crate) fn finish(output: std::io::Result<Output>, what: &str) -> Answer {
     let output = output.unwrap_or_else(|e| panic!("cannot run reg {what}: {e}"));
     let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -253,7 +253,7 @@ pub(crate) fn finish(output: std::io::Result<Output>, what: &str) -> Answer {
     Answer { code: output.status.code().unwrap_or(-1), stdout: output.stdout, stderr }
 }
 
-/// A path that an error names twice, or together with one above it, as it does where an outer message repeats an inner one.
+/// A path that an error names twice, or together with a parent, because the outer message repeats the inner one.
 fn named_twice(line: &str) -> Option<&str> {
     let message = line.strip_prefix("error: ")?;
     let (outer, inner) = message.strip_prefix("cannot ")?.split_once(": ")?;
@@ -271,7 +271,7 @@ const COUNTED: &[&str] = &[
     "rows", "runs", "scans", "scores", "sections", "tables", "tensors", "words",
 ];
 
-/// A count that is not as messages write counts: `1 images`, `112120 images`.
+/// A miswritten count, such as `1 images` or `112120 images`.
 fn miscounted(line: &str) -> Option<String> {
     let words: Vec<&str> = line.split_whitespace().collect();
     words.windows(2).find_map(|pair| {
@@ -304,7 +304,7 @@ pub(crate) fn files(folder: &Path) -> Vec<PathBuf> {
     let mut found: Vec<PathBuf> = walkdir::WalkDir::new(folder)
         .into_iter()
         .map(Result::unwrap)
-        // The head of the history lies among the objects.
+        // The head of the history is among the objects.
         .filter(|entry| {
             entry.file_type().is_file() && !entry.file_name().to_string_lossy().starts_with("head-")
         })

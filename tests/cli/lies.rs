@@ -1,8 +1,8 @@
-//! Registries with right hashes and lying contents, as a stranger can make them: nothing that reads one may panic.
+//! Registries with right hashes and false contents, as a stranger can forge them: no command may panic on one.
 //!
-//! One record or array of a trained registry is changed, everything that names it is written again with the new ids,
-//! and the index is rebuilt. So all hashes are right, and only what the objects say is wrong. `REG_LIES=N` tries N
-//! changes of records instead of eight; `REG_LIES_SEED` picks others.
+//! One record or array of a trained registry is changed, all records that refer to it are rewritten with the new ids,
+//! and the index is rebuilt. So all hashes are right, and only the contents are false. `REG_LIES=N` tries N changes of
+//! records instead of eight; `REG_LIES_SEED` selects others.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
@@ -16,7 +16,7 @@ use serde_json::Value;
 use crate::harness::{Answer, Study};
 use crate::serve::{Server, links};
 
-/// What reads a registry, in the names of [`Study::trained`]. `{}` is a folder outside of it.
+/// Commands that read a registry, with the names of [`Study::trained`].
 const READING: &[&str] = &[
     "verify",
     "verify --recompute",
@@ -85,7 +85,7 @@ impl Honest {
         Honest { study, records, arrays }
     }
 
-    /// The registry in which an object is another, and whatever names it names the other.
+    /// The registry in which an object has other bytes, and all records that refer to it have its new id.
     fn with(&self, target: Hash, bytes: Vec<u8>) -> Study {
         let forged = Study::bare();
         forged.ok("init");
@@ -114,7 +114,7 @@ impl Honest {
         forged
     }
 
-    /// Writes a record again if something that it names is named otherwise now.
+    /// Rewrites a record if an object to which it refers has a new id.
     fn rewrite(
         &self,
         id: Hash,
@@ -153,14 +153,14 @@ fn ids(value: &Value) -> Vec<Hash> {
     }
 }
 
-/// Runs all that reads, each of which may succeed, refuse or find something, and returns what it answered.
+/// Runs all reading commands, each of which may succeed, refuse or find a problem, and returns the answers.
 fn read_all(forged: &Study, what: &str) -> Vec<(&'static str, Answer)> {
     let mut answers = Vec::new();
     // An index that cannot be rebuilt has nothing to read.
     let rebuilt = forged.reg("reindex");
     assert!([0, 1, 3].contains(&rebuilt.code), "{what}: reindex: {rebuilt:?}");
     for command in READING {
-        // A panic is caught where the answer is taken.
+        // `Study::reg` fails on a panic.
         let answer = forged.reg(command);
         assert!([0, 1, 2, 3].contains(&answer.code), "{what}: reg {command}: {answer:?}");
         answers.push((*command, answer));
@@ -170,7 +170,7 @@ fn read_all(forged: &Study, what: &str) -> Vec<(&'static str, Answer)> {
     let mut known: std::collections::HashSet<String> = pages.iter().cloned().collect();
     while let Some(page) = pages.pop() {
         let reply = server.get(&page);
-        // A page that cannot be rendered says why; one that panicked does not.
+        // A page that cannot be rendered gives the reason; a page that panicked does not.
         let panicked = reply.body.contains("this page could not be rendered");
         assert!(reply.status != 0 && !panicked, "{what}: {page}: {reply:?}");
         for link in links(&reply.body) {
@@ -182,7 +182,7 @@ fn read_all(forged: &Study, what: &str) -> Vec<(&'static str, Answer)> {
     answers
 }
 
-/// Asserts that some command finds a lie, and that verification of the bundle does.
+/// Asserts that a command has found the lie.
 fn found(answers: &[(&str, Answer)], command: &str, what: &str) {
     let (_, answer) = answers.iter().find(|(one, _)| *one == command).unwrap();
     assert_eq!(answer.code, 3, "{what}: reg {command} does not find it: {answer:?}");
@@ -253,7 +253,7 @@ fn arrays_that_lie_are_found_and_nothing_panics() {
     assert!(tried > 11, "{tried}");
 }
 
-/// Times and durations are sorted, added and shown, so what is none is refused where it is read.
+/// Times and durations are sorted, added and shown, so a record with an impossible one is refused when it is read.
 #[test]
 fn executions_of_impossible_times_are_named_and_left_out() {
     let honest = Honest::new();
@@ -299,7 +299,7 @@ fn executions_of_impossible_times_are_named_and_left_out() {
     }
 }
 
-/// What a training says of itself lies in a file of the registry, so a stranger may have written it.
+/// The announcement of a training is a file of the registry, so a stranger may have written it.
 #[test]
 fn no_command_but_one_of_reg_is_offered_to_resume_a_training() {
     let study = Study::divided();
@@ -321,7 +321,7 @@ fn no_command_but_one_of_reg_is_offered_to_resume_a_training() {
         ("rm -rf ~", ""),
         ("reg list\nrm", ""),
         ("regret", ""),
-        // Whatever a shell would make of it is a word of reg's.
+        // Characters with a meaning in shells are quoted.
         ("reg list; rm -rf ~", "; to resume: `reg 'list;' rm -rf '~'`"),
         ("reg $(rm -rf ~)", "; to resume: `reg '$(rm' -rf '~)'`"),
     ] {
@@ -331,7 +331,7 @@ fn no_command_but_one_of_reg_is_offered_to_resume_a_training() {
     assert_eq!(announce("9999-12-31T23:59:59Z", "reg list").code, 1);
 }
 
-/// Every place of a document, with what may stand there instead.
+/// Every place of a document, with other values for it.
 fn lies(value: &Value, at: &str, whole: &Value, others: &[Value], out: &mut Vec<(String, Value)>) {
     let mut with = |other: Value| {
         if other != *value {

@@ -1,4 +1,4 @@
-//! Files of strangers that are too long, never end or lie about their length: each reader stops at its limit.
+//! A stranger's files that are too long, never end or lie about their length: each reader stops at its limit.
 
 use std::fs::{self, File};
 use std::os::unix::fs::PermissionsExt;
@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::harness::{Study, worker};
 
-/// A file that takes no room on the disk.
+/// A sparse file of this length.
 fn sparse(path: &std::path::Path, length: u64) {
     let _ = fs::remove_file(path);
     fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -39,7 +39,7 @@ fn files_of_a_remote_are_read_up_to_their_limits() {
     let object = format!("objects/{}", "b".repeat(64));
     let said = pull("a huge object", &|remote| sparse(&remote.join(&object), 65 << 30));
     assert!(said.contains(&object) && said.contains("at most 68,719,476,736"), "{said}");
-    // A number behind which there is none.
+    // The last number, after which no list can follow.
     let said = pull("the last number", &|remote| {
         let names = remote.join("names");
         let text = fs::read_to_string(names.join("00000001")).unwrap();
@@ -91,7 +91,7 @@ fn a_pipe_without_end_is_read_up_to_the_limit_of_what_it_stands_for() {
         "audit verify pipe",
         "key public pipe",
     ] {
-        // Ends with whoever reads it, or is ended.
+        // Ends when the reader closes the pipe, or is killed.
         let mut endless = Command::new("sh").args(["-c", "exec yes >pipe"]).current_dir(study.path(".")).spawn().unwrap();
         let begun = Instant::now();
         let answer = study.reg(command);

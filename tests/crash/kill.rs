@@ -1,4 +1,4 @@
-//! SIGKILL: what the process wrote so far is there, what it was about to write is not.
+//! SIGKILL: the steps so far are on the disk, the next one is not.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -11,7 +11,7 @@ use crate::workspace::{Draw, Workspace, each, seed};
 fn kill_at(case: &Case, step: u64) {
     let workspace = case.before.copy();
     let answer = workspace.strike(&case.command, format!("kill:{step}"));
-    // The last steps of two threads may fall together.
+    // Two threads may take the last steps at the same time.
     assert!(answer.was_killed() || answer.status.success(), "{} at {step}: {answer:?}", case.what);
     case.survives(&workspace, &format!("killed at step {step}"));
 }
@@ -84,7 +84,7 @@ fn a_killed_key_new_leaves_nothing_a_private_key_that_can_be_completed_or_both()
             [false, true] => panic!("{step}: a public key without its private key"),
         }
         left[found.iter().filter(|found| **found).count()] += 1;
-        // A whole pair, and nothing of the killed attempt, whose names held a private key too.
+        // A complete pair, and no file of the killed attempt, which would contain a private key too.
         let private = SigningKey::read(&at("k")).unwrap();
         assert_eq!(private.public(), PublicKey::read(&at("k.pub")).unwrap(), "{step}");
         let names = std::fs::read_dir(workspace.path()).unwrap().map(|entry| entry.unwrap().file_name());
@@ -106,7 +106,7 @@ fn a_killed_process_leaves_no_lock_and_nothing_on_the_way() {
     let start = Instant::now();
     workspace.ok("gc --keep-days 0");
     workspace.ok(ingest);
-    // The bounded wait for a lock that somebody holds is 20 seconds.
+    // The bounded wait for a lock is 20 seconds.
     assert!(start.elapsed() < Duration::from_secs(15));
     workspace.nothing_is_staged("behind the next ingest");
 }
