@@ -35,7 +35,8 @@ fn number(id: &Hash) -> u64 {
 
 impl Objects for Chain {
     fn bytes(&self, note: &Hash) -> Result<Vec<u8>, RegistryError> {
-        let (about, text, time) = (id(number(note).saturating_sub(1)), "x".repeat(TEXT), "2026-11-05T08:30:00Z");
+        let (about, text, time) =
+            (id(number(note).saturating_sub(1)), "x".repeat(TEXT), "2026-11-05T08:30:00Z");
         let note =
             format!(r#"{{"about":"{about}","kind":"note","text":"{text}","time":"{time}","version":1}}"#);
         Ok(note.into_bytes())

@@ -383,7 +383,8 @@ fn a_registry_is_touched_through_disk_only() {
 #[test]
 fn limits_of_what_comes_from_outside_are_in_one_table() {
     let limit = |line: &&str| {
-        let named = line.contains("const ") && ["MAX", "MOST", "LIMIT"].iter().any(|word| line.contains(word));
+        let named =
+            line.contains("const ") && ["MAX", "MOST", "LIMIT"].iter().any(|word| line.contains(word));
         named && line.contains("<<") || line.contains(".read(") && line.contains("u64::MAX")
     };
     let of = |source: &Source| -> Vec<String> {
@@ -391,8 +392,7 @@ fn limits_of_what_comes_from_outside_are_in_one_table() {
         code.lines().filter(limit).map(|line| format!("{}: {}", source.path, line.trim())).collect()
     };
     let all = sources();
-    let found: Vec<String> =
-        all.iter().filter(|source| source.path != "limits.rs").flat_map(of).collect();
+    let found: Vec<String> = all.iter().filter(|source| source.path != "limits.rs").flat_map(of).collect();
     assert!(found.is_empty(), "src/limits.rs is the table of limits: {found:#?}");
 }
 

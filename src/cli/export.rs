@@ -162,7 +162,12 @@ fn tables(
             );
         };
         export::save(output, &sheet.render(format))?;
-        let text = format!("{}: {}, {}", output.display(), plural(sheet.rows(), "row"), plural(sheet.columns.len(), "column"));
+        let text = format!(
+            "{}: {}, {}",
+            output.display(),
+            plural(sheet.rows(), "row"),
+            plural(sheet.columns.len(), "column")
+        );
         return Ok(Reply::new(text, json!({ "files": [described(output, *id, sheet)] })));
     }
     let folder = ExportFolder::begin(output)?;
@@ -173,7 +178,12 @@ fn tables(
         let number = if taken > 0 { format!("-{}", taken + 1) } else { String::new() };
         let file = format!("{name}{number}.{}", format.extension());
         folder.write(&file, &sheet.render(format))?;
-        lines.push(format!("{}: {}, {}", file, plural(sheet.rows(), "row"), plural(sheet.columns.len(), "column")));
+        lines.push(format!(
+            "{}: {}, {}",
+            file,
+            plural(sheet.rows(), "row"),
+            plural(sheet.columns.len(), "column")
+        ));
         files.push(described(&output.join(file), *id, sheet));
     }
     folder.finish()?;

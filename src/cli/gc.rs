@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use reg::digits::counted;
 use reg::registry::{Garbage, GarbageKind};
-use reg::report::thousands;
 use serde_json::json;
 
 use super::error::Failure;
-use super::output::Reply;
+use super::output::{Reply, plural};
 use super::{Context, environment};
 
 /// Remove unneeded objects: those without a name, a result, an interrupted training or a recent log entry that uses
@@ -43,22 +43,22 @@ pub(crate) fn run(context: &Context, args: GcArgs) -> Result<Reply, Failure> {
     };
     let (objects, bytes) = sum(&by_kind);
     let amount =
-        |(objects, bytes): (u64, u64)| format!("{} objects, {} bytes", thousands(objects), thousands(bytes));
+        |(objects, bytes): (u64, u64)| format!("{}, {}", counted(objects, "object"), counted(bytes, "byte"));
     for kind in [GarbageKind::Blob, GarbageKind::Packed] {
         let found = by_kind.get(&kind.to_string());
         lines.extend(found.map(|found| format!("{kind}s: {}", amount(*found))));
     }
     let finished = swept.finished.len();
     if finished > 0 {
-        lines.push(format!("{finished} working folders of finished trainings"));
+        lines.push(format!("{} of finished trainings", plural(finished, "working folder")));
     }
     let verb = if args.dry_run { "would remove" } else { "removed" };
     lines.push(format!("{verb} {}; {} stay", amount((objects, bytes)), amount(swept.kept)));
     if swept.young.0 > 0 {
-        let days = args.keep_days;
         lines.push(format!(
-            "of these, {} are kept only because they were added in the last {days} days",
-            amount(swept.young)
+            "of these, {} are kept only because they were added in the last {}",
+            amount(swept.young),
+            plural(args.keep_days as usize, "day")
         ));
     }
     let total = |(objects, bytes): (u64, u64)| json!({ "objects": objects, "bytes": bytes });

@@ -109,7 +109,8 @@ pub(crate) fn run(context: &Context, args: TraceArgs) -> Result<Reply, Failure> 
         let folder = ExportFolder::begin(&output)?;
         let written = ro_crate(&registry, &registry.view()?, &graph, &folder)?;
         folder.finish()?;
-        let text = format!("{}: {} and ro-crate-metadata.json", output.display(), plural(written.files, "file"));
+        let text =
+            format!("{}: {} and ro-crate-metadata.json", output.display(), plural(written.files, "file"));
         return Ok(Reply::new(text, json!({ "id": root, "folder": output, "files": written.files })));
     }
     // The lineage may contain every image: only the requested part is written.

@@ -204,7 +204,10 @@ fn describe(result: &Verification, wrong: usize) -> String {
         }
         0 if result.sound() && !result.purged.is_empty() => {
             let purged = thousands(result.purged.len() as u64);
-            format!("sound: {checked}, {bytes}; {purged} more {} purged", if result.purged.len() == 1 { "was" } else { "were" })
+            format!(
+                "sound: {checked}, {bytes}; {purged} more {} purged",
+                if result.purged.len() == 1 { "was" } else { "were" }
+            )
         }
         0 if result.sound() => format!("sound: {checked}, {bytes}"),
         0 => format!("the index is damaged, the objects are sound: {checked}, {bytes}"),

@@ -98,7 +98,10 @@ impl LabelValues {
     pub(super) fn check(&self, labels: usize) -> Result<(), String> {
         let (positive, missing) = self.words();
         if positive.len() != words(labels).max(1) {
-            return Err(format!("has bits for {} labels instead of {labels}", thousands(positive.len() as u64 * 64)));
+            return Err(format!(
+                "has bits for {} labels instead of {labels}",
+                thousands(positive.len() as u64 * 64)
+            ));
         }
         if let Some(beyond) = bits(positive).chain(bits(missing)).find(|label| *label >= labels) {
             return Err(format!("has label {beyond}, but there are {labels}, counted from 0"));

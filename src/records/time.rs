@@ -51,7 +51,9 @@ mod tests {
 
     #[test]
     fn only_a_moment_of_the_calendar_in_one_form_is_a_time() {
-        for text in ["2026-11-05T08:30:00Z", "2028-02-29T23:59:59Z", "1970-01-01T00:00:00Z", "2999-12-31T00:00:00Z"] {
+        for text in
+            ["2026-11-05T08:30:00Z", "2028-02-29T23:59:59Z", "1970-01-01T00:00:00Z", "2999-12-31T00:00:00Z"]
+        {
             assert_eq!(check_time("time", text), Ok(()), "{text}");
         }
         for text in [

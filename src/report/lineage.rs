@@ -55,7 +55,11 @@ impl<'g> Tree<'g> {
             let Some((edge, child)) = branch.children.next() else {
                 if branch.left_out > 0 {
                     let (indent, left_out) = (&branch.indent, branch.left_out);
-                    let _ = writeln!(self.out, "{indent}└─ … {} (--all shows them)", counted(left_out as u64, "more image"));
+                    let _ = writeln!(
+                        self.out,
+                        "{indent}└─ … {} (--all shows them)",
+                        counted(left_out as u64, "more image")
+                    );
                 }
                 open.pop();
                 continue;
@@ -149,7 +153,8 @@ pub fn dot(graph: &Graph, all: bool) -> String {
         }
     }
     for (from, count) in counts {
-        let _ = writeln!(out, "  \"images of {from}\" [label=\"{}\", shape=folder];", counted(count, "image"));
+        let _ =
+            writeln!(out, "  \"images of {from}\" [label=\"{}\", shape=folder];", counted(count, "image"));
         let _ = writeln!(out, "  \"images of {from}\" -> \"{from}\";");
     }
     out + "}\n"

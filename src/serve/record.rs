@@ -2,6 +2,7 @@
 
 use super::route::{Answer, Nothing};
 use crate::dataset::statistics::Statistics;
+use crate::digits::counted;
 use crate::hash::{Hash, Id};
 use crate::limits;
 use crate::lineage::Direction;
@@ -9,7 +10,6 @@ use crate::records::{Content, EpochLog, Header, Kind, Roles, Run, Table, summary
 use crate::registry::{Registry, RegistryError};
 use crate::report::page::{self, HtmlWriter, TableContext, notice};
 use crate::report::svg::{self, escape};
-use crate::digits::counted;
 use crate::report::{Cell, Column, dataset, features, results};
 
 /// Number of referrers that are shown; a manifest or an image can have many.

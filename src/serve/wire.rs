@@ -15,7 +15,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::ServeError;
-use super::connections::{Connections, ConnectionEntry};
+use super::connections::{ConnectionEntry, Connections};
 use super::route::{self, Answer};
 use super::token::Token;
 use crate::limits;

@@ -203,7 +203,10 @@ fn the_registry_of_a_task_is_never_one_that_another_account_has_put_there() {
 
     for planted in ["nothing", "a registry", "a link", "a registry that leads to his home"] {
         let folders = ["node", "home-2002"].map(|name| house.path(name));
-        folders.iter().filter(|folder| folder.exists()).for_each(|folder| fs::remove_dir_all(folder).unwrap());
+        folders
+            .iter()
+            .filter(|folder| folder.exists())
+            .for_each(|folder| fs::remove_dir_all(folder).unwrap());
         let node = house.folder("node", 0, 0, 0o1777);
         let home = house.folder("home-2002", BOB, BOB, 0o700);
         fs::create_dir(home.join("thesis")).unwrap();

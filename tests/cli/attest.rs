@@ -184,7 +184,11 @@ fn keys_are_their_owners_are_never_overwritten_and_never_in_a_registry() {
     study.refused(1, "key new -o k", &["k already exists", "never overwritten", "--output"]);
     let public = fs::read(study.path("k.pub")).unwrap();
     fs::remove_file(study.path("k.pub")).unwrap();
-    study.refused(1, "key new -o k", &["k already exists, but not its public key k.pub", "`reg key public k`"]);
+    study.refused(
+        1,
+        "key new -o k",
+        &["k already exists, but not its public key k.pub", "`reg key public k`"],
+    );
     assert_eq!(study.json("key public k"), made);
     assert_eq!(fs::read(study.path("k.pub")).unwrap(), public);
     study.refused(1, "key public k", &["k.pub already exists", "never overwritten"]);

@@ -36,7 +36,8 @@ struct Store {
 const PAGE: u64 = 50_000;
 
 fn page(first: u64, keys: u64) -> String {
-    let mut xml = "<?xml version=\"1.0\"?><ListBucketResult><Name>b</Name><IsTruncated>true</IsTruncated>".to_owned();
+    let mut xml =
+        "<?xml version=\"1.0\"?><ListBucketResult><Name>b</Name><IsTruncated>true</IsTruncated>".to_owned();
     xml += &format!("<NextContinuationToken>{}</NextContinuationToken>", first + keys);
     for key in first..first + keys {
         xml += &format!("<Contents><Key>p/names/{key:08}</Key>");
@@ -71,7 +72,11 @@ fn answer(stream: &mut TcpStream, lie: Lie, target: &str) -> std::io::Result<boo
             }
         },
         Lie::EndlessFile => {
-            send("206 Partial Content\r\nContent-Range: bytes 0-63/1099511627776", 1 << 40, b"reg-remote 3\n")?;
+            send(
+                "206 Partial Content\r\nContent-Range: bytes 0-63/1099511627776",
+                1 << 40,
+                b"reg-remote 3\n",
+            )?;
             (true, (0, Vec::new()))
         }
         _ if target.contains("/format") => (false, whole("reg-remote 3\n")),

@@ -92,7 +92,8 @@ fn a_pipe_without_end_is_read_up_to_the_limit_of_what_it_stands_for() {
         "key public pipe",
     ] {
         // Ends when the reader closes the pipe, or is killed.
-        let mut endless = Command::new("sh").args(["-c", "exec yes >pipe"]).current_dir(study.path(".")).spawn().unwrap();
+        let mut endless =
+            Command::new("sh").args(["-c", "exec yes >pipe"]).current_dir(study.path(".")).spawn().unwrap();
         let begun = Instant::now();
         let answer = study.reg(command);
         endless.kill().unwrap();

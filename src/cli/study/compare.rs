@@ -68,7 +68,8 @@ pub(super) fn compare(
     }
     let left = study.sections.len() - sections.len();
     if left > 0 {
-        context.note(&format!("note: {} without a setup of which all folds are done", plural(left, "section")));
+        context
+            .note(&format!("note: {} without a setup of which all folds are done", plural(left, "section")));
     }
     let probes: Vec<Value> = probes.iter().map(probe_row).collect();
     let json = json!({ "study": study.name, "sections": documents, "probes": probes });

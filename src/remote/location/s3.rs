@@ -38,7 +38,9 @@ impl S3Location {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let called = format!("s3://{bucket}");
         let timeout = AmazonS3ConfigKey::Client(ClientConfigKey::Timeout);
-        let mut builder = AmazonS3Builder::from_env().with_bucket_name(bucket).with_http_connector(LimitedAnswers::default());
+        let mut builder = AmazonS3Builder::from_env()
+            .with_bucket_name(bucket)
+            .with_http_connector(LimitedAnswers::default());
         if builder.get_config_value(&timeout).is_none() {
             builder = builder.with_config(timeout, format!("{} seconds", limits::REMOTE_WAIT.as_secs()));
         }

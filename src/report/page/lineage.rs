@@ -3,13 +3,13 @@
 use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
 
+use crate::digits::counted;
 use crate::hash::Hash;
 use crate::index::View;
 use crate::lineage::{Direction, Edge, Graph, Node, trace_near};
 use crate::records::Role;
 use crate::registry::{Registry, RegistryError};
 use crate::report::svg::escape;
-use crate::digits::counted;
 
 /// Maximum number of listed images of a manifest; the others are counted.
 const SHOWN: usize = 3;

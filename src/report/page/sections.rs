@@ -3,11 +3,11 @@
 use super::PageError;
 use super::gather::{Counted, Material, ReportSection, ReportedRun, StudyProgress};
 use super::html::{HtmlWriter, TableContext};
+use crate::digits;
 use crate::hash::Hash;
 use crate::records::{Architecture, ComparedModel, Incomparable, ScoreSource, SplitMethod};
 use crate::registry::Registry;
 use crate::report::svg::{self, escape};
-use crate::digits;
 use crate::report::{Cell, Column, ReportTable, dataset, details, features, results, thousands, uncertainty};
 use crate::runs::study::{State, StudyRunStatus};
 
@@ -22,7 +22,10 @@ pub(super) fn asked(
     let mut fact = |what: &str, html: String| facts += &format!("<dt>{what}</dt><dd>{html}</dd>");
     for StudyProgress { id, study, runs: status } in &material.studies {
         let (name, planned, done) = (escape(&study.name), status.len(), done(status));
-        fact("Study", format!("{name}, {done} of {planned} runs done {}", page.id(id)));
+        fact(
+            "Study",
+            format!("{name}, {done} of {} done {}", digits::counted(planned as u64, "run"), page.id(id)),
+        );
     }
     for counted in &material.datasets {
         let Counted { id, name, dataset, .. } = counted;
@@ -432,7 +435,14 @@ pub(super) fn cautions(
     for StudyProgress { study, runs: status, .. } in &material.studies {
         let missing = status.len() - done(status);
         if missing > 0 {
-            items.push(format!("{}: {missing} of {} pending.", study.name, match status.len() { 1 => "1 planned run is".to_owned(), all => format!("{all} planned runs are") }));
+            items.push(format!(
+                "{}: {missing} of {} pending.",
+                study.name,
+                match status.len() {
+                    1 => "1 planned run is".to_owned(),
+                    all => format!("{all} planned runs are"),
+                }
+            ));
         }
     }
     for counted in &material.datasets {

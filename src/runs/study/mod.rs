@@ -18,6 +18,8 @@ mod status;
 
 use std::path::PathBuf;
 
+use crate::digits::counted;
+
 pub use compare::{ComparedSection, compare_sections};
 pub use cost::{Basis, Cost, Disk};
 pub use execute::{ActiveRun, Ended, RunOutcome, StudyRequest, Watcher, execute};
@@ -91,7 +93,7 @@ pub enum StudyError {
         reason: String,
     },
     /// Stopped by a signal.
-    #[error("interrupted; {done} of {all} runs are done, checkpoints of the others are saved")]
+    #[error("interrupted; {done} of {} done, checkpoints of the others are saved", counted(*all as u64, "run"))]
     Interrupted {
         /// Number of finished runs.
         done: usize,
