@@ -1,6 +1,5 @@
 //! The commands of the book in `docs/` work: they are run, chapter by chapter, as a reader would type them. Blocks
-//! marked
-//! `sh` are run; blocks marked `text` are not.
+//! marked `sh` are run; blocks marked `text` are not.
 
 #[path = "support/mod.rs"]
 mod support;
@@ -77,7 +76,7 @@ fn the_chapter_on_withdrawals_runs_as_it_is_written() {
     let folder = with_fixture();
     let said = run(folder.path(), &commands("withdraw.md"));
     assert!(said.contains("29 images") && said.contains("1 removed: 00000002_000.png"), "{said}");
-    assert!(said.contains("purged 1 object, ") && said.contains("1 more were purged"), "{said}");
+    assert!(said.contains("purged 1 object, ") && said.contains("1 more was purged"), "{said}");
 }
 
 #[test]

@@ -1,9 +1,8 @@
 //! Hostile input: inputs that the fuzzer found, the limits at which bombs are stopped, and names that are not UTF-8.
 //!
 //! The fuzz targets run here on every file of `fixtures/fuzz`, so that the defects which were found stay fixed under
-//! plain
-//! `cargo test`. The limits of a single reader are tested next to the reader, in `src/`; tests that need the whole
-//! program, or an input too large for a file, are here.
+//! plain `cargo test`. The limits of a single reader are tested next to the reader, in `src/`; tests that need the
+//! whole program, or an input too large for a file, are here.
 
 #[path = "../fuzz/src/lib.rs"]
 #[expect(unreachable_pub, reason = "the fuzz targets are another crate")]

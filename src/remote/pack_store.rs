@@ -2,10 +2,9 @@
 //!
 //! Every file except for `format` and those of `names/` is named by the BLAKE3 hash of its own bytes, and no file is
 //! ever changed. Objects of more than [`ALONE`] bytes are files of `objects/`; the others are in `packs/`, and a file
-//! of
-//! `index/` lists the objects of one pack. The index is written after the pack, and only then do the objects count as
-//! present. Each push writes the complete list of names under the next number, which must be free: if it is taken, the
-//! push reads that list and tries again with the number after it.
+//! of `index/` lists the objects of one pack. The index is written after the pack, and only then do the objects count
+//! as present. Each push writes the complete list of names under the next number, which must be free: if it is taken,
+//! the push reads that list and tries again with the number after it.
 
 use std::collections::{BTreeMap, HashMap};
 

@@ -502,7 +502,7 @@ fn nothing_hides_in_the_archive_beside_its_members() {
     }
     zip.finish().unwrap();
     let (code, said) = verified("b.zip");
-    assert!(code == 3 && said.contains("1 folders do not belong to the bundle: it was repacked"), "{said}");
+    assert!(code == 3 && said.contains("1 folder does not belong to the bundle: it was repacked"), "{said}");
     assert_eq!(verified("a.zip").0, 0);
 }
 

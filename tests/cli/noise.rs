@@ -1,6 +1,5 @@
 //! Random damage of the index: `reg verify` reports it or no answer has changed, no command panics, crashes or hangs,
-//! and
-//! `reg reindex` restores all answers.
+//! and `reg reindex` restores all answers.
 //!
 //! REG_SEED repeats the places of an earlier run, REG_PLACES sets their number.
 

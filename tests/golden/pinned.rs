@@ -1,6 +1,5 @@
 //! Checks that the rules of each version in `src/records/rules.rs` give the same results as before, and that the
-//! worker's
-//! `NUMERICS` matches pixels and random streams, which the worker takes from the library.
+//! worker's `NUMERICS` matches pixels and random streams, which the worker takes from the library.
 //!
 //! `fixtures/pinned.json` has a hash of each result without the ids of other records, so that a change of one rule does
 //! not change the pinned hash of another. `REG_REGENERATE=1` adds new entries and rewrites those of raised versions,
