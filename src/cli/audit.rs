@@ -59,8 +59,8 @@ pub(crate) fn run(context: &Context, args: AuditArgs) -> Result<Reply, Failure> 
     let mut text = format!(
         "{}: {} ({}), {}",
         output.display(),
-        plural(made.objects, "object"),
-        plural(made.records, "record"),
+        counted(made.objects, "object"),
+        counted(made.records, "record"),
         counted(made.bytes, "byte")
     );
     if made.left_out > 0 {
@@ -125,11 +125,11 @@ fn verified(file: &std::path::Path) -> Result<Reply, Failure> {
             "sound: {} ({}) in the lineage of {}; {} recomputed, equal to the last \
              digit, including {}\ncompare this id with the one that you were given through another \
              channel:\n{root}",
-            plural(objects, "object"),
-            plural(records, "record"),
+            counted(objects, "object"),
+            counted(records, "record"),
             root.short(),
             plural(checked.recomputed.len(), "table"),
-            plural(checked.aucs, "AUC")
+            counted(checked.aucs, "AUC")
         ),
         false => format!("not sound: {}", plural(checked.wrong.len(), "problem")),
     });
